@@ -1,0 +1,68 @@
+//! The bytes of a file on their way in.
+
+use std::io::{self, Read};
+
+/// A window on a stream: whole records are parsed in place, then consumed.
+pub struct Buffer {
+    input: Box<dyn Read + Send>,
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Bytes consumed before `start`.
+    consumed: u64,
+}
+
+impl Buffer {
+    pub fn new(input: Box<dyn Read + Send>, capacity: usize) -> Buffer {
+        Buffer {
+            input,
+            bytes: vec![0; capacity],
+            start: 0,
+            end: 0,
+            consumed: 0,
+        }
+    }
+
+    /// The first `len` bytes, or all that are left where the input ends before.
+    ///
+    /// Reads no further than it must: a pipe hands out what it has. Grows with what arrives, not
+    /// with what a length field claims.
+    pub fn peek(&mut self, len: usize) -> io::Result<&[u8]> {
+        while self.end - self.start < len {
+            if self.start > 0 {
+                self.bytes.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                self.start = 0;
+            }
+            if self.end == self.bytes.len() {
+                let more = self.bytes.len().max(4096);
+                self.bytes.resize(self.bytes.len() + more, 0);
+            }
+            match self.input.read(&mut self.bytes[self.end..]) {
+                Ok(0) => break,
+                Ok(n) => self.end += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let len = len.min(self.end - self.start);
+        Ok(&self.bytes[self.start..self.start + len])
+    }
+
+    /// Bytes already peeked at.
+    pub fn get(&self, from: usize, len: usize) -> &[u8] {
+        let held = &self.bytes[self.start..self.end];
+        held.get(from..from.saturating_add(len)).unwrap_or_default()
+    }
+
+    pub fn consume(&mut self, len: usize) {
+        let len = len.min(self.end - self.start);
+        self.start += len;
+        self.consumed += len as u64;
+    }
+
+    /// Bytes consumed so far: the offset of what comes next.
+    pub fn offset(&self) -> u64 {
+        self.consumed
+    }
+}

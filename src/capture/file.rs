@@ -1,0 +1,259 @@
+//! A capture file, or standard input.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::buffer::Buffer;
+use super::classic::Classic;
+use super::pcapng::{Pcapng, SECTION_HEADER};
+use super::{About, Error, Frame, LinkType, Next, Source, Trouble};
+use crate::place::{Place, Time};
+use crate::tcp::segment::Direction;
+
+/// Large enough that a read costs nothing beside its packets.
+const CAPACITY: usize = 256 << 10;
+
+/// An input as the user named it. `-` is standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input(pub std::path::PathBuf);
+
+impl Input {
+    pub fn is_stdin(&self) -> bool {
+        self.0 == Path::new("-")
+    }
+
+    /// The name as given, with nothing in it that a terminal would obey.
+    pub fn name(&self) -> String {
+        let name = self.0.to_string_lossy();
+        name.chars()
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect()
+    }
+
+    fn open(&self) -> Result<(Box<dyn Read + Send>, Option<u64>), Trouble> {
+        if self.is_stdin() {
+            return Ok((Box::new(io::stdin()), None));
+        }
+        let file = File::open(&self.0).map_err(Trouble::Open)?;
+        let metadata = file.metadata().map_err(Trouble::Open)?;
+        if metadata.is_dir() {
+            return Err(Trouble::Directory);
+        }
+        let size = metadata.is_file().then_some(metadata.len());
+        Ok((Box::new(file), size))
+    }
+}
+
+/// One packet's record in the buffer.
+pub struct Record {
+    /// Octets of the record, and where its data lies in it.
+    pub whole: usize,
+    pub data_at: usize,
+    pub data_len: usize,
+    pub time: Time,
+    pub digits: u8,
+    pub interface: u32,
+    pub link: LinkType,
+    pub original_len: u32,
+    pub direction: Option<Direction>,
+}
+
+/// Why no further record can be read.
+pub enum Broken {
+    /// The input ends inside a record.
+    CutOff,
+    Corrupt(String),
+    Read(io::Error),
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Broken {
+        Broken::Read(error)
+    }
+}
+
+enum Format {
+    Classic(Classic),
+    Pcapng(Pcapng),
+}
+
+/// Packets of one file.
+pub struct FileSource {
+    name: String,
+    index: u16,
+    size: Option<u64>,
+    buffer: Buffer,
+    format: Format,
+    about: About,
+    frames: u64,
+    state: State,
+}
+
+/// Where the source stands between two calls.
+enum State {
+    /// A record lies at the start of the buffer, not yet handed out.
+    Peeked(Record),
+    /// The record at the start of the buffer, of this length, was handed out.
+    Handed(usize),
+    End,
+}
+
+impl FileSource {
+    /// Opens an input and reads its file header. `index` is its place in the order of reading.
+    pub fn open(input: &Input, index: u16) -> Result<FileSource, Error> {
+        let name = input.name();
+        let wrap = |trouble| Error {
+            input: name.clone(),
+            trouble,
+        };
+        let (reader, size) = input.open().map_err(wrap)?;
+        let mut buffer = Buffer::new(reader, CAPACITY);
+        let mut about = About::default();
+        let format = recognise(&mut buffer, &mut about).map_err(wrap)?;
+        Ok(FileSource {
+            name,
+            index,
+            size,
+            buffer,
+            format,
+            about,
+            frames: 0,
+            state: State::Handed(0),
+        })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The time of the next packet, which stays to be read; `None` at the end or before an error.
+    pub fn peek_time(&mut self) -> Option<Time> {
+        if let State::Handed(len) = self.state {
+            self.state = State::Handed(0);
+            self.buffer.consume(len);
+            // An error comes again with `next`.
+            if let Ok(Some(record)) = self.locate() {
+                self.state = State::Peeked(record);
+            }
+        }
+        match &self.state {
+            State::Peeked(record) => Some(record.time),
+            _ => None,
+        }
+    }
+
+    /// Becomes the file of another place in the order of reading.
+    pub fn set_index(&mut self, index: u16) {
+        self.index = index;
+    }
+
+    fn locate(&mut self) -> Result<Option<Record>, Broken> {
+        match &mut self.format {
+            Format::Classic(format) => format.locate(&mut self.buffer),
+            Format::Pcapng(format) => format.locate(&mut self.buffer, &mut self.about),
+        }
+    }
+
+    fn trouble(&self, broken: Broken) -> Error {
+        let (frames, offset) = (self.frames, self.buffer.offset());
+        let trouble = match broken {
+            Broken::CutOff => Trouble::CutOff { frames, offset },
+            Broken::Corrupt(what) => Trouble::Corrupt {
+                frames,
+                offset,
+                what,
+            },
+            Broken::Read(error) => Trouble::Read {
+                frames,
+                offset,
+                error,
+            },
+        };
+        let input = self.name.clone();
+        Error { input, trouble }
+    }
+}
+
+impl Source for FileSource {
+    fn next(&mut self) -> Result<Next<'_>, Error> {
+        let record = match std::mem::replace(&mut self.state, State::End) {
+            State::End => return Ok(Next::End),
+            State::Peeked(record) => record,
+            State::Handed(len) => {
+                self.buffer.consume(len);
+                match self.locate() {
+                    Ok(Some(record)) => record,
+                    Ok(None) => return Ok(Next::End),
+                    Err(broken) => return Err(self.trouble(broken)),
+                }
+            }
+        };
+        self.frames += 1;
+        self.state = State::Handed(record.whole);
+        Ok(Next::Frame(Frame {
+            place: Place::new(record.time, self.index, self.frames, record.digits),
+            interface: record.interface,
+            link: record.link,
+            original_len: record.original_len,
+            direction: record.direction,
+            data: self.buffer.get(record.data_at, record.data_len),
+        }))
+    }
+
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn progress(&self) -> (u64, Option<u64>) {
+        (self.buffer.offset(), self.size)
+    }
+}
+
+/// Tells the format by its first bytes.
+fn recognise(buffer: &mut Buffer, about: &mut About) -> Result<Format, Trouble> {
+    let start = buffer.peek(4).map_err(read_failed)?;
+    let Some(&magic) = start.first_chunk::<4>() else {
+        return Err(match start {
+            [] => Trouble::Empty,
+            _ => Trouble::NotACapture(format!("it ends after {} bytes", start.len())),
+        });
+    };
+    if magic == SECTION_HEADER {
+        return Ok(Format::Pcapng(Pcapng::default()));
+    }
+    match u32::from_le_bytes(magic) {
+        0xa1b2_c3d4 | 0xd4c3_b2a1 | 0xa1b2_3c4d | 0x4d3c_b2a1 | 0xa1b2_cd34 => {
+            match Classic::open(buffer, about) {
+                Ok(format) => Ok(Format::Classic(format)),
+                Err(Broken::Read(error)) => Err(read_failed(error)),
+                Err(_) => Err(Trouble::NotACapture("it ends inside its file header".into())),
+            }
+        }
+        _ => Err(Trouble::NotACapture(looks_like(buffer))),
+    }
+}
+
+fn read_failed(error: io::Error) -> Trouble {
+    Trouble::Read {
+        frames: 0,
+        offset: 0,
+        error,
+    }
+}
+
+/// What a file that is no capture seems to be, and what to do about it.
+fn looks_like(buffer: &mut Buffer) -> String {
+    let start = buffer.peek(512).unwrap_or_default();
+    let text = start.iter().all(|&b| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..));
+    let hint = match start {
+        [0x1f, 0x8b, ..] => "it is compressed: gunzip -c FILE | closewait -",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "it is compressed: zstd -dc FILE | closewait -",
+        [b'B', b'Z', b'h', ..] => "it is compressed: bunzip2 -c FILE | closewait -",
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => "it is compressed: xz -dc FILE | closewait -",
+        [b's', b'n', b'o', b'o', b'p', ..] => "it is in snoop's format: editcap -F pcapng FILE OUT",
+        _ if text => "it is text; tcpdump -w FILE writes a capture",
+        _ => "it begins like neither pcap nor pcapng; editcap -F pcapng FILE OUT converts many formats",
+    };
+    hint.into()
+}

@@ -1,0 +1,158 @@
+//! Where packets and time come from.
+//!
+//! A [`Source`] hands out one [`Frame`] after the other; nothing here looks above the link type.
+//!
+//! * [`file`]: a capture file or standard input, in whatever format
+//! * [`classic`], [`pcapng`]: the two formats
+//! * [`buffer`]: the bytes on their way in
+//! * [`filter`]: BPF expressions, compiled by libpcap
+
+pub mod buffer;
+pub mod classic;
+pub mod file;
+pub mod filter;
+pub mod pcapng;
+
+use core::fmt;
+use std::collections::BTreeSet;
+use std::io;
+use std::net::IpAddr;
+
+use crate::place::Place;
+use crate::tcp::segment::Direction;
+
+/// One packet as captured.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    pub place: Place,
+    /// The interface's number in its file.
+    pub interface: u32,
+    pub link: LinkType,
+    /// Octets on the wire, of which `data` may hold fewer (the snap length).
+    pub original_len: u32,
+    /// Where the capture knows it beside the packet's bytes (pcapng's flags).
+    pub direction: Option<Direction>,
+    pub data: &'a [u8],
+}
+
+/// What a source has next.
+pub enum Next<'a> {
+    Frame(Frame<'a>),
+    /// Nothing just now; time passes.
+    Idle,
+    End,
+}
+
+/// Packets, one after the other.
+pub trait Source {
+    /// The next packet. After an error, the source is at its end.
+    fn next(&mut self) -> Result<Next<'_>, Error>;
+
+    /// What the capture says of itself, so far as it has been read.
+    fn about(&self) -> &About;
+
+    /// Bytes read so far, and in all if that is known.
+    fn progress(&self) -> (u64, Option<u64>);
+}
+
+/// What a capture says of itself.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// Distinct link types and snap lengths of its interfaces (0: not limited).
+    pub links: BTreeSet<LinkType>,
+    pub snap_lengths: BTreeSet<u32>,
+    /// Packets that the file says were lost, by the kernel or between two packets.
+    pub drops: u64,
+    /// The addresses of its interfaces.
+    pub addresses: BTreeSet<IpAddr>,
+}
+
+/// A link-layer header type, by its number in files (LINKTYPE_…).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkType(pub u16);
+
+impl LinkType {
+    pub const ETHERNET: LinkType = LinkType(1);
+    pub const RAW: LinkType = LinkType(101);
+    pub const LINUX_SLL: LinkType = LinkType(113);
+    pub const IPV4: LinkType = LinkType(228);
+    pub const IPV6: LinkType = LinkType(229);
+    pub const LINUX_SLL2: LinkType = LinkType(276);
+}
+
+/// The name in the registry of link types without its prefix, or the number.
+impl fmt::Display for LinkType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.0 {
+            0 => "NULL",
+            1 => "ETHERNET",
+            6 => "IEEE802_5",
+            9 => "PPP",
+            10 => "FDDI",
+            12 | 14 | 101 => "RAW",
+            50 => "PPP_HDLC",
+            51 => "PPP_ETHER",
+            104 => "C_HDLC",
+            105 => "IEEE802_11",
+            108 => "LOOP",
+            113 => "LINUX_SLL",
+            119 => "IEEE802_11_PRISM",
+            127 => "IEEE802_11_RADIOTAP",
+            189 => "USB_LINUX",
+            195 => "IEEE802_15_4_WITHFCS",
+            220 => "USB_LINUX_MMAPPED",
+            228 => "IPV4",
+            229 => "IPV6",
+            239 => "NFLOG",
+            276 => "LINUX_SLL2",
+            other => return write!(f, "{other}"),
+        };
+        f.write_str(name)
+    }
+}
+
+/// What went wrong with one input, as a sentence that names it.
+#[derive(Debug, thiserror::Error)]
+#[error("{input}: {trouble}")]
+pub struct Error {
+    /// The file's name as the user gave it, made safe to print.
+    pub input: String,
+    pub trouble: Trouble,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    #[error("cannot be opened: {0}")]
+    Open(io::Error),
+    #[error("is a directory: name the capture files in it")]
+    Directory,
+    #[error("is empty: no capture was written to it")]
+    Empty,
+    #[error("is no capture: {0}")]
+    NotACapture(String),
+    #[error("reading failed after {frames} packets (byte {offset}): {error}")]
+    Read {
+        frames: u64,
+        offset: u64,
+        error: io::Error,
+    },
+    #[error(
+        "ended in the middle of a record after {frames} packets (byte {offset}): the capture was cut off; verdicts cover what was read"
+    )]
+    CutOff { frames: u64, offset: u64 },
+    #[error(
+        "corrupt after {frames} packets, at byte {offset}: {what}; verdicts cover what was read before it (editcap -r FILE OUT 1-{frames} keeps that part)"
+    )]
+    Corrupt {
+        frames: u64,
+        offset: u64,
+        what: String,
+    },
+}
+
+impl Trouble {
+    /// A capture cut off in its last record is read to its last whole packet: that is no failure.
+    pub fn is_failure(&self) -> bool {
+        !matches!(self, Trouble::CutOff { .. })
+    }
+}

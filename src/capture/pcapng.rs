@@ -1,0 +1,345 @@
+//! The pcapng format: sections of blocks; each interface has its own link type, snap length and
+//! time resolution.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use pcap_parser::traits::PcapNGPacketBlock;
+use pcap_parser::{
+    Block, EnhancedPacketBlock, InterfaceDescriptionBlock, OptionCode, PcapNGOption,
+    SimplePacketBlock, parse_block_be, parse_block_le,
+};
+
+use super::buffer::Buffer;
+use super::file::{Broken, Record};
+use super::{About, LinkType};
+use crate::place::Time;
+use crate::tcp::segment::{Direction, ToldBy, Way};
+
+/// libpcap's limit for one block: a longer one is a damaged length.
+const MAX_BLOCK: u32 = 16 << 20;
+
+pub const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
+const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
+
+/// The block type of packets before enhanced ones; the parser leaves it to us.
+const OBSOLETE_PACKET: u32 = 2;
+
+#[derive(Default)]
+pub struct Pcapng {
+    big_endian: bool,
+    /// Of the current section.
+    interfaces: Vec<Interface>,
+    /// Of the sections before it.
+    drops_before: u64,
+}
+
+struct Interface {
+    link: LinkType,
+    snap_len: u32,
+    clock: Clock,
+    /// By its last statistics block: a running total.
+    drops: u64,
+    /// Between packets, as the packets tell.
+    gaps: u64,
+}
+
+impl Pcapng {
+    /// Finds the next packet in the buffer, taking in the blocks before it.
+    pub fn locate(
+        &mut self,
+        buffer: &mut Buffer,
+        about: &mut About,
+    ) -> Result<Option<Record>, Broken> {
+        loop {
+            let Some(len) = self.block_len(buffer)? else {
+                return Ok(None);
+            };
+            let bytes = buffer.peek(len)?;
+            if bytes.len() < len {
+                return Err(Broken::CutOff);
+            }
+            let parse = if self.big_endian { parse_block_be } else { parse_block_le };
+            // The block is whole, so "incomplete" would be a length inside it that leads out of it.
+            let Ok((_, block)) = parse(bytes) else {
+                return Err(Broken::Corrupt("a block's contents do not fit its length".into()));
+            };
+            if let Some(record) = self.take(&block, len, about)? {
+                return Ok(Some(record));
+            }
+            buffer.consume(len);
+        }
+    }
+
+    /// The length of the next block, and the byte order if it begins a section.
+    fn block_len(&mut self, buffer: &mut Buffer) -> Result<Option<usize>, Broken> {
+        let head = buffer.peek(12)?;
+        if head.is_empty() {
+            return Ok(None);
+        }
+        let Some((kind, rest)) = head.split_first_chunk::<4>() else {
+            return Err(Broken::CutOff);
+        };
+        let Some((len, rest)) = rest.split_first_chunk::<4>() else {
+            return Err(Broken::CutOff);
+        };
+        if *kind == SECTION_HEADER {
+            let Some(&order) = rest.first_chunk::<4>() else {
+                return Err(Broken::CutOff);
+            };
+            self.big_endian = match u32::from_be_bytes(order) {
+                BYTE_ORDER_MAGIC => true,
+                other if other.swap_bytes() == BYTE_ORDER_MAGIC => false,
+                _ => return Err(Broken::Corrupt("a section has no byte order".into())),
+            };
+        }
+        let len = self.u32(*len);
+        if !(12..=MAX_BLOCK).contains(&len) || len % 4 != 0 {
+            let what = format!("a block claims {len} bytes");
+            return Err(Broken::Corrupt(what));
+        }
+        Ok(Some(len as usize))
+    }
+
+    fn u32(&self, bytes: [u8; 4]) -> u32 {
+        if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
+    }
+
+    fn take(&mut self, block: &Block, len: usize, about: &mut About) -> Result<Option<Record>, Broken> {
+        match block {
+            Block::SectionHeader(_) => {
+                self.drops_before = self.drops();
+                self.interfaces.clear();
+            }
+            Block::InterfaceDescription(described) => {
+                let interface = Interface::new(described, self.big_endian);
+                about.links.insert(interface.link);
+                about.snap_lengths.insert(interface.snap_len);
+                about.addresses.extend(addresses(&described.options));
+                self.interfaces.push(interface);
+            }
+            Block::InterfaceStatistics(statistics) => {
+                let drops = self.dropped(&statistics.options);
+                if let Some(interface) = self.interfaces.get_mut(statistics.if_id as usize) {
+                    interface.drops = drops;
+                }
+                about.drops = self.drops();
+            }
+            Block::EnhancedPacket(packet) => return self.enhanced(packet, len, about).map(Some),
+            Block::SimplePacket(packet) => return self.simple(packet, len).map(Some),
+            Block::Unknown(block) if block.block_type == OBSOLETE_PACKET => {
+                return self.obsolete(block.data, len).map(Some);
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn enhanced(
+        &mut self,
+        packet: &EnhancedPacketBlock,
+        len: usize,
+        about: &mut About,
+    ) -> Result<Record, Broken> {
+        let flags = option(&packet.options, 2).map(|bytes| self.u32(bytes));
+        let gap = option(&packet.options, 4).map(|bytes| self.u64(bytes));
+        if let (Some(gap), Some(interface)) = (gap, self.interfaces.get_mut(packet.if_id as usize)) {
+            interface.gaps = interface.gaps.saturating_add(gap);
+            about.drops = self.drops();
+        }
+        let interface = self.interface(packet.if_id)?;
+        let ticks = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
+        Ok(Record {
+            whole: len,
+            data_at: 28,
+            data_len: packet.packet_data().len(),
+            time: interface.clock.time(ticks),
+            digits: interface.clock.digits,
+            interface: packet.if_id,
+            link: interface.link,
+            original_len: packet.origlen,
+            direction: flags.and_then(direction),
+        })
+    }
+
+    /// A simple packet belongs to the first interface and has no time.
+    fn simple(&self, packet: &SimplePacketBlock, len: usize) -> Result<Record, Broken> {
+        let interface = self.interface(0)?;
+        let limit = match interface.snap_len {
+            0 => usize::MAX,
+            limit => limit as usize,
+        };
+        Ok(Record {
+            whole: len,
+            data_at: 12,
+            data_len: packet.packet_data().len().min(limit),
+            time: Time::UNKNOWN,
+            digits: interface.clock.digits,
+            interface: 0,
+            link: interface.link,
+            original_len: packet.origlen,
+            direction: None,
+        })
+    }
+
+    /// The obsolete packet block: interface and drop count (16 bits each), time, lengths, data.
+    fn obsolete(&self, block: &[u8], len: usize) -> Result<Record, Broken> {
+        let short = || Broken::Corrupt("a packet block is too short".into());
+        let word = |at: usize| {
+            let bytes = block.get(at..at + 4).and_then(|b| <[u8; 4]>::try_from(b).ok());
+            bytes.map(|b| self.u32(b)).ok_or_else(short)
+        };
+        let ids = word(0)?;
+        let id = if self.big_endian { ids >> 16 } else { ids & 0xffff };
+        let ticks = u64::from(word(4)?) << 32 | u64::from(word(8)?);
+        let (captured, original_len) = (word(12)?, word(16)?);
+        let captured = captured as usize;
+        if block.len() < captured.saturating_add(20) {
+            return Err(short());
+        }
+        let interface = self.interface(id)?;
+        Ok(Record {
+            whole: len,
+            data_at: 28,
+            data_len: captured,
+            time: interface.clock.time(ticks),
+            digits: interface.clock.digits,
+            interface: id,
+            link: interface.link,
+            original_len,
+            direction: None,
+        })
+    }
+
+    fn interface(&self, id: u32) -> Result<&Interface, Broken> {
+        self.interfaces.get(id as usize).ok_or_else(|| {
+            Broken::Corrupt(format!("a packet names interface {id}, which is not described"))
+        })
+    }
+
+    fn drops(&self) -> u64 {
+        self.interfaces
+            .iter()
+            .map(|interface| interface.drops.max(interface.gaps))
+            .fold(self.drops_before, u64::saturating_add)
+    }
+
+    fn u64(&self, bytes: [u8; 8]) -> u64 {
+        if self.big_endian { u64::from_be_bytes(bytes) } else { u64::from_le_bytes(bytes) }
+    }
+
+    /// isb_ifdrop and isb_osdrop: lost by the interface, and by the operating system.
+    fn dropped(&self, options: &[PcapNGOption]) -> u64 {
+        [5, 7]
+            .into_iter()
+            .filter_map(|code| option(options, code))
+            .map(|bytes| self.u64(bytes))
+            .fold(0, u64::saturating_add)
+    }
+}
+
+impl Interface {
+    fn new(described: &InterfaceDescriptionBlock, big_endian: bool) -> Interface {
+        let offset = option(&described.options, 14).map_or(0, |bytes| {
+            if big_endian { i64::from_be_bytes(bytes) } else { i64::from_le_bytes(bytes) }
+        });
+        let resolution = option::<1>(&described.options, 9).map_or(6, |[byte]| byte);
+        Interface {
+            link: LinkType(described.linktype.0 as u16),
+            snap_len: described.snaplen,
+            clock: Clock::new(resolution, offset),
+            drops: 0,
+            gaps: 0,
+        }
+    }
+}
+
+/// How an interface counts time.
+struct Clock {
+    scale: Scale,
+    /// Nanoseconds added to every time (if_tsoffset).
+    offset: i128,
+    digits: u8,
+}
+
+enum Scale {
+    /// Nanoseconds a tick.
+    Coarse(u64),
+    /// Ticks a second.
+    Fine(u128),
+}
+
+impl Clock {
+    /// if_tsresol: a negative power of ten, or of two with the top bit set.
+    fn new(resolution: u8, offset_s: i64) -> Clock {
+        let exponent = u32::from(resolution & 0x7f);
+        let binary = resolution & 0x80 != 0;
+        let (scale, digits) = match exponent {
+            0..=9 if !binary => (Scale::Coarse(10u64.pow(9 - exponent)), exponent),
+            10..=38 if !binary => (Scale::Fine(10u128.pow(exponent)), 9),
+            0..=126 if binary => (Scale::Fine(1 << exponent), exponent.min(9)),
+            _ => (Scale::Fine(u128::MAX), 9),
+        };
+        Clock {
+            scale,
+            offset: i128::from(offset_s) * 1_000_000_000,
+            digits: digits as u8,
+        }
+    }
+
+    fn time(&self, ticks: u64) -> Time {
+        let nanos = match self.scale {
+            Scale::Coarse(nanos) => i128::from(ticks) * i128::from(nanos),
+            // 2^64 times a thousand million is far below 2^127.
+            Scale::Fine(hertz) => (u128::from(ticks) * 1_000_000_000 / hertz) as i128,
+        };
+        Time::from_nanos(nanos + self.offset)
+    }
+}
+
+/// The first value of an option, if it has the length it must have.
+fn option<const N: usize>(options: &[PcapNGOption], code: u16) -> Option<[u8; N]> {
+    let option = options.iter().find(|o| o.code == OptionCode(code))?;
+    option.as_bytes().ok()?.try_into().ok()
+}
+
+/// epb_flags: its lowest two bits say which way the packet went.
+fn direction(flags: u32) -> Option<Direction> {
+    let way = match flags & 3 {
+        1 => Way::In,
+        2 => Way::Out,
+        _ => return None,
+    };
+    let told_by = ToldBy::PacketFlags;
+    Some(Direction { way, told_by })
+}
+
+/// if_IPv4addr (address and mask) and if_IPv6addr (address and prefix length); both can repeat.
+fn addresses(options: &[PcapNGOption]) -> Vec<IpAddr> {
+    let address = |option: &PcapNGOption| {
+        let bytes = option.as_bytes().ok()?;
+        match (option.code.0, bytes.len()) {
+            (4, 8) => Some(IpAddr::from(Ipv4Addr::from(*bytes.first_chunk::<4>()?))),
+            (5, 17) => Some(IpAddr::from(Ipv6Addr::from(*bytes.first_chunk::<16>()?))),
+            _ => None,
+        }
+    };
+    options.iter().filter_map(address).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_resolution_becomes_nanoseconds() {
+        let nanos = |resolution, ticks| Clock::new(resolution, 0).time(ticks).nanos();
+        assert_eq!(nanos(6, 1_500_000), Some(1_500_000_000));
+        assert_eq!(nanos(9, 1_500_000_000), Some(1_500_000_000));
+        assert_eq!(nanos(0, 2), Some(2_000_000_000));
+        assert_eq!(nanos(12, 1_500_000_000_000), Some(1_500_000_000));
+        assert_eq!(nanos(0x80 | 10, 1536), Some(1_500_000_000));
+        assert_eq!(nanos(0x7f, u64::MAX), Some(0));
+        assert_eq!(Clock::new(6, 3).time(1).nanos(), Some(3_000_001_000));
+        assert_eq!(Clock::new(6, -3).time(1).nanos(), None);
+    }
+}

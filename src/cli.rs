@@ -1,0 +1,298 @@
+//! Flags become a plan. The only room that knows clap.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anstream::ColorChoice;
+use chrono::TimeDelta;
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::capture::file::Input;
+use crate::capture::filter::Filter;
+use crate::commands::read::{Format, Read};
+use crate::report::text::Look;
+use crate::report::units::Zone;
+use crate::run::Plan;
+use crate::verdict::Policy;
+use crate::verdict::local::LocalSet;
+
+/// What the program was asked to do.
+pub enum Command {
+    Read(Box<Read>),
+    /// Everything has been said (help, version, a usage error): end with this status.
+    End(u8),
+}
+
+/// Understands the command line, or says what is wrong with it.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing is left to do if even this cannot be printed.
+            let _ = error.print();
+            return Command::End(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let args = match cli.command {
+        Some(Verb::Read(args)) => args,
+        None => cli.read,
+    };
+    match args.plan() {
+        Ok(read) => Command::Read(Box::new(read)),
+        Err(sentence) => {
+            crate::commands::complain(&sentence);
+            Command::End(2)
+        }
+    }
+}
+
+/// Names the TCP connections that a program left in CLOSE-WAIT.
+///
+/// Reads packet captures, follows every connection's close by RFC 9293, and reports those where the
+/// peer sent FIN and the local side never sent its own: which, held by whom, since when, closed after
+/// how long idle.
+#[derive(Parser)]
+#[command(
+    name = "closewait",
+    version,
+    args_conflicts_with_subcommands = true,
+    arg_required_else_help = true,
+    after_help = EXAMPLES,
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Verb>,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Read captures and report (what closewait does without a command, too)
+    #[command(after_help = EXAMPLES, arg_required_else_help = true)]
+    Read(ReadArgs),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  closewait incident.pcap                       what is stuck, and since when
+  closewait --local 10.0.0.5 *.pcap             judge only what 10.0.0.5 has to close
+  closewait -r incident.pcap port 3306          only packets that match a BPF expression
+  closewait incident.pcap -- port 3306          the same
+  tcpdump -r big.pcap -w - port 3306 | closewait -
+  closewait --format jsonl --all x.pcap | jq 'select(.verdict==\"leak\")'
+
+Exit status:
+  0  no finding    1  a finding    2  the work could not be done";
+
+#[derive(Args)]
+struct ReadArgs {
+    /// Captures to read (pcap, pcapng); - is standard input
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// A capture to read, as in tcpdump: words after it that are no files are a BPF expression
+    #[arg(short = 'r', value_name = "FILE")]
+    read: Vec<PathBuf>,
+
+    /// Only packets that match a BPF expression (pcap-filter(7))
+    #[arg(short = 'f', long = "filter", value_name = "EXPR", conflicts_with = "expression")]
+    filter: Option<String>,
+
+    /// A BPF expression
+    #[arg(last = true, value_name = "EXPR")]
+    expression: Vec<String>,
+
+    /// The side to judge: ADDRESS, NETWORK/BITS, ADDRESS:PORT, [V6]:PORT or :PORT; repeatable
+    ///
+    /// Without it, what the capture knows decides: its interfaces' addresses, the direction of its
+    /// packets. Where it knows nothing, whoever owes the FIN is judged, and the report says so.
+    #[arg(long, value_name = "ADDR", help_heading = "Judging")]
+    local: Vec<LocalSet>,
+
+    /// Call a half-closed connection pending until it was held so long
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, help_heading = "Judging")]
+    min_hold: Duration,
+
+    /// A half-closed connection is in use while local sent payload within so long
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Judging")]
+    half_close_quiet: Duration,
+
+    /// Count only findings without any doubt
+    #[arg(long, help_heading = "Judging")]
+    certain: bool,
+
+    /// Report every connection, not only those that are or may be stuck
+    #[arg(long, help_heading = "Output")]
+    all: bool,
+
+    /// The form of the report
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
+    format: FormatArg,
+
+    /// Write the report to a file
+    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
+    output: Option<PathBuf>,
+
+    /// Lines in each table; 0 for all
+    #[arg(long, value_name = "N", default_value = "20", help_heading = "Output")]
+    top: usize,
+
+    /// Times in UTC instead of the local zone
+    #[arg(long, help_heading = "Output")]
+    utc: bool,
+
+    /// -tttt: dates before times
+    #[arg(short = 't', action = ArgAction::Count, help_heading = "Output")]
+    time_style: u8,
+
+    /// When to use colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    color: ColorArg,
+
+    /// Names are never resolved; accepted for tcpdump's sake
+    #[arg(short = 'n', action = ArgAction::Count, help_heading = "Output")]
+    numeric: u8,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FormatArg {
+    /// For people
+    Text,
+    /// One JSON object a line, for programs
+    Jsonl,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ColorArg {
+    Auto,
+    Always,
+    Never,
+}
+
+/// `5s`, `500ms`, `2min`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok();
+    match seconds {
+        Some(seconds) => Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string()),
+        None => humantime::parse_duration(text).map_err(|e| format!("{e}: write 5s, 500ms or 2min")),
+    }
+}
+
+impl ReadArgs {
+    fn plan(self) -> Result<Read, String> {
+        let (inputs, expression) = self.inputs()?;
+        let filter = match expression.as_str() {
+            "" => None,
+            expression => Some(Filter::new(expression).map_err(|e| e.to_string())?),
+        };
+        let local = (!self.local.is_empty()).then(|| LocalSet::union(self.local));
+        let delta = |d| TimeDelta::from_std(d).unwrap_or(TimeDelta::MAX);
+        Ok(Read {
+            plan: Plan {
+                inputs,
+                filter,
+                policy: Policy {
+                    local,
+                    min_hold: delta(self.min_hold),
+                    half_close_quiet: delta(self.half_close_quiet),
+                    certain: self.certain,
+                },
+                all: self.all,
+            },
+            format: match self.format {
+                FormatArg::Text => Format::Text,
+                FormatArg::Jsonl => Format::Jsonl,
+            },
+            look: Look {
+                zone: if self.utc { Zone::Utc } else { Zone::Local },
+                dates: self.time_style >= 4,
+                top: self.top,
+                all: self.all,
+            },
+            color: match self.color {
+                ColorArg::Auto => ColorChoice::Auto,
+                ColorArg::Always => ColorChoice::Always,
+                ColorArg::Never => ColorChoice::Never,
+            },
+            output: self.output,
+        })
+    }
+
+    /// The files, and the BPF expression: after `--` or `-f`; after `-r FILE`, the words from the
+    /// first that is no file on.
+    fn inputs(&self) -> Result<(Vec<Input>, String), String> {
+        let mut expression = match &self.filter {
+            Some(filter) => vec![filter.clone()],
+            None => self.expression.clone(),
+        };
+        let mut files = self.read.clone();
+        if self.read.is_empty() {
+            files.extend(self.files.iter().cloned());
+        } else {
+            let words = self.files.iter().position(|word| !is_capture_name(word));
+            let (more, words) = self.files.split_at(words.unwrap_or(self.files.len()));
+            files.extend(more.iter().cloned());
+            expression.extend(words.iter().map(|word| word.to_string_lossy().into_owned()));
+        }
+        let inputs: Vec<Input> = files.into_iter().map(Input).collect();
+        match inputs.iter().filter(|input| input.is_stdin()).count() {
+            _ if inputs.is_empty() => return Err("no capture to read: name one, or - for standard input".into()),
+            0 | 1 => {}
+            _ => return Err("standard input can be read only once".into()),
+        }
+        for input in &inputs {
+            if let Some(sentence) = no_such_file(input) {
+                return Err(sentence);
+            }
+        }
+        Ok((inputs, expression.join(" ")))
+    }
+}
+
+/// A word after `-r FILE` that is one more file: it exists, and no BPF primitive looks like it.
+fn is_capture_name(word: &std::path::Path) -> bool {
+    let like_a_name = word.to_string_lossy().contains(['.', '/']);
+    word.as_os_str() == "-" || like_a_name && word.is_file()
+}
+
+/// A word that is no file may be meant as a command.
+fn no_such_file(input: &Input) -> Option<String> {
+    if input.is_stdin() || input.0.exists() {
+        return None;
+    }
+    let word = input.name();
+    let commands = Cli::command();
+    let nearest = commands
+        .get_subcommands()
+        .map(|command| (strsim::jaro_winkler(&word, command.get_name()), command.get_name().to_owned()))
+        .filter(|(likeness, _)| *likeness > 0.7 && !word.contains(['.', '/']))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    Some(match nearest {
+        Some((_, command)) => {
+            format!("{word}: is neither a file nor a command; did you mean: closewait {command}")
+        }
+        None => format!("{word}: no such file (closewait --help lists the commands)"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_take_units_or_seconds() {
+        assert_eq!(duration("5"), Ok(Duration::from_secs(5)));
+        assert_eq!(duration("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2min"), Ok(Duration::from_secs(120)));
+        assert!(duration("-1").is_err());
+        assert!(duration("soon").is_err());
+    }
+}

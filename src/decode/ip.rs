@@ -1,0 +1,98 @@
+//! IPv4, and IPv6 with its extension headers.
+
+use std::net::IpAddr;
+
+use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6ExtensionSlice, Ipv6ExtensionsSlice, Ipv6HeaderSlice};
+
+use super::link::{IPV4, IPV6};
+use super::{Layer, Skipped};
+
+/// What IP carries.
+pub struct Transport<'a> {
+    pub source: IpAddr,
+    pub destination: IpAddr,
+    pub protocol: IpNumber,
+    pub data: &'a [u8],
+    /// Octets that were sent, by the IP header; `data` may hold fewer, or padding behind them.
+    pub len: u32,
+}
+
+/// Octets of IPv6's fixed header.
+const IPV6_HEADER: usize = 40;
+
+/// Strips the IP header. `wire_len` octets of the packet were on the wire.
+pub fn strip(ether_type: u16, packet: &[u8], wire_len: u32) -> Result<Transport<'_>, Skipped> {
+    match ether_type {
+        IPV4 => v4(packet, wire_len),
+        IPV6 => v6(packet, wire_len),
+        other => Err(Skipped::NotIp(other)),
+    }
+}
+
+fn v4(packet: &[u8], wire_len: u32) -> Result<Transport<'_>, Skipped> {
+    let header = Ipv4HeaderSlice::from_slice(packet).map_err(|_| cut_or_malformed(packet, 4))?;
+    if header.fragments_offset().value() > 0 {
+        return Err(Skipped::Fragment);
+    }
+    // With segmentation offload the length can be left at 0: then only the frame's own is known.
+    let total = match header.total_len() {
+        0 => wire_len,
+        len => u32::from(len),
+    };
+    let header_len = header.slice().len();
+    Ok(Transport {
+        source: header.source_addr().into(),
+        destination: header.destination_addr().into(),
+        protocol: header.protocol(),
+        data: packet.get(header_len..).unwrap_or_default(),
+        len: less(total, header_len)?,
+    })
+}
+
+fn v6(packet: &[u8], wire_len: u32) -> Result<Transport<'_>, Skipped> {
+    let header = Ipv6HeaderSlice::from_slice(packet).map_err(|_| cut_or_malformed(packet, 6))?;
+    // Jumbograms and segmentation offload leave the length at 0.
+    let len = match header.payload_length() {
+        0 => less(wire_len, IPV6_HEADER)?,
+        len => u32::from(len),
+    };
+    let after = packet.get(IPV6_HEADER..).unwrap_or_default();
+    let (extensions, protocol, data, error) =
+        Ipv6ExtensionsSlice::from_slice_lax(header.next_header(), after);
+    if error.is_some() {
+        return Err(Skipped::Cut(Layer::Ip));
+    }
+    let extensions_len = extensions.slice().len();
+    if extensions.into_iter().any(is_later_fragment) {
+        return Err(Skipped::Fragment);
+    }
+    Ok(Transport {
+        source: header.source_addr().into(),
+        destination: header.destination_addr().into(),
+        protocol,
+        data,
+        len: less(len, extensions_len)?,
+    })
+}
+
+fn is_later_fragment(extension: Ipv6ExtensionSlice) -> bool {
+    match extension {
+        Ipv6ExtensionSlice::Fragment(fragment) => fragment.fragment_offset().value() > 0,
+        _ => false,
+    }
+}
+
+fn less(total: u32, header: usize) -> Result<u32, Skipped> {
+    total
+        .checked_sub(header as u32)
+        .ok_or(Skipped::Malformed(Layer::Ip))
+}
+
+/// Too short for its header, or of another version than the link layer said.
+fn cut_or_malformed(packet: &[u8], version: u8) -> Skipped {
+    match packet.first() {
+        Some(octet) if octet >> 4 != version => Skipped::Malformed(Layer::Ip),
+        Some(octet) if version == 4 && octet & 0xf < 5 => Skipped::Malformed(Layer::Ip),
+        _ => Skipped::Cut(Layer::Ip),
+    }
+}

@@ -1,0 +1,164 @@
+//! From a frame to a TCP segment, or a counted reason why not.
+//!
+//! Pure: no I/O, no clock, no memory of flows. [`link`] strips the link layer, [`ip`] the network
+//! layer; here stands TCP. Checksums are never verified: with offload, nearly all look wrong.
+
+pub mod ip;
+pub mod link;
+
+use core::fmt;
+use std::hash::BuildHasher;
+
+use etherparse::{IpNumber, TcpHeaderSlice};
+use foldhash::fast::RandomState;
+
+use crate::capture::{Frame, LinkType};
+use crate::tcp::segment::{Endpoint, Flags, FlowKey, Segment};
+use crate::tcp::seq::Seq;
+
+/// Why a frame holds no segment for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Skipped {
+    /// The filter does not match it.
+    NotMatched,
+    UnknownLink(LinkType),
+    /// Some other network protocol, by its EtherType.
+    NotIp(u16),
+    /// IEEE 802.3 with a length in place of an EtherType.
+    Llc,
+    NotTcp(IpNumber),
+    /// A later IP fragment: it has no TCP header.
+    Fragment,
+    /// The capture cut the packet off inside this layer (the snap length).
+    Cut(Layer),
+    /// Lengths in this layer contradict each other.
+    Malformed(Layer),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    Link,
+    Ip,
+    Tcp,
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Layer::Link => "link",
+            Layer::Ip => "IP",
+            Layer::Tcp => "TCP",
+        })
+    }
+}
+
+/// The name under which it is counted.
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Skipped::NotMatched => f.write_str("not matched by the filter"),
+            Skipped::UnknownLink(link) => write!(f, "link type {link}"),
+            Skipped::NotIp(0x0806) => f.write_str("ARP"),
+            Skipped::NotIp(0x88cc) => f.write_str("LLDP"),
+            Skipped::NotIp(0x8847 | 0x8848) => f.write_str("MPLS"),
+            Skipped::NotIp(0x8863 | 0x8864) => f.write_str("PPPoE"),
+            Skipped::NotIp(0x888e) => f.write_str("EAPOL"),
+            Skipped::NotIp(ether_type) => write!(f, "EtherType 0x{ether_type:04x}"),
+            Skipped::Llc => f.write_str("LLC"),
+            Skipped::NotTcp(protocol) => match protocol.keyword_str() {
+                Some(name) => f.write_str(name),
+                None => write!(f, "IP protocol {}", protocol.0),
+            },
+            Skipped::Fragment => f.write_str("later IP fragment"),
+            Skipped::Cut(layer) => write!(f, "{layer} header cut off"),
+            Skipped::Malformed(layer) => write!(f, "malformed {layer} header"),
+        }
+    }
+}
+
+/// Decodes frames. Its hasher is seeded anew in every process, so that nobody can prepare packets
+/// that collide.
+#[derive(Default)]
+pub struct Decoder {
+    hasher: RandomState,
+}
+
+impl Decoder {
+    /// The segment in a frame, and as much of its payload as was captured.
+    pub fn decode<'a>(&self, frame: &Frame<'a>) -> Result<(Segment, &'a [u8]), Skipped> {
+        let network = link::strip(frame)?;
+        let transport = ip::strip(network.ether_type, network.packet, network.len)?;
+        if transport.protocol != IpNumber::TCP {
+            return Err(Skipped::NotTcp(transport.protocol));
+        }
+        let tcp = Header::read(transport.data, transport.len)?;
+        let source = Endpoint {
+            ip: transport.source,
+            port: tcp.source,
+        };
+        let destination = Endpoint {
+            ip: transport.destination,
+            port: tcp.destination,
+        };
+        let (key, from) = FlowKey::new(source, destination);
+        let segment = Segment {
+            key,
+            hash: self.hasher.hash_one(key),
+            from,
+            seq: tcp.seq,
+            ack: tcp.ack,
+            flags: tcp.flags,
+            len: tcp.payload_len,
+            place: frame.place,
+            direction: frame.direction.or(network.direction),
+        };
+        let end = transport.data.len().min(transport.len as usize);
+        let payload = transport.data.get(tcp.len..end).unwrap_or_default();
+        Ok((segment, payload))
+    }
+}
+
+struct Header {
+    source: u16,
+    destination: u16,
+    seq: Seq,
+    ack: Seq,
+    flags: Flags,
+    /// Octets of the header, options included.
+    len: usize,
+    payload_len: u32,
+}
+
+/// Octets of a header without options.
+const FIXED: usize = 20;
+
+impl Header {
+    /// `len` octets of TCP were sent, of which `data` holds the first. The fixed part is enough: the
+    /// snap length may cut the options.
+    fn read(data: &[u8], len: u32) -> Result<Header, Skipped> {
+        let malformed = Skipped::Malformed(Layer::Tcp);
+        if (len as usize) < FIXED {
+            return Err(malformed);
+        }
+        let Some(&(mut fixed)) = data.first_chunk::<FIXED>() else {
+            return Err(Skipped::Cut(Layer::Tcp));
+        };
+        let header_len = u32::from(fixed[12] >> 4) * 4;
+        let payload_len = len.checked_sub(header_len).ok_or(malformed)?;
+        if (header_len as usize) < FIXED {
+            return Err(malformed);
+        }
+        // The parser wants the options that the data offset promises: promise none.
+        fixed[12] = 5 << 4;
+        let tcp = TcpHeaderSlice::from_slice(&fixed).map_err(|_| malformed)?;
+        Ok(Header {
+            source: tcp.source_port(),
+            destination: tcp.destination_port(),
+            seq: Seq(tcp.sequence_number()),
+            ack: Seq(tcp.acknowledgment_number()),
+            flags: Flags(fixed[13]),
+            len: header_len as usize,
+            payload_len,
+        })
+    }
+}

@@ -1,0 +1,13 @@
+//! argv in, exit status out.
+
+use std::process::ExitCode;
+
+use closewait::cli::{Command, parse};
+use closewait::commands::read::read;
+
+fn main() -> ExitCode {
+    match parse(std::env::args_os()) {
+        Command::Read(asked) => read(*asked).into(),
+        Command::End(status) => ExitCode::from(status),
+    }
+}

@@ -1,0 +1,100 @@
+//! Where and when a packet was captured.
+//!
+//! Both types are small on purpose: a flow keeps several of each.
+
+/// Nanoseconds since 1970-01-01 UTC, or [`Time::UNKNOWN`].
+///
+/// A pcapng simple packet has no time at all, and a damaged one can claim any; neither may stop the
+/// work, so "unknown" is a value that every operation carries along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(i64);
+
+impl Time {
+    /// A packet without a usable time. Orders before every known time.
+    pub const UNKNOWN: Time = Time(i64::MIN);
+
+    /// From nanoseconds since 1970; unknown outside 1970 to 2261.
+    pub fn from_nanos(nanos: i128) -> Time {
+        match i64::try_from(nanos) {
+            Ok(n) if n >= 0 => Time(n),
+            _ => Time::UNKNOWN,
+        }
+    }
+
+    /// Nanoseconds since 1970, if known.
+    pub fn nanos(self) -> Option<i64> {
+        (self != Time::UNKNOWN).then_some(self.0)
+    }
+
+    /// Nanoseconds from `earlier` to `self`; never negative, `None` where either is unknown.
+    pub fn since(self, earlier: Time) -> Option<i64> {
+        Some((self.nanos()? - earlier.nanos()?).max(0))
+    }
+
+    /// `self` less `nanos`, not going below 1970.
+    pub fn before(self, nanos: i64) -> Time {
+        self.nanos()
+            .map_or(Time::UNKNOWN, |n| Time(n.saturating_sub(nanos).max(0)))
+    }
+}
+
+/// One captured packet: its time, its file, and its number in that file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub time: Time,
+    position: u64,
+}
+
+/// Bits of the frame number in `Place::position`; the rest are the file (16) and the digits (4).
+const FRAME_BITS: u32 = 44;
+
+impl Place {
+    /// `digits` are the decimal digits that the capture gives to a second (0 to 9).
+    pub fn new(time: Time, file: u16, frame: u64, digits: u8) -> Place {
+        let frame = frame.min((1 << FRAME_BITS) - 1);
+        let position =
+            u64::from(file) << (FRAME_BITS + 4) | frame << 4 | u64::from(digits.min(9));
+        Place { time, position }
+    }
+
+    /// The index of the file in the order of reading.
+    pub fn file(self) -> usize {
+        (self.position >> (FRAME_BITS + 4)) as usize
+    }
+
+    /// The packet's number in its file, counted from 1 as Wireshark does.
+    pub fn frame(self) -> u64 {
+        self.position >> 4 & ((1 << FRAME_BITS) - 1)
+    }
+
+    /// How many decimal digits of a second the capture records.
+    pub fn digits(self) -> usize {
+        (self.position & 0xf) as usize
+    }
+
+    /// A key that orders places as they were read.
+    pub fn order(self) -> u64 {
+        self.position
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_gives_back_what_it_was_made_of() {
+        let p = Place::new(Time::from_nanos(5), u16::MAX, 1 << 40, 9);
+        assert_eq!((p.file(), p.frame(), p.digits()), (65_535, 1 << 40, 9));
+        assert!(Place::new(Time::UNKNOWN, 1, 1, 9).order() > Place::new(Time::UNKNOWN, 0, 99, 0).order());
+    }
+
+    #[test]
+    fn unknown_times_give_no_duration() {
+        let t = Time::from_nanos(7);
+        assert_eq!(t.since(Time::UNKNOWN), None);
+        assert_eq!(Time::from_nanos(3).since(t), Some(0));
+        assert_eq!(Time::from_nanos(-1), Time::UNKNOWN);
+        assert_eq!(Time::from_nanos(1 << 80), Time::UNKNOWN);
+    }
+}

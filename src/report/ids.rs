@@ -1,0 +1,64 @@
+//! Identifiers that other tools can join on.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha1::{Digest, Sha1};
+
+use crate::tcp::flow::{Flow, Side};
+use crate::tcp::segment::{End, FlowKey};
+
+/// A name for one incarnation: the same wherever the same packets are read. Hashes the first time,
+/// the initial sequence number and the 4-tuple.
+pub fn uid(key: &FlowKey, flow: &Flow) -> String {
+    let mut hash = Sha1::new();
+    hash.update(flow.first.time.nanos().unwrap_or(-1).to_be_bytes());
+    let isn = flow.half(Side::A).isn.map_or(-1, |isn| i64::from(isn.0));
+    hash.update(isn.to_be_bytes());
+    for side in [Side::A, Side::B] {
+        let end = key.endpoint(flow.end(side));
+        hash.update(octets(end.ip));
+        hash.update(end.port.to_be_bytes());
+    }
+    hash.finalize().iter().take(8).fold(String::new(), |mut text, octet| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
+}
+
+/// Community ID, version 1, seed 0: what Zeek, Suricata and Wireshark print for the same flow.
+pub fn community_id(key: &FlowKey) -> String {
+    let (lower, upper) = (key.endpoint(End::Lower), key.endpoint(End::Upper));
+    let mut hash = Sha1::new();
+    hash.update(0u16.to_be_bytes());
+    hash.update(octets(lower.ip));
+    hash.update(octets(upper.ip));
+    hash.update([6, 0]);
+    hash.update(lower.port.to_be_bytes());
+    hash.update(upper.port.to_be_bytes());
+    format!("1:{}", STANDARD.encode(hash.finalize()))
+}
+
+fn octets(ip: IpAddr) -> Vec<u8> {
+    match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tcp::segment::Endpoint;
+
+    /// The example of the community-id specification's TCP test capture.
+    #[test]
+    fn community_id_is_the_published_one() {
+        let end = |ip: &str, port| Endpoint { ip: ip.parse().unwrap(), port };
+        let (key, _) = FlowKey::new(end("128.232.110.120", 34855), end("66.35.250.204", 80));
+        assert_eq!(community_id(&key), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+    }
+}

@@ -1,0 +1,240 @@
+//! `--format jsonl`: one JSON object a line, flows, then a summary.
+//!
+//! The keys are a contract: within a schema number they are never renamed or removed.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::ids::{community_id, uid};
+use super::units::{rfc3339, seconds};
+use super::{CaptureTotals, Render, Row, Totals};
+use crate::place::Place;
+use crate::tcp::flow::Side;
+use crate::verdict::local::Local;
+use crate::verdict::{Doubt, Note, Reason, Verdict};
+
+/// The number of this contract.
+const SCHEMA: u32 = 1;
+
+/// Writes JSON lines.
+#[derive(Debug)]
+pub struct Jsonl<W> {
+    out: W,
+}
+
+impl<W: Write> Jsonl<W> {
+    pub fn new(out: W) -> Jsonl<W> {
+        Jsonl { out }
+    }
+
+    fn line(&mut self, line: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, line)?;
+        self.out.write_all(b"\n")
+    }
+}
+
+impl<W: Write> Render for Jsonl<W> {
+    fn row(&mut self, row: &Row) -> io::Result<()> {
+        self.line(&FlowLine::new(row))
+    }
+
+    fn end(&mut self, totals: &Totals) -> io::Result<()> {
+        self.line(&SummaryLine::new(totals))?;
+        self.out.flush()
+    }
+}
+
+#[derive(Serialize)]
+struct PlaceLine<'a> {
+    time: Option<String>,
+    file: &'a str,
+    frame: u64,
+}
+
+fn place(place: Place, files: &[String]) -> PlaceLine<'_> {
+    PlaceLine {
+        time: rfc3339(place),
+        file: files.get(place.file()).map_or("", String::as_str),
+        frame: place.frame(),
+    }
+}
+
+#[derive(Serialize)]
+struct FlowLine<'a> {
+    schema: u32,
+    r#type: &'static str,
+    uid: String,
+    community_id: String,
+    a: EndLine<'a>,
+    b: EndLine<'a>,
+    local: Option<&'static str>,
+    local_by: Option<&'static str>,
+    first: PlaceLine<'a>,
+    last: PlaceLine<'a>,
+    last_payload: Option<PlaceLine<'a>>,
+    close: &'static str,
+    holder: Option<&'static str>,
+    verdict: &'static str,
+    finding: bool,
+    reason: Option<&'static str>,
+    doubts: Vec<&'static str>,
+    notes: Vec<&'static str>,
+    held_s: Option<f64>,
+    idle_before_fin_s: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct EndLine<'a> {
+    ip: std::net::IpAddr,
+    port: u16,
+    state: &'static str,
+    fin: Option<PlaceLine<'a>>,
+    fin_acked: Option<PlaceLine<'a>>,
+    rst: Option<PlaceLine<'a>>,
+    packets: u64,
+    payload_bytes: u64,
+    payload_after_peer_fin: u64,
+}
+
+impl<'a> FlowLine<'a> {
+    fn new(row: &Row<'a>) -> FlowLine<'a> {
+        let (flow, judgement) = (row.flow, row.judgement);
+        let at = |p: Place| place(p, row.files);
+        FlowLine {
+            schema: SCHEMA,
+            r#type: "flow",
+            uid: uid(row.key, flow),
+            community_id: community_id(row.key),
+            a: EndLine::new(row, Side::A),
+            b: EndLine::new(row, Side::B),
+            local: match judgement.local {
+                Local::Side(side) => Some(side_name(side)),
+                Local::Both => Some("both"),
+                Local::Neither => Some("none"),
+                Local::Unknown => None,
+            },
+            local_by: judgement.local_by.map(|by| by.name()),
+            first: at(flow.first),
+            last: at(flow.last),
+            last_payload: flow.last_payload().map(at),
+            close: judgement.close.name(),
+            holder: judgement.holder.map(side_name),
+            verdict: judgement.verdict.name(),
+            finding: judgement.finding,
+            reason: match judgement.verdict {
+                Verdict::Unknown(reason) => Some(reason.name()),
+                _ => None,
+            },
+            doubts: judgement.doubts.iter().copied().map(Doubt::name).collect(),
+            notes: judgement.notes.iter().copied().map(Note::name).collect(),
+            held_s: judgement.held.map(seconds),
+            idle_before_fin_s: judgement.idle_before_fin.map(seconds),
+        }
+    }
+}
+
+impl<'a> EndLine<'a> {
+    fn new(row: &Row<'a>, side: Side) -> EndLine<'a> {
+        let half = row.flow.half(side);
+        let peer_fin = row.flow.half(side.other()).fin.as_ref();
+        let end = row.key.endpoint(row.flow.end(side));
+        let at = |p: Place| place(p, row.files);
+        let after = peer_fin.and_then(|fin| half.payload_after(fin.end));
+        EndLine {
+            ip: end.ip,
+            port: end.port,
+            state: row.flow.state(side, row.end).name(),
+            fin: half.fin.as_ref().map(|fin| at(fin.place)),
+            fin_acked: half.fin.as_ref().and_then(|fin| fin.acked).map(at),
+            rst: half.rst.map(|rst| at(rst.place)),
+            packets: half.packets,
+            payload_bytes: half.payload_bytes,
+            payload_after_peer_fin: after.map_or(0, |after| after.bytes),
+        }
+    }
+}
+
+fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::A => "a",
+        Side::B => "b",
+    }
+}
+
+#[derive(Serialize)]
+struct SummaryLine<'a> {
+    schema: u32,
+    r#type: &'static str,
+    packets: u64,
+    segments: u64,
+    flows: u64,
+    findings: u64,
+    verdicts: Counts<'a>,
+    unknown: Counts<'a>,
+    skipped: Counts<'a>,
+    captures: Vec<CaptureLine<'a>>,
+    first: Option<PlaceLine<'a>>,
+    last: Option<PlaceLine<'a>>,
+}
+
+/// An object of counts, in the order given.
+struct Counts<'a>(Vec<(std::borrow::Cow<'a, str>, u64)>);
+
+impl Serialize for Counts<'_> {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(name, n)| (name, n)))
+    }
+}
+
+#[derive(Serialize)]
+struct CaptureLine<'a> {
+    files: Vec<&'a str>,
+    packets: u64,
+    segments: u64,
+    first: Option<PlaceLine<'a>>,
+    last: Option<PlaceLine<'a>>,
+    link_types: Vec<String>,
+    snap_lengths: &'a [u32],
+    drops: u64,
+    truncated: bool,
+    bare_acks: bool,
+}
+
+impl<'a> SummaryLine<'a> {
+    fn new(totals: &'a Totals) -> SummaryLine<'a> {
+        let verdicts = Verdict::NAMES.into_iter().zip(totals.verdicts);
+        let reasons: &[(Reason, u64)] = &totals.unknown.iter().map(|(r, n)| (*r, *n)).collect::<Vec<_>>();
+        SummaryLine {
+            schema: SCHEMA,
+            r#type: "summary",
+            packets: totals.packets,
+            segments: totals.segments,
+            flows: totals.flows,
+            findings: totals.findings,
+            verdicts: Counts(verdicts.map(|(name, n)| (name.into(), n)).collect()),
+            unknown: Counts(reasons.iter().map(|(r, n)| (r.name().into(), *n)).collect()),
+            skipped: Counts(totals.skipped_by_name().into_iter().map(|(name, n)| (name.into(), n)).collect()),
+            captures: totals.captures.iter().map(|c| CaptureLine::new(c, &totals.files)).collect(),
+            first: totals.first().map(|p| place(p, &totals.files)),
+            last: totals.last().map(|p| place(p, &totals.files)),
+        }
+    }
+}
+
+impl<'a> CaptureLine<'a> {
+    fn new(capture: &'a CaptureTotals, files: &'a [String]) -> CaptureLine<'a> {
+        CaptureLine {
+            files: capture.files.iter().filter_map(|&i| files.get(i)).map(String::as_str).collect(),
+            packets: capture.packets,
+            segments: capture.segments,
+            first: capture.first.map(|p| place(p, files)),
+            last: capture.last.map(|p| place(p, files)),
+            link_types: capture.links.iter().map(ToString::to_string).collect(),
+            snap_lengths: &capture.snap_lengths,
+            drops: capture.drops,
+            truncated: capture.truncated,
+            bare_acks: capture.bare_acks,
+        }
+    }
+}

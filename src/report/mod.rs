@@ -1,0 +1,132 @@
+//! Judgements become bytes.
+//!
+//! Rows stream through a [`Render`] as flows end, [`Totals`] come last. A renderer never decides: what
+//! it prints was judged before.
+//!
+//! * [`text`]: for the person at the prompt
+//! * [`jsonl`]: for programs, one object a line
+//! * [`units`], [`ids`]: how times, durations and identifiers are written
+
+pub mod ids;
+pub mod jsonl;
+pub mod text;
+pub mod units;
+
+use std::collections::BTreeMap;
+use std::io;
+
+use crate::capture::LinkType;
+use crate::decode::Skipped;
+use crate::place::{Place, Time};
+use crate::tcp::flow::Flow;
+use crate::tcp::segment::FlowKey;
+use crate::verdict::{Doubt, Judgement, Reason, Verdict};
+
+/// One flow, judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    pub key: &'a FlowKey,
+    pub flow: &'a Flow,
+    pub judgement: &'a Judgement,
+    /// The end of its capture.
+    pub end: Time,
+    /// The names of the files, by [`Place::file`].
+    pub files: &'a [String],
+}
+
+impl Row<'_> {
+    /// Is it printed without `--all`? What is a finding, could become one, or cannot be told.
+    pub fn is_notable(&self) -> bool {
+        let judgement = self.judgement;
+        judgement.finding
+            || judgement.doubts.contains(&Doubt::FinImplied)
+            || matches!(
+                judgement.verdict,
+                Verdict::Pending
+                    | Verdict::HalfClosed
+                    | Verdict::FinUnacked
+                    | Verdict::PeerHolds
+                    | Verdict::Unknown(_)
+            )
+    }
+}
+
+/// Turns rows into bytes.
+pub trait Render {
+    fn row(&mut self, row: &Row) -> io::Result<()>;
+    fn end(&mut self, totals: &Totals) -> io::Result<()>;
+}
+
+/// What a run counted.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    pub packets: u64,
+    pub segments: u64,
+    pub flows: u64,
+    pub findings: u64,
+    /// Flows by verdict, in the order of [`Verdict::NAMES`].
+    pub verdicts: [u64; Verdict::NAMES.len()],
+    pub unknown: BTreeMap<Reason, u64>,
+    pub skipped: BTreeMap<Skipped, u64>,
+    pub captures: Vec<CaptureTotals>,
+    pub files: Vec<String>,
+}
+
+/// One capture point: a file, or a series of files that follow one another.
+#[derive(Clone, Debug, Default)]
+pub struct CaptureTotals {
+    /// Indexes into [`Totals::files`].
+    pub files: Vec<usize>,
+    pub packets: u64,
+    pub segments: u64,
+    pub first: Option<Place>,
+    pub last: Option<Place>,
+    pub drops: u64,
+    pub truncated: bool,
+    pub bare_acks: bool,
+    pub empty_segments: bool,
+    pub links: Vec<LinkType>,
+    /// 0 where not limited.
+    pub snap_lengths: Vec<u32>,
+}
+
+impl Totals {
+    /// Counts a judged flow.
+    pub fn count(&mut self, judgement: &Judgement) {
+        self.flows += 1;
+        self.findings += u64::from(judgement.finding);
+        self.verdicts[judgement.verdict.index()] += 1;
+        if let Verdict::Unknown(reason) = judgement.verdict {
+            *self.unknown.entry(reason).or_default() += 1;
+        }
+    }
+
+    pub fn of(&self, verdict: Verdict) -> u64 {
+        self.verdicts[verdict.index()]
+    }
+
+    /// What was skipped, by name, the most frequent first. A capture can hold any number of kinds:
+    /// the rarest are summed up.
+    pub fn skipped_by_name(&self) -> Vec<(String, u64)> {
+        const KINDS: usize = 32;
+        let mut kinds: Vec<(String, u64)> =
+            self.skipped.iter().map(|(kind, n)| (kind.to_string(), *n)).collect();
+        kinds.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let rest: u64 = kinds.iter().skip(KINDS).map(|(_, n)| n).sum();
+        kinds.truncate(KINDS);
+        if rest > 0 {
+            kinds.push(("other".into(), rest));
+        }
+        kinds
+    }
+
+    pub fn first(&self) -> Option<Place> {
+        let firsts = self.captures.iter().filter_map(|capture| capture.first);
+        firsts.min_by_key(|place| place.time)
+    }
+
+    pub fn last(&self) -> Option<Place> {
+        let lasts = self.captures.iter().filter_map(|capture| capture.last);
+        lasts.max_by_key(|place| place.time)
+    }
+}

@@ -1,0 +1,433 @@
+//! `--format text`: one screen for the person at the prompt.
+//!
+//! What is stuck comes first, then what it means and what to do, then how the other connections
+//! ended and what the capture could not show.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use anstyle::{AnsiColor, Style};
+use chrono::TimeDelta;
+
+use super::units::{Zone, clock_time, count, duration, thousands, zone_name};
+use super::{CaptureTotals, Render, Row, Totals};
+use crate::place::Place;
+use crate::tcp::flow::Side;
+use crate::tcp::segment::Endpoint;
+use crate::verdict::local::{Local, LocalBy};
+use crate::verdict::{Doubt, Note, Verdict};
+
+/// How the text is to look.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    pub zone: Zone,
+    /// Dates before times.
+    pub dates: bool,
+    /// Lines in a table; 0 for all.
+    pub top: usize,
+    /// A table of all flows, too.
+    pub all: bool,
+}
+
+/// Gathers findings and writes the report at the end.
+#[derive(Debug)]
+pub struct Text<W> {
+    out: W,
+    look: Look,
+    findings: Vec<Line>,
+    others: Vec<Line>,
+    /// Who holds connections of peer-holds flows.
+    peer_holders: BTreeSet<IpAddr>,
+}
+
+/// One connection, as little of it as is printed.
+#[derive(Debug)]
+struct Line {
+    verdict: Verdict,
+    left: Endpoint,
+    right: Endpoint,
+    fin: Option<Place>,
+    held: Option<TimeDelta>,
+    idle: Option<TimeDelta>,
+    doubts: Vec<Doubt>,
+    local: Local,
+    local_by: Option<LocalBy>,
+    descriptor_may_leak: bool,
+}
+
+const ALARM: Style = AnsiColor::Red.on_default().bold();
+const CALM: Style = AnsiColor::Green.on_default().bold();
+const HEADING: Style = Style::new().bold();
+const ASIDE: Style = Style::new().dimmed();
+
+impl<W: Write> Text<W> {
+    pub fn new(out: W, look: Look) -> Text<W> {
+        Text {
+            out,
+            look,
+            findings: Vec::new(),
+            others: Vec::new(),
+            peer_holders: BTreeSet::new(),
+        }
+    }
+}
+
+impl<W: Write> Render for Text<W> {
+    fn row(&mut self, row: &Row) -> io::Result<()> {
+        let line = Line::new(row);
+        if row.judgement.verdict == Verdict::PeerHolds {
+            self.peer_holders.insert(line.left.ip);
+        }
+        if row.judgement.finding {
+            self.findings.push(line);
+        } else if self.look.all {
+            self.others.push(line);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, totals: &Totals) -> io::Result<()> {
+        // The longest held first: the capture's order decides among equals.
+        self.findings.sort_by_key(|line| std::cmp::Reverse(line.held));
+        self.headline(totals)?;
+        if !self.findings.is_empty() {
+            self.groups()?;
+            self.table(totals)?;
+            self.meaning(totals)?;
+        }
+        self.hints(totals)?;
+        if self.look.all && !self.others.is_empty() {
+            self.other_table(totals)?;
+        }
+        self.rest(totals)?;
+        self.limits(totals)?;
+        self.out.flush()
+    }
+}
+
+impl Line {
+    /// The holder stands left and the closer right; without either, `a` and `b`.
+    fn new(row: &Row) -> Line {
+        let judgement = row.judgement;
+        let left = judgement.holder.unwrap_or(match judgement.local {
+            Local::Side(side) => side,
+            _ => Side::A,
+        });
+        let end = |side| row.key.endpoint(row.flow.end(side));
+        let fins = [Side::A, Side::B].map(|side| row.flow.half(side).fin.map(|fin| fin.place));
+        Line {
+            verdict: judgement.verdict,
+            left: end(left),
+            right: end(left.other()),
+            fin: fins.into_iter().flatten().min_by_key(|place| place.order()),
+            held: judgement.held,
+            idle: judgement.idle_before_fin,
+            doubts: judgement.doubts.clone(),
+            local: judgement.local,
+            local_by: judgement.local_by,
+            descriptor_may_leak: judgement.notes.contains(&Note::DescriptorMayLeak),
+        }
+    }
+}
+
+impl<W: Write> Text<W> {
+    fn headline(&mut self, totals: &Totals) -> io::Result<()> {
+        let (n, of) = (totals.findings, totals.flows);
+        if totals.segments == 0 {
+            let read = count(totals.packets, "packet");
+            return writeln!(self.out, "{HEADING}No TCP connection in the capture{HEADING:#} ({read} read).\n");
+        }
+        if n == 0 {
+            let among = count(of, "connection");
+            return writeln!(self.out, "{CALM}No connection left in CLOSE-WAIT{CALM:#} among {among}.\n");
+        }
+        let of = count(of, "connection");
+        let (by, how) = self.holders();
+        writeln!(self.out, "{ALARM}{} of {of} left in CLOSE-WAIT{by}{ALARM:#} {how}\n", thousands(n))
+    }
+
+    /// Who holds the findings, and how that is known.
+    fn holders(&self) -> (String, String) {
+        let hosts: BTreeSet<IpAddr> = self.findings.iter().map(|line| line.left.ip).collect();
+        let by = match hosts.first() {
+            Some(ip) if hosts.len() == 1 => format!(" by {ip}"),
+            _ => format!(" by {} hosts", hosts.len()),
+        };
+        let most = self.most_frequent_holder();
+        let unsure = self.findings.iter().any(|line| !matches!(line.local, Local::Side(_)));
+        let told: BTreeSet<LocalBy> = self.findings.iter().filter_map(|line| line.local_by).collect();
+        let how = match (unsure, most) {
+            (true, Some(ip)) => {
+                format!("(the capture does not tell which side is local: whoever owes the FIN is judged; --local {ip} narrows it)")
+            }
+            _ => {
+                let phrases: Vec<&str> = told.into_iter().map(LocalBy::phrase).collect();
+                format!("(local by {})", phrases.join(" and "))
+            }
+        };
+        (by, how)
+    }
+
+    fn most_frequent_holder(&self) -> Option<IpAddr> {
+        let mut counts = BTreeMap::<IpAddr, usize>::new();
+        for line in &self.findings {
+            *counts.entry(line.left.ip).or_default() += 1;
+        }
+        counts.into_iter().max_by_key(|&(_, n)| n).map(|(ip, _)| ip)
+    }
+
+    /// The findings by peer, the longest held first.
+    fn groups(&mut self) -> io::Result<()> {
+        let mut groups: Vec<(Endpoint, Vec<&Line>)> = Vec::new();
+        let mut index = BTreeMap::new();
+        for line in &self.findings {
+            let at = *index.entry(line.right).or_insert_with(|| {
+                groups.push((line.right, Vec::new()));
+                groups.len() - 1
+            });
+            groups[at].1.push(line);
+        }
+        let shown = self.shown(groups.len());
+        let rows: Vec<Vec<String>> = groups[..shown].iter().map(|(peer, lines)| group(*peer, lines)).collect();
+        write_table(&mut self.out, &rows, &[Align::Right])?;
+        more(&mut self.out, groups.len() - shown, "peer")?;
+        writeln!(self.out)
+    }
+
+    fn shown(&self, len: usize) -> usize {
+        if self.look.top == 0 { len } else { len.min(self.look.top) }
+    }
+
+    fn table(&mut self, totals: &Totals) -> io::Result<()> {
+        let heads = ["local", "peer", "FIN at", "held", "idle", "frame", "doubts"];
+        let mut rows = vec![heads.map(String::from).to_vec()];
+        let shown = self.shown(self.findings.len());
+        let dates = self.dates(totals);
+        for line in &self.findings[..shown] {
+            rows.push(vec![
+                line.left.to_string(),
+                line.right.to_string(),
+                line.fin.map_or("-".into(), |p| clock_time(p, self.look.zone, dates)),
+                line.held.map_or("-".into(), |held| format!("≥ {}", duration(held))),
+                line.idle.map_or("-".into(), duration),
+                line.fin.map_or("-".into(), |p| frame(p, totals)),
+                line.doubts.iter().map(|d| d.name()).collect::<Vec<_>>().join(", "),
+            ]);
+        }
+        use Align::{Left, Right};
+        write_table(&mut self.out, &rows, &[Right, Left, Left, Right, Right, Right, Left])?;
+        more(&mut self.out, self.findings.len() - shown, "")?;
+        let zone = zone_name(totals.first(), self.look.zone);
+        writeln!(self.out, "  {ASIDE}{zone}{ASIDE:#}\n")
+    }
+
+    /// Dates are shown when asked for, or when a capture crosses midnight.
+    fn dates(&self, totals: &Totals) -> bool {
+        let day = |place: Option<Place>| place.map(|p| clock_time(p, self.look.zone, true)[..10].to_string());
+        self.look.dates || day(totals.first()) != day(totals.last())
+    }
+
+    fn meaning(&mut self, totals: &Totals) -> io::Result<()> {
+        writeln!(self.out, "No kernel timer ends CLOSE-WAIT: the program must close the socket.")?;
+        let descriptors = self.findings.iter().filter(|line| line.descriptor_may_leak).count() as u64;
+        if descriptors > 0 {
+            writeln!(
+                self.out,
+                "{} reset by the peer after a long CLOSE-WAIT: the kernel forgot the socket, the program may still hold its descriptor.",
+                if descriptors == totals.findings { "They were".into() } else { format!("{descriptors} of them were") }
+            )?;
+        }
+        let doubts: BTreeSet<Doubt> = self.findings.iter().flat_map(|line| &line.doubts).copied().collect();
+        for doubt in &doubts {
+            writeln!(self.out, "Doubt {}: {}.", doubt.name(), doubt.sentence())?;
+        }
+        Ok(())
+    }
+
+    fn hints(&mut self, totals: &Totals) -> io::Result<()> {
+        let waiting = totals.of(Verdict::PeerHolds);
+        if waiting > 0 {
+            let hosts: Vec<String> = self.peer_holders.iter().take(3).map(IpAddr::to_string).collect();
+            let wait = if waiting == 1 { "waits" } else { "wait" };
+            writeln!(
+                self.out,
+                "{} {wait} for the other side to close (peer-holds); judge it with --local {}.",
+                count(waiting, "connection"),
+                hosts.join(" --local ")
+            )?;
+        }
+        if totals.segments > 0
+            && let Some(first) = totals.first()
+        {
+            let time = clock_time(first, self.look.zone, self.look.dates);
+            writeln!(
+                self.out,
+                "Sockets stuck before {time} (the first packet) cannot show here: ss -tanp state close-wait, on the host."
+            )?;
+        }
+        Ok(())
+    }
+
+    fn other_table(&mut self, totals: &Totals) -> io::Result<()> {
+        writeln!(self.out, "\n{HEADING}Connections without a finding{HEADING:#}\n")?;
+        let mut rows = vec![["verdict", "local", "peer", "first FIN at", "frame", "doubts"].map(String::from).to_vec()];
+        let dates = self.dates(totals);
+        for line in &self.others {
+            let word = match line.verdict {
+                Verdict::Unknown(reason) => format!("unknown ({})", reason.name()),
+                verdict => verdict.name().into(),
+            };
+            rows.push(vec![
+                word,
+                line.left.to_string(),
+                line.right.to_string(),
+                line.fin.map_or("-".into(), |p| clock_time(p, self.look.zone, dates)),
+                line.fin.map_or("-".into(), |p| frame(p, totals)),
+                line.doubts.iter().map(|d| d.name()).collect::<Vec<_>>().join(", "),
+            ]);
+        }
+        use Align::{Left, Right};
+        write_table(&mut self.out, &rows, &[Left, Right, Left, Left, Right, Left])
+    }
+
+    /// How the other flows ended.
+    fn rest(&mut self, totals: &Totals) -> io::Result<()> {
+        let endings: Vec<String> = Verdict::NAMES
+            .into_iter()
+            .zip(totals.verdicts)
+            .filter(|(name, n)| *n > 0 && *name != "leak")
+            .map(|(name, n)| format!("{} {name}", thousands(n)))
+            .collect();
+        if !endings.is_empty() {
+            writeln!(self.out, "\nThe other connections: {}.", endings.join(", "))?;
+        }
+        for (reason, n) in &totals.unknown {
+            writeln!(self.out, "{} unknown ({}): {}.", thousands(*n), reason.name(), reason.sentence())?;
+        }
+        Ok(())
+    }
+
+    /// What the capture was, and what it could not show.
+    fn limits(&mut self, totals: &Totals) -> io::Result<()> {
+        writeln!(self.out)?;
+        for capture in &totals.captures {
+            self.limits_of(capture, totals)?;
+        }
+        let skipped = totals.skipped_by_name();
+        if !skipped.is_empty() {
+            let all: u64 = skipped.iter().map(|(_, n)| n).sum();
+            let kinds: Vec<String> = skipped.iter().map(|(kind, n)| format!("{kind} {}", thousands(*n))).collect();
+            writeln!(self.out, "Skipped {}: {}.", count(all, "packet"), kinds.join(", "))?;
+        }
+        Ok(())
+    }
+
+    fn limits_of(&mut self, capture: &CaptureTotals, totals: &Totals) -> io::Result<()> {
+        let name = |&i: &usize| totals.files.get(i).map_or("", String::as_str);
+        let names = match &capture.files[..] {
+            [first, .., last] if capture.files.len() > 2 => {
+                format!("{} … {} ({} files)", name(first), name(last), capture.files.len())
+            }
+            files => files.iter().map(name).collect::<Vec<_>>().join(", "),
+        };
+        write!(self.out, "{names}: {}, {} of TCP", count(capture.packets, "packet"), thousands(capture.segments))?;
+        if let (Some(first), Some(last)) = (capture.first, capture.last) {
+            let dates = self.dates(totals);
+            let time = |place| clock_time(place, self.look.zone, dates);
+            write!(self.out, ", {} … {}", time(first), time(last))?;
+            if let Some(nanos) = last.time.since(first.time) {
+                write!(self.out, " ({})", duration(TimeDelta::nanoseconds(nanos)))?;
+            }
+        }
+        for snap in capture.snap_lengths.iter().filter(|&&snap| (1..65_535).contains(&snap)) {
+            write!(self.out, ", snap length {snap}")?;
+        }
+        match capture.drops {
+            0 => {}
+            n => write!(self.out, ", {} dropped", count(n, "packet"))?,
+        }
+        writeln!(self.out, ".")?;
+        if capture.segments > 0 && !capture.empty_segments {
+            writeln!(self.out, "It holds only packets with payload: a FIN or an ACK without any cannot show.")?;
+        } else if capture.segments > 0 && !capture.bare_acks {
+            writeln!(self.out, "It holds no bare ACK (a filter on flags?): whether a FIN was acknowledged is inferred.")?;
+        }
+        Ok(())
+    }
+}
+
+/// One group as columns: how many, whose, how long, after which pause.
+fn group(peer: Endpoint, lines: &[&Line]) -> Vec<String> {
+    let held: Vec<TimeDelta> = lines.iter().filter_map(|line| line.held).collect();
+    let range = match (held.iter().min(), held.iter().max()) {
+        (Some(least), Some(most)) if least != most => {
+            format!("held ≥ {} … ≥ {}", duration(*least), duration(*most))
+        }
+        (Some(held), _) => format!("held ≥ {}", duration(*held)),
+        _ => String::new(),
+    };
+    let n = thousands(lines.len() as u64);
+    vec![n, format!("peer {peer}"), range, timeout(lines).unwrap_or_default()]
+}
+
+/// Connections closed after the same pause were closed by a timer.
+fn timeout(lines: &[&Line]) -> Option<String> {
+    const ENOUGH: usize = 3;
+    let idle: Vec<TimeDelta> = lines.iter().filter_map(|line| line.idle).collect();
+    let (least, most) = (*idle.iter().min()?, *idle.iter().max()?);
+    let middle = (least + most) / 2;
+    let spread = (most - least) / 2;
+    let sharp = spread <= (middle / 50).max(TimeDelta::milliseconds(20));
+    if idle.len() < ENOUGH || middle < TimeDelta::seconds(1) || !sharp {
+        return None;
+    }
+    let about = super::units::seconds(middle).round();
+    let spread = duration(spread.max(TimeDelta::milliseconds(1)));
+    Some(format!("idle before FIN {} ± {spread}: a timeout of about {about} s there", duration(middle)))
+}
+
+/// The frame's number, with its file where there are several.
+fn frame(place: Place, totals: &Totals) -> String {
+    match totals.files.get(place.file()) {
+        Some(file) if totals.files.len() > 1 => format!("{file}:{}", place.frame()),
+        _ => place.frame().to_string(),
+    }
+}
+
+fn more(out: &mut impl Write, n: usize, thing: &str) -> io::Result<()> {
+    match (n, thing) {
+        (0, _) => Ok(()),
+        (_, "") => writeln!(out, "  … {} more: --top 0", thousands(n as u64)),
+        _ => writeln!(out, "  … {} more: --top 0", count(n as u64, thing)),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Align {
+    Left,
+    Right,
+}
+
+/// Columns as wide as their widest cell, two spaces between them; left-aligned where not told.
+fn write_table(out: &mut impl Write, rows: &[Vec<String>], aligns: &[Align]) -> io::Result<()> {
+    let width = |text: &str| text.chars().count();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns)
+        .map(|c| rows.iter().filter_map(|row| row.get(c)).map(|cell| width(cell)).max().unwrap_or(0))
+        .collect();
+    for row in rows {
+        let mut line = String::from(" ");
+        for (c, cell) in row.iter().enumerate() {
+            let pad = " ".repeat(widths[c] - width(cell));
+            line.push(' ');
+            match aligns.get(c) {
+                Some(Align::Right) => line.extend([pad.as_str(), cell]),
+                _ => line.extend([cell, pad.as_str()]),
+            }
+            line.push(' ');
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! How times and durations are written.
+
+use chrono::{DateTime, FixedOffset, Local, TimeDelta, Utc};
+
+use crate::place::Place;
+
+/// The zone that times are shown in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zone {
+    Local,
+    Utc,
+}
+
+/// RFC 3339 in UTC with the capture's precision; `None` for an unknown time.
+pub fn rfc3339(place: Place) -> Option<String> {
+    let time = DateTime::<Utc>::from_timestamp_nanos(place.time.nanos()?);
+    Some(format!("{}{}Z", time.format("%Y-%m-%dT%H:%M:%S"), fraction(place)))
+}
+
+/// The time of day as tcpdump prints it, with the date before it if asked for.
+pub fn clock_time(place: Place, zone: Zone, dates: bool) -> String {
+    let Some(nanos) = place.time.nanos() else {
+        return "unknown".into();
+    };
+    let time = in_zone(nanos, zone);
+    let pattern = if dates { "%Y-%m-%d %H:%M:%S" } else { "%H:%M:%S" };
+    format!("{}{}", time.format(pattern), fraction(place))
+}
+
+/// What a reader must know of the zone: `UTC`, or the local offset.
+pub fn zone_name(place: Option<Place>, zone: Zone) -> String {
+    match (zone, place.and_then(|place| place.time.nanos())) {
+        (Zone::Local, Some(nanos)) => format!("local times, UTC{}", in_zone(nanos, zone).format("%:z")),
+        (Zone::Local, None) => "local times".into(),
+        (Zone::Utc, _) => "times in UTC".into(),
+    }
+}
+
+fn in_zone(nanos: i64, zone: Zone) -> DateTime<FixedOffset> {
+    let time = DateTime::<Utc>::from_timestamp_nanos(nanos);
+    match zone {
+        Zone::Utc => time.fixed_offset(),
+        Zone::Local => time.with_timezone(&Local).fixed_offset(),
+    }
+}
+
+fn fraction(place: Place) -> String {
+    let nanos = place.time.nanos().unwrap_or(0).rem_euclid(1_000_000_000);
+    match place.digits() {
+        0 => String::new(),
+        digits => format!(".{}", &format!("{nanos:09}")[..digits]),
+    }
+}
+
+/// Seconds, for machines.
+pub fn seconds(delta: TimeDelta) -> f64 {
+    delta.num_nanoseconds().map_or(f64::MAX, |nanos| nanos as f64 / 1e9)
+}
+
+/// A duration for people: two units at most.
+pub fn duration(delta: TimeDelta) -> String {
+    let s = delta.num_seconds();
+    match s {
+        ..0 => "0 s".into(),
+        0 if delta < TimeDelta::milliseconds(1) => format!("{} µs", delta.subsec_nanos() / 1_000),
+        0 => format!("{} ms", delta.subsec_millis()),
+        1..120 => format!("{:.1} s", (seconds(delta) * 10.0).floor() / 10.0),
+        120..7_200 => two(s, 60, "min", 1, "s"),
+        7_200..172_800 => two(s, 3_600, "h", 60, "min"),
+        _ => two(s, 86_400, "d", 3_600, "h"),
+    }
+}
+
+fn two(seconds: i64, large: i64, large_name: &str, small: i64, small_name: &str) -> String {
+    match seconds % large / small {
+        0 => format!("{} {large_name}", seconds / large),
+        rest => format!("{} {large_name} {rest} {small_name}", seconds / large),
+    }
+}
+
+/// `1,234,567`.
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 connection`, `2 connections`.
+pub fn count(n: u64, thing: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {thing}{s}", thousands(n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::place::Time;
+
+    #[test]
+    fn durations_read_like_speech() {
+        let of = |ms| duration(TimeDelta::milliseconds(ms));
+        assert_eq!(of(0), "0 µs");
+        assert_eq!(of(47), "47 ms");
+        assert_eq!(of(1_000), "1.0 s");
+        assert_eq!(of(61_299), "61.2 s");
+        assert_eq!(of(181_000), "3 min 1 s");
+        assert_eq!(of(180_000), "3 min");
+        assert_eq!(of(7_500_000), "2 h 5 min");
+        assert_eq!(of(180_000_000), "2 d 2 h");
+    }
+
+    #[test]
+    fn times_have_the_precision_of_their_capture() {
+        let at = |digits| rfc3339(Place::new(Time::from_nanos(1_500_000_000_123_456_789), 0, 1, digits));
+        assert_eq!(at(6).as_deref(), Some("2017-07-14T02:40:00.123456Z"));
+        assert_eq!(at(9).as_deref(), Some("2017-07-14T02:40:00.123456789Z"));
+        assert_eq!(at(0).as_deref(), Some("2017-07-14T02:40:00Z"));
+        assert_eq!(rfc3339(Place::new(Time::UNKNOWN, 0, 1, 6)), None);
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(count(1, "connection"), "1 connection");
+    }
+}

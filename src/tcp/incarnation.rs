@@ -1,0 +1,101 @@
+//! To which connection of a 4-tuple a segment belongs.
+//!
+//! A 4-tuple is used again and again, and late packets of one use meet the next. The rules rest on
+//! the initial sequence number (ISN): another one means another connection, and until a new SYN is
+//! answered, what does not fit it belongs to the connection before.
+
+use super::flow::{Flow, Side};
+use super::half::Half;
+use super::segment::Segment;
+
+/// Where a segment goes, seen from the newest flow of its 4-tuple.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Belongs {
+    /// To the newest flow.
+    Here,
+    /// To a new flow, which it begins.
+    New,
+    /// To an older flow if there is one that was answered or that it fits, else to the newest.
+    Older,
+}
+
+/// A number this far beyond an unanswered SYN is some other connection's.
+const FITS_WITHIN: i32 = 1 << 20;
+
+/// Decides for a segment of `flow`'s 4-tuple.
+pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
+    let side = flow.side(segment.from);
+    let (sender, other) = (flow.half(side), flow.half(side.other()));
+    match (segment.flags.syn(), segment.flags.ack()) {
+        (true, false) => of_syn(flow, sender, other, segment),
+        (true, true) => of_syn_ack(flow, sender, other, segment),
+        _ if flow.is_unanswered() && !fits_syn(flow, segment) => Belongs::Older,
+        _ => Belongs::Here,
+    }
+}
+
+/// The same ISN is a retransmission, another one a new connection. An unknown one was perhaps
+/// captured late, or crosses the other side's SYN (figure 7).
+fn of_syn(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> Belongs {
+    let here = match sender.isn {
+        Some(isn) => isn == segment.seq,
+        None => confirms(sender, other, segment) || crosses(flow, other),
+    };
+    if here { Belongs::Here } else { Belongs::New }
+}
+
+fn of_syn_ack(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> Belongs {
+    let known = sender.isn == Some(segment.seq);
+    if known || other.counts_syn(segment.ack) || confirms(sender, other, segment) {
+        return Belongs::Here;
+    }
+    if flow.is_unanswered() {
+        return Belongs::Older;
+    }
+    if flow.is_finished() || sender.last_payload.is_some() {
+        Belongs::New
+    } else {
+        Belongs::Here
+    }
+}
+
+/// What was seen of the flow so far says that this is its SYN.
+fn confirms(sender: &Half, other: &Half, segment: &Segment) -> bool {
+    let after_syn = Some(segment.seq + 1);
+    sender.isn.is_none()
+        && (sender.lowest == after_syn
+            || other.first_ack == after_syn
+            || other.ack.map(|ack| ack.number) == after_syn)
+}
+
+/// The peer's SYN is in the flow, and no payload, FIN or RST is.
+fn crosses(flow: &Flow, other: &Half) -> bool {
+    let untouched = |half: &Half| half.payload_bytes == 0 && half.fin.is_none() && half.rst.is_none();
+    other.isn.is_some() && [Side::A, Side::B].into_iter().all(|side| untouched(flow.half(side)))
+}
+
+/// Does the segment fit the SYN that began `flow`?
+fn fits_syn(flow: &Flow, segment: &Segment) -> bool {
+    let after_syn = flow.half(Side::A).isn.map(|isn| isn + 1);
+    match flow.side(segment.from) {
+        Side::A => after_syn
+            .is_none_or(|next| (0..=FITS_WITHIN).contains(&segment.seq.ahead_of(next))),
+        Side::B => flow.answers(segment),
+    }
+}
+
+/// Can an older flow of the 4-tuple take a segment that does not fit the newest?
+pub fn takes_late(older: &Flow, segment: &Segment) -> bool {
+    let side = older.side(segment.from);
+    let (sender, other) = (older.half(side), older.half(side.other()));
+    let flags = segment.flags;
+    if flags.syn() {
+        return sender.isn == Some(segment.seq);
+    }
+    if flags.rst() && !flags.ack() {
+        // Only its number tells whose it is.
+        let expected = [sender.snd_max, other.ack.map(|ack| ack.number)];
+        return expected.contains(&Some(segment.seq));
+    }
+    !older.is_unanswered() || fits_syn(older, segment)
+}

@@ -1,0 +1,58 @@
+//! Sequence numbers: 32 bits that wrap (RFC 9293, 3.4).
+
+use core::ops::Add;
+
+/// A sequence or acknowledgment number.
+///
+/// It has no order of its own: "after" means less than half the number space ahead, so there is no
+/// `Ord` here, only questions about two numbers of one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seq(pub u32);
+
+impl Seq {
+    /// How far `self` lies ahead of `other`; negative when behind.
+    pub fn ahead_of(self, other: Seq) -> i32 {
+        self.0.wrapping_sub(other.0) as i32
+    }
+
+    pub fn is_after(self, other: Seq) -> bool {
+        self.ahead_of(other) > 0
+    }
+
+    pub fn covers(self, other: Seq) -> bool {
+        self.ahead_of(other) >= 0
+    }
+
+    /// The later of two numbers.
+    pub fn max(self, other: Seq) -> Seq {
+        if other.is_after(self) { other } else { self }
+    }
+}
+
+impl Add<u32> for Seq {
+    type Output = Seq;
+    fn add(self, octets: u32) -> Seq {
+        Seq(self.0.wrapping_add(octets))
+    }
+}
+
+/// The later of a number that may be missing and one that is there.
+pub fn later(known: Option<Seq>, new: Seq) -> Seq {
+    known.map_or(new, |k| k.max(new))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_wrap() {
+        let before = Seq(u32::MAX);
+        assert_eq!(before + 1, Seq(0));
+        assert!((before + 1).is_after(before));
+        assert!(!before.is_after(before));
+        assert!(before.covers(before));
+        assert_eq!(before.max(Seq(3)), Seq(3));
+        assert_eq!(Seq(3).ahead_of(before), 4);
+    }
+}

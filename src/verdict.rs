@@ -1,0 +1,571 @@
+//! What the facts of a flow mean: close, verdict, doubts, notes, and two clocks.
+//!
+//! A verdict is computed once, when a flow leaves the table or the capture ends, from the flow, the
+//! policy, and what the whole capture was like ([`Tap`]). Nothing here reads a clock or changes a
+//! flow, so the same flow can be judged again for another local side.
+
+pub mod local;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use chrono::TimeDelta;
+
+use crate::place::{Place, Time};
+use crate::tcp::flow::{Ending, Flow, Side};
+use crate::tcp::half::{Fin, Half};
+use crate::tcp::segment::FlowKey;
+use crate::tcp::seq::later;
+use local::{Local, LocalBy, LocalSet, local};
+
+/// What the user asked for.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub local: Option<LocalSet>,
+    /// A half-closed flow held less than this is `pending`.
+    pub min_hold: TimeDelta,
+    /// A holder that sent payload this recently uses its half of the connection.
+    pub half_close_quiet: TimeDelta,
+    /// Findings with doubts do not count.
+    pub certain: bool,
+}
+
+/// What the capture itself was like, as far as it bears on verdicts.
+#[derive(Clone, Debug)]
+pub struct Tap {
+    /// The latest time of any packet read, before any filter.
+    pub end: Time,
+    /// It holds an ACK without SYN, FIN, RST or payload: it was not filtered down to flags.
+    pub bare_acks: bool,
+    /// It holds a segment without payload: it was not filtered down to payload.
+    pub empty_segments: bool,
+    /// Packets that the kernel or the capture file says were lost.
+    pub drops: u64,
+    /// The file ended in the middle of a record.
+    pub truncated: bool,
+    /// The addresses of the interfaces captured on, where the file tells.
+    pub addresses: BTreeSet<IpAddr>,
+}
+
+impl Default for Tap {
+    fn default() -> Tap {
+        Tap {
+            end: Time::UNKNOWN,
+            bare_acks: false,
+            empty_segments: false,
+            drops: 0,
+            truncated: false,
+            addresses: BTreeSet::new(),
+        }
+    }
+}
+
+/// The plain fact, whoever is local.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    Attempt,
+    Reset,
+    Closed,
+    HalfClosed,
+    Open,
+}
+
+impl Close {
+    pub fn name(self) -> &'static str {
+        match self {
+            Close::Attempt => "attempt",
+            Close::Reset => "reset",
+            Close::Closed => "closed",
+            Close::HalfClosed => "half-closed",
+            Close::Open => "open",
+        }
+    }
+}
+
+/// What it means for the local side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// The peer's FIN was acknowledged, and local never sent its own.
+    Leak,
+    /// Held for less than `--min-hold`.
+    Pending,
+    /// Legal: local still sends (RFC 9293, 3.6.1).
+    HalfClosed,
+    /// Nobody acknowledged the FIN.
+    FinUnacked,
+    /// Local is the closer: it waits in FIN-WAIT-2.
+    PeerHolds,
+    Unknown(Reason),
+    Closed,
+    Reset,
+    Attempt,
+    Open,
+}
+
+impl Verdict {
+    /// Every word of a verdict, in the order of reports.
+    pub const NAMES: [&'static str; 10] = [
+        "leak", "pending", "half-closed", "fin-unacked", "peer-holds", "unknown", "closed", "reset",
+        "attempt", "open",
+    ];
+
+    pub fn name(self) -> &'static str {
+        Verdict::NAMES[self.index()]
+    }
+
+    /// The place of its name in [`Verdict::NAMES`].
+    pub fn index(self) -> usize {
+        match self {
+            Verdict::Leak => 0,
+            Verdict::Pending => 1,
+            Verdict::HalfClosed => 2,
+            Verdict::FinUnacked => 3,
+            Verdict::PeerHolds => 4,
+            Verdict::Unknown(_) => 5,
+            Verdict::Closed => 6,
+            Verdict::Reset => 7,
+            Verdict::Attempt => 8,
+            Verdict::Open => 9,
+        }
+    }
+}
+
+/// Why a verdict cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// A connection with itself.
+    Itself,
+    /// No packet of the holder was captured.
+    OneSided,
+    /// The closer acknowledged more of the holder than was captured: a FIN may be in it.
+    Lost,
+    /// Only packets with payload were captured, and none acknowledges the FIN.
+    Filtered,
+}
+
+impl Reason {
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Itself => "self",
+            Reason::OneSided => "one-sided",
+            Reason::Lost => "lost",
+            Reason::Filtered => "filtered",
+        }
+    }
+
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Reason::Itself => "a connection with itself",
+            Reason::OneSided => "no packet of the other side was captured",
+            Reason::Lost => "packets that could hold the other side's FIN were not captured",
+            Reason::Filtered => "only packets with payload were captured",
+        }
+    }
+}
+
+/// What weakens a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    Brief,
+    FinBeforeCapture,
+    LostBeforeFin,
+    FinImplied,
+    Unconfirmed,
+    Dropped,
+    RemoteTap,
+    Truncated,
+}
+
+impl Doubt {
+    pub fn name(self) -> &'static str {
+        match self {
+            Doubt::Brief => "brief",
+            Doubt::FinBeforeCapture => "fin-before-capture",
+            Doubt::LostBeforeFin => "lost-before-fin",
+            Doubt::FinImplied => "fin-implied",
+            Doubt::Unconfirmed => "unconfirmed",
+            Doubt::Dropped => "dropped",
+            Doubt::RemoteTap => "remote-tap",
+            Doubt::Truncated => "truncated",
+        }
+    }
+
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Doubt::Brief => "held less than 1 s: the capture may have stopped in the middle of a close",
+            Doubt::FinBeforeCapture => {
+                "begun before the capture, nothing sent in it: the FIN may precede it too"
+            }
+            Doubt::LostBeforeFin => "the peer had acknowledged packets that were not captured",
+            Doubt::FinImplied => "its FIN was not captured, but acknowledged",
+            Doubt::Unconfirmed => "no ACK of the FIN was captured; it was not sent again",
+            Doubt::Dropped => "the capture lost packets",
+            Doubt::RemoteTap => "not captured where it is held: its FIN may be lost on the path",
+            Doubt::Truncated => "the capture file was cut off",
+        }
+    }
+}
+
+/// What is worth saying beside a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Note {
+    Midstream,
+    PortReused,
+    FinRetransmitted,
+    SynInCloseWait,
+    PeerFinImplied,
+    RstOddSeq,
+    RstWithoutEffect,
+    Refused,
+    Duplicates,
+    TimeWentBack,
+    DescriptorMayLeak,
+}
+
+impl Note {
+    pub fn name(self) -> &'static str {
+        match self {
+            Note::Midstream => "midstream",
+            Note::PortReused => "port-reused",
+            Note::FinRetransmitted => "fin-retransmitted",
+            Note::SynInCloseWait => "syn-in-close-wait",
+            Note::PeerFinImplied => "peer-fin-implied",
+            Note::RstOddSeq => "rst-odd-seq",
+            Note::RstWithoutEffect => "rst-without-effect",
+            Note::Refused => "refused",
+            Note::Duplicates => "duplicates",
+            Note::TimeWentBack => "time-went-back",
+            Note::DescriptorMayLeak => "descriptor-may-leak",
+        }
+    }
+}
+
+/// One flow, judged.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    pub local: Local,
+    pub local_by: Option<LocalBy>,
+    pub close: Close,
+    /// The end that has not sent FIN, where exactly one has.
+    pub holder: Option<Side>,
+    pub verdict: Verdict,
+    pub finding: bool,
+    pub doubts: Vec<Doubt>,
+    pub notes: Vec<Note>,
+    /// How long the holder has held its side, at least.
+    pub held: Option<TimeDelta>,
+    /// From the last use of the connection to the first FIN.
+    pub idle_before_fin: Option<TimeDelta>,
+}
+
+/// A capture this long after a FIN would show its retransmission: first without any bare ACK in the
+/// capture, then with.
+const UNREPEATED_NS: i64 = 1_000_000_000;
+const UNREPEATED_AMONG_ACKS_NS: i64 = 3_000_000_000;
+
+/// Held less than this, the close may simply not be over.
+const BRIEF_NS: i64 = 1_000_000_000;
+
+/// Judges one flow.
+pub fn judge(key: &FlowKey, flow: &Flow, policy: &Policy, tap: &Tap) -> Judgement {
+    let (local, local_by) = local(key, flow, policy.local.as_ref(), &tap.addresses);
+    let case = Case {
+        key,
+        flow,
+        policy,
+        tap,
+        local,
+    };
+    let (close, verdict) = case.verdict();
+    let half_close = case.half_close();
+    let held = case.held(close, verdict);
+    let descriptor_may_leak = case.descriptor_may_leak(close, held);
+    let finding = (verdict == Verdict::Leak || descriptor_may_leak) && local != Local::Neither;
+    let doubtful = close == Close::HalfClosed || descriptor_may_leak;
+    let proven = close == Close::Closed && half_close.is_some();
+    let doubts = match &half_close {
+        Some(half_close) if doubtful || proven => case.doubts(half_close, close, held),
+        _ => Vec::new(),
+    };
+    let shown = doubtful.then_some(half_close).flatten();
+    Judgement {
+        local,
+        local_by,
+        close,
+        holder: shown.map(|h| h.holder),
+        verdict,
+        finding: finding && !(policy.certain && !doubts.is_empty()),
+        notes: case.notes(close, descriptor_may_leak),
+        doubts,
+        held: held.map(TimeDelta::nanoseconds),
+        idle_before_fin: case.idle_before_fin(),
+    }
+}
+
+/// One flow with all that bears on it.
+struct Case<'a> {
+    key: &'a FlowKey,
+    flow: &'a Flow,
+    policy: &'a Policy,
+    tap: &'a Tap,
+    local: Local,
+}
+
+/// Exactly one side sent FIN.
+struct HalfClose<'a> {
+    holder: Side,
+    closing: &'a Half,
+    holding: &'a Half,
+    fin: &'a Fin,
+}
+
+/// Whether the FIN reached the other side.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Acknowledged {
+    Seen,
+    /// It was not sent again, so it must have been.
+    Assumed,
+    No,
+}
+
+impl<'a> Case<'a> {
+    fn half_close(&self) -> Option<HalfClose<'a>> {
+        let closer = match (&self.flow.half(Side::A).fin, &self.flow.half(Side::B).fin) {
+            (Some(_), None) => Side::A,
+            (None, Some(_)) => Side::B,
+            _ => return None,
+        };
+        let closing = self.flow.half(closer);
+        Some(HalfClose {
+            holder: closer.other(),
+            closing,
+            holding: self.flow.half(closer.other()),
+            fin: closing.fin.as_ref()?,
+        })
+    }
+
+    fn verdict(&self) -> (Close, Verdict) {
+        match (self.flow.ending(), self.half_close()) {
+            (Ending::Attempt, _) => (Close::Attempt, Verdict::Attempt),
+            (Ending::Reset(_), _) => (Close::Reset, Verdict::Reset),
+            (Ending::HalfClosed(_), Some(h)) if self.beyond(&h) == 1 => {
+                (Close::Closed, Verdict::Closed)
+            }
+            (Ending::HalfClosed(_), Some(h)) => (Close::HalfClosed, self.of_half_closed(&h)),
+            (Ending::Closed, _) => (Close::Closed, Verdict::Closed),
+            (Ending::Open | Ending::HalfClosed(_), _) => (Close::Open, Verdict::Open),
+        }
+    }
+
+    /// The first that applies, in the order of the contract.
+    fn of_half_closed(&self, h: &HalfClose) -> Verdict {
+        if let Some(reason) = self.unknown(h) {
+            return Verdict::Unknown(reason);
+        }
+        if self.acknowledged(h) == Acknowledged::No {
+            return Verdict::FinUnacked;
+        }
+        if !self.local.judges(h.holder) {
+            return Verdict::PeerHolds;
+        }
+        let used = h.holding.payload_after(h.fin.end);
+        let quiet = used.and_then(|used| self.tap.end.since(used.last));
+        if quiet.is_some_and(|quiet| quiet < nanos(self.policy.half_close_quiet)) {
+            return Verdict::HalfClosed;
+        }
+        let held = self.held_until(h, self.tap.end);
+        if held.unwrap_or(0) < nanos(self.policy.min_hold) {
+            return Verdict::Pending;
+        }
+        Verdict::Leak
+    }
+
+    fn unknown(&self, h: &HalfClose) -> Option<Reason> {
+        let unseen = h.holding.packets == 0;
+        // Without any bare ACK in the capture, a side can be silent in it and alive all the same.
+        let one_sided = unseen && (self.tap.bare_acks || !h.fin.with_ack);
+        if self.key.is_self() {
+            Some(Reason::Itself)
+        } else if one_sided {
+            Some(Reason::OneSided)
+        } else if self.beyond(h) > 1 {
+            Some(Reason::Lost)
+        } else if !self.tap.empty_segments && h.fin.acked.is_none() {
+            Some(Reason::Filtered)
+        } else {
+            None
+        }
+    }
+
+    /// How far the closer, after its FIN, acknowledged beyond all that the holder was seen to send
+    /// and that the closer had acknowledged before. One is a FIN that was not captured.
+    fn beyond(&self, h: &HalfClose) -> i32 {
+        let (Some(ack), Some(sent)) = (h.closing.ack, h.holding.snd_max) else {
+            return 0;
+        };
+        if !self.tap.bare_acks {
+            return 0;
+        }
+        let known = later(h.fin.ack_then, sent);
+        ack.number.ahead_of(known).max(0)
+    }
+
+    fn acknowledged(&self, h: &HalfClose) -> Acknowledged {
+        if h.fin.acked.is_some() {
+            return Acknowledged::Seen;
+        }
+        let after = self.tap.end.since(h.fin.place.time).unwrap_or(0);
+        let enough = match self.tap.bare_acks {
+            false => after >= UNREPEATED_NS,
+            true => after >= UNREPEATED_AMONG_ACKS_NS && h.holding.packets > 0,
+        };
+        if enough && !h.fin.repeated {
+            Acknowledged::Assumed
+        } else {
+            Acknowledged::No
+        }
+    }
+
+    /// Since when the holder has held: the first ACK that covers the FIN, or the FIN itself where
+    /// the capture cannot show that ACK.
+    fn held_from(&self, fin: &Fin, next: Option<Place>) -> Place {
+        match fin.acked {
+            Some(place) if self.tap.bare_acks || Some(place) != next => place,
+            _ => fin.place,
+        }
+    }
+
+    /// Nanoseconds.
+    fn held_until(&self, h: &HalfClose, end: Time) -> Option<i64> {
+        end.since(self.held_from(h.fin, None).time)
+    }
+
+    fn held(&self, close: Close, verdict: Verdict) -> Option<i64> {
+        match (close, verdict) {
+            (_, Verdict::Leak | Verdict::Pending | Verdict::HalfClosed | Verdict::PeerHolds) => {
+                self.held_until(&self.half_close()?, self.tap.end)
+            }
+            (Close::Closed, _) => {
+                let (first, second) = self.fins()?;
+                self.held_before(first, second.place)
+            }
+            (Close::Reset, _) => {
+                let (first, _) = self.first_fin()?;
+                let (_, rst) = self.flow.reset()?;
+                self.held_before(first, rst)
+            }
+            _ => None,
+        }
+    }
+
+    /// From the ACK of `fin` to `end`, if they came in that order.
+    fn held_before(&self, fin: &Fin, end: Place) -> Option<i64> {
+        if fin.acked.is_none() && self.tap.bare_acks {
+            return None;
+        }
+        let from = self.held_from(fin, Some(end));
+        (from.order() <= end.order()).then(|| end.time.since(from.time))?
+    }
+
+    /// Both FINs, in the order of capture.
+    fn fins(&self) -> Option<(&'a Fin, &'a Fin)> {
+        let a = self.flow.half(Side::A).fin.as_ref()?;
+        let b = self.flow.half(Side::B).fin.as_ref()?;
+        let a_first = a.place.order() <= b.place.order();
+        Some(if a_first { (a, b) } else { (b, a) })
+    }
+
+    fn first_fin(&self) -> Option<(&'a Fin, Side)> {
+        [Side::A, Side::B]
+            .into_iter()
+            .filter_map(|side| Some((self.flow.half(side).fin.as_ref()?, side)))
+            .min_by_key(|(fin, _)| fin.place.order())
+    }
+
+    fn idle_before_fin(&self) -> Option<TimeDelta> {
+        let (fin, _) = self.first_fin()?;
+        let idle = fin.place.time.since(self.flow.busy_until()?)?;
+        Some(TimeDelta::nanoseconds(idle))
+    }
+
+    /// The peer reset the connection after local had held CLOSE-WAIT for long and done nothing: the
+    /// kernel drops the socket from its list, the process keeps the descriptor.
+    fn descriptor_may_leak(&self, close: Close, held: Option<i64>) -> bool {
+        let (Some(h), Some((by, _))) = (self.half_close(), self.flow.reset()) else {
+            return false;
+        };
+        close == Close::Reset
+            && by == h.holder.other()
+            && self.local.judges(h.holder)
+            && !self.key.is_self()
+            && held >= Some(nanos(self.policy.half_close_quiet))
+            && h.holding.payload_after(h.fin.end).is_none()
+    }
+
+    fn doubts(&self, h: &HalfClose, close: Close, held: Option<i64>) -> Vec<Doubt> {
+        let acked_beyond_sent = h.fin.ack_then.is_some_and(|ack| {
+            let sent = h.fin.peer_snd_max_then;
+            sent.is_none_or(|sent| ack.is_after(sent))
+        });
+        let arrives_only = h.holding.seen_in && !h.holding.seen_out;
+        let half_closed = close == Close::HalfClosed;
+        let assumed = half_closed && self.acknowledged(h) == Acknowledged::Assumed
+            || close == Close::Reset && h.fin.acked.is_none();
+        [
+            (
+                half_closed && held.is_some_and(|held| held < BRIEF_NS),
+                Doubt::Brief,
+            ),
+            (
+                self.flow.notes.midstream && h.holding.last_payload.is_none(),
+                Doubt::FinBeforeCapture,
+            ),
+            (acked_beyond_sent, Doubt::LostBeforeFin),
+            (close == Close::Closed, Doubt::FinImplied),
+            (assumed, Doubt::Unconfirmed),
+            (self.tap.drops > 0, Doubt::Dropped),
+            (arrives_only, Doubt::RemoteTap),
+            (self.tap.truncated, Doubt::Truncated),
+        ]
+        .into_iter()
+        .filter_map(|(applies, doubt)| applies.then_some(doubt))
+        .collect()
+    }
+
+    fn notes(&self, close: Close, descriptor_may_leak: bool) -> Vec<Note> {
+        let notes = &self.flow.notes;
+        let may_imply = matches!(close, Close::Open | Close::Reset);
+        let fin_implied = may_imply
+            && [Side::A, Side::B]
+                .into_iter()
+                .any(|side| fin_was_missed(self.flow.half(side), self.flow.half(side.other())));
+        [
+            (notes.midstream, Note::Midstream),
+            (notes.port_reused, Note::PortReused),
+            (notes.fin_retransmitted, Note::FinRetransmitted),
+            (notes.syn_in_close_wait, Note::SynInCloseWait),
+            (fin_implied, Note::PeerFinImplied),
+            (notes.rst_odd_seq, Note::RstOddSeq),
+            (notes.rst_without_effect, Note::RstWithoutEffect),
+            (self.flow.is_refused(), Note::Refused),
+            (notes.duplicates, Note::Duplicates),
+            (notes.time_went_back, Note::TimeWentBack),
+            (descriptor_may_leak, Note::DescriptorMayLeak),
+        ]
+        .into_iter()
+        .filter_map(|(applies, note)| applies.then_some(note))
+        .collect()
+    }
+}
+
+/// `peer` acknowledged one beyond all that `half` was seen to send, and no FIN of it was seen.
+fn fin_was_missed(half: &Half, peer: &Half) -> bool {
+    half.fin.is_none()
+        && half.snd_max.is_some_and(|sent| {
+            peer.ack.is_some_and(|ack| ack.number.ahead_of(sent) == 1)
+        })
+}
+
+fn nanos(delta: TimeDelta) -> i64 {
+    delta.num_nanoseconds().unwrap_or(i64::MAX)
+}
