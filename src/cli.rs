@@ -129,7 +129,13 @@ struct ReadArgs {
     all: bool,
 
     /// The form of the report
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Output"
+    )]
     format: FormatArg,
 
     /// Write the report to a file
@@ -177,7 +183,9 @@ fn duration(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok();
     match seconds {
         Some(seconds) => Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string()),
-        None => humantime::parse_duration(text).map_err(|e| format!("{e}: write 5s, 500ms or 2min")),
+        None => {
+            humantime::parse_duration(text).map_err(|e| format!("{e}: write 5s, 500ms or 2min"))
+        }
     }
 }
 
@@ -239,7 +247,9 @@ impl ReadArgs {
         }
         let inputs: Vec<Input> = files.into_iter().map(Input).collect();
         match inputs.iter().filter(|input| input.is_stdin()).count() {
-            _ if inputs.is_empty() => return Err("no capture to read: name one, or - for standard input".into()),
+            _ if inputs.is_empty() => {
+                return Err("no capture to read: name one, or - for standard input".into());
+            }
             0 | 1 => {}
             _ => return Err("standard input can be read only once".into()),
         }
@@ -267,7 +277,9 @@ fn no_such_file(input: &Input) -> Option<String> {
     let commands = Cli::command();
     let nearest = commands
         .get_subcommands()
-        .map(|command| (strsim::jaro_winkler(&word, command.get_name()), command.get_name().to_owned()))
+        .map(|command| {
+            (strsim::jaro_winkler(&word, command.get_name()), command.get_name().to_owned())
+        })
         .filter(|(likeness, _)| *likeness > 0.7 && !word.contains(['.', '/']))
         .max_by(|a, b| a.0.total_cmp(&b.0));
     Some(match nearest {

@@ -33,8 +33,7 @@ impl Time {
 
     /// `self` less `nanos`, not going below 1970.
     pub fn before(self, nanos: i64) -> Time {
-        self.nanos()
-            .map_or(Time::UNKNOWN, |n| Time(n.saturating_sub(nanos).max(0)))
+        self.nanos().map_or(Time::UNKNOWN, |n| Time(n.saturating_sub(nanos).max(0)))
     }
 }
 
@@ -52,8 +51,7 @@ impl Place {
     /// `digits` are the decimal digits that the capture gives to a second (0 to 9).
     pub fn new(time: Time, file: u16, frame: u64, digits: u8) -> Place {
         let frame = frame.min((1 << FRAME_BITS) - 1);
-        let position =
-            u64::from(file) << (FRAME_BITS + 4) | frame << 4 | u64::from(digits.min(9));
+        let position = u64::from(file) << (FRAME_BITS + 4) | frame << 4 | u64::from(digits.min(9));
         Place { time, position }
     }
 
@@ -86,7 +84,10 @@ mod tests {
     fn a_place_gives_back_what_it_was_made_of() {
         let p = Place::new(Time::from_nanos(5), u16::MAX, 1 << 40, 9);
         assert_eq!((p.file(), p.frame(), p.digits()), (65_535, 1 << 40, 9));
-        assert!(Place::new(Time::UNKNOWN, 1, 1, 9).order() > Place::new(Time::UNKNOWN, 0, 99, 0).order());
+        assert!(
+            Place::new(Time::UNKNOWN, 1, 1, 9).order()
+                > Place::new(Time::UNKNOWN, 0, 99, 0).order()
+        );
     }
 
     #[test]

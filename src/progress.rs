@@ -16,11 +16,7 @@ pub struct Progress {
 
 impl Progress {
     pub fn new(wanted: bool) -> Progress {
-        Progress {
-            started: Instant::now(),
-            bar: None,
-            wanted,
-        }
+        Progress { started: Instant::now(), bar: None, wanted }
     }
 
     /// `done` of `all` bytes were read; `all` is unknown for a pipe.
@@ -29,8 +25,11 @@ impl Progress {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| match all {
-            Some(all) => ProgressBar::new(all).with_style(style("{wide_bar} {percent} %  {eta} left")),
-            None => ProgressBar::new_spinner().with_style(style("{spinner} {bytes} read, {bytes_per_sec}")),
+            Some(all) => {
+                ProgressBar::new(all).with_style(style("{wide_bar} {percent} %  {eta} left"))
+            }
+            None => ProgressBar::new_spinner()
+                .with_style(style("{spinner} {bytes} read, {bytes_per_sec}")),
         });
         bar.set_position(done);
     }

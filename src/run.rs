@@ -222,11 +222,7 @@ impl Run<'_> {
         let tap = &self.point.tap;
         let judgement = judge(&retired.key, &retired.flow, &self.policy, tap);
         self.totals.count(&judgement);
-        Kept {
-            retired,
-            judgement,
-            end: tap.end,
-        }
+        Kept { retired, judgement, end: tap.end }
     }
 
     fn is_notable(&self, kept: &Kept) -> bool {
@@ -308,4 +304,3 @@ impl CapturePoint {
         }
     }
 }
-

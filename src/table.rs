@@ -55,10 +55,8 @@ impl Default for FlowTable {
 impl FlowTable {
     /// Takes in one segment. Its hash must be that of its key, by one hasher for the table's life.
     pub fn take(&mut self, segment: &Segment) {
-        let entry = self
-            .chains
-            .raw_entry_mut_v1()
-            .from_hash(segment.hash, |key| *key == segment.key);
+        let entry =
+            self.chains.raw_entry_mut_v1().from_hash(segment.hash, |key| *key == segment.key);
         let finished = match entry {
             RawEntryMut::Occupied(mut chain) => chain.get_mut().take(segment),
             RawEntryMut::Vacant(slot) => {
@@ -66,10 +64,7 @@ impl FlowTable {
                 flow.take(segment);
                 let finished = flow.is_finished();
                 let older = Vec::new();
-                let chain = Chain {
-                    newest: flow,
-                    older,
-                };
+                let chain = Chain { newest: flow, older };
                 slot.insert_hashed_nocheck(segment.hash, segment.key, chain);
                 finished
             }
@@ -88,10 +83,7 @@ impl FlowTable {
                 return;
             }
             self.finished.pop_front();
-            let entry = self
-                .chains
-                .raw_entry_mut_v1()
-                .from_hash(hash, |k| *k == key);
+            let entry = self.chains.raw_entry_mut_v1().from_hash(hash, |k| *k == key);
             let RawEntryMut::Occupied(mut chain) = entry else {
                 continue;
             };
@@ -158,10 +150,7 @@ impl Chain {
 
     fn older_for(&mut self, segment: &Segment) -> &mut Flow {
         let older = self.older.iter_mut().rev().take(OLDER_SEARCHED);
-        older
-            .into_iter()
-            .find(|flow| takes_late(flow, segment))
-            .unwrap_or(&mut self.newest)
+        older.into_iter().find(|flow| takes_late(flow, segment)).unwrap_or(&mut self.newest)
     }
 
     /// Removes the finished flows whose last packet came at `due` or before.

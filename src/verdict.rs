@@ -105,8 +105,16 @@ pub enum Verdict {
 impl Verdict {
     /// Every word of a verdict, in the order of reports.
     pub const NAMES: [&'static str; 10] = [
-        "leak", "pending", "half-closed", "fin-unacked", "peer-holds", "unknown", "closed", "reset",
-        "attempt", "open",
+        "leak",
+        "pending",
+        "half-closed",
+        "fin-unacked",
+        "peer-holds",
+        "unknown",
+        "closed",
+        "reset",
+        "attempt",
+        "open",
     ];
 
     pub fn name(self) -> &'static str {
@@ -192,7 +200,9 @@ impl Doubt {
 
     pub fn sentence(self) -> &'static str {
         match self {
-            Doubt::Brief => "held less than 1 s: the capture may have stopped in the middle of a close",
+            Doubt::Brief => {
+                "held less than 1 s: the capture may have stopped in the middle of a close"
+            }
             Doubt::FinBeforeCapture => {
                 "begun before the capture, nothing sent in it: the FIN may precede it too"
             }
@@ -269,25 +279,21 @@ const BRIEF_NS: i64 = 1_000_000_000;
 /// Judges one flow.
 pub fn judge(key: &FlowKey, flow: &Flow, policy: &Policy, tap: &Tap) -> Judgement {
     let (local, local_by) = local(key, flow, policy.local.as_ref(), &tap.addresses);
-    let case = Case {
-        key,
-        flow,
-        policy,
-        tap,
-        local,
-    };
+    let case = Case { key, flow, policy, tap, local };
     let (close, verdict) = case.verdict();
     let half_close = case.half_close();
     let held = case.held(close, verdict);
     let descriptor_may_leak = case.descriptor_may_leak(close, held);
     let finding = (verdict == Verdict::Leak || descriptor_may_leak) && local != Local::Neither;
-    let doubtful = close == Close::HalfClosed || descriptor_may_leak;
+    let has_holder = close == Close::HalfClosed || descriptor_may_leak;
     let proven = close == Close::Closed && half_close.is_some();
+    // An unknown claims nothing that could be doubted.
+    let claims = (has_holder || proven) && !matches!(verdict, Verdict::Unknown(_));
     let doubts = match &half_close {
-        Some(half_close) if doubtful || proven => case.doubts(half_close, close, held),
+        Some(half_close) if claims => case.doubts(half_close, close, held),
         _ => Vec::new(),
     };
-    let shown = doubtful.then_some(half_close).flatten();
+    let shown = has_holder.then_some(half_close).flatten();
     Judgement {
         local,
         local_by,
@@ -419,11 +425,7 @@ impl<'a> Case<'a> {
             false => after >= UNREPEATED_NS,
             true => after >= UNREPEATED_AMONG_ACKS_NS && h.holding.packets > 0,
         };
-        if enough && !h.fin.repeated {
-            Acknowledged::Assumed
-        } else {
-            Acknowledged::No
-        }
+        if enough && !h.fin.repeated { Acknowledged::Assumed } else { Acknowledged::No }
     }
 
     /// Since when the holder has held: the first ACK that covers the FIN, or the FIN itself where
@@ -507,15 +509,12 @@ impl<'a> Case<'a> {
             let sent = h.fin.peer_snd_max_then;
             sent.is_none_or(|sent| ack.is_after(sent))
         });
-        let arrives_only = h.holding.seen_in && !h.holding.seen_out;
+        let arrives_only = self.local.judges(h.holder) && h.holding.seen_in && !h.holding.seen_out;
         let half_closed = close == Close::HalfClosed;
         let assumed = half_closed && self.acknowledged(h) == Acknowledged::Assumed
             || close == Close::Reset && h.fin.acked.is_none();
         [
-            (
-                half_closed && held.is_some_and(|held| held < BRIEF_NS),
-                Doubt::Brief,
-            ),
+            (half_closed && held.is_some_and(|held| held < BRIEF_NS), Doubt::Brief),
             (
                 self.flow.notes.midstream && h.holding.last_payload.is_none(),
                 Doubt::FinBeforeCapture,
@@ -561,9 +560,9 @@ impl<'a> Case<'a> {
 /// `peer` acknowledged one beyond all that `half` was seen to send, and no FIN of it was seen.
 fn fin_was_missed(half: &Half, peer: &Half) -> bool {
     half.fin.is_none()
-        && half.snd_max.is_some_and(|sent| {
-            peer.ack.is_some_and(|ack| ack.number.ahead_of(sent) == 1)
-        })
+        && half
+            .snd_max
+            .is_some_and(|sent| peer.ack.is_some_and(|ack| ack.number.ahead_of(sent) == 1))
 }
 
 fn nanos(delta: TimeDelta) -> i64 {

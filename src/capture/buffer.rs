@@ -14,13 +14,7 @@ pub struct Buffer {
 
 impl Buffer {
     pub fn new(input: Box<dyn Read + Send>, capacity: usize) -> Buffer {
-        Buffer {
-            input,
-            bytes: vec![0; capacity],
-            start: 0,
-            end: 0,
-            consumed: 0,
-        }
+        Buffer { input, bytes: vec![0; capacity], start: 0, end: 0, consumed: 0 }
     }
 
     /// The first `len` bytes, or all that are left where the input ends before.

@@ -26,9 +26,7 @@ impl Input {
     /// The name as given, with nothing in it that a terminal would obey.
     pub fn name(&self) -> String {
         let name = self.0.to_string_lossy();
-        name.chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .collect()
+        name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
     }
 
     fn open(&self) -> Result<(Box<dyn Read + Send>, Option<u64>), Trouble> {
@@ -103,10 +101,7 @@ impl FileSource {
     /// Opens an input and reads its file header. `index` is its place in the order of reading.
     pub fn open(input: &Input, index: u16) -> Result<FileSource, Error> {
         let name = input.name();
-        let wrap = |trouble| Error {
-            input: name.clone(),
-            trouble,
-        };
+        let wrap = |trouble| Error { input: name.clone(), trouble };
         let (reader, size) = input.open().map_err(wrap)?;
         let mut buffer = Buffer::new(reader, CAPACITY);
         let mut about = About::default();
@@ -159,16 +154,8 @@ impl FileSource {
         let (frames, offset) = (self.frames, self.buffer.offset());
         let trouble = match broken {
             Broken::CutOff => Trouble::CutOff { frames, offset },
-            Broken::Corrupt(what) => Trouble::Corrupt {
-                frames,
-                offset,
-                what,
-            },
-            Broken::Read(error) => Trouble::Read {
-                frames,
-                offset,
-                error,
-            },
+            Broken::Corrupt(what) => Trouble::Corrupt { frames, offset, what },
+            Broken::Read(error) => Trouble::Read { frames, offset, error },
         };
         let input = self.name.clone();
         Error { input, trouble }
@@ -235,11 +222,7 @@ fn recognise(buffer: &mut Buffer, about: &mut About) -> Result<Format, Trouble> 
 }
 
 fn read_failed(error: io::Error) -> Trouble {
-    Trouble::Read {
-        frames: 0,
-        offset: 0,
-        error,
-    }
+    Trouble::Read { frames: 0, offset: 0, error }
 }
 
 /// What a file that is no capture seems to be, and what to do about it.
@@ -253,7 +236,9 @@ fn looks_like(buffer: &mut Buffer) -> String {
         [0xfd, b'7', b'z', b'X', b'Z', ..] => "it is compressed: xz -dc FILE | closewait -",
         [b's', b'n', b'o', b'o', b'p', ..] => "it is in snoop's format: editcap -F pcapng FILE OUT",
         _ if text => "it is text; tcpdump -w FILE writes a capture",
-        _ => "it begins like neither pcap nor pcapng; editcap -F pcapng FILE OUT converts many formats",
+        _ => {
+            "it begins like neither pcap nor pcapng; editcap -F pcapng FILE OUT converts many formats"
+        }
     };
     hint.into()
 }

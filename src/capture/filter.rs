@@ -27,14 +27,10 @@ impl Filter {
         let tried = compile(LinkType::ETHERNET, expression)
             .or_else(|error| compile(LinkType::LINUX_SLL, expression).map_err(|_| error));
         match tried {
-            Ok(_) => Ok(Filter {
-                expression: expression.into(),
-                programs: HashMap::new(),
-            }),
-            Err(error) => Err(WrongFilter {
-                expression: expression.into(),
-                error: error.to_string(),
-            }),
+            Ok(_) => Ok(Filter { expression: expression.into(), programs: HashMap::new() }),
+            Err(error) => {
+                Err(WrongFilter { expression: expression.into(), error: error.to_string() })
+            }
         }
     }
 

@@ -131,11 +131,7 @@ pub enum Trouble {
     #[error("is no capture: {0}")]
     NotACapture(String),
     #[error("reading failed after {frames} packets (byte {offset}): {error}")]
-    Read {
-        frames: u64,
-        offset: u64,
-        error: io::Error,
-    },
+    Read { frames: u64, offset: u64, error: io::Error },
     #[error(
         "ended in the middle of a record after {frames} packets (byte {offset}): the capture was cut off; verdicts cover what was read"
     )]
@@ -143,11 +139,7 @@ pub enum Trouble {
     #[error(
         "corrupt after {frames} packets, at byte {offset}: {what}; verdicts cover what was read before it (editcap -r FILE OUT 1-{frames} keeps that part)"
     )]
-    Corrupt {
-        frames: u64,
-        offset: u64,
-        what: String,
-    },
+    Corrupt { frames: u64, offset: u64, what: String },
 }
 
 impl Trouble {

@@ -104,7 +104,12 @@ impl Pcapng {
         if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
     }
 
-    fn take(&mut self, block: &Block, len: usize, about: &mut About) -> Result<Option<Record>, Broken> {
+    fn take(
+        &mut self,
+        block: &Block,
+        len: usize,
+        about: &mut About,
+    ) -> Result<Option<Record>, Broken> {
         match block {
             Block::SectionHeader(_) => {
                 self.drops_before = self.drops();
@@ -142,7 +147,8 @@ impl Pcapng {
     ) -> Result<Record, Broken> {
         let flags = option(&packet.options, 2).map(|bytes| self.u32(bytes));
         let gap = option(&packet.options, 4).map(|bytes| self.u64(bytes));
-        if let (Some(gap), Some(interface)) = (gap, self.interfaces.get_mut(packet.if_id as usize)) {
+        if let (Some(gap), Some(interface)) = (gap, self.interfaces.get_mut(packet.if_id as usize))
+        {
             interface.gaps = interface.gaps.saturating_add(gap);
             about.drops = self.drops();
         }
@@ -279,11 +285,7 @@ impl Clock {
             0..=126 if binary => (Scale::Fine(1 << exponent), exponent.min(9)),
             _ => (Scale::Fine(u128::MAX), 9),
         };
-        Clock {
-            scale,
-            offset: i128::from(offset_s) * 1_000_000_000,
-            digits: digits as u8,
-        }
+        Clock { scale, offset: i128::from(offset_s) * 1_000_000_000, digits: digits as u8 }
     }
 
     fn time(&self, ticks: u64) -> Time {

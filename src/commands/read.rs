@@ -43,9 +43,7 @@ pub fn read(asked: Read) -> Exit {
         Format::Text => Box::new(Text::new(out, asked.look)),
         Format::Jsonl => Box::new(Jsonl::new(out)),
     };
-    let mut terminal = Terminal {
-        progress: Progress::new(io::stderr().is_terminal()),
-    };
+    let mut terminal = Terminal { progress: Progress::new(io::stderr().is_terminal()) };
     let ended = run(asked.plan, render.as_mut(), &mut terminal);
     terminal.progress.clear();
     match ended {

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6ExtensionSlice, Ipv6ExtensionsSlice, Ipv6HeaderSlice};
+use etherparse::{
+    IpNumber, Ipv4HeaderSlice, Ipv6ExtensionSlice, Ipv6ExtensionsSlice, Ipv6HeaderSlice,
+};
 
 use super::link::{IPV4, IPV6};
 use super::{Layer, Skipped};
@@ -83,9 +85,7 @@ fn is_later_fragment(extension: Ipv6ExtensionSlice) -> bool {
 }
 
 fn less(total: u32, header: usize) -> Result<u32, Skipped> {
-    total
-        .checked_sub(header as u32)
-        .ok_or(Skipped::Malformed(Layer::Ip))
+    total.checked_sub(header as u32).ok_or(Skipped::Malformed(Layer::Ip))
 }
 
 /// Too short for its header, or of another version than the link layer said.

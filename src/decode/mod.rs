@@ -92,14 +92,8 @@ impl Decoder {
             return Err(Skipped::NotTcp(transport.protocol));
         }
         let tcp = Header::read(transport.data, transport.len)?;
-        let source = Endpoint {
-            ip: transport.source,
-            port: tcp.source,
-        };
-        let destination = Endpoint {
-            ip: transport.destination,
-            port: tcp.destination,
-        };
+        let source = Endpoint { ip: transport.source, port: tcp.source };
+        let destination = Endpoint { ip: transport.destination, port: tcp.destination };
         let (key, from) = FlowKey::new(source, destination);
         let segment = Segment {
             key,

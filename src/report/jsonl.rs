@@ -204,7 +204,8 @@ struct CaptureLine<'a> {
 impl<'a> SummaryLine<'a> {
     fn new(totals: &'a Totals) -> SummaryLine<'a> {
         let verdicts = Verdict::NAMES.into_iter().zip(totals.verdicts);
-        let reasons: &[(Reason, u64)] = &totals.unknown.iter().map(|(r, n)| (*r, *n)).collect::<Vec<_>>();
+        let reasons: &[(Reason, u64)] =
+            &totals.unknown.iter().map(|(r, n)| (*r, *n)).collect::<Vec<_>>();
         SummaryLine {
             schema: SCHEMA,
             r#type: "summary",
@@ -214,7 +215,9 @@ impl<'a> SummaryLine<'a> {
             findings: totals.findings,
             verdicts: Counts(verdicts.map(|(name, n)| (name.into(), n)).collect()),
             unknown: Counts(reasons.iter().map(|(r, n)| (r.name().into(), *n)).collect()),
-            skipped: Counts(totals.skipped_by_name().into_iter().map(|(name, n)| (name.into(), n)).collect()),
+            skipped: Counts(
+                totals.skipped_by_name().into_iter().map(|(name, n)| (name.into(), n)).collect(),
+            ),
             captures: totals.captures.iter().map(|c| CaptureLine::new(c, &totals.files)).collect(),
             first: totals.first().map(|p| place(p, &totals.files)),
             last: totals.last().map(|p| place(p, &totals.files)),

@@ -63,13 +63,7 @@ const ASIDE: Style = Style::new().dimmed();
 
 impl<W: Write> Text<W> {
     pub fn new(out: W, look: Look) -> Text<W> {
-        Text {
-            out,
-            look,
-            findings: Vec::new(),
-            others: Vec::new(),
-            peer_holders: BTreeSet::new(),
-        }
+        Text { out, look, findings: Vec::new(), others: Vec::new(), peer_holders: BTreeSet::new() }
     }
 }
 
@@ -136,15 +130,25 @@ impl<W: Write> Text<W> {
         let (n, of) = (totals.findings, totals.flows);
         if totals.segments == 0 {
             let read = count(totals.packets, "packet");
-            return writeln!(self.out, "{HEADING}No TCP connection in the capture{HEADING:#} ({read} read).\n");
+            return writeln!(
+                self.out,
+                "{HEADING}No TCP connection in the capture{HEADING:#} ({read} read).\n"
+            );
         }
         if n == 0 {
             let among = count(of, "connection");
-            return writeln!(self.out, "{CALM}No connection left in CLOSE-WAIT{CALM:#} among {among}.\n");
+            return writeln!(
+                self.out,
+                "{CALM}No connection left in CLOSE-WAIT{CALM:#} among {among}.\n"
+            );
         }
         let of = count(of, "connection");
         let (by, how) = self.holders();
-        writeln!(self.out, "{ALARM}{} of {of} left in CLOSE-WAIT{by}{ALARM:#} {how}\n", thousands(n))
+        writeln!(
+            self.out,
+            "{ALARM}{} of {of} left in CLOSE-WAIT{by}{ALARM:#} {how}\n",
+            thousands(n)
+        )
     }
 
     /// Who holds the findings, and how that is known.
@@ -156,10 +160,13 @@ impl<W: Write> Text<W> {
         };
         let most = self.most_frequent_holder();
         let unsure = self.findings.iter().any(|line| !matches!(line.local, Local::Side(_)));
-        let told: BTreeSet<LocalBy> = self.findings.iter().filter_map(|line| line.local_by).collect();
+        let told: BTreeSet<LocalBy> =
+            self.findings.iter().filter_map(|line| line.local_by).collect();
         let how = match (unsure, most) {
             (true, Some(ip)) => {
-                format!("(the capture does not tell which side is local: whoever owes the FIN is judged; --local {ip} narrows it)")
+                format!(
+                    "(the capture does not tell which side is local: whoever owes the FIN is judged; --local {ip} narrows it)"
+                )
             }
             _ => {
                 let phrases: Vec<&str> = told.into_iter().map(LocalBy::phrase).collect();
@@ -189,7 +196,8 @@ impl<W: Write> Text<W> {
             groups[at].1.push(line);
         }
         let shown = self.shown(groups.len());
-        let rows: Vec<Vec<String>> = groups[..shown].iter().map(|(peer, lines)| group(*peer, lines)).collect();
+        let rows: Vec<Vec<String>> =
+            groups[..shown].iter().map(|(peer, lines)| group(*peer, lines)).collect();
         write_table(&mut self.out, &rows, &[Align::Right])?;
         more(&mut self.out, groups.len() - shown, "peer")?;
         writeln!(self.out)
@@ -224,21 +232,29 @@ impl<W: Write> Text<W> {
 
     /// Dates are shown when asked for, or when a capture crosses midnight.
     fn dates(&self, totals: &Totals) -> bool {
-        let day = |place: Option<Place>| place.map(|p| clock_time(p, self.look.zone, true)[..10].to_string());
+        let day = |place: Option<Place>| {
+            place.map(|p| clock_time(p, self.look.zone, true)[..10].to_string())
+        };
         self.look.dates || day(totals.first()) != day(totals.last())
     }
 
     fn meaning(&mut self, totals: &Totals) -> io::Result<()> {
         writeln!(self.out, "No kernel timer ends CLOSE-WAIT: the program must close the socket.")?;
-        let descriptors = self.findings.iter().filter(|line| line.descriptor_may_leak).count() as u64;
+        let descriptors =
+            self.findings.iter().filter(|line| line.descriptor_may_leak).count() as u64;
         if descriptors > 0 {
             writeln!(
                 self.out,
                 "{} reset by the peer after a long CLOSE-WAIT: the kernel forgot the socket, the program may still hold its descriptor.",
-                if descriptors == totals.findings { "They were".into() } else { format!("{descriptors} of them were") }
+                if descriptors == totals.findings {
+                    "They were".into()
+                } else {
+                    format!("{descriptors} of them were")
+                }
             )?;
         }
-        let doubts: BTreeSet<Doubt> = self.findings.iter().flat_map(|line| &line.doubts).copied().collect();
+        let doubts: BTreeSet<Doubt> =
+            self.findings.iter().flat_map(|line| &line.doubts).copied().collect();
         for doubt in &doubts {
             writeln!(self.out, "Doubt {}: {}.", doubt.name(), doubt.sentence())?;
         }
@@ -248,7 +264,8 @@ impl<W: Write> Text<W> {
     fn hints(&mut self, totals: &Totals) -> io::Result<()> {
         let waiting = totals.of(Verdict::PeerHolds);
         if waiting > 0 {
-            let hosts: Vec<String> = self.peer_holders.iter().take(3).map(IpAddr::to_string).collect();
+            let hosts: Vec<String> =
+                self.peer_holders.iter().take(3).map(IpAddr::to_string).collect();
             let wait = if waiting == 1 { "waits" } else { "wait" };
             writeln!(
                 self.out,
@@ -271,7 +288,11 @@ impl<W: Write> Text<W> {
 
     fn other_table(&mut self, totals: &Totals) -> io::Result<()> {
         writeln!(self.out, "\n{HEADING}Connections without a finding{HEADING:#}\n")?;
-        let mut rows = vec![["verdict", "local", "peer", "first FIN at", "frame", "doubts"].map(String::from).to_vec()];
+        let mut rows = vec![
+            ["verdict", "local", "peer", "first FIN at", "frame", "doubts"]
+                .map(String::from)
+                .to_vec(),
+        ];
         let dates = self.dates(totals);
         for line in &self.others {
             let word = match line.verdict {
@@ -303,7 +324,13 @@ impl<W: Write> Text<W> {
             writeln!(self.out, "\nThe other connections: {}.", endings.join(", "))?;
         }
         for (reason, n) in &totals.unknown {
-            writeln!(self.out, "{} unknown ({}): {}.", thousands(*n), reason.name(), reason.sentence())?;
+            writeln!(
+                self.out,
+                "{} unknown ({}): {}.",
+                thousands(*n),
+                reason.name(),
+                reason.sentence()
+            )?;
         }
         Ok(())
     }
@@ -317,7 +344,8 @@ impl<W: Write> Text<W> {
         let skipped = totals.skipped_by_name();
         if !skipped.is_empty() {
             let all: u64 = skipped.iter().map(|(_, n)| n).sum();
-            let kinds: Vec<String> = skipped.iter().map(|(kind, n)| format!("{kind} {}", thousands(*n))).collect();
+            let kinds: Vec<String> =
+                skipped.iter().map(|(kind, n)| format!("{kind} {}", thousands(*n))).collect();
             writeln!(self.out, "Skipped {}: {}.", count(all, "packet"), kinds.join(", "))?;
         }
         Ok(())
@@ -331,7 +359,12 @@ impl<W: Write> Text<W> {
             }
             files => files.iter().map(name).collect::<Vec<_>>().join(", "),
         };
-        write!(self.out, "{names}: {}, {} of TCP", count(capture.packets, "packet"), thousands(capture.segments))?;
+        write!(
+            self.out,
+            "{names}: {}, {} of TCP",
+            count(capture.packets, "packet"),
+            thousands(capture.segments)
+        )?;
         if let (Some(first), Some(last)) = (capture.first, capture.last) {
             let dates = self.dates(totals);
             let time = |place| clock_time(place, self.look.zone, dates);
@@ -349,9 +382,15 @@ impl<W: Write> Text<W> {
         }
         writeln!(self.out, ".")?;
         if capture.segments > 0 && !capture.empty_segments {
-            writeln!(self.out, "It holds only packets with payload: a FIN or an ACK without any cannot show.")?;
+            writeln!(
+                self.out,
+                "It holds only packets with payload: a FIN or an ACK without any cannot show."
+            )?;
         } else if capture.segments > 0 && !capture.bare_acks {
-            writeln!(self.out, "It holds no bare ACK (a filter on flags?): whether a FIN was acknowledged is inferred.")?;
+            writeln!(
+                self.out,
+                "It holds no bare ACK (a filter on flags?): whether a FIN was acknowledged is inferred."
+            )?;
         }
         Ok(())
     }
@@ -384,7 +423,10 @@ fn timeout(lines: &[&Line]) -> Option<String> {
     }
     let about = super::units::seconds(middle).round();
     let spread = duration(spread.max(TimeDelta::milliseconds(1)));
-    Some(format!("idle before FIN {} ± {spread}: a timeout of about {about} s there", duration(middle)))
+    Some(format!(
+        "idle before FIN {} ± {spread}: a timeout of about {about} s there",
+        duration(middle)
+    ))
 }
 
 /// The frame's number, with its file where there are several.
@@ -414,7 +456,9 @@ fn write_table(out: &mut impl Write, rows: &[Vec<String>], aligns: &[Align]) -> 
     let width = |text: &str| text.chars().count();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
-        .map(|c| rows.iter().filter_map(|row| row.get(c)).map(|cell| width(cell)).max().unwrap_or(0))
+        .map(|c| {
+            rows.iter().filter_map(|row| row.get(c)).map(|cell| width(cell)).max().unwrap_or(0)
+        })
         .collect();
     for row in rows {
         let mut line = String::from(" ");

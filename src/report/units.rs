@@ -30,7 +30,9 @@ pub fn clock_time(place: Place, zone: Zone, dates: bool) -> String {
 /// What a reader must know of the zone: `UTC`, or the local offset.
 pub fn zone_name(place: Option<Place>, zone: Zone) -> String {
     match (zone, place.and_then(|place| place.time.nanos())) {
-        (Zone::Local, Some(nanos)) => format!("local times, UTC{}", in_zone(nanos, zone).format("%:z")),
+        (Zone::Local, Some(nanos)) => {
+            format!("local times, UTC{}", in_zone(nanos, zone).format("%:z"))
+        }
         (Zone::Local, None) => "local times".into(),
         (Zone::Utc, _) => "times in UTC".into(),
     }
@@ -117,7 +119,8 @@ mod tests {
 
     #[test]
     fn times_have_the_precision_of_their_capture() {
-        let at = |digits| rfc3339(Place::new(Time::from_nanos(1_500_000_000_123_456_789), 0, 1, digits));
+        let at =
+            |digits| rfc3339(Place::new(Time::from_nanos(1_500_000_000_123_456_789), 0, 1, digits));
         assert_eq!(at(6).as_deref(), Some("2017-07-14T02:40:00.123456Z"));
         assert_eq!(at(9).as_deref(), Some("2017-07-14T02:40:00.123456789Z"));
         assert_eq!(at(0).as_deref(), Some("2017-07-14T02:40:00Z"));

@@ -107,10 +107,7 @@ impl Flow {
             only_syns: true,
             unanswered: syn && !ack,
             told_by: None,
-            notes: Notes {
-                midstream: !syn,
-                ..Notes::default()
-            },
+            notes: Notes { midstream: !syn, ..Notes::default() },
         }
     }
 
@@ -147,8 +144,7 @@ impl Flow {
         self.notes.time_went_back |= segment.place.time < self.last.time;
         self.last = segment.place;
         self.told_by = segment.direction.map(|d| d.told_by).or(self.told_by);
-        self.only_syns &=
-            segment.flags.syn() && !segment.flags.ack() && side == Side::A;
+        self.only_syns &= segment.flags.syn() && !segment.flags.ack() && side == Side::A;
         self.unanswered &= !self.answers(segment);
         self.halves(side).0.count(segment);
         if segment.flags.rst() {
@@ -165,16 +161,12 @@ impl Flow {
         let (sender, other) = self.halves(side);
         let expected = [other.ack.map(|a| a.number), sender.snd_max];
         // A refusal answers the SYN by its ACK; its own number is zero (3.10.7.1).
-        let refusal =
-            segment.flags.ack() && sender.isn.is_none() && other.counts_syn(segment.ack);
+        let refusal = segment.flags.ack() && sender.isn.is_none() && other.counts_syn(segment.ack);
         let odd = !refusal
             && expected.iter().any(Option::is_some)
             && !expected.contains(&Some(segment.seq));
         let place = segment.place;
-        sender.rst.get_or_insert(Rst {
-            place,
-            before_close,
-        });
+        sender.rst.get_or_insert(Rst { place, before_close });
         self.notes.rst_odd_seq |= odd;
     }
 
@@ -338,7 +330,10 @@ impl Flow {
 
     /// A SYN met by a RST, and nothing else.
     pub fn is_refused(&self) -> bool {
-        self.a.isn.is_some() && self.b.isn.is_none() && self.b.snd_max.is_none() && self.b.rst.is_some()
+        self.a.isn.is_some()
+            && self.b.isn.is_none()
+            && self.b.snd_max.is_none()
+            && self.b.rst.is_some()
     }
 
     /// Closed or reset: nothing but late packets can come.

@@ -176,10 +176,7 @@ impl Half {
     fn take_ack(&mut self, segment: &Segment) {
         self.first_ack.get_or_insert(segment.ack);
         if self.ack.is_none_or(|a| segment.ack.is_after(a.number)) {
-            self.ack = Some(Acked {
-                number: segment.ack,
-                place: segment.place,
-            });
+            self.ack = Some(Acked { number: segment.ack, place: segment.place });
         }
     }
 
@@ -214,11 +211,7 @@ impl Half {
             }
             Some(at) if at.ack.is_after(segment.ack) => {}
             at => {
-                *at = Some(PayloadAtAck {
-                    ack: segment.ack,
-                    bytes: u64::from(new),
-                    last: time,
-                });
+                *at = Some(PayloadAtAck { ack: segment.ack, bytes: u64::from(new), last: time });
             }
         }
     }
@@ -256,9 +249,9 @@ impl Half {
 
     /// `ack` acknowledges this side's SYN, and nothing that it has not sent (a SYN may carry data).
     pub fn counts_syn(&self, ack: Seq) -> bool {
-        self.isn.zip(self.snd_max).is_some_and(|(isn, max)| {
-            (1..=max.ahead_of(isn)).contains(&ack.ahead_of(isn))
-        })
+        self.isn
+            .zip(self.snd_max)
+            .is_some_and(|(isn, max)| (1..=max.ahead_of(isn)).contains(&ack.ahead_of(isn)))
     }
 
     /// This side acknowledged the SYN of `peer`. Where the tap missed that SYN, the lowest number

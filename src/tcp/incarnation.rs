@@ -52,11 +52,7 @@ fn of_syn_ack(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> Be
     if flow.is_unanswered() {
         return Belongs::Older;
     }
-    if flow.is_finished() || sender.last_payload.is_some() {
-        Belongs::New
-    } else {
-        Belongs::Here
-    }
+    if flow.is_finished() || sender.last_payload.is_some() { Belongs::New } else { Belongs::Here }
 }
 
 /// What was seen of the flow so far says that this is its SYN.
@@ -70,7 +66,8 @@ fn confirms(sender: &Half, other: &Half, segment: &Segment) -> bool {
 
 /// The peer's SYN is in the flow, and no payload, FIN or RST is.
 fn crosses(flow: &Flow, other: &Half) -> bool {
-    let untouched = |half: &Half| half.payload_bytes == 0 && half.fin.is_none() && half.rst.is_none();
+    let untouched =
+        |half: &Half| half.payload_bytes == 0 && half.fin.is_none() && half.rst.is_none();
     other.isn.is_some() && [Side::A, Side::B].into_iter().all(|side| untouched(flow.half(side)))
 }
 
@@ -78,8 +75,9 @@ fn crosses(flow: &Flow, other: &Half) -> bool {
 fn fits_syn(flow: &Flow, segment: &Segment) -> bool {
     let after_syn = flow.half(Side::A).isn.map(|isn| isn + 1);
     match flow.side(segment.from) {
-        Side::A => after_syn
-            .is_none_or(|next| (0..=FITS_WITHIN).contains(&segment.seq.ahead_of(next))),
+        Side::A => {
+            after_syn.is_none_or(|next| (0..=FITS_WITHIN).contains(&segment.seq.ahead_of(next)))
+        }
         Side::B => flow.answers(segment),
     }
 }

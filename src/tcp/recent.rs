@@ -17,10 +17,7 @@ pub struct Recent {
 }
 
 impl Recent {
-    pub const NEVER: Recent = Recent {
-        last: Time::UNKNOWN,
-        earlier: [Time::UNKNOWN; 3],
-    };
+    pub const NEVER: Recent = Recent { last: Time::UNKNOWN, earlier: [Time::UNKNOWN; 3] };
 
     pub fn record(&mut self, time: Time) {
         if time <= self.last {

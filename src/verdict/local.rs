@@ -43,16 +43,10 @@ fn rule(word: &str) -> Option<Rule> {
     if let Some(port) = word.strip_prefix(':')
         && let Ok(port) = port.parse()
     {
-        return Some(Rule {
-            net: None,
-            port: Some(port),
-        });
+        return Some(Rule { net: None, port: Some(port) });
     }
     if let Ok(address) = word.parse::<SocketAddr>() {
-        return Some(Rule {
-            net: whole(address.ip()),
-            port: Some(address.port()),
-        });
+        return Some(Rule { net: whole(address.ip()), port: Some(address.port()) });
     }
     let bare = word.strip_prefix('[').and_then(|w| w.strip_suffix(']'));
     let net = match bare.unwrap_or(word).parse() {
@@ -148,7 +142,9 @@ pub fn local(
     // On a host that forwards, both ends can look local; then neither is known to be.
     let only_leaves = |side| flow.half(side).seen_out && !flow.half(side).seen_in;
     match (sides(only_leaves), flow.told_by) {
-        (Some(local @ Local::Side(_)), Some(ToldBy::PacketType)) => (local, Some(LocalBy::PacketType)),
+        (Some(local @ Local::Side(_)), Some(ToldBy::PacketType)) => {
+            (local, Some(LocalBy::PacketType))
+        }
         (Some(local @ Local::Side(_)), Some(ToldBy::PacketFlags)) => {
             (local, Some(LocalBy::PacketFlags))
         }
@@ -176,7 +172,8 @@ mod tests {
 
     #[test]
     fn every_form_of_local_is_understood() {
-        let holds = |set: &str, ip: &str, port| set.parse::<LocalSet>().unwrap().contains(end(ip, port));
+        let holds =
+            |set: &str, ip: &str, port| set.parse::<LocalSet>().unwrap().contains(end(ip, port));
         assert!(holds("10.0.0.5", "10.0.0.5", 1));
         assert!(!holds("10.0.0.5", "10.0.0.6", 1));
         assert!(holds("10.0.0.0/8", "10.9.9.9", 1));

@@ -1,0 +1,72 @@
+//! What several tests share. Each uses a part of it.
+#![allow(dead_code)]
+
+pub mod scenario;
+pub mod wire;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The binary that cargo built for the tests.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_closewait");
+
+/// A path in the project.
+pub fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The files of a folder with an extension, sorted.
+pub fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(project(folder)).expect("the folder is there");
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.extension().is_some_and(|e| e == extension))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Runs the binary as it would run for anyone: UTC, no colours forced.
+pub fn closewait(args: &[&str]) -> Output {
+    command(args).stdin(Stdio::null()).output().expect("the binary runs")
+}
+
+pub fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args(args).env("TZ", "UTC").env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+    command
+}
+
+/// Standard output and standard error as text.
+pub fn text(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    (text(&output.stdout), text(&output.stderr))
+}
+
+/// The JSON lines of a run.
+pub fn json_lines(output: &Output) -> Vec<serde_json::Value> {
+    let (out, err) = text(output);
+    out.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}\n{err}")))
+        .collect()
+}
+
+/// A capture in a temporary folder.
+pub struct Scratch(tempfile::TempDir);
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        Scratch(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Writes a file and returns its path.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, bytes).expect("a writable folder");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+}

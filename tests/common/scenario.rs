@@ -1,0 +1,305 @@
+//! Conversations in text: `fixtures/scenarios/*.scn`. `fixtures/README.md` describes the notation.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::wire::{Link, Packet, Record, arp};
+
+/// One scenario.
+#[derive(Debug)]
+pub struct Scenario {
+    pub ends: BTreeMap<String, SocketAddr>,
+    pub link: Link,
+    /// Cut every frame to so many octets.
+    pub snap: Option<usize>,
+    pub options: Vec<String>,
+    pub rows: Vec<Row>,
+    pub verdicts: Vec<Expected>,
+}
+
+/// One line with a packet, or the end of the capture.
+#[derive(Debug)]
+pub struct Row {
+    pub line: String,
+    pub nanos: u64,
+    pub packet: Option<Packet>,
+    /// States by end, where the line tells them.
+    pub states: Vec<(String, String)>,
+}
+
+/// A `verdict` line.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Expected {
+    pub verdict: String,
+    pub words: BTreeMap<String, String>,
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "verdict  {}", self.verdict)?;
+        self.words.iter().try_for_each(|(key, value)| write!(f, "   {key} {value}"))
+    }
+}
+
+/// 2018-03-12 11:38:15 UTC: any time will do.
+const START: u64 = 1_520_854_695_000_000_000;
+
+/// Initial sequence numbers, and those that `given wrap` puts near 2^32.
+const ISN: [u32; 2] = [1_000_000, 5_000_000];
+const WRAPPING_ISN: [u32; 2] = [u32::MAX - 2, u32::MAX - 1];
+
+impl Scenario {
+    pub fn read(path: &Path) -> Result<Scenario, String> {
+        let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        Reader::default().read(&text).map_err(|e| format!("{}:{e}", path.display()))
+    }
+
+    /// The capture's records.
+    pub fn records(&self) -> Vec<Record> {
+        let record = |row: &Row| {
+            let data = match &row.packet {
+                Some(packet) => packet.frame(self.link),
+                None => arp(),
+            };
+            let record = Record::new(row.nanos, data);
+            self.snap.map_or(record.clone(), |len| record.snapped(len))
+        };
+        self.rows.iter().map(record).collect()
+    }
+
+    pub fn name_of(&self, end: SocketAddr) -> &str {
+        let found = self.ends.iter().find(|(_, address)| **address == end);
+        found.map_or("?", |(name, _)| name)
+    }
+}
+
+struct Reader {
+    ends: BTreeMap<String, SocketAddr>,
+    link: Link,
+    snap: Option<usize>,
+    wrap: bool,
+    options: Vec<String>,
+    now: u64,
+    rows: Vec<Row>,
+    verdicts: Vec<Expected>,
+}
+
+impl Default for Reader {
+    fn default() -> Reader {
+        let end = |text: &str| text.parse().expect("an address");
+        Reader {
+            ends: [
+                ("local".into(), end("172.18.0.5:38822")),
+                ("peer".into(), end("172.18.0.3:3306")),
+            ]
+            .into(),
+            link: Link::Ethernet,
+            snap: None,
+            wrap: false,
+            options: Vec::new(),
+            now: START,
+            rows: Vec::new(),
+            verdicts: Vec::new(),
+        }
+    }
+}
+
+impl Reader {
+    fn read(mut self, text: &str) -> Result<Scenario, String> {
+        if !text.starts_with("# ") {
+            return Err("1: begins with a comment that says what happens".into());
+        }
+        for (number, line) in text.lines().enumerate() {
+            self.line(line).map_err(|e| format!("{}: {e}: {line}", number + 1))?;
+        }
+        if self.verdicts.is_empty() || self.rows.is_empty() {
+            return Err("1: has no rows or no verdict".into());
+        }
+        let Reader { ends, link, snap, options, rows, verdicts, .. } = self;
+        Ok(Scenario { ends, link, snap, options, rows, verdicts })
+    }
+
+    fn line(&mut self, line: &str) -> Result<(), String> {
+        let bare = line.split_once('#').map_or(line, |(before, _)| before).trim();
+        let words: Vec<&str> = bare.split_whitespace().collect();
+        match words[..] {
+            [] => Ok(()),
+            ["given", ..] => self.given(&words[1..]),
+            ["options", ..] => {
+                self.options.extend(words[1..].iter().map(ToString::to_string));
+                Ok(())
+            }
+            ["verdict", verdict, ref rest @ ..] => self.verdict(verdict, rest),
+            [time, "(end", "of", "capture)"] => {
+                self.advance(time)?;
+                self.push(bare, None, Vec::new());
+                Ok(())
+            }
+            [time, ..] if time.starts_with(['+', '-']) => {
+                self.advance(time)?;
+                self.packet(bare)
+            }
+            _ => Err("neither given, options, a packet nor a verdict".into()),
+        }
+    }
+
+    fn given(&mut self, words: &[&str]) -> Result<(), String> {
+        match words {
+            [] => Ok(()),
+            [name, "=", address, rest @ ..] => {
+                let address = address.parse().map_err(|_| format!("{address} is no ADDR:PORT"))?;
+                self.ends.insert(name.to_string(), address);
+                self.given(rest)
+            }
+            ["wrap", rest @ ..] => {
+                self.wrap = true;
+                self.given(rest)
+            }
+            ["snap", len, rest @ ..] => {
+                self.snap = Some(len.parse().map_err(|_| "snap takes a number")?);
+                self.given(rest)
+            }
+            ["link", link, rest @ ..] => {
+                self.link = match *link {
+                    "ethernet" => Link::Ethernet,
+                    "vlan" => Link::Vlan,
+                    "qinq" => Link::QinQ,
+                    "sll" => Link::Sll,
+                    "sll2" => Link::Sll2,
+                    "raw" => Link::Raw,
+                    _ => return Err(format!("no link layer {link}")),
+                };
+                self.given(rest)
+            }
+            ["established", rest @ ..] => {
+                for row in [
+                    "+0      local > peer   S    0:0(0)",
+                    "+.0001  peer  > local  S.   0:0(0)  ack 1",
+                    "+.0001  local > peer   .    1:1(0)  ack 1",
+                ] {
+                    self.line(row)?;
+                }
+                self.given(rest)
+            }
+            [word, ..] => Err(format!("given what? {word}")),
+        }
+    }
+
+    fn advance(&mut self, delta: &str) -> Result<(), String> {
+        let seconds: f64 = delta.parse().map_err(|_| format!("{delta} is no time"))?;
+        let nanos = (seconds * 1e9).round() as i64;
+        self.now = self.now.checked_add_signed(nanos).ok_or("the time is out of range")?;
+        Ok(())
+    }
+
+    fn verdict(&mut self, verdict: &str, rest: &[&str]) -> Result<(), String> {
+        let mut words = BTreeMap::new();
+        for pair in rest.chunks(2) {
+            let [key, value] = pair else { return Err("a word has no value".into()) };
+            words.insert(key.to_string(), value.to_string());
+        }
+        self.verdicts.push(Expected { verdict: verdict.into(), words });
+        Ok(())
+    }
+
+    fn packet(&mut self, line: &str) -> Result<(), String> {
+        let (left, right) = line.split_once('|').unwrap_or((line, ""));
+        let words: Vec<&str> = left.split_whitespace().collect();
+        let [_, from, ">", to, flags, range, rest @ ..] = &words[..] else {
+            return Err("a packet is: +TIME FROM > TO FLAGS SEQ:END(LEN) [ack N] [in|out]".into());
+        };
+        let (seq, len) = parse_range(range)?;
+        let flags = parse_flags(flags)?;
+        let mut packet = Packet {
+            nanos: self.now,
+            from: self.end(from)?,
+            to: self.end(to)?,
+            flags,
+            seq: self.isn(from).wrapping_add_signed(seq as i32),
+            ack: 0,
+            window: 229,
+            options: Vec::new(),
+            payload: vec![b'x'; len],
+            outgoing: *from == "local",
+        };
+        let mut rest = rest;
+        loop {
+            rest = match rest {
+                [] => break,
+                ["ack", number, more @ ..] => {
+                    let number: i64 = number.parse().map_err(|_| "ack takes a number")?;
+                    packet.ack = self.isn(to).wrapping_add_signed(number as i32);
+                    more
+                }
+                [way @ ("in" | "out"), more @ ..] => {
+                    packet.outgoing = *way == "out";
+                    more
+                }
+                [word, ..] => return Err(format!("what is {word}?")),
+            };
+        }
+        if (packet.flags & 0x10 != 0) != left.contains(" ack ") {
+            return Err("the flag . and the word ack belong together".into());
+        }
+        self.push(line, Some(packet), parse_states(right)?);
+        Ok(())
+    }
+
+    fn push(&mut self, line: &str, packet: Option<Packet>, states: Vec<(String, String)>) {
+        self.rows.push(Row { line: line.into(), nanos: self.now, packet, states });
+    }
+
+    fn end(&self, name: &str) -> Result<SocketAddr, String> {
+        self.ends.get(name).copied().ok_or_else(|| format!("who is {name}?"))
+    }
+
+    fn isn(&self, name: &str) -> u32 {
+        let isn = if self.wrap { WRAPPING_ISN } else { ISN };
+        isn[usize::from(name != "local")]
+    }
+}
+
+/// `1:101(100)`: first octet, the one after the last, how many.
+fn parse_range(text: &str) -> Result<(i64, usize), String> {
+    let wrong = || format!("{text} is no SEQ:END(LEN)");
+    let (seq, rest) = text.split_once(':').ok_or_else(wrong)?;
+    let (end, len) = rest.split_once('(').ok_or_else(wrong)?;
+    let len = len.strip_suffix(')').ok_or_else(wrong)?;
+    let (seq, end, len): (i64, i64, i64) = match (seq.parse(), end.parse(), len.parse()) {
+        (Ok(seq), Ok(end), Ok(len)) => (seq, end, len),
+        _ => return Err(wrong()),
+    };
+    if seq + len != end {
+        return Err(format!("{text}: {seq} and {len} make {}", seq + len));
+    }
+    Ok((seq, len as usize))
+}
+
+fn parse_flags(text: &str) -> Result<u8, String> {
+    text.chars().try_fold(0, |flags, c| {
+        Ok(flags
+            | match c {
+                'F' => 0x01,
+                'S' => 0x02,
+                'R' => 0x04,
+                'P' => 0x08,
+                '.' => 0x10,
+                'U' => 0x20,
+                '-' => 0,
+                _ => return Err(format!("no flag {c}")),
+            })
+    })
+}
+
+fn parse_states(text: &str) -> Result<Vec<(String, String)>, String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words
+        .chunks(2)
+        .map(|pair| match pair {
+            [end, state] => Ok((end.to_string(), state.to_string())),
+            _ => Err("states come in pairs: local STATE peer STATE".into()),
+        })
+        .collect()
+}
