@@ -105,7 +105,7 @@ struct ReadArgs {
     #[arg(last = true, value_name = "EXPR")]
     expression: Vec<String>,
 
-    /// The side to judge: ADDRESS, NETWORK/BITS, ADDRESS:PORT, [V6]:PORT or :PORT; repeatable
+    /// The side to judge: an address, a network, ADDR:PORT or :PORT; repeatable
     ///
     /// Without it, what the capture knows decides: its interfaces' addresses, the direction of its
     /// packets. Where it knows nothing, whoever owes the FIN is judged, and the report says so.
@@ -253,10 +253,10 @@ impl ReadArgs {
             0 | 1 => {}
             _ => return Err("standard input can be read only once".into()),
         }
-        for input in &inputs {
-            if let Some(sentence) = no_such_file(input) {
-                return Err(sentence);
-            }
+        if self.read.is_empty()
+            && let Some(sentence) = inputs.first().and_then(meant_as_command)
+        {
+            return Err(sentence);
         }
         Ok((inputs, expression.join(" ")))
     }
@@ -268,26 +268,18 @@ fn is_capture_name(word: &std::path::Path) -> bool {
     word.as_os_str() == "-" || like_a_name && word.is_file()
 }
 
-/// A word that is no file may be meant as a command.
-fn no_such_file(input: &Input) -> Option<String> {
-    if input.is_stdin() || input.0.exists() {
+/// A bare word that is no file was meant as a command: which one?
+fn meant_as_command(input: &Input) -> Option<String> {
+    let word = input.name();
+    if input.is_stdin() || input.0.exists() || word.contains(['.', '/']) {
         return None;
     }
-    let word = input.name();
-    let commands = Cli::command();
-    let nearest = commands
+    let command = Cli::command();
+    let nearest = command
         .get_subcommands()
-        .map(|command| {
-            (strsim::jaro_winkler(&word, command.get_name()), command.get_name().to_owned())
-        })
-        .filter(|(likeness, _)| *likeness > 0.7 && !word.contains(['.', '/']))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    Some(match nearest {
-        Some((_, command)) => {
-            format!("{word}: is neither a file nor a command; did you mean: closewait {command}")
-        }
-        None => format!("{word}: no such file (closewait --help lists the commands)"),
-    })
+        .map(clap::Command::get_name)
+        .max_by(|a, b| strsim::jaro_winkler(&word, a).total_cmp(&strsim::jaro_winkler(&word, b)))?;
+    Some(format!("{word}: is neither a file nor a command; did you mean: closewait {nearest}"))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! All flows of one capture: from a segment's key to its flow.
 //!
 //! A 4-tuple can hold several connections one after the other; [`crate::tcp::incarnation`] tells them
-//! apart. A finished flow (closed or reset) stays for [`LINGER_NS`] of capture time, so that late
+//! apart. A finished flow (closed or reset) stays for ten minutes of capture time, so that late
 //! packets find it. Open and half-closed flows stay however long they are idle.
 
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ use crate::tcp::incarnation::{Belongs, belongs, takes_late};
 use crate::tcp::segment::{Flags, FlowKey, Segment};
 use crate::tcp::state::State;
 
-/// How long a finished flow is kept after its last packet, in capture time.
+/// How long a finished flow is kept after its last packet, at least, in capture time.
 const LINGER_NS: i64 = 600_000_000_000;
 
 /// How many older connections of a 4-tuple a late packet is offered to, the newest first: a flood of
@@ -39,8 +39,11 @@ struct Chain {
 /// Flows by 4-tuple, in the order in which the 4-tuples were first seen.
 pub struct FlowTable {
     chains: IndexMap<FlowKey, Chain, RandomState>,
-    /// 4-tuples that hold a finished flow, and when to look at them again.
+    /// 4-tuples that hold a finished flow, and since when.
     finished: VecDeque<(Time, u64, FlowKey)>,
+    /// The latest time seen. A flow finishes then, whatever its own packets say: in a capture put
+    /// together of several, times go back.
+    clock: Time,
 }
 
 impl Default for FlowTable {
@@ -48,6 +51,7 @@ impl Default for FlowTable {
         FlowTable {
             chains: IndexMap::with_hasher(RandomState::default()),
             finished: VecDeque::new(),
+            clock: Time::UNKNOWN,
         }
     }
 }
@@ -70,16 +74,16 @@ impl FlowTable {
             }
         };
         if finished {
-            let entry = (segment.place.time, segment.hash, segment.key);
-            self.finished.push_back(entry);
+            self.finished.push_back((self.clock, segment.hash, segment.key));
         }
     }
 
     /// Hands over the flows that have been finished for long enough at `now`.
     pub fn retire(&mut self, now: Time, mut to: impl FnMut(Retired)) {
-        let due = now.before(LINGER_NS);
-        while let Some(&(time, hash, key)) = self.finished.front() {
-            if time > due || due == Time::UNKNOWN {
+        self.clock = self.clock.max(now);
+        let is_over = |since: Time| now.since(since) >= Some(LINGER_NS);
+        while let Some(&(since, hash, key)) = self.finished.front() {
+            if !is_over(since) {
                 return;
             }
             self.finished.pop_front();
@@ -87,9 +91,9 @@ impl FlowTable {
             let RawEntryMut::Occupied(mut chain) = entry else {
                 continue;
             };
-            match chain.get_mut().remove_finished(due, |flow| to(Retired { key, flow })) {
+            match chain.get_mut().remove_finished(is_over, |flow| to(Retired { key, flow })) {
                 Left::Nothing => drop(chain.swap_remove()),
-                Left::Finished(last) => self.finished.push_back((last, hash, key)),
+                Left::Finished => self.finished.push_back((self.clock, hash, key)),
                 Left::Unfinished => {}
             }
         }
@@ -116,8 +120,8 @@ impl FlowTable {
 enum Left {
     Nothing,
     Unfinished,
-    /// A finished flow too young to go, whose last packet came then.
-    Finished(Time),
+    /// A finished flow that late packets keep.
+    Finished,
 }
 
 impl Chain {
@@ -153,9 +157,13 @@ impl Chain {
         older.into_iter().find(|flow| takes_late(flow, segment)).unwrap_or(&mut self.newest)
     }
 
-    /// Removes the finished flows whose last packet came at `due` or before.
-    fn remove_finished(&mut self, due: Time, mut to: impl FnMut(Flow)) -> Left {
-        let is_due = |flow: &Flow| flow.is_finished() && flow.last.time <= due;
+    /// Removes the finished flows whose last packet is old enough.
+    fn remove_finished(
+        &mut self,
+        is_over: impl Fn(Time) -> bool,
+        mut to: impl FnMut(Flow),
+    ) -> Left {
+        let is_due = |flow: &Flow| flow.is_finished() && is_over(flow.last.time);
         for flow in self.older.extract_if(.., |flow| is_due(flow)) {
             to(flow);
         }
@@ -168,11 +176,7 @@ impl Chain {
                 }
             }
         }
-        let young = self.older.iter().chain([&self.newest]);
-        young
-            .filter(|flow| flow.is_finished())
-            .map(|flow| flow.last.time)
-            .min()
-            .map_or(Left::Unfinished, Left::Finished)
+        let mut left = self.older.iter().chain([&self.newest]);
+        if left.any(Flow::is_finished) { Left::Finished } else { Left::Unfinished }
     }
 }

@@ -300,7 +300,7 @@ pub fn judge(key: &FlowKey, flow: &Flow, policy: &Policy, tap: &Tap) -> Judgemen
         close,
         holder: shown.map(|h| h.holder),
         verdict,
-        finding: finding && !(policy.certain && !doubts.is_empty()),
+        finding: finding && (doubts.is_empty() || !policy.certain),
         notes: case.notes(close, descriptor_may_leak),
         doubts,
         held: held.map(TimeDelta::nanoseconds),

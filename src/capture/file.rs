@@ -33,7 +33,10 @@ impl Input {
         if self.is_stdin() {
             return Ok((Box::new(io::stdin()), None));
         }
-        let file = File::open(&self.0).map_err(Trouble::Open)?;
+        let file = File::open(&self.0).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Trouble::Missing,
+            _ => Trouble::Open(error),
+        })?;
         let metadata = file.metadata().map_err(Trouble::Open)?;
         if metadata.is_dir() {
             return Err(Trouble::Directory);

@@ -2,7 +2,7 @@
 //!
 //! A [`Source`] hands out one [`Frame`] after the other; nothing here looks above the link type.
 //!
-//! * [`file`]: a capture file or standard input, in whatever format
+//! * [`mod@file`]: a capture file or standard input, in whatever format
 //! * [`classic`], [`pcapng`]: the two formats
 //! * [`buffer`]: the bytes on their way in
 //! * [`filter`]: BPF expressions, compiled by libpcap
@@ -122,6 +122,8 @@ pub struct Error {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
+    #[error("no such file")]
+    Missing,
     #[error("cannot be opened: {0}")]
     Open(io::Error),
     #[error("is a directory: name the capture files in it")]

@@ -93,7 +93,7 @@ impl Pcapng {
             };
         }
         let len = self.u32(*len);
-        if !(12..=MAX_BLOCK).contains(&len) || len % 4 != 0 {
+        if !(12..=MAX_BLOCK).contains(&len) || !len.is_multiple_of(4) {
             let what = format!("a block claims {len} bytes");
             return Err(Broken::Corrupt(what));
         }

@@ -12,6 +12,7 @@ use chrono::TimeDelta;
 
 use super::units::{Zone, clock_time, count, duration, thousands, zone_name};
 use super::{CaptureTotals, Render, Row, Totals};
+use crate::decode::Skipped;
 use crate::place::Place;
 use crate::tcp::flow::Side;
 use crate::tcp::segment::Endpoint;
@@ -125,21 +126,32 @@ impl Line {
     }
 }
 
+impl Line {
+    /// Where packets before the FIN are missing, the connection may have been in use later.
+    fn idle_text(&self) -> String {
+        let at_most = self.doubts.contains(&Doubt::LostBeforeFin);
+        let bound = if at_most { "≤ " } else { "" };
+        self.idle.map_or("-".into(), |idle| format!("{bound}{}", duration(idle)))
+    }
+}
+
 impl<W: Write> Text<W> {
     fn headline(&mut self, totals: &Totals) -> io::Result<()> {
         let (n, of) = (totals.findings, totals.flows);
         if totals.segments == 0 {
             let read = count(totals.packets, "packet");
+            let filtered = totals.skipped.contains_key(&Skipped::NotMatched);
+            let which = if filtered { "matches the filter" } else { "in the capture" };
             return writeln!(
                 self.out,
-                "{HEADING}No TCP connection in the capture{HEADING:#} ({read} read).\n"
+                "{HEADING}No TCP connection {which}{HEADING:#} ({read} read)."
             );
         }
         if n == 0 {
             let among = count(of, "connection");
             return writeln!(
                 self.out,
-                "{CALM}No connection left in CLOSE-WAIT{CALM:#} among {among}.\n"
+                "{CALM}No connection left in CLOSE-WAIT{CALM:#} among {among}."
             );
         }
         let of = count(of, "connection");
@@ -164,9 +176,7 @@ impl<W: Write> Text<W> {
             self.findings.iter().filter_map(|line| line.local_by).collect();
         let how = match (unsure, most) {
             (true, Some(ip)) => {
-                format!(
-                    "(the capture does not tell which side is local: whoever owes the FIN is judged; --local {ip} narrows it)"
-                )
+                format!("(local unknown: whoever owes the FIN is judged; --local {ip} narrows it)")
             }
             _ => {
                 let phrases: Vec<&str> = told.into_iter().map(LocalBy::phrase).collect();
@@ -218,7 +228,7 @@ impl<W: Write> Text<W> {
                 line.right.to_string(),
                 line.fin.map_or("-".into(), |p| clock_time(p, self.look.zone, dates)),
                 line.held.map_or("-".into(), |held| format!("≥ {}", duration(held))),
-                line.idle.map_or("-".into(), duration),
+                line.idle_text(),
                 line.fin.map_or("-".into(), |p| frame(p, totals)),
                 line.doubts.iter().map(|d| d.name()).collect::<Vec<_>>().join(", "),
             ]);

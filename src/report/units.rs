@@ -64,6 +64,7 @@ pub fn duration(delta: TimeDelta) -> String {
     let s = delta.num_seconds();
     match s {
         ..0 => "0 s".into(),
+        0 if delta.is_zero() => "0 s".into(),
         0 if delta < TimeDelta::milliseconds(1) => format!("{} µs", delta.subsec_nanos() / 1_000),
         0 => format!("{} ms", delta.subsec_millis()),
         1..120 => format!("{:.1} s", (seconds(delta) * 10.0).floor() / 10.0),
@@ -107,7 +108,7 @@ mod tests {
     #[test]
     fn durations_read_like_speech() {
         let of = |ms| duration(TimeDelta::milliseconds(ms));
-        assert_eq!(of(0), "0 µs");
+        assert_eq!(of(0), "0 s");
         assert_eq!(of(47), "47 ms");
         assert_eq!(of(1_000), "1.0 s");
         assert_eq!(of(61_299), "61.2 s");

@@ -9,7 +9,7 @@ use crate::place::Time;
 
 const STEP_NS: i64 = 500_000_000;
 
-/// The last time, and earlier ones at least [`STEP_NS`] apart from each other.
+/// The last time, and earlier ones at least half a second apart from each other.
 #[derive(Clone, Copy, Debug)]
 pub struct Recent {
     last: Time,

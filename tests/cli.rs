@@ -1,0 +1,421 @@
+//! The binary as a user meets it: arguments, outputs, bad input, exit status.
+
+mod common;
+
+use std::io::Write;
+use std::process::Stdio;
+
+use common::scenario::Scenario;
+use common::wire::{Classic, MICROSECONDS, Pcapng, Record, arp};
+use common::{Scratch, closewait, command, json_lines, text};
+use serde_json::Value;
+
+const INCIDENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/captures/incident.pcap");
+
+fn scenario(name: &str) -> Scenario {
+    let path = common::project(&format!("fixtures/scenarios/{name}.scn"));
+    Scenario::read(&path).expect("a scenario")
+}
+
+/// A capture without a finding.
+fn closed() -> Vec<u8> {
+    let scenario = scenario("figure-12-normal-close");
+    MICROSECONDS.write(1, &scenario.records())
+}
+
+fn leak() -> Vec<Record> {
+    scenario("leak").records()
+}
+
+/// Runs with bytes on standard input.
+fn with_stdin(args: &[&str], stdin: &[u8]) -> std::process::Output {
+    let mut child = command(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    // A usage error ends it before it reads.
+    let _ = child.stdin.take().expect("a pipe").write_all(stdin);
+    child.wait_with_output().expect("it ends")
+}
+
+fn status(args: &[&str]) -> Option<i32> {
+    closewait(args).status.code()
+}
+
+fn summary(args: &[&str]) -> Value {
+    json_lines(&closewait(args)).pop().expect("a summary")
+}
+
+#[test]
+fn the_exit_status_tells_what_was_found() {
+    let scratch = Scratch::new();
+    let closed = scratch.write("closed.pcap", &closed());
+    assert_eq!(status(&[&closed]), Some(0));
+    assert_eq!(status(&[INCIDENT]), Some(1));
+    assert_eq!(status(&[INCIDENT, "--certain"]), Some(0));
+    assert_eq!(status(&[INCIDENT, "missing.pcap"]), Some(2), "2 wins over 1");
+    assert_eq!(status(&[]), Some(2));
+    assert_eq!(status(&["--no-such-flag"]), Some(2));
+    assert_eq!(status(&["--help"]), Some(0));
+    assert_eq!(status(&["--version"]), Some(0));
+}
+
+#[test]
+fn every_way_to_name_a_capture_is_the_same() {
+    let expected = text(&closewait(&[INCIDENT])).0;
+    for args in [
+        &["read", INCIDENT][..],
+        &["-r", INCIDENT],
+        &["-nn", "-r", INCIDENT, "port", "3306"],
+        &["-r", INCIDENT, "tcp", "and", "port", "3306"],
+        &[INCIDENT, "--", "port", "3306"],
+        &[INCIDENT, "-f", "port 3306"],
+    ] {
+        let (out, err) = text(&closewait(args));
+        assert_eq!(out, expected, "{args:?} {err}");
+    }
+    let bytes = std::fs::read(INCIDENT).expect("the fixture");
+    let (out, _) = text(&with_stdin(&["-"], &bytes));
+    assert_eq!(out, expected.replace(INCIDENT, "-"));
+}
+
+#[test]
+fn a_filter_keeps_other_packets_out_but_not_their_time() {
+    let whole = summary(&[INCIDENT, "--format", "jsonl"]);
+    let none = summary(&[INCIDENT, "--format", "jsonl", "--", "port", "3307"]);
+    assert_eq!(none["flows"], 0);
+    assert_eq!(none["packets"], 5);
+    assert_eq!(none["skipped"]["not matched by the filter"], 5);
+    assert_eq!(none["last"], whole["last"]);
+}
+
+#[test]
+fn words_that_are_no_files_suggest_a_command() {
+    let (out, err) = text(&closewait(&["raed"]));
+    assert_eq!(out, "");
+    assert_eq!(
+        err,
+        "closewait: raed: is neither a file nor a command; did you mean: closewait read\n"
+    );
+}
+
+/// What each bad input is answered with, and the exit status.
+#[test]
+fn bad_input_gets_one_clear_sentence() {
+    let scratch = Scratch::new();
+    let text_file = scratch.write("notes.txt", b"11:38:15 nothing to see here\n");
+    let empty = scratch.write("empty.pcap", b"");
+    let short = scratch.write("short.pcap", &closed()[..20]);
+    let binary = scratch.write("photo.jpg", &[0xff, 0xd8, 0xff, 0xe0, 0, 1, 2, 3, 4, 5]);
+    let folder = scratch.path().to_str().expect("UTF-8").to_owned();
+    let missing = format!("{folder}/missing.pcap");
+    for (args, sentence) in [
+        (vec![missing.as_str()], "missing.pcap: no such file"),
+        (vec![&folder], "is a directory: name the capture files in it"),
+        (vec![&empty], "empty.pcap: is empty: no capture was written to it"),
+        (vec![&short], "short.pcap: is no capture: it ends inside its file header"),
+        (vec![&text_file], "notes.txt: is no capture: it is text"),
+        (vec![&binary], "photo.jpg: is no capture: it begins like neither pcap nor pcapng"),
+        (vec![INCIDENT, "--", "prot", "3306"], "the filter \"prot 3306\" is wrong"),
+        (vec![INCIDENT, "--local", "10.0.0"], "\"10.0.0\" is no address: write 10.0.0.5"),
+        (vec![INCIDENT, "--min-hold", "soon"], "write 5s, 500ms or 2min"),
+        (vec![INCIDENT, "--format", "yaml"], "possible values: text, jsonl"),
+        (vec!["-", "-"], "standard input can be read only once"),
+        (vec![INCIDENT, "-o", INCIDENT], "is an input too"),
+        (vec![INCIDENT, "-o", "/no/such/folder/x"], "/no/such/folder/x: cannot be written"),
+    ] {
+        let output = closewait(&args);
+        let (out, err) = text(&output);
+        assert!(err.contains(sentence), "{args:?}: {err}");
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert_eq!(out, "", "{args:?}");
+    }
+}
+
+#[test]
+fn an_unreadable_file_does_not_hide_the_others() {
+    let output = closewait(&["missing.pcap", INCIDENT]);
+    let (out, err) = text(&output);
+    assert!(err.contains("missing.pcap: no such file"));
+    assert!(out.starts_with("1 of 1 connection left in CLOSE-WAIT by 172.18.0.5"), "{out}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_capture_cut_off_is_read_to_its_last_whole_packet() {
+    let scratch = Scratch::new();
+    let whole = MICROSECONDS.write(1, &leak());
+    let last = 16 + arp().len();
+    for cut in [1, 16, last - 16, last - 1] {
+        let path = scratch.write("cut.pcap", &whole[..whole.len() - cut]);
+        let output = closewait(&[&path, "--format", "jsonl"]);
+        let (_, err) = text(&output);
+        let offset = whole.len() - last;
+        let sentence = format!("ended in the middle of a record after 5 packets (byte {offset})");
+        assert!(err.contains(&sentence), "{cut}: {err}");
+        let flow = &json_lines(&output)[0];
+        assert_eq!(flow["verdict"], "leak");
+        assert_eq!(flow["doubts"], serde_json::json!(["brief", "truncated"]));
+        assert_eq!(output.status.code(), Some(1), "what was found decides");
+    }
+}
+
+#[test]
+fn garbage_after_a_good_start_is_reported_with_what_came_before() {
+    let scratch = Scratch::new();
+    let mut bytes = MICROSECONDS.write(1, &leak());
+    let offset = bytes.len();
+    bytes.extend([0xee; 100]);
+    let path = scratch.write("garbage.pcap", &bytes);
+    let output = closewait(&[&path]);
+    let (out, err) = text(&output);
+    assert!(
+        err.contains(&format!("corrupt after 6 packets, at byte {offset}: a packet claims")),
+        "{err}"
+    );
+    assert!(out.starts_with("1 of 1 connection left in CLOSE-WAIT"), "{out}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// Lengths inside a pcapng block that lead out of it: an error of the file, and no loop.
+#[test]
+fn blocks_that_contradict_themselves_end_the_file() {
+    let scratch = Scratch::new();
+    let mut head = Pcapng::new(false);
+    head.interface(1, 0, &[]);
+    let packet = |captured: u32, block_len: u32| {
+        let mut bytes = head.bytes.clone();
+        let numbers = [6, block_len, 0, 0, 0, captured, captured];
+        bytes.extend(numbers.map(u32::to_le_bytes).concat());
+        bytes.extend([0; 60]);
+        bytes.extend(block_len.to_le_bytes());
+        bytes
+    };
+    for (name, bytes, sentence) in [
+        ("data.pcapng", packet(u32::MAX, 92), "a block's contents do not fit its length"),
+        ("more.pcapng", packet(61, 92), "a block's contents do not fit its length"),
+        ("tiny.pcapng", packet(60, 8), "a block claims 8 bytes"),
+        ("odd.pcapng", packet(60, 93), "a block claims 93 bytes"),
+        ("huge.pcapng", packet(60, 1 << 30), "a block claims 1073741824 bytes"),
+        ("cut.pcapng", packet(60, 96), "ended in the middle of a record"),
+    ] {
+        let path = scratch.write(name, &bytes);
+        let (_, err) = text(&closewait(&[&path]));
+        assert!(err.contains(sentence), "{name}: {err}");
+    }
+}
+
+#[test]
+fn an_interface_that_is_not_described_is_an_error() {
+    let scratch = Scratch::new();
+    let mut file = Pcapng::new(false);
+    file.interface(1, 0, &[]);
+    file.packet(7, 0, &Record::new(0, arp()), &[]);
+    let path = scratch.write("x.pcapng", &file.bytes);
+    let output = closewait(&[&path]);
+    assert!(text(&output).1.contains("a packet names interface 7, which is not described"));
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn unknown_link_types_are_counted_by_name() {
+    let scratch = Scratch::new();
+    for (link, name) in [(105, "link type IEEE802_11"), (147, "link type 147")] {
+        let path = scratch.write("x.pcap", &MICROSECONDS.write(link, &leak()));
+        let summary = summary(&[&path, "--format", "jsonl"]);
+        assert_eq!(summary["skipped"][name], 6, "{summary}");
+        assert_eq!(summary["flows"], 0);
+    }
+}
+
+#[test]
+fn a_capture_without_tcp_says_so() {
+    let scratch = Scratch::new();
+    let path = scratch.write("arp.pcap", &MICROSECONDS.write(1, &[Record::new(0, arp())]));
+    let output = closewait(&[&path]);
+    let (out, err) = text(&output);
+    assert!(out.starts_with("No TCP connection in the capture (1 packet read).\n"), "{out}");
+    assert!(out.contains("Skipped 1 packet: ARP 1."), "{out}");
+    assert_eq!((err.as_str(), output.status.code()), ("", Some(0)));
+}
+
+#[test]
+fn both_byte_orders_and_precisions_read_alike() {
+    let scratch = Scratch::new();
+    let records = leak();
+    let flow = |bytes: &[u8]| {
+        let path = scratch.write("x.pcap", bytes);
+        let mut flow = json_lines(&closewait(&[&path, "--format", "jsonl"])).remove(0);
+        let time = flow["first"]["time"].take().as_str().expect("a time").to_owned();
+        // The precision of the times differs, nothing else does.
+        let held = flow["held_s"].take();
+        (time, held, flow["verdict"].take(), flow["doubts"].take(), flow["a"]["packets"].take())
+    };
+    let expected = flow(&MICROSECONDS.write(1, &records));
+    assert_eq!(expected.0, "2018-03-12T11:38:15.000000Z");
+    for big_endian in [false, true] {
+        for nanoseconds in [false, true] {
+            let got = flow(&Classic { big_endian, nanoseconds }.write(1, &records));
+            let digits = if nanoseconds { "000" } else { "" };
+            assert_eq!(got.0, format!("2018-03-12T11:38:15.000000{digits}Z"));
+            assert_eq!((&got.1, &got.2, &got.3), (&expected.1, &expected.2, &expected.3));
+        }
+    }
+}
+
+/// Two interfaces with their own link types, snap lengths and clocks; direction; drops; addresses.
+#[test]
+fn pcapng_interfaces_keep_what_is_theirs() {
+    let scratch = Scratch::new();
+    let scenario = scenario("leak");
+    for big_endian in [false, true] {
+        let mut file = Pcapng::new(big_endian);
+        file.interface(1, 96, &[(9, vec![9])]);
+        file.interface(113, 0, &[(9, vec![6])]);
+        for (i, row) in scenario.rows.iter().enumerate() {
+            let Some(packet) = &row.packet else { continue };
+            let way = file.u32_option(if packet.outgoing { 2 } else { 1 });
+            // Every other packet on the cooked interface.
+            let (interface, link, ticks) = match i % 2 {
+                0 => (0, common::wire::Link::Ethernet, row.nanos),
+                _ => (1, common::wire::Link::Sll, row.nanos / 1_000),
+            };
+            let record = Record::new(row.nanos, packet.frame(link));
+            file.packet(interface, ticks, &record, &[(2, way)]);
+        }
+        let end = scenario.rows.last().expect("rows").nanos;
+        file.packet(0, end, &Record::new(end, arp()), &[]);
+        let drops = file.u64_option(3);
+        file.statistics(0, &[(5, drops)]);
+        let path = scratch.write("x.pcapng", &file.bytes);
+        let lines = json_lines(&closewait(&[&path, "--format", "jsonl"]));
+        assert_eq!(lines[0]["verdict"], "leak");
+        assert_eq!(lines[0]["local"], "a");
+        assert_eq!(lines[0]["held_s"], 300.0);
+        assert_eq!(lines[0]["doubts"], serde_json::json!(["dropped"]));
+        assert_eq!(lines[1]["captures"][0]["drops"], 3);
+        assert_eq!(
+            lines[1]["captures"][0]["link_types"],
+            serde_json::json!(["ETHERNET", "LINUX_SLL"])
+        );
+        assert_eq!(lines[1]["captures"][0]["snap_lengths"], serde_json::json!([0, 96]));
+    }
+}
+
+#[test]
+fn interface_addresses_tell_which_side_is_local() {
+    let scratch = Scratch::new();
+    let scenario = scenario("leak");
+    for (address, local) in [([172, 18, 0, 5], "a"), ([172, 18, 0, 3], "b")] {
+        let mut file = Pcapng::new(false);
+        let with_mask = [&address[..], &[255, 255, 0, 0]].concat();
+        file.interface(1, 0, &[(4, with_mask)]);
+        for record in scenario.records() {
+            file.packet(0, record.nanos / 1_000, &record, &[]);
+        }
+        let path = scratch.write("x.pcapng", &file.bytes);
+        let flow = &json_lines(&closewait(&[&path, "--format", "jsonl"]))[0];
+        assert_eq!(
+            (&flow["local"], &flow["local_by"]),
+            (&local.into(), &"interface-address".into())
+        );
+        let expected = if local == "a" { "leak" } else { "peer-holds" };
+        assert_eq!(flow["verdict"], expected);
+    }
+}
+
+/// Simple packets have no time and belong to the first interface.
+#[test]
+fn simple_packets_are_read_without_times() {
+    let scratch = Scratch::new();
+    let mut file = Pcapng::new(false);
+    file.interface(1, 0, &[]);
+    for record in leak() {
+        file.simple_packet(&record);
+    }
+    let path = scratch.write("x.pcapng", &file.bytes);
+    let flow = &json_lines(&closewait(&[&path, "--format", "jsonl"]))[0];
+    assert_eq!((&flow["verdict"], &flow["first"]["time"]), (&"leak".into(), &Value::Null));
+    assert_eq!((&flow["held_s"], &flow["a"]["packets"]), (&Value::Null, &3.into()));
+}
+
+/// A second section has interfaces of its own.
+#[test]
+fn sections_follow_one_another() {
+    let scratch = Scratch::new();
+    let mut file = Pcapng::new(true);
+    file.interface(147, 0, &[]);
+    let mut second = Pcapng::new(false);
+    second.interface(1, 0, &[]);
+    for record in leak() {
+        second.packet(0, record.nanos / 1_000, &record, &[]);
+    }
+    file.bytes.extend(second.bytes);
+    let path = scratch.write("x.pcapng", &file.bytes);
+    let lines = json_lines(&closewait(&[&path, "--format", "jsonl"]));
+    assert_eq!(lines[0]["verdict"], "leak");
+}
+
+#[test]
+fn a_report_can_go_to_a_file() {
+    let scratch = Scratch::new();
+    let path = scratch.path().join("report.txt");
+    let output = closewait(&[INCIDENT, "-o", path.to_str().expect("UTF-8")]);
+    assert_eq!((text(&output), output.status.code()), ((String::new(), String::new()), Some(1)));
+    let expected = text(&closewait(&[INCIDENT])).0;
+    assert_eq!(std::fs::read_to_string(path).expect("the report"), expected);
+}
+
+#[test]
+fn colours_are_for_terminals() {
+    let coloured = |args: &[&str]| text(&closewait(args)).0.contains('\x1b');
+    assert!(!coloured(&[INCIDENT]));
+    assert!(coloured(&[INCIDENT, "--color", "always"]));
+    assert!(!coloured(&[INCIDENT, "--color", "never"]));
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let mut child = command(&[INCIDENT, "--format", "jsonl", "--all"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(text(&output).1, "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn times_follow_the_zone() {
+    let time = |args: &[&str], zone: &str| {
+        let output = command(args).env("TZ", zone).output().expect("it runs");
+        text(&output).0
+    };
+    assert!(time(&[INCIDENT], "UTC").contains("11:38:45.693382"));
+    assert!(time(&[INCIDENT, "--utc"], "CET-1").contains("11:38:45.693382"));
+    let dated = time(&[INCIDENT, "--utc", "-tttt"], "UTC");
+    assert!(dated.contains("2018-03-12 11:38:45.693382"), "{dated}");
+}
+
+/// File names come from whoever made the archive: nothing in them reaches a terminal.
+#[test]
+fn names_cannot_speak_to_the_terminal() {
+    let scratch = Scratch::new();
+    let path = scratch.write("evil\x1b[31m\n.pcap", b"");
+    let (_, err) = text(&closewait(&[&path]));
+    assert!(!err.contains('\x1b') && err.lines().count() == 1, "{err}");
+}
+
+/// A file that is its own text, a device, a pipe: nothing may hang.
+#[test]
+fn standard_input_that_is_no_capture_is_refused() {
+    let output = with_stdin(&["-"], b"hello\n");
+    assert!(text(&output).1.contains("closewait: -: is no capture: it is text"));
+    assert_eq!(output.status.code(), Some(2));
+    let output = with_stdin(&["-"], b"");
+    assert!(text(&output).1.contains("closewait: -: is empty"));
+}
