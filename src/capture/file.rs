@@ -3,9 +3,12 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::buffer::Buffer;
 use super::classic::Classic;
+use super::compression::decompressed;
 use super::pcapng::{Pcapng, SECTION_HEADER};
 use super::{About, Error, Frame, LinkType, Next, Source, Trouble};
 use crate::place::{Place, Time};
@@ -46,6 +49,20 @@ impl Input {
     }
 }
 
+/// Counts what is read of a file, compressed or not.
+struct Counted {
+    input: Box<dyn Read + Send>,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(into)?;
+        self.read.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
 /// One packet's record in the buffer.
 pub struct Record {
     /// Octets of the record, and where its data lies in it.
@@ -69,8 +86,12 @@ pub enum Broken {
 }
 
 impl From<io::Error> for Broken {
+    /// A compressed stream that ends early was cut off like any other.
     fn from(error: io::Error) -> Broken {
-        Broken::Read(error)
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Broken::CutOff,
+            _ => Broken::Read(error),
+        }
     }
 }
 
@@ -84,6 +105,7 @@ pub struct FileSource {
     name: String,
     index: u16,
     size: Option<u64>,
+    read: Arc<AtomicU64>,
     buffer: Buffer,
     format: Format,
     about: About,
@@ -105,14 +127,18 @@ impl FileSource {
     pub fn open(input: &Input, index: u16) -> Result<FileSource, Error> {
         let name = input.name();
         let wrap = |trouble| Error { input: name.clone(), trouble };
-        let (reader, size) = input.open().map_err(wrap)?;
-        let mut buffer = Buffer::new(reader, CAPACITY);
+        let (file, size) = input.open().map_err(wrap)?;
+        let read = Arc::new(AtomicU64::new(0));
+        let counted = Box::new(Counted { input: file, read: Arc::clone(&read) });
+        let bytes = decompressed(counted).map_err(read_failed).map_err(wrap)?;
+        let mut buffer = Buffer::new(bytes, CAPACITY);
         let mut about = About::default();
         let format = recognise(&mut buffer, &mut about).map_err(wrap)?;
         Ok(FileSource {
             name,
             index,
             size,
+            read,
             buffer,
             format,
             about,
@@ -196,7 +222,7 @@ impl Source for FileSource {
     }
 
     fn progress(&self) -> (u64, Option<u64>) {
-        (self.buffer.offset(), self.size)
+        (self.read.load(Ordering::Relaxed), self.size)
     }
 }
 
@@ -233,8 +259,6 @@ fn looks_like(buffer: &mut Buffer) -> String {
     let start = buffer.peek(512).unwrap_or_default();
     let text = start.iter().all(|&b| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..));
     let hint = match start {
-        [0x1f, 0x8b, ..] => "it is compressed: gunzip -c FILE | closewait -",
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => "it is compressed: zstd -dc FILE | closewait -",
         [b'B', b'Z', b'h', ..] => "it is compressed: bunzip2 -c FILE | closewait -",
         [0xfd, b'7', b'z', b'X', b'Z', ..] => "it is compressed: xz -dc FILE | closewait -",
         [b's', b'n', b'o', b'o', b'p', ..] => "it is in snoop's format: editcap -F pcapng FILE OUT",

@@ -4,11 +4,12 @@
 //!
 //! * [`mod@file`]: a capture file or standard input, in whatever format
 //! * [`classic`], [`pcapng`]: the two formats
-//! * [`buffer`]: the bytes on their way in
-//! * [`filter`]: BPF expressions, compiled by libpcap
+//! * [`compression`], [`buffer`]: the bytes on their way in
+//! * [`filter`]: BPF expressions, compiled by libpcap where it is built in
 
 pub mod buffer;
 pub mod classic;
+pub mod compression;
 pub mod file;
 pub mod filter;
 pub mod pcapng;
@@ -72,11 +73,17 @@ pub struct About {
 pub struct LinkType(pub u16);
 
 impl LinkType {
+    pub const NULL: LinkType = LinkType(0);
     pub const ETHERNET: LinkType = LinkType(1);
+    pub const PPP: LinkType = LinkType(9);
+    pub const PPP_HDLC: LinkType = LinkType(50);
     pub const RAW: LinkType = LinkType(101);
+    pub const C_HDLC: LinkType = LinkType(104);
+    pub const LOOP: LinkType = LinkType(108);
     pub const LINUX_SLL: LinkType = LinkType(113);
     pub const IPV4: LinkType = LinkType(228);
     pub const IPV6: LinkType = LinkType(229);
+    pub const NFLOG: LinkType = LinkType(239);
     pub const LINUX_SLL2: LinkType = LinkType(276);
 }
 

@@ -1,16 +1,20 @@
 //! From a frame to a TCP segment, or a counted reason why not.
 //!
 //! Pure: no I/O, no clock, no memory of flows. [`link`] strips the link layer, [`ip`] the network
-//! layer; here stands TCP. Checksums are never verified: with offload, nearly all look wrong.
+//! layer, [`tunnel`] what stands between them and the innermost packet; here stands TCP. Checksums are never verified: with offload, nearly all look wrong.
 
 pub mod ip;
 pub mod link;
+pub mod tunnel;
 
 use core::fmt;
 use std::hash::BuildHasher;
 
 use etherparse::{IpNumber, TcpHeaderSlice};
 use foldhash::fast::RandomState;
+
+use ip::Transport;
+use link::Network;
 
 use crate::capture::{Frame, LinkType};
 use crate::tcp::segment::{Endpoint, Flags, FlowKey, Segment};
@@ -24,9 +28,15 @@ pub enum Skipped {
     UnknownLink(LinkType),
     /// Some other network protocol, by its EtherType.
     NotIp(u16),
+    /// Some other network protocol, by its address family (loopback headers, NFLOG).
+    NotIpFamily(u32),
+    /// Some other protocol over PPP.
+    PppProtocol(u16),
     /// IEEE 802.3 with a length in place of an EtherType.
     Llc,
     NotTcp(IpNumber),
+    /// Tunnels within tunnels beyond any use.
+    TooDeep,
     /// A later IP fragment: it has no TCP header.
     Fragment,
     /// The capture cut the packet off inside this layer (the snap length).
@@ -64,11 +74,14 @@ impl fmt::Display for Skipped {
             Skipped::NotIp(0x8863 | 0x8864) => f.write_str("PPPoE"),
             Skipped::NotIp(0x888e) => f.write_str("EAPOL"),
             Skipped::NotIp(ether_type) => write!(f, "EtherType 0x{ether_type:04x}"),
+            Skipped::NotIpFamily(family) => write!(f, "address family {family}"),
+            Skipped::PppProtocol(protocol) => write!(f, "PPP protocol 0x{protocol:04x}"),
             Skipped::Llc => f.write_str("LLC"),
             Skipped::NotTcp(protocol) => match protocol.keyword_str() {
                 Some(name) => f.write_str(name),
                 None => write!(f, "IP protocol {}", protocol.0),
             },
+            Skipped::TooDeep => f.write_str("tunnels nested too deep"),
             Skipped::Fragment => f.write_str("later IP fragment"),
             Skipped::Cut(layer) => write!(f, "{layer} header cut off"),
             Skipped::Malformed(layer) => write!(f, "malformed {layer} header"),
@@ -87,10 +100,8 @@ impl Decoder {
     /// The segment in a frame, and as much of its payload as was captured.
     pub fn decode<'a>(&self, frame: &Frame<'a>) -> Result<(Segment, &'a [u8]), Skipped> {
         let network = link::strip(frame)?;
-        let transport = ip::strip(network.ether_type, network.packet, network.len)?;
-        if transport.protocol != IpNumber::TCP {
-            return Err(Skipped::NotTcp(transport.protocol));
-        }
+        let direction = frame.direction.or(network.direction);
+        let transport = innermost(network)?;
         let tcp = Header::read(transport.data, transport.len)?;
         let source = Endpoint { ip: transport.source, port: tcp.source };
         let destination = Endpoint { ip: transport.destination, port: tcp.destination };
@@ -104,12 +115,34 @@ impl Decoder {
             flags: tcp.flags,
             len: tcp.payload_len,
             place: frame.place,
-            direction: frame.direction.or(network.direction),
+            direction,
         };
         let end = transport.data.len().min(transport.len as usize);
         let payload = transport.data.get(tcp.len..end).unwrap_or_default();
         Ok((segment, payload))
     }
+}
+
+/// Tunnels nest this deep at most.
+const MAX_TUNNELS: usize = 8;
+
+/// Opens tunnels until TCP is found, or nothing more can be opened.
+fn innermost(mut network: Network<'_>) -> Result<Transport<'_>, Skipped> {
+    for _ in 0..MAX_TUNNELS {
+        if let Some(inner) = tunnel::within_link(&network) {
+            network = inner;
+            continue;
+        }
+        let transport = ip::strip(network.ether_type, network.packet, network.len)?;
+        if transport.protocol == IpNumber::TCP {
+            return Ok(transport);
+        }
+        match tunnel::within_ip(&transport) {
+            Some(inner) => network = inner,
+            None => return Err(Skipped::NotTcp(transport.protocol)),
+        }
+    }
+    Err(Skipped::TooDeep)
 }
 
 struct Header {

@@ -1,23 +1,16 @@
-//! BPF expressions, compiled by libpcap for each link type that occurs.
+//! With libpcap: expressions are compiled for each link type that occurs.
 
 use std::collections::HashMap;
 
 use pcap::{BpfProgram, Capture, Linktype};
 
-use super::{Frame, LinkType};
+use super::WrongFilter;
+use crate::capture::{Frame, LinkType};
 
 /// A filter in tcpdump's language.
 pub struct Filter {
     expression: String,
     programs: HashMap<LinkType, Option<BpfProgram>>,
-}
-
-/// libpcap does not understand the expression.
-#[derive(Debug, thiserror::Error)]
-#[error("the filter {expression:?} is wrong: {error} (pcap-filter(7) describes the language)")]
-pub struct WrongFilter {
-    expression: String,
-    error: String,
 }
 
 impl Filter {
@@ -29,7 +22,7 @@ impl Filter {
         match tried {
             Ok(_) => Ok(Filter { expression: expression.into(), programs: HashMap::new() }),
             Err(error) => {
-                Err(WrongFilter { expression: expression.into(), error: error.to_string() })
+                Err(WrongFilter::Wrong { expression: expression.into(), error: error.to_string() })
             }
         }
     }

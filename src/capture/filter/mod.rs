@@ -1,0 +1,22 @@
+//! Filters in tcpdump's language (BPF expressions).
+
+#[cfg(not(feature = "libpcap"))]
+mod disabled;
+#[cfg(feature = "libpcap")]
+mod enabled;
+
+#[cfg(not(feature = "libpcap"))]
+pub use disabled::Filter;
+#[cfg(feature = "libpcap")]
+pub use enabled::Filter;
+
+/// Why an expression is no filter.
+#[derive(Debug, thiserror::Error)]
+pub enum WrongFilter {
+    #[error("the filter {expression:?} is wrong: {error} (pcap-filter(7) describes the language)")]
+    Wrong { expression: String, error: String },
+    #[error(
+        "this closewait was built without libpcap: filter first, tcpdump -r FILE -w - EXPR | closewait -"
+    )]
+    NotBuiltIn,
+}
