@@ -89,7 +89,10 @@ Exit status:
 
 #[derive(Args)]
 struct ReadArgs {
-    /// Captures to read (pcap, pcapng); - is standard input
+    /// Captures to read (pcap, pcapng; gzip and zstd too); - is standard input
+    ///
+    /// Files that follow one another (a rotated series, in any order) are one capture; files that
+    /// overlap are captures of different points, each with its own connections.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -104,6 +107,10 @@ struct ReadArgs {
     /// A BPF expression
     #[arg(last = true, value_name = "EXPR")]
     expression: Vec<String>,
+
+    /// Read every file as a capture of its own, even if it follows another
+    #[arg(long)]
+    separate: bool,
 
     /// The side to judge: an address, a network, ADDR:PORT or :PORT; repeatable
     ///
@@ -169,6 +176,8 @@ enum FormatArg {
     Text,
     /// One JSON object a line, for programs
     Jsonl,
+    /// Comma-separated values, for spreadsheets
+    Csv,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -209,10 +218,12 @@ impl ReadArgs {
                     certain: self.certain,
                 },
                 all: self.all,
+                separate: self.separate,
             },
             format: match self.format {
                 FormatArg::Text => Format::Text,
                 FormatArg::Jsonl => Format::Jsonl,
+                FormatArg::Csv => Format::Csv,
             },
             look: Look {
                 zone: if self.utc { Zone::Utc } else { Zone::Local },

@@ -1,15 +1,19 @@
 //! The one loop: frame, segment, table, verdict, report.
 
+mod point;
+
 use std::io;
 
 use crate::capture::file::{FileSource, Input};
 use crate::capture::filter::Filter;
+use crate::capture::series::{Pending, in_order, same_series};
 use crate::capture::{Error, Frame, Next, Source};
 use crate::decode::{Decoder, Skipped};
-use crate::place::{Place, Time};
-use crate::report::{CaptureTotals, Render, Row, Totals};
-use crate::table::{FlowTable, Retired};
-use crate::verdict::{Judgement, Policy, Tap, judge};
+use crate::place::Time;
+use crate::report::{Overlap, Render, Row, Totals};
+use crate::table::Retired;
+use crate::verdict::{Judgement, Policy, judge};
+use point::CapturePoint;
 
 /// What to read, and how to judge it.
 pub struct Plan {
@@ -18,6 +22,8 @@ pub struct Plan {
     pub policy: Policy,
     /// Report every flow, not only the notable ones.
     pub all: bool,
+    /// Every file is a capture of its own, even if it follows another.
+    pub separate: bool,
 }
 
 /// Who is told what happens on the way.
@@ -50,63 +56,40 @@ pub fn run(plan: Plan, render: &mut dyn Render, watch: &mut dyn Watch) -> io::Re
         policy: plan.policy,
         filter: plan.filter,
         all: plan.all,
+        separate: plan.separate,
         decoder: Decoder::default(),
         render,
-        point: CapturePoint::default(),
+        points: Vec::new(),
+        current: 0,
         totals: Totals::default(),
         kept: Vec::new(),
     };
-    let nothing_readable = sources.is_empty();
-    for (index, pending) in sources.into_iter().enumerate() {
-        if let Err(error) = run.file(pending, index, watch)? {
-            run.point.tap.truncated |= !error.trouble.is_failure();
+    for pending in sources {
+        if let Err(error) = run.file(pending, watch)? {
+            if let Some(point) = run.points.get_mut(run.current) {
+                point.tap.truncated |= !error.trouble.is_failure();
+            }
             outcome.failed |= error.trouble.is_failure();
             watch.trouble(&error);
         }
     }
-    if !nothing_readable {
+    // With nothing readable, there is nothing to report.
+    if !run.points.is_empty() {
         outcome.findings = run.finish()?;
     }
     Ok(outcome)
-}
-
-/// An input whose turn has not come. A file is opened again then, so that a long series needs few
-/// descriptors; standard input cannot be.
-enum Pending {
-    File(Input),
-    Open(Box<FileSource>),
-}
-
-/// The inputs that can be opened, in the order of their first packets; those without any come last.
-fn in_order(inputs: &[Input], trouble: &mut dyn FnMut(Error)) -> Vec<Pending> {
-    let mut sources = Vec::new();
-    for (given, input) in inputs.iter().enumerate() {
-        match FileSource::open(input, 0) {
-            Err(error) => trouble(error),
-            Ok(mut source) => {
-                // A single input has no order, and a pipe may be slow to show its first packet.
-                let time = if inputs.len() > 1 { source.peek_time() } else { None };
-                let last = time.is_none();
-                let pending = if input.is_stdin() || inputs.len() == 1 {
-                    Pending::Open(Box::new(source))
-                } else {
-                    Pending::File(input.clone())
-                };
-                sources.push((last, time, given, pending));
-            }
-        }
-    }
-    sources.sort_by_key(|(last, time, given, _)| (*last, *time, *given));
-    sources.into_iter().map(|(.., pending)| pending).collect()
 }
 
 struct Run<'a> {
     policy: Policy,
     filter: Option<Filter>,
     all: bool,
+    separate: bool,
     decoder: Decoder,
     render: &'a mut dyn Render,
-    point: CapturePoint,
+    points: Vec<CapturePoint>,
+    /// The capture point that is being read.
+    current: usize,
     totals: Totals,
     /// Rows that wait for their place in the order of first packets.
     kept: Vec<Kept>,
@@ -118,44 +101,68 @@ struct Kept {
     end: Time,
 }
 
-/// What is known of one capture while it is read.
-#[derive(Default)]
-struct CapturePoint {
-    table: FlowTable,
-    tap: Tap,
-    totals: CaptureTotals,
-    last: Option<Place>,
-}
-
 impl Run<'_> {
     /// Reads one file. The outer error is the output's, the inner one the file's.
-    fn file(
-        &mut self,
-        pending: Pending,
-        index: usize,
-        watch: &mut dyn Watch,
-    ) -> io::Result<Result<(), Error>> {
-        let Ok(file) = u16::try_from(index) else {
+    fn file(&mut self, pending: Pending, watch: &mut dyn Watch) -> io::Result<Result<(), Error>> {
+        let Ok(index) = u16::try_from(self.totals.files.len()) else {
             return Err(io::Error::other("more than 65,536 files at once: read them in parts"));
         };
-        let mut source = match pending {
-            Pending::Open(mut source) => {
-                source.set_index(file);
-                source
-            }
-            Pending::File(input) => match FileSource::open(&input, file) {
-                Ok(source) => Box::new(source),
-                Err(error) => {
-                    self.totals.files.push(input.name());
-                    return Ok(Err(error));
-                }
-            },
+        let mut source = match pending.open(index) {
+            Ok(source) => source,
+            Err(error) => return Ok(Err(error)),
         };
-        self.totals.files.push(source.name().to_owned());
-        self.point.totals.files.push(index);
-        let read = self.frames(source.as_mut(), watch)?;
-        self.take_about(source.as_ref());
+        self.begin_file(&mut source);
+        let read = self.frames(&mut source, watch)?;
+        let point = self.point();
+        point.take_about(source.about());
+        point.take_drops(source.about());
         Ok(read)
+    }
+
+    fn begin_file(&mut self, source: &mut FileSource) {
+        let first = source.peek_time();
+        let file = self.totals.files.len();
+        self.totals.files.push(source.name().to_owned());
+        self.current = self.point_for(file, first);
+        let point = self.point();
+        point.begin_file(file, first);
+        point.take_about(source.about());
+    }
+
+    /// Files that follow one another are one capture; a file that overlaps with every capture so
+    /// far was taken at another point. Where several could go on, the names decide.
+    fn point_for(&mut self, file: usize, first: Option<Time>) -> usize {
+        let name = &self.totals.files[file];
+        let kin = |point: &CapturePoint| {
+            let last = point.totals.files.last().and_then(|&file| self.totals.files.get(file));
+            last.is_some_and(|last| same_series(last, name))
+        };
+        let going_on = self.points.iter().enumerate().filter(|(_, point)| match first {
+            Some(first) => !self.separate && point.can_go_on(first),
+            // Without any packet it is no capture of its own.
+            None => true,
+        });
+        if let Some((found, _)) = going_on.max_by_key(|(_, point)| (kin(point), point.tap.end)) {
+            return found;
+        }
+        let mut point = CapturePoint::default();
+        point.totals.overlap = self.overlap(first);
+        self.points.push(point);
+        self.points.len() - 1
+    }
+
+    /// The capture that a new one overlaps with least, and by how much.
+    fn overlap(&self, first: Option<Time>) -> Option<Overlap> {
+        if self.separate {
+            return None;
+        }
+        let with = self.points.iter().min_by_key(|point| point.tap.end)?;
+        let nanos = with.tap.end.since(first?)?;
+        Some(Overlap { with: *with.totals.files.last()?, nanos })
+    }
+
+    fn point(&mut self) -> &mut CapturePoint {
+        &mut self.points[self.current]
     }
 
     fn frames(
@@ -181,22 +188,17 @@ impl Run<'_> {
     }
 
     fn frame(&mut self, frame: &Frame) -> io::Result<()> {
-        self.point.see(frame);
-        let later = self.retire();
+        self.point().see(frame);
+        self.retire()?;
         if self.filter.as_mut().is_some_and(|filter| !filter.matches(frame)) {
             self.skip(Skipped::NotMatched);
-            return later;
+            return Ok(());
         }
         match self.decoder.decode(frame) {
+            Ok((segment, _payload)) => self.point().take(&segment),
             Err(reason) => self.skip(reason),
-            Ok((segment, _payload)) => {
-                self.point.totals.segments += 1;
-                self.point.tap.bare_acks |= segment.is_bare_ack();
-                self.point.tap.empty_segments |= segment.len == 0;
-                self.point.table.take(&segment);
-            }
         }
-        later
+        Ok(())
     }
 
     fn skip(&mut self, reason: Skipped) {
@@ -206,9 +208,10 @@ impl Run<'_> {
     /// Judges and reports the flows that have been finished for long enough.
     fn retire(&mut self) -> io::Result<()> {
         let mut gone = Vec::new();
-        self.point.table.retire(self.point.tap.end, |retired| gone.push(retired));
+        let point = self.point();
+        point.table.retire(point.tap.end, |retired| gone.push(retired));
         for retired in gone {
-            let kept = self.judge(retired);
+            let kept = self.judge(self.current, retired);
             if self.all {
                 self.row(&kept)?;
             } else if self.is_notable(&kept) {
@@ -218,8 +221,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn judge(&mut self, retired: Retired) -> Kept {
-        let tap = &self.point.tap;
+    fn judge(&mut self, point: usize, retired: Retired) -> Kept {
+        let tap = &self.points[point].tap;
         let judgement = judge(&retired.key, &retired.flow, &self.policy, tap);
         self.totals.count(&judgement);
         Kept { retired, judgement, end: tap.end }
@@ -233,30 +236,29 @@ impl Run<'_> {
         self.render.row(&as_row(kept, &self.totals.files))
     }
 
-    fn take_about(&mut self, source: &dyn Source) {
-        let about = source.about();
-        let CapturePoint { tap, totals, .. } = &mut self.point;
-        tap.drops = tap.drops.saturating_add(about.drops);
-        tap.addresses.extend(&about.addresses);
-        add_distinct(&mut totals.links, about.links.iter().copied());
-        add_distinct(&mut totals.snap_lengths, about.snap_lengths.iter().copied());
-    }
-
     /// Judges what is left, and writes the rest of the report.
     fn finish(mut self) -> io::Result<u64> {
         let mut kept = std::mem::take(&mut self.kept);
-        let table = std::mem::take(&mut self.point.table);
-        for retired in table.into_flows() {
-            let judged = self.judge(retired);
-            if self.is_notable(&judged) {
-                kept.push(judged);
+        for point in 0..self.points.len() {
+            let table = std::mem::take(&mut self.points[point].table);
+            for retired in table.into_flows() {
+                let judged = self.judge(point, retired);
+                if self.is_notable(&judged) {
+                    kept.push(judged);
+                }
             }
         }
-        kept.sort_by_key(|kept| kept.retired.flow.first.order());
+        // Between capture points, only time can tell which packet was first.
+        let several = self.points.len() > 1;
+        kept.sort_by_key(|kept| {
+            let first = kept.retired.flow.first;
+            (several.then_some(first.time), first.order())
+        });
         for kept in &kept {
             self.row(kept)?;
         }
-        self.totals.captures.push(self.point.finish());
+        let points = std::mem::take(&mut self.points);
+        self.totals.captures = points.into_iter().map(CapturePoint::into_totals).collect();
         self.totals.packets = self.totals.captures.iter().map(|c| c.packets).sum();
         self.totals.segments = self.totals.captures.iter().map(|c| c.segments).sum();
         self.render.end(&self.totals)?;
@@ -271,36 +273,5 @@ fn as_row<'a>(kept: &'a Kept, files: &'a [String]) -> Row<'a> {
         judgement: &kept.judgement,
         end: kept.end,
         files,
-    }
-}
-
-fn add_distinct<T: PartialEq>(to: &mut Vec<T>, items: impl Iterator<Item = T>) {
-    for item in items {
-        if !to.contains(&item) {
-            to.push(item);
-        }
-    }
-}
-
-impl CapturePoint {
-    /// Every packet tells the time, whatever else becomes of it.
-    fn see(&mut self, frame: &Frame) {
-        self.totals.packets += 1;
-        self.totals.first.get_or_insert(frame.place);
-        if self.last.is_none_or(|last| frame.place.time >= last.time) {
-            self.last = Some(frame.place);
-            self.tap.end = frame.place.time;
-        }
-    }
-
-    fn finish(self) -> CaptureTotals {
-        CaptureTotals {
-            last: self.last,
-            drops: self.tap.drops,
-            truncated: self.tap.truncated,
-            bare_acks: self.tap.bare_acks,
-            empty_segments: self.tap.empty_segments,
-            ..self.totals
-        }
     }
 }

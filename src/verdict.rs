@@ -452,7 +452,7 @@ impl<'a> Case<'a> {
                 self.held_before(first, second.place)
             }
             (Close::Reset, _) => {
-                let (first, _) = self.first_fin()?;
+                let (_, first) = self.flow.first_fin()?;
                 let (_, rst) = self.flow.reset()?;
                 self.held_before(first, rst)
             }
@@ -477,15 +477,8 @@ impl<'a> Case<'a> {
         Some(if a_first { (a, b) } else { (b, a) })
     }
 
-    fn first_fin(&self) -> Option<(&'a Fin, Side)> {
-        [Side::A, Side::B]
-            .into_iter()
-            .filter_map(|side| Some((self.flow.half(side).fin.as_ref()?, side)))
-            .min_by_key(|(fin, _)| fin.place.order())
-    }
-
     fn idle_before_fin(&self) -> Option<TimeDelta> {
-        let (fin, _) = self.first_fin()?;
+        let (_, fin) = self.flow.first_fin()?;
         let idle = fin.place.time.since(self.flow.busy_until()?)?;
         Some(TimeDelta::nanoseconds(idle))
     }

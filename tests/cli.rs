@@ -121,7 +121,7 @@ fn bad_input_gets_one_clear_sentence() {
         (vec![INCIDENT, "--", "prot", "3306"], "the filter \"prot 3306\" is wrong"),
         (vec![INCIDENT, "--local", "10.0.0"], "\"10.0.0\" is no address: write 10.0.0.5"),
         (vec![INCIDENT, "--min-hold", "soon"], "write 5s, 500ms or 2min"),
-        (vec![INCIDENT, "--format", "yaml"], "possible values: text, jsonl"),
+        (vec![INCIDENT, "--format", "yaml"], "possible values: text, jsonl, csv"),
         (vec!["-", "-"], "standard input can be read only once"),
         (vec![INCIDENT, "-o", INCIDENT], "is an input too"),
         (vec![INCIDENT, "-o", "/no/such/folder/x"], "/no/such/folder/x: cannot be written"),

@@ -251,6 +251,9 @@ fn recognise(buffer: &mut Buffer, about: &mut About) -> Result<Format, Trouble> 
 }
 
 fn read_failed(error: io::Error) -> Trouble {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return Trouble::NotACapture("its compressed data end before its file header".into());
+    }
     Trouble::Read { frames: 0, offset: 0, error }
 }
 

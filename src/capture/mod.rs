@@ -5,6 +5,7 @@
 //! * [`mod@file`]: a capture file or standard input, in whatever format
 //! * [`classic`], [`pcapng`]: the two formats
 //! * [`compression`], [`buffer`]: the bytes on their way in
+//! * [`series`]: the order of several files
 //! * [`filter`]: BPF expressions, compiled by libpcap where it is built in
 
 pub mod buffer;
@@ -13,6 +14,7 @@ pub mod compression;
 pub mod file;
 pub mod filter;
 pub mod pcapng;
+pub mod series;
 
 use core::fmt;
 use std::collections::BTreeSet;

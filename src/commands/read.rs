@@ -10,6 +10,7 @@ use super::{Exit, complain};
 use crate::capture::Error;
 use crate::progress::Progress;
 use crate::report::Render;
+use crate::report::csv::Csv;
 use crate::report::jsonl::Jsonl;
 use crate::report::text::{Look, Text};
 use crate::run::{Plan, Watch, run};
@@ -28,6 +29,7 @@ pub struct Read {
 pub enum Format {
     Text,
     Jsonl,
+    Csv,
 }
 
 /// Reads the captures and writes the report.
@@ -42,6 +44,7 @@ pub fn read(asked: Read) -> Exit {
     let mut render: Box<dyn Render> = match asked.format {
         Format::Text => Box::new(Text::new(out, asked.look)),
         Format::Jsonl => Box::new(Jsonl::new(out)),
+        Format::Csv => Box::new(Csv::new(out)),
     };
     let mut terminal = Terminal { progress: Progress::new(io::stderr().is_terminal()) };
     let ended = run(asked.plan, render.as_mut(), &mut terminal);

@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::ids::{community_id, uid};
 use super::units::{rfc3339, seconds};
-use super::{CaptureTotals, Render, Row, Totals};
+use super::{CaptureTotals, Gap, Render, Row, Totals};
 use crate::place::Place;
 use crate::tcp::flow::Side;
 use crate::verdict::local::Local;
-use crate::verdict::{Doubt, Note, Reason, Verdict};
+use crate::verdict::{Doubt, Note, Verdict};
 
 /// The number of this contract.
 const SCHEMA: u32 = 1;
@@ -108,12 +108,7 @@ impl<'a> FlowLine<'a> {
             community_id: community_id(row.key),
             a: EndLine::new(row, Side::A),
             b: EndLine::new(row, Side::B),
-            local: match judgement.local {
-                Local::Side(side) => Some(side_name(side)),
-                Local::Both => Some("both"),
-                Local::Neither => Some("none"),
-                Local::Unknown => None,
-            },
+            local: local_name(judgement.local),
             local_by: judgement.local_by.map(|by| by.name()),
             first: at(flow.first),
             last: at(flow.last),
@@ -155,10 +150,19 @@ impl<'a> EndLine<'a> {
     }
 }
 
-fn side_name(side: Side) -> &'static str {
+pub fn side_name(side: Side) -> &'static str {
     match side {
         Side::A => "a",
         Side::B => "b",
+    }
+}
+
+pub fn local_name(local: Local) -> Option<&'static str> {
+    match local {
+        Local::Side(side) => Some(side_name(side)),
+        Local::Both => Some("both"),
+        Local::Neither => Some("none"),
+        Local::Unknown => None,
     }
 }
 
@@ -171,7 +175,6 @@ struct SummaryLine<'a> {
     flows: u64,
     findings: u64,
     verdicts: Counts<'a>,
-    unknown: Counts<'a>,
     skipped: Counts<'a>,
     captures: Vec<CaptureLine<'a>>,
     first: Option<PlaceLine<'a>>,
@@ -199,13 +202,19 @@ struct CaptureLine<'a> {
     drops: u64,
     truncated: bool,
     bare_acks: bool,
+    gaps: Vec<GapLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct GapLine<'a> {
+    before: &'a str,
+    after: &'a str,
+    gap_s: f64,
 }
 
 impl<'a> SummaryLine<'a> {
     fn new(totals: &'a Totals) -> SummaryLine<'a> {
         let verdicts = Verdict::NAMES.into_iter().zip(totals.verdicts);
-        let reasons: &[(Reason, u64)] =
-            &totals.unknown.iter().map(|(r, n)| (*r, *n)).collect::<Vec<_>>();
         SummaryLine {
             schema: SCHEMA,
             r#type: "summary",
@@ -214,7 +223,6 @@ impl<'a> SummaryLine<'a> {
             flows: totals.flows,
             findings: totals.findings,
             verdicts: Counts(verdicts.map(|(name, n)| (name.into(), n)).collect()),
-            unknown: Counts(reasons.iter().map(|(r, n)| (r.name().into(), *n)).collect()),
             skipped: Counts(
                 totals.skipped_by_name().into_iter().map(|(name, n)| (name.into(), n)).collect(),
             ),
@@ -238,6 +246,18 @@ impl<'a> CaptureLine<'a> {
             drops: capture.drops,
             truncated: capture.truncated,
             bare_acks: capture.bare_acks,
+            gaps: capture.gaps.iter().map(|gap| GapLine::new(gap, files)).collect(),
+        }
+    }
+}
+
+impl<'a> GapLine<'a> {
+    fn new(gap: &Gap, files: &'a [String]) -> GapLine<'a> {
+        let name = |file: usize| files.get(file).map_or("", String::as_str);
+        GapLine {
+            before: name(gap.before),
+            after: name(gap.after),
+            gap_s: seconds(chrono::TimeDelta::nanoseconds(gap.nanos)),
         }
     }
 }

@@ -5,8 +5,10 @@
 //!
 //! * [`text`]: for the person at the prompt
 //! * [`jsonl`]: for programs, one object a line
+//! * [`mod@csv`]: for spreadsheets
 //! * [`units`], [`ids`]: how times, durations and identifiers are written
 
+pub mod csv;
 pub mod ids;
 pub mod jsonl;
 pub mod text;
@@ -77,6 +79,10 @@ pub struct Totals {
 pub struct CaptureTotals {
     /// Indexes into [`Totals::files`].
     pub files: Vec<usize>,
+    /// Time without any packet between two of its files.
+    pub gaps: Vec<Gap>,
+    /// Why it is a capture of its own.
+    pub overlap: Option<Overlap>,
     pub packets: u64,
     pub segments: u64,
     pub first: Option<Place>,
@@ -88,6 +94,23 @@ pub struct CaptureTotals {
     pub links: Vec<LinkType>,
     /// 0 where not limited.
     pub snap_lengths: Vec<u32>,
+}
+
+/// Nothing was captured between two files of a series.
+#[derive(Clone, Copy, Debug)]
+pub struct Gap {
+    /// Indexes into [`Totals::files`].
+    pub before: usize,
+    pub after: usize,
+    pub nanos: i64,
+}
+
+/// A capture began while another went on.
+#[derive(Clone, Copy, Debug)]
+pub struct Overlap {
+    /// Index into [`Totals::files`].
+    pub with: usize,
+    pub nanos: i64,
 }
 
 impl Totals {

@@ -147,6 +147,10 @@ impl<W: Write> Text<W> {
                 "{HEADING}No TCP connection {which}{HEADING:#} ({read} read)."
             );
         }
+        let waiting = totals.of(Verdict::PeerHolds);
+        if n == 0 && waiting > 0 {
+            return self.waiting_headline(waiting, of);
+        }
         if n == 0 {
             let among = count(of, "connection");
             return writeln!(
@@ -160,6 +164,20 @@ impl<W: Write> Text<W> {
             self.out,
             "{ALARM}{} of {of} left in CLOSE-WAIT{by}{ALARM:#} {how}\n",
             thousands(n)
+        )
+    }
+
+    /// The capture was taken at the side that closed: who waits for whom?
+    fn waiting_headline(&mut self, waiting: u64, of: u64) -> io::Result<()> {
+        let hosts: Vec<String> = self.peer_holders.iter().map(IpAddr::to_string).collect();
+        let whom = match &hosts[..] {
+            [host] => host.clone(),
+            hosts => format!("{} hosts", hosts.len()),
+        };
+        let (waiting, of) = (thousands(waiting), count(of, "connection"));
+        writeln!(
+            self.out,
+            "{HEADING}{waiting} of {of} wait in FIN-WAIT-2 for {whom} to close{HEADING:#}; none is left in CLOSE-WAIT at this side."
         )
     }
 
@@ -391,6 +409,20 @@ impl<W: Write> Text<W> {
             n => write!(self.out, ", {} dropped", count(n, "packet"))?,
         }
         writeln!(self.out, ".")?;
+        for gap in &capture.gaps {
+            let pause = duration(TimeDelta::nanoseconds(gap.nanos));
+            let (before, after) = (name(&gap.before), name(&gap.after));
+            writeln!(self.out, "Nothing was captured for {pause} between {before} and {after}.")?;
+        }
+        if let (Some(overlap), Some(first)) = (capture.overlap, capture.files.first()) {
+            let both = duration(TimeDelta::nanoseconds(overlap.nanos));
+            writeln!(
+                self.out,
+                "{} overlaps {} by {both}: read as a capture of another point.",
+                name(first),
+                name(&overlap.with)
+            )?;
+        }
         if capture.segments > 0 && !capture.empty_segments {
             writeln!(
                 self.out,

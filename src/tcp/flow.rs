@@ -1,6 +1,6 @@
 //! One connection: two halves, and what one more segment changes.
 
-use super::half::{Acked, Half, Rst};
+use super::half::{Acked, Fin, Half, Rst};
 use super::segment::{End, Segment, ToldBy};
 use super::state::{Event, State};
 use crate::place::{Place, Time};
@@ -326,6 +326,14 @@ impl Flow {
             .filter(|(_, rst)| rst.before_close)
             .map(|(side, rst)| (side, rst.place))
             .min_by_key(|(_, place)| place.order())
+    }
+
+    /// The first FIN, and who sent it.
+    pub fn first_fin(&self) -> Option<(Side, &Fin)> {
+        [Side::A, Side::B]
+            .into_iter()
+            .filter_map(|side| Some((side, self.half(side).fin.as_ref()?)))
+            .min_by_key(|(_, fin)| fin.place.order())
     }
 
     /// A SYN met by a RST, and nothing else.

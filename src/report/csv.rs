@@ -1,0 +1,123 @@
+//! `--format csv`: RFC 4180, a line of names, then a line a connection.
+//!
+//! The columns are the keys of the JSON lines, flattened. A spreadsheet runs a cell that begins like
+//! a formula, so such a cell gets an apostrophe before it.
+
+use std::io::{self, Write};
+
+use super::ids::{community_id, uid};
+use super::jsonl::{local_name, side_name};
+use super::units::{rfc3339, seconds};
+use super::{Render, Row, Totals};
+use crate::place::Place;
+use crate::tcp::flow::Side;
+use crate::verdict::Verdict;
+
+/// Writes comma-separated values.
+pub struct Csv<W: Write> {
+    out: csv::Writer<W>,
+    begun: bool,
+}
+
+impl<W: Write> Csv<W> {
+    pub fn new(out: W) -> Csv<W> {
+        Csv {
+            out: csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out),
+            begun: false,
+        }
+    }
+
+    fn names(&mut self) -> io::Result<()> {
+        if !self.begun {
+            self.begun = true;
+            self.out.write_record(COLUMNS.map(|(name, _)| name)).map_err(io::Error::from)?;
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> Render for Csv<W> {
+    fn row(&mut self, row: &Row) -> io::Result<()> {
+        self.names()?;
+        let cells = COLUMNS.map(|(_, cell)| defused(cell(row)));
+        self.out.write_record(cells).map_err(io::Error::from)
+    }
+
+    fn end(&mut self, _: &Totals) -> io::Result<()> {
+        self.names()?;
+        self.out.flush()
+    }
+}
+
+type Column = (&'static str, fn(&Row) -> String);
+
+const COLUMNS: [Column; 31] = [
+    ("uid", |row| uid(row.key, row.flow)),
+    ("community_id", |row| community_id(row.key)),
+    ("verdict", |row| row.judgement.verdict.name().into()),
+    ("finding", |row| row.judgement.finding.to_string()),
+    ("reason", |row| match row.judgement.verdict {
+        Verdict::Unknown(reason) => reason.name().into(),
+        _ => String::new(),
+    }),
+    ("doubts", |row| joined(row.judgement.doubts.iter().map(|doubt| doubt.name()))),
+    ("notes", |row| joined(row.judgement.notes.iter().map(|note| note.name()))),
+    ("close", |row| row.judgement.close.name().into()),
+    ("holder", |row| row.judgement.holder.map_or("", side_name).into()),
+    ("local", |row| local_name(row.judgement.local).unwrap_or_default().into()),
+    ("local_by", |row| row.judgement.local_by.map_or("", |by| by.name()).into()),
+    ("a.ip", |row| row.key.endpoint(row.flow.end(Side::A)).ip.to_string()),
+    ("a.port", |row| row.key.endpoint(row.flow.end(Side::A)).port.to_string()),
+    ("a.state", |row| row.flow.state(Side::A, row.end).name().into()),
+    ("a.packets", |row| row.flow.half(Side::A).packets.to_string()),
+    ("a.payload_bytes", |row| row.flow.half(Side::A).payload_bytes.to_string()),
+    ("b.ip", |row| row.key.endpoint(row.flow.end(Side::B)).ip.to_string()),
+    ("b.port", |row| row.key.endpoint(row.flow.end(Side::B)).port.to_string()),
+    ("b.state", |row| row.flow.state(Side::B, row.end).name().into()),
+    ("b.packets", |row| row.flow.half(Side::B).packets.to_string()),
+    ("b.payload_bytes", |row| row.flow.half(Side::B).payload_bytes.to_string()),
+    ("first.time", |row| rfc3339(row.flow.first).unwrap_or_default()),
+    ("first.file", |row| row.files.get(row.flow.first.file()).cloned().unwrap_or_default()),
+    ("first.frame", |row| row.flow.first.frame().to_string()),
+    ("last.time", |row| rfc3339(row.flow.last).unwrap_or_default()),
+    ("fin.time", |row| first_fin(row).and_then(rfc3339).unwrap_or_default()),
+    ("fin.frame", |row| first_fin(row).map_or(String::new(), |p| p.frame().to_string())),
+    ("fin_acked.time", |row| first_fin_acked(row).and_then(rfc3339).unwrap_or_default()),
+    ("last_payload.time", |row| row.flow.last_payload().and_then(rfc3339).unwrap_or_default()),
+    ("held_s", |row| row.judgement.held.map_or(String::new(), |d| seconds(d).to_string())),
+    ("idle_before_fin_s", |row| {
+        row.judgement.idle_before_fin.map_or(String::new(), |d| seconds(d).to_string())
+    }),
+];
+
+fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(" ")
+}
+
+fn first_fin(row: &Row) -> Option<Place> {
+    row.flow.first_fin().map(|(_, fin)| fin.place)
+}
+
+fn first_fin_acked(row: &Row) -> Option<Place> {
+    row.flow.first_fin().and_then(|(_, fin)| fin.acked)
+}
+
+/// A cell that a spreadsheet would not take for a formula.
+fn defused(cell: String) -> String {
+    match cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        true => format!("'{cell}"),
+        false => cell,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formulas_are_text() {
+        assert_eq!(defused("=HYPERLINK(\"http://x\")".into()), "'=HYPERLINK(\"http://x\")");
+        assert_eq!(defused("-".into()), "'-");
+        assert_eq!(defused("10.0.0.5".into()), "10.0.0.5");
+    }
+}

@@ -1,0 +1,82 @@
+//! One capture point: a capture, or the files of one that follow one another.
+
+use crate::capture::series::{OVERLAP_NS, follows};
+use crate::capture::{About, Frame};
+use crate::place::{Place, Time};
+use crate::report::{CaptureTotals, Gap};
+use crate::table::FlowTable;
+use crate::tcp::segment::Segment;
+use crate::verdict::Tap;
+
+/// What is known of one capture while it is read. Flows of two capture points have nothing to do
+/// with each other, nor have their ends.
+#[derive(Default)]
+pub struct CapturePoint {
+    pub table: FlowTable,
+    pub tap: Tap,
+    pub totals: CaptureTotals,
+}
+
+impl CapturePoint {
+    /// Can a file whose first packet came at `first` belong here?
+    pub fn can_go_on(&self, first: Time) -> bool {
+        follows(self.tap.end, first)
+    }
+
+    /// A file of this capture begins.
+    pub fn begin_file(&mut self, file: usize, first: Option<Time>) {
+        let gap = first.and_then(|first| first.since(self.tap.end));
+        if let (Some(nanos), Some(&before)) = (gap, self.totals.files.last())
+            && nanos > OVERLAP_NS
+        {
+            self.totals.gaps.push(Gap { before, after: file, nanos });
+        }
+        self.totals.files.push(file);
+    }
+
+    /// What a file says of itself; said again at its end, when all of it is known.
+    pub fn take_about(&mut self, about: &About) {
+        self.tap.addresses.extend(&about.addresses);
+        add_distinct(&mut self.totals.links, about.links.iter().copied());
+        add_distinct(&mut self.totals.snap_lengths, about.snap_lengths.iter().copied());
+    }
+
+    pub fn take_drops(&mut self, about: &About) {
+        self.tap.drops = self.tap.drops.saturating_add(about.drops);
+    }
+
+    /// Every packet tells the time, whatever else becomes of it.
+    pub fn see(&mut self, frame: &Frame) {
+        self.totals.packets += 1;
+        self.totals.first.get_or_insert(frame.place);
+        if self.totals.last.is_none_or(|last: Place| frame.place.time >= last.time) {
+            self.totals.last = Some(frame.place);
+            self.tap.end = frame.place.time;
+        }
+    }
+
+    pub fn take(&mut self, segment: &Segment) {
+        self.totals.segments += 1;
+        self.tap.bare_acks |= segment.is_bare_ack();
+        self.tap.empty_segments |= segment.len == 0;
+        self.table.take(segment);
+    }
+
+    pub fn into_totals(self) -> CaptureTotals {
+        CaptureTotals {
+            drops: self.tap.drops,
+            truncated: self.tap.truncated,
+            bare_acks: self.tap.bare_acks,
+            empty_segments: self.tap.empty_segments,
+            ..self.totals
+        }
+    }
+}
+
+fn add_distinct<T: PartialEq>(to: &mut Vec<T>, items: impl Iterator<Item = T>) {
+    for item in items {
+        if !to.contains(&item) {
+            to.push(item);
+        }
+    }
+}

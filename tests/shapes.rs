@@ -1,0 +1,310 @@
+//! The same traffic gives the same findings whatever way it was captured.
+
+mod common;
+
+use std::io::Write;
+
+use common::scenario::Scenario;
+use common::wire::{Classic, Link, MICROSECONDS, Packet, Pcapng, Record};
+use common::{Scratch, closewait, json_lines, text};
+use serde_json::{Value, json};
+
+fn scenario(name: &str) -> Scenario {
+    let path = common::project(&format!("fixtures/scenarios/{name}.scn"));
+    Scenario::read(&path).expect("a scenario")
+}
+
+/// Two connections, one after the other, the second left in CLOSE-WAIT.
+fn reused() -> Scenario {
+    scenario("port-reused")
+}
+
+/// What was found, without the names of files and the numbers of frames.
+fn essence(args: &[&str]) -> Vec<Value> {
+    let args = [args, &["--format", "jsonl", "--all"]].concat();
+    let output = closewait(&args);
+    let mut lines = json_lines(&output);
+    assert!(!lines.is_empty(), "{}", text(&output).1);
+    lines.retain(|line| line["type"] == "flow");
+    lines.iter_mut().for_each(without_places);
+    lines.sort_by_key(|line| line["first"].to_string());
+    lines
+}
+
+fn without_places(value: &mut Value) {
+    match value {
+        Value::Object(map) if map.contains_key("frame") => *value = map["time"].clone(),
+        Value::Object(map) => map.values_mut().for_each(without_places),
+        _ => {}
+    }
+}
+
+fn packets(scenario: &Scenario) -> Vec<(u64, Packet)> {
+    let packets = scenario.rows.iter().filter_map(|row| row.packet.clone());
+    packets.map(|packet| (packet.nanos, packet)).collect()
+}
+
+/// Each link layer that has IP in it, by hand.
+fn framed(link: u16, packet: &Packet) -> Vec<u8> {
+    let ip = packet.frame(Link::Raw);
+    let v6 = !packet.from.is_ipv4();
+    let header: Vec<u8> = match link {
+        // The family in the byte order of the host: little here.
+        0 => vec![if v6 { 30 } else { 2 }, 0, 0, 0],
+        108 => vec![0, 0, 0, if v6 { 24 } else { 2 }],
+        9 => vec![0xff, 3, 0, if v6 { 0x57 } else { 0x21 }],
+        // A protocol of one octet, without address and control.
+        50 => vec![if v6 { 0x57 } else { 0x21 }],
+        104 => vec![0x0f, 0, if v6 { 0x86 } else { 0x08 }, if v6 { 0xdd } else { 0 }],
+        101 | 12 | 14 | 228 | 229 => Vec::new(),
+        239 => {
+            // Family, version, resource; a packet header attribute; the payload attribute.
+            let mut header = vec![if v6 { 10 } else { 2 }, 0, 0, 5];
+            header.extend([8, 0, 1, 0, 0x08, 0, 1, 0]);
+            header.extend([(ip.len() as u16 + 4).to_le_bytes(), 9u16.to_le_bytes()].concat());
+            header
+        }
+        _ => panic!("no such link layer here"),
+    };
+    [header, ip].concat()
+}
+
+#[test]
+fn every_link_layer_carries_the_same_findings() {
+    let scratch = Scratch::new();
+    for name in ["late-close", "leak-of-an-idle-connection", "ipv6"] {
+        let scenario = scenario(name);
+        let ethernet = MICROSECONDS.write(1, &scenario.records());
+        let expected = essence(&[&scratch.write("ethernet.pcap", &ethernet)]);
+        for link in [0, 9, 12, 14, 50, 101, 104, 108, 228, 229, 239] {
+            let v6_only = link == 229;
+            if (link == 228 && name == "ipv6") || (v6_only && name != "ipv6") {
+                continue;
+            }
+            let mut records: Vec<Record> = packets(&scenario)
+                .iter()
+                .map(|(nanos, packet)| Record::new(*nanos, framed(link, packet)))
+                .collect();
+            // The end of the capture: a packet that is no TCP.
+            let end = scenario.rows.last().expect("rows").nanos;
+            records.push(Record::new(end, vec![0; 20]));
+            let path = scratch.write("x.pcap", &MICROSECONDS.write(link, &records));
+            assert_eq!(essence(&[&path]), expected, "{name} on link type {link}");
+        }
+    }
+}
+
+#[test]
+fn compressed_captures_are_read_as_streams() {
+    let scratch = Scratch::new();
+    let plain = MICROSECONDS.write(1, &reused().records());
+    let expected = essence(&[&scratch.write("plain.pcap", &plain)]);
+    let (head, tail) = plain.split_at(plain.len() / 2);
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).expect("memory");
+        encoder.finish().expect("memory")
+    };
+    let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).expect("memory");
+    for (name, bytes) in [
+        ("one.pcap.gz", gzip(&plain)),
+        ("members.pcap.gz", [gzip(head), gzip(tail)].concat()),
+        ("one.pcap.zst", zstd(&plain)),
+        ("frames.pcap.zst", [zstd(head), zstd(tail)].concat()),
+        // A name says nothing: the first bytes do.
+        ("misnamed.pcap", gzip(&plain)),
+    ] {
+        assert_eq!(essence(&[&scratch.write(name, &bytes)]), expected, "{name}");
+    }
+    // Cut off, it is read as far as it goes.
+    for bytes in [gzip(&plain), [zstd(head), zstd(tail)].concat()] {
+        let path = scratch.write("cut", &bytes[..bytes.len() - 9]);
+        let output = closewait(&[&path, "--format", "jsonl"]);
+        let (_, err) = text(&output);
+        assert!(err.contains("ended in the middle of a record"), "{err}");
+        assert_ne!(output.status.code(), Some(2), "{err}");
+    }
+    // Damaged, it is an error.
+    let mut bytes = gzip(&plain);
+    let middle = bytes.len() / 2;
+    bytes[middle..].fill(0xff);
+    let output = closewait(&[&scratch.write("damaged.gz", &bytes)]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output).1);
+}
+
+/// Cuts a capture into files of a few packets each.
+fn rotated(scratch: &Scratch, records: &[Record], each: usize) -> Vec<String> {
+    let files = records.chunks(each).enumerate();
+    files
+        .map(|(i, part)| scratch.write(&format!("part-{i}.pcap"), &MICROSECONDS.write(1, part)))
+        .collect()
+}
+
+#[test]
+fn a_rotated_series_is_the_unrotated_file() {
+    let scratch = Scratch::new();
+    let records = reused().records();
+    let whole = scratch.write("whole.pcap", &MICROSECONDS.write(1, &records));
+    let expected = essence(&[&whole]);
+    assert_eq!(expected.len(), 2);
+    for each in [1, 2, 3, 5] {
+        let files = rotated(&scratch, &records, each);
+        let mut given: Vec<&str> = files.iter().map(String::as_str).collect();
+        assert_eq!(essence(&given), expected, "{each} a file");
+        given.reverse();
+        assert_eq!(essence(&given), expected, "{each} a file, reversed");
+        let middle = given.len() / 2;
+        given.rotate_left(middle);
+        assert_eq!(essence(&given), expected, "{each} a file, shuffled");
+    }
+}
+
+#[test]
+fn gaps_in_a_series_are_reported() {
+    let scratch = Scratch::new();
+    let files = rotated(&scratch, &reused().records(), 4);
+    let (out, _) = text(&closewait(&[&files[0], &files[2]]));
+    let sentence = format!("between {} and {}.", files[0], files[2]);
+    assert!(out.contains("Nothing was captured for ") && out.contains(&sentence), "{out}");
+    let lines = json_lines(&closewait(&[&files[0], &files[2], "--format", "jsonl"]));
+    let captures = &lines.last().expect("a summary")["captures"];
+    assert_eq!(captures.as_array().map(Vec::len), Some(1), "a gap does not make two captures");
+    assert!(captures[0]["gaps"][0]["gap_s"].as_f64() > Some(1.0), "{captures}");
+}
+
+#[test]
+fn overlapping_files_are_separate_capture_points() {
+    let scratch = Scratch::new();
+    let leak = scenario("leak");
+    let one = scratch.write("app.pcap", &MICROSECONDS.write(1, &leak.records()));
+    // The same packets at another point, 2 s later by its clock.
+    let later = leak.records().into_iter().map(|r| Record { nanos: r.nanos + 2_000_000_000, ..r });
+    let other = scratch.write("db.pcap", &MICROSECONDS.write(1, &later.collect::<Vec<_>>()));
+    let output = closewait(&[&other, &one, "--format", "jsonl"]);
+    let lines = json_lines(&output);
+    let flows: Vec<&Value> = lines.iter().filter(|line| line["type"] == "flow").collect();
+    assert_eq!(flows.len(), 2, "each point has its own flows");
+    assert_eq!(flows[0]["first"]["file"], json!(one), "in the order of their first packets");
+    assert_eq!(flows[1]["first"]["file"], json!(other));
+    assert!(flows.iter().all(|flow| flow["held_s"] == 300.0), "each has its own end");
+    assert_eq!(lines[2]["captures"].as_array().map(Vec::len), Some(2));
+    let (out, _) = text(&closewait(&[&one, &other]));
+    assert!(
+        out.contains(&format!(
+            "{other} overlaps {one} by 4 min 58 s: read as a capture of another point."
+        )),
+        "{out}"
+    );
+    assert!(out.contains(&format!("{one}:4")) && out.contains(&format!("{other}:4")), "{out}");
+}
+
+#[test]
+fn separate_forces_captures_apart() {
+    let scratch = Scratch::new();
+    let records = scenario("leak").records();
+    let files = rotated(&scratch, &records, 3);
+    let given: Vec<&str> = files.iter().map(String::as_str).collect();
+    assert_eq!(essence(&given).len(), 1);
+    let apart = essence(&[&given[..], &["--separate"]].concat());
+    assert_eq!(apart.len(), 2, "the handshake, and the rest");
+}
+
+/// Two series at two points, told apart by their names where their times would fit both.
+#[test]
+fn two_series_at_once_stay_apart() {
+    let scratch = Scratch::new();
+    let records = reused().records();
+    let shifted = records.iter().map(|r| Record { nanos: r.nanos + 50_000_000, ..r.clone() });
+    let shifted: Vec<Record> = shifted.collect();
+    let mut files = Vec::new();
+    for (name, records) in [("app", &records), ("db", &shifted)] {
+        for (i, part) in records.chunks(8).enumerate() {
+            files.push(scratch.write(&format!("{name}-{i}.pcap"), &MICROSECONDS.write(1, part)));
+        }
+    }
+    let given: Vec<&str> = files.iter().map(String::as_str).collect();
+    let flows = essence(&given);
+    let words: Vec<&str> = flows.iter().filter_map(|flow| flow["verdict"].as_str()).collect();
+    assert_eq!(words, ["closed", "closed", "leak", "leak"]);
+}
+
+#[test]
+fn csv_has_a_line_for_each_flow() {
+    let scratch = Scratch::new();
+    let path = scratch.write("=cmd.pcap", &MICROSECONDS.write(1, &reused().records()));
+    let folder = scratch.path();
+    let output =
+        common::command(&["./=cmd.pcap", "=cmd.pcap", "--separate", "--all", "--format", "csv"])
+            .current_dir(folder)
+            .output()
+            .expect("it runs");
+    let (out, err) = text(&output);
+    assert!(path.ends_with("=cmd.pcap") && err.is_empty(), "{err}");
+    let mut reader = csv::Reader::from_reader(out.as_bytes());
+    let names: Vec<String> = reader.headers().expect("names").iter().map(str::to_owned).collect();
+    assert_eq!(&names[..4], ["uid", "community_id", "verdict", "finding"]);
+    let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
+    assert_eq!(rows.len(), 4);
+    let cell = |row: usize, name: &str| {
+        let column = names.iter().position(|n| n == name).expect("a column");
+        rows[row][column].to_owned()
+    };
+    let leaks: Vec<usize> = (0..4).filter(|&row| cell(row, "verdict") == "leak").collect();
+    assert_eq!(leaks.len(), 2);
+    assert_eq!(cell(leaks[0], "held_s"), "60");
+    assert_eq!(cell(leaks[0], "notes"), "port-reused");
+    let files: Vec<String> = (0..4).map(|row| cell(row, "first.file")).collect();
+    assert!(files.contains(&"'=cmd.pcap".into()), "a formula is defused: {files:?}");
+    assert!(out.lines().all(|line| out.contains(&format!("{line}\r\n"))), "RFC 4180 ends lines so");
+}
+
+/// Nanoseconds, both byte orders, pcapng with one resolution and another: one answer.
+#[test]
+fn formats_agree() {
+    let scratch = Scratch::new();
+    let records = reused().records();
+    let held = |bytes: &[u8]| -> Vec<Value> {
+        let flows = essence(&[&scratch.write("x", bytes)]);
+        flows
+            .iter()
+            .map(|flow| json!([flow["verdict"], flow["held_s"], flow["idle_before_fin_s"]]))
+            .collect()
+    };
+    let expected = held(&MICROSECONDS.write(1, &records));
+    for big_endian in [false, true] {
+        assert_eq!(held(&Classic { big_endian, nanoseconds: true }.write(1, &records)), expected);
+        for (resolution, per_second) in
+            [(6u8, 1_000_000u64), (9, 1_000_000_000), (0x80 | 20, 1 << 20)]
+        {
+            let mut file = Pcapng::new(big_endian);
+            file.interface(1, 0, &[(9, vec![resolution])]);
+            for record in &records {
+                let ticks = u128::from(record.nanos) * u128::from(per_second) / 1_000_000_000;
+                file.packet(0, ticks as u64, record, &[]);
+            }
+            let got = held(&file.bytes);
+            if resolution < 0x80 {
+                assert_eq!(got, expected, "resolution {resolution}");
+            } else {
+                // A 2^20th of a second is not a whole number of nanoseconds.
+                let words =
+                    |rows: &[Value]| rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>();
+                assert_eq!(words(&got), words(&expected));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_other_side_s_capture_names_who_waits_for_whom() {
+    let scratch = Scratch::new();
+    let path = scratch.write("db.pcap", &MICROSECONDS.write(1, &scenario("leak").records()));
+    let output = closewait(&[&path, "--local", "172.18.0.3"]);
+    let (out, _) = text(&output);
+    assert!(
+        out.starts_with("1 of 1 connection wait in FIN-WAIT-2 for 172.18.0.5 to close"),
+        "{out}"
+    );
+    assert!(out.contains("judge it with --local 172.18.0.5"), "{out}");
+    assert_eq!(output.status.code(), Some(0));
+}
