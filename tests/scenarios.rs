@@ -57,7 +57,7 @@ fn by_segments(scenario: &Scenario) -> Result<Vec<Expected>, String> {
         let place = Place::new(Time::from_nanos(row.nanos.into()), 0, index as u64 + 1, 6);
         tap.end = tap.end.max(place.time);
         let Some(packet) = &row.packet else { continue };
-        let segment = segment(packet, place, scenario.link);
+        let segment = segment(row, packet, place, scenario.link);
         tap.bare_acks |= segment.is_bare_ack();
         tap.empty_segments |= segment.len == 0;
         table.retire(tap.end, |gone| retired.push(gone));
@@ -82,7 +82,10 @@ fn policy(scenario: &Scenario) -> Result<Policy, String> {
     }
 }
 
-fn segment(packet: &Packet, place: Place, link: Link) -> Segment {
+fn segment(row: &Row, packet: &Packet, place: Place, link: Link) -> Segment {
+    // Of a fragmented packet, only the first fragment tells its numbers.
+    let whole = packet.payload.len();
+    let len = row.fragment.map_or(whole, |octets| octets - 20);
     let end = |address: std::net::SocketAddr| Endpoint { ip: address.ip(), port: address.port() };
     let (key, from) = FlowKey::new(end(packet.from), end(packet.to));
     let way = if packet.outgoing { Way::Out } else { Way::In };
@@ -94,7 +97,7 @@ fn segment(packet: &Packet, place: Place, link: Link) -> Segment {
         seq: Seq(packet.seq),
         ack: Seq(packet.ack),
         flags: Flags(packet.flags),
-        len: packet.payload.len() as u32,
+        len: len as u32,
         place,
         direction: cooked.then_some(Direction { way, told_by: ToldBy::PacketType }),
     }
@@ -190,7 +193,7 @@ fn by_binary(scenario: &Scenario) -> Result<Vec<Expected>, String> {
 /// The states of the last row are the states at the end, if time does not go on after it.
 fn check_last_states(scenario: &Scenario, flows: &[&Value]) -> Result<(), String> {
     let Some(row) = scenario.rows.last() else { return Ok(()) };
-    let frame = scenario.rows.len() as u64;
+    let frame = scenario.records().len() as u64;
     let flow = flows.iter().find(|flow| flow["last"]["frame"] == frame);
     let Some(flow) = flow.filter(|_| !row.states.is_empty()) else { return Ok(()) };
     let got: BTreeMap<String, String> = ["a", "b"]

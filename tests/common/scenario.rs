@@ -14,9 +14,21 @@ pub struct Scenario {
     pub link: Link,
     /// Cut every frame to so many octets.
     pub snap: Option<usize>,
+    pub oddities: Oddities,
     pub options: Vec<String>,
     pub rows: Vec<Row>,
     pub verdicts: Vec<Expected>,
+}
+
+/// What a network card or a switch does to frames.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Oddities {
+    /// Short frames are padded, and every frame has a trailer.
+    pub pad: bool,
+    /// Segmentation offload left IPv4's total length at 0.
+    pub ip_length_0: bool,
+    /// Checksum offload left the TCP checksum to the card.
+    pub bad_checksums: bool,
 }
 
 /// One line with a packet, or the end of the capture.
@@ -25,6 +37,8 @@ pub struct Row {
     pub line: String,
     pub nanos: u64,
     pub packet: Option<Packet>,
+    /// Sent as two IP fragments, the first with so many octets of TCP.
+    pub fragment: Option<usize>,
     /// States by end, where the line tells them.
     pub states: Vec<(String, String)>,
 }
@@ -58,15 +72,19 @@ impl Scenario {
 
     /// The capture's records.
     pub fn records(&self) -> Vec<Record> {
-        let record = |row: &Row| {
-            let data = match &row.packet {
-                Some(packet) => packet.frame(self.link),
-                None => arp(),
-            };
-            let record = Record::new(row.nanos, data);
-            self.snap.map_or(record.clone(), |len| record.snapped(len))
+        let frames = |row: &Row| match (&row.packet, row.fragment) {
+            (None, _) => vec![arp()],
+            (Some(packet), None) => vec![self.oddities.apply(packet.frame(self.link))],
+            (Some(packet), Some(octets)) => fragments(&packet.frame(self.link), octets),
         };
-        self.rows.iter().map(record).collect()
+        let records = self
+            .rows
+            .iter()
+            .flat_map(|row| frames(row).into_iter().map(|data| Record::new(row.nanos, data)));
+        match self.snap {
+            Some(len) => records.map(|record| record.snapped(len)).collect(),
+            None => records.collect(),
+        }
     }
 
     pub fn name_of(&self, end: SocketAddr) -> &str {
@@ -75,7 +93,42 @@ impl Scenario {
     }
 }
 
+/// Where IPv4 begins in an Ethernet frame, and the length of its header here.
+const IP: usize = 14;
+const IP_HEADER: usize = 20;
+
+impl Oddities {
+    fn apply(self, mut frame: Vec<u8>) -> Vec<u8> {
+        if self.ip_length_0 {
+            frame[IP + 2..IP + 4].fill(0);
+        }
+        if self.bad_checksums {
+            let checksum = IP + IP_HEADER + 16;
+            frame[checksum] ^= 0xff;
+        }
+        if self.pad {
+            frame.resize(frame.len().max(60) + 4, 0xaa);
+        }
+        frame
+    }
+}
+
+/// Two IPv4 fragments, the first with `octets` (a multiple of 8) of what IP carries.
+fn fragments(frame: &[u8], octets: usize) -> Vec<Vec<u8>> {
+    let (header, payload) = frame.split_at(IP + IP_HEADER);
+    let part = |payload: &[u8], flags_and_offset: u16| {
+        let mut part = [header, payload].concat();
+        let len = (IP_HEADER + payload.len()) as u16;
+        part[IP + 2..IP + 4].copy_from_slice(&len.to_be_bytes());
+        part[IP + 6..IP + 8].copy_from_slice(&flags_and_offset.to_be_bytes());
+        part
+    };
+    const MORE: u16 = 0x2000;
+    vec![part(&payload[..octets], MORE), part(&payload[octets..], (octets / 8) as u16)]
+}
+
 struct Reader {
+    oddities: Oddities,
     ends: BTreeMap<String, SocketAddr>,
     link: Link,
     snap: Option<usize>,
@@ -90,6 +143,7 @@ impl Default for Reader {
     fn default() -> Reader {
         let end = |text: &str| text.parse().expect("an address");
         Reader {
+            oddities: Oddities::default(),
             ends: [
                 ("local".into(), end("172.18.0.5:38822")),
                 ("peer".into(), end("172.18.0.3:3306")),
@@ -117,8 +171,8 @@ impl Reader {
         if self.verdicts.is_empty() || self.rows.is_empty() {
             return Err("1: has no rows or no verdict".into());
         }
-        let Reader { ends, link, snap, options, rows, verdicts, .. } = self;
-        Ok(Scenario { ends, link, snap, options, rows, verdicts })
+        let Reader { oddities, ends, link, snap, options, rows, verdicts, .. } = self;
+        Ok(Scenario { oddities, ends, link, snap, options, rows, verdicts })
     }
 
     fn line(&mut self, line: &str) -> Result<(), String> {
@@ -134,7 +188,7 @@ impl Reader {
             ["verdict", verdict, ref rest @ ..] => self.verdict(verdict, rest),
             [time, "(end", "of", "capture)"] => {
                 self.advance(time)?;
-                self.push(bare, None, Vec::new());
+                self.push(bare, None, None, Vec::new());
                 Ok(())
             }
             [time, ..] if time.starts_with(['+', '-']) => {
@@ -155,6 +209,18 @@ impl Reader {
             }
             ["wrap", rest @ ..] => {
                 self.wrap = true;
+                self.given(rest)
+            }
+            ["pad", rest @ ..] => {
+                self.oddities.pad = true;
+                self.given(rest)
+            }
+            ["ip-length-0", rest @ ..] => {
+                self.oddities.ip_length_0 = true;
+                self.given(rest)
+            }
+            ["bad-checksums", rest @ ..] => {
+                self.oddities.bad_checksums = true;
                 self.given(rest)
             }
             ["snap", len, rest @ ..] => {
@@ -224,6 +290,7 @@ impl Reader {
             payload: vec![b'x'; len],
             outgoing: *from == "local",
         };
+        let mut fragment = None;
         let mut rest = rest;
         loop {
             rest = match rest {
@@ -231,6 +298,10 @@ impl Reader {
                 ["ack", number, more @ ..] => {
                     let number: i64 = number.parse().map_err(|_| "ack takes a number")?;
                     packet.ack = self.isn(to).wrapping_add_signed(number as i32);
+                    more
+                }
+                ["fragment", octets, more @ ..] => {
+                    fragment = Some(octets.parse().map_err(|_| "fragment takes a number")?);
                     more
                 }
                 [way @ ("in" | "out"), more @ ..] => {
@@ -243,12 +314,18 @@ impl Reader {
         if (packet.flags & 0x10 != 0) != left.contains(" ack ") {
             return Err("the flag . and the word ack belong together".into());
         }
-        self.push(line, Some(packet), parse_states(right)?);
+        self.push(line, Some(packet), fragment, parse_states(right)?);
         Ok(())
     }
 
-    fn push(&mut self, line: &str, packet: Option<Packet>, states: Vec<(String, String)>) {
-        self.rows.push(Row { line: line.into(), nanos: self.now, packet, states });
+    fn push(
+        &mut self,
+        line: &str,
+        packet: Option<Packet>,
+        fragment: Option<usize>,
+        states: Vec<(String, String)>,
+    ) {
+        self.rows.push(Row { line: line.into(), nanos: self.now, packet, fragment, states });
     }
 
     fn end(&self, name: &str) -> Result<SocketAddr, String> {
