@@ -20,5 +20,11 @@ test: needs-test
 needs-build:
 	@.ci/need 'echo "#include <pcap.h>" | cc -E -' libpcap-dev
 
+# tcpdump and tshark to compare with; a MariaDB, an HAProxy and network namespaces for the reproduction.
 needs-test: needs-build
 	@.ci/need 'command -v tcpdump' tcpdump
+	@.ci/need 'command -v tshark dumpcap' tshark
+	@.ci/need 'command -v mariadbd mariadb-install-db' mariadb-server
+	@.ci/need 'command -v haproxy' haproxy
+	@.ci/need 'command -v ip ss' iproute2
+	@.ci/need 'command -v bpftrace' bpftrace || echo 'without bpftrace, exact kernel times are not compared' >&2

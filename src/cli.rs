@@ -1,7 +1,7 @@
 //! Flags become a plan. The only room that knows clap.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anstream::ColorChoice;
@@ -11,15 +11,20 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::commands::read::{Format, Read};
+use crate::commands::sockets::{Narrow, Sockets};
+use crate::endpoints::EndpointSet;
+use crate::owner::kernel::Netns;
+use crate::owner::saved;
 use crate::report::text::Look;
 use crate::report::units::Zone;
 use crate::run::Plan;
+use crate::tcp::state::State;
 use crate::verdict::Policy;
-use crate::verdict::local::LocalSet;
 
 /// What the program was asked to do.
 pub enum Command {
     Read(Box<Read>),
+    Sockets(Box<Sockets>),
     /// Everything has been said (help, version, a usage error): end with this status.
     End(u8),
 }
@@ -34,17 +39,15 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
             return Command::End(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let args = match cli.command {
-        Some(Verb::Read(args)) => args,
-        None => cli.read,
+    let asked = match cli.command {
+        Some(Verb::Sockets(args)) => Ok(Command::Sockets(Box::new(args.sockets()))),
+        Some(Verb::Read(args)) => args.plan().map(|read| Command::Read(Box::new(read))),
+        None => cli.read.plan().map(|read| Command::Read(Box::new(read))),
     };
-    match args.plan() {
-        Ok(read) => Command::Read(Box::new(read)),
-        Err(sentence) => {
-            crate::commands::complain(&sentence);
-            Command::End(2)
-        }
-    }
+    asked.unwrap_or_else(|sentence| {
+        crate::commands::complain(&sentence);
+        Command::End(2)
+    })
 }
 
 /// Names the TCP connections that a program left in CLOSE-WAIT.
@@ -73,6 +76,9 @@ enum Verb {
     /// Read captures and report (what closewait does without a command, too)
     #[command(after_help = EXAMPLES, arg_required_else_help = true)]
     Read(ReadArgs),
+    /// List what this host holds in CLOSE-WAIT, by process: no capture needed
+    #[command(after_help = SOCKET_EXAMPLES)]
+    Sockets(SocketsArgs),
 }
 
 const EXAMPLES: &str = "\
@@ -86,6 +92,83 @@ Examples:
 
 Exit status:
   0  no finding    1  a finding    2  the work could not be done";
+
+const SOCKET_EXAMPLES: &str = "\
+Examples:
+  closewait sockets                             every state with its count; who holds CLOSE-WAIT
+  closewait sockets --peer :3306 --watch        how fast it grows, and when descriptors run out
+  closewait sockets --netns all                 in every container of this host
+  closewait sockets --format jsonl --all >list  to join with a capture: closewait --sockets list x.pcap
+
+Exit status:
+  0  no socket in CLOSE-WAIT    1  at least one    2  the work could not be done";
+
+#[derive(Args)]
+struct SocketsArgs {
+    /// List each socket, of whatever state
+    #[arg(long)]
+    all: bool,
+
+    /// Only sockets in this state (CLOSE-WAIT, ESTABLISHED, …), each in a line; repeatable
+    #[arg(long, value_name = "STATE", value_parser = state, help_heading = "Narrowing")]
+    state: Vec<State>,
+
+    /// Only sockets with this peer: an address, a network, ADDR:PORT or :PORT; repeatable
+    #[arg(long, value_name = "ADDR", help_heading = "Narrowing")]
+    peer: Vec<EndpointSet>,
+
+    /// Only sockets with this port, local or the peer's; repeatable
+    #[arg(long, value_name = "PORT", help_heading = "Narrowing")]
+    port: Vec<u16>,
+
+    /// Only sockets of this process; repeatable
+    #[arg(long, value_name = "PID", help_heading = "Narrowing")]
+    pid: Vec<i32>,
+
+    /// Look into a network namespace: a name of ip netns, a process id, or all
+    #[arg(long, value_name = "NAME|PID|all")]
+    netns: Option<String>,
+
+    /// Look again every so often (2s), and say how fast it grows
+    #[arg(
+        long, value_name = "TIME", num_args = 0..=1, require_equals = true,
+        default_missing_value = "2s", value_parser = duration
+    )]
+    watch: Option<Duration>,
+
+    /// With --watch: look so many times
+    #[arg(short = 'c', value_name = "COUNT", requires = "watch")]
+    count: Option<u64>,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// How a report is written, whatever it is about.
+#[derive(Args)]
+struct OutputArgs {
+    /// The form of the report
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Output"
+    )]
+    format: FormatArg,
+
+    /// Write the report to a file
+    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
+    output: Option<PathBuf>,
+
+    /// Lines in each table; 0 for all
+    #[arg(long, value_name = "N", default_value = "20", help_heading = "Output")]
+    top: usize,
+
+    /// When to use colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    color: ColorArg,
+}
 
 #[derive(Args)]
 struct ReadArgs {
@@ -112,12 +195,17 @@ struct ReadArgs {
     #[arg(long)]
     separate: bool,
 
+    /// A saved list of the host's sockets: each finding gets its process, and sockets stuck before
+    /// the capture are listed (`ss -tanpe`, or `closewait sockets --format jsonl --all`)
+    #[arg(long, value_name = "FILE")]
+    sockets: Option<PathBuf>,
+
     /// The side to judge: an address, a network, ADDR:PORT or :PORT; repeatable
     ///
     /// Without it, what the capture knows decides: its interfaces' addresses, the direction of its
     /// packets. Where it knows nothing, whoever owes the FIN is judged, and the report says so.
     #[arg(long, value_name = "ADDR", help_heading = "Judging")]
-    local: Vec<LocalSet>,
+    local: Vec<EndpointSet>,
 
     /// Call a half-closed connection pending until it was held so long
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, help_heading = "Judging")]
@@ -135,23 +223,8 @@ struct ReadArgs {
     #[arg(long, help_heading = "Output")]
     all: bool,
 
-    /// The form of the report
-    #[arg(
-        long,
-        value_enum,
-        value_name = "FORMAT",
-        default_value = "text",
-        help_heading = "Output"
-    )]
-    format: FormatArg,
-
-    /// Write the report to a file
-    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
-    output: Option<PathBuf>,
-
-    /// Lines in each table; 0 for all
-    #[arg(long, value_name = "N", default_value = "20", help_heading = "Output")]
-    top: usize,
+    #[command(flatten)]
+    output: OutputArgs,
 
     /// Times in UTC instead of the local zone
     #[arg(long, help_heading = "Output")]
@@ -160,10 +233,6 @@ struct ReadArgs {
     /// -tttt: dates before times
     #[arg(short = 't', action = ArgAction::Count, help_heading = "Output")]
     time_style: u8,
-
-    /// When to use colours
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
-    color: ColorArg,
 
     /// Names are never resolved; accepted for tcpdump's sake
     #[arg(short = 'n', action = ArgAction::Count, help_heading = "Output")]
@@ -187,6 +256,13 @@ enum ColorArg {
     Never,
 }
 
+fn state(text: &str) -> Result<State, String> {
+    text.parse().map_err(|()| {
+        let names: Vec<&str> = State::ALL.iter().map(|state| state.name()).collect();
+        format!("no such state: {}", names.join(", "))
+    })
+}
+
 /// `5s`, `500ms`, `2min`; a bare number is seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok();
@@ -198,6 +274,48 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+impl OutputArgs {
+    fn format(&self) -> Format {
+        match self.format {
+            FormatArg::Text => Format::Text,
+            FormatArg::Jsonl => Format::Jsonl,
+            FormatArg::Csv => Format::Csv,
+        }
+    }
+
+    fn color(&self) -> ColorChoice {
+        match self.color {
+            ColorArg::Auto => ColorChoice::Auto,
+            ColorArg::Always => ColorChoice::Always,
+            ColorArg::Never => ColorChoice::Never,
+        }
+    }
+}
+
+impl SocketsArgs {
+    fn sockets(self) -> Sockets {
+        let peer = (!self.peer.is_empty()).then(|| EndpointSet::union(self.peer));
+        Sockets {
+            netns: match self.netns.as_deref() {
+                None => Netns::Own,
+                Some("all") => Netns::All,
+                Some(name) => match name.parse() {
+                    Ok(pid) => Netns::Pid(pid),
+                    Err(_) => Netns::Named(name.into()),
+                },
+            },
+            narrow: Narrow { states: self.state, peer, ports: self.port, pids: self.pid },
+            all: self.all,
+            format: self.output.format(),
+            top: self.output.top,
+            color: self.output.color(),
+            output: self.output.output,
+            watch: self.watch,
+            rounds: self.count,
+        }
+    }
+}
+
 impl ReadArgs {
     fn plan(self) -> Result<Read, String> {
         let (inputs, expression) = self.inputs()?;
@@ -205,7 +323,8 @@ impl ReadArgs {
             "" => None,
             expression => Some(Filter::new(expression).map_err(|e| e.to_string())?),
         };
-        let local = (!self.local.is_empty()).then(|| LocalSet::union(self.local));
+        let sockets = self.sockets.as_deref().map(saved::read).transpose()?;
+        let local = (!self.local.is_empty()).then(|| EndpointSet::union(self.local));
         let delta = |d| TimeDelta::from_std(d).unwrap_or(TimeDelta::MAX);
         Ok(Read {
             plan: Plan {
@@ -219,24 +338,17 @@ impl ReadArgs {
                 },
                 all: self.all,
                 separate: self.separate,
+                sockets,
             },
-            format: match self.format {
-                FormatArg::Text => Format::Text,
-                FormatArg::Jsonl => Format::Jsonl,
-                FormatArg::Csv => Format::Csv,
-            },
+            format: self.output.format(),
             look: Look {
                 zone: if self.utc { Zone::Utc } else { Zone::Local },
                 dates: self.time_style >= 4,
-                top: self.top,
+                top: self.output.top,
                 all: self.all,
             },
-            color: match self.color {
-                ColorArg::Auto => ColorChoice::Auto,
-                ColorArg::Always => ColorChoice::Always,
-                ColorArg::Never => ColorChoice::Never,
-            },
-            output: self.output,
+            color: self.output.color(),
+            output: self.output.output,
         })
     }
 
@@ -274,7 +386,7 @@ impl ReadArgs {
 }
 
 /// A word after `-r FILE` that is one more file: it exists, and no BPF primitive looks like it.
-fn is_capture_name(word: &std::path::Path) -> bool {
+fn is_capture_name(word: &Path) -> bool {
     let like_a_name = word.to_string_lossy().contains(['.', '/']);
     word.as_os_str() == "-" || like_a_name && word.is_file()
 }

@@ -19,7 +19,9 @@
 //! | [`tcp`] | RFC 9293 for an observer: sequence numbers, the facts of each direction, figure 5 |
 //! | [`table`] | all flows of a capture, and which connection of a 4-tuple a segment belongs to |
 //! | [`verdict`] | a flow, the local side and the policy become a judgement |
+//! | [`owner`] | which process holds a socket: the kernel's own list, or a saved one |
 //! | [`report`] | judgements become text or JSON lines |
+//! | [`endpoints`] | addresses, networks and ports as users name them |
 //! | [`place`] | when and where a packet was captured |
 //! | [`progress`] | a bar on the terminal when reading takes long |
 //!
@@ -39,6 +41,8 @@ pub mod capture;
 pub mod cli;
 pub mod commands;
 pub mod decode;
+pub mod endpoints;
+pub mod owner;
 pub mod place;
 pub mod progress;
 pub mod report;

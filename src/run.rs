@@ -9,9 +9,11 @@ use crate::capture::filter::Filter;
 use crate::capture::series::{Pending, in_order, same_series};
 use crate::capture::{Error, Frame, Next, Source};
 use crate::decode::{Decoder, Skipped};
+use crate::owner::SocketList;
 use crate::place::Time;
-use crate::report::{Overlap, Render, Row, Totals};
+use crate::report::{Overlap, Owner, Render, Row, Totals};
 use crate::table::Retired;
+use crate::tcp::segment::End;
 use crate::verdict::{Judgement, Policy, judge};
 use point::CapturePoint;
 
@@ -24,6 +26,8 @@ pub struct Plan {
     pub all: bool,
     /// Every file is a capture of its own, even if it follows another.
     pub separate: bool,
+    /// The sockets of the host, as somebody saved them.
+    pub sockets: Option<SocketList>,
 }
 
 /// Who is told what happens on the way.
@@ -57,6 +61,7 @@ pub fn run(plan: Plan, render: &mut dyn Render, watch: &mut dyn Watch) -> io::Re
         filter: plan.filter,
         all: plan.all,
         separate: plan.separate,
+        sockets: plan.sockets,
         decoder: Decoder::default(),
         render,
         points: Vec::new(),
@@ -85,6 +90,7 @@ struct Run<'a> {
     filter: Option<Filter>,
     all: bool,
     separate: bool,
+    sockets: Option<SocketList>,
     decoder: Decoder,
     render: &'a mut dyn Render,
     points: Vec<CapturePoint>,
@@ -225,15 +231,19 @@ impl Run<'_> {
         let tap = &self.points[point].tap;
         let judgement = judge(&retired.key, &retired.flow, &self.policy, tap);
         self.totals.count(&judgement);
+        if let Some(sockets) = &mut self.sockets {
+            let ends = [End::Lower, End::Upper].map(|end| retired.key.endpoint(end));
+            sockets.mark_captured(ends[0], ends[1]);
+        }
         Kept { retired, judgement, end: tap.end }
     }
 
     fn is_notable(&self, kept: &Kept) -> bool {
-        self.all || as_row(kept, &self.totals.files).is_notable()
+        self.all || as_row(kept, &self.totals.files, None).is_notable()
     }
 
     fn row(&mut self, kept: &Kept) -> io::Result<()> {
-        self.render.row(&as_row(kept, &self.totals.files))
+        self.render.row(&as_row(kept, &self.totals.files, self.sockets.as_ref()))
     }
 
     /// Judges what is left, and writes the rest of the report.
@@ -257,6 +267,7 @@ impl Run<'_> {
         for kept in &kept {
             self.row(kept)?;
         }
+        self.stuck_before()?;
         let points = std::mem::take(&mut self.points);
         self.totals.captures = points.into_iter().map(CapturePoint::into_totals).collect();
         self.totals.packets = self.totals.captures.iter().map(|c| c.packets).sum();
@@ -264,14 +275,31 @@ impl Run<'_> {
         self.render.end(&self.totals)?;
         Ok(self.totals.findings)
     }
+
+    /// What the socket list has in CLOSE-WAIT, and the capture not at all.
+    fn stuck_before(&mut self) -> io::Result<()> {
+        for socket in self.sockets.iter().flat_map(SocketList::stuck_before) {
+            self.totals.stuck_before += 1;
+            self.totals.findings += 1;
+            self.render.stuck_before(socket)?;
+        }
+        Ok(())
+    }
 }
 
-fn as_row<'a>(kept: &'a Kept, files: &'a [String]) -> Row<'a> {
+fn as_row<'a>(kept: &'a Kept, files: &'a [String], sockets: Option<&'a SocketList>) -> Row<'a> {
+    let (key, flow) = (&kept.retired.key, &kept.retired.flow);
     Row {
-        key: &kept.retired.key,
-        flow: &kept.retired.flow,
+        key,
+        flow,
         judgement: &kept.judgement,
         end: kept.end,
         files,
+        owner: sockets.map_or(Owner::NotAsked, |sockets| {
+            let end = |side| key.endpoint(flow.end(side));
+            let holder = kept.judgement.holder;
+            let socket = holder.and_then(|side| sockets.find(end(side), end(side.other())));
+            socket.map_or(Owner::NotListed, Owner::Listed)
+        }),
     }
 }

@@ -11,17 +11,18 @@ use std::net::IpAddr;
 
 use chrono::TimeDelta;
 
+use crate::endpoints::EndpointSet;
 use crate::place::{Place, Time};
 use crate::tcp::flow::{Ending, Flow, Side};
 use crate::tcp::half::{Fin, Half};
 use crate::tcp::segment::FlowKey;
 use crate::tcp::seq::later;
-use local::{Local, LocalBy, LocalSet, local};
+use local::{Local, LocalBy, local};
 
 /// What the user asked for.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    pub local: Option<LocalSet>,
+    pub local: Option<EndpointSet>,
     /// A half-closed flow held less than this is `pending`.
     pub min_hold: TimeDelta,
     /// A holder that sent payload this recently uses its half of the connection.

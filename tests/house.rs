@@ -71,12 +71,27 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "pcap",
             "chrono",
             "crate::verdict",
-            "LocalSet",
+            "EndpointSet",
         ],
     ),
     // Judges, and changes nothing.
     ("verdict.rs", &["now(", "&mut", "std::io", "std::fs", "etherparse", "pcap", "crate::report"]),
     ("verdict", &["now(", "&mut", "std::io", "std::fs", "etherparse", "pcap", "crate::report"]),
+    // The kernel's sockets; nothing of packets.
+    (
+        "owner",
+        &[
+            "etherparse",
+            "pcap",
+            "indexmap",
+            "clap",
+            "crate::capture",
+            "crate::decode",
+            "crate::table",
+            "crate::verdict",
+            "crate::report",
+        ],
+    ),
     // Formats; decides nothing, opens nothing.
     (
         "report",
@@ -114,7 +129,9 @@ const ONLY: &[(&str, &[&str])] = &[
     ("pcap_parser", &["capture"]),
     ("pcap::", &["capture"]),
     ("indicatif", &["progress.rs"]),
-    ("serde", &["report"]),
+    ("serde", &["report", "owner"]),
+    ("procfs", &["owner"]),
+    ("rustix", &["owner"]),
 ];
 
 struct Source {

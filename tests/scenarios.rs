@@ -78,7 +78,7 @@ fn policy(scenario: &Scenario) -> Result<Policy, String> {
     let words = ["closewait", "-"].into_iter().chain(scenario.options.iter().map(String::as_str));
     match parse(words.map(Into::into)) {
         Command::Read(read) => Ok(read.plan.policy),
-        Command::End(_) => Err("the options are wrong".into()),
+        _ => Err("the options are wrong".into()),
     }
 }
 

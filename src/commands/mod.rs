@@ -1,8 +1,14 @@
 //! What each command does with the terminal: outputs, warnings, exit status.
 
 pub mod read;
+pub mod sockets;
 
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
+
+use anstream::{AutoStream, ColorChoice, StripStream};
 
 /// How the program ends. A failure wins over a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,4 +34,37 @@ impl From<Exit> for ExitCode {
 /// A sentence on standard error, as every tool of this kind writes it.
 pub fn complain(sentence: &impl std::fmt::Display) {
     eprintln!("closewait: {sentence}");
+}
+
+/// Standard output, or a file that is none of `inputs`; drops colours where none are wanted.
+fn output(
+    path: Option<&Path>,
+    color: ColorChoice,
+    inputs: &[&Path],
+) -> Result<Box<dyn Write>, String> {
+    let (raw, color): (Box<dyn Write>, ColorChoice) = match path {
+        None => (Box::new(io::stdout().lock()), choice(color)),
+        Some(path) => (Box::new(create(path, inputs)?), color),
+    };
+    let stripped: Box<dyn Write> = match color {
+        ColorChoice::Always | ColorChoice::AlwaysAnsi => raw,
+        ColorChoice::Auto | ColorChoice::Never => Box::new(StripStream::new(raw)),
+    };
+    Ok(Box::new(BufWriter::new(stripped)))
+}
+
+/// On standard output, `auto` asks the terminal, `NO_COLOR` and the like.
+fn choice(asked: ColorChoice) -> ColorChoice {
+    match asked {
+        ColorChoice::Auto => AutoStream::choice(&io::stdout()),
+        asked => asked,
+    }
+}
+
+fn create(path: &Path, inputs: &[&Path]) -> Result<File, String> {
+    let same = |other: &Path| matches!((path.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if inputs.iter().any(|input| same(input)) {
+        return Err(format!("{}: is an input too; -o must name another file", path.display()));
+    }
+    File::create(path).map_err(|error| format!("{}: cannot be written: {error}", path.display()))
 }

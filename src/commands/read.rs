@@ -1,12 +1,11 @@
 //! `closewait read`: captures in, a report out.
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-use anstream::{AutoStream, ColorChoice, StripStream};
+use anstream::ColorChoice;
 
-use super::{Exit, complain};
+use super::{Exit, complain, output};
 use crate::capture::Error;
 use crate::progress::Progress;
 use crate::report::Render;
@@ -34,7 +33,8 @@ pub enum Format {
 
 /// Reads the captures and writes the report.
 pub fn read(asked: Read) -> Exit {
-    let out = match open(&asked) {
+    let inputs: Vec<&Path> = asked.plan.inputs.iter().map(|input| input.0.as_path()).collect();
+    let out = match output(asked.output.as_deref(), asked.color, &inputs) {
         Ok(out) => out,
         Err(sentence) => {
             complain(&sentence);
@@ -75,33 +75,4 @@ impl Watch for Terminal {
     fn progress(&mut self, done: u64, all: Option<u64>) {
         self.progress.at(done, all);
     }
-}
-
-/// The output, which drops colours where none are wanted.
-fn open(asked: &Read) -> Result<Box<dyn Write>, String> {
-    let (raw, color): (Box<dyn Write>, ColorChoice) = match &asked.output {
-        None => (Box::new(io::stdout().lock()), choice(asked.color)),
-        Some(path) => (Box::new(create(path, &asked.plan)?), asked.color),
-    };
-    let stripped: Box<dyn Write> = match color {
-        ColorChoice::Always | ColorChoice::AlwaysAnsi => raw,
-        ColorChoice::Auto | ColorChoice::Never => Box::new(StripStream::new(raw)),
-    };
-    Ok(Box::new(BufWriter::new(stripped)))
-}
-
-/// On standard output, `auto` asks the terminal, `NO_COLOR` and the like.
-fn choice(asked: ColorChoice) -> ColorChoice {
-    match asked {
-        ColorChoice::Auto => AutoStream::choice(&io::stdout()),
-        asked => asked,
-    }
-}
-
-fn create(path: &Path, plan: &Plan) -> Result<File, String> {
-    let same = |other: &Path| matches!((path.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b);
-    if plan.inputs.iter().any(|input| same(&input.0)) {
-        return Err(format!("{}: is an input too; -o must name another file", path.display()));
-    }
-    File::create(path).map_err(|error| format!("{}: cannot be written: {error}", path.display()))
 }

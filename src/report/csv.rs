@@ -8,7 +8,8 @@ use std::io::{self, Write};
 use super::ids::{community_id, uid};
 use super::jsonl::{local_name, side_name};
 use super::units::{rfc3339, seconds};
-use super::{Render, Row, Totals};
+use super::{Owner, Render, Row, Totals};
+use crate::owner::{Holder, Socket};
 use crate::place::Place;
 use crate::tcp::flow::Side;
 use crate::verdict::Verdict;
@@ -43,6 +44,29 @@ impl<W: Write> Render for Csv<W> {
         self.out.write_record(cells).map_err(io::Error::from)
     }
 
+    fn stuck_before(&mut self, socket: &Socket) -> io::Result<()> {
+        self.names()?;
+        let holder = socket.holders.first();
+        let cells = COLUMNS.map(|(name, _)| match name {
+            "verdict" => "leak".into(),
+            "finding" => "true".into(),
+            "close" => "half-closed".into(),
+            "holder" | "local" => "a".into(),
+            "local_by" => "socket-list".into(),
+            "a.ip" => socket.local.ip.to_string(),
+            "a.port" => socket.local.port.to_string(),
+            "a.state" | "kernel.state" => socket.state.name().into(),
+            "b.ip" => socket.peer.ip.to_string(),
+            "b.port" => socket.peer.port.to_string(),
+            "process.pid" => holder.map_or(String::new(), |h| h.pid.to_string()),
+            "process.command" => holder.map_or(String::new(), |h| h.command.clone()),
+            "process.fd" => holder.map_or(String::new(), |h| h.fd.to_string()),
+            "before_capture" => "true".into(),
+            _ => String::new(),
+        });
+        self.out.write_record(cells.map(defused)).map_err(io::Error::from)
+    }
+
     fn end(&mut self, _: &Totals) -> io::Result<()> {
         self.names()?;
         self.out.flush()
@@ -51,7 +75,7 @@ impl<W: Write> Render for Csv<W> {
 
 type Column = (&'static str, fn(&Row) -> String);
 
-const COLUMNS: [Column; 31] = [
+const COLUMNS: [Column; 36] = [
     ("uid", |row| uid(row.key, row.flow)),
     ("community_id", |row| community_id(row.key)),
     ("verdict", |row| row.judgement.verdict.name().into()),
@@ -88,7 +112,22 @@ const COLUMNS: [Column; 31] = [
     ("idle_before_fin_s", |row| {
         row.judgement.idle_before_fin.map_or(String::new(), |d| seconds(d).to_string())
     }),
+    ("process.pid", |row| holder(row).map_or(String::new(), |h| h.pid.to_string())),
+    ("process.command", |row| holder(row).map_or(String::new(), |h| h.command.clone())),
+    ("process.fd", |row| holder(row).map_or(String::new(), |h| h.fd.to_string())),
+    ("kernel.state", |row| match row.owner {
+        Owner::Listed(socket) => socket.state.name().into(),
+        Owner::NotAsked | Owner::NotListed => String::new(),
+    }),
+    ("before_capture", |_| "false".into()),
 ];
+
+fn holder<'a>(row: &Row<'a>) -> Option<&'a Holder> {
+    match row.owner {
+        Owner::Listed(socket) => socket.holders.first(),
+        Owner::NotAsked | Owner::NotListed => None,
+    }
+}
 
 fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(" ")
@@ -103,7 +142,7 @@ fn first_fin_acked(row: &Row) -> Option<Place> {
 }
 
 /// A cell that a spreadsheet would not take for a formula.
-fn defused(cell: String) -> String {
+pub fn defused(cell: String) -> String {
     match cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         true => format!("'{cell}"),
         false => cell,

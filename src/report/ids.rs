@@ -7,18 +7,29 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
+use crate::owner::Socket;
 use crate::tcp::flow::{Flow, Side};
-use crate::tcp::segment::{End, FlowKey};
+use crate::tcp::segment::{End, Endpoint, FlowKey};
 
 /// A name for one incarnation: the same wherever the same packets are read. Hashes the first time,
 /// the initial sequence number and the 4-tuple.
 pub fn uid(key: &FlowKey, flow: &Flow) -> String {
-    let mut hash = Sha1::new();
-    hash.update(flow.first.time.nanos().unwrap_or(-1).to_be_bytes());
+    let time = flow.first.time.nanos().unwrap_or(-1);
     let isn = flow.half(Side::A).isn.map_or(-1, |isn| i64::from(isn.0));
+    let ends = [Side::A, Side::B].map(|side| key.endpoint(flow.end(side)));
+    short_hash(time, isn, ends)
+}
+
+/// The same for a socket of which no packet was seen.
+pub fn uid_of_socket(socket: &Socket) -> String {
+    short_hash(-1, -1, [socket.local, socket.peer])
+}
+
+fn short_hash(time: i64, isn: i64, ends: [Endpoint; 2]) -> String {
+    let mut hash = Sha1::new();
+    hash.update(time.to_be_bytes());
     hash.update(isn.to_be_bytes());
-    for side in [Side::A, Side::B] {
-        let end = key.endpoint(flow.end(side));
+    for end in ends {
         hash.update(octets(end.ip));
         hash.update(end.port.to_be_bytes());
     }
@@ -52,7 +63,6 @@ fn octets(ip: IpAddr) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tcp::segment::Endpoint;
 
     /// The example of the community-id specification's TCP test capture.
     #[test]

@@ -6,11 +6,15 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::ids::{community_id, uid};
+use super::ids::{community_id, uid, uid_of_socket};
+use super::sockets::lines::ProcessLine;
 use super::units::{rfc3339, seconds};
-use super::{CaptureTotals, Gap, Render, Row, Totals};
+use super::{CaptureTotals, Gap, Owner, Render, Row, Totals};
+use crate::owner::Socket;
 use crate::place::Place;
 use crate::tcp::flow::Side;
+use crate::tcp::segment::{Endpoint, FlowKey};
+use crate::tcp::state::State;
 use crate::verdict::local::Local;
 use crate::verdict::{Doubt, Note, Verdict};
 
@@ -37,6 +41,10 @@ impl<W: Write> Jsonl<W> {
 impl<W: Write> Render for Jsonl<W> {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         self.line(&FlowLine::new(row))
+    }
+
+    fn stuck_before(&mut self, socket: &Socket) -> io::Result<()> {
+        self.line(&FlowLine::before_capture(socket))
     }
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
@@ -70,8 +78,8 @@ struct FlowLine<'a> {
     b: EndLine<'a>,
     local: Option<&'static str>,
     local_by: Option<&'static str>,
-    first: PlaceLine<'a>,
-    last: PlaceLine<'a>,
+    first: Option<PlaceLine<'a>>,
+    last: Option<PlaceLine<'a>>,
     last_payload: Option<PlaceLine<'a>>,
     close: &'static str,
     holder: Option<&'static str>,
@@ -82,13 +90,53 @@ struct FlowLine<'a> {
     notes: Vec<&'static str>,
     held_s: Option<f64>,
     idle_before_fin_s: Option<f64>,
+    #[serde(flatten)]
+    owner: Option<OwnerKeys<'a>>,
+}
+
+/// Keys that are there when a socket list was asked.
+#[derive(Serialize)]
+struct OwnerKeys<'a> {
+    process: Option<ProcessLine<'a>>,
+    processes: Vec<ProcessLine<'a>>,
+    kernel: Option<KernelLine>,
+    before_capture: bool,
+}
+
+#[derive(Serialize)]
+struct KernelLine {
+    state: &'static str,
+    recv_q: u32,
+    confirmed: bool,
+}
+
+impl<'a> OwnerKeys<'a> {
+    fn new(owner: Owner<'a>) -> Option<OwnerKeys<'a>> {
+        let socket = match owner {
+            Owner::NotAsked => return None,
+            Owner::NotListed => None,
+            Owner::Listed(socket) => Some(socket),
+        };
+        let holders = socket.map_or(&[][..], |socket| &socket.holders);
+        Some(OwnerKeys {
+            process: holders.first().map(ProcessLine::from),
+            processes: holders.iter().map(ProcessLine::from).collect(),
+            kernel: socket.map(|socket| KernelLine {
+                state: socket.state.name(),
+                recv_q: socket.recv_q,
+                confirmed: socket.state == State::CloseWait,
+            }),
+            before_capture: false,
+        })
+    }
 }
 
 #[derive(Serialize)]
 struct EndLine<'a> {
     ip: std::net::IpAddr,
     port: u16,
-    state: &'static str,
+    /// Of a socket that the capture never saw, the peer's is unknown.
+    state: Option<&'static str>,
     fin: Option<PlaceLine<'a>>,
     fin_acked: Option<PlaceLine<'a>>,
     rst: Option<PlaceLine<'a>>,
@@ -110,8 +158,8 @@ impl<'a> FlowLine<'a> {
             b: EndLine::new(row, Side::B),
             local: local_name(judgement.local),
             local_by: judgement.local_by.map(|by| by.name()),
-            first: at(flow.first),
-            last: at(flow.last),
+            first: Some(at(flow.first)),
+            last: Some(at(flow.last)),
             last_payload: flow.last_payload().map(at),
             close: judgement.close.name(),
             holder: judgement.holder.map(side_name),
@@ -125,11 +173,55 @@ impl<'a> FlowLine<'a> {
             notes: judgement.notes.iter().copied().map(Note::name).collect(),
             held_s: judgement.held.map(seconds),
             idle_before_fin_s: judgement.idle_before_fin.map(seconds),
+            owner: OwnerKeys::new(row.owner),
+        }
+    }
+
+    /// A socket that was in CLOSE-WAIT all along: `a` is local and holds it.
+    fn before_capture(socket: &'a Socket) -> FlowLine<'a> {
+        let (key, _) = FlowKey::new(socket.local, socket.peer);
+        let owner = OwnerKeys::new(Owner::Listed(socket));
+        FlowLine {
+            schema: SCHEMA,
+            r#type: "flow",
+            uid: uid_of_socket(socket),
+            community_id: community_id(&key),
+            a: EndLine::unseen(socket.local, Some(socket.state.name())),
+            b: EndLine::unseen(socket.peer, None),
+            local: Some("a"),
+            local_by: Some("socket-list"),
+            first: None,
+            last: None,
+            last_payload: None,
+            close: "half-closed",
+            holder: Some("a"),
+            verdict: Verdict::Leak.name(),
+            finding: true,
+            reason: None,
+            doubts: Vec::new(),
+            notes: Vec::new(),
+            held_s: None,
+            idle_before_fin_s: None,
+            owner: owner.map(|owner| OwnerKeys { before_capture: true, ..owner }),
         }
     }
 }
 
 impl<'a> EndLine<'a> {
+    fn unseen(end: Endpoint, state: Option<&'static str>) -> EndLine<'a> {
+        EndLine {
+            ip: end.ip,
+            port: end.port,
+            state,
+            fin: None,
+            fin_acked: None,
+            rst: None,
+            packets: 0,
+            payload_bytes: 0,
+            payload_after_peer_fin: 0,
+        }
+    }
+
     fn new(row: &Row<'a>, side: Side) -> EndLine<'a> {
         let half = row.flow.half(side);
         let peer_fin = row.flow.half(side.other()).fin.as_ref();
@@ -139,7 +231,7 @@ impl<'a> EndLine<'a> {
         EndLine {
             ip: end.ip,
             port: end.port,
-            state: row.flow.state(side, row.end).name(),
+            state: Some(row.flow.state(side, row.end).name()),
             fin: half.fin.as_ref().map(|fin| at(fin.place)),
             fin_acked: half.fin.as_ref().and_then(|fin| fin.acked).map(at),
             rst: half.rst.map(|rst| at(rst.place)),

@@ -6,11 +6,13 @@
 //! * [`text`]: for the person at the prompt
 //! * [`jsonl`]: for programs, one object a line
 //! * [`mod@csv`]: for spreadsheets
+//! * [`sockets`]: the report of `closewait sockets`
 //! * [`units`], [`ids`]: how times, durations and identifiers are written
 
 pub mod csv;
 pub mod ids;
 pub mod jsonl;
+pub mod sockets;
 pub mod text;
 pub mod units;
 
@@ -19,6 +21,7 @@ use std::io;
 
 use crate::capture::LinkType;
 use crate::decode::Skipped;
+use crate::owner::Socket;
 use crate::place::{Place, Time};
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::FlowKey;
@@ -34,6 +37,16 @@ pub struct Row<'a> {
     pub end: Time,
     /// The names of the files, by [`Place::file`].
     pub files: &'a [String],
+    pub owner: Owner<'a>,
+}
+
+/// What a socket list says of the holder's side.
+#[derive(Clone, Copy, Debug)]
+pub enum Owner<'a> {
+    /// No list was given.
+    NotAsked,
+    NotListed,
+    Listed(&'a Socket),
 }
 
 impl Row<'_> {
@@ -56,6 +69,8 @@ impl Row<'_> {
 /// Turns rows into bytes.
 pub trait Render {
     fn row(&mut self, row: &Row) -> io::Result<()>;
+    /// A socket in CLOSE-WAIT of which the capture holds no packet.
+    fn stuck_before(&mut self, socket: &Socket) -> io::Result<()>;
     fn end(&mut self, totals: &Totals) -> io::Result<()>;
 }
 
@@ -65,7 +80,9 @@ pub struct Totals {
     pub packets: u64,
     pub segments: u64,
     pub flows: u64,
+    /// Flows with a finding, and sockets stuck before the capture.
     pub findings: u64,
+    pub stuck_before: u64,
     /// Flows by verdict, in the order of [`Verdict::NAMES`].
     pub verdicts: [u64; Verdict::NAMES.len()],
     pub unknown: BTreeMap<Reason, u64>,

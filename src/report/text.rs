@@ -11,8 +11,9 @@ use anstyle::{AnsiColor, Style};
 use chrono::TimeDelta;
 
 use super::units::{Zone, clock_time, count, duration, thousands, zone_name};
-use super::{CaptureTotals, Render, Row, Totals};
+use super::{CaptureTotals, Owner, Render, Row, Totals};
 use crate::decode::Skipped;
+use crate::owner::{Held, Socket};
 use crate::place::Place;
 use crate::tcp::flow::Side;
 use crate::tcp::segment::Endpoint;
@@ -38,6 +39,10 @@ pub struct Text<W> {
     look: Look,
     findings: Vec<Line>,
     others: Vec<Line>,
+    /// Sockets that the capture never saw: local, peer, process.
+    before: Vec<[String; 3]>,
+    /// A socket list was asked.
+    owners: bool,
     /// Who holds connections of peer-holds flows.
     peer_holders: BTreeSet<IpAddr>,
 }
@@ -55,22 +60,32 @@ struct Line {
     local: Local,
     local_by: Option<LocalBy>,
     descriptor_may_leak: bool,
+    process: String,
 }
 
-const ALARM: Style = AnsiColor::Red.on_default().bold();
-const CALM: Style = AnsiColor::Green.on_default().bold();
+pub const ALARM: Style = AnsiColor::Red.on_default().bold();
+pub const CALM: Style = AnsiColor::Green.on_default().bold();
 const HEADING: Style = Style::new().bold();
 const ASIDE: Style = Style::new().dimmed();
 
 impl<W: Write> Text<W> {
     pub fn new(out: W, look: Look) -> Text<W> {
-        Text { out, look, findings: Vec::new(), others: Vec::new(), peer_holders: BTreeSet::new() }
+        Text {
+            out,
+            look,
+            findings: Vec::new(),
+            others: Vec::new(),
+            before: Vec::new(),
+            owners: false,
+            peer_holders: BTreeSet::new(),
+        }
     }
 }
 
 impl<W: Write> Render for Text<W> {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         let line = Line::new(row);
+        self.owners |= !matches!(row.owner, Owner::NotAsked);
         if row.judgement.verdict == Verdict::PeerHolds {
             self.peer_holders.insert(line.left.ip);
         }
@@ -79,6 +94,13 @@ impl<W: Write> Render for Text<W> {
         } else if self.look.all {
             self.others.push(line);
         }
+        Ok(())
+    }
+
+    fn stuck_before(&mut self, socket: &Socket) -> io::Result<()> {
+        let ends = [socket.local, socket.peer].map(|end| end.to_string());
+        let [local, peer] = ends;
+        self.before.push([local, peer, process(socket)]);
         Ok(())
     }
 
@@ -91,6 +113,7 @@ impl<W: Write> Render for Text<W> {
             self.table(totals)?;
             self.meaning(totals)?;
         }
+        self.before_table()?;
         self.hints(totals)?;
         if self.look.all && !self.others.is_empty() {
             self.other_table(totals)?;
@@ -122,6 +145,11 @@ impl Line {
             local: judgement.local,
             local_by: judgement.local_by,
             descriptor_may_leak: judgement.notes.contains(&Note::DescriptorMayLeak),
+            process: match row.owner {
+                Owner::Listed(socket) => process(socket),
+                Owner::NotListed => "not in the list".into(),
+                Owner::NotAsked => String::new(),
+            },
         }
     }
 }
@@ -137,7 +165,7 @@ impl Line {
 
 impl<W: Write> Text<W> {
     fn headline(&mut self, totals: &Totals) -> io::Result<()> {
-        let (n, of) = (totals.findings, totals.flows);
+        let (n, of) = (totals.findings - totals.stuck_before, totals.flows);
         if totals.segments == 0 {
             let read = count(totals.packets, "packet");
             let filtered = totals.skipped.contains_key(&Skipped::NotMatched);
@@ -236,12 +264,15 @@ impl<W: Write> Text<W> {
     }
 
     fn table(&mut self, totals: &Totals) -> io::Result<()> {
-        let heads = ["local", "peer", "FIN at", "held", "idle", "frame", "doubts"];
-        let mut rows = vec![heads.map(String::from).to_vec()];
+        let mut heads = vec!["local", "peer", "FIN at", "held", "idle", "frame", "doubts"];
+        if self.owners {
+            heads.push("process");
+        }
+        let mut rows = vec![heads.into_iter().map(String::from).collect::<Vec<_>>()];
         let shown = self.shown(self.findings.len());
         let dates = self.dates(totals);
         for line in &self.findings[..shown] {
-            rows.push(vec![
+            let mut row = vec![
                 line.left.to_string(),
                 line.right.to_string(),
                 line.fin.map_or("-".into(), |p| clock_time(p, self.look.zone, dates)),
@@ -249,7 +280,11 @@ impl<W: Write> Text<W> {
                 line.idle_text(),
                 line.fin.map_or("-".into(), |p| frame(p, totals)),
                 line.doubts.iter().map(|d| d.name()).collect::<Vec<_>>().join(", "),
-            ]);
+            ];
+            if self.owners {
+                row.push(line.process.clone());
+            }
+            rows.push(row);
         }
         use Align::{Left, Right};
         write_table(&mut self.out, &rows, &[Right, Left, Left, Right, Right, Right, Left])?;
@@ -289,6 +324,23 @@ impl<W: Write> Text<W> {
         Ok(())
     }
 
+    fn before_table(&mut self) -> io::Result<()> {
+        if self.before.is_empty() {
+            return Ok(());
+        }
+        let n = count(self.before.len() as u64, "socket");
+        writeln!(
+            self.out,
+            "\n{ALARM}{n} in CLOSE-WAIT before the capture{ALARM:#} (in the socket list, without a packet here)\n"
+        )?;
+        let shown = self.shown(self.before.len());
+        let mut rows = vec![["local", "peer", "process"].map(String::from).to_vec()];
+        rows.extend(self.before[..shown].iter().map(|cells| cells.to_vec()));
+        write_table(&mut self.out, &rows, &[Align::Right])?;
+        more(&mut self.out, self.before.len() - shown, "")?;
+        writeln!(self.out)
+    }
+
     fn hints(&mut self, totals: &Totals) -> io::Result<()> {
         let waiting = totals.of(Verdict::PeerHolds);
         if waiting > 0 {
@@ -303,12 +355,13 @@ impl<W: Write> Text<W> {
             )?;
         }
         if totals.segments > 0
+            && !self.owners
             && let Some(first) = totals.first()
         {
             let time = clock_time(first, self.look.zone, self.look.dates);
             writeln!(
                 self.out,
-                "Sockets stuck before {time} (the first packet) cannot show here: ss -tanp state close-wait, on the host."
+                "Sockets stuck before {time} (the first packet) cannot show here: closewait sockets, on the host."
             )?;
         }
         Ok(())
@@ -438,6 +491,15 @@ impl<W: Write> Text<W> {
     }
 }
 
+/// `orders-api[26922] fd 6`.
+fn process(socket: &Socket) -> String {
+    match socket.held() {
+        Held::By(holder) => format!("{}[{}] fd {}", holder.command, holder.pid, holder.fd),
+        Held::Backlog => "(backlog)".into(),
+        Held::Hidden => "(unknown)".into(),
+    }
+}
+
 /// One group as columns: how many, whose, how long, after which pause.
 fn group(peer: Endpoint, lines: &[&Line]) -> Vec<String> {
     let held: Vec<TimeDelta> = lines.iter().filter_map(|line| line.held).collect();
@@ -479,7 +541,7 @@ fn frame(place: Place, totals: &Totals) -> String {
     }
 }
 
-fn more(out: &mut impl Write, n: usize, thing: &str) -> io::Result<()> {
+pub fn more(out: &mut impl Write, n: usize, thing: &str) -> io::Result<()> {
     match (n, thing) {
         (0, _) => Ok(()),
         (_, "") => writeln!(out, "  … {} more: --top 0", thousands(n as u64)),
@@ -488,13 +550,13 @@ fn more(out: &mut impl Write, n: usize, thing: &str) -> io::Result<()> {
 }
 
 #[derive(Clone, Copy)]
-enum Align {
+pub enum Align {
     Left,
     Right,
 }
 
 /// Columns as wide as their widest cell, two spaces between them; left-aligned where not told.
-fn write_table(out: &mut impl Write, rows: &[Vec<String>], aligns: &[Align]) -> io::Result<()> {
+pub fn write_table(out: &mut impl Write, rows: &[Vec<String>], aligns: &[Align]) -> io::Result<()> {
     let width = |text: &str| text.chars().count();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)

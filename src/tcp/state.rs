@@ -111,6 +111,24 @@ impl State {
     }
 }
 
+impl core::str::FromStr for State {
+    type Err = ();
+
+    /// The RFC's name, or what `ss` and `netstat` make of it.
+    fn from_str(text: &str) -> Result<State, ()> {
+        let name = text.to_ascii_uppercase().replace('_', "-");
+        let name = match name.as_str() {
+            "ESTAB" => "ESTABLISHED",
+            "SYN-RECV" => "SYN-RECEIVED",
+            "FIN-WAIT1" => "FIN-WAIT-1",
+            "FIN-WAIT2" => "FIN-WAIT-2",
+            "UNCONN" | "CLOSE" => "CLOSED",
+            other => other,
+        };
+        State::ALL.into_iter().find(|state| state.name() == name).ok_or(())
+    }
+}
+
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

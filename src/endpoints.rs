@@ -1,0 +1,99 @@
+//! Endpoints as users name them: `10.0.0.5`, `10.0.0.0/8`, `10.0.0.5:3306`, `[2001:db8::5]:80`, `:80`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use ipnet::IpNet;
+
+use crate::tcp::segment::Endpoint;
+
+/// A set of endpoints: one is in it if any rule matches it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EndpointSet(Vec<Rule>);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Rule {
+    net: Option<IpNet>,
+    port: Option<u16>,
+}
+
+/// Neither an address nor a network nor a port.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0:?} is no address: write 10.0.0.5, 10.0.0.0/8, 10.0.0.5:3306, [2001:db8::5]:3306, 2001:db8::/32 or :3306"
+)]
+pub struct NoAddress(String);
+
+impl FromStr for EndpointSet {
+    type Err = NoAddress;
+
+    /// One address, or several with commas between them.
+    fn from_str(text: &str) -> Result<EndpointSet, NoAddress> {
+        text.split(',')
+            .map(|word| rule(word.trim()).ok_or_else(|| NoAddress(word.into())))
+            .collect::<Result<_, _>>()
+            .map(EndpointSet)
+    }
+}
+
+fn rule(word: &str) -> Option<Rule> {
+    let whole = |ip: IpAddr| Some(IpNet::from(ip));
+    if let Some(port) = word.strip_prefix(':')
+        && let Ok(port) = port.parse()
+    {
+        return Some(Rule { net: None, port: Some(port) });
+    }
+    if let Ok(address) = word.parse::<SocketAddr>() {
+        return Some(Rule { net: whole(address.ip()), port: Some(address.port()) });
+    }
+    let bare = word.strip_prefix('[').and_then(|w| w.strip_suffix(']'));
+    let net = match bare.unwrap_or(word).parse() {
+        Ok(ip) => whole(ip),
+        Err(_) => Some(word.parse().ok()?),
+    };
+    Some(Rule { net, port: None })
+}
+
+impl EndpointSet {
+    /// The union of several sets.
+    pub fn union(sets: impl IntoIterator<Item = EndpointSet>) -> EndpointSet {
+        EndpointSet(sets.into_iter().flat_map(|set| set.0).collect())
+    }
+
+    pub fn contains(&self, end: Endpoint) -> bool {
+        self.0.iter().any(|rule| {
+            rule.net.is_none_or(|net| net.contains(&end.ip))
+                && rule.port.is_none_or(|port| port == end.port)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(ip: &str, port: u16) -> Endpoint {
+        let ip = ip.parse().unwrap();
+        Endpoint { ip, port }
+    }
+
+    #[test]
+    fn every_form_is_understood() {
+        let holds =
+            |set: &str, ip: &str, port| set.parse::<EndpointSet>().unwrap().contains(end(ip, port));
+        assert!(holds("10.0.0.5", "10.0.0.5", 1));
+        assert!(!holds("10.0.0.5", "10.0.0.6", 1));
+        assert!(holds("10.0.0.0/8", "10.9.9.9", 1));
+        assert!(holds("10.0.0.5:3306", "10.0.0.5", 3306));
+        assert!(!holds("10.0.0.5:3306", "10.0.0.5", 3307));
+        assert!(holds("[2001:db8::5]:80", "2001:db8::5", 80));
+        assert!(holds("[2001:db8::5]", "2001:db8::5", 81));
+        assert!(holds("2001:db8::/32", "2001:db8::5", 80));
+        assert!(holds("::1", "::1", 80));
+        assert!(holds(":3306", "192.0.2.1", 3306));
+        assert!(holds("10.0.0.5, :3306", "192.0.2.1", 3306));
+        for wrong in ["", "localhost", "10.0.0.5/33", "10.0.0.5:", ":0x1", ":70000", "10.0.0"] {
+            assert!(wrong.parse::<EndpointSet>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The kernel's own list, by procfs.
+//!
+//! `/proc/PID/net/tcp` lists the sockets of the network namespace that a process is in, and
+//! `/proc/PID/fd` the descriptors of a process. A socket's inode number joins them. What ends
+//! between two reads is simply not there: no error.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::thread;
+
+use procfs::net::{TcpNetEntries, TcpNetEntry, TcpState};
+use procfs::process::{FDTarget, LimitValue, Process, all_processes};
+use procfs::{FromBufReadSI, ProcError, current_system_info};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::{Holder, Snapshot, Socket, Usage, endpoint};
+use crate::tcp::state::State;
+
+/// Which network namespaces to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Netns {
+    /// This process's own.
+    Own,
+    /// By a name of `ip netns`.
+    Named(String),
+    /// That of a process.
+    Pid(i32),
+    /// Every one that a process of this host is in.
+    All,
+}
+
+/// The list cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum NoList {
+    #[error("no network namespace {0:?} (ip netns lists the named ones; or give a process id)")]
+    NoNamespace(String),
+    #[error("no process {0}")]
+    NoProcess(i32),
+    #[error("{what} cannot be read: {error}{}", remedy(.error))]
+    Unreadable { what: String, error: io::Error },
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            " (run as root, or with cap_sys_ptrace and cap_dac_read_search; entering a named namespace takes cap_sys_admin)"
+        }
+        _ => "",
+    }
+}
+
+/// Where `ip netns` keeps the named namespaces.
+const NAMED: &str = "/run/netns";
+
+/// Lists the sockets, and finds who holds them.
+pub fn snapshot(netns: &Netns) -> Result<Snapshot, NoList> {
+    let mut sockets = Vec::new();
+    for place in places(netns)? {
+        let entries = match place.entries() {
+            // A process that ended between two reads has taken its namespace along.
+            Err(NoList::Unreadable { error, .. })
+                if *netns == Netns::All && error.kind() == io::ErrorKind::NotFound =>
+            {
+                continue;
+            }
+            entries => entries?,
+        };
+        sockets.extend(entries.into_iter().map(|entry| socket(entry, place.label.clone())));
+    }
+    let mut held = Descriptors::default();
+    held.scan();
+    let mut processes = BTreeMap::new();
+    for socket in &mut sockets {
+        socket.holders = held.by_inode.get(&socket.inode).cloned().unwrap_or_default();
+        for holder in &socket.holders {
+            processes.entry(holder.pid).or_insert_with(|| usage(holder));
+        }
+    }
+    Ok(Snapshot { sockets, processes, denied: held.denied })
+}
+
+/// One network namespace: how to read it, and what to call it.
+struct Place {
+    read: Read,
+    label: Option<String>,
+}
+
+enum Read {
+    /// Through a process that is in it.
+    Through(i32),
+    /// By entering it: no process is in it.
+    Entering(String),
+}
+
+fn places(netns: &Netns) -> Result<Vec<Place>, NoList> {
+    let through = |pid, label| vec![Place { read: Read::Through(pid), label }];
+    Ok(match netns {
+        Netns::Own => through(rustix::process::getpid().as_raw_nonzero().get(), None),
+        Netns::Pid(pid) => match fs::exists(format!("/proc/{pid}")) {
+            Ok(true) => through(*pid, Some(pid.to_string())),
+            _ => return Err(NoList::NoProcess(*pid)),
+        },
+        Netns::Named(name) => {
+            let path = format!("{NAMED}/{name}");
+            let inode = fs::metadata(&path).map_err(|_| NoList::NoNamespace(name.clone()))?.ino();
+            let member = members().into_iter().find(|(ns, ..)| *ns == inode);
+            let read = match member {
+                Some((_, pid, _)) => Read::Through(pid),
+                None => Read::Entering(path),
+            };
+            vec![Place { read, label: Some(name.clone()) }]
+        }
+        Netns::All => members()
+            .into_iter()
+            .map(|(_, pid, command)| Place {
+                read: Read::Through(pid),
+                label: Some(format!("{command}[{pid}]")),
+            })
+            .collect(),
+    })
+}
+
+/// Every network namespace that a process is in, by its inode, with the lowest such process.
+fn members() -> Vec<(u64, i32, String)> {
+    let mut found = BTreeMap::new();
+    for process in all_processes().into_iter().flatten().flatten() {
+        let pid = process.pid();
+        if let Ok(metadata) = fs::metadata(format!("/proc/{pid}/ns/net")) {
+            let lowest: &mut i32 = found.entry(metadata.ino()).or_insert(pid);
+            *lowest = pid.min(*lowest);
+        }
+    }
+    let named = |(inode, pid)| (inode, pid, command(pid));
+    let mut members: Vec<_> = found.into_iter().map(named).collect();
+    members.sort_by_key(|(_, pid, _)| *pid);
+    members
+}
+
+fn command(pid: i32) -> String {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    printable(name.trim_end())
+}
+
+/// A process can call itself anything: nothing of it may reach a terminal as a command.
+fn printable(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+impl Place {
+    fn entries(&self) -> Result<Vec<TcpNetEntry>, NoList> {
+        match &self.read {
+            Read::Through(pid) => read_lists(&format!("/proc/{pid}/net")),
+            Read::Entering(path) => read_inside(path),
+        }
+    }
+}
+
+/// `tcp` and `tcp6` of a folder; a kernel without IPv6 has only the first.
+fn read_lists(folder: &str) -> Result<Vec<TcpNetEntry>, NoList> {
+    let mut entries = Vec::new();
+    for name in ["tcp", "tcp6"] {
+        let path = format!("{folder}/{name}");
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && name == "tcp6" => continue,
+            Err(error) => return Err(NoList::Unreadable { what: path, error }),
+        };
+        let reader = io::BufReader::with_capacity(1 << 20, file);
+        match TcpNetEntries::from_buf_read(reader, current_system_info()) {
+            Ok(TcpNetEntries(list)) => entries.extend(list),
+            Err(error) => {
+                let error = io::Error::other(error.to_string());
+                return Err(NoList::Unreadable { what: path, error });
+            }
+        }
+    }
+    Ok(entries)
+}
+
+/// Reads the lists in a thread that has entered the namespace, so that nothing else moves.
+fn read_inside(path: &str) -> Result<Vec<TcpNetEntry>, NoList> {
+    let unreadable = |error| NoList::Unreadable { what: path.to_owned(), error };
+    let namespace = File::open(path).map_err(unreadable)?;
+    let inside = thread::spawn(move || {
+        let network = Some(LinkNameSpaceType::Network);
+        move_into_link_name_space(namespace.as_fd(), network)?;
+        Ok::<_, io::Error>(read_lists("/proc/thread-self/net"))
+    });
+    match inside.join() {
+        Ok(Ok(entries)) => entries,
+        Ok(Err(error)) => Err(unreadable(error)),
+        Err(_) => Err(unreadable(io::Error::other("the reading thread ended"))),
+    }
+}
+
+fn socket(entry: TcpNetEntry, netns: Option<String>) -> Socket {
+    Socket {
+        local: endpoint(entry.local_address),
+        peer: endpoint(entry.remote_address),
+        state: state(&entry.state),
+        recv_q: entry.rx_queue,
+        send_q: entry.tx_queue,
+        inode: entry.inode,
+        holders: Vec::new(),
+        netns,
+    }
+}
+
+fn state(state: &TcpState) -> State {
+    match state {
+        TcpState::Established => State::Established,
+        TcpState::SynSent => State::SynSent,
+        TcpState::SynRecv | TcpState::NewSynRecv => State::SynReceived,
+        TcpState::FinWait1 => State::FinWait1,
+        TcpState::FinWait2 => State::FinWait2,
+        TcpState::TimeWait => State::TimeWait,
+        TcpState::Close => State::Closed,
+        TcpState::CloseWait => State::CloseWait,
+        TcpState::LastAck => State::LastAck,
+        TcpState::Listen => State::Listen,
+        TcpState::Closing => State::Closing,
+    }
+}
+
+/// All descriptors that refer to sockets.
+#[derive(Default)]
+struct Descriptors {
+    by_inode: HashMap<u64, Vec<Holder>>,
+    denied: u64,
+}
+
+impl Descriptors {
+    fn scan(&mut self) {
+        for process in all_processes().into_iter().flatten().flatten() {
+            match process.fd() {
+                Ok(descriptors) => {
+                    let inodes = descriptors.flatten().filter_map(|info| match info.target {
+                        FDTarget::Socket(inode) => Some((inode, info.fd)),
+                        _ => None,
+                    });
+                    self.add(&process, inodes);
+                }
+                Err(ProcError::PermissionDenied(_)) => self.denied += 1,
+                Err(_) => {}
+            }
+        }
+        for holders in self.by_inode.values_mut() {
+            holders.sort();
+        }
+    }
+
+    fn add(&mut self, process: &Process, descriptors: impl Iterator<Item = (u64, i32)>) {
+        let mut name = None;
+        for (inode, fd) in descriptors {
+            let (command, uid) =
+                name.get_or_insert_with(|| (command(process.pid()), process.uid().ok())).clone();
+            let holder = Holder { pid: process.pid(), command, fd, uid };
+            self.by_inode.entry(inode).or_default().push(holder);
+        }
+    }
+}
+
+fn usage(holder: &Holder) -> Usage {
+    let process = Process::new(holder.pid);
+    let limit = process.as_ref().ok().and_then(|process| process.limits().ok());
+    let limit = limit.and_then(|limits| match limits.max_open_files.soft_limit {
+        LimitValue::Value(limit) => Some(limit),
+        LimitValue::Unlimited => None,
+    });
+    let in_use = process.ok().and_then(|process| process.fd_count().ok());
+    Usage { command: holder.command.clone(), limit, in_use: in_use.map(|n| n as u64) }
+}

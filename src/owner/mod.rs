@@ -1,0 +1,120 @@
+//! Which process holds a socket.
+//!
+//! * [`kernel`]: the sockets of this host, or of other network namespaces on it, by procfs
+//! * [`saved`]: a list that somebody saved: `ss -tanpe`, or `closewait sockets --format jsonl --all`
+
+pub mod kernel;
+pub mod saved;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+
+use crate::tcp::segment::Endpoint;
+use crate::tcp::state::State;
+
+/// One TCP socket as the kernel lists it. IPv4-mapped addresses are IPv4 here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Socket {
+    pub local: Endpoint,
+    pub peer: Endpoint,
+    pub state: State,
+    /// Octets that the program has not read; in CLOSE-WAIT, an unread end-of-file counts as one.
+    pub recv_q: u32,
+    pub send_q: u32,
+    /// 0 for a socket that no program has (yet, or any more).
+    pub inode: u64,
+    /// Who holds it, the lowest pid first.
+    pub holders: Vec<Holder>,
+    /// The network namespace, where more than one is looked at.
+    pub netns: Option<String>,
+}
+
+/// A descriptor of a process that refers to a socket.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Holder {
+    pub pid: i32,
+    pub command: String,
+    pub fd: i32,
+    pub uid: Option<u32>,
+}
+
+/// How near a process is to its descriptor limit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Usage {
+    pub command: String,
+    /// The soft limit of open files; `None` if there is none, or it cannot be read.
+    pub limit: Option<u64>,
+    pub in_use: Option<u64>,
+}
+
+/// All sockets at one time.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    pub sockets: Vec<Socket>,
+    /// The processes that hold any of them.
+    pub processes: BTreeMap<i32, Usage>,
+    /// Processes whose descriptors we were not allowed to see.
+    pub denied: u64,
+}
+
+/// Who has a socket, as far as can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Held<'a> {
+    By(&'a Holder),
+    /// In a listening socket's backlog: the program never accepted it.
+    Backlog,
+    /// Some process that we may not look into, or one that has just ended.
+    Hidden,
+}
+
+impl Socket {
+    pub fn held(&self) -> Held<'_> {
+        match self.holders.first() {
+            Some(holder) => Held::By(holder),
+            None if self.inode == 0 => Held::Backlog,
+            None => Held::Hidden,
+        }
+    }
+}
+
+/// Sockets by their ends, to find those of a capture's flows.
+#[derive(Debug, Default)]
+pub struct SocketList {
+    sockets: Vec<Socket>,
+    by_ends: HashMap<(Endpoint, Endpoint), usize>,
+    /// Those of which the capture holds a packet.
+    captured: HashSet<usize>,
+}
+
+impl SocketList {
+    pub fn new(sockets: Vec<Socket>) -> SocketList {
+        let ends = |(i, socket): (usize, &Socket)| ((socket.local, socket.peer), i);
+        let by_ends = sockets.iter().enumerate().map(ends).collect();
+        SocketList { sockets, by_ends, captured: HashSet::new() }
+    }
+
+    pub fn find(&self, local: Endpoint, peer: Endpoint) -> Option<&Socket> {
+        self.sockets.get(*self.by_ends.get(&(local, peer))?)
+    }
+
+    /// The capture holds packets between these ends.
+    pub fn mark_captured(&mut self, a: Endpoint, b: Endpoint) {
+        let both = [(a, b), (b, a)];
+        self.captured.extend(both.iter().filter_map(|ends| self.by_ends.get(ends)));
+    }
+
+    /// Sockets in CLOSE-WAIT of which the capture holds no packet: stuck before it began.
+    pub fn stuck_before(&self) -> impl Iterator<Item = &Socket> {
+        let unseen = self.sockets.iter().enumerate().filter(|(i, _)| !self.captured.contains(i));
+        unseen.map(|(_, socket)| socket).filter(|socket| socket.state == State::CloseWait)
+    }
+}
+
+/// An address from a socket list; IPv4-mapped ones are IPv4.
+pub fn endpoint(address: SocketAddr) -> Endpoint {
+    let ip = match address.ip() {
+        IpAddr::V6(ip) => ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4),
+        ip => ip,
+    };
+    Endpoint { ip, port: address.port() }
+}

@@ -1,0 +1,162 @@
+//! A line a socket: JSON lines, and CSV.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::Listing;
+use crate::owner::{Holder, Socket};
+use crate::report::csv::defused;
+use crate::tcp::segment::Endpoint;
+
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+struct EndLine {
+    ip: std::net::IpAddr,
+    port: u16,
+}
+
+impl From<Endpoint> for EndLine {
+    fn from(end: Endpoint) -> EndLine {
+        EndLine { ip: end.ip, port: end.port }
+    }
+}
+
+/// A process as every report of ours writes it.
+#[derive(Clone, Serialize)]
+pub struct ProcessLine<'a> {
+    pid: i32,
+    command: &'a str,
+    fd: i32,
+    uid: Option<u32>,
+}
+
+impl<'a> From<&'a Holder> for ProcessLine<'a> {
+    fn from(holder: &'a Holder) -> ProcessLine<'a> {
+        let Holder { pid, command, fd, uid } = holder;
+        ProcessLine { pid: *pid, command, fd: *fd, uid: *uid }
+    }
+}
+
+#[derive(Serialize)]
+struct SocketLine<'a> {
+    schema: u32,
+    r#type: &'static str,
+    state: &'static str,
+    local: EndLine,
+    peer: EndLine,
+    recv_q: u32,
+    send_q: u32,
+    process: Option<ProcessLine<'a>>,
+    processes: Vec<ProcessLine<'a>>,
+    netns: Option<&'a str>,
+}
+
+impl<'a> From<&'a Socket> for SocketLine<'a> {
+    fn from(socket: &'a Socket) -> SocketLine<'a> {
+        let processes: Vec<ProcessLine> = socket.holders.iter().map(ProcessLine::from).collect();
+        SocketLine {
+            schema: SCHEMA,
+            r#type: "socket",
+            state: socket.state.name(),
+            local: socket.local.into(),
+            peer: socket.peer.into(),
+            recv_q: socket.recv_q,
+            send_q: socket.send_q,
+            process: processes.first().cloned(),
+            processes,
+            netns: socket.netns.as_deref(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct SummaryLine<'a> {
+    schema: u32,
+    r#type: &'static str,
+    findings: usize,
+    states: std::collections::BTreeMap<&'static str, u64>,
+    processes: Vec<UsageLine<'a>>,
+    hidden_processes: u64,
+}
+
+#[derive(Serialize)]
+struct UsageLine<'a> {
+    pid: i32,
+    command: &'a str,
+    close_wait: u64,
+    descriptors: Option<u64>,
+    descriptor_limit: Option<u64>,
+}
+
+/// `--format jsonl`.
+pub fn jsonl(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
+    for socket in &listing.listed {
+        line(out, &SocketLine::from(*socket))?;
+    }
+    let usage = |(pid, close_wait)| {
+        let usage = listing.snapshot.processes.get(&pid)?;
+        Some(UsageLine {
+            pid,
+            command: &usage.command,
+            close_wait,
+            descriptors: usage.in_use,
+            descriptor_limit: usage.limit,
+        })
+    };
+    let summary = SummaryLine {
+        schema: SCHEMA,
+        r#type: "summary",
+        findings: listing.stuck.len(),
+        states: listing.states.iter().map(|(state, n)| (state.name(), *n)).collect(),
+        processes: listing.by_process().into_iter().filter_map(usage).collect(),
+        hidden_processes: listing.snapshot.denied,
+    };
+    line(out, &summary)?;
+    out.flush()
+}
+
+fn line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, line)?;
+    out.write_all(b"\n")
+}
+
+/// `--format csv`: RFC 4180, no cell a formula.
+pub fn csv(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
+    let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+    let names = [
+        "state",
+        "local.ip",
+        "local.port",
+        "peer.ip",
+        "peer.port",
+        "recv_q",
+        "send_q",
+        "pid",
+        "command",
+        "fd",
+        "uid",
+        "netns",
+    ];
+    out.write_record(names).map_err(io::Error::from)?;
+    for socket in &listing.listed {
+        let holder = socket.holders.first();
+        let cells = [
+            socket.state.name().to_owned(),
+            socket.local.ip.to_string(),
+            socket.local.port.to_string(),
+            socket.peer.ip.to_string(),
+            socket.peer.port.to_string(),
+            socket.recv_q.to_string(),
+            socket.send_q.to_string(),
+            holder.map_or(String::new(), |h| h.pid.to_string()),
+            holder.map_or(String::new(), |h| h.command.clone()),
+            holder.map_or(String::new(), |h| h.fd.to_string()),
+            holder.and_then(|h| h.uid).map_or(String::new(), |uid| uid.to_string()),
+            socket.netns.clone().unwrap_or_default(),
+        ];
+        out.write_record(cells.map(defused)).map_err(io::Error::from)?;
+    }
+    out.flush()
+}

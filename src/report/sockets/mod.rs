@@ -1,0 +1,115 @@
+//! The report of `closewait sockets`.
+//!
+//! * [`text`]: for the person at the prompt
+//! * [`lines`]: JSON lines and CSV, a line a socket
+//! * [`growth`]: how fast it gets worse, and when it ends
+
+pub mod growth;
+pub mod lines;
+pub mod text;
+
+use std::collections::BTreeMap;
+
+use crate::owner::{Held, Snapshot, Socket};
+use crate::tcp::segment::Endpoint;
+use crate::tcp::state::State;
+
+/// What was asked to be shown, of what there is.
+#[derive(Debug)]
+pub struct Listing<'a> {
+    /// Sockets of every state, by state, before anything narrows them.
+    pub states: BTreeMap<State, u64>,
+    /// Those that match what narrows them and are in CLOSE-WAIT: the findings.
+    pub stuck: Vec<&'a Socket>,
+    /// Those to list one by one.
+    pub listed: Vec<&'a Socket>,
+    pub snapshot: &'a Snapshot,
+}
+
+/// CLOSE-WAIT sockets of one process with one peer.
+#[derive(Debug)]
+pub struct Group<'a> {
+    pub held: Held<'a>,
+    pub netns: Option<&'a str>,
+    pub local: End,
+    pub peer: End,
+    pub count: u64,
+    pub least_unread: u32,
+    pub most_unread: u32,
+}
+
+/// An endpoint of a group; without a port where there are several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct End {
+    pub ip: std::net::IpAddr,
+    pub port: Option<u16>,
+}
+
+/// `10.0.0.5:3306`, `10.0.0.5:*`.
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.port, self.ip) {
+            (Some(port), ip) => Endpoint { ip, port }.fmt(f),
+            (None, std::net::IpAddr::V6(ip)) => write!(f, "[{ip}]:*"),
+            (None, ip) => write!(f, "{ip}:*"),
+        }
+    }
+}
+
+impl Listing<'_> {
+    /// The findings by process and peer, the largest group first.
+    ///
+    /// The end with the fewer ports is the service: a client's sockets are grouped by the peer's
+    /// port, a server's by its own.
+    pub fn groups(&self) -> Vec<Group<'_>> {
+        let serving: std::collections::BTreeSet<(Option<&str>, u16)> = self
+            .snapshot
+            .sockets
+            .iter()
+            .filter(|socket| socket.state == State::Listen)
+            .map(|socket| (socket.netns.as_deref(), socket.local.port))
+            .collect();
+        let mut groups = BTreeMap::new();
+        for socket in &self.stuck {
+            let netns = socket.netns.as_deref();
+            let serves = serving.contains(&(netns, socket.local.port));
+            let end = |end: Endpoint, with_port: bool| End {
+                ip: end.ip,
+                port: with_port.then_some(end.port),
+            };
+            let (local, peer) = (end(socket.local, serves), end(socket.peer, !serves));
+            // A process, not each of its descriptors.
+            let process = match socket.held() {
+                Held::By(holder) => (0, holder.pid),
+                Held::Backlog => (1, 0),
+                Held::Hidden => (2, 0),
+            };
+            let group = groups.entry((process, netns, local, peer)).or_insert(Group {
+                held: socket.held(),
+                netns,
+                local,
+                peer,
+                count: 0,
+                least_unread: u32::MAX,
+                most_unread: 0,
+            });
+            group.count += 1;
+            group.least_unread = group.least_unread.min(socket.recv_q);
+            group.most_unread = group.most_unread.max(socket.recv_q);
+        }
+        let mut groups: Vec<Group> = groups.into_values().collect();
+        groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+        groups
+    }
+
+    /// CLOSE-WAIT sockets by the process that holds them.
+    pub fn by_process(&self) -> BTreeMap<i32, u64> {
+        let mut counts = BTreeMap::new();
+        for socket in &self.stuck {
+            if let Held::By(holder) = socket.held() {
+                *counts.entry(holder.pid).or_default() += 1;
+            }
+        }
+        counts
+    }
+}
