@@ -1,0 +1,433 @@
+//! `closewait sockets` against leaks made here, and against `ss`.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use common::scenario::Scenario;
+use common::wire::MICROSECONDS;
+use common::{Scratch, closewait, command, json_lines, text};
+use serde_json::Value;
+
+/// Connections whose peer has closed, held by this process.
+struct Leaks {
+    listener: TcpListener,
+    held: Vec<TcpStream>,
+}
+
+/// What the program did with the end-of-file.
+#[derive(Clone, Copy)]
+enum Eof {
+    Unread,
+    Read,
+    /// There is data before it, too.
+    BehindData,
+}
+
+impl Leaks {
+    fn new(address: &str) -> Leaks {
+        Leaks { listener: TcpListener::bind(address).expect("a free port"), held: Vec::new() }
+    }
+
+    fn port(&self) -> u16 {
+        self.listener.local_addr().expect("bound").port()
+    }
+
+    /// One more connection that its peer closes and this process does not.
+    fn add(&mut self, eof: Eof) {
+        let mut held =
+            TcpStream::connect(self.listener.local_addr().expect("bound")).expect("connected");
+        let (mut peer, _) = self.listener.accept().expect("accepted");
+        if let Eof::BehindData = eof {
+            peer.write_all(b"four").expect("written");
+        }
+        drop(peer);
+        if let Eof::Read = eof {
+            assert_eq!(held.read(&mut [0]).expect("the end-of-file"), 0);
+        }
+        self.held.push(held);
+    }
+}
+
+/// The JSON lines for one port.
+fn listed(port: u16, more: &[&str]) -> Vec<Value> {
+    let port = port.to_string();
+    let args = [&["sockets", "--format", "jsonl", "--port", &port], more].concat();
+    // The kernel needs a moment to let a FIN through.
+    sleep(Duration::from_millis(50));
+    json_lines(&closewait(&args))
+}
+
+fn sockets(lines: &[Value]) -> Vec<&Value> {
+    lines.iter().filter(|line| line["type"] == "socket").collect()
+}
+
+#[test]
+fn every_stuck_socket_has_its_process_and_descriptor() {
+    let mut leaks = Leaks::new("127.0.0.1:0");
+    leaks.add(Eof::Unread);
+    leaks.add(Eof::Read);
+    leaks.add(Eof::BehindData);
+    let lines = listed(leaks.port(), &[]);
+    let found = sockets(&lines);
+    assert_eq!(found.len(), 3);
+    for (held, recv_q) in leaks.held.iter().zip([1, 0, 5]) {
+        let port = held.local_addr().expect("connected").port();
+        let socket = found.iter().find(|socket| socket["local"]["port"] == port).expect("listed");
+        assert_eq!(socket["state"], "CLOSE-WAIT");
+        assert_eq!(socket["recv_q"], recv_q);
+        assert_eq!(socket["peer"]["port"], leaks.port());
+        assert_eq!(socket["process"]["pid"], std::process::id());
+        assert_eq!(socket["process"]["fd"], held.as_raw_fd());
+        assert_eq!(socket["netns"], Value::Null);
+    }
+    assert_eq!(lines.last().expect("a summary")["findings"], 3);
+}
+
+#[test]
+fn the_text_says_what_recv_q_tells_and_ends_with_one() {
+    let mut leaks = Leaks::new("127.0.0.1:0");
+    leaks.add(Eof::Unread);
+    leaks.add(Eof::Read);
+    sleep(Duration::from_millis(50));
+    let port = leaks.port().to_string();
+    let output = closewait(&["sockets", "--port", &port]);
+    let (out, _) = text(&output);
+    assert!(out.contains("2 sockets in CLOSE-WAIT"), "{out}");
+    assert!(out.contains(&format!("{}  ", std::process::id())), "{out}");
+    assert!(out.contains("Recv-Q 0: the program read the end-of-file, and did not close"), "{out}");
+    assert!(out.contains("Recv-Q 1: the program never read the end-of-file"), "{out}");
+    assert!(out.contains(" descriptors in CLOSE-WAIT, limit "), "{out}");
+    assert_eq!(output.status.code(), Some(1));
+    let none = closewait(&["sockets", "--port", "1"]);
+    assert!(text(&none).0.contains("No socket in CLOSE-WAIT."));
+    assert_eq!(none.status.code(), Some(0));
+}
+
+#[test]
+fn a_connection_that_was_never_accepted_sits_in_the_backlog() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    drop(TcpStream::connect(address).expect("connected"));
+    let lines = listed(address.port(), &[]);
+    let found = sockets(&lines);
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (&found[0]["local"]["port"], &found[0]["process"]),
+        (&address.port().into(), &Value::Null)
+    );
+    let (out, _) = text(&closewait(&["sockets", "--port", &address.port().to_string()]));
+    assert!(out.contains("(backlog): no process has the socket"), "{out}");
+}
+
+#[test]
+fn ipv6_and_ipv4_mapped_sockets_are_listed() {
+    let Ok(six) = TcpListener::bind("[::1]:0") else { return common::skip("ipv6") };
+    let mut leaks = Leaks { listener: six, held: Vec::new() };
+    leaks.add(Eof::Unread);
+    let lines = listed(leaks.port(), &[]);
+    assert_eq!(sockets(&lines)[0]["local"]["ip"], "::1");
+    // A listener on [::] takes IPv4 too, as mapped addresses.
+    let Ok(both) = TcpListener::bind("[::]:0") else { return common::skip("ipv6") };
+    let port = both.local_addr().expect("bound").port();
+    let client = TcpStream::connect(("127.0.0.1", port)).expect("connected");
+    let (held, _) = both.accept().expect("accepted");
+    drop(client);
+    let lines = listed(port, &[]);
+    let found = sockets(&lines);
+    assert_eq!(found[0]["local"]["ip"], "127.0.0.1", "IPv4-mapped is IPv4");
+    drop(held);
+}
+
+#[test]
+fn narrowing_narrows() {
+    let mut leaks = Leaks::new("127.0.0.1:0");
+    leaks.add(Eof::Unread);
+    let port = leaks.port();
+    let count = |more: &[&str]| sockets(&listed(port, more)).len();
+    let me = std::process::id().to_string();
+    assert_eq!(count(&["--peer", "127.0.0.0/8"]), 1);
+    assert_eq!(count(&["--peer", &format!(":{port}")]), 1);
+    assert_eq!(count(&["--peer", "10.0.0.1"]), 0);
+    assert_eq!(count(&["--pid", &me]), 1);
+    assert_eq!(count(&["--pid", "1"]), 0);
+    assert_eq!(count(&["--state", "listen"]), 1);
+    assert_eq!(count(&["--state", "FIN-WAIT-2", "--state", "close_wait"]), 2);
+    assert_eq!(count(&["--all"]), 3, "the listener, and both ends");
+    assert_eq!(closewait(&["sockets", "--state", "SLEEPING"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_same_sockets_processes_and_descriptors_as_ss() {
+    let Ok(output) = Command::new("ss").arg("-tanpeH").output() else { return common::skip("ss") };
+    assert!(output.status.success());
+    let mut leaks = [Leaks::new("127.0.0.1:0"), Leaks::new("127.0.0.1:0")];
+    for leaks in &mut leaks {
+        for _ in 0..20 {
+            leaks.add(Eof::Unread);
+        }
+    }
+    sleep(Duration::from_millis(50));
+    for leaks in &leaks {
+        let port = leaks.port();
+        let filter = format!("( sport = :{port} or dport = :{port} )");
+        let output = Command::new("ss").args(["-tanpeH", &filter]).output().expect("ss runs");
+        let theirs = closewait::owner::saved::parse(&text(&output).0).expect("what ss prints");
+        let ours = closewait::owner::saved::parse(
+            &listed(port, &["--all"]).iter().map(|line| format!("{line}\n")).collect::<String>(),
+        )
+        .expect("our own lines");
+        let key = |socket: &closewait::owner::Socket| {
+            let holders: Vec<String> = socket
+                .holders
+                .iter()
+                .map(|h| format!("{} {} {}", h.pid, h.command, h.fd))
+                .collect();
+            format!(
+                "{} {} {} {} {holders:?}",
+                socket.state, socket.local, socket.peer, socket.recv_q
+            )
+        };
+        let set = |list: &[closewait::owner::Socket]| list.iter().map(key).collect::<BTreeSet<_>>();
+        assert_eq!(set(&ours), set(&theirs));
+        // A listener and both ends of each; another test may be given a port of ours for an end.
+        assert!(ours.len() >= 41);
+    }
+}
+
+#[test]
+fn watching_says_how_fast_it_grows() {
+    let mut leaks = Leaks::new("127.0.0.1:0");
+    leaks.add(Eof::Unread);
+    let port = leaks.port().to_string();
+    let mut watching = command(&["sockets", "--port", &port, "--watch=400ms", "-c", "3"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    for _ in 0..8 {
+        sleep(Duration::from_millis(70));
+        leaks.add(Eof::Unread);
+    }
+    let mut out = String::new();
+    watching.stdout.take().expect("a pipe").read_to_string(&mut out).expect("UTF-8");
+    assert_eq!(watching.wait().expect("it ends").code(), Some(1));
+    assert_eq!(out.matches("in CLOSE-WAIT\n").count(), 3, "{out}");
+    assert!(!out.contains('\x1b'), "a pipe gets lines");
+    assert!(out.contains(" a minute, which reaches the limit in "), "{out}");
+    assert!(out.contains(&format!("peer 127.0.0.1:{port}")), "{out}");
+}
+
+/// Not a test of its own: the process that holds leaks elsewhere, started by the tests below.
+#[test]
+fn helper_that_leaks() {
+    if std::env::var_os("CLOSEWAIT_TEST_LEAKS").is_none() {
+        return;
+    }
+    let mut leaks = Leaks::new("127.0.0.1:0");
+    leaks.add(Eof::Unread);
+    println!("\nport {}", leaks.port());
+    let mut wait = String::new();
+    std::io::stdin().read_line(&mut wait).expect("a pipe");
+}
+
+/// A process that leaks; ended when dropped.
+struct Leaker {
+    child: Child,
+    port: u16,
+    /// Kept open: the helper goes on printing.
+    _out: Lines<BufReader<ChildStdout>>,
+}
+
+impl Leaker {
+    fn start(mut through: Command) -> Leaker {
+        let mut child = through
+            .args(["helper_that_leaks", "--exact", "--nocapture"])
+            .env("CLOSEWAIT_TEST_LEAKS", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the helper starts");
+        let mut out = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let port = out
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("port ")?.parse().ok())
+            .expect("the helper says its port");
+        Leaker { child, port, _out: out }
+    }
+}
+
+impl Drop for Leaker {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0)
+}
+
+/// A network namespace; deleted when dropped.
+struct Namespace(String);
+
+impl Namespace {
+    fn new(name: &str) -> Option<Namespace> {
+        let name = format!("cw-{name}-{}", std::process::id());
+        let made = Command::new("ip").args(["netns", "add", &name]).status();
+        made.is_ok_and(|status| status.success()).then(|| {
+            let lo = ["-n", &name, "link", "set", "lo", "up"];
+            assert!(Command::new("ip").args(lo).status().expect("ip runs").success());
+            Namespace(name)
+        })
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
+    }
+}
+
+#[test]
+fn other_network_namespaces_by_name_by_process_and_all() {
+    let namespace = if is_root() { Namespace::new("list") } else { None };
+    let Some(namespace) = namespace else { return common::skip("netns") };
+    let me = std::env::current_exe().expect("a path");
+    let mut inside = Command::new("ip");
+    inside.args(["netns", "exec", &namespace.0]).arg(&me);
+    let leaker = Leaker::start(inside);
+    let pid = leaker.child.id().to_string();
+    assert_eq!(sockets(&listed(leaker.port, &[])).len(), 0, "not in our own namespace");
+    for netns in [namespace.0.as_str(), &pid, "all"] {
+        let lines = listed(leaker.port, &["--netns", netns]);
+        let found = sockets(&lines);
+        assert_eq!(found.len(), 1, "{netns}");
+        assert_eq!(found[0]["process"]["pid"].to_string(), pid);
+        let label = found[0]["netns"].as_str().expect("named");
+        assert!(netns == "all" || label == netns, "{label}");
+    }
+    drop(leaker);
+    // Without any process in it, a named namespace is entered.
+    let lines = listed(1, &["--netns", &namespace.0]);
+    assert_eq!(lines.last().expect("a summary")["findings"], 0);
+    let output = closewait(&["sockets", "--netns", "no-such-namespace"]);
+    assert!(text(&output).1.contains("no network namespace \"no-such-namespace\""));
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// As a plain user, with the two capabilities, and as root: what each can see.
+#[test]
+fn permissions_decide_what_is_seen() {
+    if !is_root() {
+        return common::skip("root");
+    }
+    let scratch = Scratch::new();
+    let binary = scratch.path().join("closewait");
+    std::fs::copy(common::BINARY, &binary).expect("a copy");
+    for path in [scratch.path(), &binary] {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("opened");
+    }
+    let mut leaks = Leaks::new("127.0.0.1:0");
+    leaks.add(Eof::Unread);
+    sleep(Duration::from_millis(50));
+    let port = leaks.port().to_string();
+    const NOBODY: u32 = 65_534;
+    let mut plain = Command::new(&binary);
+    plain.args(["sockets", "--port", &port]).uid(NOBODY).gid(NOBODY);
+    let (out, _) = text(&plain.output().expect("it runs"));
+    assert!(out.contains("1 socket in CLOSE-WAIT") && out.contains("(unknown)"), "{out}");
+    assert!(out.contains("give closewait cap_sys_ptrace and cap_dac_read_search"), "{out}");
+
+    let caps = "+sys_ptrace,+dac_read_search";
+    let mut capable = Command::new("setpriv");
+    capable
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+        .args(["--inh-caps", caps, "--ambient-caps", caps])
+        .arg(&binary)
+        .args(["sockets", "--port", &port]);
+    let Ok(output) = capable.output() else { return common::skip("setpriv") };
+    let (out, err) = text(&output);
+    assert!(out.contains(&std::process::id().to_string()), "{out}{err}");
+    assert!(!out.contains("(unknown)"), "{out}");
+
+    let (out, _) = text(&closewait(&["sockets", "--port", &port]));
+    assert!(out.contains(&std::process::id().to_string()), "{out}");
+}
+
+#[test]
+fn csv_lists_sockets_too() {
+    let mut leaks = Leaks::new("127.0.0.1:0");
+    leaks.add(Eof::Unread);
+    sleep(Duration::from_millis(50));
+    let port = leaks.port().to_string();
+    let (out, _) = text(&closewait(&["sockets", "--port", &port, "--format", "csv"]));
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].starts_with("state,local.ip,local.port,peer.ip"), "{out}");
+    assert!(lines[1].starts_with("CLOSE-WAIT,127.0.0.1,"), "{out}");
+}
+
+/// A saved list joins a capture: findings get their process, older sockets are listed.
+#[test]
+fn a_saved_list_joins_the_report() {
+    let scratch = Scratch::new();
+    let path = common::project("fixtures/scenarios/leak.scn");
+    let scenario = Scenario::read(&path).expect("a scenario");
+    let capture = scratch.write("x.pcap", &MICROSECONDS.write(1, &scenario.records()));
+    let ss = "\
+State      Recv-Q Send-Q Local Address:Port    Peer Address:Port Process
+CLOSE-WAIT 1      0      172.18.0.5:38822      172.18.0.3:3306   users:((\"orders-api\",pid=26922,fd=6)) uid:1000 ino:55 sk:2 -->
+CLOSE-WAIT 0      0      172.18.0.5:30000      172.18.0.3:3306   users:((\"orders-api\",pid=26922,fd=5)) uid:1000 ino:54 sk:1 -->
+ESTAB      0      0      172.18.0.5:30001      172.18.0.3:3306   users:((\"orders-api\",pid=26922,fd=4)) uid:1000 ino:53 sk:3 <->
+";
+    let list = scratch.write("ss.txt", ss.as_bytes());
+    let output = closewait(&[&capture, "--sockets", &list, "--format", "jsonl"]);
+    let lines = json_lines(&output);
+    assert_eq!(lines[0]["process"]["command"], "orders-api");
+    assert_eq!(lines[0]["process"]["fd"], 6);
+    assert_eq!(lines[0]["kernel"]["confirmed"], true);
+    assert_eq!(lines[0]["before_capture"], false);
+    let before = &lines[1];
+    assert_eq!((&before["before_capture"], &before["first"]), (&true.into(), &Value::Null));
+    assert_eq!((&before["local"], &before["holder"]), (&"a".into(), &"a".into()));
+    assert_eq!(before["a"]["port"], 30_000);
+    assert_eq!((&before["kernel"]["recv_q"], &before["process"]["fd"]), (&0.into(), &5.into()));
+    assert_eq!(lines[2]["findings"], 2);
+    assert_eq!(output.status.code(), Some(1));
+
+    let (out, _) = text(&closewait(&[&capture, "--sockets", &list]));
+    assert!(out.starts_with("1 of 1 connection left in CLOSE-WAIT"), "{out}");
+    assert!(out.contains("orders-api[26922] fd 6"), "{out}");
+    assert!(out.contains("1 socket in CLOSE-WAIT before the capture"), "{out}");
+    assert!(out.contains("172.18.0.5:30000"), "{out}");
+
+    let wrong = scratch.write("wrong.txt", b"not a list\n");
+    let output = closewait(&[&capture, "--sockets", &wrong]);
+    assert!(text(&output).1.contains("wrong.txt: line 1 is no socket of `ss -tanpe`"));
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// What `sockets` saves, `read` understands.
+#[test]
+fn our_own_list_joins_as_well() {
+    let mut leaks = Leaks::new("127.0.0.1:0");
+    leaks.add(Eof::Unread);
+    let lines = listed(leaks.port(), &["--all"]);
+    let saved: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let parsed = closewait::owner::saved::parse(&saved).expect("our own lines");
+    assert_eq!(parsed.len(), 3);
+    let holder = parsed
+        .iter()
+        .flat_map(|socket| &socket.holders)
+        .find(|h| h.fd == leaks.held[0].as_raw_fd());
+    assert_eq!(holder.expect("held").pid as u32, std::process::id());
+}
