@@ -20,11 +20,12 @@ test: needs-test
 needs-build:
 	@.ci/need 'echo "#include <pcap.h>" | cc -E -' libpcap-dev
 
-# tcpdump and tshark to compare with; a MariaDB, an HAProxy and network namespaces for the reproduction.
+# tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction.
+SBIN = PATH=$$PATH:/usr/sbin:/sbin
 needs-test: needs-build
-	@.ci/need 'command -v tcpdump' tcpdump
-	@.ci/need 'command -v tshark dumpcap' tshark
-	@.ci/need 'command -v mariadbd mariadb-install-db' mariadb-server
-	@.ci/need 'command -v haproxy' haproxy
-	@.ci/need 'command -v ip ss' iproute2
-	@.ci/need 'command -v bpftrace' bpftrace || echo 'without bpftrace, exact kernel times are not compared' >&2
+	@.ci/need '$(SBIN) command -v tcpdump' tcpdump
+	@.ci/need '$(SBIN) command -v tshark && command -v dumpcap' tshark
+	@.ci/need '$(SBIN) command -v mariadbd && command -v mariadb-install-db' mariadb-server
+	@.ci/need '$(SBIN) command -v haproxy' haproxy
+	@.ci/need '$(SBIN) command -v ip && command -v ss' iproute2
+	@.ci/need '$(SBIN) command -v bpftrace' bpftrace || echo 'no bpftrace: exact kernel times are not compared' >&2

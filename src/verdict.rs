@@ -503,6 +503,10 @@ impl<'a> Case<'a> {
             let sent = h.fin.peer_snd_max_then;
             sent.is_none_or(|sent| ack.is_after(sent))
         });
+        // A bare ACK of the holder can show by its number what was not captured itself.
+        let acked_uncaptured = h.closing.ack.zip(h.holding.captured_max);
+        let acked_uncaptured =
+            acked_uncaptured.is_some_and(|(ack, captured)| ack.number.is_after(captured));
         let arrives_only = self.local.judges(h.holder) && h.holding.seen_in && !h.holding.seen_out;
         let half_closed = close == Close::HalfClosed;
         let assumed = half_closed && self.acknowledged(h) == Acknowledged::Assumed
@@ -513,7 +517,10 @@ impl<'a> Case<'a> {
                 self.flow.notes.midstream && h.holding.last_payload.is_none(),
                 Doubt::FinBeforeCapture,
             ),
-            (acked_beyond_sent, Doubt::LostBeforeFin),
+            (
+                acked_beyond_sent || acked_uncaptured && close == Close::HalfClosed,
+                Doubt::LostBeforeFin,
+            ),
             (close == Close::Closed, Doubt::FinImplied),
             (assumed, Doubt::Unconfirmed),
             (self.tap.drops > 0, Doubt::Dropped),

@@ -23,6 +23,9 @@ pub struct Half {
     pub lowest: Option<Seq>,
     /// The number after the highest octet that it was seen to send: SND.NXT, at least.
     pub snd_max: Option<Seq>,
+    /// The number after the highest octet that was itself captured (a SYN, payload, a FIN). Below
+    /// `snd_max`, a bare ACK's number shows that something was sent and not captured.
+    pub captured_max: Option<Seq>,
     /// Its first and its highest SEG.ACK.
     pub first_ack: Option<Seq>,
     pub ack: Option<Acked>,
@@ -108,6 +111,7 @@ impl Half {
             syn_ack: false,
             lowest: None,
             snd_max: None,
+            captured_max: None,
             first_ack: None,
             ack: None,
             last_payload: None,
@@ -192,6 +196,11 @@ impl Half {
             Some(max) => (end.ahead_of(max).max(0) as u32).min(segment.len),
         };
         self.snd_max = Some(later(self.snd_max, end));
+        if segment.len > 0 || segment.flags.syn() {
+            self.captured_max = Some(later(self.captured_max, end));
+        }
+        // Where a side first appears, nothing before it can be missed.
+        self.captured_max.get_or_insert(start);
         if new > 0 {
             self.last_payload = Some(segment.place);
             self.payload_times.record(segment.place.time);
@@ -221,6 +230,7 @@ impl Half {
     fn take_fin(&mut self, segment: &Segment, peer_snd_max: Option<Seq>) -> bool {
         let end = segment.end_of_payload() + 1;
         self.snd_max = Some(later(self.snd_max, end));
+        self.captured_max = Some(later(self.captured_max, end));
         let first = self.fin.is_none();
         match &mut self.fin {
             Some(fin) if fin.end == end => {
