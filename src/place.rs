@@ -9,6 +9,12 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(i64);
 
+impl Default for Time {
+    fn default() -> Time {
+        Time::UNKNOWN
+    }
+}
+
 impl Time {
     /// A packet without a usable time. Orders before every known time.
     pub const UNKNOWN: Time = Time(i64::MIN);

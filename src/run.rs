@@ -119,6 +119,10 @@ impl Run<'_> {
         };
         self.begin_file(&mut source);
         let read = self.frames(&mut source, watch)?;
+        let lines = source.about().lines_skipped;
+        if lines > 0 {
+            *self.totals.skipped.entry(Skipped::NoPacket).or_default() += lines;
+        }
         let point = self.point();
         point.take_about(source.about());
         point.take_drops(source.about());

@@ -28,7 +28,8 @@ fn golden(path: &Path, got: &[u8]) {
 /// Each capture in `fixtures/captures` has its text and its JSON lines beside it.
 #[test]
 fn every_capture_gives_its_expected_report() {
-    let captures = ["pcap", "pcapng"].map(|kind| common::files("fixtures/captures", kind)).concat();
+    let captures =
+        ["pcap", "pcapng", "tcpdump"].map(|kind| common::files("fixtures/captures", kind)).concat();
     assert!(!captures.is_empty());
     for capture in captures {
         let name = capture.file_name().expect("a file").to_string_lossy().into_owned();

@@ -10,11 +10,12 @@ pub struct Buffer {
     end: usize,
     /// Bytes consumed before `start`.
     consumed: u64,
+    at_end: bool,
 }
 
 impl Buffer {
     pub fn new(input: Box<dyn Read + Send>, capacity: usize) -> Buffer {
-        Buffer { input, bytes: vec![0; capacity], start: 0, end: 0, consumed: 0 }
+        Buffer { input, bytes: vec![0; capacity], start: 0, end: 0, consumed: 0, at_end: false }
     }
 
     /// The first `len` bytes, or all that are left where the input ends before.
@@ -33,7 +34,10 @@ impl Buffer {
                 self.bytes.resize(self.bytes.len() + more, 0);
             }
             match self.input.read(&mut self.bytes[self.end..]) {
-                Ok(0) => break,
+                Ok(0) => {
+                    self.at_end = true;
+                    break;
+                }
                 Ok(n) => self.end += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
@@ -47,6 +51,16 @@ impl Buffer {
     pub fn get(&self, from: usize, len: usize) -> &[u8] {
         let held = &self.bytes[self.start..self.end];
         held.get(from..from.saturating_add(len)).unwrap_or_default()
+    }
+
+    /// All that has been read and not consumed.
+    pub fn held(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// The input has ended; what is held is the last of it.
+    pub fn is_at_end(&self) -> bool {
+        self.at_end
     }
 
     pub fn consume(&mut self, len: usize) {

@@ -10,6 +10,7 @@ use super::buffer::Buffer;
 use super::classic::Classic;
 use super::compression::decompressed;
 use super::pcapng::{Pcapng, SECTION_HEADER};
+use super::text::Text;
 use super::{About, Error, Frame, LinkType, Next, Source, Trouble};
 use crate::place::{Place, Time};
 use crate::tcp::segment::Direction;
@@ -98,6 +99,7 @@ impl From<io::Error> for Broken {
 enum Format {
     Classic(Classic),
     Pcapng(Pcapng),
+    Text(Text),
 }
 
 /// Packets of one file.
@@ -176,6 +178,7 @@ impl FileSource {
         match &mut self.format {
             Format::Classic(format) => format.locate(&mut self.buffer),
             Format::Pcapng(format) => format.locate(&mut self.buffer, &mut self.about),
+            Format::Text(format) => format.locate(&mut self.buffer, &mut self.about),
         }
     }
 
@@ -213,7 +216,10 @@ impl Source for FileSource {
             link: record.link,
             original_len: record.original_len,
             direction: record.direction,
-            data: self.buffer.get(record.data_at, record.data_len),
+            data: match &self.format {
+                Format::Text(text) => text.packet(),
+                _ => self.buffer.get(record.data_at, record.data_len),
+            },
         }))
     }
 
@@ -246,7 +252,10 @@ fn recognise(buffer: &mut Buffer, about: &mut About) -> Result<Format, Trouble> 
                 Err(_) => Err(Trouble::NotACapture("it ends inside its file header".into())),
             }
         }
-        _ => Err(Trouble::NotACapture(looks_like(buffer))),
+        _ => match Text::recognise(buffer).map_err(read_failed)? {
+            Some(text) => Ok(Format::Text(text)),
+            None => Err(Trouble::NotACapture(looks_like(buffer))),
+        },
     }
 }
 
@@ -265,7 +274,9 @@ fn looks_like(buffer: &mut Buffer) -> String {
         [b'B', b'Z', b'h', ..] => "it is compressed: bunzip2 -c FILE | closewait -",
         [0xfd, b'7', b'z', b'X', b'Z', ..] => "it is compressed: xz -dc FILE | closewait -",
         [b's', b'n', b'o', b'o', b'p', ..] => "it is in snoop's format: editcap -F pcapng FILE OUT",
-        _ if text => "it is text; tcpdump -w FILE writes a capture",
+        _ if text => {
+            "it is text, and no line of it is a packet as tcpdump -n prints it (tcpdump -w FILE writes a capture)"
+        }
         _ => {
             "it begins like neither pcap nor pcapng; editcap -F pcapng FILE OUT converts many formats"
         }

@@ -4,6 +4,7 @@
 //!
 //! * [`mod@file`]: a capture file or standard input, in whatever format
 //! * [`classic`], [`pcapng`]: the two formats
+//! * [`text`]: what `tcpdump -n` prints
 //! * [`compression`], [`buffer`]: the bytes on their way in
 //! * [`series`]: the order of several files
 //! * [`filter`]: BPF expressions, compiled by libpcap where it is built in
@@ -15,6 +16,7 @@ pub mod file;
 pub mod filter;
 pub mod pcapng;
 pub mod series;
+pub mod text;
 
 use core::fmt;
 use std::collections::BTreeSet;
@@ -68,6 +70,8 @@ pub struct About {
     pub drops: u64,
     /// The addresses of its interfaces.
     pub addresses: BTreeSet<IpAddr>,
+    /// Lines of a text that are no packets.
+    pub lines_skipped: u64,
 }
 
 /// A link-layer header type, by its number in files (LINKTYPE_…).
@@ -87,6 +91,8 @@ impl LinkType {
     pub const IPV6: LinkType = LinkType(229);
     pub const NFLOG: LinkType = LinkType(239);
     pub const LINUX_SLL2: LinkType = LinkType(276);
+    /// No number of the registry: a packet that tcpdump printed, and that is no TCP.
+    pub const TEXT: LinkType = LinkType(u16::MAX);
 }
 
 /// The name in the registry of link types without its prefix, or the number.
@@ -114,6 +120,7 @@ impl fmt::Display for LinkType {
             229 => "IPV6",
             239 => "NFLOG",
             276 => "LINUX_SLL2",
+            u16::MAX => "text without TCP flags",
             other => return write!(f, "{other}"),
         };
         f.write_str(name)

@@ -25,6 +25,8 @@ use crate::tcp::seq::Seq;
 pub enum Skipped {
     /// The filter does not match it.
     NotMatched,
+    /// A line of a text that is no packet.
+    NoPacket,
     UnknownLink(LinkType),
     /// Some other network protocol, by its EtherType.
     NotIp(u16),
@@ -67,6 +69,8 @@ impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Skipped::NotMatched => f.write_str("not matched by the filter"),
+            Skipped::NoPacket => f.write_str("line that is no packet"),
+            Skipped::UnknownLink(LinkType::TEXT) => write!(f, "{}", LinkType::TEXT),
             Skipped::UnknownLink(link) => write!(f, "link type {link}"),
             Skipped::NotIp(0x0806) => f.write_str("ARP"),
             Skipped::NotIp(0x88cc) => f.write_str("LLDP"),

@@ -1,0 +1,109 @@
+//! Sequence numbers as they were on the wire.
+//!
+//! tcpdump remembers the first packet with an ACK of each connection and prints later numbers
+//! relative to it; `-S` prints all as they are. A bare ACK's SEQ is not printed: it is its sender's
+//! highest sent or acknowledged.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use super::line::Printed;
+use crate::tcp::seq::{Seq, later};
+
+/// More connections than this are forgotten all at once: a text is not that long.
+const MAX_TALKS: usize = 1 << 20;
+
+#[derive(Default)]
+pub struct Numbers {
+    talks: HashMap<(SocketAddr, SocketAddr), Talk>,
+    /// The text prints numbers as they are (`-S`), by the last line that told.
+    as_is: bool,
+}
+
+/// What is known of one connection: the lower address first.
+#[derive(Default)]
+struct Talk {
+    /// What tcpdump subtracts, once it has seen a packet with an ACK.
+    base: Option<[Seq; 2]>,
+    /// The highest number each side has sent, or its peer acknowledged.
+    reached: [Option<Seq>; 2],
+}
+
+/// A number to begin with where none was printed.
+const UNSEEN: Seq = Seq(1 << 30);
+
+impl Numbers {
+    /// Nothing is known of any connection yet, but how these lines print numbers.
+    pub fn like(lines: impl Iterator<Item = Printed>) -> Numbers {
+        let mut tried = Numbers::default();
+        for printed in lines {
+            tried.absolute(&printed);
+        }
+        Numbers { as_is: tried.as_is, ..Numbers::default() }
+    }
+
+    /// SEG.SEQ and SEG.ACK of a printed packet. `None` where its SEQ cannot be known: `-S`, and a
+    /// bare ACK of a side that has not been seen before.
+    pub fn absolute(&mut self, printed: &Printed) -> Option<(u32, u32)> {
+        if self.talks.len() >= MAX_TALKS {
+            self.talks.clear();
+        }
+        let (key, me) = match printed.from <= printed.to {
+            true => ((printed.from, printed.to), 0),
+            false => ((printed.to, printed.from), 1),
+        };
+        let talk = self.talks.entry(key).or_default();
+        if self.as_is && printed.seq.is_none() && talk.reached[me].is_none() {
+            return None;
+        }
+        let (seq, ack) = talk.absolute(printed, me, &mut self.as_is);
+        talk.reach(printed, me, seq, ack);
+        Some((seq.0, ack.map_or(0, |ack| ack.0)))
+    }
+}
+
+impl Talk {
+    fn absolute(&mut self, printed: &Printed, me: usize, as_is: &mut bool) -> (Seq, Option<Seq>) {
+        let as_printed = printed.seq.map(Seq);
+        let Some(ack) = printed.ack.filter(|_| printed.flags.ack()).map(Seq) else {
+            // Without an ACK, nothing is subtracted.
+            return (as_printed.unwrap_or(self.reached[me].unwrap_or(UNSEEN)), None);
+        };
+        let base = match self.base {
+            Some(base) if !printed.flags.syn() => base,
+            _ => {
+                let seq = as_printed.or(self.reached[me]).unwrap_or(UNSEEN);
+                let mut base = [seq; 2];
+                base[1 - me] = ack + u32::MAX;
+                self.base = Some(base);
+                return (seq, Some(ack));
+            }
+        };
+        let relative = |number: Seq, side: usize| base[side] + number.0;
+        // `-S`: the printed number itself is nearer to what this connection has reached.
+        let near = self.reached[1 - me].unwrap_or(base[1 - me]);
+        let distance = |number: Seq| number.ahead_of(near).unsigned_abs();
+        *as_is = distance(ack) < distance(relative(ack, 1 - me));
+        let absolute = |number, side| if *as_is { number } else { relative(number, side) };
+        let seq = match as_printed {
+            Some(seq) => absolute(seq, me),
+            None => self.reached[me].unwrap_or(base[me]),
+        };
+        (seq, Some(absolute(ack, 1 - me)))
+    }
+
+    fn reach(&mut self, printed: &Printed, me: usize, seq: Seq, ack: Option<Seq>) {
+        if printed.flags.rst() {
+            return;
+        }
+        let fin_or_syn = u32::from(printed.flags.syn()) + u32::from(printed.flags.fin());
+        let end = seq + printed.len + fin_or_syn;
+        // A SYN begins anew.
+        let before = if printed.flags.syn() { None } else { self.reached[me] };
+        self.reached[me] = Some(later(before, end));
+        if let Some(ack) = ack {
+            let before = if printed.flags.syn() { None } else { self.reached[1 - me] };
+            self.reached[1 - me] = Some(later(before, ack));
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What tcpdump prints is read as the capture that it was printed from.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use common::{Scratch, closewait, json_lines, text};
+use serde_json::{Value, json};
+
+/// tcpdump's text of a capture, or `None` without tcpdump.
+fn printed(capture: &str, options: &[&str]) -> Option<String> {
+    let path = common::project(capture);
+    let output =
+        Command::new("tcpdump").args(options).arg("-r").arg(path).env("TZ", "UTC").output();
+    Some(text(&output.ok()?).0)
+}
+
+/// What was found, as far as a text can tell it.
+fn essence(path: &str, local: &[&str]) -> BTreeSet<String> {
+    let args = [&[path, "--all", "--format", "jsonl"], local].concat();
+    let output = closewait(&args);
+    let lines = json_lines(&output);
+    assert!(!lines.is_empty(), "{}", text(&output).1);
+    let flows = lines.iter().filter(|line| line["type"] == "flow");
+    let end = |end: &Value| format!("{}:{} {}", end["ip"], end["port"], end["state"]);
+    flows
+        .map(|flow| {
+            let side = |key: &str| flow[key].as_str().map(|side| end(&flow[side]));
+            let mut ends = [end(&flow["a"]), end(&flow["b"])];
+            ends.sort();
+            let words = json!([flow["verdict"], flow["reason"], flow["doubts"]]);
+            format!("{ends:?} {words} {:?} {:?}", side("holder"), side("local"))
+        })
+        .collect()
+}
+
+const CAPTURES: [&str; 3] = [
+    "fixtures/captures/incident.pcap",
+    "fixtures/captures/reproduction/app.pcap",
+    "fixtures/captures/reproduction/any-sll2.pcap",
+];
+
+#[test]
+fn every_style_of_tcpdump_says_what_the_capture_says() {
+    let scratch = Scratch::new();
+    for capture in CAPTURES {
+        let whole = common::project(capture);
+        let expected = essence(whole.to_str().expect("UTF-8"), &[]);
+        for options in [
+            &["-n"][..],
+            &["-nn"],
+            &["-n", "-tt"],
+            &["-n", "-ttt"],
+            &["-n", "-tttt"],
+            &["-n", "-ttttt"],
+            &["-n", "-e"],
+            &["-n", "-v"],
+            &["-n", "-vv", "-e"],
+            &["-n", "-S"],
+            &["-n", "-S", "-v", "-tttt", "-e"],
+        ] {
+            let Some(lines) = printed(capture, options) else { return common::skip("tcpdump") };
+            let path = scratch.write("printed.txt", lines.as_bytes());
+            let mut got = essence(&path, &[]);
+            let mut wanted = expected.clone();
+            if options.contains(&"-S") {
+                // The number of a first bare ACK is in no line: one more thing was not captured.
+                let without = |set: BTreeSet<String>| -> BTreeSet<String> {
+                    set.into_iter().map(|flow| flow.replace(",\"lost-before-fin\"", "")).collect()
+                };
+                (got, wanted) = (without(got), without(wanted));
+            }
+            assert_eq!(got, wanted, "{capture} {options:?}");
+        }
+    }
+}
+
+/// Without times nothing can be said of how long, but what happened stands.
+#[test]
+fn without_times_the_leak_is_a_leak() {
+    let Some(lines) = printed(CAPTURES[0], &["-n", "-t"]) else { return common::skip("tcpdump") };
+    let scratch = Scratch::new();
+    let path = scratch.write("printed.txt", lines.as_bytes());
+    let flow = &json_lines(&closewait(&[&path, "--format", "jsonl"]))[0];
+    assert_eq!((&flow["verdict"], &flow["holder"]), (&"leak".into(), &"a".into()));
+    assert_eq!((&flow["held_s"], &flow["first"]["time"]), (&Value::Null, &Value::Null));
+}
+
+const INCIDENT: &str = include_str!("../fixtures/captures/incident-as-text.tcpdump");
+
+/// A ticket quotes, indents, and says things between the lines.
+#[test]
+fn a_ticket_can_be_pasted() {
+    let scratch = Scratch::new();
+    let quoted: String = INCIDENT.lines().map(|line| format!("  > {line}\r\n\r\n")).collect();
+    let ticket =
+        format!("Hi all,\nwe see this since 04:00:\n\n{quoted}\nIt was > 20 sockets.\n-- \nJo\n");
+    let path = scratch.write("ticket.txt", ticket.as_bytes());
+    let lines = json_lines(&closewait(&[&path, "--format", "jsonl"]));
+    assert_eq!(lines[0]["verdict"], "leak");
+    assert_eq!(lines[0]["doubts"], json!(["brief", "lost-before-fin"]));
+    assert_eq!(lines[0]["idle_before_fin_s"], 30.013446);
+    assert_eq!(lines[1]["skipped"]["line that is no packet"], 5);
+    assert_eq!(lines[1]["packets"], 5);
+}
+
+/// Piped from `tcpdump -l`, packet by packet.
+#[test]
+fn a_pipe_is_read_line_by_line() {
+    let mut child = common::command(&["-", "--format", "jsonl"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    for line in INCIDENT.lines() {
+        writeln!(stdin, "{line}").expect("written");
+        stdin.flush().expect("written");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(json_lines(&output)[0]["verdict"], "leak");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+/// A capture that runs past midnight has no date to tell it.
+#[test]
+fn midnight_is_a_new_day() {
+    let scratch = Scratch::new();
+    let late = INCIDENT.replace("11:38:15", "23:59:45").replace("11:38:45", "00:00:15");
+    let path = scratch.write("late.txt", late.as_bytes());
+    let flow = &json_lines(&closewait(&[&path, "--format", "jsonl"]))[0];
+    assert_eq!(flow["idle_before_fin_s"], 30.013446);
+}
+
+/// A text that names hosts and services cannot be read, and says which flag is missing.
+#[test]
+fn names_are_not_numbers() {
+    let scratch = Scratch::new();
+    let named = INCIDENT.replace("172.18.0.5", "app").replace("3306", "mysql");
+    let path = scratch.write("named.txt", named.as_bytes());
+    let output = closewait(&[&path]);
+    assert!(text(&output).1.contains("no line of it is a packet as tcpdump -n prints it"));
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// Lines without end, bytes that are no text, numbers too large: nothing may hang or fail.
+#[test]
+fn hostile_text_is_only_text() {
+    let scratch = Scratch::new();
+    let first = INCIDENT.lines().next().expect("a line");
+    for tail in [
+        "x".repeat(300_000),
+        format!("{}\n", first.replace("4065722321", "99999999999999999999")),
+        format!("{}\n", first.replace("length 0", "length 4294967295")),
+        format!("{}\n", first.replace("[S]", "[S\u{1b}[31m]")),
+        first.replace("38822", "99999"),
+        "\u{0}\u{0}\u{0}".into(),
+    ] {
+        let path = scratch.write("x.txt", format!("{INCIDENT}{tail}").as_bytes());
+        let output = closewait(&[&path]);
+        let (out, err) = text(&output);
+        assert!(out.contains("left in CLOSE-WAIT") && !out.contains('\u{1b}'), "{out}{err}");
+    }
+    let mut bytes = INCIDENT.as_bytes().to_vec();
+    bytes.extend([0xff, 0xfe, b'\n']);
+    let path = scratch.write("x.txt", &bytes);
+    assert_eq!(closewait(&[&path]).status.code(), Some(1));
+}
