@@ -18,6 +18,7 @@ use crate::owner::saved;
 use crate::report::text::Look;
 use crate::report::units::Zone;
 use crate::run::Plan;
+use crate::table::MAX_FLOWS;
 use crate::tcp::state::State;
 use crate::verdict::Policy;
 
@@ -195,6 +196,11 @@ struct ReadArgs {
     #[arg(long)]
     separate: bool,
 
+    /// The most connections to keep in memory. Beyond it, finished ones are judged and forgotten
+    /// first, then unanswered SYNs, open ones, and half-closed ones last
+    #[arg(long, value_name = "N", default_value_t = MAX_FLOWS)]
+    max_flows: usize,
+
     /// A saved list of the host's sockets: each finding gets its process, and sockets stuck before
     /// the capture are listed (`ss -tanpe`, or `closewait sockets --format jsonl --all`)
     #[arg(long, value_name = "FILE")]
@@ -339,6 +345,7 @@ impl ReadArgs {
                 all: self.all,
                 separate: self.separate,
                 sockets,
+                max_flows: self.max_flows,
             },
             format: self.output.format(),
             look: Look {

@@ -2,6 +2,8 @@
 //!
 //! Both types are small on purpose: a flow keeps several of each.
 
+use std::num::NonZeroU64;
+
 /// Nanoseconds since 1970-01-01 UTC, or [`Time::UNKNOWN`].
 ///
 /// A pcapng simple packet has no time at all, and a damaged one can claim any; neither may stop the
@@ -47,7 +49,8 @@ impl Time {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     pub time: Time,
-    position: u64,
+    /// Never zero, so that a place that may be missing costs no more than one that is there.
+    position: NonZeroU64,
 }
 
 /// Bits of the frame number in `Place::position`; the rest are the file (16) and the digits (4).
@@ -56,29 +59,29 @@ const FRAME_BITS: u32 = 44;
 impl Place {
     /// `digits` are the decimal digits that the capture gives to a second (0 to 9).
     pub fn new(time: Time, file: u16, frame: u64, digits: u8) -> Place {
-        let frame = frame.min((1 << FRAME_BITS) - 1);
-        let position = u64::from(file) << (FRAME_BITS + 4) | frame << 4 | u64::from(digits.min(9));
-        Place { time, position }
+        let frame = frame.clamp(1, (1 << FRAME_BITS) - 1);
+        let bits = u64::from(file) << (FRAME_BITS + 4) | frame << 4 | u64::from(digits.min(9));
+        Place { time, position: NonZeroU64::new(bits).unwrap_or(NonZeroU64::MIN) }
     }
 
     /// The index of the file in the order of reading.
     pub fn file(self) -> usize {
-        (self.position >> (FRAME_BITS + 4)) as usize
+        (self.position.get() >> (FRAME_BITS + 4)) as usize
     }
 
     /// The packet's number in its file, counted from 1 as Wireshark does.
     pub fn frame(self) -> u64 {
-        self.position >> 4 & ((1 << FRAME_BITS) - 1)
+        self.position.get() >> 4 & ((1 << FRAME_BITS) - 1)
     }
 
     /// How many decimal digits of a second the capture records.
     pub fn digits(self) -> usize {
-        (self.position & 0xf) as usize
+        (self.position.get() & 0xf) as usize
     }
 
     /// A key that orders places as they were read.
     pub fn order(self) -> u64 {
-        self.position
+        self.position.get()
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Plan {
     pub separate: bool,
     /// The sockets of the host, as somebody saved them.
     pub sockets: Option<SocketList>,
+    /// The most flows to keep in memory, for each capture point.
+    pub max_flows: usize,
 }
 
 /// Who is told what happens on the way.
@@ -62,6 +64,7 @@ pub fn run(plan: Plan, render: &mut dyn Render, watch: &mut dyn Watch) -> io::Re
         all: plan.all,
         separate: plan.separate,
         sockets: plan.sockets,
+        max_flows: plan.max_flows,
         decoder: Decoder::default(),
         render,
         points: Vec::new(),
@@ -91,6 +94,7 @@ struct Run<'a> {
     all: bool,
     separate: bool,
     sockets: Option<SocketList>,
+    max_flows: usize,
     decoder: Decoder,
     render: &'a mut dyn Render,
     points: Vec<CapturePoint>,
@@ -155,7 +159,7 @@ impl Run<'_> {
         if let Some((found, _)) = going_on.max_by_key(|(_, point)| (kin(point), point.tap.end)) {
             return found;
         }
-        let mut point = CapturePoint::default();
+        let mut point = CapturePoint::new(self.max_flows);
         point.totals.overlap = self.overlap(first);
         self.points.push(point);
         self.points.len() - 1
@@ -205,10 +209,20 @@ impl Run<'_> {
             return Ok(());
         }
         match self.decoder.decode(frame) {
-            Ok((segment, _payload)) => self.point().take(&segment),
+            Ok((segment, _payload)) => {
+                self.point().take(&segment);
+                return self.evict();
+            }
             Err(reason) => self.skip(reason),
         }
         Ok(())
+    }
+
+    /// Judges and reports flows that there is no memory for.
+    fn evict(&mut self) -> io::Result<()> {
+        let mut gone = Vec::new();
+        self.totals.evicted += self.point().table.evict(|evicted| gone.push(evicted)) as u64;
+        self.report(gone)
     }
 
     fn skip(&mut self, reason: Skipped) {
@@ -220,6 +234,11 @@ impl Run<'_> {
         let mut gone = Vec::new();
         let point = self.point();
         point.table.retire(point.tap.end, |retired| gone.push(retired));
+        self.report(gone)
+    }
+
+    /// Rows of flows that have left the table.
+    fn report(&mut self, gone: Vec<Retired>) -> io::Result<()> {
         for retired in gone {
             let kept = self.judge(self.current, retired);
             if self.all {

@@ -3,6 +3,10 @@
 //! A 4-tuple can hold several connections one after the other; [`crate::tcp::incarnation`] tells them
 //! apart. A finished flow (closed or reset) stays for ten minutes of capture time, so that late
 //! packets find it. Open and half-closed flows stay however long they are idle.
+//!
+//! Only a memory cap can evict others ([`FlowTable::evict`]): finished flows first, then SYNs that
+//! nobody answered, then open flows, and half-closed ones last; among equals, those whose last packet
+//! is oldest. What is evicted is judged by what was seen of it, and counted.
 
 use std::collections::VecDeque;
 
@@ -11,7 +15,7 @@ use indexmap::IndexMap;
 use indexmap::map::raw_entry_v1::{RawEntryApiV1, RawEntryMut};
 
 use crate::place::Time;
-use crate::tcp::flow::{Flow, Side};
+use crate::tcp::flow::{Ending, Flow, Side};
 use crate::tcp::incarnation::{Belongs, belongs, takes_late};
 use crate::tcp::segment::{Flags, FlowKey, Segment};
 use crate::tcp::state::State;
@@ -44,25 +48,72 @@ pub struct FlowTable {
     /// The latest time seen. A flow finishes then, whatever its own packets say: in a capture put
     /// together of several, times go back.
     clock: Time,
+    len: usize,
+    most: usize,
+    /// The place of the segment taken last, by [`crate::place::Place::order`].
+    latest: u64,
 }
 
-impl Default for FlowTable {
-    fn default() -> FlowTable {
-        FlowTable {
-            chains: IndexMap::with_hasher(RandomState::default()),
-            finished: VecDeque::new(),
-            clock: Time::UNKNOWN,
+/// How many flows a table holds by default: about 600 MB.
+pub const MAX_FLOWS: usize = 1_000_000;
+
+/// How dear a flow is when memory runs out: the cheapest go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    Finished,
+    Attempt,
+    Open,
+    HalfClosed,
+    /// It has just had a packet, perhaps its first.
+    Current,
+}
+
+impl Worth {
+    fn of(flow: &Flow, latest: u64) -> Worth {
+        if flow.last.order() == latest {
+            return Worth::Current;
+        }
+        match flow.ending() {
+            Ending::Closed | Ending::Reset(_) => Worth::Finished,
+            Ending::Attempt => Worth::Attempt,
+            Ending::Open => Worth::Open,
+            Ending::HalfClosed(_) => Worth::HalfClosed,
         }
     }
 }
 
+impl Default for FlowTable {
+    fn default() -> FlowTable {
+        FlowTable::new(MAX_FLOWS)
+    }
+}
+
 impl FlowTable {
+    /// A table that holds `most` flows.
+    pub fn new(most: usize) -> FlowTable {
+        FlowTable {
+            chains: IndexMap::with_hasher(RandomState::default()),
+            finished: VecDeque::new(),
+            clock: Time::UNKNOWN,
+            len: 0,
+            most: most.max(1),
+            latest: 0,
+        }
+    }
+
     /// Takes in one segment. Its hash must be that of its key, by one hasher for the table's life.
     pub fn take(&mut self, segment: &Segment) {
+        self.latest = segment.place.order();
         let entry =
             self.chains.raw_entry_mut_v1().from_hash(segment.hash, |key| *key == segment.key);
         let finished = match entry {
-            RawEntryMut::Occupied(mut chain) => chain.get_mut().take(segment),
+            RawEntryMut::Occupied(mut chain) => {
+                let chain = chain.get_mut();
+                let before = chain.older.len();
+                let finished = chain.take(segment);
+                self.len += chain.older.len() - before;
+                finished
+            }
             RawEntryMut::Vacant(slot) => {
                 let mut flow = Flow::new(segment);
                 flow.take(segment);
@@ -70,6 +121,7 @@ impl FlowTable {
                 let older = Vec::new();
                 let chain = Chain { newest: flow, older };
                 slot.insert_hashed_nocheck(segment.hash, segment.key, chain);
+                self.len += 1;
                 finished
             }
         };
@@ -91,12 +143,41 @@ impl FlowTable {
             let RawEntryMut::Occupied(mut chain) = entry else {
                 continue;
             };
-            match chain.get_mut().remove_finished(is_over, |flow| to(Retired { key, flow })) {
+            let gone = |flow| {
+                self.len -= 1;
+                to(Retired { key, flow });
+            };
+            match chain.get_mut().remove_finished(is_over, gone) {
                 Left::Nothing => drop(chain.swap_remove()),
                 Left::Finished => self.finished.push_back((self.clock, hash, key)),
                 Left::Unfinished => {}
             }
         }
+    }
+
+    /// Above its limit, hands over an eighth of all flows, the least worth first. Returns how many.
+    ///
+    /// In one sweep, because finding the least worth takes looking at them all.
+    pub fn evict(&mut self, mut to: impl FnMut(Retired)) -> usize {
+        if self.len <= self.most {
+            return 0;
+        }
+        let latest = self.latest;
+        let rank = |flow: &Flow| (Worth::of(flow, latest), flow.last.order());
+        let mut ranks: Vec<_> = self.flows().map(|(_, flow)| rank(flow)).collect();
+        let many = (self.len - self.most + self.most / 8).clamp(1, ranks.len());
+        let (_, &mut limit, _) = ranks.select_nth_unstable(many - 1);
+        let mut evicted = 0;
+        self.chains.retain(|key, chain| {
+            let goes = |flow: &Flow| rank(flow) <= limit;
+            let mut gone = |flow| {
+                evicted += 1;
+                to(Retired { key: *key, flow });
+            };
+            chain.remove(goes, &mut gone)
+        });
+        self.len -= evicted;
+        evicted
     }
 
     /// Every flow that is left, in no particular order.
@@ -164,19 +245,30 @@ impl Chain {
         mut to: impl FnMut(Flow),
     ) -> Left {
         let is_due = |flow: &Flow| flow.is_finished() && is_over(flow.last.time);
-        for flow in self.older.extract_if(.., |flow| is_due(flow)) {
-            to(flow);
-        }
-        if is_due(&self.newest) {
-            match self.older.pop() {
-                Some(next) => to(std::mem::replace(&mut self.newest, next)),
-                None => {
-                    to(self.newest.clone());
-                    return Left::Nothing;
-                }
-            }
+        if !self.remove(is_due, &mut to) {
+            return Left::Nothing;
         }
         let mut left = self.older.iter().chain([&self.newest]);
         if left.any(Flow::is_finished) { Left::Finished } else { Left::Unfinished }
+    }
+
+    /// Removes the flows that go; false if none is left.
+    fn remove(&mut self, goes: impl Fn(&Flow) -> bool, to: &mut impl FnMut(Flow)) -> bool {
+        for flow in self.older.extract_if(.., |flow| goes(flow)) {
+            to(flow);
+        }
+        if !goes(&self.newest) {
+            return true;
+        }
+        match self.older.pop() {
+            Some(next) => {
+                to(std::mem::replace(&mut self.newest, next));
+                true
+            }
+            None => {
+                to(self.newest.clone());
+                false
+            }
+        }
     }
 }

@@ -268,6 +268,7 @@ struct SummaryLine<'a> {
     findings: u64,
     verdicts: Counts<'a>,
     skipped: Counts<'a>,
+    evicted: u64,
     captures: Vec<CaptureLine<'a>>,
     first: Option<PlaceLine<'a>>,
     last: Option<PlaceLine<'a>>,
@@ -318,6 +319,7 @@ impl<'a> SummaryLine<'a> {
             skipped: Counts(
                 totals.skipped_by_name().into_iter().map(|(name, n)| (name.into(), n)).collect(),
             ),
+            evicted: totals.evicted,
             captures: totals.captures.iter().map(|c| CaptureLine::new(c, &totals.files)).collect(),
             first: totals.first().map(|p| place(p, &totals.files)),
             last: totals.last().map(|p| place(p, &totals.files)),

@@ -83,6 +83,8 @@ pub struct Totals {
     /// Flows with a finding, and sockets stuck before the capture.
     pub findings: u64,
     pub stuck_before: u64,
+    /// Flows that left memory before their time (`--max-flows`).
+    pub evicted: u64,
     /// Flows by verdict, in the order of [`Verdict::NAMES`].
     pub verdicts: [u64; Verdict::NAMES.len()],
     pub unknown: BTreeMap<Reason, u64>,

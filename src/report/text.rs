@@ -422,6 +422,13 @@ impl<W: Write> Text<W> {
         for capture in &totals.captures {
             self.limits_of(capture, totals)?;
         }
+        if totals.evicted > 0 {
+            writeln!(
+                self.out,
+                "{} left memory early and were judged by what was seen until then: --max-flows raises the limit.",
+                count(totals.evicted, "connection")
+            )?;
+        }
         let skipped = totals.skipped_by_name();
         if !skipped.is_empty() {
             let all: u64 = skipped.iter().map(|(_, n)| n).sum();

@@ -18,6 +18,10 @@ pub struct CapturePoint {
 }
 
 impl CapturePoint {
+    pub fn new(max_flows: usize) -> CapturePoint {
+        CapturePoint { table: FlowTable::new(max_flows), ..CapturePoint::default() }
+    }
+
     /// Can a file whose first packet came at `first` belong here?
     pub fn can_go_on(&self, first: Time) -> bool {
         follows(self.tap.end, first)

@@ -1,0 +1,153 @@
+//! Memory is bounded: what leaves the table when it is full, in which order, and that it is said.
+
+mod common;
+
+use closewait::place::{Place, Time};
+use closewait::table::FlowTable;
+use closewait::tcp::flow::Ending;
+use closewait::tcp::segment::{Endpoint, Flags, FlowKey, Segment};
+use closewait::tcp::seq::Seq;
+use common::wire::{Link, MICROSECONDS, Packet, Record};
+use common::{Scratch, closewait, json_lines, text};
+
+const SYN: u8 = Flags::SYN;
+const ACK: u8 = Flags::ACK;
+const FIN_ACK: u8 = Flags::FIN | Flags::ACK;
+const RST: u8 = Flags::RST;
+
+/// What each flow of a kind sends: who, flags, SEQ, ACK.
+fn packets(kind: &str) -> Vec<(bool, u8, u32, u32)> {
+    let open = [(true, SYN, 0, 0), (false, SYN | ACK, 0, 1), (true, ACK, 1, 1)];
+    let more: &[(bool, u8, u32, u32)] = match kind {
+        "attempt" => return vec![(true, SYN, 0, 0)],
+        "open" => &[],
+        "half-closed" => &[(false, FIN_ACK, 1, 1), (true, ACK, 1, 2)],
+        "reset" => &[(false, RST, 1, 0)],
+        other => panic!("{other}"),
+    };
+    [&open[..], more].concat()
+}
+
+/// Interleaves flows of every kind, so that their age says nothing of their worth.
+fn traffic(kinds: &[&str], each: u16) -> Vec<(Endpoint, Endpoint, u8, u32, u32)> {
+    let end = |ip: &str, port| Endpoint { ip: ip.parse().expect("an address"), port };
+    let mut all = Vec::new();
+    for n in 0..each {
+        for (kind, name) in kinds.iter().enumerate() {
+            let local = end("10.0.0.5", 1_000 + n * 10 + kind as u16);
+            let peer = end("10.0.0.9", 3_306);
+            for (from_local, flags, seq, ack) in packets(name) {
+                let (from, to) = if from_local { (local, peer) } else { (peer, local) };
+                all.push((from, to, flags, seq, ack));
+            }
+        }
+    }
+    all
+}
+
+fn segments(kinds: &[&str], each: u16) -> Vec<Segment> {
+    let segment =
+        |(i, (from, to, flags, seq, ack)): (usize, (Endpoint, Endpoint, u8, u32, u32))| {
+            let (key, end) = FlowKey::new(from, to);
+            let time = Time::from_nanos(1_600_000_000_000_000_000 + i as i128 * 1_000);
+            Segment {
+                key,
+                hash: u64::from(from.port) * u64::from(to.port),
+                from: end,
+                seq: Seq(seq),
+                ack: Seq(ack),
+                flags: Flags(flags),
+                len: 0,
+                place: Place::new(time, 0, i as u64 + 1, 6),
+                direction: None,
+            }
+        };
+    traffic(kinds, each).into_iter().enumerate().map(segment).collect()
+}
+
+const KINDS: [&str; 4] = ["open", "attempt", "reset", "half-closed"];
+
+/// The flows that a table of `most` flows has let go of, by how they stood.
+fn evicted(most: usize) -> Vec<Ending> {
+    let mut table = FlowTable::new(most);
+    for segment in segments(&KINDS, 10) {
+        table.take(&segment);
+    }
+    let mut gone = Vec::new();
+    let n = table.evict(|evicted| gone.push(evicted.flow.ending()));
+    assert_eq!(n, gone.len());
+    assert_eq!(table.flows().count() + n, 40, "nothing is lost without being handed over");
+    assert!(table.flows().count() <= most);
+    gone
+}
+
+#[test]
+fn the_least_worth_leaves_first() {
+    let worth = |ending: &Ending| match ending {
+        Ending::Closed | Ending::Reset(_) => 0,
+        Ending::Attempt => 1,
+        Ending::Open => 2,
+        Ending::HalfClosed(_) => 3,
+    };
+    assert!(evicted(40).is_empty(), "a full table is not too full");
+    for (most, expected) in [(35, 0), (28, 1), (20, 2), (9, 3)] {
+        let gone: Vec<i32> = evicted(most).iter().map(worth).collect();
+        let most_dear = gone.iter().copied().max();
+        assert_eq!(most_dear, Some(expected), "room for {most}");
+        // All that is worth less went before.
+        for cheaper in 0..expected {
+            assert_eq!(
+                gone.iter().filter(|worth| **worth == cheaper).count(),
+                10,
+                "room for {most}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_oldest_of_equals_leaves_first() {
+    let mut table = FlowTable::new(8);
+    for segment in segments(&["half-closed"], 9) {
+        table.take(&segment);
+    }
+    let mut gone = Vec::new();
+    table.evict(|evicted| gone.push(evicted.flow.last.order()));
+    let oldest_left = table.flows().map(|(_, flow)| flow.last.order()).min();
+    assert!(gone.iter().max().copied() < oldest_left);
+}
+
+/// Nothing is silently forgotten: findings are reported when they leave, and the report says so.
+#[test]
+fn what_is_evicted_is_judged_counted_and_said() {
+    let scratch = Scratch::new();
+    let records: Vec<Record> = traffic(&["half-closed", "attempt"], 100)
+        .into_iter()
+        .enumerate()
+        .map(|(i, (from, to, flags, seq, ack))| {
+            let packet = Packet {
+                nanos: 1_600_000_000_000_000_000 + i as u64 * 1_000_000,
+                from: (from.ip, from.port).into(),
+                to: (to.ip, to.port).into(),
+                flags,
+                seq,
+                ack,
+                window: 1,
+                options: Vec::new(),
+                payload: Vec::new(),
+                outgoing: true,
+            };
+            Record::new(packet.nanos, packet.frame(Link::Ethernet))
+        })
+        .collect();
+    let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &records));
+    let lines = json_lines(&closewait(&[&path, "--max-flows", "50", "--format", "jsonl"]));
+    let summary = lines.last().expect("a summary");
+    assert!(summary["evicted"].as_u64() >= Some(150), "{summary}");
+    assert_eq!((&summary["flows"], &summary["findings"]), (&200.into(), &100.into()));
+    assert_eq!(lines.iter().filter(|line| line["verdict"] == "leak").count(), 100);
+    let (out, _) = text(&closewait(&[&path, "--max-flows", "50"]));
+    assert!(out.contains("left memory early"), "{out}");
+    let whole = json_lines(&closewait(&[&path, "--format", "jsonl"]));
+    assert_eq!(whole.last().expect("a summary")["evicted"], 0);
+}
