@@ -5,7 +5,9 @@ mod common;
 use std::io::Write;
 
 use common::scenario::Scenario;
-use common::wire::{Classic, Link, MICROSECONDS, Packet, Pcapng, Record};
+use common::wire::{
+    Classic, Link, MICROSECONDS, Packet, Pcapng, Record, TUNNELS, arp, quoted, tunnelled,
+};
 use common::{Scratch, closewait, json_lines, text};
 use serde_json::{Value, json};
 
@@ -92,6 +94,62 @@ fn every_link_layer_carries_the_same_findings() {
             assert_eq!(essence(&[&path]), expected, "{name} on link type {link}");
         }
     }
+}
+
+#[test]
+fn every_tunnel_carries_the_same_findings() {
+    let scratch = Scratch::new();
+    for name in ["late-close", "leak-of-an-idle-connection", "ipv6"] {
+        let scenario = scenario(name);
+        let ethernet = MICROSECONDS.write(1, &scenario.records());
+        let expected = essence(&[&scratch.write("ethernet.pcap", &ethernet)]);
+        let end = scenario.rows.last().expect("rows").nanos;
+        let mut opened = 0;
+        for tunnel in TUNNELS {
+            let wrap = |(nanos, packet): &(u64, Packet)| {
+                Some(Record::new(*nanos, tunnelled(tunnel, &packet.frame(Link::Raw))?))
+            };
+            let records: Option<Vec<Record>> = packets(&scenario).iter().map(wrap).collect();
+            let Some(mut records) = records else { continue };
+            records.push(Record::new(end, arp()));
+            let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &records));
+            assert_eq!(essence(&[&path]), expected, "{name} in {tunnel}");
+            opened += 1;
+        }
+        assert!(opened >= 17, "{name}");
+    }
+}
+
+/// A TCP header that an ICMP error quotes is no packet of the connection.
+#[test]
+fn icmp_quotes_do_not_count() {
+    let scratch = Scratch::new();
+    let scenario = scenario("leak");
+    let expected =
+        essence(&[&scratch.write("x.pcap", &MICROSECONDS.write(1, &scenario.records()))]);
+    let mut records = scenario.records();
+    let (nanos, last) = packets(&scenario).pop().expect("packets");
+    let forged = Packet { flags: 0x11, ..last };
+    records.insert(records.len() - 1, Record::new(nanos, quoted(&forged.frame(Link::Raw))));
+    let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &records));
+    assert_eq!(essence(&[&path]), expected);
+    let lines = json_lines(&closewait(&[&path, "--format", "jsonl"]));
+    assert_eq!(lines.last().expect("a summary")["skipped"]["ICMP"], 1);
+}
+
+/// Tunnels in tunnels end somewhere.
+#[test]
+fn nesting_has_a_limit() {
+    let scratch = Scratch::new();
+    let (nanos, packet) = packets(&scenario("leak")).remove(0);
+    let mut ip = packet.frame(Link::Raw);
+    for _ in 0..100 {
+        ip = tunnelled("ipip", &ip).expect("IPv4")[14..].to_vec();
+    }
+    let frame = tunnelled("ipip", &ip).expect("IPv4");
+    let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &[Record::new(nanos, frame)]));
+    let lines = json_lines(&closewait(&[&path, "--format", "jsonl"]));
+    assert_eq!(lines[0]["skipped"]["tunnels nested too deep"], 1);
 }
 
 #[test]

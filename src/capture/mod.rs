@@ -82,11 +82,14 @@ impl LinkType {
     pub const NULL: LinkType = LinkType(0);
     pub const ETHERNET: LinkType = LinkType(1);
     pub const PPP: LinkType = LinkType(9);
+    pub const FDDI: LinkType = LinkType(10);
     pub const PPP_HDLC: LinkType = LinkType(50);
     pub const RAW: LinkType = LinkType(101);
     pub const C_HDLC: LinkType = LinkType(104);
     pub const LOOP: LinkType = LinkType(108);
     pub const LINUX_SLL: LinkType = LinkType(113);
+    pub const ARCNET_LINUX: LinkType = LinkType(129);
+    pub const JUNIPER_ETHER: LinkType = LinkType(178);
     pub const IPV4: LinkType = LinkType(228);
     pub const IPV6: LinkType = LinkType(229);
     pub const NFLOG: LinkType = LinkType(239);
@@ -113,6 +116,8 @@ impl fmt::Display for LinkType {
             113 => "LINUX_SLL",
             119 => "IEEE802_11_PRISM",
             127 => "IEEE802_11_RADIOTAP",
+            129 => "ARCNET_LINUX",
+            178 => "JUNIPER_ETHER",
             189 => "USB_LINUX",
             195 => "IEEE802_15_4_WITHFCS",
             220 => "USB_LINUX_MMAPPED",

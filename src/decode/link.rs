@@ -1,4 +1,4 @@
-//! Link layers: Ethernet and its tags, Linux cooked, loopback, PPP, NFLOG, raw IP.
+//! Link layers: Ethernet and its tags, Linux cooked, loopback, PPP, NFLOG, raw IP, and older ones.
 
 use etherparse::{Ethernet2HeaderSlice, SingleVlanHeaderSlice};
 
@@ -43,6 +43,13 @@ pub fn strip<'a>(frame: &Frame<'a>) -> Result<Network<'a>, Skipped> {
         LinkType::PPP | LinkType::PPP_HDLC => ppp(data)?,
         // Cisco's framing: address, control, EtherType.
         LinkType::C_HDLC => (u16_at(data, 2)?, 4),
+        LinkType::FDDI => {
+            // Frame control and two addresses, then LLC.
+            let llc = data.get(13..).ok_or(CUT)?;
+            snap(llc).map(|(ether_type, len)| (ether_type, 13 + len)).ok_or(Skipped::Llc)?
+        }
+        LinkType::ARCNET_LINUX => arcnet(data)?,
+        LinkType::JUNIPER_ETHER => return juniper(frame),
         LinkType::NFLOG => return nflog(frame),
         LinkType::RAW | LinkType(12 | 14) => (by_version(data)?, 0),
         LinkType::IPV4 => (IPV4, 0),
@@ -182,6 +189,30 @@ pub fn ppp(data: &[u8]) -> Result<Header, Skipped> {
         0x0281 => Ok((0x8847, at + len)),
         other => Err(Skipped::PppProtocol(other)),
     }
+}
+
+/// Linux's ARCNET: source, destination, offset, then RFC 1201's protocol, flag and sequence.
+fn arcnet(data: &[u8]) -> Result<Header, Skipped> {
+    match data.get(4).ok_or(CUT)? {
+        0xd4 => Ok((IPV4, 8)),
+        0xc4 => Ok((IPV6, 8)),
+        other => Err(Skipped::NotIp(u16::from(*other))),
+    }
+}
+
+/// Juniper's capture on Ethernet: a magic number, flags, extensions if a flag says so, Ethernet.
+fn juniper<'a>(frame: &Frame<'a>) -> Result<Network<'a>, Skipped> {
+    const EXTENSIONS: u8 = 0x80;
+    let header = match frame.data {
+        [b'M', b'G', b'C', flags, high, low, ..] if flags & EXTENSIONS != 0 => {
+            6 + usize::from(u16::from_be_bytes([*high, *low]))
+        }
+        [b'M', b'G', b'C', ..] => 4,
+        _ => return Err(Skipped::Malformed(Layer::Link)),
+    };
+    let wire_len = frame.original_len.max(frame.data.len() as u32);
+    let ethernet = frame.data.get(header..).ok_or(CUT)?;
+    ethernet_within(ethernet, wire_len.saturating_sub(header as u32))
 }
 
 /// The attribute of an NFLOG record that holds the packet.

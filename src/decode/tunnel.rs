@@ -142,6 +142,7 @@ fn udp(bytes: Bytes) -> Option<Network> {
     let inner = bytes.after(8)?;
     match (header.source_port(), header.destination_port()) {
         (_, 4789 | 8472) => vxlan(inner),
+        (_, 4790) => vxlan_gpe(inner),
         (_, 6081) => geneve(inner),
         (2152, _) | (_, 2152) => gtp_u(inner),
         (3544, _) | (_, 3544) => teredo(inner),
@@ -153,6 +154,17 @@ fn udp(bytes: Bytes) -> Option<Network> {
 fn vxlan(bytes: Bytes) -> Option<Network> {
     let valid = bytes.u8(0)? & 0x08 != 0;
     valid.then(|| bytes.after(8)?.ethernet())?
+}
+
+/// VXLAN with a protocol of its own choice (draft-ietf-nvo3-vxlan-gpe, 3).
+fn vxlan_gpe(bytes: Bytes) -> Option<Network> {
+    let inner = bytes.after(8)?;
+    match (bytes.u8(0)? & 0x04 != 0, bytes.u8(3)?) {
+        (false, _) | (true, 3) => inner.ethernet(),
+        (true, 1) => inner.network(IPV4),
+        (true, 2) => inner.network(IPV6),
+        _ => None,
+    }
 }
 
 /// GENEVE (RFC 8926, 3.4): version 0, options, then whatever its protocol says.

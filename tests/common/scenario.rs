@@ -5,13 +5,15 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::wire::{Link, Packet, Record, arp};
+use super::wire::{Link, Packet, Record, TUNNELS, arp, tunnelled};
 
 /// One scenario.
 #[derive(Debug)]
 pub struct Scenario {
     pub ends: BTreeMap<String, SocketAddr>,
     pub link: Link,
+    /// Every packet travels in this tunnel.
+    pub tunnel: Option<String>,
     /// Cut every frame to so many octets.
     pub snap: Option<usize>,
     pub oddities: Oddities,
@@ -74,7 +76,7 @@ impl Scenario {
     pub fn records(&self) -> Vec<Record> {
         let frames = |row: &Row| match (&row.packet, row.fragment) {
             (None, _) => vec![arp()],
-            (Some(packet), None) => vec![self.oddities.apply(packet.frame(self.link))],
+            (Some(packet), None) => vec![self.oddities.apply(self.frame(packet))],
             (Some(packet), Some(octets)) => fragments(&packet.frame(self.link), octets),
         };
         let records = self
@@ -84,6 +86,13 @@ impl Scenario {
         match self.snap {
             Some(len) => records.map(|record| record.snapped(len)).collect(),
             None => records.collect(),
+        }
+    }
+
+    fn frame(&self, packet: &Packet) -> Vec<u8> {
+        match &self.tunnel {
+            None => packet.frame(self.link),
+            Some(name) => tunnelled(name, &packet.frame(Link::Raw)).expect("a tunnel for this"),
         }
     }
 
@@ -131,6 +140,7 @@ struct Reader {
     oddities: Oddities,
     ends: BTreeMap<String, SocketAddr>,
     link: Link,
+    tunnel: Option<String>,
     snap: Option<usize>,
     wrap: bool,
     options: Vec<String>,
@@ -150,6 +160,7 @@ impl Default for Reader {
             ]
             .into(),
             link: Link::Ethernet,
+            tunnel: None,
             snap: None,
             wrap: false,
             options: Vec::new(),
@@ -171,8 +182,8 @@ impl Reader {
         if self.verdicts.is_empty() || self.rows.is_empty() {
             return Err("1: has no rows or no verdict".into());
         }
-        let Reader { oddities, ends, link, snap, options, rows, verdicts, .. } = self;
-        Ok(Scenario { oddities, ends, link, snap, options, rows, verdicts })
+        let Reader { oddities, ends, link, tunnel, snap, options, rows, verdicts, .. } = self;
+        Ok(Scenario { oddities, ends, link, tunnel, snap, options, rows, verdicts })
     }
 
     fn line(&mut self, line: &str) -> Result<(), String> {
@@ -209,6 +220,13 @@ impl Reader {
             }
             ["wrap", rest @ ..] => {
                 self.wrap = true;
+                self.given(rest)
+            }
+            ["tunnel", name, rest @ ..] => {
+                if !TUNNELS.contains(name) {
+                    return Err(format!("no tunnel {name}"));
+                }
+                self.tunnel = Some(name.to_string());
                 self.given(rest)
             }
             ["pad", rest @ ..] => {

@@ -254,3 +254,128 @@ impl Pcapng {
         if self.big_endian { n.to_be_bytes().to_vec() } else { n.to_le_bytes().to_vec() }
     }
 }
+
+/// Tunnels: each takes an IP packet and gives the Ethernet frame that carries it.
+pub const TUNNELS: [&str; 19] = [
+    "mpls",
+    "pppoe",
+    "ipip",
+    "6in4",
+    "gre",
+    "gre-key-sequence",
+    "gre-ethernet",
+    "erspan-1",
+    "erspan-2",
+    "erspan-3",
+    "vxlan",
+    "vxlan-gpe",
+    "geneve",
+    "geneve-ip",
+    "gtp-u",
+    "gtp-u-extension",
+    "teredo",
+    "pptp",
+    "vxlan-in-gre-in-mpls",
+];
+
+/// An Ethernet header without tags.
+fn ethernet(ether_type: u16) -> Vec<u8> {
+    let mut header = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
+    header.extend(ether_type.to_be_bytes());
+    header
+}
+
+fn ether_type(ip: &[u8]) -> u16 {
+    if ip[0] >> 4 == 4 { 0x0800 } else { 0x86dd }
+}
+
+/// An outer IPv4 packet between two routers.
+fn outer(protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let mut ip = vec![0x45, 0];
+    ip.extend((payload.len() as u16 + 20).to_be_bytes());
+    ip.extend([0, 0, 0x40, 0, 64, protocol, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
+    ip.extend(payload);
+    ip
+}
+
+fn udp(source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
+    let len = payload.len() as u16 + 8;
+    let mut udp: Vec<u8> = [source, destination, len, 0].map(u16::to_be_bytes).concat();
+    udp.extend(payload);
+    outer(17, &udp)
+}
+
+fn gre(flags: u16, protocol: u16, fields: &[u8], payload: &[u8]) -> Vec<u8> {
+    let header = [flags, protocol].map(u16::to_be_bytes).concat();
+    outer(47, &[&header, fields, payload].concat())
+}
+
+/// `ip` in a tunnel; `None` where the tunnel cannot carry its version.
+pub fn tunnelled(tunnel: &str, ip: &[u8]) -> Option<Vec<u8>> {
+    let kind = ether_type(ip);
+    let v4 = kind == 0x0800;
+    let inner_frame = [ethernet(kind), ip.to_vec()].concat();
+    let over = |packet: Vec<u8>| [ethernet(ether_type(&packet)), packet].concat();
+    Some(match tunnel {
+        "mpls" => [ethernet(0x8847), vec![0, 1, 0, 64, 0, 2, 1, 64], ip.to_vec()].concat(),
+        "pppoe" => {
+            let len = (ip.len() as u16 + 2).to_be_bytes();
+            let ppp = if v4 { [0, 0x21] } else { [0, 0x57] };
+            let header = [0x11, 0, 0, 7, len[0], len[1], ppp[0], ppp[1]];
+            [ethernet(0x8864), header.to_vec(), ip.to_vec()].concat()
+        }
+        "ipip" if v4 => over(outer(4, ip)),
+        "6in4" if !v4 => over(outer(41, ip)),
+        "gre" => over(gre(0, kind, &[], ip)),
+        "gre-key-sequence" => over(gre(0xb000, kind, &[0; 12], ip)),
+        "gre-ethernet" => over(gre(0, 0x6558, &[], &inner_frame)),
+        "erspan-1" => over(gre(0, 0x88be, &[], &inner_frame)),
+        "erspan-2" => over(gre(0x1000, 0x88be, &[0; 12], &inner_frame)),
+        "erspan-3" => {
+            let mut fields = vec![0; 4 + 12 + 8];
+            // The platform header follows.
+            fields[15] = 1;
+            over(gre(0x1000, 0x22eb, &fields, &inner_frame))
+        }
+        "vxlan" => over(udp(5, 4789, &[&[8, 0, 0, 0, 0, 0, 7, 0], &inner_frame[..]].concat())),
+        "vxlan-gpe" => {
+            let next = if v4 { 1 } else { 2 };
+            over(udp(5, 4790, &[&[0x0c, 0, 0, next, 0, 0, 7, 0], ip].concat()))
+        }
+        "geneve" => {
+            let header = [1, 0, 0x65, 0x58, 0, 0, 7, 0, 0, 1, 2, 0];
+            over(udp(5, 6081, &[&header, &inner_frame[..]].concat()))
+        }
+        "geneve-ip" => {
+            let [high, low] = kind.to_be_bytes();
+            over(udp(5, 6081, &[&[0, 0, high, low, 0, 0, 7, 0], ip].concat()))
+        }
+        "gtp-u" => over(udp(2152, 2152, &[&[0x30, 255, 0, 0, 0, 0, 0, 1], ip].concat())),
+        "gtp-u-extension" => {
+            let header = [0x34, 255, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0, 0, 0];
+            over(udp(2152, 2152, &[&header, ip].concat()))
+        }
+        "teredo" if !v4 => {
+            // An authentication and an origin before the packet.
+            let header = [0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6];
+            over(udp(3544, 5, &[&header, ip].concat()))
+        }
+        "pptp" => {
+            let ppp = if v4 { [0xff, 3, 0, 0x21] } else { [0xff, 3, 0, 0x57] };
+            over(gre(0x3001, 0x880b, &[0; 8], &[&ppp, ip].concat()))
+        }
+        "vxlan-in-gre-in-mpls" => {
+            let vxlan = udp(5, 4789, &[&[8, 0, 0, 0, 0, 0, 7, 0], &inner_frame[..]].concat());
+            let gre = gre(0, 0x0800, &[], &vxlan);
+            [ethernet(0x8847), vec![0, 2, 1, 64], gre].concat()
+        }
+        _ => return None,
+    })
+}
+
+/// An ICMP error that quotes a packet.
+pub fn quoted(ip: &[u8]) -> Vec<u8> {
+    let icmp = [&[3, 1, 0, 0, 0, 0, 0, 0], ip].concat();
+    let packet = outer(1, &icmp);
+    [ethernet(0x0800), packet].concat()
+}
