@@ -217,6 +217,43 @@ fn a_rotated_series_is_the_unrotated_file() {
     }
 }
 
+/// Wherever a capture is cut into files, what is known of each connection comes together again.
+#[test]
+fn a_capture_can_be_cut_anywhere() {
+    let scratch = Scratch::new();
+    // Cuts that differ from run to run of this loop, and not from one test run to the next.
+    let mut random = 7u64;
+    let mut next = |below: usize| {
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize % below.max(1)
+    };
+    for path in common::files("fixtures/scenarios", "scn") {
+        let scenario = Scenario::read(&path).expect("a scenario");
+        let records = scenario.records();
+        // Where time goes back, no order of files is the right one.
+        if !records.is_sorted_by_key(|record| record.nanos) {
+            continue;
+        }
+        let link = scenario.link.link_type();
+        let write =
+            |name: &str, part: &[Record]| scratch.write(name, &MICROSECONDS.write(link, part));
+        let expected = essence(&[&write("whole.pcap", &records)]);
+        let mut cuts: Vec<usize> = (0..3).map(|_| next(records.len() + 1)).collect();
+        cuts.extend([0, records.len()]);
+        cuts.sort_unstable();
+        let mut files: Vec<String> = cuts
+            .windows(2)
+            .enumerate()
+            .map(|(i, cut)| write(&format!("part-{i}.pcap"), &records[cut[0]..cut[1]]))
+            .collect();
+        let middle = next(files.len());
+        files.rotate_left(middle);
+        let given: Vec<&str> = files.iter().map(String::as_str).collect();
+        assert_eq!(essence(&given), expected, "{} cut at {cuts:?}", path.display());
+    }
+}
+
 #[test]
 fn gaps_in_a_series_are_reported() {
     let scratch = Scratch::new();
