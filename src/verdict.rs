@@ -1,10 +1,13 @@
 //! What the facts of a flow mean: close, verdict, doubts, notes, and two clocks.
 //!
+//! [`words`] has the words, [`mod@local`] says whose closing is judged; here is the judgement itself.
+//!
 //! A verdict is computed once, when a flow leaves the table or the capture ends, from the flow, the
 //! policy, and what the whole capture was like ([`Tap`]). Nothing here reads a clock or changes a
 //! flow, so the same flow can be judged again for another local side.
 
 pub mod local;
+pub mod words;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -18,6 +21,7 @@ use crate::tcp::half::{Fin, Half};
 use crate::tcp::segment::FlowKey;
 use crate::tcp::seq::later;
 use local::{Local, LocalBy, local};
+pub use words::{Close, Doubt, Note, Reason, Verdict};
 
 /// What the user asked for.
 #[derive(Clone, Debug)]
@@ -57,196 +61,6 @@ impl Default for Tap {
             drops: 0,
             truncated: false,
             addresses: BTreeSet::new(),
-        }
-    }
-}
-
-/// The plain fact, whoever is local.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Close {
-    Attempt,
-    Reset,
-    Closed,
-    HalfClosed,
-    Open,
-}
-
-impl Close {
-    pub fn name(self) -> &'static str {
-        match self {
-            Close::Attempt => "attempt",
-            Close::Reset => "reset",
-            Close::Closed => "closed",
-            Close::HalfClosed => "half-closed",
-            Close::Open => "open",
-        }
-    }
-}
-
-/// What it means for the local side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// The peer's FIN was acknowledged, and local never sent its own.
-    Leak,
-    /// Held for less than `--min-hold`.
-    Pending,
-    /// Legal: local still sends (RFC 9293, 3.6.1).
-    HalfClosed,
-    /// Nobody acknowledged the FIN.
-    FinUnacked,
-    /// Local is the closer: it waits in FIN-WAIT-2.
-    PeerHolds,
-    Unknown(Reason),
-    Closed,
-    Reset,
-    Attempt,
-    Open,
-}
-
-impl Verdict {
-    /// Every word of a verdict, in the order of reports.
-    pub const NAMES: [&'static str; 10] = [
-        "leak",
-        "pending",
-        "half-closed",
-        "fin-unacked",
-        "peer-holds",
-        "unknown",
-        "closed",
-        "reset",
-        "attempt",
-        "open",
-    ];
-
-    pub fn name(self) -> &'static str {
-        Verdict::NAMES[self.index()]
-    }
-
-    /// The place of its name in [`Verdict::NAMES`].
-    pub fn index(self) -> usize {
-        match self {
-            Verdict::Leak => 0,
-            Verdict::Pending => 1,
-            Verdict::HalfClosed => 2,
-            Verdict::FinUnacked => 3,
-            Verdict::PeerHolds => 4,
-            Verdict::Unknown(_) => 5,
-            Verdict::Closed => 6,
-            Verdict::Reset => 7,
-            Verdict::Attempt => 8,
-            Verdict::Open => 9,
-        }
-    }
-}
-
-/// Why a verdict cannot be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    /// A connection with itself.
-    Itself,
-    /// No packet of the holder was captured.
-    OneSided,
-    /// The closer acknowledged more of the holder than was captured: a FIN may be in it.
-    Lost,
-    /// Only packets with payload were captured, and none acknowledges the FIN.
-    Filtered,
-}
-
-impl Reason {
-    pub fn name(self) -> &'static str {
-        match self {
-            Reason::Itself => "self",
-            Reason::OneSided => "one-sided",
-            Reason::Lost => "lost",
-            Reason::Filtered => "filtered",
-        }
-    }
-
-    pub fn sentence(self) -> &'static str {
-        match self {
-            Reason::Itself => "a connection with itself",
-            Reason::OneSided => "no packet of the other side was captured",
-            Reason::Lost => "packets that could hold the other side's FIN were not captured",
-            Reason::Filtered => "only packets with payload were captured",
-        }
-    }
-}
-
-/// What weakens a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Doubt {
-    Brief,
-    FinBeforeCapture,
-    LostBeforeFin,
-    FinImplied,
-    Unconfirmed,
-    Dropped,
-    RemoteTap,
-    Truncated,
-}
-
-impl Doubt {
-    pub fn name(self) -> &'static str {
-        match self {
-            Doubt::Brief => "brief",
-            Doubt::FinBeforeCapture => "fin-before-capture",
-            Doubt::LostBeforeFin => "lost-before-fin",
-            Doubt::FinImplied => "fin-implied",
-            Doubt::Unconfirmed => "unconfirmed",
-            Doubt::Dropped => "dropped",
-            Doubt::RemoteTap => "remote-tap",
-            Doubt::Truncated => "truncated",
-        }
-    }
-
-    pub fn sentence(self) -> &'static str {
-        match self {
-            Doubt::Brief => {
-                "held less than 1 s: the capture may have stopped in the middle of a close"
-            }
-            Doubt::FinBeforeCapture => {
-                "begun before the capture, nothing sent in it: the FIN may precede it too"
-            }
-            Doubt::LostBeforeFin => "the peer had acknowledged packets that were not captured",
-            Doubt::FinImplied => "its FIN was not captured, but acknowledged",
-            Doubt::Unconfirmed => "no ACK of the FIN was captured; it was not sent again",
-            Doubt::Dropped => "the capture lost packets",
-            Doubt::RemoteTap => "not captured where it is held: its FIN may be lost on the path",
-            Doubt::Truncated => "the capture file was cut off",
-        }
-    }
-}
-
-/// What is worth saying beside a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Note {
-    Midstream,
-    PortReused,
-    FinRetransmitted,
-    SynInCloseWait,
-    PeerFinImplied,
-    RstOddSeq,
-    RstWithoutEffect,
-    Refused,
-    Duplicates,
-    TimeWentBack,
-    DescriptorMayLeak,
-}
-
-impl Note {
-    pub fn name(self) -> &'static str {
-        match self {
-            Note::Midstream => "midstream",
-            Note::PortReused => "port-reused",
-            Note::FinRetransmitted => "fin-retransmitted",
-            Note::SynInCloseWait => "syn-in-close-wait",
-            Note::PeerFinImplied => "peer-fin-implied",
-            Note::RstOddSeq => "rst-odd-seq",
-            Note::RstWithoutEffect => "rst-without-effect",
-            Note::Refused => "refused",
-            Note::Duplicates => "duplicates",
-            Note::TimeWentBack => "time-went-back",
-            Note::DescriptorMayLeak => "descriptor-may-leak",
         }
     }
 }

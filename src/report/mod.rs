@@ -7,12 +7,14 @@
 //! * [`jsonl`]: for programs, one object a line
 //! * [`mod@csv`]: for spreadsheets
 //! * [`sockets`]: the report of `closewait sockets`
+//! * [`table`]: tables in text
 //! * [`units`], [`ids`]: how times, durations and identifiers are written
 
 pub mod csv;
 pub mod ids;
 pub mod jsonl;
 pub mod sockets;
+pub mod table;
 pub mod text;
 pub mod units;
 

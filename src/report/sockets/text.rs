@@ -9,7 +9,8 @@ use chrono::TimeDelta;
 use super::growth::{History, until_full};
 use super::{Group, Listing};
 use crate::owner::{Held, Socket};
-use crate::report::text::{ALARM, Align, CALM, more, write_table};
+use crate::report::table::{Align, more, write_table};
+use crate::report::text::{ALARM, CALM};
 use crate::report::units::{count, duration, thousands};
 
 /// How the text is to look.
