@@ -187,7 +187,11 @@ impl<W: Write> Text<W> {
                 "{CALM}No connection left in CLOSE-WAIT{CALM:#} among {among}."
             );
         }
-        let of = count(of, "connection");
+        let points = match totals.captures.len() {
+            0 | 1 => String::new(),
+            n => format!(" in {n} captures"),
+        };
+        let of = format!("{}{points}", count(of, "connection"));
         let (by, how) = self.holders();
         writeln!(
             self.out,
@@ -511,11 +515,10 @@ fn process(socket: &Socket) -> String {
 /// One group as columns: how many, whose, how long, after which pause.
 fn group(peer: Endpoint, lines: &[&Line]) -> Vec<String> {
     let held: Vec<TimeDelta> = lines.iter().filter_map(|line| line.held).collect();
-    let range = match (held.iter().min(), held.iter().max()) {
-        (Some(least), Some(most)) if least != most => {
-            format!("held ≥ {} … ≥ {}", duration(*least), duration(*most))
-        }
-        (Some(held), _) => format!("held ≥ {}", duration(*held)),
+    let bounds = [held.iter().min(), held.iter().max()].map(|bound| bound.copied().map(duration));
+    let range = match bounds {
+        [Some(least), Some(most)] if least != most => format!("held ≥ {least} … ≥ {most}"),
+        [Some(held), _] => format!("held ≥ {held}"),
         _ => String::new(),
     };
     let n = thousands(lines.len() as u64);
