@@ -16,7 +16,7 @@ use indexmap::map::raw_entry_v1::{RawEntryApiV1, RawEntryMut};
 
 use crate::place::Time;
 use crate::tcp::flow::{Ending, Flow, Side};
-use crate::tcp::incarnation::{Belongs, belongs, takes_late};
+use crate::tcp::incarnation::{Belongs, belongs, fits_exactly, fits_nearly, knows_syn, takes_late};
 use crate::tcp::segment::{Flags, FlowKey, Segment};
 use crate::tcp::state::State;
 
@@ -210,8 +210,24 @@ impl Chain {
     fn take(&mut self, segment: &Segment) -> bool {
         let flow = match belongs(&self.newest, segment) {
             Belongs::Here => &mut self.newest,
-            Belongs::New => self.begin(segment),
-            Belongs::Older => self.older_for(segment),
+            // A late SYN of an older connection begins nothing.
+            Belongs::New => match self.older_where(|flow| knows_syn(flow, segment)) {
+                Some(older) => &mut self.older[older],
+                None => self.begin(segment),
+            },
+            Belongs::Older => {
+                let answered = |flow: &Flow| !segment.flags.syn() && !flow.is_unanswered();
+                let taker = self.older_where(|flow| takes_late(flow, segment));
+                self.older_or_newest(taker.or_else(|| self.older_where(answered)))
+            }
+            Belongs::OlderNear => {
+                let taker = self.older_where(|flow| fits_nearly(flow, segment));
+                self.older_or_newest(taker)
+            }
+            Belongs::OlderExactly => {
+                let taker = self.older_where(|flow| fits_exactly(flow, segment));
+                self.older_or_newest(taker)
+            }
         };
         // Only FIN and RST can finish a flow.
         if segment.flags.0 & (Flags::FIN | Flags::RST) == 0 {
@@ -233,9 +249,17 @@ impl Chain {
         &mut self.newest
     }
 
-    fn older_for(&mut self, segment: &Segment) -> &mut Flow {
-        let older = self.older.iter_mut().rev().take(OLDER_SEARCHED);
-        older.into_iter().find(|flow| takes_late(flow, segment)).unwrap_or(&mut self.newest)
+    /// The newest older flow that the test holds for.
+    fn older_where(&self, test: impl Fn(&Flow) -> bool) -> Option<usize> {
+        let searched = self.older.len().saturating_sub(OLDER_SEARCHED);
+        self.older[searched..].iter().rposition(test).map(|at| searched + at)
+    }
+
+    fn older_or_newest(&mut self, older: Option<usize>) -> &mut Flow {
+        match older {
+            Some(older) => &mut self.older[older],
+            None => &mut self.newest,
+        }
     }
 
     /// Removes the finished flows whose last packet is old enough.

@@ -324,7 +324,9 @@ impl<'a> Case<'a> {
         let arrives_only = self.local.judges(h.holder) && h.holding.seen_in && !h.holding.seen_out;
         let half_closed = close == Close::HalfClosed;
         let assumed = half_closed && self.acknowledged(h) == Acknowledged::Assumed
-            || close == Close::Reset && h.fin.acked.is_none();
+            || close == Close::Reset && h.fin.acked.is_none()
+            // Among packets with payload alone, a bare FIN of the holder could not show.
+            || !self.tap.empty_segments;
         [
             (half_closed && held.is_some_and(|held| held < BRIEF_NS), Doubt::Brief),
             (

@@ -166,7 +166,8 @@ impl Flow {
             && expected.iter().any(Option::is_some)
             && !expected.contains(&Some(segment.seq));
         let place = segment.place;
-        sender.rst.get_or_insert(Rst { place, before_close });
+        let rst = sender.rst.get_or_insert(Rst { place, seq: segment.seq, before_close });
+        rst.seq = rst.seq.max(segment.seq);
         self.notes.rst_odd_seq |= odd;
     }
 
@@ -175,7 +176,9 @@ impl Flow {
         let first_ack = sender.ack.is_none() && segment.flags.ack();
         let news = sender.take(segment, other.snd_max);
         let alive = news.payload > 0 || news.syn_ack || news.fin;
-        if alive && sender.rst.take().is_some() {
+        let revoked = sender.rst.filter(|rst| alive && !rst.overtook(segment));
+        if revoked.is_some() {
+            sender.rst = None;
             self.notes.rst_without_effect = true;
         }
         if news.syn_ack {

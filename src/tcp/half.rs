@@ -79,9 +79,24 @@ pub struct Fin {
 #[derive(Clone, Copy, Debug)]
 pub struct Rst {
     pub place: Place,
+    /// The highest SEG.SEQ of this side's resets.
+    pub seq: Seq,
     /// It came before both FINs had been seen.
     pub before_close: bool,
 }
+
+impl Rst {
+    /// Was the segment sent before the reset, and overtaken by it? Payload after a reset takes the
+    /// reset's effect, payload before it does not.
+    pub fn overtook(&self, segment: &Segment) -> bool {
+        let end = segment.end_of_payload() + u32::from(segment.flags.fin());
+        let soon = segment.place.time.since(self.place.time) < Some(OVERTAKES_NS);
+        self.seq.covers(end) && soon && !segment.flags.syn()
+    }
+}
+
+/// Packets of one side overtake each other by less than this.
+const OVERTAKES_NS: i64 = 1_000_000_000;
 
 /// A FIN seen again after this long was retransmitted, not captured twice.
 pub const REPEAT_NS: i64 = 100_000_000;
@@ -192,6 +207,8 @@ impl Half {
             self.lowest = Some(start);
         }
         let new = match self.snd_max {
+            // A lone octet can be a keep-alive's, which repeats the last one sent.
+            None if segment.len == 1 && self.isn.is_none() => 0,
             None => segment.len,
             Some(max) => (end.ahead_of(max).max(0) as u32).min(segment.len),
         };

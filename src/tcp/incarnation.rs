@@ -7,6 +7,7 @@
 use super::flow::{Flow, Side};
 use super::half::Half;
 use super::segment::Segment;
+use super::seq::Seq;
 
 /// Where a segment goes, seen from the newest flow of its 4-tuple.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,11 @@ pub enum Belongs {
     New,
     /// To an older flow if there is one that was answered or that it fits, else to the newest.
     Older,
+    /// To an older flow if its numbers are exactly those to come there, else to the newest.
+    OlderExactly,
+    /// To an older flow if its numbers are anywhere near those of that one, else to the newest: they
+    /// are nowhere near the newest's.
+    OlderNear,
 }
 
 /// A number this far beyond an unanswered SYN is some other connection's.
@@ -30,6 +36,13 @@ pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
         (true, false) => of_syn(flow, sender, other, segment),
         (true, true) => of_syn_ack(flow, sender, other, segment),
         _ if flow.is_unanswered() && !fits_syn(flow, segment) => Belongs::Older,
+        _ if flow.is_unanswered() && !flow.answers(segment) => Belongs::OlderExactly,
+        _ if !flow.is_unanswered() && !can_end(sender, other, segment) => {
+            match near(sender, segment) {
+                true => Belongs::OlderExactly,
+                false => Belongs::OlderNear,
+            }
+        }
         _ => Belongs::Here,
     }
 }
@@ -39,7 +52,7 @@ pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
 fn of_syn(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> Belongs {
     let here = match sender.isn {
         Some(isn) => isn == segment.seq,
-        None => confirms(sender, other, segment) || crosses(flow, other),
+        None => confirms(sender, other, segment) || crosses(flow, sender, other, segment),
     };
     if here { Belongs::Here } else { Belongs::New }
 }
@@ -65,10 +78,14 @@ fn confirms(sender: &Half, other: &Half, segment: &Segment) -> bool {
 }
 
 /// The peer's SYN is in the flow, and no payload, FIN or RST is.
-fn crosses(flow: &Flow, other: &Half) -> bool {
+fn crosses(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> bool {
+    let fits = |seen: Option<Seq>| seen.is_none_or(|seen| seen == segment.seq + 1);
     let untouched =
         |half: &Half| half.payload_bytes == 0 && half.fin.is_none() && half.rst.is_none();
-    other.isn.is_some() && [Side::A, Side::B].into_iter().all(|side| untouched(flow.half(side)))
+    other.isn.is_some()
+        && fits(sender.lowest)
+        && fits(other.first_ack)
+        && [Side::A, Side::B].into_iter().all(|side| untouched(flow.half(side)))
 }
 
 /// Does the segment fit the SYN that began `flow`?
@@ -82,18 +99,65 @@ fn fits_syn(flow: &Flow, segment: &Segment) -> bool {
     }
 }
 
-/// Can an older flow of the 4-tuple take a segment that does not fit the newest?
-pub fn takes_late(older: &Flow, segment: &Segment) -> bool {
-    let side = older.side(segment.from);
-    let (sender, other) = (older.half(side), older.half(side.other()));
-    let flags = segment.flags;
-    if flags.syn() {
-        return sender.isn == Some(segment.seq);
-    }
-    if flags.rst() && !flags.ack() {
-        // Only its number tells whose it is.
+/// Is it a FIN or a RST of this connection, or none of either? A FIN comes after all that its sender
+/// sent; a RST's number is the next, or what the other side has acknowledged.
+fn can_end(sender: &Half, other: &Half, segment: &Segment) -> bool {
+    if segment.flags.rst() {
         let expected = [sender.snd_max, other.ack.map(|ack| ack.number)];
         return expected.contains(&Some(segment.seq));
     }
+    !segment.flags.fin() || sender.snd_max.is_none_or(|max| is_last(max, segment))
+}
+
+/// The FIN comes after `max`, or is the one that ends there.
+fn is_last(max: Seq, fin: &Segment) -> bool {
+    (0..=FITS_WITHIN).contains(&(fin.end_of_payload() + 1).ahead_of(max))
+}
+
+/// Does an older flow of the 4-tuple know this SYN, or did it send the SYN that this answers?
+pub fn knows_syn(older: &Flow, segment: &Segment) -> bool {
+    let side = older.side(segment.from);
+    let answers = segment.flags.ack() && older.half(side.other()).counts_syn(segment.ack);
+    older.half(side).isn == Some(segment.seq) || answers
+}
+
+/// Can an older flow of the 4-tuple take a segment that does not fit the newest?
+pub fn takes_late(older: &Flow, segment: &Segment) -> bool {
+    let flags = segment.flags;
+    if flags.syn() {
+        return knows_syn(older, segment);
+    }
+    if flags.rst() && !flags.ack() {
+        // Only its number tells whose it is.
+        return ends(older, segment);
+    }
     !older.is_unanswered() || fits_syn(older, segment)
+}
+
+/// Are the numbers such as this side has used?
+fn near(sender: &Half, segment: &Segment) -> bool {
+    let after_first = sender.lowest.is_some_and(|lowest| segment.seq.ahead_of(lowest) >= -1);
+    let before_last = sender.snd_max.is_some_and(|max| segment.seq.ahead_of(max) <= FITS_WITHIN);
+    after_first && before_last
+}
+
+/// Are the numbers such as an older flow has used?
+pub fn fits_nearly(older: &Flow, segment: &Segment) -> bool {
+    fits_exactly(older, segment) || near(older.half(older.side(segment.from)), segment)
+}
+
+/// Is the segment just what is to come in an older flow?
+pub fn fits_exactly(older: &Flow, segment: &Segment) -> bool {
+    let flags = segment.flags;
+    if flags.rst() || flags.fin() {
+        return ends(older, segment);
+    }
+    older.half(older.side(segment.from)).snd_max == Some(segment.seq)
+}
+
+/// Is it just the FIN or the RST that an older flow can have?
+fn ends(older: &Flow, segment: &Segment) -> bool {
+    let side = older.side(segment.from);
+    let (sender, other) = (older.half(side), older.half(side.other()));
+    sender.snd_max.is_some() && can_end(sender, other, segment)
 }

@@ -1,0 +1,194 @@
+//! What must hold of a run, and what is only counted.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use closewait::verdict::{Doubt, Verdict};
+
+use crate::known::{
+    PAYLOAD_ONLY_IS_CHECKED, SYN_AFTER_FIRST_SYN_ACK_IS_CHECKED, meets_next_connection,
+};
+use crate::plan::LOCAL;
+use crate::run::{Judged, Run};
+use crate::tap::{Filter, Stand};
+use crate::truth::Truth;
+
+/// Right and all.
+type Share = (u64, u64);
+
+#[derive(Default)]
+pub struct Statistics {
+    pub seeds: u64,
+    flows: u64,
+    /// Verdicts that are the truth, where nothing was missed.
+    agreed: Share,
+    /// Flows whose last word was lost before the tap: nobody standing there could tell.
+    word_lost: u64,
+    leaks: Share,
+    /// Leaks without doubts.
+    sure: Share,
+    /// Wrong ones among them, by why nobody could know better.
+    wrong: BTreeMap<&'static str, u64>,
+    doubts: BTreeMap<&'static str, Share>,
+}
+
+/// Why a run is not as it must be.
+pub type Failure = String;
+
+pub fn check(run: &Run, into: &mut Statistics) -> Result<(), Failure> {
+    into.seeds += 1;
+    let truths: Vec<Truth> =
+        (0..run.plan.connections.len()).map(|conn| Truth::of(&run.world, conn)).collect();
+    let confused = meets_next_connection(&run.world.passed);
+    let told_exactly = run.tap.is_complete() && !confused;
+    if told_exactly {
+        flows_are_connections(run)?;
+    }
+    for flow in &run.flows {
+        let truth = &truths[flow.conn];
+        into.flows += 1;
+        if told_exactly {
+            verdict_is_truth(run, flow, truth, into)?;
+        }
+        if flow.judgement.verdict == Verdict::Leak {
+            leak(run, flow, truth, into)?;
+        }
+        if flow.judgement.doubts.contains(&Doubt::FinImplied) {
+            count(into.doubts.entry("fin-implied").or_default(), !truth.is_close_wait());
+        }
+        if !confused {
+            held_is_a_lower_bound(run, flow, truth)?;
+        }
+    }
+    Ok(())
+}
+
+fn count(share: &mut Share, right: bool) {
+    share.0 += u64::from(right);
+    share.1 += 1;
+}
+
+/// Each connection of which a packet was seen is one flow.
+fn flows_are_connections(run: &Run) -> Result<(), Failure> {
+    let mut seen: Vec<usize> = run.capture.seen.iter().map(|seen| seen.packet.conn).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    let mut told: Vec<usize> = run.flows.iter().map(|flow| flow.conn).collect();
+    told.sort_unstable();
+    if seen == told { Ok(()) } else { Err(format!("connections {seen:?}, flows of {told:?}")) }
+}
+
+fn verdict_is_truth(
+    run: &Run,
+    flow: &Judged,
+    truth: &Truth,
+    into: &mut Statistics,
+) -> Result<(), Failure> {
+    if truth.word_lost {
+        into.word_lost += 1;
+        return Ok(());
+    }
+    let wanted = truth.verdicts(run.tap.stand, run.plan.end);
+    let got = flow.judgement.verdict.name();
+    count(&mut into.agreed, wanted.contains(&got));
+    if wanted.contains(&got) {
+        return Ok(());
+    }
+    Err(format!("connection {}: {got}, but the truth is {}", flow.conn, wanted.join(" or ")))
+}
+
+fn leak(run: &Run, flow: &Judged, truth: &Truth, into: &mut Statistics) -> Result<(), Failure> {
+    let right = truth.is_close_wait();
+    count(&mut into.leaks, right);
+    for doubt in &flow.judgement.doubts {
+        count(into.doubts.entry(doubt.name()).or_default(), right);
+    }
+    if !flow.judgement.doubts.is_empty() {
+        return Ok(());
+    }
+    count(&mut into.sure, right);
+    if right {
+        return Ok(());
+    }
+    let Some(excuse) = excuse(run, flow, truth) else {
+        return Err(format!("connection {}: a leak without doubts, which is none", flow.conn));
+    };
+    if std::env::var_os("CLOSEWAIT_WRONG").is_some() {
+        println!("{excuse}\n{}", crate::scenario::of(run));
+    }
+    *into.wrong.entry(excuse).or_default() += 1;
+    Ok(())
+}
+
+/// Why a leak without doubts may be wrong.
+fn excuse(run: &Run, flow: &Judged, truth: &Truth) -> Option<&'static str> {
+    if truth.word_lost {
+        Some("lost before the tap")
+    } else if run.capture.missed > 0 && !run.tap.counts {
+        Some("missed and not counted")
+    } else if !PAYLOAD_ONLY_IS_CHECKED && run.tap.filter == Filter::Payload {
+        Some("payload only")
+    } else if !SYN_AFTER_FIRST_SYN_ACK_IS_CHECKED && flow.began_with_syn_ack {
+        Some("two connections in one flow")
+    } else if meets_next_connection(&run.world.passed) {
+        Some("late packet of the old connection")
+    } else {
+        None
+    }
+}
+
+const MILLISECOND: u64 = 1_000;
+
+fn held_is_a_lower_bound(run: &Run, flow: &Judged, truth: &Truth) -> Result<(), Failure> {
+    let judgement = &flow.judgement;
+    // Elsewhere, or with packets missed, the end of CLOSE-WAIT is seen later than it was.
+    let end_is_exact = run.tap.is_complete() && run.tap.stand == Stand::AtLocal;
+    let holding = matches!(judgement.verdict, Verdict::Leak | Verdict::HalfClosed);
+    let closed_late = judgement.verdict == Verdict::Closed
+        && truth.lives[LOCAL].fin_received < truth.lives[LOCAL].fin_sent
+        && truth.lives[LOCAL].fin_received.is_some()
+        && end_is_exact;
+    // Then it counts from the FIN itself, which local received a little later.
+    let from_fin = judgement.doubts.contains(&Doubt::Unconfirmed);
+    if !(holding && truth.is_close_wait() && !from_fin || closed_late) {
+        return Ok(());
+    }
+    let (Some(held), Some(really)) = (judgement.held, truth.held(run.plan.end)) else {
+        return Ok(());
+    };
+    let held = held.num_microseconds().unwrap_or(0) as u64;
+    if held <= really + MILLISECOND {
+        return Ok(());
+    }
+    Err(format!("connection {}: held {held} µs, really {really} µs", flow.conn))
+}
+
+impl fmt::Display for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Statistics { seeds, flows, word_lost, .. } = self;
+        write!(f, "{seeds} seeds, {flows} flows")?;
+        write!(
+            f,
+            "; nothing missed: {} right, {word_lost} lost before the tap",
+            Shown(self.agreed)
+        )?;
+        write!(f, "; leaks: {} right", Shown(self.leaks))?;
+        write!(f, "; without doubts: {} right, wrong", Shown(self.sure))?;
+        for (why, count) in &self.wrong {
+            write!(f, " {count} ({why})")?;
+        }
+        for (doubt, share) in &self.doubts {
+            write!(f, "; {doubt} {}", Shown(*share))?;
+        }
+        Ok(())
+    }
+}
+
+struct Shown(Share);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shown((right, all)) = self;
+        write!(f, "{right}/{all}")
+    }
+}

@@ -1,0 +1,117 @@
+//! How a connection really ended up, told by the hosts; and which verdicts tell that.
+
+use closewait::tcp::segment::Flags;
+
+use crate::plan::{LOCAL, PEER};
+use crate::socket::{Life, Packet, State};
+use crate::tap::Stand;
+use crate::world::World;
+
+/// `--half-close-quiet`, and what the way to the tap may add or take.
+const QUIET: u64 = 30_000_000;
+const SLACK: u64 = 1_500_000;
+
+/// One connection at the end of the capture.
+#[derive(Clone, Debug)]
+pub struct Truth {
+    pub local: Option<State>,
+    pub peer: Option<State>,
+    pub lives: [Life; 2],
+    /// What came past the tap, captured or not.
+    pub passed: Words,
+    /// A FIN or RST of local's was sent, and was lost or still on its way before the tap.
+    pub word_lost: bool,
+}
+
+/// The words that end a connection, by side.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Words {
+    fin: [bool; 2],
+    rst: [bool; 2],
+    /// An acknowledgment of the other side's FIN.
+    fin_ack: [bool; 2],
+    /// Anything but SYNs without ACK.
+    more_than_syn: bool,
+    packets: [u64; 2],
+}
+
+impl Words {
+    fn of<'a>(packets: impl Iterator<Item = &'a Packet>) -> Words {
+        let mut words = Words::default();
+        for packet in packets {
+            let from = packet.from;
+            words.packets[from] += 1;
+            words.rst[from] |= packet.has(Flags::RST);
+            words.fin[from] |= packet.has(Flags::FIN);
+            words.fin_ack[from] |= packet.acks_fin && !packet.has(Flags::RST);
+            words.more_than_syn |= !packet.has(Flags::SYN) || packet.has(Flags::ACK);
+        }
+        words
+    }
+}
+
+impl Truth {
+    pub fn of(world: &World, conn: usize) -> Truth {
+        let packets = world.passed.iter().map(|passed| &passed.packet);
+        let passed = Words::of(packets.filter(|packet| packet.conn == conn));
+        let socket = |host| world.socket(host, conn);
+        let lives = [LOCAL, PEER].map(|host| socket(host).map_or(Life::default(), |s| s.life));
+        let fin_lost = lives[LOCAL].fin_sent.is_some() && !passed.fin[LOCAL];
+        let rst_lost = world.resets_sent[conn][LOCAL] && !passed.rst[LOCAL];
+        Truth {
+            local: socket(LOCAL).map(|s| s.state),
+            peer: socket(PEER).map(|s| s.state),
+            lives,
+            passed,
+            word_lost: fin_lost || rst_lost,
+        }
+    }
+
+    /// Local received the peer's FIN, and neither sent its own nor was reset.
+    pub fn is_close_wait(&self) -> bool {
+        self.local == Some(State::CloseWait)
+    }
+
+    /// How long, in microseconds.
+    pub fn held(&self, end: u64) -> Option<u64> {
+        let from = self.lives[LOCAL].fin_received?;
+        Some(self.lives[LOCAL].fin_sent.unwrap_or(end).saturating_sub(from))
+    }
+
+    /// The verdicts that are right where everything that came past the tap was captured.
+    pub fn verdicts(&self, stand: Stand, end: u64) -> Vec<&'static str> {
+        let Words { fin, rst, more_than_syn, .. } = self.passed;
+        let reset = rst != [false; 2];
+        match fin {
+            _ if !more_than_syn => vec!["attempt"],
+            [true, true] if reset => vec!["closed", "reset"],
+            [true, true] => vec!["closed"],
+            _ if reset => vec!["reset"],
+            [false, false] => vec!["open"],
+            [true, false] if self.passed.fin_ack[PEER] => vec!["peer-holds"],
+            [true, false] => vec!["fin-unacked", "peer-holds"],
+            [false, true] => self.of_close_wait(stand, end),
+        }
+    }
+
+    fn of_close_wait(&self, stand: Stand, end: u64) -> Vec<&'static str> {
+        let mut verdicts = self.of_holding(stand, end);
+        if !self.passed.fin_ack[LOCAL] {
+            verdicts.push("fin-unacked");
+        }
+        verdicts
+    }
+
+    fn of_holding(&self, stand: Stand, end: u64) -> Vec<&'static str> {
+        let life = &self.lives[LOCAL];
+        let quiet = life.used_after_fin.map(|at| end - at);
+        // Elsewhere than at local, a repetition can look like the first transmission.
+        let unclear = stand != Stand::AtLocal && life.repeated_after_fin;
+        match quiet {
+            _ if unclear => vec!["leak", "half-closed"],
+            Some(quiet) if quiet + SLACK < QUIET && stand == Stand::AtLocal => vec!["half-closed"],
+            Some(quiet) if quiet < QUIET + SLACK => vec!["half-closed", "leak"],
+            _ => vec!["leak"],
+        }
+    }
+}
