@@ -1,10 +1,11 @@
 # make run    builds what is missing and reads a real capture
 # make test   installs what the tests need, and passes them all
+# make soak   a million simulated conversations (SEEDS=…)
 
 CAPTURE ?= fixtures/captures/incident.pcap
 CARGO   ?= cargo
 
-.PHONY: run build test needs-build needs-test
+.PHONY: run build test soak needs-build needs-test
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -15,6 +16,10 @@ build: needs-build
 
 test: needs-test
 	$(CARGO) test --locked --no-fail-fast
+
+SEEDS ?= 1000000
+soak: needs-build
+	CLOSEWAIT_SEEDS=$(SEEDS) $(CARGO) test --locked --release --test simulation -- --nocapture
 
 # libpcap's headers, for the pcap crate.
 needs-build:

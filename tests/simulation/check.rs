@@ -5,12 +5,9 @@ use std::fmt;
 
 use closewait::verdict::{Doubt, Verdict};
 
-use crate::known::{
-    PAYLOAD_ONLY_IS_CHECKED, SYN_AFTER_FIRST_SYN_ACK_IS_CHECKED, meets_next_connection,
-};
 use crate::plan::LOCAL;
 use crate::run::{Judged, Run};
-use crate::tap::{Filter, Stand};
+use crate::tap::Stand;
 use crate::truth::Truth;
 
 /// Right and all.
@@ -39,8 +36,7 @@ pub fn check(run: &Run, into: &mut Statistics) -> Result<(), Failure> {
     into.seeds += 1;
     let truths: Vec<Truth> =
         (0..run.plan.connections.len()).map(|conn| Truth::of(&run.world, conn)).collect();
-    let confused = meets_next_connection(&run.world.passed);
-    let told_exactly = run.tap.is_complete() && !confused;
+    let told_exactly = run.tap.is_complete();
     if told_exactly {
         flows_are_connections(run)?;
     }
@@ -56,9 +52,7 @@ pub fn check(run: &Run, into: &mut Statistics) -> Result<(), Failure> {
         if flow.judgement.doubts.contains(&Doubt::FinImplied) {
             count(into.doubts.entry("fin-implied").or_default(), !truth.is_close_wait());
         }
-        if !confused {
-            held_is_a_lower_bound(run, flow, truth)?;
-        }
+        held_is_a_lower_bound(run, flow, truth)?;
     }
     Ok(())
 }
@@ -110,7 +104,7 @@ fn leak(run: &Run, flow: &Judged, truth: &Truth, into: &mut Statistics) -> Resul
     if right {
         return Ok(());
     }
-    let Some(excuse) = excuse(run, flow, truth) else {
+    let Some(excuse) = excuse(run, truth) else {
         return Err(format!("connection {}: a leak without doubts, which is none", flow.conn));
     };
     if std::env::var_os("CLOSEWAIT_WRONG").is_some() {
@@ -121,17 +115,11 @@ fn leak(run: &Run, flow: &Judged, truth: &Truth, into: &mut Statistics) -> Resul
 }
 
 /// Why a leak without doubts may be wrong.
-fn excuse(run: &Run, flow: &Judged, truth: &Truth) -> Option<&'static str> {
+fn excuse(run: &Run, truth: &Truth) -> Option<&'static str> {
     if truth.word_lost {
         Some("lost before the tap")
     } else if run.capture.missed > 0 && !run.tap.counts {
         Some("missed and not counted")
-    } else if !PAYLOAD_ONLY_IS_CHECKED && run.tap.filter == Filter::Payload {
-        Some("payload only")
-    } else if !SYN_AFTER_FIRST_SYN_ACK_IS_CHECKED && flow.began_with_syn_ack {
-        Some("two connections in one flow")
-    } else if meets_next_connection(&run.world.passed) {
-        Some("late packet of the old connection")
     } else {
         None
     }

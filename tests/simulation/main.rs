@@ -4,7 +4,6 @@
 //! one seed, and `CLOSEWAIT_WRONG=1` shows the wrong leaks that nobody at the tap could know better.
 
 mod check;
-mod known;
 mod manners;
 mod plan;
 mod prng;

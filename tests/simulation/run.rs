@@ -29,7 +29,6 @@ pub struct Run {
 pub struct Judged {
     /// The connection to which its first packet belongs.
     pub conn: usize,
-    pub began_with_syn_ack: bool,
     pub judgement: Judgement,
 }
 
@@ -106,9 +105,8 @@ fn judged(plan: &Plan, tap_plan: &TapPlan, capture: &Capture) -> Vec<Judged> {
     let policy = policy();
     let judged = retired.iter().map(|Retired { key, flow }| {
         let first = &capture.seen[flow.first.frame() as usize - 1];
-        let began_with_syn_ack = first.packet.has(Flags::SYN) && first.packet.has(Flags::ACK);
         let judgement = judge(key, flow, &policy, &tap);
-        Judged { conn: first.packet.conn, began_with_syn_ack, judgement }
+        Judged { conn: first.packet.conn, judgement }
     });
     judged.collect()
 }

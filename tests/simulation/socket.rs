@@ -4,7 +4,6 @@
 use closewait::tcp::segment::Flags;
 use closewait::tcp::seq::Seq;
 
-use crate::known::KEEP_ALIVE_OCTET_AFTER_FIN;
 use crate::manners::Manners;
 
 /// A segment on its way, and what its sender alone knows of it.
@@ -354,9 +353,7 @@ impl Socket {
     /// Some systems send the last octet again, some none.
     fn keep_alive(&mut self) {
         if self.una == self.nxt {
-            let octet =
-                self.manners.keep_alive_octet && (KEEP_ALIVE_OCTET_AFTER_FIN || !self.fin_sent());
-            let len = u32::from(octet);
+            let len = u32::from(self.manners.keep_alive_octet);
             self.send(Flags::ACK, Seq(self.nxt.0.wrapping_sub(1)), len);
         }
         self.timers.keep_alive = self.manners.keep_alive.map(|every| self.now + every);

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use closewait::tcp::segment::Flags;
 use closewait::tcp::seq::Seq;
 
-use crate::known::RST_OVERTAKES;
 use crate::manners::Manners;
 use crate::plan::{Action, Leg, Plan};
 use crate::prng::Prng;
@@ -45,8 +44,6 @@ pub struct World {
     queue: BTreeMap<(u64, u64), Event>,
     serial: u64,
     hosts: [Host; 2],
-    /// When the last packet comes to the end of a leg, by leg and sender.
-    latest: [[u64; 2]; 2],
     pub passed: Vec<Passed>,
     /// Resets that a host sent for a connection, whether by a socket or for want of one.
     pub resets_sent: Vec<[bool; 2]>,
@@ -65,7 +62,6 @@ impl World {
             queue: BTreeMap::new(),
             serial: 0,
             hosts: [Host::default(), Host::default()],
-            latest: [[0; 2]; 2],
             passed: Vec::new(),
             resets_sent,
             plan,
@@ -184,32 +180,26 @@ impl World {
         if packet.has(Flags::RST) {
             self.resets_sent[packet.conn][packet.from] = true;
         }
-        if let Some(at) = self.travel(&packet, packet.from) {
+        if let Some(at) = self.travel(packet.from) {
             self.schedule(at, Event::PassTap(packet));
         }
     }
 
     fn pass_tap(&mut self, packet: Packet) {
         self.passed.push(Passed { at: self.now, packet });
-        if let Some(at) = self.travel(&packet, 1 - packet.from) {
+        if let Some(at) = self.travel(1 - packet.from) {
             self.schedule(at, Event::Arrive(packet));
         }
     }
 
     /// When a packet has come to the end of a leg, if it is not lost.
-    fn travel(&mut self, packet: &Packet, leg: usize) -> Option<u64> {
+    fn travel(&mut self, leg: usize) -> Option<u64> {
         let Leg { delay, jitter, lost, detoured } = self.plan.legs[leg];
         let detour = self.prng.per_mille(detoured);
         let detour = if detour { self.prng.between(1_000, 400_000) } else { 0 };
         let at = self.now + delay + self.prng.between(0, jitter) + detour;
-        if self.prng.per_mille(lost) {
-            return None;
-        }
-        let latest = &mut self.latest[leg][packet.from];
-        let keeps_order = packet.has(Flags::RST) && !RST_OVERTAKES;
-        let at = if keeps_order { at.max(*latest) } else { at };
-        *latest = at.max(*latest);
-        Some(at)
+        let lost = self.prng.per_mille(lost);
+        (!lost).then_some(at)
     }
 
     fn arrive(&mut self, packet: Packet) {
