@@ -1,11 +1,12 @@
 # make run    builds what is missing and reads a real capture
 # make test   installs what the tests need, and passes them all
 # make soak   a million simulated conversations (SEEDS=…)
+# make fuzz   every fuzz target for a minute (FUZZ_SECONDS=…)
 
 CAPTURE ?= fixtures/captures/incident.pcap
 CARGO   ?= cargo
 
-.PHONY: run build test soak needs-build needs-test
+.PHONY: run build test soak fuzz needs-build needs-test
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -20,6 +21,14 @@ test: needs-test
 SEEDS ?= 1000000
 soak: needs-build
 	CLOSEWAIT_SEEDS=$(SEEDS) $(CARGO) test --locked --release --test simulation -- --nocapture
+
+FUZZ_SECONDS ?= 60
+fuzz:
+	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
+	@for target in $$($(CARGO) fuzz list); do \
+	  mkdir -p fuzz/corpus/$$target && cp fuzz/seeds/$$target/* fuzz/corpus/$$target/ && \
+	  $(CARGO) fuzz run -s none $$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=25 || exit 1; \
+	done
 
 # libpcap's headers, for the pcap crate.
 needs-build:

@@ -38,6 +38,8 @@ pub struct Retired {
 struct Chain {
     newest: Flow,
     older: Vec<Flow>,
+    /// It stands in [`FlowTable::finished`]: once, however many of its flows have finished.
+    queued: bool,
 }
 
 /// Flows by 4-tuple, in the order in which the 4-tuples were first seen.
@@ -112,14 +114,13 @@ impl FlowTable {
                 let before = chain.older.len();
                 let finished = chain.take(segment);
                 self.len += chain.older.len() - before;
-                finished
+                finished && !std::mem::replace(&mut chain.queued, true)
             }
             RawEntryMut::Vacant(slot) => {
                 let mut flow = Flow::new(segment);
                 flow.take(segment);
                 let finished = flow.is_finished();
-                let older = Vec::new();
-                let chain = Chain { newest: flow, older };
+                let chain = Chain { newest: flow, older: Vec::new(), queued: finished };
                 slot.insert_hashed_nocheck(segment.hash, segment.key, chain);
                 self.len += 1;
                 finished
@@ -150,7 +151,7 @@ impl FlowTable {
             match chain.get_mut().remove_finished(is_over, gone) {
                 Left::Nothing => drop(chain.swap_remove()),
                 Left::Finished => self.finished.push_back((self.clock, hash, key)),
-                Left::Unfinished => {}
+                Left::Unfinished => chain.get_mut().queued = false,
             }
         }
     }

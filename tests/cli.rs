@@ -339,6 +339,8 @@ fn simple_packets_are_read_without_times() {
     let flow = &json_lines(&closewait(&[&path, "--format", "jsonl"]))[0];
     assert_eq!((&flow["verdict"], &flow["first"]["time"]), (&"leak".into(), &Value::Null));
     assert_eq!((&flow["held_s"], &flow["a"]["packets"]), (&Value::Null, &3.into()));
+    let (out, err) = text(&closewait(&[&path]));
+    assert!(out.contains("left in CLOSE-WAIT") && err.is_empty(), "{out}{err}");
 }
 
 /// A second section has interfaces of its own.

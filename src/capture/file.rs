@@ -121,6 +121,8 @@ enum State {
     Peeked(Record),
     /// The record at the start of the buffer, of this length, was handed out.
     Handed(usize),
+    /// Nothing more can be read, which has not yet been said. A decompressor says so only once.
+    Failed(Broken),
     End,
 }
 
@@ -156,12 +158,12 @@ impl FileSource {
     /// The time of the next packet, which stays to be read; `None` at the end or before an error.
     pub fn peek_time(&mut self) -> Option<Time> {
         if let State::Handed(len) = self.state {
-            self.state = State::Handed(0);
             self.buffer.consume(len);
-            // An error comes again with `next`.
-            if let Ok(Some(record)) = self.locate() {
-                self.state = State::Peeked(record);
-            }
+            self.state = match self.locate() {
+                Ok(Some(record)) => State::Peeked(record),
+                Ok(None) => State::End,
+                Err(broken) => State::Failed(broken),
+            };
         }
         match &self.state {
             State::Peeked(record) => Some(record.time),
@@ -198,6 +200,7 @@ impl Source for FileSource {
     fn next(&mut self) -> Result<Next<'_>, Error> {
         let record = match std::mem::replace(&mut self.state, State::End) {
             State::End => return Ok(Next::End),
+            State::Failed(broken) => return Err(self.trouble(broken)),
             State::Peeked(record) => record,
             State::Handed(len) => {
                 self.buffer.consume(len);

@@ -18,6 +18,9 @@ use crate::tcp::segment::{Direction, ToldBy, Way};
 /// libpcap's limit for one block: a longer one is a damaged length.
 const MAX_BLOCK: u32 = 16 << 20;
 
+/// The obsolete packet block can name no more; a section with so many is a damaged or hostile one.
+const MAX_INTERFACES: usize = 65_536;
+
 pub const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 
@@ -29,8 +32,8 @@ pub struct Pcapng {
     big_endian: bool,
     /// Of the current section.
     interfaces: Vec<Interface>,
-    /// Of the sections before it.
-    drops_before: u64,
+    /// In all sections so far. Wider than any count, so that it can go down again.
+    drops: u128,
 }
 
 struct Interface {
@@ -112,8 +115,10 @@ impl Pcapng {
     ) -> Result<Option<Record>, Broken> {
         match block {
             Block::SectionHeader(_) => {
-                self.drops_before = self.drops();
                 self.interfaces.clear();
+            }
+            Block::InterfaceDescription(_) if self.interfaces.len() == MAX_INTERFACES => {
+                return Err(Broken::Corrupt("it describes too many interfaces".into()));
             }
             Block::InterfaceDescription(described) => {
                 let interface = Interface::new(described, self.big_endian);
@@ -124,10 +129,7 @@ impl Pcapng {
             }
             Block::InterfaceStatistics(statistics) => {
                 let drops = self.dropped(&statistics.options);
-                if let Some(interface) = self.interfaces.get_mut(statistics.if_id as usize) {
-                    interface.drops = drops;
-                }
-                about.drops = self.drops();
+                self.count(statistics.if_id, about, |interface| interface.drops = drops);
             }
             Block::EnhancedPacket(packet) => return self.enhanced(packet, len, about).map(Some),
             Block::SimplePacket(packet) => return self.simple(packet, len).map(Some),
@@ -147,10 +149,10 @@ impl Pcapng {
     ) -> Result<Record, Broken> {
         let flags = option(&packet.options, 2).map(|bytes| self.u32(bytes));
         let gap = option(&packet.options, 4).map(|bytes| self.u64(bytes));
-        if let (Some(gap), Some(interface)) = (gap, self.interfaces.get_mut(packet.if_id as usize))
-        {
-            interface.gaps = interface.gaps.saturating_add(gap);
-            about.drops = self.drops();
+        if let Some(gap) = gap {
+            self.count(packet.if_id, about, |interface| {
+                interface.gaps = interface.gaps.saturating_add(gap);
+            });
         }
         let interface = self.interface(packet.if_id)?;
         let ticks = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
@@ -222,11 +224,14 @@ impl Pcapng {
         })
     }
 
-    fn drops(&self) -> u64 {
-        self.interfaces
-            .iter()
-            .map(|interface| interface.drops.max(interface.gaps))
-            .fold(self.drops_before, u64::saturating_add)
+    /// Changes the counts of an interface, and the sum by as much: a file can have many of both.
+    fn count(&mut self, id: u32, about: &mut About, change: impl FnOnce(&mut Interface)) {
+        if let Some(interface) = self.interfaces.get_mut(id as usize) {
+            let before = interface.lost();
+            change(interface);
+            self.drops = self.drops - before + interface.lost();
+            about.drops = u64::try_from(self.drops).unwrap_or(u64::MAX);
+        }
     }
 
     fn u64(&self, bytes: [u8; 8]) -> u64 {
@@ -244,6 +249,10 @@ impl Pcapng {
 }
 
 impl Interface {
+    fn lost(&self) -> u128 {
+        u128::from(self.drops.max(self.gaps))
+    }
+
     fn new(described: &InterfaceDescriptionBlock, big_endian: bool) -> Interface {
         let offset = option(&described.options, 14).map_or(0, |bytes| {
             if big_endian { i64::from_be_bytes(bytes) } else { i64::from_le_bytes(bytes) }

@@ -73,11 +73,15 @@ fn users_of(users: &str, uid: Option<u32>) -> Vec<Holder> {
         let Some((pid, after)) = after.split_once(",fd=") else { break };
         let fd: String = after.chars().take_while(char::is_ascii_digit).collect();
         let (Ok(pid), Ok(fd)) = (pid.parse(), fd.parse()) else { break };
-        let command = command.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
-        holders.push(Holder { pid, command: command.collect(), fd, uid });
+        holders.push(Holder { pid, command: printable(command), fd, uid });
         rest = after;
     }
     holders
+}
+
+/// A name with nothing in it that a terminal would obey.
+fn printable(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// `10.0.0.5:80`, `[::1]:80`, `*:80`, `0.0.0.0:*`, `[fe80::1]%eth0:80`, `10.0.0.5%eth0:80`.
@@ -102,7 +106,7 @@ fn json(line: &str) -> Option<Option<Socket>> {
     let holder = |value: &Value| {
         Some(Holder {
             pid: value["pid"].as_i64()?.try_into().ok()?,
-            command: value["command"].as_str()?.into(),
+            command: printable(value["command"].as_str()?),
             fd: value["fd"].as_i64()?.try_into().ok()?,
             uid: value["uid"].as_u64().and_then(|uid| uid.try_into().ok()),
         })
@@ -117,7 +121,7 @@ fn json(line: &str) -> Option<Option<Socket>> {
         send_q: queue("send_q")?,
         inode: u64::from(!holders.is_empty()),
         holders,
-        netns: value["netns"].as_str().map(str::to_owned),
+        netns: value["netns"].as_str().map(printable),
     }))
 }
 

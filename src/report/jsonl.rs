@@ -2,6 +2,7 @@
 //!
 //! The keys are a contract: within a schema number they are never renamed or removed.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -291,7 +292,7 @@ struct CaptureLine<'a> {
     first: Option<PlaceLine<'a>>,
     last: Option<PlaceLine<'a>>,
     link_types: Vec<String>,
-    snap_lengths: &'a [u32],
+    snap_lengths: &'a BTreeSet<u32>,
     drops: u64,
     truncated: bool,
     bare_acks: bool,

@@ -18,7 +18,7 @@ pub mod table;
 pub mod text;
 pub mod units;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use crate::capture::LinkType;
@@ -112,9 +112,9 @@ pub struct CaptureTotals {
     pub truncated: bool,
     pub bare_acks: bool,
     pub empty_segments: bool,
-    pub links: Vec<LinkType>,
+    pub links: BTreeSet<LinkType>,
     /// 0 where not limited.
-    pub snap_lengths: Vec<u32>,
+    pub snap_lengths: BTreeSet<u32>,
 }
 
 /// Nothing was captured between two files of a series.

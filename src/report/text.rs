@@ -69,6 +69,9 @@ pub const CALM: Style = AnsiColor::Green.on_default().bold();
 const HEADING: Style = Style::new().bold();
 const ASIDE: Style = Style::new().dimmed();
 
+/// Snap lengths of a capture that are printed.
+const SNAP_LENGTHS: usize = 4;
+
 impl<W: Write> Text<W> {
     pub fn new(out: W, look: Look) -> Text<W> {
         Text {
@@ -301,9 +304,11 @@ impl<W: Write> Text<W> {
     /// Dates are shown when asked for, or when a capture crosses midnight.
     fn dates(&self, totals: &Totals) -> bool {
         let day = |place: Option<Place>| {
-            place.map(|p| clock_time(p, self.look.zone, true)[..10].to_string())
+            let known = place.filter(|place| place.time.nanos().is_some())?;
+            Some(clock_time(known, self.look.zone, true).split(' ').next()?.to_owned())
         };
-        self.look.dates || day(totals.first()) != day(totals.last())
+        let (first, last) = (day(totals.first()), day(totals.last()));
+        self.look.dates || first.zip(last).is_some_and(|(first, last)| first != last)
     }
 
     fn meaning(&mut self, totals: &Totals) -> io::Result<()> {
@@ -466,8 +471,14 @@ impl<W: Write> Text<W> {
                 write!(self.out, " ({})", duration(TimeDelta::nanoseconds(nanos)))?;
             }
         }
-        for snap in capture.snap_lengths.iter().filter(|&&snap| (1..65_535).contains(&snap)) {
+        // A damaged file can have any number of them.
+        let mut snaps = capture.snap_lengths.range(1..65_535);
+        for snap in snaps.by_ref().take(SNAP_LENGTHS) {
             write!(self.out, ", snap length {snap}")?;
+        }
+        match snaps.count() {
+            0 => {}
+            n => write!(self.out, " and {} others", thousands(n as u64))?,
         }
         match capture.drops {
             0 => {}

@@ -41,8 +41,8 @@ impl CapturePoint {
     /// What a file says of itself; said again at its end, when all of it is known.
     pub fn take_about(&mut self, about: &About) {
         self.tap.addresses.extend(&about.addresses);
-        add_distinct(&mut self.totals.links, about.links.iter().copied());
-        add_distinct(&mut self.totals.snap_lengths, about.snap_lengths.iter().copied());
+        self.totals.links.extend(&about.links);
+        self.totals.snap_lengths.extend(&about.snap_lengths);
     }
 
     pub fn take_drops(&mut self, about: &About) {
@@ -73,14 +73,6 @@ impl CapturePoint {
             bare_acks: self.tap.bare_acks,
             empty_segments: self.tap.empty_segments,
             ..self.totals
-        }
-    }
-}
-
-fn add_distinct<T: PartialEq>(to: &mut Vec<T>, items: impl Iterator<Item = T>) {
-    for item in items {
-        if !to.contains(&item) {
-            to.push(item);
         }
     }
 }

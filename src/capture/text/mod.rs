@@ -158,7 +158,7 @@ impl Clock {
             Style::OfDay => {
                 // Half a day back is not a clock set back, but midnight.
                 self.days += i64::from(nanos < self.printed - DAY_NS / 2);
-                start().saturating_add(self.days * DAY_NS).saturating_add(nanos)
+                start().saturating_add(self.days.saturating_mul(DAY_NS)).saturating_add(nanos)
             }
         };
         self.printed = nanos;

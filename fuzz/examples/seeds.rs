@@ -1,0 +1,352 @@
+//! Writes the seeds anew, from the project's scenarios:
+//! `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
+
+#![forbid(unsafe_code)]
+#![allow(dead_code)]
+
+#[path = "../../tests/common/scenario.rs"]
+mod scenario;
+#[path = "../../tests/common/wire.rs"]
+mod wire;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use scenario::Scenario;
+use wire::{Classic, Link, MICROSECONDS, Packet, Pcapng, Record, TUNNELS, quoted, tunnelled};
+
+fn main() {
+    for target in ["file", "run", "decode"] {
+        let folder = seeds(target);
+        fs::remove_dir_all(&folder).ok();
+        fs::create_dir_all(&folder).expect("a writable folder");
+    }
+    files();
+    captures();
+    frames();
+}
+
+fn seeds(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target)
+}
+
+fn write(target: &str, name: &str, bytes: &[u8]) {
+    fs::write(seeds(target).join(name), bytes).expect("a writable folder");
+}
+
+fn scenario(name: &str) -> Scenario {
+    let path = format!("../fixtures/scenarios/{name}.scn");
+    Scenario::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a scenario")
+}
+
+/// Every format and compression.
+fn files() {
+    let records = scenario("leak").records();
+    for (name, big_endian, nanoseconds) in [
+        ("little.pcap", false, false),
+        ("big.pcap", true, false),
+        ("little-nanoseconds.pcap", false, true),
+        ("big-nanoseconds.pcap", true, true),
+    ] {
+        write("file", name, &Classic { big_endian, nanoseconds }.write(1, &records));
+    }
+    let plain = MICROSECONDS.write(1, &records);
+    write("file", "modified.pcap", &modified(&records));
+    write("file", "cut-off.pcap", &plain[..plain.len() - 7]);
+    let (head, tail) = plain.split_at(plain.len() / 2);
+    write("file", "members.pcap.gz", &[gzip(head), gzip(tail)].concat());
+    write("file", "frames.pcap.zst", &[zstd(head), zstd(tail)].concat());
+    let damaged = |mut bytes: Vec<u8>| {
+        let at = bytes.len() - 6;
+        bytes[at] ^= 1;
+        bytes
+    };
+    write("file", "wrong-checksum.pcap.gz", &damaged(gzip(&plain)));
+    write("file", "empty-wrong-checksum.pcap.gz", &damaged(gzip(&plain[..24])));
+    write("file", "damaged.pcap.zst", &damaged(zstd(&plain)));
+    write("file", "options.pcapng", &options(false, &records).bytes);
+    write("file", "big-options.pcapng", &options(true, &records).bytes);
+    write("file", "sections.pcapng", &sections(&records));
+    write("file", "simple-and-obsolete.pcapng", &simple_and_obsolete(&records));
+    write("file", "options.pcapng.zst", &zstd(&options(false, &records).bytes));
+    texts();
+}
+
+/// What tcpdump prints, in some of its styles.
+fn texts() {
+    let incident = include_str!("../../fixtures/captures/incident-as-text.tcpdump");
+    let quoted: String = incident.lines().map(|line| format!("> {line}\r\n")).collect();
+    let verbose = incident
+        .replace(" IP ", " IP (tos 0x0, ttl 64, proto TCP (6), length 60)\n    ")
+        .replace("options", "cksum 0x1 (correct), options");
+    let dated = incident.replace("11:38:", "2018-03-12 11:38:").replace(" IP", " eth0  In  IP");
+    let seconds = incident.replace("11:38:", "15208546").replace(" IP", " ARP, x\n1520854695.1 IP");
+    let v6 = incident.replace("172.18.0.", "2001:db8::").replace(" IP", " IP6");
+    let midnight = incident.replace("11:38:15", "23:59:45").replace("11:38:45", "00:00:15");
+    let relative = incident.replace("11:38:15", "00:00:00").replace("11:38:45", "00:00:30");
+    for (name, text) in [
+        ("quoted", quoted),
+        ("verbose", verbose),
+        ("dated", dated),
+        ("seconds", seconds),
+        ("v6", v6),
+        ("midnight", midnight),
+        ("relative", relative),
+    ] {
+        write("file", &format!("{name}.tcpdump"), text.as_bytes());
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 19).expect("memory")
+}
+
+/// Kuznetzov's format: 24 octets before each packet.
+fn modified(records: &[Record]) -> Vec<u8> {
+    let mut file = MICROSECONDS.write(1, &[]);
+    file[..4].copy_from_slice(&0xa1b2_cd34u32.to_le_bytes());
+    for record in records {
+        let (seconds, rest) = (record.nanos / 1_000_000_000, record.nanos % 1_000_000_000);
+        let len = record.data.len() as u32;
+        let numbers = [seconds as u32, (rest / 1_000) as u32, len, record.original_len, 2, 0];
+        file.extend(numbers.map(u32::to_le_bytes).concat());
+        file.extend(&record.data);
+    }
+    file
+}
+
+/// Two interfaces with addresses, a time resolution and an offset; packets with a direction and
+/// with drops; statistics, a name resolution, a custom block.
+fn options(big_endian: bool, records: &[Record]) -> Pcapng {
+    let mut file = Pcapng::new(big_endian);
+    let address = vec![172, 18, 0, 5, 255, 255, 0, 0];
+    let v6 = [&[0xfd; 16][..], &[64]].concat();
+    file.interface(1, 262_144, &[(2, b"eth0".to_vec()), (4, address), (5, v6), (9, vec![9])]);
+    let offset = file.u64_option(1_000);
+    file.interface(1, 96, &[(9, vec![0x80 | 20]), (14, offset)]);
+    for (i, record) in records.iter().enumerate() {
+        let (flags, drops) = (file.u32_option(1 + i as u32 % 2), file.u64_option(i as u64));
+        let options = [(1, b"a comment".to_vec()), (2, flags), (4, drops)];
+        match i % 2 {
+            0 => file.packet(0, record.nanos, record, &options),
+            _ => file.packet(1, ((record.nanos / 1_000_000_000) - 1_000) << 20, record, &[]),
+        }
+    }
+    let (lost, more) = (file.u64_option(3), file.u64_option(4));
+    file.statistics(0, &[(5, lost), (7, more)]);
+    file.block(4, vec![0; 4]);
+    file.block(0x0bad, b"\0\0\0\0private".to_vec());
+    file
+}
+
+/// A section of each byte order.
+fn sections(records: &[Record]) -> Vec<u8> {
+    let (head, tail) = records.split_at(records.len() / 2);
+    let section = |big_endian, records: &[Record]| {
+        let mut file = Pcapng::new(big_endian);
+        file.interface(1, 0, &[]);
+        for record in records {
+            file.packet(0, record.nanos / 1_000, record, &[]);
+        }
+        file.bytes
+    };
+    [section(false, head), section(true, tail)].concat()
+}
+
+fn simple_and_obsolete(records: &[Record]) -> Vec<u8> {
+    let mut file = Pcapng::new(false);
+    file.interface(1, 80, &[]);
+    for (i, record) in records.iter().enumerate() {
+        if i % 2 == 0 {
+            file.simple_packet(&record.clone().snapped(80));
+            continue;
+        }
+        let ticks = record.nanos / 1_000;
+        let numbers = [0, (ticks >> 32) as u32, ticks as u32, record.data.len() as u32];
+        let mut body = numbers.map(u32::to_le_bytes).concat();
+        body.extend(record.original_len.to_le_bytes());
+        body.extend(&record.data);
+        file.block(2, body);
+    }
+    file.bytes
+}
+
+/// Conversations: one capture a kind.
+fn captures() {
+    for name in [
+        "port-reused",
+        "half-close-in-use",
+        "packets-lost-with-perhaps-a-fin",
+        "rst-soon-after-the-fin",
+        "rst-without-effect",
+        "syn-on-close-wait",
+        "stale-reuse-answered-by-rst",
+        "finished-flow-is-forgotten",
+        "time-goes-back",
+        "numbers-wrap",
+        "ip-fragments",
+        "ipv6",
+        "itself",
+        "local-by-packet-type-sll2",
+    ] {
+        let scenario = scenario(name);
+        let bytes = MICROSECONDS.write(scenario.link.link_type(), &scenario.records());
+        write("run", &format!("{name}.pcap"), &bytes);
+    }
+    // Each packet in another tunnel, and its connection is the same.
+    let (v4, v6) = (packets("late-close"), packets("ipv6"));
+    let frames = v4.iter().zip(v6.iter().cycle()).enumerate().map(|(i, (v4, v6))| {
+        let mut frames = tunnelled_frames(&v4.frame(Link::Raw), &v6.frame(Link::Raw));
+        let at = i * 5 % frames.len();
+        Record::new(v4.nanos, frames.swap_remove(at).1)
+    });
+    let records: Vec<Record> = frames.collect();
+    write("run", "tunnels.pcap", &MICROSECONDS.write(1, &records));
+    // Nothing at all has a time.
+    let mut timeless = Pcapng::new(false);
+    timeless.interface(1, 0, &[]);
+    for record in scenario("leak").records() {
+        timeless.simple_packet(&record);
+    }
+    write("run", "timeless.pcapng", &timeless.bytes);
+}
+
+fn packets(name: &str) -> Vec<Packet> {
+    scenario(name).rows.into_iter().filter_map(|row| row.packet).collect()
+}
+
+/// One frame a link type, a tunnel, a kind of IP header: all carry the same packet.
+fn frames() {
+    let mut packet = packets("leak").remove(0);
+    packet.payload = b"select 1".to_vec();
+    packet.options = vec![2, 4, 5, 0xb4];
+    let v4 = packet.frame(Link::Raw);
+    let frame = |name: &str, link: u16, extra: u32, data: &[u8]| {
+        let len = data.len() as u32 + extra;
+        let bytes = [&link.to_le_bytes()[..], &len.to_le_bytes(), data].concat();
+        write("decode", name, &bytes);
+    };
+    for (name, link) in [
+        ("ethernet", Link::Ethernet),
+        ("vlan", Link::Vlan),
+        ("qinq", Link::QinQ),
+        ("sll", Link::Sll),
+        ("sll2", Link::Sll2),
+        ("raw", Link::Raw),
+    ] {
+        frame(&format!("link-{name}"), link.link_type(), 0, &packet.frame(link));
+    }
+    let len = (v4.len() as u16 + 4).to_le_bytes();
+    let nflog = [&[2, 0, 0, 5, 8, 0, 1, 0, 8, 0, 1, 0], &len[..], &[9, 0]].concat();
+    let fddi = [&[0x50; 13][..], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0]].concat();
+    let juniper = [&b"MGC\x80\0\x02\0\0"[..], &ethernet(0x0800, &[])].concat();
+    let links: [(&str, u16, &[u8]); 10] = [
+        ("null", 0, &[2, 0, 0, 0]),
+        ("loop", 108, &[0, 0, 0, 2]),
+        ("ppp", 9, &[0xff, 3, 0, 0x21]),
+        ("ppp-hdlc", 50, &[0x21]),
+        ("c-hdlc", 104, &[0x0f, 0, 8, 0]),
+        ("ipv4", 228, &[]),
+        ("nflog", 239, &nflog),
+        ("fddi", 10, &fddi),
+        ("arcnet", 129, &[1, 2, 0, 0, 0xd4, 0, 0, 0]),
+        ("juniper", 178, &juniper),
+    ];
+    for (name, link, header) in links {
+        frame(&format!("link-{name}"), link, 0, &[header, &v4].concat());
+    }
+    let v6 = packets("ipv6").remove(0).frame(Link::Raw);
+    for (name, bytes) in tunnelled_frames(&v4, &v6) {
+        frame(&format!("tunnel-{name}"), 1, 0, &bytes);
+    }
+    let tcp = &v4[20..];
+    for (name, packet) in [
+        ("v4-options", with_options(&v4)),
+        ("v4-length-0", with_u16(&v4, 2, 0)),
+        ("v4-first-fragment", with_u16(&v4, 6, 0x2000)),
+        ("v4-later-fragment", with_u16(&v4, 6, 3)),
+        ("v6-extensions", ipv6(0, &[&[43, 0, 1, 4, 0, 0, 0, 0][..], &ROUTING, tcp].concat())),
+        ("v6-later-fragment", ipv6(44, &[&[6, 0, 0, 9, 0, 0, 0, 1][..], tcp].concat())),
+        ("v6-jumbo", with_u16(&ipv6(0, &[&JUMBO[..], tcp].concat()), 4, 0)),
+    ] {
+        // Segmentation offload: the wire saw more than was captured.
+        frame(&format!("ip-{name}"), 101, 100_000, &packet);
+    }
+}
+
+/// A routing header of type 0, destination options, the first of two fragments; then TCP.
+const ROUTING: [u8; 24] =
+    [60, 0, 0, 0, 0, 0, 0, 0, 44, 0, 1, 4, 0, 0, 0, 0, 6, 0, 0, 1, 0, 0, 0, 1];
+
+/// Hop-by-hop options with a length of 100,000; then TCP.
+const JUMBO: [u8; 8] = [6, 0, 0xc2, 4, 0, 1, 0x86, 0xa0];
+
+fn with_u16(packet: &[u8], at: usize, number: u16) -> Vec<u8> {
+    let mut packet = packet.to_vec();
+    packet[at..at + 2].copy_from_slice(&number.to_be_bytes());
+    packet
+}
+
+/// Three no-operations and an end of options.
+fn with_options(v4: &[u8]) -> Vec<u8> {
+    let mut packet = v4.to_vec();
+    packet[0] = 0x46;
+    packet.splice(20..20, [1, 1, 1, 0]);
+    let len = packet.len() as u16;
+    with_u16(&packet, 2, len)
+}
+
+fn ethernet(ether_type: u16, payload: &[u8]) -> Vec<u8> {
+    [&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1], &ether_type.to_be_bytes()[..], payload].concat()
+}
+
+fn ipv4(protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let header = [0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2];
+    let packet = [&header, payload].concat();
+    let len = packet.len() as u16;
+    with_u16(&packet, 2, len)
+}
+
+fn ipv6(next: u8, payload: &[u8]) -> Vec<u8> {
+    let len = (payload.len() as u16).to_be_bytes();
+    let mut packet = vec![0x60, 0, 0, 0, len[0], len[1], next, 64];
+    packet.extend([0xfd; 16]);
+    packet.extend([0xfe; 16]);
+    packet.extend(payload);
+    packet
+}
+
+type Wrap = fn(&[u8]) -> Vec<u8>;
+
+/// What the tests' own tunnels leave out.
+const MORE_TUNNELS: [(&str, Wrap); 9] = [
+    ("snap", |ip| ethernet(40, &[&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], ip].concat())),
+    ("security-tag", |ip| ethernet(0x8909, &[&[1, 1, 0, 1, 0, 7, 8, 0], ip].concat())),
+    ("ip-in-6-in-4", |ip| ethernet(0x0800, &ipv4(41, &ipv6(4, ip)))),
+    ("ip-in-ip-7", |ip| ethernet(0x0800, &(0..7).fold(ip.to_vec(), |ip, _| ipv4(4, &ip)))),
+    ("ip-in-ip-8", |ip| ethernet(0x0800, &(0..8).fold(ip.to_vec(), |ip, _| ipv4(4, &ip)))),
+    ("wireless", |ip| {
+        let mut header = vec![0, 0, 0x82, 0, 0x88];
+        header.extend([&[0; 25][..], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0]].concat());
+        ethernet(0x0800, &ipv4(47, &[&header, ip].concat()))
+    }),
+    ("wccp", |ip| ethernet(0x0800, &ipv4(47, &[&[0, 0, 0x88, 0x3e, 0, 0, 0, 0], ip].concat()))),
+    ("vlan-mpls", |ip| ethernet(0x8100, &[&[0, 7, 0x88, 0x47, 0, 1, 1, 64], ip].concat())),
+    ("icmp-quote", |ip| quoted(ip)),
+];
+
+/// Every way to carry an IP packet in an Ethernet frame.
+fn tunnelled_frames(v4: &[u8], v6: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let known = TUNNELS.iter().map(|name| {
+        let frame = tunnelled(name, v4).or_else(|| tunnelled(name, v6));
+        (name.to_string(), frame.expect("a tunnel for either"))
+    });
+    known.chain(MORE_TUNNELS.map(|(name, wrap)| (name.to_owned(), wrap(v4)))).collect()
+}

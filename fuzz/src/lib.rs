@@ -1,0 +1,169 @@
+//! What the fuzz targets share.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use chrono::TimeDelta;
+use closewait::capture::Error;
+use closewait::capture::file::Input;
+use closewait::report::Render;
+use closewait::report::csv::Csv;
+use closewait::report::jsonl::Jsonl;
+use closewait::report::text::{Look, Text};
+use closewait::report::units::Zone;
+use closewait::run::{Outcome, Plan, Watch, run};
+use closewait::table::MAX_FLOWS;
+use closewait::verdict::Policy;
+use serde_json::Value;
+
+/// The bytes as a capture file: one nameless file in memory that every call writes anew.
+pub fn input(bytes: &[u8]) -> Input {
+    static FILE: OnceLock<Mutex<File>> = OnceLock::new();
+    let file = FILE.get_or_init(|| {
+        let file = tempfile::tempfile_in("/dev/shm").or_else(|_| tempfile::tempfile());
+        Mutex::new(file.expect("a temporary file"))
+    });
+    let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut write = || {
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(bytes)
+    };
+    write().expect("memory");
+    Input(PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())))
+}
+
+/// Nothing in it that a terminal would obey, but for ends of lines.
+pub fn assert_printable(text: &str, ends: &[char]) {
+    let odd = text.chars().find(|c| c.is_control() && !ends.contains(c));
+    assert_eq!(odd, None, "a control character: {text:?}");
+}
+
+/// What a run wrote, and how it ended.
+pub struct Report {
+    pub out: String,
+    pub outcome: Outcome,
+    pub troubles: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Jsonl,
+    Csv,
+}
+
+#[derive(Default)]
+struct Troubles(String);
+
+impl Watch for Troubles {
+    fn trouble(&mut self, error: &Error) {
+        self.0 += &format!("{error}\n");
+    }
+
+    fn progress(&mut self, done: u64, all: Option<u64>) {
+        assert!(all.is_none_or(|all| done <= all), "{done} of {all:?} bytes read");
+    }
+}
+
+/// `closewait --all INPUT…`, and otherwise what is the default.
+pub fn plan(inputs: &[Input]) -> Plan {
+    Plan {
+        inputs: inputs.to_vec(),
+        filter: None,
+        policy: Policy {
+            local: None,
+            min_hold: TimeDelta::zero(),
+            half_close_quiet: TimeDelta::seconds(30),
+            certain: false,
+        },
+        all: true,
+        separate: false,
+        max_flows: MAX_FLOWS,
+        sockets: None,
+    }
+}
+
+/// Runs a plan, with `--utc --top 0 --format FORMAT`.
+pub fn report(plan: Plan, format: Format) -> Report {
+    let look = Look { zone: Zone::Utc, dates: false, top: 0, all: true };
+    let (mut out, mut watch) = (Vec::new(), Troubles::default());
+    let outcome = {
+        let mut render: Box<dyn Render> = match format {
+            Format::Text => Box::new(Text::new(&mut out, look)),
+            Format::Jsonl => Box::new(Jsonl::new(&mut out)),
+            Format::Csv => Box::new(Csv::new(&mut out)),
+        };
+        run(plan, render.as_mut(), &mut watch).expect("memory is written to without errors")
+    };
+    let out = String::from_utf8(out).expect("UTF-8");
+    Report { out, outcome, troubles: watch.0 }
+}
+
+impl Report {
+    /// Is it well-formed, and does it say what the run's outcome says?
+    pub fn check(&self, format: Format) {
+        assert_printable(&self.troubles, &['\n']);
+        match format {
+            Format::Text => assert_printable(&without_styles(&self.out), &['\n']),
+            Format::Jsonl => self.check_jsonl(),
+            Format::Csv => self.check_csv(),
+        }
+    }
+
+    fn check_jsonl(&self) {
+        let line = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        let lines: Vec<Value> = self.out.lines().map(line).collect();
+        assert_printable(&self.out, &['\n']);
+        let Some((summary, flows)) = lines.split_last() else {
+            assert_eq!(self.outcome.findings, 0, "findings, and no line");
+            return;
+        };
+        let count = |of: &dyn Fn(&Value) -> bool| flows.iter().filter(|flow| of(flow)).count();
+        let before = count(&|flow| flow["before_capture"] == true);
+        let findings = count(&|flow| flow["finding"] == true) as u64;
+        assert!(flows.iter().all(|flow| flow["type"] == "flow"), "{}", self.out);
+        assert_eq!(summary["type"], "summary");
+        assert_eq!(summary["findings"], findings);
+        assert_eq!(self.outcome.findings, findings);
+        assert_eq!(summary["flows"], flows.len() - before, "--all prints each flow");
+        let sum = |counts: &Value| -> u64 {
+            counts.as_object().expect("counts").values().filter_map(Value::as_u64).sum()
+        };
+        assert_eq!(sum(&summary["verdicts"]), (flows.len() - before) as u64);
+        let lines = summary["skipped"]["line that is no packet"].as_u64().unwrap_or(0);
+        let skipped = sum(&summary["skipped"]) - lines;
+        assert_eq!(summary["packets"], summary["segments"].as_u64().expect("a number") + skipped);
+    }
+
+    fn check_csv(&self) {
+        assert_printable(&self.out, &['\r', '\n']);
+        let mut reader = csv::Reader::from_reader(self.out.as_bytes());
+        let names = reader.headers().expect("names").clone();
+        let finding = names.iter().position(|name| name == "finding");
+        let rows = reader.records().map(|row| row.expect("as many cells as names"));
+        let findings = rows.filter(|row| finding.and_then(|at| row.get(at)) == Some("true"));
+        assert_eq!(self.outcome.findings, findings.count() as u64);
+    }
+}
+
+/// Without the escape sequences that the report itself writes: colours, bold, dimmed. Any other
+/// escape stays, and is found.
+fn without_styles(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| {
+        let style = part.split_once('m').filter(|(style, _)| {
+            style.chars().all(|c| c.is_ascii_digit() || c == ';') && style.len() <= 8
+        });
+        match style {
+            Some((_, rest)) => plain + rest,
+            None => plain + "\u{1b}[" + part,
+        }
+    })
+}
