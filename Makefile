@@ -6,7 +6,7 @@
 CAPTURE ?= fixtures/captures/incident.pcap
 CARGO   ?= cargo
 
-.PHONY: run build test soak fuzz needs-build needs-test
+.PHONY: run build test soak fuzz needs-build needs-test needs-fuzz
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -22,13 +22,24 @@ SEEDS ?= 1000000
 soak: needs-build
 	CLOSEWAIT_SEEDS=$(SEEDS) $(CARGO) test --locked --release --test simulation -- --nocapture
 
+# Each fuzz target for so long; a finding ends it. fuzz/README.md tells more.
 FUZZ_SECONDS ?= 60
-fuzz:
-	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
-	@for target in $$($(CARGO) fuzz list); do \
-	  mkdir -p fuzz/corpus/$$target && cp fuzz/seeds/$$target/* fuzz/corpus/$$target/ && \
-	  $(CARGO) fuzz run -s none $$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=25 || exit 1; \
+fuzz: needs-fuzz
+	@set -e; for target in $$($(CARGO) fuzz list); do \
+	  mkdir -p fuzz/corpus/$$target; \
+	  cp fuzz/seeds/$$target/* fuzz/corpus/$$target; \
+	  [ $$target != run ] || cp fuzz/seeds/file/* fuzz/corpus/run; \
+	  echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
+	  $(CARGO) fuzz run -s none $$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=25 \
+	    -print_final_stats=1 >fuzz/corpus/$$target.log 2>&1 \
+	    || { tail -n 60 fuzz/corpus/$$target.log; exit 1; }; \
+	  grep number_of_executed_units fuzz/corpus/$$target.log; \
 	done
+
+# libFuzzer is C++, and is built with the targets.
+needs-fuzz:
+	@.ci/need 'command -v c++' g++
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-fuzz
 
 # libpcap's headers, for the pcap crate.
 needs-build:

@@ -182,6 +182,9 @@ fn compressed_captures_are_read_as_streams() {
         assert!(err.contains("ended in the middle of a record"), "{err}");
         assert_ne!(output.status.code(), Some(2), "{err}");
     }
+    // A checksum that is wrong is said once by the decompressor, and must not be lost.
+    let seed = common::project("fuzz/seeds/file/empty-wrong-checksum.pcap.gz");
+    assert_eq!(closewait(&[seed.to_str().expect("UTF-8")]).status.code(), Some(2));
     // Damaged, it is an error.
     let mut bytes = gzip(&plain);
     let middle = bytes.len() / 2;

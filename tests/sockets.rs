@@ -416,6 +416,16 @@ ESTAB      0      0      172.18.0.5:30001      172.18.0.3:3306   users:((\"order
     assert_eq!(output.status.code(), Some(2));
 }
 
+/// A name in a saved list cannot speak to the terminal.
+#[test]
+fn names_in_a_list_are_only_names() {
+    let line = r#"{"type":"socket","state":"CLOSE-WAIT","local":{"ip":"10.0.0.5","port":1},"peer":{"ip":"10.0.0.9","port":2},"recv_q":1,"send_q":0,"processes":[{"pid":1,"command":"a\u001b]0;owned\u0007\nb","fd":3,"uid":0}],"netns":"x\u001by"}"#;
+    let sockets = closewait::owner::saved::parse(line).expect("a list");
+    let names =
+        format!("{}{}", sockets[0].holders[0].command, sockets[0].netns.as_deref().unwrap_or(""));
+    assert!(!names.chars().any(char::is_control), "{names:?}");
+}
+
 /// What `sockets` saves, `read` understands.
 #[test]
 fn our_own_list_joins_as_well() {
