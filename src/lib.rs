@@ -23,6 +23,7 @@
 //! | [`report`] | judgements become text or JSON lines |
 //! | [`endpoints`] | addresses, networks and ports as users name them |
 //! | [`place`] | when and where a packet was captured |
+//! | [`mod@printable`] | names that others chose, safe for a terminal |
 //! | [`progress`] | a bar on the terminal when reading takes long |
 //!
 //! # Two ideas
@@ -44,6 +45,7 @@ pub mod decode;
 pub mod endpoints;
 pub mod owner;
 pub mod place;
+pub mod printable;
 pub mod progress;
 pub mod report;
 pub mod run;

@@ -13,6 +13,7 @@ use super::pcapng::{Pcapng, SECTION_HEADER};
 use super::text::Text;
 use super::{About, Error, Frame, LinkType, Next, Source, Trouble};
 use crate::place::{Place, Time};
+use crate::printable::printable;
 use crate::tcp::segment::Direction;
 
 /// Large enough that a read costs nothing beside its packets.
@@ -29,8 +30,7 @@ impl Input {
 
     /// The name as given, with nothing in it that a terminal would obey.
     pub fn name(&self) -> String {
-        let name = self.0.to_string_lossy();
-        name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+        printable(&self.0.to_string_lossy())
     }
 
     fn open(&self) -> Result<(Box<dyn Read + Send>, Option<u64>), Trouble> {

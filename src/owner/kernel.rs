@@ -17,6 +17,7 @@ use procfs::{FromBufReadSI, ProcError, current_system_info};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{Holder, Snapshot, Socket, Usage, endpoint};
+use crate::printable::printable;
 use crate::tcp::state::State;
 
 /// Which network namespaces to look at.
@@ -141,12 +142,8 @@ fn members() -> Vec<(u64, i32, String)> {
 
 fn command(pid: i32) -> String {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    // A process can call itself anything.
     printable(name.trim_end())
-}
-
-/// A process can call itself anything: nothing of it may reach a terminal as a command.
-fn printable(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 impl Place {

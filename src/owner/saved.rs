@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{Holder, Socket, SocketList, endpoint};
+use crate::printable::printable;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::state::State;
 
@@ -77,11 +78,6 @@ fn users_of(users: &str, uid: Option<u32>) -> Vec<Holder> {
         rest = after;
     }
     holders
-}
-
-/// A name with nothing in it that a terminal would obey.
-fn printable(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// `10.0.0.5:80`, `[::1]:80`, `*:80`, `0.0.0.0:*`, `[fe80::1]%eth0:80`, `10.0.0.5%eth0:80`.

@@ -20,7 +20,7 @@ use crate::verdict::local::Local;
 use crate::verdict::{Doubt, Note, Verdict};
 
 /// The number of this contract.
-const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 1;
 
 /// Writes JSON lines.
 #[derive(Debug)]
@@ -34,9 +34,14 @@ impl<W: Write> Jsonl<W> {
     }
 
     fn line(&mut self, line: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, line)?;
-        self.out.write_all(b"\n")
+        write_line(&mut self.out, line)
     }
+}
+
+/// One object, and the end of its line.
+pub fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, line)?;
+    out.write_all(b"\n")
 }
 
 impl<W: Write> Render for Jsonl<W> {

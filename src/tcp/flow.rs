@@ -159,7 +159,7 @@ impl Flow {
     fn take_rst(&mut self, side: Side, segment: &Segment) {
         let before_close = self.a.fin.is_none() || self.b.fin.is_none();
         let (sender, other) = self.halves(side);
-        let expected = [other.ack.map(|a| a.number), sender.snd_max];
+        let expected = sender.rst_numbers(other);
         // A refusal answers the SYN by its ACK; its own number is zero (3.10.7.1).
         let refusal = segment.flags.ack() && sender.isn.is_none() && other.counts_syn(segment.ack);
         let odd = !refusal

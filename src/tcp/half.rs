@@ -291,6 +291,11 @@ impl Half {
         }
     }
 
+    /// The numbers that a RST of this side can have: its next, or what `peer` has acknowledged.
+    pub fn rst_numbers(&self, peer: &Half) -> [Option<Seq>; 2] {
+        [self.snd_max, peer.ack.map(|ack| ack.number)]
+    }
+
     /// The new payload that this side sent in segments whose ACK covers `number`.
     pub fn payload_after(&self, number: Seq) -> Option<PayloadAtAck> {
         self.payload_at_ack.filter(|at| at.ack.covers(number))

@@ -103,8 +103,7 @@ fn fits_syn(flow: &Flow, segment: &Segment) -> bool {
 /// sent; a RST's number is the next, or what the other side has acknowledged.
 fn can_end(sender: &Half, other: &Half, segment: &Segment) -> bool {
     if segment.flags.rst() {
-        let expected = [sender.snd_max, other.ack.map(|ack| ack.number)];
-        return expected.contains(&Some(segment.seq));
+        return sender.rst_numbers(other).contains(&Some(segment.seq));
     }
     !segment.flags.fin() || sender.snd_max.is_none_or(|max| is_last(max, segment))
 }

@@ -7,9 +7,8 @@ use serde::Serialize;
 use super::Listing;
 use crate::owner::{Holder, Socket};
 use crate::report::csv::defused;
+use crate::report::jsonl::{SCHEMA, write_line};
 use crate::tcp::segment::Endpoint;
-
-const SCHEMA: u32 = 1;
 
 #[derive(Serialize)]
 struct EndLine {
@@ -93,7 +92,7 @@ struct UsageLine<'a> {
 /// `--format jsonl`.
 pub fn jsonl(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
     for socket in &listing.listed {
-        line(out, &SocketLine::from(*socket))?;
+        write_line(out, &SocketLine::from(*socket))?;
     }
     let usage = |(pid, close_wait)| {
         let usage = listing.snapshot.processes.get(&pid)?;
@@ -113,13 +112,8 @@ pub fn jsonl(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
         processes: listing.by_process().into_iter().filter_map(usage).collect(),
         hidden_processes: listing.snapshot.denied,
     };
-    line(out, &summary)?;
+    write_line(out, &summary)?;
     out.flush()
-}
-
-fn line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, line)?;
-    out.write_all(b"\n")
 }
 
 /// `--format csv`: RFC 4180, no cell a formula.
