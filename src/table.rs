@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 use indexmap::map::raw_entry_v1::{RawEntryApiV1, RawEntryMut};
 
 use crate::place::Time;
-use crate::tcp::flow::{Ending, Flow, Side};
+use crate::tcp::flow::{Ending, Flow, Noted, Side};
 use crate::tcp::incarnation::{Belongs, belongs, fits_exactly, fits_nearly, knows_syn, takes_late};
 use crate::tcp::segment::{Flags, FlowKey, Segment};
 use crate::tcp::state::State;
@@ -243,9 +243,9 @@ impl Chain {
     fn begin(&mut self, segment: &Segment) -> &mut Flow {
         let waiting = |side| self.newest.state(side, segment.place.time) == State::CloseWait;
         let in_close_wait = waiting(Side::A) || waiting(Side::B);
-        self.newest.notes.syn_in_close_wait |= in_close_wait;
+        self.newest.notes.note(Noted::SynInCloseWait, in_close_wait);
         let mut flow = Flow::new(segment);
-        flow.notes.port_reused = true;
+        flow.notes.note(Noted::PortReused, true);
         self.older.push(std::mem::replace(&mut self.newest, flow));
         &mut self.newest
     }

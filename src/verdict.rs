@@ -16,8 +16,9 @@ use chrono::TimeDelta;
 
 use crate::endpoints::EndpointSet;
 use crate::place::{Place, Time};
-use crate::tcp::flow::{Ending, Flow, Side};
-use crate::tcp::half::{Fin, Half};
+use crate::tcp::closing::Fin;
+use crate::tcp::flow::{Ending, Flow, Noted, Side};
+use crate::tcp::half::Half;
 use crate::tcp::segment::FlowKey;
 use crate::tcp::seq::later;
 use local::{Local, LocalBy, local};
@@ -151,7 +152,7 @@ enum Acknowledged {
 
 impl<'a> Case<'a> {
     fn half_close(&self) -> Option<HalfClose<'a>> {
-        let closer = match (&self.flow.half(Side::A).fin, &self.flow.half(Side::B).fin) {
+        let closer = match (self.flow.fin(Side::A), self.flow.fin(Side::B)) {
             (Some(_), None) => Side::A,
             (None, Some(_)) => Side::B,
             _ => return None,
@@ -161,7 +162,7 @@ impl<'a> Case<'a> {
             holder: closer.other(),
             closing,
             holding: self.flow.half(closer.other()),
-            fin: closing.fin.as_ref()?,
+            fin: self.flow.fin(closer)?,
         })
     }
 
@@ -189,7 +190,7 @@ impl<'a> Case<'a> {
         if !self.local.judges(h.holder) {
             return Verdict::PeerHolds;
         }
-        let used = h.holding.payload_after(h.fin.end);
+        let used = self.flow.payload_after(h.holder, h.fin.end);
         let quiet = used.and_then(|used| self.tap.end.since(used.last));
         if quiet.is_some_and(|quiet| quiet < nanos(self.policy.half_close_quiet)) {
             return Verdict::HalfClosed;
@@ -202,7 +203,7 @@ impl<'a> Case<'a> {
     }
 
     fn unknown(&self, h: &HalfClose) -> Option<Reason> {
-        let unseen = h.holding.packets == 0;
+        let unseen = h.holding.packets() == 0;
         // Without any bare ACK in the capture, a side can be silent in it and alive all the same.
         let one_sided = unseen && (self.tap.bare_acks || !h.fin.with_ack);
         if self.key.is_self() {
@@ -221,14 +222,14 @@ impl<'a> Case<'a> {
     /// How far the closer, after its FIN, acknowledged beyond all that the holder was seen to send
     /// and that the closer had acknowledged before. One is a FIN that was not captured.
     fn beyond(&self, h: &HalfClose) -> i32 {
-        let (Some(ack), Some(sent)) = (h.closing.ack, h.holding.snd_max) else {
+        let (Some(ack), Some(sent)) = (h.closing.ack(), h.holding.snd_max()) else {
             return 0;
         };
         if !self.tap.bare_acks {
             return 0;
         }
         let known = later(h.fin.ack_then, sent);
-        ack.number.ahead_of(known).max(0)
+        ack.ahead_of(known).max(0)
     }
 
     fn acknowledged(&self, h: &HalfClose) -> Acknowledged {
@@ -238,7 +239,7 @@ impl<'a> Case<'a> {
         let after = self.tap.end.since(h.fin.place.time).unwrap_or(0);
         let enough = match self.tap.bare_acks {
             false => after >= UNREPEATED_NS,
-            true => after >= UNREPEATED_AMONG_ACKS_NS && h.holding.packets > 0,
+            true => after >= UNREPEATED_AMONG_ACKS_NS && h.holding.packets() > 0,
         };
         if enough && !h.fin.repeated { Acknowledged::Assumed } else { Acknowledged::No }
     }
@@ -286,8 +287,8 @@ impl<'a> Case<'a> {
 
     /// Both FINs, in the order of capture.
     fn fins(&self) -> Option<(&'a Fin, &'a Fin)> {
-        let a = self.flow.half(Side::A).fin.as_ref()?;
-        let b = self.flow.half(Side::B).fin.as_ref()?;
+        let a = self.flow.fin(Side::A)?;
+        let b = self.flow.fin(Side::B)?;
         let a_first = a.place.order() <= b.place.order();
         Some(if a_first { (a, b) } else { (b, a) })
     }
@@ -309,7 +310,7 @@ impl<'a> Case<'a> {
             && self.local.judges(h.holder)
             && !self.key.is_self()
             && held >= Some(nanos(self.policy.half_close_quiet))
-            && h.holding.payload_after(h.fin.end).is_none()
+            && self.flow.payload_after(h.holder, h.fin.end).is_none()
     }
 
     fn doubts(&self, h: &HalfClose, close: Close, held: Option<i64>) -> Vec<Doubt> {
@@ -318,10 +319,10 @@ impl<'a> Case<'a> {
             sent.is_none_or(|sent| ack.is_after(sent))
         });
         // A bare ACK of the holder can show by its number what was not captured itself.
-        let acked_uncaptured = h.closing.ack.zip(h.holding.captured_max);
+        let acked_uncaptured = h.closing.ack().zip(h.holding.captured_max());
         let acked_uncaptured =
-            acked_uncaptured.is_some_and(|(ack, captured)| ack.number.is_after(captured));
-        let arrives_only = self.local.judges(h.holder) && h.holding.seen_in && !h.holding.seen_out;
+            acked_uncaptured.is_some_and(|(ack, captured)| ack.is_after(captured));
+        let arrives_only = self.local.judges(h.holder) && h.holding.seen_arriving() && !h.holding.seen_leaving();
         let half_closed = close == Close::HalfClosed;
         let assumed = half_closed && self.acknowledged(h) == Acknowledged::Assumed
             || close == Close::Reset && h.fin.acked.is_none()
@@ -330,7 +331,7 @@ impl<'a> Case<'a> {
         [
             (half_closed && held.is_some_and(|held| held < BRIEF_NS), Doubt::Brief),
             (
-                self.flow.notes.midstream && h.holding.last_payload.is_none(),
+                self.flow.notes.has(Noted::Midstream) && !h.holding.sent_payload(),
                 Doubt::FinBeforeCapture,
             ),
             (
@@ -349,23 +350,23 @@ impl<'a> Case<'a> {
     }
 
     fn notes(&self, close: Close, descriptor_may_leak: bool) -> Vec<Note> {
-        let notes = &self.flow.notes;
+        let notes = self.flow.notes;
         let may_imply = matches!(close, Close::Open | Close::Reset);
         let fin_implied = may_imply
             && [Side::A, Side::B]
                 .into_iter()
-                .any(|side| fin_was_missed(self.flow.half(side), self.flow.half(side.other())));
+                .any(|side| fin_was_missed(self.flow, side));
         [
-            (notes.midstream, Note::Midstream),
-            (notes.port_reused, Note::PortReused),
-            (notes.fin_retransmitted, Note::FinRetransmitted),
-            (notes.syn_in_close_wait, Note::SynInCloseWait),
+            (notes.has(Noted::Midstream), Note::Midstream),
+            (notes.has(Noted::PortReused), Note::PortReused),
+            (notes.has(Noted::FinRetransmitted), Note::FinRetransmitted),
+            (notes.has(Noted::SynInCloseWait), Note::SynInCloseWait),
             (fin_implied, Note::PeerFinImplied),
-            (notes.rst_odd_seq, Note::RstOddSeq),
-            (notes.rst_without_effect, Note::RstWithoutEffect),
+            (notes.has(Noted::RstOddSeq), Note::RstOddSeq),
+            (notes.has(Noted::RstWithoutEffect), Note::RstWithoutEffect),
             (self.flow.is_refused(), Note::Refused),
-            (notes.duplicates, Note::Duplicates),
-            (notes.time_went_back, Note::TimeWentBack),
+            (notes.has(Noted::Duplicates), Note::Duplicates),
+            (notes.has(Noted::TimeWentBack), Note::TimeWentBack),
             (descriptor_may_leak, Note::DescriptorMayLeak),
         ]
         .into_iter()
@@ -374,12 +375,10 @@ impl<'a> Case<'a> {
     }
 }
 
-/// `peer` acknowledged one beyond all that `half` was seen to send, and no FIN of it was seen.
-fn fin_was_missed(half: &Half, peer: &Half) -> bool {
-    half.fin.is_none()
-        && half
-            .snd_max
-            .is_some_and(|sent| peer.ack.is_some_and(|ack| ack.number.ahead_of(sent) == 1))
+/// The other side acknowledged one beyond all that `side` was seen to send, and no FIN of it was seen.
+fn fin_was_missed(flow: &Flow, side: Side) -> bool {
+    let acked_beyond_sent = flow.half(side.other()).ack().zip(flow.half(side).snd_max());
+    flow.fin(side).is_none() && acked_beyond_sent.is_some_and(|(ack, sent)| ack.ahead_of(sent) == 1)
 }
 
 fn nanos(delta: TimeDelta) -> i64 {

@@ -156,7 +156,7 @@ proptest! {
         let segments = World::usual().segments(&lines);
         let packets: u64 = judged(&segments)
             .iter()
-            .map(|(_, flow, _)| flow.half(Side::A).packets + flow.half(Side::B).packets)
+            .map(|(_, flow, _)| flow.half(Side::A).packets() + flow.half(Side::B).packets())
             .sum();
         prop_assert_eq!(packets, segments.len() as u64);
     }

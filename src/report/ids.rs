@@ -15,7 +15,7 @@ use crate::tcp::segment::{End, Endpoint, FlowKey};
 /// the initial sequence number and the 4-tuple.
 pub fn uid(key: &FlowKey, flow: &Flow) -> String {
     let time = flow.first.time.nanos().unwrap_or(-1);
-    let isn = flow.half(Side::A).isn.map_or(-1, |isn| i64::from(isn.0));
+    let isn = flow.half(Side::A).isn().map_or(-1, |isn| i64::from(isn.0));
     let ends = [Side::A, Side::B].map(|side| key.endpoint(flow.end(side)));
     short_hash(time, isn, ends)
 }

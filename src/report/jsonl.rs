@@ -230,18 +230,18 @@ impl<'a> EndLine<'a> {
 
     fn new(row: &Row<'a>, side: Side) -> EndLine<'a> {
         let half = row.flow.half(side);
-        let peer_fin = row.flow.half(side.other()).fin.as_ref();
+        let peer_fin = row.flow.fin(side.other());
         let end = row.key.endpoint(row.flow.end(side));
         let at = |p: Place| place(p, row.files);
-        let after = peer_fin.and_then(|fin| half.payload_after(fin.end));
+        let after = peer_fin.and_then(|fin| row.flow.payload_after(side, fin.end));
         EndLine {
             ip: end.ip,
             port: end.port,
             state: Some(row.flow.state(side, row.end).name()),
-            fin: half.fin.as_ref().map(|fin| at(fin.place)),
-            fin_acked: half.fin.as_ref().and_then(|fin| fin.acked).map(at),
-            rst: half.rst.map(|rst| at(rst.place)),
-            packets: half.packets,
+            fin: row.flow.fin(side).map(|fin| at(fin.place)),
+            fin_acked: row.flow.fin(side).and_then(|fin| fin.acked).map(at),
+            rst: row.flow.rst(side).map(|rst| at(rst.place)),
+            packets: half.packets(),
             payload_bytes: half.payload_bytes,
             payload_after_peer_fin: after.map_or(0, |after| after.bytes),
         }

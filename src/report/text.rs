@@ -137,7 +137,7 @@ impl Line {
             _ => Side::A,
         });
         let end = |side| row.key.endpoint(row.flow.end(side));
-        let fins = [Side::A, Side::B].map(|side| row.flow.half(side).fin.map(|fin| fin.place));
+        let fins = [Side::A, Side::B].map(|side| row.flow.fin(side).map(|fin| fin.place));
         Line {
             verdict: judgement.verdict,
             left: end(left),

@@ -50,7 +50,7 @@ pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
 /// The same ISN is a retransmission, another one a new connection. An unknown one was perhaps
 /// captured late, or crosses the other side's SYN (figure 7).
 fn of_syn(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> Belongs {
-    let here = match sender.isn {
+    let here = match sender.isn() {
         Some(isn) => isn == segment.seq,
         None => confirms(sender, other, segment) || crosses(flow, sender, other, segment),
     };
@@ -58,39 +58,41 @@ fn of_syn(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> Belong
 }
 
 fn of_syn_ack(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> Belongs {
-    let known = sender.isn == Some(segment.seq);
+    let known = sender.isn() == Some(segment.seq);
     if known || other.counts_syn(segment.ack) || confirms(sender, other, segment) {
         return Belongs::Here;
     }
     if flow.is_unanswered() {
         return Belongs::Older;
     }
-    if flow.is_finished() || sender.last_payload.is_some() { Belongs::New } else { Belongs::Here }
+    if flow.is_finished() || sender.sent_payload() { Belongs::New } else { Belongs::Here }
 }
 
 /// What was seen of the flow so far says that this is its SYN.
 fn confirms(sender: &Half, other: &Half, segment: &Segment) -> bool {
     let after_syn = Some(segment.seq + 1);
-    sender.isn.is_none()
-        && (sender.lowest == after_syn
-            || other.first_ack == after_syn
-            || other.ack.map(|ack| ack.number) == after_syn)
+    sender.isn().is_none()
+        && (sender.lowest() == after_syn
+            || other.first_ack() == after_syn
+            || other.ack() == after_syn)
 }
 
 /// The peer's SYN is in the flow, and no payload, FIN or RST is.
 fn crosses(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> bool {
     let fits = |seen: Option<Seq>| seen.is_none_or(|seen| seen == segment.seq + 1);
-    let untouched =
-        |half: &Half| half.payload_bytes == 0 && half.fin.is_none() && half.rst.is_none();
-    other.isn.is_some()
-        && fits(sender.lowest)
-        && fits(other.first_ack)
-        && [Side::A, Side::B].into_iter().all(|side| untouched(flow.half(side)))
+    let untouched = |side| {
+        let unclosed = flow.fin(side).is_none() && flow.rst(side).is_none();
+        flow.half(side).payload_bytes == 0 && unclosed
+    };
+    other.isn().is_some()
+        && fits(sender.lowest())
+        && fits(other.first_ack())
+        && [Side::A, Side::B].into_iter().all(untouched)
 }
 
 /// Does the segment fit the SYN that began `flow`?
 fn fits_syn(flow: &Flow, segment: &Segment) -> bool {
-    let after_syn = flow.half(Side::A).isn.map(|isn| isn + 1);
+    let after_syn = flow.half(Side::A).isn().map(|isn| isn + 1);
     match flow.side(segment.from) {
         Side::A => {
             after_syn.is_none_or(|next| (0..=FITS_WITHIN).contains(&segment.seq.ahead_of(next)))
@@ -105,7 +107,7 @@ fn can_end(sender: &Half, other: &Half, segment: &Segment) -> bool {
     if segment.flags.rst() {
         return sender.rst_numbers(other).contains(&Some(segment.seq));
     }
-    !segment.flags.fin() || sender.snd_max.is_none_or(|max| is_last(max, segment))
+    !segment.flags.fin() || sender.snd_max().is_none_or(|max| is_last(max, segment))
 }
 
 /// The FIN comes after `max`, or is the one that ends there.
@@ -117,7 +119,7 @@ fn is_last(max: Seq, fin: &Segment) -> bool {
 pub fn knows_syn(older: &Flow, segment: &Segment) -> bool {
     let side = older.side(segment.from);
     let answers = segment.flags.ack() && older.half(side.other()).counts_syn(segment.ack);
-    older.half(side).isn == Some(segment.seq) || answers
+    older.half(side).isn() == Some(segment.seq) || answers
 }
 
 /// Can an older flow of the 4-tuple take a segment that does not fit the newest?
@@ -135,8 +137,8 @@ pub fn takes_late(older: &Flow, segment: &Segment) -> bool {
 
 /// Are the numbers such as this side has used?
 fn near(sender: &Half, segment: &Segment) -> bool {
-    let after_first = sender.lowest.is_some_and(|lowest| segment.seq.ahead_of(lowest) >= -1);
-    let before_last = sender.snd_max.is_some_and(|max| segment.seq.ahead_of(max) <= FITS_WITHIN);
+    let after_first = sender.lowest().is_some_and(|lowest| segment.seq.ahead_of(lowest) >= -1);
+    let before_last = sender.snd_max().is_some_and(|max| segment.seq.ahead_of(max) <= FITS_WITHIN);
     after_first && before_last
 }
 
@@ -151,12 +153,12 @@ pub fn fits_exactly(older: &Flow, segment: &Segment) -> bool {
     if flags.rst() || flags.fin() {
         return ends(older, segment);
     }
-    older.half(older.side(segment.from)).snd_max == Some(segment.seq)
+    older.half(older.side(segment.from)).snd_max() == Some(segment.seq)
 }
 
 /// Is it just the FIN or the RST that an older flow can have?
 fn ends(older: &Flow, segment: &Segment) -> bool {
     let side = older.side(segment.from);
     let (sender, other) = (older.half(side), older.half(side.other()));
-    sender.snd_max.is_some() && can_end(sender, other, segment)
+    sender.snd_max().is_some() && can_end(sender, other, segment)
 }

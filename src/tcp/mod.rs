@@ -3,13 +3,15 @@
 //! * [`seq`]: sequence numbers and their arithmetic (3.4)
 //! * [`segment`]: what an observer needs of one segment
 //! * [`state`]: figure 5 as one match
-//! * [`half`]: the facts of one direction
+//! * [`half`]: the facts of one direction, [`closing`]: those that only a close needs
+//! * [`recent`]: when a connection was last in use
 //! * [`flow`]: two halves, and what one more segment changes
 //! * [`incarnation`]: to which connection of a 4-tuple a segment belongs
 //!
 //! Two rules carry everything here. *A segment is sent when it is seen, and received when the other
 //! side acknowledges it.* And facts are kept, not verdicts: what they mean is decided elsewhere, once.
 
+pub mod closing;
 pub mod flow;
 pub mod half;
 pub mod incarnation;

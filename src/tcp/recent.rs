@@ -1,48 +1,107 @@
-//! When a side last sent something, and when before that.
+//! When a connection was last in use, and when before that.
 //!
 //! "How long was the connection idle before its FIN" must not count what the closer sent within a
 //! second before it (a TLS close_notify, an error message). Which side closes is known only at the
-//! FIN, so each side remembers a little of its past: exact across pauses of half a second or more,
-//! within half a second in an unbroken stream.
+//! FIN, so a little of the past is remembered, and only of the side that spoke last: whatever the
+//! other side said before that, this one has said something later. Exact across pauses of half a
+//! second or more, within half a second in an unbroken stream.
 
+use super::flow::Side;
 use crate::place::Time;
+
+/// Payload of the closer this close to its FIN belongs to the close.
+const FAREWELL_NS: i64 = 1_000_000_000;
 
 const STEP_NS: i64 = 500_000_000;
 
-/// The last time, and earlier ones at least half a second apart from each other.
+/// When each side last spoke, and before that when the one that spoke last did.
 #[derive(Clone, Copy, Debug)]
 pub struct Recent {
-    last: Time,
-    earlier: [Time; 3],
+    last: [Time; 2],
+    /// Less than [`FAREWELL_NS`] before the last, at least [`STEP_NS`] apart: nanoseconds before it.
+    near: [u32; 2],
+    /// The latest at least that long before it.
+    far: Time,
 }
 
-impl Recent {
-    pub const NEVER: Recent = Recent { last: Time::UNKNOWN, earlier: [Time::UNKNOWN; 3] };
+/// No such time.
+const NONE: u32 = u32::MAX;
 
-    pub fn record(&mut self, time: Time) {
-        if time <= self.last {
+impl Recent {
+    pub const NEVER: Recent =
+        Recent { last: [Time::UNKNOWN; 2], near: [NONE; 2], far: Time::UNKNOWN };
+
+    /// `side` has sent something new.
+    pub fn record(&mut self, side: Side, time: Time) {
+        let (before, others) = (self.last[side as usize], self.last[side.other() as usize]);
+        if time <= before {
             return;
         }
-        let [first, second, _] = self.earlier;
-        if first == Time::UNKNOWN || self.last.since(first) >= Some(STEP_NS) {
-            self.earlier = [self.last, first, second];
-        } else if time.since(self.last) >= Some(STEP_NS) {
-            self.earlier[0] = self.last;
+        self.last[side as usize] = time;
+        if time <= others {
+            return;
         }
-        self.last = time;
+        if before <= others {
+            (self.near, self.far) = ([NONE; 2], Time::UNKNOWN);
+        } else {
+            self.age(before, time);
+        }
     }
 
-    /// The last recorded time.
-    pub fn last(&self) -> Time {
-        self.last
+    /// A handshake segment counts for both sides.
+    pub fn record_handshake(&mut self, time: Time) {
+        for side in [Side::A, Side::B] {
+            self.record(side, time);
+        }
     }
 
-    /// The latest recorded time that is not after `limit`; unknown if there is none.
-    pub fn last_until(&self, limit: Time) -> Time {
-        core::iter::once(self.last)
-            .chain(self.earlier)
-            .find(|&t| t <= limit)
-            .unwrap_or(Time::UNKNOWN)
+    /// The side that spoke last, at `before`, has spoken again. What it said before is worth
+    /// remembering where it is apart from what came earlier, or where a pause follows it.
+    fn age(&mut self, before: Time, time: Time) {
+        let mut times = [Time::UNKNOWN; 4];
+        times[1..].copy_from_slice(&self.earlier(before));
+        let latest = times.into_iter().max().unwrap_or(Time::UNKNOWN);
+        let apart = before.since(latest).is_none_or(|ns| ns >= STEP_NS);
+        let pause = time.since(before).is_some_and(|ns| ns >= STEP_NS);
+        if apart || pause {
+            times[0] = before;
+        }
+        if pause && !apart {
+            // It takes the place of the one just before it.
+            times.iter_mut().filter(|known| **known == latest).for_each(|t| *t = Time::UNKNOWN);
+        }
+        self.near = [NONE; 2];
+        self.far = Time::UNKNOWN;
+        let mut near = self.near.iter_mut();
+        for known in times {
+            // Being so far apart, no more than two are near.
+            match time.since(known) {
+                Some(ns) if ns >= FAREWELL_NS => self.far = self.far.max(known),
+                Some(ns) => near.next().into_iter().for_each(|slot| *slot = ns as u32),
+                None => {}
+            }
+        }
+    }
+
+    /// What is remembered of the side that spoke last, at `last`, the latest first.
+    fn earlier(&self, last: Time) -> [Time; 3] {
+        let [first, second] = self.near.map(|ns| match ns {
+            NONE => Time::UNKNOWN,
+            ns => last.before(i64::from(ns)),
+        });
+        [first, second, self.far]
+    }
+
+    /// When the connection was last in use before a FIN of `closer` at `fin`: the last time of the
+    /// other side, or of the closer up to a second before its FIN.
+    pub fn before_fin(&self, closer: Side, fin: Time) -> Time {
+        let limit = fin.before(FAREWELL_NS);
+        let [own, others] = [closer, closer.other()].map(|side| self.last[side as usize]);
+        if own <= others {
+            return others;
+        }
+        let own_times = core::iter::once(own).chain(self.earlier(own));
+        own_times.filter(|time| *time <= limit).fold(others, Time::max)
     }
 }
 
@@ -54,27 +113,48 @@ mod tests {
         Time::from_nanos((seconds * 1e9) as i128)
     }
 
-    fn after(times: &[f64]) -> Recent {
+    fn after(times: &[(Side, f64)]) -> Recent {
         let mut recent = Recent::NEVER;
-        times.iter().for_each(|&t| recent.record(at(t)));
+        times.iter().for_each(|&(side, t)| recent.record(side, at(t)));
         recent
+    }
+
+    fn alone(times: &[f64]) -> Recent {
+        after(&times.iter().map(|&t| (Side::A, t)).collect::<Vec<_>>())
     }
 
     #[test]
     fn the_end_of_a_burst_before_a_pause_is_exact() {
-        let recent = after(&[1.0, 1.001, 1.002, 31.0]);
-        assert_eq!(recent.last_until(at(30.1)), at(1.002));
-        assert_eq!(recent.last_until(at(31.0)), at(31.0));
-        assert_eq!(recent.last_until(at(0.5)), Time::UNKNOWN);
+        let recent = alone(&[1.0, 1.001, 1.002, 31.0]);
+        assert_eq!(recent.before_fin(Side::A, at(31.1)), at(1.002));
+        assert_eq!(recent.before_fin(Side::A, at(32.0)), at(31.0));
+        assert_eq!(recent.before_fin(Side::A, at(1.5)), Time::UNKNOWN);
+        assert_eq!(recent.before_fin(Side::B, at(31.1)), at(31.0), "only the closer has farewells");
+    }
+
+    #[test]
+    fn a_pause_of_half_a_second_is_exact_too() {
+        let recent = alone(&[1.0, 1.4, 2.0, 2.1]);
+        assert_eq!(recent.before_fin(Side::A, at(2.5)), at(1.4));
+        let eight_hours = alone(&[5.0, 28_805.0, 28_805.1]);
+        assert_eq!(eight_hours.before_fin(Side::A, at(28_805.2)), at(5.0));
+    }
+
+    #[test]
+    fn what_the_other_side_said_later_counts() {
+        let recent = after(&[(Side::A, 1.0), (Side::B, 2.0), (Side::A, 2.5), (Side::A, 9.0)]);
+        assert_eq!(recent.before_fin(Side::A, at(9.1)), at(2.5));
+        assert_eq!(recent.before_fin(Side::A, at(3.0)), at(2.0));
+        assert_eq!(recent.before_fin(Side::B, at(9.1)), at(9.0));
     }
 
     #[test]
     fn a_stream_is_known_within_half_a_second() {
         let times: Vec<f64> = (0..200).map(|i| 1.0 + f64::from(i) * 0.05).collect();
-        let recent = after(&times);
+        let recent = alone(&times);
         for tenth in 0..10 {
             let limit = 10.95 - f64::from(tenth) * 0.1;
-            let found = recent.last_until(at(limit)).nanos().unwrap() as f64 / 1e9;
+            let found = recent.before_fin(Side::A, at(limit + 1.0)).nanos().unwrap() as f64 / 1e9;
             assert!(found <= limit && limit - found < 0.56, "{limit} {found}");
         }
     }

@@ -145,6 +145,11 @@ impl Segment {
         self.seq + self.len + u32::from(self.flags.syn())
     }
 
+    /// It takes numbers that must be acknowledged: payload, SYN, FIN.
+    pub fn occupies(&self) -> bool {
+        self.len > 0 || self.flags.syn() || self.flags.fin()
+    }
+
     /// A bare ACK: it is never acknowledged itself, so it alone counts as received when seen.
     pub fn is_bare_ack(&self) -> bool {
         self.len == 0

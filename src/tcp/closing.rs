@@ -1,0 +1,143 @@
+//! What only a close needs of one direction: its FIN, its RST, and what it acknowledged and sent after
+//! the other side's FIN.
+//!
+//! An ACK can stand in the capture before the FIN that it covers. So it is remembered here from the
+//! moment it acknowledges something that was not captured: that can be a FIN.
+
+use super::segment::Segment;
+use super::seq::Seq;
+use crate::place::{Place, Time};
+
+/// The closing facts of one side.
+#[derive(Clone, Debug, Default)]
+pub struct Closing {
+    pub fin: Option<Fin>,
+    pub rst: Option<Rst>,
+    /// Its highest SEG.ACK that can cover a FIN of the other side.
+    pub acked: Option<Acked>,
+    /// The new payload that it sent with its highest such SEG.ACK.
+    payload_at_ack: Option<PayloadAtAck>,
+}
+
+/// An acknowledgment number, and where it was first reached.
+#[derive(Clone, Copy, Debug)]
+pub struct Acked {
+    pub number: Seq,
+    pub place: Place,
+}
+
+/// New payload carried by segments with one acknowledgment number.
+#[derive(Clone, Copy, Debug)]
+pub struct PayloadAtAck {
+    pub ack: Seq,
+    pub bytes: u64,
+    pub last: Time,
+}
+
+/// A FIN, known by the number that acknowledges it.
+#[derive(Clone, Copy, Debug)]
+pub struct Fin {
+    /// The acknowledgment number that covers it: past its payload and itself.
+    pub end: Seq,
+    pub place: Place,
+    /// It had the ACK flag: a scan's FIN has not.
+    pub with_ack: bool,
+    /// The sender's highest ACK up to and in its FIN.
+    pub ack_then: Option<Seq>,
+    /// What the other side had by then been seen to send.
+    pub peer_snd_max_then: Option<Seq>,
+    /// The other side's first ACK that covers it.
+    pub acked: Option<Place>,
+    /// It was sent again [`REPEAT_NS`] or more later.
+    pub repeated: bool,
+}
+
+/// A reset that counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Rst {
+    pub place: Place,
+    /// The highest SEG.SEQ of this side's resets.
+    pub seq: Seq,
+    /// It came before both FINs had been seen.
+    pub before_close: bool,
+}
+
+impl Rst {
+    /// Was the segment sent before the reset, and overtaken by it? Payload after a reset takes the
+    /// reset's effect, payload before it does not.
+    pub fn overtook(&self, segment: &Segment) -> bool {
+        let end = segment.end_of_payload() + u32::from(segment.flags.fin());
+        let soon = segment.place.time.since(self.place.time) < Some(OVERTAKES_NS);
+        self.seq.covers(end) && soon && !segment.flags.syn()
+    }
+}
+
+/// Packets of one side overtake each other by less than this.
+const OVERTAKES_NS: i64 = 1_000_000_000;
+
+/// A FIN seen again after this long was retransmitted, not captured twice.
+pub const REPEAT_NS: i64 = 100_000_000;
+
+impl Closing {
+    /// New payload of this side in a segment that may come after the other side's FIN.
+    pub fn note_payload(&mut self, segment: &Segment, new: u32) {
+        let time = segment.place.time;
+        match &mut self.payload_at_ack {
+            Some(at) if at.ack == segment.ack => {
+                at.bytes += u64::from(new);
+                at.last = at.last.max(time);
+            }
+            Some(at) if at.ack.is_after(segment.ack) => {}
+            at => {
+                *at = Some(PayloadAtAck { ack: segment.ack, bytes: u64::from(new), last: time });
+            }
+        }
+    }
+
+    /// The new payload that this side sent in segments whose ACK covers `number`.
+    pub fn payload_after(&self, number: Seq) -> Option<PayloadAtAck> {
+        self.payload_at_ack.filter(|at| at.ack.covers(number))
+    }
+
+    /// True for the first FIN. A FIN is known by its number: seen twice, it changes nothing. One at
+    /// another number replaces one that nobody acknowledged (a forged one, or old numbering).
+    pub fn take_fin(
+        &mut self,
+        segment: &Segment,
+        ack_then: Option<Seq>,
+        peer_snd_max_then: Option<Seq>,
+    ) -> bool {
+        let end = segment.end_of_payload() + 1;
+        let first = self.fin.is_none();
+        match &mut self.fin {
+            Some(fin) if fin.end == end => {
+                fin.repeated |= segment.place.time.since(fin.place.time) >= Some(REPEAT_NS);
+            }
+            Some(fin) if fin.acked.is_some() => {}
+            fin => {
+                *fin = Some(Fin {
+                    end,
+                    place: segment.place,
+                    with_ack: segment.flags.ack(),
+                    ack_then,
+                    peer_snd_max_then,
+                    acked: None,
+                    repeated: false,
+                });
+            }
+        }
+        first
+    }
+
+    /// Takes note of where `holder` first acknowledged this side's FIN, whose highest ACK is `ack`.
+    pub fn match_fin(&mut self, ack: Option<Seq>, holder: &Closing) {
+        if let (Some(fin), Some(ack)) = (&mut self.fin, ack)
+            && fin.acked.is_none()
+            && ack.covers(fin.end)
+        {
+            let acked = holder.acked.filter(|acked| acked.number.covers(fin.end));
+            // Nothing was missing when it was acknowledged: a FIN below numbers that were captured.
+            fin.acked = Some(acked.map_or(fin.place, |acked| acked.place));
+        }
+    }
+}
