@@ -1,6 +1,7 @@
 //! Flags become a plan. The only room that knows clap.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -201,6 +202,10 @@ struct ReadArgs {
     #[arg(long, value_name = "N", default_value_t = MAX_FLOWS)]
     max_flows: usize,
 
+    /// How many threads to work with; the answer is the same for any number [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+
     /// A saved list of the host's sockets: each finding gets its process, and sockets stuck before
     /// the capture are listed (`ss -tanpe`, or `closewait sockets --format jsonl --all`)
     #[arg(long, value_name = "FILE")]
@@ -346,6 +351,7 @@ impl ReadArgs {
                 separate: self.separate,
                 sockets,
                 max_flows: self.max_flows,
+                threads: self.threads.unwrap_or_else(all_cores),
             },
             format: self.output.format(),
             look: Look {
@@ -390,6 +396,10 @@ impl ReadArgs {
         }
         Ok((inputs, expression.join(" ")))
     }
+}
+
+fn all_cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// A word after `-r FILE` that is one more file: it exists, and no BPF primitive looks like it.

@@ -1,8 +1,12 @@
 //! The one loop: frame, segment, table, verdict, report.
 
+mod crew;
 mod point;
+mod shards;
 
 use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use crate::capture::file::{FileSource, Input};
 use crate::capture::filter::Filter;
@@ -12,10 +16,11 @@ use crate::decode::{Decoder, Skipped};
 use crate::owner::SocketList;
 use crate::place::Time;
 use crate::report::{Overlap, Owner, Render, Row, Totals};
-use crate::table::Retired;
 use crate::tcp::segment::End;
-use crate::verdict::{Judgement, Policy, judge};
+use crate::verdict::Policy;
+use crew::Crew;
 use point::CapturePoint;
+use shards::{Judged, Turn};
 
 /// What to read, and how to judge it.
 pub struct Plan {
@@ -30,6 +35,8 @@ pub struct Plan {
     pub sockets: Option<SocketList>,
     /// The most flows to keep in memory, for each capture point.
     pub max_flows: usize,
+    /// How many threads to work with; the answer is the same for any number.
+    pub threads: NonZeroUsize,
 }
 
 /// Who is told what happens on the way.
@@ -53,43 +60,45 @@ const PROGRESS_EVERY: u64 = 8_192;
 
 /// Reads all inputs and writes the report. Errors are the output's; an input's go to `watch`.
 pub fn run(plan: Plan, render: &mut dyn Render, watch: &mut dyn Watch) -> io::Result<Outcome> {
-    let mut outcome = Outcome::default();
+    let mut failed = false;
     let sources = in_order(&plan.inputs, &mut |error| {
-        outcome.failed |= error.trouble.is_failure();
+        failed |= error.trouble.is_failure();
         watch.trouble(&error);
     });
-    let mut run = Run {
-        policy: plan.policy,
-        filter: plan.filter,
-        all: plan.all,
-        separate: plan.separate,
-        sockets: plan.sockets,
-        max_flows: plan.max_flows,
-        decoder: Decoder::default(),
-        render,
-        points: Vec::new(),
-        current: 0,
-        totals: Totals::default(),
-        kept: Vec::new(),
-    };
-    for pending in sources {
-        if let Err(error) = run.file(pending, watch)? {
-            if let Some(point) = run.points.get_mut(run.current) {
-                point.tap.truncated |= !error.trouble.is_failure();
+    let others = plan.threads.get() - 1;
+    Crew::with(others, |crew| {
+        let mut run = Run {
+            policy: Arc::new(plan.policy),
+            filter: plan.filter,
+            all: plan.all,
+            separate: plan.separate,
+            sockets: plan.sockets,
+            max_flows: plan.max_flows,
+            decoder: Decoder::default(),
+            render,
+            crew,
+            points: Vec::new(),
+            current: 0,
+            totals: Totals::default(),
+            kept: Vec::new(),
+        };
+        for pending in sources {
+            if let Err(error) = run.file(pending, watch)? {
+                if let Some(point) = run.points.get_mut(run.current) {
+                    point.tap.truncated |= !error.trouble.is_failure();
+                }
+                failed |= error.trouble.is_failure();
+                watch.trouble(&error);
             }
-            outcome.failed |= error.trouble.is_failure();
-            watch.trouble(&error);
         }
-    }
-    // With nothing readable, there is nothing to report.
-    if !run.points.is_empty() {
-        outcome.findings = run.finish()?;
-    }
-    Ok(outcome)
+        // With nothing readable, there is nothing to report.
+        let findings = if run.points.is_empty() { 0 } else { run.finish()? };
+        Ok(Outcome { findings, failed })
+    })
 }
 
 struct Run<'a> {
-    policy: Policy,
+    policy: Arc<Policy>,
     filter: Option<Filter>,
     all: bool,
     separate: bool,
@@ -97,18 +106,13 @@ struct Run<'a> {
     max_flows: usize,
     decoder: Decoder,
     render: &'a mut dyn Render,
+    crew: &'a mut Crew,
     points: Vec<CapturePoint>,
     /// The capture point that is being read.
     current: usize,
     totals: Totals,
     /// Rows that wait for their place in the order of first packets.
-    kept: Vec<Kept>,
-}
-
-struct Kept {
-    retired: Retired,
-    judgement: Judgement,
-    end: Time,
+    kept: Vec<Judged>,
 }
 
 impl Run<'_> {
@@ -121,7 +125,7 @@ impl Run<'_> {
             Ok(source) => source,
             Err(error) => return Ok(Err(error)),
         };
-        self.begin_file(&mut source);
+        self.begin_file(&mut source)?;
         let read = self.frames(&mut source, watch)?;
         let lines = source.about().lines_skipped;
         if lines > 0 {
@@ -133,14 +137,20 @@ impl Run<'_> {
         Ok(read)
     }
 
-    fn begin_file(&mut self, source: &mut FileSource) {
+    fn begin_file(&mut self, source: &mut FileSource) -> io::Result<()> {
         let first = source.peek_time();
         let file = self.totals.files.len();
         self.totals.files.push(source.name().to_owned());
+        let before = self.current;
         self.current = self.point_for(file, first);
+        if self.current != before {
+            self.turn(before, false)?;
+            self.end_turn(before)?;
+        }
         let point = self.point();
         point.begin_file(file, first);
         point.take_about(source.about());
+        Ok(())
     }
 
     /// Files that follow one another are one capture; a file that overlaps with every capture so
@@ -202,85 +212,81 @@ impl Run<'_> {
     }
 
     fn frame(&mut self, frame: &Frame) -> io::Result<()> {
-        self.point().see(frame);
-        self.retire()?;
-        if self.filter.as_mut().is_some_and(|filter| !filter.matches(frame)) {
-            self.skip(Skipped::NotMatched);
+        let (points, current) = (&mut self.points, self.current);
+        let point = &mut points[current];
+        point.see(frame);
+        let matched = self.filter.as_mut().is_none_or(|filter| filter.matches(frame));
+        let decoded = match matched {
+            true => self.decoder.decode(frame),
+            false => Err(Skipped::NotMatched),
+        };
+        match decoded {
+            Ok((segment, _payload)) => point.take(segment),
+            Err(reason) => *self.totals.skipped.entry(reason).or_default() += 1,
+        }
+        if point.shards.count() { self.turn(current, false) } else { Ok(()) }
+    }
+
+    /// Has the shards of a capture point take in what was read, while reading goes on.
+    fn turn(&mut self, point: usize, last: bool) -> io::Result<()> {
+        let turn = Turn {
+            policy: Arc::clone(&self.policy),
+            tap: self.points[point].tap.clone(),
+            all: self.all || self.sockets.is_some(),
+            last,
+        };
+        let judged = self.points[point].shards.turn(turn, self.crew);
+        self.report(judged)
+    }
+
+    fn end_turn(&mut self, point: usize) -> io::Result<()> {
+        let judged = self.points[point].shards.finish(self.crew);
+        self.report(judged)
+    }
+
+    /// Rows of flows that have left the table: with `--all` as they come, else in the end.
+    fn report(&mut self, judged: Vec<Judged>) -> io::Result<()> {
+        if !self.all {
+            self.keep(judged);
             return Ok(());
         }
-        match self.decoder.decode(frame) {
-            Ok((segment, _payload)) => {
-                self.point().take(&segment);
-                return self.evict();
-            }
-            Err(reason) => self.skip(reason),
+        for judged in judged {
+            self.mark_captured(&judged);
+            self.row(&judged)?;
         }
         Ok(())
     }
 
-    /// Judges and reports flows that there is no memory for.
-    fn evict(&mut self) -> io::Result<()> {
-        let mut gone = Vec::new();
-        self.totals.evicted += self.point().table.evict(|evicted| gone.push(evicted)) as u64;
-        self.report(gone)
-    }
-
-    fn skip(&mut self, reason: Skipped) {
-        *self.totals.skipped.entry(reason).or_default() += 1;
-    }
-
-    /// Judges and reports the flows that have been finished for long enough.
-    fn retire(&mut self) -> io::Result<()> {
-        let mut gone = Vec::new();
-        let point = self.point();
-        point.table.retire(point.tap.end, |retired| gone.push(retired));
-        self.report(gone)
-    }
-
-    /// Rows of flows that have left the table.
-    fn report(&mut self, gone: Vec<Retired>) -> io::Result<()> {
-        for retired in gone {
-            let kept = self.judge(self.current, retired);
-            if self.all {
-                self.row(&kept)?;
-            } else if self.is_notable(&kept) {
-                self.kept.push(kept);
+    fn keep(&mut self, judged: Vec<Judged>) {
+        for judged in judged {
+            self.mark_captured(&judged);
+            if self.all || judged.judgement.is_notable() {
+                self.kept.push(judged);
             }
         }
-        Ok(())
     }
 
-    fn judge(&mut self, point: usize, retired: Retired) -> Kept {
-        let tap = &self.points[point].tap;
-        let judgement = judge(&retired.key, &retired.flow, &self.policy, tap);
-        self.totals.count(&judgement);
+    /// The capture holds packets of this socket.
+    fn mark_captured(&mut self, judged: &Judged) {
         if let Some(sockets) = &mut self.sockets {
-            let ends = [End::Lower, End::Upper].map(|end| retired.key.endpoint(end));
-            sockets.mark_captured(ends[0], ends[1]);
+            let [a, b] = [End::Lower, End::Upper].map(|end| judged.retired.key.endpoint(end));
+            sockets.mark_captured(a, b);
         }
-        Kept { retired, judgement, end: tap.end }
     }
 
-    fn is_notable(&self, kept: &Kept) -> bool {
-        self.all || as_row(kept, &self.totals.files, None).is_notable()
-    }
-
-    fn row(&mut self, kept: &Kept) -> io::Result<()> {
-        self.render.row(&as_row(kept, &self.totals.files, self.sockets.as_ref()))
+    fn row(&mut self, judged: &Judged) -> io::Result<()> {
+        self.render.row(&as_row(judged, &self.totals.files, self.sockets.as_ref()))
     }
 
     /// Judges what is left, and writes the rest of the report.
     fn finish(mut self) -> io::Result<u64> {
-        let mut kept = std::mem::take(&mut self.kept);
+        self.end_turn(self.current)?;
         for point in 0..self.points.len() {
-            let table = std::mem::take(&mut self.points[point].table);
-            for retired in table.into_flows() {
-                let judged = self.judge(point, retired);
-                if self.is_notable(&judged) {
-                    kept.push(judged);
-                }
-            }
+            self.turn(point, true)?;
+            let left = self.points[point].shards.finish(self.crew);
+            self.keep(left);
         }
+        let mut kept = std::mem::take(&mut self.kept);
         // Between capture points, only time can tell which packet was first.
         let several = self.points.len() > 1;
         kept.sort_by_key(|kept| {
@@ -291,36 +297,34 @@ impl Run<'_> {
             self.row(kept)?;
         }
         self.stuck_before()?;
-        let points = std::mem::take(&mut self.points);
-        self.totals.captures = points.into_iter().map(CapturePoint::into_totals).collect();
-        self.totals.packets = self.totals.captures.iter().map(|c| c.packets).sum();
-        self.totals.segments = self.totals.captures.iter().map(|c| c.segments).sum();
+        for point in std::mem::take(&mut self.points) {
+            point.add_to(&mut self.totals);
+        }
         self.render.end(&self.totals)?;
-        Ok(self.totals.findings)
+        Ok(self.totals.findings())
     }
 
     /// What the socket list has in CLOSE-WAIT, and the capture not at all.
     fn stuck_before(&mut self) -> io::Result<()> {
         for socket in self.sockets.iter().flat_map(SocketList::stuck_before) {
             self.totals.stuck_before += 1;
-            self.totals.findings += 1;
             self.render.stuck_before(socket)?;
         }
         Ok(())
     }
 }
 
-fn as_row<'a>(kept: &'a Kept, files: &'a [String], sockets: Option<&'a SocketList>) -> Row<'a> {
-    let (key, flow) = (&kept.retired.key, &kept.retired.flow);
+fn as_row<'a>(judged: &'a Judged, files: &'a [String], sockets: Option<&'a SocketList>) -> Row<'a> {
+    let (key, flow) = (&judged.retired.key, &judged.retired.flow);
     Row {
         key,
         flow,
-        judgement: &kept.judgement,
-        end: kept.end,
+        judgement: &judged.judgement,
+        end: judged.end,
         files,
         owner: sockets.map_or(Owner::NotAsked, |sockets| {
             let end = |side| key.endpoint(flow.end(side));
-            let holder = kept.judgement.holder;
+            let holder = judged.judgement.holder;
             let socket = holder.and_then(|side| sockets.find(end(side), end(side.other())));
             socket.map_or(Owner::NotListed, Owner::Listed)
         }),

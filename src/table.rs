@@ -4,11 +4,11 @@
 //! apart. A finished flow (closed or reset) stays for ten minutes of capture time, so that late
 //! packets find it. Open and half-closed flows stay however long they are idle.
 //!
-//! Only a memory cap can evict others ([`FlowTable::evict`]): finished flows first, then SYNs that
+//! Only a memory cap can evict others ([`too_many`]): finished flows first, then SYNs that
 //! nobody answered, then open flows, and half-closed ones last; among equals, those whose last packet
 //! is oldest. What is evicted is judged by what was seen of it, and counted.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
@@ -27,6 +27,9 @@ const LINGER_NS: i64 = 600_000_000_000;
 /// SYNs on one 4-tuple must not make every later packet search them all.
 const OLDER_SEARCHED: usize = 64;
 
+/// Segments whose flows are looked up together: the memory of one is fetched while the next is sought.
+const LOOKED_UP: usize = 32;
+
 /// A flow that has left the table.
 #[derive(Clone, Debug)]
 pub struct Retired {
@@ -37,26 +40,30 @@ pub struct Retired {
 /// The connections of one 4-tuple, of which the newest takes what comes.
 struct Chain {
     newest: Flow,
-    older: Vec<Flow>,
+    /// There are older ones, in [`FlowTable::older`].
+    reused: bool,
     /// It stands in [`FlowTable::finished`]: once, however many of its flows have finished.
     queued: bool,
 }
 
-/// Flows by 4-tuple, in the order in which the 4-tuples were first seen.
+/// The older connections of 4-tuples that were used again.
+type Older = HashMap<FlowKey, Vec<Flow>, RandomState>;
+
+/// Flows by 4-tuple.
 pub struct FlowTable {
     chains: IndexMap<FlowKey, Chain, RandomState>,
+    older: Older,
     /// 4-tuples that hold a finished flow, and since when.
     finished: VecDeque<(Time, u64, FlowKey)>,
     /// The latest time seen. A flow finishes then, whatever its own packets say: in a capture put
     /// together of several, times go back.
     clock: Time,
     len: usize,
-    most: usize,
     /// The place of the segment taken last, by [`crate::place::Place::order`].
     latest: u64,
 }
 
-/// How many flows a table holds by default: about 600 MB.
+/// How many flows are kept by default: about 600 MB.
 pub const MAX_FLOWS: usize = 1_000_000;
 
 /// How dear a flow is when memory runs out: the cheapest go first.
@@ -70,63 +77,128 @@ enum Worth {
     Current,
 }
 
-impl Worth {
-    fn of(flow: &Flow, latest: u64) -> Worth {
-        if flow.last.order() == latest {
-            return Worth::Current;
-        }
-        match flow.ending() {
+/// Its worth, and the place of its last packet: what orders flows for eviction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank(Worth, u64);
+
+impl Rank {
+    /// `latest` is the place of the last segment that any table took.
+    fn of(flow: &Flow, latest: u64) -> Rank {
+        let last = flow.last.order();
+        let worth = match flow.ending() {
+            _ if last == latest => Worth::Current,
             Ending::Closed | Ending::Reset(_) => Worth::Finished,
             Ending::Attempt => Worth::Attempt,
             Ending::Open => Worth::Open,
             Ending::HalfClosed(_) => Worth::HalfClosed,
-        }
+        };
+        Rank(worth, last)
     }
+}
+
+/// Which flows have to go where `tables` together hold more than `most`: those up to this rank, an
+/// eighth of all, since finding them takes looking at them all.
+pub fn too_many<'a>(
+    tables: impl Iterator<Item = &'a FlowTable> + Clone,
+    most: usize,
+) -> Option<Evict> {
+    let held: usize = tables.clone().map(FlowTable::len).sum();
+    if held <= most {
+        return None;
+    }
+    let latest = tables.clone().map(|table| table.latest).max()?;
+    let flows = tables.flat_map(|table| table.flows());
+    let mut ranks: Vec<Rank> = flows.map(|(_, flow)| Rank::of(flow, latest)).collect();
+    let many = (held - most + most / 8).clamp(1, ranks.len());
+    let (_, &mut limit, _) = ranks.select_nth_unstable(many - 1);
+    Some(Evict { limit, latest })
+}
+
+/// Flows up to this rank leave.
+#[derive(Clone, Copy, Debug)]
+pub struct Evict {
+    limit: Rank,
+    latest: u64,
 }
 
 impl Default for FlowTable {
     fn default() -> FlowTable {
-        FlowTable::new(MAX_FLOWS)
+        FlowTable {
+            chains: IndexMap::with_hasher(RandomState::default()),
+            older: Older::default(),
+            finished: VecDeque::new(),
+            clock: Time::UNKNOWN,
+            len: 0,
+            latest: 0,
+        }
     }
 }
 
 impl FlowTable {
-    /// A table that holds `most` flows.
-    pub fn new(most: usize) -> FlowTable {
-        FlowTable {
-            chains: IndexMap::with_hasher(RandomState::default()),
-            finished: VecDeque::new(),
-            clock: Time::UNKNOWN,
-            len: 0,
-            most: most.max(1),
-            latest: 0,
+    /// How many flows it holds.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Takes in segments, in the order of capture. The hash of each must be that of its key, by one
+    /// hasher for the table's life.
+    pub fn take_all(&mut self, segments: &[Segment]) {
+        let mut found = [None; LOOKED_UP];
+        for segments in segments.chunks(LOOKED_UP) {
+            for (found, segment) in found.iter_mut().zip(segments) {
+                *found = self.find(segment);
+            }
+            for (found, segment) in found.iter().zip(segments) {
+                self.take_at(*found, segment);
+            }
         }
     }
 
-    /// Takes in one segment. Its hash must be that of its key, by one hasher for the table's life.
+    /// Takes in one segment.
     pub fn take(&mut self, segment: &Segment) {
+        self.take_at(self.find(segment), segment);
+    }
+
+    fn find(&self, segment: &Segment) -> Option<usize> {
+        self.chains.raw_entry_v1().index_from_hash(segment.hash, |key| *key == segment.key)
+    }
+
+    /// Takes in a segment whose 4-tuple was found at an index, or not at all.
+    fn take_at(&mut self, found: Option<usize>, segment: &Segment) {
         self.latest = segment.place.order();
+        let known = found.and_then(|index| self.chains.get_index_mut(index));
+        let Some((_, chain)) = known else {
+            return self.take_unknown(segment);
+        };
+        let (finished, began) = chain.take(&mut self.older, segment);
+        self.len += usize::from(began);
+        if finished && !std::mem::replace(&mut chain.queued, true) {
+            self.finished.push_back((self.clock, segment.hash, segment.key));
+        }
+    }
+
+    /// Takes in a segment whose 4-tuple was not there, at least a moment ago.
+    fn take_unknown(&mut self, segment: &Segment) {
         let entry =
             self.chains.raw_entry_mut_v1().from_hash(segment.hash, |key| *key == segment.key);
-        let finished = match entry {
-            RawEntryMut::Occupied(mut chain) => {
-                let chain = chain.get_mut();
-                let before = chain.older.len();
-                let finished = chain.take(segment);
-                self.len += chain.older.len() - before;
-                finished && !std::mem::replace(&mut chain.queued, true)
+        let slot = match entry {
+            RawEntryMut::Occupied(chain) => {
+                let index = chain.index();
+                return self.take_at(Some(index), segment);
             }
-            RawEntryMut::Vacant(slot) => {
-                let mut flow = Flow::new(segment);
-                flow.take(segment);
-                let finished = flow.is_finished();
-                let chain = Chain { newest: flow, older: Vec::new(), queued: finished };
-                slot.insert_hashed_nocheck(segment.hash, segment.key, chain);
-                self.len += 1;
-                finished
-            }
+            RawEntryMut::Vacant(slot) => slot,
         };
-        if finished {
+        let mut flow = Flow::new(segment);
+        flow.take(segment);
+        let queued = flow.is_finished();
+        let chain = Chain { newest: flow, reused: false, queued };
+        slot.insert_hashed_nocheck(segment.hash, segment.key, chain);
+        self.len += 1;
+        if queued {
             self.finished.push_back((self.clock, segment.hash, segment.key));
         }
     }
@@ -135,6 +207,7 @@ impl FlowTable {
     pub fn retire(&mut self, now: Time, mut to: impl FnMut(Retired)) {
         self.clock = self.clock.max(now);
         let is_over = |since: Time| now.since(since) >= Some(LINGER_NS);
+        let is_due = |flow: &Flow| flow.is_finished() && is_over(flow.last.time);
         while let Some(&(since, hash, key)) = self.finished.front() {
             if !is_over(since) {
                 return;
@@ -148,152 +221,154 @@ impl FlowTable {
                 self.len -= 1;
                 to(Retired { key, flow });
             };
-            match chain.get_mut().remove_finished(is_over, gone) {
-                Left::Nothing => drop(chain.swap_remove()),
-                Left::Finished => self.finished.push_back((self.clock, hash, key)),
-                Left::Unfinished => chain.get_mut().queued = false,
+            if !chain.get_mut().remove(&key, &mut self.older, is_due, gone) {
+                chain.swap_remove();
+                continue;
+            }
+            let chain = chain.get_mut();
+            let queued = chain.flows(&key, &self.older).any(Flow::is_finished);
+            chain.queued = queued;
+            if queued {
+                self.finished.push_back((self.clock, hash, key));
             }
         }
     }
 
-    /// Above its limit, hands over an eighth of all flows, the least worth first. Returns how many.
-    ///
-    /// In one sweep, because finding the least worth takes looking at them all.
-    pub fn evict(&mut self, mut to: impl FnMut(Retired)) -> usize {
-        if self.len <= self.most {
-            return 0;
-        }
-        let latest = self.latest;
-        let rank = |flow: &Flow| (Worth::of(flow, latest), flow.last.order());
-        let mut ranks: Vec<_> = self.flows().map(|(_, flow)| rank(flow)).collect();
-        let many = (self.len - self.most + self.most / 8).clamp(1, ranks.len());
-        let (_, &mut limit, _) = ranks.select_nth_unstable(many - 1);
-        let mut evicted = 0;
+    /// Hands over the flows that have to go ([`too_many`]). Returns how many.
+    pub fn evict(&mut self, which: Evict, mut to: impl FnMut(Retired)) -> usize {
+        let before = self.len;
         self.chains.retain(|key, chain| {
-            let goes = |flow: &Flow| rank(flow) <= limit;
-            let mut gone = |flow| {
-                evicted += 1;
+            let goes = |flow: &Flow| Rank::of(flow, which.latest) <= which.limit;
+            let gone = |flow| {
+                self.len -= 1;
                 to(Retired { key: *key, flow });
             };
-            chain.remove(goes, &mut gone)
+            chain.remove(key, &mut self.older, goes, gone)
         });
-        self.len -= evicted;
-        evicted
+        before - self.len
     }
 
     /// Every flow that is left, in no particular order.
-    pub fn into_flows(self) -> impl Iterator<Item = Retired> {
-        self.chains.into_iter().flat_map(|(key, chain)| {
-            let flows = chain.older.into_iter().chain([chain.newest]);
+    pub fn into_flows(mut self) -> impl Iterator<Item = Retired> {
+        self.chains.into_iter().flat_map(move |(key, chain)| {
+            let older = if chain.reused { self.older.remove(&key) } else { None };
+            let flows = older.unwrap_or_default().into_iter().chain([chain.newest]);
             flows.map(move |flow| Retired { key, flow })
         })
     }
 
     /// Every flow in the table.
     pub fn flows(&self) -> impl Iterator<Item = (&FlowKey, &Flow)> {
-        self.chains.iter().flat_map(|(key, chain)| {
-            let flows = chain.older.iter().chain([&chain.newest]);
-            flows.map(move |flow| (key, flow))
-        })
+        self.chains
+            .iter()
+            .flat_map(|(key, chain)| chain.flows(key, &self.older).map(move |flow| (key, flow)))
     }
-}
-
-/// What is left of a chain after its finished flows were removed.
-enum Left {
-    Nothing,
-    Unfinished,
-    /// A finished flow that late packets keep.
-    Finished,
 }
 
 impl Chain {
-    /// True if the segment finished its flow.
-    fn take(&mut self, segment: &Segment) -> bool {
-        let flow = match belongs(&self.newest, segment) {
-            Belongs::Here => &mut self.newest,
-            // A late SYN of an older connection begins nothing.
-            Belongs::New => match self.older_where(|flow| knows_syn(flow, segment)) {
-                Some(older) => &mut self.older[older],
-                None => self.begin(segment),
-            },
-            Belongs::Older => {
-                let answered = |flow: &Flow| !segment.flags.syn() && !flow.is_unanswered();
-                let taker = self.older_where(|flow| takes_late(flow, segment));
-                self.older_or_newest(taker.or_else(|| self.older_where(answered)))
-            }
-            Belongs::OlderNear => {
-                let taker = self.older_where(|flow| fits_nearly(flow, segment));
-                self.older_or_newest(taker)
-            }
-            Belongs::OlderExactly => {
-                let taker = self.older_where(|flow| fits_exactly(flow, segment));
-                self.older_or_newest(taker)
-            }
-        };
+    /// Whether the segment finished its flow, and whether it began one.
+    fn take(&mut self, older: &mut Older, segment: &Segment) -> (bool, bool) {
+        let (flow, began) = self.flow_of(older, segment);
         // Only FIN and RST can finish a flow.
         if segment.flags.0 & (Flags::FIN | Flags::RST) == 0 {
             flow.take(segment);
-            return false;
+            return (false, began);
         }
         let was_finished = flow.is_finished();
         flow.take(segment);
-        !was_finished && flow.is_finished()
+        (!was_finished && flow.is_finished(), began)
     }
 
-    fn begin(&mut self, segment: &Segment) -> &mut Flow {
+    /// The flow that the segment belongs to, and whether it begins there.
+    fn flow_of<'a>(&'a mut self, older: &'a mut Older, segment: &Segment) -> (&'a mut Flow, bool) {
+        let belongs = belongs(&self.newest, segment);
+        if belongs == Belongs::Here || !self.reused && belongs != Belongs::New {
+            return (&mut self.newest, false);
+        }
+        let older = older.entry(segment.key).or_default();
+        let found = match belongs {
+            Belongs::Here => None,
+            // A late SYN of an older connection begins nothing.
+            Belongs::New => match newest_where(older, |flow| knows_syn(flow, segment)) {
+                None => return (self.begin(older, segment), true),
+                known => known,
+            },
+            Belongs::Older => {
+                let answered = |flow: &Flow| !segment.flags.syn() && !flow.is_unanswered();
+                newest_where(older, |flow| takes_late(flow, segment))
+                    .or_else(|| newest_where(older, answered))
+            }
+            Belongs::OlderNear => newest_where(older, |flow| fits_nearly(flow, segment)),
+            Belongs::OlderExactly => newest_where(older, |flow| fits_exactly(flow, segment)),
+        };
+        (found.map_or(&mut self.newest, |found| &mut older[found]), false)
+    }
+
+    fn begin(&mut self, older: &mut Vec<Flow>, segment: &Segment) -> &mut Flow {
         let waiting = |side| self.newest.state(side, segment.place.time) == State::CloseWait;
         let in_close_wait = waiting(Side::A) || waiting(Side::B);
         self.newest.notes.note(Noted::SynInCloseWait, in_close_wait);
         let mut flow = Flow::new(segment);
         flow.notes.note(Noted::PortReused, true);
-        self.older.push(std::mem::replace(&mut self.newest, flow));
+        older.push(std::mem::replace(&mut self.newest, flow));
+        self.reused = true;
         &mut self.newest
     }
 
-    /// The newest older flow that the test holds for.
-    fn older_where(&self, test: impl Fn(&Flow) -> bool) -> Option<usize> {
-        let searched = self.older.len().saturating_sub(OLDER_SEARCHED);
-        self.older[searched..].iter().rposition(test).map(|at| searched + at)
-    }
-
-    fn older_or_newest(&mut self, older: Option<usize>) -> &mut Flow {
-        match older {
-            Some(older) => &mut self.older[older],
-            None => &mut self.newest,
-        }
-    }
-
-    /// Removes the finished flows whose last packet is old enough.
-    fn remove_finished(
-        &mut self,
-        is_over: impl Fn(Time) -> bool,
-        mut to: impl FnMut(Flow),
-    ) -> Left {
-        let is_due = |flow: &Flow| flow.is_finished() && is_over(flow.last.time);
-        if !self.remove(is_due, &mut to) {
-            return Left::Nothing;
-        }
-        let mut left = self.older.iter().chain([&self.newest]);
-        if left.any(Flow::is_finished) { Left::Finished } else { Left::Unfinished }
+    fn flows<'a>(&'a self, key: &FlowKey, older: &'a Older) -> impl Iterator<Item = &'a Flow> {
+        let older = if self.reused { older.get(key) } else { None };
+        older.into_iter().flatten().chain([&self.newest])
     }
 
     /// Removes the flows that go; false if none is left.
-    fn remove(&mut self, goes: impl Fn(&Flow) -> bool, to: &mut impl FnMut(Flow)) -> bool {
-        for flow in self.older.extract_if(.., |flow| goes(flow)) {
-            to(flow);
-        }
-        if !goes(&self.newest) {
-            return true;
-        }
-        match self.older.pop() {
-            Some(next) => {
-                to(std::mem::replace(&mut self.newest, next));
-                true
-            }
-            None => {
+    fn remove(
+        &mut self,
+        key: &FlowKey,
+        older: &mut Older,
+        goes: impl Fn(&Flow) -> bool,
+        mut to: impl FnMut(Flow),
+    ) -> bool {
+        if !self.reused {
+            let going = goes(&self.newest);
+            if going {
                 to(self.newest.clone());
-                false
+            }
+            return !going;
+        }
+        let left = older.entry(*key).or_default();
+        left.extract_if(.., |flow| goes(flow)).for_each(&mut to);
+        let mut any_left = true;
+        if goes(&self.newest) {
+            match left.pop() {
+                Some(next) => to(std::mem::replace(&mut self.newest, next)),
+                None => {
+                    to(self.newest.clone());
+                    any_left = false;
+                }
             }
         }
+        if left.is_empty() {
+            self.reused = false;
+            older.remove(key);
+        }
+        any_left
+    }
+}
+
+/// The newest flow that the test holds for.
+fn newest_where(older: &[Flow], test: impl Fn(&Flow) -> bool) -> Option<usize> {
+    let searched = older.len().saturating_sub(OLDER_SEARCHED);
+    older[searched..].iter().rposition(test).map(|at| searched + at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With the hash, the key and the index, an open flow must not cost more than 256 octets.
+    #[test]
+    fn a_4_tuple_is_small() {
+        assert!(size_of::<Chain>() <= 184, "{}", size_of::<Chain>());
+        assert!(size_of::<FlowKey>() <= 40, "{}", size_of::<FlowKey>());
     }
 }

@@ -84,6 +84,22 @@ pub struct Judgement {
     pub idle_before_fin: Option<TimeDelta>,
 }
 
+impl Judgement {
+    /// Is it a finding, could it become one, or can it not be told?
+    pub fn is_notable(&self) -> bool {
+        self.finding
+            || self.doubts.contains(&Doubt::FinImplied)
+            || matches!(
+                self.verdict,
+                Verdict::Pending
+                    | Verdict::HalfClosed
+                    | Verdict::FinUnacked
+                    | Verdict::PeerHolds
+                    | Verdict::Unknown(_)
+            )
+    }
+}
+
 /// A capture this long after a FIN would show its retransmission: first without any bare ACK in the
 /// capture, then with.
 const UNREPEATED_NS: i64 = 1_000_000_000;
@@ -322,7 +338,8 @@ impl<'a> Case<'a> {
         let acked_uncaptured = h.closing.ack().zip(h.holding.captured_max());
         let acked_uncaptured =
             acked_uncaptured.is_some_and(|(ack, captured)| ack.is_after(captured));
-        let arrives_only = self.local.judges(h.holder) && h.holding.seen_arriving() && !h.holding.seen_leaving();
+        let arrives_only =
+            self.local.judges(h.holder) && h.holding.seen_arriving() && !h.holding.seen_leaving();
         let half_closed = close == Close::HalfClosed;
         let assumed = half_closed && self.acknowledged(h) == Acknowledged::Assumed
             || close == Close::Reset && h.fin.acked.is_none()
@@ -352,10 +369,8 @@ impl<'a> Case<'a> {
     fn notes(&self, close: Close, descriptor_may_leak: bool) -> Vec<Note> {
         let notes = self.flow.notes;
         let may_imply = matches!(close, Close::Open | Close::Reset);
-        let fin_implied = may_imply
-            && [Side::A, Side::B]
-                .into_iter()
-                .any(|side| fin_was_missed(self.flow, side));
+        let fin_implied =
+            may_imply && [Side::A, Side::B].into_iter().any(|side| fin_was_missed(self.flow, side));
         [
             (notes.has(Noted::Midstream), Note::Midstream),
             (notes.has(Noted::PortReused), Note::PortReused),

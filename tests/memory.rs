@@ -3,7 +3,7 @@
 mod common;
 
 use closewait::place::{Place, Time};
-use closewait::table::FlowTable;
+use closewait::table::{FlowTable, too_many};
 use closewait::tcp::flow::Ending;
 use closewait::tcp::segment::{Endpoint, Flags, FlowKey, Segment};
 use closewait::tcp::seq::Seq;
@@ -67,17 +67,31 @@ fn segments(kinds: &[&str], each: u16) -> Vec<Segment> {
 
 const KINDS: [&str; 4] = ["open", "attempt", "reset", "half-closed"];
 
+/// The traffic in several tables, as if each were a shard.
+fn tables(kinds: &[&str], each: u16) -> Vec<FlowTable> {
+    let mut tables: Vec<FlowTable> = (0..3).map(|_| FlowTable::default()).collect();
+    for segment in segments(kinds, each) {
+        tables[segment.hash as usize % 3].take(&segment);
+    }
+    tables
+}
+
 /// The flows that a table of `most` flows has let go of, by how they stood.
 fn evicted(most: usize) -> Vec<Ending> {
-    let mut table = FlowTable::new(most);
-    for segment in segments(&KINDS, 10) {
-        table.take(&segment);
-    }
+    let mut tables = tables(&KINDS, 10);
     let mut gone = Vec::new();
-    let n = table.evict(|evicted| gone.push(evicted.flow.ending()));
-    assert_eq!(n, gone.len());
-    assert_eq!(table.flows().count() + n, 40, "nothing is lost without being handed over");
-    assert!(table.flows().count() <= most);
+    let Some(which) = too_many(tables.iter(), most) else {
+        return gone;
+    };
+    for table in &mut tables {
+        let before = gone.len();
+        let n = table.evict(which, |evicted| gone.push(evicted.flow.ending()));
+        assert_eq!(n, gone.len() - before);
+    }
+    let left: usize = tables.iter().map(|table| table.flows().count()).sum();
+    assert_eq!(left + gone.len(), 40, "nothing is lost without being handed over");
+    assert_eq!(left, tables.iter().map(FlowTable::len).sum::<usize>());
+    assert!(left <= most);
     gone
 }
 
@@ -107,13 +121,14 @@ fn the_least_worth_leaves_first() {
 
 #[test]
 fn the_oldest_of_equals_leaves_first() {
-    let mut table = FlowTable::new(8);
-    for segment in segments(&["half-closed"], 9) {
-        table.take(&segment);
-    }
+    let mut tables = tables(&["half-closed"], 9);
+    let which = too_many(tables.iter(), 8).expect("one too many");
     let mut gone = Vec::new();
-    table.evict(|evicted| gone.push(evicted.flow.last.order()));
-    let oldest_left = table.flows().map(|(_, flow)| flow.last.order()).min();
+    for table in &mut tables {
+        table.evict(which, |evicted| gone.push(evicted.flow.last.order()));
+    }
+    let left = tables.iter().flat_map(FlowTable::flows);
+    let oldest_left = left.map(|(_, flow)| flow.last.order()).min();
     assert!(gone.iter().max().copied() < oldest_left);
 }
 

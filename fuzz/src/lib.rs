@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::fd::AsRawFd;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -85,6 +86,7 @@ pub fn plan(inputs: &[Input]) -> Plan {
         all: true,
         separate: false,
         max_flows: MAX_FLOWS,
+        threads: NonZeroUsize::MIN,
         sockets: None,
     }
 }

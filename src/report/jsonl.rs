@@ -313,14 +313,14 @@ struct GapLine<'a> {
 
 impl<'a> SummaryLine<'a> {
     fn new(totals: &'a Totals) -> SummaryLine<'a> {
-        let verdicts = Verdict::NAMES.into_iter().zip(totals.verdicts);
+        let verdicts = Verdict::NAMES.into_iter().zip(totals.tally.verdicts);
         SummaryLine {
             schema: SCHEMA,
             r#type: "summary",
             packets: totals.packets,
             segments: totals.segments,
-            flows: totals.flows,
-            findings: totals.findings,
+            flows: totals.tally.flows,
+            findings: totals.findings(),
             verdicts: Counts(verdicts.map(|(name, n)| (name.into(), n)).collect()),
             skipped: Counts(
                 totals.skipped_by_name().into_iter().map(|(name, n)| (name.into(), n)).collect(),

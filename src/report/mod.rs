@@ -20,6 +20,7 @@ pub mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::AddAssign;
 
 use crate::capture::LinkType;
 use crate::decode::Skipped;
@@ -27,7 +28,7 @@ use crate::owner::Socket;
 use crate::place::{Place, Time};
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::FlowKey;
-use crate::verdict::{Doubt, Judgement, Reason, Verdict};
+use crate::verdict::{Judgement, Reason, Verdict};
 
 /// One flow, judged.
 #[derive(Clone, Copy, Debug)]
@@ -51,23 +52,6 @@ pub enum Owner<'a> {
     Listed(&'a Socket),
 }
 
-impl Row<'_> {
-    /// Is it printed without `--all`? What is a finding, could become one, or cannot be told.
-    pub fn is_notable(&self) -> bool {
-        let judgement = self.judgement;
-        judgement.finding
-            || judgement.doubts.contains(&Doubt::FinImplied)
-            || matches!(
-                judgement.verdict,
-                Verdict::Pending
-                    | Verdict::HalfClosed
-                    | Verdict::FinUnacked
-                    | Verdict::PeerHolds
-                    | Verdict::Unknown(_)
-            )
-    }
-}
-
 /// Turns rows into bytes.
 pub trait Render {
     fn row(&mut self, row: &Row) -> io::Result<()>;
@@ -81,18 +65,25 @@ pub trait Render {
 pub struct Totals {
     pub packets: u64,
     pub segments: u64,
-    pub flows: u64,
-    /// Flows with a finding, and sockets stuck before the capture.
-    pub findings: u64,
+    pub tally: Tally,
+    /// Sockets stuck before the capture: findings, too.
     pub stuck_before: u64,
     /// Flows that left memory before their time (`--max-flows`).
     pub evicted: u64,
-    /// Flows by verdict, in the order of [`Verdict::NAMES`].
-    pub verdicts: [u64; Verdict::NAMES.len()],
-    pub unknown: BTreeMap<Reason, u64>,
     pub skipped: BTreeMap<Skipped, u64>,
     pub captures: Vec<CaptureTotals>,
     pub files: Vec<String>,
+}
+
+/// Judged flows, counted. What several threads counted is added up.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    pub flows: u64,
+    /// Flows with a finding.
+    pub findings: u64,
+    /// Flows by verdict, in the order of [`Verdict::NAMES`].
+    pub verdicts: [u64; Verdict::NAMES.len()],
+    pub unknown: BTreeMap<Reason, u64>,
 }
 
 /// One capture point: a file, or a series of files that follow one another.
@@ -134,8 +125,7 @@ pub struct Overlap {
     pub nanos: i64,
 }
 
-impl Totals {
-    /// Counts a judged flow.
+impl Tally {
     pub fn count(&mut self, judgement: &Judgement) {
         self.flows += 1;
         self.findings += u64::from(judgement.finding);
@@ -147,6 +137,26 @@ impl Totals {
 
     pub fn of(&self, verdict: Verdict) -> u64 {
         self.verdicts[verdict.index()]
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, more: Tally) {
+        self.flows += more.flows;
+        self.findings += more.findings;
+        for (n, more) in self.verdicts.iter_mut().zip(more.verdicts) {
+            *n += more;
+        }
+        for (reason, more) in more.unknown {
+            *self.unknown.entry(reason).or_default() += more;
+        }
+    }
+}
+
+impl Totals {
+    /// Flows with a finding, and sockets stuck before the capture.
+    pub fn findings(&self) -> u64 {
+        self.tally.findings + self.stuck_before
     }
 
     /// What was skipped, by name, the most frequent first. A capture can hold any number of kinds:

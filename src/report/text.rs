@@ -169,7 +169,7 @@ impl Line {
 
 impl<W: Write> Text<W> {
     fn headline(&mut self, totals: &Totals) -> io::Result<()> {
-        let (n, of) = (totals.findings - totals.stuck_before, totals.flows);
+        let (n, of) = (totals.tally.findings, totals.tally.flows);
         if totals.segments == 0 {
             let read = count(totals.packets, "packet");
             let filtered = totals.skipped.contains_key(&Skipped::NotMatched);
@@ -179,7 +179,7 @@ impl<W: Write> Text<W> {
                 "{HEADING}No TCP connection {which}{HEADING:#} ({read} read)."
             );
         }
-        let waiting = totals.of(Verdict::PeerHolds);
+        let waiting = totals.tally.of(Verdict::PeerHolds);
         if n == 0 && waiting > 0 {
             return self.waiting_headline(waiting, of);
         }
@@ -319,7 +319,7 @@ impl<W: Write> Text<W> {
             writeln!(
                 self.out,
                 "{} reset by the peer after a long CLOSE-WAIT: the kernel forgot the socket, the program may still hold its descriptor.",
-                if descriptors == totals.findings {
+                if descriptors == totals.findings() {
                     "They were".into()
                 } else {
                     format!("{descriptors} of them were")
@@ -352,7 +352,7 @@ impl<W: Write> Text<W> {
     }
 
     fn hints(&mut self, totals: &Totals) -> io::Result<()> {
-        let waiting = totals.of(Verdict::PeerHolds);
+        let waiting = totals.tally.of(Verdict::PeerHolds);
         if waiting > 0 {
             let hosts: Vec<String> =
                 self.peer_holders.iter().take(3).map(IpAddr::to_string).collect();
@@ -407,14 +407,14 @@ impl<W: Write> Text<W> {
     fn rest(&mut self, totals: &Totals) -> io::Result<()> {
         let endings: Vec<String> = Verdict::NAMES
             .into_iter()
-            .zip(totals.verdicts)
+            .zip(totals.tally.verdicts)
             .filter(|(name, n)| *n > 0 && *name != "leak")
             .map(|(name, n)| format!("{} {name}", thousands(n)))
             .collect();
         if !endings.is_empty() {
             writeln!(self.out, "\nThe other connections: {}.", endings.join(", "))?;
         }
-        for (reason, n) in &totals.unknown {
+        for (reason, n) in &totals.tally.unknown {
             writeln!(
                 self.out,
                 "{} unknown ({}): {}.",

@@ -1,25 +1,25 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
+use super::shards::Shards;
 use crate::capture::series::{OVERLAP_NS, follows};
 use crate::capture::{About, Frame};
 use crate::place::{Place, Time};
-use crate::report::{CaptureTotals, Gap};
-use crate::table::FlowTable;
+use crate::report::{CaptureTotals, Gap, Totals};
 use crate::tcp::segment::Segment;
 use crate::verdict::Tap;
 
 /// What is known of one capture while it is read. Flows of two capture points have nothing to do
 /// with each other, nor have their ends.
-#[derive(Default)]
 pub struct CapturePoint {
-    pub table: FlowTable,
+    pub shards: Shards,
     pub tap: Tap,
     pub totals: CaptureTotals,
 }
 
 impl CapturePoint {
     pub fn new(max_flows: usize) -> CapturePoint {
-        CapturePoint { table: FlowTable::new(max_flows), ..CapturePoint::default() }
+        let (tap, totals) = (Tap::default(), CaptureTotals::default());
+        CapturePoint { shards: Shards::new(max_flows), tap, totals }
     }
 
     /// Can a file whose first packet came at `first` belong here?
@@ -59,20 +59,26 @@ impl CapturePoint {
         }
     }
 
-    pub fn take(&mut self, segment: &Segment) {
+    pub fn take(&mut self, segment: Segment) {
         self.totals.segments += 1;
         self.tap.bare_acks |= segment.is_bare_ack();
         self.tap.empty_segments |= segment.len == 0;
-        self.table.take(segment);
+        self.shards.put(segment);
     }
 
-    pub fn into_totals(self) -> CaptureTotals {
-        CaptureTotals {
+    /// Adds what was counted to `totals`.
+    pub fn add_to(self, totals: &mut Totals) {
+        let (tally, evicted) = self.shards.into_counts();
+        totals.tally += tally;
+        totals.evicted += evicted;
+        totals.packets += self.totals.packets;
+        totals.segments += self.totals.segments;
+        totals.captures.push(CaptureTotals {
             drops: self.tap.drops,
             truncated: self.tap.truncated,
             bare_acks: self.tap.bare_acks,
             empty_segments: self.tap.empty_segments,
             ..self.totals
-        }
+        });
     }
 }

@@ -250,13 +250,14 @@ impl Flow {
                 own.note_payload(segment, news.payload);
             }
         }
-        let first_fin = segment.flags.fin()
-            && own.take_fin(segment, acks[side as usize], peer_snd_max);
+        let first_fin =
+            segment.flags.fin() && own.take_fin(segment, acks[side as usize], peer_snd_max);
         let alive = news.payload > 0 || news.syn_ack || first_fin;
         let revoked = own.rst.take_if(|rst| alive && !rst.overtook(segment)).is_some();
         let first_of_both = first_fin && peer.fin.is_none();
         // A RST before the first SYN/ACK ended an older connection, not this one.
-        let forgotten = news.syn_ack && [own, peer].map(|half| half.rst.take().is_some()) != [false; 2];
+        let forgotten =
+            news.syn_ack && [own, peer].map(|half| half.rst.take().is_some()) != [false; 2];
         self.notes.note(Noted::RstWithoutEffect, revoked || forgotten);
         if first_of_both {
             closing.busy_until = Some(self.recent.before_fin(side, segment.place.time));
@@ -274,7 +275,8 @@ impl Flow {
         let is_over = |side: Side| {
             let own = &closing.sides[side as usize];
             let captured = self.half(side.other()).captured_max();
-            let covered = own.acked.is_none_or(|acked| captured.is_some_and(|max| max.covers(acked.number)));
+            let covered =
+                own.acked.is_none_or(|acked| captured.is_some_and(|max| max.covers(acked.number)));
             own.fin.is_none() && own.rst.is_none() && covered
         };
         if is_over(Side::A) && is_over(Side::B) {

@@ -77,7 +77,8 @@ pub fn local(
         return (local, Some(LocalBy::InterfaceAddress));
     }
     // On a host that forwards, both ends can look local; then neither is known to be.
-    let only_leaves = |side: Side| flow.half(side).seen_leaving() && !flow.half(side).seen_arriving();
+    let only_leaves =
+        |side: Side| flow.half(side).seen_leaving() && !flow.half(side).seen_arriving();
     match (sides(only_leaves), flow.told_by) {
         (Some(local @ Local::Side(_)), Some(ToldBy::PacketType)) => {
             (local, Some(LocalBy::PacketType))

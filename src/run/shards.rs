@@ -1,0 +1,172 @@
+//! The flows of one capture point, in a fixed number of shards by the hash of their key.
+//!
+//! Segments are gathered for a turn of some ten thousand packets, then every shard takes its own, on
+//! whatever thread is free. A shard's flows fit into a processor's cache, all flows together do not:
+//! that is worth as much as the second thread. Turns end at the same packets however many threads
+//! there are, and only between turns flows are retired or evicted, so every answer is the same.
+
+use std::sync::Arc;
+
+use super::crew::Crew;
+use crate::place::Time;
+use crate::report::Tally;
+use crate::table::{FlowTable, Retired, too_many};
+use crate::tcp::segment::Segment;
+use crate::verdict::{Judgement, Policy, Tap, judge};
+
+/// Enough for many threads to share evenly, and few enough to be filled side by side.
+const SHARDS: usize = 64;
+
+/// Packets of a turn, at most.
+const TURN: usize = 65_536;
+
+/// A flow that has left its table, judged.
+pub struct Judged {
+    pub retired: Retired,
+    pub judgement: Judgement,
+    /// The end of its capture, so far.
+    pub end: Time,
+}
+
+/// What every shard has to know to take its turn.
+pub struct Turn {
+    pub policy: Arc<Policy>,
+    /// The capture at the end of the turn.
+    pub tap: Tap,
+    /// Hand over every flow that has ended, not only the notable ones.
+    pub all: bool,
+    /// Nothing will follow: judge all that is left.
+    pub last: bool,
+}
+
+/// One part of the 4-tuples.
+#[derive(Default)]
+pub struct Shard {
+    number: usize,
+    table: FlowTable,
+    batch: Vec<Segment>,
+    judged: Vec<Judged>,
+    tally: Tally,
+}
+
+impl Shard {
+    /// Takes the batch in, and judges what has ended.
+    pub fn run(&mut self, turn: &Turn) {
+        self.table.take_all(&self.batch);
+        self.batch.clear();
+        let mut ended = Ended { turn, judged: &mut self.judged, tally: &mut self.tally };
+        if turn.last {
+            std::mem::take(&mut self.table).into_flows().for_each(|flow| ended.judge(flow));
+        } else {
+            self.table.retire(turn.tap.end, |flow| ended.judge(flow));
+        }
+    }
+}
+
+/// Where flows go that leave a table.
+struct Ended<'a> {
+    turn: &'a Turn,
+    judged: &'a mut Vec<Judged>,
+    tally: &'a mut Tally,
+}
+
+impl Ended<'_> {
+    fn judge(&mut self, retired: Retired) {
+        let Turn { policy, tap, all, .. } = self.turn;
+        let judgement = judge(&retired.key, &retired.flow, policy, tap);
+        self.tally.count(&judgement);
+        if *all || judgement.is_notable() {
+            self.judged.push(Judged { retired, judgement, end: tap.end });
+        }
+    }
+}
+
+/// All shards, and the segments that wait for the next turn.
+pub struct Shards {
+    /// None of them while their turn is under way.
+    shards: Vec<Box<Shard>>,
+    waiting: Vec<Vec<Segment>>,
+    /// Packets seen since the last turn, whatever they held.
+    packets: usize,
+    turn_packets: usize,
+    max_flows: usize,
+    evicted: u64,
+    /// The turn that is under way.
+    under_way: Option<Arc<Turn>>,
+}
+
+impl Shards {
+    /// At most `max_flows` stay between turns, and a turn adds at most an eighth to them.
+    pub fn new(max_flows: usize) -> Shards {
+        Shards {
+            shards: (0..SHARDS)
+                .map(|number| Box::new(Shard { number, ..Shard::default() }))
+                .collect(),
+            waiting: vec![Vec::new(); SHARDS],
+            packets: 0,
+            turn_packets: (max_flows / 8).clamp(1, TURN),
+            max_flows: max_flows.max(1),
+            evicted: 0,
+            under_way: None,
+        }
+    }
+
+    /// Counts a packet; true when it is time for a turn.
+    pub fn count(&mut self) -> bool {
+        self.packets += 1;
+        self.packets >= self.turn_packets
+    }
+
+    /// A segment for the next turn.
+    pub fn put(&mut self, segment: Segment) {
+        // Bits that neither the index nor the control octets of a hash table use first.
+        let shard = (segment.hash >> 40) as usize % SHARDS;
+        self.waiting[shard].push(segment);
+    }
+
+    /// Ends the turn under way and begins the next. Returns the flows that left, in the order of
+    /// their first packets.
+    pub fn turn(&mut self, turn: Turn, crew: &mut Crew) -> Vec<Judged> {
+        let judged = self.finish(crew);
+        let turn = Arc::new(turn);
+        for (mut shard, waiting) in self.shards.drain(..).zip(&mut self.waiting) {
+            std::mem::swap(&mut shard.batch, waiting);
+            crew.start(shard, &turn);
+        }
+        self.packets = 0;
+        self.under_way = Some(turn);
+        judged
+    }
+
+    /// Ends the turn under way. Returns the flows that left, in the order of their first packets.
+    pub fn finish(&mut self, crew: &mut Crew) -> Vec<Judged> {
+        let Some(turn) = self.under_way.take() else {
+            return Vec::new();
+        };
+        self.shards = crew.finish();
+        self.shards.sort_unstable_by_key(|shard| shard.number);
+        self.evict(&turn);
+        let mut judged: Vec<Judged> =
+            self.shards.iter_mut().flat_map(|shard| shard.judged.drain(..)).collect();
+        judged.sort_unstable_by_key(|judged| judged.retired.flow.first.order());
+        judged
+    }
+
+    /// Judges flows that there is no memory for.
+    fn evict(&mut self, turn: &Turn) {
+        let tables = self.shards.iter().map(|shard| &shard.table);
+        let Some(which) = too_many(tables, self.max_flows) else { return };
+        for shard in &mut self.shards {
+            let Shard { table, judged, tally, .. } = &mut **shard;
+            let mut ended = Ended { turn, judged, tally };
+            self.evicted += table.evict(which, |flow| ended.judge(flow)) as u64;
+        }
+    }
+
+    /// What was counted, and how many flows left memory early.
+    pub fn into_counts(self) -> (Tally, u64) {
+        let mut tally = Tally::default();
+        self.shards.into_iter().for_each(|shard| tally += shard.tally);
+        (tally, self.evicted)
+    }
+}
