@@ -29,6 +29,11 @@ impl Time {
         }
     }
 
+    /// From nanoseconds since 1970; unknown after 2261.
+    pub fn from_unsigned(nanos: u64) -> Time {
+        i64::try_from(nanos).map_or(Time::UNKNOWN, Time)
+    }
+
     /// Nanoseconds since 1970, if known.
     pub fn nanos(self) -> Option<i64> {
         (self != Time::UNKNOWN).then_some(self.0)
@@ -58,6 +63,7 @@ const FRAME_BITS: u32 = 44;
 
 impl Place {
     /// `digits` are the decimal digits that the capture gives to a second (0 to 9).
+    #[inline]
     pub fn new(time: Time, file: u16, frame: u64, digits: u8) -> Place {
         let frame = frame.clamp(1, (1 << FRAME_BITS) - 1);
         let bits = u64::from(file) << (FRAME_BITS + 4) | frame << 4 | u64::from(digits.min(9));

@@ -191,7 +191,7 @@ impl Run<'_> {
 
     fn frames(
         &mut self,
-        source: &mut dyn Source,
+        source: &mut impl Source,
         watch: &mut dyn Watch,
     ) -> io::Result<Result<(), Error>> {
         let mut until_progress = PROGRESS_EVERY;
@@ -215,14 +215,15 @@ impl Run<'_> {
         let (points, current) = (&mut self.points, self.current);
         let point = &mut points[current];
         point.see(frame);
-        let matched = self.filter.as_mut().is_none_or(|filter| filter.matches(frame));
-        let decoded = match matched {
-            true => self.decoder.decode(frame),
-            false => Err(Skipped::NotMatched),
-        };
-        match decoded {
-            Ok((segment, _payload)) => point.take(segment),
-            Err(reason) => *self.totals.skipped.entry(reason).or_default() += 1,
+        if self.filter.as_mut().is_some_and(|filter| !filter.matches(frame)) {
+            self.totals.skip(Skipped::NotMatched);
+        } else if let Some((segment, _payload)) = self.decoder.decode_usual(frame) {
+            point.take(segment);
+        } else {
+            match self.decoder.decode(frame) {
+                Ok((segment, _payload)) => point.take(segment),
+                Err(reason) => self.totals.skip(reason),
+            }
         }
         if point.shards.count() { self.turn(current, false) } else { Ok(()) }
     }

@@ -17,7 +17,7 @@ use indexmap::map::raw_entry_v1::{RawEntryApiV1, RawEntryMut};
 use crate::place::Time;
 use crate::tcp::flow::{Ending, Flow, Noted, Side};
 use crate::tcp::incarnation::{Belongs, belongs, fits_exactly, fits_nearly, knows_syn, takes_late};
-use crate::tcp::segment::{Flags, FlowKey, Segment};
+use crate::tcp::segment::{FlowKey, Segment};
 use crate::tcp::state::State;
 
 /// How long a finished flow is kept after its last packet, at least, in capture time.
@@ -147,14 +147,30 @@ impl FlowTable {
     /// Takes in segments, in the order of capture. The hash of each must be that of its key, by one
     /// hasher for the table's life.
     pub fn take_all(&mut self, segments: &[Segment]) {
-        let mut found = [None; LOOKED_UP];
+        let mut likely = [None; LOOKED_UP];
         for segments in segments.chunks(LOOKED_UP) {
-            for (found, segment) in found.iter_mut().zip(segments) {
-                *found = self.find(segment);
+            for (likely, segment) in likely.iter_mut().zip(segments) {
+                *likely = self.likely(segment);
             }
-            for (found, segment) in found.iter().zip(segments) {
-                self.take_at(*found, segment);
+            likely.iter().flatten().for_each(|index| self.fetch(*index));
+            for (likely, segment) in likely.iter().zip(segments) {
+                let known = likely.and_then(|index| self.chains.get_index(index));
+                let is_right = known.is_some_and(|(key, _)| *key == segment.key);
+                let found = if is_right { *likely } else { self.find(segment) };
+                self.take_at(found, segment);
             }
+        }
+    }
+
+    /// Where a segment's chain stands, by the few bits of its hash that the index holds.
+    fn likely(&self, segment: &Segment) -> Option<usize> {
+        self.chains.raw_entry_v1().index_from_hash(segment.hash, |_| true)
+    }
+
+    /// Reads a little of a chain, so that all of it is on its way from memory when it is needed.
+    fn fetch(&self, index: usize) {
+        if let Some((key, chain)) = self.chains.get_index(index) {
+            std::hint::black_box((key.is_self(), chain.newest.fetch()));
         }
     }
 
@@ -163,11 +179,13 @@ impl FlowTable {
         self.take_at(self.find(segment), segment);
     }
 
+    #[inline]
     fn find(&self, segment: &Segment) -> Option<usize> {
         self.chains.raw_entry_v1().index_from_hash(segment.hash, |key| *key == segment.key)
     }
 
     /// Takes in a segment whose 4-tuple was found at an index, or not at all.
+    #[inline]
     fn take_at(&mut self, found: Option<usize>, segment: &Segment) {
         self.latest = segment.place.order();
         let known = found.and_then(|index| self.chains.get_index_mut(index));
@@ -182,6 +200,7 @@ impl FlowTable {
     }
 
     /// Takes in a segment whose 4-tuple was not there, at least a moment ago.
+    #[cold]
     fn take_unknown(&mut self, segment: &Segment) {
         let entry =
             self.chains.raw_entry_mut_v1().from_hash(segment.hash, |key| *key == segment.key);
@@ -268,12 +287,12 @@ impl FlowTable {
 impl Chain {
     /// Whether the segment finished its flow, and whether it began one.
     fn take(&mut self, older: &mut Older, segment: &Segment) -> (bool, bool) {
-        let (flow, began) = self.flow_of(older, segment);
-        // Only FIN and RST can finish a flow.
-        if segment.flags.0 & (Flags::FIN | Flags::RST) == 0 {
-            flow.take(segment);
-            return (false, began);
+        // Most segments begin nothing and end nothing.
+        if segment.is_plain() && !self.newest.is_unanswered() {
+            self.newest.take(segment);
+            return (false, false);
         }
+        let (flow, began) = self.flow_of(older, segment);
         let was_finished = flow.is_finished();
         flow.take(segment);
         (!was_finished && flow.is_finished(), began)

@@ -22,7 +22,17 @@ impl Buffer {
     ///
     /// Reads no further than it must: a pipe hands out what it has. Grows with what arrives, not
     /// with what a length field claims.
+    #[inline]
     pub fn peek(&mut self, len: usize) -> io::Result<&[u8]> {
+        if self.end - self.start < len {
+            self.fill(len)?;
+        }
+        let len = len.min(self.end - self.start);
+        Ok(&self.bytes[self.start..self.start + len])
+    }
+
+    #[cold]
+    fn fill(&mut self, len: usize) -> io::Result<()> {
         while self.end - self.start < len {
             if self.start > 0 {
                 self.bytes.copy_within(self.start..self.end, 0);
@@ -43,11 +53,11 @@ impl Buffer {
                 Err(e) => return Err(e),
             }
         }
-        let len = len.min(self.end - self.start);
-        Ok(&self.bytes[self.start..self.start + len])
+        Ok(())
     }
 
     /// Bytes already peeked at.
+    #[inline]
     pub fn get(&self, from: usize, len: usize) -> &[u8] {
         let held = &self.bytes[self.start..self.end];
         held.get(from..from.saturating_add(len)).unwrap_or_default()
@@ -63,6 +73,7 @@ impl Buffer {
         self.at_end
     }
 
+    #[inline]
     pub fn consume(&mut self, len: usize) {
         let len = len.min(self.end - self.start);
         self.start += len;

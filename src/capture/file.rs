@@ -17,7 +17,7 @@ use crate::printable::printable;
 use crate::tcp::segment::Direction;
 
 /// Large enough that a read costs nothing beside its packets.
-const CAPACITY: usize = 256 << 10;
+const CAPACITY: usize = 128 << 10;
 
 /// An input as the user named it. `-` is standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,7 @@ impl Read for Counted {
 }
 
 /// One packet's record in the buffer.
+#[derive(Clone, Copy)]
 pub struct Record {
     /// Octets of the record, and where its data lies in it.
     pub whole: usize,
@@ -112,18 +113,11 @@ pub struct FileSource {
     format: Format,
     about: About,
     frames: u64,
-    state: State,
-}
-
-/// Where the source stands between two calls.
-enum State {
-    /// A record lies at the start of the buffer, not yet handed out.
-    Peeked(Record),
-    /// The record at the start of the buffer, of this length, was handed out.
-    Handed(usize),
-    /// Nothing more can be read, which has not yet been said. A decompressor says so only once.
-    Failed(Broken),
-    End,
+    /// Octets at the start of the buffer that were handed out by the last call.
+    handed: usize,
+    /// What was found when the next record was looked at and not handed out.
+    ahead: Option<Result<Option<Record>, Broken>>,
+    ended: bool,
 }
 
 impl FileSource {
@@ -147,7 +141,9 @@ impl FileSource {
             format,
             about,
             frames: 0,
-            state: State::Handed(0),
+            handed: 0,
+            ahead: None,
+            ended: false,
         })
     }
 
@@ -157,16 +153,12 @@ impl FileSource {
 
     /// The time of the next packet, which stays to be read; `None` at the end or before an error.
     pub fn peek_time(&mut self) -> Option<Time> {
-        if let State::Handed(len) = self.state {
-            self.buffer.consume(len);
-            self.state = match self.locate() {
-                Ok(Some(record)) => State::Peeked(record),
-                Ok(None) => State::End,
-                Err(broken) => State::Failed(broken),
-            };
+        if self.ahead.is_none() && !self.ended {
+            // A decompressor says only once that its data are damaged.
+            self.ahead = Some(self.locate());
         }
-        match &self.state {
-            State::Peeked(record) => Some(record.time),
+        match &self.ahead {
+            Some(Ok(Some(record))) => Some(record.time),
             _ => None,
         }
     }
@@ -176,7 +168,9 @@ impl FileSource {
         self.index = index;
     }
 
+    #[inline(always)]
     fn locate(&mut self) -> Result<Option<Record>, Broken> {
+        self.buffer.consume(std::mem::take(&mut self.handed));
         match &mut self.format {
             Format::Classic(format) => format.locate(&mut self.buffer),
             Format::Pcapng(format) => format.locate(&mut self.buffer, &mut self.about),
@@ -197,22 +191,28 @@ impl FileSource {
 }
 
 impl Source for FileSource {
+    #[inline(always)]
     fn next(&mut self) -> Result<Next<'_>, Error> {
-        let record = match std::mem::replace(&mut self.state, State::End) {
-            State::End => return Ok(Next::End),
-            State::Failed(broken) => return Err(self.trouble(broken)),
-            State::Peeked(record) => record,
-            State::Handed(len) => {
-                self.buffer.consume(len);
-                match self.locate() {
-                    Ok(Some(record)) => record,
-                    Ok(None) => return Ok(Next::End),
-                    Err(broken) => return Err(self.trouble(broken)),
-                }
+        if self.ended {
+            return Ok(Next::End);
+        }
+        let located = match self.ahead {
+            None => self.locate(),
+            Some(_) => self.ahead.take().unwrap_or(Ok(None)),
+        };
+        let record = match located {
+            Ok(Some(record)) => record,
+            Ok(None) => {
+                self.ended = true;
+                return Ok(Next::End);
+            }
+            Err(broken) => {
+                self.ended = true;
+                return Err(self.trouble(broken));
             }
         };
         self.frames += 1;
-        self.state = State::Handed(record.whole);
+        self.handed = record.whole;
         Ok(Next::Frame(Frame {
             place: Place::new(record.time, self.index, self.frames, record.digits),
             interface: record.interface,

@@ -1,23 +1,26 @@
 //! From a frame to a TCP segment, or a counted reason why not.
 //!
 //! Pure: no I/O, no clock, no memory of flows. [`link`] strips the link layer, [`ip`] the network
-//! layer, [`tunnel`] what stands between them and the innermost packet; here stands TCP. Checksums are never verified: with offload, nearly all look wrong.
+//! layer, [`tunnel`] what stands between them and the innermost packet; here stands TCP. [`usual`]
+//! does all of it at once for the most frequent kind of packet. Checksums are never verified: with
+//! offload, nearly all look wrong.
 
 pub mod ip;
 pub mod link;
 pub mod tunnel;
+mod usual;
 
 use core::fmt;
 use std::hash::BuildHasher;
 
-use etherparse::{IpNumber, TcpHeaderSlice};
+use etherparse::IpNumber;
 use foldhash::fast::RandomState;
 
 use ip::Transport;
 use link::Network;
 
 use crate::capture::{Frame, LinkType};
-use crate::tcp::segment::{Endpoint, Flags, FlowKey, Segment};
+use crate::tcp::segment::{Direction, End, Endpoint, Flags, FlowKey, Segment};
 use crate::tcp::seq::Seq;
 
 /// Why a frame holds no segment for us.
@@ -102,28 +105,50 @@ pub struct Decoder {
 
 impl Decoder {
     /// The segment in a frame, and as much of its payload as was captured.
+    #[inline(never)]
     pub fn decode<'a>(&self, frame: &Frame<'a>) -> Result<(Segment, &'a [u8]), Skipped> {
         let network = link::strip(frame)?;
         let direction = frame.direction.or(network.direction);
         let transport = innermost(network)?;
-        let tcp = Header::read(transport.data, transport.len)?;
-        let source = Endpoint { ip: transport.source, port: tcp.source };
-        let destination = Endpoint { ip: transport.destination, port: tcp.destination };
+        let header = Header::read(transport.data, transport.len)?;
+        let source = Endpoint { ip: transport.source, port: header.source };
+        let destination = Endpoint { ip: transport.destination, port: header.destination };
         let (key, from) = FlowKey::new(source, destination);
+        Ok(self.segment(frame, key, from, header, transport.data, direction))
+    }
+
+    /// The same for the most frequent kind of packet ([`usual`]); `None` for any other.
+    #[inline]
+    pub fn decode_usual<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
+        let packet = usual::tcp(frame)?;
+        let (key, from) = FlowKey::v4(packet.source, packet.destination);
+        Some(self.segment(frame, key, from, packet.header, packet.data, frame.direction))
+    }
+
+    /// `data` is TCP's, header included, and may be followed by padding.
+    #[inline]
+    fn segment<'a>(
+        &self,
+        frame: &Frame,
+        key: FlowKey,
+        from: End,
+        header: Header,
+        data: &'a [u8],
+        direction: Option<Direction>,
+    ) -> (Segment, &'a [u8]) {
         let segment = Segment {
             key,
             hash: self.hasher.hash_one(key),
             from,
-            seq: tcp.seq,
-            ack: tcp.ack,
-            flags: tcp.flags,
-            len: tcp.payload_len,
+            seq: header.seq,
+            ack: header.ack,
+            flags: header.flags,
+            len: header.payload_len,
             place: frame.place,
             direction,
         };
-        let end = transport.data.len().min(transport.len as usize);
-        let payload = transport.data.get(tcp.len..end).unwrap_or_default();
-        Ok((segment, payload))
+        let end = data.len().min(header.len + header.payload_len as usize);
+        (segment, data.get(header.len..end).unwrap_or_default())
     }
 }
 
@@ -166,12 +191,13 @@ const FIXED: usize = 20;
 impl Header {
     /// `len` octets of TCP were sent, of which `data` holds the first. The fixed part is enough: the
     /// snap length may cut the options.
+    #[inline]
     fn read(data: &[u8], len: u32) -> Result<Header, Skipped> {
         let malformed = Skipped::Malformed(Layer::Tcp);
         if (len as usize) < FIXED {
             return Err(malformed);
         }
-        let Some(&(mut fixed)) = data.first_chunk::<FIXED>() else {
+        let Some(fixed) = data.first_chunk::<FIXED>() else {
             return Err(Skipped::Cut(Layer::Tcp));
         };
         let header_len = u32::from(fixed[12] >> 4) * 4;
@@ -179,14 +205,13 @@ impl Header {
         if (header_len as usize) < FIXED {
             return Err(malformed);
         }
-        // The parser wants the options that the data offset promises: promise none.
-        fixed[12] = 5 << 4;
-        let tcp = TcpHeaderSlice::from_slice(&fixed).map_err(|_| malformed)?;
+        let u16_at = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
+        let u32_at = |at: usize| u32::from(u16_at(at)) << 16 | u32::from(u16_at(at + 2));
         Ok(Header {
-            source: tcp.source_port(),
-            destination: tcp.destination_port(),
-            seq: Seq(tcp.sequence_number()),
-            ack: Seq(tcp.acknowledgment_number()),
+            source: u16_at(0),
+            destination: u16_at(2),
+            seq: Seq(u32_at(4)),
+            ack: Seq(u32_at(8)),
             flags: Flags(fixed[13]),
             len: header_len as usize,
             payload_len,

@@ -154,6 +154,10 @@ impl AddAssign for Tally {
 }
 
 impl Totals {
+    pub fn skip(&mut self, reason: Skipped) {
+        *self.skipped.entry(reason).or_default() += 1;
+    }
+
     /// Flows with a finding, and sockets stuck before the capture.
     pub fn findings(&self) -> u64 {
         self.tally.findings + self.stuck_before

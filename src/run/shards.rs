@@ -18,7 +18,7 @@ use crate::verdict::{Judgement, Policy, Tap, judge};
 const SHARDS: usize = 64;
 
 /// Packets of a turn, at most.
-const TURN: usize = 65_536;
+const TURN: usize = 131_072;
 
 /// A flow that has left its table, judged.
 pub struct Judged {

@@ -167,20 +167,27 @@ impl Flow {
         self.closing(side)?.payload_after(number)
     }
 
+    /// Reads something at both ends of the flow, and in the middle.
+    pub fn fetch(&self) -> u64 {
+        let [a, b] = &self.halves;
+        self.last.order() ^ self.first.order() ^ a.payload_bytes ^ b.payload_bytes
+    }
+
     /// Takes in one segment of this flow.
     pub fn take(&mut self, segment: &Segment) {
         let side = self.side(segment.from);
-        let quick = segment.place.time.since(self.last.time) < Some(DUPLICATE_NS);
-        self.notes.note(Noted::TimeWentBack, segment.place.time < self.last.time);
-        self.last = segment.place;
-        self.told_by = segment.direction.map(|d| d.told_by).or(self.told_by);
+        let before = std::mem::replace(&mut self.last, segment.place).time;
+        self.notes.note(Noted::TimeWentBack, segment.place.time < before);
+        if let Some(direction) = segment.direction {
+            self.told_by = Some(direction.told_by);
+        }
         self.only_syns &= segment.flags.syn() && !segment.flags.ack() && side == Side::A;
         self.unanswered = self.unanswered && !self.answers(segment);
         self.halves[side as usize].count(segment);
         if segment.flags.rst() {
             self.take_rst(side, segment);
         } else {
-            self.take_numbers(side, segment, quick);
+            self.take_numbers(side, segment, before);
         }
     }
 
@@ -204,7 +211,8 @@ impl Flow {
         rst.seq = rst.seq.max(segment.seq);
     }
 
-    fn take_numbers(&mut self, side: Side, segment: &Segment, quick: bool) {
+    /// `before` is the time of the flow's packet before this one.
+    fn take_numbers(&mut self, side: Side, segment: &Segment, before: Time) {
         let peer = self.half(side.other());
         let (peer_snd_max, captured) = (peer.snd_max(), peer.captured_max());
         // Only an ACK of something that was not captured can cover a FIN that is still to come.
@@ -216,15 +224,18 @@ impl Flow {
             self.recent.record(side, segment.place.time);
         }
         self.note_handshake(side, segment, news);
-        // It ends where the highest captured one ended: that one is its twin.
-        let end = segment.end_of_payload() + u32::from(segment.flags.fin());
-        let twin = quick && segment.occupies() && known == Some(end) && !news.syn_ack;
         let mut first_fin = false;
         if self.closing.is_some() || beyond || segment.flags.fin() {
             first_fin = self.take_closing(side, segment, news, beyond, peer_snd_max);
         }
-        self.notes.note(Noted::Duplicates, twin && !first_fin);
-        self.notes.note(Noted::FinRetransmitted, segment.flags.fin() && !first_fin && !quick);
+        let is_new = news.payload > 0 || news.syn_ack || first_fin;
+        if segment.occupies() && !is_new {
+            let quick = segment.place.time.since(before) < Some(DUPLICATE_NS);
+            // It ends where the highest captured one ended: that one is its twin.
+            let end = segment.end_of_payload() + u32::from(segment.flags.fin());
+            self.notes.note(Noted::Duplicates, quick && known == Some(end));
+            self.notes.note(Noted::FinRetransmitted, segment.flags.fin() && !quick);
+        }
     }
 
     /// The part of a segment that bears on the close. True for a side's first FIN.

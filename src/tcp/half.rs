@@ -151,6 +151,7 @@ impl Half {
 
     /// Takes in a segment of this side that is no RST, in the order of 3.10.7.4: SYN, ACK, text. FIN,
     /// which comes last, is for [`super::closing`], but its number is one that was sent.
+    #[inline]
     pub fn take(&mut self, segment: &Segment) -> News {
         let mut news = News::default();
         if segment.flags.syn() {

@@ -1,7 +1,8 @@
 //! One TCP segment, as far as the close is concerned.
 
 use core::fmt;
-use std::net::IpAddr;
+use core::hash::{Hash, Hasher};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::seq::Seq;
 use crate::place::Place;
@@ -22,10 +23,29 @@ impl fmt::Display for Endpoint {
 
 /// The two ends of a connection without direction: the lower one first, so that both directions of
 /// one connection have the same key. Tags and tunnels are no part of it (as in Wireshark and Zeek).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+///
+/// In plain numbers, because one is made, hashed and compared for every packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowKey {
-    lower: Endpoint,
-    upper: Endpoint,
+    /// Of the lower end, then of the upper: the high and the low half of an IPv6 address, or zero
+    /// and an IPv4 address.
+    addresses: [[u64; 2]; 2],
+    ports: [u16; 2],
+    v6: bool,
+}
+
+impl Hash for FlowKey {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [[lower_high, lower], [upper_high, upper]] = self.addresses;
+        if self.v6 {
+            [lower_high, upper_high, lower].into_iter().for_each(|word| state.write_u64(word));
+        }
+        let ports = u64::from(self.ports[0]) << 16 | u64::from(self.ports[1]);
+        let ports = u128::from(ports << 1 | u64::from(self.v6));
+        // One word of 128 bits for IPv4: two addresses of 32 bits, and 33 bits.
+        state.write_u128(ports << 64 ^ u128::from(lower) << 32 ^ u128::from(upper));
+    }
 }
 
 /// Which end of a [`FlowKey`] sent a segment.
@@ -38,25 +58,53 @@ pub enum End {
 impl FlowKey {
     /// The key of the two ends, and which of its ends the source is.
     pub fn new(source: Endpoint, destination: Endpoint) -> (FlowKey, End) {
-        if source <= destination {
-            let (lower, upper) = (source, destination);
-            (FlowKey { lower, upper }, End::Lower)
-        } else {
-            let (lower, upper) = (destination, source);
-            (FlowKey { lower, upper }, End::Upper)
+        match (source.ip, destination.ip) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => {
+                FlowKey::v4((from.to_bits(), source.port), (to.to_bits(), destination.port))
+            }
+            (from, to) => {
+                let v6 = |ip: IpAddr| match ip {
+                    IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+                    IpAddr::V6(ip) => ip,
+                };
+                let halves = |ip| {
+                    let bits = v6(ip).to_bits();
+                    [(bits >> 64) as u64, bits as u64]
+                };
+                let (from, to) = ((halves(from), source.port), (halves(to), destination.port));
+                let (lower, upper, end) = match from <= to {
+                    true => (from, to, End::Lower),
+                    false => (to, from, End::Upper),
+                };
+                let (addresses, ports) = ([lower.0, upper.0], [lower.1, upper.1]);
+                (FlowKey { addresses, ports, v6: true }, end)
+            }
         }
     }
 
+    /// The same for two IPv4 addresses with their ports.
+    #[inline]
+    pub fn v4(source: (u32, u16), destination: (u32, u16)) -> (FlowKey, End) {
+        let number = |(address, port)| u64::from(address) << 16 | u64::from(port);
+        let (source, destination) = (number(source), number(destination));
+        let from = if source <= destination { End::Lower } else { End::Upper };
+        let (lower, upper) = (source.min(destination), source.max(destination));
+        let addresses = [[0, lower >> 16], [0, upper >> 16]];
+        (FlowKey { addresses, ports: [lower as u16, upper as u16], v6: false }, from)
+    }
+
     pub fn endpoint(&self, end: End) -> Endpoint {
-        match end {
-            End::Lower => self.lower,
-            End::Upper => self.upper,
-        }
+        let [high, low] = self.addresses[end as usize];
+        let ip = match self.v6 {
+            true => IpAddr::from(Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low))),
+            false => IpAddr::from(Ipv4Addr::from_bits(low as u32)),
+        };
+        Endpoint { ip, port: self.ports[end as usize] }
     }
 
     /// A connection of an endpoint with itself: its two directions cannot be told apart.
     pub fn is_self(&self) -> bool {
-        self.lower == self.upper
+        self.addresses[0] == self.addresses[1] && self.ports[0] == self.ports[1]
     }
 }
 
@@ -148,6 +196,11 @@ impl Segment {
     /// It takes numbers that must be acknowledged: payload, SYN, FIN.
     pub fn occupies(&self) -> bool {
         self.len > 0 || self.flags.syn() || self.flags.fin()
+    }
+
+    /// Neither SYN nor FIN nor RST: it begins and ends nothing.
+    pub fn is_plain(&self) -> bool {
+        self.flags.0 & (Flags::FIN | Flags::SYN | Flags::RST) == 0
     }
 
     /// A bare ACK: it is never acknowledged itself, so it alone counts as received when seen.
