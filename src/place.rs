@@ -85,6 +85,20 @@ impl Place {
         (self.position.get() & 0xf) as usize
     }
 
+    /// How many packets it lies after `base` in the same file; `None` for any other.
+    #[inline]
+    pub fn frames_after(self, base: Place) -> Option<u32> {
+        let ahead = self.position.get().checked_sub(base.position.get())?;
+        // Where file or digits differ, so do bits above or below.
+        if ahead & 0xf == 0 { u32::try_from(ahead >> 4).ok() } else { None }
+    }
+
+    /// The place so many packets after this one.
+    #[inline]
+    pub fn later(self, time: Time, frames: u32) -> Place {
+        Place { time, position: self.position.saturating_add(u64::from(frames) << 4) }
+    }
+
     /// A key that orders places as they were read.
     pub fn order(self) -> u64 {
         self.position.get()

@@ -1,5 +1,6 @@
 //! The one loop: frame, segment, table, verdict, report.
 
+pub mod batch;
 mod crew;
 mod point;
 mod shards;
@@ -218,10 +219,10 @@ impl Run<'_> {
         if self.filter.as_mut().is_some_and(|filter| !filter.matches(frame)) {
             self.totals.skip(Skipped::NotMatched);
         } else if let Some((segment, _payload)) = self.decoder.decode_usual(frame) {
-            point.take(segment);
+            point.take(&segment);
         } else {
             match self.decoder.decode(frame) {
-                Ok((segment, _payload)) => point.take(segment),
+                Ok((segment, _payload)) => point.take(&segment),
                 Err(reason) => self.totals.skip(reason),
             }
         }

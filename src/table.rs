@@ -28,7 +28,7 @@ const LINGER_NS: i64 = 600_000_000_000;
 const OLDER_SEARCHED: usize = 64;
 
 /// Segments whose flows are looked up together: the memory of one is fetched while the next is sought.
-const LOOKED_UP: usize = 32;
+const LOOKED_UP: usize = 64;
 
 /// A flow that has left the table.
 #[derive(Clone, Debug)]
@@ -55,6 +55,8 @@ pub struct FlowTable {
     older: Older,
     /// 4-tuples that hold a finished flow, and since when.
     finished: VecDeque<(Time, u64, FlowKey)>,
+    /// Flows that a late packet found to be over, to be handed over.
+    over: Vec<Retired>,
     /// The latest time seen. A flow finishes then, whatever its own packets say: in a capture put
     /// together of several, times go back.
     clock: Time,
@@ -127,6 +129,7 @@ impl Default for FlowTable {
             chains: IndexMap::with_hasher(RandomState::default()),
             older: Older::default(),
             finished: VecDeque::new(),
+            over: Vec::new(),
             clock: Time::UNKNOWN,
             len: 0,
             latest: 0,
@@ -144,27 +147,30 @@ impl FlowTable {
         self.len == 0
     }
 
-    /// Takes in segments, in the order of capture. The hash of each must be that of its key, by one
-    /// hasher for the table's life.
-    pub fn take_all(&mut self, segments: &[Segment]) {
-        let mut likely = [None; LOOKED_UP];
-        for segments in segments.chunks(LOOKED_UP) {
-            for (likely, segment) in likely.iter_mut().zip(segments) {
-                *likely = self.likely(segment);
+    /// Takes in segments, in the order of capture, from whatever form they are kept in. The hash of
+    /// each must be that of its key, by one hasher for the table's life.
+    pub fn take_all<T>(
+        &mut self,
+        kept: &[T],
+        hash: impl Fn(&T) -> u64,
+        segment: impl Fn(&T) -> Segment,
+    ) {
+        for kept in kept.chunks(LOOKED_UP) {
+            let mut likely = [None; LOOKED_UP];
+            for (likely, kept) in likely.iter_mut().zip(kept) {
+                *likely = self.likely(hash(kept));
             }
             likely.iter().flatten().for_each(|index| self.fetch(*index));
-            for (likely, segment) in likely.iter().zip(segments) {
-                let known = likely.and_then(|index| self.chains.get_index(index));
-                let is_right = known.is_some_and(|(key, _)| *key == segment.key);
-                let found = if is_right { *likely } else { self.find(segment) };
-                self.take_at(found, segment);
+            for (likely, kept) in likely.iter().zip(kept) {
+                self.take_likely(*likely, &segment(kept));
             }
         }
     }
 
     /// Where a segment's chain stands, by the few bits of its hash that the index holds.
-    fn likely(&self, segment: &Segment) -> Option<usize> {
-        self.chains.raw_entry_v1().index_from_hash(segment.hash, |_| true)
+    #[inline]
+    fn likely(&self, hash: u64) -> Option<usize> {
+        self.chains.raw_entry_v1().index_from_hash(hash, |_| true)
     }
 
     /// Reads a little of a chain, so that all of it is on its way from memory when it is needed.
@@ -176,21 +182,22 @@ impl FlowTable {
 
     /// Takes in one segment.
     pub fn take(&mut self, segment: &Segment) {
-        self.take_at(self.find(segment), segment);
+        self.take_likely(self.likely(segment.hash), segment);
     }
 
+    /// Takes in a segment whose 4-tuple is likely to stand at an index.
     #[inline]
-    fn find(&self, segment: &Segment) -> Option<usize> {
-        self.chains.raw_entry_v1().index_from_hash(segment.hash, |key| *key == segment.key)
-    }
-
-    /// Takes in a segment whose 4-tuple was found at an index, or not at all.
-    #[inline]
-    fn take_at(&mut self, found: Option<usize>, segment: &Segment) {
+    fn take_likely(&mut self, likely: Option<usize>, segment: &Segment) {
         self.latest = segment.place.order();
-        let known = found.and_then(|index| self.chains.get_index_mut(index));
-        let Some((_, chain)) = known else {
-            return self.take_unknown(segment);
+        let queued = match likely.and_then(|index| self.chains.get_index(index)) {
+            Some((key, chain)) if *key == segment.key => chain.queued,
+            _ => return self.take_unlikely(segment),
+        };
+        if queued && self.forget_before(segment) {
+            return self.take_unlikely(segment);
+        }
+        let Some((_, chain)) = likely.and_then(|index| self.chains.get_index_mut(index)) else {
+            return;
         };
         let (finished, began) = chain.take(&mut self.older, segment);
         self.len += usize::from(began);
@@ -199,15 +206,34 @@ impl FlowTable {
         }
     }
 
-    /// Takes in a segment whose 4-tuple was not there, at least a moment ago.
+    /// Forgets the flows of a segment's 4-tuple that had been finished for long enough when it came.
+    /// True if none is left.
     #[cold]
-    fn take_unknown(&mut self, segment: &Segment) {
+    fn forget_before(&mut self, segment: &Segment) -> bool {
+        let (hash, key) = (segment.hash, segment.key);
+        let entry = self.chains.raw_entry_mut_v1().from_hash(hash, |k| *k == key);
+        let RawEntryMut::Occupied(mut chain) = entry else { return true };
+        let gone = |flow| {
+            self.len -= 1;
+            self.over.push(Retired { key, flow });
+        };
+        let is_due = |flow: &Flow| is_due(flow, segment.place.time);
+        let any_left = chain.get_mut().remove(&key, &mut self.older, is_due, gone);
+        if !any_left {
+            chain.swap_remove();
+        }
+        !any_left
+    }
+
+    /// Takes in a segment whose 4-tuple is not there, or not where it was likely to be.
+    #[cold]
+    fn take_unlikely(&mut self, segment: &Segment) {
         let entry =
             self.chains.raw_entry_mut_v1().from_hash(segment.hash, |key| *key == segment.key);
         let slot = match entry {
             RawEntryMut::Occupied(chain) => {
                 let index = chain.index();
-                return self.take_at(Some(index), segment);
+                return self.take_likely(Some(index), segment);
             }
             RawEntryMut::Vacant(slot) => slot,
         };
@@ -225,10 +251,10 @@ impl FlowTable {
     /// Hands over the flows that have been finished for long enough at `now`.
     pub fn retire(&mut self, now: Time, mut to: impl FnMut(Retired)) {
         self.clock = self.clock.max(now);
-        let is_over = |since: Time| now.since(since) >= Some(LINGER_NS);
-        let is_due = |flow: &Flow| flow.is_finished() && is_over(flow.last.time);
+        self.over.drain(..).for_each(&mut to);
+        let is_due = |flow: &Flow| is_due(flow, now);
         while let Some(&(since, hash, key)) = self.finished.front() {
-            if !is_over(since) {
+            if !is_over(since, now) {
                 return;
             }
             self.finished.pop_front();
@@ -269,11 +295,13 @@ impl FlowTable {
 
     /// Every flow that is left, in no particular order.
     pub fn into_flows(mut self) -> impl Iterator<Item = Retired> {
-        self.chains.into_iter().flat_map(move |(key, chain)| {
+        let over = std::mem::take(&mut self.over);
+        let left = self.chains.into_iter().flat_map(move |(key, chain)| {
             let older = if chain.reused { self.older.remove(&key) } else { None };
             let flows = older.unwrap_or_default().into_iter().chain([chain.newest]);
             flows.map(move |flow| Retired { key, flow })
-        })
+        });
+        over.into_iter().chain(left)
     }
 
     /// Every flow in the table.
@@ -282,6 +310,15 @@ impl FlowTable {
             .iter()
             .flat_map(|(key, chain)| chain.flows(key, &self.older).map(move |flow| (key, flow)))
     }
+}
+
+/// Has a flow that finished, or had its last packet, at `since` been kept for long enough?
+fn is_over(since: Time, now: Time) -> bool {
+    now.since(since) >= Some(LINGER_NS)
+}
+
+fn is_due(flow: &Flow, now: Time) -> bool {
+    flow.is_finished() && is_over(flow.last.time, now)
 }
 
 impl Chain {

@@ -311,7 +311,7 @@ impl<'a> Case<'a> {
 
     fn idle_before_fin(&self) -> Option<TimeDelta> {
         let (_, fin) = self.flow.first_fin()?;
-        let idle = fin.place.time.since(self.flow.busy_until()?)?;
+        let idle = fin.place.time.since(self.flow.busy_until())?;
         Some(TimeDelta::nanoseconds(idle))
     }
 

@@ -8,14 +8,14 @@ pub struct Buffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
-    /// Bytes consumed before `start`.
-    consumed: u64,
+    /// Bytes that were ever read.
+    read: u64,
     at_end: bool,
 }
 
 impl Buffer {
     pub fn new(input: Box<dyn Read + Send>, capacity: usize) -> Buffer {
-        Buffer { input, bytes: vec![0; capacity], start: 0, end: 0, consumed: 0, at_end: false }
+        Buffer { input, bytes: vec![0; capacity], start: 0, end: 0, read: 0, at_end: false }
     }
 
     /// The first `len` bytes, or all that are left where the input ends before.
@@ -48,7 +48,10 @@ impl Buffer {
                     self.at_end = true;
                     break;
                 }
-                Ok(n) => self.end += n,
+                Ok(n) => {
+                    self.end += n;
+                    self.read += n as u64;
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
             }
@@ -64,6 +67,7 @@ impl Buffer {
     }
 
     /// All that has been read and not consumed.
+    #[inline]
     pub fn held(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
@@ -77,11 +81,10 @@ impl Buffer {
     pub fn consume(&mut self, len: usize) {
         let len = len.min(self.end - self.start);
         self.start += len;
-        self.consumed += len as u64;
     }
 
     /// Bytes consumed so far: the offset of what comes next.
     pub fn offset(&self) -> u64 {
-        self.consumed
+        self.read - (self.end - self.start) as u64
     }
 }

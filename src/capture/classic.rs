@@ -54,26 +54,33 @@ impl Classic {
     }
 
     /// Finds the next record in the buffer.
-    ///
-    /// Its four numbers are read here and not by the parser crate, which costs as much for each
-    /// packet as all the decoding after it.
-    #[inline(always)]
     pub fn locate(&mut self, buffer: &mut Buffer) -> Result<Option<Record>, Broken> {
         let peeked = buffer.peek(self.record_header)?;
         let Some(numbers) = peeked.first_chunk::<16>() else {
             return if peeked.is_empty() { Ok(None) } else { Err(Broken::CutOff) };
         };
-        let [seconds, fraction, captured, original_len] = self.numbers(numbers);
+        let [_, _, captured, _] = self.numbers(numbers);
         if captured > self.max_packet {
             let what = format!("a packet claims {captured} bytes");
             return Err(Broken::Corrupt(what));
         }
         let whole = self.record_header + captured as usize;
-        if buffer.peek(whole)?.len() < whole {
-            return Err(Broken::CutOff);
+        self.in_one_piece(buffer.peek(whole)?).map(Some).ok_or(Broken::CutOff)
+    }
+
+    /// The record at the start of these bytes, if all of it is there.
+    ///
+    /// Its four numbers are read here and not by the parser crate, which costs as much for each
+    /// packet as all the decoding after it.
+    #[inline(always)]
+    pub fn in_one_piece(&self, bytes: &[u8]) -> Option<Record> {
+        let [seconds, fraction, captured, original_len] = self.numbers(bytes.first_chunk()?);
+        let whole = self.record_header + captured as usize;
+        if bytes.len() < whole || captured > self.max_packet {
+            return None;
         }
         let nanos = u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * self.unit;
-        Ok(Some(Record {
+        Some(Record {
             whole,
             data_at: self.record_header,
             data_len: captured as usize,
@@ -83,9 +90,10 @@ impl Classic {
             link: self.link,
             original_len,
             direction: None,
-        }))
+        })
     }
 
+    #[inline(always)]
     fn numbers(&self, bytes: &[u8; 16]) -> [u32; 4] {
         let (words, _) = bytes.as_chunks::<4>();
         let numbers = [0, 1, 2, 3].map(|at| u32::from_le_bytes(words[at]));

@@ -168,7 +168,36 @@ impl FileSource {
         self.index = index;
     }
 
+    /// The next record where it lies whole in the buffer, as nearly all do.
     #[inline(always)]
+    fn next_in_one_piece(&mut self) -> Option<Record> {
+        if self.ahead.is_some() || self.ended {
+            return None;
+        }
+        let bytes = self.buffer.held().get(self.handed..)?;
+        let record = match &self.format {
+            Format::Classic(format) => format.in_one_piece(bytes)?,
+            Format::Pcapng(format) => format.in_one_piece(bytes)?,
+            Format::Text(_) => return None,
+        };
+        self.buffer.consume(self.handed);
+        Some(record)
+    }
+
+    /// The next record, however it lies.
+    #[inline(never)]
+    fn next_record(&mut self) -> Result<Option<Record>, Error> {
+        if self.ended {
+            return Ok(None);
+        }
+        let located = match self.ahead.take() {
+            Some(located) => located,
+            None => self.locate(),
+        };
+        self.ended = !matches!(located, Ok(Some(_)));
+        located.map_err(|broken| self.trouble(broken))
+    }
+
     fn locate(&mut self) -> Result<Option<Record>, Broken> {
         self.buffer.consume(std::mem::take(&mut self.handed));
         match &mut self.format {
@@ -193,23 +222,12 @@ impl FileSource {
 impl Source for FileSource {
     #[inline(always)]
     fn next(&mut self) -> Result<Next<'_>, Error> {
-        if self.ended {
-            return Ok(Next::End);
-        }
-        let located = match self.ahead {
-            None => self.locate(),
-            Some(_) => self.ahead.take().unwrap_or(Ok(None)),
-        };
-        let record = match located {
-            Ok(Some(record)) => record,
-            Ok(None) => {
-                self.ended = true;
-                return Ok(Next::End);
-            }
-            Err(broken) => {
-                self.ended = true;
-                return Err(self.trouble(broken));
-            }
+        let record = match self.next_in_one_piece() {
+            Some(record) => record,
+            None => match self.next_record()? {
+                Some(record) => record,
+                None => return Ok(Next::End),
+            },
         };
         self.frames += 1;
         self.handed = record.whole;

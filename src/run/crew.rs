@@ -9,17 +9,17 @@ use std::thread::{self, scope};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use super::shards::{Shard, Turn};
+use super::shards::{Shard, Work};
 
 /// One shard's part in a turn.
 struct Job {
     shard: Box<Shard>,
-    turn: Arc<Turn>,
+    work: Arc<Work>,
 }
 
 impl Job {
     fn run(mut self) -> Box<Shard> {
-        self.shard.run(&self.turn);
+        self.shard.run(&self.work);
         self.shard
     }
 }
@@ -56,9 +56,9 @@ impl Crew {
     }
 
     /// Has a shard take its turn.
-    pub fn start(&mut self, shard: Box<Shard>, turn: &Arc<Turn>) {
+    pub fn start(&mut self, shard: Box<Shard>, work: &Arc<Work>) {
         // It cannot fail: this side holds a receiver, too.
-        if self.give.send(Job { shard, turn: Arc::clone(turn) }).is_ok() {
+        if self.give.send(Job { shard, work: Arc::clone(work) }).is_ok() {
             self.under_way += 1;
         }
     }

@@ -50,6 +50,7 @@ impl CapturePoint {
     }
 
     /// Every packet tells the time, whatever else becomes of it.
+    #[inline]
     pub fn see(&mut self, frame: &Frame) {
         self.totals.packets += 1;
         self.totals.first.get_or_insert(frame.place);
@@ -59,7 +60,8 @@ impl CapturePoint {
         }
     }
 
-    pub fn take(&mut self, segment: Segment) {
+    #[inline(always)]
+    pub fn take(&mut self, segment: &Segment) {
         self.totals.segments += 1;
         self.tap.bare_acks |= segment.is_bare_ack();
         self.tap.empty_segments |= segment.len == 0;

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::batch::Batch;
 use super::crew::Crew;
 use crate::place::Time;
 use crate::report::Tally;
@@ -18,7 +19,7 @@ use crate::verdict::{Judgement, Policy, Tap, judge};
 const SHARDS: usize = 64;
 
 /// Packets of a turn, at most.
-const TURN: usize = 131_072;
+const TURN: usize = 262_144;
 
 /// A flow that has left its table, judged.
 pub struct Judged {
@@ -39,21 +40,25 @@ pub struct Turn {
     pub last: bool,
 }
 
+/// A turn and its segments.
+pub struct Work {
+    turn: Turn,
+    batch: Batch,
+}
+
 /// One part of the 4-tuples.
 #[derive(Default)]
 pub struct Shard {
     number: usize,
     table: FlowTable,
-    batch: Vec<Segment>,
     judged: Vec<Judged>,
     tally: Tally,
 }
 
 impl Shard {
-    /// Takes the batch in, and judges what has ended.
-    pub fn run(&mut self, turn: &Turn) {
-        self.table.take_all(&self.batch);
-        self.batch.clear();
+    /// Takes its segments in, and judges what has ended.
+    pub fn run(&mut self, Work { turn, batch }: &Work) {
+        batch.give(self.number, &mut self.table);
         let mut ended = Ended { turn, judged: &mut self.judged, tally: &mut self.tally };
         if turn.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| ended.judge(flow));
@@ -85,14 +90,16 @@ impl Ended<'_> {
 pub struct Shards {
     /// None of them while their turn is under way.
     shards: Vec<Box<Shard>>,
-    waiting: Vec<Vec<Segment>>,
+    waiting: Batch,
+    /// The batch of the turn after.
+    spare: Batch,
     /// Packets seen since the last turn, whatever they held.
     packets: usize,
     turn_packets: usize,
     max_flows: usize,
     evicted: u64,
     /// The turn that is under way.
-    under_way: Option<Arc<Turn>>,
+    under_way: Option<Arc<Work>>,
 }
 
 impl Shards {
@@ -102,7 +109,8 @@ impl Shards {
             shards: (0..SHARDS)
                 .map(|number| Box::new(Shard { number, ..Shard::default() }))
                 .collect(),
-            waiting: vec![Vec::new(); SHARDS],
+            waiting: Batch::new(SHARDS),
+            spare: Batch::new(SHARDS),
             packets: 0,
             turn_packets: (max_flows / 8).clamp(1, TURN),
             max_flows: max_flows.max(1),
@@ -118,34 +126,38 @@ impl Shards {
     }
 
     /// A segment for the next turn.
-    pub fn put(&mut self, segment: Segment) {
+    #[inline]
+    pub fn put(&mut self, segment: &Segment) {
         // Bits that neither the index nor the control octets of a hash table use first.
         let shard = (segment.hash >> 40) as usize % SHARDS;
-        self.waiting[shard].push(segment);
+        self.waiting.put(shard, segment);
     }
 
     /// Ends the turn under way and begins the next. Returns the flows that left, in the order of
     /// their first packets.
     pub fn turn(&mut self, turn: Turn, crew: &mut Crew) -> Vec<Judged> {
         let judged = self.finish(crew);
-        let turn = Arc::new(turn);
-        for (mut shard, waiting) in self.shards.drain(..).zip(&mut self.waiting) {
-            std::mem::swap(&mut shard.batch, waiting);
-            crew.start(shard, &turn);
-        }
+        let spare = std::mem::replace(&mut self.spare, Batch::new(0));
+        let work = Arc::new(Work { turn, batch: std::mem::replace(&mut self.waiting, spare) });
+        self.shards.drain(..).for_each(|shard| crew.start(shard, &work));
         self.packets = 0;
-        self.under_way = Some(turn);
+        self.under_way = Some(work);
         judged
     }
 
     /// Ends the turn under way. Returns the flows that left, in the order of their first packets.
     pub fn finish(&mut self, crew: &mut Crew) -> Vec<Judged> {
-        let Some(turn) = self.under_way.take() else {
+        let Some(work) = self.under_way.take() else {
             return Vec::new();
         };
         self.shards = crew.finish();
         self.shards.sort_unstable_by_key(|shard| shard.number);
-        self.evict(&turn);
+        self.evict(&work.turn);
+        // All shards have let go of it.
+        if let Some(Work { mut batch, .. }) = Arc::into_inner(work) {
+            batch.clear();
+            self.spare = batch;
+        }
         let mut judged: Vec<Judged> =
             self.shards.iter_mut().flat_map(|shard| shard.judged.drain(..)).collect();
         judged.sort_unstable_by_key(|judged| judged.retired.flow.first.order());

@@ -12,10 +12,16 @@ use crate::place::{Place, Time};
 #[derive(Clone, Debug, Default)]
 pub struct Closing {
     pub fin: Option<Fin>,
-    pub rst: Option<Rst>,
-    /// Its highest SEG.ACK that can cover a FIN of the other side.
-    pub acked: Option<Acked>,
-    /// The new payload that it sent with its highest such SEG.ACK.
+    odd: Option<Box<Odd>>,
+}
+
+/// What most closes do not have.
+#[derive(Clone, Debug, Default)]
+struct Odd {
+    rst: Option<Rst>,
+    /// Its highest SEG.ACK that acknowledges something not captured: perhaps a FIN.
+    early_ack: Option<Acked>,
+    /// The new payload that it sent with its highest SEG.ACK that covers a FIN, or may.
     payload_at_ack: Option<PayloadAtAck>,
 }
 
@@ -79,10 +85,40 @@ const OVERTAKES_NS: i64 = 1_000_000_000;
 pub const REPEAT_NS: i64 = 100_000_000;
 
 impl Closing {
-    /// New payload of this side in a segment that may come after the other side's FIN.
+    fn odd(&mut self) -> &mut Odd {
+        self.odd.get_or_insert_default()
+    }
+
+    pub fn rst(&self) -> Option<&Rst> {
+        self.odd.as_ref()?.rst.as_ref()
+    }
+
+    pub fn take_rst(&mut self, segment: &Segment, before_close: bool) {
+        let (place, seq) = (segment.place, segment.seq);
+        let rst = self.odd().rst.get_or_insert(Rst { place, seq, before_close });
+        rst.seq = rst.seq.max(segment.seq);
+    }
+
+    /// Takes the effect of a reset that meets the test. True if there was one.
+    pub fn revoke_rst(&mut self, test: impl Fn(&Rst) -> bool) -> bool {
+        let rst = self.odd.as_mut().map(|odd| &mut odd.rst);
+        rst.and_then(|rst| rst.take_if(|rst| test(rst))).is_some()
+    }
+
+    /// Remembers a highest ACK of something that was not captured.
+    pub fn note_early_ack(&mut self, segment: &Segment) {
+        let (number, place) = (segment.ack, segment.place);
+        self.odd().early_ack = Some(Acked { number, place });
+    }
+
+    pub fn early_ack(&self) -> Option<Acked> {
+        self.odd.as_ref()?.early_ack
+    }
+
+    /// New payload of this side in a segment that comes, or may come, after the other side's FIN.
     pub fn note_payload(&mut self, segment: &Segment, new: u32) {
         let time = segment.place.time;
-        match &mut self.payload_at_ack {
+        match &mut self.odd().payload_at_ack {
             Some(at) if at.ack == segment.ack => {
                 at.bytes += u64::from(new);
                 at.last = at.last.max(time);
@@ -96,7 +132,23 @@ impl Closing {
 
     /// The new payload that this side sent in segments whose ACK covers `number`.
     pub fn payload_after(&self, number: Seq) -> Option<PayloadAtAck> {
-        self.payload_at_ack.filter(|at| at.ack.covers(number))
+        self.odd.as_ref()?.payload_at_ack.filter(|at| at.ack.covers(number))
+    }
+
+    /// `holder` acknowledges by `ack`, at `place`: does that cover this side's FIN for the first time?
+    pub fn match_ack(&mut self, ack: Seq, place: Place) {
+        if let Some(fin) = self.fin.as_mut().filter(|fin| ack.covers(fin.end)) {
+            fin.acked.get_or_insert(place);
+        }
+    }
+
+    /// The FIN that was just taken in may have been acknowledged before it was captured.
+    pub fn match_early_ack(&mut self, ack: Option<Seq>, holder: &Closing) {
+        if let (Some(fin), Some(ack)) = (self.fin, ack) {
+            let early = holder.early_ack().filter(|early| early.number.covers(fin.end));
+            // Or nothing was missing then: it is a FIN below numbers that were captured.
+            self.match_ack(ack, early.map_or(fin.place, |early| early.place));
+        }
     }
 
     /// True for the first FIN. A FIN is known by its number: seen twice, it changes nothing. One at
@@ -127,17 +179,5 @@ impl Closing {
             }
         }
         first
-    }
-
-    /// Takes note of where `holder` first acknowledged this side's FIN, whose highest ACK is `ack`.
-    pub fn match_fin(&mut self, ack: Option<Seq>, holder: &Closing) {
-        if let (Some(fin), Some(ack)) = (&mut self.fin, ack)
-            && fin.acked.is_none()
-            && ack.covers(fin.end)
-        {
-            let acked = holder.acked.filter(|acked| acked.number.covers(fin.end));
-            // Nothing was missing when it was acknowledged: a FIN below numbers that were captured.
-            fin.acked = Some(acked.map_or(fin.place, |acked| acked.place));
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! One connection: two halves, and what one more segment changes.
 
-use super::closing::{Acked, Closing, Fin, PayloadAtAck, Rst};
+use super::closing::{Closing, Fin, PayloadAtAck, Rst};
 use super::half::{Half, News};
 use super::recent::Recent;
 use super::segment::{End, Segment, ToldBy};
@@ -56,7 +56,7 @@ pub struct Flow {
 struct Closings {
     sides: [Closing; 2],
     /// The last new payload or handshake segment before the first FIN; set by that FIN.
-    busy_until: Option<Time>,
+    busy_until: Time,
 }
 
 /// What the first packet was.
@@ -159,7 +159,7 @@ impl Flow {
     }
 
     pub fn rst(&self, side: Side) -> Option<&Rst> {
-        self.closing(side)?.rst.as_ref()
+        self.closing(side)?.rst()
     }
 
     /// The new payload of `side` in segments whose ACK covers `number`, which is a FIN's.
@@ -205,10 +205,7 @@ impl Flow {
         self.notes.note(Noted::RstOddSeq, odd);
         let closing = self.closing.get_or_insert_default();
         let before_close = closing.sides.iter().any(|side| side.fin.is_none());
-        let place = segment.place;
-        let rst = &mut closing.sides[side as usize].rst;
-        let rst = rst.get_or_insert(Rst { place, seq: segment.seq, before_close });
-        rst.seq = rst.seq.max(segment.seq);
+        closing.sides[side as usize].take_rst(segment, before_close);
     }
 
     /// `before` is the time of the flow's packet before this one.
@@ -254,28 +251,33 @@ impl Flow {
         if news.discards {
             *own = Closing::default();
         }
-        if segment.flags.ack() && (beyond || peer.fin.is_some()) {
-            let (number, place) = (segment.ack, segment.place);
-            own.acked = if news.highest_ack { Some(Acked { number, place }) } else { own.acked };
-            if news.payload > 0 {
+        if segment.flags.ack() {
+            let after_fin = peer.fin.is_some_and(|fin| segment.ack.covers(fin.end));
+            if news.highest_ack {
+                peer.match_ack(segment.ack, segment.place);
+            }
+            if news.highest_ack && beyond {
+                own.note_early_ack(segment);
+            }
+            if news.payload > 0 && (beyond || after_fin) {
                 own.note_payload(segment, news.payload);
             }
         }
         let first_fin =
             segment.flags.fin() && own.take_fin(segment, acks[side as usize], peer_snd_max);
+        if segment.flags.fin() {
+            own.match_early_ack(acks[side.other() as usize], peer);
+        }
         let alive = news.payload > 0 || news.syn_ack || first_fin;
-        let revoked = own.rst.take_if(|rst| alive && !rst.overtook(segment)).is_some();
+        let revoked = own.revoke_rst(|rst| alive && !rst.overtook(segment));
         let first_of_both = first_fin && peer.fin.is_none();
         // A RST before the first SYN/ACK ended an older connection, not this one.
         let forgotten =
-            news.syn_ack && [own, peer].map(|half| half.rst.take().is_some()) != [false; 2];
+            news.syn_ack && [own, peer].map(|half| half.revoke_rst(|_| true)) != [false; 2];
         self.notes.note(Noted::RstWithoutEffect, revoked || forgotten);
         if first_of_both {
-            closing.busy_until = Some(self.recent.before_fin(side, segment.place.time));
+            closing.busy_until = self.recent.before_fin(side, segment.place.time);
         }
-        let [a, b] = &mut closing.sides;
-        a.match_fin(acks[Side::B as usize], b);
-        b.match_fin(acks[Side::A as usize], a);
         self.settle();
         first_fin
     }
@@ -286,9 +288,10 @@ impl Flow {
         let is_over = |side: Side| {
             let own = &closing.sides[side as usize];
             let captured = self.half(side.other()).captured_max();
-            let covered =
-                own.acked.is_none_or(|acked| captured.is_some_and(|max| max.covers(acked.number)));
-            own.fin.is_none() && own.rst.is_none() && covered
+            let covered = own
+                .early_ack()
+                .is_none_or(|early| captured.is_some_and(|max| max.covers(early.number)));
+            own.fin.is_none() && own.rst().is_none() && covered
         };
         if is_over(Side::A) && is_over(Side::B) {
             self.closing = None;
@@ -438,8 +441,8 @@ impl Flow {
     }
 
     /// The last new payload or handshake segment before the first FIN.
-    pub fn busy_until(&self) -> Option<Time> {
-        self.closing.as_ref()?.busy_until
+    pub fn busy_until(&self) -> Time {
+        self.closing.as_ref().map_or(Time::UNKNOWN, |closing| closing.busy_until)
     }
 
     /// The last new payload of either side.

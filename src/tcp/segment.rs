@@ -93,6 +93,20 @@ impl FlowKey {
         (FlowKey { addresses, ports: [lower as u16, upper as u16], v6: false }, from)
     }
 
+    /// The addresses and ports of the lower and the upper end, if they are IPv4.
+    #[inline]
+    pub fn as_v4(&self) -> Option<([u32; 2], [u16; 2])> {
+        let [[_, lower], [_, upper]] = self.addresses;
+        (!self.v6).then_some(([lower as u32, upper as u32], self.ports))
+    }
+
+    /// The key of which [`FlowKey::as_v4`] gave the parts.
+    #[inline]
+    pub fn of_v4([lower, upper]: [u32; 2], ports: [u16; 2]) -> FlowKey {
+        let addresses = [[0, u64::from(lower)], [0, u64::from(upper)]];
+        FlowKey { addresses, ports, v6: false }
+    }
+
     pub fn endpoint(&self, end: End) -> Endpoint {
         let [high, low] = self.addresses[end as usize];
         let ip = match self.v6 {
