@@ -18,8 +18,12 @@ use crate::verdict::{Judgement, Policy, Tap, judge};
 /// Enough for many threads to share evenly, and few enough to be filled side by side.
 const SHARDS: usize = 64;
 
-/// Packets of a turn, at most.
+/// Packets of a turn, at most: enough that most flows have several in it, and are fetched from memory
+/// for all of them at once.
 const TURN: usize = 262_144;
+
+/// The first turns are shorter, each twice as long as the one before, so that no thread waits long.
+const FIRST_TURN: usize = 16_384;
 
 /// A flow that has left its table, judged.
 pub struct Judged {
@@ -86,6 +90,11 @@ impl Ended<'_> {
     }
 }
 
+/// A turn adds at most an eighth to the flows that may be kept.
+fn longest_turn(max_flows: usize) -> usize {
+    (max_flows / 8).clamp(1, TURN)
+}
+
 /// All shards, and the segments that wait for the next turn.
 pub struct Shards {
     /// None of them while their turn is under way.
@@ -103,7 +112,7 @@ pub struct Shards {
 }
 
 impl Shards {
-    /// At most `max_flows` stay between turns, and a turn adds at most an eighth to them.
+    /// At most `max_flows` stay between turns.
     pub fn new(max_flows: usize) -> Shards {
         Shards {
             shards: (0..SHARDS)
@@ -112,7 +121,7 @@ impl Shards {
             waiting: Batch::new(SHARDS),
             spare: Batch::new(SHARDS),
             packets: 0,
-            turn_packets: (max_flows / 8).clamp(1, TURN),
+            turn_packets: FIRST_TURN.min(longest_turn(max_flows)),
             max_flows: max_flows.max(1),
             evicted: 0,
             under_way: None,
@@ -141,6 +150,7 @@ impl Shards {
         let work = Arc::new(Work { turn, batch: std::mem::replace(&mut self.waiting, spare) });
         self.shards.drain(..).for_each(|shard| crew.start(shard, &work));
         self.packets = 0;
+        self.turn_packets = (self.turn_packets * 2).min(longest_turn(self.max_flows));
         self.under_way = Some(work);
         judged
     }

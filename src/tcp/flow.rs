@@ -181,8 +181,12 @@ impl Flow {
         if let Some(direction) = segment.direction {
             self.told_by = Some(direction.told_by);
         }
-        self.only_syns &= segment.flags.syn() && !segment.flags.ack() && side == Side::A;
-        self.unanswered = self.unanswered && !self.answers(segment);
+        if self.only_syns {
+            self.only_syns = segment.flags.syn() && !segment.flags.ack() && side == Side::A;
+        }
+        if self.unanswered {
+            self.unanswered = !self.answers(segment);
+        }
         self.halves[side as usize].count(segment);
         if segment.flags.rst() {
             self.take_rst(side, segment);
@@ -220,13 +224,16 @@ impl Flow {
             self.last_payload = Some(segment.place);
             self.recent.record(side, segment.place.time);
         }
-        self.note_handshake(side, segment, news);
+        let is_plain = segment.is_plain();
+        if !is_plain || news.first_ack {
+            self.note_handshake(side, segment, news);
+        }
         let mut first_fin = false;
-        if self.closing.is_some() || beyond || segment.flags.fin() {
+        if self.closing.is_some() || beyond || !is_plain {
             first_fin = self.take_closing(side, segment, news, beyond, peer_snd_max);
         }
         let is_new = news.payload > 0 || news.syn_ack || first_fin;
-        if segment.occupies() && !is_new {
+        if !is_new && (segment.len > 0 || !is_plain) {
             let quick = segment.place.time.since(before) < Some(DUPLICATE_NS);
             // It ends where the highest captured one ended: that one is its twin.
             let end = segment.end_of_payload() + u32::from(segment.flags.fin());
