@@ -1,12 +1,14 @@
 # make run    builds what is missing and reads a real capture
 # make test   installs what the tests need, and passes them all
+# make bench  speed beside tcpdump, tshark, tcptrace and argus, in ratios; then part by part
+# make budget instructions a packet, held by CI
 # make soak   a million simulated conversations (SEEDS=…)
 # make fuzz   every fuzz target for a minute (FUZZ_SECONDS=…)
 
 CAPTURE ?= fixtures/captures/incident.pcap
 CARGO   ?= cargo
 
-.PHONY: run build test soak fuzz needs-build needs-test needs-fuzz
+.PHONY: run build test bench budget soak fuzz needs-build needs-test needs-budget needs-fuzz
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -17,6 +19,14 @@ build: needs-build
 
 test: needs-test
 	$(CARGO) test --locked --no-fail-fast
+
+# Tools that are missing are left out. CLOSEWAIT_BENCH_DIR needs 4 GB, CLOSEWAIT_BENCH_PAIRS=5.
+bench: needs-build
+	@$(CARGO) bench --locked --bench side_by_side
+	@$(CARGO) bench --locked --bench parts
+
+budget: needs-budget
+	@$(CARGO) bench --locked --bench budget
 
 SEEDS ?= 1000000
 soak: needs-build
@@ -44,6 +54,9 @@ needs-fuzz:
 # libpcap's headers, for the pcap crate.
 needs-build:
 	@.ci/need 'echo "#include <pcap.h>" | cc -E -' libpcap-dev
+
+needs-budget: needs-build
+	@.ci/need 'command -v valgrind' valgrind
 
 # tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction.
 SBIN = PATH=$$PATH:/usr/sbin:/sbin

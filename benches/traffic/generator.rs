@@ -66,6 +66,8 @@ pub struct Truth {
     pub flows: u64,
     /// Connections whose FIN the client acknowledged and did not answer.
     pub leaks: u64,
+    /// Connections that were being closed when the capture ended.
+    pub closing: u64,
     pub bytes: u64,
 }
 
@@ -111,7 +113,10 @@ pub fn write(shape: Shape, format: Format, out: &mut impl Write) -> io::Result<T
     }
     out.flush()?;
     // A new connection that never had its turn is in no capture.
-    truth.flows -= slots.iter().filter(|c| c.phase == Phase::Syn).count() as u64;
+    let in_phase =
+        |phases: &[Phase]| slots.iter().filter(|c| phases.contains(&c.phase)).count() as u64;
+    truth.flows -= in_phase(&[Phase::Syn]);
+    truth.closing = in_phase(&[Phase::ClientAck, Phase::ClientFin]);
     Ok(truth)
 }
 

@@ -134,7 +134,7 @@ pub fn snap(data: &[u8]) -> Option<Header> {
 }
 
 /// The packet type of a cooked header; its last octet is enough.
-fn way(packet_type: Option<&u8>) -> Option<Direction> {
+pub fn way(packet_type: Option<&u8>) -> Option<Direction> {
     let way = match packet_type? {
         // PACKET_HOST, BROADCAST, MULTICAST, OTHERHOST: it came in.
         0..=3 => Way::In,

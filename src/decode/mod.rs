@@ -122,7 +122,7 @@ impl Decoder {
     pub fn decode_usual<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
         let packet = usual::tcp(frame)?;
         let (key, from) = FlowKey::v4(packet.source, packet.destination);
-        Some(self.segment(frame, key, from, packet.header, packet.data, frame.direction))
+        Some(self.segment(frame, key, from, packet.header, packet.data, packet.direction))
     }
 
     /// `data` is TCP's, header included, and may be followed by padding.

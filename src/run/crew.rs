@@ -14,12 +14,12 @@ use super::shards::{Shard, Work};
 
 /// One shard's part in a turn.
 struct Job {
-    shard: Box<Shard>,
+    shard: Shard,
     work: Arc<Work>,
 }
 
 impl Job {
-    fn run(mut self) -> Box<Shard> {
+    fn run(mut self) -> Shard {
         self.shard.run(&self.work);
         self.shard
     }
@@ -75,7 +75,7 @@ impl Drop for Closing {
 pub struct Crew {
     queue: Arc<Queue>,
     /// A panic is handed over like a result: it must not be waited for.
-    done: Receiver<thread::Result<Box<Shard>>>,
+    done: Receiver<thread::Result<Shard>>,
     under_way: usize,
 }
 
@@ -95,13 +95,13 @@ impl Crew {
     }
 
     /// Has a shard take its turn.
-    pub fn start(&mut self, shard: Box<Shard>, work: &Arc<Work>) {
+    pub fn start(&mut self, shard: Shard, work: &Arc<Work>) {
         self.queue.put(Job { shard, work: Arc::clone(work) });
         self.under_way += 1;
     }
 
     /// Every shard that was started, in no particular order; helps until all are done.
-    pub fn finish(&mut self) -> Vec<Box<Shard>> {
+    pub fn finish(&mut self) -> Vec<Shard> {
         let mut shards = Vec::with_capacity(self.under_way);
         while let Some(job) = self.queue.take_last() {
             shards.push(job.run());
@@ -119,7 +119,7 @@ impl Crew {
 }
 
 /// Works until the queue is closed.
-fn work(queue: &Queue, report: &Sender<thread::Result<Box<Shard>>>) {
+fn work(queue: &Queue, report: &Sender<thread::Result<Shard>>) {
     while let Some(job) = queue.take() {
         let result = catch_unwind(AssertUnwindSafe(|| job.run()));
         if report.send(result).is_err() {

@@ -98,7 +98,7 @@ fn longest_turn(max_flows: usize) -> usize {
 /// All shards, and the segments that wait for the next turn.
 pub struct Shards {
     /// None of them while their turn is under way.
-    shards: Vec<Box<Shard>>,
+    shards: Vec<Shard>,
     waiting: Batch,
     /// The batch of the turn after.
     spare: Batch,
@@ -115,9 +115,7 @@ impl Shards {
     /// At most `max_flows` stay between turns.
     pub fn new(max_flows: usize) -> Shards {
         Shards {
-            shards: (0..SHARDS)
-                .map(|number| Box::new(Shard { number, ..Shard::default() }))
-                .collect(),
+            shards: (0..SHARDS).map(|number| Shard { number, ..Shard::default() }).collect(),
             waiting: Batch::new(SHARDS),
             spare: Batch::new(SHARDS),
             packets: 0,
@@ -179,7 +177,7 @@ impl Shards {
         let tables = self.shards.iter().map(|shard| &shard.table);
         let Some(which) = too_many(tables, self.max_flows) else { return };
         for shard in &mut self.shards {
-            let Shard { table, judged, tally, .. } = &mut **shard;
+            let Shard { table, judged, tally, .. } = shard;
             let mut ended = Ended { turn, judged, tally };
             self.evicted += table.evict(which, |flow| ended.judge(flow)) as u64;
         }

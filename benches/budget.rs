@@ -1,0 +1,64 @@
+//! Instructions that reading takes for each packet: CI holds them, since it cannot hold times.
+//!
+//! `callgrind` counts what the release binary executes for a short capture and for a longer one; the
+//! difference is what packets cost, without start and end. `cargo bench --bench budget`.
+
+#[path = "traffic/generator.rs"]
+#[allow(dead_code)]
+mod generator;
+#[path = "../tests/simulation/prng.rs"]
+#[allow(dead_code)]
+mod prng;
+
+use std::path::Path;
+use std::process::Command;
+
+use generator::{Format, Shape};
+
+const SHORT: u64 = 100_000;
+const LONG: u64 = 400_000;
+
+/// Instructions a packet, with a tenth of room over what was measured. What needs more has to say why.
+const BUDGETS: [(&str, Format, u64); 2] =
+    [("pcap", Format::Pcap, 880), ("pcapng", Format::Pcapng, 880)];
+
+fn main() {
+    if std::env::args().any(|argument| argument == "--list") {
+        return;
+    }
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        let required = std::env::var("CLOSEWAIT_REQUIRE").unwrap_or_default();
+        assert!(!required.contains("valgrind"), "valgrind is required, and missing");
+        eprintln!("SKIPPED: the instruction budget needs valgrind (apt-get install valgrind)");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut over = false;
+    for (name, format, budget) in BUDGETS {
+        let [short, long] = [SHORT, LONG].map(|packets| count(folder.path(), packets, format));
+        let each = (long - short) / (LONG - SHORT);
+        println!("{name}: {each} instructions a packet of {budget}");
+        over |= each > budget;
+    }
+    assert!(!over, "over the budget: find what grew, or say in benches/budget.rs why it had to");
+}
+
+/// Instructions for a capture of so many packets.
+fn count(folder: &Path, packets: u64, format: Format) -> u64 {
+    let path = folder.join("capture");
+    let mut file =
+        std::io::BufWriter::new(std::fs::File::create(&path).expect("a writable folder"));
+    generator::write(Shape::small(packets, 2_000), format, &mut file).expect("a capture");
+    drop(file);
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(env!("CARGO_BIN_EXE_closewait"))
+        .args(["--threads", "1"])
+        .arg(&path)
+        .output()
+        .expect("valgrind runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let counted = said.lines().find_map(|line| line.split("Collected : ").nth(1));
+    let counted = counted.unwrap_or_else(|| panic!("callgrind counted nothing:\n{said}"));
+    counted.trim().parse().expect("a number")
+}

@@ -1,0 +1,119 @@
+//! The parts of reading one by one: reader, decoder, table. `cargo bench --bench parts`.
+
+#[path = "traffic/generator.rs"]
+#[allow(dead_code)]
+mod generator;
+#[path = "../tests/simulation/prng.rs"]
+#[allow(dead_code)]
+mod prng;
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use closewait::capture::file::{FileSource, Input};
+use closewait::capture::{Frame, LinkType, Next, Source};
+use closewait::decode::Decoder;
+use closewait::place::{Place, Time};
+use closewait::table::FlowTable;
+use closewait::tcp::segment::Segment;
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+use generator::{Format, Shape};
+
+const PACKETS: u64 = 200_000;
+
+fn main() {
+    divan::main();
+}
+
+/// A capture in memory, and in a file.
+struct Capture {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+fn capture(format: Format) -> &'static Capture {
+    static CAPTURES: [OnceLock<Capture>; 2] = [OnceLock::new(), OnceLock::new()];
+    CAPTURES[format as usize].get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("capture");
+        let mut bytes = Vec::new();
+        let shape = Shape::small(PACKETS, 10_000);
+        generator::write(shape, format, &mut bytes).expect("a capture");
+        std::fs::write(&path, &bytes).expect("a writable folder");
+        Capture { _folder: folder, path }
+    })
+}
+
+/// Calls back for every frame.
+fn read(format: Format, mut each: impl FnMut(&Frame)) {
+    let input = Input(capture(format).path.clone());
+    let mut source = FileSource::open(&input, 0).expect("our capture");
+    while let Ok(Next::Frame(frame)) = source.next() {
+        each(&frame);
+    }
+}
+
+#[divan::bench(args = [Format::Pcap, Format::Pcapng])]
+fn reader(bencher: Bencher, format: Format) {
+    capture(format);
+    bencher.counter(ItemsCount::new(PACKETS)).bench(|| {
+        read(format, |frame| {
+            black_box(frame.data);
+        });
+    });
+}
+
+/// The frames of the capture, each with bytes of its own.
+fn frames() -> Vec<(Place, Vec<u8>)> {
+    let mut frames = Vec::new();
+    read(Format::Pcap, |frame| frames.push((frame.place, frame.data.to_vec())));
+    frames
+}
+
+fn frame<'a>(place: Place, data: &'a [u8]) -> Frame<'a> {
+    Frame {
+        place,
+        interface: 0,
+        link: LinkType::ETHERNET,
+        original_len: data.len() as u32,
+        direction: None,
+        data,
+    }
+}
+
+#[divan::bench]
+fn decoder_usual(bencher: Bencher) {
+    let (frames, decoder) = (frames(), Decoder::default());
+    bencher.counter(ItemsCount::new(frames.len())).bench_local(|| {
+        for (place, data) in &frames {
+            black_box(decoder.decode_usual(&frame(*place, data)).is_some());
+        }
+    });
+}
+
+#[divan::bench]
+fn decoder_long_way(bencher: Bencher) {
+    let (frames, decoder) = (frames(), Decoder::default());
+    bencher.counter(ItemsCount::new(frames.len())).bench_local(|| {
+        for (place, data) in &frames {
+            black_box(decoder.decode(&frame(*place, data)).is_ok());
+        }
+    });
+}
+
+#[divan::bench]
+fn table(bencher: Bencher) {
+    let decoder = Decoder::default();
+    let frames = frames();
+    let segments: Vec<Segment> = frames
+        .iter()
+        .filter_map(|(place, data)| Some(decoder.decode_usual(&frame(*place, data))?.0))
+        .collect();
+    bencher.counter(ItemsCount::new(segments.len())).with_inputs(FlowTable::default).bench_refs(
+        |table| {
+            table.take_all(&segments, |segment| segment.hash, |segment| *segment);
+            table.retire(Time::UNKNOWN, |_| {});
+        },
+    );
+}

@@ -1,0 +1,247 @@
+//! Reading a capture, side by side with the tools that people use: `make bench`.
+//!
+//! Each pair of commands runs alternately, so that a noisy machine disturbs both alike, with the
+//! capture in the page cache. What is printed are ratios of medians. Tools that are not installed are
+//! left out, and the report says how to get them.
+
+#[path = "traffic/generator.rs"]
+#[allow(dead_code)]
+mod generator;
+#[path = "../tests/simulation/prng.rs"]
+#[allow(dead_code)]
+mod prng;
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use generator::{Format, Shape};
+
+const CLOSEWAIT: &str = env!("CARGO_BIN_EXE_closewait");
+
+/// A program to be compared with: its arguments with `FILE` in them, its package, how to ask for its
+/// version.
+struct Rival {
+    name: &'static str,
+    package: &'static str,
+    version: &'static [&'static str],
+    arguments: &'static [&'static str],
+}
+
+const TCPDUMP: Rival = Rival {
+    name: "tcpdump",
+    package: "tcpdump",
+    version: &["--version"],
+    arguments: &["-r", "FILE", "-w", "/dev/null", "tcp[tcpflags] & tcp-fin != 0"],
+};
+const TSHARK: Rival = Rival {
+    name: "tshark",
+    package: "tshark",
+    version: &["--version"],
+    arguments: &["-q", "-z", "conv,tcp", "-r", "FILE"],
+};
+const TCPTRACE: Rival = Rival {
+    name: "tcptrace",
+    package: "tcptrace",
+    version: &["-version"],
+    arguments: &["-n", "-l", "FILE"],
+};
+const ARGUS: Rival = Rival {
+    name: "argus",
+    package: "argus-server",
+    version: &["-h"],
+    arguments: &["-r", "FILE", "-w", "/dev/null"],
+};
+
+/// One row of the table.
+struct Row {
+    what: &'static str,
+    shape: Shape,
+    format: Format,
+    rivals: &'static [Rival],
+}
+
+fn rows() -> Vec<Row> {
+    let million = 1_000_000;
+    let row = |what, shape, format, rivals| Row { what, shape, format, rivals };
+    vec![
+        row(
+            "8 M packets of 116 octets, 100,000 flows open",
+            Shape::small(8 * million, 100_000),
+            Format::Pcap,
+            &[TCPDUMP],
+        ),
+        row(
+            "2 M packets of 1,250 octets, 20,000 flows open",
+            Shape::large(2 * million, 20_000),
+            Format::Pcap,
+            &[TCPDUMP],
+        ),
+        row("the first, as pcapng", Shape::small(8 * million, 100_000), Format::Pcapng, &[TCPDUMP]),
+        row(
+            "1 M packets, 20,000 flows open",
+            Shape::small(million, 20_000),
+            Format::Pcap,
+            &[TCPDUMP, TSHARK, TCPTRACE, ARGUS],
+        ),
+    ]
+}
+
+/// How cost grows: packets and open flows, in millions and thousands.
+const GROWTH: [(u64, usize); 5] =
+    [(1, 100_000), (8, 1_000), (8, 100_000), (8, 1_000_000), (32, 100_000)];
+
+fn main() {
+    // Cargo also runs this to list tests.
+    if std::env::args().any(|argument| argument == "--list") {
+        return;
+    }
+    let folder =
+        std::env::var_os("CLOSEWAIT_BENCH_DIR").map_or(std::env::temp_dir(), PathBuf::from);
+    let folder = tempfile::tempdir_in(folder).expect("a temporary folder");
+    let pairs = number("CLOSEWAIT_BENCH_PAIRS", 5);
+    print_setting(pairs);
+    println!("| capture | against | time, ours | theirs | ours / theirs | memory, ours |");
+    println!("|---|---|---|---|---|---|");
+    for row in rows() {
+        let capture = write(folder.path(), "capture", row.shape, row.format);
+        for rival in row.rivals {
+            compare(&row, rival, &capture, pairs);
+        }
+        std::fs::remove_file(capture).expect("our file");
+    }
+    println!("\n| packets | open flows | ns a packet | memory |\n|---|---|---|---|");
+    for (millions, open) in GROWTH {
+        let shape = Shape::small(millions * 1_000_000, open);
+        let capture = write(folder.path(), "growth", shape, Format::Pcap);
+        let runs: Vec<Run> = (0..pairs).map(|_| run(CLOSEWAIT, &[text(&capture)])).collect();
+        let ns = median(&runs) * 1e9 / shape.packets as f64;
+        println!("| {millions} M | {open} | {ns:.0} | {} |", memory(&runs));
+        std::fs::remove_file(capture).expect("our file");
+    }
+    pipe(folder.path(), pairs);
+}
+
+fn number(variable: &str, default: usize) -> usize {
+    std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+fn print_setting(pairs: usize) {
+    let first_line = |name: &str, arguments: &[&str]| -> Option<String> {
+        let output = Command::new(name).args(arguments).output().ok()?;
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        text.lines().find(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned())
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let date = first_line("date", &["-I"]).unwrap_or_default();
+    let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let processor = processor.lines().find_map(|line| line.strip_prefix("model name\t: "));
+    println!("{date}, {cores} cores ({}), medians of {pairs} pairs", processor.unwrap_or("?"));
+    for Rival { name, package, version, .. } in [TCPDUMP, TSHARK, TCPTRACE, ARGUS] {
+        match first_line(name, version) {
+            Some(version) => println!("{name}: {version}"),
+            None => println!("{name}: not installed (apt-get install {package})"),
+        }
+    }
+    println!();
+}
+
+fn write(folder: &Path, name: &str, shape: Shape, format: Format) -> PathBuf {
+    let path = folder.join(name);
+    let file = File::create(&path).expect("a writable folder");
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    generator::write(shape, format, &mut out).expect("room for a capture");
+    path
+}
+
+fn compare(row: &Row, rival: &Rival, capture: &Path, pairs: usize) {
+    if Command::new(rival.name).args(rival.version).output().is_err() {
+        return;
+    }
+    let arguments: Vec<&str> = rival
+        .arguments
+        .iter()
+        .map(|argument| if *argument == "FILE" { text(capture) } else { argument })
+        .collect();
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..pairs {
+        theirs.push(run(rival.name, &arguments));
+        ours.push(run(CLOSEWAIT, &[text(capture)]));
+    }
+    let (our_time, their_time) = (median(&ours), median(&theirs));
+    let ratio = our_time / their_time;
+    let ratio = if ratio < 0.2 { format!("1/{:.0}", 1.0 / ratio) } else { format!("{ratio:.2}") };
+    let (what, name) = (row.what, rival.name);
+    println!(
+        "| {what} | {name} | {our_time:.2} s | {their_time:.2} s | {ratio} | {} |",
+        memory(&ours)
+    );
+}
+
+/// A writer at full speed, with and without us at the other end of the pipe.
+fn pipe(folder: &Path, pairs: usize) {
+    let shape = Shape::small(8_000_000, 100_000);
+    let capture = write(folder, "pipe", shape, Format::Pcap);
+    let through = |reader: &mut Command| {
+        let started = Instant::now();
+        let mut child =
+            reader.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program starts");
+        let mut pipe = child.stdin.take().expect("a pipe");
+        let mut file = File::open(&capture).expect("our file");
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(n @ 1..) = file.read(&mut buffer) {
+            pipe.write_all(&buffer[..n]).expect("an open pipe");
+        }
+        drop(pipe);
+        child.wait().expect("the program ends");
+        Run { seconds: started.elapsed().as_secs_f64(), kilobytes: None }
+    };
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..pairs {
+        ours.push(through(Command::new(CLOSEWAIT).arg("-")));
+        theirs.push(through(Command::new("tcpdump").args(["-r", "-", "-w", "/dev/null"])));
+    }
+    let rate = |runs: &[Run]| shape.packets as f64 / median(runs) / 1e6;
+    println!("\nThrough a pipe: {:.1} M packets a second", rate(&ours));
+    println!("(tcpdump -r - -w /dev/null, which looks at nothing: {:.1} M)", rate(&theirs));
+}
+
+struct Run {
+    seconds: f64,
+    /// At its peak, where `time` is installed.
+    kilobytes: Option<u64>,
+}
+
+/// Runs a command under `time`, if that is there.
+fn run(program: &str, arguments: &[&str]) -> Run {
+    const TIME: &str = "/usr/bin/time";
+    let timed = Path::new(TIME).exists();
+    let mut command = Command::new(if timed { TIME } else { program });
+    if timed {
+        command.args(["-f", "%M", program]);
+    }
+    let started = Instant::now();
+    let output = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).output();
+    let seconds = started.elapsed().as_secs_f64();
+    let errors = output.expect("the program runs").stderr;
+    let errors = String::from_utf8_lossy(&errors);
+    Run { seconds, kilobytes: errors.lines().last().and_then(|line| line.trim().parse().ok()) }
+}
+
+fn median(runs: &[Run]) -> f64 {
+    let mut seconds: Vec<f64> = runs.iter().map(|run| run.seconds).collect();
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
+}
+
+fn memory(runs: &[Run]) -> String {
+    let most = runs.iter().filter_map(|run| run.kilobytes).max();
+    most.map_or("?".into(), |most| format!("{} MB", most / 1024))
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}

@@ -1,0 +1,75 @@
+//! The answer is the same for any number of threads, byte for byte.
+
+mod common;
+#[path = "../benches/traffic/generator.rs"]
+#[allow(dead_code)]
+mod generator;
+#[path = "simulation/prng.rs"]
+#[allow(dead_code)]
+mod prng;
+
+use common::{Scratch, closewait, files, text};
+use generator::{Format, Shape};
+
+const THREADS: [&str; 4] = ["1", "2", "3", "8"];
+
+/// Runs with every number of threads, and returns the one answer.
+fn same_for_all(arguments: &[&str]) -> String {
+    let mut answers = THREADS.map(|threads| {
+        let output = closewait(&[arguments, &["--threads", threads]].concat());
+        let (out, err) = text(&output);
+        (output.status.code(), out, err)
+    });
+    for window in answers.windows(2) {
+        assert!(window[0] == window[1], "{arguments:?} depends on the number of threads");
+    }
+    std::mem::take(&mut answers[0].1)
+}
+
+fn traffic(scratch: &Scratch, name: &str, shape: Shape) -> (String, generator::Truth) {
+    let mut bytes = Vec::new();
+    let truth = generator::write(shape, Format::Pcap, &mut bytes).expect("memory");
+    (scratch.write(name, &bytes), truth)
+}
+
+/// Several turns, flows that retire (at 20 packets a second, 40 minutes pass), every format.
+#[test]
+fn the_answer_does_not_depend_on_threads() {
+    let scratch = Scratch::new();
+    let shape = Shape { rate: 20, requests: 2, ..Shape::small(50_000, 100) };
+    let (path, truth) = traffic(&scratch, "x.pcap", shape);
+    for arguments in
+        [&["--format", "text"][..], &["--format", "jsonl", "--all"], &["--format", "csv"]]
+    {
+        same_for_all(&[&[path.as_str()], arguments].concat());
+    }
+    let summary = same_for_all(&[&path, "--format", "jsonl"]);
+    let summary: serde_json::Value =
+        serde_json::from_str(summary.lines().last().expect("a line")).expect("JSON");
+    assert_eq!(summary["packets"], truth.packets);
+    assert_eq!(summary["flows"], truth.flows);
+    let leaks = truth.leaks..=truth.leaks + truth.closing;
+    let findings = summary["findings"].as_u64().expect("a number");
+    assert!(leaks.contains(&findings), "{findings} of {leaks:?}");
+}
+
+/// What there is no memory for leaves at the same packets, too.
+#[test]
+fn evictions_do_not_depend_on_threads() {
+    let scratch = Scratch::new();
+    let (path, _) = traffic(&scratch, "x.pcap", Shape::small(40_000, 3_000));
+    let out = same_for_all(&[&path, "--max-flows", "1000", "--format", "jsonl", "--all"]);
+    assert!(
+        out.lines().last().is_some_and(|line| !line.contains("\"evicted\":0")),
+        "none was evicted"
+    );
+}
+
+/// A series, points of their own, and captures with everything odd in them.
+#[test]
+fn several_files_do_not_depend_on_threads() {
+    let paths = files("fixtures/captures/reproduction/rotated", "pcap");
+    let paths: Vec<&str> = paths.iter().map(|path| path.to_str().expect("UTF-8")).collect();
+    same_for_all(&[&paths[..], &["--format", "jsonl", "--all"]].concat());
+    same_for_all(&[&paths[..], &["--format", "jsonl", "--all", "--separate"]].concat());
+}
