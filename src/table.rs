@@ -160,7 +160,7 @@ impl FlowTable {
             for (likely, kept) in likely.iter_mut().zip(kept) {
                 *likely = self.likely(hash(kept));
             }
-            likely.iter().flatten().for_each(|index| self.fetch(*index));
+            self.fetch(likely.iter().flatten());
             for (likely, kept) in likely.iter().zip(kept) {
                 self.take_likely(*likely, &segment(kept));
             }
@@ -173,11 +173,12 @@ impl FlowTable {
         self.chains.raw_entry_v1().index_from_hash(hash, |_| true)
     }
 
-    /// Reads a little of a chain, so that all of it is on its way from memory when it is needed.
-    fn fetch(&self, index: usize) {
-        if let Some((key, chain)) = self.chains.get_index(index) {
-            std::hint::black_box((key.is_self(), chain.newest.fetch()));
-        }
+    /// Reads a little of each chain, so that all of them are on their way from memory together.
+    fn fetch<'a>(&self, likely: impl Iterator<Item = &'a usize>) {
+        let chains = likely.filter_map(|index| self.chains.get_index(*index));
+        let read = chains
+            .fold(0, |read, (key, chain)| read ^ u64::from(key.is_self()) ^ chain.newest.fetch());
+        std::hint::black_box(read);
     }
 
     /// Takes in one segment.

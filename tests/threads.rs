@@ -57,8 +57,8 @@ fn the_answer_does_not_depend_on_threads() {
 #[test]
 fn evictions_do_not_depend_on_threads() {
     let scratch = Scratch::new();
-    let (path, _) = traffic(&scratch, "x.pcap", Shape::small(40_000, 3_000));
-    let out = same_for_all(&[&path, "--max-flows", "1000", "--format", "jsonl", "--all"]);
+    let (path, _) = traffic(&scratch, "x.pcap", Shape::small(15_000, 1_500));
+    let out = same_for_all(&[&path, "--max-flows", "800", "--format", "jsonl", "--all"]);
     assert!(
         out.lines().last().is_some_and(|line| !line.contains("\"evicted\":0")),
         "none was evicted"

@@ -1,7 +1,7 @@
 //! One connection: two halves, and what one more segment changes.
 
 use super::closing::{Closing, Fin, PayloadAtAck, Rst};
-use super::half::{Half, News};
+use super::half::{Half, Marks, News};
 use super::recent::Recent;
 use super::segment::{End, Segment, ToldBy};
 use super::seq::Seq;
@@ -188,11 +188,20 @@ impl Flow {
             self.unanswered = !self.answers(segment);
         }
         self.halves[side as usize].count(segment);
-        if segment.flags.rst() {
+        if segment.is_plain() {
+            self.take_numbers(side, segment, Marks { syn: false, fin: false }, before);
+        } else if segment.flags.rst() {
             self.take_rst(side, segment);
         } else {
-            self.take_numbers(side, segment, before);
+            self.take_marked(side, segment, before);
         }
+    }
+
+    /// A SYN or a FIN.
+    #[inline(never)]
+    fn take_marked(&mut self, side: Side, segment: &Segment, before: Time) {
+        let marks = Marks { syn: segment.flags.syn(), fin: segment.flags.fin() };
+        self.take_numbers(side, segment, marks, before);
     }
 
     /// A RST counts whatever its number; RFC 5961 would accept only the exact next one, so others
@@ -213,36 +222,37 @@ impl Flow {
     }
 
     /// `before` is the time of the flow's packet before this one.
-    fn take_numbers(&mut self, side: Side, segment: &Segment, before: Time) {
+    #[inline(always)]
+    fn take_numbers(&mut self, side: Side, segment: &Segment, marks: Marks, before: Time) {
         let peer = self.half(side.other());
         let (peer_snd_max, captured) = (peer.snd_max(), peer.captured_max());
         // Only an ACK of something that was not captured can cover a FIN that is still to come.
         let beyond = segment.flags.ack() && captured.is_none_or(|max| segment.ack.is_after(max));
         let known = self.half(side).captured_max();
-        let news = self.halves[side as usize].take(segment);
+        let news = self.halves[side as usize].take(segment, marks);
         if news.payload > 0 {
             self.last_payload = Some(segment.place);
             self.recent.record(side, segment.place.time);
         }
-        let is_plain = segment.is_plain();
-        if !is_plain || news.first_ack {
-            self.note_handshake(side, segment, news);
+        if marks.syn || news.first_ack && side == Side::A && !marks.fin && self.has_both_syns() {
+            self.recent.record_handshake(segment.place.time);
         }
         let mut first_fin = false;
-        if self.closing.is_some() || beyond || !is_plain {
+        if self.closing.is_some() || beyond || marks.fin {
             first_fin = self.take_closing(side, segment, news, beyond, peer_snd_max);
         }
         let is_new = news.payload > 0 || news.syn_ack || first_fin;
-        if !is_new && (segment.len > 0 || !is_plain) {
+        if !is_new && (segment.len > 0 || marks.syn || marks.fin) {
             let quick = segment.place.time.since(before) < Some(DUPLICATE_NS);
             // It ends where the highest captured one ended: that one is its twin.
-            let end = segment.end_of_payload() + u32::from(segment.flags.fin());
+            let end = segment.end_of_payload() + u32::from(marks.fin);
             self.notes.note(Noted::Duplicates, quick && known == Some(end));
-            self.notes.note(Noted::FinRetransmitted, segment.flags.fin() && !quick);
+            self.notes.note(Noted::FinRetransmitted, marks.fin && !quick);
         }
     }
 
     /// The part of a segment that bears on the close. True for a side's first FIN.
+    #[inline(never)]
     fn take_closing(
         &mut self,
         side: Side,
@@ -315,16 +325,9 @@ impl Flow {
         }
     }
 
-    fn note_handshake(&mut self, side: Side, segment: &Segment, news: News) {
-        if segment.flags.syn() || news.first_ack && side == Side::A && self.completes(segment) {
-            self.recent.record_handshake(segment.place.time);
-        }
-    }
-
-    /// Is it the ACK that ends the handshake, being `A`'s first?
-    fn completes(&self, segment: &Segment) -> bool {
-        let both_syns = self.halves.iter().all(|half| half.isn().is_some());
-        both_syns && !segment.flags.fin()
+    /// Then `A`'s first ACK ends the handshake.
+    fn has_both_syns(&self) -> bool {
+        self.halves.iter().all(|half| half.isn().is_some())
     }
 
     /// The state of a side at `now`: figure 5, note 3 for a reset by either side, and the time-out.

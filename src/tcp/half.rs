@@ -50,6 +50,14 @@ impl Has {
     }
 }
 
+/// The control bits that take a number. Handed in beside the segment, so that the compiler makes a
+/// short way for the many that have neither.
+#[derive(Clone, Copy, Debug)]
+pub struct Marks {
+    pub syn: bool,
+    pub fin: bool,
+}
+
 /// What a segment brought that its side had not sent before.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct News {
@@ -151,10 +159,10 @@ impl Half {
 
     /// Takes in a segment of this side that is no RST, in the order of 3.10.7.4: SYN, ACK, text. FIN,
     /// which comes last, is for [`super::closing`], but its number is one that was sent.
-    #[inline]
-    pub fn take(&mut self, segment: &Segment) -> News {
+    #[inline(always)]
+    pub fn take(&mut self, segment: &Segment, marks: Marks) -> News {
         let mut news = News::default();
-        if segment.flags.syn() {
+        if marks.syn {
             news.syn_ack = segment.flags.ack() && self.isn() != Some(segment.seq);
             news.discards = news.syn_ack && self.discard_for(segment);
             self.isn = segment.seq;
@@ -165,13 +173,14 @@ impl Half {
             news.first_ack = !self.has.any(Has::ACK);
             news.highest_ack = self.take_ack(segment.ack);
         }
-        news.payload = self.take_text(segment);
+        news.payload = self.take_text(segment, marks);
         self.has.set(Has::SENT_PAYLOAD, news.payload > 0);
         news
     }
 
     /// A first SYN/ACK discards earlier numbers of its sender that do not fit it: they answered an
     /// older connection's segments (a challenge ACK, say).
+    #[cold]
     fn discard_for(&mut self, syn_ack: &Segment) -> bool {
         if self.lowest().is_none_or(|lowest| lowest == syn_ack.seq + 1) {
             return false;
@@ -186,6 +195,7 @@ impl Half {
         true
     }
 
+    #[inline(always)]
     fn take_ack(&mut self, ack: Seq) -> bool {
         if !self.has.any(Has::ACK) {
             self.has.set(Has::ACK, true);
@@ -200,10 +210,11 @@ impl Half {
     }
 
     /// Returns the octets beyond everything sent before: a retransmission or a keep-alive has none.
-    fn take_text(&mut self, segment: &Segment) -> u32 {
-        let start = segment.seq + u32::from(segment.flags.syn());
-        let end_of_payload = segment.end_of_payload();
-        let end = end_of_payload + u32::from(segment.flags.fin());
+    #[inline(always)]
+    fn take_text(&mut self, segment: &Segment, marks: Marks) -> u32 {
+        let start = segment.seq + u32::from(marks.syn);
+        let end_of_payload = start + segment.len;
+        let end = end_of_payload + u32::from(marks.fin);
         if !self.has.any(Has::SEQ) {
             // Where a side first appears, nothing before it can be missed.
             self.has.set(Has::SEQ, true);
@@ -218,7 +229,7 @@ impl Half {
         }
         let new = (end_of_payload.ahead_of(self.snd_max).max(0) as u32).min(segment.len);
         self.snd_max = self.snd_max.max(end);
-        if segment.occupies() {
+        if segment.len > 0 || marks.syn || marks.fin {
             self.captured_max = self.captured_max.max(end);
         }
         new
