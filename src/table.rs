@@ -65,7 +65,7 @@ pub struct FlowTable {
     latest: u64,
 }
 
-/// How many flows are kept by default: about 600 MB.
+/// How many flows are kept by default: about 400 MB.
 pub const MAX_FLOWS: usize = 1_000_000;
 
 /// How dear a flow is when memory runs out: the cheapest go first.

@@ -8,7 +8,11 @@ mod generator;
 #[allow(dead_code)]
 mod prng;
 
+use std::io::Write;
+
 use common::{Scratch, closewait, files, text};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use generator::{Format, Shape};
 
 const THREADS: [&str; 4] = ["1", "2", "3", "8"];
@@ -72,4 +76,48 @@ fn several_files_do_not_depend_on_threads() {
     let paths: Vec<&str> = paths.iter().map(|path| path.to_str().expect("UTF-8")).collect();
     same_for_all(&[&paths[..], &["--format", "jsonl", "--all"]].concat());
     same_for_all(&[&paths[..], &["--format", "jsonl", "--all", "--separate"]].concat());
+}
+
+/// With several threads another one reads ahead: where a file ends, or is damaged, is told alike.
+#[test]
+fn damaged_files_do_not_depend_on_threads() {
+    let scratch = Scratch::new();
+    let mut bytes = Vec::new();
+    generator::write(Shape::small(30_000, 200), Format::Pcapng, &mut bytes).expect("memory");
+    assert!(bytes.len() > 3 << 20, "long enough to be read ahead: {}", bytes.len());
+    let cut = &bytes[..bytes.len() - 7];
+    let mut corrupt = bytes.clone();
+    let middle = bytes.len() / 2;
+    corrupt[middle..middle + 400].fill(0xff);
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(&bytes).expect("memory");
+    let packed = packed.finish().expect("memory");
+    for (name, bytes) in [
+        ("whole.pcapng", &bytes[..]),
+        ("cut.pcapng", cut),
+        ("corrupt.pcapng", &corrupt),
+        ("packed.pcapng.gz", &packed),
+        ("packed-and-cut.pcapng.gz", &packed[..packed.len() / 2]),
+    ] {
+        let path = scratch.write(name, bytes);
+        same_for_all(&[&path, "--format", "jsonl"]);
+    }
+}
+
+/// A record longer than the blocks that are read ahead.
+#[test]
+fn a_long_record_does_not_depend_on_threads() {
+    let scratch = Scratch::new();
+    let mut bytes = Vec::new();
+    generator::write(Shape::small(12_000, 200), Format::Pcapng, &mut bytes).expect("memory");
+    // A block of a kind that nobody knows.
+    let len = (3_u32 << 20).to_le_bytes();
+    bytes.extend([0x77, 0, 0, 0x40].iter().chain(&len));
+    bytes.resize(bytes.len() + (3 << 20) - 12, 1);
+    bytes.extend(len);
+    let mut more = Vec::new();
+    generator::write(Shape::small(12_000, 200), Format::Pcapng, &mut more).expect("memory");
+    bytes.extend(more);
+    let out = same_for_all(&[&scratch.write("x.pcapng", &bytes), "--format", "jsonl"]);
+    assert!(out.lines().last().is_some_and(|line| line.contains("\"packets\":24000")), "{out}");
 }
