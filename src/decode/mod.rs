@@ -1,7 +1,7 @@
 //! From a frame to a TCP segment, or a counted reason why not.
 //!
 //! Pure: no I/O, no clock, no memory of flows. [`link`] strips the link layer, [`ip`] the network
-//! layer, [`tunnel`] what stands between them and the innermost packet; here stands TCP. [`usual`]
+//! layer, [`tunnel`] what stands between them and the innermost packet; here stands TCP. `usual`
 //! does all of it at once for the most frequent kind of packet. Checksums are never verified: with
 //! offload, nearly all look wrong.
 
@@ -117,7 +117,7 @@ impl Decoder {
         Ok(self.segment(frame, key, from, header, transport.data, direction))
     }
 
-    /// The same for the most frequent kind of packet ([`usual`]); `None` for any other.
+    /// The same for the most frequent kind of packet (`usual`); `None` for any other.
     #[inline]
     pub fn decode_usual<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
         let packet = usual::tcp(frame)?;
