@@ -11,6 +11,8 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
+use crate::capture::live::Wanted;
+use crate::commands::live::{Live, not_stopped};
 use crate::commands::read::{Format, Read};
 use crate::commands::sockets::{Narrow, Sockets};
 use crate::endpoints::EndpointSet;
@@ -26,6 +28,8 @@ use crate::verdict::Policy;
 /// What the program was asked to do.
 pub enum Command {
     Read(Box<Read>),
+    Live(Box<Live>),
+    ListInterfaces,
     Sockets(Box<Sockets>),
     /// Everything has been said (help, version, a usage error): end with this status.
     End(u8),
@@ -33,7 +37,7 @@ pub enum Command {
 
 /// Understands the command line, or says what is wrong with it.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::try_parse_from(as_live(args)) {
         Ok(cli) => cli,
         Err(error) => {
             // Nothing is left to do if even this cannot be printed.
@@ -43,6 +47,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     };
     let asked = match cli.command {
         Some(Verb::Sockets(args)) => Ok(Command::Sockets(Box::new(args.sockets()))),
+        Some(Verb::Live(args)) if args.list => Ok(Command::ListInterfaces),
+        Some(Verb::Live(args)) => args.live().map(|live| Command::Live(Box::new(live))),
         Some(Verb::Read(args)) => args.plan().map(|read| Command::Read(Box::new(read))),
         None => cli.read.plan().map(|read| Command::Read(Box::new(read))),
     };
@@ -50,6 +56,19 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
         crate::commands::complain(&sentence);
         Command::End(2)
     })
+}
+
+/// `closewait -i eth0 …` is `closewait live -i eth0 …`, as is `closewait -D`.
+fn as_live(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    let is_live = args.get(1).is_some_and(|first| {
+        let first = first.to_string_lossy();
+        first.starts_with("-i") || first == "--interface" || first == "-D"
+    });
+    if is_live {
+        args.insert(1, "live".into());
+    }
+    args
 }
 
 /// Names the TCP connections that a program left in CLOSE-WAIT.
@@ -78,6 +97,9 @@ enum Verb {
     /// Read captures and report (what closewait does without a command, too)
     #[command(after_help = EXAMPLES, arg_required_else_help = true)]
     Read(ReadArgs),
+    /// Watch an interface: say it when a connection is stuck, and name the process
+    #[command(after_help = LIVE_EXAMPLES)]
+    Live(LiveArgs),
     /// List what this host holds in CLOSE-WAIT, by process: no capture needed
     #[command(after_help = SOCKET_EXAMPLES)]
     Sockets(SocketsArgs),
@@ -95,6 +117,18 @@ Examples:
 Exit status:
   0  no finding    1  a finding    2  the work could not be done";
 
+const LIVE_EXAMPLES: &str = "\
+Examples:
+  closewait live port 3306                      on all interfaces, until interrupted
+  closewait -i eth0 port 3306                   on one
+  closewait live --duration 10min --format jsonl port 3306
+  closewait live -w seen.pcap port 3306         keeps what was seen
+
+An interrupt (or SIGTERM) prints the report. Capturing takes root, or once: setcap cap_net_raw=ep closewait
+
+Exit status:
+  0  no finding    1  a finding    2  the work could not be done";
+
 const SOCKET_EXAMPLES: &str = "\
 Examples:
   closewait sockets                             every state with its count; who holds CLOSE-WAIT
@@ -104,6 +138,58 @@ Examples:
 
 Exit status:
   0  no socket in CLOSE-WAIT    1  at least one    2  the work could not be done";
+
+#[derive(Args)]
+struct LiveArgs {
+    /// A BPF expression, as in tcpdump
+    #[arg(value_name = "EXPR")]
+    expression: Vec<String>,
+
+    /// An interface to capture on; repeatable
+    #[arg(short = 'i', long = "interface", value_name = "IFACE", default_value = "any")]
+    interface: Vec<String>,
+
+    /// List the interfaces
+    #[arg(short = 'D', long = "list-interfaces")]
+    list: bool,
+
+    /// Octets of each packet: enough for headers and the first of a statement
+    #[arg(short = 's', long = "snapshot-length", value_name = "LEN", default_value = "256")]
+    snap_len: u32,
+
+    /// KiB of the buffer that the kernel fills
+    #[arg(short = 'B', long = "buffer-size", value_name = "KIB", default_value = "8192")]
+    buffer: u32,
+
+    /// Do not put the interface into promiscuous mode
+    #[arg(short = 'p', long = "no-promiscuous-mode")]
+    not_promiscuous: bool,
+
+    /// End after so many packets
+    #[arg(short = 'c', long = "count", value_name = "COUNT")]
+    count: Option<u64>,
+
+    /// End after so long
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    duration: Option<Duration>,
+
+    /// Keep what was seen
+    #[arg(short = 'w', value_name = "FILE")]
+    write: Option<PathBuf>,
+
+    /// The most connections to keep in memory
+    #[arg(long, value_name = "N", default_value_t = MAX_FLOWS)]
+    max_flows: usize,
+
+    #[command(flatten)]
+    judging: JudgingArgs,
+
+    #[command(flatten)]
+    output: OutputArgs,
+
+    #[command(flatten)]
+    times: TimeArgs,
+}
 
 #[derive(Args)]
 struct SocketsArgs {
@@ -172,6 +258,45 @@ struct OutputArgs {
     color: ColorArg,
 }
 
+/// What is a finding.
+#[derive(Args)]
+struct JudgingArgs {
+    /// The side to judge: an address, a network, ADDR:PORT or :PORT; repeatable
+    ///
+    /// Without it, what the capture knows decides: its interfaces' addresses, the direction of its
+    /// packets. Where it knows nothing, whoever owes the FIN is judged, and the report says so.
+    #[arg(long, value_name = "ADDR", help_heading = "Judging")]
+    local: Vec<EndpointSet>,
+
+    /// Call a half-closed connection pending until it was held so long [default: 0s; live 5s]
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Judging")]
+    min_hold: Option<Duration>,
+
+    /// A half-closed connection is in use while local sent payload within so long
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Judging")]
+    half_close_quiet: Duration,
+
+    /// Count only findings without any doubt
+    #[arg(long, help_heading = "Judging")]
+    certain: bool,
+}
+
+/// How times are written.
+#[derive(Args)]
+struct TimeArgs {
+    /// Times in UTC instead of the local zone
+    #[arg(long, help_heading = "Output")]
+    utc: bool,
+
+    /// -tttt: dates before times
+    #[arg(short = 't', action = ArgAction::Count, help_heading = "Output")]
+    time_style: u8,
+
+    /// Names are never resolved; accepted for tcpdump's sake
+    #[arg(short = 'n', action = ArgAction::Count, help_heading = "Output")]
+    numeric: u8,
+}
+
 #[derive(Args)]
 struct ReadArgs {
     /// Captures to read (pcap, pcapng; gzip and zstd too); - is standard input
@@ -211,24 +336,8 @@ struct ReadArgs {
     #[arg(long, value_name = "FILE")]
     sockets: Option<PathBuf>,
 
-    /// The side to judge: an address, a network, ADDR:PORT or :PORT; repeatable
-    ///
-    /// Without it, what the capture knows decides: its interfaces' addresses, the direction of its
-    /// packets. Where it knows nothing, whoever owes the FIN is judged, and the report says so.
-    #[arg(long, value_name = "ADDR", help_heading = "Judging")]
-    local: Vec<EndpointSet>,
-
-    /// Call a half-closed connection pending until it was held so long
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, help_heading = "Judging")]
-    min_hold: Duration,
-
-    /// A half-closed connection is in use while local sent payload within so long
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Judging")]
-    half_close_quiet: Duration,
-
-    /// Count only findings without any doubt
-    #[arg(long, help_heading = "Judging")]
-    certain: bool,
+    #[command(flatten)]
+    judging: JudgingArgs,
 
     /// Report every connection, not only those that are or may be stuck
     #[arg(long, help_heading = "Output")]
@@ -237,17 +346,8 @@ struct ReadArgs {
     #[command(flatten)]
     output: OutputArgs,
 
-    /// Times in UTC instead of the local zone
-    #[arg(long, help_heading = "Output")]
-    utc: bool,
-
-    /// -tttt: dates before times
-    #[arg(short = 't', action = ArgAction::Count, help_heading = "Output")]
-    time_style: u8,
-
-    /// Names are never resolved; accepted for tcpdump's sake
-    #[arg(short = 'n', action = ArgAction::Count, help_heading = "Output")]
-    numeric: u8,
+    #[command(flatten)]
+    times: TimeArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -303,6 +403,67 @@ impl OutputArgs {
     }
 }
 
+impl JudgingArgs {
+    /// `min_hold` unless told otherwise.
+    fn policy(self, min_hold: Duration) -> Policy {
+        let delta = |d| TimeDelta::from_std(d).unwrap_or(TimeDelta::MAX);
+        Policy {
+            local: (!self.local.is_empty()).then(|| EndpointSet::union(self.local)),
+            min_hold: delta(self.min_hold.unwrap_or(min_hold)),
+            half_close_quiet: delta(self.half_close_quiet),
+            certain: self.certain,
+        }
+    }
+}
+
+impl TimeArgs {
+    fn look(&self, output: &OutputArgs, all: bool) -> Look {
+        Look {
+            zone: if self.utc { Zone::Utc } else { Zone::Local },
+            dates: self.time_style >= 4,
+            top: output.top,
+            all,
+        }
+    }
+}
+
+impl LiveArgs {
+    fn live(self) -> Result<Live, String> {
+        let look = self.times.look(&self.output, false);
+        Ok(Live {
+            wanted: Wanted {
+                interfaces: self.interface,
+                filter: self.expression.join(" "),
+                snap_len: self.snap_len,
+                buffer: self.buffer.saturating_mul(1024),
+                promiscuous: !self.not_promiscuous,
+                count: self.count,
+                duration: self.duration,
+                stop: not_stopped(),
+                save: self.write,
+            },
+            plan: Plan {
+                inputs: Vec::new(),
+                filter: None,
+                policy: self.judging.policy(LIVE_MIN_HOLD),
+                all: false,
+                separate: false,
+                sockets: None,
+                max_flows: self.max_flows,
+                // Packets come slower than one thread takes them.
+                threads: NonZeroUsize::MIN,
+            },
+            format: self.output.format(),
+            look,
+            color: self.output.color(),
+            output: self.output.output,
+        })
+    }
+}
+
+/// Shorter than this, a program may just be about to close.
+const LIVE_MIN_HOLD: Duration = Duration::from_secs(5);
+
 impl SocketsArgs {
     fn sockets(self) -> Sockets {
         let peer = (!self.peer.is_empty()).then(|| EndpointSet::union(self.peer));
@@ -335,18 +496,12 @@ impl ReadArgs {
             expression => Some(Filter::new(expression).map_err(|e| e.to_string())?),
         };
         let sockets = self.sockets.as_deref().map(saved::read).transpose()?;
-        let local = (!self.local.is_empty()).then(|| EndpointSet::union(self.local));
-        let delta = |d| TimeDelta::from_std(d).unwrap_or(TimeDelta::MAX);
+        let look = self.times.look(&self.output, self.all);
         Ok(Read {
             plan: Plan {
                 inputs,
                 filter,
-                policy: Policy {
-                    local,
-                    min_hold: delta(self.min_hold),
-                    half_close_quiet: delta(self.half_close_quiet),
-                    certain: self.certain,
-                },
+                policy: self.judging.policy(Duration::ZERO),
                 all: self.all,
                 separate: self.separate,
                 sockets,
@@ -354,12 +509,7 @@ impl ReadArgs {
                 threads: self.threads.unwrap_or_else(all_cores),
             },
             format: self.output.format(),
-            look: Look {
-                zone: if self.utc { Zone::Utc } else { Zone::Local },
-                dates: self.time_style >= 4,
-                top: self.output.top,
-                all: self.all,
-            },
+            look,
             color: self.output.color(),
             output: self.output.output,
         })

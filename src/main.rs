@@ -3,12 +3,15 @@
 use std::process::ExitCode;
 
 use closewait::cli::{Command, parse};
+use closewait::commands::live::{list_interfaces, live};
 use closewait::commands::read::read;
 use closewait::commands::sockets::sockets;
 
 fn main() -> ExitCode {
     match parse(std::env::args_os()) {
         Command::Read(asked) => read(*asked).into(),
+        Command::Live(asked) => live(*asked).into(),
+        Command::ListInterfaces => list_interfaces().into(),
         Command::Sockets(asked) => sockets(&asked).into(),
         Command::End(status) => ExitCode::from(status),
     }

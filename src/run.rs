@@ -1,8 +1,9 @@
 //! The one loop: frame, segment, table, verdict, report.
 
-pub mod batch;
+mod batch;
 mod crew;
 mod point;
+mod sentry;
 mod shards;
 
 use std::io;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use crate::capture::file::{FileSource, Input};
 use crate::capture::filter::Filter;
 use crate::capture::series::{Pending, in_order, same_series};
-use crate::capture::{Error, Frame, Next, Source};
+use crate::capture::{About, Error, Frame, Next, Source};
 use crate::decode::{Decoder, Skipped};
 use crate::owner::SocketList;
 use crate::place::Time;
@@ -21,6 +22,7 @@ use crate::tcp::segment::End;
 use crate::verdict::Policy;
 use crew::Crew;
 use point::CapturePoint;
+use sentry::Sentry;
 use shards::{Judged, Turn};
 
 /// What to read, and how to judge it.
@@ -56,6 +58,16 @@ pub struct Outcome {
     pub failed: bool,
 }
 
+/// Lists the host's sockets as they are now, if they may be seen.
+pub type AskKernel = Box<dyn FnMut() -> Option<SocketList>>;
+
+/// What [`live`] needs beside a plan.
+pub struct Vigil {
+    /// When it began.
+    pub began: Time,
+    pub kernel: AskKernel,
+}
+
 /// Packets between two looks at the progress.
 const PROGRESS_EVERY: u64 = 8_192;
 
@@ -66,23 +78,8 @@ pub fn run(plan: Plan, render: &mut dyn Render, watch: &mut dyn Watch) -> io::Re
         failed |= error.trouble.is_failure();
         watch.trouble(&error);
     });
-    let others = plan.threads.get() - 1;
-    Crew::with(others, |crew| {
-        let mut run = Run {
-            policy: Arc::new(plan.policy),
-            filter: plan.filter,
-            all: plan.all,
-            separate: plan.separate,
-            sockets: plan.sockets,
-            max_flows: plan.max_flows,
-            decoder: Decoder::default(),
-            render,
-            crew,
-            points: Vec::new(),
-            current: 0,
-            totals: Totals::default(),
-            kept: Vec::new(),
-        };
+    Crew::with(plan.threads.get() - 1, |crew| {
+        let mut run = Run::new(plan, render, crew);
         for pending in sources {
             if let Err(error) = run.file(pending, watch)? {
                 if let Some(point) = run.points.get_mut(run.current) {
@@ -94,6 +91,31 @@ pub fn run(plan: Plan, render: &mut dyn Render, watch: &mut dyn Watch) -> io::Re
         }
         // With nothing readable, there is nothing to report.
         let findings = if run.points.is_empty() { 0 } else { run.finish()? };
+        Ok(Outcome { findings, failed })
+    })
+}
+
+/// Watches a source that goes on until it is told to stop: events as they happen, the report in the
+/// end.
+pub fn live(
+    plan: Plan,
+    name: String,
+    source: &mut impl Source,
+    vigil: Vigil,
+    render: &mut dyn Render,
+    watch: &mut dyn Watch,
+) -> io::Result<Outcome> {
+    Crew::with(plan.threads.get() - 1, |crew| {
+        let mut run = Run::new(plan, render, crew);
+        run.begin_live(name, source, vigil)?;
+        let mut failed = false;
+        if let Err(error) = run.frames(source, watch)? {
+            failed = true;
+            watch.trouble(&error);
+        }
+        run.look(source.about())?;
+        run.ask_again();
+        let findings = run.finish()?;
         Ok(Outcome { findings, failed })
     })
 }
@@ -114,9 +136,73 @@ struct Run<'a> {
     totals: Totals,
     /// Rows that wait for their place in the order of first packets.
     kept: Vec<Judged>,
+    /// Only where packets come as they happen.
+    sentry: Option<Sentry>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(plan: Plan, render: &'a mut dyn Render, crew: &'a mut Crew) -> Run<'a> {
+        Run {
+            policy: Arc::new(plan.policy),
+            filter: plan.filter,
+            all: plan.all,
+            separate: plan.separate,
+            sockets: plan.sockets,
+            max_flows: plan.max_flows,
+            decoder: Decoder::default(),
+            render,
+            crew,
+            points: Vec::new(),
+            current: 0,
+            totals: Totals::default(),
+            kept: Vec::new(),
+            sentry: None,
+        }
+    }
+
+    /// A live capture has one point, and no file.
+    fn begin_live(&mut self, name: String, source: &impl Source, vigil: Vigil) -> io::Result<()> {
+        self.totals.files.push(name);
+        let mut point = CapturePoint::new(self.max_flows);
+        point.totals.files.push(0);
+        point.take_about(source.about());
+        self.points.push(point);
+        let began = vigil.began;
+        let mut sentry = Sentry::new(vigil);
+        self.sockets = sentry.ask();
+        self.sentry = Some(sentry);
+        for socket in self.sockets.iter().flat_map(SocketList::stuck_before) {
+            self.render.event_before(socket, began)?;
+        }
+        Ok(())
+    }
+
+    /// In the end, the kernel's list as it is then: of the sockets that were stuck before, those that
+    /// still are.
+    fn ask_again(&mut self) {
+        let now = self.sentry.as_mut().and_then(Sentry::ask);
+        if let (Some(before), Some(now)) = (&mut self.sockets, now) {
+            before.renew(now);
+        }
+    }
+
+    /// Has all flows take in what was seen, and tells what has happened to them.
+    fn look(&mut self, about: &About) -> io::Result<()> {
+        let point = self.point();
+        point.take_about(about);
+        point.tap.drops = about.drops;
+        self.turn(self.current, false)?;
+        self.end_turn(self.current)?;
+        let (point, policy) = (&self.points[self.current], &self.policy);
+        let Some(sentry) = &mut self.sentry else { return Ok(()) };
+        let events = sentry.look(point.shards.flows(), policy, &point.tap);
+        for event in &events {
+            let row = as_row(&event.judged, &self.totals.files, event.owner());
+            self.render.event(event.kind, &row)?;
+        }
+        Ok(())
+    }
+
     /// Reads one file. The outer error is the output's, the inner one the file's.
     fn file(&mut self, pending: Pending, watch: &mut dyn Watch) -> io::Result<Result<(), Error>> {
         let Ok(index) = u16::try_from(self.totals.files.len()) else {
@@ -199,9 +285,12 @@ impl Run<'_> {
         loop {
             match source.next() {
                 Ok(Next::Frame(frame)) => self.frame(&frame)?,
-                Ok(Next::Idle) => {}
+                Ok(Next::Idle(now)) => self.point().wait_until(now),
                 Ok(Next::End) => return Ok(Ok(())),
                 Err(error) => return Ok(Err(error)),
+            }
+            if self.sentry.is_some() && self.is_time_to_look() {
+                self.look(source.about())?;
             }
             until_progress -= 1;
             if until_progress == 0 {
@@ -227,6 +316,11 @@ impl Run<'_> {
             }
         }
         if point.shards.count() { self.turn(current, false) } else { Ok(()) }
+    }
+
+    fn is_time_to_look(&mut self) -> bool {
+        let now = self.points[self.current].tap.end;
+        self.sentry.as_mut().is_some_and(|sentry| sentry.is_due(now))
     }
 
     /// Has the shards of a capture point take in what was read, while reading goes on.
@@ -268,8 +362,12 @@ impl Run<'_> {
         }
     }
 
-    /// The capture holds packets of this socket.
+    /// The capture holds packets of this socket. A live one, of which the kernel says that it was in
+    /// CLOSE-WAIT all along, can still have sent some: only a FIN makes it the capture's.
     fn mark_captured(&mut self, judged: &Judged) {
+        if self.sentry.is_some() && judged.retired.flow.first_fin().is_none() {
+            return;
+        }
         if let Some(sockets) = &mut self.sockets {
             let [a, b] = [End::Lower, End::Upper].map(|end| judged.retired.key.endpoint(end));
             sockets.mark_captured(a, b);

@@ -131,7 +131,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("indicatif", &["progress.rs"]),
     ("serde", &["report", "owner"]),
     ("procfs", &["owner"]),
-    ("rustix", &["owner"]),
+    ("rustix", &["owner", "capture"]),
 ];
 
 struct Source {

@@ -6,6 +6,7 @@
 //! * [`classic`], [`pcapng`]: the two formats
 //! * [`text`]: what `tcpdump -n` prints
 //! * [`compression`], [`buffer`]: the bytes on their way in
+//! * [`live`]: an interface, through libpcap
 //! * [`series`]: the order of several files
 //! * [`filter`]: BPF expressions, compiled by libpcap where it is built in
 
@@ -14,6 +15,7 @@ pub mod classic;
 pub mod compression;
 pub mod file;
 pub mod filter;
+pub mod live;
 pub mod pcapng;
 pub mod series;
 pub mod text;
@@ -23,7 +25,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
-use crate::place::Place;
+use crate::place::{Place, Time};
 use crate::tcp::segment::Direction;
 
 /// One packet as captured.
@@ -43,8 +45,8 @@ pub struct Frame<'a> {
 /// What a source has next.
 pub enum Next<'a> {
     Frame(Frame<'a>),
-    /// Nothing just now; time passes.
-    Idle,
+    /// Nothing just now; it is so late.
+    Idle(Time),
     End,
 }
 
@@ -143,6 +145,8 @@ pub struct Error {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
+    #[error("the capture ended: {0}; what was seen until then is reported")]
+    Interface(String),
     #[error("no such file")]
     Missing,
     #[error("cannot be opened: {0}")]

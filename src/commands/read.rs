@@ -1,6 +1,6 @@
 //! `closewait read`: captures in, a report out.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anstream::ColorChoice;
@@ -12,7 +12,7 @@ use crate::report::Render;
 use crate::report::csv::Csv;
 use crate::report::jsonl::Jsonl;
 use crate::report::text::{Look, Text};
-use crate::run::{Plan, Watch, run};
+use crate::run::{Outcome, Plan, Watch, run};
 
 /// What `read` was asked for.
 pub struct Read {
@@ -41,15 +41,25 @@ pub fn read(asked: Read) -> Exit {
             return Exit::Failed;
         }
     };
-    let mut render: Box<dyn Render> = match asked.format {
-        Format::Text => Box::new(Text::new(out, asked.look)),
+    let mut render = renderer(asked.format, out, asked.look);
+    let mut terminal = Terminal::new(io::stderr().is_terminal());
+    let result = run(asked.plan, render.as_mut(), &mut terminal);
+    ended(result, terminal)
+}
+
+/// Who writes the report in this form.
+pub fn renderer(format: Format, out: Box<dyn Write>, look: Look) -> Box<dyn Render> {
+    match format {
+        Format::Text => Box::new(Text::new(out, look)),
         Format::Jsonl => Box::new(Jsonl::new(out)),
         Format::Csv => Box::new(Csv::new(out)),
-    };
-    let mut terminal = Terminal { progress: Progress::new(io::stderr().is_terminal()) };
-    let ended = run(asked.plan, render.as_mut(), &mut terminal);
+    }
+}
+
+/// How the program ends after such a run.
+pub fn ended(result: io::Result<Outcome>, mut terminal: Terminal) -> Exit {
     terminal.progress.clear();
-    match ended {
+    match result {
         Ok(outcome) if outcome.failed => Exit::Failed,
         Ok(outcome) if outcome.findings > 0 => Exit::Found,
         Ok(_) => Exit::Clean,
@@ -62,8 +72,15 @@ pub fn read(asked: Read) -> Exit {
     }
 }
 
-struct Terminal {
+/// Standard error, where a person may be looking.
+pub struct Terminal {
     progress: Progress,
+}
+
+impl Terminal {
+    pub fn new(wanted: bool) -> Terminal {
+        Terminal { progress: Progress::new(wanted) }
+    }
 }
 
 impl Watch for Terminal {

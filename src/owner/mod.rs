@@ -97,6 +97,20 @@ impl SocketList {
         self.sockets.get(*self.by_ends.get(&(local, peer))?)
     }
 
+    /// Becomes a later list of the same host. Only what stood in CLOSE-WAIT in both can have been
+    /// stuck before a capture that began with the first.
+    pub fn renew(&mut self, later: SocketList) {
+        let stuck = |ends: &(Endpoint, Endpoint)| {
+            self.find(ends.0, ends.1).is_some_and(|socket| socket.state == State::CloseWait)
+        };
+        let seen = |ends: &(Endpoint, Endpoint)| {
+            self.by_ends.get(ends).is_some_and(|index| self.captured.contains(index))
+        };
+        let others = later.by_ends.iter().filter(|(ends, _)| !stuck(ends) || seen(ends));
+        let captured = others.map(|(_, index)| *index).collect();
+        *self = SocketList { captured, ..later };
+    }
+
     /// The capture holds packets between these ends.
     pub fn mark_captured(&mut self, a: Endpoint, b: Endpoint) {
         let both = [(a, b), (b, a)];

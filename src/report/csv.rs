@@ -8,9 +8,9 @@ use std::io::{self, Write};
 use super::ids::{community_id, uid};
 use super::jsonl::{local_name, side_name};
 use super::units::{rfc3339, seconds};
-use super::{Owner, Render, Row, Totals};
+use super::{EventKind, Owner, Render, Row, Totals};
 use crate::owner::{Holder, Socket};
-use crate::place::Place;
+use crate::place::{Place, Time};
 use crate::tcp::flow::Side;
 use crate::verdict::Verdict;
 
@@ -38,6 +38,15 @@ impl<W: Write> Csv<W> {
 }
 
 impl<W: Write> Render for Csv<W> {
+    /// A table of connections has no place for it; each stands in it in the end.
+    fn event(&mut self, _: EventKind, _: &Row) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn event_before(&mut self, _: &Socket, _: Time) -> io::Result<()> {
+        Ok(())
+    }
+
     fn row(&mut self, row: &Row) -> io::Result<()> {
         self.names()?;
         let cells = COLUMNS.map(|(_, cell)| defused(cell(row)));

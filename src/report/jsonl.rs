@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::ids::{community_id, uid, uid_of_socket};
 use super::sockets::lines::ProcessLine;
 use super::units::{rfc3339, seconds};
-use super::{CaptureTotals, Gap, Owner, Render, Row, Totals};
+use super::{CaptureTotals, EventKind, Gap, Owner, Render, Row, Totals};
 use crate::owner::Socket;
-use crate::place::Place;
+use crate::place::{Place, Time};
 use crate::tcp::flow::Side;
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::state::State;
@@ -36,6 +36,17 @@ impl<W: Write> Jsonl<W> {
     fn line(&mut self, line: &impl Serialize) -> io::Result<()> {
         write_line(&mut self.out, line)
     }
+
+    fn event_line(
+        &mut self,
+        kind: EventKind,
+        at: Option<String>,
+        flow: FlowLine,
+    ) -> io::Result<()> {
+        let flow = FlowLine { r#type: "event", ..flow };
+        self.line(&EventLine { event: kind.name(), at, flow })?;
+        self.out.flush()
+    }
 }
 
 /// One object, and the end of its line.
@@ -45,6 +56,16 @@ pub fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()>
 }
 
 impl<W: Write> Render for Jsonl<W> {
+    fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
+        let at = rfc3339(Place::new(row.end, 0, 1, 6));
+        self.event_line(kind, at, FlowLine::new(row))
+    }
+
+    fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
+        let at = rfc3339(Place::new(at, 0, 1, 6));
+        self.event_line(EventKind::CloseWait, at, FlowLine::before_capture(socket))
+    }
+
     fn row(&mut self, row: &Row) -> io::Result<()> {
         self.line(&FlowLine::new(row))
     }
@@ -98,6 +119,15 @@ struct FlowLine<'a> {
     idle_before_fin_s: Option<f64>,
     #[serde(flatten)]
     owner: Option<OwnerKeys<'a>>,
+}
+
+/// A flow at some moment.
+#[derive(Serialize)]
+struct EventLine<'a> {
+    event: &'static str,
+    at: Option<String>,
+    #[serde(flatten)]
+    flow: FlowLine<'a>,
 }
 
 /// Keys that are there when a socket list was asked.

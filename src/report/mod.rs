@@ -52,8 +52,30 @@ pub enum Owner<'a> {
     Listed(&'a Socket),
 }
 
+/// What happened to a live flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// It has been held in CLOSE-WAIT for long enough to be a finding.
+    CloseWait,
+    /// After all, it was closed or reset.
+    Ended,
+}
+
+impl EventKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            EventKind::CloseWait => "close-wait",
+            EventKind::Ended => "ended",
+        }
+    }
+}
+
 /// Turns rows into bytes.
 pub trait Render {
+    /// Something happened to a live flow, just now: it is written at once.
+    fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()>;
+    /// A socket was in CLOSE-WAIT when a live capture began.
+    fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()>;
     fn row(&mut self, row: &Row) -> io::Result<()>;
     /// A socket in CLOSE-WAIT of which the capture holds no packet.
     fn stuck_before(&mut self, socket: &Socket) -> io::Result<()>;

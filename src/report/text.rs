@@ -12,10 +12,10 @@ use chrono::TimeDelta;
 
 use super::table::{Align, more, write_table};
 use super::units::{Zone, clock_time, count, duration, thousands, zone_name};
-use super::{CaptureTotals, Owner, Render, Row, Totals};
+use super::{CaptureTotals, EventKind, Owner, Render, Row, Totals};
 use crate::decode::Skipped;
 use crate::owner::{Held, Socket};
-use crate::place::Place;
+use crate::place::{Place, Time};
 use crate::tcp::flow::Side;
 use crate::tcp::segment::Endpoint;
 use crate::verdict::local::{Local, LocalBy};
@@ -87,6 +87,37 @@ impl<W: Write> Text<W> {
 }
 
 impl<W: Write> Render for Text<W> {
+    fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
+        let line = Line::new(row);
+        let at = clock_time(Place::new(row.end, 0, 1, 6), self.look.zone, self.look.dates);
+        let style = if kind == EventKind::CloseWait { ALARM } else { CALM };
+        let held = line.held.map_or("?".into(), duration);
+        let what = match (kind, line.verdict) {
+            (EventKind::CloseWait, _) => {
+                format!("held {held} so far, idle {} before", line.idle_text())
+            }
+            (EventKind::Ended, verdict) => format!("{} after {held}", verdict.name()),
+        };
+        let Line { left, right, process, .. } = &line;
+        let name = kind.name();
+        writeln!(
+            self.out,
+            "{at}  {style}{name:<10}{style:#}  {left}  peer {right}  {what}  {process}"
+        )?;
+        self.out.flush()
+    }
+
+    fn event_before(&mut self, socket: &Socket, _: Time) -> io::Result<()> {
+        let name = EventKind::CloseWait.name();
+        let Socket { local, peer, .. } = socket;
+        writeln!(
+            self.out,
+            "before    {ALARM}{name:<10}{ALARM:#}  {local}  peer {peer}  {}",
+            process(socket)
+        )?;
+        self.out.flush()
+    }
+
     fn row(&mut self, row: &Row) -> io::Result<()> {
         let line = Line::new(row);
         self.owners |= !matches!(row.owner, Owner::NotAsked);

@@ -60,6 +60,11 @@ impl CapturePoint {
         }
     }
 
+    /// Without any packet, time passes all the same.
+    pub fn wait_until(&mut self, now: Time) {
+        self.tap.end = self.tap.end.max(now);
+    }
+
     #[inline(always)]
     pub fn take(&mut self, segment: &Segment) {
         self.totals.segments += 1;

@@ -12,7 +12,8 @@ use super::crew::Crew;
 use crate::place::Time;
 use crate::report::Tally;
 use crate::table::{FlowTable, Retired, too_many};
-use crate::tcp::segment::Segment;
+use crate::tcp::flow::Flow;
+use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::{Judgement, Policy, Tap, judge};
 
 /// Enough for many threads to share evenly, and few enough to be filled side by side.
@@ -181,6 +182,11 @@ impl Shards {
             let mut ended = Ended { turn, judged, tally };
             self.evicted += table.evict(which, |flow| ended.judge(flow)) as u64;
         }
+    }
+
+    /// Every flow, between two turns.
+    pub fn flows(&self) -> impl Iterator<Item = (&FlowKey, &Flow)> {
+        self.shards.iter().flat_map(|shard| shard.table.flows())
     }
 
     /// What was counted, and how many flows left memory early.

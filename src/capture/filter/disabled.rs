@@ -2,6 +2,7 @@
 
 use super::WrongFilter;
 use crate::capture::Frame;
+use crate::tcp::segment::Endpoint;
 
 /// Never made.
 pub enum Filter {}
@@ -12,6 +13,10 @@ impl Filter {
     }
 
     pub fn matches(&mut self, _: &Frame) -> bool {
+        match *self {}
+    }
+
+    pub fn matches_between(&mut self, _: Endpoint, _: Endpoint) -> bool {
         match *self {}
     }
 }

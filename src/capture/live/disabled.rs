@@ -1,0 +1,36 @@
+//! Without libpcap: nothing can be captured.
+
+use super::{CannotCapture, Wanted};
+use crate::capture::{About, Error, Next, Source};
+
+/// Never made.
+pub enum Live {}
+
+impl Live {
+    pub fn open(_: &Wanted) -> Result<Live, CannotCapture> {
+        Err(CannotCapture::NotBuiltIn)
+    }
+
+    pub fn name(&self) -> String {
+        match *self {}
+    }
+}
+
+impl Source for Live {
+    fn next(&mut self) -> Result<Next<'_>, Error> {
+        match *self {}
+    }
+
+    fn about(&self) -> &About {
+        match *self {}
+    }
+
+    fn progress(&self) -> (u64, Option<u64>) {
+        match *self {}
+    }
+}
+
+/// Names and descriptions of the interfaces.
+pub fn interfaces() -> Result<Vec<String>, CannotCapture> {
+    Err(CannotCapture::NotBuiltIn)
+}

@@ -1,0 +1,226 @@
+//! With libpcap.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use pcap::{Active, Capture, Device, Savefile};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::{CannotCapture, Wanted, now};
+use crate::capture::{About, Error, Frame, LinkType, Next, Source, Trouble};
+use crate::place::{Place, Time};
+use crate::printable::printable;
+
+/// How long to wait for packets before time is looked at.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// How often counts of drops and the interfaces' addresses are asked for.
+const REFRESH: Duration = Duration::from_secs(5);
+
+/// One or more interfaces, captured on together.
+pub struct Live {
+    wanted: Wanted,
+    taps: Vec<Tap>,
+    /// Where the search for the next packet begins, so that none is starved.
+    turn: usize,
+    packet: Vec<u8>,
+    frames: u64,
+    until: Option<Instant>,
+    refreshed: Instant,
+    about: About,
+    save: Option<Savefile>,
+}
+
+struct Tap {
+    interface: String,
+    capture: Capture<Active>,
+    link: LinkType,
+    drops: u64,
+}
+
+impl Live {
+    /// Opens all interfaces, and the file to write to.
+    pub fn open(wanted: &Wanted) -> Result<Live, CannotCapture> {
+        let taps: Vec<Tap> = wanted
+            .interfaces
+            .iter()
+            .map(|interface| Tap::open(interface, wanted))
+            .collect::<Result<_, _>>()?;
+        let save = wanted.save.as_ref().map(|path| save(&taps, path)).transpose()?;
+        let mut about = About::default();
+        about.links.extend(taps.iter().map(|tap| tap.link));
+        about.snap_lengths.insert(wanted.snap_len);
+        about.addresses = addresses(&wanted.interfaces);
+        Ok(Live {
+            wanted: wanted.clone(),
+            taps,
+            turn: 0,
+            packet: Vec::new(),
+            frames: 0,
+            until: wanted.duration.map(|duration| Instant::now() + duration),
+            refreshed: Instant::now(),
+            about,
+            save,
+        })
+    }
+
+    /// The interfaces' names.
+    pub fn name(&self) -> String {
+        printable(&self.wanted.interfaces.join(","))
+    }
+
+    fn is_over(&self) -> bool {
+        self.wanted.stop.load(Ordering::Relaxed)
+            || self.wanted.count.is_some_and(|count| self.frames >= count)
+            || self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    /// The time and the tap of a packet, which is then in `self.packet`.
+    fn receive(&mut self) -> Result<Option<(Time, usize, u32)>, Error> {
+        for step in 0..self.taps.len() {
+            let at = (self.turn + step) % self.taps.len();
+            let tap = &mut self.taps[at];
+            match tap.capture.next_packet() {
+                Ok(packet) => {
+                    if let Some(save) = &mut self.save {
+                        save.write(&packet);
+                    }
+                    self.packet.clear();
+                    self.packet.extend_from_slice(packet.data);
+                    let time = packet.header.ts;
+                    let nanos =
+                        i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_usec) * 1_000;
+                    self.turn = at + 1;
+                    return Ok(Some((Time::from_nanos(nanos), at, packet.header.len)));
+                }
+                Err(pcap::Error::TimeoutExpired) => {}
+                Err(error) => {
+                    let (input, error) = (printable(&tap.interface), error.to_string());
+                    return Err(Error { input, trouble: Trouble::Interface(error) });
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for packets, but not for long.
+    fn wait(&self) {
+        let mut fds: Vec<PollFd> = self
+            .taps
+            .iter()
+            .map(|tap| PollFd::from_borrowed_fd(tap.capture.as_fd(), PollFlags::IN))
+            .collect();
+        // A signal ends it early, which is as good.
+        let _ = poll(&mut fds, Some(&PATIENCE));
+    }
+
+    fn refresh(&mut self) {
+        if self.refreshed.elapsed() < REFRESH {
+            return;
+        }
+        self.refreshed = Instant::now();
+        self.about.addresses.extend(addresses(&self.wanted.interfaces));
+        self.count_drops();
+    }
+
+    fn count_drops(&mut self) {
+        for tap in &mut self.taps {
+            if let Ok(stats) = tap.capture.stats() {
+                tap.drops = u64::from(stats.dropped) + u64::from(stats.if_dropped);
+            }
+        }
+        self.about.drops = self.taps.iter().map(|tap| tap.drops).sum();
+    }
+}
+
+impl Source for Live {
+    fn next(&mut self) -> Result<Next<'_>, Error> {
+        if self.is_over() {
+            self.count_drops();
+            if let Some(save) = &mut self.save {
+                // What cannot be written now is said when the file is read.
+                let _ = save.flush();
+            }
+            return Ok(Next::End);
+        }
+        let Some((time, tap, original_len)) = self.receive()? else {
+            self.wait();
+            self.refresh();
+            return Ok(Next::Idle(now()));
+        };
+        self.frames += 1;
+        Ok(Next::Frame(Frame {
+            place: Place::new(time, 0, self.frames, 6),
+            interface: tap as u32,
+            link: self.taps[tap].link,
+            original_len,
+            direction: None,
+            data: &self.packet,
+        }))
+    }
+
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn progress(&self) -> (u64, Option<u64>) {
+        (0, None)
+    }
+}
+
+impl Tap {
+    fn open(interface: &str, wanted: &Wanted) -> Result<Tap, CannotCapture> {
+        let wrong = |error: pcap::Error| {
+            let interface = printable(interface);
+            CannotCapture::Interface { interface, error: error.to_string() }
+        };
+        let mut capture = Capture::from_device(interface)
+            .map_err(wrong)?
+            .snaplen(i32::try_from(wanted.snap_len).unwrap_or(i32::MAX))
+            .buffer_size(i32::try_from(wanted.buffer).unwrap_or(i32::MAX))
+            .promisc(wanted.promiscuous && interface != "any")
+            .timeout(100)
+            .open()
+            .map_err(wrong)?;
+        capture.filter(&wanted.filter, true).map_err(wrong)?;
+        let link = LinkType(capture.get_datalink().0 as u16);
+        let capture = capture.setnonblock().map_err(wrong)?;
+        Ok(Tap { interface: interface.into(), capture, link, drops: 0 })
+    }
+}
+
+fn save(taps: &[Tap], path: &std::path::Path) -> Result<Savefile, CannotCapture> {
+    let Some((first, others)) = taps.split_first() else {
+        return Err(CannotCapture::SaveMixed);
+    };
+    if others.iter().any(|tap| tap.link != first.link) {
+        return Err(CannotCapture::SaveMixed);
+    }
+    let failed =
+        |error: pcap::Error| CannotCapture::Save { path: path.into(), error: error.to_string() };
+    first.capture.savefile(path).map_err(failed)
+}
+
+/// The addresses of these interfaces, so far as they can be told.
+fn addresses(interfaces: &[String]) -> BTreeSet<IpAddr> {
+    let all = interfaces.iter().any(|name| name == "any");
+    let devices = Device::list().unwrap_or_default().into_iter();
+    let ours = devices.filter(|device| all || interfaces.contains(&device.name));
+    ours.flat_map(|device| device.addresses).map(|address| address.addr).collect()
+}
+
+/// Names and descriptions of the interfaces.
+pub fn interfaces() -> Result<Vec<String>, CannotCapture> {
+    let listed = Device::list().map_err(|error| CannotCapture::Interface {
+        interface: "interfaces".into(),
+        error: error.to_string(),
+    })?;
+    let line = |(number, device): (usize, Device)| {
+        let about = device.desc.map_or(String::new(), |about| format!(" ({about})"));
+        printable(&format!("{}.{}{about}", number + 1, device.name))
+    };
+    Ok(listed.into_iter().enumerate().map(line).collect())
+}

@@ -1,0 +1,70 @@
+//! Packets as they pass an interface, through libpcap.
+
+#[cfg(not(feature = "libpcap"))]
+mod disabled;
+#[cfg(feature = "libpcap")]
+mod enabled;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+#[cfg(not(feature = "libpcap"))]
+pub use disabled::{Live, interfaces};
+#[cfg(feature = "libpcap")]
+pub use enabled::{Live, interfaces};
+
+use crate::place::Time;
+
+/// What to capture.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// As tcpdump names them; `any` is all of them.
+    pub interfaces: Vec<String>,
+    /// In tcpdump's language; empty for all packets.
+    pub filter: String,
+    /// Octets of each packet.
+    pub snap_len: u32,
+    /// Octets of the ring that the kernel fills.
+    pub buffer: u32,
+    pub promiscuous: bool,
+    /// End after so many packets.
+    pub count: Option<u64>,
+    /// End after so long.
+    pub duration: Option<Duration>,
+    /// End when this is set.
+    pub stop: Arc<AtomicBool>,
+    /// Keep what was seen.
+    pub save: Option<PathBuf>,
+}
+
+/// Why nothing can be captured.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotCapture {
+    #[error("{interface}: {error}{}", remedy(error))]
+    Interface { interface: String, error: String },
+    #[error("{}: cannot be written: {error}", path.display())]
+    Save { path: PathBuf, error: String },
+    #[error("several interfaces with different link types cannot be kept in one file (-w)")]
+    SaveMixed,
+    #[error("this closewait was built without libpcap: tcpdump -i any -U -w - | closewait -")]
+    NotBuiltIn,
+}
+
+/// The clock that libpcap takes packets' times from, too.
+pub fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::from_nanos(i128::try_from(since.as_nanos()).unwrap_or(i128::MAX))
+}
+
+/// What to do about libpcap's error.
+fn remedy(error: &str) -> &'static str {
+    if error.contains("permission") || error.contains("not permitted") {
+        " (run as root, or once: setcap cap_net_raw=ep closewait)"
+    } else if error.contains("No such device") {
+        " (closewait live -D lists the interfaces)"
+    } else {
+        ""
+    }
+}

@@ -1,0 +1,123 @@
+//! Who watches live flows: says when one is stuck, and when that ends after all.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::Vigil;
+use super::shards::Judged;
+use crate::owner::SocketList;
+use crate::place::Time;
+use crate::report::EventKind;
+use crate::table::Retired;
+use crate::tcp::flow::{Ending, Flow, Side};
+use crate::tcp::segment::FlowKey;
+use crate::tcp::state::State;
+use crate::verdict::local::Local;
+use crate::verdict::{Policy, Tap, judge};
+
+/// How often flows are looked at.
+const EVERY_NS: i64 = 500_000_000;
+
+/// Remembers what was said.
+pub struct Sentry {
+    vigil: Vigil,
+    looked: Time,
+    /// By the place of their first packet. True if it was announced, false if the kernel knew better.
+    known: BTreeMap<u64, bool>,
+}
+
+/// Something to say.
+pub struct Event {
+    pub kind: EventKind,
+    pub judged: Judged,
+    sockets: Option<Rc<SocketList>>,
+}
+
+impl Event {
+    pub fn owner(&self) -> Option<&SocketList> {
+        self.sockets.as_deref()
+    }
+}
+
+impl Sentry {
+    pub fn new(vigil: Vigil) -> Sentry {
+        Sentry { vigil, looked: Time::UNKNOWN, known: BTreeMap::new() }
+    }
+
+    /// The kernel's list, if it may be seen.
+    pub fn ask(&mut self) -> Option<SocketList> {
+        (self.vigil.kernel)()
+    }
+
+    /// Is it time to look again?
+    pub fn is_due(&mut self, now: Time) -> bool {
+        let due = now.since(self.looked).is_none_or(|ns| ns >= EVERY_NS);
+        if due {
+            self.looked = now;
+        }
+        due
+    }
+
+    /// What has happened since the last look, in the order of first packets.
+    pub fn look<'a>(
+        &mut self,
+        flows: impl Iterator<Item = (&'a FlowKey, &'a Flow)>,
+        policy: &Policy,
+        tap: &Tap,
+    ) -> Vec<Event> {
+        let mut events = Vec::new();
+        let mut suspects = Vec::new();
+        for (key, flow) in flows {
+            let known = self.known.get(&flow.first.order()).copied();
+            let half_closed = matches!(flow.ending(), Ending::HalfClosed(_));
+            if half_closed == known.is_some() {
+                continue;
+            }
+            let judgement = judge(key, flow, policy, tap);
+            let retired = Retired { key: *key, flow: flow.clone() };
+            let judged = Judged { retired, judgement, end: tap.end };
+            if half_closed && judged.judgement.finding {
+                suspects.push(judged);
+            } else if let Some(announced) = known {
+                self.known.remove(&flow.first.order());
+                if announced {
+                    events.push(Event { kind: EventKind::Ended, judged, sockets: None });
+                }
+            }
+        }
+        self.confirm(suspects, &mut events);
+        events.sort_by_key(|event| event.judged.retired.flow.first.order());
+        events
+    }
+
+    /// Asks the kernel about suspects. It has the last word about sockets of this host.
+    fn confirm(&mut self, suspects: Vec<Judged>, events: &mut Vec<Event>) {
+        if suspects.is_empty() {
+            return;
+        }
+        let sockets = self.ask().map(Rc::new);
+        for mut judged in suspects {
+            let word = sockets.as_ref().and_then(|sockets| word(&judged, sockets));
+            let announce = word != Some(false);
+            self.known.insert(judged.retired.flow.first.order(), announce);
+            if word == Some(true) {
+                judged.judgement.doubts.clear();
+            }
+            if announce {
+                let sockets = sockets.clone();
+                events.push(Event { kind: EventKind::CloseWait, judged, sockets });
+            }
+        }
+    }
+}
+
+/// Is the holder's socket in CLOSE-WAIT? `None` where it may be another host's.
+fn word(judged: &Judged, sockets: &SocketList) -> Option<bool> {
+    let holder: Side = judged.judgement.holder?;
+    let end = |side| judged.retired.key.endpoint(judged.retired.flow.end(side));
+    match sockets.find(end(holder), end(holder.other())) {
+        Some(socket) => Some(socket.state == State::CloseWait),
+        None if judged.judgement.local == Local::Side(holder) => Some(false),
+        None => None,
+    }
+}

@@ -1,0 +1,258 @@
+//! `closewait live` on the loopback interface, held against what this process does.
+//!
+//! Its connections are this process's own, so what the kernel should say of them is known.
+#![cfg(feature = "libpcap")]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use common::{Scratch, command, skip, text};
+use serde_json::Value;
+
+/// A server whose clients are left behind.
+struct Server(TcpListener);
+
+impl Server {
+    fn new() -> Server {
+        Server(TcpListener::bind("127.0.0.1:0").expect("a port"))
+    }
+
+    fn port(&self) -> u16 {
+        self.0.local_addr().expect("an address").port()
+    }
+
+    /// A client that has been answered, and the server's side of it.
+    fn connected(&self) -> (TcpStream, TcpStream) {
+        let mut client =
+            TcpStream::connect(self.0.local_addr().expect("an address")).expect("a client");
+        let (mut served, _) = self.0.accept().expect("a client");
+        let mut octet = [0];
+        client.write_all(b"q").expect("an open connection");
+        served.read_exact(&mut octet).expect("an open connection");
+        served.write_all(b"a").expect("an open connection");
+        client.read_exact(&mut octet).expect("an open connection");
+        (client, served)
+    }
+
+    /// A client whose server has closed.
+    fn left_behind(&self) -> TcpStream {
+        self.connected().0
+    }
+}
+
+/// `closewait live` while it runs.
+struct Watcher {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Watcher {
+    /// Starts it and waits until it listens.
+    fn start(port: u16, more: &[&str]) -> Watcher {
+        let expression = format!("port {port}");
+        let arguments = ["live", "-i", "lo", "--min-hold", "500ms", "--format", "jsonl"];
+        let mut child = command(&[&arguments[..], more, &["--", &expression]].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let mut said = BufReader::new(child.stderr.take().expect("piped"));
+        let mut line = String::new();
+        said.read_line(&mut line).expect("a line");
+        assert!(line.contains("listening on lo"), "{line}");
+        let lines = BufReader::new(child.stdout.take().expect("piped"));
+        Watcher { child, lines }
+    }
+
+    fn line(&mut self) -> Value {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).expect("a line");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+    }
+
+    /// Interrupts it. The rest of its lines, and its exit status.
+    fn stop(mut self) -> (Vec<Value>, Option<i32>) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
+        let rest = (&mut self.lines).lines().map(|line| line.expect("a line"));
+        let rest = rest.map(|line| serde_json::from_str(&line).expect("JSON")).collect();
+        (rest, self.child.wait().expect("it ends").code())
+    }
+}
+
+fn is_root() -> bool {
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    if !root {
+        skip("root");
+    }
+    root
+}
+
+fn port_of(value: &Value) -> u64 {
+    let holder = value["holder"].as_str().expect("a holder");
+    value[holder]["port"].as_u64().expect("a port")
+}
+
+#[test]
+fn each_stuck_connection_is_told_with_its_process_and_descriptor() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let before = server.left_behind();
+    let mut watcher = Watcher::start(server.port(), &[]);
+    let early = watcher.line();
+    let port = |stream: &TcpStream| u64::from(stream.local_addr().expect("an address").port());
+    assert_eq!((&early["event"], &early["before_capture"]), (&"close-wait".into(), &true.into()));
+    assert_eq!(early["a"]["port"], port(&before), "no other port is looked at");
+
+    let mut held: Vec<TcpStream> = (0..3).map(|_| server.left_behind()).collect();
+    let open = server.connected();
+    for client in &held {
+        let event = watcher.line();
+        assert_eq!(event["event"], "close-wait", "{event}");
+        assert_eq!(port_of(&event), port(client), "in the order of first packets");
+        assert_eq!(event["process"]["pid"], std::process::id(), "{event}");
+        assert_eq!(event["process"]["fd"], client.as_raw_fd());
+        assert_eq!(event["kernel"]["state"], "CLOSE-WAIT");
+        assert_eq!(
+            (&event["kernel"]["confirmed"], &event["doubts"]),
+            (&true.into(), &Value::Array(vec![]))
+        );
+        assert!(event["held_s"].as_f64() >= Some(0.5), "{event}");
+        assert!(event["at"].as_str().is_some_and(|at| at.ends_with('Z')));
+    }
+    // Closed late, it is told once more.
+    let late = held.remove(0);
+    let late_port = port(&late);
+    drop(late);
+    let event = watcher.line();
+    assert_eq!(
+        (&event["event"], &event["verdict"]),
+        (&"ended".into(), &"closed".into()),
+        "{event}"
+    );
+    assert!([&event["a"]["port"], &event["b"]["port"]].contains(&&late_port.into()), "{event}");
+
+    let (report, status) = watcher.stop();
+    assert_eq!(status, Some(1));
+    let summary = report.last().expect("a summary");
+    assert_eq!(summary["type"], "summary");
+    // The one before the capture may have acknowledged late.
+    assert!(summary["verdicts"]["open"].as_u64() >= Some(1), "{summary}");
+    assert_eq!(summary["captures"][0]["drops"], 0);
+    let leaks: Vec<u64> = report
+        .iter()
+        .filter(|line| line["verdict"] == "leak" && line["before_capture"] == false)
+        .map(port_of)
+        .collect();
+    assert_eq!(leaks, held.iter().map(port).collect::<Vec<_>>());
+    let stuck = report.iter().filter(|line| line["before_capture"] == true);
+    assert!(stuck.map(port_of).any(|stuck| stuck == port(&before)));
+    drop(open);
+}
+
+/// What is written can be read again, and says the same.
+#[test]
+fn what_was_seen_is_kept() {
+    if !is_root() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let path = scratch.path().join("seen.pcap");
+    let path = path.to_str().expect("UTF-8");
+    let server = Server::new();
+    let mut watcher = Watcher::start(server.port(), &["-w", path]);
+    let client = server.left_behind();
+    while watcher.line()["before_capture"] == true {}
+    let (report, _) = watcher.stop();
+    let live =
+        report.iter().find(|line| line["verdict"] == "leak" && line["before_capture"] == false);
+    let output = common::closewait(&[path, "--format", "jsonl"]);
+    let read = common::json_lines(&output);
+    let live = live.expect("a leak");
+    assert_eq!((&read[0]["uid"], &read[0]["verdict"]), (&live["uid"], &live["verdict"]));
+    assert_eq!(
+        read.last().expect("a summary")["segments"],
+        report.last().expect("a summary")["segments"]
+    );
+    drop(client);
+}
+
+#[test]
+fn it_ends_by_itself_after_a_count_or_a_time() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let expression = format!("port {}", server.port());
+    let started = Instant::now();
+    let output = common::closewait(&["-i", "lo", "--duration", "300ms", &expression]);
+    let (out, err) = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    assert!(out.contains("no TCP") || out.contains("0 "), "{out}");
+    assert!(started.elapsed() >= Duration::from_millis(300));
+    let watcher = Watcher::start(server.port(), &["-c", "3"]);
+    let both = server.connected();
+    sleep(Duration::from_millis(300));
+    let Watcher { mut child, lines } = watcher;
+    let last = lines.lines().last().expect("a summary").expect("a line");
+    assert!(last.contains("\"packets\":3"), "{last}");
+    assert_eq!(
+        child.wait().expect("it ends").code(),
+        Some(if last.contains("\"findings\":0") { 0 } else { 1 })
+    );
+    drop(both);
+}
+
+#[test]
+fn what_cannot_be_captured_is_said_with_a_remedy() {
+    if !is_root() {
+        return;
+    }
+    let cases: [(&[&str], &str); 3] = [
+        (&["live", "-i", "nosuch0"], "closewait live -D"),
+        (&["live", "-i", "lo", "prot", "80"], "syntax error"),
+        (&["live", "-i", "lo", "-w", "/nosuch/folder/x.pcap"], "cannot be written"),
+    ];
+    for (arguments, remedy) in cases {
+        let output = common::closewait(arguments);
+        let (_, err) = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{err}");
+        assert!(err.contains(remedy) && err.lines().count() == 1, "{err}");
+    }
+    let (out, _) = text(&common::closewait(&["live", "-D"]));
+    assert!(out.lines().any(|line| line.contains("lo")), "{out}");
+}
+
+/// Without permission: one sentence, and what to do.
+#[test]
+fn without_permission_the_remedy_is_said() {
+    if !is_root() {
+        return;
+    }
+    // A copy that the other user can reach.
+    let scratch = Scratch::new();
+    let copy = scratch.path().join("closewait");
+    std::fs::copy(common::BINARY, &copy).expect("room");
+    for path in [scratch.path(), &copy] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(path, mode).expect("ours");
+    }
+    let output = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&copy)
+        .args(["live", "-i", "lo"])
+        .stdin(Stdio::null())
+        .output();
+    let Ok(output) = output else { return skip("setpriv") };
+    let (_, err) = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.contains("setcap cap_net_raw=ep") && err.lines().count() == 1, "{err}");
+}
