@@ -1,5 +1,7 @@
 //! Flags become a plan. The only room that knows clap.
 
+mod live;
+
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -11,8 +13,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
-use crate::capture::live::Wanted;
-use crate::commands::live::{Live, not_stopped};
+use crate::commands::live::Live;
 use crate::commands::read::{Format, Read};
 use crate::commands::sockets::{Narrow, Sockets};
 use crate::endpoints::EndpointSet;
@@ -98,8 +99,8 @@ enum Verb {
     #[command(after_help = EXAMPLES, arg_required_else_help = true)]
     Read(ReadArgs),
     /// Watch an interface: say it when a connection is stuck, and name the process
-    #[command(after_help = LIVE_EXAMPLES)]
-    Live(LiveArgs),
+    #[command(after_help = live::EXAMPLES)]
+    Live(live::LiveArgs),
     /// List what this host holds in CLOSE-WAIT, by process: no capture needed
     #[command(after_help = SOCKET_EXAMPLES)]
     Sockets(SocketsArgs),
@@ -117,18 +118,6 @@ Examples:
 Exit status:
   0  no finding    1  a finding    2  the work could not be done";
 
-const LIVE_EXAMPLES: &str = "\
-Examples:
-  closewait live port 3306                      on all interfaces, until interrupted
-  closewait -i eth0 port 3306                   on one
-  closewait live --duration 10min --format jsonl port 3306
-  closewait live -w seen.pcap port 3306         keeps what was seen
-
-An interrupt (or SIGTERM) prints the report. Capturing takes root, or once: setcap cap_net_raw=ep closewait
-
-Exit status:
-  0  no finding    1  a finding    2  the work could not be done";
-
 const SOCKET_EXAMPLES: &str = "\
 Examples:
   closewait sockets                             every state with its count; who holds CLOSE-WAIT
@@ -138,58 +127,6 @@ Examples:
 
 Exit status:
   0  no socket in CLOSE-WAIT    1  at least one    2  the work could not be done";
-
-#[derive(Args)]
-struct LiveArgs {
-    /// A BPF expression, as in tcpdump
-    #[arg(value_name = "EXPR")]
-    expression: Vec<String>,
-
-    /// An interface to capture on; repeatable
-    #[arg(short = 'i', long = "interface", value_name = "IFACE", default_value = "any")]
-    interface: Vec<String>,
-
-    /// List the interfaces
-    #[arg(short = 'D', long = "list-interfaces")]
-    list: bool,
-
-    /// Octets of each packet: enough for headers and the first of a statement
-    #[arg(short = 's', long = "snapshot-length", value_name = "LEN", default_value = "256")]
-    snap_len: u32,
-
-    /// KiB of the buffer that the kernel fills
-    #[arg(short = 'B', long = "buffer-size", value_name = "KIB", default_value = "8192")]
-    buffer: u32,
-
-    /// Do not put the interface into promiscuous mode
-    #[arg(short = 'p', long = "no-promiscuous-mode")]
-    not_promiscuous: bool,
-
-    /// End after so many packets
-    #[arg(short = 'c', long = "count", value_name = "COUNT")]
-    count: Option<u64>,
-
-    /// End after so long
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    duration: Option<Duration>,
-
-    /// Keep what was seen
-    #[arg(short = 'w', value_name = "FILE")]
-    write: Option<PathBuf>,
-
-    /// The most connections to keep in memory
-    #[arg(long, value_name = "N", default_value_t = MAX_FLOWS)]
-    max_flows: usize,
-
-    #[command(flatten)]
-    judging: JudgingArgs,
-
-    #[command(flatten)]
-    output: OutputArgs,
-
-    #[command(flatten)]
-    times: TimeArgs,
-}
 
 #[derive(Args)]
 struct SocketsArgs {
@@ -427,55 +364,20 @@ impl TimeArgs {
     }
 }
 
-impl LiveArgs {
-    fn live(self) -> Result<Live, String> {
-        let look = self.times.look(&self.output, false);
-        Ok(Live {
-            wanted: Wanted {
-                interfaces: self.interface,
-                filter: self.expression.join(" "),
-                snap_len: self.snap_len,
-                buffer: self.buffer.saturating_mul(1024),
-                promiscuous: !self.not_promiscuous,
-                count: self.count,
-                duration: self.duration,
-                stop: not_stopped(),
-                save: self.write,
-            },
-            plan: Plan {
-                inputs: Vec::new(),
-                filter: None,
-                policy: self.judging.policy(LIVE_MIN_HOLD),
-                all: false,
-                separate: false,
-                sockets: None,
-                max_flows: self.max_flows,
-                // Packets come slower than one thread takes them.
-                threads: NonZeroUsize::MIN,
-            },
-            format: self.output.format(),
-            look,
-            color: self.output.color(),
-            output: self.output.output,
-        })
+/// A name of `ip netns`, a process id, or all of them.
+fn netns(name: Option<&str>) -> Netns {
+    match name {
+        None => Netns::Own,
+        Some("all") => Netns::All,
+        Some(name) => name.parse().map_or_else(|_| Netns::Named(name.into()), Netns::Pid),
     }
 }
-
-/// Shorter than this, a program may just be about to close.
-const LIVE_MIN_HOLD: Duration = Duration::from_secs(5);
 
 impl SocketsArgs {
     fn sockets(self) -> Sockets {
         let peer = (!self.peer.is_empty()).then(|| EndpointSet::union(self.peer));
         Sockets {
-            netns: match self.netns.as_deref() {
-                None => Netns::Own,
-                Some("all") => Netns::All,
-                Some(name) => match name.parse() {
-                    Ok(pid) => Netns::Pid(pid),
-                    Err(_) => Netns::Named(name.into()),
-                },
-            },
+            netns: netns(self.netns.as_deref()),
             narrow: Narrow { states: self.state, peer, ports: self.port, pids: self.pid },
             all: self.all,
             format: self.output.format(),

@@ -34,6 +34,18 @@ impl Progress {
         bar.set_position(done);
     }
 
+    /// A line that stays at the bottom.
+    pub fn say(&mut self, line: String) {
+        if !self.wanted {
+            return;
+        }
+        let bar = self
+            .bar
+            .get_or_insert_with(|| ProgressBar::new_spinner().with_style(style("{spinner} {msg}")));
+        bar.set_message(line);
+        bar.tick();
+    }
+
     /// Takes the bar away, so that something else can be printed.
     pub fn clear(&mut self) {
         if let Some(bar) = self.bar.take() {

@@ -9,6 +9,7 @@ mod shards;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::capture::file::{FileSource, Input};
 use crate::capture::filter::Filter;
@@ -18,11 +19,12 @@ use crate::decode::{Decoder, Skipped};
 use crate::owner::SocketList;
 use crate::place::Time;
 use crate::report::{Overlap, Owner, Render, Row, Totals};
+use crate::table::Retired;
 use crate::tcp::segment::End;
-use crate::verdict::Policy;
+use crate::verdict::{Policy, judge};
 use crew::Crew;
 use point::CapturePoint;
-use sentry::Sentry;
+use sentry::{Sentry, heed};
 use shards::{Judged, Turn};
 
 /// What to read, and how to judge it.
@@ -48,6 +50,10 @@ pub trait Watch {
     fn trouble(&mut self, error: &Error);
     /// So many bytes were read, of so many if that is known.
     fn progress(&mut self, done: u64, all: Option<u64>);
+    /// How a live capture stands.
+    fn status(&mut self, _: &Status) {}
+    /// Something is about to be written.
+    fn make_room(&mut self) {}
 }
 
 /// How a run ended.
@@ -66,6 +72,20 @@ pub struct Vigil {
     /// When it began.
     pub began: Time,
     pub kernel: AskKernel,
+    /// Set by who wants a report of what is, and then goes on.
+    pub report: Arc<AtomicBool>,
+}
+
+/// A live capture at a glance.
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
+    pub packets: u64,
+    pub flows: usize,
+    /// In CLOSE-WAIT for as long as makes a finding.
+    pub stuck: usize,
+    /// How many became so within the last minute.
+    pub stuck_lately: usize,
+    pub drops: u64,
 }
 
 /// Packets between two looks at the progress.
@@ -107,13 +127,14 @@ pub fn live(
 ) -> io::Result<Outcome> {
     Crew::with(plan.threads.get() - 1, |crew| {
         let mut run = Run::new(plan, render, crew);
-        run.begin_live(name, source, vigil)?;
+        run.begin_live(name, source, vigil);
         let mut failed = false;
         if let Err(error) = run.frames(source, watch)? {
             failed = true;
             watch.trouble(&error);
         }
-        run.look(source.about())?;
+        run.look(source.about(), watch)?;
+        watch.make_room();
         run.ask_again();
         let findings = run.finish()?;
         Ok(Outcome { findings, failed })
@@ -161,17 +182,27 @@ impl<'a> Run<'a> {
     }
 
     /// A live capture has one point, and no file.
-    fn begin_live(&mut self, name: String, source: &impl Source, vigil: Vigil) -> io::Result<()> {
+    fn begin_live(&mut self, name: String, source: &impl Source, vigil: Vigil) {
         self.totals.files.push(name);
         let mut point = CapturePoint::new(self.max_flows);
         point.totals.files.push(0);
         point.take_about(source.about());
         self.points.push(point);
-        let began = vigil.began;
         let mut sentry = Sentry::new(vigil);
         self.sockets = sentry.ask();
         self.sentry = Some(sentry);
-        for socket in self.sockets.iter().flat_map(SocketList::stuck_before) {
+    }
+
+    /// At the first look: what was stuck before, but for sockets that became so between the first
+    /// packet and the kernel's answer.
+    fn tell_before(&mut self, began: Time) -> io::Result<()> {
+        let Some(sockets) = &mut self.sockets else { return Ok(()) };
+        for (key, flow) in self.points[self.current].shards.flows() {
+            if flow.first_fin().is_some() {
+                sockets.mark_captured(key.endpoint(End::Lower), key.endpoint(End::Upper));
+            }
+        }
+        for socket in sockets.stuck_before() {
             self.render.event_before(socket, began)?;
         }
         Ok(())
@@ -187,20 +218,67 @@ impl<'a> Run<'a> {
     }
 
     /// Has all flows take in what was seen, and tells what has happened to them.
-    fn look(&mut self, about: &About) -> io::Result<()> {
+    fn look(&mut self, about: &About, watch: &mut dyn Watch) -> io::Result<()> {
         let point = self.point();
         point.take_about(about);
         point.tap.drops = about.drops;
         self.turn(self.current, false)?;
         self.end_turn(self.current)?;
+        if let Some(began) = self.sentry.as_mut().and_then(Sentry::first_look) {
+            watch.make_room();
+            self.tell_before(began)?;
+        }
         let (point, policy) = (&self.points[self.current], &self.policy);
         let Some(sentry) = &mut self.sentry else { return Ok(()) };
         let events = sentry.look(point.shards.flows(), policy, &point.tap);
+        if !events.is_empty() {
+            watch.make_room();
+        }
         for event in &events {
             let row = as_row(&event.judged, &self.totals.files, event.owner());
             self.render.event(event.kind, &row)?;
         }
+        watch.status(&Status {
+            packets: point.totals.packets,
+            flows: point.shards.len(),
+            stuck: sentry.stuck(),
+            stuck_lately: sentry.stuck_lately(point.tap.end),
+            drops: about.drops,
+        });
+        if sentry.is_report_wanted() {
+            watch.make_room();
+            self.report_now()?;
+        }
         Ok(())
+    }
+
+    /// The report as if the capture ended here; nothing ends.
+    fn report_now(&mut self) -> io::Result<()> {
+        let point = &self.points[self.current];
+        let mut totals = self.totals.clone();
+        point.add_to(&mut totals);
+        let mut kept = self.kept.clone();
+        for (key, flow) in point.shards.flows() {
+            let judgement = judge(key, flow, &self.policy, &point.tap);
+            totals.tally.count(&judgement);
+            if judgement.is_notable() {
+                let retired = Retired { key: *key, flow: flow.clone() };
+                kept.push(Judged { retired, judgement, end: point.tap.end });
+            }
+        }
+        kept.sort_by_key(|kept| kept.retired.flow.first.order());
+        let sockets = self.sentry.as_mut().and_then(Sentry::ask);
+        heed(sockets.as_ref(), &mut kept, &mut totals.tally);
+        for judged in &kept {
+            self.render.row(&as_row(judged, &totals.files, sockets.as_ref()))?;
+        }
+        let before = self.sockets.iter().flat_map(SocketList::stuck_before);
+        for socket in before.filter(|socket| sockets.as_ref().is_some_and(|now| now.holds(socket)))
+        {
+            totals.stuck_before += 1;
+            self.render.stuck_before(socket)?;
+        }
+        self.render.end(&totals)
     }
 
     /// Reads one file. The outer error is the output's, the inner one the file's.
@@ -290,7 +368,7 @@ impl<'a> Run<'a> {
                 Err(error) => return Ok(Err(error)),
             }
             if self.sentry.is_some() && self.is_time_to_look() {
-                self.look(source.about())?;
+                self.look(source.about(), watch)?;
             }
             until_progress -= 1;
             if until_progress == 0 {
@@ -393,13 +471,16 @@ impl<'a> Run<'a> {
             let first = kept.retired.flow.first;
             (several.then_some(first.time), first.order())
         });
+        for point in std::mem::take(&mut self.points) {
+            point.add_to(&mut self.totals);
+        }
+        if self.sentry.is_some() {
+            heed(self.sockets.as_ref(), &mut kept, &mut self.totals.tally);
+        }
         for kept in &kept {
             self.row(kept)?;
         }
         self.stuck_before()?;
-        for point in std::mem::take(&mut self.points) {
-            point.add_to(&mut self.totals);
-        }
         self.render.end(&self.totals)?;
         Ok(self.totals.findings())
     }

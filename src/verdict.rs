@@ -85,6 +85,22 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// The holder's kernel has its socket in CLOSE-WAIT.
+    pub fn confirm(self) -> Judgement {
+        Judgement { doubts: Vec::new(), ..self }
+    }
+
+    /// The holder's kernel has it there no more: its FIN was not captured.
+    pub fn deny(self) -> Judgement {
+        Judgement {
+            verdict: Verdict::Unknown(Reason::Lost),
+            finding: false,
+            doubts: Vec::new(),
+            held: None,
+            ..self
+        }
+    }
+
     /// Is it a finding, could it become one, or can it not be told?
     pub fn is_notable(&self) -> bool {
         self.finding

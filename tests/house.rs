@@ -8,6 +8,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     // Arguments and exit status, nothing of packets.
     ("main.rs", &["etherparse", "pcap", "indexmap", "Segment", "Flow"]),
     ("cli.rs", &["etherparse", "pcap::", "indexmap", "Segment", "FlowTable", "std::fs"]),
+    ("cli", &["etherparse", "pcap::", "indexmap", "Segment", "FlowTable", "std::fs"]),
     // Packets and time; nothing above the link type.
     (
         "capture",
@@ -123,7 +124,7 @@ const NOWHERE: &[&str] = &[
 
 /// The only room that may use a crate.
 const ONLY: &[(&str, &[&str])] = &[
-    ("clap", &["cli.rs"]),
+    ("clap", &["cli.rs", "cli"]),
     ("indexmap", &["table.rs"]),
     ("etherparse", &["decode"]),
     ("pcap_parser", &["capture"]),

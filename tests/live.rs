@@ -158,6 +158,62 @@ fn each_stuck_connection_is_told_with_its_process_and_descriptor() {
     drop(open);
 }
 
+/// SIGUSR1 has the report printed, and nothing ends.
+#[test]
+fn a_signal_asks_for_the_report() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let mut watcher = Watcher::start(server.port(), &[]);
+    let first = server.left_behind();
+    assert_eq!(watcher.line()["event"], "close-wait");
+    let pid = watcher.child.id().to_string();
+    assert!(Command::new("kill").args(["-USR1", &pid]).status().expect("kill runs").success());
+    let (leak, summary) = (watcher.line(), watcher.line());
+    assert_eq!((&leak["type"], &leak["verdict"]), (&"flow".into(), &"leak".into()));
+    assert_eq!(leak["kernel"]["confirmed"], true, "{leak}");
+    assert_eq!((&summary["type"], &summary["findings"]), (&"summary".into(), &1.into()));
+    let second = server.left_behind();
+    assert_eq!(watcher.line()["event"], "close-wait", "it goes on");
+    let (report, status) = watcher.stop();
+    assert_eq!((report.len(), status), (3, Some(1)), "{report:?}");
+    drop((first, second));
+}
+
+/// A namespace that nobody else is in has its own loopback interface, and no sockets.
+#[test]
+fn another_namespace_can_be_watched() {
+    if !is_root() {
+        return;
+    }
+    let name = format!("closewait-live-{}", std::process::id());
+    let ip = |arguments: &[&str]| {
+        Command::new("ip").args(arguments).output().is_ok_and(|output| output.status.success())
+    };
+    if !ip(&["netns", "add", &name]) {
+        return skip("netns");
+    }
+    assert!(ip(&["-n", &name, "link", "set", "lo", "up"]));
+    let output = common::closewait(&[
+        "live",
+        "--netns",
+        &name,
+        "-i",
+        "lo",
+        "--duration",
+        "500ms",
+        "--format",
+        "jsonl",
+    ]);
+    assert!(ip(&["netns", "del", &name]));
+    let (out, err) = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    assert!(out.contains("\"packets\":0"), "nothing of this namespace is seen: {out}");
+    let (_, err) = text(&common::closewait(&["live", "--netns", "no-such-namespace"]));
+    assert!(err.contains("no network namespace"), "{err}");
+}
+
 /// What is written can be read again, and says the same.
 #[test]
 fn what_was_seen_is_kept() {

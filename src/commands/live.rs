@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anstream::ColorChoice;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 
 use super::read::{Format, Terminal, ended, renderer};
@@ -14,7 +14,7 @@ use crate::capture::Source as _;
 use crate::capture::filter::Filter;
 use crate::capture::live::{Live as Source, Wanted, interfaces, now};
 
-use crate::owner::kernel::{Netns, snapshot};
+use crate::owner::kernel::{Netns, enter, snapshot};
 use crate::owner::{Socket, SocketList};
 use crate::report::text::Look;
 use crate::run::{AskKernel, Plan, Vigil, live as watch};
@@ -22,6 +22,8 @@ use crate::run::{AskKernel, Plan, Vigil, live as watch};
 /// What `live` was asked for.
 pub struct Live {
     pub wanted: Wanted,
+    /// The namespace to capture in.
+    pub netns: Netns,
     pub plan: Plan,
     pub format: Format,
     pub look: Look,
@@ -48,12 +50,16 @@ fn begin(asked: Live) -> Result<Exit, String> {
             .and_then(|_| flag::register(signal, Arc::clone(stop)))
             .map_err(|error| format!("signals cannot be handled: {error}"))?;
     }
+    enter(&asked.netns).map_err(|error| error.to_string())?;
     let mut source = Source::open(&asked.wanted).map_err(|error| error.to_string())?;
     let out = output(asked.output.as_deref(), asked.color, &[])?;
     let mut render = renderer(asked.format, out, asked.look);
     let name = source.name();
     eprintln!("closewait: listening on {name}, snap length {}", asked.wanted.snap_len);
-    let vigil = Vigil { began: now(), kernel: kernel(&asked.wanted, &source)? };
+    let report = Arc::new(AtomicBool::new(false));
+    flag::register(SIGUSR1, Arc::clone(&report))
+        .map_err(|error| format!("signals cannot be handled: {error}"))?;
+    let vigil = Vigil { began: now(), kernel: kernel(&asked.wanted, &source)?, report };
     let mut terminal = Terminal::new(io::stderr().is_terminal());
     let result = watch(asked.plan, name, &mut source, vigil, render.as_mut(), &mut terminal);
     Ok(ended(result, terminal))

@@ -12,7 +12,8 @@ use crate::report::Render;
 use crate::report::csv::Csv;
 use crate::report::jsonl::Jsonl;
 use crate::report::text::{Look, Text};
-use crate::run::{Outcome, Plan, Watch, run};
+use crate::report::units::thousands;
+use crate::run::{Outcome, Plan, Status, Watch, run};
 
 /// What `read` was asked for.
 pub struct Read {
@@ -91,5 +92,17 @@ impl Watch for Terminal {
 
     fn progress(&mut self, done: u64, all: Option<u64>) {
         self.progress.at(done, all);
+    }
+
+    fn status(&mut self, status: &Status) {
+        let Status { packets, flows, stuck, stuck_lately, drops } = status;
+        self.progress.say(format!(
+            "{} packets, {flows} connections, {stuck} in CLOSE-WAIT (+{stuck_lately} in a minute), {drops} dropped",
+            thousands(*packets)
+        ));
+    }
+
+    fn make_room(&mut self) {
+        self.progress.clear();
     }
 }

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use procfs::net::{TcpNetEntries, TcpNetEntry, TcpState};
@@ -175,6 +176,23 @@ fn read_lists(folder: &str) -> Result<Vec<TcpNetEntry>, NoList> {
         }
     }
     Ok(entries)
+}
+
+/// Moves the calling thread into a network namespace, for good.
+pub fn enter(netns: &Netns) -> Result<(), NoList> {
+    let path = match netns {
+        Netns::Own | Netns::All => return Ok(()),
+        Netns::Named(name) => Path::new(NAMED).join(name),
+        Netns::Pid(pid) => PathBuf::from(format!("/proc/{pid}/ns/net")),
+    };
+    let namespace = File::open(&path).map_err(|error| match (error.kind(), netns) {
+        (io::ErrorKind::NotFound, Netns::Named(name)) => NoList::NoNamespace(printable(name)),
+        (io::ErrorKind::NotFound, Netns::Pid(pid)) => NoList::NoProcess(*pid),
+        _ => NoList::Unreadable { what: path.display().to_string(), error },
+    })?;
+    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).map_err(
+        |error| NoList::Unreadable { what: path.display().to_string(), error: error.into() },
+    )
 }
 
 /// Reads the lists in a thread that has entered the namespace, so that nothing else moves.

@@ -97,12 +97,19 @@ impl SocketList {
         self.sockets.get(*self.by_ends.get(&(local, peer))?)
     }
 
+    fn is_stuck(&self, local: Endpoint, peer: Endpoint) -> bool {
+        self.find(local, peer).is_some_and(|socket| socket.state == State::CloseWait)
+    }
+
+    /// Is this socket, of another list, in CLOSE-WAIT here, too?
+    pub fn holds(&self, socket: &Socket) -> bool {
+        self.is_stuck(socket.local, socket.peer)
+    }
+
     /// Becomes a later list of the same host. Only what stood in CLOSE-WAIT in both can have been
     /// stuck before a capture that began with the first.
     pub fn renew(&mut self, later: SocketList) {
-        let stuck = |ends: &(Endpoint, Endpoint)| {
-            self.find(ends.0, ends.1).is_some_and(|socket| socket.state == State::CloseWait)
-        };
+        let stuck = |ends: &(Endpoint, Endpoint)| self.is_stuck(ends.0, ends.1);
         let seen = |ends: &(Endpoint, Endpoint)| {
             self.by_ends.get(ends).is_some_and(|index| self.captured.contains(index))
         };

@@ -157,6 +157,13 @@ impl Tally {
         }
     }
 
+    /// Takes back what was counted of a verdict that is no [`Verdict::Unknown`].
+    pub fn uncount(&mut self, judgement: &Judgement) {
+        self.flows -= 1;
+        self.findings -= u64::from(judgement.finding);
+        self.verdicts[judgement.verdict.index()] -= 1;
+    }
+
     pub fn of(&self, verdict: Verdict) -> u64 {
         self.verdicts[verdict.index()]
     }

@@ -155,7 +155,12 @@ impl<W: Write> Render for Text<W> {
         }
         self.rest(totals)?;
         self.limits(totals)?;
-        self.out.flush()
+        self.out.flush()?;
+        // A live capture can be reported again.
+        self.findings.clear();
+        self.others.clear();
+        self.before.clear();
+        Ok(())
     }
 }
 

@@ -73,9 +73,9 @@ impl CapturePoint {
         self.shards.put(segment);
     }
 
-    /// Adds what was counted to `totals`.
-    pub fn add_to(self, totals: &mut Totals) {
-        let (tally, evicted) = self.shards.into_counts();
+    /// Adds what was counted so far to `totals`, but for the flows that are still there.
+    pub fn add_to(&self, totals: &mut Totals) {
+        let (tally, evicted) = self.shards.counts();
         totals.tally += tally;
         totals.evicted += evicted;
         totals.packets += self.totals.packets;
@@ -85,7 +85,7 @@ impl CapturePoint {
             truncated: self.tap.truncated,
             bare_acks: self.tap.bare_acks,
             empty_segments: self.tap.empty_segments,
-            ..self.totals
+            ..self.totals.clone()
         });
     }
 }

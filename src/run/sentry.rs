@@ -1,19 +1,20 @@
 //! Who watches live flows: says when one is stuck, and when that ends after all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 use super::Vigil;
 use super::shards::Judged;
 use crate::owner::SocketList;
 use crate::place::Time;
-use crate::report::EventKind;
+use crate::report::{EventKind, Tally};
 use crate::table::Retired;
 use crate::tcp::flow::{Ending, Flow, Side};
 use crate::tcp::segment::FlowKey;
 use crate::tcp::state::State;
 use crate::verdict::local::Local;
-use crate::verdict::{Policy, Tap, judge};
+use crate::verdict::{Policy, Tap, Verdict, judge};
 
 /// How often flows are looked at.
 const EVERY_NS: i64 = 500_000_000;
@@ -21,10 +22,16 @@ const EVERY_NS: i64 = 500_000_000;
 /// Remembers what was said.
 pub struct Sentry {
     vigil: Vigil,
+    has_looked: bool,
     looked: Time,
     /// By the place of their first packet. True if it was announced, false if the kernel knew better.
     known: BTreeMap<u64, bool>,
+    /// When the last were announced.
+    lately: VecDeque<Time>,
 }
+
+/// How long "lately" is.
+const LATELY_NS: i64 = 60_000_000_000;
 
 /// Something to say.
 pub struct Event {
@@ -41,7 +48,13 @@ impl Event {
 
 impl Sentry {
     pub fn new(vigil: Vigil) -> Sentry {
-        Sentry { vigil, looked: Time::UNKNOWN, known: BTreeMap::new() }
+        Sentry {
+            vigil,
+            has_looked: false,
+            looked: Time::UNKNOWN,
+            known: BTreeMap::new(),
+            lately: VecDeque::new(),
+        }
     }
 
     /// The kernel's list, if it may be seen.
@@ -49,13 +62,37 @@ impl Sentry {
         (self.vigil.kernel)()
     }
 
+    /// When the capture began, if this is the first look.
+    pub fn first_look(&mut self) -> Option<Time> {
+        (!std::mem::replace(&mut self.has_looked, true)).then_some(self.vigil.began)
+    }
+
     /// Is it time to look again?
     pub fn is_due(&mut self, now: Time) -> bool {
-        let due = now.since(self.looked).is_none_or(|ns| ns >= EVERY_NS);
+        let last = self.looked.max(self.vigil.began);
+        let due = now.since(last).is_some_and(|ns| ns >= EVERY_NS);
         if due {
             self.looked = now;
         }
         due
+    }
+
+    /// Flows that are stuck now.
+    pub fn stuck(&self) -> usize {
+        self.known.values().filter(|announced| **announced).count()
+    }
+
+    /// How many became so within the last minute.
+    pub fn stuck_lately(&mut self, now: Time) -> usize {
+        while self.lately.front().is_some_and(|at| now.since(*at) >= Some(LATELY_NS)) {
+            self.lately.pop_front();
+        }
+        self.lately.len()
+    }
+
+    /// Somebody wants a report.
+    pub fn is_report_wanted(&self) -> bool {
+        self.vigil.report.swap(false, Ordering::Relaxed)
     }
 
     /// What has happened since the last look, in the order of first packets.
@@ -101,12 +138,30 @@ impl Sentry {
             let announce = word != Some(false);
             self.known.insert(judged.retired.flow.first.order(), announce);
             if word == Some(true) {
-                judged.judgement.doubts.clear();
+                judged.judgement = judged.judgement.confirm();
             }
             if announce {
+                self.lately.push_back(judged.end);
                 let sockets = sockets.clone();
                 events.push(Event { kind: EventKind::CloseWait, judged, sockets });
             }
+        }
+    }
+}
+
+/// The kernel has the last word about findings at this host: it confirms them, or knows of a FIN that
+/// was not captured.
+pub fn heed(sockets: Option<&SocketList>, findings: &mut [Judged], tally: &mut Tally) {
+    let Some(sockets) = sockets else { return };
+    for judged in findings.iter_mut().filter(|judged| judged.judgement.verdict == Verdict::Leak) {
+        match word(judged, sockets) {
+            Some(true) => judged.judgement = judged.judgement.clone().confirm(),
+            Some(false) => {
+                tally.uncount(&judged.judgement);
+                judged.judgement = judged.judgement.clone().deny();
+                tally.count(&judged.judgement);
+            }
+            None => {}
         }
     }
 }

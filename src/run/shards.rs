@@ -27,6 +27,7 @@ const TURN: usize = 262_144;
 const FIRST_TURN: usize = 16_384;
 
 /// A flow that has left its table, judged.
+#[derive(Clone)]
 pub struct Judged {
     pub retired: Retired,
     pub judgement: Judgement,
@@ -184,15 +185,20 @@ impl Shards {
         }
     }
 
+    /// How many flows there are, between two turns.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.table.len()).sum()
+    }
+
+    /// What was counted so far of flows that have left, and how many left memory early.
+    pub fn counts(&self) -> (Tally, u64) {
+        let mut tally = Tally::default();
+        self.shards.iter().for_each(|shard| tally += shard.tally.clone());
+        (tally, self.evicted)
+    }
+
     /// Every flow, between two turns.
     pub fn flows(&self) -> impl Iterator<Item = (&FlowKey, &Flow)> {
         self.shards.iter().flat_map(|shard| shard.table.flows())
-    }
-
-    /// What was counted, and how many flows left memory early.
-    pub fn into_counts(self) -> (Tally, u64) {
-        let mut tally = Tally::default();
-        self.shards.into_iter().for_each(|shard| tally += shard.tally);
-        (tally, self.evicted)
     }
 }

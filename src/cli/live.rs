@@ -1,0 +1,124 @@
+//! The flags of `closewait live`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{JudgingArgs, OutputArgs, TimeArgs, duration, netns};
+use crate::capture::live::Wanted;
+use crate::commands::live::{Live, not_stopped};
+use crate::owner::kernel::Netns;
+use crate::run::Plan;
+use crate::table::MAX_FLOWS;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  closewait live port 3306                      on all interfaces, until interrupted
+  closewait -i eth0 port 3306                   on one
+  closewait live --duration 10min --format jsonl port 3306
+  closewait live -w seen.pcap port 3306         keeps what was seen
+
+An interrupt (or SIGTERM) prints the report. Capturing takes root, or once: setcap cap_net_raw=ep closewait
+
+Exit status:
+  0  no finding    1  a finding    2  the work could not be done";
+
+#[derive(Args)]
+pub struct LiveArgs {
+    /// A BPF expression, as in tcpdump
+    #[arg(value_name = "EXPR")]
+    expression: Vec<String>,
+
+    /// An interface to capture on; repeatable
+    #[arg(short = 'i', long = "interface", value_name = "IFACE", default_value = "any")]
+    interface: Vec<String>,
+
+    /// List the interfaces
+    #[arg(short = 'D', long = "list-interfaces")]
+    pub list: bool,
+
+    /// Octets of each packet: enough for headers and the first of a statement
+    #[arg(short = 's', long = "snapshot-length", value_name = "LEN", default_value = "256")]
+    snap_len: u32,
+
+    /// KiB of the buffer that the kernel fills
+    #[arg(short = 'B', long = "buffer-size", value_name = "KIB", default_value = "8192")]
+    buffer: u32,
+
+    /// Do not put the interface into promiscuous mode
+    #[arg(short = 'p', long = "no-promiscuous-mode")]
+    not_promiscuous: bool,
+
+    /// End after so many packets
+    #[arg(short = 'c', long = "count", value_name = "COUNT")]
+    count: Option<u64>,
+
+    /// End after so long
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    duration: Option<Duration>,
+
+    /// Keep what was seen
+    #[arg(short = 'w', value_name = "FILE")]
+    write: Option<PathBuf>,
+
+    /// Capture in a network namespace: a name of ip netns, or a process id (a container's)
+    #[arg(long, value_name = "NAME|PID")]
+    netns: Option<String>,
+
+    /// The most connections to keep in memory
+    #[arg(long, value_name = "N", default_value_t = MAX_FLOWS)]
+    max_flows: usize,
+
+    #[command(flatten)]
+    judging: JudgingArgs,
+
+    #[command(flatten)]
+    output: OutputArgs,
+
+    #[command(flatten)]
+    times: TimeArgs,
+}
+
+/// Shorter than this, a program may just be about to close.
+const MIN_HOLD: Duration = Duration::from_secs(5);
+
+impl LiveArgs {
+    pub fn live(self) -> Result<Live, String> {
+        let look = self.times.look(&self.output, false);
+        let netns = netns(self.netns.as_deref());
+        if netns == Netns::All {
+            return Err("--netns: capture in one namespace at a time".into());
+        }
+        Ok(Live {
+            wanted: Wanted {
+                interfaces: self.interface,
+                filter: self.expression.join(" "),
+                snap_len: self.snap_len,
+                buffer: self.buffer.saturating_mul(1024),
+                promiscuous: !self.not_promiscuous,
+                count: self.count,
+                duration: self.duration,
+                stop: not_stopped(),
+                save: self.write,
+            },
+            netns,
+            plan: Plan {
+                inputs: Vec::new(),
+                filter: None,
+                policy: self.judging.policy(MIN_HOLD),
+                all: false,
+                separate: false,
+                sockets: None,
+                max_flows: self.max_flows,
+                // Packets come slower than one thread takes them.
+                threads: NonZeroUsize::MIN,
+            },
+            format: self.output.format(),
+            look,
+            color: self.output.color(),
+            output: self.output.output,
+        })
+    }
+}
