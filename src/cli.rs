@@ -113,6 +113,7 @@ Examples:
   closewait -r incident.pcap port 3306          only packets that match a BPF expression
   closewait incident.pcap -- port 3306          the same
   tcpdump -r big.pcap -w - port 3306 | closewait -
+  closewait live port 3306                      as it happens, with the process (closewait live --help)
   closewait --format jsonl --all x.pcap | jq 'select(.verdict==\"leak\")'
 
 Exit status:

@@ -14,7 +14,7 @@
 //! | [`cli`] | flags become a [`run::Plan`]; the only room that knows clap |
 //! | [`commands`] | outputs, warnings and exit status of each command |
 //! | [`run`] | the one loop: frame, segment, table, verdict, report; the flow tables work in shards, on all cores |
-//! | [`capture`] | where packets and time come from: pcap and pcapng files, standard input |
+//! | [`capture`] | where packets and time come from: pcap and pcapng files, standard input, interfaces |
 //! | [`decode`] | a frame becomes a segment, or a counted reason why not |
 //! | [`tcp`] | RFC 9293 for an observer: sequence numbers, the facts of each direction, figure 5 |
 //! | [`table`] | all flows of a capture, and which connection of a 4-tuple a segment belongs to |

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use chrono::DateTime;
+use closewait::owner::saved;
+use closewait::tcp::segment::Endpoint;
 use serde_json::Value;
 
 #[test]
@@ -34,9 +36,15 @@ fn a_fresh_run_agrees_with_the_kernel() {
     if client.exists() {
         run.env("CLIENT", client);
     }
+    if cfg!(feature = "libpcap") {
+        run.env("CLOSEWAIT", common::BINARY);
+    }
     let output = run.output().expect("the script runs");
     assert!(output.status.success(), "{}", common::text(&output).1);
     check(scratch.path());
+    if cfg!(feature = "libpcap") {
+        a_live_watch_says_the_same(&Run::read(scratch.path()));
+    }
 }
 
 /// What a fresh run needs and this machine has not.
@@ -402,6 +410,33 @@ fn flags_alone_are_enough(run: &Run) {
 
 /// On the database's host every packet is there twice, on a bridge and on its port. Of the service
 /// one sees only what arrived; of itself everything.
+/// Its findings are the kernel's list, each with the process and the descriptor that `ss` names.
+fn a_live_watch_says_the_same(run: &Run) {
+    let text = fs::read_to_string(run.folder.join("live.jsonl")).expect("live.jsonl");
+    let lines: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("whole lines")).collect();
+    let (events, mut flows): (Vec<Value>, Vec<Value>) =
+        lines.into_iter().partition(|line| line["type"] == "event");
+    let summary = flows.pop().expect("a summary");
+    assert_eq!(summary["captures"][0]["drops"], 0, "{summary}");
+    let report = Report { flows, summary };
+    assert_same("live", &report.found(), &run.leaks());
+    let listed = saved::read(&run.folder.join("kernel.txt")).expect("the list of ss");
+    let endpoint = |end: SocketAddr| Endpoint { ip: end.ip(), port: end.port() };
+    for flow in report.findings() {
+        let (local, peer) = holder_first(flow);
+        let socket = listed.find(endpoint(local), endpoint(peer)).expect("in the kernel's list");
+        let holder = socket.holders.first().expect("a process holds it");
+        assert_eq!(flow["process"]["pid"], holder.pid, "{flow}");
+        assert_eq!(flow["process"]["fd"], holder.fd, "{flow}");
+        assert_eq!(flow["kernel"]["confirmed"], true, "{flow}");
+        assert_eq!(flow["doubts"], Value::Array(Vec::new()), "{flow}");
+    }
+    let told = events.iter().filter(|event| event["event"] == "close-wait").map(holder_first);
+    let told: BTreeSet<Pair> = told.collect();
+    assert!(told.is_superset(&run.leaks()), "each leak was told as it happened");
+}
+
 fn the_other_host_sees_the_same(run: &Run) {
     let clients = [&APP[..], &[DYING]].concat();
     let report = run.report(&["db-any.pcap"], &clients);
