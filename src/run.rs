@@ -2,6 +2,7 @@
 
 mod batch;
 mod crew;
+pub mod live;
 mod point;
 mod sentry;
 mod shards;
@@ -9,20 +10,19 @@ mod shards;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use crate::capture::file::{FileSource, Input};
 use crate::capture::filter::Filter;
 use crate::capture::series::{Pending, in_order, same_series};
-use crate::capture::{About, Error, Frame, Next, Source};
+use crate::capture::{Error, Frame, Next, Source};
 use crate::decode::{Decoder, Skipped};
 use crate::owner::SocketList;
 use crate::place::Time;
 use crate::report::{Overlap, Owner, Render, Row, Totals};
-use crate::table::Retired;
 use crate::tcp::segment::End;
-use crate::verdict::{Policy, judge};
+use crate::verdict::Policy;
 use crew::Crew;
+use live::Status;
 use point::CapturePoint;
 use sentry::{Sentry, heed};
 use shards::{Judged, Turn};
@@ -64,30 +64,6 @@ pub struct Outcome {
     pub failed: bool,
 }
 
-/// Lists the host's sockets as they are now, if they may be seen.
-pub type AskKernel = Box<dyn FnMut() -> Option<SocketList>>;
-
-/// What [`live`] needs beside a plan.
-pub struct Vigil {
-    /// When it began.
-    pub began: Time,
-    pub kernel: AskKernel,
-    /// Set by who wants a report of what is, and then goes on.
-    pub report: Arc<AtomicBool>,
-}
-
-/// A live capture at a glance.
-#[derive(Clone, Copy, Debug)]
-pub struct Status {
-    pub packets: u64,
-    pub flows: usize,
-    /// In CLOSE-WAIT for as long as makes a finding.
-    pub stuck: usize,
-    /// How many became so within the last minute.
-    pub stuck_lately: usize,
-    pub drops: u64,
-}
-
 /// Packets between two looks at the progress.
 const PROGRESS_EVERY: u64 = 8_192;
 
@@ -111,32 +87,6 @@ pub fn run(plan: Plan, render: &mut dyn Render, watch: &mut dyn Watch) -> io::Re
         }
         // With nothing readable, there is nothing to report.
         let findings = if run.points.is_empty() { 0 } else { run.finish()? };
-        Ok(Outcome { findings, failed })
-    })
-}
-
-/// Watches a source that goes on until it is told to stop: events as they happen, the report in the
-/// end.
-pub fn live(
-    plan: Plan,
-    name: String,
-    source: &mut impl Source,
-    vigil: Vigil,
-    render: &mut dyn Render,
-    watch: &mut dyn Watch,
-) -> io::Result<Outcome> {
-    Crew::with(plan.threads.get() - 1, |crew| {
-        let mut run = Run::new(plan, render, crew);
-        run.begin_live(name, source, vigil);
-        let mut failed = false;
-        if let Err(error) = run.frames(source, watch)? {
-            failed = true;
-            watch.trouble(&error);
-        }
-        run.look(source.about(), watch)?;
-        watch.make_room();
-        run.ask_again();
-        let findings = run.finish()?;
         Ok(Outcome { findings, failed })
     })
 }
@@ -179,106 +129,6 @@ impl<'a> Run<'a> {
             kept: Vec::new(),
             sentry: None,
         }
-    }
-
-    /// A live capture has one point, and no file.
-    fn begin_live(&mut self, name: String, source: &impl Source, vigil: Vigil) {
-        self.totals.files.push(name);
-        let mut point = CapturePoint::new(self.max_flows);
-        point.totals.files.push(0);
-        point.take_about(source.about());
-        self.points.push(point);
-        let mut sentry = Sentry::new(vigil);
-        self.sockets = sentry.ask();
-        self.sentry = Some(sentry);
-    }
-
-    /// At the first look: what was stuck before, but for sockets that became so between the first
-    /// packet and the kernel's answer.
-    fn tell_before(&mut self, began: Time) -> io::Result<()> {
-        let Some(sockets) = &mut self.sockets else { return Ok(()) };
-        for (key, flow) in self.points[self.current].shards.flows() {
-            if flow.first_fin().is_some() {
-                sockets.mark_captured(key.endpoint(End::Lower), key.endpoint(End::Upper));
-            }
-        }
-        for socket in sockets.stuck_before() {
-            self.render.event_before(socket, began)?;
-        }
-        Ok(())
-    }
-
-    /// In the end, the kernel's list as it is then: of the sockets that were stuck before, those that
-    /// still are.
-    fn ask_again(&mut self) {
-        let now = self.sentry.as_mut().and_then(Sentry::ask);
-        if let (Some(before), Some(now)) = (&mut self.sockets, now) {
-            before.renew(now);
-        }
-    }
-
-    /// Has all flows take in what was seen, and tells what has happened to them.
-    fn look(&mut self, about: &About, watch: &mut dyn Watch) -> io::Result<()> {
-        let point = self.point();
-        point.take_about(about);
-        point.tap.drops = about.drops;
-        self.turn(self.current, false)?;
-        self.end_turn(self.current)?;
-        if let Some(began) = self.sentry.as_mut().and_then(Sentry::first_look) {
-            watch.make_room();
-            self.tell_before(began)?;
-        }
-        let (point, policy) = (&self.points[self.current], &self.policy);
-        let Some(sentry) = &mut self.sentry else { return Ok(()) };
-        let events = sentry.look(point.shards.flows(), policy, &point.tap);
-        if !events.is_empty() {
-            watch.make_room();
-        }
-        for event in &events {
-            let row = as_row(&event.judged, &self.totals.files, event.owner());
-            self.render.event(event.kind, &row)?;
-        }
-        watch.status(&Status {
-            packets: point.totals.packets,
-            flows: point.shards.len(),
-            stuck: sentry.stuck(),
-            stuck_lately: sentry.stuck_lately(point.tap.end),
-            drops: about.drops,
-        });
-        if sentry.is_report_wanted() {
-            watch.make_room();
-            self.report_now()?;
-        }
-        Ok(())
-    }
-
-    /// The report as if the capture ended here; nothing ends.
-    fn report_now(&mut self) -> io::Result<()> {
-        let point = &self.points[self.current];
-        let mut totals = self.totals.clone();
-        point.add_to(&mut totals);
-        let mut kept = self.kept.clone();
-        for (key, flow) in point.shards.flows() {
-            let judgement = judge(key, flow, &self.policy, &point.tap);
-            totals.tally.count(&judgement);
-            if judgement.is_notable() {
-                let retired = Retired { key: *key, flow: flow.clone() };
-                kept.push(Judged { retired, judgement, end: point.tap.end });
-            }
-        }
-        kept.sort_by_key(|kept| kept.retired.flow.first.order());
-        let sockets = self.sentry.as_mut().and_then(Sentry::ask);
-        heed(sockets.as_ref(), &mut kept, &mut totals.tally);
-        for judged in &kept {
-            self.render.row(&as_row(judged, &totals.files, sockets.as_ref()))?;
-        }
-        let before = self.sockets.iter().flat_map(SocketList::stuck_before);
-        for socket in before.filter(|socket| sockets.as_ref().is_some_and(|now| now.holds(socket)))
-        {
-            totals.stuck_before += 1;
-            self.render.stuck_before(socket)?;
-        }
-        self.render.end(&totals)
     }
 
     /// Reads one file. The outer error is the output's, the inner one the file's.
@@ -387,6 +237,8 @@ impl<'a> Run<'a> {
             self.totals.skip(Skipped::NotMatched);
         } else if let Some((segment, _payload)) = self.decoder.decode_usual(frame) {
             point.take(&segment);
+        } else if let Some((segment, _payload)) = self.decoder.decode_usual_v6(frame) {
+            point.take(&segment);
         } else {
             match self.decoder.decode(frame) {
                 Ok((segment, _payload)) => point.take(&segment),
@@ -394,11 +246,6 @@ impl<'a> Run<'a> {
             }
         }
         if point.shards.count() { self.turn(current, false) } else { Ok(()) }
-    }
-
-    fn is_time_to_look(&mut self) -> bool {
-        let now = self.points[self.current].tap.end;
-        self.sentry.as_mut().is_some_and(|sentry| sentry.is_due(now))
     }
 
     /// Has the shards of a capture point take in what was read, while reading goes on.

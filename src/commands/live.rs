@@ -17,7 +17,8 @@ use crate::capture::live::{Live as Source, Wanted, interfaces, now};
 use crate::owner::kernel::{Netns, enter, snapshot};
 use crate::owner::{Socket, SocketList};
 use crate::report::text::Look;
-use crate::run::{AskKernel, Plan, Vigil, live as watch};
+use crate::run::Plan;
+use crate::run::live::{AskKernel, Vigil, live as watch};
 
 /// What `live` was asked for.
 pub struct Live {

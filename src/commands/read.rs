@@ -13,7 +13,8 @@ use crate::report::csv::Csv;
 use crate::report::jsonl::Jsonl;
 use crate::report::text::{Look, Text};
 use crate::report::units::thousands;
-use crate::run::{Outcome, Plan, Status, Watch, run};
+use crate::run::live::Status;
+use crate::run::{Outcome, Plan, Watch, run};
 
 /// What `read` was asked for.
 pub struct Read {

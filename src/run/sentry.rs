@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
-use super::Vigil;
+use super::live::Vigil;
 use super::shards::Judged;
 use crate::owner::SocketList;
 use crate::place::Time;

@@ -77,23 +77,25 @@ impl FlowKey {
                 FlowKey::v4((from.to_bits(), source.port), (to.to_bits(), destination.port))
             }
             (from, to) => {
-                let v6 = |ip: IpAddr| match ip {
-                    IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-                    IpAddr::V6(ip) => ip,
+                let bits = |ip: IpAddr| match ip {
+                    IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
+                    IpAddr::V6(ip) => ip.to_bits(),
                 };
-                let halves = |ip| {
-                    let bits = v6(ip).to_bits();
-                    [(bits >> 64) as u64, bits as u64]
-                };
-                let (from, to) = ((halves(from), source.port), (halves(to), destination.port));
-                let (lower, upper, end) = match from <= to {
-                    true => (from, to, End::Lower),
-                    false => (to, from, End::Upper),
-                };
-                let (addresses, ports) = ([lower.0, upper.0], [lower.1, upper.1]);
-                (FlowKey { addresses, ports, v6: true }, end)
+                FlowKey::v6((bits(from), source.port), (bits(to), destination.port))
             }
         }
+    }
+
+    /// The same for two IPv6 addresses with their ports.
+    #[inline]
+    pub fn v6(source: (u128, u16), destination: (u128, u16)) -> (FlowKey, End) {
+        let (lower, upper, from) = match source <= destination {
+            true => (source, destination, End::Lower),
+            false => (destination, source, End::Upper),
+        };
+        let halves = |bits: u128| [(bits >> 64) as u64, bits as u64];
+        let addresses = [halves(lower.0), halves(upper.0)];
+        (FlowKey { addresses, ports: [lower.1, upper.1], v6: true }, from)
     }
 
     /// The same for two IPv4 addresses with their ports.
