@@ -272,7 +272,8 @@ fn what_cannot_be_captured_is_said_with_a_remedy() {
     if !is_root() {
         return;
     }
-    let cases: [(&[&str], &str); 3] = [
+    let cases: [(&[&str], &str); 4] = [
+        (&["live", "-w", "-"], "standard output is the report's"),
         (&["live", "-i", "nosuch0"], "closewait live -D"),
         (&["live", "-i", "lo", "prot", "80"], "syntax error"),
         (&["live", "-i", "lo", "-w", "/nosuch/folder/x.pcap"], "cannot be written"),

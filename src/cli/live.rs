@@ -87,6 +87,10 @@ const MIN_HOLD: Duration = Duration::from_secs(5);
 impl LiveArgs {
     pub fn live(self) -> Result<Live, String> {
         let look = self.times.look(&self.output, false);
+        if self.write.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+            let other = "closewait -i IFACE -w FILE, or: tcpdump -w - | tee FILE | closewait -";
+            return Err(format!("-w -: standard output is the report's ({other})"));
+        }
         let netns = netns(self.netns.as_deref());
         if netns == Netns::All {
             return Err("--netns: capture in one namespace at a time".into());
