@@ -102,8 +102,8 @@ pub struct Shards {
     /// None of them while their turn is under way.
     shards: Vec<Shard>,
     waiting: Batch,
-    /// The batch of the turn after.
-    spare: Batch,
+    /// Emptied, for the turn after.
+    spare: Option<Batch>,
     /// Packets seen since the last turn, whatever they held.
     packets: usize,
     turn_packets: usize,
@@ -119,7 +119,7 @@ impl Shards {
         Shards {
             shards: (0..SHARDS).map(|number| Shard { number, ..Shard::default() }).collect(),
             waiting: Batch::new(SHARDS),
-            spare: Batch::new(SHARDS),
+            spare: None,
             packets: 0,
             turn_packets: FIRST_TURN.min(longest_turn(max_flows)),
             max_flows: max_flows.max(1),
@@ -146,7 +146,7 @@ impl Shards {
     /// their first packets.
     pub fn turn(&mut self, turn: Turn, crew: &mut Crew) -> Vec<Judged> {
         let judged = self.finish(crew);
-        let spare = std::mem::replace(&mut self.spare, Batch::new(0));
+        let spare = self.spare.take().unwrap_or_else(|| Batch::new(SHARDS));
         let work = Arc::new(Work { turn, batch: std::mem::replace(&mut self.waiting, spare) });
         self.shards.drain(..).for_each(|shard| crew.start(shard, &work));
         self.packets = 0;
@@ -163,10 +163,10 @@ impl Shards {
         self.shards = crew.finish();
         self.shards.sort_unstable_by_key(|shard| shard.number);
         self.evict(&work.turn);
-        // All shards have let go of it.
+        // All shards have let go of it, so its memory can be used again.
         if let Some(Work { mut batch, .. }) = Arc::into_inner(work) {
             batch.clear();
-            self.spare = batch;
+            self.spare = Some(batch);
         }
         let mut judged: Vec<Judged> =
             self.shards.iter_mut().flat_map(|shard| shard.judged.drain(..)).collect();
