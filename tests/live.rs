@@ -288,6 +288,30 @@ fn what_cannot_be_captured_is_said_with_a_remedy() {
     assert!(out.lines().any(|line| line.contains("lo")), "{out}");
 }
 
+/// A disk that is full: the report is printed, and the status says that something was lost.
+#[test]
+fn what_cannot_be_kept_is_said() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let expression = format!("port {}", server.port());
+    let output = common::closewait(&[
+        "live",
+        "-i",
+        "lo",
+        "-w",
+        "/dev/full",
+        "--duration",
+        "300ms",
+        &expression,
+    ]);
+    let (out, err) = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.contains("/dev/full: not all packets could be kept"), "{err}");
+    assert!(out.contains("0 packets"), "{out}");
+}
+
 /// Without permission: one sentence, and what to do.
 #[test]
 fn without_permission_the_remedy_is_said() {

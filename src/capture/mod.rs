@@ -147,6 +147,8 @@ pub struct Error {
 pub enum Trouble {
     #[error("the capture ended: {0}; what was seen until then is reported")]
     Interface(String),
+    #[error("not all packets could be kept: {0}; the report covers them")]
+    NotKept(String),
     #[error("no such file")]
     Missing,
     #[error("cannot be opened: {0}")]

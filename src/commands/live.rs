@@ -13,7 +13,6 @@ use super::{Exit, complain, output};
 use crate::capture::Source as _;
 use crate::capture::filter::Filter;
 use crate::capture::live::{Live as Source, Wanted, interfaces, now};
-
 use crate::owner::kernel::{Netns, enter, snapshot};
 use crate::owner::{Socket, SocketList};
 use crate::report::text::Look;
@@ -44,12 +43,13 @@ pub fn live(asked: Live) -> Exit {
 }
 
 fn begin(asked: Live) -> Result<Exit, String> {
+    let unhandled = |error: io::Error| format!("signals cannot be handled: {error}");
     // The second interrupt ends the program at once, should the first not do.
     for signal in [SIGINT, SIGTERM] {
         let stop = &asked.wanted.stop;
         flag::register_conditional_shutdown(signal, 130, Arc::clone(stop))
             .and_then(|_| flag::register(signal, Arc::clone(stop)))
-            .map_err(|error| format!("signals cannot be handled: {error}"))?;
+            .map_err(unhandled)?;
     }
     enter(&asked.netns).map_err(|error| error.to_string())?;
     let mut source = Source::open(&asked.wanted).map_err(|error| error.to_string())?;
@@ -58,8 +58,7 @@ fn begin(asked: Live) -> Result<Exit, String> {
     let name = source.name();
     eprintln!("closewait: listening on {name}, snap length {}", asked.wanted.snap_len);
     let report = Arc::new(AtomicBool::new(false));
-    flag::register(SIGUSR1, Arc::clone(&report))
-        .map_err(|error| format!("signals cannot be handled: {error}"))?;
+    flag::register(SIGUSR1, Arc::clone(&report)).map_err(unhandled)?;
     let vigil = Vigil { began: now(), kernel: kernel(&asked.wanted, &source)?, report };
     let mut terminal = Terminal::new(io::stderr().is_terminal());
     let result = watch(asked.plan, name, &mut source, vigil, render.as_mut(), &mut terminal);

@@ -3,6 +3,8 @@
 //! What is stuck comes first, then what it means and what to do, then how the other connections
 //! ended and what the capture could not show.
 
+mod events;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -88,34 +90,11 @@ impl<W: Write> Text<W> {
 
 impl<W: Write> Render for Text<W> {
     fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
-        let line = Line::new(row);
-        let at = clock_time(Place::new(row.end, 0, 1, 6), self.look.zone, self.look.dates);
-        let style = if kind == EventKind::CloseWait { ALARM } else { CALM };
-        let held = line.held.map_or("?".into(), duration);
-        let what = match (kind, line.verdict) {
-            (EventKind::CloseWait, _) => {
-                format!("held {held} so far, idle {} before", line.idle_text())
-            }
-            (EventKind::Ended, verdict) => format!("{} after {held}", verdict.name()),
-        };
-        let Line { left, right, process, .. } = &line;
-        let name = kind.name();
-        writeln!(
-            self.out,
-            "{at}  {style}{name:<10}{style:#}  {left}  peer {right}  {what}  {process}"
-        )?;
-        self.out.flush()
+        self.write_event(kind, row)
     }
 
     fn event_before(&mut self, socket: &Socket, _: Time) -> io::Result<()> {
-        let name = EventKind::CloseWait.name();
-        let Socket { local, peer, .. } = socket;
-        writeln!(
-            self.out,
-            "before    {ALARM}{name:<10}{ALARM:#}  {local}  peer {peer}  {}",
-            process(socket)
-        )?;
-        self.out.flush()
+        self.write_event_before(socket)
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {
@@ -160,6 +139,7 @@ impl<W: Write> Render for Text<W> {
         self.findings.clear();
         self.others.clear();
         self.before.clear();
+        self.peer_holders.clear();
         Ok(())
     }
 }

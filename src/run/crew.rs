@@ -62,9 +62,9 @@ impl Queue {
 }
 
 /// Closes the queue, so that the threads end.
-struct Closing(Arc<Queue>);
+struct EndOfWork(Arc<Queue>);
 
-impl Drop for Closing {
+impl Drop for EndOfWork {
     fn drop(&mut self) {
         self.0.lock().closed = true;
         self.0.changed.notify_all();
@@ -89,7 +89,7 @@ impl Crew {
                 let (queue, report) = (Arc::clone(&queue), report.clone());
                 scope.spawn(move || work(&queue, &report));
             }
-            let _closing = Closing(Arc::clone(&queue));
+            let _at_the_end = EndOfWork(Arc::clone(&queue));
             body(&mut Crew { queue, done, under_way: 0 })
         })
     }

@@ -16,7 +16,6 @@ use crate::place::Time;
 use crate::report::Render;
 use crate::table::Retired;
 use crate::tcp::segment::End;
-use crate::verdict::judge;
 
 /// Lists the host's sockets as they are now, if they may be seen.
 pub type AskKernel = Box<dyn FnMut() -> Option<SocketList>>;
@@ -147,11 +146,11 @@ impl Run<'_> {
         point.add_to(&mut totals);
         let mut kept = self.kept.clone();
         for (key, flow) in point.shards.flows() {
-            let judgement = judge(key, flow, &self.policy, &point.tap);
-            totals.tally.count(&judgement);
-            if judgement.is_notable() {
-                let retired = Retired { key: *key, flow: flow.clone() };
-                kept.push(Judged { retired, judgement, end: point.tap.end });
+            let retired = Retired { key: *key, flow: flow.clone() };
+            let judged = Judged::new(retired, &self.policy, &point.tap);
+            totals.tally.count(&judged.judgement);
+            if judged.judgement.is_notable() {
+                kept.push(judged);
             }
         }
         kept.sort_by_key(|kept| kept.retired.flow.first.order());

@@ -56,7 +56,8 @@ impl CapturePoint {
         self.totals.first.get_or_insert(frame.place);
         if self.totals.last.is_none_or(|last: Place| frame.place.time >= last.time) {
             self.totals.last = Some(frame.place);
-            self.tap.end = frame.place.time;
+            // Live, the clock may have been looked at since the packet came.
+            self.tap.end = self.tap.end.max(frame.place.time);
         }
     }
 

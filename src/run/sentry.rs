@@ -14,7 +14,7 @@ use crate::tcp::flow::{Ending, Flow, Side};
 use crate::tcp::segment::FlowKey;
 use crate::tcp::state::State;
 use crate::verdict::local::Local;
-use crate::verdict::{Policy, Tap, Verdict, judge};
+use crate::verdict::{Policy, Tap, Verdict};
 
 /// How often flows are looked at.
 const EVERY_NS: i64 = 500_000_000;
@@ -104,22 +104,25 @@ impl Sentry {
     ) -> Vec<Event> {
         let mut events = Vec::new();
         let mut suspects = Vec::new();
+        // Made anew, so that nothing is remembered of flows that have left memory.
+        let before = std::mem::take(&mut self.known);
         for (key, flow) in flows {
-            let known = self.known.get(&flow.first.order()).copied();
+            let first = flow.first.order();
             let half_closed = matches!(flow.ending(), Ending::HalfClosed(_));
-            if half_closed == known.is_some() {
-                continue;
+            let known = before.get(&first).copied();
+            match known {
+                Some(announced) if half_closed => {
+                    self.known.insert(first, announced);
+                    continue;
+                }
+                None if !half_closed => continue,
+                Some(_) | None => {}
             }
-            let judgement = judge(key, flow, policy, tap);
-            let retired = Retired { key: *key, flow: flow.clone() };
-            let judged = Judged { retired, judgement, end: tap.end };
+            let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, policy, tap);
             if half_closed && judged.judgement.finding {
                 suspects.push(judged);
-            } else if let Some(announced) = known {
-                self.known.remove(&flow.first.order());
-                if announced {
-                    events.push(Event { kind: EventKind::Ended, judged, sockets: None });
-                }
+            } else if known == Some(true) {
+                events.push(Event { kind: EventKind::Ended, judged, sockets: None });
             }
         }
         self.confirm(suspects, &mut events);

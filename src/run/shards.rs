@@ -35,6 +35,13 @@ pub struct Judged {
     pub end: Time,
 }
 
+impl Judged {
+    pub fn new(retired: Retired, policy: &Policy, tap: &Tap) -> Judged {
+        let judgement = judge(&retired.key, &retired.flow, policy, tap);
+        Judged { retired, judgement, end: tap.end }
+    }
+}
+
 /// What every shard has to know to take its turn.
 pub struct Turn {
     pub policy: Arc<Policy>,
@@ -84,10 +91,10 @@ struct Ended<'a> {
 impl Ended<'_> {
     fn judge(&mut self, retired: Retired) {
         let Turn { policy, tap, all, .. } = self.turn;
-        let judgement = judge(&retired.key, &retired.flow, policy, tap);
-        self.tally.count(&judgement);
-        if *all || judgement.is_notable() {
-            self.judged.push(Judged { retired, judgement, end: tap.end });
+        let judged = Judged::new(retired, policy, tap);
+        self.tally.count(&judged.judgement);
+        if *all || judged.judgement.is_notable() {
+            self.judged.push(judged);
         }
     }
 }

@@ -17,6 +17,9 @@ use crate::printable::printable;
 /// How long to wait for packets before time is looked at.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
+/// Packets between two looks at the clock, where there is no pause to look at it in.
+const CLOCK_EVERY: u64 = 1_024;
+
 /// How often counts of drops and the interfaces' addresses are asked for.
 const REFRESH: Duration = Duration::from_secs(5);
 
@@ -126,6 +129,17 @@ impl Live {
         self.count_drops();
     }
 
+    /// libpcap buffers what is kept: whether it could be written is known now.
+    fn finish_save(&mut self) -> Result<(), Error> {
+        let written = self.save.take().map_or(Ok(()), |mut save| save.flush());
+        let path =
+            self.wanted.save.as_deref().map_or(String::new(), |path| path.display().to_string());
+        written.map_err(|error| Error {
+            input: printable(&path),
+            trouble: Trouble::NotKept(error.to_string()),
+        })
+    }
+
     fn count_drops(&mut self) {
         for tap in &mut self.taps {
             if let Ok(stats) = tap.capture.stats() {
@@ -140,10 +154,7 @@ impl Source for Live {
     fn next(&mut self) -> Result<Next<'_>, Error> {
         if self.is_over() {
             self.count_drops();
-            if let Some(save) = &mut self.save {
-                // What cannot be written now is said when the file is read.
-                let _ = save.flush();
-            }
+            self.finish_save()?;
             return Ok(Next::End);
         }
         let Some((time, tap, original_len)) = self.receive()? else {
@@ -152,6 +163,9 @@ impl Source for Live {
             return Ok(Next::Idle(now()));
         };
         self.frames += 1;
+        if self.frames.is_multiple_of(CLOCK_EVERY) {
+            self.refresh();
+        }
         Ok(Next::Frame(Frame {
             place: Place::new(time, 0, self.frames, 6),
             interface: tap as u32,

@@ -1,0 +1,42 @@
+//! The lines of a live capture, each written as it happens.
+
+use std::io::{self, Write};
+
+use super::{ALARM, CALM, Line, Text, process};
+use crate::owner::Socket;
+use crate::place::Place;
+use crate::report::units::{clock_time, duration};
+use crate::report::{EventKind, Row};
+use crate::tcp::segment::Endpoint;
+
+impl<W: Write> Text<W> {
+    pub(super) fn write_event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
+        let line = Line::new(row);
+        let at = clock_time(Place::new(row.end, 0, 1, 6), self.look.zone, self.look.dates);
+        let held = line.held.map_or("?".into(), duration);
+        let what = match kind {
+            EventKind::CloseWait => format!("held {held} so far, idle {} before", line.idle_text()),
+            EventKind::Ended => format!("{} after {held}", line.verdict.name()),
+        };
+        let what = format!("{what}  {}", line.process);
+        self.write_event_line(&at, kind, [line.left, line.right], &what)
+    }
+
+    pub(super) fn write_event_before(&mut self, socket: &Socket) -> io::Result<()> {
+        let ends = [socket.local, socket.peer];
+        self.write_event_line("before  ", EventKind::CloseWait, ends, &process(socket))
+    }
+
+    fn write_event_line(
+        &mut self,
+        at: &str,
+        kind: EventKind,
+        [left, right]: [Endpoint; 2],
+        what: &str,
+    ) -> io::Result<()> {
+        let style = if kind == EventKind::CloseWait { ALARM } else { CALM };
+        let name = kind.name();
+        writeln!(self.out, "{at}  {style}{name:<10}{style:#}  {left}  peer {right}  {what}")?;
+        self.out.flush()
+    }
+}
