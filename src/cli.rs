@@ -32,6 +32,8 @@ pub enum Command {
     Live(Box<Live>),
     ListInterfaces,
     Sockets(Box<Sockets>),
+    /// To answer questions about this host's sockets, as this user.
+    Lookup(Option<String>),
     /// Everything has been said (help, version, a usage error): end with this status.
     End(u8),
 }
@@ -48,6 +50,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     };
     let asked = match cli.command {
         Some(Verb::Sockets(args)) => Ok(Command::Sockets(Box::new(args.sockets()))),
+        Some(Verb::Lookup { user }) => Ok(Command::Lookup(user)),
         Some(Verb::Live(args)) if args.list => Ok(Command::ListInterfaces),
         Some(Verb::Live(args)) => args.live().map(|live| Command::Live(Box::new(live))),
         Some(Verb::Read(args)) => args.plan().map(|read| Command::Read(Box::new(read))),
@@ -104,6 +107,12 @@ enum Verb {
     /// List what this host holds in CLOSE-WAIT, by process: no capture needed
     #[command(after_help = SOCKET_EXAMPLES)]
     Sockets(SocketsArgs),
+    /// What `live` starts to have processes named
+    #[command(hide = true)]
+    Lookup {
+        #[arg(short = 'Z')]
+        user: Option<String>,
+    },
 }
 
 const EXAMPLES: &str = "\

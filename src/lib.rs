@@ -20,6 +20,7 @@
 //! | [`table`] | all flows of a capture, and which connection of a 4-tuple a segment belongs to |
 //! | [`verdict`] | a flow, the local side and the policy become a judgement |
 //! | [`owner`] | which process holds a socket: the kernel's own list, or a saved one |
+//! | [`confine`] | what a process gives up once it has opened all it needs |
 //! | [`report`] | judgements become text or JSON lines |
 //! | [`endpoints`] | addresses, networks and ports as users name them |
 //! | [`place`] | when and where a packet was captured |
@@ -41,6 +42,7 @@
 pub mod capture;
 pub mod cli;
 pub mod commands;
+pub mod confine;
 pub mod decode;
 pub mod endpoints;
 pub mod owner;

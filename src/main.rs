@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use closewait::cli::{Command, parse};
-use closewait::commands::live::{list_interfaces, live};
+use closewait::commands::live::{list_interfaces, live, lookup};
 use closewait::commands::read::read;
 use closewait::commands::sockets::sockets;
 
@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Command::Live(asked) => live(*asked).into(),
         Command::ListInterfaces => list_interfaces().into(),
         Command::Sockets(asked) => sockets(&asked).into(),
+        Command::Lookup(user) => lookup(user.as_deref()).into(),
         Command::End(status) => ExitCode::from(status),
     }
 }

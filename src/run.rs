@@ -2,6 +2,7 @@
 
 mod batch;
 mod crew;
+mod kernel;
 pub mod live;
 mod point;
 mod sentry;
@@ -24,7 +25,7 @@ use crate::verdict::Policy;
 use crew::Crew;
 use live::Status;
 use point::CapturePoint;
-use sentry::{Sentry, heed};
+use sentry::Sentry;
 use shards::{Judged, Turn};
 
 /// What to read, and how to judge it.
@@ -322,7 +323,7 @@ impl<'a> Run<'a> {
             point.add_to(&mut self.totals);
         }
         if self.sentry.is_some() {
-            heed(self.sockets.as_ref(), &mut kept, &mut self.totals.tally);
+            self.ask_again(&mut kept);
         }
         for kept in &kept {
             self.row(kept)?;

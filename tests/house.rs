@@ -132,7 +132,11 @@ const ONLY: &[(&str, &[&str])] = &[
     ("indicatif", &["progress.rs"]),
     ("serde", &["report", "owner"]),
     ("procfs", &["owner"]),
-    ("rustix", &["owner", "capture"]),
+    ("rustix", &["owner", "capture", "confine"]),
+    ("landlock::", &["confine"]),
+    ("seccompiler", &["confine"]),
+    ("nix::", &["owner", "confine"]),
+    ("libc::", &["confine"]),
 ];
 
 struct Source {

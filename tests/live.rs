@@ -158,6 +158,43 @@ fn each_stuck_connection_is_told_with_its_process_and_descriptor() {
     drop(open);
 }
 
+/// After the drop: a finding is named though its process is another user's, who reads packets has no
+/// rights, and who names processes has two capabilities.
+#[test]
+fn another_users_descriptor_is_named_after_the_drop() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let mut watcher = Watcher::start(server.port(), &["-Z", "nobody"]);
+    let client = server.left_behind();
+    let event = watcher.line();
+    assert_eq!(event["process"]["pid"], std::process::id(), "{event}");
+    assert_eq!(event["process"]["fd"], client.as_raw_fd());
+    assert_eq!(event["process"]["uid"], 0);
+    assert_eq!(event["doubts"], Value::Array(vec![]));
+
+    let packets = watcher.child.id();
+    let children = format!("/proc/{packets}/task/{packets}/children");
+    let lookup = std::fs::read_to_string(children).expect("a process");
+    let status = |pid: &str, name: &str| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.expect("such a line").trim().to_owned()
+    };
+    for (pid, capabilities) in
+        [(packets.to_string(), 0), (lookup.trim().to_owned(), 1 << 2 | 1 << 19)]
+    {
+        let nobody = "65534\t65534\t65534\t65534";
+        assert_eq!((status(&pid, "Uid"), status(&pid, "Gid")), (nobody.into(), nobody.into()));
+        assert_eq!(status(&pid, "CapEff"), format!("{capabilities:016x}"));
+        assert_eq!((status(&pid, "Seccomp"), status(&pid, "NoNewPrivs")), ("2".into(), "1".into()));
+    }
+    let (report, status) = watcher.stop();
+    assert_eq!((report.len(), status), (2, Some(1)), "{report:?}");
+    assert_eq!(report[0]["process"]["fd"], client.as_raw_fd());
+}
+
 /// SIGUSR1 has the report printed, and nothing ends.
 #[test]
 fn a_signal_asks_for_the_report() {
@@ -272,7 +309,8 @@ fn what_cannot_be_captured_is_said_with_a_remedy() {
     if !is_root() {
         return;
     }
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 5] = [
+        (&["live", "-i", "lo", "-Z", "no-such-user"], "-Z no-such-user: no such user"),
         (&["live", "-w", "-"], "standard output is the report's"),
         (&["live", "-i", "nosuch0"], "closewait live -D"),
         (&["live", "-i", "lo", "prot", "80"], "syntax error"),

@@ -149,6 +149,8 @@ pub enum Trouble {
     Interface(String),
     #[error("not all packets could be kept: {0}; the report covers them")]
     NotKept(String),
+    #[error("cannot be asked any more: {0}; processes are no longer named")]
+    Unnamed(io::Error),
     #[error("no such file")]
     Missing,
     #[error("cannot be opened: {0}")]
@@ -174,6 +176,6 @@ pub enum Trouble {
 impl Trouble {
     /// A capture cut off in its last record is read to its last whole packet: that is no failure.
     pub fn is_failure(&self) -> bool {
-        !matches!(self, Trouble::CutOff { .. })
+        !matches!(self, Trouble::CutOff { .. } | Trouble::Unnamed(_))
     }
 }

@@ -19,6 +19,7 @@ Examples:
   closewait -i eth0 port 3306                   on one
   closewait live --duration 10min --format jsonl port 3306
   closewait live -w seen.pcap port 3306         keeps what was seen
+  closewait live -Z nobody port 3306            as root: with no more rights than it takes
 
 An interrupt (or SIGTERM) prints the report. Capturing takes root, or once: setcap cap_net_raw=ep closewait
 
@@ -62,6 +63,13 @@ pub struct LiveArgs {
     /// Keep what was seen
     #[arg(short = 'w', value_name = "FILE")]
     write: Option<PathBuf>,
+
+    /// As root: become this user once everything is open
+    ///
+    /// Who reads packets has then no rights at all. Processes are named by another process, which keeps
+    /// cap_sys_ptrace and cap_dac_read_search.
+    #[arg(short = 'Z', long = "relinquish-privileges", value_name = "USER")]
+    user: Option<String>,
 
     /// Capture in a network namespace: a name of ip netns, or a process id (a container's)
     #[arg(long, value_name = "NAME|PID")]
@@ -108,6 +116,7 @@ impl LiveArgs {
                 save: self.write,
             },
             netns,
+            user: self.user,
             plan: Plan {
                 inputs: Vec::new(),
                 filter: None,

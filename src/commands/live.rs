@@ -1,6 +1,9 @@
 //! `closewait live`: packets as they pass, events as they happen, a report in the end.
 
+use std::env::current_exe;
 use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -10,20 +13,24 @@ use signal_hook::flag;
 
 use super::read::{Format, Terminal, ended, renderer};
 use super::{Exit, complain, output};
-use crate::capture::Source as _;
 use crate::capture::filter::Filter;
 use crate::capture::live::{Live as Source, Wanted, interfaces, now};
-use crate::owner::kernel::{Netns, enter, snapshot};
-use crate::owner::{Socket, SocketList};
+use crate::confine;
+use crate::owner::Socket;
+use crate::owner::kernel::{Netns, enter};
+use crate::owner::lookup::client::Lookup;
+use crate::owner::lookup::serve;
 use crate::report::text::Look;
 use crate::run::Plan;
-use crate::run::live::{AskKernel, Vigil, live as watch};
+use crate::run::live::{IsCaptured, Kernel, Vigil, live as watch};
 
 /// What `live` was asked for.
 pub struct Live {
     pub wanted: Wanted,
     /// The namespace to capture in.
     pub netns: Netns,
+    /// Who to become once all is open.
+    pub user: Option<String>,
     pub plan: Plan,
     pub format: Format,
     pub look: Look,
@@ -51,36 +58,66 @@ fn begin(asked: Live) -> Result<Exit, String> {
             .and_then(|_| flag::register(signal, Arc::clone(stop)))
             .map_err(unhandled)?;
     }
+    if let Some(user) = &asked.user {
+        confine::find_user(user).map_err(|error| error.to_string())?;
+    }
     enter(&asked.netns).map_err(|error| error.to_string())?;
     let mut source = Source::open(&asked.wanted).map_err(|error| error.to_string())?;
     let out = output(asked.output.as_deref(), asked.color, &[])?;
     let mut render = renderer(asked.format, out, asked.look);
-    let name = source.name();
-    eprintln!("closewait: listening on {name}, snap length {}", asked.wanted.snap_len);
     let report = Arc::new(AtomicBool::new(false));
     flag::register(SIGUSR1, Arc::clone(&report)).map_err(unhandled)?;
-    let vigil = Vigil { began: now(), kernel: kernel(&asked.wanted, &source)?, report };
+    let interfaces = asked.wanted.interfaces.clone();
+    let kernel =
+        Kernel::new(start_lookup(asked.user.as_deref())?, interfaces, is_captured(&asked)?);
+    // From here on nothing can be opened any more.
+    confine::packets(asked.user.as_deref(), &asked.wanted.interfaces)
+        .map_err(|error| error.to_string())?;
+    let name = source.name();
+    eprintln!("closewait: listening on {name}, snap length {}", asked.wanted.snap_len);
+    let vigil = Vigil { began: now(), kernel: Some(kernel), report };
     let mut terminal = Terminal::new(io::stderr().is_terminal());
     let result = watch(asked.plan, name, &mut source, vigil, render.as_mut(), &mut terminal);
     Ok(ended(result, terminal))
 }
 
-/// Lists the sockets of this host, if they may be seen: those whose packets would be captured.
-fn kernel(wanted: &Wanted, source: &Source) -> Result<AskKernel, String> {
-    let mut filter = match wanted.filter.as_str() {
+/// Starts this program once more, to [`lookup`].
+fn start_lookup(user: Option<&str>) -> Result<Lookup, String> {
+    // By its own name, so that it can be told in a list of processes.
+    let own = current_exe().ok().filter(|path| path.exists());
+    let mut command = Command::new(own.as_deref().unwrap_or(Path::new("/proc/self/exe")));
+    command.arg("lookup").args(user.into_iter().flat_map(|user| ["-Z", user]));
+    Lookup::start(command).map_err(|error| format!("the list of sockets: {error}"))
+}
+
+/// Those whose packets would be seen: at these addresses, and by the expression.
+fn is_captured(asked: &Live) -> Result<IsCaptured, String> {
+    let mut filter = match asked.wanted.filter.as_str() {
         "" => None,
         filter => Some(Filter::new(filter).map_err(|error| error.to_string())?),
     };
-    let everywhere = wanted.interfaces.iter().any(|interface| interface == "any");
-    let addresses = source.about().addresses.clone();
-    Ok(Box::new(move || {
-        let mut sockets = snapshot(&Netns::Own).ok()?.sockets;
-        sockets.retain(|Socket { local, peer, .. }| {
-            (everywhere || addresses.contains(&local.ip))
-                && filter.as_mut().is_none_or(|filter| filter.matches_between(*local, *peer))
-        });
-        Some(SocketList::new(sockets))
+    let everywhere = asked.wanted.interfaces.iter().any(|interface| interface == "any");
+    Ok(Box::new(move |Socket { local, peer, .. }, addresses| {
+        (everywhere || addresses.contains(&local.ip))
+            && filter.as_mut().is_none_or(|filter| filter.matches_between(*local, *peer))
     }))
+}
+
+/// Answers who holds which socket, until nobody asks any more. Signals are for who asks.
+pub fn lookup(user: Option<&str>) -> Exit {
+    let nobody = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGUSR1] {
+        // Without it, it ends with the signal: no more names, and that is said.
+        let _ = flag::register(signal, Arc::clone(&nobody));
+    }
+    if let Err(error) = confine::lookup(user) {
+        complain(&error);
+        return Exit::Failed;
+    }
+    match serve(io::stdin().lock(), io::stdout().lock()) {
+        Ok(()) => Exit::Clean,
+        Err(_) => Exit::Failed,
+    }
 }
 
 /// Prints the interfaces that can be captured on, as tcpdump does.

@@ -4,7 +4,7 @@
 //! `/proc/PID/fd` the descriptors of a process. A socket's inode number joins them. What ends
 //! between two reads is simply not there: no error.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
@@ -59,6 +59,17 @@ const NAMED: &str = "/run/netns";
 
 /// Lists the sockets, and finds who holds them.
 pub fn snapshot(netns: &Netns) -> Result<Snapshot, NoList> {
+    let mut sockets = list(netns)?;
+    let denied = name_holders(&mut sockets);
+    let mut processes = BTreeMap::new();
+    for holder in sockets.iter().flat_map(|socket| &socket.holders) {
+        processes.entry(holder.pid).or_insert_with(|| usage(holder));
+    }
+    Ok(Snapshot { sockets, processes, denied })
+}
+
+/// Lists the sockets alone.
+pub fn list(netns: &Netns) -> Result<Vec<Socket>, NoList> {
     let mut sockets = Vec::new();
     for place in places(netns)? {
         let entries = match place.entries() {
@@ -72,16 +83,20 @@ pub fn snapshot(netns: &Netns) -> Result<Snapshot, NoList> {
         };
         sockets.extend(entries.into_iter().map(|entry| socket(entry, place.label.clone())));
     }
-    let mut held = Descriptors::default();
-    held.scan();
-    let mut processes = BTreeMap::new();
-    for socket in &mut sockets {
-        socket.holders = held.by_inode.get(&socket.inode).cloned().unwrap_or_default();
-        for holder in &socket.holders {
-            processes.entry(holder.pid).or_insert_with(|| usage(holder));
-        }
+    Ok(sockets)
+}
+
+/// Finds who holds these sockets. Returns how many processes may not be looked into.
+pub fn name_holders(sockets: &mut [Socket]) -> u64 {
+    let inodes = sockets.iter().map(|socket| socket.inode).filter(|inode| *inode != 0);
+    let mut held = Descriptors::of(inodes.collect());
+    if !held.wanted.is_empty() {
+        held.scan();
     }
-    Ok(Snapshot { sockets, processes, denied: held.denied })
+    for socket in sockets {
+        socket.holders = held.by_inode.remove(&socket.inode).unwrap_or_default();
+    }
+    held.denied
 }
 
 /// One network namespace: how to read it, and what to call it.
@@ -240,23 +255,31 @@ fn state(state: &TcpState) -> State {
     }
 }
 
-/// All descriptors that refer to sockets.
-#[derive(Default)]
+/// The descriptors that refer to some sockets.
 struct Descriptors {
+    wanted: HashSet<u64>,
     by_inode: HashMap<u64, Vec<Holder>>,
     denied: u64,
 }
 
 impl Descriptors {
+    fn of(wanted: HashSet<u64>) -> Descriptors {
+        Descriptors { wanted, by_inode: HashMap::new(), denied: 0 }
+    }
+
     fn scan(&mut self) {
         for process in all_processes().into_iter().flatten().flatten() {
             match process.fd() {
                 Ok(descriptors) => {
-                    let inodes = descriptors.flatten().filter_map(|info| match info.target {
-                        FDTarget::Socket(inode) => Some((inode, info.fd)),
-                        _ => None,
-                    });
-                    self.add(&process, inodes);
+                    let inodes: Vec<(u64, i32)> = descriptors
+                        .flatten()
+                        .filter_map(|info| match info.target {
+                            FDTarget::Socket(inode) => Some((inode, info.fd)),
+                            _ => None,
+                        })
+                        .filter(|(inode, _)| self.wanted.contains(inode))
+                        .collect();
+                    self.add(&process, &inodes);
                 }
                 Err(ProcError::PermissionDenied(_)) => self.denied += 1,
                 Err(_) => {}
@@ -267,9 +290,9 @@ impl Descriptors {
         }
     }
 
-    fn add(&mut self, process: &Process, descriptors: impl Iterator<Item = (u64, i32)>) {
+    fn add(&mut self, process: &Process, descriptors: &[(u64, i32)]) {
         let mut name = None;
-        for (inode, fd) in descriptors {
+        for &(inode, fd) in descriptors {
             let (command, uid) =
                 name.get_or_insert_with(|| (command(process.pid()), process.uid().ok())).clone();
             let holder = Holder { pid: process.pid(), command, fd, uid };

@@ -1,13 +1,17 @@
 //! Which process holds a socket.
 //!
 //! * [`kernel`]: the sockets of this host, or of other network namespaces on it, by procfs
+//! * [`lookup`]: the same from another process, while packets are read
 //! * [`saved`]: a list that somebody saved: `ss -tanpe`, or `closewait sockets --format jsonl --all`
 
 pub mod kernel;
+pub mod lookup;
 pub mod saved;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
 
 use crate::tcp::segment::Endpoint;
 use crate::tcp::state::State;
@@ -30,7 +34,7 @@ pub struct Socket {
 }
 
 /// A descriptor of a process that refers to a socket.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Holder {
     pub pid: i32,
     pub command: String,
@@ -68,6 +72,10 @@ pub enum Held<'a> {
 }
 
 impl Socket {
+    pub fn is_stuck(&self) -> bool {
+        self.state == State::CloseWait
+    }
+
     pub fn held(&self) -> Held<'_> {
         match self.holders.first() {
             Some(holder) => Held::By(holder),
@@ -84,13 +92,25 @@ pub struct SocketList {
     by_ends: HashMap<(Endpoint, Endpoint), usize>,
     /// Those of which the capture holds a packet.
     captured: HashSet<usize>,
+    /// The addresses of their host, if they are known.
+    host: HashSet<IpAddr>,
 }
 
 impl SocketList {
     pub fn new(sockets: Vec<Socket>) -> SocketList {
         let ends = |(i, socket): (usize, &Socket)| ((socket.local, socket.peer), i);
         let by_ends = sockets.iter().enumerate().map(ends).collect();
-        SocketList { sockets, by_ends, captured: HashSet::new() }
+        SocketList { sockets, by_ends, captured: HashSet::new(), host: HashSet::new() }
+    }
+
+    /// The sockets of a host with these addresses.
+    pub fn of_host(sockets: Vec<Socket>, host: impl IntoIterator<Item = IpAddr>) -> SocketList {
+        SocketList { host: host.into_iter().collect(), ..SocketList::new(sockets) }
+    }
+
+    /// A socket with this address, if there were one, would be listed.
+    pub fn is_host(&self, address: IpAddr) -> bool {
+        self.host.contains(&address)
     }
 
     pub fn find(&self, local: Endpoint, peer: Endpoint) -> Option<&Socket> {
@@ -98,7 +118,7 @@ impl SocketList {
     }
 
     fn is_stuck(&self, local: Endpoint, peer: Endpoint) -> bool {
-        self.find(local, peer).is_some_and(|socket| socket.state == State::CloseWait)
+        self.find(local, peer).is_some_and(Socket::is_stuck)
     }
 
     /// Is this socket, of another list, in CLOSE-WAIT here, too?
@@ -127,7 +147,7 @@ impl SocketList {
     /// Sockets in CLOSE-WAIT of which the capture holds no packet: stuck before it began.
     pub fn stuck_before(&self) -> impl Iterator<Item = &Socket> {
         let unseen = self.sockets.iter().enumerate().filter(|(i, _)| !self.captured.contains(i));
-        unseen.map(|(_, socket)| socket).filter(|socket| socket.state == State::CloseWait)
+        unseen.map(|(_, socket)| socket).filter(|socket| socket.is_stuck())
     }
 }
 

@@ -6,25 +6,25 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::crew::Crew;
+pub use super::kernel::{IsCaptured, Kernel};
 use super::point::CapturePoint;
-use super::sentry::{Sentry, heed};
+use super::sentry::{Sentry, ends, heed};
 use super::shards::Judged;
 use super::{Outcome, Plan, Run, Watch, as_row};
-use crate::capture::{About, Source};
+use crate::capture::{About, Error, Source, Trouble};
 use crate::owner::SocketList;
+use crate::owner::lookup::Question;
 use crate::place::Time;
 use crate::report::Render;
 use crate::table::Retired;
 use crate::tcp::segment::End;
 
-/// Lists the host's sockets as they are now, if they may be seen.
-pub type AskKernel = Box<dyn FnMut() -> Option<SocketList>>;
-
 /// What [`live`] needs beside a plan.
 pub struct Vigil {
     /// When it began.
     pub began: Time,
-    pub kernel: AskKernel,
+    /// `None` if it cannot be asked.
+    pub kernel: Option<Kernel>,
     /// Set by who wants a report of what is, and then goes on.
     pub report: Arc<AtomicBool>,
 }
@@ -61,7 +61,6 @@ pub fn live(
         }
         run.look(source.about(), watch)?;
         watch.make_room();
-        run.ask_again();
         let findings = run.finish()?;
         Ok(Outcome { findings, failed })
     })
@@ -75,9 +74,18 @@ impl Run<'_> {
         point.totals.files.push(0);
         point.take_about(source.about());
         self.points.push(point);
-        let mut sentry = Sentry::new(vigil);
-        self.sockets = sentry.ask();
-        self.sentry = Some(sentry);
+        self.sentry = Some(Sentry::new(vigil));
+        self.sockets = self.ask(&[]);
+    }
+
+    /// The kernel's list, if it may be seen: what is stuck, and the sockets of these flows.
+    fn ask(&mut self, flows: &[Judged]) -> Option<SocketList> {
+        let kernel = self.sentry.as_mut()?.vigil.kernel.as_mut()?;
+        let mut question = Question::default();
+        for (local, peer) in flows.iter().filter_map(ends) {
+            question.ask_for(local, peer);
+        }
+        kernel.all_stuck(question)
     }
 
     /// At the first look: what was stuck before, but for sockets that became so between the first
@@ -95,11 +103,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// In the end, the kernel's list as it is then: of the sockets that were stuck before, those that
-    /// still are.
-    fn ask_again(&mut self) {
-        let now = self.sentry.as_mut().and_then(Sentry::ask);
-        if let (Some(before), Some(now)) = (&mut self.sockets, now) {
+    /// In the end, the kernel's list as it is then, which has the last word about findings: of the
+    /// sockets that were stuck before, those that still are.
+    pub(super) fn ask_again(&mut self, kept: &mut [Judged]) {
+        let Some(now) = self.ask(kept) else { return };
+        heed(Some(&now), kept, &mut self.totals.tally);
+        if let Some(before) = &mut self.sockets {
             before.renew(now);
         }
     }
@@ -115,9 +124,17 @@ impl Run<'_> {
             watch.make_room();
             self.tell_before(began)?;
         }
-        let (point, policy) = (&self.points[self.current], &self.policy);
+        let (point, policy) = (&mut self.points[self.current], &self.policy);
         let Some(sentry) = &mut self.sentry else { return Ok(()) };
+        if let Some(kernel) = &sentry.vigil.kernel {
+            point.tap.addresses.extend(&kernel.addresses);
+        }
         let events = sentry.look(point.shards.flows(), policy, &point.tap);
+        if let Some(error) = sentry.vigil.kernel.as_mut().and_then(Kernel::take_trouble) {
+            sentry.vigil.kernel = None;
+            let trouble = Trouble::Unnamed(error);
+            watch.trouble(&Error { input: "the list of sockets".into(), trouble });
+        }
         if !events.is_empty() {
             watch.make_room();
         }
@@ -154,7 +171,7 @@ impl Run<'_> {
             }
         }
         kept.sort_by_key(|kept| kept.retired.flow.first.order());
-        let sockets = self.sentry.as_mut().and_then(Sentry::ask);
+        let sockets = self.ask(&kept);
         heed(sockets.as_ref(), &mut kept, &mut totals.tally);
         for judged in &kept {
             self.render.row(&as_row(judged, &totals.files, sockets.as_ref()))?;

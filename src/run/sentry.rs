@@ -7,13 +7,12 @@ use std::sync::atomic::Ordering;
 use super::live::Vigil;
 use super::shards::Judged;
 use crate::owner::SocketList;
+use crate::owner::lookup::Question;
 use crate::place::Time;
 use crate::report::{EventKind, Tally};
 use crate::table::Retired;
 use crate::tcp::flow::{Ending, Flow, Side};
-use crate::tcp::segment::FlowKey;
-use crate::tcp::state::State;
-use crate::verdict::local::Local;
+use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::verdict::{Policy, Tap, Verdict};
 
 /// How often flows are looked at.
@@ -21,13 +20,23 @@ const EVERY_NS: i64 = 500_000_000;
 
 /// Remembers what was said.
 pub struct Sentry {
-    vigil: Vigil,
+    pub vigil: Vigil,
     has_looked: bool,
     looked: Time,
-    /// By the place of their first packet. True if it was announced, false if the kernel knew better.
-    known: BTreeMap<u64, bool>,
+    /// By the place of their first packet.
+    known: BTreeMap<u64, Standing>,
     /// When the last were announced.
     lately: VecDeque<Time>,
+}
+
+/// A flow that makes a finding.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// The kernel is asked about it.
+    Asked,
+    Announced,
+    /// The kernel knew better.
+    Denied,
 }
 
 /// How long "lately" is.
@@ -57,11 +66,6 @@ impl Sentry {
         }
     }
 
-    /// The kernel's list, if it may be seen.
-    pub fn ask(&mut self) -> Option<SocketList> {
-        (self.vigil.kernel)()
-    }
-
     /// When the capture began, if this is the first look.
     pub fn first_look(&mut self) -> Option<Time> {
         (!std::mem::replace(&mut self.has_looked, true)).then_some(self.vigil.began)
@@ -70,7 +74,8 @@ impl Sentry {
     /// Is it time to look again?
     pub fn is_due(&mut self, now: Time) -> bool {
         let last = self.looked.max(self.vigil.began);
-        let due = now.since(last).is_some_and(|ns| ns >= EVERY_NS);
+        let due = now.since(last).is_some_and(|ns| ns >= EVERY_NS)
+            || self.vigil.kernel.as_mut().is_some_and(|kernel| kernel.is_heard(now));
         if due {
             self.looked = now;
         }
@@ -79,7 +84,7 @@ impl Sentry {
 
     /// Flows that are stuck now.
     pub fn stuck(&self) -> usize {
-        self.known.values().filter(|announced| **announced).count()
+        self.known.values().filter(|standing| **standing == Standing::Announced).count()
     }
 
     /// How many became so within the last minute.
@@ -102,6 +107,7 @@ impl Sentry {
         policy: &Policy,
         tap: &Tap,
     ) -> Vec<Event> {
+        let word = self.heard();
         let mut events = Vec::new();
         let mut suspects = Vec::new();
         // Made anew, so that nothing is remembered of flows that have left memory.
@@ -110,46 +116,80 @@ impl Sentry {
             let first = flow.first.order();
             let half_closed = matches!(flow.ending(), Ending::HalfClosed(_));
             let known = before.get(&first).copied();
-            match known {
-                Some(announced) if half_closed => {
-                    self.known.insert(first, announced);
-                    continue;
+            let judged = || Judged::new(Retired { key: *key, flow: flow.clone() }, policy, tap);
+            match (known, half_closed) {
+                (None, false) | (Some(Standing::Asked | Standing::Denied), false) => {}
+                (None, true) => {
+                    let judged = judged();
+                    if judged.judgement.finding {
+                        suspects.push(judged);
+                    }
                 }
-                None if !half_closed => continue,
-                Some(_) | None => {}
-            }
-            let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, policy, tap);
-            if half_closed && judged.judgement.finding {
-                suspects.push(judged);
-            } else if known == Some(true) {
-                events.push(Event { kind: EventKind::Ended, judged, sockets: None });
+                (Some(Standing::Asked), true) if word.is_some() => {
+                    let sockets = word.clone().flatten();
+                    events.extend(self.decide(judged(), sockets));
+                }
+                (Some(standing), true) => {
+                    self.known.insert(first, standing);
+                }
+                (Some(Standing::Announced), false) => {
+                    events.push(Event { kind: EventKind::Ended, judged: judged(), sockets: None });
+                }
             }
         }
-        self.confirm(suspects, &mut events);
+        self.ask_about(suspects, tap.end, &mut events);
         events.sort_by_key(|event| event.judged.retired.flow.first.order());
         events
     }
 
-    /// Asks the kernel about suspects. It has the last word about sockets of this host.
-    fn confirm(&mut self, suspects: Vec<Judged>, events: &mut Vec<Event>) {
-        if suspects.is_empty() {
-            return;
+    /// The kernel's answer, if one has come: its list, if that may be seen.
+    fn heard(&mut self) -> Option<Option<Rc<SocketList>>> {
+        let kernel = self.vigil.kernel.as_mut()?;
+        kernel.has_answer().then(|| kernel.answer().map(Rc::new))
+    }
+
+    /// Asks the kernel about suspects, which has the last word about sockets of this host. While it is
+    /// busy, they stay suspects; where it cannot be asked, they are announced at once.
+    fn ask_about(&mut self, suspects: Vec<Judged>, now: Time, events: &mut Vec<Event>) {
+        if let Some(kernel) = &mut self.vigil.kernel {
+            if !kernel.is_free() || suspects.is_empty() && !kernel.is_due(now) {
+                return;
+            }
+            let mut question = Question::default();
+            for (local, peer) in suspects.iter().filter_map(ends) {
+                question.ask_for(local, peer);
+            }
+            if kernel.ask(&question, now) {
+                let asked = suspects.iter().map(|judged| judged.retired.flow.first.order());
+                self.known.extend(asked.map(|first| (first, Standing::Asked)));
+                return;
+            }
         }
-        let sockets = self.ask().map(Rc::new);
-        for mut judged in suspects {
-            let word = sockets.as_ref().and_then(|sockets| word(&judged, sockets));
-            let announce = word != Some(false);
-            self.known.insert(judged.retired.flow.first.order(), announce);
-            if word == Some(true) {
-                judged.judgement = judged.judgement.confirm();
-            }
-            if announce {
-                self.lately.push_back(judged.end);
-                let sockets = sockets.clone();
-                events.push(Event { kind: EventKind::CloseWait, judged, sockets });
-            }
+        for judged in suspects {
+            events.extend(self.decide(judged, None));
         }
     }
+
+    /// Announces a flow, unless the kernel knows better.
+    fn decide(&mut self, mut judged: Judged, sockets: Option<Rc<SocketList>>) -> Option<Event> {
+        let word = sockets.as_ref().and_then(|sockets| word(&judged, sockets));
+        let standing = if word == Some(false) { Standing::Denied } else { Standing::Announced };
+        self.known.insert(judged.retired.flow.first.order(), standing);
+        if word == Some(true) {
+            judged.judgement = judged.judgement.confirm();
+        }
+        (standing == Standing::Announced && judged.judgement.finding).then(|| {
+            self.lately.push_back(judged.end);
+            Event { kind: EventKind::CloseWait, judged, sockets }
+        })
+    }
+}
+
+/// The holder's end, and the other one.
+pub fn ends(judged: &Judged) -> Option<(Endpoint, Endpoint)> {
+    let holder: Side = judged.judgement.holder?;
+    let end = |side| judged.retired.key.endpoint(judged.retired.flow.end(side));
+    Some((end(holder), end(holder.other())))
 }
 
 /// The kernel has the last word about findings at this host: it confirms them, or knows of a FIN that
@@ -171,11 +211,9 @@ pub fn heed(sockets: Option<&SocketList>, findings: &mut [Judged], tally: &mut T
 
 /// Is the holder's socket in CLOSE-WAIT? `None` where it may be another host's.
 fn word(judged: &Judged, sockets: &SocketList) -> Option<bool> {
-    let holder: Side = judged.judgement.holder?;
-    let end = |side| judged.retired.key.endpoint(judged.retired.flow.end(side));
-    match sockets.find(end(holder), end(holder.other())) {
-        Some(socket) => Some(socket.state == State::CloseWait),
-        None if judged.judgement.local == Local::Side(holder) => Some(false),
-        None => None,
+    let (local, peer) = ends(judged)?;
+    match sockets.find(local, peer) {
+        Some(socket) => Some(socket.is_stuck()),
+        None => sockets.is_host(local.ip).then_some(false),
     }
 }

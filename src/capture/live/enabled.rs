@@ -20,7 +20,7 @@ const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// Packets between two looks at the clock, where there is no pause to look at it in.
 const CLOCK_EVERY: u64 = 1_024;
 
-/// How often counts of drops and the interfaces' addresses are asked for.
+/// How often counts of drops are asked for.
 const REFRESH: Duration = Duration::from_secs(5);
 
 /// One or more interfaces, captured on together.
@@ -125,7 +125,6 @@ impl Live {
             return;
         }
         self.refreshed = Instant::now();
-        self.about.addresses.extend(addresses(&self.wanted.interfaces));
         self.count_drops();
     }
 

@@ -1,0 +1,85 @@
+//! Who asks. One question is under way at a time, and nobody waits for its answer who has packets to
+//! read.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::{Line, Lines, Question};
+use crate::owner::Socket;
+
+/// The other process. It ends with this one: its input is then closed.
+pub struct Lookup {
+    child: Child,
+    questions: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    under_way: bool,
+}
+
+/// What the kernel says.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// `None` if its list may not be seen, or was not asked for.
+    pub sockets: Option<Vec<Socket>>,
+    /// This host's, with their interfaces.
+    pub addresses: Vec<(String, IpAddr)>,
+}
+
+impl Lookup {
+    /// Starts it: `command` is this program, told to [serve](super::serve).
+    pub fn start(mut command: Command) -> io::Result<Lookup> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let pipe = || io::Error::other("it has no pipe");
+        let questions = child.stdin.take().ok_or_else(pipe)?;
+        let answers = BufReader::new(child.stdout.take().ok_or_else(pipe)?);
+        Ok(Lookup { child, questions: Some(questions), answers, under_way: false })
+    }
+
+    /// Has it begin to look. [`Lookup::answer`] says what it found.
+    pub fn ask(&mut self, question: &Question) -> io::Result<()> {
+        let Some(questions) = &mut self.questions else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        let mut line = serde_json::to_vec(question)?;
+        line.push(b'\n');
+        questions.write_all(&line)?;
+        self.under_way = true;
+        Ok(())
+    }
+
+    /// A question is still to be answered.
+    pub fn is_under_way(&self) -> bool {
+        self.under_way
+    }
+
+    /// Whether [`Lookup::answer`] would not wait.
+    pub fn has_answer(&self) -> bool {
+        let pipe = PollFd::from_borrowed_fd(self.answers.get_ref().as_fd(), PollFlags::IN);
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        self.under_way && poll(&mut [pipe], Some(&now)).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Waits for the answer of the question that is under way.
+    pub fn answer(&mut self) -> io::Result<Answer> {
+        self.under_way = false;
+        let mut line = String::new();
+        if self.answers.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let lines: Lines = serde_json::from_str(&line)?;
+        let sockets = lines.sockets;
+        let sockets = sockets.map(|lines| lines.into_iter().filter_map(Line::socket).collect());
+        Ok(Answer { sockets, addresses: lines.addresses })
+    }
+}
+
+impl Drop for Lookup {
+    fn drop(&mut self) {
+        // With its input closed it ends as soon as it has answered.
+        self.questions = None;
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,127 @@
+//! The kernel's word, asked from another process.
+//!
+//! A process of its own answers ([`serve`]), because the one that reads packets gives up the right to
+//! look into others ([`crate::confine`]); and because a host with a hundred thousand sockets takes
+//! most of a second to list them, in which packets would be lost ([`client`]). Questions and answers
+//! are lines of JSON through its standard input and output.
+
+pub mod client;
+
+use std::collections::HashSet;
+use std::io::{self, BufRead, Write};
+use std::net::{IpAddr, SocketAddr};
+
+use nix::ifaddrs::getifaddrs;
+use serde::{Deserialize, Serialize};
+
+use super::kernel::{Netns, list, name_holders};
+use super::{Holder, Socket};
+use crate::tcp::segment::Endpoint;
+
+/// What is asked.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Question {
+    /// The sockets with these ends, the local one first.
+    ends: Vec<(SocketAddr, SocketAddr)>,
+    /// Every socket in CLOSE-WAIT, too.
+    pub stuck: bool,
+}
+
+impl Question {
+    pub fn ask_for(&mut self, local: Endpoint, peer: Endpoint) {
+        self.ends.push((local.into(), peer.into()));
+    }
+}
+
+/// The answer, as it travels.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Lines {
+    /// `None` if the list cannot be read.
+    sockets: Option<Vec<Line>>,
+    addresses: Vec<(String, IpAddr)>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Line {
+    local: SocketAddr,
+    peer: SocketAddr,
+    state: String,
+    recv_q: u32,
+    send_q: u32,
+    inode: u64,
+    holders: Vec<Holder>,
+}
+
+/// Answers every question that comes through `input`, until it is closed.
+pub fn serve(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+    for line in input.lines() {
+        let question: Question = serde_json::from_str(&line?)?;
+        serde_json::to_writer(&mut output, &answer(&question))?;
+        output.write_all(b"\n")?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+fn answer(question: &Question) -> Lines {
+    let sockets = match question.stuck || !question.ends.is_empty() {
+        true => matching(question),
+        false => None,
+    };
+    Lines {
+        sockets: sockets.map(|sockets| sockets.into_iter().map(Line::from).collect()),
+        addresses: addresses(),
+    }
+}
+
+fn matching(question: &Question) -> Option<Vec<Socket>> {
+    let ends: HashSet<(SocketAddr, SocketAddr)> = question.ends.iter().copied().collect();
+    let wanted = |socket: &Socket| {
+        question.stuck && socket.is_stuck()
+            || ends.contains(&(socket.local.into(), socket.peer.into()))
+    };
+    let mut sockets = list(&Netns::Own).ok()?;
+    sockets.retain(wanted);
+    name_holders(&mut sockets);
+    Some(sockets)
+}
+
+/// This host's, with their interfaces.
+fn addresses() -> Vec<(String, IpAddr)> {
+    let with_ip = |interface: nix::ifaddrs::InterfaceAddress| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+        let ip = v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())));
+        Some((interface.interface_name, ip?))
+    };
+    getifaddrs().into_iter().flatten().filter_map(with_ip).collect()
+}
+
+impl From<Socket> for Line {
+    fn from(socket: Socket) -> Line {
+        Line {
+            local: socket.local.into(),
+            peer: socket.peer.into(),
+            state: socket.state.to_string(),
+            recv_q: socket.recv_q,
+            send_q: socket.send_q,
+            inode: socket.inode,
+            holders: socket.holders,
+        }
+    }
+}
+
+impl Line {
+    fn socket(self) -> Option<Socket> {
+        Some(Socket {
+            local: self.local.into(),
+            peer: self.peer.into(),
+            state: self.state.parse().ok()?,
+            recv_q: self.recv_q,
+            send_q: self.send_q,
+            inode: self.inode,
+            holders: self.holders,
+            netns: None,
+        })
+    }
+}

@@ -1,0 +1,150 @@
+//! What the two processes of a live capture can still do, and what not.
+//!
+//! Confinement is for good, so each is tried in a process of its own: this test program once more,
+//! running one of the tests that do nothing without `CLOSEWAIT_CONFINED`.
+
+mod common;
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use closewait::confine;
+use common::{Scratch, skip, text};
+
+/// Set in a process that is to be confined; holds a folder that it can write to before.
+const CONFINED: &str = "CLOSEWAIT_CONFINED";
+
+fn is_root() -> bool {
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    if !root {
+        skip("root");
+    }
+    root
+}
+
+/// Runs one test of this program in a process of its own.
+fn confined(test: &str) -> Output {
+    let scratch = Scratch::new();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    fs::set_permissions(scratch.path(), open).expect("ours");
+    fs::write(scratch.path().join("there"), "readable").expect("room");
+    Command::new(std::env::current_exe().expect("a path"))
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(CONFINED, scratch.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs")
+}
+
+fn assert_passes(test: &str) {
+    let output = confined(test);
+    let (out, err) = text(&output);
+    assert!(output.status.success() && out.contains("1 passed"), "{out}\n{err}");
+}
+
+fn refused<T>(what: &str, result: io::Result<T>) {
+    let error = result.err().unwrap_or_else(|| panic!("{what}: was allowed"));
+    assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{what}: {error}");
+}
+
+/// Writing, making, removing: nothing of it.
+fn assert_no_writing(folder: &Path) {
+    refused("a new file", File::create(folder.join("new")));
+    refused("a file to write to", OpenOptions::new().append(true).open(folder.join("there")));
+    refused("cutting a file", OpenOptions::new().write(true).truncate(true).open("/dev/null"));
+    refused("a folder", fs::create_dir(folder.join("folder")));
+    refused("removing", fs::remove_file(folder.join("there")));
+    refused("renaming", fs::rename(folder.join("there"), folder.join("elsewhere")));
+}
+
+fn assert_no_sockets(port: u16) {
+    refused("a listening socket", TcpListener::bind("127.0.0.1:0"));
+    refused("a connection", TcpStream::connect(("127.0.0.1", port)));
+    refused("a datagram socket", UdpSocket::bind("127.0.0.1:0"));
+}
+
+fn assert_no_programs() {
+    refused("a program", Command::new("/bin/true").status());
+}
+
+/// The line of `/proc/thread-self/status` that begins so.
+fn status(name: &str) -> String {
+    let status = fs::read_to_string("/proc/thread-self/status").expect("it is there");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.expect("such a line").trim().to_owned()
+}
+
+/// What reads packets, as another user.
+#[test]
+fn packets_inside() {
+    let Some(folder) = std::env::var_os(CONFINED) else { return };
+    let folder = Path::new(&folder);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let mut open = File::create(folder.join("open")).expect("room");
+    let landlock = confine::packets(Some("nobody"), &["lo".to_owned()]).expect("it can be");
+
+    assert_no_writing(folder);
+    assert_no_sockets(port);
+    assert_no_programs();
+    if landlock {
+        refused("a file to read", File::open(folder.join("there")));
+        refused("its own memory", fs::read("/proc/self/maps"));
+    } else {
+        skip("landlock");
+    }
+    refused("another process", fs::read_dir("/proc/1/fd"));
+    // What was opened before stays open.
+    io::Write::write_all(&mut open, b"finding").expect("it is open");
+    // Threads that begin later are confined, too.
+    std::thread::spawn(move || assert_no_sockets(port)).join().expect("confined");
+    if Path::new("/etc/localtime").exists() {
+        fs::read("/etc/localtime").expect("times are told");
+    }
+}
+
+#[test]
+fn who_reads_packets_can_open_nothing() {
+    if is_root() {
+        assert_passes("packets_inside");
+    }
+}
+
+/// What names processes, as another user.
+#[test]
+fn lookup_inside() {
+    let Some(folder) = std::env::var_os(CONFINED) else { return };
+    let folder = Path::new(&folder);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    confine::lookup(Some("nobody")).expect("it can be confined");
+
+    assert_no_writing(folder);
+    assert_no_sockets(port);
+    assert_no_programs();
+    assert_eq!((status("NoNewPrivs"), status("Seccomp")), ("1".into(), "2".into()));
+    let nobody = "65534\t65534\t65534\t65534";
+    assert_eq!((status("Uid"), status("Gid")), (nobody.into(), nobody.into()));
+    // cap_dac_read_search is number 2, cap_sys_ptrace is number 19.
+    let two = format!("{:016x}", 1 << 2 | 1 << 19);
+    assert_eq!((status("CapEff"), status("CapPrm")), (two.clone(), two.clone()));
+    assert_eq!(status("CapBnd"), two, "no program can give it more");
+    // Process 1 is root's.
+    assert!(fs::read_dir("/proc/1/fd").expect("another user's").count() > 0);
+}
+
+#[test]
+fn who_names_processes_keeps_two_capabilities() {
+    if is_root() {
+        assert_passes("lookup_inside");
+    }
+}
+
+#[test]
+fn an_unknown_user_is_said() {
+    let error = confine::packets(Some("no-such-user"), &[]).expect_err("nobody has that name");
+    assert!(error.to_string().contains("no such user"), "{error}");
+}
