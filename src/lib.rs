@@ -25,6 +25,7 @@
 //! | [`endpoints`] | addresses, networks and ports as users name them |
 //! | [`place`] | when and where a packet was captured |
 //! | [`mod@printable`] | names that others chose, safe for a terminal |
+//! | [`scrape`] | numbers of a live capture for Prometheus, over HTTP |
 //! | [`progress`] | a bar on the terminal when reading takes long |
 //!
 //! # Two ideas
@@ -51,6 +52,7 @@ pub mod printable;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod scrape;
 pub mod table;
 pub mod tcp;
 pub mod verdict;

@@ -2,6 +2,7 @@
 
 mod batch;
 mod crew;
+mod gauges;
 mod kernel;
 pub mod live;
 mod point;

@@ -132,6 +132,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("indicatif", &["progress.rs"]),
     ("serde", &["report", "owner"]),
     ("procfs", &["owner"]),
+    ("prometheus_client", &["report"]),
+    ("httparse", &["scrape.rs"]),
     ("rustix", &["owner", "capture", "confine"]),
     ("landlock::", &["confine"]),
     ("seccompiler", &["confine"]),

@@ -195,6 +195,104 @@ fn another_users_descriptor_is_named_after_the_drop() {
     assert_eq!(report[0]["process"]["fd"], client.as_raw_fd());
 }
 
+/// Starts it with `--metrics`; its port is in what it says first.
+fn scraped(server: &Server) -> (Watcher, u16) {
+    let expression = format!("port {}", server.port());
+    let arguments = ["live", "-i", "lo", "--min-hold", "300ms", "--format", "jsonl"];
+    let metrics = ["--metrics", "127.0.0.1:0", "--", &expression];
+    let mut child = command(&[&arguments[..], &metrics].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut said = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let line = said.next().expect("a line").expect("a line");
+    let port =
+        line.rsplit_once(':').and_then(|(_, rest)| rest.strip_suffix("/metrics")?.parse().ok());
+    assert!(said.next().expect("a line").expect("a line").contains("listening on lo"));
+    let lines = BufReader::new(child.stdout.take().expect("piped"));
+    (Watcher { child, lines }, port.unwrap_or_else(|| panic!("{line}")))
+}
+
+fn asked(port: u16, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    stream.write_all(request).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    answer
+}
+
+const SCRAPE: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n";
+
+fn value(text: &str, series: &str) -> f64 {
+    let line =
+        text.lines().find(|line| line.strip_prefix(series).is_some_and(|l| l.starts_with(' ')));
+    let line = line.unwrap_or_else(|| panic!("no {series} in\n{text}"));
+    line.rsplit_once(' ').and_then(|(_, value)| value.parse().ok()).expect("a number")
+}
+
+#[test]
+fn numbers_can_be_scraped() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let (mut watcher, port) = scraped(&server);
+    let (open, mut stuck) = (server.connected(), vec![server.left_behind(), server.left_behind()]);
+    (0..2).for_each(|_| assert_eq!(watcher.line()["event"], "close-wait"));
+    let text = asked(port, SCRAPE);
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("# EOF\n"), "{text}");
+    // Both ends are on this host.
+    assert_eq!(value(&text, "closewait_connections{state=\"CLOSE-WAIT\"}"), 2.0);
+    assert_eq!(value(&text, "closewait_connections{state=\"FIN-WAIT-2\"}"), 2.0);
+    assert_eq!(value(&text, "closewait_connections{state=\"ESTABLISHED\"}"), 2.0);
+    assert_eq!(value(&text, "closewait_findings"), 2.0);
+    let service = format!("{{service=\"127.0.0.1:{}\"}}", server.port());
+    assert_eq!(value(&text, &format!("closewait_close_wait{service}")), 2.0);
+    let longest = value(&text, &format!("closewait_close_wait_longest_seconds{service}"));
+    assert!((0.3..60.0).contains(&longest), "{longest}");
+    assert_eq!(value(&text, "closewait_close_wait_held_seconds_count"), 2.0);
+    assert_eq!(value(&text, "closewait_drops_total"), 0.0);
+
+    // Who closes leaves the numbers: they are of now.
+    stuck.pop();
+    assert_eq!(watcher.line()["event"], "ended");
+    sleep(Duration::from_millis(250));
+    let text = asked(port, SCRAPE);
+    assert_eq!(value(&text, &format!("closewait_close_wait{service}")), 1.0);
+    assert_eq!(value(&text, "closewait_close_wait_held_seconds_count"), 1.0);
+    drop((open, stuck, watcher.stop()));
+}
+
+/// Whoever sends nothing, too much or nonsense gets no further than a time-out, and harms nobody.
+#[test]
+fn bad_scrapes_harm_nobody() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let (watcher, port) = scraped(&server);
+    assert!(asked(port, b"\0\0\0\r\n\r\n").starts_with("HTTP/1.1 400"));
+    assert!(asked(port, b"GET /etc/passwd HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404"));
+    assert!(asked(port, b"POST /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405"));
+    let endless = [b"GET /".as_slice(), &[b'a'; 8 * 1024 - 5]].concat();
+    assert!(asked(port, &endless).starts_with("HTTP/1.1 400"));
+    // More silent ones than it has threads.
+    let silent: Vec<TcpStream> =
+        (0..12).map(|_| TcpStream::connect(("127.0.0.1", port)).expect("it listens")).collect();
+    let started = Instant::now();
+    let text = asked(port, SCRAPE);
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+    assert!(started.elapsed() < Duration::from_secs(30));
+    drop(silent);
+    let descriptors = |pid| std::fs::read_dir(format!("/proc/{pid}/fd")).expect("alive").count();
+    let before = descriptors(watcher.child.id());
+    (0..50).for_each(|_| drop(asked(port, SCRAPE)));
+    sleep(Duration::from_millis(100));
+    assert!(descriptors(watcher.child.id()) <= before, "no descriptor is left behind");
+    drop(watcher.stop());
+}
+
 /// SIGUSR1 has the report printed, and nothing ends.
 #[test]
 fn a_signal_asks_for_the_report() {

@@ -1,5 +1,6 @@
 //! The flags of `closewait live`.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +20,7 @@ Examples:
   closewait -i eth0 port 3306                   on one
   closewait live --duration 10min --format jsonl port 3306
   closewait live -w seen.pcap port 3306         keeps what was seen
+  closewait live --metrics 127.0.0.1:9433 port 3306   numbers for Prometheus
   closewait live -Z nobody port 3306            as root: with no more rights than it takes
 
 An interrupt (or SIGTERM) prints the report. Capturing takes root, or once: setcap cap_net_raw=ep closewait
@@ -71,6 +73,11 @@ pub struct LiveArgs {
     #[arg(short = 'Z', long = "relinquish-privileges", value_name = "USER")]
     user: Option<String>,
 
+    /// Answer Prometheus at this address (http://ADDR:PORT/metrics); a port alone is on the loopback
+    /// interface
+    #[arg(long, value_name = "ADDR:PORT", value_parser = metrics_address)]
+    metrics: Option<SocketAddr>,
+
     /// Capture in a network namespace: a name of ip netns, or a process id (a container's)
     #[arg(long, value_name = "NAME|PID")]
     netns: Option<String>,
@@ -87,6 +94,14 @@ pub struct LiveArgs {
 
     #[command(flatten)]
     times: TimeArgs,
+}
+
+/// `127.0.0.1:9433`, `[::1]:9433`, `:9433`, `9433`.
+fn metrics_address(text: &str) -> Result<SocketAddr, String> {
+    match text.strip_prefix(':').unwrap_or(text).parse::<u16>() {
+        Ok(port) => Ok((Ipv4Addr::LOCALHOST, port).into()),
+        Err(_) => text.parse().map_err(|_| "write ADDR:PORT, or a port".to_owned()),
+    }
 }
 
 /// Shorter than this, a program may just be about to close.
@@ -117,6 +132,7 @@ impl LiveArgs {
             },
             netns,
             user: self.user,
+            metrics: self.metrics,
             plan: Plan {
                 inputs: Vec::new(),
                 filter: None,

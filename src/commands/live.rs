@@ -2,6 +2,7 @@
 
 use std::env::current_exe;
 use std::io::{self, IsTerminal};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::owner::lookup::serve;
 use crate::report::text::Look;
 use crate::run::Plan;
 use crate::run::live::{IsCaptured, Kernel, Vigil, live as watch};
+use crate::scrape::{Board, serve as serve_numbers};
 
 /// What `live` was asked for.
 pub struct Live {
@@ -31,6 +33,8 @@ pub struct Live {
     pub netns: Netns,
     /// Who to become once all is open.
     pub user: Option<String>,
+    /// Where to answer Prometheus.
+    pub metrics: Option<SocketAddr>,
     pub plan: Plan,
     pub format: Format,
     pub look: Look,
@@ -70,15 +74,31 @@ fn begin(asked: Live) -> Result<Exit, String> {
     let interfaces = asked.wanted.interfaces.clone();
     let kernel =
         Kernel::new(start_lookup(asked.user.as_deref())?, interfaces, is_captured(&asked)?);
+    let listener = asked.metrics.map(listen).transpose()?;
     // From here on nothing can be opened any more.
     confine::packets(asked.user.as_deref(), &asked.wanted.interfaces)
         .map_err(|error| error.to_string())?;
+    let board = listener.map(|listener| scraped(listener)).transpose()?;
     let name = source.name();
     eprintln!("closewait: listening on {name}, snap length {}", asked.wanted.snap_len);
-    let vigil = Vigil { began: now(), kernel: Some(kernel), report };
+    let vigil = Vigil { began: now(), kernel: Some(kernel), board, report };
     let mut terminal = Terminal::new(io::stderr().is_terminal());
     let result = watch(asked.plan, name, &mut source, vigil, render.as_mut(), &mut terminal);
     Ok(ended(result, terminal))
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).map_err(|error| format!("--metrics {address}: {error}"))
+}
+
+/// Begins to answer scrapes.
+fn scraped(listener: TcpListener) -> Result<Arc<Board>, String> {
+    let failed = |error: io::Error| format!("--metrics: {error}");
+    let address = listener.local_addr().map_err(failed)?;
+    let board = Arc::default();
+    serve_numbers(listener, &board).map_err(failed)?;
+    eprintln!("closewait: metrics at http://{address}/metrics");
+    Ok(board)
 }
 
 /// Starts this program once more, to [`lookup`].

@@ -5,6 +5,7 @@
 //!
 //! * [`text`]: for the person at the prompt
 //! * [`jsonl`]: for programs, one object a line
+//! * [`prometheus`]: for whoever watches a live capture
 //! * [`mod@csv`]: for spreadsheets
 //! * [`sockets`]: the report of `closewait sockets`
 //! * [`table`]: tables in text
@@ -13,6 +14,7 @@
 pub mod csv;
 pub mod ids;
 pub mod jsonl;
+pub mod prometheus;
 pub mod sockets;
 pub mod table;
 pub mod text;

@@ -16,6 +16,7 @@ use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
 use crate::report::Render;
+use crate::scrape::Board;
 use crate::table::Retired;
 use crate::tcp::segment::End;
 
@@ -25,6 +26,8 @@ pub struct Vigil {
     pub began: Time,
     /// `None` if it cannot be asked.
     pub kernel: Option<Kernel>,
+    /// Where numbers are asked for, if anybody may.
+    pub board: Option<Arc<Board>>,
     /// Set by who wants a report of what is, and then goes on.
     pub report: Arc<AtomicBool>,
 }
@@ -149,7 +152,10 @@ impl Run<'_> {
             stuck_lately: sentry.stuck_lately(point.tap.end),
             drops: about.drops,
         });
-        if sentry.is_report_wanted() {
+        if let Some(board) = sentry.wants_numbers() {
+            board.put(self.gauges());
+        }
+        if self.sentry.as_ref().is_some_and(Sentry::is_report_wanted) {
             watch.make_room();
             self.report_now()?;
         }

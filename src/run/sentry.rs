@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::live::Vigil;
@@ -10,6 +11,7 @@ use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
 use crate::report::{EventKind, Tally};
+use crate::scrape::Board;
 use crate::table::Retired;
 use crate::tcp::flow::{Ending, Flow, Side};
 use crate::tcp::segment::{Endpoint, FlowKey};
@@ -75,11 +77,17 @@ impl Sentry {
     pub fn is_due(&mut self, now: Time) -> bool {
         let last = self.looked.max(self.vigil.began);
         let due = now.since(last).is_some_and(|ns| ns >= EVERY_NS)
-            || self.vigil.kernel.as_mut().is_some_and(|kernel| kernel.is_heard(now));
+            || self.vigil.kernel.as_mut().is_some_and(|kernel| kernel.is_heard(now))
+            || self.vigil.board.as_ref().is_some_and(|board| board.is_wanted());
         if due {
             self.looked = now;
         }
         due
+    }
+
+    /// Where numbers go that somebody waits for.
+    pub fn wants_numbers(&self) -> Option<Arc<Board>> {
+        self.vigil.board.clone().filter(|board| board.is_wanted())
     }
 
     /// Flows that are stuck now.

@@ -146,6 +146,15 @@ impl Flow {
         }
     }
 
+    /// The side that was connected to; `None` if the capture missed the beginning.
+    pub fn service(&self) -> Option<Side> {
+        match self.began {
+            Began::Syn => Some(Side::B),
+            Began::SynAck => Some(Side::A),
+            Began::Midstream => None,
+        }
+    }
+
     pub fn half(&self, side: Side) -> &Half {
         &self.halves[side as usize]
     }
