@@ -109,6 +109,8 @@ struct Run<'a> {
     totals: Totals,
     /// Rows that wait for their place in the order of first packets.
     kept: Vec<Judged>,
+    /// Something went wrong, and reading went on.
+    failed: bool,
     /// Only where packets come as they happen.
     sentry: Option<Sentry>,
 }
@@ -129,6 +131,7 @@ impl<'a> Run<'a> {
             current: 0,
             totals: Totals::default(),
             kept: Vec::new(),
+            failed: false,
             sentry: None,
         }
     }
@@ -216,6 +219,10 @@ impl<'a> Run<'a> {
             match source.next() {
                 Ok(Next::Frame(frame)) => self.frame(&frame)?,
                 Ok(Next::Idle(now)) => self.point().wait_until(now),
+                Ok(Next::Trouble(error)) => {
+                    self.failed |= error.trouble.is_failure();
+                    watch.trouble(&error);
+                }
                 Ok(Next::End) => return Ok(Ok(())),
                 Err(error) => return Ok(Err(error)),
             }

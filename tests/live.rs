@@ -316,37 +316,91 @@ fn a_signal_asks_for_the_report() {
     drop((first, second));
 }
 
-/// A namespace that nobody else is in has its own loopback interface, and no sockets.
+/// A namespace of this test's own.
+struct Namespace(String);
+
+impl Namespace {
+    fn new(name: &str) -> Option<Namespace> {
+        let name = format!("closewait-{name}-{}", std::process::id());
+        if !ip(&["netns", "add", &name]) {
+            skip("netns");
+            return None;
+        }
+        Some(Namespace(name))
+    }
+
+    fn ip(&self, arguments: &str) {
+        let words: Vec<&str> = ["-n", &self.0].into_iter().chain(arguments.split(' ')).collect();
+        assert!(ip(&words), "ip {arguments}");
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        ip(&["netns", "del", &self.0]);
+    }
+}
+
+fn ip(arguments: &[&str]) -> bool {
+    Command::new("ip").args(arguments).output().is_ok_and(|output| output.status.success())
+}
+
+/// It has its own loopback interface, and no sockets.
 #[test]
 fn another_namespace_can_be_watched() {
     if !is_root() {
         return;
     }
-    let name = format!("closewait-live-{}", std::process::id());
-    let ip = |arguments: &[&str]| {
-        Command::new("ip").args(arguments).output().is_ok_and(|output| output.status.success())
-    };
-    if !ip(&["netns", "add", &name]) {
-        return skip("netns");
-    }
-    assert!(ip(&["-n", &name, "link", "set", "lo", "up"]));
-    let output = common::closewait(&[
-        "live",
-        "--netns",
-        &name,
-        "-i",
-        "lo",
-        "--duration",
-        "500ms",
-        "--format",
-        "jsonl",
-    ]);
-    assert!(ip(&["netns", "del", &name]));
+    let Some(namespace) = Namespace::new("live") else { return };
+    namespace.ip("link set lo up");
+    let arguments = ["-i", "lo", "--duration", "500ms", "--format", "jsonl"];
+    let output = common::closewait(&[&["live", "--netns", &namespace.0], &arguments[..]].concat());
     let (out, err) = text(&output);
     assert_eq!(output.status.code(), Some(0), "{err}");
     assert!(out.contains("\"packets\":0"), "nothing of this namespace is seen: {out}");
     let (_, err) = text(&common::closewait(&["live", "--netns", "no-such-namespace"]));
     assert!(err.contains("no network namespace"), "{err}");
+}
+
+/// One that goes down is said, and watched again when it is up; one that vanishes ends it only if it was
+/// the last, and with status 2.
+#[test]
+fn interfaces_that_go_are_said() {
+    if !is_root() {
+        return;
+    }
+    let Some(namespace) = Namespace::new("gone") else { return };
+    for pair in ["e0 type veth peer name e1", "f0 type veth peer name f1"] {
+        namespace.ip(&format!("link add {pair}"));
+    }
+    for end in ["e0", "e1", "f0", "f1"] {
+        namespace.ip(&format!("link set {end} up"));
+    }
+    let arguments = ["-i", "e0", "-i", "f0", "--format", "jsonl"];
+    let mut child = command(&[&["live", "--netns", &namespace.0], &arguments[..]].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut said = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let mut hears = |what: &str| {
+        let line = said.next().expect("a line").expect("a line");
+        assert!(line.contains(what), "{line}");
+    };
+    hears("listening on e0,f0");
+    namespace.ip("link set f0 down");
+    hears("f0: is down");
+    namespace.ip("link set f0 up");
+    namespace.ip("link del e0");
+    hears("e0: captures no more");
+    assert_eq!(child.try_wait().expect("a child"), None, "it goes on");
+    namespace.ip("link del f0");
+    hears("f0: the capture ended");
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(2));
+    let last = BufReader::new(child.stdout.take().expect("piped")).lines().last();
+    let last = last.expect("a report").expect("a line");
+    assert!(last.contains("\"type\":\"summary\""), "{last}");
 }
 
 /// What is written can be read again, and says the same.

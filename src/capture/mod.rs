@@ -47,6 +47,8 @@ pub enum Next<'a> {
     Frame(Frame<'a>),
     /// Nothing just now; it is so late.
     Idle(Time),
+    /// Something went wrong, and the source goes on.
+    Trouble(Error),
     End,
 }
 
@@ -147,6 +149,15 @@ pub struct Error {
 pub enum Trouble {
     #[error("the capture ended: {0}; what was seen until then is reported")]
     Interface(String),
+    #[error("captures no more: {0}; the others go on")]
+    Gone(String),
+    #[error("is down: nothing is captured there until it is up again")]
+    Down,
+    #[error(
+        "was set {} by {} s: times go on as if it had not been, so that durations stay right",
+        if *.0 < 0 { "back" } else { "forward" }, .0.unsigned_abs() as f64 / 1e9
+    )]
+    ClockSet(i64),
     #[error("not all packets could be kept: {0}; the report covers them")]
     NotKept(String),
     #[error("cannot be asked any more: {0}; processes are no longer named")]
@@ -176,6 +187,9 @@ pub enum Trouble {
 impl Trouble {
     /// A capture cut off in its last record is read to its last whole packet: that is no failure.
     pub fn is_failure(&self) -> bool {
-        !matches!(self, Trouble::CutOff { .. } | Trouble::Unnamed(_))
+        !matches!(
+            self,
+            Trouble::CutOff { .. } | Trouble::Unnamed(_) | Trouble::Down | Trouble::ClockSet(_)
+        )
     }
 }

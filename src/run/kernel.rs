@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
+use crate::capture::{Error, Trouble};
 use crate::owner::lookup::Question;
 use crate::owner::lookup::client::{Answer, Lookup};
 use crate::owner::{Socket, SocketList};
 use crate::place::Time;
+use crate::printable::printable;
 
 /// Would packets of this socket, with these addresses at the interfaces, be captured?
 pub type IsCaptured = Box<dyn FnMut(&Socket, &BTreeSet<IpAddr>) -> bool>;
@@ -25,7 +27,9 @@ pub struct Kernel {
     asked: Time,
     /// When it was last looked whether an answer has come.
     polled: Time,
-    lost: Option<io::Error>,
+    /// Interfaces that were down when last seen.
+    down: BTreeSet<String>,
+    troubles: Vec<Error>,
 }
 
 /// How often it is looked whether an answer has come.
@@ -41,13 +45,21 @@ impl Kernel {
             addresses: BTreeSet::new(),
             asked: Time::UNKNOWN,
             polled: Time::UNKNOWN,
-            lost: None,
+            down: BTreeSet::new(),
+            troubles: Vec::new(),
         }
     }
 
-    /// Why nothing can be asked any more, said once.
-    pub fn take_trouble(&mut self) -> Option<io::Error> {
-        self.lost.take()
+    /// What is to be said, and whether it can still be asked.
+    pub fn take_troubles(&mut self) -> (Vec<Error>, bool) {
+        let is_lost = |error: &Error| matches!(error.trouble, Trouble::Unnamed(_));
+        let lost = self.troubles.iter().any(is_lost);
+        (std::mem::take(&mut self.troubles), !lost)
+    }
+
+    fn lose(&mut self, error: io::Error) {
+        let trouble = Trouble::Unnamed(error);
+        self.troubles.push(Error { input: "the list of sockets".into(), trouble });
     }
 
     /// No question is under way.
@@ -63,7 +75,7 @@ impl Kernel {
     /// Has it begin to look. False if it cannot be asked.
     pub fn ask(&mut self, question: &Question, now: Time) -> bool {
         self.asked = now;
-        self.lookup.ask(question).map_err(|error| self.lost = Some(error)).is_ok()
+        self.lookup.ask(question).map_err(|error| self.lose(error)).is_ok()
     }
 
     /// An answer has come. Looks again only after a while, where packets come all the time.
@@ -101,10 +113,10 @@ impl Kernel {
 
     /// The sockets, and all addresses of this host.
     fn receive(&mut self) -> Option<(Vec<Socket>, Vec<IpAddr>)> {
-        let Answer { sockets, addresses } = match self.lookup.answer() {
+        let Answer { sockets, addresses, down } = match self.lookup.answer() {
             Ok(answer) => answer,
             Err(error) => {
-                self.lost = Some(error);
+                self.lose(error);
                 return None;
             }
         };
@@ -112,6 +124,18 @@ impl Kernel {
         let is_ours = |name: &String| interfaces.iter().any(|ours| ours == "any" || ours == name);
         let ours = addresses.iter().filter(|(interface, _)| is_ours(interface));
         self.addresses.extend(ours.map(|(_, ip)| *ip));
+        self.take_down(down);
         Some((sockets?, addresses.into_iter().map(|(_, ip)| ip).collect()))
+    }
+
+    /// Interfaces of ours that have gone down since they were last seen are said.
+    fn take_down(&mut self, down: Vec<String>) {
+        let ours: BTreeSet<String> =
+            down.into_iter().filter(|name| self.interfaces.contains(name)).collect();
+        let newly = BTreeSet::difference(&ours, &self.down);
+        for name in newly {
+            self.troubles.push(Error { input: printable(name), trouble: Trouble::Down });
+        }
+        self.down = ours;
     }
 }

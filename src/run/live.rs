@@ -11,7 +11,7 @@ use super::point::CapturePoint;
 use super::sentry::{Sentry, ends, heed};
 use super::shards::Judged;
 use super::{Outcome, Plan, Run, Watch, as_row};
-use crate::capture::{About, Error, Source, Trouble};
+use crate::capture::{About, Source};
 use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
@@ -57,13 +57,13 @@ pub fn live(
     Crew::with(plan.threads.get() - 1, |crew| {
         let mut run = Run::new(plan, render, crew);
         run.begin_live(name, source, vigil);
-        let mut failed = false;
         if let Err(error) = run.frames(source, watch)? {
-            failed = true;
+            run.failed = true;
             watch.trouble(&error);
         }
         run.look(source.about(), watch)?;
         watch.make_room();
+        let failed = run.failed;
         let findings = run.finish()?;
         Ok(Outcome { findings, failed })
     })
@@ -133,10 +133,12 @@ impl Run<'_> {
             point.tap.addresses.extend(&kernel.addresses);
         }
         let events = sentry.look(point.shards.flows(), policy, &point.tap);
-        if let Some(error) = sentry.vigil.kernel.as_mut().and_then(Kernel::take_trouble) {
-            sentry.vigil.kernel = None;
-            let trouble = Trouble::Unnamed(error);
-            watch.trouble(&Error { input: "the list of sockets".into(), trouble });
+        if let Some(kernel) = &mut sentry.vigil.kernel {
+            let (troubles, can_be_asked) = kernel.take_troubles();
+            troubles.iter().for_each(|trouble| watch.trouble(trouble));
+            if !can_be_asked {
+                sentry.vigil.kernel = None;
+            }
         }
         if !events.is_empty() {
             watch.make_room();

@@ -1,6 +1,6 @@
 //! With libpcap.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use pcap::{Active, Capture, Device, Savefile};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::time::{ClockId, clock_gettime};
 
+use super::clock::{Clock, Reading};
 use super::{CannotCapture, Wanted, now};
 use crate::capture::{About, Error, Frame, LinkType, Next, Source, Trouble};
 use crate::place::{Place, Time};
@@ -33,6 +35,9 @@ pub struct Live {
     frames: u64,
     until: Option<Instant>,
     refreshed: Instant,
+    clock: Clock,
+    /// To be said.
+    troubles: VecDeque<Error>,
     about: About,
     save: Option<Savefile>,
 }
@@ -42,6 +47,12 @@ struct Tap {
     capture: Capture<Active>,
     link: LinkType,
     drops: u64,
+    is_lost: bool,
+}
+
+fn reading() -> Reading {
+    let boot = clock_gettime(ClockId::Boottime);
+    Reading { wall: now(), since_boot: boot.tv_sec * 1_000_000_000 + boot.tv_nsec }
 }
 
 impl Live {
@@ -65,6 +76,8 @@ impl Live {
             frames: 0,
             until: wanted.duration.map(|duration| Instant::now() + duration),
             refreshed: Instant::now(),
+            clock: Clock::new(reading()),
+            troubles: VecDeque::new(),
             about,
             save,
         })
@@ -86,6 +99,9 @@ impl Live {
         for step in 0..self.taps.len() {
             let at = (self.turn + step) % self.taps.len();
             let tap = &mut self.taps[at];
+            if tap.is_lost {
+                continue;
+            }
             match tap.capture.next_packet() {
                 Ok(packet) => {
                     if let Some(save) = &mut self.save {
@@ -96,17 +112,47 @@ impl Live {
                     let time = packet.header.ts;
                     let nanos =
                         i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_usec) * 1_000;
+                    let (wall, len) = (Time::from_nanos(nanos), packet.header.len);
                     self.turn = at + 1;
-                    return Ok(Some((Time::from_nanos(nanos), at, packet.header.len)));
+                    return Ok(Some((self.time(wall), at, len)));
                 }
                 Err(pcap::Error::TimeoutExpired) => {}
                 Err(error) => {
-                    let (input, error) = (printable(&tap.interface), error.to_string());
-                    return Err(Error { input, trouble: Trouble::Interface(error) });
+                    self.lose(at, &error)?;
+                    break;
                 }
             }
         }
         Ok(None)
+    }
+
+    /// An interface has vanished, say. Without any left, the capture is over.
+    fn lose(&mut self, at: usize, error: &pcap::Error) -> Result<(), Error> {
+        let error = error.to_string();
+        self.count_drops();
+        self.taps[at].is_lost = true;
+        let input = printable(&self.taps[at].interface);
+        if self.taps.iter().all(|tap| tap.is_lost) {
+            self.finish_save()?;
+            return Err(Error { input, trouble: Trouble::Interface(error) });
+        }
+        self.troubles.push_back(Error { input, trouble: Trouble::Gone(error) });
+        Ok(())
+    }
+
+    /// When a packet came that the wall clock says this of.
+    fn time(&mut self, wall: Time) -> Time {
+        if self.clock.is_odd(wall) {
+            self.read_clock();
+        }
+        self.clock.of_packet(wall)
+    }
+
+    fn read_clock(&mut self) {
+        if let Some(jump) = self.clock.read(reading()) {
+            let trouble = Trouble::ClockSet(jump);
+            self.troubles.push_back(Error { input: "the clock".into(), trouble });
+        }
     }
 
     /// Waits for packets, but not for long.
@@ -114,6 +160,7 @@ impl Live {
         let mut fds: Vec<PollFd> = self
             .taps
             .iter()
+            .filter(|tap| !tap.is_lost)
             .map(|tap| PollFd::from_borrowed_fd(tap.capture.as_fd(), PollFlags::IN))
             .collect();
         // A signal ends it early, which is as good.
@@ -141,7 +188,9 @@ impl Live {
 
     fn count_drops(&mut self) {
         for tap in &mut self.taps {
-            if let Ok(stats) = tap.capture.stats() {
+            if !tap.is_lost
+                && let Ok(stats) = tap.capture.stats()
+            {
                 tap.drops = u64::from(stats.dropped) + u64::from(stats.if_dropped);
             }
         }
@@ -151,6 +200,9 @@ impl Live {
 
 impl Source for Live {
     fn next(&mut self) -> Result<Next<'_>, Error> {
+        if let Some(trouble) = self.troubles.pop_front() {
+            return Ok(Next::Trouble(trouble));
+        }
         if self.is_over() {
             self.count_drops();
             self.finish_save()?;
@@ -159,11 +211,13 @@ impl Source for Live {
         let Some((time, tap, original_len)) = self.receive()? else {
             self.wait();
             self.refresh();
-            return Ok(Next::Idle(now()));
+            self.read_clock();
+            return Ok(Next::Idle(self.clock.now()));
         };
         self.frames += 1;
         if self.frames.is_multiple_of(CLOCK_EVERY) {
             self.refresh();
+            self.read_clock();
         }
         Ok(Next::Frame(Frame {
             place: Place::new(time, 0, self.frames, 6),
@@ -201,7 +255,7 @@ impl Tap {
         capture.filter(&wanted.filter, true).map_err(wrong)?;
         let link = LinkType(capture.get_datalink().0 as u16);
         let capture = capture.setnonblock().map_err(wrong)?;
-        Ok(Tap { interface: interface.into(), capture, link, drops: 0 })
+        Ok(Tap { interface: interface.into(), capture, link, drops: 0, is_lost: false })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Packets as they pass an interface, through libpcap.
 
+#[cfg(feature = "libpcap")]
+mod clock;
 #[cfg(not(feature = "libpcap"))]
 mod disabled;
 #[cfg(feature = "libpcap")]

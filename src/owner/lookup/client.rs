@@ -26,6 +26,8 @@ pub struct Answer {
     pub sockets: Option<Vec<Socket>>,
     /// This host's, with their interfaces.
     pub addresses: Vec<(String, IpAddr)>,
+    /// Interfaces that are down.
+    pub down: Vec<String>,
 }
 
 impl Lookup {
@@ -72,7 +74,7 @@ impl Lookup {
         let lines: Lines = serde_json::from_str(&line)?;
         let sockets = lines.sockets;
         let sockets = sockets.map(|lines| lines.into_iter().filter_map(Line::socket).collect());
-        Ok(Answer { sockets, addresses: lines.addresses })
+        Ok(Answer { sockets, addresses: lines.addresses, down: lines.down })
     }
 }
 

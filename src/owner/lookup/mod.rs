@@ -11,7 +11,8 @@ use std::collections::HashSet;
 use std::io::{self, BufRead, Write};
 use std::net::{IpAddr, SocketAddr};
 
-use nix::ifaddrs::getifaddrs;
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+use nix::net::if_::InterfaceFlags;
 use serde::{Deserialize, Serialize};
 
 use super::kernel::{Netns, list, name_holders};
@@ -39,6 +40,8 @@ struct Lines {
     /// `None` if the list cannot be read.
     sockets: Option<Vec<Line>>,
     addresses: Vec<(String, IpAddr)>,
+    /// Interfaces that are down.
+    down: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -68,10 +71,11 @@ fn answer(question: &Question) -> Lines {
         true => matching(question),
         false => None,
     };
-    Lines {
-        sockets: sockets.map(|sockets| sockets.into_iter().map(Line::from).collect()),
-        addresses: addresses(),
-    }
+    let sockets = sockets.map(|sockets| sockets.into_iter().map(Line::from).collect());
+    let interfaces: Vec<InterfaceAddress> = getifaddrs().into_iter().flatten().collect();
+    let is_down = |it: &&InterfaceAddress| !it.flags.contains(InterfaceFlags::IFF_UP);
+    let down = interfaces.iter().filter(is_down).map(|it| it.interface_name.clone()).collect();
+    Lines { sockets, addresses: addresses(interfaces), down }
 }
 
 fn matching(question: &Question) -> Option<Vec<Socket>> {
@@ -87,14 +91,14 @@ fn matching(question: &Question) -> Option<Vec<Socket>> {
 }
 
 /// This host's, with their interfaces.
-fn addresses() -> Vec<(String, IpAddr)> {
-    let with_ip = |interface: nix::ifaddrs::InterfaceAddress| {
+fn addresses(interfaces: Vec<InterfaceAddress>) -> Vec<(String, IpAddr)> {
+    let with_ip = |interface: InterfaceAddress| {
         let address = interface.address?;
         let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
         let ip = v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())));
         Some((interface.interface_name, ip?))
     };
-    getifaddrs().into_iter().flatten().filter_map(with_ip).collect()
+    interfaces.into_iter().filter_map(with_ip).collect()
 }
 
 impl From<Socket> for Line {
