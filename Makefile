@@ -4,11 +4,12 @@
 # make budget instructions a packet, held by CI
 # make soak   a million simulated conversations (SEEDS=…)
 # make fuzz   every fuzz target for a minute (FUZZ_SECONDS=…)
+# make dist   a .deb and a tarball to install elsewhere, in target/dist
 
 CAPTURE ?= fixtures/captures/incident.pcap
 CARGO   ?= cargo
 
-.PHONY: run build test bench budget soak fuzz needs-build needs-test needs-budget needs-fuzz
+.PHONY: run build test bench budget soak fuzz dist needs-build needs-test needs-budget needs-fuzz needs-dist
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -45,6 +46,24 @@ fuzz: needs-fuzz
 	    || { tail -n 60 fuzz/corpus/$$target.log; exit 1; }; \
 	  grep number_of_executed_units fuzz/corpus/$$target.log; \
 	done
+
+# Without symbols: they are most of the binary, and cargo-deb would keep them.
+TARGET  = $(or $(CARGO_TARGET_DIR),target)
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+NAME    = closewait-$(VERSION)-$(shell uname -m)
+dist: needs-dist build
+	@rm -rf $(TARGET)/dist && mkdir -p $(TARGET)/dist/$(NAME)
+	@strip -o $(TARGET)/dist/$(NAME)/closewait $(TARGET)/release/closewait
+	@cp README.md CHANGELOG.md LICENSE-* .dist/* $(TARGET)/dist/$(NAME)
+	@tar -C $(TARGET)/dist --sort=name --owner=0 --group=0 --numeric-owner -czf $(TARGET)/dist/$(NAME).tar.gz $(NAME)
+	@rm -r $(TARGET)/dist/$(NAME)
+	@$(CARGO) deb --quiet --locked --no-build --strip --output $(TARGET)/dist
+	@ls -sh1 $(TARGET)/dist
+
+# cargo-deb asks dpkg-shlibdeps which version of each library the binary needs.
+needs-dist:
+	@.ci/need 'command -v strip && command -v dpkg-shlibdeps' binutils dpkg-dev
+	@$(CARGO) deb --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deb
 
 # libFuzzer is C++, and is built with the targets.
 needs-fuzz:
