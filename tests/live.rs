@@ -78,8 +78,7 @@ impl Watcher {
 
     /// Interrupts it. The rest of its lines, and its exit status.
     fn stop(mut self) -> (Vec<Value>, Option<i32>) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
+        signal("-INT", self.child.id());
         let rest = (&mut self.lines).lines().map(|line| line.expect("a line"));
         let rest = rest.map(|line| serde_json::from_str(&line).expect("JSON")).collect();
         (rest, self.child.wait().expect("it ends").code())
@@ -303,8 +302,7 @@ fn a_signal_asks_for_the_report() {
     let mut watcher = Watcher::start(server.port(), &[]);
     let first = server.left_behind();
     assert_eq!(watcher.line()["event"], "close-wait");
-    let pid = watcher.child.id().to_string();
-    assert!(Command::new("kill").args(["-USR1", &pid]).status().expect("kill runs").success());
+    signal("-USR1", watcher.child.id());
     let (leak, summary) = (watcher.line(), watcher.line());
     assert_eq!((&leak["type"], &leak["verdict"]), (&"flow".into(), &"leak".into()));
     assert_eq!(leak["kernel"]["confirmed"], true, "{leak}");
@@ -500,6 +498,68 @@ fn what_cannot_be_kept_is_said() {
     assert_eq!(output.status.code(), Some(2), "{err}");
     assert!(err.contains("/dev/full: not all packets could be kept"), "{err}");
     assert!(out.contains("0 packets"), "{out}");
+}
+
+fn signal(name: &str, pid: u32) {
+    let status = Command::new("kill").args([name, &pid.to_string()]).status();
+    assert!(status.expect("kill runs").success());
+}
+
+/// Killed at any moment, what was written so far is whole lines.
+#[test]
+fn what_was_written_is_whole_lines_when_it_is_killed() {
+    if !is_root() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let server = Server::new();
+    let _stuck: Vec<TcpStream> = (0..40).map(|_| server.left_behind()).collect();
+    let mut lines = 0;
+    for round in 0..12 {
+        let path = scratch.path().join(format!("{round}.jsonl"));
+        let name = path.to_str().expect("UTF-8");
+        let mut watcher = Watcher::start(server.port(), &["-o", name]);
+        let held: Vec<TcpStream> = (0..10).map(|_| server.left_behind()).collect();
+        let until = Instant::now() + Duration::from_millis(400 + 37 * round);
+        while Instant::now() < until {
+            // Each has a report of fifty lines and more written.
+            signal("-USR1", watcher.child.id());
+        }
+        watcher.child.kill().expect("a child");
+        watcher.child.wait().expect("a child");
+        let text = std::fs::read_to_string(&path).expect("a file");
+        assert!(text.is_empty() || text.ends_with('\n'), "{:?}", text.lines().last());
+        for line in text.lines() {
+            let whole = serde_json::from_str::<Value>(line);
+            assert!(whole.is_ok(), "{line}");
+            lines += 1;
+        }
+        drop(held);
+    }
+    assert!(lines > 1_000, "{lines} lines are not enough to say anything");
+}
+
+/// Whoever reads the output takes a rest: packets are still read, and nothing is lost.
+#[test]
+fn a_full_pipe_loses_nothing() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let mut watcher = Watcher::start(server.port(), &[]);
+    // A pipe holds 64 KiB, an event takes more than one.
+    let held: Vec<TcpStream> = (0..300).map(|_| server.left_behind()).collect();
+    sleep(Duration::from_secs(3));
+    let ports: std::collections::BTreeSet<u64> =
+        (0..held.len()).map(|_| port_of(&watcher.line())).collect();
+    let port = |stream: &TcpStream| u64::from(stream.local_addr().expect("an address").port());
+    assert_eq!(ports, held.iter().map(port).collect());
+    let (report, _) = watcher.stop();
+    let summary = report.last().expect("a summary");
+    assert_eq!(
+        (&summary["findings"], &summary["captures"][0]["drops"]),
+        (&held.len().into(), &0.into())
+    );
 }
 
 /// Without permission: one sentence, and what to do.

@@ -12,15 +12,16 @@ use anstream::ColorChoice;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 
+use super::outlet::Outlet;
 use super::read::{Format, Terminal, ended, renderer};
-use super::{Exit, complain, output};
+use super::{Exit, colored, complain, open};
 use crate::capture::filter::Filter;
 use crate::capture::live::{Live as Source, Wanted, interfaces, now};
 use crate::confine;
 use crate::owner::Socket;
 use crate::owner::kernel::{Netns, enter};
 use crate::owner::lookup::client::Lookup;
-use crate::owner::lookup::serve;
+use crate::owner::lookup::{Question, serve};
 use crate::report::text::Look;
 use crate::run::Plan;
 use crate::run::live::{IsCaptured, Kernel, Vigil, live as watch};
@@ -67,23 +68,29 @@ fn begin(asked: Live) -> Result<Exit, String> {
     }
     enter(&asked.netns).map_err(|error| error.to_string())?;
     let mut source = Source::open(&asked.wanted).map_err(|error| error.to_string())?;
-    let out = output(asked.output.as_deref(), asked.color, &[])?;
-    let mut render = renderer(asked.format, out, asked.look);
+    let opened = open(asked.output.as_deref(), asked.color, &[])?;
     let report = Arc::new(AtomicBool::new(false));
     flag::register(SIGUSR1, Arc::clone(&report)).map_err(unhandled)?;
     let interfaces = asked.wanted.interfaces.clone();
-    let kernel =
+    let mut kernel =
         Kernel::new(start_lookup(asked.user.as_deref())?, interfaces, is_captured(&asked)?);
     let listener = asked.metrics.map(listen).transpose()?;
     // From here on nothing can be opened any more.
     confine::packets(asked.user.as_deref(), &asked.wanted.interfaces)
         .map_err(|error| error.to_string())?;
+    let no_thread = |error: io::Error| format!("no thread can be started: {error}");
+    let (outlet, drain) = Outlet::start(opened.out).map_err(no_thread)?;
+    let mut render = renderer(asked.format, colored(Box::new(outlet), opened.color), asked.look);
     let board = listener.map(|listener| scraped(listener)).transpose()?;
+    // Whatever is stuck later, packets tell.
+    let before = kernel.all_stuck(Question::default());
     let name = source.name();
     eprintln!("closewait: listening on {name}, snap length {}", asked.wanted.snap_len);
-    let vigil = Vigil { began: now(), kernel: Some(kernel), board, report };
+    let vigil = Vigil { began: now(), kernel: Some(kernel), before, board, report };
     let mut terminal = Terminal::new(io::stderr().is_terminal());
     let result = watch(asked.plan, name, &mut source, vigil, render.as_mut(), &mut terminal);
+    drop(render);
+    let result = result.and_then(|outcome| drain.wait().map(|()| outcome));
     Ok(ended(result, terminal))
 }
 

@@ -1,6 +1,7 @@
 //! What each command does with the terminal: outputs, warnings, exit status.
 
 pub mod live;
+mod outlet;
 pub mod read;
 pub mod sockets;
 
@@ -37,21 +38,32 @@ pub fn complain(sentence: &impl std::fmt::Display) {
     eprintln!("closewait: {sentence}");
 }
 
-/// Standard output, or a file that is none of `inputs`; drops colours where none are wanted.
-fn output(
-    path: Option<&Path>,
+/// Where a report goes: standard output, or a file that is none of `inputs`.
+struct Opened {
+    out: Box<dyn Write + Send>,
     color: ColorChoice,
-    inputs: &[&Path],
-) -> Result<Box<dyn Write>, String> {
-    let (raw, color): (Box<dyn Write>, ColorChoice) = match path {
-        None => (Box::new(io::stdout().lock()), choice(color)),
-        Some(path) => (Box::new(create(path, inputs)?), color),
+}
+
+impl Opened {
+    fn output(self) -> Box<dyn Write> {
+        colored(self.out, self.color)
+    }
+}
+
+fn open(path: Option<&Path>, color: ColorChoice, inputs: &[&Path]) -> Result<Opened, String> {
+    Ok(match path {
+        None => Opened { out: Box::new(io::stdout()), color: choice(color) },
+        Some(path) => Opened { out: Box::new(create(path, inputs)?), color },
+    })
+}
+
+/// Drops colours where none are wanted.
+fn colored(out: Box<dyn Write>, color: ColorChoice) -> Box<dyn Write> {
+    let out: Box<dyn Write> = match color {
+        ColorChoice::Always | ColorChoice::AlwaysAnsi => out,
+        ColorChoice::Auto | ColorChoice::Never => Box::new(StripStream::new(out)),
     };
-    let stripped: Box<dyn Write> = match color {
-        ColorChoice::Always | ColorChoice::AlwaysAnsi => raw,
-        ColorChoice::Auto | ColorChoice::Never => Box::new(StripStream::new(raw)),
-    };
-    Ok(Box::new(BufWriter::new(stripped)))
+    Box::new(BufWriter::new(out))
 }
 
 /// On standard output, `auto` asks the terminal, `NO_COLOR` and the like.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anstream::ColorChoice;
 
-use super::{Exit, complain, output};
+use super::{Exit, complain, open};
 use crate::capture::Error;
 use crate::progress::Progress;
 use crate::report::Render;
@@ -36,8 +36,8 @@ pub enum Format {
 /// Reads the captures and writes the report.
 pub fn read(asked: Read) -> Exit {
     let inputs: Vec<&Path> = asked.plan.inputs.iter().map(|input| input.0.as_path()).collect();
-    let out = match output(asked.output.as_deref(), asked.color, &inputs) {
-        Ok(out) => out,
+    let out = match open(asked.output.as_deref(), asked.color, &inputs) {
+        Ok(opened) => opened.output(),
         Err(sentence) => {
             complain(&sentence);
             return Exit::Failed;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anstream::ColorChoice;
 
-use super::{Exit, complain, output};
+use super::{Exit, complain, open};
 use crate::commands::read::Format;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::{Netns, snapshot};
@@ -56,8 +56,8 @@ impl Narrow {
 
 /// Lists the sockets, once or again and again.
 pub fn sockets(asked: &Sockets) -> Exit {
-    let mut out = match output(asked.output.as_deref(), asked.color, &[]) {
-        Ok(out) => out,
+    let mut out = match open(asked.output.as_deref(), asked.color, &[]) {
+        Ok(opened) => opened.output(),
         Err(sentence) => {
             complain(&sentence);
             return Exit::Failed;

@@ -26,6 +26,8 @@ pub struct Vigil {
     pub began: Time,
     /// `None` if it cannot be asked.
     pub kernel: Option<Kernel>,
+    /// What was in CLOSE-WAIT then, as far as the kernel tells.
+    pub before: Option<SocketList>,
     /// Where numbers are asked for, if anybody may.
     pub board: Option<Arc<Board>>,
     /// Set by who wants a report of what is, and then goes on.
@@ -77,8 +79,9 @@ impl Run<'_> {
         point.totals.files.push(0);
         point.take_about(source.about());
         self.points.push(point);
-        self.sentry = Some(Sentry::new(vigil));
-        self.sockets = self.ask(&[]);
+        let mut sentry = Sentry::new(vigil);
+        self.sockets = sentry.vigil.before.take();
+        self.sentry = Some(sentry);
     }
 
     /// The kernel's list, if it may be seen: what is stuck, and the sockets of these flows.

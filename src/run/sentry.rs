@@ -78,6 +78,7 @@ impl Sentry {
         let last = self.looked.max(self.vigil.began);
         let due = now.since(last).is_some_and(|ns| ns >= EVERY_NS)
             || self.vigil.kernel.as_mut().is_some_and(|kernel| kernel.is_heard(now))
+            || self.vigil.report.load(Ordering::Relaxed)
             || self.vigil.board.as_ref().is_some_and(|board| board.is_wanted());
         if due {
             self.looked = now;
