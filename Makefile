@@ -1,6 +1,7 @@
 # make run    builds what is missing and reads a real capture
 # make test   installs what the tests need, and passes them all
 # make bench  speed beside tcpdump, tshark, tcptrace and argus, in ratios; then part by part
+# make bench-live  live capture beside tcpdump under load (root)
 # make budget instructions a packet, held by CI
 # make soak   a million simulated conversations (SEEDS=…)
 # make fuzz   every fuzz target for a minute (FUZZ_SECONDS=…)
@@ -9,7 +10,7 @@
 CAPTURE ?= fixtures/captures/incident.pcap
 CARGO   ?= cargo
 
-.PHONY: run build test bench budget soak fuzz dist needs-build needs-test needs-budget needs-fuzz needs-dist
+.PHONY: run build test bench bench-live budget soak fuzz dist needs-build needs-test needs-budget needs-fuzz needs-dist
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -25,6 +26,10 @@ test: needs-test
 bench: needs-build
 	@$(CARGO) bench --locked --bench side_by_side
 	@$(CARGO) bench --locked --bench parts
+
+bench-live: needs-build
+	@.ci/need 'command -v tcpreplay' tcpreplay
+	@$(CARGO) bench --locked --bench live
 
 budget: needs-budget
 	@$(CARGO) bench --locked --bench budget

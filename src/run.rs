@@ -27,7 +27,7 @@ use crew::Crew;
 use live::Status;
 use point::CapturePoint;
 use sentry::Sentry;
-use shards::{Judged, Turn};
+use shards::{Judged, Turn, Turns};
 
 /// What to read, and how to judge it.
 pub struct Plan {
@@ -189,7 +189,7 @@ impl<'a> Run<'a> {
         if let Some((found, _)) = going_on.max_by_key(|(_, point)| (kin(point), point.tap.end)) {
             return found;
         }
-        let mut point = CapturePoint::new(self.max_flows);
+        let mut point = CapturePoint::new(self.max_flows, Turns::Long);
         point.totals.overlap = self.overlap(first);
         self.points.push(point);
         self.points.len() - 1

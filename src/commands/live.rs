@@ -81,7 +81,7 @@ fn begin(asked: Live) -> Result<Exit, String> {
     let no_thread = |error: io::Error| format!("no thread can be started: {error}");
     let (outlet, drain) = Outlet::start(opened.out).map_err(no_thread)?;
     let mut render = renderer(asked.format, colored(Box::new(outlet), opened.color), asked.look);
-    let board = listener.map(|listener| scraped(listener)).transpose()?;
+    let board = listener.map(scraped).transpose()?;
     // Whatever is stuck later, packets tell.
     let before = kernel.all_stuck(Question::default());
     let name = source.name();

@@ -9,7 +9,7 @@ use super::crew::Crew;
 pub use super::kernel::{IsCaptured, Kernel};
 use super::point::CapturePoint;
 use super::sentry::{Sentry, ends, heed};
-use super::shards::Judged;
+use super::shards::{Judged, Turns};
 use super::{Outcome, Plan, Run, Watch, as_row};
 use crate::capture::{About, Source};
 use crate::owner::SocketList;
@@ -75,7 +75,7 @@ impl Run<'_> {
     /// A live capture has one point, and no file.
     fn begin_live(&mut self, name: String, source: &impl Source, vigil: Vigil) {
         self.totals.files.push(name);
-        let mut point = CapturePoint::new(self.max_flows);
+        let mut point = CapturePoint::new(self.max_flows, Turns::Short);
         point.totals.files.push(0);
         point.take_about(source.about());
         self.points.push(point);

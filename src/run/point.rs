@@ -1,6 +1,6 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
-use super::shards::Shards;
+use super::shards::{Shards, Turns};
 use crate::capture::series::{OVERLAP_NS, follows};
 use crate::capture::{About, Frame};
 use crate::place::{Place, Time};
@@ -17,9 +17,9 @@ pub struct CapturePoint {
 }
 
 impl CapturePoint {
-    pub fn new(max_flows: usize) -> CapturePoint {
+    pub fn new(max_flows: usize, turns: Turns) -> CapturePoint {
         let (tap, totals) = (Tap::default(), CaptureTotals::default());
-        CapturePoint { shards: Shards::new(max_flows), tap, totals }
+        CapturePoint { shards: Shards::new(max_flows, turns), tap, totals }
     }
 
     /// Can a file whose first packet came at `first` belong here?

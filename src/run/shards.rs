@@ -99,9 +99,27 @@ impl Ended<'_> {
     }
 }
 
-/// A turn adds at most an eighth to the flows that may be kept.
-fn longest_turn(max_flows: usize) -> usize {
-    (max_flows / 8).clamp(1, TURN)
+/// How long turns may get.
+#[derive(Clone, Copy)]
+pub enum Turns {
+    /// As long as is fastest.
+    Long,
+    /// While one is taken, nobody reads: live, packets wait in the kernel's buffer.
+    Short,
+}
+
+/// Packets of a short turn: a hundredth of the default buffer, and a millisecond's work.
+const SHORT_TURN: usize = 4_096;
+
+impl Turns {
+    /// A turn adds at most an eighth to the flows that may be kept.
+    fn longest(self, max_flows: usize) -> usize {
+        let longest = match self {
+            Turns::Long => TURN,
+            Turns::Short => SHORT_TURN,
+        };
+        (max_flows / 8).clamp(1, longest)
+    }
 }
 
 /// All shards, and the segments that wait for the next turn.
@@ -114,6 +132,7 @@ pub struct Shards {
     /// Packets seen since the last turn, whatever they held.
     packets: usize,
     turn_packets: usize,
+    longest_turn: usize,
     max_flows: usize,
     evicted: u64,
     /// The turn that is under way.
@@ -122,13 +141,15 @@ pub struct Shards {
 
 impl Shards {
     /// At most `max_flows` stay between turns.
-    pub fn new(max_flows: usize) -> Shards {
+    pub fn new(max_flows: usize, turns: Turns) -> Shards {
+        let longest_turn = turns.longest(max_flows);
         Shards {
             shards: (0..SHARDS).map(|number| Shard { number, ..Shard::default() }).collect(),
             waiting: Batch::new(SHARDS),
             spare: None,
             packets: 0,
-            turn_packets: FIRST_TURN.min(longest_turn(max_flows)),
+            turn_packets: FIRST_TURN.min(longest_turn),
+            longest_turn,
             max_flows: max_flows.max(1),
             evicted: 0,
             under_way: None,
@@ -157,7 +178,7 @@ impl Shards {
         let work = Arc::new(Work { turn, batch: std::mem::replace(&mut self.waiting, spare) });
         self.shards.drain(..).for_each(|shard| crew.start(shard, &work));
         self.packets = 0;
-        self.turn_packets = (self.turn_packets * 2).min(longest_turn(self.max_flows));
+        self.turn_packets = (self.turn_packets * 2).min(self.longest_turn);
         self.under_way = Some(work);
         judged
     }
