@@ -305,6 +305,12 @@ impl FlowTable {
         over.into_iter().chain(left)
     }
 
+    /// The connections of a 4-tuple.
+    pub fn flows_of(&self, hash: u64, key: &FlowKey) -> impl Iterator<Item = &Flow> {
+        let chain = self.chains.raw_entry_v1().from_hash(hash, |k| k == key);
+        chain.into_iter().flat_map(|(key, chain)| chain.flows(key, &self.older))
+    }
+
     /// Every flow in the table.
     pub fn flows(&self) -> impl Iterator<Item = (&FlowKey, &Flow)> {
         self.chains

@@ -77,6 +77,7 @@ impl Run<'_> {
         self.totals.files.push(name);
         let mut point = CapturePoint::new(self.max_flows, Turns::Short);
         point.totals.files.push(0);
+        point.fins = Some(Vec::new());
         point.take_about(source.about());
         self.points.push(point);
         let mut sentry = Sentry::new(vigil);
@@ -135,7 +136,8 @@ impl Run<'_> {
         if let Some(kernel) = &sentry.vigil.kernel {
             point.tap.addresses.extend(&kernel.addresses);
         }
-        let events = sentry.look(point.shards.flows(), policy, &point.tap);
+        sentry.watch(point.fins.iter_mut().flat_map(|fins| fins.drain(..)));
+        let events = sentry.look(&point.shards, policy, &point.tap);
         if let Some(kernel) = &mut sentry.vigil.kernel {
             let (troubles, can_be_asked) = kernel.take_troubles();
             troubles.iter().for_each(|trouble| watch.trouble(trouble));

@@ -5,7 +5,7 @@ use crate::capture::series::{OVERLAP_NS, follows};
 use crate::capture::{About, Frame};
 use crate::place::{Place, Time};
 use crate::report::{CaptureTotals, Gap, Totals};
-use crate::tcp::segment::Segment;
+use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::Tap;
 
 /// What is known of one capture while it is read. Flows of two capture points have nothing to do
@@ -14,12 +14,14 @@ pub struct CapturePoint {
     pub shards: Shards,
     pub tap: Tap,
     pub totals: CaptureTotals,
+    /// Where they are of use: 4-tuples with a FIN, with their hashes, since somebody took them.
+    pub fins: Option<Vec<(u64, FlowKey)>>,
 }
 
 impl CapturePoint {
     pub fn new(max_flows: usize, turns: Turns) -> CapturePoint {
         let (tap, totals) = (Tap::default(), CaptureTotals::default());
-        CapturePoint { shards: Shards::new(max_flows, turns), tap, totals }
+        CapturePoint { shards: Shards::new(max_flows, turns), tap, totals, fins: None }
     }
 
     /// Can a file whose first packet came at `first` belong here?
@@ -71,6 +73,11 @@ impl CapturePoint {
         self.totals.segments += 1;
         self.tap.bare_acks |= segment.is_bare_ack();
         self.tap.empty_segments |= segment.len == 0;
+        if segment.flags.fin()
+            && let Some(fins) = &mut self.fins
+        {
+            fins.push((segment.hash, segment.key));
+        }
         self.shards.put(segment);
     }
 

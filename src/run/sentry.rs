@@ -1,12 +1,14 @@
 //! Who watches live flows: says when one is stuck, and when that ends after all.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use foldhash::fast::RandomState;
+
 use super::live::Vigil;
-use super::shards::Judged;
+use super::shards::{Judged, Shards};
 use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
@@ -25,6 +27,8 @@ pub struct Sentry {
     pub vigil: Vigil,
     has_looked: bool,
     looked: Time,
+    /// 4-tuples that may hold a half-closed flow, with their hashes.
+    watched: HashMap<FlowKey, u64, RandomState>,
     /// By the place of their first packet.
     known: BTreeMap<u64, Standing>,
     /// When the last were announced.
@@ -63,6 +67,7 @@ impl Sentry {
             vigil,
             has_looked: false,
             looked: Time::UNKNOWN,
+            watched: HashMap::default(),
             known: BTreeMap::new(),
             lately: VecDeque::new(),
         }
@@ -109,21 +114,26 @@ impl Sentry {
         self.vigil.report.swap(false, Ordering::Relaxed)
     }
 
+    /// Flows of these 4-tuples are looked at, as long as one is half-closed.
+    pub fn watch(&mut self, fins: impl Iterator<Item = (u64, FlowKey)>) {
+        self.watched.extend(fins.map(|(hash, key)| (key, hash)));
+    }
+
     /// What has happened since the last look, in the order of first packets.
-    pub fn look<'a>(
-        &mut self,
-        flows: impl Iterator<Item = (&'a FlowKey, &'a Flow)>,
-        policy: &Policy,
-        tap: &Tap,
-    ) -> Vec<Event> {
+    pub fn look(&mut self, shards: &Shards, policy: &Policy, tap: &Tap) -> Vec<Event> {
         let word = self.heard();
         let mut events = Vec::new();
         let mut suspects = Vec::new();
         // Made anew, so that nothing is remembered of flows that have left memory.
         let before = std::mem::take(&mut self.known);
+        let mut watched = std::mem::take(&mut self.watched);
+        let is_half_closed = |flow: &Flow| matches!(flow.ending(), Ending::HalfClosed(_));
+        let flows = watched
+            .iter()
+            .flat_map(|(key, hash)| shards.flows_of(*hash, key).map(move |flow| (key, flow)));
         for (key, flow) in flows {
             let first = flow.first.order();
-            let half_closed = matches!(flow.ending(), Ending::HalfClosed(_));
+            let half_closed = is_half_closed(flow);
             let known = before.get(&first).copied();
             let judged = || Judged::new(Retired { key: *key, flow: flow.clone() }, policy, tap);
             match (known, half_closed) {
@@ -146,6 +156,8 @@ impl Sentry {
                 }
             }
         }
+        watched.retain(|key, hash| shards.flows_of(*hash, key).any(is_half_closed));
+        self.watched = watched;
         self.ask_about(suspects, tap.end, &mut events);
         events.sort_by_key(|event| event.judged.retired.flow.first.order());
         events

@@ -53,6 +53,12 @@ pub struct Turn {
     pub last: bool,
 }
 
+#[inline]
+fn shard_of(hash: u64) -> usize {
+    // Bits that neither the index nor the control octets of a hash table use first.
+    (hash >> 40) as usize % SHARDS
+}
+
 /// A turn and its segments.
 pub struct Work {
     turn: Turn,
@@ -165,9 +171,7 @@ impl Shards {
     /// A segment for the next turn.
     #[inline]
     pub fn put(&mut self, segment: &Segment) {
-        // Bits that neither the index nor the control octets of a hash table use first.
-        let shard = (segment.hash >> 40) as usize % SHARDS;
-        self.waiting.put(shard, segment);
+        self.waiting.put(shard_of(segment.hash), segment);
     }
 
     /// Ends the turn under way and begins the next. Returns the flows that left, in the order of
@@ -223,6 +227,12 @@ impl Shards {
         let mut tally = Tally::default();
         self.shards.iter().for_each(|shard| tally += shard.tally.clone());
         (tally, self.evicted)
+    }
+
+    /// The flows of a 4-tuple, between two turns.
+    pub fn flows_of(&self, hash: u64, key: &FlowKey) -> impl Iterator<Item = &Flow> {
+        let shard = self.shards.get(shard_of(hash));
+        shard.into_iter().flat_map(move |shard| shard.table.flows_of(hash, key))
     }
 
     /// Every flow, between two turns.
