@@ -12,18 +12,10 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use closewait::confine;
-use common::{Scratch, skip, text};
+use common::{Scratch, is_root, skip, text};
 
 /// Set in a process that is to be confined; holds a folder that it can write to before.
 const CONFINED: &str = "CLOSEWAIT_CONFINED";
-
-fn is_root() -> bool {
-    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
-    if !root {
-        skip("root");
-    }
-    root
-}
 
 /// Runs one test of this program in a process of its own.
 fn confined(test: &str) -> Output {

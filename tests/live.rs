@@ -12,7 +12,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use common::{Scratch, command, skip, text};
+use common::{Scratch, command, is_root, skip, text};
 use serde_json::Value;
 
 /// A server whose clients are left behind.
@@ -83,14 +83,6 @@ impl Watcher {
         let rest = rest.map(|line| serde_json::from_str(&line).expect("JSON")).collect();
         (rest, self.child.wait().expect("it ends").code())
     }
-}
-
-fn is_root() -> bool {
-    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
-    if !root {
-        skip("root");
-    }
-    root
 }
 
 fn port_of(value: &Value) -> u64 {

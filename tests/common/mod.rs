@@ -79,3 +79,12 @@ pub fn skip(needs: &str) {
     // Written past the test runner, which keeps what a passing test prints to itself.
     let _ = writeln!(std::io::stderr(), "SKIPPED: a test that needs {needs}");
 }
+
+/// Whether a test that needs root can run; if not, it has been said.
+pub fn is_root() -> bool {
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    if !root {
+        skip("root");
+    }
+    root
+}
