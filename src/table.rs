@@ -98,8 +98,9 @@ impl Rank {
     }
 }
 
-/// Which flows have to go where `tables` together hold more than `most`: those up to this rank, an
-/// eighth of all, since finding them takes looking at them all.
+/// Which flows have to go where `tables` together hold more than `most`: an eighth of all, since finding
+/// them takes time. Finished ones stand in the order of their ends; where they are not enough, all
+/// flows are looked at.
 pub fn too_many<'a>(
     tables: impl Iterator<Item = &'a FlowTable> + Clone,
     most: usize,
@@ -108,19 +109,27 @@ pub fn too_many<'a>(
     if held <= most {
         return None;
     }
+    let many = (held - most + most / 8).clamp(1, held);
+    let finished = tables.clone().flat_map(|table| &table.finished);
+    let mut finished: Vec<Time> = finished.map(|(since, ..)| *since).collect();
+    if finished.len() >= many {
+        let (_, &mut until, _) = finished.select_nth_unstable(many - 1);
+        return Some(Evict::Finished { until });
+    }
     let latest = tables.clone().map(|table| table.latest).max()?;
     let flows = tables.flat_map(|table| table.flows());
     let mut ranks: Vec<Rank> = flows.map(|(_, flow)| Rank::of(flow, latest)).collect();
-    let many = (held - most + most / 8).clamp(1, ranks.len());
     let (_, &mut limit, _) = ranks.select_nth_unstable(many - 1);
-    Some(Evict { limit, latest })
+    Some(Evict::Any { limit, latest })
 }
 
-/// Flows up to this rank leave.
+/// Which flows leave.
 #[derive(Clone, Copy, Debug)]
-pub struct Evict {
-    limit: Rank,
-    latest: u64,
+pub enum Evict {
+    /// Finished ones of 4-tuples that have held one since then or before.
+    Finished { until: Time },
+    /// Those up to this rank; `latest` is the place of the last segment that any table took.
+    Any { limit: Rank, latest: u64 },
 }
 
 impl Default for FlowTable {
@@ -253,9 +262,20 @@ impl FlowTable {
     pub fn retire(&mut self, now: Time, mut to: impl FnMut(Retired)) {
         self.clock = self.clock.max(now);
         self.over.drain(..).for_each(&mut to);
-        let is_due = |flow: &Flow| is_due(flow, now);
-        while let Some(&(since, hash, key)) = self.finished.front() {
-            if !is_over(since, now) {
+        self.clear(|since| is_over(since, now), |flow| is_due(flow, now), to);
+    }
+
+    /// Hands over finished flows that are due, of 4-tuples that have held one since then.
+    fn clear(
+        &mut self,
+        has_since: impl Fn(Time) -> bool,
+        is_due: impl Fn(&Flow) -> bool + Copy,
+        mut to: impl FnMut(Retired),
+    ) {
+        // Those that are put back come again later.
+        for _ in 0..self.finished.len() {
+            let Some(&(since, hash, key)) = self.finished.front() else { return };
+            if !has_since(since) {
                 return;
             }
             self.finished.pop_front();
@@ -283,8 +303,15 @@ impl FlowTable {
     /// Hands over the flows that have to go ([`too_many`]). Returns how many.
     pub fn evict(&mut self, which: Evict, mut to: impl FnMut(Retired)) -> usize {
         let before = self.len;
+        let (limit, latest) = match which {
+            Evict::Any { limit, latest } => (limit, latest),
+            Evict::Finished { until } => {
+                self.clear(|since| since <= until, Flow::is_finished, to);
+                return before - self.len;
+            }
+        };
         self.chains.retain(|key, chain| {
-            let goes = |flow: &Flow| Rank::of(flow, which.latest) <= which.limit;
+            let goes = |flow: &Flow| Rank::of(flow, latest) <= limit;
             let gone = |flow| {
                 self.len -= 1;
                 to(Retired { key: *key, flow });

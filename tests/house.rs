@@ -137,6 +137,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("rustix", &["owner", "capture", "confine"]),
     ("landlock::", &["confine"]),
     ("seccompiler", &["confine"]),
+    ("netlink_", &["owner"]),
     ("nix::", &["owner", "confine"]),
     ("libc::", &["confine"]),
 ];

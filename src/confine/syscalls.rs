@@ -82,6 +82,7 @@ const LOOKUP: &[i64] = &[
     libc::SYS_bind,
     libc::SYS_getdents64,
     libc::SYS_getsockname,
+    libc::SYS_recvfrom,
     libc::SYS_recvmsg,
     libc::SYS_sendto,
     libc::SYS_uname,

@@ -1,9 +1,11 @@
 //! Which process holds a socket.
 //!
 //! * [`kernel`]: the sockets of this host, or of other network namespaces on it, by procfs
+//! * [`diag`]: a few of them, by sock_diag
 //! * [`lookup`]: the same from another process, while packets are read
 //! * [`saved`]: a list that somebody saved: `ss -tanpe`, or `closewait sockets --format jsonl --all`
 
+pub mod diag;
 pub mod kernel;
 pub mod lookup;
 pub mod saved;

@@ -1,8 +1,8 @@
 //! The kernel's word, asked from another process.
 //!
 //! A process of its own answers ([`serve`]), because the one that reads packets gives up the right to
-//! look into others ([`crate::confine`]); and because a host with a hundred thousand sockets takes
-//! most of a second to list them, in which packets would be lost ([`client`]). Questions and answers
+//! look into others ([`crate::confine`]); and because looking through all descriptors of a busy host
+//! takes long, in which packets would be lost ([`client`]). Questions and answers
 //! are lines of JSON through its standard input and output.
 
 pub mod client;
@@ -15,8 +15,8 @@ use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::net::if_::InterfaceFlags;
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Netns, list, name_holders};
-use super::{Holder, Socket};
+use super::kernel::{Netns, NoList, list, name_holders};
+use super::{Holder, Socket, diag};
 use crate::tcp::segment::Endpoint;
 
 /// What is asked.
@@ -79,15 +79,22 @@ fn answer(question: &Question) -> Lines {
 }
 
 fn matching(question: &Question) -> Option<Vec<Socket>> {
+    let mut sockets =
+        diag::sockets(&question.ends, question.stuck).or_else(|_| from_procfs(question)).ok()?;
+    name_holders(&mut sockets);
+    Some(sockets)
+}
+
+/// A kernel can be without sock_diag.
+fn from_procfs(question: &Question) -> Result<Vec<Socket>, NoList> {
     let ends: HashSet<(SocketAddr, SocketAddr)> = question.ends.iter().copied().collect();
     let wanted = |socket: &Socket| {
         question.stuck && socket.is_stuck()
             || ends.contains(&(socket.local.into(), socket.peer.into()))
     };
-    let mut sockets = list(&Netns::Own).ok()?;
+    let mut sockets = list(&Netns::Own)?;
     sockets.retain(wanted);
-    name_holders(&mut sockets);
-    Some(sockets)
+    Ok(sockets)
 }
 
 /// This host's, with their interfaces.
