@@ -38,6 +38,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod attach;
 pub mod capture;
 pub mod cli;
 pub mod commands;

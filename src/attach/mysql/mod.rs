@@ -1,0 +1,4 @@
+//! MySQL's and MariaDB's client/server protocol, for an observer.
+
+pub mod digest;
+mod lexer;
