@@ -50,7 +50,9 @@ pub fn digest(sql: Sql<'_>) -> String {
     while matches!(tokens.last(), Some((_, Token::Symbol(b';')))) {
         tokens.pop();
     }
-    if sql.cut || lexer.open || text.len() < sql.text.len() {
+    let is_cut = sql.cut || lexer.open || text.len() < sql.text.len();
+    let says_so = tokens.last().is_some_and(|(_, token)| text_of(token).ends_with("…`"));
+    if is_cut && !says_so {
         tokens.push((false, Token::Word(MORE)));
     }
     let tokens = without_later_rows(&without_lists(&without_signs(&tokens)));
@@ -384,6 +386,7 @@ mod tests {
         assert_eq!(of_cut("select a in (1, 2"), "select a in (?, …");
         assert_eq!(of("select 1 /* open"), "select ?…");
         assert_eq!(of("select `open"), "select `open…`");
+        assert_eq!(of_cut("use `ban"), "use `ban…`");
         let long = format!("select {}", "abcdefghi, ".repeat(100));
         assert_eq!(of(&long).chars().count().div_ceil(16), 16);
         assert!(of(&long).ends_with('…'));

@@ -122,7 +122,7 @@ impl Text {
 pub enum Kind {
     /// It ends none, and begins none but that of its own with `autocommit=0`.
     Keeps,
-    /// The same, but that `autocommit` may have been set.
+    /// The same, but it may have been committed with it: `autocommit` may have been set.
     Sets,
     /// `BEGIN`, `START TRANSACTION`: one ends, and another begins.
     Begins,
@@ -169,6 +169,9 @@ fn kind(words: [Option<&[u8]>; 3]) -> Kind {
         let other =
             ["statement", "password", "role", "default"].iter().any(|name| is(second, name));
         if other { Kind::Unknown } else { Kind::Sets }
+    } else if any(&["load"]) {
+        // Into a table of NDB, it commits: then the flags say that none is open.
+        if is(second, "data") || is(second, "xml") { Kind::Sets } else { Kind::Unknown }
     } else if any(&["begin"]) {
         // MariaDB's BEGIN NOT ATOMIC is a block of statements.
         if second.is_none() || is(second, "work") { Kind::Begins } else { Kind::Unknown }

@@ -100,8 +100,11 @@ impl Transaction {
                 self.begun = begun_by(kind, flags);
             }
             (Some(true), Kind::Keeps | Kind::Sets) => {}
-            // Another one may have begun within the statement, or before this was seen.
-            (_, Kind::Unknown) | (None, _) => (self.since, self.begun) = (Time::UNKNOWN, None),
+            // It began with this statement, as did any that followed it there.
+            (Some(true), Kind::Unknown) if self.since == statement.at => {}
+            // Another one may have begun within the statement, or before this was seen: nothing that
+            // was done before is surely part of it.
+            (_, Kind::Unknown) | (None, _) => self.end(),
         }
         // However many results it has, it is one statement.
         if statement.command.is_some_and(Command::executes) && (index == 0 || self.log.is_none()) {
