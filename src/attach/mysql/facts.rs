@@ -2,6 +2,7 @@
 
 use super::command::Command;
 use super::reply::Reply;
+use super::statement::Statement;
 use super::wire::ServerError;
 use super::{Begun, Mysql};
 use crate::place::Time;
@@ -46,8 +47,8 @@ impl Mysql {
         let has_last = self.last.command.is_some();
         Facts {
             version: self.version.clone(),
-            user: self.user.clone(),
-            database: self.database.clone(),
+            user: self.user.clone().filter(|_| !self.may_change_user()),
+            database: self.database.clone().filter(|_| !self.may_rename()),
             last_command: self.last.command.and_then(Command::name),
             last_statement: self.last_statement(show_literals),
             last_statement_at: has_last.then_some(self.last.at),
@@ -82,16 +83,15 @@ impl Mysql {
 
     fn in_transaction(&self) -> Option<bool> {
         let known = self.transaction.is_open()?;
-        let mut waiting = self.pending.iter().map(|p| p.statement.as_deref().unwrap_or(&self.last));
         let still = |statement| self.transaction.is_open_during(statement) == Some(known);
-        waiting.all(still).then_some(known)
+        self.waiting().all(still).then_some(known)
     }
 
     /// Those that were answered, and those that were sent and not answered.
     fn statements(&self, show_literals: bool) -> Vec<Box<str>> {
         let answered = self.transaction.log().map_or(&[][..], |log| log.texts());
-        let waiting = self.pending.iter().filter(|pending| pending.command.executes());
-        let waiting = waiting.map(|p| &p.statement.as_deref().unwrap_or(&self.last).text);
+        let executes = |s: &&Statement| s.command.is_some_and(Command::executes);
+        let waiting = self.waiting().filter(executes).map(|statement| &statement.text);
         answered.iter().chain(waiting).filter_map(|text| text.show(show_literals)).collect()
     }
 }

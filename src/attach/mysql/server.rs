@@ -101,8 +101,16 @@ impl Mysql {
         self.truncated = true;
         self.transaction.forget();
         self.fresh = false;
-        if !self.pending.is_empty() {
-            self.reply = Reply::Hidden;
+        if self.pending.is_empty() {
+            return;
+        }
+        self.reply = Reply::Hidden;
+        // Whether these succeeded is not known.
+        if self.may_rename() {
+            self.database = None;
+        }
+        if self.may_change_user() {
+            (self.user, self.prepared) = (None, None);
         }
     }
 
@@ -276,6 +284,28 @@ impl Mysql {
             self.pending.shrink_to_fit();
         }
         self.await_first();
+    }
+
+    /// The statements that wait for their answers.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Statement> {
+        self.pending.iter().map(|pending| pending.statement.as_deref().unwrap_or(&self.last))
+    }
+
+    /// One of them uses another database.
+    pub(super) fn may_rename(&self) -> bool {
+        self.waiting().any(|statement| match statement.command {
+            Some(Command::INIT_DB | Command::CHANGE_USER) => true,
+            Some(Command::QUERY) => statement.text.database().is_some(),
+            _ => false,
+        })
+    }
+
+    /// One of them makes somebody else of the client, or a new session.
+    pub(super) fn may_change_user(&self) -> bool {
+        let changes = |statement: &Statement| {
+            matches!(statement.command, Some(Command::CHANGE_USER | Command::RESET_CONNECTION))
+        };
+        self.waiting().any(changes)
     }
 
     /// The statement that is being answered.
