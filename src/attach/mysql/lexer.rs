@@ -129,9 +129,13 @@ impl<'a> Lexer<'a> {
         if matches!(self.peek(len), b'e' | b'E') {
             let sign = usize::from(matches!(self.peek(len + 1), b'+' | b'-'));
             let exponent = digits(len + 1 + sign);
-            // Where the text ends, more of the number may have followed.
-            let is_exponent = exponent > 0 || len + 1 + sign == self.rest.len();
-            len += if is_exponent { 1 + sign + exponent } else { 0 };
+            let end = len + 1 + sign + exponent;
+            len = match () {
+                () if exponent > 0 && !is_name(self.peek(end)) => end,
+                // Cut off within the number, say: no name ends like this.
+                () if !is_name(self.peek(len + 1)) => len + 1,
+                () => len,
+            };
         }
         (has_point || !is_name(self.peek(len))).then_some(len)
     }

@@ -137,15 +137,14 @@ fn first_words<'a>(
     words: &mut [Option<&'a [u8]>; 3],
 ) -> Option<Token<'a>> {
     let mut at = 0;
-    let end = tokens.by_ref().find(|token| {
+    tokens.by_ref().find(|token| {
         if let (Some(slot), true) = (words.get_mut(at), *token != Token::Symbol(b';')) {
             // What is no word takes its place as an empty one.
             *slot = Some(if let Token::Word(word) = token { word } else { b"" });
         }
         at += 1;
         *token == Token::Symbol(b';')
-    });
-    end
+    })
 }
 
 /// Nothing that follows the first word of these makes them anything else.

@@ -1,5 +1,6 @@
 //! Conversations built from the documentation of the protocol: synthetic, none was recorded.
 
+#[cfg(test)]
 use proptest::prelude::*;
 
 use super::*;
