@@ -77,8 +77,9 @@ fn what_clients_did_is_what_is_read() {
     let all = |_| true;
     assert_eq!(read_frames(&capture, server.port, usize::MAX, &all), full);
     for snap in [usize::MAX, 128] {
-        for nth in 0..23 {
-            let some = |frame: u64| frame % 23 != nth;
+        // One at a time: where an answer and the ACK of it were both lost at the end, nothing tells.
+        for nth in (1..1_600).step_by(7) {
+            let some = |frame: u64| frame != nth;
             let seen = read_frames(&capture, server.port, snap, &some);
             seen.iter().for_each(|(port, facts)| {
                 did.get(port).into_iter().for_each(|did| did.is_or_unknown(facts))

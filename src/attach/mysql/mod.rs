@@ -1,10 +1,10 @@
 //! MySQL's and MariaDB's client/server protocol, for an observer.
 //!
-//! * [`frames`]: packets out of octets; [`wire`]: what stands in them
-//! * [`client`]: what was asked; [`server`]: what was answered, with [`reply`] for where that ends
-//! * [`statement`]: texts; [`transaction`]: what the server says of its transaction
-//! * [`lexer`], [`mod@digest`]: texts without their values
-//! * [`facts`]: what is known in the end
+//! * `frames`: packets out of octets; `wire`: what stands in them
+//! * `client`: what was asked; `server`: what was answered, with `reply` for where that ends
+//! * `statement`: texts; `transaction`: what the server says of its transaction
+//! * `lexer`, [`mod@digest`]: texts without their values
+//! * `facts`: what is known in the end
 //!
 //! Never wrong, rather unknown: what the snap length cut off or the capture lost leaves `None`, and
 //! [`Facts::truncated`] set, until the server says it anew. After a loss, the thread is taken up only
@@ -12,9 +12,9 @@
 //! first packet of the answer to it.
 //!
 //! A connection takes [`MAX_IDLE`] octets and its strings. What else it can hold is bounded: a text
-//! ([`statement::MAX_TEXT`]) for each of the commands that wait for an answer ([`MAX_PENDING`]), the
-//! statements of a transaction ([`transaction::MAX_LOG`]), prepared statements
-//! ([`prepared::MAX_TEXTS`]): [`MAX_HELD`] in all.
+//! (1 KiB) for each of the commands that wait for an answer ([`MAX_PENDING`]), the
+//! statements of a transaction (8 KiB), prepared statements
+//! (16 KiB): [`MAX_HELD`] in all.
 
 mod client;
 pub mod command;
