@@ -17,6 +17,7 @@
 //! | [`capture`] | where packets and time come from: pcap and pcapng files, standard input, interfaces |
 //! | [`decode`] | a frame becomes a segment, or a counted reason why not |
 //! | [`tcp`] | RFC 9293 for an observer: sequence numbers, the facts of each direction, figure 5 |
+//! | [`attach`] | what was said on a connection: protocols read from its two directions, MySQL first |
 //! | [`table`] | all flows of a capture, and which connection of a 4-tuple a segment belongs to |
 //! | [`verdict`] | a flow, the local side and the policy become a judgement |
 //! | [`owner`] | which process holds a socket: the kernel's own list, or a saved one |
@@ -40,6 +41,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod attach;
 pub mod capture;
 pub mod cli;
 pub mod commands;

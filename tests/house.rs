@@ -61,6 +61,30 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "crate::report",
         ],
     ),
+    // Pure: protocols, by the octets of two directions.
+    (
+        "attach",
+        &[
+            "pcap",
+            "etherparse",
+            "clap",
+            "indexmap",
+            "chrono",
+            "serde",
+            "std::io",
+            "std::fs",
+            "now(",
+            "print!",
+            "println!",
+            "crate::capture",
+            "crate::decode",
+            "crate::table",
+            "crate::verdict",
+            "crate::report",
+            "tcp::flow",
+            "tcp::half",
+        ],
+    ),
     // Flows by key; what "local" means is none of its business.
     (
         "table.rs",

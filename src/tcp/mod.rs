@@ -7,6 +7,7 @@
 //! * [`recent`]: when a connection was last in use
 //! * [`flow`]: two halves, and what one more segment changes
 //! * [`incarnation`]: to which connection of a 4-tuple a segment belongs
+//! * [`stream`]: the octets of one direction, in order, where somebody reads them
 //!
 //! Two rules carry everything here. *A segment is sent when it is seen, and received when the other
 //! side acknowledges it.* And facts are kept, not verdicts: what they mean is decided elsewhere, once.
@@ -19,3 +20,4 @@ pub mod recent;
 pub mod segment;
 pub mod seq;
 pub mod state;
+pub mod stream;

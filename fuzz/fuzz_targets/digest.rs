@@ -1,0 +1,19 @@
+//! Any octets as a statement: an octet of options, then the text.
+
+#![no_main]
+
+use closewait::attach::mysql::digest::{MAX_CHARS, Sql, digest, literal};
+use closewait_fuzz::assert_printable;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let [options, text @ ..] = bytes else { return };
+    let sql = Sql { text, cut: options & 1 != 0, backslash: options & 2 != 0 };
+    let once = digest(sql);
+    assert_printable(&once, &[]);
+    assert!(once.chars().count() <= MAX_CHARS);
+    // Where one was cut, parentheses may stay open, and belong to others.
+    let again = digest(Sql::from(once.as_str()));
+    assert!(again == once || once.contains('…'), "{once:?} is not its own digest: {again:?}");
+    assert_printable(&literal(sql), &[]);
+});

@@ -1,0 +1,327 @@
+//! What the client asks for.
+
+use super::command::Command;
+use super::frames::{Frames, Packet, Rest};
+use super::reply::Reply;
+use super::statement::{MAX_TEXT, Statement, Text};
+use super::wire::{self, Login, Reader, capability, status};
+use super::{MAX_PENDING, Mysql, Pending, Phase};
+use crate::place::Time;
+use crate::tcp::stream::Piece;
+
+/// A text, and what may stand before it.
+const KEEP: usize = MAX_TEXT + 128;
+
+impl Mysql {
+    pub(super) fn take_client(&mut self, at: Time, piece: Piece<'_>) {
+        let mut frames = core::mem::take(&mut self.client);
+        if let (Piece::Data(data), true) = (piece, frames.is_lost()) {
+            if self.is_mysql.is_none() && is_tls(data) {
+                self.encrypted = true;
+                return self.finish();
+            }
+            let found = if self.phase == Phase::Login { is_login(data) } else { is_command(data) };
+            if found {
+                frames.guess();
+            }
+        }
+        let was_lost = frames.is_lost();
+        self.read_client(&mut frames, Rest::from(piece), at);
+        if self.phase == Phase::Done {
+            return;
+        }
+        if frames.is_lost() && !was_lost {
+            self.client_lost();
+        }
+        self.client = frames;
+    }
+
+    fn read_client(&mut self, frames: &mut Frames, mut rest: Rest<'_>, at: Time) {
+        // The thread is lost outside of the loop, which borrows from it.
+        let mut in_step = true;
+        while in_step && self.phase != Phase::Done {
+            let Some(packet) = frames.next(&mut rest, at, KEEP) else { return };
+            in_step = self.client_packet(&packet);
+        }
+        if !in_step {
+            frames.lose();
+        }
+    }
+
+    /// Something that the client sent was not seen: nobody knows what it asked for.
+    fn client_lost(&mut self) {
+        self.truncated = true;
+        self.last = Statement::default();
+        self.pending.clear();
+        self.reply = Reply::Nothing;
+        self.prepared = None;
+        self.transaction.forget();
+        (self.user, self.database) = (None, None);
+        if self.phase == Phase::Login {
+            self.agreed = self.agreed.chosen_unseen();
+            self.phase = Phase::Proof;
+        } else {
+            self.server.lose();
+        }
+        // The next command starts afresh.
+        self.unmatched = false;
+    }
+
+    /// `false`: this cannot be the client's next packet.
+    fn client_packet(&mut self, packet: &Packet<'_>) -> bool {
+        match self.phase {
+            Phase::Login => self.login(packet),
+            // The server's OK was not seen.
+            Phase::Proof if packet.seq == 0 && !packet.head.is_empty() => {
+                self.phase = Phase::Commands;
+                self.truncated = true;
+                self.command_packet(packet)
+            }
+            Phase::Proof => true,
+            Phase::Commands => self.command_packet(packet),
+            Phase::Greeting | Phase::Done => true,
+        }
+    }
+
+    fn login(&mut self, packet: &Packet<'_>) -> bool {
+        let is_whole = packet.is_whole();
+        let Some(login) = Login::read(packet.head, is_whole, self.agreed.offer()) else {
+            self.agreed = self.agreed.chosen_unseen();
+            (self.phase, self.truncated) = (Phase::Proof, true);
+            return true;
+        };
+        if login.capabilities & capability::PROTOCOL_41 == 0 {
+            self.truncated = true;
+            self.finish();
+            return true;
+        }
+        if login.capabilities & capability::SSL != 0 && packet.len == wire::SSL_REQUEST {
+            self.encrypted = true;
+            self.finish();
+            return true;
+        }
+        self.agreed = self.agreed.chosen(login.capabilities);
+        self.user = login.user.map(wire::name);
+        self.database = login.database.filter(|database| !database.is_empty()).map(wire::name);
+        self.truncated |= login.user.is_none() || login.database.is_none();
+        self.phase = Phase::Proof;
+        true
+    }
+
+    fn command_packet(&mut self, packet: &Packet<'_>) -> bool {
+        let takes_data = match self.reply {
+            Reply::Infile => true,
+            Reply::Login | Reply::Hidden => packet.seq != 0,
+            _ => false,
+        };
+        if takes_data {
+            self.next_seq = packet.last_seq.wrapping_add(1);
+            return true;
+        }
+        let Some(command) = packet.head.first().map(|first| Command(*first)) else { return false };
+        if packet.seq != 0 || command.name().is_none() || !command.allows(packet.len) {
+            return false;
+        }
+        self.settle();
+        let statement = self.statement(command, packet);
+        if command.is_silent() {
+            self.silent(command, packet, statement);
+            return true;
+        }
+        self.ask(command, packet, statement)
+    }
+
+    /// A command comes, so the one before has been answered, unless the client does not wait.
+    fn settle(&mut self) {
+        match self.reply {
+            Reply::Hidden | Reply::AfterDefinitions(0) => {
+                self.pending.pop_front();
+                // What comes after an answer that cannot be told apart cannot be either.
+                self.unmatched |= !self.pending.is_empty();
+                self.pending.clear();
+                self.reply = Reply::Nothing;
+            }
+            Reply::Nothing => {}
+            // With an answer that has begun or is due, it does not wait.
+            _ => {}
+        }
+    }
+
+    fn statement(&mut self, command: Command, packet: &Packet<'_>) -> Statement {
+        let body = packet.head.get(1..).unwrap_or_default();
+        let seen = packet.is_whole() || packet.head.len() >= KEEP;
+        let text = match command {
+            Command::QUERY => match self.without_attributes(body) {
+                Some(text) => self.text(text, packet),
+                None => Text::none(),
+            },
+            Command::STMT_PREPARE => self.text(body, packet),
+            Command::STMT_EXECUTE | Command::STMT_BULK_EXECUTE => self.prepared_text(body),
+            Command::INIT_DB if packet.is_whole() => Text::new(body, false, true),
+            Command::CHANGE_USER => change_user(body),
+            _ => Text::none(),
+        };
+        let reads_text = matches!(command, Command::QUERY | Command::STMT_PREPARE);
+        self.truncated |= reads_text && (!seen || text.none);
+        if command == Command::STMT_PREPARE {
+            self.prepared.get_or_insert_default().ask(&text);
+        }
+        Statement { at: packet.at, command: Some(command), text }
+    }
+
+    fn text(&self, octets: &[u8], packet: &Packet<'_>) -> Text {
+        let flags = self.transaction.flags().unwrap_or(0);
+        let backslash = flags & status::NO_BACKSLASH_ESCAPES == 0;
+        Text::new(octets, !packet.is_whole(), backslash)
+    }
+
+    fn prepared_text(&self, body: &[u8]) -> Text {
+        let id = Reader(body).number(4);
+        let text = id.zip(self.prepared.as_ref()).and_then(|(id, all)| all.get(id as u32));
+        text.cloned().unwrap_or_else(Text::none)
+    }
+
+    /// The text of a query, without the attributes that may stand before it.
+    fn without_attributes<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
+        match self.agreed.has(capability::QUERY_ATTRIBUTES) {
+            Some(false) => Some(body),
+            // No text begins with a zero octet.
+            None if body.first() != Some(&0) => Some(body),
+            _ => skip_attributes(body),
+        }
+    }
+
+    fn silent(&mut self, command: Command, packet: &Packet<'_>, statement: Statement) {
+        let id = Reader(packet.head.get(1..).unwrap_or_default()).number(4);
+        if let (Command::STMT_CLOSE, Some(prepared)) = (command, self.prepared.as_mut()) {
+            id.into_iter().for_each(|id| prepared.remove(id as u32));
+        }
+        if command == Command::QUIT {
+            self.quit = true;
+            self.set_last(statement);
+        }
+    }
+
+    fn ask(&mut self, command: Command, packet: &Packet<'_>, statement: Statement) -> bool {
+        if self.pending.len() >= MAX_PENDING {
+            self.unmatched = true;
+            return false;
+        }
+        let is_first = self.pending.is_empty();
+        let own = if command.is_auxiliary() {
+            Some(Box::new(statement))
+        } else {
+            self.set_last(statement);
+            None
+        };
+        self.pending.push_back(Pending { command, seq: packet.last_seq, statement: own });
+        if is_first {
+            self.await_first();
+        }
+        true
+    }
+
+    /// The last statement moves to the command that still waits for its answer, if one does.
+    fn set_last(&mut self, statement: Statement) {
+        let before = core::mem::replace(&mut self.last, statement);
+        let waits = self.pending.iter_mut().find(|pending| pending.statement.is_none());
+        if let Some(pending) = waits {
+            pending.statement = Some(Box::new(before));
+        }
+    }
+
+    /// The first pending command is the one that is answered next.
+    pub(super) fn await_first(&mut self) {
+        let first = self.pending.front();
+        self.reply = first.map_or(Reply::Nothing, |pending| Reply::to(pending.command));
+        self.next_seq = first.map_or(0, |pending| pending.seq.wrapping_add(1));
+        (self.results, self.fresh) = (0, true);
+    }
+}
+
+/// `user`, a zero octet, `database`: what a change of user asks for, without the proof.
+fn change_user(body: &[u8]) -> Text {
+    let read = || {
+        let mut reader = Reader(body);
+        let user = reader.zero_ended()?;
+        let len = reader.u8()?;
+        reader.octets(usize::from(len))?;
+        Some([user, &[0], reader.zero_ended()?].concat())
+    };
+    read().map_or_else(Text::none, |names| Text::new(&names, false, true))
+}
+
+/// Attributes are parameters with names, in the way of a prepared statement.
+fn skip_attributes(body: &[u8]) -> Option<&[u8]> {
+    let mut reader = Reader(body);
+    let count = usize::try_from(reader.lenenc()?).ok().filter(|count| *count <= 64)?;
+    if reader.lenenc()? != 1 {
+        return None;
+    }
+    if count == 0 {
+        return Some(reader.0);
+    }
+    let nulls = reader.octets(count.div_ceil(8))?;
+    if reader.u8()? != 1 {
+        return None;
+    }
+    let mut types = Vec::with_capacity(count);
+    for _ in 0..count {
+        types.push(reader.number(2)? as u8);
+        reader.lenenc_text()?;
+    }
+    for (at, kind) in types.into_iter().enumerate() {
+        let is_null = nulls.get(at / 8).is_some_and(|octet| octet >> (at % 8) & 1 != 0);
+        if !is_null {
+            skip_value(&mut reader, kind)?;
+        }
+    }
+    Some(reader.0)
+}
+
+fn skip_value<'a>(reader: &mut Reader<'a>, kind: u8) -> Option<&'a [u8]> {
+    match kind {
+        0x06 => Some(&[]),
+        0x01 => reader.octets(1),
+        0x02 | 0x0d => reader.octets(2),
+        0x03 | 0x04 | 0x09 => reader.octets(4),
+        0x05 | 0x08 => reader.octets(8),
+        0x07 | 0x0a..=0x0c => {
+            let len = reader.u8()?;
+            reader.octets(usize::from(len))
+        }
+        _ => reader.lenenc_text(),
+    }
+}
+
+fn header(data: &[u8]) -> Option<(u64, u8, u8)> {
+    let mut reader = Reader(data);
+    Some((reader.number(3)?, reader.u8()?, reader.u8()?))
+}
+
+/// A packet with a command begins here, as far as can be told, and nothing comes after it.
+fn is_command(data: &[u8]) -> bool {
+    let Some((len, 0, command)) = header(data) else { return false };
+    let command = Command(command);
+    let text = data.get(5..).unwrap_or_default();
+    let is_text = match text {
+        [] | [0, 1, ..] => true,
+        [first, ..] => *first >= b' ' || matches!(first, b'\t' | b'\n' | b'\r'),
+    };
+    let has_text = matches!(command, Command::QUERY | Command::STMT_PREPARE);
+    command.name().is_some()
+        && command.allows(len)
+        && len + 4 >= data.len() as u64
+        && (is_text || !has_text)
+}
+
+fn is_login(data: &[u8]) -> bool {
+    let fits = |len: u64| len >= wire::SSL_REQUEST && len + 4 >= data.len() as u64;
+    matches!(header(data), Some((len, 1, _)) if fits(len))
+}
+
+/// A record of TLS, and nothing after it.
+fn is_tls(data: &[u8]) -> bool {
+    let [0x14..=0x17, 3, 0..=4, high, low, record @ ..] = data else { return false };
+    usize::from(u16::from_be_bytes([*high, *low])) == record.len()
+}

@@ -1,0 +1,346 @@
+//! The server's answer to one command, packet by packet: where it ends, and with which status.
+
+use super::command::Command;
+use super::frames::Packet;
+use super::wire::{self, EOF, ERROR, LOCAL_INFILE, OK, Reader, capability, status};
+
+/// What both ends agreed on, as far as it is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Agreed {
+    /// Capabilities that are surely there, and those that surely are not.
+    there: u64,
+    absent: u64,
+}
+
+impl Agreed {
+    /// What the server offers, where that was seen: the client has yet to choose.
+    pub fn offered(server: Option<u64>) -> Agreed {
+        Agreed { there: server.unwrap_or(0), absent: server.map_or(0, |server| !server) }
+    }
+
+    /// The client has chosen. Where the offer was not seen, it may have chosen in vain.
+    pub fn chosen(self, client: u64) -> Agreed {
+        Agreed { there: self.there & client, absent: self.absent | !client }
+    }
+
+    /// The client has chosen, and nobody saw what.
+    pub fn chosen_unseen(self) -> Agreed {
+        Agreed { there: 0, ..self }
+    }
+
+    /// The server's offer, as far as it was seen.
+    pub fn offer(self) -> Option<u64> {
+        (self.there | self.absent != 0).then_some(self.there)
+    }
+
+    pub fn has(self, capability: u64) -> Option<bool> {
+        let (there, absent) = (self.there & capability != 0, self.absent & capability != 0);
+        (there || absent).then_some(there)
+    }
+
+    fn learn(&mut self, capability: u64, is_there: bool) {
+        let (into, from) = match is_there {
+            true => (&mut self.there, &mut self.absent),
+            false => (&mut self.absent, &mut self.there),
+        };
+        *into |= capability;
+        *from &= !capability;
+    }
+}
+
+/// What is due next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reply {
+    /// Nothing: no command waits for an answer.
+    #[default]
+    Nothing,
+    /// One packet that says OK, in whatever form.
+    Word,
+    /// One packet with a text.
+    Text,
+    /// The first packet of a result.
+    Result,
+    /// So many definitions of columns, and what ends them.
+    Columns(u32),
+    /// What ends the columns, or the first row where nothing does.
+    AfterColumns,
+    Rows,
+    /// A prepared statement, its parameters and its columns.
+    Prepared,
+    Definitions {
+        left: u16,
+        then: u16,
+    },
+    /// What ends definitions, if anything does.
+    AfterDefinitions(u16),
+    /// The client sends a file.
+    Infile,
+    /// The client proves who it is.
+    Login,
+    /// Packets without end.
+    Stream,
+    /// What is due cannot be told any more.
+    Hidden,
+}
+
+/// What a packet did to the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It goes on.
+    Goes,
+    /// A result ended with these status flags. More may follow, if they say so.
+    Status(u16),
+    /// A result ended, but its status was cut off.
+    Cut,
+    /// The answer ended, without a status.
+    Ended,
+    Failed,
+    /// A report of progress, before the answer.
+    Progress,
+    /// No such packet can come here.
+    Wrong,
+}
+
+impl Reply {
+    pub fn to(command: Command) -> Reply {
+        match command {
+            Command::STATISTICS => Reply::Text,
+            Command::STMT_PREPARE => Reply::Prepared,
+            Command::STMT_FETCH | Command::FIELD_LIST => Reply::Rows,
+            Command::CHANGE_USER => Reply::Login,
+            command if command.streams() => Reply::Stream,
+            command if command.has_results() => Reply::Result,
+            _ => Reply::Word,
+        }
+    }
+
+    /// Takes the server's next packet.
+    pub fn take(&mut self, packet: &Packet<'_>, agreed: &mut Agreed) -> Step {
+        let first = packet.head.first().copied();
+        if self.counts_only() {
+            return self.count(agreed);
+        }
+        let Some(first) = first else {
+            // An empty packet is a row without columns: there is none.
+            let hidden = packet.len > 0;
+            *self = Reply::Hidden;
+            return if hidden { Step::Goes } else { Step::Wrong };
+        };
+        if first == ERROR && !matches!(self, Reply::Nothing | Reply::Text) {
+            return fail(packet);
+        }
+        match *self {
+            Reply::Nothing => Step::Wrong,
+            Reply::Hidden | Reply::Stream => Step::Goes,
+            Reply::Text => Step::Ended,
+            Reply::Word | Reply::Infile => word(first, packet),
+            Reply::Login => login(first, packet),
+            Reply::Result => self.result(first, packet, *agreed),
+            Reply::AfterColumns => self.after_columns(first, packet, agreed),
+            Reply::Rows => row(first, packet),
+            Reply::Prepared => self.prepared(first, packet, *agreed),
+            Reply::AfterDefinitions(then) => self.after_definitions(then, first, packet, agreed),
+            Reply::Columns(_) | Reply::Definitions { .. } => Step::Wrong,
+        }
+    }
+
+    /// Only the number of packets matters.
+    fn counts_only(&self) -> bool {
+        matches!(self, Reply::Columns(_) | Reply::Definitions { .. })
+    }
+
+    fn count(&mut self, agreed: &mut Agreed) -> Step {
+        let marked = agreed.has(capability::DEPRECATE_EOF).map(|deprecated| !deprecated);
+        *self = match *self {
+            Reply::Columns(left) if left > 1 => Reply::Columns(left - 1),
+            Reply::Columns(_) => Reply::AfterColumns,
+            Reply::Definitions { left, then } if left > 1 => {
+                Reply::Definitions { left: left - 1, then }
+            }
+            Reply::Definitions { then: 0, .. } if marked == Some(false) => {
+                *self = Reply::Nothing;
+                return Step::Ended;
+            }
+            Reply::Definitions { then, .. } if marked == Some(false) => {
+                Reply::Definitions { left: then, then: 0 }
+            }
+            Reply::Definitions { then, .. } => Reply::AfterDefinitions(then),
+            other => other,
+        };
+        Step::Goes
+    }
+
+    fn result(&mut self, first: u8, packet: &Packet<'_>, agreed: Agreed) -> Step {
+        let optional = agreed.has(capability::OPTIONAL_METADATA);
+        match first {
+            OK if packet.len >= MIN_OK => ok(packet),
+            LOCAL_INFILE => {
+                *self = Reply::Infile;
+                Step::Goes
+            }
+            _ => match columns(packet, optional, agreed.has(capability::CACHE_METADATA)) {
+                Columns::Follow(columns) => {
+                    *self = Reply::Columns(columns);
+                    Step::Goes
+                }
+                Columns::Known => {
+                    *self = Reply::AfterColumns;
+                    Step::Goes
+                }
+                Columns::Hidden => {
+                    *self = Reply::Hidden;
+                    Step::Goes
+                }
+                Columns::Wrong => Step::Wrong,
+            },
+        }
+    }
+
+    /// An EOF packet has five octets here and an OK packet at least seven, so that what was agreed
+    /// on can be told from what comes.
+    fn after_columns(&mut self, first: u8, packet: &Packet<'_>, agreed: &mut Agreed) -> Step {
+        let marks = first == EOF && packet.len == LEN_OF_EOF;
+        if agreed.has(capability::DEPRECATE_EOF) == Some(false) && !marks {
+            return Step::Wrong;
+        }
+        // A server may mark the end of the columns of a cursor even so.
+        if agreed.has(capability::DEPRECATE_EOF).is_none() {
+            agreed.learn(capability::DEPRECATE_EOF, !marks);
+        }
+        *self = Reply::Rows;
+        if !marks {
+            return row(first, packet);
+        }
+        match wire::status_of_eof(packet.head) {
+            Some(flags) if flags & status::CURSOR_EXISTS != 0 => Step::Status(flags),
+            Some(_) => Step::Goes,
+            None => {
+                *self = Reply::Hidden;
+                Step::Goes
+            }
+        }
+    }
+
+    fn prepared(&mut self, first: u8, packet: &Packet<'_>, agreed: Agreed) -> Step {
+        if first != OK || packet.len < 12 {
+            return Step::Wrong;
+        }
+        let mut reader = Reader(packet.head);
+        let numbers = reader.octets(5).and_then(|_| Some((reader.number(2)?, reader.number(2)?)));
+        let (Some((columns, params)), metadata) = (numbers, packet.head.get(12)) else {
+            *self = Reply::Hidden;
+            return Step::Goes;
+        };
+        let (columns, params) = (columns as u16, params as u16);
+        let optional = agreed.has(capability::OPTIONAL_METADATA) != Some(false);
+        if optional && packet.len > 12 && metadata != Some(&1) {
+            *self = if metadata.is_some() { Reply::Nothing } else { Reply::Hidden };
+            return if metadata.is_some() { Step::Ended } else { Step::Goes };
+        }
+        *self = match (params, columns) {
+            (0, 0) => return Step::Ended,
+            (0, columns) => Reply::Definitions { left: columns, then: 0 },
+            (params, columns) => Reply::Definitions { left: params, then: columns },
+        };
+        Step::Goes
+    }
+
+    fn after_definitions(
+        &mut self,
+        then: u16,
+        first: u8,
+        packet: &Packet<'_>,
+        agreed: &mut Agreed,
+    ) -> Step {
+        let marks = first == EOF && packet.len == LEN_OF_EOF;
+        if marks {
+            agreed.learn(capability::DEPRECATE_EOF, false);
+        }
+        match (marks, then) {
+            (true, 0) => return Step::Ended,
+            (true, left) => *self = Reply::Definitions { left, then: 0 },
+            (false, 0) => return Step::Wrong,
+            (false, left) if agreed.has(capability::DEPRECATE_EOF).is_none() => {
+                // No mark came: this is the first of the next definitions.
+                agreed.learn(capability::DEPRECATE_EOF, true);
+                *self = Reply::Definitions { left, then: 0 };
+                return self.count(agreed);
+            }
+            (false, _) => return Step::Wrong,
+        }
+        Step::Goes
+    }
+}
+
+const MIN_OK: u64 = 7;
+const LEN_OF_EOF: u64 = 5;
+
+fn ok(packet: &Packet<'_>) -> Step {
+    wire::status_of_ok(packet.head).map_or(Step::Cut, Step::Status)
+}
+
+fn eof(packet: &Packet<'_>) -> Step {
+    wire::status_of_eof(packet.head).map_or(Step::Cut, Step::Status)
+}
+
+fn fail(packet: &Packet<'_>) -> Step {
+    const PROGRESS: &[u8] = &[ERROR, 0xff, 0xff];
+    match packet.head {
+        head if head.starts_with(PROGRESS) => Step::Progress,
+        _ if packet.len < 3 => Step::Wrong,
+        _ => Step::Failed,
+    }
+}
+
+/// OK, also in the form of an EOF packet.
+fn word(first: u8, packet: &Packet<'_>) -> Step {
+    match (first, packet.len) {
+        (EOF, LEN_OF_EOF) => eof(packet),
+        (OK | EOF, MIN_OK..) => ok(packet),
+        _ => Step::Wrong,
+    }
+}
+
+fn login(first: u8, packet: &Packet<'_>) -> Step {
+    // Anything but OK and ERR is part of the proof.
+    if first == OK && packet.len >= MIN_OK { ok(packet) } else { Step::Goes }
+}
+
+/// A row, or what ends them: no row of less than 16 MB begins as they do.
+fn row(first: u8, packet: &Packet<'_>) -> Step {
+    match packet.len {
+        LEN_OF_EOF if first == EOF => eof(packet),
+        MIN_OK..0xff_ffff if first == EOF => ok(packet),
+        _ => Step::Goes,
+    }
+}
+
+enum Columns {
+    Follow(u32),
+    /// The client remembers them from before.
+    Known,
+    Hidden,
+    Wrong,
+}
+
+/// The number of columns, with an octet before it (MySQL) or after it (MariaDB) that says if their
+/// definitions follow, where that was agreed on.
+fn columns(packet: &Packet<'_>, optional: Option<bool>, cached: Option<bool>) -> Columns {
+    if !packet.is_whole() {
+        return if packet.len <= 10 { Columns::Hidden } else { Columns::Wrong };
+    }
+    let mut reader = Reader(packet.head);
+    let before = if optional == Some(true) { reader.u8() } else { Some(1) };
+    let columns = reader.lenenc().filter(|columns| (1..=0xffff).contains(columns));
+    let after = reader.u8();
+    let (Some(columns), true) = (columns, reader.0.is_empty()) else { return Columns::Wrong };
+    let follow = match (before, after) {
+        (Some(0), None) => false,
+        (Some(1), None) => true,
+        (Some(1), Some(follow)) if cached == Some(true) => follow != 0,
+        // It could be read in either way.
+        (Some(1), Some(_)) if cached.is_none() || optional.is_none() => return Columns::Hidden,
+        _ => return Columns::Wrong,
+    };
+    if follow { Columns::Follow(columns as u32) } else { Columns::Known }
+}

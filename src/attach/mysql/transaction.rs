@@ -1,0 +1,223 @@
+//! Is a transaction open, since when, and what was done in it?
+//!
+//! The server says so, in the status flags of every OK and EOF packet. Texts are asked only for what
+//! the flags cannot tell: whether the transaction that is open now is the one that was open before.
+
+use super::command::Command;
+use super::statement::{Kind, Statement, Text};
+use super::wire::status::{AUTOCOMMIT, IN_TRANS};
+use crate::place::Time;
+
+/// Statements of a transaction that are kept, and the octets that their texts may take.
+pub const MAX_STATEMENTS: usize = 32;
+pub const MAX_LOG: usize = 8 * 1_024;
+
+/// What began a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// `BEGIN` or `START TRANSACTION`.
+    Begin,
+    /// A statement, with `autocommit=0`.
+    Autocommit0,
+}
+
+#[derive(Debug, Default)]
+pub struct Transaction {
+    /// The last status flags; none where they could not be seen, or may have changed since.
+    flags: Option<u16>,
+    since: Time,
+    begun: Option<Begun>,
+    log: Option<Box<Log>>,
+}
+
+/// The statements of the open transaction, in order.
+#[derive(Debug, Default)]
+pub struct Log {
+    kept: Vec<Text>,
+    octets: usize,
+    pub more: u32,
+}
+
+impl Log {
+    fn push(&mut self, text: &Text) {
+        let octets = self.octets + text.octets.len();
+        if text.none || self.kept.len() >= MAX_STATEMENTS || octets > MAX_LOG {
+            self.more = self.more.saturating_add(1);
+        } else {
+            self.octets = octets;
+            self.kept.push(text.clone());
+        }
+    }
+
+    pub fn texts(&self) -> &[Text] {
+        &self.kept
+    }
+
+    pub fn held(&self) -> usize {
+        self.octets + self.kept.capacity() * size_of::<Text>()
+    }
+}
+
+impl Transaction {
+    pub fn flags(&self) -> Option<u16> {
+        self.flags
+    }
+
+    pub fn is_open(&self) -> Option<bool> {
+        self.flags.map(|flags| flags & IN_TRANS != 0)
+    }
+
+    pub fn since(&self) -> Option<Time> {
+        (self.is_open() == Some(true) && self.since != Time::UNKNOWN).then_some(self.since)
+    }
+
+    pub fn begun(&self) -> Option<Begun> {
+        self.begun.filter(|_| self.is_open() == Some(true))
+    }
+
+    pub fn log(&self) -> Option<&Log> {
+        self.log.as_deref()
+    }
+
+    /// Nothing is known any more.
+    pub fn forget(&mut self) {
+        *self = Transaction::default();
+    }
+
+    /// The server said so, at the end of the `index`th result of a command.
+    pub fn status(&mut self, flags: u16, statement: &Statement, index: usize) {
+        let was = self.is_open();
+        self.flags = Some(flags);
+        if flags & IN_TRANS == 0 {
+            self.end();
+            return;
+        }
+        let kind = kind_of(statement, index);
+        match (was, kind) {
+            (Some(false), _) | (_, Kind::Begins | Kind::Ends) => {
+                self.end();
+                self.since = statement.at;
+                self.begun = begun_by(kind, flags);
+            }
+            (Some(true), Kind::Keeps | Kind::Sets) => {}
+            // It began with this statement, as did any that followed it there.
+            (Some(true), Kind::Unknown) if self.since == statement.at => {}
+            // Another one may have begun within the statement, or before this was seen: nothing that
+            // was done before is surely part of it.
+            (_, Kind::Unknown) | (None, _) => self.end(),
+        }
+        // However many results it has, it is one statement.
+        if statement.command.is_some_and(Command::executes) && (index == 0 || self.log.is_none()) {
+            self.log.get_or_insert_default().push(&statement.text);
+        }
+    }
+
+    /// The server refused a statement: that comes without flags.
+    pub fn refused(&mut self, code: Option<u16>, statement: &Statement, index: usize) {
+        if !self.outlives(code, statement, index) {
+            self.forget();
+        } else if self.is_open() == Some(true) && statement.command.is_some_and(Command::executes) {
+            self.log.get_or_insert_default().push(&statement.text);
+        }
+    }
+
+    /// The flags are as they were, in spite of an error.
+    fn outlives(&self, code: Option<u16>, statement: &Statement, index: usize) -> bool {
+        let Some((code, flags)) = code.zip(self.flags) else { return false };
+        // It was not even understood.
+        const PARSE_ERROR: u16 = 1064;
+        if code == PARSE_ERROR && statement.command.is_some_and(Command::executes) {
+            return true;
+        }
+        if kind_of(statement, index) != Kind::Keeps {
+            return false;
+        }
+        match flags & IN_TRANS != 0 {
+            // The statement is undone, and the transaction goes on.
+            true => undoes_statement_only(code),
+            // With autocommit=0, it may have begun one.
+            false => flags & AUTOCOMMIT != 0,
+        }
+    }
+
+    /// What is known while `statement` has no answer yet: it may have been carried out.
+    pub fn is_open_during(&self, statement: &Statement) -> Option<bool> {
+        let is_harmless = statement.command.is_some_and(Command::is_harmless);
+        let is_single = statement.text.is_single();
+        let keeps = is_single && kind_of(statement, 0) == Kind::Keeps;
+        let autocommit = self.flags.is_some_and(|flags| flags & AUTOCOMMIT != 0);
+        let still = is_harmless || keeps && (autocommit || self.is_open() == Some(true));
+        self.is_open().filter(|_| still)
+    }
+
+    fn end(&mut self) {
+        (self.since, self.begun) = (Time::UNKNOWN, None);
+        self.log = None;
+    }
+}
+
+fn kind_of(statement: &Statement, index: usize) -> Kind {
+    match statement.command {
+        Some(command) if command.executes() => statement.text.kind(index),
+        Some(command) if command.is_harmless() => Kind::Keeps,
+        _ => Kind::Unknown,
+    }
+}
+
+/// With autocommit, only an explicit beginning leaves a transaction open after a statement.
+fn begun_by(kind: Kind, flags: u16) -> Option<Begun> {
+    match (kind, flags & AUTOCOMMIT != 0) {
+        (Kind::Begins, _) => Some(Begun::Begin),
+        (Kind::Keeps | Kind::Sets, false) => Some(Begun::Autocommit0),
+        _ => None,
+    }
+}
+
+/// Errors of the SQL layer, and those that the manual's chapter on error handling of InnoDB says undo
+/// a statement and no more: a key twice, a row too long, a constraint, a value, a name, a right.
+/// A deadlock (1213), a lock table that is full (1206), a changed record (1020) and, by a setting, a
+/// lock that took too long (1205) undo the transaction; of others, nothing is assumed.
+fn undoes_statement_only(code: u16) -> bool {
+    matches!(
+        code,
+        1044 | 1046
+            | 1048
+            | 1049
+            | 1051
+            | 1052
+            | 1054
+            | 1062
+            | 1064
+            | 1065
+            | 1106
+            | 1109
+            | 1110
+            | 1111
+            | 1118
+            | 1136
+            | 1138
+            | 1142
+            | 1143
+            | 1146
+            | 1216
+            | 1217
+            | 1222
+            | 1241
+            | 1242
+            | 1264
+            | 1265
+            | 1292
+            | 1305
+            | 1364
+            | 1365
+            | 1366
+            | 1370
+            | 1406
+            | 1451
+            | 1452
+            | 1644
+            | 1690
+            | 3819
+            | 4025
+    )
+}

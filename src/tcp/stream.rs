@@ -1,0 +1,420 @@
+//! The octets of one direction, in order and each once.
+//!
+//! Only where something reads a connection's content; the close is followed without it. What the
+//! capture holds is handed on as it comes, without a copy, while segments come in order. Those that
+//! are ahead wait, within limits: a hole that outlives them is said to be missing, and the stream
+//! goes on after it.
+
+use super::seq::Seq;
+
+/// The next part of a direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    Data(&'a [u8]),
+    /// So many octets were sent and cannot be seen: cut off by the snap length, or lost.
+    /// Zero: nobody knows how many, for here the capture begins, or takes up the thread again.
+    Missing(u64),
+}
+
+/// A segment's place in the stream, and what was captured of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'a> {
+    /// SEG.SEQ, which a SYN takes for itself.
+    pub seq: Seq,
+    pub syn: bool,
+    /// Octets of payload on the wire.
+    pub len: u32,
+    /// The first of them.
+    pub captured: &'a [u8],
+}
+
+/// Segments that may wait for one before them, and the captured octets that they may hold.
+pub const MAX_WAITING: usize = 16;
+pub const MAX_HELD: usize = 16 * 1024;
+
+/// No window is larger (RFC 7323, 2.3): a number further away is of another time.
+const FAR: u32 = 1 << 30;
+
+/// One direction. It takes 16 octets while nothing waits, and at most [`MAX_HELD`] and
+/// [`MAX_WAITING`] small records more.
+#[derive(Debug, Default)]
+pub struct Stream {
+    /// The number of the next octet to hand on; none before the first.
+    next: Option<Seq>,
+    waiting: Option<Box<Waiting>>,
+}
+
+/// Segments ahead of the next octet, the nearest first.
+#[derive(Debug, Default)]
+struct Waiting {
+    segments: Vec<Held>,
+    octets: usize,
+}
+
+#[derive(Debug)]
+struct Held {
+    seq: Seq,
+    len: u32,
+    captured: Box<[u8]>,
+}
+
+impl Stream {
+    /// Takes a segment; `emit` gets what can be handed on now.
+    #[inline]
+    pub fn take<F: FnMut(Piece<'_>)>(&mut self, chunk: Chunk<'_>, mut emit: F) {
+        let captured = chunk.captured.get(..chunk.len as usize).unwrap_or(chunk.captured);
+        let chunk = Chunk { seq: chunk.seq + u32::from(chunk.syn), captured, ..chunk };
+        if self.next == Some(chunk.seq) && self.waiting.is_none() {
+            // The usual case.
+            self.hand_on(chunk.seq, chunk.len, captured, &mut emit);
+        } else if chunk.syn && !self.is_near(chunk.seq) {
+            self.begin(chunk.seq);
+            self.hand_on(chunk.seq, chunk.len, captured, &mut emit);
+        } else if chunk.len > 0 {
+            self.take_other(chunk, &mut emit);
+        }
+    }
+
+    /// The other side has acknowledged `ack`: what it covers will not be sent again, so a hole below
+    /// it is missing for good. A single number beyond everything may be a FIN's, and is left alone.
+    pub fn acked<F: FnMut(Piece<'_>)>(&mut self, ack: Seq, mut emit: F) {
+        let Some(next) = self.next else { return };
+        let hole = ack.ahead_of(next);
+        if hole <= 1 && self.waiting.is_none() || hole <= 0 || hole as u32 > FAR {
+            return;
+        }
+        while let Some(first) = self.first_waiting().filter(|first| ack.is_after(*first)) {
+            self.skip_to(first, &mut emit);
+        }
+        if self.next.is_some_and(|next| ack.ahead_of(next) > 1) {
+            self.skip_to(ack, &mut emit);
+        }
+    }
+
+    /// Nothing more will come: holes are missing, and what waited behind them is handed on.
+    pub fn finish<F: FnMut(Piece<'_>)>(&mut self, mut emit: F) {
+        while let Some(first) = self.first_waiting() {
+            self.skip_to(first, &mut emit);
+        }
+    }
+
+    /// Captured octets that wait.
+    pub fn held(&self) -> usize {
+        self.waiting.as_ref().map_or(0, |waiting| waiting.octets)
+    }
+
+    fn begin(&mut self, at: Seq) {
+        *self = Stream { next: Some(at), waiting: None };
+    }
+
+    /// A SYN repeats the beginning if the stream has gone on from it.
+    fn is_near(&self, start: Seq) -> bool {
+        self.next
+            .is_some_and(|next| next.ahead_of(start).unsigned_abs() < FAR && next.covers(start))
+    }
+
+    /// A segment that is not simply the next one.
+    #[cold]
+    fn take_other<F: FnMut(Piece<'_>)>(&mut self, chunk: Chunk<'_>, emit: &mut F) {
+        let Some(next) = self.next else { return self.take_first(chunk, emit) };
+        let ahead = chunk.seq.ahead_of(next);
+        if ahead.unsigned_abs() > FAR {
+            self.take_first(chunk, emit);
+        } else if ahead > 0 {
+            self.take_ahead(chunk, emit);
+        } else {
+            self.hand_on(chunk.seq, chunk.len, chunk.captured, emit);
+            self.drain(emit);
+        }
+    }
+
+    /// The stream is taken up in the middle.
+    fn take_first<F: FnMut(Piece<'_>)>(&mut self, chunk: Chunk<'_>, emit: &mut F) {
+        self.begin(chunk.seq);
+        emit(Piece::Missing(0));
+        if chunk.len == 1 {
+            // It can be a keep-alive's, which repeats an octet or makes one up.
+            self.next = Some(chunk.seq + 1);
+        } else {
+            self.hand_on(chunk.seq, chunk.len, chunk.captured, emit);
+        }
+    }
+
+    fn take_ahead<F: FnMut(Piece<'_>)>(&mut self, chunk: Chunk<'_>, emit: &mut F) {
+        // A lone octet ahead can be a keep-alive's: it is worth nothing.
+        let captured = if chunk.len == 1 { &[] } else { chunk.captured };
+        let is_known = |waiting: &Waiting| waiting.segments.iter().any(|held| held.covers(chunk));
+        if self.waiting.as_deref().is_some_and(is_known) {
+            return;
+        }
+        while !self.has_room_for(captured.len()) {
+            let first = self.first_waiting().filter(|first| chunk.seq.is_after(*first));
+            self.skip_to(first.unwrap_or(chunk.seq), emit);
+            if self.next.is_some_and(|next| next.covers(chunk.seq)) {
+                self.hand_on(chunk.seq, chunk.len, captured, emit);
+                return self.drain(emit);
+            }
+        }
+        let waiting = self.waiting.get_or_insert_default();
+        let held = Held { seq: chunk.seq, len: chunk.len, captured: captured.into() };
+        let at = waiting.segments.partition_point(|other| chunk.seq.is_after(other.seq));
+        waiting.octets += held.captured.len();
+        waiting.segments.insert(at, held);
+    }
+
+    fn has_room_for(&self, octets: usize) -> bool {
+        let (segments, held) =
+            self.waiting.as_ref().map_or((0, 0), |w| (w.segments.len(), w.octets));
+        segments < MAX_WAITING && held + octets <= MAX_HELD
+    }
+
+    fn first_waiting(&self) -> Option<Seq> {
+        self.waiting.as_ref()?.segments.first().map(|held| held.seq)
+    }
+
+    /// Everything before `to` is missing.
+    fn skip_to<F: FnMut(Piece<'_>)>(&mut self, to: Seq, emit: &mut F) {
+        let hole = self.next.map_or(0, |next| to.ahead_of(next));
+        if hole > 0 {
+            emit(Piece::Missing(hole as u64));
+            self.next = Some(to);
+        }
+        self.drain(emit);
+    }
+
+    /// Hands on what waited and has its turn.
+    fn drain<F: FnMut(Piece<'_>)>(&mut self, emit: &mut F) {
+        while let Some(held) = self.pop() {
+            self.hand_on(held.seq, held.len, &held.captured, emit);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Held> {
+        let next = self.next?;
+        let waiting = self.waiting.as_mut()?;
+        let is_due = waiting.segments.first().is_some_and(|held| next.covers(held.seq));
+        let held = is_due.then(|| waiting.segments.remove(0));
+        waiting.octets -= held.as_ref().map_or(0, |held| held.captured.len());
+        if waiting.segments.is_empty() {
+            self.waiting = None;
+        }
+        held
+    }
+
+    /// A segment that begins at the next octet or before it: what is new of it.
+    #[inline]
+    fn hand_on<F: FnMut(Piece<'_>)>(&mut self, seq: Seq, len: u32, captured: &[u8], emit: &mut F) {
+        let old = self.next.map_or(0, |next| next.ahead_of(seq)).max(0) as u32;
+        if len <= old {
+            return;
+        }
+        self.next = Some(seq + len);
+        let data = captured.get(old as usize..).unwrap_or_default();
+        if !data.is_empty() {
+            emit(Piece::Data(data));
+        }
+        let cut = len - old - data.len() as u32;
+        if cut > 0 {
+            emit(Piece::Missing(u64::from(cut)));
+        }
+    }
+}
+
+impl Held {
+    fn covers(&self, chunk: Chunk<'_>) -> bool {
+        let ahead = chunk.seq.ahead_of(self.seq);
+        let whole = self.captured.len() == self.len as usize;
+        ahead >= 0
+            && ahead as u64 + u64::from(chunk.len) <= u64::from(self.len)
+            && (whole || ahead == 0 && chunk.captured.len() <= self.captured.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What came out: an octet, or nothing for one that is missing; `starts` counts beginnings.
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Out {
+        octets: Vec<Option<u8>>,
+        starts: usize,
+    }
+
+    impl Out {
+        fn emit(&mut self) -> impl FnMut(Piece<'_>) + '_ {
+            |piece| match piece {
+                Piece::Data(data) => self.octets.extend(data.iter().copied().map(Some)),
+                Piece::Missing(0) => self.starts += 1,
+                Piece::Missing(n) => self.octets.extend((0..n).map(|_| None)),
+            }
+        }
+
+        fn text(&self) -> String {
+            self.octets.iter().map(|octet| octet.map_or('_', char::from)).collect()
+        }
+    }
+
+    fn syn(seq: u32) -> Chunk<'static> {
+        Chunk { seq: Seq(seq), syn: true, len: 0, captured: b"" }
+    }
+
+    fn text(seq: u32, captured: &str) -> Chunk<'_> {
+        Chunk {
+            seq: Seq(seq),
+            syn: false,
+            len: captured.len() as u32,
+            captured: captured.as_bytes(),
+        }
+    }
+
+    fn run(chunks: &[Chunk<'_>]) -> (Stream, String) {
+        let (mut stream, mut out) = (Stream::default(), Out::default());
+        chunks.iter().for_each(|chunk| stream.take(*chunk, out.emit()));
+        let text = out.text();
+        (stream, text)
+    }
+
+    #[test]
+    fn it_is_small_while_nothing_waits() {
+        assert!(size_of::<Stream>() <= 16, "{}", size_of::<Stream>());
+    }
+
+    #[test]
+    fn octets_come_in_order_and_once() {
+        let chunks = [syn(9), text(10, "ab"), text(14, "ef"), text(12, "cd"), text(11, "bcdefg")];
+        assert_eq!(run(&chunks).1, "abcdefg");
+    }
+
+    #[test]
+    fn the_snap_length_leaves_a_hole() {
+        let cut = Chunk { len: 5, ..text(10, "ab") };
+        assert_eq!(run(&[syn(9), cut, text(15, "fg")]).1, "ab___fg");
+        let more_than_sent = Chunk { len: 1, ..text(10, "ab") };
+        assert_eq!(run(&[syn(9), more_than_sent]).1, "a");
+    }
+
+    #[test]
+    fn keep_alives_are_nothing() {
+        let chunks = [syn(9), text(10, "ab"), text(11, "x"), text(11, ""), text(12, "c")];
+        assert_eq!(run(&chunks).1, "abc");
+        // Beyond a hole, its octet is not believed.
+        assert_eq!(run(&[syn(9), text(11, "x"), text(10, "a"), text(12, "c")]).1, "a_c");
+    }
+
+    #[test]
+    fn it_begins_where_the_capture_does() {
+        let (mut stream, mut out) = (Stream::default(), Out::default());
+        stream.take(text(500, ""), out.emit());
+        stream.take(text(500, "x"), out.emit());
+        stream.take(text(501, "ab"), out.emit());
+        assert_eq!((out.starts, out.text().as_str()), (1, "ab"));
+    }
+
+    #[test]
+    fn an_acknowledged_hole_is_missing() {
+        let (mut stream, mut out) = (Stream::default(), Out::default());
+        stream.take(syn(9), out.emit());
+        stream.take(text(12, "cd"), out.emit());
+        stream.acked(Seq(10), out.emit());
+        assert_eq!(out.text(), "");
+        stream.acked(Seq(14), out.emit());
+        assert_eq!(out.text(), "__cd");
+        stream.acked(Seq(15), out.emit());
+        assert_eq!(out.text(), "__cd", "a FIN is no octet");
+        stream.acked(Seq(17), out.emit());
+        assert_eq!(out.text(), "__cd___");
+        stream.take(text(14, "late"), out.emit());
+        assert_eq!(out.text(), "__cd___e");
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let (mut stream, mut out) = (Stream::default(), Out::default());
+        stream.take(syn(9), out.emit());
+        for n in 0..100 {
+            stream.take(text(20 + 4 * n, "ab"), out.emit());
+            assert!(stream.held() <= 2 * MAX_WAITING);
+        }
+        assert!(out.text().starts_with("__________ab__ab__ab"));
+        let long = "x".repeat(MAX_HELD + 1);
+        stream.take(text(5_000, &long), out.emit());
+        assert_eq!(stream.held(), 0);
+        assert!(out.text().ends_with(&long));
+    }
+
+    #[test]
+    fn a_number_of_another_time_is_a_new_start() {
+        let (mut stream, mut out) = (Stream::default(), Out::default());
+        stream.take(syn(9), out.emit());
+        stream.take(text(10, "ab"), out.emit());
+        stream.take(text(12 + (3 << 29), "cd"), out.emit());
+        stream.take(text(14 + (3 << 29), "ef"), out.emit());
+        assert_eq!((out.starts, out.text().as_str()), (1, "abcdef"));
+    }
+
+    proptest! {
+        /// Any cut, any order within the limits, any repetition: the same octets.
+        #[test]
+        fn cuts_and_order_change_nothing(
+            start in prop_oneof![any::<u32>(), Just(u32::MAX - 20)],
+            cuts in prop::collection::vec(1u32..40, 1..14),
+            order in any::<u64>(),
+            again in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+        ) {
+            let total: u32 = cuts.iter().sum();
+            let octets: Vec<u8> = (0..total).map(|n| b'a' + (n % 26) as u8).collect();
+            let mut at = 0;
+            let mut chunks: Vec<(u32, u32)> = cuts
+                .iter()
+                .map(|len| { at += len; (at - len, *len) })
+                .collect();
+            for index in again {
+                let chunk = *index.get(&chunks);
+                chunks.push(chunk);
+            }
+            // Some order or other.
+            chunks.sort_by_key(|(at, _)| u64::from(*at).wrapping_mul(order | 1) >> 3);
+            let (mut stream, mut out) = (Stream::default(), Out::default());
+            stream.take(syn(start), out.emit());
+            for (at, len) in chunks {
+                let captured = &octets[at as usize..(at + len) as usize];
+                let seq = Seq(start) + 1 + at;
+                stream.take(Chunk { seq, syn: false, len, captured }, out.emit());
+            }
+            prop_assert_eq!(stream.held(), 0);
+            prop_assert_eq!(out.octets.len(), octets.len());
+            for (n, octet) in out.octets.iter().enumerate() {
+                // A lone octet that came too early is not believed.
+                prop_assert!(octet.is_none_or(|octet| octet == octets[n]));
+                prop_assert!(octet.is_some() || cuts.contains(&1));
+            }
+        }
+
+        /// Whatever comes: numbers only grow, and the limits hold.
+        #[test]
+        fn nothing_breaks_it(
+            chunks in prop::collection::vec((any::<u32>(), any::<bool>(), 0u32..3_000, 0usize..4_000, any::<bool>()), 0..60),
+        ) {
+            let zeros = [0; 4_000];
+            let mut stream = Stream::default();
+            for (seq, syn, len, captured, ack) in chunks {
+                let seq = Seq(seq >> 16);
+                if ack {
+                    stream.acked(seq, |_| {});
+                } else {
+                    let mut given = 0;
+                    stream.take(Chunk { seq, syn, len, captured: &zeros[..captured] }, |piece| {
+                        given += usize::from(matches!(piece, Piece::Data(_)));
+                    });
+                    prop_assert!(given <= MAX_WAITING + 1);
+                }
+                prop_assert!(stream.held() <= MAX_HELD);
+            }
+            stream.finish(|_| {});
+            prop_assert_eq!(stream.held(), 0);
+        }
+    }
+}
