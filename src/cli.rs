@@ -21,7 +21,7 @@ use crate::owner::kernel::Netns;
 use crate::owner::saved;
 use crate::report::text::Look;
 use crate::report::units::Zone;
-use crate::run::Plan;
+use crate::run::{Plan, Reading};
 use crate::table::MAX_FLOWS;
 use crate::tcp::state::State;
 use crate::verdict::Policy;
@@ -228,6 +228,24 @@ struct JudgingArgs {
     certain: bool,
 }
 
+/// What is read of the contents of connections.
+#[derive(Args)]
+struct ReadingArgs {
+    /// A port of MySQL servers, beside 3306 and those where a server greets; repeatable
+    #[arg(long, value_name = "PORT", help_heading = "Contents")]
+    mysql: Vec<u16>,
+
+    /// Statements as they were sent, with their values: they can be private
+    #[arg(long, help_heading = "Contents")]
+    show_literals: bool,
+}
+
+impl ReadingArgs {
+    fn reading(&self) -> Reading {
+        Reading { mysql: self.mysql.clone(), literals: self.show_literals }
+    }
+}
+
 /// How times are written.
 #[derive(Args)]
 struct TimeArgs {
@@ -285,6 +303,9 @@ struct ReadArgs {
 
     #[command(flatten)]
     judging: JudgingArgs,
+
+    #[command(flatten)]
+    reading: ReadingArgs,
 
     /// Report every connection, not only those that are or may be stuck
     #[arg(long, help_heading = "Output")]
@@ -419,6 +440,7 @@ impl ReadArgs {
                 sockets,
                 max_flows: self.max_flows,
                 threads: self.threads.unwrap_or_else(all_cores),
+                reading: self.reading.reading(),
             },
             format: self.output.format(),
             look,

@@ -20,6 +20,7 @@
 //! | [`attach`] | what was said on a connection: protocols read from its two directions, MySQL first |
 //! | [`table`] | all flows of a capture, and which connection of a 4-tuple a segment belongs to |
 //! | [`verdict`] | a flow, the local side and the policy become a judgement |
+//! | [`cause`] | why it was left half-closed: what was said on it, and what the kernel says |
 //! | [`owner`] | which process holds a socket: the kernel's own list, or a saved one |
 //! | [`confine`] | what a process gives up once it has opened all it needs |
 //! | [`report`] | judgements become text or JSON lines |
@@ -43,6 +44,7 @@
 
 pub mod attach;
 pub mod capture;
+pub mod cause;
 pub mod cli;
 pub mod commands;
 pub mod confine;

@@ -1,11 +1,13 @@
 //! The one loop: frame, segment, table, verdict, report.
 
+mod attached;
 mod batch;
 mod crew;
 mod gauges;
 mod kernel;
 pub mod live;
 mod point;
+mod ports;
 mod sentry;
 mod shards;
 
@@ -17,6 +19,7 @@ use crate::capture::file::{FileSource, Input};
 use crate::capture::filter::Filter;
 use crate::capture::series::{Pending, in_order, same_series};
 use crate::capture::{Error, Frame, Next, Source};
+use crate::cause::cause;
 use crate::decode::{Decoder, Skipped};
 use crate::owner::SocketList;
 use crate::place::Time;
@@ -44,6 +47,16 @@ pub struct Plan {
     pub max_flows: usize,
     /// How many threads to work with; the answer is the same for any number.
     pub threads: NonZeroUsize,
+    pub reading: Reading,
+}
+
+/// What is read of the contents of connections.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// Ports of MySQL servers, beside the usual one.
+    pub mysql: Vec<u16>,
+    /// Statements as they were sent, with their values.
+    pub literals: bool,
 }
 
 /// Who is told what happens on the way.
@@ -100,6 +113,7 @@ struct Run<'a> {
     separate: bool,
     sockets: Option<SocketList>,
     max_flows: usize,
+    reading: Reading,
     decoder: Decoder,
     render: &'a mut dyn Render,
     crew: &'a mut Crew,
@@ -124,6 +138,7 @@ impl<'a> Run<'a> {
             separate: plan.separate,
             sockets: plan.sockets,
             max_flows: plan.max_flows,
+            reading: plan.reading,
             decoder: Decoder::default(),
             render,
             crew,
@@ -189,7 +204,7 @@ impl<'a> Run<'a> {
         if let Some((found, _)) = going_on.max_by_key(|(_, point)| (kin(point), point.tap.end)) {
             return found;
         }
-        let mut point = CapturePoint::new(self.max_flows, Turns::Long);
+        let mut point = CapturePoint::new(self.max_flows, Turns::Long, &self.reading.mysql);
         point.totals.overlap = self.overlap(first);
         self.points.push(point);
         self.points.len() - 1
@@ -244,13 +259,13 @@ impl<'a> Run<'a> {
         point.see(frame);
         if self.filter.as_mut().is_some_and(|filter| !filter.matches(frame)) {
             self.totals.skip(Skipped::NotMatched);
-        } else if let Some((segment, _payload)) = self.decoder.decode_usual(frame) {
-            point.take(&segment);
-        } else if let Some((segment, _payload)) = self.decoder.decode_usual_v6(frame) {
-            point.take(&segment);
+        } else if let Some((segment, payload)) = self.decoder.decode_usual(frame) {
+            point.take(&segment, payload);
+        } else if let Some((segment, payload)) = self.decoder.decode_usual_v6(frame) {
+            point.take(&segment, payload);
         } else {
             match self.decoder.decode(frame) {
-                Ok((segment, _payload)) => point.take(&segment),
+                Ok((segment, payload)) => point.take(&segment, payload),
                 Err(reason) => self.totals.skip(reason),
             }
         }
@@ -259,14 +274,19 @@ impl<'a> Run<'a> {
 
     /// Has the shards of a capture point take in what was read, while reading goes on.
     fn turn(&mut self, point: usize, last: bool) -> io::Result<()> {
-        let turn = Turn {
+        let turn = self.as_turn(point, last);
+        let judged = self.points[point].shards.turn(turn, self.crew);
+        self.report(judged)
+    }
+
+    fn as_turn(&self, point: usize, last: bool) -> Turn {
+        Turn {
             policy: Arc::clone(&self.policy),
             tap: self.points[point].tap.clone(),
             all: self.all || self.sockets.is_some(),
             last,
-        };
-        let judged = self.points[point].shards.turn(turn, self.crew);
-        self.report(judged)
+            literals: self.reading.literals,
+        }
     }
 
     fn end_turn(&mut self, point: usize) -> io::Result<()> {
@@ -353,17 +373,25 @@ impl<'a> Run<'a> {
 
 fn as_row<'a>(judged: &'a Judged, files: &'a [String], sockets: Option<&'a SocketList>) -> Row<'a> {
     let (key, flow) = (&judged.retired.key, &judged.retired.flow);
+    let owner = sockets.map_or(Owner::NotAsked, |sockets| {
+        let end = |side| key.endpoint(flow.end(side));
+        let holder = judged.judgement.holder;
+        let socket = holder.and_then(|side| sockets.find(end(side), end(side.other())));
+        socket.map_or(Owner::NotListed, Owner::Listed)
+    });
+    let socket = match owner {
+        Owner::Listed(socket) => Some(socket),
+        Owner::NotListed | Owner::NotAsked => None,
+    };
+    let mysql = judged.mysql.as_deref();
     Row {
         key,
         flow,
         judgement: &judged.judgement,
         end: judged.end,
         files,
-        owner: sockets.map_or(Owner::NotAsked, |sockets| {
-            let end = |side| key.endpoint(flow.end(side));
-            let holder = judged.judgement.holder;
-            let socket = holder.and_then(|side| sockets.find(end(side), end(side.other())));
-            socket.map_or(Owner::NotListed, Owner::Listed)
-        }),
+        owner,
+        mysql,
+        cause: cause(flow, &judged.judgement, mysql, socket),
     }
 }

@@ -157,12 +157,13 @@ impl FlowTable {
     }
 
     /// Takes in segments, in the order of capture, from whatever form they are kept in. The hash of
-    /// each must be that of its key, by one hasher for the table's life.
+    /// each must be that of its key, by one hasher for the table's life. `taken` is told of each.
     pub fn take_all<T>(
         &mut self,
         kept: &[T],
         hash: impl Fn(&T) -> u64,
         segment: impl Fn(&T) -> Segment,
+        mut taken: impl FnMut(&FlowTable, &T, &Segment),
     ) {
         for kept in kept.chunks(LOOKED_UP) {
             let mut likely = [None; LOOKED_UP];
@@ -171,7 +172,9 @@ impl FlowTable {
             }
             self.fetch(likely.iter().flatten());
             for (likely, kept) in likely.iter().zip(kept) {
-                self.take_likely(*likely, &segment(kept));
+                let segment = segment(kept);
+                self.take_likely(*likely, &segment);
+                taken(self, kept, &segment);
             }
         }
     }
@@ -330,6 +333,16 @@ impl FlowTable {
             flows.map(move |flow| Retired { key, flow })
         });
         over.into_iter().chain(left)
+    }
+
+    /// The flow that has just taken a segment.
+    pub fn taker(&self, segment: &Segment) -> Option<&Flow> {
+        let (hash, key) = (segment.hash, &segment.key);
+        let (key, chain) = self.chains.raw_entry_v1().from_hash(hash, |k| k == key)?;
+        let is_taker = |flow: &&Flow| flow.last.order() == segment.place.order();
+        Some(&chain.newest)
+            .filter(is_taker)
+            .or_else(|| chain.flows(key, &self.older).find(is_taker))
     }
 
     /// The connections of a 4-tuple.

@@ -346,7 +346,7 @@ fn read_frames(
     loop {
         let frame = match source.next().expect("whole records") {
             Next::Frame(frame) => frame,
-            Next::Idle(_) => continue,
+            Next::Idle(_) | Next::Trouble(_) => continue,
             Next::End => break,
         };
         if !some(frame.place.frame()) {

@@ -17,7 +17,7 @@ use closewait::report::csv::Csv;
 use closewait::report::jsonl::Jsonl;
 use closewait::report::text::{Look, Text};
 use closewait::report::units::Zone;
-use closewait::run::{Outcome, Plan, Watch, run};
+use closewait::run::{Outcome, Plan, Reading, Watch, run};
 use closewait::table::MAX_FLOWS;
 use closewait::verdict::Policy;
 use serde_json::Value;
@@ -87,6 +87,7 @@ pub fn plan(inputs: &[Input]) -> Plan {
         separate: false,
         max_flows: MAX_FLOWS,
         threads: NonZeroUsize::MIN,
+        reading: Reading::default(),
         sockets: None,
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{JudgingArgs, OutputArgs, TimeArgs, duration, netns};
+use super::{JudgingArgs, OutputArgs, ReadingArgs, TimeArgs, duration, netns};
 use crate::capture::live::Wanted;
 use crate::commands::live::{Live, not_stopped};
 use crate::owner::kernel::Netns;
@@ -90,6 +90,9 @@ pub struct LiveArgs {
     judging: JudgingArgs,
 
     #[command(flatten)]
+    reading: ReadingArgs,
+
+    #[command(flatten)]
     output: OutputArgs,
 
     #[command(flatten)]
@@ -143,6 +146,7 @@ impl LiveArgs {
                 max_flows: self.max_flows,
                 // Packets come slower than one thread takes them.
                 threads: NonZeroUsize::MIN,
+                reading: self.reading.reading(),
             },
             format: self.output.format(),
             look,

@@ -5,10 +5,13 @@
 
 use std::io::{self, Write};
 
+use super::evidence::evidence;
 use super::ids::{community_id, uid};
 use super::jsonl::{local_name, side_name};
 use super::units::{rfc3339, seconds};
 use super::{EventKind, Owner, Render, Row, Totals};
+use crate::attach::mysql::Facts;
+use crate::cause::Cause;
 use crate::owner::{Holder, Socket};
 use crate::place::{Place, Time};
 use crate::tcp::flow::Side;
@@ -84,7 +87,7 @@ impl<W: Write> Render for Csv<W> {
 
 type Column = (&'static str, fn(&Row) -> String);
 
-const COLUMNS: [Column; 36] = [
+const COLUMNS: [Column; 48] = [
     ("uid", |row| uid(row.key, row.flow)),
     ("community_id", |row| community_id(row.key)),
     ("verdict", |row| row.judgement.verdict.name().into()),
@@ -129,7 +132,39 @@ const COLUMNS: [Column; 36] = [
         Owner::NotAsked | Owner::NotListed => String::new(),
     }),
     ("before_capture", |_| "false".into()),
+    ("cause", |row| row.cause.map_or("", Cause::name).into()),
+    ("evidence", |row| evidence(row).join("; ")),
+    ("mysql.version", |row| mysql(row, |m| opt(&m.version))),
+    ("mysql.user", |row| mysql(row, |m| opt(&m.user))),
+    ("mysql.database", |row| mysql(row, |m| opt(&m.database))),
+    ("mysql.last_statement", |row| mysql(row, |m| opt(&m.last_statement))),
+    ("mysql.last_statement_at", |row| mysql(row, |m| time(m.last_statement_at))),
+    ("mysql.answered", |row| mysql(row, |m| yes(m.answered))),
+    ("mysql.in_transaction", |row| mysql(row, |m| yes(m.in_transaction))),
+    ("mysql.transaction_since", |row| mysql(row, |m| time(m.transaction_since))),
+    ("mysql.statements", |row| mysql(row, |m| m.statements.join("; "))),
+    ("mysql.server_error", |row| {
+        mysql(row, |m| {
+            m.server_error.as_ref().map_or(String::new(), |e| format!("{} {}", e.code, e.message))
+        })
+    }),
 ];
+
+fn mysql(row: &Row, cell: impl Fn(&Facts) -> String) -> String {
+    row.mysql.map_or(String::new(), cell)
+}
+
+fn opt(text: &Option<Box<str>>) -> String {
+    text.as_deref().unwrap_or_default().into()
+}
+
+fn yes(known: Option<bool>) -> String {
+    known.map_or(String::new(), |yes| yes.to_string())
+}
+
+fn time(at: Option<Time>) -> String {
+    at.and_then(|at| rfc3339(Place::new(at, 0, 1, 6))).unwrap_or_default()
+}
 
 fn holder<'a>(row: &Row<'a>) -> Option<&'a Holder> {
     match row.owner {

@@ -7,11 +7,14 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::evidence::evidence;
 use super::ids::{community_id, uid, uid_of_socket};
 use super::sockets::lines::ProcessLine;
 use super::units::{rfc3339, seconds};
 use super::{CaptureTotals, EventKind, Gap, Owner, Render, Row, Totals};
-use crate::owner::Socket;
+use crate::attach::mysql::Facts;
+use crate::cause::Cause;
+use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
 use crate::tcp::flow::Side;
 use crate::tcp::segment::{Endpoint, FlowKey};
@@ -117,8 +120,59 @@ struct FlowLine<'a> {
     notes: Vec<&'static str>,
     held_s: Option<f64>,
     idle_before_fin_s: Option<f64>,
+    cause: Option<&'static str>,
+    evidence: Vec<String>,
+    mysql: Option<MysqlLine<'a>>,
     #[serde(flatten)]
     owner: Option<OwnerKeys<'a>>,
+}
+
+/// What was said on a flow.
+#[derive(Serialize)]
+struct MysqlLine<'a> {
+    version: Option<&'a str>,
+    user: Option<&'a str>,
+    database: Option<&'a str>,
+    last_statement: Option<&'a str>,
+    last_statement_at: Option<String>,
+    answered: Option<bool>,
+    in_transaction: Option<bool>,
+    transaction_since: Option<String>,
+    statements: &'a [Box<str>],
+    server_error: Option<ErrorLine<'a>>,
+    encrypted: bool,
+    truncated: bool,
+}
+
+#[derive(Serialize)]
+struct ErrorLine<'a> {
+    code: u16,
+    sqlstate: Option<&'a str>,
+    message: &'a str,
+}
+
+impl<'a> From<&'a Facts> for MysqlLine<'a> {
+    fn from(facts: &'a Facts) -> MysqlLine<'a> {
+        let at = |time| rfc3339(Place::new(time, 0, 1, 6));
+        MysqlLine {
+            version: facts.version.as_deref(),
+            user: facts.user.as_deref(),
+            database: facts.database.as_deref(),
+            last_statement: facts.last_statement.as_deref(),
+            last_statement_at: facts.last_statement_at.and_then(at),
+            answered: facts.answered,
+            in_transaction: facts.in_transaction,
+            transaction_since: facts.transaction_since.and_then(at),
+            statements: &facts.statements,
+            server_error: facts.server_error.as_ref().map(|error| ErrorLine {
+                code: error.code,
+                sqlstate: error.sqlstate.as_deref(),
+                message: &error.message,
+            }),
+            encrypted: facts.encrypted,
+            truncated: facts.truncated || facts.compressed,
+        }
+    }
 }
 
 /// A flow at some moment.
@@ -209,6 +263,9 @@ impl<'a> FlowLine<'a> {
             notes: judgement.notes.iter().copied().map(Note::name).collect(),
             held_s: judgement.held.map(seconds),
             idle_before_fin_s: judgement.idle_before_fin.map(seconds),
+            cause: row.cause.map(Cause::name),
+            evidence: evidence(row),
+            mysql: row.mysql.map(MysqlLine::from),
             owner: OwnerKeys::new(row.owner),
         }
     }
@@ -238,6 +295,9 @@ impl<'a> FlowLine<'a> {
             notes: Vec::new(),
             held_s: None,
             idle_before_fin_s: None,
+            cause: (socket.held() == Held::Backlog).then_some(Cause::NeverAccepted.name()),
+            evidence: Vec::new(),
+            mysql: None,
             owner: owner.map(|owner| OwnerKeys { before_capture: true, ..owner }),
         }
     }

@@ -12,6 +12,7 @@
 //! * [`units`], [`ids`]: how times, durations and identifiers are written
 
 pub mod csv;
+mod evidence;
 pub mod ids;
 pub mod jsonl;
 pub mod prometheus;
@@ -24,7 +25,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::AddAssign;
 
+use crate::attach::mysql::Facts;
 use crate::capture::LinkType;
+use crate::cause::Cause;
 use crate::decode::Skipped;
 use crate::owner::Socket;
 use crate::place::{Place, Time};
@@ -43,6 +46,9 @@ pub struct Row<'a> {
     /// The names of the files, by [`Place::file`].
     pub files: &'a [String],
     pub owner: Owner<'a>,
+    /// What was said on it, if that was read.
+    pub mysql: Option<&'a Facts>,
+    pub cause: Option<Cause>,
 }
 
 /// What a socket list says of the holder's side.

@@ -4,6 +4,7 @@
 //! ended and what the capture could not show.
 
 mod events;
+mod groups;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -15,6 +16,8 @@ use chrono::TimeDelta;
 use super::table::{Align, more, write_table};
 use super::units::{Zone, clock_time, count, duration, thousands, zone_name};
 use super::{CaptureTotals, EventKind, Owner, Render, Row, Totals};
+use crate::attach::mysql::Facts;
+use crate::cause::Cause;
 use crate::decode::Skipped;
 use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
@@ -64,6 +67,9 @@ struct Line {
     local_by: Option<LocalBy>,
     descriptor_may_leak: bool,
     process: String,
+    cause: Option<Cause>,
+    /// Of an open transaction, or the last one.
+    statements: String,
 }
 
 pub const ALARM: Style = AnsiColor::Red.on_default().bold();
@@ -170,6 +176,8 @@ impl Line {
                 Owner::NotListed => "not in the list".into(),
                 Owner::NotAsked => String::new(),
             },
+            cause: row.cause,
+            statements: row.mysql.map_or(String::new(), statements),
         }
     }
 }
@@ -262,25 +270,6 @@ impl<W: Write> Text<W> {
             *counts.entry(line.left.ip).or_default() += 1;
         }
         counts.into_iter().max_by_key(|&(_, n)| n).map(|(ip, _)| ip)
-    }
-
-    /// The findings by peer, the longest held first.
-    fn groups(&mut self) -> io::Result<()> {
-        let mut groups: Vec<(Endpoint, Vec<&Line>)> = Vec::new();
-        let mut index = BTreeMap::new();
-        for line in &self.findings {
-            let at = *index.entry(line.right).or_insert_with(|| {
-                groups.push((line.right, Vec::new()));
-                groups.len() - 1
-            });
-            groups[at].1.push(line);
-        }
-        let shown = self.shown(groups.len());
-        let rows: Vec<Vec<String>> =
-            groups[..shown].iter().map(|(peer, lines)| group(*peer, lines)).collect();
-        write_table(&mut self.out, &rows, &[Align::Right])?;
-        more(&mut self.out, groups.len() - shown, "peer")?;
-        writeln!(self.out)
     }
 
     fn shown(&self, len: usize) -> usize {
@@ -530,6 +519,14 @@ impl<W: Write> Text<W> {
     }
 }
 
+/// `BEGIN; UPDATE …`, or the last statement where no transaction is open.
+fn statements(facts: &Facts) -> String {
+    match &facts.statements[..] {
+        [] => facts.last_statement.as_ref().map_or(String::new(), |last| format!("last: {last}")),
+        open => open.join("; "),
+    }
+}
+
 /// `orders-api[26922] fd 6`.
 fn process(socket: &Socket) -> String {
     match socket.held() {
@@ -537,38 +534,6 @@ fn process(socket: &Socket) -> String {
         Held::Backlog => "(backlog)".into(),
         Held::Hidden => "(unknown)".into(),
     }
-}
-
-/// One group as columns: how many, whose, how long, after which pause.
-fn group(peer: Endpoint, lines: &[&Line]) -> Vec<String> {
-    let held: Vec<TimeDelta> = lines.iter().filter_map(|line| line.held).collect();
-    let bounds = [held.iter().min(), held.iter().max()].map(|bound| bound.copied().map(duration));
-    let range = match bounds {
-        [Some(least), Some(most)] if least != most => format!("held ≥ {least} … ≥ {most}"),
-        [Some(held), _] => format!("held ≥ {held}"),
-        _ => String::new(),
-    };
-    let n = thousands(lines.len() as u64);
-    vec![n, format!("peer {peer}"), range, timeout(lines).unwrap_or_default()]
-}
-
-/// Connections closed after the same pause were closed by a timer.
-fn timeout(lines: &[&Line]) -> Option<String> {
-    const ENOUGH: usize = 3;
-    let idle: Vec<TimeDelta> = lines.iter().filter_map(|line| line.idle).collect();
-    let (least, most) = (*idle.iter().min()?, *idle.iter().max()?);
-    let middle = (least + most) / 2;
-    let spread = (most - least) / 2;
-    let sharp = spread <= (middle / 50).max(TimeDelta::milliseconds(20));
-    if idle.len() < ENOUGH || middle < TimeDelta::seconds(1) || !sharp {
-        return None;
-    }
-    let about = super::units::seconds(middle).round();
-    let spread = duration(spread.max(TimeDelta::milliseconds(1)));
-    Some(format!(
-        "idle before FIN {} ± {spread}: a timeout of about {about} s there",
-        duration(middle)
-    ))
 }
 
 /// The frame's number, with its file where there are several.

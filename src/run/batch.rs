@@ -3,8 +3,12 @@
 //! What moves between the reader and the tables is more than any cache holds, so its size is what it
 //! costs: a segment between IPv4 addresses travels in 48 octets, any other has its place aside.
 
+use std::ops::Range;
+
+use super::ports::Content;
 use crate::place::{Place, Time};
 use crate::table::FlowTable;
+use crate::tcp::flow::Flow;
 use crate::tcp::segment::{Direction, End, Flags, FlowKey, Segment, ToldBy, Way};
 use crate::tcp::seq::Seq;
 
@@ -22,16 +26,27 @@ pub struct Batch {
     aside: Vec<Segment>,
     /// The place of the first segment, from which the others' are counted.
     base: Option<Place>,
+    /// The payloads of segments whose content is read.
+    payloads: Vec<u8>,
+}
+
+/// Where a segment's content is.
+struct Carried {
+    server: End,
+    assumed: bool,
+    payload: Range<usize>,
 }
 
 /// The blocks of one shard, of which all but the last are full.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Blocks {
     /// Where each begins in [`Batch::packed`].
     starts: Vec<usize>,
     /// Where the next segment goes, and where the last block ends.
     next: usize,
     end: usize,
+    /// The contents of segments with the mark, in their order.
+    carried: Vec<Carried>,
 }
 
 impl Batch {
@@ -39,17 +54,22 @@ impl Batch {
         Batch {
             packed: Vec::new(),
             used: 0,
-            shards: vec![Blocks::default(); shards],
+            shards: (0..shards).map(|_| Blocks::default()).collect(),
             aside: Vec::new(),
             base: None,
+            payloads: Vec::new(),
         }
     }
 
     /// Takes in a segment of one of the shards.
     #[inline(always)]
-    pub fn put(&mut self, shard: usize, segment: &Segment) {
+    pub fn put(&mut self, shard: usize, segment: &Segment, content: Option<Content>) {
         let base = *self.base.get_or_insert(segment.place);
-        let packed = Packed::new(segment, base).unwrap_or_else(|| self.put_aside(segment));
+        let mut packed = Packed::new(segment, base).unwrap_or_else(|| self.put_aside(segment));
+        if let Some(content) = content {
+            packed.marks |= CARRIES;
+            self.carry(shard, content);
+        }
         let blocks = &mut self.shards[shard];
         if blocks.next == blocks.end {
             blocks.next = self.used;
@@ -64,6 +84,14 @@ impl Batch {
         blocks.next += 1;
     }
 
+    fn carry(&mut self, shard: usize, content: Content) {
+        let start = self.payloads.len();
+        self.payloads.extend_from_slice(content.payload);
+        let Content { server, assumed, .. } = content;
+        let carried = Carried { server, assumed, payload: start..self.payloads.len() };
+        self.shards[shard].carried.push(carried);
+    }
+
     #[cold]
     fn put_aside(&mut self, segment: &Segment) -> Packed {
         let packed = Packed::aside(segment.hash, self.aside.len() as u32);
@@ -71,16 +99,36 @@ impl Batch {
         packed
     }
 
-    /// Gives the segments of a shard to a table, in the order of capture.
-    pub fn give(&self, shard: usize, table: &mut FlowTable) {
+    /// Gives the segments of a shard to a table, in the order of capture; `read` gets those whose
+    /// content is read, with the flow that has taken them.
+    pub fn give(
+        &self,
+        shard: usize,
+        table: &mut FlowTable,
+        mut read: impl FnMut(&Flow, &Segment, Content),
+    ) {
         let Some(base) = self.base else { return };
         let blocks = &self.shards[shard];
+        let mut carried = blocks.carried.iter();
         for &start in &blocks.starts {
             // Only the last block can be short.
             let end = if start + BLOCK == blocks.end { blocks.next } else { start + BLOCK };
             let packed = &self.packed[start..end];
-            table.take_all(packed, |packed| packed.hash, |packed| self.unpack(packed, base));
+            let taken = |table: &FlowTable, packed: &Packed, segment: &Segment| {
+                if packed.marks & CARRIES != 0
+                    && let Some(carried) = carried.next()
+                    && let Some(flow) = table.taker(segment)
+                {
+                    read(flow, segment, self.content(carried));
+                }
+            };
+            table.take_all(packed, |packed| packed.hash, |packed| self.unpack(packed, base), taken);
         }
+    }
+
+    fn content(&self, carried: &Carried) -> Content<'_> {
+        let payload = self.payloads.get(carried.payload.clone()).unwrap_or_default();
+        Content { server: carried.server, assumed: carried.assumed, payload }
     }
 
     #[inline(always)]
@@ -94,9 +142,11 @@ impl Batch {
     pub fn clear(&mut self) {
         self.used = 0;
         self.aside.clear();
+        self.payloads.clear();
         self.base = None;
         for blocks in &mut self.shards {
             blocks.starts.clear();
+            blocks.carried.clear();
             (blocks.next, blocks.end) = (0, 0);
         }
     }
@@ -125,6 +175,7 @@ const DIRECTED: u8 = 2;
 const OUT: u8 = 4;
 const BY_PACKET_FLAGS: u8 = 8;
 const ASIDE: u8 = 16;
+const CARRIES: u8 = 32;
 
 impl Packed {
     #[inline(always)]

@@ -17,7 +17,6 @@ use crate::owner::lookup::Question;
 use crate::place::Time;
 use crate::report::Render;
 use crate::scrape::Board;
-use crate::table::Retired;
 use crate::tcp::segment::End;
 
 /// What [`live`] needs beside a plan.
@@ -75,7 +74,7 @@ impl Run<'_> {
     /// A live capture has one point, and no file.
     fn begin_live(&mut self, name: String, source: &impl Source, vigil: Vigil) {
         self.totals.files.push(name);
-        let mut point = CapturePoint::new(self.max_flows, Turns::Short);
+        let mut point = CapturePoint::new(self.max_flows, Turns::Short, &self.reading.mysql);
         point.totals.files.push(0);
         point.fins = Some(Vec::new());
         point.take_about(source.about());
@@ -131,13 +130,14 @@ impl Run<'_> {
             watch.make_room();
             self.tell_before(began)?;
         }
-        let (point, policy) = (&mut self.points[self.current], &self.policy);
-        let Some(sentry) = &mut self.sentry else { return Ok(()) };
-        if let Some(kernel) = &sentry.vigil.kernel {
-            point.tap.addresses.extend(&kernel.addresses);
+        if let Some(kernel) = self.sentry.as_ref().and_then(|sentry| sentry.vigil.kernel.as_ref()) {
+            self.points[self.current].tap.addresses.extend(&kernel.addresses);
         }
+        let turn = self.as_turn(self.current, false);
+        let point = &mut self.points[self.current];
+        let Some(sentry) = &mut self.sentry else { return Ok(()) };
         sentry.watch(point.fins.iter_mut().flat_map(|fins| fins.drain(..)));
-        let events = sentry.look(&point.shards, policy, &point.tap);
+        let events = sentry.look(&point.shards, &turn);
         if let Some(kernel) = &mut sentry.vigil.kernel {
             let (troubles, can_be_asked) = kernel.take_troubles();
             troubles.iter().for_each(|trouble| watch.trouble(trouble));
@@ -175,9 +175,9 @@ impl Run<'_> {
         let mut totals = self.totals.clone();
         point.add_to(&mut totals);
         let mut kept = self.kept.clone();
-        for (key, flow) in point.shards.flows() {
-            let retired = Retired { key: *key, flow: flow.clone() };
-            let judged = Judged::new(retired, &self.policy, &point.tap);
+        let turn = self.as_turn(self.current, false);
+        for flow in point.shards.flows() {
+            let judged = point.shards.judge(flow, &turn);
             totals.tally.count(&judged.judgement);
             if judged.judgement.is_notable() {
                 kept.push(judged);

@@ -1,5 +1,6 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
+use super::ports::Ports;
 use super::shards::{Shards, Turns};
 use crate::capture::series::{OVERLAP_NS, follows};
 use crate::capture::{About, Frame};
@@ -12,6 +13,7 @@ use crate::verdict::Tap;
 /// with each other, nor have their ends.
 pub struct CapturePoint {
     pub shards: Shards,
+    ports: Ports,
     pub tap: Tap,
     pub totals: CaptureTotals,
     /// Where they are of use: 4-tuples with a FIN, with their hashes, since somebody took them.
@@ -19,9 +21,15 @@ pub struct CapturePoint {
 }
 
 impl CapturePoint {
-    pub fn new(max_flows: usize, turns: Turns) -> CapturePoint {
+    pub fn new(max_flows: usize, turns: Turns, mysql: &[u16]) -> CapturePoint {
         let (tap, totals) = (Tap::default(), CaptureTotals::default());
-        CapturePoint { shards: Shards::new(max_flows, turns), tap, totals, fins: None }
+        CapturePoint {
+            shards: Shards::new(max_flows, turns),
+            ports: Ports::new(mysql),
+            tap,
+            totals,
+            fins: None,
+        }
     }
 
     /// Can a file whose first packet came at `first` belong here?
@@ -69,7 +77,7 @@ impl CapturePoint {
     }
 
     #[inline(always)]
-    pub fn take(&mut self, segment: &Segment) {
+    pub fn take(&mut self, segment: &Segment, payload: &[u8]) {
         self.totals.segments += 1;
         self.tap.bare_acks |= segment.is_bare_ack();
         self.tap.empty_segments |= segment.len == 0;
@@ -78,7 +86,8 @@ impl CapturePoint {
         {
             fins.push((segment.hash, segment.key));
         }
-        self.shards.put(segment);
+        let content = self.ports.content(segment, payload);
+        self.shards.put(segment, content);
     }
 
     /// Adds what was counted so far to `totals`, but for the flows that are still there.

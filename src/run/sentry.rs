@@ -8,16 +8,15 @@ use std::sync::atomic::Ordering;
 use foldhash::fast::RandomState;
 
 use super::live::Vigil;
-use super::shards::{Judged, Shards};
+use super::shards::{Judged, Shards, Turn};
 use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
 use crate::report::{EventKind, Tally};
 use crate::scrape::Board;
-use crate::table::Retired;
 use crate::tcp::flow::{Ending, Flow, Side};
 use crate::tcp::segment::{Endpoint, FlowKey};
-use crate::verdict::{Policy, Tap, Verdict};
+use crate::verdict::Verdict;
 
 /// How often flows are looked at.
 const EVERY_NS: i64 = 500_000_000;
@@ -120,7 +119,7 @@ impl Sentry {
     }
 
     /// What has happened since the last look, in the order of first packets.
-    pub fn look(&mut self, shards: &Shards, policy: &Policy, tap: &Tap) -> Vec<Event> {
+    pub fn look(&mut self, shards: &Shards, turn: &Turn) -> Vec<Event> {
         let word = self.heard();
         let mut events = Vec::new();
         let mut suspects = Vec::new();
@@ -135,7 +134,7 @@ impl Sentry {
             let first = flow.first.order();
             let half_closed = is_half_closed(flow);
             let known = before.get(&first).copied();
-            let judged = || Judged::new(Retired { key: *key, flow: flow.clone() }, policy, tap);
+            let judged = || shards.judge((key, flow), turn);
             match (known, half_closed) {
                 (None, false) | (Some(Standing::Asked | Standing::Denied), false) => {}
                 (None, true) => {
@@ -158,7 +157,7 @@ impl Sentry {
         }
         watched.retain(|key, hash| shards.flows_of(*hash, key).any(is_half_closed));
         self.watched = watched;
-        self.ask_about(suspects, tap.end, &mut events);
+        self.ask_about(suspects, turn.tap.end, &mut events);
         events.sort_by_key(|event| event.judged.retired.flow.first.order());
         events
     }

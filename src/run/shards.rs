@@ -7,8 +7,11 @@
 
 use std::sync::Arc;
 
+use super::attached::Attached;
 use super::batch::Batch;
 use super::crew::Crew;
+use super::ports::Content;
+use crate::attach::mysql::Facts;
 use crate::place::Time;
 use crate::report::Tally;
 use crate::table::{FlowTable, Retired, too_many};
@@ -33,12 +36,19 @@ pub struct Judged {
     pub judgement: Judgement,
     /// The end of its capture, so far.
     pub end: Time,
+    /// What was said on it, if that was read.
+    pub mysql: Option<Box<Facts>>,
 }
 
 impl Judged {
     pub fn new(retired: Retired, policy: &Policy, tap: &Tap) -> Judged {
         let judgement = judge(&retired.key, &retired.flow, policy, tap);
-        Judged { retired, judgement, end: tap.end }
+        Judged { retired, judgement, end: tap.end, mysql: None }
+    }
+
+    /// With what was said on it.
+    fn with(self, attached: &Attached, literals: bool) -> Judged {
+        Judged { mysql: attached.facts(&self.retired.flow, literals), ..self }
     }
 }
 
@@ -51,6 +61,8 @@ pub struct Turn {
     pub all: bool,
     /// Nothing will follow: judge all that is left.
     pub last: bool,
+    /// Statements as they were sent.
+    pub literals: bool,
 }
 
 #[inline]
@@ -70,6 +82,7 @@ pub struct Work {
 pub struct Shard {
     number: usize,
     table: FlowTable,
+    attached: Attached,
     judged: Vec<Judged>,
     tally: Tally,
 }
@@ -77,8 +90,11 @@ pub struct Shard {
 impl Shard {
     /// Takes its segments in, and judges what has ended.
     pub fn run(&mut self, Work { turn, batch }: &Work) {
-        batch.give(self.number, &mut self.table);
-        let mut ended = Ended { turn, judged: &mut self.judged, tally: &mut self.tally };
+        let Shard { attached, judged, tally, .. } = self;
+        batch.give(self.number, &mut self.table, |flow, segment, content| {
+            attached.take(flow, segment, content, turn.all);
+        });
+        let mut ended = Ended { turn, attached, judged, tally };
         if turn.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| ended.judge(flow));
         } else {
@@ -90,18 +106,21 @@ impl Shard {
 /// Where flows go that leave a table.
 struct Ended<'a> {
     turn: &'a Turn,
+    attached: &'a mut Attached,
     judged: &'a mut Vec<Judged>,
     tally: &'a mut Tally,
 }
 
 impl Ended<'_> {
     fn judge(&mut self, retired: Retired) {
-        let Turn { policy, tap, all, .. } = self.turn;
+        let Turn { policy, tap, all, literals, .. } = self.turn;
         let judged = Judged::new(retired, policy, tap);
         self.tally.count(&judged.judgement);
+        let first = judged.retired.flow.first;
         if *all || judged.judgement.is_notable() {
-            self.judged.push(judged);
+            self.judged.push(judged.with(self.attached, *literals));
         }
+        self.attached.forget(first);
     }
 }
 
@@ -170,8 +189,8 @@ impl Shards {
 
     /// A segment for the next turn.
     #[inline]
-    pub fn put(&mut self, segment: &Segment) {
-        self.waiting.put(shard_of(segment.hash), segment);
+    pub fn put(&mut self, segment: &Segment, content: Option<Content>) {
+        self.waiting.put(shard_of(segment.hash), segment, content);
     }
 
     /// Ends the turn under way and begins the next. Returns the flows that left, in the order of
@@ -211,8 +230,8 @@ impl Shards {
         let tables = self.shards.iter().map(|shard| &shard.table);
         let Some(which) = too_many(tables, self.max_flows) else { return };
         for shard in &mut self.shards {
-            let Shard { table, judged, tally, .. } = shard;
-            let mut ended = Ended { turn, judged, tally };
+            let Shard { table, attached, judged, tally, .. } = shard;
+            let mut ended = Ended { turn, attached, judged, tally };
             self.evicted += table.evict(which, |flow| ended.judge(flow)) as u64;
         }
     }
@@ -227,6 +246,16 @@ impl Shards {
         let mut tally = Tally::default();
         self.shards.iter().for_each(|shard| tally += shard.tally.clone());
         (tally, self.evicted)
+    }
+
+    /// Judges a flow that is still there, between two turns.
+    pub fn judge(&self, (key, flow): (&FlowKey, &Flow), by: &Turn) -> Judged {
+        let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, &by.policy, &by.tap);
+        let read = self.shards.iter().find(|shard| shard.attached.has(flow));
+        match read {
+            Some(shard) => judged.with(&shard.attached, by.literals),
+            None => judged,
+        }
     }
 
     /// The flows of a 4-tuple, between two turns.

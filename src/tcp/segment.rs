@@ -135,6 +135,12 @@ impl FlowKey {
         FlowKey { addresses, ports, v6: false }
     }
 
+    /// Of the lower and the upper end.
+    #[inline]
+    pub fn ports(&self) -> [u16; 2] {
+        self.ports
+    }
+
     pub fn endpoint(&self, end: End) -> Endpoint {
         let [high, low] = self.addresses[end as usize];
         let ip = match self.v6 {

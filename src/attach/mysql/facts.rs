@@ -59,7 +59,7 @@ impl Mysql {
             statements: if is_open { self.statements(show_literals) } else { Vec::new() },
             more_statements: self.transaction.log().filter(|_| is_open).map_or(0, |log| log.more),
             quit_seen: self.quit,
-            server_error: self.error.as_deref().cloned(),
+            server_error: self.error.as_deref().map(|error| error.show(show_literals)),
             encrypted: self.encrypted,
             compressed: self.compressed,
             truncated: self.truncated,

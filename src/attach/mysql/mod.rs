@@ -44,6 +44,7 @@ use reply::{Agreed, Reply};
 use statement::Statement;
 pub use transaction::Begun;
 use transaction::Transaction;
+use wire::Greeting;
 pub use wire::ServerError;
 
 /// The size of a connection on which nothing is going on, without its strings.
@@ -115,6 +116,20 @@ pub struct Mysql {
     encrypted: bool,
     compressed: bool,
     truncated: bool,
+}
+
+/// Whether a server's first segment says that it is MySQL.
+#[inline]
+pub fn is_greeting(payload: &[u8]) -> bool {
+    matches!(payload, [_, _, 0, 0, 10, ..]) && is_whole_greeting(payload)
+}
+
+#[cold]
+fn is_whole_greeting(payload: &[u8]) -> bool {
+    let Some(([low, high, ..], rest)) = payload.split_first_chunk::<4>() else { return false };
+    let len = usize::from(u16::from_le_bytes([*low, *high]));
+    // Nothing follows it in its segment, which the snap length can cut.
+    rest.len() <= len && Greeting::read(rest, rest.len() == len).is_some()
 }
 
 impl Attach for Mysql {

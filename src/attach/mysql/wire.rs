@@ -229,6 +229,20 @@ pub struct ServerError {
 pub const MAX_MESSAGE: usize = 200;
 
 impl ServerError {
+    /// Messages repeat values between quotes, and values can hold quotes: without `literals`, nothing
+    /// is shown from the first to the last.
+    pub fn show(&self, literals: bool) -> ServerError {
+        let quotes = self.message.split_once('\'').filter(|_| !literals);
+        let message = match quotes {
+            Some((before, quoted)) => {
+                let after = quoted.rsplit_once('\'').map_or("", |(_, after)| after);
+                format!("{before}'?'{after}").into()
+            }
+            None => self.message.clone(),
+        };
+        ServerError { message, ..self.clone() }
+    }
+
     /// An ERR packet, as far as it was seen.
     pub fn read(head: &[u8], unsolicited: bool) -> Option<ServerError> {
         let mut reader = Reader(head);
