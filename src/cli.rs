@@ -1,5 +1,6 @@
 //! Flags become a plan. The only room that knows clap.
 
+mod flames;
 mod live;
 
 use std::ffi::OsString;
@@ -25,6 +26,7 @@ use crate::run::{Plan, Reading};
 use crate::table::MAX_FLOWS;
 use crate::tcp::state::State;
 use crate::verdict::Policy;
+use flames::FlameArgs;
 
 /// What the program was asked to do.
 pub enum Command {
@@ -123,6 +125,7 @@ Examples:
   closewait incident.pcap -- port 3306          the same
   tcpdump -r big.pcap -w - port 3306 | closewait -
   closewait live port 3306                      as it happens, with the process (closewait live --help)
+  closewait --flamegraph-diff diff.svg x.pcap   what leaked did, and what was closed did
   closewait --format jsonl --all x.pcap | jq 'select(.verdict==\"leak\")'
 
 Exit status:
@@ -242,7 +245,7 @@ struct ReadingArgs {
 
 impl ReadingArgs {
     fn reading(&self) -> Reading {
-        Reading { mysql: self.mysql.clone(), literals: self.show_literals }
+        Reading { mysql: self.mysql.clone(), literals: self.show_literals, ..Reading::default() }
     }
 }
 
@@ -316,6 +319,9 @@ struct ReadArgs {
 
     #[command(flatten)]
     times: TimeArgs,
+
+    #[command(flatten)]
+    flames: FlameArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -430,6 +436,7 @@ impl ReadArgs {
         };
         let sockets = self.sockets.as_deref().map(saved::read).transpose()?;
         let look = self.times.look(&self.output, self.all);
+        let flames = self.flames.flames(self.output.output.as_deref())?;
         Ok(Read {
             plan: Plan {
                 inputs,
@@ -440,8 +447,9 @@ impl ReadArgs {
                 sockets,
                 max_flows: self.max_flows,
                 threads: self.threads.unwrap_or_else(all_cores),
-                reading: self.reading.reading(),
+                reading: Reading { paths: flames.paths(), ..self.reading.reading() },
             },
+            flames,
             format: self.output.format(),
             look,
             color: self.output.color(),

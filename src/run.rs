@@ -57,6 +57,18 @@ pub struct Reading {
     pub mysql: Vec<u16>,
     /// Statements as they were sent, with their values.
     pub literals: bool,
+    pub paths: Paths,
+}
+
+/// Of which connections the last transaction is wanted, in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Paths {
+    #[default]
+    None,
+    /// Those that are reported.
+    Reported,
+    /// The others as well: they are handed to [`Render::unreported`].
+    All,
 }
 
 /// Who is told what happens on the way.
@@ -283,9 +295,10 @@ impl<'a> Run<'a> {
         Turn {
             policy: Arc::clone(&self.policy),
             tap: self.points[point].tap.clone(),
-            all: self.all || self.sockets.is_some(),
+            all: self.all || self.sockets.is_some() || self.reading.paths == Paths::All,
             last,
             literals: self.reading.literals,
+            paths: self.reading.paths != Paths::None,
         }
     }
 
@@ -297,8 +310,7 @@ impl<'a> Run<'a> {
     /// Rows of flows that have left the table: with `--all` as they come, else in the end.
     fn report(&mut self, judged: Vec<Judged>) -> io::Result<()> {
         if !self.all {
-            self.keep(judged);
-            return Ok(());
+            return self.keep(judged);
         }
         for judged in judged {
             self.mark_captured(&judged);
@@ -307,13 +319,17 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn keep(&mut self, judged: Vec<Judged>) {
+    fn keep(&mut self, judged: Vec<Judged>) -> io::Result<()> {
         for judged in judged {
             self.mark_captured(&judged);
             if self.all || judged.judgement.is_notable() {
                 self.kept.push(judged);
+            } else if self.reading.paths == Paths::All {
+                let row = as_row(&judged, &self.totals.files, self.sockets.as_ref());
+                self.render.unreported(&row)?;
             }
         }
+        Ok(())
     }
 
     /// The capture holds packets of this socket. A live one, of which the kernel says that it was in
@@ -338,7 +354,7 @@ impl<'a> Run<'a> {
         for point in 0..self.points.len() {
             self.turn(point, true)?;
             let left = self.points[point].shards.finish(self.crew);
-            self.keep(left);
+            self.keep(left)?;
         }
         let mut kept = std::mem::take(&mut self.kept);
         // Between capture points, only time can tell which packet was first.

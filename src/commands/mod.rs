@@ -77,7 +77,7 @@ fn choice(asked: ColorChoice) -> ColorChoice {
 fn create(path: &Path, inputs: &[&Path]) -> Result<File, String> {
     let same = |other: &Path| matches!((path.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b);
     if inputs.iter().any(|input| same(input)) {
-        return Err(format!("{}: is an input too; -o must name another file", path.display()));
+        return Err(format!("{}: is an input too: name another file", path.display()));
     }
     File::create(path).map_err(|error| format!("{}: cannot be written: {error}", path.display()))
 }

@@ -1,20 +1,21 @@
 //! `closewait read`: captures in, a report out.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anstream::ColorChoice;
 
-use super::{Exit, complain, open};
+use super::{Exit, complain, create, open};
 use crate::capture::Error;
 use crate::progress::Progress;
 use crate::report::Render;
 use crate::report::csv::Csv;
+use crate::report::flames::{self, Drawing};
 use crate::report::jsonl::Jsonl;
 use crate::report::text::{Look, Text};
 use crate::report::units::thousands;
 use crate::run::live::Status;
-use crate::run::{Outcome, Plan, Watch, run};
+use crate::run::{Outcome, Paths, Plan, Watch, run};
 
 /// What `read` was asked for.
 pub struct Read {
@@ -24,6 +25,40 @@ pub struct Read {
     pub color: ColorChoice,
     /// Standard output if `None`.
     pub output: Option<PathBuf>,
+    pub flames: Flames,
+}
+
+/// Which flame graphs, and where; `-` is standard output.
+#[derive(Clone, Debug, Default)]
+pub struct Flames {
+    /// As text, in place of the report.
+    pub folded: bool,
+    pub graph: Option<PathBuf>,
+    pub diff: Option<PathBuf>,
+}
+
+impl Flames {
+    pub fn paths(&self) -> Paths {
+        match self {
+            Flames { diff: Some(_), .. } => Paths::All,
+            Flames { folded: false, graph: None, .. } => Paths::None,
+            _ => Paths::Reported,
+        }
+    }
+
+    fn drawn(&self) -> impl Iterator<Item = (Drawing, &Path)> {
+        let drawn = [(Drawing::Graph, &self.graph), (Drawing::Diff, &self.diff)];
+        drawn.into_iter().filter_map(|(drawing, path)| Some((drawing, path.as_deref()?)))
+    }
+
+    /// Standard output is none of the report's.
+    fn take_stdout(&self) -> bool {
+        self.drawn().any(|(_, path)| is_stdout(path))
+    }
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,18 +70,58 @@ pub enum Format {
 
 /// Reads the captures and writes the report.
 pub fn read(asked: Read) -> Exit {
-    let inputs: Vec<&Path> = asked.plan.inputs.iter().map(|input| input.0.as_path()).collect();
-    let out = match open(asked.output.as_deref(), asked.color, &inputs) {
-        Ok(opened) => opened.output(),
+    let mut render = match outputs(&asked) {
+        Ok(render) => render,
         Err(sentence) => {
             complain(&sentence);
             return Exit::Failed;
         }
     };
-    let mut render = renderer(asked.format, out, asked.look);
     let mut terminal = Terminal::new(io::stderr().is_terminal());
     let result = run(asked.plan, render.as_mut(), &mut terminal);
     ended(result, terminal)
+}
+
+/// All outputs are opened before anything is read.
+fn outputs(asked: &Read) -> Result<Box<dyn Render>, String> {
+    let inputs: Vec<&Path> = asked.plan.inputs.iter().map(|input| input.0.as_path()).collect();
+    let flames = &asked.flames;
+    let mut report = None;
+    let mut drawings: Vec<(Drawing, Box<dyn Write>)> = Vec::new();
+    if asked.output.is_some() || !flames.take_stdout() {
+        let out = open(asked.output.as_deref(), asked.color, &inputs)?.output();
+        if flames.folded {
+            drawings.push((Drawing::Folded, out));
+        } else {
+            report = Some(renderer(asked.format, out, asked.look));
+        }
+    }
+    let mut taken: Vec<&Path> = asked.output.as_deref().into_iter().collect();
+    for (drawing, path) in flames.drawn() {
+        let out: Box<dyn Write> = match path {
+            path if is_stdout(path) => Box::new(io::stdout()),
+            path => {
+                not_twice(path, &taken)?;
+                Box::new(create(path, &inputs)?)
+            }
+        };
+        taken.push(path);
+        drawings.push((drawing, Box::new(BufWriter::new(out))));
+    }
+    Ok(match report {
+        Some(report) if drawings.is_empty() => report,
+        report => Box::new(flames::Flames::new(report, drawings, asked.plan.all)),
+    })
+}
+
+/// The outputs before were created, so they can be told apart whatever they are called.
+fn not_twice(path: &Path, taken: &[&Path]) -> Result<(), String> {
+    let Ok(real) = path.canonicalize() else { return Ok(()) };
+    let is_file = real.is_file();
+    if is_file && taken.iter().any(|other| other.canonicalize().is_ok_and(|o| o == real)) {
+        return Err(format!("{}: two outputs cannot be one file", path.display()));
+    }
+    Ok(())
 }
 
 /// Who writes the report in this form.

@@ -8,15 +8,19 @@
 //! * [`prometheus`]: for whoever watches a live capture
 //! * [`mod@csv`]: for spreadsheets
 //! * [`sockets`]: the report of `closewait sockets`
+//! * [`stacks`], [`flames`], [`flamegraph`]: connections as stacks, counted beside a report and drawn
 //! * [`table`]: tables in text
 //! * [`units`], [`ids`]: how times, durations and identifiers are written
 
 pub mod csv;
 mod evidence;
+pub mod flamegraph;
+pub mod flames;
 pub mod ids;
 pub mod jsonl;
 pub mod prometheus;
 pub mod sockets;
+pub mod stacks;
 pub mod table;
 pub mod text;
 pub mod units;
@@ -85,6 +89,10 @@ pub trait Render {
     /// A socket was in CLOSE-WAIT when a live capture began.
     fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()>;
     fn row(&mut self, row: &Row) -> io::Result<()>;
+    /// A flow that is not reported: only who asked for [`crate::run::Paths::All`] sees it.
+    fn unreported(&mut self, _: &Row) -> io::Result<()> {
+        Ok(())
+    }
     /// A socket in CLOSE-WAIT of which the capture holds no packet.
     fn stuck_before(&mut self, socket: &Socket) -> io::Result<()>;
     fn end(&mut self, totals: &Totals) -> io::Result<()>;

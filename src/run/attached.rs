@@ -12,6 +12,15 @@ use crate::tcp::flow::{Ending, Flow};
 use crate::tcp::segment::{End, Segment};
 use crate::tcp::stream::{Chunk, Stream};
 
+/// What is kept of conversations.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// Those of closed flows, too: they are of use only if all are reported.
+    pub closed: bool,
+    /// The last transaction, in order.
+    pub paths: bool,
+}
+
 /// By the place of a flow's first packet.
 #[derive(Default)]
 pub struct Attached {
@@ -26,17 +35,16 @@ struct Conversation {
 }
 
 impl Attached {
-    /// A segment that `flow` has taken. What a flow that is closed said is of use only if `all` are
-    /// reported.
-    pub fn take(&mut self, flow: &Flow, segment: &Segment, content: Content, all: bool) {
-        let is_over = !all && flow.ending() == Ending::Closed;
+    /// A segment that `flow` has taken.
+    pub fn take(&mut self, flow: &Flow, segment: &Segment, content: Content, keep: Keep) {
+        let is_over = !keep.closed && flow.ending() == Ending::Closed;
         if is_over {
             self.conversations.remove(&flow.first.order());
             return;
         }
         self.conversations
             .entry(flow.first.order())
-            .or_insert_with(|| Conversation::new(content))
+            .or_insert_with(|| Conversation::new(content, keep))
             .take(segment, content.payload);
     }
 
@@ -60,9 +68,13 @@ impl Attached {
 }
 
 impl Conversation {
-    fn new(content: Content) -> Conversation {
+    fn new(content: Content, keep: Keep) -> Conversation {
+        let mut mysql = Mysql::new(content.assumed);
+        if keep.paths {
+            mysql.keep_path();
+        }
         Conversation {
-            mysql: Mysql::new(content.assumed),
+            mysql,
             server: content.server,
             streams: Some(Box::default()),
         }

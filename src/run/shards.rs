@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::attached::Attached;
+use super::attached::{Attached, Keep};
 use super::batch::Batch;
 use super::crew::Crew;
 use super::ports::Content;
@@ -63,6 +63,14 @@ pub struct Turn {
     pub last: bool,
     /// Statements as they were sent.
     pub literals: bool,
+    /// The last transaction of each connection, in order.
+    pub paths: bool,
+}
+
+impl Turn {
+    fn keep(&self) -> Keep {
+        Keep { closed: self.all, paths: self.paths }
+    }
 }
 
 #[inline]
@@ -92,7 +100,7 @@ impl Shard {
     pub fn run(&mut self, Work { turn, batch }: &Work) {
         let Shard { attached, judged, tally, .. } = self;
         batch.give(self.number, &mut self.table, |flow, segment, content| {
-            attached.take(flow, segment, content, turn.all);
+            attached.take(flow, segment, content, turn.keep());
         });
         let mut ended = Ended { turn, attached, judged, tally };
         if turn.last {

@@ -51,6 +51,8 @@ impl Mysql {
     /// Something that the client sent was not seen: nobody knows what it asked for.
     fn client_lost(&mut self) {
         self.truncated = true;
+        self.path_unanswered();
+        self.path_lost();
         self.last = Statement::default();
         self.pending.clear();
         self.reply = Reply::Nothing;
@@ -135,6 +137,7 @@ impl Mysql {
     fn settle(&mut self) {
         match self.reply {
             Reply::Hidden | Reply::AfterDefinitions(0) => {
+                self.path_unanswered();
                 self.pending.pop_front();
                 // What comes after an answer that cannot be told apart cannot be either.
                 self.unmatched |= !self.pending.is_empty();

@@ -29,6 +29,9 @@ pub struct Facts {
     pub statements: Vec<Box<str>>,
     /// So many more were not kept.
     pub more_statements: u32,
+    /// The last transaction with what ended it and came after it, or the last statements, in order;
+    /// only if [`Mysql::keep_path`] asked for it.
+    pub path: Vec<Box<str>>,
     pub quit_seen: bool,
     /// What the server said last, if that was an error, or why it closes.
     pub server_error: Option<ServerError>,
@@ -58,6 +61,7 @@ impl Mysql {
             begun: self.transaction.begun().filter(|_| is_open),
             statements: if is_open { self.statements(show_literals) } else { Vec::new() },
             more_statements: self.transaction.log().filter(|_| is_open).map_or(0, |log| log.more),
+            path: self.path(show_literals),
             quit_seen: self.quit,
             server_error: self.error.as_deref().map(|error| error.show(show_literals)),
             encrypted: self.encrypted,

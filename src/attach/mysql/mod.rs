@@ -3,6 +3,7 @@
 //! * `frames`: packets out of octets; `wire`: what stands in them
 //! * `client`: what was asked; `server`: what was answered, with `reply` for where that ends
 //! * `statement`: texts; `transaction`: what the server says of its transaction
+//! * `path`: the last transaction with what ended it, where that is wanted
 //! * `lexer`, [`mod@digest`]: texts without their values
 //! * `facts`: what is known in the end
 //!
@@ -13,7 +14,7 @@
 //!
 //! A connection takes [`MAX_IDLE`] octets and its strings. What else it can hold is bounded: a text
 //! (1 KiB) for each of the commands that wait for an answer ([`MAX_PENDING`]), the
-//! statements of a transaction (8 KiB), prepared statements
+//! statements of a transaction (8 KiB, twice if the path is wanted), prepared statements
 //! (16 KiB): [`MAX_HELD`] in all.
 
 mod client;
@@ -22,6 +23,7 @@ pub mod digest;
 mod facts;
 mod frames;
 mod lexer;
+mod path;
 mod prepared;
 mod reply;
 mod server;
@@ -39,6 +41,8 @@ use crate::tcp::stream::Piece;
 use command::Command;
 pub use facts::Facts;
 use frames::{Frames, Rest};
+pub use path::NOT_CAPTURED;
+use path::Path;
 use prepared::Prepared;
 use reply::{Agreed, Reply};
 use statement::Statement;
@@ -106,6 +110,8 @@ pub struct Mysql {
     last: Statement,
     transaction: Transaction,
     prepared: Option<Box<Prepared>>,
+    /// Only if it is wanted.
+    path: Option<Box<Path>>,
 
     version: Option<Box<str>>,
     user: Option<Box<str>>,
@@ -168,6 +174,7 @@ impl Mysql {
             last: Statement::default(),
             transaction: Transaction::default(),
             prepared: None,
+            path: None,
             version: None,
             user: None,
             database: None,
@@ -193,11 +200,13 @@ impl Mysql {
             + self.last.text.octets.len()
             + self.transaction.log().map_or(0, |log| log.held())
             + self.prepared.as_ref().map_or(0, |prepared| prepared.held())
+            + self.path.as_ref().map_or(0, |path| path.held())
             + self.error.as_ref().map_or(0, |e| e.message.len() + size_of::<ServerError>())
     }
 
     /// Nothing more can be learnt: no more is kept than what is known.
     fn finish(&mut self) {
+        self.path_unanswered();
         self.phase = Phase::Done;
         (self.client, self.server) = (Frames::default(), Frames::default());
         (self.prepared, self.pending) = (None, VecDeque::new());
@@ -212,6 +221,7 @@ impl Mysql {
     /// The capture begins in the middle, or missed the beginning.
     fn take_up(&mut self) {
         self.truncated = true;
+        self.path_lost();
         if !self.assumed {
             return self.finish();
         }

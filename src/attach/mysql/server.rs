@@ -147,7 +147,9 @@ impl Mysql {
             return self.finish();
         }
         match wire::status_of_ok(packet.head) {
-            Some(flags) => self.transaction.status(flags, &Statement::default(), 0),
+            Some(flags) => {
+                self.transaction.status(flags, &Statement::default(), 0);
+            }
             None => self.truncated = true,
         }
         if agreed.contains(&None) {
@@ -210,6 +212,7 @@ impl Mysql {
                 let (statement, results) = (self.take_current(), self.results);
                 self.transaction.refused(code, &statement, usize::from(results));
                 self.put_back(statement);
+                self.path_fails(code);
                 self.done();
             }
             Step::Ended => {
@@ -231,7 +234,8 @@ impl Mysql {
     fn status(&mut self, flags: u16) {
         self.succeeded();
         let (statement, results) = (self.take_current(), self.results);
-        self.transaction.status(flags, &statement, usize::from(results));
+        let begins = self.transaction.status(flags, &statement, usize::from(results));
+        self.path_begins(begins);
         let has_results = statement.command.is_some_and(Command::has_results);
         self.put_back(statement);
         if has_results && flags & status::MORE_RESULTS != 0 {
@@ -279,6 +283,7 @@ impl Mysql {
 
     /// The command that is being answered has its answer.
     fn done(&mut self) {
+        self.path_answered();
         self.pending.pop_front();
         if self.pending.is_empty() && self.pending.capacity() > 4 {
             self.pending.shrink_to_fit();

@@ -84,17 +84,19 @@ impl Transaction {
         *self = Transaction::default();
     }
 
-    /// The server said so, at the end of the `index`th result of a command.
-    pub fn status(&mut self, flags: u16, statement: &Statement, index: usize) {
+    /// The server said so, at the end of the `index`th result of a command. `true`: a transaction
+    /// began with it.
+    pub fn status(&mut self, flags: u16, statement: &Statement, index: usize) -> bool {
         let was = self.is_open();
         self.flags = Some(flags);
         if flags & IN_TRANS == 0 {
             self.end();
-            return;
+            return false;
         }
         let kind = kind_of(statement, index);
+        let begins = was == Some(false) || matches!(kind, Kind::Begins | Kind::Ends);
         match (was, kind) {
-            (Some(false), _) | (_, Kind::Begins | Kind::Ends) => {
+            _ if begins => {
                 self.end();
                 self.since = statement.at;
                 self.begun = begun_by(kind, flags);
@@ -104,12 +106,13 @@ impl Transaction {
             (Some(true), Kind::Unknown) if self.since == statement.at => {}
             // Another one may have begun within the statement, or before this was seen: nothing that
             // was done before is surely part of it.
-            (_, Kind::Unknown) | (None, _) => self.end(),
+            _ => self.end(),
         }
         // However many results it has, it is one statement.
         if statement.command.is_some_and(Command::executes) && (index == 0 || self.log.is_none()) {
             self.log.get_or_insert_default().push(&statement.text);
         }
+        begins
     }
 
     /// The server refused a statement: that comes without flags.

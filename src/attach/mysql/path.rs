@@ -1,0 +1,178 @@
+//! The way that a connection went: its last transaction with what ended it, or what came since.
+//!
+//! [`super::Transaction`] forgets a transaction when it ends. To hold a connection that was left
+//! against those that were not, their COMMIT is wanted, too.
+
+use std::collections::VecDeque;
+
+use super::Mysql;
+use super::command::Command;
+use super::statement::{Statement, Text};
+
+/// Statements of a transaction that are kept, those of none, and the octets of their texts.
+pub const MAX_INSIDE: usize = 32;
+pub const MAX_OUTSIDE: usize = 8;
+pub const MAX_OCTETS: usize = 8 * 1_024;
+
+/// Statements in order.
+#[derive(Debug, Default)]
+pub struct Path {
+    steps: VecDeque<Step>,
+    octets: usize,
+    /// The last one left a transaction open.
+    open: bool,
+    /// What the answer that is being read has told: a transaction began, or an error.
+    begins: bool,
+    error: Option<u16>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Sent {
+        command: Command,
+        text: Text,
+        error: Option<u16>,
+    },
+    /// Something was sent that was not seen.
+    Unseen,
+    /// Steps that were not kept.
+    More,
+}
+
+impl Step {
+    fn octets(&self) -> usize {
+        if let Step::Sent { text, .. } = self { text.octets.len() } else { 0 }
+    }
+
+    fn show(&self, literals: bool) -> Box<str> {
+        match self {
+            Step::Sent { command, text, error } => {
+                let shown = show(*command, text, literals);
+                error.map_or(shown.clone(), |code| format!("{shown} (error {code})").into())
+            }
+            Step::Unseen => NOT_CAPTURED.into(),
+            Step::More => "(more)".into(),
+        }
+    }
+}
+
+/// What stands for something that was not seen.
+pub const NOT_CAPTURED: &str = "(not captured)";
+
+fn show(command: Command, text: &Text, literals: bool) -> Box<str> {
+    let text = if command.executes() { text.show(literals) } else { None };
+    let name = command.name().filter(|_| command != Command::QUERY);
+    text.unwrap_or_else(|| name.unwrap_or(NOT_CAPTURED).into())
+}
+
+/// A step of the way: a statement, or what makes a session a new one.
+fn is_step(command: Command) -> bool {
+    command.executes() || matches!(command, Command::RESET_CONNECTION | Command::CHANGE_USER)
+}
+
+impl Path {
+    /// A statement has its answer.
+    fn answered(&mut self, statement: &Statement, open: bool) {
+        if core::mem::take(&mut self.begins) {
+            self.steps.clear();
+            self.octets = 0;
+        }
+        let error = self.error.take();
+        self.sent(statement, error, open);
+        self.open = open;
+    }
+
+    fn sent(&mut self, statement: &Statement, error: Option<u16>, open: bool) {
+        if let Some(command) = statement.command.filter(|command| is_step(*command)) {
+            let text = statement.text.clone();
+            self.push(Step::Sent { command, text, error }, self.open || open);
+        }
+    }
+
+    fn lost(&mut self) {
+        self.open = false;
+        if !matches!(self.steps.back(), Some(Step::Unseen)) {
+            self.push(Step::Unseen, false);
+        }
+    }
+
+    /// Of a transaction, the beginning says what it was about, and the end how it ended: what does
+    /// not fit is left out between them. Of others, the last ones count.
+    fn push(&mut self, step: Step, inside: bool) {
+        let most = if inside { MAX_INSIDE } else { MAX_OUTSIDE };
+        let mut more = false;
+        while self.steps.len() >= most || self.octets + step.octets() > MAX_OCTETS {
+            let end = if inside { self.steps.pop_back() } else { self.steps.pop_front() };
+            let Some(left_out) = end else { break };
+            self.octets -= left_out.octets();
+            more = true;
+        }
+        match (more, inside) {
+            (true, true) => self.steps.push_back(Step::More),
+            (true, false) => self.steps.push_front(Step::More),
+            (false, _) => {}
+        }
+        self.octets += step.octets();
+        self.steps.push_back(step);
+    }
+
+    pub fn held(&self) -> usize {
+        size_of::<Path>() + self.octets + self.steps.capacity() * size_of::<Step>()
+    }
+}
+
+impl Mysql {
+    /// Its [`super::Facts::path`] is wanted.
+    pub fn keep_path(&mut self) {
+        self.path = Some(Box::default());
+    }
+
+    pub(super) fn path_begins(&mut self, begins: bool) {
+        if let Some(path) = &mut self.path {
+            path.begins |= begins;
+        }
+    }
+
+    pub(super) fn path_fails(&mut self, code: Option<u16>) {
+        if let Some(path) = &mut self.path {
+            path.error = code;
+        }
+    }
+
+    /// The command that is being answered has its answer.
+    pub(super) fn path_answered(&mut self) {
+        let Some(mut path) = self.path.take() else { return };
+        let open = self.transaction.is_open() == Some(true);
+        if let Some(statement) = self.waiting().next() {
+            path.answered(statement, open);
+        }
+        self.path = Some(path);
+    }
+
+    /// Answers that were waited for will not be read.
+    pub(super) fn path_unanswered(&mut self) {
+        let Some(mut path) = self.path.take() else { return };
+        self.waiting().for_each(|statement| path.sent(statement, None, false));
+        self.path = Some(path);
+    }
+
+    pub(super) fn path_lost(&mut self) {
+        if let Some(path) = &mut self.path {
+            path.lost();
+        }
+    }
+
+    /// In order, those that wait for their answers and the goodbye with them.
+    pub(super) fn path(&self, literals: bool) -> Vec<Box<str>> {
+        let Some(path) = &self.path else { return Vec::new() };
+        let mut shown: Vec<Box<str>> = path.steps.iter().map(|step| step.show(literals)).collect();
+        for statement in self.waiting() {
+            if let Some(command) = statement.command.filter(|command| is_step(*command)) {
+                shown.push(show(command, &statement.text, literals));
+            }
+        }
+        let quit = self.quit.then(|| Command::QUIT.name()).flatten();
+        shown.extend(quit.map(Box::from));
+        shown
+    }
+}

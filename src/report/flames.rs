@@ -1,0 +1,88 @@
+//! The report, and flame graphs of what it is about.
+
+use std::io::{self, Write};
+
+use super::stacks::{Count, Stacks, write_folded};
+use super::{EventKind, Render, Row, Totals, flamegraph};
+use crate::owner::Socket;
+use crate::place::Time;
+
+/// What is made of stacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawing {
+    /// As text, for other tools.
+    Folded,
+    /// The findings.
+    Graph,
+    /// The findings against what was closed.
+    Diff,
+}
+
+/// Counts stacks beside a report, and draws them in the end.
+pub struct Flames {
+    /// None if standard output is a drawing's.
+    report: Option<Box<dyn Render>>,
+    drawings: Vec<(Drawing, Box<dyn Write>)>,
+    /// Every connection that is reported, not only the findings.
+    all: bool,
+    stacks: Stacks,
+}
+
+impl Flames {
+    pub fn new(
+        report: Option<Box<dyn Render>>,
+        drawings: Vec<(Drawing, Box<dyn Write>)>,
+        all: bool,
+    ) -> Flames {
+        Flames { report, drawings, all, stacks: Stacks::default() }
+    }
+
+    fn report(&mut self, tell: impl FnOnce(&mut dyn Render) -> io::Result<()>) -> io::Result<()> {
+        let Some(report) = &mut self.report else { return Ok(()) };
+        match tell(report.as_mut()) {
+            // Whoever read the report has seen enough of it; the drawings go elsewhere.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.report = None,
+            told => return told,
+        }
+        Ok(())
+    }
+}
+
+impl Render for Flames {
+    fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
+        self.report(|report| report.event(kind, row))
+    }
+
+    fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
+        self.report(|report| report.event_before(socket, at))
+    }
+
+    fn row(&mut self, row: &Row) -> io::Result<()> {
+        self.stacks.count(row);
+        self.report(|report| report.row(row))
+    }
+
+    fn unreported(&mut self, row: &Row) -> io::Result<()> {
+        self.stacks.count(row);
+        Ok(())
+    }
+
+    fn stuck_before(&mut self, socket: &Socket) -> io::Result<()> {
+        self.report(|report| report.stuck_before(socket))
+    }
+
+    fn end(&mut self, totals: &Totals) -> io::Result<()> {
+        self.report(|report| report.end(totals))?;
+        let of = if self.all { Count::all } else { |count: Count| count.findings };
+        for (drawing, out) in &mut self.drawings {
+            let counts = self.stacks.iter().map(|(stack, count)| (stack, of(count)));
+            match drawing {
+                Drawing::Folded => write_folded(out, counts)?,
+                Drawing::Graph => flamegraph::graph(out, counts, self.all)?,
+                Drawing::Diff => flamegraph::diff(out, self.stacks.iter())?,
+            }
+            out.flush()?;
+        }
+        Ok(())
+    }
+}

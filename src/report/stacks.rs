@@ -1,0 +1,168 @@
+//! Connections as stacks, in the folded format: `peer;user/database;statement;…;how it ended N`.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::Row;
+use crate::attach::mysql::{Facts, NOT_CAPTURED};
+use crate::printable::printable;
+use crate::tcp::flow::{Flow, Side};
+use crate::verdict::local::Local;
+use crate::verdict::{Close, Verdict};
+
+/// Octets of all stacks together: beyond it, new ones are counted as one.
+const MAX_OCTETS: usize = 64 << 20;
+const TOO_MANY: &str = "(too many different stacks)";
+
+/// How many connections of a stack were left, and how many were not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    pub findings: u64,
+    pub closed: u64,
+    pub others: u64,
+}
+
+impl Count {
+    pub fn all(self) -> u64 {
+        self.findings + self.closed + self.others
+    }
+}
+
+/// Stacks with their counts, in the order of their texts.
+#[derive(Clone, Debug, Default)]
+pub struct Stacks {
+    counts: BTreeMap<String, Count>,
+    octets: usize,
+}
+
+impl Stacks {
+    pub fn count(&mut self, row: &Row) {
+        let mut stack = stack(row);
+        if !self.counts.contains_key(&stack) {
+            if self.octets + stack.len() > MAX_OCTETS {
+                stack = format!("{TOO_MANY};{}", ending(row));
+            }
+            self.octets += stack.len();
+        }
+        let count = self.counts.entry(stack).or_default();
+        *match (row.judgement.finding, row.judgement.close) {
+            (true, _) => &mut count.findings,
+            (false, Close::Closed) => &mut count.closed,
+            (false, _) => &mut count.others,
+        } += 1;
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Count)> {
+        self.counts.iter().map(|(stack, count)| (stack.as_str(), *count))
+    }
+}
+
+/// Lines that flamegraph.pl, inferno and speedscope read.
+pub fn write_folded<'a>(
+    out: &mut dyn Write,
+    counts: impl Iterator<Item = (&'a str, u64)>,
+) -> io::Result<()> {
+    for (stack, count) in counts.filter(|(_, count)| *count > 0) {
+        writeln!(out, "{stack} {count}")?;
+    }
+    out.flush()
+}
+
+fn stack(row: &Row) -> String {
+    let mut frames = vec![peer(row)];
+    match row.mysql {
+        None => frames.push("(no MySQL)".into()),
+        Some(facts) => said(facts, &mut frames),
+    }
+    frames.push(ending(row).into());
+    let frames: Vec<String> = frames.iter().map(|frame| escaped(frame)).collect();
+    frames.join(";")
+}
+
+/// `;` separates frames, and a line is a stack. What XML has no place for is replaced as well.
+fn escaped(frame: &str) -> String {
+    let replaced = |c| match c {
+        ';' => ':',
+        '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
+        c => c,
+    };
+    let frame: String = printable(frame).chars().map(replaced).collect();
+    let trimmed = frame.trim();
+    if trimmed.is_empty() { "(empty)".into() } else { trimmed.into() }
+}
+
+/// The other end of the one that is judged. Of a client, the port would tell each from the others.
+fn peer(row: &Row) -> String {
+    let service = service(row);
+    let peer = match (row.judgement.holder, row.judgement.local) {
+        (Some(holder), _) => holder.other(),
+        (None, Local::Side(local)) => local.other(),
+        (None, _) => service,
+    };
+    let end = row.key.endpoint(row.flow.end(peer));
+    if peer == service {
+        return end.to_string();
+    }
+    let shown = end.to_string();
+    let host = shown.strip_suffix(&format!(":{}", end.port)).unwrap_or(&shown);
+    format!("{host}:*")
+}
+
+/// The end that was connected to; where the capture missed that, the one with the lower port.
+fn service(row: &Row) -> Side {
+    let flow: &Flow = row.flow;
+    let port = |side| row.key.endpoint(flow.end(side)).port;
+    let lower = if port(Side::A) < port(Side::B) { Side::A } else { Side::B };
+    flow.service().unwrap_or(lower)
+}
+
+/// Who said what, in order. Of the same statement many times in a row, one frame.
+fn said(facts: &Facts, frames: &mut Vec<String>) {
+    frames.push(who(facts));
+    let same = facts.path.chunk_by(|a, b| a == b && **a != *NOT_CAPTURED);
+    frames.extend(same.filter_map(|same| match same {
+        [one] => Some(one.to_string()),
+        [one, ..] => Some(format!("{one} (repeated)")),
+        [] => None,
+    }));
+    if facts.user.is_some() || !facts.path.is_empty() {
+        frames.extend(hidden(facts).map(Into::into));
+    }
+    if let Some(error) = facts.server_error.as_ref().filter(|error| error.unsolicited) {
+        frames.push(format!("(server error {})", error.code));
+    }
+}
+
+fn who(facts: &Facts) -> String {
+    match (&facts.user, &facts.database) {
+        (Some(user), Some(database)) => format!("{user}/{database}"),
+        (Some(user), None) => user.to_string(),
+        (None, Some(database)) => format!("{NOT_CAPTURED}/{database}"),
+        (None, None) => hidden(facts).unwrap_or("(login not captured)").into(),
+    }
+}
+
+/// Why nothing more could be read.
+fn hidden(facts: &Facts) -> Option<&'static str> {
+    match facts {
+        Facts { encrypted: true, .. } => Some("(encrypted)"),
+        Facts { compressed: true, .. } => Some("(compressed)"),
+        _ => None,
+    }
+}
+
+fn ending(row: &Row) -> &'static str {
+    match row.judgement.verdict {
+        Verdict::Leak => "CLOSE-WAIT, held",
+        Verdict::Reset if row.judgement.finding => "CLOSE-WAIT, then reset",
+        Verdict::Pending => "CLOSE-WAIT, pending",
+        Verdict::HalfClosed => "CLOSE-WAIT, still sending",
+        Verdict::FinUnacked => "FIN unacknowledged",
+        Verdict::PeerHolds => "FIN-WAIT-2, waiting for the peer",
+        Verdict::Unknown(_) => "unknown",
+        Verdict::Closed => "closed",
+        Verdict::Reset => "reset",
+        Verdict::Attempt => "attempt",
+        Verdict::Open => "open",
+    }
+}
