@@ -20,7 +20,7 @@ build: needs-build
 	@$(CARGO) build --release --locked
 
 test: needs-test
-	$(CARGO) test --locked --no-fail-fast
+	$(CARGO) test --locked --all-features --no-fail-fast
 
 # Tools that are missing are left out. CLOSEWAIT_BENCH_DIR needs 4 GB, CLOSEWAIT_BENCH_PAIRS=5.
 bench: needs-build

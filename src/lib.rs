@@ -23,7 +23,7 @@
 //! | [`cause`] | why it was left half-closed: what was said on it, and what the kernel says |
 //! | [`owner`] | which process holds a socket: the kernel's own list, or a saved one |
 //! | [`confine`] | what a process gives up once it has opened all it needs |
-//! | [`report`] | judgements become text or JSON lines |
+//! | [`report`] | judgements become text, JSON lines or flame graphs |
 //! | [`endpoints`] | addresses, networks and ports as users name them |
 //! | [`place`] | when and where a packet was captured |
 //! | [`mod@printable`] | names that others chose, safe for a terminal |

@@ -154,6 +154,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("pcap_parser", &["capture"]),
     ("pcap::", &["capture"]),
     ("indicatif", &["progress.rs"]),
+    // Under another licence: it must be easy to leave out.
+    ("inferno::", &["report/flamegraph"]),
     ("serde", &["report", "owner"]),
     ("procfs", &["owner"]),
     ("prometheus_client", &["report"]),

@@ -14,6 +14,9 @@ fuzz_target!(|bytes: &[u8]| {
     let [first, rest @ ..] = bytes else { return };
     let mut rest = rest;
     let mut mysql = Mysql::new(first & 1 != 0);
+    if first & 2 != 0 {
+        mysql.keep_path();
+    }
     let mut at = 0;
     while let [what, len, after @ ..] = rest {
         let (data, after) = after.split_at(after.len().min(usize::from(*len)));
@@ -30,7 +33,8 @@ fuzz_target!(|bytes: &[u8]| {
     for literals in [false, true] {
         let facts = mysql.facts(literals);
         let names = [&facts.version, &facts.user, &facts.database, &facts.last_statement];
-        names.into_iter().flatten().chain(&facts.statements).for_each(|s| assert_printable(s, &[]));
+        let statements = facts.statements.iter().chain(&facts.path);
+        names.into_iter().flatten().chain(statements).for_each(|s| assert_printable(s, &[]));
         facts.server_error.iter().for_each(|error| assert_printable(&error.message, &[]));
         let is_open = facts.in_transaction == Some(true);
         assert!(is_open || facts.statements.is_empty() && facts.transaction_since.is_none());

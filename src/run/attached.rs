@@ -73,11 +73,7 @@ impl Conversation {
         if keep.paths {
             mysql.keep_path();
         }
-        Conversation {
-            mysql,
-            server: content.server,
-            streams: Some(Box::default()),
-        }
+        Conversation { mysql, server: content.server, streams: Some(Box::default()) }
     }
 
     fn take(&mut self, segment: &Segment, payload: &[u8]) {

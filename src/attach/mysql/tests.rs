@@ -355,6 +355,7 @@ fn long_packets_are_not_kept() {
 /// Through two streams, in segments of these sizes, cut to `snap` octets.
 fn through_streams(talk: &Talk, sizes: &[usize], snap: usize, swap: bool) -> (Facts, usize) {
     let (mut mysql, mut sizes) = (Mysql::new(false), sizes.iter().cycle());
+    mysql.keep_path();
     let mut streams = [Stream::default(), Stream::default()];
     let mut next = [1_u32; 2];
     let mut held = 0;
@@ -466,6 +467,7 @@ proptest! {
             }
         }
         let mut mysql = Mysql::new(assumed);
+            mysql.keep_path();
         for (from, octets) in sent {
             match octets.len() % 7 {
                 0 => mysql.take(from, Time::UNKNOWN, Piece::Missing(octets.len() as u64)),
@@ -481,6 +483,7 @@ proptest! {
 #[test]
 fn memory_is_bounded() {
     let mut mysql = Mysql::new(false);
+    mysql.keep_path();
     let long = "x".repeat(5_000);
     let mut talk = Talk::logged_in(0).ask("begin", OPEN);
     for n in 0..100_u8 {
@@ -503,4 +506,64 @@ fn memory_is_bounded() {
     }
     assert!(facts.more_statements > 60 && facts.statements.len() < 60);
     assert!(mysql.held() > MAX_HELD / 4, "{}", mysql.held());
+}
+
+fn path(talk: &Talk) -> Vec<String> {
+    let mut mysql = Mysql::new(false);
+    mysql.keep_path();
+    talk.read_by(&mut mysql);
+    mysql.facts(false).path.iter().map(|step| step.to_string()).collect()
+}
+
+#[test]
+fn a_path_goes_to_its_end() {
+    let talk = Talk::logged_in(0).ask("set names utf8", IDLE).ask("begin", OPEN);
+    let update = talk.ask("update t set a=5", OPEN).client(b"\x0e").server(&ok(OPEN));
+    assert_eq!(path(&update), ["begin", "update t set a=?"]);
+    let closed = update.clone().ask("commit", IDLE).client(b"\x01");
+    assert_eq!(path(&closed), ["begin", "update t set a=?", "commit", "COM_QUIT"]);
+    let next = update.clone().ask("commit", IDLE).ask("select 1", IDLE).ask("begin", OPEN);
+    assert_eq!(path(&next), ["begin"], "another transaction");
+    let reset = update.clone().client(b"\x1f").server(&ok(IDLE));
+    assert_eq!(path(&reset), ["begin", "update t set a=?", "COM_RESET_CONNECTION"]);
+    let deadlock =
+        update.clone().client(&query("delete from t")).server(&error(1213, "40001", "x"));
+    assert_eq!(path(&deadlock)[2..], ["delete from t (error 1213)"]);
+    let waiting = update.client(&query("delete from t"));
+    assert_eq!(path(&waiting)[2..], ["delete from t"]);
+    let nothing = Talk::logged_in(0).facts();
+    assert!(nothing.path.is_empty());
+}
+
+#[test]
+fn a_path_is_bounded() {
+    let mut talk = Talk::logged_in(0).ask("begin", OPEN);
+    for n in 0..100 {
+        talk = talk.ask(&format!("update t{n} set a=1"), OPEN);
+    }
+    let inside = path(&talk.clone().ask("commit", IDLE));
+    assert_eq!((inside.len(), &*inside[0]), (path::MAX_INSIDE + 1, "begin"));
+    assert_eq!(inside[inside.len() - 2..], ["(more)", "commit"]);
+    talk = talk.ask("commit", IDLE);
+    for n in 0..100 {
+        talk = talk.ask(&format!("select {n} from t{n}"), IDLE);
+    }
+    let outside = path(&talk);
+    assert_eq!((outside.len(), &*outside[0]), (path::MAX_OUTSIDE + 1, "(more)"));
+    assert_eq!(outside[1], "select ? from t92");
+}
+
+#[test]
+fn what_a_path_cannot_know_it_says() {
+    let mut mysql = Mysql::new(true);
+    mysql.keep_path();
+    mysql.take(Peer::Client, Time::UNKNOWN, Piece::Missing(0));
+    mysql.take(Peer::Server, Time::UNKNOWN, Piece::Missing(0));
+    mysql.take(Peer::Server, Time::UNKNOWN, Piece::Data(b"the rest of an answer"));
+    Talk::default().ask("update t set a=1", OPEN).read_by(&mut mysql);
+    assert_eq!(*mysql.facts(false).path, ["(not captured)".into(), "update t set a=?".into()]);
+    Talk::default().client(&query("commit")).read_by(&mut mysql);
+    mysql.take(Peer::Server, Time::UNKNOWN, Piece::Missing(11));
+    Talk::default().ask("select 1", IDLE).read_by(&mut mysql);
+    assert_eq!(mysql.facts(false).path[2..], ["commit".into(), "select ?".into()]);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use inferno::flamegraph::color::{Color, PaletteMap};
+use inferno::flamegraph::color::{BackgroundColor, BasicPalette, Color, Palette, PaletteMap};
 use inferno::flamegraph::{Options, TextTruncateDirection, from_lines};
 
 use super::NotBuiltIn;
@@ -31,11 +31,34 @@ pub fn graph<'a>(
     };
     let lines: Vec<String> =
         counts.iter().map(|(stack, count)| format!("{stack} {count}")).collect();
+    let mut palette = PaletteMap::default();
+    for ending in counts.iter().map(|(stack, _)| last(stack)) {
+        palette.insert(ending, color_of(ending));
+    }
     let mut options = options(title, LEGEND, "connections");
+    options.palette_map = Some(&mut palette);
     draw(&mut options, &lines, out)
 }
 
 const LEGEND: &str = "from below: the peer, user and database, statements in order, how it ended";
+
+/// The colours of what was left and of what was closed, where only one of them is.
+const LEFT: Color = color([240, 90, 80]);
+const CLOSED: Color = color([110, 150, 240]);
+const EVEN: Color = color([225, 225, 225]);
+
+const fn color([r, g, b]: [u8; 3]) -> Color {
+    Color { r, g, b }
+}
+
+/// The last frame of a stack says how it ended.
+fn color_of(ending: &str) -> Color {
+    match ending {
+        "closed" => CLOSED,
+        ending if ending.starts_with("CLOSE-WAIT") => LEFT,
+        _ => EVEN,
+    }
+}
 
 fn options(title: String, subtitle: &str, count_name: &str) -> Options<'static> {
     let mut options = Options::default();
@@ -45,6 +68,8 @@ fn options(title: String, subtitle: &str, count_name: &str) -> Options<'static> 
     options.name_type = "Frame:".into();
     options.font_type = "monospace".into();
     options.text_truncate_direction = TextTruncateDirection::Right;
+    options.colors = Palette::Basic(BasicPalette::Orange);
+    options.bgcolors = Some(BackgroundColor::Flat(color([250, 250, 250])));
     // The same capture gives the same file.
     options.deterministic = true;
     options
@@ -85,6 +110,8 @@ pub fn diff<'a>(
         return nothing(out, "No connection was left in CLOSE-WAIT, and none was closed");
     }
     let mut palette = PaletteMap::default();
+    // The one below all others.
+    palette.insert("", EVEN);
     let lines: Vec<String> = counts
         .iter()
         .map(|(stack, count)| {
@@ -127,6 +154,10 @@ fn prefixes(stack: &str) -> impl Iterator<Item = &str> {
     ends.filter_map(|end| stack.get(..end))
 }
 
+fn last(stack: &str) -> &str {
+    stack.rsplit(';').next().unwrap_or(stack)
+}
+
 /// The parts of one side.
 fn share(n: u64, of: u64) -> u64 {
     if of == 0 { 0 } else { (u128::from(n) * u128::from(PARTS) / u128::from(of)) as u64 }
@@ -139,15 +170,15 @@ fn width(count: Count, total: Count) -> u64 {
 /// A frame's name with its counts and the mark of its colour.
 fn marked(prefix: &str, frames: &BTreeMap<&str, Count>, total: Count) -> (String, Color) {
     let count = frames.get(prefix).copied().unwrap_or_default();
-    let name = prefix.rsplit(';').next().unwrap_or(prefix);
+    let name = last(prefix);
     let (red, blue) = (share(count.findings, total.findings), share(count.closed, total.closed));
-    let (mark, [r, g, b]) = match (count.findings, count.closed) {
-        (_, 0) => ("_[k]", [240, 90, 80]),
-        (0, _) => ("_[j]", [110, 150, 240]),
-        _ if red > blue + blue / 4 => ("_[w]", [250, 190, 180]),
-        _ if blue > red + red / 4 => ("_[i]", [190, 205, 250]),
-        _ => ("", [235, 235, 235]),
+    let (mark, color) = match (count.findings, count.closed) {
+        (_, 0) => ("_[k]", LEFT),
+        (0, _) => ("_[j]", CLOSED),
+        _ if red > blue + blue / 4 => ("_[w]", color([250, 190, 180])),
+        _ if blue > red + red / 4 => ("_[i]", color([190, 205, 250])),
+        _ => ("", EVEN),
     };
     let counts = format!("{} left, {} closed", count.findings, count.closed);
-    (format!("{name} | {counts}{mark}"), Color { r, g, b })
+    (format!("{name} | {counts}{mark}"), color)
 }
