@@ -72,6 +72,17 @@ fn all_connections_are_folded() {
 }
 
 #[test]
+fn sockets_stuck_before_the_capture_are_stacks() {
+    let scratch = Scratch::new();
+    let list = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n\
+                CLOSE-WAIT 1 0 172.18.0.5:40000 172.18.0.3:3306\n";
+    let list = scratch.write("list", list.as_bytes());
+    let out = folded(&[&app(), "--sockets", &list]);
+    let before = "172.18.0.3:3306;(before the capture);CLOSE-WAIT, held 1\n";
+    assert_eq!(out, before.to_owned() + FINDINGS);
+}
+
+#[test]
 fn threads_change_nothing() {
     let one = folded(&["--threads", "1", "--all", &app()]);
     assert_eq!(folded(&["--threads", "3", "--all", &app()]), one);

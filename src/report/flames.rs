@@ -68,6 +68,7 @@ impl Render for Flames {
     }
 
     fn stuck_before(&mut self, socket: &Socket) -> io::Result<()> {
+        self.stacks.count_before(socket);
         self.report(|report| report.stuck_before(socket))
     }
 

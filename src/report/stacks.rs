@@ -5,13 +5,19 @@ use std::io::{self, Write};
 
 use super::Row;
 use crate::attach::mysql::{Facts, NOT_CAPTURED};
+use crate::owner::Socket;
 use crate::printable::printable;
 use crate::tcp::flow::{Flow, Side};
 use crate::verdict::local::Local;
 use crate::verdict::{Close, Verdict};
 
-/// Octets of all stacks together: beyond it, new ones are counted as one.
-const MAX_OCTETS: usize = 64 << 20;
+/// How a leak ended.
+const HELD: &str = "CLOSE-WAIT, held";
+
+/// Octets of all stacks together, which is more than anybody looks at.
+const MAX_OCTETS: usize = 8 << 20;
+
+/// Where new ones are counted beyond that.
 const TOO_MANY: &str = "(too many different stacks)";
 
 /// How many connections of a stack were left, and how many were not.
@@ -37,19 +43,28 @@ pub struct Stacks {
 
 impl Stacks {
     pub fn count(&mut self, row: &Row) {
-        let mut stack = stack(row);
-        if !self.counts.contains_key(&stack) {
-            if self.octets + stack.len() > MAX_OCTETS {
-                stack = format!("{TOO_MANY};{}", ending(row));
-            }
-            self.octets += stack.len();
-        }
-        let count = self.counts.entry(stack).or_default();
+        let count = self.entry(stack(row), ending(row));
         *match (row.judgement.finding, row.judgement.close) {
             (true, _) => &mut count.findings,
             (false, Close::Closed) => &mut count.closed,
             (false, _) => &mut count.others,
         } += 1;
+    }
+
+    /// A socket that was stuck before the capture: nothing of it was seen.
+    pub fn count_before(&mut self, socket: &Socket) {
+        let stack = folded(&[socket.peer.to_string(), "(before the capture)".into(), HELD.into()]);
+        self.entry(stack, HELD).findings += 1;
+    }
+
+    fn entry(&mut self, mut stack: String, ending: &str) -> &mut Count {
+        if !self.counts.contains_key(&stack) {
+            if self.octets + stack.len() > MAX_OCTETS {
+                stack = format!("{TOO_MANY};{ending}");
+            }
+            self.octets += stack.len();
+        }
+        self.counts.entry(stack).or_default()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, Count)> {
@@ -75,6 +90,10 @@ fn stack(row: &Row) -> String {
         Some(facts) => said(facts, &mut frames),
     }
     frames.push(ending(row).into());
+    folded(&frames)
+}
+
+fn folded(frames: &[String]) -> String {
     let frames: Vec<String> = frames.iter().map(|frame| escaped(frame)).collect();
     frames.join(";")
 }
@@ -153,7 +172,7 @@ fn hidden(facts: &Facts) -> Option<&'static str> {
 
 fn ending(row: &Row) -> &'static str {
     match row.judgement.verdict {
-        Verdict::Leak => "CLOSE-WAIT, held",
+        Verdict::Leak => HELD,
         Verdict::Reset if row.judgement.finding => "CLOSE-WAIT, then reset",
         Verdict::Pending => "CLOSE-WAIT, pending",
         Verdict::HalfClosed => "CLOSE-WAIT, still sending",
@@ -164,5 +183,36 @@ fn ending(row: &Row) -> &'static str {
         Verdict::Reset => "reset",
         Verdict::Attempt => "attempt",
         Verdict::Open => "open",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_a_part_of_a_line() {
+        for (text, expected) in [
+            ("select ?; select ?", "select ?: select ?"),
+            ("a\nb\u{1b}[2J", "a\u{fffd}b\u{fffd}[2J"),
+            ("\u{ffff}", "\u{fffd}"),
+            (" \u{2003}", "(empty)"),
+        ] {
+            assert_eq!(escaped(text), expected);
+        }
+    }
+
+    #[test]
+    fn stacks_are_bounded() {
+        let mut stacks = Stacks::default();
+        for n in 0..200_000 {
+            stacks.entry(format!("{n:0100}"), HELD).findings += 1;
+        }
+        let octets: usize = stacks.iter().map(|(stack, _)| stack.len()).sum();
+        assert!(octets <= MAX_OCTETS + 100, "{octets}");
+        let all: u64 = stacks.iter().map(|(_, count)| count.all()).sum();
+        assert_eq!(all, 200_000);
+        let many = stacks.iter().find(|(stack, _)| stack.starts_with(TOO_MANY));
+        assert!(many.is_some_and(|(_, count)| count.findings > 100_000));
     }
 }
