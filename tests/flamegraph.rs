@@ -5,10 +5,10 @@ mod common;
 use common::{Scratch, closewait, project, text};
 
 const FINDINGS: &str = "\
+172.18.0.3:3306;app/shop;(autocommit=0);SELECT balance FROM accounts WHERE id=?;CLOSE-WAIT, held 3
 172.18.0.3:3306;app/shop;BEGIN;SELECT balance FROM accounts WHERE id=?;CLOSE-WAIT, held 3
 172.18.0.3:3306;app/shop;BEGIN;UPDATE accounts SET balance=balance-? WHERE id=?;CLOSE-WAIT, held 10
 172.18.0.3:3306;app/shop;BEGIN;UPDATE accounts SET balance=balance-? WHERE id=?;COMMIT;CLOSE-WAIT, held 4
-172.18.0.3:3306;app/shop;SELECT balance FROM accounts WHERE id=?;CLOSE-WAIT, held 3
 172.18.0.3:3308;(no MySQL);CLOSE-WAIT, held 2
 172.18.0.5:*;(no MySQL);CLOSE-WAIT, held 1
 [fd00:18::3]:3306;app/shop;BEGIN;UPDATE accounts SET balance=balance-? WHERE id=?;CLOSE-WAIT, held 2
@@ -51,6 +51,53 @@ fn findings_are_folded() {
     assert_eq!(folded(&[&app()]), FINDINGS);
     assert_eq!(closewait(&["--folded", &app()]).status.code(), Some(1), "there are findings");
     assert_eq!(folded(&[&fixture("reproduction/app-nano")]), FINDINGS);
+}
+
+/// What the client says in its own log that it did.
+#[test]
+fn stacks_are_what_the_client_did() {
+    let log = project("fixtures/captures/reproduction/client.jsonl");
+    let log = std::fs::read_to_string(log).expect("the log");
+    let mut expected = std::collections::BTreeMap::<String, u64>::new();
+    for line in log.lines() {
+        let done: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let peer = done["peer"].as_str().expect("a peer");
+        let kind = done["kind"].as_str().expect("a kind");
+        let ending = match kind {
+            _ if !peer.ends_with(":3306") => continue,
+            _ if done["leaked"] == true => "CLOSE-WAIT, held",
+            "healthy" | "healthy-ipv6" => "COM_QUIT;closed",
+            _ => continue,
+        };
+        let statements = done["statements"].as_array().expect("statements");
+        let said: Vec<&str> = statements.iter().map(|said| said.as_str().expect("text")).collect();
+        let stack = format!("{peer};app/shop;{};{ending}", said.join(";"));
+        let stack = stack.replace("SET autocommit=0", "(autocommit=0)");
+        *expected.entry(digested(&stack)).or_default() += 1;
+    }
+    let found = folded(&["--all", &app()]);
+    let found: Vec<_> = stacks(&found)
+        .into_iter()
+        .filter(|(stack, _)| stack.contains(":3306"))
+        .filter(|(stack, _)| stack.contains("CLOSE-WAIT") || stack.contains("COMMIT;COM_QUIT"))
+        .collect();
+    let leaks: u64 = found.iter().map(|(_, count)| count).sum();
+    assert_eq!(leaks, 22 + 12);
+    for (stack, count) in found {
+        assert_eq!(expected.get(stack), Some(&count), "{stack}: {expected:#?}");
+    }
+}
+
+/// The only values that its statements hold.
+fn digested(stack: &str) -> String {
+    let stack = stack.replace("balance-1", "balance-?");
+    let digits = |c: char| c.is_ascii_digit();
+    match stack.split_once(" WHERE id=") {
+        Some((before, after)) => {
+            format!("{before} WHERE id=?{}", after.trim_start_matches(digits))
+        }
+        None => stack,
+    }
 }
 
 #[test]

@@ -5,9 +5,10 @@
 
 use std::collections::VecDeque;
 
-use super::Mysql;
 use super::command::Command;
 use super::statement::{Statement, Text};
+use super::transaction::Transaction;
+use super::{Begun, Mysql};
 
 /// Statements of a transaction that are kept, those of none, and the octets of their texts.
 pub const MAX_INSIDE: usize = 32;
@@ -33,11 +34,14 @@ enum Step {
         text: Text,
         error: Option<u16>,
     },
-    /// Something was sent that was not seen.
-    Unseen,
-    /// Steps that were not kept.
-    More,
+    /// What there was in place of a statement.
+    Note(&'static str),
 }
+
+/// Steps that were not kept.
+const MORE: &str = "(more)";
+/// No statement began the transaction that follows.
+const AUTOCOMMIT_0: &str = "(autocommit=0)";
 
 impl Step {
     fn octets(&self) -> usize {
@@ -50,8 +54,7 @@ impl Step {
                 let shown = show(*command, text, literals);
                 error.map_or(shown.clone(), |code| format!("{shown} (error {code})").into())
             }
-            Step::Unseen => NOT_CAPTURED.into(),
-            Step::More => "(more)".into(),
+            Step::Note(note) => (*note).into(),
         }
     }
 }
@@ -72,10 +75,14 @@ fn is_step(command: Command) -> bool {
 
 impl Path {
     /// A statement has its answer.
-    fn answered(&mut self, statement: &Statement, open: bool) {
+    fn answered(&mut self, statement: &Statement, transaction: &Transaction) {
+        let open = transaction.is_open() == Some(true);
         if core::mem::take(&mut self.begins) {
             self.steps.clear();
             self.octets = 0;
+            if transaction.begun() == Some(Begun::Autocommit0) {
+                self.push(Step::Note(AUTOCOMMIT_0), true);
+            }
         }
         let error = self.error.take();
         self.sent(statement, error, open);
@@ -91,8 +98,8 @@ impl Path {
 
     fn lost(&mut self) {
         self.open = false;
-        if !matches!(self.steps.back(), Some(Step::Unseen)) {
-            self.push(Step::Unseen, false);
+        if !matches!(self.steps.back(), Some(Step::Note(NOT_CAPTURED))) {
+            self.push(Step::Note(NOT_CAPTURED), false);
         }
     }
 
@@ -108,8 +115,8 @@ impl Path {
             more = true;
         }
         match (more, inside) {
-            (true, true) => self.steps.push_back(Step::More),
-            (true, false) => self.steps.push_front(Step::More),
+            (true, true) => self.steps.push_back(Step::Note(MORE)),
+            (true, false) => self.steps.push_front(Step::Note(MORE)),
             (false, _) => {}
         }
         self.octets += step.octets();
@@ -142,9 +149,8 @@ impl Mysql {
     /// The command that is being answered has its answer.
     pub(super) fn path_answered(&mut self) {
         let Some(mut path) = self.path.take() else { return };
-        let open = self.transaction.is_open() == Some(true);
         if let Some(statement) = self.waiting().next() {
-            path.answered(statement, open);
+            path.answered(statement, &self.transaction);
         }
         self.path = Some(path);
     }

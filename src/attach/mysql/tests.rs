@@ -531,6 +531,8 @@ fn a_path_goes_to_its_end() {
     assert_eq!(path(&deadlock)[2..], ["delete from t (error 1213)"]);
     let waiting = update.client(&query("delete from t"));
     assert_eq!(path(&waiting)[2..], ["delete from t"]);
+    let implicit = Talk::logged_in(0).ask("set autocommit=0", 0).ask("select 1", OPEN_0);
+    assert_eq!(path(&implicit), ["(autocommit=0)", "select ?"]);
     let nothing = Talk::logged_in(0).facts();
     assert!(nothing.path.is_empty());
 }
