@@ -33,10 +33,18 @@ pub enum Format {
     Csv,
 }
 
+impl Format {
+    /// Only text has colours: in the others, none has to be looked for and taken out.
+    pub fn color(self, asked: ColorChoice) -> ColorChoice {
+        if self == Format::Text { asked } else { ColorChoice::AlwaysAnsi }
+    }
+}
+
 /// Reads the captures and writes the report.
 pub fn read(asked: Read) -> Exit {
     let inputs: Vec<&Path> = asked.plan.inputs.iter().map(|input| input.0.as_path()).collect();
-    let out = match open(asked.output.as_deref(), asked.color, &inputs) {
+    let color = asked.format.color(asked.color);
+    let out = match open(asked.output.as_deref(), color, &inputs) {
         Ok(opened) => opened.output(),
         Err(sentence) => {
             complain(&sentence);

@@ -119,14 +119,8 @@ pub struct Mysql {
 }
 
 /// Whether a server's first segment says that it is MySQL.
-#[inline]
 pub fn is_greeting(payload: &[u8]) -> bool {
-    matches!(payload, [_, _, 0, 0, 10, ..]) && is_whole_greeting(payload)
-}
-
-#[cold]
-fn is_whole_greeting(payload: &[u8]) -> bool {
-    let Some(([low, high, ..], rest)) = payload.split_first_chunk::<4>() else { return false };
+    let Some(([low, high, 0, 0], rest)) = payload.split_first_chunk::<4>() else { return false };
     let len = usize::from(u16::from_le_bytes([*low, *high]));
     // Nothing follows it in its segment, which the snap length can cut.
     rest.len() <= len && Greeting::read(rest, rest.len() == len).is_some()
