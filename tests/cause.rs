@@ -294,3 +294,36 @@ fn the_text_groups_by_cause_and_statements() {
     );
     assert!(!out.contains('\u{1b}'), "{out:?}");
 }
+
+/// Two hosts that leak towards one database at the same time are one group, and that is said.
+#[test]
+fn the_same_cause_on_two_hosts_is_one_group() {
+    let scratch = Scratch::new();
+    let capture = |name: &str, client: &'static str| {
+        let mut talk = Talk::logged_in(3306).ask("BEGIN", 0x0003).wait(60).closed_by_server();
+        talk.records.push(Record::new(talk.nanos + 60 * SECOND, common::wire::arp()));
+        let own = client.parse::<std::net::Ipv4Addr>().expect("an address").octets();
+        for record in &mut talk.records {
+            // Source and destination, in whichever of them the client is.
+            for at in [26, 30] {
+                if record.data.get(at..at + 4) == Some(&[172, 18, 0, 5]) {
+                    record.data[at..at + 4].copy_from_slice(&own);
+                }
+            }
+        }
+        scratch.write(name, &MICROSECONDS.write(1, &talk.records))
+    };
+    let (one, other) = (capture("a.pcap", "172.18.0.5"), capture("b.pcap", "172.18.0.6"));
+    let (out, _) = text(&closewait(&[
+        "--utc",
+        "--local",
+        "172.18.0.5",
+        "--local",
+        "172.18.0.6",
+        &one,
+        &other,
+    ]));
+    let line = out.lines().find(|line| line.contains("transaction-open")).expect("a group");
+    assert!(line.contains("2  transaction-open at 172.18.0.3:3306"), "{out}");
+    assert!(line.contains("on 2 hosts, begun 0 s apart") && line.contains("BEGIN"), "{line}");
+}
