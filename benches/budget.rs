@@ -18,9 +18,10 @@ use generator::{Format, Shape};
 const SHORT: u64 = 100_000;
 const LONG: u64 = 400_000;
 
-/// Instructions a packet, with a tenth of room over what was measured. What needs more has to say why.
+/// Instructions a packet, with some room over what was measured (940, 985). What needs more has to say
+/// why: finding the payload and looking whether it is worth reading took 95, and no time to speak of.
 const BUDGETS: [(&str, Format, u64); 2] =
-    [("pcap", Format::Pcap, 925), ("pcapng", Format::Pcapng, 980)];
+    [("pcap", Format::Pcap, 1_000), ("pcapng", Format::Pcapng, 1_050)];
 
 fn main() {
     if std::env::args().any(|argument| argument == "--list") {

@@ -163,7 +163,7 @@ impl FlowTable {
         kept: &[T],
         hash: impl Fn(&T) -> u64,
         segment: impl Fn(&T) -> Segment,
-        mut taken: impl FnMut(&FlowTable, &T, &Segment),
+        mut taken: impl FnMut(&FlowTable, &T),
     ) {
         for kept in kept.chunks(LOOKED_UP) {
             let mut likely = [None; LOOKED_UP];
@@ -172,9 +172,8 @@ impl FlowTable {
             }
             self.fetch(likely.iter().flatten());
             for (likely, kept) in likely.iter().zip(kept) {
-                let segment = segment(kept);
-                self.take_likely(*likely, &segment);
-                taken(self, kept, &segment);
+                self.take_likely(*likely, &segment(kept));
+                taken(self, kept);
             }
         }
     }

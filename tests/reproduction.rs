@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use chrono::DateTime;
+use closewait::attach::mysql::digest::{Sql, digest};
 use closewait::owner::saved;
 use closewait::tcp::segment::Endpoint;
 use serde_json::Value;
@@ -100,6 +101,7 @@ fn check(folder: &Path) {
         the_findings_are_the_kernels(&run, shape, &report);
         the_verdicts_are_what_was_done(&run, shape, &report, &APP);
         the_clocks_agree(&run, shape, &report);
+        the_causes_are_what_was_done(&run, shape, &report);
     }
     for shape in COOKED {
         let report = run.report(&[shape], &[]);
@@ -135,6 +137,8 @@ struct Done {
     asked_at: f64,
     last_activity: f64,
     fin_at: Option<f64>,
+    /// As digests.
+    statements: Vec<String>,
 }
 
 impl Run {
@@ -191,6 +195,12 @@ impl Done {
             asked_at: time("asked_at").expect("a time"),
             last_activity: time("last_activity").expect("a time"),
             fin_at: time("fin_at"),
+            statements: entry["statements"]
+                .as_array()
+                .expect("statements")
+                .iter()
+                .map(|sql| digest(Sql::from(sql.as_str().expect("text"))))
+                .collect(),
         }
     }
 }
@@ -376,6 +386,75 @@ fn the_clocks_agree(run: &Run, shape: &str, report: &Report) {
         let within = AGREEMENT + (done.last_activity - done.asked_at);
         let idle = flow["idle_before_fin_s"].as_f64().expect("it was used before");
         agree("idle_before_fin_s", idle, entered - done.last_activity, within);
+    }
+}
+
+/// Why each was left, by the client's own log: all of it where packets are whole; where they are cut,
+/// what was cut off is unknown, and nothing is wrong.
+fn the_causes_are_what_was_done(run: &Run, shape: &str, report: &Report) {
+    let is_cut = shape.starts_with("snap") || shape.starts_with("two");
+    let mut told = 0;
+    for flow in report.findings() {
+        let pair = holder_first(flow);
+        let done = run.log.iter().rfind(|done| done.pair == pair && done.leaked);
+        let done = done.unwrap_or_else(|| panic!("{pair:?} is not in the log"));
+        let wrong = |what: &str| format!("{shape}: {what} of {}: {flow}", done.kind);
+        // Its beginning was not captured, and its port is not MySQL's.
+        if done.kind.starts_with("begun-before") {
+            assert_eq!((&flow["cause"], &flow["mysql"]), (&"unknown".into(), &Value::Null));
+            continue;
+        }
+        let mysql = &flow["mysql"];
+        let is = |value: &Value, expected: Value| *value == expected || is_cut && value.is_null();
+        // A text that was cut says so in the end.
+        let is_text = |value: &Value, expected: &str| match value.as_str() {
+            Some(text) => {
+                let begin = text.strip_suffix('…').filter(|_| is_cut);
+                text == expected || begin.is_some_and(|begin| expected.starts_with(begin))
+            }
+            None => is_cut,
+        };
+        let cause = cause_of(done);
+        assert!(
+            flow["cause"] == cause || is_cut && flow["cause"] == "unknown",
+            "{}",
+            wrong("the cause")
+        );
+        let open = cause == "transaction-open";
+        assert!(is(&mysql["in_transaction"], open.into()), "{}", wrong("the transaction"));
+        let last = match cause {
+            "quit-unclosed" => "COM_QUIT",
+            _ => done.statements.last().expect("it was used"),
+        };
+        assert!(is_text(&mysql["last_statement"], last), "{}", wrong("the last statement"));
+        assert!(is(&mysql["answered"], true.into()), "{}", wrong("the answer"));
+        assert!(is(&mysql["user"], "app".into()) && is(&mysql["database"], "shop".into()));
+        if mysql["in_transaction"] == true {
+            told += 1;
+            let statements = done.statements.iter().filter(|sql| !sql.starts_with("SET"));
+            let statements: Vec<&String> = statements.collect();
+            let got = mysql["statements"].as_array().expect("statements");
+            // The first of them can be what was not seen.
+            let unseen = statements.len().saturating_sub(got.len());
+            assert!(unseen == 0 || is_cut, "{}", wrong("the number of statements"));
+            for (got, expected) in got.iter().zip(&statements[unseen..]) {
+                assert!(is_text(got, expected), "{}", wrong("the statements"));
+            }
+        }
+        if let Some(at) = mysql["last_statement_at"].as_str() {
+            let at = time(&serde_json::json!({ "time": at }));
+            let range = done.asked_at - AGREEMENT..=done.last_activity + AGREEMENT;
+            assert!(range.contains(&at), "{}", wrong("the time of the last statement"));
+        }
+    }
+    assert!(told >= 10, "{shape}: only {told} open transactions were told");
+}
+
+fn cause_of(done: &Done) -> &'static str {
+    match done.kind.as_str() {
+        "committed" => "forgotten",
+        "quit-kept" => "quit-unclosed",
+        _ => "transaction-open",
     }
 }
 

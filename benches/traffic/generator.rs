@@ -172,7 +172,7 @@ impl Connection {
             requests: prng.between(1, shape.requests * 2 - 1),
             leaks: prng.one_in(100),
             client: (client, prng.between(1_024, 65_535) as u16),
-            server: (server, 3_306),
+            server: (server, 5_432),
             client_nxt: prng.next() as u32,
             server_nxt: prng.next() as u32,
         }

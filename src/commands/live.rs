@@ -68,7 +68,7 @@ fn begin(asked: Live) -> Result<Exit, String> {
     }
     enter(&asked.netns).map_err(|error| error.to_string())?;
     let mut source = Source::open(&asked.wanted).map_err(|error| error.to_string())?;
-    let opened = open(asked.output.as_deref(), asked.color, &[])?;
+    let opened = open(asked.output.as_deref(), asked.format.color(asked.color), &[])?;
     let report = Arc::new(AtomicBool::new(false));
     flag::register(SIGUSR1, Arc::clone(&report)).map_err(unhandled)?;
     let interfaces = asked.wanted.interfaces.clone();

@@ -68,6 +68,13 @@ pub enum Format {
     Csv,
 }
 
+impl Format {
+    /// Only text has colours: in the others, none has to be looked for and taken out.
+    pub fn color(self, asked: ColorChoice) -> ColorChoice {
+        if self == Format::Text { asked } else { ColorChoice::AlwaysAnsi }
+    }
+}
+
 /// Reads the captures and writes the report.
 pub fn read(asked: Read) -> Exit {
     let mut render = match outputs(&asked) {
@@ -89,7 +96,8 @@ fn outputs(asked: &Read) -> Result<Box<dyn Render>, String> {
     let mut report = None;
     let mut drawings: Vec<(Drawing, Box<dyn Write>)> = Vec::new();
     if asked.output.is_some() || !flames.take_stdout() {
-        let out = open(asked.output.as_deref(), asked.color, &inputs)?.output();
+        let color = asked.format.color(asked.color);
+        let out = open(asked.output.as_deref(), color, &inputs)?.output();
         if flames.folded {
             drawings.push((Drawing::Folded, out));
         } else {

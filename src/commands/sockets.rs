@@ -56,7 +56,7 @@ impl Narrow {
 
 /// Lists the sockets, once or again and again.
 pub fn sockets(asked: &Sockets) -> Exit {
-    let mut out = match open(asked.output.as_deref(), asked.color, &[]) {
+    let mut out = match open(asked.output.as_deref(), asked.format.color(asked.color), &[]) {
         Ok(opened) => opened.output(),
         Err(sentence) => {
             complain(&sentence);

@@ -63,13 +63,21 @@ impl Batch {
 
     /// Takes in a segment of one of the shards.
     #[inline(always)]
-    pub fn put(&mut self, shard: usize, segment: &Segment, content: Option<Content>) {
+    pub fn put(&mut self, shard: usize, segment: &Segment) {
+        self.put_marked(shard, segment, 0);
+    }
+
+    /// The same with its content.
+    pub fn put_with(&mut self, shard: usize, segment: &Segment, content: Content) {
+        self.carry(shard, content);
+        self.put_marked(shard, segment, CARRIES);
+    }
+
+    #[inline(always)]
+    fn put_marked(&mut self, shard: usize, segment: &Segment, mark: u8) {
         let base = *self.base.get_or_insert(segment.place);
         let mut packed = Packed::new(segment, base).unwrap_or_else(|| self.put_aside(segment));
-        if let Some(content) = content {
-            packed.marks |= CARRIES;
-            self.carry(shard, content);
-        }
+        packed.marks |= mark;
         let blocks = &mut self.shards[shard];
         if blocks.next == blocks.end {
             blocks.next = self.used;
@@ -114,12 +122,15 @@ impl Batch {
             // Only the last block can be short.
             let end = if start + BLOCK == blocks.end { blocks.next } else { start + BLOCK };
             let packed = &self.packed[start..end];
-            let taken = |table: &FlowTable, packed: &Packed, segment: &Segment| {
-                if packed.marks & CARRIES != 0
-                    && let Some(carried) = carried.next()
-                    && let Some(flow) = table.taker(segment)
+            let taken = |table: &FlowTable, packed: &Packed| {
+                if packed.marks & CARRIES == 0 {
+                    return;
+                }
+                let segment = self.unpack(packed, base);
+                if let Some(carried) = carried.next()
+                    && let Some(flow) = table.taker(&segment)
                 {
-                    read(flow, segment, self.content(carried));
+                    read(flow, &segment, self.content(carried));
                 }
             };
             table.take_all(packed, |packed| packed.hash, |packed| self.unpack(packed, base), taken);

@@ -86,8 +86,13 @@ impl CapturePoint {
         {
             fins.push((segment.hash, segment.key));
         }
-        let content = self.ports.content(segment, payload);
-        self.shards.put(segment, content);
+        if self.ports.may_tell(segment, payload)
+            && let Some(content) = self.ports.content(segment, payload)
+        {
+            self.shards.put_with(segment, content);
+        } else {
+            self.shards.put(segment);
+        }
     }
 
     /// Adds what was counted so far to `totals`, but for the flows that are still there.

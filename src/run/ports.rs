@@ -42,8 +42,14 @@ impl Ports {
         self.known[usize::from(port / 64)] >> (port % 64) & 1 != 0
     }
 
+    /// Whether [`Ports::content`] is worth asking, which for most segments it is not.
+    #[inline(always)]
+    pub fn may_tell(&self, segment: &Segment, payload: &[u8]) -> bool {
+        let [lower, upper] = segment.key.ports();
+        self.knows(lower) || self.knows(upper) || matches!(payload, [_, _, 0, 0, 10, ..])
+    }
+
     /// What is to be read of a segment, if it is a part of such a connection and can tell anything.
-    #[inline]
     pub fn content<'a>(&mut self, segment: &Segment, payload: &'a [u8]) -> Option<Content<'a>> {
         let [lower, upper] = segment.key.ports();
         if self.knows(lower) || self.knows(upper) {

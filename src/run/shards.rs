@@ -197,8 +197,13 @@ impl Shards {
 
     /// A segment for the next turn.
     #[inline]
-    pub fn put(&mut self, segment: &Segment, content: Option<Content>) {
-        self.waiting.put(shard_of(segment.hash), segment, content);
+    pub fn put(&mut self, segment: &Segment) {
+        self.waiting.put(shard_of(segment.hash), segment);
+    }
+
+    /// The same with its content.
+    pub fn put_with(&mut self, segment: &Segment, content: Content) {
+        self.waiting.put_with(shard_of(segment.hash), segment, content);
     }
 
     /// Ends the turn under way and begins the next. Returns the flows that left, in the order of

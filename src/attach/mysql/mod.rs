@@ -119,20 +119,16 @@ pub struct Mysql {
     error: Option<Box<ServerError>>,
     is_mysql: Option<bool>,
     quit: bool,
+    /// The server has said something since commands are read.
+    heard: bool,
     encrypted: bool,
     compressed: bool,
     truncated: bool,
 }
 
 /// Whether a server's first segment says that it is MySQL.
-#[inline]
 pub fn is_greeting(payload: &[u8]) -> bool {
-    matches!(payload, [_, _, 0, 0, 10, ..]) && is_whole_greeting(payload)
-}
-
-#[cold]
-fn is_whole_greeting(payload: &[u8]) -> bool {
-    let Some(([low, high, ..], rest)) = payload.split_first_chunk::<4>() else { return false };
+    let Some(([low, high, 0, 0], rest)) = payload.split_first_chunk::<4>() else { return false };
     let len = usize::from(u16::from_le_bytes([*low, *high]));
     // Nothing follows it in its segment, which the snap length can cut.
     rest.len() <= len && Greeting::read(rest, rest.len() == len).is_some()
@@ -142,7 +138,7 @@ impl Attach for Mysql {
     fn take(&mut self, from: Peer, at: Time, piece: Piece<'_>) {
         match (from, self.phase) {
             (_, Phase::Done) => {}
-            (Peer::Client, Phase::Greeting) => self.take_early(piece),
+            (Peer::Client, Phase::Greeting) => self.take_early(at, piece),
             (Peer::Client, _) => self.take_client(at, piece),
             (Peer::Server, Phase::Greeting) => self.take_greeting(at, piece),
             (Peer::Server, _) => self.take_server(at, piece),
@@ -181,6 +177,7 @@ impl Mysql {
             error: None,
             is_mysql: None,
             quit: false,
+            heard: false,
             encrypted: false,
             compressed: false,
             truncated: false,
@@ -231,11 +228,15 @@ impl Mysql {
     }
 
     /// A client that speaks before the server is none of MySQL, but for a balancer's PROXY header.
-    fn take_early(&mut self, piece: Piece<'_>) {
+    fn take_early(&mut self, at: Time, piece: Piece<'_>) {
         match piece {
             Piece::Missing(_) => self.client.lose(),
             Piece::Data([b'P' | b'\r', ..]) => {}
-            Piece::Data(_) if self.client.is_lost() => self.take_up(),
+            Piece::Data(_) if self.client.is_lost() => {
+                self.take_up();
+                // It may be a command.
+                self.take(Peer::Client, at, piece);
+            }
             Piece::Data(_) => self.is_no_mysql(),
         }
     }

@@ -43,6 +43,10 @@ impl Mysql {
     }
 
     pub(super) fn take_server(&mut self, at: Time, piece: Piece<'_>) {
+        if !std::mem::replace(&mut self.heard, true) && piece == Piece::Missing(0) {
+            // Its direction begins here, after the command: what comes is the answer.
+            return;
+        }
         let mut frames = core::mem::take(&mut self.server);
         if let (Piece::Data(data), true) = (piece, frames.is_lost()) {
             self.find_server(&mut frames, data);

@@ -64,10 +64,15 @@ impl Text {
             }
         }
         let mut words = [None; 3];
+        if !self.cut {
+            // The rest makes no difference.
+            first_words(&mut tokens.take(words.len()), &mut words);
+            return kind(words);
+        }
         let end = first_words(&mut tokens, &mut words);
         let known = words.iter().flatten().count();
         // A cut may have left a part of a word, or hidden the one that matters.
-        if self.cut && end.is_none() && known < words.len() && !begins_with_data(words) {
+        if end.is_none() && known < words.len() && !begins_with_data(words) {
             return Kind::Unknown;
         }
         kind(words)
@@ -85,6 +90,13 @@ impl Text {
     pub fn database(&self) -> Option<Option<Box<str>>> {
         if self.none {
             return Some(None);
+        }
+        // Most statements need no closer look.
+        let has = |word: &[u8]| {
+            self.octets.windows(word.len()).any(|octets| octets.eq_ignore_ascii_case(word))
+        };
+        if !has(b"use") && !has(b"/*") {
+            return None;
         }
         let mut tokens = Lexer::new(&self.octets, self.backslash).map(|(_, token)| token);
         let is_use =

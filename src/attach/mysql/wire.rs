@@ -92,6 +92,12 @@ impl<'a> Reader<'a> {
 /// A name from the wire, safe to print and bounded.
 pub fn name(octets: &[u8]) -> Box<str> {
     const MAX: usize = 80;
+    if octets.len() <= MAX
+        && octets.iter().all(|octet| (b' '..0x7f).contains(octet))
+        && let Ok(usual) = str::from_utf8(octets)
+    {
+        return usual.into();
+    }
     let text = printable(&String::from_utf8_lossy(octets.get(..4 * MAX).unwrap_or(octets)));
     text.chars().take(MAX).collect::<String>().into()
 }

@@ -1,0 +1,329 @@
+//! Why a connection was left, each cause from packets to the report. The packets are synthetic: what
+//! no server at hand says (MySQL 8's last words) is built from the protocol's documentation.
+
+mod common;
+
+use common::wire::{Link, MICROSECONDS, Packet, Record};
+use common::{Scratch, closewait, json_lines, text};
+use serde_json::Value;
+
+const FIN: u8 = 0x01;
+const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+const PUSH: u8 = 0x08;
+const ACK: u8 = 0x10;
+
+const SECOND: u64 = 1_000_000_000;
+const START: u64 = 1_700_000_000 * SECOND;
+
+/// A connection that is being written, from the client's SYN on.
+struct Talk {
+    port: u16,
+    nanos: u64,
+    /// The next numbers of client and server.
+    next: [u32; 2],
+    records: Vec<Record>,
+}
+
+const CLIENT: usize = 0;
+const SERVER: usize = 1;
+
+impl Talk {
+    fn with(port: u16) -> Talk {
+        let mut talk = Talk { port, nanos: START, next: [1_000, 9_000], records: Vec::new() };
+        talk.send(CLIENT, SYN, b"");
+        talk.send(SERVER, SYN | ACK, b"");
+        talk.send(CLIENT, ACK, b"");
+        talk
+    }
+
+    fn send(&mut self, from: usize, flags: u8, payload: &[u8]) {
+        let ends = [
+            "172.18.0.5:40000".parse().expect("an address"),
+            format!("172.18.0.3:{}", self.port).parse().expect("an address"),
+        ];
+        self.nanos += SECOND / 1_000;
+        let packet = Packet {
+            nanos: self.nanos,
+            from: ends[from],
+            to: ends[1 - from],
+            flags,
+            seq: self.next[from],
+            ack: if flags & ACK != 0 { self.next[1 - from] } else { 0 },
+            window: 500,
+            options: Vec::new(),
+            payload: payload.to_vec(),
+            outgoing: from == CLIENT,
+        };
+        let control = u32::from(flags & (SYN | FIN) != 0);
+        self.next[from] = self.next[from].wrapping_add(payload.len() as u32 + control);
+        self.records.push(Record::new(self.nanos, packet.frame(Link::Ethernet)));
+    }
+
+    fn say(mut self, from: usize, payload: &[u8]) -> Talk {
+        self.send(from, PUSH | ACK, payload);
+        self
+    }
+
+    fn wait(mut self, seconds: u64) -> Talk {
+        self.nanos += seconds * SECOND;
+        self
+    }
+
+    /// The server closes; the client's kernel acknowledges.
+    fn closed_by_server(mut self) -> Talk {
+        self.send(SERVER, FIN | ACK, b"");
+        self.send(CLIENT, ACK, b"");
+        self
+    }
+
+    /// A MySQL packet.
+    fn packet(self, from: usize, number: u8, payload: &[u8]) -> Talk {
+        let header = [payload.len() as u8, (payload.len() >> 8) as u8, 0, number];
+        self.say(from, &[&header, payload].concat())
+    }
+
+    fn logged_in(port: u16) -> Talk {
+        let capabilities = 0x0008_a209_u32.to_le_bytes();
+        let (low, high) = capabilities.split_at(2);
+        let greeting =
+            [b"\x0a8.0.36\0\x07\0\0\0xxxxxxxx\0", low, b"\x2d\x02\0", high, b"\x15", &[0; 10]];
+        let greeting = [&greeting.concat(), &b"yyyyyyyyyyyy\0mysql_native_password\0"[..]].concat();
+        let login = [&capabilities[..], b"\0\0\0\x01\x2d", &[0; 23], b"app\0\0shop\0"].concat();
+        let login = [&login, &b"mysql_native_password\0"[..]].concat();
+        Talk::with(port).packet(SERVER, 0, &greeting).packet(CLIENT, 1, &login).ok(2, 0x0002)
+    }
+
+    fn ok(self, number: u8, status: u16) -> Talk {
+        let payload = [&[0, 0, 0][..], &status.to_le_bytes(), &[0, 0]].concat();
+        self.packet(SERVER, number, &payload)
+    }
+
+    fn ask(self, sql: &str, status: u16) -> Talk {
+        self.packet(CLIENT, 0, &[b"\x03", sql.as_bytes()].concat()).ok(1, status)
+    }
+
+    /// The last packet a minute later, and another connection's SYN for the end of the capture.
+    fn report(self, more: &[&str]) -> Vec<Value> {
+        self.report_after(60, more)
+    }
+
+    fn report_after(mut self, seconds: u64, more: &[&str]) -> Vec<Value> {
+        self.records.push(Record::new(self.nanos + seconds * SECOND, common::wire::arp()));
+        let scratch = Scratch::new();
+        let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &self.records));
+        let args = ["--format", "jsonl", "--all", "--local", "172.18.0.5", &path];
+        json_lines(&closewait(&[&args[..], more].concat()))
+    }
+}
+
+fn cause(flow: &Value) -> &str {
+    flow["cause"].as_str().unwrap_or_else(|| panic!("{flow}"))
+}
+
+fn says(flow: &Value, what: &str) {
+    let evidence = flow["evidence"].as_array().expect("evidence");
+    let found = evidence.iter().any(|e| e.as_str().is_some_and(|e| e.contains(what)));
+    assert!(found, "{what}: {evidence:?}");
+}
+
+#[test]
+fn a_transaction_that_was_open() {
+    let talk = Talk::logged_in(3306).ask("BEGIN", 0x0003);
+    let talk = talk.ask("UPDATE t SET a='secret' WHERE id=7", 0x0003);
+    let flow = &talk.wait(50).closed_by_server().report(&[])[0];
+    assert_eq!((cause(flow), &flow["verdict"]), ("transaction-open", &"leak".into()));
+    let mysql = &flow["mysql"];
+    assert_eq!(mysql["statements"], serde_json::json!(["BEGIN", "UPDATE t SET a=? WHERE id=?"]));
+    assert_eq!((&mysql["user"], &mysql["database"]), (&"app".into(), &"shop".into()));
+    assert_eq!((&mysql["version"], &mysql["answered"]), (&"8.0.36".into(), &true.into()));
+    says(flow, "neither COMMIT nor ROLLBACK: BEGIN; UPDATE t SET a=? WHERE id=?");
+    assert!(!flow.to_string().contains("secret"));
+    let keys: Vec<&String> = mysql.as_object().expect("an object").keys().collect();
+    let mut expected = [
+        "version",
+        "user",
+        "database",
+        "last_statement",
+        "last_statement_at",
+        "answered",
+        "in_transaction",
+        "transaction_since",
+        "statements",
+        "server_error",
+        "encrypted",
+        "truncated",
+    ];
+    expected.sort_unstable();
+    assert_eq!(keys, expected);
+}
+
+#[test]
+fn values_are_shown_to_who_asks_for_them() {
+    let talk = Talk::logged_in(3306).ask("SELECT '\u{1b}[31msecret'", 0x0002);
+    let talk = talk.wait(50).closed_by_server();
+    let flow = &talk.report(&["--show-literals"])[0];
+    let last = flow["mysql"]["last_statement"].as_str().expect("a statement");
+    assert!(last.contains("secret") && !last.contains('\u{1b}'), "{last}");
+}
+
+#[test]
+fn forgotten_after_a_commit() {
+    let talk = Talk::logged_in(3306).ask("BEGIN", 0x0003).ask("COMMIT", 0x0002);
+    let flow = &talk.wait(50).closed_by_server().report(&[])[0];
+    assert_eq!((cause(flow), &flow["mysql"]["in_transaction"]), ("forgotten", &false.into()));
+    says(flow, "last statement 50.0 s before the FIN: COMMIT, answered");
+}
+
+/// MySQL 8.0.24 and later.
+#[test]
+fn the_server_said_why() {
+    let talk = Talk::logged_in(3306).ask("SELECT 1", 0x0002).wait(600);
+    let words =
+        b"\xff\xbf\x0f#HY000The client was disconnected by the server because of inactivity.";
+    let flow = &talk.packet(SERVER, 0, words).closed_by_server().report(&[])[0];
+    assert_eq!(
+        (cause(flow), &flow["mysql"]["server_error"]["code"]),
+        ("server-said", &4031.into())
+    );
+    says(flow, "error 4031 The client was disconnected");
+    // What the server said in the end is no use of the connection.
+    assert_eq!(flow["idle_before_fin_s"].as_f64().map(f64::round), Some(600.0));
+}
+
+#[test]
+fn goodbye_and_no_close() {
+    let talk = Talk::logged_in(3306).ask("BEGIN", 0x0003).packet(CLIENT, 0, b"\x01");
+    let flow = &talk.closed_by_server().report(&[])[0];
+    assert_eq!(cause(flow), "quit-unclosed");
+}
+
+#[test]
+fn encrypted_is_unknown_and_said() {
+    let capabilities = 0x0008_aa09_u32.to_le_bytes();
+    let talk = Talk::logged_in(3306);
+    drop(talk);
+    let (low, high) = capabilities.split_at(2);
+    let greeting =
+        [b"\x0a8.0.36\0\x07\0\0\0xxxxxxxx\0", low, b"\x2d\x02\0", high, b"\x15", &[0; 10]];
+    let greeting = [&greeting.concat(), &b"yyyyyyyyyyyy\0mysql_native_password\0"[..]].concat();
+    let tls = [&capabilities[..], b"\0\0\0\x01\x2d", &[0; 23]].concat();
+    let talk = Talk::with(3306).packet(SERVER, 0, &greeting).packet(CLIENT, 1, &tls);
+    let talk = talk.say(CLIENT, b"\x16\x03\x01\0\x05hello").say(SERVER, b"\x16\x03\x03\0\x05hello");
+    let flow = &talk.wait(50).closed_by_server().report(&[])[0];
+    assert_eq!((cause(flow), &flow["mysql"]["encrypted"]), ("unknown", &true.into()));
+    says(flow, "encrypted: no statement can be seen");
+}
+
+/// On another port the greeting tells; without any, `--mysql` does.
+#[test]
+fn another_port_is_told_by_the_greeting() {
+    let begun = || Talk::logged_in(5999).ask("BEGIN", 0x0003).wait(50).closed_by_server();
+    assert_eq!(cause(&begun().report(&[])[0]), "transaction-open");
+    let mut late = begun();
+    late.records.drain(..6);
+    let flow = &late.report(&[])[0];
+    assert_eq!((cause(flow), &flow["mysql"]), ("unknown", &Value::Null));
+    let mut late = begun();
+    late.records.drain(..6);
+    let flow = &late.report(&["--mysql", "5999"])[0];
+    assert_eq!(
+        (cause(flow), &flow["mysql"]["statements"][0]),
+        ("transaction-open", &"BEGIN".into())
+    );
+    assert_eq!(flow["mysql"]["user"], Value::Null, "it was not seen");
+}
+
+#[test]
+fn other_protocols_are_forgotten_too() {
+    let talk = Talk::with(6379).say(CLIENT, b"PING\r\n").say(SERVER, b"+PONG\r\n");
+    let flow = &talk.wait(300).closed_by_server().report(&[])[0];
+    assert_eq!((cause(flow), &flow["mysql"]), ("forgotten", &Value::Null));
+    says(flow, "idle for 5 min");
+    // Nothing was ever said: there is nothing to tell by.
+    let flow = &Talk::with(6379).wait(300).closed_by_server().report(&[])[0];
+    assert_eq!(cause(flow), "unknown");
+}
+
+#[test]
+fn what_is_sent_after_the_fin_is_a_half_close_or_too_late() {
+    let talk = || Talk::with(80).say(CLIENT, b"ask").say(SERVER, b"answer").closed_by_server();
+    let flow = &talk().say(CLIENT, b"more").report_after(5, &[])[0];
+    assert_eq!((cause(flow), &flow["verdict"]), ("half-close", &"half-closed".into()));
+    let flow = &talk().wait(9).say(CLIENT, b"again").report(&[])[0];
+    assert_eq!((cause(flow), &flow["verdict"]), ("stale-reuse", &"leak".into()));
+    let mut reset = talk().wait(9).say(CLIENT, b"again");
+    reset.send(SERVER, RST, b"");
+    let flow = &reset.report(&[])[0];
+    assert_eq!((cause(flow), &flow["verdict"]), ("stale-reuse", &"reset".into()));
+}
+
+#[test]
+fn a_host_that_is_gone() {
+    let mut talk = Talk::with(80).say(CLIENT, b"ask").say(SERVER, b"answer").wait(50);
+    talk.send(SERVER, FIN | ACK, b"");
+    talk.next[SERVER] -= 1;
+    let mut talk = talk.wait(1);
+    talk.send(SERVER, FIN | ACK, b"");
+    let flow = &talk.report(&[])[0];
+    assert_eq!((cause(flow), &flow["verdict"]), ("host-gone", &"fin-unacked".into()));
+}
+
+#[test]
+fn healthy_connections_have_no_cause() {
+    let mut talk = Talk::logged_in(3306).ask("SELECT 1", 0x0002).packet(CLIENT, 0, b"\x01");
+    talk.send(CLIENT, FIN | ACK, b"");
+    talk.send(SERVER, FIN | ACK, b"");
+    talk.send(CLIENT, ACK, b"");
+    let flow = &talk.report(&[])[0];
+    assert_eq!((&flow["cause"], &flow["verdict"]), (&Value::Null, &"closed".into()));
+}
+
+/// The screen: by peer, cause and statements; nothing from the wire reaches it as it is.
+#[test]
+fn the_text_groups_by_cause_and_statements() {
+    let talk = Talk::logged_in(3306).ask("BEGIN", 0x0003).ask("UPDATE `a\u{1b}b` SET x=1", 0x0003);
+    let mut talk = talk.wait(60).closed_by_server();
+    talk.records.push(Record::new(talk.nanos + 60 * SECOND, common::wire::arp()));
+    let scratch = Scratch::new();
+    let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &talk.records));
+    let (out, _) = text(&closewait(&["--utc", &path]));
+    let line = out.lines().find(|line| line.contains("transaction-open")).expect("a group");
+    assert!(
+        line.contains("1  transaction-open at 172.18.0.3:3306") && line.contains("BEGIN; UPDATE")
+    );
+    assert!(!out.contains('\u{1b}'), "{out:?}");
+}
+
+/// Two hosts that leak towards one database at the same time are one group, and that is said.
+#[test]
+fn the_same_cause_on_two_hosts_is_one_group() {
+    let scratch = Scratch::new();
+    let capture = |name: &str, client: &'static str| {
+        let mut talk = Talk::logged_in(3306).ask("BEGIN", 0x0003).wait(60).closed_by_server();
+        talk.records.push(Record::new(talk.nanos + 60 * SECOND, common::wire::arp()));
+        let own = client.parse::<std::net::Ipv4Addr>().expect("an address").octets();
+        for record in &mut talk.records {
+            // Source and destination, in whichever of them the client is.
+            for at in [26, 30] {
+                if record.data.get(at..at + 4) == Some(&[172, 18, 0, 5]) {
+                    record.data[at..at + 4].copy_from_slice(&own);
+                }
+            }
+        }
+        scratch.write(name, &MICROSECONDS.write(1, &talk.records))
+    };
+    let (one, other) = (capture("a.pcap", "172.18.0.5"), capture("b.pcap", "172.18.0.6"));
+    let (out, _) = text(&closewait(&[
+        "--utc",
+        "--local",
+        "172.18.0.5",
+        "--local",
+        "172.18.0.6",
+        &one,
+        &other,
+    ]));
+    let line = out.lines().find(|line| line.contains("transaction-open")).expect("a group");
+    assert!(line.contains("2  transaction-open at 172.18.0.3:3306"), "{out}");
+    assert!(line.contains("on 2 hosts, begun 0 s apart") && line.contains("BEGIN"), "{line}");
+}
