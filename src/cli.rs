@@ -1,5 +1,6 @@
 //! Flags become a plan. The only room that knows clap.
 
+mod explain;
 mod live;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
+use crate::commands::explain::Explain;
 use crate::commands::live::Live;
 use crate::commands::read::{Format, Read};
 use crate::commands::sockets::{Narrow, Sockets};
@@ -29,6 +31,7 @@ use crate::verdict::Policy;
 /// What the program was asked to do.
 pub enum Command {
     Read(Box<Read>),
+    Explain(Box<Explain>),
     Live(Box<Live>),
     ListInterfaces,
     Sockets(Box<Sockets>),
@@ -51,6 +54,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     let asked = match cli.command {
         Some(Verb::Sockets(args)) => Ok(Command::Sockets(Box::new(args.sockets()))),
         Some(Verb::Lookup { user }) => Ok(Command::Lookup(user)),
+        Some(Verb::Explain(args)) => args.explain().map(|e| Command::Explain(Box::new(e))),
         Some(Verb::Live(args)) if args.list => Ok(Command::ListInterfaces),
         Some(Verb::Live(args)) => args.live().map(|live| Command::Live(Box::new(live))),
         Some(Verb::Read(args)) => args.plan().map(|read| Command::Read(Box::new(read))),
@@ -101,6 +105,9 @@ enum Verb {
     /// Read captures and report (what closewait does without a command, too)
     #[command(after_help = EXAMPLES, arg_required_else_help = true)]
     Read(ReadArgs),
+    /// Show one connection packet by packet, with what was said on it and what is to be made of it
+    #[command(after_help = explain::EXAMPLES, arg_required_else_help = true)]
+    Explain(explain::ExplainArgs),
     /// Watch an interface: say it when a connection is stuck, and name the process
     #[command(after_help = live::EXAMPLES)]
     Live(live::LiveArgs),
@@ -122,6 +129,7 @@ Examples:
   closewait -r incident.pcap port 3306          only packets that match a BPF expression
   closewait incident.pcap -- port 3306          the same
   tcpdump -r big.pcap -w - port 3306 | closewait -
+  closewait explain incident.pcap --frame 4     the connection of that frame, packet by packet
   closewait live port 3306                      as it happens, with the process (closewait live --help)
   closewait --format jsonl --all x.pcap | jq 'select(.verdict==\"leak\")'
 
@@ -363,11 +371,15 @@ impl OutputArgs {
     }
 
     fn color(&self) -> ColorChoice {
-        match self.color {
-            ColorArg::Auto => ColorChoice::Auto,
-            ColorArg::Always => ColorChoice::Always,
-            ColorArg::Never => ColorChoice::Never,
-        }
+        color(self.color)
+    }
+}
+
+fn color(arg: ColorArg) -> ColorChoice {
+    match arg {
+        ColorArg::Auto => ColorChoice::Auto,
+        ColorArg::Always => ColorChoice::Always,
+        ColorArg::Never => ColorChoice::Never,
     }
 }
 
@@ -385,13 +397,16 @@ impl JudgingArgs {
 }
 
 impl TimeArgs {
+    fn zone(&self) -> Zone {
+        if self.utc { Zone::Utc } else { Zone::Local }
+    }
+
+    fn dates(&self) -> bool {
+        self.time_style >= 4
+    }
+
     fn look(&self, output: &OutputArgs, all: bool) -> Look {
-        Look {
-            zone: if self.utc { Zone::Utc } else { Zone::Local },
-            dates: self.time_style >= 4,
-            top: output.top,
-            all,
-        }
+        Look { zone: self.zone(), dates: self.dates(), top: output.top, all }
     }
 }
 

@@ -8,6 +8,8 @@
 //! * [`prometheus`]: for whoever watches a live capture
 //! * [`mod@csv`]: for spreadsheets
 //! * [`sockets`]: the report of `closewait sockets`
+//! * [`ladder`]: the report of `closewait explain`
+//! * [`shell`]: commands to copy
 //! * [`table`]: tables in text
 //! * [`units`], [`ids`]: how times, durations and identifiers are written
 
@@ -15,7 +17,9 @@ pub mod csv;
 mod evidence;
 pub mod ids;
 pub mod jsonl;
+pub mod ladder;
 pub mod prometheus;
+pub mod shell;
 pub mod sockets;
 pub mod table;
 pub mod text;

@@ -1,6 +1,6 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
-use super::ports::Ports;
+use super::ports::{Content, Ports};
 use super::shards::{Shards, Turns};
 use crate::capture::series::{OVERLAP_NS, follows};
 use crate::capture::{About, Frame};
@@ -78,6 +78,14 @@ impl CapturePoint {
 
     #[inline(always)]
     pub fn take(&mut self, segment: &Segment, payload: &[u8]) {
+        self.note(segment);
+        let content = self.ports.content(segment, payload);
+        self.shards.put(segment, content);
+    }
+
+    /// What the capture is like, by one more of its segments.
+    #[inline(always)]
+    pub fn note(&mut self, segment: &Segment) {
         self.totals.segments += 1;
         self.tap.bare_acks |= segment.is_bare_ack();
         self.tap.empty_segments |= segment.len == 0;
@@ -86,8 +94,11 @@ impl CapturePoint {
         {
             fins.push((segment.hash, segment.key));
         }
-        let content = self.ports.content(segment, payload);
-        self.shards.put(segment, content);
+    }
+
+    /// What is to be read of a segment. Ports are learnt from every one of them.
+    pub fn content<'a>(&mut self, segment: &Segment, payload: &'a [u8]) -> Option<Content<'a>> {
+        self.ports.content(segment, payload)
     }
 
     /// Adds what was counted so far to `totals`, but for the flows that are still there.
