@@ -406,7 +406,7 @@ impl TimeArgs {
     }
 
     fn look(&self, output: &OutputArgs, all: bool) -> Look {
-        Look { zone: self.zone(), dates: self.dates(), top: output.top, all }
+        Look { zone: self.zone(), dates: self.dates(), top: output.top, all, explain: false }
     }
 }
 
@@ -444,7 +444,8 @@ impl ReadArgs {
             expression => Some(Filter::new(expression).map_err(|e| e.to_string())?),
         };
         let sockets = self.sockets.as_deref().map(saved::read).transpose()?;
-        let look = self.times.look(&self.output, self.all);
+        let explain = inputs.iter().all(|input| input.read_once().is_none());
+        let look = Look { explain, ..self.times.look(&self.output, self.all) };
         Ok(Read {
             plan: Plan {
                 inputs,

@@ -173,8 +173,9 @@ impl<W: Write> Ladder<W> {
     }
 
     fn states(&self, states: [State; 2]) -> String {
-        let of =
-            |side: Side| format!(" {} {:<12}", self.names[side as usize], states[side as usize].name());
+        let of = |side: Side| {
+            format!(" {} {:<12}", self.names[side as usize], states[side as usize].name())
+        };
         let [first, second] = match self.names {
             // Whoever is judged comes first.
             ["peer", _] => [Side::B, Side::A],
