@@ -130,6 +130,7 @@ Examples:
   closewait incident.pcap -- port 3306          the same
   tcpdump -r big.pcap -w - port 3306 | closewait -
   closewait explain incident.pcap --frame 4     the connection of that frame, packet by packet
+  closewait big.pcap -w stuck.pcapng            the packets of the findings alone, for Wireshark
   closewait live port 3306                      as it happens, with the process (closewait live --help)
   closewait --format jsonl --all x.pcap | jq 'select(.verdict==\"leak\")'
 
@@ -322,6 +323,11 @@ struct ReadArgs {
     #[command(flatten)]
     output: OutputArgs,
 
+    /// Write the packets of the findings, and no others, to a pcapng file, with comments; the
+    /// captures are read twice
+    #[arg(short = 'w', value_name = "FILE", help_heading = "Output")]
+    write: Option<PathBuf>,
+
     #[command(flatten)]
     times: TimeArgs,
 }
@@ -462,6 +468,7 @@ impl ReadArgs {
             look,
             color: self.output.color(),
             output: self.output.output,
+            write: self.write,
         })
     }
 

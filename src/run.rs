@@ -6,6 +6,7 @@ mod crew;
 mod gauges;
 mod kernel;
 pub mod live;
+pub mod nobody;
 mod point;
 pub mod ports;
 mod sentry;

@@ -163,6 +163,15 @@ impl FileSource {
         &self.name
     }
 
+    /// An interface's snap length, as it was described last; 0 where not limited.
+    pub fn snap_len(&self, interface: u32) -> u32 {
+        match &self.format {
+            Format::Classic(_) => self.about.snap_lengths.first().copied().unwrap_or(0),
+            Format::Pcapng(format) => format.snap_len(interface),
+            Format::Text(_) => 0,
+        }
+    }
+
     /// The time of the next packet, which stays to be read; `None` at the end or before an error.
     pub fn peek_time(&mut self) -> Option<Time> {
         if self.ahead.is_none() && !self.ended {

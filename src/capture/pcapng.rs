@@ -51,6 +51,11 @@ struct Interface {
 }
 
 impl Pcapng {
+    /// An interface's snap length; 0 where not limited, or not described.
+    pub fn snap_len(&self, id: u32) -> u32 {
+        self.interfaces.get(id as usize).map_or(0, |interface| interface.snap_len)
+    }
+
     /// Finds the next packet in the buffer, taking in the blocks before it.
     pub fn locate(
         &mut self,

@@ -18,6 +18,7 @@ use super::read::{Terminal, ended};
 use super::{Exit, complain, open};
 use crate::capture::file::Input;
 use crate::report::ladder::Look;
+use crate::run::nobody::{Nobody, Nothing};
 use crate::run::trace::run_traced;
 use crate::run::{Outcome, Plan, Reading};
 use crate::tcp::segment::{Endpoint, FlowKey};
@@ -83,8 +84,7 @@ pub fn explain(asked: &Explain) -> Exit {
     let drawn = chosen.with_subject(|subject| {
         let mut draw = Draw::new(out, asked, found.key, subject);
         draw.begin(subject)?;
-        let mut nobody = chosen::Nobody;
-        run_traced(plan(asked, false), &mut chosen::Nothing, &mut nobody, &mut draw)?;
+        run_traced(plan(asked, false), &mut Nothing, &mut Nobody, &mut draw)?;
         draw.end(subject)
     });
     let findings = u64::from(chosen.is_finding());

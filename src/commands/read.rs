@@ -1,20 +1,27 @@
 //! `closewait read`: captures in, a report out.
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anstream::ColorChoice;
 
-use super::{Exit, complain, open};
+use super::extract::Gather;
+use super::{Exit, complain, create, open};
 use crate::capture::Error;
+use crate::capture::file::Input;
+use crate::capture::filter::Filter;
 use crate::progress::Progress;
 use crate::report::Render;
 use crate::report::csv::Csv;
 use crate::report::jsonl::Jsonl;
 use crate::report::text::{Look, Text};
-use crate::report::units::thousands;
+use crate::report::units::{count, thousands};
 use crate::run::live::Status;
-use crate::run::{Outcome, Plan, Watch, run};
+use crate::run::nobody::{Nobody, Nothing};
+use crate::run::trace::run_traced;
+use crate::run::{Outcome, Plan, Reading, Watch, run};
 
 /// What `read` was asked for.
 pub struct Read {
@@ -24,6 +31,8 @@ pub struct Read {
     pub color: ColorChoice,
     /// Standard output if `None`.
     pub output: Option<PathBuf>,
+    /// Where the packets of the findings go.
+    pub write: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,18 +44,82 @@ pub enum Format {
 
 /// Reads the captures and writes the report.
 pub fn read(asked: Read) -> Exit {
-    let inputs: Vec<&Path> = asked.plan.inputs.iter().map(|input| input.0.as_path()).collect();
+    let said = |sentence: String| {
+        complain(&sentence);
+        Exit::Failed
+    };
+    let mut inputs: Vec<&Path> = asked.plan.inputs.iter().map(|input| input.0.as_path()).collect();
     let out = match open(asked.output.as_deref(), asked.color, &inputs) {
         Ok(opened) => opened.output(),
-        Err(sentence) => {
-            complain(&sentence);
-            return Exit::Failed;
-        }
+        Err(sentence) => return said(sentence),
+    };
+    inputs.extend(asked.output.as_deref());
+    let write = match asked.write.as_deref().map(|path| writable(path, &asked.plan, &inputs)) {
+        None => None,
+        Some(Ok(file)) => Some(file),
+        Some(Err(sentence)) => return said(sentence),
     };
     let mut render = renderer(asked.format, out, asked.look);
     let mut terminal = Terminal::new(io::stderr().is_terminal());
-    let result = run(asked.plan, render.as_mut(), &mut terminal);
-    ended(result, terminal)
+    let Some(file) = write else {
+        let result = run(asked.plan, render.as_mut(), &mut terminal);
+        return ended(result, terminal);
+    };
+    let again = again(&asked.plan);
+    let mut gather = Gather::new(render.as_mut());
+    let outcome = match run(asked.plan, &mut gather, &mut terminal) {
+        // As after any report that nobody reads to its end.
+        Ok(outcome) if gather.closed => Outcome { findings: 0, ..outcome },
+        Ok(outcome) => outcome,
+        Err(error) => return ended(Err(error), terminal),
+    };
+    match extract(again, gather, file) {
+        Ok(()) => ended(Ok(outcome), terminal),
+        Err(sentence) => {
+            terminal.progress.clear();
+            said(sentence)
+        }
+    }
+}
+
+/// The file that the packets of the findings go to.
+fn writable(path: &Path, plan: &Plan, inputs: &[&Path]) -> Result<File, String> {
+    if path.as_os_str() == "-" {
+        return Err("-w -: standard output is the report's: name a file".into());
+    }
+    if let Some(sentence) = plan.inputs.iter().find_map(Input::read_once) {
+        return Err(format!("{sentence}, and -w reads it twice"));
+    }
+    create(path, inputs, "-w")
+}
+
+/// The same once more, to write packets.
+fn again(plan: &Plan) -> Plan {
+    Plan {
+        inputs: plan.inputs.clone(),
+        filter: plan.filter.as_ref().map(Filter::again),
+        policy: plan.policy.clone(),
+        all: false,
+        separate: plan.separate,
+        sockets: None,
+        max_flows: plan.max_flows,
+        threads: NonZeroUsize::MIN,
+        reading: Reading::default(),
+    }
+}
+
+/// Writes the packets of the findings.
+fn extract(plan: Plan, gather: Gather, file: File) -> Result<(), String> {
+    let failed = |error: io::Error| format!("-w: not all packets could be written: {error}");
+    let mut extract = gather.extract(file).map_err(failed)??;
+    run_traced(plan, &mut Nothing, &mut Nobody, &mut extract).map_err(failed)?;
+    match extract.finish().map_err(failed)? {
+        0 => Ok(()),
+        left => Err(format!(
+            "-w: {} of the findings were not found again: connections left memory early (--max-flows), or a file has changed",
+            count(left, "packet")
+        )),
+    }
 }
 
 /// Who writes the report in this form.

@@ -6,6 +6,7 @@
 //! * [`text`]: for the person at the prompt
 //! * [`jsonl`]: for programs, one object a line
 //! * [`prometheus`]: for whoever watches a live capture
+//! * [`comments`]: beside the packets of a finding, where these are written
 //! * [`mod@csv`]: for spreadsheets
 //! * [`sockets`]: the report of `closewait sockets`
 //! * [`ladder`]: the report of `closewait explain`
@@ -13,6 +14,7 @@
 //! * [`table`]: tables in text
 //! * [`units`], [`ids`]: how times, durations and identifiers are written
 
+pub mod comments;
 pub mod csv;
 mod evidence;
 pub mod ids;

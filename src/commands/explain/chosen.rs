@@ -6,13 +6,11 @@ use std::rc::Rc;
 
 use super::find::Found;
 use crate::attach::mysql::Facts;
-use crate::capture::Error;
 use crate::cause::Cause;
 use crate::owner::Socket;
 use crate::place::Time;
 use crate::report::ladder::{Other, Subject};
 use crate::report::{EventKind, Owner, Render, Row, Totals};
-use crate::run::Watch;
 use crate::run::trace::{Followed, Trace, Traced};
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::{FlowKey, Segment};
@@ -172,37 +170,4 @@ impl Trace for Mark {
         }
         Ok(())
     }
-}
-
-/// Where nothing is to be written.
-pub struct Nothing;
-
-impl Render for Nothing {
-    fn event(&mut self, _: EventKind, _: &Row) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn event_before(&mut self, _: &Socket, _: Time) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn row(&mut self, _: &Row) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn stuck_before(&mut self, _: &Socket) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn end(&mut self, _: &Totals) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Who has been told already.
-pub struct Nobody;
-
-impl Watch for Nobody {
-    fn trouble(&mut self, _: &Error) {}
-    fn progress(&mut self, _: u64, _: Option<u64>) {}
 }
