@@ -76,6 +76,8 @@ pub struct About {
     pub drops: u64,
     /// The addresses of its interfaces.
     pub addresses: BTreeSet<IpAddr>,
+    /// When the capture ended, where packets that closewait wrote were chosen from a longer one.
+    pub until: Option<Time>,
     /// Lines of a text that are no packets.
     pub lines_skipped: u64,
 }

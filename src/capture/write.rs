@@ -19,6 +19,8 @@ const ENHANCED_PACKET: u32 = 6;
 
 /// Option codes that every block has.
 const COMMENT: u16 = 1;
+/// Of a section: who wrote it. Only of its own files the reader believes when they ended.
+const USER_APPL: u16 = 4;
 const END: u16 = 0;
 
 /// Octets of a comment, at most: its length has 16 bits.
@@ -63,7 +65,7 @@ impl<W: Write> Writer<W> {
         body.extend([1, 0, 0, 0]);
         body.extend([0xff; 8]);
         option(&mut body, COMMENT, cut(comment).as_bytes());
-        option(&mut body, 4, concat!("closewait ", env!("CARGO_PKG_VERSION")).as_bytes());
+        option(&mut body, USER_APPL, concat!("closewait ", env!("CARGO_PKG_VERSION")).as_bytes());
         end_options(&mut body);
         writer.block(SECTION_HEADER, &body)?;
         Ok(writer)
@@ -115,11 +117,15 @@ impl<W: Write> Writer<W> {
         self.block(ENHANCED_PACKET, &body)
     }
 
-    /// So many packets were lost at an interface, by `at`.
-    pub fn dropped(&mut self, interface: u32, at: Time, drops: u64) -> io::Result<()> {
+    /// An interface was captured on until then, and lost so many packets.
+    pub fn statistics(&mut self, interface: u32, until: Time, drops: u64) -> io::Result<()> {
+        let until = self.ticks(interface, until);
         let mut body = interface.to_le_bytes().to_vec();
-        body.extend(self.ticks(interface, at));
-        option(&mut body, 5, &drops.to_le_bytes());
+        body.extend(until);
+        option(&mut body, 3, &until);
+        if drops > 0 {
+            option(&mut body, 5, &drops.to_le_bytes());
+        }
         end_options(&mut body);
         self.block(INTERFACE_STATISTICS, &body)
     }

@@ -37,6 +37,8 @@ pub struct Gather<'a> {
     files: Vec<usize>,
     /// Captures that have a finding.
     captures: usize,
+    /// Their end.
+    until: Time,
     /// Whoever read the report has seen enough of it; the packets are another matter.
     pub closed: bool,
 }
@@ -49,6 +51,7 @@ impl<'a> Gather<'a> {
             keys: HashMap::default(),
             files: Vec::new(),
             captures: 0,
+            until: Time::UNKNOWN,
             closed: false,
         }
     }
@@ -84,7 +87,8 @@ impl<'a> Gather<'a> {
             interfaces: Vec::new(),
             packet: None,
             file: String::new(),
-            last: Time::UNKNOWN,
+            drops: Vec::new(),
+            until: self.until,
         }))
     }
 }
@@ -116,7 +120,10 @@ impl Render for Gather<'_> {
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
         let found = |files: &[usize]| files.iter().any(|file| self.files.contains(file));
-        self.captures = totals.captures.iter().filter(|capture| found(&capture.files)).count();
+        for capture in totals.captures.iter().filter(|capture| found(&capture.files)) {
+            self.captures += 1;
+            self.until = self.until.max(capture.last.map_or(Time::UNKNOWN, |last| last.time));
+        }
         self.pass(|render| render.end(totals))
     }
 }
@@ -146,12 +153,18 @@ pub struct Extract {
     /// Taken, and not yet written: its interface is asked for first.
     packet: Option<(Packet, Origin)>,
     file: String,
-    last: Time,
+    /// By interface.
+    drops: Vec<u64>,
+    until: Time,
 }
 
 impl Extract {
     /// Ends the file. Returns how many packets were not found again.
-    pub fn finish(self) -> io::Result<u64> {
+    pub fn finish(mut self) -> io::Result<u64> {
+        // A connection is held until the capture ends, not until its last packet.
+        for (interface, drops) in self.drops.iter().enumerate() {
+            self.writer.statistics(interface as u32, self.until, *drops)?;
+        }
         self.writer.finish()?;
         Ok(self.findings.values().map(|finding| finding.left).sum())
     }
@@ -170,6 +183,7 @@ impl Extract {
             digits: origin.digits as u8,
         })?;
         self.interfaces.push(origin);
+        self.drops.push(0);
         Ok(number)
     }
 }
@@ -200,7 +214,6 @@ impl Trace for Extract {
             snap_len: 0,
             digits: frame.place.digits(),
         };
-        self.last = self.last.max(time);
         self.packet = Some((packet, origin));
         Ok(())
     }
@@ -219,12 +232,9 @@ impl Trace for Extract {
 
     /// What was dropped casts doubt on the findings, wherever they are read.
     fn end_file(&mut self, file: usize, about: &About) -> io::Result<()> {
-        let interface = self.interfaces.iter().position(|known| known.file == file);
-        match interface {
-            Some(interface) if about.drops > 0 => {
-                self.writer.dropped(interface as u32, self.last, about.drops)
-            }
-            _ => Ok(()),
+        if let Some(interface) = self.interfaces.iter().position(|known| known.file == file) {
+            self.drops[interface] = about.drops;
         }
+        Ok(())
     }
 }

@@ -51,6 +51,7 @@ impl CapturePoint {
     /// What a file says of itself; said again at its end, when all of it is known.
     pub fn take_about(&mut self, about: &About) {
         self.tap.addresses.extend(&about.addresses);
+        self.wait_until(about.until.unwrap_or(Time::UNKNOWN));
         self.totals.links.extend(&about.links);
         self.totals.snap_lengths.extend(&about.snap_lengths);
     }
