@@ -35,7 +35,13 @@ fn golden(name: &str, args: &[&str]) {
 
 #[test]
 fn the_incident() {
-    golden("incident.txt", &[INCIDENT, "--frame", "4", "-tttt"]);
+    golden("incident.txt", &[INCIDENT, "--frame", "4"]);
+}
+
+#[test]
+fn dates_and_times_in_every_line() {
+    let (out, _) = text(&explain(&[INCIDENT, "--frame", "4", "-tttt", "--utc"]));
+    assert!(out.contains("\n2018-03-12 11:38:45.693382      #4      b > a"), "{out}");
 }
 
 #[test]

@@ -17,6 +17,8 @@ Examples:
   closewait explain ring/*.pcap --frame part-2.pcap:17
   closewait explain x.pcap --flow 172.18.0.5:38822-172.18.0.3:3306
                                                 the last connection between these ends; others are named
+  closewait explain x.pcap --frame 17 -tttt     with dates and times in every line
+
 Exit status:
   0  it is no finding    1  it is one    2  the work could not be done";
 
@@ -95,7 +97,7 @@ impl ExplainArgs {
             separate: self.separate,
             reading: self.reading.reading(),
             max_flows: crate::table::MAX_FLOWS,
-            look: Look { zone: self.times.zone(), dates: self.times.dates(), all: self.all },
+            look: Look { zone: self.times.zone(), absolute: self.times.dates(), all: self.all },
             color: color(self.color),
             output: self.output,
         })

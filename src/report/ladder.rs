@@ -38,7 +38,8 @@ const MARKED: usize = 400;
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
     pub zone: Zone,
-    pub dates: bool,
+    /// Dates and times in place of the time since the first packet.
+    pub absolute: bool,
     /// Every packet.
     pub all: bool,
 }
@@ -125,9 +126,10 @@ impl<W: Write> Ladder<W> {
             };
             let segments = count(between.segments, "segment");
             let [name_a, name_b] = self.names;
+            let indent = self.indent();
             writeln!(
                 self.out,
-                "              {ASIDE}… {segments}, {a} from {name_a}, {b} from {name_b}{said}: --all …{ASIDE:#}"
+                "{indent}{ASIDE}… {segments}, {a} from {name_a}, {b} from {name_b}{said}: --all …{ASIDE:#}"
             )?;
         }
         for step in std::mem::take(&mut self.tail) {
@@ -144,7 +146,10 @@ impl<W: Write> Ladder<W> {
             writeln!(self.out, "{ASIDE}{name}{ASIDE:#}")?;
         }
         let name = |side: Side| self.names[side as usize];
-        let time = offset(place, self.first);
+        let time = match self.look.absolute {
+            true => self.time(place),
+            false => offset(place, self.first),
+        };
         let frame = format!("#{}", place.frame());
         let ends = format!("{:>5} > {:<5}", name(from), name(from.other()));
         let flags = format!("[{}]", flags(step.flags));
@@ -155,9 +160,10 @@ impl<W: Write> Ladder<W> {
             line += &format!(" |{}", self.states(step.states));
         }
         writeln!(self.out, "{}", line.trim_end())?;
+        let indent = self.indent();
         for said in &step.said {
             let words = words::said(said);
-            writeln!(self.out, "{INDENT}{SPOKEN}{words}{SPOKEN:#}")?;
+            writeln!(self.out, "{indent}{SPOKEN}{words}{SPOKEN:#}")?;
         }
         for event in &step.events {
             let sentence = sentence(event, self.names);
@@ -167,7 +173,7 @@ impl<W: Write> Ladder<W> {
                 Event::SentAgain | Event::KeepAlive => ASIDE,
                 _ => HEADING,
             };
-            writeln!(self.out, "{INDENT}{style}{sentence}{style:#}")?;
+            writeln!(self.out, "{indent}{style}{sentence}{style:#}")?;
         }
         Ok(())
     }
@@ -184,10 +190,12 @@ impl<W: Write> Ladder<W> {
         format!("{}{}", of(first), of(second))
     }
 
+    /// Below the ends of a line.
+    fn indent(&self) -> String {
+        " ".repeat(if self.look.absolute { 36 } else { 22 })
+    }
+
     fn time(&self, place: Place) -> String {
-        clock_time(place, self.look.zone, self.look.dates)
+        clock_time(place, self.look.zone, true)
     }
 }
-
-/// Below the ends of a line.
-const INDENT: &str = "                      ";

@@ -94,10 +94,10 @@ impl<W: Write> Ladder<W> {
         let row = subject.row;
         let Row { judgement, .. } = row;
         if let (Close::HalfClosed, Some(holder)) = (judgement.close, judgement.holder) {
-            let name = self.names[holder as usize];
+            let (name, indent) = (self.names[holder as usize], self.indent());
             let held =
                 judgement.held.map_or(String::new(), |held| format!(" in {}", duration(held)));
-            writeln!(self.out, "{:>12}  no FIN from {name}{held} (end of capture)", "")?;
+            writeln!(self.out, "{indent}no FIN from {name}{held} (end of capture)")?;
         }
         self.judgement(subject)?;
         self.tools(subject)?;
