@@ -1,5 +1,6 @@
 //! Flags become a plan. The only room that knows clap.
 
+mod explain;
 mod flames;
 mod live;
 
@@ -14,6 +15,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
+use crate::commands::explain::Explain;
 use crate::commands::live::Live;
 use crate::commands::read::{Format, Read};
 use crate::commands::sockets::{Narrow, Sockets};
@@ -31,6 +33,7 @@ use flames::FlameArgs;
 /// What the program was asked to do.
 pub enum Command {
     Read(Box<Read>),
+    Explain(Box<Explain>),
     Live(Box<Live>),
     ListInterfaces,
     Sockets(Box<Sockets>),
@@ -53,6 +56,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     let asked = match cli.command {
         Some(Verb::Sockets(args)) => Ok(Command::Sockets(Box::new(args.sockets()))),
         Some(Verb::Lookup { user }) => Ok(Command::Lookup(user)),
+        Some(Verb::Explain(args)) => args.explain().map(|e| Command::Explain(Box::new(e))),
         Some(Verb::Live(args)) if args.list => Ok(Command::ListInterfaces),
         Some(Verb::Live(args)) => args.live().map(|live| Command::Live(Box::new(live))),
         Some(Verb::Read(args)) => args.plan().map(|read| Command::Read(Box::new(read))),
@@ -103,6 +107,9 @@ enum Verb {
     /// Read captures and report (what closewait does without a command, too)
     #[command(after_help = EXAMPLES, arg_required_else_help = true)]
     Read(ReadArgs),
+    /// Show one connection packet by packet, with what was said on it and what is to be made of it
+    #[command(after_help = explain::EXAMPLES, arg_required_else_help = true)]
+    Explain(explain::ExplainArgs),
     /// Watch an interface: say it when a connection is stuck, and name the process
     #[command(after_help = live::EXAMPLES)]
     Live(live::LiveArgs),
@@ -124,6 +131,8 @@ Examples:
   closewait -r incident.pcap port 3306          only packets that match a BPF expression
   closewait incident.pcap -- port 3306          the same
   tcpdump -r big.pcap -w - port 3306 | closewait -
+  closewait explain incident.pcap --frame 4     the connection of that frame, packet by packet
+  closewait big.pcap -w stuck.pcapng            the packets of the findings alone, for Wireshark
   closewait live port 3306                      as it happens, with the process (closewait live --help)
   closewait --flamegraph-diff diff.svg x.pcap   what leaked did, and what was closed did
   closewait --format jsonl --all x.pcap | jq 'select(.verdict==\"leak\")'
@@ -317,6 +326,11 @@ struct ReadArgs {
     #[command(flatten)]
     output: OutputArgs,
 
+    /// Write the packets of the findings, and no others, to a pcapng file, with comments; the
+    /// captures are read twice
+    #[arg(short = 'w', value_name = "FILE", help_heading = "Output")]
+    write: Option<PathBuf>,
+
     #[command(flatten)]
     times: TimeArgs,
 
@@ -369,11 +383,15 @@ impl OutputArgs {
     }
 
     fn color(&self) -> ColorChoice {
-        match self.color {
-            ColorArg::Auto => ColorChoice::Auto,
-            ColorArg::Always => ColorChoice::Always,
-            ColorArg::Never => ColorChoice::Never,
-        }
+        color(self.color)
+    }
+}
+
+fn color(arg: ColorArg) -> ColorChoice {
+    match arg {
+        ColorArg::Auto => ColorChoice::Auto,
+        ColorArg::Always => ColorChoice::Always,
+        ColorArg::Never => ColorChoice::Never,
     }
 }
 
@@ -391,13 +409,16 @@ impl JudgingArgs {
 }
 
 impl TimeArgs {
+    fn zone(&self) -> Zone {
+        if self.utc { Zone::Utc } else { Zone::Local }
+    }
+
+    fn dates(&self) -> bool {
+        self.time_style >= 4
+    }
+
     fn look(&self, output: &OutputArgs, all: bool) -> Look {
-        Look {
-            zone: if self.utc { Zone::Utc } else { Zone::Local },
-            dates: self.time_style >= 4,
-            top: output.top,
-            all,
-        }
+        Look { zone: self.zone(), dates: self.dates(), top: output.top, all, explain: false }
     }
 }
 
@@ -435,7 +456,8 @@ impl ReadArgs {
             expression => Some(Filter::new(expression).map_err(|e| e.to_string())?),
         };
         let sockets = self.sockets.as_deref().map(saved::read).transpose()?;
-        let look = self.times.look(&self.output, self.all);
+        let explain = inputs.iter().all(|input| input.read_once().is_none());
+        let look = Look { explain, ..self.times.look(&self.output, self.all) };
         let flames = self.flames.flames(self.output.output.as_deref())?;
         Ok(Read {
             plan: Plan {
@@ -454,6 +476,7 @@ impl ReadArgs {
             look,
             color: self.output.color(),
             output: self.output.output,
+            write: self.write,
         })
     }
 

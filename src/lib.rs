@@ -21,6 +21,7 @@
 //! | [`table`] | all flows of a capture, and which connection of a 4-tuple a segment belongs to |
 //! | [`verdict`] | a flow, the local side and the policy become a judgement |
 //! | [`cause`] | why it was left half-closed: what was said on it, and what the kernel says |
+//! | [`ladder`] | one connection step by step, for `explain` |
 //! | [`owner`] | which process holds a socket: the kernel's own list, or a saved one |
 //! | [`confine`] | what a process gives up once it has opened all it needs |
 //! | [`report`] | judgements become text, JSON lines or flame graphs |
@@ -50,6 +51,7 @@ pub mod commands;
 pub mod confine;
 pub mod decode;
 pub mod endpoints;
+pub mod ladder;
 pub mod owner;
 pub mod place;
 pub mod printable;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use closewait::cli::{Command, parse};
+use closewait::commands::explain::explain;
 use closewait::commands::live::{list_interfaces, live, lookup};
 use closewait::commands::read::read;
 use closewait::commands::sockets::sockets;
@@ -10,6 +11,7 @@ use closewait::commands::sockets::sockets;
 fn main() -> ExitCode {
     match parse(std::env::args_os()) {
         Command::Read(asked) => read(*asked).into(),
+        Command::Explain(asked) => explain(&asked).into(),
         Command::Live(asked) => live(*asked).into(),
         Command::ListInterfaces => list_interfaces().into(),
         Command::Sockets(asked) => sockets(&asked).into(),

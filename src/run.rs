@@ -1,15 +1,17 @@
 //! The one loop: frame, segment, table, verdict, report.
 
-mod attached;
+pub mod attached;
 mod batch;
 mod crew;
 mod gauges;
 mod kernel;
 pub mod live;
+pub mod nobody;
 mod point;
-mod ports;
+pub mod ports;
 mod sentry;
 mod shards;
+pub mod trace;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -31,6 +33,7 @@ use live::Status;
 use point::CapturePoint;
 use sentry::Sentry;
 use shards::{Judged, Turn, Turns};
+use trace::Trace;
 
 /// What to read, and how to judge it.
 pub struct Plan {
@@ -96,6 +99,15 @@ const PROGRESS_EVERY: u64 = 8_192;
 
 /// Reads all inputs and writes the report. Errors are the output's; an input's go to `watch`.
 pub fn run(plan: Plan, render: &mut dyn Render, watch: &mut dyn Watch) -> io::Result<Outcome> {
+    run_with(plan, render, watch, None)
+}
+
+fn run_with<'a>(
+    plan: Plan,
+    render: &'a mut dyn Render,
+    watch: &mut dyn Watch,
+    trace: Option<&'a mut dyn Trace>,
+) -> io::Result<Outcome> {
     let mut failed = false;
     let sources = in_order(&plan.inputs, &mut |error| {
         failed |= error.trouble.is_failure();
@@ -103,6 +115,9 @@ pub fn run(plan: Plan, render: &mut dyn Render, watch: &mut dyn Watch) -> io::Re
     });
     Crew::with(plan.threads.get() - 1, |crew| {
         let mut run = Run::new(plan, render, crew);
+        if let Some(trace) = trace {
+            run.trace = Some(trace);
+        }
         for pending in sources {
             if let Err(error) = run.file(pending, watch)? {
                 if let Some(point) = run.points.get_mut(run.current) {
@@ -139,6 +154,8 @@ struct Run<'a> {
     failed: bool,
     /// Only where packets come as they happen.
     sentry: Option<Sentry>,
+    /// Who looks at some connections closer.
+    trace: Option<&'a mut dyn Trace>,
 }
 
 impl<'a> Run<'a> {
@@ -160,6 +177,7 @@ impl<'a> Run<'a> {
             kept: Vec::new(),
             failed: false,
             sentry: None,
+            trace: None,
         }
     }
 
@@ -173,7 +191,13 @@ impl<'a> Run<'a> {
             Err(error) => return Ok(Err(error)),
         };
         self.begin_file(&mut source)?;
-        let read = self.frames(&mut source, watch)?;
+        let read = match self.trace.is_some() {
+            true => self.traced_frames(&mut source, watch)?,
+            false => self.frames(&mut source, watch)?,
+        };
+        if let Some(trace) = &mut self.trace {
+            trace.end_file(usize::from(index), source.about())?;
+        }
         let lines = source.about().lines_skipped;
         if lines > 0 {
             *self.totals.skipped.entry(Skipped::NoPacket).or_default() += lines;
@@ -188,6 +212,9 @@ impl<'a> Run<'a> {
         let first = source.peek_time();
         let file = self.totals.files.len();
         self.totals.files.push(source.name().to_owned());
+        if let Some(trace) = &mut self.trace {
+            trace.begin_file(file, source.name())?;
+        }
         let before = self.current;
         self.current = self.point_for(file, first);
         if self.current != before {

@@ -267,6 +267,11 @@ impl FlowTable {
         self.clear(|since| is_over(since, now), |flow| is_due(flow, now), to);
     }
 
+    /// Drops the flows that a late packet found to be over.
+    pub fn drop_over(&mut self) {
+        self.over.clear();
+    }
+
     /// Hands over finished flows that are due, of 4-tuples that have held one since then.
     fn clear(
         &mut self,

@@ -78,7 +78,9 @@ fn every_way_to_name_a_capture_is_the_same() {
     }
     let bytes = std::fs::read(INCIDENT).expect("the fixture");
     let (out, _) = text(&with_stdin(&["-"], &bytes));
-    assert_eq!(out, expected.replace(INCIDENT, "-"));
+    // What came from a pipe cannot be read again.
+    let next = format!("next: closewait explain {INCIDENT} --frame 4\n");
+    assert_eq!(out, expected.replace(&next, "").replace(INCIDENT, "-"));
 }
 
 #[test]

@@ -85,6 +85,40 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "tcp::half",
         ],
     ),
+    // Pure: one connection step by step, for whoever writes it.
+    (
+        "ladder",
+        &[
+            "pcap",
+            "etherparse",
+            "clap",
+            "indexmap",
+            "chrono",
+            "serde",
+            "std::io",
+            "std::fs",
+            "now(",
+            "print!",
+            "println!",
+            "crate::capture",
+            "crate::decode",
+            "crate::table",
+            "crate::verdict",
+            "crate::report",
+        ],
+    ),
+    (
+        "ladder.rs",
+        &[
+            "std::io",
+            "std::fs",
+            "now(",
+            "crate::capture",
+            "crate::table",
+            "crate::verdict",
+            "crate::report",
+        ],
+    ),
     // Flows by key; what "local" means is none of its business.
     (
         "table.rs",

@@ -94,7 +94,7 @@ pub fn plan(inputs: &[Input]) -> Plan {
 
 /// Runs a plan, with `--utc --top 0 --format FORMAT`.
 pub fn report(plan: Plan, format: Format) -> Report {
-    let look = Look { zone: Zone::Utc, dates: false, top: 0, all: true };
+    let look = Look { zone: Zone::Utc, dates: false, top: 0, all: true, explain: true };
     let (mut out, mut watch) = (Vec::new(), Troubles::default());
     let outcome = {
         let mut render: Box<dyn Render> = match format {

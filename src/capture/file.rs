@@ -33,6 +33,18 @@ impl Input {
         printable(&self.0.to_string_lossy())
     }
 
+    /// Why it can be read only once, if so, and what to do about it.
+    pub fn read_once(&self) -> Option<String> {
+        let name = self.name();
+        if self.is_stdin() {
+            return Some(
+                "-: standard input can be read only once (save it first: tcpdump -w FILE)".into(),
+            );
+        }
+        let is_pipe = std::fs::metadata(&self.0).is_ok_and(|of| !of.is_file() && !of.is_dir());
+        is_pipe.then(|| format!("{name}: is no file and can be read only once (save it first)"))
+    }
+
     fn open(&self) -> Result<(Box<dyn Read + Send>, Option<u64>), Trouble> {
         if self.is_stdin() {
             return Ok((Box::new(io::stdin()), None));
@@ -149,6 +161,15 @@ impl FileSource {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// An interface's snap length, as it was described last; 0 where not limited.
+    pub fn snap_len(&self, interface: u32) -> u32 {
+        match &self.format {
+            Format::Classic(_) => self.about.snap_lengths.first().copied().unwrap_or(0),
+            Format::Pcapng(format) => format.snap_len(interface),
+            Format::Text(_) => 0,
+        }
     }
 
     /// The time of the next packet, which stays to be read; `None` at the end or before an error.

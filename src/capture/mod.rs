@@ -6,6 +6,7 @@
 //! * [`classic`], [`pcapng`]: the two formats
 //! * [`text`]: what `tcpdump -n` prints
 //! * [`compression`], [`buffer`]: the bytes on their way in
+//! * [`write`]: packets on their way out, as pcapng
 //! * [`live`]: an interface, through libpcap
 //! * [`series`]: the order of several files
 //! * [`filter`]: BPF expressions, compiled by libpcap where it is built in
@@ -19,6 +20,7 @@ pub mod live;
 pub mod pcapng;
 pub mod series;
 pub mod text;
+pub mod write;
 
 use core::fmt;
 use std::collections::BTreeSet;
@@ -74,6 +76,8 @@ pub struct About {
     pub drops: u64,
     /// The addresses of its interfaces.
     pub addresses: BTreeSet<IpAddr>,
+    /// When the capture ended, where packets that closewait wrote were chosen from a longer one.
+    pub until: Option<Time>,
     /// Lines of a text that are no packets.
     pub lines_skipped: u64,
 }

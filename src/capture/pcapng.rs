@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pcap_parser::traits::PcapNGPacketBlock;
 use pcap_parser::{
-    Block, EnhancedPacketBlock, InterfaceDescriptionBlock, OptionCode, PcapNGOption,
-    SimplePacketBlock, parse_block_be, parse_block_le,
+    Block, EnhancedPacketBlock, InterfaceDescriptionBlock, InterfaceStatisticsBlock, OptionCode,
+    PcapNGOption, SimplePacketBlock, parse_block_be, parse_block_le,
 };
 
 use super::buffer::Buffer;
@@ -24,6 +24,9 @@ const MAX_INTERFACES: usize = 65_536;
 pub const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 
+/// shb_userappl.
+const USER_APPL: u16 = 4;
+
 const ENHANCED_PACKET: u32 = 6;
 /// Octets of an enhanced packet around its data, without options.
 const ENHANCED_PACKET_FRAME: usize = 32;
@@ -36,6 +39,8 @@ pub struct Pcapng {
     big_endian: bool,
     /// Of the current section.
     interfaces: Vec<Interface>,
+    /// The current section was written by [`super::write`].
+    ours: bool,
     /// In all sections so far. Wider than any count, so that it can go down again.
     drops: u128,
 }
@@ -51,6 +56,11 @@ struct Interface {
 }
 
 impl Pcapng {
+    /// An interface's snap length; 0 where not limited, or not described.
+    pub fn snap_len(&self, id: u32) -> u32 {
+        self.interfaces.get(id as usize).map_or(0, |interface| interface.snap_len)
+    }
+
     /// Finds the next packet in the buffer, taking in the blocks before it.
     pub fn locate(
         &mut self,
@@ -154,8 +164,11 @@ impl Pcapng {
         about: &mut About,
     ) -> Result<Option<Record>, Broken> {
         match block {
-            Block::SectionHeader(_) => {
+            Block::SectionHeader(section) => {
                 self.interfaces.clear();
+                let written_by = section.options.iter().find(|o| o.code == OptionCode(USER_APPL));
+                let written_by = written_by.and_then(|option| option.as_bytes().ok());
+                self.ours = written_by.is_some_and(|name| name.starts_with(b"closewait "));
             }
             Block::InterfaceDescription(_) if self.interfaces.len() == MAX_INTERFACES => {
                 return Err(Broken::Corrupt("it describes too many interfaces".into()));
@@ -168,6 +181,9 @@ impl Pcapng {
                 self.interfaces.push(interface);
             }
             Block::InterfaceStatistics(statistics) => {
+                if self.ours {
+                    about.until = about.until.max(self.until(statistics));
+                }
                 let drops = self.dropped(&statistics.options);
                 self.count(statistics.if_id, about, |interface| interface.drops = drops);
             }
@@ -276,6 +292,16 @@ impl Pcapng {
 
     fn u64(&self, bytes: [u8; 8]) -> u64 {
         if self.big_endian { u64::from_be_bytes(bytes) } else { u64::from_le_bytes(bytes) }
+    }
+
+    /// isb_endtime. Of other writers, the contract counts the packets alone.
+    fn until(&self, statistics: &InterfaceStatisticsBlock) -> Option<Time> {
+        let [high, low] = [0, 4].map(|at| {
+            let bytes: [u8; 8] = option(&statistics.options, 3)?;
+            Some(self.u32([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]))
+        });
+        let interface = self.interfaces.get(statistics.if_id as usize)?;
+        Some(interface.clock.time(u64::from(high?) << 32 | u64::from(low?)))
     }
 
     /// isb_ifdrop and isb_osdrop: lost by the interface, and by the operating system.

@@ -1,5 +1,7 @@
 //! What each command does with the terminal: outputs, warnings, exit status.
 
+pub mod explain;
+mod extract;
 pub mod live;
 mod outlet;
 pub mod read;
@@ -53,7 +55,7 @@ impl Opened {
 fn open(path: Option<&Path>, color: ColorChoice, inputs: &[&Path]) -> Result<Opened, String> {
     Ok(match path {
         None => Opened { out: Box::new(io::stdout()), color: choice(color) },
-        Some(path) => Opened { out: Box::new(create(path, inputs)?), color },
+        Some(path) => Opened { out: Box::new(create(path, inputs, "-o")?), color },
     })
 }
 
@@ -74,10 +76,10 @@ fn choice(asked: ColorChoice) -> ColorChoice {
     }
 }
 
-fn create(path: &Path, inputs: &[&Path]) -> Result<File, String> {
+fn create(path: &Path, inputs: &[&Path], flag: &str) -> Result<File, String> {
     let same = |other: &Path| matches!((path.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b);
     if inputs.iter().any(|input| same(input)) {
-        return Err(format!("{}: is an input too: name another file", path.display()));
+        return Err(format!("{}: is an input too; {flag} must name another file", path.display()));
     }
     File::create(path).map_err(|error| format!("{}: cannot be written: {error}", path.display()))
 }

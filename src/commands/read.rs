@@ -1,21 +1,28 @@
 //! `closewait read`: captures in, a report out.
 
+use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anstream::ColorChoice;
 
+use super::extract::Gather;
 use super::{Exit, complain, create, open};
 use crate::capture::Error;
+use crate::capture::file::Input;
+use crate::capture::filter::Filter;
 use crate::progress::Progress;
 use crate::report::Render;
 use crate::report::csv::Csv;
 use crate::report::flames::{self, Drawing};
 use crate::report::jsonl::Jsonl;
 use crate::report::text::{Look, Text};
-use crate::report::units::thousands;
+use crate::report::units::{count, thousands};
 use crate::run::live::Status;
-use crate::run::{Outcome, Paths, Plan, Watch, run};
+use crate::run::nobody::{Nobody, Nothing};
+use crate::run::trace::run_traced;
+use crate::run::{Outcome, Paths, Plan, Reading, Watch, run};
 
 /// What `read` was asked for.
 pub struct Read {
@@ -26,6 +33,8 @@ pub struct Read {
     /// Standard output if `None`.
     pub output: Option<PathBuf>,
     pub flames: Flames,
+    /// Where the packets of the findings go.
+    pub write: Option<PathBuf>,
 }
 
 /// Which flame graphs, and where; `-` is standard output.
@@ -77,16 +86,82 @@ impl Format {
 
 /// Reads the captures and writes the report.
 pub fn read(asked: Read) -> Exit {
+    let said = |sentence: String| {
+        complain(&sentence);
+        Exit::Failed
+    };
     let mut render = match outputs(&asked) {
         Ok(render) => render,
-        Err(sentence) => {
-            complain(&sentence);
-            return Exit::Failed;
-        }
+        Err(sentence) => return said(sentence),
+    };
+    let mut taken: Vec<&Path> = asked.plan.inputs.iter().map(|input| input.0.as_path()).collect();
+    taken.extend(asked.output.as_deref());
+    taken.extend(asked.flames.drawn().map(|(_, path)| path));
+    let write = match asked.write.as_deref().map(|path| writable(path, &asked.plan, &taken)) {
+        None => None,
+        Some(Ok(file)) => Some(file),
+        Some(Err(sentence)) => return said(sentence),
     };
     let mut terminal = Terminal::new(io::stderr().is_terminal());
-    let result = run(asked.plan, render.as_mut(), &mut terminal);
-    ended(result, terminal)
+    let Some(file) = write else {
+        let result = run(asked.plan, render.as_mut(), &mut terminal);
+        return ended(result, terminal);
+    };
+    let again = again(&asked.plan);
+    let mut gather = Gather::new(render.as_mut());
+    let outcome = match run(asked.plan, &mut gather, &mut terminal) {
+        // As after any report that nobody reads to its end.
+        Ok(outcome) if gather.closed => Outcome { findings: 0, ..outcome },
+        Ok(outcome) => outcome,
+        Err(error) => return ended(Err(error), terminal),
+    };
+    match extract(again, gather, file) {
+        Ok(()) => ended(Ok(outcome), terminal),
+        Err(sentence) => {
+            terminal.progress.clear();
+            said(sentence)
+        }
+    }
+}
+
+/// The file that the packets of the findings go to.
+fn writable(path: &Path, plan: &Plan, inputs: &[&Path]) -> Result<File, String> {
+    if path.as_os_str() == "-" {
+        return Err("-w -: standard output is the report's: name a file".into());
+    }
+    if let Some(sentence) = plan.inputs.iter().find_map(Input::read_once) {
+        return Err(format!("{sentence}, and -w reads it twice"));
+    }
+    create(path, inputs, "-w")
+}
+
+/// The same once more, to write packets.
+fn again(plan: &Plan) -> Plan {
+    Plan {
+        inputs: plan.inputs.clone(),
+        filter: plan.filter.as_ref().map(Filter::again),
+        policy: plan.policy.clone(),
+        all: false,
+        separate: plan.separate,
+        sockets: None,
+        max_flows: plan.max_flows,
+        threads: NonZeroUsize::MIN,
+        reading: Reading::default(),
+    }
+}
+
+/// Writes the packets of the findings.
+fn extract(plan: Plan, gather: Gather, file: File) -> Result<(), String> {
+    let failed = |error: io::Error| format!("-w: not all packets could be written: {error}");
+    let mut extract = gather.extract(file).map_err(failed)??;
+    run_traced(plan, &mut Nothing, &mut Nobody, &mut extract).map_err(failed)?;
+    match extract.finish().map_err(failed)? {
+        0 => Ok(()),
+        left => Err(format!(
+            "-w: {} of the findings were not found again: connections left memory early (--max-flows), or a file has changed",
+            count(left, "packet")
+        )),
+    }
 }
 
 /// All outputs are opened before anything is read.
@@ -110,7 +185,11 @@ fn outputs(asked: &Read) -> Result<Box<dyn Render>, String> {
             path if is_stdout(path) => Box::new(io::stdout()),
             path => {
                 not_twice(path, &taken)?;
-                Box::new(create(path, &inputs)?)
+                let flag = match drawing {
+                    Drawing::Diff => "--flamegraph-diff",
+                    Drawing::Folded | Drawing::Graph => "--flamegraph",
+                };
+                Box::new(create(path, &inputs, flag)?)
             }
         };
         taken.push(path);

@@ -99,9 +99,9 @@ fn open_transaction(row: &Row, facts: &Facts) -> String {
     format!("transaction {begun}{since}, neither COMMIT nor ROLLBACK{statements}")
 }
 
-/// How long before the first FIN.
+/// How long before the first FIN, if it was before it.
 fn before_fin(row: &Row, at: Time) -> Option<String> {
-    let (_, fin) = row.flow.first_fin()?;
+    let (_, fin) = row.flow.first_fin().filter(|(_, fin)| at <= fin.place.time)?;
     let nanos = fin.place.time.since(at)?;
     Some(duration(TimeDelta::nanoseconds(nanos)))
 }

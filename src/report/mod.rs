@@ -6,19 +6,25 @@
 //! * [`text`]: for the person at the prompt
 //! * [`jsonl`]: for programs, one object a line
 //! * [`prometheus`]: for whoever watches a live capture
+//! * [`comments`]: beside the packets of a finding, where these are written
 //! * [`mod@csv`]: for spreadsheets
 //! * [`sockets`]: the report of `closewait sockets`
 //! * [`stacks`], [`flames`], [`flamegraph`]: connections as stacks, counted beside a report and drawn
+//! * [`ladder`]: the report of `closewait explain`
+//! * [`shell`]: commands to copy
 //! * [`table`]: tables in text
 //! * [`units`], [`ids`]: how times, durations and identifiers are written
 
+pub mod comments;
 pub mod csv;
 mod evidence;
 pub mod flamegraph;
 pub mod flames;
 pub mod ids;
 pub mod jsonl;
+pub mod ladder;
 pub mod prometheus;
+pub mod shell;
 pub mod sockets;
 pub mod stacks;
 pub mod table;

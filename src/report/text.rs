@@ -5,6 +5,7 @@
 
 mod events;
 mod groups;
+mod next;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -36,6 +37,8 @@ pub struct Look {
     pub top: usize,
     /// A table of all flows, too.
     pub all: bool,
+    /// Its inputs can be read again, to explain a finding.
+    pub explain: bool,
 }
 
 /// Gathers findings and writes the report at the end.
@@ -135,6 +138,7 @@ impl<W: Write> Render for Text<W> {
         }
         self.before_table()?;
         self.hints(totals)?;
+        self.next(totals)?;
         if self.look.all && !self.others.is_empty() {
             self.other_table(totals)?;
         }

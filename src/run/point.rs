@@ -1,6 +1,6 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
-use super::ports::Ports;
+use super::ports::{Content, Ports};
 use super::shards::{Shards, Turns};
 use crate::capture::series::{OVERLAP_NS, follows};
 use crate::capture::{About, Frame};
@@ -51,6 +51,7 @@ impl CapturePoint {
     /// What a file says of itself; said again at its end, when all of it is known.
     pub fn take_about(&mut self, about: &About) {
         self.tap.addresses.extend(&about.addresses);
+        self.wait_until(about.until.unwrap_or(Time::UNKNOWN));
         self.totals.links.extend(&about.links);
         self.totals.snap_lengths.extend(&about.snap_lengths);
     }
@@ -78,6 +79,23 @@ impl CapturePoint {
 
     #[inline(always)]
     pub fn take(&mut self, segment: &Segment, payload: &[u8]) {
+        self.note(segment);
+        let content = self.content(segment, payload);
+        self.put(segment, content);
+    }
+
+    /// For the flow it belongs to.
+    #[inline(always)]
+    pub fn put(&mut self, segment: &Segment, content: Option<Content>) {
+        match content {
+            Some(content) => self.shards.put_with(segment, content),
+            None => self.shards.put(segment),
+        }
+    }
+
+    /// What the capture is like, by one more of its segments.
+    #[inline(always)]
+    pub fn note(&mut self, segment: &Segment) {
         self.totals.segments += 1;
         self.tap.bare_acks |= segment.is_bare_ack();
         self.tap.empty_segments |= segment.len == 0;
@@ -86,12 +104,15 @@ impl CapturePoint {
         {
             fins.push((segment.hash, segment.key));
         }
-        if self.ports.may_tell(segment, payload)
-            && let Some(content) = self.ports.content(segment, payload)
-        {
-            self.shards.put_with(segment, content);
+    }
+
+    /// What is to be read of a segment. Ports are learnt from every one of them.
+    #[inline(always)]
+    pub fn content<'a>(&mut self, segment: &Segment, payload: &'a [u8]) -> Option<Content<'a>> {
+        if self.ports.may_tell(segment, payload) {
+            self.ports.content(segment, payload)
         } else {
-            self.shards.put(segment);
+            None
         }
     }
 

@@ -30,6 +30,11 @@ impl Filter {
         }
     }
 
+    /// The same filter, to read once more.
+    pub fn again(&self) -> Filter {
+        Filter { expression: self.expression.clone(), programs: HashMap::new() }
+    }
+
     /// Does the packet match? Nothing matches on a link type that the expression cannot be compiled
     /// for.
     pub fn matches(&mut self, frame: &Frame) -> bool {

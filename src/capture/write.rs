@@ -1,0 +1,176 @@
+//! Writes pcapng: packets as they were captured, each with a comment where there is something to say.
+//!
+//! Written here, and not by the parser crate's serializer: that needs one more crate, and puts each
+//! block together from copies of its parts. It takes four kinds of block.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use super::LinkType;
+use crate::place::Time;
+use crate::tcp::segment::{Direction, ToldBy, Way};
+
+const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
+const INTERFACE_DESCRIPTION: u32 = 1;
+const INTERFACE_STATISTICS: u32 = 5;
+const ENHANCED_PACKET: u32 = 6;
+
+/// Option codes that every block has.
+const COMMENT: u16 = 1;
+/// Of a section: who wrote it. Only of its own files the reader believes when they ended.
+const USER_APPL: u16 = 4;
+const END: u16 = 0;
+
+/// Octets of a comment, at most: its length has 16 bits.
+const MAX_COMMENT: usize = 8_192;
+
+/// What is said of an interface.
+#[derive(Clone, Debug)]
+pub struct Described {
+    pub link: LinkType,
+    /// 0: not limited.
+    pub snap_len: u32,
+    /// Where its packets come from.
+    pub name: String,
+    pub addresses: BTreeSet<IpAddr>,
+    /// Decimal digits of a second.
+    pub digits: u8,
+}
+
+/// A packet to write.
+#[derive(Clone, Debug)]
+pub struct Packet {
+    pub time: Time,
+    pub original_len: u32,
+    /// Where it stood beside the packet's bytes.
+    pub direction: Option<Direction>,
+    pub data: Vec<u8>,
+    pub comment: Option<String>,
+}
+
+/// A pcapng file with one section, in little-endian order.
+pub struct Writer<W> {
+    out: W,
+    digits: Vec<u8>,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins the file; `comment` says what it holds.
+    pub fn new(out: W, comment: &str) -> io::Result<Writer<W>> {
+        let mut writer = Writer { out, digits: Vec::new() };
+        let mut body = BYTE_ORDER_MAGIC.to_le_bytes().to_vec();
+        // Version 1.0, of a length that is not told.
+        body.extend([1, 0, 0, 0]);
+        body.extend([0xff; 8]);
+        option(&mut body, COMMENT, cut(comment).as_bytes());
+        option(&mut body, USER_APPL, concat!("closewait ", env!("CARGO_PKG_VERSION")).as_bytes());
+        end_options(&mut body);
+        writer.block(SECTION_HEADER, &body)?;
+        Ok(writer)
+    }
+
+    /// One more interface; returns its number.
+    pub fn interface(&mut self, described: &Described) -> io::Result<u32> {
+        // Microseconds are what every tool expects, nanoseconds hold all that is finer.
+        let digits = if described.digits > 6 { 9 } else { 6 };
+        let mut body = described.link.0.to_le_bytes().to_vec();
+        body.extend([0, 0]);
+        body.extend(described.snap_len.to_le_bytes());
+        option(&mut body, 3, cut(&described.name).as_bytes());
+        for address in &described.addresses {
+            match address {
+                IpAddr::V4(ip) => option(&mut body, 4, &[&ip.octets()[..], &[255; 4]].concat()),
+                IpAddr::V6(ip) => option(&mut body, 5, &[&ip.octets()[..], &[128]].concat()),
+            }
+        }
+        option(&mut body, 9, &[digits]);
+        end_options(&mut body);
+        self.block(INTERFACE_DESCRIPTION, &body)?;
+        self.digits.push(digits);
+        Ok(self.digits.len() as u32 - 1)
+    }
+
+    pub fn packet(&mut self, interface: u32, packet: &Packet) -> io::Result<()> {
+        let mut body = interface.to_le_bytes().to_vec();
+        body.extend(self.ticks(interface, packet.time));
+        body.extend((packet.data.len() as u32).to_le_bytes());
+        body.extend(packet.original_len.to_le_bytes());
+        body.extend(&packet.data);
+        pad(&mut body);
+        if let Some(comment) = &packet.comment {
+            option(&mut body, COMMENT, cut(comment).as_bytes());
+        }
+        let flags = match packet.direction {
+            Some(Direction { way, told_by: ToldBy::PacketFlags }) => Some(way),
+            // Its bytes say it.
+            _ => None,
+        };
+        if let Some(way) = flags {
+            let way: u32 = if way == Way::In { 1 } else { 2 };
+            option(&mut body, 2, &way.to_le_bytes());
+        }
+        if packet.comment.is_some() || flags.is_some() {
+            end_options(&mut body);
+        }
+        self.block(ENHANCED_PACKET, &body)
+    }
+
+    /// An interface was captured on until then, and lost so many packets.
+    pub fn statistics(&mut self, interface: u32, until: Time, drops: u64) -> io::Result<()> {
+        let until = self.ticks(interface, until);
+        let mut body = interface.to_le_bytes().to_vec();
+        body.extend(until);
+        option(&mut body, 3, &until);
+        if drops > 0 {
+            option(&mut body, 5, &drops.to_le_bytes());
+        }
+        end_options(&mut body);
+        self.block(INTERFACE_STATISTICS, &body)
+    }
+
+    pub fn finish(mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    /// The upper half, then the lower.
+    fn ticks(&self, interface: u32, time: Time) -> [u8; 8] {
+        let nanos = time.nanos().unwrap_or(0).unsigned_abs();
+        let fine = self.digits.get(interface as usize) == Some(&9);
+        let ticks = if fine { nanos } else { nanos / 1_000 };
+        let ([high, low], mut all) = ([(ticks >> 32) as u32, ticks as u32], [0; 8]);
+        all[..4].copy_from_slice(&high.to_le_bytes());
+        all[4..].copy_from_slice(&low.to_le_bytes());
+        all
+    }
+
+    fn block(&mut self, kind: u32, body: &[u8]) -> io::Result<()> {
+        let len = (body.len() as u32 + 12).to_le_bytes();
+        self.out.write_all(&kind.to_le_bytes())?;
+        self.out.write_all(&len)?;
+        self.out.write_all(body)?;
+        self.out.write_all(&len)
+    }
+}
+
+fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {
+    body.extend(code.to_le_bytes());
+    body.extend((value.len() as u16).to_le_bytes());
+    body.extend(value);
+    pad(body);
+}
+
+fn end_options(body: &mut Vec<u8>) {
+    option(body, END, &[]);
+}
+
+fn pad(body: &mut Vec<u8>) {
+    body.resize(body.len().next_multiple_of(4), 0);
+}
+
+/// As much of a text as fits.
+fn cut(text: &str) -> &str {
+    let end = (0..=MAX_COMMENT.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
+}

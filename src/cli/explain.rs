@@ -1,0 +1,120 @@
+//! The flags of `closewait explain`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{ColorArg, JudgingArgs, ReadingArgs, TimeArgs, color};
+use crate::capture::file::Input;
+use crate::commands::explain::{Explain, Which};
+use crate::report::ladder::Look;
+use crate::tcp::segment::Endpoint;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  closewait explain x.pcap --frame 17           the connection of frame 17 (as closewait and Wireshark count)
+  closewait explain ring/*.pcap --frame part-2.pcap:17
+  closewait explain x.pcap --flow 172.18.0.5:38822-172.18.0.3:3306
+                                                the last connection between these ends; others are named
+  closewait explain x.pcap --frame 17 -tttt     with dates and times in every line
+
+Exit status:
+  0  it is no finding    1  it is one    2  the work could not be done";
+
+#[derive(Args)]
+pub struct ExplainArgs {
+    /// Captures to read, as for closewait FILE…; standard input can be read only once, and is none
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+
+    /// The connection of this frame, counted from 1 in its file: the first file, unless one is named
+    #[arg(
+        long,
+        value_name = "[FILE:]N",
+        required_unless_present = "flow",
+        conflicts_with = "flow",
+        value_parser = frame
+    )]
+    frame: Option<Which>,
+
+    /// The last connection between these ends, in either order: A:PORT-B:PORT
+    #[arg(long, value_name = "A:P-B:Q", value_parser = flow)]
+    flow: Option<Which>,
+
+    /// Every packet; without it, only the first and the last of many that begin and end nothing
+    #[arg(long)]
+    all: bool,
+
+    /// Read every file as a capture of its own, even if it follows another
+    #[arg(long)]
+    separate: bool,
+
+    #[command(flatten)]
+    judging: JudgingArgs,
+
+    #[command(flatten)]
+    reading: ReadingArgs,
+
+    /// Write the report to a file
+    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
+    output: Option<PathBuf>,
+
+    /// When to use colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    color: ColorArg,
+
+    #[command(flatten)]
+    times: TimeArgs,
+}
+
+fn frame(text: &str) -> Result<Which, String> {
+    let (file, number) = match text.rsplit_once(':') {
+        Some((file, number)) => (Some(file.to_owned()), number),
+        None => (None, text),
+    };
+    match number.parse() {
+        Ok(0) => Err("frames count from 1".into()),
+        Ok(number) => Ok(Which::Frame { file, number }),
+        Err(_) => Err("write a frame's number, or FILE:NUMBER".into()),
+    }
+}
+
+fn flow(text: &str) -> Result<Which, String> {
+    let end = |text: &str| text.trim().parse().ok().map(|end: std::net::SocketAddr| end.into());
+    let ends: Option<(Endpoint, Endpoint)> =
+        text.split_once('-').and_then(|(a, b)| end(a).zip(end(b)));
+    let (a, b) = ends.ok_or("write 10.0.0.5:40000-10.0.0.3:3306, or [2001:db8::5]:40000-…")?;
+    Ok(Which::Ends(a, b))
+}
+
+impl ExplainArgs {
+    pub fn explain(self) -> Result<Explain, String> {
+        Ok(Explain {
+            inputs: self.files.into_iter().map(Input).collect(),
+            which: self.frame.or(self.flow).ok_or("name a connection: --frame or --flow")?,
+            policy: self.judging.policy(Duration::ZERO),
+            separate: self.separate,
+            reading: self.reading.reading(),
+            max_flows: crate::table::MAX_FLOWS,
+            look: Look { zone: self.times.zone(), absolute: self.times.dates(), all: self.all },
+            color: color(self.color),
+            output: self.output,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_and_ends_as_they_are_written() {
+        let frame = |text| frame(text).map(|which| format!("{which:?}"));
+        assert!(frame("17").is_ok_and(|which| which.contains("None, number: 17")));
+        assert!(frame("a:b.pcap:17").is_ok_and(|which| which.contains("\"a:b.pcap\"")));
+        assert!(frame("0").is_err() && frame("x").is_err() && frame("x.pcap:").is_err());
+        assert!(flow("10.0.0.5:1-10.0.0.3:3306").is_ok() && flow("[::1]:1-[::2]:2").is_ok());
+        assert!(flow("10.0.0.5-10.0.0.3:3306").is_err() && flow("10.0.0.5:1").is_err());
+    }
+}

@@ -1,0 +1,71 @@
+//! The packets of the connection, on their way to the ladder.
+
+use std::io::{self, Write};
+
+use super::Explain;
+use crate::ladder::Climb;
+use crate::report::ladder::{Ladder, Subject};
+use crate::run::attached::{Attached, Keep};
+use crate::run::trace::{Followed, Trace, Traced};
+use crate::tcp::segment::{FlowKey, Segment};
+
+pub struct Draw {
+    key: FlowKey,
+    /// The place of the connection's first packet.
+    first: u64,
+    literals: bool,
+    followed: Followed,
+    attached: Attached,
+    climb: Climb,
+    ladder: Ladder<Box<dyn Write>>,
+}
+
+impl Draw {
+    pub fn new(out: Box<dyn Write>, asked: &Explain, key: FlowKey, subject: &Subject) -> Draw {
+        let first = subject.row.flow.first;
+        Draw {
+            key,
+            first: first.order(),
+            literals: asked.reading.literals,
+            followed: Followed::default(),
+            attached: Attached::default(),
+            climb: Climb::default(),
+            ladder: Ladder::new(out, asked.look, subject.names(), first),
+        }
+    }
+
+    pub fn begin(&mut self, subject: &Subject) -> io::Result<()> {
+        self.ladder.begin(subject)
+    }
+
+    pub fn end(mut self, subject: &Subject) -> io::Result<()> {
+        self.ladder.end(subject)
+    }
+}
+
+impl Trace for Draw {
+    fn wants(&self, segment: &Segment) -> bool {
+        segment.key == self.key
+    }
+
+    fn begin_file(&mut self, _: usize, name: &str) -> io::Result<()> {
+        self.ladder.begin_file(name);
+        Ok(())
+    }
+
+    fn take(&mut self, traced: Traced) -> io::Result<()> {
+        let segment = traced.segment;
+        let flow = self.followed.take(traced.point, segment);
+        let Some(flow) = flow.filter(|flow| flow.first.order() == self.first) else {
+            return Ok(());
+        };
+        let mut facts = None;
+        if let Some(content) = traced.content {
+            let keep = Keep { closed: true, paths: false };
+            self.attached.take(flow, segment, content, keep);
+            facts = self.attached.facts(flow, self.literals).map(|facts| *facts);
+        }
+        let step = self.climb.step(flow, segment, facts);
+        self.ladder.step(step)
+    }
+}

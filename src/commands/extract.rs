@@ -1,0 +1,244 @@
+//! `closewait read -w`: the packets of the findings, and nothing else, with what was found as comments.
+//!
+//! Which packets they are is known only in the end, so the files are read a second time; the connections
+//! are told apart as in the first.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufWriter};
+
+use foldhash::fast::RandomState;
+
+use crate::capture::file::FileSource;
+use crate::capture::write::{Described, Packet, Writer};
+use crate::capture::{About, LinkType, Source};
+use crate::owner::Socket;
+use crate::place::{Place, Time};
+use crate::report::comments::Comments;
+use crate::report::{EventKind, Render, Row, Totals};
+use crate::run::trace::{Followed, Trace, Traced};
+use crate::tcp::segment::{FlowKey, Segment};
+
+/// Connections with a finding, by the place of their first packet.
+type Findings = HashMap<u64, Finding, RandomState>;
+
+struct Finding {
+    comments: Comments,
+    /// Packets that are still to come.
+    left: u64,
+}
+
+/// Passes a report on, and keeps what is needed to find its findings' packets again.
+pub struct Gather<'a> {
+    render: &'a mut dyn Render,
+    findings: Findings,
+    keys: HashMap<FlowKey, (), RandomState>,
+    /// Files of the findings' first packets.
+    files: Vec<usize>,
+    /// Captures that have a finding.
+    captures: usize,
+    /// Their end.
+    until: Time,
+    /// Whoever read the report has seen enough of it; the packets are another matter.
+    pub closed: bool,
+}
+
+impl<'a> Gather<'a> {
+    pub fn new(render: &'a mut dyn Render) -> Gather<'a> {
+        Gather {
+            render,
+            findings: Findings::default(),
+            keys: HashMap::default(),
+            files: Vec::new(),
+            captures: 0,
+            until: Time::UNKNOWN,
+            closed: false,
+        }
+    }
+
+    fn pass(&mut self, tell: impl FnOnce(&mut dyn Render) -> io::Result<()>) -> io::Result<()> {
+        if self.closed {
+            return Ok(());
+        }
+        match tell(self.render) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(())
+            }
+            told => told,
+        }
+    }
+
+    /// Who writes them to this file, unless they belong to captures of several points: in one file,
+    /// nothing could tell these apart again.
+    pub fn extract(self, out: File) -> io::Result<Result<Extract, String>> {
+        if self.captures > 1 {
+            return Ok(Err(format!(
+                "-w: the findings are of {} captures of different points, which one file would mix: read each alone, or name --local",
+                self.captures
+            )));
+        }
+        let writer = Writer::new(BufWriter::new(out), "connections left in CLOSE-WAIT")?;
+        Ok(Ok(Extract {
+            findings: self.findings,
+            keys: self.keys,
+            followed: Followed::default(),
+            writer,
+            interfaces: Vec::new(),
+            packet: None,
+            file: String::new(),
+            drops: Vec::new(),
+            until: self.until,
+        }))
+    }
+}
+
+impl Render for Gather<'_> {
+    fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
+        self.render.event(kind, row)
+    }
+
+    fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
+        self.render.event_before(socket, at)
+    }
+
+    fn row(&mut self, row: &Row) -> io::Result<()> {
+        if row.judgement.finding {
+            let (comments, left) = (Comments::new(row), packets(row));
+            self.findings.insert(row.flow.first.order(), Finding { comments, left });
+            self.keys.insert(*row.key, ());
+            if !self.files.contains(&row.flow.first.file()) {
+                self.files.push(row.flow.first.file());
+            }
+        }
+        self.pass(|render| render.row(row))
+    }
+
+    fn unreported(&mut self, row: &Row) -> io::Result<()> {
+        self.pass(|render| render.unreported(row))
+    }
+
+    fn stuck_before(&mut self, socket: &Socket) -> io::Result<()> {
+        self.pass(|render| render.stuck_before(socket))
+    }
+
+    fn end(&mut self, totals: &Totals) -> io::Result<()> {
+        let found = |files: &[usize]| files.iter().any(|file| self.files.contains(file));
+        for capture in totals.captures.iter().filter(|capture| found(&capture.files)) {
+            self.captures += 1;
+            self.until = self.until.max(capture.last.map_or(Time::UNKNOWN, |last| last.time));
+        }
+        self.pass(|render| render.end(totals))
+    }
+}
+
+fn packets(row: &Row) -> u64 {
+    use crate::tcp::flow::Side;
+    [Side::A, Side::B].map(|side| row.flow.half(side).packets()).iter().sum()
+}
+
+/// An interface of an input, as it was described when the packet came: a section can describe it anew.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Origin {
+    file: usize,
+    interface: u32,
+    link: LinkType,
+    snap_len: u32,
+    digits: usize,
+}
+
+/// Writes the packets.
+pub struct Extract {
+    findings: Findings,
+    keys: HashMap<FlowKey, (), RandomState>,
+    followed: Followed,
+    writer: Writer<BufWriter<File>>,
+    interfaces: Vec<Origin>,
+    /// Taken, and not yet written: its interface is asked for first.
+    packet: Option<(Packet, Origin)>,
+    file: String,
+    /// By interface.
+    drops: Vec<u64>,
+    until: Time,
+}
+
+impl Extract {
+    /// Ends the file. Returns how many packets were not found again.
+    pub fn finish(mut self) -> io::Result<u64> {
+        // A connection is held until the capture ends, not until its last packet.
+        for (interface, drops) in self.drops.iter().enumerate() {
+            self.writer.statistics(interface as u32, self.until, *drops)?;
+        }
+        self.writer.finish()?;
+        Ok(self.findings.values().map(|finding| finding.left).sum())
+    }
+
+    fn interface(&mut self, origin: Origin, about: &About) -> io::Result<u32> {
+        if let Some(known) = self.interfaces.iter().position(|known| *known == origin) {
+            return Ok(known as u32);
+        }
+        // All addresses of a file, at the first of its interfaces: they tell who is local.
+        let is_first = self.interfaces.iter().all(|known| known.file != origin.file);
+        let number = self.writer.interface(&Described {
+            link: origin.link,
+            snap_len: origin.snap_len,
+            name: format!("{} of {}", origin.interface, self.file),
+            addresses: if is_first { about.addresses.clone() } else { Default::default() },
+            digits: origin.digits as u8,
+        })?;
+        self.interfaces.push(origin);
+        self.drops.push(0);
+        Ok(number)
+    }
+}
+
+impl Trace for Extract {
+    fn wants(&self, segment: &Segment) -> bool {
+        self.keys.contains_key(&segment.key)
+    }
+
+    fn take(&mut self, traced: Traced) -> io::Result<()> {
+        let Traced { frame, segment, .. } = traced;
+        let flow = self.followed.take(traced.point, segment);
+        let finding = flow.and_then(|flow| self.findings.get_mut(&flow.first.order()));
+        let Some(finding) = finding else { return Ok(()) };
+        finding.left = finding.left.saturating_sub(1);
+        let Place { time, .. } = frame.place;
+        let packet = Packet {
+            time,
+            original_len: frame.original_len,
+            direction: frame.direction,
+            data: frame.data.to_vec(),
+            comment: finding.comments.of(segment),
+        };
+        let origin = Origin {
+            file: frame.place.file(),
+            interface: frame.interface,
+            link: frame.link,
+            snap_len: 0,
+            digits: frame.place.digits(),
+        };
+        self.packet = Some((packet, origin));
+        Ok(())
+    }
+
+    fn taken(&mut self, source: &FileSource) -> io::Result<()> {
+        let Some((packet, origin)) = self.packet.take() else { return Ok(()) };
+        let origin = Origin { snap_len: source.snap_len(origin.interface), ..origin };
+        let interface = self.interface(origin, source.about())?;
+        self.writer.packet(interface, &packet)
+    }
+
+    fn begin_file(&mut self, _: usize, name: &str) -> io::Result<()> {
+        self.file = name.to_owned();
+        Ok(())
+    }
+
+    /// What was dropped casts doubt on the findings, wherever they are read.
+    fn end_file(&mut self, file: usize, about: &About) -> io::Result<()> {
+        if let Some(interface) = self.interfaces.iter().position(|known| known.file == file) {
+            self.drops[interface] = about.drops;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! What was said in MySQL: the news between what was known before a packet and after it.
+
+use crate::attach::mysql::{Facts, ServerError};
+
+/// One thing that was said, all of it safe to print.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    Greeting(Box<str>),
+    Login {
+        user: Box<str>,
+        database: Option<Box<str>>,
+    },
+    Encrypted,
+    Compressed,
+    /// A statement's digest, or the name of a command without a text.
+    Asked(Box<str>),
+    /// Whether a transaction is open now, if that is known.
+    Answered(Option<bool>),
+    Refused(ServerError),
+}
+
+/// What is new, in the order in which it can be said.
+pub fn said(before: &Facts, now: &Facts) -> Vec<Said> {
+    let mut all = Vec::new();
+    if let Some(version) = now.version.as_ref().filter(|_| before.version.is_none()) {
+        all.push(Said::Greeting(version.clone()));
+    }
+    if let Some(user) = now.user.as_ref().filter(|_| now.user != before.user) {
+        all.push(Said::Login { user: user.clone(), database: now.database.clone() });
+    }
+    if now.encrypted && !before.encrypted {
+        all.push(Said::Encrypted);
+    }
+    if now.compressed && !before.compressed {
+        all.push(Said::Compressed);
+    }
+    let is_asked = |facts: &Facts| (facts.last_statement_at, facts.last_command);
+    let quits = now.quit_seen && !before.quit_seen;
+    if quits {
+        all.push(Said::Asked("COM_QUIT".into()));
+    } else if let Some(statement) = &now.last_statement
+        && is_asked(now) != is_asked(before)
+    {
+        all.push(Said::Asked(statement.clone()));
+    }
+    match &now.server_error {
+        Some(error) if now.server_error != before.server_error => {
+            all.push(Said::Refused(error.clone()));
+        }
+        _ if now.answered == Some(true) && before.answered == Some(false) => {
+            all.push(Said::Answered(now.in_transaction));
+        }
+        _ => {}
+    }
+    all
+}

@@ -1,0 +1,68 @@
+//! What is said beside the packets of a finding.
+
+use super::Row;
+use super::evidence::evidence;
+use super::units::duration;
+use crate::place::Place;
+use crate::tcp::flow::Side;
+use crate::tcp::segment::{End, Segment};
+use crate::verdict::Verdict;
+
+/// The comments of one connection.
+pub struct Comments {
+    /// Who sent FIN first.
+    closer: Option<End>,
+    fin: Option<Place>,
+    acked: Option<Place>,
+    of_fin: String,
+    of_ack: String,
+}
+
+impl Comments {
+    pub fn new(row: &Row) -> Comments {
+        let first = row.flow.first_fin();
+        let end = |side: Side| row.key.endpoint(row.flow.end(side));
+        let holder = first.map_or(String::new(), |(side, _)| end(side.other()).to_string());
+        Comments {
+            closer: first.map(|(side, _)| row.flow.end(side)),
+            fin: first.map(|(_, fin)| fin.place),
+            acked: first.and_then(|(_, fin)| fin.acked),
+            of_fin: of_fin(row, &holder),
+            of_ack: format!("CLOSE-WAIT of {holder} begins"),
+        }
+    }
+
+    pub fn of(&self, segment: &Segment) -> Option<String> {
+        let is = |place: Option<Place>| place.map(Place::order) == Some(segment.place.order());
+        if is(self.fin) {
+            Some(self.of_fin.clone())
+        } else if is(self.acked) {
+            Some(self.of_ack.clone())
+        } else if segment.flags.fin() && Some(segment.from) == self.closer {
+            Some("the peer's FIN, sent again".into())
+        } else if segment.flags.fin() {
+            Some("FIN of the other side".into())
+        } else {
+            None
+        }
+    }
+}
+
+fn of_fin(row: &Row, holder: &str) -> String {
+    let mut text = format!("the peer's FIN: CLOSE-WAIT of {holder} begins when it is acknowledged");
+    if let Some(held) = row.judgement.held {
+        let (bound, until) = match row.judgement.verdict {
+            Verdict::Reset => ("", ", then reset"),
+            _ => ("≥ ", ""),
+        };
+        text += &format!("; held {bound}{}{until}", duration(held));
+    }
+    let doubts: Vec<&str> = row.judgement.doubts.iter().map(|doubt| doubt.name()).collect();
+    if !doubts.is_empty() {
+        text += &format!("; doubts {}", doubts.join(", "));
+    }
+    if let Some(cause) = row.cause {
+        text += &format!("; cause {}", cause.name());
+    }
+    evidence(row).into_iter().fold(text, |text, sentence| format!("{text}; {sentence}"))
+}

@@ -1,0 +1,220 @@
+//! Above and below a ladder: which connection it is, and what is to be made of it.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use chrono::TimeDelta;
+
+use super::{ALARM, CALM, HEADING, Ladder, Names};
+use crate::capture::LinkType;
+use crate::place::Place;
+use crate::report::evidence::evidence;
+use crate::report::shell;
+use crate::report::units::{count, duration, zone_name};
+use crate::report::{Row, Totals};
+use crate::tcp::flow::Side;
+use crate::verdict::local::Local;
+use crate::verdict::{Close, Doubt, Judgement, Verdict};
+
+/// Another connection on the same 4-tuple.
+#[derive(Clone, Copy, Debug)]
+pub struct Other {
+    pub first: Place,
+    pub verdict: Verdict,
+}
+
+/// What is explained.
+pub struct Subject<'a> {
+    pub row: Row<'a>,
+    pub totals: &'a Totals,
+    /// The first of them.
+    pub others: &'a [Other],
+    /// How many there are.
+    pub more: u64,
+}
+
+impl Subject<'_> {
+    /// `local` and `peer` where that is known.
+    pub fn names(&self) -> Names {
+        match self.row.judgement.local {
+            Local::Side(Side::A) => ["local", "peer"],
+            Local::Side(Side::B) => ["peer", "local"],
+            _ => ["a", "b"],
+        }
+    }
+
+    fn file(&self, place: Place) -> &str {
+        self.totals.files.get(place.file()).map_or("", String::as_str)
+    }
+
+    fn frame(&self, place: Place) -> String {
+        match self.totals.files.len() {
+            0 | 1 => place.frame().to_string(),
+            _ => format!("{}:{}", self.file(place), place.frame()),
+        }
+    }
+}
+
+impl<W: Write> Ladder<W> {
+    /// Which connection it is.
+    pub fn begin(&mut self, subject: &Subject) -> io::Result<()> {
+        let Row { flow, judgement, .. } = subject.row;
+        let end = |side| subject.row.key.endpoint(flow.end(side));
+        let (a, b) = (end(Side::A), end(Side::B));
+        let packets = [Side::A, Side::B].map(|side| flow.half(side).packets());
+        let packets = count(packets.iter().sum(), "packet");
+        let lasted = flow.last.time.since(flow.first.time);
+        let lasted = lasted.map_or("?".into(), |ns| duration(TimeDelta::nanoseconds(ns)));
+        writeln!(self.out, "{HEADING}{a} > {b}{HEADING:#}: {packets} in {lasted}")?;
+        let [name_a, name_b] = self.names;
+        let how = match (judgement.local, judgement.local_by) {
+            (Local::Side(_), Some(by)) => format!("local by {}", by.phrase()),
+            (Local::Neither, _) => "--local names neither end".into(),
+            (Local::Both, _) => "both ends are local".into(),
+            _ => "local unknown: --local names it".into(),
+        };
+        writeln!(self.out, "{name_a} is {a}, {name_b} is {b} ({how})")?;
+        let zone = zone_name(Some(flow.first), self.look.zone);
+        let (first, last) = (subject.frame(flow.first), subject.frame(flow.last));
+        let from = self.time(flow.first);
+        writeln!(self.out, "from {from} ({zone}), frames {first} to {last}")?;
+        if subject.more > 0 {
+            let others: Vec<String> =
+                subject.others.iter().map(|other| other_words(subject, other)).collect();
+            let etc = if subject.more > others.len() as u64 { ", …" } else { "" };
+            let n = count(subject.more, "other connection");
+            writeln!(self.out, "{n} of these ends, by --frame: {}{etc}", others.join(", "))?;
+        }
+        writeln!(self.out)
+    }
+
+    /// What is to be made of it.
+    pub fn end(&mut self, subject: &Subject) -> io::Result<()> {
+        self.end_stretch()?;
+        let row = subject.row;
+        let Row { judgement, .. } = row;
+        if let (Close::HalfClosed, Some(holder)) = (judgement.close, judgement.holder) {
+            let (name, indent) = (self.names[holder as usize], self.indent());
+            let held =
+                judgement.held.map_or(String::new(), |held| format!(" in {}", duration(held)));
+            writeln!(self.out, "{indent}no FIN from {name}{held} (end of capture)")?;
+        }
+        self.judgement(subject)?;
+        self.tools(subject)?;
+        self.out.flush()
+    }
+
+    fn judgement(&mut self, subject: &Subject) -> io::Result<()> {
+        let judgement = subject.row.judgement;
+        let style = if judgement.finding { ALARM } else { CALM };
+        let word = match judgement.verdict {
+            Verdict::Unknown(reason) => format!("unknown ({})", reason.name()),
+            verdict => verdict.name().into(),
+        };
+        let meaning = meaning(judgement, self.names);
+        writeln!(self.out, "\n{style}{word}{style:#}: {meaning}")?;
+        let clocks = clocks(judgement);
+        if !clocks.is_empty() {
+            writeln!(self.out, "{}", clocks.join(", "))?;
+        }
+        for doubt in &judgement.doubts {
+            writeln!(self.out, "Doubt {}: {}.", doubt.name(), doubt.sentence())?;
+        }
+        if !judgement.notes.is_empty() {
+            let notes: Vec<&str> = judgement.notes.iter().map(|note| note.name()).collect();
+            writeln!(self.out, "Notes: {}.", notes.join(", "))?;
+        }
+        if let Some(cause) = subject.row.cause {
+            writeln!(self.out, "Cause: {}", cause.name())?;
+            for sentence in evidence(&subject.row) {
+                writeln!(self.out, "  {sentence}")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How to open it elsewhere: a line for the first file, and for the last.
+    fn tools(&mut self, subject: &Subject) -> io::Result<()> {
+        let Row { flow, .. } = subject.row;
+        let links: BTreeSet<LinkType> =
+            subject.totals.captures.iter().flat_map(|capture| capture.links.clone()).collect();
+        let (first, last) = (flow.first, flow.last);
+        let same = first.file() == last.file();
+        let (from, to) = (Some(first.frame()), Some(last.frame()));
+        let mut lines = vec![(subject.file(first), from, to.filter(|_| same))];
+        if !same {
+            lines.push((subject.file(last), None, to));
+        }
+        // Nothing but closewait reads what tcpdump printed.
+        let readable = |name: &str| shell::can_be_typed(name) && !links.is_empty();
+        let lines: Vec<_> = lines.into_iter().filter(|(name, ..)| readable(name)).collect();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        writeln!(self.out)?;
+        for (name, from, to) in lines {
+            let filter = display_filter(subject, from, to);
+            writeln!(self.out, "tshark -r {} -Y '{filter}'", shell::word(name))?;
+        }
+        Ok(())
+    }
+}
+
+fn other_words(subject: &Subject, other: &Other) -> String {
+    format!("{} ({})", subject.frame(other.first), other.verdict.name())
+}
+
+/// Wireshark's display filter for these frames of the connection.
+fn display_filter(subject: &Subject, from: Option<u64>, to: Option<u64>) -> String {
+    let Row { key, flow, .. } = subject.row;
+    let ends = [Side::A, Side::B].map(|side| key.endpoint(flow.end(side)));
+    let ip = if ends[0].ip.is_ipv4() { "ip" } else { "ipv6" };
+    let addresses = ends.map(|end| format!("{ip}.addr=={}", end.ip));
+    let ports = ends.map(|end| format!("tcp.port=={}", end.port));
+    let mut parts = [addresses, ports].concat();
+    parts.extend(from.map(|from| format!("frame.number>={from}")));
+    parts.extend(to.map(|to| format!("frame.number<={to}")));
+    parts.join(" && ")
+}
+
+/// The verdict as a sentence.
+fn meaning(judgement: &Judgement, names: Names) -> String {
+    let holder = judgement.holder.map_or("the other side", |side| names[side as usize]);
+    let closer = judgement.holder.map_or("one side", |side| names[side.other() as usize]);
+    match judgement.verdict {
+        Verdict::Leak => {
+            format!("{closer}'s FIN was acknowledged, and {holder} never sent its own")
+        }
+        Verdict::Pending => format!("{holder} has not closed, but not for long"),
+        Verdict::HalfClosed => {
+            format!("{holder} still sends after {closer}'s FIN: legal (RFC 9293, 3.6.1)")
+        }
+        Verdict::FinUnacked => {
+            format!("nobody acknowledged {closer}'s FIN: the host or the path is gone")
+        }
+        Verdict::PeerHolds => {
+            format!("{closer} closed first, and waits in FIN-WAIT-2 for {holder}")
+        }
+        Verdict::Unknown(reason) => reason.sentence().into(),
+        Verdict::Closed if judgement.doubts.contains(&Doubt::FinImplied) => {
+            "both sides sent FIN, of which one was not captured".into()
+        }
+        Verdict::Closed => "both sides sent FIN".into(),
+        Verdict::Reset if judgement.finding => format!(
+            "reset by {closer} after a long CLOSE-WAIT: {holder}'s kernel forgot the socket, the program may still hold its descriptor"
+        ),
+        Verdict::Reset => "a reset ended it".into(),
+        Verdict::Attempt => "nobody answered its SYN".into(),
+        Verdict::Open => "nobody had sent FIN when the capture ended".into(),
+    }
+}
+
+fn clocks(judgement: &Judgement) -> Vec<String> {
+    let bound = if judgement.close == Close::HalfClosed { "≥ " } else { "" };
+    let at_most = judgement.doubts.contains(&Doubt::LostBeforeFin);
+    let idle_bound = if at_most { "≤ " } else { "" };
+    let held = judgement.held.map(|held| format!("held {bound}{}", duration(held)));
+    let idle = judgement.idle_before_fin;
+    let idle = idle.map(|idle| format!("idle before the FIN {idle_bound}{}", duration(idle)));
+    held.into_iter().chain(idle).collect()
+}

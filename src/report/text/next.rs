@@ -1,0 +1,53 @@
+//! The last line: what to type to see the longest held connection packet by packet.
+
+use std::io::{self, Write};
+
+use super::{Line, Text};
+use crate::place::Place;
+use crate::report::{Totals, shell};
+use crate::verdict::local::LocalBy;
+
+/// A series longer than this is not written out: the file of the FIN tells most of it.
+const FILES: usize = 4;
+
+impl<W: Write> Text<W> {
+    /// Only where the files can be read again. The longest held stands first.
+    pub(super) fn next(&mut self, totals: &Totals) -> io::Result<()> {
+        let Some((line, fin)) = self
+            .findings
+            .first()
+            .and_then(|line| Some((line, line.fin?)))
+            .filter(|_| self.look.explain)
+        else {
+            return Ok(());
+        };
+        let names = names(fin, totals);
+        if names.is_empty() || !names.iter().all(|name| shell::can_be_typed(name)) {
+            return Ok(());
+        }
+        let frame = match (&names[..], totals.files.get(fin.file())) {
+            ([_, _, ..], Some(name)) => shell::word(&format!("{name}:{}", fin.frame())),
+            _ => fin.frame().to_string(),
+        };
+        let files: Vec<String> = names.into_iter().map(shell::word).collect();
+        let local = local(line);
+        writeln!(self.out, "next: closewait explain {} --frame {frame}{local}", files.join(" "))
+    }
+}
+
+/// The files of its capture.
+fn names(fin: Place, totals: &Totals) -> Vec<&str> {
+    let own = [fin.file()];
+    let capture = totals.captures.iter().find(|capture| capture.files.contains(&fin.file()));
+    let files = capture.map(|capture| &capture.files[..]).filter(|files| files.len() <= FILES);
+    let name = |&file: &usize| totals.files.get(file).map(String::as_str);
+    files.unwrap_or(&own).iter().filter_map(name).collect()
+}
+
+/// What told whose closing is judged, if it was not the capture.
+fn local(line: &Line) -> String {
+    match line.local_by {
+        Some(LocalBy::Option) => format!(" --local {}", line.left.ip),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,259 @@
+//! `closewait explain`: the ladder word for word, which connection it is of, and what goes wrong.
+//!
+//! `CLOSEWAIT_BLESS=1 cargo test --test explain` writes the expected words anew: read the diff.
+
+mod common;
+
+use std::process::Output;
+
+use common::wire::{Link, MICROSECONDS, Packet, Record, arp};
+use common::{Scratch, closewait, text};
+
+const INCIDENT: &str = "fixtures/captures/incident.pcap";
+const APP: &str = "fixtures/captures/reproduction/app.pcap";
+const ROTATED: &str = "fixtures/captures/reproduction/rotated";
+
+/// In the project, so that names are short.
+fn explain(args: &[&str]) -> Output {
+    common::command(&[&["explain"], args].concat())
+        .current_dir(common::project("."))
+        .output()
+        .expect("the binary runs")
+}
+
+fn golden(name: &str, args: &[&str]) {
+    let path = common::project("fixtures/explain").join(name);
+    let output = explain(args);
+    let (out, err) = text(&output);
+    assert_eq!((output.status.code(), err.as_str()), (Some(1), ""), "{args:?}");
+    if std::env::var_os("CLOSEWAIT_BLESS").is_some() {
+        std::fs::write(&path, &out).expect("a writable fixture");
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(out, expected, "{}", path.display());
+}
+
+#[test]
+fn the_incident() {
+    golden("incident.txt", &[INCIDENT, "--frame", "4"]);
+}
+
+#[test]
+fn dates_and_times_in_every_line() {
+    let (out, _) = text(&explain(&[INCIDENT, "--frame", "4", "-tttt", "--utc"]));
+    assert!(out.contains("\n2018-03-12 11:38:45.693382      #4      b > a"), "{out}");
+}
+
+#[test]
+fn a_transaction_left_open() {
+    golden("transaction.txt", &[APP, "--frame", "770", "--local", "172.18.0.5", "--utc"]);
+}
+
+/// The port was used twice: the frame decides.
+#[test]
+fn a_frame_chooses_its_incarnation() {
+    let of = |args: &[&str]| {
+        let output = explain(&[&[APP], args].concat());
+        (output.status.code(), text(&output).0)
+    };
+    let ends = "172.18.0.3:3306-172.18.0.5:30001";
+    for (args, frames, status, verdict) in [
+        (["--frame", "9"], "frames 3 to 16", 0, "\nclosed: both sides sent FIN"),
+        (["--frame", "16"], "frames 3 to 16", 0, "\nclosed: both sides sent FIN"),
+        (["--frame", "706"], "frames 706 to 833", 1, "\nleak: b's FIN was acknowledged"),
+        (["--flow", ends], "frames 706 to 833", 1, "\nleak: b's FIN was acknowledged"),
+    ] {
+        let (code, out) = of(&args);
+        assert_eq!(code, Some(status), "{args:?}");
+        assert!(out.contains(frames) && out.contains(verdict), "{args:?}: {out}");
+        assert!(out.contains("1 other connection of these ends, by --frame: "), "{out}");
+    }
+}
+
+/// The exit status, the verdict and its doubts are those of the report.
+#[test]
+fn it_agrees_with_the_report() {
+    let file = common::project(APP);
+    let file = file.to_str().expect("UTF-8");
+    let report = closewait(&[file, "--all", "--format", "jsonl"]);
+    for flow in common::json_lines(&report).iter().filter(|line| line["type"] == "flow") {
+        let frame = flow["last"]["frame"].to_string();
+        let output = closewait(&["explain", file, "--frame", &frame]);
+        let (out, _) = text(&output);
+        let word = flow["verdict"].as_str().expect("a word");
+        let found = i32::from(flow["finding"] == true);
+        assert_eq!(output.status.code(), Some(found), "{flow}");
+        assert!(out.contains(&format!("\n{word}: ")) || word == "unknown", "{word}: {out}");
+        for doubt in flow["doubts"].as_array().expect("a list") {
+            let doubt = doubt.as_str().expect("a word");
+            assert!(out.contains(&format!("Doubt {doubt}: ")), "{out}");
+        }
+        if let Some(cause) = flow["cause"].as_str() {
+            assert!(out.contains(&format!("\nCause: {cause}\n")), "{out}");
+        }
+        for sentence in flow["evidence"].as_array().into_iter().flatten() {
+            assert!(out.contains(sentence.as_str().expect("a sentence")), "{out}");
+        }
+    }
+}
+
+/// A connection that goes on in the next file, told by a frame of either.
+#[test]
+fn a_series_is_one_capture() {
+    let files: Vec<String> = ["pcap", "pcapng"]
+        .iter()
+        .flat_map(|kind| common::files(ROTATED, kind))
+        .map(|path| path.to_str().expect("UTF-8").to_owned())
+        .collect();
+    let mut args: Vec<&str> = files.iter().map(String::as_str).collect();
+    let report = closewait(&[&args[..], &["--format", "jsonl"]].concat());
+    let lines = common::json_lines(&report);
+    let across = lines
+        .iter()
+        .find(|line| line["finding"] == true && line["first"]["file"] != line["last"]["file"])
+        .expect("a finding across files");
+    args.insert(0, "explain");
+    for place in ["first", "last"] {
+        let (file, frame) = (across[place]["file"].as_str(), &across[place]["frame"]);
+        let name = file.expect("a name").rsplit('/').next().expect("a last part");
+        let frame = format!("{name}:{frame}");
+        let output = closewait(&[&args[..], &["--frame", &frame]].concat());
+        let (out, err) = text(&output);
+        assert_eq!((output.status.code(), err.as_str()), (Some(1), ""));
+        assert_eq!(out.matches("tshark -r ").count(), 2, "{out}");
+        assert!(out.contains("CLOSE-WAIT begins"), "{out}");
+    }
+    let output = closewait(&[&args[..], &["--frame", "other.pcap:1"]].concat());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).1.contains("other.pcap is none of the captures"));
+}
+
+#[test]
+fn what_cannot_be_explained_is_said() {
+    let scratch = Scratch::new();
+    let records = [Record::new(1_000_000_000, arp()), Record::new(2_000_000_000, arp())];
+    let arps = scratch.write("arp.pcap", &MICROSECONDS.write(1, &records));
+    for (args, sentence) in [
+        (vec![INCIDENT, "--frame", "9"], "there is no frame 9: the file has 5 frames"),
+        (
+            vec![arps.as_str(), "--frame", "2"],
+            "frame 2 is no TCP segment: ARP (the file has 2 frames)",
+        ),
+        (vec!["-", "--frame", "1"], "save it first: tcpdump -w FILE"),
+        (vec![INCIDENT, "--flow", "1.2.3.4:5-6.7.8.9:10"], "no packet between 1.2.3.4:5 and"),
+        (vec![INCIDENT, "--frame", "0"], "frames count from 1"),
+        (vec![INCIDENT], "--frame"),
+        (vec!["no-such.pcap", "--frame", "1"], "no-such.pcap: no such file"),
+    ] {
+        let output = explain(&args);
+        let (out, err) = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {err}");
+        assert!(err.contains(sentence) && out.is_empty(), "{args:?}: {err}");
+    }
+}
+
+#[test]
+fn colours_only_where_they_are_wanted() {
+    let args = [INCIDENT, "--frame", "1"];
+    let (plain, _) = text(&explain(&args));
+    let (colored, _) = text(&explain(&[&args[..], &["--color", "always"]].concat()));
+    assert!(!plain.contains('\u{1b}') && colored.contains("\u{1b}["));
+    let stripped = anstream_free(&colored);
+    assert_eq!(stripped, plain, "the same words");
+}
+
+/// Without the escape sequences for colours.
+fn anstream_free(text: &str) -> String {
+    let mut pieces = text.split('\u{1b}');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |all, piece| all + piece.split_once('m').map_or("", |(_, rest)| rest))
+}
+
+/// A long connection: the middle is counted, the close is there; `--all` shows every packet.
+#[test]
+fn the_middle_of_a_long_connection_is_counted() {
+    const MANY: u32 = 3_000;
+    let (a, b) = ("10.0.0.5:40000", "10.0.0.3:8080");
+    let packet = |outgoing: bool, n: u32, flags, seq, ack, len: usize| Packet {
+        nanos: 1_000_000_000 + u64::from(n) * 1_000_000,
+        from: if outgoing { a } else { b }.parse().expect("an address"),
+        to: if outgoing { b } else { a }.parse().expect("an address"),
+        flags,
+        seq,
+        ack,
+        window: 500,
+        options: Vec::new(),
+        payload: vec![b'x'; len],
+        outgoing,
+    };
+    // The numbers wrap on the way.
+    let base = u32::MAX - 500_000;
+    let end = base.wrapping_add(1 + MANY * 1_000);
+    let mut packets = vec![
+        packet(true, 0, 2, 99, 0, 0),
+        packet(false, 1, 0x12, base, 100, 0),
+        packet(true, 2, 0x10, 100, base.wrapping_add(1), 0),
+    ];
+    packets.extend(
+        (0..MANY).map(|n| packet(false, 3 + n, 0x10, base.wrapping_add(1 + n * 1_000), 100, 1_000)),
+    );
+    packets.push(packet(true, MANY + 3, 0x10, 100, end, 0));
+    packets.push(packet(false, MANY + 4, 0x11, end, 100, 0));
+    packets.push(packet(true, MANY + 5, 0x10, 100, end.wrapping_add(1), 0));
+    let records: Vec<Record> =
+        packets.iter().map(|p| Record::new(p.nanos, p.frame(Link::Ethernet))).collect();
+    let scratch = Scratch::new();
+    let file = scratch.write("long.pcap", &MICROSECONDS.write(1, &records));
+    let (out, _) = text(&closewait(&["explain", &file, "--frame", "5"]));
+    assert!(out.contains("… 2,965 segments, 0 B from a, 2,965 kB from b: --all …"), "{out}");
+    assert!(out.contains("[F.]  3000001:3000001(0)"), "{out}");
+    assert!(out.contains("a's kernel acknowledged it: CLOSE-WAIT begins"), "{out}");
+    assert!(out.lines().count() < 70, "{out}");
+    let (all, _) = text(&closewait(&["explain", &file, "--frame", "5", "--all"]));
+    let lines = all.lines().filter(|line| line.contains(" > ") && line.contains('#')).count();
+    assert_eq!(lines, packets.len());
+}
+
+/// The command that is printed shows the same packets.
+#[test]
+fn tshark_shows_the_same_packets() {
+    let (out, _) = text(&explain(&[APP, "--frame", "706"]));
+    let command = out.lines().find(|line| line.starts_with("tshark ")).expect("a command");
+    let run = |command: &str| {
+        std::process::Command::new("sh")
+            .args(["-c", command])
+            .current_dir(common::project("."))
+            .output()
+            .expect("a shell")
+    };
+    if !run("command -v tshark").status.success() {
+        return common::skip("tshark");
+    }
+    let shown = run(&format!("{command} -T fields -e frame.number"));
+    let theirs: Vec<&str> = std::str::from_utf8(&shown.stdout).expect("UTF-8").lines().collect();
+    let ours: Vec<&str> =
+        out.lines().filter_map(|line| line.split_once('#')?.1.split(' ').next()).collect();
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn values_are_shown_only_if_asked_for() {
+    let (digest, _) = text(&explain(&[APP, "--frame", "770"]));
+    let (literal, _) = text(&explain(&[APP, "--frame", "770", "--show-literals"]));
+    assert!(digest.contains("asked: UPDATE accounts SET balance=balance-? WHERE id=?"));
+    assert!(!literal.contains("balance-?") && literal.contains("asked: UPDATE accounts"));
+}
+
+/// The report names a command, and the command works.
+#[test]
+fn the_report_leads_here() {
+    let (report, _) = text(&closewait(&[common::project(APP).to_str().expect("UTF-8")]));
+    let next = report.lines().find_map(|line| line.strip_prefix("next: closewait "));
+    let words: Vec<&str> = next.expect("a next line").split(' ').collect();
+    assert_eq!(closewait(&words).status.code(), Some(1));
+    let piped = common::command(&["-"])
+        .stdin(std::fs::File::open(common::project(APP)).expect("the fixture"))
+        .output()
+        .expect("the binary runs");
+    assert!(!text(&piped).0.contains("next: "));
+}
