@@ -95,6 +95,40 @@ fn what_clients_did_is_what_is_read() {
     agrees_with_tshark(&capture, server.port, &full);
 }
 
+/// MariaDB's own timeout: a RST by default, which leaves no CLOSE-WAIT; a FIN from its thread pool.
+#[test]
+fn the_servers_own_timeout_closes_by_rst_or_by_fin() {
+    let ways: [(&[&str], &str, Option<&str>); 2] = [
+        (&[], "reset", None),
+        (&["--thread-handling=pool-of-threads"], "leak", Some("transaction-open")),
+    ];
+    for (more, verdict, cause) in ways {
+        let Some(server) = Server::start_with(more) else { return common::skip("mariadb") };
+        server.sql("SET GLOBAL wait_timeout=2");
+        let capture = server.scratch.path().join("timeout.pcap");
+        let Some(tcpdump) = Tcpdump::start(server.port, &capture) else {
+            return common::skip("root");
+        };
+        let mut client = Client::login(server.port, "app", BASE);
+        client.query_all(&["BEGIN", "UPDATE accounts SET balance=0 WHERE id=7"]);
+        // What ends it is the server's FIN or RST.
+        let end = client.stream.peek(&mut [0]);
+        assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+        drop(tcpdump);
+        let local = format!("127.0.0.1:{}", client.port());
+        let capture = capture.to_str().expect("UTF-8");
+        let output = common::closewait(&[capture, "--all", "--format", "jsonl", "--local", &local]);
+        let flow = &common::json_lines(&output)[0];
+        assert_eq!((&flow["verdict"], flow["cause"].as_str()), (&verdict.into(), cause), "{flow}");
+        assert_eq!(flow["mysql"]["in_transaction"], true, "{flow}");
+        if verdict == "leak" {
+            let idle = flow["idle_before_fin_s"].as_f64().expect("it was used");
+            assert!((1.9..6.0).contains(&idle), "{idle}");
+        }
+        drop(client);
+    }
+}
+
 /// Each leaves its connection as it is.
 fn clients(server: &Server, capabilities: u32) -> Vec<(Did, Client)> {
     let mut all = Vec::new();
@@ -428,6 +462,10 @@ fn command(program: &str) -> Command {
 
 impl Server {
     fn start() -> Option<Server> {
+        Server::start_with(&[])
+    }
+
+    fn start_with(more: &[&str]) -> Option<Server> {
         let scratch = common::Scratch::new();
         let data = scratch.path().join("data");
         let data = data.to_str().expect("UTF-8");
@@ -445,6 +483,7 @@ impl Server {
             .args(["--innodb-lock-wait-timeout=1", &format!("--port={port}")])
             .args([format!("--datadir={data}"), format!("--socket={data}/s")])
             .arg(format!("--pid-file={data}/p"))
+            .args(more)
             .spawn()
             .ok()?;
         let server = Server { scratch, child, port };
