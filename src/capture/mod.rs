@@ -6,7 +6,7 @@
 //! * [`classic`], [`pcapng`]: the two formats
 //! * [`text`]: what `tcpdump -n` prints
 //! * [`compression`], [`buffer`]: the bytes on their way in
-//! * [`write`]: packets on their way out, as pcapng
+//! * [`mod@write`]: packets on their way out, as pcapng
 //! * [`live`]: an interface, through libpcap
 //! * [`series`]: the order of several files
 //! * [`filter`]: BPF expressions, compiled by libpcap where it is built in
