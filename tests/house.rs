@@ -102,6 +102,33 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     // Judges, and changes nothing.
     ("verdict.rs", &["now(", "&mut", "std::io", "std::fs", "etherparse", "pcap", "crate::report"]),
     ("verdict", &["now(", "&mut", "std::io", "std::fs", "etherparse", "pcap", "crate::report"]),
+    // Pure: a report and an expectation become violations.
+    (
+        "expect.rs",
+        &[
+            "std::io",
+            "std::fs",
+            "now(",
+            "print!",
+            "println!",
+            "crate::run",
+            "crate::capture",
+            "clap",
+        ],
+    ),
+    (
+        "expect",
+        &[
+            "std::io",
+            "std::fs",
+            "now(",
+            "print!",
+            "println!",
+            "crate::run",
+            "crate::capture",
+            "clap",
+        ],
+    ),
     // The kernel's sockets; nothing of packets.
     (
         "owner",
@@ -154,7 +181,11 @@ const ONLY: &[(&str, &[&str])] = &[
     ("pcap_parser", &["capture"]),
     ("pcap::", &["capture"]),
     ("indicatif", &["progress.rs"]),
-    ("serde", &["report", "owner"]),
+    ("serde", &["report", "owner", "expect"]),
+    ("toml_edit", &["expect"]),
+    ("quick_junit", &["report"]),
+    ("similar::", &["commands"]),
+    ("glob::", &["commands"]),
     ("procfs", &["owner"]),
     ("prometheus_client", &["report"]),
     ("httparse", &["scrape.rs"]),

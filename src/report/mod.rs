@@ -7,10 +7,14 @@
 //! * [`jsonl`]: for programs, one object a line
 //! * [`prometheus`]: for whoever watches a live capture
 //! * [`mod@csv`]: for spreadsheets
+//! * [`check`]: the report of `closewait check`
+//! * [`collected`]: for whoever compares captures with something
 //! * [`sockets`]: the report of `closewait sockets`
 //! * [`table`]: tables in text
 //! * [`units`], [`ids`]: how times, durations and identifiers are written
 
+pub mod check;
+pub mod collected;
 pub mod csv;
 mod evidence;
 pub mod ids;
