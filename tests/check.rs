@@ -530,3 +530,24 @@ fn the_report_goes_to_a_file() {
     let (status, out) = project.out(&["-o", "x.pcap", "x.pcap"]);
     assert_eq!(status, Some(2), "{out}");
 }
+
+/// The project is the first user of its own expectations.
+#[test]
+fn the_projects_captures_are_as_expected() {
+    let output = command(&["check", "fixtures/captures"])
+        .current_dir(common::project(""))
+        .output()
+        .expect("the binary runs");
+    let (out, err) = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    // None of them rests on the policy.
+    let lines = json_lines(
+        &command(&["check", "--format", "jsonl", "fixtures/captures"])
+            .current_dir(common::project(""))
+            .output()
+            .expect("the binary runs"),
+    );
+    let captures = lines.iter().filter(|line| line["type"] == "check");
+    assert!(captures.clone().count() >= 15, "{out}");
+    captures.for_each(|line| assert!(line["expectation"].is_string(), "{line}"));
+}
