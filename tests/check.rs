@@ -531,6 +531,35 @@ fn the_report_goes_to_a_file() {
     assert_eq!(status, Some(2), "{out}");
 }
 
+/// The end of a capture is its last packet.
+#[test]
+fn a_capture_that_ends_too_early_is_warned_of() {
+    let project = Project::new();
+    project.0.write("x.pcap", &leak().capture(0));
+    let (status, out) = project.out(&["x.pcap"]);
+    assert_eq!(status, Some(0));
+    assert!(out.contains("warning: 1 connection in CLOSE-WAIT at the last packet"), "{out}");
+    let (_, out) = project.out(&["--format", "github", "x.pcap"]);
+    assert!(out.contains("::warning file=x.pcap,"), "{out}");
+    let project = project.file("x.expect.toml", "pending = 1");
+    assert!(!project.out(&["x.pcap"]).1.contains("warning"));
+}
+
+/// A client that leaks, and the same client mended, before a real server.
+#[test]
+fn the_leaking_client_fails_and_the_mended_one_passes() {
+    let captures = common::project("fixtures/captures/pair");
+    let project = Project::new();
+    for name in ["leaky.pcap", "fixed.pcap"] {
+        fs::copy(captures.join(name), project.0.path().join(name)).expect("a copy");
+    }
+    let (status, out) = project.out(&["leaky.pcap"]);
+    assert_eq!(status, Some(1));
+    assert!(out.contains("neither COMMIT nor ROLLBACK: BEGIN; UPDATE t SET a=?"), "{out}");
+    let (status, out) = project.out(&["--max-held", "1s", "fixed.pcap"]);
+    assert_eq!(status, Some(0), "{out}");
+}
+
 /// The project is the first user of its own expectations.
 #[test]
 fn the_projects_captures_are_as_expected() {

@@ -16,6 +16,8 @@ use crate::expect::{Expectation, Limits, Override, Reading, file, violations};
 use crate::printable::printable;
 use crate::report::check::{Checked, Counts, Format, Outcome, write};
 use crate::report::collected::Collected;
+use crate::report::units::count;
+use crate::verdict::Verdict;
 use find::{Target, find};
 use read::read_all;
 
@@ -138,12 +140,27 @@ fn judge(read: Read, baseline: &Baseline) -> Checked {
     let violations = violations(&read.expectation, &read.collected, &known);
     let findings = read.collected.flows.iter().filter(|seen| seen.finding);
     let known = findings.filter(|seen| baseline.knows(seen)).count();
+    let mut warnings = read.warnings;
+    warnings.extend(pending(&read.expectation, &read.collected));
     Checked {
         capture: read.target.name(),
         expectation: read.own.is_some().then(|| read.target.expectation_name()),
         outcome: Outcome::Judged { collected: Box::new(read.collected), violations, known },
-        warnings: read.warnings,
+        warnings,
     }
+}
+
+/// The end of a capture is its last packet: one that stops too early shows no leak, and would pass.
+fn pending(expectation: &Expectation, collected: &Collected) -> Option<String> {
+    let pending = collected.tally.of(Verdict::Pending);
+    let is_expected = expectation.verdicts[Verdict::Pending.index()].is_some();
+    (pending > 0 && !is_expected).then(|| {
+        format!(
+            "{} in CLOSE-WAIT at the last packet, held for less than min_hold: let the capture go on, \
+             and end it with a packet (pending = {pending} says that it is right)",
+            count(pending, "connection")
+        )
+    })
 }
 
 impl Target {
