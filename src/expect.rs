@@ -1,7 +1,7 @@
 //! What a capture should hold, and where it does not.
 //!
 //! Pure: a report and an expectation become violations. [`mod@file`] reads expectations, [`bless`]
-//! writes them, [`findings`] says which of the findings expected are there, [`baseline`] which were
+//! writes them, `findings` says which of the findings expected are there, [`baseline`] which were
 //! known before.
 
 pub mod baseline;

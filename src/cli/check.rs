@@ -138,11 +138,9 @@ impl<T: FromStr<Err: ToString>> FromStr for Limit<T> {
             Some((peer, most)) => (Some(peer), most),
             None => (None, text),
         };
-        let named = |peer: &str| {
-            Ok::<_, String>((
-                address(peer)?,
-                peer.parse().map_err(|error: crate::endpoints::NoAddress| error.to_string())?,
-            ))
+        let named = |name: &str| match name.parse::<EndpointSet>() {
+            Ok(set) => Ok((name.to_owned(), set)),
+            Err(error) => Err(error.to_string()),
         };
         let peer = peer.map(named).transpose()?;
         Ok(Limit { peer, most: most.parse().map_err(|error: T::Err| error.to_string())? })

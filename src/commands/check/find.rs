@@ -68,7 +68,8 @@ fn matching(pattern: &str) -> Result<Vec<PathBuf>, String> {
     Ok(found)
 }
 
-/// Sorted. Links to folders are not followed, so that no loop is; what is hidden is not looked at.
+/// Sorted. Links to folders are not followed, so that no loop is; what is hidden is not looked at, and
+/// a pipe is not waited for.
 fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -79,7 +80,7 @@ fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
             let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
             if kind.is_dir() && !is_hidden {
                 folders.push(path);
-            } else if !is_hidden && !kind.is_dir() && stem(&path).is_some() && !path.is_dir() {
+            } else if !is_hidden && stem(&path).is_some() && path.is_file() {
                 found.push(path);
             }
         }
