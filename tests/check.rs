@@ -476,6 +476,8 @@ fn junit_is_well_formed_and_counts() {
     let suite =
         "<testsuite name=\"closewait check\" tests=\"3\" skipped=\"0\" errors=\"1\" failures=\"1\"";
     assert!(out.contains(suite), "{out}");
+    let all = "<testsuites name=\"closewait\" tests=\"3\" failures=\"1\" errors=\"1\">";
+    assert!(out.contains(all), "{out}");
     assert!(out.contains("name=\"a,b:c%&lt;&amp;&gt;.pcap\""), "{out}");
     well_formed(&out);
 }

@@ -12,7 +12,9 @@ pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     suite.add_test_cases(checked.iter().map(case));
     let mut report = Report::new("closewait");
     report.add_test_suite(suite);
-    report.serialize(out).map_err(io::Error::other)
+    let xml = report.to_string().map_err(io::Error::other)?;
+    // Strict readers (Jenkins' xUnit plugin) know no such attribute of the outermost element.
+    out.write_all(xml.replacen(" skipped=\"0\"", "", 1).as_bytes())
 }
 
 fn case(one: &Checked) -> TestCase {
