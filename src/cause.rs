@@ -29,6 +29,18 @@ pub enum Cause {
 }
 
 impl Cause {
+    pub const ALL: [Cause; 9] = [
+        Cause::TransactionOpen,
+        Cause::Forgotten,
+        Cause::ServerSaid,
+        Cause::NeverAccepted,
+        Cause::StaleReuse,
+        Cause::QuitUnclosed,
+        Cause::HalfClose,
+        Cause::HostGone,
+        Cause::Unknown,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             Cause::TransactionOpen => "transaction-open",

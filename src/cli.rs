@@ -1,5 +1,6 @@
 //! Flags become a plan. The only room that knows clap.
 
+mod check;
 mod explain;
 mod flames;
 mod live;
@@ -15,6 +16,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
+use crate::commands::check::Check;
 use crate::commands::explain::Explain;
 use crate::commands::live::Live;
 use crate::commands::read::{Format, Read};
@@ -35,6 +37,7 @@ pub enum Command {
     Read(Box<Read>),
     Explain(Box<Explain>),
     Live(Box<Live>),
+    Check(Box<Check>),
     ListInterfaces,
     Sockets(Box<Sockets>),
     /// To answer questions about this host's sockets, as this user.
@@ -55,6 +58,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     };
     let asked = match cli.command {
         Some(Verb::Sockets(args)) => Ok(Command::Sockets(Box::new(args.sockets()))),
+        Some(Verb::Check(args)) => Ok(Command::Check(Box::new(args.check()))),
         Some(Verb::Lookup { user }) => Ok(Command::Lookup(user)),
         Some(Verb::Explain(args)) => args.explain().map(|e| Command::Explain(Box::new(e))),
         Some(Verb::Live(args)) if args.list => Ok(Command::ListInterfaces),
@@ -116,6 +120,9 @@ enum Verb {
     /// List what this host holds in CLOSE-WAIT, by process: no capture needed
     #[command(after_help = SOCKET_EXAMPLES)]
     Sockets(SocketsArgs),
+    /// Hold captures against what is expected of them: for tests and CI
+    #[command(after_help = check::EXAMPLES, arg_required_else_help = true)]
+    Check(check::CheckArgs),
     /// What `live` starts to have processes named
     #[command(hide = true)]
     Lookup {
@@ -136,6 +143,7 @@ Examples:
   closewait live port 3306                      as it happens, with the process (closewait live --help)
   closewait --flamegraph-diff diff.svg x.pcap   what leaked did, and what was closed did
   closewait --format jsonl --all x.pcap | jq 'select(.verdict==\"leak\")'
+  closewait check captures                      in CI (closewait check --help)
 
 Exit status:
   0  no finding    1  a finding    2  the work could not be done";

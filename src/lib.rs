@@ -25,6 +25,7 @@
 //! | [`owner`] | which process holds a socket: the kernel's own list, or a saved one |
 //! | [`confine`] | what a process gives up once it has opened all it needs |
 //! | [`report`] | judgements become text, JSON lines or flame graphs |
+//! | [`expect`] | what a capture should hold, and where it does not |
 //! | [`endpoints`] | addresses, networks and ports as users name them |
 //! | [`place`] | when and where a packet was captured |
 //! | [`mod@printable`] | names that others chose, safe for a terminal |
@@ -51,6 +52,7 @@ pub mod commands;
 pub mod confine;
 pub mod decode;
 pub mod endpoints;
+pub mod expect;
 pub mod ladder;
 pub mod owner;
 pub mod place;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use closewait::cli::{Command, parse};
+use closewait::commands::check::check;
 use closewait::commands::explain::explain;
 use closewait::commands::live::{list_interfaces, live, lookup};
 use closewait::commands::read::read;
@@ -13,6 +14,7 @@ fn main() -> ExitCode {
         Command::Read(asked) => read(*asked).into(),
         Command::Explain(asked) => explain(&asked).into(),
         Command::Live(asked) => live(*asked).into(),
+        Command::Check(asked) => check(&asked).into(),
         Command::ListInterfaces => list_interfaces().into(),
         Command::Sockets(asked) => sockets(&asked).into(),
         Command::Lookup(user) => lookup(user.as_deref()).into(),

@@ -3,115 +3,25 @@
 
 mod common;
 
-use common::wire::{Link, MICROSECONDS, Packet, Record};
+use common::talk::{ACK, CLIENT, FIN, RST, SERVER, Talk};
 use common::{Scratch, closewait, json_lines, text};
 use serde_json::Value;
 
-const FIN: u8 = 0x01;
-const SYN: u8 = 0x02;
-const RST: u8 = 0x04;
-const PUSH: u8 = 0x08;
-const ACK: u8 = 0x10;
-
-const SECOND: u64 = 1_000_000_000;
-const START: u64 = 1_700_000_000 * SECOND;
-
-/// A connection that is being written, from the client's SYN on.
-struct Talk {
-    port: u16,
-    nanos: u64,
-    /// The next numbers of client and server.
-    next: [u32; 2],
-    records: Vec<Record>,
+/// What is said of a conversation.
+trait Told {
+    fn report(self, more: &[&str]) -> Vec<Value>;
+    fn report_after(self, seconds: u64, more: &[&str]) -> Vec<Value>;
 }
 
-const CLIENT: usize = 0;
-const SERVER: usize = 1;
-
-impl Talk {
-    fn with(port: u16) -> Talk {
-        let mut talk = Talk { port, nanos: START, next: [1_000, 9_000], records: Vec::new() };
-        talk.send(CLIENT, SYN, b"");
-        talk.send(SERVER, SYN | ACK, b"");
-        talk.send(CLIENT, ACK, b"");
-        talk
-    }
-
-    fn send(&mut self, from: usize, flags: u8, payload: &[u8]) {
-        let ends = [
-            "172.18.0.5:40000".parse().expect("an address"),
-            format!("172.18.0.3:{}", self.port).parse().expect("an address"),
-        ];
-        self.nanos += SECOND / 1_000;
-        let packet = Packet {
-            nanos: self.nanos,
-            from: ends[from],
-            to: ends[1 - from],
-            flags,
-            seq: self.next[from],
-            ack: if flags & ACK != 0 { self.next[1 - from] } else { 0 },
-            window: 500,
-            options: Vec::new(),
-            payload: payload.to_vec(),
-            outgoing: from == CLIENT,
-        };
-        let control = u32::from(flags & (SYN | FIN) != 0);
-        self.next[from] = self.next[from].wrapping_add(payload.len() as u32 + control);
-        self.records.push(Record::new(self.nanos, packet.frame(Link::Ethernet)));
-    }
-
-    fn say(mut self, from: usize, payload: &[u8]) -> Talk {
-        self.send(from, PUSH | ACK, payload);
-        self
-    }
-
-    fn wait(mut self, seconds: u64) -> Talk {
-        self.nanos += seconds * SECOND;
-        self
-    }
-
-    /// The server closes; the client's kernel acknowledges.
-    fn closed_by_server(mut self) -> Talk {
-        self.send(SERVER, FIN | ACK, b"");
-        self.send(CLIENT, ACK, b"");
-        self
-    }
-
-    /// A MySQL packet.
-    fn packet(self, from: usize, number: u8, payload: &[u8]) -> Talk {
-        let header = [payload.len() as u8, (payload.len() >> 8) as u8, 0, number];
-        self.say(from, &[&header, payload].concat())
-    }
-
-    fn logged_in(port: u16) -> Talk {
-        let capabilities = 0x0008_a209_u32.to_le_bytes();
-        let (low, high) = capabilities.split_at(2);
-        let greeting =
-            [b"\x0a8.0.36\0\x07\0\0\0xxxxxxxx\0", low, b"\x2d\x02\0", high, b"\x15", &[0; 10]];
-        let greeting = [&greeting.concat(), &b"yyyyyyyyyyyy\0mysql_native_password\0"[..]].concat();
-        let login = [&capabilities[..], b"\0\0\0\x01\x2d", &[0; 23], b"app\0\0shop\0"].concat();
-        let login = [&login, &b"mysql_native_password\0"[..]].concat();
-        Talk::with(port).packet(SERVER, 0, &greeting).packet(CLIENT, 1, &login).ok(2, 0x0002)
-    }
-
-    fn ok(self, number: u8, status: u16) -> Talk {
-        let payload = [&[0, 0, 0][..], &status.to_le_bytes(), &[0, 0]].concat();
-        self.packet(SERVER, number, &payload)
-    }
-
-    fn ask(self, sql: &str, status: u16) -> Talk {
-        self.packet(CLIENT, 0, &[b"\x03", sql.as_bytes()].concat()).ok(1, status)
-    }
-
-    /// The last packet a minute later, and another connection's SYN for the end of the capture.
+impl Told for Talk {
+    /// The last packet a minute later.
     fn report(self, more: &[&str]) -> Vec<Value> {
         self.report_after(60, more)
     }
 
-    fn report_after(mut self, seconds: u64, more: &[&str]) -> Vec<Value> {
-        self.records.push(Record::new(self.nanos + seconds * SECOND, common::wire::arp()));
+    fn report_after(self, seconds: u64, more: &[&str]) -> Vec<Value> {
         let scratch = Scratch::new();
-        let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &self.records));
+        let path = scratch.write("x.pcap", &self.capture(seconds));
         let args = ["--format", "jsonl", "--all", "--local", "172.18.0.5", &path];
         json_lines(&closewait(&[&args[..], more].concat()))
     }
@@ -283,10 +193,9 @@ fn healthy_connections_have_no_cause() {
 #[test]
 fn the_text_groups_by_cause_and_statements() {
     let talk = Talk::logged_in(3306).ask("BEGIN", 0x0003).ask("UPDATE `a\u{1b}b` SET x=1", 0x0003);
-    let mut talk = talk.wait(60).closed_by_server();
-    talk.records.push(Record::new(talk.nanos + 60 * SECOND, common::wire::arp()));
+    let talk = talk.wait(60).closed_by_server();
     let scratch = Scratch::new();
-    let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &talk.records));
+    let path = scratch.write("x.pcap", &talk.capture(60));
     let (out, _) = text(&closewait(&["--utc", &path]));
     let line = out.lines().find(|line| line.contains("transaction-open")).expect("a group");
     assert!(

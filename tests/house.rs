@@ -136,6 +136,33 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     // Judges, and changes nothing.
     ("verdict.rs", &["now(", "&mut", "std::io", "std::fs", "etherparse", "pcap", "crate::report"]),
     ("verdict", &["now(", "&mut", "std::io", "std::fs", "etherparse", "pcap", "crate::report"]),
+    // Pure: a report and an expectation become violations.
+    (
+        "expect.rs",
+        &[
+            "std::io",
+            "std::fs",
+            "now(",
+            "print!",
+            "println!",
+            "crate::run",
+            "crate::capture",
+            "clap",
+        ],
+    ),
+    (
+        "expect",
+        &[
+            "std::io",
+            "std::fs",
+            "now(",
+            "print!",
+            "println!",
+            "crate::run",
+            "crate::capture",
+            "clap",
+        ],
+    ),
     // The kernel's sockets; nothing of packets.
     (
         "owner",
@@ -190,7 +217,11 @@ const ONLY: &[(&str, &[&str])] = &[
     ("indicatif", &["progress.rs"]),
     // Under another licence: it must be easy to leave out.
     ("inferno::", &["report/flamegraph"]),
-    ("serde", &["report", "owner"]),
+    ("serde", &["report", "owner", "expect"]),
+    ("toml_edit", &["expect"]),
+    ("quick_junit", &["report"]),
+    ("similar::", &["commands"]),
+    ("glob::", &["commands"]),
     ("procfs", &["owner"]),
     ("prometheus_client", &["report"]),
     ("httparse", &["scrape.rs"]),

@@ -462,6 +462,7 @@ fn a_rotated_series_is_one_capture(run: &Run) {
     let mut parts: Vec<String> = fs::read_dir(run.folder.join("rotated"))
         .expect("a rotated series")
         .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "pcap"))
         .map(|path| format!("rotated/{}", path.file_name().expect("a name").to_string_lossy()))
         .collect();
     parts.sort();

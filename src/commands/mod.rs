@@ -1,5 +1,6 @@
 //! What each command does with the terminal: outputs, warnings, exit status.
 
+pub mod check;
 pub mod explain;
 mod extract;
 pub mod live;

@@ -8,6 +8,8 @@
 //! * [`prometheus`]: for whoever watches a live capture
 //! * [`comments`]: beside the packets of a finding, where these are written
 //! * [`mod@csv`]: for spreadsheets
+//! * [`check`]: the report of `closewait check`
+//! * [`collected`]: for whoever compares captures with something
 //! * [`sockets`]: the report of `closewait sockets`
 //! * [`stacks`], [`flames`], [`flamegraph`]: connections as stacks, counted beside a report and drawn
 //! * [`ladder`]: the report of `closewait explain`
@@ -15,6 +17,8 @@
 //! * [`table`]: tables in text
 //! * [`units`], [`ids`]: how times, durations and identifiers are written
 
+pub mod check;
+pub mod collected;
 pub mod comments;
 pub mod csv;
 mod evidence;

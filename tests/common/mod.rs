@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod scenario;
+pub mod talk;
 pub mod wire;
 
 use std::io::Write;

@@ -1,0 +1,223 @@
+//! The flags of `closewait check`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anstream::ColorChoice;
+use chrono::TimeDelta;
+use clap::{Args, ValueEnum};
+
+use super::{ColorArg, duration};
+use crate::commands::check::Check;
+use crate::endpoints::EndpointSet;
+use crate::expect::{Limits, Override, Range, Reading};
+use crate::report::check::Format;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  closewait check captures                      every capture in the folder, each by its x.expect.toml
+  closewait check --local 10.0.0.5 test.pcap    without one: no leak, nothing that cannot be told
+  closewait check --max-leaks :6379=2 captures  but two to Redis
+  closewait check --bless --local 10.0.0.5 captures     what is found becomes what is expected
+  closewait check --write-baseline known.jsonl captures
+  closewait check --baseline known.jsonl captures       only new findings fail
+  closewait check --format junit -o closewait.xml captures
+
+x.expect.toml, beside x.pcap (every key may be left out):
+  local = \"10.0.0.5\"                            also: filter = \"port 3306\", min_hold = \"1s\"
+  flows = { min = 1 }
+  leak = 0                                      any verdict: a count, or { min = 1, max = 2 }
+  max_unknown = 0
+  held = { max = \"5s\" }                         in CLOSE-WAIT, whether closed in the end or not
+  open_idle = { idle = \"2s\", max = 0 }          open at the end, and unused for so long
+  transactions_open = 0
+  exact = true                                  no findings but these
+  [[finding]]                                   any of these keys
+  local = \"10.0.0.5\"
+  peer = \"10.0.0.3:3306\"
+  holder = \"10.0.0.5\"
+  cause = \"transaction-open\"
+  statement = \"UPDATE accounts\"                 a part of one
+  held = { min = \"10s\" }
+
+Exit status:
+  0  all as expected    1  an expectation broken    2  an input could not be read; it wins over 1";
+
+#[derive(Args)]
+pub struct CheckArgs {
+    /// Captures, folders of them (with all folders below), or globs
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+
+    /// The most findings; for some peers: ADDR=N, ADDR:PORT=N or :PORT=N; repeatable [default: 0]
+    #[arg(long, value_name = "[PEER=]N", help_heading = "Without an expectation")]
+    max_leaks: Vec<Limit<u64>>,
+
+    /// The longest that CLOSE-WAIT may be held, whether closed in the end or not; repeatable
+    #[arg(long, value_name = "[PEER=]TIME", help_heading = "Without an expectation")]
+    max_held: Vec<Limit<Time>>,
+
+    /// The most connections that cannot be told; repeatable [default: 0]
+    #[arg(long, value_name = "[PEER=]N", help_heading = "Without an expectation")]
+    max_unknown: Vec<Limit<u64>>,
+
+    /// The side to judge, where the expectation does not say it: an address, a network, ADDR:PORT
+    /// or :PORT; repeatable
+    #[arg(long, value_name = "ADDR", value_parser = address, help_heading = "Reading")]
+    local: Vec<String>,
+
+    /// Only packets that match a BPF expression, where the expectation does not say it
+    #[arg(short = 'f', long, value_name = "EXPR", help_heading = "Reading")]
+    filter: Option<String>,
+
+    /// Held for less, it is pending and no leak, where the expectation does not say it [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Reading")]
+    min_hold: Option<Duration>,
+
+    /// Write what is found into the expectations, and print what changes
+    #[arg(long, conflicts_with_all = ["baseline", "write_baseline"])]
+    bless: bool,
+
+    /// Findings that this file has do not fail: the same by peer, cause and statements
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+
+    /// Write all findings to a file for --baseline; none of them fails
+    #[arg(long, value_name = "FILE")]
+    write_baseline: Option<PathBuf>,
+
+    /// The form of the report
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Output"
+    )]
+    format: FormatArg,
+
+    /// Write the report to a file
+    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
+    output: Option<PathBuf>,
+
+    /// When to use colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    color: ColorArg,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FormatArg {
+    /// For people
+    Text,
+    /// A test case a capture, for whatever shows the results of tests
+    Junit,
+    /// One JSON object a line, for programs
+    Jsonl,
+    /// Annotations of a pull request (::error file=…::)
+    Github,
+}
+
+fn address(text: &str) -> Result<String, String> {
+    let parsed: Result<EndpointSet, _> = text.parse();
+    parsed.map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// `2`, or `10.0.0.3:3306=2` for that peer.
+#[derive(Clone)]
+struct Limit<T> {
+    peer: Option<(String, EndpointSet)>,
+    most: T,
+}
+
+impl<T: FromStr<Err: ToString>> FromStr for Limit<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Limit<T>, String> {
+        let (peer, most) = match text.rsplit_once('=') {
+            Some((peer, most)) => (Some(peer), most),
+            None => (None, text),
+        };
+        let named = |name: &str| match name.parse::<EndpointSet>() {
+            Ok(set) => Ok((name.to_owned(), set)),
+            Err(error) => Err(error.to_string()),
+        };
+        let peer = peer.map(named).transpose()?;
+        Ok(Limit { peer, most: most.parse().map_err(|error: T::Err| error.to_string())? })
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Time(TimeDelta);
+
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Time, String> {
+        Ok(Time(delta(duration(text)?)))
+    }
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+impl CheckArgs {
+    pub fn check(self) -> Check {
+        let (limits, overrides) = self.limits();
+        Check {
+            paths: self.paths,
+            limits,
+            overrides,
+            reading: Reading {
+                local: self.local,
+                filter: self.filter,
+                min_hold: self.min_hold.map(delta),
+            },
+            bless: self.bless,
+            baseline: self.baseline,
+            write_baseline: self.write_baseline,
+            format: match self.format {
+                FormatArg::Text => Format::Text,
+                FormatArg::Junit => Format::Junit,
+                FormatArg::Jsonl => Format::Jsonl,
+                FormatArg::Github => Format::Github,
+            },
+            color: match self.color {
+                ColorArg::Auto => ColorChoice::Auto,
+                ColorArg::Always => ColorChoice::Always,
+                ColorArg::Never => ColorChoice::Never,
+            },
+            output: self.output,
+        }
+    }
+
+    /// The general limits, and those of single peers, in the order they were given.
+    fn limits(&self) -> (Limits, Vec<Override>) {
+        let (mut general, mut overrides) = (Limits::default(), Vec::new());
+        for Limit { peer, most } in &self.max_leaks {
+            of(peer, &mut general, &mut overrides).leaks = Some(Range::at_most(*most));
+        }
+        for Limit { peer, most } in &self.max_held {
+            of(peer, &mut general, &mut overrides).held = Some(Range::at_most(most.0));
+        }
+        for Limit { peer, most } in &self.max_unknown {
+            of(peer, &mut general, &mut overrides).unknown = Some(Range::at_most(*most));
+        }
+        (general, overrides)
+    }
+}
+
+fn of<'a>(
+    peer: &Option<(String, EndpointSet)>,
+    general: &'a mut Limits,
+    overrides: &'a mut Vec<Override>,
+) -> &'a mut Limits {
+    let Some((name, peer)) = peer else { return general };
+    let index = overrides.iter().position(|one| one.name == *name).unwrap_or_else(|| {
+        let (name, peer) = (name.clone(), peer.clone());
+        overrides.push(Override { peer, name, limits: Limits::default() });
+        overrides.len() - 1
+    });
+    &mut overrides[index].limits
+}

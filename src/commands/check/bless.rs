@@ -1,0 +1,44 @@
+//! `--bless`: what is found becomes what is expected.
+
+use std::fs;
+
+use similar::TextDiff;
+
+use super::{Own, Read, cannot};
+use crate::expect::bless::bless as blessed;
+use crate::printable::printable;
+use crate::report::check::{Checked, Outcome};
+
+/// Writes the expectation of one capture, where it has to change.
+pub fn bless(read: Read) -> Checked {
+    let outcome = match write(&read) {
+        Ok(diff) => Outcome::Blessed { diff },
+        Err(sentence) => Outcome::Error(sentence),
+    };
+    Checked {
+        capture: read.target.name(),
+        expectation: Some(read.target.expectation_name()),
+        outcome,
+        warnings: read.warnings,
+    }
+}
+
+fn write(read: &Read) -> Result<String, String> {
+    let path = &read.target.expectation;
+    let capture = read.target.capture.file_name().unwrap_or_default().to_string_lossy();
+    let before = read.own.as_ref().map(|Own { text }| text.as_str());
+    let after = blessed(before, &capture, &read.reading, &read.collected)
+        .map_err(|wrong| format!("{}: {wrong}", read.target.expectation_name()))?;
+    let before = before.unwrap_or_default();
+    if after == before {
+        return Ok(String::new());
+    }
+    fs::write(path, &after).map_err(|error| cannot("written", path, &error))?;
+    Ok(diff(&read.target.expectation_name(), before, &after))
+}
+
+fn diff(name: &str, before: &str, after: &str) -> String {
+    let diff = TextDiff::from_lines(before, after);
+    let text = diff.unified_diff().header(name, name).to_string();
+    text.lines().map(|line| printable(line) + "\n").collect()
+}

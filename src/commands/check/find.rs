@@ -1,0 +1,143 @@
+//! The captures that paths name, in a fixed order, each with the place of its expectation.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A capture to check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    pub capture: PathBuf,
+    /// Where its expectation is, or would be.
+    pub expectation: PathBuf,
+}
+
+/// A path that names nothing to check, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nothing {
+    pub path: PathBuf,
+    pub why: String,
+}
+
+const KINDS: [&str; 3] = ["pcap", "pcapng", "cap"];
+const COMPRESSED: [&str; 2] = ["gz", "zst"];
+
+/// Files, folders with all below them, and globs that the shell has left alone. What is named twice is
+/// checked once.
+pub fn find(paths: &[PathBuf]) -> Vec<Result<Target, Nothing>> {
+    let mut all: Vec<Result<PathBuf, Nothing>> = paths.iter().flat_map(|path| of(path)).collect();
+    let mut seen = HashSet::new();
+    all.retain(|found| found.as_ref().map_or(true, |path| seen.insert(path.clone())));
+    all.into_iter().map(|found| found.map(Target::new)).collect()
+}
+
+fn of(path: &Path) -> Vec<Result<PathBuf, Nothing>> {
+    let nothing = |why: String| vec![Err(Nothing { path: path.into(), why })];
+    if path.is_dir() {
+        return match in_folder(path) {
+            Ok(found) if found.is_empty() => {
+                nothing("holds no capture (.pcap, .pcapng, .cap, also with .gz or .zst)".into())
+            }
+            Ok(found) => found.into_iter().map(Ok).collect(),
+            Err(error) => nothing(format!("cannot be listed: {error}")),
+        };
+    }
+    match path.to_str() {
+        Some(pattern) if !path.exists() && pattern.contains(['*', '?', '[']) => {
+            match matching(pattern) {
+                Ok(found) if found.is_empty() => nothing("matches no file".into()),
+                Ok(found) => found.iter().flat_map(|path| of(path)).collect(),
+                Err(error) => nothing(error),
+            }
+        }
+        _ if path == Path::new("-") => {
+            nothing("name files or folders: no expectation is beside standard input".into())
+        }
+        _ => vec![Ok(path.into())],
+    }
+}
+
+fn matching(pattern: &str) -> Result<Vec<PathBuf>, String> {
+    let found = glob::glob(pattern).map_err(|error| format!("is no pattern: {error}"))?;
+    let found: Result<Vec<PathBuf>, _> = found.collect();
+    let mut found = found.map_err(|error| error.to_string())?;
+    // `x.*` finds the expectation, too.
+    found.retain(|path| path.extension().is_none_or(|e| e != "toml"));
+    found.sort();
+    Ok(found)
+}
+
+/// Sorted. Links to folders are not followed, so that no loop is; what is hidden is not looked at, and
+/// a pipe is not waited for.
+fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let (path, kind) = (entry.path(), entry.file_type()?);
+            let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+            if kind.is_dir() && !is_hidden {
+                folders.push(path);
+            } else if !is_hidden && stem(&path).is_some() && path.is_file() {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    // `closewait check .` names files as everyone else does.
+    let short = |path: PathBuf| path.strip_prefix(".").map(Path::to_path_buf).unwrap_or(path);
+    Ok(found.into_iter().map(short).collect())
+}
+
+/// The name without what says that it is a capture; `None` if nothing does.
+fn stem(path: &Path) -> Option<&str> {
+    let name = path.file_name()?.to_str()?;
+    let without = |name: &'_ str, endings: &[&str]| {
+        let (stem, ending) = name.rsplit_once('.')?;
+        (!stem.is_empty() && endings.contains(&ending)).then_some(stem.len())
+    };
+    let plain = without(name, &COMPRESSED).map_or(name, |len| &name[..len]);
+    without(plain, &KINDS).map(|len| &plain[..len])
+}
+
+impl Target {
+    /// `x.expect.toml` for `x.pcap`; where `x.pcapng` is there, too, `x.pcap.expect.toml` goes before.
+    fn new(capture: PathBuf) -> Target {
+        let name = |name: &str| capture.with_file_name(format!("{name}.expect.toml"));
+        let whole = capture.file_name().map(|name| name.to_string_lossy().into_owned());
+        let whole = name(&whole.unwrap_or_default());
+        let usual = match stem(&capture) {
+            Some(stem) => name(stem),
+            None => capture.with_extension("expect.toml"),
+        };
+        let shared = || !usual.exists() && has_sibling(&capture);
+        let expectation = if whole.exists() || shared() { whole } else { usual };
+        Target { capture, expectation }
+    }
+}
+
+/// Another capture of the same name, but for its ending.
+fn has_sibling(capture: &Path) -> bool {
+    let (Some(folder), Some(own)) = (capture.parent(), stem(capture)) else { return false };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut others = entries.map(|entry| entry.path());
+    others.any(|other| other.file_name() != capture.file_name() && stem(&other) == Some(own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capture_is_told_by_its_name() {
+        assert_eq!(stem(Path::new("a/x.pcap")), Some("x"));
+        assert_eq!(stem(Path::new("x.y.pcapng.zst")), Some("x.y"));
+        assert_eq!(stem(Path::new("x.cap.gz")), Some("x"));
+        for other in ["x.gz", "x.pcap.txt", "x.expect.toml", ".pcap", "pcap"] {
+            assert_eq!(stem(Path::new(other)), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Reading captures, several at a time, each as its expectation says.
+
+use std::fs;
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use chrono::TimeDelta;
+
+use super::find::{Nothing, Target};
+use super::{Own, Read};
+use crate::capture::Error;
+use crate::capture::file::Input;
+use crate::capture::filter::Filter;
+use crate::endpoints::EndpointSet;
+use crate::expect::{Expectation, Reading, file};
+use crate::printable::printable;
+use crate::report::check::{Checked, Outcome};
+use crate::report::collected::Collected;
+use crate::run::{Plan, Watch, run};
+use crate::table::MAX_FLOWS;
+use crate::verdict::Policy;
+
+/// Reads all, in their order. `bless`: the options of `policy` become those of each capture.
+pub fn read_all(
+    found: Vec<Result<Target, Nothing>>,
+    policy: &Expectation,
+    bless: bool,
+) -> Vec<Result<Read, Checked>> {
+    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let workers = cores.get().min(found.len()).max(1);
+    // A single capture has all cores; among many, each has one.
+    let threads = NonZeroUsize::new(cores.get() / workers).unwrap_or(NonZeroUsize::MIN);
+    let one = |found: &Result<Target, Nothing>| match found {
+        Ok(target) => read(target, policy, bless, threads).map_err(|why| Checked {
+            capture: target.name(),
+            expectation: target.expectation.exists().then(|| target.expectation_name()),
+            outcome: Outcome::Error(why),
+            warnings: Vec::new(),
+        }),
+        Err(Nothing { path, why }) => Err(Checked {
+            capture: printable(&path.to_string_lossy()),
+            expectation: None,
+            outcome: Outcome::Error(printable(why)),
+            warnings: Vec::new(),
+        }),
+    };
+    in_parallel(&found, workers, one)
+}
+
+/// The answer for each, in order, whoever worked on it.
+fn in_parallel<T: Sync, R: Send>(
+    all: &[T],
+    workers: usize,
+    one: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(all.len()));
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let index = next.fetch_add(1, Ordering::Relaxed)
+                    && let Some(item) = all.get(index)
+                {
+                    let result = one(item);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+fn read(
+    target: &Target,
+    policy: &Expectation,
+    bless: bool,
+    threads: NonZeroUsize,
+) -> Result<Read, String> {
+    let own = own(target)?;
+    let expectation = match &own {
+        Some(Own { text }) => file::expectation(text)
+            .map_err(|wrong| format!("{}: {wrong}", target.expectation_name()))?,
+        None if bless => Expectation::default(),
+        None => policy.clone(),
+    };
+    let reading = expectation.reading.clone().or(&policy.reading);
+    let (collected, warnings) = collect(target, &reading, threads)?;
+    Ok(Read { target: target.clone(), own, expectation, reading, collected, warnings })
+}
+
+fn own(target: &Target) -> Result<Option<Own>, String> {
+    match fs::read_to_string(&target.expectation) {
+        Ok(text) => Ok(Some(Own { text })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(super::cannot("read", &target.expectation, &error)),
+    }
+}
+
+fn collect(
+    target: &Target,
+    reading: &Reading,
+    threads: NonZeroUsize,
+) -> Result<(Collected, Vec<String>), String> {
+    let (mut collected, mut troubles) = (Collected::default(), Troubles::default());
+    let plan = plan(target, reading, threads)?;
+    let outcome = run(plan, &mut collected, &mut troubles).map_err(|error| error.to_string())?;
+    if outcome.failed {
+        return Err(troubles.0.join("; "));
+    }
+    Ok((collected, troubles.0))
+}
+
+fn plan(target: &Target, reading: &Reading, threads: NonZeroUsize) -> Result<Plan, String> {
+    let local: Result<Vec<EndpointSet>, _> =
+        reading.local.iter().map(|name| name.parse()).collect();
+    let local = local.map_err(|error| error.to_string())?;
+    let filter = reading.filter.as_deref().map(Filter::new).transpose();
+    Ok(Plan {
+        inputs: vec![Input(target.capture.clone())],
+        filter: filter.map_err(|error| printable(&error.to_string()))?,
+        policy: Policy {
+            local: (!local.is_empty()).then(|| EndpointSet::union(local)),
+            min_hold: reading.min_hold.unwrap_or(Reading::MIN_HOLD),
+            half_close_quiet: TimeDelta::seconds(30),
+            certain: false,
+        },
+        all: true,
+        separate: true,
+        sockets: None,
+        max_flows: MAX_FLOWS,
+        threads,
+        reading: crate::run::Reading::default(),
+    })
+}
+
+/// What could not be read as it should, for the capture's own line.
+#[derive(Default)]
+struct Troubles(Vec<String>);
+
+impl Watch for Troubles {
+    fn trouble(&mut self, error: &Error) {
+        self.0.push(printable(&error.trouble.to_string()));
+    }
+
+    fn progress(&mut self, _: u64, _: Option<u64>) {}
+}

@@ -1,0 +1,228 @@
+//! An expectation becomes what is found, with as few changes as that takes: what is met stays as it is,
+//! comments and order too.
+
+use chrono::TimeDelta;
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
+
+use super::file::{Wrong, expectation};
+use super::{Expectation, Reading, violations};
+use crate::printable::printable;
+use crate::report::collected::{Collected, Seen};
+use crate::verdict::Verdict;
+
+/// The text of the expectation that `collected`, read so, meets.
+pub fn bless(
+    text: Option<&str>,
+    capture: &str,
+    reading: &Reading,
+    collected: &Collected,
+) -> Result<String, Wrong> {
+    let Some(text) = text else { return Ok(fresh(capture, reading, collected)) };
+    let before = expectation(text)?;
+    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| Wrong {
+        line: None,
+        sentence: printable(error.message()),
+    })?;
+    options(document.as_table_mut(), &before.reading, reading);
+    update(&mut document, &before, collected);
+    Ok(document.to_string())
+}
+
+/// All that was found, and no more.
+fn fresh(capture: &str, reading: &Reading, collected: &Collected) -> String {
+    let mut document = DocumentMut::new();
+    let table = document.as_table_mut();
+    options(table, &Reading::default(), reading);
+    table["flows"] = count(collected.tally.flows);
+    for (name, found) in counts(collected) {
+        if found > 0 || name == "leak" {
+            table[name] = count(found);
+        }
+    }
+    let open = open_transactions(collected);
+    if open > 0 {
+        table["transactions_open"] = count(open);
+    }
+    table["exact"] = value(true);
+    add_findings(table, findings(collected));
+    format!("# What `closewait check` expects of {}.\n{document}", printable(capture))
+}
+
+/// How it is read is a part of what is expected.
+fn options(table: &mut Table, before: &Reading, now: &Reading) {
+    if before.local != now.local {
+        table["local"] = match &now.local[..] {
+            [one] => value(one),
+            several => value(several.iter().collect::<Array>()),
+        };
+    }
+    if before.filter != now.filter
+        && let Some(filter) = &now.filter
+    {
+        table["filter"] = value(filter);
+    }
+    if before.min_hold != now.min_hold
+        && let Some(time) = now.min_hold.and_then(|time| time.to_std().ok())
+    {
+        table["min_hold"] = value(humantime::format_duration(time).to_string());
+    }
+}
+
+fn update(document: &mut DocumentMut, before: &Expectation, collected: &Collected) {
+    let table = document.as_table_mut();
+    for violation in violations(before, collected, &|_| false) {
+        // What is no number was no connection at all.
+        let found = violation.found.parse().unwrap_or(0);
+        let held = violation.flows.iter().filter_map(|&index| collected.flows[index].held).max();
+        match violation.key.split_once(" at ") {
+            Some((name, peer)) => widen_override(table, name, peer, before, found, held),
+            None => match violation.key.as_str() {
+                "finding" | "exact" => {}
+                "held" => widen_held(table, held, longest(collected)),
+                "leak" if table.contains_key("max_leaks") => widen(&mut table["max_leaks"], found),
+                "unknown" if table.contains_key("max_unknown") => {
+                    widen(&mut table["max_unknown"], found);
+                }
+                name => widen(&mut table[name], found),
+            },
+        }
+    }
+    entries(table, before, collected);
+}
+
+/// A count becomes the one found; of limits, the broken one.
+fn widen(item: &mut Item, found: u64) {
+    let as_integer = i64::try_from(found).unwrap_or(i64::MAX);
+    let Some(limits) = item.as_table_like_mut() else {
+        keep_decor(item, as_integer.into());
+        return;
+    };
+    let limit = |limits: &dyn toml_edit::TableLike, key| {
+        limits.get(key).and_then(Item::as_integer).and_then(|limit| u64::try_from(limit).ok())
+    };
+    for (key, broken) in [
+        ("min", limit(limits, "min").is_some_and(|min| found < min)),
+        ("max", limit(limits, "max").is_some_and(|max| found > max)),
+    ] {
+        if broken && let Some(item) = limits.get_mut(key) {
+            keep_decor(item, as_integer.into());
+        }
+    }
+}
+
+/// Sets a value, and keeps the comment behind it.
+fn keep_decor(item: &mut Item, new: toml_edit::Value) {
+    let decor = item.as_value().map(|value| value.decor().clone());
+    *item = Item::Value(new);
+    if let (Some(value), Some(decor)) = (item.as_value_mut(), decor) {
+        *value.decor_mut() = decor;
+    }
+}
+
+/// A limit in whole seconds: the next run takes a little longer or shorter.
+fn widen_held(table: &mut Table, too_long: Option<TimeDelta>, longest: TimeDelta) {
+    let (key, seconds) = match too_long {
+        Some(too_long) => ("max", too_long.num_seconds() + 1),
+        None => ("min", longest.num_seconds()),
+    };
+    let item = match table.contains_key("max_held") {
+        true => table.get_mut("max_held"),
+        false => table
+            .get_mut("held")
+            .and_then(Item::as_table_like_mut)
+            .and_then(|limits| limits.get_mut(key)),
+    };
+    if let Some(item) = item {
+        keep_decor(item, format!("{seconds}s").into());
+    }
+}
+
+/// Limits for one peer: what is broken becomes what is found there.
+fn widen_override(
+    table: &mut Table,
+    name: &str,
+    peer: &str,
+    before: &Expectation,
+    found: u64,
+    held: Option<TimeDelta>,
+) {
+    let index = before.overrides.iter().position(|one| printable(&one.name) == peer);
+    let tables = table.get_mut("override").and_then(Item::as_array_of_tables_mut);
+    let Some(table) = index.zip(tables).and_then(|(index, tables)| tables.get_mut(index)) else {
+        return;
+    };
+    let seconds = held.unwrap_or_default().num_seconds() + 1;
+    let (key, item) = match name {
+        "leak" => ("max_leaks", count(found)),
+        "unknown" => ("max_unknown", count(found)),
+        _ => ("max_held", value(format!("{seconds}s"))),
+    };
+    if let Ok(new) = item.into_value() {
+        keep_decor(&mut table[key], new);
+    }
+}
+
+/// Entries without a finding go; those that are missing come.
+fn entries(table: &mut Table, before: &Expectation, collected: &Collected) {
+    let found: Vec<&Seen> = findings(collected).collect();
+    let pairs = super::findings::pairs(&before.findings, &found);
+    if let Some(tables) = table.get_mut("finding").and_then(Item::as_array_of_tables_mut) {
+        for (index, _) in pairs.iter().enumerate().rev().filter(|(_, pair)| pair.is_none()) {
+            tables.remove(index);
+        }
+        if tables.is_empty() {
+            table.remove("finding");
+        }
+    }
+    if before.exact {
+        let is_left = |place: &usize| !pairs.contains(&Some(*place));
+        add_findings(table, (0..found.len()).filter(is_left).map(|place| found[place]));
+    }
+}
+
+fn add_findings<'a>(table: &mut Table, findings: impl Iterator<Item = &'a Seen>) {
+    let new: Vec<Table> = findings.map(entry).collect();
+    if new.is_empty() {
+        return;
+    }
+    let item = table.entry("finding").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
+    if let Some(tables) = item.as_array_of_tables_mut() {
+        new.into_iter().for_each(|table| tables.push(table));
+    }
+}
+
+fn entry(seen: &Seen) -> Table {
+    let (local, peer) = seen.from_local();
+    let mut table = Table::new();
+    table["local"] = value(local.to_string());
+    table["peer"] = value(peer.to_string());
+    if let Some(cause) = seen.cause {
+        table["cause"] = value(cause.name());
+    }
+    if let Some(last) = seen.statements.last() {
+        table["statement"] = value(last);
+    }
+    table
+}
+
+fn findings(collected: &Collected) -> impl Iterator<Item = &Seen> {
+    collected.flows.iter().filter(|seen| seen.finding)
+}
+
+/// By verdict, as expectations count.
+fn counts(collected: &Collected) -> impl Iterator<Item = (&'static str, u64)> {
+    let verdicts = Verdict::NAMES.into_iter().zip(collected.tally.verdicts);
+    verdicts.map(|(name, n)| (name, if name == "leak" { collected.tally.findings } else { n }))
+}
+
+fn open_transactions(collected: &Collected) -> u64 {
+    collected.flows.iter().filter(|seen| seen.in_transaction && seen.is_kept()).count() as u64
+}
+
+fn longest(collected: &Collected) -> TimeDelta {
+    collected.flows.iter().filter_map(|seen| seen.held).max().unwrap_or_default()
+}
+
+fn count(n: u64) -> Item {
+    value(i64::try_from(n).unwrap_or(i64::MAX))
+}

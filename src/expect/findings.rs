@@ -1,0 +1,121 @@
+//! The findings expected, one by one, in any order.
+
+use std::fmt;
+
+use chrono::TimeDelta;
+
+use super::Range;
+use crate::endpoints::EndpointSet;
+use crate::report::collected::Seen;
+use crate::report::units::duration;
+
+/// One finding that should be there; what is `None` may be anything.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub local: Option<Named>,
+    pub peer: Option<Named>,
+    pub holder: Option<Named>,
+    pub cause: Option<String>,
+    /// A part of one of its statements.
+    pub statement: Option<String>,
+    pub held: Option<Range<TimeDelta>>,
+}
+
+/// Endpoints, as they were written.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub name: String,
+    pub set: EndpointSet,
+}
+
+impl Wanted {
+    pub fn matches(&self, seen: &Seen) -> bool {
+        let (local, peer) = seen.from_local();
+        let holds =
+            |named: &Option<Named>, end| named.as_ref().is_none_or(|named| named.set.contains(end));
+        let holder = match (&self.holder, seen.holder_end()) {
+            (None, _) => true,
+            (Some(named), Some(end)) => named.set.contains(end),
+            (Some(_), None) => false,
+        };
+        let cause = seen.cause.map(|cause| cause.name());
+        let is_said = |part: &String| seen.statements.iter().any(|said| said.contains(&**part));
+        holder
+            && holds(&self.local, local)
+            && holds(&self.peer, peer)
+            && self.cause.as_deref().is_none_or(|wanted| cause == Some(wanted))
+            && self.statement.as_ref().is_none_or(is_said)
+            && self.held.is_none_or(|range| seen.held.is_some_and(|held| range.holds(held)))
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |named: &Option<Named>| named.as_ref().map(|named| named.name.clone());
+        let parts = [
+            ("local", name(&self.local)),
+            ("peer", name(&self.peer)),
+            ("holder", name(&self.holder)),
+            ("cause", self.cause.clone()),
+            ("statement", self.statement.clone()),
+            ("held", self.held.map(|range| range.text(duration))),
+        ];
+        let said: Vec<String> = parts
+            .into_iter()
+            .filter_map(|(key, value)| Some(format!("{key} {}", value?)))
+            .collect();
+        f.write_str(if said.is_empty() { "any" } else { "" })?;
+        f.write_str(&said.join(", "))
+    }
+}
+
+/// For each entry the place of its finding. As many entries as possible have one, each its own: an
+/// entry that fits many must not take the only one that another fits.
+pub fn pairs(wanted: &[Wanted], found: &[&Seen]) -> Vec<Option<usize>> {
+    let fits: Vec<Vec<usize>> = wanted
+        .iter()
+        .map(|wanted| (0..found.len()).filter(|&place| wanted.matches(found[place])).collect())
+        .collect();
+    let mut taken: Vec<Option<usize>> = vec![None; found.len()];
+    for entry in 0..wanted.len() {
+        give(entry, &fits, &mut taken);
+    }
+    let place_of = |entry| taken.iter().position(|by| *by == Some(entry));
+    (0..wanted.len()).map(place_of).collect()
+}
+
+/// Finds a place for `entry`: a free one, or one whose owner can go elsewhere, and so on. The shortest
+/// such chain is looked for, so nothing is visited twice.
+fn give(entry: usize, fits: &[Vec<usize>], taken: &mut [Option<usize>]) {
+    let mut came_from: Vec<Option<usize>> = vec![None; taken.len()];
+    let mut waiting = std::collections::VecDeque::from([entry]);
+    while let Some(who) = waiting.pop_front() {
+        for &place in &fits[who] {
+            if came_from[place].is_some() {
+                continue;
+            }
+            came_from[place] = Some(who);
+            match taken[place] {
+                None => return hand_on(place, entry, &came_from, taken),
+                Some(owner) => waiting.push_back(owner),
+            }
+        }
+    }
+}
+
+/// Everyone on the chain moves one place on.
+fn hand_on(
+    mut place: usize,
+    entry: usize,
+    came_from: &[Option<usize>],
+    taken: &mut [Option<usize>],
+) {
+    while let Some(who) = came_from[place] {
+        let before = taken.iter().position(|by| *by == Some(who));
+        taken[place] = Some(who);
+        match before {
+            Some(before) if who != entry => place = before,
+            _ => return,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! How many, or how long: at least, at most.
+
+/// Both limits are inside.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Range<T> {
+    pub min: Option<T>,
+    pub max: Option<T>,
+}
+
+impl<T: PartialOrd + PartialEq + Copy> Range<T> {
+    pub fn exactly(value: T) -> Range<T> {
+        Range { min: Some(value), max: Some(value) }
+    }
+
+    pub fn at_most(max: T) -> Range<T> {
+        Range { min: None, max: Some(max) }
+    }
+
+    pub fn holds(self, value: T) -> bool {
+        self.min.is_none_or(|min| value >= min) && self.max.is_none_or(|max| value <= max)
+    }
+
+    pub fn without_lower(self) -> Range<T> {
+        Range { min: None, ..self }
+    }
+
+    /// As in a sentence: `0`, `at most 2`, `1 to 3`.
+    pub fn text(self, one: impl Fn(T) -> String) -> String {
+        match (self.min, self.max) {
+            (Some(min), Some(max)) if min == max => one(min),
+            (Some(min), Some(max)) => format!("{} to {}", one(min), one(max)),
+            (Some(min), None) => format!("at least {}", one(min)),
+            (None, Some(max)) => format!("at most {}", one(max)),
+            (None, None) => "any".into(),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `--format github`: workflow commands, which become annotations, among the lines for people.
+//!
+//! The runner reads every line of the log for commands. So nothing that others chose stands in a line
+//! but behind `::error`, where it is escaped, or without what begins a command.
+
+use std::io::{self, Write};
+
+use super::{Checked, Counts, Outcome, Status, explained, text};
+
+pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
+    for one in checked {
+        match &one.outcome {
+            Outcome::Error(sentence) => annotation(out, "error", one, sentence)?,
+            Outcome::Judged { .. } => {
+                for violation in one.violations() {
+                    annotation(out, "error", one, &explained(one, violation).join("\n"))?;
+                }
+            }
+            Outcome::Blessed { .. } => {}
+        }
+        for warning in &one.warnings {
+            annotation(out, "warning", one, warning)?;
+        }
+        let mut line = Vec::new();
+        if one.status() == Status::Ok {
+            text::line(&mut line, one)?;
+            writeln!(out, "{}", harmless(String::from_utf8_lossy(&line).trim_end()))?;
+        }
+    }
+    text::summary(out, Counts::of(checked))
+}
+
+fn annotation(out: &mut dyn Write, level: &str, one: &Checked, message: &str) -> io::Result<()> {
+    let file = property(one.expectation.as_ref().unwrap_or(&one.capture));
+    let title = property(&format!("closewait {}", one.capture));
+    writeln!(out, "::{level} file={file},title={title}::{}", data(message))
+}
+
+/// What ends a command or a line.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// And what ends a property.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// The older form of commands may stand anywhere in a line.
+fn harmless(line: &str) -> String {
+    line.replace("##[", "##\u{fffd}[")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_ends_a_command_early() {
+        assert_eq!(data("50% of\r\na::b"), "50%25 of%0D%0Aa::b");
+        assert_eq!(property("a,b::c%.pcap"), "a%2Cb%3A%3Ac%25.pcap");
+        assert_eq!(harmless("ok  ##[add-path]/x"), "ok  ##\u{fffd}[add-path]/x");
+    }
+}

@@ -1,0 +1,162 @@
+//! The report of `closewait check`: a line a capture, and what is not as expected.
+//!
+//! * [`text`]: for people
+//! * [`lines`]: JSON lines
+//! * [`junit`]: for whatever shows the results of tests
+//! * [`github`]: annotations of a pull request
+
+pub mod github;
+pub mod junit;
+pub mod lines;
+pub mod text;
+
+use std::io::{self, Write};
+
+use super::collected::{Collected, Seen};
+use super::units::duration;
+use crate::expect::Violation;
+use crate::verdict::{Close, Doubt};
+
+/// The form of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Jsonl,
+    Junit,
+    Github,
+}
+
+/// One capture. Names are safe to print.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    pub capture: String,
+    /// The file that says what is expected, if there is one.
+    pub expectation: Option<String>,
+    pub outcome: Outcome,
+    /// What was not as it should be, and did not matter.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    Judged {
+        collected: Box<Collected>,
+        violations: Vec<Violation>,
+        /// Findings that the baseline has.
+        known: usize,
+    },
+    /// What changed in the expectation; nothing if it is empty.
+    Blessed { diff: String },
+    /// Why it could not be checked.
+    Error(String),
+}
+
+/// How a capture stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Ok,
+    Failed,
+    Error,
+}
+
+impl Checked {
+    pub fn status(&self) -> Status {
+        match &self.outcome {
+            Outcome::Judged { violations, .. } if !violations.is_empty() => Status::Failed,
+            Outcome::Judged { .. } | Outcome::Blessed { .. } => Status::Ok,
+            Outcome::Error(_) => Status::Error,
+        }
+    }
+
+    fn violations(&self) -> &[Violation] {
+        match &self.outcome {
+            Outcome::Judged { violations, .. } => violations,
+            Outcome::Blessed { .. } | Outcome::Error(_) => &[],
+        }
+    }
+
+    /// The connections of a violation.
+    fn flows<'a>(&'a self, violation: &'a Violation) -> impl Iterator<Item = &'a Seen> {
+        let all: &[Seen] = match &self.outcome {
+            Outcome::Judged { collected, .. } => &collected.flows,
+            Outcome::Blessed { .. } | Outcome::Error(_) => &[],
+        };
+        violation.flows.iter().filter_map(|&index| all.get(index))
+    }
+}
+
+/// Captures by status.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub all: usize,
+    pub failed: usize,
+    pub errors: usize,
+}
+
+impl Counts {
+    pub fn of(checked: &[Checked]) -> Counts {
+        let count = |status| checked.iter().filter(|one| one.status() == status).count();
+        let (failed, errors) = (count(Status::Failed), count(Status::Error));
+        Counts { all: checked.len(), failed, errors }
+    }
+
+    pub fn ok(self) -> usize {
+        self.all - self.failed - self.errors
+    }
+}
+
+/// Writes the report of all captures.
+pub fn write(format: Format, out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
+    match format {
+        Format::Text => text::write(out, checked)?,
+        Format::Jsonl => lines::write(out, checked)?,
+        Format::Junit => junit::write(out, checked)?,
+        Format::Github => github::write(out, checked)?,
+    }
+    out.flush()
+}
+
+/// Connections of a violation that are written out for people.
+const SHOWN: usize = 20;
+
+/// A violation with its connections and the evidence, in lines; the first is its sentence.
+fn explained(checked: &Checked, violation: &Violation) -> Vec<String> {
+    let mut lines = vec![violation.sentence()];
+    // Many connections left by the same code have the same evidence: once is enough.
+    let mut said: &[String] = &[];
+    for seen in checked.flows(violation).take(SHOWN) {
+        lines.push(format!("  {}", connection(seen)));
+        if seen.evidence != said {
+            said = &seen.evidence;
+            lines.extend(said.iter().map(|sentence| format!("    {sentence}")));
+        }
+    }
+    let more = violation.flows.len().saturating_sub(SHOWN);
+    if more > 0 {
+        lines.push(format!("  … and {more} more"));
+    }
+    lines
+}
+
+/// `172.18.0.5:38822  peer 172.18.0.3:3306  leak  held ≥ 61.2 s  transaction-open  frame 1`
+fn connection(seen: &Seen) -> String {
+    let (local, peer) = seen.from_local();
+    let mut words = vec![local.to_string(), format!("peer {peer}"), seen.verdict.name().to_owned()];
+    if let Some(held) = seen.held {
+        let bound = if seen.close == Close::HalfClosed { "≥ " } else { "" };
+        words.push(format!("held {bound}{}", duration(held)));
+    }
+    if let Some(idle) = seen.open_idle {
+        words.push(format!("idle {}", duration(idle)));
+    }
+    if seen.in_transaction {
+        words.push("in a transaction".into());
+    }
+    words.extend(seen.cause.map(|cause| cause.name().to_owned()));
+    words.push(format!("from frame {}", seen.first.frame()));
+    if !seen.doubts.is_empty() {
+        let doubts: Vec<&str> = seen.doubts.iter().copied().map(Doubt::name).collect();
+        words.push(format!("doubts {}", doubts.join(", ")));
+    }
+    words.join("  ")
+}

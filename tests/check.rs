@@ -1,0 +1,584 @@
+//! `closewait check`: each kind of expectation, met and broken; blessing, baselines, forms of the report.
+
+mod common;
+
+use std::fs;
+use std::process::Output;
+
+use common::talk::{ACK, CLIENT, FIN, SERVER, Talk};
+use common::{Scratch, command, json_lines, text};
+
+/// A transaction that was left open, closed by the server after 50 s.
+fn leak() -> Talk {
+    let talk = Talk::logged_in(3306).ask("BEGIN", 0x0003);
+    talk.ask("UPDATE t SET a=1 WHERE id=7", 0x0003).wait(50).closed_by_server()
+}
+
+/// The same without a transaction.
+fn forgotten() -> Talk {
+    Talk::logged_in(3306).ask("SELECT 1", 0x0002).wait(50).closed_by_server()
+}
+
+/// The client closes after so long in CLOSE-WAIT.
+fn closed_after(seconds: u64) -> Talk {
+    let mut talk = forgotten().wait(seconds);
+    talk.send(CLIENT, FIN | ACK, b"");
+    talk.send(SERVER, ACK, b"");
+    talk
+}
+
+/// A folder with captures and expectations.
+struct Project(Scratch);
+
+impl Project {
+    fn new() -> Project {
+        Project(Scratch::new())
+    }
+
+    fn with(talk: &Talk) -> Project {
+        Project::new().capture("x.pcap", talk)
+    }
+
+    fn capture(self, name: &str, talk: &Talk) -> Project {
+        self.0.write(name, &talk.capture(60));
+        self
+    }
+
+    fn file(self, name: &str, text: &str) -> Project {
+        self.0.write(name, text.as_bytes());
+        self
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.0.path().join(name)).expect("a file")
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let args = [&["check"], args].concat();
+        command(&args).current_dir(self.0.path()).output().expect("the binary runs")
+    }
+
+    fn out(&self, args: &[&str]) -> (Option<i32>, String) {
+        let output = self.run(args);
+        let (out, err) = text(&output);
+        (output.status.code(), out + &err)
+    }
+}
+
+/// Each expectation beside the same capture: met, or broken with these words.
+fn each(talk: &Talk, cases: &[(&str, Option<&str>)]) {
+    for (expectation, broken) in cases {
+        let project = Project::with(talk).file("x.expect.toml", expectation);
+        let (status, out) = project.out(&["x.pcap"]);
+        match broken {
+            None => assert_eq!(status, Some(0), "{expectation}\n{out}"),
+            Some(words) => {
+                assert_eq!(status, Some(1), "{expectation}\n{out}");
+                assert!(out.contains(words) && out.contains("FAILED"), "{expectation}\n{out}");
+            }
+        }
+    }
+}
+
+#[test]
+fn counts_and_bounds_by_verdict() {
+    each(
+        &leak(),
+        &[
+            ("leak = 1", None),
+            ("leak = { max = 2 }", None),
+            ("leak = { min = 1 }", None),
+            ("max_leaks = 1", None),
+            ("leak = 0", Some("leak: expected 0, found 1")),
+            ("leak = 2", Some("leak: expected 2, found 1")),
+            ("leak = { min = 2, max = 3 }", Some("leak: expected 2 to 3, found 1")),
+            ("closed = { min = 1 }", Some("closed: expected at least 1, found 0")),
+            ("leak = 1\nclosed = 0\nflows = 1", None),
+            ("leak = 1\nflows = { min = 2 }", Some("flows: expected at least 2, found 1")),
+            // Nothing is said of findings: there should be none.
+            ("flows = 1", Some("leak: expected at most 0, found 1")),
+        ],
+    );
+}
+
+#[test]
+fn how_long_it_was_held_counts_even_if_closed_in_the_end() {
+    each(
+        &closed_after(20),
+        &[
+            ("held = { max = '30s' }", None),
+            ("held = { min = '10s' }", None),
+            ("max_held = 30", None),
+            ("held = { max = '5s' }", Some("held: expected at most 5.0 s, found 20.0 s")),
+            ("held = { min = '1min' }", Some("held: expected at least 60.0 s, found 20.0 s")),
+        ],
+    );
+    each(&leak(), &[("leak = 1\nheld = { max = '5s' }", Some("held: expected at most 5.0 s"))]);
+}
+
+#[test]
+fn what_is_open_at_the_end() {
+    let open = Talk::logged_in(3306).ask("BEGIN", 0x0003);
+    each(
+        &open,
+        &[
+            ("open_idle = { idle = '2min' }", None),
+            ("open_idle = { idle = '2s', max = 1 }", None),
+            (
+                "open_idle = { idle = '2s', max = 0 }",
+                Some("open_idle: expected at most 0 idle for 2.0 s, found 1"),
+            ),
+            ("transactions_open = 1", None),
+            ("transactions_open = 0", Some("transactions_open: expected 0, found 1")),
+        ],
+    );
+    each(&leak(), &[("leak = 1\ntransactions_open = 0", Some("transactions_open"))]);
+    each(
+        &Talk::logged_in(3306).ask("BEGIN", 3).ask("COMMIT", 2),
+        &[("transactions_open = 0", None)],
+    );
+}
+
+#[test]
+fn what_cannot_be_told_is_no_pass() {
+    // Only the server's packets were captured.
+    let mut one_sided = leak();
+    one_sided.send(SERVER, ACK, b"");
+    let from_server = |record: &common::wire::Record| record.data[29] == 3;
+    one_sided.records.retain(from_server);
+    each(
+        &one_sided,
+        &[
+            ("max_unknown = 1", None),
+            ("unknown = 1", None),
+            ("leak = 0", Some("unknown: expected at most 0, found 1")),
+        ],
+    );
+}
+
+#[test]
+fn findings_are_matched_whatever_their_order() {
+    let all = "[[finding]]\nlocal = '172.18.0.5'\npeer = '172.18.0.3:3306'\nholder = '172.18.0.5'\n\
+               cause = 'transaction-open'\nstatement = 'UPDATE t'\nheld = { min = '59s', max = '61s' }";
+    let other = |line: &str| format!("[[finding]]\n{line}");
+    let not = Some("finding: expected");
+    each(
+        &leak(),
+        &[
+            (all, None),
+            (&format!("exact = true\n{all}"), None),
+            (&other("local = '172.18.0.3'"), not),
+            (&other("peer = ':3307'"), not),
+            (&other("holder = '172.18.0.3'"), not),
+            (&other("cause = 'forgotten'"), not),
+            (&other("statement = 'DELETE'"), not),
+            (&other("held = { max = '5s' }"), not),
+            (&format!("{all}\n[[finding]]"), Some("finding: expected any, found none")),
+            ("exact = true", Some("exact: expected no other finding, found 1 more")),
+            // Others are allowed unless it is exact.
+            (&format!("leak = 1\n{all}"), None),
+        ],
+    );
+}
+
+/// The first entry fits both findings, the second only one.
+#[test]
+fn an_entry_does_not_take_what_only_another_fits() {
+    let (mut both, other) = (leak(), other_port(forgotten()));
+    both.records.extend(other.records);
+    both.records.sort_by_key(|record| record.nanos);
+    let entries = "exact = true\n[[finding]]\n[[finding]]\ncause = 'transaction-open'\n";
+    let swapped = "exact = true\n[[finding]]\ncause = 'transaction-open'\n[[finding]]\n";
+    each(&both, &[(entries, None), (swapped, None)]);
+    let twice = "[[finding]]\n[[finding]]\ncause = 'forgotten'\n[[finding]]\ncause = 'forgotten'\n";
+    each(&both, &[(twice, Some("cause forgotten, found none"))]);
+}
+
+/// The same conversation from another port of the client.
+fn other_port(mut talk: Talk) -> Talk {
+    for record in &mut talk.records {
+        let from_client = record.data[29] == 5;
+        let at = if from_client { 34 } else { 36 };
+        record.data[at..at + 2].copy_from_slice(&40_001u16.to_be_bytes());
+    }
+    talk
+}
+
+#[test]
+fn the_options_to_read_with_are_the_expectations() {
+    each(
+        &leak(),
+        &[
+            ("local = '172.18.0.3'\npeer-holds = 1", None),
+            ("local = ['10.0.0.1', '172.18.0.5']\nleak = 1", None),
+            ("min_hold = '2min'\npending = 1", None),
+            ("flows = 0\nfilter = 'port 3307'", None),
+            ("filter = 'port 3307'", Some("flows: expected at least 1, found no TCP connection")),
+        ]
+        .map(|(text, broken)| (text, broken))
+        .into_iter()
+        .filter(|(text, _)| cfg!(feature = "libpcap") || !text.contains("filter"))
+        .collect::<Vec<_>>(),
+    );
+}
+
+#[test]
+fn a_wrong_expectation_is_an_error_that_names_the_nearest_key() {
+    let project = Project::with(&leak()).file("x.expect.toml", "# all\nleek = 0\n");
+    let (status, out) = project.out(&["x.pcap"]);
+    assert_eq!(status, Some(2));
+    assert!(out.contains("error"), "{out}");
+    let sentence = "x.expect.toml: line 2: unknown key leek; did you mean leak?";
+    assert!(out.contains(sentence), "{out}");
+    let project = Project::with(&leak()).file("x.expect.toml", "filter = 'prot 3306'\nleak = 1");
+    assert_eq!(project.out(&["x.pcap"]).0, Some(2));
+}
+
+#[test]
+fn without_an_expectation_the_policy_decides() {
+    let project = Project::with(&leak());
+    let status = |args: &[&str]| project.out(&[args, &["x.pcap"]].concat()).0;
+    assert_eq!(status(&[]), Some(1));
+    assert_eq!(status(&["--max-leaks", "1"]), Some(0));
+    assert_eq!(status(&["--max-leaks", "1", "--max-held", "5s"]), Some(1));
+    assert_eq!(status(&["--max-leaks", ":3306=1"]), Some(0));
+    assert_eq!(status(&["--max-leaks", ":3307=1"]), Some(1));
+    assert_eq!(status(&["--max-leaks", "1", "--max-leaks", "172.18.0.3:3306=0"]), Some(1));
+    assert_eq!(status(&["--local", "172.18.0.3"]), Some(0));
+    assert_eq!(status(&["--min-hold", "2min"]), Some(0));
+    assert_eq!(status(&["--max-leaks", "some"]), Some(2));
+    // The expectation beside a capture is more than the policy.
+    let strict = Project::with(&leak()).file("x.expect.toml", "leak = 0");
+    assert_eq!(strict.out(&["--max-leaks", "9", "x.pcap"]).0, Some(1));
+}
+
+#[test]
+fn a_project_has_a_policy_of_its_own() {
+    let policy = "max_leaks = 0\n[[override]]\npeer = ':3306'\nmax_leaks = 1\nmax_held = '2min'\n";
+    let project = Project::with(&leak()).file("closewait.toml", policy);
+    assert_eq!(project.out(&["x.pcap"]).0, Some(0));
+    assert_eq!(project.out(&["--max-held", ":3306=5s", "x.pcap"]).0, Some(1), "the line first");
+    let project =
+        Project::with(&leak()).file("closewait.toml", "max_leaks = 1\nheld = { max = '5s' }");
+    assert!(project.out(&["x.pcap"]).1.contains("held: expected at most 5.0 s"));
+    let project = Project::with(&leak()).file("closewait.toml", "max_leek = 1");
+    let (status, out) = project.out(&["x.pcap"]);
+    assert_eq!(status, Some(2));
+    assert!(out.contains("closewait.toml: line 1: unknown key max_leek; did you mean max_leaks?"));
+}
+
+#[test]
+fn folders_globs_and_compressed_captures() {
+    let project = Project::with(&leak()).capture("y.pcap", &closed_after(0));
+    fs::create_dir_all(project.0.path().join("sub/deep")).expect("a folder");
+    let project = project.capture("sub/deep/z.pcap", &leak()).file("sub/notes.txt", "no capture");
+    let zipped = zstd::encode_all(&leak().capture(60)[..], 1).expect("compressed");
+    project.0.write("sub/w.pcap.zst", &zipped);
+    let project = project.file("sub/w.expect.toml", "leak = 1");
+    let (status, out) = project.out(&["."]);
+    assert_eq!(status, Some(1));
+    let lines: Vec<&str> = out.lines().filter(|line| !line.starts_with(' ')).collect();
+    let begins =
+        ["FAILED  sub/deep/z.pcap", "ok      sub/w.pcap.zst", "FAILED  x.pcap", "ok      y.pcap"];
+    assert_eq!(lines.len(), begins.len() + 1, "{out}");
+    assert!(lines.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)), "{out}");
+    assert_eq!(lines[4], "4 captures: 2 ok, 2 FAILED");
+    assert_eq!(project.out(&["y*"]).0, Some(0));
+    assert_eq!(project.out(&["**/w.*"]).0, Some(0));
+    assert!(project.out(&["x.pcap", "x.pcap", "*.pcap"]).1.contains("2 captures"));
+}
+
+#[test]
+fn nothing_to_check_is_an_error() {
+    let project = Project::new().file("notes.txt", "no capture");
+    let (status, out) = project.out(&["."]);
+    assert_eq!(status, Some(2));
+    assert!(out.contains("error   .  holds no capture"), "{out}");
+    assert!(project.out(&["*.pcap"]).1.contains("matches no file"));
+    assert!(project.out(&["missing.pcap"]).1.contains("no such file"));
+    assert_eq!(project.out(&[]).0, Some(2));
+}
+
+#[test]
+fn an_error_wins_over_a_failure() {
+    let project = Project::with(&leak()).file("broken.pcap", "no capture");
+    let (status, out) = project.out(&["."]);
+    assert_eq!(status, Some(2));
+    assert!(out.contains("2 captures: 0 ok, 1 FAILED, 1 error"), "{out}");
+    // A capture that was cut off is read to its end, and says so.
+    let project = Project::new();
+    let whole = closed_after(0).capture(60);
+    project.0.write("cut.pcap", &whole[..whole.len() - 5]);
+    let (status, out) = project.out(&["cut.pcap"]);
+    assert_eq!(status, Some(0));
+    assert!(out.contains("warning: ended in the middle of a record"), "{out}");
+}
+
+#[test]
+fn what_is_blessed_is_met_and_blessing_again_changes_nothing() {
+    let project = Project::with(&leak()).capture("y.pcap", &closed_after(20));
+    let (status, out) = project.out(&["--bless", "--local", "172.18.0.5", "."]);
+    assert_eq!(status, Some(0), "{out}");
+    assert!(out.contains("+leak = 1") && out.contains("+local = \"172.18.0.5\""), "{out}");
+    let blessed = project.read("x.expect.toml");
+    assert!(blessed.contains("statement = \"UPDATE t SET a=? WHERE id=?\""), "{blessed}");
+    assert_eq!(project.out(&["."]).0, Some(0));
+    let (status, out) = project.out(&["--bless", "--local", "172.18.0.9", "."]);
+    assert_eq!(status, Some(0), "what the file says goes before");
+    assert_eq!(out.matches("as expected: nothing to change").count(), 2, "{out}");
+    assert_eq!(project.read("x.expect.toml"), blessed);
+}
+
+#[test]
+fn blessing_keeps_comments_and_order_and_what_is_met() {
+    let before = "\
+# Why this is here.
+leak = 0 # none, please
+flows = { min = 1 }   # met
+closed = { min = 1, max = 5 } # the least is not met
+
+held = { max = \"5s\" } # too long
+exact = true
+
+# This one is gone.
+[[finding]]
+cause = \"forgotten\"
+
+# This one is there.
+[[finding]]
+peer = \":3306\"
+";
+    let after = "\
+# Why this is here.
+leak = 1 # none, please
+flows = { min = 1 }   # met
+closed = { min = 0, max = 5 } # the least is not met
+
+held = { max = \"61s\" } # too long
+exact = true
+
+# This one is there.
+[[finding]]
+peer = \":3306\"
+";
+    let project = Project::with(&leak()).file("x.expect.toml", before);
+    let (status, out) = project.out(&["--bless", "x.pcap"]);
+    assert_eq!(status, Some(0));
+    assert!(out.contains("-leak = 0 # none, please\n+leak = 1 # none, please"), "{out}");
+    assert_eq!(project.read("x.expect.toml"), after);
+    assert_eq!(project.out(&["x.pcap"]).0, Some(0));
+}
+
+/// Whatever is broken, blessing mends it, and then has nothing more to do.
+#[test]
+fn blessing_mends_every_kind() {
+    for text in [
+        "flows = 3",
+        "leak = { min = 2 }",
+        "max_leaks = 0",
+        "leak = 1\nmax_unknown = 0\nopen = 4",
+        "leak = 1\nheld = { min = '5min' }",
+        "leak = 1\nmax_held = '1s'",
+        "leak = 1\ntransactions_open = 0",
+        "leak = 1\n[[finding]]\ncause = 'forgotten'",
+        "exact = true",
+        "exact = true\n[[finding]]\n[[finding]]",
+        "[[override]]\npeer = ':3306'\nmax_held = '1s'",
+        "leak = 0\nmin_hold = '2s'",
+        "",
+    ] {
+        let project = Project::with(&leak()).file("x.expect.toml", text);
+        assert_eq!(project.out(&["--bless", "x.pcap"]).0, Some(0), "{text}");
+        let blessed = project.read("x.expect.toml");
+        let (status, out) = project.out(&["x.pcap"]);
+        assert_eq!(status, Some(0), "{text}\n---\n{blessed}\n---\n{out}");
+        project.out(&["--bless", "x.pcap"]);
+        assert_eq!(project.read("x.expect.toml"), blessed, "{text}");
+    }
+}
+
+#[test]
+fn captures_that_differ_in_their_ending_have_an_expectation_each() {
+    let project = Project::with(&leak()).capture("x.pcapng", &closed_after(0));
+    assert_eq!(project.out(&["--bless", "."]).0, Some(0));
+    assert!(project.read("x.pcap.expect.toml").contains("leak = 1"));
+    assert!(project.read("x.pcapng.expect.toml").contains("leak = 0"));
+    assert_eq!(project.out(&["."]).0, Some(0));
+}
+
+#[test]
+fn known_findings_do_not_fail() {
+    let project = Project::with(&leak());
+    assert_eq!(project.out(&["--write-baseline", "known.jsonl", "."]).0, Some(0));
+    let known = project.read("known.jsonl");
+    assert!(known.contains(r#""peer":"172.18.0.3:3306","cause":"transaction-open""#), "{known}");
+    let (status, out) = project.out(&["--baseline", "known.jsonl", "."]);
+    assert_eq!(status, Some(0), "{out}");
+    assert!(out.contains("1 finding, 1 in the baseline"), "{out}");
+    // Another port is no other finding, another cause is.
+    let project = project.capture("x.pcap", &other_port(leak()));
+    assert_eq!(project.out(&["--baseline", "known.jsonl", "."]).0, Some(0));
+    let project = project.capture("x.pcap", &forgotten());
+    let (status, out) = project.out(&["--baseline", "known.jsonl", "."]);
+    assert_eq!(status, Some(1), "{out}");
+    // An entry is met by a known finding, which is no other one where they are exact.
+    let known = "exact = true\n[[finding]]\ncause = 'transaction-open'";
+    let project = project.capture("x.pcap", &leak()).file("x.expect.toml", known);
+    assert_eq!(project.out(&["--baseline", "known.jsonl", "."]).0, Some(0));
+    let project = project.file("x.expect.toml", "exact = true\nmax_held = '1s'");
+    assert_eq!(project.out(&["--baseline", "known.jsonl", "."]).0, Some(0));
+    let project = project.file("known.jsonl", "{\"schema\":1}\n");
+    let (status, out) = project.out(&["--baseline", "known.jsonl", "."]);
+    assert_eq!(status, Some(2));
+    assert!(out.contains("known.jsonl: line 1 is none of a baseline"), "{out}");
+}
+
+/// One of each: ok, failed, error.
+fn one_of_each() -> Project {
+    let project = Project::with(&leak()).capture("ok.pcap", &closed_after(0));
+    project.file("a,b:c%<&>.pcap", "no capture")
+}
+
+#[test]
+fn json_lines_say_everything() {
+    let output = one_of_each().run(&["--format", "jsonl", "."]);
+    let lines = json_lines(&output);
+    let status: Vec<_> = lines.iter().map(|line| line["status"].as_str()).collect();
+    assert_eq!(status, [Some("error"), Some("ok"), Some("failed"), None]);
+    let violation = &lines[2]["violations"][0];
+    assert_eq!((&violation["key"], &violation["found"]), (&"leak".into(), &"1".into()));
+    let connection = &violation["connections"][0];
+    assert_eq!(connection["peer"], "172.18.0.3:3306");
+    assert_eq!(connection["cause"], "transaction-open");
+    assert!(connection["evidence"][0].as_str().expect("a sentence").contains("neither COMMIT"));
+    let summary = &lines[3];
+    assert_eq!(summary["type"], "check-summary");
+    assert_eq!((&summary["failed"], &summary["errors"]), (&1.into(), &1.into()));
+}
+
+#[test]
+fn github_gets_annotations_that_nothing_ends_early() {
+    let (status, out) = one_of_each().out(&["--format", "github", "."]);
+    assert_eq!(status, Some(2));
+    let lines: Vec<&str> = out.lines().collect();
+    let title = "title=closewait a%2Cb%3Ac%25<&>.pcap::is no capture";
+    assert!(lines[0].starts_with("::error file=a%2Cb%3Ac%25<&>.pcap,"), "{out}");
+    assert!(lines[0].contains(title), "{out}");
+    assert!(lines[1].starts_with("ok      ok.pcap"), "{out}");
+    assert!(lines[2].starts_with("::error file=x.pcap,title=closewait x.pcap::leak: expected"));
+    assert!(lines[2].contains("%0A    transaction begun by BEGIN"), "{out}");
+    assert_eq!(lines[3..], ["3 captures: 1 ok, 1 FAILED, 1 error"]);
+}
+
+#[test]
+fn junit_is_well_formed_and_counts() {
+    let (_, out) = one_of_each().out(&["--format", "junit", "."]);
+    let suite =
+        "<testsuite name=\"closewait check\" tests=\"3\" skipped=\"0\" errors=\"1\" failures=\"1\"";
+    assert!(out.contains(suite), "{out}");
+    let all = "<testsuites name=\"closewait\" tests=\"3\" failures=\"1\" errors=\"1\">";
+    assert!(out.contains(all), "{out}");
+    assert!(out.contains("name=\"a,b:c%&lt;&amp;&gt;.pcap\""), "{out}");
+    well_formed(&out);
+}
+
+/// Every element is closed, in order, and no character stands where XML has another meaning for it.
+fn well_formed(xml: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    let mut rest = xml;
+    while let Some((before, after)) = rest.split_once('<') {
+        assert!(!before.contains('>') || open.is_empty(), "{before}");
+        let (tag, after) = after.split_once('>').expect("a tag ends");
+        assert_eq!(tag.matches('"').count() % 2, 0, "{tag}");
+        let name = tag.trim_start_matches('/').split([' ', '/']).next().expect("a name");
+        match tag {
+            _ if tag.starts_with('?') || tag.ends_with('/') => {}
+            _ if tag.starts_with('/') => assert_eq!(open.pop(), Some(name)),
+            _ => open.push(name),
+        }
+        rest = after;
+    }
+    assert!(open.is_empty(), "{open:?}");
+    let entities = ["&lt;", "&gt;", "&amp;", "&quot;", "&apos;", "&#"];
+    for (at, _) in xml.match_indices('&') {
+        assert!(entities.iter().any(|entity| xml[at..].starts_with(entity)), "{}", &xml[at..]);
+    }
+}
+
+/// Names and statements are others' choice.
+#[cfg(unix)]
+#[test]
+fn nothing_reaches_the_terminal_as_it_is() {
+    let evil = Talk::logged_in(3306).ask("BEGIN", 3).ask("UPDATE `a\u{1b}[31mb` SET x=1", 3);
+    let evil = evil.wait(50).closed_by_server();
+    let project = Project::new().capture("x\u{1b}[31m\n::error::y.pcap", &evil);
+    for format in ["text", "github", "jsonl", "junit"] {
+        let (status, out) = project.out(&["--format", format, "."]);
+        assert_eq!(status, Some(1), "{out}");
+        assert!(!out.contains('\u{1b}'), "{format}: {out:?}");
+        assert!(!out.contains("\n::error::"), "{format}: {out:?}");
+    }
+    let (_, out) = project.out(&["--bless", "."]);
+    assert!(!out.contains('\u{1b}'), "{out:?}");
+    assert_eq!(project.out(&["."]).0, Some(0), "{out}");
+}
+
+#[test]
+fn the_report_goes_to_a_file() {
+    let project = Project::with(&leak());
+    let (status, out) = project.out(&["--format", "junit", "-o", "report.xml", "x.pcap"]);
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert!(project.read("report.xml").contains("failures=\"1\""));
+    let (status, out) = project.out(&["-o", "x.pcap", "x.pcap"]);
+    assert_eq!(status, Some(2), "{out}");
+}
+
+/// The end of a capture is its last packet.
+#[test]
+fn a_capture_that_ends_too_early_is_warned_of() {
+    let project = Project::new();
+    project.0.write("x.pcap", &leak().capture(0));
+    let (status, out) = project.out(&["x.pcap"]);
+    assert_eq!(status, Some(0));
+    assert!(out.contains("warning: 1 connection in CLOSE-WAIT at the last packet"), "{out}");
+    let (_, out) = project.out(&["--format", "github", "x.pcap"]);
+    assert!(out.contains("::warning file=x.pcap,"), "{out}");
+    let project = project.file("x.expect.toml", "pending = 1");
+    assert!(!project.out(&["x.pcap"]).1.contains("warning"));
+}
+
+/// A client that leaks, and the same client mended, before a real server.
+#[test]
+fn the_leaking_client_fails_and_the_mended_one_passes() {
+    let captures = common::project("fixtures/captures/pair");
+    let project = Project::new();
+    for name in ["leaky.pcap", "fixed.pcap"] {
+        fs::copy(captures.join(name), project.0.path().join(name)).expect("a copy");
+    }
+    let (status, out) = project.out(&["leaky.pcap"]);
+    assert_eq!(status, Some(1));
+    assert!(out.contains("neither COMMIT nor ROLLBACK: BEGIN; UPDATE t SET a=?"), "{out}");
+    let (status, out) = project.out(&["--max-held", "1s", "fixed.pcap"]);
+    assert_eq!(status, Some(0), "{out}");
+}
+
+/// The project is the first user of its own expectations.
+#[test]
+fn the_projects_captures_are_as_expected() {
+    let output = command(&["check", "fixtures/captures"])
+        .current_dir(common::project(""))
+        .output()
+        .expect("the binary runs");
+    let (out, err) = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    // None of them rests on the policy.
+    let lines = json_lines(
+        &command(&["check", "--format", "jsonl", "fixtures/captures"])
+            .current_dir(common::project(""))
+            .output()
+            .expect("the binary runs"),
+    );
+    let captures = lines.iter().filter(|line| line["type"] == "check");
+    assert!(captures.clone().count() >= 15, "{out}");
+    captures.for_each(|line| assert!(line["expectation"].is_string(), "{line}"));
+}
