@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::talk::{ACK, CLIENT, FIN, RST, SERVER, Talk};
+use common::talk::{ACK, CLIENT, FIN, RST, SECOND, SERVER, Talk};
+use common::wire::{MICROSECONDS, Record};
 use common::{Scratch, closewait, json_lines, text};
 use serde_json::Value;
 
