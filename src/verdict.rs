@@ -354,8 +354,12 @@ impl<'a> Case<'a> {
         let acked_uncaptured = h.closing.ack().zip(h.holding.captured_max());
         let acked_uncaptured =
             acked_uncaptured.is_some_and(|(ack, captured)| ack.is_after(captured));
-        let arrives_only =
-            self.local.judges(h.holder) && h.holding.seen_arriving() && !h.holding.seen_leaving();
+        // What a host sends to itself is seen arriving alone, and has no path to get lost on.
+        let has_path = !self.key.endpoint(self.flow.end(h.holder)).ip.is_loopback();
+        let arrives_only = has_path
+            && self.local.judges(h.holder)
+            && h.holding.seen_arriving()
+            && !h.holding.seen_leaving();
         let half_closed = close == Close::HalfClosed;
         let assumed = half_closed && self.acknowledged(h) == Acknowledged::Assumed
             || close == Close::Reset && h.fin.acked.is_none()

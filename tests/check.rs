@@ -582,3 +582,15 @@ fn the_projects_captures_are_as_expected() {
     assert!(captures.clone().count() >= 15, "{out}");
     captures.for_each(|line| assert!(line["expectation"].is_string(), "{line}"));
 }
+
+/// A host that talks to itself, captured on `any`: its packets are only seen arriving, and there is no
+/// path that they could have been lost on.
+#[test]
+fn what_stays_on_the_host_was_not_captured_elsewhere() {
+    let path = common::project("fixtures/captures/pair/leaky.pcap");
+    let output = common::closewait(&["--format", "jsonl", path.to_str().expect("UTF-8")]);
+    let flow = &common::json_lines(&output)[0];
+    assert_eq!(flow["verdict"], "leak");
+    let doubts = flow["doubts"].as_array().expect("doubts");
+    assert!(!doubts.iter().any(|doubt| doubt == "remote-tap"), "{flow}");
+}
