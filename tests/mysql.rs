@@ -535,7 +535,10 @@ impl Drop for Server {
     }
 }
 
-struct Tcpdump(Child);
+struct Tcpdump {
+    child: Child,
+    into: std::path::PathBuf,
+}
 
 impl Tcpdump {
     fn start(port: u16, into: &Path) -> Option<Tcpdump> {
@@ -545,10 +548,11 @@ impl Tcpdump {
             .args(["tcp", "port", &port.to_string()])
             .spawn()
             .ok()?;
-        let mut tcpdump = Tcpdump(child);
+        let mut tcpdump = Tcpdump { child, into: into.to_path_buf() };
         let begun = Instant::now();
         while std::fs::metadata(into).map_or(0, |file| file.len()) < 24 {
-            if tcpdump.0.try_wait().ok()?.is_some() || begun.elapsed() > Duration::from_secs(10) {
+            if tcpdump.child.try_wait().ok()?.is_some() || begun.elapsed() > Duration::from_secs(10)
+            {
                 return None;
             }
             std::thread::sleep(Duration::from_millis(50));
@@ -559,10 +563,15 @@ impl Tcpdump {
 
 impl Drop for Tcpdump {
     fn drop(&mut self) {
-        // What was captured is written.
-        std::thread::sleep(Duration::from_millis(500));
-        self.0.kill().ok();
-        self.0.wait().ok();
+        // What was captured is written when the file grows no more, however busy the machine is.
+        let written = || std::fs::metadata(&self.into).map_or(0, |file| file.len());
+        let mut before = 0;
+        while before != written() {
+            before = written();
+            std::thread::sleep(Duration::from_millis(700));
+        }
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
 
