@@ -2,7 +2,8 @@
 
 use crate::attach::mysql::Facts;
 use crate::owner::{Held, Socket};
-use crate::tcp::flow::{Flow, Side};
+use crate::tcp::flow::Flow;
+use crate::tcp::side::Side;
 use crate::verdict::{Close, Judgement, Verdict};
 
 /// What explains a half-closed connection; of several, the first.

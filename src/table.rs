@@ -15,9 +15,10 @@ use indexmap::IndexMap;
 use indexmap::map::raw_entry_v1::{RawEntryApiV1, RawEntryMut};
 
 use crate::place::Time;
-use crate::tcp::flow::{Ending, Flow, Noted, Side};
+use crate::tcp::flow::{Ending, Flow, Noted};
 use crate::tcp::incarnation::{Belongs, belongs, fits_exactly, fits_nearly, knows_syn, takes_late};
 use crate::tcp::segment::{FlowKey, Segment};
+use crate::tcp::side::Side;
 use crate::tcp::state::State;
 
 /// How long a finished flow is kept after its last packet, at least, in capture time.

@@ -2,9 +2,10 @@
 
 use closewait::place::{Place, Time};
 use closewait::table::FlowTable;
-use closewait::tcp::flow::{Flow, Side};
+use closewait::tcp::flow::Flow;
 use closewait::tcp::segment::{Endpoint, Flags, FlowKey, Segment};
 use closewait::tcp::seq::Seq;
+use closewait::tcp::side::Side;
 use closewait::verdict::{Judgement, Policy, Tap, judge};
 use proptest::prelude::*;
 

@@ -133,7 +133,7 @@ impl Render for Gather<'_> {
 }
 
 fn packets(row: &Row) -> u64 {
-    use crate::tcp::flow::Side;
+    use crate::tcp::side::Side;
     [Side::A, Side::B].map(|side| row.flow.half(side).packets()).iter().sum()
 }
 

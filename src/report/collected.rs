@@ -11,8 +11,8 @@ use crate::cause::Cause;
 use crate::owner::Socket;
 use crate::place::{Place, Time};
 use crate::printable::printable;
-use crate::tcp::flow::Side;
 use crate::tcp::segment::Endpoint;
+use crate::tcp::side::Side;
 use crate::verdict::local::Local;
 use crate::verdict::{Close, Doubt, Verdict};
 

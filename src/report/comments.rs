@@ -4,8 +4,8 @@ use super::Row;
 use super::evidence::evidence;
 use super::units::duration;
 use crate::place::Place;
-use crate::tcp::flow::Side;
 use crate::tcp::segment::{End, Segment};
+use crate::tcp::side::Side;
 use crate::verdict::Verdict;
 
 /// The comments of one connection.

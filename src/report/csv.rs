@@ -7,14 +7,14 @@ use std::io::{self, Write};
 
 use super::evidence::evidence;
 use super::ids::{community_id, uid};
-use super::jsonl::{local_name, side_name};
+use super::lines::{defused, local_name, side_name};
 use super::units::{rfc3339, seconds};
 use super::{EventKind, Owner, Render, Row, Totals};
 use crate::attach::mysql::Facts;
 use crate::cause::Cause;
 use crate::owner::{Holder, Socket};
 use crate::place::{Place, Time};
-use crate::tcp::flow::Side;
+use crate::tcp::side::Side;
 use crate::verdict::Verdict;
 
 /// Writes comma-separated values.
@@ -183,24 +183,4 @@ fn first_fin(row: &Row) -> Option<Place> {
 
 fn first_fin_acked(row: &Row) -> Option<Place> {
     row.flow.first_fin().and_then(|(_, fin)| fin.acked)
-}
-
-/// A cell that a spreadsheet would not take for a formula.
-pub fn defused(cell: String) -> String {
-    match cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{cell}"),
-        false => cell,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn formulas_are_text() {
-        assert_eq!(defused("=HYPERLINK(\"http://x\")".into()), "'=HYPERLINK(\"http://x\")");
-        assert_eq!(defused("-".into()), "'-");
-        assert_eq!(defused("10.0.0.5".into()), "10.0.0.5");
-    }
 }

@@ -7,7 +7,7 @@ use super::units::duration;
 use crate::attach::mysql::{Begun, Facts};
 use crate::cause::Cause;
 use crate::place::Time;
-use crate::tcp::flow::Side;
+use crate::tcp::side::Side;
 
 /// Statements of a transaction that are written out.
 const STATEMENTS: usize = 8;

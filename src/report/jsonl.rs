@@ -9,21 +9,17 @@ use serde::Serialize;
 
 use super::evidence::evidence;
 use super::ids::{community_id, uid, uid_of_socket};
-use super::sockets::lines::ProcessLine;
+use super::lines::{ProcessLine, SCHEMA, local_name, side_name, write_line};
 use super::units::{rfc3339, seconds};
 use super::{CaptureTotals, EventKind, Gap, Owner, Render, Row, Totals};
 use crate::attach::mysql::Facts;
 use crate::cause::Cause;
 use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
-use crate::tcp::flow::Side;
 use crate::tcp::segment::{Endpoint, FlowKey};
+use crate::tcp::side::Side;
 use crate::tcp::state::State;
-use crate::verdict::local::Local;
 use crate::verdict::{Doubt, Note, Verdict};
-
-/// The number of this contract.
-pub const SCHEMA: u32 = 1;
 
 /// Writes JSON lines.
 #[derive(Debug)]
@@ -50,12 +46,6 @@ impl<W: Write> Jsonl<W> {
         self.line(&EventLine { event: kind.name(), at, flow })?;
         self.out.flush()
     }
-}
-
-/// One object, and the end of its line.
-pub fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, line)?;
-    out.write_all(b"\n")
 }
 
 impl<W: Write> Render for Jsonl<W> {
@@ -335,22 +325,6 @@ impl<'a> EndLine<'a> {
             payload_bytes: half.payload_bytes,
             payload_after_peer_fin: after.map_or(0, |after| after.bytes),
         }
-    }
-}
-
-pub fn side_name(side: Side) -> &'static str {
-    match side {
-        Side::A => "a",
-        Side::B => "b",
-    }
-}
-
-pub fn local_name(local: Local) -> Option<&'static str> {
-    match local {
-        Local::Side(side) => Some(side_name(side)),
-        Local::Both => Some("both"),
-        Local::Neither => Some("none"),
-        Local::Unknown => None,
     }
 }
 

@@ -15,6 +15,7 @@
 //! * [`ladder`]: the report of `closewait explain`
 //! * [`shell`]: commands to copy
 //! * [`table`]: tables in text
+//! * [`lines`]: what reports for machines are made of
 //! * [`units`], [`ids`]: how times, durations and identifiers are written
 
 pub mod check;
@@ -27,6 +28,7 @@ pub mod flames;
 pub mod ids;
 pub mod jsonl;
 pub mod ladder;
+pub mod lines;
 pub mod prometheus;
 pub mod shell;
 pub mod sockets;

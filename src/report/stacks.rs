@@ -7,7 +7,8 @@ use super::Row;
 use crate::attach::mysql::{Facts, NOT_CAPTURED};
 use crate::owner::Socket;
 use crate::printable::printable;
-use crate::tcp::flow::{Flow, Side};
+use crate::tcp::flow::Flow;
+use crate::tcp::side::Side;
 use crate::verdict::local::Local;
 use crate::verdict::{Close, Verdict};
 

@@ -6,8 +6,9 @@ use crate::owner::SocketList;
 use crate::report::prometheus::{Gauges, UNKNOWN};
 use crate::report::units::seconds;
 use crate::table::Retired;
-use crate::tcp::flow::{Flow, Side};
+use crate::tcp::flow::Flow;
 use crate::tcp::segment::{Endpoint, FlowKey};
+use crate::tcp::side::Side;
 use crate::tcp::state::State;
 use crate::verdict::local::{Local, local};
 

@@ -2,36 +2,20 @@
 //! happened to them is told.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::crew::Crew;
 pub use super::kernel::{IsCaptured, Kernel};
 use super::point::CapturePoint;
 use super::sentry::{Sentry, ends, heed};
 use super::shards::{Judged, Turns};
+pub use super::vigil::Vigil;
 use super::{Outcome, Plan, Run, Watch, as_row};
 use crate::capture::{About, Source};
 use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
 use crate::report::Render;
-use crate::scrape::Board;
 use crate::tcp::segment::End;
-
-/// What [`live`] needs beside a plan.
-pub struct Vigil {
-    /// When it began.
-    pub began: Time,
-    /// `None` if it cannot be asked.
-    pub kernel: Option<Kernel>,
-    /// What was in CLOSE-WAIT then, as far as the kernel tells.
-    pub before: Option<SocketList>,
-    /// Where numbers are asked for, if anybody may.
-    pub board: Option<Arc<Board>>,
-    /// Set by who wants a report of what is, and then goes on.
-    pub report: Arc<AtomicBool>,
-}
 
 /// A live capture at a glance.
 #[derive(Clone, Copy, Debug)]

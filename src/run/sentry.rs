@@ -7,15 +7,16 @@ use std::sync::atomic::Ordering;
 
 use foldhash::fast::RandomState;
 
-use super::live::Vigil;
 use super::shards::{Judged, Shards, Turn};
+use super::vigil::Vigil;
 use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
 use crate::report::{EventKind, Tally};
 use crate::scrape::Board;
-use crate::tcp::flow::{Ending, Flow, Side};
+use crate::tcp::flow::{Ending, Flow};
 use crate::tcp::segment::{Endpoint, FlowKey};
+use crate::tcp::side::Side;
 use crate::verdict::Verdict;
 
 /// How often flows are looked at.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::attached::{Attached, Keep};
 use super::batch::Batch;
-use super::crew::Crew;
+use super::crew::{Crew, Job};
 use super::ports::Content;
 use crate::attach::mysql::Facts;
 use crate::place::Time;
@@ -111,6 +111,21 @@ impl Shard {
     }
 }
 
+/// A shard's part in a turn.
+pub struct Part {
+    shard: Shard,
+    work: Arc<Work>,
+}
+
+impl Job for Part {
+    type Done = Shard;
+
+    fn run(mut self) -> Shard {
+        self.shard.run(&self.work);
+        self.shard
+    }
+}
+
 /// Where flows go that leave a table.
 struct Ended<'a> {
     turn: &'a Turn,
@@ -208,11 +223,13 @@ impl Shards {
 
     /// Ends the turn under way and begins the next. Returns the flows that left, in the order of
     /// their first packets.
-    pub fn turn(&mut self, turn: Turn, crew: &mut Crew) -> Vec<Judged> {
+    pub fn turn(&mut self, turn: Turn, crew: &mut Crew<Part>) -> Vec<Judged> {
         let judged = self.finish(crew);
         let spare = self.spare.take().unwrap_or_else(|| Batch::new(SHARDS));
         let work = Arc::new(Work { turn, batch: std::mem::replace(&mut self.waiting, spare) });
-        self.shards.drain(..).for_each(|shard| crew.start(shard, &work));
+        for shard in self.shards.drain(..) {
+            crew.start(Part { shard, work: Arc::clone(&work) });
+        }
         self.packets = 0;
         self.turn_packets = (self.turn_packets * 2).min(self.longest_turn);
         self.under_way = Some(work);
@@ -220,7 +237,7 @@ impl Shards {
     }
 
     /// Ends the turn under way. Returns the flows that left, in the order of their first packets.
-    pub fn finish(&mut self, crew: &mut Crew) -> Vec<Judged> {
+    pub fn finish(&mut self, crew: &mut Crew<Part>) -> Vec<Judged> {
         let Some(work) = self.under_way.take() else {
             return Vec::new();
         };

@@ -5,24 +5,9 @@ use super::half::{Half, Marks, News};
 use super::recent::Recent;
 use super::segment::{End, Segment, ToldBy};
 use super::seq::Seq;
+use super::side::Side;
 use super::state::{Event, State};
 use crate::place::{Place, Time};
-
-/// An end of a flow. `A` sent the first packet seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    A,
-    B,
-}
-
-impl Side {
-    pub fn other(self) -> Side {
-        match self {
-            Side::A => Side::B,
-            Side::B => Side::A,
-        }
-    }
-}
 
 /// Twice the maximum segment lifetime, "arbitrarily defined to be 2 minutes" (RFC 9293, 3.4.2).
 const TWO_MSL_NS: i64 = 240_000_000_000;

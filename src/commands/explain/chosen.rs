@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 
-use super::find::Found;
 use crate::attach::mysql::Facts;
 use crate::cause::Cause;
 use crate::owner::Socket;
@@ -21,6 +20,12 @@ use crate::verdict::Judgement;
 pub enum Choice {
     Last,
     Frame { file: String, number: u64 },
+}
+
+/// A 4-tuple, and which of its connections.
+pub struct Found {
+    pub key: FlowKey,
+    pub choice: Choice,
 }
 
 /// Connections that are named beside it.

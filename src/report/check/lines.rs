@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Checked, Counts, Outcome, Status};
 use crate::expect::Violation;
 use crate::report::collected::Seen;
-use crate::report::jsonl::{SCHEMA, write_line};
+use crate::report::lines::{SCHEMA, write_line};
 use crate::report::units::seconds;
 use crate::verdict::Doubt;
 

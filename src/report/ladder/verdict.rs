@@ -12,7 +12,7 @@ use crate::report::evidence::evidence;
 use crate::report::shell;
 use crate::report::units::{count, duration, zone_name};
 use crate::report::{Row, Totals};
-use crate::tcp::flow::Side;
+use crate::tcp::side::Side;
 use crate::verdict::local::Local;
 use crate::verdict::{Close, Doubt, Judgement, Verdict};
 

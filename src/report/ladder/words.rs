@@ -7,8 +7,8 @@ use crate::ladder::Event;
 use crate::ladder::said::Said;
 use crate::place::Place;
 use crate::report::units::{count, duration, thousands};
-use crate::tcp::flow::Side;
 use crate::tcp::segment::Flags;
+use crate::tcp::side::Side;
 
 /// As tcpdump writes them: `S.`, `P.`, `F.`.
 pub fn flags(flags: Flags) -> String {

@@ -22,8 +22,8 @@ use crate::cause::Cause;
 use crate::decode::Skipped;
 use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
-use crate::tcp::flow::Side;
 use crate::tcp::segment::Endpoint;
+use crate::tcp::side::Side;
 use crate::verdict::local::{Local, LocalBy};
 use crate::verdict::{Doubt, Note, Verdict};
 

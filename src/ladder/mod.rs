@@ -7,9 +7,10 @@ pub mod said;
 
 use crate::attach::mysql::Facts;
 use crate::place::{Place, Time};
-use crate::tcp::flow::{Flow, Side};
+use crate::tcp::flow::Flow;
 use crate::tcp::segment::{Flags, Segment};
 use crate::tcp::seq::Seq;
+use crate::tcp::side::Side;
 use crate::tcp::state::State;
 use said::{Said, said};
 

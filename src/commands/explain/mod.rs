@@ -23,9 +23,9 @@ use crate::run::trace::run_traced;
 use crate::run::{Outcome, Plan, Reading};
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::verdict::Policy;
-use chosen::{Choice, Chosen};
+use chosen::{Choice, Chosen, Found};
 use draw::Draw;
-use find::{Found, find_frame};
+use find::find_frame;
 
 /// What `explain` was asked for.
 pub struct Explain {

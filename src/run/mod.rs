@@ -12,6 +12,7 @@ pub mod ports;
 mod sentry;
 mod shards;
 pub mod trace;
+mod vigil;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -32,7 +33,7 @@ use crew::Crew;
 use live::Status;
 use point::CapturePoint;
 use sentry::Sentry;
-use shards::{Judged, Turn, Turns};
+use shards::{Judged, Part, Turn, Turns};
 use trace::Trace;
 
 /// What to read, and how to judge it.
@@ -143,7 +144,7 @@ struct Run<'a> {
     reading: Reading,
     decoder: Decoder,
     render: &'a mut dyn Render,
-    crew: &'a mut Crew,
+    crew: &'a mut Crew<Part>,
     points: Vec<CapturePoint>,
     /// The capture point that is being read.
     current: usize,
@@ -159,7 +160,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(plan: Plan, render: &'a mut dyn Render, crew: &'a mut Crew) -> Run<'a> {
+    fn new(plan: Plan, render: &'a mut dyn Render, crew: &'a mut Crew<Part>) -> Run<'a> {
         Run {
             policy: Arc::new(plan.policy),
             filter: plan.filter,

@@ -15,7 +15,7 @@ use anstyle::{AnsiColor, Style};
 use super::units::{Zone, clock_time, count, thousands};
 use crate::ladder::{Event, Step};
 use crate::place::Place;
-use crate::tcp::flow::Side;
+use crate::tcp::side::Side;
 use crate::tcp::state::State;
 pub use verdict::{Other, Subject};
 use words::{bytes, flags, offset, sentence};

@@ -17,10 +17,11 @@ use chrono::TimeDelta;
 use crate::endpoints::EndpointSet;
 use crate::place::{Place, Time};
 use crate::tcp::closing::Fin;
-use crate::tcp::flow::{Ending, Flow, Noted, Side};
+use crate::tcp::flow::{Ending, Flow, Noted};
 use crate::tcp::half::Half;
 use crate::tcp::segment::FlowKey;
 use crate::tcp::seq::later;
+use crate::tcp::side::Side;
 use local::{Local, LocalBy, local};
 pub use words::{Close, Doubt, Note, Reason, Verdict};
 
