@@ -55,6 +55,31 @@ const FORBIDDEN: &[(&str, &[&[&str]])] = &[
     ),
 ];
 
+/// The rooms from the top floor down: each imports from its own and from those below it.
+const FLOORS: &[&str] = &[
+    "cli",
+    "commands",
+    "run",
+    "scrape",
+    "report",
+    "expect",
+    "summary",
+    "ladder",
+    "verdict",
+    "table",
+    "decode",
+    "attach",
+    "owner",
+    "capture",
+    "endpoints",
+    "tcp",
+    "confine",
+    "progress",
+    "units",
+    "printable",
+    "place",
+];
+
 /// Nowhere in the code outside tests.
 const NOWHERE: &[&str] = &[
     "unsafe ",
@@ -306,4 +331,31 @@ fn no_file_imports_itself_by_way_of_others() {
         arrows.values_mut().for_each(|to| to.retain(|to| !free.contains(&to.as_str())));
     }
     assert_none(arrows.iter().map(|(from, to)| format!("{from} → {to:?}")).collect());
+}
+
+/// The room of a module, by its number from the top.
+fn floor(room: &str) -> Option<usize> {
+    FLOORS.iter().position(|name| *name == room)
+}
+
+fn room(module: &str) -> &str {
+    module.split("::").next().unwrap_or_default()
+}
+
+#[test]
+fn imports_go_downward() {
+    let house = house();
+    let mut broken = Vec::new();
+    for (from, to) in arrows(&house) {
+        // The front page has links to every room; `main` imports what it likes.
+        let Some(from_floor) = floor(room(from)) else {
+            if !from.is_empty() {
+                broken.push(format!("{from}: no room of FLOORS"));
+            }
+            continue;
+        };
+        let upward = to.iter().filter(|to| floor(room(to)).is_none_or(|floor| floor < from_floor));
+        broken.extend(upward.map(|to| format!("{from} imports {to}, which is above it")));
+    }
+    assert_none(broken);
 }

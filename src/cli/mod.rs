@@ -25,10 +25,10 @@ use crate::endpoints::EndpointSet;
 use crate::owner::kernel::Netns;
 use crate::owner::saved;
 use crate::report::text::Look;
-use crate::report::units::Zone;
 use crate::run::{Plan, Reading};
 use crate::table::MAX_FLOWS;
 use crate::tcp::state::State;
+use crate::units::Zone;
 use crate::verdict::Policy;
 use flames::FlameArgs;
 

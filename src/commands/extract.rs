@@ -15,8 +15,8 @@ use crate::capture::{About, LinkType, Source};
 use crate::owner::Socket;
 use crate::place::{Place, Time};
 use crate::report::comments::Comments;
-use crate::report::{EventKind, Render, Row, Totals};
 use crate::run::trace::{Followed, Trace, Traced};
+use crate::summary::{EventKind, Row, Sink, Totals};
 use crate::tcp::segment::{FlowKey, Segment};
 
 /// Connections with a finding, by the place of their first packet.
@@ -30,7 +30,7 @@ struct Finding {
 
 /// Passes a report on, and keeps what is needed to find its findings' packets again.
 pub struct Gather<'a> {
-    render: &'a mut dyn Render,
+    render: &'a mut dyn Sink,
     findings: Findings,
     keys: HashMap<FlowKey, (), RandomState>,
     /// Files of the findings' first packets.
@@ -44,7 +44,7 @@ pub struct Gather<'a> {
 }
 
 impl<'a> Gather<'a> {
-    pub fn new(render: &'a mut dyn Render) -> Gather<'a> {
+    pub fn new(render: &'a mut dyn Sink) -> Gather<'a> {
         Gather {
             render,
             findings: Findings::default(),
@@ -56,7 +56,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    fn pass(&mut self, tell: impl FnOnce(&mut dyn Render) -> io::Result<()>) -> io::Result<()> {
+    fn pass(&mut self, tell: impl FnOnce(&mut dyn Sink) -> io::Result<()>) -> io::Result<()> {
         if self.closed {
             return Ok(());
         }
@@ -93,7 +93,7 @@ impl<'a> Gather<'a> {
     }
 }
 
-impl Render for Gather<'_> {
+impl Sink for Gather<'_> {
     fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
         self.render.event(kind, row)
     }

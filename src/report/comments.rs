@@ -1,11 +1,11 @@
 //! What is said beside the packets of a finding.
 
-use super::Row;
-use super::evidence::evidence;
-use super::units::duration;
 use crate::place::Place;
+use crate::summary::Row;
+use crate::summary::evidence::evidence;
 use crate::tcp::segment::{End, Segment};
 use crate::tcp::side::Side;
+use crate::units::duration;
 use crate::verdict::Verdict;
 
 /// The comments of one connection.

@@ -5,16 +5,16 @@
 
 use std::io::{self, Write};
 
-use super::evidence::evidence;
 use super::ids::{community_id, uid};
 use super::lines::{defused, local_name, side_name};
-use super::units::{rfc3339, seconds};
-use super::{EventKind, Owner, Render, Row, Totals};
 use crate::attach::mysql::Facts;
-use crate::cause::Cause;
 use crate::owner::{Holder, Socket};
 use crate::place::{Place, Time};
+use crate::summary::cause::Cause;
+use crate::summary::evidence::evidence;
+use crate::summary::{Owner, Row, Sink, Totals};
 use crate::tcp::side::Side;
+use crate::units::{rfc3339, seconds};
 use crate::verdict::Verdict;
 
 /// Writes comma-separated values.
@@ -40,16 +40,7 @@ impl<W: Write> Csv<W> {
     }
 }
 
-impl<W: Write> Render for Csv<W> {
-    /// A table of connections has no place for it; each stands in it in the end.
-    fn event(&mut self, _: EventKind, _: &Row) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn event_before(&mut self, _: &Socket, _: Time) -> io::Result<()> {
-        Ok(())
-    }
-
+impl<W: Write> Sink for Csv<W> {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         self.names()?;
         let cells = COLUMNS.map(|(_, cell)| defused(cell(row)));

@@ -7,18 +7,18 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::evidence::evidence;
 use super::ids::{community_id, uid, uid_of_socket};
 use super::lines::{ProcessLine, SCHEMA, local_name, side_name, write_line};
-use super::units::{rfc3339, seconds};
-use super::{CaptureTotals, EventKind, Gap, Owner, Render, Row, Totals};
 use crate::attach::mysql::Facts;
-use crate::cause::Cause;
 use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
+use crate::summary::cause::Cause;
+use crate::summary::evidence::evidence;
+use crate::summary::{CaptureTotals, EventKind, Gap, Owner, Row, Sink, Totals};
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
+use crate::units::{rfc3339, seconds};
 use crate::verdict::{Doubt, Note, Verdict};
 
 /// Writes JSON lines.
@@ -48,7 +48,7 @@ impl<W: Write> Jsonl<W> {
     }
 }
 
-impl<W: Write> Render for Jsonl<W> {
+impl<W: Write> Sink for Jsonl<W> {
     fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
         let at = rfc3339(Place::new(row.end, 0, 1, 6));
         self.event_line(kind, at, FlowLine::new(row))

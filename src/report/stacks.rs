@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::Row;
 use crate::attach::mysql::{Facts, NOT_CAPTURED};
 use crate::owner::Socket;
 use crate::printable::printable;
+use crate::summary::Row;
 use crate::tcp::flow::Flow;
 use crate::tcp::side::Side;
 use crate::verdict::local::Local;

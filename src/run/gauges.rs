@@ -3,13 +3,13 @@
 use super::shards::Judged;
 use super::{CapturePoint, Run};
 use crate::owner::SocketList;
-use crate::report::prometheus::{Gauges, UNKNOWN};
-use crate::report::units::seconds;
+use crate::summary::gauges::{Gauges, UNKNOWN};
 use crate::table::Retired;
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
+use crate::units::seconds;
 use crate::verdict::local::{Local, local};
 
 impl Run<'_> {

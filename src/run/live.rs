@@ -14,7 +14,7 @@ use crate::capture::{About, Source};
 use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
-use crate::report::Render;
+use crate::summary::Sink;
 use crate::tcp::segment::End;
 
 /// A live capture at a glance.
@@ -36,7 +36,7 @@ pub fn live(
     name: String,
     source: &mut impl Source,
     vigil: Vigil,
-    render: &mut dyn Render,
+    render: &mut dyn Sink,
     watch: &mut dyn Watch,
 ) -> io::Result<Outcome> {
     Crew::with(plan.threads.get() - 1, |crew| {

@@ -22,11 +22,11 @@ use crate::capture::file::{FileSource, Input};
 use crate::capture::filter::Filter;
 use crate::capture::series::{Pending, in_order, same_series};
 use crate::capture::{Error, Frame, Next, Source};
-use crate::cause::cause;
 use crate::decode::{Decoder, Skipped};
 use crate::owner::SocketList;
 use crate::place::Time;
-use crate::report::{Overlap, Owner, Render, Row, Totals};
+use crate::summary::cause::cause;
+use crate::summary::{Overlap, Owner, Row, Sink, Totals};
 use crate::tcp::segment::End;
 use crate::verdict::Policy;
 use crew::Crew;
@@ -71,7 +71,7 @@ pub enum Paths {
     None,
     /// Those that are reported.
     Reported,
-    /// The others as well: they are handed to [`Render::unreported`].
+    /// The others as well: they are handed to [`Sink::unreported`].
     All,
 }
 
@@ -99,13 +99,13 @@ pub struct Outcome {
 const PROGRESS_EVERY: u64 = 8_192;
 
 /// Reads all inputs and writes the report. Errors are the output's; an input's go to `watch`.
-pub fn run(plan: Plan, render: &mut dyn Render, watch: &mut dyn Watch) -> io::Result<Outcome> {
+pub fn run(plan: Plan, render: &mut dyn Sink, watch: &mut dyn Watch) -> io::Result<Outcome> {
     run_with(plan, render, watch, None)
 }
 
 fn run_with<'a>(
     plan: Plan,
-    render: &'a mut dyn Render,
+    render: &'a mut dyn Sink,
     watch: &mut dyn Watch,
     trace: Option<&'a mut dyn Trace>,
 ) -> io::Result<Outcome> {
@@ -143,7 +143,7 @@ struct Run<'a> {
     max_flows: usize,
     reading: Reading,
     decoder: Decoder,
-    render: &'a mut dyn Render,
+    render: &'a mut dyn Sink,
     crew: &'a mut Crew<Part>,
     points: Vec<CapturePoint>,
     /// The capture point that is being read.
@@ -160,7 +160,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(plan: Plan, render: &'a mut dyn Render, crew: &'a mut Crew<Part>) -> Run<'a> {
+    fn new(plan: Plan, render: &'a mut dyn Sink, crew: &'a mut Crew<Part>) -> Run<'a> {
         Run {
             policy: Arc::new(plan.policy),
             filter: plan.filter,

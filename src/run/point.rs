@@ -5,7 +5,7 @@ use super::shards::{Shards, Turns};
 use crate::capture::series::{OVERLAP_NS, follows};
 use crate::capture::{About, Frame};
 use crate::place::{Place, Time};
-use crate::report::{CaptureTotals, Gap, Totals};
+use crate::summary::{CaptureTotals, Gap, Totals};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::Tap;
 

@@ -13,7 +13,7 @@ use super::crew::{Crew, Job};
 use super::ports::Content;
 use crate::attach::mysql::Facts;
 use crate::place::Time;
-use crate::report::Tally;
+use crate::summary::Tally;
 use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::{FlowKey, Segment};

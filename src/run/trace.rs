@@ -8,7 +8,7 @@ use super::{Outcome, PROGRESS_EVERY, Plan, Run, Watch, run_with};
 use crate::capture::file::FileSource;
 use crate::capture::{About, Error, Frame, Next, Source};
 use crate::decode::Skipped;
-use crate::report::Render;
+use crate::summary::Sink;
 use crate::table::FlowTable;
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::Segment;
@@ -45,7 +45,7 @@ pub trait Trace {
 /// Reads all inputs once more, for these connections.
 pub fn run_traced<'a>(
     plan: Plan,
-    render: &'a mut dyn Render,
+    render: &'a mut dyn Sink,
     watch: &mut dyn Watch,
     trace: &'a mut dyn Trace,
 ) -> io::Result<Outcome> {

@@ -5,12 +5,11 @@ use std::io;
 use std::rc::Rc;
 
 use crate::attach::mysql::Facts;
-use crate::cause::Cause;
-use crate::owner::Socket;
 use crate::place::Time;
 use crate::report::ladder::{Other, Subject};
-use crate::report::{EventKind, Owner, Render, Row, Totals};
 use crate::run::trace::{Followed, Trace, Traced};
+use crate::summary::cause::Cause;
+use crate::summary::{Owner, Row, Sink, Totals};
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::Judgement;
@@ -107,15 +106,7 @@ impl Chosen {
     }
 }
 
-impl Render for Chosen {
-    fn event(&mut self, _: EventKind, _: &Row) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn event_before(&mut self, _: &Socket, _: Time) -> io::Result<()> {
-        Ok(())
-    }
-
+impl Sink for Chosen {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         self.rows += 1;
         if self.others.len() <= OTHERS {
@@ -132,10 +123,6 @@ impl Render for Chosen {
                 cause: row.cause,
             });
         }
-        Ok(())
-    }
-
-    fn stuck_before(&mut self, _: &Socket) -> io::Result<()> {
         Ok(())
     }
 

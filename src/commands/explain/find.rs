@@ -4,7 +4,7 @@ use super::chosen::{Choice, Found};
 use crate::capture::file::{FileSource, Input};
 use crate::capture::{Error, Next, Source};
 use crate::decode::{Decoder, Skipped};
-use crate::report::units::count;
+use crate::units::count;
 
 /// Reads a file as far as this frame.
 pub fn find_frame(input: &Input, number: u64) -> Result<Found, String> {

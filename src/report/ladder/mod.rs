@@ -12,11 +12,11 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::units::{Zone, clock_time, count, thousands};
 use crate::ladder::{Event, Step};
 use crate::place::Place;
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
+use crate::units::{Zone, clock_time, count, thousands};
 pub use verdict::{Other, Subject};
 use words::{bytes, flags, offset, sentence};
 

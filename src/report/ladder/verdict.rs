@@ -8,11 +8,11 @@ use chrono::TimeDelta;
 use super::{ALARM, CALM, HEADING, Ladder, Names};
 use crate::capture::LinkType;
 use crate::place::Place;
-use crate::report::evidence::evidence;
 use crate::report::shell;
-use crate::report::units::{count, duration, zone_name};
-use crate::report::{Row, Totals};
+use crate::summary::evidence::evidence;
+use crate::summary::{Row, Totals};
 use crate::tcp::side::Side;
+use crate::units::{count, duration, zone_name};
 use crate::verdict::local::Local;
 use crate::verdict::{Close, Doubt, Judgement, Verdict};
 

@@ -6,9 +6,9 @@ use super::Names;
 use crate::ladder::Event;
 use crate::ladder::said::Said;
 use crate::place::Place;
-use crate::report::units::{count, duration, thousands};
 use crate::tcp::segment::Flags;
 use crate::tcp::side::Side;
+use crate::units::{count, duration, thousands};
 
 /// As tcpdump writes them: `S.`, `P.`, `F.`.
 pub fn flags(flags: Flags) -> String {

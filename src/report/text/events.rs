@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use super::{ALARM, CALM, Line, Text, process};
 use crate::owner::Socket;
 use crate::place::Place;
-use crate::report::units::{clock_time, duration};
-use crate::report::{EventKind, Row};
+use crate::summary::{EventKind, Row};
 use crate::tcp::segment::Endpoint;
+use crate::units::{clock_time, duration};
 
 impl<W: Write> Text<W> {
     pub(super) fn write_event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {

@@ -15,15 +15,15 @@ use anstyle::{AnsiColor, Style};
 use chrono::TimeDelta;
 
 use super::table::{Align, more, write_table};
-use super::units::{Zone, clock_time, count, duration, thousands, zone_name};
-use super::{CaptureTotals, EventKind, Owner, Render, Row, Totals};
 use crate::attach::mysql::Facts;
-use crate::cause::Cause;
 use crate::decode::Skipped;
 use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
+use crate::summary::cause::Cause;
+use crate::summary::{CaptureTotals, EventKind, Owner, Row, Sink, Totals};
 use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
+use crate::units::{Zone, clock_time, count, duration, thousands, zone_name};
 use crate::verdict::local::{Local, LocalBy};
 use crate::verdict::{Doubt, Note, Verdict};
 
@@ -97,7 +97,7 @@ impl<W: Write> Text<W> {
     }
 }
 
-impl<W: Write> Render for Text<W> {
+impl<W: Write> Sink for Text<W> {
     fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
         self.write_event(kind, row)
     }

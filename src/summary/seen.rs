@@ -4,12 +4,11 @@ use std::io;
 
 use chrono::TimeDelta;
 
+use super::cause::Cause;
 use super::evidence::evidence;
-use super::{EventKind, Render, Row, Tally, Totals};
+use super::{Row, Sink, Tally, Totals};
 use crate::attach::mysql::Facts;
-use crate::cause::Cause;
-use crate::owner::Socket;
-use crate::place::{Place, Time};
+use crate::place::Place;
 use crate::printable::printable;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
@@ -142,24 +141,12 @@ fn statements(facts: &Facts) -> Vec<String> {
     facts.last_statement.iter().map(|statement| printable(statement)).collect()
 }
 
-impl Render for Collected {
-    fn event(&mut self, _: EventKind, _: &Row) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn event_before(&mut self, _: &Socket, _: Time) -> io::Result<()> {
-        Ok(())
-    }
-
+impl Sink for Collected {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         let seen = Seen::new(row);
         if seen.can_matter() {
             self.flows.push(seen);
         }
-        Ok(())
-    }
-
-    fn stuck_before(&mut self, _: &Socket) -> io::Result<()> {
         Ok(())
     }
 

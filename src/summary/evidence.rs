@@ -3,11 +3,11 @@
 use chrono::TimeDelta;
 
 use super::Row;
-use super::units::duration;
+use super::cause::Cause;
 use crate::attach::mysql::{Begun, Facts};
-use crate::cause::Cause;
 use crate::place::Time;
 use crate::tcp::side::Side;
+use crate::units::duration;
 
 /// Statements of a transaction that are written out.
 const STATEMENTS: usize = 8;
