@@ -19,6 +19,7 @@
 //! | [`tcp`] | RFC 9293 for an observer: sequence numbers, the facts of each direction, figure 5 |
 //! | [`attach`] | what was said on a connection: protocols read from its two directions, MySQL first |
 //! | [`table`] | all flows of a capture, and which connection of a 4-tuple a segment belongs to |
+//! | [`facts`] | what a whole capture was like, as far as it bears on verdicts |
 //! | [`verdict`] | a flow, the local side and the policy become a judgement |
 //! | [`summary`] | judgements as data: rows, totals, causes; and [`Sink`](summary::Sink), the door that printers stand behind |
 //! | [`ladder`] | one connection step by step, for `explain` |
@@ -53,6 +54,7 @@ pub mod confine;
 pub mod decode;
 pub mod endpoints;
 pub mod expect;
+pub mod facts;
 pub mod ladder;
 pub mod owner;
 pub mod place;

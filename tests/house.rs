@@ -66,7 +66,7 @@ const FLOORS: &[&str] = &[
     "summary",
     "ladder",
     "verdict",
-    "table",
+    "table", "facts",
     "decode",
     "attach",
     "owner",

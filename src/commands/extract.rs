@@ -126,7 +126,8 @@ impl Sink for Gather<'_> {
         let found = |files: &[usize]| files.iter().any(|file| self.files.contains(file));
         for capture in totals.captures.iter().filter(|capture| found(&capture.files)) {
             self.captures += 1;
-            self.until = self.until.max(capture.last.map_or(Time::UNKNOWN, |last| last.time));
+            self.until =
+                self.until.max(capture.facts.last().map_or(Time::UNKNOWN, |last| last.time));
         }
         self.pass(|render| render.end(totals))
     }

@@ -14,7 +14,7 @@ use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
 use crate::summary::cause::Cause;
 use crate::summary::evidence::evidence;
-use crate::summary::{CaptureTotals, EventKind, Gap, Owner, Row, Sink, Totals};
+use crate::summary::{Capture, EventKind, Gap, Owner, Row, Sink, Totals};
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
@@ -381,8 +381,8 @@ impl<'a> SummaryLine<'a> {
         SummaryLine {
             schema: SCHEMA,
             r#type: "summary",
-            packets: totals.packets,
-            segments: totals.segments,
+            packets: totals.facts.packets(),
+            segments: totals.facts.segments(),
             flows: totals.tally.flows,
             findings: totals.findings(),
             verdicts: Counts(verdicts.map(|(name, n)| (name.into(), n)).collect()),
@@ -391,25 +391,25 @@ impl<'a> SummaryLine<'a> {
             ),
             evicted: totals.evicted,
             captures: totals.captures.iter().map(|c| CaptureLine::new(c, &totals.files)).collect(),
-            first: totals.first().map(|p| place(p, &totals.files)),
-            last: totals.last().map(|p| place(p, &totals.files)),
+            first: totals.facts.first().map(|p| place(p, &totals.files)),
+            last: totals.facts.last().map(|p| place(p, &totals.files)),
         }
     }
 }
 
 impl<'a> CaptureLine<'a> {
-    fn new(capture: &'a CaptureTotals, files: &'a [String]) -> CaptureLine<'a> {
+    fn new(capture: &'a Capture, files: &'a [String]) -> CaptureLine<'a> {
         CaptureLine {
             files: capture.files.iter().filter_map(|&i| files.get(i)).map(String::as_str).collect(),
-            packets: capture.packets,
-            segments: capture.segments,
-            first: capture.first.map(|p| place(p, files)),
-            last: capture.last.map(|p| place(p, files)),
-            link_types: capture.links.iter().map(ToString::to_string).collect(),
-            snap_lengths: &capture.snap_lengths,
-            drops: capture.drops,
-            truncated: capture.truncated,
-            bare_acks: capture.bare_acks,
+            packets: capture.facts.packets(),
+            segments: capture.facts.segments(),
+            first: capture.facts.first().map(|p| place(p, files)),
+            last: capture.facts.last().map(|p| place(p, files)),
+            link_types: capture.facts.links().iter().map(ToString::to_string).collect(),
+            snap_lengths: capture.facts.snap_lengths(),
+            drops: capture.facts.drops(),
+            truncated: capture.facts.is_truncated(),
+            bare_acks: capture.facts.holds_bare_acks(),
             gaps: capture.gaps.iter().map(|gap| GapLine::new(gap, files)).collect(),
         }
     }

@@ -17,9 +17,9 @@ impl Run<'_> {
         let point = &self.points[self.current];
         let sentry = self.sentry.as_ref();
         let mut gauges = Gauges {
-            packets: point.totals.packets,
-            segments: point.totals.segments,
-            drops: point.tap.drops,
+            packets: point.facts().packets(),
+            segments: point.facts().segments(),
+            drops: point.facts().drops(),
             evicted: point.shards.counts().1,
             stuck: sentry.map_or(0, |sentry| sentry.stuck() as u64),
             stuck_before: self.sockets.iter().flat_map(SocketList::stuck_before).count() as u64,
@@ -32,7 +32,7 @@ impl Run<'_> {
     }
 
     fn count(&self, key: &FlowKey, flow: &Flow, point: &CapturePoint, gauges: &mut Gauges) {
-        let (local, _) = local(key, flow, self.policy.local.as_ref(), &point.tap.addresses);
+        let (local, _) = local(key, flow, self.policy.local.as_ref(), point.facts().addresses());
         let sides: &[Side] = match local {
             Local::Side(Side::A) => &[Side::A],
             Local::Side(Side::B) => &[Side::B],
@@ -44,7 +44,7 @@ impl Run<'_> {
             }
         };
         for &side in sides {
-            let state = flow.state(side, point.tap.end);
+            let state = flow.state(side, point.facts().end());
             *gauges.states.entry(state.name()).or_default() += 1;
             if state == State::CloseWait {
                 gauges.holds.add(service(key, flow), self.held(key, flow, point));
@@ -54,7 +54,7 @@ impl Run<'_> {
 
     fn held(&self, key: &FlowKey, flow: &Flow, point: &CapturePoint) -> f64 {
         let retired = Retired { key: *key, flow: flow.clone() };
-        let judged = Judged::new(retired, &self.policy, &point.tap);
+        let judged = Judged::new(retired, &self.policy, point.facts());
         judged.judgement.held.map_or(0.0, seconds)
     }
 }

@@ -61,7 +61,7 @@ impl Run<'_> {
         let mut point = CapturePoint::new(self.max_flows, Turns::Short, &self.reading.mysql);
         point.totals.files.push(0);
         point.fins = Some(Vec::new());
-        point.take_about(source.about());
+        point.facts_mut().about(source.about());
         self.points.push(point);
         let mut sentry = Sentry::new(vigil);
         self.sockets = sentry.vigil.before.take();
@@ -106,8 +106,7 @@ impl Run<'_> {
     /// Has all flows take in what was seen, and tells what has happened to them.
     pub(super) fn look(&mut self, about: &About, watch: &mut dyn Watch) -> io::Result<()> {
         let point = self.point();
-        point.take_about(about);
-        point.tap.drops = about.drops;
+        point.facts_mut().about(about);
         self.turn(self.current, false)?;
         self.end_turn(self.current)?;
         if let Some(began) = self.sentry.as_mut().and_then(Sentry::first_look) {
@@ -115,7 +114,7 @@ impl Run<'_> {
             self.tell_before(began)?;
         }
         if let Some(kernel) = self.sentry.as_ref().and_then(|sentry| sentry.vigil.kernel.as_ref()) {
-            self.points[self.current].tap.addresses.extend(&kernel.addresses);
+            self.points[self.current].facts_mut().at_addresses(&kernel.addresses);
         }
         let turn = self.as_turn(self.current, false);
         let point = &mut self.points[self.current];
@@ -137,10 +136,10 @@ impl Run<'_> {
             self.render.event(event.kind, &row)?;
         }
         watch.status(&Status {
-            packets: point.totals.packets,
+            packets: point.facts().packets(),
             flows: point.shards.len(),
             stuck: sentry.stuck(),
-            stuck_lately: sentry.stuck_lately(point.tap.end),
+            stuck_lately: sentry.stuck_lately(point.facts().end()),
             drops: about.drops,
         });
         if let Some(board) = sentry.wants_numbers() {
@@ -183,7 +182,7 @@ impl Run<'_> {
     }
 
     pub(super) fn is_time_to_look(&mut self) -> bool {
-        let now = self.points[self.current].tap.end;
+        let now = self.points[self.current].facts().end();
         self.sentry.as_mut().is_some_and(|sentry| sentry.is_due(now))
     }
 }

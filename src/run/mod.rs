@@ -122,7 +122,9 @@ fn run_with<'a>(
         for pending in sources {
             if let Err(error) = run.file(pending, watch)? {
                 if let Some(point) = run.points.get_mut(run.current) {
-                    point.tap.truncated |= !error.trouble.is_failure();
+                    if !error.trouble.is_failure() {
+                        point.facts_mut().cut_off();
+                    }
                 }
                 failed |= error.trouble.is_failure();
                 watch.trouble(&error);
@@ -203,9 +205,7 @@ impl<'a> Run<'a> {
         if lines > 0 {
             *self.totals.skipped.entry(Skipped::NoPacket).or_default() += lines;
         }
-        let point = self.point();
-        point.take_about(source.about());
-        point.take_drops(source.about());
+        self.point().facts_mut().about(source.about());
         Ok(read)
     }
 
@@ -224,7 +224,7 @@ impl<'a> Run<'a> {
         }
         let point = self.point();
         point.begin_file(file, first);
-        point.take_about(source.about());
+        point.facts_mut().about(source.about());
         Ok(())
     }
 
@@ -241,7 +241,9 @@ impl<'a> Run<'a> {
             // Without any packet it is no capture of its own.
             None => true,
         });
-        if let Some((found, _)) = going_on.max_by_key(|(_, point)| (kin(point), point.tap.end)) {
+        if let Some((found, _)) =
+            going_on.max_by_key(|(_, point)| (kin(point), point.facts().end()))
+        {
             return found;
         }
         let mut point = CapturePoint::new(self.max_flows, Turns::Long, &self.reading.mysql);
@@ -255,8 +257,8 @@ impl<'a> Run<'a> {
         if self.separate {
             return None;
         }
-        let with = self.points.iter().min_by_key(|point| point.tap.end)?;
-        let nanos = with.tap.end.since(first?)?;
+        let with = self.points.iter().min_by_key(|point| point.facts().end())?;
+        let nanos = with.facts().end().since(first?)?;
         Some(Overlap { with: *with.totals.files.last()?, nanos })
     }
 
@@ -273,7 +275,7 @@ impl<'a> Run<'a> {
         loop {
             match source.next() {
                 Ok(Next::Frame(frame)) => self.frame(&frame)?,
-                Ok(Next::Idle(now)) => self.point().wait_until(now),
+                Ok(Next::Idle(now)) => self.point().facts_mut().wait_until(now),
                 Ok(Next::Trouble(error)) => {
                     self.failed |= error.trouble.is_failure();
                     watch.trouble(&error);
@@ -296,7 +298,7 @@ impl<'a> Run<'a> {
     fn frame(&mut self, frame: &Frame) -> io::Result<()> {
         let (points, current) = (&mut self.points, self.current);
         let point = &mut points[current];
-        point.see(frame);
+        point.facts_mut().see(frame.place);
         if self.filter.as_mut().is_some_and(|filter| !filter.matches(frame)) {
             self.totals.skip(Skipped::NotMatched);
         } else if let Some((segment, payload)) = self.decoder.decode_usual(frame) {
@@ -322,7 +324,7 @@ impl<'a> Run<'a> {
     fn as_turn(&self, point: usize, last: bool) -> Turn {
         Turn {
             policy: Arc::clone(&self.policy),
-            tap: self.points[point].tap.clone(),
+            facts: self.points[point].facts().clone(),
             all: self.all || self.sockets.is_some() || self.reading.paths == Paths::All,
             last,
             literals: self.reading.literals,

@@ -158,7 +158,7 @@ impl Sentry {
         }
         watched.retain(|key, hash| shards.flows_of(*hash, key).any(is_half_closed));
         self.watched = watched;
-        self.ask_about(suspects, turn.tap.end, &mut events);
+        self.ask_about(suspects, turn.facts.end(), &mut events);
         events.sort_by_key(|event| event.judged.retired.flow.first.order());
         events
     }

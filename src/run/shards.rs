@@ -12,12 +12,13 @@ use super::batch::Batch;
 use super::crew::{Crew, Job};
 use super::ports::Content;
 use crate::attach::mysql::Facts;
+use crate::facts::CaptureFacts;
 use crate::place::Time;
 use crate::summary::Tally;
 use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::{FlowKey, Segment};
-use crate::verdict::{Judgement, Policy, Tap, judge};
+use crate::verdict::{Judgement, Policy, judge};
 
 /// Enough for many threads to share evenly, and few enough to be filled side by side.
 const SHARDS: usize = 64;
@@ -41,9 +42,9 @@ pub struct Judged {
 }
 
 impl Judged {
-    pub fn new(retired: Retired, policy: &Policy, tap: &Tap) -> Judged {
-        let judgement = judge(&retired.key, &retired.flow, policy, tap);
-        Judged { retired, judgement, end: tap.end, mysql: None }
+    pub fn new(retired: Retired, policy: &Policy, facts: &CaptureFacts) -> Judged {
+        let judgement = judge(&retired.key, &retired.flow, policy, facts);
+        Judged { retired, judgement, end: facts.end(), mysql: None }
     }
 
     /// With what was said on it.
@@ -56,7 +57,7 @@ impl Judged {
 pub struct Turn {
     pub policy: Arc<Policy>,
     /// The capture at the end of the turn.
-    pub tap: Tap,
+    pub facts: CaptureFacts,
     /// Hand over every flow that has ended, not only the notable ones.
     pub all: bool,
     /// Nothing will follow: judge all that is left.
@@ -106,7 +107,7 @@ impl Shard {
         if turn.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| ended.judge(flow));
         } else {
-            self.table.retire(turn.tap.end, |flow| ended.judge(flow));
+            self.table.retire(turn.facts.end(), |flow| ended.judge(flow));
         }
     }
 }
@@ -136,8 +137,8 @@ struct Ended<'a> {
 
 impl Ended<'_> {
     fn judge(&mut self, retired: Retired) {
-        let Turn { policy, tap, all, literals, .. } = self.turn;
-        let judged = Judged::new(retired, policy, tap);
+        let Turn { policy, facts, all, literals, .. } = self.turn;
+        let judged = Judged::new(retired, policy, facts);
         self.tally.count(&judged.judgement);
         let first = judged.retired.flow.first;
         if *all || judged.judgement.is_notable() {
@@ -280,7 +281,7 @@ impl Shards {
 
     /// Judges a flow that is still there, between two turns.
     pub fn judge(&self, (key, flow): (&FlowKey, &Flow), by: &Turn) -> Judged {
-        let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, &by.policy, &by.tap);
+        let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, &by.policy, &by.facts);
         let read = self.shards.iter().find(|shard| shard.attached.has(flow));
         match read {
             Some(shard) => judged.with(&shard.attached, by.literals),

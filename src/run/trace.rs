@@ -8,6 +8,7 @@ use super::{Outcome, PROGRESS_EVERY, Plan, Run, Watch, run_with};
 use crate::capture::file::FileSource;
 use crate::capture::{About, Error, Frame, Next, Source};
 use crate::decode::Skipped;
+use crate::facts::CaptureFacts;
 use crate::summary::Sink;
 use crate::table::FlowTable;
 use crate::tcp::flow::Flow;
@@ -79,7 +80,7 @@ impl Run<'_> {
     fn traced(&mut self, frame: &Frame) -> io::Result<()> {
         let current = self.current;
         let point = &mut self.points[current];
-        point.see(frame);
+        point.facts_mut().see(frame.place);
         if self.filter.as_mut().is_some_and(|filter| !filter.matches(frame)) {
             self.totals.skip(Skipped::NotMatched);
             return Ok(());
@@ -114,7 +115,8 @@ impl Followed {
             self.0.push(FlowTable::default());
         }
         let table = self.0.get_mut(point)?;
-        table.take(segment);
+        // What its capture is like has no say in which connection it belongs to.
+        table.take(segment, &mut CaptureFacts::default());
         table.drop_over();
         table.taker(segment)
     }

@@ -17,4 +17,4 @@ pub mod totals;
 
 pub use row::{EventKind, Owner, Row};
 pub use sink::{Nothing, Sink};
-pub use totals::{CaptureTotals, Gap, Overlap, Tally, Totals};
+pub use totals::{Capture, Gap, Overlap, Tally, Totals};

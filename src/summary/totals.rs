@@ -1,25 +1,24 @@
 //! Counts of a run: packets, verdicts, what was skipped, and what each capture was like.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
-use crate::capture::LinkType;
 use crate::decode::Skipped;
-use crate::place::Place;
+use crate::facts::CaptureFacts;
 use crate::verdict::{Judgement, Reason, Verdict};
 
 /// What a run counted.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    pub packets: u64,
-    pub segments: u64,
+    /// Of all captures together.
+    pub facts: CaptureFacts,
     pub tally: Tally,
     /// Sockets stuck before the capture: findings, too.
     pub stuck_before: u64,
     /// Flows that left memory before their time (`--max-flows`).
     pub evicted: u64,
     pub skipped: BTreeMap<Skipped, u64>,
-    pub captures: Vec<CaptureTotals>,
+    pub captures: Vec<Capture>,
     pub files: Vec<String>,
 }
 
@@ -36,24 +35,14 @@ pub struct Tally {
 
 /// One capture point: a file, or a series of files that follow one another.
 #[derive(Clone, Debug, Default)]
-pub struct CaptureTotals {
+pub struct Capture {
     /// Indexes into [`Totals::files`].
     pub files: Vec<usize>,
     /// Time without any packet between two of its files.
     pub gaps: Vec<Gap>,
     /// Why it is a capture of its own.
     pub overlap: Option<Overlap>,
-    pub packets: u64,
-    pub segments: u64,
-    pub first: Option<Place>,
-    pub last: Option<Place>,
-    pub drops: u64,
-    pub truncated: bool,
-    pub bare_acks: bool,
-    pub empty_segments: bool,
-    pub links: BTreeSet<LinkType>,
-    /// 0 where not limited.
-    pub snap_lengths: BTreeSet<u32>,
+    pub facts: CaptureFacts,
 }
 
 /// Nothing was captured between two files of a series.
@@ -131,15 +120,5 @@ impl Totals {
             kinds.push(("other".into(), rest));
         }
         kinds
-    }
-
-    pub fn first(&self) -> Option<Place> {
-        let firsts = self.captures.iter().filter_map(|capture| capture.first);
-        firsts.min_by_key(|place| place.time)
-    }
-
-    pub fn last(&self) -> Option<Place> {
-        let lasts = self.captures.iter().filter_map(|capture| capture.last);
-        lasts.max_by_key(|place| place.time)
     }
 }

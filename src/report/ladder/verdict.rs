@@ -136,8 +136,12 @@ impl<W: Write> Ladder<W> {
     /// How to open it elsewhere: a line for the first file, and for the last.
     fn tools(&mut self, subject: &Subject) -> io::Result<()> {
         let Row { flow, .. } = subject.row;
-        let links: BTreeSet<LinkType> =
-            subject.totals.captures.iter().flat_map(|capture| capture.links.clone()).collect();
+        let links: BTreeSet<LinkType> = subject
+            .totals
+            .captures
+            .iter()
+            .flat_map(|capture| capture.facts.links().clone())
+            .collect();
         let (first, last) = (flow.first, flow.last);
         let same = first.file() == last.file();
         let (from, to) = (Some(first.frame()), Some(last.frame()));
