@@ -17,10 +17,11 @@ use crate::place::{Place, Time};
 use crate::report::comments::Comments;
 use crate::run::trace::{Followed, Trace, Traced};
 use crate::summary::{EventKind, Row, Sink, Totals};
+use crate::tcp::flow::FlowId;
 use crate::tcp::segment::{FlowKey, Segment};
 
-/// Connections with a finding, by the place of their first packet.
-type Findings = HashMap<u64, Finding, RandomState>;
+/// Connections with a finding.
+type Findings = HashMap<FlowId, Finding, RandomState>;
 
 struct Finding {
     comments: Comments,
@@ -103,12 +104,12 @@ impl Sink for Gather<'_> {
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        if row.judgement.finding {
+        if row.judged.judgement.finding {
             let (comments, left) = (Comments::new(row), packets(row));
-            self.findings.insert(row.flow.first.order(), Finding { comments, left });
-            self.keys.insert(*row.key, ());
-            if !self.files.contains(&row.flow.first.file()) {
-                self.files.push(row.flow.first.file());
+            self.findings.insert(row.judged.id(), Finding { comments, left });
+            self.keys.insert(row.judged.key, ());
+            if !self.files.contains(&row.judged.flow.first.file()) {
+                self.files.push(row.judged.flow.first.file());
             }
         }
         self.pass(|render| render.row(row))
@@ -135,7 +136,7 @@ impl Sink for Gather<'_> {
 
 fn packets(row: &Row) -> u64 {
     use crate::tcp::side::Side;
-    [Side::A, Side::B].map(|side| row.flow.half(side).packets()).iter().sum()
+    [Side::A, Side::B].map(|side| row.judged.flow.half(side).packets()).iter().sum()
 }
 
 /// An interface of an input, as it was described when the packet came: a section can describe it anew.
@@ -201,7 +202,7 @@ impl Trace for Extract {
     fn take(&mut self, traced: Traced) -> io::Result<()> {
         let Traced { frame, segment, .. } = traced;
         let flow = self.followed.take(traced.point, segment);
-        let finding = flow.and_then(|flow| self.findings.get_mut(&flow.first.order()));
+        let finding = flow.and_then(|flow| self.findings.get_mut(&flow.id()));
         let Some(finding) = finding else { return Ok(()) };
         finding.left = finding.left.saturating_sub(1);
         let Place { time, .. } = frame.place;

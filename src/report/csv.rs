@@ -79,41 +79,43 @@ impl<W: Write> Sink for Csv<W> {
 type Column = (&'static str, fn(&Row) -> String);
 
 const COLUMNS: [Column; 48] = [
-    ("uid", |row| uid(row.key, row.flow)),
-    ("community_id", |row| community_id(row.key)),
-    ("verdict", |row| row.judgement.verdict.name().into()),
-    ("finding", |row| row.judgement.finding.to_string()),
-    ("reason", |row| match row.judgement.verdict {
+    ("uid", |row| uid(&row.judged.key, &row.judged.flow)),
+    ("community_id", |row| community_id(&row.judged.key)),
+    ("verdict", |row| row.judged.judgement.verdict.name().into()),
+    ("finding", |row| row.judged.judgement.finding.to_string()),
+    ("reason", |row| match row.judged.judgement.verdict {
         Verdict::Unknown(reason) => reason.name().into(),
         _ => String::new(),
     }),
-    ("doubts", |row| joined(row.judgement.doubts.iter().map(|doubt| doubt.name()))),
-    ("notes", |row| joined(row.judgement.notes.iter().map(|note| note.name()))),
-    ("close", |row| row.judgement.close.name().into()),
-    ("holder", |row| row.judgement.holder.map_or("", side_name).into()),
-    ("local", |row| local_name(row.judgement.local).unwrap_or_default().into()),
-    ("local_by", |row| row.judgement.local_by.map_or("", |by| by.name()).into()),
-    ("a.ip", |row| row.key.endpoint(row.flow.end(Side::A)).ip.to_string()),
-    ("a.port", |row| row.key.endpoint(row.flow.end(Side::A)).port.to_string()),
-    ("a.state", |row| row.flow.state(Side::A, row.end).name().into()),
-    ("a.packets", |row| row.flow.half(Side::A).packets().to_string()),
-    ("a.payload_bytes", |row| row.flow.half(Side::A).payload_bytes.to_string()),
-    ("b.ip", |row| row.key.endpoint(row.flow.end(Side::B)).ip.to_string()),
-    ("b.port", |row| row.key.endpoint(row.flow.end(Side::B)).port.to_string()),
-    ("b.state", |row| row.flow.state(Side::B, row.end).name().into()),
-    ("b.packets", |row| row.flow.half(Side::B).packets().to_string()),
-    ("b.payload_bytes", |row| row.flow.half(Side::B).payload_bytes.to_string()),
-    ("first.time", |row| rfc3339(row.flow.first).unwrap_or_default()),
-    ("first.file", |row| row.files.get(row.flow.first.file()).cloned().unwrap_or_default()),
-    ("first.frame", |row| row.flow.first.frame().to_string()),
-    ("last.time", |row| rfc3339(row.flow.last).unwrap_or_default()),
+    ("doubts", |row| joined(row.judged.judgement.doubts.iter().map(|doubt| doubt.name()))),
+    ("notes", |row| joined(row.judged.judgement.notes.iter().map(|note| note.name()))),
+    ("close", |row| row.judged.judgement.close.name().into()),
+    ("holder", |row| row.judged.judgement.holder.map_or("", side_name).into()),
+    ("local", |row| local_name(row.judged.judgement.local).unwrap_or_default().into()),
+    ("local_by", |row| row.judged.judgement.local_by.map_or("", |by| by.name()).into()),
+    ("a.ip", |row| row.judged.endpoint(Side::A).ip.to_string()),
+    ("a.port", |row| row.judged.endpoint(Side::A).port.to_string()),
+    ("a.state", |row| row.judged.flow.state(Side::A, row.judged.end).name().into()),
+    ("a.packets", |row| row.judged.flow.half(Side::A).packets().to_string()),
+    ("a.payload_bytes", |row| row.judged.flow.half(Side::A).payload_bytes.to_string()),
+    ("b.ip", |row| row.judged.endpoint(Side::B).ip.to_string()),
+    ("b.port", |row| row.judged.endpoint(Side::B).port.to_string()),
+    ("b.state", |row| row.judged.flow.state(Side::B, row.judged.end).name().into()),
+    ("b.packets", |row| row.judged.flow.half(Side::B).packets().to_string()),
+    ("b.payload_bytes", |row| row.judged.flow.half(Side::B).payload_bytes.to_string()),
+    ("first.time", |row| rfc3339(row.judged.flow.first).unwrap_or_default()),
+    ("first.file", |row| row.files.get(row.judged.flow.first.file()).cloned().unwrap_or_default()),
+    ("first.frame", |row| row.judged.flow.first.frame().to_string()),
+    ("last.time", |row| rfc3339(row.judged.flow.last).unwrap_or_default()),
     ("fin.time", |row| first_fin(row).and_then(rfc3339).unwrap_or_default()),
     ("fin.frame", |row| first_fin(row).map_or(String::new(), |p| p.frame().to_string())),
     ("fin_acked.time", |row| first_fin_acked(row).and_then(rfc3339).unwrap_or_default()),
-    ("last_payload.time", |row| row.flow.last_payload().and_then(rfc3339).unwrap_or_default()),
-    ("held_s", |row| row.judgement.held.map_or(String::new(), |d| seconds(d).to_string())),
+    ("last_payload.time", |row| {
+        row.judged.flow.last_payload().and_then(rfc3339).unwrap_or_default()
+    }),
+    ("held_s", |row| row.judged.judgement.held.map_or(String::new(), |d| seconds(d).to_string())),
     ("idle_before_fin_s", |row| {
-        row.judgement.idle_before_fin.map_or(String::new(), |d| seconds(d).to_string())
+        row.judged.judgement.idle_before_fin.map_or(String::new(), |d| seconds(d).to_string())
     }),
     ("process.pid", |row| holder(row).map_or(String::new(), |h| h.pid.to_string())),
     ("process.command", |row| holder(row).map_or(String::new(), |h| h.command.clone())),
@@ -142,7 +144,7 @@ const COLUMNS: [Column; 48] = [
 ];
 
 fn mysql(row: &Row, cell: impl Fn(&Facts) -> String) -> String {
-    row.mysql.map_or(String::new(), cell)
+    row.judged.said.as_deref().map_or(String::new(), cell)
 }
 
 fn opt(text: &Option<Box<str>>) -> String {
@@ -169,9 +171,9 @@ fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn first_fin(row: &Row) -> Option<Place> {
-    row.flow.first_fin().map(|(_, fin)| fin.place)
+    row.judged.flow.first_fin().map(|(_, fin)| fin.place)
 }
 
 fn first_fin_acked(row: &Row) -> Option<Place> {
-    row.flow.first_fin().and_then(|(_, fin)| fin.acked)
+    row.judged.flow.first_fin().and_then(|(_, fin)| fin.acked)
 }

@@ -50,7 +50,7 @@ impl<W: Write> Jsonl<W> {
 
 impl<W: Write> Sink for Jsonl<W> {
     fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
-        let at = rfc3339(Place::new(row.end, 0, 1, 6));
+        let at = rfc3339(Place::new(row.judged.end, 0, 1, 6));
         self.event_line(kind, at, FlowLine::new(row))
     }
 
@@ -227,13 +227,13 @@ struct EndLine<'a> {
 
 impl<'a> FlowLine<'a> {
     fn new(row: &Row<'a>) -> FlowLine<'a> {
-        let (flow, judgement) = (row.flow, row.judgement);
+        let (flow, judgement) = (&row.judged.flow, &row.judged.judgement);
         let at = |p: Place| place(p, row.files);
         FlowLine {
             schema: SCHEMA,
             r#type: "flow",
-            uid: uid(row.key, flow),
-            community_id: community_id(row.key),
+            uid: uid(&row.judged.key, flow),
+            community_id: community_id(&row.judged.key),
             a: EndLine::new(row, Side::A),
             b: EndLine::new(row, Side::B),
             local: local_name(judgement.local),
@@ -255,7 +255,7 @@ impl<'a> FlowLine<'a> {
             idle_before_fin_s: judgement.idle_before_fin.map(seconds),
             cause: row.cause.map(Cause::name),
             evidence: evidence(row),
-            mysql: row.mysql.map(MysqlLine::from),
+            mysql: row.judged.said.as_deref().map(MysqlLine::from),
             owner: OwnerKeys::new(row.owner),
         }
     }
@@ -309,18 +309,18 @@ impl<'a> EndLine<'a> {
     }
 
     fn new(row: &Row<'a>, side: Side) -> EndLine<'a> {
-        let half = row.flow.half(side);
-        let peer_fin = row.flow.fin(side.other());
-        let end = row.key.endpoint(row.flow.end(side));
+        let half = row.judged.flow.half(side);
+        let peer_fin = row.judged.flow.fin(side.other());
+        let end = row.judged.endpoint(side);
         let at = |p: Place| place(p, row.files);
-        let after = peer_fin.and_then(|fin| row.flow.payload_after(side, fin.end));
+        let after = peer_fin.and_then(|fin| row.judged.flow.payload_after(side, fin.end));
         EndLine {
             ip: end.ip,
             port: end.port,
-            state: Some(row.flow.state(side, row.end).name()),
-            fin: row.flow.fin(side).map(|fin| at(fin.place)),
-            fin_acked: row.flow.fin(side).and_then(|fin| fin.acked).map(at),
-            rst: row.flow.rst(side).map(|rst| at(rst.place)),
+            state: Some(row.judged.flow.state(side, row.judged.end).name()),
+            fin: row.judged.flow.fin(side).map(|fin| at(fin.place)),
+            fin_acked: row.judged.flow.fin(side).and_then(|fin| fin.acked).map(at),
+            rst: row.judged.flow.rst(side).map(|rst| at(rst.place)),
             packets: half.packets(),
             payload_bytes: half.payload_bytes,
             payload_after_peer_fin: after.map_or(0, |after| after.bytes),

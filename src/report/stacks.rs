@@ -7,8 +7,6 @@ use crate::attach::mysql::{Facts, NOT_CAPTURED};
 use crate::owner::Socket;
 use crate::printable::printable;
 use crate::summary::Row;
-use crate::tcp::flow::Flow;
-use crate::tcp::side::Side;
 use crate::verdict::local::Local;
 use crate::verdict::{Close, Verdict};
 
@@ -45,7 +43,7 @@ pub struct Stacks {
 impl Stacks {
     pub fn count(&mut self, row: &Row) {
         let count = self.entry(stack(row), ending(row));
-        *match (row.judgement.finding, row.judgement.close) {
+        *match (row.judged.judgement.finding, row.judged.judgement.close) {
             (true, _) => &mut count.findings,
             (false, Close::Closed) => &mut count.closed,
             (false, _) => &mut count.others,
@@ -86,7 +84,7 @@ pub fn write_folded<'a>(
 
 fn stack(row: &Row) -> String {
     let mut frames = vec![peer(row)];
-    match row.mysql {
+    match row.judged.said.as_deref() {
         None => frames.push("(no MySQL)".into()),
         Some(facts) => said(facts, &mut frames),
     }
@@ -113,27 +111,19 @@ fn escaped(frame: &str) -> String {
 
 /// The other end of the one that is judged. Of a client, the port would tell each from the others.
 fn peer(row: &Row) -> String {
-    let service = service(row);
-    let peer = match (row.judgement.holder, row.judgement.local) {
+    let service = row.judged.service();
+    let peer = match (row.judged.judgement.holder, row.judged.judgement.local) {
         (Some(holder), _) => holder.other(),
         (None, Local::Side(local)) => local.other(),
         (None, _) => service,
     };
-    let end = row.key.endpoint(row.flow.end(peer));
+    let end = row.judged.endpoint(peer);
     if peer == service {
         return end.to_string();
     }
     let shown = end.to_string();
     let host = shown.strip_suffix(&format!(":{}", end.port)).unwrap_or(&shown);
     format!("{host}:*")
-}
-
-/// The end that was connected to; where the capture missed that, the one with the lower port.
-fn service(row: &Row) -> Side {
-    let flow: &Flow = row.flow;
-    let port = |side| row.key.endpoint(flow.end(side)).port;
-    let lower = if port(Side::A) < port(Side::B) { Side::A } else { Side::B };
-    flow.service().unwrap_or(lower)
 }
 
 /// Who said what, in order. Of the same statement many times in a row, one frame.
@@ -172,9 +162,9 @@ fn hidden(facts: &Facts) -> Option<&'static str> {
 }
 
 fn ending(row: &Row) -> &'static str {
-    match row.judgement.verdict {
+    match row.judged.judgement.verdict {
         Verdict::Leak => HELD,
-        Verdict::Reset if row.judgement.finding => "CLOSE-WAIT, then reset",
+        Verdict::Reset if row.judged.judgement.finding => "CLOSE-WAIT, then reset",
         Verdict::Pending => "CLOSE-WAIT, pending",
         Verdict::HalfClosed => "CLOSE-WAIT, still sending",
         Verdict::FinUnacked => "FIN unacknowledged",

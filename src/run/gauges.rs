@@ -1,12 +1,12 @@
 //! The flows of a live run, counted for whoever asks.
 
-use super::shards::Judged;
 use super::{CapturePoint, Run};
 use crate::owner::SocketList;
+use crate::summary::Judged;
 use crate::summary::gauges::{Gauges, UNKNOWN};
 use crate::table::Retired;
 use crate::tcp::flow::Flow;
-use crate::tcp::segment::{Endpoint, FlowKey};
+use crate::tcp::segment::FlowKey;
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
 use crate::units::seconds;
@@ -47,25 +47,11 @@ impl Run<'_> {
             let state = flow.state(side, point.facts().end());
             *gauges.states.entry(state.name()).or_default() += 1;
             if state == State::CloseWait {
-                gauges.holds.add(service(key, flow), self.held(key, flow, point));
+                let flow = Retired { key: *key, flow: flow.clone() };
+                let judged = Judged::new(flow, &self.policy, point.facts());
+                let held = judged.judgement.held.map_or(0.0, seconds);
+                gauges.holds.add(judged.endpoint(judged.service()), held);
             }
         }
-    }
-
-    fn held(&self, key: &FlowKey, flow: &Flow, point: &CapturePoint) -> f64 {
-        let retired = Retired { key: *key, flow: flow.clone() };
-        let judged = Judged::new(retired, &self.policy, point.facts());
-        judged.judgement.held.map_or(0.0, seconds)
-    }
-}
-
-/// The end that was connected to; where the capture missed that, the one with the lower port.
-fn service(key: &FlowKey, flow: &Flow) -> Endpoint {
-    let [a, b] = [Side::A, Side::B].map(|side| key.endpoint(flow.end(side)));
-    match flow.service() {
-        Some(Side::A) => a,
-        Some(Side::B) => b,
-        None if a.port < b.port => a,
-        None => b,
     }
 }

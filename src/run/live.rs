@@ -6,15 +6,15 @@ use std::io;
 use super::crew::Crew;
 pub use super::kernel::{IsCaptured, Kernel};
 use super::point::CapturePoint;
-use super::sentry::{Sentry, ends, heed};
-use super::shards::{Judged, Turns};
+use super::sentry::{Sentry, heed};
+use super::shards::Turns;
 pub use super::vigil::Vigil;
 use super::{Outcome, Plan, Run, Watch, as_row};
 use crate::capture::{About, Source};
 use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
-use crate::summary::Sink;
+use crate::summary::{Judged, Sink};
 use crate::tcp::segment::End;
 
 /// A live capture at a glance.
@@ -72,7 +72,7 @@ impl Run<'_> {
     fn ask(&mut self, flows: &[Judged]) -> Option<SocketList> {
         let kernel = self.sentry.as_mut()?.vigil.kernel.as_mut()?;
         let mut question = Question::default();
-        for (local, peer) in flows.iter().filter_map(ends) {
+        for (local, peer) in flows.iter().filter_map(Judged::holder_and_closer) {
             question.ask_for(local, peer);
         }
         kernel.all_stuck(question)
@@ -166,7 +166,7 @@ impl Run<'_> {
                 kept.push(judged);
             }
         }
-        kept.sort_by_key(|kept| kept.retired.flow.first.order());
+        kept.sort_by_key(|kept| kept.id());
         let sockets = self.ask(&kept);
         heed(sockets.as_ref(), &mut kept, &mut totals.tally);
         for judged in &kept {

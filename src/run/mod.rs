@@ -26,14 +26,14 @@ use crate::decode::{Decoder, Skipped};
 use crate::owner::SocketList;
 use crate::place::Time;
 use crate::summary::cause::cause;
-use crate::summary::{Overlap, Owner, Row, Sink, Totals};
-use crate::tcp::segment::End;
+use crate::summary::{Judged, Overlap, Owner, Row, Sink, Totals};
+use crate::tcp::side::Side;
 use crate::verdict::Policy;
 use crew::Crew;
 use live::Status;
 use point::CapturePoint;
 use sentry::Sentry;
-use shards::{Judged, Part, Turn, Turns};
+use shards::{Part, Turn, Turns};
 use trace::Trace;
 
 /// What to read, and how to judge it.
@@ -365,11 +365,11 @@ impl<'a> Run<'a> {
     /// The capture holds packets of this socket. A live one, of which the kernel says that it was in
     /// CLOSE-WAIT all along, can still have sent some: only a FIN makes it the capture's.
     fn mark_captured(&mut self, judged: &Judged) {
-        if self.sentry.is_some() && judged.retired.flow.first_fin().is_none() {
+        if self.sentry.is_some() && judged.flow.first_fin().is_none() {
             return;
         }
         if let Some(sockets) = &mut self.sockets {
-            let [a, b] = [End::Lower, End::Upper].map(|end| judged.retired.key.endpoint(end));
+            let [a, b] = [Side::A, Side::B].map(|side| judged.endpoint(side));
             sockets.mark_captured(a, b);
         }
     }
@@ -389,10 +389,7 @@ impl<'a> Run<'a> {
         let mut kept = std::mem::take(&mut self.kept);
         // Between capture points, only time can tell which packet was first.
         let several = self.points.len() > 1;
-        kept.sort_by_key(|kept| {
-            let first = kept.retired.flow.first;
-            (several.then_some(first.time), first.order())
-        });
+        kept.sort_by_key(|kept| (several.then_some(kept.flow.first.time), kept.id()));
         for point in std::mem::take(&mut self.points) {
             point.add_to(&mut self.totals);
         }
@@ -418,26 +415,14 @@ impl<'a> Run<'a> {
 }
 
 fn as_row<'a>(judged: &'a Judged, files: &'a [String], sockets: Option<&'a SocketList>) -> Row<'a> {
-    let (key, flow) = (&judged.retired.key, &judged.retired.flow);
     let owner = sockets.map_or(Owner::NotAsked, |sockets| {
-        let end = |side| key.endpoint(flow.end(side));
-        let holder = judged.judgement.holder;
-        let socket = holder.and_then(|side| sockets.find(end(side), end(side.other())));
+        let ends = judged.holder_and_closer();
+        let socket = ends.and_then(|(holder, closer)| sockets.find(holder, closer));
         socket.map_or(Owner::NotListed, Owner::Listed)
     });
     let socket = match owner {
         Owner::Listed(socket) => Some(socket),
         Owner::NotListed | Owner::NotAsked => None,
     };
-    let mysql = judged.mysql.as_deref();
-    Row {
-        key,
-        flow,
-        judgement: &judged.judgement,
-        end: judged.end,
-        files,
-        owner,
-        mysql,
-        cause: cause(flow, &judged.judgement, mysql, socket),
-    }
+    Row { judged, files, owner, cause: cause(judged, socket) }
 }

@@ -11,14 +11,12 @@ use super::attached::{Attached, Keep};
 use super::batch::Batch;
 use super::crew::{Crew, Job};
 use super::ports::Content;
-use crate::attach::mysql::Facts;
 use crate::facts::CaptureFacts;
-use crate::place::Time;
-use crate::summary::Tally;
+use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::{FlowKey, Segment};
-use crate::verdict::{Judgement, Policy, judge};
+use crate::verdict::Policy;
 
 /// Enough for many threads to share evenly, and few enough to be filled side by side.
 const SHARDS: usize = 64;
@@ -29,29 +27,6 @@ const TURN: usize = 262_144;
 
 /// The first turns are shorter, each twice as long as the one before, so that no thread waits long.
 const FIRST_TURN: usize = 16_384;
-
-/// A flow that has left its table, judged.
-#[derive(Clone)]
-pub struct Judged {
-    pub retired: Retired,
-    pub judgement: Judgement,
-    /// The end of its capture, so far.
-    pub end: Time,
-    /// What was said on it, if that was read.
-    pub mysql: Option<Box<Facts>>,
-}
-
-impl Judged {
-    pub fn new(retired: Retired, policy: &Policy, facts: &CaptureFacts) -> Judged {
-        let judgement = judge(&retired.key, &retired.flow, policy, facts);
-        Judged { retired, judgement, end: facts.end(), mysql: None }
-    }
-
-    /// With what was said on it.
-    fn with(self, attached: &Attached, literals: bool) -> Judged {
-        Judged { mysql: attached.facts(&self.retired.flow, literals), ..self }
-    }
-}
 
 /// What every shard has to know to take its turn.
 pub struct Turn {
@@ -140,12 +115,17 @@ impl Ended<'_> {
         let Turn { policy, facts, all, literals, .. } = self.turn;
         let judged = Judged::new(retired, policy, facts);
         self.tally.count(&judged.judgement);
-        let first = judged.retired.flow.first;
+        let first = judged.flow.first;
         if *all || judged.judgement.is_notable() {
-            self.judged.push(judged.with(self.attached, *literals));
+            self.judged.push(with_said(judged, self.attached, *literals));
         }
         self.attached.forget(first);
     }
+}
+
+/// Adds what was said on a connection.
+fn with_said(judged: Judged, attached: &Attached, literals: bool) -> Judged {
+    Judged { said: attached.facts(&judged.flow, literals), ..judged }
 }
 
 /// How long turns may get.
@@ -252,7 +232,7 @@ impl Shards {
         }
         let mut judged: Vec<Judged> =
             self.shards.iter_mut().flat_map(|shard| shard.judged.drain(..)).collect();
-        judged.sort_unstable_by_key(|judged| judged.retired.flow.first.order());
+        judged.sort_unstable_by_key(|judged| judged.id());
         judged
     }
 
@@ -284,7 +264,7 @@ impl Shards {
         let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, &by.policy, &by.facts);
         let read = self.shards.iter().find(|shard| shard.attached.has(flow));
         match read {
-            Some(shard) => judged.with(&shard.attached, by.literals),
+            Some(shard) => with_said(judged, &shard.attached, by.literals),
             None => judged,
         }
     }

@@ -1,10 +1,11 @@
 //! Why a connection was left half-closed, as far as packets and the kernel tell.
 
+use super::judged::Judged;
 use crate::attach::mysql::Facts;
 use crate::owner::{Held, Socket};
 use crate::tcp::flow::Flow;
 use crate::tcp::side::Side;
-use crate::verdict::{Close, Judgement, Verdict};
+use crate::verdict::{Close, Verdict};
 
 /// What explains a half-closed connection; of several, the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,12 +59,8 @@ impl Cause {
 }
 
 /// The cause of one flow; `None` where nobody owes a FIN. `socket` is the holder's, if it is listed.
-pub fn cause(
-    flow: &Flow,
-    judgement: &Judgement,
-    mysql: Option<&Facts>,
-    socket: Option<&Socket>,
-) -> Option<Cause> {
+pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
+    let Judged { flow, judgement, said, .. } = judged;
     if judgement.close == Close::Reset && judgement.holder.is_none() {
         return was_used_after_fin(flow).then_some(Cause::StaleReuse);
     }
@@ -74,7 +71,7 @@ pub fn cause(
         Verdict::Unknown(_) => Cause::Unknown,
         _ if socket.is_some_and(|socket| socket.held() == Held::Backlog) => Cause::NeverAccepted,
         _ if was_used_after_fin(flow) => Cause::StaleReuse,
-        _ => match mysql {
+        _ => match said.as_deref() {
             Some(facts) => of_mysql(facts),
             None => of_any(flow, holder),
         },

@@ -26,7 +26,7 @@ pub fn evidence(row: &Row) -> Vec<String> {
         ),
         _ => {}
     }
-    match row.mysql {
+    match row.judged.said.as_deref() {
         Some(facts) => all.extend(of_mysql(row, facts)),
         None => all.extend(idle(row)),
     }
@@ -35,14 +35,14 @@ pub fn evidence(row: &Row) -> Vec<String> {
 
 fn after_fin(row: &Row, what: &str) -> Option<String> {
     let bytes = [Side::A, Side::B].into_iter().find_map(|closer| {
-        let fin = row.flow.fin(closer)?;
-        Some(row.flow.payload_after(closer.other(), fin.end)?.bytes)
+        let fin = row.judged.flow.fin(closer)?;
+        Some(row.judged.flow.payload_after(closer.other(), fin.end)?.bytes)
     })?;
     Some(format!("{what}: {bytes} octets of new payload after the peer's FIN"))
 }
 
 fn idle(row: &Row) -> Option<String> {
-    let idle = row.judgement.idle_before_fin?;
+    let idle = row.judged.judgement.idle_before_fin?;
     Some(format!("idle for {} before the FIN", duration(idle)))
 }
 
@@ -101,7 +101,7 @@ fn open_transaction(row: &Row, facts: &Facts) -> String {
 
 /// How long before the first FIN, if it was before it.
 fn before_fin(row: &Row, at: Time) -> Option<String> {
-    let (_, fin) = row.flow.first_fin().filter(|(_, fin)| at <= fin.place.time)?;
+    let (_, fin) = row.judged.flow.first_fin().filter(|(_, fin)| at <= fin.place.time)?;
     let nanos = fin.place.time.since(at)?;
     Some(duration(TimeDelta::nanoseconds(nanos)))
 }

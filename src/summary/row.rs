@@ -1,26 +1,16 @@
 //! One connection on its way to whoever prints it.
 
-use crate::attach::mysql::Facts;
+use super::cause::Cause;
+use super::judged::Judged;
 use crate::owner::Socket;
-use crate::place::Time;
-use crate::summary::cause::Cause;
-use crate::tcp::flow::Flow;
-use crate::tcp::segment::FlowKey;
-use crate::verdict::Judgement;
 
-/// One flow, judged.
+/// A judged connection, and what is known around it.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
-    pub key: &'a FlowKey,
-    pub flow: &'a Flow,
-    pub judgement: &'a Judgement,
-    /// The end of its capture.
-    pub end: Time,
-    /// The names of the files, by [`Place::file`].
+    pub judged: &'a Judged,
+    /// The names of the files, by [`Place::file`](crate::place::Place::file).
     pub files: &'a [String],
     pub owner: Owner<'a>,
-    /// What was said on it, if that was read.
-    pub mysql: Option<&'a Facts>,
     pub cause: Option<Cause>,
 }
 

@@ -15,6 +15,10 @@ const TWO_MSL_NS: i64 = 240_000_000_000;
 /// A packet this soon after its twin was captured twice (a bridge, a mirror port), not sent twice.
 const DUPLICATE_NS: i64 = 1_000_000;
 
+/// The name of a flow within a run: the place of its first packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowId(u64);
+
 /// One incarnation of a 4-tuple.
 #[derive(Clone, Debug)]
 pub struct Flow {
@@ -118,6 +122,11 @@ impl Flow {
             told_by: None,
             notes,
         }
+    }
+
+    /// Its name; names are in the order of first packets, as they were read.
+    pub fn id(&self) -> FlowId {
+        FlowId(self.first.order())
     }
 
     pub fn side(&self, end: End) -> Side {

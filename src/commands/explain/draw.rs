@@ -7,12 +7,13 @@ use crate::ladder::Climb;
 use crate::report::ladder::{Ladder, Subject};
 use crate::run::attached::{Attached, Keep};
 use crate::run::trace::{Followed, Trace, Traced};
+use crate::tcp::flow::FlowId;
 use crate::tcp::segment::{FlowKey, Segment};
 
 pub struct Draw {
     key: FlowKey,
     /// The place of the connection's first packet.
-    first: u64,
+    flow: FlowId,
     literals: bool,
     followed: Followed,
     attached: Attached,
@@ -22,15 +23,15 @@ pub struct Draw {
 
 impl Draw {
     pub fn new(out: Box<dyn Write>, asked: &Explain, key: FlowKey, subject: &Subject) -> Draw {
-        let first = subject.row.flow.first;
+        let flow = &subject.row.judged.flow;
         Draw {
             key,
-            first: first.order(),
+            flow: flow.id(),
             literals: asked.reading.literals,
             followed: Followed::default(),
             attached: Attached::default(),
             climb: Climb::default(),
-            ladder: Ladder::new(out, asked.look, subject.names(), first),
+            ladder: Ladder::new(out, asked.look, subject.names(), flow.first),
         }
     }
 
@@ -56,7 +57,7 @@ impl Trace for Draw {
     fn take(&mut self, traced: Traced) -> io::Result<()> {
         let segment = traced.segment;
         let flow = self.followed.take(traced.point, segment);
-        let Some(flow) = flow.filter(|flow| flow.first.order() == self.first) else {
+        let Some(flow) = flow.filter(|flow| flow.id() == self.flow) else {
             return Ok(());
         };
         let mut facts = None;

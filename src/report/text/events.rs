@@ -12,7 +12,7 @@ use crate::units::{clock_time, duration};
 impl<W: Write> Text<W> {
     pub(super) fn write_event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
         let line = Line::new(row);
-        let at = clock_time(Place::new(row.end, 0, 1, 6), self.look.zone, self.look.dates);
+        let at = clock_time(Place::new(row.judged.end, 0, 1, 6), self.look.zone, self.look.dates);
         let held = line.held.map_or("?".into(), duration);
         let what = match kind {
             EventKind::CloseWait => format!("held {held} so far, idle {} before", line.idle_text()),

@@ -109,10 +109,10 @@ impl<W: Write> Sink for Text<W> {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         let line = Line::new(row);
         self.owners |= !matches!(row.owner, Owner::NotAsked);
-        if row.judgement.verdict == Verdict::PeerHolds {
+        if row.judged.judgement.verdict == Verdict::PeerHolds {
             self.peer_holders.insert(line.left.ip);
         }
-        if row.judgement.finding {
+        if row.judged.judgement.finding {
             self.findings.push(line);
         } else if self.look.all {
             self.others.push(line);
@@ -157,13 +157,13 @@ impl<W: Write> Sink for Text<W> {
 impl Line {
     /// The holder stands left and the closer right; without either, `a` and `b`.
     fn new(row: &Row) -> Line {
-        let judgement = row.judgement;
+        let judgement = &row.judged.judgement;
         let left = judgement.holder.unwrap_or(match judgement.local {
             Local::Side(side) => side,
             _ => Side::A,
         });
-        let end = |side| row.key.endpoint(row.flow.end(side));
-        let fins = [Side::A, Side::B].map(|side| row.flow.fin(side).map(|fin| fin.place));
+        let end = |side| row.judged.endpoint(side);
+        let fins = [Side::A, Side::B].map(|side| row.judged.flow.fin(side).map(|fin| fin.place));
         Line {
             verdict: judgement.verdict,
             left: end(left),
@@ -181,7 +181,7 @@ impl Line {
                 Owner::NotAsked => String::new(),
             },
             cause: row.cause,
-            statements: row.mysql.map_or(String::new(), statements),
+            statements: row.judged.said.as_deref().map_or(String::new(), statements),
         }
     }
 }
