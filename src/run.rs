@@ -1,6 +1,5 @@
 //! The one loop: frame, segment, table, verdict, report.
 
-pub mod attached;
 mod batch;
 mod crew;
 mod gauges;
@@ -8,7 +7,6 @@ mod kernel;
 pub mod live;
 pub mod nobody;
 mod point;
-pub mod ports;
 mod sentry;
 mod shards;
 pub mod trace;
@@ -17,6 +15,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use crate::attach::registry::Known;
 use crate::capture::file::{FileSource, Input};
 use crate::capture::filter::Filter;
 use crate::capture::series::{Pending, in_order, same_series};
@@ -56,8 +55,8 @@ pub struct Plan {
 /// What is read of the contents of connections.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
-    /// Ports of MySQL servers, beside the usual one.
-    pub mysql: Vec<u16>,
+    /// Ports of servers, beside the usual ones.
+    pub ports: Vec<(Known, u16)>,
     /// Statements as they were sent, with their values.
     pub literals: bool,
     pub paths: Paths,
@@ -243,7 +242,7 @@ impl<'a> Run<'a> {
         if let Some((found, _)) = going_on.max_by_key(|(_, point)| (kin(point), point.tap.end)) {
             return found;
         }
-        let mut point = CapturePoint::new(self.max_flows, Turns::Long, &self.reading.mysql);
+        let mut point = CapturePoint::new(self.max_flows, Turns::Long, &self.reading.ports);
         point.totals.overlap = self.overlap(first);
         self.points.push(point);
         self.points.len() - 1
@@ -426,7 +425,7 @@ fn as_row<'a>(judged: &'a Judged, files: &'a [String], sockets: Option<&'a Socke
         Owner::Listed(socket) => Some(socket),
         Owner::NotListed | Owner::NotAsked => None,
     };
-    let mysql = judged.mysql.as_deref();
+    let said = judged.said.as_deref();
     Row {
         key,
         flow,
@@ -434,7 +433,7 @@ fn as_row<'a>(judged: &'a Judged, files: &'a [String], sockets: Option<&'a Socke
         end: judged.end,
         files,
         owner,
-        mysql,
-        cause: cause(flow, &judged.judgement, mysql, socket),
+        said,
+        cause: cause(flow, &judged.judgement, said, socket),
     }
 }

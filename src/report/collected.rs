@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::evidence::evidence;
 use super::{EventKind, Render, Row, Tally, Totals};
-use crate::attach::mysql::Facts;
+use crate::attach::Facts;
 use crate::cause::Cause;
 use crate::owner::Socket;
 use crate::place::{Place, Time};
@@ -62,9 +62,9 @@ impl Seen {
             service: flow.service(),
             held: held_by_local(row),
             open_idle: open_idle(row),
-            in_transaction: row.mysql.and_then(|facts| facts.in_transaction) == Some(true),
+            in_transaction: row.said.and_then(|facts| facts.in_transaction) == Some(true),
             cause: row.cause,
-            statements: row.mysql.map_or_else(Vec::new, statements),
+            statements: row.said.map_or_else(Vec::new, statements),
             evidence: evidence(row).iter().map(|sentence| printable(sentence)).collect(),
             doubts: judgement.doubts.clone(),
             first: flow.first,

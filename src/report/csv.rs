@@ -10,7 +10,7 @@ use super::ids::{community_id, uid};
 use super::jsonl::{local_name, side_name};
 use super::units::{rfc3339, seconds};
 use super::{EventKind, Owner, Render, Row, Totals};
-use crate::attach::mysql::Facts;
+use crate::attach::Facts;
 use crate::cause::Cause;
 use crate::owner::{Holder, Socket};
 use crate::place::{Place, Time};
@@ -134,7 +134,7 @@ const COLUMNS: [Column; 48] = [
     ("before_capture", |_| "false".into()),
     ("cause", |row| row.cause.map_or("", Cause::name).into()),
     ("evidence", |row| evidence(row).join("; ")),
-    ("mysql.version", |row| mysql(row, |m| opt(&m.version))),
+    ("mysql.version", |row| mysql(row, |m| opt(&m.server))),
     ("mysql.user", |row| mysql(row, |m| opt(&m.user))),
     ("mysql.database", |row| mysql(row, |m| opt(&m.database))),
     ("mysql.last_statement", |row| mysql(row, |m| opt(&m.last_statement))),
@@ -151,7 +151,7 @@ const COLUMNS: [Column; 48] = [
 ];
 
 fn mysql(row: &Row, cell: impl Fn(&Facts) -> String) -> String {
-    row.mysql.map_or(String::new(), cell)
+    row.said.filter(|facts| facts.protocol.key == "mysql").map_or(String::new(), cell)
 }
 
 fn opt(text: &Option<Box<str>>) -> String {

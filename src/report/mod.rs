@@ -39,7 +39,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::AddAssign;
 
-use crate::attach::mysql::Facts;
+use crate::attach::Facts;
 use crate::capture::LinkType;
 use crate::cause::Cause;
 use crate::decode::Skipped;
@@ -61,7 +61,7 @@ pub struct Row<'a> {
     pub files: &'a [String],
     pub owner: Owner<'a>,
     /// What was said on it, if that was read.
-    pub mysql: Option<&'a Facts>,
+    pub said: Option<&'a Facts>,
     pub cause: Option<Cause>,
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::Row;
-use crate::attach::mysql::{Facts, NOT_CAPTURED};
+use crate::attach::facts::NOT_CAPTURED;
+use crate::attach::{Facts, PathStep, registry};
 use crate::owner::Socket;
 use crate::printable::printable;
 use crate::tcp::flow::{Flow, Side};
@@ -85,8 +86,8 @@ pub fn write_folded<'a>(
 
 fn stack(row: &Row) -> String {
     let mut frames = vec![peer(row)];
-    match row.mysql {
-        None => frames.push("(no MySQL)".into()),
+    match row.said {
+        None => frames.push(format!("(no {})", registry::titles())),
         Some(facts) => said(facts, &mut frames),
     }
     frames.push(ending(row).into());
@@ -138,7 +139,7 @@ fn service(row: &Row) -> Side {
 /// Who said what, in order. Of the same statement many times in a row, one frame.
 fn said(facts: &Facts, frames: &mut Vec<String>) {
     frames.push(who(facts));
-    let same = facts.path.chunk_by(|a, b| a == b && **a != *NOT_CAPTURED);
+    let same = facts.path.chunk_by(|a, b| a == b && *a != PathStep::NotCaptured);
     frames.extend(same.filter_map(|same| match same {
         [one] => Some(one.to_string()),
         [one, ..] => Some(format!("{one} (repeated)")),

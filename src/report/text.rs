@@ -17,7 +17,7 @@ use chrono::TimeDelta;
 use super::table::{Align, more, write_table};
 use super::units::{Zone, clock_time, count, duration, thousands, zone_name};
 use super::{CaptureTotals, EventKind, Owner, Render, Row, Totals};
-use crate::attach::mysql::Facts;
+use crate::attach::Facts;
 use crate::cause::Cause;
 use crate::decode::Skipped;
 use crate::owner::{Held, Socket};
@@ -181,7 +181,7 @@ impl Line {
                 Owner::NotAsked => String::new(),
             },
             cause: row.cause,
-            statements: row.mysql.map_or(String::new(), statements),
+            statements: row.said.map_or(String::new(), statements),
         }
     }
 }

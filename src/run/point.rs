@@ -1,7 +1,7 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
-use super::ports::{Content, Ports};
 use super::shards::{Shards, Turns};
+use crate::attach::registry::{Content, Known, Ports};
 use crate::capture::series::{OVERLAP_NS, follows};
 use crate::capture::{About, Frame};
 use crate::place::{Place, Time};
@@ -21,11 +21,11 @@ pub struct CapturePoint {
 }
 
 impl CapturePoint {
-    pub fn new(max_flows: usize, turns: Turns, mysql: &[u16]) -> CapturePoint {
+    pub fn new(max_flows: usize, turns: Turns, named: &[(Known, u16)]) -> CapturePoint {
         let (tap, totals) = (Tap::default(), CaptureTotals::default());
         CapturePoint {
             shards: Shards::new(max_flows, turns),
-            ports: Ports::new(mysql),
+            ports: Ports::new(named),
             tap,
             totals,
             fins: None,

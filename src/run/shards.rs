@@ -7,15 +7,15 @@
 
 use std::sync::Arc;
 
-use super::attached::{Attached, Keep};
 use super::batch::Batch;
 use super::crew::Crew;
-use super::ports::Content;
-use crate::attach::mysql::Facts;
+use crate::attach::Facts;
+use crate::attach::conversations::Conversations;
+use crate::attach::registry::Content;
 use crate::place::Time;
 use crate::report::Tally;
 use crate::table::{FlowTable, Retired, too_many};
-use crate::tcp::flow::Flow;
+use crate::tcp::flow::{Ending, Flow};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::{Judgement, Policy, Tap, judge};
 
@@ -37,18 +37,18 @@ pub struct Judged {
     /// The end of its capture, so far.
     pub end: Time,
     /// What was said on it, if that was read.
-    pub mysql: Option<Box<Facts>>,
+    pub said: Option<Box<Facts>>,
 }
 
 impl Judged {
     pub fn new(retired: Retired, policy: &Policy, tap: &Tap) -> Judged {
         let judgement = judge(&retired.key, &retired.flow, policy, tap);
-        Judged { retired, judgement, end: tap.end, mysql: None }
+        Judged { retired, judgement, end: tap.end, said: None }
     }
 
     /// With what was said on it.
-    fn with(self, attached: &Attached, literals: bool) -> Judged {
-        Judged { mysql: attached.facts(&self.retired.flow, literals), ..self }
+    fn with(self, conversations: &Conversations, literals: bool) -> Judged {
+        Judged { said: conversations.facts(self.retired.flow.first, literals), ..self }
     }
 }
 
@@ -68,8 +68,9 @@ pub struct Turn {
 }
 
 impl Turn {
-    fn keep(&self) -> Keep {
-        Keep { closed: self.all, paths: self.paths }
+    /// What is said on closed connections is of use only if all are reported.
+    fn reads(&self, flow: &Flow) -> bool {
+        self.all || flow.ending() != Ending::Closed
     }
 }
 
@@ -90,7 +91,7 @@ pub struct Work {
 pub struct Shard {
     number: usize,
     table: FlowTable,
-    attached: Attached,
+    conversations: Conversations,
     judged: Vec<Judged>,
     tally: Tally,
 }
@@ -98,11 +99,12 @@ pub struct Shard {
 impl Shard {
     /// Takes its segments in, and judges what has ended.
     pub fn run(&mut self, Work { turn, batch }: &Work) {
-        let Shard { attached, judged, tally, .. } = self;
-        batch.give(self.number, &mut self.table, |flow, segment, content| {
-            attached.take(flow, segment, content, turn.keep());
+        let Shard { conversations, judged, tally, .. } = self;
+        batch.give(self.number, &mut self.table, |flow, segment, content| match turn.reads(flow) {
+            true => conversations.take(flow.first, segment, content, turn.paths),
+            false => conversations.forget(flow.first),
         });
-        let mut ended = Ended { turn, attached, judged, tally };
+        let mut ended = Ended { turn, conversations, judged, tally };
         if turn.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| ended.judge(flow));
         } else {
@@ -114,7 +116,7 @@ impl Shard {
 /// Where flows go that leave a table.
 struct Ended<'a> {
     turn: &'a Turn,
-    attached: &'a mut Attached,
+    conversations: &'a mut Conversations,
     judged: &'a mut Vec<Judged>,
     tally: &'a mut Tally,
 }
@@ -126,9 +128,9 @@ impl Ended<'_> {
         self.tally.count(&judged.judgement);
         let first = judged.retired.flow.first;
         if *all || judged.judgement.is_notable() {
-            self.judged.push(judged.with(self.attached, *literals));
+            self.judged.push(judged.with(self.conversations, *literals));
         }
-        self.attached.forget(first);
+        self.conversations.forget(first);
     }
 }
 
@@ -243,8 +245,8 @@ impl Shards {
         let tables = self.shards.iter().map(|shard| &shard.table);
         let Some(which) = too_many(tables, self.max_flows) else { return };
         for shard in &mut self.shards {
-            let Shard { table, attached, judged, tally, .. } = shard;
-            let mut ended = Ended { turn, attached, judged, tally };
+            let Shard { table, conversations, judged, tally, .. } = shard;
+            let mut ended = Ended { turn, conversations, judged, tally };
             self.evicted += table.evict(which, |flow| ended.judge(flow)) as u64;
         }
     }
@@ -264,9 +266,9 @@ impl Shards {
     /// Judges a flow that is still there, between two turns.
     pub fn judge(&self, (key, flow): (&FlowKey, &Flow), by: &Turn) -> Judged {
         let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, &by.policy, &by.tap);
-        let read = self.shards.iter().find(|shard| shard.attached.has(flow));
+        let read = self.shards.iter().find(|shard| shard.conversations.has(flow.first));
         match read {
-            Some(shard) => judged.with(&shard.attached, by.literals),
+            Some(shard) => judged.with(&shard.conversations, by.literals),
             None => judged,
         }
     }

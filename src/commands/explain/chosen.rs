@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::find::Found;
-use crate::attach::mysql::Facts;
+use crate::attach::Facts;
 use crate::cause::Cause;
 use crate::owner::Socket;
 use crate::place::Time;
@@ -42,7 +42,7 @@ struct Kept {
     flow: Flow,
     judgement: Judgement,
     end: Time,
-    mysql: Option<Facts>,
+    said: Option<Facts>,
     cause: Option<Cause>,
 }
 
@@ -82,7 +82,7 @@ impl Chosen {
             end: kept.end,
             files: &self.totals.files,
             owner: Owner::NotAsked,
-            mysql: kept.mysql.as_ref(),
+            said: kept.said.as_ref(),
             cause: kept.cause,
         };
         let first = kept.flow.first.order();
@@ -123,7 +123,7 @@ impl Render for Chosen {
                 flow: row.flow.clone(),
                 judgement: row.judgement.clone(),
                 end: row.end,
-                mysql: row.mysql.cloned(),
+                said: row.said.cloned(),
                 cause: row.cause,
             });
         }
