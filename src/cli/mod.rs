@@ -14,6 +14,7 @@ use anstream::ColorChoice;
 use chrono::TimeDelta;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::attach::registry::Known;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::commands::check::Check;
@@ -262,7 +263,8 @@ struct ReadingArgs {
 
 impl ReadingArgs {
     fn reading(&self) -> Reading {
-        Reading { mysql: self.mysql.clone(), literals: self.show_literals, ..Reading::default() }
+        let ports = self.mysql.iter().map(|port| (Known::Mysql, *port)).collect();
+        Reading { ports, literals: self.show_literals, ..Reading::default() }
     }
 }
 

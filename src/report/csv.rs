@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use super::ids::{community_id, uid};
 use super::lines::{defused, local_name, side_name};
-use crate::attach::mysql::Facts;
+use crate::attach::Facts;
 use crate::owner::{Holder, Socket};
 use crate::place::{Place, Time};
 use crate::summary::cause::Cause;
@@ -127,7 +127,7 @@ const COLUMNS: [Column; 48] = [
     ("before_capture", |_| "false".into()),
     ("cause", |row| row.cause.map_or("", Cause::name).into()),
     ("evidence", |row| evidence(row).join("; ")),
-    ("mysql.version", |row| mysql(row, |m| opt(&m.version))),
+    ("mysql.version", |row| mysql(row, |m| opt(&m.server))),
     ("mysql.user", |row| mysql(row, |m| opt(&m.user))),
     ("mysql.database", |row| mysql(row, |m| opt(&m.database))),
     ("mysql.last_statement", |row| mysql(row, |m| opt(&m.last_statement))),
@@ -144,7 +144,8 @@ const COLUMNS: [Column; 48] = [
 ];
 
 fn mysql(row: &Row, cell: impl Fn(&Facts) -> String) -> String {
-    row.judged.said.as_deref().map_or(String::new(), cell)
+    let facts = row.judged.said.as_deref();
+    facts.filter(|facts| facts.protocol.key == "mysql").map_or(String::new(), cell)
 }
 
 fn opt(text: &Option<Box<str>>) -> String {

@@ -5,11 +5,12 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use super::ids::{community_id, uid, uid_of_socket};
 use super::lines::{ProcessLine, SCHEMA, local_name, side_name, write_line};
-use crate::attach::mysql::Facts;
+use crate::attach::{ErrorCode, Facts};
 use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
 use crate::summary::cause::Cause;
@@ -112,15 +113,33 @@ struct FlowLine<'a> {
     idle_before_fin_s: Option<f64>,
     cause: Option<&'static str>,
     evidence: Vec<String>,
-    mysql: Option<MysqlLine<'a>>,
+    #[serde(flatten)]
+    said: SaidKeys<'a>,
     #[serde(flatten)]
     owner: Option<OwnerKeys<'a>>,
 }
 
-/// What was said on a flow.
+/// What was said on a flow: an object by the name of its protocol. The oldest has its key always.
+struct SaidKeys<'a>(Option<&'a Facts>);
+
+const OLDEST: &str = "mysql";
+
+impl Serialize for SaidKeys<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut keys = to.serialize_map(None)?;
+        let key = self.0.map_or(OLDEST, |facts| facts.protocol.key);
+        if key != OLDEST {
+            keys.serialize_entry(OLDEST, &None::<SaidLine>)?;
+        }
+        keys.serialize_entry(key, &self.0.map(SaidLine::from))?;
+        keys.end()
+    }
+}
+
 #[derive(Serialize)]
-struct MysqlLine<'a> {
-    version: Option<&'a str>,
+struct SaidLine<'a> {
+    #[serde(flatten)]
+    server: ServerKey<'a>,
     user: Option<&'a str>,
     database: Option<&'a str>,
     last_statement: Option<&'a str>,
@@ -134,18 +153,35 @@ struct MysqlLine<'a> {
     truncated: bool,
 }
 
+/// The server as it names itself; the key was another one before there were several protocols.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum ServerKey<'a> {
+    Version(Option<&'a str>),
+    Server(Option<&'a str>),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum CodeLine<'a> {
+    Number(u32),
+    Name(&'a str),
+}
+
 #[derive(Serialize)]
 struct ErrorLine<'a> {
-    code: u16,
+    code: CodeLine<'a>,
     sqlstate: Option<&'a str>,
     message: &'a str,
 }
 
-impl<'a> From<&'a Facts> for MysqlLine<'a> {
-    fn from(facts: &'a Facts) -> MysqlLine<'a> {
+impl<'a> From<&'a Facts> for SaidLine<'a> {
+    fn from(facts: &'a Facts) -> SaidLine<'a> {
         let at = |time| rfc3339(Place::new(time, 0, 1, 6));
-        MysqlLine {
-            version: facts.version.as_deref(),
+        let name = facts.server.as_deref();
+        let is_oldest = facts.protocol.key == OLDEST;
+        SaidLine {
+            server: if is_oldest { ServerKey::Version(name) } else { ServerKey::Server(name) },
             user: facts.user.as_deref(),
             database: facts.database.as_deref(),
             last_statement: facts.last_statement.as_deref(),
@@ -155,7 +191,10 @@ impl<'a> From<&'a Facts> for MysqlLine<'a> {
             transaction_since: facts.transaction_since.and_then(at),
             statements: &facts.statements,
             server_error: facts.server_error.as_ref().map(|error| ErrorLine {
-                code: error.code,
+                code: match &error.code {
+                    ErrorCode::Number(number) => CodeLine::Number(*number),
+                    ErrorCode::Name(name) => CodeLine::Name(name),
+                },
                 sqlstate: error.sqlstate.as_deref(),
                 message: &error.message,
             }),
@@ -255,7 +294,7 @@ impl<'a> FlowLine<'a> {
             idle_before_fin_s: judgement.idle_before_fin.map(seconds),
             cause: row.cause.map(Cause::name),
             evidence: evidence(row),
-            mysql: row.judged.said.as_deref().map(MysqlLine::from),
+            said: SaidKeys(row.judged.said.as_deref()),
             owner: OwnerKeys::new(row.owner),
         }
     }
@@ -287,7 +326,7 @@ impl<'a> FlowLine<'a> {
             idle_before_fin_s: None,
             cause: (socket.held() == Held::Backlog).then_some(Cause::NeverAccepted.name()),
             evidence: Vec::new(),
-            mysql: None,
+            said: SaidKeys(None),
             owner: owner.map(|owner| OwnerKeys { before_capture: true, ..owner }),
         }
     }

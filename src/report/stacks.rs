@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::attach::mysql::{Facts, NOT_CAPTURED};
+use crate::attach::facts::NOT_CAPTURED;
+use crate::attach::{Facts, PathStep, registry};
 use crate::owner::Socket;
 use crate::printable::printable;
 use crate::summary::Row;
@@ -85,7 +86,7 @@ pub fn write_folded<'a>(
 fn stack(row: &Row) -> String {
     let mut frames = vec![peer(row)];
     match row.judged.said.as_deref() {
-        None => frames.push("(no MySQL)".into()),
+        None => frames.push(format!("(no {})", registry::titles())),
         Some(facts) => said(facts, &mut frames),
     }
     frames.push(ending(row).into());
@@ -129,7 +130,7 @@ fn peer(row: &Row) -> String {
 /// Who said what, in order. Of the same statement many times in a row, one frame.
 fn said(facts: &Facts, frames: &mut Vec<String>) {
     frames.push(who(facts));
-    let same = facts.path.chunk_by(|a, b| a == b && **a != *NOT_CAPTURED);
+    let same = facts.path.chunk_by(|a, b| a == b && *a != PathStep::NotCaptured);
     frames.extend(same.filter_map(|same| match same {
         [one] => Some(one.to_string()),
         [one, ..] => Some(format!("{one} (repeated)")),

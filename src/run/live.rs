@@ -58,7 +58,7 @@ impl Run<'_> {
     /// A live capture has one point, and no file.
     fn begin_live(&mut self, name: String, source: &impl Source, vigil: Vigil) {
         self.totals.files.push(name);
-        let mut point = CapturePoint::new(self.max_flows, Turns::Short, &self.reading.mysql);
+        let mut point = CapturePoint::new(self.max_flows, Turns::Short, &self.reading.ports);
         point.totals.files.push(0);
         point.fins = Some(Vec::new());
         point.facts_mut().about(source.about());

@@ -1,6 +1,5 @@
 //! The one loop: frame, segment, table, verdict, report.
 
-pub mod attached;
 mod batch;
 mod crew;
 mod gauges;
@@ -8,7 +7,6 @@ mod kernel;
 pub mod live;
 pub mod nobody;
 mod point;
-pub mod ports;
 mod sentry;
 mod shards;
 pub mod trace;
@@ -18,6 +16,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use crate::attach::registry::Known;
 use crate::capture::file::{FileSource, Input};
 use crate::capture::filter::Filter;
 use crate::capture::series::{Pending, in_order, same_series};
@@ -57,8 +56,8 @@ pub struct Plan {
 /// What is read of the contents of connections.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
-    /// Ports of MySQL servers, beside the usual one.
-    pub mysql: Vec<u16>,
+    /// Ports of servers, beside the usual ones.
+    pub ports: Vec<(Known, u16)>,
     /// Statements as they were sent, with their values.
     pub literals: bool,
     pub paths: Paths,
@@ -246,7 +245,7 @@ impl<'a> Run<'a> {
         {
             return found;
         }
-        let mut point = CapturePoint::new(self.max_flows, Turns::Long, &self.reading.mysql);
+        let mut point = CapturePoint::new(self.max_flows, Turns::Long, &self.reading.ports);
         point.totals.overlap = self.overlap(first);
         self.points.push(point);
         self.points.len() - 1

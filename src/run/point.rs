@@ -1,7 +1,7 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
-use super::ports::{Content, Ports};
 use super::shards::{Shards, Turns};
+use crate::attach::registry::{Content, Known, Ports};
 use crate::capture::series::{OVERLAP_NS, follows};
 use crate::facts::CaptureFacts;
 use crate::place::Time;
@@ -19,10 +19,10 @@ pub struct CapturePoint {
 }
 
 impl CapturePoint {
-    pub fn new(max_flows: usize, turns: Turns, mysql: &[u16]) -> CapturePoint {
+    pub fn new(max_flows: usize, turns: Turns, named: &[(Known, u16)]) -> CapturePoint {
         CapturePoint {
             shards: Shards::new(max_flows, turns),
-            ports: Ports::new(mysql),
+            ports: Ports::new(named),
             totals: Capture::default(),
             fins: None,
         }

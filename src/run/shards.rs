@@ -7,14 +7,14 @@
 
 use std::sync::Arc;
 
-use super::attached::{Attached, Keep};
 use super::batch::Batch;
 use super::crew::{Crew, Job};
-use super::ports::Content;
+use crate::attach::conversations::Conversations;
+use crate::attach::registry::Content;
 use crate::facts::CaptureFacts;
 use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
-use crate::tcp::flow::Flow;
+use crate::tcp::flow::{Ending, Flow};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::Policy;
 
@@ -44,8 +44,9 @@ pub struct Turn {
 }
 
 impl Turn {
-    fn keep(&self) -> Keep {
-        Keep { closed: self.all, paths: self.paths }
+    /// What is said on closed connections is of use only if all are reported.
+    fn reads(&self, flow: &Flow) -> bool {
+        self.all || flow.ending() != Ending::Closed
     }
 }
 
@@ -66,7 +67,7 @@ pub struct Work {
 pub struct Shard {
     number: usize,
     table: FlowTable,
-    attached: Attached,
+    conversations: Conversations,
     judged: Vec<Judged>,
     tally: Tally,
 }
@@ -74,11 +75,12 @@ pub struct Shard {
 impl Shard {
     /// Takes its segments in, and judges what has ended.
     pub fn run(&mut self, Work { turn, batch }: &Work) {
-        let Shard { attached, judged, tally, .. } = self;
-        batch.give(self.number, &mut self.table, |flow, segment, content| {
-            attached.take(flow, segment, content, turn.keep());
+        let Shard { conversations, judged, tally, .. } = self;
+        batch.give(self.number, &mut self.table, |flow, segment, content| match turn.reads(flow) {
+            true => conversations.take(flow.first, segment, content, turn.paths),
+            false => conversations.forget(flow.first),
         });
-        let mut ended = Ended { turn, attached, judged, tally };
+        let mut ended = Ended { turn, conversations, judged, tally };
         if turn.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| ended.judge(flow));
         } else {
@@ -105,7 +107,7 @@ impl Job for Part {
 /// Where flows go that leave a table.
 struct Ended<'a> {
     turn: &'a Turn,
-    attached: &'a mut Attached,
+    conversations: &'a mut Conversations,
     judged: &'a mut Vec<Judged>,
     tally: &'a mut Tally,
 }
@@ -117,15 +119,15 @@ impl Ended<'_> {
         self.tally.count(&judged.judgement);
         let first = judged.flow.first;
         if *all || judged.judgement.is_notable() {
-            self.judged.push(with_said(judged, self.attached, *literals));
+            self.judged.push(with_said(judged, self.conversations, *literals));
         }
-        self.attached.forget(first);
+        self.conversations.forget(first);
     }
 }
 
 /// Adds what was said on a connection.
-fn with_said(judged: Judged, attached: &Attached, literals: bool) -> Judged {
-    Judged { said: attached.facts(&judged.flow, literals), ..judged }
+fn with_said(judged: Judged, conversations: &Conversations, literals: bool) -> Judged {
+    Judged { said: conversations.facts(judged.flow.first, literals), ..judged }
 }
 
 /// How long turns may get.
@@ -241,8 +243,8 @@ impl Shards {
         let tables = self.shards.iter().map(|shard| &shard.table);
         let Some(which) = too_many(tables, self.max_flows) else { return };
         for shard in &mut self.shards {
-            let Shard { table, attached, judged, tally, .. } = shard;
-            let mut ended = Ended { turn, attached, judged, tally };
+            let Shard { table, conversations, judged, tally, .. } = shard;
+            let mut ended = Ended { turn, conversations, judged, tally };
             self.evicted += table.evict(which, |flow| ended.judge(flow)) as u64;
         }
     }
@@ -262,9 +264,9 @@ impl Shards {
     /// Judges a flow that is still there, between two turns.
     pub fn judge(&self, (key, flow): (&FlowKey, &Flow), by: &Turn) -> Judged {
         let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, &by.policy, &by.facts);
-        let read = self.shards.iter().find(|shard| shard.attached.has(flow));
+        let read = self.shards.iter().find(|shard| shard.conversations.has(flow.first));
         match read {
-            Some(shard) => with_said(judged, &shard.attached, by.literals),
+            Some(shard) => with_said(judged, &shard.conversations, by.literals),
             None => judged,
         }
     }

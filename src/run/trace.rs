@@ -3,8 +3,8 @@
 
 use std::io;
 
-use super::ports::Content;
 use super::{Outcome, PROGRESS_EVERY, Plan, Run, Watch, run_with};
+use crate::attach::registry::Content;
 use crate::capture::file::FileSource;
 use crate::capture::{About, Error, Frame, Next, Source};
 use crate::decode::Skipped;

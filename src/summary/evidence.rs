@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::Row;
 use super::cause::Cause;
-use crate::attach::mysql::{Begun, Facts};
+use crate::attach::{Begun, Facts};
 use crate::place::Time;
 use crate::tcp::side::Side;
 use crate::units::duration;
@@ -27,7 +27,7 @@ pub fn evidence(row: &Row) -> Vec<String> {
         _ => {}
     }
     match row.judged.said.as_deref() {
-        Some(facts) => all.extend(of_mysql(row, facts)),
+        Some(facts) => all.extend(of_talk(row, facts)),
         None => all.extend(idle(row)),
     }
     all
@@ -46,22 +46,24 @@ fn idle(row: &Row) -> Option<String> {
     Some(format!("idle for {} before the FIN", duration(idle)))
 }
 
-fn of_mysql(row: &Row, facts: &Facts) -> Vec<String> {
+fn of_talk(row: &Row, facts: &Facts) -> Vec<String> {
     let mut all = Vec::new();
     match facts.in_transaction {
         Some(true) => all.push(open_transaction(row, facts)),
         Some(false) => all.push("no transaction was open, by the server's last answer".into()),
         None if facts.encrypted => all.push("encrypted: no statement can be seen".into()),
         None if facts.compressed => all.push("compressed: no statement can be read".into()),
-        None => all.push("whether a transaction was open was not captured".into()),
+        None if facts.protocol.transactions => {
+            all.push("whether a transaction was open was not captured".into());
+        }
+        None => {}
     }
-    if facts.quit_seen {
-        all.push("the client sent COM_QUIT and kept its socket".into());
+    if let Some(goodbye) = facts.goodbye {
+        all.push(format!("the client sent {goodbye} and kept its socket"));
     }
     if let Some(error) = &facts.server_error {
         let when = if error.unsolicited { "said before it closed" } else { "answered last" };
-        let code = error.code;
-        all.push(format!("the server {when}: error {code} {}", error.message));
+        all.push(format!("the server {when}: error {} {}", error.code, error.message));
     }
     if let Some(statement) = &facts.last_statement {
         let answered = match facts.answered {
@@ -79,19 +81,17 @@ fn of_mysql(row: &Row, facts: &Facts) -> Vec<String> {
 
 fn open_transaction(row: &Row, facts: &Facts) -> String {
     let begun = match facts.begun {
-        Some(Begun::Begin) => "begun by BEGIN",
-        Some(Begun::Autocommit0) => "begun by a statement with autocommit=0",
-        None => "open by the server's last answer",
+        Some(Begun::By(request)) => format!("begun by {request}"),
+        Some(Begun::Under(mode)) => format!("begun by a statement with {mode}"),
+        None => "open by the server's last answer".into(),
     };
     let since = facts.transaction_since.and_then(|at| before_fin(row, at));
     let since = since.map_or(String::new(), |since| format!(" {since} before the FIN"));
     let mut statements: Vec<&str> =
         facts.statements.iter().take(STATEMENTS).map(|statement| &**statement).collect();
     let more = facts.statements.len() - statements.len() + facts.more_statements as usize;
-    let more = format!("{more} more");
-    if !more.starts_with("0 ") {
-        statements.push(&more);
-    }
+    let more = (more > 0).then(|| format!("{more} more"));
+    statements.extend(more.as_deref());
     let statements = match &statements[..] {
         [] => String::new(),
         statements => format!(": {}", statements.join("; ")),

@@ -1,6 +1,6 @@
 //! A connection, judged: what every report is about.
 
-use crate::attach::mysql::Facts;
+use crate::attach::Facts;
 use crate::facts::CaptureFacts;
 use crate::place::Time;
 use crate::table::Retired;

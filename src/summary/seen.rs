@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::cause::Cause;
 use super::evidence::evidence;
 use super::{Row, Sink, Tally, Totals};
-use crate::attach::mysql::Facts;
+use crate::attach::Facts;
 use crate::place::Place;
 use crate::printable::printable;
 use crate::tcp::segment::Endpoint;

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use super::Explain;
+use crate::attach::conversations::Conversations;
 use crate::ladder::Climb;
 use crate::report::ladder::{Ladder, Subject};
-use crate::run::attached::{Attached, Keep};
 use crate::run::trace::{Followed, Trace, Traced};
 use crate::tcp::flow::FlowId;
 use crate::tcp::segment::{FlowKey, Segment};
@@ -16,7 +16,7 @@ pub struct Draw {
     flow: FlowId,
     literals: bool,
     followed: Followed,
-    attached: Attached,
+    conversations: Conversations,
     climb: Climb,
     ladder: Ladder<Box<dyn Write>>,
 }
@@ -29,7 +29,7 @@ impl Draw {
             flow: flow.id(),
             literals: asked.reading.literals,
             followed: Followed::default(),
-            attached: Attached::default(),
+            conversations: Conversations::default(),
             climb: Climb::default(),
             ladder: Ladder::new(out, asked.look, subject.names(), flow.first),
         }
@@ -62,9 +62,8 @@ impl Trace for Draw {
         };
         let mut facts = None;
         if let Some(content) = traced.content {
-            let keep = Keep { closed: true, paths: false };
-            self.attached.take(flow, segment, content, keep);
-            facts = self.attached.facts(flow, self.literals).map(|facts| *facts);
+            self.conversations.take(flow.first, segment, content, false);
+            facts = self.conversations.facts(flow.first, self.literals).map(|facts| *facts);
         }
         let step = self.climb.step(flow, segment, facts);
         self.ladder.step(step)

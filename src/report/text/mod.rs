@@ -15,7 +15,7 @@ use anstyle::{AnsiColor, Style};
 use chrono::TimeDelta;
 
 use super::table::{Align, more, write_table};
-use crate::attach::mysql::Facts;
+use crate::attach::Facts;
 use crate::decode::Skipped;
 use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
