@@ -46,6 +46,8 @@ const FORBIDDEN: &[(&str, &[&[&str]])] = &[
     ("verdict", &[EFFECTS, &["&mut", "etherparse", "pcap"]]),
     // A report and an expectation become violations.
     ("expect", &[EFFECTS, &["clap"]]),
+    // Segments become judgements: threads, and nothing else of the outside world.
+    ("engine", &[EFFECTS, TOOLS]),
     // The kernel's sockets; nothing of packets.
     ("owner", &[&["etherparse", "pcap", "indexmap", "clap"]]),
     // Formats; decides nothing, opens nothing.
@@ -59,10 +61,11 @@ const FORBIDDEN: &[(&str, &[&[&str]])] = &[
 const FLOORS: &[&str] = &[
     "cli",
     "commands",
+    "live",
     "run",
-    "scrape",
     "report",
     "expect",
+    "engine",
     "summary",
     "ladder",
     "verdict",
@@ -110,7 +113,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("glob::", &["commands"]),
     ("procfs", &["owner"]),
     ("prometheus_client", &["report"]),
-    ("httparse", &["scrape.rs"]),
+    ("httparse", &["live/scrape.rs"]),
     ("rustix", &["owner", "capture", "confine"]),
     ("landlock::", &["confine"]),
     ("seccompiler", &["confine"]),

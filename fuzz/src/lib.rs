@@ -17,7 +17,7 @@ use closewait::report::csv::Csv;
 use closewait::report::jsonl::Jsonl;
 use closewait::report::text::{Look, Text};
 use closewait::units::Zone;
-use closewait::run::{Outcome, Plan, Reading, Watch, run};
+use closewait::run::{Outcome, Plan, Reading, Notices, run};
 use closewait::table::MAX_FLOWS;
 use closewait::verdict::Policy;
 use serde_json::Value;
@@ -62,7 +62,7 @@ pub enum Format {
 #[derive(Default)]
 struct Troubles(String);
 
-impl Watch for Troubles {
+impl Notices for Troubles {
     fn trouble(&mut self, error: &Error) {
         self.0 += &format!("{error}\n");
     }

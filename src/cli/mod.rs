@@ -115,7 +115,7 @@ enum Verb {
     /// Show one connection packet by packet, with what was said on it and what is to be made of it
     #[command(after_help = explain::EXAMPLES, arg_required_else_help = true)]
     Explain(explain::ExplainArgs),
-    /// Watch an interface: say it when a connection is stuck, and name the process
+    /// Notices an interface: say it when a connection is stuck, and name the process
     #[command(after_help = live::EXAMPLES)]
     Live(live::LiveArgs),
     /// List what this host holds in CLOSE-WAIT, by process: no capture needed

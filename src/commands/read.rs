@@ -17,10 +17,10 @@ use crate::report::csv::Csv;
 use crate::report::flames::{self, Drawing};
 use crate::report::jsonl::Jsonl;
 use crate::report::text::{Look, Text};
-use crate::run::live::Status;
-use crate::run::nobody::Nobody;
+use crate::run::notices::Nobody;
+use crate::run::notices::Status;
 use crate::run::trace::run_traced;
-use crate::run::{Outcome, Paths, Plan, Reading, Watch, run};
+use crate::run::{Notices, Outcome, Paths, Plan, Reading, run};
 use crate::summary::Nothing;
 use crate::summary::Sink;
 use crate::units::{count, thousands};
@@ -248,7 +248,7 @@ impl Terminal {
     }
 }
 
-impl Watch for Terminal {
+impl Notices for Terminal {
     fn trouble(&mut self, error: &Error) {
         self.progress.clear();
         complain(error);

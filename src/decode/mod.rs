@@ -104,9 +104,16 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// The segment in a frame, and as much of its payload as was captured.
-    #[inline(never)]
+    /// Returns the segment in a frame, and as much of its payload as was captured.
+    #[inline(always)]
     pub fn decode<'a>(&self, frame: &Frame<'a>) -> Result<(Segment, &'a [u8]), Skipped> {
+        let usual = self.decode_usual(frame).or_else(|| self.decode_usual_v6(frame));
+        usual.map_or_else(|| self.decode_layers(frame), Ok)
+    }
+
+    /// The same, layer by layer.
+    #[inline(never)]
+    pub fn decode_layers<'a>(&self, frame: &Frame<'a>) -> Result<(Segment, &'a [u8]), Skipped> {
         let network = link::strip(frame)?;
         let direction = frame.direction.or(network.direction);
         let transport = innermost(network)?;

@@ -18,7 +18,7 @@ use super::read::{Terminal, ended};
 use super::{Exit, complain, open};
 use crate::capture::file::Input;
 use crate::report::ladder::Look;
-use crate::run::nobody::Nobody;
+use crate::run::notices::Nobody;
 use crate::run::trace::run_traced;
 use crate::run::{Outcome, Plan, Reading};
 use crate::summary::Nothing;
