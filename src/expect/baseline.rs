@@ -40,7 +40,7 @@ impl Known {
             // A port that a client chose is another one each time.
             peer: if is_service { peer.to_string() } else { peer.ip.to_string() },
             cause: seen.cause.map(|cause: Cause| cause.name().to_owned()),
-            statements: seen.statements.clone(),
+            statements: seen.said.shown().to_vec(),
         }
     }
 }

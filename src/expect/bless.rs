@@ -199,7 +199,7 @@ fn entry(seen: &Seen) -> Table {
     if let Some(cause) = seen.cause {
         table["cause"] = value(cause.name());
     }
-    if let Some(last) = seen.statements.last() {
+    if let Some(last) = seen.said.shown().last() {
         table["statement"] = value(last);
     }
     table
@@ -216,11 +216,11 @@ fn counts(collected: &Collected) -> impl Iterator<Item = (&'static str, u64)> {
 }
 
 fn open_transactions(collected: &Collected) -> u64 {
-    collected.flows.iter().filter(|seen| seen.in_transaction && seen.is_kept()).count() as u64
+    collected.flows.iter().filter(|seen| seen.said.in_transaction && seen.is_kept()).count() as u64
 }
 
 fn longest(collected: &Collected) -> TimeDelta {
-    collected.flows.iter().filter_map(|seen| seen.held).max().unwrap_or_default()
+    collected.flows.iter().filter_map(|seen| seen.held_by_local).max().unwrap_or_default()
 }
 
 fn count(n: u64) -> Item {

@@ -39,13 +39,15 @@ impl Wanted {
             (Some(_), None) => false,
         };
         let cause = seen.cause.map(|cause| cause.name());
-        let is_said = |part: &String| seen.statements.iter().any(|said| said.contains(&**part));
+        let is_said = |part: &String| seen.said.shown().iter().any(|said| said.contains(&**part));
         holder
             && holds(&self.local, local)
             && holds(&self.peer, peer)
             && self.cause.as_deref().is_none_or(|wanted| cause == Some(wanted))
             && self.statement.as_ref().is_none_or(is_said)
-            && self.held.is_none_or(|range| seen.held.is_some_and(|held| range.holds(held)))
+            && self
+                .held
+                .is_none_or(|range| seen.held_by_local.is_some_and(|held| range.holds(held)))
     }
 }
 

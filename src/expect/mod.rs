@@ -190,7 +190,7 @@ impl Case<'_> {
             self.count(&format!("unknown{at}"), range, unknown.len() as u64, unknown);
         }
         if let Some(range) = limits.held {
-            self.held(&format!("held{at}"), range, of(&|seen| seen.held.is_some()));
+            self.held(&format!("held{at}"), range, of(&|seen| seen.held_by_local.is_some()));
         }
     }
 
@@ -234,7 +234,7 @@ impl Case<'_> {
 
     fn transactions_open(&mut self) {
         if let Some(range) = self.expectation.transactions_open {
-            let found = self.those(|seen| seen.in_transaction && seen.is_kept());
+            let found = self.those(|seen| seen.said.in_transaction && seen.is_kept());
             self.count("transactions_open", range, found.len() as u64, found);
         }
     }
