@@ -47,8 +47,11 @@
 pub mod attach;
 pub mod capture;
 pub mod cause;
+#[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
 pub mod commands;
+#[cfg(feature = "cli")]
 pub mod confine;
 pub mod decode;
 pub mod endpoints;
@@ -57,6 +60,7 @@ pub mod ladder;
 pub mod owner;
 pub mod place;
 pub mod printable;
+#[cfg(feature = "cli")]
 pub mod progress;
 pub mod report;
 pub mod run;

@@ -231,6 +231,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("netlink_", &["owner"]),
     ("nix::", &["owner", "confine"]),
     ("libc::", &["confine"]),
+    ("unicode_properties", &["printable.rs"]),
+    ("unicode_width", &["report"]),
 ];
 
 struct Source {

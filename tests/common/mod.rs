@@ -1,5 +1,5 @@
 //! What several tests share. Each uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each of those that share it uses a part")]
 
 pub mod scenario;
 pub mod talk;

@@ -10,7 +10,7 @@
 //! * Cut off, by the capture or after [`MAX_CHARS`], it ends in `…`.
 
 use super::lexer::{Lexer, Spaced, Token};
-use crate::printable::printable;
+use crate::printable::{printable, shown};
 
 /// The longest digest.
 pub const MAX_CHARS: usize = 256;
@@ -66,8 +66,7 @@ pub fn literal(sql: Sql<'_>) -> String {
     let text = String::from_utf8_lossy(text);
     let visible = |c: char| match c {
         '\t' | '\n' | '\r' => ' ',
-        c if c.is_control() => '\u{fffd}',
-        c => c,
+        c => shown(c),
     };
     let all = text.chars().count();
     let end = if sql.cut || all > MAX_LITERAL_CHARS { "…" } else { "" };
@@ -405,8 +404,8 @@ mod tests {
 
     #[test]
     fn with_values_it_is_still_printable() {
-        let sql = Sql { cut: true, ..Sql::from("select\n'\u{1b}[0m") };
-        assert_eq!(literal(sql), "select '\u{fffd}[0m…");
+        let sql = Sql { cut: true, ..Sql::from("select\n'\u{1b}[0m\u{202e}") };
+        assert_eq!(literal(sql), "select '\u{fffd}[0m\u{fffd}…");
     }
 
     fn statement() -> impl Strategy<Value = String> {
