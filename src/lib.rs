@@ -68,3 +68,7 @@ pub mod scrape;
 pub mod table;
 pub mod tcp;
 pub mod verdict;
+
+#[cfg(test)]
+#[path = "../tests/common/regressions.rs"]
+mod regressions;

@@ -427,7 +427,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #![proptest_config(crate::regressions::kept("digest", 2_000))]
 
         /// It is its own digest, bounded and printable.
         #[test]
