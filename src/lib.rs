@@ -32,6 +32,8 @@
 //! | [`scrape`] | numbers of a live capture for Prometheus, over HTTP |
 //! | [`progress`] | a bar on the terminal when reading takes long |
 //!
+//! [`manual`] is the reader's manual, and its page [`why`](manual::why) has the reasons behind the house.
+//!
 //! # Two ideas
 //!
 //! *A segment is sent when it is seen, and received when the other side acknowledges it.* With it, a
@@ -57,6 +59,7 @@ pub mod decode;
 pub mod endpoints;
 pub mod expect;
 pub mod ladder;
+pub mod manual;
 pub mod owner;
 pub mod place;
 pub mod printable;
