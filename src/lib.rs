@@ -13,23 +13,26 @@
 //! |---|---|
 //! | [`cli`] | flags become a [`run::Plan`]; the only room that knows clap |
 //! | [`commands`] | outputs, warnings and exit status of each command |
-//! | [`run`] | the one loop: frame, segment, table, verdict, report; the flow tables work in shards, on all cores |
+//! | [`live`] | packets as they happen: suspects, the kernel's word, numbers for Prometheus over HTTP |
+//! | [`run`] | the one loop, packet after packet, in whatever mode; the session that all modes have |
+//! | [`engine`] | segments become judged connections: flow tables in shards, on all cores |
 //! | [`capture`] | where packets and time come from: pcap and pcapng files, standard input, interfaces |
 //! | [`decode`] | a frame becomes a segment, or a counted reason why not |
 //! | [`tcp`] | RFC 9293 for an observer: sequence numbers, the facts of each direction, figure 5 |
 //! | [`attach`] | what was said on a connection: protocols read from its two directions, MySQL first |
 //! | [`table`] | all flows of a capture, and which connection of a 4-tuple a segment belongs to |
+//! | [`facts`] | what a whole capture was like, as far as it bears on verdicts |
 //! | [`verdict`] | a flow, the local side and the policy become a judgement |
-//! | [`cause`] | why it was left half-closed: what was said on it, and what the kernel says |
+//! | [`summary`] | judgements as data: rows, totals, causes; and [`Sink`](summary::Sink), the door that printers stand behind |
 //! | [`ladder`] | one connection step by step, for `explain` |
 //! | [`owner`] | which process holds a socket: the kernel's own list, or a saved one |
 //! | [`confine`] | what a process gives up once it has opened all it needs |
 //! | [`report`] | judgements become text, JSON lines or flame graphs |
 //! | [`expect`] | what a capture should hold, and where it does not |
 //! | [`endpoints`] | addresses, networks and ports as users name them |
+//! | [`units`] | how times and durations are written |
 //! | [`place`] | when and where a packet was captured |
 //! | [`mod@printable`] | names that others chose, safe for a terminal |
-//! | [`scrape`] | numbers of a live capture for Prometheus, over HTTP |
 //! | [`progress`] | a bar on the terminal when reading takes long |
 //!
 //! [`manual`] is the reader's manual, and its page [`why`](manual::why) has the reasons behind the house.
@@ -48,7 +51,6 @@
 
 pub mod attach;
 pub mod capture;
-pub mod cause;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
@@ -57,8 +59,11 @@ pub mod commands;
 pub mod confine;
 pub mod decode;
 pub mod endpoints;
+pub mod engine;
 pub mod expect;
+pub mod facts;
 pub mod ladder;
+pub mod live;
 pub mod manual;
 pub mod owner;
 pub mod place;
@@ -67,9 +72,10 @@ pub mod printable;
 pub mod progress;
 pub mod report;
 pub mod run;
-pub mod scrape;
+pub mod summary;
 pub mod table;
 pub mod tcp;
+pub mod units;
 pub mod verdict;
 
 #[cfg(test)]

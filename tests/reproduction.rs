@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use chrono::DateTime;
-use closewait::attach::mysql::digest::{Sql, digest};
+use closewait::attach::sql::Sql;
+use closewait::attach::sql::digest::digest;
 use closewait::owner::saved;
 use closewait::tcp::segment::Endpoint;
 use serde_json::Value;

@@ -10,7 +10,7 @@ use pcap_parser::{
 };
 
 use super::buffer::Buffer;
-use super::file::{Broken, Record};
+use super::record::{Broken, Record};
 use super::{About, LinkType};
 use crate::place::Time;
 use crate::tcp::segment::{Direction, ToldBy, Way};

@@ -109,8 +109,18 @@ impl Decoder {
     ///
     /// # Errors
     /// The reason why there is none that could be judged.
-    #[inline(never)]
+    #[inline(always)]
     pub fn decode<'a>(&self, frame: &Frame<'a>) -> Result<(Segment, &'a [u8]), Skipped> {
+        let usual = self.decode_usual(frame).or_else(|| self.decode_usual_v6(frame));
+        usual.map_or_else(|| self.decode_layers(frame), Ok)
+    }
+
+    /// Decodes layer by layer: the long way, which says what is right.
+    ///
+    /// # Errors
+    /// The reason why there is no segment that could be judged.
+    #[inline(never)]
+    pub fn decode_layers<'a>(&self, frame: &Frame<'a>) -> Result<(Segment, &'a [u8]), Skipped> {
         let network = link::strip(frame)?;
         let direction = frame.direction.or(network.direction);
         let transport = innermost(network)?;

@@ -7,7 +7,7 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 use super::file::{Wrong, expectation};
 use super::{Expectation, Reading, violations};
 use crate::printable::printable;
-use crate::report::collected::{Collected, Seen};
+use crate::summary::seen::{Collected, Seen};
 use crate::verdict::Verdict;
 
 /// Writes the expectation that `collected` meets when it is read with `reading`. `text` is the one before,

@@ -1,0 +1,277 @@
+//! SQL text in words, literals and symbols: just enough to tell them apart.
+//!
+//! Octets, not characters: every octet that means something is ASCII, and those above it belong to
+//! words, as they do to the server.
+
+use super::Dialect;
+
+/// A part of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token<'a> {
+    /// A keyword or a name.
+    Word(&'a [u8]),
+    /// A name in backquotes, with them as far as they are there.
+    Quoted(&'a [u8]),
+    /// A string, a number, a parameter: a value.
+    Literal,
+    /// `/*!` or `/*M!`: what follows is a comment to other servers only. The version is left out.
+    Executable,
+    Symbol(u8),
+}
+
+/// A token, and whether white space or a comment stands before it.
+pub type Spaced<'a> = (bool, Token<'a>);
+
+/// Goes through a statement.
+#[derive(Clone, Debug)]
+pub struct Lexer<'a> {
+    rest: &'a [u8],
+    /// The token before was a name, and nothing stood between: a point belongs to it.
+    after_name: bool,
+    dialect: Dialect,
+    /// A comment was still open at the end.
+    pub open: bool,
+}
+
+impl<'a> Lexer<'a> {
+    pub fn new(text: &'a [u8], dialect: Dialect) -> Lexer<'a> {
+        Lexer { rest: text, after_name: false, dialect, open: false }
+    }
+
+    fn peek(&self, at: usize) -> u8 {
+        self.rest.get(at).copied().unwrap_or(0)
+    }
+
+    fn advance(&mut self, octets: usize) -> &'a [u8] {
+        let (taken, rest) = self.rest.split_at_checked(octets).unwrap_or((self.rest, &[]));
+        self.rest = rest;
+        taken
+    }
+
+    fn run(&self, from: usize, is_in: impl Fn(u8) -> bool) -> usize {
+        self.rest.iter().skip(from).take_while(|octet| is_in(**octet)).count()
+    }
+
+    /// White space and comments; whether there were any.
+    fn skip_blanks(&mut self) -> bool {
+        let before = self.rest.len();
+        loop {
+            let blanks = self.run(0, is_blank);
+            let comment = self.comment(blanks);
+            self.advance(blanks + comment);
+            if comment == 0 {
+                return self.rest.len() != before;
+            }
+        }
+    }
+
+    /// Octets of a comment that begins at `at`.
+    fn comment(&mut self, at: usize) -> usize {
+        let to_end_of_line = |lexer: &Self| lexer.run(at, |octet| octet != b'\n');
+        match [self.peek(at), self.peek(at + 1), self.peek(at + 2)] {
+            [b'#', ..] => to_end_of_line(self),
+            // Two dashes that nothing or a blank follows.
+            [b'-', b'-', third] if third == 0 || is_blank(third) => to_end_of_line(self),
+            [b'/', b'*', b'!'] => 0,
+            [b'/', b'*', b'M'] if self.peek(at + 3) == b'!' => 0,
+            [b'/', b'*', _] => self.block_comment(at),
+            _ => 0,
+        }
+    }
+
+    fn block_comment(&mut self, at: usize) -> usize {
+        let text = self.rest.get(at + 2..).unwrap_or_default();
+        match text.windows(2).position(|pair| pair == b"*/") {
+            Some(end) => end + 4,
+            None => {
+                self.open = true;
+                self.rest.len() - at
+            }
+        }
+    }
+
+    /// A string or name that ends with its first octet; doubled, that octet is part of it.
+    fn quoted(&self, from: usize, backslash: bool) -> usize {
+        let quote = self.peek(from);
+        let mut at = from + 1;
+        while let Some(octet) = self.rest.get(at) {
+            let doubled = *octet == quote && self.rest.get(at + 1) == Some(&quote);
+            at += match *octet {
+                b'\\' if backslash => 2,
+                _ if doubled => 2,
+                octet if octet == quote => return at + 1,
+                _ => 1,
+            };
+        }
+        self.rest.len()
+    }
+
+    /// Octets of a number that begins here, if one does: no name begins with a digit and has no
+    /// letter.
+    fn number(&self) -> Option<usize> {
+        let digits = |from| self.run(from, |octet| octet.is_ascii_digit());
+        if let prefix @ ([b'0', b'x'] | [b'0', b'b']) = [self.peek(0), self.peek(1)] {
+            let is_digit = |octet: u8| match prefix[1] {
+                b'x' => octet.is_ascii_hexdigit(),
+                _ => matches!(octet, b'0' | b'1'),
+            };
+            let len = 2 + self.run(2, is_digit);
+            return (len > 2 && !is_name(self.peek(len))).then_some(len);
+        }
+        let whole = digits(0);
+        let mut len = whole;
+        if self.peek(len) == b'.' && (whole > 0 || digits(1) > 0) {
+            len += 1 + digits(len + 1);
+        }
+        if len == 0 {
+            return None;
+        }
+        let has_point = len > whole;
+        if matches!(self.peek(len), b'e' | b'E') {
+            let sign = usize::from(matches!(self.peek(len + 1), b'+' | b'-'));
+            let exponent = digits(len + 1 + sign);
+            let end = len + 1 + sign + exponent;
+            len = match () {
+                () if exponent > 0 && !is_name(self.peek(end)) => end,
+                // Cut off within the number, say: no name ends like this.
+                () if !is_name(self.peek(len + 1)) => len + 1,
+                () => len,
+            };
+        }
+        (has_point || !is_name(self.peek(len))).then_some(len)
+    }
+
+    fn word(&mut self) -> Token<'a> {
+        let len = self.run(0, is_name);
+        let word = self.advance(len);
+        // A string in hexadecimal, in bits, in the national character set.
+        let is_prefix = matches!(word, [b'x' | b'X' | b'b' | b'B' | b'n' | b'N']);
+        if is_prefix && self.peek(0) == b'\'' {
+            return self.string();
+        }
+        self.after_name = true;
+        Token::Word(word)
+    }
+
+    fn string(&mut self) -> Token<'a> {
+        let len = self.quoted(0, self.dialect.backslash);
+        self.advance(len);
+        Token::Literal
+    }
+
+    fn executable(&mut self) -> Token<'a> {
+        let mark = if self.peek(2) == b'M' { 4 } else { 3 };
+        let version = self.run(mark, |octet| octet.is_ascii_digit());
+        self.advance(mark + version);
+        Token::Executable
+    }
+}
+
+impl<'a> Iterator for Lexer<'a> {
+    type Item = Spaced<'a>;
+
+    fn next(&mut self) -> Option<Spaced<'a>> {
+        let spaced = self.skip_blanks();
+        let after_name = core::mem::take(&mut self.after_name) && !spaced;
+        let first = *self.rest.first()?;
+        let number = match first {
+            b'.' if after_name => None,
+            b'.' | b'0'..=b'9' => self.number(),
+            _ => None,
+        };
+        let token = match (first, number) {
+            (_, Some(len)) => {
+                self.advance(len);
+                Token::Literal
+            }
+            (b'\'' | b'"', _) => self.string(),
+            (b'?', _) => {
+                self.advance(1);
+                Token::Literal
+            }
+            (b'`', _) => {
+                let len = self.quoted(0, false);
+                self.after_name = true;
+                Token::Quoted(self.advance(len))
+            }
+            (b'/', _) if self.peek(1) == b'*' => self.executable(),
+            (first, _) if is_name(first) => self.word(),
+            (symbol, _) => {
+                self.advance(1);
+                Token::Symbol(symbol)
+            }
+        };
+        Some((spaced, token))
+    }
+}
+
+/// Control characters separate words as blanks do.
+pub fn is_blank(octet: u8) -> bool {
+    octet <= b' ' || octet == 0x7f
+}
+
+fn is_name(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'$') || octet >= 0x80
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lex(text: &str) -> String {
+        let show = |(spaced, token)| {
+            let token = match token {
+                Token::Word(word) => String::from_utf8_lossy(word).into_owned(),
+                Token::Quoted(name) => String::from_utf8_lossy(name).into_owned(),
+                Token::Literal => "?".into(),
+                Token::Executable => "/*!".into(),
+                Token::Symbol(symbol) => char::from(symbol).into(),
+            };
+            if spaced { format!(" {token}") } else { format!("|{token}") }
+        };
+        Lexer::new(text.as_bytes(), Dialect::default()).map(show).collect()
+    }
+
+    #[test]
+    fn literals() {
+        for literal in [
+            "'a'",
+            "'it''s'",
+            "'a\\'b'",
+            "\"x'y\"",
+            "1",
+            "1.5",
+            ".5",
+            "1.",
+            "1e5",
+            "1.5E-7",
+            "0xFF",
+            "0b01",
+            "x'0f'",
+            "B'1'",
+            "N'a'",
+            "?",
+            "'open",
+            "'open\\",
+            "\"a\"\"b\"",
+        ] {
+            assert_eq!(lex(literal), "|?", "{literal}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        for name in ["t1", "`a``b`", "é", "1a", "0xg", "$x", "`open", "x", "a1e5"] {
+            assert_eq!(lex(name), format!("|{name}"));
+        }
+        assert_eq!(lex("t.1a"), "|t|.|1a");
+        assert_eq!(lex("t1.c2"), "|t1|.|c2");
+    }
+
+    #[test]
+    fn comments_are_blanks() {
+        assert_eq!(lex("a/* x */b -- c\nd # e\nf--g /*+ hint */h"), "|a b d f|-|-|g h");
+        assert_eq!(lex("/*!50000 a*/ b /*M!100100 c */"), "|/*! a|*|/ b /*! c *|/");
+        assert_eq!(lex("a /* open"), "|a");
+    }
+}

@@ -1,0 +1,174 @@
+//! `closewait check`: captures in, and whether they are as expected.
+
+mod bless;
+mod find;
+mod read;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anstream::ColorChoice;
+
+use super::{Exit, complain, open};
+use crate::expect::baseline::Baseline;
+use crate::expect::{Expectation, Limits, Override, Reading, file, violations};
+use crate::printable::printable;
+use crate::report::check::{Checked, Counts, Format, Outcome, write};
+use crate::summary::seen::Collected;
+use crate::units::count;
+use crate::verdict::Verdict;
+use find::{Target, find};
+use read::read_all;
+
+/// What `check` was asked for.
+pub struct Check {
+    pub paths: Vec<PathBuf>,
+    /// For captures that no expectation is beside.
+    pub limits: Limits,
+    pub overrides: Vec<Override>,
+    /// Where an expectation does not say it.
+    pub reading: Reading,
+    /// Write the expectations, and compare nothing.
+    pub bless: bool,
+    pub baseline: Option<PathBuf>,
+    pub write_baseline: Option<PathBuf>,
+    pub format: Format,
+    pub color: ColorChoice,
+    pub output: Option<PathBuf>,
+}
+
+/// The policy of a project, in the folder that `check` is run in.
+const POLICY: &str = "closewait.toml";
+
+/// Checks the captures and writes the report.
+pub fn check(asked: &Check) -> Exit {
+    let checked = match check_all(asked) {
+        Ok(checked) => checked,
+        Err(sentence) => {
+            complain(&sentence);
+            return Exit::Failed;
+        }
+    };
+    match report(asked, &checked) {
+        Ok(()) => exit(&checked),
+        // Whoever read the report has seen enough of it.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit(&checked),
+        Err(error) => {
+            complain(&format!("the report could not be written: {error}"));
+            Exit::Failed
+        }
+    }
+}
+
+fn exit(checked: &[Checked]) -> Exit {
+    match Counts::of(checked) {
+        Counts { errors: 1.., .. } => Exit::Failed,
+        Counts { failed: 1.., .. } => Exit::Found,
+        _ => Exit::Clean,
+    }
+}
+
+fn report(asked: &Check, checked: &[Checked]) -> io::Result<()> {
+    let inputs: Vec<&Path> = checked.iter().map(|one| Path::new(one.capture.as_str())).collect();
+    let color = if asked.format == Format::Text { asked.color } else { ColorChoice::Never };
+    let opened = open(asked.output.as_deref(), color, &inputs).map_err(io::Error::other)?;
+    write(asked.format, &mut opened.output(), checked)
+}
+
+/// A capture that was read, and what is expected of it.
+struct Read {
+    target: Target,
+    /// Its own; `None` if there is no such file.
+    own: Option<Own>,
+    expectation: Expectation,
+    reading: Reading,
+    collected: Collected,
+    warnings: Vec<String>,
+}
+
+/// An expectation beside its capture.
+struct Own {
+    text: String,
+}
+
+fn check_all(asked: &Check) -> Result<Vec<Checked>, String> {
+    let policy = policy(asked)?;
+    let mut baseline = asked.baseline.as_deref().map(read_baseline).transpose()?;
+    let all = read_all(find(&asked.paths), &policy, asked.bless);
+    if let Some(path) = &asked.write_baseline {
+        let written = baseline.get_or_insert_default();
+        all.iter().flatten().for_each(|read| written.add(&read.collected));
+        let text = written.text().map_err(|error| error.to_string())?;
+        fs::write(path, text).map_err(|error| cannot("written", path, &error))?;
+    }
+    let baseline = baseline.unwrap_or_default();
+    let one = |result: Result<Read, Checked>| match result {
+        Ok(read) if asked.bless => bless::bless(read),
+        Ok(read) => judge(read, &baseline),
+        Err(error) => error,
+    };
+    Ok(all.into_iter().map(one).collect())
+}
+
+fn cannot(what: &str, path: &Path, error: &io::Error) -> String {
+    format!("{}: cannot be {what}: {error}", printable(&path.to_string_lossy()))
+}
+
+fn read_baseline(path: &Path) -> Result<Baseline, String> {
+    let text = fs::read_to_string(path).map_err(|error| cannot("read", path, &error))?;
+    Baseline::read(&text)
+        .map_err(|error| printable(&format!("{}: {error}", path.to_string_lossy())))
+}
+
+/// What holds where no expectation is beside a capture: the command line, then `closewait.toml`.
+fn policy(asked: &Check) -> Result<Expectation, String> {
+    let mut policy = match fs::read_to_string(POLICY) {
+        Ok(text) => file::policy(&text).map_err(|wrong| format!("{POLICY}: {wrong}"))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Expectation::default(),
+        Err(error) => return Err(cannot("read", Path::new(POLICY), &error)),
+    };
+    policy.limit(asked.limits);
+    policy.reading = asked.reading.clone().or(&policy.reading);
+    // The first that names a peer decides.
+    policy.overrides = [asked.overrides.clone(), policy.overrides].concat();
+    Ok(policy)
+}
+
+fn judge(read: Read, baseline: &Baseline) -> Checked {
+    let known = |seen: &_| baseline.knows(seen);
+    let violations = violations(&read.expectation, &read.collected, &known);
+    let findings = read.collected.flows.iter().filter(|seen| seen.finding);
+    let known = findings.filter(|seen| baseline.knows(seen)).count();
+    let mut warnings = read.warnings;
+    warnings.extend(pending(&read.expectation, &read.collected));
+    Checked {
+        capture: read.target.name(),
+        expectation: read.own.is_some().then(|| read.target.expectation_name()),
+        outcome: Outcome::Judged { collected: Box::new(read.collected), violations, known },
+        warnings,
+    }
+}
+
+/// The end of a capture is its last packet: one that stops too early shows no leak, and would pass.
+fn pending(expectation: &Expectation, collected: &Collected) -> Option<String> {
+    let pending = collected.tally.of(Verdict::Pending);
+    let is_expected = expectation.verdicts[Verdict::Pending.index()].is_some();
+    (pending > 0 && !is_expected).then(|| {
+        format!(
+            "{} in CLOSE-WAIT at the last packet, held for less than min_hold: let the capture go on, \
+             and end it with a packet (pending = {pending} says that it is right)",
+            count(pending, "connection")
+        )
+    })
+}
+
+impl Target {
+    fn name(&self) -> String {
+        printable(&self.capture.to_string_lossy())
+    }
+
+    fn expectation_name(&self) -> String {
+        printable(&self.expectation.to_string_lossy())
+    }
+}

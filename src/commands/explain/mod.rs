@@ -1,0 +1,143 @@
+//! `closewait explain`: one connection as a ladder of its packets.
+//!
+//! Three looks at the files: for the 4-tuple of the frame, for the connection on it and its verdict, and
+//! for its packets. Nothing is kept between them but what the report needs, so a capture can be of
+//! any size.
+
+mod chosen;
+mod draw;
+mod find;
+
+use std::io::{self, IsTerminal};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use anstream::ColorChoice;
+
+use super::read::{Terminal, ended};
+use super::{Exit, complain, open};
+use crate::capture::file::Input;
+use crate::report::ladder::Look;
+use crate::run::notices::Nobody;
+use crate::run::trace::run_traced;
+use crate::run::{Outcome, Plan, Reading};
+use crate::summary::Nothing;
+use crate::tcp::segment::{Endpoint, FlowKey};
+use crate::verdict::Policy;
+use chosen::{Choice, Chosen, Found};
+use draw::Draw;
+use find::find_frame;
+
+/// What `explain` was asked for.
+pub struct Explain {
+    pub inputs: Vec<Input>,
+    pub which: Which,
+    pub policy: Policy,
+    pub separate: bool,
+    pub reading: Reading,
+    pub max_flows: usize,
+    pub look: Look,
+    pub color: ColorChoice,
+    pub output: Option<PathBuf>,
+}
+
+/// Which connection.
+#[derive(Clone, Debug)]
+pub enum Which {
+    /// The one that this frame belongs to, of the file with this name, or of the first.
+    Frame { file: Option<String>, number: u64 },
+    /// The last one between these ends.
+    Ends(Endpoint, Endpoint),
+}
+
+/// Explains one connection.
+pub fn explain(asked: &Explain) -> Exit {
+    let said = |sentence: String| {
+        complain(&sentence);
+        Exit::Failed
+    };
+    for input in &asked.inputs {
+        if let Some(sentence) = input.read_once() {
+            return said(format!("{sentence}, and explain reads it several times"));
+        }
+    }
+    let found = match find(asked) {
+        Ok(found) => found,
+        Err(sentence) => return said(sentence),
+    };
+    let inputs: Vec<&Path> = asked.inputs.iter().map(|input| input.0.as_path()).collect();
+    let out = match open(asked.output.as_deref(), asked.color, &inputs) {
+        Ok(opened) => opened.output(),
+        Err(sentence) => return said(sentence),
+    };
+    let mut terminal = Terminal::new(io::stderr().is_terminal());
+    let mut chosen = Chosen::new(&found);
+    let outcome = match judge(asked, &found, &mut chosen, &mut terminal) {
+        Ok(outcome) => outcome,
+        Err(error) => return ended(Err(error), terminal),
+    };
+    if chosen.is_none() {
+        return said(match asked.which {
+            Which::Ends(a, b) => format!("no packet between {a} and {b} in these captures"),
+            Which::Frame { number, .. } => format!("frame {number} could not be followed"),
+        });
+    }
+    let drawn = chosen.with_subject(|subject| {
+        let mut draw = Draw::new(out, asked, found.key, subject);
+        draw.begin(subject)?;
+        run_traced(plan(asked, false), &mut Nothing, &mut Nobody, &mut draw)?;
+        draw.end(subject)
+    });
+    let findings = u64::from(chosen.is_finding());
+    ended(drawn.map(|()| Outcome { findings, ..outcome }), terminal)
+}
+
+/// The 4-tuple, and the frame by which one of its connections is chosen.
+fn find(asked: &Explain) -> Result<Found, String> {
+    match &asked.which {
+        Which::Ends(a, b) => Ok(Found { key: FlowKey::new(*a, *b).0, choice: Choice::Last }),
+        Which::Frame { file, number } => {
+            let input = match file {
+                Some(name) => named(&asked.inputs, name)?,
+                None => asked.inputs.first().ok_or("no capture to read")?,
+            };
+            find_frame(input, *number)
+        }
+    }
+}
+
+/// The input with this name, or with this name in its folder.
+fn named<'a>(inputs: &'a [Input], name: &str) -> Result<&'a Input, String> {
+    let whole = |input: &&Input| input.0.as_os_str() == name;
+    let last = |input: &&Input| input.0.file_name().is_some_and(|last| last == name);
+    let found = inputs.iter().find(whole).or_else(|| inputs.iter().find(last));
+    found.ok_or_else(|| {
+        let name = crate::printable::printable(name);
+        format!("--frame {name}:…: {name} is none of the captures to read")
+    })
+}
+
+fn plan(asked: &Explain, all: bool) -> Plan {
+    Plan {
+        inputs: asked.inputs.clone(),
+        filter: None,
+        policy: asked.policy.clone(),
+        all,
+        separate: asked.separate,
+        sockets: None,
+        max_flows: asked.max_flows,
+        // One 4-tuple is one shard's work.
+        threads: NonZeroUsize::MIN,
+        reading: asked.reading.clone(),
+    }
+}
+
+fn judge(
+    asked: &Explain,
+    found: &Found,
+    chosen: &mut Chosen,
+    terminal: &mut Terminal,
+) -> io::Result<Outcome> {
+    let mut mark = chosen.mark(found);
+    run_traced(plan(asked, true), chosen, terminal, &mut mark)
+}

@@ -1,0 +1,249 @@
+//! The segments of one round, sorted by shard as they come.
+//!
+//! What moves between the reader and the tables is more than any cache holds, so its size is what it
+//! costs: a segment between IPv4 addresses travels in 48 octets, any other has its place aside.
+
+use std::ops::Range;
+
+use crate::attach::registry::{Content, Guess};
+use crate::place::{Place, Time};
+use crate::table::FlowTable;
+use crate::tcp::flow::Flow;
+use crate::tcp::segment::{Direction, End, Flags, FlowKey, Segment, ToldBy, Way};
+use crate::tcp::seq::Seq;
+
+/// Segments of a block. A shard's segments lie in blocks, taken from a common stock: in a vector for
+/// each shard, all shards would be written at the same offset of some page at the same time, and
+/// drive each other out of the cache.
+const BLOCK: usize = 64;
+
+pub struct Batch {
+    /// As long as it ever was: only the first `used` are of this round.
+    packed: Vec<Packed>,
+    used: usize,
+    shards: Vec<Blocks>,
+    /// What cannot be packed.
+    aside: Vec<Segment>,
+    /// The place of the first segment, from which the others' are counted.
+    base: Option<Place>,
+    /// The payloads of segments whose content is read.
+    payloads: Vec<u8>,
+}
+
+/// Where a segment's content is.
+struct Carried {
+    guess: Guess,
+    payload: Range<usize>,
+}
+
+/// The blocks of one shard, of which all but the last are full.
+#[derive(Default)]
+struct Blocks {
+    /// Where each begins in [`Batch::packed`].
+    starts: Vec<usize>,
+    /// Where the next segment goes, and where the last block ends.
+    next: usize,
+    end: usize,
+    /// The contents of segments with the mark, in their order.
+    carried: Vec<Carried>,
+}
+
+impl Batch {
+    pub fn new(shards: usize) -> Batch {
+        Batch {
+            packed: Vec::new(),
+            used: 0,
+            shards: (0..shards).map(|_| Blocks::default()).collect(),
+            aside: Vec::new(),
+            base: None,
+            payloads: Vec::new(),
+        }
+    }
+
+    /// Takes in a segment of one of the shards.
+    #[inline(always)]
+    pub fn put(&mut self, shard: usize, segment: &Segment) {
+        self.put_marked(shard, segment, 0);
+    }
+
+    /// The same with its content.
+    pub fn put_with(&mut self, shard: usize, segment: &Segment, content: Content) {
+        self.carry(shard, content);
+        self.put_marked(shard, segment, CARRIES);
+    }
+
+    #[inline(always)]
+    fn put_marked(&mut self, shard: usize, segment: &Segment, mark: u8) {
+        let base = *self.base.get_or_insert(segment.place);
+        let mut packed = Packed::new(segment, base).unwrap_or_else(|| self.put_aside(segment));
+        packed.marks |= mark;
+        let blocks = &mut self.shards[shard];
+        if blocks.next == blocks.end {
+            blocks.next = self.used;
+            blocks.end = blocks.next + BLOCK;
+            blocks.starts.push(blocks.next);
+            self.used = blocks.end;
+            if self.packed.len() < self.used {
+                self.packed.resize(self.used, packed);
+            }
+        }
+        self.packed[blocks.next] = packed;
+        blocks.next += 1;
+    }
+
+    fn carry(&mut self, shard: usize, content: Content) {
+        let start = self.payloads.len();
+        self.payloads.extend_from_slice(content.payload);
+        let carried = Carried { guess: content.guess, payload: start..self.payloads.len() };
+        self.shards[shard].carried.push(carried);
+    }
+
+    #[cold]
+    fn put_aside(&mut self, segment: &Segment) -> Packed {
+        let packed = Packed::aside(segment.hash, self.aside.len() as u32);
+        self.aside.push(*segment);
+        packed
+    }
+
+    /// Gives the segments of a shard to a table, in the order of capture; `read` gets those whose
+    /// content is read, with the flow that has taken them.
+    pub fn give(
+        &self,
+        shard: usize,
+        table: &mut FlowTable,
+        mut read: impl FnMut(&Flow, &Segment, Content),
+    ) {
+        let Some(base) = self.base else { return };
+        let blocks = &self.shards[shard];
+        let mut carried = blocks.carried.iter();
+        for &start in &blocks.starts {
+            // Only the last block can be short.
+            let end = if start + BLOCK == blocks.end { blocks.next } else { start + BLOCK };
+            let packed = &self.packed[start..end];
+            let taken = |table: &FlowTable, packed: &Packed| {
+                if packed.marks & CARRIES == 0 {
+                    return;
+                }
+                let segment = self.unpack(packed, base);
+                if let Some(carried) = carried.next()
+                    && let Some(flow) = table.taker(&segment)
+                {
+                    read(flow, &segment, self.content(carried));
+                }
+            };
+            table.take_all(packed, |packed| packed.hash, |packed| self.unpack(packed, base), taken);
+        }
+    }
+
+    fn content(&self, carried: &Carried) -> Content<'_> {
+        let payload = self.payloads.get(carried.payload.clone()).unwrap_or_default();
+        Content { guess: carried.guess, payload }
+    }
+
+    #[inline(always)]
+    fn unpack(&self, packed: &Packed, base: Place) -> Segment {
+        match packed.marks & ASIDE {
+            0 => packed.segment(base),
+            _ => self.aside[packed.frame as usize],
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.used = 0;
+        self.aside.clear();
+        self.payloads.clear();
+        self.base = None;
+        for blocks in &mut self.shards {
+            blocks.starts.clear();
+            blocks.carried.clear();
+            (blocks.next, blocks.end) = (0, 0);
+        }
+    }
+}
+
+/// A segment between IPv4 addresses.
+#[derive(Clone, Copy)]
+struct Packed {
+    hash: u64,
+    time: Time,
+    /// Of the lower and the upper end.
+    addresses: [u32; 2],
+    ports: [u16; 2],
+    seq: Seq,
+    ack: Seq,
+    len: u32,
+    /// After the base's; for one aside, its place there.
+    frame: u32,
+    flags: Flags,
+    marks: u8,
+}
+
+/// Bits of [`Packed::marks`].
+const FROM_UPPER: u8 = 1;
+const DIRECTED: u8 = 2;
+const OUT: u8 = 4;
+const BY_PACKET_FLAGS: u8 = 8;
+const ASIDE: u8 = 16;
+const CARRIES: u8 = 32;
+
+impl Packed {
+    #[inline(always)]
+    fn new(segment: &Segment, base: Place) -> Option<Packed> {
+        let (addresses, ports) = segment.key.as_v4()?;
+        let from = if segment.from == End::Upper { FROM_UPPER } else { 0 };
+        let direction = segment.direction.map_or(0, |direction| {
+            let out = if direction.way == Way::Out { OUT } else { 0 };
+            let flags = if direction.told_by == ToldBy::PacketFlags { BY_PACKET_FLAGS } else { 0 };
+            DIRECTED | out | flags
+        });
+        Some(Packed {
+            hash: segment.hash,
+            time: segment.place.time,
+            addresses,
+            ports,
+            seq: segment.seq,
+            ack: segment.ack,
+            len: segment.len,
+            frame: segment.place.frames_after(base)?,
+            flags: segment.flags,
+            marks: from | direction,
+        })
+    }
+
+    fn aside(hash: u64, index: u32) -> Packed {
+        Packed {
+            hash,
+            time: Time::UNKNOWN,
+            addresses: [0; 2],
+            ports: [0; 2],
+            seq: Seq(0),
+            ack: Seq(0),
+            len: 0,
+            frame: index,
+            flags: Flags(0),
+            marks: ASIDE,
+        }
+    }
+
+    #[inline(always)]
+    fn segment(&self, base: Place) -> Segment {
+        let marked = |bit| self.marks & bit != 0;
+        Segment {
+            key: FlowKey::of_v4(self.addresses, self.ports),
+            hash: self.hash,
+            from: if marked(FROM_UPPER) { End::Upper } else { End::Lower },
+            seq: self.seq,
+            ack: self.ack,
+            flags: self.flags,
+            len: self.len,
+            place: base.later(self.time, self.frame),
+            direction: marked(DIRECTED).then(|| Direction {
+                way: if marked(OUT) { Way::Out } else { Way::In },
+                told_by: match marked(BY_PACKET_FLAGS) {
+                    true => ToldBy::PacketFlags,
+                    false => ToldBy::PacketType,
+                },
+            }),
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The flows of one capture point, in a fixed number of shards by the hash of their key.
+//!
+//! Segments are gathered for a round of some ten thousand packets, then every shard takes its own, on
+//! whatever thread is free. A shard's flows fit into a processor's cache, all flows together do not:
+//! that is worth as much as the second thread. Rounds end at the same packets however many threads
+//! there are, and only between rounds flows are retired or evicted, so every answer is the same.
+
+use std::sync::Arc;
+
+use super::batch::Batch;
+use super::crew::{Crew, Job};
+use crate::attach::conversations::Conversations;
+use crate::attach::registry::Content;
+use crate::facts::CaptureFacts;
+use crate::summary::{Judged, Tally};
+use crate::table::{FlowTable, Retired, too_many};
+use crate::tcp::flow::{Ending, Flow};
+use crate::tcp::segment::{FlowKey, Segment};
+use crate::verdict::Policy;
+
+/// Enough for many threads to share evenly, and few enough to be filled side by side.
+const SHARDS: usize = 64;
+
+/// Packets of a round, at most: enough that most flows have several in it, and are fetched from memory
+/// for all of them at once.
+const ROUND: usize = 262_144;
+
+/// The first rounds are shorter, each twice as long as the one before, so that no thread waits long.
+const FIRST_ROUND: usize = 16_384;
+
+/// What every shard has to know to take its part in a round.
+pub struct Orders {
+    pub policy: Arc<Policy>,
+    /// The capture at the end of the round.
+    pub facts: CaptureFacts,
+    /// Hand over every flow that has ended, not only the notable ones.
+    pub all: bool,
+    /// Nothing will follow: judge all that is left.
+    pub last: bool,
+    /// Statements as they were sent.
+    pub literals: bool,
+    /// The last transaction of each connection, in order.
+    pub paths: bool,
+}
+
+impl Orders {
+    /// What is said on closed connections is of use only if all are reported.
+    fn reads(&self, flow: &Flow) -> bool {
+        self.all || flow.ending() != Ending::Closed
+    }
+}
+
+#[inline]
+fn shard_of(hash: u64) -> usize {
+    // Bits that neither the index nor the control octets of a hash table use first.
+    (hash >> 40) as usize % SHARDS
+}
+
+/// A round: its orders and its segments.
+pub struct Work {
+    orders: Orders,
+    batch: Batch,
+}
+
+/// One part of the 4-tuples.
+#[derive(Default)]
+pub struct Shard {
+    number: usize,
+    table: FlowTable,
+    conversations: Conversations,
+    judged: Vec<Judged>,
+    tally: Tally,
+}
+
+impl Shard {
+    /// Takes its segments in, and judges what has ended.
+    pub fn run(&mut self, Work { orders, batch }: &Work) {
+        let Shard { conversations, judged, tally, .. } = self;
+        batch.give(self.number, &mut self.table, |flow, segment, content| {
+            match orders.reads(flow) {
+                true => conversations.take(flow.first, segment, content, orders.paths),
+                false => conversations.forget(flow.first),
+            }
+        });
+        let mut judge = Judge { orders, conversations, judged, tally };
+        if orders.last {
+            std::mem::take(&mut self.table).into_flows().for_each(|flow| judge.judge(flow));
+        } else {
+            self.table.retire(orders.facts.end(), |flow| judge.judge(flow));
+        }
+    }
+}
+
+/// A shard's part in a round.
+pub struct Part {
+    shard: Shard,
+    work: Arc<Work>,
+}
+
+impl Job for Part {
+    type Done = Shard;
+
+    fn run(mut self) -> Shard {
+        self.shard.run(&self.work);
+        self.shard
+    }
+}
+
+/// A judge of flows that leave a table.
+struct Judge<'a> {
+    orders: &'a Orders,
+    conversations: &'a mut Conversations,
+    judged: &'a mut Vec<Judged>,
+    tally: &'a mut Tally,
+}
+
+impl Judge<'_> {
+    fn judge(&mut self, retired: Retired) {
+        let Orders { policy, facts, all, literals, .. } = self.orders;
+        let judged = Judged::new(retired, policy, facts);
+        self.tally.count(&judged.judgement);
+        let first = judged.flow.first;
+        if *all || judged.judgement.is_notable() {
+            self.judged.push(with_said(judged, self.conversations, *literals));
+        }
+        self.conversations.forget(first);
+    }
+}
+
+/// Adds what was said on a connection.
+fn with_said(judged: Judged, conversations: &Conversations, literals: bool) -> Judged {
+    Judged { said: conversations.facts(judged.flow.first, literals), ..judged }
+}
+
+/// How long rounds may get.
+#[derive(Clone, Copy)]
+pub enum Pace {
+    /// As long as is fastest.
+    Throughput,
+    /// While one is taken, nobody reads: live, packets wait in the kernel's buffer.
+    Latency,
+}
+
+/// Packets of a short round: a hundredth of the default buffer, and a millisecond's work.
+const SHORT_ROUND: usize = 4_096;
+
+impl Pace {
+    /// A round adds at most an eighth to the flows that may be kept.
+    fn longest(self, max_flows: usize) -> usize {
+        let longest = match self {
+            Pace::Throughput => ROUND,
+            Pace::Latency => SHORT_ROUND,
+        };
+        (max_flows / 8).clamp(1, longest)
+    }
+}
+
+/// All shards, and the segments that wait for the next round.
+pub struct Shards {
+    /// None of them while their round is under way.
+    shards: Vec<Shard>,
+    waiting: Batch,
+    /// Emptied, for the round after.
+    spare: Option<Batch>,
+    /// Packets seen since the last round, whatever they held.
+    packets: usize,
+    round_packets: usize,
+    longest_round: usize,
+    max_flows: usize,
+    evicted: u64,
+    /// The round that is under way.
+    under_way: Option<Arc<Work>>,
+}
+
+impl Shards {
+    /// At most `max_flows` stay between rounds.
+    pub fn new(max_flows: usize, pace: Pace) -> Shards {
+        let longest_round = pace.longest(max_flows);
+        Shards {
+            shards: (0..SHARDS).map(|number| Shard { number, ..Shard::default() }).collect(),
+            waiting: Batch::new(SHARDS),
+            spare: None,
+            packets: 0,
+            round_packets: FIRST_ROUND.min(longest_round),
+            longest_round,
+            max_flows: max_flows.max(1),
+            evicted: 0,
+            under_way: None,
+        }
+    }
+
+    /// Counts a packet; true when it is time for a round.
+    pub fn count(&mut self) -> bool {
+        self.packets += 1;
+        self.packets >= self.round_packets
+    }
+
+    /// A segment for the next round.
+    #[inline]
+    pub fn put(&mut self, segment: &Segment) {
+        self.waiting.put(shard_of(segment.hash), segment);
+    }
+
+    /// The same with its content.
+    pub fn put_with(&mut self, segment: &Segment, content: Content) {
+        self.waiting.put_with(shard_of(segment.hash), segment, content);
+    }
+
+    /// Ends the round under way and begins the next. Returns the flows that left, in the order of
+    /// their first packets.
+    pub fn begin_round(&mut self, orders: Orders, crew: &mut Crew<Part>) -> Vec<Judged> {
+        let judged = self.end_round(crew);
+        let spare = self.spare.take().unwrap_or_else(|| Batch::new(SHARDS));
+        let work = Arc::new(Work { orders, batch: std::mem::replace(&mut self.waiting, spare) });
+        for shard in self.shards.drain(..) {
+            crew.start(Part { shard, work: Arc::clone(&work) });
+        }
+        self.packets = 0;
+        self.round_packets = (self.round_packets * 2).min(self.longest_round);
+        self.under_way = Some(work);
+        judged
+    }
+
+    /// Ends the round under way. Returns the flows that left, in the order of their first packets.
+    pub fn end_round(&mut self, crew: &mut Crew<Part>) -> Vec<Judged> {
+        let Some(work) = self.under_way.take() else {
+            return Vec::new();
+        };
+        self.shards = crew.finish();
+        self.shards.sort_unstable_by_key(|shard| shard.number);
+        self.evict(&work.orders);
+        // All shards have let go of it, so its memory can be used again.
+        if let Some(Work { mut batch, .. }) = Arc::into_inner(work) {
+            batch.clear();
+            self.spare = Some(batch);
+        }
+        let mut judged: Vec<Judged> =
+            self.shards.iter_mut().flat_map(|shard| shard.judged.drain(..)).collect();
+        judged.sort_unstable_by_key(|judged| judged.id());
+        judged
+    }
+
+    /// Judges flows that there is no memory for.
+    fn evict(&mut self, orders: &Orders) {
+        let tables = self.shards.iter().map(|shard| &shard.table);
+        let Some(which) = too_many(tables, self.max_flows) else { return };
+        for shard in &mut self.shards {
+            let Shard { table, conversations, judged, tally, .. } = shard;
+            let mut judge = Judge { orders, conversations, judged, tally };
+            self.evicted += table.evict(which, |flow| judge.judge(flow)) as u64;
+        }
+    }
+
+    /// The number of flows in memory, between two rounds.
+    pub fn flow_count(&self) -> usize {
+        self.shards.iter().map(|shard| shard.table.len()).sum()
+    }
+
+    /// What was counted so far of flows that have left, and how many left memory early.
+    pub fn counts(&self) -> (Tally, u64) {
+        let mut tally = Tally::default();
+        self.shards.iter().for_each(|shard| tally += shard.tally.clone());
+        (tally, self.evicted)
+    }
+
+    /// Judges a flow that is still there, between two rounds.
+    pub fn judge(&self, (key, flow): (&FlowKey, &Flow), by: &Orders) -> Judged {
+        let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, &by.policy, &by.facts);
+        let read = self.shards.iter().find(|shard| shard.conversations.has(flow.first));
+        match read {
+            Some(shard) => with_said(judged, &shard.conversations, by.literals),
+            None => judged,
+        }
+    }
+
+    /// The flows of a 4-tuple, between two rounds.
+    pub fn flows_of(&self, hash: u64, key: &FlowKey) -> impl Iterator<Item = &Flow> {
+        let shard = self.shards.get(shard_of(hash));
+        shard.into_iter().flat_map(move |shard| shard.table.flows_of(hash, key))
+    }
+
+    /// Every flow, between two rounds.
+    pub fn flows(&self) -> impl Iterator<Item = (&FlowKey, &Flow)> {
+        self.shards.iter().flat_map(|shard| shard.table.flows())
+    }
+}

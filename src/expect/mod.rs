@@ -1,0 +1,330 @@
+//! Expectations of a capture, and the places where it breaks them.
+//!
+//! Pure: a report and an expectation become violations. [`mod@file`] reads expectations, [`bless`]
+//! writes them, `findings` says which of the findings expected are there, [`baseline`] which were
+//! known before.
+
+pub mod baseline;
+pub mod bless;
+pub mod file;
+mod findings;
+mod keys;
+mod range;
+
+use chrono::TimeDelta;
+
+use crate::endpoints::EndpointSet;
+use crate::printable::printable;
+use crate::summary::seen::{Collected, Seen};
+use crate::units::duration;
+use crate::verdict::Verdict;
+pub use findings::Wanted;
+pub use range::Range;
+
+/// An expectation of a capture: how to read it, and the limits that it should keep.
+#[derive(Clone, Debug, Default)]
+pub struct Expectation {
+    pub reading: Reading,
+    pub flows: Option<Range<u64>>,
+    /// By verdict, in the order of [`Verdict::NAMES`]. `leak` counts findings.
+    pub verdicts: [Option<Range<u64>>; Verdict::NAMES.len()],
+    /// Limits of the longest CLOSE-WAIT that a local side held.
+    pub held: Option<Range<TimeDelta>>,
+    pub open_idle: Option<OpenIdle>,
+    pub transactions_open: Option<Range<u64>>,
+    pub findings: Vec<Wanted>,
+    /// No findings but these.
+    pub exact: bool,
+    /// Peers that other limits hold for.
+    pub overrides: Vec<Override>,
+}
+
+/// The options that a capture is read with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// The local sides, as they were written.
+    pub local: Vec<String>,
+    pub filter: Option<String>,
+    pub min_hold: Option<TimeDelta>,
+}
+
+impl Reading {
+    /// The default of `min_hold`: held for less, a close may simply not be over.
+    pub const MIN_HOLD: TimeDelta = TimeDelta::seconds(1);
+
+    /// Fills what is not said here from `other`.
+    #[must_use]
+    pub fn or(self, other: &Reading) -> Reading {
+        Reading {
+            local: if self.local.is_empty() { other.local.clone() } else { self.local },
+            filter: self.filter.or_else(|| other.filter.clone()),
+            min_hold: self.min_hold.or(other.min_hold),
+        }
+    }
+}
+
+/// Connections that are open at the end, and on which nothing was said for long.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenIdle {
+    pub idle: TimeDelta,
+    pub count: Range<u64>,
+}
+
+/// Limits for the connections with some peers, instead of the general ones.
+#[derive(Clone, Debug)]
+pub struct Override {
+    pub peer: EndpointSet,
+    /// As it was written.
+    pub name: String,
+    pub limits: Limits,
+}
+
+/// Limits for some peers; `None` where the general one holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    pub leaks: Option<Range<u64>>,
+    pub held: Option<Range<TimeDelta>>,
+    pub unknown: Option<Range<u64>>,
+}
+
+/// An expectation that is broken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Violation {
+    /// The key that says it.
+    pub key: String,
+    pub expected: String,
+    pub found: String,
+    /// Indexes into [`Collected::flows`].
+    pub flows: Vec<usize>,
+}
+
+impl Violation {
+    fn new(key: &str, expected: &str, found: &str, flows: Vec<usize>) -> Violation {
+        Violation {
+            key: printable(key),
+            expected: printable(expected),
+            found: printable(found),
+            flows,
+        }
+    }
+
+    /// Says it in a sentence: `leak: expected 0, found 3`.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        format!("{}: expected {}, found {}", self.key, self.expected, self.found)
+    }
+}
+
+/// Lists everything that is not as expected. `known` findings were there before: they break no upper limit.
+pub fn violations(
+    expectation: &Expectation,
+    collected: &Collected,
+    known: &dyn Fn(&Seen) -> bool,
+) -> Vec<Violation> {
+    let mut case = Case { expectation, collected, known, broken: Vec::new() };
+    case.flows();
+    case.verdicts();
+    case.limits();
+    case.open_idle();
+    case.transactions_open();
+    case.findings();
+    case.broken
+}
+
+struct Case<'a> {
+    expectation: &'a Expectation,
+    collected: &'a Collected,
+    known: &'a dyn Fn(&Seen) -> bool,
+    broken: Vec<Violation>,
+}
+
+impl Case<'_> {
+    /// A capture that nothing was captured in shows nothing, whatever else is expected.
+    fn flows(&mut self) {
+        let found = self.collected.tally.flows;
+        match self.expectation.flows {
+            Some(range) => self.count("flows", range, found, Vec::new()),
+            None if found == 0 => {
+                let why =
+                    "no TCP connection: a capture without any shows nothing (flows = 0 allows it)";
+                self.broken.push(Violation::new("flows", "at least 1", why, Vec::new()));
+            }
+            None => {}
+        }
+    }
+
+    /// Counts of verdicts over the whole capture. Those that limits may differ for come after.
+    fn verdicts(&mut self) {
+        for (index, name) in Verdict::NAMES.into_iter().enumerate() {
+            if let Some(range) = self.expectation.verdicts[index]
+                && index != Verdict::Leak.index()
+                && name != "unknown"
+            {
+                let found = self.collected.tally.verdicts[index];
+                self.count(name, range, found, self.those(|seen| seen.verdict.index() == index));
+            }
+        }
+    }
+
+    /// Leaks, what cannot be told, and how long it was held: in general, then for each override.
+    fn limits(&mut self) {
+        let expectation = self.expectation;
+        let general = expectation.limits();
+        let rest = self.those(|seen| self.override_of(seen).is_none());
+        self.limited("", general, &rest);
+        for (index, exception) in expectation.overrides.iter().enumerate() {
+            let own = self.those(|seen| self.override_of(seen) == Some(index));
+            let limits = exception.limits.or(general.without_lower());
+            self.limited(&format!(" at {}", exception.name), limits, &own);
+        }
+    }
+
+    fn limited(&mut self, at: &str, limits: Limits, flows: &[usize]) {
+        let collected = self.collected;
+        let of = |which: &dyn Fn(&Seen) -> bool| -> Vec<usize> {
+            flows.iter().copied().filter(|&index| which(&collected.flows[index])).collect()
+        };
+        if let Some(range) = limits.leaks {
+            self.findings_within(&format!("leak{at}"), range, of(&|seen| seen.finding));
+        }
+        if let Some(range) = limits.unknown {
+            let unknown = of(&|seen| matches!(seen.verdict, Verdict::Unknown(_)));
+            self.count(&format!("unknown{at}"), range, unknown.len() as u64, unknown);
+        }
+        if let Some(range) = limits.held {
+            self.held(&format!("held{at}"), range, of(&|seen| seen.held.is_some()));
+        }
+    }
+
+    /// Known findings count where at least some are expected, not where at most some are.
+    fn findings_within(&mut self, key: &str, range: Range<u64>, found: Vec<usize>) {
+        let all = found.len() as u64;
+        let new: Vec<usize> = found.iter().copied().filter(|&index| self.is_new(index)).collect();
+        if range.min.is_some_and(|min| all < min) {
+            self.count(key, range, all, found);
+        } else if range.max.is_some_and(|max| new.len() as u64 > max) {
+            self.count(key, range, new.len() as u64, new);
+        }
+    }
+
+    fn held(&mut self, key: &str, range: Range<TimeDelta>, flows: Vec<usize>) {
+        let held = |index: &usize| self.collected.flows[*index].held;
+        let longest = flows.iter().filter_map(held).max().unwrap_or(TimeDelta::zero());
+        let too_long: Vec<usize> = flows
+            .into_iter()
+            .filter(|index| held(index) > range.max && range.max.is_some() && self.is_new(*index))
+            .collect();
+        if !too_long.is_empty() {
+            let longest = too_long.iter().filter_map(held).max().unwrap_or(longest);
+            let expected = range.text(duration);
+            self.broken.push(Violation::new(key, &expected, &duration(longest), too_long));
+        } else if range.min.is_some_and(|min| longest < min) {
+            let expected = range.text(duration);
+            self.broken.push(Violation::new(key, &expected, &duration(longest), Vec::new()));
+        }
+    }
+
+    fn open_idle(&mut self) {
+        let Some(OpenIdle { idle, count }) = self.expectation.open_idle else { return };
+        let found = self.those(|seen| seen.open_idle.is_some_and(|so_long| so_long >= idle));
+        if !count.holds(found.len() as u64) {
+            let expected = format!("{} idle for {}", count.text(|n| n.to_string()), duration(idle));
+            let number = found.len().to_string();
+            self.broken.push(Violation::new("open_idle", &expected, &number, found));
+        }
+    }
+
+    fn transactions_open(&mut self) {
+        if let Some(range) = self.expectation.transactions_open {
+            let found = self.those(|seen| seen.in_transaction && seen.is_kept());
+            self.count("transactions_open", range, found.len() as u64, found);
+        }
+    }
+
+    fn count(&mut self, key: &str, range: Range<u64>, found: u64, flows: Vec<usize>) {
+        if !range.holds(found) {
+            let expected = range.text(|n| n.to_string());
+            self.broken.push(Violation::new(key, &expected, &found.to_string(), flows));
+        }
+    }
+
+    /// Each finding expected is one of the capture's, whatever the order.
+    fn findings(&mut self) {
+        let wanted = &self.expectation.findings;
+        let found = self.those(|seen| seen.finding);
+        let flows: Vec<&Seen> = found.iter().map(|&index| &self.collected.flows[index]).collect();
+        let pairs = findings::pairs(wanted, &flows);
+        for (wanted, pair) in wanted.iter().zip(&pairs) {
+            if pair.is_none() {
+                let nearest = "none that matches and is not matched by another entry";
+                let left = left_over(&found, &pairs);
+                self.broken.push(Violation::new("finding", &wanted.to_string(), nearest, left));
+            }
+        }
+        if self.expectation.exact {
+            let mut others = left_over(&found, &pairs);
+            others.retain(|&index| self.is_new(index));
+            if !others.is_empty() {
+                let found = format!("{} more", others.len());
+                self.broken.push(Violation::new("exact", "no other finding", &found, others));
+            }
+        }
+    }
+
+    fn is_new(&self, index: usize) -> bool {
+        let seen = &self.collected.flows[index];
+        !(seen.finding && (self.known)(seen))
+    }
+
+    fn those(&self, which: impl Fn(&Seen) -> bool) -> Vec<usize> {
+        let all = self.collected.flows.iter().enumerate();
+        all.filter(|(_, seen)| which(seen)).map(|(index, _)| index).collect()
+    }
+
+    fn override_of(&self, seen: &Seen) -> Option<usize> {
+        let (_, peer) = seen.from_local();
+        self.expectation.overrides.iter().position(|exception| exception.peer.contains(peer))
+    }
+}
+
+/// The findings that no entry is paired with.
+fn left_over(found: &[usize], pairs: &[Option<usize>]) -> Vec<usize> {
+    let all = found.iter().enumerate();
+    all.filter(|(place, _)| !pairs.contains(&Some(*place))).map(|(_, &index)| index).collect()
+}
+
+impl Expectation {
+    /// The limits that hold for every peer without ones of its own. Where nothing is said of findings,
+    /// there should be none; and what cannot be told is no pass.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let says_nothing = self.findings.is_empty() && !self.exact;
+        let leaks = self.verdicts[Verdict::Leak.index()];
+        let unknown = Verdict::NAMES.iter().position(|name| *name == "unknown");
+        let unknown = unknown.and_then(|index| self.verdicts[index]);
+        Limits {
+            leaks: leaks.or(says_nothing.then_some(Range::at_most(0))),
+            held: self.held,
+            unknown: Some(unknown.unwrap_or(Range::at_most(0))),
+        }
+    }
+}
+
+impl Limits {
+    fn or(self, general: Limits) -> Limits {
+        Limits {
+            leaks: self.leaks.or(general.leaks),
+            held: self.held.or(general.held),
+            unknown: self.unknown.or(general.unknown),
+        }
+    }
+
+    /// "At least" is meant of the whole capture, not of each peer.
+    fn without_lower(self) -> Limits {
+        Limits {
+            leaks: self.leaks.map(Range::without_lower),
+            held: self.held.map(Range::without_lower),
+            unknown: self.unknown.map(Range::without_lower),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What a live run asks the kernel.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::IpAddr;
+
+use crate::capture::{Error, Trouble};
+use crate::owner::lookup::Question;
+use crate::owner::lookup::client::{Answer, Lookup};
+use crate::owner::{Socket, SocketList};
+use crate::place::Time;
+use crate::printable::printable;
+
+/// Would packets of this socket, with these addresses at the interfaces, be captured?
+pub type IsCaptured = Box<dyn FnMut(&Socket, &BTreeSet<IpAddr>) -> bool>;
+
+/// How often the interfaces' addresses are asked for.
+const ADDRESSES_NS: i64 = 5_000_000_000;
+
+/// The kernel's word, as far as it can be had.
+pub struct Kernel {
+    lookup: Lookup,
+    interfaces: Vec<String>,
+    is_captured: IsCaptured,
+    /// Of the interfaces that are captured on.
+    pub addresses: BTreeSet<IpAddr>,
+    asked: Time,
+    /// When it was last looked whether an answer has come.
+    polled: Time,
+    /// Interfaces that were down when last seen.
+    down: BTreeSet<String>,
+    troubles: Vec<Error>,
+}
+
+/// How often it is looked whether an answer has come.
+const POLL_NS: i64 = 5_000_000;
+
+impl Kernel {
+    /// `any` among the interfaces is all of them.
+    pub fn new(lookup: Lookup, interfaces: Vec<String>, is_captured: IsCaptured) -> Kernel {
+        Kernel {
+            lookup,
+            interfaces,
+            is_captured,
+            addresses: BTreeSet::new(),
+            asked: Time::UNKNOWN,
+            polled: Time::UNKNOWN,
+            down: BTreeSet::new(),
+            troubles: Vec::new(),
+        }
+    }
+
+    /// What is to be said, and whether it can still be asked.
+    pub fn take_troubles(&mut self) -> (Vec<Error>, bool) {
+        let is_lost = |error: &Error| matches!(error.trouble, Trouble::Unnamed(_));
+        let lost = self.troubles.iter().any(is_lost);
+        (std::mem::take(&mut self.troubles), !lost)
+    }
+
+    fn lose(&mut self, error: io::Error) {
+        let trouble = Trouble::Unnamed(error);
+        self.troubles.push(Error { input: "the list of sockets".into(), trouble });
+    }
+
+    /// No question is under way.
+    pub fn is_free(&self) -> bool {
+        !self.lookup.is_under_way()
+    }
+
+    /// It is time to ask for addresses again.
+    pub fn is_due(&self, now: Time) -> bool {
+        self.is_free() && now.since(self.asked).is_none_or(|ns| ns >= ADDRESSES_NS)
+    }
+
+    /// Has it begin to look. False if it cannot be asked.
+    pub fn ask(&mut self, question: &Question, now: Time) -> bool {
+        self.asked = now;
+        self.lookup.ask(question).map_err(|error| self.lose(error)).is_ok()
+    }
+
+    /// Looks whether an answer has come, again only after a while where packets come all the time.
+    pub fn poll(&mut self, now: Time) -> bool {
+        if self.is_free() || now.since(self.polled).is_some_and(|ns| ns < POLL_NS) {
+            return false;
+        }
+        self.polled = now;
+        self.has_answer()
+    }
+
+    pub fn has_answer(&self) -> bool {
+        self.lookup.has_answer()
+    }
+
+    /// The sockets that were asked for; `None` if the list may not be seen.
+    pub fn answer(&mut self) -> Option<SocketList> {
+        let (sockets, host) = self.receive()?;
+        Some(SocketList::of_host(sockets, host))
+    }
+
+    /// Asks, and waits: every socket in CLOSE-WAIT whose packets are captured, and those of `question`.
+    pub fn all_stuck(&mut self, mut question: Question) -> Option<SocketList> {
+        if !self.is_free() {
+            self.receive();
+        }
+        question.stuck = true;
+        if !self.ask(&question, self.asked) {
+            return None;
+        }
+        let (mut sockets, host) = self.receive()?;
+        sockets.retain(|socket| !socket.is_stuck() || (self.is_captured)(socket, &self.addresses));
+        Some(SocketList::of_host(sockets, host))
+    }
+
+    /// The sockets, and all addresses of this host.
+    fn receive(&mut self) -> Option<(Vec<Socket>, Vec<IpAddr>)> {
+        let Answer { sockets, addresses, down } = match self.lookup.answer() {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.lose(error);
+                return None;
+            }
+        };
+        let interfaces = &self.interfaces;
+        let is_ours = |name: &String| interfaces.iter().any(|ours| ours == "any" || ours == name);
+        let ours = addresses.iter().filter(|(interface, _)| is_ours(interface));
+        self.addresses.extend(ours.map(|(_, ip)| *ip));
+        self.take_down(down);
+        Some((sockets?, addresses.into_iter().map(|(_, ip)| ip).collect()))
+    }
+
+    /// Interfaces of ours that have gone down since they were last seen are said.
+    fn take_down(&mut self, down: Vec<String>) {
+        let ours: BTreeSet<String> =
+            down.into_iter().filter(|name| self.interfaces.contains(name)).collect();
+        let newly = BTreeSet::difference(&ours, &self.down);
+        for name in newly {
+            self.troubles.push(Error { input: printable(name), trouble: Trouble::Down });
+        }
+        self.down = ours;
+    }
+}

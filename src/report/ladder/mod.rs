@@ -1,0 +1,206 @@
+//! The report of `closewait explain`: a connection as a ladder of lines like tcpdump's, what happens in
+//! it in sentences, and the verdict with what speaks for it.
+//!
+//! Lines go out as they come. Of a long stretch in which nothing begins or ends, the first and the last
+//! lines are written and those between are counted, so memory does not grow with the connection.
+
+mod verdict;
+mod words;
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::attach::Identity;
+use crate::ladder::{Event, Step};
+use crate::place::Place;
+use crate::tcp::side::Side;
+use crate::tcp::state::State;
+use crate::units::{Zone, clock_time, count, thousands};
+pub use verdict::{Other, Subject};
+use words::{bytes, flags, offset, sentence};
+
+const ALARM: Style = super::text::ALARM;
+const CALM: Style = super::text::CALM;
+const HEADING: Style = Style::new().bold();
+const ASIDE: Style = Style::new().dimmed();
+const SPOKEN: Style = AnsiColor::Cyan.on_default();
+
+/// Lines of a stretch that are written at its beginning and at its end.
+const HEAD: usize = 12;
+const TAIL: usize = 24;
+
+/// Steps that begin or end something are written out, up to so many: a connection can be reset
+/// a million times.
+const MARKED: usize = 400;
+
+/// How it is to look.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    pub zone: Zone,
+    /// Dates and times in place of the time since the first packet.
+    pub absolute: bool,
+    /// Every packet.
+    pub all: bool,
+}
+
+/// How the ends are called: of `a` and `b`.
+pub type Names = [&'static str; 2];
+
+/// Writes the ladder.
+pub struct Ladder<W> {
+    out: W,
+    look: Look,
+    names: Names,
+    first: Place,
+    /// Lines of the stretch so far, those that wait to be its last, and those between.
+    head: usize,
+    tail: VecDeque<Step>,
+    between: Between,
+    marked: usize,
+    files: Vec<String>,
+    /// The file of the line before.
+    file: usize,
+}
+
+/// What is not written of a stretch.
+#[derive(Clone, Copy, Debug, Default)]
+struct Between {
+    segments: u64,
+    bytes: [u64; 2],
+    said: u64,
+    protocol: Option<Identity>,
+}
+
+impl<W: Write> Ladder<W> {
+    pub fn new(out: W, look: Look, names: Names, first: Place) -> Ladder<W> {
+        Ladder {
+            out,
+            look,
+            names,
+            first,
+            head: 0,
+            tail: VecDeque::new(),
+            between: Between::default(),
+            marked: 0,
+            files: Vec::new(),
+            file: first.file(),
+        }
+    }
+
+    /// The name of one more file.
+    pub fn begin_file(&mut self, name: &str) {
+        self.files.push(name.to_owned());
+    }
+
+    /// The next packet.
+    pub fn step(&mut self, step: Step) -> io::Result<()> {
+        let marked = step.is_marked() && self.marked < MARKED;
+        if self.look.all || marked {
+            self.marked += usize::from(marked);
+            self.end_stretch()?;
+            return self.line(&step);
+        }
+        if self.head < HEAD {
+            self.head += 1;
+            return self.line(&step);
+        }
+        self.tail.push_back(step);
+        if self.tail.len() > TAIL
+            && let Some(step) = self.tail.pop_front()
+        {
+            self.between.segments += 1;
+            self.between.bytes[step.from as usize] += u64::from(step.len);
+            self.between.said += step.said.len() as u64;
+            self.between.protocol = step.protocol.or(self.between.protocol);
+        }
+        Ok(())
+    }
+
+    fn end_stretch(&mut self) -> io::Result<()> {
+        self.head = 0;
+        let between = std::mem::take(&mut self.between);
+        if between.segments > 0 {
+            let [a, b] = between.bytes.map(bytes);
+            let said = match (between.said, between.protocol) {
+                (n @ 1.., Some(Identity { title, .. })) => {
+                    format!(", {} lines of {title}", thousands(n))
+                }
+                _ => String::new(),
+            };
+            let segments = count(between.segments, "segment");
+            let [name_a, name_b] = self.names;
+            let indent = self.indent();
+            writeln!(
+                self.out,
+                "{indent}{ASIDE}… {segments}, {a} from {name_a}, {b} from {name_b}{said}: --all …{ASIDE:#}"
+            )?;
+        }
+        for step in std::mem::take(&mut self.tail) {
+            self.line(&step)?;
+        }
+        Ok(())
+    }
+
+    /// One packet, and the sentences that belong to it.
+    fn line(&mut self, step: &Step) -> io::Result<()> {
+        let Step { place, from, seq, len, .. } = *step;
+        if std::mem::replace(&mut self.file, place.file()) != place.file() {
+            let name = self.files.get(place.file()).map_or("", String::as_str);
+            writeln!(self.out, "{ASIDE}{name}{ASIDE:#}")?;
+        }
+        let name = |side: Side| self.names[side as usize];
+        let time = match self.look.absolute {
+            true => self.time(place),
+            false => offset(place, self.first),
+        };
+        let frame = format!("#{}", place.frame());
+        let ends = format!("{:>5} > {:<5}", name(from), name(from.other()));
+        let flags = format!("[{}]", flags(step.flags));
+        let numbers = format!("{seq}:{}({len})", seq + i64::from(len));
+        let ack = step.ack.map_or(String::new(), |ack| format!("ack {ack}"));
+        let mut line = format!("{time:>12} {frame:>7}  {ends}  {flags:<5} {numbers:<16} {ack:<10}");
+        if step.moved {
+            line += &format!(" |{}", self.states(step.states));
+        }
+        writeln!(self.out, "{}", line.trim_end())?;
+        let indent = self.indent();
+        for said in &step.said {
+            let words = words::said(said);
+            writeln!(self.out, "{indent}{SPOKEN}{words}{SPOKEN:#}")?;
+        }
+        for event in &step.events {
+            let sentence = sentence(event, self.names);
+            let style = match event {
+                Event::CloseWait(_) => ALARM,
+                Event::Closed(..) => CALM,
+                Event::SentAgain | Event::KeepAlive => ASIDE,
+                _ => HEADING,
+            };
+            writeln!(self.out, "{indent}{style}{sentence}{style:#}")?;
+        }
+        Ok(())
+    }
+
+    fn states(&self, states: [State; 2]) -> String {
+        let of = |side: Side| {
+            format!(" {} {:<12}", self.names[side as usize], states[side as usize].name())
+        };
+        let [first, second] = match self.names {
+            // Whoever is judged comes first.
+            ["peer", _] => [Side::B, Side::A],
+            _ => [Side::A, Side::B],
+        };
+        format!("{}{}", of(first), of(second))
+    }
+
+    /// Below the ends of a line.
+    fn indent(&self) -> String {
+        " ".repeat(if self.look.absolute { 36 } else { 22 })
+    }
+
+    fn time(&self, place: Place) -> String {
+        clock_time(place, self.look.zone, true)
+    }
+}

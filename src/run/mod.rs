@@ -1,0 +1,79 @@
+//! Reading, from a plan to an outcome.
+//!
+//! * [`session`]: the files and capture points that are read, whatever the mode
+//! * [`mod@follow`]: the one loop, packet after packet, and what a mode is
+//! * [`offline`]: files; [`trace`]: files once more, for some connections
+//! * [`notices`]: troubles and progress on the way, and how it ended
+
+pub mod follow;
+pub mod notices;
+pub mod offline;
+pub mod session;
+pub mod trace;
+
+use std::num::NonZeroUsize;
+
+use crate::attach::registry::Known;
+use crate::capture::file::Input;
+use crate::capture::filter::Filter;
+use crate::owner::SocketList;
+use crate::table::MAX_FLOWS;
+use crate::verdict::Policy;
+pub use notices::{Notices, Outcome};
+pub use offline::run;
+
+/// A plan: what to read, and how to judge it.
+pub struct Plan {
+    pub inputs: Vec<Input>,
+    pub filter: Option<Filter>,
+    pub policy: Policy,
+    /// Report every flow, not only the notable ones.
+    pub all: bool,
+    /// Every file is a capture of its own, even if it follows another.
+    pub separate: bool,
+    /// The sockets of the host, as somebody saved them.
+    pub sockets: Option<SocketList>,
+    /// The most flows to keep in memory, for each capture point.
+    pub max_flows: usize,
+    /// How many threads to work with; the answer is the same for any number.
+    pub threads: NonZeroUsize,
+    pub reading: Reading,
+}
+
+/// Nothing to read yet, and all else as the command line has it by default, on one thread.
+impl Default for Plan {
+    fn default() -> Plan {
+        Plan {
+            inputs: Vec::new(),
+            filter: None,
+            policy: Policy::default(),
+            all: false,
+            separate: false,
+            sockets: None,
+            max_flows: MAX_FLOWS,
+            threads: NonZeroUsize::MIN,
+            reading: Reading::default(),
+        }
+    }
+}
+
+/// What is read of the contents of connections.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// Ports of servers, beside the usual ones.
+    pub ports: Vec<(Known, u16)>,
+    /// Statements as they were sent, with their values.
+    pub literals: bool,
+    pub paths: Paths,
+}
+
+/// The connections of which the statements of the last transaction are kept, in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Paths {
+    #[default]
+    None,
+    /// Those that are reported.
+    Reported,
+    /// The others as well: they are handed to [`Sink::unreported`](crate::summary::Sink::unreported).
+    All,
+}

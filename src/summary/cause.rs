@@ -1,0 +1,112 @@
+//! Why a connection was left half-closed, as far as packets and the kernel tell.
+
+use super::judged::Judged;
+use crate::attach::Facts;
+use crate::owner::{Held, Socket};
+use crate::tcp::flow::Flow;
+use crate::tcp::side::Side;
+use crate::verdict::{Close, Verdict};
+
+/// What explains a half-closed connection; of several, the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// A transaction was open when the peer closed.
+    TransactionOpen,
+    /// It was used, then idle, and forgotten; no transaction was open.
+    Forgotten,
+    /// The server said why it would close.
+    ServerSaid,
+    /// The program never accepted it: only the kernel can say so.
+    NeverAccepted,
+    /// It was used again after the peer had closed.
+    StaleReuse,
+    /// The client said goodbye and kept the socket.
+    QuitUnclosed,
+    /// One direction goes on, as TCP allows.
+    HalfClose,
+    /// Nobody acknowledged the FIN: the host or the path is gone.
+    HostGone,
+    /// Something that would tell was not seen.
+    Unknown,
+}
+
+impl Cause {
+    pub const ALL: [Cause; 9] = [
+        Cause::TransactionOpen,
+        Cause::Forgotten,
+        Cause::ServerSaid,
+        Cause::NeverAccepted,
+        Cause::StaleReuse,
+        Cause::QuitUnclosed,
+        Cause::HalfClose,
+        Cause::HostGone,
+        Cause::Unknown,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Cause::TransactionOpen => "transaction-open",
+            Cause::Forgotten => "forgotten",
+            Cause::ServerSaid => "server-said",
+            Cause::NeverAccepted => "never-accepted",
+            Cause::StaleReuse => "stale-reuse",
+            Cause::QuitUnclosed => "quit-unclosed",
+            Cause::HalfClose => "half-close",
+            Cause::HostGone => "host-gone",
+            Cause::Unknown => "unknown",
+        }
+    }
+}
+
+/// The cause of one flow; `None` where nobody owes a FIN. `socket` is the holder's, if it is listed.
+pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
+    let Judged { flow, judgement, said, .. } = judged;
+    if judgement.close == Close::Reset && judgement.holder.is_none() {
+        return was_used_after_fin(flow).then_some(Cause::StaleReuse);
+    }
+    let holder = judgement.holder?;
+    Some(match judgement.verdict {
+        Verdict::FinUnacked => Cause::HostGone,
+        Verdict::HalfClosed => Cause::HalfClose,
+        Verdict::Unknown(_) => Cause::Unknown,
+        _ if socket.is_some_and(|socket| socket.held() == Held::Backlog) => Cause::NeverAccepted,
+        _ if was_used_after_fin(flow) => Cause::StaleReuse,
+        _ => match said.as_deref() {
+            Some(facts) => of_talk(facts),
+            None => of_any(flow, holder),
+        },
+    })
+}
+
+/// Who had received the only FIN sent something new.
+fn was_used_after_fin(flow: &Flow) -> bool {
+    let used = |closer: Side| {
+        let fin = flow.fin(closer)?;
+        flow.payload_after(closer.other(), fin.end)
+    };
+    match (flow.fin(Side::A), flow.fin(Side::B)) {
+        (Some(_), None) => used(Side::A).is_some(),
+        (None, Some(_)) => used(Side::B).is_some(),
+        _ => false,
+    }
+}
+
+fn of_talk(facts: &Facts) -> Cause {
+    match facts {
+        Facts { goodbye: Some(_), .. } => Cause::QuitUnclosed,
+        Facts { in_transaction: Some(true), .. } => Cause::TransactionOpen,
+        Facts { server_error: Some(error), .. } if error.unsolicited => Cause::ServerSaid,
+        Facts { in_transaction: Some(false), .. } => Cause::Forgotten,
+        // Encrypted, cut or begun before the capture: what was not seen would tell, a transaction
+        // where there are any.
+        Facts { encrypted: true, .. } | Facts { truncated: true, .. } => Cause::Unknown,
+        Facts { in_transaction: None, protocol, .. } if protocol.transactions => Cause::Unknown,
+        Facts { in_transaction: None, .. } => Cause::Forgotten,
+    }
+}
+
+/// By packets alone. What began before the capture may be any protocol, with anything open.
+fn of_any(flow: &Flow, holder: Side) -> Cause {
+    let was_used = flow.half(holder).payload_bytes > 0;
+    if was_used && flow.service().is_some() { Cause::Forgotten } else { Cause::Unknown }
+}

@@ -1,0 +1,107 @@
+//! What speaks for a cause, in sentences.
+
+use chrono::TimeDelta;
+
+use super::Row;
+use super::cause::Cause;
+use crate::attach::{Begun, Facts};
+use crate::place::Time;
+use crate::tcp::side::Side;
+use crate::units::duration;
+
+/// Statements of a transaction that are written out.
+const STATEMENTS: usize = 8;
+
+/// The sentences, the strongest first.
+pub fn evidence(row: &Row) -> Vec<String> {
+    let Some(cause) = row.cause else { return Vec::new() };
+    let mut all = Vec::new();
+    match cause {
+        Cause::HostGone => all.push("nobody acknowledged the FIN".to_owned()),
+        Cause::HalfClose => all.extend(after_fin(row, "the holder goes on sending")),
+        Cause::StaleReuse => all.extend(after_fin(row, "the connection was used again")),
+        Cause::NeverAccepted => all.push(
+            "the kernel has it in the listening socket's backlog: the program never accepted it"
+                .to_owned(),
+        ),
+        _ => {}
+    }
+    match row.judged.said.as_deref() {
+        Some(facts) => all.extend(of_talk(row, facts)),
+        None => all.extend(idle(row)),
+    }
+    all
+}
+
+fn after_fin(row: &Row, what: &str) -> Option<String> {
+    let bytes = [Side::A, Side::B].into_iter().find_map(|closer| {
+        let fin = row.judged.flow.fin(closer)?;
+        Some(row.judged.flow.payload_after(closer.other(), fin.end)?.bytes)
+    })?;
+    Some(format!("{what}: {bytes} octets of new payload after the peer's FIN"))
+}
+
+fn idle(row: &Row) -> Option<String> {
+    let idle = row.judged.judgement.idle_before_fin?;
+    Some(format!("idle for {} before the FIN", duration(idle)))
+}
+
+fn of_talk(row: &Row, facts: &Facts) -> Vec<String> {
+    let mut all = Vec::new();
+    match facts.in_transaction {
+        Some(true) => all.push(open_transaction(row, facts)),
+        Some(false) => all.push("no transaction was open, by the server's last answer".into()),
+        None if facts.encrypted => all.push("encrypted: no statement can be seen".into()),
+        None if facts.compressed => all.push("compressed: no statement can be read".into()),
+        None if facts.protocol.transactions => {
+            all.push("whether a transaction was open was not captured".into());
+        }
+        None => {}
+    }
+    if let Some(goodbye) = facts.goodbye {
+        all.push(format!("the client sent {goodbye} and kept its socket"));
+    }
+    if let Some(error) = &facts.server_error {
+        let when = if error.unsolicited { "said before it closed" } else { "answered last" };
+        all.push(format!("the server {when}: error {} {}", error.code, error.message));
+    }
+    if let Some(statement) = &facts.last_statement {
+        let answered = match facts.answered {
+            Some(true) => ", answered",
+            Some(false) => ", not answered",
+            None => "",
+        };
+        let before = facts.last_statement_at.and_then(|at| before_fin(row, at));
+        let before = before.map_or(String::new(), |before| format!(" {before} before the FIN"));
+        all.push(format!("last statement{before}: {statement}{answered}"));
+    }
+    all.extend(idle(row));
+    all
+}
+
+fn open_transaction(row: &Row, facts: &Facts) -> String {
+    let begun = match facts.begun {
+        Some(Begun::By(request)) => format!("begun by {request}"),
+        Some(Begun::Under(mode)) => format!("begun by a statement with {mode}"),
+        None => "open by the server's last answer".into(),
+    };
+    let since = facts.transaction_since.and_then(|at| before_fin(row, at));
+    let since = since.map_or(String::new(), |since| format!(" {since} before the FIN"));
+    let mut statements: Vec<&str> =
+        facts.statements.iter().take(STATEMENTS).map(|statement| &**statement).collect();
+    let more = facts.statements.len() - statements.len() + facts.more_statements as usize;
+    let more = (more > 0).then(|| format!("{more} more"));
+    statements.extend(more.as_deref());
+    let statements = match &statements[..] {
+        [] => String::new(),
+        statements => format!(": {}", statements.join("; ")),
+    };
+    format!("transaction {begun}{since}, neither COMMIT nor ROLLBACK{statements}")
+}
+
+/// How long before the first FIN, if it was before it.
+fn before_fin(row: &Row, at: Time) -> Option<String> {
+    let (_, fin) = row.judged.flow.first_fin().filter(|(_, fin)| at <= fin.place.time)?;
+    let nanos = fin.place.time.since(at)?;
+    Some(duration(TimeDelta::nanoseconds(nanos)))
+}
