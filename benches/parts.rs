@@ -1,10 +1,10 @@
 //! The parts of reading one by one: reader, decoder, table. `cargo bench --bench parts`.
 
 #[path = "traffic/generator.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod generator;
 #[path = "../tests/simulation/prng.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod prng;
 
 use std::path::PathBuf;

@@ -35,6 +35,8 @@
 //! | [`mod@printable`] | names that others chose, safe for a terminal |
 //! | [`progress`] | a bar on the terminal when reading takes long |
 //!
+//! [`manual`] is the reader's manual, and its page [`why`](manual::why) has the reasons behind the house.
+//!
 //! # Two ideas
 //!
 //! *A segment is sent when it is seen, and received when the other side acknowledges it.* With it, a
@@ -49,8 +51,11 @@
 
 pub mod attach;
 pub mod capture;
+#[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
 pub mod commands;
+#[cfg(feature = "cli")]
 pub mod confine;
 pub mod decode;
 pub mod endpoints;
@@ -59,9 +64,11 @@ pub mod expect;
 pub mod facts;
 pub mod ladder;
 pub mod live;
+pub mod manual;
 pub mod owner;
 pub mod place;
 pub mod printable;
+#[cfg(feature = "cli")]
 pub mod progress;
 pub mod report;
 pub mod run;
@@ -70,3 +77,7 @@ pub mod table;
 pub mod tcp;
 pub mod units;
 pub mod verdict;
+
+#[cfg(test)]
+#[path = "../tests/common/regressions.rs"]
+mod regressions;

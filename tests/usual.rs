@@ -6,6 +6,7 @@ use closewait::capture::file::{FileSource, Input};
 use closewait::capture::{Frame, LinkType, Next, Source};
 use closewait::decode::Decoder;
 use closewait::place::{Place, Time};
+use common::regressions::kept;
 use common::wire::{Link, Packet};
 use proptest::prelude::*;
 
@@ -51,6 +52,8 @@ fn packet(link: Link, v6: bool, payload: usize) -> (LinkType, Vec<u8>) {
 }
 
 proptest! {
+    #![proptest_config(kept("usual", 256))]
+
     /// Whatever octets are wrong or missing, the short way does not see something else.
     #[test]
     fn both_ways_agree_on_damaged_packets(

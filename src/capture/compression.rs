@@ -11,6 +11,9 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// The capture's own bytes: what is compressed is decompressed on the way. Rotated logs often hold
 /// several gzip members or zstd frames one after the other; they are one stream.
+///
+/// # Errors
+/// If the input cannot be read, or its compressed data do not begin as they should.
 pub fn decompressed(mut input: Input) -> io::Result<Input> {
     let mut start = Vec::with_capacity(ZSTD.len());
     input.by_ref().take(ZSTD.len() as u64).read_to_end(&mut start)?;

@@ -21,7 +21,7 @@ pub struct Record {
     pub direction: Option<Direction>,
 }
 
-/// Why no further record can be read.
+/// The reason why no further record can be read.
 pub enum Broken {
     /// The input ends inside a record.
     CutOff,

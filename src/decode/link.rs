@@ -6,7 +6,7 @@ use super::{Layer, Skipped};
 use crate::capture::{Frame, LinkType};
 use crate::tcp::segment::{Direction, ToldBy, Way};
 
-/// What the link layer carries.
+/// A packet of a network protocol, as a link layer or a tunnel carried it.
 pub struct Network<'a> {
     pub ether_type: u16,
     pub packet: &'a [u8],
@@ -19,12 +19,15 @@ pub struct Network<'a> {
 pub const IPV4: u16 = 0x0800;
 pub const IPV6: u16 = 0x86dd;
 
-/// What a link header says: the EtherType of what it carries, and where that begins.
+/// The EtherType of the packet behind a link header, and the offset at which it begins.
 pub type Header = (u16, usize);
 
 const CUT: Skipped = Skipped::Cut(Layer::Link);
 
 /// Strips the link layer and its tags.
+///
+/// # Errors
+/// If the link type is unknown, or the header is cut off, malformed, or of another protocol than IP.
 pub fn strip<'a>(frame: &Frame<'a>) -> Result<Network<'a>, Skipped> {
     let data = frame.data;
     let mut direction = None;
@@ -62,6 +65,9 @@ pub fn strip<'a>(frame: &Frame<'a>) -> Result<Network<'a>, Skipped> {
 }
 
 /// An Ethernet frame inside a tunnel.
+///
+/// # Errors
+/// If a header is cut off or malformed.
 pub fn ethernet_within(data: &[u8], wire_len: u32) -> Result<Network<'_>, Skipped> {
     let (ether_type, header) = ethernet(data)?;
     untagged(ether_type, data, header, wire_len)
@@ -126,6 +132,7 @@ fn tags(mut ether_type: u16, data: &[u8], mut at: usize) -> Result<Header, Skipp
 }
 
 /// LLC with a SNAP header that names an EtherType.
+#[must_use]
 pub fn snap(data: &[u8]) -> Option<Header> {
     match data {
         [0xaa, 0xaa, 3, 0, 0, 0, high, low, ..] => Some((u16::from_be_bytes([*high, *low]), 8)),
@@ -134,6 +141,7 @@ pub fn snap(data: &[u8]) -> Option<Header> {
 }
 
 /// The packet type of a cooked header; its last octet is enough.
+#[must_use]
 pub fn way(packet_type: Option<&u8>) -> Option<Direction> {
     let way = match packet_type? {
         // PACKET_HOST, BROADCAST, MULTICAST, OTHERHOST: it came in.
@@ -160,6 +168,10 @@ fn by_family(family: u32) -> Result<u16, Skipped> {
     }
 }
 
+/// Finds the EtherType of a bare IP packet, by the version in its first octet.
+///
+/// # Errors
+/// If the version is neither 4 nor 6, or there is no octet.
 pub fn by_version(data: &[u8]) -> Result<u16, Skipped> {
     match data.first().map(|octet| octet >> 4) {
         Some(4) => Ok(IPV4),
@@ -171,6 +183,9 @@ pub fn by_version(data: &[u8]) -> Result<u16, Skipped> {
 
 /// PPP, with or without HDLC's address and control, and with protocols of one octet (RFC 1661, 2
 /// and 6.5; RFC 1662). Over HDLC, Cisco's framing can stand in its place.
+///
+/// # Errors
+/// If the header is cut off, or the protocol is not IP, MPLS or their like.
 pub fn ppp(data: &[u8]) -> Result<Header, Skipped> {
     let at = match data {
         [0xff, 3, ..] => 2,

@@ -47,7 +47,8 @@ impl<'a> Bytes<'a> {
 /// Transparent Ethernet bridging: an Ethernet frame where an EtherType was expected.
 const ETHERNET: u16 = 0x6558;
 
-/// What a protocol between the link layer and IP carries.
+/// Looks into MPLS, PPPoE and bridged Ethernet; `None` if the packet is none of them.
+#[must_use]
 pub fn within_link<'a>(network: &Network<'a>) -> Option<Network<'a>> {
     let bytes = Bytes { data: network.packet, len: network.len };
     match network.ether_type {
@@ -59,7 +60,8 @@ pub fn within_link<'a>(network: &Network<'a>) -> Option<Network<'a>> {
     }
 }
 
-/// What an IP packet's payload carries, if it is no TCP.
+/// Looks into the tunnels that IP carries; `None` if the payload is none of them.
+#[must_use]
 pub fn within_ip<'a>(outer: &Transport<'a>) -> Option<Network<'a>> {
     let bytes = Bytes { data: outer.data, len: outer.len };
     match outer.protocol {

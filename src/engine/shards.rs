@@ -251,8 +251,8 @@ impl Shards {
         }
     }
 
-    /// How many flows there are, between two rounds.
-    pub fn len(&self) -> usize {
+    /// The number of flows in memory, between two rounds.
+    pub fn flow_count(&self) -> usize {
         self.shards.iter().map(|shard| shard.table.len()).sum()
     }
 

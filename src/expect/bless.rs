@@ -10,7 +10,11 @@ use crate::printable::printable;
 use crate::summary::seen::{Collected, Seen};
 use crate::verdict::Verdict;
 
-/// The text of the expectation that `collected`, read so, meets.
+/// Writes the expectation that `collected` meets when it is read with `reading`. `text` is the one before,
+/// of which as much as possible stays; `capture` is the file's name, for the first line of a new one.
+///
+/// # Errors
+/// If the expectation before cannot be understood.
 pub fn bless(
     text: Option<&str>,
     capture: &str,
@@ -48,7 +52,7 @@ fn fresh(capture: &str, reading: &Reading, collected: &Collected) -> String {
     format!("# What `closewait check` expects of {}.\n{document}", printable(capture))
 }
 
-/// How it is read is a part of what is expected.
+/// Writes the options of reading: they are a part of what is expected.
 fn options(table: &mut Table, before: &Reading, now: &Reading) {
     if before.local != now.local {
         table["local"] = match &now.local[..] {

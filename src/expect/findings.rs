@@ -29,6 +29,8 @@ pub struct Named {
 }
 
 impl Wanted {
+    /// True if a connection has everything that is asked for.
+    #[must_use]
     pub fn matches(&self, seen: &Seen) -> bool {
         let (local, peer) = seen.from_local();
         let holds =
@@ -71,7 +73,7 @@ impl fmt::Display for Wanted {
     }
 }
 
-/// For each entry the place of its finding. As many entries as possible have one, each its own: an
+/// Pairs each entry with the index of a finding that fits it. As many entries as possible have one, each its own: an
 /// entry that fits many must not take the only one that another fits.
 pub fn pairs(wanted: &[Wanted], found: &[&Seen]) -> Vec<Option<usize>> {
     let fits: Vec<Vec<usize>> = wanted

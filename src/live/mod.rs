@@ -1,7 +1,7 @@
 //! Packets as they happen: now and then all suspects are checked, and what has happened to them is
 //! told; the report comes in the end, or when somebody asks for it.
 //!
-//! * [`suspects`]: which flows are half-closed, and what was said of them
+//! * `suspects`: which flows are half-closed, and what was said of them
 //! * [`kernel`]: the kernel's word about their sockets
 //! * [`snapshot`]: the capture at one moment, for whoever shows it
 //! * [`scrape`]: its numbers for Prometheus, over HTTP
@@ -159,7 +159,7 @@ impl Live {
         let point = session.point();
         notices.status(&Status {
             packets: point.facts().packets(),
-            flows: point.shards.len(),
+            flows: point.shards.flow_count(),
             stuck: self.suspects.stuck(),
             stuck_lately: self.suspects.stuck_lately(point.facts().end()),
             drops: point.facts().drops(),

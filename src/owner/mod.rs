@@ -1,10 +1,11 @@
-//! Which process holds a socket.
+//! Sockets of a host, and the processes that hold them.
 //!
 //! * [`kernel`]: the sockets of this host, or of other network namespaces on it, by procfs
-//! * [`diag`]: a few of them, by sock_diag
+//! * `diag`: a few of them, by sock_diag (with the feature `cli`)
 //! * [`lookup`]: the same from another process, while packets are read
 //! * [`saved`]: a list that somebody saved: `ss -tanpe`, or `closewait sockets --format jsonl --all`
 
+#[cfg(feature = "cli")]
 pub mod diag;
 pub mod kernel;
 pub mod lookup;
@@ -29,7 +30,7 @@ pub struct Socket {
     pub send_q: u32,
     /// 0 for a socket that no program has (yet, or any more).
     pub inode: u64,
-    /// Who holds it, the lowest pid first.
+    /// The descriptors that refer to it, the lowest pid first.
     pub holders: Vec<Holder>,
     /// The network namespace, where more than one is looked at.
     pub netns: Option<String>,
@@ -44,7 +45,7 @@ pub struct Holder {
     pub uid: Option<u32>,
 }
 
-/// How near a process is to its descriptor limit.
+/// A process's open files, and how many it may have.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usage {
     pub command: String,
@@ -63,7 +64,7 @@ pub struct Snapshot {
     pub denied: u64,
 }
 
-/// Who has a socket, as far as can be told.
+/// The holder of a socket, as far as can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Held<'a> {
     By(&'a Holder),
@@ -74,10 +75,14 @@ pub enum Held<'a> {
 }
 
 impl Socket {
+    /// True in CLOSE-WAIT.
+    #[must_use]
     pub fn is_stuck(&self) -> bool {
         self.state == State::CloseWait
     }
 
+    /// The first of its holders, or why none is known.
+    #[must_use]
     pub fn held(&self) -> Held<'_> {
         match self.holders.first() {
             Some(holder) => Held::By(holder),
@@ -92,29 +97,34 @@ impl Socket {
 pub struct SocketList {
     sockets: Vec<Socket>,
     by_ends: HashMap<(Endpoint, Endpoint), usize>,
-    /// Those of which the capture holds a packet.
+    /// Indexes of the sockets of which the capture holds a packet.
     captured: HashSet<usize>,
     /// The addresses of their host, if they are known.
     host: HashSet<IpAddr>,
 }
 
 impl SocketList {
+    /// Makes a list of sockets whose host's addresses are not known.
+    #[must_use]
     pub fn new(sockets: Vec<Socket>) -> SocketList {
         let ends = |(i, socket): (usize, &Socket)| ((socket.local, socket.peer), i);
         let by_ends = sockets.iter().enumerate().map(ends).collect();
         SocketList { sockets, by_ends, captured: HashSet::new(), host: HashSet::new() }
     }
 
-    /// The sockets of a host with these addresses.
+    /// Makes a list of the sockets of a host with these addresses.
     pub fn of_host(sockets: Vec<Socket>, host: impl IntoIterator<Item = IpAddr>) -> SocketList {
         SocketList { host: host.into_iter().collect(), ..SocketList::new(sockets) }
     }
 
-    /// A socket with this address, if there were one, would be listed.
+    /// True if the address is one of the host's: a socket with it would be in the list.
+    #[must_use]
     pub fn is_host(&self, address: IpAddr) -> bool {
         self.host.contains(&address)
     }
 
+    /// Finds a socket by its ends.
+    #[must_use]
     pub fn find(&self, local: Endpoint, peer: Endpoint) -> Option<&Socket> {
         self.sockets.get(*self.by_ends.get(&(local, peer))?)
     }
@@ -123,7 +133,8 @@ impl SocketList {
         self.find(local, peer).is_some_and(Socket::is_stuck)
     }
 
-    /// Is this socket, of another list, in CLOSE-WAIT here, too?
+    /// True if a socket of another list is in CLOSE-WAIT here, too.
+    #[must_use]
     pub fn holds(&self, socket: &Socket) -> bool {
         self.is_stuck(socket.local, socket.peer)
     }
@@ -140,7 +151,7 @@ impl SocketList {
         *self = SocketList { captured, ..later };
     }
 
-    /// The capture holds packets between these ends.
+    /// Marks a socket of which the capture holds packets.
     pub fn mark_captured(&mut self, a: Endpoint, b: Endpoint) {
         let both = [(a, b), (b, a)];
         self.captured.extend(both.iter().filter_map(|ends| self.by_ends.get(ends)));
@@ -153,7 +164,7 @@ impl SocketList {
     }
 }
 
-/// An address from a socket list; IPv4-mapped ones are IPv4.
+/// Converts an address of a socket list; IPv4-mapped ones become IPv4.
 pub fn endpoint(address: SocketAddr) -> Endpoint {
     let ip = match address.ip() {
         IpAddr::V6(ip) => ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4),

@@ -22,13 +22,19 @@ pub struct NotAList {
 }
 
 /// Reads a saved list. The error names the file.
+///
+/// # Errors
+/// A sentence that names the file: it cannot be read, or a line of it is of no socket list.
 pub fn read(path: &Path) -> Result<SocketList, String> {
-    let named = |problem: String| format!("{}: {problem}", path.display());
+    let named = |problem: String| format!("{}: {problem}", printable(&path.to_string_lossy()));
     let text = fs::read_to_string(path).map_err(|e| named(format!("cannot be read: {e}")))?;
     parse(&text).map(SocketList::new).map_err(|e| named(e.to_string()))
 }
 
 /// The sockets of a saved list, in its order.
+///
+/// # Errors
+/// The first line that is of no socket list.
 pub fn parse(text: &str) -> Result<Vec<Socket>, NotAList> {
     let mut sockets = Vec::new();
     for (number, line) in text.lines().enumerate() {

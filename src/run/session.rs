@@ -143,29 +143,31 @@ impl<'a> Session<'a> {
         Some(Overlap { with: *with.totals.files.last()?, nanos })
     }
 
-    /// Sees a frame. Returns its segment with the payload, if it holds one that is asked for.
+    /// Sees a frame, and hands its segment with the payload to `take`, if it holds one that is asked
+    /// for: by reference, since a copy of each would be a twentieth of all that is done with it.
     #[inline(always)]
-    pub fn read<'f>(&mut self, frame: &Frame<'f>) -> Option<(Segment, &'f [u8])> {
-        self.points[self.current].facts_mut().see(frame.place);
-        if self.plan.filter.as_mut().is_some_and(|filter| !filter.matches(frame)) {
-            self.totals.skip(Skipped::NotMatched);
-            return None;
-        }
-        match self.decoder.decode(frame) {
-            Ok(decoded) => Some(decoded),
-            Err(reason) => {
-                self.totals.skip(reason);
-                None
-            }
+    pub fn read<'f>(
+        &mut self,
+        frame: &Frame<'f>,
+        take: impl FnOnce(&mut CapturePoint, &Segment, &'f [u8]),
+    ) {
+        let point = &mut self.points[self.current];
+        point.facts_mut().see(frame.place);
+        let filter = self.plan.filter.as_mut();
+        let read = match filter.is_none_or(|filter| filter.matches(frame)) {
+            true => self.decoder.decode(frame),
+            false => Err(Skipped::NotMatched),
+        };
+        match read {
+            Ok((segment, payload)) => take(point, &segment, payload),
+            Err(reason) => self.totals.skip(reason),
         }
     }
 
     /// Takes a frame in, for the flow that its segment belongs to.
     #[inline(always)]
     pub fn take(&mut self, frame: &Frame) -> io::Result<()> {
-        if let Some((segment, payload)) = self.read(frame) {
-            self.points[self.current].take(&segment, payload);
-        }
+        self.read(frame, |point, segment, payload| point.take(segment, payload));
         self.count()
     }
 

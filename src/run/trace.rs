@@ -76,17 +76,21 @@ struct Traced<'a> {
 
 impl Mode<FileSource> for Traced<'_> {
     fn frame(&mut self, session: &mut Session, frame: &Frame) -> io::Result<()> {
-        let Some((segment, payload)) = session.read(frame) else { return Ok(()) };
         let number = session.current();
-        let point = session.point_mut();
-        point.note(&segment);
-        let content = point.content(&segment, payload);
-        if !self.trace.wants(&segment) {
-            return Ok(());
+        let mut taken = None;
+        session.read(frame, |point, segment, payload| {
+            point.note(segment);
+            let content = point.content(segment, payload);
+            if self.trace.wants(segment) {
+                let packet = TracedPacket { point: number, frame, segment, content };
+                taken = Some(self.trace.take(packet));
+                point.put(segment, content);
+            }
+        });
+        match taken {
+            Some(taken) => taken.and_then(|()| session.count()),
+            None => Ok(()),
         }
-        self.trace.take(TracedPacket { point: number, frame, segment: &segment, content })?;
-        point.put(&segment, content);
-        session.count()
     }
 
     fn between(
