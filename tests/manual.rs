@@ -187,7 +187,7 @@ fn names(source: &str, of: &str) -> BTreeSet<String> {
 #[test]
 fn every_word_of_a_report_is_explained() {
     let words = read(&project("src/verdict/words.rs"));
-    let causes = read(&project("src/cause.rs"));
+    let causes = read(&project("src/summary/cause.rs"));
     let explained = |page: &str, word: &str| {
         let row = |line: &str| line.starts_with("| ") && line.contains(&format!("`{word}`"));
         read(&project(page)).lines().any(row)
