@@ -141,7 +141,12 @@ fn paths(page: &str) -> BTreeSet<&str> {
 /// The files that a page links to, but for the net and places in itself.
 fn links(page: &str) -> Vec<&str> {
     let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    targets.filter(|target| !target.contains("://") && !target.starts_with('#')).collect()
+    // Not those to another site, to a part of the page, or to an item of the library.
+    targets
+        .filter(|target| {
+            !target.contains("::") && !target.contains("://") && !target.starts_with('#')
+        })
+        .collect()
 }
 
 #[test]

@@ -144,13 +144,14 @@ impl<'a> Session<'a> {
     }
 
     /// Sees a frame, and hands its segment with the payload to `take`, if it holds one that is asked
-    /// for: by reference, since a copy of each would be a twentieth of all that is done with it.
+    /// for: by reference, since a copy of each would be a twentieth of all that is done with it. Begins
+    /// a round when it is time for one.
     #[inline(always)]
     pub fn read<'f>(
         &mut self,
         frame: &Frame<'f>,
         take: impl FnOnce(&mut CapturePoint, &Segment, &'f [u8]),
-    ) {
+    ) -> io::Result<()> {
         let point = &mut self.points[self.current];
         point.facts_mut().see(frame.place);
         let filter = self.plan.filter.as_mut();
@@ -162,22 +163,13 @@ impl<'a> Session<'a> {
             Ok((segment, payload)) => take(point, &segment, payload),
             Err(reason) => self.totals.skip(reason),
         }
+        if point.shards.count() { self.begin_round(self.current, false) } else { Ok(()) }
     }
 
     /// Takes a frame in, for the flow that its segment belongs to.
     #[inline(always)]
     pub fn take(&mut self, frame: &Frame) -> io::Result<()> {
-        self.read(frame, |point, segment, payload| point.take(segment, payload));
-        self.count()
-    }
-
-    /// Counts a packet of the current point, and begins a round when it is time for one.
-    #[inline(always)]
-    pub fn count(&mut self) -> io::Result<()> {
-        match self.points[self.current].shards.count() {
-            true => self.begin_round(self.current, false),
-            false => Ok(()),
-        }
+        self.read(frame, |point, segment, payload| point.take(segment, payload))
     }
 
     /// Has the shards of a capture point take in what was read, while reading goes on.

@@ -77,20 +77,16 @@ struct Traced<'a> {
 impl Mode<FileSource> for Traced<'_> {
     fn frame(&mut self, session: &mut Session, frame: &Frame) -> io::Result<()> {
         let number = session.current();
-        let mut taken = None;
+        let mut taken = Ok(());
         session.read(frame, |point, segment, payload| {
             point.note(segment);
             let content = point.content(segment, payload);
             if self.trace.wants(segment) {
-                let packet = TracedPacket { point: number, frame, segment, content };
-                taken = Some(self.trace.take(packet));
+                taken = self.trace.take(TracedPacket { point: number, frame, segment, content });
                 point.put(segment, content);
             }
-        });
-        match taken {
-            Some(taken) => taken.and_then(|()| session.count()),
-            None => Ok(()),
-        }
+        })?;
+        taken
     }
 
     fn between(
