@@ -10,6 +10,7 @@ use std::ops::AddAssign;
 
 use crate::capture::{About, LinkType};
 use crate::place::{Place, Time};
+use crate::tcp::holes::Holes;
 use crate::tcp::segment::Segment;
 
 /// Facts of one capture, or of several added up.
@@ -27,6 +28,12 @@ pub struct CaptureFacts {
     /// Of the file that is being read.
     drops: u64,
     truncated: bool,
+    /// Connections that show packets missing, which nobody counted.
+    holes: Holes,
+    /// Of the captures that packets which closewait wrote were chosen from.
+    holes_before: Holes,
+    /// From when to when nothing was captured, between files that are no series.
+    gaps: Vec<(Time, Time)>,
     addresses: BTreeSet<IpAddr>,
     links: BTreeSet<LinkType>,
     snap_lengths: BTreeSet<u32>,
@@ -59,18 +66,33 @@ impl CaptureFacts {
         self.empty_segments |= segment.len == 0;
     }
 
-    /// Takes in what the file that is read says of itself so far; to be called again at its end.
+    /// Takes in what the file that is read says of itself so far.
     pub fn about(&mut self, about: &About) {
         self.addresses.extend(&about.addresses);
-        self.wait_until(about.until.unwrap_or(Time::UNKNOWN));
         self.links.extend(&about.links);
         self.snap_lengths.extend(&about.snap_lengths);
         self.drops = about.drops;
     }
 
-    /// Begins another file of the same capture: its drops are counted beside those before.
-    pub fn begin_file(&mut self) {
+    /// Ends a file: takes in all that it says of itself, and what only its end tells.
+    pub fn end_file(&mut self, about: &About) {
+        self.about(about);
         self.drops_before = self.drops_before.saturating_add(std::mem::take(&mut self.drops));
+        self.holes_before += about.holes;
+        if let Some(end) = about.ended.and_then(|ended| ended.after(self.end)) {
+            self.wait_until(end);
+        }
+    }
+
+    /// Takes note that nothing was captured between two files that are no series.
+    pub fn gap(&mut self, from: Time, to: Time) {
+        self.gaps.push((from, to));
+    }
+
+    /// Takes in how many connections show that packets are missing. What packets were chosen from knew
+    /// better.
+    pub fn count_holes(&mut self, holes: Holes) {
+        self.holes = if self.holes_before.of == 0 { holes } else { self.holes_before };
     }
 
     /// Takes note that a file ended in the middle of a record.
@@ -134,6 +156,22 @@ impl CaptureFacts {
         self.drops_before.saturating_add(self.drops)
     }
 
+    /// True if packets are missing, as the connections in it show. Where it was filtered down to flags
+    /// or to payload, they are missing on purpose.
+    pub fn has_holes(&self) -> bool {
+        self.shows_bare_acks() && self.shows_empty_segments() && self.holes.matter()
+    }
+
+    /// How many connections show that packets are missing, where there are too many for accidents.
+    pub fn holes(&self) -> Holes {
+        if self.has_holes() { self.holes } else { Holes::default() }
+    }
+
+    /// Times from when to when nothing was captured, between files that are no series.
+    pub fn gaps(&self) -> &[(Time, Time)] {
+        &self.gaps
+    }
+
     /// True if a file ended in the middle of a record.
     pub fn is_truncated(&self) -> bool {
         self.truncated
@@ -168,6 +206,9 @@ impl AddAssign<&CaptureFacts> for CaptureFacts {
         self.drops_before = self.drops_before.saturating_add(more.drops_before);
         self.drops = self.drops.saturating_add(more.drops);
         self.truncated |= more.truncated;
+        self.holes += more.holes;
+        self.holes_before += more.holes_before;
+        self.gaps.extend(&more.gaps);
         self.addresses.extend(&more.addresses);
         self.links.extend(&more.links);
         self.snap_lengths.extend(&more.snap_lengths);
@@ -183,10 +224,9 @@ mod tests {
         let mut facts = CaptureFacts::default();
         let about = |drops| About { drops, ..About::default() };
         facts.about(&about(1));
-        facts.about(&about(3));
-        facts.begin_file();
+        facts.end_file(&about(3));
         facts.about(&about(0));
-        facts.about(&about(2));
+        facts.end_file(&about(2));
         assert_eq!(facts.drops(), 5);
     }
 

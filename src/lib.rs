@@ -23,6 +23,7 @@
 //! | [`table`] | all flows of a capture, and which connection of a 4-tuple a segment belongs to |
 //! | [`facts`] | what a whole capture was like, as far as it bears on verdicts |
 //! | [`verdict`] | a flow, the local side and the policy become a judgement |
+//! | [`join`] | one connection that was seen twice: under other addresses, or at two capture points |
 //! | [`summary`] | judgements as data: rows, totals, causes; and [`Sink`](summary::Sink), the door that printers stand behind |
 //! | [`ladder`] | one connection step by step, for `explain` |
 //! | [`owner`] | which process holds a socket: the kernel's own list, or a saved one |
@@ -62,6 +63,7 @@ pub mod endpoints;
 pub mod engine;
 pub mod expect;
 pub mod facts;
+pub mod join;
 pub mod ladder;
 pub mod live;
 pub mod manual;

@@ -10,7 +10,10 @@ use closewait::facts::CaptureFacts;
 use closewait::place::{Place, Time};
 use closewait::table::{FlowTable, Retired};
 use closewait::tcp::flow::Flow;
-use closewait::tcp::segment::{Direction, Endpoint, Flags, FlowKey, Segment, ToldBy, Way};
+use closewait::tcp::holes::Holes;
+use closewait::tcp::segment::{
+    Checksum, Direction, Endpoint, Flags, FlowKey, Scale, Segment, ToldBy, Way,
+};
 use closewait::tcp::seq::Seq;
 use closewait::tcp::side::Side;
 use closewait::verdict::{Judgement, Policy, Verdict, judge};
@@ -66,6 +69,9 @@ fn by_segments(scenario: &Scenario) -> Result<Vec<Expected>, String> {
     }
     retired.extend(table.into_flows());
     retired.sort_by_key(|retired| retired.flow.first.order());
+    let mut holes = Holes::default();
+    retired.iter().for_each(|retired| holes.note(&retired.flow));
+    facts.count_holes(holes);
     let judged = retired.iter().map(|Retired { key, flow }| {
         let judgement = judge(key, flow, &policy, &facts);
         expectation(scenario, key, flow, &judgement)
@@ -98,6 +104,12 @@ fn segment(row: &Row, packet: &Packet, place: Place, link: Link) -> Segment {
         ack: Seq(packet.ack),
         flags: Flags(packet.flags),
         len: len as u32,
+        window: packet.window,
+        scale: match packet.options[..] {
+            [1, 3, 3, shift] => Scale::new(shift),
+            _ => Scale::UNKNOWN,
+        },
+        checksum: if row.damaged { Checksum::Wrong } else { Checksum::Unknown },
         place,
         direction: cooked.then_some(Direction { way, told_by: ToldBy::PacketType }),
     }

@@ -30,6 +30,7 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::place::{Place, Time};
+use crate::tcp::holes::Holes;
 use crate::tcp::segment::Direction;
 
 /// One packet as captured.
@@ -81,10 +82,34 @@ pub struct About {
     pub drops: u64,
     /// The addresses of its interfaces.
     pub addresses: BTreeSet<IpAddr>,
-    /// The end of the longer capture that these packets were chosen from, where closewait wrote them.
-    pub until: Option<Time>,
+    /// The names of its interfaces, where it tells.
+    pub interfaces: BTreeSet<String>,
+    /// When it ended, by its own statistics.
+    pub ended: Option<Ended>,
+    /// Connections that show packets missing, of the capture that closewait chose these packets from.
+    pub holes: Holes,
     /// Lines of a text that are no packets.
     pub lines_skipped: u64,
+}
+
+/// When a capture ended, as its statistics say it: by its own clock, and read as microseconds, which
+/// dumpcap writes whatever the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub by_clock: Time,
+    pub as_micros: Time,
+}
+
+/// Nobody waits longer for a packet.
+const WAITS_NS: i64 = 7 * 24 * 3_600 * 1_000_000_000;
+
+impl Ended {
+    /// The end, if one reading makes sense after the last packet.
+    pub fn after(self, last: Time) -> Option<Time> {
+        let believed =
+            |end: &Time| *end >= last && end.since(last).is_some_and(|ns| ns <= WAITS_NS);
+        [self.by_clock, self.as_micros].into_iter().find(believed)
+    }
 }
 
 /// A link-layer header type, by its number in files (LINKTYPE_…).

@@ -18,6 +18,7 @@ use crate::report::comments::Comments;
 use crate::run::trace::{Followed, Trace, TracedPacket};
 use crate::summary::{EventKind, Row, Sink, Totals};
 use crate::tcp::flow::FlowId;
+use crate::tcp::holes::Holes;
 use crate::tcp::segment::{FlowKey, Segment};
 
 /// Connections with a finding.
@@ -38,8 +39,9 @@ pub struct Gather<'a> {
     files: Vec<usize>,
     /// Captures that have a finding.
     captures: usize,
-    /// Their end.
+    /// Their end, and how many connections in them show packets missing.
     until: Time,
+    missing: Holes,
     /// Whoever read the report has seen enough of it; the packets are another matter.
     pub closed: bool,
 }
@@ -53,6 +55,7 @@ impl<'a> Gather<'a> {
             files: Vec::new(),
             captures: 0,
             until: Time::UNKNOWN,
+            missing: Holes::default(),
             closed: false,
         }
     }
@@ -90,6 +93,7 @@ impl<'a> Gather<'a> {
             file: String::new(),
             drops: Vec::new(),
             until: self.until,
+            missing: self.missing,
         }))
     }
 }
@@ -127,8 +131,8 @@ impl Sink for Gather<'_> {
         let found = |files: &[usize]| files.iter().any(|file| self.files.contains(file));
         for capture in totals.captures.iter().filter(|capture| found(&capture.files)) {
             self.captures += 1;
-            self.until =
-                self.until.max(capture.facts.last().map_or(Time::UNKNOWN, |last| last.time));
+            self.until = self.until.max(capture.facts.end());
+            self.missing += capture.facts.holes();
         }
         self.pass(|render| render.end(totals))
     }
@@ -162,6 +166,7 @@ pub struct Extract {
     /// By interface.
     drops: Vec<u64>,
     until: Time,
+    missing: Holes,
 }
 
 impl Extract {
@@ -169,7 +174,7 @@ impl Extract {
     pub fn finish(mut self) -> io::Result<u64> {
         // A connection is held until the capture ends, not until its last packet.
         for (interface, drops) in self.drops.iter().enumerate() {
-            self.writer.statistics(interface as u32, self.until, *drops)?;
+            self.writer.statistics(interface as u32, self.until, *drops, self.missing)?;
         }
         self.writer.finish()?;
         Ok(self.findings.values().map(|finding| finding.left).sum())

@@ -1,18 +1,40 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
+use super::senders::Senders;
 use super::shards::{Pace, Shards};
+use std::collections::BTreeSet;
+
 use crate::attach::registry::{Content, Known, Ports};
 use crate::capture::series::{OVERLAP_NS, follows};
+use crate::capture::{About, LinkType};
 use crate::facts::CaptureFacts;
+use crate::join::rewrites::Rewrites;
 use crate::place::Time;
 use crate::summary::{Capture, Gap, Totals};
 use crate::tcp::segment::{FlowKey, Segment};
+
+/// What the files of one capture have in common.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kind {
+    links: BTreeSet<LinkType>,
+    /// By name, where the file tells.
+    interfaces: BTreeSet<String>,
+}
+
+impl Kind {
+    pub fn of(about: &About) -> Kind {
+        Kind { links: about.links.clone(), interfaces: about.interfaces.clone() }
+    }
+}
 
 /// What is known of one capture while it is read. Flows of two capture points have nothing to do
 /// with each other, nor have their ends.
 pub struct CapturePoint {
     pub shards: Shards,
     ports: Ports,
+    senders: Senders,
+    pub rewrites: Rewrites,
+    kind: Kind,
     pub totals: Capture,
     /// Where they are of use: 4-tuples with a FIN, with their hashes, since somebody took them.
     pub fins: Option<Vec<(u64, FlowKey)>>,
@@ -23,6 +45,9 @@ impl CapturePoint {
         CapturePoint {
             shards: Shards::new(max_flows, pace),
             ports: Ports::new(named),
+            senders: Senders::default(),
+            rewrites: Rewrites::default(),
+            kind: Kind::default(),
             totals: Capture::default(),
             fins: None,
         }
@@ -39,24 +64,41 @@ impl CapturePoint {
     }
 
     /// Can a file whose first packet came at `first` belong here?
-    pub fn can_go_on(&self, first: Time) -> bool {
-        follows(self.totals.facts.end(), first)
+    pub fn can_go_on(&self, first: Time, kind: &Kind) -> bool {
+        let (own, others) = (&self.kind.links, &kind.links);
+        // An interface may be described only when its first packet comes.
+        follows(self.totals.facts.end(), first) && (own.is_subset(others) || others.is_subset(own))
+    }
+
+    /// Are the last file's link types and interfaces these?
+    pub fn is_of(&self, kind: &Kind) -> bool {
+        self.kind == *kind
     }
 
     /// A file of this capture begins.
-    pub fn begin_file(&mut self, file: usize, first: Option<Time>) {
-        let gap = first.and_then(|first| first.since(self.totals.facts.end()));
+    pub fn begin_file(&mut self, file: usize, first: Option<Time>, kind: Kind, is_series: bool) {
+        let end = self.totals.facts.end();
+        let gap = first.and_then(|first| first.since(end));
         if let (Some(nanos), Some(&before)) = (gap, self.totals.files.last())
             && nanos > OVERLAP_NS
         {
             self.totals.gaps.push(Gap { before, after: file, nanos });
+            if let Some(first) = first.filter(|_| !is_series) {
+                self.totals.facts.gap(end, first);
+            }
         }
+        self.kind = kind;
         self.totals.files.push(file);
-        self.totals.facts.begin_file();
+    }
+
+    /// Counts how many connections show that packets are missing; at the end, all of them count.
+    pub fn count_holes(&mut self, all: bool) {
+        let holes = self.shards.holes(all);
+        self.totals.facts.count_holes(holes);
     }
 
     #[inline(always)]
-    pub fn take(&mut self, segment: &Segment, payload: &[u8]) {
+    pub fn take(&mut self, segment: &mut Segment, payload: &[u8]) {
         self.note(segment);
         let content = self.content(segment, payload);
         self.put(segment, content);
@@ -71,9 +113,16 @@ impl CapturePoint {
         }
     }
 
-    /// What the capture is like, by one more of its segments.
+    /// What the capture is like, by one more of its segments; and what it knows of that.
     #[inline(always)]
-    pub fn note(&mut self, segment: &Segment) {
+    pub fn note(&mut self, segment: &mut Segment) {
+        if !segment.is_plain() {
+            self.senders.judge(segment);
+            if segment.flags.syn() {
+                self.rewrites.learn(segment);
+            }
+        }
+        self.rewrites.apply(segment);
         self.totals.facts.note(segment);
         if segment.flags.fin()
             && let Some(fins) = &mut self.fins
@@ -97,6 +146,7 @@ impl CapturePoint {
         let (tally, evicted) = self.shards.counts();
         totals.tally += tally;
         totals.evicted += evicted;
+        totals.rewritten += self.rewrites.redirected();
         totals.facts += &self.totals.facts;
         totals.captures.push(self.totals.clone());
     }

@@ -12,9 +12,11 @@ use super::crew::{Crew, Job};
 use crate::attach::conversations::Conversations;
 use crate::attach::registry::Content;
 use crate::facts::CaptureFacts;
+use crate::join::rewrites::Pairs;
 use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::{Ending, Flow};
+use crate::tcp::holes::Holes;
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::Policy;
 
@@ -33,8 +35,9 @@ pub struct Orders {
     pub policy: Arc<Policy>,
     /// The capture at the end of the round.
     pub facts: CaptureFacts,
-    /// Hand over every flow that has ended, not only the notable ones.
+    /// Hand over every flow that has ended, not only the notable ones and those of pairs.
     pub all: bool,
+    pub pairs: Pairs,
     /// Nothing will follow: judge all that is left.
     pub last: bool,
     /// Statements as they were sent.
@@ -70,19 +73,21 @@ pub struct Shard {
     conversations: Conversations,
     judged: Vec<Judged>,
     tally: Tally,
+    /// Of flows that have left.
+    holes: Holes,
 }
 
 impl Shard {
     /// Takes its segments in, and judges what has ended.
     pub fn run(&mut self, Work { orders, batch }: &Work) {
-        let Shard { conversations, judged, tally, .. } = self;
+        let Shard { conversations, judged, tally, holes, .. } = self;
         batch.give(self.number, &mut self.table, |flow, segment, content| {
             match orders.reads(flow) {
                 true => conversations.take(flow.first, segment, content, orders.paths),
                 false => conversations.forget(flow.first),
             }
         });
-        let mut judge = Judge { orders, conversations, judged, tally };
+        let mut judge = Judge { orders, conversations, judged, tally, holes };
         if orders.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| judge.judge(flow));
         } else {
@@ -112,15 +117,17 @@ struct Judge<'a> {
     conversations: &'a mut Conversations,
     judged: &'a mut Vec<Judged>,
     tally: &'a mut Tally,
+    holes: &'a mut Holes,
 }
 
 impl Judge<'_> {
     fn judge(&mut self, retired: Retired) {
-        let Orders { policy, facts, all, literals, .. } = self.orders;
+        let Orders { policy, facts, all, pairs, literals, .. } = self.orders;
+        self.holes.note(&retired.flow);
         let judged = Judged::new(retired, policy, facts);
         self.tally.count(&judged.judgement);
         let first = judged.flow.first;
-        if *all || judged.judgement.is_notable() {
+        if *all || pairs.contains(&judged.key) || judged.judgement.is_notable() {
             self.judged.push(with_said(judged, self.conversations, *literals));
         }
         self.conversations.forget(first);
@@ -245,8 +252,8 @@ impl Shards {
         let tables = self.shards.iter().map(|shard| &shard.table);
         let Some(which) = too_many(tables, self.max_flows) else { return };
         for shard in &mut self.shards {
-            let Shard { table, conversations, judged, tally, .. } = shard;
-            let mut judge = Judge { orders, conversations, judged, tally };
+            let Shard { table, conversations, judged, tally, holes, .. } = shard;
+            let mut judge = Judge { orders, conversations, judged, tally, holes };
             self.evicted += table.evict(which, |flow| judge.judge(flow)) as u64;
         }
     }
@@ -261,6 +268,17 @@ impl Shards {
         let mut tally = Tally::default();
         self.shards.iter().for_each(|shard| tally += shard.tally.clone());
         (tally, self.evicted)
+    }
+
+    /// How many connections show holes, between two rounds: those that have left, and those that have
+    /// not if `all`.
+    pub fn holes(&self, all: bool) -> Holes {
+        let mut holes = Holes::default();
+        self.shards.iter().for_each(|shard| holes += shard.holes);
+        if all {
+            self.flows().for_each(|(_, flow)| holes.note(flow));
+        }
+        holes
     }
 
     /// Judges a flow that is still there, between two rounds.

@@ -16,6 +16,7 @@ use crate::place::{Place, Time};
 use crate::summary::cause::Cause;
 use crate::summary::evidence::evidence;
 use crate::summary::{Capture, EventKind, Gap, Owner, Row, Sink, Totals};
+use crate::tcp::holes::Holes;
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
@@ -115,6 +116,8 @@ struct FlowLine<'a> {
     evidence: Vec<String>,
     #[serde(flatten)]
     said: SaidKeys<'a>,
+    rewritten_as: Option<Rewritten>,
+    points: Option<Vec<PointLine<'a>>>,
     #[serde(flatten)]
     owner: Option<OwnerKeys<'a>>,
 }
@@ -136,6 +139,45 @@ impl Serialize for SaidKeys<'_> {
     }
 }
 
+/// The other addresses of a connection.
+#[derive(Serialize)]
+struct Rewritten {
+    a: Address,
+    b: Address,
+}
+
+#[derive(Serialize)]
+struct Address {
+    ip: std::net::IpAddr,
+    port: u16,
+}
+
+/// What a capture point saw of it.
+#[derive(Serialize)]
+struct PointLine<'a> {
+    file: &'a str,
+    saw: &'a [&'static str],
+    doubts: Vec<&'static str>,
+}
+
+impl From<Endpoint> for Address {
+    fn from(Endpoint { ip, port }: Endpoint) -> Address {
+        Address { ip, port }
+    }
+}
+
+/// The points, where there are several.
+fn points<'a>(row: &Row<'a>) -> Option<Vec<PointLine<'a>>> {
+    let points = &row.judged.elsewhere.as_ref()?.points;
+    let line = |point: &'a crate::join::Point| PointLine {
+        file: row.files.get(point.first.file()).map_or("", String::as_str),
+        saw: &point.saw,
+        doubts: point.doubts.iter().map(|doubt| doubt.name()).collect(),
+    };
+    (!points.is_empty()).then(|| points.iter().map(line).collect())
+}
+
+/// What was said on a flow.
 #[derive(Serialize)]
 struct SaidLine<'a> {
     #[serde(flatten)]
@@ -254,6 +296,8 @@ impl<'a> OwnerKeys<'a> {
 struct EndLine<'a> {
     ip: std::net::IpAddr,
     port: u16,
+    /// Of its SYN.
+    isn: Option<u32>,
     /// Of a socket that the capture never saw, the peer's is unknown.
     state: Option<&'static str>,
     fin: Option<PlaceLine<'a>>,
@@ -295,6 +339,13 @@ impl<'a> FlowLine<'a> {
             cause: row.cause.map(Cause::name),
             evidence: evidence(row),
             said: SaidKeys(row.judged.said.as_deref()),
+            rewritten_as: row
+                .judged
+                .elsewhere
+                .as_ref()
+                .and_then(|elsewhere| elsewhere.rewritten_as)
+                .map(|[a, b]| Rewritten { a: a.into(), b: b.into() }),
+            points: points(row),
             owner: OwnerKeys::new(row.owner),
         }
     }
@@ -327,6 +378,8 @@ impl<'a> FlowLine<'a> {
             cause: (socket.held() == Held::Backlog).then_some(Cause::NeverAccepted.name()),
             evidence: Vec::new(),
             said: SaidKeys(None),
+            rewritten_as: None,
+            points: None,
             owner: owner.map(|owner| OwnerKeys { before_capture: true, ..owner }),
         }
     }
@@ -337,6 +390,7 @@ impl<'a> EndLine<'a> {
         EndLine {
             ip: end.ip,
             port: end.port,
+            isn: None,
             state,
             fin: None,
             fin_acked: None,
@@ -356,6 +410,7 @@ impl<'a> EndLine<'a> {
         EndLine {
             ip: end.ip,
             port: end.port,
+            isn: half.isn().map(|isn| isn.0),
             state: Some(row.judged.flow.state(side, row.judged.end).name()),
             fin: row.judged.flow.fin(side).map(|fin| at(fin.place)),
             fin_acked: row.judged.flow.fin(side).and_then(|fin| fin.acked).map(at),
@@ -399,12 +454,28 @@ struct CaptureLine<'a> {
     segments: u64,
     first: Option<PlaceLine<'a>>,
     last: Option<PlaceLine<'a>>,
+    /// Later than the last packet where the capture says so.
+    end: Option<String>,
     link_types: Vec<String>,
     snap_lengths: &'a BTreeSet<u32>,
     drops: u64,
+    holes: Option<HolesLine>,
     truncated: bool,
     bare_acks: bool,
     gaps: Vec<GapLine<'a>>,
+}
+
+/// Connections that show packets missing.
+#[derive(Serialize)]
+struct HolesLine {
+    connections: u64,
+    of: u64,
+}
+
+impl HolesLine {
+    fn new(Holes { shown, of }: Holes) -> Option<HolesLine> {
+        (shown > 0).then_some(HolesLine { connections: shown, of })
+    }
 }
 
 #[derive(Serialize)]
@@ -444,9 +515,16 @@ impl<'a> CaptureLine<'a> {
             segments: capture.facts.segments(),
             first: capture.facts.first().map(|p| place(p, files)),
             last: capture.facts.last().map(|p| place(p, files)),
+            end: rfc3339(Place::new(
+                capture.facts.end(),
+                0,
+                1,
+                capture.facts.last().map_or(6, |p| p.digits() as u8),
+            )),
             link_types: capture.facts.links().iter().map(ToString::to_string).collect(),
             snap_lengths: capture.facts.snap_lengths(),
             drops: capture.facts.drops(),
+            holes: HolesLine::new(capture.facts.holes()),
             truncated: capture.facts.is_truncated(),
             bare_acks: capture.facts.holds_bare_acks(),
             gaps: capture.gaps.iter().map(|gap| GapLine::new(gap, files)).collect(),

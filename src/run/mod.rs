@@ -1,6 +1,7 @@
 //! Reading, from a plan to an outcome.
 //!
 //! * [`session`]: the files and capture points that are read, whatever the mode
+//! * `sights`: connections that were seen more than once
 //! * [`mod@follow`]: the one loop, packet after packet, and what a mode is
 //! * [`offline`]: files; [`trace`]: files once more, for some connections
 //! * [`notices`]: troubles and progress on the way, and how it ended
@@ -9,6 +10,7 @@ pub mod follow;
 pub mod notices;
 pub mod offline;
 pub mod session;
+mod sights;
 pub mod trace;
 
 use std::num::NonZeroUsize;

@@ -79,9 +79,8 @@ fn file(
     let mut source = pending.open(index).map_err(Stopped::Input)?;
     let name = source.name().to_owned();
     let first = source.peek_time();
-    session.begin_file(&name, first)?;
+    session.begin_file(&name, first, source.about())?;
     mode.begin_file(usize::from(index), &name)?;
-    session.point_mut().facts_mut().about(source.about());
     let read = follow(session, mode, &mut source, notices);
     if let Err(Stopped::Output(_)) = read {
         return read;
@@ -91,6 +90,6 @@ fn file(
     if about.lines_skipped > 0 {
         *session.totals.skipped.entry(Skipped::NoPacket).or_default() += about.lines_skipped;
     }
-    session.point_mut().facts_mut().about(about);
+    session.point_mut().facts_mut().end_file(about);
     read
 }

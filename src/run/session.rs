@@ -5,20 +5,22 @@
 use std::io;
 use std::sync::Arc;
 
+use super::sights::Sights;
 use super::{Paths, Plan};
 use crate::capture::series::same_series;
-use crate::capture::{Error, Frame};
+use crate::capture::{About, Error, Frame};
 use crate::decode::{Decoder, Skipped};
 use crate::engine::crew::Crew;
-use crate::engine::point::CapturePoint;
+use crate::engine::point::{CapturePoint, Kind};
 use crate::engine::shards::{Orders, Pace, Part};
-use crate::owner::SocketList;
+use crate::owner::{Socket, SocketList};
 use crate::place::Time;
 use crate::summary::cause::cause;
 use crate::summary::{Judged, Overlap, Owner, Row, Sink, Totals};
 use crate::tcp::segment::Segment;
 use crate::tcp::side::Side;
-use crate::verdict::Policy;
+use crate::verdict::local::Local;
+use crate::verdict::{Judgement, Policy, Verdict};
 
 /// Why a source is read no further.
 #[derive(Debug)]
@@ -48,12 +50,14 @@ pub struct Session<'a> {
     pub(crate) totals: Totals,
     /// Rows that wait for their place in the order of first packets.
     pub(crate) kept: Vec<Judged>,
+    sights: Sights,
 }
 
 impl<'a> Session<'a> {
     pub fn new(plan: Plan, sink: &'a mut dyn Sink, crew: &'a mut Crew<Part>) -> Session<'a> {
         Session {
             policy: Arc::new(plan.policy.clone()),
+            sights: Sights::new(plan.inputs.len() > 1 && !plan.separate),
             plan,
             decoder: Decoder::default(),
             sink,
@@ -83,17 +87,20 @@ impl<'a> Session<'a> {
         self.current
     }
 
-    /// Begins a file; `first` is the time of its first packet.
-    pub fn begin_file(&mut self, name: &str, first: Option<Time>) -> io::Result<()> {
+    /// Begins a file; `first` is the time of its first packet, `about` what it says of itself.
+    pub fn begin_file(&mut self, name: &str, first: Option<Time>, about: &About) -> io::Result<()> {
         let file = self.totals.files.len();
         self.totals.files.push(name.to_owned());
         let before = self.current;
-        self.current = self.point_for(file, first);
+        let kind = Kind::of(about);
+        self.current = self.point_for(file, first, &kind);
         if self.current != before {
             self.begin_round(before, false)?;
             self.end_round(before)?;
         }
-        self.point_mut().begin_file(file, first);
+        let is_series = self.is_series(file, &kind);
+        self.point_mut().begin_file(file, first, kind, is_series);
+        self.point_mut().facts_mut().about(about);
         Ok(())
     }
 
@@ -108,14 +115,10 @@ impl<'a> Session<'a> {
 
     /// Files that follow one another are one capture; a file that overlaps with every capture so
     /// far was taken at another point. Where several could go on, the names decide.
-    fn point_for(&mut self, file: usize, first: Option<Time>) -> usize {
-        let name = &self.totals.files[file];
-        let kin = |point: &CapturePoint| {
-            let last = point.totals.files.last().and_then(|&file| self.totals.files.get(file));
-            last.is_some_and(|last| same_series(last, name))
-        };
+    fn point_for(&mut self, file: usize, first: Option<Time>, kind: &Kind) -> usize {
+        let kin = |point: &CapturePoint| self.is_next_of(point, file);
         let going_on = self.points.iter().enumerate().filter(|(_, point)| match first {
-            Some(first) => !self.plan.separate && point.can_go_on(first),
+            Some(first) => !self.plan.separate && point.can_go_on(first, kind),
             // Without any packet it is no capture of its own.
             None => true,
         });
@@ -127,6 +130,19 @@ impl<'a> Session<'a> {
         point.totals.overlap = self.overlap(first);
         self.points.push(point);
         self.points.len() - 1
+    }
+
+    /// Is the file the next of the current capture's series, by name, link type and interface?
+    fn is_series(&self, file: usize, kind: &Kind) -> bool {
+        let point = self.point();
+        self.is_next_of(point, file) && point.is_of(kind)
+    }
+
+    /// By its name.
+    fn is_next_of(&self, point: &CapturePoint, file: usize) -> bool {
+        let name = |file: usize| self.totals.files.get(file);
+        let last = point.totals.files.last().and_then(|&last| name(last));
+        last.zip(name(file)).is_some_and(|(last, name)| same_series(last, name))
     }
 
     pub(crate) fn new_point(&self, pace: Pace) -> CapturePoint {
@@ -150,7 +166,7 @@ impl<'a> Session<'a> {
     pub fn read<'f>(
         &mut self,
         frame: &Frame<'f>,
-        take: impl FnOnce(&mut CapturePoint, &Segment, &'f [u8]),
+        take: impl FnOnce(&mut CapturePoint, &mut Segment, &'f [u8]),
     ) -> io::Result<()> {
         let point = &mut self.points[self.current];
         point.facts_mut().see(frame.place);
@@ -160,7 +176,7 @@ impl<'a> Session<'a> {
             false => Err(Skipped::NotMatched),
         };
         match read {
-            Ok((segment, payload)) => take(point, &segment, payload),
+            Ok((mut segment, payload)) => take(point, &mut segment, payload),
             Err(reason) => self.totals.skip(reason),
         }
         if point.shards.count() { self.begin_round(self.current, false) } else { Ok(()) }
@@ -176,13 +192,14 @@ impl<'a> Session<'a> {
     pub fn begin_round(&mut self, point: usize, last: bool) -> io::Result<()> {
         let orders = self.orders(point, last);
         let judged = self.points[point].shards.begin_round(orders, self.crew);
-        self.report(judged)
+        self.report(judged, point)
     }
 
     /// Waits until the shards of a capture point have taken all in.
     pub fn end_round(&mut self, point: usize) -> io::Result<()> {
         let judged = self.points[point].shards.end_round(self.crew);
-        self.report(judged)
+        self.points[point].count_holes(false);
+        self.report(judged, point)
     }
 
     /// What the shards of a capture point have to know now.
@@ -191,7 +208,11 @@ impl<'a> Session<'a> {
         Orders {
             policy: Arc::clone(&self.policy),
             facts: self.points[point].facts().clone(),
-            all: self.plan.all || self.plan.sockets.is_some() || reading.paths == Paths::All,
+            all: self.plan.all
+                || self.sights.several
+                || self.plan.sockets.is_some()
+                || reading.paths == Paths::All,
+            pairs: self.points[point].rewrites.pairs(),
             last,
             literals: reading.literals,
             paths: reading.paths != Paths::None,
@@ -199,20 +220,21 @@ impl<'a> Session<'a> {
     }
 
     /// Rows of flows that have left the table: with `--all` as they come, else in the end.
-    fn report(&mut self, judged: Vec<Judged>) -> io::Result<()> {
-        if !self.plan.all {
-            return self.keep(judged);
+    fn report(&mut self, judged: Vec<Judged>, point: usize) -> io::Result<()> {
+        // What another point saw, too, waits for that.
+        if !self.plan.all || self.sights.several && self.points.len() > 1 {
+            return self.keep(judged, point);
         }
-        for judged in judged {
-            self.mark_captured(&judged);
+        for mut judged in judged {
+            self.look_at(&mut judged, point, true);
             self.row(&judged)?;
         }
         Ok(())
     }
 
-    fn keep(&mut self, judged: Vec<Judged>) -> io::Result<()> {
-        for judged in judged {
-            self.mark_captured(&judged);
+    fn keep(&mut self, judged: Vec<Judged>, point: usize) -> io::Result<()> {
+        for mut judged in judged {
+            self.look_at(&mut judged, point, false);
             if self.plan.all || judged.judgement.is_notable() {
                 self.kept.push(judged);
             } else if self.plan.reading.paths == Paths::All {
@@ -223,11 +245,36 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Adds what else is known of a judged flow than its packets tell.
+    fn look_at(&mut self, judged: &mut Judged, point: usize, reported: bool) {
+        self.mark_captured(judged);
+        self.confirm(judged);
+        self.sights.note(judged, &self.points[point].rewrites, point, reported);
+    }
+
+    /// A list that somebody saved has the holder's socket in CLOSE-WAIT: what the packets leave in doubt
+    /// the kernel knows.
+    fn confirm(&mut self, judged: &mut Judged) {
+        let Some(sockets) = self.plan.sockets.as_ref().filter(|_| !self.is_live()) else { return };
+        let ends = judged.holder_and_closer();
+        let socket = ends.and_then(|(holder, closer)| sockets.find(holder, closer));
+        if socket.is_some_and(Socket::is_stuck) && judged.judgement.verdict == Verdict::Leak {
+            let judgement = &mut judged.judgement;
+            let (before, finding) = (judgement.finding, judgement.local != Local::Neither);
+            *judgement = Judgement { finding, ..judgement.clone().confirm() };
+            self.totals.tally.find(judgement.verdict, finding && !before);
+        }
+    }
+
+    /// Packets come as they happen.
+    fn is_live(&self) -> bool {
+        self.points.first().is_some_and(|point| point.fins.is_some())
+    }
+
     /// The capture holds packets of this socket. A live one, of which the kernel says that it was in
     /// CLOSE-WAIT all along, can still have sent some: only a FIN makes it the capture's.
     fn mark_captured(&mut self, judged: &Judged) {
-        let is_live = self.points[self.current].fins.is_some();
-        if is_live && judged.flow.first_fin().is_none() {
+        if self.is_live() && judged.flow.first_fin().is_none() {
             return;
         }
         if let Some(sockets) = &mut self.plan.sockets {
@@ -243,9 +290,13 @@ impl<'a> Session<'a> {
     pub fn settle(&mut self) -> io::Result<()> {
         self.end_round(self.current)?;
         for point in 0..self.points.len() {
+            // What all of it shows bears on each verdict.
+            self.begin_round(point, false)?;
+            self.end_round(point)?;
+            self.points[point].count_holes(true);
             self.begin_round(point, true)?;
             let left = self.points[point].shards.end_round(self.crew);
-            self.keep(left)?;
+            self.keep(left, point)?;
         }
         // Between capture points, only time can tell which packet was first.
         let several = self.points.len() > 1;
@@ -253,6 +304,7 @@ impl<'a> Session<'a> {
         for point in std::mem::take(&mut self.points) {
             point.add_to(&mut self.totals);
         }
+        std::mem::take(&mut self.sights).join(&mut self.kept, &mut self.totals);
         Ok(())
     }
 
@@ -277,8 +329,10 @@ pub fn as_row<'a>(
     sockets: Option<&'a SocketList>,
 ) -> Row<'a> {
     let owner = sockets.map_or(Owner::NotAsked, |sockets| {
-        let ends = judged.holder_and_closer();
-        let socket = ends.and_then(|(holder, closer)| sockets.find(holder, closer));
+        let find = |(holder, closer)| sockets.find(holder, closer);
+        let listed = judged.holder_and_closer().and_then(find);
+        // The kernel knows it by the addresses that its program dialled.
+        let socket = listed.or_else(|| judged.rewritten_holder_and_closer().and_then(find));
         socket.map_or(Owner::NotListed, Owner::Listed)
     });
     let socket = match owner {

@@ -5,7 +5,7 @@ use crate::attach::Facts;
 use crate::owner::{Held, Socket};
 use crate::tcp::flow::Flow;
 use crate::tcp::side::Side;
-use crate::verdict::{Close, Verdict};
+use crate::verdict::{Close, Doubt, Verdict};
 
 /// What explains a half-closed connection; of several, the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,9 +71,10 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
         Verdict::Unknown(_) => Cause::Unknown,
         _ if socket.is_some_and(|socket| socket.held() == Held::Backlog) => Cause::NeverAccepted,
         _ if was_used_after_fin(flow) => Cause::StaleReuse,
-        _ => match said.as_deref() {
-            Some(facts) => of_talk(facts),
-            None => of_any(flow, holder),
+        _ => match said.as_deref().map_or_else(|| of_any(flow, holder), of_talk) {
+            // The program may have closed it, and its FIN wait behind what was not acknowledged.
+            Cause::Forgotten if judgement.doubts.contains(&Doubt::Unacked) => Cause::Unknown,
+            cause => cause,
         },
     })
 }

@@ -55,15 +55,13 @@ impl<'a> PeerGroup<'a> {
 
     /// Groups them by cause and statements, the largest group first.
     pub fn by_cause(&self) -> Vec<CauseGroup<'a>> {
-        let mut groups: BTreeMap<(Cause, &[String], Option<&String>), Vec<&'a Seen>> =
-            BTreeMap::new();
+        let mut groups: BTreeMap<(Cause, &[String]), Vec<&'a Seen>> = BTreeMap::new();
         for &seen in &self.members {
             if let Some(cause) = seen.cause {
-                let last = seen.said.last.as_ref().filter(|_| seen.said.statements.is_empty());
-                groups.entry((cause, &seen.said.statements, last)).or_default().push(seen);
+                groups.entry((cause, seen.said.asked())).or_default().push(seen);
             }
         }
-        let group = |((cause, ..), members): ((Cause, _, _), Vec<&'a Seen>)| {
+        let group = |((cause, _), members): ((Cause, _), Vec<&'a Seen>)| {
             Some(CauseGroup { peer: self.peer, cause, said: &members.first()?.said, members })
         };
         let mut groups: Vec<CauseGroup> = groups.into_iter().filter_map(group).collect();
@@ -163,15 +161,22 @@ impl Timeout {
         })
     }
 
-    /// The whole seconds next to it.
+    /// The seconds that it is set to, probably.
     pub fn about_s(&self) -> f64 {
-        seconds(self.middle).round()
+        rounded(seconds(self.middle))
     }
 
     /// A product whose default it is: a hint, since anybody can choose the same.
     pub fn known(&self) -> Option<&'static str> {
         KNOWN.iter().find(|(seconds, _)| *seconds == self.about_s()).map(|(_, name)| *name)
     }
+}
+
+/// Timers are set in whole seconds; where one is not near, what was measured is all that is known.
+fn rounded(seconds: f64) -> f64 {
+    let whole = seconds.round();
+    let is_near = (seconds - whole).abs() <= (whole / 40.0).max(0.05);
+    if is_near { whole } else { (seconds * 10.0).round() / 10.0 }
 }
 
 /// Defaults of what closes idle connections, in seconds.
@@ -185,3 +190,14 @@ const KNOWN: [(f64, &str); 8] = [
     (3_600.0, "the 1 h of Envoy and many firewalls"),
     (28_800.0, "MySQL's default wait_timeout of 8 h"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_a_whole_number_only_where_one_is_near() {
+        assert_eq!([29.9, 3.004, 1.03, 60.2].map(rounded), [30.0, 3.0, 1.0, 60.0]);
+        assert_eq!([5.53, 1.26, 2.5].map(rounded), [5.5, 1.3, 2.5]);
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::attach::Facts;
 use crate::facts::CaptureFacts;
+use crate::join::Elsewhere;
 use crate::place::Time;
 use crate::table::Retired;
 use crate::tcp::flow::{Flow, FlowId};
@@ -19,13 +20,15 @@ pub struct Judged {
     pub end: Time,
     /// What was said on it, if that was read.
     pub said: Option<Box<Facts>>,
+    /// How else it was seen.
+    pub elsewhere: Option<Box<Elsewhere>>,
 }
 
 impl Judged {
     /// Judges a flow that has left its table, or a copy of one that has not.
     pub fn new(Retired { key, flow }: Retired, policy: &Policy, facts: &CaptureFacts) -> Judged {
         let judgement = judge(&key, &flow, policy, facts);
-        Judged { key, flow, judgement, end: facts.end(), said: None }
+        Judged { key, flow, judgement, end: facts.end(), said: None, elsewhere: None }
     }
 
     /// Its name within a run.
@@ -42,6 +45,15 @@ impl Judged {
     pub fn holder_and_closer(&self) -> Option<(Endpoint, Endpoint)> {
         let holder = self.judgement.holder?;
         Some((self.endpoint(holder), self.endpoint(holder.other())))
+    }
+
+    /// The same by the addresses that were rewritten, if they were.
+    pub fn rewritten_holder_and_closer(&self) -> Option<(Endpoint, Endpoint)> {
+        let [a, b] = self.elsewhere.as_ref()?.rewritten_as?;
+        match self.judgement.holder? {
+            Side::A => Some((a, b)),
+            Side::B => Some((b, a)),
+        }
     }
 
     /// The side that was connected to; where the capture missed that, the one with the lower port.

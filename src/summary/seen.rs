@@ -12,6 +12,7 @@ use crate::attach::Facts;
 use crate::owner::{Held, Holder, Socket};
 use crate::place::Place;
 use crate::printable::printable;
+use crate::tcp::holes::Holes;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
 use crate::verdict::local::{Local, LocalBy};
@@ -165,12 +166,16 @@ impl Seen {
 
 impl Said {
     fn new(facts: &Facts) -> Said {
-        let printable = |text: &Box<str>| printable(text);
         Said {
             in_transaction: facts.in_transaction == Some(true),
-            statements: facts.statements.iter().map(printable).collect(),
-            last: facts.last_statement.as_ref().map(printable),
+            statements: facts.statements.iter().map(|text| printable(text)).collect(),
+            last: facts.last_statement.as_deref().map(printable),
         }
+    }
+
+    /// What was asked: the statements of the last transaction, or where there are none the last one.
+    pub fn asked(&self) -> &[String] {
+        if self.statements.is_empty() { self.last.as_slice() } else { &self.statements }
     }
 
     /// The statements of the open transaction, or the last one.
@@ -226,6 +231,8 @@ fn open_idle(row: &Row) -> Option<TimeDelta> {
 pub struct Collected {
     pub flows: Vec<Seen>,
     pub tally: Tally,
+    /// How many connections show that packets are missing, where that is too many.
+    pub holes: Holes,
 }
 
 impl Sink for Collected {
@@ -239,6 +246,7 @@ impl Sink for Collected {
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
         self.tally = totals.tally.clone();
+        totals.captures.iter().for_each(|capture| self.holes += capture.facts.holes());
         // Rows come as connections end: what is printed goes by their first packets.
         self.flows.sort_by_key(|seen| seen.first.order());
         Ok(())

@@ -15,6 +15,9 @@ pub struct Totals {
     pub tally: Tally,
     /// Sockets stuck before the capture: findings, too.
     pub stuck_before: u64,
+    /// Connections shown under two pairs of addresses, and those seen at two capture points.
+    pub rewritten: u64,
+    pub seen_twice: u64,
     /// Flows that left memory before their time (`--max-flows`).
     pub evicted: u64,
     pub skipped: BTreeMap<Skipped, u64>,
@@ -30,6 +33,8 @@ pub struct Tally {
     pub findings: u64,
     /// Flows by verdict, in the order of [`Verdict::NAMES`].
     pub verdicts: [u64; Verdict::NAMES.len()],
+    /// Those with a finding among them.
+    pub found: [u64; Verdict::NAMES.len()],
     pub unknown: BTreeMap<Reason, u64>,
 }
 
@@ -67,6 +72,7 @@ impl Tally {
         self.flows += 1;
         self.findings += u64::from(judgement.finding);
         self.verdicts[judgement.verdict.index()] += 1;
+        self.found[judgement.verdict.index()] += u64::from(judgement.finding);
         if let Verdict::Unknown(reason) = judgement.verdict {
             *self.unknown.entry(reason).or_default() += 1;
         }
@@ -77,6 +83,27 @@ impl Tally {
         self.flows -= 1;
         self.findings -= u64::from(judgement.finding);
         self.verdicts[judgement.verdict.index()] -= 1;
+        self.found[judgement.verdict.index()] -= u64::from(judgement.finding);
+    }
+
+    /// Takes back a flow that was counted and is none of its own.
+    pub fn forget(&mut self, verdict: Verdict, finding: bool) {
+        let less = |n: &mut u64, by: bool| *n = n.saturating_sub(u64::from(by));
+        less(&mut self.flows, true);
+        less(&mut self.findings, finding);
+        less(&mut self.verdicts[verdict.index()], true);
+        less(&mut self.found[verdict.index()], finding);
+        if let Verdict::Unknown(reason) = verdict
+            && let Some(n) = self.unknown.get_mut(&reason)
+        {
+            less(n, true);
+        }
+    }
+
+    /// Counts a flow that was counted as a finding after all, if it is one.
+    pub fn find(&mut self, verdict: Verdict, is_one: bool) {
+        self.findings += u64::from(is_one);
+        self.found[verdict.index()] += u64::from(is_one);
     }
 
     pub fn of(&self, verdict: Verdict) -> u64 {
@@ -89,6 +116,9 @@ impl AddAssign for Tally {
         self.flows += more.flows;
         self.findings += more.findings;
         for (n, more) in self.verdicts.iter_mut().zip(more.verdicts) {
+            *n += more;
+        }
+        for (n, more) in self.found.iter_mut().zip(more.found) {
             *n += more;
         }
         for (reason, more) in more.unknown {

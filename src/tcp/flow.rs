@@ -1,12 +1,14 @@
 //! One connection: two halves, and what one more segment changes.
 
-use super::closing::{Closing, Fin, PayloadAtAck, Rst};
+use super::closing::{Acked, Closing, Fin, PayloadAtAck, Rst};
 use super::half::{Half, Marks, News};
+pub use super::notes::{Noted, Notes};
 use super::recent::Recent;
-use super::segment::{End, Segment, ToldBy};
+use super::segment::{Checksum, End, Segment, ToldBy};
 use super::seq::Seq;
 use super::side::Side;
 use super::state::{Event, State};
+use super::window::{Scales, is_outside};
 use crate::place::{Place, Time};
 
 /// Twice the maximum segment lifetime, "arbitrarily defined to be 2 minutes" (RFC 9293, 3.4.2).
@@ -37,6 +39,7 @@ pub struct Flow {
     /// Started by a SYN that nobody has answered yet.
     unanswered: bool,
     pub told_by: Option<ToldBy>,
+    scales: Scales,
     pub notes: Notes,
 }
 
@@ -46,7 +49,20 @@ struct Closings {
     sides: [Closing; 2],
     /// The last new payload or handshake segment before the first FIN; set by that FIN.
     busy_until: Time,
+    silence: Option<Silence>,
 }
+
+/// A long time without any packet, after which the other side has not been heard of.
+#[derive(Clone, Copy, Debug)]
+pub struct Silence {
+    pub began: Time,
+    /// The packet that ended it, and whose that was.
+    pub ended: Place,
+    pub by: Side,
+}
+
+/// What is long for a [`Silence`].
+const SILENCE_NS: i64 = 60_000_000_000;
 
 /// What the first packet was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,34 +70,6 @@ enum Began {
     Syn,
     SynAck,
     Midstream,
-}
-
-/// What is worth saying of a flow without weakening its verdict, as observed. The verdict may add more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Noted {
-    Midstream,
-    PortReused,
-    FinRetransmitted,
-    SynInCloseWait,
-    RstOddSeq,
-    RstWithoutEffect,
-    Duplicates,
-    TimeWentBack,
-}
-
-/// A set of them.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Notes(u8);
-
-impl Notes {
-    pub fn has(self, note: Noted) -> bool {
-        self.0 & 1 << note as u8 != 0
-    }
-
-    /// Takes note if `applies`.
-    pub fn note(&mut self, note: Noted, applies: bool) {
-        self.0 |= u8::from(applies) << note as u8;
-    }
 }
 
 /// How a flow ended, whoever is local.
@@ -120,6 +108,7 @@ impl Flow {
             only_syns: true,
             unanswered: syn && !ack,
             told_by: None,
+            scales: Scales::UNKNOWN,
             notes,
         }
     }
@@ -165,6 +154,43 @@ impl Flow {
         self.closing(side)?.rst()
     }
 
+    /// The highest number of `side` that acknowledges something not captured.
+    pub fn early_ack(&self, side: Side) -> Option<Acked> {
+        self.closing(side)?.early_ack()
+    }
+
+    /// The last long silence, if the other side has not been heard of since.
+    pub fn silence(&self) -> Option<Silence> {
+        self.closing.as_ref()?.silence
+    }
+
+    /// The last new payload was this side's.
+    pub fn had_last_word(&self, side: Side) -> bool {
+        let [own, others] = [side, side.other()].map(|side| self.recent.last(side));
+        // A coarse clock cannot tell who was first: where both spoke, it stays open.
+        own > others
+            || own == others && own != Time::UNKNOWN
+            || !self.half(side.other()).sent_payload()
+    }
+
+    /// A later connection of the 4-tuple was established.
+    pub fn supersede(&mut self) {
+        self.notes.note(Noted::Superseded, true);
+    }
+
+    pub fn is_superseded(&self) -> bool {
+        self.notes.has(Noted::Superseded)
+    }
+
+    /// A SYN was answered: by a SYN/ACK, and that by an ACK where the SYN was not captured.
+    pub fn is_established(&self) -> bool {
+        [Side::A, Side::B].into_iter().any(|side| {
+            let (own, other) = (self.half(side), self.half(side.other()));
+            let acked = own.isn().is_some_and(|isn| other.has_acked(isn + 1));
+            own.sent_syn_ack() && (other.isn().is_some() || acked)
+        })
+    }
+
     /// The new payload of `side` in segments whose ACK covers `number`, which is a FIN's.
     pub fn payload_after(&self, side: Side, number: Seq) -> Option<PayloadAtAck> {
         self.closing(side)?.payload_after(number)
@@ -181,6 +207,9 @@ impl Flow {
         let side = self.side(segment.from);
         let before = std::mem::replace(&mut self.last, segment.place).time;
         self.notes.note(Noted::TimeWentBack, segment.place.time < before);
+        if segment.place.time.since(before) >= Some(SILENCE_NS) {
+            self.break_silence(side, segment.place, before);
+        }
         if let Some(direction) = segment.direction {
             self.told_by = Some(direction.told_by);
         }
@@ -200,15 +229,32 @@ impl Flow {
         }
     }
 
+    #[cold]
+    fn break_silence(&mut self, by: Side, ended: Place, began: Time) {
+        let silence = Silence { began, ended, by };
+        self.closing.get_or_insert_default().silence = Some(silence);
+    }
+
     /// A SYN or a FIN.
     #[inline(never)]
     fn take_marked(&mut self, side: Side, segment: &Segment, before: Time) {
         let marks = Marks { syn: segment.flags.syn(), fin: segment.flags.fin() };
+        if marks.fin && segment.checksum == Checksum::Wrong {
+            self.notes.note(Noted::FinWithoutEffect, true);
+            return;
+        }
+        if marks.syn {
+            let first = self.half(side).isn() != Some(segment.seq);
+            // Nobody goes back to its SYN: another clock's copy of it was put into the capture.
+            let copied = !first && self.half(side).sent_payload();
+            self.notes.note(Noted::Duplicates, copied);
+            self.scales.note(side, segment.scale, first);
+        }
         self.take_numbers(side, segment, marks, before);
     }
 
-    /// A RST counts whatever its number; RFC 5961 would accept only the exact next one, so others
-    /// are noted.
+    /// A RST counts unless it was damaged or its number is out of the window; RFC 5961 would accept
+    /// only the exact next one, so others are noted.
     fn take_rst(&mut self, side: Side, segment: &Segment) {
         let (sender, other) = (self.half(side), self.half(side.other()));
         let expected = sender.rst_numbers(other);
@@ -219,9 +265,20 @@ impl Flow {
             && expected.iter().any(Option::is_some)
             && !expected.contains(&Some(segment.seq));
         self.notes.note(Noted::RstOddSeq, odd);
+        if segment.checksum == Checksum::Wrong || odd && self.is_outside_window(side, segment.seq) {
+            self.notes.note(Noted::RstWithoutEffect, true);
+            return;
+        }
         let closing = self.closing.get_or_insert_default();
         let before_close = closing.sides.iter().any(|side| side.fin.is_none());
         closing.sides[side as usize].take_rst(segment, before_close);
+    }
+
+    /// Is a number that `side` sends outside the window that the other side last advertised (3.5.3)?
+    fn is_outside_window(&self, side: Side, seq: Seq) -> bool {
+        let receiver = self.half(side.other());
+        let window = receiver.window().and_then(|window| self.scales.window(side.other(), window));
+        window.zip(receiver.ack()).is_some_and(|(window, next)| is_outside(seq, next, window))
     }
 
     /// `before` is the time of the flow's packet before this one.
@@ -232,16 +289,18 @@ impl Flow {
         // Only an ACK of something that was not captured can cover a FIN that is still to come.
         let beyond = segment.flags.ack() && captured.is_none_or(|max| segment.ack.is_after(max));
         let known = self.half(side).captured_max();
+        let first_syn = marks.syn && self.half(side).isn() != Some(segment.seq);
         let news = self.halves[side as usize].take(segment, marks);
         if news.payload > 0 {
             self.last_payload = Some(segment.place);
             self.recent.record(side, segment.place.time);
         }
-        if marks.syn || news.first_ack && side == Side::A && !marks.fin && self.has_both_syns() {
+        if first_syn || news.first_ack && side == Side::A && !marks.fin && self.has_both_syns() {
             self.recent.record_handshake(segment.place.time);
         }
         let mut first_fin = false;
         if self.closing.is_some() || beyond || marks.fin {
+            self.find_hole(side, segment, known);
             first_fin = self.take_closing(side, segment, news, beyond, peer_snd_max);
         }
         let is_new = news.payload > 0 || news.syn_ack || first_fin;
@@ -252,6 +311,26 @@ impl Flow {
             self.notes.note(Noted::Duplicates, quick && known == Some(end));
             self.notes.note(Noted::FinRetransmitted, marks.fin && !quick);
         }
+    }
+
+    /// What the other side has acknowledged beyond `known`, all that was captured of `side` so far, and
+    /// before this segment, was not captured.
+    #[inline(never)]
+    fn find_hole(&mut self, side: Side, segment: &Segment, known: Option<Seq>) {
+        let (Some(known), Some(early)) = (known, self.early_ack(side.other())) else { return };
+        let apart = segment.len > 0 && segment.seq.is_after(known);
+        self.notes.note(Noted::Hole, apart && early.number.is_after(known));
+    }
+
+    /// Octets of a side were acknowledged and not captured.
+    pub fn has_hole(&self) -> bool {
+        let at_the_end = |side: Side| {
+            let own = self.half(side);
+            let captured = own.captured_max().filter(|_| own.is_numbered());
+            let acked = self.early_ack(side.other()).map(|early| early.number);
+            acked.zip(captured).is_some_and(|(acked, captured)| acked.is_after(captured))
+        };
+        self.notes.has(Noted::Hole) || at_the_end(Side::A) || at_the_end(Side::B)
     }
 
     /// The part of a segment that bears on the close. True for a side's first FIN.
@@ -268,6 +347,8 @@ impl Flow {
         let closing = self.closing.get_or_insert_default();
         let [a, b] = &mut closing.sides;
         let (own, peer) = if side == Side::A { (a, b) } else { (b, a) };
+        // Whoever answers has forgotten nothing.
+        closing.silence.take_if(|silence| silence.by != side);
         if news.discards {
             *own = Closing::default();
         }
@@ -283,6 +364,11 @@ impl Flow {
                 own.note_payload(segment, news.payload);
             }
         }
+        // Once both sides are known to have closed, what follows belongs to another connection.
+        let over =
+            [&*own, &*peer].iter().all(|half| half.fin.is_some_and(|fin| fin.acked.is_some()));
+        let goes_on = news.payload > 0 && !over && own.revoke_fin(segment);
+        self.notes.note(Noted::FinWithoutEffect, goes_on);
         let first_fin =
             segment.flags.fin() && own.take_fin(segment, acks[side as usize], peer_snd_max);
         if segment.flags.fin() {
@@ -313,7 +399,7 @@ impl Flow {
                 .is_none_or(|early| captured.is_some_and(|max| max.covers(early.number)));
             own.fin.is_none() && own.rst().is_none() && covered
         };
-        if is_over(Side::A) && is_over(Side::B) {
+        if closing.silence.is_none() && is_over(Side::A) && is_over(Side::B) {
             self.closing = None;
         }
     }

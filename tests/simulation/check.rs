@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use closewait::verdict::{Doubt, Verdict};
+use closewait::verdict::{Doubt, Reason, Verdict};
 
 use crate::plan::LOCAL;
 use crate::run::{Judged, Run};
@@ -81,6 +81,12 @@ fn verdict_is_truth(
     if truth.word_lost {
         into.word_lost += 1;
         return Ok(());
+    }
+    if flow.judgement.verdict == Verdict::Unknown(Reason::Reused) {
+        return match truth.holds() {
+            false => Ok(()),
+            true => Err(format!("connection {}: it is said to have ended", flow.conn)),
+        };
     }
     let wanted = truth.verdicts(run.tap.stand, run.plan.end);
     let got = flow.judgement.verdict.name();

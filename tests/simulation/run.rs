@@ -7,7 +7,9 @@ use closewait::capture::About;
 use closewait::facts::CaptureFacts;
 use closewait::place::{Place, Time};
 use closewait::table::{FlowTable, Retired};
-use closewait::tcp::segment::{Direction, Endpoint, Flags, FlowKey, Segment, ToldBy};
+use closewait::tcp::segment::{
+    Checksum, Direction, Endpoint, Flags, FlowKey, Scale, Segment, ToldBy,
+};
 use closewait::tcp::seq::Seq;
 use closewait::verdict::{Judgement, Policy, judge};
 
@@ -70,6 +72,9 @@ fn segment(index: usize, seen: &Seen) -> Segment {
         ack: packet.ack,
         flags: Flags(packet.flags),
         len: packet.len,
+        window: u16::MAX,
+        scale: Scale::UNKNOWN,
+        checksum: Checksum::Unknown,
         place: Place::new(time(seen.at), 0, index as u64 + 1, 6),
         direction: seen.way.map(|way| Direction { way, told_by: ToldBy::PacketType }),
     }
@@ -82,7 +87,20 @@ fn company(bare_acks: bool, empty_segments: bool) -> Vec<Segment> {
     let place = Place::new(Time::UNKNOWN, 0, 1, 6);
     let with = |flags| {
         let (seq, ack, flags) = (Seq(0), Seq(0), Flags(flags));
-        Segment { key, hash: 7, from, seq, ack, flags, len: 0, place, direction: None }
+        Segment {
+            key,
+            hash: 7,
+            from,
+            seq,
+            ack,
+            flags,
+            len: 0,
+            window: u16::MAX,
+            scale: Scale::UNKNOWN,
+            checksum: Checksum::Unknown,
+            place,
+            direction: None,
+        }
     };
     let acks = bare_acks.then(|| with(Flags::ACK)).into_iter();
     acks.chain(empty_segments.then(|| with(Flags::SYN))).collect()

@@ -20,7 +20,7 @@ use crate::owner::Socket;
 use crate::place::{Place, Time};
 use crate::summary::seen::{Process, Said, Seen};
 use crate::summary::{Capture, EventKind, Owner, Row, Sink, Totals};
-use crate::units::{Zone, clock_time, count, duration, thousands, zone_name};
+use crate::units::{Zone, clock_time, count, duration, missing, thousands, zone_name};
 use crate::verdict::local::{Local, LocalBy};
 use crate::verdict::{Doubt, Verdict};
 
@@ -355,9 +355,10 @@ impl<W: Write> Text<W> {
     fn rest(&mut self, totals: &Totals) -> io::Result<()> {
         let endings: Vec<String> = Verdict::NAMES
             .into_iter()
-            .zip(totals.tally.verdicts)
-            .filter(|(name, n)| *n > 0 && *name != "leak")
-            .map(|(name, n)| format!("{} {name}", thousands(n)))
+            .zip(totals.tally.verdicts.into_iter().zip(totals.tally.found))
+            .map(|(name, (all, found))| (name, all.saturating_sub(found)))
+            .filter(|(_, others)| *others > 0)
+            .map(|(name, others)| format!("{} {name}", thousands(others)))
             .collect();
         if !endings.is_empty() {
             writeln!(self.out, "\nThe other connections: {}.", endings.join(", "))?;
@@ -379,6 +380,20 @@ impl<W: Write> Text<W> {
         writeln!(self.out)?;
         for capture in &totals.captures {
             self.limits_of(capture, totals)?;
+        }
+        if totals.rewritten > 0 {
+            writeln!(
+                self.out,
+                "Addresses were rewritten (NAT, a sidecar?): {} shown under two pairs of them, counted once, as dialled.",
+                count(totals.rewritten, "connection")
+            )?;
+        }
+        if totals.seen_twice > 0 {
+            writeln!(
+                self.out,
+                "{} seen at two capture points, counted once.",
+                count(totals.seen_twice, "connection")
+            )?;
         }
         if totals.evicted > 0 {
             writeln!(
@@ -433,6 +448,9 @@ impl<W: Write> Text<W> {
             n => write!(self.out, ", {} dropped", count(n, "packet"))?,
         }
         writeln!(self.out, ".")?;
+        if let Some(holes) = missing(capture.facts.holes()) {
+            writeln!(self.out, "Packets are {holes}.")?;
+        }
         for gap in &capture.gaps {
             let pause = duration(TimeDelta::nanoseconds(gap.nanos));
             let (before, after) = (name(&gap.before), name(&gap.after));
