@@ -89,3 +89,17 @@ pub fn is_root() -> bool {
     }
     root
 }
+
+/// Something that a test needs: its name, and a command that succeeds where it is.
+pub type Need = (&'static str, &'static str, &'static [&'static str]);
+
+/// The first that this machine lacks.
+pub fn lacks(needs: &[Need]) -> Option<&'static str> {
+    // Servers are where only root looks.
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+    let is_there = |program: &str, args: &[&str]| {
+        let output = Command::new(program).args(args).env("PATH", &path).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    needs.iter().find(|(_, program, args)| !is_there(program, args)).map(|(name, ..)| *name)
+}
