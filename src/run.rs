@@ -9,6 +9,7 @@ pub mod live;
 pub mod nobody;
 mod point;
 pub mod ports;
+mod senders;
 mod sentry;
 mod shards;
 pub mod trace;
@@ -298,13 +299,13 @@ impl<'a> Run<'a> {
         point.see(frame);
         if self.filter.as_mut().is_some_and(|filter| !filter.matches(frame)) {
             self.totals.skip(Skipped::NotMatched);
-        } else if let Some((segment, payload)) = self.decoder.decode_usual(frame) {
-            point.take(&segment, payload);
-        } else if let Some((segment, payload)) = self.decoder.decode_usual_v6(frame) {
-            point.take(&segment, payload);
+        } else if let Some((mut segment, payload)) = self.decoder.decode_usual(frame) {
+            point.take(&mut segment, payload);
+        } else if let Some((mut segment, payload)) = self.decoder.decode_usual_v6(frame) {
+            point.take(&mut segment, payload);
         } else {
             match self.decoder.decode(frame) {
-                Ok((segment, payload)) => point.take(&segment, payload),
+                Ok((mut segment, payload)) => point.take(&mut segment, payload),
                 Err(reason) => self.totals.skip(reason),
             }
         }

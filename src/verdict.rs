@@ -273,7 +273,7 @@ impl<'a> Case<'a> {
             false => after >= UNREPEATED_NS,
             true => after >= UNREPEATED_AMONG_ACKS_NS && h.holding.packets() > 0,
         };
-        if enough && !h.fin.repeated { Acknowledged::Assumed } else { Acknowledged::No }
+        if enough && !h.fin.is_repeated() { Acknowledged::Assumed } else { Acknowledged::No }
     }
 
     /// Since when the holder has held: the first ACK that covers the FIN, or the FIN itself where
@@ -403,6 +403,7 @@ impl<'a> Case<'a> {
             (notes.has(Noted::Duplicates), Note::Duplicates),
             (notes.has(Noted::TimeWentBack), Note::TimeWentBack),
             (descriptor_may_leak, Note::DescriptorMayLeak),
+            (notes.has(Noted::FinWithoutEffect), Note::FinWithoutEffect),
         ]
         .into_iter()
         .filter_map(|(applies, note)| applies.then_some(note))

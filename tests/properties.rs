@@ -3,7 +3,7 @@
 use closewait::place::{Place, Time};
 use closewait::table::FlowTable;
 use closewait::tcp::flow::{Flow, Side};
-use closewait::tcp::segment::{Endpoint, Flags, FlowKey, Segment};
+use closewait::tcp::segment::{Checksum, Endpoint, Flags, FlowKey, Scale, Segment};
 use closewait::tcp::seq::Seq;
 use closewait::verdict::{Judgement, Policy, Tap, judge};
 use proptest::prelude::*;
@@ -98,6 +98,9 @@ impl World {
                 ack: Seq(theirs.wrapping_add(line.ack)),
                 flags: Flags(line.flags),
                 len: line.len,
+                window: u16::MAX,
+                scale: Scale::UNKNOWN,
+                checksum: Checksum::Unknown,
                 place: Place::new(Time::from_nanos(nanos), 0, i as u64 + 1, 6),
                 direction: None,
             }

@@ -9,7 +9,9 @@ use closewait::cli::{Command, parse};
 use closewait::place::{Place, Time};
 use closewait::table::{FlowTable, Retired};
 use closewait::tcp::flow::{Flow, Side};
-use closewait::tcp::segment::{Direction, Endpoint, Flags, FlowKey, Segment, ToldBy, Way};
+use closewait::tcp::segment::{
+    Checksum, Direction, Endpoint, Flags, FlowKey, Scale, Segment, ToldBy, Way,
+};
 use closewait::tcp::seq::Seq;
 use closewait::verdict::{Judgement, Policy, Tap, Verdict, judge};
 use common::scenario::{Expected, Row, Scenario};
@@ -98,6 +100,12 @@ fn segment(row: &Row, packet: &Packet, place: Place, link: Link) -> Segment {
         ack: Seq(packet.ack),
         flags: Flags(packet.flags),
         len: len as u32,
+        window: packet.window,
+        scale: match packet.options[..] {
+            [1, 3, 3, shift] => Scale::new(shift),
+            _ => Scale::UNKNOWN,
+        },
+        checksum: if row.damaged { Checksum::Wrong } else { Checksum::Unknown },
         place,
         direction: cooked.then_some(Direction { way, told_by: ToldBy::PacketType }),
     }

@@ -17,6 +17,8 @@ pub struct Transport<'a> {
     pub data: &'a [u8],
     /// Octets that were sent, by the IP header; `data` may hold fewer, or padding behind them.
     pub len: u32,
+    /// The first fragment: others follow.
+    pub fragment: bool,
 }
 
 /// Octets of IPv6's fixed header.
@@ -48,6 +50,7 @@ fn v4(packet: &[u8], wire_len: u32) -> Result<Transport<'_>, Skipped> {
         protocol: header.protocol(),
         data: packet.get(header_len..).unwrap_or_default(),
         len: less(total, header_len)?,
+        fragment: header.more_fragments(),
     })
 }
 
@@ -65,7 +68,7 @@ fn v6(packet: &[u8], wire_len: u32) -> Result<Transport<'_>, Skipped> {
         return Err(Skipped::Cut(Layer::Ip));
     }
     let extensions_len = extensions.slice().len();
-    if extensions.into_iter().any(is_later_fragment) {
+    if extensions.clone().into_iter().any(is_later_fragment) {
         return Err(Skipped::Fragment);
     }
     Ok(Transport {
@@ -74,6 +77,7 @@ fn v6(packet: &[u8], wire_len: u32) -> Result<Transport<'_>, Skipped> {
         protocol,
         data,
         len: less(len, extensions_len)?,
+        fragment: extensions.is_fragmenting_payload(),
     })
 }
 

@@ -2,11 +2,12 @@
 //!
 //! Pure: no I/O, no clock, no memory of flows. [`link`] strips the link layer, [`ip`] the network
 //! layer, [`tunnel`] what stands between them and the innermost packet; here stands TCP. `usual`
-//! does all of it at once for the most frequent kind of packet. Checksums are never verified: with
-//! offload, nearly all look wrong.
+//! does all of it at once for the most frequent kind of packet. Checksums are looked at only where a
+//! segment begins or ends something ([`mod@marked`]): with offload, nearly all look wrong.
 
 pub mod ip;
 pub mod link;
+pub mod marked;
 pub mod tunnel;
 mod usual;
 
@@ -20,7 +21,7 @@ use ip::Transport;
 use link::Network;
 
 use crate::capture::{Frame, LinkType};
-use crate::tcp::segment::{Direction, End, Endpoint, Flags, FlowKey, Segment};
+use crate::tcp::segment::{Checksum, Direction, End, Endpoint, Flags, FlowKey, Scale, Segment};
 use crate::tcp::seq::Seq;
 
 /// Why a frame holds no segment for us.
@@ -111,10 +112,16 @@ impl Decoder {
         let direction = frame.direction.or(network.direction);
         let transport = innermost(network)?;
         let header = Header::read(transport.data, transport.len)?;
+        let fragment = transport.fragment;
         let source = Endpoint { ip: transport.source, port: header.source };
         let destination = Endpoint { ip: transport.destination, port: header.destination };
         let (key, from) = FlowKey::new(source, destination);
-        Ok(self.segment(frame, key, from, header, transport.data, direction))
+        let (mut segment, payload) =
+            self.segment(frame, key, from, header, transport.data, direction);
+        if fragment {
+            segment.checksum = Checksum::Unknown;
+        }
+        Ok((segment, payload))
     }
 
     /// The same for the most frequent kind of packet (`usual`), over IPv4; `None` for any other.
@@ -142,7 +149,7 @@ impl Decoder {
         data: &'a [u8],
         direction: Option<Direction>,
     ) -> (Segment, &'a [u8]) {
-        let segment = Segment {
+        let mut segment = Segment {
             key,
             hash: self.hasher.hash_one(key),
             from,
@@ -150,9 +157,15 @@ impl Decoder {
             ack: header.ack,
             flags: header.flags,
             len: header.payload_len,
+            window: header.window,
+            scale: Scale::UNKNOWN,
+            checksum: Checksum::Unknown,
             place: frame.place,
             direction,
         };
+        if !segment.is_plain() {
+            marked::look_at(&mut segment, data, header.len);
+        }
         let end = data.len().min(header.len + header.payload_len as usize);
         (segment, data.get(header.len..end).unwrap_or_default())
     }
@@ -186,6 +199,7 @@ struct Header {
     seq: Seq,
     ack: Seq,
     flags: Flags,
+    window: u16,
     /// Octets of the header, options included.
     len: usize,
     payload_len: u32,
@@ -219,6 +233,7 @@ impl Header {
             seq: Seq(u32_at(4)),
             ack: Seq(u32_at(8)),
             flags: Flags(fixed[13]),
+            window: u16_at(14),
             len: header_len as usize,
             payload_len,
         })

@@ -57,8 +57,8 @@ fn v4(packet: &[u8], direction: Option<Direction>) -> Option<Packet<'_>> {
     let u16_at = |at: usize| u16::from_be_bytes([ip[at], ip[at + 1]]);
     let u32_at = |at: usize| u32::from(u16_at(at)) << 16 | u32::from(u16_at(at + 2));
     let total = u32::from(u16_at(2));
-    // Version and header length, protocol, fragment offset.
-    let is_usual = ip[0] == 0x45 && ip[9] == TCP && u16_at(6) & 0x1fff == 0 && total != 0;
+    // Version and header length, protocol, fragments.
+    let is_usual = ip[0] == 0x45 && ip[9] == TCP && u16_at(6) & 0x3fff == 0 && total != 0;
     if !is_usual {
         return None;
     }

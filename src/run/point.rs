@@ -1,6 +1,7 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
 use super::ports::{Content, Ports};
+use super::senders::Senders;
 use super::shards::{Shards, Turns};
 use crate::capture::series::{OVERLAP_NS, follows};
 use crate::capture::{About, Frame};
@@ -14,6 +15,7 @@ use crate::verdict::Tap;
 pub struct CapturePoint {
     pub shards: Shards,
     ports: Ports,
+    senders: Senders,
     pub tap: Tap,
     pub totals: CaptureTotals,
     /// Where they are of use: 4-tuples with a FIN, with their hashes, since somebody took them.
@@ -26,6 +28,7 @@ impl CapturePoint {
         CapturePoint {
             shards: Shards::new(max_flows, turns),
             ports: Ports::new(mysql),
+            senders: Senders::default(),
             tap,
             totals,
             fins: None,
@@ -78,7 +81,7 @@ impl CapturePoint {
     }
 
     #[inline(always)]
-    pub fn take(&mut self, segment: &Segment, payload: &[u8]) {
+    pub fn take(&mut self, segment: &mut Segment, payload: &[u8]) {
         self.note(segment);
         let content = self.content(segment, payload);
         self.put(segment, content);
@@ -93,9 +96,12 @@ impl CapturePoint {
         }
     }
 
-    /// What the capture is like, by one more of its segments.
+    /// What the capture is like, by one more of its segments; and what it knows of that.
     #[inline(always)]
-    pub fn note(&mut self, segment: &Segment) {
+    pub fn note(&mut self, segment: &mut Segment) {
+        if !segment.is_plain() {
+            self.senders.judge(segment);
+        }
         self.totals.segments += 1;
         self.tap.bare_acks |= segment.is_bare_ack();
         self.tap.empty_segments |= segment.len == 0;

@@ -54,8 +54,17 @@ pub struct Fin {
     pub peer_snd_max_then: Option<Seq>,
     /// The other side's first ACK that covers it.
     pub acked: Option<Place>,
-    /// It was sent again [`REPEAT_NS`] or more later.
-    pub repeated: bool,
+    /// When it was sent last, and how many nanoseconds after the time before; zero if it was not
+    /// sent again [`REPEAT_NS`] or more later.
+    pub sent_last: Time,
+    pub pause: i64,
+}
+
+impl Fin {
+    /// It was sent again.
+    pub fn is_repeated(&self) -> bool {
+        self.pause > 0
+    }
 }
 
 /// A reset that counts.
@@ -80,6 +89,9 @@ impl Rst {
 
 /// Packets of one side overtake each other by less than this.
 const OVERTAKES_NS: i64 = 1_000_000_000;
+
+/// Numbers this far beyond a FIN are some other connection's, whose SYN was not captured.
+const GOES_ON_WITHIN: i32 = 1 << 20;
 
 /// A FIN seen again after this long was retransmitted, not captured twice.
 pub const REPEAT_NS: i64 = 100_000_000;
@@ -151,6 +163,16 @@ impl Closing {
         }
     }
 
+    /// New payload beyond a FIN shows that it was none: nothing is sent after one (3.10.4). True if
+    /// there was such a FIN.
+    pub fn revoke_fin(&mut self, segment: &Segment) -> bool {
+        let goes_on = |fin: &mut Fin| {
+            let beyond = segment.end_of_payload().ahead_of(fin.end);
+            (1..=GOES_ON_WITHIN).contains(&beyond)
+        };
+        self.fin.take_if(goes_on).is_some()
+    }
+
     /// True for the first FIN. A FIN is known by its number: seen twice, it changes nothing. One at
     /// another number replaces one that nobody acknowledged (a forged one, or old numbering).
     pub fn take_fin(
@@ -163,7 +185,10 @@ impl Closing {
         let first = self.fin.is_none();
         match &mut self.fin {
             Some(fin) if fin.end == end => {
-                fin.repeated |= segment.place.time.since(fin.place.time) >= Some(REPEAT_NS);
+                let pause = segment.place.time.since(fin.sent_last).unwrap_or(0);
+                if pause >= REPEAT_NS {
+                    (fin.sent_last, fin.pause) = (segment.place.time, pause);
+                }
             }
             Some(fin) if fin.acked.is_some() => {}
             fin => {
@@ -174,7 +199,8 @@ impl Closing {
                     ack_then,
                     peer_snd_max_then,
                     acked: None,
-                    repeated: false,
+                    sent_last: segment.place.time,
+                    pause: 0,
                 });
             }
         }

@@ -3,7 +3,7 @@
 use super::closing::{Closing, Fin, PayloadAtAck, Rst};
 use super::half::{Half, Marks, News};
 use super::recent::Recent;
-use super::segment::{End, Segment, ToldBy};
+use super::segment::{Checksum, End, Scale, Segment, ToldBy};
 use super::seq::Seq;
 use super::state::{Event, State};
 use crate::place::{Place, Time};
@@ -48,7 +48,25 @@ pub struct Flow {
     /// Started by a SYN that nobody has answered yet.
     unanswered: bool,
     pub told_by: Option<ToldBy>,
+    scales: Scales,
     pub notes: Notes,
+}
+
+/// The window scales that the SYNs of both sides offered.
+#[derive(Clone, Copy, Debug)]
+struct Scales(u8);
+
+impl Scales {
+    fn of(self, side: Side) -> Scale {
+        Scale::of_bits(self.0 >> (4 * side as u8))
+    }
+
+    /// A SYN that is sent again with another option leaves it open which one counted.
+    fn note(&mut self, side: Side, scale: Scale, first: bool) {
+        let scale = if first || self.of(side) == scale { scale } else { Scale::UNKNOWN };
+        let at = 4 * side as u8;
+        self.0 = self.0 & !(15 << at) | scale.bits() << at;
+    }
 }
 
 /// The closing facts of both sides.
@@ -78,11 +96,12 @@ pub enum Noted {
     RstWithoutEffect,
     Duplicates,
     TimeWentBack,
+    FinWithoutEffect,
 }
 
 /// A set of them.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Notes(u8);
+pub struct Notes(u16);
 
 impl Notes {
     pub fn has(self, note: Noted) -> bool {
@@ -91,7 +110,7 @@ impl Notes {
 
     /// Takes note if `applies`.
     pub fn note(&mut self, note: Noted, applies: bool) {
-        self.0 |= u8::from(applies) << note as u8;
+        self.0 |= u16::from(applies) << note as u8;
     }
 }
 
@@ -131,6 +150,7 @@ impl Flow {
             only_syns: true,
             unanswered: syn && !ack,
             told_by: None,
+            scales: Scales(0xff),
             notes,
         }
     }
@@ -210,11 +230,19 @@ impl Flow {
     #[inline(never)]
     fn take_marked(&mut self, side: Side, segment: &Segment, before: Time) {
         let marks = Marks { syn: segment.flags.syn(), fin: segment.flags.fin() };
+        if marks.fin && segment.checksum == Checksum::Wrong {
+            self.notes.note(Noted::FinWithoutEffect, true);
+            return;
+        }
+        if marks.syn {
+            let first = self.half(side).isn() != Some(segment.seq);
+            self.scales.note(side, segment.scale, first);
+        }
         self.take_numbers(side, segment, marks, before);
     }
 
-    /// A RST counts whatever its number; RFC 5961 would accept only the exact next one, so others
-    /// are noted.
+    /// A RST counts unless it was damaged or its number is out of the window; RFC 5961 would accept
+    /// only the exact next one, so others are noted.
     fn take_rst(&mut self, side: Side, segment: &Segment) {
         let (sender, other) = (self.half(side), self.half(side.other()));
         let expected = sender.rst_numbers(other);
@@ -225,9 +253,25 @@ impl Flow {
             && expected.iter().any(Option::is_some)
             && !expected.contains(&Some(segment.seq));
         self.notes.note(Noted::RstOddSeq, odd);
+        if segment.checksum == Checksum::Wrong || odd && self.is_outside_window(side, segment.seq) {
+            self.notes.note(Noted::RstWithoutEffect, true);
+            return;
+        }
         let closing = self.closing.get_or_insert_default();
         let before_close = closing.sides.iter().any(|side| side.fin.is_none());
         closing.sides[side as usize].take_rst(segment, before_close);
+    }
+
+    /// Is a number that `side` sends outside the window that the other side last advertised (3.5.3)?
+    /// There is room for what was lost or overtaken, a window's length to either side. Where a window
+    /// scale is not known, nothing is outside.
+    fn is_outside_window(&self, side: Side, seq: Seq) -> bool {
+        let receiver = self.half(side.other());
+        let shifts = [Side::A, Side::B].map(|side| self.scales.of(side).shift());
+        let ([Some(_), Some(_)], Some(next)) = (shifts, receiver.ack()) else { return false };
+        let shift = self.scales.of(side.other()).shift().unwrap_or(0);
+        let window = i64::from(receiver.window().unwrap_or(0)) << shift;
+        !(-window..=2 * window).contains(&i64::from(seq.ahead_of(next)))
     }
 
     /// `before` is the time of the flow's packet before this one.
@@ -289,6 +333,11 @@ impl Flow {
                 own.note_payload(segment, news.payload);
             }
         }
+        // Once both sides are known to have closed, what follows belongs to another connection.
+        let over =
+            [&*own, &*peer].iter().all(|half| half.fin.is_some_and(|fin| fin.acked.is_some()));
+        let goes_on = news.payload > 0 && !over && own.revoke_fin(segment);
+        self.notes.note(Noted::FinWithoutEffect, goes_on);
         let first_fin =
             segment.flags.fin() && own.take_fin(segment, acks[side as usize], peer_snd_max);
         if segment.flags.fin() {

@@ -13,10 +13,11 @@ use super::seq::Seq;
 pub struct Half {
     /// Octets of payload as captured, retransmissions included.
     pub payload_bytes: u64,
-    /// Packets: the lowest 32 bits, the next 16.
+    /// Packets: the lowest 32 bits, the next 8.
     packets: u32,
-    packets_high: u16,
+    packets_high: u8,
     has: Has,
+    window: u16,
     isn: Seq,
     lowest: Seq,
     snd_max: Seq,
@@ -83,6 +84,7 @@ impl Half {
             packets: 0,
             packets_high: 0,
             has: Has::default(),
+            window: 0,
             isn: Seq(0),
             lowest: Seq(0),
             snd_max: Seq(0),
@@ -98,6 +100,11 @@ impl Half {
 
     pub fn sent_syn_ack(&self) -> bool {
         self.has.any(Has::SENT_SYN_ACK)
+    }
+
+    /// SEG.WND of its last segment, not scaled; `None` before the first with an ACK.
+    pub fn window(&self) -> Option<u16> {
+        self.has.any(Has::ACK).then_some(self.window)
     }
 
     /// It sent new payload.
@@ -150,7 +157,7 @@ impl Half {
     pub fn count(&mut self, segment: &Segment) {
         let (packets, carry) = self.packets.overflowing_add(1);
         self.packets = packets;
-        self.packets_high = self.packets_high.saturating_add(u16::from(carry));
+        self.packets_high = self.packets_high.saturating_add(u8::from(carry));
         self.payload_bytes += u64::from(segment.len);
         if let Some(Direction { way, .. }) = segment.direction {
             self.has.set(if way == Way::Out { Has::LEFT } else { Has::ARRIVED }, true);
@@ -162,6 +169,7 @@ impl Half {
     #[inline(always)]
     pub fn take(&mut self, segment: &Segment, marks: Marks) -> News {
         let mut news = News::default();
+        self.window = segment.window;
         if marks.syn {
             news.syn_ack = segment.flags.ack() && self.isn() != Some(segment.seq);
             news.discards = news.syn_ack && self.discard_for(segment);

@@ -59,6 +59,10 @@ fn of_syn(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> Belong
 
 fn of_syn_ack(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> Belongs {
     let known = sender.isn() == Some(segment.seq);
+    // Nothing of a later connection reaches one that is over, whatever a stray ACK of it did to it.
+    if !known && sender.isn().is_some() && flow.is_finished() {
+        return Belongs::New;
+    }
     if known || other.counts_syn(segment.ack) || confirms(sender, other, segment) {
         return Belongs::Here;
     }

@@ -128,6 +128,12 @@ impl FlowKey {
         (!self.v6).then_some(([lower as u32, upper as u32], self.ports))
     }
 
+    /// The addresses of the lower and the upper end, if they are IPv6.
+    pub fn as_v6(&self) -> Option<[u128; 2]> {
+        let address = |[high, low]: [u64; 2]| u128::from(high) << 64 | u128::from(low);
+        self.v6.then(|| self.addresses.map(address))
+    }
+
     /// The key of which [`FlowKey::as_v4`] gave the parts.
     #[inline]
     pub fn of_v4([lower, upper]: [u32; 2], ports: [u16; 2]) -> FlowKey {
@@ -231,8 +237,49 @@ pub struct Segment {
     pub flags: Flags,
     /// Octets of payload, by the IP header: the capture may hold fewer.
     pub len: u32,
+    /// SEG.WND as it stands in the header, not scaled.
+    pub window: u16,
+    pub scale: Scale,
+    pub checksum: Checksum,
     pub place: Place,
     pub direction: Option<Direction>,
+}
+
+/// The shift count of a SYN's window scale option (RFC 7323).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scale(u8);
+
+impl Scale {
+    /// No SYN, no such option, or cut off by the snap length.
+    pub const UNKNOWN: Scale = Scale(15);
+
+    /// The shift count, which is 14 at most.
+    pub fn new(shift: u8) -> Scale {
+        Scale(shift.min(14))
+    }
+
+    /// Four bits that [`Scale::of_bits`] makes it of again.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    pub fn of_bits(bits: u8) -> Scale {
+        Scale(bits & 15)
+    }
+
+    pub fn shift(self) -> Option<u8> {
+        (self != Scale::UNKNOWN).then_some(self.0)
+    }
+}
+
+/// What a segment's checksum says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checksum {
+    /// It was not looked at, or says nothing: not captured whole, or left to the card (offload).
+    Unknown,
+    Right,
+    /// The segment was damaged on its way: its receiver drops it.
+    Wrong,
 }
 
 impl Segment {

@@ -170,6 +170,7 @@ pub enum Note {
     Duplicates,
     TimeWentBack,
     DescriptorMayLeak,
+    FinWithoutEffect,
 }
 
 impl Note {
@@ -186,6 +187,7 @@ impl Note {
             Note::Duplicates => "duplicates",
             Note::TimeWentBack => "time-went-back",
             Note::DescriptorMayLeak => "descriptor-may-leak",
+            Note::FinWithoutEffect => "fin-without-effect",
         }
     }
 }

@@ -41,6 +41,8 @@ pub struct Row {
     pub packet: Option<Packet>,
     /// Sent as two IP fragments, the first with so many octets of TCP.
     pub fragment: Option<usize>,
+    /// Its checksum was wrong when it was sent on.
+    pub damaged: bool,
     /// States by end, where the line tells them.
     pub states: Vec<(String, String)>,
 }
@@ -76,7 +78,7 @@ impl Scenario {
     pub fn records(&self) -> Vec<Record> {
         let frames = |row: &Row| match (&row.packet, row.fragment) {
             (None, _) => vec![arp()],
-            (Some(packet), None) => vec![self.oddities.apply(self.frame(packet))],
+            (Some(packet), None) => vec![self.oddities.apply(self.frame(packet), row.damaged)],
             (Some(packet), Some(octets)) => fragments(&packet.frame(self.link), octets),
         };
         let records = self
@@ -107,11 +109,11 @@ const IP: usize = 14;
 const IP_HEADER: usize = 20;
 
 impl Oddities {
-    fn apply(self, mut frame: Vec<u8>) -> Vec<u8> {
+    fn apply(self, mut frame: Vec<u8>, damaged: bool) -> Vec<u8> {
         if self.ip_length_0 {
             frame[IP + 2..IP + 4].fill(0);
         }
-        if self.bad_checksums {
+        if self.bad_checksums || damaged {
             let checksum = IP + IP_HEADER + 16;
             frame[checksum] ^= 0xff;
         }
@@ -199,7 +201,7 @@ impl Reader {
             ["verdict", verdict, ref rest @ ..] => self.verdict(verdict, rest),
             [time, "(end", "of", "capture)"] => {
                 self.advance(time)?;
-                self.push(bare, None, None, Vec::new());
+                self.push(bare, None, None, false, Vec::new());
                 Ok(())
             }
             [time, ..] if time.starts_with(['+', '-']) => {
@@ -309,6 +311,7 @@ impl Reader {
             outgoing: *from == "local",
         };
         let mut fragment = None;
+        let mut damaged = false;
         let mut rest = rest;
         loop {
             rest = match rest {
@@ -322,6 +325,19 @@ impl Reader {
                     fragment = Some(octets.parse().map_err(|_| "fragment takes a number")?);
                     more
                 }
+                ["damaged", more @ ..] => {
+                    damaged = true;
+                    more
+                }
+                ["win", window, more @ ..] => {
+                    packet.window = window.parse().map_err(|_| "win takes a number")?;
+                    more
+                }
+                ["wscale", shift, more @ ..] => {
+                    let shift = shift.parse().map_err(|_| "wscale takes a number")?;
+                    packet.options = vec![1, 3, 3, shift];
+                    more
+                }
                 [way @ ("in" | "out"), more @ ..] => {
                     packet.outgoing = *way == "out";
                     more
@@ -332,7 +348,7 @@ impl Reader {
         if (packet.flags & 0x10 != 0) != left.contains(" ack ") {
             return Err("the flag . and the word ack belong together".into());
         }
-        self.push(line, Some(packet), fragment, parse_states(right)?);
+        self.push(line, Some(packet), fragment, damaged, parse_states(right)?);
         Ok(())
     }
 
@@ -341,9 +357,11 @@ impl Reader {
         line: &str,
         packet: Option<Packet>,
         fragment: Option<usize>,
+        damaged: bool,
         states: Vec<(String, String)>,
     ) {
-        self.rows.push(Row { line: line.into(), nanos: self.now, packet, fragment, states });
+        let line = line.into();
+        self.rows.push(Row { line, nanos: self.now, packet, fragment, damaged, states });
     }
 
     fn end(&self, name: &str) -> Result<SocketAddr, String> {
