@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use etherparse::{Ipv4Header, TcpHeader};
+use etherparse::{Ipv4Header, TcpHeader, TcpOptionElement};
 use pcap::Linktype;
 
 use crate::truth::Pair;
@@ -18,6 +18,8 @@ pub struct Packet {
     pub seq: u32,
     pub ack: u32,
     pub window: u16,
+    /// A SYN's window scale.
+    pub scale: Option<u8>,
     pub len: usize,
     pub checksum_is_right: bool,
 }
@@ -69,12 +71,12 @@ impl Packets {
         self.by_pair.get(pair).map_or(&[], Vec::as_slice)
     }
 
-    /// Did the peer's FIN of the last connection of a pair arrive as it was sent?
-    pub fn show_fin_of_peer(&self, pair: &Pair) -> bool {
+    /// Is there the peer's FIN of the last connection of a pair? Where it arrived, it arrived as it was sent.
+    pub fn show_fin_of_peer(&self, pair: &Pair, arrived: bool) -> bool {
         let packets = self.of(pair);
         let last_start = packets.iter().rposition(|packet| packet.has(SYN | ACK)).unwrap_or(0);
-        let arrived = packets[last_start..].iter().filter(|packet| packet.from == pair.1);
-        arrived.into_iter().any(|packet| packet.has(FIN) && packet.checksum_is_right)
+        let mut sent = packets[last_start..].iter().filter(|packet| packet.from == pair.1);
+        sent.any(|packet| packet.has(FIN) && (packet.checksum_is_right || !arrived))
     }
 }
 
@@ -83,6 +85,10 @@ fn packet(data: &[u8], ip_at: usize, at: i64) -> Option<(Packet, SocketAddr)> {
     let carried = usize::from(ip.total_len).checked_sub(ip.header_len())?;
     let (tcp, payload) = TcpHeader::from_slice(rest.get(..carried)?).ok()?;
     let flags = [(tcp.fin, FIN), (tcp.syn, SYN), (tcp.rst, RST), (tcp.psh, PUSH), (tcp.ack, ACK)];
+    let scale = tcp.options_iterator().find_map(|option| match option {
+        Ok(TcpOptionElement::WindowScale(scale)) => Some(scale),
+        _ => None,
+    });
     let packet = Packet {
         at,
         from: SocketAddr::new(ip.source.into(), tcp.source_port),
@@ -90,6 +96,7 @@ fn packet(data: &[u8], ip_at: usize, at: i64) -> Option<(Packet, SocketAddr)> {
         seq: tcp.sequence_number,
         ack: tcp.acknowledgment_number,
         window: tcp.window_size,
+        scale,
         len: payload.len(),
         checksum_is_right: tcp.calc_checksum_ipv4(&ip, payload).ok() == Some(tcp.checksum),
     };

@@ -85,11 +85,12 @@ fn row(pair: &Pair, packet: &Packet, first: Numbers, micros: i64) -> String {
     }
     let end = seq + packet.len as i64;
     // What leaves a host has no checksum yet.
-    let damaged = if !local && !packet.checksum_is_right { " wrong checksum" } else { "" };
+    let damaged = if !local && !packet.checksum_is_right { "   damaged" } else { "" };
+    let scale = packet.scale.map(|scale| format!("   wscale {scale}")).unwrap_or_default();
+    let window = packet.window;
     format!(
-        "{:<12}{from:<5} > {to:<5}  {flags:<3}  {seq}:{end}({}){ack}   # win {}{damaged}",
+        "{:<12}{from:<5} > {to:<5}  {flags:<3}  {seq}:{end}({}){ack}   win {window}{scale}{damaged}",
         since(micros),
         packet.len,
-        packet.window
     )
 }

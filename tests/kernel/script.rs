@@ -174,7 +174,7 @@ fn both_ends(prng: &mut Prng, start: u64) -> [Steps; 2] {
 }
 
 fn octets(prng: &mut Prng) -> u64 {
-    prng.pick(&[1, 40, 300, 300, 1_448, 5_000, 60_000])
+    prng.pick(&[1, 40, 300, 300, 1_448, 5_000, 20_000])
 }
 
 /// Some time of any order of magnitude.
@@ -193,7 +193,7 @@ fn closing(prng: &mut Prng) -> Steps {
         // What is sent to it then fills its buffer.
         8 => &["shutdown"],
         9 => &["abort"],
-        10 => &["send 300000", "close"],
+        10 => &["send 150000", "close"],
         11 => &["shutdown", "read 400", "close"],
         12 => &["shutdown", "sleep 1500", "close"],
         13 => &["send 200", "close"],
@@ -218,8 +218,8 @@ fn answering(prng: &mut Prng) -> Steps {
         11 => &["eof", "send SIZE", "LATE", "close"],
         12 => &["eof", "LATE", "send SIZE", "LATE", "close"],
         13 => &["eof", "trickle 150"],
-        14 => &["eof", "send 600000", "close"],
-        15 => &["eof", "LATE", "send 600000"],
+        14 => &["eof", "send 200000", "close"],
+        15 => &["eof", "LATE", "send 200000"],
         16 => &["eof", "LATE", "abort"],
         _ => &["eof", "LATE", "shutdown"],
     };
