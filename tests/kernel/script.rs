@@ -8,7 +8,7 @@ use crate::prng::Prng;
 
 /// Programs on each host.
 pub const PROGRAMS: usize = 2;
-const CONNECTIONS: u64 = 320;
+const CONNECTIONS: u64 = 450;
 /// When the programs are stopped where they are, in milliseconds.
 pub const END: u64 = 8_000;
 

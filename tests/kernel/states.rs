@@ -33,6 +33,9 @@ const NAMES: [&str; 13] = [
     "SYN-RECEIVED",
 ];
 
+const SYN_SENT: &str = NAMES[2];
+const CLOSED: &str = NAMES[7];
+
 /// One change of a socket's state.
 pub struct Change {
     /// Seconds since 1970.
@@ -78,8 +81,22 @@ impl Trace {
     pub fn of(&self, netns: u64, since: f64) -> Vec<Change> {
         let text = fs::read_to_string(&self.file).unwrap_or_default();
         let changes = text.lines().filter_map(change);
-        changes.filter(|change| change.netns == netns && change.at >= since).collect()
+        let ours = changes.filter(|change| change.netns == netns && change.at >= since);
+        without_refused_ones(ours)
     }
+}
+
+/// A program that is refused a port which another socket still has tries again and again: that tells nothing of the other.
+fn without_refused_ones(changes: impl Iterator<Item = Change>) -> Vec<Change> {
+    let mut kept: Vec<Change> = Vec::new();
+    for change in changes {
+        let before = kept.iter().rposition(|before| before.is_of(&change.pair));
+        match before.filter(|&at| kept[at].to == SYN_SENT && change.to == CLOSED) {
+            Some(at) => drop(kept.remove(at)),
+            None => kept.push(change),
+        }
+    }
+    kept
 }
 
 impl Change {
