@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use closewait::tcp::segment::Flags;
 use closewait::verdict::{Doubt, Verdict};
 
 use crate::plan::LOCAL;
 use crate::run::{Judged, Run};
+use crate::socket::Packet;
 use crate::tap::Stand;
 use crate::truth::Truth;
 
@@ -21,6 +23,8 @@ pub struct Statistics {
     agreed: Share,
     /// Flows whose last word was lost before the tap: nobody standing there could tell.
     word_lost: u64,
+    /// Flows with a FIN or RST by damage, in captures that know no checksums.
+    damage_unknown: u64,
     leaks: Share,
     /// Leaks without doubts.
     sure: Share,
@@ -43,7 +47,7 @@ pub fn check(run: &Run, into: &mut Statistics) -> Result<(), Failure> {
     for flow in &run.flows {
         let truth = &truths[flow.conn];
         into.flows += 1;
-        if told_exactly {
+        if told_exactly && !flow.begun_by_damage {
             verdict_is_truth(run, flow, truth, into)?;
         }
         if flow.judgement.verdict == Verdict::Leak {
@@ -64,10 +68,13 @@ fn count(share: &mut Share, right: bool) {
 
 /// Each connection of which a packet was seen is one flow.
 fn flows_are_connections(run: &Run) -> Result<(), Failure> {
-    let mut seen: Vec<usize> = run.capture.seen.iter().map(|seen| seen.packet.conn).collect();
+    let is_clear =
+        |conn: &usize| run.flows.iter().all(|flow| flow.conn != *conn || !flow.begun_by_damage);
+    let seen = run.capture.seen.iter().map(|seen| seen.packet.conn);
+    let mut seen: Vec<usize> = seen.filter(is_clear).collect();
     seen.sort_unstable();
     seen.dedup();
-    let mut told: Vec<usize> = run.flows.iter().map(|flow| flow.conn).collect();
+    let mut told: Vec<usize> = run.flows.iter().map(|flow| flow.conn).filter(is_clear).collect();
     told.sort_unstable();
     if seen == told { Ok(()) } else { Err(format!("connections {seen:?}, flows of {told:?}")) }
 }
@@ -80,6 +87,10 @@ fn verdict_is_truth(
 ) -> Result<(), Failure> {
     if truth.word_lost {
         into.word_lost += 1;
+        return Ok(());
+    }
+    if damage_is_unknown(run, flow.conn) {
+        into.damage_unknown += 1;
         return Ok(());
     }
     let wanted = truth.verdicts(run.tap.stand, run.plan.end);
@@ -104,7 +115,7 @@ fn leak(run: &Run, flow: &Judged, truth: &Truth, into: &mut Statistics) -> Resul
     if right {
         return Ok(());
     }
-    let Some(excuse) = excuse(run, truth) else {
+    let Some(excuse) = excuse(run, flow, truth) else {
         return Err(format!("connection {}: a leak without doubts, which is none", flow.conn));
     };
     if std::env::var_os("CLOSEWAIT_WRONG").is_some() {
@@ -115,14 +126,23 @@ fn leak(run: &Run, flow: &Judged, truth: &Truth, into: &mut Statistics) -> Resul
 }
 
 /// Why a leak without doubts may be wrong.
-fn excuse(run: &Run, truth: &Truth) -> Option<&'static str> {
+fn excuse(run: &Run, flow: &Judged, truth: &Truth) -> Option<&'static str> {
     if truth.word_lost {
         Some("lost before the tap")
+    } else if damage_is_unknown(run, flow.conn) {
+        Some("damaged, and no checksum known")
     } else if run.capture.missed > 0 && !run.tap.counts {
         Some("missed and not counted")
     } else {
         None
     }
+}
+
+/// A FIN or RST of the connection was damaged, or came to be by damage, and nothing in the capture says so.
+fn damage_is_unknown(run: &Run, conn: usize) -> bool {
+    let says_end = |packet: &Packet| packet.has(Flags::FIN | Flags::RST) && packet.damaged;
+    !run.tap.whole_packets
+        && run.capture.seen.iter().any(|s| s.packet.conn == conn && says_end(&s.packet))
 }
 
 const MILLISECOND: u64 = 1_000;
@@ -153,11 +173,11 @@ fn held_is_a_lower_bound(run: &Run, flow: &Judged, truth: &Truth) -> Result<(), 
 
 impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Statistics { seeds, flows, word_lost, .. } = self;
+        let Statistics { seeds, flows, word_lost, damage_unknown, .. } = self;
         write!(f, "{seeds} seeds, {flows} flows")?;
         write!(
             f,
-            "; nothing missed: {} right, {word_lost} lost before the tap",
+            "; nothing missed: {} right, {word_lost} lost before the tap, {damage_unknown} damaged without checksums",
             Shown(self.agreed)
         )?;
         write!(f, "; leaks: {} right", Shown(self.leaks))?;

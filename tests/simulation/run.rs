@@ -31,6 +31,8 @@ pub struct Run {
 pub struct Judged {
     /// The connection to which its first packet belongs.
     pub conn: usize,
+    /// That packet was damaged: a SYN with RST, say, that nobody received.
+    pub begun_by_damage: bool,
     pub judgement: Judgement,
 }
 
@@ -57,7 +59,7 @@ fn time(micros: u64) -> Time {
     Time::from_nanos(START + i128::from(micros) * 1_000)
 }
 
-fn segment(index: usize, seen: &Seen) -> Segment {
+fn segment(index: usize, seen: &Seen, tap: &TapPlan) -> Segment {
     let ends = endpoints();
     let packet = &seen.packet;
     let (key, from) = FlowKey::new(ends[packet.from], ends[1 - packet.from]);
@@ -69,9 +71,17 @@ fn segment(index: usize, seen: &Seen) -> Segment {
         ack: packet.ack,
         flags: Flags(packet.flags),
         len: packet.len,
-        window: u16::MAX,
-        scale: Scale::UNKNOWN,
-        checksum: Checksum::Unknown,
+        window: packet.window,
+        scale: match packet.has(Flags::SYN) && tap.whole_packets {
+            true => Scale::new(0),
+            false => Scale::UNKNOWN,
+        },
+        checksum: match packet.damaged {
+            // What leaves a host has none yet.
+            _ if !tap.whole_packets || tap.is_at(packet.from) => Checksum::Unknown,
+            true => Checksum::Wrong,
+            false => Checksum::Right,
+        },
         place: Place::new(time(seen.at), 0, index as u64 + 1, 6),
         direction: seen.way.map(|way| Direction { way, told_by: ToldBy::PacketType }),
     }
@@ -98,7 +108,7 @@ fn judged(plan: &Plan, tap_plan: &TapPlan, capture: &Capture) -> Vec<Judged> {
     let truncated = tap_plan.truncated;
     let mut tap = Tap { bare_acks, empty_segments, drops, truncated, ..Tap::default() };
     for (index, seen) in capture.seen.iter().enumerate() {
-        let segment = segment(index, seen);
+        let segment = segment(index, seen, tap_plan);
         tap.bare_acks |= segment.is_bare_ack();
         tap.empty_segments |= segment.len == 0;
         table.retire(segment.place.time, |gone| retired.push(gone));
@@ -109,9 +119,9 @@ fn judged(plan: &Plan, tap_plan: &TapPlan, capture: &Capture) -> Vec<Judged> {
     retired.sort_by_key(|retired| retired.flow.first.order());
     let policy = policy();
     let judged = retired.iter().map(|Retired { key, flow }| {
-        let first = &capture.seen[flow.first.frame() as usize - 1];
+        let first = &capture.seen[flow.first.frame() as usize - 1].packet;
         let judgement = judge(key, flow, &policy, &tap);
-        Judged { conn: first.packet.conn, judgement }
+        Judged { conn: first.conn, begun_by_damage: first.damaged, judgement }
     });
     judged.collect()
 }

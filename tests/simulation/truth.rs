@@ -52,7 +52,9 @@ impl Words {
 
 impl Truth {
     pub fn of(world: &World, conn: usize) -> Truth {
-        let packets = world.passed.iter().map(|passed| &passed.packet);
+        // What was damaged reaches nobody.
+        let packets =
+            world.passed.iter().map(|passed| &passed.packet).filter(|packet| !packet.damaged);
         let passed = Words::of(packets.filter(|packet| packet.conn == conn));
         let socket = |host| world.socket(host, conn);
         let lives = [LOCAL, PEER].map(|host| socket(host).map_or(Life::default(), |s| s.life));
