@@ -3,7 +3,7 @@
 use crate::attach::mysql::Facts;
 use crate::owner::{Held, Socket};
 use crate::tcp::flow::{Flow, Side};
-use crate::verdict::{Close, Judgement, Verdict};
+use crate::verdict::{Close, Doubt, Judgement, Verdict};
 
 /// What explains a half-closed connection; of several, the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,9 +73,10 @@ pub fn cause(
         Verdict::Unknown(_) => Cause::Unknown,
         _ if socket.is_some_and(|socket| socket.held() == Held::Backlog) => Cause::NeverAccepted,
         _ if was_used_after_fin(flow) => Cause::StaleReuse,
-        _ => match mysql {
-            Some(facts) => of_mysql(facts),
-            None => of_any(flow, holder),
+        _ => match mysql.map_or_else(|| of_any(flow, holder), of_mysql) {
+            // The program may have closed it, and its FIN wait behind what was not acknowledged.
+            Cause::Forgotten if judgement.doubts.contains(&Doubt::Unacked) => Cause::Unknown,
+            cause => cause,
         },
     })
 }

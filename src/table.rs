@@ -332,6 +332,9 @@ impl FlowTable {
     pub fn into_flows(mut self) -> impl Iterator<Item = Retired> {
         let over = std::mem::take(&mut self.over);
         let left = self.chains.into_iter().flat_map(move |(key, chain)| {
+            if chain.reused {
+                chain.supersede(&mut self.older, &key);
+            }
             let older = if chain.reused { self.older.remove(&key) } else { None };
             let flows = older.unwrap_or_default().into_iter().chain([chain.newest]);
             flows.map(move |flow| Retired { key, flow })
@@ -383,7 +386,24 @@ impl Chain {
         let (flow, began) = self.flow_of(older, segment);
         let was_finished = flow.is_finished();
         flow.take(segment);
-        (!was_finished && flow.is_finished(), began)
+        let finished = !was_finished && flow.is_finished();
+        if self.reused {
+            self.supersede(older, &segment.key);
+        }
+        (finished, began)
+    }
+
+    /// Where a later connection of the 4-tuple was established, the ones before it have ended.
+    #[cold]
+    fn supersede(&self, older: &mut Older, key: &FlowKey) {
+        let Some(older) = older.get_mut(key) else { return };
+        let until = match self.newest.is_established() {
+            true => older.len(),
+            false => newest_where(older, Flow::is_established).unwrap_or(0),
+        };
+        // Those before one that is known to have ended are known to have, too.
+        let before = older[..until].iter_mut().rev();
+        before.take_while(|flow| !flow.is_superseded()).for_each(Flow::supersede);
     }
 
     /// The flow that the segment belongs to, and whether it begins there.
@@ -442,6 +462,7 @@ impl Chain {
             }
             return !going;
         }
+        self.supersede(older, key);
         let left = older.entry(*key).or_default();
         left.extract_if(.., |flow| goes(flow)).for_each(&mut to);
         let mut any_left = true;

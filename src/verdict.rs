@@ -1,11 +1,13 @@
 //! What the facts of a flow mean: close, verdict, doubts, notes, and two clocks.
 //!
-//! [`words`] has the words, [`mod@local`] says whose closing is judged; here is the judgement itself.
+//! [`words`] has the words, [`mod@local`] says whose closing is judged, `doubts` what weakens a verdict;
+//! here is the judgement itself.
 //!
 //! A verdict is computed once, when a flow leaves the table or the capture ends, from the flow, the
 //! policy, and what the whole capture was like ([`Tap`]). Nothing here reads a clock or changes a
 //! flow, so the same flow can be judged again for another local side.
 
+mod doubts;
 pub mod local;
 pub mod words;
 
@@ -121,8 +123,8 @@ impl Judgement {
 const UNREPEATED_NS: i64 = 1_000_000_000;
 const UNREPEATED_AMONG_ACKS_NS: i64 = 3_000_000_000;
 
-/// Held less than this, the close may simply not be over.
-const BRIEF_NS: i64 = 1_000_000_000;
+/// An ACK that stands for so long covers a FIN that was not captured, and not the next packet.
+const STANDS_NS: i64 = 1_000_000_000;
 
 /// Judges one flow.
 pub fn judge(key: &FlowKey, flow: &Flow, policy: &Policy, tap: &Tap) -> Judgement {
@@ -170,7 +172,10 @@ struct HalfClose<'a> {
     holder: Side,
     closing: &'a Half,
     holding: &'a Half,
-    fin: &'a Fin,
+    /// As seen, or as it must have been.
+    fin: Fin,
+    /// The FIN itself was not captured.
+    fin_missed: bool,
 }
 
 /// Whether the FIN reached the other side.
@@ -187,15 +192,34 @@ impl<'a> Case<'a> {
         let closer = match (self.flow.fin(Side::A), self.flow.fin(Side::B)) {
             (Some(_), None) => Side::A,
             (None, Some(_)) => Side::B,
+            (None, None) => return self.half_close_by_ack(),
+            (Some(_), Some(_)) => return None,
+        };
+        Some(self.half_closed_by(closer, *self.flow.fin(closer)?, false))
+    }
+
+    fn half_closed_by(&self, closer: Side, fin: Fin, fin_missed: bool) -> HalfClose<'a> {
+        let holder = closer.other();
+        let (closing, holding) = (self.flow.half(closer), self.flow.half(holder));
+        HalfClose { holder, closing, holding, fin, fin_missed }
+    }
+
+    /// No FIN was captured, but one side's was acknowledged, and that ACK stood.
+    fn half_close_by_ack(&self) -> Option<HalfClose<'a>> {
+        if self.flow.ending() != Ending::Open || !self.tap.bare_acks {
+            return None;
+        }
+        let missed = [Side::A, Side::B].map(|side| fin_was_missed(self.flow, side));
+        let closer = match missed {
+            [true, false] => Side::A,
+            [false, true] => Side::B,
+            // Both have closed, or neither.
             _ => return None,
         };
-        let closing = self.flow.half(closer);
-        Some(HalfClose {
-            holder: closer.other(),
-            closing,
-            holding: self.flow.half(closer.other()),
-            fin: self.flow.fin(closer)?,
-        })
+        let ack = self.flow.early_ack(closer.other())?;
+        let stands = self.tap.end.since(ack.place.time) >= Some(STANDS_NS);
+        let is_last = self.flow.half(closer.other()).ack() == Some(ack.number);
+        (stands && is_last).then(|| self.half_closed_by(closer, Fin::missed(ack), true))
     }
 
     fn verdict(&self) -> (Close, Verdict) {
@@ -205,7 +229,9 @@ impl<'a> Case<'a> {
             (Ending::HalfClosed(_), Some(h)) if self.beyond(&h) == 1 => {
                 (Close::Closed, Verdict::Closed)
             }
-            (Ending::HalfClosed(_), Some(h)) => (Close::HalfClosed, self.of_half_closed(&h)),
+            (Ending::HalfClosed(_) | Ending::Open, Some(h)) => {
+                (Close::HalfClosed, self.of_half_closed(&h))
+            }
             (Ending::Closed, _) => (Close::Closed, Verdict::Closed),
             (Ending::Open | Ending::HalfClosed(_), _) => (Close::Open, Verdict::Open),
         }
@@ -246,6 +272,8 @@ impl<'a> Case<'a> {
             Some(Reason::Lost)
         } else if !self.tap.empty_segments && h.fin.acked.is_none() {
             Some(Reason::Filtered)
+        } else if self.flow.is_superseded() {
+            Some(Reason::Reused)
         } else {
             None
         }
@@ -268,12 +296,16 @@ impl<'a> Case<'a> {
         if h.fin.acked.is_some() {
             return Acknowledged::Seen;
         }
-        let after = self.tap.end.since(h.fin.place.time).unwrap_or(0);
-        let enough = match self.tap.bare_acks {
-            false => after >= UNREPEATED_NS,
-            true => after >= UNREPEATED_AMONG_ACKS_NS && h.holding.packets() > 0,
+        let after = self.tap.end.since(h.fin.sent_last).unwrap_or(0);
+        let assumed = match self.tap.bare_acks {
+            // Sent again, it would come after twice the pause at the latest (RFC 6298).
+            false => after >= UNREPEATED_NS.max(h.fin.pause.saturating_mul(2)),
+            true => {
+                let again = h.fin.is_repeated();
+                after >= UNREPEATED_AMONG_ACKS_NS && h.holding.packets() > 0 && !again
+            }
         };
-        if enough && !h.fin.is_repeated() { Acknowledged::Assumed } else { Acknowledged::No }
+        if assumed { Acknowledged::Assumed } else { Acknowledged::No }
     }
 
     /// Since when the holder has held: the first ACK that covers the FIN, or the FIN itself where
@@ -287,7 +319,7 @@ impl<'a> Case<'a> {
 
     /// Nanoseconds.
     fn held_until(&self, h: &HalfClose, end: Time) -> Option<i64> {
-        end.since(self.held_from(h.fin, None).time)
+        end.since(self.held_from(&h.fin, None).time)
     }
 
     fn held(&self, close: Close, verdict: Verdict) -> Option<i64> {
@@ -345,47 +377,6 @@ impl<'a> Case<'a> {
             && self.flow.payload_after(h.holder, h.fin.end).is_none()
     }
 
-    fn doubts(&self, h: &HalfClose, close: Close, held: Option<i64>) -> Vec<Doubt> {
-        let acked_beyond_sent = h.fin.ack_then.is_some_and(|ack| {
-            let sent = h.fin.peer_snd_max_then;
-            sent.is_none_or(|sent| ack.is_after(sent))
-        });
-        // A bare ACK of the holder can show by its number what was not captured itself.
-        let acked_uncaptured = h.closing.ack().zip(h.holding.captured_max());
-        let acked_uncaptured =
-            acked_uncaptured.is_some_and(|(ack, captured)| ack.is_after(captured));
-        // What a host sends to itself is seen arriving alone, and has no path to get lost on.
-        let has_path = !self.key.endpoint(self.flow.end(h.holder)).ip.is_loopback();
-        let arrives_only = has_path
-            && self.local.judges(h.holder)
-            && h.holding.seen_arriving()
-            && !h.holding.seen_leaving();
-        let half_closed = close == Close::HalfClosed;
-        let assumed = half_closed && self.acknowledged(h) == Acknowledged::Assumed
-            || close == Close::Reset && h.fin.acked.is_none()
-            // Among packets with payload alone, a bare FIN of the holder could not show.
-            || !self.tap.empty_segments;
-        [
-            (half_closed && held.is_some_and(|held| held < BRIEF_NS), Doubt::Brief),
-            (
-                self.flow.notes.has(Noted::Midstream) && !h.holding.sent_payload(),
-                Doubt::FinBeforeCapture,
-            ),
-            (
-                acked_beyond_sent || acked_uncaptured && close == Close::HalfClosed,
-                Doubt::LostBeforeFin,
-            ),
-            (close == Close::Closed, Doubt::FinImplied),
-            (assumed, Doubt::Unconfirmed),
-            (self.tap.drops > 0, Doubt::Dropped),
-            (arrives_only, Doubt::RemoteTap),
-            (self.tap.truncated, Doubt::Truncated),
-        ]
-        .into_iter()
-        .filter_map(|(applies, doubt)| applies.then_some(doubt))
-        .collect()
-    }
-
     fn notes(&self, close: Close, descriptor_may_leak: bool) -> Vec<Note> {
         let notes = self.flow.notes;
         let may_imply = matches!(close, Close::Open | Close::Reset);
@@ -403,11 +394,47 @@ impl<'a> Case<'a> {
             (notes.has(Noted::Duplicates), Note::Duplicates),
             (notes.has(Noted::TimeWentBack), Note::TimeWentBack),
             (descriptor_may_leak, Note::DescriptorMayLeak),
+            (self.is_in_last_ack(close), Note::LastAck),
+            (self.was_used_after_fin(close), Note::UsedAfterFin),
+            (self.was_dropped_idle(), Note::DroppedIdle),
             (notes.has(Noted::FinWithoutEffect), Note::FinWithoutEffect),
         ]
         .into_iter()
         .filter_map(|(applies, note)| applies.then_some(note))
         .collect()
+    }
+}
+
+impl Case<'_> {
+    /// Both sides closed, and nobody acknowledged the second FIN, however often it came.
+    fn is_in_last_ack(&self, close: Close) -> bool {
+        let fins = self.fins().filter(|_| close == Close::Closed && self.tap.bare_acks);
+        fins.is_some_and(|(_, second)| second.acked.is_none() && second.is_repeated())
+    }
+
+    /// Local sent something after the peer's FIN, and was answered by a reset.
+    fn was_used_after_fin(&self, close: Close) -> bool {
+        let (Some(h), Some((by, _))) = (self.half_close(), self.flow.reset()) else {
+            return false;
+        };
+        close == Close::Reset
+            && by == h.holder.other()
+            && self.flow.payload_after(h.holder, h.fin.end).is_some()
+    }
+
+    /// After a long silence nothing but a reset, or what nobody acknowledged: somebody between forgot
+    /// the connection.
+    fn was_dropped_idle(&self) -> bool {
+        let Some(silence) = self.flow.silence() else { return false };
+        if self.flow.first_fin().is_some() {
+            return false;
+        }
+        let reset = self.flow.reset().is_some();
+        let unheard = self.flow.last_payload().is_some_and(|last| {
+            last.order() >= silence.ended.order()
+                && self.tap.end.since(silence.ended.time) >= Some(STANDS_NS)
+        });
+        reset || unheard
     }
 }
 

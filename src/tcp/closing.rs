@@ -61,6 +61,20 @@ pub struct Fin {
 }
 
 impl Fin {
+    /// One that was not captured, by the ACK that covers it.
+    pub fn missed(ack: Acked) -> Fin {
+        Fin {
+            end: ack.number,
+            place: ack.place,
+            with_ack: true,
+            ack_then: None,
+            peer_snd_max_then: None,
+            acked: Some(ack.place),
+            sent_last: ack.place.time,
+            pause: 0,
+        }
+    }
+
     /// It was sent again.
     pub fn is_repeated(&self) -> bool {
         self.pause > 0

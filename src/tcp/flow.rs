@@ -1,6 +1,6 @@
 //! One connection: two halves, and what one more segment changes.
 
-use super::closing::{Closing, Fin, PayloadAtAck, Rst};
+use super::closing::{Acked, Closing, Fin, PayloadAtAck, Rst};
 use super::half::{Half, Marks, News};
 use super::recent::Recent;
 use super::segment::{Checksum, End, Scale, Segment, ToldBy};
@@ -75,7 +75,20 @@ struct Closings {
     sides: [Closing; 2],
     /// The last new payload or handshake segment before the first FIN; set by that FIN.
     busy_until: Time,
+    silence: Option<Silence>,
 }
+
+/// A long time without any packet, after which the other side has not been heard of.
+#[derive(Clone, Copy, Debug)]
+pub struct Silence {
+    pub began: Time,
+    /// The packet that ended it, and whose that was.
+    pub ended: Place,
+    pub by: Side,
+}
+
+/// What is long for a [`Silence`].
+const SILENCE_NS: i64 = 60_000_000_000;
 
 /// What the first packet was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +110,8 @@ pub enum Noted {
     Duplicates,
     TimeWentBack,
     FinWithoutEffect,
+    /// Its 4-tuple was established again later: no kernel has two sockets of one.
+    Superseded,
 }
 
 /// A set of them.
@@ -191,6 +206,43 @@ impl Flow {
         self.closing(side)?.rst()
     }
 
+    /// The highest number of `side` that acknowledges something not captured.
+    pub fn early_ack(&self, side: Side) -> Option<Acked> {
+        self.closing(side)?.early_ack()
+    }
+
+    /// The last long silence, if the other side has not been heard of since.
+    pub fn silence(&self) -> Option<Silence> {
+        self.closing.as_ref()?.silence
+    }
+
+    /// The last new payload was this side's.
+    pub fn had_last_word(&self, side: Side) -> bool {
+        let [own, others] = [side, side.other()].map(|side| self.recent.last(side));
+        // A coarse clock cannot tell who was first: where both spoke, it stays open.
+        own > others
+            || own == others && own != Time::UNKNOWN
+            || !self.half(side.other()).sent_payload()
+    }
+
+    /// A later connection of the 4-tuple was established.
+    pub fn supersede(&mut self) {
+        self.notes.note(Noted::Superseded, true);
+    }
+
+    pub fn is_superseded(&self) -> bool {
+        self.notes.has(Noted::Superseded)
+    }
+
+    /// A SYN was answered: by a SYN/ACK, and that by an ACK where the SYN was not captured.
+    pub fn is_established(&self) -> bool {
+        [Side::A, Side::B].into_iter().any(|side| {
+            let (own, other) = (self.half(side), self.half(side.other()));
+            let acked = own.isn().is_some_and(|isn| other.has_acked(isn + 1));
+            own.sent_syn_ack() && (other.isn().is_some() || acked)
+        })
+    }
+
     /// The new payload of `side` in segments whose ACK covers `number`, which is a FIN's.
     pub fn payload_after(&self, side: Side, number: Seq) -> Option<PayloadAtAck> {
         self.closing(side)?.payload_after(number)
@@ -207,6 +259,9 @@ impl Flow {
         let side = self.side(segment.from);
         let before = std::mem::replace(&mut self.last, segment.place).time;
         self.notes.note(Noted::TimeWentBack, segment.place.time < before);
+        if segment.place.time.since(before) >= Some(SILENCE_NS) {
+            self.break_silence(side, segment.place, before);
+        }
         if let Some(direction) = segment.direction {
             self.told_by = Some(direction.told_by);
         }
@@ -224,6 +279,12 @@ impl Flow {
         } else {
             self.take_marked(side, segment, before);
         }
+    }
+
+    #[cold]
+    fn break_silence(&mut self, by: Side, ended: Place, began: Time) {
+        let silence = Silence { began, ended, by };
+        self.closing.get_or_insert_default().silence = Some(silence);
     }
 
     /// A SYN or a FIN.
@@ -318,6 +379,8 @@ impl Flow {
         let closing = self.closing.get_or_insert_default();
         let [a, b] = &mut closing.sides;
         let (own, peer) = if side == Side::A { (a, b) } else { (b, a) };
+        // Whoever answers has forgotten nothing.
+        closing.silence.take_if(|silence| silence.by != side);
         if news.discards {
             *own = Closing::default();
         }
@@ -368,7 +431,7 @@ impl Flow {
                 .is_none_or(|early| captured.is_some_and(|max| max.covers(early.number)));
             own.fin.is_none() && own.rst().is_none() && covered
         };
-        if is_over(Side::A) && is_over(Side::B) {
+        if closing.silence.is_none() && is_over(Side::A) && is_over(Side::B) {
             self.closing = None;
         }
     }

@@ -48,6 +48,11 @@ impl Recent {
         }
     }
 
+    /// When a side last sent something new, or either had a handshake segment.
+    pub fn last(&self, side: Side) -> Time {
+        self.last[side as usize]
+    }
+
     /// A handshake segment counts for both sides.
     pub fn record_handshake(&mut self, time: Time) {
         for side in [Side::A, Side::B] {

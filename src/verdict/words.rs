@@ -89,6 +89,8 @@ pub enum Reason {
     Lost,
     /// Only packets with payload were captured, and none acknowledges the FIN.
     Filtered,
+    /// Its 4-tuple was established again later in the capture: it had ended.
+    Reused,
 }
 
 impl Reason {
@@ -98,6 +100,7 @@ impl Reason {
             Reason::OneSided => "one-sided",
             Reason::Lost => "lost",
             Reason::Filtered => "filtered",
+            Reason::Reused => "reused",
         }
     }
 
@@ -107,6 +110,9 @@ impl Reason {
             Reason::OneSided => "no packet of the other side was captured",
             Reason::Lost => "packets that could hold the other side's FIN were not captured",
             Reason::Filtered => "only packets with payload were captured",
+            Reason::Reused => {
+                "the same addresses and ports were connected again later: it had ended"
+            }
         }
     }
 }
@@ -122,6 +128,9 @@ pub enum Doubt {
     Dropped,
     RemoteTap,
     Truncated,
+    Unacked,
+    PeerFinMissed,
+    Unanswered,
 }
 
 impl Doubt {
@@ -135,6 +144,9 @@ impl Doubt {
             Doubt::Dropped => "dropped",
             Doubt::RemoteTap => "remote-tap",
             Doubt::Truncated => "truncated",
+            Doubt::Unacked => "unacked",
+            Doubt::PeerFinMissed => "peer-fin-missed",
+            Doubt::Unanswered => "unanswered",
         }
     }
 
@@ -152,6 +164,13 @@ impl Doubt {
             Doubt::Dropped => "the capture lost packets",
             Doubt::RemoteTap => "not captured where it is held: its FIN may be lost on the path",
             Doubt::Truncated => "the capture file was cut off",
+            Doubt::Unacked => {
+                "what it sent last was not acknowledged, or the peer takes nothing: its FIN may wait behind that"
+            }
+            Doubt::PeerFinMissed => "the peer's FIN was not captured, but acknowledged",
+            Doubt::Unanswered => {
+                "the peer closed right after a request: the program may still be working on the answer"
+            }
         }
     }
 }
@@ -170,6 +189,9 @@ pub enum Note {
     Duplicates,
     TimeWentBack,
     DescriptorMayLeak,
+    LastAck,
+    UsedAfterFin,
+    DroppedIdle,
     FinWithoutEffect,
 }
 
@@ -187,6 +209,9 @@ impl Note {
             Note::Duplicates => "duplicates",
             Note::TimeWentBack => "time-went-back",
             Note::DescriptorMayLeak => "descriptor-may-leak",
+            Note::LastAck => "last-ack",
+            Note::UsedAfterFin => "used-after-fin",
+            Note::DroppedIdle => "dropped-idle",
             Note::FinWithoutEffect => "fin-without-effect",
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use closewait::tcp::segment::Flags;
-use closewait::verdict::{Doubt, Verdict};
+use closewait::verdict::{Doubt, Reason, Verdict};
 
 use crate::plan::LOCAL;
 use crate::run::{Judged, Run};
@@ -92,6 +92,12 @@ fn verdict_is_truth(
     if damage_is_unknown(run, flow.conn) {
         into.damage_unknown += 1;
         return Ok(());
+    }
+    if flow.judgement.verdict == Verdict::Unknown(Reason::Reused) {
+        return match truth.holds() {
+            false => Ok(()),
+            true => Err(format!("connection {}: it is said to have ended", flow.conn)),
+        };
     }
     let wanted = truth.verdicts(run.tap.stand, run.plan.end);
     let got = flow.judgement.verdict.name();

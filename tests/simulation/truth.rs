@@ -74,6 +74,11 @@ impl Truth {
         self.local == Some(State::CloseWait)
     }
 
+    /// Either host has it in CLOSE-WAIT.
+    pub fn holds(&self) -> bool {
+        [self.local, self.peer].contains(&Some(State::CloseWait))
+    }
+
     /// How long, in microseconds.
     pub fn held(&self, end: u64) -> Option<u64> {
         let from = self.lives[LOCAL].fin_received?;

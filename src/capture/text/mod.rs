@@ -246,7 +246,8 @@ fn packet(printed: &Printed, seq: u32, ack: u32) -> Vec<u8> {
     let port = |address: SocketAddr| address.port().to_be_bytes();
     packet.extend([port(printed.from), port(printed.to)].concat());
     packet.extend([seq.to_be_bytes(), ack.to_be_bytes()].concat());
-    packet.extend([5 << 4, printed.flags.0, 0, 0, 0, 0, 0, 0]);
+    // A window that is not known is not a closed one.
+    packet.extend([5 << 4, printed.flags.0, 0xff, 0xff, 0, 0, 0, 0]);
     packet
 }
 

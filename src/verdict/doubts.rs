@@ -1,0 +1,79 @@
+//! What weakens a verdict: each doubt with what it rests on.
+
+use super::words::{Close, Doubt};
+use super::{Acknowledged, Case, HalfClose};
+use crate::tcp::flow::{Noted, Side};
+
+/// Held less than this, the close may simply not be over.
+const BRIEF_NS: i64 = 1_000_000_000;
+
+impl Case<'_> {
+    pub(super) fn doubts(&self, h: &HalfClose, close: Close, held: Option<i64>) -> Vec<Doubt> {
+        let half_closed = close == Close::HalfClosed;
+        [
+            (half_closed && held.is_some_and(|held| held < BRIEF_NS), Doubt::Brief),
+            (
+                self.flow.notes.has(Noted::Midstream) && !h.holding.sent_payload(),
+                Doubt::FinBeforeCapture,
+            ),
+            (self.lost_before_fin(h, half_closed), Doubt::LostBeforeFin),
+            (close == Close::Closed, Doubt::FinImplied),
+            (self.is_unconfirmed(h, close), Doubt::Unconfirmed),
+            (self.tap.drops > 0, Doubt::Dropped),
+            (self.arrives_only(h), Doubt::RemoteTap),
+            (self.tap.truncated, Doubt::Truncated),
+            (close != Close::Closed && self.is_unacked(h), Doubt::Unacked),
+            (h.fin_missed, Doubt::PeerFinMissed),
+            (close != Close::Closed && self.is_unanswered(h), Doubt::Unanswered),
+        ]
+        .into_iter()
+        .filter_map(|(applies, doubt)| applies.then_some(doubt))
+        .collect()
+    }
+
+    fn lost_before_fin(&self, h: &HalfClose, half_closed: bool) -> bool {
+        let acked_beyond_sent = h.fin.ack_then.is_some_and(|ack| {
+            let sent = h.fin.peer_snd_max_then;
+            sent.is_none_or(|sent| ack.is_after(sent))
+        });
+        // A bare ACK of the holder can show by its number what was not captured itself.
+        let acked_uncaptured = h.closing.ack().zip(h.holding.captured_max());
+        let acked_uncaptured =
+            acked_uncaptured.is_some_and(|(ack, captured)| ack.is_after(captured));
+        acked_beyond_sent || acked_uncaptured && half_closed
+    }
+
+    fn is_unconfirmed(&self, h: &HalfClose, close: Close) -> bool {
+        close == Close::HalfClosed && self.acknowledged(h) == Acknowledged::Assumed
+            || close == Close::Reset && h.fin.acked.is_none()
+            // Among packets with payload alone, a bare FIN of the holder could not show.
+            || !self.tap.empty_segments
+    }
+
+    /// Local's packets are seen arriving alone. What a host sends to itself is, too, and has no path
+    /// to get lost on.
+    fn arrives_only(&self, h: &HalfClose) -> bool {
+        let has_path = !self.key.endpoint(self.flow.end(h.holder)).ip.is_loopback();
+        has_path
+            && self.local.judges(h.holder)
+            && h.holding.seen_arriving()
+            && !h.holding.seen_leaving()
+    }
+
+    /// What the holder sent last is on its way still, or the closer lets it send nothing: a FIN would
+    /// wait behind it (3.10.4: "queue this until all preceding SENDs have been segmentized").
+    fn is_unacked(&self, h: &HalfClose) -> bool {
+        // Only bare ACKs tell it all the time.
+        let told = self.tap.bare_acks && h.holding.sent_payload();
+        let sent = h.holding.snd_max().filter(|_| told);
+        let acked = |sent| h.closing.ack().is_some_and(|ack| ack.covers(sent));
+        sent.is_some_and(|sent| !acked(sent)) || h.closing.window() == Some(0)
+    }
+
+    /// The closer opened the connection, and had the last word before its FIN: a request, perhaps.
+    fn is_unanswered(&self, h: &HalfClose) -> bool {
+        let closer = h.holder.other();
+        let opened = self.flow.service().map(Side::other) == Some(closer);
+        opened && h.closing.sent_payload() && self.flow.had_last_word(closer)
+    }
+}
