@@ -70,7 +70,8 @@ fn count(share: &mut Share, right: bool) {
 fn flows_are_connections(run: &Run) -> Result<(), Failure> {
     let is_clear =
         |conn: &usize| run.flows.iter().all(|flow| flow.conn != *conn || !flow.begun_by_damage);
-    let seen = run.capture.seen.iter().map(|seen| seen.packet.conn);
+    let seen = run.capture.seen.iter().map(|seen| seen.packet);
+    let seen = seen.filter(|packet| !packet.damaged).map(|packet| packet.conn);
     let mut seen: Vec<usize> = seen.filter(is_clear).collect();
     seen.sort_unstable();
     seen.dedup();

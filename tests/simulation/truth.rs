@@ -32,6 +32,8 @@ pub struct Words {
     fin_ack: [bool; 2],
     /// Anything but SYNs without ACK.
     more_than_syn: bool,
+    /// Something that was damaged on its way, and that nobody received.
+    damaged: bool,
     packets: [u64; 2],
 }
 
@@ -39,6 +41,10 @@ impl Words {
     fn of<'a>(packets: impl Iterator<Item = &'a Packet>) -> Words {
         let mut words = Words::default();
         for packet in packets {
+            words.damaged |= packet.damaged;
+            if packet.damaged {
+                continue;
+            }
             let from = packet.from;
             words.packets[from] += 1;
             words.rst[from] |= packet.has(Flags::RST);
@@ -52,9 +58,7 @@ impl Words {
 
 impl Truth {
     pub fn of(world: &World, conn: usize) -> Truth {
-        // What was damaged reaches nobody.
-        let packets =
-            world.passed.iter().map(|passed| &passed.packet).filter(|packet| !packet.damaged);
+        let packets = world.passed.iter().map(|passed| &passed.packet);
         let passed = Words::of(packets.filter(|packet| packet.conn == conn));
         let socket = |host| world.socket(host, conn);
         let lives = [LOCAL, PEER].map(|host| socket(host).map_or(Life::default(), |s| s.life));
@@ -87,9 +91,11 @@ impl Truth {
 
     /// The verdicts that are right where everything that came past the tap was captured.
     pub fn verdicts(&self, stand: Stand, end: u64) -> Vec<&'static str> {
-        let Words { fin, rst, more_than_syn, .. } = self.passed;
+        let Words { fin, rst, more_than_syn, damaged, .. } = self.passed;
         let reset = rst != [false; 2];
         match fin {
+            // Of an answer that nobody received, the capture shows nothing but its checksum.
+            _ if !more_than_syn && damaged => vec!["attempt", "open"],
             _ if !more_than_syn => vec!["attempt"],
             [true, true] if reset => vec!["closed", "reset"],
             [true, true] => vec!["closed"],
