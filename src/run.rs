@@ -31,7 +31,7 @@ use crate::tcp::segment::End;
 use crate::verdict::Policy;
 use crew::Crew;
 use live::Status;
-use point::CapturePoint;
+use point::{CapturePoint, Kind};
 use sentry::Sentry;
 use shards::{Judged, Turn, Turns};
 use trace::Trace;
@@ -205,7 +205,7 @@ impl<'a> Run<'a> {
         }
         let point = self.point();
         point.take_about(source.about());
-        point.take_drops(source.about());
+        point.end_file(source.about());
         Ok(read)
     }
 
@@ -217,27 +217,25 @@ impl<'a> Run<'a> {
             trace.begin_file(file, source.name())?;
         }
         let before = self.current;
-        self.current = self.point_for(file, first);
+        let kind = Kind::of(source.about());
+        self.current = self.point_for(file, first, &kind);
         if self.current != before {
             self.turn(before, false)?;
             self.end_turn(before)?;
         }
+        let is_series = self.is_series(file, &kind);
         let point = self.point();
-        point.begin_file(file, first);
+        point.begin_file(file, first, kind, is_series);
         point.take_about(source.about());
         Ok(())
     }
 
     /// Files that follow one another are one capture; a file that overlaps with every capture so
     /// far was taken at another point. Where several could go on, the names decide.
-    fn point_for(&mut self, file: usize, first: Option<Time>) -> usize {
-        let name = &self.totals.files[file];
-        let kin = |point: &CapturePoint| {
-            let last = point.totals.files.last().and_then(|&file| self.totals.files.get(file));
-            last.is_some_and(|last| same_series(last, name))
-        };
+    fn point_for(&mut self, file: usize, first: Option<Time>, kind: &Kind) -> usize {
+        let kin = |point: &CapturePoint| self.is_next_of(point, file);
         let going_on = self.points.iter().enumerate().filter(|(_, point)| match first {
-            Some(first) => !self.separate && point.can_go_on(first),
+            Some(first) => !self.separate && point.can_go_on(first, kind),
             // Without any packet it is no capture of its own.
             None => true,
         });
@@ -248,6 +246,19 @@ impl<'a> Run<'a> {
         point.totals.overlap = self.overlap(first);
         self.points.push(point);
         self.points.len() - 1
+    }
+
+    /// Is the file the next of the current capture's series, by name, link type and interface?
+    fn is_series(&self, file: usize, kind: &Kind) -> bool {
+        let point = &self.points[self.current];
+        self.is_next_of(point, file) && point.is_of(kind)
+    }
+
+    /// By its name.
+    fn is_next_of(&self, point: &CapturePoint, file: usize) -> bool {
+        let name = |file: usize| self.totals.files.get(file);
+        let last = point.totals.files.last().and_then(|&last| name(last));
+        last.zip(name(file)).is_some_and(|(last, name)| same_series(last, name))
     }
 
     /// The capture that a new one overlaps with least, and by how much.
@@ -331,7 +342,9 @@ impl<'a> Run<'a> {
     }
 
     fn end_turn(&mut self, point: usize) -> io::Result<()> {
-        let judged = self.points[point].shards.finish(self.crew);
+        let point = &mut self.points[point];
+        let judged = point.shards.finish(self.crew);
+        point.count_holes(false);
         self.report(judged)
     }
 
@@ -380,6 +393,10 @@ impl<'a> Run<'a> {
     fn finish(mut self) -> io::Result<u64> {
         self.end_turn(self.current)?;
         for point in 0..self.points.len() {
+            // What all of it shows bears on each verdict.
+            self.turn(point, false)?;
+            self.end_turn(point)?;
+            self.points[point].count_holes(true);
             self.turn(point, true)?;
             let left = self.points[point].shards.finish(self.crew);
             self.keep(left)?;

@@ -21,6 +21,7 @@ use crate::place::{Place, Time};
 use crate::tcp::closing::Fin;
 use crate::tcp::flow::{Ending, Flow, Noted, Side};
 use crate::tcp::half::Half;
+use crate::tcp::holes::Holes;
 use crate::tcp::segment::FlowKey;
 use crate::tcp::seq::later;
 use local::{Local, LocalBy, local};
@@ -51,8 +52,20 @@ pub struct Tap {
     pub drops: u64,
     /// The file ended in the middle of a record.
     pub truncated: bool,
+    /// Connections that show packets missing, which nobody counted.
+    pub holes: Holes,
+    /// From when to when nothing was captured, between files that are no series.
+    pub gaps: Vec<(Time, Time)>,
     /// The addresses of the interfaces captured on, where the file tells.
     pub addresses: BTreeSet<IpAddr>,
+}
+
+impl Tap {
+    /// Packets are missing, as the connections in it show. Where it was filtered down to flags or to
+    /// payload, they are missing on purpose.
+    pub fn has_holes(&self) -> bool {
+        self.bare_acks && self.empty_segments && self.holes.matter()
+    }
 }
 
 impl Default for Tap {
@@ -63,6 +76,8 @@ impl Default for Tap {
             empty_segments: false,
             drops: 0,
             truncated: false,
+            holes: Holes::default(),
+            gaps: Vec::new(),
             addresses: BTreeSet::new(),
         }
     }
@@ -440,12 +455,8 @@ impl Case<'_> {
 
 /// The other side acknowledged one beyond all that `side` was seen to send, and no FIN of it was seen.
 fn fin_was_missed(flow: &Flow, side: Side) -> bool {
-    // Of a side that was idle all the time, there may be keep-alives alone, and their number is one too low.
-    let half = flow.half(side);
-    if half.isn().is_none() && !half.sent_payload() {
-        return false;
-    }
-    let acked_beyond_sent = flow.half(side.other()).ack().zip(flow.half(side).snd_max());
+    let sent = flow.half(side).snd_max().filter(|_| flow.half(side).is_numbered());
+    let acked_beyond_sent = flow.half(side.other()).ack().zip(sent);
     flow.fin(side).is_none() && acked_beyond_sent.is_some_and(|(ack, sent)| ack.ahead_of(sent) == 1)
 }
 

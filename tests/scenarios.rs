@@ -68,6 +68,7 @@ fn by_segments(scenario: &Scenario) -> Result<Vec<Expected>, String> {
     }
     retired.extend(table.into_flows());
     retired.sort_by_key(|retired| retired.flow.first.order());
+    retired.iter().for_each(|retired| tap.holes.note(&retired.flow));
     let judged = retired.iter().map(|Retired { key, flow }| {
         let judgement = judge(key, flow, &policy, &tap);
         expectation(scenario, key, flow, &judgement)

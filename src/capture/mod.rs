@@ -28,6 +28,7 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::place::{Place, Time};
+use crate::tcp::holes::Holes;
 use crate::tcp::segment::Direction;
 
 /// One packet as captured.
@@ -76,10 +77,34 @@ pub struct About {
     pub drops: u64,
     /// The addresses of its interfaces.
     pub addresses: BTreeSet<IpAddr>,
-    /// When the capture ended, where packets that closewait wrote were chosen from a longer one.
-    pub until: Option<Time>,
+    /// The names of its interfaces, where it tells.
+    pub interfaces: BTreeSet<String>,
+    /// When it ended, by its own statistics.
+    pub ended: Option<Ended>,
+    /// Connections that show packets missing, of the capture that closewait chose these packets from.
+    pub holes: Holes,
     /// Lines of a text that are no packets.
     pub lines_skipped: u64,
+}
+
+/// When a capture ended, as its statistics say it: by its own clock, and read as microseconds, which
+/// dumpcap writes whatever the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub by_clock: Time,
+    pub as_micros: Time,
+}
+
+/// Nobody waits longer for a packet.
+const WAITS_NS: i64 = 7 * 24 * 3_600 * 1_000_000_000;
+
+impl Ended {
+    /// The end, if one reading makes sense after the last packet.
+    pub fn after(self, last: Time) -> Option<Time> {
+        let believed =
+            |end: &Time| *end >= last && end.since(last).is_some_and(|ns| ns <= WAITS_NS);
+        [self.by_clock, self.as_micros].into_iter().find(believed)
+    }
 }
 
 /// A link-layer header type, by its number in files (LINKTYPE_…).

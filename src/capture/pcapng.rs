@@ -11,8 +11,9 @@ use pcap_parser::{
 
 use super::buffer::Buffer;
 use super::file::{Broken, Record};
-use super::{About, LinkType};
+use super::{About, Ended, LinkType};
 use crate::place::Time;
+use crate::tcp::holes::Holes;
 use crate::tcp::segment::{Direction, ToldBy, Way};
 
 /// libpcap's limit for one block: a longer one is a damaged length.
@@ -178,11 +179,13 @@ impl Pcapng {
                 about.links.insert(interface.link);
                 about.snap_lengths.insert(interface.snap_len);
                 about.addresses.extend(addresses(&described.options));
+                about.interfaces.extend(name(&described.options));
                 self.interfaces.push(interface);
             }
             Block::InterfaceStatistics(statistics) => {
+                about.ended = self.ended(statistics).or(about.ended);
                 if self.ours {
-                    about.until = about.until.max(self.until(statistics));
+                    about.holes = holes(&statistics.options).unwrap_or(about.holes);
                 }
                 let drops = self.dropped(&statistics.options);
                 self.count(statistics.if_id, about, |interface| interface.drops = drops);
@@ -294,14 +297,16 @@ impl Pcapng {
         if self.big_endian { u64::from_be_bytes(bytes) } else { u64::from_le_bytes(bytes) }
     }
 
-    /// isb_endtime. Of other writers, the contract counts the packets alone.
-    fn until(&self, statistics: &InterfaceStatisticsBlock) -> Option<Time> {
+    /// isb_endtime.
+    fn ended(&self, statistics: &InterfaceStatisticsBlock) -> Option<Ended> {
         let [high, low] = [0, 4].map(|at| {
             let bytes: [u8; 8] = option(&statistics.options, 3)?;
             Some(self.u32([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]))
         });
         let interface = self.interfaces.get(statistics.if_id as usize)?;
-        Some(interface.clock.time(u64::from(high?) << 32 | u64::from(low?)))
+        let ticks = u64::from(high?) << 32 | u64::from(low?);
+        let as_micros = Time::from_nanos(i128::from(ticks) * 1_000);
+        Some(Ended { by_clock: interface.clock.time(ticks), as_micros })
     }
 
     /// isb_ifdrop and isb_osdrop: lost by the interface, and by the operating system.
@@ -332,6 +337,18 @@ impl Interface {
             gaps: 0,
         }
     }
+}
+
+/// if_name.
+fn name(options: &[PcapNGOption]) -> Option<String> {
+    let name = options.iter().find(|option| option.code == OptionCode(2))?;
+    Some(String::from_utf8_lossy(name.as_bytes().ok()?).into_owned())
+}
+
+/// What [`super::write`] says of the capture that its packets were chosen from.
+fn holes(options: &[PcapNGOption]) -> Option<Holes> {
+    let comment = options.iter().find(|option| option.code == OptionCode(1))?;
+    super::write::holes(core::str::from_utf8(comment.as_bytes().ok()?).ok()?)
 }
 
 /// How an interface counts time.

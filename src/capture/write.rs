@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use super::LinkType;
 use crate::place::Time;
+use crate::tcp::holes::Holes;
 use crate::tcp::segment::{Direction, ToldBy, Way};
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
@@ -117,11 +118,20 @@ impl<W: Write> Writer<W> {
         self.block(ENHANCED_PACKET, &body)
     }
 
-    /// An interface was captured on until then, and lost so many packets.
-    pub fn statistics(&mut self, interface: u32, until: Time, drops: u64) -> io::Result<()> {
+    /// An interface was captured on until then, and lost so many packets; others are missing, too.
+    pub fn statistics(
+        &mut self,
+        interface: u32,
+        until: Time,
+        drops: u64,
+        missing: Holes,
+    ) -> io::Result<()> {
         let until = self.ticks(interface, until);
         let mut body = interface.to_le_bytes().to_vec();
         body.extend(until);
+        if missing.shown > 0 {
+            option(&mut body, COMMENT, missing_text(missing).as_bytes());
+        }
         option(&mut body, 3, &until);
         if drops > 0 {
             option(&mut body, 5, &drops.to_le_bytes());
@@ -152,6 +162,22 @@ impl<W: Write> Writer<W> {
         self.out.write_all(body)?;
         self.out.write_all(&len)
     }
+}
+
+/// A sentence for people that the reader finds its numbers in again.
+fn missing_text(Holes { shown, of }: Holes) -> String {
+    format!("{MISSING}{shown}{OF}{of}{SHOW}")
+}
+
+const MISSING: &str = "packets are missing from the capture: ";
+const OF: &str = " of ";
+const SHOW: &str = " connections show it";
+
+/// The numbers in such a sentence.
+pub fn holes(comment: &str) -> Option<Holes> {
+    let numbers = comment.strip_prefix(MISSING)?.strip_suffix(SHOW)?;
+    let (shown, of) = numbers.split_once(OF)?;
+    Some(Holes { shown: shown.parse().ok()?, of: of.parse().ok()? })
 }
 
 fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {

@@ -16,7 +16,7 @@ use crate::expect::{Expectation, Limits, Override, Reading, file, violations};
 use crate::printable::printable;
 use crate::report::check::{Checked, Counts, Format, Outcome, write};
 use crate::report::collected::Collected;
-use crate::report::units::count;
+use crate::report::units::{count, missing};
 use crate::verdict::Verdict;
 use find::{Target, find};
 use read::read_all;
@@ -142,6 +142,7 @@ fn judge(read: Read, baseline: &Baseline) -> Checked {
     let known = findings.filter(|seen| baseline.knows(seen)).count();
     let mut warnings = read.warnings;
     warnings.extend(pending(&read.expectation, &read.collected));
+    warnings.extend(missing(read.collected.holes).map(|missing| format!("packets are {missing}")));
     Checked {
         capture: read.target.name(),
         expectation: read.own.is_some().then(|| read.target.expectation_name()),

@@ -17,6 +17,7 @@ use crate::place::{Place, Time};
 use crate::report::comments::Comments;
 use crate::report::{EventKind, Render, Row, Totals};
 use crate::run::trace::{Followed, Trace, Traced};
+use crate::tcp::holes::Holes;
 use crate::tcp::segment::{FlowKey, Segment};
 
 /// Connections with a finding, by the place of their first packet.
@@ -37,8 +38,9 @@ pub struct Gather<'a> {
     files: Vec<usize>,
     /// Captures that have a finding.
     captures: usize,
-    /// Their end.
+    /// Their end, and how many connections in them show packets missing.
     until: Time,
+    missing: Holes,
     /// Whoever read the report has seen enough of it; the packets are another matter.
     pub closed: bool,
 }
@@ -52,6 +54,7 @@ impl<'a> Gather<'a> {
             files: Vec::new(),
             captures: 0,
             until: Time::UNKNOWN,
+            missing: Holes::default(),
             closed: false,
         }
     }
@@ -89,6 +92,7 @@ impl<'a> Gather<'a> {
             file: String::new(),
             drops: Vec::new(),
             until: self.until,
+            missing: self.missing,
         }))
     }
 }
@@ -126,7 +130,8 @@ impl Render for Gather<'_> {
         let found = |files: &[usize]| files.iter().any(|file| self.files.contains(file));
         for capture in totals.captures.iter().filter(|capture| found(&capture.files)) {
             self.captures += 1;
-            self.until = self.until.max(capture.last.map_or(Time::UNKNOWN, |last| last.time));
+            self.until = self.until.max(capture.end);
+            self.missing += capture.holes;
         }
         self.pass(|render| render.end(totals))
     }
@@ -160,6 +165,7 @@ pub struct Extract {
     /// By interface.
     drops: Vec<u64>,
     until: Time,
+    missing: Holes,
 }
 
 impl Extract {
@@ -167,7 +173,7 @@ impl Extract {
     pub fn finish(mut self) -> io::Result<u64> {
         // A connection is held until the capture ends, not until its last packet.
         for (interface, drops) in self.drops.iter().enumerate() {
-            self.writer.statistics(interface as u32, self.until, *drops)?;
+            self.writer.statistics(interface as u32, self.until, *drops, self.missing)?;
         }
         self.writer.finish()?;
         Ok(self.findings.values().map(|finding| finding.left).sum())

@@ -12,6 +12,7 @@ use crate::owner::Socket;
 use crate::place::{Place, Time};
 use crate::printable::printable;
 use crate::tcp::flow::Side;
+use crate::tcp::holes::Holes;
 use crate::tcp::segment::Endpoint;
 use crate::verdict::local::Local;
 use crate::verdict::{Close, Doubt, Verdict};
@@ -21,6 +22,8 @@ use crate::verdict::{Close, Doubt, Verdict};
 pub struct Collected {
     pub flows: Vec<Seen>,
     pub tally: Tally,
+    /// How many connections show that packets are missing, where that is too many.
+    pub holes: Holes,
 }
 
 /// One connection.
@@ -165,6 +168,7 @@ impl Render for Collected {
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
         self.tally = totals.tally.clone();
+        totals.captures.iter().for_each(|capture| self.holes += capture.holes);
         // Rows come as connections end: what is printed goes by their first packets.
         self.flows.sort_by_key(|seen| seen.first.order());
         Ok(())

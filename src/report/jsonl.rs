@@ -386,12 +386,22 @@ struct CaptureLine<'a> {
     segments: u64,
     first: Option<PlaceLine<'a>>,
     last: Option<PlaceLine<'a>>,
+    /// Later than the last packet where the capture says so.
+    end: Option<String>,
     link_types: Vec<String>,
     snap_lengths: &'a BTreeSet<u32>,
     drops: u64,
+    holes: Option<HolesLine>,
     truncated: bool,
     bare_acks: bool,
     gaps: Vec<GapLine<'a>>,
+}
+
+/// Connections that show packets missing.
+#[derive(Serialize)]
+struct HolesLine {
+    connections: u64,
+    of: u64,
 }
 
 #[derive(Serialize)]
@@ -431,9 +441,17 @@ impl<'a> CaptureLine<'a> {
             segments: capture.segments,
             first: capture.first.map(|p| place(p, files)),
             last: capture.last.map(|p| place(p, files)),
+            end: rfc3339(Place::new(
+                capture.end,
+                0,
+                1,
+                capture.last.map_or(6, |p| p.digits() as u8),
+            )),
             link_types: capture.links.iter().map(ToString::to_string).collect(),
             snap_lengths: &capture.snap_lengths,
             drops: capture.drops,
+            holes: (capture.holes.shown > 0)
+                .then_some(HolesLine { connections: capture.holes.shown, of: capture.holes.of }),
             truncated: capture.truncated,
             bare_acks: capture.bare_acks,
             gaps: capture.gaps.iter().map(|gap| GapLine::new(gap, files)).collect(),

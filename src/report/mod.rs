@@ -46,6 +46,7 @@ use crate::decode::Skipped;
 use crate::owner::Socket;
 use crate::place::{Place, Time};
 use crate::tcp::flow::Flow;
+use crate::tcp::holes::Holes;
 use crate::tcp::segment::FlowKey;
 use crate::verdict::{Judgement, Reason, Verdict};
 
@@ -147,6 +148,10 @@ pub struct CaptureTotals {
     pub segments: u64,
     pub first: Option<Place>,
     pub last: Option<Place>,
+    /// When it ended, which can be later.
+    pub end: Time,
+    /// Connections that show packets missing, where there are too many for accidents.
+    pub holes: Holes,
     pub drops: u64,
     pub truncated: bool,
     pub bare_acks: bool,

@@ -15,7 +15,7 @@ use anstyle::{AnsiColor, Style};
 use chrono::TimeDelta;
 
 use super::table::{Align, more, write_table};
-use super::units::{Zone, clock_time, count, duration, thousands, zone_name};
+use super::units::{Zone, clock_time, count, duration, missing, thousands, zone_name};
 use super::{CaptureTotals, EventKind, Owner, Render, Row, Totals};
 use crate::attach::mysql::Facts;
 use crate::cause::Cause;
@@ -494,6 +494,9 @@ impl<W: Write> Text<W> {
             n => write!(self.out, ", {} dropped", count(n, "packet"))?,
         }
         writeln!(self.out, ".")?;
+        if let Some(holes) = missing(capture.holes) {
+            writeln!(self.out, "Packets are {holes}.")?;
+        }
         for gap in &capture.gaps {
             let pause = duration(TimeDelta::nanoseconds(gap.nanos));
             let (before, after) = (name(&gap.before), name(&gap.after));

@@ -3,6 +3,7 @@
 use chrono::{DateTime, FixedOffset, Local, TimeDelta, Utc};
 
 use crate::place::Place;
+use crate::tcp::holes::Holes;
 
 /// The zone that times are shown in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,12 @@ fn fraction(place: Place) -> String {
         0 => String::new(),
         digits => format!(".{}", &format!("{nanos:09}")[..digits]),
     }
+}
+
+/// Where packets are missing from a capture: how many connections show it.
+pub fn missing(holes: Holes) -> Option<String> {
+    let (shown, of) = (thousands(holes.shown), count(holes.of, "connection"));
+    (holes.shown > 0).then(|| format!("missing from this capture: {shown} of {of} show it"))
 }
 
 /// Seconds, for machines.

@@ -4,11 +4,28 @@ use super::ports::{Content, Ports};
 use super::senders::Senders;
 use super::shards::{Shards, Turns};
 use crate::capture::series::{OVERLAP_NS, follows};
-use crate::capture::{About, Frame};
+use std::collections::BTreeSet;
+
+use crate::capture::{About, Frame, LinkType};
 use crate::place::{Place, Time};
 use crate::report::{CaptureTotals, Gap, Totals};
+use crate::tcp::holes::Holes;
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::Tap;
+
+/// What the files of one capture have in common.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kind {
+    links: BTreeSet<LinkType>,
+    /// By name, where the file tells.
+    interfaces: BTreeSet<String>,
+}
+
+impl Kind {
+    pub fn of(about: &About) -> Kind {
+        Kind { links: about.links.clone(), interfaces: about.interfaces.clone() }
+    }
+}
 
 /// What is known of one capture while it is read. Flows of two capture points have nothing to do
 /// with each other, nor have their ends.
@@ -16,6 +33,9 @@ pub struct CapturePoint {
     pub shards: Shards,
     ports: Ports,
     senders: Senders,
+    kind: Kind,
+    /// Of the captures that packets which closewait wrote were chosen from.
+    holes_before: Holes,
     pub tap: Tap,
     pub totals: CaptureTotals,
     /// Where they are of use: 4-tuples with a FIN, with their hashes, since somebody took them.
@@ -29,6 +49,8 @@ impl CapturePoint {
             shards: Shards::new(max_flows, turns),
             ports: Ports::new(mysql),
             senders: Senders::default(),
+            kind: Kind::default(),
+            holes_before: Holes::default(),
             tap,
             totals,
             fins: None,
@@ -36,31 +58,55 @@ impl CapturePoint {
     }
 
     /// Can a file whose first packet came at `first` belong here?
-    pub fn can_go_on(&self, first: Time) -> bool {
-        follows(self.tap.end, first)
+    pub fn can_go_on(&self, first: Time, kind: &Kind) -> bool {
+        let (own, others) = (&self.kind.links, &kind.links);
+        // An interface may be described only when its first packet comes.
+        follows(self.tap.end, first) && (own.is_subset(others) || others.is_subset(own))
+    }
+
+    /// Are the last file's link types and interfaces these?
+    pub fn is_of(&self, kind: &Kind) -> bool {
+        self.kind == *kind
     }
 
     /// A file of this capture begins.
-    pub fn begin_file(&mut self, file: usize, first: Option<Time>) {
+    pub fn begin_file(&mut self, file: usize, first: Option<Time>, kind: Kind, is_series: bool) {
         let gap = first.and_then(|first| first.since(self.tap.end));
         if let (Some(nanos), Some(&before)) = (gap, self.totals.files.last())
             && nanos > OVERLAP_NS
         {
             self.totals.gaps.push(Gap { before, after: file, nanos });
+            if let Some(first) = first.filter(|_| !is_series) {
+                self.tap.gaps.push((self.tap.end, first));
+            }
         }
+        self.kind = kind;
         self.totals.files.push(file);
     }
 
     /// What a file says of itself; said again at its end, when all of it is known.
     pub fn take_about(&mut self, about: &About) {
         self.tap.addresses.extend(&about.addresses);
-        self.wait_until(about.until.unwrap_or(Time::UNKNOWN));
         self.totals.links.extend(&about.links);
         self.totals.snap_lengths.extend(&about.snap_lengths);
     }
 
-    pub fn take_drops(&mut self, about: &About) {
+    /// What only its end tells.
+    pub fn end_file(&mut self, about: &About) {
         self.tap.drops = self.tap.drops.saturating_add(about.drops);
+        self.holes_before += about.holes;
+        if let Some(end) = about.ended.and_then(|ended| ended.after(self.tap.end)) {
+            self.wait_until(end);
+        }
+    }
+
+    /// How many connections show that packets are missing; at the end, all of them count. What packets
+    /// were chosen from knew better.
+    pub fn count_holes(&mut self, all: bool) {
+        self.tap.holes = match self.holes_before {
+            Holes { of: 0, .. } => self.shards.holes(all),
+            before => before,
+        };
     }
 
     /// Every packet tells the time, whatever else becomes of it.
@@ -130,6 +176,8 @@ impl CapturePoint {
         totals.packets += self.totals.packets;
         totals.segments += self.totals.segments;
         totals.captures.push(CaptureTotals {
+            end: self.tap.end,
+            holes: if self.tap.has_holes() { self.tap.holes } else { Holes::default() },
             drops: self.tap.drops,
             truncated: self.tap.truncated,
             bare_acks: self.tap.bare_acks,

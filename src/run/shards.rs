@@ -16,6 +16,7 @@ use crate::place::Time;
 use crate::report::Tally;
 use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::Flow;
+use crate::tcp::holes::Holes;
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::{Judgement, Policy, Tap, judge};
 
@@ -93,16 +94,18 @@ pub struct Shard {
     attached: Attached,
     judged: Vec<Judged>,
     tally: Tally,
+    /// Of flows that have left.
+    holes: Holes,
 }
 
 impl Shard {
     /// Takes its segments in, and judges what has ended.
     pub fn run(&mut self, Work { turn, batch }: &Work) {
-        let Shard { attached, judged, tally, .. } = self;
+        let Shard { attached, judged, tally, holes, .. } = self;
         batch.give(self.number, &mut self.table, |flow, segment, content| {
             attached.take(flow, segment, content, turn.keep());
         });
-        let mut ended = Ended { turn, attached, judged, tally };
+        let mut ended = Ended { turn, attached, judged, tally, holes };
         if turn.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| ended.judge(flow));
         } else {
@@ -117,11 +120,13 @@ struct Ended<'a> {
     attached: &'a mut Attached,
     judged: &'a mut Vec<Judged>,
     tally: &'a mut Tally,
+    holes: &'a mut Holes,
 }
 
 impl Ended<'_> {
     fn judge(&mut self, retired: Retired) {
         let Turn { policy, tap, all, literals, .. } = self.turn;
+        self.holes.note(&retired.flow);
         let judged = Judged::new(retired, policy, tap);
         self.tally.count(&judged.judgement);
         let first = judged.retired.flow.first;
@@ -243,8 +248,8 @@ impl Shards {
         let tables = self.shards.iter().map(|shard| &shard.table);
         let Some(which) = too_many(tables, self.max_flows) else { return };
         for shard in &mut self.shards {
-            let Shard { table, attached, judged, tally, .. } = shard;
-            let mut ended = Ended { turn, attached, judged, tally };
+            let Shard { table, attached, judged, tally, holes, .. } = shard;
+            let mut ended = Ended { turn, attached, judged, tally, holes };
             self.evicted += table.evict(which, |flow| ended.judge(flow)) as u64;
         }
     }
@@ -259,6 +264,17 @@ impl Shards {
         let mut tally = Tally::default();
         self.shards.iter().for_each(|shard| tally += shard.tally.clone());
         (tally, self.evicted)
+    }
+
+    /// How many connections show holes, between two turns: those that have left, and those that have
+    /// not if `all`.
+    pub fn holes(&self, all: bool) -> Holes {
+        let mut holes = Holes::default();
+        self.shards.iter().for_each(|shard| holes += shard.holes);
+        if all {
+            self.flows().for_each(|(_, flow)| holes.note(flow));
+        }
+        holes
     }
 
     /// Judges a flow that is still there, between two turns.

@@ -2,10 +2,12 @@
 
 use super::closing::{Acked, Closing, Fin, PayloadAtAck, Rst};
 use super::half::{Half, Marks, News};
+pub use super::notes::{Noted, Notes};
 use super::recent::Recent;
-use super::segment::{Checksum, End, Scale, Segment, ToldBy};
+use super::segment::{Checksum, End, Segment, ToldBy};
 use super::seq::Seq;
 use super::state::{Event, State};
+use super::window::{Scales, is_outside};
 use crate::place::{Place, Time};
 
 /// An end of a flow. `A` sent the first packet seen.
@@ -52,23 +54,6 @@ pub struct Flow {
     pub notes: Notes,
 }
 
-/// The window scales that the SYNs of both sides offered.
-#[derive(Clone, Copy, Debug)]
-struct Scales(u8);
-
-impl Scales {
-    fn of(self, side: Side) -> Scale {
-        Scale::of_bits(self.0 >> (4 * side as u8))
-    }
-
-    /// A SYN that is sent again with another option leaves it open which one counted.
-    fn note(&mut self, side: Side, scale: Scale, first: bool) {
-        let scale = if first || self.of(side) == scale { scale } else { Scale::UNKNOWN };
-        let at = 4 * side as u8;
-        self.0 = self.0 & !(15 << at) | scale.bits() << at;
-    }
-}
-
 /// The closing facts of both sides.
 #[derive(Clone, Debug, Default)]
 struct Closings {
@@ -96,37 +81,6 @@ enum Began {
     Syn,
     SynAck,
     Midstream,
-}
-
-/// What is worth saying of a flow without weakening its verdict, as observed. The verdict may add more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Noted {
-    Midstream,
-    PortReused,
-    FinRetransmitted,
-    SynInCloseWait,
-    RstOddSeq,
-    RstWithoutEffect,
-    Duplicates,
-    TimeWentBack,
-    FinWithoutEffect,
-    /// Its 4-tuple was established again later: no kernel has two sockets of one.
-    Superseded,
-}
-
-/// A set of them.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Notes(u16);
-
-impl Notes {
-    pub fn has(self, note: Noted) -> bool {
-        self.0 & 1 << note as u8 != 0
-    }
-
-    /// Takes note if `applies`.
-    pub fn note(&mut self, note: Noted, applies: bool) {
-        self.0 |= u16::from(applies) << note as u8;
-    }
 }
 
 /// How a flow ended, whoever is local.
@@ -165,7 +119,7 @@ impl Flow {
             only_syns: true,
             unanswered: syn && !ack,
             told_by: None,
-            scales: Scales(0xff),
+            scales: Scales::UNKNOWN,
             notes,
         }
     }
@@ -324,15 +278,10 @@ impl Flow {
     }
 
     /// Is a number that `side` sends outside the window that the other side last advertised (3.5.3)?
-    /// There is room for what was lost or overtaken, a window's length to either side. Where a window
-    /// scale is not known, nothing is outside.
     fn is_outside_window(&self, side: Side, seq: Seq) -> bool {
         let receiver = self.half(side.other());
-        let shifts = [Side::A, Side::B].map(|side| self.scales.of(side).shift());
-        let ([Some(_), Some(_)], Some(next)) = (shifts, receiver.ack()) else { return false };
-        let shift = self.scales.of(side.other()).shift().unwrap_or(0);
-        let window = i64::from(receiver.window().unwrap_or(0)) << shift;
-        !(-window..=2 * window).contains(&i64::from(seq.ahead_of(next)))
+        let window = receiver.window().and_then(|window| self.scales.window(side.other(), window));
+        window.zip(receiver.ack()).is_some_and(|(window, next)| is_outside(seq, next, window))
     }
 
     /// `before` is the time of the flow's packet before this one.
@@ -353,6 +302,7 @@ impl Flow {
         }
         let mut first_fin = false;
         if self.closing.is_some() || beyond || marks.fin {
+            self.find_hole(side, segment, known);
             first_fin = self.take_closing(side, segment, news, beyond, peer_snd_max);
         }
         let is_new = news.payload > 0 || news.syn_ack || first_fin;
@@ -363,6 +313,26 @@ impl Flow {
             self.notes.note(Noted::Duplicates, quick && known == Some(end));
             self.notes.note(Noted::FinRetransmitted, marks.fin && !quick);
         }
+    }
+
+    /// What the other side has acknowledged beyond `known`, all that was captured of `side` so far, and
+    /// before this segment, was not captured.
+    #[inline(never)]
+    fn find_hole(&mut self, side: Side, segment: &Segment, known: Option<Seq>) {
+        let (Some(known), Some(early)) = (known, self.early_ack(side.other())) else { return };
+        let apart = segment.len > 0 && segment.seq.is_after(known);
+        self.notes.note(Noted::Hole, apart && early.number.is_after(known));
+    }
+
+    /// Octets of a side were acknowledged and not captured.
+    pub fn has_hole(&self) -> bool {
+        let at_the_end = |side: Side| {
+            let own = self.half(side);
+            let captured = own.captured_max().filter(|_| own.is_numbered());
+            let acked = self.early_ack(side.other()).map(|early| early.number);
+            acked.zip(captured).is_some_and(|(acked, captured)| acked.is_after(captured))
+        };
+        self.notes.has(Noted::Hole) || at_the_end(Side::A) || at_the_end(Side::B)
     }
 
     /// The part of a segment that bears on the close. True for a side's first FIN.

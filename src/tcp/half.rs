@@ -112,6 +112,11 @@ impl Half {
         self.has.any(Has::SENT_PAYLOAD)
     }
 
+    /// Its SYN or new payload was seen. Keep-alives alone show one number less than was sent.
+    pub fn is_numbered(&self) -> bool {
+        self.has.any(Has(Has::ISN.0 | Has::SENT_PAYLOAD.0))
+    }
+
     /// Its packets were seen leaving the host that captured.
     pub fn seen_leaving(&self) -> bool {
         self.has.any(Has::LEFT)

@@ -6,7 +6,10 @@
 //! * [`half`]: the facts of one direction, [`closing`]: those that only a close needs
 //! * [`recent`]: when a connection was last in use
 //! * [`flow`]: two halves, and what one more segment changes
+//! * [`holes`]: what was not captured
 //! * [`incarnation`]: to which connection of a 4-tuple a segment belongs
+//! * [`window`]: which numbers the other side may send
+//! * [`notes`]: what is noted on the way
 //! * [`stream`]: the octets of one direction, in order, where somebody reads them
 //!
 //! Two rules carry everything here. *A segment is sent when it is seen, and received when the other
@@ -15,9 +18,12 @@
 pub mod closing;
 pub mod flow;
 pub mod half;
+pub mod holes;
 pub mod incarnation;
+pub mod notes;
 pub mod recent;
 pub mod segment;
 pub mod seq;
 pub mod state;
 pub mod stream;
+pub mod window;

@@ -23,6 +23,8 @@ impl Case<'_> {
             (self.arrives_only(h), Doubt::RemoteTap),
             (self.tap.truncated, Doubt::Truncated),
             (close != Close::Closed && self.is_unacked(h), Doubt::Unacked),
+            (self.tap.has_holes(), Doubt::Holes),
+            (half_closed && self.spans_gap(h), Doubt::Gap),
             (h.fin_missed, Doubt::PeerFinMissed),
             (close != Close::Closed && self.is_unanswered(h), Doubt::Unanswered),
         ]
@@ -68,6 +70,12 @@ impl Case<'_> {
         let sent = h.holding.snd_max().filter(|_| told);
         let acked = |sent| h.closing.ack().is_some_and(|ack| ack.covers(sent));
         sent.is_some_and(|sent| !acked(sent)) || h.closing.window() == Some(0)
+    }
+
+    /// For some of the time that it was held, nothing was captured.
+    fn spans_gap(&self, h: &HalfClose) -> bool {
+        let from = self.held_from(&h.fin, None).time;
+        self.tap.gaps.iter().any(|&(began, ended)| from <= began && ended <= self.tap.end)
     }
 
     /// The closer opened the connection, and had the last word before its FIN: a request, perhaps.

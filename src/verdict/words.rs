@@ -129,6 +129,8 @@ pub enum Doubt {
     RemoteTap,
     Truncated,
     Unacked,
+    Holes,
+    Gap,
     PeerFinMissed,
     Unanswered,
 }
@@ -145,6 +147,8 @@ impl Doubt {
             Doubt::RemoteTap => "remote-tap",
             Doubt::Truncated => "truncated",
             Doubt::Unacked => "unacked",
+            Doubt::Holes => "holes",
+            Doubt::Gap => "gap",
             Doubt::PeerFinMissed => "peer-fin-missed",
             Doubt::Unanswered => "unanswered",
         }
@@ -167,6 +171,10 @@ impl Doubt {
             Doubt::Unacked => {
                 "what it sent last was not acknowledged, or the peer takes nothing: its FIN may wait behind that"
             }
+            Doubt::Holes => {
+                "packets are missing from the capture, as other connections in it show: its FIN may be one"
+            }
+            Doubt::Gap => "for some of that time nothing was captured",
             Doubt::PeerFinMissed => "the peer's FIN was not captured, but acknowledged",
             Doubt::Unanswered => {
                 "the peer closed right after a request: the program may still be working on the answer"

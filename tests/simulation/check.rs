@@ -138,7 +138,7 @@ fn excuse(run: &Run, flow: &Judged, truth: &Truth) -> Option<&'static str> {
         Some("lost before the tap")
     } else if damage_is_unknown(run, flow.conn) {
         Some("damaged, and no checksum known")
-    } else if run.capture.missed > 0 && !run.tap.counts {
+    } else if run.capture.missed > 0 && !run.tap.counts && !run.tap.shows_holes() {
         Some("missed and not counted")
     } else {
         None

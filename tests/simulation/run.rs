@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use chrono::TimeDelta;
 use closewait::place::{Place, Time};
 use closewait::table::{FlowTable, Retired};
+use closewait::tcp::holes::Holes;
 use closewait::tcp::segment::{
     Checksum, Direction, Endpoint, Flags, FlowKey, Scale, Segment, ToldBy,
 };
@@ -107,6 +108,9 @@ fn judged(plan: &Plan, tap_plan: &TapPlan, capture: &Capture) -> Vec<Judged> {
     let drops = if tap_plan.counts { capture.missed } else { 0 };
     let truncated = tap_plan.truncated;
     let mut tap = Tap { bare_acks, empty_segments, drops, truncated, ..Tap::default() };
+    if tap_plan.shows_holes() {
+        tap.holes = Holes { shown: 12, of: 400 };
+    }
     for (index, seen) in capture.seen.iter().enumerate() {
         let segment = segment(index, seen, tap_plan);
         tap.bare_acks |= segment.is_bare_ack();

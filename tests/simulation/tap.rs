@@ -117,6 +117,11 @@ impl TapPlan {
         }
     }
 
+    /// Packets are missing, and the other connections in the capture show it.
+    pub fn shows_holes(&self) -> bool {
+        self.company && matches!(self.misses, Misses::Overrun { .. })
+    }
+
     /// Every packet that came past is in the capture.
     pub fn is_complete(&self) -> bool {
         let all = matches!(self.misses, Misses::Nothing) && self.filter == Filter::Everything;

@@ -1,0 +1,34 @@
+//! What is noted of a flow on the way, a bit each.
+
+/// What is worth saying of a flow without weakening its verdict, as observed. The verdict may add more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noted {
+    Midstream,
+    PortReused,
+    FinRetransmitted,
+    SynInCloseWait,
+    RstOddSeq,
+    RstWithoutEffect,
+    Duplicates,
+    TimeWentBack,
+    FinWithoutEffect,
+    /// Its 4-tuple was established again later: no kernel has two sockets of one.
+    Superseded,
+    /// Something was acknowledged and not captured, nor will be: later octets were.
+    Hole,
+}
+
+/// A set of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Notes(u16);
+
+impl Notes {
+    pub fn has(self, note: Noted) -> bool {
+        self.0 & 1 << note as u8 != 0
+    }
+
+    /// Takes note if `applies`.
+    pub fn note(&mut self, note: Noted, applies: bool) {
+        self.0 |= u16::from(applies) << note as u8;
+    }
+}

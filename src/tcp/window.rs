@@ -1,0 +1,37 @@
+//! The receive window (3.5.3): which numbers the other side may send.
+
+use super::flow::Side;
+use super::segment::Scale;
+use super::seq::Seq;
+
+/// The window scales that the SYNs of both sides offered.
+#[derive(Clone, Copy, Debug)]
+pub struct Scales(u8);
+
+impl Scales {
+    pub const UNKNOWN: Scales = Scales(0xff);
+
+    /// The octets that a side's field of its last segment stands for, where both SYNs tell.
+    pub fn window(self, side: Side, field: u16) -> Option<u32> {
+        let (own, _) = self.of(side).shift().zip(self.of(side.other()).shift())?;
+        Some(u32::from(field) << own)
+    }
+
+    fn of(self, side: Side) -> Scale {
+        Scale::of_bits(self.0 >> (4 * side as u8))
+    }
+
+    /// What a side's SYN says. One that is sent again with another option leaves it open which one counted.
+    pub fn note(&mut self, side: Side, scale: Scale, first: bool) {
+        let scale = if first || self.of(side) == scale { scale } else { Scale::UNKNOWN };
+        let at = 4 * side as u8;
+        self.0 = self.0 & !(15 << at) | scale.bits() << at;
+    }
+}
+
+/// Is a number outside the window that begins at `next`? There is room for what was lost or overtaken:
+/// the window's length to either side.
+pub fn is_outside(seq: Seq, next: Seq, window: u32) -> bool {
+    let window = i64::from(window);
+    !(-window..=2 * window).contains(&i64::from(seq.ahead_of(next)))
+}
