@@ -23,7 +23,7 @@ pub struct Statistics {
     agreed: Share,
     /// Flows whose last word was lost before the tap: nobody standing there could tell.
     word_lost: u64,
-    /// Flows with a FIN or RST by damage, in captures that know no checksums.
+    /// Flows of captures with a FIN or RST by damage that know no checksums.
     damage_unknown: u64,
     leaks: Share,
     /// Leaks without doubts.
@@ -90,7 +90,7 @@ fn verdict_is_truth(
         into.word_lost += 1;
         return Ok(());
     }
-    if damage_is_unknown(run, flow.conn) {
+    if damage_is_unknown(run) {
         into.damage_unknown += 1;
         return Ok(());
     }
@@ -122,7 +122,7 @@ fn leak(run: &Run, flow: &Judged, truth: &Truth, into: &mut Statistics) -> Resul
     if right {
         return Ok(());
     }
-    let Some(excuse) = excuse(run, flow, truth) else {
+    let Some(excuse) = excuse(run, truth) else {
         return Err(format!("connection {}: a leak without doubts, which is none", flow.conn));
     };
     if std::env::var_os("CLOSEWAIT_WRONG").is_some() {
@@ -133,10 +133,13 @@ fn leak(run: &Run, flow: &Judged, truth: &Truth, into: &mut Statistics) -> Resul
 }
 
 /// Why a leak without doubts may be wrong.
-fn excuse(run: &Run, flow: &Judged, truth: &Truth) -> Option<&'static str> {
+fn excuse(run: &Run, truth: &Truth) -> Option<&'static str> {
     if truth.word_lost {
         Some("lost before the tap")
-    } else if damage_is_unknown(run, flow.conn) {
+    } else if truth.fin_waits && run.tap.stand != Stand::AtLocal {
+        // Only there it shows which ACKs have arrived.
+        Some("waits for what was lost behind the tap")
+    } else if damage_is_unknown(run) {
         Some("damaged, and no checksum known")
     } else if run.capture.missed > 0 && !run.tap.counts && !run.tap.shows_holes() {
         Some("missed and not counted")
@@ -145,11 +148,10 @@ fn excuse(run: &Run, flow: &Judged, truth: &Truth) -> Option<&'static str> {
     }
 }
 
-/// A FIN or RST of the connection was damaged, or came to be by damage, and nothing in the capture says so.
-fn damage_is_unknown(run: &Run, conn: usize) -> bool {
+/// A FIN or RST was damaged, or came to be by damage, and nothing in the capture says so.
+fn damage_is_unknown(run: &Run) -> bool {
     let says_end = |packet: &Packet| packet.has(Flags::FIN | Flags::RST) && packet.damaged;
-    !run.tap.whole_packets
-        && run.capture.seen.iter().any(|s| s.packet.conn == conn && says_end(&s.packet))
+    !run.tap.whole_packets && run.capture.seen.iter().any(|seen| says_end(&seen.packet))
 }
 
 const MILLISECOND: u64 = 1_000;
@@ -165,6 +167,9 @@ fn held_is_a_lower_bound(run: &Run, flow: &Judged, truth: &Truth) -> Result<(), 
         && end_is_exact;
     // Then it counts from the FIN itself, which local received a little later.
     let from_fin = judgement.doubts.contains(&Doubt::Unconfirmed);
+    if damage_is_unknown(run) || truth.down {
+        return Ok(());
+    }
     if !(holding && truth.is_close_wait() && !from_fin || closed_late) {
         return Ok(());
     }

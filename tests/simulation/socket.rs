@@ -210,6 +210,16 @@ impl Socket {
         matches!(self.state, State::Established | State::CloseWait) && !self.fin_wanted
     }
 
+    /// Its application has closed it, and what was written before keeps the FIN from being sent.
+    pub fn fin_waits(&self) -> bool {
+        self.fin_wanted && !self.fin_sent()
+    }
+
+    /// SND.NXT.
+    pub fn sent(&self) -> Seq {
+        self.nxt
+    }
+
     fn fin_sent(&self) -> bool {
         self.life.fin_sent.is_some()
     }
@@ -343,7 +353,7 @@ impl Socket {
     }
 
     fn has_news(&self) -> bool {
-        self.written.is_after(self.nxt) || self.fin_wanted && !self.fin_sent()
+        self.written.is_after(self.nxt) || self.fin_waits()
     }
 
     /// How much of what was written fits a segment that begins at `seq`.

@@ -193,6 +193,10 @@ impl World {
         }
     }
 
+    pub fn was_down(&self, host: usize) -> bool {
+        self.plan.down[host].is_some_and(|(from, _)| from <= self.now)
+    }
+
     fn is_down(&self, host: usize) -> bool {
         self.plan.down[host].is_some_and(|(from, to)| (from..to).contains(&self.now))
     }
