@@ -139,7 +139,7 @@ fn finding(
     count.findings += 1;
     let false_ones = if doubts.is_empty() { &mut count.falsely } else { &mut count.doubtfully };
     *false_ones += u64::from(!right);
-    tally.doubts(&doubts, right);
+    tally.doubts(setting, &doubts, right);
     doubts.is_empty() && !right
 }
 

@@ -20,7 +20,7 @@ mod tally;
 mod taps;
 mod truth;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use batch::Batch;
@@ -49,14 +49,14 @@ fn verdicts_are_the_kernels() {
     let mut seed = number("SEED").unwrap_or(1);
     while tally.batches == 0 || Instant::now() < until {
         let folder = folder(&scratch, seed);
-        let batch = Batch::run(seed, &folder.path, trace.as_ref());
-        for wrong in judged(&batch, &mut tally) {
-            if wrong.setting.is_complete() {
-                unexcused.push(wrong.text);
-            } else if std::env::var_os("CLOSEWAIT_WRONG").is_some() {
-                println!("{:?}\n{}", wrong.setting, wrong.text);
-            }
+        let batch = Batch::run(seed, &folder, trace.as_ref());
+        let (wrong, excused): (Vec<Wrong>, Vec<Wrong>) =
+            judged(&batch, &mut tally).into_iter().partition(|wrong| wrong.setting.is_complete());
+        if std::env::var_os("CLOSEWAIT_WRONG").is_some() {
+            excused.iter().for_each(|wrong| println!("{:?}\n{}", wrong.setting, wrong.text));
         }
+        clear_away(&folder, &wrong);
+        unexcused.extend(wrong.into_iter().map(|wrong| wrong.text));
         seed += 1;
     }
     println!("{tally}");
@@ -85,35 +85,26 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(format!("CLOSEWAIT_KERNEL_{name}")).ok()?.parse().ok()
 }
 
-/// Where a batch leaves its captures and logs.
-struct Folder {
-    path: PathBuf,
-    keep: bool,
-}
-
-/// `CLOSEWAIT_KERNEL_KEEP` names a folder that keeps them.
-fn folder(scratch: &common::Scratch, seed: u64) -> Folder {
+/// Where a batch leaves its captures and logs: where `CLOSEWAIT_KERNEL_KEEP` says, if it does.
+fn folder(scratch: &common::Scratch, seed: u64) -> PathBuf {
     let kept = std::env::var_os("CLOSEWAIT_KERNEL_KEEP").map(PathBuf::from);
-    let keep = kept.is_some();
     let path = kept.unwrap_or_else(|| scratch.path().into()).join(format!("seed-{seed}"));
     std::fs::create_dir_all(&path).expect("a writable folder");
-    Folder { path, keep }
+    path
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if !self.keep {
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
+/// What came out right need not be looked at again.
+fn clear_away(folder: &Path, wrong: &[Wrong]) {
+    for (number, wrong) in wrong.iter().enumerate() {
+        let name = folder.join(format!("wrong-{number}.scn"));
+        std::fs::write(name, &wrong.text).expect("a writable folder");
+    }
+    if wrong.is_empty() {
+        let _ = std::fs::remove_dir_all(folder);
     }
 }
 
 /// What this needs and the machine has not.
 fn missing() -> Option<&'static str> {
-    common::lacks(&[
-        ("root", "sh", &["-c", "test $(id -u) = 0"]),
-        ("netns", "unshare", &["--net", "ip", "link"]),
-        ("ss", "ss", &["-V"]),
-        ("tcpdump", "tcpdump", &["--version"]),
-    ])
+    common::lacks(&[common::ROOT, common::NETNS, ("ss", "ss", &["-V"]), common::TCPDUMP])
 }

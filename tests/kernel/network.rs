@@ -10,6 +10,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
+use crate::common;
+
 /// The hosts are 0 and 1.
 pub const HOSTS: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(10, 91, 0, 1)), IpAddr::V4(Ipv4Addr::new(10, 91, 0, 2))];
@@ -111,19 +113,19 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         for namespace in self.namespaces() {
-            let _ = Command::new("ip").args(["netns", "del", namespace]).output();
+            let _ = common::tool("ip").args(["netns", "del", namespace]).output();
         }
     }
 }
 
 /// `ip netns exec` becomes the program, so that the child's id is the program's.
 fn inside(namespace: &str, program: &str) -> Command {
-    let mut command = Command::new("ip");
+    let mut command = common::tool("ip");
     command.args(["netns", "exec", namespace, program]);
     command
 }
 
 fn ip(words: &str) {
-    let done = Command::new("ip").args(words.split_whitespace()).output().expect("ip runs");
+    let done = common::tool("ip").args(words.split_whitespace()).output().expect("ip runs");
     assert!(done.status.success(), "ip {words}: {}", String::from_utf8_lossy(&done.stderr));
 }

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -56,7 +56,7 @@ impl Trace {
     pub fn start(folder: &Path) -> Option<Trace> {
         let file = folder.join("states.tsv");
         let log = File::create(folder.join("bpftrace.log")).expect("a writable folder");
-        let mut command = Command::new("unshare");
+        let mut command = common::tool("unshare");
         command.args(["--mount", "bash", "-c", TRACE, "bash"]);
         command.arg(&file).arg(common::project("fixtures/states.bt"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);

@@ -60,12 +60,19 @@ struct Worth {
     needless: u64,
 }
 
+impl Worth {
+    fn count(&mut self, finding_is_right: bool) {
+        *(if finding_is_right { &mut self.needless } else { &mut self.right }) += 1;
+    }
+}
+
 #[derive(Default)]
 pub struct Tally {
     pub batches: u64,
     pub connections: u64,
     counts: BTreeMap<Setting, Count>,
-    doubts: BTreeMap<String, Worth>,
+    /// In complete captures, and in all.
+    doubts: BTreeMap<String, [Worth; 2]>,
     /// What the kernel's list has in CLOSE-WAIT, and the trace of its changes, too.
     pub traced: (u64, u64),
 }
@@ -76,11 +83,13 @@ impl Tally {
     }
 
     /// A finding with these doubts.
-    pub fn doubts(&mut self, doubts: &[&str], finding_is_right: bool) {
+    pub fn doubts(&mut self, setting: Setting, doubts: &[&str], finding_is_right: bool) {
         for doubt in doubts {
-            let worth = self.doubts.entry((*doubt).to_owned()).or_default();
-            let count = if finding_is_right { &mut worth.needless } else { &mut worth.right };
-            *count += 1;
+            let [whole, all] = self.doubts.entry((*doubt).to_owned()).or_default();
+            all.count(finding_is_right);
+            if setting.is_complete() {
+                whole.count(finding_is_right);
+            }
         }
     }
 }
@@ -116,9 +125,17 @@ impl fmt::Display for Tally {
                 count.changed
             )?;
         }
-        writeln!(f, "\n{:<20}{:>8}{:>10}", "doubt", "right", "needless")?;
-        for (doubt, worth) in &self.doubts {
-            writeln!(f, "{doubt:<20}{:>8}{:>10}", worth.right, worth.needless)?;
+        writeln!(
+            f,
+            "\n{:<20}{:>12}{:>10}{:>14}{:>10}",
+            "doubt", "whole: right", "needless", "in all: right", "needless"
+        )?;
+        for (doubt, [whole, all]) in &self.doubts {
+            writeln!(
+                f,
+                "{doubt:<20}{:>12}{:>10}{:>14}{:>10}",
+                whole.right, whole.needless, all.right, all.needless
+            )?;
         }
         Ok(())
     }
