@@ -24,11 +24,12 @@ use crate::capture::series::{Pending, in_order, same_series};
 use crate::capture::{Error, Frame, Next, Source};
 use crate::cause::cause;
 use crate::decode::{Decoder, Skipped};
-use crate::owner::SocketList;
+use crate::owner::{Socket, SocketList};
 use crate::place::Time;
 use crate::report::{Overlap, Owner, Render, Row, Totals};
 use crate::tcp::segment::End;
-use crate::verdict::Policy;
+use crate::verdict::local::Local;
+use crate::verdict::{Judgement, Policy, Verdict};
 use crew::Crew;
 use live::Status;
 use point::{CapturePoint, Kind};
@@ -353,16 +354,18 @@ impl<'a> Run<'a> {
         if !self.all {
             return self.keep(judged);
         }
-        for judged in judged {
+        for mut judged in judged {
             self.mark_captured(&judged);
+            self.confirm(&mut judged);
             self.row(&judged)?;
         }
         Ok(())
     }
 
     fn keep(&mut self, judged: Vec<Judged>) -> io::Result<()> {
-        for judged in judged {
+        for mut judged in judged {
             self.mark_captured(&judged);
+            self.confirm(&mut judged);
             if self.all || judged.judgement.is_notable() {
                 self.kept.push(judged);
             } else if self.reading.paths == Paths::All {
@@ -382,6 +385,22 @@ impl<'a> Run<'a> {
         if let Some(sockets) = &mut self.sockets {
             let [a, b] = [End::Lower, End::Upper].map(|end| judged.retired.key.endpoint(end));
             sockets.mark_captured(a, b);
+        }
+    }
+
+    /// A list that somebody saved has the holder's socket in CLOSE-WAIT: what the packets leave in doubt
+    /// the kernel knows.
+    fn confirm(&mut self, judged: &mut Judged) {
+        let Some(sockets) = self.sockets.as_ref().filter(|_| self.sentry.is_none()) else { return };
+        let Judged { retired, judgement, .. } = judged;
+        let end = |side| retired.key.endpoint(retired.flow.end(side));
+        let held = judgement.holder.is_some_and(|side| {
+            sockets.find(end(side), end(side.other())).is_some_and(Socket::is_stuck)
+        });
+        if held && judgement.verdict == Verdict::Leak {
+            let (before, finding) = (judgement.finding, judgement.local != Local::Neither);
+            *judgement = Judgement { finding, ..judgement.clone().confirm() };
+            self.totals.tally.find(judgement.verdict, finding && !before);
         }
     }
 

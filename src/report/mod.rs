@@ -132,6 +132,8 @@ pub struct Tally {
     pub findings: u64,
     /// Flows by verdict, in the order of [`Verdict::NAMES`].
     pub verdicts: [u64; Verdict::NAMES.len()],
+    /// Those with a finding among them.
+    pub found: [u64; Verdict::NAMES.len()],
     pub unknown: BTreeMap<Reason, u64>,
 }
 
@@ -183,6 +185,7 @@ impl Tally {
         self.flows += 1;
         self.findings += u64::from(judgement.finding);
         self.verdicts[judgement.verdict.index()] += 1;
+        self.found[judgement.verdict.index()] += u64::from(judgement.finding);
         if let Verdict::Unknown(reason) = judgement.verdict {
             *self.unknown.entry(reason).or_default() += 1;
         }
@@ -193,6 +196,13 @@ impl Tally {
         self.flows -= 1;
         self.findings -= u64::from(judgement.finding);
         self.verdicts[judgement.verdict.index()] -= 1;
+        self.found[judgement.verdict.index()] -= u64::from(judgement.finding);
+    }
+
+    /// A flow that was counted is a finding after all, if so.
+    pub fn find(&mut self, verdict: Verdict, is_one: bool) {
+        self.findings += u64::from(is_one);
+        self.found[verdict.index()] += u64::from(is_one);
     }
 
     pub fn of(&self, verdict: Verdict) -> u64 {
@@ -205,6 +215,9 @@ impl AddAssign for Tally {
         self.flows += more.flows;
         self.findings += more.findings;
         for (n, more) in self.verdicts.iter_mut().zip(more.verdicts) {
+            *n += more;
+        }
+        for (n, more) in self.found.iter_mut().zip(more.found) {
             *n += more;
         }
         for (reason, more) in more.unknown {

@@ -416,9 +416,10 @@ impl<W: Write> Text<W> {
     fn rest(&mut self, totals: &Totals) -> io::Result<()> {
         let endings: Vec<String> = Verdict::NAMES
             .into_iter()
-            .zip(totals.tally.verdicts)
-            .filter(|(name, n)| *n > 0 && *name != "leak")
-            .map(|(name, n)| format!("{} {name}", thousands(n)))
+            .zip(totals.tally.verdicts.into_iter().zip(totals.tally.found))
+            .map(|(name, (all, found))| (name, all.saturating_sub(found)))
+            .filter(|(_, others)| *others > 0)
+            .map(|(name, others)| format!("{} {name}", thousands(others)))
             .collect();
         if !endings.is_empty() {
             writeln!(self.out, "\nThe other connections: {}.", endings.join(", "))?;

@@ -251,6 +251,9 @@ impl Flow {
         }
         if marks.syn {
             let first = self.half(side).isn() != Some(segment.seq);
+            // Nobody goes back to its SYN: another clock's copy of it was put into the capture.
+            let copied = !first && self.half(side).sent_payload();
+            self.notes.note(Noted::Duplicates, copied);
             self.scales.note(side, segment.scale, first);
         }
         self.take_numbers(side, segment, marks, before);
@@ -292,12 +295,13 @@ impl Flow {
         // Only an ACK of something that was not captured can cover a FIN that is still to come.
         let beyond = segment.flags.ack() && captured.is_none_or(|max| segment.ack.is_after(max));
         let known = self.half(side).captured_max();
+        let first_syn = marks.syn && self.half(side).isn() != Some(segment.seq);
         let news = self.halves[side as usize].take(segment, marks);
         if news.payload > 0 {
             self.last_payload = Some(segment.place);
             self.recent.record(side, segment.place.time);
         }
-        if marks.syn || news.first_ack && side == Side::A && !marks.fin && self.has_both_syns() {
+        if first_syn || news.first_ack && side == Side::A && !marks.fin && self.has_both_syns() {
             self.recent.record_handshake(segment.place.time);
         }
         let mut first_fin = false;

@@ -119,7 +119,11 @@ impl Transaction {
     pub fn refused(&mut self, code: Option<u16>, statement: &Statement, index: usize) {
         if !self.outlives(code, statement, index) {
             self.forget();
-        } else if self.is_open() == Some(true) && statement.command.is_some_and(Command::executes) {
+        } else if self.is_open() == Some(true)
+            && statement.command.is_some_and(Command::executes)
+            // With other results before the error, it stands there.
+            && (index == 0 || self.log.is_none())
+        {
             self.log.get_or_insert_default().push(&statement.text);
         }
     }

@@ -234,14 +234,23 @@ pub struct ServerError {
 /// A message is kept so far.
 pub const MAX_MESSAGE: usize = 200;
 
+/// From the first quote to the last, both included; the apostrophe of `doesn't` is none.
+fn quoted(message: &str) -> Option<std::ops::Range<usize>> {
+    let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let mut quotes = message.match_indices('\'').map(|(at, _)| at);
+    let start = quotes.find(|&at| !is_letter(message[..at].chars().next_back()))?;
+    let end = quotes.filter(|&at| !is_letter(message[at + 1..].chars().next())).last();
+    Some(start..end.map_or(message.len(), |end| end + 1))
+}
+
 impl ServerError {
     /// Messages repeat values between quotes, and values can hold quotes: without `literals`, nothing
     /// is shown from the first to the last.
     pub fn show(&self, literals: bool) -> ServerError {
-        let quotes = self.message.split_once('\'').filter(|_| !literals);
-        let message = match quotes {
-            Some((before, quoted)) => {
-                let after = quoted.rsplit_once('\'').map_or("", |(_, after)| after);
+        let quoted = if literals { None } else { quoted(&self.message) };
+        let message = match quoted {
+            Some(quoted) => {
+                let (before, after) = (&self.message[..quoted.start], &self.message[quoted.end..]);
                 format!("{before}'?'{after}").into()
             }
             None => self.message.clone(),
@@ -266,5 +275,28 @@ impl ServerError {
         let text = printable(&String::from_utf8_lossy(reader.0));
         let message = text.chars().take(MAX_MESSAGE).collect::<String>().into();
         Some(ServerError { code, sqlstate, message, unsolicited })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_hides_what_it_quotes_and_no_apostrophe_begins_that() {
+        let shown = |message: &str| {
+            let error = ServerError {
+                code: 1,
+                sqlstate: None,
+                message: message.into(),
+                unsolicited: false,
+            };
+            error.show(false).message.into_string()
+        };
+        assert_eq!(shown("Table 'app.nope' doesn't exist"), "Table '?' doesn't exist");
+        assert_eq!(shown("Duplicate entry 'o'brien' for key 'x'"), "Duplicate entry '?'");
+        assert_eq!(shown("Can't find 'a' b'"), "Can't find '?'");
+        assert_eq!(shown("cut off 'in a val"), "cut off '?'");
+        assert_eq!(shown("Didn't work"), "Didn't work");
     }
 }

@@ -153,7 +153,7 @@ fn timeout(lines: &[&Line]) -> Option<String> {
     if !is_most || middle < TimeDelta::seconds(1) {
         return None;
     }
-    let about = seconds(middle).round();
+    let about = rounded(seconds(middle));
     let spread = duration(((most - least) / 2).max(TimeDelta::milliseconds(1)));
     let which = match cluster.len() == lines.len() {
         true => String::new(),
@@ -164,6 +164,13 @@ fn timeout(lines: &[&Line]) -> Option<String> {
         "{which}idle before FIN {} ± {spread}: a timeout of about {about} s there{like}",
         duration(middle)
     ))
+}
+
+/// Timers are set in whole seconds; where one is not near, what was measured is all that is known.
+fn rounded(seconds: f64) -> f64 {
+    let whole = seconds.round();
+    let is_near = (seconds - whole).abs() <= (whole / 40.0).max(0.05);
+    if is_near { whole } else { (seconds * 10.0).round() / 10.0 }
 }
 
 /// Defaults of what closes idle connections: a hint, since anybody can choose the same.
@@ -180,4 +187,15 @@ const KNOWN: [(f64, &str); 8] = [
 
 fn known(about: f64) -> Option<&'static str> {
     KNOWN.iter().find(|(seconds, _)| *seconds == about).map(|(_, name)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_a_whole_number_only_where_one_is_near() {
+        assert_eq!([29.9, 3.004, 1.03, 60.2].map(rounded), [30.0, 3.0, 1.0, 60.0]);
+        assert_eq!([5.53, 1.26, 2.5].map(rounded), [5.5, 1.3, 2.5]);
+    }
 }

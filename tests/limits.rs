@@ -1,0 +1,142 @@
+//! What a capture cannot show, and how it says so: its end, its gaps, packets that are missing.
+
+mod common;
+
+use common::scenario::Scenario;
+use common::wire::{Link, MICROSECONDS, Pcapng, Record, arp};
+use common::{Scratch, closewait, json_lines, project, text};
+use serde_json::{Value, json};
+
+fn scenario(name: &str) -> Scenario {
+    let path = project("fixtures/scenarios").join(format!("{name}.scn"));
+    Scenario::read(&path).expect("a scenario")
+}
+
+/// The packets of a leak, the last of them the ACK of the FIN.
+fn leak() -> Vec<Record> {
+    let mut records = scenario("leak").records();
+    records.pop();
+    records
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+/// A pcapng file whose statistics have this isb_endtime, in an interface that counts nanoseconds.
+fn ending(records: &[Record], end: u64) -> Vec<u8> {
+    let mut file = Pcapng::new(false);
+    file.interface(1, 0, &[(9, vec![9])]);
+    for record in records {
+        file.packet(0, record.nanos, record, &[]);
+    }
+    let halves = [(end >> 32) as u32, end as u32].map(u32::to_le_bytes).concat();
+    file.statistics(0, &[(3, halves)]);
+    file.bytes
+}
+
+fn flows(args: &[&str]) -> Vec<Value> {
+    let lines = json_lines(&closewait(&[args, &["--format", "jsonl"]].concat()));
+    lines.into_iter().filter(|line| line["type"] == "flow").collect()
+}
+
+#[test]
+fn a_capture_ends_when_its_statistics_say() {
+    let scratch = Scratch::new();
+    let records = leak();
+    let last = records.last().expect("packets").nanos;
+    let later = last + 25 * SECOND;
+    for (end, held) in [
+        (later, 25.0),
+        // As dumpcap writes it, whatever the clock.
+        (later / 1_000, 25.0),
+        // Before the last packet either way, and too late to be believed.
+        (last - SECOND, 0.0),
+        (0, 0.0),
+        (last + 8 * 24 * 3_600 * SECOND, 0.0),
+    ] {
+        let path = scratch.write("x.pcapng", &ending(&records, end));
+        let flow = &flows(&[&path])[0];
+        assert_eq!(flow["held_s"], held, "{end}");
+        let doubts = if held == 0.0 { json!(["brief"]) } else { json!([]) };
+        assert_eq!(flow["doubts"], doubts, "{end}");
+    }
+}
+
+/// An hour after the leak, another capture begins.
+fn later(link: Link) -> Vec<u8> {
+    let time = leak()[0].nanos + 3_600 * SECOND;
+    MICROSECONDS.write(link.link_type(), &[Record::new(time, arp())])
+}
+
+#[test]
+fn a_hold_across_a_gap_is_doubted_unless_the_files_are_a_series() {
+    let scratch = Scratch::new();
+    let first = MICROSECONDS.write(1, &leak());
+    let (part, next) = (
+        scratch.write("part-1.pcap", &first),
+        scratch.write("part-2.pcap", &later(Link::Ethernet)),
+    );
+    let other = scratch.write("other.pcap", &later(Link::Ethernet));
+    let local = ["--local", "172.18.0.5:38822"];
+    let doubts = |second: &str| flows(&[&[part.as_str(), second], &local[..]].concat())[0].clone();
+    assert_eq!(doubts(&next)["doubts"], json!([]), "a rotated series");
+    let doubted = doubts(&other);
+    assert_eq!(doubted["doubts"], json!(["gap"]));
+    assert!(doubted["held_s"].as_f64() > Some(3_600.0));
+}
+
+#[test]
+fn files_of_other_link_types_are_other_captures() {
+    let scratch = Scratch::new();
+    let first = scratch.write("part-1.pcap", &MICROSECONDS.write(1, &leak()));
+    let second = scratch.write("part-2.pcap", &later(Link::Sll));
+    let lines = json_lines(&closewait(&[&first, &second, "--format", "jsonl"]));
+    let flow = &lines[0];
+    assert_eq!((&flow["doubts"], &flow["held_s"]), (&json!(["brief"]), &json!(0.0)));
+    let summary = lines.last().expect("a summary");
+    assert_eq!(summary["captures"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn packets_that_are_missing_are_said_once_and_passed_on() {
+    let scratch = Scratch::new();
+    let missing = scenario("packets-missing-in-other-connections");
+    let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &missing.records()));
+    let sentence = "missing from this capture: 3 of 3 connections show it";
+    let (report, _) = text(&closewait(&[&path]));
+    assert!(report.contains(&format!("Packets are {sentence}.")), "{report}");
+    let (check, _) = text(&closewait(&["check", &path]));
+    assert!(check.contains(&format!("packets are {sentence}")), "{check}");
+
+    let out = scratch.path().join("out.pcapng").to_str().expect("UTF-8").to_owned();
+    assert_eq!(closewait(&[&path, "-w", &out]).status.code(), Some(1));
+    let again = json_lines(&closewait(&[&out, "--format", "jsonl"]));
+    assert_eq!(again[0]["doubts"], json!(["holes"]));
+    let capture = &again[1]["captures"][0];
+    assert_eq!(capture["holes"], json!({"connections": 3, "of": 3}));
+}
+
+#[test]
+fn a_finding_is_not_counted_among_the_others() {
+    let scratch = Scratch::new();
+    let reset = scenario("keep-alive-answered-by-rst");
+    let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &reset.records()));
+    let (report, _) = text(&closewait(&[&path]));
+    assert!(report.starts_with("1 of 1 connection "), "{report}");
+    assert!(!report.contains("The other connections"), "{report}");
+}
+
+#[test]
+fn what_a_list_of_sockets_confirms_has_no_doubts() {
+    let scratch = Scratch::new();
+    let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &leak()));
+    let socket = |state: &str| format!("{state} 1 0 172.18.0.5:38822 172.18.0.3:3306\n");
+    let with = |state: &str| {
+        let list = scratch.write("list", socket(state).as_bytes());
+        let args = [path.as_str(), "--sockets", &list, "--certain"];
+        (closewait(&args).status.code(), flows(&args))
+    };
+    let (status, flows) = with("CLOSE-WAIT");
+    assert_eq!((status, &flows[0]["doubts"]), (Some(1), &json!([])));
+    let (status, flows) = with("ESTAB");
+    assert_eq!((status, flows.len()), (Some(0), 0));
+}
