@@ -53,6 +53,7 @@ pub mod confine;
 pub mod decode;
 pub mod endpoints;
 pub mod expect;
+pub mod join;
 pub mod ladder;
 pub mod owner;
 pub mod place;

@@ -14,6 +14,7 @@ mod sentry;
 mod shards;
 pub mod trace;
 
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -24,12 +25,14 @@ use crate::capture::series::{Pending, in_order, same_series};
 use crate::capture::{Error, Frame, Next, Source};
 use crate::cause::cause;
 use crate::decode::{Decoder, Skipped};
+use crate::join::sightings::{Sighting, Sightings};
 use crate::owner::{Socket, SocketList};
 use crate::place::Time;
 use crate::report::{Overlap, Owner, Render, Row, Totals};
-use crate::tcp::segment::End;
+use crate::tcp::flow::Side;
+use crate::tcp::segment::{End, Endpoint};
 use crate::verdict::local::Local;
-use crate::verdict::{Judgement, Policy, Verdict};
+use crate::verdict::{Judgement, Note, Policy, Verdict};
 use crew::Crew;
 use live::Status;
 use point::{CapturePoint, Kind};
@@ -152,6 +155,9 @@ struct Run<'a> {
     totals: Totals,
     /// Rows that wait for their place in the order of first packets.
     kept: Vec<Judged>,
+    /// There are several inputs: connections can be seen at two points.
+    several: bool,
+    sightings: Sightings,
     /// Something went wrong, and reading went on.
     failed: bool,
     /// Only where packets come as they happen.
@@ -177,6 +183,8 @@ impl<'a> Run<'a> {
             current: 0,
             totals: Totals::default(),
             kept: Vec::new(),
+            several: plan.inputs.len() > 1 && !plan.separate,
+            sightings: Sightings::default(),
             failed: false,
             sentry: None,
             trace: None,
@@ -328,14 +336,18 @@ impl<'a> Run<'a> {
     fn turn(&mut self, point: usize, last: bool) -> io::Result<()> {
         let turn = self.as_turn(point, last);
         let judged = self.points[point].shards.turn(turn, self.crew);
-        self.report(judged)
+        self.report(judged, point)
     }
 
     fn as_turn(&self, point: usize, last: bool) -> Turn {
         Turn {
             policy: Arc::clone(&self.policy),
             tap: self.points[point].tap.clone(),
-            all: self.all || self.sockets.is_some() || self.reading.paths == Paths::All,
+            all: self.all
+                || self.several
+                || self.sockets.is_some()
+                || self.reading.paths == Paths::All,
+            pairs: self.points[point].rewrites.pairs(),
             last,
             literals: self.reading.literals,
             paths: self.reading.paths != Paths::None,
@@ -343,29 +355,50 @@ impl<'a> Run<'a> {
     }
 
     fn end_turn(&mut self, point: usize) -> io::Result<()> {
-        let point = &mut self.points[point];
-        let judged = point.shards.finish(self.crew);
-        point.count_holes(false);
-        self.report(judged)
+        let judged = self.points[point].shards.finish(self.crew);
+        self.points[point].count_holes(false);
+        self.report(judged, point)
     }
 
     /// Rows of flows that have left the table: with `--all` as they come, else in the end.
-    fn report(&mut self, judged: Vec<Judged>) -> io::Result<()> {
-        if !self.all {
-            return self.keep(judged);
+    fn report(&mut self, judged: Vec<Judged>, point: usize) -> io::Result<()> {
+        // What another point saw, too, waits for that.
+        if !self.all || self.several && self.points.len() > 1 {
+            return self.keep(judged, point);
         }
         for mut judged in judged {
-            self.mark_captured(&judged);
-            self.confirm(&mut judged);
+            self.look_at(&mut judged, point, true);
             self.row(&judged)?;
         }
         Ok(())
     }
 
-    fn keep(&mut self, judged: Vec<Judged>) -> io::Result<()> {
+    /// What else is known of a judged flow than its packets tell.
+    fn look_at(&mut self, judged: &mut Judged, point: usize, reported: bool) {
+        self.mark_captured(judged);
+        self.confirm(judged);
+        let Judged { retired, judgement, elsewhere, .. } = judged;
+        let (key, flow) = (&retired.key, &retired.flow);
+        let rewrites = &self.points[point].rewrites;
+        if let Some(other) = rewrites.other(key) {
+            // One end is the same, and stands on its side.
+            let ends = [Side::A, Side::B].map(|side| key.endpoint(flow.end(side)));
+            let others = [End::Lower, End::Upper].map(|end| other.endpoint(end));
+            let turned = ends[0] == others[1] || ends[1] == others[0];
+            let as_others = if turned { [others[1], others[0]] } else { others };
+            judgement.notes.push(Note::Rewritten);
+            elsewhere.get_or_insert_default().rewritten_as = Some(as_others);
+        }
+        if self.several || rewrites.pairs().contains(key) {
+            let mut sighting = Sighting::new(key, flow, judgement, point);
+            sighting.reported = reported;
+            self.sightings.note(flow, sighting);
+        }
+    }
+
+    fn keep(&mut self, judged: Vec<Judged>, point: usize) -> io::Result<()> {
         for mut judged in judged {
-            self.mark_captured(&judged);
-            self.confirm(&mut judged);
+            self.look_at(&mut judged, point, false);
             if self.all || judged.judgement.is_notable() {
                 self.kept.push(judged);
             } else if self.reading.paths == Paths::All {
@@ -418,7 +451,7 @@ impl<'a> Run<'a> {
             self.points[point].count_holes(true);
             self.turn(point, true)?;
             let left = self.points[point].shards.finish(self.crew);
-            self.keep(left)?;
+            self.keep(left, point)?;
         }
         let mut kept = std::mem::take(&mut self.kept);
         // Between capture points, only time can tell which packet was first.
@@ -430,6 +463,7 @@ impl<'a> Run<'a> {
         for point in std::mem::take(&mut self.points) {
             point.add_to(&mut self.totals);
         }
+        self.join(&mut kept);
         if self.sentry.is_some() {
             self.ask_again(&mut kept);
         }
@@ -439,6 +473,30 @@ impl<'a> Run<'a> {
         self.stuck_before()?;
         self.render.end(&self.totals)?;
         Ok(self.totals.findings())
+    }
+
+    /// Of two sightings of a connection, one stands for both.
+    fn join(&mut self, kept: &mut Vec<Judged>) {
+        let mut stands = HashMap::new();
+        let mut gone = HashSet::new();
+        for joined in std::mem::take(&mut self.sightings).joined() {
+            self.totals.tally.forget(joined.other.verdict, joined.other.finding);
+            match joined.is_rewritten() {
+                true => self.totals.rewritten += 1,
+                false => self.totals.seen_twice += 1,
+            }
+            gone.insert(joined.other.first.order());
+            stands.insert(joined.stands.first.order(), joined);
+        }
+        kept.retain(|judged| !gone.contains(&judged.retired.flow.first.order()));
+        for judged in kept {
+            if let Some(joined) = stands.get(&judged.retired.flow.first.order()) {
+                judged.elsewhere = Some(Box::new(joined.elsewhere()));
+                if joined.has_other_addresses() {
+                    judged.judgement.notes.push(Note::Rewritten);
+                }
+            }
+        }
     }
 
     /// What the socket list has in CLOSE-WAIT, and the capture not at all.
@@ -456,7 +514,16 @@ fn as_row<'a>(judged: &'a Judged, files: &'a [String], sockets: Option<&'a Socke
     let owner = sockets.map_or(Owner::NotAsked, |sockets| {
         let end = |side| key.endpoint(flow.end(side));
         let holder = judged.judgement.holder;
-        let socket = holder.and_then(|side| sockets.find(end(side), end(side.other())));
+        let rewritten = judged.elsewhere.as_ref().and_then(|elsewhere| elsewhere.rewritten_as);
+        let socket = holder.and_then(|side| {
+            let listed = sockets.find(end(side), end(side.other()));
+            // The kernel knows it by the addresses that its program dialled.
+            let other = |[a, b]: [Endpoint; 2]| match side {
+                Side::A => sockets.find(a, b),
+                Side::B => sockets.find(b, a),
+            };
+            listed.or_else(|| rewritten.and_then(other))
+        });
         socket.map_or(Owner::NotListed, Owner::Listed)
     });
     let socket = match owner {
@@ -471,6 +538,7 @@ fn as_row<'a>(judged: &'a Judged, files: &'a [String], sockets: Option<&'a Socke
         end: judged.end,
         files,
         owner,
+        elsewhere: judged.elsewhere.as_deref(),
         mysql,
         cause: cause(flow, &judged.judgement, mysql, socket),
     }

@@ -154,14 +154,14 @@ fn what_cannot_be_written_is_said() {
     let scratch = Scratch::new();
     let app = scratch.write("app.pcap", &std::fs::read(path("app.pcap")).expect("the fixture"));
     let out = scratch.path().join("out.pcapng").to_str().expect("UTF-8").to_owned();
-    let (db, missing) = (path("db-any.pcap"), "/no/such/folder/out.pcapng");
+    let (db, missing) = (path("flags.pcap"), "/no/such/folder/out.pcapng");
     for (args, sentence) in [
         (vec![app.as_str(), "-w", &app], "is an input too; -w must name another file"),
         (vec![app.as_str(), "-o", &out, "-w", &out], "-w must name another file"),
         (vec!["-", "-w", &out], "standard input can be read only once (save it first: tcpdump -w"),
         (vec![app.as_str(), "-w", "-"], "standard output is the report's"),
         (vec![app.as_str(), "-w", missing], "cannot be written"),
-        (vec![app.as_str(), &db, "-w", &out], "captures of different points"),
+        (vec![app.as_str(), &db, "--separate", "-w", &out], "captures of different points"),
     ] {
         let output = closewait(&args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");

@@ -123,8 +123,48 @@ struct FlowLine<'a> {
     cause: Option<&'static str>,
     evidence: Vec<String>,
     mysql: Option<MysqlLine<'a>>,
+    rewritten_as: Option<Rewritten>,
+    points: Option<Vec<PointLine<'a>>>,
     #[serde(flatten)]
     owner: Option<OwnerKeys<'a>>,
+}
+
+/// The other addresses of a connection.
+#[derive(Serialize)]
+struct Rewritten {
+    a: Address,
+    b: Address,
+}
+
+#[derive(Serialize)]
+struct Address {
+    ip: std::net::IpAddr,
+    port: u16,
+}
+
+/// What a capture point saw of it.
+#[derive(Serialize)]
+struct PointLine<'a> {
+    file: &'a str,
+    saw: &'a [&'static str],
+    doubts: Vec<&'static str>,
+}
+
+impl From<Endpoint> for Address {
+    fn from(Endpoint { ip, port }: Endpoint) -> Address {
+        Address { ip, port }
+    }
+}
+
+/// The points, where there are several.
+fn points<'a>(row: &Row<'a>) -> Option<Vec<PointLine<'a>>> {
+    let points = &row.elsewhere?.points;
+    let line = |point: &'a crate::join::Point| PointLine {
+        file: row.files.get(point.first.file()).map_or("", String::as_str),
+        saw: &point.saw,
+        doubts: point.doubts.iter().map(|doubt| doubt.name()).collect(),
+    };
+    (!points.is_empty()).then(|| points.iter().map(line).collect())
 }
 
 /// What was said on a flow.
@@ -225,6 +265,8 @@ impl<'a> OwnerKeys<'a> {
 struct EndLine<'a> {
     ip: std::net::IpAddr,
     port: u16,
+    /// Of its SYN.
+    isn: Option<u32>,
     /// Of a socket that the capture never saw, the peer's is unknown.
     state: Option<&'static str>,
     fin: Option<PlaceLine<'a>>,
@@ -266,6 +308,11 @@ impl<'a> FlowLine<'a> {
             cause: row.cause.map(Cause::name),
             evidence: evidence(row),
             mysql: row.mysql.map(MysqlLine::from),
+            rewritten_as: row
+                .elsewhere
+                .and_then(|elsewhere| elsewhere.rewritten_as)
+                .map(|[a, b]| Rewritten { a: a.into(), b: b.into() }),
+            points: points(row),
             owner: OwnerKeys::new(row.owner),
         }
     }
@@ -298,6 +345,8 @@ impl<'a> FlowLine<'a> {
             cause: (socket.held() == Held::Backlog).then_some(Cause::NeverAccepted.name()),
             evidence: Vec::new(),
             mysql: None,
+            rewritten_as: None,
+            points: None,
             owner: owner.map(|owner| OwnerKeys { before_capture: true, ..owner }),
         }
     }
@@ -308,6 +357,7 @@ impl<'a> EndLine<'a> {
         EndLine {
             ip: end.ip,
             port: end.port,
+            isn: None,
             state,
             fin: None,
             fin_acked: None,
@@ -327,6 +377,7 @@ impl<'a> EndLine<'a> {
         EndLine {
             ip: end.ip,
             port: end.port,
+            isn: half.isn().map(|isn| isn.0),
             state: Some(row.flow.state(side, row.end).name()),
             fin: row.flow.fin(side).map(|fin| at(fin.place)),
             fin_acked: row.flow.fin(side).and_then(|fin| fin.acked).map(at),

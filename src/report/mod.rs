@@ -43,6 +43,7 @@ use crate::attach::mysql::Facts;
 use crate::capture::LinkType;
 use crate::cause::Cause;
 use crate::decode::Skipped;
+use crate::join::Elsewhere;
 use crate::owner::Socket;
 use crate::place::{Place, Time};
 use crate::tcp::flow::Flow;
@@ -61,6 +62,8 @@ pub struct Row<'a> {
     /// The names of the files, by [`Place::file`].
     pub files: &'a [String],
     pub owner: Owner<'a>,
+    /// How else it was seen.
+    pub elsewhere: Option<&'a Elsewhere>,
     /// What was said on it, if that was read.
     pub mysql: Option<&'a Facts>,
     pub cause: Option<Cause>,
@@ -117,6 +120,9 @@ pub struct Totals {
     pub tally: Tally,
     /// Sockets stuck before the capture: findings, too.
     pub stuck_before: u64,
+    /// Connections shown under two pairs of addresses, and those seen at two capture points.
+    pub rewritten: u64,
+    pub seen_twice: u64,
     /// Flows that left memory before their time (`--max-flows`).
     pub evicted: u64,
     pub skipped: BTreeMap<Skipped, u64>,
@@ -197,6 +203,20 @@ impl Tally {
         self.findings -= u64::from(judgement.finding);
         self.verdicts[judgement.verdict.index()] -= 1;
         self.found[judgement.verdict.index()] -= u64::from(judgement.finding);
+    }
+
+    /// A flow that was counted is none of its own.
+    pub fn forget(&mut self, verdict: Verdict, finding: bool) {
+        let less = |n: &mut u64, by: bool| *n = n.saturating_sub(u64::from(by));
+        less(&mut self.flows, true);
+        less(&mut self.findings, finding);
+        less(&mut self.verdicts[verdict.index()], true);
+        less(&mut self.found[verdict.index()], finding);
+        if let Verdict::Unknown(reason) = verdict
+            && let Some(n) = self.unknown.get_mut(&reason)
+        {
+            less(n, true);
+        }
     }
 
     /// A flow that was counted is a finding after all, if so.

@@ -442,6 +442,20 @@ impl<W: Write> Text<W> {
         for capture in &totals.captures {
             self.limits_of(capture, totals)?;
         }
+        if totals.rewritten > 0 {
+            writeln!(
+                self.out,
+                "Addresses were rewritten (NAT, a sidecar?): {} shown under two pairs of them, counted once, as dialled.",
+                count(totals.rewritten, "connection")
+            )?;
+        }
+        if totals.seen_twice > 0 {
+            writeln!(
+                self.out,
+                "{} seen at two capture points, counted once.",
+                count(totals.seen_twice, "connection")
+            )?;
+        }
         if totals.evicted > 0 {
             writeln!(
                 self.out,

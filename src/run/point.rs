@@ -4,6 +4,7 @@ use super::ports::{Content, Ports};
 use super::senders::Senders;
 use super::shards::{Shards, Turns};
 use crate::capture::series::{OVERLAP_NS, follows};
+use crate::join::rewrites::Rewrites;
 use std::collections::BTreeSet;
 
 use crate::capture::{About, Frame, LinkType};
@@ -33,6 +34,7 @@ pub struct CapturePoint {
     pub shards: Shards,
     ports: Ports,
     senders: Senders,
+    pub rewrites: Rewrites,
     kind: Kind,
     /// Of the captures that packets which closewait wrote were chosen from.
     holes_before: Holes,
@@ -49,6 +51,7 @@ impl CapturePoint {
             shards: Shards::new(max_flows, turns),
             ports: Ports::new(mysql),
             senders: Senders::default(),
+            rewrites: Rewrites::default(),
             kind: Kind::default(),
             holes_before: Holes::default(),
             tap,
@@ -147,7 +150,11 @@ impl CapturePoint {
     pub fn note(&mut self, segment: &mut Segment) {
         if !segment.is_plain() {
             self.senders.judge(segment);
+            if segment.flags.syn() {
+                self.rewrites.learn(segment);
+            }
         }
+        self.rewrites.apply(segment);
         self.totals.segments += 1;
         self.tap.bare_acks |= segment.is_bare_ack();
         self.tap.empty_segments |= segment.len == 0;
@@ -175,6 +182,7 @@ impl CapturePoint {
         totals.evicted += evicted;
         totals.packets += self.totals.packets;
         totals.segments += self.totals.segments;
+        totals.rewritten += self.rewrites.redirected();
         totals.captures.push(CaptureTotals {
             end: self.tap.end,
             holes: if self.tap.has_holes() { self.tap.holes } else { Holes::default() },

@@ -12,6 +12,8 @@ use super::batch::Batch;
 use super::crew::Crew;
 use super::ports::Content;
 use crate::attach::mysql::Facts;
+use crate::join::Elsewhere;
+use crate::join::rewrites::Pairs;
 use crate::place::Time;
 use crate::report::Tally;
 use crate::table::{FlowTable, Retired, too_many};
@@ -39,12 +41,14 @@ pub struct Judged {
     pub end: Time,
     /// What was said on it, if that was read.
     pub mysql: Option<Box<Facts>>,
+    /// How else it was seen.
+    pub elsewhere: Option<Box<Elsewhere>>,
 }
 
 impl Judged {
     pub fn new(retired: Retired, policy: &Policy, tap: &Tap) -> Judged {
         let judgement = judge(&retired.key, &retired.flow, policy, tap);
-        Judged { retired, judgement, end: tap.end, mysql: None }
+        Judged { retired, judgement, end: tap.end, mysql: None, elsewhere: None }
     }
 
     /// With what was said on it.
@@ -58,8 +62,9 @@ pub struct Turn {
     pub policy: Arc<Policy>,
     /// The capture at the end of the turn.
     pub tap: Tap,
-    /// Hand over every flow that has ended, not only the notable ones.
+    /// Hand over every flow that has ended, not only the notable ones and those of pairs.
     pub all: bool,
+    pub pairs: Pairs,
     /// Nothing will follow: judge all that is left.
     pub last: bool,
     /// Statements as they were sent.
@@ -125,12 +130,13 @@ struct Ended<'a> {
 
 impl Ended<'_> {
     fn judge(&mut self, retired: Retired) {
-        let Turn { policy, tap, all, literals, .. } = self.turn;
+        let Turn { policy, tap, all, pairs, literals, .. } = self.turn;
         self.holes.note(&retired.flow);
         let judged = Judged::new(retired, policy, tap);
         self.tally.count(&judged.judgement);
         let first = judged.retired.flow.first;
-        if *all || judged.judgement.is_notable() {
+        let is_paired = pairs.contains(&judged.retired.key);
+        if *all || is_paired || judged.judgement.is_notable() {
             self.judged.push(judged.with(self.attached, *literals));
         }
         self.attached.forget(first);

@@ -201,6 +201,7 @@ pub enum Note {
     UsedAfterFin,
     DroppedIdle,
     FinWithoutEffect,
+    Rewritten,
 }
 
 impl Note {
@@ -221,6 +222,7 @@ impl Note {
             Note::UsedAfterFin => "used-after-fin",
             Note::DroppedIdle => "dropped-idle",
             Note::FinWithoutEffect => "fin-without-effect",
+            Note::Rewritten => "rewritten",
         }
     }
 }

@@ -82,6 +82,7 @@ impl Chosen {
             end: kept.end,
             files: &self.totals.files,
             owner: Owner::NotAsked,
+            elsewhere: None,
             mysql: kept.mysql.as_ref(),
             cause: kept.cause,
         };

@@ -1,0 +1,205 @@
+//! Addresses that were rewritten, as the handshakes of one capture show them.
+//!
+//! Only the latest handshakes are remembered, in a table of fixed size: a new one takes the place of
+//! an older one, which is then joined with nothing.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use crate::place::Time;
+use crate::tcp::segment::{End, FlowKey, Segment};
+use crate::tcp::seq::Seq;
+
+/// Handshakes that are remembered.
+const HANDSHAKES: usize = 4_096;
+
+/// Redirected connections that are followed, the latest.
+const ALIASES: usize = 262_144;
+
+/// Both sights of a SYN are no farther apart.
+const TOGETHER_NS: i64 = 1_000_000_000;
+
+/// 4-tuples whose packets come a second time under other addresses.
+pub type Pairs = Arc<HashSet<FlowKey, RandomState>>;
+
+/// What was learnt of one capture.
+pub struct Rewrites {
+    /// By the ISN of the SYN.
+    handshakes: Box<[Option<Handshake>]>,
+    aliases: HashMap<FlowKey, Alias, RandomState>,
+    /// The other way round.
+    others: HashMap<FlowKey, FlowKey, RandomState>,
+    /// In the order of their handshakes.
+    order: VecDeque<FlowKey>,
+    pairs: Pairs,
+    redirected: u64,
+}
+
+/// A SYN, and what answered it.
+#[derive(Clone, Copy)]
+struct Handshake {
+    isn: Seq,
+    at: Time,
+    first: Sight,
+    second: Option<Sight>,
+    /// More than two flows fit.
+    crowded: bool,
+}
+
+/// The SYN under one pair of addresses.
+#[derive(Clone, Copy)]
+struct Sight {
+    key: FlowKey,
+    hash: u64,
+    client: End,
+    /// The ISN of its SYN/ACK.
+    answer: Option<Seq>,
+}
+
+/// Where the packets of a 4-tuple belong.
+#[derive(Clone, Copy)]
+struct Alias {
+    to: FlowKey,
+    hash: u64,
+    /// The client's end there, and here.
+    client: End,
+    client_here: End,
+}
+
+impl Default for Rewrites {
+    fn default() -> Rewrites {
+        Rewrites {
+            handshakes: vec![None; HANDSHAKES].into_boxed_slice(),
+            aliases: HashMap::default(),
+            others: HashMap::default(),
+            order: VecDeque::new(),
+            pairs: Pairs::default(),
+            redirected: 0,
+        }
+    }
+}
+
+impl Rewrites {
+    /// Looks at a SYN or a SYN/ACK.
+    #[cold]
+    pub fn learn(&mut self, segment: &Segment) {
+        if segment.flags.ack() {
+            self.learn_answer(segment);
+        } else {
+            self.learn_syn(segment);
+        }
+    }
+
+    /// Gives a segment the addresses of its connection's SYN.
+    #[inline(always)]
+    pub fn apply(&self, segment: &mut Segment) {
+        if !self.aliases.is_empty() {
+            self.redirect(segment);
+        }
+    }
+
+    /// Connections of which each direction has other addresses.
+    pub fn redirected(&self) -> u64 {
+        self.redirected
+    }
+
+    /// The 4-tuples that have a twin.
+    pub fn pairs(&self) -> Pairs {
+        Arc::clone(&self.pairs)
+    }
+
+    /// The other addresses of the connections of a 4-tuple.
+    pub fn other(&self, key: &FlowKey) -> Option<FlowKey> {
+        self.others.get(key).copied()
+    }
+
+    #[inline(never)]
+    fn redirect(&self, segment: &mut Segment) {
+        let Some(alias) = self.aliases.get(&segment.key) else { return };
+        let by_client = segment.from == alias.client_here;
+        segment.from = if by_client { alias.client } else { alias.client.other() };
+        (segment.key, segment.hash) = (alias.to, alias.hash);
+    }
+
+    fn slot(isn: Seq) -> usize {
+        // Knuth's multiplier: the upper bits are well mixed.
+        (isn.0.wrapping_mul(2_654_435_769) >> 20) as usize % HANDSHAKES
+    }
+
+    fn learn_syn(&mut self, segment: &Segment) {
+        // A connection of its own begins there.
+        self.forget(segment.key);
+        let (key, hash, client) = (segment.key, segment.hash, segment.from);
+        let sight = Sight { key, hash, client, answer: None };
+        let slot = &mut self.handshakes[Rewrites::slot(segment.seq)];
+        let known = slot.as_mut().filter(|known| {
+            let apart = segment.place.time.since(known.at);
+            let together = apart.is_none_or(|apart| apart <= TOGETHER_NS);
+            known.isn == segment.seq && (together || known.first.key == key)
+        });
+        match known {
+            Some(known) if known.first.key == key => {}
+            Some(known) => match known.second {
+                None => known.second = Some(sight),
+                Some(second) => known.crowded |= second.key != key,
+            },
+            None => {
+                let (isn, at) = (segment.seq, segment.place.time);
+                *slot = Some(Handshake { isn, at, first: sight, second: None, crowded: false });
+            }
+        }
+    }
+
+    fn learn_answer(&mut self, segment: &Segment) {
+        let isn = Seq(segment.ack.0.wrapping_sub(1));
+        let Some(known) = &mut self.handshakes[Rewrites::slot(isn)] else { return };
+        if known.isn != isn {
+            return;
+        }
+        let answer = Some(segment.seq);
+        if known.first.key == segment.key {
+            known.first.answer = answer;
+        } else if let Some(second) = known.second.as_mut().filter(|s| s.key == segment.key) {
+            second.answer = answer;
+        } else {
+            let to_client = segment.from.other();
+            let same_end =
+                segment.key.endpoint(to_client) == known.first.key.endpoint(known.first.client);
+            if !same_end || known.second.is_some() || known.first.answer.is_some() {
+                return;
+            }
+            known.first.answer = answer;
+            self.redirected += 1;
+            let Sight { key: to, hash, client, .. } = known.first;
+            self.alias(segment.key, Alias { to, hash, client, client_here: to_client });
+            return;
+        }
+        let twins = known.second.filter(|_| !known.crowded);
+        if let Some(second) = twins.filter(|second| second.answer == known.first.answer) {
+            let pairs = Arc::make_mut(&mut self.pairs);
+            if pairs.len() < ALIASES {
+                pairs.extend([known.first.key, second.key]);
+            }
+        }
+    }
+
+    fn alias(&mut self, key: FlowKey, alias: Alias) {
+        self.others.insert(alias.to, key);
+        if self.aliases.insert(key, alias).is_none() {
+            self.order.push_back(key);
+        }
+        if self.order.len() > ALIASES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.forget(oldest);
+        }
+    }
+
+    fn forget(&mut self, key: FlowKey) {
+        if let Some(alias) = self.aliases.remove(&key) {
+            self.others.remove(&alias.to);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! One connection that is seen twice is one row: under rewritten addresses, or at two capture points.
+
+mod common;
+
+use std::net::SocketAddr;
+
+use common::wire::{Link, MICROSECONDS, Packet, Record};
+use common::{Scratch, closewait, json_lines, text};
+use serde_json::{Value, json};
+
+const CLIENT: &str = "192.0.2.5:40000";
+const SERVER: &str = "198.51.100.3:3306";
+const SIDECAR: &str = "127.0.0.1:15001";
+const BACKEND: &str = "10.0.0.7:3306";
+
+const SYN: u8 = 2;
+const SYN_ACK: u8 = 0x12;
+const ACK: u8 = 0x10;
+const FIN_ACK: u8 = 0x11;
+
+const START: u64 = 1_600_000_000_000_000_000;
+
+/// The ISNs of client and server.
+type Isn = [u32; 2];
+
+/// A packet of the client or of the server, so many milliseconds after the start.
+struct Line {
+    millis: u64,
+    by_client: bool,
+    flags: u8,
+    /// After the ISNs.
+    seq: u32,
+    ack: u32,
+    len: usize,
+}
+
+/// A handshake, a request and its answer, the server's FIN and its ACK.
+fn leak() -> Vec<Line> {
+    let line =
+        |millis, by_client, flags, seq, ack, len| Line { millis, by_client, flags, seq, ack, len };
+    vec![
+        line(0, true, SYN, 0, 0, 0),
+        line(1, false, SYN_ACK, 0, 1, 0),
+        line(2, true, ACK, 1, 1, 0),
+        line(3, true, ACK, 1, 1, 100),
+        line(4, false, ACK, 1, 101, 50),
+        line(44, true, ACK, 101, 51, 0),
+        line(3_004, false, FIN_ACK, 51, 101, 0),
+        line(3_044, true, ACK, 101, 52, 0),
+    ]
+}
+
+/// The client's own FIN, and the ACK of it.
+fn close() -> Vec<Line> {
+    let line =
+        |millis, by_client, flags, seq, ack| Line { millis, by_client, flags, seq, ack, len: 0 };
+    vec![line(3_100, true, FIN_ACK, 101, 52), line(3_101, false, ACK, 52, 102)]
+}
+
+/// What a capture shows: the client's packets from one end to another, the server's likewise.
+struct Sight {
+    sent: [&'static str; 2],
+    got: [&'static str; 2],
+    isn: Isn,
+    delay_micros: u64,
+}
+
+const PLAIN: Sight =
+    Sight { sent: [CLIENT, SERVER], got: [SERVER, CLIENT], isn: [1_000, 7_000], delay_micros: 0 };
+
+impl Sight {
+    fn records(&self, lines: &[Line]) -> Vec<Record> {
+        let end = |text: &str| -> SocketAddr { text.parse().expect("an address") };
+        let record = |line: &Line| {
+            let [from, to] = if line.by_client { self.sent } else { self.got };
+            let [client, server] = self.isn;
+            let (own, others) = if line.by_client { (client, server) } else { (server, client) };
+            let nanos = START + line.millis * 1_000_000 + self.delay_micros * 1_000;
+            let packet = Packet {
+                nanos,
+                from: end(from),
+                to: end(to),
+                flags: line.flags,
+                seq: own.wrapping_add(line.seq),
+                ack: if line.flags & ACK == 0 { 0 } else { others.wrapping_add(line.ack) },
+                window: 500,
+                options: Vec::new(),
+                payload: vec![b'x'; line.len],
+                outgoing: line.by_client,
+            };
+            Record::new(nanos, packet.frame(Link::Ethernet))
+        };
+        lines.iter().map(record).collect()
+    }
+}
+
+fn capture(sights: &[&Sight], lines: &[Line]) -> Vec<u8> {
+    let mut records: Vec<Record> = sights.iter().flat_map(|sight| sight.records(lines)).collect();
+    records.sort_by_key(|record| record.nanos);
+    // It goes on for a minute.
+    records.push(Record::new(START + 63_044_000_000, common::wire::arp()));
+    MICROSECONDS.write(1, &records)
+}
+
+fn read(args: &[&str]) -> (Vec<Value>, Value) {
+    let mut lines = json_lines(&closewait(&[args, &["--all", "--format", "jsonl"]].concat()));
+    let summary = lines.pop().expect("a summary");
+    (lines, summary)
+}
+
+#[test]
+fn a_redirected_connection_is_judged_under_the_addresses_of_its_syn() {
+    let scratch = Scratch::new();
+    let sidecar = Sight { sent: [CLIENT, SIDECAR], ..PLAIN };
+    let path = scratch.write("any.pcap", &capture(&[&sidecar], &leak()));
+    let (flows, summary) = read(&[&path]);
+    assert_eq!(summary["flows"], 1, "{flows:?}");
+    let flow = &flows[0];
+    assert_eq!((&flow["verdict"], &flow["held_s"]), (&json!("leak"), &json!(60.0)));
+    assert_eq!((&flow["a"]["port"], &flow["b"]["port"]), (&json!(40_000), &json!(15_001)));
+    assert_eq!((&flow["doubts"], &flow["notes"]), (&json!([]), &json!(["rewritten"])));
+    assert_eq!((&flow["a"]["isn"], &flow["b"]["isn"]), (&json!(1_000), &json!(7_000)));
+    assert_eq!(
+        flow["rewritten_as"],
+        json!({"a": {"ip": "192.0.2.5", "port": 40_000}, "b": {"ip": "198.51.100.3", "port": 3306}})
+    );
+    let (report, _) = text(&closewait(&[&path]));
+    assert!(report.contains("Addresses were rewritten"), "{report}");
+    // Its packets are found again under both.
+    let out = scratch.path().join("out.pcapng").to_str().expect("UTF-8").to_owned();
+    assert_eq!(closewait(&[&path, "-w", &out]).status.code(), Some(1));
+    assert_eq!(read(&[&out]).0[0]["rewritten_as"], flow["rewritten_as"]);
+}
+
+#[test]
+fn a_twin_is_not_counted_beside_the_connection() {
+    let scratch = Scratch::new();
+    let translated =
+        Sight { sent: [CLIENT, BACKEND], got: [BACKEND, CLIENT], delay_micros: 20, ..PLAIN };
+    let path = scratch.write("node.pcap", &capture(&[&PLAIN, &translated], &leak()));
+    let (flows, summary) = read(&[&path]);
+    assert_eq!((flows.len(), &summary["flows"], &summary["findings"]), (1, &json!(1), &json!(1)));
+    assert_eq!(flows[0]["b"]["ip"], "198.51.100.3", "the address that was dialled");
+    assert_eq!(flows[0]["rewritten_as"]["b"]["ip"], "10.0.0.7");
+    assert_eq!(flows[0]["notes"], json!(["rewritten"]));
+    // Without --all, too.
+    let lines = json_lines(&closewait(&[&path, "--format", "jsonl"]));
+    assert_eq!((lines.len(), &lines[1]["findings"]), (2, &json!(1)));
+}
+
+#[test]
+fn what_fits_in_more_than_one_way_is_not_joined() {
+    let scratch = Scratch::new();
+    let [second, third] = [BACKEND, "10.0.0.8:3306"].map(|server| Sight {
+        sent: [CLIENT, server],
+        got: [server, CLIENT],
+        delay_micros: 20,
+        ..PLAIN
+    });
+    let path = scratch.write("node.pcap", &capture(&[&PLAIN, &second, &third], &leak()));
+    assert_eq!(read(&[&path]).1["flows"], 3);
+    // One SYN to two servers, and a SYN/ACK from a third address: whose is it?
+    let [one, two] = [SIDECAR, BACKEND].map(|to| Sight { sent: [CLIENT, to], ..PLAIN });
+    let path = scratch.write("any.pcap", &capture(&[&one, &two], &leak()));
+    let (flows, _) = read(&[&path]);
+    assert!(flows.iter().all(|flow| flow["rewritten_as"].is_null()), "{flows:?}");
+}
+
+#[test]
+fn a_connection_of_another_time_is_another() {
+    let scratch = Scratch::new();
+    let later =
+        Sight { sent: [CLIENT, BACKEND], got: [BACKEND, CLIENT], delay_micros: 2_000_000, ..PLAIN };
+    let path = scratch.write("node.pcap", &capture(&[&PLAIN, &later], &leak()));
+    assert_eq!(read(&[&path]).1["flows"], 2);
+}
+
+#[test]
+fn two_points_see_one_connection() {
+    let scratch = Scratch::new();
+    let there = Sight { delay_micros: 30, ..PLAIN };
+    let app = scratch.write("app.pcap", &capture(&[&PLAIN], &leak()));
+    let db = scratch.write("db.pcap", &capture(&[&there], &leak()));
+    let (flows, summary) = read(&[&app, &db]);
+    assert_eq!((flows.len(), &summary["flows"], &summary["findings"]), (1, &json!(1), &json!(1)));
+    let saw = json!(["a.syn", "b.syn", "b.fin"]);
+    let point = |file: &str| json!({"file": file, "saw": saw, "doubts": []});
+    assert_eq!(flows[0]["points"], json!([point(&app), point(&db)]));
+    assert!(flows[0]["rewritten_as"].is_null());
+    let (report, _) = text(&closewait(&[&app, &db]));
+    assert!(report.starts_with("1 of 1 connection in 2 captures"), "{report}");
+    assert!(report.contains("1 connection seen at two capture points"), "{report}");
+}
+
+/// A FIN that left here and never arrived there: who saw more is believed.
+#[test]
+fn a_fin_that_one_point_saw_counts() {
+    let scratch = Scratch::new();
+    let translated = Sight {
+        sent: ["203.0.113.1:50000", SERVER],
+        got: [SERVER, "203.0.113.1:50000"],
+        delay_micros: 30,
+        ..PLAIN
+    };
+    let whole: Vec<Line> = leak().into_iter().chain(close()).collect();
+    let app = scratch.write("app.pcap", &capture(&[&PLAIN], &whole));
+    let db = scratch.write("db.pcap", &capture(&[&translated], &leak()));
+    let (flows, summary) = read(&[&app, &db]);
+    assert_eq!((flows.len(), &summary["findings"]), (1, &json!(0)));
+    let flow = &flows[0];
+    assert_eq!((&flow["verdict"], &flow["a"]["ip"]), (&json!("closed"), &json!("192.0.2.5")));
+    assert_eq!(flow["points"][0]["saw"], json!(["a.syn", "a.fin", "b.syn", "b.fin"]));
+    assert_eq!(flow["points"][1]["saw"], json!(["a.syn", "b.syn", "b.fin"]));
+    assert_eq!(flow["rewritten_as"]["a"]["port"], 50_000);
+    assert_eq!(closewait(&[&app, &db]).status.code(), Some(0));
+}
