@@ -79,6 +79,8 @@ pub struct Life {
     pub rst_sent: Option<u64>,
     /// It first sent payload after it had received the FIN.
     pub used_after_fin: Option<u64>,
+    /// A RST came whose number was not acceptable.
+    pub ignored_rst: bool,
     /// It repeated payload after it had received the FIN.
     pub repeated_after_fin: bool,
 }
@@ -489,11 +491,14 @@ impl Socket {
         self.send_new();
     }
 
-    /// RFC 5961, 3.2: only the exact number resets, one near it is challenged.
+    /// RFC 5961, 3.2: only the exact number resets, one near it is challenged. Linux takes the FIN's own, too.
     fn receive_rst(&mut self, packet: &Packet) {
-        if packet.seq == self.rcv_nxt {
-            self.vanish();
-        } else if (0..65_536).contains(&packet.seq.ahead_of(self.rcv_nxt)) {
+        let after_fin = matches!(self.state, State::CloseWait | State::LastAck | State::Closing);
+        if packet.seq == self.rcv_nxt || after_fin && packet.seq + 1 == self.rcv_nxt {
+            return self.vanish();
+        }
+        self.life.ignored_rst = true;
+        if (0..65_536).contains(&packet.seq.ahead_of(self.rcv_nxt)) {
             self.send_ack();
         }
     }

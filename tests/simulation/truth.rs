@@ -108,17 +108,23 @@ impl Truth {
     pub fn verdicts(&self, stand: Stand, end: u64) -> Vec<&'static str> {
         let Words { fin, rst, more_than_syn, damaged, .. } = self.passed;
         let reset = rst != [false; 2];
-        match fin {
+        if !more_than_syn {
             // Of an answer that nobody received, the capture shows nothing but its checksum.
-            _ if !more_than_syn && damaged => vec!["attempt", "open"],
-            _ if !more_than_syn => vec!["attempt"],
-            [true, true] if reset => vec!["closed", "reset"],
+            return if damaged { vec!["attempt", "open"] } else { vec!["attempt"] };
+        }
+        let ended = match fin {
             [true, true] => vec!["closed"],
-            _ if reset => vec!["reset"],
             [false, false] => vec!["open"],
             [true, false] if self.passed.fin_ack[PEER] => vec!["peer-holds"],
             [true, false] => vec!["fin-unacked", "peer-holds"],
             [false, true] => self.of_close_wait(stand, end),
+        };
+        // A RST that its receiver ignored resets nothing.
+        let ignored = self.lives.iter().any(|life| life.ignored_rst);
+        match reset {
+            false => ended,
+            true if fin == [true, true] || ignored => [ended, vec!["reset"]].concat(),
+            true => vec!["reset"],
         }
     }
 
