@@ -300,7 +300,8 @@ impl Flow {
         else {
             return;
         };
-        let overtaken = own.snd_max().is_some_and(|max| max.is_after(segment.seq));
+        // A keep-alive's number is one too low.
+        let overtaken = own.snd_max().is_some_and(|max| max.is_after(segment.seq + 1));
         let back = i64::from(early.number.ahead_of(segment.ack));
         if !segment.flags.ack() || overtaken || back <= 0 {
             return;

@@ -109,9 +109,13 @@ pub fn judge(batch: &Batch, capture: &Capture, host: usize, tally: &mut Tally) -
             report.last(pair).map_or("none", |flow| flow["verdict"].as_str().unwrap_or("?"));
         let count = tally.of(setting);
         count.in_close_wait += 1;
-        if !matches!(verdict, "leak" | "pending" | "half-closed") {
-            count.missed += 1;
-            show("was missed", pair);
+        match verdict {
+            "leak" | "pending" | "half-closed" => {}
+            "unknown" if arrived && packets.show_damaged_ack_of_peer(pair) => count.untold += 1,
+            _ => {
+                count.missed += 1;
+                show("was missed", pair);
+            }
         }
     }
     wrong

@@ -71,12 +71,25 @@ impl Packets {
         self.by_pair.get(pair).map_or(&[], Vec::as_slice)
     }
 
-    /// Is there the peer's FIN of the last connection of a pair? Where it arrived, it arrived as it was sent.
-    pub fn show_fin_of_peer(&self, pair: &Pair, arrived: bool) -> bool {
+    /// What the peer sent in the last connection of a pair.
+    fn sent_last(&self, pair: &Pair) -> impl Iterator<Item = &Packet> {
         let packets = self.of(pair);
         let last_start = packets.iter().rposition(|packet| packet.has(SYN | ACK)).unwrap_or(0);
-        let mut sent = packets[last_start..].iter().filter(|packet| packet.from == pair.1);
-        sent.any(|packet| packet.has(FIN) && (packet.checksum_is_right || !arrived))
+        let peer = pair.1;
+        packets[last_start..].iter().filter(move |packet| packet.from == peer)
+    }
+
+    /// Does the peer's highest ACK stand in a packet that was damaged? Nothing but its checksum tells.
+    pub fn show_damaged_ack_of_peer(&self, pair: &Pair) -> bool {
+        let acks: Vec<&Packet> = self.sent_last(pair).filter(|packet| packet.has(ACK)).collect();
+        let Some(first) = acks.first().map(|packet| packet.ack) else { return false };
+        let ahead = |packet: &&&Packet| packet.ack.wrapping_sub(first) as i32;
+        acks.iter().max_by_key(ahead).is_some_and(|highest| !highest.checksum_is_right)
+    }
+
+    /// Is there the peer's FIN of the last connection of a pair? Where it arrived, it arrived as it was sent.
+    pub fn show_fin_of_peer(&self, pair: &Pair, arrived: bool) -> bool {
+        self.sent_last(pair).any(|packet| packet.has(FIN) && (packet.checksum_is_right || !arrived))
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Count {
     /// By the kernel, with the FIN in the capture.
     pub in_close_wait: u64,
     pub missed: u64,
+    /// Said to be unknown, for the peer's highest ACK was damaged and nothing contradicts it.
+    pub untold: u64,
     pub findings: u64,
     /// False ones among them: without doubts, and with.
     pub falsely: u64,
@@ -101,11 +103,12 @@ impl fmt::Display for Tally {
         writeln!(f, "in CLOSE-WAIT by the kernel's list {listed}, by its trace too {traced}")?;
         writeln!(
             f,
-            "\n{:<16}{:>8}{:>11}{:>8}{:>10}{:>9}{:>11}{:>9}",
+            "\n{:<16}{:>8}{:>11}{:>8}{:>8}{:>10}{:>9}{:>11}{:>9}",
             "capture",
             "judged",
             "CLOSE-WAIT",
             "missed",
+            "untold",
             "findings",
             "falsely",
             "doubtfully",
@@ -114,11 +117,12 @@ impl fmt::Display for Tally {
         for (setting, count) in &self.counts {
             writeln!(
                 f,
-                "{:<16}{:>8}{:>11}{:>8}{:>10}{:>9}{:>11}{:>9}",
+                "{:<16}{:>8}{:>11}{:>8}{:>8}{:>10}{:>9}{:>11}{:>9}",
                 setting.name(),
                 count.judged,
                 count.in_close_wait,
                 count.missed,
+                count.untold,
                 count.findings,
                 count.falsely,
                 count.doubtfully,
