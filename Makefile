@@ -4,6 +4,7 @@
 # make bench-live  live capture beside tcpdump under load (root)
 # make budget instructions a packet, held by CI
 # make soak   a million simulated conversations (SEEDS=…)
+# make soak-kernel  two real kernels and every fault between them, for MINUTES=30 (root)
 # make fuzz   every fuzz target for a minute (FUZZ_SECONDS=…)
 # make library  the library alone builds, and without the program's crates
 # make dist   a .deb and a tarball to install elsewhere, in target/dist
@@ -11,7 +12,7 @@
 CAPTURE ?= fixtures/captures/incident.pcap
 CARGO   ?= cargo
 
-.PHONY: run build test library bench bench-live budget soak fuzz dist needs-build needs-test needs-budget needs-fuzz needs-dist
+.PHONY: run build test library bench bench-live budget soak soak-kernel fuzz dist needs-build needs-test needs-budget needs-fuzz needs-dist
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -44,6 +45,13 @@ budget: needs-budget
 SEEDS ?= 1000000
 soak: needs-build
 	CLOSEWAIT_SEEDS=$(SEEDS) $(CARGO) test --locked --release --test simulation -- --nocapture
+
+# From another seed each time; SEED=… says which. What it got wrong is in KEEP=…, if that names a folder.
+MINUTES ?= 30
+SEED    ?= $(shell date +%s)
+soak-kernel: needs-test
+	CLOSEWAIT_KERNEL_SECONDS=$$(($(MINUTES) * 60)) CLOSEWAIT_KERNEL_SEED=$(SEED) $(if $(KEEP),CLOSEWAIT_KERNEL_KEEP=$(KEEP)) \
+	  CLOSEWAIT_REQUIRE=root,netns,ss,tcpdump $(CARGO) test --locked --all-features --test kernel -- --nocapture
 
 # Each fuzz target for so long; a finding ends it. fuzz/README.md tells more.
 FUZZ_SECONDS ?= 60

@@ -51,28 +51,14 @@ fn a_fresh_run_agrees_with_the_kernel() {
 
 /// What a fresh run needs and this machine has not.
 fn missing() -> Option<&'static str> {
-    // Servers are where only root looks.
-    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-    let succeeds = |program: &str, args: &[&str]| {
-        let output = Command::new(program).args(args).env("PATH", &path).output();
-        output.is_ok_and(|output| output.status.success())
-    };
-    let root = || Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
-    if !root() {
-        Some("root")
-    } else if !succeeds("unshare", &["--net", "ip", "link"]) {
-        Some("netns")
-    } else if !succeeds("mariadbd", &["--version"]) {
-        Some("mariadb")
-    } else if !succeeds("haproxy", &["-v"]) {
-        Some("haproxy")
-    } else if !succeeds("dumpcap", &["--version"]) {
-        Some("tshark")
-    } else if !succeeds("tcpdump", &["--version"]) {
-        Some("tcpdump")
-    } else {
-        None
-    }
+    common::lacks(&[
+        common::ROOT,
+        common::NETNS,
+        ("mariadb", "mariadbd", &["--version"]),
+        ("haproxy", "haproxy", &["-v"]),
+        ("tshark", "dumpcap", &["--version"]),
+        common::TCPDUMP,
+    ])
 }
 
 const APP: [&str; 2] = ["172.18.0.5", "fd00:18::5"];

@@ -141,6 +141,12 @@ impl Closing {
         self.odd.as_ref()?.early_ack
     }
 
+    pub fn take_back_early_ack(&mut self) {
+        if let Some(odd) = &mut self.odd {
+            odd.early_ack = None;
+        }
+    }
+
     /// New payload of this side in a segment that comes, or may come, after the other side's FIN.
     pub fn note_payload(&mut self, segment: &Segment, new: u32) {
         let time = segment.place.time;

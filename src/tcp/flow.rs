@@ -14,6 +14,10 @@ use crate::place::{Place, Time};
 /// Twice the maximum segment lifetime, "arbitrarily defined to be 2 minutes" (RFC 9293, 3.4.2).
 const TWO_MSL_NS: i64 = 240_000_000_000;
 
+/// A lower ACK is not merely captured in another order than it was sent if it is lower by so many octets, or later by so much.
+const FAR: i64 = 1 << 17;
+const LATE_NS: i64 = 1_000_000_000;
+
 /// A packet this soon after its twin was captured twice (a bridge, a mirror port), not sent twice.
 const DUPLICATE_NS: i64 = 1_000_000;
 
@@ -281,9 +285,38 @@ impl Flow {
         window.zip(receiver.ack()).is_some_and(|(window, next)| is_outside(seq, next, window))
     }
 
+    /// No side acknowledges less than it has before. One that does, in a segment that is not overtaken, never sent the
+    /// higher number: it was damaged, and its receiver dropped it (or 3.10.7.4, fifth: "acks something not yet sent").
+    #[inline(never)]
+    fn take_back_ack(&mut self, side: Side, segment: &Segment) {
+        let own = self.half(side);
+        let Some(early) = self.early_ack(side).filter(|early| own.ack() == Some(early.number))
+        else {
+            return;
+        };
+        // A keep-alive's number is one too low.
+        let overtaken = own.snd_max().is_some_and(|max| max.is_after(segment.seq + 1));
+        let back = i64::from(early.number.ahead_of(segment.ack));
+        if !segment.flags.ack() || overtaken || back <= 0 {
+            return;
+        }
+        let window = own.window().and_then(|field| self.scales.window(side, field));
+        let far = window.is_some_and(|window| back > FAR.max(2 * i64::from(window)));
+        let late = segment.place.time.since(early.place.time) >= Some(LATE_NS);
+        if far || late {
+            self.halves[side as usize].take_back_ack(segment.ack);
+            if let Some(closing) = &mut self.closing {
+                closing.sides[side as usize].take_back_early_ack();
+            }
+        }
+    }
+
     /// `before` is the time of the flow's packet before this one.
     #[inline(always)]
     fn take_numbers(&mut self, side: Side, segment: &Segment, marks: Marks, before: Time) {
+        if self.closing.is_some() {
+            self.take_back_ack(side, segment);
+        }
         let peer = self.half(side.other());
         let (peer_snd_max, captured) = (peer.snd_max(), peer.captured_max());
         // Only an ACK of something that was not captured can cover a FIN that is still to come.

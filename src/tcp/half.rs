@@ -222,6 +222,11 @@ impl Half {
         highest
     }
 
+    /// Its highest ACK was none of its own making.
+    pub fn take_back_ack(&mut self, to: Seq) {
+        self.ack = to;
+    }
+
     /// Returns the octets beyond everything sent before: a retransmission or a keep-alive has none.
     #[inline(always)]
     fn take_text(&mut self, segment: &Segment, marks: Marks) -> u32 {

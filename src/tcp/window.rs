@@ -29,9 +29,10 @@ impl Scales {
     }
 }
 
-/// Is a number outside the window that begins at `next`? There is room for what was lost or overtaken:
-/// the window's length to either side.
+/// Is the number of a RST outside the window that begins at `next`? There is room for ACKs that were lost, the window's
+/// length. Before it there is none, for what was acknowledged has arrived: but Linux takes a RST that is one too low
+/// where that one is the FIN.
 pub fn is_outside(seq: Seq, next: Seq, window: u32) -> bool {
     let window = i64::from(window);
-    !(-window..=2 * window).contains(&i64::from(seq.ahead_of(next)))
+    !(-1..=2 * window).contains(&i64::from(seq.ahead_of(next)))
 }

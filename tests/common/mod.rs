@@ -115,3 +115,26 @@ pub fn is_root() -> bool {
     }
     root
 }
+
+/// A program that may be where only root looks.
+pub fn tool(program: &str) -> Process {
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+    let mut command = Process::new(program);
+    command.env("PATH", path);
+    command
+}
+
+/// Something that a test needs: its name, and a command that succeeds where it is.
+pub type Need = (&'static str, &'static str, &'static [&'static str]);
+
+pub const ROOT: Need = ("root", "sh", &["-c", "test $(id -u) = 0"]);
+pub const NETNS: Need = ("netns", "unshare", &["--net", "ip", "link"]);
+pub const TCPDUMP: Need = ("tcpdump", "tcpdump", &["--version"]);
+
+/// The first that this machine lacks.
+pub fn lacks(needs: &[Need]) -> Option<&'static str> {
+    let is_there = |program: &str, args: &[&str]| {
+        tool(program).args(args).output().is_ok_and(|output| output.status.success())
+    };
+    needs.iter().find(|(_, program, args)| !is_there(program, args)).map(|(name, ..)| *name)
+}

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use closewait::tcp::segment::Flags;
 use closewait::verdict::{Doubt, Reason, Verdict};
 
 use crate::plan::LOCAL;
 use crate::run::{Judged, Run};
+use crate::socket::Packet;
 use crate::tap::Stand;
 use crate::truth::Truth;
 
@@ -21,6 +23,8 @@ pub struct Statistics {
     agreed: Share,
     /// Flows whose last word was lost before the tap: nobody standing there could tell.
     word_lost: u64,
+    /// Flows of captures with a FIN or RST by damage that know no checksums.
+    damage_unknown: u64,
     leaks: Share,
     /// Leaks without doubts.
     sure: Share,
@@ -43,7 +47,7 @@ pub fn check(run: &Run, into: &mut Statistics) -> Result<(), Failure> {
     for flow in &run.flows {
         let truth = &truths[flow.conn];
         into.flows += 1;
-        if told_exactly {
+        if told_exactly && !flow.begun_by_damage {
             verdict_is_truth(run, flow, truth, into)?;
         }
         if flow.judgement.verdict == Verdict::Leak {
@@ -64,10 +68,14 @@ fn count(share: &mut Share, right: bool) {
 
 /// Each connection of which a packet was seen is one flow.
 fn flows_are_connections(run: &Run) -> Result<(), Failure> {
-    let mut seen: Vec<usize> = run.capture.seen.iter().map(|seen| seen.packet.conn).collect();
+    let is_clear =
+        |conn: &usize| run.flows.iter().all(|flow| flow.conn != *conn || !flow.begun_by_damage);
+    let seen = run.capture.seen.iter().map(|seen| seen.packet);
+    let seen = seen.filter(|packet| !packet.damaged).map(|packet| packet.conn);
+    let mut seen: Vec<usize> = seen.filter(is_clear).collect();
     seen.sort_unstable();
     seen.dedup();
-    let mut told: Vec<usize> = run.flows.iter().map(|flow| flow.conn).collect();
+    let mut told: Vec<usize> = run.flows.iter().map(|flow| flow.conn).filter(is_clear).collect();
     told.sort_unstable();
     if seen == told { Ok(()) } else { Err(format!("connections {seen:?}, flows of {told:?}")) }
 }
@@ -80,6 +88,10 @@ fn verdict_is_truth(
 ) -> Result<(), Failure> {
     if truth.word_lost {
         into.word_lost += 1;
+        return Ok(());
+    }
+    if damage_is_unknown(run) {
+        into.damage_unknown += 1;
         return Ok(());
     }
     if flow.judgement.verdict == Verdict::Unknown(Reason::Reused) {
@@ -124,11 +136,22 @@ fn leak(run: &Run, flow: &Judged, truth: &Truth, into: &mut Statistics) -> Resul
 fn excuse(run: &Run, truth: &Truth) -> Option<&'static str> {
     if truth.word_lost {
         Some("lost before the tap")
-    } else if run.capture.missed > 0 && !run.tap.counts {
+    } else if truth.fin_waits && run.tap.stand != Stand::AtLocal {
+        // Only there it shows which ACKs have arrived.
+        Some("waits for what was lost behind the tap")
+    } else if damage_is_unknown(run) {
+        Some("damaged, and no checksum known")
+    } else if run.capture.missed > 0 && !run.tap.counts && !run.tap.shows_holes() {
         Some("missed and not counted")
     } else {
         None
     }
+}
+
+/// A FIN or RST was damaged, or came to be by damage, and nothing in the capture says so.
+fn damage_is_unknown(run: &Run) -> bool {
+    let says_end = |packet: &Packet| packet.has(Flags::FIN | Flags::RST) && packet.damaged;
+    !run.tap.whole_packets && run.capture.seen.iter().any(|seen| says_end(&seen.packet))
 }
 
 const MILLISECOND: u64 = 1_000;
@@ -144,6 +167,9 @@ fn held_is_a_lower_bound(run: &Run, flow: &Judged, truth: &Truth) -> Result<(), 
         && end_is_exact;
     // Then it counts from the FIN itself, which local received a little later.
     let from_fin = judgement.doubts.contains(&Doubt::Unconfirmed);
+    if damage_is_unknown(run) || truth.down {
+        return Ok(());
+    }
     if !(holding && truth.is_close_wait() && !from_fin || closed_late) {
         return Ok(());
     }
@@ -159,11 +185,11 @@ fn held_is_a_lower_bound(run: &Run, flow: &Judged, truth: &Truth) -> Result<(), 
 
 impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Statistics { seeds, flows, word_lost, .. } = self;
+        let Statistics { seeds, flows, word_lost, damage_unknown, .. } = self;
         write!(f, "{seeds} seeds, {flows} flows")?;
         write!(
             f,
-            "; nothing missed: {} right, {word_lost} lost before the tap",
+            "; nothing missed: {} right, {word_lost} lost before the tap, {damage_unknown} damaged without checksums",
             Shown(self.agreed)
         )?;
         write!(f, "; leaks: {} right", Shown(self.leaks))?;

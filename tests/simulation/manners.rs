@@ -13,6 +13,8 @@ pub struct Manners {
     pub keep_alive_octet: bool,
     /// The third segment of the handshake waits for data to go with (TCP_DEFER_ACCEPT's client).
     pub slow_third_ack: bool,
+    /// Octets that its receive buffer takes.
+    pub room: u32,
 }
 
 impl Manners {
@@ -24,6 +26,7 @@ impl Manners {
             keep_alive: prng.one_in(3).then(|| prng.between(1_000_000, 30_000_000)),
             keep_alive_octet: prng.one_in(4),
             slow_third_ack: prng.one_in(8),
+            room: prng.pick(&[2_000, 6_000, 65_535, 65_535]),
         }
     }
 }

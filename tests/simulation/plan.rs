@@ -14,6 +14,9 @@ pub enum Action {
         hold: bool,
     },
     End(Ending),
+    /// What is received stays in the buffer; and is taken from it again.
+    StopReading,
+    ReadOn,
     /// The host stops for good, without a word.
     Die,
     /// The host loses everything it knew.
@@ -47,6 +50,8 @@ pub struct Plan {
     /// From local to the tap, and from the tap to the peer.
     pub legs: [Leg; 2],
     pub mortal: [bool; 2],
+    /// When a host's interface is down: nothing leaves it, nothing reaches it.
+    pub down: [Option<(u64, u64)>; 2],
 }
 
 /// A part of the path.
@@ -57,11 +62,12 @@ pub struct Leg {
     /// Of a thousand packets.
     pub lost: u64,
     pub detoured: u64,
+    pub damaged: u64,
 }
 
 impl Leg {
     /// The tap stands at the host itself.
-    pub const NONE: Leg = Leg { delay: 0, jitter: 0, lost: 0, detoured: 0 };
+    pub const NONE: Leg = Leg { delay: 0, jitter: 0, lost: 0, detoured: 0, damaged: 0 };
 
     pub fn any(prng: &mut Prng) -> Leg {
         Leg {
@@ -69,6 +75,7 @@ impl Leg {
             jitter: prng.pick(&[0, 0, 20, 2_000]),
             lost: prng.pick(&[0, 0, 10, 60, 250]),
             detoured: prng.pick(&[0, 0, 30]),
+            damaged: prng.pick(&[0, 0, 0, 10, 60]),
         }
     }
 }
@@ -83,7 +90,8 @@ impl Plan {
         };
         // Whoever stands beside a host that dies captures no more.
         let mortal = legs.map(|leg| leg.delay > 0);
-        let mut plan = Plan { connections: Vec::new(), end, legs, mortal };
+        let down = [(); 2].map(|()| prng.one_in(16).then(|| any_outage(prng, end)));
+        let mut plan = Plan { connections: Vec::new(), end, legs, mortal, down };
         let mut at = 0;
         let mut isn = first_numbers(prng);
         let opener = prng.side();
@@ -101,6 +109,13 @@ impl Plan {
         for _ in 0..prng.below(7) {
             now += prng.pause();
             actions.push((now, prng.side(), any_write(prng)));
+        }
+        if prng.one_in(6) {
+            let (lazy, since) = (prng.side(), start + prng.pause());
+            actions.push((since, lazy, Action::StopReading));
+            if prng.one_in(2) {
+                actions.push((since + prng.pause(), lazy, Action::ReadOn));
+            }
         }
         now += prng.pause();
         self.add_endings(prng, now, &mut actions);
@@ -134,6 +149,12 @@ impl Plan {
             to.push((at + prng.pause(), PEER, prng.pick(&[Action::Die, Action::Reboot])));
         }
     }
+}
+
+/// Some last until the capture ends.
+fn any_outage(prng: &mut Prng, end: u64) -> (u64, u64) {
+    let from = prng.between(0, end);
+    (from, if prng.one_in(2) { u64::MAX } else { from + prng.pause() })
 }
 
 /// Some near 2^32.

@@ -7,6 +7,7 @@ use closewait::capture::About;
 use closewait::facts::CaptureFacts;
 use closewait::place::{Place, Time};
 use closewait::table::{FlowTable, Retired};
+use closewait::tcp::holes::Holes;
 use closewait::tcp::segment::{
     Checksum, Direction, Endpoint, Flags, FlowKey, Scale, Segment, ToldBy,
 };
@@ -34,6 +35,8 @@ pub struct Run {
 pub struct Judged {
     /// The connection to which its first packet belongs.
     pub conn: usize,
+    /// That packet was damaged: a SYN with RST, say, that nobody received.
+    pub begun_by_damage: bool,
     pub judgement: Judgement,
 }
 
@@ -60,7 +63,7 @@ fn time(micros: u64) -> Time {
     Time::from_nanos(START + i128::from(micros) * 1_000)
 }
 
-fn segment(index: usize, seen: &Seen) -> Segment {
+fn segment(index: usize, seen: &Seen, tap: &TapPlan) -> Segment {
     let ends = endpoints();
     let packet = &seen.packet;
     let (key, from) = FlowKey::new(ends[packet.from], ends[1 - packet.from]);
@@ -72,9 +75,17 @@ fn segment(index: usize, seen: &Seen) -> Segment {
         ack: packet.ack,
         flags: Flags(packet.flags),
         len: packet.len,
-        window: u16::MAX,
-        scale: Scale::UNKNOWN,
-        checksum: Checksum::Unknown,
+        window: packet.window,
+        scale: match packet.has(Flags::SYN) && tap.whole_packets {
+            true => Scale::new(0),
+            false => Scale::UNKNOWN,
+        },
+        checksum: match packet.damaged {
+            // What leaves a host has none yet.
+            _ if !tap.whole_packets || tap.is_at(packet.from) => Checksum::Unknown,
+            true => Checksum::Wrong,
+            false => Checksum::Right,
+        },
         place: Place::new(time(seen.at), 0, index as u64 + 1, 6),
         direction: seen.way.map(|way| Direction { way, told_by: ToldBy::PacketType }),
     }
@@ -130,9 +141,12 @@ fn judged(plan: &Plan, tap_plan: &TapPlan, capture: &Capture) -> Vec<Judged> {
     if truncated {
         facts.cut_off();
     }
+    if tap_plan.shows_holes() {
+        facts.count_holes(Holes { shown: 12, of: 400 });
+    }
     company(bare_acks, empty_segments).iter().for_each(|segment| facts.note(segment));
     for (index, seen) in capture.seen.iter().enumerate() {
-        let segment = segment(index, seen);
+        let segment = segment(index, seen, tap_plan);
         table.retire(segment.place.time, |gone| retired.push(gone));
         table.take(&segment, &mut facts);
     }
@@ -141,9 +155,9 @@ fn judged(plan: &Plan, tap_plan: &TapPlan, capture: &Capture) -> Vec<Judged> {
     retired.sort_by_key(|retired| retired.flow.first.order());
     let policy = policy();
     let judged = retired.iter().map(|Retired { key, flow }| {
-        let first = &capture.seen[flow.first.frame() as usize - 1];
+        let first = &capture.seen[flow.first.frame() as usize - 1].packet;
         let judgement = judge(key, flow, &policy, &facts);
-        Judged { conn: first.packet.conn, judgement }
+        Judged { conn: first.conn, begun_by_damage: first.damaged, judgement }
     });
     judged.collect()
 }

@@ -86,7 +86,10 @@ fn row(run: &Run, micros: u64, packet: &Packet) -> String {
     let (from, to) = (NAMES[packet.from], NAMES[1 - packet.from]);
     let (flags, len) = (letters(packet), packet.len);
     let end = seq + i64::from(len);
-    format!("{:<12}{from:<5} > {to:<5}  {flags:<3}  {seq}:{end}({len}){ack}", since(micros))
+    let scale = if packet.has(Flags::SYN) && run.tap.whole_packets { "   wscale 0" } else { "" };
+    let damaged = if packet.damaged && run.tap.whole_packets { "   damaged" } else { "" };
+    let rest = format!("{ack}   win {}{scale}{damaged}", packet.window);
+    format!("{:<12}{from:<5} > {to:<5}  {flags:<3}  {seq}:{end}({len}){rest}", since(micros))
 }
 
 fn letters(packet: &Packet) -> String {

@@ -16,6 +16,10 @@ pub struct Packet {
     pub seq: Seq,
     pub ack: Seq,
     pub len: u32,
+    /// Octets that its sender has room for.
+    pub window: u16,
+    /// A bit of it flipped on its way: its checksum is wrong.
+    pub damaged: bool,
     /// Its sender had received the other side's FIN.
     pub acks_fin: bool,
 }
@@ -37,7 +41,8 @@ impl Packet {
             false => (Flags::RST | Flags::ACK, Seq(0), self.end()),
         };
         let from = 1 - self.from;
-        Packet { from, conn: self.conn, flags, seq, ack, len: 0, acks_fin: false }
+        let conn = self.conn;
+        Packet { from, conn, flags, seq, ack, len: 0, window: 0, damaged: false, acks_fin: false }
     }
 }
 
@@ -74,6 +79,8 @@ pub struct Life {
     pub rst_sent: Option<u64>,
     /// It first sent payload after it had received the FIN.
     pub used_after_fin: Option<u64>,
+    /// A RST came whose number was not acceptable.
+    pub ignored_rst: bool,
     /// It repeated payload after it had received the FIN.
     pub repeated_after_fin: bool,
 }
@@ -92,6 +99,8 @@ struct Timers {
     repeat: Option<u64>,
     ack: Option<u64>,
     keep_alive: Option<u64>,
+    /// Of a closed window.
+    probe: Option<u64>,
     /// The end of FIN-WAIT-2 without an application, or of TIME-WAIT.
     over: Option<u64>,
 }
@@ -107,8 +116,15 @@ pub struct Socket {
     nxt: Seq,
     written: Seq,
     fin_wanted: bool,
-    /// The application still reads.
+    /// The application still has the socket to read from.
     reading: bool,
+    /// It takes what comes at once; and what it has not taken.
+    takes: bool,
+    unread: u32,
+    /// It has been told of the end of file.
+    knows_eof: bool,
+    /// The room that the other side last told.
+    peer_window: u32,
     rcv_nxt: Seq,
     /// What was received beyond a gap.
     early: Vec<(Seq, Seq)>,
@@ -138,6 +154,10 @@ impl Socket {
             written: iss + 1,
             fin_wanted: false,
             reading: true,
+            takes: true,
+            unread: 0,
+            knows_eof: false,
+            peer_window: 0,
             rcv_nxt: Seq(0),
             early: Vec::new(),
             peer_fin: None,
@@ -162,6 +182,7 @@ impl Socket {
         let host = 1 - syn.from;
         let mut socket = Socket::new(host, syn.conn, State::SynReceived, iss, manners, now);
         socket.rcv_nxt = syn.seq + 1;
+        socket.peer_window = u32::from(syn.window);
         socket.send(Flags::SYN | Flags::ACK, iss, 0);
         socket
     }
@@ -169,7 +190,7 @@ impl Socket {
     /// When it next has something to do by itself.
     pub fn deadline(&self) -> Option<u64> {
         let t = &self.timers;
-        [t.repeat, t.ack, t.keep_alive, t.over].into_iter().flatten().min()
+        [t.repeat, t.ack, t.keep_alive, t.probe, t.over].into_iter().flatten().min()
     }
 
     /// TIME-WAIT gives its port to a SYN with a higher number (RFC 9293, 3.10.7.4).
@@ -189,6 +210,16 @@ impl Socket {
     /// Its application can still write.
     pub fn can_write(&self) -> bool {
         matches!(self.state, State::Established | State::CloseWait) && !self.fin_wanted
+    }
+
+    /// Its application has closed it, and what was written before keeps the FIN from being sent.
+    pub fn fin_waits(&self) -> bool {
+        self.fin_wanted && !self.fin_sent()
+    }
+
+    /// SND.NXT.
+    pub fn sent(&self) -> Seq {
+        self.nxt
     }
 
     fn fin_sent(&self) -> bool {
@@ -219,8 +250,34 @@ impl Socket {
             State::Closed | State::TimeWait | State::SynReceived => {}
             State::SynSent => self.vanish(),
             _ if how == Ending::Abort => self.abort(),
+            // What nobody will read any more is answered by a RST (RFC 2525, 2.17).
+            _ if how == Ending::Close && self.unread > 0 => self.abort(),
             _ => self.finish(how),
         }
+    }
+
+    pub fn stop_reading(&mut self) {
+        self.takes = false;
+    }
+
+    pub fn read_on(&mut self, now: u64) {
+        self.now = now;
+        self.takes = true;
+        if std::mem::take(&mut self.unread) > 0 && self.is_synchronized() {
+            // The window is open again.
+            self.send_ack();
+        }
+    }
+
+    /// Has its application just come to the end of file?
+    pub fn reads_eof(&mut self) -> bool {
+        let comes_to_it = self.takes && self.has_received_fin() && !self.knows_eof;
+        self.knows_eof |= comes_to_it;
+        comes_to_it
+    }
+
+    fn window(&self) -> u32 {
+        self.manners.room.saturating_sub(self.unread)
     }
 
     fn finish(&mut self, how: Ending) {
@@ -229,6 +286,12 @@ impl Socket {
             self.timers.over.get_or_insert(self.now + MINUTE);
         }
         self.fin_wanted = true;
+        // The FIN itself may have to wait for its turn.
+        self.state = match self.state {
+            State::Established => State::FinWait1,
+            State::CloseWait => State::LastAck,
+            other => other,
+        };
         self.send_new();
     }
 
@@ -248,8 +311,9 @@ impl Socket {
     fn send(&mut self, flags: u8, seq: Seq, len: u32) {
         let ack = if flags & Flags::ACK != 0 { self.rcv_nxt } else { Seq(0) };
         let acks_fin = self.has_received_fin();
-        let (from, conn) = (self.host, self.conn);
-        self.out.push(Packet { from, conn, flags, seq, ack, len, acks_fin });
+        let (from, conn, damaged) = (self.host, self.conn, false);
+        let window = self.window() as u16;
+        self.out.push(Packet { from, conn, flags, seq, ack, len, window, damaged, acks_fin });
         if flags & Flags::ACK != 0 {
             self.timers.ack = None;
             self.unacked_segments = 0;
@@ -260,16 +324,23 @@ impl Socket {
         self.send(Flags::ACK, self.nxt, 0);
     }
 
-    /// Everything written that was not sent yet, and the FIN.
+    /// What was written and not sent yet, and the FIN, as far as there is room for it. After a time-out, what is new waits until
+    /// what was lost has arrived: the congestion window is one segment (RFC 5681, 3.1).
     fn send_new(&mut self) {
         if !self.is_synchronized() {
             return;
         }
-        while self.written.is_after(self.nxt) || (self.fin_wanted && !self.fin_sent()) {
-            let len = self.piece(self.nxt);
-            let fin = self.fin_wanted && self.nxt + len == self.written;
+        while self.has_news() && self.recover.is_none() {
+            let room = self.una + self.peer_window;
+            let room = room.ahead_of(self.nxt).max(0) as u32;
+            let len = self.piece(self.nxt).min(room);
+            let fin = self.fin_wanted && self.nxt + len == self.written && len < room;
+            if len == 0 && !fin {
+                break;
+            }
             if fin {
-                self.send_fin_state();
+                self.life.fin_sent = Some(self.now);
+                self.timers.keep_alive = self.timers.keep_alive.filter(|_| self.reading);
             }
             if len > 0 && self.has_received_fin() {
                 self.life.used_after_fin = Some(self.now);
@@ -278,15 +349,13 @@ impl Socket {
             self.nxt = self.nxt + len + u32::from(fin);
         }
         self.arm_repeat();
+        if self.has_news() && self.nxt == self.una {
+            self.timers.probe.get_or_insert(self.now + self.timeout);
+        }
     }
 
-    fn send_fin_state(&mut self) {
-        self.life.fin_sent = Some(self.now);
-        self.timers.keep_alive = self.timers.keep_alive.filter(|_| self.reading);
-        self.state = match self.state {
-            State::CloseWait => State::LastAck,
-            _ => State::FinWait1,
-        };
+    fn has_news(&self) -> bool {
+        self.written.is_after(self.nxt) || self.fin_waits()
     }
 
     /// How much of what was written fits a segment that begins at `seq`.
@@ -329,9 +398,26 @@ impl Socket {
         if due(&mut self.timers.ack) {
             self.send_ack();
         }
+        if due(&mut self.timers.probe) {
+            self.probe();
+        }
         if due(&mut self.timers.keep_alive) {
             self.keep_alive();
         }
+    }
+
+    /// Asks whether the window is still closed (3.8.6.1).
+    fn probe(&mut self) {
+        if !self.has_news() || self.nxt != self.una {
+            return;
+        }
+        self.retries += 1;
+        if self.retries > if self.reading { RETRIES } else { ORPHAN_RETRIES } {
+            return self.vanish();
+        }
+        self.timeout = (self.timeout * 2).min(LONGEST_TIMEOUT);
+        self.send(Flags::ACK, Seq(self.nxt.0.wrapping_sub(1)), 0);
+        self.timers.probe = Some(self.now + self.timeout);
     }
 
     fn time_out(&mut self) {
@@ -384,6 +470,7 @@ impl Socket {
             self.out.push(packet.refusal());
         } else if acceptable && packet.has(Flags::SYN) {
             self.rcv_nxt = packet.seq + 1;
+            self.peer_window = u32::from(packet.window);
             self.establish();
             if self.manners.slow_third_ack {
                 self.timers.ack = Some(self.now + self.manners.ack_delay);
@@ -396,6 +483,7 @@ impl Socket {
     fn establish(&mut self) {
         self.state = State::Established;
         self.una = self.iss + 1;
+        self.recover = None;
         self.timers.repeat = None;
         self.retries = 0;
         self.timeout = self.manners.timeout;
@@ -403,11 +491,14 @@ impl Socket {
         self.send_new();
     }
 
-    /// RFC 5961, 3.2: only the exact number resets, one near it is challenged.
+    /// RFC 5961, 3.2: only the exact number resets, one near it is challenged. Linux takes the FIN's own, too.
     fn receive_rst(&mut self, packet: &Packet) {
-        if packet.seq == self.rcv_nxt {
-            self.vanish();
-        } else if (0..65_536).contains(&packet.seq.ahead_of(self.rcv_nxt)) {
+        let after_fin = matches!(self.state, State::CloseWait | State::LastAck | State::Closing);
+        if packet.seq == self.rcv_nxt || after_fin && packet.seq + 1 == self.rcv_nxt {
+            return self.vanish();
+        }
+        self.life.ignored_rst = true;
+        if (0..65_536).contains(&packet.seq.ahead_of(self.rcv_nxt)) {
             self.send_ack();
         }
     }
@@ -433,7 +524,13 @@ impl Socket {
             return self.send_ack();
         }
         self.touch();
+        if !self.una.is_after(packet.ack) {
+            self.peer_window = u32::from(packet.window);
+        }
         self.receive_ack(packet.ack);
+        if self.state != State::Closed && self.has_news() {
+            self.send_new();
+        }
         if self.state != State::Closed && packet.end() != packet.seq {
             self.receive_text(packet);
         } else if self.rcv_nxt.is_after(packet.seq) && self.rcv_nxt.ahead_of(packet.seq) == 1 {
@@ -496,6 +593,10 @@ impl Socket {
         if packet.has(Flags::FIN) {
             self.peer_fin = Some(end_of_text);
         }
+        if packet.len > 0 && packet.seq.ahead_of(self.rcv_nxt) >= self.window() as i32 {
+            // No room for it (3.10.7.4, first).
+            return self.send_ack();
+        }
         let in_order = !packet.seq.is_after(self.rcv_nxt) && packet.end().is_after(self.rcv_nxt);
         if packet.end().is_after(self.rcv_nxt) {
             self.early.push((packet.seq, packet.end()));
@@ -505,11 +606,17 @@ impl Socket {
     }
 
     fn take_in_order(&mut self) {
+        let before = self.rcv_nxt;
         while let Some(i) = self.early.iter().position(|(from, _)| !from.is_after(self.rcv_nxt)) {
             let (_, to) = self.early.swap_remove(i);
             self.rcv_nxt = self.rcv_nxt.max(to);
         }
-        if self.peer_fin.is_some_and(|fin| self.rcv_nxt.is_after(fin)) && !self.has_received_fin() {
+        let fin = self.peer_fin.is_some_and(|fin| self.rcv_nxt.is_after(fin));
+        let fin = fin && !self.has_received_fin();
+        if !self.takes {
+            self.unread += self.rcv_nxt.ahead_of(before) as u32 - u32::from(fin);
+        }
+        if fin {
             self.receive_fin();
         }
     }

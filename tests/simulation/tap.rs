@@ -30,6 +30,11 @@ pub enum Misses {
     Some(u64),
     /// Everything between two times.
     Burst(u64, u64),
+    /// Again and again it is overrun: everything for so long, so often.
+    Overrun {
+        every: u64,
+        lasts: u64,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -45,6 +50,8 @@ pub struct TapPlan {
     /// Other connections are in the capture too.
     pub company: bool,
     pub truncated: bool,
+    /// Checksums of what arrives can be told right from wrong, and a SYN's options are there.
+    pub whole_packets: bool,
     /// Of a thousand packets, so many are captured twice.
     pub twice: u64,
 }
@@ -74,6 +81,7 @@ impl TapPlan {
             tells_way: stand != Stand::Between && prng.one_in(2),
             company: prng.one_in(2),
             truncated: false,
+            whole_packets: !prng.one_in(4),
             twice: prng.pick(&[0, 0, 0, 100, 1_000]),
         };
         match prng.below(10) {
@@ -99,6 +107,19 @@ impl TapPlan {
             Stand::Between => {}
         }
         legs
+    }
+
+    pub fn is_at(&self, host: usize) -> bool {
+        match self.stand {
+            Stand::AtLocal => host == LOCAL,
+            Stand::AtPeer => host == PEER,
+            Stand::Between => false,
+        }
+    }
+
+    /// Packets are missing, and the other connections in the capture show it.
+    pub fn shows_holes(&self) -> bool {
+        self.company && matches!(self.misses, Misses::Overrun { .. })
     }
 
     /// Every packet that came past is in the capture.
@@ -131,16 +152,12 @@ impl TapPlan {
             Misses::Nothing => false,
             Misses::Some(n) => prng.per_mille(n),
             Misses::Burst(from, to) => (from..to).contains(&at),
+            Misses::Overrun { every, lasts } => at % every < lasts,
         }
     }
 
     fn way(&self, packet: &Packet) -> Option<Way> {
-        let host = match self.stand {
-            Stand::AtLocal => LOCAL,
-            Stand::AtPeer => PEER,
-            Stand::Between => return None,
-        };
-        let way = if packet.from == host { Way::Out } else { Way::In };
+        let way = if self.is_at(packet.from) { Way::Out } else { Way::In };
         self.tells_way.then_some(way)
     }
 }
@@ -170,6 +187,10 @@ fn any_filter(prng: &mut Prng) -> Filter {
 }
 
 fn any_misses(prng: &mut Prng) -> Misses {
+    if prng.one_in(3) {
+        let every = prng.pause().max(20_000);
+        return Misses::Overrun { every, lasts: every / prng.pick(&[2, 5, 20]) };
+    }
     if prng.one_in(2) {
         return Misses::Some(prng.pick(&[10, 100, 300, 600]));
     }

@@ -1,9 +1,10 @@
 //! How a connection really ended up, told by the hosts; and which verdicts tell that.
 
 use closewait::tcp::segment::Flags;
+use closewait::tcp::seq::Seq;
 
 use crate::plan::{LOCAL, PEER};
-use crate::socket::{Life, Packet, State};
+use crate::socket::{Life, Packet, Socket, State};
 use crate::tap::Stand;
 use crate::world::World;
 
@@ -19,8 +20,12 @@ pub struct Truth {
     pub lives: [Life; 2],
     /// What came past the tap, captured or not.
     pub passed: Words,
-    /// A FIN or RST of local's was sent, and was lost or still on its way before the tap.
+    /// A FIN or RST of local's was sent, and was lost or still on its way before the tap; or its FIN waits behind payload that was.
     pub word_lost: bool,
+    /// Local has closed, and its FIN waits behind payload.
+    pub fin_waits: bool,
+    /// Whatever local sent at a time was lost before the tap: its interface was down.
+    pub down: bool,
 }
 
 /// The words that end a connection, by side.
@@ -32,15 +37,25 @@ pub struct Words {
     fin_ack: [bool; 2],
     /// Anything but SYNs without ACK.
     more_than_syn: bool,
+    /// Something that was damaged on its way, and that nobody received.
+    damaged: bool,
     packets: [u64; 2],
+    /// The number after the highest octet.
+    end: [Option<Seq>; 2],
 }
 
 impl Words {
     fn of<'a>(packets: impl Iterator<Item = &'a Packet>) -> Words {
         let mut words = Words::default();
         for packet in packets {
+            words.damaged |= packet.damaged;
+            if packet.damaged {
+                continue;
+            }
             let from = packet.from;
             words.packets[from] += 1;
+            let end = words.end[from].map_or(packet.end(), |end| end.max(packet.end()));
+            words.end[from] = Some(end);
             words.rst[from] |= packet.has(Flags::RST);
             words.fin[from] |= packet.has(Flags::FIN);
             words.fin_ack[from] |= packet.acks_fin && !packet.has(Flags::RST);
@@ -58,12 +73,18 @@ impl Truth {
         let lives = [LOCAL, PEER].map(|host| socket(host).map_or(Life::default(), |s| s.life));
         let fin_lost = lives[LOCAL].fin_sent.is_some() && !passed.fin[LOCAL];
         let rst_lost = world.resets_sent[conn][LOCAL] && !passed.rst[LOCAL];
+        let fin_waits = socket(LOCAL).is_some_and(Socket::fin_waits);
+        let end = passed.end[LOCAL];
+        let payload_lost =
+            socket(LOCAL).is_some_and(|socket| end.is_none_or(|end| socket.sent().is_after(end)));
         Truth {
             local: socket(LOCAL).map(|s| s.state),
             peer: socket(PEER).map(|s| s.state),
             lives,
             passed,
-            word_lost: fin_lost || rst_lost,
+            word_lost: fin_lost || rst_lost || fin_waits && payload_lost,
+            fin_waits,
+            down: world.was_down(LOCAL),
         }
     }
 
@@ -85,17 +106,25 @@ impl Truth {
 
     /// The verdicts that are right where everything that came past the tap was captured.
     pub fn verdicts(&self, stand: Stand, end: u64) -> Vec<&'static str> {
-        let Words { fin, rst, more_than_syn, .. } = self.passed;
+        let Words { fin, rst, more_than_syn, damaged, .. } = self.passed;
         let reset = rst != [false; 2];
-        match fin {
-            _ if !more_than_syn => vec!["attempt"],
-            [true, true] if reset => vec!["closed", "reset"],
+        if !more_than_syn {
+            // Of an answer that nobody received, the capture shows nothing but its checksum.
+            return if damaged { vec!["attempt", "open"] } else { vec!["attempt"] };
+        }
+        let ended = match fin {
             [true, true] => vec!["closed"],
-            _ if reset => vec!["reset"],
             [false, false] => vec!["open"],
             [true, false] if self.passed.fin_ack[PEER] => vec!["peer-holds"],
             [true, false] => vec!["fin-unacked", "peer-holds"],
             [false, true] => self.of_close_wait(stand, end),
+        };
+        // A RST that its receiver ignored resets nothing.
+        let ignored = self.lives.iter().any(|life| life.ignored_rst);
+        match reset {
+            false => ended,
+            true if fin == [true, true] || ignored => [ended, vec!["reset"]].concat(),
+            true => vec!["reset"],
         }
     }
 
@@ -111,7 +140,7 @@ impl Truth {
         let life = &self.lives[LOCAL];
         let quiet = life.used_after_fin.map(|at| end - at);
         // Elsewhere than at local, a repetition can look like the first transmission.
-        let unclear = stand != Stand::AtLocal && life.repeated_after_fin;
+        let unclear = stand != Stand::AtLocal && life.repeated_after_fin || self.down;
         match quiet {
             _ if unclear => vec!["leak", "half-closed"],
             Some(quiet) if quiet + SLACK < QUIET && stand == Stand::AtLocal => vec!["half-closed"],

@@ -118,6 +118,11 @@ impl World {
             Action::Write { octets, hold } => {
                 self.with_socket(host, conn, |socket, now| socket.write(octets, hold, now));
             }
+            Action::StopReading => self.with_socket(host, conn, |socket, _| socket.stop_reading()),
+            Action::ReadOn => {
+                self.with_socket(host, conn, Socket::read_on);
+                self.notice_eof(host);
+            }
             Action::End(how) => self.with_socket(host, conn, |socket, now| socket.end(how, now)),
         }
     }
@@ -180,31 +185,47 @@ impl World {
         if packet.has(Flags::RST) {
             self.resets_sent[packet.conn][packet.from] = true;
         }
-        if let Some(at) = self.travel(packet.from) {
+        if self.is_down(packet.from) {
+            return;
+        }
+        if let Some((at, packet)) = self.travel(packet.from, packet) {
             self.schedule(at, Event::PassTap(packet));
         }
     }
 
+    pub fn was_down(&self, host: usize) -> bool {
+        self.plan.down[host].is_some_and(|(from, _)| from <= self.now)
+    }
+
+    fn is_down(&self, host: usize) -> bool {
+        self.plan.down[host].is_some_and(|(from, to)| (from..to).contains(&self.now))
+    }
+
     fn pass_tap(&mut self, packet: Packet) {
         self.passed.push(Passed { at: self.now, packet });
-        if let Some(at) = self.travel(1 - packet.from) {
+        if let Some((at, packet)) = self.travel(1 - packet.from, packet) {
             self.schedule(at, Event::Arrive(packet));
         }
     }
 
-    /// When a packet has come to the end of a leg, if it is not lost.
-    fn travel(&mut self, leg: usize) -> Option<u64> {
-        let Leg { delay, jitter, lost, detoured } = self.plan.legs[leg];
+    /// When a packet has come to the end of a leg, and how, if it is not lost.
+    fn travel(&mut self, leg: usize, mut packet: Packet) -> Option<(u64, Packet)> {
+        let Leg { delay, jitter, lost, detoured, damaged } = self.plan.legs[leg];
         let detour = self.prng.per_mille(detoured);
         let detour = if detour { self.prng.between(1_000, 400_000) } else { 0 };
         let at = self.now + delay + self.prng.between(0, jitter) + detour;
         let lost = self.prng.per_mille(lost);
-        (!lost).then_some(at)
+        if self.prng.per_mille(damaged) {
+            packet.damaged = true;
+            // A bit of the payload, as often as not: that shows in the checksum alone.
+            packet.flags ^= self.prng.pick(&[Flags::FIN, Flags::RST, 0, 0]);
+        }
+        (!lost).then_some((at, packet))
     }
 
     fn arrive(&mut self, packet: Packet) {
         let host = 1 - packet.from;
-        if self.hosts[host].dead {
+        if self.hosts[host].dead || self.is_down(host) || packet.damaged {
             return;
         }
         let syn = packet.has(Flags::SYN) && !packet.has(Flags::ACK | Flags::RST);
@@ -224,12 +245,15 @@ impl World {
     fn deliver(&mut self, host: usize, packet: &Packet) {
         let now = self.now;
         let Some(socket) = self.hosts[host].sockets.last_mut() else { return };
-        let had_received_fin = socket.life.fin_received.is_some();
         socket.receive(packet, now);
-        let conn = socket.conn;
-        let eof = !had_received_fin && socket.life.fin_received.is_some();
         self.after(host);
-        if eof {
+        self.notice_eof(host);
+    }
+
+    fn notice_eof(&mut self, host: usize) {
+        let Some(socket) = self.hosts[host].sockets.last_mut() else { return };
+        if socket.reads_eof() {
+            let conn = socket.conn;
             self.schedule_at_eof(host, conn);
         }
     }
