@@ -120,6 +120,7 @@ fn policy() -> Policy {
         min_hold: chrono::TimeDelta::zero(),
         half_close_quiet: chrono::TimeDelta::seconds(30),
         certain: false,
+        end: None,
     }
 }
 

@@ -36,6 +36,13 @@ impl Input {
         printable(&self.0.to_string_lossy())
     }
 
+    /// When the file was changed last.
+    fn modified(&self) -> Option<Time> {
+        let modified = std::fs::metadata(&self.0).ok().filter(std::fs::Metadata::is_file)?;
+        let since = modified.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+        i128::try_from(since.as_nanos()).ok().map(Time::from_nanos)
+    }
+
     /// A sentence for an input that can be read only once, with what to do about it; `None` for files.
     #[must_use]
     pub fn read_once(&self) -> Option<String> {
@@ -101,6 +108,7 @@ pub struct FileSource {
     /// The next record, where it was looked at and not yet handed out.
     ahead: Option<Result<Option<Record>, Broken>>,
     ended: bool,
+    modified: Option<Time>,
 }
 
 impl FileSource {
@@ -130,6 +138,7 @@ impl FileSource {
             handed: 0,
             ahead: None,
             ended: false,
+            modified: input.modified(),
         })
     }
 
@@ -137,6 +146,12 @@ impl FileSource {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// When the file was changed last, as its folder says: a capture that was stopped then ended then.
+    #[must_use]
+    pub fn modified(&self) -> Option<Time> {
+        self.modified
     }
 
     /// An interface's snap length, as it was described last; 0 where not limited.

@@ -117,6 +117,9 @@ impl LiveArgs {
             let other = "closewait -i IFACE -w FILE, or: tcpdump -w - | tee FILE | closewait -";
             return Err(format!("-w -: standard output is the report's ({other})"));
         }
+        if self.judging.end.is_some() {
+            return Err("--end: a live capture ends when it is told to: --duration".into());
+        }
         let netns = netns(self.netns.as_deref());
         if netns == Netns::All {
             return Err("--netns: capture in one namespace at a time".into());

@@ -4,6 +4,7 @@ mod check;
 mod explain;
 mod flames;
 mod live;
+mod times;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -29,9 +30,9 @@ use crate::report::text::Look;
 use crate::run::{Plan, Reading};
 use crate::table::MAX_FLOWS;
 use crate::tcp::state::State;
-use crate::units::Zone;
-use crate::verdict::Policy;
+use crate::verdict::{EndedAt, Policy};
 use flames::FlameArgs;
+use times::{TimeArgs, duration, ended_at};
 
 /// What the program was asked to do.
 pub enum Command {
@@ -159,6 +160,9 @@ Examples:
 Exit status:
   0  no socket in CLOSE-WAIT    1  at least one    2  the work could not be done";
 
+/// Lines in each table of `closewait sockets`.
+const SOCKET_LINES: usize = 20;
+
 #[derive(Args)]
 struct SocketsArgs {
     /// List each socket, of whatever state
@@ -217,9 +221,9 @@ struct OutputArgs {
     #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
 
-    /// Lines in each table; 0 for all
-    #[arg(long, value_name = "N", default_value = "20", help_heading = "Output")]
-    top: usize,
+    /// Lines in each table; 0 for all [default: what a screen of 24 lines has room for]
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    top: Option<usize>,
 
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
@@ -244,9 +248,15 @@ struct JudgingArgs {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Judging")]
     half_close_quiet: Duration,
 
-    /// Count only findings without any doubt
+    /// Count only findings without any doubt; the others are counted as not counted
     #[arg(long, help_heading = "Judging")]
     certain: bool,
+
+    /// When the capture was stopped: a pcap file cannot say it, and what is held until its last packet
+    /// only seems brief. RFC 3339, "YYYY-MM-DD HH:MM:SS" in the local zone, seconds since 1970, or mtime:
+    /// when the file was changed last, unless that is days later
+    #[arg(long, value_name = "TIME|mtime", value_parser = ended_at, help_heading = "Judging")]
+    end: Option<EndedAt>,
 }
 
 /// What is read of the contents of connections.
@@ -266,22 +276,6 @@ impl ReadingArgs {
         let ports = self.mysql.iter().map(|port| (Known::Mysql, *port)).collect();
         Reading { ports, literals: self.show_literals, ..Reading::default() }
     }
-}
-
-/// How times are written.
-#[derive(Args)]
-struct TimeArgs {
-    /// Times in UTC instead of the local zone
-    #[arg(long, help_heading = "Output")]
-    utc: bool,
-
-    /// -tttt: dates before times
-    #[arg(short = 't', action = ArgAction::Count, help_heading = "Output")]
-    time_style: u8,
-
-    /// Names are never resolved; accepted for tcpdump's sake
-    #[arg(short = 'n', action = ArgAction::Count, help_heading = "Output")]
-    numeric: u8,
 }
 
 #[derive(Args)]
@@ -372,17 +366,6 @@ fn state(text: &str) -> Result<State, String> {
     })
 }
 
-/// `5s`, `500ms`, `2min`; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<f64>().ok();
-    match seconds {
-        Some(seconds) => Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string()),
-        None => {
-            humantime::parse_duration(text).map_err(|e| format!("{e}: write 5s, 500ms or 2min"))
-        }
-    }
-}
-
 impl OutputArgs {
     fn format(&self) -> Format {
         match self.format {
@@ -414,21 +397,8 @@ impl JudgingArgs {
             min_hold: delta(self.min_hold.unwrap_or(min_hold)),
             half_close_quiet: delta(self.half_close_quiet),
             certain: self.certain,
+            end: self.end,
         }
-    }
-}
-
-impl TimeArgs {
-    fn zone(&self) -> Zone {
-        if self.utc { Zone::Utc } else { Zone::Local }
-    }
-
-    fn dates(&self) -> bool {
-        self.time_style >= 4
-    }
-
-    fn look(&self, output: &OutputArgs, all: bool) -> Look {
-        Look { zone: self.zone(), dates: self.dates(), top: output.top, all, explain: false }
     }
 }
 
@@ -449,7 +419,7 @@ impl SocketsArgs {
             narrow: Narrow { states: self.state, peer, ports: self.port, pids: self.pid },
             all: self.all,
             format: self.output.format(),
-            top: self.output.top,
+            top: self.output.top.unwrap_or(SOCKET_LINES),
             color: self.output.color(),
             output: self.output.output,
             watch: self.watch,
@@ -554,14 +524,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn durations_take_units_or_seconds() {
-        assert_eq!(duration("5"), Ok(Duration::from_secs(5)));
-        assert_eq!(duration("0.5"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("2min"), Ok(Duration::from_secs(120)));
-        assert!(duration("-1").is_err());
-        assert!(duration("soon").is_err());
     }
 }

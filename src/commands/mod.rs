@@ -6,6 +6,7 @@ mod extract;
 pub mod live;
 mod outlet;
 pub mod read;
+pub mod screen;
 pub mod sockets;
 
 use std::fs::File;

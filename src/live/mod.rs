@@ -57,6 +57,7 @@ pub fn live(
         };
         live.check(&mut session, source.about(), notices)?;
         notices.make_room();
+        session.totals.unread = u64::from(failed);
         session.settle()?;
         live.ask_again(&mut session);
         Ok(Outcome { findings: session.close()?, failed })

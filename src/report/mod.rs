@@ -18,6 +18,7 @@
 //! * [`ids`]: how identifiers are written
 
 pub mod check;
+mod closes;
 pub mod comments;
 pub mod csv;
 pub mod flamegraph;

@@ -79,6 +79,22 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
     })
 }
 
+/// Says what would have told the cause, where it is unknown.
+pub fn not_seen(judged: &Judged) -> Option<&'static str> {
+    let said = judged.said.as_deref();
+    let has = |doubt| judged.judgement.doubts.contains(&doubt);
+    Some(match said {
+        Some(Facts { encrypted: true, .. }) => "encrypted",
+        Some(Facts { compressed: true, .. }) => "compressed",
+        _ if judged.flow.service().is_none() => "began before the capture",
+        _ if has(Doubt::Unacked) => "its last data was not acknowledged",
+        Some(Facts { truncated: true, .. }) => "not captured whole",
+        Some(_) => "transaction not seen",
+        None if judged.judgement.holder.is_some() => "it sent nothing",
+        None => return None,
+    })
+}
+
 /// Who had received the only FIN sent something new.
 fn was_used_after_fin(flow: &Flow) -> bool {
     let used = |closer: Side| {

@@ -5,7 +5,7 @@ use std::io;
 
 use chrono::TimeDelta;
 
-use super::cause::Cause;
+use super::cause::{Cause, not_seen};
 use super::evidence::evidence;
 use super::{Owner, Row, Sink, Tally, Totals};
 use crate::attach::Facts;
@@ -40,6 +40,8 @@ pub struct Seen {
     /// Still open: how long nothing had been said when the capture ended.
     pub open_idle: Option<TimeDelta>,
     pub cause: Option<Cause>,
+    /// What would have told the cause, where it is unknown.
+    pub not_seen: Option<&'static str>,
     pub said: Said,
     pub process: Process,
     /// The sentences that speak for the cause, where they were asked for.
@@ -47,8 +49,16 @@ pub struct Seen {
     pub doubts: Vec<Doubt>,
     pub descriptor_may_leak: bool,
     pub first: Place,
-    /// The first FIN.
+    /// The first FIN, and whose it was.
     pub fin: Option<Place>,
+    pub closer: Option<Side>,
+}
+
+/// The end of a connection that was connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Party {
+    Peer(Endpoint),
+    Local(Endpoint),
 }
 
 /// What was said last, without values.
@@ -95,6 +105,7 @@ impl Seen {
             idle_before_fin: judgement.idle_before_fin,
             open_idle: open_idle(row),
             cause: row.cause,
+            not_seen: (row.cause == Some(Cause::Unknown)).then(|| not_seen(row.judged)).flatten(),
             said: row.judged.said.as_deref().map_or_else(Said::default, Said::new),
             process: Process::new(row.owner),
             evidence: Vec::new(),
@@ -102,6 +113,7 @@ impl Seen {
             descriptor_may_leak: judgement.notes.contains(&Note::DescriptorMayLeak),
             first: flow.first,
             fin: flow.first_fin().map(|(_, fin)| fin.place),
+            closer: flow.first_fin().map(|(closer, _)| closer),
         }
     }
 
@@ -150,6 +162,18 @@ impl Seen {
     /// The port is the peer's own choice unless it listens on it.
     pub fn peer_is_service(&self) -> bool {
         self.judged().is_some() && self.service == self.judged().map(Side::other)
+    }
+
+    /// The service that the connection is to, as the judged side names it: where the capture missed the
+    /// beginning, the end with the lower port.
+    pub fn party(&self) -> Party {
+        let judged = self.judged().unwrap_or(Side::A);
+        let (own, peer) = (self.end(judged), self.end(judged.other()));
+        let serves = match self.service {
+            Some(service) => service == judged,
+            None => own.port < peer.port,
+        };
+        if serves { Party::Local(own) } else { Party::Peer(peer) }
     }
 
     /// Neither closed nor reset: the program still has it.

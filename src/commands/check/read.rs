@@ -127,6 +127,7 @@ fn plan(target: &Target, reading: &Reading, threads: NonZeroUsize) -> Result<Pla
             min_hold: reading.min_hold.unwrap_or(Reading::MIN_HOLD),
             half_close_quiet: Policy::HALF_CLOSE_QUIET,
             certain: false,
+            end: None,
         },
         all: true,
         separate: true,
