@@ -255,6 +255,10 @@ struct ReadingArgs {
     #[arg(long, value_name = "PORT", help_heading = "Contents")]
     mysql: Vec<u16>,
 
+    /// A UDP port of VXLAN, beside the usual ones and any where a header holds; repeatable
+    #[arg(long, value_name = "PORT", help_heading = "Contents")]
+    vxlan_port: Vec<u16>,
+
     /// Statements as they were sent, with their values: they can be private
     #[arg(long, help_heading = "Contents")]
     show_literals: bool,
@@ -262,7 +266,12 @@ struct ReadingArgs {
 
 impl ReadingArgs {
     fn reading(&self) -> Reading {
-        Reading { mysql: self.mysql.clone(), literals: self.show_literals, ..Reading::default() }
+        Reading {
+            mysql: self.mysql.clone(),
+            vxlan: self.vxlan_port.clone(),
+            literals: self.show_literals,
+            ..Reading::default()
+        }
     }
 }
 

@@ -12,6 +12,7 @@ pub mod ports;
 mod sentry;
 mod shards;
 pub mod trace;
+mod unread;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -34,6 +35,7 @@ use point::CapturePoint;
 use sentry::Sentry;
 use shards::{Judged, Turn, Turns};
 use trace::Trace;
+use unread::Unread;
 
 /// What to read, and how to judge it.
 pub struct Plan {
@@ -58,6 +60,8 @@ pub struct Plan {
 pub struct Reading {
     /// Ports of MySQL servers, beside the usual one.
     pub mysql: Vec<u16>,
+    /// Ports of VXLAN, beside the usual ones.
+    pub vxlan: Vec<u16>,
     /// Statements as they were sent, with their values.
     pub literals: bool,
     pub paths: Paths,
@@ -127,6 +131,7 @@ fn run_with<'a>(
                 watch.trouble(&error);
             }
         }
+        failed |= run.failed;
         // With nothing readable, there is nothing to report.
         let findings = if run.points.is_empty() { 0 } else { run.finish()? };
         Ok(Outcome { findings, failed })
@@ -167,8 +172,8 @@ impl<'a> Run<'a> {
             separate: plan.separate,
             sockets: plan.sockets,
             max_flows: plan.max_flows,
+            decoder: Decoder::with_vxlan(&plan.reading.vxlan),
             reading: plan.reading,
-            decoder: Decoder::default(),
             render,
             crew,
             points: Vec::new(),
@@ -191,10 +196,15 @@ impl<'a> Run<'a> {
             Err(error) => return Ok(Err(error)),
         };
         self.begin_file(&mut source)?;
+        let unread = Unread::of(&self.totals);
         let read = match self.trace.is_some() {
             true => self.traced_frames(&mut source, watch)?,
             false => self.frames(&mut source, watch)?,
         };
+        if let Some(error) = Unread::of(&self.totals).since(&unread, source.name()) {
+            self.failed = true;
+            watch.trouble(&error);
+        }
         if let Some(trace) = &mut self.trace {
             trace.end_file(usize::from(index), source.about())?;
         }

@@ -16,16 +16,18 @@ pub mod classic;
 pub mod compression;
 pub mod file;
 pub mod filter;
+mod link_type;
 pub mod live;
 pub mod pcapng;
 pub mod series;
 pub mod text;
 pub mod write;
 
-use core::fmt;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
+
+pub use link_type::LinkType;
 
 use crate::place::{Place, Time};
 use crate::tcp::segment::Direction;
@@ -82,64 +84,6 @@ pub struct About {
     pub lines_skipped: u64,
 }
 
-/// A link-layer header type, by its number in files (LINKTYPE_…).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkType(pub u16);
-
-impl LinkType {
-    pub const NULL: LinkType = LinkType(0);
-    pub const ETHERNET: LinkType = LinkType(1);
-    pub const PPP: LinkType = LinkType(9);
-    pub const FDDI: LinkType = LinkType(10);
-    pub const PPP_HDLC: LinkType = LinkType(50);
-    pub const RAW: LinkType = LinkType(101);
-    pub const C_HDLC: LinkType = LinkType(104);
-    pub const LOOP: LinkType = LinkType(108);
-    pub const LINUX_SLL: LinkType = LinkType(113);
-    pub const ARCNET_LINUX: LinkType = LinkType(129);
-    pub const JUNIPER_ETHER: LinkType = LinkType(178);
-    pub const IPV4: LinkType = LinkType(228);
-    pub const IPV6: LinkType = LinkType(229);
-    pub const NFLOG: LinkType = LinkType(239);
-    pub const LINUX_SLL2: LinkType = LinkType(276);
-    /// No number of the registry: a packet that tcpdump printed, and that is no TCP.
-    pub const TEXT: LinkType = LinkType(u16::MAX);
-}
-
-/// The name in the registry of link types without its prefix, or the number.
-impl fmt::Display for LinkType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.0 {
-            0 => "NULL",
-            1 => "ETHERNET",
-            6 => "IEEE802_5",
-            9 => "PPP",
-            10 => "FDDI",
-            12 | 14 | 101 => "RAW",
-            50 => "PPP_HDLC",
-            51 => "PPP_ETHER",
-            104 => "C_HDLC",
-            105 => "IEEE802_11",
-            108 => "LOOP",
-            113 => "LINUX_SLL",
-            119 => "IEEE802_11_PRISM",
-            127 => "IEEE802_11_RADIOTAP",
-            129 => "ARCNET_LINUX",
-            178 => "JUNIPER_ETHER",
-            189 => "USB_LINUX",
-            195 => "IEEE802_15_4_WITHFCS",
-            220 => "USB_LINUX_MMAPPED",
-            228 => "IPV4",
-            229 => "IPV6",
-            239 => "NFLOG",
-            276 => "LINUX_SLL2",
-            u16::MAX => "text without TCP flags",
-            other => return write!(f, "{other}"),
-        };
-        f.write_str(name)
-    }
-}
-
 /// What went wrong with one input, as a sentence that names it.
 #[derive(Debug, thiserror::Error)]
 #[error("{input}: {trouble}")]
@@ -176,6 +120,11 @@ pub enum Trouble {
     Empty,
     #[error("is no capture: {0}")]
     NotACapture(String),
+    #[error(
+        "{packets} packet{} could not be read and may be TCP, of which nothing is said here: {kinds}",
+        if *.packets == 1 { "" } else { "s" }
+    )]
+    Unread { packets: u64, kinds: String },
     #[error("reading failed after {frames} packets (byte {offset}): {error}")]
     Read { frames: u64, offset: u64, error: io::Error },
     #[error(

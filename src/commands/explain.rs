@@ -100,7 +100,7 @@ fn find(asked: &Explain) -> Result<Found, String> {
                 Some(name) => named(&asked.inputs, name)?,
                 None => asked.inputs.first().ok_or("no capture to read")?,
             };
-            find_frame(input, *number)
+            find_frame(input, *number, &asked.reading.vxlan)
         }
     }
 }

@@ -146,7 +146,7 @@ fn again(plan: &Plan) -> Plan {
         sockets: None,
         max_flows: plan.max_flows,
         threads: NonZeroUsize::MIN,
-        reading: Reading::default(),
+        reading: Reading { vxlan: plan.reading.vxlan.clone(), ..Reading::default() },
     }
 }
 

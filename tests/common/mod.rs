@@ -1,6 +1,7 @@
 //! What several tests share. Each uses a part of it.
 #![allow(dead_code)]
 
+pub mod links;
 pub mod scenario;
 pub mod talk;
 pub mod wire;
