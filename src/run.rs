@@ -11,6 +11,7 @@ mod point;
 pub mod ports;
 mod sentry;
 mod shards;
+mod told;
 pub mod trace;
 mod unread;
 
@@ -29,11 +30,13 @@ use crate::place::Time;
 use crate::report::{Overlap, Owner, Render, Row, Totals};
 use crate::tcp::segment::End;
 use crate::verdict::Policy;
+use crate::verdict::local::Local;
 use crew::Crew;
 use live::Status;
 use point::CapturePoint;
 use sentry::Sentry;
 use shards::{Judged, Turn, Turns};
+use told::Told;
 use trace::Trace;
 use unread::Unread;
 
@@ -155,6 +158,8 @@ struct Run<'a> {
     totals: Totals,
     /// Rows that wait for their place in the order of first packets.
     kept: Vec<Judged>,
+    /// Processes that the captures name.
+    told: Told,
     /// Something went wrong, and reading went on.
     failed: bool,
     /// Only where packets come as they happen.
@@ -180,6 +185,7 @@ impl<'a> Run<'a> {
             current: 0,
             totals: Totals::default(),
             kept: Vec::new(),
+            told: Told::new(plan.max_flows),
             failed: false,
             sentry: None,
             trace: None,
@@ -303,6 +309,11 @@ impl<'a> Run<'a> {
     }
 
     fn frame(&mut self, frame: &Frame) -> io::Result<()> {
+        if frame.may_name_process()
+            && let Ok((segment, _)) = self.decoder.decode(frame)
+        {
+            self.told.take(frame, &segment);
+        }
         let (points, current) = (&mut self.points, self.current);
         let point = &mut points[current];
         point.see(frame);
@@ -362,7 +373,7 @@ impl<'a> Run<'a> {
             if self.all || judged.judgement.is_notable() {
                 self.kept.push(judged);
             } else if self.reading.paths == Paths::All {
-                let row = as_row(&judged, &self.totals.files, self.sockets.as_ref());
+                let row = as_row(&judged, &self.totals.files, self.sockets.as_ref(), &self.told);
                 self.render.unreported(&row)?;
             }
         }
@@ -382,7 +393,7 @@ impl<'a> Run<'a> {
     }
 
     fn row(&mut self, judged: &Judged) -> io::Result<()> {
-        self.render.row(&as_row(judged, &self.totals.files, self.sockets.as_ref()))
+        self.render.row(&as_row(judged, &self.totals.files, self.sockets.as_ref(), &self.told))
     }
 
     /// Judges what is left, and writes the rest of the report.
@@ -424,17 +435,27 @@ impl<'a> Run<'a> {
     }
 }
 
-fn as_row<'a>(judged: &'a Judged, files: &'a [String], sockets: Option<&'a SocketList>) -> Row<'a> {
+fn as_row<'a>(
+    judged: &'a Judged,
+    files: &'a [String],
+    sockets: Option<&'a SocketList>,
+    told: &'a Told,
+) -> Row<'a> {
     let (key, flow) = (&judged.retired.key, &judged.retired.flow);
+    let holder = judged.judgement.holder;
+    let said = holder.map_or(&[][..], |side| {
+        let is_local = judged.judgement.local == Local::Side(side);
+        told.find(key, flow.end(side), is_local)
+    });
     let owner = sockets.map_or(Owner::NotAsked, |sockets| {
         let end = |side| key.endpoint(flow.end(side));
-        let holder = judged.judgement.holder;
         let socket = holder.and_then(|side| sockets.find(end(side), end(side.other())));
         socket.map_or(Owner::NotListed, Owner::Listed)
     });
-    let socket = match owner {
-        Owner::Listed(socket) => Some(socket),
-        Owner::NotListed | Owner::NotAsked => None,
+    let (owner, socket) = match owner {
+        Owner::Listed(socket) => (owner, Some(socket)),
+        _ if !said.is_empty() => (Owner::Said(said), None),
+        _ => (owner, None),
     };
     let mysql = judged.mysql.as_deref();
     Row {

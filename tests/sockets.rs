@@ -186,11 +186,7 @@ fn the_same_sockets_processes_and_descriptors_as_ss() {
         )
         .expect("our own lines");
         let key = |socket: &closewait::owner::Socket| {
-            let holders: Vec<String> = socket
-                .holders
-                .iter()
-                .map(|h| format!("{} {} {}", h.pid, h.command, h.fd))
-                .collect();
+            let holders: Vec<String> = socket.holders.iter().map(|h| h.to_string()).collect();
             format!(
                 "{} {} {} {} {holders:?}",
                 socket.state, socket.local, socket.peer, socket.recv_q
@@ -438,6 +434,6 @@ fn our_own_list_joins_as_well() {
     let holder = parsed
         .iter()
         .flat_map(|socket| &socket.holders)
-        .find(|h| h.fd == leaks.held[0].as_raw_fd());
+        .find(|h| h.fd == Some(leaks.held[0].as_raw_fd()));
     assert_eq!(holder.expect("held").pid as u32, std::process::id());
 }

@@ -90,6 +90,7 @@ impl Classic {
             link: self.link,
             original_len,
             direction: None,
+            has_process: false,
         })
     }
 

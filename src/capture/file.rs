@@ -89,6 +89,8 @@ pub struct Record {
     pub link: LinkType,
     pub original_len: u32,
     pub direction: Option<Direction>,
+    /// The format knows whose packet it is.
+    pub has_process: bool,
 }
 
 /// Why no further record can be read.
@@ -258,6 +260,10 @@ impl Source for FileSource {
             link: record.link,
             original_len: record.original_len,
             direction: record.direction,
+            process: match &self.format {
+                Format::Pcapng(format) if record.has_process => format.process(),
+                _ => None,
+            },
             data: match &self.format {
                 Format::Text(text) => text.packet(),
                 _ => self.buffer.get(record.data_at, record.data_len),

@@ -19,6 +19,7 @@ pub mod filter;
 mod link_type;
 pub mod live;
 pub mod pcapng;
+pub mod process;
 pub mod series;
 pub mod text;
 pub mod write;
@@ -28,6 +29,7 @@ use std::io;
 use std::net::IpAddr;
 
 pub use link_type::LinkType;
+use process::Process;
 
 use crate::place::{Place, Time};
 use crate::tcp::segment::Direction;
@@ -43,6 +45,8 @@ pub struct Frame<'a> {
     pub original_len: u32,
     /// Where the capture knows it beside the packet's bytes (pcapng's flags).
     pub direction: Option<Direction>,
+    /// The process that the capture names beside the packet's bytes.
+    pub process: Option<&'a Process>,
     pub data: &'a [u8],
 }
 

@@ -295,7 +295,7 @@ impl Descriptors {
         for &(inode, fd) in descriptors {
             let (command, uid) =
                 name.get_or_insert_with(|| (command(process.pid()), process.uid().ok())).clone();
-            let holder = Holder { pid: process.pid(), command, fd, uid };
+            let holder = Holder { pid: process.pid(), command, fd: Some(fd), uid };
             self.by_inode.entry(inode).or_default().push(holder);
         }
     }

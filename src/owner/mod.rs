@@ -11,6 +11,7 @@ pub mod lookup;
 pub mod saved;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
@@ -40,8 +41,20 @@ pub struct Socket {
 pub struct Holder {
     pub pid: i32,
     pub command: String,
-    pub fd: i32,
+    /// Not every list has it.
+    pub fd: Option<i32>,
     pub uid: Option<u32>,
+}
+
+/// `orders-api[26922]`, or `pid 26922` where only that is known.
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.command.as_str() {
+            "" => write!(f, "pid {}", self.pid),
+            command => write!(f, "{command}[{}]", self.pid),
+        }?;
+        self.fd.map_or(Ok(()), |fd| write!(f, " fd {fd}"))
+    }
 }
 
 /// How near a process is to its descriptor limit.

@@ -74,7 +74,7 @@ fn users_of(users: &str, uid: Option<u32>) -> Vec<Holder> {
         let Some((pid, after)) = after.split_once(",fd=") else { break };
         let fd: String = after.chars().take_while(char::is_ascii_digit).collect();
         let (Ok(pid), Ok(fd)) = (pid.parse(), fd.parse()) else { break };
-        holders.push(Holder { pid, command: printable(command), fd, uid });
+        holders.push(Holder { pid, command: printable(command), fd: Some(fd), uid });
         rest = after;
     }
     holders
@@ -103,7 +103,7 @@ fn json(line: &str) -> Option<Option<Socket>> {
         Some(Holder {
             pid: value["pid"].as_i64()?.try_into().ok()?,
             command: printable(value["command"].as_str()?),
-            fd: value["fd"].as_i64()?.try_into().ok()?,
+            fd: value["fd"].as_i64().and_then(|fd| fd.try_into().ok()),
             uid: value["uid"].as_u64().and_then(|uid| uid.try_into().ok()),
         })
     };
@@ -143,7 +143,7 @@ ESTAB      0      0            [fe80::1]%eth0:80   [fe80::2]%eth0:81 ino:8 sk:4 
         assert_eq!(stuck.local.to_string(), "172.18.0.5:38822");
         let names: Vec<&str> = stuck.holders.iter().map(|h| h.command.as_str()).collect();
         assert_eq!(names, ["api", "a, (b"], "the lowest pid first");
-        assert_eq!((stuck.holders[0].fd, stuck.holders[0].uid), (9, Some(1000)));
+        assert_eq!((stuck.holders[0].fd, stuck.holders[0].uid), (Some(9), Some(1000)));
         assert_eq!(sockets[2].local.to_string(), "10.0.0.5:80", "IPv4-mapped is IPv4");
         assert_eq!(sockets[2].held(), super::super::Held::Backlog);
     }

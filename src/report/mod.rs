@@ -43,7 +43,7 @@ use crate::attach::mysql::Facts;
 use crate::capture::LinkType;
 use crate::cause::Cause;
 use crate::decode::Skipped;
-use crate::owner::Socket;
+use crate::owner::{Holder, Socket};
 use crate::place::{Place, Time};
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::FlowKey;
@@ -72,6 +72,8 @@ pub enum Owner<'a> {
     NotAsked,
     NotListed,
     Listed(&'a Socket),
+    /// The capture itself names the processes.
+    Said(&'a [Holder]),
 }
 
 /// What happened to a live flow.

@@ -20,7 +20,7 @@ use super::{CaptureTotals, EventKind, Owner, Render, Row, Totals};
 use crate::attach::mysql::Facts;
 use crate::cause::Cause;
 use crate::decode::Skipped;
-use crate::owner::{Held, Socket};
+use crate::owner::{Held, Holder, Socket};
 use crate::place::{Place, Time};
 use crate::tcp::flow::Side;
 use crate::tcp::segment::Endpoint;
@@ -177,6 +177,7 @@ impl Line {
             descriptor_may_leak: judgement.notes.contains(&Note::DescriptorMayLeak),
             process: match row.owner {
                 Owner::Listed(socket) => process(socket),
+                Owner::Said(holders) => said(holders),
                 Owner::NotListed => "not in the list".into(),
                 Owner::NotAsked => String::new(),
             },
@@ -534,10 +535,16 @@ fn statements(facts: &Facts) -> String {
 /// `orders-api[26922] fd 6`.
 fn process(socket: &Socket) -> String {
     match socket.held() {
-        Held::By(holder) => format!("{}[{}] fd {}", holder.command, holder.pid, holder.fd),
+        Held::By(holder) => holder.to_string(),
         Held::Backlog => "(backlog)".into(),
         Held::Hidden => "(unknown)".into(),
     }
+}
+
+/// `orders-api[4242] (by the capture)`.
+fn said(holders: &[Holder]) -> String {
+    let names: Vec<String> = holders.iter().map(Holder::to_string).collect();
+    format!("{} (by the capture)", names.join(", "))
 }
 
 /// The frame's number, with its file where there are several.

@@ -149,7 +149,7 @@ impl Run<'_> {
             watch.make_room();
         }
         for event in &events {
-            let row = as_row(&event.judged, &self.totals.files, event.owner());
+            let row = as_row(&event.judged, &self.totals.files, event.owner(), &self.told);
             self.render.event(event.kind, &row)?;
         }
         watch.status(&Status {
@@ -187,7 +187,7 @@ impl Run<'_> {
         let sockets = self.ask(&kept);
         heed(sockets.as_ref(), &mut kept, &mut totals.tally);
         for judged in &kept {
-            self.render.row(&as_row(judged, &totals.files, sockets.as_ref()))?;
+            self.render.row(&as_row(judged, &totals.files, sockets.as_ref(), &self.told))?;
         }
         let before = self.sockets.iter().flat_map(SocketList::stuck_before);
         for socket in before.filter(|socket| sockets.as_ref().is_some_and(|now| now.holds(socket)))

@@ -75,7 +75,7 @@ impl Hash for FlowKey {
 }
 
 /// Which end of a [`FlowKey`] sent a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     Lower,
     Upper,

@@ -27,7 +27,7 @@ impl From<Endpoint> for EndLine {
 pub struct ProcessLine<'a> {
     pid: i32,
     command: &'a str,
-    fd: i32,
+    fd: Option<i32>,
     uid: Option<u32>,
 }
 
@@ -116,6 +116,11 @@ pub fn jsonl(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
     out.flush()
 }
 
+/// The descriptor's number, if the list has it.
+pub fn descriptor(holder: &Holder) -> String {
+    holder.fd.map_or(String::new(), |fd| fd.to_string())
+}
+
 /// `--format csv`: RFC 4180, no cell a formula.
 pub fn csv(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
     let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
@@ -146,7 +151,7 @@ pub fn csv(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
             socket.send_q.to_string(),
             holder.map_or(String::new(), |h| h.pid.to_string()),
             holder.map_or(String::new(), |h| h.command.clone()),
-            holder.map_or(String::new(), |h| h.fd.to_string()),
+            holder.map_or(String::new(), |h| descriptor(h)),
             holder.and_then(|h| h.uid).map_or(String::new(), |uid| uid.to_string()),
             socket.netns.clone().unwrap_or_default(),
         ];

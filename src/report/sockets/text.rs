@@ -202,7 +202,7 @@ fn each(out: &mut impl Write, sockets: &[&Socket], top: usize) -> io::Result<()>
             socket.peer.to_string(),
             if holder.is_some() { command } else { "-".into() },
             pid,
-            holder.map_or("-".into(), |holder| holder.fd.to_string()),
+            holder.and_then(|holder| holder.fd).map_or("-".into(), |fd| fd.to_string()),
         ]);
     }
     use Align::{Left, Right};
