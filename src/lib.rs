@@ -19,14 +19,16 @@
 //! | [`tcp`] | RFC 9293 for an observer: sequence numbers, the facts of each direction, figure 5 |
 //! | [`attach`] | what was said on a connection: protocols read from its two directions, MySQL first |
 //! | [`table`] | all flows of a capture, and which connection of a 4-tuple a segment belongs to |
+//! | [`facts`] | what a whole capture was like, as far as it bears on verdicts |
 //! | [`verdict`] | a flow, the local side and the policy become a judgement |
-//! | [`cause`] | why it was left half-closed: what was said on it, and what the kernel says |
+//! | [`summary`] | judgements as data: rows, totals, causes; and [`Sink`](summary::Sink), the door that printers stand behind |
 //! | [`ladder`] | one connection step by step, for `explain` |
 //! | [`owner`] | which process holds a socket: the kernel's own list, or a saved one |
 //! | [`confine`] | what a process gives up once it has opened all it needs |
 //! | [`report`] | judgements become text, JSON lines or flame graphs |
 //! | [`expect`] | what a capture should hold, and where it does not |
 //! | [`endpoints`] | addresses, networks and ports as users name them |
+//! | [`units`] | how times and durations are written |
 //! | [`place`] | when and where a packet was captured |
 //! | [`mod@printable`] | names that others chose, safe for a terminal |
 //! | [`scrape`] | numbers of a live capture for Prometheus, over HTTP |
@@ -46,13 +48,13 @@
 
 pub mod attach;
 pub mod capture;
-pub mod cause;
 pub mod cli;
 pub mod commands;
 pub mod confine;
 pub mod decode;
 pub mod endpoints;
 pub mod expect;
+pub mod facts;
 pub mod ladder;
 pub mod owner;
 pub mod place;
@@ -61,6 +63,8 @@ pub mod progress;
 pub mod report;
 pub mod run;
 pub mod scrape;
+pub mod summary;
 pub mod table;
 pub mod tcp;
+pub mod units;
 pub mod verdict;

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use httparse::{EMPTY_HEADER, Request, Status};
 
-use crate::report::prometheus::{CONTENT_TYPE, Gauges, text};
+use crate::report::prometheus::{CONTENT_TYPE, text};
+use crate::summary::gauges::Gauges;
 
 /// Scrapes at a time; others wait in the listening socket's queue.
 const THREADS: usize = 4;

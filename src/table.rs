@@ -14,10 +14,12 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use indexmap::map::raw_entry_v1::{RawEntryApiV1, RawEntryMut};
 
+use crate::facts::CaptureFacts;
 use crate::place::Time;
-use crate::tcp::flow::{Ending, Flow, Noted, Side};
+use crate::tcp::flow::{Ending, Flow, Noted};
 use crate::tcp::incarnation::{Belongs, belongs, fits_exactly, fits_nearly, knows_syn, takes_late};
 use crate::tcp::segment::{FlowKey, Segment};
+use crate::tcp::side::Side;
 use crate::tcp::state::State;
 
 /// How long a finished flow is kept after its last packet, at least, in capture time.
@@ -157,7 +159,8 @@ impl FlowTable {
     }
 
     /// Takes in segments, in the order of capture, from whatever form they are kept in. The hash of
-    /// each must be that of its key, by one hasher for the table's life. `taken` is told of each.
+    /// each must be that of its key, by one hasher for the table's life. `taken` is told of each. Whoever
+    /// read them has noted them in the capture's facts.
     pub fn take_all<T>(
         &mut self,
         kept: &[T],
@@ -192,8 +195,11 @@ impl FlowTable {
         std::hint::black_box(read);
     }
 
-    /// Takes in one segment.
-    pub fn take(&mut self, segment: &Segment) {
+    /// Takes in one segment of a capture, and has the capture's facts take note of it: no verdict can
+    /// then be wrong for want of them.
+    pub fn take(&mut self, segment: &Segment, facts: &mut CaptureFacts) {
+        facts.note(segment);
+        facts.wait_until(segment.place.time);
         self.take_likely(self.likely(segment.hash), segment);
     }
 

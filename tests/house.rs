@@ -1,31 +1,29 @@
 //! The architecture as a test: which room may use what.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A room, and the words that must not stand in its code.
-const FORBIDDEN: &[(&str, &[&str])] = &[
-    // Arguments and exit status, nothing of packets.
-    ("main.rs", &["etherparse", "pcap", "indexmap", "Segment", "Flow"]),
-    ("cli.rs", &["etherparse", "pcap::", "indexmap", "Segment", "FlowTable", "std::fs"]),
-    ("cli", &["etherparse", "pcap::", "indexmap", "Segment", "FlowTable", "std::fs"]),
+/// Work of the outside world, which pure rooms leave to others.
+const EFFECTS: &[&str] = &["std::io", "std::fs", "now(", "print!", "println!"];
+
+/// Crates that only one kind of room needs.
+const TOOLS: &[&str] = &["pcap", "etherparse", "clap", "indexmap", "chrono", "serde"];
+
+/// Words of packets.
+const PACKETS: &[&str] = &["etherparse", "pcap::", "indexmap", "Segment", "FlowTable"];
+
+/// A room, and the words that must not stand in its code. Whom it may import is [`FLOORS`]' matter.
+const FORBIDDEN: &[(&str, &[&[&str]])] = &[
+    // Arguments and exit status.
+    ("main.rs", &[PACKETS, &["Flow"]]),
+    ("cli", &[PACKETS, &["std::fs"]]),
     // Packets and time; nothing above the link type.
-    (
-        "capture",
-        &[
-            "etherparse",
-            "indexmap",
-            "clap",
-            "crate::table",
-            "crate::verdict",
-            "crate::report",
-            "tcp::flow",
-        ],
-    ),
-    // Pure: a frame becomes a segment.
+    ("capture", &[&["etherparse", "indexmap", "clap", "tcp::flow"]]),
+    // A frame becomes a segment.
     (
         "decode",
-        &[
+        &[&[
             "std::io",
             "std::fs",
             "now(",
@@ -34,165 +32,53 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "indexmap",
             "clap",
             "tcp::flow",
-            "tcp::half",
-            "crate::table",
-            "crate::verdict",
-        ],
+        ]],
     ),
-    // Pure: RFC 9293.
-    (
-        "tcp",
-        &[
-            "pcap",
-            "etherparse",
-            "clap",
-            "indexmap",
-            "chrono",
-            "serde",
-            "std::io",
-            "std::fs",
-            "now(",
-            "print!",
-            "println!",
-            "crate::capture",
-            "crate::decode",
-            "crate::table",
-            "crate::verdict",
-            "crate::report",
-        ],
-    ),
-    // Pure: protocols, by the octets of two directions.
-    (
-        "attach",
-        &[
-            "pcap",
-            "etherparse",
-            "clap",
-            "indexmap",
-            "chrono",
-            "serde",
-            "std::io",
-            "std::fs",
-            "now(",
-            "print!",
-            "println!",
-            "crate::capture",
-            "crate::decode",
-            "crate::table",
-            "crate::verdict",
-            "crate::report",
-            "tcp::flow",
-            "tcp::half",
-        ],
-    ),
-    // Pure: one connection step by step, for whoever writes it.
-    (
-        "ladder",
-        &[
-            "pcap",
-            "etherparse",
-            "clap",
-            "indexmap",
-            "chrono",
-            "serde",
-            "std::io",
-            "std::fs",
-            "now(",
-            "print!",
-            "println!",
-            "crate::capture",
-            "crate::decode",
-            "crate::table",
-            "crate::verdict",
-            "crate::report",
-        ],
-    ),
-    (
-        "ladder.rs",
-        &[
-            "std::io",
-            "std::fs",
-            "now(",
-            "crate::capture",
-            "crate::table",
-            "crate::verdict",
-            "crate::report",
-        ],
-    ),
+    // RFC 9293.
+    ("tcp", &[EFFECTS, TOOLS]),
+    // Protocols, by the octets of two directions.
+    ("attach", &[EFFECTS, TOOLS, &["tcp::half"]]),
+    // One connection step by step, for whoever writes it.
+    ("ladder", &[EFFECTS, TOOLS]),
     // Flows by key; what "local" means is none of its business.
-    (
-        "table.rs",
-        &[
-            "std::io",
-            "std::fs",
-            "now(",
-            "etherparse",
-            "pcap",
-            "chrono",
-            "crate::verdict",
-            "EndpointSet",
-        ],
-    ),
+    ("table.rs", &[EFFECTS, &["etherparse", "pcap", "chrono", "EndpointSet"]]),
     // Judges, and changes nothing.
-    ("verdict.rs", &["now(", "&mut", "std::io", "std::fs", "etherparse", "pcap", "crate::report"]),
-    ("verdict", &["now(", "&mut", "std::io", "std::fs", "etherparse", "pcap", "crate::report"]),
-    // Pure: a report and an expectation become violations.
-    (
-        "expect.rs",
-        &[
-            "std::io",
-            "std::fs",
-            "now(",
-            "print!",
-            "println!",
-            "crate::run",
-            "crate::capture",
-            "clap",
-        ],
-    ),
-    (
-        "expect",
-        &[
-            "std::io",
-            "std::fs",
-            "now(",
-            "print!",
-            "println!",
-            "crate::run",
-            "crate::capture",
-            "clap",
-        ],
-    ),
+    ("verdict", &[EFFECTS, &["&mut", "etherparse", "pcap"]]),
+    // A report and an expectation become violations.
+    ("expect", &[EFFECTS, &["clap"]]),
     // The kernel's sockets; nothing of packets.
-    (
-        "owner",
-        &[
-            "etherparse",
-            "pcap",
-            "indexmap",
-            "clap",
-            "crate::capture",
-            "crate::decode",
-            "crate::table",
-            "crate::verdict",
-            "crate::report",
-        ],
-    ),
+    ("owner", &[&["etherparse", "pcap", "indexmap", "clap"]]),
     // Formats; decides nothing, opens nothing.
     (
         "report",
-        &[
-            "judge(",
-            "std::fs",
-            "File",
-            "Socket::",
-            "TcpStream",
-            "now(",
-            "etherparse",
-            "pcap::",
-            "clap",
-        ],
+        &[&["judge(", "std::fs", "File", "Socket::", "TcpStream", "now(", "etherparse", "clap"]],
     ),
+];
+
+/// The rooms from the top floor down: each imports from its own and from those below it.
+const FLOORS: &[&str] = &[
+    "cli",
+    "commands",
+    "run",
+    "scrape",
+    "report",
+    "expect",
+    "summary",
+    "ladder",
+    "verdict",
+    "table",
+    "facts",
+    "decode",
+    "attach",
+    "owner",
+    "capture",
+    "endpoints",
+    "tcp",
+    "confine",
+    "progress",
+    "units",
+    "printable",
+    "place",
 ];
 
 /// Nowhere in the code outside tests.
@@ -209,7 +95,7 @@ const NOWHERE: &[&str] = &[
 
 /// The only room that may use a crate.
 const ONLY: &[(&str, &[&str])] = &[
-    ("clap", &["cli.rs", "cli"]),
+    ("clap", &["cli"]),
     ("indexmap", &["table.rs"]),
     ("etherparse", &["decode"]),
     ("pcap_parser", &["capture"]),
@@ -236,6 +122,8 @@ const ONLY: &[(&str, &[&str])] = &[
 struct Source {
     /// Relative to `src`.
     path: PathBuf,
+    /// As Rust names it: `report::text`, and nothing for the root.
+    module: String,
     /// Without comments and tests.
     code: String,
 }
@@ -251,9 +139,20 @@ fn sources(folder: &Path, root: &Path, into: &mut Vec<Source>) {
             let code: Vec<&str> =
                 code.lines().map(|line| line.split("//").next().unwrap_or("")).collect();
             let path = path.strip_prefix(root).expect("below src").to_path_buf();
-            into.push(Source { path, code: code.join("\n") });
+            let module = module_of(&path);
+            into.push(Source { path, module, code: code.join("\n") });
         }
     }
+}
+
+fn module_of(path: &Path) -> String {
+    let parts: Vec<String> = path
+        .with_extension("")
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .filter(|part| !["mod", "lib", "main"].contains(&part.as_str()))
+        .collect();
+    parts.join("::")
 }
 
 fn house() -> Vec<Source> {
@@ -277,7 +176,8 @@ fn no_room_uses_what_it_may_not() {
             house.iter().filter(|source| source.path.starts_with(room)).collect();
         assert!(!inside.is_empty(), "no room {room}");
         for source in inside {
-            for word in words.iter().filter(|word| source.code.contains(**word)) {
+            let words = words.iter().copied().flatten();
+            for word in words.filter(|word| source.code.contains(**word)) {
                 broken.push(format!("{}: {room} may not use {word}", source.path.display()));
             }
         }
@@ -328,4 +228,135 @@ fn no_file_outgrows_a_reader() {
         .map(|(source, lines)| format!("{}: {lines} lines", source.path.display()))
         .collect();
     assert_none(long);
+}
+
+/// The modules whose items a file names, by every path that begins with `crate`, `super` or, for its
+/// own children, `self` or nothing.
+fn imports(source: &Source, modules: &BTreeSet<&str>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for path in paths(&source.code) {
+        let Some(full) = absolute(&path, &source.module, modules) else { continue };
+        let mut at = full.as_str();
+        while !modules.contains(at) {
+            let Some((parent, _)) = at.rsplit_once("::") else { break };
+            at = parent;
+        }
+        // A folder's first page and its other pages are one thing: they may know each other.
+        let is_own = source.module == at || source.module.starts_with(&format!("{at}::"));
+        if modules.contains(at) && !is_own {
+            found.insert(at.to_owned());
+        }
+    }
+    found
+}
+
+/// Every path in the code, with `{…}` written out.
+fn paths(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    for (at, _) in code.match_indices("::") {
+        let before = &code[..at];
+        let start = before.rfind(|c| !is_part(c)).map_or(0, |at| at + 1);
+        // Only from the first `::` of a path on.
+        if before[start..].contains("::") {
+            continue;
+        }
+        written_out(&code[start..], "", &mut found);
+    }
+    found
+}
+
+/// Writes out one path, or a tree of `use`. Returns what follows it.
+fn written_out<'a>(mut rest: &'a str, prefix: &str, into: &mut Vec<String>) -> &'a str {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+    let path = format!("{prefix}{}", &rest[..end]);
+    rest = &rest[end..];
+    if !path.ends_with("::") || !rest.starts_with('{') {
+        into.push(path.trim_end_matches(':').to_owned());
+        return rest;
+    }
+    rest = &rest[1..];
+    loop {
+        rest = rest.trim_start_matches([' ', '\n', ',']);
+        match rest.chars().next() {
+            None => return rest,
+            Some('}') => return &rest[1..],
+            Some(c) if is_part(c) => rest = written_out(rest, &path, into),
+            // `*`, or the new name after `as`.
+            Some(c) => rest = &rest[c.len_utf8()..],
+        }
+    }
+}
+
+/// A path from the root of the crate, if it is one of the crate's.
+fn absolute(path: &str, module: &str, modules: &BTreeSet<&str>) -> Option<String> {
+    if let Some(path) = path.strip_prefix("crate::") {
+        return Some(path.to_owned());
+    }
+    let join = |module: &str, path: &str| match module {
+        "" => path.to_owned(),
+        module => format!("{module}::{path}"),
+    };
+    let (mut at, mut rest) = (module, path);
+    if !rest.starts_with("super::") {
+        let own = join(module, rest.trim_start_matches("self::"));
+        let first = rest.trim_start_matches("self::").split("::").next()?;
+        return modules.contains(join(module, first).as_str()).then_some(own);
+    }
+    while let Some(up) = rest.strip_prefix("super::") {
+        rest = up;
+        at = at.rsplit_once("::").map_or("", |(parent, _)| parent);
+    }
+    Some(join(at, rest))
+}
+
+/// Who imports whom, by module.
+fn arrows(house: &[Source]) -> BTreeMap<&str, BTreeSet<String>> {
+    let modules: BTreeSet<&str> = house.iter().map(|source| source.module.as_str()).collect();
+    house.iter().map(|source| (source.module.as_str(), imports(source, &modules))).collect()
+}
+
+#[test]
+fn no_file_imports_itself_by_way_of_others() {
+    let house = house();
+    let mut arrows = arrows(&house);
+    // What imports nothing that is left is in no circle.
+    loop {
+        let free: Vec<&str> =
+            arrows.iter().filter(|(_, to)| to.is_empty()).map(|(from, _)| *from).collect();
+        if free.is_empty() {
+            break;
+        }
+        arrows.retain(|from, _| !free.contains(from));
+        arrows.values_mut().for_each(|to| to.retain(|to| !free.contains(&to.as_str())));
+    }
+    assert_none(arrows.iter().map(|(from, to)| format!("{from} → {to:?}")).collect());
+}
+
+/// The room of a module, by its number from the top.
+fn floor(room: &str) -> Option<usize> {
+    FLOORS.iter().position(|name| *name == room)
+}
+
+fn room(module: &str) -> &str {
+    module.split("::").next().unwrap_or_default()
+}
+
+#[test]
+fn imports_go_downward() {
+    let house = house();
+    let mut broken = Vec::new();
+    for (from, to) in arrows(&house) {
+        // The front page has links to every room; `main` imports what it likes.
+        let Some(from_floor) = floor(room(from)) else {
+            if !from.is_empty() {
+                broken.push(format!("{from}: no room of FLOORS"));
+            }
+            continue;
+        };
+        let upward = to.iter().filter(|to| floor(room(to)).is_none_or(|floor| floor < from_floor));
+        broken.extend(upward.map(|to| format!("{from} imports {to}, which is above it")));
+    }
+    assert_none(broken);
 }

@@ -2,6 +2,7 @@
 
 mod common;
 
+use closewait::facts::CaptureFacts;
 use closewait::place::{Place, Time};
 use closewait::table::{FlowTable, too_many};
 use closewait::tcp::flow::Ending;
@@ -70,8 +71,9 @@ const KINDS: [&str; 4] = ["open", "attempt", "reset", "half-closed"];
 /// The traffic in several tables, as if each were a shard.
 fn tables(kinds: &[&str], each: u16) -> Vec<FlowTable> {
     let mut tables: Vec<FlowTable> = (0..3).map(|_| FlowTable::default()).collect();
+    let mut facts = CaptureFacts::default();
     for segment in segments(kinds, each) {
-        tables[segment.hash as usize % 3].take(&segment);
+        tables[segment.hash as usize % 3].take(&segment, &mut facts);
     }
     tables
 }

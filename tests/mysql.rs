@@ -10,8 +10,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use closewait::attach::mysql::{Begun, Facts, Mysql};
-use closewait::attach::{Attach, Peer};
+use closewait::attach::mysql::Mysql;
+use closewait::attach::{Begun, ErrorCode, Facts, Peer, Protocol};
 use closewait::capture::file::{FileSource, Input};
 use closewait::capture::{Frame, Next, Source};
 use closewait::decode::Decoder;
@@ -32,7 +32,7 @@ struct Did {
     unanswered: bool,
     database: Option<&'static str>,
     user: Option<&'static str>,
-    error: Option<u16>,
+    error: Option<u32>,
     quit: bool,
 }
 
@@ -58,7 +58,7 @@ fn what_clients_did_is_what_is_read() {
     let others: Vec<_> = full.iter().filter(|(port, _)| !did.contains_key(port)).collect();
     assert_eq!(others.len(), 1, "the command-line client");
     let facts = others[0].1;
-    assert!(facts.quit_seen && facts.user.as_deref() == Some("app"), "{facts:?}");
+    assert!(facts.goodbye.is_some() && facts.user.as_deref() == Some("app"), "{facts:?}");
     assert_eq!(facts.in_transaction, Some(false));
     for (port, did) in &did {
         did.is(&full[port]);
@@ -142,7 +142,7 @@ fn clients(server: &Server, capabilities: u32) -> Vec<(Did, Client)> {
     const UPDATED: &str = "UPDATE accounts SET balance=balance-10 WHERE id={id}";
     let idle =
         || Did { open: Some(false), database: Some("shop"), user: Some("app"), ..Did::default() };
-    let busy = || Did { open: Some(true), begun: Some(Begun::Begin), ..idle() };
+    let busy = || Did { open: Some(true), begun: Some(Begun::By("BEGIN")), ..idle() };
 
     run(Did { what: "begin", statements: &["BEGIN", UPDATE], last: UPDATE, ..busy() }, &|client| {
         client.query_all(&["BEGIN", UPDATED])
@@ -153,7 +153,7 @@ fn clients(server: &Server, capabilities: u32) -> Vec<(Did, Client)> {
     run(
         Did {
             what: "autocommit=0",
-            begun: Some(Begun::Autocommit0),
+            begun: Some(Begun::Under("autocommit=0")),
             statements: &[UPDATE, "SELECT * FROM accounts"],
             last: "SELECT * FROM accounts",
             ..busy()
@@ -163,7 +163,7 @@ fn clients(server: &Server, capabilities: u32) -> Vec<(Did, Client)> {
     run(
         Did {
             what: "autocommit=0 and nothing but a SELECT",
-            begun: Some(Begun::Autocommit0),
+            begun: Some(Begun::Under("autocommit=0")),
             statements: &["SELECT * FROM accounts"],
             last: "SELECT * FROM accounts",
             ..busy()
@@ -316,12 +316,12 @@ fn clients(server: &Server, capabilities: u32) -> Vec<(Did, Client)> {
 impl Did {
     fn is(&self, facts: &Facts) {
         let what = format!("{}: {facts:?}", self.what);
-        assert_eq!(facts.is_mysql, Some(true), "{what}");
+        assert_eq!(facts.confirmed, Some(true), "{what}");
         assert_eq!(facts.in_transaction, self.open, "{what}");
         assert_eq!(facts.answered, Some(!self.unanswered), "{what}");
         assert!(!facts.truncated, "{what}");
         self.is_or_unknown(facts);
-        assert!(facts.version.as_deref().is_some_and(|v| v.contains("MariaDB")), "{what}");
+        assert!(facts.server.as_deref().is_some_and(|v| v.contains("MariaDB")), "{what}");
         assert_eq!(facts.last_statement.as_deref(), Some(self.last), "{what}");
         assert_eq!(facts.database.as_deref(), self.database, "{what}");
         assert_eq!(facts.user.as_deref(), self.user, "{what}");
@@ -335,13 +335,13 @@ impl Did {
     /// Never wrong, rather unknown.
     fn is_or_unknown(&self, facts: &Facts) {
         let what = format!("{}: {facts:?}", self.what);
-        assert_ne!(facts.is_mysql, Some(false), "{what}");
+        assert_ne!(facts.confirmed, Some(false), "{what}");
         assert!(facts.in_transaction.is_none() || facts.in_transaction == self.open, "{what}");
         assert!(facts.answered.is_none_or(|answered| answered != self.unanswered), "{what}");
         assert!(facts.begun.is_none() || facts.begun == self.begun, "{what}");
         assert!(facts.user.is_none() || facts.user.as_deref() == self.user, "{what}");
         assert!(facts.database.is_none() || facts.database.as_deref() == self.database, "{what}");
-        assert!(!facts.quit_seen || self.quit, "{what}");
+        assert!(facts.goodbye.is_none() || self.quit, "{what}");
         assert!(!facts.encrypted && !facts.compressed, "{what}");
         let fits = |seen: &str, did: &str| {
             let seen = seen.trim_end_matches(['…', '`', '?']);
@@ -357,7 +357,10 @@ impl Did {
         }
         assert!(facts.statements.len() <= self.statements.len(), "{what}");
         if let Some(error) = &facts.server_error {
-            assert!(error.unsolicited || Some(error.code) == self.error, "{what}");
+            assert!(
+                error.unsolicited || self.error.map(ErrorCode::Number) == Some(error.code.clone()),
+                "{what}"
+            );
         }
     }
 }
@@ -437,7 +440,7 @@ fn agrees_with_tshark(capture: &Path, port: u16, full: &BTreeMap<u16, Facts>) {
     for (port, query) in &last {
         let facts = &full[port];
         if facts.last_command == Some("COM_QUERY") {
-            let theirs = closewait::attach::mysql::digest::digest(query.as_str().into());
+            let theirs = closewait::attach::sql::digest::digest(query.as_str().into());
             assert_eq!(facts.last_statement.as_deref(), Some(&*theirs));
             compared += 1;
         }

@@ -1,11 +1,13 @@
 //! What holds for every conversation, however it was captured.
 
+use closewait::facts::CaptureFacts;
 use closewait::place::{Place, Time};
 use closewait::table::FlowTable;
-use closewait::tcp::flow::{Flow, Side};
+use closewait::tcp::flow::Flow;
 use closewait::tcp::segment::{Endpoint, Flags, FlowKey, Segment};
 use closewait::tcp::seq::Seq;
-use closewait::verdict::{Judgement, Policy, Tap, judge};
+use closewait::tcp::side::Side;
+use closewait::verdict::{Judgement, Policy, judge};
 use proptest::prelude::*;
 
 /// A segment as a test writes it: who, flags, numbers relative to the ISNs, payload.
@@ -115,19 +117,26 @@ fn policy() -> Policy {
     }
 }
 
+/// Of some other connection: the capture was not filtered down to flags or payload.
+fn bare_ack() -> Segment {
+    let line = Line { from_local: true, flags: Flags::ACK, seq: 1, ack: 1, len: 0, millis: 0 };
+    World::usual().segments(&[line])[0]
+}
+
 /// Every flow with its judgement, in the order of first packets, a minute after the last.
 fn judged(segments: &[Segment]) -> Vec<(FlowKey, Flow, Judgement)> {
     let mut table = FlowTable::default();
-    let mut tap = Tap { bare_acks: true, empty_segments: true, ..Tap::default() };
+    let mut facts = CaptureFacts::default();
+    facts.note(&bare_ack());
     for segment in segments {
-        tap.end = tap.end.max(segment.place.time);
-        table.take(segment);
+        table.take(segment, &mut facts);
     }
-    tap.end = Time::from_nanos(i128::from(tap.end.nanos().expect("a time")) + 60_000_000_000);
+    let end = i128::from(facts.end().nanos().expect("a time"));
+    facts.wait_until(Time::from_nanos(end + 60_000_000_000));
     let mut flows: Vec<_> = table
         .into_flows()
         .map(|gone| {
-            let judgement = judge(&gone.key, &gone.flow, &policy(), &tap);
+            let judgement = judge(&gone.key, &gone.flow, &policy(), &facts);
             (gone.key, gone.flow, judgement)
         })
         .collect();

@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use closewait::cli::{Command, parse};
+use closewait::facts::CaptureFacts;
 use closewait::place::{Place, Time};
 use closewait::table::{FlowTable, Retired};
-use closewait::tcp::flow::{Flow, Side};
+use closewait::tcp::flow::Flow;
 use closewait::tcp::segment::{Direction, Endpoint, Flags, FlowKey, Segment, ToldBy, Way};
 use closewait::tcp::seq::Seq;
-use closewait::verdict::{Judgement, Policy, Tap, Verdict, judge};
+use closewait::tcp::side::Side;
+use closewait::verdict::{Judgement, Policy, Verdict, judge};
 use common::scenario::{Expected, Row, Scenario};
 use common::wire::{Link, MICROSECONDS, Packet};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -51,23 +53,21 @@ fn run(path: &Path, by: fn(&Scenario) -> Result<Vec<Expected>, String>) -> Resul
 fn by_segments(scenario: &Scenario) -> Result<Vec<Expected>, String> {
     let policy = policy(scenario)?;
     let mut table = FlowTable::default();
-    let mut tap = Tap::default();
+    let mut facts = CaptureFacts::default();
     let mut retired = Vec::new();
     for (index, row) in scenario.rows.iter().enumerate() {
         let place = Place::new(Time::from_nanos(row.nanos.into()), 0, index as u64 + 1, 6);
-        tap.end = tap.end.max(place.time);
+        facts.see(place);
         let Some(packet) = &row.packet else { continue };
         let segment = segment(row, packet, place, scenario.link);
-        tap.bare_acks |= segment.is_bare_ack();
-        tap.empty_segments |= segment.len == 0;
-        table.retire(tap.end, |gone| retired.push(gone));
-        table.take(&segment);
+        table.retire(facts.end(), |gone| retired.push(gone));
+        table.take(&segment, &mut facts);
         check_states(scenario, row, &table, place)?;
     }
     retired.extend(table.into_flows());
     retired.sort_by_key(|retired| retired.flow.first.order());
     let judged = retired.iter().map(|Retired { key, flow }| {
-        let judgement = judge(key, flow, &policy, &tap);
+        let judgement = judge(key, flow, &policy, &facts);
         expectation(scenario, key, flow, &judgement)
     });
     Ok(judged.collect())

@@ -2,13 +2,15 @@
 
 #![no_main]
 
-use closewait::attach::mysql::digest::{MAX_CHARS, Sql, digest, literal};
+use closewait::attach::sql::digest::{MAX_CHARS, digest, literal};
+use closewait::attach::sql::{Dialect, Sql};
 use closewait_fuzz::assert_printable;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let [options, text @ ..] = bytes else { return };
-    let sql = Sql { text, cut: options & 1 != 0, backslash: options & 2 != 0 };
+    let dialect = Dialect { backslash: options & 2 != 0 };
+    let sql = Sql { text, cut: options & 1 != 0, dialect };
     let once = digest(sql);
     assert_printable(&once, &[]);
     assert!(once.chars().count() <= MAX_CHARS);

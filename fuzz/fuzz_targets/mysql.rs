@@ -4,7 +4,7 @@
 #![no_main]
 
 use closewait::attach::mysql::{MAX_HELD, Mysql};
-use closewait::attach::{Attach, Peer};
+use closewait::attach::{Opening, Peer, Protocol};
 use closewait::place::Time;
 use closewait::tcp::stream::Piece;
 use closewait_fuzz::assert_printable;
@@ -13,10 +13,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let [first, rest @ ..] = bytes else { return };
     let mut rest = rest;
-    let mut mysql = Mysql::new(first & 1 != 0);
-    if first & 2 != 0 {
-        mysql.keep_path();
-    }
+    let mut mysql = Mysql::begin(Opening { assumed: first & 1 != 0, path: first & 2 != 0 });
     let mut at = 0;
     while let [what, len, after @ ..] = rest {
         let (data, after) = after.split_at(after.len().min(usize::from(*len)));
@@ -32,9 +29,10 @@ fuzz_target!(|bytes: &[u8]| {
     }
     for literals in [false, true] {
         let facts = mysql.facts(literals);
-        let names = [&facts.version, &facts.user, &facts.database, &facts.last_statement];
-        let statements = facts.statements.iter().chain(&facts.path);
-        names.into_iter().flatten().chain(statements).for_each(|s| assert_printable(s, &[]));
+        let names = [&facts.server, &facts.user, &facts.database, &facts.last_statement];
+        let statements = names.into_iter().flatten().chain(&facts.statements);
+        statements.for_each(|s| assert_printable(s, &[]));
+        facts.path.iter().for_each(|step| assert_printable(&step.to_string(), &[]));
         facts.server_error.iter().for_each(|error| assert_printable(&error.message, &[]));
         let is_open = facts.in_transaction == Some(true);
         assert!(is_open || facts.statements.is_empty() && facts.transaction_since.is_none());

@@ -12,11 +12,11 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use chrono::TimeDelta;
 use closewait::capture::Error;
 use closewait::capture::file::Input;
-use closewait::report::Render;
+use closewait::summary::Sink;
 use closewait::report::csv::Csv;
 use closewait::report::jsonl::Jsonl;
 use closewait::report::text::{Look, Text};
-use closewait::report::units::Zone;
+use closewait::units::Zone;
 use closewait::run::{Outcome, Plan, Reading, Watch, run};
 use closewait::table::MAX_FLOWS;
 use closewait::verdict::Policy;
@@ -97,7 +97,7 @@ pub fn report(plan: Plan, format: Format) -> Report {
     let look = Look { zone: Zone::Utc, dates: false, top: 0, all: true, explain: true };
     let (mut out, mut watch) = (Vec::new(), Troubles::default());
     let outcome = {
-        let mut render: Box<dyn Render> = match format {
+        let mut render: Box<dyn Sink> = match format {
             Format::Text => Box::new(Text::new(&mut out, look)),
             Format::Jsonl => Box::new(Jsonl::new(&mut out)),
             Format::Csv => Box::new(Csv::new(&mut out)),

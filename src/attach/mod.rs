@@ -1,14 +1,27 @@
 //! Protocols read from the two directions of a connection: what was asked on it, and answered.
 //!
 //! Pure: no I/O, no clock, no memory of flows. [`crate::tcp::stream`] puts the octets in order, and
-//! whoever owns both says which end is the client.
+//! the registry says which end is the server.
 //!
+//! A protocol is a folder with a type that implements [`Protocol`], and a line in [`registry`]; the
+//! [worked example](example) shows all of it. Nobody outside reads anything but its [`Facts`].
+//!
+//! * [`registry`]: the protocols, the ports they are found by, and what their first octets look like
+//! * [`conversations`]: the conversations of many connections at once
+//! * [`facts`]: what is known of a conversation, whatever its protocol
+//! * [`sql`]: texts of statements, for every protocol that carries them
 //! * [`mysql`]: the client/server protocol of MySQL and MariaDB
 
+pub mod conversations;
+pub mod example;
+pub mod facts;
 pub mod mysql;
+pub mod registry;
+pub mod sql;
 
 use crate::place::Time;
 use crate::tcp::stream::Piece;
+pub use facts::{Begun, ErrorCode, Facts, Identity, PathStep, ServerError};
 
 /// An end of a connection, by its part in the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,12 +30,47 @@ pub enum Peer {
     Server,
 }
 
-/// A protocol that reads along.
-pub trait Attach: Send {
-    /// The next octets of one direction.
+/// An answer to the question whether octets are the beginning of a conversation in a protocol; the
+/// surest of several protocols gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Probe {
+    No,
+    /// What is there fits, but it was cut off before its end.
+    Likely,
+    Sure,
+}
+
+/// Circumstances in which a conversation begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Opening {
+    /// Somebody named the port: it is this protocol, and may be taken up in the middle.
+    pub assumed: bool,
+    /// [`Facts::path`] is wanted.
+    pub path: bool,
+}
+
+/// A protocol that reads along: the state of one conversation.
+///
+/// Its octets are hostile and have holes. It keeps a bounded number of them, and says nothing rather
+/// than something that it has not seen: what is unknown is `None` in its facts.
+pub trait Protocol: Send + Sized {
+    /// The names that it goes by.
+    const IDENTITY: Identity;
+
+    /// Says whether a segment's payload looks like the first that `from` sends. It is asked of every
+    /// segment between ports that nobody knows, so it has to see in a few octets that it does not.
+    fn probe(first: &[u8], from: Peer) -> Probe;
+
+    /// Begins with a conversation of which nothing has been seen.
+    fn begin(opening: Opening) -> Self;
+
+    /// Takes the next octets of one direction.
     fn take(&mut self, from: Peer, at: Time, piece: Piece<'_>);
 
-    /// Nothing more can be learnt here: encrypted, or another protocol. Its pieces need not be
-    /// handed over any more.
+    /// Returns whether nothing more can be learnt here, say because it is encrypted: then no more
+    /// pieces are handed over.
     fn is_done(&self) -> bool;
+
+    /// Returns what is known by now. `literals`: statements as they were sent, with their values.
+    fn facts(&self, literals: bool) -> Facts;
 }

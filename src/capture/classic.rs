@@ -3,7 +3,7 @@
 use pcap_parser::{PcapHeader, parse_pcap_header};
 
 use super::buffer::Buffer;
-use super::file::{Broken, Record};
+use super::record::{Broken, Record};
 use super::{About, LinkType};
 use crate::place::Time;
 

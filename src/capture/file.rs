@@ -10,11 +10,11 @@ use super::buffer::Buffer;
 use super::classic::Classic;
 use super::compression::decompressed;
 use super::pcapng::{Pcapng, SECTION_HEADER};
+use super::record::{Broken, Record};
 use super::text::Text;
-use super::{About, Error, Frame, LinkType, Next, Source, Trouble};
+use super::{About, Error, Frame, Next, Source, Trouble};
 use crate::place::{Place, Time};
 use crate::printable::printable;
-use crate::tcp::segment::Direction;
 
 /// Large enough that a read costs nothing beside its packets.
 const CAPACITY: usize = 128 << 10;
@@ -73,41 +73,6 @@ impl Read for Counted {
         let n = self.input.read(into)?;
         self.read.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
-    }
-}
-
-/// One packet's record in the buffer.
-#[derive(Clone, Copy)]
-pub struct Record {
-    /// Octets of the record, and where its data lies in it.
-    pub whole: usize,
-    pub data_at: usize,
-    pub data_len: usize,
-    pub time: Time,
-    pub digits: u8,
-    pub interface: u32,
-    pub link: LinkType,
-    pub original_len: u32,
-    pub direction: Option<Direction>,
-    /// The format knows whose packet it is.
-    pub has_process: bool,
-}
-
-/// Why no further record can be read.
-pub enum Broken {
-    /// The input ends inside a record.
-    CutOff,
-    Corrupt(String),
-    Read(io::Error),
-}
-
-impl From<io::Error> for Broken {
-    /// A compressed stream that ends early was cut off like any other.
-    fn from(error: io::Error) -> Broken {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => Broken::CutOff,
-            _ => Broken::Read(error),
-        }
     }
 }
 

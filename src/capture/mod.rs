@@ -5,6 +5,7 @@
 //! * [`mod@file`]: a capture file or standard input, in whatever format
 //! * [`classic`], [`pcapng`]: the two formats
 //! * [`text`]: what `tcpdump -n` prints
+//! * `record`: what all of them find
 //! * [`compression`], [`buffer`]: the bytes on their way in
 //! * [`mod@write`]: packets on their way out, as pcapng
 //! * [`live`]: an interface, through libpcap
@@ -20,6 +21,7 @@ mod link_type;
 pub mod live;
 pub mod pcapng;
 pub mod process;
+mod record;
 pub mod series;
 pub mod text;
 pub mod write;

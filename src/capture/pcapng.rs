@@ -10,8 +10,8 @@ use pcap_parser::{
 };
 
 use super::buffer::Buffer;
-use super::file::{Broken, Record};
 use super::process::Process;
+use super::record::{Broken, Record};
 use super::{About, LinkType};
 use crate::place::Time;
 use crate::tcp::segment::{Direction, ToldBy, Way};

@@ -15,12 +15,13 @@ use crate::capture::{About, LinkType, Source};
 use crate::owner::Socket;
 use crate::place::{Place, Time};
 use crate::report::comments::Comments;
-use crate::report::{EventKind, Render, Row, Totals};
 use crate::run::trace::{Followed, Trace, Traced};
+use crate::summary::{EventKind, Row, Sink, Totals};
+use crate::tcp::flow::FlowId;
 use crate::tcp::segment::{FlowKey, Segment};
 
-/// Connections with a finding, by the place of their first packet.
-type Findings = HashMap<u64, Finding, RandomState>;
+/// Connections with a finding.
+type Findings = HashMap<FlowId, Finding, RandomState>;
 
 struct Finding {
     comments: Comments,
@@ -30,7 +31,7 @@ struct Finding {
 
 /// Passes a report on, and keeps what is needed to find its findings' packets again.
 pub struct Gather<'a> {
-    render: &'a mut dyn Render,
+    render: &'a mut dyn Sink,
     findings: Findings,
     keys: HashMap<FlowKey, (), RandomState>,
     /// Files of the findings' first packets.
@@ -44,7 +45,7 @@ pub struct Gather<'a> {
 }
 
 impl<'a> Gather<'a> {
-    pub fn new(render: &'a mut dyn Render) -> Gather<'a> {
+    pub fn new(render: &'a mut dyn Sink) -> Gather<'a> {
         Gather {
             render,
             findings: Findings::default(),
@@ -56,7 +57,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    fn pass(&mut self, tell: impl FnOnce(&mut dyn Render) -> io::Result<()>) -> io::Result<()> {
+    fn pass(&mut self, tell: impl FnOnce(&mut dyn Sink) -> io::Result<()>) -> io::Result<()> {
         if self.closed {
             return Ok(());
         }
@@ -93,7 +94,7 @@ impl<'a> Gather<'a> {
     }
 }
 
-impl Render for Gather<'_> {
+impl Sink for Gather<'_> {
     fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
         self.render.event(kind, row)
     }
@@ -103,12 +104,12 @@ impl Render for Gather<'_> {
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        if row.judgement.finding {
+        if row.judged.judgement.finding {
             let (comments, left) = (Comments::new(row), packets(row));
-            self.findings.insert(row.flow.first.order(), Finding { comments, left });
-            self.keys.insert(*row.key, ());
-            if !self.files.contains(&row.flow.first.file()) {
-                self.files.push(row.flow.first.file());
+            self.findings.insert(row.judged.id(), Finding { comments, left });
+            self.keys.insert(row.judged.key, ());
+            if !self.files.contains(&row.judged.flow.first.file()) {
+                self.files.push(row.judged.flow.first.file());
             }
         }
         self.pass(|render| render.row(row))
@@ -126,15 +127,16 @@ impl Render for Gather<'_> {
         let found = |files: &[usize]| files.iter().any(|file| self.files.contains(file));
         for capture in totals.captures.iter().filter(|capture| found(&capture.files)) {
             self.captures += 1;
-            self.until = self.until.max(capture.last.map_or(Time::UNKNOWN, |last| last.time));
+            self.until =
+                self.until.max(capture.facts.last().map_or(Time::UNKNOWN, |last| last.time));
         }
         self.pass(|render| render.end(totals))
     }
 }
 
 fn packets(row: &Row) -> u64 {
-    use crate::tcp::flow::Side;
-    [Side::A, Side::B].map(|side| row.flow.half(side).packets()).iter().sum()
+    use crate::tcp::side::Side;
+    [Side::A, Side::B].map(|side| row.judged.flow.half(side).packets()).iter().sum()
 }
 
 /// An interface of an input, as it was described when the packet came: a section can describe it anew.
@@ -200,7 +202,7 @@ impl Trace for Extract {
     fn take(&mut self, traced: Traced) -> io::Result<()> {
         let Traced { frame, segment, .. } = traced;
         let flow = self.followed.take(traced.point, segment);
-        let finding = flow.and_then(|flow| self.findings.get_mut(&flow.first.order()));
+        let finding = flow.and_then(|flow| self.findings.get_mut(&flow.id()));
         let Some(finding) = finding else { return Ok(()) };
         finding.left = finding.left.saturating_sub(1);
         let Place { time, .. } = frame.place;

@@ -13,16 +13,17 @@ use crate::capture::Error;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::progress::Progress;
-use crate::report::Render;
 use crate::report::csv::Csv;
 use crate::report::flames::{self, Drawing};
 use crate::report::jsonl::Jsonl;
 use crate::report::text::{Look, Text};
-use crate::report::units::{count, thousands};
 use crate::run::live::Status;
-use crate::run::nobody::{Nobody, Nothing};
+use crate::run::nobody::Nobody;
 use crate::run::trace::run_traced;
 use crate::run::{Outcome, Paths, Plan, Reading, Watch, run};
+use crate::summary::Nothing;
+use crate::summary::Sink;
+use crate::units::{count, thousands};
 
 /// What `read` was asked for.
 pub struct Read {
@@ -165,7 +166,7 @@ fn extract(plan: Plan, gather: Gather, file: File) -> Result<(), String> {
 }
 
 /// All outputs are opened before anything is read.
-fn outputs(asked: &Read) -> Result<Box<dyn Render>, String> {
+fn outputs(asked: &Read) -> Result<Box<dyn Sink>, String> {
     let inputs: Vec<&Path> = asked.plan.inputs.iter().map(|input| input.0.as_path()).collect();
     let flames = &asked.flames;
     let mut report = None;
@@ -212,7 +213,7 @@ fn not_twice(path: &Path, taken: &[&Path]) -> Result<(), String> {
 }
 
 /// Who writes the report in this form.
-pub fn renderer(format: Format, out: Box<dyn Write>, look: Look) -> Box<dyn Render> {
+pub fn renderer(format: Format, out: Box<dyn Write>, look: Look) -> Box<dyn Sink> {
     match format {
         Format::Text => Box::new(Text::new(out, look)),
         Format::Jsonl => Box::new(Jsonl::new(out)),

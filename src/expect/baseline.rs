@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cause::Cause;
-use crate::report::collected::{Collected, Seen};
+use crate::summary::cause::Cause;
+use crate::summary::seen::{Collected, Seen};
 
 /// A kind of finding; a line of the file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 use super::file::{Wrong, expectation};
 use super::{Expectation, Reading, violations};
 use crate::printable::printable;
-use crate::report::collected::{Collected, Seen};
+use crate::summary::seen::{Collected, Seen};
 use crate::verdict::Verdict;
 
 /// The text of the expectation that `collected`, read so, meets.

@@ -131,7 +131,7 @@ fn findings(value: Value) -> Result<Vec<Wanted>, Wrong> {
 
 /// A word that is no cause would never match.
 fn cause(value: Value) -> Result<String, Wrong> {
-    use crate::cause::Cause;
+    use crate::summary::cause::Cause;
     let word = value.text()?;
     if Cause::ALL.iter().any(|cause| cause.name() == word) {
         return Ok(word);

@@ -6,8 +6,8 @@ use chrono::TimeDelta;
 
 use super::Range;
 use crate::endpoints::EndpointSet;
-use crate::report::collected::Seen;
-use crate::report::units::duration;
+use crate::summary::seen::Seen;
+use crate::units::duration;
 
 /// One finding that should be there; what is `None` may be anything.
 #[derive(Clone, Debug, Default)]

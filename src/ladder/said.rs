@@ -1,11 +1,12 @@
-//! What was said in MySQL: the news between what was known before a packet and after it.
+//! What was said: the news between what was known before a packet and after it.
 
-use crate::attach::mysql::{Facts, ServerError};
+use crate::attach::{Facts, Identity, ServerError};
 
 /// One thing that was said, all of it safe to print.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
-    Greeting(Box<str>),
+    /// The server names itself.
+    Greeting(Identity, Box<str>),
     Login {
         user: Box<str>,
         database: Option<Box<str>>,
@@ -22,8 +23,8 @@ pub enum Said {
 /// What is new, in the order in which it can be said.
 pub fn said(before: &Facts, now: &Facts) -> Vec<Said> {
     let mut all = Vec::new();
-    if let Some(version) = now.version.as_ref().filter(|_| before.version.is_none()) {
-        all.push(Said::Greeting(version.clone()));
+    if let Some(server) = now.server.as_ref().filter(|_| before.server.is_none()) {
+        all.push(Said::Greeting(now.protocol, server.clone()));
     }
     if let Some(user) = now.user.as_ref().filter(|_| now.user != before.user) {
         all.push(Said::Login { user: user.clone(), database: now.database.clone() });
@@ -35,9 +36,8 @@ pub fn said(before: &Facts, now: &Facts) -> Vec<Said> {
         all.push(Said::Compressed);
     }
     let is_asked = |facts: &Facts| (facts.last_statement_at, facts.last_command);
-    let quits = now.quit_seen && !before.quit_seen;
-    if quits {
-        all.push(Said::Asked("COM_QUIT".into()));
+    if let Some(goodbye) = now.goodbye.filter(|_| before.goodbye.is_none()) {
+        all.push(Said::Asked(goodbye.into()));
     } else if let Some(statement) = &now.last_statement
         && is_asked(now) != is_asked(before)
     {

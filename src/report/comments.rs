@@ -1,11 +1,11 @@
 //! What is said beside the packets of a finding.
 
-use super::Row;
-use super::evidence::evidence;
-use super::units::duration;
 use crate::place::Place;
-use crate::tcp::flow::Side;
+use crate::summary::Row;
+use crate::summary::evidence::evidence;
 use crate::tcp::segment::{End, Segment};
+use crate::tcp::side::Side;
+use crate::units::duration;
 use crate::verdict::Verdict;
 
 /// The comments of one connection.
@@ -20,11 +20,11 @@ pub struct Comments {
 
 impl Comments {
     pub fn new(row: &Row) -> Comments {
-        let first = row.flow.first_fin();
-        let end = |side: Side| row.key.endpoint(row.flow.end(side));
+        let first = row.judged.flow.first_fin();
+        let end = |side: Side| row.judged.endpoint(side);
         let holder = first.map_or(String::new(), |(side, _)| end(side.other()).to_string());
         Comments {
-            closer: first.map(|(side, _)| row.flow.end(side)),
+            closer: first.map(|(side, _)| row.judged.flow.end(side)),
             fin: first.map(|(_, fin)| fin.place),
             acked: first.and_then(|(_, fin)| fin.acked),
             of_fin: of_fin(row, &holder),
@@ -50,14 +50,14 @@ impl Comments {
 
 fn of_fin(row: &Row, holder: &str) -> String {
     let mut text = format!("the peer's FIN: CLOSE-WAIT of {holder} begins when it is acknowledged");
-    if let Some(held) = row.judgement.held {
-        let (bound, until) = match row.judgement.verdict {
+    if let Some(held) = row.judged.judgement.held {
+        let (bound, until) = match row.judged.judgement.verdict {
             Verdict::Reset => ("", ", then reset"),
             _ => ("≥ ", ""),
         };
         text += &format!("; held {bound}{}{until}", duration(held));
     }
-    let doubts: Vec<&str> = row.judgement.doubts.iter().map(|doubt| doubt.name()).collect();
+    let doubts: Vec<&str> = row.judged.judgement.doubts.iter().map(|doubt| doubt.name()).collect();
     if !doubts.is_empty() {
         text += &format!("; doubts {}", doubts.join(", "));
     }

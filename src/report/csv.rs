@@ -5,17 +5,17 @@
 
 use std::io::{self, Write};
 
-use super::evidence::evidence;
 use super::ids::{community_id, uid};
-use super::jsonl::{local_name, side_name};
+use super::lines::{defused, local_name, side_name};
 use super::sockets::lines::descriptor;
-use super::units::{rfc3339, seconds};
-use super::{EventKind, Owner, Render, Row, Totals};
-use crate::attach::mysql::Facts;
-use crate::cause::Cause;
+use crate::attach::Facts;
 use crate::owner::{Holder, Socket};
 use crate::place::{Place, Time};
-use crate::tcp::flow::Side;
+use crate::summary::cause::Cause;
+use crate::summary::evidence::evidence;
+use crate::summary::{Owner, Row, Sink, Totals};
+use crate::tcp::side::Side;
+use crate::units::{rfc3339, seconds};
 use crate::verdict::Verdict;
 
 /// Writes comma-separated values.
@@ -41,16 +41,7 @@ impl<W: Write> Csv<W> {
     }
 }
 
-impl<W: Write> Render for Csv<W> {
-    /// A table of connections has no place for it; each stands in it in the end.
-    fn event(&mut self, _: EventKind, _: &Row) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn event_before(&mut self, _: &Socket, _: Time) -> io::Result<()> {
-        Ok(())
-    }
-
+impl<W: Write> Sink for Csv<W> {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         self.names()?;
         let cells = COLUMNS.map(|(_, cell)| defused(cell(row)));
@@ -89,41 +80,43 @@ impl<W: Write> Render for Csv<W> {
 type Column = (&'static str, fn(&Row) -> String);
 
 const COLUMNS: [Column; 48] = [
-    ("uid", |row| uid(row.key, row.flow)),
-    ("community_id", |row| community_id(row.key)),
-    ("verdict", |row| row.judgement.verdict.name().into()),
-    ("finding", |row| row.judgement.finding.to_string()),
-    ("reason", |row| match row.judgement.verdict {
+    ("uid", |row| uid(&row.judged.key, &row.judged.flow)),
+    ("community_id", |row| community_id(&row.judged.key)),
+    ("verdict", |row| row.judged.judgement.verdict.name().into()),
+    ("finding", |row| row.judged.judgement.finding.to_string()),
+    ("reason", |row| match row.judged.judgement.verdict {
         Verdict::Unknown(reason) => reason.name().into(),
         _ => String::new(),
     }),
-    ("doubts", |row| joined(row.judgement.doubts.iter().map(|doubt| doubt.name()))),
-    ("notes", |row| joined(row.judgement.notes.iter().map(|note| note.name()))),
-    ("close", |row| row.judgement.close.name().into()),
-    ("holder", |row| row.judgement.holder.map_or("", side_name).into()),
-    ("local", |row| local_name(row.judgement.local).unwrap_or_default().into()),
-    ("local_by", |row| row.judgement.local_by.map_or("", |by| by.name()).into()),
-    ("a.ip", |row| row.key.endpoint(row.flow.end(Side::A)).ip.to_string()),
-    ("a.port", |row| row.key.endpoint(row.flow.end(Side::A)).port.to_string()),
-    ("a.state", |row| row.flow.state(Side::A, row.end).name().into()),
-    ("a.packets", |row| row.flow.half(Side::A).packets().to_string()),
-    ("a.payload_bytes", |row| row.flow.half(Side::A).payload_bytes.to_string()),
-    ("b.ip", |row| row.key.endpoint(row.flow.end(Side::B)).ip.to_string()),
-    ("b.port", |row| row.key.endpoint(row.flow.end(Side::B)).port.to_string()),
-    ("b.state", |row| row.flow.state(Side::B, row.end).name().into()),
-    ("b.packets", |row| row.flow.half(Side::B).packets().to_string()),
-    ("b.payload_bytes", |row| row.flow.half(Side::B).payload_bytes.to_string()),
-    ("first.time", |row| rfc3339(row.flow.first).unwrap_or_default()),
-    ("first.file", |row| row.files.get(row.flow.first.file()).cloned().unwrap_or_default()),
-    ("first.frame", |row| row.flow.first.frame().to_string()),
-    ("last.time", |row| rfc3339(row.flow.last).unwrap_or_default()),
+    ("doubts", |row| joined(row.judged.judgement.doubts.iter().map(|doubt| doubt.name()))),
+    ("notes", |row| joined(row.judged.judgement.notes.iter().map(|note| note.name()))),
+    ("close", |row| row.judged.judgement.close.name().into()),
+    ("holder", |row| row.judged.judgement.holder.map_or("", side_name).into()),
+    ("local", |row| local_name(row.judged.judgement.local).unwrap_or_default().into()),
+    ("local_by", |row| row.judged.judgement.local_by.map_or("", |by| by.name()).into()),
+    ("a.ip", |row| row.judged.endpoint(Side::A).ip.to_string()),
+    ("a.port", |row| row.judged.endpoint(Side::A).port.to_string()),
+    ("a.state", |row| row.judged.flow.state(Side::A, row.judged.end).name().into()),
+    ("a.packets", |row| row.judged.flow.half(Side::A).packets().to_string()),
+    ("a.payload_bytes", |row| row.judged.flow.half(Side::A).payload_bytes.to_string()),
+    ("b.ip", |row| row.judged.endpoint(Side::B).ip.to_string()),
+    ("b.port", |row| row.judged.endpoint(Side::B).port.to_string()),
+    ("b.state", |row| row.judged.flow.state(Side::B, row.judged.end).name().into()),
+    ("b.packets", |row| row.judged.flow.half(Side::B).packets().to_string()),
+    ("b.payload_bytes", |row| row.judged.flow.half(Side::B).payload_bytes.to_string()),
+    ("first.time", |row| rfc3339(row.judged.flow.first).unwrap_or_default()),
+    ("first.file", |row| row.files.get(row.judged.flow.first.file()).cloned().unwrap_or_default()),
+    ("first.frame", |row| row.judged.flow.first.frame().to_string()),
+    ("last.time", |row| rfc3339(row.judged.flow.last).unwrap_or_default()),
     ("fin.time", |row| first_fin(row).and_then(rfc3339).unwrap_or_default()),
     ("fin.frame", |row| first_fin(row).map_or(String::new(), |p| p.frame().to_string())),
     ("fin_acked.time", |row| first_fin_acked(row).and_then(rfc3339).unwrap_or_default()),
-    ("last_payload.time", |row| row.flow.last_payload().and_then(rfc3339).unwrap_or_default()),
-    ("held_s", |row| row.judgement.held.map_or(String::new(), |d| seconds(d).to_string())),
+    ("last_payload.time", |row| {
+        row.judged.flow.last_payload().and_then(rfc3339).unwrap_or_default()
+    }),
+    ("held_s", |row| row.judged.judgement.held.map_or(String::new(), |d| seconds(d).to_string())),
     ("idle_before_fin_s", |row| {
-        row.judgement.idle_before_fin.map_or(String::new(), |d| seconds(d).to_string())
+        row.judged.judgement.idle_before_fin.map_or(String::new(), |d| seconds(d).to_string())
     }),
     ("process.pid", |row| holder(row).map_or(String::new(), |h| h.pid.to_string())),
     ("process.command", |row| holder(row).map_or(String::new(), |h| h.command.clone())),
@@ -135,7 +128,7 @@ const COLUMNS: [Column; 48] = [
     ("before_capture", |_| "false".into()),
     ("cause", |row| row.cause.map_or("", Cause::name).into()),
     ("evidence", |row| evidence(row).join("; ")),
-    ("mysql.version", |row| mysql(row, |m| opt(&m.version))),
+    ("mysql.version", |row| mysql(row, |m| opt(&m.server))),
     ("mysql.user", |row| mysql(row, |m| opt(&m.user))),
     ("mysql.database", |row| mysql(row, |m| opt(&m.database))),
     ("mysql.last_statement", |row| mysql(row, |m| opt(&m.last_statement))),
@@ -152,7 +145,8 @@ const COLUMNS: [Column; 48] = [
 ];
 
 fn mysql(row: &Row, cell: impl Fn(&Facts) -> String) -> String {
-    row.mysql.map_or(String::new(), cell)
+    let facts = row.judged.said.as_deref();
+    facts.filter(|facts| facts.protocol.key == "mysql").map_or(String::new(), cell)
 }
 
 fn opt(text: &Option<Box<str>>) -> String {
@@ -180,29 +174,9 @@ fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn first_fin(row: &Row) -> Option<Place> {
-    row.flow.first_fin().map(|(_, fin)| fin.place)
+    row.judged.flow.first_fin().map(|(_, fin)| fin.place)
 }
 
 fn first_fin_acked(row: &Row) -> Option<Place> {
-    row.flow.first_fin().and_then(|(_, fin)| fin.acked)
-}
-
-/// A cell that a spreadsheet would not take for a formula.
-pub fn defused(cell: String) -> String {
-    match cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{cell}"),
-        false => cell,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn formulas_are_text() {
-        assert_eq!(defused("=HYPERLINK(\"http://x\")".into()), "'=HYPERLINK(\"http://x\")");
-        assert_eq!(defused("-".into()), "'-");
-        assert_eq!(defused("10.0.0.5".into()), "10.0.0.5");
-    }
+    row.judged.flow.first_fin().and_then(|(_, fin)| fin.acked)
 }

@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
+use super::flamegraph;
 use super::stacks::{Count, Stacks, write_folded};
-use super::{EventKind, Render, Row, Totals, flamegraph};
 use crate::owner::Socket;
 use crate::place::Time;
+use crate::summary::{EventKind, Row, Sink, Totals};
 
 /// What is made of stacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum Drawing {
 /// Counts stacks beside a report, and draws them in the end.
 pub struct Flames {
     /// None if standard output is a drawing's.
-    report: Option<Box<dyn Render>>,
+    report: Option<Box<dyn Sink>>,
     drawings: Vec<(Drawing, Box<dyn Write>)>,
     /// Every connection that is reported, not only the findings.
     all: bool,
@@ -30,14 +31,14 @@ pub struct Flames {
 
 impl Flames {
     pub fn new(
-        report: Option<Box<dyn Render>>,
+        report: Option<Box<dyn Sink>>,
         drawings: Vec<(Drawing, Box<dyn Write>)>,
         all: bool,
     ) -> Flames {
         Flames { report, drawings, all, stacks: Stacks::default() }
     }
 
-    fn report(&mut self, tell: impl FnOnce(&mut dyn Render) -> io::Result<()>) -> io::Result<()> {
+    fn report(&mut self, tell: impl FnOnce(&mut dyn Sink) -> io::Result<()>) -> io::Result<()> {
         let Some(report) = &mut self.report else { return Ok(()) };
         match tell(report.as_mut()) {
             // Whoever read the report has seen enough of it; the drawings go elsewhere.
@@ -48,7 +49,7 @@ impl Flames {
     }
 }
 
-impl Render for Flames {
+impl Sink for Flames {
     fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
         self.report(|report| report.event(kind, row))
     }

@@ -8,8 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
 use crate::owner::Socket;
-use crate::tcp::flow::{Flow, Side};
+use crate::tcp::flow::Flow;
 use crate::tcp::segment::{End, Endpoint, FlowKey};
+use crate::tcp::side::Side;
 
 /// A name for one incarnation: the same wherever the same packets are read. Hashes the first time,
 /// the initial sequence number and the 4-tuple.

@@ -5,25 +5,22 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
-use super::evidence::evidence;
 use super::ids::{community_id, uid, uid_of_socket};
-use super::sockets::lines::ProcessLine;
-use super::units::{rfc3339, seconds};
-use super::{CaptureTotals, EventKind, Gap, Owner, Render, Row, Totals};
-use crate::attach::mysql::Facts;
-use crate::cause::Cause;
+use super::lines::{ProcessLine, SCHEMA, local_name, side_name, write_line};
+use crate::attach::{ErrorCode, Facts};
 use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
-use crate::tcp::flow::Side;
+use crate::summary::cause::Cause;
+use crate::summary::evidence::evidence;
+use crate::summary::{Capture, EventKind, Gap, Owner, Row, Sink, Totals};
 use crate::tcp::segment::{Endpoint, FlowKey};
+use crate::tcp::side::Side;
 use crate::tcp::state::State;
-use crate::verdict::local::Local;
+use crate::units::{rfc3339, seconds};
 use crate::verdict::{Doubt, Note, Verdict};
-
-/// The number of this contract.
-pub const SCHEMA: u32 = 1;
 
 /// Writes JSON lines.
 #[derive(Debug)]
@@ -52,15 +49,9 @@ impl<W: Write> Jsonl<W> {
     }
 }
 
-/// One object, and the end of its line.
-pub fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, line)?;
-    out.write_all(b"\n")
-}
-
-impl<W: Write> Render for Jsonl<W> {
+impl<W: Write> Sink for Jsonl<W> {
     fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
-        let at = rfc3339(Place::new(row.end, 0, 1, 6));
+        let at = rfc3339(Place::new(row.judged.end, 0, 1, 6));
         self.event_line(kind, at, FlowLine::new(row))
     }
 
@@ -122,15 +113,33 @@ struct FlowLine<'a> {
     idle_before_fin_s: Option<f64>,
     cause: Option<&'static str>,
     evidence: Vec<String>,
-    mysql: Option<MysqlLine<'a>>,
+    #[serde(flatten)]
+    said: SaidKeys<'a>,
     #[serde(flatten)]
     owner: Option<OwnerKeys<'a>>,
 }
 
-/// What was said on a flow.
+/// What was said on a flow: an object by the name of its protocol. The oldest has its key always.
+struct SaidKeys<'a>(Option<&'a Facts>);
+
+const OLDEST: &str = "mysql";
+
+impl Serialize for SaidKeys<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut keys = to.serialize_map(None)?;
+        let key = self.0.map_or(OLDEST, |facts| facts.protocol.key);
+        if key != OLDEST {
+            keys.serialize_entry(OLDEST, &None::<SaidLine>)?;
+        }
+        keys.serialize_entry(key, &self.0.map(SaidLine::from))?;
+        keys.end()
+    }
+}
+
 #[derive(Serialize)]
-struct MysqlLine<'a> {
-    version: Option<&'a str>,
+struct SaidLine<'a> {
+    #[serde(flatten)]
+    server: ServerKey<'a>,
     user: Option<&'a str>,
     database: Option<&'a str>,
     last_statement: Option<&'a str>,
@@ -144,18 +153,35 @@ struct MysqlLine<'a> {
     truncated: bool,
 }
 
+/// The server as it names itself; the key was another one before there were several protocols.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum ServerKey<'a> {
+    Version(Option<&'a str>),
+    Server(Option<&'a str>),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum CodeLine<'a> {
+    Number(u32),
+    Name(&'a str),
+}
+
 #[derive(Serialize)]
 struct ErrorLine<'a> {
-    code: u16,
+    code: CodeLine<'a>,
     sqlstate: Option<&'a str>,
     message: &'a str,
 }
 
-impl<'a> From<&'a Facts> for MysqlLine<'a> {
-    fn from(facts: &'a Facts) -> MysqlLine<'a> {
+impl<'a> From<&'a Facts> for SaidLine<'a> {
+    fn from(facts: &'a Facts) -> SaidLine<'a> {
         let at = |time| rfc3339(Place::new(time, 0, 1, 6));
-        MysqlLine {
-            version: facts.version.as_deref(),
+        let name = facts.server.as_deref();
+        let is_oldest = facts.protocol.key == OLDEST;
+        SaidLine {
+            server: if is_oldest { ServerKey::Version(name) } else { ServerKey::Server(name) },
             user: facts.user.as_deref(),
             database: facts.database.as_deref(),
             last_statement: facts.last_statement.as_deref(),
@@ -165,7 +191,10 @@ impl<'a> From<&'a Facts> for MysqlLine<'a> {
             transaction_since: facts.transaction_since.and_then(at),
             statements: &facts.statements,
             server_error: facts.server_error.as_ref().map(|error| ErrorLine {
-                code: error.code,
+                code: match &error.code {
+                    ErrorCode::Number(number) => CodeLine::Number(*number),
+                    ErrorCode::Name(name) => CodeLine::Name(name),
+                },
                 sqlstate: error.sqlstate.as_deref(),
                 message: &error.message,
             }),
@@ -245,13 +274,13 @@ struct EndLine<'a> {
 
 impl<'a> FlowLine<'a> {
     fn new(row: &Row<'a>) -> FlowLine<'a> {
-        let (flow, judgement) = (row.flow, row.judgement);
+        let (flow, judgement) = (&row.judged.flow, &row.judged.judgement);
         let at = |p: Place| place(p, row.files);
         FlowLine {
             schema: SCHEMA,
             r#type: "flow",
-            uid: uid(row.key, flow),
-            community_id: community_id(row.key),
+            uid: uid(&row.judged.key, flow),
+            community_id: community_id(&row.judged.key),
             a: EndLine::new(row, Side::A),
             b: EndLine::new(row, Side::B),
             local: local_name(judgement.local),
@@ -273,7 +302,7 @@ impl<'a> FlowLine<'a> {
             idle_before_fin_s: judgement.idle_before_fin.map(seconds),
             cause: row.cause.map(Cause::name),
             evidence: evidence(row),
-            mysql: row.mysql.map(MysqlLine::from),
+            said: SaidKeys(row.judged.said.as_deref()),
             owner: OwnerKeys::new(row.owner),
         }
     }
@@ -305,7 +334,7 @@ impl<'a> FlowLine<'a> {
             idle_before_fin_s: None,
             cause: (socket.held() == Held::Backlog).then_some(Cause::NeverAccepted.name()),
             evidence: Vec::new(),
-            mysql: None,
+            said: SaidKeys(None),
             owner: owner.map(|owner| OwnerKeys { before_capture: true, ..owner }),
         }
     }
@@ -327,38 +356,22 @@ impl<'a> EndLine<'a> {
     }
 
     fn new(row: &Row<'a>, side: Side) -> EndLine<'a> {
-        let half = row.flow.half(side);
-        let peer_fin = row.flow.fin(side.other());
-        let end = row.key.endpoint(row.flow.end(side));
+        let half = row.judged.flow.half(side);
+        let peer_fin = row.judged.flow.fin(side.other());
+        let end = row.judged.endpoint(side);
         let at = |p: Place| place(p, row.files);
-        let after = peer_fin.and_then(|fin| row.flow.payload_after(side, fin.end));
+        let after = peer_fin.and_then(|fin| row.judged.flow.payload_after(side, fin.end));
         EndLine {
             ip: end.ip,
             port: end.port,
-            state: Some(row.flow.state(side, row.end).name()),
-            fin: row.flow.fin(side).map(|fin| at(fin.place)),
-            fin_acked: row.flow.fin(side).and_then(|fin| fin.acked).map(at),
-            rst: row.flow.rst(side).map(|rst| at(rst.place)),
+            state: Some(row.judged.flow.state(side, row.judged.end).name()),
+            fin: row.judged.flow.fin(side).map(|fin| at(fin.place)),
+            fin_acked: row.judged.flow.fin(side).and_then(|fin| fin.acked).map(at),
+            rst: row.judged.flow.rst(side).map(|rst| at(rst.place)),
             packets: half.packets(),
             payload_bytes: half.payload_bytes,
             payload_after_peer_fin: after.map_or(0, |after| after.bytes),
         }
-    }
-}
-
-pub fn side_name(side: Side) -> &'static str {
-    match side {
-        Side::A => "a",
-        Side::B => "b",
-    }
-}
-
-pub fn local_name(local: Local) -> Option<&'static str> {
-    match local {
-        Local::Side(side) => Some(side_name(side)),
-        Local::Both => Some("both"),
-        Local::Neither => Some("none"),
-        Local::Unknown => None,
     }
 }
 
@@ -415,8 +428,8 @@ impl<'a> SummaryLine<'a> {
         SummaryLine {
             schema: SCHEMA,
             r#type: "summary",
-            packets: totals.packets,
-            segments: totals.segments,
+            packets: totals.facts.packets(),
+            segments: totals.facts.segments(),
             flows: totals.tally.flows,
             findings: totals.findings(),
             verdicts: Counts(verdicts.map(|(name, n)| (name.into(), n)).collect()),
@@ -425,25 +438,25 @@ impl<'a> SummaryLine<'a> {
             ),
             evicted: totals.evicted,
             captures: totals.captures.iter().map(|c| CaptureLine::new(c, &totals.files)).collect(),
-            first: totals.first().map(|p| place(p, &totals.files)),
-            last: totals.last().map(|p| place(p, &totals.files)),
+            first: totals.facts.first().map(|p| place(p, &totals.files)),
+            last: totals.facts.last().map(|p| place(p, &totals.files)),
         }
     }
 }
 
 impl<'a> CaptureLine<'a> {
-    fn new(capture: &'a CaptureTotals, files: &'a [String]) -> CaptureLine<'a> {
+    fn new(capture: &'a Capture, files: &'a [String]) -> CaptureLine<'a> {
         CaptureLine {
             files: capture.files.iter().filter_map(|&i| files.get(i)).map(String::as_str).collect(),
-            packets: capture.packets,
-            segments: capture.segments,
-            first: capture.first.map(|p| place(p, files)),
-            last: capture.last.map(|p| place(p, files)),
-            link_types: capture.links.iter().map(ToString::to_string).collect(),
-            snap_lengths: &capture.snap_lengths,
-            drops: capture.drops,
-            truncated: capture.truncated,
-            bare_acks: capture.bare_acks,
+            packets: capture.facts.packets(),
+            segments: capture.facts.segments(),
+            first: capture.facts.first().map(|p| place(p, files)),
+            last: capture.facts.last().map(|p| place(p, files)),
+            link_types: capture.facts.links().iter().map(ToString::to_string).collect(),
+            snap_lengths: capture.facts.snap_lengths(),
+            drops: capture.facts.drops(),
+            truncated: capture.facts.is_truncated(),
+            bare_acks: capture.facts.holds_bare_acks(),
             gaps: capture.gaps.iter().map(|gap| GapLine::new(gap, files)).collect(),
         }
     }

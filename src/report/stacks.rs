@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::Row;
-use crate::attach::mysql::{Facts, NOT_CAPTURED};
+use crate::attach::facts::NOT_CAPTURED;
+use crate::attach::{Facts, PathStep, registry};
 use crate::owner::Socket;
 use crate::printable::printable;
-use crate::tcp::flow::{Flow, Side};
+use crate::summary::Row;
 use crate::verdict::local::Local;
 use crate::verdict::{Close, Verdict};
 
@@ -44,7 +44,7 @@ pub struct Stacks {
 impl Stacks {
     pub fn count(&mut self, row: &Row) {
         let count = self.entry(stack(row), ending(row));
-        *match (row.judgement.finding, row.judgement.close) {
+        *match (row.judged.judgement.finding, row.judged.judgement.close) {
             (true, _) => &mut count.findings,
             (false, Close::Closed) => &mut count.closed,
             (false, _) => &mut count.others,
@@ -85,8 +85,8 @@ pub fn write_folded<'a>(
 
 fn stack(row: &Row) -> String {
     let mut frames = vec![peer(row)];
-    match row.mysql {
-        None => frames.push("(no MySQL)".into()),
+    match row.judged.said.as_deref() {
+        None => frames.push(format!("(no {})", registry::titles())),
         Some(facts) => said(facts, &mut frames),
     }
     frames.push(ending(row).into());
@@ -112,13 +112,13 @@ fn escaped(frame: &str) -> String {
 
 /// The other end of the one that is judged. Of a client, the port would tell each from the others.
 fn peer(row: &Row) -> String {
-    let service = service(row);
-    let peer = match (row.judgement.holder, row.judgement.local) {
+    let service = row.judged.service();
+    let peer = match (row.judged.judgement.holder, row.judged.judgement.local) {
         (Some(holder), _) => holder.other(),
         (None, Local::Side(local)) => local.other(),
         (None, _) => service,
     };
-    let end = row.key.endpoint(row.flow.end(peer));
+    let end = row.judged.endpoint(peer);
     if peer == service {
         return end.to_string();
     }
@@ -127,18 +127,10 @@ fn peer(row: &Row) -> String {
     format!("{host}:*")
 }
 
-/// The end that was connected to; where the capture missed that, the one with the lower port.
-fn service(row: &Row) -> Side {
-    let flow: &Flow = row.flow;
-    let port = |side| row.key.endpoint(flow.end(side)).port;
-    let lower = if port(Side::A) < port(Side::B) { Side::A } else { Side::B };
-    flow.service().unwrap_or(lower)
-}
-
 /// Who said what, in order. Of the same statement many times in a row, one frame.
 fn said(facts: &Facts, frames: &mut Vec<String>) {
     frames.push(who(facts));
-    let same = facts.path.chunk_by(|a, b| a == b && **a != *NOT_CAPTURED);
+    let same = facts.path.chunk_by(|a, b| a == b && *a != PathStep::NotCaptured);
     frames.extend(same.filter_map(|same| match same {
         [one] => Some(one.to_string()),
         [one, ..] => Some(format!("{one} (repeated)")),
@@ -171,9 +163,9 @@ fn hidden(facts: &Facts) -> Option<&'static str> {
 }
 
 fn ending(row: &Row) -> &'static str {
-    match row.judgement.verdict {
+    match row.judged.judgement.verdict {
         Verdict::Leak => HELD,
-        Verdict::Reset if row.judgement.finding => "CLOSE-WAIT, then reset",
+        Verdict::Reset if row.judged.judgement.finding => "CLOSE-WAIT, then reset",
         Verdict::Pending => "CLOSE-WAIT, pending",
         Verdict::HalfClosed => "CLOSE-WAIT, still sending",
         Verdict::FinUnacked => "FIN unacknowledged",

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::units::{count, thousands};
+use crate::units::{count, thousands};
 
 /// Says how many lines a table does not show.
 pub fn more(out: &mut impl Write, n: usize, thing: &str) -> io::Result<()> {

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::ports::Content;
+use crate::attach::registry::{Content, Guess};
 use crate::place::{Place, Time};
 use crate::table::FlowTable;
 use crate::tcp::flow::Flow;
@@ -32,8 +32,7 @@ pub struct Batch {
 
 /// Where a segment's content is.
 struct Carried {
-    server: End,
-    assumed: bool,
+    guess: Guess,
     payload: Range<usize>,
 }
 
@@ -95,8 +94,7 @@ impl Batch {
     fn carry(&mut self, shard: usize, content: Content) {
         let start = self.payloads.len();
         self.payloads.extend_from_slice(content.payload);
-        let Content { server, assumed, .. } = content;
-        let carried = Carried { server, assumed, payload: start..self.payloads.len() };
+        let carried = Carried { guess: content.guess, payload: start..self.payloads.len() };
         self.shards[shard].carried.push(carried);
     }
 
@@ -139,7 +137,7 @@ impl Batch {
 
     fn content(&self, carried: &Carried) -> Content<'_> {
         let payload = self.payloads.get(carried.payload.clone()).unwrap_or_default();
-        Content { server: carried.server, assumed: carried.assumed, payload }
+        Content { guess: carried.guess, payload }
     }
 
     #[inline(always)]

@@ -1,8 +1,8 @@
-//! The threads that work on shards while the reader reads.
+//! The threads that work while the reader reads.
 //!
-//! A shard goes to whoever is free and comes back when its turn is done, so it has one owner at a
-//! time. The reader, having read the next turn, helps until all are back. It takes the shards from the
-//! other end: so, turn after turn, most shards meet the processor that has them in its cache.
+//! A job goes to whoever is free and comes back as its result, so what it carries has one owner at a
+//! time. The reader, having read the next turn, helps until all are back. It takes jobs from the other
+//! end: so, turn after turn, most of them meet the processor that has their data in its cache.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -10,61 +10,59 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, scope};
 
-use super::shards::{Shard, Work};
+/// A piece of work that any thread may do.
+pub trait Job: Send {
+    type Done: Send;
 
-/// One shard's part in a turn.
-struct Job {
-    shard: Shard,
-    work: Arc<Work>,
+    /// Does it.
+    fn run(self) -> Self::Done;
 }
 
-impl Job {
-    fn run(mut self) -> Shard {
-        self.shard.run(&self.work);
-        self.shard
-    }
-}
-
-/// What is to be done.
-#[derive(Default)]
-struct Queue {
-    jobs: Mutex<Jobs>,
+/// The jobs that wait for a thread.
+struct Queue<J> {
+    jobs: Mutex<Jobs<J>>,
     changed: Condvar,
 }
 
-#[derive(Default)]
-struct Jobs {
-    waiting: VecDeque<Job>,
+struct Jobs<J> {
+    waiting: VecDeque<J>,
     closed: bool,
 }
 
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Jobs> {
+impl<J> Default for Queue<J> {
+    fn default() -> Queue<J> {
+        let jobs = Jobs { waiting: VecDeque::new(), closed: false };
+        Queue { jobs: Mutex::new(jobs), changed: Condvar::new() }
+    }
+}
+
+impl<J> Queue<J> {
+    fn lock(&self) -> MutexGuard<'_, Jobs<J>> {
         // Nothing that holds the lock can panic.
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, job: Job) {
+    fn put(&self, job: J) {
         self.lock().waiting.push_back(job);
         self.changed.notify_one();
     }
 
     /// The next job, as soon as there is one; `None` when there will be none.
-    fn take(&self) -> Option<Job> {
-        let idle = |jobs: &mut Jobs| jobs.waiting.is_empty() && !jobs.closed;
+    fn take(&self) -> Option<J> {
+        let idle = |jobs: &mut Jobs<J>| jobs.waiting.is_empty() && !jobs.closed;
         let jobs = self.changed.wait_while(self.lock(), idle);
         jobs.unwrap_or_else(PoisonError::into_inner).waiting.pop_front()
     }
 
-    fn take_last(&self) -> Option<Job> {
+    fn take_last(&self) -> Option<J> {
         self.lock().waiting.pop_back()
     }
 }
 
 /// Closes the queue, so that the threads end.
-struct EndOfWork(Arc<Queue>);
+struct EndOfWork<J>(Arc<Queue<J>>);
 
-impl Drop for EndOfWork {
+impl<J> Drop for EndOfWork<J> {
     fn drop(&mut self) {
         self.0.lock().closed = true;
         self.0.changed.notify_all();
@@ -72,16 +70,16 @@ impl Drop for EndOfWork {
 }
 
 /// The other threads, and what they were given.
-pub struct Crew {
-    queue: Arc<Queue>,
+pub struct Crew<J: Job> {
+    queue: Arc<Queue<J>>,
     /// A panic is handed over like a result: it must not be waited for.
-    done: Receiver<thread::Result<Shard>>,
+    done: Receiver<thread::Result<J::Done>>,
     under_way: usize,
 }
 
-impl Crew {
+impl<J: Job> Crew<J> {
     /// Runs `body` with `others` threads beside its own.
-    pub fn with<R>(others: usize, body: impl FnOnce(&mut Crew) -> R) -> R {
+    pub fn with<R>(others: usize, body: impl FnOnce(&mut Crew<J>) -> R) -> R {
         let queue = Arc::new(Queue::default());
         let (report, done) = channel();
         scope(|scope| {
@@ -94,32 +92,33 @@ impl Crew {
         })
     }
 
-    /// Has a shard take its turn.
-    pub fn start(&mut self, shard: Shard, work: &Arc<Work>) {
-        self.queue.put(Job { shard, work: Arc::clone(work) });
+    /// Hands a job to whoever is free.
+    pub fn start(&mut self, job: J) {
+        self.queue.put(job);
         self.under_way += 1;
     }
 
-    /// Every shard that was started, in no particular order; helps until all are done.
-    pub fn finish(&mut self) -> Vec<Shard> {
-        let mut shards = Vec::with_capacity(self.under_way);
+    /// Returns the results of all jobs that were started, in no particular order; helps until the last
+    /// is done.
+    pub fn finish(&mut self) -> Vec<J::Done> {
+        let mut all = Vec::with_capacity(self.under_way);
         while let Some(job) = self.queue.take_last() {
-            shards.push(job.run());
+            all.push(job.run());
         }
-        while shards.len() < self.under_way {
+        while all.len() < self.under_way {
             match self.done.recv() {
-                Ok(Ok(shard)) => shards.push(shard),
+                Ok(Ok(done)) => all.push(done),
                 Ok(Err(panic)) => resume_unwind(panic),
                 Err(_) => break,
             }
         }
         self.under_way = 0;
-        shards
+        all
     }
 }
 
 /// Works until the queue is closed.
-fn work(queue: &Queue, report: &Sender<thread::Result<Shard>>) {
+fn work<J: Job>(queue: &Queue<J>, report: &Sender<thread::Result<J::Done>>) {
     while let Some(job) = queue.take() {
         let result = catch_unwind(AssertUnwindSafe(|| job.run()));
         if report.send(result).is_err() {

@@ -1,14 +1,15 @@
 //! The flows of a live run, counted for whoever asks.
 
-use super::shards::Judged;
 use super::{CapturePoint, Run};
 use crate::owner::SocketList;
-use crate::report::prometheus::{Gauges, UNKNOWN};
-use crate::report::units::seconds;
+use crate::summary::Judged;
+use crate::summary::gauges::{Gauges, UNKNOWN};
 use crate::table::Retired;
-use crate::tcp::flow::{Flow, Side};
-use crate::tcp::segment::{Endpoint, FlowKey};
+use crate::tcp::flow::Flow;
+use crate::tcp::segment::FlowKey;
+use crate::tcp::side::Side;
 use crate::tcp::state::State;
+use crate::units::seconds;
 use crate::verdict::local::{Local, local};
 
 impl Run<'_> {
@@ -16,9 +17,9 @@ impl Run<'_> {
         let point = &self.points[self.current];
         let sentry = self.sentry.as_ref();
         let mut gauges = Gauges {
-            packets: point.totals.packets,
-            segments: point.totals.segments,
-            drops: point.tap.drops,
+            packets: point.facts().packets(),
+            segments: point.facts().segments(),
+            drops: point.facts().drops(),
             evicted: point.shards.counts().1,
             stuck: sentry.map_or(0, |sentry| sentry.stuck() as u64),
             stuck_before: self.sockets.iter().flat_map(SocketList::stuck_before).count() as u64,
@@ -31,7 +32,7 @@ impl Run<'_> {
     }
 
     fn count(&self, key: &FlowKey, flow: &Flow, point: &CapturePoint, gauges: &mut Gauges) {
-        let (local, _) = local(key, flow, self.policy.local.as_ref(), &point.tap.addresses);
+        let (local, _) = local(key, flow, self.policy.local.as_ref(), point.facts().addresses());
         let sides: &[Side] = match local {
             Local::Side(Side::A) => &[Side::A],
             Local::Side(Side::B) => &[Side::B],
@@ -43,28 +44,14 @@ impl Run<'_> {
             }
         };
         for &side in sides {
-            let state = flow.state(side, point.tap.end);
+            let state = flow.state(side, point.facts().end());
             *gauges.states.entry(state.name()).or_default() += 1;
             if state == State::CloseWait {
-                gauges.holds.add(service(key, flow), self.held(key, flow, point));
+                let flow = Retired { key: *key, flow: flow.clone() };
+                let judged = Judged::new(flow, &self.policy, point.facts());
+                let held = judged.judgement.held.map_or(0.0, seconds);
+                gauges.holds.add(judged.endpoint(judged.service()), held);
             }
         }
-    }
-
-    fn held(&self, key: &FlowKey, flow: &Flow, point: &CapturePoint) -> f64 {
-        let retired = Retired { key: *key, flow: flow.clone() };
-        let judged = Judged::new(retired, &self.policy, &point.tap);
-        judged.judgement.held.map_or(0.0, seconds)
-    }
-}
-
-/// The end that was connected to; where the capture missed that, the one with the lower port.
-fn service(key: &FlowKey, flow: &Flow) -> Endpoint {
-    let [a, b] = [Side::A, Side::B].map(|side| key.endpoint(flow.end(side)));
-    match flow.service() {
-        Some(Side::A) => a,
-        Some(Side::B) => b,
-        None if a.port < b.port => a,
-        None => b,
     }
 }

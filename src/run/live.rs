@@ -2,36 +2,20 @@
 //! happened to them is told.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::crew::Crew;
 pub use super::kernel::{IsCaptured, Kernel};
 use super::point::CapturePoint;
-use super::sentry::{Sentry, ends, heed};
-use super::shards::{Judged, Turns};
+use super::sentry::{Sentry, heed};
+use super::shards::Turns;
+pub use super::vigil::Vigil;
 use super::{Outcome, Plan, Run, Watch, as_row};
 use crate::capture::{About, Source};
 use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
-use crate::report::Render;
-use crate::scrape::Board;
+use crate::summary::{Judged, Sink};
 use crate::tcp::segment::End;
-
-/// What [`live`] needs beside a plan.
-pub struct Vigil {
-    /// When it began.
-    pub began: Time,
-    /// `None` if it cannot be asked.
-    pub kernel: Option<Kernel>,
-    /// What was in CLOSE-WAIT then, as far as the kernel tells.
-    pub before: Option<SocketList>,
-    /// Where numbers are asked for, if anybody may.
-    pub board: Option<Arc<Board>>,
-    /// Set by who wants a report of what is, and then goes on.
-    pub report: Arc<AtomicBool>,
-}
 
 /// A live capture at a glance.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +36,7 @@ pub fn live(
     name: String,
     source: &mut impl Source,
     vigil: Vigil,
-    render: &mut dyn Render,
+    render: &mut dyn Sink,
     watch: &mut dyn Watch,
 ) -> io::Result<Outcome> {
     Crew::with(plan.threads.get() - 1, |crew| {
@@ -74,10 +58,10 @@ impl Run<'_> {
     /// A live capture has one point, and no file.
     fn begin_live(&mut self, name: String, source: &impl Source, vigil: Vigil) {
         self.totals.files.push(name);
-        let mut point = CapturePoint::new(self.max_flows, Turns::Short, &self.reading.mysql);
+        let mut point = CapturePoint::new(self.max_flows, Turns::Short, &self.reading.ports);
         point.totals.files.push(0);
         point.fins = Some(Vec::new());
-        point.take_about(source.about());
+        point.facts_mut().about(source.about());
         self.points.push(point);
         let mut sentry = Sentry::new(vigil);
         self.sockets = sentry.vigil.before.take();
@@ -88,7 +72,7 @@ impl Run<'_> {
     fn ask(&mut self, flows: &[Judged]) -> Option<SocketList> {
         let kernel = self.sentry.as_mut()?.vigil.kernel.as_mut()?;
         let mut question = Question::default();
-        for (local, peer) in flows.iter().filter_map(ends) {
+        for (local, peer) in flows.iter().filter_map(Judged::holder_and_closer) {
             question.ask_for(local, peer);
         }
         kernel.all_stuck(question)
@@ -122,8 +106,7 @@ impl Run<'_> {
     /// Has all flows take in what was seen, and tells what has happened to them.
     pub(super) fn look(&mut self, about: &About, watch: &mut dyn Watch) -> io::Result<()> {
         let point = self.point();
-        point.take_about(about);
-        point.tap.drops = about.drops;
+        point.facts_mut().about(about);
         self.turn(self.current, false)?;
         self.end_turn(self.current)?;
         if let Some(began) = self.sentry.as_mut().and_then(Sentry::first_look) {
@@ -131,7 +114,7 @@ impl Run<'_> {
             self.tell_before(began)?;
         }
         if let Some(kernel) = self.sentry.as_ref().and_then(|sentry| sentry.vigil.kernel.as_ref()) {
-            self.points[self.current].tap.addresses.extend(&kernel.addresses);
+            self.points[self.current].facts_mut().at_addresses(&kernel.addresses);
         }
         let turn = self.as_turn(self.current, false);
         let point = &mut self.points[self.current];
@@ -153,10 +136,10 @@ impl Run<'_> {
             self.render.event(event.kind, &row)?;
         }
         watch.status(&Status {
-            packets: point.totals.packets,
+            packets: point.facts().packets(),
             flows: point.shards.len(),
             stuck: sentry.stuck(),
-            stuck_lately: sentry.stuck_lately(point.tap.end),
+            stuck_lately: sentry.stuck_lately(point.facts().end()),
             drops: about.drops,
         });
         if let Some(board) = sentry.wants_numbers() {
@@ -183,7 +166,7 @@ impl Run<'_> {
                 kept.push(judged);
             }
         }
-        kept.sort_by_key(|kept| kept.retired.flow.first.order());
+        kept.sort_by_key(|kept| kept.id());
         let sockets = self.ask(&kept);
         heed(sockets.as_ref(), &mut kept, &mut totals.tally);
         for judged in &kept {
@@ -199,7 +182,7 @@ impl Run<'_> {
     }
 
     pub(super) fn is_time_to_look(&mut self) -> bool {
-        let now = self.points[self.current].tap.end;
+        let now = self.points[self.current].facts().end();
         self.sentry.as_mut().is_some_and(|sentry| sentry.is_due(now))
     }
 }

@@ -1,80 +1,58 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
-use super::ports::{Content, Ports};
 use super::shards::{Shards, Turns};
+use crate::attach::registry::{Content, Known, Ports};
 use crate::capture::series::{OVERLAP_NS, follows};
-use crate::capture::{About, Frame};
-use crate::place::{Place, Time};
-use crate::report::{CaptureTotals, Gap, Totals};
+use crate::facts::CaptureFacts;
+use crate::place::Time;
+use crate::summary::{Capture, Gap, Totals};
 use crate::tcp::segment::{FlowKey, Segment};
-use crate::verdict::Tap;
 
 /// What is known of one capture while it is read. Flows of two capture points have nothing to do
 /// with each other, nor have their ends.
 pub struct CapturePoint {
     pub shards: Shards,
     ports: Ports,
-    pub tap: Tap,
-    pub totals: CaptureTotals,
+    pub totals: Capture,
     /// Where they are of use: 4-tuples with a FIN, with their hashes, since somebody took them.
     pub fins: Option<Vec<(u64, FlowKey)>>,
 }
 
 impl CapturePoint {
-    pub fn new(max_flows: usize, turns: Turns, mysql: &[u16]) -> CapturePoint {
-        let (tap, totals) = (Tap::default(), CaptureTotals::default());
+    pub fn new(max_flows: usize, turns: Turns, named: &[(Known, u16)]) -> CapturePoint {
         CapturePoint {
             shards: Shards::new(max_flows, turns),
-            ports: Ports::new(mysql),
-            tap,
-            totals,
+            ports: Ports::new(named),
+            totals: Capture::default(),
             fins: None,
         }
     }
 
+    /// What is known of the capture so far.
+    pub fn facts(&self) -> &CaptureFacts {
+        &self.totals.facts
+    }
+
+    /// To be told what is read.
+    pub fn facts_mut(&mut self) -> &mut CaptureFacts {
+        &mut self.totals.facts
+    }
+
     /// Can a file whose first packet came at `first` belong here?
     pub fn can_go_on(&self, first: Time) -> bool {
-        follows(self.tap.end, first)
+        follows(self.totals.facts.end(), first)
     }
 
     /// A file of this capture begins.
     pub fn begin_file(&mut self, file: usize, first: Option<Time>) {
-        let gap = first.and_then(|first| first.since(self.tap.end));
+        let gap = first.and_then(|first| first.since(self.totals.facts.end()));
         if let (Some(nanos), Some(&before)) = (gap, self.totals.files.last())
             && nanos > OVERLAP_NS
         {
             self.totals.gaps.push(Gap { before, after: file, nanos });
         }
         self.totals.files.push(file);
-    }
-
-    /// What a file says of itself; said again at its end, when all of it is known.
-    pub fn take_about(&mut self, about: &About) {
-        self.tap.addresses.extend(&about.addresses);
-        self.wait_until(about.until.unwrap_or(Time::UNKNOWN));
-        self.totals.links.extend(&about.links);
-        self.totals.snap_lengths.extend(&about.snap_lengths);
-    }
-
-    pub fn take_drops(&mut self, about: &About) {
-        self.tap.drops = self.tap.drops.saturating_add(about.drops);
-    }
-
-    /// Every packet tells the time, whatever else becomes of it.
-    #[inline]
-    pub fn see(&mut self, frame: &Frame) {
-        self.totals.packets += 1;
-        self.totals.first.get_or_insert(frame.place);
-        if self.totals.last.is_none_or(|last: Place| frame.place.time >= last.time) {
-            self.totals.last = Some(frame.place);
-            // Live, the clock may have been looked at since the packet came.
-            self.tap.end = self.tap.end.max(frame.place.time);
-        }
-    }
-
-    /// Without any packet, time passes all the same.
-    pub fn wait_until(&mut self, now: Time) {
-        self.tap.end = self.tap.end.max(now);
+        self.totals.facts.begin_file();
     }
 
     #[inline(always)]
@@ -96,9 +74,7 @@ impl CapturePoint {
     /// What the capture is like, by one more of its segments.
     #[inline(always)]
     pub fn note(&mut self, segment: &Segment) {
-        self.totals.segments += 1;
-        self.tap.bare_acks |= segment.is_bare_ack();
-        self.tap.empty_segments |= segment.len == 0;
+        self.totals.facts.note(segment);
         if segment.flags.fin()
             && let Some(fins) = &mut self.fins
         {
@@ -121,14 +97,7 @@ impl CapturePoint {
         let (tally, evicted) = self.shards.counts();
         totals.tally += tally;
         totals.evicted += evicted;
-        totals.packets += self.totals.packets;
-        totals.segments += self.totals.segments;
-        totals.captures.push(CaptureTotals {
-            drops: self.tap.drops,
-            truncated: self.tap.truncated,
-            bare_acks: self.tap.bare_acks,
-            empty_segments: self.tap.empty_segments,
-            ..self.totals.clone()
-        });
+        totals.facts += &self.totals.facts;
+        totals.captures.push(self.totals.clone());
     }
 }

@@ -7,15 +7,15 @@ use std::sync::atomic::Ordering;
 
 use foldhash::fast::RandomState;
 
-use super::live::Vigil;
-use super::shards::{Judged, Shards, Turn};
+use super::shards::{Shards, Turn};
+use super::vigil::Vigil;
 use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
-use crate::report::{EventKind, Tally};
 use crate::scrape::Board;
-use crate::tcp::flow::{Ending, Flow, Side};
-use crate::tcp::segment::{Endpoint, FlowKey};
+use crate::summary::{EventKind, Judged, Tally};
+use crate::tcp::flow::{Ending, Flow, FlowId};
+use crate::tcp::segment::FlowKey;
 use crate::verdict::Verdict;
 
 /// How often flows are looked at.
@@ -28,8 +28,7 @@ pub struct Sentry {
     looked: Time,
     /// 4-tuples that may hold a half-closed flow, with their hashes.
     watched: HashMap<FlowKey, u64, RandomState>,
-    /// By the place of their first packet.
-    known: BTreeMap<u64, Standing>,
+    known: BTreeMap<FlowId, Standing>,
     /// When the last were announced.
     lately: VecDeque<Time>,
 }
@@ -131,7 +130,7 @@ impl Sentry {
             .iter()
             .flat_map(|(key, hash)| shards.flows_of(*hash, key).map(move |flow| (key, flow)));
         for (key, flow) in flows {
-            let first = flow.first.order();
+            let first = flow.id();
             let half_closed = is_half_closed(flow);
             let known = before.get(&first).copied();
             let judged = || shards.judge((key, flow), turn);
@@ -157,8 +156,8 @@ impl Sentry {
         }
         watched.retain(|key, hash| shards.flows_of(*hash, key).any(is_half_closed));
         self.watched = watched;
-        self.ask_about(suspects, turn.tap.end, &mut events);
-        events.sort_by_key(|event| event.judged.retired.flow.first.order());
+        self.ask_about(suspects, turn.facts.end(), &mut events);
+        events.sort_by_key(|event| event.judged.id());
         events
     }
 
@@ -176,11 +175,11 @@ impl Sentry {
                 return;
             }
             let mut question = Question::default();
-            for (local, peer) in suspects.iter().filter_map(ends) {
+            for (local, peer) in suspects.iter().filter_map(Judged::holder_and_closer) {
                 question.ask_for(local, peer);
             }
             if kernel.ask(&question, now) {
-                let asked = suspects.iter().map(|judged| judged.retired.flow.first.order());
+                let asked = suspects.iter().map(Judged::id);
                 self.known.extend(asked.map(|first| (first, Standing::Asked)));
                 return;
             }
@@ -194,7 +193,7 @@ impl Sentry {
     fn decide(&mut self, mut judged: Judged, sockets: Option<Rc<SocketList>>) -> Option<Event> {
         let word = sockets.as_ref().and_then(|sockets| word(&judged, sockets));
         let standing = if word == Some(false) { Standing::Denied } else { Standing::Announced };
-        self.known.insert(judged.retired.flow.first.order(), standing);
+        self.known.insert(judged.id(), standing);
         if word == Some(true) {
             judged.judgement = judged.judgement.confirm();
         }
@@ -203,13 +202,6 @@ impl Sentry {
             Event { kind: EventKind::CloseWait, judged, sockets }
         })
     }
-}
-
-/// The holder's end, and the other one.
-pub fn ends(judged: &Judged) -> Option<(Endpoint, Endpoint)> {
-    let holder: Side = judged.judgement.holder?;
-    let end = |side| judged.retired.key.endpoint(judged.retired.flow.end(side));
-    Some((end(holder), end(holder.other())))
 }
 
 /// The kernel has the last word about findings at this host: it confirms them, or knows of a FIN that
@@ -231,7 +223,7 @@ pub fn heed(sockets: Option<&SocketList>, findings: &mut [Judged], tally: &mut T
 
 /// Is the holder's socket in CLOSE-WAIT? `None` where it may be another host's.
 fn word(judged: &Judged, sockets: &SocketList) -> Option<bool> {
-    let (local, peer) = ends(judged)?;
+    let (local, peer) = judged.holder_and_closer()?;
     match sockets.find(local, peer) {
         Some(socket) => Some(socket.is_stuck()),
         None => sockets.is_host(local.ip).then_some(false),

@@ -7,17 +7,16 @@
 
 use std::sync::Arc;
 
-use super::attached::{Attached, Keep};
 use super::batch::Batch;
-use super::crew::Crew;
-use super::ports::Content;
-use crate::attach::mysql::Facts;
-use crate::place::Time;
-use crate::report::Tally;
+use super::crew::{Crew, Job};
+use crate::attach::conversations::Conversations;
+use crate::attach::registry::Content;
+use crate::facts::CaptureFacts;
+use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
-use crate::tcp::flow::Flow;
+use crate::tcp::flow::{Ending, Flow};
 use crate::tcp::segment::{FlowKey, Segment};
-use crate::verdict::{Judgement, Policy, Tap, judge};
+use crate::verdict::Policy;
 
 /// Enough for many threads to share evenly, and few enough to be filled side by side.
 const SHARDS: usize = 64;
@@ -29,34 +28,11 @@ const TURN: usize = 262_144;
 /// The first turns are shorter, each twice as long as the one before, so that no thread waits long.
 const FIRST_TURN: usize = 16_384;
 
-/// A flow that has left its table, judged.
-#[derive(Clone)]
-pub struct Judged {
-    pub retired: Retired,
-    pub judgement: Judgement,
-    /// The end of its capture, so far.
-    pub end: Time,
-    /// What was said on it, if that was read.
-    pub mysql: Option<Box<Facts>>,
-}
-
-impl Judged {
-    pub fn new(retired: Retired, policy: &Policy, tap: &Tap) -> Judged {
-        let judgement = judge(&retired.key, &retired.flow, policy, tap);
-        Judged { retired, judgement, end: tap.end, mysql: None }
-    }
-
-    /// With what was said on it.
-    fn with(self, attached: &Attached, literals: bool) -> Judged {
-        Judged { mysql: attached.facts(&self.retired.flow, literals), ..self }
-    }
-}
-
 /// What every shard has to know to take its turn.
 pub struct Turn {
     pub policy: Arc<Policy>,
     /// The capture at the end of the turn.
-    pub tap: Tap,
+    pub facts: CaptureFacts,
     /// Hand over every flow that has ended, not only the notable ones.
     pub all: bool,
     /// Nothing will follow: judge all that is left.
@@ -68,8 +44,9 @@ pub struct Turn {
 }
 
 impl Turn {
-    fn keep(&self) -> Keep {
-        Keep { closed: self.all, paths: self.paths }
+    /// What is said on closed connections is of use only if all are reported.
+    fn reads(&self, flow: &Flow) -> bool {
+        self.all || flow.ending() != Ending::Closed
     }
 }
 
@@ -90,7 +67,7 @@ pub struct Work {
 pub struct Shard {
     number: usize,
     table: FlowTable,
-    attached: Attached,
+    conversations: Conversations,
     judged: Vec<Judged>,
     tally: Tally,
 }
@@ -98,38 +75,59 @@ pub struct Shard {
 impl Shard {
     /// Takes its segments in, and judges what has ended.
     pub fn run(&mut self, Work { turn, batch }: &Work) {
-        let Shard { attached, judged, tally, .. } = self;
-        batch.give(self.number, &mut self.table, |flow, segment, content| {
-            attached.take(flow, segment, content, turn.keep());
+        let Shard { conversations, judged, tally, .. } = self;
+        batch.give(self.number, &mut self.table, |flow, segment, content| match turn.reads(flow) {
+            true => conversations.take(flow.first, segment, content, turn.paths),
+            false => conversations.forget(flow.first),
         });
-        let mut ended = Ended { turn, attached, judged, tally };
+        let mut ended = Ended { turn, conversations, judged, tally };
         if turn.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| ended.judge(flow));
         } else {
-            self.table.retire(turn.tap.end, |flow| ended.judge(flow));
+            self.table.retire(turn.facts.end(), |flow| ended.judge(flow));
         }
+    }
+}
+
+/// A shard's part in a turn.
+pub struct Part {
+    shard: Shard,
+    work: Arc<Work>,
+}
+
+impl Job for Part {
+    type Done = Shard;
+
+    fn run(mut self) -> Shard {
+        self.shard.run(&self.work);
+        self.shard
     }
 }
 
 /// Where flows go that leave a table.
 struct Ended<'a> {
     turn: &'a Turn,
-    attached: &'a mut Attached,
+    conversations: &'a mut Conversations,
     judged: &'a mut Vec<Judged>,
     tally: &'a mut Tally,
 }
 
 impl Ended<'_> {
     fn judge(&mut self, retired: Retired) {
-        let Turn { policy, tap, all, literals, .. } = self.turn;
-        let judged = Judged::new(retired, policy, tap);
+        let Turn { policy, facts, all, literals, .. } = self.turn;
+        let judged = Judged::new(retired, policy, facts);
         self.tally.count(&judged.judgement);
-        let first = judged.retired.flow.first;
+        let first = judged.flow.first;
         if *all || judged.judgement.is_notable() {
-            self.judged.push(judged.with(self.attached, *literals));
+            self.judged.push(with_said(judged, self.conversations, *literals));
         }
-        self.attached.forget(first);
+        self.conversations.forget(first);
     }
+}
+
+/// Adds what was said on a connection.
+fn with_said(judged: Judged, conversations: &Conversations, literals: bool) -> Judged {
+    Judged { said: conversations.facts(judged.flow.first, literals), ..judged }
 }
 
 /// How long turns may get.
@@ -208,11 +206,13 @@ impl Shards {
 
     /// Ends the turn under way and begins the next. Returns the flows that left, in the order of
     /// their first packets.
-    pub fn turn(&mut self, turn: Turn, crew: &mut Crew) -> Vec<Judged> {
+    pub fn turn(&mut self, turn: Turn, crew: &mut Crew<Part>) -> Vec<Judged> {
         let judged = self.finish(crew);
         let spare = self.spare.take().unwrap_or_else(|| Batch::new(SHARDS));
         let work = Arc::new(Work { turn, batch: std::mem::replace(&mut self.waiting, spare) });
-        self.shards.drain(..).for_each(|shard| crew.start(shard, &work));
+        for shard in self.shards.drain(..) {
+            crew.start(Part { shard, work: Arc::clone(&work) });
+        }
         self.packets = 0;
         self.turn_packets = (self.turn_packets * 2).min(self.longest_turn);
         self.under_way = Some(work);
@@ -220,7 +220,7 @@ impl Shards {
     }
 
     /// Ends the turn under way. Returns the flows that left, in the order of their first packets.
-    pub fn finish(&mut self, crew: &mut Crew) -> Vec<Judged> {
+    pub fn finish(&mut self, crew: &mut Crew<Part>) -> Vec<Judged> {
         let Some(work) = self.under_way.take() else {
             return Vec::new();
         };
@@ -234,7 +234,7 @@ impl Shards {
         }
         let mut judged: Vec<Judged> =
             self.shards.iter_mut().flat_map(|shard| shard.judged.drain(..)).collect();
-        judged.sort_unstable_by_key(|judged| judged.retired.flow.first.order());
+        judged.sort_unstable_by_key(|judged| judged.id());
         judged
     }
 
@@ -243,8 +243,8 @@ impl Shards {
         let tables = self.shards.iter().map(|shard| &shard.table);
         let Some(which) = too_many(tables, self.max_flows) else { return };
         for shard in &mut self.shards {
-            let Shard { table, attached, judged, tally, .. } = shard;
-            let mut ended = Ended { turn, attached, judged, tally };
+            let Shard { table, conversations, judged, tally, .. } = shard;
+            let mut ended = Ended { turn, conversations, judged, tally };
             self.evicted += table.evict(which, |flow| ended.judge(flow)) as u64;
         }
     }
@@ -263,10 +263,10 @@ impl Shards {
 
     /// Judges a flow that is still there, between two turns.
     pub fn judge(&self, (key, flow): (&FlowKey, &Flow), by: &Turn) -> Judged {
-        let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, &by.policy, &by.tap);
-        let read = self.shards.iter().find(|shard| shard.attached.has(flow));
+        let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, &by.policy, &by.facts);
+        let read = self.shards.iter().find(|shard| shard.conversations.has(flow.first));
         match read {
-            Some(shard) => judged.with(&shard.attached, by.literals),
+            Some(shard) => with_said(judged, &shard.conversations, by.literals),
             None => judged,
         }
     }

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use crate::capture::Frame;
 use crate::owner::Holder;
+use crate::summary::judged::Judged;
 use crate::tcp::segment::{End, FlowKey, Segment, Way};
+use crate::verdict::local::Local;
 
 /// Processes by connection and end; without an end where no direction told which is local.
 #[derive(Debug)]
@@ -42,10 +44,12 @@ impl Told {
         }
     }
 
-    /// The processes that hold an end. What came without a direction is local's.
-    pub fn find(&self, key: &FlowKey, end: End, is_local: bool) -> &[Holder] {
-        let found = self.holders.get(&(*key, Some(end)));
-        let undirected = || self.holders.get(&(*key, None)).filter(|_| is_local);
-        found.or_else(undirected).map_or(&[], Vec::as_slice)
+    /// The processes of the side that has not closed. What came without a direction is local's.
+    pub fn holders(&self, judged: &Judged) -> &[Holder] {
+        let Some(holder) = judged.judgement.holder else { return &[] };
+        let is_local = judged.judgement.local == Local::Side(holder);
+        let of = |end| self.holders.get(&(judged.key, end));
+        let undirected = || of(None).filter(|_| is_local);
+        of(Some(judged.flow.end(holder))).or_else(undirected).map_or(&[], Vec::as_slice)
     }
 }

@@ -3,12 +3,13 @@
 
 use std::io;
 
-use super::ports::Content;
 use super::{Outcome, PROGRESS_EVERY, Plan, Run, Watch, run_with};
+use crate::attach::registry::Content;
 use crate::capture::file::FileSource;
 use crate::capture::{About, Error, Frame, Next, Source};
 use crate::decode::Skipped;
-use crate::report::Render;
+use crate::facts::CaptureFacts;
+use crate::summary::Sink;
 use crate::table::FlowTable;
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::Segment;
@@ -45,7 +46,7 @@ pub trait Trace {
 /// Reads all inputs once more, for these connections.
 pub fn run_traced<'a>(
     plan: Plan,
-    render: &'a mut dyn Render,
+    render: &'a mut dyn Sink,
     watch: &mut dyn Watch,
     trace: &'a mut dyn Trace,
 ) -> io::Result<Outcome> {
@@ -79,7 +80,7 @@ impl Run<'_> {
     fn traced(&mut self, frame: &Frame) -> io::Result<()> {
         let current = self.current;
         let point = &mut self.points[current];
-        point.see(frame);
+        point.facts_mut().see(frame.place);
         if self.filter.as_mut().is_some_and(|filter| !filter.matches(frame)) {
             self.totals.skip(Skipped::NotMatched);
             return Ok(());
@@ -114,7 +115,8 @@ impl Followed {
             self.0.push(FlowTable::default());
         }
         let table = self.0.get_mut(point)?;
-        table.take(segment);
+        // What its capture is like has no say in which connection it belongs to.
+        table.take(segment, &mut CaptureFacts::default());
         table.drop_over();
         table.taker(segment)
     }

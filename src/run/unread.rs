@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::capture::{Error, Trouble};
 use crate::decode::Skipped;
-use crate::report::Totals;
-use crate::report::units::thousands;
+use crate::summary::Totals;
+use crate::units::thousands;
 
 /// Counts by kind.
 #[derive(Debug)]

@@ -5,30 +5,19 @@ use super::half::{Half, Marks, News};
 use super::recent::Recent;
 use super::segment::{End, Segment, ToldBy};
 use super::seq::Seq;
+use super::side::Side;
 use super::state::{Event, State};
 use crate::place::{Place, Time};
-
-/// An end of a flow. `A` sent the first packet seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    A,
-    B,
-}
-
-impl Side {
-    pub fn other(self) -> Side {
-        match self {
-            Side::A => Side::B,
-            Side::B => Side::A,
-        }
-    }
-}
 
 /// Twice the maximum segment lifetime, "arbitrarily defined to be 2 minutes" (RFC 9293, 3.4.2).
 const TWO_MSL_NS: i64 = 240_000_000_000;
 
 /// A packet this soon after its twin was captured twice (a bridge, a mirror port), not sent twice.
 const DUPLICATE_NS: i64 = 1_000_000;
+
+/// The name of a flow within a run: the place of its first packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowId(u64);
 
 /// One incarnation of a 4-tuple.
 #[derive(Clone, Debug)]
@@ -133,6 +122,11 @@ impl Flow {
             told_by: None,
             notes,
         }
+    }
+
+    /// Its name; names are in the order of first packets, as they were read.
+    pub fn id(&self) -> FlowId {
+        FlowId(self.first.order())
     }
 
     pub fn side(&self, end: End) -> Side {

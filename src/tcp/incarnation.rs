@@ -4,10 +4,11 @@
 //! the initial sequence number (ISN): another one means another connection, and until a new SYN is
 //! answered, what does not fit it belongs to the connection before.
 
-use super::flow::{Flow, Side};
+use super::flow::Flow;
 use super::half::Half;
 use super::segment::Segment;
 use super::seq::Seq;
+use super::side::Side;
 
 /// Where a segment goes, seen from the newest flow of its 4-tuple.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

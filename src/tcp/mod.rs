@@ -1,6 +1,7 @@
 //! TCP as RFC 9293 describes it, seen by an observer: pure, no I/O, no clock.
 //!
 //! * [`seq`]: sequence numbers and their arithmetic (3.4)
+//! * [`mod@side`]: the two ends of a connection
 //! * [`segment`]: what an observer needs of one segment
 //! * [`state`]: figure 5 as one match
 //! * [`half`]: the facts of one direction, [`closing`]: those that only a close needs
@@ -19,5 +20,6 @@ pub mod incarnation;
 pub mod recent;
 pub mod segment;
 pub mod seq;
+pub mod side;
 pub mod state;
 pub mod stream;

@@ -6,7 +6,7 @@
 //! other side said before that, this one has said something later. Exact across pauses of half a
 //! second or more, within half a second in an unbroken stream.
 
-use super::flow::Side;
+use super::side::Side;
 use crate::place::Time;
 
 /// Payload of the closer this close to its FIN belongs to the close.

@@ -91,13 +91,6 @@ impl Stream {
         }
     }
 
-    /// Nothing more will come: holes are missing, and what waited behind them is handed on.
-    pub fn finish<F: FnMut(Piece<'_>)>(&mut self, mut emit: F) {
-        while let Some(first) = self.first_waiting() {
-            self.skip_to(first, &mut emit);
-        }
-    }
-
     /// Captured octets that wait.
     pub fn held(&self) -> usize {
         self.waiting.as_ref().map_or(0, |waiting| waiting.octets)
@@ -413,8 +406,6 @@ mod tests {
                 }
                 prop_assert!(stream.held() <= MAX_HELD);
             }
-            stream.finish(|_| {});
-            prop_assert_eq!(stream.held(), 0);
         }
     }
 }

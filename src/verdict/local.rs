@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::endpoints::EndpointSet;
-use crate::tcp::flow::{Flow, Side};
+use crate::tcp::flow::Flow;
 use crate::tcp::segment::{FlowKey, ToldBy};
+use crate::tcp::side::Side;
 
 /// The local side of one flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

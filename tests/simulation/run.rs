@@ -3,10 +3,13 @@
 use std::net::IpAddr;
 
 use chrono::TimeDelta;
+use closewait::capture::About;
+use closewait::facts::CaptureFacts;
 use closewait::place::{Place, Time};
 use closewait::table::{FlowTable, Retired};
 use closewait::tcp::segment::{Direction, Endpoint, Flags, FlowKey, Segment, ToldBy};
-use closewait::verdict::{Judgement, Policy, Tap, judge};
+use closewait::tcp::seq::Seq;
+use closewait::verdict::{Judgement, Policy, judge};
 
 use crate::plan::{LOCAL, Plan};
 use crate::prng::Prng;
@@ -72,6 +75,19 @@ fn segment(index: usize, seen: &Seen) -> Segment {
     }
 }
 
+/// Other traffic of the capture, by what it shows: a bare ACK, or a segment without payload.
+fn company(bare_acks: bool, empty_segments: bool) -> Vec<Segment> {
+    let ends = endpoints();
+    let (key, from) = FlowKey::new(ends[0], ends[1]);
+    let place = Place::new(Time::UNKNOWN, 0, 1, 6);
+    let with = |flags| {
+        let (seq, ack, flags) = (Seq(0), Seq(0), Flags(flags));
+        Segment { key, hash: 7, from, seq, ack, flags, len: 0, place, direction: None }
+    };
+    let acks = bare_acks.then(|| with(Flags::ACK)).into_iter();
+    acks.chain(empty_segments.then(|| with(Flags::SYN))).collect()
+}
+
 fn policy() -> Policy {
     let local = endpoints()[LOCAL].ip.to_string();
     Policy {
@@ -91,21 +107,24 @@ fn judged(plan: &Plan, tap_plan: &TapPlan, capture: &Capture) -> Vec<Judged> {
     };
     let drops = if tap_plan.counts { capture.missed } else { 0 };
     let truncated = tap_plan.truncated;
-    let mut tap = Tap { bare_acks, empty_segments, drops, truncated, ..Tap::default() };
+    let mut facts = CaptureFacts::default();
+    facts.about(&About { drops, ..About::default() });
+    if truncated {
+        facts.cut_off();
+    }
+    company(bare_acks, empty_segments).iter().for_each(|segment| facts.note(segment));
     for (index, seen) in capture.seen.iter().enumerate() {
         let segment = segment(index, seen);
-        tap.bare_acks |= segment.is_bare_ack();
-        tap.empty_segments |= segment.len == 0;
         table.retire(segment.place.time, |gone| retired.push(gone));
-        table.take(&segment);
+        table.take(&segment, &mut facts);
     }
-    tap.end = time(plan.end);
+    facts.wait_until(time(plan.end));
     retired.extend(table.into_flows());
     retired.sort_by_key(|retired| retired.flow.first.order());
     let policy = policy();
     let judged = retired.iter().map(|Retired { key, flow }| {
         let first = &capture.seen[flow.first.frame() as usize - 1];
-        let judgement = judge(key, flow, &policy, &tap);
+        let judgement = judge(key, flow, &policy, &facts);
         Judged { conn: first.packet.conn, judgement }
     });
     judged.collect()

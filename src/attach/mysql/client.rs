@@ -3,9 +3,12 @@
 use super::command::Command;
 use super::frames::{Frames, Packet, Rest};
 use super::reply::Reply;
-use super::statement::{MAX_TEXT, Statement, Text};
+use super::statement::Statement;
 use super::wire::{self, Login, Reader, capability, status};
-use super::{MAX_PENDING, Mysql, Pending, Phase};
+use super::{Mysql, Phase};
+use crate::attach::facts::name;
+use crate::attach::sql::Dialect;
+use crate::attach::sql::text::{MAX_TEXT, Text};
 use crate::place::Time;
 use crate::tcp::stream::Piece;
 
@@ -16,7 +19,7 @@ impl Mysql {
     pub(super) fn take_client(&mut self, at: Time, piece: Piece<'_>) {
         let mut frames = core::mem::take(&mut self.client);
         if let (Piece::Data(data), true) = (piece, frames.is_lost()) {
-            if self.is_mysql.is_none() && is_tls(data) {
+            if self.confirmed.is_none() && is_tls(data) {
                 self.encrypted = true;
                 return self.finish();
             }
@@ -53,20 +56,15 @@ impl Mysql {
         self.truncated = true;
         self.path_unanswered();
         self.path_lost();
-        self.last = Statement::default();
-        self.pending.clear();
-        self.reply = Reply::Nothing;
-        self.prepared = None;
+        self.exchange.forget();
+        self.session.forget_client();
         self.transaction.forget();
-        (self.user, self.database) = (None, None);
         if self.phase == Phase::Login {
-            self.agreed = self.agreed.chosen_unseen();
+            self.session.agreed = self.session.agreed.chosen_unseen();
             self.phase = Phase::Proof;
         } else {
             self.server.lose();
         }
-        // The next command starts afresh.
-        self.unmatched = false;
     }
 
     /// `false`: this cannot be the client's next packet.
@@ -87,8 +85,8 @@ impl Mysql {
 
     fn login(&mut self, packet: &Packet<'_>) -> bool {
         let is_whole = packet.is_whole();
-        let Some(login) = Login::read(packet.head, is_whole, self.agreed.offer()) else {
-            self.agreed = self.agreed.chosen_unseen();
+        let Some(login) = Login::read(packet.head, is_whole, self.session.agreed.offer()) else {
+            self.session.agreed = self.session.agreed.chosen_unseen();
             (self.phase, self.truncated) = (Phase::Proof, true);
             return true;
         };
@@ -102,22 +100,23 @@ impl Mysql {
             self.finish();
             return true;
         }
-        self.agreed = self.agreed.chosen(login.capabilities);
-        self.user = login.user.map(wire::name);
-        self.database = login.database.filter(|database| !database.is_empty()).map(wire::name);
+        self.session.agreed = self.session.agreed.chosen(login.capabilities);
+        self.session.user = login.user.map(name);
+        let database = login.database.filter(|database| !database.is_empty());
+        self.session.database = database.map(name);
         self.truncated |= login.user.is_none() || login.database.is_none();
         self.phase = Phase::Proof;
         true
     }
 
     fn command_packet(&mut self, packet: &Packet<'_>) -> bool {
-        let takes_data = match self.reply {
+        let takes_data = match self.exchange.reply {
             Reply::Infile => true,
             Reply::Login | Reply::Hidden => packet.seq != 0,
             _ => false,
         };
         if takes_data {
-            self.next_seq = packet.last_seq.wrapping_add(1);
+            self.exchange.next_seq = packet.last_seq.wrapping_add(1);
             return true;
         }
         let Some(command) = packet.head.first().map(|first| Command(*first)) else { return false };
@@ -130,23 +129,15 @@ impl Mysql {
             self.silent(command, packet, statement);
             return true;
         }
-        self.ask(command, packet, statement)
+        self.exchange.ask(command, packet.last_seq, statement)
     }
 
-    /// A command comes, so the one before has been answered, unless the client does not wait.
+    /// A command comes, so the one before has been answered, unless the client does not wait: where
+    /// an answer has begun or is due, it does not.
     fn settle(&mut self) {
-        match self.reply {
-            Reply::Hidden | Reply::AfterDefinitions(0) => {
-                self.path_unanswered();
-                self.pending.pop_front();
-                // What comes after an answer that cannot be told apart cannot be either.
-                self.unmatched |= !self.pending.is_empty();
-                self.pending.clear();
-                self.reply = Reply::Nothing;
-            }
-            Reply::Nothing => {}
-            // With an answer that has begun or is due, it does not wait.
-            _ => {}
+        if self.exchange.ends_unseen() {
+            self.path_unanswered();
+            self.exchange.end_unseen();
         }
     }
 
@@ -160,33 +151,33 @@ impl Mysql {
             },
             Command::STMT_PREPARE => self.text(body, packet),
             Command::STMT_EXECUTE | Command::STMT_BULK_EXECUTE => self.prepared_text(body),
-            Command::INIT_DB if packet.is_whole() => Text::new(body, false, true),
+            Command::INIT_DB if packet.is_whole() => Text::new(body, false, Dialect::default()),
             Command::CHANGE_USER => change_user(body),
             _ => Text::none(),
         };
         let reads_text = matches!(command, Command::QUERY | Command::STMT_PREPARE);
         self.truncated |= reads_text && (!seen || text.none);
         if command == Command::STMT_PREPARE {
-            self.prepared.get_or_insert_default().ask(&text);
+            self.session.prepared.get_or_insert_default().ask(&text);
         }
         Statement { at: packet.at, command: Some(command), text }
     }
 
     fn text(&self, octets: &[u8], packet: &Packet<'_>) -> Text {
         let flags = self.transaction.flags().unwrap_or(0);
-        let backslash = flags & status::NO_BACKSLASH_ESCAPES == 0;
-        Text::new(octets, !packet.is_whole(), backslash)
+        let dialect = Dialect { backslash: flags & status::NO_BACKSLASH_ESCAPES == 0 };
+        Text::new(octets, !packet.is_whole(), dialect)
     }
 
     fn prepared_text(&self, body: &[u8]) -> Text {
         let id = Reader(body).number(4);
-        let text = id.zip(self.prepared.as_ref()).and_then(|(id, all)| all.get(id as u32));
+        let text = id.zip(self.session.prepared.as_ref()).and_then(|(id, all)| all.get(id as u32));
         text.cloned().unwrap_or_else(Text::none)
     }
 
     /// The text of a query, without the attributes that may stand before it.
     fn without_attributes<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
-        match self.agreed.has(capability::QUERY_ATTRIBUTES) {
+        match self.session.agreed.has(capability::QUERY_ATTRIBUTES) {
             Some(false) => Some(body),
             // No text begins with a zero octet.
             None if body.first() != Some(&0) => Some(body),
@@ -196,49 +187,13 @@ impl Mysql {
 
     fn silent(&mut self, command: Command, packet: &Packet<'_>, statement: Statement) {
         let id = Reader(packet.head.get(1..).unwrap_or_default()).number(4);
-        if let (Command::STMT_CLOSE, Some(prepared)) = (command, self.prepared.as_mut()) {
+        if let (Command::STMT_CLOSE, Some(prepared)) = (command, self.session.prepared.as_mut()) {
             id.into_iter().for_each(|id| prepared.remove(id as u32));
         }
         if command == Command::QUIT {
             self.quit = true;
-            self.set_last(statement);
+            self.exchange.set_last(statement);
         }
-    }
-
-    fn ask(&mut self, command: Command, packet: &Packet<'_>, statement: Statement) -> bool {
-        if self.pending.len() >= MAX_PENDING {
-            self.unmatched = true;
-            return false;
-        }
-        let is_first = self.pending.is_empty();
-        let own = if command.is_auxiliary() {
-            Some(Box::new(statement))
-        } else {
-            self.set_last(statement);
-            None
-        };
-        self.pending.push_back(Pending { command, seq: packet.last_seq, statement: own });
-        if is_first {
-            self.await_first();
-        }
-        true
-    }
-
-    /// The last statement moves to the command that still waits for its answer, if one does.
-    fn set_last(&mut self, statement: Statement) {
-        let before = core::mem::replace(&mut self.last, statement);
-        let waits = self.pending.iter_mut().find(|pending| pending.statement.is_none());
-        if let Some(pending) = waits {
-            pending.statement = Some(Box::new(before));
-        }
-    }
-
-    /// The first pending command is the one that is answered next.
-    pub(super) fn await_first(&mut self) {
-        let first = self.pending.front();
-        self.reply = first.map_or(Reply::Nothing, |pending| Reply::to(pending.command));
-        self.next_seq = first.map_or(0, |pending| pending.seq.wrapping_add(1));
-        (self.results, self.fresh) = (0, true);
     }
 }
 
@@ -251,7 +206,7 @@ fn change_user(body: &[u8]) -> Text {
         reader.octets(usize::from(len))?;
         Some([user, &[0], reader.zero_ended()?].concat())
     };
-    read().map_or_else(Text::none, |names| Text::new(&names, false, true))
+    read().map_or_else(Text::none, |names| Text::new(&names, false, Dialect::default()))
 }
 
 /// Attributes are parameters with names, in the way of a prepared statement.

@@ -1,10 +1,11 @@
 //! MySQL's and MariaDB's client/server protocol, for an observer.
 //!
 //! * `frames`: packets out of octets; `wire`: what stands in them
-//! * `client`: what was asked; `server`: what was answered, with `reply` for where that ends
-//! * `statement`: texts; `transaction`: what the server says of its transaction
+//! * `client`: what was asked; `server`: what was answered
+//! * `exchange`: which command is being answered, with `reply` for where that ends
+//! * `session`: who speaks to whom, and what they agreed on
+//! * `transaction`: what the server says of its transaction
 //! * `path`: the last transaction with what ended it, where that is wanted
-//! * `lexer`, [`mod@digest`]: texts without their values
 //! * `facts`: what is known in the end
 //!
 //! Never wrong, rather unknown: what the snap length cut off or the capture lost leaves `None`, and
@@ -19,43 +20,33 @@
 
 mod client;
 pub mod command;
-pub mod digest;
+mod exchange;
 mod facts;
 mod frames;
-mod lexer;
 mod path;
 mod prepared;
 mod reply;
 mod server;
+mod session;
 mod statement;
 #[cfg(test)]
 mod tests;
 mod transaction;
 mod wire;
 
-use std::collections::VecDeque;
-
-use super::{Attach, Peer};
+use super::{Facts, Identity, Opening, Peer, Probe, Protocol};
 use crate::place::Time;
 use crate::tcp::stream::Piece;
-use command::Command;
-pub use facts::Facts;
+use exchange::Exchange;
+pub use exchange::MAX_PENDING;
 use frames::{Frames, Rest};
-pub use path::NOT_CAPTURED;
 use path::Path;
-use prepared::Prepared;
-use reply::{Agreed, Reply};
-use statement::Statement;
-pub use transaction::Begun;
+use session::Session;
 use transaction::Transaction;
-use wire::Greeting;
-pub use wire::ServerError;
+use wire::{Greeting, Refusal};
 
 /// The size of a connection on which nothing is going on, without its strings.
 pub const MAX_IDLE: usize = 320;
-
-/// Commands that may wait for their answers.
-pub const MAX_PENDING: usize = 16;
 
 /// Octets on the heap, strings and all.
 pub const MAX_HELD: usize = 64 * 1_024;
@@ -74,16 +65,6 @@ enum Phase {
     Done,
 }
 
-/// A command that waits for its answer.
-#[derive(Debug)]
-struct Pending {
-    command: Command,
-    /// The number of its last packet.
-    seq: u8,
-    /// What it says; none: it is the last statement.
-    statement: Option<Box<Statement>>,
-}
-
 /// One connection.
 #[derive(Debug)]
 pub struct Mysql {
@@ -92,32 +73,14 @@ pub struct Mysql {
     phase: Phase,
     /// It is MySQL, whatever it looks like: it may be taken up in the middle.
     assumed: bool,
-    agreed: Agreed,
-
-    /// What the first pending command waits for, after so many results.
-    reply: Reply,
-    results: u16,
-    /// The number that the server's next packet has.
-    next_seq: u8,
-    /// Nothing of the answer has come.
-    fresh: bool,
-    /// Commands and answers may not be in step: they are not matched again after a loss.
-    unmatched: bool,
-    /// What was agreed on is not known well enough to go on as before.
-    unsure: bool,
-    pending: VecDeque<Pending>,
-
-    last: Statement,
+    exchange: Exchange,
+    session: Session,
     transaction: Transaction,
-    prepared: Option<Box<Prepared>>,
     /// Only if it is wanted.
     path: Option<Box<Path>>,
-
-    version: Option<Box<str>>,
-    user: Option<Box<str>>,
-    database: Option<Box<str>>,
-    error: Option<Box<ServerError>>,
-    is_mysql: Option<bool>,
+    error: Option<Box<Refusal>>,
+    /// The octets say that it is MySQL, or that it is not.
+    confirmed: Option<bool>,
     quit: bool,
     /// The server has said something since commands are read.
     heard: bool,
@@ -126,15 +89,23 @@ pub struct Mysql {
     truncated: bool,
 }
 
-/// Whether a server's first segment says that it is MySQL.
-pub fn is_greeting(payload: &[u8]) -> bool {
-    let Some(([low, high, 0, 0], rest)) = payload.split_first_chunk::<4>() else { return false };
-    let len = usize::from(u16::from_le_bytes([*low, *high]));
-    // Nothing follows it in its segment, which the snap length can cut.
-    rest.len() <= len && Greeting::read(rest, rest.len() == len).is_some()
-}
+impl Protocol for Mysql {
+    const IDENTITY: Identity = Identity { key: "mysql", title: "MySQL", transactions: true };
 
-impl Attach for Mysql {
+    /// The server speaks first.
+    #[inline(always)]
+    fn probe(first: &[u8], from: Peer) -> Probe {
+        match (from, first) {
+            (Peer::Server, [_, _, 0, 0, wire::PROTOCOL, ..]) => probe_greeting(first),
+            _ => Probe::No,
+        }
+    }
+
+    fn begin(opening: Opening) -> Mysql {
+        let path = opening.path.then(Box::default);
+        Mysql { path, ..Mysql::new(opening.assumed) }
+    }
+
     fn take(&mut self, from: Peer, at: Time, piece: Piece<'_>) {
         match (from, self.phase) {
             (_, Phase::Done) => {}
@@ -148,6 +119,23 @@ impl Attach for Mysql {
     fn is_done(&self) -> bool {
         self.phase == Phase::Done
     }
+
+    fn facts(&self, literals: bool) -> Facts {
+        self.show(literals)
+    }
+}
+
+#[inline(never)]
+fn probe_greeting(first: &[u8]) -> Probe {
+    let Some(([low, high, ..], rest)) = first.split_first_chunk::<4>() else { return Probe::No };
+    let len = usize::from(u16::from_le_bytes([*low, *high]));
+    let whole = rest.len() == len;
+    // Nothing follows it in its segment, which the snap length can cut.
+    match Greeting::read(rest, whole) {
+        Some(_) if whole => Probe::Sure,
+        Some(_) if rest.len() < len => Probe::Likely,
+        _ => Probe::No,
+    }
 }
 
 impl Mysql {
@@ -159,23 +147,12 @@ impl Mysql {
             server: Frames::default(),
             phase: Phase::Greeting,
             assumed,
-            agreed: Agreed::default(),
-            reply: Reply::Nothing,
-            results: 0,
-            next_seq: 0,
-            fresh: false,
-            unmatched: false,
-            unsure: false,
-            pending: VecDeque::new(),
-            last: Statement::default(),
+            exchange: Exchange::default(),
+            session: Session::default(),
             transaction: Transaction::default(),
-            prepared: None,
             path: None,
-            version: None,
-            user: None,
-            database: None,
             error: None,
-            is_mysql: None,
+            confirmed: None,
             quit: false,
             heard: false,
             encrypted: false,
@@ -186,19 +163,13 @@ impl Mysql {
 
     /// Octets on the heap.
     pub fn held(&self) -> usize {
-        let strings = [&self.version, &self.user, &self.database].into_iter().flatten();
-        let texts = self.pending.iter().filter_map(|pending| pending.statement.as_ref());
-        let size_of_text = |s: &Statement| s.text.octets.len() + size_of::<Statement>();
-        strings.map(|string| string.len()).sum::<usize>()
-            + self.client.held()
+        self.client.held()
             + self.server.held()
-            + self.pending.capacity() * size_of::<Pending>()
-            + texts.map(|statement| size_of_text(statement)).sum::<usize>()
-            + self.last.text.octets.len()
+            + self.exchange.held()
+            + self.session.held()
             + self.transaction.log().map_or(0, |log| log.held())
-            + self.prepared.as_ref().map_or(0, |prepared| prepared.held())
             + self.path.as_ref().map_or(0, |path| path.held())
-            + self.error.as_ref().map_or(0, |e| e.message.len() + size_of::<ServerError>())
+            + self.error.as_ref().map_or(0, |e| e.message.len() + size_of::<Refusal>())
     }
 
     /// Nothing more can be learnt: no more is kept than what is known.
@@ -206,12 +177,13 @@ impl Mysql {
         self.path_unanswered();
         self.phase = Phase::Done;
         (self.client, self.server) = (Frames::default(), Frames::default());
-        (self.prepared, self.pending) = (None, VecDeque::new());
-        self.reply = Reply::Nothing;
+        self.session.prepared = None;
+        self.exchange.finish();
     }
 
-    fn is_no_mysql(&mut self) {
-        self.is_mysql = Some(false);
+    /// It is another protocol: nothing of it counts.
+    fn reject(&mut self) {
+        self.confirmed = Some(false);
         self.finish();
     }
 
@@ -237,7 +209,7 @@ impl Mysql {
                 // It may be a command.
                 self.take(Peer::Client, at, piece);
             }
-            Piece::Data(_) => self.is_no_mysql(),
+            Piece::Data(_) => self.reject(),
         }
     }
 
@@ -261,7 +233,7 @@ impl Mysql {
         }
         let is_odd = frames.header().is_some_and(|(len, seq)| len > LONGEST || seq > 1);
         if greeted == Some(false) || greeted.is_none() && is_odd {
-            self.is_no_mysql();
+            self.reject();
         } else if frames.is_lost() {
             self.take_up();
         } else if self.phase != Phase::Done {

@@ -1,14 +1,16 @@
 //! The way that a connection went: its last transaction with what ended it, or what came since.
 //!
-//! [`super::Transaction`] forgets a transaction when it ends. To hold a connection that was left
+//! [`Transaction`] forgets a transaction when it ends. To hold a connection that was left
 //! against those that were not, their COMMIT is wanted, too.
 
 use std::collections::VecDeque;
 
+use super::Mysql;
 use super::command::Command;
-use super::statement::{Statement, Text};
-use super::transaction::Transaction;
-use super::{Begun, Mysql};
+use super::statement::Statement;
+use super::transaction::{Beginning, Transaction};
+use crate::attach::PathStep;
+use crate::attach::sql::text::Text;
 
 /// Statements of a transaction that are kept, those of none, and the octets of their texts.
 pub const MAX_INSIDE: usize = 32;
@@ -36,6 +38,7 @@ enum Step {
     },
     /// What there was in place of a statement.
     Note(&'static str),
+    NotCaptured,
 }
 
 /// Steps that were not kept.
@@ -48,24 +51,23 @@ impl Step {
         if let Step::Sent { text, .. } = self { text.octets.len() } else { 0 }
     }
 
-    fn show(&self, literals: bool) -> Box<str> {
+    fn show(&self, literals: bool) -> PathStep {
         match self {
-            Step::Sent { command, text, error } => {
+            Step::Sent { command, text, error: None } => show(*command, text, literals),
+            Step::Sent { command, text, error: Some(code) } => {
                 let shown = show(*command, text, literals);
-                error.map_or(shown.clone(), |code| format!("{shown} (error {code})").into())
+                PathStep::Said(format!("{shown} (error {code})").into())
             }
-            Step::Note(note) => (*note).into(),
+            Step::Note(note) => PathStep::Said((*note).into()),
+            Step::NotCaptured => PathStep::NotCaptured,
         }
     }
 }
 
-/// What stands for something that was not seen.
-pub const NOT_CAPTURED: &str = "(not captured)";
-
-fn show(command: Command, text: &Text, literals: bool) -> Box<str> {
+fn show(command: Command, text: &Text, literals: bool) -> PathStep {
     let text = if command.executes() { text.show(literals) } else { None };
     let name = command.name().filter(|_| command != Command::QUERY);
-    text.unwrap_or_else(|| name.unwrap_or(NOT_CAPTURED).into())
+    text.or_else(|| name.map(Box::from)).map_or(PathStep::NotCaptured, PathStep::Said)
 }
 
 /// A step of the way: a statement, or what makes a session a new one.
@@ -80,7 +82,7 @@ impl Path {
         if core::mem::take(&mut self.begins) {
             self.steps.clear();
             self.octets = 0;
-            if transaction.begun() == Some(Begun::Autocommit0) {
+            if transaction.begun() == Some(Beginning::Autocommit0) {
                 self.push(Step::Note(AUTOCOMMIT_0), true);
             }
         }
@@ -98,8 +100,8 @@ impl Path {
 
     fn lost(&mut self) {
         self.open = false;
-        if !matches!(self.steps.back(), Some(Step::Note(NOT_CAPTURED))) {
-            self.push(Step::Note(NOT_CAPTURED), false);
+        if !matches!(self.steps.back(), Some(Step::NotCaptured)) {
+            self.push(Step::NotCaptured, false);
         }
     }
 
@@ -129,11 +131,7 @@ impl Path {
 }
 
 impl Mysql {
-    /// Its [`super::Facts::path`] is wanted.
-    pub fn keep_path(&mut self) {
-        self.path = Some(Box::default());
-    }
-
+    /// The statement that was answered began a transaction.
     pub(super) fn path_begins(&mut self, begins: bool) {
         if let Some(path) = &mut self.path {
             path.begins |= begins;
@@ -148,18 +146,16 @@ impl Mysql {
 
     /// The command that is being answered has its answer.
     pub(super) fn path_answered(&mut self) {
-        let Some(mut path) = self.path.take() else { return };
-        if let Some(statement) = self.waiting().next() {
+        if let (Some(path), Some(statement)) = (&mut self.path, self.exchange.waiting().next()) {
             path.answered(statement, &self.transaction);
         }
-        self.path = Some(path);
     }
 
     /// Answers that were waited for will not be read.
     pub(super) fn path_unanswered(&mut self) {
-        let Some(mut path) = self.path.take() else { return };
-        self.waiting().for_each(|statement| path.sent(statement, None, false));
-        self.path = Some(path);
+        if let Some(path) = &mut self.path {
+            self.exchange.waiting().for_each(|statement| path.sent(statement, None, false));
+        }
     }
 
     pub(super) fn path_lost(&mut self) {
@@ -169,16 +165,15 @@ impl Mysql {
     }
 
     /// In order, those that wait for their answers and the goodbye with them.
-    pub(super) fn path(&self, literals: bool) -> Vec<Box<str>> {
+    pub(super) fn path(&self, literals: bool) -> Vec<PathStep> {
         let Some(path) = &self.path else { return Vec::new() };
-        let mut shown: Vec<Box<str>> = path.steps.iter().map(|step| step.show(literals)).collect();
-        for statement in self.waiting() {
+        let mut shown: Vec<PathStep> = path.steps.iter().map(|step| step.show(literals)).collect();
+        for statement in self.exchange.waiting() {
             if let Some(command) = statement.command.filter(|command| is_step(*command)) {
                 shown.push(show(command, &statement.text, literals));
             }
         }
-        let quit = self.quit.then(|| Command::QUIT.name()).flatten();
-        shown.extend(quit.map(Box::from));
+        shown.extend(self.goodbye().map(|name| PathStep::Said(name.into())));
         shown
     }
 }

@@ -1,6 +1,6 @@
 //! Prepared statements by their numbers.
 
-use super::statement::Text;
+use crate::attach::sql::text::Text;
 
 /// So many are remembered, and so many octets of their texts: the latest.
 pub const MAX_STATEMENTS: usize = 64;

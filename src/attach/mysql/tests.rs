@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::attach::{Begun, ErrorCode, PathStep};
 use crate::tcp::seq::Seq;
 use crate::tcp::stream::{Chunk, Stream};
 
@@ -132,13 +133,13 @@ fn it_is_small() {
 #[test]
 fn who_and_where() {
     let facts = Talk::logged_in(0).facts();
-    assert_eq!(facts.version.as_deref(), Some("8.4.3"));
+    assert_eq!(facts.server.as_deref(), Some("8.4.3"));
     assert_eq!(facts.user.as_deref(), Some("app"));
     assert_eq!(facts.database.as_deref(), Some("shop"));
-    assert_eq!((facts.is_mysql, facts.in_transaction), (Some(true), Some(false)));
+    assert_eq!((facts.confirmed, facts.in_transaction), (Some(true), Some(false)));
     assert_eq!((facts.answered, facts.truncated), (None, false));
     let maria = Talk::default().greeting("5.5.5-10.11.6-MariaDB", PROTOCOL_41);
-    assert_eq!(maria.facts().version.as_deref(), Some("10.11.6-MariaDB"));
+    assert_eq!(maria.facts().server.as_deref(), Some("10.11.6-MariaDB"));
     let talk = Talk::logged_in(0).client(b"\x02bank").server(&ok(IDLE));
     assert_eq!(talk.clone().facts().database.as_deref(), Some("bank"));
     assert_eq!(talk.ask("use `it`", IDLE).facts().database.as_deref(), Some("it"));
@@ -154,7 +155,7 @@ fn an_open_transaction() {
         let facts = talk.facts();
         assert_eq!((facts.in_transaction, facts.answered), (Some(true), Some(true)));
         assert_eq!(facts.transaction_since, Some(Time::from_nanos(since)));
-        assert_eq!(facts.begun, Some(Begun::Begin));
+        assert_eq!(facts.begun, Some(Begun::By("BEGIN")));
         let expected = ["BEGIN", "UPDATE accounts SET balance=balance-? WHERE id=?", "select ?"];
         assert_eq!(statements(&facts), expected);
         assert_eq!(facts.last_statement.as_deref(), Some("select ?"));
@@ -167,7 +168,10 @@ fn an_open_transaction() {
 fn autocommit_0() {
     let talk = Talk::logged_in(0).ask("set autocommit=0", 0).ask("update t set a=1", OPEN_0);
     let facts = talk.clone().ask("update t set a=2", OPEN_0).facts();
-    assert_eq!((facts.in_transaction, facts.begun), (Some(true), Some(Begun::Autocommit0)));
+    assert_eq!(
+        (facts.in_transaction, facts.begun),
+        (Some(true), Some(Begun::Under("autocommit=0")))
+    );
     assert_eq!(statements(&facts), ["update t set a=?", "update t set a=?"]);
     let facts = talk.clone().ask("commit", 0).facts();
     assert_eq!((facts.in_transaction, facts.statements.len()), (Some(false), 0));
@@ -184,7 +188,7 @@ fn chains_and_several_statements() {
     let talk = talk.server(&ok(OPEN | MORE)).rows(OPEN | MORE);
     assert_eq!(talk.facts().answered, Some(false));
     let facts = talk.server(&ok(OPEN)).facts();
-    assert_eq!((facts.answered, facts.begun), (Some(true), Some(Begun::Begin)));
+    assert_eq!((facts.answered, facts.begun), (Some(true), Some(Begun::By("BEGIN"))));
     assert_eq!(statements(&facts), ["begin; select ?; update t set a=?"]);
     assert!(facts.transaction_since.is_some());
 }
@@ -201,7 +205,10 @@ fn errors() {
     assert_eq!(facts.in_transaction, Some(true), "it undoes the statement alone");
     assert_eq!(statements(&facts), ["begin", "insert into t values (?)"]);
     let said = facts.server_error.unwrap();
-    assert_eq!((said.code, said.unsolicited, &*said.message), (1062, false, "x\u{fffd}"));
+    assert_eq!(
+        (said.code, said.unsolicited, &*said.message),
+        (ErrorCode::Number(1062), false, "x\u{fffd}")
+    );
     assert_eq!(fails(1213).facts().in_transaction, None, "a deadlock undoes it all");
     assert_eq!(fails(1213).ask("select 1", IDLE).facts().in_transaction, Some(false));
     assert_eq!(fails(1062).ask("select 1", OPEN).facts().server_error, None);
@@ -212,14 +219,14 @@ fn errors() {
     let said = facts.server_error.unwrap();
     assert_eq!(
         (said.code, said.unsolicited, said.sqlstate.as_deref()),
-        (4031, true, Some("HY000"))
+        (ErrorCode::Number(4031), true, Some("HY000"))
     );
     let full = Talk::default().server(b"\xff\x10\x04Too many connections");
-    assert_eq!(full.facts().server_error.unwrap().code, 1040);
+    assert_eq!(full.facts().server_error.unwrap().code, ErrorCode::Number(1040));
     let talk = Talk::default().greeting("8", PROTOCOL_41).login(PROTOCOL_41 | WITH_DB);
     assert_eq!(
         talk.server(&error(1045, "28000", "denied")).facts().server_error.unwrap().code,
-        1045
+        ErrorCode::Number(1045)
     );
 }
 
@@ -280,7 +287,7 @@ fn other_answers() {
     let facts = talk.facts();
     assert_eq!((facts.user.as_deref(), facts.database.as_deref()), (Some("boss"), Some("bank")));
     let facts = talk.client(b"\x01").facts();
-    assert_eq!((facts.quit_seen, facts.truncated), (true, false));
+    assert_eq!((facts.goodbye, facts.truncated), (Some("COM_QUIT"), false));
     assert_eq!(facts.last_statement.as_deref(), Some("COM_QUIT"));
 }
 
@@ -302,7 +309,7 @@ fn what_cannot_be_read_is_said() {
         let mut mysql = Mysql::new(true);
         mysql.take(from, Time::UNKNOWN, Piece::Data(garbage));
         assert!(mysql.is_done(), "{garbage:?}");
-        assert_eq!(mysql.facts(false).is_mysql, Some(false));
+        assert_eq!(mysql.facts(false).confirmed, Some(false));
     }
 }
 
@@ -354,8 +361,8 @@ fn long_packets_are_not_kept() {
 
 /// Through two streams, in segments of these sizes, cut to `snap` octets.
 fn through_streams(talk: &Talk, sizes: &[usize], snap: usize, swap: bool) -> (Facts, usize) {
-    let (mut mysql, mut sizes) = (Mysql::new(false), sizes.iter().cycle());
-    mysql.keep_path();
+    let mut mysql = Mysql::begin(Opening { assumed: false, path: true });
+    let mut sizes = sizes.iter().cycle();
     let mut streams = [Stream::default(), Stream::default()];
     let mut next = [1_u32; 2];
     let mut held = 0;
@@ -443,9 +450,9 @@ proptest! {
         }
         prop_assert!(cut.user.is_none() || cut.user == whole.user);
         prop_assert!(cut.database.is_none() || cut.database == whole.database);
-        prop_assert!(cut.version.is_none() || cut.version == whole.version);
+        prop_assert!(cut.server.is_none() || cut.server == whole.server);
         prop_assert!(cut.last_command.is_none() || cut.last_command == whole.last_command);
-        prop_assert!(cut == whole || cut.truncated || cut.is_mysql.is_none(), "{:?} {:?}", cut, whole);
+        prop_assert!(cut == whole || cut.truncated || cut.confirmed.is_none(), "{:?} {:?}", cut, whole);
     }
 
     /// Any octets, any holes: nothing breaks, and memory is bounded.
@@ -466,8 +473,7 @@ proptest! {
                 _ => { let len = sent[at].1.len(); if len > 0 { sent[at].1[octets.len() % len] ^= what; } }
             }
         }
-        let mut mysql = Mysql::new(assumed);
-            mysql.keep_path();
+        let mut mysql = Mysql::begin(Opening { assumed, path: true });
         for (from, octets) in sent {
             match octets.len() % 7 {
                 0 => mysql.take(from, Time::UNKNOWN, Piece::Missing(octets.len() as u64)),
@@ -482,8 +488,7 @@ proptest! {
 /// The worst that a connection can make of its memory.
 #[test]
 fn memory_is_bounded() {
-    let mut mysql = Mysql::new(false);
-    mysql.keep_path();
+    let mut mysql = Mysql::begin(Opening { assumed: false, path: true });
     let long = "x".repeat(5_000);
     let mut talk = Talk::logged_in(0).ask("begin", OPEN);
     for n in 0..100_u8 {
@@ -509,8 +514,7 @@ fn memory_is_bounded() {
 }
 
 fn path(talk: &Talk) -> Vec<String> {
-    let mut mysql = Mysql::new(false);
-    mysql.keep_path();
+    let mut mysql = Mysql::begin(Opening { assumed: false, path: true });
     talk.read_by(&mut mysql);
     mysql.facts(false).path.iter().map(|step| step.to_string()).collect()
 }
@@ -557,15 +561,15 @@ fn a_path_is_bounded() {
 
 #[test]
 fn what_a_path_cannot_know_it_says() {
-    let mut mysql = Mysql::new(true);
-    mysql.keep_path();
+    let mut mysql = Mysql::begin(Opening { assumed: true, path: true });
     mysql.take(Peer::Client, Time::UNKNOWN, Piece::Missing(0));
     mysql.take(Peer::Server, Time::UNKNOWN, Piece::Missing(0));
     mysql.take(Peer::Server, Time::UNKNOWN, Piece::Data(b"the rest of an answer"));
     Talk::default().ask("update t set a=1", OPEN).read_by(&mut mysql);
-    assert_eq!(*mysql.facts(false).path, ["(not captured)".into(), "update t set a=?".into()]);
+    let said = |text: &str| PathStep::Said(text.into());
+    assert_eq!(*mysql.facts(false).path, [PathStep::NotCaptured, said("update t set a=?")]);
     Talk::default().client(&query("commit")).read_by(&mut mysql);
     mysql.take(Peer::Server, Time::UNKNOWN, Piece::Missing(11));
     Talk::default().ask("select 1", IDLE).read_by(&mut mysql);
-    assert_eq!(mysql.facts(false).path[2..], ["commit".into(), "select ?".into()]);
+    assert_eq!(mysql.facts(false).path[2..], [said("commit"), said("select ?")]);
 }

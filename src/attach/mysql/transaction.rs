@@ -4,21 +4,33 @@
 //! the flags cannot tell: whether the transaction that is open now is the one that was open before.
 
 use super::command::Command;
-use super::statement::{Kind, Statement, Text};
+use super::statement::Statement;
 use super::wire::status::{AUTOCOMMIT, IN_TRANS};
+use crate::attach::Begun;
+use crate::attach::sql::kind::Kind;
+use crate::attach::sql::text::Text;
 use crate::place::Time;
 
 /// Statements of a transaction that are kept, and the octets that their texts may take.
 pub const MAX_STATEMENTS: usize = 32;
 pub const MAX_LOG: usize = 8 * 1_024;
 
-/// What began a transaction.
+/// A beginning of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begun {
+pub enum Beginning {
     /// `BEGIN` or `START TRANSACTION`.
     Begin,
     /// A statement, with `autocommit=0`.
     Autocommit0,
+}
+
+impl From<Beginning> for Begun {
+    fn from(beginning: Beginning) -> Begun {
+        match beginning {
+            Beginning::Begin => Begun::By("BEGIN"),
+            Beginning::Autocommit0 => Begun::Under("autocommit=0"),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -26,7 +38,7 @@ pub struct Transaction {
     /// The last status flags; none where they could not be seen, or may have changed since.
     flags: Option<u16>,
     since: Time,
-    begun: Option<Begun>,
+    begun: Option<Beginning>,
     log: Option<Box<Log>>,
 }
 
@@ -71,7 +83,7 @@ impl Transaction {
         (self.is_open() == Some(true) && self.since != Time::UNKNOWN).then_some(self.since)
     }
 
-    pub fn begun(&self) -> Option<Begun> {
+    pub fn begun(&self) -> Option<Beginning> {
         self.begun.filter(|_| self.is_open() == Some(true))
     }
 
@@ -168,10 +180,10 @@ fn kind_of(statement: &Statement, index: usize) -> Kind {
 }
 
 /// With autocommit, only an explicit beginning leaves a transaction open after a statement.
-fn begun_by(kind: Kind, flags: u16) -> Option<Begun> {
+fn begun_by(kind: Kind, flags: u16) -> Option<Beginning> {
     match (kind, flags & AUTOCOMMIT != 0) {
-        (Kind::Begins, _) => Some(Begun::Begin),
-        (Kind::Keeps | Kind::Sets, false) => Some(Begun::Autocommit0),
+        (Kind::Begins, _) => Some(Beginning::Begin),
+        (Kind::Keeps | Kind::Sets, false) => Some(Beginning::Autocommit0),
         _ => None,
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Everything read here may have been cut: what is not there is `None`, and never guessed.
 
+use crate::attach::facts::name;
+use crate::attach::{ErrorCode, ServerError};
 use crate::printable::printable;
 
 /// Capabilities (`CLIENT_…`), those of MySQL in the low half, those of MariaDB from 1 << 32.
@@ -89,20 +91,10 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A name from the wire, safe to print and bounded.
-pub fn name(octets: &[u8]) -> Box<str> {
-    const MAX: usize = 80;
-    if octets.len() <= MAX
-        && octets.iter().all(|octet| (b' '..0x7f).contains(octet))
-        && let Ok(usual) = str::from_utf8(octets)
-    {
-        return usual.into();
-    }
-    let text = printable(&String::from_utf8_lossy(octets.get(..4 * MAX).unwrap_or(octets)));
-    text.chars().take(MAX).collect::<String>().into()
-}
+/// The version of the protocol that every server speaks.
+pub const PROTOCOL: u8 = 10;
 
-/// What a server says first (protocol version 10).
+/// What a server says first.
 #[derive(Debug, Default)]
 pub struct Greeting<'a> {
     pub version: Option<&'a [u8]>,
@@ -113,7 +105,6 @@ pub struct Greeting<'a> {
 impl<'a> Greeting<'a> {
     /// The greeting in a payload; `None` if it is none.
     pub fn read(head: &'a [u8], whole: bool) -> Option<Greeting<'a>> {
-        const PROTOCOL: u8 = 10;
         let mut reader = Reader(head);
         if reader.u8() != Some(PROTOCOL) {
             return None;
@@ -219,9 +210,9 @@ pub fn status_of_eof(head: &[u8]) -> Option<u16> {
     reader.number(2).map(|status| status as u16)
 }
 
-/// What the server refused.
+/// An ERR packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerError {
+pub struct Refusal {
     pub code: u16,
     /// Five letters; an error before the login has none.
     pub sqlstate: Option<Box<str>>,
@@ -234,7 +225,7 @@ pub struct ServerError {
 /// A message is kept so far.
 pub const MAX_MESSAGE: usize = 200;
 
-impl ServerError {
+impl Refusal {
     /// Messages repeat values between quotes, and values can hold quotes: without `literals`, nothing
     /// is shown from the first to the last.
     pub fn show(&self, literals: bool) -> ServerError {
@@ -246,11 +237,16 @@ impl ServerError {
             }
             None => self.message.clone(),
         };
-        ServerError { message, ..self.clone() }
+        ServerError {
+            code: ErrorCode::Number(self.code.into()),
+            sqlstate: self.sqlstate.clone(),
+            message,
+            unsolicited: self.unsolicited,
+        }
     }
 
-    /// An ERR packet, as far as it was seen.
-    pub fn read(head: &[u8], unsolicited: bool) -> Option<ServerError> {
+    /// The packet as far as it was seen.
+    pub fn read(head: &[u8], unsolicited: bool) -> Option<Refusal> {
         let mut reader = Reader(head);
         if reader.u8()? != ERROR {
             return None;
@@ -265,6 +261,6 @@ impl ServerError {
         };
         let text = printable(&String::from_utf8_lossy(reader.0));
         let message = text.chars().take(MAX_MESSAGE).collect::<String>().into();
-        Some(ServerError { code, sqlstate, message, unsolicited })
+        Some(Refusal { code, sqlstate, message, unsolicited })
     }
 }

@@ -14,7 +14,7 @@ use chrono::{NaiveDate, NaiveTime};
 use self::line::{Line, Printed, Stamp, local, parse};
 use self::numbers::Numbers;
 use super::buffer::Buffer;
-use super::file::{Broken, Record};
+use super::record::{Broken, Record};
 use super::{About, LinkType};
 use crate::place::Time;
 use crate::tcp::segment::{Direction, ToldBy, Way};

@@ -19,8 +19,8 @@ use crate::endpoints::EndpointSet;
 use crate::expect::{Expectation, Reading, file};
 use crate::printable::printable;
 use crate::report::check::{Checked, Outcome};
-use crate::report::collected::Collected;
 use crate::run::{Plan, Watch, run};
+use crate::summary::seen::Collected;
 use crate::table::MAX_FLOWS;
 use crate::verdict::Policy;
 

@@ -4,17 +4,12 @@ use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 
-use super::find::Found;
-use crate::attach::mysql::Facts;
-use crate::cause::Cause;
-use crate::owner::Socket;
-use crate::place::Time;
 use crate::report::ladder::{Other, Subject};
-use crate::report::{EventKind, Owner, Render, Row, Totals};
 use crate::run::trace::{Followed, Trace, Traced};
-use crate::tcp::flow::Flow;
+use crate::summary::cause::Cause;
+use crate::summary::{Judged, Owner, Row, Sink, Totals};
+use crate::tcp::flow::{Flow, FlowId};
 use crate::tcp::segment::{FlowKey, Segment};
-use crate::verdict::Judgement;
 
 /// How it is chosen.
 #[derive(Clone, Debug)]
@@ -23,14 +18,20 @@ pub enum Choice {
     Frame { file: String, number: u64 },
 }
 
+/// A 4-tuple, and which of its connections.
+pub struct Found {
+    pub key: FlowKey,
+    pub choice: Choice,
+}
+
 /// Connections that are named beside it.
 const OTHERS: usize = 8;
 
 /// Gathers what is known of the connection.
 pub struct Chosen {
     last: bool,
-    /// The place of its first packet, by [`crate::place::Place::order`], once that is known.
-    target: Rc<Cell<Option<u64>>>,
+    /// Once that is known.
+    target: Rc<Cell<Option<FlowId>>>,
     kept: Option<Kept>,
     others: Vec<Other>,
     rows: u64,
@@ -38,11 +39,7 @@ pub struct Chosen {
 }
 
 struct Kept {
-    key: FlowKey,
-    flow: Flow,
-    judgement: Judgement,
-    end: Time,
-    mysql: Option<Facts>,
+    judged: Judged,
     cause: Option<Cause>,
 }
 
@@ -70,67 +67,44 @@ impl Chosen {
     }
 
     pub fn is_finding(&self) -> bool {
-        self.kept.as_ref().is_some_and(|kept| kept.judgement.finding)
+        self.kept.as_ref().is_some_and(|kept| kept.judged.judgement.finding)
     }
 
     pub fn with_subject(&self, tell: impl FnOnce(&Subject) -> io::Result<()>) -> io::Result<()> {
         let Some(kept) = &self.kept else { return Ok(()) };
         let row = Row {
-            key: &kept.key,
-            flow: &kept.flow,
-            judgement: &kept.judgement,
-            end: kept.end,
+            judged: &kept.judged,
             files: &self.totals.files,
             owner: Owner::NotAsked,
-            mysql: kept.mysql.as_ref(),
             cause: kept.cause,
         };
-        let first = kept.flow.first.order();
+        let first = kept.judged.flow.first;
         let others: Vec<Other> =
-            self.others.iter().filter(|other| other.first.order() != first).copied().collect();
+            self.others.iter().filter(|other| other.first != first).copied().collect();
         let others = others.get(..OTHERS).unwrap_or(&others);
         tell(&Subject { row, totals: &self.totals, others, more: self.rows.saturating_sub(1) })
     }
 
     /// The later of two begins later; between capture points, only time can tell.
     fn is_wanted(&self, flow: &Flow) -> bool {
-        let rank = |flow: &Flow| (flow.first.time, flow.first.order());
+        let rank = |flow: &Flow| (flow.first.time, flow.id());
         match self.last {
-            true => self.kept.as_ref().is_none_or(|kept| rank(flow) >= rank(&kept.flow)),
-            false => self.target.get() == Some(flow.first.order()),
+            true => self.kept.as_ref().is_none_or(|kept| rank(flow) >= rank(&kept.judged.flow)),
+            false => self.target.get() == Some(flow.id()),
         }
     }
 }
 
-impl Render for Chosen {
-    fn event(&mut self, _: EventKind, _: &Row) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn event_before(&mut self, _: &Socket, _: Time) -> io::Result<()> {
-        Ok(())
-    }
-
+impl Sink for Chosen {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         self.rows += 1;
         if self.others.len() <= OTHERS {
-            let (first, verdict) = (row.flow.first, row.judgement.verdict);
+            let (first, verdict) = (row.judged.flow.first, row.judged.judgement.verdict);
             self.others.push(Other { first, verdict });
         }
-        if self.is_wanted(row.flow) {
-            self.kept = Some(Kept {
-                key: *row.key,
-                flow: row.flow.clone(),
-                judgement: row.judgement.clone(),
-                end: row.end,
-                mysql: row.mysql.cloned(),
-                cause: row.cause,
-            });
+        if self.is_wanted(&row.judged.flow) {
+            self.kept = Some(Kept { judged: row.judged.clone(), cause: row.cause });
         }
-        Ok(())
-    }
-
-    fn stuck_before(&mut self, _: &Socket) -> io::Result<()> {
         Ok(())
     }
 
@@ -146,7 +120,7 @@ pub struct Mark {
     choice: Choice,
     /// The file that is being read is the frame's.
     is_file: bool,
-    target: Rc<Cell<Option<u64>>>,
+    target: Rc<Cell<Option<FlowId>>>,
     followed: Followed,
 }
 
@@ -166,7 +140,7 @@ impl Trace for Mark {
         let Choice::Frame { number, .. } = self.choice else { return Ok(()) };
         let flow = self.followed.take(traced.point, traced.segment);
         if self.is_file && traced.segment.place.frame() == number {
-            self.target.set(flow.map(|flow| flow.first.order()));
+            self.target.set(flow.map(Flow::id));
         }
         Ok(())
     }

@@ -3,34 +3,35 @@
 use std::io::{self, Write};
 
 use super::Explain;
+use crate::attach::conversations::Conversations;
 use crate::ladder::Climb;
 use crate::report::ladder::{Ladder, Subject};
-use crate::run::attached::{Attached, Keep};
 use crate::run::trace::{Followed, Trace, Traced};
+use crate::tcp::flow::FlowId;
 use crate::tcp::segment::{FlowKey, Segment};
 
 pub struct Draw {
     key: FlowKey,
     /// The place of the connection's first packet.
-    first: u64,
+    flow: FlowId,
     literals: bool,
     followed: Followed,
-    attached: Attached,
+    conversations: Conversations,
     climb: Climb,
     ladder: Ladder<Box<dyn Write>>,
 }
 
 impl Draw {
     pub fn new(out: Box<dyn Write>, asked: &Explain, key: FlowKey, subject: &Subject) -> Draw {
-        let first = subject.row.flow.first;
+        let flow = &subject.row.judged.flow;
         Draw {
             key,
-            first: first.order(),
+            flow: flow.id(),
             literals: asked.reading.literals,
             followed: Followed::default(),
-            attached: Attached::default(),
+            conversations: Conversations::default(),
             climb: Climb::default(),
-            ladder: Ladder::new(out, asked.look, subject.names(), first),
+            ladder: Ladder::new(out, asked.look, subject.names(), flow.first),
         }
     }
 
@@ -56,14 +57,13 @@ impl Trace for Draw {
     fn take(&mut self, traced: Traced) -> io::Result<()> {
         let segment = traced.segment;
         let flow = self.followed.take(traced.point, segment);
-        let Some(flow) = flow.filter(|flow| flow.first.order() == self.first) else {
+        let Some(flow) = flow.filter(|flow| flow.id() == self.flow) else {
             return Ok(());
         };
         let mut facts = None;
         if let Some(content) = traced.content {
-            let keep = Keep { closed: true, paths: false };
-            self.attached.take(flow, segment, content, keep);
-            facts = self.attached.facts(flow, self.literals).map(|facts| *facts);
+            self.conversations.take(flow.first, segment, content, false);
+            facts = self.conversations.facts(flow.first, self.literals).map(|facts| *facts);
         }
         let step = self.climb.step(flow, segment, facts);
         self.ladder.step(step)

@@ -1,17 +1,10 @@
 //! The frame that a connection is named by.
 
-use super::chosen::Choice;
+use super::chosen::{Choice, Found};
 use crate::capture::file::{FileSource, Input};
 use crate::capture::{Error, Next, Source};
 use crate::decode::{Decoder, Skipped};
-use crate::report::units::count;
-use crate::tcp::segment::FlowKey;
-
-/// A 4-tuple, and which of its connections.
-pub struct Found {
-    pub key: FlowKey,
-    pub choice: Choice,
-}
+use crate::units::count;
 
 /// Reads a file as far as this frame.
 pub fn find_frame(input: &Input, number: u64, vxlan: &[u16]) -> Result<Found, String> {

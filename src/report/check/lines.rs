@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::{Checked, Counts, Outcome, Status};
 use crate::expect::Violation;
-use crate::report::collected::Seen;
-use crate::report::jsonl::{SCHEMA, write_line};
-use crate::report::units::seconds;
+use crate::report::lines::{SCHEMA, write_line};
+use crate::summary::seen::Seen;
+use crate::units::seconds;
 use crate::verdict::Doubt;
 
 pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {

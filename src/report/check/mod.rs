@@ -12,9 +12,9 @@ pub mod text;
 
 use std::io::{self, Write};
 
-use super::collected::{Collected, Seen};
-use super::units::duration;
 use crate::expect::Violation;
+use crate::summary::seen::{Collected, Seen};
+use crate::units::duration;
 use crate::verdict::{Close, Doubt};
 
 /// The form of the report.

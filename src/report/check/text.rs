@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::{Checked, Counts, Outcome, Status, explained};
-use crate::report::units::{count, thousands};
+use crate::units::{count, thousands};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();

@@ -8,7 +8,7 @@ use inferno::flamegraph::{Options, TextTruncateDirection, from_lines};
 
 use super::NotBuiltIn;
 use crate::report::stacks::Count;
-use crate::report::units::thousands;
+use crate::units::thousands;
 
 /// Asked before anything is read.
 pub fn check() -> Result<(), NotBuiltIn> {

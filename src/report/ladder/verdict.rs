@@ -8,11 +8,11 @@ use chrono::TimeDelta;
 use super::{ALARM, CALM, HEADING, Ladder, Names};
 use crate::capture::LinkType;
 use crate::place::Place;
-use crate::report::evidence::evidence;
 use crate::report::shell;
-use crate::report::units::{count, duration, zone_name};
-use crate::report::{Row, Totals};
-use crate::tcp::flow::Side;
+use crate::summary::evidence::evidence;
+use crate::summary::{Judged, Row, Totals};
+use crate::tcp::side::Side;
+use crate::units::{count, duration, zone_name};
 use crate::verdict::local::Local;
 use crate::verdict::{Close, Doubt, Judgement, Verdict};
 
@@ -36,7 +36,7 @@ pub struct Subject<'a> {
 impl Subject<'_> {
     /// `local` and `peer` where that is known.
     pub fn names(&self) -> Names {
-        match self.row.judgement.local {
+        match self.row.judged.judgement.local {
             Local::Side(Side::A) => ["local", "peer"],
             Local::Side(Side::B) => ["peer", "local"],
             _ => ["a", "b"],
@@ -58,8 +58,8 @@ impl Subject<'_> {
 impl<W: Write> Ladder<W> {
     /// Which connection it is.
     pub fn begin(&mut self, subject: &Subject) -> io::Result<()> {
-        let Row { flow, judgement, .. } = subject.row;
-        let end = |side| subject.row.key.endpoint(flow.end(side));
+        let Judged { flow, judgement, .. } = subject.row.judged;
+        let end = |side| subject.row.judged.endpoint(side);
         let (a, b) = (end(Side::A), end(Side::B));
         let packets = [Side::A, Side::B].map(|side| flow.half(side).packets());
         let packets = count(packets.iter().sum(), "packet");
@@ -92,7 +92,7 @@ impl<W: Write> Ladder<W> {
     pub fn end(&mut self, subject: &Subject) -> io::Result<()> {
         self.end_stretch()?;
         let row = subject.row;
-        let Row { judgement, .. } = row;
+        let Judged { judgement, .. } = row.judged;
         if let (Close::HalfClosed, Some(holder)) = (judgement.close, judgement.holder) {
             let (name, indent) = (self.names[holder as usize], self.indent());
             let held =
@@ -105,7 +105,7 @@ impl<W: Write> Ladder<W> {
     }
 
     fn judgement(&mut self, subject: &Subject) -> io::Result<()> {
-        let judgement = subject.row.judgement;
+        let judgement = &subject.row.judged.judgement;
         let style = if judgement.finding { ALARM } else { CALM };
         let word = match judgement.verdict {
             Verdict::Unknown(reason) => format!("unknown ({})", reason.name()),
@@ -135,9 +135,13 @@ impl<W: Write> Ladder<W> {
 
     /// How to open it elsewhere: a line for the first file, and for the last.
     fn tools(&mut self, subject: &Subject) -> io::Result<()> {
-        let Row { flow, .. } = subject.row;
-        let links: BTreeSet<LinkType> =
-            subject.totals.captures.iter().flat_map(|capture| capture.links.clone()).collect();
+        let Judged { flow, .. } = subject.row.judged;
+        let links: BTreeSet<LinkType> = subject
+            .totals
+            .captures
+            .iter()
+            .flat_map(|capture| capture.facts.links().clone())
+            .collect();
         let (first, last) = (flow.first, flow.last);
         let same = first.file() == last.file();
         let (from, to) = (Some(first.frame()), Some(last.frame()));
@@ -166,8 +170,7 @@ fn other_words(subject: &Subject, other: &Other) -> String {
 
 /// Wireshark's display filter for these frames of the connection.
 fn display_filter(subject: &Subject, from: Option<u64>, to: Option<u64>) -> String {
-    let Row { key, flow, .. } = subject.row;
-    let ends = [Side::A, Side::B].map(|side| key.endpoint(flow.end(side)));
+    let ends = [Side::A, Side::B].map(|side| subject.row.judged.endpoint(side));
     let ip = if ends[0].ip.is_ipv4() { "ip" } else { "ipv6" };
     let addresses = ends.map(|end| format!("{ip}.addr=={}", end.ip));
     let ports = ends.map(|end| format!("tcp.port=={}", end.port));

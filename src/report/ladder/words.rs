@@ -6,9 +6,9 @@ use super::Names;
 use crate::ladder::Event;
 use crate::ladder::said::Said;
 use crate::place::Place;
-use crate::report::units::{count, duration, thousands};
-use crate::tcp::flow::Side;
 use crate::tcp::segment::Flags;
+use crate::tcp::side::Side;
+use crate::units::{count, duration, thousands};
 
 /// As tcpdump writes them: `S.`, `P.`, `F.`.
 pub fn flags(flags: Flags) -> String {
@@ -85,7 +85,7 @@ pub fn sentence(event: &Event, names: Names) -> String {
 /// What was said, which is safe to print already.
 pub fn said(said: &Said) -> String {
     match said {
-        Said::Greeting(version) => format!("MySQL {version}"),
+        Said::Greeting(protocol, server) => format!("{} {server}", protocol.title),
         Said::Login { user, database: None } => format!("login as {user}"),
         Said::Login { user, database: Some(database) } => format!("login as {user} to {database}"),
         Said::Encrypted => "encrypted from here on".into(),

@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use super::Listing;
 use crate::owner::{Holder, Socket};
-use crate::report::csv::defused;
-use crate::report::jsonl::{SCHEMA, write_line};
+use crate::report::lines::{ProcessLine, SCHEMA, defused, write_line};
 use crate::tcp::segment::Endpoint;
 
 #[derive(Serialize)]
@@ -19,22 +18,6 @@ struct EndLine {
 impl From<Endpoint> for EndLine {
     fn from(end: Endpoint) -> EndLine {
         EndLine { ip: end.ip, port: end.port }
-    }
-}
-
-/// A process as every report of ours writes it.
-#[derive(Clone, Serialize)]
-pub struct ProcessLine<'a> {
-    pid: i32,
-    command: &'a str,
-    fd: Option<i32>,
-    uid: Option<u32>,
-}
-
-impl<'a> From<&'a Holder> for ProcessLine<'a> {
-    fn from(holder: &'a Holder) -> ProcessLine<'a> {
-        let Holder { pid, command, fd, uid } = holder;
-        ProcessLine { pid: *pid, command, fd: *fd, uid: *uid }
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Group, Listing};
 use crate::owner::{Held, Socket};
 use crate::report::table::{Align, more, write_table};
 use crate::report::text::{ALARM, CALM};
-use crate::report::units::{count, duration, thousands};
+use crate::units::{count, duration, thousands};
 
 /// How the text is to look.
 #[derive(Clone, Copy, Debug)]

@@ -5,14 +5,14 @@ use std::io::{self, Write};
 use super::{ALARM, CALM, Line, Text, process};
 use crate::owner::Socket;
 use crate::place::Place;
-use crate::report::units::{clock_time, duration};
-use crate::report::{EventKind, Row};
+use crate::summary::{EventKind, Row};
 use crate::tcp::segment::Endpoint;
+use crate::units::{clock_time, duration};
 
 impl<W: Write> Text<W> {
     pub(super) fn write_event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
         let line = Line::new(row);
-        let at = clock_time(Place::new(row.end, 0, 1, 6), self.look.zone, self.look.dates);
+        let at = clock_time(Place::new(row.judged.end, 0, 1, 6), self.look.zone, self.look.dates);
         let held = line.held.map_or("?".into(), duration);
         let what = match kind {
             EventKind::CloseWait => format!("held {held} so far, idle {} before", line.idle_text()),

@@ -7,11 +7,11 @@ use std::net::IpAddr;
 use chrono::TimeDelta;
 
 use super::{Line, Text};
-use crate::cause::Cause;
 use crate::place::Place;
 use crate::report::table::{Align, more, write_table};
-use crate::report::units::{clock_time, duration, seconds, thousands};
+use crate::summary::cause::Cause;
 use crate::tcp::segment::Endpoint;
+use crate::units::{clock_time, duration, seconds, thousands};
 
 /// Characters of statements in a line.
 const WIDE: usize = 100;

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use super::{Line, Text};
 use crate::place::Place;
-use crate::report::{Totals, shell};
+use crate::report::shell;
+use crate::summary::Totals;
 use crate::verdict::local::LocalBy;
 
 /// A series longer than this is not written out: the file of the FIN tells most of it.

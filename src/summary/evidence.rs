@@ -3,11 +3,11 @@
 use chrono::TimeDelta;
 
 use super::Row;
-use super::units::duration;
-use crate::attach::mysql::{Begun, Facts};
-use crate::cause::Cause;
+use super::cause::Cause;
+use crate::attach::{Begun, Facts};
 use crate::place::Time;
-use crate::tcp::flow::Side;
+use crate::tcp::side::Side;
+use crate::units::duration;
 
 /// Statements of a transaction that are written out.
 const STATEMENTS: usize = 8;
@@ -26,8 +26,8 @@ pub fn evidence(row: &Row) -> Vec<String> {
         ),
         _ => {}
     }
-    match row.mysql {
-        Some(facts) => all.extend(of_mysql(row, facts)),
+    match row.judged.said.as_deref() {
+        Some(facts) => all.extend(of_talk(row, facts)),
         None => all.extend(idle(row)),
     }
     all
@@ -35,33 +35,35 @@ pub fn evidence(row: &Row) -> Vec<String> {
 
 fn after_fin(row: &Row, what: &str) -> Option<String> {
     let bytes = [Side::A, Side::B].into_iter().find_map(|closer| {
-        let fin = row.flow.fin(closer)?;
-        Some(row.flow.payload_after(closer.other(), fin.end)?.bytes)
+        let fin = row.judged.flow.fin(closer)?;
+        Some(row.judged.flow.payload_after(closer.other(), fin.end)?.bytes)
     })?;
     Some(format!("{what}: {bytes} octets of new payload after the peer's FIN"))
 }
 
 fn idle(row: &Row) -> Option<String> {
-    let idle = row.judgement.idle_before_fin?;
+    let idle = row.judged.judgement.idle_before_fin?;
     Some(format!("idle for {} before the FIN", duration(idle)))
 }
 
-fn of_mysql(row: &Row, facts: &Facts) -> Vec<String> {
+fn of_talk(row: &Row, facts: &Facts) -> Vec<String> {
     let mut all = Vec::new();
     match facts.in_transaction {
         Some(true) => all.push(open_transaction(row, facts)),
         Some(false) => all.push("no transaction was open, by the server's last answer".into()),
         None if facts.encrypted => all.push("encrypted: no statement can be seen".into()),
         None if facts.compressed => all.push("compressed: no statement can be read".into()),
-        None => all.push("whether a transaction was open was not captured".into()),
+        None if facts.protocol.transactions => {
+            all.push("whether a transaction was open was not captured".into());
+        }
+        None => {}
     }
-    if facts.quit_seen {
-        all.push("the client sent COM_QUIT and kept its socket".into());
+    if let Some(goodbye) = facts.goodbye {
+        all.push(format!("the client sent {goodbye} and kept its socket"));
     }
     if let Some(error) = &facts.server_error {
         let when = if error.unsolicited { "said before it closed" } else { "answered last" };
-        let code = error.code;
-        all.push(format!("the server {when}: error {code} {}", error.message));
+        all.push(format!("the server {when}: error {} {}", error.code, error.message));
     }
     if let Some(statement) = &facts.last_statement {
         let answered = match facts.answered {
@@ -79,19 +81,17 @@ fn of_mysql(row: &Row, facts: &Facts) -> Vec<String> {
 
 fn open_transaction(row: &Row, facts: &Facts) -> String {
     let begun = match facts.begun {
-        Some(Begun::Begin) => "begun by BEGIN",
-        Some(Begun::Autocommit0) => "begun by a statement with autocommit=0",
-        None => "open by the server's last answer",
+        Some(Begun::By(request)) => format!("begun by {request}"),
+        Some(Begun::Under(mode)) => format!("begun by a statement with {mode}"),
+        None => "open by the server's last answer".into(),
     };
     let since = facts.transaction_since.and_then(|at| before_fin(row, at));
     let since = since.map_or(String::new(), |since| format!(" {since} before the FIN"));
     let mut statements: Vec<&str> =
         facts.statements.iter().take(STATEMENTS).map(|statement| &**statement).collect();
     let more = facts.statements.len() - statements.len() + facts.more_statements as usize;
-    let more = format!("{more} more");
-    if !more.starts_with("0 ") {
-        statements.push(&more);
-    }
+    let more = (more > 0).then(|| format!("{more} more"));
+    statements.extend(more.as_deref());
     let statements = match &statements[..] {
         [] => String::new(),
         statements => format!(": {}", statements.join("; ")),
@@ -101,7 +101,7 @@ fn open_transaction(row: &Row, facts: &Facts) -> String {
 
 /// How long before the first FIN, if it was before it.
 fn before_fin(row: &Row, at: Time) -> Option<String> {
-    let (_, fin) = row.flow.first_fin().filter(|(_, fin)| at <= fin.place.time)?;
+    let (_, fin) = row.judged.flow.first_fin().filter(|(_, fin)| at <= fin.place.time)?;
     let nanos = fin.place.time.since(at)?;
     Some(duration(TimeDelta::nanoseconds(nanos)))
 }

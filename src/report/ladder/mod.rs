@@ -12,11 +12,12 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::units::{Zone, clock_time, count, thousands};
+use crate::attach::Identity;
 use crate::ladder::{Event, Step};
 use crate::place::Place;
-use crate::tcp::flow::Side;
+use crate::tcp::side::Side;
 use crate::tcp::state::State;
+use crate::units::{Zone, clock_time, count, thousands};
 pub use verdict::{Other, Subject};
 use words::{bytes, flags, offset, sentence};
 
@@ -69,6 +70,7 @@ struct Between {
     segments: u64,
     bytes: [u64; 2],
     said: u64,
+    protocol: Option<Identity>,
 }
 
 impl<W: Write> Ladder<W> {
@@ -111,6 +113,7 @@ impl<W: Write> Ladder<W> {
             self.between.segments += 1;
             self.between.bytes[step.from as usize] += u64::from(step.len);
             self.between.said += step.said.len() as u64;
+            self.between.protocol = step.protocol.or(self.between.protocol);
         }
         Ok(())
     }
@@ -120,9 +123,11 @@ impl<W: Write> Ladder<W> {
         let between = std::mem::take(&mut self.between);
         if between.segments > 0 {
             let [a, b] = between.bytes.map(bytes);
-            let said = match between.said {
-                0 => String::new(),
-                n => format!(", {} lines of MySQL", thousands(n)),
+            let said = match (between.said, between.protocol) {
+                (n @ 1.., Some(Identity { title, .. })) => {
+                    format!(", {} lines of {title}", thousands(n))
+                }
+                _ => String::new(),
             };
             let segments = count(between.segments, "segment");
             let [name_a, name_b] = self.names;

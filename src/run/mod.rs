@@ -1,6 +1,5 @@
 //! The one loop: frame, segment, table, verdict, report.
 
-pub mod attached;
 mod batch;
 mod crew;
 mod gauges;
@@ -8,34 +7,34 @@ mod kernel;
 pub mod live;
 pub mod nobody;
 mod point;
-pub mod ports;
 mod sentry;
 mod shards;
 mod told;
 pub mod trace;
 mod unread;
+mod vigil;
 
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use crate::attach::registry::Known;
 use crate::capture::file::{FileSource, Input};
 use crate::capture::filter::Filter;
 use crate::capture::series::{Pending, in_order, same_series};
 use crate::capture::{Error, Frame, Next, Source};
-use crate::cause::cause;
 use crate::decode::{Decoder, Skipped};
 use crate::owner::SocketList;
 use crate::place::Time;
-use crate::report::{Overlap, Owner, Render, Row, Totals};
-use crate::tcp::segment::End;
+use crate::summary::cause::cause;
+use crate::summary::{Judged, Overlap, Owner, Row, Sink, Totals};
+use crate::tcp::side::Side;
 use crate::verdict::Policy;
-use crate::verdict::local::Local;
 use crew::Crew;
 use live::Status;
 use point::CapturePoint;
 use sentry::Sentry;
-use shards::{Judged, Turn, Turns};
+use shards::{Part, Turn, Turns};
 use told::Told;
 use trace::Trace;
 use unread::Unread;
@@ -61,8 +60,8 @@ pub struct Plan {
 /// What is read of the contents of connections.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
-    /// Ports of MySQL servers, beside the usual one.
-    pub mysql: Vec<u16>,
+    /// Ports of servers, beside the usual ones.
+    pub ports: Vec<(Known, u16)>,
     /// Ports of VXLAN, beside the usual ones.
     pub vxlan: Vec<u16>,
     /// Statements as they were sent, with their values.
@@ -77,7 +76,7 @@ pub enum Paths {
     None,
     /// Those that are reported.
     Reported,
-    /// The others as well: they are handed to [`Render::unreported`].
+    /// The others as well: they are handed to [`Sink::unreported`].
     All,
 }
 
@@ -105,13 +104,13 @@ pub struct Outcome {
 const PROGRESS_EVERY: u64 = 8_192;
 
 /// Reads all inputs and writes the report. Errors are the output's; an input's go to `watch`.
-pub fn run(plan: Plan, render: &mut dyn Render, watch: &mut dyn Watch) -> io::Result<Outcome> {
+pub fn run(plan: Plan, render: &mut dyn Sink, watch: &mut dyn Watch) -> io::Result<Outcome> {
     run_with(plan, render, watch, None)
 }
 
 fn run_with<'a>(
     plan: Plan,
-    render: &'a mut dyn Render,
+    render: &'a mut dyn Sink,
     watch: &mut dyn Watch,
     trace: Option<&'a mut dyn Trace>,
 ) -> io::Result<Outcome> {
@@ -128,7 +127,9 @@ fn run_with<'a>(
         for pending in sources {
             if let Err(error) = run.file(pending, watch)? {
                 if let Some(point) = run.points.get_mut(run.current) {
-                    point.tap.truncated |= !error.trouble.is_failure();
+                    if !error.trouble.is_failure() {
+                        point.facts_mut().cut_off();
+                    }
                 }
                 failed |= error.trouble.is_failure();
                 watch.trouble(&error);
@@ -150,8 +151,8 @@ struct Run<'a> {
     max_flows: usize,
     reading: Reading,
     decoder: Decoder,
-    render: &'a mut dyn Render,
-    crew: &'a mut Crew,
+    render: &'a mut dyn Sink,
+    crew: &'a mut Crew<Part>,
     points: Vec<CapturePoint>,
     /// The capture point that is being read.
     current: usize,
@@ -169,7 +170,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(plan: Plan, render: &'a mut dyn Render, crew: &'a mut Crew) -> Run<'a> {
+    fn new(plan: Plan, render: &'a mut dyn Sink, crew: &'a mut Crew<Part>) -> Run<'a> {
         Run {
             policy: Arc::new(plan.policy),
             filter: plan.filter,
@@ -218,9 +219,7 @@ impl<'a> Run<'a> {
         if lines > 0 {
             *self.totals.skipped.entry(Skipped::NoPacket).or_default() += lines;
         }
-        let point = self.point();
-        point.take_about(source.about());
-        point.take_drops(source.about());
+        self.point().facts_mut().about(source.about());
         Ok(read)
     }
 
@@ -239,7 +238,7 @@ impl<'a> Run<'a> {
         }
         let point = self.point();
         point.begin_file(file, first);
-        point.take_about(source.about());
+        point.facts_mut().about(source.about());
         Ok(())
     }
 
@@ -256,10 +255,12 @@ impl<'a> Run<'a> {
             // Without any packet it is no capture of its own.
             None => true,
         });
-        if let Some((found, _)) = going_on.max_by_key(|(_, point)| (kin(point), point.tap.end)) {
+        if let Some((found, _)) =
+            going_on.max_by_key(|(_, point)| (kin(point), point.facts().end()))
+        {
             return found;
         }
-        let mut point = CapturePoint::new(self.max_flows, Turns::Long, &self.reading.mysql);
+        let mut point = CapturePoint::new(self.max_flows, Turns::Long, &self.reading.ports);
         point.totals.overlap = self.overlap(first);
         self.points.push(point);
         self.points.len() - 1
@@ -270,8 +271,8 @@ impl<'a> Run<'a> {
         if self.separate {
             return None;
         }
-        let with = self.points.iter().min_by_key(|point| point.tap.end)?;
-        let nanos = with.tap.end.since(first?)?;
+        let with = self.points.iter().min_by_key(|point| point.facts().end())?;
+        let nanos = with.facts().end().since(first?)?;
         Some(Overlap { with: *with.totals.files.last()?, nanos })
     }
 
@@ -288,7 +289,7 @@ impl<'a> Run<'a> {
         loop {
             match source.next() {
                 Ok(Next::Frame(frame)) => self.frame(&frame)?,
-                Ok(Next::Idle(now)) => self.point().wait_until(now),
+                Ok(Next::Idle(now)) => self.point().facts_mut().wait_until(now),
                 Ok(Next::Trouble(error)) => {
                     self.failed |= error.trouble.is_failure();
                     watch.trouble(&error);
@@ -316,7 +317,7 @@ impl<'a> Run<'a> {
         }
         let (points, current) = (&mut self.points, self.current);
         let point = &mut points[current];
-        point.see(frame);
+        point.facts_mut().see(frame.place);
         if self.filter.as_mut().is_some_and(|filter| !filter.matches(frame)) {
             self.totals.skip(Skipped::NotMatched);
         } else if let Some((segment, payload)) = self.decoder.decode_usual(frame) {
@@ -342,7 +343,7 @@ impl<'a> Run<'a> {
     fn as_turn(&self, point: usize, last: bool) -> Turn {
         Turn {
             policy: Arc::clone(&self.policy),
-            tap: self.points[point].tap.clone(),
+            facts: self.points[point].facts().clone(),
             all: self.all || self.sockets.is_some() || self.reading.paths == Paths::All,
             last,
             literals: self.reading.literals,
@@ -383,11 +384,11 @@ impl<'a> Run<'a> {
     /// The capture holds packets of this socket. A live one, of which the kernel says that it was in
     /// CLOSE-WAIT all along, can still have sent some: only a FIN makes it the capture's.
     fn mark_captured(&mut self, judged: &Judged) {
-        if self.sentry.is_some() && judged.retired.flow.first_fin().is_none() {
+        if self.sentry.is_some() && judged.flow.first_fin().is_none() {
             return;
         }
         if let Some(sockets) = &mut self.sockets {
-            let [a, b] = [End::Lower, End::Upper].map(|end| judged.retired.key.endpoint(end));
+            let [a, b] = [Side::A, Side::B].map(|side| judged.endpoint(side));
             sockets.mark_captured(a, b);
         }
     }
@@ -407,10 +408,7 @@ impl<'a> Run<'a> {
         let mut kept = std::mem::take(&mut self.kept);
         // Between capture points, only time can tell which packet was first.
         let several = self.points.len() > 1;
-        kept.sort_by_key(|kept| {
-            let first = kept.retired.flow.first;
-            (several.then_some(first.time), first.order())
-        });
+        kept.sort_by_key(|kept| (several.then_some(kept.flow.first.time), kept.id()));
         for point in std::mem::take(&mut self.points) {
             point.add_to(&mut self.totals);
         }
@@ -435,37 +433,23 @@ impl<'a> Run<'a> {
     }
 }
 
+/// How a connection is reported, with the processes that hold it as far as anybody says.
 fn as_row<'a>(
     judged: &'a Judged,
     files: &'a [String],
     sockets: Option<&'a SocketList>,
     told: &'a Told,
 ) -> Row<'a> {
-    let (key, flow) = (&judged.retired.key, &judged.retired.flow);
-    let holder = judged.judgement.holder;
-    let said = holder.map_or(&[][..], |side| {
-        let is_local = judged.judgement.local == Local::Side(side);
-        told.find(key, flow.end(side), is_local)
-    });
     let owner = sockets.map_or(Owner::NotAsked, |sockets| {
-        let end = |side| key.endpoint(flow.end(side));
-        let socket = holder.and_then(|side| sockets.find(end(side), end(side.other())));
+        let ends = judged.holder_and_closer();
+        let socket = ends.and_then(|(holder, closer)| sockets.find(holder, closer));
         socket.map_or(Owner::NotListed, Owner::Listed)
     });
+    let said = told.holders(judged);
     let (owner, socket) = match owner {
         Owner::Listed(socket) => (owner, Some(socket)),
         _ if !said.is_empty() => (Owner::Said(said), None),
         _ => (owner, None),
     };
-    let mysql = judged.mysql.as_deref();
-    Row {
-        key,
-        flow,
-        judgement: &judged.judgement,
-        end: judged.end,
-        files,
-        owner,
-        mysql,
-        cause: cause(flow, &judged.judgement, mysql, socket),
-    }
+    Row { judged, files, owner, cause: cause(judged, socket) }
 }

@@ -1,9 +1,11 @@
 //! Why a connection was left half-closed, as far as packets and the kernel tell.
 
-use crate::attach::mysql::Facts;
+use super::judged::Judged;
+use crate::attach::Facts;
 use crate::owner::{Held, Socket};
-use crate::tcp::flow::{Flow, Side};
-use crate::verdict::{Close, Judgement, Verdict};
+use crate::tcp::flow::Flow;
+use crate::tcp::side::Side;
+use crate::verdict::{Close, Verdict};
 
 /// What explains a half-closed connection; of several, the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,12 +59,8 @@ impl Cause {
 }
 
 /// The cause of one flow; `None` where nobody owes a FIN. `socket` is the holder's, if it is listed.
-pub fn cause(
-    flow: &Flow,
-    judgement: &Judgement,
-    mysql: Option<&Facts>,
-    socket: Option<&Socket>,
-) -> Option<Cause> {
+pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
+    let Judged { flow, judgement, said, .. } = judged;
     if judgement.close == Close::Reset && judgement.holder.is_none() {
         return was_used_after_fin(flow).then_some(Cause::StaleReuse);
     }
@@ -73,8 +71,8 @@ pub fn cause(
         Verdict::Unknown(_) => Cause::Unknown,
         _ if socket.is_some_and(|socket| socket.held() == Held::Backlog) => Cause::NeverAccepted,
         _ if was_used_after_fin(flow) => Cause::StaleReuse,
-        _ => match mysql {
-            Some(facts) => of_mysql(facts),
+        _ => match said.as_deref() {
+            Some(facts) => of_talk(facts),
             None => of_any(flow, holder),
         },
     })
@@ -93,14 +91,17 @@ fn was_used_after_fin(flow: &Flow) -> bool {
     }
 }
 
-fn of_mysql(facts: &Facts) -> Cause {
+fn of_talk(facts: &Facts) -> Cause {
     match facts {
-        Facts { quit_seen: true, .. } => Cause::QuitUnclosed,
+        Facts { goodbye: Some(_), .. } => Cause::QuitUnclosed,
         Facts { in_transaction: Some(true), .. } => Cause::TransactionOpen,
         Facts { server_error: Some(error), .. } if error.unsolicited => Cause::ServerSaid,
         Facts { in_transaction: Some(false), .. } => Cause::Forgotten,
-        // Encrypted, cut or begun before the capture: the transaction is what would tell.
-        Facts { in_transaction: None, .. } => Cause::Unknown,
+        // Encrypted, cut or begun before the capture: what was not seen would tell, a transaction
+        // where there are any.
+        Facts { encrypted: true, .. } | Facts { truncated: true, .. } => Cause::Unknown,
+        Facts { in_transaction: None, protocol, .. } if protocol.transactions => Cause::Unknown,
+        Facts { in_transaction: None, .. } => Cause::Forgotten,
     }
 }
 

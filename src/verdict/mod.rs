@@ -3,24 +3,23 @@
 //! [`words`] has the words, [`mod@local`] says whose closing is judged; here is the judgement itself.
 //!
 //! A verdict is computed once, when a flow leaves the table or the capture ends, from the flow, the
-//! policy, and what the whole capture was like ([`Tap`]). Nothing here reads a clock or changes a
+//! policy, and what the whole capture was like ([`CaptureFacts`]). Nothing here reads a clock or changes a
 //! flow, so the same flow can be judged again for another local side.
 
 pub mod local;
 pub mod words;
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-
 use chrono::TimeDelta;
 
 use crate::endpoints::EndpointSet;
+use crate::facts::CaptureFacts;
 use crate::place::{Place, Time};
 use crate::tcp::closing::Fin;
-use crate::tcp::flow::{Ending, Flow, Noted, Side};
+use crate::tcp::flow::{Ending, Flow, Noted};
 use crate::tcp::half::Half;
 use crate::tcp::segment::FlowKey;
 use crate::tcp::seq::later;
+use crate::tcp::side::Side;
 use local::{Local, LocalBy, local};
 pub use words::{Close, Doubt, Note, Reason, Verdict};
 
@@ -34,36 +33,6 @@ pub struct Policy {
     pub half_close_quiet: TimeDelta,
     /// Findings with doubts do not count.
     pub certain: bool,
-}
-
-/// What the capture itself was like, as far as it bears on verdicts.
-#[derive(Clone, Debug)]
-pub struct Tap {
-    /// The latest time of any packet read, before any filter.
-    pub end: Time,
-    /// It holds an ACK without SYN, FIN, RST or payload: it was not filtered down to flags.
-    pub bare_acks: bool,
-    /// It holds a segment without payload: it was not filtered down to payload.
-    pub empty_segments: bool,
-    /// Packets that the kernel or the capture file says were lost.
-    pub drops: u64,
-    /// The file ended in the middle of a record.
-    pub truncated: bool,
-    /// The addresses of the interfaces captured on, where the file tells.
-    pub addresses: BTreeSet<IpAddr>,
-}
-
-impl Default for Tap {
-    fn default() -> Tap {
-        Tap {
-            end: Time::UNKNOWN,
-            bare_acks: false,
-            empty_segments: false,
-            drops: 0,
-            truncated: false,
-            addresses: BTreeSet::new(),
-        }
-    }
 }
 
 /// One flow, judged.
@@ -125,9 +94,9 @@ const UNREPEATED_AMONG_ACKS_NS: i64 = 3_000_000_000;
 const BRIEF_NS: i64 = 1_000_000_000;
 
 /// Judges one flow.
-pub fn judge(key: &FlowKey, flow: &Flow, policy: &Policy, tap: &Tap) -> Judgement {
-    let (local, local_by) = local(key, flow, policy.local.as_ref(), &tap.addresses);
-    let case = Case { key, flow, policy, tap, local };
+pub fn judge(key: &FlowKey, flow: &Flow, policy: &Policy, facts: &CaptureFacts) -> Judgement {
+    let (local, local_by) = local(key, flow, policy.local.as_ref(), facts.addresses());
+    let case = Case { key, flow, policy, facts, local };
     let (close, verdict) = case.verdict();
     let half_close = case.half_close();
     let held = case.held(close, verdict);
@@ -161,7 +130,7 @@ struct Case<'a> {
     key: &'a FlowKey,
     flow: &'a Flow,
     policy: &'a Policy,
-    tap: &'a Tap,
+    facts: &'a CaptureFacts,
     local: Local,
 }
 
@@ -223,11 +192,11 @@ impl<'a> Case<'a> {
             return Verdict::PeerHolds;
         }
         let used = self.flow.payload_after(h.holder, h.fin.end);
-        let quiet = used.and_then(|used| self.tap.end.since(used.last));
+        let quiet = used.and_then(|used| self.facts.end().since(used.last));
         if quiet.is_some_and(|quiet| quiet < nanos(self.policy.half_close_quiet)) {
             return Verdict::HalfClosed;
         }
-        let held = self.held_until(h, self.tap.end);
+        let held = self.held_until(h, self.facts.end());
         if held.unwrap_or(0) < nanos(self.policy.min_hold) {
             return Verdict::Pending;
         }
@@ -237,14 +206,14 @@ impl<'a> Case<'a> {
     fn unknown(&self, h: &HalfClose) -> Option<Reason> {
         let unseen = h.holding.packets() == 0;
         // Without any bare ACK in the capture, a side can be silent in it and alive all the same.
-        let one_sided = unseen && (self.tap.bare_acks || !h.fin.with_ack);
+        let one_sided = unseen && (self.facts.shows_bare_acks() || !h.fin.with_ack);
         if self.key.is_self() {
             Some(Reason::Itself)
         } else if one_sided {
             Some(Reason::OneSided)
         } else if self.beyond(h) > 1 {
             Some(Reason::Lost)
-        } else if !self.tap.empty_segments && h.fin.acked.is_none() {
+        } else if !self.facts.shows_empty_segments() && h.fin.acked.is_none() {
             Some(Reason::Filtered)
         } else {
             None
@@ -257,7 +226,7 @@ impl<'a> Case<'a> {
         let (Some(ack), Some(sent)) = (h.closing.ack(), h.holding.snd_max()) else {
             return 0;
         };
-        if !self.tap.bare_acks {
+        if !self.facts.shows_bare_acks() {
             return 0;
         }
         let known = later(h.fin.ack_then, sent);
@@ -268,8 +237,8 @@ impl<'a> Case<'a> {
         if h.fin.acked.is_some() {
             return Acknowledged::Seen;
         }
-        let after = self.tap.end.since(h.fin.place.time).unwrap_or(0);
-        let enough = match self.tap.bare_acks {
+        let after = self.facts.end().since(h.fin.place.time).unwrap_or(0);
+        let enough = match self.facts.shows_bare_acks() {
             false => after >= UNREPEATED_NS,
             true => after >= UNREPEATED_AMONG_ACKS_NS && h.holding.packets() > 0,
         };
@@ -280,7 +249,7 @@ impl<'a> Case<'a> {
     /// the capture cannot show that ACK.
     fn held_from(&self, fin: &Fin, next: Option<Place>) -> Place {
         match fin.acked {
-            Some(place) if self.tap.bare_acks || Some(place) != next => place,
+            Some(place) if self.facts.shows_bare_acks() || Some(place) != next => place,
             _ => fin.place,
         }
     }
@@ -293,7 +262,7 @@ impl<'a> Case<'a> {
     fn held(&self, close: Close, verdict: Verdict) -> Option<i64> {
         match (close, verdict) {
             (_, Verdict::Leak | Verdict::Pending | Verdict::HalfClosed | Verdict::PeerHolds) => {
-                self.held_until(&self.half_close()?, self.tap.end)
+                self.held_until(&self.half_close()?, self.facts.end())
             }
             (Close::Closed, _) => {
                 let (first, second) = self.fins()?;
@@ -310,7 +279,7 @@ impl<'a> Case<'a> {
 
     /// From the ACK of `fin` to `end`, if they came in that order.
     fn held_before(&self, fin: &Fin, end: Place) -> Option<i64> {
-        if fin.acked.is_none() && self.tap.bare_acks {
+        if fin.acked.is_none() && self.facts.shows_bare_acks() {
             return None;
         }
         let from = self.held_from(fin, Some(end));
@@ -364,7 +333,7 @@ impl<'a> Case<'a> {
         let assumed = half_closed && self.acknowledged(h) == Acknowledged::Assumed
             || close == Close::Reset && h.fin.acked.is_none()
             // Among packets with payload alone, a bare FIN of the holder could not show.
-            || !self.tap.empty_segments;
+            || !self.facts.shows_empty_segments();
         [
             (half_closed && held.is_some_and(|held| held < BRIEF_NS), Doubt::Brief),
             (
@@ -377,9 +346,9 @@ impl<'a> Case<'a> {
             ),
             (close == Close::Closed, Doubt::FinImplied),
             (assumed, Doubt::Unconfirmed),
-            (self.tap.drops > 0, Doubt::Dropped),
+            (self.facts.drops() > 0, Doubt::Dropped),
             (arrives_only, Doubt::RemoteTap),
-            (self.tap.truncated, Doubt::Truncated),
+            (self.facts.is_truncated(), Doubt::Truncated),
         ]
         .into_iter()
         .filter_map(|(applies, doubt)| applies.then_some(doubt))

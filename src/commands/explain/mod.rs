@@ -18,14 +18,15 @@ use super::read::{Terminal, ended};
 use super::{Exit, complain, open};
 use crate::capture::file::Input;
 use crate::report::ladder::Look;
-use crate::run::nobody::{Nobody, Nothing};
+use crate::run::nobody::Nobody;
 use crate::run::trace::run_traced;
 use crate::run::{Outcome, Plan, Reading};
+use crate::summary::Nothing;
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::verdict::Policy;
-use chosen::{Choice, Chosen};
+use chosen::{Choice, Chosen, Found};
 use draw::Draw;
-use find::{Found, find_frame};
+use find::find_frame;
 
 /// What `explain` was asked for.
 pub struct Explain {

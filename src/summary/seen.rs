@@ -4,15 +4,14 @@ use std::io;
 
 use chrono::TimeDelta;
 
+use super::cause::Cause;
 use super::evidence::evidence;
-use super::{EventKind, Render, Row, Tally, Totals};
-use crate::attach::mysql::Facts;
-use crate::cause::Cause;
-use crate::owner::Socket;
-use crate::place::{Place, Time};
+use super::{Row, Sink, Tally, Totals};
+use crate::attach::Facts;
+use crate::place::Place;
 use crate::printable::printable;
-use crate::tcp::flow::Side;
 use crate::tcp::segment::Endpoint;
+use crate::tcp::side::Side;
 use crate::verdict::local::Local;
 use crate::verdict::{Close, Doubt, Verdict};
 
@@ -50,21 +49,21 @@ pub struct Seen {
 
 impl Seen {
     fn new(row: &Row) -> Seen {
-        let (flow, judgement) = (row.flow, row.judgement);
-        let end = |side| row.key.endpoint(flow.end(side));
+        let (flow, judgement) = (&row.judged.flow, &row.judged.judgement);
         Seen {
             verdict: judgement.verdict,
             close: judgement.close,
             finding: judgement.finding,
-            ends: [end(Side::A), end(Side::B)],
+            ends: [Side::A, Side::B].map(|side| row.judged.endpoint(side)),
             local: judgement.local,
             holder: judgement.holder,
             service: flow.service(),
             held: held_by_local(row),
             open_idle: open_idle(row),
-            in_transaction: row.mysql.and_then(|facts| facts.in_transaction) == Some(true),
+            in_transaction: row.judged.said.as_deref().and_then(|facts| facts.in_transaction)
+                == Some(true),
             cause: row.cause,
-            statements: row.mysql.map_or_else(Vec::new, statements),
+            statements: row.judged.said.as_deref().map_or_else(Vec::new, statements),
             evidence: evidence(row).iter().map(|sentence| printable(sentence)).collect(),
             doubts: judgement.doubts.clone(),
             first: flow.first,
@@ -120,8 +119,8 @@ impl Seen {
 
 /// Legal use of a half-closed connection is no holding.
 fn held_by_local(row: &Row) -> Option<TimeDelta> {
-    let (closer, _) = row.flow.first_fin()?;
-    let judgement = row.judgement;
+    let (closer, _) = row.judged.flow.first_fin()?;
+    let judgement = &row.judged.judgement;
     let judged = judgement.local != Local::Neither && judgement.local.judges(closer.other());
     let stuck = !matches!(judgement.verdict, Verdict::HalfClosed | Verdict::Unknown(_));
     judgement.held.filter(|_| judged && stuck)
@@ -129,9 +128,10 @@ fn held_by_local(row: &Row) -> Option<TimeDelta> {
 
 /// Keep-alives are no use of a connection; one that nothing was ever said on is idle since it began.
 fn open_idle(row: &Row) -> Option<TimeDelta> {
-    let is_open = row.judgement.close == Close::Open && row.judgement.local != Local::Neither;
-    let last = row.flow.last_payload().unwrap_or(row.flow.first);
-    let nanos = is_open.then(|| row.end.since(last.time))??;
+    let is_open =
+        row.judged.judgement.close == Close::Open && row.judged.judgement.local != Local::Neither;
+    let last = row.judged.flow.last_payload().unwrap_or(row.judged.flow.first);
+    let nanos = is_open.then(|| row.judged.end.since(last.time))??;
     Some(TimeDelta::nanoseconds(nanos))
 }
 
@@ -142,24 +142,12 @@ fn statements(facts: &Facts) -> Vec<String> {
     facts.last_statement.iter().map(|statement| printable(statement)).collect()
 }
 
-impl Render for Collected {
-    fn event(&mut self, _: EventKind, _: &Row) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn event_before(&mut self, _: &Socket, _: Time) -> io::Result<()> {
-        Ok(())
-    }
-
+impl Sink for Collected {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         let seen = Seen::new(row);
         if seen.can_matter() {
             self.flows.push(seen);
         }
-        Ok(())
-    }
-
-    fn stuck_before(&mut self, _: &Socket) -> io::Result<()> {
         Ok(())
     }
 

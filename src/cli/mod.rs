@@ -14,6 +14,7 @@ use anstream::ColorChoice;
 use chrono::TimeDelta;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::attach::registry::Known;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::commands::check::Check;
@@ -25,10 +26,10 @@ use crate::endpoints::EndpointSet;
 use crate::owner::kernel::Netns;
 use crate::owner::saved;
 use crate::report::text::Look;
-use crate::report::units::Zone;
 use crate::run::{Plan, Reading};
 use crate::table::MAX_FLOWS;
 use crate::tcp::state::State;
+use crate::units::Zone;
 use crate::verdict::Policy;
 use flames::FlameArgs;
 
@@ -266,12 +267,9 @@ struct ReadingArgs {
 
 impl ReadingArgs {
     fn reading(&self) -> Reading {
-        Reading {
-            mysql: self.mysql.clone(),
-            vxlan: self.vxlan_port.clone(),
-            literals: self.show_literals,
-            ..Reading::default()
-        }
+        let ports = self.mysql.iter().map(|port| (Known::Mysql, *port)).collect();
+        let vxlan = self.vxlan_port.clone();
+        Reading { ports, vxlan, literals: self.show_literals, ..Reading::default() }
     }
 }
 

@@ -3,6 +3,8 @@
 //! Octets, not characters: every octet that means something is ASCII, and those above it belong to
 //! words, as they do to the server.
 
+use super::Dialect;
+
 /// A part of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token<'a> {
@@ -26,15 +28,14 @@ pub struct Lexer<'a> {
     rest: &'a [u8],
     /// The token before was a name, and nothing stood between: a point belongs to it.
     after_name: bool,
-    /// `NO_BACKSLASH_ESCAPES` is not set.
-    backslash: bool,
+    dialect: Dialect,
     /// A comment was still open at the end.
     pub open: bool,
 }
 
 impl<'a> Lexer<'a> {
-    pub fn new(text: &'a [u8], backslash: bool) -> Lexer<'a> {
-        Lexer { rest: text, after_name: false, backslash, open: false }
+    pub fn new(text: &'a [u8], dialect: Dialect) -> Lexer<'a> {
+        Lexer { rest: text, after_name: false, dialect, open: false }
     }
 
     fn peek(&self, at: usize) -> u8 {
@@ -153,7 +154,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn string(&mut self) -> Token<'a> {
-        let len = self.quoted(0, self.backslash);
+        let len = self.quoted(0, self.dialect.backslash);
         self.advance(len);
         Token::Literal
     }
@@ -228,7 +229,7 @@ mod tests {
             };
             if spaced { format!(" {token}") } else { format!("|{token}") }
         };
-        Lexer::new(text.as_bytes(), true).map(show).collect()
+        Lexer::new(text.as_bytes(), Dialect::default()).map(show).collect()
     }
 
     #[test]

@@ -15,15 +15,15 @@ use anstyle::{AnsiColor, Style};
 use chrono::TimeDelta;
 
 use super::table::{Align, more, write_table};
-use super::units::{Zone, clock_time, count, duration, thousands, zone_name};
-use super::{CaptureTotals, EventKind, Owner, Render, Row, Totals};
-use crate::attach::mysql::Facts;
-use crate::cause::Cause;
+use crate::attach::Facts;
 use crate::decode::Skipped;
 use crate::owner::{Held, Holder, Socket};
 use crate::place::{Place, Time};
-use crate::tcp::flow::Side;
+use crate::summary::cause::Cause;
+use crate::summary::{Capture, EventKind, Owner, Row, Sink, Totals};
 use crate::tcp::segment::Endpoint;
+use crate::tcp::side::Side;
+use crate::units::{Zone, clock_time, count, duration, thousands, zone_name};
 use crate::verdict::local::{Local, LocalBy};
 use crate::verdict::{Doubt, Note, Verdict};
 
@@ -97,7 +97,7 @@ impl<W: Write> Text<W> {
     }
 }
 
-impl<W: Write> Render for Text<W> {
+impl<W: Write> Sink for Text<W> {
     fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
         self.write_event(kind, row)
     }
@@ -109,10 +109,10 @@ impl<W: Write> Render for Text<W> {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         let line = Line::new(row);
         self.owners |= !matches!(row.owner, Owner::NotAsked);
-        if row.judgement.verdict == Verdict::PeerHolds {
+        if row.judged.judgement.verdict == Verdict::PeerHolds {
             self.peer_holders.insert(line.left.ip);
         }
-        if row.judgement.finding {
+        if row.judged.judgement.finding {
             self.findings.push(line);
         } else if self.look.all {
             self.others.push(line);
@@ -157,13 +157,13 @@ impl<W: Write> Render for Text<W> {
 impl Line {
     /// The holder stands left and the closer right; without either, `a` and `b`.
     fn new(row: &Row) -> Line {
-        let judgement = row.judgement;
+        let judgement = &row.judged.judgement;
         let left = judgement.holder.unwrap_or(match judgement.local {
             Local::Side(side) => side,
             _ => Side::A,
         });
-        let end = |side| row.key.endpoint(row.flow.end(side));
-        let fins = [Side::A, Side::B].map(|side| row.flow.fin(side).map(|fin| fin.place));
+        let end = |side| row.judged.endpoint(side);
+        let fins = [Side::A, Side::B].map(|side| row.judged.flow.fin(side).map(|fin| fin.place));
         Line {
             verdict: judgement.verdict,
             left: end(left),
@@ -182,7 +182,7 @@ impl Line {
                 Owner::NotAsked => String::new(),
             },
             cause: row.cause,
-            statements: row.mysql.map_or(String::new(), statements),
+            statements: row.judged.said.as_deref().map_or(String::new(), statements),
         }
     }
 }
@@ -199,8 +199,8 @@ impl Line {
 impl<W: Write> Text<W> {
     fn headline(&mut self, totals: &Totals) -> io::Result<()> {
         let (n, of) = (totals.tally.findings, totals.tally.flows);
-        if totals.segments == 0 {
-            let read = count(totals.packets, "packet");
+        if totals.facts.segments() == 0 {
+            let read = count(totals.facts.packets(), "packet");
             let filtered = totals.skipped.contains_key(&Skipped::NotMatched);
             let which = if filtered { "matches the filter" } else { "in the capture" };
             return writeln!(
@@ -307,7 +307,7 @@ impl<W: Write> Text<W> {
         use Align::{Left, Right};
         write_table(&mut self.out, &rows, &[Right, Left, Left, Right, Right, Right, Left])?;
         more(&mut self.out, self.findings.len() - shown, "")?;
-        let zone = zone_name(totals.first(), self.look.zone);
+        let zone = zone_name(totals.facts.first(), self.look.zone);
         writeln!(self.out, "  {ASIDE}{zone}{ASIDE:#}\n")
     }
 
@@ -317,7 +317,7 @@ impl<W: Write> Text<W> {
             let known = place.filter(|place| place.time.nanos().is_some())?;
             Some(clock_time(known, self.look.zone, true).split(' ').next()?.to_owned())
         };
-        let (first, last) = (day(totals.first()), day(totals.last()));
+        let (first, last) = (day(totals.facts.first()), day(totals.facts.last()));
         self.look.dates || first.zip(last).is_some_and(|(first, last)| first != last)
     }
 
@@ -374,9 +374,9 @@ impl<W: Write> Text<W> {
                 hosts.join(" --local ")
             )?;
         }
-        if totals.segments > 0
+        if totals.facts.segments() > 0
             && !self.owners
-            && let Some(first) = totals.first()
+            && let Some(first) = totals.facts.first()
         {
             let time = clock_time(first, self.look.zone, self.look.dates);
             writeln!(
@@ -459,7 +459,7 @@ impl<W: Write> Text<W> {
         Ok(())
     }
 
-    fn limits_of(&mut self, capture: &CaptureTotals, totals: &Totals) -> io::Result<()> {
+    fn limits_of(&mut self, capture: &Capture, totals: &Totals) -> io::Result<()> {
         let name = |&i: &usize| totals.files.get(i).map_or("", String::as_str);
         let names = match &capture.files[..] {
             [first, .., last] if capture.files.len() > 2 => {
@@ -470,10 +470,10 @@ impl<W: Write> Text<W> {
         write!(
             self.out,
             "{names}: {}, {} of TCP",
-            count(capture.packets, "packet"),
-            thousands(capture.segments)
+            count(capture.facts.packets(), "packet"),
+            thousands(capture.facts.segments())
         )?;
-        if let (Some(first), Some(last)) = (capture.first, capture.last) {
+        if let (Some(first), Some(last)) = (capture.facts.first(), capture.facts.last()) {
             let dates = self.dates(totals);
             let time = |place| clock_time(place, self.look.zone, dates);
             write!(self.out, ", {} … {}", time(first), time(last))?;
@@ -482,7 +482,7 @@ impl<W: Write> Text<W> {
             }
         }
         // A damaged file can have any number of them.
-        let mut snaps = capture.snap_lengths.range(1..65_535);
+        let mut snaps = capture.facts.snap_lengths().range(1..65_535);
         for snap in snaps.by_ref().take(SNAP_LENGTHS) {
             write!(self.out, ", snap length {snap}")?;
         }
@@ -490,7 +490,7 @@ impl<W: Write> Text<W> {
             0 => {}
             n => write!(self.out, " and {} others", thousands(n as u64))?,
         }
-        match capture.drops {
+        match capture.facts.drops() {
             0 => {}
             n => write!(self.out, ", {} dropped", count(n, "packet"))?,
         }
@@ -509,12 +509,12 @@ impl<W: Write> Text<W> {
                 name(&overlap.with)
             )?;
         }
-        if capture.segments > 0 && !capture.empty_segments {
+        if capture.facts.segments() > 0 && !capture.facts.holds_empty_segments() {
             writeln!(
                 self.out,
                 "It holds only packets with payload: a FIN or an ACK without any cannot show."
             )?;
-        } else if capture.segments > 0 && !capture.bare_acks {
+        } else if capture.facts.segments() > 0 && !capture.facts.holds_bare_acks() {
             writeln!(
                 self.out,
                 "It holds no bare ACK (a filter on flags?): whether a FIN was acknowledged is inferred."

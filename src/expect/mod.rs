@@ -15,8 +15,8 @@ use chrono::TimeDelta;
 
 use crate::endpoints::EndpointSet;
 use crate::printable::printable;
-use crate::report::collected::{Collected, Seen};
-use crate::report::units::duration;
+use crate::summary::seen::{Collected, Seen};
+use crate::units::duration;
 use crate::verdict::Verdict;
 pub use findings::Wanted;
 pub use range::Range;

@@ -5,11 +5,12 @@
 
 pub mod said;
 
-use crate::attach::mysql::Facts;
+use crate::attach::{Facts, Identity};
 use crate::place::{Place, Time};
-use crate::tcp::flow::{Flow, Side};
+use crate::tcp::flow::Flow;
 use crate::tcp::segment::{Flags, Segment};
 use crate::tcp::seq::Seq;
+use crate::tcp::side::Side;
 use crate::tcp::state::State;
 use said::{Said, said};
 
@@ -27,7 +28,9 @@ pub struct Step {
     /// They were others before.
     pub moved: bool,
     pub events: Vec<Event>,
+    /// What was said, and in which protocol.
     pub said: Vec<Said>,
+    pub protocol: Option<Identity>,
 }
 
 /// Something that a packet brings.
@@ -127,9 +130,22 @@ impl Climb {
         }
         let moved = self.before.states != Some(states);
         self.before = now;
+        let protocol = facts.as_ref().map(|facts| facts.protocol);
         let said = facts.map_or(Vec::new(), |facts| self.say(facts));
         let (flags, len) = (segment.flags, segment.len);
-        Step { place: segment.place, from, flags, seq, len, ack, states, moved, events, said }
+        Step {
+            place: segment.place,
+            from,
+            flags,
+            seq,
+            len,
+            ack,
+            states,
+            moved,
+            events,
+            said,
+            protocol,
+        }
     }
 
     /// The relative numbers, and the octets that were not sent before.
@@ -197,7 +213,8 @@ impl Climb {
     }
 
     fn say(&mut self, facts: Facts) -> Vec<Said> {
-        let said = said(self.facts.as_ref().unwrap_or(&Facts::default()), &facts);
+        let before = self.facts.take().unwrap_or_else(|| Facts::of(facts.protocol));
+        let said = said(&before, &facts);
         self.facts = Some(facts);
         said
     }

@@ -9,6 +9,7 @@
 //! * Names and the case of letters stay as they were written.
 //! * Cut off, by the capture or after [`MAX_CHARS`], it ends in `…`.
 
+use super::Sql;
 use super::lexer::{Lexer, Spaced, Token};
 use crate::printable::printable;
 
@@ -26,26 +27,10 @@ const MAX_TEXT: usize = 4_096;
 
 const MORE: &[u8] = "…".as_bytes();
 
-/// A statement's text, and what must be known to read it.
-#[derive(Clone, Copy, Debug)]
-pub struct Sql<'a> {
-    pub text: &'a [u8],
-    /// It went on, and the rest is not known.
-    pub cut: bool,
-    /// In strings, a backslash escapes (`NO_BACKSLASH_ESCAPES` is not set).
-    pub backslash: bool,
-}
-
-impl<'a> From<&'a str> for Sql<'a> {
-    fn from(text: &'a str) -> Sql<'a> {
-        Sql { text: text.as_bytes(), cut: false, backslash: true }
-    }
-}
-
 /// The statement without its values.
 pub fn digest(sql: Sql<'_>) -> String {
     let text = sql.text.get(..MAX_TEXT).unwrap_or(sql.text);
-    let mut lexer = Lexer::new(text, sql.backslash);
+    let mut lexer = Lexer::new(text, sql.dialect);
     let mut tokens: Vec<Spaced> = lexer.by_ref().collect();
     while matches!(tokens.last(), Some((_, Token::Symbol(b';')))) {
         tokens.pop();
@@ -339,6 +324,7 @@ fn is_spaced(before: &Token<'_>, spaced: bool, token: &Token<'_>) -> bool {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Dialect;
     use super::*;
 
     fn of(text: &str) -> String {
@@ -399,7 +385,8 @@ mod tests {
 
     #[test]
     fn without_backslash_escapes_nothing_leaks() {
-        let sql = Sql { backslash: false, ..Sql::from(r"select 'a\', 'secret', 'b'") };
+        let dialect = Dialect { backslash: false };
+        let sql = Sql { dialect, ..Sql::from(r"select 'a\', 'secret', 'b'") };
         assert_eq!(digest(sql), "select ?, ?, ?");
     }
 
@@ -433,7 +420,8 @@ mod tests {
         /// It is its own digest, bounded and printable.
         #[test]
         fn a_digest_is_its_own_digest(text in statement(), cut in any::<bool>(), backslash in any::<bool>()) {
-            let once = digest(Sql { text: text.as_bytes(), cut, backslash });
+            let dialect = Dialect { backslash };
+            let once = digest(Sql { text: text.as_bytes(), cut, dialect });
             prop_assert!(once.chars().count() <= MAX_CHARS);
             prop_assert!(!once.chars().any(char::is_control));
             // Where one was cut, parentheses may stay open, and belong to others.
@@ -454,7 +442,7 @@ mod tests {
         ) {
             let list = values.join(", ");
             let text = format!("insert into t values ({list}), ({list}) where a={} or b in({list})", values[0]);
-            let seven = |text: &str| digest(Sql { text: text.as_bytes(), cut: true, backslash: true }).contains('7');
+            let seven = |text: &str| of_cut(text).contains('7');
             prop_assert!(!seven(&text));
             let cut = (0..=cut.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
             prop_assert!(!seven(&text[..cut]), "{}", &text[..cut]);
@@ -462,7 +450,7 @@ mod tests {
 
         #[test]
         fn any_octets_will_do(text in prop::collection::vec(any::<u8>(), 0..600)) {
-            let sql = Sql { text: &text, cut: false, backslash: true };
+            let sql = Sql { text: &text, cut: false, dialect: Dialect::default() };
             for out in [digest(sql), literal(sql)] {
                 prop_assert!(!out.chars().any(char::is_control));
                 prop_assert!(out.chars().count() <= MAX_LITERAL_CHARS + 1);

@@ -1,0 +1,153 @@
+//! What is known of a conversation, whatever its protocol.
+
+use std::fmt;
+
+use crate::place::Time;
+use crate::printable::printable;
+
+/// Names of a protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The key of its facts in JSON: `mysql`.
+    pub key: &'static str,
+    /// As its authors write it: `MySQL`.
+    pub title: &'static str,
+    /// It has transactions: not to know whether one was open is to know too little.
+    pub transactions: bool,
+}
+
+/// Plain facts; `None`: unknown, or the protocol has no such thing. All texts are safe to print.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    pub protocol: Identity,
+    /// The octets say that it is this protocol; `Some(false)`: that it is another one.
+    pub confirmed: Option<bool>,
+    /// The server as it names itself, by its version mostly.
+    pub server: Option<Box<str>>,
+    pub user: Option<Box<str>>,
+    pub database: Option<Box<str>>,
+    /// The last request by the protocol's own name for its kind: `COM_QUERY`.
+    pub last_command: Option<&'static str>,
+    /// What it asked for, or its name where there is no text.
+    pub last_statement: Option<Box<str>>,
+    pub last_statement_at: Option<Time>,
+    /// The server owes no answer. An answer that has only begun is none.
+    pub answered: Option<bool>,
+    pub in_transaction: Option<bool>,
+    /// When the statement was sent that began it.
+    pub transaction_since: Option<Time>,
+    pub begun: Option<Begun>,
+    /// Of the open transaction, in order.
+    pub statements: Vec<Box<str>>,
+    /// So many more were not kept.
+    pub more_statements: u32,
+    /// The last transaction with what ended it and came after it, or the last statements, in order;
+    /// only if [`super::Opening::path`] asked for it.
+    pub path: Vec<PathStep>,
+    /// The client took its leave with this: `COM_QUIT`.
+    pub goodbye: Option<&'static str>,
+    /// What the server said last, if that was an error, or why it closes.
+    pub server_error: Option<ServerError>,
+    pub encrypted: bool,
+    pub compressed: bool,
+    /// Something that mattered was not seen.
+    pub truncated: bool,
+}
+
+impl Facts {
+    /// A conversation of which nothing is known but the protocol.
+    pub fn of(protocol: Identity) -> Facts {
+        Facts {
+            protocol,
+            confirmed: None,
+            server: None,
+            user: None,
+            database: None,
+            last_command: None,
+            last_statement: None,
+            last_statement_at: None,
+            answered: None,
+            in_transaction: None,
+            transaction_since: None,
+            begun: None,
+            statements: Vec::new(),
+            more_statements: 0,
+            path: Vec::new(),
+            goodbye: None,
+            server_error: None,
+            encrypted: false,
+            compressed: false,
+            truncated: false,
+        }
+    }
+}
+
+/// What began a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// A request for one, by its name: `BEGIN`.
+    By(&'static str),
+    /// Any statement, in a session where this holds: `autocommit=0`.
+    Under(&'static str),
+}
+
+/// A step of a conversation's way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathStep {
+    /// A statement, or a remark in its place.
+    Said(Box<str>),
+    NotCaptured,
+}
+
+/// What stands for something that was not seen.
+pub const NOT_CAPTURED: &str = "(not captured)";
+
+impl fmt::Display for PathStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PathStep::Said(text) => f.write_str(text),
+            PathStep::NotCaptured => f.write_str(NOT_CAPTURED),
+        }
+    }
+}
+
+/// What the server refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerError {
+    pub code: ErrorCode,
+    /// The class that the SQL standard puts it in.
+    pub sqlstate: Option<Box<str>>,
+    /// Printable and bounded.
+    pub message: Box<str>,
+    /// Nothing had been asked: it says why the server closes.
+    pub unsolicited: bool,
+}
+
+/// An error as the protocol tells it from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    Number(u32),
+    Name(Box<str>),
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ErrorCode::Number(number) => number.fmt(f),
+            ErrorCode::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A name from the wire, safe to print and bounded.
+pub fn name(octets: &[u8]) -> Box<str> {
+    const MAX: usize = 80;
+    if octets.len() <= MAX
+        && octets.iter().all(|octet| (b' '..0x7f).contains(octet))
+        && let Ok(usual) = str::from_utf8(octets)
+    {
+        return usual.into();
+    }
+    let text = printable(&String::from_utf8_lossy(octets.get(..4 * MAX).unwrap_or(octets)));
+    text.chars().take(MAX).collect::<String>().into()
+}

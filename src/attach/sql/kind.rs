@@ -1,0 +1,99 @@
+//! What a statement can do to a transaction, by its first words.
+
+use super::lexer::Token;
+
+/// What a statement can do to a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It ends none, and begins none but that of its own with `autocommit=0`.
+    Keeps,
+    /// The same, but it may have been committed with it: `autocommit` may have been set.
+    Sets,
+    /// `BEGIN`, `START TRANSACTION`: one ends, and another begins.
+    Begins,
+    /// `COMMIT`, `ROLLBACK`: one ends, and with `AND CHAIN` another begins.
+    Ends,
+    Unknown,
+}
+
+/// What the `index`th of several statements does; `cut`: not all of the text is there.
+pub fn of_nth<'a>(mut tokens: impl Iterator<Item = Token<'a>>, index: usize, cut: bool) -> Kind {
+    for _ in 0..index {
+        let mut words = [None; 3];
+        if !matches!(first_words(&mut tokens, &mut words), Some(Token::Symbol(b';'))) {
+            return Kind::Unknown;
+        }
+        // What a procedure returns cannot be told from what comes after it.
+        if kind(words) == Kind::Unknown {
+            return Kind::Unknown;
+        }
+    }
+    let mut words = [None; 3];
+    if !cut {
+        // The rest makes no difference.
+        first_words(&mut tokens.take(words.len()), &mut words);
+        return kind(words);
+    }
+    let end = first_words(&mut tokens, &mut words);
+    let known = words.iter().flatten().count();
+    // A cut may have left a part of a word, or hidden the one that matters.
+    if end.is_none() && known < words.len() && !begins_with_data(words) {
+        return Kind::Unknown;
+    }
+    kind(words)
+}
+
+/// The first words of a statement; returns the token that ended it.
+fn first_words<'a>(
+    tokens: &mut impl Iterator<Item = Token<'a>>,
+    words: &mut [Option<&'a [u8]>; 3],
+) -> Option<Token<'a>> {
+    let mut at = 0;
+    tokens.by_ref().find(|token| {
+        if let (Some(slot), true) = (words.get_mut(at), *token != Token::Symbol(b';')) {
+            // What is no word takes its place as an empty one.
+            *slot = Some(if let Token::Word(word) = token { word } else { b"" });
+        }
+        at += 1;
+        *token == Token::Symbol(b';')
+    })
+}
+
+/// Nothing that follows the first word of these makes them anything else.
+fn begins_with_data(words: [Option<&[u8]>; 3]) -> bool {
+    let [Some(first), Some(_), _] = words else { return false };
+    let data: [&[u8]; 5] = [b"select", b"insert", b"update", b"delete", b"replace"];
+    data.iter().any(|word| first.eq_ignore_ascii_case(word))
+}
+
+fn kind(words: [Option<&[u8]>; 3]) -> Kind {
+    let is = |word: Option<&[u8]>, name: &str| {
+        word.is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    let any = |names: &[&str]| names.iter().any(|name| is(words[0], name));
+    let second = words[1];
+    if any(&["select", "insert", "update", "delete", "replace", "show", "savepoint", "release"])
+        || any(&["do", "use", "explain", "desc", "describe", "with"])
+    {
+        Kind::Keeps
+    } else if any(&["set"]) {
+        let other =
+            ["statement", "password", "role", "default"].iter().any(|name| is(second, name));
+        if other { Kind::Unknown } else { Kind::Sets }
+    } else if any(&["load"]) {
+        // Into a table of NDB, it commits: then the flags say that none is open.
+        if is(second, "data") || is(second, "xml") { Kind::Sets } else { Kind::Unknown }
+    } else if any(&["begin"]) {
+        // MariaDB's BEGIN NOT ATOMIC is a block of statements.
+        if second.is_none() || is(second, "work") { Kind::Begins } else { Kind::Unknown }
+    } else if any(&["start"]) {
+        if is(second, "transaction") { Kind::Begins } else { Kind::Unknown }
+    } else if any(&["rollback"]) {
+        let to = is(second, "to") || is(second, "work") && is(words[2], "to");
+        if to { Kind::Keeps } else { Kind::Ends }
+    } else if any(&["commit"]) {
+        Kind::Ends
+    } else {
+        Kind::Unknown
+    }
+}

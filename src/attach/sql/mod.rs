@@ -1,0 +1,42 @@
+//! Texts of SQL statements, for every protocol that carries them.
+//!
+//! * [`lexer`]: words, literals and symbols
+//! * [`mod@digest`]: texts without their values
+//! * [`kind`]: what a statement can do to a transaction, by its first words
+//! * [`text`]: a text as far as it was seen
+//!
+//! What servers read in different ways is in the [`Dialect`], which comes with every text.
+
+pub mod digest;
+pub mod kind;
+pub mod lexer;
+pub mod text;
+
+/// A way of reading that differs between servers, or between sessions of one. A second family of
+/// servers adds here what the lexer has to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    /// In strings, a backslash escapes (in MySQL: `NO_BACKSLASH_ESCAPES` is not set).
+    pub backslash: bool,
+}
+
+impl Default for Dialect {
+    fn default() -> Dialect {
+        Dialect { backslash: true }
+    }
+}
+
+/// A statement's text, and what must be known to read it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sql<'a> {
+    pub text: &'a [u8],
+    /// It went on, and the rest is not known.
+    pub cut: bool,
+    pub dialect: Dialect,
+}
+
+impl<'a> From<&'a str> for Sql<'a> {
+    fn from(text: &'a str) -> Sql<'a> {
+        Sql { text: text.as_bytes(), cut: false, dialect: Dialect::default() }
+    }
+}

@@ -1,0 +1,166 @@
+//! A statement's text as it was sent, as far as it was seen.
+
+use super::digest::{digest, literal};
+use super::kind::{self, Kind};
+use super::lexer::{Lexer, Token};
+use super::{Dialect, Sql};
+use crate::attach::facts::name;
+
+/// So much of a statement's text is kept.
+pub const MAX_TEXT: usize = 1_024;
+
+/// The beginning of a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text {
+    pub octets: Box<[u8]>,
+    pub cut: bool,
+    pub dialect: Dialect,
+    /// There is no text, or nothing of it was seen.
+    pub none: bool,
+}
+
+/// The database in use after a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    Stays,
+    Becomes(Box<str>),
+    /// It may be another one, and which cannot be told.
+    Unknown,
+}
+
+impl Text {
+    pub fn new(octets: &[u8], cut: bool, dialect: Dialect) -> Text {
+        let kept = octets.get(..MAX_TEXT).unwrap_or(octets);
+        let cut = cut || kept.len() < octets.len();
+        Text { octets: kept.into(), cut, dialect, none: false }
+    }
+
+    pub fn none() -> Text {
+        Text { none: true, ..Text::default() }
+    }
+
+    fn sql(&self) -> Sql<'_> {
+        Sql { text: &self.octets, cut: self.cut, dialect: self.dialect }
+    }
+
+    /// As it is to be shown.
+    pub fn show(&self, literals: bool) -> Option<Box<str>> {
+        let shown = if literals { literal(self.sql()) } else { digest(self.sql()) };
+        (!self.none).then(|| shown.into())
+    }
+
+    fn tokens(&self) -> impl Iterator<Item = Token<'_>> {
+        Lexer::new(&self.octets, self.dialect).map(|(_, token)| token)
+    }
+
+    /// What the `index`th of its statements does.
+    pub fn kind(&self, index: usize) -> Kind {
+        if self.none { Kind::Unknown } else { kind::of_nth(self.tokens(), index, self.cut) }
+    }
+
+    /// It is all there, and a single statement.
+    pub fn is_single(&self) -> bool {
+        let mut tokens = self.tokens();
+        let past_end = tokens.by_ref().skip_while(|token| *token != Token::Symbol(b';'));
+        let more = past_end.into_iter().any(|token| token != Token::Symbol(b';'));
+        !self.none && !self.cut && !more
+    }
+
+    /// The database that is used after it, by a `USE`.
+    pub fn database(&self) -> Database {
+        if self.none {
+            return Database::Unknown;
+        }
+        // Most statements need no closer look.
+        let has = |word: &[u8]| {
+            self.octets.windows(word.len()).any(|octets| octets.eq_ignore_ascii_case(word))
+        };
+        if !has(b"use") && !has(b"/*") {
+            return Database::Stays;
+        }
+        let mut tokens = self.tokens();
+        let is_use =
+            |token: &Token| matches!(token, Token::Word(w) if w.eq_ignore_ascii_case(b"use"));
+        match tokens.next() {
+            Some(Token::Executable) => return Database::Unknown,
+            Some(first) if is_use(&first) => {}
+            _ => {
+                // A `USE` among other statements, or in what was cut off after one.
+                let mut begins = false;
+                let hides = tokens.any(|token| {
+                    let found = begins && (is_use(&token) || token == Token::Executable);
+                    begins = token == Token::Symbol(b';');
+                    found
+                });
+                return if hides { Database::Unknown } else { Database::Stays };
+            }
+        }
+        let name = match tokens.next() {
+            Some(Token::Word(word)) => name(word),
+            Some(Token::Quoted(quoted)) => {
+                let inner = quoted.strip_prefix(b"`").unwrap_or(quoted);
+                let inner = inner.strip_suffix(b"`").unwrap_or(inner);
+                name(inner).replace("``", "`").into()
+            }
+            _ => return Database::Unknown,
+        };
+        let is_known = self.is_single() && tokens.all(|token| token == Token::Symbol(b';'));
+        if is_known { Database::Becomes(name) } else { Database::Unknown }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(sql: &str) -> Text {
+        Text::new(sql.as_bytes(), false, Dialect::default())
+    }
+
+    #[test]
+    fn kinds() {
+        for (sql, expected) in [
+            ("select 1", Kind::Keeps),
+            ("/* c */ UPDATE t SET a=1", Kind::Keeps),
+            ("begin", Kind::Begins),
+            ("BEGIN WORK;", Kind::Begins),
+            ("begin not atomic commit; end", Kind::Unknown),
+            ("START TRANSACTION READ ONLY", Kind::Begins),
+            ("start slave", Kind::Unknown),
+            ("commit and chain", Kind::Ends),
+            ("rollback to savepoint a", Kind::Keeps),
+            ("rollback work to a", Kind::Keeps),
+            ("rollback", Kind::Ends),
+            ("set autocommit=0", Kind::Sets),
+            ("set statement max_statement_time=1 for commit", Kind::Unknown),
+            ("call p()", Kind::Unknown),
+            ("/*!50000 commit */", Kind::Unknown),
+            ("create table t (a int)", Kind::Unknown),
+            ("", Kind::Unknown),
+        ] {
+            assert_eq!(text(sql).kind(0), expected, "{sql}");
+        }
+        let many = text("begin; update t set a=';'; call p(); commit");
+        let kinds = [0, 1, 2, 3].map(|index| many.kind(index));
+        assert_eq!(kinds, [Kind::Begins, Kind::Keeps, Kind::Unknown, Kind::Unknown]);
+    }
+
+    #[test]
+    fn a_cut_text_is_not_trusted() {
+        let cut = |sql: &str| Text::new(sql.as_bytes(), true, Dialect::default()).kind(0);
+        assert_eq!(cut("rollback"), Kind::Unknown);
+        assert_eq!(cut("BEGIN"), Kind::Unknown);
+        assert_eq!(cut("UPDATE accounts SET"), Kind::Keeps);
+        assert_eq!(cut("UPDATE"), Kind::Unknown);
+        assert!(!text("a; b").is_single() && text("a ;").is_single() && text("a").is_single());
+    }
+
+    #[test]
+    fn the_database_of_a_use() {
+        assert_eq!(text("use `sh``op`").database(), Database::Becomes("sh`op".into()));
+        assert_eq!(text("USE shop;").database(), Database::Becomes("shop".into()));
+        assert_eq!(text("select 1").database(), Database::Stays);
+        assert_eq!(text("select 1; use b").database(), Database::Unknown);
+        assert_eq!(text("use a; select 1").database(), Database::Unknown);
+    }
+}

@@ -1,0 +1,42 @@
+//! One packet's record as every format finds it in the buffer, and why none may follow.
+
+use std::io;
+
+use super::LinkType;
+use crate::place::Time;
+use crate::tcp::segment::Direction;
+
+/// One packet's record in the buffer.
+#[derive(Clone, Copy)]
+pub struct Record {
+    /// Octets of the record, and where its data lies in it.
+    pub whole: usize,
+    pub data_at: usize,
+    pub data_len: usize,
+    pub time: Time,
+    pub digits: u8,
+    pub interface: u32,
+    pub link: LinkType,
+    pub original_len: u32,
+    pub direction: Option<Direction>,
+    /// The format knows whose packet it is.
+    pub has_process: bool,
+}
+
+/// Why no further record can be read.
+pub enum Broken {
+    /// The input ends inside a record.
+    CutOff,
+    Corrupt(String),
+    Read(io::Error),
+}
+
+impl From<io::Error> for Broken {
+    /// A compressed stream that ends early was cut off like any other.
+    fn from(error: io::Error) -> Broken {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Broken::CutOff,
+            _ => Broken::Read(error),
+        }
+    }
+}

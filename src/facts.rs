@@ -1,0 +1,206 @@
+//! What a whole capture was like, as far as it bears on a verdict or its reader should know.
+//!
+//! [`CaptureFacts`] fills itself from what is read: each packet's place, each segment, and what the
+//! capture says of itself. A verdict needs all three, since a capture without any bare ACK, or with
+//! drops, shows less of a close than others do.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::ops::AddAssign;
+
+use crate::capture::{About, LinkType};
+use crate::place::{Place, Time};
+use crate::tcp::segment::Segment;
+
+/// Facts of one capture, or of several added up.
+#[derive(Clone, Debug, Default)]
+pub struct CaptureFacts {
+    end: Time,
+    packets: u64,
+    segments: u64,
+    first: Option<Place>,
+    last: Option<Place>,
+    bare_acks: bool,
+    empty_segments: bool,
+    /// Of the files that have been read to their end.
+    drops_before: u64,
+    /// Of the file that is being read.
+    drops: u64,
+    truncated: bool,
+    addresses: BTreeSet<IpAddr>,
+    links: BTreeSet<LinkType>,
+    snap_lengths: BTreeSet<u32>,
+}
+
+impl CaptureFacts {
+    /// Takes in where and when a packet was captured: each one tells the time, whatever else becomes
+    /// of it.
+    #[inline]
+    pub fn see(&mut self, place: Place) {
+        self.packets += 1;
+        self.first.get_or_insert(place);
+        if self.last.is_none_or(|last: Place| place.time >= last.time) {
+            self.last = Some(place);
+            // Live, the clock may have been looked at since the packet came.
+            self.end = self.end.max(place.time);
+        }
+    }
+
+    /// Lets time pass: without any packet, too, it does.
+    pub fn wait_until(&mut self, now: Time) {
+        self.end = self.end.max(now);
+    }
+
+    /// Takes in a segment, before any of its connection is judged.
+    #[inline(always)]
+    pub fn note(&mut self, segment: &Segment) {
+        self.segments += 1;
+        self.bare_acks |= segment.is_bare_ack();
+        self.empty_segments |= segment.len == 0;
+    }
+
+    /// Takes in what the file that is read says of itself so far; to be called again at its end.
+    pub fn about(&mut self, about: &About) {
+        self.addresses.extend(&about.addresses);
+        self.wait_until(about.until.unwrap_or(Time::UNKNOWN));
+        self.links.extend(&about.links);
+        self.snap_lengths.extend(&about.snap_lengths);
+        self.drops = about.drops;
+    }
+
+    /// Begins another file of the same capture: its drops are counted beside those before.
+    pub fn begin_file(&mut self) {
+        self.drops_before = self.drops_before.saturating_add(std::mem::take(&mut self.drops));
+    }
+
+    /// Takes note that a file ended in the middle of a record.
+    pub fn cut_off(&mut self) {
+        self.truncated = true;
+    }
+
+    /// Adds addresses of the interfaces captured on.
+    pub fn at_addresses<'a>(&mut self, addresses: impl IntoIterator<Item = &'a IpAddr>) {
+        self.addresses.extend(addresses);
+    }
+
+    /// The latest time of any packet read, before any filter, or when the capture is said to have ended.
+    pub fn end(&self) -> Time {
+        self.end
+    }
+
+    /// Packets read, of any kind.
+    pub fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    /// TCP segments among them.
+    pub fn segments(&self) -> u64 {
+        self.segments
+    }
+
+    /// The first packet.
+    pub fn first(&self) -> Option<Place> {
+        self.first
+    }
+
+    /// The packet with the latest time.
+    pub fn last(&self) -> Option<Place> {
+        self.last
+    }
+
+    /// True if it holds an ACK without SYN, FIN, RST or payload.
+    pub fn holds_bare_acks(&self) -> bool {
+        self.bare_acks
+    }
+
+    /// True if it holds a segment without payload.
+    pub fn holds_empty_segments(&self) -> bool {
+        self.empty_segments
+    }
+
+    /// True if bare ACKs would show in it: it was not filtered down to flags. Of a capture that nothing
+    /// is known of, this is assumed, since fewer verdicts follow from it.
+    pub fn shows_bare_acks(&self) -> bool {
+        self.bare_acks || self.segments == 0
+    }
+
+    /// True if segments without payload would show in it: it was not filtered down to payload.
+    pub fn shows_empty_segments(&self) -> bool {
+        self.empty_segments || self.segments == 0
+    }
+
+    /// Packets that the kernel or the capture file says were lost.
+    pub fn drops(&self) -> u64 {
+        self.drops_before.saturating_add(self.drops)
+    }
+
+    /// True if a file ended in the middle of a record.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// The addresses of the interfaces captured on, where the file tells.
+    pub fn addresses(&self) -> &BTreeSet<IpAddr> {
+        &self.addresses
+    }
+
+    /// The link types of its interfaces.
+    pub fn links(&self) -> &BTreeSet<LinkType> {
+        &self.links
+    }
+
+    /// The snap lengths of its interfaces; 0 where not limited.
+    pub fn snap_lengths(&self) -> &BTreeSet<u32> {
+        &self.snap_lengths
+    }
+}
+
+/// Captures added up: the counts of all, from the earliest packet to the latest.
+impl AddAssign<&CaptureFacts> for CaptureFacts {
+    fn add_assign(&mut self, more: &CaptureFacts) {
+        self.end = self.end.max(more.end);
+        self.packets += more.packets;
+        self.segments += more.segments;
+        self.first = self.first.into_iter().chain(more.first).min_by_key(|place| place.time);
+        self.last = self.last.into_iter().chain(more.last).max_by_key(|place| place.time);
+        self.bare_acks |= more.bare_acks;
+        self.empty_segments |= more.empty_segments;
+        self.drops_before = self.drops_before.saturating_add(more.drops_before);
+        self.drops = self.drops.saturating_add(more.drops);
+        self.truncated |= more.truncated;
+        self.addresses.extend(&more.addresses);
+        self.links.extend(&more.links);
+        self.snap_lengths.extend(&more.snap_lengths);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drops_of_files_are_added_and_those_of_one_are_not_counted_twice() {
+        let mut facts = CaptureFacts::default();
+        let about = |drops| About { drops, ..About::default() };
+        facts.about(&about(1));
+        facts.about(&about(3));
+        facts.begin_file();
+        facts.about(&about(0));
+        facts.about(&about(2));
+        assert_eq!(facts.drops(), 5);
+    }
+
+    #[test]
+    fn captures_are_added_up() {
+        let place = |ns, frame| Place::new(Time::from_nanos(ns), 0, frame, 6);
+        let mut all = CaptureFacts::default();
+        for times in [[7, 9], [1, 3]] {
+            let mut one = CaptureFacts::default();
+            times.iter().zip(1..).for_each(|(ns, frame)| one.see(place(*ns, frame)));
+            all += &one;
+        }
+        assert_eq!((all.packets(), all.end()), (4, Time::from_nanos(9)));
+        assert_eq!(all.first().map(|place| place.time), Some(Time::from_nanos(1)));
+        assert_eq!(all.last().map(|place| place.time), Some(Time::from_nanos(9)));
+    }
+}

@@ -1,0 +1,22 @@
+//! Judgements as data: rows, counts and reasons, below whoever makes them and whoever prints them.
+//!
+//! * [`judged`]: one connection with its judgement; [`row`]: the same on its way to a printer
+//! * [`sink`]: where rows go, in which order
+//! * [`totals`]: counts of a run
+//! * [`seen`]: what a capture held, in memory, for whoever compares captures with something
+//! * [`mod@cause`], [`mod@evidence`]: why a connection was left half-closed, and what speaks for it
+//! * [`gauges`]: a live capture at one moment, counted
+
+pub mod cause;
+pub mod evidence;
+pub mod gauges;
+pub mod judged;
+pub mod row;
+pub mod seen;
+pub mod sink;
+pub mod totals;
+
+pub use judged::Judged;
+pub use row::{EventKind, Owner, Row};
+pub use sink::{Nothing, Sink};
+pub use totals::{Capture, Gap, Overlap, Tally, Totals};

@@ -1,0 +1,59 @@
+//! Where judged connections go.
+
+use std::io;
+
+use super::{EventKind, Row, Totals};
+use crate::owner::Socket;
+use crate::place::Time;
+
+/// A sink for what a run finds: a printer, a collection, a count.
+///
+/// # The order of calls
+///
+/// While a capture is read: [`event`](Sink::event) and [`event_before`](Sink::event_before), live only,
+/// and [`row`](Sink::row) or [`unreported`](Sink::unreported) for each connection that has left memory.
+/// When it ends: the remaining rows, in the order of first packets; then
+/// [`stuck_before`](Sink::stuck_before) for each socket that the capture never saw; then, once,
+/// [`end`](Sink::end). Live, whoever asks for a report in between gets that closing sequence early, and
+/// everything may come again.
+///
+/// # Errors
+///
+/// An error is that of the sink's own output. It ends the run, which returns it: nothing more is
+/// called, not even [`end`](Sink::end).
+pub trait Sink {
+    /// Takes what has just happened to a live connection: to be written at once.
+    fn event(&mut self, _: EventKind, _: &Row) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes a socket that was in CLOSE-WAIT when a live capture began, at this time.
+    fn event_before(&mut self, _: &Socket, _: Time) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes a connection that is reported: every notable one, and with `Plan::all` every one.
+    fn row(&mut self, _: &Row) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes a connection that is not reported: only where all contents are read (`Paths::All`).
+    fn unreported(&mut self, _: &Row) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes a socket in CLOSE-WAIT of which the capture holds no packet.
+    fn stuck_before(&mut self, _: &Socket) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes the counts of the whole run, and finishes.
+    fn end(&mut self, _: &Totals) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A sink that keeps nothing: for a run that is made for another sake.
+pub struct Nothing;
+
+impl Sink for Nothing {}

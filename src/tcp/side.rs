@@ -1,0 +1,17 @@
+//! The two ends of a connection, by who was seen first.
+
+/// An end of a flow. `A` sent the first packet seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    A,
+    B,
+}
+
+impl Side {
+    pub fn other(self) -> Side {
+        match self {
+            Side::A => Side::B,
+            Side::B => Side::A,
+        }
+    }
+}
