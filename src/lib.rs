@@ -30,6 +30,8 @@
 //! | [`endpoints`] | addresses, networks and ports as users name them |
 //! | [`units`] | how times and durations are written |
 //! | [`place`] | when and where a packet was captured |
+//! | [`names`] | names that a text prints in place of addresses |
+//! | [`services`] | ports by their names |
 //! | [`mod@printable`] | names that others chose, safe for a terminal |
 //! | [`scrape`] | numbers of a live capture for Prometheus, over HTTP |
 //! | [`progress`] | a bar on the terminal when reading takes long |
@@ -56,6 +58,7 @@ pub mod endpoints;
 pub mod expect;
 pub mod facts;
 pub mod ladder;
+pub mod names;
 pub mod owner;
 pub mod place;
 pub mod printable;
@@ -63,6 +66,7 @@ pub mod progress;
 pub mod report;
 pub mod run;
 pub mod scrape;
+pub mod services;
 pub mod summary;
 pub mod table;
 pub mod tcp;

@@ -74,6 +74,8 @@ const FLOORS: &[&str] = &[
     "capture",
     "endpoints",
     "tcp",
+    "names",
+    "services",
     "confine",
     "progress",
     "units",

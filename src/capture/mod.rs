@@ -130,7 +130,7 @@ pub enum Trouble {
         "{packets} packet{} could not be read and may be TCP, of which nothing is said here: {kinds}",
         if *.packets == 1 { "" } else { "s" }
     )]
-    Unread { packets: u64, kinds: String },
+    NotRead { packets: u64, kinds: String },
     #[error("reading failed after {frames} packets (byte {offset}): {error}")]
     Read { frames: u64, offset: u64, error: io::Error },
     #[error(

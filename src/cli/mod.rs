@@ -161,6 +161,11 @@ Exit status:
 
 #[derive(Args)]
 struct SocketsArgs {
+    /// Lists that somebody saved, in place of this host's: of ss, netstat, lsof, /proc/net/tcp; - is
+    /// standard input
+    #[arg(value_name = "FILE", conflicts_with_all = ["netns", "watch"])]
+    files: Vec<PathBuf>,
+
     /// List each socket, of whatever state
     #[arg(long)]
     all: bool,
@@ -450,6 +455,7 @@ impl SocketsArgs {
     fn sockets(self) -> Sockets {
         let peer = (!self.peer.is_empty()).then(|| EndpointSet::union(self.peer));
         Sockets {
+            files: self.files,
             netns: netns(self.netns.as_deref()),
             narrow: Narrow { states: self.state, peer, ports: self.port, pids: self.pid },
             all: self.all,

@@ -12,6 +12,7 @@ use super::{Exit, complain, create, open};
 use crate::capture::Error;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
+use crate::owner::saved::ASSUMED;
 use crate::progress::Progress;
 use crate::report::csv::Csv;
 use crate::report::flames::{self, Drawing};
@@ -103,6 +104,9 @@ pub fn read(asked: Read) -> Exit {
         Some(Ok(file)) => Some(file),
         Some(Err(sentence)) => return said(sentence),
     };
+    if asked.plan.sockets.as_ref().is_some_and(|sockets| sockets.is_assumed) {
+        complain(&ASSUMED);
+    }
     let mut terminal = Terminal::new(io::stderr().is_terminal());
     let Some(file) = write else {
         let result = run(asked.plan, render.as_mut(), &mut terminal);

@@ -65,7 +65,7 @@ pub fn snapshot(netns: &Netns) -> Result<Snapshot, NoList> {
     for holder in sockets.iter().flat_map(|socket| &socket.holders) {
         processes.entry(holder.pid).or_insert_with(|| usage(holder));
     }
-    Ok(Snapshot { sockets, processes, denied })
+    Ok(Snapshot { sockets, processes, denied, is_saved: false })
 }
 
 /// Lists the sockets alone.
@@ -231,8 +231,8 @@ fn socket(entry: TcpNetEntry, netns: Option<String>) -> Socket {
         local: endpoint(entry.local_address),
         peer: endpoint(entry.remote_address),
         state: state(&entry.state),
-        recv_q: entry.rx_queue,
-        send_q: entry.tx_queue,
+        recv_q: Some(entry.rx_queue),
+        send_q: Some(entry.tx_queue),
         inode: entry.inode,
         holders: Vec::new(),
         netns,

@@ -228,7 +228,7 @@ struct OwnerKeys<'a> {
 #[derive(Serialize)]
 struct KernelLine {
     state: &'static str,
-    recv_q: u32,
+    recv_q: Option<u32>,
     confirmed: bool,
 }
 

@@ -126,10 +126,10 @@ fn run_with<'a>(
         }
         for pending in sources {
             if let Err(error) = run.file(pending, watch)? {
-                if let Some(point) = run.points.get_mut(run.current) {
-                    if !error.trouble.is_failure() {
-                        point.facts_mut().cut_off();
-                    }
+                if let Some(point) = run.points.get_mut(run.current)
+                    && !error.trouble.is_failure()
+                {
+                    point.facts_mut().cut_off();
                 }
                 failed |= error.trouble.is_failure();
                 watch.trouble(&error);

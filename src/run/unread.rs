@@ -28,7 +28,7 @@ impl Unread {
         let packets = kinds.iter().map(|(_, n)| n).sum();
         let words: Vec<String> =
             kinds.iter().map(|(kind, n)| format!("{kind} {}", thousands(*n))).collect();
-        let trouble = Trouble::Unread { packets, kinds: words.join(", ") };
+        let trouble = Trouble::NotRead { packets, kinds: words.join(", ") };
         (packets > 0).then(|| Error { input: file.to_owned(), trouble })
     }
 }
