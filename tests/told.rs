@@ -8,6 +8,8 @@ use common::wire::{Link, MICROSECONDS, Packet, Pcapng, Record};
 use common::{Scratch, closewait, json_lines, text};
 use serde_json::Value;
 
+type Options = Vec<(u16, Vec<u8>)>;
+
 fn packets() -> Vec<Packet> {
     let path = common::project("fixtures/scenarios/leak.scn");
     let scenario = Scenario::read(&path).expect("a scenario");
@@ -17,7 +19,7 @@ fn packets() -> Vec<Packet> {
 /// A pcapng of one leak, with these options on each packet.
 fn annotated(
     blocks: &dyn Fn(&mut Pcapng),
-    options: &dyn Fn(&Pcapng, &Packet) -> Vec<(u16, Vec<u8>)>,
+    options: &dyn Fn(&Pcapng, &Packet) -> Options,
 ) -> Vec<u8> {
     let mut file = Pcapng::new(false);
     file.interface(1, 0, &[]);

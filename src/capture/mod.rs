@@ -6,12 +6,13 @@
 //! * [`classic`], [`pcapng`]: the two formats
 //! * [`text`]: what `tcpdump -n` prints
 //! * `record`: what all of them find
-//! * [`compression`], [`buffer`]: the bytes on their way in
+//! * [`archive`], [`compression`], [`buffer`]: the bytes on their way in
 //! * [`mod@write`]: packets on their way out, as pcapng
 //! * [`live`]: an interface, through libpcap
 //! * [`series`]: the order of several files
 //! * [`filter`]: BPF expressions, compiled by libpcap where it is built in
 
+pub mod archive;
 pub mod buffer;
 pub mod classic;
 pub mod compression;
@@ -24,6 +25,7 @@ pub mod process;
 mod record;
 pub mod series;
 pub mod text;
+mod unknown;
 pub mod write;
 
 use std::collections::BTreeSet;
@@ -144,6 +146,11 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Nothing in it is meant to be a capture.
+    pub fn is_no_capture(&self) -> bool {
+        matches!(self, Trouble::NotACapture(_) | Trouble::Empty)
+    }
+
     /// A capture cut off in its last record is read to its last whole packet: that is no failure.
     pub fn is_failure(&self) -> bool {
         !matches!(
