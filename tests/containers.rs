@@ -324,8 +324,6 @@ fn the_command_that_converts_is_the_right_one() {
         "visual",
         "k12text",
         "nettl",
-        "erf",
-        "commview-ncf",
     ] {
         let Some(path) = written_by_editcap(&scratch, format) else {
             return common::skip("tshark");

@@ -18,5 +18,5 @@ fn no_false_leak_and_no_crash_on_foreign_captures() {
     let last = out.lines().last().unwrap_or_default();
     eprintln!("{last}{err}");
     assert!(last.contains(" captures, 0 broken;"), "{out}{err}");
-    assert!(last.ends_with("missed 0, false 0"), "{out}{err}");
+    assert!(last.split("; ").any(|part| part == "missed 0, false 0"), "{out}{err}");
 }

@@ -48,8 +48,8 @@ pub fn looks_like(buffer: &mut Buffer) -> String {
         return hint.into();
     }
     if let Some(name) = known(CONVERTED) {
-        // K12's frames can be of several links, and editcap is to be told.
-        let link = if name.starts_with("K12") { "-T ether " } else { "" };
+        // Frames of these can be of several links, and editcap is to be told.
+        let link = if name.starts_with("K12") || *name == *"nettl" { "-T ether " } else { "" };
         return format!("it is in {name}'s format: editcap {link}-F pcapng FILE OUT");
     }
     let hint = match start {
