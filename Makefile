@@ -5,12 +5,13 @@
 # make budget instructions a packet, held by CI
 # make soak   a million simulated conversations (SEEDS=…)
 # make fuzz   every fuzz target for a minute (FUZZ_SECONDS=…)
+# make library  the library alone builds, and without the program's crates
 # make dist   a .deb and a tarball to install elsewhere, in target/dist
 
 CAPTURE ?= fixtures/captures/incident.pcap
 CARGO   ?= cargo
 
-.PHONY: run build test bench bench-live budget soak fuzz dist needs-build needs-test needs-budget needs-fuzz needs-dist
+.PHONY: run build test library bench bench-live budget soak fuzz dist needs-build needs-test needs-budget needs-fuzz needs-dist
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -21,6 +22,12 @@ build: needs-build
 
 test: needs-test
 	$(CARGO) test --locked --all-features --no-fail-fast
+
+# What only the program needs (the feature `cli`), a user of the library does not get.
+PROGRAM = clap|indicatif|landlock|seccompiler|netlink-[a-z-]+|nix|signal-hook|pcap
+library:
+	$(CARGO) clippy --locked --no-default-features --lib -- -D warnings
+	@! $(CARGO) tree --locked --no-default-features -e normal --prefix none | grep -E '^($(PROGRAM)) '
 
 # Tools that are missing are left out. CLOSEWAIT_BENCH_DIR needs 4 GB, CLOSEWAIT_BENCH_PAIRS=5.
 bench: needs-build
@@ -60,6 +67,7 @@ dist: needs-dist build
 	@rm -rf $(TARGET)/dist && mkdir -p $(TARGET)/dist/$(NAME)
 	@strip -o $(TARGET)/dist/$(NAME)/closewait $(TARGET)/release/closewait
 	@cp README.md CHANGELOG.md LICENSE-* .dist/* $(TARGET)/dist/$(NAME)
+	@mkdir $(TARGET)/dist/$(NAME)/manual && cp src/manual/*.md $(TARGET)/dist/$(NAME)/manual
 	@tar -C $(TARGET)/dist --sort=name --owner=0 --group=0 --numeric-owner -czf $(TARGET)/dist/$(NAME).tar.gz $(NAME)
 	@rm -r $(TARGET)/dist/$(NAME)
 	@$(CARGO) deb --quiet --locked --no-build --strip --output $(TARGET)/dist

@@ -4,10 +4,10 @@
 //! difference is what packets cost, without start and end. `cargo bench --bench budget`.
 
 #[path = "traffic/generator.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod generator;
 #[path = "../tests/simulation/prng.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod prng;
 
 use std::path::Path;

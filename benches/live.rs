@@ -5,10 +5,10 @@
 //! processor time it took for a packet, and its memory.
 
 #[path = "traffic/generator.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod generator;
 #[path = "../tests/simulation/prng.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod prng;
 
 use std::fs::{File, read_to_string};

@@ -1,10 +1,10 @@
 //! The parts of reading one by one: reader, decoder, table. `cargo bench --bench parts`.
 
 #[path = "traffic/generator.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod generator;
 #[path = "../tests/simulation/prng.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod prng;
 
 use std::path::PathBuf;
@@ -98,7 +98,7 @@ fn decoder_long_way(bencher: Bencher) {
     let (frames, decoder) = (frames(), Decoder::default());
     bencher.counter(ItemsCount::new(frames.len())).bench_local(|| {
         for (place, data) in &frames {
-            black_box(decoder.decode(&frame(*place, data)).is_ok());
+            black_box(decoder.decode_layers(&frame(*place, data)).is_ok());
         }
     });
 }

@@ -5,10 +5,10 @@
 //! left out, and the report says how to get them.
 
 #[path = "traffic/generator.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod generator;
 #[path = "../tests/simulation/prng.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod prng;
 
 use std::fs::File;

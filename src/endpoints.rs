@@ -67,11 +67,13 @@ fn named(text: &str) -> Option<Rule> {
 }
 
 impl EndpointSet {
-    /// The union of several sets.
+    /// Joins several sets into one.
     pub fn union(sets: impl IntoIterator<Item = EndpointSet>) -> EndpointSet {
         EndpointSet(sets.into_iter().flat_map(|set| set.0).collect())
     }
 
+    /// True if any rule matches the endpoint.
+    #[must_use]
     pub fn contains(&self, end: Endpoint) -> bool {
         self.0.iter().any(|rule| {
             rule.net.is_none_or(|net| net.contains(&end.ip))

@@ -13,7 +13,9 @@
 //! |---|---|
 //! | [`cli`] | flags become a [`run::Plan`]; the only room that knows clap |
 //! | [`commands`] | outputs, warnings and exit status of each command |
-//! | [`run`] | the one loop: frame, segment, table, verdict, report; the flow tables work in shards, on all cores |
+//! | [`live`] | packets as they happen: suspects, the kernel's word, numbers for Prometheus over HTTP |
+//! | [`run`] | the one loop, packet after packet, in whatever mode; the session that all modes have |
+//! | [`engine`] | segments become judged connections: flow tables in shards, on all cores |
 //! | [`capture`] | where packets and time come from: pcap and pcapng files, standard input, interfaces |
 //! | [`decode`] | a frame becomes a segment, or a counted reason why not |
 //! | [`tcp`] | RFC 9293 for an observer: sequence numbers, the facts of each direction, figure 5 |
@@ -33,8 +35,9 @@
 //! | [`names`] | names that a text prints in place of addresses |
 //! | [`services`] | ports by their names |
 //! | [`mod@printable`] | names that others chose, safe for a terminal |
-//! | [`scrape`] | numbers of a live capture for Prometheus, over HTTP |
 //! | [`progress`] | a bar on the terminal when reading takes long |
+//!
+//! [`manual`] is the reader's manual, and its page [`why`](manual::why) has the reasons behind the house.
 //!
 //! # Two ideas
 //!
@@ -50,25 +53,35 @@
 
 pub mod attach;
 pub mod capture;
+#[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
 pub mod commands;
+#[cfg(feature = "cli")]
 pub mod confine;
 pub mod decode;
 pub mod endpoints;
+pub mod engine;
 pub mod expect;
 pub mod facts;
 pub mod ladder;
+pub mod live;
+pub mod manual;
 pub mod names;
 pub mod owner;
 pub mod place;
 pub mod printable;
+#[cfg(feature = "cli")]
 pub mod progress;
 pub mod report;
 pub mod run;
-pub mod scrape;
 pub mod services;
 pub mod summary;
 pub mod table;
 pub mod tcp;
 pub mod units;
 pub mod verdict;
+
+#[cfg(test)]
+#[path = "../tests/common/regressions.rs"]
+mod regressions;

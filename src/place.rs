@@ -1,4 +1,4 @@
-//! Where and when a packet was captured.
+//! The place and the time of a packet in its capture.
 //!
 //! Both types are small on purpose: a flow keeps several of each.
 
@@ -22,6 +22,7 @@ impl Time {
     pub const UNKNOWN: Time = Time(i64::MIN);
 
     /// From nanoseconds since 1970; unknown outside 1970 to 2261.
+    #[must_use]
     pub fn from_nanos(nanos: i128) -> Time {
         match i64::try_from(nanos) {
             Ok(n) if n >= 0 => Time(n),
@@ -35,16 +36,19 @@ impl Time {
     }
 
     /// Nanoseconds since 1970, if known.
+    #[must_use]
     pub fn nanos(self) -> Option<i64> {
         (self != Time::UNKNOWN).then_some(self.0)
     }
 
     /// Nanoseconds from `earlier` to `self`; never negative, `None` where either is unknown.
+    #[must_use]
     pub fn since(self, earlier: Time) -> Option<i64> {
         Some((self.nanos()? - earlier.nanos()?).max(0))
     }
 
     /// `self` less `nanos`, not going below 1970.
+    #[must_use]
     pub fn before(self, nanos: i64) -> Time {
         self.nanos().map_or(Time::UNKNOWN, |n| Time(n.saturating_sub(nanos).max(0)))
     }
@@ -64,6 +68,7 @@ const FRAME_BITS: u32 = 44;
 impl Place {
     /// `digits` are the decimal digits that the capture gives to a second (0 to 9).
     #[inline]
+    #[must_use]
     pub fn new(time: Time, file: u16, frame: u64, digits: u8) -> Place {
         let frame = frame.clamp(1, (1 << FRAME_BITS) - 1);
         let bits = u64::from(file) << (FRAME_BITS + 4) | frame << 4 | u64::from(digits.min(9));
@@ -71,22 +76,26 @@ impl Place {
     }
 
     /// The index of the file in the order of reading.
+    #[must_use]
     pub fn file(self) -> usize {
         (self.position.get() >> (FRAME_BITS + 4)) as usize
     }
 
     /// The packet's number in its file, counted from 1 as Wireshark does.
+    #[must_use]
     pub fn frame(self) -> u64 {
         self.position.get() >> 4 & ((1 << FRAME_BITS) - 1)
     }
 
-    /// How many decimal digits of a second the capture records.
+    /// The number of decimal digits of a second that the capture records.
+    #[must_use]
     pub fn digits(self) -> usize {
         (self.position.get() & 0xf) as usize
     }
 
-    /// How many packets it lies after `base` in the same file; `None` for any other.
+    /// The number of packets from `base` to this one in the same file; `None` if it lies before it, or elsewhere.
     #[inline]
+    #[must_use]
     pub fn frames_after(self, base: Place) -> Option<u32> {
         let ahead = self.position.get().checked_sub(base.position.get())?;
         // Where file or digits differ, so do bits above or below.
@@ -95,11 +104,13 @@ impl Place {
 
     /// The place so many packets after this one.
     #[inline]
+    #[must_use]
     pub fn later(self, time: Time, frames: u32) -> Place {
         Place { time, position: self.position.saturating_add(u64::from(frames) << 4) }
     }
 
     /// A key that orders places as they were read.
+    #[must_use]
     pub fn order(self) -> u64 {
         self.position.get()
     }

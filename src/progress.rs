@@ -15,11 +15,13 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// Begins to count the time; `wanted` is false where no terminal is.
+    #[must_use]
     pub fn new(wanted: bool) -> Progress {
         Progress { started: Instant::now(), bar: None, wanted }
     }
 
-    /// `done` of `all` bytes were read; `all` is unknown for a pipe.
+    /// Shows that `done` of `all` bytes were read; `all` is unknown for a pipe.
     pub fn at(&mut self, done: u64, all: Option<u64>) {
         if !self.wanted || self.started.elapsed() < PATIENCE {
             return;
@@ -34,7 +36,7 @@ impl Progress {
         bar.set_position(done);
     }
 
-    /// A line that stays at the bottom.
+    /// Shows a line that stays at the bottom.
     pub fn say(&mut self, line: String) {
         if !self.wanted {
             return;

@@ -5,7 +5,9 @@ mod common;
 use std::io::Write;
 use std::process::Stdio;
 
+use closewait::printable::shown;
 use common::scenario::Scenario;
+use common::talk::Talk;
 use common::wire::{Classic, MICROSECONDS, Pcapng, Record, arp};
 use common::{Scratch, closewait, command, json_lines, text};
 use serde_json::Value;
@@ -422,4 +424,46 @@ fn standard_input_that_is_no_capture_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     let output = with_stdin(&["-"], b"");
     assert!(text(&output).1.contains("closewait: -: is empty"));
+}
+
+/// Turned text, hidden characters and ends of lines, in all that a stranger may name.
+#[test]
+fn nothing_from_the_wire_turns_or_hides_text() {
+    const ODD: &str = "\u{202e}\u{2066}\u{200b}\u{200f}\u{2028}\u{2029}\u{feff}\u{e0001}";
+    let talk = Talk::logged_in(3306).ask("BEGIN", 0x0003);
+    let talk = talk.ask(&format!("UPDATE a{ODD}b SET x='{ODD}', `y{ODD}`=1"), 0x0003);
+    let scratch = Scratch::new();
+    let capture = talk.wait(50).closed_by_server().capture(60);
+    let capture = scratch.write(&format!("x{ODD}.pcap"), &capture);
+    let list = format!(
+        "CLOSE-WAIT 1 0 172.18.0.5:40000 172.18.0.3:3306 users:((\"or{ODD}ders\",pid=7,fd=9)) ino:5\n"
+    );
+    let list = scratch.write(&format!("list{ODD}"), list.as_bytes());
+    let read = |more: &[&str]| {
+        let args = [&capture, "--local", "172.18.0.5", "--sockets", &list, "--show-literals"];
+        closewait(&[&args[..], more].concat())
+    };
+    let check = |format| closewait(&["check", &capture, "--format", format]);
+    let missing = format!("{capture}{ODD}");
+    let outputs = [
+        read(&[]),
+        read(&["--all", "--top", "0"]),
+        read(&["--folded"]),
+        read(&["--format", "csv"]),
+        closewait(&["explain", &capture, "--frame", "1", "--show-literals"]),
+        check("text"),
+        check("junit"),
+        check("github"),
+        closewait(&[&missing]),
+        closewait(&[&capture, "--sockets", &missing]),
+    ];
+    for (at, output) in outputs.iter().enumerate() {
+        let (out, err) = text(output);
+        let odd = |c: &char| shown(*c) != *c && !matches!(c, '\n' | '\r');
+        assert_eq!(out.chars().chain(err.chars()).find(odd), None, "{at}: {out}\n{err}");
+        assert!(!(out + &err).is_empty(), "{at}");
+    }
+    for output in &outputs[..8] {
+        assert!(text(output).0.contains("a\u{fffd}\u{fffd}"), "{}", text(output).0);
+    }
 }

@@ -135,7 +135,9 @@ fn every_container_holds_the_capture() {
     }
     // Several streams, as rotated logs have them.
     let (first, second) = leak.split_at(100);
-    for (name, pack) in [("x.xz", xz as fn(&[u8]) -> Vec<u8>), ("x.bz2", bzip2), ("x.gz", gzip)] {
+    type Pack = fn(&[u8]) -> Vec<u8>;
+    let packings: [(&str, Pack); 3] = [("x.xz", xz), ("x.bz2", bzip2), ("x.gz", gzip)];
+    for (name, pack) in packings {
         let octets = [pack(first), pack(second)].concat();
         assert_eq!(findings(&scratch.write(name, &octets)), expected, "{name}");
     }

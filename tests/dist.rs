@@ -1,26 +1,34 @@
-//! What is installed and documented as a service is what the binary understands.
+//! What is installed and handed out is what the binary understands: each file of `.dist` as it lies there.
 
 mod common;
 
-use closewait::capture::filter::Filter;
-use closewait::cli::{Command, parse};
+use std::fs;
+use std::net::TcpListener;
+use std::process::Command;
+
+use common::{Scratch, assert_understood, commands, is_root, project, skip, text};
+use yaml_rust2::{Yaml, YamlLoader};
 
 fn file(path: &str) -> String {
-    std::fs::read_to_string(common::project(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+    fs::read_to_string(project(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+fn yaml(path: &str) -> Yaml {
+    let mut documents =
+        YamlLoader::load_from_str(&file(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+    assert_eq!(documents.len(), 1, "{path}");
+    documents.remove(0)
+}
+
+/// The words of a list.
+fn words(list: &Yaml) -> Vec<&str> {
+    list.as_vec().expect("a list").iter().map(|word| word.as_str().expect("a word")).collect()
 }
 
 /// The values of a key in a unit.
 fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
     let value = |line: &'a str| line.strip_prefix(key)?.strip_prefix('=');
     unit.lines().filter_map(value).collect()
-}
-
-/// A section of the README, to the next heading.
-fn section(heading: &str) -> String {
-    let readme = file("README.md");
-    let begin = readme.find(&format!("### {heading}\n")).expect("the section");
-    let text = &readme[begin + 4..];
-    text[..text.find("\n##").unwrap_or(text.len())].to_owned()
 }
 
 /// The line of the default file that sets the arguments, and the arguments.
@@ -31,25 +39,14 @@ fn default_args() -> (String, String) {
     (line.to_owned(), args.to_owned())
 }
 
-fn understood(line: &str) {
-    let command = parse(line.split_whitespace().map(Into::into));
-    assert!(!matches!(command, Command::End(_)), "not understood: {line}");
-    if let Command::Live(live) = command
-        && cfg!(feature = "libpcap")
-    {
-        let expression = &live.wanted.filter;
-        assert!(Filter::new(expression).is_ok(), "no expression: {expression:?} in {line}");
-    }
-}
-
 #[test]
 fn the_service_is_started_with_arguments_that_are_understood() {
     let unit = file(".dist/closewait.service");
     let [start] = values(&unit, "ExecStart")[..] else { panic!("one command") };
     let start = start.strip_prefix("/usr/bin/").expect("where the package puts it");
     assert_eq!(values(&unit, "EnvironmentFile"), ["-/etc/default/closewait"]);
-    understood(&start.replace("$CLOSEWAIT_ARGS", ""));
-    understood(&start.replace("$CLOSEWAIT_ARGS", &default_args().1));
+    assert_understood(&start.replace("$CLOSEWAIT_ARGS", ""));
+    assert_understood(&start.replace("$CLOSEWAIT_ARGS", &default_args().1));
 }
 
 #[test]
@@ -64,35 +61,140 @@ fn a_finding_is_no_failure_and_a_reload_asks_for_the_report() {
 }
 
 #[test]
-fn the_readme_shows_what_is_installed() {
-    let text = section("As a service");
-    assert!(text.contains(&default_args().0), "the default file's line");
+fn the_manual_shows_what_is_installed() {
+    assert!(file("src/manual/service.md").contains(&default_args().0), "the default file's line");
     let sysusers = file(".dist/closewait.sysusers");
     let user = values(&file(".dist/closewait.service"), "User").join(" ");
     assert!(sysusers.lines().any(|line| line.starts_with(&format!("u {user} "))), "{user}");
 }
 
 #[test]
-fn a_node_needs_the_same_capabilities_and_commands_that_are_understood() {
-    let text = section("On a Kubernetes node");
-    let list = |key: &str| -> Vec<String> {
-        let line = text.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_suffix(']'));
-        let line = line.unwrap_or_else(|| panic!("{key}"));
-        line.split(", ").map(|word| word.trim_matches('"').to_owned()).collect()
-    };
-    let added = list("add: [");
+fn a_node_needs_the_same_capabilities_and_arguments_that_are_understood() {
+    let manifest = yaml(".dist/daemonset.yaml");
+    let pod = &manifest["spec"]["template"]["spec"];
+    let container = &pod["containers"][0];
+    let context = &container["securityContext"];
+    let added = words(&context["capabilities"]["add"]);
     for capability in values(&file(".dist/closewait.service"), "AmbientCapabilities")[0].split(' ')
     {
         let name = capability.strip_prefix("CAP_").expect("a capability");
-        assert!(added.iter().any(|added| added == name), "{name}");
+        assert!(added.contains(&name), "{name}");
     }
-    let args = list("args: [").join(" ").replace("$(NODE_IP)", "192.0.2.1");
-    understood(&format!("closewait {args}"));
-    // Every other piece between backticks is code.
-    let prose = text.rsplit("```").next().expect("text after the example");
-    let commands =
-        prose.split('`').skip(1).step_by(2).filter(|code| code.starts_with("closewait "));
-    let commands: Vec<_> = commands.map(|code| code.replace("PID", "1")).collect();
-    assert_eq!(commands.len(), 2, "{commands:?}");
-    commands.iter().for_each(|command| understood(command));
+    assert_eq!(words(&context["capabilities"]["drop"]), ["ALL"]);
+    assert_eq!(context["privileged"].as_bool(), Some(false));
+    assert_eq!((pod["hostNetwork"].as_bool(), pod["hostPID"].as_bool()), (Some(true), Some(true)));
+    let labels = &manifest["spec"]["template"]["metadata"]["labels"];
+    assert_eq!(&manifest["spec"]["selector"]["matchLabels"], labels);
+    let args = words(&container["args"]).join(" ").replace("$(NODE_IP)", "192.0.2.1");
+    assert_understood(&format!("closewait {args}"));
+    let port = container["ports"][0]["containerPort"].as_i64().expect("a port");
+    assert!(args.contains(&format!("192.0.2.1:{port} ")), "{args}");
+    let entry = file(".dist/Dockerfile");
+    assert!(entry.contains("ENTRYPOINT [\"/usr/bin/closewait\"]"), "the arguments follow it");
+}
+
+/// A script, as a shell reads it without running it.
+fn assert_parses(shell: &str, script: &str) {
+    let scratch = Scratch::new();
+    let path = scratch.write("script", script.as_bytes());
+    let output = Command::new(shell).args(["-n", &path]).output().expect("a shell");
+    assert!(output.status.success(), "{}\n{script}", text(&output).1);
+}
+
+/// The scripts of a recipe.
+fn recipes() -> [(&'static str, Vec<String>); 3] {
+    let github = yaml(".dist/github.yml");
+    let steps = github["jobs"]["test"]["steps"].as_vec().expect("steps");
+    let runs = steps.iter().filter_map(|step| step["run"].as_str().map(Into::into)).collect();
+    let gitlab = yaml(".dist/gitlab-ci.yml");
+    let lists = ["before_script", "script"].map(|key| words(&gitlab["test"][key]).join("\n"));
+    let jenkins = file(".dist/Jenkinsfile");
+    let quoted = jenkins.split("'''").skip(1).step_by(2).map(Into::into).collect();
+    [
+        (".dist/github.yml", runs),
+        (".dist/gitlab-ci.yml", lists.to_vec()),
+        (".dist/Jenkinsfile", quoted),
+    ]
+}
+
+#[test]
+fn every_recipe_captures_and_checks_what_it_captured() {
+    let manifest = file("Cargo.toml");
+    let installed = "/usr/share/closewait/capture.sh";
+    assert!(manifest.contains(r#"[".dist/capture.sh", "usr/share/closewait/", "755"]"#));
+    for (name, scripts) in recipes() {
+        let all = scripts.concat();
+        let checks: Vec<String> = scripts.iter().flat_map(|script| commands(script)).collect();
+        assert_eq!(checks.len(), 1, "{name}: {checks:?}");
+        assert_understood(&checks[0]);
+        assert!(checks[0].contains(" check ") && checks[0].ends_with(" test.pcap"), "{name}");
+        assert!(all.contains(&format!("{installed} test.pcap ")), "{name}: {all}");
+        scripts.iter().for_each(|script| assert_parses("sh", script));
+    }
+}
+
+#[test]
+fn packages_are_named_after_the_version() {
+    let package = format!("closewait_{}-1_amd64.deb", env!("CARGO_PKG_VERSION"));
+    for (name, scripts) in recipes() {
+        assert!(scripts.concat().contains(&package), "{name}: {package}");
+    }
+    assert!(file("src/manual/service.md").contains(&package));
+}
+
+/// The binary takes both examples, and holds a capture against them.
+#[test]
+fn the_examples_of_expectations_are_accepted() {
+    let scratch = Scratch::new();
+    let capture = fs::read(project("fixtures/captures/pair/fixed.pcap")).expect("the fixture");
+    scratch.write("x.pcap", &capture);
+    let check = || {
+        let output = common::command(&["check", "x.pcap"])
+            .current_dir(scratch.path())
+            .output()
+            .expect("it runs");
+        (output.status.code(), text(&output).0)
+    };
+    scratch.write("closewait.toml", file(".dist/closewait.toml").as_bytes());
+    assert_eq!(check(), (Some(0), "ok      x.pcap  1 connection\n1 capture: 1 ok\n".into()));
+    // Another capture is expected, and that is what it says: nothing of an unknown key.
+    scratch.write("x.expect.toml", file(".dist/example.expect.toml").as_bytes());
+    let (status, out) = check();
+    assert_eq!(status, Some(1), "{out}");
+    assert!(out.contains("closed: expected at least 10, found 1"), "{out}");
+}
+
+/// A client that forgets its socket while the script captures; the script ends as its command does.
+#[test]
+fn the_script_captures_what_a_command_leaves_behind() {
+    assert_parses("bash", &file(".dist/capture.sh"));
+    if Command::new("tcpdump").arg("--version").output().is_err() {
+        return skip("tcpdump");
+    }
+    if !is_root() {
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let server = std::thread::spawn(move || drop(listener.accept()));
+    let scratch = Scratch::new();
+    let leak =
+        format!("(exec 3<>/dev/tcp/127.0.0.1/{port}; sleep 5) >/dev/null 2>&1 & sleep 0.2; exit 7");
+    let output = Command::new(project(".dist/capture.sh"))
+        .args(["x.pcap", "bash", "-c", &leak])
+        .env("FILTER", format!("tcp port {port}"))
+        .env("SETTLE", "1")
+        .current_dir(scratch.path())
+        .output()
+        .expect("the script runs");
+    server.join().expect("a client");
+    assert_eq!(output.status.code(), Some(7), "{}", text(&output).1);
+    let path = scratch.path().join("x.pcap");
+    let path = path.to_str().expect("UTF-8");
+    let checked = common::closewait(&["check", "--min-hold", "500ms", path]);
+    let (out, err) = text(&checked);
+    assert_eq!(checked.status.code(), Some(1), "{out}{err}");
+    assert!(out.contains("leak: expected at most 0, found 1"), "{out}");
+    let usage = Command::new(project(".dist/capture.sh")).arg("x.pcap").output().expect("it runs");
+    assert_eq!(usage.status.code(), Some(2));
 }

@@ -1,5 +1,8 @@
 //! What holds for every conversation, however it was captured.
 
+#[path = "common/regressions.rs"]
+mod regressions;
+
 use closewait::facts::CaptureFacts;
 use closewait::place::{Place, Time};
 use closewait::table::FlowTable;
@@ -157,7 +160,7 @@ fn essence(flows: &[(FlowKey, Flow, Judgement)]) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(regressions::kept("properties", 2_000))]
 
     /// Nothing that the wire can carry panics, and every segment is in some flow.
     #[test]

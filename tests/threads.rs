@@ -2,10 +2,10 @@
 
 mod common;
 #[path = "../benches/traffic/generator.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod generator;
 #[path = "simulation/prng.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod prng;
 
 use std::io::Write;

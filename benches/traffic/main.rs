@@ -2,7 +2,7 @@
 
 mod generator;
 #[path = "../../tests/simulation/prng.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod prng;
 
 use std::io::{self, BufWriter};

@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let decoder = Decoder::default();
     let short = decoder.decode_usual(&frame).or_else(|| decoder.decode_usual_v6(&frame));
-    let (segment, payload) = match decoder.decode(&frame) {
+    let (segment, payload) = match decoder.decode_layers(&frame) {
         Ok(decoded) => decoded,
         Err(skipped) => {
             assert!(short.is_none(), "the short way takes what is wrong");

@@ -12,12 +12,13 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use chrono::TimeDelta;
 use closewait::capture::Error;
 use closewait::capture::file::Input;
+use closewait::printable::shown;
 use closewait::summary::Sink;
 use closewait::report::csv::Csv;
 use closewait::report::jsonl::Jsonl;
 use closewait::report::text::{Look, Text};
 use closewait::units::Zone;
-use closewait::run::{Outcome, Plan, Reading, Watch, run};
+use closewait::run::{Outcome, Plan, Reading, Notices, run};
 use closewait::table::MAX_FLOWS;
 use closewait::verdict::Policy;
 use serde_json::Value;
@@ -41,8 +42,8 @@ pub fn input(bytes: &[u8]) -> Input {
 
 /// Nothing in it that a terminal would obey, but for ends of lines.
 pub fn assert_printable(text: &str, ends: &[char]) {
-    let odd = text.chars().find(|c| c.is_control() && !ends.contains(c));
-    assert_eq!(odd, None, "a control character: {text:?}");
+    let odd = text.chars().find(|c| shown(*c) != *c && !ends.contains(c));
+    assert_eq!(odd, None, "a terminal obeys it: {text:?}");
 }
 
 /// What a run wrote, and how it ended.
@@ -62,7 +63,7 @@ pub enum Format {
 #[derive(Default)]
 struct Troubles(String);
 
-impl Watch for Troubles {
+impl Notices for Troubles {
     fn trouble(&mut self, error: &Error) {
         self.0 += &format!("{error}\n");
     }

@@ -4,7 +4,7 @@
 //! the registry says which end is the server.
 //!
 //! A protocol is a folder with a type that implements [`Protocol`], and a line in [`registry`]; the
-//! [worked example](example) shows all of it. Nobody outside reads anything but its [`Facts`].
+//! [worked example](crate::manual::protocol) shows all of it. Nobody outside reads anything but its [`Facts`].
 //!
 //! * [`registry`]: the protocols, the ports they are found by, and what their first octets look like
 //! * [`conversations`]: the conversations of many connections at once
@@ -13,7 +13,6 @@
 //! * [`mysql`]: the client/server protocol of MySQL and MariaDB
 
 pub mod conversations;
-pub mod example;
 pub mod facts;
 pub mod mysql;
 pub mod registry;

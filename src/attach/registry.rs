@@ -217,3 +217,126 @@ fn recognise(first: &[u8]) -> Option<(Known, Peer)> {
     }
     surest.1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attach::mysql;
+    use crate::place::Place;
+    use crate::tcp::segment::{Endpoint, Flags, FlowKey};
+    use crate::tcp::seq::Seq;
+
+    const GREETING: &[u8] = b"\x17\0\0\0\x0a8.0.36\0xxxxxxxxxxxxx\x01\0";
+
+    fn segment(from: u16, to: u16, payload: &[u8]) -> Segment {
+        let end = |port: u16| Endpoint { ip: [10, 0, 0, 1].into(), port };
+        let (key, from) = FlowKey::new(end(from), end(to));
+        Segment {
+            key,
+            hash: 0,
+            from,
+            seq: Seq(1),
+            ack: Seq(1),
+            flags: Flags(Flags::ACK),
+            len: payload.len() as u32,
+            place: Place::new(Time::UNKNOWN, 0, 1, 6),
+            direction: None,
+        }
+    }
+
+    fn found(ports: &mut Ports, from: u16, to: u16, payload: &[u8]) -> Option<(End, bool)> {
+        let segment = segment(from, to, payload);
+        let content = ports.content(&segment, payload);
+        assert!(content.is_none() || ports.may_tell(&segment, payload));
+        content.map(|content| (content.guess.server, content.guess.assumed))
+    }
+
+    #[test]
+    fn a_server_is_found_by_its_port_or_by_what_it_says() {
+        let mut ports = Ports::new(&[(Known::Mysql, 5000)]);
+        assert_eq!(found(&mut ports, 1000, 3306, b"x"), Some((End::Upper, true)));
+        assert_eq!(found(&mut ports, 5000, 1000, b"x"), Some((End::Upper, true)));
+        assert_eq!(found(&mut ports, 1000, 4000, b"x"), None);
+        assert_eq!(found(&mut ports, 4000, 1000, GREETING), Some((End::Upper, false)));
+        assert_eq!(
+            found(&mut ports, 1000, 4000, b"x"),
+            Some((End::Upper, false)),
+            "it is known from then on"
+        );
+        assert_eq!(found(&mut ports, 4000, 9000, b"x"), Some((End::Lower, false)));
+        assert_eq!(found(&mut ports, 4000, 9000, b""), None, "a bare ACK tells nothing");
+    }
+
+    #[test]
+    fn a_greeting_may_be_cut_and_is_the_servers() {
+        assert_eq!(Known::Mysql.probe(GREETING, Peer::Server), Probe::Sure);
+        assert_eq!(Known::Mysql.probe(&GREETING[..9], Peer::Server), Probe::Likely);
+        assert_eq!(Known::Mysql.probe(&[GREETING, b"x"].concat(), Peer::Server), Probe::No);
+        assert_eq!(Known::Mysql.probe(GREETING, Peer::Client), Probe::No);
+    }
+
+    /// A protocol whose client says `HI`, and nothing else.
+    mod hi {
+        use super::*;
+
+        #[derive(Debug)]
+        pub struct Hi {
+            facts: Facts,
+        }
+
+        impl Protocol for Hi {
+            const IDENTITY: Identity = Identity { key: "hi", title: "Hi", transactions: false };
+
+            fn probe(first: &[u8], from: Peer) -> Probe {
+                if first == b"HI" && from == Peer::Client { Probe::Sure } else { Probe::No }
+            }
+
+            fn begin(_: Opening) -> Hi {
+                Hi { facts: Facts::of(Hi::IDENTITY) }
+            }
+
+            fn take(&mut self, from: Peer, _: Time, piece: Piece<'_>) {
+                let is_hi = piece == Piece::Data(b"HI") && from == Peer::Client;
+                self.facts.confirmed = Some(is_hi);
+            }
+
+            fn is_done(&self) -> bool {
+                self.facts.confirmed.is_some()
+            }
+
+            fn facts(&self, _: bool) -> Facts {
+                self.facts.clone()
+            }
+        }
+    }
+
+    /// The registry as it is with one line more.
+    mod with_hi {
+        use super::super::{Facts, Identity, Opening, Peer, Piece, Probe, Protocol, Time};
+
+        protocols! {
+            mysql::Mysql: 3306;
+            hi::Hi: 7, 8;
+        }
+
+        #[test]
+        fn a_line_is_all_it_takes() {
+            let titles = Known::ALL.iter().map(|known| known.identity().title);
+            assert!(titles.eq(["MySQL", "Hi"]));
+            assert_eq!((Known::Mysql.ports(), Known::Hi.ports()), (&[3306][..], &[7, 8][..]));
+            assert_eq!(Known::Hi.probe(b"HI", Peer::Client), Probe::Sure);
+            assert_eq!(Known::Mysql.probe(b"HI", Peer::Client), Probe::No);
+            let mut talks = Known::ALL.iter().map(|known| known.begin(Opening::default()));
+            let (mut mysql, mut hi) = (talks.next().unwrap(), talks.next().unwrap());
+            assert!(matches!((&mysql, &hi), (Talk::Mysql(_), Talk::Hi(_))));
+            for talk in [&mut mysql, &mut hi] {
+                talk.take(Peer::Client, Time::UNKNOWN, Piece::Data(b"HI"));
+                assert!(talk.is_done());
+            }
+            let confirmed =
+                |talk: &Talk| (talk.facts(false).protocol.key, talk.facts(false).confirmed);
+            assert_eq!(confirmed(&mysql), ("mysql", Some(false)));
+            assert_eq!(confirmed(&hi), ("hi", Some(true)));
+        }
+    }
+}

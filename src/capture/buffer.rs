@@ -14,6 +14,8 @@ pub struct Buffer {
 }
 
 impl Buffer {
+    /// Begins a window with room for `capacity` bytes; it grows where a record needs more.
+    #[must_use]
     pub fn new(input: Box<dyn Read + Send>, capacity: usize) -> Buffer {
         Buffer { input, bytes: vec![0; capacity], start: 0, end: 0, read: 0, at_end: false }
     }
@@ -22,6 +24,9 @@ impl Buffer {
     ///
     /// Reads no further than it must: a pipe hands out what it has. Grows with what arrives, not
     /// with what a length field claims.
+    ///
+    /// # Errors
+    /// If the input cannot be read.
     #[inline]
     pub fn peek(&mut self, len: usize) -> io::Result<&[u8]> {
         if self.end - self.start < len {
@@ -61,6 +66,7 @@ impl Buffer {
 
     /// Bytes already peeked at.
     #[inline]
+    #[must_use]
     pub fn get(&self, from: usize, len: usize) -> &[u8] {
         let held = &self.bytes[self.start..self.end];
         held.get(from..from.saturating_add(len)).unwrap_or_default()
@@ -68,15 +74,18 @@ impl Buffer {
 
     /// All that has been read and not consumed.
     #[inline]
+    #[must_use]
     pub fn held(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
-    /// The input has ended; what is held is the last of it.
+    /// True once the input has ended: what is held is the last of it.
+    #[must_use]
     pub fn is_at_end(&self) -> bool {
         self.at_end
     }
 
+    /// Passes over bytes that were peeked at.
     #[inline]
     pub fn consume(&mut self, len: usize) {
         let len = len.min(self.end - self.start);
@@ -84,6 +93,7 @@ impl Buffer {
     }
 
     /// Bytes consumed so far: the offset of what comes next.
+    #[must_use]
     pub fn offset(&self) -> u64 {
         self.read - (self.end - self.start) as u64
     }

@@ -70,6 +70,9 @@ pub fn is_magic(octets: [u8; 4]) -> bool {
 
 impl Classic {
     /// Reads the file header, whose first four bytes are known to be one of pcap's magic numbers.
+    ///
+    /// # Errors
+    /// If the header is cut off, or of no pcap file.
     pub fn open(buffer: &mut Buffer, about: &mut About) -> Result<Classic, Broken> {
         let start = buffer.peek(4)?.first_chunk().copied().ok_or(Broken::CutOff)?;
         let magic = Magic::new(start).ok_or(Broken::CutOff)?;
@@ -142,6 +145,9 @@ impl Classic {
     }
 
     /// Finds the next record in the buffer.
+    ///
+    /// # Errors
+    /// If the record is cut off or corrupt, or the input cannot be read.
     pub fn locate(&mut self, buffer: &mut Buffer) -> Result<Option<Record>, Broken> {
         let peeked = buffer.peek(self.record_header)?;
         let Some(numbers) = peeked.first_chunk::<16>() else {
@@ -161,6 +167,7 @@ impl Classic {
     /// Its four numbers are read here and not by the parser crate, which costs as much for each
     /// packet as all the decoding after it.
     #[inline(always)]
+    #[must_use]
     pub fn in_one_piece(&self, bytes: &[u8]) -> Option<Record> {
         let [seconds, fraction, captured, original_len] = self.numbers(bytes.first_chunk()?);
         let whole = self.record_header + captured as usize;

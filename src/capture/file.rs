@@ -26,16 +26,20 @@ const CAPACITY: usize = 128 << 10;
 pub struct Input(pub std::path::PathBuf);
 
 impl Input {
+    /// True for standard input.
+    #[must_use]
     pub fn is_stdin(&self) -> bool {
         self.0 == Path::new("-")
     }
 
     /// The name as given, with nothing in it that a terminal would obey.
+    #[must_use]
     pub fn name(&self) -> String {
         printable(&self.0.to_string_lossy())
     }
 
-    /// Why it can be read only once, if so, and what to do about it.
+    /// A sentence for an input that can be read only once, with what to do about it; `None` for files.
+    #[must_use]
     pub fn read_once(&self) -> Option<String> {
         let name = self.name();
         if self.is_stdin() {
@@ -92,13 +96,16 @@ pub struct FileSource {
     frames: u64,
     /// Octets at the start of the buffer that were handed out by the last call.
     handed: usize,
-    /// What was found when the next record was looked at and not handed out.
+    /// The next record, where it was looked at and not yet handed out.
     ahead: Option<Result<Option<Record>, Broken>>,
     ended: bool,
 }
 
 impl FileSource {
     /// Opens an input and reads its file header. `index` is its place in the order of reading.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or does not begin as a capture does.
     pub fn open(input: &Input, index: u16) -> Result<FileSource, Error> {
         let name = input.name();
         let wrap = |trouble| Error { input: name.clone(), trouble };
@@ -124,11 +131,14 @@ impl FileSource {
         })
     }
 
+    /// The name as given, safe for a terminal.
+    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// An interface's snap length, as it was described last; 0 where not limited.
+    #[must_use]
     pub fn snap_len(&self, interface: u32) -> u32 {
         match &self.format {
             Format::Classic(_) => self.about.snap_lengths.first().copied().unwrap_or(0),

@@ -1,4 +1,4 @@
-//! Where packets and time come from.
+//! Sources of packets and of time.
 //!
 //! A [`Source`] hands out one [`Frame`] after the other; nothing here looks above the link type.
 //!
@@ -47,17 +47,17 @@ pub struct Frame<'a> {
     pub link: LinkType,
     /// Octets on the wire, of which `data` may hold fewer (the snap length).
     pub original_len: u32,
-    /// Where the capture knows it beside the packet's bytes (pcapng's flags).
+    /// The direction that the capture tells beside the packet's bytes (pcapng's flags).
     pub direction: Option<Direction>,
     /// The process that the capture names beside the packet's bytes.
     pub process: Option<&'a Process>,
     pub data: &'a [u8],
 }
 
-/// What a source has next.
+/// The next thing that a source has to give.
 pub enum Next<'a> {
     Frame(Frame<'a>),
-    /// Nothing just now; it is so late.
+    /// Nothing just now; the time is this.
     Idle(Time),
     /// Something went wrong, and the source goes on.
     Trouble(Error),
@@ -66,17 +66,20 @@ pub enum Next<'a> {
 
 /// Packets, one after the other.
 pub trait Source {
-    /// The next packet. After an error, the source is at its end.
+    /// Hands out the next packet. After an error, the source is at its end.
+    ///
+    /// # Errors
+    /// If no further packet can be read: the input is cut off, corrupt or gone.
     fn next(&mut self) -> Result<Next<'_>, Error>;
 
-    /// What the capture says of itself, so far as it has been read.
+    /// The capture's own account of itself, so far as it has been read.
     fn about(&self) -> &About;
 
     /// Bytes read so far, and in all if that is known.
     fn progress(&self) -> (u64, Option<u64>);
 }
 
-/// What a capture says of itself.
+/// A capture's own account of itself.
 #[derive(Clone, Debug, Default)]
 pub struct About {
     /// Distinct link types and snap lengths of its interfaces (0: not limited).
@@ -86,13 +89,13 @@ pub struct About {
     pub drops: u64,
     /// The addresses of its interfaces.
     pub addresses: BTreeSet<IpAddr>,
-    /// When the capture ended, where packets that closewait wrote were chosen from a longer one.
+    /// The end of the longer capture that these packets were chosen from, where closewait wrote them.
     pub until: Option<Time>,
     /// Lines of a text that are no packets.
     pub lines_skipped: u64,
 }
 
-/// What went wrong with one input, as a sentence that names it.
+/// A problem with one input, as a sentence that names it.
 #[derive(Debug, thiserror::Error)]
 #[error("{input}: {trouble}")]
 pub struct Error {
@@ -147,11 +150,14 @@ pub enum Trouble {
 
 impl Trouble {
     /// Nothing in it is meant to be a capture.
+    #[must_use]
     pub fn is_no_capture(&self) -> bool {
         matches!(self, Trouble::NotACapture(_) | Trouble::Empty)
     }
 
-    /// A capture cut off in its last record is read to its last whole packet: that is no failure.
+    /// True if the work could not be done. A capture cut off in its last record is read to its last
+    /// whole packet: that is no failure.
+    #[must_use]
     pub fn is_failure(&self) -> bool {
         !matches!(
             self,

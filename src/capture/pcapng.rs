@@ -45,7 +45,7 @@ const OBSOLETE_PACKET: u32 = 2;
 #[derive(Default)]
 pub struct Pcapng {
     big_endian: bool,
-    /// Of the current section.
+    /// Interfaces of the current section.
     interfaces: Vec<Interface>,
     /// The current section was written by [`super::write`].
     ours: bool,
@@ -69,6 +69,7 @@ struct Interface {
 
 impl Pcapng {
     /// An interface's snap length; 0 where not limited, or not described.
+    #[must_use]
     pub fn snap_len(&self, id: u32) -> u32 {
         self.interfaces.get(id as usize).map_or(0, |interface| interface.snap_len)
     }
@@ -79,6 +80,9 @@ impl Pcapng {
     }
 
     /// Finds the next packet in the buffer, taking in the blocks before it.
+    ///
+    /// # Errors
+    /// If a block is cut off or corrupt, or the input cannot be read.
     pub fn locate(
         &mut self,
         buffer: &mut Buffer,
@@ -108,6 +112,7 @@ impl Pcapng {
     /// without options, and all of it is there. The parser crate takes twice as long for it as all
     /// the decoding after it.
     #[inline(always)]
+    #[must_use]
     pub fn in_one_piece(&self, bytes: &[u8]) -> Option<Record> {
         let head = bytes.first_chunk::<28>()?;
         let (words, _) = head.as_chunks::<4>();
@@ -382,7 +387,7 @@ impl Interface {
     }
 }
 
-/// How an interface counts time.
+/// An interface's way to count time.
 struct Clock {
     scale: Scale,
     /// Nanoseconds added to every time (if_tsoffset).

@@ -23,7 +23,7 @@ pub struct Record {
     pub has_process: bool,
 }
 
-/// Why no further record can be read.
+/// The reason why no further record can be read.
 pub enum Broken {
     /// The input ends inside a record.
     CutOff,

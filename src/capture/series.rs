@@ -1,4 +1,4 @@
-//! Several inputs: in which order to read them.
+//! The order in which several inputs are read.
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,9 @@ pub enum Pending {
 
 impl Pending {
     /// Opens it, at its place in the order of reading.
+    ///
+    /// # Errors
+    /// If the file cannot be opened any more, or does not begin as a capture does.
     pub fn open(self, index: u16) -> Result<FileSource, Error> {
         match self {
             Pending::File(input) => FileSource::open(&input, index),
@@ -71,7 +74,7 @@ fn captures(members: Vec<PathBuf>) -> Vec<Input> {
     members.into_iter().map(Input).filter(is_capture).collect()
 }
 
-/// The inputs that can be opened, in the order of their first packets; those without any come last.
+/// Orders the inputs that can be opened by their first packets; those without any come last.
 pub fn in_order(inputs: &[Input], trouble: &mut dyn FnMut(Error)) -> Vec<Pending> {
     let mut sources = Vec::new();
     let inputs = unpacked(inputs, trouble);
@@ -98,13 +101,15 @@ pub fn in_order(inputs: &[Input], trouble: &mut dyn FnMut(Error)) -> Vec<Pending
 /// Files that follow one another may overlap by this much: packets are written a little late.
 pub const OVERLAP_NS: i64 = 1_000_000_000;
 
-/// Do the names look like those of one series: the same folder, the same name but for its digits?
+/// True if the names look like those of one series: the same folder, the same name but for its digits.
+#[must_use]
 pub fn same_series(a: &str, b: &str) -> bool {
     let shape = |name: &str| -> String { name.chars().filter(|c| !c.is_ascii_digit()).collect() };
     Path::new(a).parent() == Path::new(b).parent() && shape(a) == shape(b)
 }
 
-/// Can a file whose first packet came at `first` follow a capture that ended at `end`?
+/// True if a file whose first packet came at `first` can follow a capture that ended at `end`.
+#[must_use]
 pub fn follows(end: Time, first: Time) -> bool {
     first >= end.before(OVERLAP_NS)
 }

@@ -19,20 +19,21 @@ const ENHANCED_PACKET: u32 = 6;
 
 /// Option codes that every block has.
 const COMMENT: u16 = 1;
-/// Of a section: who wrote it. Only of its own files the reader believes when they ended.
+/// Option code of a section for the program that wrote it. Only of closewait's own files does the reader
+/// believe when they ended.
 const USER_APPL: u16 = 4;
 const END: u16 = 0;
 
 /// Octets of a comment, at most: its length has 16 bits.
 const MAX_COMMENT: usize = 8_192;
 
-/// What is said of an interface.
+/// An interface's description.
 #[derive(Clone, Debug)]
 pub struct Described {
     pub link: LinkType,
     /// 0: not limited.
     pub snap_len: u32,
-    /// Where its packets come from.
+    /// The source of its packets.
     pub name: String,
     pub addresses: BTreeSet<IpAddr>,
     /// Decimal digits of a second.
@@ -44,7 +45,7 @@ pub struct Described {
 pub struct Packet {
     pub time: Time,
     pub original_len: u32,
-    /// Where it stood beside the packet's bytes.
+    /// The direction, where it stood beside the packet's bytes.
     pub direction: Option<Direction>,
     pub data: Vec<u8>,
     pub comment: Option<String>,
@@ -58,6 +59,9 @@ pub struct Writer<W> {
 
 impl<W: Write> Writer<W> {
     /// Begins the file; `comment` says what it holds.
+    ///
+    /// # Errors
+    /// If the output cannot be written to.
     pub fn new(out: W, comment: &str) -> io::Result<Writer<W>> {
         let mut writer = Writer { out, digits: Vec::new() };
         let mut body = BYTE_ORDER_MAGIC.to_le_bytes().to_vec();
@@ -71,7 +75,10 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
-    /// One more interface; returns its number.
+    /// Describes one more interface, and returns its number.
+    ///
+    /// # Errors
+    /// If the output cannot be written to.
     pub fn interface(&mut self, described: &Described) -> io::Result<u32> {
         // Microseconds are what every tool expects, nanoseconds hold all that is finer.
         let digits = if described.digits > 6 { 9 } else { 6 };
@@ -92,6 +99,10 @@ impl<W: Write> Writer<W> {
         Ok(self.digits.len() as u32 - 1)
     }
 
+    /// Writes a packet of an interface that was described before.
+    ///
+    /// # Errors
+    /// If the output cannot be written to.
     pub fn packet(&mut self, interface: u32, packet: &Packet) -> io::Result<()> {
         let mut body = interface.to_le_bytes().to_vec();
         body.extend(self.ticks(interface, packet.time));
@@ -117,7 +128,10 @@ impl<W: Write> Writer<W> {
         self.block(ENHANCED_PACKET, &body)
     }
 
-    /// An interface was captured on until then, and lost so many packets.
+    /// Writes that an interface was captured on until then, and lost so many packets.
+    ///
+    /// # Errors
+    /// If the output cannot be written to.
     pub fn statistics(&mut self, interface: u32, until: Time, drops: u64) -> io::Result<()> {
         let until = self.ticks(interface, until);
         let mut body = interface.to_le_bytes().to_vec();
@@ -130,6 +144,10 @@ impl<W: Write> Writer<W> {
         self.block(INTERFACE_STATISTICS, &body)
     }
 
+    /// Ends the file, and flushes the output.
+    ///
+    /// # Errors
+    /// If the output cannot be written to.
     pub fn finish(mut self) -> io::Result<()> {
         self.out.flush()
     }

@@ -24,7 +24,6 @@ use crate::commands::read::{Format, Read};
 use crate::commands::sockets::{Narrow, Sockets};
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::Netns;
-use crate::owner::saved;
 use crate::report::text::Look;
 use crate::run::{Plan, Reading};
 use crate::table::MAX_FLOWS;
@@ -115,7 +114,7 @@ enum Verb {
     /// Show one connection packet by packet, with what was said on it and what is to be made of it
     #[command(after_help = explain::EXAMPLES, arg_required_else_help = true)]
     Explain(explain::ExplainArgs),
-    /// Watch an interface: say it when a connection is stuck, and name the process
+    /// Notices an interface: say it when a connection is stuck, and name the process
     #[command(after_help = live::EXAMPLES)]
     Live(live::LiveArgs),
     /// List what this host holds in CLOSE-WAIT, by process: no capture needed
@@ -329,7 +328,7 @@ struct ReadArgs {
     threads: Option<NonZeroUsize>,
 
     /// A saved list of the host's sockets: each finding gets its process, and sockets stuck before
-    /// the capture are listed (`ss -tanpe`, or `closewait sockets --format jsonl --all`)
+    /// the capture are listed (ss, netstat, lsof, `closewait sockets --format jsonl --all`)
     #[arg(long, value_name = "FILE")]
     sockets: Option<PathBuf>,
 
@@ -476,18 +475,18 @@ impl ReadArgs {
             "" => None,
             expression => Some(Filter::new(expression).map_err(|e| e.to_string())?),
         };
-        let sockets = self.sockets.as_deref().map(saved::read).transpose()?;
         let explain = inputs.iter().all(|input| input.read_once().is_none());
         let look = Look { explain, ..self.times.look(&self.output, self.all) };
         let flames = self.flames.flames(self.output.output.as_deref())?;
         Ok(Read {
+            sockets: self.sockets,
             plan: Plan {
                 inputs,
                 filter,
                 policy: self.judging.policy(Duration::ZERO),
                 all: self.all,
                 separate: self.separate,
-                sockets,
+                sockets: None,
                 max_flows: self.max_flows,
                 threads: self.threads.unwrap_or_else(all_cores),
                 reading: Reading { paths: flames.paths(), ..self.reading.reading() },

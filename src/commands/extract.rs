@@ -15,7 +15,7 @@ use crate::capture::{About, LinkType, Source};
 use crate::owner::Socket;
 use crate::place::{Place, Time};
 use crate::report::comments::Comments;
-use crate::run::trace::{Followed, Trace, Traced};
+use crate::run::trace::{Followed, Trace, TracedPacket};
 use crate::summary::{EventKind, Row, Sink, Totals};
 use crate::tcp::flow::FlowId;
 use crate::tcp::segment::{FlowKey, Segment};
@@ -199,8 +199,8 @@ impl Trace for Extract {
         self.keys.contains_key(&segment.key)
     }
 
-    fn take(&mut self, traced: Traced) -> io::Result<()> {
-        let Traced { frame, segment, .. } = traced;
+    fn take(&mut self, traced: TracedPacket) -> io::Result<()> {
+        let TracedPacket { frame, segment, .. } = traced;
         let flow = self.followed.take(traced.point, segment);
         let finding = flow.and_then(|flow| self.findings.get_mut(&flow.id()));
         let Some(finding) = finding else { return Ok(()) };

@@ -18,14 +18,15 @@ use super::{Exit, colored, complain, open};
 use crate::capture::filter::Filter;
 use crate::capture::live::{Live as Source, Wanted, interfaces, now};
 use crate::confine;
+use crate::live::kernel::{IsCaptured, Kernel};
+use crate::live::scrape::{Board, serve as serve_numbers};
+use crate::live::{LiveSetup, live as watch};
 use crate::owner::Socket;
 use crate::owner::kernel::{Netns, enter};
 use crate::owner::lookup::client::Lookup;
 use crate::owner::lookup::{Question, serve};
 use crate::report::text::Look;
 use crate::run::Plan;
-use crate::run::live::{IsCaptured, Kernel, Vigil, live as watch};
-use crate::scrape::{Board, serve as serve_numbers};
 
 /// What `live` was asked for.
 pub struct Live {
@@ -86,9 +87,9 @@ fn begin(asked: Live) -> Result<Exit, String> {
     let before = kernel.all_stuck(Question::default());
     let name = source.name();
     eprintln!("closewait: listening on {name}, snap length {}", asked.wanted.snap_len);
-    let vigil = Vigil { began: now(), kernel: Some(kernel), before, board, report };
+    let setup = LiveSetup { began: now(), kernel: Some(kernel), before, board, report };
     let mut terminal = Terminal::new(io::stderr().is_terminal());
-    let result = watch(asked.plan, name, &mut source, vigil, render.as_mut(), &mut terminal);
+    let result = watch(asked.plan, name, &mut source, setup, render.as_mut(), &mut terminal);
     drop(render);
     let result = result.and_then(|outcome| drain.wait().map(|()| outcome));
     Ok(ended(result, terminal))

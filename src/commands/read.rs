@@ -12,16 +12,16 @@ use super::{Exit, complain, create, open};
 use crate::capture::Error;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
-use crate::owner::saved::ASSUMED;
+use crate::owner::saved::{self, ASSUMED};
 use crate::progress::Progress;
 use crate::report::csv::Csv;
 use crate::report::flames::{self, Drawing};
 use crate::report::jsonl::Jsonl;
 use crate::report::text::{Look, Text};
-use crate::run::live::Status;
-use crate::run::nobody::Nobody;
+use crate::run::notices::Nobody;
+use crate::run::notices::Status;
 use crate::run::trace::run_traced;
-use crate::run::{Outcome, Paths, Plan, Reading, Watch, run};
+use crate::run::{Notices, Outcome, Paths, Plan, Reading, run};
 use crate::summary::Nothing;
 use crate::summary::Sink;
 use crate::units::{count, thousands};
@@ -29,6 +29,8 @@ use crate::units::{count, thousands};
 /// What `read` was asked for.
 pub struct Read {
     pub plan: Plan,
+    /// A saved list of the host's sockets, to be read into the plan.
+    pub sockets: Option<PathBuf>,
     pub format: Format,
     pub look: Look,
     pub color: ColorChoice,
@@ -87,11 +89,15 @@ impl Format {
 }
 
 /// Reads the captures and writes the report.
-pub fn read(asked: Read) -> Exit {
+pub fn read(mut asked: Read) -> Exit {
     let said = |sentence: String| {
         complain(&sentence);
         Exit::Failed
     };
+    match asked.sockets.as_deref().map(saved::read).transpose() {
+        Ok(sockets) => asked.plan.sockets = sockets,
+        Err(sentence) => return said(sentence),
+    }
     let mut render = match outputs(&asked) {
         Ok(render) => render,
         Err(sentence) => return said(sentence),
@@ -252,7 +258,7 @@ impl Terminal {
     }
 }
 
-impl Watch for Terminal {
+impl Notices for Terminal {
     fn trouble(&mut self, error: &Error) {
         self.progress.clear();
         complain(error);

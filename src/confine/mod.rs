@@ -20,11 +20,11 @@ use rustix::thread::{
     set_capabilities, set_keep_capabilities, set_no_new_privs,
 };
 
-/// What naming other users' processes takes: their descriptors are behind a folder that only they
-/// may list, and behind the right to trace them.
+/// Capabilities for naming other users' processes: their descriptors are behind a folder that only
+/// they may list, and behind the right to trace them.
 const NAMING: CapabilitySet = CapabilitySet::SYS_PTRACE.union(CapabilitySet::DAC_READ_SEARCH);
 
-/// Where times become local ones.
+/// Files from which times become local ones.
 const ZONES: [&str; 3] = ["/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo"];
 
 /// A process could not give up what it should.
@@ -43,7 +43,10 @@ pub enum CannotConfine {
 }
 
 /// Confines the process that reads packets of these interfaces. Everything it needs is open, and it has
-/// one thread. False if the kernel has no Landlock: then it can still read what its user can.
+/// one thread. Returns false if the kernel has no Landlock: then it can still read what its user can.
+///
+/// # Errors
+/// If there is no such user, or the kernel refuses to take a right away.
 pub fn packets(user: Option<&str>, interfaces: &[String]) -> Result<bool, CannotConfine> {
     become_user(user, CapabilitySet::empty())?;
     let landlock = landlock(interfaces)?;
@@ -53,6 +56,9 @@ pub fn packets(user: Option<&str>, interfaces: &[String]) -> Result<bool, Cannot
 
 /// Confines the process that looks up sockets. It can read all that its user can, and name other
 /// users' processes as far as its capabilities allowed before.
+///
+/// # Errors
+/// If there is no such user, or the kernel refuses to take a right away.
 pub fn lookup(user: Option<&str>) -> Result<(), CannotConfine> {
     become_user(user, NAMING)?;
     syscalls::lookup()
@@ -83,13 +89,16 @@ fn failed(error: rustix::io::Errno) -> CannotConfine {
     CannotConfine::Capabilities(error.into())
 }
 
-/// The user of that name.
+/// Finds a user by name.
+///
+/// # Errors
+/// If there is none.
 pub fn find_user(name: &str) -> Result<User, CannotConfine> {
     let user = User::from_name(name).ok().flatten();
     user.ok_or_else(|| CannotConfine::NoUser(name.to_owned()))
 }
 
-/// With the group of that user alone.
+/// Becomes that user, with its group alone.
 fn set_user(name: &str) -> Result<(), CannotConfine> {
     let User { uid, gid, .. } = find_user(name)?;
     setgroups(&[gid])
@@ -98,8 +107,9 @@ fn set_user(name: &str) -> Result<(), CannotConfine> {
         .map_err(|error| CannotConfine::NotRoot { user: name.to_owned(), error: error.into() })
 }
 
-/// No file can be opened but to read the time zones and libpcap's counts of drops, no TCP port bound or connected to, and no signal
-/// sent to another process. A kernel that can do only a part of it does that part.
+/// Leaves no file to open but the time zones and libpcap's counts of drops, to read; no TCP port to bind
+/// or connect to; and no signal to send to another process. A kernel that can do only a part of it does
+/// that part.
 fn landlock(interfaces: &[String]) -> Result<RulesetStatus, CannotConfine> {
     let abi = ABI::V6;
     let counts = interfaces.iter().map(|name| format!("/sys/class/net/{name}/statistics"));

@@ -10,7 +10,7 @@ use seccompiler::{
 
 use super::CannotConfine;
 
-/// What any of our threads does: memory, locks, time, signals, and descriptors that are open.
+/// System calls of any of our threads: memory, locks, time, signals, and descriptors that are open.
 const COMMON: &[i64] = &[
     libc::SYS_brk,
     libc::SYS_clock_gettime,

@@ -10,7 +10,7 @@ use etherparse::{
 use super::link::{IPV4, IPV6};
 use super::{Layer, Skipped};
 
-/// What IP carries.
+/// A packet of a transport protocol, and the addresses that IP gave it.
 pub struct Transport<'a> {
     pub source: IpAddr,
     pub destination: IpAddr,
@@ -24,6 +24,9 @@ pub struct Transport<'a> {
 const IPV6_HEADER: usize = 40;
 
 /// Strips the IP header. `wire_len` octets of the packet were on the wire.
+///
+/// # Errors
+/// If it is neither IPv4 nor IPv6, a later fragment, cut off, or contradicts itself.
 pub fn strip(ether_type: u16, packet: &[u8], wire_len: u32) -> Result<Transport<'_>, Skipped> {
     match ether_type {
         IPV4 => v4(packet, wire_len),

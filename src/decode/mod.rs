@@ -23,7 +23,7 @@ use crate::capture::{Frame, LinkType};
 use crate::tcp::segment::{Direction, End, Endpoint, Flags, FlowKey, Segment};
 use crate::tcp::seq::Seq;
 
-/// Why a frame holds no segment for us.
+/// The reason why a frame gives no segment. Reasons are counted, and the report names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Skipped {
     /// The filter does not match it.
@@ -127,13 +127,33 @@ pub struct Decoder {
 
 impl Decoder {
     /// A decoder that takes what goes to these UDP ports for VXLAN.
+    #[must_use]
     pub fn with_vxlan(ports: &[u16]) -> Decoder {
         Decoder { vxlan: ports.to_vec(), ..Decoder::default() }
     }
 
-    /// The segment in a frame, and as much of its payload as was captured.
-    #[inline(never)]
+    /// Finds the TCP segment in a frame, through tags and tunnels, and as much of its payload as was
+    /// captured.
+    ///
+    /// # Errors
+    /// The reason why there is none that could be judged.
+    #[inline(always)]
     pub fn decode<'a>(&self, frame: &Frame<'a>) -> Result<(Segment, &'a [u8]), Skipped> {
+        if let Some(decoded) = self.decode_usual(frame) {
+            return Ok(decoded);
+        }
+        if let Some(decoded) = self.decode_usual_v6(frame) {
+            return Ok(decoded);
+        }
+        self.decode_layers(frame)
+    }
+
+    /// Decodes layer by layer: the long way, which says what is right.
+    ///
+    /// # Errors
+    /// The reason why there is no segment that could be judged.
+    #[inline(never)]
+    pub fn decode_layers<'a>(&self, frame: &Frame<'a>) -> Result<(Segment, &'a [u8]), Skipped> {
         let network = link::strip(frame)?;
         let direction = frame.direction.or(network.direction);
         let transport = innermost(network, &self.vxlan)?;
@@ -144,15 +164,19 @@ impl Decoder {
         Ok(self.segment(frame, key, from, header, transport.data, direction))
     }
 
-    /// The same for the most frequent kind of packet (`usual`), over IPv4; `None` for any other.
+    /// Decodes the most frequent kind of packet in one go: plain TCP over IPv4 without tags or options;
+    /// `None` for any other, which [`Decoder::decode`] takes.
     #[inline]
+    #[must_use]
     pub fn decode_usual<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
         let usual::Packet { key, from, header, data, direction } = usual::over_ipv4(frame)?;
         Some(self.segment(frame, key, from, header, data, direction))
     }
 
-    /// The same over IPv6. A function of its own, so that neither makes the other slower.
+    /// Decodes the most frequent kind of packet over IPv6; `None` for any other. A function of its own,
+    /// so that neither makes the other slower.
     #[inline(never)]
+    #[must_use]
     pub fn decode_usual_v6<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
         let usual::Packet { key, from, header, data, direction } = usual::over_ipv6(frame)?;
         Some(self.segment(frame, key, from, header, data, direction))

@@ -32,7 +32,7 @@ pub fn over_ipv4<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
     if ether_type == link::IPV4.to_be_bytes() { v4(ip, direction) } else { None }
 }
 
-/// The same over IPv6.
+/// The packet if it is one over IPv6; `None` if it is any other or if anything is wrong with it.
 pub fn over_ipv6<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
     let (ether_type, ip, direction) = strip(frame)?;
     if ether_type == link::IPV6.to_be_bytes() { v6(ip, direction) } else { None }

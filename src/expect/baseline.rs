@@ -40,12 +40,16 @@ impl Known {
             // A port that a client chose is another one each time.
             peer: if is_service { peer.to_string() } else { peer.ip.to_string() },
             cause: seen.cause.map(|cause: Cause| cause.name().to_owned()),
-            statements: seen.statements.clone(),
+            statements: seen.said.shown().to_vec(),
         }
     }
 }
 
 impl Baseline {
+    /// Reads a file that [`Baseline::text`] wrote.
+    ///
+    /// # Errors
+    /// A sentence with the number of the line that is not of a baseline.
     pub fn read(text: &str) -> Result<Baseline, String> {
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let known = lines.map(|(index, line)| {
@@ -57,16 +61,22 @@ impl Baseline {
         known.collect::<Result<_, _>>().map(Baseline)
     }
 
+    /// Adds every finding of a capture.
     pub fn add(&mut self, collected: &Collected) {
         let findings = collected.flows.iter().filter(|seen| seen.finding);
         self.0.extend(findings.map(Known::new));
     }
 
+    /// True if a finding with the same peer, cause and statements was there before.
+    #[must_use]
     pub fn knows(&self, seen: &Seen) -> bool {
         self.0.contains(&Known::new(seen))
     }
 
-    /// As a file: an object a line, sorted, so that changes of it can be read.
+    /// Writes it as a file: a JSON object a line, sorted, so that changes of it can be read.
+    ///
+    /// # Errors
+    /// If a line cannot be written as JSON.
     pub fn text(&self) -> Result<String, serde_json::Error> {
         let lines: Result<Vec<String>, _> = self.0.iter().map(serde_json::to_string).collect();
         Ok(lines?.iter().map(|line| format!("{line}\n")).collect())

@@ -10,7 +10,11 @@ use crate::printable::printable;
 use crate::summary::seen::{Collected, Seen};
 use crate::verdict::Verdict;
 
-/// The text of the expectation that `collected`, read so, meets.
+/// Writes the expectation that `collected` meets when it is read with `reading`. `text` is the one before,
+/// of which as much as possible stays; `capture` is the file's name, for the first line of a new one.
+///
+/// # Errors
+/// If the expectation before cannot be understood.
 pub fn bless(
     text: Option<&str>,
     capture: &str,
@@ -48,7 +52,7 @@ fn fresh(capture: &str, reading: &Reading, collected: &Collected) -> String {
     format!("# What `closewait check` expects of {}.\n{document}", printable(capture))
 }
 
-/// How it is read is a part of what is expected.
+/// Writes the options of reading: they are a part of what is expected.
 fn options(table: &mut Table, before: &Reading, now: &Reading) {
     if before.local != now.local {
         table["local"] = match &now.local[..] {
@@ -199,7 +203,7 @@ fn entry(seen: &Seen) -> Table {
     if let Some(cause) = seen.cause {
         table["cause"] = value(cause.name());
     }
-    if let Some(last) = seen.statements.last() {
+    if let Some(last) = seen.said.shown().last() {
         table["statement"] = value(last);
     }
     table
@@ -216,11 +220,11 @@ fn counts(collected: &Collected) -> impl Iterator<Item = (&'static str, u64)> {
 }
 
 fn open_transactions(collected: &Collected) -> u64 {
-    collected.flows.iter().filter(|seen| seen.in_transaction && seen.is_kept()).count() as u64
+    collected.flows.iter().filter(|seen| seen.said.in_transaction && seen.is_kept()).count() as u64
 }
 
 fn longest(collected: &Collected) -> TimeDelta {
-    collected.flows.iter().filter_map(|seen| seen.held).max().unwrap_or_default()
+    collected.flows.iter().filter_map(|seen| seen.held_by_local).max().unwrap_or_default()
 }
 
 fn count(n: u64) -> Item {

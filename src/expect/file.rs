@@ -21,19 +21,25 @@ const COMMON: [&str; 11] = [
     "leak",
 ];
 
-/// Those that are about one capture.
+/// The keys that are about one capture.
 const OF_ONE: [&str; 3] = ["flows", "exact", "finding"];
 
 const FINDING: [&str; 6] = ["local", "peer", "holder", "cause", "statement", "held"];
 
 const OVERRIDE: [&str; 4] = ["peer", "max_leaks", "max_held", "max_unknown"];
 
-/// `x.expect.toml`.
+/// Reads an `x.expect.toml`.
+///
+/// # Errors
+/// If it is not TOML, has an unknown key, or a value that cannot be understood; with its line.
 pub fn expectation(text: &str) -> Result<Expectation, Wrong> {
     read(text, &[&COMMON[..], &OF_ONE, &Verdict::NAMES].concat())
 }
 
-/// `closewait.toml`.
+/// Reads a `closewait.toml`.
+///
+/// # Errors
+/// As [`expectation`], and for keys that are about one capture.
 pub fn policy(text: &str) -> Result<Expectation, Wrong> {
     read(text, &COMMON)
 }

@@ -29,6 +29,8 @@ pub struct Named {
 }
 
 impl Wanted {
+    /// True if a connection has everything that is asked for.
+    #[must_use]
     pub fn matches(&self, seen: &Seen) -> bool {
         let (local, peer) = seen.from_local();
         let holds =
@@ -39,13 +41,15 @@ impl Wanted {
             (Some(_), None) => false,
         };
         let cause = seen.cause.map(|cause| cause.name());
-        let is_said = |part: &String| seen.statements.iter().any(|said| said.contains(&**part));
+        let is_said = |part: &String| seen.said.shown().iter().any(|said| said.contains(&**part));
         holder
             && holds(&self.local, local)
             && holds(&self.peer, peer)
             && self.cause.as_deref().is_none_or(|wanted| cause == Some(wanted))
             && self.statement.as_ref().is_none_or(is_said)
-            && self.held.is_none_or(|range| seen.held.is_some_and(|held| range.holds(held)))
+            && self
+                .held
+                .is_none_or(|range| seen.held_by_local.is_some_and(|held| range.holds(held)))
     }
 }
 
@@ -69,7 +73,7 @@ impl fmt::Display for Wanted {
     }
 }
 
-/// For each entry the place of its finding. As many entries as possible have one, each its own: an
+/// Pairs each entry with the index of a finding that fits it. As many entries as possible have one, each its own: an
 /// entry that fits many must not take the only one that another fits.
 pub fn pairs(wanted: &[Wanted], found: &[&Seen]) -> Vec<Option<usize>> {
     let fits: Vec<Vec<usize>> = wanted

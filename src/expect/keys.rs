@@ -10,7 +10,7 @@ use super::findings::Named;
 use crate::endpoints::EndpointSet;
 use crate::printable::printable;
 
-/// What is wrong with a file of expectations, and in which line.
+/// A mistake in a file of expectations, and its line.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{}{sentence}", line.map_or(String::new(), |line| format!("line {line}: ")))]
 pub struct Wrong {
@@ -60,7 +60,7 @@ impl<'a> Keys<'a> {
         Some(Value { text: self.text, name, item: self.table.get(name)? })
     }
 
-    /// What is read from a key, if it is there.
+    /// Reads the value of a key, if it is there.
     pub fn read<T>(
         &self,
         name: &'a str,

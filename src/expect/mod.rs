@@ -1,4 +1,4 @@
-//! What a capture should hold, and where it does not.
+//! Expectations of a capture, and the places where it breaks them.
 //!
 //! Pure: a report and an expectation become violations. [`mod@file`] reads expectations, [`bless`]
 //! writes them, `findings` says which of the findings expected are there, [`baseline`] which were
@@ -21,14 +21,14 @@ use crate::verdict::Verdict;
 pub use findings::Wanted;
 pub use range::Range;
 
-/// What is expected of a capture, and how it is read.
+/// An expectation of a capture: how to read it, and the limits that it should keep.
 #[derive(Clone, Debug, Default)]
 pub struct Expectation {
     pub reading: Reading,
     pub flows: Option<Range<u64>>,
     /// By verdict, in the order of [`Verdict::NAMES`]. `leak` counts findings.
     pub verdicts: [Option<Range<u64>>; Verdict::NAMES.len()],
-    /// How long the local side held CLOSE-WAIT, the longest of all.
+    /// Limits of the longest CLOSE-WAIT that a local side held.
     pub held: Option<Range<TimeDelta>>,
     pub open_idle: Option<OpenIdle>,
     pub transactions_open: Option<Range<u64>>,
@@ -39,20 +39,21 @@ pub struct Expectation {
     pub overrides: Vec<Override>,
 }
 
-/// How a capture is to be read.
+/// The options that a capture is read with.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
-    /// As they were written.
+    /// The local sides, as they were written.
     pub local: Vec<String>,
     pub filter: Option<String>,
     pub min_hold: Option<TimeDelta>,
 }
 
 impl Reading {
-    /// Held for less, a close may simply not be over.
+    /// The default of `min_hold`: held for less, a close may simply not be over.
     pub const MIN_HOLD: TimeDelta = TimeDelta::seconds(1);
 
-    /// What is not said here is taken from `other`.
+    /// Fills what is not said here from `other`.
+    #[must_use]
     pub fn or(self, other: &Reading) -> Reading {
         Reading {
             local: if self.local.is_empty() { other.local.clone() } else { self.local },
@@ -78,7 +79,7 @@ pub struct Override {
     pub limits: Limits,
 }
 
-/// The most of each; `None`: as everywhere else.
+/// Limits for some peers; `None` where the general one holds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
     pub leaks: Option<Range<u64>>,
@@ -107,13 +108,14 @@ impl Violation {
         }
     }
 
-    /// `leak: expected 0, found 3`
+    /// Says it in a sentence: `leak: expected 0, found 3`.
+    #[must_use]
     pub fn sentence(&self) -> String {
         format!("{}: expected {}, found {}", self.key, self.expected, self.found)
     }
 }
 
-/// Everything that is not as expected. `known` findings were there before: they break no upper limit.
+/// Lists everything that is not as expected. `known` findings were there before: they break no upper limit.
 pub fn violations(
     expectation: &Expectation,
     collected: &Collected,
@@ -190,7 +192,7 @@ impl Case<'_> {
             self.count(&format!("unknown{at}"), range, unknown.len() as u64, unknown);
         }
         if let Some(range) = limits.held {
-            self.held(&format!("held{at}"), range, of(&|seen| seen.held.is_some()));
+            self.held(&format!("held{at}"), range, of(&|seen| seen.held_by_local.is_some()));
         }
     }
 
@@ -234,7 +236,7 @@ impl Case<'_> {
 
     fn transactions_open(&mut self) {
         if let Some(range) = self.expectation.transactions_open {
-            let found = self.those(|seen| seen.in_transaction && seen.is_kept());
+            let found = self.those(|seen| seen.said.in_transaction && seen.is_kept());
             self.count("transactions_open", range, found.len() as u64, found);
         }
     }
@@ -292,7 +294,9 @@ fn left_over(found: &[usize], pairs: &[Option<usize>]) -> Vec<usize> {
 }
 
 impl Expectation {
-    /// Where nothing is said of findings, there should be none; what cannot be told is no pass.
+    /// The limits that hold for every peer without ones of its own. Where nothing is said of findings,
+    /// there should be none; and what cannot be told is no pass.
+    #[must_use]
     pub fn limits(&self) -> Limits {
         let says_nothing = self.findings.is_empty() && !self.exact;
         let leaks = self.verdicts[Verdict::Leak.index()];

@@ -1,6 +1,6 @@
-//! How many, or how long: at least, at most.
+//! Ranges of counts and durations.
 
-/// Both limits are inside.
+/// A range with one limit, two or none; both limits are inside.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range<T> {
     pub min: Option<T>,
@@ -8,23 +8,28 @@ pub struct Range<T> {
 }
 
 impl<T: PartialOrd + PartialEq + Copy> Range<T> {
+    /// The range of this value alone.
     pub fn exactly(value: T) -> Range<T> {
         Range { min: Some(value), max: Some(value) }
     }
 
+    /// The range up to this value.
     pub fn at_most(max: T) -> Range<T> {
         Range { min: None, max: Some(max) }
     }
 
+    /// True if the value is in the range.
     pub fn holds(self, value: T) -> bool {
         self.min.is_none_or(|min| value >= min) && self.max.is_none_or(|max| value <= max)
     }
 
+    /// Drops the lower limit.
+    #[must_use]
     pub fn without_lower(self) -> Range<T> {
         Range { min: None, ..self }
     }
 
-    /// As in a sentence: `0`, `at most 2`, `1 to 3`.
+    /// Says it in a sentence: `0`, `at most 2`, `1 to 3`.
     pub fn text(self, one: impl Fn(T) -> String) -> String {
         match (self.min, self.max) {
             (Some(min), Some(max)) if min == max => one(min),

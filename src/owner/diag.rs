@@ -28,6 +28,9 @@ const ANY: [u8; 8] = [0xff; 8];
 
 /// The sockets with these ends, the local one first, and if `stuck`, every one in CLOSE-WAIT, too. Their
 /// holders are yet to be found.
+///
+/// # Errors
+/// If the kernel has no sock_diag, or refuses.
 pub fn sockets(ends: &[(SocketAddr, SocketAddr)], stuck: bool) -> io::Result<Vec<Socket>> {
     let mut diag = Diag::open()?;
     let mut found = BTreeMap::new();

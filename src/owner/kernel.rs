@@ -21,7 +21,7 @@ use super::{Holder, Snapshot, Socket, Usage, endpoint};
 use crate::printable::printable;
 use crate::tcp::state::State;
 
-/// Which network namespaces to look at.
+/// The network namespaces to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Netns {
     /// This process's own.
@@ -54,10 +54,13 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// Where `ip netns` keeps the named namespaces.
+/// The folder in which `ip netns` keeps the named namespaces.
 const NAMED: &str = "/run/netns";
 
 /// Lists the sockets, and finds who holds them.
+///
+/// # Errors
+/// If there is no such namespace or process, or its list cannot be read.
 pub fn snapshot(netns: &Netns) -> Result<Snapshot, NoList> {
     let mut sockets = list(netns)?;
     let denied = name_holders(&mut sockets);
@@ -69,6 +72,9 @@ pub fn snapshot(netns: &Netns) -> Result<Snapshot, NoList> {
 }
 
 /// Lists the sockets alone.
+///
+/// # Errors
+/// If there is no such namespace or process, or its list cannot be read.
 pub fn list(netns: &Netns) -> Result<Vec<Socket>, NoList> {
     let mut sockets = Vec::new();
     for place in places(netns)? {
@@ -194,6 +200,9 @@ fn read_lists(folder: &str) -> Result<Vec<TcpNetEntry>, NoList> {
 }
 
 /// Moves the calling thread into a network namespace, for good.
+///
+/// # Errors
+/// If there is no such namespace or process, or the thread may not enter it.
 pub fn enter(netns: &Netns) -> Result<(), NoList> {
     let path = match netns {
         Netns::Own | Netns::All => return Ok(()),
@@ -203,10 +212,13 @@ pub fn enter(netns: &Netns) -> Result<(), NoList> {
     let namespace = File::open(&path).map_err(|error| match (error.kind(), netns) {
         (io::ErrorKind::NotFound, Netns::Named(name)) => NoList::NoNamespace(printable(name)),
         (io::ErrorKind::NotFound, Netns::Pid(pid)) => NoList::NoProcess(*pid),
-        _ => NoList::Unreadable { what: path.display().to_string(), error },
+        _ => NoList::Unreadable { what: printable(&path.to_string_lossy()), error },
     })?;
     move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).map_err(
-        |error| NoList::Unreadable { what: path.display().to_string(), error: error.into() },
+        |error| NoList::Unreadable {
+            what: printable(&path.to_string_lossy()),
+            error: error.into(),
+        },
     )
 }
 

@@ -1,10 +1,11 @@
-//! Which process holds a socket.
+//! Sockets of a host, and the processes that hold them.
 //!
 //! * [`kernel`]: the sockets of this host, or of other network namespaces on it, by procfs
-//! * [`diag`]: a few of them, by sock_diag
+//! * `diag`: a few of them, by sock_diag (with the feature `cli`)
 //! * [`lookup`]: the same from another process, while packets are read
 //! * [`saved`]: lists that somebody saved: `ss`, `netstat`, `lsof`, and others
 
+#[cfg(feature = "cli")]
 pub mod diag;
 pub mod kernel;
 pub mod lookup;
@@ -32,7 +33,7 @@ pub struct Socket {
     pub send_q: Option<u32>,
     /// 0 for a socket that no program has (yet, or any more).
     pub inode: u64,
-    /// Who holds it, the lowest pid first.
+    /// The descriptors that refer to it, the lowest pid first.
     pub holders: Vec<Holder>,
     /// The network namespace, where more than one is looked at.
     pub netns: Option<String>,
@@ -59,7 +60,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// How near a process is to its descriptor limit.
+/// A process's open files, and how many it may have.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usage {
     pub command: String,
@@ -80,7 +81,7 @@ pub struct Snapshot {
     pub is_saved: bool,
 }
 
-/// Who has a socket, as far as can be told.
+/// The holder of a socket, as far as can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Held<'a> {
     By(&'a Holder),
@@ -91,6 +92,8 @@ pub enum Held<'a> {
 }
 
 impl Socket {
+    /// True in CLOSE-WAIT.
+    #[must_use]
     pub fn is_stuck(&self) -> bool {
         self.state == State::CloseWait
     }
@@ -102,6 +105,8 @@ impl Socket {
         self.holders = all.into_iter().collect();
     }
 
+    /// The first of its holders, or why none is known.
+    #[must_use]
     pub fn held(&self) -> Held<'_> {
         match self.holders.first() {
             Some(holder) => Held::By(holder),
@@ -120,13 +125,15 @@ pub struct SocketList {
     pub is_assumed: bool,
     /// Names stand for some addresses.
     is_named: bool,
-    /// Those of which the capture holds a packet.
+    /// Indexes of the sockets of which the capture holds a packet.
     captured: HashSet<usize>,
     /// The addresses of their host, if they are known.
     host: HashSet<IpAddr>,
 }
 
 impl SocketList {
+    /// Makes a list of sockets whose host's addresses are not known.
+    #[must_use]
     pub fn new(sockets: Vec<Socket>) -> SocketList {
         let ends = |(i, socket): (usize, &Socket)| ((socket.local, socket.peer), i);
         let by_ends = sockets.iter().enumerate().map(ends).collect();
@@ -135,16 +142,19 @@ impl SocketList {
         SocketList { sockets, by_ends, is_named, ..SocketList::default() }
     }
 
-    /// The sockets of a host with these addresses.
+    /// Makes a list of the sockets of a host with these addresses.
     pub fn of_host(sockets: Vec<Socket>, host: impl IntoIterator<Item = IpAddr>) -> SocketList {
         SocketList { host: host.into_iter().collect(), ..SocketList::new(sockets) }
     }
 
-    /// A socket with this address, if there were one, would be listed.
+    /// True if the address is one of the host's: a socket with it would be in the list.
+    #[must_use]
     pub fn is_host(&self, address: IpAddr) -> bool {
         self.host.contains(&address)
     }
 
+    /// Finds a socket by its ends.
+    #[must_use]
     pub fn find(&self, local: Endpoint, peer: Endpoint) -> Option<&Socket> {
         self.sockets.get(self.index(local, peer)?)
     }
@@ -179,7 +189,8 @@ impl SocketList {
         self.find(local, peer).is_some_and(Socket::is_stuck)
     }
 
-    /// Is this socket, of another list, in CLOSE-WAIT here, too?
+    /// True if a socket of another list is in CLOSE-WAIT here, too.
+    #[must_use]
     pub fn holds(&self, socket: &Socket) -> bool {
         self.is_stuck(socket.local, socket.peer)
     }
@@ -196,7 +207,7 @@ impl SocketList {
         *self = SocketList { captured, ..later };
     }
 
-    /// The capture holds packets between these ends.
+    /// Marks a socket of which the capture holds packets.
     pub fn mark_captured(&mut self, a: Endpoint, b: Endpoint) {
         let both = [(a, b), (b, a)];
         let places: Vec<usize> =
@@ -211,7 +222,7 @@ impl SocketList {
     }
 }
 
-/// An address from a socket list; IPv4-mapped ones are IPv4.
+/// Converts an address of a socket list; IPv4-mapped ones become IPv4.
 pub fn endpoint(address: SocketAddr) -> Endpoint {
     let ip = match address.ip() {
         IpAddr::V6(ip) => ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4),

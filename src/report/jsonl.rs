@@ -472,3 +472,34 @@ impl<'a> GapLine<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attach::{Identity, Protocol, ServerError, mysql::Mysql};
+
+    fn json(facts: Option<&Facts>) -> String {
+        serde_json::to_string(&SaidKeys(facts)).unwrap()
+    }
+
+    #[test]
+    fn what_was_said_has_the_name_of_its_protocol() {
+        let redis = Identity { key: "redis", title: "Redis", transactions: true };
+        let code = ErrorCode::Name("NOAUTH".into());
+        let error = ServerError { code, sqlstate: None, message: "no".into(), unsolicited: true };
+        let of_redis =
+            Facts { server: Some("7.0".into()), server_error: Some(error), ..Facts::of(redis) };
+        let rest = r#""user":null,"database":null,"last_statement":null,"last_statement_at":null,"answered":null,"in_transaction":null,"transaction_since":null,"statements":[],"server_error":"#;
+        let end = r#","encrypted":false,"truncated":false}}"#;
+        let error = r#"{"code":"NOAUTH","sqlstate":null,"message":"no"}"#;
+        assert_eq!(
+            json(Some(&of_redis)),
+            format!(r#"{{"mysql":null,"redis":{{"server":"7.0",{rest}{error}{end}"#)
+        );
+        assert_eq!(
+            json(Some(&Facts::of(Mysql::IDENTITY))),
+            format!(r#"{{"mysql":{{"version":null,{rest}null{end}"#)
+        );
+        assert_eq!(json(None), r#"{"mysql":null}"#);
+    }
+}

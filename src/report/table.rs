@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::units::{count, thousands};
 
 /// Says how many lines a table does not show.
@@ -20,19 +22,18 @@ pub enum Align {
     Right,
 }
 
-/// Columns as wide as their widest cell, two spaces between them; left-aligned where not told.
+/// Writes columns as wide as their widest cell, as a terminal shows it, two spaces between them; left-aligned where not told.
 pub fn write_table(out: &mut impl Write, rows: &[Vec<String>], aligns: &[Align]) -> io::Result<()> {
-    let width = |text: &str| text.chars().count();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
         .map(|c| {
-            rows.iter().filter_map(|row| row.get(c)).map(|cell| width(cell)).max().unwrap_or(0)
+            rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.width()).max().unwrap_or(0)
         })
         .collect();
     for row in rows {
         let mut line = String::from(" ");
         for (c, cell) in row.iter().enumerate() {
-            let pad = " ".repeat(widths[c] - width(cell));
+            let pad = " ".repeat(widths[c] - cell.width());
             line.push(' ');
             match aligns.get(c) {
                 Some(Align::Right) => line.extend([pad.as_str(), cell]),
@@ -43,4 +44,23 @@ pub fn write_table(out: &mut impl Write, rows: &[Vec<String>], aligns: &[Align])
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(rows: &[[&str; 2]]) -> String {
+        let rows: Vec<Vec<String>> =
+            rows.iter().map(|row| row.map(String::from).to_vec()).collect();
+        let mut out = Vec::new();
+        write_table(&mut out, &rows, &[Align::Right]).expect("memory");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn a_character_can_take_two_columns_or_none() {
+        let rows = [["北京", "x"], ["abcde", "x"], ["e\u{301}", "x"]];
+        assert_eq!(table(&rows), "   北京  x\n  abcde  x\n      e\u{301}  x\n");
+    }
 }

@@ -1,13 +1,15 @@
 //! A closer look at some connections: their packets one after the other, while the whole capture is
-//! read again for what it says of itself. A loop of its own, so that the usual one stays fast.
+//! read again for what it says of itself.
 
 use std::io;
 
-use super::{Outcome, PROGRESS_EVERY, Plan, Run, Watch, run_with};
+use super::follow::Mode;
+use super::notices::{Notices, Outcome};
+use super::session::Session;
+use super::{Plan, offline};
 use crate::attach::registry::Content;
 use crate::capture::file::FileSource;
-use crate::capture::{About, Error, Frame, Next, Source};
-use crate::decode::Skipped;
+use crate::capture::{About, Frame};
 use crate::facts::CaptureFacts;
 use crate::summary::Sink;
 use crate::table::FlowTable;
@@ -16,7 +18,7 @@ use crate::tcp::segment::Segment;
 
 /// A packet of a connection that is looked at.
 #[derive(Clone, Copy)]
-pub struct Traced<'a> {
+pub struct TracedPacket<'a> {
     /// The capture point, by its number.
     pub point: usize,
     pub frame: &'a Frame<'a>,
@@ -25,81 +27,83 @@ pub struct Traced<'a> {
     pub content: Option<Content<'a>>,
 }
 
-/// Who looks. Errors are those of its output.
+/// An observer of some connections' packets.
 pub trait Trace {
-    /// Is the segment's 4-tuple looked at? The report has no others.
+    /// Returns true for segments of the 4-tuples that are looked at. The report has no others.
     fn wants(&self, segment: &Segment) -> bool;
-    fn take(&mut self, traced: Traced) -> io::Result<()>;
-    /// After each packet: what the file says of itself by now.
+
+    /// Takes a packet of one of them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the observer's output, as from all that follows: they end the run.
+    fn take(&mut self, packet: TracedPacket) -> io::Result<()>;
+
+    /// Comes after each packet, with what its file says of itself by now.
     fn taken(&mut self, _: &FileSource) -> io::Result<()> {
         Ok(())
     }
-    /// A file begins, with this number in [`crate::place::Place::file`].
+
+    /// Begins a file, with this number in [`crate::place::Place::file`].
     fn begin_file(&mut self, _file: usize, _name: &str) -> io::Result<()> {
         Ok(())
     }
+
+    /// Ends a file.
     fn end_file(&mut self, _file: usize, _about: &About) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// Reads all inputs once more, for these connections.
-pub fn run_traced<'a>(
+/// Reads all inputs for some connections.
+///
+/// # Errors
+///
+/// Those of the sink and of the trace.
+pub fn run_traced(
     plan: Plan,
-    render: &'a mut dyn Sink,
-    watch: &mut dyn Watch,
-    trace: &'a mut dyn Trace,
+    sink: &mut dyn Sink,
+    notices: &mut dyn Notices,
+    trace: &mut dyn Trace,
 ) -> io::Result<Outcome> {
-    run_with(plan, render, watch, Some(trace))
+    offline::read(plan, sink, notices, &mut Traced { trace })
 }
 
-impl Run<'_> {
-    pub(super) fn traced_frames(
-        &mut self,
-        source: &mut FileSource,
-        watch: &mut dyn Watch,
-    ) -> io::Result<Result<(), Error>> {
-        for read in 1u64.. {
-            match source.next() {
-                Ok(Next::Frame(frame)) => self.traced(&frame)?,
-                Ok(Next::End) => break,
-                Ok(Next::Idle(_) | Next::Trouble(_)) => {}
-                Err(error) => return Ok(Err(error)),
+/// Files that are read for some of their connections.
+struct Traced<'a> {
+    trace: &'a mut dyn Trace,
+}
+
+impl Mode<FileSource> for Traced<'_> {
+    fn frame(&mut self, session: &mut Session, frame: &Frame) -> io::Result<()> {
+        let number = session.current();
+        let mut taken = Ok(());
+        session.read(frame, |point, segment, payload| {
+            point.note(segment);
+            let content = point.content(segment, payload);
+            if self.trace.wants(segment) {
+                taken = self.trace.take(TracedPacket { point: number, frame, segment, content });
+                point.put(segment, content);
             }
-            if let Some(trace) = &mut self.trace {
-                trace.taken(source)?;
-            }
-            if read.is_multiple_of(PROGRESS_EVERY) {
-                let (done, all) = source.progress();
-                watch.progress(done, all);
-            }
-        }
-        Ok(Ok(()))
+        })?;
+        taken
     }
 
-    fn traced(&mut self, frame: &Frame) -> io::Result<()> {
-        let current = self.current;
-        let point = &mut self.points[current];
-        point.facts_mut().see(frame.place);
-        if self.filter.as_mut().is_some_and(|filter| !filter.matches(frame)) {
-            self.totals.skip(Skipped::NotMatched);
-            return Ok(());
-        }
-        let (segment, payload) = match self.decoder.decode(frame) {
-            Ok(decoded) => decoded,
-            Err(reason) => {
-                self.totals.skip(reason);
-                return Ok(());
-            }
-        };
-        point.note(&segment);
-        let content = point.content(&segment, payload);
-        let Some(trace) = self.trace.as_mut().filter(|trace| trace.wants(&segment)) else {
-            return Ok(());
-        };
-        trace.take(Traced { point: current, frame, segment: &segment, content })?;
-        point.put(&segment, content);
-        if point.shards.count() { self.turn(current, false) } else { Ok(()) }
+    fn between(
+        &mut self,
+        _: &mut Session,
+        source: &FileSource,
+        _: &mut dyn Notices,
+    ) -> io::Result<()> {
+        self.trace.taken(source)
+    }
+
+    fn begin_file(&mut self, file: usize, name: &str) -> io::Result<()> {
+        self.trace.begin_file(file, name)
+    }
+
+    fn end_file(&mut self, file: usize, about: &About) -> io::Result<()> {
+        self.trace.end_file(file, about)
     }
 }
 

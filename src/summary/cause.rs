@@ -110,3 +110,26 @@ fn of_any(flow: &Flow, holder: Side) -> Cause {
     let was_used = flow.half(holder).payload_bytes > 0;
     if was_used && flow.service().is_some() { Cause::Forgotten } else { Cause::Unknown }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attach::Identity;
+
+    fn with(transactions: bool) -> Facts {
+        Facts::of(Identity { key: "x", title: "X", transactions })
+    }
+
+    #[test]
+    fn an_unknown_transaction_matters_where_there_are_any() {
+        assert_eq!(of_talk(&with(true)), Cause::Unknown);
+        assert_eq!(of_talk(&with(false)), Cause::Forgotten);
+    }
+
+    #[test]
+    fn what_was_not_seen_may_have_told() {
+        assert_eq!(of_talk(&Facts { encrypted: true, ..with(false) }), Cause::Unknown);
+        assert_eq!(of_talk(&Facts { truncated: true, ..with(false) }), Cause::Unknown);
+        assert_eq!(of_talk(&Facts { goodbye: Some("X"), ..with(false) }), Cause::QuitUnclosed);
+    }
+}

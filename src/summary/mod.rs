@@ -4,12 +4,14 @@
 //! * [`sink`]: where rows go, in which order
 //! * [`totals`]: counts of a run
 //! * [`seen`]: what a capture held, in memory, for whoever compares captures with something
+//! * [`groups`]: those that belong together, the timeouts that closed them, how fast they grow
 //! * [`mod@cause`], [`mod@evidence`]: why a connection was left half-closed, and what speaks for it
 //! * [`gauges`]: a live capture at one moment, counted
 
 pub mod cause;
 pub mod evidence;
 pub mod gauges;
+pub mod groups;
 pub mod judged;
 pub mod row;
 pub mod seen;

@@ -1,4 +1,5 @@
-//! What a capture held, in memory: small owned rows, for whoever compares them with something.
+//! What a capture held, in memory: small owned summaries of connections, for whoever prints or compares
+//! them when all have come.
 
 use std::io;
 
@@ -6,23 +7,17 @@ use chrono::TimeDelta;
 
 use super::cause::Cause;
 use super::evidence::evidence;
-use super::{Row, Sink, Tally, Totals};
+use super::{Owner, Row, Sink, Tally, Totals};
 use crate::attach::Facts;
+use crate::owner::{Held, Holder, Socket};
 use crate::place::Place;
 use crate::printable::printable;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
-use crate::verdict::local::Local;
-use crate::verdict::{Close, Doubt, Verdict};
+use crate::verdict::local::{Local, LocalBy};
+use crate::verdict::{Close, Doubt, Note, Verdict};
 
-/// The connections of a capture that can matter, and the counts of all.
-#[derive(Clone, Debug, Default)]
-pub struct Collected {
-    pub flows: Vec<Seen>,
-    pub tally: Tally,
-}
-
-/// One connection.
+/// One connection, as little of it as is printed or compared.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub verdict: Verdict,
@@ -31,24 +26,59 @@ pub struct Seen {
     /// `A` sent the first packet seen.
     pub ends: [Endpoint; 2],
     pub local: Local,
+    pub local_by: Option<LocalBy>,
     pub holder: Option<Side>,
     /// The end that a port is listened on, where the capture tells.
     pub service: Option<Side>,
-    /// How long the local side has held CLOSE-WAIT, or had when it closed.
+    /// How long the holder has held its side, at least.
     pub held: Option<TimeDelta>,
+    /// How long the local side has held CLOSE-WAIT, or had when it closed.
+    pub held_by_local: Option<TimeDelta>,
+    /// From the last use of the connection to the first FIN.
+    pub idle_before_fin: Option<TimeDelta>,
     /// Still open: how long nothing had been said when the capture ended.
     pub open_idle: Option<TimeDelta>,
-    pub in_transaction: bool,
     pub cause: Option<Cause>,
-    /// Those of the open transaction, or the last one; without values.
-    pub statements: Vec<String>,
+    pub said: Said,
+    pub process: Process,
+    /// The sentences that speak for the cause, where they were asked for.
     pub evidence: Vec<String>,
     pub doubts: Vec<Doubt>,
+    pub descriptor_may_leak: bool,
     pub first: Place,
+    /// The first FIN.
+    pub fin: Option<Place>,
+}
+
+/// What was said last, without values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    pub in_transaction: bool,
+    /// Those of the open transaction.
+    pub statements: Vec<String>,
+    pub last: Option<String>,
+}
+
+/// What a socket list says of who holds the socket.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Process {
+    /// No list was given.
+    NotAsked,
+    /// The list does not have the socket.
+    NotListed,
+    /// It waits in a listening socket's backlog.
+    Backlog,
+    /// Somebody holds it who may not be seen.
+    Hidden,
+    By {
+        holder: Holder,
+        /// The capture itself says so, and no list.
+        by_capture: bool,
+    },
 }
 
 impl Seen {
-    fn new(row: &Row) -> Seen {
+    pub fn new(row: &Row) -> Seen {
         let (flow, judgement) = (&row.judged.flow, &row.judged.judgement);
         Seen {
             verdict: judgement.verdict,
@@ -56,21 +86,32 @@ impl Seen {
             finding: judgement.finding,
             ends: [Side::A, Side::B].map(|side| row.judged.endpoint(side)),
             local: judgement.local,
+            local_by: judgement.local_by,
             holder: judgement.holder,
             service: flow.service(),
-            held: held_by_local(row),
+            held: judgement.held,
+            held_by_local: held_by_local(row),
+            idle_before_fin: judgement.idle_before_fin,
             open_idle: open_idle(row),
-            in_transaction: row.judged.said.as_deref().and_then(|facts| facts.in_transaction)
-                == Some(true),
             cause: row.cause,
-            statements: row.judged.said.as_deref().map_or_else(Vec::new, statements),
-            evidence: evidence(row).iter().map(|sentence| printable(sentence)).collect(),
+            said: row.judged.said.as_deref().map_or_else(Said::default, Said::new),
+            process: Process::new(row.owner),
+            evidence: Vec::new(),
             doubts: judgement.doubts.clone(),
+            descriptor_may_leak: judgement.notes.contains(&Note::DescriptorMayLeak),
             first: flow.first,
+            fin: flow.first_fin().map(|(_, fin)| fin.place),
         }
     }
 
-    fn end(&self, side: Side) -> Endpoint {
+    /// The same, with the sentences that speak for its cause.
+    fn with_evidence(row: &Row) -> Seen {
+        let evidence = evidence(row).iter().map(|sentence| printable(sentence)).collect();
+        Seen { evidence, ..Seen::new(row) }
+    }
+
+    /// The address and port of a side.
+    pub fn end(&self, side: Side) -> Endpoint {
         let [a, b] = self.ends;
         match side {
             Side::A => a,
@@ -86,13 +127,18 @@ impl Seen {
         })
     }
 
-    /// The local end and its peer; without anything that tells, as the capture has them.
-    pub fn from_local(&self) -> (Endpoint, Endpoint) {
-        let side = match self.local {
-            Local::Side(side) => side,
-            _ => self.judged().unwrap_or(Side::A),
-        };
+    /// The end that is judged and the other; without anything that tells, as the capture has them.
+    pub fn judged_and_peer(&self) -> (Endpoint, Endpoint) {
+        let side = self.judged().unwrap_or(Side::A);
         (self.end(side), self.end(side.other()))
+    }
+
+    /// The local end and its peer; where local is unknown, those of [`Seen::judged_and_peer`].
+    pub fn from_local(&self) -> (Endpoint, Endpoint) {
+        match self.local {
+            Local::Side(side) => (self.end(side), self.end(side.other())),
+            Local::Both | Local::Neither | Local::Unknown => self.judged_and_peer(),
+        }
     }
 
     /// Who owes a FIN.
@@ -113,7 +159,48 @@ impl Seen {
     /// Closed connections, of which a capture can hold any number, matter if local was late.
     fn can_matter(&self) -> bool {
         let closed = matches!(self.close, Close::Closed | Close::Reset | Close::Attempt);
-        !closed || self.finding || self.held.is_some()
+        !closed || self.finding || self.held_by_local.is_some()
+    }
+}
+
+impl Said {
+    fn new(facts: &Facts) -> Said {
+        Said {
+            in_transaction: facts.in_transaction == Some(true),
+            statements: facts.statements.iter().map(|text| printable(text)).collect(),
+            last: facts.last_statement.as_deref().map(printable),
+        }
+    }
+
+    /// The statements of the open transaction, or the last one.
+    pub fn shown(&self) -> &[String] {
+        match self.in_transaction && !self.statements.is_empty() {
+            true => &self.statements,
+            false => self.last.as_slice(),
+        }
+    }
+}
+
+impl Process {
+    fn new(owner: Owner) -> Process {
+        match owner {
+            Owner::NotAsked => Process::NotAsked,
+            Owner::NotListed => Process::NotListed,
+            Owner::Listed(socket) => Process::of(socket),
+            Owner::Said(holders) => match holders.first() {
+                Some(holder) => Process::By { holder: holder.clone(), by_capture: true },
+                None => Process::NotAsked,
+            },
+        }
+    }
+
+    /// Who holds a socket.
+    pub fn of(socket: &Socket) -> Process {
+        match socket.held() {
+            Held::By(holder) => Process::By { holder: holder.clone(), by_capture: false },
+            Held::Backlog => Process::Backlog,
+            Held::Hidden => Process::Hidden,
+        }
     }
 }
 
@@ -128,23 +215,23 @@ fn held_by_local(row: &Row) -> Option<TimeDelta> {
 
 /// Keep-alives are no use of a connection; one that nothing was ever said on is idle since it began.
 fn open_idle(row: &Row) -> Option<TimeDelta> {
-    let is_open =
-        row.judged.judgement.close == Close::Open && row.judged.judgement.local != Local::Neither;
+    let judgement = &row.judged.judgement;
+    let is_open = judgement.close == Close::Open && judgement.local != Local::Neither;
     let last = row.judged.flow.last_payload().unwrap_or(row.judged.flow.first);
     let nanos = is_open.then(|| row.judged.end.since(last.time))??;
     Some(TimeDelta::nanoseconds(nanos))
 }
 
-fn statements(facts: &Facts) -> Vec<String> {
-    if facts.in_transaction == Some(true) && !facts.statements.is_empty() {
-        return facts.statements.iter().map(|statement| printable(statement)).collect();
-    }
-    facts.last_statement.iter().map(|statement| printable(statement)).collect()
+/// The connections of a capture that can matter, and the counts of all.
+#[derive(Clone, Debug, Default)]
+pub struct Collected {
+    pub flows: Vec<Seen>,
+    pub tally: Tally,
 }
 
 impl Sink for Collected {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        let seen = Seen::new(row);
+        let seen = Seen::with_evidence(row);
         if seen.can_matter() {
             self.flows.push(seen);
         }

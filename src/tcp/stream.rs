@@ -227,6 +227,8 @@ impl Held {
 mod tests {
     use proptest::prelude::*;
 
+    use crate::regressions::kept;
+
     use super::*;
 
     /// What came out: an octet, or nothing for one that is missing; `starts` counts beginnings.
@@ -349,6 +351,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(kept("stream", 256))]
+
         /// Any cut, any order within the limits, any repetition: the same octets.
         #[test]
         fn cuts_and_order_change_nothing(

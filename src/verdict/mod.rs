@@ -35,6 +35,23 @@ pub struct Policy {
     pub certain: bool,
 }
 
+/// As for files on the command line: no `--local`, every hold counts.
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            local: None,
+            min_hold: TimeDelta::zero(),
+            half_close_quiet: Policy::HALF_CLOSE_QUIET,
+            certain: false,
+        }
+    }
+}
+
+impl Policy {
+    /// Silence after which a half of a connection is no longer in use.
+    pub const HALF_CLOSE_QUIET: TimeDelta = TimeDelta::seconds(30);
+}
+
 /// One flow, judged.
 #[derive(Clone, Debug)]
 pub struct Judgement {

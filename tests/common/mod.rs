@@ -1,14 +1,18 @@
 //! What several tests share. Each uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each of those that share it uses a part")]
 
 pub mod links;
+pub mod regressions;
 pub mod scenario;
 pub mod talk;
 pub mod wire;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command as Process, Output, Stdio};
+
+use closewait::capture::filter::Filter;
+use closewait::cli::Command;
 
 /// The binary that cargo built for the tests.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_closewait");
@@ -34,8 +38,8 @@ pub fn closewait(args: &[&str]) -> Output {
     command(args).stdin(Stdio::null()).output().expect("the binary runs")
 }
 
-pub fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(BINARY);
+pub fn command(args: &[&str]) -> Process {
+    let mut command = Process::new(BINARY);
     command.args(args).env("TZ", "UTC").env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
     command
 }
@@ -74,6 +78,28 @@ impl Scratch {
     }
 }
 
+/// Every command line of the binary's that a text shows, from its name to the end of the command.
+pub fn commands(text: &str) -> Vec<String> {
+    let lines = text.lines().map(|line| line.split(" # ").next().unwrap_or_default());
+    let parts = lines.flat_map(|line| line.split(['|', ';', '&', '>']));
+    let commands =
+        parts.map(|part| part.trim().trim_start_matches("$ ").trim_start_matches("- run: "));
+    commands.filter(|part| part.starts_with("closewait ")).map(Into::into).collect()
+}
+
+/// Panics where the binary would refuse the arguments, or the expression among them.
+pub fn assert_understood(line: &str) {
+    let words = line.split_whitespace().map(|word| word.trim_matches(['"', '\'']).into());
+    let command = closewait::cli::parse(words);
+    assert!(!matches!(command, Command::End(_)), "not understood: {line}");
+    if let Command::Live(live) = command
+        && cfg!(feature = "libpcap")
+    {
+        let expression = &live.wanted.filter;
+        assert!(Filter::new(expression).is_ok(), "no expression: {expression:?} in {line}");
+    }
+}
+
 /// A test that cannot run here says so; where `CLOSEWAIT_REQUIRE` names what it needs, that fails.
 pub fn skip(needs: &str) {
     let required = std::env::var("CLOSEWAIT_REQUIRE").unwrap_or_default();
@@ -84,7 +110,7 @@ pub fn skip(needs: &str) {
 
 /// Whether a test that needs root can run; if not, it has been said.
 pub fn is_root() -> bool {
-    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    let root = Process::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
     if !root {
         skip("root");
     }

@@ -131,6 +131,12 @@ impl Exchange {
         self.await_first();
     }
 
+    /// The first command has one more result.
+    pub fn another_result(&mut self) {
+        self.reply = Reply::Result;
+        self.results = self.results.saturating_add(1);
+    }
+
     fn await_first(&mut self) {
         let first = self.pending.front();
         self.reply = first.map_or(Reply::Nothing, |pending| Reply::to(pending.command));

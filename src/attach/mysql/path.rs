@@ -24,9 +24,8 @@ pub struct Path {
     octets: usize,
     /// The last one left a transaction open.
     open: bool,
-    /// What the answer that is being read has told: a transaction began, or an error.
+    /// What the answer that is being read has told: a transaction began.
     begins: bool,
-    error: Option<u16>,
 }
 
 #[derive(Debug)]
@@ -77,7 +76,7 @@ fn is_step(command: Command) -> bool {
 
 impl Path {
     /// A statement has its answer.
-    fn answered(&mut self, statement: &Statement, transaction: &Transaction) {
+    fn answered(&mut self, statement: &Statement, error: Option<u16>, transaction: &Transaction) {
         let open = transaction.is_open() == Some(true);
         if core::mem::take(&mut self.begins) {
             self.steps.clear();
@@ -86,7 +85,6 @@ impl Path {
                 self.push(Step::Note(AUTOCOMMIT_0), true);
             }
         }
-        let error = self.error.take();
         self.sent(statement, error, open);
         self.open = open;
     }
@@ -138,16 +136,10 @@ impl Mysql {
         }
     }
 
-    pub(super) fn path_fails(&mut self, code: Option<u16>) {
-        if let Some(path) = &mut self.path {
-            path.error = code;
-        }
-    }
-
-    /// The command that is being answered has its answer.
-    pub(super) fn path_answered(&mut self) {
+    /// The command that is being answered has its answer, perhaps an error's.
+    pub(super) fn path_answered(&mut self, error: Option<u16>) {
         if let (Some(path), Some(statement)) = (&mut self.path, self.exchange.waiting().next()) {
-            path.answered(statement, &self.transaction);
+            path.answered(statement, error, &self.transaction);
         }
     }
 

@@ -213,18 +213,17 @@ impl Mysql {
                 let code = self.refuse(packet, false);
                 let (statement, result) = (self.exchange.current(), self.exchange.results);
                 self.transaction.refused(code, statement, usize::from(result));
-                self.path_fails(code);
-                self.done();
+                self.done(code);
             }
             Step::Ended => {
                 self.succeeded();
-                self.done();
+                self.done(None);
             }
             Step::Cut => {
                 self.hide();
                 if matches!(before, Reply::Word | Reply::Login) {
                     self.succeeded();
-                    self.done();
+                    self.done(None);
                 }
             }
             Step::Status(flags) => self.status(flags),
@@ -239,10 +238,9 @@ impl Mysql {
         let begins = self.transaction.status(flags, statement, usize::from(result));
         self.path_begins(begins);
         if has_results && flags & status::MORE_RESULTS != 0 {
-            self.exchange.reply = Reply::Result;
-            self.exchange.results = self.exchange.results.saturating_add(1);
+            self.exchange.another_result();
         } else {
-            self.done();
+            self.done(None);
         }
     }
 
@@ -280,8 +278,8 @@ impl Mysql {
     }
 
     /// The command that is being answered has its answer.
-    fn done(&mut self) {
-        self.path_answered();
+    fn done(&mut self, error: Option<u16>) {
+        self.path_answered(error);
         self.exchange.next();
     }
 }

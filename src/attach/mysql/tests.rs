@@ -429,7 +429,7 @@ fn any_talk() -> impl Strategy<Value = (Talk, Vec<Option<bool>>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(crate::regressions::kept("mysql", 300))]
 
     /// Segments are cut anywhere, reordered and repeated: the facts are the same.
     #[test]

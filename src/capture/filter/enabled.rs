@@ -19,6 +19,9 @@ pub struct Filter {
 impl Filter {
     /// Compiles for Ethernet, so that a wrong expression is known before any packet is read. One
     /// that only another link type can have (`inbound`, say) is tried on the cooked one as well.
+    ///
+    /// # Errors
+    /// If the expression is wrong, in libpcap's words.
     pub fn new(expression: &str) -> Result<Filter, WrongFilter> {
         let tried = compile(LinkType::ETHERNET, expression)
             .or_else(|error| compile(LinkType::LINUX_SLL, expression).map_err(|_| error));
@@ -30,12 +33,13 @@ impl Filter {
         }
     }
 
-    /// The same filter, to read once more.
+    /// Makes the filter anew, to read once more.
+    #[must_use]
     pub fn again(&self) -> Filter {
         Filter { expression: self.expression.clone(), programs: HashMap::new() }
     }
 
-    /// Does the packet match? Nothing matches on a link type that the expression cannot be compiled
+    /// True if the packet matches. Nothing matches on a link type that the expression cannot be compiled
     /// for.
     pub fn matches(&mut self, frame: &Frame) -> bool {
         let program = self
@@ -47,7 +51,7 @@ impl Filter {
 }
 
 impl Filter {
-    /// Would a packet between these ends match, in either direction?
+    /// True if a packet between these ends would match, in either direction.
     pub fn matches_between(&mut self, a: Endpoint, b: Endpoint) -> bool {
         [(a, b), (b, a)].into_iter().any(|(from, to)| {
             let data = acknowledgment(from, to);

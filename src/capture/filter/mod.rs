@@ -10,7 +10,7 @@ pub use disabled::Filter;
 #[cfg(feature = "libpcap")]
 pub use enabled::Filter;
 
-/// Why an expression is no filter.
+/// The reason why an expression is not a filter.
 #[derive(Debug, thiserror::Error)]
 pub enum WrongFilter {
     #[error("the filter {expression:?} is wrong: {error} (pcap-filter(7) describes the language)")]

@@ -20,7 +20,7 @@ const JUMP_NS: i64 = 1_000_000_000;
 #[derive(Debug)]
 pub struct Clock {
     last: Reading,
-    /// What is taken off the wall clock, nanoseconds; before the last jump, and since.
+    /// Nanoseconds taken off the wall clock: before its last jump, and since.
     shifts: [i64; 2],
 }
 
@@ -34,7 +34,7 @@ impl Clock {
         shifted(self.last.wall, self.shifts[1])
     }
 
-    /// Takes a reading. If the wall clock was set since the last one: by how many nanoseconds.
+    /// Takes a reading. Returns by how many nanoseconds the wall clock was set since the last one, if it was.
     pub fn read(&mut self, now: Reading) -> Option<i64> {
         let passed = now.since_boot - self.last.since_boot;
         let moved = now.wall.nanos()? - self.last.wall.nanos()?;
@@ -53,7 +53,7 @@ impl Clock {
         if self.distance(before) <= self.distance(since) { before } else { since }
     }
 
-    /// A packet so far from the last reading that a new one is due.
+    /// True for a packet so far from the last reading that a new one is due.
     pub fn is_odd(&self, wall: Time) -> bool {
         self.distance(self.of_packet(wall)) >= JUMP_NS as u64
     }

@@ -16,27 +16,27 @@ use crate::capture::{About, Error, Frame, LinkType, Next, Source, Trouble};
 use crate::place::{Place, Time};
 use crate::printable::printable;
 
-/// How long to wait for packets before time is looked at.
+/// The longest wait for packets before time is looked at.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Packets between two looks at the clock, where there is no pause to look at it in.
 const CLOCK_EVERY: u64 = 1_024;
 
-/// How often counts of drops are asked for.
+/// The time between two questions for the counts of drops.
 const REFRESH: Duration = Duration::from_secs(5);
 
 /// One or more interfaces, captured on together.
 pub struct Live {
     wanted: Wanted,
     taps: Vec<Tap>,
-    /// Where the search for the next packet begins, so that none is starved.
+    /// The tap at which the search for the next packet begins, so that none is starved.
     turn: usize,
     packet: Vec<u8>,
     frames: u64,
     until: Option<Instant>,
     refreshed: Instant,
     clock: Clock,
-    /// To be said.
+    /// Problems that are still to be said.
     troubles: VecDeque<Error>,
     about: About,
     save: Option<Savefile>,
@@ -57,6 +57,9 @@ fn reading() -> Reading {
 
 impl Live {
     /// Opens all interfaces, and the file to write to.
+    ///
+    /// # Errors
+    /// If an interface cannot be captured on, the expression is wrong, or the file cannot be written.
     pub fn open(wanted: &Wanted) -> Result<Live, CannotCapture> {
         let taps: Vec<Tap> = wanted
             .interfaces
@@ -84,6 +87,7 @@ impl Live {
     }
 
     /// The interfaces' names.
+    #[must_use]
     pub fn name(&self) -> String {
         printable(&self.wanted.interfaces.join(","))
     }
@@ -140,7 +144,7 @@ impl Live {
         Ok(())
     }
 
-    /// When a packet came that the wall clock says this of.
+    /// The time of a packet, from what the wall clock said when it came.
     fn time(&mut self, wall: Time) -> Time {
         if self.clock.is_odd(wall) {
             self.read_clock();
@@ -281,6 +285,9 @@ fn addresses(interfaces: &[String]) -> BTreeSet<IpAddr> {
 }
 
 /// Names and descriptions of the interfaces.
+///
+/// # Errors
+/// If libpcap cannot list them.
 pub fn interfaces() -> Result<Vec<String>, CannotCapture> {
     let listed = Device::list().map_err(|error| CannotCapture::Interface {
         interface: "interfaces".into(),

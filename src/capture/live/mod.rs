@@ -19,7 +19,7 @@ pub use enabled::{Live, interfaces};
 
 use crate::place::Time;
 
-/// What to capture.
+/// The wish of what to capture, and for how long.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     /// As tcpdump names them; `any` is all of them.
@@ -41,7 +41,7 @@ pub struct Wanted {
     pub save: Option<PathBuf>,
 }
 
-/// Why nothing can be captured.
+/// The reason why nothing can be captured.
 #[derive(Debug, thiserror::Error)]
 pub enum CannotCapture {
     #[error("{interface}: {error}{}", remedy(error))]
@@ -54,13 +54,14 @@ pub enum CannotCapture {
     NotBuiltIn,
 }
 
-/// The clock that libpcap takes packets' times from, too.
+/// Reads the clock that libpcap takes packets' times from, too.
+#[must_use]
 pub fn now() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time::from_nanos(i128::try_from(since.as_nanos()).unwrap_or(i128::MAX))
 }
 
-/// What to do about libpcap's error.
+/// Advice about an error of libpcap's.
 fn remedy(error: &str) -> &'static str {
     if error.contains("permission") || error.contains("not permitted") {
         " (run as root, or once: setcap cap_net_raw=ep closewait)"

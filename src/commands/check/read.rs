@@ -8,8 +8,6 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use chrono::TimeDelta;
-
 use super::find::{Nothing, Target};
 use super::{Own, Read};
 use crate::capture::Error;
@@ -19,7 +17,7 @@ use crate::endpoints::EndpointSet;
 use crate::expect::{Expectation, Reading, file};
 use crate::printable::printable;
 use crate::report::check::{Checked, Outcome};
-use crate::run::{Plan, Watch, run};
+use crate::run::{Notices, Plan, run};
 use crate::summary::seen::Collected;
 use crate::table::MAX_FLOWS;
 use crate::verdict::Policy;
@@ -127,7 +125,7 @@ fn plan(target: &Target, reading: &Reading, threads: NonZeroUsize) -> Result<Pla
         policy: Policy {
             local: (!local.is_empty()).then(|| EndpointSet::union(local)),
             min_hold: reading.min_hold.unwrap_or(Reading::MIN_HOLD),
-            half_close_quiet: TimeDelta::seconds(30),
+            half_close_quiet: Policy::HALF_CLOSE_QUIET,
             certain: false,
         },
         all: true,
@@ -143,7 +141,7 @@ fn plan(target: &Target, reading: &Reading, threads: NonZeroUsize) -> Result<Pla
 #[derive(Default)]
 struct Troubles(Vec<String>);
 
-impl Watch for Troubles {
+impl Notices for Troubles {
     fn trouble(&mut self, error: &Error) {
         self.0.push(printable(&error.trouble.to_string()));
     }

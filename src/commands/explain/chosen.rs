@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use crate::report::ladder::{Other, Subject};
-use crate::run::trace::{Followed, Trace, Traced};
+use crate::run::trace::{Followed, Trace, TracedPacket};
 use crate::summary::cause::Cause;
 use crate::summary::{Judged, Owner, Row, Sink, Totals};
 use crate::tcp::flow::{Flow, FlowId};
@@ -136,7 +136,7 @@ impl Trace for Mark {
         Ok(())
     }
 
-    fn take(&mut self, traced: Traced) -> io::Result<()> {
+    fn take(&mut self, traced: TracedPacket) -> io::Result<()> {
         let Choice::Frame { number, .. } = self.choice else { return Ok(()) };
         let flow = self.followed.take(traced.point, traced.segment);
         if self.is_file && traced.segment.place.frame() == number {

@@ -6,7 +6,7 @@ use super::Explain;
 use crate::attach::conversations::Conversations;
 use crate::ladder::Climb;
 use crate::report::ladder::{Ladder, Subject};
-use crate::run::trace::{Followed, Trace, Traced};
+use crate::run::trace::{Followed, Trace, TracedPacket};
 use crate::tcp::flow::FlowId;
 use crate::tcp::segment::{FlowKey, Segment};
 
@@ -54,7 +54,7 @@ impl Trace for Draw {
         Ok(())
     }
 
-    fn take(&mut self, traced: Traced) -> io::Result<()> {
+    fn take(&mut self, traced: TracedPacket) -> io::Result<()> {
         let segment = traced.segment;
         let flow = self.followed.take(traced.point, segment);
         let Some(flow) = flow.filter(|flow| flow.id() == self.flow) else {

@@ -19,7 +19,7 @@ use super::{Exit, complain, open};
 use crate::capture::file::Input;
 use crate::capture::series::members;
 use crate::report::ladder::Look;
-use crate::run::nobody::Nobody;
+use crate::run::notices::Nobody;
 use crate::run::trace::run_traced;
 use crate::run::{Outcome, Plan, Reading};
 use crate::summary::Nothing;

@@ -63,7 +63,8 @@ const L2TP: u8 = 115;
 const ETHER_IP: u8 = 97;
 const PLAIN_ETHERNET: u8 = 143;
 
-/// What a protocol between the link layer and IP carries.
+/// Looks into MPLS, PPPoE, bridged Ethernet and their like; `None` if the packet is none of them.
+#[must_use]
 pub fn within_link<'a>(network: &Network<'a>) -> Option<Network<'a>> {
     let bytes = Bytes { data: network.packet, len: network.len };
     match network.ether_type {
@@ -78,7 +79,9 @@ pub fn within_link<'a>(network: &Network<'a>) -> Option<Network<'a>> {
     }
 }
 
-/// What an IP packet's payload carries, if it is no TCP. `vxlan` are ports that carry it.
+/// Looks into the tunnels that IP carries; `None` if the payload is none of them. `vxlan` are ports
+/// that carry it.
+#[must_use]
 pub fn within_ip<'a>(outer: &Transport<'a>, vxlan: &[u16]) -> Option<Network<'a>> {
     let bytes = Bytes { data: outer.data, len: outer.len };
     match outer.protocol {

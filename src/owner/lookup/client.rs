@@ -1,5 +1,5 @@
-//! Who asks. One question is under way at a time, and nobody waits for its answer who has packets to
-//! read.
+//! The asking side. One question is under way at a time, and nobody waits for its answer who has
+//! packets to read.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::IpAddr;
@@ -19,19 +19,22 @@ pub struct Lookup {
     under_way: bool,
 }
 
-/// What the kernel says.
+/// The kernel's answer.
 #[derive(Debug, Default)]
 pub struct Answer {
     /// `None` if its list may not be seen, or was not asked for.
     pub sockets: Option<Vec<Socket>>,
-    /// This host's, with their interfaces.
+    /// This host's addresses, with their interfaces.
     pub addresses: Vec<(String, IpAddr)>,
     /// Interfaces that are down.
     pub down: Vec<String>,
 }
 
 impl Lookup {
-    /// Starts it: `command` is this program, told to [serve](super::serve).
+    /// Starts it: `command` is this program, told to answer (`closewait lookup`).
+    ///
+    /// # Errors
+    /// If the program cannot be started.
     pub fn start(mut command: Command) -> io::Result<Lookup> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let pipe = || io::Error::other("it has no pipe");
@@ -41,6 +44,9 @@ impl Lookup {
     }
 
     /// Has it begin to look. [`Lookup::answer`] says what it found.
+    ///
+    /// # Errors
+    /// If the other process has ended.
     pub fn ask(&mut self, question: &Question) -> io::Result<()> {
         let Some(questions) = &mut self.questions else {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -52,12 +58,14 @@ impl Lookup {
         Ok(())
     }
 
-    /// A question is still to be answered.
+    /// True while a question is still to be answered.
+    #[must_use]
     pub fn is_under_way(&self) -> bool {
         self.under_way
     }
 
-    /// Whether [`Lookup::answer`] would not wait.
+    /// True if [`Lookup::answer`] would not wait.
+    #[must_use]
     pub fn has_answer(&self) -> bool {
         let pipe = PollFd::from_borrowed_fd(self.answers.get_ref().as_fd(), PollFlags::IN);
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -65,6 +73,9 @@ impl Lookup {
     }
 
     /// Waits for the answer of the question that is under way.
+    ///
+    /// # Errors
+    /// If the other process has ended, or what it says is no answer.
     pub fn answer(&mut self) -> io::Result<Answer> {
         self.under_way = false;
         let mut line = String::new();

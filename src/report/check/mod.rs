@@ -142,14 +142,14 @@ fn explained(checked: &Checked, violation: &Violation) -> Vec<String> {
 fn connection(seen: &Seen) -> String {
     let (local, peer) = seen.from_local();
     let mut words = vec![local.to_string(), format!("peer {peer}"), seen.verdict.name().to_owned()];
-    if let Some(held) = seen.held {
+    if let Some(held) = seen.held_by_local {
         let bound = if seen.close == Close::HalfClosed { "≥ " } else { "" };
         words.push(format!("held {bound}{}", duration(held)));
     }
     if let Some(idle) = seen.open_idle {
         words.push(format!("idle {}", duration(idle)));
     }
-    if seen.in_transaction {
+    if seen.said.in_transaction {
         words.push("in a transaction".into());
     }
     words.extend(seen.cause.map(|cause| cause.name().to_owned()));

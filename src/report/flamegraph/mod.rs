@@ -14,7 +14,7 @@ pub use enabled::{check, diff, graph};
 /// None can be drawn.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "this closewait was built without flame graphs: cargo install closewait --features flamegraph, \
-     or draw what --folded prints, with flamegraph.pl"
+    "this closewait was built without flame graphs: cargo install --path . --features flamegraph \
+     builds one with them, in its source; or draw what --folded prints, with flamegraph.pl"
 )]
 pub struct NotBuiltIn;

@@ -2,29 +2,36 @@
 
 use std::io::{self, Write};
 
-use super::{ALARM, CALM, Line, Text, process};
+use super::{ALARM, CALM, Text, idle_text, process};
 use crate::owner::Socket;
 use crate::place::Place;
+use crate::summary::seen::{Process, Seen};
 use crate::summary::{EventKind, Row};
 use crate::tcp::segment::Endpoint;
 use crate::units::{clock_time, duration};
 
 impl<W: Write> Text<W> {
     pub(super) fn write_event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
-        let line = Line::new(row);
+        let seen = Seen::new(row);
         let at = clock_time(Place::new(row.judged.end, 0, 1, 6), self.look.zone, self.look.dates);
-        let held = line.held.map_or("?".into(), duration);
+        let held = seen.held.map_or("?".into(), duration);
         let what = match kind {
-            EventKind::CloseWait => format!("held {held} so far, idle {} before", line.idle_text()),
-            EventKind::Ended => format!("{} after {held}", line.verdict.name()),
+            EventKind::CloseWait => format!("held {held} so far, idle {} before", idle_text(&seen)),
+            EventKind::Ended => format!("{} after {held}", seen.verdict.name()),
         };
-        let what = format!("{what}  {}", line.process);
-        self.write_event_line(&at, kind, [line.left, line.right], &what)
+        let what = format!("{what}  {}", process(&seen.process));
+        let (left, right) = seen.judged_and_peer();
+        self.write_event_line(&at, kind, [left, right], &what)
     }
 
     pub(super) fn write_event_before(&mut self, socket: &Socket) -> io::Result<()> {
         let ends = [socket.local, socket.peer];
-        self.write_event_line("before  ", EventKind::CloseWait, ends, &process(socket))
+        self.write_event_line(
+            "before  ",
+            EventKind::CloseWait,
+            ends,
+            &process(&Process::of(socket)),
+        )
     }
 
     fn write_event_line(

@@ -15,17 +15,14 @@ use anstyle::{AnsiColor, Style};
 use chrono::TimeDelta;
 
 use super::table::{Align, more, write_table};
-use crate::attach::Facts;
 use crate::decode::Skipped;
-use crate::owner::{Held, Holder, Socket};
+use crate::owner::Socket;
 use crate::place::{Place, Time};
-use crate::summary::cause::Cause;
+use crate::summary::seen::{Process, Said, Seen};
 use crate::summary::{Capture, EventKind, Owner, Row, Sink, Totals};
-use crate::tcp::segment::Endpoint;
-use crate::tcp::side::Side;
 use crate::units::{Zone, clock_time, count, duration, thousands, zone_name};
 use crate::verdict::local::{Local, LocalBy};
-use crate::verdict::{Doubt, Note, Verdict};
+use crate::verdict::{Doubt, Verdict};
 
 /// How the text is to look.
 #[derive(Clone, Copy, Debug)]
@@ -46,33 +43,14 @@ pub struct Look {
 pub struct Text<W> {
     out: W,
     look: Look,
-    findings: Vec<Line>,
-    others: Vec<Line>,
+    findings: Vec<Seen>,
+    others: Vec<Seen>,
     /// Sockets that the capture never saw: local, peer, process.
     before: Vec<[String; 3]>,
     /// A socket list was asked.
     owners: bool,
     /// Who holds connections of peer-holds flows.
     peer_holders: BTreeSet<IpAddr>,
-}
-
-/// One connection, as little of it as is printed.
-#[derive(Debug)]
-struct Line {
-    verdict: Verdict,
-    left: Endpoint,
-    right: Endpoint,
-    fin: Option<Place>,
-    held: Option<TimeDelta>,
-    idle: Option<TimeDelta>,
-    doubts: Vec<Doubt>,
-    local: Local,
-    local_by: Option<LocalBy>,
-    descriptor_may_leak: bool,
-    process: String,
-    cause: Option<Cause>,
-    /// Of an open transaction, or the last one.
-    statements: String,
 }
 
 pub const ALARM: Style = AnsiColor::Red.on_default().bold();
@@ -107,15 +85,15 @@ impl<W: Write> Sink for Text<W> {
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        let line = Line::new(row);
+        let seen = Seen::new(row);
         self.owners |= !matches!(row.owner, Owner::NotAsked);
         if row.judged.judgement.verdict == Verdict::PeerHolds {
-            self.peer_holders.insert(line.left.ip);
+            self.peer_holders.insert(seen.judged_and_peer().0.ip);
         }
         if row.judged.judgement.finding {
-            self.findings.push(line);
+            self.findings.push(seen);
         } else if self.look.all {
-            self.others.push(line);
+            self.others.push(seen);
         }
         Ok(())
     }
@@ -123,13 +101,13 @@ impl<W: Write> Sink for Text<W> {
     fn stuck_before(&mut self, socket: &Socket) -> io::Result<()> {
         let ends = [socket.local, socket.peer].map(|end| end.to_string());
         let [local, peer] = ends;
-        self.before.push([local, peer, process(socket)]);
+        self.before.push([local, peer, process(&Process::of(socket))]);
         Ok(())
     }
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
         // The longest held first: the capture's order decides among equals.
-        self.findings.sort_by_key(|line| std::cmp::Reverse(line.held));
+        self.findings.sort_by_key(|seen| std::cmp::Reverse(seen.held));
         self.headline(totals)?;
         if !self.findings.is_empty() {
             self.groups()?;
@@ -151,48 +129,6 @@ impl<W: Write> Sink for Text<W> {
         self.before.clear();
         self.peer_holders.clear();
         Ok(())
-    }
-}
-
-impl Line {
-    /// The holder stands left and the closer right; without either, `a` and `b`.
-    fn new(row: &Row) -> Line {
-        let judgement = &row.judged.judgement;
-        let left = judgement.holder.unwrap_or(match judgement.local {
-            Local::Side(side) => side,
-            _ => Side::A,
-        });
-        let end = |side| row.judged.endpoint(side);
-        let fins = [Side::A, Side::B].map(|side| row.judged.flow.fin(side).map(|fin| fin.place));
-        Line {
-            verdict: judgement.verdict,
-            left: end(left),
-            right: end(left.other()),
-            fin: fins.into_iter().flatten().min_by_key(|place| place.order()),
-            held: judgement.held,
-            idle: judgement.idle_before_fin,
-            doubts: judgement.doubts.clone(),
-            local: judgement.local,
-            local_by: judgement.local_by,
-            descriptor_may_leak: judgement.notes.contains(&Note::DescriptorMayLeak),
-            process: match row.owner {
-                Owner::Listed(socket) => process(socket),
-                Owner::Said(holders) => said(holders),
-                Owner::NotListed => "not in the list".into(),
-                Owner::NotAsked => String::new(),
-            },
-            cause: row.cause,
-            statements: row.judged.said.as_deref().map_or(String::new(), statements),
-        }
-    }
-}
-
-impl Line {
-    /// Where packets before the FIN are missing, the connection may have been in use later.
-    fn idle_text(&self) -> String {
-        let at_most = self.doubts.contains(&Doubt::LostBeforeFin);
-        let bound = if at_most { "≤ " } else { "" };
-        self.idle.map_or("-".into(), |idle| format!("{bound}{}", duration(idle)))
     }
 }
 
@@ -248,15 +184,15 @@ impl<W: Write> Text<W> {
 
     /// Who holds the findings, and how that is known.
     fn holders(&self) -> (String, String) {
-        let hosts: BTreeSet<IpAddr> = self.findings.iter().map(|line| line.left.ip).collect();
+        let hosts: BTreeSet<IpAddr> = self.findings.iter().map(holder_ip).collect();
         let by = match hosts.first() {
             Some(ip) if hosts.len() == 1 => format!(" by {ip}"),
             _ => format!(" by {} hosts", hosts.len()),
         };
         let most = self.most_frequent_holder();
-        let unsure = self.findings.iter().any(|line| !matches!(line.local, Local::Side(_)));
+        let unsure = self.findings.iter().any(|seen| !matches!(seen.local, Local::Side(_)));
         let told: BTreeSet<LocalBy> =
-            self.findings.iter().filter_map(|line| line.local_by).collect();
+            self.findings.iter().filter_map(|seen| seen.local_by).collect();
         let how = match (unsure, most) {
             (true, Some(ip)) => {
                 format!("(local unknown: whoever owes the FIN is judged; --local {ip} narrows it)")
@@ -271,8 +207,8 @@ impl<W: Write> Text<W> {
 
     fn most_frequent_holder(&self) -> Option<IpAddr> {
         let mut counts = BTreeMap::<IpAddr, usize>::new();
-        for line in &self.findings {
-            *counts.entry(line.left.ip).or_default() += 1;
+        for seen in &self.findings {
+            *counts.entry(holder_ip(seen)).or_default() += 1;
         }
         counts.into_iter().max_by_key(|&(_, n)| n).map(|(ip, _)| ip)
     }
@@ -289,18 +225,19 @@ impl<W: Write> Text<W> {
         let mut rows = vec![heads.into_iter().map(String::from).collect::<Vec<_>>()];
         let shown = self.shown(self.findings.len());
         let dates = self.dates(totals);
-        for line in &self.findings[..shown] {
+        for seen in &self.findings[..shown] {
+            let (left, right) = seen.judged_and_peer();
             let mut row = vec![
-                line.left.to_string(),
-                line.right.to_string(),
-                line.fin.map_or("-".into(), |p| clock_time(p, self.look.zone, dates)),
-                line.held.map_or("-".into(), |held| format!("≥ {}", duration(held))),
-                line.idle_text(),
-                line.fin.map_or("-".into(), |p| frame(p, totals)),
-                line.doubts.iter().map(|d| d.name()).collect::<Vec<_>>().join(", "),
+                left.to_string(),
+                right.to_string(),
+                seen.fin.map_or("-".into(), |p| clock_time(p, self.look.zone, dates)),
+                seen.held.map_or("-".into(), |held| format!("≥ {}", duration(held))),
+                idle_text(seen),
+                seen.fin.map_or("-".into(), |p| frame(p, totals)),
+                seen.doubts.iter().map(|d| d.name()).collect::<Vec<_>>().join(", "),
             ];
             if self.owners {
-                row.push(line.process.clone());
+                row.push(process(&seen.process));
             }
             rows.push(row);
         }
@@ -324,7 +261,7 @@ impl<W: Write> Text<W> {
     fn meaning(&mut self, totals: &Totals) -> io::Result<()> {
         writeln!(self.out, "No kernel timer ends CLOSE-WAIT: the program must close the socket.")?;
         let descriptors =
-            self.findings.iter().filter(|line| line.descriptor_may_leak).count() as u64;
+            self.findings.iter().filter(|seen| seen.descriptor_may_leak).count() as u64;
         if descriptors > 0 {
             writeln!(
                 self.out,
@@ -337,7 +274,7 @@ impl<W: Write> Text<W> {
             )?;
         }
         let doubts: BTreeSet<Doubt> =
-            self.findings.iter().flat_map(|line| &line.doubts).copied().collect();
+            self.findings.iter().flat_map(|seen| &seen.doubts).copied().collect();
         for doubt in &doubts {
             writeln!(self.out, "Doubt {}: {}.", doubt.name(), doubt.sentence())?;
         }
@@ -395,18 +332,19 @@ impl<W: Write> Text<W> {
                 .to_vec(),
         ];
         let dates = self.dates(totals);
-        for line in &self.others {
-            let word = match line.verdict {
+        for seen in &self.others {
+            let (left, right) = seen.judged_and_peer();
+            let word = match seen.verdict {
                 Verdict::Unknown(reason) => format!("unknown ({})", reason.name()),
                 verdict => verdict.name().into(),
             };
             rows.push(vec![
                 word,
-                line.left.to_string(),
-                line.right.to_string(),
-                line.fin.map_or("-".into(), |p| clock_time(p, self.look.zone, dates)),
-                line.fin.map_or("-".into(), |p| frame(p, totals)),
-                line.doubts.iter().map(|d| d.name()).collect::<Vec<_>>().join(", "),
+                left.to_string(),
+                right.to_string(),
+                seen.fin.map_or("-".into(), |p| clock_time(p, self.look.zone, dates)),
+                seen.fin.map_or("-".into(), |p| frame(p, totals)),
+                seen.doubts.iter().map(|d| d.name()).collect::<Vec<_>>().join(", "),
             ]);
         }
         use Align::{Left, Right};
@@ -524,27 +462,36 @@ impl<W: Write> Text<W> {
     }
 }
 
+/// The address of whoever is judged.
+fn holder_ip(seen: &Seen) -> IpAddr {
+    seen.judged_and_peer().0.ip
+}
+
+/// Where packets before the FIN are missing, the connection may have been in use later.
+fn idle_text(seen: &Seen) -> String {
+    let at_most = seen.doubts.contains(&Doubt::LostBeforeFin);
+    let bound = if at_most { "≤ " } else { "" };
+    seen.idle_before_fin.map_or("-".into(), |idle| format!("{bound}{}", duration(idle)))
+}
+
 /// `BEGIN; UPDATE …`, or the last statement where no transaction is open.
-fn statements(facts: &Facts) -> String {
-    match &facts.statements[..] {
-        [] => facts.last_statement.as_ref().map_or(String::new(), |last| format!("last: {last}")),
+fn statements(said: &Said) -> String {
+    match &said.statements[..] {
+        [] => said.last.as_ref().map_or(String::new(), |last| format!("last: {last}")),
         open => open.join("; "),
     }
 }
 
 /// `orders-api[26922] fd 6`.
-fn process(socket: &Socket) -> String {
-    match socket.held() {
-        Held::By(holder) => holder.to_string(),
-        Held::Backlog => "(backlog)".into(),
-        Held::Hidden => "(unknown)".into(),
+fn process(process: &Process) -> String {
+    match process {
+        Process::NotAsked => String::new(),
+        Process::NotListed => "not in the list".into(),
+        Process::Backlog => "(backlog)".into(),
+        Process::Hidden => "(unknown)".into(),
+        Process::By { holder, by_capture: false } => holder.to_string(),
+        Process::By { holder, by_capture: true } => format!("{holder} (by the capture)"),
     }
-}
-
-/// `orders-api[4242] (by the capture)`.
-fn said(holders: &[Holder]) -> String {
-    let names: Vec<String> = holders.iter().map(Holder::to_string).collect();
-    format!("{} (by the capture)", names.join(", "))
 }
 
 /// The frame's number, with its file where there are several.

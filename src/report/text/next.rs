@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
-use super::{Line, Text};
+use super::{Text, holder_ip};
 use crate::place::Place;
 use crate::report::shell;
 use crate::summary::Totals;
+use crate::summary::seen::Seen;
 use crate::verdict::local::LocalBy;
 
 /// A series longer than this is not written out: the file of the FIN tells most of it.
@@ -14,10 +15,10 @@ const FILES: usize = 4;
 impl<W: Write> Text<W> {
     /// Only where the files can be read again. The longest held stands first.
     pub(super) fn next(&mut self, totals: &Totals) -> io::Result<()> {
-        let Some((line, fin)) = self
+        let Some((seen, fin)) = self
             .findings
             .first()
-            .and_then(|line| Some((line, line.fin?)))
+            .and_then(|seen| Some((seen, seen.fin?)))
             .filter(|_| self.look.explain)
         else {
             return Ok(());
@@ -31,7 +32,7 @@ impl<W: Write> Text<W> {
             _ => fin.frame().to_string(),
         };
         let files: Vec<String> = names.into_iter().map(shell::word).collect();
-        let local = local(line);
+        let local = local(seen);
         writeln!(self.out, "next: closewait explain {} --frame {frame}{local}", files.join(" "))
     }
 }
@@ -46,9 +47,9 @@ fn names(fin: Place, totals: &Totals) -> Vec<&str> {
 }
 
 /// What told whose closing is judged, if it was not the capture.
-fn local(line: &Line) -> String {
-    match line.local_by {
-        Some(LocalBy::Option) => format!(" --local {}", line.left.ip),
+fn local(seen: &Seen) -> String {
+    match seen.local_by {
+        Some(LocalBy::Option) => format!(" --local {}", holder_ip(seen)),
         _ => String::new(),
     }
 }

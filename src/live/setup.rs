@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::kernel::Kernel;
+use super::scrape::Board;
 use crate::owner::SocketList;
 use crate::place::Time;
-use crate::scrape::Board;
 
 /// Set-up of a live capture: the kernel's word, and who may ask for what.
-pub struct Vigil {
+pub struct LiveSetup {
     /// When it began.
     pub began: Time,
     /// `None` if it cannot be asked.

@@ -1,9 +1,9 @@
 //! The flows of one capture point, in a fixed number of shards by the hash of their key.
 //!
-//! Segments are gathered for a turn of some ten thousand packets, then every shard takes its own, on
+//! Segments are gathered for a round of some ten thousand packets, then every shard takes its own, on
 //! whatever thread is free. A shard's flows fit into a processor's cache, all flows together do not:
-//! that is worth as much as the second thread. Turns end at the same packets however many threads
-//! there are, and only between turns flows are retired or evicted, so every answer is the same.
+//! that is worth as much as the second thread. Rounds end at the same packets however many threads
+//! there are, and only between rounds flows are retired or evicted, so every answer is the same.
 
 use std::sync::Arc;
 
@@ -21,17 +21,17 @@ use crate::verdict::Policy;
 /// Enough for many threads to share evenly, and few enough to be filled side by side.
 const SHARDS: usize = 64;
 
-/// Packets of a turn, at most: enough that most flows have several in it, and are fetched from memory
+/// Packets of a round, at most: enough that most flows have several in it, and are fetched from memory
 /// for all of them at once.
-const TURN: usize = 262_144;
+const ROUND: usize = 262_144;
 
-/// The first turns are shorter, each twice as long as the one before, so that no thread waits long.
-const FIRST_TURN: usize = 16_384;
+/// The first rounds are shorter, each twice as long as the one before, so that no thread waits long.
+const FIRST_ROUND: usize = 16_384;
 
-/// What every shard has to know to take its turn.
-pub struct Turn {
+/// What every shard has to know to take its part in a round.
+pub struct Orders {
     pub policy: Arc<Policy>,
-    /// The capture at the end of the turn.
+    /// The capture at the end of the round.
     pub facts: CaptureFacts,
     /// Hand over every flow that has ended, not only the notable ones.
     pub all: bool,
@@ -43,7 +43,7 @@ pub struct Turn {
     pub paths: bool,
 }
 
-impl Turn {
+impl Orders {
     /// What is said on closed connections is of use only if all are reported.
     fn reads(&self, flow: &Flow) -> bool {
         self.all || flow.ending() != Ending::Closed
@@ -56,9 +56,9 @@ fn shard_of(hash: u64) -> usize {
     (hash >> 40) as usize % SHARDS
 }
 
-/// A turn and its segments.
+/// A round: its orders and its segments.
 pub struct Work {
-    turn: Turn,
+    orders: Orders,
     batch: Batch,
 }
 
@@ -74,22 +74,24 @@ pub struct Shard {
 
 impl Shard {
     /// Takes its segments in, and judges what has ended.
-    pub fn run(&mut self, Work { turn, batch }: &Work) {
+    pub fn run(&mut self, Work { orders, batch }: &Work) {
         let Shard { conversations, judged, tally, .. } = self;
-        batch.give(self.number, &mut self.table, |flow, segment, content| match turn.reads(flow) {
-            true => conversations.take(flow.first, segment, content, turn.paths),
-            false => conversations.forget(flow.first),
+        batch.give(self.number, &mut self.table, |flow, segment, content| {
+            match orders.reads(flow) {
+                true => conversations.take(flow.first, segment, content, orders.paths),
+                false => conversations.forget(flow.first),
+            }
         });
-        let mut ended = Ended { turn, conversations, judged, tally };
-        if turn.last {
-            std::mem::take(&mut self.table).into_flows().for_each(|flow| ended.judge(flow));
+        let mut judge = Judge { orders, conversations, judged, tally };
+        if orders.last {
+            std::mem::take(&mut self.table).into_flows().for_each(|flow| judge.judge(flow));
         } else {
-            self.table.retire(turn.facts.end(), |flow| ended.judge(flow));
+            self.table.retire(orders.facts.end(), |flow| judge.judge(flow));
         }
     }
 }
 
-/// A shard's part in a turn.
+/// A shard's part in a round.
 pub struct Part {
     shard: Shard,
     work: Arc<Work>,
@@ -104,17 +106,17 @@ impl Job for Part {
     }
 }
 
-/// Where flows go that leave a table.
-struct Ended<'a> {
-    turn: &'a Turn,
+/// A judge of flows that leave a table.
+struct Judge<'a> {
+    orders: &'a Orders,
     conversations: &'a mut Conversations,
     judged: &'a mut Vec<Judged>,
     tally: &'a mut Tally,
 }
 
-impl Ended<'_> {
+impl Judge<'_> {
     fn judge(&mut self, retired: Retired) {
-        let Turn { policy, facts, all, literals, .. } = self.turn;
+        let Orders { policy, facts, all, literals, .. } = self.orders;
         let judged = Judged::new(retired, policy, facts);
         self.tally.count(&judged.judgement);
         let first = judged.flow.first;
@@ -130,70 +132,70 @@ fn with_said(judged: Judged, conversations: &Conversations, literals: bool) -> J
     Judged { said: conversations.facts(judged.flow.first, literals), ..judged }
 }
 
-/// How long turns may get.
+/// How long rounds may get.
 #[derive(Clone, Copy)]
-pub enum Turns {
+pub enum Pace {
     /// As long as is fastest.
-    Long,
+    Throughput,
     /// While one is taken, nobody reads: live, packets wait in the kernel's buffer.
-    Short,
+    Latency,
 }
 
-/// Packets of a short turn: a hundredth of the default buffer, and a millisecond's work.
-const SHORT_TURN: usize = 4_096;
+/// Packets of a short round: a hundredth of the default buffer, and a millisecond's work.
+const SHORT_ROUND: usize = 4_096;
 
-impl Turns {
-    /// A turn adds at most an eighth to the flows that may be kept.
+impl Pace {
+    /// A round adds at most an eighth to the flows that may be kept.
     fn longest(self, max_flows: usize) -> usize {
         let longest = match self {
-            Turns::Long => TURN,
-            Turns::Short => SHORT_TURN,
+            Pace::Throughput => ROUND,
+            Pace::Latency => SHORT_ROUND,
         };
         (max_flows / 8).clamp(1, longest)
     }
 }
 
-/// All shards, and the segments that wait for the next turn.
+/// All shards, and the segments that wait for the next round.
 pub struct Shards {
-    /// None of them while their turn is under way.
+    /// None of them while their round is under way.
     shards: Vec<Shard>,
     waiting: Batch,
-    /// Emptied, for the turn after.
+    /// Emptied, for the round after.
     spare: Option<Batch>,
-    /// Packets seen since the last turn, whatever they held.
+    /// Packets seen since the last round, whatever they held.
     packets: usize,
-    turn_packets: usize,
-    longest_turn: usize,
+    round_packets: usize,
+    longest_round: usize,
     max_flows: usize,
     evicted: u64,
-    /// The turn that is under way.
+    /// The round that is under way.
     under_way: Option<Arc<Work>>,
 }
 
 impl Shards {
-    /// At most `max_flows` stay between turns.
-    pub fn new(max_flows: usize, turns: Turns) -> Shards {
-        let longest_turn = turns.longest(max_flows);
+    /// At most `max_flows` stay between rounds.
+    pub fn new(max_flows: usize, pace: Pace) -> Shards {
+        let longest_round = pace.longest(max_flows);
         Shards {
             shards: (0..SHARDS).map(|number| Shard { number, ..Shard::default() }).collect(),
             waiting: Batch::new(SHARDS),
             spare: None,
             packets: 0,
-            turn_packets: FIRST_TURN.min(longest_turn),
-            longest_turn,
+            round_packets: FIRST_ROUND.min(longest_round),
+            longest_round,
             max_flows: max_flows.max(1),
             evicted: 0,
             under_way: None,
         }
     }
 
-    /// Counts a packet; true when it is time for a turn.
+    /// Counts a packet; true when it is time for a round.
     pub fn count(&mut self) -> bool {
         self.packets += 1;
-        self.packets >= self.turn_packets
+        self.packets >= self.round_packets
     }
 
-    /// A segment for the next turn.
+    /// A segment for the next round.
     #[inline]
     pub fn put(&mut self, segment: &Segment) {
         self.waiting.put(shard_of(segment.hash), segment);
@@ -204,29 +206,29 @@ impl Shards {
         self.waiting.put_with(shard_of(segment.hash), segment, content);
     }
 
-    /// Ends the turn under way and begins the next. Returns the flows that left, in the order of
+    /// Ends the round under way and begins the next. Returns the flows that left, in the order of
     /// their first packets.
-    pub fn turn(&mut self, turn: Turn, crew: &mut Crew<Part>) -> Vec<Judged> {
-        let judged = self.finish(crew);
+    pub fn begin_round(&mut self, orders: Orders, crew: &mut Crew<Part>) -> Vec<Judged> {
+        let judged = self.end_round(crew);
         let spare = self.spare.take().unwrap_or_else(|| Batch::new(SHARDS));
-        let work = Arc::new(Work { turn, batch: std::mem::replace(&mut self.waiting, spare) });
+        let work = Arc::new(Work { orders, batch: std::mem::replace(&mut self.waiting, spare) });
         for shard in self.shards.drain(..) {
             crew.start(Part { shard, work: Arc::clone(&work) });
         }
         self.packets = 0;
-        self.turn_packets = (self.turn_packets * 2).min(self.longest_turn);
+        self.round_packets = (self.round_packets * 2).min(self.longest_round);
         self.under_way = Some(work);
         judged
     }
 
-    /// Ends the turn under way. Returns the flows that left, in the order of their first packets.
-    pub fn finish(&mut self, crew: &mut Crew<Part>) -> Vec<Judged> {
+    /// Ends the round under way. Returns the flows that left, in the order of their first packets.
+    pub fn end_round(&mut self, crew: &mut Crew<Part>) -> Vec<Judged> {
         let Some(work) = self.under_way.take() else {
             return Vec::new();
         };
         self.shards = crew.finish();
         self.shards.sort_unstable_by_key(|shard| shard.number);
-        self.evict(&work.turn);
+        self.evict(&work.orders);
         // All shards have let go of it, so its memory can be used again.
         if let Some(Work { mut batch, .. }) = Arc::into_inner(work) {
             batch.clear();
@@ -239,18 +241,18 @@ impl Shards {
     }
 
     /// Judges flows that there is no memory for.
-    fn evict(&mut self, turn: &Turn) {
+    fn evict(&mut self, orders: &Orders) {
         let tables = self.shards.iter().map(|shard| &shard.table);
         let Some(which) = too_many(tables, self.max_flows) else { return };
         for shard in &mut self.shards {
             let Shard { table, conversations, judged, tally, .. } = shard;
-            let mut ended = Ended { turn, conversations, judged, tally };
-            self.evicted += table.evict(which, |flow| ended.judge(flow)) as u64;
+            let mut judge = Judge { orders, conversations, judged, tally };
+            self.evicted += table.evict(which, |flow| judge.judge(flow)) as u64;
         }
     }
 
-    /// How many flows there are, between two turns.
-    pub fn len(&self) -> usize {
+    /// The number of flows in memory, between two rounds.
+    pub fn flow_count(&self) -> usize {
         self.shards.iter().map(|shard| shard.table.len()).sum()
     }
 
@@ -261,8 +263,8 @@ impl Shards {
         (tally, self.evicted)
     }
 
-    /// Judges a flow that is still there, between two turns.
-    pub fn judge(&self, (key, flow): (&FlowKey, &Flow), by: &Turn) -> Judged {
+    /// Judges a flow that is still there, between two rounds.
+    pub fn judge(&self, (key, flow): (&FlowKey, &Flow), by: &Orders) -> Judged {
         let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, &by.policy, &by.facts);
         let read = self.shards.iter().find(|shard| shard.conversations.has(flow.first));
         match read {
@@ -271,13 +273,13 @@ impl Shards {
         }
     }
 
-    /// The flows of a 4-tuple, between two turns.
+    /// The flows of a 4-tuple, between two rounds.
     pub fn flows_of(&self, hash: u64, key: &FlowKey) -> impl Iterator<Item = &Flow> {
         let shard = self.shards.get(shard_of(hash));
         shard.into_iter().flat_map(move |shard| shard.table.flows_of(hash, key))
     }
 
-    /// Every flow, between two turns.
+    /// Every flow, between two rounds.
     pub fn flows(&self) -> impl Iterator<Item = (&FlowKey, &Flow)> {
         self.shards.iter().flat_map(|shard| shard.table.flows())
     }

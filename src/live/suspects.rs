@@ -1,4 +1,4 @@
-//! Who watches live flows: says when one is stuck, and when that ends after all.
+//! Suspects: live flows that are half-closed. Says when one is stuck, and when that ends after all.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
@@ -7,25 +7,26 @@ use std::sync::atomic::Ordering;
 
 use foldhash::fast::RandomState;
 
-use super::shards::{Shards, Turn};
-use super::vigil::Vigil;
+use super::scrape::Board;
+use super::setup::LiveSetup;
+use crate::capture::Error;
+use crate::engine::shards::{Orders, Shards};
 use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
-use crate::scrape::Board;
 use crate::summary::{EventKind, Judged, Tally};
 use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::segment::FlowKey;
 use crate::verdict::Verdict;
 
-/// How often flows are looked at.
+/// How often flows are checked.
 const EVERY_NS: i64 = 500_000_000;
 
 /// Remembers what was said.
-pub struct Sentry {
-    pub vigil: Vigil,
-    has_looked: bool,
-    looked: Time,
+pub struct Suspects {
+    pub setup: LiveSetup,
+    has_checked: bool,
+    checked: Time,
     /// 4-tuples that may hold a half-closed flow, with their hashes.
     watched: HashMap<FlowKey, u64, RandomState>,
     known: BTreeMap<FlowId, Standing>,
@@ -59,39 +60,49 @@ impl Event {
     }
 }
 
-impl Sentry {
-    pub fn new(vigil: Vigil) -> Sentry {
-        Sentry {
-            vigil,
-            has_looked: false,
-            looked: Time::UNKNOWN,
+impl Suspects {
+    pub fn new(setup: LiveSetup) -> Suspects {
+        Suspects {
+            setup,
+            has_checked: false,
+            checked: Time::UNKNOWN,
             watched: HashMap::default(),
             known: BTreeMap::new(),
             lately: VecDeque::new(),
         }
     }
 
-    /// When the capture began, if this is the first look.
-    pub fn first_look(&mut self) -> Option<Time> {
-        (!std::mem::replace(&mut self.has_looked, true)).then_some(self.vigil.began)
+    /// When the capture began, if this is the first check.
+    pub fn take_first_check(&mut self) -> Option<Time> {
+        (!std::mem::replace(&mut self.has_checked, true)).then_some(self.setup.began)
     }
 
-    /// Is it time to look again?
-    pub fn is_due(&mut self, now: Time) -> bool {
-        let last = self.looked.max(self.vigil.began);
+    /// Takes the chance to check again, if it is time to.
+    pub fn take_due(&mut self, now: Time) -> bool {
+        let last = self.checked.max(self.setup.began);
         let due = now.since(last).is_some_and(|ns| ns >= EVERY_NS)
-            || self.vigil.kernel.as_mut().is_some_and(|kernel| kernel.is_heard(now))
-            || self.vigil.report.load(Ordering::Relaxed)
-            || self.vigil.board.as_ref().is_some_and(|board| board.is_wanted());
+            || self.setup.kernel.as_mut().is_some_and(|kernel| kernel.poll(now))
+            || self.setup.report.load(Ordering::Relaxed)
+            || self.setup.board.as_ref().is_some_and(|board| board.is_wanted());
         if due {
-            self.looked = now;
+            self.checked = now;
         }
         due
     }
 
+    /// Takes what is to be said of the kernel. A kernel that can no longer be asked is let go of.
+    pub fn take_troubles(&mut self) -> Vec<Error> {
+        let Some(kernel) = &mut self.setup.kernel else { return Vec::new() };
+        let (troubles, can_be_asked) = kernel.take_troubles();
+        if !can_be_asked {
+            self.setup.kernel = None;
+        }
+        troubles
+    }
+
     /// Where numbers go that somebody waits for.
     pub fn wants_numbers(&self) -> Option<Arc<Board>> {
-        self.vigil.board.clone().filter(|board| board.is_wanted())
+        self.setup.board.clone().filter(|board| board.is_wanted())
     }
 
     /// Flows that are stuck now.
@@ -107,18 +118,18 @@ impl Sentry {
         self.lately.len()
     }
 
-    /// Somebody wants a report.
-    pub fn is_report_wanted(&self) -> bool {
-        self.vigil.report.swap(false, Ordering::Relaxed)
+    /// Takes the wish of somebody who wants a report.
+    pub fn take_report_wish(&self) -> bool {
+        self.setup.report.swap(false, Ordering::Relaxed)
     }
 
-    /// Flows of these 4-tuples are looked at, as long as one is half-closed.
+    /// Has flows of these 4-tuples checked, as long as one is half-closed.
     pub fn watch(&mut self, fins: impl Iterator<Item = (u64, FlowKey)>) {
         self.watched.extend(fins.map(|(hash, key)| (key, hash)));
     }
 
-    /// What has happened since the last look, in the order of first packets.
-    pub fn look(&mut self, shards: &Shards, turn: &Turn) -> Vec<Event> {
+    /// What has happened since the last check, in the order of first packets.
+    pub fn check(&mut self, shards: &Shards, orders: &Orders) -> Vec<Event> {
         let word = self.heard();
         let mut events = Vec::new();
         let mut suspects = Vec::new();
@@ -133,7 +144,7 @@ impl Sentry {
             let first = flow.id();
             let half_closed = is_half_closed(flow);
             let known = before.get(&first).copied();
-            let judged = || shards.judge((key, flow), turn);
+            let judged = || shards.judge((key, flow), orders);
             match (known, half_closed) {
                 (None, false) | (Some(Standing::Asked | Standing::Denied), false) => {}
                 (None, true) => {
@@ -156,21 +167,21 @@ impl Sentry {
         }
         watched.retain(|key, hash| shards.flows_of(*hash, key).any(is_half_closed));
         self.watched = watched;
-        self.ask_about(suspects, turn.facts.end(), &mut events);
+        self.ask_about(suspects, orders.facts.end(), &mut events);
         events.sort_by_key(|event| event.judged.id());
         events
     }
 
     /// The kernel's answer, if one has come: its list, if that may be seen.
     fn heard(&mut self) -> Option<Option<Rc<SocketList>>> {
-        let kernel = self.vigil.kernel.as_mut()?;
+        let kernel = self.setup.kernel.as_mut()?;
         kernel.has_answer().then(|| kernel.answer().map(Rc::new))
     }
 
     /// Asks the kernel about suspects, which has the last word about sockets of this host. While it is
     /// busy, they stay suspects; where it cannot be asked, they are announced at once.
     fn ask_about(&mut self, suspects: Vec<Judged>, now: Time, events: &mut Vec<Event>) {
-        if let Some(kernel) = &mut self.vigil.kernel {
+        if let Some(kernel) = &mut self.setup.kernel {
             if !kernel.is_free() || suspects.is_empty() && !kernel.is_due(now) {
                 return;
             }

@@ -1,6 +1,6 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
-use super::shards::{Shards, Turns};
+use super::shards::{Pace, Shards};
 use crate::attach::registry::{Content, Known, Ports};
 use crate::capture::series::{OVERLAP_NS, follows};
 use crate::facts::CaptureFacts;
@@ -19,9 +19,9 @@ pub struct CapturePoint {
 }
 
 impl CapturePoint {
-    pub fn new(max_flows: usize, turns: Turns, named: &[(Known, u16)]) -> CapturePoint {
+    pub fn new(max_flows: usize, pace: Pace, named: &[(Known, u16)]) -> CapturePoint {
         CapturePoint {
-            shards: Shards::new(max_flows, turns),
+            shards: Shards::new(max_flows, pace),
             ports: Ports::new(named),
             totals: Capture::default(),
             fins: None,

@@ -1,4 +1,4 @@
-//! The segments of one turn, sorted by shard as they come.
+//! The segments of one round, sorted by shard as they come.
 //!
 //! What moves between the reader and the tables is more than any cache holds, so its size is what it
 //! costs: a segment between IPv4 addresses travels in 48 octets, any other has its place aside.
@@ -18,7 +18,7 @@ use crate::tcp::seq::Seq;
 const BLOCK: usize = 64;
 
 pub struct Batch {
-    /// As long as it ever was: only the first `used` are of this turn.
+    /// As long as it ever was: only the first `used` are of this round.
     packed: Vec<Packed>,
     used: usize,
     shards: Vec<Blocks>,

@@ -78,8 +78,8 @@ impl Kernel {
         self.lookup.ask(question).map_err(|error| self.lose(error)).is_ok()
     }
 
-    /// An answer has come. Looks again only after a while, where packets come all the time.
-    pub fn is_heard(&mut self, now: Time) -> bool {
+    /// Looks whether an answer has come, again only after a while where packets come all the time.
+    pub fn poll(&mut self, now: Time) -> bool {
         if self.is_free() || now.since(self.polled).is_some_and(|ns| ns < POLL_NS) {
             return false;
         }

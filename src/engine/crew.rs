@@ -1,8 +1,8 @@
 //! The threads that work while the reader reads.
 //!
 //! A job goes to whoever is free and comes back as its result, so what it carries has one owner at a
-//! time. The reader, having read the next turn, helps until all are back. It takes jobs from the other
-//! end: so, turn after turn, most of them meet the processor that has their data in its cache.
+//! time. The reader, having read the next round, helps until all are back. It takes jobs from the other
+//! end: so, round after round, most of them meet the processor that has their data in its cache.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

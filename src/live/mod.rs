@@ -1,0 +1,226 @@
+//! Packets as they happen: now and then all suspects are checked, and what has happened to them is
+//! told; the report comes in the end, or when somebody asks for it.
+//!
+//! * `suspects`: which flows are half-closed, and what was said of them
+//! * [`kernel`]: the kernel's word about their sockets
+//! * [`snapshot`]: the capture at one moment, for whoever shows it
+//! * [`scrape`]: its numbers for Prometheus, over HTTP
+//! * [`setup`]: what a live run needs beside a plan
+
+pub mod kernel;
+pub mod scrape;
+pub mod setup;
+pub mod snapshot;
+mod suspects;
+
+use std::io;
+
+use crate::capture::{About, Frame, Source};
+use crate::engine::crew::Crew;
+use crate::engine::shards::Pace;
+use crate::owner::SocketList;
+use crate::owner::lookup::Question;
+use crate::run::Plan;
+use crate::run::follow::{Mode, follow};
+use crate::run::notices::{Notices, Outcome, Status};
+use crate::run::session::{Session, Stopped, as_row};
+use crate::summary::{Judged, Sink};
+use crate::tcp::segment::End;
+pub use setup::LiveSetup;
+use snapshot::Snapshot;
+use suspects::{Suspects, heed};
+
+/// Watches a source that goes on until it is told to stop: events as they happen, the report in the
+/// end.
+///
+/// # Errors
+///
+/// Those of the sink. What is wrong with the source goes to `notices`, and into the outcome.
+pub fn live(
+    plan: Plan,
+    name: String,
+    source: &mut impl Source,
+    setup: LiveSetup,
+    sink: &mut dyn Sink,
+    notices: &mut dyn Notices,
+) -> io::Result<Outcome> {
+    Crew::with(plan.threads.get() - 1, |crew| {
+        let mut session = Session::new(plan, sink, crew);
+        let mut live = Live::begin(&mut session, name, source, setup);
+        let failed = match follow(&mut session, &mut live, source, notices) {
+            Ok(all_well) => !all_well,
+            Err(Stopped::Output(error)) => return Err(error),
+            Err(Stopped::Input(error)) => {
+                notices.trouble(&error);
+                true
+            }
+        };
+        live.check(&mut session, source.about(), notices)?;
+        notices.make_room();
+        session.settle()?;
+        live.ask_again(&mut session);
+        Ok(Outcome { findings: session.close()?, failed })
+    })
+}
+
+/// A capture that goes on.
+struct Live {
+    suspects: Suspects,
+}
+
+impl<S: Source> Mode<S> for Live {
+    fn frame(&mut self, session: &mut Session, frame: &Frame) -> io::Result<()> {
+        session.take(frame)
+    }
+
+    fn between(
+        &mut self,
+        session: &mut Session,
+        source: &S,
+        notices: &mut dyn Notices,
+    ) -> io::Result<()> {
+        let now = session.point().facts().end();
+        if self.suspects.take_due(now) {
+            self.check(session, source.about(), notices)?;
+        }
+        Ok(())
+    }
+}
+
+impl Live {
+    /// A live capture has one point, and no file.
+    fn begin(
+        session: &mut Session,
+        name: String,
+        source: &impl Source,
+        mut setup: LiveSetup,
+    ) -> Live {
+        session.totals.files.push(name);
+        let mut point = session.new_point(Pace::Latency);
+        point.totals.files.push(0);
+        point.fins = Some(Vec::new());
+        point.facts_mut().about(source.about());
+        session.points.push(point);
+        session.plan.sockets = setup.before.take();
+        Live { suspects: Suspects::new(setup) }
+    }
+
+    /// Has all flows take in what was seen, and tells what has happened to them.
+    fn check(
+        &mut self,
+        session: &mut Session,
+        about: &About,
+        notices: &mut dyn Notices,
+    ) -> io::Result<()> {
+        catch_up(session, about)?;
+        self.tell_before(session, notices)?;
+        self.tell_events(session, notices)?;
+        self.tell_status(session, notices);
+        self.answer(session, notices)
+    }
+
+    /// At the first check: what was stuck before, but for sockets that became so between the first
+    /// packet and the kernel's answer.
+    fn tell_before(&mut self, session: &mut Session, notices: &mut dyn Notices) -> io::Result<()> {
+        let Some(began) = self.suspects.take_first_check() else { return Ok(()) };
+        notices.make_room();
+        let Some(mut sockets) = session.plan.sockets.take() else { return Ok(()) };
+        for (key, flow) in session.point().shards.flows() {
+            if flow.first_fin().is_some() {
+                sockets.mark_captured(key.endpoint(End::Lower), key.endpoint(End::Upper));
+            }
+        }
+        let told =
+            sockets.stuck_before().try_for_each(|socket| session.sink.event_before(socket, began));
+        session.plan.sockets = Some(sockets);
+        told
+    }
+
+    fn tell_events(&mut self, session: &mut Session, notices: &mut dyn Notices) -> io::Result<()> {
+        if let Some(kernel) = &self.suspects.setup.kernel {
+            session.point_mut().facts_mut().at_addresses(&kernel.addresses);
+        }
+        let orders = session.orders(session.current(), false);
+        let point = session.point_mut();
+        self.suspects.watch(point.fins.iter_mut().flat_map(|fins| fins.drain(..)));
+        let events = self.suspects.check(&point.shards, &orders);
+        self.suspects.take_troubles().iter().for_each(|trouble| notices.trouble(trouble));
+        if !events.is_empty() {
+            notices.make_room();
+        }
+        for event in &events {
+            let row = as_row(&event.judged, &session.totals.files, event.owner(), &session.told);
+            session.sink.event(event.kind, &row)?;
+        }
+        Ok(())
+    }
+
+    fn tell_status(&mut self, session: &Session, notices: &mut dyn Notices) {
+        let point = session.point();
+        notices.status(&Status {
+            packets: point.facts().packets(),
+            flows: point.shards.flow_count(),
+            stuck: self.suspects.stuck(),
+            stuck_lately: self.suspects.stuck_lately(point.facts().end()),
+            drops: point.facts().drops(),
+        });
+    }
+
+    /// Gives numbers, or a report, to whoever waits for them.
+    fn answer(&mut self, session: &mut Session, notices: &mut dyn Notices) -> io::Result<()> {
+        if let Some(board) = self.suspects.wants_numbers() {
+            board.put(Snapshot::of(session, self.suspects.stuck()).gauges);
+        }
+        if self.suspects.take_report_wish() {
+            notices.make_room();
+            self.report_now(session)?;
+        }
+        Ok(())
+    }
+
+    /// The report as if the capture ended here; nothing ends.
+    fn report_now(&mut self, session: &mut Session) -> io::Result<()> {
+        let Snapshot { mut totals, mut rows, before, .. } =
+            Snapshot::of(session, self.suspects.stuck());
+        let sockets = self.ask(&rows);
+        heed(sockets.as_ref(), &mut rows, &mut totals.tally);
+        for judged in &rows {
+            session.sink.row(&as_row(judged, &totals.files, sockets.as_ref(), &session.told))?;
+        }
+        for socket in &before {
+            if sockets.as_ref().is_some_and(|now| now.holds(socket)) {
+                totals.stuck_before += 1;
+                session.sink.stuck_before(socket)?;
+            }
+        }
+        session.sink.end(&totals)
+    }
+
+    /// In the end, the kernel's list as it is then, which has the last word about findings: of the
+    /// sockets that were stuck before, those that still are.
+    fn ask_again(&mut self, session: &mut Session) {
+        let Some(now) = self.ask(&session.kept) else { return };
+        heed(Some(&now), &mut session.kept, &mut session.totals.tally);
+        if let Some(before) = &mut session.plan.sockets {
+            before.renew(now);
+        }
+    }
+
+    /// The kernel's list, if it may be seen: what is stuck, and the sockets of these flows.
+    fn ask(&mut self, flows: &[Judged]) -> Option<SocketList> {
+        let kernel = self.suspects.setup.kernel.as_mut()?;
+        let mut question = Question::default();
+        for (local, peer) in flows.iter().filter_map(Judged::holder_and_closer) {
+            question.ask_for(local, peer);
+        }
+        kernel.all_stuck(question)
+    }
+}
+
+/// Has all flows take in what was seen.
+fn catch_up(session: &mut Session, about: &About) -> io::Result<()> {
+    session.point_mut().facts_mut().about(about);
+    let point = session.current();
+    session.begin_round(point, false)?;
+    session.end_round(point)
+}

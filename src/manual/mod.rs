@@ -1,0 +1,63 @@
+//! The reader's manual.
+//!
+//! | page | |
+//! |---|---|
+//! | [`sockets`] | what this host holds in CLOSE-WAIT, now |
+//! | [`capture`] | recipes for captures, and what can be read |
+//! | [`verdicts`] | how to read a finding: verdicts, doubts, notes |
+//! | [`causes`] | why a connection was left: the statement behind a leak |
+//! | [`explain`] | one connection packet by packet |
+//! | [`flames`] | flame graphs of what was said |
+//! | [`live`] | as it happens, with the process |
+//! | [`service`] | `live` under systemd and on Kubernetes |
+//! | [`check`] | in CI: captures held against what is expected |
+//! | [`formats`] | JSON lines, CSV, exit status |
+//! | [`limits`] | large, damaged and hostile captures |
+//! | [`speed`] | measurements beside other tools |
+//! | [`protocol`] | for contributors: one more protocol, step by step |
+//! | [`why`] | for contributors: the reasons behind the house |
+//!
+//! Blocks marked `console` are run by `tests/manual.rs`, from the project's folder, and what they show
+//! is compared; `CLOSEWAIT_BLESS=1 cargo test --test manual` writes it anew.
+
+#[doc = include_str!("capture.md")]
+pub mod capture {}
+
+#[doc = include_str!("causes.md")]
+pub mod causes {}
+
+#[doc = include_str!("check.md")]
+pub mod check {}
+
+#[doc = include_str!("explain.md")]
+pub mod explain {}
+
+#[doc = include_str!("flames.md")]
+pub mod flames {}
+
+#[doc = include_str!("formats.md")]
+pub mod formats {}
+
+#[doc = include_str!("limits.md")]
+pub mod limits {}
+
+#[doc = include_str!("live.md")]
+pub mod live {}
+
+#[doc = include_str!("protocol.md")]
+pub mod protocol {}
+
+#[doc = include_str!("service.md")]
+pub mod service {}
+
+#[doc = include_str!("sockets.md")]
+pub mod sockets {}
+
+#[doc = include_str!("speed.md")]
+pub mod speed {}
+
+#[doc = include_str!("verdicts.md")]
+pub mod verdicts {}
+
+#[doc = include_str!("why.md")]
+pub mod why {}

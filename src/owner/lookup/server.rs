@@ -1,0 +1,82 @@
+//! The answering side: what the kernel lists, and who holds it.
+
+use std::collections::HashSet;
+use std::io::{self, BufRead, Write};
+use std::net::{IpAddr, SocketAddr};
+
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+use nix::net::if_::InterfaceFlags;
+
+use super::{Line, Lines, Question};
+use crate::owner::kernel::{Netns, NoList, list, name_holders};
+use crate::owner::{Socket, diag};
+
+/// Answers every question that comes through `input`, until it is closed.
+///
+/// # Errors
+/// If a line is not a question, or the output is closed.
+pub fn serve(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+    for line in input.lines() {
+        let question: Question = serde_json::from_str(&line?)?;
+        serde_json::to_writer(&mut output, &answer(&question))?;
+        output.write_all(b"\n")?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+fn answer(question: &Question) -> Lines {
+    let sockets = match question.stuck || !question.ends.is_empty() {
+        true => matching(question),
+        false => None,
+    };
+    let sockets = sockets.map(|sockets| sockets.into_iter().map(Line::from).collect());
+    let interfaces: Vec<InterfaceAddress> = getifaddrs().into_iter().flatten().collect();
+    let is_down = |it: &&InterfaceAddress| !it.flags.contains(InterfaceFlags::IFF_UP);
+    let down = interfaces.iter().filter(is_down).map(|it| it.interface_name.clone()).collect();
+    Lines { sockets, addresses: addresses(interfaces), down }
+}
+
+fn matching(question: &Question) -> Option<Vec<Socket>> {
+    let mut sockets =
+        diag::sockets(&question.ends, question.stuck).or_else(|_| from_procfs(question)).ok()?;
+    name_holders(&mut sockets);
+    Some(sockets)
+}
+
+/// A kernel can be without sock_diag.
+fn from_procfs(question: &Question) -> Result<Vec<Socket>, NoList> {
+    let ends: HashSet<(SocketAddr, SocketAddr)> = question.ends.iter().copied().collect();
+    let wanted = |socket: &Socket| {
+        question.stuck && socket.is_stuck()
+            || ends.contains(&(socket.local.into(), socket.peer.into()))
+    };
+    let mut sockets = list(&Netns::Own)?;
+    sockets.retain(wanted);
+    Ok(sockets)
+}
+
+/// This host's, with their interfaces.
+fn addresses(interfaces: Vec<InterfaceAddress>) -> Vec<(String, IpAddr)> {
+    let with_ip = |interface: InterfaceAddress| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+        let ip = v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())));
+        Some((interface.interface_name, ip?))
+    };
+    interfaces.into_iter().filter_map(with_ip).collect()
+}
+
+impl From<Socket> for Line {
+    fn from(socket: Socket) -> Line {
+        Line {
+            local: socket.local.into(),
+            peer: socket.peer.into(),
+            state: socket.state.to_string(),
+            recv_q: socket.recv_q,
+            send_q: socket.send_q,
+            inode: socket.inode,
+            holders: socket.holders,
+        }
+    }
+}

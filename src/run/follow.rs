@@ -1,0 +1,65 @@
+//! The one loop: packet after packet of a source, in whatever mode.
+
+use std::io;
+
+use super::notices::Notices;
+use super::session::{Session, Stopped};
+use crate::capture::{About, Frame, Next, Source};
+
+/// Packets between two looks at the progress.
+const PROGRESS_EVERY: u64 = 8_192;
+
+/// A mode of reading: what is done with each packet, and between them.
+pub trait Mode<S: Source> {
+    /// Takes one packet.
+    fn frame(&mut self, session: &mut Session, frame: &Frame) -> io::Result<()>;
+
+    /// Comes after each packet, pause or trouble.
+    fn between(&mut self, _: &mut Session, _: &S, _: &mut dyn Notices) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Begins a file, with this number in [`crate::place::Place::file`].
+    fn begin_file(&mut self, _file: usize, _name: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Ends a file, or what can be read of it.
+    fn end_file(&mut self, _file: usize, _about: &About) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Reads a source to its end. Returns false if something failed that reading could go on after.
+///
+/// # Errors
+///
+/// Those of the sink, and the one that ends the source.
+pub fn follow<S: Source>(
+    session: &mut Session,
+    mode: &mut impl Mode<S>,
+    source: &mut S,
+    notices: &mut dyn Notices,
+) -> Result<bool, Stopped> {
+    let mut all_well = true;
+    let mut until_progress = PROGRESS_EVERY;
+    loop {
+        match source.next() {
+            Ok(Next::Frame(frame)) => mode.frame(session, &frame)?,
+            Ok(Next::Idle(now)) => session.point_mut().facts_mut().wait_until(now),
+            Ok(Next::Trouble(error)) => {
+                all_well &= !error.trouble.is_failure();
+                notices.trouble(&error);
+            }
+            Ok(Next::End) => return Ok(all_well),
+            Err(error) => return Err(Stopped::Input(error)),
+        }
+        mode.between(session, source, notices)?;
+        until_progress -= 1;
+        if until_progress == 0 {
+            until_progress = PROGRESS_EVERY;
+            let (done, all) = source.progress();
+            notices.progress(done, all);
+        }
+    }
+}

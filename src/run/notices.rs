@@ -1,0 +1,43 @@
+//! Notices on the way: troubles, progress, how a live capture stands; and how a run ended.
+
+use crate::capture::Error;
+
+/// A board for notices while a run goes on. By default, nobody reads it.
+pub trait Notices {
+    /// Something could not be read as it should.
+    fn trouble(&mut self, _: &Error) {}
+
+    /// So many bytes were read, of so many if that is known.
+    fn progress(&mut self, _done: u64, _all: Option<u64>) {}
+
+    /// A live capture stands like this.
+    fn status(&mut self, _: &Status) {}
+
+    /// Something is about to be written where notices stand.
+    fn make_room(&mut self) {}
+}
+
+/// A board that nobody reads: for reading again what has been told of already.
+pub struct Nobody;
+
+impl Notices for Nobody {}
+
+/// A live capture at a glance.
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
+    pub packets: u64,
+    pub flows: usize,
+    /// In CLOSE-WAIT for as long as makes a finding.
+    pub stuck: usize,
+    /// How many became so within the last minute.
+    pub stuck_lately: usize,
+    pub drops: u64,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outcome {
+    pub findings: u64,
+    /// Some input could not be read, or not to its end.
+    pub failed: bool,
+}

@@ -1,0 +1,102 @@
+//! Files, one after the other, each from its first to its last packet.
+
+use std::io;
+
+use super::Plan;
+use super::follow::{Mode, follow};
+use super::notices::{Notices, Outcome};
+use super::session::{Session, Stopped};
+use super::unread::Unread;
+use crate::capture::file::FileSource;
+use crate::capture::series::{Pending, in_order};
+use crate::capture::{Frame, Source};
+use crate::decode::Skipped;
+use crate::engine::crew::Crew;
+use crate::summary::Sink;
+
+/// Reads all inputs and hands what it finds to a sink.
+///
+/// # Errors
+///
+/// Those of the sink. What is wrong with an input goes to `notices`, and into the outcome.
+pub fn run(plan: Plan, sink: &mut dyn Sink, notices: &mut dyn Notices) -> io::Result<Outcome> {
+    read(plan, sink, notices, &mut Offline)
+}
+
+/// Files that are read once, every packet of them.
+struct Offline;
+
+impl<S: Source> Mode<S> for Offline {
+    #[inline(always)]
+    fn frame(&mut self, session: &mut Session, frame: &Frame) -> io::Result<()> {
+        session.take(frame)
+    }
+}
+
+/// Reads all inputs in some mode.
+pub(super) fn read(
+    plan: Plan,
+    sink: &mut dyn Sink,
+    notices: &mut dyn Notices,
+    mode: &mut impl Mode<FileSource>,
+) -> io::Result<Outcome> {
+    let mut failed = false;
+    let sources = in_order(&plan.inputs, &mut |error| {
+        failed |= error.trouble.is_failure();
+        notices.trouble(&error);
+    });
+    Crew::with(plan.threads.get() - 1, |crew| {
+        let mut session = Session::new(plan, sink, crew);
+        for pending in sources {
+            match file(&mut session, mode, pending, notices) {
+                Ok(all_well) => failed |= !all_well,
+                Err(Stopped::Output(error)) => return Err(error),
+                Err(Stopped::Input(error)) => {
+                    failed |= error.trouble.is_failure();
+                    session.cut_off(&error);
+                    notices.trouble(&error);
+                }
+            }
+        }
+        // With nothing readable, there is nothing to report.
+        if session.points.is_empty() {
+            return Ok(Outcome { findings: 0, failed });
+        }
+        session.settle()?;
+        Ok(Outcome { findings: session.close()?, failed })
+    })
+}
+
+/// Reads one file, as far as it can be read.
+fn file(
+    session: &mut Session,
+    mode: &mut impl Mode<FileSource>,
+    pending: Pending,
+    notices: &mut dyn Notices,
+) -> Result<bool, Stopped> {
+    let Ok(index) = u16::try_from(session.totals.files.len()) else {
+        return Err(io::Error::other("more than 65,536 files at once: read them in parts").into());
+    };
+    let mut source = pending.open(index).map_err(Stopped::Input)?;
+    let name = source.name().to_owned();
+    let first = source.peek_time();
+    session.begin_file(&name, first)?;
+    mode.begin_file(usize::from(index), &name)?;
+    session.point_mut().facts_mut().about(source.about());
+    let before = Unread::of(&session.totals);
+    let mut read = follow(session, mode, &mut source, notices);
+    if let Err(Stopped::Output(_)) = read {
+        return read;
+    }
+    if let Some(error) = Unread::of(&session.totals).since(&before, &name) {
+        notices.trouble(&error);
+        read = read.map(|_| false);
+    }
+    let about = source.about();
+    mode.end_file(usize::from(index), about)?;
+    if about.lines_skipped > 0 {
+        *session.totals.skipped.entry(Skipped::NoPacket).or_default() += about.lines_skipped;
+    }
+    session.point_mut().facts_mut().about(about);
+    read
+}

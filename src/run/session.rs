@@ -1,0 +1,302 @@
+//! A session: the files and capture points that are read, and the rows that wait for their place.
+//!
+//! Every mode has one: reading files, reading some connections again, watching interfaces.
+
+use std::io;
+use std::sync::Arc;
+
+use super::told::Told;
+use super::{Paths, Plan};
+use crate::capture::series::same_series;
+use crate::capture::{Error, Frame};
+use crate::decode::{Decoder, Skipped};
+use crate::engine::crew::Crew;
+use crate::engine::point::CapturePoint;
+use crate::engine::shards::{Orders, Pace, Part};
+use crate::owner::SocketList;
+use crate::place::Time;
+use crate::summary::cause::cause;
+use crate::summary::{Judged, Overlap, Owner, Row, Sink, Totals};
+use crate::tcp::segment::Segment;
+use crate::tcp::side::Side;
+use crate::verdict::Policy;
+
+/// Why a source is read no further.
+#[derive(Debug)]
+pub enum Stopped {
+    /// The sink's own output failed: the run ends.
+    Output(io::Error),
+    /// This input failed: others may follow.
+    Input(Error),
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Stopped {
+        Stopped::Output(error)
+    }
+}
+
+/// What is read, followed and kept, whatever the mode.
+pub struct Session<'a> {
+    pub(crate) plan: Plan,
+    policy: Arc<Policy>,
+    decoder: Decoder,
+    /// Processes that the captures name.
+    pub(crate) told: Told,
+    pub(crate) sink: &'a mut dyn Sink,
+    crew: &'a mut Crew<Part>,
+    pub(crate) points: Vec<CapturePoint>,
+    /// The capture point that is being read.
+    current: usize,
+    pub(crate) totals: Totals,
+    /// Rows that wait for their place in the order of first packets.
+    pub(crate) kept: Vec<Judged>,
+}
+
+impl<'a> Session<'a> {
+    pub fn new(plan: Plan, sink: &'a mut dyn Sink, crew: &'a mut Crew<Part>) -> Session<'a> {
+        Session {
+            policy: Arc::new(plan.policy.clone()),
+            decoder: Decoder::with_vxlan(&plan.reading.vxlan),
+            told: Told::new(plan.max_flows),
+            plan,
+            sink,
+            crew,
+            points: Vec::new(),
+            current: 0,
+            totals: Totals::default(),
+            kept: Vec::new(),
+        }
+    }
+
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The capture point that is being read.
+    pub fn point(&self) -> &CapturePoint {
+        &self.points[self.current]
+    }
+
+    pub fn point_mut(&mut self) -> &mut CapturePoint {
+        &mut self.points[self.current]
+    }
+
+    /// The number of the capture point that is being read.
+    pub fn current(&self) -> usize {
+        self.current
+    }
+
+    /// Begins a file; `first` is the time of its first packet.
+    pub fn begin_file(&mut self, name: &str, first: Option<Time>) -> io::Result<()> {
+        let file = self.totals.files.len();
+        self.totals.files.push(name.to_owned());
+        let before = self.current;
+        self.current = self.point_for(file, first);
+        if self.current != before {
+            self.begin_round(before, false)?;
+            self.end_round(before)?;
+        }
+        self.point_mut().begin_file(file, first);
+        Ok(())
+    }
+
+    /// Takes note of a file that could not be read to its end, if only its last record was cut off.
+    pub fn cut_off(&mut self, error: &Error) {
+        if let Some(point) = self.points.get_mut(self.current)
+            && !error.trouble.is_failure()
+        {
+            point.facts_mut().cut_off();
+        }
+    }
+
+    /// Files that follow one another are one capture; a file that overlaps with every capture so
+    /// far was taken at another point. Where several could go on, the names decide.
+    fn point_for(&mut self, file: usize, first: Option<Time>) -> usize {
+        let name = &self.totals.files[file];
+        let kin = |point: &CapturePoint| {
+            let last = point.totals.files.last().and_then(|&file| self.totals.files.get(file));
+            last.is_some_and(|last| same_series(last, name))
+        };
+        let going_on = self.points.iter().enumerate().filter(|(_, point)| match first {
+            Some(first) => !self.plan.separate && point.can_go_on(first),
+            // Without any packet it is no capture of its own.
+            None => true,
+        });
+        let best = going_on.max_by_key(|(_, point)| (kin(point), point.facts().end()));
+        if let Some((found, _)) = best {
+            return found;
+        }
+        let mut point = self.new_point(Pace::Throughput);
+        point.totals.overlap = self.overlap(first);
+        self.points.push(point);
+        self.points.len() - 1
+    }
+
+    pub(crate) fn new_point(&self, pace: Pace) -> CapturePoint {
+        CapturePoint::new(self.plan.max_flows, pace, &self.plan.reading.ports)
+    }
+
+    /// The capture that a new one overlaps with least, and by how much.
+    fn overlap(&self, first: Option<Time>) -> Option<Overlap> {
+        if self.plan.separate {
+            return None;
+        }
+        let with = self.points.iter().min_by_key(|point| point.facts().end())?;
+        let nanos = with.facts().end().since(first?)?;
+        Some(Overlap { with: *with.totals.files.last()?, nanos })
+    }
+
+    /// Sees a frame, and hands its segment with the payload to `take`, if it holds one that is asked
+    /// for: by reference, since a copy of each would be a twentieth of all that is done with it. Begins
+    /// a round when it is time for one.
+    #[inline(always)]
+    pub fn read<'f>(
+        &mut self,
+        frame: &Frame<'f>,
+        take: impl FnOnce(&mut CapturePoint, &Segment, &'f [u8]),
+    ) -> io::Result<()> {
+        let point = &mut self.points[self.current];
+        point.facts_mut().see(frame.place);
+        let filter = self.plan.filter.as_mut();
+        let read = match filter.is_none_or(|filter| filter.matches(frame)) {
+            true => self.decoder.decode(frame),
+            false => Err(Skipped::NotMatched),
+        };
+        match read {
+            Ok((segment, payload)) => {
+                if frame.may_name_process() {
+                    self.told.take(frame, &segment);
+                }
+                take(point, &segment, payload);
+            }
+            Err(reason) => self.totals.skip(reason),
+        }
+        if point.shards.count() { self.begin_round(self.current, false) } else { Ok(()) }
+    }
+
+    /// Takes a frame in, for the flow that its segment belongs to.
+    #[inline(always)]
+    pub fn take(&mut self, frame: &Frame) -> io::Result<()> {
+        self.read(frame, |point, segment, payload| point.take(segment, payload))
+    }
+
+    /// Has the shards of a capture point take in what was read, while reading goes on.
+    pub fn begin_round(&mut self, point: usize, last: bool) -> io::Result<()> {
+        let orders = self.orders(point, last);
+        let judged = self.points[point].shards.begin_round(orders, self.crew);
+        self.report(judged)
+    }
+
+    /// Waits until the shards of a capture point have taken all in.
+    pub fn end_round(&mut self, point: usize) -> io::Result<()> {
+        let judged = self.points[point].shards.end_round(self.crew);
+        self.report(judged)
+    }
+
+    /// What the shards of a capture point have to know now.
+    pub fn orders(&self, point: usize, last: bool) -> Orders {
+        let reading = &self.plan.reading;
+        Orders {
+            policy: Arc::clone(&self.policy),
+            facts: self.points[point].facts().clone(),
+            all: self.plan.all || self.plan.sockets.is_some() || reading.paths == Paths::All,
+            last,
+            literals: reading.literals,
+            paths: reading.paths != Paths::None,
+        }
+    }
+
+    /// Rows of flows that have left the table: with `--all` as they come, else in the end.
+    fn report(&mut self, judged: Vec<Judged>) -> io::Result<()> {
+        if !self.plan.all {
+            return self.keep(judged);
+        }
+        for judged in judged {
+            self.mark_captured(&judged);
+            self.row(&judged)?;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, judged: Vec<Judged>) -> io::Result<()> {
+        for judged in judged {
+            self.mark_captured(&judged);
+            if self.plan.all || judged.judgement.is_notable() {
+                self.kept.push(judged);
+            } else if self.plan.reading.paths == Paths::All {
+                let row =
+                    as_row(&judged, &self.totals.files, self.plan.sockets.as_ref(), &self.told);
+                self.sink.unreported(&row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The capture holds packets of this socket. A live one, of which the kernel says that it was in
+    /// CLOSE-WAIT all along, can still have sent some: only a FIN makes it the capture's.
+    fn mark_captured(&mut self, judged: &Judged) {
+        let is_live = self.points[self.current].fins.is_some();
+        if is_live && judged.flow.first_fin().is_none() {
+            return;
+        }
+        if let Some(sockets) = &mut self.plan.sockets {
+            sockets.mark_captured(judged.endpoint(Side::A), judged.endpoint(Side::B));
+        }
+    }
+
+    fn row(&mut self, judged: &Judged) -> io::Result<()> {
+        self.sink.row(&as_row(judged, &self.totals.files, self.plan.sockets.as_ref(), &self.told))
+    }
+
+    /// Judges what is left: all rows that are to come are kept then, in their order, and all is counted.
+    pub fn settle(&mut self) -> io::Result<()> {
+        self.end_round(self.current)?;
+        for point in 0..self.points.len() {
+            self.begin_round(point, true)?;
+            let left = self.points[point].shards.end_round(self.crew);
+            self.keep(left)?;
+        }
+        // Between capture points, only time can tell which packet was first.
+        let several = self.points.len() > 1;
+        self.kept.sort_by_key(|kept| (several.then_some(kept.flow.first.time), kept.id()));
+        for point in std::mem::take(&mut self.points) {
+            point.add_to(&mut self.totals);
+        }
+        Ok(())
+    }
+
+    /// Writes the rows that were kept, and the rest of the report. Returns the number of findings.
+    pub fn close(mut self) -> io::Result<u64> {
+        for kept in &std::mem::take(&mut self.kept) {
+            self.row(kept)?;
+        }
+        for socket in self.plan.sockets.iter().flat_map(SocketList::stuck_before) {
+            self.totals.stuck_before += 1;
+            self.sink.stuck_before(socket)?;
+        }
+        self.sink.end(&self.totals)?;
+        Ok(self.totals.findings())
+    }
+}
+
+/// Puts a judged connection beside what is known around it.
+pub fn as_row<'a>(
+    judged: &'a Judged,
+    files: &'a [String],
+    sockets: Option<&'a SocketList>,
+    told: &'a Told,
+) -> Row<'a> {
+    let owner = sockets.map_or(Owner::NotAsked, |sockets| {
+        let ends = judged.holder_and_closer();
+        let socket = ends.and_then(|(holder, closer)| sockets.find(holder, closer));
+        socket.map_or(Owner::NotListed, Owner::Listed)
+    });
+    let said = told.holders(judged);
+    let (owner, socket) = match owner {
+        Owner::Listed(socket) => (owner, Some(socket)),
+        _ if !said.is_empty() => (Owner::Said(said), None),
+        _ => (owner, None),
+    };
+    Row { judged, files, owner, cause: cause(judged, socket) }
+}
