@@ -130,7 +130,7 @@ pub const FRAMINGS: &[Framing] = &[
     plain("ppi", 192, |v4, _, _| [&[0, 0, 8, 0, 105, 0, 0, 0][..], &wireless(v4, false)].concat()),
     directed("pktap", 258, pktap),
     directed("pktap-as-user2", 149, pktap),
-    directed("pflog", 117, |v4, out, _| {
+    plain("pflog", 117, |v4, out, _| {
         let mut header = vec![61, if v4 { 2 } else { 24 }, 0, 0];
         header.resize(60, 0);
         header.extend([if out { 2 } else { 1 }, 0, 0, 0]);

@@ -74,17 +74,11 @@ pub fn pktap(link: LinkType, data: &[u8]) -> Result<Step, Skipped> {
     Ok(Step::link(LinkType(inner), len).going(direction))
 }
 
-/// BSD's packet filter: length, family, and much that is not read; the direction where it is told.
+/// BSD's packet filter: length, family, and much that is not read. Its direction is no word on which
+/// end is local: a firewall forwards, and sends out what it is not the end of.
 pub fn pflog(data: &[u8]) -> Result<Step, Skipped> {
-    const DIRECTION: usize = 60;
     let (len, family) = (usize::from(u8_at(data, 0)?), u8_at(data, 1)?);
-    let direction = match data.get(DIRECTION).filter(|_| len > DIRECTION) {
-        Some(1) => Some(told(Way::In)),
-        Some(2) => Some(told(Way::Out)),
-        _ => None,
-    };
-    let step = Step::from((by_family(family.into())?, len.next_multiple_of(4)));
-    Ok(step.going(direction))
+    Ok((by_family(family.into())?, len.next_multiple_of(4)).into())
 }
 
 /// OpenBSD's decrypted IPsec: family in the host's byte order, SPI, flags.
