@@ -319,13 +319,15 @@ impl<'a> Run<'a> {
         point.see(frame);
         if self.filter.as_mut().is_some_and(|filter| !filter.matches(frame)) {
             self.totals.skip(Skipped::NotMatched);
-        } else if let Some((mut segment, payload)) = self.decoder.decode_usual(frame) {
-            point.take(&mut segment, payload);
-        } else if let Some((mut segment, payload)) = self.decoder.decode_usual_v6(frame) {
-            point.take(&mut segment, payload);
+        } else if let Some((segment, payload)) = self.decoder.decode_usual(frame) {
+            point.take_plain(&segment, payload);
+        } else if let Some((segment, payload)) = self.decoder.decode_usual_v6(frame) {
+            point.take_plain(&segment, payload);
+        } else if let Some((segment, payload)) = self.decoder.decode_usual_marked(frame) {
+            point.take(segment, payload);
         } else {
             match self.decoder.decode(frame) {
-                Ok((mut segment, payload)) => point.take(&mut segment, payload),
+                Ok((segment, payload)) => point.take(segment, payload),
                 Err(reason) => self.totals.skip(reason),
             }
         }

@@ -119,6 +119,21 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "crate::report",
         ],
     ),
+    // Pure: flows that are the same connection.
+    (
+        "join",
+        &[
+            "std::io",
+            "std::fs",
+            "now(",
+            "etherparse",
+            "pcap",
+            "crate::table",
+            "crate::capture",
+            "crate::report",
+            "crate::run",
+        ],
+    ),
     // Flows by key; what "local" means is none of its business.
     (
         "table.rs",

@@ -21,7 +21,7 @@ use ip::Transport;
 use link::Network;
 
 use crate::capture::{Frame, LinkType};
-use crate::tcp::segment::{Checksum, Direction, End, Endpoint, Flags, FlowKey, Scale, Segment};
+use crate::tcp::segment::{Direction, End, Endpoint, Extras, Flags, FlowKey, Segment};
 use crate::tcp::seq::Seq;
 
 /// Why a frame holds no segment for us.
@@ -112,34 +112,47 @@ impl Decoder {
         let direction = frame.direction.or(network.direction);
         let transport = innermost(network)?;
         let header = Header::read(transport.data, transport.len)?;
-        let fragment = transport.fragment;
         let source = Endpoint { ip: transport.source, port: header.source };
         let destination = Endpoint { ip: transport.destination, port: header.destination };
         let (key, from) = FlowKey::new(source, destination);
+        let header_len = header.len;
         let (mut segment, payload) =
             self.segment(frame, key, from, header, transport.data, direction);
-        if fragment {
-            segment.checksum = Checksum::Unknown;
+        if !segment.is_plain() {
+            segment.extras =
+                marked::extras(&segment, transport.data, header_len, transport.fragment);
         }
         Ok((segment, payload))
     }
 
-    /// The same for the most frequent kind of packet (`usual`), over IPv4; `None` for any other.
-    #[inline]
+    /// The same for the most frequent kind of packet (`usual`), over IPv4 and without SYN, FIN or RST;
+    /// `None` for any other.
+    #[inline(always)]
     pub fn decode_usual<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
-        let usual::Packet { key, from, header, data, direction } = usual::over_ipv4(frame)?;
+        let usual::Packet { key, from, header, data, direction } = usual::over_ipv4(frame, true)?;
         Some(self.segment(frame, key, from, header, data, direction))
     }
 
     /// The same over IPv6. A function of its own, so that neither makes the other slower.
     #[inline(never)]
     pub fn decode_usual_v6<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
-        let usual::Packet { key, from, header, data, direction } = usual::over_ipv6(frame)?;
+        let usual::Packet { key, from, header, data, direction } = usual::over_ipv6(frame, true)?;
         Some(self.segment(frame, key, from, header, data, direction))
     }
 
+    /// The same with SYN, FIN or RST, which are looked at closer.
+    #[inline(never)]
+    pub fn decode_usual_marked<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
+        let packet = usual::over_ipv4(frame, false).or_else(|| usual::over_ipv6(frame, false))?;
+        let usual::Packet { key, from, header, data, direction } = packet;
+        let header_len = header.len;
+        let (mut segment, payload) = self.segment(frame, key, from, header, data, direction);
+        segment.extras = marked::extras(&segment, data, header_len, false);
+        Some((segment, payload))
+    }
+
     /// `data` is TCP's, header included, and may be followed by padding.
-    #[inline]
+    #[inline(always)]
     fn segment<'a>(
         &self,
         frame: &Frame,
@@ -149,7 +162,7 @@ impl Decoder {
         data: &'a [u8],
         direction: Option<Direction>,
     ) -> (Segment, &'a [u8]) {
-        let mut segment = Segment {
+        let segment = Segment {
             key,
             hash: self.hasher.hash_one(key),
             from,
@@ -158,14 +171,10 @@ impl Decoder {
             flags: header.flags,
             len: header.payload_len,
             window: header.window,
-            scale: Scale::UNKNOWN,
-            checksum: Checksum::Unknown,
+            extras: Extras::default(),
             place: frame.place,
             direction,
         };
-        if !segment.is_plain() {
-            marked::look_at(&mut segment, data, header.len);
-        }
         let end = data.len().min(header.len + header.payload_len as usize);
         (segment, data.get(header.len..end).unwrap_or_default())
     }

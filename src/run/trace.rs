@@ -84,14 +84,14 @@ impl Run<'_> {
             self.totals.skip(Skipped::NotMatched);
             return Ok(());
         }
-        let (mut segment, payload) = match self.decoder.decode(frame) {
+        let (segment, payload) = match self.decoder.decode(frame) {
             Ok(decoded) => decoded,
             Err(reason) => {
                 self.totals.skip(reason);
                 return Ok(());
             }
         };
-        point.note(&mut segment);
+        let segment = point.note(segment);
         let content = point.content(&segment, payload);
         let Some(trace) = self.trace.as_mut().filter(|trace| trace.wants(&segment)) else {
             return Ok(());

@@ -5,9 +5,7 @@ use std::net::IpAddr;
 use chrono::TimeDelta;
 use closewait::place::{Place, Time};
 use closewait::table::{FlowTable, Retired};
-use closewait::tcp::segment::{
-    Checksum, Direction, Endpoint, Flags, FlowKey, Scale, Segment, ToldBy,
-};
+use closewait::tcp::segment::{Direction, Endpoint, Extras, Flags, FlowKey, Segment, ToldBy};
 use closewait::verdict::{Judgement, Policy, Tap, judge};
 
 use crate::plan::{LOCAL, Plan};
@@ -70,8 +68,7 @@ fn segment(index: usize, seen: &Seen) -> Segment {
         flags: Flags(packet.flags),
         len: packet.len,
         window: u16::MAX,
-        scale: Scale::UNKNOWN,
-        checksum: Checksum::Unknown,
+        extras: Extras::default(),
         place: Place::new(time(seen.at), 0, index as u64 + 1, 6),
         direction: seen.way.map(|way| Direction { way, told_by: ToldBy::PacketType }),
     }
