@@ -143,7 +143,17 @@ impl Rewrites {
             Some(known) if known.first.key == key => {}
             Some(known) => match known.second {
                 None => known.second = Some(sight),
-                Some(second) => known.crowded |= second.key != key,
+                Some(second) if second.key == key => {}
+                // A third: whose twin is it?
+                Some(second) => {
+                    known.crowded = true;
+                    if !self.pairs.is_empty() {
+                        let pairs = Arc::make_mut(&mut self.pairs);
+                        [known.first.key, second.key].iter().for_each(|key| {
+                            pairs.remove(key);
+                        });
+                    }
+                }
             },
             None => {
                 let (isn, at) = (segment.seq, segment.place.time);
