@@ -239,7 +239,7 @@ fn quoted(message: &str) -> Option<std::ops::Range<usize>> {
     let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let mut quotes = message.match_indices('\'').map(|(at, _)| at);
     let start = quotes.find(|&at| !is_letter(message[..at].chars().next_back()))?;
-    let end = quotes.filter(|&at| !is_letter(message[at + 1..].chars().next())).last();
+    let end = quotes.rfind(|&at| !is_letter(message[at + 1..].chars().next()));
     Some(start..end.map_or(message.len(), |end| end + 1))
 }
 
