@@ -28,6 +28,7 @@
 //! | [`expect`] | what a capture should hold, and where it does not |
 //! | [`endpoints`] | addresses, networks and ports as users name them |
 //! | [`place`] | when and where a packet was captured |
+//! | [`names`] | names that a text prints in place of addresses |
 //! | [`mod@printable`] | names that others chose, safe for a terminal |
 //! | [`scrape`] | numbers of a live capture for Prometheus, over HTTP |
 //! | [`progress`] | a bar on the terminal when reading takes long |
@@ -54,6 +55,7 @@ pub mod decode;
 pub mod endpoints;
 pub mod expect;
 pub mod ladder;
+pub mod names;
 pub mod owner;
 pub mod place;
 pub mod printable;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use crate::capture::file::{FileSource, Input};
 use crate::capture::filter::Filter;
 use crate::capture::series::{Pending, in_order, same_series};
-use crate::capture::{Error, Frame, Next, Source};
+use crate::capture::{Error, Frame, Next, Source, Trouble};
 use crate::cause::cause;
 use crate::decode::{Decoder, Skipped};
 use crate::owner::SocketList;
@@ -127,6 +127,7 @@ fn run_with<'a>(
                 watch.trouble(&error);
             }
         }
+        failed |= run.failed;
         // With nothing readable, there is nothing to report.
         let findings = if run.points.is_empty() { 0 } else { run.finish()? };
         Ok(Outcome { findings, failed })
@@ -275,6 +276,7 @@ impl<'a> Run<'a> {
                 Ok(Next::Idle(now)) => self.point().wait_until(now),
                 Ok(Next::Trouble(error)) => {
                     self.failed |= error.trouble.is_failure();
+                    self.point().tap.truncated |= matches!(error.trouble, Trouble::Unread { .. });
                     watch.trouble(&error);
                 }
                 Ok(Next::End) => return Ok(Ok(())),

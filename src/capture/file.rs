@@ -112,7 +112,7 @@ impl From<io::Error> for Broken {
 enum Format {
     Classic(Classic),
     Pcapng(Pcapng),
-    Text(Text),
+    Text(Box<Text>),
 }
 
 /// Packets of one file.
@@ -130,6 +130,7 @@ pub struct FileSource {
     /// What was found when the next record was looked at and not handed out.
     ahead: Option<Result<Option<Record>, Broken>>,
     ended: bool,
+    said: bool,
 }
 
 impl FileSource {
@@ -156,6 +157,7 @@ impl FileSource {
             handed: 0,
             ahead: None,
             ended: false,
+            said: false,
         })
     }
 
@@ -228,6 +230,15 @@ impl FileSource {
         }
     }
 
+    /// Said once at the end: what of a text could not be read.
+    fn last_words(&mut self) -> Next<'static> {
+        let unsaid = !std::mem::replace(&mut self.said, true);
+        match self.about.unread.trouble().filter(|_| unsaid) {
+            Some(trouble) => Next::Trouble(Error { input: self.name.clone(), trouble }),
+            None => Next::End,
+        }
+    }
+
     fn trouble(&self, broken: Broken) -> Error {
         let (frames, offset) = (self.frames, self.buffer.offset());
         let trouble = match broken {
@@ -247,7 +258,7 @@ impl Source for FileSource {
             Some(record) => record,
             None => match self.next_record()? {
                 Some(record) => record,
-                None => return Ok(Next::End),
+                None => return Ok(self.last_words()),
             },
         };
         self.frames += 1;
@@ -295,7 +306,7 @@ fn recognise(buffer: &mut Buffer, about: &mut About) -> Result<Format, Trouble> 
             }
         }
         _ => match Text::recognise(buffer).map_err(read_failed)? {
-            Some(text) => Ok(Format::Text(text)),
+            Some(text) => Ok(Format::Text(Box::new(text))),
             None => Err(Trouble::NotACapture(looks_like(buffer))),
         },
     }

@@ -4,7 +4,7 @@
 //!
 //! * [`mod@file`]: a capture file or standard input, in whatever format
 //! * [`classic`], [`pcapng`]: the two formats
-//! * [`text`]: what `tcpdump -n` prints
+//! * [`text`]: packets as tcpdump and others print them
 //! * [`compression`], [`buffer`]: the bytes on their way in
 //! * [`mod@write`]: packets on their way out, as pcapng
 //! * [`live`]: an interface, through libpcap
@@ -28,6 +28,7 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::place::{Place, Time};
+use crate::printable::printable;
 use crate::tcp::segment::Direction;
 
 /// One packet as captured.
@@ -80,6 +81,35 @@ pub struct About {
     pub until: Option<Time>,
     /// Lines of a text that are no packets.
     pub lines_skipped: u64,
+    /// Lines of a text that are packets, and cannot be read.
+    pub unread: Unread,
+}
+
+/// Packets of a text that cannot be read: how many, and the first of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Unread {
+    pub packets: u64,
+    /// Its line's number, and the line.
+    pub first: Option<(u64, String)>,
+}
+
+impl Unread {
+    /// No more of the line than this is kept.
+    const MAX_SHOWN: usize = 200;
+
+    fn add(&mut self, number: u64, line: &str) {
+        self.packets += 1;
+        self.first.get_or_insert_with(|| {
+            let shown: String = line.chars().take(Unread::MAX_SHOWN).collect();
+            (number, printable(&shown))
+        });
+    }
+
+    /// What to tell of them, if there are any.
+    pub fn trouble(&self) -> Option<Trouble> {
+        let (number, line) = self.first.clone()?;
+        Some(Trouble::Unread { packets: self.packets, number, line })
+    }
 }
 
 /// A link-layer header type, by its number in files (LINKTYPE_…).
@@ -172,6 +202,11 @@ pub enum Trouble {
     Open(io::Error),
     #[error("is a directory: name the capture files in it")]
     Directory,
+    #[error(
+        "{packets} packet{} of TCP cannot be read, the first in line {number}: {line}; verdicts cover the others",
+        if *.packets == 1 { "" } else { "s" }
+    )]
+    Unread { packets: u64, number: u64, line: String },
     #[error("is empty: no capture was written to it")]
     Empty,
     #[error("is no capture: {0}")]

@@ -12,6 +12,7 @@ use super::units::{rfc3339, seconds};
 use super::{EventKind, Owner, Render, Row, Totals};
 use crate::attach::mysql::Facts;
 use crate::cause::Cause;
+use crate::names::host;
 use crate::owner::{Holder, Socket};
 use crate::place::{Place, Time};
 use crate::tcp::flow::Side;
@@ -89,7 +90,7 @@ type Column = (&'static str, fn(&Row) -> String);
 
 const COLUMNS: [Column; 48] = [
     ("uid", |row| uid(row.key, row.flow)),
-    ("community_id", |row| community_id(row.key)),
+    ("community_id", |row| community_id(row.key).unwrap_or_default()),
     ("verdict", |row| row.judgement.verdict.name().into()),
     ("finding", |row| row.judgement.finding.to_string()),
     ("reason", |row| match row.judgement.verdict {
@@ -102,12 +103,12 @@ const COLUMNS: [Column; 48] = [
     ("holder", |row| row.judgement.holder.map_or("", side_name).into()),
     ("local", |row| local_name(row.judgement.local).unwrap_or_default().into()),
     ("local_by", |row| row.judgement.local_by.map_or("", |by| by.name()).into()),
-    ("a.ip", |row| row.key.endpoint(row.flow.end(Side::A)).ip.to_string()),
+    ("a.ip", |row| host(row.key.endpoint(row.flow.end(Side::A)).ip)),
     ("a.port", |row| row.key.endpoint(row.flow.end(Side::A)).port.to_string()),
     ("a.state", |row| row.flow.state(Side::A, row.end).name().into()),
     ("a.packets", |row| row.flow.half(Side::A).packets().to_string()),
     ("a.payload_bytes", |row| row.flow.half(Side::A).payload_bytes.to_string()),
-    ("b.ip", |row| row.key.endpoint(row.flow.end(Side::B)).ip.to_string()),
+    ("b.ip", |row| host(row.key.endpoint(row.flow.end(Side::B)).ip)),
     ("b.port", |row| row.key.endpoint(row.flow.end(Side::B)).port.to_string()),
     ("b.state", |row| row.flow.state(Side::B, row.end).name().into()),
     ("b.packets", |row| row.flow.half(Side::B).packets().to_string()),

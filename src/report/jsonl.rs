@@ -14,6 +14,7 @@ use super::units::{rfc3339, seconds};
 use super::{CaptureTotals, EventKind, Gap, Owner, Render, Row, Totals};
 use crate::attach::mysql::Facts;
 use crate::cause::Cause;
+use crate::names;
 use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
 use crate::tcp::flow::Side;
@@ -103,7 +104,7 @@ struct FlowLine<'a> {
     schema: u32,
     r#type: &'static str,
     uid: String,
-    community_id: String,
+    community_id: Option<String>,
     a: EndLine<'a>,
     b: EndLine<'a>,
     local: Option<&'static str>,
@@ -223,6 +224,7 @@ impl<'a> OwnerKeys<'a> {
 
 #[derive(Serialize)]
 struct EndLine<'a> {
+    #[serde(serialize_with = "host")]
     ip: std::net::IpAddr,
     port: u16,
     /// Of a socket that the capture never saw, the peer's is unknown.
@@ -336,6 +338,11 @@ impl<'a> EndLine<'a> {
             payload_after_peer_fin: after.map_or(0, |after| after.bytes),
         }
     }
+}
+
+/// An address, or the name that a text has in place of it.
+fn host<S: serde::Serializer>(ip: &std::net::IpAddr, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&names::host(*ip))
 }
 
 pub fn side_name(side: Side) -> &'static str {

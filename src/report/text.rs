@@ -14,12 +14,14 @@ use std::net::IpAddr;
 use anstyle::{AnsiColor, Style};
 use chrono::TimeDelta;
 
+use super::shell;
 use super::table::{Align, more, write_table};
 use super::units::{Zone, clock_time, count, duration, thousands, zone_name};
 use super::{CaptureTotals, EventKind, Owner, Render, Row, Totals};
 use crate::attach::mysql::Facts;
 use crate::cause::Cause;
 use crate::decode::Skipped;
+use crate::names;
 use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
 use crate::tcp::flow::Side;
@@ -233,7 +235,7 @@ impl<W: Write> Text<W> {
 
     /// The capture was taken at the side that closed: who waits for whom?
     fn waiting_headline(&mut self, waiting: u64, of: u64) -> io::Result<()> {
-        let hosts: Vec<String> = self.peer_holders.iter().map(IpAddr::to_string).collect();
+        let hosts: Vec<String> = self.peer_holders.iter().map(|ip| names::host(*ip)).collect();
         let whom = match &hosts[..] {
             [host] => host.clone(),
             hosts => format!("{} hosts", hosts.len()),
@@ -249,7 +251,7 @@ impl<W: Write> Text<W> {
     fn holders(&self) -> (String, String) {
         let hosts: BTreeSet<IpAddr> = self.findings.iter().map(|line| line.left.ip).collect();
         let by = match hosts.first() {
-            Some(ip) if hosts.len() == 1 => format!(" by {ip}"),
+            Some(ip) if hosts.len() == 1 => format!(" by {}", names::host(*ip)),
             _ => format!(" by {} hosts", hosts.len()),
         };
         let most = self.most_frequent_holder();
@@ -258,6 +260,7 @@ impl<W: Write> Text<W> {
             self.findings.iter().filter_map(|line| line.local_by).collect();
         let how = match (unsure, most) {
             (true, Some(ip)) => {
+                let ip = shell::word(&names::option(ip));
                 format!("(local unknown: whoever owes the FIN is judged; --local {ip} narrows it)")
             }
             _ => {
@@ -363,8 +366,12 @@ impl<W: Write> Text<W> {
     fn hints(&mut self, totals: &Totals) -> io::Result<()> {
         let waiting = totals.tally.of(Verdict::PeerHolds);
         if waiting > 0 {
-            let hosts: Vec<String> =
-                self.peer_holders.iter().take(3).map(IpAddr::to_string).collect();
+            let hosts: Vec<String> = self
+                .peer_holders
+                .iter()
+                .take(3)
+                .map(|ip| shell::word(&names::option(*ip)))
+                .collect();
             let wait = if waiting == 1 { "waits" } else { "wait" };
             writeln!(
                 self.out,

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 
 use super::{ALARM, CALM, HEADING, Ladder, Names};
 use crate::capture::LinkType;
+use crate::names::host;
 use crate::place::Place;
 use crate::report::evidence::evidence;
 use crate::report::shell;
@@ -169,7 +170,7 @@ fn display_filter(subject: &Subject, from: Option<u64>, to: Option<u64>) -> Stri
     let Row { key, flow, .. } = subject.row;
     let ends = [Side::A, Side::B].map(|side| key.endpoint(flow.end(side)));
     let ip = if ends[0].ip.is_ipv4() { "ip" } else { "ipv6" };
-    let addresses = ends.map(|end| format!("{ip}.addr=={}", end.ip));
+    let addresses = ends.map(|end| format!("{ip}.addr=={}", host(end.ip)));
     let ports = ends.map(|end| format!("tcp.port=={}", end.port));
     let mut parts = [addresses, ports].concat();
     parts.extend(from.map(|from| format!("frame.number>={from}")));

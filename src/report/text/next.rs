@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Line, Text};
+use crate::names::option;
 use crate::place::Place;
 use crate::report::{Totals, shell};
 use crate::verdict::local::LocalBy;
@@ -47,7 +48,7 @@ fn names(fin: Place, totals: &Totals) -> Vec<&str> {
 /// What told whose closing is judged, if it was not the capture.
 fn local(line: &Line) -> String {
     match line.local_by {
-        Some(LocalBy::Option) => format!(" --local {}", line.left.ip),
+        Some(LocalBy::Option) => format!(" --local {}", shell::word(&option(line.left.ip))),
         _ => String::new(),
     }
 }
