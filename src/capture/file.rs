@@ -10,7 +10,7 @@ use super::buffer::Buffer;
 use super::classic::Classic;
 use super::compression::decompressed;
 use super::pcapng::{Pcapng, SECTION_HEADER};
-use super::text::Text;
+use super::text::{Recognised, Text};
 use super::{About, Error, Frame, LinkType, Next, Source, Trouble};
 use crate::place::{Place, Time};
 use crate::printable::printable;
@@ -306,8 +306,9 @@ fn recognise(buffer: &mut Buffer, about: &mut About) -> Result<Format, Trouble> 
             }
         }
         _ => match Text::recognise(buffer).map_err(read_failed)? {
-            Some(text) => Ok(Format::Text(Box::new(text))),
-            None => Err(Trouble::NotACapture(looks_like(buffer))),
+            Recognised::Text(text) => Ok(Format::Text(text)),
+            Recognised::Refused(why) => Err(Trouble::NotACapture(why)),
+            Recognised::No => Err(Trouble::NotACapture(looks_like(buffer))),
         },
     }
 }

@@ -103,7 +103,7 @@ mod tests {
     fn what_others_put_around_a_line_is_removed() {
         let line = "22:13:20.213856 IP a.1 > b.2: Flags [S]";
         for dressed in [
-            format!("\u{1b}[32m22:13:20.213856\u{1b}[0m IP a.1 > b.2: Flags [S]\r\n"),
+            "\u{1b}[32m22:13:20.213856\u{1b}[0m IP a.1 > b.2: Flags [S]\r\n".to_owned(),
             "22:13:20.213856 IP a.1 &gt; b.2: Flags [S]\n".to_owned(),
             format!("{}\n", serde_json::json!({"log": format!("{line}\n"), "stream": "stdout"})),
             format!("{}\n", serde_json::json!({"MESSAGE": line, "_PID": "912"})),

@@ -6,21 +6,27 @@
 //!
 //! * [`lines`]: a line without what others put around it
 //! * [`tcpdump`]: lines of tcpdump; [`front`] and [`fields`] are what stands before and behind the ends
+//! * [`wireshark`]: lines, tables and fields of Wireshark and tshark; [`columns`] and [`info`] are what
+//!   they consist of, and [`streams`] gives packets of other protocols their connection
 //! * [`ends`], [`services`]: addresses and ports, or their names
 //! * [`stamp`], [`clock`]: times
 //! * [`numbers`]: sequence numbers as they were on the wire
 //! * [`printed`]: one packet, and its headers
 
 pub mod clock;
+pub mod columns;
 pub mod ends;
 pub mod fields;
 pub mod front;
+pub mod info;
 pub mod lines;
 pub mod numbers;
 pub mod printed;
 pub mod services;
 pub mod stamp;
+pub mod streams;
 pub mod tcpdump;
+pub mod wireshark;
 
 use std::collections::VecDeque;
 use std::io;
@@ -32,6 +38,7 @@ use self::numbers::Numbers;
 use self::printed::{Item, Printed, packet};
 use self::stamp::Stamp;
 use self::tcpdump::Tcpdump;
+use self::wireshark::{Found, Wireshark};
 use super::buffer::Buffer;
 use super::file::{Broken, Record};
 use super::{About, LinkType};
@@ -40,11 +47,13 @@ use crate::tcp::segment::{Direction, ToldBy};
 /// How far a text is searched for its first packet.
 const MAX_SEARCH: usize = 64 << 10;
 
+/// What tshark is to be asked for.
+const FIELDS: &str = "tshark -r FILE -T fields -E header=y -e frame.time_epoch -e ip.src -e ipv6.src -e tcp.srcport -e ip.dst -e ipv6.dst -e tcp.dstport -e tcp.flags -e tcp.seq_raw -e tcp.ack_raw -e tcp.len";
+
 /// Reads lines.
 pub struct Text {
     form: Form,
     ends: Ends,
-    numbers: Numbers,
     clock: Clock,
     /// Lines read so far.
     line: u64,
@@ -57,49 +66,69 @@ pub struct Text {
 
 /// Who printed the text.
 enum Form {
-    Tcpdump(Tcpdump),
+    Tcpdump(Tcpdump, Numbers),
+    Wireshark(Box<Wireshark>),
+}
+
+/// What a file that is no binary capture is.
+pub enum Recognised {
+    Text(Box<Text>),
+    /// Packets in a form that does not say enough: what to export in its place.
+    Refused(String),
+    No,
 }
 
 impl Form {
     fn take(&mut self, number: u64, line: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
         match self {
-            Form::Tcpdump(form) => form.take(number, line, ends, out),
+            Form::Tcpdump(form, _) => form.take(number, line, ends, out),
+            Form::Wireshark(form) => form.take(number, line, ends, out),
         }
     }
 
     fn end(&mut self, out: &mut VecDeque<Item>) {
         match self {
-            Form::Tcpdump(form) => form.end(out),
+            Form::Tcpdump(form, _) => form.end(out),
+            Form::Wireshark(form) => form.end(out),
         }
     }
 }
 
 impl Text {
     /// Is this text with a packet in it? Looks no further than it must: a pipe has no end yet.
-    pub fn recognise(buffer: &mut Buffer) -> io::Result<Option<Text>> {
+    pub fn recognise(buffer: &mut Buffer) -> io::Result<Recognised> {
         let mut len = 1;
         loop {
             buffer.peek(len)?;
             let held = buffer.held();
             let more = held.len() >= len && held.len() <= MAX_SEARCH;
-            if let Some(text) = Text::of(whole_lines(held), more || !buffer.is_at_end()) {
-                return Ok(Some(text));
+            match Text::of(whole_lines(held), more || !buffer.is_at_end()) {
+                Recognised::No if more => len = held.len() + 1,
+                recognised => return Ok(recognised),
             }
-            if !more {
-                return Ok(None);
-            }
-            len = held.len() + 1;
         }
     }
 
     /// The reader for a text that begins like this.
-    fn of(head: &[u8], goes_on: bool) -> Option<Text> {
-        let items = try_out(&mut Form::Tcpdump(Tcpdump::default()), head);
-        let packets = items.iter().filter_map(|item| match item {
-            Item::Tcp(printed) => Some(printed),
-            _ => None,
-        });
-        let numbers = Numbers::like(packets.clone());
+    fn of(head: &[u8], goes_on: bool) -> Recognised {
+        let tcpdump = Text::of_tcpdump(head, goes_on);
+        if let Some(text) = tcpdump {
+            return Recognised::Text(Box::new(text));
+        }
+        match Wireshark::of(head) {
+            Found::Packets(form) => {
+                let clock = Clock::new(form.style);
+                Recognised::Text(Box::new(Text::new(Form::Wireshark(form), clock)))
+            }
+            Found::Lacking(missing) => Recognised::Refused(format!(
+                "it is a table of packets without {missing}; these fields tell enough: {FIELDS}"
+            )),
+            Found::Nothing => Recognised::No,
+        }
+    }
+
+    fn of_tcpdump(head: &[u8], goes_on: bool) -> Option<Text> {
+        let items = try_out(&mut Form::Tcpdump(Tcpdump::default(), Numbers::default()), head);
         let is_packet = |item: &Item| match item {
             Item::Tcp(_) | Item::Unread(..) => true,
             // Packets of other kinds may fill the beginning of a long text.
@@ -109,16 +138,24 @@ impl Text {
         if !items.iter().any(is_packet) {
             return None;
         }
-        Some(Text {
-            form: Form::Tcpdump(Tcpdump::default()),
+        let numbers = Numbers::like(items.iter().filter_map(|item| match item {
+            Item::Tcp(printed) => Some(printed),
+            _ => None,
+        }));
+        let clock = Clock::new(Style::of(items.iter().filter_map(Item::stamp)));
+        Some(Text::new(Form::Tcpdump(Tcpdump::default(), numbers), clock))
+    }
+
+    fn new(form: Form, clock: Clock) -> Text {
+        Text {
+            form,
             ends: Ends::default(),
-            numbers,
-            clock: Clock::new(Style::of(items.iter().filter_map(Item::stamp))),
+            clock,
             line: 0,
             ready: VecDeque::new(),
             ended: false,
             packet: Vec::new(),
-        })
+        }
     }
 
     /// The packet of the record handed out last.
@@ -162,9 +199,11 @@ impl Text {
     }
 
     fn tcp(&mut self, printed: &Printed) -> Record {
-        let Some((seq, ack)) = self.numbers.absolute(printed) else {
-            return self.other(printed.stamp);
+        let numbers = match &mut self.form {
+            Form::Tcpdump(_, numbers) => numbers.absolute(printed),
+            Form::Wireshark(_) => printed.seq.map(|seq| (seq, printed.ack.unwrap_or(0))),
         };
+        let Some((seq, ack)) = numbers else { return self.other(printed.stamp) };
         self.packet = packet(printed, seq, ack);
         let way = printed.way.map(|way| Direction { way, told_by: ToldBy::PacketType });
         let octets = (self.packet.len() as u32).saturating_add(printed.len);

@@ -210,10 +210,11 @@ impl Tcpdump {
 
     fn alone(&self, bare: &str, ends: &mut Ends) -> Line {
         match parse(bare, ends) {
-            // Behind a head, the second line may have been folded before its flags.
-            Line::Nothing if self.head.is_some() && bare.contains(" > ") => {
-                Line::Cut(Box::new(Line::Nothing))
-            }
+            // Behind a head comes the second line: of another protocol, or folded before its flags.
+            Line::Nothing if self.head.is_some() && bare.contains(" > ") => match is_whole(bare) {
+                true => Line::Other(Stamp::None),
+                false => Line::Cut(Box::new(Line::Nothing)),
+            },
             line => line,
         }
     }
@@ -259,7 +260,9 @@ impl Tcpdump {
             }
             Line::Other(stamp) => {
                 self.flush_head(out);
-                out.push_back(Item::Other(stamp));
+                if stamp != Stamp::None {
+                    out.push_back(Item::Other(stamp));
+                }
             }
             Line::Unread => {
                 self.head = None;
@@ -380,11 +383,9 @@ mod tests {
         let other = |text: &str| matches!(items(text)[..], [Item::Other(_)]);
         assert!(other("11:38:15.679863 IP 10.0.0.1.53 > 10.0.0.2.5353: 1+ A? x. (21)"));
         assert!(other("11:38:15.679863 ARP, Request who-has 10.0.0.1"));
-        assert!(
-            other(
-                "11:38:15.679863 IP (tos 0x0, proto UDP (17), length 49)\n    10.0.0.1.53 > 10.0.0.2.5353: 1+ A? x. (21)"
-            ) || true
-        );
+        assert!(other(
+            "11:38:15.679863 IP (tos 0x0, proto UDP (17), length 49)\n    10.0.0.1.53 > 10.0.0.2.5353: 1+ A? x. (21)"
+        ));
         for nothing in [
             "tcpdump: listening on eth0",
             "5 packets captured",
