@@ -32,6 +32,8 @@ pub fn new_style(tail: &str) -> Found {
         None => None,
         Some(text) => match range(text) {
             Some(range) => Some(range),
+            // Folded between the two numbers.
+            None if rest.trim_end().ends_with(':') => return Found::Cut(None),
             None => return Found::Wrong,
         },
     };
@@ -222,7 +224,7 @@ mod tests {
         ] {
             assert_eq!(new_style(folded), whole, "{folded}");
         }
-        for cut in ["P.", "P.], seq 1:7", "P.], seq 1:78, ack 1, wi"] {
+        for cut in ["P.", "P.], seq 1:", "P.], seq 1:7", "P.], seq 1:78, ack 1, wi"] {
             assert_eq!(new_style(cut), Found::Cut(None), "{cut}");
         }
         assert!(matches!(new_style("P.], seq 1:78, ack 1, win 229, leng"), Found::Cut(Some(_))));

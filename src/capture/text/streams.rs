@@ -64,6 +64,8 @@ struct Stream {
     /// How many connections there were before on the same ends.
     generation: u32,
     reached: [Option<Seq>; 2],
+    /// The last packet of each side: what goes beyond it was sent after it.
+    sent_at: [u64; 2],
     /// It has got beyond its first SYN.
     advanced: bool,
     /// What a frame has beside its payload: by a packet with payload, and by one without.
@@ -103,11 +105,9 @@ impl Streams {
         let ack = printed.ack.filter(|_| printed.flags.ack()).map(|ack| base(1 - me) + ack);
         let position = self.first + self.queue.len() as u64;
         // What this packet shows to have been sent before it, by either side.
-        if !printed.flags.rst() {
-            self.fill(key, me, seq);
-            if let Some(ack) = ack {
-                self.fill(key, 1 - me, ack);
-            }
+        self.fill(key, me, seq);
+        if let Some(ack) = ack.filter(|_| !printed.flags.rst()) {
+            self.fill(key, 1 - me, ack);
         }
         if let Some(stream) = self.streams.get_mut(&key) {
             stream.take(&printed, me, seq, ack, position);
@@ -152,6 +152,7 @@ impl Streams {
             .queue
             .iter()
             .enumerate()
+            .filter(|(at, _)| self.first + *at as u64 > stream.sent_at[side])
             .filter_map(|(at, slot)| match slot {
                 Slot::Waiting(hidden) if hidden.from == from.ip() && hidden.to == to.ip() => {
                     Some((at, hidden.frame_len))
@@ -165,7 +166,7 @@ impl Streams {
             let lens: Vec<_> = lens.filter(|(_, len)| *len > 0).collect();
             together(&lens, gap).or_else(|| together(&lens, gap - 1))
         });
-        let mut seq = reached;
+        let (mut seq, mut sent_at) = (reached, stream.sent_at[side]);
         for (at, len) in found.unwrap_or_default() {
             let position = self.first + at as u64;
             let ack = stream.acked(side, position);
@@ -184,10 +185,11 @@ impl Streams {
                 len,
             };
             *slot = Slot::Ready(Item::Tcp(printed));
-            seq = seq + len;
+            (seq, sent_at) = (seq + len, position);
         }
         if let Some(stream) = self.streams.get_mut(&key) {
             stream.reached[side] = Some(seq);
+            stream.sent_at[side] = sent_at;
         }
     }
 }
@@ -251,6 +253,7 @@ impl Stream {
         if printed.flags.rst() {
             return;
         }
+        self.sent_at[me] = position;
         let fin_or_syn = u32::from(printed.flags.syn()) + u32::from(printed.flags.fin());
         reach(&mut self.reached[me], seq + printed.len + fin_or_syn);
         if let Some(ack) = ack {

@@ -104,7 +104,8 @@ fn no_tcp(line: &str) -> Line {
     let (before, behind) = line.split_once(" > ").unwrap_or((line, ""));
     let (stamp, way) = front(before);
     if is_head(line) {
-        return Line::Head(stamp, way);
+        let head = Line::Head(stamp, way);
+        return if line.ends_with(')') { head } else { Line::Cut(Box::new(head)) };
     }
     // `-q`, and a header that the snap length cut off.
     let told = behind.rsplit_once(": ").map_or("", |(_, told)| told);
@@ -183,9 +184,7 @@ impl Tcpdump {
         let (marks, bare) = unquoted(raw);
         let line = self.alone(bare, ends);
         if let Some(open) = self.open.take() {
-            let begins =
-                matches!(&line, Line::Tcp(_) | Line::Head(..) | Line::Other(_) | Line::Unread)
-                    || matches!(&line, Line::Cut(_)) && front(bare).0 != Stamp::None;
+            let begins = line != Line::Nothing && begins(bare, &open.text);
             if !begins && !bare.is_empty() {
                 return self.go_on(open, raw, ends, out);
             }
@@ -279,6 +278,14 @@ impl Tcpdump {
             out.push_back(Item::Other(stamp));
         }
     }
+}
+
+/// Whether a line begins a packet while another is open: with a time of its own, or with `IP` where
+/// the open one has come to its ends.
+fn begins(line: &str, open: &str) -> bool {
+    let before = line.split_once(" > ").map_or(line, |(before, _)| before);
+    let is_ip = line.starts_with("IP ") || line.starts_with("IP6 ");
+    front(before).0 != Stamp::None || is_ip && open.contains(" > ")
 }
 
 /// Puts the next part behind a line. Whether the fold took a blank away is not known: between words

@@ -267,7 +267,8 @@ fn table_row<'a>(columns: &Columns, cells: &'a [String]) -> Option<Row<'a>> {
     let from = columns.cell(cells, Role::Source);
     let to = columns.cell(cells, Role::Destination);
     let is_packet = times.iter().any(|time| *time != Stamp::None);
-    if !is_packet && (from.is_none() || !columns.has(Role::Flags)) {
+    let lacks_all = from.is_none() || !columns.has(Role::Flags);
+    if !is_packet && (lacks_all || Columns::named(cells).is_some()) {
         return None;
     }
     Some(Row {
