@@ -9,8 +9,9 @@
 pub mod local;
 pub mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 
@@ -51,6 +52,8 @@ pub struct Tap {
     pub truncated: bool,
     /// The addresses of the interfaces captured on, where the file tells.
     pub addresses: BTreeSet<IpAddr>,
+    /// Connections of a text whose ends may be those of another under other names.
+    pub ambiguous: Arc<HashSet<FlowKey>>,
 }
 
 impl Default for Tap {
@@ -62,6 +65,7 @@ impl Default for Tap {
             drops: 0,
             truncated: false,
             addresses: BTreeSet::new(),
+            ambiguous: Arc::default(),
         }
     }
 }
@@ -131,7 +135,7 @@ pub fn judge(key: &FlowKey, flow: &Flow, policy: &Policy, tap: &Tap) -> Judgemen
     let (close, verdict) = case.verdict();
     let half_close = case.half_close();
     let held = case.held(close, verdict);
-    let descriptor_may_leak = case.descriptor_may_leak(close, held);
+    let descriptor_may_leak = case.descriptor_may_leak(close, held) && !tap.ambiguous.contains(key);
     let finding = (verdict == Verdict::Leak || descriptor_may_leak) && local != Local::Neither;
     let has_holder = close == Close::HalfClosed || descriptor_may_leak;
     let proven = close == Close::Closed && half_close.is_some();
@@ -238,7 +242,9 @@ impl<'a> Case<'a> {
         let unseen = h.holding.packets() == 0;
         // Without any bare ACK in the capture, a side can be silent in it and alive all the same.
         let one_sided = unseen && (self.tap.bare_acks || !h.fin.with_ack);
-        if self.key.is_self() {
+        if self.tap.ambiguous.contains(self.key) {
+            Some(Reason::Ambiguous)
+        } else if self.key.is_self() {
             Some(Reason::Itself)
         } else if one_sided {
             Some(Reason::OneSided)

@@ -556,17 +556,25 @@ fn plain(cells: &[&str]) -> String {
     format!("{no:>7} {time:<14} {from:<21} {to:<21} {protocol:<8} {len:<6} {info}")
 }
 
+/// What programs printed so far: several forms are made of the same text.
+type Cache = BTreeMap<(String, Vec<String>), Option<String>>;
+
 /// The form of a capture, or `None` without the program that prints it.
-fn printed(form: &Form, capture: &Capture, scratch: &Scratch) -> Option<String> {
-    let run = |program: &str, args: &[&str], path: &str| {
-        let output = Command::new(program).args(args).args(["-r", path]).env("TZ", "UTC").output();
-        Some(String::from_utf8_lossy(&output.ok()?.stdout).into_owned())
+fn printed(form: &Form, capture: &Capture, scratch: &Scratch, cache: &mut Cache) -> Option<String> {
+    let mut run = |program: &str, args: &[&str], path: &str| {
+        let key = (format!("{program} {path}"), args.iter().map(ToString::to_string).collect());
+        let run = || {
+            let mut command = Command::new(program);
+            let output = command.args(args).args(["-r", path]).env("TZ", "UTC").output();
+            Some(String::from_utf8_lossy(&output.ok()?.stdout).into_owned())
+        };
+        cache.entry(key).or_insert_with(run).clone()
     };
     match &form.by {
         By::Tcpdump(args, change) => Some(change(&run("tcpdump", args, &capture.path)?, capture)),
         By::Tshark(args, change) => Some(change(&run("tshark", args, &capture.path)?, capture)),
         By::Snapped(len) => {
-            let cut = scratch.path().join("cut.pcap");
+            let cut = scratch.path().join(format!("{}.cut", capture.name.replace('/', "-")));
             let cut = cut.to_str().expect("UTF-8");
             Command::new("editcap").args(["-s", len, &capture.path, cut]).status().ok()?;
             run("tcpdump", N, cut)
@@ -613,10 +621,11 @@ fn every_form_gives_the_findings_of_the_capture() {
     let scratch = Scratch::new();
     let mut wrong = Vec::new();
     let mut compared = 0;
+    let mut cache = Cache::new();
     for capture in captures(&scratch) {
         let expected = essence(&capture.path, capture.local, &BTreeMap::new());
         for form in forms() {
-            let Some(text) = printed(&form, &capture, &scratch) else {
+            let Some(text) = printed(&form, &capture, &scratch, &mut cache) else {
                 common::skip("tcpdump, tshark");
                 continue;
             };

@@ -188,6 +188,48 @@ fn a_name_is_a_name_in_every_output() {
     assert!(narrowed.contains("wait in FIN-WAIT-2 for =app"), "{narrowed}");
 }
 
+/// Where a host may stand under two names, the halves of its connection are not judged.
+#[test]
+fn what_may_be_one_connection_is_not_judged() {
+    let scratch = Scratch::new();
+    for (first, then) in
+        [("app", "app.shop.svc"), ("172.18.0.5", "app"), ("127.0.0.1", "localhost")]
+    {
+        let named: String = INCIDENT
+            .lines()
+            .enumerate()
+            .map(|(n, line)| line.replace("172.18.0.5", if n < 2 { first } else { then }) + "\n")
+            .collect();
+        let path = scratch.write("named.txt", named.as_bytes());
+        let output = closewait(&[&path, "--all", "--format", "jsonl"]);
+        let err = text(&output).1;
+        assert!(err.contains("may be the same host"), "{first} {then}: {err}");
+        assert_eq!(output.status.code(), Some(2));
+        let lines = json_lines(&output);
+        assert!(lines.iter().all(|line| line["finding"] != true), "{first} {then}");
+        assert!(lines.iter().any(|line| line["reason"] == "ambiguous"), "{first} {then}");
+    }
+    // Two connections that both begin are two.
+    let second = INCIDENT.replace("172.18.0.5", "app.shop");
+    let both = format!("{}{second}", INCIDENT.replace("172.18.0.5", "app"));
+    let path = scratch.write("two.txt", both.as_bytes());
+    let output = closewait(&[&path, "--format", "jsonl"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output).1);
+    assert_eq!(json_lines(&output).iter().filter(|line| line["finding"] == true).count(), 2);
+}
+
+/// A table of Wireshark's that lacks a column is refused with what to export.
+#[test]
+fn a_table_that_says_too_little_is_refused() {
+    let scratch = Scratch::new();
+    let path =
+        scratch.write("fields.csv", b"frame.time_epoch,ip.src,ip.dst,tcp.srcport\n1,2,3,4\n");
+    let output = closewait(&[&path]);
+    let err = text(&output).1;
+    assert!(err.contains("without tcp.flags") && err.contains("tshark -r FILE -T fields"), "{err}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
 /// What cannot be read is said, and no all-clear is given over it.
 #[test]
 fn a_packet_that_cannot_be_read_is_said() {

@@ -130,7 +130,8 @@ pub struct FileSource {
     /// What was found when the next record was looked at and not handed out.
     ahead: Option<Result<Option<Record>, Broken>>,
     ended: bool,
-    said: bool,
+    /// How many last words were said.
+    said: usize,
 }
 
 impl FileSource {
@@ -157,7 +158,7 @@ impl FileSource {
             handed: 0,
             ahead: None,
             ended: false,
-            said: false,
+            said: 0,
         })
     }
 
@@ -230,10 +231,12 @@ impl FileSource {
         }
     }
 
-    /// Said once at the end: what of a text could not be read.
+    /// Said at the end, each once: what of a text could not be read, or not be understood.
     fn last_words(&mut self) -> Next<'static> {
-        let unsaid = !std::mem::replace(&mut self.said, true);
-        match self.about.unread.trouble().filter(|_| unsaid) {
+        let troubles = [self.about.unread.trouble(), self.about.ambiguous.trouble()];
+        let unsaid = troubles.into_iter().flatten().nth(self.said);
+        self.said += 1;
+        match unsaid {
             Some(trouble) => Next::Trouble(Error { input: self.name.clone(), trouble }),
             None => Next::End,
         }

@@ -23,13 +23,14 @@ pub mod text;
 pub mod write;
 
 use core::fmt;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::place::{Place, Time};
 use crate::printable::printable;
-use crate::tcp::segment::Direction;
+use crate::tcp::segment::{Direction, FlowKey};
 
 /// One packet as captured.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +84,29 @@ pub struct About {
     pub lines_skipped: u64,
     /// Lines of a text that are packets, and cannot be read.
     pub unread: Unread,
+    /// Connections of a text that may be others of it under other names.
+    pub ambiguous: Ambiguous,
+}
+
+/// Connections whose ends may be the same under two names.
+#[derive(Clone, Debug, Default)]
+pub struct Ambiguous {
+    pub flows: Arc<HashSet<FlowKey>>,
+    /// The first two names.
+    pub first: Option<(String, String)>,
+}
+
+impl Ambiguous {
+    fn add(&mut self, flows: [FlowKey; 2], one: &str, two: &str) {
+        Arc::make_mut(&mut self.flows).extend(flows);
+        self.first.get_or_insert_with(|| (one.to_owned(), two.to_owned()));
+    }
+
+    /// What to tell of them, if there are any.
+    pub fn trouble(&self) -> Option<Trouble> {
+        let (one, two) = self.first.clone()?;
+        Some(Trouble::Ambiguous { flows: self.flows.len(), one, two })
+    }
 }
 
 /// Packets of a text that cannot be read: how many, and the first of them.
@@ -207,6 +231,10 @@ pub enum Trouble {
         if *.packets == 1 { "" } else { "s" }
     )]
     Unread { packets: u64, number: u64, line: String },
+    #[error(
+        "{one} and {two} may be the same host, and packets of one connection stand under both: nothing is judged of {flows} connections (tcpdump -n prints addresses alone)"
+    )]
+    Ambiguous { flows: usize, one: String, two: String },
     #[error("is empty: no capture was written to it")]
     Empty,
     #[error("is no capture: {0}")]

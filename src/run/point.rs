@@ -1,5 +1,7 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
+use std::sync::Arc;
+
 use super::ports::{Content, Ports};
 use super::shards::{Shards, Turns};
 use crate::capture::series::{OVERLAP_NS, follows};
@@ -51,6 +53,9 @@ impl CapturePoint {
     /// What a file says of itself; said again at its end, when all of it is known.
     pub fn take_about(&mut self, about: &About) {
         self.tap.addresses.extend(&about.addresses);
+        if !about.ambiguous.flows.is_empty() {
+            Arc::make_mut(&mut self.tap.ambiguous).extend(about.ambiguous.flows.iter());
+        }
         self.wait_until(about.until.unwrap_or(Time::UNKNOWN));
         self.totals.links.extend(&about.links);
         self.totals.snap_lengths.extend(&about.snap_lengths);

@@ -89,6 +89,8 @@ pub enum Reason {
     Lost,
     /// Only packets with payload were captured, and none acknowledges the FIN.
     Filtered,
+    /// Its ends may be those of another connection under other names.
+    Ambiguous,
 }
 
 impl Reason {
@@ -98,6 +100,7 @@ impl Reason {
             Reason::OneSided => "one-sided",
             Reason::Lost => "lost",
             Reason::Filtered => "filtered",
+            Reason::Ambiguous => "ambiguous",
         }
     }
 
@@ -107,6 +110,7 @@ impl Reason {
             Reason::OneSided => "no packet of the other side was captured",
             Reason::Lost => "packets that could hold the other side's FIN were not captured",
             Reason::Filtered => "only packets with payload were captured",
+            Reason::Ambiguous => "its ends may be those of another connection under other names",
         }
     }
 }

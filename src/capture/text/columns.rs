@@ -150,9 +150,8 @@ impl Columns {
         if !self.has(Role::Destination) {
             return Some("ip.dst");
         }
-        if !self.has(Role::Flags)
-            && !(self.has(Role::Fin) && self.has(Role::Syn) && self.has(Role::Ack))
-        {
+        let has_each = [Role::Fin, Role::Syn, Role::Ack].iter().all(|role| self.has(*role));
+        if !self.has(Role::Flags) && !has_each {
             return Some("tcp.flags");
         }
         if !self.has(Role::Seq) && !self.has(Role::SeqRaw) {

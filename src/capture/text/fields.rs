@@ -44,7 +44,14 @@ pub fn new_style(tail: &str) -> Found {
     let length = value(rest, "length").map(number);
     // The difference of the numbers is there even where a fold cut the length in two.
     let len = match (seq, length) {
-        (Some((start, Some(end))), _) => end.wrapping_sub(start),
+        (Some((start, Some(end))), length) => {
+            let len = end.wrapping_sub(start);
+            let told = length.flatten().map(|length| length.to_string());
+            if told.is_some_and(|told| !len.to_string().starts_with(&told)) {
+                return Found::Wrong;
+            }
+            len
+        }
         (_, Some(Some(length))) => length,
         (_, Some(None)) => return Found::Wrong,
         (_, None) => 0,
@@ -243,9 +250,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_wrong() {
-        for wrong in
-            ["S], seq 99999999999, length 0", "X], seq 1, length 0", "S], ack 5000000000, length 0"]
-        {
+        for wrong in [
+            "P.], seq 1:78, ack 1, length 12",
+            "S], seq 99999999999, length 0",
+            "X], seq 1, length 0",
+            "S], ack 5000000000, length 0",
+        ] {
             assert_eq!(new_style(wrong), Found::Wrong, "{wrong}");
         }
         for other in ["1+ A? x. (21)", "UDP, length 5", "icmp: echo request", "Solaris", "P frame"]

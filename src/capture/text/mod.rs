@@ -11,6 +11,7 @@
 //! * [`ends`], [`services`]: addresses and ports, or their names
 //! * [`stamp`], [`clock`]: times
 //! * [`numbers`]: sequence numbers as they were on the wire
+//! * [`twins`]: ends that may be the same under two names
 //! * [`printed`]: one packet, and its headers
 
 pub mod clock;
@@ -26,6 +27,7 @@ pub mod services;
 pub mod stamp;
 pub mod streams;
 pub mod tcpdump;
+pub mod twins;
 pub mod wireshark;
 
 use std::collections::VecDeque;
@@ -38,6 +40,7 @@ use self::numbers::Numbers;
 use self::printed::{Item, Printed, packet};
 use self::stamp::Stamp;
 use self::tcpdump::Tcpdump;
+use self::twins::Twins;
 use self::wireshark::{Found, Wireshark};
 use super::buffer::Buffer;
 use super::file::{Broken, Record};
@@ -60,6 +63,7 @@ pub struct Text {
     /// What was found and not handed out yet.
     ready: VecDeque<Item>,
     ended: bool,
+    twins: Twins,
     /// The packet that was made of the last line.
     packet: Vec<u8>,
 }
@@ -67,7 +71,7 @@ pub struct Text {
 /// Who printed the text.
 enum Form {
     Tcpdump(Tcpdump, Numbers),
-    Wireshark(Box<Wireshark>),
+    Wireshark(Wireshark),
 }
 
 /// What a file that is no binary capture is.
@@ -118,7 +122,7 @@ impl Text {
         match Wireshark::of(head) {
             Found::Packets(form) => {
                 let clock = Clock::new(form.style);
-                Recognised::Text(Box::new(Text::new(Form::Wireshark(form), clock)))
+                Recognised::Text(Box::new(Text::new(Form::Wireshark(*form), clock)))
             }
             Found::Lacking(missing) => Recognised::Refused(format!(
                 "it is a table of packets without {missing}; these fields tell enough: {FIELDS}"
@@ -154,6 +158,7 @@ impl Text {
             line: 0,
             ready: VecDeque::new(),
             ended: false,
+            twins: Twins::default(),
             packet: Vec::new(),
         }
     }
@@ -172,7 +177,10 @@ impl Text {
         loop {
             while let Some(item) = self.ready.pop_front() {
                 match item {
-                    Item::Tcp(printed) => return Ok(Some(self.tcp(&printed))),
+                    Item::Tcp(printed) => {
+                        self.twins.note(&printed, &mut about.ambiguous);
+                        return Ok(Some(self.tcp(&printed)));
+                    }
                     Item::Other(stamp) => return Ok(Some(self.other(stamp))),
                     Item::Unread(number, line) => about.unread.add(number, &line),
                     Item::Skipped(lines) => about.lines_skipped += lines,

@@ -187,7 +187,7 @@ fn layout(lines: &[String]) -> Option<Layout> {
         }
         let info = info(line)?;
         let words: Vec<&str> = line[..info.at].split_whitespace().collect();
-        if words.iter().any(|word| *word == "->") {
+        if words.contains(&"->") {
             return Some(Layout::Words { source: None });
         }
         let protocol = words.iter().rposition(|word| *word == "TCP");
