@@ -184,6 +184,12 @@ fn a_name_is_a_name_in_every_output() {
     assert!(screen.contains("--local name:=app narrows it"), "{screen}");
     let explained = text(&closewait(&["explain", &path, "--frame", "1"])).0;
     assert!(explained.contains("=app:38822") && !explained.contains("c105"), "{explained}");
+    // Written as packets, the names stand in a block of their own, and are read again.
+    let out = scratch.path().join("named.pcapng");
+    let out = out.to_str().expect("UTF-8");
+    closewait(&[&path, "-w", out]);
+    let (again, err) = text(&closewait(&[out]));
+    assert!(again.contains("in CLOSE-WAIT by =app ("), "{again}{err}");
     let narrowed = text(&closewait(&[&path, "--local", "name:db"])).0;
     assert!(narrowed.contains("wait in FIN-WAIT-2 for =app"), "{narrowed}");
 }

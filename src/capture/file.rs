@@ -332,7 +332,7 @@ fn looks_like(buffer: &mut Buffer) -> String {
         [0xfd, b'7', b'z', b'X', b'Z', ..] => "it is compressed: xz -dc FILE | closewait -",
         [b's', b'n', b'o', b'o', b'p', ..] => "it is in snoop's format: editcap -F pcapng FILE OUT",
         _ if text => {
-            "it is text, and no line of it is a packet as tcpdump -n prints it (tcpdump -w FILE writes a capture)"
+            "it is text, and no line of it is a packet as tcpdump, tshark or Wireshark print it (tcpdump -w FILE writes a capture)"
         }
         _ => {
             "it begins like neither pcap nor pcapng; editcap -F pcapng FILE OUT converts many formats"

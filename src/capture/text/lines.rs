@@ -37,6 +37,11 @@ pub fn whole_lines(bytes: &[u8]) -> &[u8] {
 /// is no UTF-8 loses nothing but itself.
 pub fn printed(bytes: &[u8]) -> Cow<'_, str> {
     let mut line = String::from_utf8_lossy(bytes.trim_ascii_end());
+    // Nearly every line has none of these.
+    let odd = |b: &u8| matches!(b, 0x1b | b'{' | b'&' | 0x80..);
+    if !line.as_bytes().iter().any(odd) {
+        return line;
+    }
     if line.contains('\u{1b}') {
         line = Cow::Owned(without_colours(&line));
     }
