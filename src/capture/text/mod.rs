@@ -12,7 +12,7 @@
 //! * [`stamp`], [`clock`]: times
 //! * [`numbers`]: sequence numbers as they were on the wire
 //! * [`twins`]: ends that may be the same under two names
-//! * [`printed`]: one packet, and its headers
+//! * [`mod@printed`]: one packet, and its headers
 
 pub mod clock;
 pub mod columns;
@@ -115,11 +115,19 @@ impl Text {
 
     /// The reader for a text that begins like this.
     fn of(head: &[u8], goes_on: bool) -> Recognised {
-        let tcpdump = Text::of_tcpdump(head, goes_on);
-        if let Some(text) = tcpdump {
-            return Recognised::Text(Box::new(text));
+        let items = try_out(&mut Form::Tcpdump(Tcpdump::default(), Numbers::default()), head);
+        // What tcpdump may have printed, too, but need not: Wireshark is asked first.
+        let perhaps = |item: &Item| match item {
+            Item::Unread(..) => true,
+            // Packets of other kinds may fill the beginning of a long text.
+            Item::Other(_) => goes_on && head.len() > MAX_SEARCH,
+            Item::Tcp(_) | Item::Skipped(_) => false,
+        };
+        if items.iter().any(|item| matches!(item, Item::Tcp(_))) {
+            return Text::of_tcpdump(&items);
         }
         match Wireshark::of(head) {
+            Found::Nothing if items.iter().any(perhaps) => Text::of_tcpdump(&items),
             Found::Packets(form) => {
                 let clock = Clock::new(form.style);
                 Recognised::Text(Box::new(Text::new(Form::Wireshark(*form), clock)))
@@ -131,23 +139,14 @@ impl Text {
         }
     }
 
-    fn of_tcpdump(head: &[u8], goes_on: bool) -> Option<Text> {
-        let items = try_out(&mut Form::Tcpdump(Tcpdump::default(), Numbers::default()), head);
-        let is_packet = |item: &Item| match item {
-            Item::Tcp(_) | Item::Unread(..) => true,
-            // Packets of other kinds may fill the beginning of a long text.
-            Item::Other(_) => goes_on && head.len() > MAX_SEARCH,
-            Item::Skipped(_) => false,
-        };
-        if !items.iter().any(is_packet) {
-            return None;
-        }
+    fn of_tcpdump(items: &[Item]) -> Recognised {
         let numbers = Numbers::like(items.iter().filter_map(|item| match item {
             Item::Tcp(printed) => Some(printed),
             _ => None,
         }));
         let clock = Clock::new(Style::of(items.iter().filter_map(Item::stamp)));
-        Some(Text::new(Form::Tcpdump(Tcpdump::default(), numbers), clock))
+        let form = Form::Tcpdump(Tcpdump::default(), numbers);
+        Recognised::Text(Box::new(Text::new(form, clock)))
     }
 
     fn new(form: Form, clock: Clock) -> Text {
