@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use serde::Serialize;
 
+use crate::names::host;
 use crate::summary::closes::{Kind, Range, Service};
 use crate::summary::totals::Headline;
 use crate::tcp::segment::Endpoint;
@@ -58,7 +59,7 @@ pub struct CloseLine {
 
 #[derive(Serialize)]
 struct ServiceLine {
-    ip: std::net::IpAddr,
+    ip: String,
     port: u16,
 }
 
@@ -66,7 +67,7 @@ struct ServiceLine {
 #[derive(Serialize)]
 struct KindLine {
     connections: u64,
-    host: Option<std::net::IpAddr>,
+    host: Option<String>,
     took_s: Option<[f64; 2]>,
     idle_before_fin_s: Option<[f64; 2]>,
     at_once: bool,
@@ -75,7 +76,7 @@ struct KindLine {
 impl CloseLine {
     pub fn new((end, service): (Option<Endpoint>, &Service)) -> CloseLine {
         CloseLine {
-            service: end.map(|Endpoint { ip, port }| ServiceLine { ip, port }),
+            service: end.map(|Endpoint { ip, port }| ServiceLine { ip: host(ip), port }),
             closed: service.closed,
             answered: KindLine::new(&service.answered),
             by_service: KindLine::new(&service.by_service),
@@ -95,7 +96,7 @@ impl KindLine {
         };
         (kind.connections > 0).then(|| KindLine {
             connections: kind.connections,
-            host: kind.host(),
+            host: kind.host().map(host),
             took_s: ends(kind.took),
             idle_before_fin_s: ends(kind.idle),
             at_once: kind.all_at_once(),

@@ -43,7 +43,7 @@ impl<'a> From<&'a Process> for Holder<'a> {
             Process::NotListed => Holder::NotListed,
             Process::Backlog => Holder::Backlog,
             Process::Hidden => Holder::Hidden,
-            Process::By { pid, command, .. } => Holder::By(*pid, command),
+            Process::By { holder, .. } => Holder::By(holder.pid, &holder.command),
         }
     }
 }

@@ -149,10 +149,7 @@ impl Totals {
 
     /// Packets that may well be TCP and could not be read.
     pub fn unread_packets(&self) -> u64 {
-        let may_be_tcp = |skipped: &Skipped| {
-            matches!(skipped, Skipped::UnknownLink(_) | Skipped::TooDeep | Skipped::Cut(_))
-        };
-        self.skipped.iter().filter(|(skipped, _)| may_be_tcp(skipped)).map(|(_, n)| n).sum()
+        self.skipped.iter().filter(|(kind, _)| kind.may_be_tcp()).map(|(_, n)| n).sum()
     }
 
     /// The numbers of the headline.

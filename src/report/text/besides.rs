@@ -1,6 +1,7 @@
 //! What happened besides: closes that went wrong and left nothing in CLOSE-WAIT, and who closed first.
 
 use super::report::Report;
+use crate::names;
 use crate::summary::closes::{Kind, Service};
 use crate::summary::groups::forgotten_after;
 use crate::tcp::segment::Endpoint;
@@ -84,7 +85,7 @@ fn idle(kind: &Kind) -> Option<String> {
 }
 
 fn host(kind: &Kind) -> String {
-    kind.host().map_or("several hosts".into(), |host| host.to_string())
+    kind.host().map_or("several hosts".into(), names::host)
 }
 
 fn late(kind: &Kind, service: &str) -> String {

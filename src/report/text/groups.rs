@@ -137,12 +137,14 @@ fn align(mut rows: Vec<Vec<String>>) -> Vec<String> {
     table(&rows, &[Align::Right])
 }
 
-fn holder(holder: Holder) -> String {
+/// The process, or why none is known.
+pub fn holder(holder: Holder) -> String {
     match holder {
         Holder::NotAsked => String::new(),
         Holder::NotListed => "not in the list".into(),
         Holder::Backlog => "(backlog)".into(),
         Holder::Hidden => "(unknown)".into(),
+        Holder::By(pid, "") => format!("pid {pid}"),
         Holder::By(pid, command) => format!("{command}[{pid}]"),
     }
 }

@@ -7,6 +7,8 @@ use anstyle::Style;
 
 use super::{ALARM, CALM, HEADING, holder_ip};
 use crate::decode::Skipped;
+use crate::names;
+use crate::report::shell;
 use crate::summary::Totals;
 use crate::summary::seen::Seen;
 use crate::summary::totals::Headline;
@@ -84,7 +86,7 @@ fn how_sure(now: Headline) -> String {
 /// Who has to close, where the capture was taken at the side that did.
 fn whom(peer_holders: &BTreeSet<IpAddr>) -> String {
     match peer_holders.first() {
-        Some(ip) if peer_holders.len() == 1 => ip.to_string(),
+        Some(ip) if peer_holders.len() == 1 => names::host(*ip),
         _ => count(peer_holders.len() as u64, "host"),
     }
 }
@@ -143,7 +145,7 @@ fn no_connection(totals: &Totals, now: Headline) -> String {
 fn holders(findings: &[Seen]) -> String {
     let hosts: BTreeSet<IpAddr> = findings.iter().map(holder_ip).collect();
     match hosts.first() {
-        Some(ip) if hosts.len() == 1 => format!(" by {ip}"),
+        Some(ip) if hosts.len() == 1 => format!(" by {}", names::host(*ip)),
         _ => format!(" by {} hosts", hosts.len()),
     }
 }
@@ -157,7 +159,7 @@ pub fn how_local(findings: &[Seen]) -> Option<String> {
         let known = (!phrases.is_empty()).then(|| phrases.join(" and "));
         return known.map(|known| format!("Local side known from {known}."));
     }
-    let most = most_frequent_holder(findings)?;
+    let most = shell::word(&names::option(most_frequent_holder(findings)?));
     Some(format!(
         "Local side unknown, so whichever side has not closed is judged: use --local {most} to judge one side."
     ))

@@ -67,8 +67,9 @@ pub struct Text<W: Write> {
     others: Vec<Seen>,
     /// Sockets that the capture never saw.
     before: Vec<Before>,
-    /// A socket list was asked.
+    /// Processes are named; a list of the host's sockets names them.
     owners: bool,
+    listed: bool,
     /// Who holds connections of peer-holds flows.
     peer_holders: BTreeSet<IpAddr>,
 }
@@ -94,6 +95,7 @@ impl<W: Write> Text<W> {
             others: Vec::new(),
             before: Vec::new(),
             owners: false,
+            listed: false,
             peer_holders: BTreeSet::new(),
         }
     }
@@ -111,6 +113,7 @@ impl<W: Write> Sink for Text<W> {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         let seen = Seen::new(row);
         self.owners |= !matches!(row.owner, Owner::NotAsked);
+        self.listed |= matches!(row.owner, Owner::Listed(_) | Owner::NotListed);
         if row.judged.judgement.verdict == Verdict::PeerHolds {
             self.peer_holders.insert(seen.judged_and_peer().0.ip);
         }
@@ -139,6 +142,7 @@ impl<W: Write> Sink for Text<W> {
             others: &self.others,
             before: &self.before,
             owners: self.owners,
+            listed: self.listed,
             peer_holders: &self.peer_holders,
         };
         for line in report.lines() {
@@ -173,7 +177,8 @@ fn process(process: &Process) -> String {
         Process::NotListed => "not in the list".into(),
         Process::Backlog => "(backlog)".into(),
         Process::Hidden => "(unknown)".into(),
-        Process::By { pid, command, fd } => format!("{command}[{pid}] fd {fd}"),
+        Process::By { holder, by_capture: false } => holder.to_string(),
+        Process::By { holder, by_capture: true } => format!("{holder} (by the capture)"),
     }
 }
 

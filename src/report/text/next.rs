@@ -2,6 +2,7 @@
 
 use super::holder_ip;
 use super::report::Report;
+use crate::names::option;
 use crate::place::Place;
 use crate::report::shell;
 use crate::summary::Totals;
@@ -45,7 +46,7 @@ fn names(fin: Place, totals: &Totals) -> Vec<&str> {
 /// What told whose closing is judged, if it was not the capture.
 fn local(seen: &Seen) -> String {
     match seen.local_by {
-        Some(LocalBy::Option) => format!(" --local {}", holder_ip(seen)),
+        Some(LocalBy::Option) => format!(" --local {}", shell::word(&option(holder_ip(seen)))),
         _ => String::new(),
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::report::Report;
+use crate::names;
+use crate::report::shell;
 use crate::units::{clock_time, count, thousands};
 use crate::verdict::{Doubt, Verdict};
 
@@ -81,7 +83,8 @@ impl Report<'_> {
     fn peer_holds(&self) -> Option<String> {
         let waiting = self.totals.tally.of(Verdict::PeerHolds);
         let wait = if waiting == 1 { "waits" } else { "wait" };
-        let hosts: Vec<String> = self.peer_holders.iter().take(3).map(IpAddr::to_string).collect();
+        let option = |ip: &IpAddr| shell::word(&names::option(*ip));
+        let hosts: Vec<String> = self.peer_holders.iter().take(3).map(option).collect();
         (waiting > 0).then(|| {
             format!(
                 "{} {wait} for the other side to close (peer-holds): see with --local {}.",
@@ -94,7 +97,7 @@ impl Report<'_> {
     /// Where no list was given, what was stuck before the first packet cannot show.
     fn stuck_earlier(&self) -> Option<String> {
         let first = self.totals.facts.first().filter(|first| first.time.nanos().is_some());
-        let known = self.owners || !self.before.is_empty();
+        let known = self.listed || !self.before.is_empty();
         let first = first.filter(|_| self.totals.facts.segments() > 0 && !known)?;
         let time = clock_time(first, self.look.zone, self.look.dates);
         let time = time.split('.').next().unwrap_or_default();

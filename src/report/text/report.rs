@@ -21,6 +21,7 @@ pub struct Report<'a> {
     pub others: &'a [Seen],
     pub(super) before: &'a [Before],
     pub owners: bool,
+    pub listed: bool,
     pub peer_holders: &'a BTreeSet<IpAddr>,
 }
 

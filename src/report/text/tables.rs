@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::groups::holder;
 use super::report::Report;
 use super::{ALARM, HEADING, frame, idle_text, process};
 use crate::report::table::{Align, table};
-use crate::summary::seen::{Process, Seen};
+use crate::summary::groups::Holder;
+use crate::summary::seen::Seen;
 use crate::units::{clock_time, count, duration, thousands};
 use crate::verdict::Verdict;
 
@@ -126,10 +128,7 @@ impl Report<'_> {
     fn before_groups(&self) -> Vec<String> {
         let mut groups = BTreeMap::<(String, String), u64>::new();
         for before in self.before {
-            let holder = match &before.process {
-                Process::By { pid, command, .. } => format!("{command}[{pid}]"),
-                other => process(other),
-            };
+            let holder = holder(Holder::from(&before.process));
             let service = match before.local.port < before.peer.port {
                 true => format!("local {}", before.local),
                 false => format!("peer {}", before.peer),
