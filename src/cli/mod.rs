@@ -37,6 +37,8 @@ use times::{TimeArgs, duration, ended_at};
 pub enum Command {
     Read(Box<Read>),
     Explain(Box<Explain>),
+    /// To explain a word of the report.
+    Word(String),
     Live(Box<Live>),
     Check(Box<Check>),
     ListInterfaces,
@@ -49,6 +51,10 @@ pub enum Command {
 
 /// Understands the command line, or says what is wrong with it.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(word) = explain::word(&args) {
+        return Command::Word(word);
+    }
     let cli = match Cli::try_parse_from(as_live(args)) {
         Ok(cli) => cli,
         Err(error) => {
@@ -112,10 +118,10 @@ enum Verb {
     /// Read captures and report (what closewait does without a command, too)
     #[command(after_help = EXAMPLES, arg_required_else_help = true)]
     Read(ReadArgs),
-    /// Show one connection packet by packet, with what was said on it and what is to be made of it
+    /// Show one connection packet by packet, with what was said on it and the verdict; or explain a word of the report
     #[command(after_help = explain::EXAMPLES, arg_required_else_help = true)]
     Explain(explain::ExplainArgs),
-    /// Notices an interface: say it when a connection is stuck, and name the process
+    /// Watch interfaces: report stuck connections as they happen, with their processes
     #[command(after_help = live::EXAMPLES)]
     Live(live::LiveArgs),
     /// List what this host holds in CLOSE-WAIT, by process: no capture needed
@@ -147,7 +153,7 @@ Examples:
   closewait check captures                      in CI (closewait check --help)
 
 Exit status:
-  0  no finding    1  a finding    2  the work could not be done";
+  0  no finding    1  a finding    2  error";
 
 const SOCKET_EXAMPLES: &str = "\
 Examples:
@@ -157,7 +163,7 @@ Examples:
   closewait sockets --format jsonl --all >list  to join with a capture: closewait --sockets list x.pcap
 
 Exit status:
-  0  no socket in CLOSE-WAIT    1  at least one    2  the work could not be done";
+  0  no socket in CLOSE-WAIT    1  at least one    2  error";
 
 /// Lines in each table of `closewait sockets`.
 const SOCKET_LINES: usize = 20;
@@ -240,7 +246,7 @@ struct JudgingArgs {
     /// The side to judge: an address, a network, ADDR:PORT or :PORT; repeatable
     ///
     /// Without it, what the capture knows decides: its interfaces' addresses, the direction of its
-    /// packets. Where it knows nothing, whoever owes the FIN is judged, and the report says so.
+    /// packets. Where it knows nothing, whichever side has not closed is judged, and the report says so.
     #[arg(long, value_name = "ADDR", help_heading = "Judging")]
     local: Vec<EndpointSet>,
 

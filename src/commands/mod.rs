@@ -8,6 +8,7 @@ mod outlet;
 pub mod read;
 pub mod screen;
 pub mod sockets;
+pub mod words;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

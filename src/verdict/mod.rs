@@ -8,6 +8,7 @@
 //! flow, so the same flow can be judged again for another local side.
 
 mod doubts;
+mod explained;
 pub mod local;
 mod standing;
 pub mod words;

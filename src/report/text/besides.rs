@@ -20,8 +20,36 @@ const ODD: [Told; 4] = [
     (|service| &service.last_ack, last_ack),
 ];
 
+/// The same in a few words, where there is no room for more.
+const IN_SHORT: [&str; 4] = [
+    "held for 1 s or more and closed after all",
+    "reset when used after the peer's FIN",
+    "dropped without a FIN after long silence",
+    "in LAST-ACK, never acknowledged",
+];
+
 impl Report<'_> {
-    pub fn besides(&self) -> Vec<String> {
+    /// What went wrong, in so many lines if that is possible.
+    pub fn besides(&self, room: usize) -> Vec<String> {
+        let lines = self.odd_closes();
+        let height: usize = lines.iter().map(|line| self.look.screen.height(line)).sum();
+        match height <= room || self.look.limit().is_some() {
+            true => lines,
+            false => self.in_short().into_iter().collect(),
+        }
+    }
+
+    fn in_short(&self) -> Option<String> {
+        let services = self.totals.closes.services();
+        let all = ODD.iter().zip(IN_SHORT).filter_map(|((kind, _), words)| {
+            let n: u64 = services.iter().map(|(_, service)| kind(service).connections).sum();
+            (n > 0).then(|| format!("{} {words}", thousands(n)))
+        });
+        let all: Vec<String> = all.collect();
+        (!all.is_empty()).then(|| format!("Besides: {} (more: --top 0).", all.join(", ")))
+    }
+
+    fn odd_closes(&self) -> Vec<String> {
         let services = self.totals.closes.services();
         let mut lines = Vec::new();
         for (kind, words) in ODD {
@@ -43,18 +71,22 @@ impl Report<'_> {
         let mut closed: Vec<_> = services.into_iter().filter(|(_, all)| all.closed > 0).collect();
         closed.sort_by_key(|(_, service)| std::cmp::Reverse(service.closed));
         let mut lines = Vec::new();
-        let mut height = 0;
+        let mut left = room;
         for (shown, (end, service)) in closed.iter().enumerate() {
             let line = closed_first(service, *end);
-            height += self.look.screen.height(&line);
-            let left = &closed[shown..];
-            let is_full =
-                self.look.limit().is_none() && (shown >= SERVICES || height >= room.max(2));
-            if is_full || Some(shown) == self.look.limit() {
-                let connections = left.iter().map(|(_, service)| service.closed).sum();
-                lines.extend(more(connections, left.len()));
+            let (height, others) = (self.look.screen.height(&line), &closed[shown..]);
+            // What is left out takes a line, too.
+            let fits = height + usize::from(others.len() > 1) <= left && shown < SERVICES;
+            if shown >= self.look.limit().unwrap_or(if fits { usize::MAX } else { 0 }) {
+                let connections: u64 = others.iter().map(|(_, service)| service.closed).sum();
+                lines.extend((left > 0).then(|| {
+                    let services = count(others.len() as u64, "service");
+                    let connections = count(connections, "connection");
+                    format!("Who closed first at {services} ({connections}): --top 0")
+                }));
                 break;
             }
+            left = left.saturating_sub(height);
             lines.push(line);
         }
         lines

@@ -14,10 +14,10 @@ use crate::units::{clock_time, count, duration, range, thousands};
 const WIDE: usize = 100;
 
 /// Groups that are shown with their details, however many there are.
-const DETAILED: usize = 2;
+const DETAILED: usize = 1;
 
 /// Groups that are shown, however little room there is.
-const FEWEST: usize = 3;
+const FEWEST: usize = 2;
 
 /// Where details begin.
 const INDENT: &str = "       ";
@@ -32,19 +32,15 @@ impl Report<'_> {
         let groups = groups(self.findings);
         let details: Vec<Option<String>> = groups.iter().map(|group| self.details(group)).collect();
         let height = |line: &String| self.look.screen.height(line);
+        let rows = align(groups.iter().map(row).collect());
         let (shown, mut spare) = match self.look.limit() {
             Some(limit) => (groups.len().min(limit), usize::MAX),
             None => {
-                let first: usize = details.iter().take(DETAILED).flatten().map(height).sum();
-                let rows = room.saturating_sub(first + 1).max(FEWEST);
-                let shown = if groups.len() <= rows + 1 { groups.len() } else { rows };
-                (shown, room.saturating_sub(shown + usize::from(shown < groups.len())).max(first))
+                self.fit(&rows, details.iter().take(DETAILED).flatten().map(height).sum(), room)
             }
         };
-        let rows: Vec<Vec<String>> = groups[..shown].iter().map(row).collect();
-        let rows = align(rows);
         let mut lines = Vec::new();
-        for (row, details) in rows.into_iter().zip(details) {
+        for (row, details) in rows.into_iter().zip(details).take(shown) {
             lines.push(row);
             if let Some(details) = details.filter(|details| height(details) <= spare) {
                 spare -= height(&details);
@@ -59,11 +55,32 @@ impl Report<'_> {
         lines
     }
 
+    /// How many rows there is room for, and how many lines that leaves for details, which should be enough
+    /// for the `first` ones.
+    fn fit(&self, rows: &[String], first: usize, room: usize) -> (usize, usize) {
+        let height = |rows: &[String]| -> usize {
+            rows.iter().map(|row| self.look.screen.height(row)).sum()
+        };
+        let all = height(rows);
+        if all <= room {
+            return (rows.len(), room - all);
+        }
+        // One line says how many are left out.
+        let room = room.saturating_sub(1);
+        let spare = if first + FEWEST <= room { first } else { 0 };
+        let fit = |n: &usize| height(&rows[..*n]) <= room - spare;
+        let shown = (0..=rows.len()).rev().find(fit).unwrap_or(0).max(FEWEST.min(rows.len()));
+        (shown, room.saturating_sub(height(&rows[..shown])))
+    }
+
     /// After which pause they were closed; when, how fast they grow, on how many hosts; what was said; doubts.
     fn details(&self, group: &Group) -> Option<String> {
         let mut parts = Vec::new();
         parts.extend(group.timeout().map(|timeout| timeout_words(&timeout)));
         parts.extend(group.span().map(|span| self.span(&span)));
+        if let (Party::Local(_), (_, hosts @ 2..)) = (group.party, group.peers()) {
+            parts.push(format!("peers at {hosts} addresses"));
+        }
         let doubts = group.doubts().into_iter();
         let doubts: Vec<String> =
             doubts.map(|(doubt, n)| format!("{} {}", thousands(n), doubt.name())).collect();
@@ -108,20 +125,18 @@ impl Report<'_> {
     }
 }
 
-/// How many, by whom, at which service, why, how long, after which pause.
+/// How many, by whom, at which service, how long, after which pause, why.
 fn row(group: &Group) -> Vec<String> {
     let held = group.held().map_or(String::new(), |(least, most)| match range(least, most) {
         one if !one.contains('…') => format!("held ≥ {one}"),
         _ => format!("held ≥ {} … ≥ {}", duration(least), duration(most)),
     });
     let idle = group.idle().map_or(String::new(), |(least, most)| match group.timeout() {
-        Some(timeout) => {
-            format!("idle {} ± {}", duration(timeout.middle), duration(timeout.spread))
-        }
+        Some(timeout) => format!("idle {}", duration(timeout.middle)),
         None => format!("idle {}", range(least, most)),
     });
     let n = thousands(group.members.len() as u64);
-    vec![n, holder(group.process), party(group), cause(group), held, idle]
+    vec![n, holder(group.process), party(group), held, idle, cause(group)]
 }
 
 /// Aligned, without columns that are empty in every row.
@@ -153,10 +168,8 @@ pub fn holder(holder: Holder) -> String {
 fn party(group: &Group) -> String {
     match (group.party, group.peers()) {
         (Party::Peer(peer), _) => format!("peer {peer}"),
-        (Party::Local(own), (1, _)) => format!("local {own}, 1 peer"),
-        (Party::Local(own), (ends, 1)) => format!("local {own}, {} peers", thousands(ends as u64)),
-        (Party::Local(own), (ends, hosts)) => {
-            format!("local {own}, {} peers on {hosts} hosts", thousands(ends as u64))
+        (Party::Local(own), (ends, _)) => {
+            format!("local {own} ({})", count(ends as u64, "peer"))
         }
     }
 }
@@ -175,7 +188,8 @@ fn timeout_words(timeout: &Timeout) -> String {
         false => format!("{} of them closed by ", timeout.closed),
     };
     let like = timeout.known().map_or(String::new(), |name| format!(" (like {name})"));
-    format!("{which}a timeout of about {} s there{like}", timeout.about_s())
+    let spread = duration(timeout.spread);
+    format!("{which}a timeout of about {} s there{like} (idle ± {spread})", timeout.about_s())
 }
 
 /// `BEGIN; UPDATE …`, or the last statement where no transaction is open.

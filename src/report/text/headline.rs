@@ -123,7 +123,11 @@ fn besides(totals: &Totals, now: Headline) -> Vec<String> {
             format!("{} in CLOSE-WAIT at ends that are not local", thousands(now.elsewhere)),
         ),
         (
-            if now.findings == 0 { 0 } else { waiting },
+            if said_before && now.hidden + now.pending + now.before_capture == 0 {
+                0
+            } else {
+                waiting
+            },
             format!("{} at the other side (peer-holds)", thousands(waiting)),
         ),
         (now.not_judged, format!("{} not judged (unknown)", thousands(now.not_judged))),

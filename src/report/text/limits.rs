@@ -133,7 +133,11 @@ impl Report<'_> {
         let known = |place: &crate::place::Place| place.time.nanos().is_some();
         if let (Some(first), Some(last)) = (facts.first().filter(known), facts.last().filter(known))
         {
-            let time = |place| clock_time(place, self.look.zone, self.dates);
+            let time = |place| {
+                let time = clock_time(place, self.look.zone, self.dates);
+                // To the second: it is about when, not about which packet.
+                time.split('.').next().unwrap_or_default().to_owned()
+            };
             let zone = zone_mark(first, self.look.zone);
             text += &format!(", {} … {} {zone}", time(first), time(last));
             // It may be said to have ended later than its last packet.

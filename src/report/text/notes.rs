@@ -6,11 +6,8 @@ use std::net::IpAddr;
 use super::report::Report;
 use crate::names;
 use crate::report::shell;
-use crate::units::{clock_time, count, thousands};
+use crate::units::{clock_time, thousands};
 use crate::verdict::{Doubt, Verdict};
-
-/// Doubts that are explained in the report; of more, it says where they are.
-const EXPLAINED: usize = 1;
 
 impl Report<'_> {
     pub fn notes(&self) -> Vec<String> {
@@ -22,7 +19,6 @@ impl Report<'_> {
             lines.extend(self.descriptors());
             lines.extend(self.doubts());
         }
-        lines.extend(self.besides());
         lines.extend(self.peer_holds());
         lines
     }
@@ -55,25 +51,20 @@ impl Report<'_> {
             n if n == all => String::new(),
             n => format!(" ({} of {})", thousands(n), thousands(all)),
         };
-        let mut lines: Vec<String> = match counts.len() {
-            0..=EXPLAINED => counts
-                .iter()
-                .map(|(doubt, n)| {
-                    format!("Doubt {}{}: {}.", doubt.name(), how_many(*n), doubt.sentence())
-                })
-                .collect(),
-            _ => {
-                let list: Vec<String> = counts
-                    .iter()
-                    .map(|(doubt, n)| format!("{} {}", thousands(*n), doubt.name()))
-                    .collect();
-                vec![format!("Doubts: {} (closewait explain WORD).", list.join(", "))]
+        let list: Vec<String> =
+            counts.iter().map(|(doubt, n)| format!("{} {}", thousands(*n), doubt.name())).collect();
+        let mut lines = match counts.iter().next() {
+            None => Vec::new(),
+            // One that matters for most of them is explained here.
+            Some((doubt, n)) if counts.len() == 1 && *n * 2 > all => {
+                vec![format!("Doubt {}{}: {}.", doubt.name(), how_many(*n), doubt.sentence())]
             }
+            Some(_) => vec![format!("Doubts: {} (closewait explain WORD).", list.join(", "))],
         };
         let brief = counts.get(&Doubt::Brief).copied().unwrap_or(0);
         if brief * 2 > all {
             lines.push(
-                "If the capture went on after its last packet, say until when: --end TIME, or --end mtime."
+                "Did the capture go on after its last packet? Say until when: --end mtime (or TIME)."
                     .to_owned(),
             );
         }
@@ -82,13 +73,12 @@ impl Report<'_> {
 
     fn peer_holds(&self) -> Option<String> {
         let waiting = self.totals.tally.of(Verdict::PeerHolds);
-        let wait = if waiting == 1 { "waits" } else { "wait" };
         let option = |ip: &IpAddr| shell::word(&names::option(*ip));
         let hosts: Vec<String> = self.peer_holders.iter().take(3).map(option).collect();
+        // How many they are, the headline has said.
         (waiting > 0).then(|| {
             format!(
-                "{} {wait} for the other side to close (peer-holds): see with --local {}.",
-                count(waiting, "connection"),
+                "Held at the other side (peer-holds): see with --local {}.",
                 hosts.join(" --local ")
             )
         })

@@ -24,9 +24,9 @@ impl Screen {
         self.width.unwrap_or(WIDTH).max(NARROWEST)
     }
 
-    /// How many lines a line takes.
+    /// How many lines a line takes: one, where lines are whole.
     pub fn height(self, line: &str) -> usize {
-        wrapped(line, self.columns()).len()
+        self.width.map_or(1, |_| wrapped(line, self.columns()).len())
     }
 }
 

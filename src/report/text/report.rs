@@ -11,6 +11,9 @@ use crate::summary::Totals;
 use crate::summary::seen::Seen;
 use crate::units::{Zone, clock_time};
 
+/// Lines that the findings get before anything is said at length.
+const LEAST: usize = 12;
+
 /// What is reported, and how.
 pub struct Report<'a> {
     pub look: &'a Look,
@@ -36,12 +39,16 @@ impl Report<'_> {
         let fixed = [&lines, &rest, &on, &end].map(|lines| self.height(lines)).iter().sum();
         // The prompt takes a line, too.
         let mut room = (HEIGHT - 1).saturating_sub(fixed);
+        let for_findings = if self.findings.is_empty() { 0 } else { LEAST };
+        let besides = self.besides(room.saturating_sub(for_findings));
+        room = room.saturating_sub(self.height(&besides));
         if !self.findings.is_empty() {
             let findings = self.findings(room);
             room = room.saturating_sub(self.height(&findings));
             lines.extend(findings);
         }
         lines.extend(rest);
+        lines.extend(besides);
         lines.extend(self.closed_first(room));
         lines.extend(on);
         if self.look.all {
