@@ -113,6 +113,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("quick_junit", &["report"]),
     ("similar::", &["commands"]),
     ("glob::", &["commands"]),
+    ("tempfile::", &["commands/output.rs"]),
     ("procfs", &["owner"]),
     ("prometheus_client", &["report"]),
     ("httparse", &["live/scrape.rs"]),

@@ -3,7 +3,7 @@
 use std::env::current_exe;
 use std::io::{self, IsTerminal};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,8 +13,9 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 
 use super::outlet::Outlet;
+use super::output::Outputs;
 use super::read::{Format, Terminal, ended, renderer};
-use super::{Exit, colored, complain, open};
+use super::{Exit, colored, complain, open, place};
 use crate::capture::filter::Filter;
 use crate::capture::live::{Live as Source, Wanted, interfaces, now};
 use crate::confine;
@@ -25,6 +26,7 @@ use crate::owner::Socket;
 use crate::owner::kernel::{Netns, enter};
 use crate::owner::lookup::client::Lookup;
 use crate::owner::lookup::{Question, serve};
+use crate::printable::printable;
 use crate::report::text::Look;
 use crate::run::Plan;
 
@@ -33,6 +35,8 @@ pub struct Live {
     pub wanted: Wanted,
     /// The namespace to capture in.
     pub netns: Netns,
+    /// Keep what was seen.
+    pub write: Option<PathBuf>,
     /// Who to become once all is open.
     pub user: Option<String>,
     /// Where to answer Prometheus.
@@ -41,7 +45,7 @@ pub struct Live {
     pub format: Format,
     pub look: Look,
     pub color: ColorChoice,
-    pub output: Option<std::path::PathBuf>,
+    pub output: Option<PathBuf>,
 }
 
 /// Watches the interfaces until it is told to stop.
@@ -69,7 +73,14 @@ fn begin(asked: Live) -> Result<Exit, String> {
     }
     enter(&asked.netns).map_err(|error| error.to_string())?;
     let mut source = Source::open(&asked.wanted).map_err(|error| error.to_string())?;
-    let opened = open(asked.output.as_deref(), asked.format.color(asked.color), &[])?;
+    let mut outputs = Outputs::default();
+    let color = asked.format.color(asked.color);
+    let opened = open(asked.output.as_deref(), color, &mut outputs)?;
+    if let Some(path) = &asked.write {
+        keep(&mut source, path, &mut outputs)?;
+    }
+    // Not in the end: a process without rights cannot rename, and what is seen until it is killed counts.
+    place(opened.placing).map_err(|error| format!("-o: {error}"))?;
     let report = Arc::new(AtomicBool::new(false));
     flag::register(SIGUSR1, Arc::clone(&report)).map_err(unhandled)?;
     let interfaces = asked.wanted.interfaces.clone();
@@ -79,8 +90,7 @@ fn begin(asked: Live) -> Result<Exit, String> {
     // From here on nothing can be opened any more.
     confine::packets(asked.user.as_deref(), &asked.wanted.interfaces)
         .map_err(|error| error.to_string())?;
-    let no_thread = |error: io::Error| format!("no thread can be started: {error}");
-    let (outlet, drain) = Outlet::start(opened.out).map_err(no_thread)?;
+    let (outlet, drain) = Outlet::start(opened.out);
     let mut render = renderer(asked.format, colored(Box::new(outlet), opened.color), asked.look);
     let board = listener.map(scraped).transpose()?;
     // Whatever is stuck later, packets tell.
@@ -93,6 +103,16 @@ fn begin(asked: Live) -> Result<Exit, String> {
     drop(render);
     let result = result.and_then(|outcome| drain.wait().map(|()| outcome));
     Ok(ended(result, terminal))
+}
+
+/// Keeps what is seen in a file.
+fn keep(source: &mut Source, path: &Path, outputs: &mut Outputs) -> Result<(), String> {
+    let (file, placing) = outputs.create(path, "-w")?;
+    let name = printable(&path.to_string_lossy());
+    source
+        .keep(file)
+        .and_then(|()| placing.place())
+        .map_err(|error| format!("{name}: cannot be written: {error}"))
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, String> {

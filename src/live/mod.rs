@@ -59,7 +59,7 @@ pub fn live(
         notices.make_room();
         session.settle()?;
         live.ask_again(&mut session);
-        Ok(Outcome { findings: session.close()?, failed })
+        Ok(Outcome { findings: session.close()?, failed, read_any: true })
     })
 }
 
