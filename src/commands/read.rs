@@ -13,6 +13,7 @@ use super::{Exit, complain, open, place};
 use crate::capture::Error;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
+use crate::owner::saved::{self, ASSUMED};
 use crate::progress::Progress;
 use crate::report::csv::Csv;
 use crate::report::flames::{self, Drawing};
@@ -29,6 +30,8 @@ use crate::units::{count, thousands};
 /// What `read` was asked for.
 pub struct Read {
     pub plan: Plan,
+    /// A saved list of the host's sockets, to be read into the plan.
+    pub sockets: Option<PathBuf>,
     pub format: Format,
     pub look: Look,
     pub color: ColorChoice,
@@ -87,13 +90,17 @@ impl Format {
 }
 
 /// Reads the captures and writes the report.
-pub fn read(asked: Read) -> Exit {
+pub fn read(mut asked: Read) -> Exit {
     let said = |sentence: String| {
         complain(&sentence);
         Exit::Failed
     };
+    match asked.sockets.as_deref().map(saved::read).transpose() {
+        Ok(sockets) => asked.plan.sockets = sockets,
+        Err(sentence) => return said(sentence),
+    }
     let inputs = asked.plan.inputs.iter().map(|input| input.0.as_path());
-    let mut outputs = Outputs::beside(inputs);
+    let mut outputs = Outputs::beside(inputs.chain(asked.sockets.as_deref()));
     let (mut render, report) = match open_report(&asked, &mut outputs) {
         Ok(opened) => opened,
         Err(sentence) => return said(sentence),
@@ -103,6 +110,9 @@ pub fn read(asked: Read) -> Exit {
         Some(Ok(file)) => Some(file),
         Some(Err(sentence)) => return said(sentence),
     };
+    if asked.plan.sockets.as_ref().is_some_and(|sockets| sockets.is_assumed) {
+        complain(&ASSUMED);
+    }
     let mut terminal = Terminal::new(io::stderr().is_terminal());
     let Some((file, packets)) = write else {
         let result = run(asked.plan, render.as_mut(), &mut terminal);
@@ -166,7 +176,7 @@ fn again(plan: &Plan) -> Plan {
         sockets: None,
         max_flows: plan.max_flows,
         threads: NonZeroUsize::MIN,
-        reading: Reading::default(),
+        reading: Reading { vxlan: plan.reading.vxlan.clone(), ..Reading::default() },
     }
 }
 

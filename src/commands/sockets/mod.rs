@@ -1,4 +1,6 @@
-//! `closewait sockets`: what this host holds, by process.
+//! `closewait sockets`: what this host holds, by process, or what somebody's list says of another.
+
+mod saved;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
@@ -22,6 +24,8 @@ use crate::tcp::state::State;
 /// What `sockets` was asked for.
 #[derive(Debug)]
 pub struct Sockets {
+    /// Lists that somebody saved, in place of this host's.
+    pub files: Vec<PathBuf>,
     pub netns: Netns,
     pub narrow: Narrow,
     /// List every socket, not only those in CLOSE-WAIT.
@@ -66,6 +70,9 @@ pub fn sockets(asked: &Sockets) -> Exit {
             return Exit::Failed;
         }
     };
+    if !asked.files.is_empty() {
+        return saved::report(asked, &mut out);
+    }
     let started = Instant::now();
     let mut history = History::default();
     let mut round = 0;
@@ -81,7 +88,7 @@ pub fn sockets(asked: &Sockets) -> Exit {
         let listing = listing(asked, &snapshot);
         history.record(started.elapsed(), &listing);
         let found = !listing.stuck.is_empty();
-        let written = write(asked, &mut out, &listing, &history)
+        let written = write(asked, &mut out, &listing, asked.watch.map(|_| &history))
             .and_then(|()| out.flush())
             .and_then(|()| place(placing.take()));
         match written {
@@ -121,7 +128,7 @@ fn write(
     asked: &Sockets,
     out: &mut dyn Write,
     listing: &Listing,
-    history: &History,
+    history: Option<&History>,
 ) -> io::Result<()> {
     let mut out = out;
     match asked.format {
@@ -136,7 +143,6 @@ fn write(
                 None => {}
             }
             let look = Look { top: asked.top, each: asked.all || !asked.narrow.states.is_empty() };
-            let history = asked.watch.map(|_| history);
             text::write(out, listing, history, look)?;
             match asked.watch {
                 Some(_) if !on_terminal => writeln!(out).and_then(|()| out.flush()),
