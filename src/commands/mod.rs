@@ -7,6 +7,7 @@ pub mod live;
 mod outlet;
 mod output;
 pub mod read;
+mod service;
 pub mod sockets;
 
 use std::io::{self, BufWriter, Write};

@@ -58,6 +58,7 @@ pub fn live(
         live.check(&mut session, source.about(), notices)?;
         notices.make_room();
         session.settle()?;
+        let failed = failed || live.suspects.is_nameless();
         live.ask_again(&mut session);
         Ok(Outcome { findings: session.close()?, failed, read_any: true })
     })

@@ -90,12 +90,20 @@ impl Suspects {
         due
     }
 
+    /// Ended because processes can no longer be named.
+    pub fn is_nameless(&self) -> bool {
+        self.setup.kernel.is_none() && self.setup.nameless.is_some()
+    }
+
     /// Takes what is to be said of the kernel. A kernel that can no longer be asked is let go of.
     pub fn take_troubles(&mut self) -> Vec<Error> {
         let Some(kernel) = &mut self.setup.kernel else { return Vec::new() };
         let (troubles, can_be_asked) = kernel.take_troubles();
         if !can_be_asked {
             self.setup.kernel = None;
+            if let Some(stop) = &self.setup.nameless {
+                stop.store(true, Ordering::Relaxed);
+            }
         }
         troubles
     }
