@@ -85,6 +85,7 @@ const FLOORS: &[&str] = &[
     "confine",
     "progress",
     "printable",
+    "set",
     "place",
 ];
 
@@ -118,8 +119,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("tempfile::", &["commands/output.rs"]),
     ("procfs", &["owner"]),
     ("prometheus_client", &["report"]),
-    ("httparse", &["live/scrape.rs"]),
-    ("rustix", &["owner", "capture", "confine"]),
+    ("httparse", &["live/visitor.rs"]),
+    ("rustix", &["owner", "capture", "confine", "live/scrape.rs"]),
     ("landlock::", &["confine"]),
     ("seccompiler", &["confine"]),
     ("netlink_", &["owner"]),

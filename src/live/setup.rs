@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::board::Board;
 use super::kernel::Kernel;
-use super::scrape::Board;
 use crate::owner::SocketList;
 use crate::place::Time;
 
