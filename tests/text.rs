@@ -191,7 +191,7 @@ fn a_name_is_a_name_in_every_output() {
     let (again, err) = text(&closewait(&[out]));
     assert!(again.contains("in CLOSE-WAIT by =app:"), "{again}{err}");
     let narrowed = text(&closewait(&[&path, "--local", "name:db"])).0;
-    assert!(narrowed.contains("wait in FIN-WAIT-2 for =app"), "{narrowed}");
+    assert!(narrowed.contains("waits in FIN-WAIT-2 for =app"), "{narrowed}");
 }
 
 /// Where a host may stand under two names, the halves of its connection are not judged.

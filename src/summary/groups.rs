@@ -104,7 +104,7 @@ impl Group<'_> {
     /// Returns how many are in doubt, by doubt.
     pub fn doubts(&self) -> BTreeMap<Doubt, u64> {
         let mut doubts = BTreeMap::new();
-        for doubt in self.members.iter().flat_map(|seen| &seen.doubts) {
+        for doubt in self.members.iter().flat_map(|seen| seen.doubts.iter()) {
             *doubts.entry(*doubt).or_default() += 1;
         }
         doubts

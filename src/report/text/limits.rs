@@ -67,6 +67,12 @@ impl Report<'_> {
                 count(totals.evicted, "connection")
             ));
         }
+        if totals.unlisted > 0 {
+            lines.push(format!(
+                "{} more are counted, and not listed or grouped: --max-flows raises the limit, --all --format jsonl has none.",
+                count(totals.unlisted, "connection")
+            ));
+        }
         lines.extend(self.skipped());
         lines
     }

@@ -43,7 +43,7 @@ impl Report<'_> {
     /// How many findings each doubt weakens, and what it means.
     fn doubts(&self) -> Vec<String> {
         let mut counts = BTreeMap::<Doubt, u64>::new();
-        for doubt in self.findings.iter().flat_map(|seen| &seen.doubts) {
+        for doubt in self.findings.iter().flat_map(|seen| seen.doubts.iter()) {
             *counts.entry(*doubt).or_default() += 1;
         }
         let all = self.findings.len() as u64;
