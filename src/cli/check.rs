@@ -8,7 +8,7 @@ use anstream::ColorChoice;
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 
-use super::{ColorArg, duration};
+use super::shared::{ColorArg, duration};
 use crate::commands::check::Check;
 use crate::endpoints::EndpointSet;
 use crate::expect::{Limits, Override, Range, Reading};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{ColorArg, JudgingArgs, ReadingArgs, TimeArgs, color};
+use super::shared::{ColorArg, JudgingArgs, ReadingArgs, TimeArgs, color};
 use crate::capture::file::Input;
 use crate::commands::explain::{Explain, Which};
 use crate::report::ladder::Look;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{JudgingArgs, OutputArgs, ReadingArgs, TimeArgs, duration, netns};
+use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, TimeArgs, duration, netns};
 use crate::capture::live::Wanted;
 use crate::commands::live::{Live, not_stopped};
 use crate::owner::kernel::Netns;

@@ -12,8 +12,9 @@ use anstream::ColorChoice;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 
+use super::format::{Format, renderer};
 use super::outlet::Outlet;
-use super::read::{Format, Terminal, ended, renderer};
+use super::terminal::{Terminal, ended};
 use super::{Exit, colored, complain, open};
 use crate::capture::filter::Filter;
 use crate::capture::live::{Live as Source, Wanted, interfaces, now};

@@ -3,10 +3,12 @@
 pub mod check;
 pub mod explain;
 mod extract;
+pub mod format;
 pub mod live;
 mod outlet;
 pub mod read;
 pub mod sockets;
+pub mod terminal;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

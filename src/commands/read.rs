@@ -8,22 +8,19 @@ use std::path::{Path, PathBuf};
 use anstream::ColorChoice;
 
 use super::extract::Gather;
+use super::format::{Format, renderer};
+use super::terminal::{Terminal, ended};
 use super::{Exit, complain, create, open};
-use crate::capture::Error;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
-use crate::progress::Progress;
-use crate::report::csv::Csv;
 use crate::report::flames::{self, Drawing};
-use crate::report::jsonl::Jsonl;
-use crate::report::text::{Look, Text};
+use crate::report::text::Look;
 use crate::run::notices::Nobody;
-use crate::run::notices::Status;
 use crate::run::trace::run_traced;
 use crate::run::{Notices, Outcome, Paths, Plan, Reading, run};
 use crate::summary::Nothing;
 use crate::summary::Sink;
-use crate::units::{count, thousands};
+use crate::units::count;
 
 /// What `read` was asked for.
 pub struct Read {
@@ -71,20 +68,6 @@ fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    Text,
-    Jsonl,
-    Csv,
-}
-
-impl Format {
-    /// Only text has colours: in the others, none has to be looked for and taken out.
-    pub fn color(self, asked: ColorChoice) -> ColorChoice {
-        if self == Format::Text { asked } else { ColorChoice::AlwaysAnsi }
-    }
-}
-
 /// Reads the captures and writes the report.
 pub fn read(asked: Read) -> Exit {
     let said = |sentence: String| {
@@ -119,7 +102,7 @@ pub fn read(asked: Read) -> Exit {
     match extract(again, gather, file) {
         Ok(()) => ended(Ok(outcome), terminal),
         Err(sentence) => {
-            terminal.progress.clear();
+            terminal.make_room();
             said(sentence)
         }
     }
@@ -210,63 +193,4 @@ fn not_twice(path: &Path, taken: &[&Path]) -> Result<(), String> {
         return Err(format!("{}: two outputs cannot be one file", path.display()));
     }
     Ok(())
-}
-
-/// Who writes the report in this form.
-pub fn renderer(format: Format, out: Box<dyn Write>, look: Look) -> Box<dyn Sink> {
-    match format {
-        Format::Text => Box::new(Text::new(out, look)),
-        Format::Jsonl => Box::new(Jsonl::new(out)),
-        Format::Csv => Box::new(Csv::new(out)),
-    }
-}
-
-/// How the program ends after such a run.
-pub fn ended(result: io::Result<Outcome>, mut terminal: Terminal) -> Exit {
-    terminal.progress.clear();
-    match result {
-        Ok(outcome) if outcome.failed => Exit::Failed,
-        Ok(outcome) if outcome.findings > 0 => Exit::Found,
-        Ok(_) => Exit::Clean,
-        // Whoever read the report has seen enough of it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Clean,
-        Err(error) => {
-            complain(&format!("the report could not be written: {error}"));
-            Exit::Failed
-        }
-    }
-}
-
-/// Standard error, where a person may be looking.
-pub struct Terminal {
-    progress: Progress,
-}
-
-impl Terminal {
-    pub fn new(wanted: bool) -> Terminal {
-        Terminal { progress: Progress::new(wanted) }
-    }
-}
-
-impl Notices for Terminal {
-    fn trouble(&mut self, error: &Error) {
-        self.progress.clear();
-        complain(error);
-    }
-
-    fn progress(&mut self, done: u64, all: Option<u64>) {
-        self.progress.at(done, all);
-    }
-
-    fn status(&mut self, status: &Status) {
-        let Status { packets, flows, stuck, stuck_lately, drops } = status;
-        self.progress.say(format!(
-            "{} packets, {flows} connections, {stuck} in CLOSE-WAIT (+{stuck_lately} in a minute), {drops} dropped",
-            thousands(*packets)
-        ));
-    }
-
-    fn make_room(&mut self) {
-        self.progress.clear();
-    }
 }

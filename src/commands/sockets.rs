@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anstream::ColorChoice;
 
 use super::{Exit, complain, open};
-use crate::commands::read::Format;
+use crate::commands::format::Format;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::{Netns, snapshot};
 use crate::owner::{Snapshot, Socket};

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use anstream::ColorChoice;
 
-use super::read::{Terminal, ended};
+use super::terminal::{Terminal, ended};
 use super::{Exit, complain, open};
 use crate::capture::file::Input;
 use crate::report::ladder::Look;
