@@ -80,6 +80,8 @@ const FLOORS: &[&str] = &[
     "endpoints",
     "units",
     "tcp",
+    "names",
+    "services",
     "confine",
     "progress",
     "printable",
@@ -124,7 +126,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("libc::", &["confine"]),
     // Others read facts, whatever the protocol; its name is a flag, and a key of what is written.
     ("Mysql", &["attach", "cli"]),
-    ("mysql", &["attach", "cli", "report/jsonl.rs", "report/csv.rs"]),
+    ("mysql", &["attach", "cli", "report/jsonl.rs", "report/csv.rs", "services.rs"]),
     ("unicode_properties", &["printable.rs"]),
     ("unicode_width", &["report"]),
 ];

@@ -95,7 +95,6 @@ fn segment(row: &Row, packet: &Packet, place: Place, link: Link) -> Segment {
     let end = |address: std::net::SocketAddr| Endpoint { ip: address.ip(), port: address.port() };
     let (key, from) = FlowKey::new(end(packet.from), end(packet.to));
     let way = if packet.outgoing { Way::Out } else { Way::In };
-    let cooked = matches!(link, Link::Sll | Link::Sll2);
     Segment {
         key,
         hash: u64::from(packet.from.port()) * u64::from(packet.to.port()),
@@ -111,7 +110,7 @@ fn segment(row: &Row, packet: &Packet, place: Place, link: Link) -> Segment {
         },
         checksum: if row.damaged { Checksum::Wrong } else { Checksum::Unknown },
         place,
-        direction: cooked.then_some(Direction { way, told_by: ToldBy::PacketType }),
+        direction: link.tells_direction().then_some(Direction { way, told_by: ToldBy::PacketType }),
     }
 }
 

@@ -77,6 +77,7 @@ proptest! {
             link,
             original_len: data.len() as u32,
             direction: None,
+            process: None,
             data: &data,
         };
         agree(&Decoder::default(), &frame);

@@ -21,6 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         link: LinkType(u16::from_le_bytes([*l0, *l1])),
         original_len: u32::from_le_bytes([*o0, *o1, *o2, *o3]),
         direction: None,
+        process: None,
         data,
     };
     let decoder = Decoder::default();

@@ -12,7 +12,6 @@ use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, TimeArgs};
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::commands::read::Read;
-use crate::owner::saved;
 use crate::report::text::Look;
 use crate::run::{Plan, Reading};
 use crate::table::MAX_FLOWS;
@@ -69,7 +68,7 @@ pub struct ReadArgs {
     threads: Option<NonZeroUsize>,
 
     /// A saved list of the host's sockets: each finding gets its process, and sockets stuck before
-    /// the capture are listed (`ss -tanpe`, or `closewait sockets --format jsonl --all`)
+    /// the capture are listed (ss, netstat, lsof, `closewait sockets --format jsonl --all`)
     #[arg(long, value_name = "FILE")]
     sockets: Option<PathBuf>,
 
@@ -105,18 +104,18 @@ impl ReadArgs {
             "" => None,
             expression => Some(Filter::new(expression).map_err(|e| e.to_string())?),
         };
-        let sockets = self.sockets.as_deref().map(saved::read).transpose()?;
         let explain = inputs.iter().all(|input| input.read_once().is_none());
         let look = Look { explain, ..self.times.look(&self.output, self.all) };
         let flames = self.flames.flames(self.output.output.as_deref())?;
         Ok(Read {
+            sockets: self.sockets,
             plan: Plan {
                 inputs,
                 filter,
                 policy: self.judging.policy(Duration::ZERO),
                 all: self.all,
                 separate: self.separate,
-                sockets,
+                sockets: None,
                 max_flows: self.max_flows,
                 threads: self.threads.unwrap_or_else(all_cores),
                 reading: Reading { paths: flames.paths(), ..self.reading.reading() },

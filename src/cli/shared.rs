@@ -72,6 +72,10 @@ pub(super) struct ReadingArgs {
     #[arg(long, value_name = "PORT", help_heading = "Contents")]
     mysql: Vec<u16>,
 
+    /// A UDP port of VXLAN, beside the usual ones and any where a header holds; repeatable
+    #[arg(long, value_name = "PORT", help_heading = "Contents")]
+    vxlan_port: Vec<u16>,
+
     /// Statements as they were sent, with their values: they can be private
     #[arg(long, help_heading = "Contents")]
     show_literals: bool,
@@ -80,7 +84,8 @@ pub(super) struct ReadingArgs {
 impl ReadingArgs {
     pub(super) fn reading(&self) -> Reading {
         let ports = self.mysql.iter().map(|port| (Known::Mysql, *port)).collect();
-        Reading { ports, literals: self.show_literals, ..Reading::default() }
+        let vxlan = self.vxlan_port.clone();
+        Reading { ports, vxlan, literals: self.show_literals, ..Reading::default() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The flags of `closewait sockets`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -21,6 +22,11 @@ Exit status:
 
 #[derive(Args)]
 pub struct SocketsArgs {
+    /// Lists that somebody saved, in place of this host's: of ss, netstat, lsof, /proc/net/tcp; - is
+    /// standard input
+    #[arg(value_name = "FILE", conflicts_with_all = ["netns", "watch"])]
+    files: Vec<PathBuf>,
+
     /// List each socket, of whatever state
     #[arg(long)]
     all: bool,
@@ -71,6 +77,7 @@ impl SocketsArgs {
     pub fn sockets(self) -> Sockets {
         let peer = (!self.peer.is_empty()).then(|| EndpointSet::union(self.peer));
         Sockets {
+            files: self.files,
             netns: netns(self.netns.as_deref()),
             narrow: Narrow { states: self.state, peer, ports: self.port, pids: self.pid },
             all: self.all,

@@ -40,6 +40,12 @@ pub enum Skipped {
     PppProtocol(u16),
     /// IEEE 802.3 with a length in place of an EtherType.
     Llc,
+    /// Nobody can look into it.
+    Encrypted(&'static str),
+    /// A link layer's own business.
+    NoData(&'static str),
+    /// It may well be TCP, and cannot be read.
+    Unread(&'static str),
     NotTcp(IpNumber),
     /// Tunnels within tunnels beyond any use.
     TooDeep,
@@ -85,6 +91,8 @@ impl fmt::Display for Skipped {
             Skipped::NotIpFamily(family) => write!(f, "address family {family}"),
             Skipped::PppProtocol(protocol) => write!(f, "PPP protocol 0x{protocol:04x}"),
             Skipped::Llc => f.write_str("LLC"),
+            Skipped::Encrypted(by) => write!(f, "encrypted ({by})"),
+            Skipped::NoData(kind) | Skipped::Unread(kind) => f.write_str(kind),
             Skipped::NotTcp(protocol) => match protocol.keyword_str() {
                 Some(name) => f.write_str(name),
                 None => write!(f, "IP protocol {}", protocol.0),
@@ -97,14 +105,34 @@ impl fmt::Display for Skipped {
     }
 }
 
+impl Skipped {
+    /// May it well have been TCP, had it been understood? What can be read and is no TCP, and what
+    /// nobody can read, is not meant.
+    pub fn may_be_tcp(&self) -> bool {
+        match self {
+            Skipped::UnknownLink(link) => link.can_carry_ip(),
+            Skipped::Unread(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Decodes frames. Its hasher is seeded anew in every process, so that nobody can prepare packets
 /// that collide.
 #[derive(Default)]
 pub struct Decoder {
     hasher: RandomState,
+    /// Ports of VXLAN beside the usual ones.
+    vxlan: Vec<u16>,
 }
 
 impl Decoder {
+    /// A decoder that takes what goes to these UDP ports for VXLAN.
+    #[must_use]
+    pub fn with_vxlan(ports: &[u16]) -> Decoder {
+        Decoder { vxlan: ports.to_vec(), ..Decoder::default() }
+    }
+
     /// Finds the TCP segment in a frame, through tags and tunnels, and as much of its payload as was
     /// captured.
     ///
@@ -129,7 +157,7 @@ impl Decoder {
     pub fn decode_layers<'a>(&self, frame: &Frame<'a>) -> Result<(Segment, &'a [u8]), Skipped> {
         let network = link::strip(frame)?;
         let direction = frame.direction.or(network.direction);
-        let transport = innermost(network)?;
+        let transport = innermost(network, &self.vxlan)?;
         let header = Header::read(transport.data, transport.len)?;
         let fragment = transport.fragment;
         let source = Endpoint { ip: transport.source, port: header.source };
@@ -198,7 +226,7 @@ impl Decoder {
 const MAX_TUNNELS: usize = 8;
 
 /// Opens tunnels until TCP is found, or nothing more can be opened.
-fn innermost(mut network: Network<'_>) -> Result<Transport<'_>, Skipped> {
+fn innermost<'a>(mut network: Network<'a>, vxlan: &[u16]) -> Result<Transport<'a>, Skipped> {
     for _ in 0..MAX_TUNNELS {
         if let Some(inner) = tunnel::within_link(&network) {
             network = inner;
@@ -208,7 +236,10 @@ fn innermost(mut network: Network<'_>) -> Result<Transport<'_>, Skipped> {
         if transport.protocol == IpNumber::TCP {
             return Ok(transport);
         }
-        match tunnel::within_ip(&transport) {
+        if let Some(sealed) = tunnel::sealed::sealed(&transport) {
+            return Err(sealed);
+        }
+        match tunnel::within_ip(&transport, vxlan) {
             Some(inner) => network = inner,
             None => return Err(Skipped::NotTcp(transport.protocol)),
         }

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use super::ids::{community_id, uid};
 use super::lines::{defused, local_name, side_name};
+use super::sockets::lines::descriptor;
 use crate::attach::Facts;
 use crate::owner::{Holder, Socket};
 use crate::place::{Place, Time};
@@ -63,7 +64,7 @@ impl<W: Write> Sink for Csv<W> {
             "b.port" => socket.peer.port.to_string(),
             "process.pid" => holder.map_or(String::new(), |h| h.pid.to_string()),
             "process.command" => holder.map_or(String::new(), |h| h.command.clone()),
-            "process.fd" => holder.map_or(String::new(), |h| h.fd.to_string()),
+            "process.fd" => holder.map_or(String::new(), descriptor),
             "before_capture" => "true".into(),
             _ => String::new(),
         });
@@ -119,10 +120,10 @@ const COLUMNS: [Column; 48] = [
     }),
     ("process.pid", |row| holder(row).map_or(String::new(), |h| h.pid.to_string())),
     ("process.command", |row| holder(row).map_or(String::new(), |h| h.command.clone())),
-    ("process.fd", |row| holder(row).map_or(String::new(), |h| h.fd.to_string())),
+    ("process.fd", |row| holder(row).map_or(String::new(), descriptor)),
     ("kernel.state", |row| match row.owner {
         Owner::Listed(socket) => socket.state.name().into(),
-        Owner::NotAsked | Owner::NotListed => String::new(),
+        Owner::Said(_) | Owner::NotAsked | Owner::NotListed => String::new(),
     }),
     ("before_capture", |_| "false".into()),
     ("cause", |row| row.cause.map_or("", Cause::name).into()),
@@ -163,6 +164,7 @@ fn time(at: Option<Time>) -> String {
 fn holder<'a>(row: &Row<'a>) -> Option<&'a Holder> {
     match row.owner {
         Owner::Listed(socket) => socket.holders.first(),
+        Owner::Said(holders) => holders.first(),
         Owner::NotAsked | Owner::NotListed => None,
     }
 }

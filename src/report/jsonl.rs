@@ -260,6 +260,9 @@ struct EventLine<'a> {
 struct OwnerKeys<'a> {
     process: Option<ProcessLine<'a>>,
     processes: Vec<ProcessLine<'a>>,
+    /// Absent where a socket list names them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process_by: Option<&'static str>,
     kernel: Option<KernelLine>,
     before_capture: bool,
 }
@@ -267,7 +270,7 @@ struct OwnerKeys<'a> {
 #[derive(Serialize)]
 struct KernelLine {
     state: &'static str,
-    recv_q: u32,
+    recv_q: Option<u32>,
     confirmed: bool,
 }
 
@@ -277,11 +280,16 @@ impl<'a> OwnerKeys<'a> {
             Owner::NotAsked => return None,
             Owner::NotListed => None,
             Owner::Listed(socket) => Some(socket),
+            Owner::Said(_) => None,
         };
-        let holders = socket.map_or(&[][..], |socket| &socket.holders);
+        let holders = match owner {
+            Owner::Said(holders) => holders,
+            _ => socket.map_or(&[][..], |socket| &socket.holders),
+        };
         Some(OwnerKeys {
             process: holders.first().map(ProcessLine::from),
             processes: holders.iter().map(ProcessLine::from).collect(),
+            process_by: matches!(owner, Owner::Said(_)).then_some("capture"),
             kernel: socket.map(|socket| KernelLine {
                 state: socket.state.name(),
                 recv_q: socket.recv_q,

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::sights::Sights;
+use super::told::Told;
 use super::{Paths, Plan};
 use crate::capture::series::same_series;
 use crate::capture::{About, Error, Frame};
@@ -42,6 +43,8 @@ pub struct Session<'a> {
     pub(crate) plan: Plan,
     policy: Arc<Policy>,
     decoder: Decoder,
+    /// Processes that the captures name.
+    pub(crate) told: Told,
     pub(crate) sink: &'a mut dyn Sink,
     crew: &'a mut Crew<Part>,
     pub(crate) points: Vec<CapturePoint>,
@@ -58,8 +61,9 @@ impl<'a> Session<'a> {
         Session {
             policy: Arc::new(plan.policy.clone()),
             sights: Sights::new(plan.inputs.len() > 1 && !plan.separate),
+            decoder: Decoder::with_vxlan(&plan.reading.vxlan),
+            told: Told::new(plan.max_flows),
             plan,
-            decoder: Decoder::default(),
             sink,
             crew,
             points: Vec::new(),
@@ -176,7 +180,12 @@ impl<'a> Session<'a> {
             false => Err(Skipped::NotMatched),
         };
         match read {
-            Ok((mut segment, payload)) => take(point, &mut segment, payload),
+            Ok((mut segment, payload)) => {
+                if frame.may_name_process() {
+                    self.told.take(frame, &segment);
+                }
+                take(point, &mut segment, payload);
+            }
             Err(reason) => self.totals.skip(reason),
         }
         if point.shards.count() { self.begin_round(self.current, false) } else { Ok(()) }
@@ -238,7 +247,8 @@ impl<'a> Session<'a> {
             if self.plan.all || judged.judgement.is_notable() {
                 self.kept.push(judged);
             } else if self.plan.reading.paths == Paths::All {
-                let row = as_row(&judged, &self.totals.files, self.plan.sockets.as_ref());
+                let row =
+                    as_row(&judged, &self.totals.files, self.plan.sockets.as_ref(), &self.told);
                 self.sink.unreported(&row)?;
             }
         }
@@ -283,7 +293,7 @@ impl<'a> Session<'a> {
     }
 
     fn row(&mut self, judged: &Judged) -> io::Result<()> {
-        self.sink.row(&as_row(judged, &self.totals.files, self.plan.sockets.as_ref()))
+        self.sink.row(&as_row(judged, &self.totals.files, self.plan.sockets.as_ref(), &self.told))
     }
 
     /// Judges what is left: all rows that are to come are kept then, in their order, and all is counted.
@@ -327,6 +337,7 @@ pub fn as_row<'a>(
     judged: &'a Judged,
     files: &'a [String],
     sockets: Option<&'a SocketList>,
+    told: &'a Told,
 ) -> Row<'a> {
     let owner = sockets.map_or(Owner::NotAsked, |sockets| {
         let find = |(holder, closer)| sockets.find(holder, closer);
@@ -335,9 +346,11 @@ pub fn as_row<'a>(
         let socket = listed.or_else(|| judged.rewritten_holder_and_closer().and_then(find));
         socket.map_or(Owner::NotListed, Owner::Listed)
     });
-    let socket = match owner {
-        Owner::Listed(socket) => Some(socket),
-        Owner::NotListed | Owner::NotAsked => None,
+    let said = told.holders(judged);
+    let (owner, socket) = match owner {
+        Owner::Listed(socket) => (owner, Some(socket)),
+        _ if !said.is_empty() => (Owner::Said(said), None),
+        _ => (owner, None),
     };
     Row { judged, files, owner, cause: cause(judged, socket) }
 }

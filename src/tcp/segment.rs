@@ -5,6 +5,7 @@ use core::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::seq::Seq;
+use crate::names;
 use crate::place::Place;
 
 /// One end of a connection.
@@ -26,10 +27,13 @@ impl From<Endpoint> for SocketAddr {
     }
 }
 
-/// `192.0.2.1:80`, `[2001:db8::1]:80`.
+/// `192.0.2.1:80`, `[2001:db8::1]:80`, `db-1.shop:80` where a text names it.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        SocketAddr::from(*self).fmt(f)
+        match names::name(self.ip) {
+            Some(name) => f.pad(&format!("{name}:{}", self.port)),
+            None => SocketAddr::from(*self).fmt(f),
+        }
     }
 }
 
@@ -75,7 +79,7 @@ impl Hash for FlowKey {
 }
 
 /// Which end of a [`FlowKey`] sent a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     Lower,
     Upper,
@@ -150,7 +154,8 @@ impl FlowKey {
     pub fn endpoint(&self, end: End) -> Endpoint {
         let [high, low] = self.addresses[end as usize];
         let ip = match self.v6 {
-            true => IpAddr::from(Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low))),
+            // An IPv4 address stands mapped beside the name of the other end.
+            true => Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).to_canonical(),
             false => IpAddr::from(Ipv4Addr::from_bits(low as u32)),
         };
         Endpoint { ip, port: self.ports[end as usize] }

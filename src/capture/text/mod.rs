@@ -132,6 +132,7 @@ impl Text {
     ) -> Record {
         let (time, digits) = self.clock.read(stamp);
         Record {
+            has_process: false,
             whole: len,
             data_at: 0,
             data_len: 0,

@@ -507,7 +507,8 @@ fn process(process: &Process) -> String {
         Process::NotListed => "not in the list".into(),
         Process::Backlog => "(backlog)".into(),
         Process::Hidden => "(unknown)".into(),
-        Process::By { pid, command, fd } => format!("{command}[{pid}] fd {fd}"),
+        Process::By { holder, by_capture: false } => holder.to_string(),
+        Process::By { holder, by_capture: true } => format!("{holder} (by the capture)"),
     }
 }
 

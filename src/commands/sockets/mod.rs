@@ -1,4 +1,6 @@
-//! `closewait sockets`: what this host holds, by process.
+//! `closewait sockets`: what this host holds, by process, or what somebody's list says of another.
+
+mod saved;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
@@ -21,6 +23,8 @@ use crate::tcp::state::State;
 /// What `sockets` was asked for.
 #[derive(Debug)]
 pub struct Sockets {
+    /// Lists that somebody saved, in place of this host's.
+    pub files: Vec<PathBuf>,
     pub netns: Netns,
     pub narrow: Narrow,
     /// List every socket, not only those in CLOSE-WAIT.
@@ -63,6 +67,9 @@ pub fn sockets(asked: &Sockets) -> Exit {
             return Exit::Failed;
         }
     };
+    if !asked.files.is_empty() {
+        return saved::report(asked, &mut out);
+    }
     let started = Instant::now();
     let mut history = History::default();
     let mut round = 0;
@@ -78,7 +85,7 @@ pub fn sockets(asked: &Sockets) -> Exit {
         let listing = listing(asked, &snapshot);
         history.record(started.elapsed(), &listing);
         let found = !listing.stuck.is_empty();
-        match write(asked, &mut out, &listing, &history) {
+        match write(asked, &mut out, &listing, asked.watch.map(|_| &history)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Clean,
             Err(error) => {
@@ -115,7 +122,7 @@ fn write(
     asked: &Sockets,
     out: &mut dyn Write,
     listing: &Listing,
-    history: &History,
+    history: Option<&History>,
 ) -> io::Result<()> {
     let mut out = out;
     match asked.format {
@@ -130,7 +137,6 @@ fn write(
                 None => {}
             }
             let look = Look { top: asked.top, each: asked.all || !asked.narrow.states.is_empty() };
-            let history = asked.watch.map(|_| history);
             text::write(out, listing, history, look)?;
             match asked.watch {
                 Some(_) if !on_terminal => writeln!(out).and_then(|()| out.flush()),

@@ -2,11 +2,17 @@
 //!
 //! Each function takes the octets after the outer header and gives what they carry, or `None` where
 //! they turn out to be something else.
+//!
+//! * [`udp`]: those over UDP
+//! * [`sealed`]: those that are encrypted
 
-use etherparse::{IpNumber, UdpHeaderSlice};
+pub mod sealed;
+pub mod udp;
+
+use etherparse::IpNumber;
 
 use super::ip::Transport;
-use super::link::{self, IPV4, IPV6, Network};
+use super::link::{self, IPV4, IPV6, Network, wireless};
 
 /// Octets, and how many of them were on the wire.
 #[derive(Clone, Copy)]
@@ -47,28 +53,46 @@ impl<'a> Bytes<'a> {
 /// Transparent Ethernet bridging: an Ethernet frame where an EtherType was expected.
 const ETHERNET: u16 = 0x6558;
 
-/// Looks into MPLS, PPPoE and bridged Ethernet; `None` if the packet is none of them.
+/// A network service header.
+const NSH: u16 = 0x894f;
+
+/// RFC 3931, over IP.
+const L2TP: u8 = 115;
+
+/// RFC 3378, RFC 8986: Ethernet over IP with a version of its own, and without.
+const ETHER_IP: u8 = 97;
+const PLAIN_ETHERNET: u8 = 143;
+
+/// Looks into MPLS, PPPoE, bridged Ethernet and their like; `None` if the packet is none of them.
 #[must_use]
 pub fn within_link<'a>(network: &Network<'a>) -> Option<Network<'a>> {
     let bytes = Bytes { data: network.packet, len: network.len };
     match network.ether_type {
         0x8847 | 0x8848 => mpls(bytes),
         // PPPoE: version and type, code, session, length; then PPP (RFC 2516, 4).
-        0x8864 => ppp(bytes.after(6)?),
+        link::PPPOE => ppp(bytes.after(6)?),
+        0x880b => ppp(bytes),
+        NSH => nsh(bytes),
+        0x22f3 => trill(bytes),
         ETHERNET => bytes.ethernet(),
         _ => None,
     }
 }
 
-/// Looks into the tunnels that IP carries; `None` if the payload is none of them.
+/// Looks into the tunnels that IP carries; `None` if the payload is none of them. `vxlan` are ports
+/// that carry it.
 #[must_use]
-pub fn within_ip<'a>(outer: &Transport<'a>) -> Option<Network<'a>> {
+pub fn within_ip<'a>(outer: &Transport<'a>, vxlan: &[u16]) -> Option<Network<'a>> {
     let bytes = Bytes { data: outer.data, len: outer.len };
     match outer.protocol {
         IpNumber::IPV4 => bytes.network(IPV4),
         IpNumber::IPV6 => bytes.network(IPV6),
         IpNumber::GRE => gre(bytes),
-        IpNumber::UDP => udp(bytes),
+        IpNumber::UDP => udp::within(bytes, vxlan),
+        IpNumber::MPLS_IN_IP => mpls(bytes),
+        IpNumber(ETHER_IP) => bytes.after(2)?.ethernet(),
+        IpNumber(PLAIN_ETHERNET) => bytes.ethernet(),
+        IpNumber(L2TP) => udp::pseudowire(bytes),
         _ => None,
     }
 }
@@ -76,7 +100,35 @@ pub fn within_ip<'a>(outer: &Transport<'a>) -> Option<Network<'a>> {
 /// Labels of four octets, the last marked as the bottom of the stack (RFC 3032, 2.1).
 fn mpls(bytes: Bytes) -> Option<Network> {
     let bottom = bytes.data.chunks_exact(4).position(|label| label[2] & 1 == 1)?;
-    bytes.after((bottom + 1) * 4)?.ip()
+    let inner = bytes.after((bottom + 1) * 4)?;
+    inner.ip().or_else(|| pseudowire(inner))
+}
+
+/// Ethernet behind a control word (RFC 4448, 4.6), whose first four bits are 0.
+fn pseudowire(bytes: Bytes) -> Option<Network> {
+    let has_control_word = bytes.u8(0)? >> 4 == 0;
+    let inner = has_control_word.then(|| bytes.after(4)?.ethernet())??;
+    matches!(inner.ether_type, IPV4 | IPV6).then_some(inner)
+}
+
+/// RFC 8300, 2: lengths in units of four octets, and the next protocol in the fourth octet.
+fn nsh(bytes: Bytes) -> Option<Network> {
+    let header = usize::from(bytes.u8(1)? & 0x3f) * 4;
+    let inner = bytes.after(header.max(8))?;
+    match bytes.u8(3)? {
+        1 => inner.network(IPV4),
+        2 => inner.network(IPV6),
+        3 => inner.ethernet(),
+        4 => inner.network(NSH),
+        5 => inner.network(link::MPLS),
+        _ => None,
+    }
+}
+
+/// RFC 6325, 3: two nicknames and options before an Ethernet frame.
+fn trill(bytes: Bytes) -> Option<Network> {
+    let options = usize::from(bytes.u16(0)? >> 6 & 0x1f) * 4;
+    bytes.after(6 + options)?.ethernet()
 }
 
 fn ppp(bytes: Bytes) -> Option<Network> {
@@ -108,6 +160,8 @@ fn gre(bytes: Bytes) -> Option<Network> {
         0x22eb => erspan_3(inner),
         // Aruba's access points tunnel what they hear on the air.
         0x8200..=0x820f => wireless(inner),
+        // MikroTik: a length and a number stand in the key.
+        0x6400 => inner.ethernet(),
         // WCCP redirection: an IP packet, perhaps with four octets before it.
         0x883e => inner.ip().or_else(|| inner.after(4)?.ip()),
         protocol => inner.network(protocol),
@@ -125,85 +179,8 @@ fn erspan_3(bytes: Bytes) -> Option<Network> {
     bytes.after(12 + platform)?.ethernet()
 }
 
-/// IEEE 802.11 data, unprotected: the header grows with its flags, then LLC and SNAP.
+/// IEEE 802.11 data that can be read.
 fn wireless(bytes: Bytes) -> Option<Network> {
-    let (control, flags) = (bytes.u8(0)?, bytes.u8(1)?);
-    let is_data = control & 0x0c == 0x08;
-    let (protected, qos) = (flags & 0x40 != 0, control & 0x80 != 0);
-    if !is_data || protected {
-        return None;
-    }
-    let four_addresses = flags & 3 == 3;
-    let header = 24 + if four_addresses { 6 } else { 0 } + if qos { 2 } else { 0 };
-    let (ether_type, llc) = link::snap(bytes.data.get(header..)?)?;
-    bytes.after(header + llc)?.network(ether_type)
-}
-
-fn udp(bytes: Bytes) -> Option<Network> {
-    let header = UdpHeaderSlice::from_slice(bytes.data).ok()?;
-    let inner = bytes.after(8)?;
-    match (header.source_port(), header.destination_port()) {
-        (_, 4789 | 8472) => vxlan(inner),
-        (_, 4790) => vxlan_gpe(inner),
-        (_, 6081) => geneve(inner),
-        (2152, _) | (_, 2152) => gtp_u(inner),
-        (3544, _) | (_, 3544) => teredo(inner),
-        _ => None,
-    }
-}
-
-/// VXLAN (RFC 7348, 5): the flag says that a network identifier is there.
-fn vxlan(bytes: Bytes) -> Option<Network> {
-    let valid = bytes.u8(0)? & 0x08 != 0;
-    valid.then(|| bytes.after(8)?.ethernet())?
-}
-
-/// VXLAN with a protocol of its own choice (draft-ietf-nvo3-vxlan-gpe, 3).
-fn vxlan_gpe(bytes: Bytes) -> Option<Network> {
-    let inner = bytes.after(8)?;
-    match (bytes.u8(0)? & 0x04 != 0, bytes.u8(3)?) {
-        (false, _) | (true, 3) => inner.ethernet(),
-        (true, 1) => inner.network(IPV4),
-        (true, 2) => inner.network(IPV6),
-        _ => None,
-    }
-}
-
-/// GENEVE (RFC 8926, 3.4): version 0, options, then whatever its protocol says.
-fn geneve(bytes: Bytes) -> Option<Network> {
-    let (first, protocol) = (bytes.u8(0)?, bytes.u16(2)?);
-    let options = usize::from(first & 0x3f) * 4;
-    let version = first >> 6;
-    (version == 0).then(|| bytes.after(8 + options)?.network(protocol))?
-}
-
-/// GTP-U (3GPP TS 29.281, 5.1): only type 255 carries a packet; flags promise four more octets, and
-/// extension headers after them.
-fn gtp_u(bytes: Bytes) -> Option<Network> {
-    const EXTENSION: u8 = 0x04;
-    let (flags, kind) = (bytes.u8(0)?, bytes.u8(1)?);
-    if flags & 0xf0 != 0x30 || kind != 255 {
-        return None;
-    }
-    let mut header = if flags & 7 == 0 { 8 } else { 12 };
-    let mut next = if flags & EXTENSION != 0 { bytes.u8(11)? } else { 0 };
-    while next != 0 {
-        // In units of four octets, and never none, or this would not end.
-        let len = usize::from(bytes.u8(header)?).max(1) * 4;
-        next = bytes.u8(header + len - 1)?;
-        header += len;
-    }
-    bytes.after(header)?.ip()
-}
-
-/// Teredo (RFC 4380, 5.1.1): authentication and origin can stand before the IPv6 packet.
-fn teredo(mut bytes: Bytes) -> Option<Network> {
-    if bytes.u16(0)? == 0x0001 {
-        let (client, value) = (bytes.u8(2)?, bytes.u8(3)?);
-        bytes = bytes.after(13 + usize::from(client) + usize::from(value))?;
-    }
-    if bytes.u16(0)? == 0x0000 {
-        bytes = bytes.after(8)?;
-    }
-    bytes.network(IPV6)
+    let (ether_type, header) = wireless::frame(bytes.data, false).ok()?;
+    bytes.after(header)?.network(ether_type)
 }
