@@ -122,7 +122,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("landlock::", &["confine"]),
     ("seccompiler", &["confine"]),
     ("netlink_", &["owner"]),
-    ("nix::", &["owner", "confine"]),
+    // Not std::os::unix::…
+    ("use nix::", &["owner", "confine"]),
     ("libc::", &["confine"]),
     // Others read facts, whatever the protocol; its name is a flag, and a key of what is written.
     ("Mysql", &["attach", "cli"]),

@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, TimeArgs, duration, netns};
 use crate::capture::live::Wanted;
+use crate::capture::stop::Stop;
 use crate::commands::live::{Live, not_stopped};
 use crate::owner::kernel::Netns;
 use crate::run::Plan;
@@ -147,6 +148,7 @@ impl LiveArgs {
                 // Packets come slower than one thread takes them.
                 threads: NonZeroUsize::MIN,
                 reading: self.reading.reading(),
+                stop: Stop::default(),
             },
             format: self.output.format(),
             look,

@@ -11,6 +11,7 @@ use super::nearest_command;
 use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, TimeArgs};
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
+use crate::capture::stop::Stop;
 use crate::commands::read::Read;
 use crate::report::text::Look;
 use crate::run::{Plan, Reading};
@@ -119,6 +120,7 @@ impl ReadArgs {
                 max_flows: self.max_flows,
                 threads: self.threads.unwrap_or_else(all_cores),
                 reading: Reading { paths: flames.paths(), ..self.reading.reading() },
+                stop: Stop::default(),
             },
             flames,
             format: self.output.format(),

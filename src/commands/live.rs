@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anstream::ColorChoice;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 
 use super::format::{Format, renderer};
 use super::outlet::Outlet;
+use super::signals::{stop_at_signals, unhandled};
 use super::terminal::{Terminal, ended};
 use super::{Exit, colored, complain, open};
 use crate::capture::filter::Filter;
@@ -57,20 +58,14 @@ pub fn live(asked: Live) -> Exit {
 }
 
 fn begin(asked: Live) -> Result<Exit, String> {
-    let unhandled = |error: io::Error| format!("signals cannot be handled: {error}");
-    // The second interrupt ends the program at once, should the first not do.
-    for signal in [SIGINT, SIGTERM] {
-        let stop = &asked.wanted.stop;
-        flag::register_conditional_shutdown(signal, 130, Arc::clone(stop))
-            .and_then(|_| flag::register(signal, Arc::clone(stop)))
-            .map_err(unhandled)?;
-    }
+    let stop = Arc::clone(&asked.wanted.stop);
+    stop_at_signals(&stop)?;
     if let Some(user) = &asked.user {
         confine::find_user(user).map_err(|error| error.to_string())?;
     }
     enter(&asked.netns).map_err(|error| error.to_string())?;
     let mut source = Source::open(&asked.wanted).map_err(|error| error.to_string())?;
-    let opened = open(asked.output.as_deref(), asked.format.color(asked.color), &[])?;
+    let opened = open(asked.output.as_deref(), asked.format.color(asked.color), &[], &stop)?;
     let report = Arc::new(AtomicBool::new(false));
     flag::register(SIGUSR1, Arc::clone(&report)).map_err(unhandled)?;
     let interfaces = asked.wanted.interfaces.clone();
@@ -135,7 +130,7 @@ fn is_captured(asked: &Live) -> Result<IsCaptured, String> {
 /// Answers who holds which socket, until nobody asks any more. Signals are for who asks.
 pub fn lookup(user: Option<&str>) -> Exit {
     let nobody = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGUSR1] {
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] {
         // Without it, it ends with the signal: no more names, and that is said.
         let _ = flag::register(signal, Arc::clone(&nobody));
     }

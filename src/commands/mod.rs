@@ -6,7 +6,9 @@ mod extract;
 pub mod format;
 pub mod live;
 mod outlet;
+mod quiet;
 pub mod read;
+mod signals;
 pub mod sockets;
 pub mod terminal;
 
@@ -16,6 +18,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice, StripStream};
+
+use crate::capture::stop::Stop;
+use quiet::Quiet;
 
 /// How the program ends. A failure wins over a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +60,18 @@ impl Opened {
     }
 }
 
-fn open(path: Option<&Path>, color: ColorChoice, inputs: &[&Path]) -> Result<Opened, String> {
+/// Opens it. `gone` is set when its reader has gone away; what follows is then said to nobody.
+fn open(
+    path: Option<&Path>,
+    color: ColorChoice,
+    inputs: &[&Path],
+    gone: &Stop,
+) -> Result<Opened, String> {
     Ok(match path {
-        None => Opened { out: Box::new(io::stdout()), color: choice(color) },
-        Some(path) => Opened { out: Box::new(create(path, inputs, "-o")?), color },
+        None => Opened { out: Box::new(Quiet::new(io::stdout(), gone)), color: choice(color) },
+        Some(path) => {
+            Opened { out: Box::new(Quiet::new(create(path, inputs, "-o")?, gone)), color }
+        }
     })
 }
 

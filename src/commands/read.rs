@@ -4,21 +4,25 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use anstream::ColorChoice;
 
 use super::extract::Gather;
 use super::format::{Format, renderer};
+use super::quiet::Quiet;
+use super::signals::stop_at_signals;
 use super::terminal::{Terminal, ended};
 use super::{Exit, complain, create, open};
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
+use crate::capture::stop::Stop;
 use crate::owner::saved::{self, ASSUMED};
 use crate::report::flames::{self, Drawing};
 use crate::report::text::Look;
 use crate::run::notices::Nobody;
 use crate::run::trace::run_traced;
-use crate::run::{Notices, Outcome, Paths, Plan, Reading, run};
+use crate::run::{Notices, Paths, Plan, Reading, run};
 use crate::summary::Nothing;
 use crate::summary::Sink;
 use crate::units::count;
@@ -81,7 +85,7 @@ pub fn read(mut asked: Read) -> Exit {
         Ok(sockets) => asked.plan.sockets = sockets,
         Err(sentence) => return said(sentence),
     }
-    let mut render = match outputs(&asked) {
+    let mut render = match stop_at_signals(&asked.plan.stop).and_then(|()| outputs(&asked)) {
         Ok(render) => render,
         Err(sentence) => return said(sentence),
     };
@@ -96,19 +100,26 @@ pub fn read(mut asked: Read) -> Exit {
     if asked.plan.sockets.as_ref().is_some_and(|sockets| sockets.is_assumed) {
         complain(&ASSUMED);
     }
+    if asked.plan.inputs.iter().any(Input::is_stdin) && io::stdin().is_terminal() {
+        complain(
+            &"-: waiting for a capture on standard input, which is this terminal (Ctrl-C ends it)",
+        );
+    }
     let mut terminal = Terminal::new(io::stderr().is_terminal());
     let Some(file) = write else {
         let result = run(asked.plan, render.as_mut(), &mut terminal);
         return ended(result, terminal);
     };
-    let again = again(&asked.plan);
+    let (again, stop) = (again(&asked.plan), Stop::clone(&asked.plan.stop));
     let mut gather = Gather::new(render.as_mut());
     let outcome = match run(asked.plan, &mut gather, &mut terminal) {
-        // As after any report that nobody reads to its end.
-        Ok(outcome) if gather.closed => Outcome { findings: 0, ..outcome },
         Ok(outcome) => outcome,
         Err(error) => return ended(Err(error), terminal),
     };
+    if stop.load(Ordering::Relaxed) {
+        terminal.make_room();
+        return said("-w: interrupted: no packets were written".into());
+    }
     match extract(again, gather, file) {
         Ok(()) => ended(Ok(outcome), terminal),
         Err(sentence) => {
@@ -141,6 +152,7 @@ fn again(plan: &Plan) -> Plan {
         max_flows: plan.max_flows,
         threads: NonZeroUsize::MIN,
         reading: Reading { vxlan: plan.reading.vxlan.clone(), ..Reading::default() },
+        stop: Stop::default(),
     }
 }
 
@@ -162,11 +174,14 @@ fn extract(plan: Plan, gather: Gather, file: File) -> Result<(), String> {
 fn outputs(asked: &Read) -> Result<Box<dyn Sink>, String> {
     let inputs: Vec<&Path> = asked.plan.inputs.iter().map(|input| input.0.as_path()).collect();
     let flames = &asked.flames;
+    // Of a file, the rest is read for the exit status; from a pipe, nothing more may ever come.
+    let endless = asked.plan.inputs.iter().any(|input| input.read_once().is_some());
+    let gone = if endless { Stop::clone(&asked.plan.stop) } else { Stop::default() };
     let mut report = None;
     let mut drawings: Vec<(Drawing, Box<dyn Write>)> = Vec::new();
     if asked.output.is_some() || !flames.take_stdout() {
         let color = asked.format.color(asked.color);
-        let out = open(asked.output.as_deref(), color, &inputs)?.output();
+        let out = open(asked.output.as_deref(), color, &inputs, &gone)?.output();
         if flames.folded {
             drawings.push((Drawing::Folded, out));
         } else {
@@ -176,7 +191,7 @@ fn outputs(asked: &Read) -> Result<Box<dyn Sink>, String> {
     let mut taken: Vec<&Path> = asked.output.as_deref().into_iter().collect();
     for (drawing, path) in flames.drawn() {
         let out: Box<dyn Write> = match path {
-            path if is_stdout(path) => Box::new(io::stdout()),
+            path if is_stdout(path) => Box::new(Quiet::new(io::stdout(), &gone)),
             path => {
                 not_twice(path, &taken)?;
                 let flag = match drawing {

@@ -50,8 +50,6 @@ pub fn ended(result: io::Result<Outcome>, mut terminal: Terminal) -> Exit {
         Ok(outcome) if outcome.failed => Exit::Failed,
         Ok(outcome) if outcome.findings > 0 => Exit::Found,
         Ok(_) => Exit::Clean,
-        // Whoever read the report has seen enough of it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Clean,
         Err(error) => {
             complain(&format!("the report could not be written: {error}"));
             Exit::Failed

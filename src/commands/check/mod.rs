@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anstream::ColorChoice;
 
 use super::{Exit, complain, open};
+use crate::capture::stop::Stop;
 use crate::expect::baseline::Baseline;
 use crate::expect::{Expectation, Limits, Override, Reading, file, violations};
 use crate::printable::printable;
@@ -52,8 +53,6 @@ pub fn check(asked: &Check) -> Exit {
     };
     match report(asked, &checked) {
         Ok(()) => exit(&checked),
-        // Whoever read the report has seen enough of it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit(&checked),
         Err(error) => {
             complain(&format!("the report could not be written: {error}"));
             Exit::Failed
@@ -72,7 +71,8 @@ fn exit(checked: &[Checked]) -> Exit {
 fn report(asked: &Check, checked: &[Checked]) -> io::Result<()> {
     let inputs: Vec<&Path> = checked.iter().map(|one| Path::new(one.capture.as_str())).collect();
     let color = if asked.format == Format::Text { asked.color } else { ColorChoice::Never };
-    let opened = open(asked.output.as_deref(), color, &inputs).map_err(io::Error::other)?;
+    let opened = open(asked.output.as_deref(), color, &inputs, &Stop::default())
+        .map_err(io::Error::other)?;
     write(asked.format, &mut opened.output(), checked)
 }
 

@@ -13,6 +13,7 @@ use super::{Own, Read};
 use crate::capture::Error;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
+use crate::capture::stop::Stop;
 use crate::endpoints::EndpointSet;
 use crate::expect::{Expectation, Reading, file};
 use crate::printable::printable;
@@ -134,6 +135,7 @@ fn plan(target: &Target, reading: &Reading, threads: NonZeroUsize) -> Result<Pla
         max_flows: MAX_FLOWS,
         threads,
         reading: crate::run::Reading::default(),
+        stop: Stop::default(),
     })
 }
 

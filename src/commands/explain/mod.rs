@@ -18,6 +18,7 @@ use super::terminal::{Terminal, ended};
 use super::{Exit, complain, open};
 use crate::capture::file::Input;
 use crate::capture::series::members;
+use crate::capture::stop::Stop;
 use crate::report::ladder::Look;
 use crate::run::notices::Nobody;
 use crate::run::trace::run_traced;
@@ -71,7 +72,7 @@ pub fn explain(asked: &Explain) -> Exit {
         Err(sentence) => return said(sentence),
     };
     let inputs: Vec<&Path> = asked.inputs.iter().map(|input| input.0.as_path()).collect();
-    let out = match open(asked.output.as_deref(), asked.color, &inputs) {
+    let out = match open(asked.output.as_deref(), asked.color, &inputs, &Stop::default()) {
         Ok(opened) => opened.output(),
         Err(sentence) => return said(sentence),
     };
@@ -134,6 +135,7 @@ fn plan(asked: &Explain, all: bool) -> Plan {
         // One 4-tuple is one shard's work.
         threads: NonZeroUsize::MIN,
         reading: asked.reading.clone(),
+        stop: Stop::default(),
     }
 }
 

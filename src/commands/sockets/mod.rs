@@ -5,12 +5,14 @@ mod saved;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anstream::ColorChoice;
 
 use super::{Exit, complain, open};
+use crate::capture::stop::Stop;
 use crate::commands::format::Format;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::{Netns, snapshot};
@@ -60,7 +62,8 @@ impl Narrow {
 
 /// Lists the sockets, once or again and again.
 pub fn sockets(asked: &Sockets) -> Exit {
-    let mut out = match open(asked.output.as_deref(), asked.format.color(asked.color), &[]) {
+    let (gone, color) = (Stop::default(), asked.format.color(asked.color));
+    let mut out = match open(asked.output.as_deref(), color, &[], &gone) {
         Ok(opened) => opened.output(),
         Err(sentence) => {
             complain(&sentence);
@@ -87,14 +90,18 @@ pub fn sockets(asked: &Sockets) -> Exit {
         let found = !listing.stuck.is_empty();
         match write(asked, &mut out, &listing, asked.watch.map(|_| &history)) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Clean,
             Err(error) => {
                 complain(&format!("the report could not be written: {error}"));
                 return Exit::Failed;
             }
         }
         match asked.watch {
-            Some(pause) if asked.rounds.is_none_or(|rounds| round < rounds) => thread::sleep(pause),
+            Some(pause)
+                if asked.rounds.is_none_or(|rounds| round < rounds)
+                    && !gone.load(Ordering::Relaxed) =>
+            {
+                thread::sleep(pause);
+            }
             _ if found => return Exit::Found,
             _ => return Exit::Clean,
         }
