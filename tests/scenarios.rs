@@ -12,7 +12,7 @@ use closewait::table::{FlowTable, Retired};
 use closewait::tcp::flow::Flow;
 use closewait::tcp::holes::Holes;
 use closewait::tcp::segment::{
-    Checksum, Direction, Endpoint, Flags, FlowKey, Scale, Segment, ToldBy, Way,
+    Checksum, Direction, Endpoint, Extras, Flags, FlowKey, Scale, Segment, ToldBy, Way,
 };
 use closewait::tcp::seq::Seq;
 use closewait::tcp::side::Side;
@@ -104,11 +104,13 @@ fn segment(row: &Row, packet: &Packet, place: Place, link: Link) -> Segment {
         flags: Flags(packet.flags),
         len: len as u32,
         window: packet.window,
-        scale: match packet.options[..] {
-            [1, 3, 3, shift] => Scale::new(shift),
-            _ => Scale::UNKNOWN,
-        },
-        checksum: if row.damaged { Checksum::Wrong } else { Checksum::Unknown },
+        extras: Extras::new(
+            match packet.options[..] {
+                [1, 3, 3, shift] => Scale::new(shift),
+                _ => Scale::UNKNOWN,
+            },
+            if row.damaged { Checksum::Wrong } else { Checksum::Unknown },
+        ),
         place,
         direction: link.tells_direction().then_some(Direction { way, told_by: ToldBy::PacketType }),
     }

@@ -21,7 +21,7 @@ use ip::Transport;
 use link::Network;
 
 use crate::capture::{Frame, LinkType};
-use crate::tcp::segment::{Checksum, Direction, End, Endpoint, Flags, FlowKey, Scale, Segment};
+use crate::tcp::segment::{Direction, End, Endpoint, Extras, Flags, FlowKey, Segment};
 use crate::tcp::seq::Seq;
 
 /// The reason why a frame gives no segment. Reasons are counted, and the report names them.
@@ -138,12 +138,15 @@ impl Decoder {
     ///
     /// # Errors
     /// The reason why there is none that could be judged.
-    #[inline(always)]
+    #[inline(never)]
     pub fn decode<'a>(&self, frame: &Frame<'a>) -> Result<(Segment, &'a [u8]), Skipped> {
         if let Some(decoded) = self.decode_usual(frame) {
             return Ok(decoded);
         }
         if let Some(decoded) = self.decode_usual_v6(frame) {
+            return Ok(decoded);
+        }
+        if let Some(decoded) = self.decode_usual_marked(frame) {
             return Ok(decoded);
         }
         self.decode_layers(frame)
@@ -159,24 +162,25 @@ impl Decoder {
         let direction = frame.direction.or(network.direction);
         let transport = innermost(network, &self.vxlan)?;
         let header = Header::read(transport.data, transport.len)?;
-        let fragment = transport.fragment;
         let source = Endpoint { ip: transport.source, port: header.source };
         let destination = Endpoint { ip: transport.destination, port: header.destination };
         let (key, from) = FlowKey::new(source, destination);
+        let header_len = header.len;
         let (mut segment, payload) =
             self.segment(frame, key, from, header, transport.data, direction);
-        if fragment {
-            segment.checksum = Checksum::Unknown;
+        if !segment.is_plain() {
+            segment.extras =
+                marked::extras(&segment, transport.data, header_len, transport.fragment);
         }
         Ok((segment, payload))
     }
 
-    /// Decodes the most frequent kind of packet in one go: plain TCP over IPv4 without tags or options;
-    /// `None` for any other, which [`Decoder::decode`] takes.
-    #[inline]
+    /// Decodes the most frequent kind of packet in one go: plain TCP over IPv4 without tags, options, SYN,
+    /// FIN or RST; `None` for any other, which [`Decoder::decode`] takes.
+    #[inline(always)]
     #[must_use]
     pub fn decode_usual<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
-        let usual::Packet { key, from, header, data, direction } = usual::over_ipv4(frame)?;
+        let usual::Packet { key, from, header, data, direction } = usual::over_ipv4(frame, true)?;
         Some(self.segment(frame, key, from, header, data, direction))
     }
 
@@ -185,12 +189,23 @@ impl Decoder {
     #[inline(never)]
     #[must_use]
     pub fn decode_usual_v6<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
-        let usual::Packet { key, from, header, data, direction } = usual::over_ipv6(frame)?;
+        let usual::Packet { key, from, header, data, direction } = usual::over_ipv6(frame, true)?;
         Some(self.segment(frame, key, from, header, data, direction))
     }
 
+    /// The same with SYN, FIN or RST, which are looked at closer.
+    #[inline(never)]
+    pub fn decode_usual_marked<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
+        let packet = usual::over_ipv4(frame, false).or_else(|| usual::over_ipv6(frame, false))?;
+        let usual::Packet { key, from, header, data, direction } = packet;
+        let header_len = header.len;
+        let (mut segment, payload) = self.segment(frame, key, from, header, data, direction);
+        segment.extras = marked::extras(&segment, data, header_len, false);
+        Some((segment, payload))
+    }
+
     /// `data` is TCP's, header included, and may be followed by padding.
-    #[inline]
+    #[inline(always)]
     fn segment<'a>(
         &self,
         frame: &Frame,
@@ -200,7 +215,7 @@ impl Decoder {
         data: &'a [u8],
         direction: Option<Direction>,
     ) -> (Segment, &'a [u8]) {
-        let mut segment = Segment {
+        let segment = Segment {
             key,
             hash: self.hasher.hash_one(key),
             from,
@@ -209,14 +224,10 @@ impl Decoder {
             flags: header.flags,
             len: header.payload_len,
             window: header.window,
-            scale: Scale::UNKNOWN,
-            checksum: Checksum::Unknown,
+            extras: Extras::default(),
             place: frame.place,
             direction,
         };
-        if !segment.is_plain() {
-            marked::look_at(&mut segment, data, header.len);
-        }
         let end = data.len().min(header.len + header.payload_len as usize);
         (segment, data.get(header.len..end).unwrap_or_default())
     }

@@ -204,6 +204,11 @@ impl Flags {
     pub fn ack(self) -> bool {
         self.0 & Flags::ACK != 0
     }
+
+    /// Neither SYN nor FIN nor RST.
+    pub fn are_plain(self) -> bool {
+        self.0 & (Flags::FIN | Flags::SYN | Flags::RST) == 0
+    }
 }
 
 /// How the capture says a packet passed the interface.
@@ -244,26 +249,25 @@ pub struct Segment {
     pub len: u32,
     /// SEG.WND as it stands in the header, not scaled.
     pub window: u16,
-    pub scale: Scale,
-    pub checksum: Checksum,
+    pub extras: Extras,
     pub place: Place,
     pub direction: Option<Direction>,
 }
 
 /// The shift count of a SYN's window scale option (RFC 7323).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scale(u8);
 
 impl Scale {
     /// No SYN, no such option, or cut off by the snap length.
-    pub const UNKNOWN: Scale = Scale(15);
+    pub const UNKNOWN: Scale = Scale(0);
 
     /// The shift count, which is 14 at most.
     pub fn new(shift: u8) -> Scale {
-        Scale(shift.min(14))
+        Scale(shift.min(14) + 1)
     }
 
-    /// Four bits that [`Scale::of_bits`] makes it of again.
+    /// Four bits that [`Scale::of_bits`] makes it of again; none is set where it is unknown.
     pub fn bits(self) -> u8 {
         self.0
     }
@@ -273,18 +277,61 @@ impl Scale {
     }
 
     pub fn shift(self) -> Option<u8> {
-        (self != Scale::UNKNOWN).then_some(self.0)
+        self.0.checked_sub(1)
     }
 }
 
 /// What a segment's checksum says of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Checksum {
     /// It was not looked at, or says nothing: not captured whole, or left to the card (offload).
+    #[default]
     Unknown,
     Right,
     /// The segment was damaged on its way: its receiver drops it.
     Wrong,
+}
+
+/// What only segments with SYN, FIN or RST are asked for; in one octet, because every segment has it.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extras(u8);
+
+impl core::fmt::Debug for Extras {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Extras").field(&self.scale()).field(&self.checksum()).finish()
+    }
+}
+
+impl Extras {
+    /// How many bits there are.
+    pub const BITS: u32 = 6;
+
+    pub fn new(scale: Scale, checksum: Checksum) -> Extras {
+        Extras(scale.bits() | (checksum as u8) << 4)
+    }
+
+    /// The lowest [`Extras::BITS`] of a number.
+    #[inline(always)]
+    pub fn of_bits(bits: u32) -> Extras {
+        Extras(bits as u8)
+    }
+
+    #[inline(always)]
+    pub fn bits(self) -> u32 {
+        u32::from(self.0)
+    }
+
+    pub fn scale(self) -> Scale {
+        Scale::of_bits(self.0)
+    }
+
+    pub fn checksum(self) -> Checksum {
+        match self.0 >> 4 {
+            0 => Checksum::Unknown,
+            1 => Checksum::Right,
+            _ => Checksum::Wrong,
+        }
+    }
 }
 
 impl Segment {
@@ -295,7 +342,7 @@ impl Segment {
 
     /// Neither SYN nor FIN nor RST: it begins and ends nothing.
     pub fn is_plain(&self) -> bool {
-        self.flags.0 & (Flags::FIN | Flags::SYN | Flags::RST) == 0
+        self.flags.are_plain()
     }
 
     /// A bare ACK: it is never acknowledged itself, so it alone counts as received when seen.
