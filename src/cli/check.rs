@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use super::shared::{ColorArg, duration};
 use crate::commands::check::Check;
 use crate::endpoints::EndpointSet;
+use crate::expect::baseline::Alias;
 use crate::expect::{Limits, Override, Range, Reading};
 use crate::report::check::Format;
 
@@ -22,7 +23,8 @@ Examples:
   closewait check --bless --local 10.0.0.5 captures     what is found becomes what is expected
   closewait check --write-baseline known.jsonl captures
   closewait check --baseline known.jsonl captures       only new findings fail
-  closewait check --format junit -o closewait.xml captures
+  closewait check --alias 172.17.0.0/16=db --baseline known.jsonl captures    whatever address db has
+  closewait check --format junit -o closewait.xml captures     or github, sarif, gitlab
 
 x.expect.toml, beside x.pcap (every key may be left out):
   local = \"10.0.0.5\"                            also: filter = \"port 3306\", min_hold = \"1s\"
@@ -87,6 +89,11 @@ pub struct CheckArgs {
     #[arg(long, value_name = "FILE")]
     write_baseline: Option<PathBuf>,
 
+    /// A name for addresses that change from run to run, in baselines: 172.17.0.0/16=database;
+    /// repeatable
+    #[arg(long, value_name = "ADDR=NAME")]
+    alias: Vec<Alias>,
+
     /// The form of the report
     #[arg(
         long,
@@ -116,6 +123,10 @@ enum FormatArg {
     Jsonl,
     /// Annotations of a pull request (::error file=…::)
     Github,
+    /// What code scanners write (SARIF 2.1.0), for whatever shows it
+    Sarif,
+    /// A code quality report for GitLab
+    Gitlab,
 }
 
 fn address(text: &str) -> Result<String, String> {
@@ -177,11 +188,14 @@ impl CheckArgs {
             bless: self.bless,
             baseline: self.baseline,
             write_baseline: self.write_baseline,
+            aliases: self.alias,
             format: match self.format {
                 FormatArg::Text => Format::Text,
                 FormatArg::Junit => Format::Junit,
                 FormatArg::Jsonl => Format::Jsonl,
                 FormatArg::Github => Format::Github,
+                FormatArg::Sarif => Format::Sarif,
+                FormatArg::Gitlab => Format::Gitlab,
             },
             color: match self.color {
                 ColorArg::Auto => ColorChoice::Auto,

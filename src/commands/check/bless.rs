@@ -18,6 +18,7 @@ pub fn bless(read: Read) -> Checked {
     Checked {
         capture: read.target.name(),
         expectation: Some(read.target.expectation_name()),
+        local: Vec::new(),
         outcome,
         warnings: read.warnings,
     }

@@ -12,7 +12,7 @@ use anstream::ColorChoice;
 
 use super::{Exit, complain, open};
 use crate::capture::stop::Stop;
-use crate::expect::baseline::Baseline;
+use crate::expect::baseline::{Alias, Baseline};
 use crate::expect::{Expectation, Limits, Override, Reading, file, violations};
 use crate::printable::printable;
 use crate::report::check::{Checked, Counts, Format, Outcome, write};
@@ -34,6 +34,8 @@ pub struct Check {
     pub bless: bool,
     pub baseline: Option<PathBuf>,
     pub write_baseline: Option<PathBuf>,
+    /// Names for addresses that change, in the baseline.
+    pub aliases: Vec<Alias>,
     pub format: Format,
     pub color: ColorChoice,
     pub output: Option<PathBuf>,
@@ -94,15 +96,14 @@ struct Own {
 
 fn check_all(asked: &Check) -> Result<Vec<Checked>, String> {
     let policy = policy(asked)?;
-    let mut baseline = asked.baseline.as_deref().map(read_baseline).transpose()?;
+    let baseline = asked.baseline.as_deref().map(read_baseline).transpose()?;
+    let mut baseline = baseline.unwrap_or_default().with(&asked.aliases);
     let all = read_all(find(&asked.paths), &policy, asked.bless);
     if let Some(path) = &asked.write_baseline {
-        let written = baseline.get_or_insert_default();
-        all.iter().flatten().for_each(|read| written.add(&read.collected));
-        let text = written.text().map_err(|error| error.to_string())?;
+        all.iter().flatten().for_each(|read| baseline.add(&read.collected));
+        let text = baseline.text().map_err(|error| error.to_string())?;
         fs::write(path, text).map_err(|error| cannot("written", path, &error))?;
     }
-    let baseline = baseline.unwrap_or_default();
     let one = |result: Result<Read, Checked>| match result {
         Ok(read) if asked.bless => bless::bless(read),
         Ok(read) => judge(read, &baseline),
@@ -146,7 +147,13 @@ fn judge(read: Read, baseline: &Baseline) -> Checked {
     Checked {
         capture: read.target.name(),
         expectation: read.own.is_some().then(|| read.target.expectation_name()),
-        outcome: Outcome::Judged { collected: Box::new(read.collected), violations, known },
+        local: read.reading.local,
+        outcome: Outcome::Judged {
+            collected: Box::new(read.collected),
+            violations,
+            known,
+            min_hold: read.reading.min_hold.unwrap_or(Reading::MIN_HOLD),
+        },
         warnings,
     }
 }

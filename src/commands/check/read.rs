@@ -37,12 +37,14 @@ pub fn read_all(
         Ok(target) => read(target, policy, bless, threads).map_err(|why| Checked {
             capture: target.name(),
             expectation: target.expectation.exists().then(|| target.expectation_name()),
+            local: Vec::new(),
             outcome: Outcome::Error(why),
             warnings: Vec::new(),
         }),
         Err(Nothing { path, why }) => Err(Checked {
             capture: printable(&path.to_string_lossy()),
             expectation: None,
+            local: Vec::new(),
             outcome: Outcome::Error(printable(why)),
             warnings: Vec::new(),
         }),

@@ -40,6 +40,8 @@ struct CaptureLine<'a> {
     findings: Option<u64>,
     /// Those of the baseline.
     known: Option<usize>,
+    /// Held for less, it was pending.
+    min_hold_s: Option<f64>,
     violations: Vec<ViolationLine<'a>>,
     /// Of an expectation that was written.
     diff: Option<&'a str>,
@@ -106,6 +108,10 @@ impl<'a> CaptureLine<'a> {
             flows: tally.map(|tally| tally.flows),
             findings: tally.map(|tally| tally.findings),
             known,
+            min_hold_s: match one.outcome {
+                Outcome::Judged { min_hold, .. } => Some(seconds(min_hold)),
+                Outcome::Blessed { .. } | Outcome::Error(_) => None,
+            },
             violations: one.violations().iter().map(|v| ViolationLine::new(one, v)).collect(),
             diff,
             error,
