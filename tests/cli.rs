@@ -467,3 +467,50 @@ fn nothing_from_the_wire_turns_or_hides_text() {
         assert!(text(output).0.contains("a\u{fffd}\u{fffd}"), "{}", text(output).0);
     }
 }
+
+/// What somebody who knows tcpdump types.
+#[test]
+fn tcpdumps_habits() {
+    let expected = text(&closewait(&[INCIDENT])).0;
+    for args in [&["-nnr", INCIDENT][..], &["-lnv", "-q", "-e", "-r", INCIDENT, "port", "3306"]] {
+        assert_eq!(text(&closewait(args)).0, expected, "{args:?}");
+    }
+    for args in [&["-n", "-i", "nosuch0"][..], &["-nni", "nosuch0"], &["--utc", "-i", "nosuch0"]] {
+        let (_, err) = text(&closewait(args));
+        assert!(err.starts_with("closewait: nosuch0:") || err.contains("without libpcap"), "{err}");
+    }
+    // An expression beside a file is asked about before the file is read.
+    for args in [&[INCIDENT, "port", "3306"][..], &["port", "3306", INCIDENT]] {
+        let output = closewait(args);
+        let (out, err) = text(&output);
+        assert_eq!((out.as_str(), output.status.code()), ("", Some(2)));
+        let hint = format!(
+            "closewait: port: is not a file; if this is an expression: closewait -r {INCIDENT} port 3306, or: \
+             closewait {INCIDENT} -- port 3306\n"
+        );
+        assert_eq!(err, hint);
+    }
+    for args in [&["live", INCIDENT][..], &["-i", INCIDENT]] {
+        let (_, err) = text(&closewait(args));
+        assert_eq!(
+            err,
+            format!(
+                "closewait: {INCIDENT}: is a file, not an interface; to read it: closewait {INCIDENT}\n"
+            )
+        );
+    }
+    let help = text(&closewait(&["live", "--help"])).0;
+    assert_eq!(text(&closewait(&["--help", "live"])).0, help);
+    let (_, err) = text(&closewait(&["--no-such-flag"]));
+    assert!(err.starts_with("closewait: unexpected argument"), "{err}");
+    assert_eq!(status(&["--max-flows", "0", INCIDENT]), Some(2));
+}
+
+#[test]
+fn a_redirected_file_is_read() {
+    for args in [&[][..], &["-n"], &["read"]] {
+        let file = std::fs::File::open(INCIDENT).expect("the fixture");
+        let output = command(args).stdin(file).output().expect("the binary runs");
+        assert_eq!(output.status.code(), Some(1), "{args:?} {}", text(&output).1);
+    }
+}

@@ -37,6 +37,14 @@ impl Input {
         self.0 == Path::new("-")
     }
 
+    /// True if standard input is a file or a pipe: something that a shell put there.
+    #[must_use]
+    pub fn is_redirected() -> bool {
+        let stdin = io::stdin().as_fd().try_clone_to_owned().map(File::from);
+        let kind = stdin.and_then(|stdin| stdin.metadata()).map(|of| of.file_type());
+        kind.is_ok_and(|kind| kind.is_file() || kind.is_fifo())
+    }
+
     /// The name as given, with nothing in it that a terminal would obey.
     #[must_use]
     pub fn name(&self) -> String {

@@ -5,6 +5,7 @@
 mod check;
 mod explain;
 mod flames;
+mod habits;
 mod live;
 mod read;
 mod shared;
@@ -12,8 +13,10 @@ mod sockets;
 
 use std::ffi::OsString;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::capture::file::Input;
 use crate::commands::check::Check;
 use crate::commands::explain::Explain;
 use crate::commands::live::Live;
@@ -36,12 +39,25 @@ pub enum Command {
 
 /// Understands the command line, or says what is wrong with it.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
-    let cli = match Cli::try_parse_from(as_live(args)) {
+    let mut args = habits::put(args, is_command);
+    let is_bare = args.len() == 1 || args.len() == 2 && args[1] == "read";
+    if is_bare && Input::is_redirected() {
+        args.push("-".into());
+    }
+    let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            return Command::End(2);
+        }
+        Err(error) if error.use_stderr() => {
+            complain(&error);
+            return Command::End(2);
+        }
         Err(error) => {
             // Nothing is left to do if even this cannot be printed.
             let _ = error.print();
-            return Command::End(if error.use_stderr() { 2 } else { 0 });
+            return Command::End(0);
         }
     };
     let asked = match cli.command {
@@ -60,17 +76,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     })
 }
 
-/// `closewait -i eth0 …` is `closewait live -i eth0 …`, as is `closewait -D`.
-fn as_live(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut args: Vec<OsString> = args.into_iter().collect();
-    let is_live = args.get(1).is_some_and(|first| {
-        let first = first.to_string_lossy();
-        first.starts_with("-i") || first == "--interface" || first == "-D"
-    });
-    if is_live {
-        args.insert(1, "live".into());
-    }
-    args
+/// One sentence, begun as all others are.
+fn complain(error: &clap::Error) {
+    let text = error.to_string();
+    crate::commands::complain(&text.strip_prefix("error: ").unwrap_or(&text).trim_end());
 }
 
 /// Names the TCP connections that a program left in CLOSE-WAIT.
@@ -117,6 +126,10 @@ enum Verb {
         #[arg(short = 'Z')]
         user: Option<String>,
     },
+}
+
+fn is_command(word: &str) -> bool {
+    Cli::command().find_subcommand(word).is_some()
 }
 
 /// The command whose name is most like a word.

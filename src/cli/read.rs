@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::flames::FlameArgs;
 use super::nearest_command;
-use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, TimeArgs};
+use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, TimeArgs, at_least_one};
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
@@ -61,7 +61,7 @@ pub struct ReadArgs {
 
     /// The most connections to keep in memory. Beyond it, finished ones are judged and forgotten
     /// first, then unanswered SYNs, open ones, and half-closed ones last
-    #[arg(long, value_name = "N", default_value_t = MAX_FLOWS)]
+    #[arg(long, value_name = "N", default_value_t = MAX_FLOWS, value_parser = at_least_one)]
     max_flows: usize,
 
     /// How many threads to work with; the answer is the same for any number [default: all cores]
@@ -149,6 +149,9 @@ impl ReadArgs {
         }
         let inputs: Vec<Input> = files.into_iter().map(Input).collect();
         match inputs.iter().filter(|input| input.is_stdin()).count() {
+            0 if inputs.is_empty() && Input::is_redirected() => {
+                return Ok((vec![Input("-".into())], expression.join(" ")));
+            }
             _ if inputs.is_empty() => {
                 return Err("no capture to read: name one, or - for standard input".into());
             }
@@ -156,7 +159,8 @@ impl ReadArgs {
             _ => return Err("standard input can be read only once".into()),
         }
         if self.read.is_empty()
-            && let Some(sentence) = inputs.first().and_then(as_command)
+            && let Some(sentence) =
+                as_expression(&inputs).or_else(|| inputs.first().and_then(as_command))
         {
             return Err(sentence);
         }
@@ -172,6 +176,21 @@ fn all_cores() -> NonZeroUsize {
 fn is_capture_name(word: &Path) -> bool {
     let like_a_name = word.to_string_lossy().contains(['.', '/']);
     word.as_os_str() == "-" || like_a_name && word.is_file()
+}
+
+/// Bare words beside a file were meant as an expression: how to write it, before anything is read.
+fn as_expression(inputs: &[Input]) -> Option<String> {
+    let is_word = |input: &&Input| {
+        !input.is_stdin() && !input.0.exists() && !input.name().contains(['.', '/'])
+    };
+    let word = inputs.iter().find(is_word)?.name();
+    let is_file = |input: &&Input| input.is_stdin() || input.0.is_file();
+    let file = inputs.iter().find(is_file)?.name();
+    let others = inputs.iter().map(Input::name).filter(|name| *name != file);
+    let words = others.collect::<Vec<_>>().join(" ");
+    Some(format!(
+        "{word}: is not a file; if this is an expression: closewait -r {file} {words}, or: closewait {file} -- {words}"
+    ))
 }
 
 /// A bare word that is no file was meant as a command: which one?

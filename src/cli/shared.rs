@@ -100,9 +100,21 @@ pub(super) struct TimeArgs {
     #[arg(short = 't', action = ArgAction::Count, help_heading = "Output")]
     time_style: u8,
 
-    /// Names are never resolved; accepted for tcpdump's sake
+    /// Names are never resolved; accepted for tcpdump's sake, as are -l, -q, -v and -e
     #[arg(short = 'n', action = ArgAction::Count, help_heading = "Output")]
     numeric: u8,
+
+    #[arg(short = 'v', action = ArgAction::Count, hide = true)]
+    verbose: u8,
+
+    #[arg(short = 'l', hide = true)]
+    line_buffered: bool,
+
+    #[arg(short = 'q', hide = true)]
+    quick: bool,
+
+    #[arg(short = 'e', hide = true)]
+    link_level: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -120,6 +132,15 @@ pub(super) enum ColorArg {
     Auto,
     Always,
     Never,
+}
+
+/// A number of connections that can be kept.
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least one connection has to be kept".into()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("write a number".into()),
+    }
 }
 
 /// `5s`, `500ms`, `2min`; a bare number is seconds.

@@ -104,10 +104,10 @@ fn check_all(asked: &Check) -> Result<Vec<Checked>, String> {
         let text = baseline.text().map_err(|error| error.to_string())?;
         fs::write(path, text).map_err(|error| cannot("written", path, &error))?;
     }
-    let one = |result: Result<Read, Checked>| match result {
+    let one = |result: Result<Read, Box<Checked>>| match result {
         Ok(read) if asked.bless => bless::bless(read),
         Ok(read) => judge(read, &baseline),
-        Err(error) => error,
+        Err(error) => *error,
     };
     Ok(all.into_iter().map(one).collect())
 }

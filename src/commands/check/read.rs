@@ -28,26 +28,28 @@ pub fn read_all(
     found: Vec<Result<Target, Nothing>>,
     policy: &Expectation,
     bless: bool,
-) -> Vec<Result<Read, Checked>> {
+) -> Vec<Result<Read, Box<Checked>>> {
     let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let workers = cores.get().min(found.len()).max(1);
     // A single capture has all cores; among many, each has one.
     let threads = NonZeroUsize::new(cores.get() / workers).unwrap_or(NonZeroUsize::MIN);
     let one = |found: &Result<Target, Nothing>| match found {
-        Ok(target) => read(target, policy, bless, threads).map_err(|why| Checked {
-            capture: target.name(),
-            expectation: target.expectation.exists().then(|| target.expectation_name()),
-            local: Vec::new(),
-            outcome: Outcome::Error(why),
-            warnings: Vec::new(),
+        Ok(target) => read(target, policy, bless, threads).map_err(|why| {
+            Box::new(Checked {
+                capture: target.name(),
+                expectation: target.expectation.exists().then(|| target.expectation_name()),
+                local: Vec::new(),
+                outcome: Outcome::Error(why),
+                warnings: Vec::new(),
+            })
         }),
-        Err(Nothing { path, why }) => Err(Checked {
+        Err(Nothing { path, why }) => Err(Box::new(Checked {
             capture: printable(&path.to_string_lossy()),
             expectation: None,
             local: Vec::new(),
             outcome: Outcome::Error(printable(why)),
             warnings: Vec::new(),
-        }),
+        })),
     };
     in_parallel(&found, workers, one)
 }
