@@ -3,10 +3,12 @@
 mod bless;
 mod find;
 mod read;
+mod watch;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anstream::ColorChoice;
 
@@ -21,10 +23,14 @@ use crate::units::{count, missing};
 use crate::verdict::Verdict;
 use find::{Target, find};
 use read::read_all;
+pub use watch::Watched;
+use watch::watch;
 
 /// What `check` was asked for.
 pub struct Check {
     pub paths: Vec<PathBuf>,
+    /// Captured in place of them.
+    pub watched: Option<Watched>,
     /// For captures that no expectation is beside.
     pub limits: Limits,
     pub overrides: Vec<Override>,
@@ -44,17 +50,20 @@ pub struct Check {
 /// The policy of a project, in the folder that `check` is run in.
 const POLICY: &str = "closewait.toml";
 
-/// Checks the captures and writes the report.
-pub fn check(asked: &Check) -> Exit {
-    let checked = match check_all(asked) {
-        Ok(checked) => checked,
+/// Checks the captures and writes the report. Where a command was run, it ends as the worse of both.
+pub fn check(asked: &Check) -> ExitCode {
+    match check_all(asked) {
+        Ok((checked, status)) => ExitCode::from(u8::from(told(asked, &checked)).max(status)),
         Err(sentence) => {
             complain(&sentence);
-            return Exit::Failed;
+            Exit::Failed.into()
         }
-    };
-    match report(asked, &checked) {
-        Ok(()) => exit(&checked),
+    }
+}
+
+fn told(asked: &Check, checked: &[Checked]) -> Exit {
+    match report(asked, checked) {
+        Ok(()) => exit(checked),
         Err(error) => {
             complain(&format!("the report could not be written: {error}"));
             Exit::Failed
@@ -94,22 +103,27 @@ struct Own {
     text: String,
 }
 
-fn check_all(asked: &Check) -> Result<Vec<Checked>, String> {
+/// All captures, and the status of the command that was run.
+fn check_all(asked: &Check) -> Result<(Vec<Checked>, u8), String> {
     let policy = policy(asked)?;
     let baseline = asked.baseline.as_deref().map(read_baseline).transpose()?;
     let mut baseline = baseline.unwrap_or_default().with(&asked.aliases);
-    let all = read_all(find(&asked.paths), &policy, asked.bless);
+    let (all, status) = match &asked.watched {
+        Some(watched) => watch(watched, &policy).map(|(read, status)| (vec![Ok(read)], status))?,
+        None => (read_all(find(&asked.paths), &policy, asked.bless), 0),
+    };
     if let Some(path) = &asked.write_baseline {
         all.iter().flatten().for_each(|read| baseline.add(&read.collected));
         let text = baseline.text().map_err(|error| error.to_string())?;
         fs::write(path, text).map_err(|error| cannot("written", path, &error))?;
     }
+    let is_kept = asked.watched.as_ref().is_none_or(|watched| watched.save.is_some());
     let one = |result: Result<Read, Box<Checked>>| match result {
         Ok(read) if asked.bless => bless::bless(read),
-        Ok(read) => judge(read, &baseline),
+        Ok(read) => judge(read, &baseline, is_kept),
         Err(error) => *error,
     };
-    Ok(all.into_iter().map(one).collect())
+    Ok((all.into_iter().map(one).collect(), status))
 }
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> String {
@@ -136,7 +150,7 @@ fn policy(asked: &Check) -> Result<Expectation, String> {
     Ok(policy)
 }
 
-fn judge(read: Read, baseline: &Baseline) -> Checked {
+fn judge(read: Read, baseline: &Baseline, is_kept: bool) -> Checked {
     let known = |seen: &_| baseline.knows(seen);
     let violations = violations(&read.expectation, &read.collected, &known);
     let findings = read.collected.flows.iter().filter(|seen| seen.finding);
@@ -147,6 +161,7 @@ fn judge(read: Read, baseline: &Baseline) -> Checked {
     Checked {
         capture: read.target.name(),
         expectation: read.own.is_some().then(|| read.target.expectation_name()),
+        is_kept,
         local: read.reading.local,
         outcome: Outcome::Judged {
             collected: Box::new(read.collected),

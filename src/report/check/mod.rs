@@ -39,6 +39,8 @@ pub struct Checked {
     pub capture: String,
     /// The file that says what is expected, if there is one.
     pub expectation: Option<String>,
+    /// It is a file that can be read again.
+    pub is_kept: bool,
     /// The sides that were judged, as they were written.
     pub local: Vec<String>,
     pub outcome: Outcome,

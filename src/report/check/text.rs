@@ -93,7 +93,9 @@ fn next(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
         let seen = issues(one).iter().find_map(|issue| issue.connections.first().copied())?;
         Some((one, seen.fin.unwrap_or(seen.first).frame()))
     });
-    let Some((one, frame)) = first.filter(|(one, _)| shell::can_be_typed(&one.capture)) else {
+    let Some((one, frame)) =
+        first.filter(|(one, _)| one.is_kept && shell::can_be_typed(&one.capture))
+    else {
         return Ok(());
     };
     let local: String =
