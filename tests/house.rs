@@ -85,6 +85,7 @@ const FLOORS: &[&str] = &[
     "confine",
     "progress",
     "printable",
+    "set",
     "place",
 ];
 
@@ -110,15 +111,17 @@ const ONLY: &[(&str, &[&str])] = &[
     ("indicatif", &["progress.rs"]),
     // Under another licence: it must be easy to leave out.
     ("inferno::", &["report/flamegraph"]),
-    ("serde", &["report", "owner", "expect"]),
+    // A log in JSON may hold what tcpdump printed.
+    ("serde", &["report", "owner", "expect", "capture/text"]),
     ("toml_edit", &["expect"]),
     ("quick_junit", &["report"]),
     ("similar::", &["commands"]),
     ("glob::", &["commands"]),
+    ("tempfile::", &["commands/output.rs"]),
     ("procfs", &["owner"]),
     ("prometheus_client", &["report"]),
-    ("httparse", &["live/scrape.rs"]),
-    ("rustix", &["owner", "capture", "confine"]),
+    ("httparse", &["live/visitor.rs"]),
+    ("rustix", &["owner", "capture", "confine", "live/scrape.rs"]),
     ("landlock::", &["confine"]),
     ("seccompiler", &["confine"]),
     ("netlink_", &["owner"]),

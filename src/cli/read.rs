@@ -13,6 +13,7 @@ use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
 use crate::commands::read::Read;
+use crate::engine::shards::MOST_THREADS;
 use crate::report::text::Look;
 use crate::run::{Plan, Reading};
 use crate::table::MAX_FLOWS;
@@ -118,7 +119,7 @@ impl ReadArgs {
                 separate: self.separate,
                 sockets: None,
                 max_flows: self.max_flows,
-                threads: self.threads.unwrap_or_else(all_cores),
+                threads: bounded(self.threads.unwrap_or_else(all_cores)),
                 reading: Reading { paths: flames.paths(), ..self.reading.reading() },
                 stop: Stop::default(),
             },
@@ -170,6 +171,16 @@ impl ReadArgs {
 
 fn all_cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// As many threads as find something to do.
+fn bounded(threads: NonZeroUsize) -> NonZeroUsize {
+    if threads > MOST_THREADS {
+        crate::commands::complain(&format!(
+            "--threads {threads}: {MOST_THREADS} work, more would find nothing to do"
+        ));
+    }
+    threads.min(MOST_THREADS)
 }
 
 /// A word after `-r FILE` that is one more file: it exists, and no BPF primitive looks like it.

@@ -10,10 +10,11 @@ use anstream::ColorChoice;
 
 use super::extract::Gather;
 use super::format::{Format, renderer};
+use super::output::{Outputs, Placing};
 use super::quiet::Quiet;
 use super::signals::stop_at_signals;
 use super::terminal::{Terminal, ended};
-use super::{Exit, complain, create, open};
+use super::{Exit, complain, open, place};
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
@@ -22,7 +23,7 @@ use crate::report::flames::{self, Drawing};
 use crate::report::text::Look;
 use crate::run::notices::Nobody;
 use crate::run::trace::run_traced;
-use crate::run::{Notices, Paths, Plan, Reading, run};
+use crate::run::{Notices, Outcome, Paths, Plan, Reading, run};
 use crate::summary::Nothing;
 use crate::summary::Sink;
 use crate::units::count;
@@ -85,14 +86,14 @@ pub fn read(mut asked: Read) -> Exit {
         Ok(sockets) => asked.plan.sockets = sockets,
         Err(sentence) => return said(sentence),
     }
-    let mut render = match stop_at_signals(&asked.plan.stop).and_then(|()| outputs(&asked)) {
-        Ok(render) => render,
+    let inputs = asked.plan.inputs.iter().map(|input| input.0.as_path());
+    let mut outputs = Outputs::beside(inputs.chain(asked.sockets.as_deref()));
+    let signals = stop_at_signals(&asked.plan.stop);
+    let (mut render, report) = match signals.and_then(|()| open_report(&asked, &mut outputs)) {
+        Ok(opened) => opened,
         Err(sentence) => return said(sentence),
     };
-    let mut taken: Vec<&Path> = asked.plan.inputs.iter().map(|input| input.0.as_path()).collect();
-    taken.extend(asked.output.as_deref());
-    taken.extend(asked.flames.drawn().map(|(_, path)| path));
-    let write = match asked.write.as_deref().map(|path| writable(path, &asked.plan, &taken)) {
+    let write = match asked.write.as_deref().map(|path| writable(path, &asked.plan, &mut outputs)) {
         None => None,
         Some(Ok(file)) => Some(file),
         Some(Err(sentence)) => return said(sentence),
@@ -106,9 +107,10 @@ pub fn read(mut asked: Read) -> Exit {
         );
     }
     let mut terminal = Terminal::new(io::stderr().is_terminal());
-    let Some(file) = write else {
+    let Some((file, packets)) = write else {
         let result = run(asked.plan, render.as_mut(), &mut terminal);
-        return ended(result, terminal);
+        drop(render);
+        return ended(placed(result, report), terminal);
     };
     let (again, stop) = (again(&asked.plan), Stop::clone(&asked.plan.stop));
     let mut gather = Gather::new(render.as_mut());
@@ -116,11 +118,20 @@ pub fn read(mut asked: Read) -> Exit {
         Ok(outcome) => outcome,
         Err(error) => return ended(Err(error), terminal),
     };
-    if stop.load(Ordering::Relaxed) {
-        terminal.make_room();
-        return said("-w: interrupted: no packets were written".into());
-    }
-    match extract(again, gather, file) {
+    let extracted = match stop.load(Ordering::Relaxed) {
+        true => Err("-w: interrupted: no packets were written".to_owned()),
+        false => extract(again, gather, file),
+    };
+    let extracted = extracted.and_then(|()| {
+        let worked = outcome.read_any.then_some(packets);
+        place(worked).map_err(|error| format!("-w: the packets could not be written: {error}"))
+    });
+    drop(render);
+    let outcome = match placed(Ok(outcome), report) {
+        Ok(outcome) => outcome,
+        Err(error) => return ended(Err(error), terminal),
+    };
+    match extracted {
         Ok(()) => ended(Ok(outcome), terminal),
         Err(sentence) => {
             terminal.make_room();
@@ -130,14 +141,23 @@ pub fn read(mut asked: Read) -> Exit {
 }
 
 /// The file that the packets of the findings go to.
-fn writable(path: &Path, plan: &Plan, inputs: &[&Path]) -> Result<File, String> {
+fn writable(path: &Path, plan: &Plan, outputs: &mut Outputs) -> Result<(File, Placing), String> {
     if path.as_os_str() == "-" {
         return Err("-w -: standard output is the report's: name a file".into());
     }
     if let Some(sentence) = plan.inputs.iter().find_map(Input::read_once) {
         return Err(format!("{sentence}, and -w reads it twice"));
     }
-    create(path, inputs, "-w")
+    outputs.create(path, "-w")
+}
+
+/// Puts the files of a report in their places, if there was anything to report on.
+fn placed(result: io::Result<Outcome>, report: Vec<Placing>) -> io::Result<Outcome> {
+    let outcome = result?;
+    if outcome.read_any {
+        place(report)?;
+    }
+    Ok(outcome)
 }
 
 /// The same once more, to write packets.
@@ -171,51 +191,45 @@ fn extract(plan: Plan, gather: Gather, file: File) -> Result<(), String> {
 }
 
 /// All outputs are opened before anything is read.
-fn outputs(asked: &Read) -> Result<Box<dyn Sink>, String> {
-    let inputs: Vec<&Path> = asked.plan.inputs.iter().map(|input| input.0.as_path()).collect();
+fn open_report(
+    asked: &Read,
+    outputs: &mut Outputs,
+) -> Result<(Box<dyn Sink>, Vec<Placing>), String> {
     let flames = &asked.flames;
     // Of a file, the rest is read for the exit status; from a pipe, nothing more may ever come.
     let endless = asked.plan.inputs.iter().any(|input| input.read_once().is_some());
     let gone = if endless { Stop::clone(&asked.plan.stop) } else { Stop::default() };
+    let mut placings = Vec::new();
     let mut report = None;
     let mut drawings: Vec<(Drawing, Box<dyn Write>)> = Vec::new();
     if asked.output.is_some() || !flames.take_stdout() {
         let color = asked.format.color(asked.color);
-        let out = open(asked.output.as_deref(), color, &inputs, &gone)?.output();
+        let (out, placing) = open(asked.output.as_deref(), color, outputs, &gone)?.output();
+        placings.extend(placing);
         if flames.folded {
             drawings.push((Drawing::Folded, out));
         } else {
             report = Some(renderer(asked.format, out, asked.look));
         }
     }
-    let mut taken: Vec<&Path> = asked.output.as_deref().into_iter().collect();
     for (drawing, path) in flames.drawn() {
         let out: Box<dyn Write> = match path {
             path if is_stdout(path) => Box::new(Quiet::new(io::stdout(), &gone)),
             path => {
-                not_twice(path, &taken)?;
                 let flag = match drawing {
                     Drawing::Diff => "--flamegraph-diff",
                     Drawing::Folded | Drawing::Graph => "--flamegraph",
                 };
-                Box::new(create(path, &inputs, flag)?)
+                let (file, placing) = outputs.create(path, flag)?;
+                placings.push(placing);
+                Box::new(file)
             }
         };
-        taken.push(path);
         drawings.push((drawing, Box::new(BufWriter::new(out))));
     }
-    Ok(match report {
+    let sink: Box<dyn Sink> = match report {
         Some(report) if drawings.is_empty() => report,
         report => Box::new(flames::Flames::new(report, drawings, asked.plan.all)),
-    })
-}
-
-/// The outputs before were created, so they can be told apart whatever they are called.
-fn not_twice(path: &Path, taken: &[&Path]) -> Result<(), String> {
-    let Ok(real) = path.canonicalize() else { return Ok(()) };
-    let is_file = real.is_file();
-    if is_file && taken.iter().any(|other| other.canonicalize().is_ok_and(|o| o == real)) {
-        return Err(format!("{}: two outputs cannot be one file", path.display()));
-    }
-    Ok(())
+    };
+    Ok((sink, placings))
 }

@@ -17,11 +17,18 @@ const INTERRUPTED: i32 = 130;
 /// # Errors
 /// A sentence, if they cannot be handled.
 pub fn stop_at_signals(stop: &Stop) -> Result<(), String> {
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        // nohup(1), as everyone heeds it.
-        if signal == SIGHUP && is_ignored(signal) {
-            continue;
-        }
+    // nohup(1), as everyone heeds it.
+    let hang_up: &[i32] = if is_ignored(SIGHUP) { &[] } else { &[SIGHUP] };
+    stop_at(&[SIGINT, SIGTERM], stop)?;
+    stop_at(hang_up, stop)
+}
+
+/// Sets `stop` at the first of some signals, and ends the program at the second.
+///
+/// # Errors
+/// A sentence, if they cannot be handled.
+pub fn stop_at(signals: &[i32], stop: &Stop) -> Result<(), String> {
+    for &signal in signals {
         flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(stop))
             .and_then(|_| flag::register(signal, Arc::clone(stop)))
             .map_err(unhandled)?;
@@ -35,7 +42,7 @@ pub fn unhandled(error: io::Error) -> String {
 }
 
 /// Whoever started this program had it ignore the signal (`SigIgn` in proc_pid_status(5)).
-fn is_ignored(signal: i32) -> bool {
+pub fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::endpoints::{EndpointSet, NoAddress};
+use crate::names::host;
 use crate::printable::printable;
 use crate::summary::cause::Cause;
 use crate::summary::seen::{Collected, Seen};
@@ -66,7 +67,7 @@ fn named(end: Endpoint, is_service: bool, aliases: &[Alias]) -> String {
         (Some(alias), false) => alias.name.clone(),
         (None, true) => end.to_string(),
         // A port that a client chose is another one each time.
-        (None, false) => end.ip.to_string(),
+        (None, false) => host(end.ip),
     }
 }
 

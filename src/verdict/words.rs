@@ -1,5 +1,7 @@
 //! The words of a judgement: close, verdict, reason, doubts, notes, as reports spell them.
 
+use crate::set::words;
+
 /// The plain fact, whoever is local.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
@@ -91,6 +93,8 @@ pub enum Reason {
     Filtered,
     /// Its 4-tuple was established again later in the capture: it had ended.
     Reused,
+    /// Its ends may be those of another connection under other names.
+    Ambiguous,
 }
 
 impl Reason {
@@ -101,6 +105,7 @@ impl Reason {
             Reason::Lost => "lost",
             Reason::Filtered => "filtered",
             Reason::Reused => "reused",
+            Reason::Ambiguous => "ambiguous",
         }
     }
 
@@ -113,26 +118,28 @@ impl Reason {
             Reason::Reused => {
                 "the same addresses and ports were connected again later: it had ended"
             }
+            Reason::Ambiguous => "its ends may be those of another connection under other names",
         }
     }
 }
 
-/// What weakens a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Doubt {
-    Brief,
-    FinBeforeCapture,
-    LostBeforeFin,
-    FinImplied,
-    Unconfirmed,
-    Dropped,
-    RemoteTap,
-    Truncated,
-    Unacked,
-    Holes,
-    Gap,
-    PeerFinMissed,
-    Unanswered,
+words! {
+    /// What weakens a verdict.
+    Doubt {
+        Brief,
+        FinBeforeCapture,
+        LostBeforeFin,
+        FinImplied,
+        Unconfirmed,
+        Dropped,
+        RemoteTap,
+        Truncated,
+        Unacked,
+        Holes,
+        Gap,
+        PeerFinMissed,
+        Unanswered,
+    }
 }
 
 impl Doubt {
@@ -183,25 +190,26 @@ impl Doubt {
     }
 }
 
-/// What is worth saying beside a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Note {
-    Midstream,
-    PortReused,
-    FinRetransmitted,
-    SynInCloseWait,
-    PeerFinImplied,
-    RstOddSeq,
-    RstWithoutEffect,
-    Refused,
-    Duplicates,
-    TimeWentBack,
-    DescriptorMayLeak,
-    LastAck,
-    UsedAfterFin,
-    DroppedIdle,
-    FinWithoutEffect,
-    Rewritten,
+words! {
+    /// What is worth saying beside a verdict.
+    Note {
+        Midstream,
+        PortReused,
+        FinRetransmitted,
+        SynInCloseWait,
+        PeerFinImplied,
+        RstOddSeq,
+        RstWithoutEffect,
+        Refused,
+        Duplicates,
+        TimeWentBack,
+        DescriptorMayLeak,
+        LastAck,
+        UsedAfterFin,
+        DroppedIdle,
+        FinWithoutEffect,
+        Rewritten,
+    }
 }
 
 impl Note {

@@ -12,7 +12,8 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 
-use super::{Exit, complain, open};
+use super::output::Outputs;
+use super::{Exit, complain, open, place};
 use crate::capture::stop::Stop;
 use crate::expect::baseline::{Alias, Baseline};
 use crate::expect::{Expectation, Limits, Override, Reading, file, violations};
@@ -80,11 +81,14 @@ fn exit(checked: &[Checked]) -> Exit {
 }
 
 fn report(asked: &Check, checked: &[Checked]) -> io::Result<()> {
-    let inputs: Vec<&Path> = checked.iter().map(|one| Path::new(one.capture.as_str())).collect();
+    let mut outputs = Outputs::beside(checked.iter().map(|one| Path::new(one.capture.as_str())));
     let color = if asked.format == Format::Text { asked.color } else { ColorChoice::Never };
-    let opened = open(asked.output.as_deref(), color, &inputs, &Stop::default())
+    let opened = open(asked.output.as_deref(), color, &mut outputs, &Stop::default())
         .map_err(io::Error::other)?;
-    write(asked.format, &mut opened.output(), checked)
+    let (mut out, placing) = opened.output();
+    write(asked.format, &mut out, checked)?;
+    drop(out);
+    place(placing)
 }
 
 /// A capture that was read, and what is expected of it.
@@ -108,14 +112,18 @@ fn check_all(asked: &Check) -> Result<(Vec<Checked>, u8), String> {
     let policy = policy(asked)?;
     let baseline = asked.baseline.as_deref().map(read_baseline).transpose()?;
     let mut baseline = baseline.unwrap_or_default().with(&asked.aliases);
+    let targets = find(&asked.paths);
+    let captures: Vec<PathBuf> =
+        targets.iter().flatten().map(|target| target.capture.clone()).collect();
     let (all, status) = match &asked.watched {
         Some(watched) => watch(watched, &policy).map(|(read, status)| (vec![Ok(read)], status))?,
-        None => (read_all(find(&asked.paths), &policy, asked.bless), 0),
+        None => (read_all(targets, &policy, asked.bless), 0),
     };
     if let Some(path) = &asked.write_baseline {
         all.iter().flatten().for_each(|read| baseline.add(&read.collected));
         let text = baseline.text().map_err(|error| error.to_string())?;
-        fs::write(path, text).map_err(|error| cannot("written", path, &error))?;
+        let mut outputs = Outputs::beside(captures.iter().map(PathBuf::as_path));
+        outputs.write(path, "--write-baseline", &text)?;
     }
     let is_kept = asked.watched.as_ref().is_none_or(|watched| watched.save.is_some());
     let one = |result: Result<Read, Box<Checked>>| match result {

@@ -13,6 +13,8 @@ use super::read::{Troubles, own, policy_of};
 use super::{Own, Read};
 use crate::capture::live::{Live as Source, Wanted, now};
 use crate::capture::stop::Stop;
+use crate::commands::live::keep;
+use crate::commands::output::Outputs;
 use crate::commands::signals::stop_at_signals;
 use crate::expect::{Expectation, Reading, file};
 use crate::live::{LiveSetup, live};
@@ -77,9 +79,11 @@ fn collect(asked: &Watched, reading: &Reading) -> Result<(Collected, Vec<String>
         count: None,
         duration: None,
         stop: Stop::clone(&stop),
-        save: asked.save.clone(),
     };
     let mut source = Source::open(&wanted).map_err(|error| error.to_string())?;
+    if let Some(path) = &asked.save {
+        keep(&mut source, path, &mut Outputs::default())?;
+    }
     let child = start(asked)?;
     let linger = asked.linger;
     let waiting = thread::spawn(move || wait(child, linger, &stop));
@@ -92,6 +96,7 @@ fn collect(asked: &Watched, reading: &Reading) -> Result<(Collected, Vec<String>
         before: None,
         board: None,
         report: AtomicBool::new(false).into(),
+        nameless: None,
     };
     let outcome = live(plan, name, &mut source, setup, &mut collected, &mut troubles);
     let status = waiting.join().unwrap_or_else(|_| Err(io::Error::other("it was not waited for")));

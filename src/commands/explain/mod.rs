@@ -11,12 +11,13 @@ mod first;
 
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anstream::ColorChoice;
 
+use super::output::Outputs;
 use super::terminal::{Terminal, ended};
-use super::{Exit, complain, open};
+use super::{Exit, complain, open, place};
 use crate::capture::file::Input;
 use crate::capture::series::members;
 use crate::capture::stop::Stop;
@@ -79,8 +80,9 @@ pub fn explain(asked: &Explain) -> Exit {
         complain(&"no finding: name a connection with --frame N or --flow A:P-B:Q");
         return Exit::Clean;
     };
-    let inputs: Vec<&Path> = asked.inputs.iter().map(|input| input.0.as_path()).collect();
-    let out = match open(asked.output.as_deref(), asked.color, &inputs, &Stop::default()) {
+    let mut outputs = Outputs::beside(asked.inputs.iter().map(|input| input.0.as_path()));
+    let opened = open(asked.output.as_deref(), asked.color, &mut outputs, &Stop::default());
+    let (out, placing) = match opened {
         Ok(opened) => opened.output(),
         Err(sentence) => return said(sentence),
     };
@@ -103,6 +105,7 @@ pub fn explain(asked: &Explain) -> Exit {
         run_traced(plan(asked, false), &mut Nothing, &mut Nobody, &mut draw)?;
         draw.end(subject)
     });
+    let drawn = drawn.and_then(|()| place(placing));
     let findings = u64::from(chosen.is_finding());
     ended(drawn.map(|()| Outcome { findings, ..outcome }), terminal)
 }

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use anstream::ColorChoice;
 
-use super::{Exit, complain, open};
+use super::output::Outputs;
+use super::{Exit, complain, open, place};
 use crate::capture::stop::Stop;
 use crate::commands::format::Format;
 use crate::endpoints::EndpointSet;
@@ -63,7 +64,8 @@ impl Narrow {
 /// Lists the sockets, once or again and again.
 pub fn sockets(asked: &Sockets) -> Exit {
     let (gone, color) = (Stop::default(), asked.format.color(asked.color));
-    let mut out = match open(asked.output.as_deref(), color, &[], &gone) {
+    let opened = open(asked.output.as_deref(), color, &mut Outputs::default(), &gone);
+    let (mut out, mut placing) = match opened {
         Ok(opened) => opened.output(),
         Err(sentence) => {
             complain(&sentence);
@@ -88,7 +90,10 @@ pub fn sockets(asked: &Sockets) -> Exit {
         let listing = listing(asked, &snapshot);
         history.record(started.elapsed(), &listing);
         let found = !listing.stuck.is_empty();
-        match write(asked, &mut out, &listing, asked.watch.map(|_| &history)) {
+        let written = write(asked, &mut out, &listing, asked.watch.map(|_| &history))
+            .and_then(|()| out.flush())
+            .and_then(|()| place(placing.take()));
+        match written {
             Ok(()) => {}
             Err(error) => {
                 complain(&format!("the report could not be written: {error}"));
