@@ -452,6 +452,9 @@ fn json_lines_say_everything() {
     let connection = &violation["connections"][0];
     assert_eq!(connection["peer"], "172.18.0.3:3306");
     assert_eq!(connection["cause"], "transaction-open");
+    let end = |ip: &str, port: u16| serde_json::json!({ "ip": ip, "port": port });
+    assert_eq!(connection["held_by"], end("172.18.0.5", 40_000));
+    assert_eq!(connection["waits_for"], end("172.18.0.3", 3306));
     assert!(connection["evidence"][0].as_str().expect("a sentence").contains("neither COMMIT"));
     let summary = &lines[3];
     assert_eq!(summary["type"], "check-summary");

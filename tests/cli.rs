@@ -514,3 +514,15 @@ fn a_redirected_file_is_read() {
         assert_eq!(output.status.code(), Some(1), "{args:?} {}", text(&output).1);
     }
 }
+
+/// One form of an end, whoever writes it.
+#[test]
+fn who_holds_is_said_as_an_end() {
+    let lines = json_lines(&closewait(&[INCIDENT, "--format", "jsonl", "--all"]));
+    let held = lines.iter().find(|line| line["holder"].is_string()).expect("one is held");
+    let (by, other) = if held["holder"] == "a" { ("a", "b") } else { ("b", "a") };
+    for key in ["ip", "port"] {
+        assert_eq!(held["held_by"][key], held[by][key]);
+        assert_eq!(held["waits_for"][key], held[other][key]);
+    }
+}

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Checked, Counts, Outcome, Status};
 use crate::expect::Violation;
-use crate::report::lines::{SCHEMA, write_line};
+use crate::report::lines::{EndKey, SCHEMA, write_line};
 use crate::summary::seen::Seen;
 use crate::units::seconds;
 use crate::verdict::Doubt;
@@ -62,6 +62,8 @@ struct ConnectionLine<'a> {
     local: String,
     peer: String,
     holder: Option<String>,
+    held_by: Option<EndKey>,
+    waits_for: Option<EndKey>,
     verdict: &'static str,
     finding: bool,
     held_s: Option<f64>,
@@ -138,6 +140,8 @@ impl<'a> ConnectionLine<'a> {
             local: local.to_string(),
             peer: peer.to_string(),
             holder: seen.holder_end().map(|end| end.to_string()),
+            held_by: seen.holder_end().map(EndKey::from),
+            waits_for: seen.holder.map(|side| seen.end(side.other()).into()),
             verdict: seen.verdict.name(),
             finding: seen.finding,
             held_s: seen.held_by_local.map(seconds),
