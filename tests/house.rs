@@ -111,7 +111,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("indicatif", &["progress.rs"]),
     // Under another licence: it must be easy to leave out.
     ("inferno::", &["report/flamegraph"]),
-    ("serde", &["report", "owner", "expect"]),
+    // A log in JSON may hold what tcpdump printed.
+    ("serde", &["report", "owner", "expect", "capture/text"]),
     ("toml_edit", &["expect"]),
     ("quick_junit", &["report"]),
     ("similar::", &["commands"]),

@@ -12,7 +12,7 @@ use super::classic::{Classic, is_magic};
 use super::compression::{Counted, decompressed};
 use super::pcapng::{Pcapng, SECTION_HEADER};
 use super::record::{Broken, Record};
-use super::text::Text;
+use super::text::{Recognised, Text};
 use super::unknown::looks_like;
 use super::{About, Error, Frame, Next, Source, Trouble};
 use crate::place::{Place, Time};
@@ -81,7 +81,7 @@ impl Input {
 enum Format {
     Classic(Classic),
     Pcapng(Pcapng),
-    Text(Text),
+    Text(Box<Text>),
 }
 
 /// Packets of one file.
@@ -99,6 +99,8 @@ pub struct FileSource {
     /// The next record, where it was looked at and not yet handed out.
     ahead: Option<Result<Option<Record>, Broken>>,
     ended: bool,
+    /// How many last words were said.
+    said: usize,
 }
 
 impl FileSource {
@@ -128,6 +130,7 @@ impl FileSource {
             handed: 0,
             ahead: None,
             ended: false,
+            said: 0,
         })
     }
 
@@ -203,6 +206,17 @@ impl FileSource {
         }
     }
 
+    /// Said at the end, each once: what of a text could not be read, or not be understood.
+    fn last_words(&mut self) -> Next<'static> {
+        let troubles = [self.about.unread.trouble(), self.about.ambiguous.trouble()];
+        let unsaid = troubles.into_iter().flatten().nth(self.said);
+        self.said += 1;
+        match unsaid {
+            Some(trouble) => Next::Trouble(Error { input: self.name.clone(), trouble }),
+            None => Next::End,
+        }
+    }
+
     fn trouble(&self, broken: Broken) -> Error {
         let (frames, offset) = (self.frames, self.buffer.offset());
         let trouble = match broken {
@@ -222,7 +236,7 @@ impl Source for FileSource {
             Some(record) => record,
             None => match self.next_record()? {
                 Some(record) => record,
-                None => return Ok(Next::End),
+                None => return Ok(self.last_words()),
             },
         };
         self.frames += 1;
@@ -272,8 +286,9 @@ fn recognise(buffer: &mut Buffer, about: &mut About) -> Result<Format, Trouble> 
             Err(_) => Err(Trouble::NotACapture("it ends inside its file header".into())),
         },
         _ => match Text::recognise(buffer).map_err(read_failed)? {
-            Some(text) => Ok(Format::Text(text)),
-            None => Err(Trouble::NotACapture(looks_like(buffer))),
+            Recognised::Text(text) => Ok(Format::Text(text)),
+            Recognised::Refused(why) => Err(Trouble::NotACapture(why)),
+            Recognised::No => Err(Trouble::NotACapture(looks_like(buffer))),
         },
     }
 }

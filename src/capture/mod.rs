@@ -4,7 +4,7 @@
 //!
 //! * [`mod@file`]: a capture file or standard input, in whatever format
 //! * [`classic`], [`pcapng`]: the two formats
-//! * [`text`]: what `tcpdump -n` prints
+//! * [`text`]: packets as tcpdump and others print them
 //! * `record`: what all of them find
 //! * [`archive`], [`compression`], [`buffer`]: the bytes on their way in
 //! * [`mod@write`]: packets on their way out, as pcapng
@@ -28,16 +28,18 @@ pub mod text;
 mod unknown;
 pub mod write;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 pub use link_type::LinkType;
 use process::Process;
 
 use crate::place::{Place, Time};
+use crate::printable::printable;
 use crate::tcp::holes::Holes;
-use crate::tcp::segment::Direction;
+use crate::tcp::segment::{Direction, FlowKey};
 
 /// One packet as captured.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +100,58 @@ pub struct About {
     pub holes: Holes,
     /// Lines of a text that are no packets.
     pub lines_skipped: u64,
+    /// Lines of a text that are packets, and cannot be read.
+    pub unread: Unread,
+    /// Connections of a text that may be others of it under other names.
+    pub ambiguous: Ambiguous,
+}
+
+/// Connections whose ends may be the same under two names.
+#[derive(Clone, Debug, Default)]
+pub struct Ambiguous {
+    pub flows: Arc<HashSet<FlowKey>>,
+    /// The first two names.
+    pub first: Option<(String, String)>,
+}
+
+impl Ambiguous {
+    fn add(&mut self, flows: [FlowKey; 2], one: &str, two: &str) {
+        Arc::make_mut(&mut self.flows).extend(flows);
+        self.first.get_or_insert_with(|| (one.to_owned(), two.to_owned()));
+    }
+
+    /// What to tell of them, if there are any.
+    pub fn trouble(&self) -> Option<Trouble> {
+        let (one, two) = self.first.clone()?;
+        Some(Trouble::Ambiguous { flows: self.flows.len(), one, two })
+    }
+}
+
+/// Packets of a text that cannot be read: how many, and the first of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Unread {
+    pub packets: u64,
+    /// Its line's number, and the line.
+    pub first: Option<(u64, String)>,
+}
+
+impl Unread {
+    /// No more of the line than this is kept.
+    const MAX_SHOWN: usize = 200;
+
+    fn add(&mut self, number: u64, line: &str) {
+        self.packets += 1;
+        self.first.get_or_insert_with(|| {
+            let shown: String = line.chars().take(Unread::MAX_SHOWN).collect();
+            (number, printable(&shown))
+        });
+    }
+
+    /// What to tell of them, if there are any.
+    pub fn trouble(&self) -> Option<Trouble> {
+        let (number, line) = self.first.clone()?;
+        Some(Trouble::Unread { packets: self.packets, number, line })
+    }
 }
 
 /// When a capture ended, as its statistics say it: by its own clock, and read as microseconds, which
@@ -152,6 +206,15 @@ pub enum Trouble {
     Open(io::Error),
     #[error("is a directory: name the capture files in it")]
     Directory,
+    #[error(
+        "{packets} packet{} of TCP cannot be read, the first in line {number}: {line}; verdicts cover the others",
+        if *.packets == 1 { "" } else { "s" }
+    )]
+    Unread { packets: u64, number: u64, line: String },
+    #[error(
+        "{one} and {two} may be the same host, and packets of one connection stand under both: nothing is judged of {flows} connections (tcpdump -n prints addresses alone)"
+    )]
+    Ambiguous { flows: usize, one: String, two: String },
     #[error("is empty: no capture was written to it")]
     Empty,
     #[error("is no capture: {0}")]

@@ -5,14 +5,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pcap_parser::traits::PcapNGPacketBlock;
 use pcap_parser::{
-    Block, EnhancedPacketBlock, InterfaceDescriptionBlock, InterfaceStatisticsBlock, OptionCode,
-    PcapNGOption, ProcessInformationBlock, SimplePacketBlock, parse_block_be, parse_block_le,
+    Block, EnhancedPacketBlock, InterfaceDescriptionBlock, InterfaceStatisticsBlock, NameRecord,
+    NameRecordType, OptionCode, PcapNGOption, ProcessInformationBlock, SimplePacketBlock,
+    parse_block_be, parse_block_le,
 };
 
 use super::buffer::Buffer;
 use super::process::Process;
 use super::record::{Broken, Record};
 use super::{About, Ended, LinkType};
+use crate::names;
 use crate::place::Time;
 use crate::tcp::holes::Holes;
 use crate::tcp::segment::{Direction, ToldBy, Way};
@@ -206,6 +208,7 @@ impl Pcapng {
                 about.interfaces.extend(name(&described.options));
                 self.interfaces.push(interface);
             }
+            Block::NameResolution(names) => names.nr.iter().for_each(stand_in),
             Block::InterfaceStatistics(statistics) => {
                 about.ended = self.ended(statistics).or(about.ended);
                 if self.ours {
@@ -449,6 +452,17 @@ impl Clock {
 }
 
 /// The first value of an option, if it has the length it must have.
+/// A name that stood in a text in place of this address, when closewait wrote the file. What other
+/// programs resolved is left alone.
+fn stand_in(record: &NameRecord) {
+    let Some((octets, name)) = record.record_value.split_first_chunk::<16>() else { return };
+    let name = name.split(|b| *b == 0).next().and_then(|name| std::str::from_utf8(name).ok());
+    if record.record_type == NameRecordType::Ipv6 && names::is_stand_in(IpAddr::from(*octets)) {
+        // The address is made of the name, so this gives it its name again.
+        let _ = name.and_then(names::address);
+    }
+}
+
 fn option<const N: usize>(options: &[PcapNGOption], code: u16) -> Option<[u8; N]> {
     let option = options.iter().find(|o| o.code == OptionCode(code))?;
     option.as_bytes().ok()?.try_into().ok()

@@ -9,6 +9,7 @@ use super::ids::{community_id, uid};
 use super::lines::{defused, local_name, side_name};
 use super::sockets::lines::descriptor;
 use crate::attach::Facts;
+use crate::names::host;
 use crate::owner::{Holder, Socket};
 use crate::place::{Place, Time};
 use crate::summary::cause::Cause;
@@ -81,7 +82,7 @@ type Column = (&'static str, fn(&Row) -> String);
 
 const COLUMNS: [Column; 48] = [
     ("uid", |row| uid(&row.judged.key, &row.judged.flow)),
-    ("community_id", |row| community_id(&row.judged.key)),
+    ("community_id", |row| community_id(&row.judged.key).unwrap_or_default()),
     ("verdict", |row| row.judged.judgement.verdict.name().into()),
     ("finding", |row| row.judged.judgement.finding.to_string()),
     ("reason", |row| match row.judged.judgement.verdict {
@@ -94,12 +95,12 @@ const COLUMNS: [Column; 48] = [
     ("holder", |row| row.judged.judgement.holder.map_or("", side_name).into()),
     ("local", |row| local_name(row.judged.judgement.local).unwrap_or_default().into()),
     ("local_by", |row| row.judged.judgement.local_by.map_or("", |by| by.name()).into()),
-    ("a.ip", |row| row.judged.endpoint(Side::A).ip.to_string()),
+    ("a.ip", |row| host(row.judged.endpoint(Side::A).ip)),
     ("a.port", |row| row.judged.endpoint(Side::A).port.to_string()),
     ("a.state", |row| row.judged.flow.state(Side::A, row.judged.end).name().into()),
     ("a.packets", |row| row.judged.flow.half(Side::A).packets().to_string()),
     ("a.payload_bytes", |row| row.judged.flow.half(Side::A).payload_bytes.to_string()),
-    ("b.ip", |row| row.judged.endpoint(Side::B).ip.to_string()),
+    ("b.ip", |row| host(row.judged.endpoint(Side::B).ip)),
     ("b.port", |row| row.judged.endpoint(Side::B).port.to_string()),
     ("b.state", |row| row.judged.flow.state(Side::B, row.judged.end).name().into()),
     ("b.packets", |row| row.judged.flow.half(Side::B).packets().to_string()),

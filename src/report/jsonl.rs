@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use super::ids::{community_id, uid, uid_of_socket};
 use super::lines::{ProcessLine, SCHEMA, local_name, side_name, write_line};
 use crate::attach::{ErrorCode, Facts};
+use crate::names;
 use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
 use crate::summary::cause::Cause;
@@ -95,7 +96,7 @@ struct FlowLine<'a> {
     schema: u32,
     r#type: &'static str,
     uid: String,
-    community_id: String,
+    community_id: Option<String>,
     a: EndLine<'a>,
     b: EndLine<'a>,
     local: Option<&'static str>,
@@ -148,6 +149,7 @@ struct Rewritten {
 
 #[derive(Serialize)]
 struct Address {
+    #[serde(serialize_with = "host")]
     ip: std::net::IpAddr,
     port: u16,
 }
@@ -302,6 +304,7 @@ impl<'a> OwnerKeys<'a> {
 
 #[derive(Serialize)]
 struct EndLine<'a> {
+    #[serde(serialize_with = "host")]
     ip: std::net::IpAddr,
     port: u16,
     /// Of its SYN.
@@ -428,6 +431,11 @@ impl<'a> EndLine<'a> {
             payload_after_peer_fin: after.map_or(0, |after| after.bytes),
         }
     }
+}
+
+/// An address, or the name that a text has in place of it.
+fn host<S: Serializer>(ip: &std::net::IpAddr, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&names::host(*ip))
 }
 
 #[derive(Serialize)]

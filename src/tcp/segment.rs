@@ -152,11 +152,16 @@ impl FlowKey {
     }
 
     pub fn endpoint(&self, end: End) -> Endpoint {
-        let [high, low] = self.addresses[end as usize];
+        let v6 = |end: End| {
+            let [high, low] = self.addresses[end as usize];
+            Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low))
+        };
+        let [_, low] = self.addresses[end as usize];
         let ip = match self.v6 {
             // An IPv4 address stands mapped beside the name of the other end.
-            true => Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).to_canonical(),
-            false => IpAddr::from(Ipv4Addr::from_bits(low as u32)),
+            true if names::is_stand_in(v6(end.other()).into()) => v6(end).to_canonical(),
+            true => v6(end).into(),
+            false => Ipv4Addr::from_bits(low as u32).into(),
         };
         Endpoint { ip, port: self.ports[end as usize] }
     }
