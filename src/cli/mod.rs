@@ -4,6 +4,7 @@ mod check;
 mod explain;
 mod flames;
 mod live;
+mod said;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -25,7 +26,6 @@ use crate::commands::sockets::{Narrow, Sockets};
 use crate::endpoints::EndpointSet;
 use crate::engine::shards::MOST_THREADS;
 use crate::owner::kernel::Netns;
-use crate::printable::printable;
 use crate::report::text::Look;
 use crate::run::{Plan, Reading};
 use crate::table::MAX_FLOWS;
@@ -53,7 +53,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     let cli = match Cli::try_parse_from(as_live(args)) {
         Ok(cli) => cli,
         Err(error) => {
-            say(&error);
+            said::say(&error);
             return Command::End(if error.use_stderr() { 2 } else { 0 });
         }
     };
@@ -71,25 +71,6 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
         crate::commands::complain(&sentence);
         Command::End(2)
     })
-}
-
-/// Prints what clap says, which can quote the user's own words: they may come from a name that others chose.
-fn say(error: &clap::Error) {
-    let plain = error.render().to_string();
-    let safe: String = plain.split_inclusive('\n').map(safe_line).collect();
-    if safe == plain {
-        // Nothing is left to do if even this cannot be printed.
-        let _ = error.print();
-    } else {
-        eprint!("{safe}");
-    }
-}
-
-fn safe_line(line: &str) -> String {
-    match line.strip_suffix('\n') {
-        Some(line) => printable(line) + "\n",
-        None => printable(line),
-    }
 }
 
 /// `closewait -i eth0 …` is `closewait live -i eth0 …`, as is `closewait -D`.
