@@ -8,6 +8,7 @@ mod flames;
 mod habits;
 mod live;
 mod read;
+mod said;
 mod shared;
 mod sockets;
 mod times;
@@ -58,7 +59,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
             return Command::End(2);
         }
         Err(error) if error.use_stderr() => {
-            complain(&error);
+            said::complain(&error);
             return Command::End(2);
         }
         Err(error) => {
@@ -81,12 +82,6 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
         crate::commands::complain(&sentence);
         Command::End(2)
     })
-}
-
-/// One sentence, begun as all others are.
-fn complain(error: &clap::Error) {
-    let text = error.to_string();
-    crate::commands::complain(&text.strip_prefix("error: ").unwrap_or(&text).trim_end());
 }
 
 /// Names the TCP connections that a program left in CLOSE-WAIT.

@@ -19,6 +19,7 @@ use crate::owner::{Socket, SocketList};
 use crate::place::Time;
 use crate::summary::cause::cause;
 use crate::summary::{Judged, Overlap, Owner, Row, Sink, Totals};
+use crate::table::MAX_FLOWS;
 use crate::tcp::segment::Segment;
 use crate::tcp::side::Side;
 use crate::verdict::{Policy, Standing, Verdict};
@@ -290,7 +291,7 @@ impl<'a> Session<'a> {
         for mut judged in judged {
             self.look_at(&mut judged, point, false);
             if self.plan.all || judged.judgement.is_notable() {
-                if self.kept.len() < self.plan.max_flows {
+                if self.kept.len() < self.plan.max_flows.max(MAX_FLOWS) {
                     self.kept.push(judged);
                 } else {
                     self.totals.unlisted += 1;
