@@ -9,7 +9,9 @@ use closewait::tcp::flow::Ending;
 use closewait::tcp::segment::{Checksum, Endpoint, Flags, FlowKey, Scale, Segment};
 use closewait::tcp::seq::Seq;
 use common::wire::{Link, MICROSECONDS, Packet, Record};
-use common::{Scratch, closewait, json_lines, text};
+use common::{Scratch, closewait, command, json_lines, text};
+use std::io::Write;
+use std::process::Stdio;
 
 const SYN: u8 = Flags::SYN;
 const ACK: u8 = Flags::ACK;
@@ -170,4 +172,62 @@ fn what_is_evicted_is_judged_counted_and_said() {
     assert!(out.contains("left memory early"), "{out}");
     let whole = json_lines(&closewait(&[&path, "--format", "jsonl"]));
     assert_eq!(whole.last().expect("a summary")["evicted"], 0);
+}
+
+/// A program's memory at its peak, in KiB, as the kernel counted it.
+fn peak(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// The records of a pcap file, without the file's header.
+fn records(packets: impl Iterator<Item = Packet>) -> Vec<u8> {
+    let record = |packet: Packet| Record::new(packet.nanos, packet.frame(Link::Ethernet));
+    MICROSECONDS.write(1, &packets.map(record).collect::<Vec<_>>()).split_off(24)
+}
+
+/// Segments of 32 KB, as a host with segmentation offload captures them, of which all contents are read.
+#[test]
+fn large_segments_take_no_more_memory() {
+    const SEGMENTS: u32 = 60_000;
+    const CONNECTIONS: u32 = 200;
+    const LEN: u32 = 32_000;
+    let packet = |n: u32| {
+        let (connection, nth) = (n % CONNECTIONS, n / CONNECTIONS);
+        let end = |ip: &str, port: u16| Endpoint { ip: ip.parse().expect("an address"), port };
+        let local = end("10.0.0.5", 10_000 + connection as u16);
+        let peer = end("10.0.0.9", 3_306);
+        // The head of one row after the other: a statement's long answer.
+        let mut payload = vec![b'x'; LEN as usize];
+        payload[..4].copy_from_slice(&[(LEN - 4) as u8, ((LEN - 4) >> 8) as u8, 0, nth as u8]);
+        Packet {
+            nanos: 1_600_000_000_000_000_000 + u64::from(n) * 1_000_000,
+            from: (peer.ip, peer.port).into(),
+            to: (local.ip, local.port).into(),
+            flags: ACK,
+            seq: 1 + nth * LEN,
+            ack: 1,
+            window: 1,
+            options: Vec::new(),
+            payload,
+            outgoing: true,
+        }
+    };
+    let mut child = command(&["-", "--all", "--format", "jsonl"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let mut pipe = child.stdin.take().expect("a pipe");
+    pipe.write_all(&MICROSECONDS.write(1, &[])).expect("it reads");
+    for piece in 0..SEGMENTS / CONNECTIONS {
+        let all = piece * CONNECTIONS..(piece + 1) * CONNECTIONS;
+        pipe.write_all(&records(all.map(packet))).expect("it reads");
+    }
+    // All but what the pipe holds has been read, and nothing has ended.
+    let peak = peak(child.id());
+    drop(pipe);
+    assert!(child.wait().expect("it ends").success());
+    assert!(peak < 40 * 1_024, "{} MB", peak / 1_024);
 }

@@ -1,8 +1,10 @@
-//! Compressed captures, known by their first bytes and read as a stream.
+//! Compressed captures, known by their first bytes and decompressed as a stream, on a thread of its own.
 
 use std::io::{self, Cursor, Read};
 
 use flate2::read::MultiGzDecoder;
+
+use super::ahead::Ahead;
 
 type Input = Box<dyn Read + Send>;
 
@@ -21,9 +23,9 @@ pub fn decompressed(mut input: Input) -> io::Result<Input> {
     let is_zstd = start == ZSTD;
     let whole = Cursor::new(start).chain(input);
     Ok(if is_gzip {
-        Box::new(MultiGzDecoder::new(whole))
+        Box::new(Ahead::new(Box::new(MultiGzDecoder::new(whole))))
     } else if is_zstd {
-        Box::new(zstd::Decoder::new(whole)?)
+        Box::new(Ahead::new(Box::new(zstd::Decoder::new(whole)?)))
     } else {
         Box::new(whole)
     })

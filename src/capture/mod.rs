@@ -6,12 +6,13 @@
 //! * [`classic`], [`pcapng`]: the two formats
 //! * [`text`]: what `tcpdump -n` prints
 //! * `record`: what all of them find
-//! * [`compression`], [`buffer`]: the bytes on their way in
+//! * [`compression`], [`buffer`]: the bytes on their way in; `ahead`: what another thread makes of them
 //! * [`mod@write`]: packets on their way out, as pcapng
 //! * [`live`]: an interface, through libpcap
 //! * [`series`]: the order of several files
 //! * [`filter`]: BPF expressions, compiled by libpcap where it is built in
 
+mod ahead;
 pub mod buffer;
 pub mod classic;
 pub mod compression;

@@ -259,12 +259,17 @@ struct ReadingArgs {
     /// Statements as they were sent, with their values: they can be private
     #[arg(long, help_heading = "Contents")]
     show_literals: bool,
+
+    /// Read no contents: no statements, no transactions; faster, and nothing private is looked at
+    #[arg(long, conflicts_with_all = ["mysql", "show_literals"], help_heading = "Contents")]
+    no_content: bool,
 }
 
 impl ReadingArgs {
     fn reading(&self) -> Reading {
         let ports = self.mysql.iter().map(|port| (Known::Mysql, *port)).collect();
-        Reading { ports, literals: self.show_literals, ..Reading::default() }
+        let (no_content, literals) = (self.no_content, self.show_literals);
+        Reading { no_content, ports, literals, ..Reading::default() }
     }
 }
 
