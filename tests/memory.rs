@@ -6,7 +6,7 @@ use closewait::facts::CaptureFacts;
 use closewait::place::{Place, Time};
 use closewait::table::{FlowTable, too_many};
 use closewait::tcp::flow::Ending;
-use closewait::tcp::segment::{Checksum, Endpoint, Flags, FlowKey, Scale, Segment};
+use closewait::tcp::segment::{Endpoint, Extras, Flags, FlowKey, Segment};
 use closewait::tcp::seq::Seq;
 use common::wire::{Link, MICROSECONDS, Packet, Record};
 use common::{Scratch, closewait, command, json_lines, text};
@@ -62,8 +62,7 @@ fn segments(kinds: &[&str], each: u16) -> Vec<Segment> {
                 flags: Flags(flags),
                 len: 0,
                 window: u16::MAX,
-                scale: Scale::UNKNOWN,
-                checksum: Checksum::Unknown,
+                extras: Extras::default(),
                 place: Place::new(time, 0, i as u64 + 1, 6),
                 direction: None,
             }
@@ -181,39 +180,35 @@ fn peak(id: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
-/// The records of a pcap file, without the file's header.
-fn records(packets: impl Iterator<Item = Packet>) -> Vec<u8> {
-    let record = |packet: Packet| Record::new(packet.nanos, packet.frame(Link::Ethernet));
-    MICROSECONDS.write(1, &packets.map(record).collect::<Vec<_>>()).split_off(24)
-}
-
 /// Segments of 32 KB, as a host with segmentation offload captures them, of which all contents are read.
 #[test]
 fn large_segments_take_no_more_memory() {
     const SEGMENTS: u32 = 60_000;
     const CONNECTIONS: u32 = 200;
     const LEN: u32 = 32_000;
-    let packet = |n: u32| {
-        let (connection, nth) = (n % CONNECTIONS, n / CONNECTIONS);
-        let end = |ip: &str, port: u16| Endpoint { ip: ip.parse().expect("an address"), port };
-        let local = end("10.0.0.5", 10_000 + connection as u16);
-        let peer = end("10.0.0.9", 3_306);
-        // The head of one row after the other: a statement's long answer.
+    /// In a record, the sequence number.
+    const SEQ: usize = 16 + 14 + 20 + 4;
+    let end = |ip: &str, port| (ip.parse().expect("an address"), port).into();
+    let record = |connection: u16| {
+        // One row after the other: a statement's long answer.
         let mut payload = vec![b'x'; LEN as usize];
-        payload[..4].copy_from_slice(&[(LEN - 4) as u8, ((LEN - 4) >> 8) as u8, 0, nth as u8]);
-        Packet {
-            nanos: 1_600_000_000_000_000_000 + u64::from(n) * 1_000_000,
-            from: (peer.ip, peer.port).into(),
-            to: (local.ip, local.port).into(),
+        payload[..3].copy_from_slice(&(LEN - 4).to_le_bytes()[..3]);
+        let packet = Packet {
+            nanos: 1_600_000_000_000_000_000,
+            from: end("10.0.0.9", 3_306),
+            to: end("10.0.0.5", 10_000 + connection),
             flags: ACK,
-            seq: 1 + nth * LEN,
+            seq: 0,
             ack: 1,
             window: 1,
             options: Vec::new(),
             payload,
             outgoing: true,
-        }
+        };
+        let record = Record::new(packet.nanos, packet.frame(Link::Ethernet));
+        MICROSECONDS.write(1, &[record]).split_off(24)
     };
+    let mut records: Vec<Vec<u8>> = (0..CONNECTIONS as u16).map(record).collect();
     let mut child = command(&["-", "--all", "--format", "jsonl"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -221,9 +216,11 @@ fn large_segments_take_no_more_memory() {
         .expect("the binary runs");
     let mut pipe = child.stdin.take().expect("a pipe");
     pipe.write_all(&MICROSECONDS.write(1, &[])).expect("it reads");
-    for piece in 0..SEGMENTS / CONNECTIONS {
-        let all = piece * CONNECTIONS..(piece + 1) * CONNECTIONS;
-        pipe.write_all(&records(all.map(packet))).expect("it reads");
+    for nth in 0..SEGMENTS / CONNECTIONS {
+        for record in &mut records {
+            record[SEQ..SEQ + 4].copy_from_slice(&(1 + nth * LEN).to_be_bytes());
+            pipe.write_all(record).expect("it reads");
+        }
     }
     // All but what the pipe holds has been read, and nothing has ended.
     let peak = peak(child.id());
