@@ -25,9 +25,9 @@ const LONG: u64 = 400_000;
 const BUDGETS: [(&str, Traffic, u64); 5] = [
     ("pcap", Traffic::Made(Format::Pcap, 5_432), 1_000),
     ("pcapng", Traffic::Made(Format::Pcapng, 5_432), 1_050),
-    ("pcap, port 3306", Traffic::Made(Format::Pcap, 3_306), 1_300),
-    ("OLTP of a MariaDB", Traffic::Recorded(recorded::OLTP), 4_000),
-    ("short conversations of a MariaDB", Traffic::Recorded(recorded::SHORT), 4_000),
+    ("pcap, port 3306", Traffic::Made(Format::Pcap, 3_306), 1_550),
+    ("OLTP of a MariaDB", Traffic::Recorded(recorded::OLTP), 3_500),
+    ("short conversations of a MariaDB", Traffic::Recorded(recorded::SHORT), 2_950),
 ];
 
 /// What is read.

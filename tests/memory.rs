@@ -11,6 +11,7 @@ use closewait::tcp::seq::Seq;
 use common::wire::{Link, MICROSECONDS, Packet, Record};
 use common::{Scratch, closewait, command, json_lines, text};
 use std::io::Write;
+use std::net::IpAddr;
 use std::process::Stdio;
 
 const SYN: u8 = Flags::SYN;
@@ -188,7 +189,7 @@ fn large_segments_take_no_more_memory() {
     const LEN: u32 = 32_000;
     /// In a record, the sequence number.
     const SEQ: usize = 16 + 14 + 20 + 4;
-    let end = |ip: &str, port| (ip.parse().expect("an address"), port).into();
+    let end = |ip: &str, port| (ip.parse::<IpAddr>().expect("an address"), port).into();
     let record = |connection: u16| {
         // One row after the other: a statement's long answer.
         let mut payload = vec![b'x'; LEN as usize];
