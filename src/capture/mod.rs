@@ -10,6 +10,7 @@
 //! * [`mod@write`]: packets on their way out, as pcapng
 //! * [`live`]: an interface, through libpcap
 //! * [`series`]: the order of several files
+//! * [`mod@stop`]: a wish to read no further
 //! * [`filter`]: BPF expressions, compiled by libpcap where it is built in
 
 mod ahead;
@@ -25,6 +26,7 @@ pub mod pcapng;
 pub mod process;
 mod record;
 pub mod series;
+pub mod stop;
 pub mod text;
 mod unknown;
 pub mod write;
@@ -197,7 +199,7 @@ pub enum Trouble {
         if *.0 < 0 { "back" } else { "forward" }, .0.unsigned_abs() as f64 / 1e9
     )]
     ClockSet(i64),
-    #[error("not all packets could be kept: {0}; the report covers them")]
+    #[error("not all packets could be written: {0}; the report covers them")]
     NotKept(String),
     #[error("cannot be asked any more: {0}; processes are no longer named")]
     Unnamed(io::Error),

@@ -3,17 +3,26 @@
 pub mod check;
 pub mod explain;
 mod extract;
+pub mod format;
 pub mod live;
 mod outlet;
+mod output;
+mod quiet;
 pub mod read;
+mod service;
+mod signals;
 pub mod sockets;
+pub mod terminal;
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice, StripStream};
+use output::{Outputs, Placing};
+
+use crate::capture::stop::Stop;
+use quiet::Quiet;
 
 /// How the program ends. A failure wins over a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,13 +35,19 @@ pub enum Exit {
     Failed,
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(match exit {
+impl From<Exit> for u8 {
+    fn from(exit: Exit) -> u8 {
+        match exit {
             Exit::Clean => 0,
             Exit::Found => 1,
             Exit::Failed => 2,
-        })
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(u8::from(exit))
     }
 }
 
@@ -41,23 +56,38 @@ pub fn complain(sentence: &impl std::fmt::Display) {
     eprintln!("closewait: {sentence}");
 }
 
-/// Where a report goes: standard output, or a file that is none of `inputs`.
+/// Where a report goes: standard output, or a file that is to be placed once it is written.
 struct Opened {
     out: Box<dyn Write + Send>,
     color: ColorChoice,
+    placing: Option<Placing>,
 }
 
 impl Opened {
-    fn output(self) -> Box<dyn Write> {
-        colored(self.out, self.color)
+    fn output(self) -> (Box<dyn Write>, Option<Placing>) {
+        (colored(self.out, self.color), self.placing)
     }
 }
 
-fn open(path: Option<&Path>, color: ColorChoice, inputs: &[&Path]) -> Result<Opened, String> {
-    Ok(match path {
-        None => Opened { out: Box::new(io::stdout()), color: choice(color) },
-        Some(path) => Opened { out: Box::new(create(path, inputs, "-o")?), color },
-    })
+/// Opens it. `gone` is set when its reader has gone away; what follows is then said to nobody.
+fn open(
+    path: Option<&Path>,
+    color: ColorChoice,
+    outputs: &mut Outputs,
+    gone: &Stop,
+) -> Result<Opened, String> {
+    let Some(path) = path else {
+        outputs.standard_output();
+        let out = Box::new(Quiet::new(io::stdout(), gone));
+        return Ok(Opened { out, color: choice(color), placing: None });
+    };
+    let (file, placing) = outputs.create(path, "-o")?;
+    Ok(Opened { out: Box::new(Quiet::new(file, gone)), color, placing: Some(placing) })
+}
+
+/// Gives files their names, as far as they worked.
+fn place(all: impl IntoIterator<Item = Placing>) -> io::Result<()> {
+    all.into_iter().try_for_each(Placing::place)
 }
 
 /// Drops colours where none are wanted.
@@ -75,12 +105,4 @@ fn choice(asked: ColorChoice) -> ColorChoice {
         ColorChoice::Auto => AutoStream::choice(&io::stdout()),
         asked => asked,
     }
-}
-
-fn create(path: &Path, inputs: &[&Path], flag: &str) -> Result<File, String> {
-    let same = |other: &Path| matches!((path.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b);
-    if inputs.iter().any(|input| same(input)) {
-        return Err(format!("{}: is an input too; {flag} must name another file", path.display()));
-    }
-    File::create(path).map_err(|error| format!("{}: cannot be written: {error}", path.display()))
 }

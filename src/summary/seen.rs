@@ -12,6 +12,7 @@ use crate::attach::Facts;
 use crate::owner::{Held, Holder, Socket};
 use crate::place::Place;
 use crate::printable::printable;
+use crate::set::Set;
 use crate::tcp::holes::Holes;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
@@ -44,7 +45,7 @@ pub struct Seen {
     pub process: Process,
     /// The sentences that speak for the cause, where they were asked for.
     pub evidence: Vec<String>,
-    pub doubts: Vec<Doubt>,
+    pub doubts: Set<Doubt>,
     pub descriptor_may_leak: bool,
     pub first: Place,
     /// The first FIN.
@@ -98,7 +99,7 @@ impl Seen {
             said: row.judged.said.as_deref().map_or_else(Said::default, Said::new),
             process: Process::new(row.owner),
             evidence: Vec::new(),
-            doubts: judgement.doubts.clone(),
+            doubts: judgement.doubts,
             descriptor_may_leak: judgement.notes.contains(&Note::DescriptorMayLeak),
             first: flow.first,
             fin: flow.first_fin().map(|(_, fin)| fin.place),
@@ -150,6 +151,11 @@ impl Seen {
     /// The port is the peer's own choice unless it listens on it.
     pub fn peer_is_service(&self) -> bool {
         self.judged().is_some() && self.service == self.judged().map(Side::other)
+    }
+
+    /// True where the side that is judged listens on its port.
+    pub fn local_is_service(&self) -> bool {
+        self.judged().is_some() && self.service == self.judged()
     }
 
     /// Neither closed nor reset: the program still has it.
@@ -233,12 +239,28 @@ fn open_idle(row: &Row) -> Option<TimeDelta> {
 pub struct Collected {
     pub flows: Vec<Seen>,
     pub tally: Tally,
+    /// Connections that the peer closed or reset: how local answers that is what can be judged.
+    pub closed_by_peer: u64,
     /// How many connections show that packets are missing, where that is too many.
     pub holes: Holes,
 }
 
+/// True if the side that is not judged closed it, or reset it before anybody closed it; without a local
+/// side, whoever did.
+fn is_closed_by_peer(row: &Row) -> bool {
+    let flow = &row.judged.flow;
+    let is_peer = |side: Side| row.judged.judgement.local.judges(side.other());
+    match flow.first_fin() {
+        Some((closer, _)) => is_peer(closer),
+        None => {
+            [Side::A, Side::B].into_iter().any(|side| is_peer(side) && flow.rst(side).is_some())
+        }
+    }
+}
+
 impl Sink for Collected {
     fn row(&mut self, row: &Row) -> io::Result<()> {
+        self.closed_by_peer += u64::from(is_closed_by_peer(row));
         let seen = Seen::with_evidence(row);
         if seen.can_matter() {
             self.flows.push(seen);

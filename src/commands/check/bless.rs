@@ -1,10 +1,9 @@
 //! `--bless`: what is found becomes what is expected.
 
-use std::fs;
-
 use similar::TextDiff;
 
 use super::{Own, Read, cannot};
+use crate::commands::output;
 use crate::expect::bless::bless as blessed;
 use crate::printable::printable;
 use crate::report::check::{Checked, Outcome};
@@ -18,6 +17,8 @@ pub fn bless(read: Read) -> Checked {
     Checked {
         capture: read.target.name(),
         expectation: Some(read.target.expectation_name()),
+        is_kept: true,
+        local: Vec::new(),
         outcome,
         warnings: read.warnings,
     }
@@ -33,7 +34,7 @@ fn write(read: &Read) -> Result<String, String> {
     if after == before {
         return Ok(String::new());
     }
-    fs::write(path, &after).map_err(|error| cannot("written", path, &error))?;
+    output::write(path, &after).map_err(|error| cannot("written", path, &error))?;
     Ok(diff(&read.target.expectation_name(), before, &after))
 }
 
