@@ -85,13 +85,18 @@ pub(super) struct ReadingArgs {
     /// Statements as they were sent, with their values: they can be private
     #[arg(long, help_heading = "Contents")]
     show_literals: bool,
+
+    /// Read no contents: no statements, no transactions; faster, and nothing private is looked at
+    #[arg(long, conflicts_with_all = ["mysql", "show_literals"], help_heading = "Contents")]
+    no_content: bool,
 }
 
 impl ReadingArgs {
     pub(super) fn reading(&self) -> Reading {
         let ports = self.mysql.iter().map(|port| (Known::Mysql, *port)).collect();
         let vxlan = self.vxlan_port.clone();
-        Reading { ports, vxlan, literals: self.show_literals, ..Reading::default() }
+        let (no_content, literals) = (self.no_content, self.show_literals);
+        Reading { no_content, ports, vxlan, literals, ..Reading::default() }
     }
 }
 

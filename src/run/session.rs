@@ -157,7 +157,9 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) fn new_point(&self, pace: Pace) -> CapturePoint {
-        CapturePoint::new(self.plan.max_flows, pace, &self.plan.reading.ports)
+        let reading = &self.plan.reading;
+        let named = (!reading.no_content).then_some(&reading.ports[..]);
+        CapturePoint::new(self.plan.max_flows, pace, named)
     }
 
     /// The capture that a new one overlaps with least, and by how much.
@@ -270,6 +272,7 @@ impl<'a> Session<'a> {
             pairs: self.points[point].rewrites.pairs(),
             last,
             literals: reading.literals,
+            no_content: reading.no_content,
             paths: reading.paths != Paths::None,
         }
     }
