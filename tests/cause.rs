@@ -79,6 +79,15 @@ fn values_are_shown_to_who_asks_for_them() {
 }
 
 #[test]
+fn what_nobody_reads_is_unknown() {
+    let talk = || Talk::logged_in(3306).ask("BEGIN", 0x0003).wait(50).closed_by_server();
+    assert_eq!(cause(&talk().report(&[])[0]), "transaction-open");
+    let flow = &talk().report(&["--no-content"])[0];
+    assert_eq!((cause(flow), &flow["mysql"]), ("unknown", &serde_json::Value::Null));
+    assert_eq!(flow["verdict"], "leak");
+}
+
+#[test]
 fn forgotten_after_a_commit() {
     let talk = Talk::logged_in(3306).ask("BEGIN", 0x0003).ask("COMMIT", 0x0002);
     let flow = &talk.wait(50).closed_by_server().report(&[])[0];

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::shared::{ColorArg, JudgingArgs, ReadingArgs, TimeArgs, color};
+use super::shared::{ColorArg, JudgingArgs, ReadingArgs, color};
+use super::times::TimeArgs;
 use crate::capture::file::Input;
 use crate::commands::explain::{Explain, Which};
 use crate::report::ladder::Look;

@@ -3,14 +3,15 @@
 //! A file a command, [`shared`] for what several have, and here the parser and its help.
 
 mod check;
-mod ended;
 mod explain;
 mod flames;
 mod habits;
 mod live;
 mod read;
+mod said;
 mod shared;
 mod sockets;
+mod times;
 
 use std::ffi::OsString;
 
@@ -58,7 +59,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
             return Command::End(2);
         }
         Err(error) if error.use_stderr() => {
-            complain(&error);
+            said::complain(&error);
             return Command::End(2);
         }
         Err(error) => {
@@ -81,12 +82,6 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
         crate::commands::complain(&sentence);
         Command::End(2)
     })
-}
-
-/// One sentence, begun as all others are.
-fn complain(error: &clap::Error) {
-    let text = error.to_string();
-    crate::commands::complain(&text.strip_prefix("error: ").unwrap_or(&text).trim_end());
 }
 
 /// Names the TCP connections that a program left in CLOSE-WAIT.
@@ -118,7 +113,7 @@ enum Verb {
     /// Show one connection packet by packet, with what was said on it and the verdict; or explain a word of the report
     #[command(after_help = explain::EXAMPLES, arg_required_else_help = true)]
     Explain(explain::ExplainArgs),
-    /// Notices an interface: say it when a connection is stuck, and name the process
+    /// Watch interfaces: report stuck connections as they happen, with their processes
     #[command(after_help = live::EXAMPLES)]
     Live(live::LiveArgs),
     /// List what this host holds in CLOSE-WAIT, by process: no capture needed

@@ -5,17 +5,15 @@ use std::time::Duration;
 
 use anstream::ColorChoice;
 use chrono::TimeDelta;
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{Args, ValueEnum};
 
-use super::ended::ended_at;
+use super::times::{duration, ended_at};
+
 use crate::attach::registry::Known;
 use crate::commands::format::Format;
-use crate::commands::screen::screen;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::Netns;
-use crate::report::text::Look;
 use crate::run::Reading;
-use crate::units::Zone;
 use crate::verdict::{EndedAt, Policy};
 
 /// How a report is written, whatever it is about.
@@ -87,42 +85,19 @@ pub(super) struct ReadingArgs {
     /// Statements as they were sent, with their values: they can be private
     #[arg(long, help_heading = "Contents")]
     show_literals: bool,
+
+    /// Read no contents: no statements, no transactions; faster, and nothing private is looked at
+    #[arg(long, conflicts_with_all = ["mysql", "show_literals"], help_heading = "Contents")]
+    no_content: bool,
 }
 
 impl ReadingArgs {
     pub(super) fn reading(&self) -> Reading {
         let ports = self.mysql.iter().map(|port| (Known::Mysql, *port)).collect();
         let vxlan = self.vxlan_port.clone();
-        Reading { ports, vxlan, literals: self.show_literals, ..Reading::default() }
+        let (no_content, literals) = (self.no_content, self.show_literals);
+        Reading { no_content, ports, vxlan, literals, ..Reading::default() }
     }
-}
-
-/// How times are written.
-#[derive(Args)]
-pub(super) struct TimeArgs {
-    /// Times in UTC instead of the local zone
-    #[arg(long, help_heading = "Output")]
-    utc: bool,
-
-    /// -tttt: dates before times
-    #[arg(short = 't', action = ArgAction::Count, help_heading = "Output")]
-    time_style: u8,
-
-    /// Names are never resolved; accepted for tcpdump's sake, as are -l, -q, -v and -e
-    #[arg(short = 'n', action = ArgAction::Count, help_heading = "Output")]
-    numeric: u8,
-
-    #[arg(short = 'v', action = ArgAction::Count, hide = true)]
-    verbose: u8,
-
-    #[arg(short = 'l', hide = true)]
-    line_buffered: bool,
-
-    #[arg(short = 'q', hide = true)]
-    quick: bool,
-
-    #[arg(short = 'e', hide = true)]
-    link_level: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -148,17 +123,6 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) => Err("at least one connection has to be kept".into()),
         Ok(number) => Ok(number),
         Err(_) => Err("write a number".into()),
-    }
-}
-
-/// `5s`, `500ms`, `2min`; a bare number is seconds.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<f64>().ok();
-    match seconds {
-        Some(seconds) => Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string()),
-        None => {
-            humantime::parse_duration(text).map_err(|e| format!("{e}: write 5s, 500ms or 2min"))
-        }
     }
 }
 
@@ -198,46 +162,11 @@ impl JudgingArgs {
     }
 }
 
-impl TimeArgs {
-    pub(super) fn zone(&self) -> Zone {
-        if self.utc { Zone::Utc } else { Zone::Local }
-    }
-
-    pub(super) fn dates(&self) -> bool {
-        self.time_style >= 4
-    }
-
-    pub(super) fn look(&self, output: &OutputArgs, all: bool) -> Look {
-        Look {
-            zone: self.zone(),
-            dates: self.dates(),
-            top: output.top,
-            all,
-            explain: false,
-            screen: screen(output.output.is_none()),
-        }
-    }
-}
-
 /// A name of `ip netns`, a process id, or all of them.
 pub(super) fn netns(name: Option<&str>) -> Netns {
     match name {
         None => Netns::Own,
         Some("all") => Netns::All,
         Some(name) => name.parse().map_or_else(|_| Netns::Named(name.into()), Netns::Pid),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_take_units_or_seconds() {
-        assert_eq!(duration("5"), Ok(Duration::from_secs(5)));
-        assert_eq!(duration("0.5"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("2min"), Ok(Duration::from_secs(120)));
-        assert!(duration("-1").is_err());
-        assert!(duration("soon").is_err());
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::shared::{OutputArgs, duration, netns};
+use super::shared::{OutputArgs, netns};
+use super::times::duration;
 use crate::commands::sockets::{Narrow, Sockets};
 use crate::endpoints::EndpointSet;
 use crate::tcp::state::State;
@@ -18,7 +19,7 @@ Examples:
   closewait sockets --format jsonl --all >list  to join with a capture: closewait --sockets list x.pcap
 
 Exit status:
-  0  no socket in CLOSE-WAIT    1  at least one    2  the work could not be done";
+  0  no socket in CLOSE-WAIT    1  at least one    2  error";
 
 /// Lines in each table.
 const LINES: usize = 20;

@@ -32,7 +32,8 @@ impl Kind {
 /// with each other, nor have their ends.
 pub struct CapturePoint {
     pub shards: Shards,
-    ports: Ports,
+    /// None where no contents are read.
+    ports: Option<Ports>,
     senders: Senders,
     pub rewrites: Rewrites,
     kind: Kind,
@@ -44,10 +45,11 @@ pub struct CapturePoint {
 }
 
 impl CapturePoint {
-    pub fn new(max_flows: usize, pace: Pace, named: &[(Known, u16)]) -> CapturePoint {
+    /// Reads the contents of what is on the usual ports and on those `named`, or none.
+    pub fn new(max_flows: usize, pace: Pace, named: Option<&[(Known, u16)]>) -> CapturePoint {
         CapturePoint {
             shards: Shards::new(max_flows, pace),
-            ports: Ports::new(named),
+            ports: named.map(Ports::new),
             senders: Senders::default(),
             rewrites: Rewrites::default(),
             kind: Kind::default(),
@@ -171,11 +173,8 @@ impl CapturePoint {
     /// What is to be read of a segment. Ports are learnt from every one of them.
     #[inline(always)]
     pub fn content<'a>(&mut self, segment: &Segment, payload: &'a [u8]) -> Option<Content<'a>> {
-        if self.ports.may_tell(segment, payload) {
-            self.ports.content(segment, payload)
-        } else {
-            None
-        }
+        let ports = self.ports.as_mut()?;
+        if ports.may_tell(segment, payload) { ports.content(segment, payload) } else { None }
     }
 
     /// Adds what was counted so far to `totals`, but for the flows that are still there.

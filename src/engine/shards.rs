@@ -38,6 +38,9 @@ const ROUND: usize = 262_144;
 /// The first rounds are shorter, each twice as long as the one before, so that no thread waits long.
 const FIRST_ROUND: usize = 16_384;
 
+/// Octets of contents that end a round, too: however large segments are, no more waits in memory.
+const ROUND_CONTENT: usize = 4 << 20;
+
 /// What every shard has to know to take its part in a round.
 pub struct Orders {
     pub policy: Arc<Policy>,
@@ -50,6 +53,8 @@ pub struct Orders {
     pub last: bool,
     /// Statements as they were sent.
     pub literals: bool,
+    /// Nothing is read of any connection.
+    pub no_content: bool,
     /// The last transaction of each connection, in order.
     pub paths: bool,
 }
@@ -92,8 +97,8 @@ impl Shard {
         let Shard { conversations, judged, tally, closes, holes, .. } = self;
         batch.give(self.number, &mut self.table, |flow, segment, content| {
             match orders.reads(flow) {
-                true => conversations.take(flow.first, segment, content, orders.paths),
-                false => conversations.forget(flow.first),
+                true => conversations.take(flow, segment, content, orders.paths),
+                false => conversations.forget(flow),
             }
         });
         let mut judge = Judge { orders, conversations, judged, tally, closes, holes };
@@ -132,22 +137,23 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn judge(&mut self, retired: Retired) {
-        let Orders { policy, facts, all, pairs, literals, .. } = self.orders;
+        let Orders { policy, facts, all, pairs, .. } = self.orders;
         self.holes.note(&retired.flow);
         let judged = Judged::new(retired, policy, facts);
+        let slot = judged.flow.slot;
         self.tally.count(&judged.judgement);
         self.closes.count(&judged);
-        let first = judged.flow.first;
         if *all || pairs.contains(&judged.key) || judged.judgement.is_notable() {
-            self.judged.push(with_said(judged, self.conversations, *literals));
+            self.judged.push(with_said(judged, self.conversations, self.orders));
         }
-        self.conversations.forget(first);
+        self.conversations.release(slot);
     }
 }
 
 /// Adds what was said on a connection.
-fn with_said(judged: Judged, conversations: &Conversations, literals: bool) -> Judged {
-    Judged { said: conversations.facts(judged.flow.first, literals), ..judged }
+fn with_said(judged: Judged, conversations: &Conversations, orders: &Orders) -> Judged {
+    let said = conversations.facts(&judged.flow, orders.literals);
+    Judged { said, unread: orders.no_content, ..judged }
 }
 
 /// How long rounds may get.
@@ -208,9 +214,10 @@ impl Shards {
     }
 
     /// Counts a packet; true when it is time for a round.
+    #[inline]
     pub fn count(&mut self) -> bool {
         self.packets += 1;
-        self.packets >= self.round_packets
+        self.packets >= self.round_packets || self.waiting.carried() >= ROUND_CONTENT
     }
 
     /// A segment for the next round.
@@ -302,10 +309,10 @@ impl Shards {
     /// Judges a flow that is still there, between two rounds.
     pub fn judge(&self, (key, flow): (&FlowKey, &Flow), by: &Orders) -> Judged {
         let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, &by.policy, &by.facts);
-        let read = self.shards.iter().find(|shard| shard.conversations.has(flow.first));
+        let read = self.shards.iter().find(|shard| shard.conversations.has(flow));
         match read {
-            Some(shard) => with_said(judged, &shard.conversations, by.literals),
-            None => judged,
+            Some(shard) => with_said(judged, &shard.conversations, by),
+            None => Judged { unread: by.no_content, ..judged },
         }
     }
 

@@ -459,7 +459,8 @@ struct SummaryLine<'a> {
     closes: Vec<CloseLine>,
     skipped: Counts<'a>,
     evicted: u64,
-    unlisted: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unlisted: Option<u64>,
     captures: Vec<CaptureLine<'a>>,
     first: Option<PlaceLine<'a>>,
     last: Option<PlaceLine<'a>>,
@@ -529,7 +530,7 @@ impl<'a> SummaryLine<'a> {
                 totals.skipped_by_name().into_iter().map(|(name, n)| (name.into(), n)).collect(),
             ),
             evicted: totals.evicted,
-            unlisted: totals.unlisted,
+            unlisted: (totals.unlisted > 0).then_some(totals.unlisted),
             captures: totals.captures.iter().map(|c| CaptureLine::new(c, &totals.files)).collect(),
             first: totals.facts.first().map(|p| place(p, &totals.files)),
             last: totals.facts.last().map(|p| place(p, &totals.files)),

@@ -68,6 +68,8 @@ impl Default for Plan {
 /// What is read of the contents of connections.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
+    /// Nothing is read: of no connection is anything known but its packets.
+    pub no_content: bool,
     /// Ports of servers, beside the usual ones.
     pub ports: Vec<(Known, u16)>,
     /// Ports of VXLAN, beside the usual ones.

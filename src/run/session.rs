@@ -19,6 +19,7 @@ use crate::owner::{Socket, SocketList};
 use crate::place::Time;
 use crate::summary::cause::cause;
 use crate::summary::{Judged, Overlap, Owner, Row, Sink, Totals};
+use crate::table::MAX_FLOWS;
 use crate::tcp::segment::Segment;
 use crate::tcp::side::Side;
 use crate::verdict::{Policy, Standing, Verdict};
@@ -156,7 +157,9 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) fn new_point(&self, pace: Pace) -> CapturePoint {
-        CapturePoint::new(self.plan.max_flows, pace, &self.plan.reading.ports)
+        let reading = &self.plan.reading;
+        let named = (!reading.no_content).then_some(&reading.ports[..]);
+        CapturePoint::new(self.plan.max_flows, pace, named)
     }
 
     /// The capture that a new one overlaps with least, and by how much.
@@ -269,6 +272,7 @@ impl<'a> Session<'a> {
             pairs: self.points[point].rewrites.pairs(),
             last,
             literals: reading.literals,
+            no_content: reading.no_content,
             paths: reading.paths != Paths::None,
         }
     }
@@ -290,7 +294,7 @@ impl<'a> Session<'a> {
         for mut judged in judged {
             self.look_at(&mut judged, point, false);
             if self.plan.all || judged.judgement.is_notable() {
-                if self.kept.len() < self.plan.max_flows {
+                if self.kept.len() < self.plan.max_flows.max(MAX_FLOWS) {
                     self.kept.push(judged);
                 } else {
                     self.totals.unlisted += 1;

@@ -107,6 +107,8 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
         _ => match said.as_deref().map_or_else(|| of_any(flow, holder), of_talk) {
             // The program may have closed it, and its FIN wait behind what was not acknowledged.
             Cause::Forgotten if judgement.doubts.contains(&Doubt::Unacked) => Cause::Unknown,
+            // It could have been in a transaction.
+            Cause::Forgotten if judged.unread => Cause::Unknown,
             cause => cause,
         },
     })

@@ -20,6 +20,8 @@ pub struct Judged {
     pub end: Time,
     /// What was said on it, if that was read.
     pub said: Option<Box<Facts>>,
+    /// No contents are read: anything may have been said.
+    pub unread: bool,
     /// How else it was seen.
     pub elsewhere: Option<Box<Elsewhere>>,
 }
@@ -28,7 +30,15 @@ impl Judged {
     /// Judges a flow that has left its table, or a copy of one that has not.
     pub fn new(Retired { key, flow }: Retired, policy: &Policy, facts: &CaptureFacts) -> Judged {
         let judgement = judge(&key, &flow, policy, facts);
-        Judged { key, flow, judgement, end: facts.end(), said: None, elsewhere: None }
+        Judged {
+            key,
+            flow,
+            judgement,
+            end: facts.end(),
+            said: None,
+            unread: false,
+            elsewhere: None,
+        }
     }
 
     /// Its name within a run.

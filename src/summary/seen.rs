@@ -165,6 +165,11 @@ impl Seen {
         self.judged().is_some() && self.service == self.judged().map(Side::other)
     }
 
+    /// True where the side that is judged listens on its port.
+    pub fn local_is_service(&self) -> bool {
+        self.judged().is_some() && self.service == self.judged()
+    }
+
     /// The service that the connection is to, as the judged side names it: where the capture missed the
     /// beginning, the end with the lower port.
     pub fn party(&self) -> Party {
@@ -175,11 +180,6 @@ impl Seen {
             None => own.port < peer.port,
         };
         if serves { Party::Local(own) } else { Party::Peer(peer) }
-    }
-
-    /// True where the side that is judged listens on its port.
-    pub fn local_is_service(&self) -> bool {
-        self.judged().is_some() && self.service == self.judged()
     }
 
     /// Neither closed nor reset: the program still has it.

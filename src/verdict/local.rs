@@ -80,7 +80,7 @@ pub fn local(
     // On a host that forwards, both ends can look local; then neither is known to be.
     let only_leaves =
         |side: Side| flow.half(side).seen_leaving() && !flow.half(side).seen_arriving();
-    match (sides(only_leaves), flow.told_by) {
+    match (sides(only_leaves), flow.told_by()) {
         (Some(local @ Local::Side(_)), Some(ToldBy::PacketType)) => {
             (local, Some(LocalBy::PacketType))
         }
