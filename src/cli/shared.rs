@@ -7,12 +7,14 @@ use anstream::ColorChoice;
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 
-use super::times::{duration, ended_at};
+use super::times::{TimeArgs, duration, ended_at};
 
 use crate::attach::registry::Known;
 use crate::commands::format::Format;
+use crate::commands::screen::screen;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::Netns;
+use crate::report::text::Look;
 use crate::run::Reading;
 use crate::verdict::{EndedAt, Policy};
 
@@ -127,6 +129,18 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 impl OutputArgs {
+    /// How a text is to look.
+    pub(super) fn look(&self, times: &TimeArgs, all: bool) -> Look {
+        Look {
+            zone: times.zone(),
+            dates: times.dates(),
+            top: self.top,
+            all,
+            explain: false,
+            screen: screen(self.output.is_none()),
+        }
+    }
+
     pub(super) fn format(&self) -> Format {
         match self.format {
             FormatArg::Text => Format::Text,

@@ -147,15 +147,8 @@ impl Serialize for SaidKeys<'_> {
 /// The other addresses of a connection.
 #[derive(Serialize)]
 struct Rewritten {
-    a: Address,
-    b: Address,
-}
-
-#[derive(Serialize)]
-struct Address {
-    #[serde(serialize_with = "host")]
-    ip: std::net::IpAddr,
-    port: u16,
+    a: EndKey,
+    b: EndKey,
 }
 
 /// What a capture point saw of it.
@@ -164,12 +157,6 @@ struct PointLine<'a> {
     file: &'a str,
     saw: &'a [&'static str],
     doubts: Vec<&'static str>,
-}
-
-impl From<Endpoint> for Address {
-    fn from(Endpoint { ip, port }: Endpoint) -> Address {
-        Address { ip, port }
-    }
 }
 
 /// The points, where there are several.

@@ -1,10 +1,10 @@
 //! Pieces that every report for machines is made of: the schema's number, a JSON line, a cell.
 
 use std::io::{self, Write};
-use std::net::IpAddr;
 
 use serde::Serialize;
 
+use crate::names::host;
 use crate::owner::Holder;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
@@ -20,15 +20,16 @@ pub fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()>
 }
 
 /// An end as every report of ours writes it.
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct EndKey {
-    ip: IpAddr,
+    /// An address, or the name that a text has in place of it.
+    ip: String,
     port: u16,
 }
 
 impl From<Endpoint> for EndKey {
     fn from(Endpoint { ip, port }: Endpoint) -> EndKey {
-        EndKey { ip, port }
+        EndKey { ip: host(ip), port }
     }
 }
 

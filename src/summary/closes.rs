@@ -17,7 +17,7 @@ use crate::tcp::side::Side;
 use crate::verdict::local::Local;
 use crate::verdict::{Close, Note};
 
-/// Services that are told apart; the others are one.
+/// Services that are told apart, those with the lowest addresses; the others are one.
 const SERVICES: usize = 256;
 
 /// A close that came sooner after the FIN is an ordinary one.
@@ -205,12 +205,20 @@ impl Closes {
         self.of(occurrence.service).add(occurrence);
     }
 
+    /// The services with the lowest addresses are told apart, so that the order in which they come, and
+    /// the shards that they come to, change nothing.
     fn of(&mut self, service: Endpoint) -> &mut Service {
-        let is_full = self.services.len() >= SERVICES;
-        if is_full && !self.services.contains_key(&service) {
-            return &mut self.others;
+        let Closes { services, others } = self;
+        if services.len() >= SERVICES && !services.contains_key(&service) {
+            let highest = services.last_key_value().map(|(end, _)| *end);
+            if highest.is_none_or(|highest| service > highest) {
+                return others;
+            }
+            if let Some((_, highest)) = services.pop_last() {
+                others.join(&highest);
+            }
         }
-        self.services.entry(service).or_default()
+        services.entry(service).or_default()
     }
 
     /// The services that are told apart, the busiest first; those that are not have no address.
@@ -293,5 +301,59 @@ impl Kind {
     /// The host whose closing this is about, if it is one.
     pub fn host(&self) -> Option<IpAddr> {
         self.hosts.ends().filter(|(least, most)| least == most).map(|(host, _)| host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn closed(service: u32, nanos: i64) -> Occurrence {
+        let ip = IpAddr::from(service.to_be_bytes());
+        let detail = Detail {
+            took: Some(TimeDelta::nanoseconds(nanos)),
+            idle: None,
+            at: Time::from_nanos(nanos.into()),
+            host: ip,
+        };
+        let service = Endpoint { ip, port: 443 };
+        Occurrence { service, closed: true, first: Some((First::ByClient, detail)), odd: None }
+    }
+
+    #[test]
+    fn neither_order_nor_parts_change_what_is_counted() {
+        let all: Vec<Occurrence> =
+            (0..3_000).map(|i| closed(i * 7_919 % 1_009, i64::from(i))).collect();
+        let count = |these: &mut dyn Iterator<Item = &Occurrence>| {
+            let mut closes = Closes::default();
+            these.for_each(|occurrence| closes.add(occurrence));
+            closes
+        };
+        let whole = count(&mut all.iter());
+        assert_eq!(whole.services.len(), SERVICES);
+        assert_eq!(whole.services().iter().map(|(_, service)| service.closed).sum::<u64>(), 3_000);
+        assert_eq!(whole, count(&mut all.iter().rev()));
+        let mut parts = Closes::default();
+        all.chunks(700).for_each(|part| parts += &count(&mut part.iter()));
+        assert_eq!(whole, parts);
+    }
+
+    #[test]
+    fn a_moment_is_one_for_several_only() {
+        let mut kind = Kind::default();
+        kind.add(&Detail {
+            took: None,
+            idle: None,
+            at: Time::from_nanos(5),
+            host: [10, 0, 0, 1].into(),
+        });
+        assert!(!kind.all_at_once() && kind.host().is_some());
+        kind.add(&Detail {
+            took: None,
+            idle: None,
+            at: Time::from_nanos(9),
+            host: [10, 0, 0, 2].into(),
+        });
+        assert!(kind.all_at_once() && kind.host().is_none());
     }
 }
