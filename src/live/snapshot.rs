@@ -2,6 +2,7 @@
 
 use crate::owner::{Socket, SocketList};
 use crate::run::session::Session;
+use crate::run::sights::learn_others;
 use crate::summary::gauges::{Gauges, UNKNOWN};
 use crate::summary::{Judged, Totals};
 use crate::tcp::side::Side;
@@ -39,10 +40,11 @@ impl Snapshot {
         let mut snapshot = Snapshot { totals, rows: session.kept.clone(), before, gauges };
         let orders = session.orders(session.current(), false);
         for flow in point.shards.flows() {
-            let judged = point.shards.judge(flow, &orders);
+            let mut judged = point.shards.judge(flow, &orders);
+            learn_others(&mut judged, &point.rewrites);
             count(&judged, &mut snapshot.gauges);
             snapshot.totals.tally.count(&judged.judgement);
-            if judged.judgement.is_notable() {
+            if judged.judgement.is_notable() || session.held.contains(&judged.id()) {
                 snapshot.rows.push(judged);
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! Every mode has one: reading files, reading some connections again, watching interfaces.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::owner::{Socket, SocketList};
 use crate::place::Time;
 use crate::summary::cause::cause;
 use crate::summary::{Judged, Overlap, Owner, Row, Sink, Totals};
+use crate::tcp::flow::FlowId;
 use crate::tcp::segment::Segment;
 use crate::tcp::side::Side;
 use crate::verdict::local::Local;
@@ -55,6 +57,8 @@ pub struct Session<'a> {
     /// Rows that wait for their place in the order of first packets.
     pub(crate) kept: Vec<Judged>,
     sights: Sights,
+    /// Flows that packets ended, and that the kernel may have in CLOSE-WAIT all the same.
+    pub(crate) held: BTreeSet<FlowId>,
 }
 
 impl<'a> Session<'a> {
@@ -69,6 +73,7 @@ impl<'a> Session<'a> {
             crew,
             points: Vec::new(),
             current: 0,
+            held: BTreeSet::new(),
             totals: Totals::default(),
             kept: Vec::new(),
         }
@@ -284,7 +289,8 @@ impl<'a> Session<'a> {
     fn keep(&mut self, judged: Vec<Judged>, point: usize) -> io::Result<()> {
         for mut judged in judged {
             self.look_at(&mut judged, point, false);
-            if self.plan.all || judged.judgement.is_notable() {
+            let is_held = self.held.contains(&judged.id());
+            if self.plan.all || judged.judgement.is_notable() || is_held {
                 self.kept.push(judged);
             } else if self.plan.reading.paths == Paths::All {
                 let row =
@@ -306,8 +312,7 @@ impl<'a> Session<'a> {
     /// the kernel knows.
     fn confirm(&mut self, judged: &mut Judged) {
         let Some(sockets) = self.plan.sockets.as_ref().filter(|_| !self.is_live()) else { return };
-        let ends = judged.holder_and_closer();
-        let socket = ends.and_then(|(holder, closer)| sockets.find(holder, closer));
+        let socket = holders_socket(judged, sockets);
         if socket.is_some_and(Socket::is_stuck) && judged.judgement.verdict == Verdict::Leak {
             let judgement = &mut judged.judgement;
             let (before, finding) = (judgement.finding, judgement.local != Local::Neither);
@@ -372,6 +377,11 @@ impl<'a> Session<'a> {
     }
 }
 
+/// The socket that is held, by any of the addresses that it may be known under.
+fn holders_socket<'a>(judged: &Judged, sockets: &'a SocketList) -> Option<&'a Socket> {
+    judged.socket_of(judged.judgement.holder?).find_map(|(own, other)| sockets.find(own, other))
+}
+
 /// Puts a judged connection beside what is known around it.
 pub fn as_row<'a>(
     judged: &'a Judged,
@@ -380,11 +390,7 @@ pub fn as_row<'a>(
     told: &'a Told,
 ) -> Row<'a> {
     let owner = sockets.map_or(Owner::NotAsked, |sockets| {
-        let find = |(holder, closer)| sockets.find(holder, closer);
-        let listed = judged.holder_and_closer().and_then(find);
-        // The kernel knows it by the addresses that its program dialled.
-        let socket = listed.or_else(|| judged.rewritten_holder_and_closer().and_then(find));
-        socket.map_or(Owner::NotListed, Owner::Listed)
+        holders_socket(judged, sockets).map_or(Owner::NotListed, Owner::Listed)
     });
     let said = told.holders(judged);
     let (owner, socket) = match owner {

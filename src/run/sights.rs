@@ -24,15 +24,7 @@ impl Sights {
 
     /// Notes a judged flow of a capture point. One whose addresses were rewritten learns the others.
     pub fn note(&mut self, judged: &mut Judged, rewrites: &Rewrites, point: usize, reported: bool) {
-        if let Some(other) = rewrites.other(&judged.key) {
-            // One end is the same, and stands on its side.
-            let ends = [Side::A, Side::B].map(|side| judged.endpoint(side));
-            let others = [End::Lower, End::Upper].map(|end| other.endpoint(end));
-            let turned = ends[0] == others[1] || ends[1] == others[0];
-            let as_others = if turned { [others[1], others[0]] } else { others };
-            judged.judgement.notes.push(Note::Rewritten);
-            judged.elsewhere.get_or_insert_default().rewritten_as = Some(as_others);
-        }
+        learn_others(judged, rewrites);
         if self.several || rewrites.pairs().contains(&judged.key) {
             let Judged { key, flow, judgement, .. } = &*judged;
             let mut sighting = Sighting::new(key, flow, judgement, point);
@@ -64,4 +56,16 @@ impl Sights {
             }
         }
     }
+}
+
+/// A flow whose addresses were rewritten learns the others.
+pub fn learn_others(judged: &mut Judged, rewrites: &Rewrites) {
+    let Some(other) = rewrites.other(&judged.key) else { return };
+    // One end is the same, and stands on its side.
+    let ends = [Side::A, Side::B].map(|side| judged.endpoint(side));
+    let others = [End::Lower, End::Upper].map(|end| other.endpoint(end));
+    let turned = ends[0] == others[1] || ends[1] == others[0];
+    let as_others = if turned { [others[1], others[0]] } else { others };
+    judged.judgement.notes.push(Note::Rewritten);
+    judged.elsewhere.get_or_insert_default().rewritten_as = Some(as_others);
 }

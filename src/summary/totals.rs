@@ -78,14 +78,6 @@ impl Tally {
         }
     }
 
-    /// Takes back what was counted of a verdict that is no [`Verdict::Unknown`].
-    pub fn uncount(&mut self, judgement: &Judgement) {
-        self.flows -= 1;
-        self.findings -= u64::from(judgement.finding);
-        self.verdicts[judgement.verdict.index()] -= 1;
-        self.found[judgement.verdict.index()] -= u64::from(judgement.finding);
-    }
-
     /// Takes back a flow that was counted and is none of its own.
     pub fn forget(&mut self, verdict: Verdict, finding: bool) {
         let less = |n: &mut u64, by: bool| *n = n.saturating_sub(u64::from(by));

@@ -89,6 +89,25 @@ impl Judgement {
         }
     }
 
+    /// The kernel has the socket of `holder` in CLOSE-WAIT, though its packets say that the connection
+    /// has ended, or do not tell: what they say never reached it.
+    pub fn hold(mut self, holder: Side, held: Option<TimeDelta>, policy: &Policy) -> Judgement {
+        self.notes.push(Note::KernelHolds);
+        let verdict = match held >= Some(policy.min_hold) {
+            true => Verdict::Leak,
+            false => Verdict::Pending,
+        };
+        Judgement {
+            close: Close::HalfClosed,
+            holder: Some(holder),
+            verdict,
+            finding: verdict == Verdict::Leak && self.local != Local::Neither,
+            doubts: Vec::new(),
+            held,
+            ..self
+        }
+    }
+
     /// Is it a finding, could it become one, or can it not be told?
     pub fn is_notable(&self) -> bool {
         self.finding

@@ -206,6 +206,8 @@ pub enum Note {
     DroppedIdle,
     FinWithoutEffect,
     Rewritten,
+    /// Packets ended it, and the kernel has it in CLOSE-WAIT all the same.
+    KernelHolds,
 }
 
 impl Note {
@@ -227,6 +229,7 @@ impl Note {
             Note::DroppedIdle => "dropped-idle",
             Note::FinWithoutEffect => "fin-without-effect",
             Note::Rewritten => "rewritten",
+            Note::KernelHolds => "kernel-holds",
         }
     }
 }
