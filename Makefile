@@ -25,7 +25,7 @@ test: needs-test
 	$(CARGO) test --locked --all-features --no-fail-fast
 
 # What only the program needs (the feature `cli`), a user of the library does not get.
-PROGRAM = clap|indicatif|landlock|seccompiler|netlink-[a-z-]+|nix|signal-hook|pcap
+PROGRAM = clap|indicatif|landlock|seccompiler|netlink-[a-z-]+|nix|signal-hook|tempfile|pcap
 library:
 	$(CARGO) clippy --locked --no-default-features --lib -- -D warnings
 	@! $(CARGO) tree --locked --no-default-features -e normal --prefix none | grep -E '^($(PROGRAM)) '
@@ -99,7 +99,8 @@ needs-build:
 needs-budget: needs-build
 	@.ci/need 'command -v valgrind' valgrind
 
-# tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction.
+# tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction; nft
+# rewrites addresses.
 SBIN = PATH=$$PATH:/usr/sbin:/sbin
 needs-test: needs-build
 	@.ci/need '$(SBIN) command -v tcpdump' tcpdump
@@ -107,4 +108,5 @@ needs-test: needs-build
 	@.ci/need '$(SBIN) command -v mariadbd && command -v mariadb-install-db' mariadb-server
 	@.ci/need '$(SBIN) command -v haproxy' haproxy
 	@.ci/need '$(SBIN) command -v ip && command -v ss' iproute2
+	@.ci/need '$(SBIN) command -v nft' nftables
 	@.ci/need '$(SBIN) command -v bpftrace' bpftrace || echo 'no bpftrace: exact kernel times are not compared' >&2

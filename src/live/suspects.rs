@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 
 use foldhash::fast::RandomState;
 
-use super::scrape::Board;
+use super::board::Board;
 use super::setup::LiveSetup;
-use super::word::{ask_for, held_after_all, word};
+use super::word::{ask_for, held_after_all, process, word};
 use crate::capture::Error;
 use crate::engine::shards::{Orders, Shards};
 use crate::join::rewrites::Rewrites;
@@ -17,6 +17,7 @@ use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
 use crate::run::sights::learn_others;
+use crate::summary::gauges::Changes;
 use crate::summary::{EventKind, Judged};
 use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::segment::FlowKey;
@@ -33,6 +34,10 @@ pub struct Suspects {
     /// 4-tuples that may hold a half-closed flow, with their hashes.
     watched: HashMap<FlowKey, u64, RandomState>,
     known: BTreeMap<FlowId, Standing>,
+    /// Those that were announced, by the labels that they are counted under.
+    labels: BTreeMap<FlowId, [String; 2]>,
+    /// What was announced, counted.
+    pub changes: Changes,
     /// When the last were announced.
     lately: VecDeque<Time>,
 }
@@ -86,6 +91,8 @@ impl Suspects {
             checked: Time::UNKNOWN,
             watched: HashMap::default(),
             known: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            changes: Changes::default(),
             lately: VecDeque::new(),
         }
     }
@@ -108,12 +115,20 @@ impl Suspects {
         due
     }
 
+    /// Ended because processes can no longer be named.
+    pub fn is_nameless(&self) -> bool {
+        self.setup.kernel.is_none() && self.setup.nameless.is_some()
+    }
+
     /// Takes what is to be said of the kernel. A kernel that can no longer be asked is let go of.
     pub fn take_troubles(&mut self) -> Vec<Error> {
         let Some(kernel) = &mut self.setup.kernel else { return Vec::new() };
         let (troubles, can_be_asked) = kernel.take_troubles();
         if !can_be_asked {
             self.setup.kernel = None;
+            if let Some(stop) = &self.setup.nameless {
+                stop.store(true, Ordering::Relaxed);
+            }
         }
         troubles
     }
@@ -199,6 +214,8 @@ impl Suspects {
         });
         self.watched = watched;
         self.ask_about(suspects, orders, &mut events);
+        // Nor of these.
+        self.labels.retain(|id, _| self.known.contains_key(id));
         events.sort_by_key(|event| event.judged.id());
         events
     }
@@ -284,8 +301,18 @@ impl Suspects {
     }
 
     fn announce(&mut self, judged: Judged, sockets: Option<Rc<SocketList>>) -> Event {
+        let service = judged.endpoint(judged.service()).to_string();
+        let process = sockets.as_ref().and_then(|sockets| process(&judged, sockets));
+        let labels = self.changes.begin(service, process.unwrap_or_default());
+        self.labels.insert(judged.id(), labels);
         self.lately.push_back(judged.end);
         Event { kind: EventKind::CloseWait, judged, sockets }
+    }
+
+    fn end(&mut self, judged: Judged) -> Event {
+        let labels = self.labels.remove(&judged.id()).unwrap_or_default();
+        self.changes.end(labels, judged.judgement.verdict.name());
+        Event { kind: EventKind::Ended, judged, sockets: None }
     }
 
     /// Tells the end of a flow that packets ended, unless the kernel has it in CLOSE-WAIT still.
@@ -302,7 +329,7 @@ impl Suspects {
             return None;
         }
         let Some(held) = held.filter(|held| held.finding) else {
-            return announced.then_some(Event { kind: EventKind::Ended, judged, sockets: None });
+            return announced.then(|| self.end(judged));
         };
         self.known.insert(judged.id(), Standing::Insisted { at: judged.end });
         judged.judgement = held;

@@ -32,6 +32,12 @@ fn socket_of<'a>(judged: &Judged, side: Side, sockets: &'a SocketList) -> Option
     judged.socket_of(side).find_map(|(own, other)| sockets.find(own, other))
 }
 
+/// The name of who holds the holder's socket.
+pub fn process(judged: &Judged, sockets: &SocketList) -> Option<String> {
+    let socket = socket_of(judged, judged.judgement.holder?, sockets)?;
+    Some(socket.holders.first()?.command.clone())
+}
+
 /// The judgement of a flow that packets ended, or do not tell the end of, and whose socket is in
 /// CLOSE-WAIT all the same.
 pub fn held_after_all(judged: &Judged, sockets: &SocketList, policy: &Policy) -> Option<Judgement> {
