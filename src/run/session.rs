@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use super::sights::Sights;
+use super::sights::{Sights, learn_others};
 use super::told::Told;
 use super::{Paths, Plan};
 use crate::attach::registry::Content;
@@ -262,14 +262,17 @@ impl<'a> Session<'a> {
     /// What the shards of a capture point have to know now.
     pub fn orders(&self, point: usize, last: bool) -> Orders {
         let reading = &self.plan.reading;
+        let pairs = self.points[point].rewrites.pairs();
+        let mut facts = self.points[point].facts().clone();
+        facts.know_twins(Arc::clone(&pairs));
         Orders {
             policy: Arc::clone(&self.policy),
-            facts: self.points[point].facts().clone(),
+            facts,
             all: self.plan.all
                 || self.sights.several
                 || self.plan.sockets.is_some()
                 || reading.paths == Paths::All,
-            pairs: self.points[point].rewrites.pairs(),
+            pairs,
             last,
             literals: reading.literals,
             paths: reading.paths != Paths::None,
@@ -310,6 +313,7 @@ impl<'a> Session<'a> {
 
     /// Adds what else is known of a judged flow than its packets tell.
     fn look_at(&mut self, judged: &mut Judged, point: usize, reported: bool) {
+        learn_others(judged, &self.points[point].rewrites);
         self.mark_captured(judged);
         self.confirm(judged);
         self.sights.note(judged, &self.points[point].rewrites, point, reported);
@@ -340,7 +344,7 @@ impl<'a> Session<'a> {
             return;
         }
         if let Some(sockets) = &mut self.plan.sockets {
-            sockets.mark_captured(judged.endpoint(Side::A), judged.endpoint(Side::B));
+            judged.socket_of(Side::A).for_each(|(a, b)| sockets.mark_captured(a, b));
         }
     }
 

@@ -22,11 +22,10 @@ impl Sights {
         Sights { several, ..Sights::default() }
     }
 
-    /// Notes a judged flow of a capture point. One whose addresses were rewritten learns the others.
-    pub fn note(&mut self, judged: &mut Judged, rewrites: &Rewrites, point: usize, reported: bool) {
-        learn_others(judged, rewrites);
+    /// Notes a judged flow of a capture point.
+    pub fn note(&mut self, judged: &Judged, rewrites: &Rewrites, point: usize, reported: bool) {
         if self.several || rewrites.pairs().contains(&judged.key) {
-            let Judged { key, flow, judgement, .. } = &*judged;
+            let Judged { key, flow, judgement, .. } = judged;
             let mut sighting = Sighting::new(key, flow, judgement, point);
             sighting.reported = reported;
             self.sightings.note(flow, sighting);

@@ -134,7 +134,7 @@ const STANDS_NS: i64 = 1_000_000_000;
 
 /// Judges one flow.
 pub fn judge(key: &FlowKey, flow: &Flow, policy: &Policy, facts: &CaptureFacts) -> Judgement {
-    let (local, local_by) = local(key, flow, policy.local.as_ref(), facts.addresses());
+    let (local, local_by) = local(key, flow, policy.local.as_ref(), facts);
     let case = Case { key, flow, policy, facts, local };
     let (close, verdict) = case.verdict();
     let half_close = case.half_close();
