@@ -79,7 +79,9 @@ fn what_only_packets_ended_is_still_held() {
         let [leak, summary] = &report[..] else { panic!("no event, one row: {report:?}") };
         assert_eq!((&leak["type"], &leak["verdict"]), (&"flow".into(), &"leak".into()), "{leak}");
         assert_eq!(port_of(leak), u64::from(ends[0].port()));
+        let holder = leak["holder"].as_str().expect("a holder");
         assert_eq!(leak["kernel"]["state"], "CLOSE-WAIT");
+        assert_eq!(leak[holder]["state"], "CLOSE-WAIT", "{leak}");
         assert!(
             leak["notes"].as_array().is_some_and(|notes| notes.contains(&"kernel-holds".into()))
         );

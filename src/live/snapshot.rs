@@ -66,7 +66,7 @@ fn count(judged: &Judged, gauges: &mut Gauges) {
         }
     };
     for &side in sides {
-        let state = judged.flow.state(side, judged.end);
+        let state = judged.state(side);
         *gauges.states.entry(state.name()).or_default() += 1;
         if state == State::CloseWait {
             let held = judged.judgement.held.map_or(0.0, seconds);

@@ -8,7 +8,8 @@ use crate::table::Retired;
 use crate::tcp::flow::{Flow, FlowId};
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::side::Side;
-use crate::verdict::{Judgement, Policy, judge};
+use crate::tcp::state::State;
+use crate::verdict::{Doubt, Judgement, Note, Policy, judge};
 
 /// One flow with its judgement, and what was said on it.
 #[derive(Clone, Debug)]
@@ -60,6 +61,19 @@ impl Judged {
         sides.filter_map(move |(side, told)| {
             holder.map_or(told, |holder| holder == side).then_some(side)
         })
+    }
+
+    /// The state of a side's socket (RFC 9293, 3.3.2) when the capture ended. Where no FIN was captured
+    /// that was acknowledged, or one had no effect, the judgement knows better than the packets.
+    pub fn state(&self, side: Side) -> State {
+        let judgement = &self.judgement;
+        let by_judgement = judgement.doubts.contains(&Doubt::PeerFinMissed)
+            || judgement.notes.contains(&Note::KernelHolds);
+        match judgement.holder {
+            Some(holder) if by_judgement && holder == side => State::CloseWait,
+            Some(_) if by_judgement => State::FinWait2,
+            _ => self.flow.state(side, self.end),
+        }
     }
 
     /// The side that was connected to; where the capture missed that, the one with the lower port.
