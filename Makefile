@@ -106,5 +106,6 @@ needs-test: needs-build
 	@.ci/need '$(SBIN) command -v tshark && command -v dumpcap' tshark
 	@.ci/need '$(SBIN) command -v mariadbd && command -v mariadb-install-db' mariadb-server
 	@.ci/need '$(SBIN) command -v haproxy' haproxy
+	@.ci/need '$(SBIN) command -v prometheus && command -v promtool' prometheus
 	@.ci/need '$(SBIN) command -v ip && command -v ss' iproute2
 	@.ci/need '$(SBIN) command -v bpftrace' bpftrace || echo 'no bpftrace: exact kernel times are not compared' >&2

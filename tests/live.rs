@@ -260,10 +260,10 @@ fn numbers_can_be_scraped() {
     assert!(asked(port, b"GET /healthz HTTP/1.1\r\n\r\n").ends_with("\r\n\r\nok\n"));
     assert!(asked(port, b"GET / HTTP/1.1\r\n\r\n").contains("href=\"/metrics\""));
     assert_lints_clean(&text);
-    let open = b"GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\n\r\n";
-    let open = asked(port, open);
-    assert!(open.contains("Content-Type: application/openmetrics-text; version=1.0.0"), "{open}");
-    assert!(open.contains("# TYPE closewait_packets counter\n"), "{open}");
+    let request = b"GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\n\r\n";
+    let text = asked(port, request);
+    assert!(text.contains("Content-Type: application/openmetrics-text; version=1.0.0"), "{text}");
+    assert!(text.contains("# TYPE closewait_packets counter\n"), "{text}");
     drop((open, stuck, watcher.stop()));
 }
 

@@ -170,6 +170,7 @@ fn what_is_evicted_is_judged_counted_and_said() {
     assert_eq!(lines.iter().filter(|line| line["verdict"] == "leak").count(), 100);
     let (out, _) = text(&closewait(&[&path, "--max-flows", "50"]));
     assert!(out.contains("left memory early"), "{out}");
+    assert!(summary["unlisted"].is_null(), "there is room for all");
     let whole = json_lines(&closewait(&[&path, "--format", "jsonl"]));
     assert_eq!(whole.last().expect("a summary")["evicted"], 0);
 }

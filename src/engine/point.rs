@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 
 use crate::attach::registry::{Content, Known, Ports};
 use crate::capture::series::{OVERLAP_NS, follows};
-use crate::capture::{About, LinkType};
+use crate::capture::{About, Ended, LinkType};
 use crate::facts::CaptureFacts;
 use crate::join::rewrites::Rewrites;
 use crate::place::Time;
 use crate::summary::{Capture, Gap, Totals};
 use crate::tcp::segment::{FlowKey, Segment};
+use crate::verdict::EndedAt;
 
 /// What the files of one capture have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct CapturePoint {
     pub totals: Capture,
     /// Where they are of use: 4-tuples with a FIN, with their hashes, since somebody took them.
     pub fins: Option<Vec<(u64, FlowKey)>>,
+    /// When its last file was changed last.
+    pub modified: Option<Time>,
 }
 
 impl CapturePoint {
@@ -52,6 +55,7 @@ impl CapturePoint {
             kind: Kind::default(),
             totals: Capture::default(),
             fins: None,
+            modified: None,
         }
     }
 
@@ -91,6 +95,20 @@ impl CapturePoint {
         }
         self.kind = kind;
         self.totals.files.push(file);
+    }
+
+    /// Lets it end when the user says that it did. A time long after the last packet is that of a copy.
+    pub fn end_at(&mut self, end: EndedAt) {
+        let last = self.totals.facts.end();
+        let end = match end {
+            EndedAt::Time(time) => Some(time),
+            EndedAt::Modified => self.modified.and_then(|modified| {
+                Ended { by_clock: modified, as_micros: Time::UNKNOWN }.after(last)
+            }),
+        };
+        if let Some(end) = end {
+            self.totals.facts.wait_until(end);
+        }
     }
 
     /// Counts how many connections show that packets are missing; at the end, all of them count.
@@ -163,6 +181,7 @@ impl CapturePoint {
     pub fn add_to(&self, totals: &mut Totals) {
         let (tally, evicted) = self.shards.counts();
         totals.tally += tally;
+        totals.closes += &self.shards.closes();
         totals.evicted += evicted;
         totals.rewritten += self.rewrites.redirected();
         totals.facts += &self.totals.facts;

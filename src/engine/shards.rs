@@ -14,6 +14,7 @@ use crate::attach::conversations::Conversations;
 use crate::attach::registry::Content;
 use crate::facts::CaptureFacts;
 use crate::join::rewrites::Pairs;
+use crate::summary::closes::Closes;
 use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::{Ending, Flow};
@@ -85,6 +86,7 @@ pub struct Shard {
     conversations: Conversations,
     judged: Vec<Judged>,
     tally: Tally,
+    closes: Closes,
     /// Of flows that have left.
     holes: Holes,
 }
@@ -92,14 +94,14 @@ pub struct Shard {
 impl Shard {
     /// Takes its segments in, and judges what has ended.
     pub fn run(&mut self, Work { orders, batch }: &Work) {
-        let Shard { conversations, judged, tally, holes, .. } = self;
+        let Shard { conversations, judged, tally, closes, holes, .. } = self;
         batch.give(self.number, &mut self.table, |flow, segment, content| {
             match orders.reads(flow) {
                 true => conversations.take(flow, segment, content, orders.paths),
                 false => conversations.forget(flow),
             }
         });
-        let mut judge = Judge { orders, conversations, judged, tally, holes };
+        let mut judge = Judge { orders, conversations, judged, tally, closes, holes };
         if orders.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| judge.judge(flow));
         } else {
@@ -129,6 +131,7 @@ struct Judge<'a> {
     conversations: &'a mut Conversations,
     judged: &'a mut Vec<Judged>,
     tally: &'a mut Tally,
+    closes: &'a mut Closes,
     holes: &'a mut Holes,
 }
 
@@ -139,6 +142,7 @@ impl Judge<'_> {
         let judged = Judged::new(retired, policy, facts);
         let slot = judged.flow.slot;
         self.tally.count(&judged.judgement);
+        self.closes.count(&judged);
         if *all || pairs.contains(&judged.key) || judged.judgement.is_notable() {
             self.judged.push(with_said(judged, self.conversations, self.orders));
         }
@@ -266,8 +270,8 @@ impl Shards {
         let tables = self.shards.iter().map(|shard| &shard.table);
         let Some(which) = too_many(tables, self.max_flows) else { return };
         for shard in &mut self.shards {
-            let Shard { table, conversations, judged, tally, holes, .. } = shard;
-            let mut judge = Judge { orders, conversations, judged, tally, holes };
+            let Shard { table, conversations, judged, tally, closes, holes, .. } = shard;
+            let mut judge = Judge { orders, conversations, judged, tally, closes, holes };
             self.evicted += table.evict(which, |flow| judge.judge(flow)) as u64;
         }
     }
@@ -282,6 +286,13 @@ impl Shards {
         let mut tally = Tally::default();
         self.shards.iter().for_each(|shard| tally += shard.tally.clone());
         (tally, self.evicted)
+    }
+
+    /// How flows that have left were closed, so far.
+    pub fn closes(&self) -> Closes {
+        let mut closes = Closes::default();
+        self.shards.iter().for_each(|shard| closes += &shard.closes);
+        closes
     }
 
     /// How many connections show holes, between two rounds: those that have left, and those that have

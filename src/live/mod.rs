@@ -60,6 +60,7 @@ pub fn live(
         };
         live.check(&mut session, source.about(), notices)?;
         notices.make_room();
+        session.totals.unread = u64::from(failed);
         session.settle()?;
         let failed = failed || live.suspects.is_nameless();
         live.ask_again(&mut session);

@@ -42,6 +42,7 @@ impl Snapshot {
             let judged = point.shards.judge(flow, &orders);
             count(&judged, &mut snapshot.gauges);
             snapshot.totals.tally.count(&judged.judgement);
+            snapshot.totals.closes.count(&judged);
             if judged.judgement.is_notable() {
                 snapshot.rows.push(judged);
             }

@@ -250,14 +250,11 @@ fn process(judged: &Judged, sockets: &SocketList) -> Option<String> {
 pub fn heed(sockets: Option<&SocketList>, findings: &mut [Judged], tally: &mut Tally) {
     let Some(sockets) = sockets else { return };
     for judged in findings.iter_mut().filter(|judged| judged.judgement.verdict == Verdict::Leak) {
-        match word(judged, sockets) {
-            Some(true) => judged.judgement = judged.judgement.clone().confirm(),
-            Some(false) => {
-                tally.uncount(&judged.judgement);
-                judged.judgement = judged.judgement.clone().deny();
-                tally.count(&judged.judgement);
-            }
-            None => {}
+        if let Some(is_stuck) = word(judged, sockets) {
+            tally.uncount(&judged.judgement);
+            let judgement = judged.judgement.clone();
+            judged.judgement = if is_stuck { judgement.confirm() } else { judgement.deny() };
+            tally.count(&judged.judgement);
         }
     }
 }

@@ -19,10 +19,10 @@ use crate::owner::{Socket, SocketList};
 use crate::place::Time;
 use crate::summary::cause::cause;
 use crate::summary::{Judged, Overlap, Owner, Row, Sink, Totals};
+use crate::table::MAX_FLOWS;
 use crate::tcp::segment::Segment;
 use crate::tcp::side::Side;
-use crate::verdict::local::Local;
-use crate::verdict::{Judgement, Policy, Verdict};
+use crate::verdict::{Policy, Standing, Verdict};
 
 /// Why a source is read no further.
 #[derive(Debug)]
@@ -58,6 +58,8 @@ pub struct Session<'a> {
     /// Rows that wait for their place in the order of first packets.
     pub(crate) kept: Vec<Judged>,
     sights: Sights,
+    /// Findings that a list confirmed: as they were counted, and as they count.
+    confirmed: Vec<[Standing; 2]>,
 }
 
 impl<'a> Session<'a> {
@@ -74,6 +76,7 @@ impl<'a> Session<'a> {
             current: 0,
             totals: Totals::default(),
             kept: Vec::new(),
+            confirmed: Vec::new(),
         }
     }
 
@@ -291,7 +294,7 @@ impl<'a> Session<'a> {
         for mut judged in judged {
             self.look_at(&mut judged, point, false);
             if self.plan.all || judged.judgement.is_notable() {
-                if self.kept.len() < self.plan.max_flows {
+                if self.kept.len() < self.plan.max_flows.max(MAX_FLOWS) {
                     self.kept.push(judged);
                 } else {
                     self.totals.unlisted += 1;
@@ -320,9 +323,9 @@ impl<'a> Session<'a> {
         let socket = ends.and_then(|(holder, closer)| sockets.find(holder, closer));
         if socket.is_some_and(Socket::is_stuck) && judged.judgement.verdict == Verdict::Leak {
             let judgement = &mut judged.judgement;
-            let (before, finding) = (judgement.finding, judgement.local != Local::Neither);
-            *judgement = Judgement { finding, ..judgement.clone().confirm() };
-            self.totals.tally.find(judgement.verdict, finding && !before);
+            let before = Standing::from(&*judgement);
+            *judgement = judgement.clone().confirm();
+            self.confirmed.push([before, Standing::from(&*judgement)]);
         }
     }
 
@@ -349,6 +352,9 @@ impl<'a> Session<'a> {
     /// Judges what is left: all rows that are to come are kept then, in their order, and all is counted.
     pub fn settle(&mut self) -> io::Result<()> {
         self.end_round(self.current)?;
+        if let Some(end) = self.policy.end {
+            self.points.iter_mut().for_each(|point| point.end_at(end));
+        }
         for point in 0..self.points.len() {
             // What all of it shows bears on each verdict.
             self.begin_round(point, false)?;
@@ -364,6 +370,10 @@ impl<'a> Session<'a> {
         self.kept.sort_unstable_by_key(|kept| (several.then_some(kept.flow.first.time), kept.id()));
         for point in std::mem::take(&mut self.points) {
             point.add_to(&mut self.totals);
+        }
+        for [before, now] in std::mem::take(&mut self.confirmed) {
+            self.totals.tally.uncount(before);
+            self.totals.tally.count(now);
         }
         std::mem::take(&mut self.sights).join(&mut self.kept, &mut self.totals);
         Ok(())

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::join::rewrites::Rewrites;
 use crate::join::sightings::{Sighting, Sightings};
+use crate::summary::closes::{Closes, Occurrence};
 use crate::summary::{Judged, Totals};
 use crate::tcp::segment::End;
 use crate::tcp::side::Side;
@@ -15,7 +16,12 @@ pub struct Sights {
     /// There are several inputs: connections can be seen at two points.
     pub several: bool,
     sightings: Sightings,
+    /// How each was closed, by its first packet, where it may be one of two.
+    closes: Vec<(u64, Occurrence)>,
 }
+
+/// Closes that are remembered: beyond them, two sightings count as two.
+const CLOSES: usize = 1 << 18;
 
 impl Sights {
     pub fn new(several: bool) -> Sights {
@@ -33,6 +39,12 @@ impl Sights {
             judged.judgement.notes = judged.judgement.notes.with(Note::Rewritten);
             judged.elsewhere.get_or_insert_default().rewritten_as = Some(as_others);
         }
+        if self.several
+            && self.closes.len() < CLOSES
+            && let Some(occurrence) = Occurrence::of(judged)
+        {
+            self.closes.push((judged.flow.first.order(), occurrence));
+        }
         if self.several || rewrites.pairs().contains(&judged.key) {
             let Judged { key, flow, judgement, .. } = &*judged;
             let mut sighting = Sighting::new(key, flow, judgement, point);
@@ -46,13 +58,18 @@ impl Sights {
         let mut stands = HashMap::new();
         let mut gone = HashSet::new();
         for joined in self.sightings.joined() {
-            totals.tally.forget(joined.other.verdict, joined.other.finding);
+            totals.tally.uncount(joined.other.standing);
             match joined.is_rewritten() {
                 true => totals.rewritten += 1,
                 false => totals.seen_twice += 1,
             }
             gone.insert(joined.other.first.order());
             stands.insert(joined.stands.first.order(), joined);
+        }
+        if !gone.is_empty() && self.several && self.closes.len() < CLOSES {
+            totals.closes = Closes::default();
+            let stand = self.closes.iter().filter(|(first, _)| !gone.contains(first));
+            stand.for_each(|(_, occurrence)| totals.closes.add(occurrence));
         }
         kept.retain(|judged| !gone.contains(&judged.flow.first.order()));
         for judged in kept {

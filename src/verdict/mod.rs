@@ -8,7 +8,9 @@
 //! flow, so the same flow can be judged again for another local side.
 
 mod doubts;
+mod explained;
 pub mod local;
+mod standing;
 pub mod words;
 
 use chrono::TimeDelta;
@@ -24,6 +26,7 @@ use crate::tcp::segment::FlowKey;
 use crate::tcp::seq::later;
 use crate::tcp::side::Side;
 use local::{Local, LocalBy, local};
+pub use standing::Standing;
 pub use words::{Close, Doubt, Note, Reason, Verdict};
 
 /// What the user asked for.
@@ -36,6 +39,16 @@ pub struct Policy {
     pub half_close_quiet: TimeDelta,
     /// Findings with doubts do not count.
     pub certain: bool,
+    /// When captures ended, if not with their last packets.
+    pub end: Option<EndedAt>,
+}
+
+/// The end of a capture that cannot say it itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedAt {
+    Time(Time),
+    /// When its last file was changed last.
+    Modified,
 }
 
 /// As for files on the command line: no `--local`, every hold counts.
@@ -46,6 +59,7 @@ impl Default for Policy {
             min_hold: TimeDelta::zero(),
             half_close_quiet: Policy::HALF_CLOSE_QUIET,
             certain: false,
+            end: None,
         }
     }
 }
@@ -76,7 +90,8 @@ pub struct Judgement {
 impl Judgement {
     /// The holder's kernel has its socket in CLOSE-WAIT.
     pub fn confirm(self) -> Judgement {
-        Judgement { doubts: Set::default(), ..self }
+        let finding = self.finding || self.verdict == Verdict::Leak && self.local != Local::Neither;
+        Judgement { finding, doubts: Set::default(), ..self }
     }
 
     /// The holder's kernel has it there no more: its FIN was not captured.
