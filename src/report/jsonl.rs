@@ -417,7 +417,7 @@ impl<'a> EndLine<'a> {
             ip: end.ip,
             port: end.port,
             isn: half.isn().map(|isn| isn.0),
-            state: Some(row.judged.flow.state(side, row.judged.end).name()),
+            state: Some(row.judged.state(side).name()),
             fin: row.judged.flow.fin(side).map(|fin| at(fin.place)),
             fin_acked: row.judged.flow.fin(side).and_then(|fin| fin.acked).map(at),
             rst: row.judged.flow.rst(side).map(|rst| at(rst.place)),

@@ -10,7 +10,7 @@ pub mod follow;
 pub mod notices;
 pub mod offline;
 pub mod session;
-mod sights;
+pub(crate) mod sights;
 mod told;
 pub mod trace;
 mod unread;

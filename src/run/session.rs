@@ -2,10 +2,11 @@
 //!
 //! Every mode has one: reading files, reading some connections again, watching interfaces.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use super::sights::Sights;
+use super::sights::{Sights, learn_others};
 use super::told::Told;
 use super::{Paths, Plan};
 use crate::attach::registry::Content;
@@ -20,6 +21,7 @@ use crate::place::Time;
 use crate::summary::cause::cause;
 use crate::summary::{Judged, Overlap, Owner, Row, Sink, Totals};
 use crate::table::MAX_FLOWS;
+use crate::tcp::flow::FlowId;
 use crate::tcp::segment::Segment;
 use crate::tcp::side::Side;
 use crate::verdict::{Policy, Standing, Verdict};
@@ -60,6 +62,8 @@ pub struct Session<'a> {
     sights: Sights,
     /// Findings that a list confirmed: as they were counted, and as they count.
     confirmed: Vec<[Standing; 2]>,
+    /// Flows that packets ended, and that the kernel may have in CLOSE-WAIT all the same.
+    pub(crate) held: BTreeSet<FlowId>,
 }
 
 impl<'a> Session<'a> {
@@ -74,6 +78,7 @@ impl<'a> Session<'a> {
             crew,
             points: Vec::new(),
             current: 0,
+            held: BTreeSet::new(),
             totals: Totals::default(),
             kept: Vec::new(),
             confirmed: Vec::new(),
@@ -262,14 +267,17 @@ impl<'a> Session<'a> {
     /// What the shards of a capture point have to know now.
     pub fn orders(&self, point: usize, last: bool) -> Orders {
         let reading = &self.plan.reading;
+        let pairs = self.points[point].rewrites.pairs();
+        let mut facts = self.points[point].facts().clone();
+        facts.know_twins(Arc::clone(&pairs));
         Orders {
             policy: Arc::clone(&self.policy),
-            facts: self.points[point].facts().clone(),
+            facts,
             all: self.plan.all
                 || self.sights.several
                 || self.plan.sockets.is_some()
                 || reading.paths == Paths::All,
-            pairs: self.points[point].rewrites.pairs(),
+            pairs,
             last,
             literals: reading.literals,
             no_content: reading.no_content,
@@ -293,7 +301,8 @@ impl<'a> Session<'a> {
     fn keep(&mut self, judged: Vec<Judged>, point: usize) -> io::Result<()> {
         for mut judged in judged {
             self.look_at(&mut judged, point, false);
-            if self.plan.all || judged.judgement.is_notable() {
+            let is_held = self.held.contains(&judged.id());
+            if self.plan.all || judged.judgement.is_notable() || is_held {
                 if self.kept.len() < self.plan.max_flows.max(MAX_FLOWS) {
                     self.kept.push(judged);
                 } else {
@@ -310,6 +319,7 @@ impl<'a> Session<'a> {
 
     /// Adds what else is known of a judged flow than its packets tell.
     fn look_at(&mut self, judged: &mut Judged, point: usize, reported: bool) {
+        learn_others(judged, &self.points[point].rewrites);
         self.mark_captured(judged);
         self.confirm(judged);
         self.sights.note(judged, &self.points[point].rewrites, point, reported);
@@ -319,8 +329,7 @@ impl<'a> Session<'a> {
     /// the kernel knows.
     fn confirm(&mut self, judged: &mut Judged) {
         let Some(sockets) = self.plan.sockets.as_ref().filter(|_| !self.is_live()) else { return };
-        let ends = judged.holder_and_closer();
-        let socket = ends.and_then(|(holder, closer)| sockets.find(holder, closer));
+        let socket = holders_socket(judged, sockets);
         if socket.is_some_and(Socket::is_stuck) && judged.judgement.verdict == Verdict::Leak {
             let judgement = &mut judged.judgement;
             let before = Standing::from(&*judgement);
@@ -341,7 +350,7 @@ impl<'a> Session<'a> {
             return;
         }
         if let Some(sockets) = &mut self.plan.sockets {
-            sockets.mark_captured(judged.endpoint(Side::A), judged.endpoint(Side::B));
+            judged.socket_of(Side::A).for_each(|(a, b)| sockets.mark_captured(a, b));
         }
     }
 
@@ -399,6 +408,11 @@ impl<'a> Session<'a> {
     }
 }
 
+/// The socket that is held, by any of the addresses that it may be known under.
+fn holders_socket<'a>(judged: &Judged, sockets: &'a SocketList) -> Option<&'a Socket> {
+    judged.socket_of(judged.judgement.holder?).find_map(|(own, other)| sockets.find(own, other))
+}
+
 /// Puts a judged connection beside what is known around it.
 pub fn as_row<'a>(
     judged: &'a Judged,
@@ -407,11 +421,7 @@ pub fn as_row<'a>(
     told: &'a Told,
 ) -> Row<'a> {
     let owner = sockets.map_or(Owner::NotAsked, |sockets| {
-        let find = |(holder, closer)| sockets.find(holder, closer);
-        let listed = judged.holder_and_closer().and_then(find);
-        // The kernel knows it by the addresses that its program dialled.
-        let socket = listed.or_else(|| judged.rewritten_holder_and_closer().and_then(find));
-        socket.map_or(Owner::NotListed, Owner::Listed)
+        holders_socket(judged, sockets).map_or(Owner::NotListed, Owner::Listed)
     });
     let said = told.holders(judged);
     let (owner, socket) = match owner {

@@ -28,17 +28,8 @@ impl Sights {
         Sights { several, ..Sights::default() }
     }
 
-    /// Notes a judged flow of a capture point. One whose addresses were rewritten learns the others.
-    pub fn note(&mut self, judged: &mut Judged, rewrites: &Rewrites, point: usize, reported: bool) {
-        if let Some(other) = rewrites.other(&judged.key) {
-            // One end is the same, and stands on its side.
-            let ends = [Side::A, Side::B].map(|side| judged.endpoint(side));
-            let others = [End::Lower, End::Upper].map(|end| other.endpoint(end));
-            let turned = ends[0] == others[1] || ends[1] == others[0];
-            let as_others = if turned { [others[1], others[0]] } else { others };
-            judged.judgement.notes = judged.judgement.notes.with(Note::Rewritten);
-            judged.elsewhere.get_or_insert_default().rewritten_as = Some(as_others);
-        }
+    /// Notes a judged flow of a capture point.
+    pub fn note(&mut self, judged: &Judged, rewrites: &Rewrites, point: usize, reported: bool) {
         if self.several
             && self.closes.len() < CLOSES
             && let Some(occurrence) = Occurrence::of(judged)
@@ -46,7 +37,7 @@ impl Sights {
             self.closes.push((judged.flow.first.order(), occurrence));
         }
         if self.several || rewrites.pairs().contains(&judged.key) {
-            let Judged { key, flow, judgement, .. } = &*judged;
+            let Judged { key, flow, judgement, .. } = judged;
             let mut sighting = Sighting::new(key, flow, judgement, point);
             sighting.reported = reported;
             self.sightings.note(flow, sighting);
@@ -81,4 +72,16 @@ impl Sights {
             }
         }
     }
+}
+
+/// A flow whose addresses were rewritten learns the others.
+pub fn learn_others(judged: &mut Judged, rewrites: &Rewrites) {
+    let Some(other) = rewrites.other(&judged.key) else { return };
+    // One end is the same, and stands on its side.
+    let ends = [Side::A, Side::B].map(|side| judged.endpoint(side));
+    let others = [End::Lower, End::Upper].map(|end| other.endpoint(end));
+    let turned = ends[0] == others[1] || ends[1] == others[0];
+    let as_others = if turned { [others[1], others[0]] } else { others };
+    judged.judgement.notes = judged.judgement.notes.with(Note::Rewritten);
+    judged.elsewhere.get_or_insert_default().rewritten_as = Some(as_others);
 }

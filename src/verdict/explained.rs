@@ -148,7 +148,7 @@ impl Doubt {
 }
 
 impl Note {
-    pub const ALL: [Note; 16] = [
+    pub const ALL: [Note; 17] = [
         Note::Midstream,
         Note::PortReused,
         Note::FinRetransmitted,
@@ -165,6 +165,7 @@ impl Note {
         Note::DroppedIdle,
         Note::FinWithoutEffect,
         Note::Rewritten,
+        Note::KernelHolds,
     ];
 
     pub fn explained(self) -> &'static str {
@@ -213,6 +214,9 @@ impl Note {
             }
             Note::FinWithoutEffect => {
                 "A FIN was damaged or forged: its sender went on with new data beyond it, or its checksum is wrong. It closed nothing."
+            }
+            Note::KernelHolds => {
+                "Packets seemed to end the connection, and the kernel still has its socket in CLOSE-WAIT: what was seen was damaged, forged, or never arrived. Close the socket."
             }
             Note::Rewritten => {
                 "The connection was captured under two pairs of addresses (NAT, a sidecar). It counts once, under those that were dialled."

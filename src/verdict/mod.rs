@@ -105,6 +105,25 @@ impl Judgement {
         }
     }
 
+    /// The kernel has the socket of `holder` in CLOSE-WAIT, though its packets say that the connection
+    /// has ended, or do not tell: what they say never reached it.
+    pub fn hold(mut self, holder: Side, held: Option<TimeDelta>, policy: &Policy) -> Judgement {
+        self.notes = self.notes.with(Note::KernelHolds);
+        let verdict = match held >= Some(policy.min_hold) {
+            true => Verdict::Leak,
+            false => Verdict::Pending,
+        };
+        Judgement {
+            close: Close::HalfClosed,
+            holder: Some(holder),
+            verdict,
+            finding: verdict == Verdict::Leak && self.local != Local::Neither,
+            doubts: Set::default(),
+            held,
+            ..self
+        }
+    }
+
     /// Is it a finding, could it become one, or can it not be told?
     pub fn is_notable(&self) -> bool {
         self.finding
@@ -130,7 +149,7 @@ const STANDS_NS: i64 = 1_000_000_000;
 
 /// Judges one flow.
 pub fn judge(key: &FlowKey, flow: &Flow, policy: &Policy, facts: &CaptureFacts) -> Judgement {
-    let (local, local_by) = local(key, flow, policy.local.as_ref(), facts.addresses());
+    let (local, local_by) = local(key, flow, policy.local.as_ref(), facts);
     let case = Case { key, flow, policy, facts, local };
     let (close, verdict) = case.verdict();
     let half_close = case.half_close();

@@ -209,6 +209,7 @@ words! {
         DroppedIdle,
         FinWithoutEffect,
         Rewritten,
+        KernelHolds,
     }
 }
 
@@ -231,6 +232,7 @@ impl Note {
             Note::DroppedIdle => "dropped-idle",
             Note::FinWithoutEffect => "fin-without-effect",
             Note::Rewritten => "rewritten",
+            Note::KernelHolds => "kernel-holds",
         }
     }
 }
