@@ -406,10 +406,10 @@ fn the_other_side_s_capture_names_who_waits_for_whom() {
     let output = closewait(&[&path, "--local", "172.18.0.3"]);
     let (out, _) = text(&output);
     assert!(
-        out.starts_with("1 of 1 connection wait in FIN-WAIT-2 for 172.18.0.5 to close"),
+        out.starts_with("1 of 1 connection waits in FIN-WAIT-2 for 172.18.0.5 to close"),
         "{out}"
     );
-    assert!(out.contains("judge it with --local 172.18.0.5"), "{out}");
+    assert!(out.contains("see with --local 172.18.0.5"), "{out}");
     assert_eq!(output.status.code(), Some(0));
 }
 

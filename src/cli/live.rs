@@ -115,7 +115,7 @@ const MIN_HOLD: Duration = Duration::from_secs(5);
 
 impl LiveArgs {
     pub fn live(self) -> Result<Live, String> {
-        let look = self.times.look(&self.output, false);
+        let look = self.output.look(&self.times, false);
         if self.write.as_ref().is_some_and(|path| path.as_os_str() == "-") {
             let other = "closewait -i IFACE -w FILE, or: tcpdump -w - | tee FILE | closewait -";
             return Err(format!("-w -: standard output is the report's ({other})"));

@@ -108,7 +108,7 @@ impl ReadArgs {
             expression => Some(Filter::new(expression).map_err(|e| e.to_string())?),
         };
         let explain = inputs.iter().all(|input| input.read_once().is_none());
-        let look = Look { explain, ..self.times.look(&self.output, self.all) };
+        let look = Look { explain, ..self.output.look(&self.times, self.all) };
         let flames = self.flames.flames(self.output.output.as_deref())?;
         Ok(Read {
             sockets: self.sockets,

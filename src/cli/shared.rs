@@ -7,12 +7,14 @@ use anstream::ColorChoice;
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 
-use super::times::{duration, ended_at};
+use super::times::{TimeArgs, duration, ended_at};
 
 use crate::attach::registry::Known;
 use crate::commands::format::Format;
+use crate::commands::screen::screen;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::Netns;
+use crate::report::text::Look;
 use crate::run::Reading;
 use crate::verdict::{EndedAt, Policy};
 
@@ -137,6 +139,18 @@ impl OutputArgs {
 
     pub(super) fn color(&self) -> ColorChoice {
         color(self.color)
+    }
+
+    /// How the text is to look, with times like these.
+    pub(super) fn look(&self, times: &TimeArgs, all: bool) -> Look {
+        Look {
+            zone: times.zone(),
+            dates: times.dates(),
+            top: self.top,
+            all,
+            explain: false,
+            screen: screen(self.output.is_none()),
+        }
     }
 }
 

@@ -5,10 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Local, NaiveDateTime};
 use clap::{ArgAction, Args};
 
-use super::shared::OutputArgs;
-use crate::commands::screen::screen;
 use crate::place::Time;
-use crate::report::text::Look;
 use crate::units::Zone;
 use crate::verdict::EndedAt;
 
@@ -47,17 +44,6 @@ impl TimeArgs {
 
     pub fn dates(&self) -> bool {
         self.time_style >= 4
-    }
-
-    pub fn look(&self, output: &OutputArgs, all: bool) -> Look {
-        Look {
-            zone: self.zone(),
-            dates: self.dates(),
-            top: output.top,
-            all,
-            explain: false,
-            screen: screen(output.output.is_none()),
-        }
     }
 }
 

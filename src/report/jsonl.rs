@@ -10,9 +10,8 @@ use serde::{Serialize, Serializer};
 
 use super::closes::{CloseLine, HeadlineLine};
 use super::ids::{community_id, uid, uid_of_socket};
-use super::lines::{EndKey, ProcessLine, SCHEMA, local_name, side_name, write_line};
+use super::lines::{EndKey, ProcessLine, SCHEMA, host, local_name, side_name, write_line};
 use crate::attach::{ErrorCode, Facts};
-use crate::names;
 use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
 use crate::summary::cause::Cause;
@@ -147,15 +146,8 @@ impl Serialize for SaidKeys<'_> {
 /// The other addresses of a connection.
 #[derive(Serialize)]
 struct Rewritten {
-    a: Address,
-    b: Address,
-}
-
-#[derive(Serialize)]
-struct Address {
-    #[serde(serialize_with = "host")]
-    ip: std::net::IpAddr,
-    port: u16,
+    a: EndKey,
+    b: EndKey,
 }
 
 /// What a capture point saw of it.
@@ -164,12 +156,6 @@ struct PointLine<'a> {
     file: &'a str,
     saw: &'a [&'static str],
     doubts: Vec<&'static str>,
-}
-
-impl From<Endpoint> for Address {
-    fn from(Endpoint { ip, port }: Endpoint) -> Address {
-        Address { ip, port }
-    }
 }
 
 /// The points, where there are several.
@@ -439,11 +425,6 @@ impl<'a> EndLine<'a> {
             payload_after_peer_fin: after.map_or(0, |after| after.bytes),
         }
     }
-}
-
-/// An address, or the name that a text has in place of it.
-fn host<S: Serializer>(ip: &std::net::IpAddr, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(&names::host(*ip))
 }
 
 #[derive(Serialize)]

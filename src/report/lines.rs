@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use crate::names;
 use crate::owner::Holder;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
@@ -22,6 +23,7 @@ pub fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()>
 /// An end as every report of ours writes it.
 #[derive(Clone, Copy, Serialize)]
 pub struct EndKey {
+    #[serde(serialize_with = "host")]
     ip: IpAddr,
     port: u16,
 }
@@ -72,6 +74,11 @@ pub fn defused(cell: String) -> String {
         true => format!("'{cell}"),
         false => cell,
     }
+}
+
+/// An address, or the name that a text has in place of it.
+pub fn host<S: Serializer>(ip: &IpAddr, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&names::host(*ip))
 }
 
 #[cfg(test)]

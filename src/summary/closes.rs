@@ -17,7 +17,7 @@ use crate::tcp::side::Side;
 use crate::verdict::local::Local;
 use crate::verdict::{Close, Note};
 
-/// Services that are told apart; the others are one.
+/// Services that are told apart, those with the least addresses; the others are one.
 const SERVICES: usize = 256;
 
 /// A close that came sooner after the FIN is an ordinary one.
@@ -27,7 +27,7 @@ const LATE: TimeDelta = TimeDelta::seconds(1);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Closes {
     services: BTreeMap<Endpoint, Service>,
-    /// Of services beyond the first [`SERVICES`].
+    /// Of services beyond [`SERVICES`].
     others: Service,
 }
 
@@ -205,10 +205,18 @@ impl Closes {
         self.of(occurrence.service).add(occurrence);
     }
 
+    /// The least endpoints are told apart, in whatever order they come: what several threads counted is
+    /// the same for any number of them.
     fn of(&mut self, service: Endpoint) -> &mut Service {
-        let is_full = self.services.len() >= SERVICES;
-        if is_full && !self.services.contains_key(&service) {
-            return &mut self.others;
+        let is_full = self.services.len() >= SERVICES && !self.services.contains_key(&service);
+        if is_full {
+            match self.services.last_key_value() {
+                Some((greatest, _)) if service < *greatest => {
+                    let gone = self.services.pop_last().map(|(_, service)| service);
+                    self.others.join(&gone.unwrap_or_default());
+                }
+                _ => return &mut self.others,
+            }
         }
         self.services.entry(service).or_default()
     }
