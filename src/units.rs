@@ -1,4 +1,4 @@
-//! How times and durations are written.
+//! Times and durations as they are written.
 
 use chrono::{DateTime, FixedOffset, Local, TimeDelta, Utc};
 
@@ -28,7 +28,7 @@ pub fn clock_time(place: Place, zone: Zone, dates: bool) -> String {
     format!("{}{}", time.format(pattern), fraction(place))
 }
 
-/// What a reader must know of the zone: `UTC`, or the local offset.
+/// Names the zone for a reader: `times in UTC`, or local times with their offset.
 pub fn zone_name(place: Option<Place>, zone: Zone) -> String {
     match (zone, place.and_then(|place| place.time.nanos())) {
         (Zone::Local, Some(nanos)) => {
@@ -55,7 +55,7 @@ fn fraction(place: Place) -> String {
     }
 }
 
-/// Where packets are missing from a capture: how many connections show it.
+/// Says where packets are missing from a capture, and how many connections show it.
 pub fn missing(holes: Holes) -> Option<String> {
     let (shown, of) = (thousands(holes.shown), count(holes.of, "connection"));
     (holes.shown > 0).then(|| format!("missing from this capture: {shown} of {of} show it"))

@@ -99,7 +99,7 @@ pub struct FileSource {
     /// The next record, where it was looked at and not yet handed out.
     ahead: Option<Result<Option<Record>, Broken>>,
     ended: bool,
-    /// How many last words were said.
+    /// Number of the source's last words that were said already.
     said: usize,
 }
 

@@ -35,7 +35,8 @@ use suspects::{Suspects, heed};
 ///
 /// # Errors
 ///
-/// Those of the sink. What is wrong with the source goes to `notices`, and into the outcome.
+/// Errors of the sink end the run and are returned. What is wrong with the source goes to
+/// `notices`, and into the outcome.
 pub fn live(
     plan: Plan,
     name: String,

@@ -19,7 +19,7 @@ use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::segment::FlowKey;
 use crate::verdict::Verdict;
 
-/// How often flows are checked.
+/// Nanoseconds between two checks of the flows.
 const EVERY_NS: i64 = 500_000_000;
 
 /// Remembers what was said.
@@ -30,7 +30,7 @@ pub struct Suspects {
     /// 4-tuples that may hold a half-closed flow, with their hashes.
     watched: HashMap<FlowKey, u64, RandomState>,
     known: BTreeMap<FlowId, Standing>,
-    /// When the last were announced.
+    /// Times of the latest announcements, oldest first.
     lately: VecDeque<Time>,
 }
 
@@ -44,7 +44,7 @@ enum Standing {
     Denied,
 }
 
-/// How long "lately" is.
+/// Nanoseconds that count as "lately".
 const LATELY_NS: i64 = 60_000_000_000;
 
 /// Something to say.
@@ -72,7 +72,7 @@ impl Suspects {
         }
     }
 
-    /// When the capture began, if this is the first check.
+    /// Returns the time the capture began, if this is the first check.
     pub fn take_first_check(&mut self) -> Option<Time> {
         (!std::mem::replace(&mut self.has_checked, true)).then_some(self.setup.began)
     }
@@ -100,7 +100,7 @@ impl Suspects {
         troubles
     }
 
-    /// Where numbers go that somebody waits for.
+    /// Returns the place for numbers, if somebody waits for them there.
     pub fn wants_numbers(&self) -> Option<Arc<Board>> {
         self.setup.board.clone().filter(|board| board.is_wanted())
     }
@@ -110,7 +110,7 @@ impl Suspects {
         self.known.values().filter(|standing| **standing == Standing::Announced).count()
     }
 
-    /// How many became so within the last minute.
+    /// Counts the connections that got stuck in the minute before `now`.
     pub fn stuck_lately(&mut self, now: Time) -> usize {
         while self.lately.front().is_some_and(|at| now.since(*at) >= Some(LATELY_NS)) {
             self.lately.pop_front();
@@ -128,7 +128,7 @@ impl Suspects {
         self.watched.extend(fins.map(|(hash, key)| (key, hash)));
     }
 
-    /// What has happened since the last check, in the order of first packets.
+    /// Returns the events since the last check, in the order of first packets.
     pub fn check(&mut self, shards: &Shards, orders: &Orders) -> Vec<Event> {
         let word = self.heard();
         let mut events = Vec::new();

@@ -123,7 +123,8 @@ struct FlowLine<'a> {
     owner: Option<OwnerKeys<'a>>,
 }
 
-/// What was said on a flow: an object by the name of its protocol. The oldest has its key always.
+/// The keys of what was said on a flow: an object by the name of its protocol. The oldest protocol
+/// has its key always.
 struct SaidKeys<'a>(Option<&'a Facts>);
 
 const OLDEST: &str = "mysql";
@@ -154,7 +155,7 @@ struct Address {
     port: u16,
 }
 
-/// What a capture point saw of it.
+/// The part of a connection that one capture point saw.
 #[derive(Serialize)]
 struct PointLine<'a> {
     file: &'a str,
@@ -179,7 +180,7 @@ fn points<'a>(row: &Row<'a>) -> Option<Vec<PointLine<'a>>> {
     (!points.is_empty()).then(|| points.iter().map(line).collect())
 }
 
-/// What was said on a flow.
+/// The object of what was said on a flow, in any protocol.
 #[derive(Serialize)]
 struct SaidLine<'a> {
     #[serde(flatten)]
@@ -307,9 +308,9 @@ struct EndLine<'a> {
     #[serde(serialize_with = "host")]
     ip: std::net::IpAddr,
     port: u16,
-    /// Of its SYN.
+    /// The initial sequence number, if the end's SYN was captured.
     isn: Option<u32>,
-    /// Of a socket that the capture never saw, the peer's is unknown.
+    /// The state of RFC 9293, 3.3.2; `None` for the peer of a socket that the capture never saw.
     state: Option<&'static str>,
     fin: Option<PlaceLine<'a>>,
     fin_acked: Option<PlaceLine<'a>>,

@@ -9,7 +9,7 @@ use crate::tcp::segment::End;
 use crate::tcp::side::Side;
 use crate::verdict::Note;
 
-/// What was seen of connections that may have been seen elsewhere, too.
+/// Connections that may have been seen elsewhere, too, as far as they were seen.
 #[derive(Default)]
 pub struct Sights {
     /// There are several inputs: connections can be seen at two points.

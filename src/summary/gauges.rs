@@ -30,7 +30,7 @@ pub struct Gauges {
     pub holds: Holds,
 }
 
-/// How long local ends in CLOSE-WAIT have been held, in all and by service.
+/// Times for which local ends in CLOSE-WAIT have been held, in all and by service.
 #[derive(Clone, Debug, Default)]
 pub struct Holds {
     /// Up to each bound, and beyond.
@@ -40,7 +40,7 @@ pub struct Holds {
     services: BTreeMap<Endpoint, Service>,
 }
 
-/// What is in CLOSE-WAIT towards one service.
+/// Connections in CLOSE-WAIT towards one service.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Service {
     pub connections: u64,

@@ -18,9 +18,9 @@ pub struct Judged {
     pub judgement: Judgement,
     /// The end of its capture, so far.
     pub end: Time,
-    /// What was said on it, if that was read.
+    /// Facts of the protocol spoken on it, if that was read.
     pub said: Option<Box<Facts>>,
-    /// How else it was seen.
+    /// Other sights of the connection.
     pub elsewhere: Option<Box<Elsewhere>>,
 }
 
@@ -47,7 +47,7 @@ impl Judged {
         Some((self.endpoint(holder), self.endpoint(holder.other())))
     }
 
-    /// The same by the addresses that were rewritten, if they were.
+    /// Returns holder and closer by the addresses that were rewritten, if they were.
     pub fn rewritten_holder_and_closer(&self) -> Option<(Endpoint, Endpoint)> {
         let [a, b] = self.elsewhere.as_ref()?.rewritten_as?;
         match self.judgement.holder? {

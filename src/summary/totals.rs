@@ -7,10 +7,10 @@ use crate::decode::Skipped;
 use crate::facts::CaptureFacts;
 use crate::verdict::{Judgement, Reason, Verdict};
 
-/// What a run counted.
+/// Counts of a whole run.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    /// Of all captures together.
+    /// Facts of all captures together.
     pub facts: CaptureFacts,
     pub tally: Tally,
     /// Sockets stuck before the capture: findings, too.
@@ -33,7 +33,7 @@ pub struct Tally {
     pub findings: u64,
     /// Flows by verdict, in the order of [`Verdict::NAMES`].
     pub verdicts: [u64; Verdict::NAMES.len()],
-    /// Those with a finding among them.
+    /// Connections by verdict that have a finding among them.
     pub found: [u64; Verdict::NAMES.len()],
     pub unknown: BTreeMap<Reason, u64>,
 }
@@ -45,7 +45,7 @@ pub struct Capture {
     pub files: Vec<usize>,
     /// Time without any packet between two of its files.
     pub gaps: Vec<Gap>,
-    /// Why it is a capture of its own.
+    /// The reason why it is a capture of its own.
     pub overlap: Option<Overlap>,
     pub facts: CaptureFacts,
 }
@@ -137,8 +137,8 @@ impl Totals {
         self.tally.findings + self.stuck_before
     }
 
-    /// What was skipped, by name, the most frequent first. A capture can hold any number of kinds:
-    /// the rarest are summed up.
+    /// Returns skipped packets by name, the most frequent first. A capture can hold any number of
+    /// kinds: the rarest are summed up.
     pub fn skipped_by_name(&self) -> Vec<(String, u64)> {
         const KINDS: usize = 32;
         let mut kinds: Vec<(String, u64)> =

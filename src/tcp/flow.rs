@@ -65,10 +65,10 @@ pub struct Silence {
     pub by: Side,
 }
 
-/// What is long for a [`Silence`].
+/// Nanoseconds that make a pause a [`Silence`].
 const SILENCE_NS: i64 = 60_000_000_000;
 
-/// What the first packet was.
+/// The kind of the first packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Began {
     Syn,
@@ -76,7 +76,7 @@ enum Began {
     Midstream,
 }
 
-/// How a flow ended, whoever is local.
+/// The end of a flow, whoever is local.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// Only SYNs without ACK, all from one end.
@@ -348,8 +348,8 @@ impl Flow {
         }
     }
 
-    /// What the other side has acknowledged beyond `known`, all that was captured of `side` so far, and
-    /// before this segment, was not captured.
+    /// Takes note of a hole: the other side has acknowledged octets beyond `known`, all that was
+    /// captured of `side` before this segment, and they were not captured.
     #[inline(never)]
     fn find_hole(&mut self, side: Side, segment: &Segment, known: Option<Seq>) {
         let (Some(known), Some(early)) = (known, self.early_ack(side.other())) else { return };
@@ -423,7 +423,8 @@ impl Flow {
         first_fin
     }
 
-    /// What was acknowledged before it was captured has been captured now, and was no close.
+    /// Forgets an early acknowledgement once what it acknowledged has been captured, and was no
+    /// close.
     fn settle(&mut self) {
         let Some(closing) = &self.closing else { return };
         let is_over = |side: Side| {
@@ -478,9 +479,9 @@ impl Flow {
         }
     }
 
-    /// What a side has done, in the order it did it, from the facts alone: so a packet that is seen
-    /// late, or twice, leads to the same state. An event that has no arrow from the state before it
-    /// moves nothing.
+    /// Returns the events of a side in the order it did them, from the facts alone: so a packet
+    /// that is seen late, or twice, leads to the same state. An event that has no arrow from the
+    /// state before it moves nothing.
     fn events(&self, side: Side) -> [(bool, Event); 7] {
         let (me, peer) = (self.half(side), self.half(side.other()));
         let (my_fin, peer_fin) = (self.fin(side), self.fin(side.other()));

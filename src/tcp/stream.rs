@@ -231,7 +231,7 @@ mod tests {
 
     use super::*;
 
-    /// What came out: an octet, or nothing for one that is missing; `starts` counts beginnings.
+    /// The octets that came out, with nothing for one that is missing; `starts` counts beginnings.
     #[derive(Debug, Default, PartialEq, Eq)]
     struct Out {
         octets: Vec<Option<u8>>,
@@ -390,7 +390,7 @@ mod tests {
             }
         }
 
-        /// Whatever comes: numbers only grow, and the limits hold.
+        /// Numbers only grow and the limits hold, whatever comes.
         #[test]
         fn nothing_breaks_it(
             chunks in prop::collection::vec((any::<u32>(), any::<bool>(), 0u32..3_000, 0usize..4_000, any::<bool>()), 0..60),

@@ -22,7 +22,7 @@ impl Close {
     }
 }
 
-/// What it means for the local side.
+/// The meaning of a close for the local side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// The peer's FIN was acknowledged, and local never sent its own.
@@ -78,7 +78,7 @@ impl Verdict {
     }
 }
 
-/// Why a verdict cannot be told.
+/// The reason why a verdict cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     /// A connection with itself.
@@ -121,7 +121,7 @@ impl Reason {
     }
 }
 
-/// What weakens a verdict.
+/// A reason to trust a verdict less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doubt {
     Brief,
@@ -187,7 +187,7 @@ impl Doubt {
     }
 }
 
-/// What is worth saying beside a verdict.
+/// An observation worth telling beside a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Note {
     Midstream,

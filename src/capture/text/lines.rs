@@ -33,8 +33,8 @@ pub fn whole_lines(bytes: &[u8]) -> &[u8] {
     }
 }
 
-/// What was printed on a line: no colours, no log around it, no markup of a web page. An octet that
-/// is no UTF-8 loses nothing but itself.
+/// Returns a line as it was printed: no colours, no log around it, no markup of a web page. An
+/// octet that is no UTF-8 loses nothing but itself.
 pub fn printed(bytes: &[u8]) -> Cow<'_, str> {
     let mut line = String::from_utf8_lossy(bytes.trim_ascii_end());
     // Nearly every line has none of these.

@@ -38,10 +38,10 @@ struct CaptureLine<'a> {
     status: &'static str,
     flows: Option<u64>,
     findings: Option<u64>,
-    /// Those of the baseline.
+    /// Findings that the baseline knows.
     known: Option<usize>,
     violations: Vec<ViolationLine<'a>>,
-    /// Of an expectation that was written.
+    /// The change of an expectation that was written.
     diff: Option<&'a str>,
     error: Option<&'a str>,
     warnings: &'a [String],

@@ -33,7 +33,7 @@ pub struct Checked {
     /// The file that says what is expected, if there is one.
     pub expectation: Option<String>,
     pub outcome: Outcome,
-    /// What was not as it should be, and did not matter.
+    /// Sentences on what was not as it should be, and did not matter.
     pub warnings: Vec<String>,
 }
 
@@ -45,13 +45,13 @@ pub enum Outcome {
         /// Findings that the baseline has.
         known: usize,
     },
-    /// What changed in the expectation; nothing if it is empty.
+    /// The expectation was written: its change as a diff, empty if there is none.
     Blessed { diff: String },
-    /// Why it could not be checked.
+    /// The capture could not be checked, for this reason.
     Error(String),
 }
 
-/// How a capture stands.
+/// The result of checking one capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Ok,

@@ -35,7 +35,7 @@ const TAIL: usize = 24;
 /// a million times.
 const MARKED: usize = 400;
 
-/// How it is to look.
+/// Choices of the user for how a ladder looks.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
     pub zone: Zone,
@@ -45,7 +45,7 @@ pub struct Look {
     pub all: bool,
 }
 
-/// How the ends are called: of `a` and `b`.
+/// Names of the ends `a` and `b`.
 pub type Names = [&'static str; 2];
 
 /// Writes the ladder.
@@ -64,7 +64,7 @@ pub struct Ladder<W> {
     file: usize,
 }
 
-/// What is not written of a stretch.
+/// Counts of the packets in the middle of a stretch, which are not written one by one.
 #[derive(Clone, Copy, Debug, Default)]
 struct Between {
     segments: u64,

@@ -24,13 +24,13 @@ pub struct Other {
     pub verdict: Verdict,
 }
 
-/// What is explained.
+/// The connection that is explained, and others that were asked for with it.
 pub struct Subject<'a> {
     pub row: Row<'a>,
     pub totals: &'a Totals,
     /// The first of them.
     pub others: &'a [Other],
-    /// How many there are.
+    /// The number of others, including those that are not in `others`.
     pub more: u64,
 }
 
@@ -57,7 +57,7 @@ impl Subject<'_> {
 }
 
 impl<W: Write> Ladder<W> {
-    /// Which connection it is.
+    /// Writes the head: the connection with its ends and its time.
     pub fn begin(&mut self, subject: &Subject) -> io::Result<()> {
         let Judged { flow, judgement, .. } = subject.row.judged;
         let end = |side| subject.row.judged.endpoint(side);
@@ -89,7 +89,7 @@ impl<W: Write> Ladder<W> {
         writeln!(self.out)
     }
 
-    /// What is to be made of it.
+    /// Writes the foot: the verdict, what it rests on, and what to do next.
     pub fn end(&mut self, subject: &Subject) -> io::Result<()> {
         self.end_stretch()?;
         let row = subject.row;
@@ -134,7 +134,8 @@ impl<W: Write> Ladder<W> {
         Ok(())
     }
 
-    /// How to open it elsewhere: a line for the first file, and for the last.
+    /// Writes commands that open the connection elsewhere: a line for the first file, and for the
+    /// last.
     fn tools(&mut self, subject: &Subject) -> io::Result<()> {
         let Judged { flow, .. } = subject.row.judged;
         let links: BTreeSet<LinkType> = subject
