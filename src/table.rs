@@ -29,7 +29,7 @@ const LINGER_NS: i64 = 600_000_000_000;
 /// SYNs on one 4-tuple must not make every later packet search them all.
 const OLDER_SEARCHED: usize = 64;
 
-/// Segments whose flows are looked up together: the memory of one is fetched while the next is sought.
+/// Segments whose flows are looked up together: the memory of one is prefetched while the next is sought.
 const LOOKED_UP: usize = 64;
 
 /// A flow that has left the table.
@@ -173,7 +173,7 @@ impl FlowTable {
             for (likely, kept) in likely.iter_mut().zip(kept) {
                 *likely = self.likely(hash(kept));
             }
-            self.fetch(likely.iter().flatten());
+            self.prefetch(likely.iter().flatten());
             for (likely, kept) in likely.iter().zip(kept) {
                 self.take_likely(*likely, &segment(kept));
                 taken(self, kept);
@@ -188,11 +188,13 @@ impl FlowTable {
         self.chains.raw_entry_v1().index_from_hash(hash, |_| true)
     }
 
-    /// Reads a little of each chain, so that all of them are on their way from memory together.
-    fn fetch<'a>(&self, likely: impl Iterator<Item = &'a usize>) {
+    /// Prefetches chains: reads a little of each, so that all of them are on their way from memory
+    /// together.
+    fn prefetch<'a>(&self, likely: impl Iterator<Item = &'a usize>) {
         let chains = likely.filter_map(|index| self.chains.get_index(*index));
-        let read = chains
-            .fold(0, |read, (key, chain)| read ^ u64::from(key.is_self()) ^ chain.newest.fetch());
+        let read = chains.fold(0, |read, (key, chain)| {
+            read ^ u64::from(key.is_self()) ^ chain.newest.prefetch()
+        });
         std::hint::black_box(read);
     }
 

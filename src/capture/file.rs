@@ -173,7 +173,7 @@ impl FileSource {
         if self.ahead.is_some() || self.ended {
             return None;
         }
-        let bytes = self.buffer.held().get(self.handed..)?;
+        let bytes = self.buffer.unread().get(self.handed..)?;
         let record = match &self.format {
             Format::Classic(format) => format.in_one_piece(bytes)?,
             Format::Pcapng(format) => format.in_one_piece(bytes)?,

@@ -38,9 +38,9 @@ fn fresh(capture: &str, reading: &Reading, collected: &Collected) -> String {
     let table = document.as_table_mut();
     options(table, &Reading::default(), reading);
     table["flows"] = count(collected.tally.flows);
-    for (name, found) in counts(collected) {
-        if found > 0 || name == "leak" {
-            table[name] = count(found);
+    for (index, found) in counts(collected).into_iter().enumerate() {
+        if found > 0 || index == Verdict::Leak.index() {
+            table[Verdict::NAMES[index]] = count(found);
         }
     }
     let open = open_transactions(collected);
@@ -213,10 +213,11 @@ fn findings(collected: &Collected) -> impl Iterator<Item = &Seen> {
     collected.flows.iter().filter(|seen| seen.finding)
 }
 
-/// By verdict, as expectations count.
-fn counts(collected: &Collected) -> impl Iterator<Item = (&'static str, u64)> {
-    let verdicts = Verdict::NAMES.into_iter().zip(collected.tally.verdicts);
-    verdicts.map(|(name, n)| (name, if name == "leak" { collected.tally.findings } else { n }))
+/// Counts by verdict, as expectations do: of leaks, findings.
+fn counts(collected: &Collected) -> [u64; Verdict::NAMES.len()] {
+    let mut counts = collected.tally.verdicts;
+    counts[Verdict::Leak.index()] = collected.tally.findings;
+    counts
 }
 
 fn open_transactions(collected: &Collected) -> u64 {

@@ -201,7 +201,7 @@ impl Flow {
     }
 
     /// Reads something at both ends of the flow, and in the middle.
-    pub fn fetch(&self) -> u64 {
+    pub fn prefetch(&self) -> u64 {
         let [a, b] = &self.halves;
         self.last.order() ^ self.first.order() ^ a.payload_bytes ^ b.payload_bytes
     }

@@ -61,7 +61,10 @@ impl Verdict {
         Verdict::NAMES[self.index()]
     }
 
-    /// The place of its name in [`Verdict::NAMES`].
+    /// The index of [`Verdict::Unknown`], whatever its reason.
+    pub const UNKNOWN: usize = 5;
+
+    /// Returns the index of its name in [`Verdict::NAMES`].
     pub fn index(self) -> usize {
         match self {
             Verdict::Leak => 0,
@@ -69,7 +72,7 @@ impl Verdict {
             Verdict::HalfClosed => 2,
             Verdict::FinUnacked => 3,
             Verdict::PeerHolds => 4,
-            Verdict::Unknown(_) => 5,
+            Verdict::Unknown(_) => Verdict::UNKNOWN,
             Verdict::Closed => 6,
             Verdict::Reset => 7,
             Verdict::Attempt => 8,

@@ -14,11 +14,11 @@ pub fn line_len(buffer: &mut Buffer) -> Result<Option<usize>, Broken> {
     let mut searched = 0;
     loop {
         buffer.peek(searched + 1)?;
-        let held = buffer.held();
-        if let Some(end) = held[searched..].iter().position(|b| *b == b'\n') {
+        let unread = buffer.unread();
+        if let Some(end) = unread[searched..].iter().position(|b| *b == b'\n') {
             return Ok(Some(searched + end + 1));
         }
-        searched = held.len();
+        searched = unread.len();
         if searched >= MAX_LINE || buffer.is_at_end() {
             return Ok((searched > 0).then_some(searched));
         }

@@ -104,10 +104,10 @@ impl Text {
         let mut len = 1;
         loop {
             buffer.peek(len)?;
-            let held = buffer.held();
-            let more = held.len() >= len && held.len() <= MAX_SEARCH;
-            match Text::of(whole_lines(held), more || !buffer.is_at_end()) {
-                Recognised::No if more => len = held.len() + 1,
+            let unread = buffer.unread();
+            let more = unread.len() >= len && unread.len() <= MAX_SEARCH;
+            match Text::of(whole_lines(unread), more || !buffer.is_at_end()) {
+                Recognised::No if more => len = unread.len() + 1,
                 recognised => return Ok(recognised),
             }
         }

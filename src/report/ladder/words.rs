@@ -57,7 +57,7 @@ fn after(nanos: Option<i64>, what: &str) -> String {
 
 /// Returns a sentence for an event, with the ends called by `names`.
 pub fn sentence(event: &Event, names: Names) -> String {
-    let name = |side: Side| names[side as usize];
+    let name = |side: Side| names.of(side);
     match *event {
         Event::Fin(side) => format!("{} is done: FIN", name(side)),
         Event::FinAgain(side, since) => {
