@@ -100,7 +100,7 @@
 //!
 //! The cellar, which any room may use: **[`endpoints`]** (addresses, networks and ports as users name
 //! them), **[`units`]** (times and durations as they are written), **[`names`]** (names that a text
-//! prints in place of addresses), **[`services`]** (ports by their names), **[`confine`]** (rights that a
+//! prints in place of addresses), **[`set`]** (a set of words, a bit each), **[`services`]** (ports by their names), **[`confine`]** (rights that a
 //! process gives up once it has opened all it needs), **[`progress`]** (a bar on the terminal),
 //! **[`mod@printable`]** (names that others chose, safe for a terminal), **[`place`]** (when and where a
 //! packet was captured).
@@ -145,6 +145,7 @@ pub mod progress;
 pub mod report;
 pub mod run;
 pub mod services;
+pub mod set;
 pub mod summary;
 pub mod table;
 pub mod tcp;

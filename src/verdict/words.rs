@@ -1,5 +1,7 @@
 //! The words of a judgement: close, verdict, reason, doubts, notes, as reports spell them.
 
+use crate::set::words;
+
 /// The plain fact, whoever is local.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
@@ -124,22 +126,23 @@ impl Reason {
     }
 }
 
-/// A reason to trust a verdict less.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Doubt {
-    Brief,
-    FinBeforeCapture,
-    LostBeforeFin,
-    FinImplied,
-    Unconfirmed,
-    Dropped,
-    RemoteTap,
-    Truncated,
-    Unacked,
-    Holes,
-    Gap,
-    PeerFinMissed,
-    Unanswered,
+words! {
+    /// A reason to trust a verdict less.
+    Doubt {
+        Brief,
+        FinBeforeCapture,
+        LostBeforeFin,
+        FinImplied,
+        Unconfirmed,
+        Dropped,
+        RemoteTap,
+        Truncated,
+        Unacked,
+        Holes,
+        Gap,
+        PeerFinMissed,
+        Unanswered,
+    }
 }
 
 impl Doubt {
@@ -190,25 +193,26 @@ impl Doubt {
     }
 }
 
-/// An observation worth telling beside a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Note {
-    Midstream,
-    PortReused,
-    FinRetransmitted,
-    SynInCloseWait,
-    PeerFinImplied,
-    RstOddSeq,
-    RstWithoutEffect,
-    Refused,
-    Duplicates,
-    TimeWentBack,
-    DescriptorMayLeak,
-    LastAck,
-    UsedAfterFin,
-    DroppedIdle,
-    FinWithoutEffect,
-    Rewritten,
+words! {
+    /// An observation worth telling beside a verdict.
+    Note {
+        Midstream,
+        PortReused,
+        FinRetransmitted,
+        SynInCloseWait,
+        PeerFinImplied,
+        RstOddSeq,
+        RstWithoutEffect,
+        Refused,
+        Duplicates,
+        TimeWentBack,
+        DescriptorMayLeak,
+        LastAck,
+        UsedAfterFin,
+        DroppedIdle,
+        FinWithoutEffect,
+        Rewritten,
+    }
 }
 
 impl Note {
