@@ -229,7 +229,7 @@ fn numbers_can_be_scraped() {
     }
     let server = Server::new();
     let (mut watcher, port) = scraped(&server);
-    let (open, mut stuck) = (server.connected(), vec![server.left_behind(), server.left_behind()]);
+    let (_open, mut stuck) = (server.connected(), vec![server.left_behind(), server.left_behind()]);
     (0..2).for_each(|_| assert_eq!(watcher.line()["event"], "close-wait"));
     let text = asked(port, SCRAPE);
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("# EOF\n"), "{text}");
