@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Command::Read(asked) => read(*asked).into(),
         Command::Explain(asked) => explain(&asked).into(),
         Command::Live(asked) => live(*asked).into(),
-        Command::Check(asked) => check(&asked).into(),
+        Command::Check(asked) => check(&asked),
         Command::ListInterfaces => list_interfaces().into(),
         Command::Sockets(asked) => sockets(&asked).into(),
         Command::Lookup(user) => lookup(user.as_deref()).into(),

@@ -392,7 +392,7 @@ fn a_reader_that_leaves_early_is_no_error() {
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(text(&output).1, "");
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.status.code(), Some(1), "the finding is one, read or not");
 }
 
 #[test]
@@ -465,5 +465,64 @@ fn nothing_from_the_wire_turns_or_hides_text() {
     }
     for output in &outputs[..8] {
         assert!(text(output).0.contains("a\u{fffd}\u{fffd}"), "{}", text(output).0);
+    }
+}
+
+/// What somebody who knows tcpdump types.
+#[test]
+fn tcpdumps_habits() {
+    let expected = text(&closewait(&[INCIDENT])).0;
+    for args in [&["-nnr", INCIDENT][..], &["-lnv", "-q", "-e", "-r", INCIDENT, "port", "3306"]] {
+        assert_eq!(text(&closewait(args)).0, expected, "{args:?}");
+    }
+    for args in [&["-n", "-i", "nosuch0"][..], &["-nni", "nosuch0"], &["--utc", "-i", "nosuch0"]] {
+        let (_, err) = text(&closewait(args));
+        assert!(err.starts_with("closewait: nosuch0:") || err.contains("without libpcap"), "{err}");
+    }
+    // An expression beside a file is asked about before the file is read.
+    for args in [&[INCIDENT, "port", "3306"][..], &["port", "3306", INCIDENT]] {
+        let output = closewait(args);
+        let (out, err) = text(&output);
+        assert_eq!((out.as_str(), output.status.code()), ("", Some(2)));
+        let hint = format!(
+            "closewait: port: is not a file; if this is an expression: closewait -r {INCIDENT} port 3306, or: \
+             closewait {INCIDENT} -- port 3306\n"
+        );
+        assert_eq!(err, hint);
+    }
+    for args in [&["live", INCIDENT][..], &["-i", INCIDENT]] {
+        let (_, err) = text(&closewait(args));
+        assert_eq!(
+            err,
+            format!(
+                "closewait: {INCIDENT}: is a file, not an interface; to read it: closewait {INCIDENT}\n"
+            )
+        );
+    }
+    let help = text(&closewait(&["live", "--help"])).0;
+    assert_eq!(text(&closewait(&["--help", "live"])).0, help);
+    let (_, err) = text(&closewait(&["--no-such-flag"]));
+    assert!(err.starts_with("closewait: unexpected argument"), "{err}");
+    assert_eq!(status(&["--max-flows", "0", INCIDENT]), Some(2));
+}
+
+#[test]
+fn a_redirected_file_is_read() {
+    for args in [&[][..], &["-n"], &["read"]] {
+        let file = std::fs::File::open(INCIDENT).expect("the fixture");
+        let output = command(args).stdin(file).output().expect("the binary runs");
+        assert_eq!(output.status.code(), Some(1), "{args:?} {}", text(&output).1);
+    }
+}
+
+/// One form of an end, whoever writes it.
+#[test]
+fn who_holds_is_said_as_an_end() {
+    let lines = json_lines(&closewait(&[INCIDENT, "--format", "jsonl", "--all"]));
+    let held = lines.iter().find(|line| line["holder"].is_string()).expect("one is held");
+    let (by, other) = if held["holder"] == "a" { ("a", "b") } else { ("b", "a") };
+    for key in ["ip", "port"] {
+        assert_eq!(held["held_by"][key], held[by][key]);
+        assert_eq!(held["waits_for"][key], held[other][key]);
     }
 }

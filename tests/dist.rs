@@ -156,7 +156,7 @@ fn the_examples_of_expectations_are_accepted() {
         (output.status.code(), text(&output).0)
     };
     scratch.write("closewait.toml", file(".dist/closewait.toml").as_bytes());
-    assert_eq!(check(), (Some(0), "ok      x.pcap  1 connection\n1 capture: 1 ok\n".into()));
+    assert_eq!(check(), (Some(0), "ok      x.pcap  1 connection\n1 capture: 1 ok (held for less than 1.0 s is pending: --min-hold)\n".into()));
     // Another capture is expected, and that is what it says: nothing of an unknown key.
     scratch.write("x.expect.toml", file(".dist/example.expect.toml").as_bytes());
     let (status, out) = check();

@@ -142,7 +142,6 @@ fn what_cannot_be_explained_is_said() {
         (vec!["-", "--frame", "1"], "save it first: tcpdump -w FILE"),
         (vec![INCIDENT, "--flow", "1.2.3.4:5-6.7.8.9:10"], "no packet between 1.2.3.4:5 and"),
         (vec![INCIDENT, "--frame", "0"], "frames count from 1"),
-        (vec![INCIDENT], "--frame"),
         (vec!["no-such.pcap", "--frame", "1"], "no-such.pcap: no such file"),
     ] {
         let output = explain(&args);
@@ -256,4 +255,18 @@ fn the_report_leads_here() {
         .output()
         .expect("the binary runs");
     assert!(!text(&piped).0.contains("next: "));
+}
+
+#[test]
+fn without_a_frame_the_first_finding_is_explained() {
+    let leaky = common::project("fixtures/captures/pair/leaky.pcap");
+    let leaky = leaky.to_str().expect("UTF-8");
+    let output = common::closewait(&["explain", leaky]);
+    let by_frame = common::closewait(&["explain", leaky, "--frame", "1"]);
+    assert_eq!(output.stdout, by_frame.stdout);
+    assert_eq!(output.status.code(), Some(1));
+    let fixed = common::project("fixtures/captures/pair/fixed.pcap");
+    let output = common::closewait(&["explain", fixed.to_str().expect("UTF-8")]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(common::text(&output).1.contains("no finding: name a connection"));
 }

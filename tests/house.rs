@@ -125,6 +125,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("landlock::", &["confine"]),
     ("seccompiler", &["confine"]),
     ("netlink_", &["owner"]),
+    // Not std::os::unix::…
     ("use nix::", &["owner", "confine"]),
     ("libc::", &["confine"]),
     // Others read facts, whatever the protocol; its name is a flag, and a key of what is written.

@@ -1,17 +1,22 @@
 //! A capture file, or standard input.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::fs::OFlags;
+
 use super::archive;
 use super::buffer::Buffer;
 use super::classic::{Classic, is_magic};
-use super::compression::{Counted, decompressed};
+use super::compression::{Counted, Input as Octets, decompressed};
 use super::pcapng::{Pcapng, SECTION_HEADER};
 use super::record::{Broken, Record};
+use super::stop::{Stop, Waiting, Whole};
 use super::text::{Recognised, Text};
 use super::unknown::looks_like;
 use super::{About, Error, Frame, Next, Source, Trouble};
@@ -30,6 +35,14 @@ impl Input {
     #[must_use]
     pub fn is_stdin(&self) -> bool {
         self.0 == Path::new("-")
+    }
+
+    /// True if standard input is a file or a pipe: something that a shell put there.
+    #[must_use]
+    pub fn is_redirected() -> bool {
+        let stdin = io::stdin().as_fd().try_clone_to_owned().map(File::from);
+        let kind = stdin.and_then(|stdin| stdin.metadata()).map(|of| of.file_type());
+        kind.is_ok_and(|kind| kind.is_file() || kind.is_fifo())
     }
 
     /// The name as given, with nothing in it that a terminal would obey.
@@ -51,11 +64,8 @@ impl Input {
         is_pipe.then(|| format!("{name}: is no file and can be read only once (save it first)"))
     }
 
-    fn open(&self) -> Result<(Box<dyn Read + Send>, Option<u64>), Trouble> {
-        if self.is_stdin() {
-            return Ok((Box::new(io::stdin()), None));
-        }
-        let file = match File::open(&self.0) {
+    fn open(&self, stop: &Stop) -> Result<(Octets, Option<u64>), Trouble> {
+        let file = match self.open_file() {
             Ok(file) => file,
             Err(error) => return self.open_member(error).map(|octets| (octets, None)),
         };
@@ -63,12 +73,26 @@ impl Input {
         if metadata.is_dir() {
             return Err(Trouble::Directory);
         }
-        let size = metadata.is_file().then_some(metadata.len());
-        Ok((Box::new(file), size))
+        Ok(match metadata.is_file() {
+            true => (Box::new(Whole::new(Box::new(file), stop)), Some(metadata.len())),
+            false => (Box::new(Waiting::new(file, stop)), None),
+        })
+    }
+
+    fn open_file(&self) -> io::Result<File> {
+        if self.is_stdin() {
+            // Not by way of the library's buffer: what lies in it would be waited for.
+            return Ok(io::stdin().as_fd().try_clone_to_owned()?.into());
+        }
+        let is_fifo = std::fs::metadata(&self.0).is_ok_and(|of| of.file_type().is_fifo());
+        // Nobody may be writing to a named pipe yet: that is waited for by reading, not by opening.
+        let flags = if is_fifo { OFlags::NONBLOCK } else { OFlags::empty() };
+        let flags = flags.bits().cast_signed();
+        File::options().read(true).custom_flags(flags).open(&self.0)
     }
 
     /// No file has this name: a member of an archive may.
-    fn open_member(&self, error: io::Error) -> Result<Box<dyn Read + Send>, Trouble> {
+    fn open_member(&self, error: io::Error) -> Result<Octets, Trouble> {
         let kinds = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
         match archive::open(&self.0).filter(|_| kinds.contains(&error.kind())) {
             Some(member) => member,
@@ -109,9 +133,17 @@ impl FileSource {
     /// # Errors
     /// If it cannot be opened, or does not begin as a capture does.
     pub fn open(input: &Input, index: u16) -> Result<FileSource, Error> {
+        FileSource::open_until(input, index, &Stop::default())
+    }
+
+    /// Opens it as [`FileSource::open`] does, and reads it until `stop` is set.
+    ///
+    /// # Errors
+    /// As [`FileSource::open`].
+    pub fn open_until(input: &Input, index: u16, stop: &Stop) -> Result<FileSource, Error> {
         let name = input.name();
         let wrap = |trouble| Error { input: name.clone(), trouble };
-        let (file, size) = input.open().map_err(wrap)?;
+        let (file, size) = input.open(stop).map_err(wrap)?;
         let read = Arc::new(AtomicU64::new(0));
         let counted = Box::new(Counted { input: file, read: Arc::clone(&read) });
         let bytes = decompressed(counted).map_err(read_failed).map_err(wrap)?;

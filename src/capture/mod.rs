@@ -10,6 +10,7 @@
 //! * [`mod@write`]: packets on their way out, as pcapng
 //! * [`live`]: an interface, through libpcap
 //! * [`series`]: the order of several files
+//! * [`mod@stop`]: a wish to read no further
 //! * [`filter`]: BPF expressions, compiled by libpcap where it is built in
 
 pub mod archive;
@@ -24,6 +25,7 @@ pub mod pcapng;
 pub mod process;
 mod record;
 pub mod series;
+pub mod stop;
 pub mod text;
 mod unknown;
 pub mod write;

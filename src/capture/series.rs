@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::archive;
 use super::file::{FileSource, Input};
+use super::stop::Stop;
 use super::{Error, Trouble};
 use crate::place::Time;
 
@@ -19,9 +20,9 @@ impl Pending {
     ///
     /// # Errors
     /// If the file cannot be opened any more, or does not begin as a capture does.
-    pub fn open(self, index: u16) -> Result<FileSource, Error> {
+    pub fn open(self, index: u16, stop: &Stop) -> Result<FileSource, Error> {
         match self {
-            Pending::File(input) => FileSource::open(&input, index),
+            Pending::File(input) => FileSource::open_until(&input, index, stop),
             Pending::Open(mut source) => {
                 source.set_index(index);
                 Ok(*source)
@@ -75,11 +76,11 @@ fn captures(members: Vec<PathBuf>) -> Vec<Input> {
 }
 
 /// Orders the inputs that can be opened by their first packets; those without any come last.
-pub fn in_order(inputs: &[Input], trouble: &mut dyn FnMut(Error)) -> Vec<Pending> {
+pub fn in_order(inputs: &[Input], stop: &Stop, trouble: &mut dyn FnMut(Error)) -> Vec<Pending> {
     let mut sources = Vec::new();
     let inputs = unpacked(inputs, trouble);
     for (given, Unpacked { input, is_member }) in inputs.iter().enumerate() {
-        match FileSource::open(input, 0) {
+        match FileSource::open_until(input, 0, stop) {
             // Of an archive, only what is a capture is meant.
             Err(error) if *is_member && error.trouble.is_no_capture() => {}
             Err(error) => trouble(error),

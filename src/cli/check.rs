@@ -1,5 +1,6 @@
 //! The flags of `closewait check`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,9 +9,10 @@ use anstream::ColorChoice;
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 
-use super::{ColorArg, duration};
-use crate::commands::check::Check;
+use super::shared::{ColorArg, duration};
+use crate::commands::check::{Check, Watched};
 use crate::endpoints::EndpointSet;
+use crate::expect::baseline::Alias;
 use crate::expect::{Limits, Override, Range, Reading};
 use crate::report::check::Format;
 
@@ -19,10 +21,12 @@ Examples:
   closewait check captures                      every capture in the folder, each by its x.expect.toml
   closewait check --local 10.0.0.5 test.pcap    without one: no leak, nothing that cannot be told
   closewait check --max-leaks :6379=2 captures  but two to Redis
+  closewait check -f 'port 3306' -- make integration-test     captures while it runs, and judges
   closewait check --bless --local 10.0.0.5 captures     what is found becomes what is expected
   closewait check --write-baseline known.jsonl captures
   closewait check --baseline known.jsonl captures       only new findings fail
-  closewait check --format junit -o closewait.xml captures
+  closewait check --alias 172.17.0.0/16=db --baseline known.jsonl captures    whatever address db has
+  closewait check --format junit -o closewait.xml captures     or github, sarif, gitlab
 
 x.expect.toml, beside x.pcap (every key may be left out):
   local = \"10.0.0.5\"                            also: filter = \"port 3306\", min_hold = \"1s\"
@@ -47,8 +51,38 @@ Exit status:
 #[derive(Args)]
 pub struct CheckArgs {
     /// Captures, folders of them (with all folders below), or globs
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required_unless_present = "command")]
     paths: Vec<PathBuf>,
+
+    /// A command to run, and to capture what it does meanwhile; the exit status is the worse of both
+    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["paths", "bless"])]
+    command: Vec<OsString>,
+
+    /// An interface to capture on; repeatable
+    #[arg(
+        short = 'i',
+        long = "interface",
+        value_name = "IFACE",
+        default_value = "any",
+        help_heading = "Around a command"
+    )]
+    interface: Vec<String>,
+
+    /// How long to capture when the command has ended: longer than the peer's timeout and min-hold
+    #[arg(
+        long, value_name = "TIME", default_value = "4s", value_parser = duration,
+        help_heading = "Around a command"
+    )]
+    linger: Duration,
+
+    /// Keep what was captured; beside it may lie its expectation
+    #[arg(
+        short = 'w',
+        value_name = "FILE",
+        requires = "command",
+        help_heading = "Around a command"
+    )]
+    write: Option<PathBuf>,
 
     /// The most findings; for some peers: ADDR=N, ADDR:PORT=N or :PORT=N; repeatable [default: 0]
     #[arg(long, value_name = "[PEER=]N", help_heading = "Without an expectation")]
@@ -87,6 +121,11 @@ pub struct CheckArgs {
     #[arg(long, value_name = "FILE")]
     write_baseline: Option<PathBuf>,
 
+    /// A name for addresses that change from run to run, in baselines: 172.17.0.0/16=database;
+    /// repeatable
+    #[arg(long, value_name = "ADDR=NAME")]
+    alias: Vec<Alias>,
+
     /// The form of the report
     #[arg(
         long,
@@ -116,6 +155,10 @@ enum FormatArg {
     Jsonl,
     /// Annotations of a pull request (::error file=…::)
     Github,
+    /// What code scanners write (SARIF 2.1.0), for whatever shows it
+    Sarif,
+    /// A code quality report for GitLab
+    Gitlab,
 }
 
 fn address(text: &str) -> Result<String, String> {
@@ -165,8 +208,17 @@ fn delta(duration: Duration) -> TimeDelta {
 impl CheckArgs {
     pub fn check(self) -> Check {
         let (limits, overrides) = self.limits();
+        let aside = !matches!(self.format, FormatArg::Text) && self.output.is_none();
+        let watched = (!self.command.is_empty()).then_some(Watched {
+            command: self.command,
+            interfaces: self.interface,
+            linger: self.linger,
+            save: self.write,
+            aside,
+        });
         Check {
             paths: self.paths,
+            watched,
             limits,
             overrides,
             reading: Reading {
@@ -177,11 +229,14 @@ impl CheckArgs {
             bless: self.bless,
             baseline: self.baseline,
             write_baseline: self.write_baseline,
+            aliases: self.alias,
             format: match self.format {
                 FormatArg::Text => Format::Text,
                 FormatArg::Junit => Format::Junit,
                 FormatArg::Jsonl => Format::Jsonl,
                 FormatArg::Github => Format::Github,
+                FormatArg::Sarif => Format::Sarif,
+                FormatArg::Gitlab => Format::Gitlab,
             },
             color: match self.color {
                 ColorArg::Auto => ColorChoice::Auto,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{ColorArg, JudgingArgs, ReadingArgs, TimeArgs, color};
+use super::shared::{ColorArg, JudgingArgs, ReadingArgs, TimeArgs, color};
 use crate::capture::file::Input;
 use crate::commands::explain::{Explain, Which};
 use crate::report::ladder::Look;
@@ -13,6 +13,7 @@ use crate::tcp::segment::Endpoint;
 
 pub const EXAMPLES: &str = "\
 Examples:
+  closewait explain x.pcap                      the first finding
   closewait explain x.pcap --frame 17           the connection of frame 17 (as closewait and Wireshark count)
   closewait explain ring/*.pcap --frame part-2.pcap:17
   closewait explain x.pcap --flow 172.18.0.5:38822-172.18.0.3:3306
@@ -32,7 +33,6 @@ pub struct ExplainArgs {
     #[arg(
         long,
         value_name = "[FILE:]N",
-        required_unless_present = "flow",
         conflicts_with = "flow",
         value_parser = frame
     )]
@@ -92,7 +92,7 @@ impl ExplainArgs {
     pub fn explain(self) -> Result<Explain, String> {
         Ok(Explain {
             inputs: self.files.into_iter().map(Input).collect(),
-            which: self.frame.or(self.flow).ok_or("name a connection: --frame or --flow")?,
+            which: self.frame.or(self.flow).unwrap_or(Which::FirstFinding),
             policy: self.judging.policy(Duration::ZERO),
             separate: self.separate,
             reading: self.reading.reading(),

@@ -2,15 +2,19 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
-use super::{JudgingArgs, OutputArgs, ReadingArgs, TimeArgs, duration, netns};
+use super::shared::{
+    JudgingArgs, OutputArgs, ReadingArgs, TimeArgs, at_least_one, duration, netns,
+};
 use crate::capture::live::Wanted;
+use crate::capture::stop::Stop;
 use crate::commands::live::{Live, not_stopped};
 use crate::owner::kernel::Netns;
+use crate::printable::printable;
 use crate::run::Plan;
 use crate::table::MAX_FLOWS;
 
@@ -23,7 +27,7 @@ Examples:
   closewait live --metrics 127.0.0.1:9433 port 3306   numbers for Prometheus
   closewait live -Z nobody port 3306            as root: with no more rights than it takes
 
-An interrupt (or SIGTERM) prints the report. Capturing takes root, or once: setcap cap_net_raw=ep closewait
+An interrupt (or SIGTERM) prints the report. Capturing takes root, or once: setcap cap_net_raw=ep \"$(command -v closewait)\"
 
 Exit status:
   0  no finding    1  a finding    2  the work could not be done";
@@ -83,7 +87,7 @@ pub struct LiveArgs {
     netns: Option<String>,
 
     /// The most connections to keep in memory
-    #[arg(long, value_name = "N", default_value_t = MAX_FLOWS)]
+    #[arg(long, value_name = "N", default_value_t = MAX_FLOWS, value_parser = at_least_one)]
     max_flows: usize,
 
     #[command(flatten)]
@@ -117,6 +121,13 @@ impl LiveArgs {
             let other = "closewait -i IFACE -w FILE, or: tcpdump -w - | tee FILE | closewait -";
             return Err(format!("-w -: standard output is the report's ({other})"));
         }
+        let named = self.interface.iter().chain(&self.expression);
+        if let Some(file) = named.into_iter().find(|name| Path::new(name).is_file()) {
+            let file = printable(file);
+            return Err(format!(
+                "{file}: is a file, not an interface; to read it: closewait {file}"
+            ));
+        }
         let netns = netns(self.netns.as_deref());
         if netns == Netns::All {
             return Err("--netns: capture in one namespace at a time".into());
@@ -125,7 +136,8 @@ impl LiveArgs {
             wanted: Wanted {
                 interfaces: self.interface,
                 filter: self.expression.join(" "),
-                snap_len: self.snap_len,
+                // As tcpdump has it.
+                snap_len: if self.snap_len == 0 { 262_144 } else { self.snap_len },
                 buffer: self.buffer.saturating_mul(1024),
                 promiscuous: !self.not_promiscuous,
                 count: self.count,
@@ -147,6 +159,7 @@ impl LiveArgs {
                 // Packets come slower than one thread takes them.
                 threads: NonZeroUsize::MIN,
                 reading: self.reading.reading(),
+                stop: Stop::default(),
             },
             format: self.output.format(),
             look,

@@ -44,8 +44,6 @@ pub struct Gather<'a> {
     /// Their end, and how many connections in them show packets missing.
     until: Time,
     missing: Holes,
-    /// Whoever read the report has seen enough of it; the packets are another matter.
-    pub closed: bool,
 }
 
 impl<'a> Gather<'a> {
@@ -58,20 +56,6 @@ impl<'a> Gather<'a> {
             captures: 0,
             until: Time::UNKNOWN,
             missing: Holes::default(),
-            closed: false,
-        }
-    }
-
-    fn pass(&mut self, tell: impl FnOnce(&mut dyn Sink) -> io::Result<()>) -> io::Result<()> {
-        if self.closed {
-            return Ok(());
-        }
-        match tell(self.render) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.closed = true;
-                Ok(())
-            }
-            told => told,
         }
     }
 
@@ -120,15 +104,15 @@ impl Sink for Gather<'_> {
                 self.files.push(row.judged.flow.first.file());
             }
         }
-        self.pass(|render| render.row(row))
+        self.render.row(row)
     }
 
     fn unreported(&mut self, row: &Row) -> io::Result<()> {
-        self.pass(|render| render.unreported(row))
+        self.render.unreported(row)
     }
 
     fn stuck_before(&mut self, socket: &Socket) -> io::Result<()> {
-        self.pass(|render| render.stuck_before(socket))
+        self.render.stuck_before(socket)
     }
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
@@ -138,7 +122,7 @@ impl Sink for Gather<'_> {
             self.until = self.until.max(capture.facts.end());
             self.missing += capture.facts.holes();
         }
-        self.pass(|render| render.end(totals))
+        self.render.end(totals)
     }
 }
 

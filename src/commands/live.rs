@@ -12,10 +12,12 @@ use anstream::ColorChoice;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 
+use super::format::{Format, renderer};
 use super::outlet::Outlet;
 use super::output::Outputs;
-use super::read::{Format, Terminal, ended, renderer};
 use super::service::{Manager, Reported};
+use super::signals::{is_ignored, stop_at, unhandled};
+use super::terminal::{Terminal, ended};
 use super::{Exit, colored, complain, open, place};
 use crate::capture::filter::Filter;
 use crate::capture::live::{Live as Source, Wanted, interfaces, now};
@@ -65,14 +67,8 @@ pub fn live(asked: Live) -> Exit {
 }
 
 fn begin(asked: Live) -> Result<Exit, String> {
-    let unhandled = |error: io::Error| format!("signals cannot be handled: {error}");
-    // The second interrupt ends the program at once, should the first not do.
-    for signal in [SIGINT, SIGTERM] {
-        let stop = &asked.wanted.stop;
-        flag::register_conditional_shutdown(signal, 130, Arc::clone(stop))
-            .and_then(|_| flag::register(signal, Arc::clone(stop)))
-            .map_err(unhandled)?;
-    }
+    let stop = Arc::clone(&asked.wanted.stop);
+    stop_at(&[SIGINT, SIGTERM], &stop)?;
     if let Some(user) = &asked.user {
         confine::find_user(user).map_err(|error| error.to_string())?;
     }
@@ -92,7 +88,7 @@ fn begin(asked: Live) -> Result<Exit, String> {
     let listener = asked.metrics.map(listen).transpose()?;
     let mut outputs = Outputs::default();
     let color = asked.format.color(asked.color);
-    let opened = open(asked.output.as_deref(), color, &mut outputs)?;
+    let opened = open(asked.output.as_deref(), color, &mut outputs, &stop)?;
     if let Some(path) = &asked.write {
         keep(&mut source, path, &mut outputs)?;
     }
@@ -125,16 +121,8 @@ fn manager() -> Result<Option<Manager>, String> {
     Manager::at(&socket).map(Some).map_err(failed)
 }
 
-/// Whoever started this program wants it to overhear a signal (proc_pid_status(5)).
-fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
-}
-
 /// Keeps what is seen in a file.
-fn keep(source: &mut Source, path: &Path, outputs: &mut Outputs) -> Result<(), String> {
+pub(super) fn keep(source: &mut Source, path: &Path, outputs: &mut Outputs) -> Result<(), String> {
     let (file, placing) = outputs.create(path, "-w")?;
     let name = printable(&path.to_string_lossy());
     source

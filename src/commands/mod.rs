@@ -3,12 +3,16 @@
 pub mod check;
 pub mod explain;
 mod extract;
+pub mod format;
 pub mod live;
 mod outlet;
 mod output;
+mod quiet;
 pub mod read;
 mod service;
+mod signals;
 pub mod sockets;
+pub mod terminal;
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -16,6 +20,9 @@ use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice, StripStream};
 use output::{Outputs, Placing};
+
+use crate::capture::stop::Stop;
+use quiet::Quiet;
 
 /// How the program ends. A failure wins over a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +35,19 @@ pub enum Exit {
     Failed,
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(match exit {
+impl From<Exit> for u8 {
+    fn from(exit: Exit) -> u8 {
+        match exit {
             Exit::Clean => 0,
             Exit::Found => 1,
             Exit::Failed => 2,
-        })
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(u8::from(exit))
     }
 }
 
@@ -56,13 +69,20 @@ impl Opened {
     }
 }
 
-fn open(path: Option<&Path>, color: ColorChoice, outputs: &mut Outputs) -> Result<Opened, String> {
+/// Opens it. `gone` is set when its reader has gone away; what follows is then said to nobody.
+fn open(
+    path: Option<&Path>,
+    color: ColorChoice,
+    outputs: &mut Outputs,
+    gone: &Stop,
+) -> Result<Opened, String> {
     let Some(path) = path else {
         outputs.standard_output();
-        return Ok(Opened { out: Box::new(io::stdout()), color: choice(color), placing: None });
+        let out = Box::new(Quiet::new(io::stdout(), gone));
+        return Ok(Opened { out, color: choice(color), placing: None });
     };
     let (file, placing) = outputs.create(path, "-o")?;
-    Ok(Opened { out: Box::new(file), color, placing: Some(placing) })
+    Ok(Opened { out: Box::new(Quiet::new(file, gone)), color, placing: Some(placing) })
 }
 
 /// Gives files their names, as far as they worked.

@@ -4,28 +4,29 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use anstream::ColorChoice;
 
 use super::extract::Gather;
+use super::format::{Format, renderer};
 use super::output::{Outputs, Placing};
+use super::quiet::Quiet;
+use super::signals::stop_at_signals;
+use super::terminal::{Terminal, ended};
 use super::{Exit, complain, open, place};
-use crate::capture::Error;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
+use crate::capture::stop::Stop;
 use crate::owner::saved::{self, ASSUMED};
-use crate::progress::Progress;
-use crate::report::csv::Csv;
 use crate::report::flames::{self, Drawing};
-use crate::report::jsonl::Jsonl;
-use crate::report::text::{Look, Text};
+use crate::report::text::Look;
 use crate::run::notices::Nobody;
-use crate::run::notices::Status;
 use crate::run::trace::run_traced;
 use crate::run::{Notices, Outcome, Paths, Plan, Reading, run};
 use crate::summary::Nothing;
 use crate::summary::Sink;
-use crate::units::{count, thousands};
+use crate::units::count;
 
 /// What `read` was asked for.
 pub struct Read {
@@ -75,20 +76,6 @@ fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    Text,
-    Jsonl,
-    Csv,
-}
-
-impl Format {
-    /// Only text has colours: in the others, none has to be looked for and taken out.
-    pub fn color(self, asked: ColorChoice) -> ColorChoice {
-        if self == Format::Text { asked } else { ColorChoice::AlwaysAnsi }
-    }
-}
-
 /// Reads the captures and writes the report.
 pub fn read(mut asked: Read) -> Exit {
     let said = |sentence: String| {
@@ -101,7 +88,8 @@ pub fn read(mut asked: Read) -> Exit {
     }
     let inputs = asked.plan.inputs.iter().map(|input| input.0.as_path());
     let mut outputs = Outputs::beside(inputs.chain(asked.sockets.as_deref()));
-    let (mut render, report) = match open_report(&asked, &mut outputs) {
+    let signals = stop_at_signals(&asked.plan.stop);
+    let (mut render, report) = match signals.and_then(|()| open_report(&asked, &mut outputs)) {
         Ok(opened) => opened,
         Err(sentence) => return said(sentence),
     };
@@ -113,21 +101,28 @@ pub fn read(mut asked: Read) -> Exit {
     if asked.plan.sockets.as_ref().is_some_and(|sockets| sockets.is_assumed) {
         complain(&ASSUMED);
     }
+    if asked.plan.inputs.iter().any(Input::is_stdin) && io::stdin().is_terminal() {
+        complain(
+            &"-: waiting for a capture on standard input, which is this terminal (Ctrl-C ends it)",
+        );
+    }
     let mut terminal = Terminal::new(io::stderr().is_terminal());
     let Some((file, packets)) = write else {
         let result = run(asked.plan, render.as_mut(), &mut terminal);
         drop(render);
         return ended(placed(result, report), terminal);
     };
-    let again = again(&asked.plan);
+    let (again, stop) = (again(&asked.plan), Stop::clone(&asked.plan.stop));
     let mut gather = Gather::new(render.as_mut());
     let outcome = match run(asked.plan, &mut gather, &mut terminal) {
-        // As after any report that nobody reads to its end.
-        Ok(outcome) if gather.closed => Outcome { findings: 0, ..outcome },
         Ok(outcome) => outcome,
         Err(error) => return ended(Err(error), terminal),
     };
-    let extracted = extract(again, gather, file).and_then(|()| {
+    let extracted = match stop.load(Ordering::Relaxed) {
+        true => Err("-w: interrupted: no packets were written".to_owned()),
+        false => extract(again, gather, file),
+    };
+    let extracted = extracted.and_then(|()| {
         let worked = outcome.read_any.then_some(packets);
         place(worked).map_err(|error| format!("-w: the packets could not be written: {error}"))
     });
@@ -139,7 +134,7 @@ pub fn read(mut asked: Read) -> Exit {
     match extracted {
         Ok(()) => ended(Ok(outcome), terminal),
         Err(sentence) => {
-            terminal.progress.clear();
+            terminal.make_room();
             said(sentence)
         }
     }
@@ -177,6 +172,7 @@ fn again(plan: &Plan) -> Plan {
         max_flows: plan.max_flows,
         threads: NonZeroUsize::MIN,
         reading: Reading { vxlan: plan.reading.vxlan.clone(), ..Reading::default() },
+        stop: Stop::default(),
     }
 }
 
@@ -200,12 +196,15 @@ fn open_report(
     outputs: &mut Outputs,
 ) -> Result<(Box<dyn Sink>, Vec<Placing>), String> {
     let flames = &asked.flames;
+    // Of a file, the rest is read for the exit status; from a pipe, nothing more may ever come.
+    let endless = asked.plan.inputs.iter().any(|input| input.read_once().is_some());
+    let gone = if endless { Stop::clone(&asked.plan.stop) } else { Stop::default() };
     let mut placings = Vec::new();
     let mut report = None;
     let mut drawings: Vec<(Drawing, Box<dyn Write>)> = Vec::new();
     if asked.output.is_some() || !flames.take_stdout() {
         let color = asked.format.color(asked.color);
-        let (out, placing) = open(asked.output.as_deref(), color, outputs)?.output();
+        let (out, placing) = open(asked.output.as_deref(), color, outputs, &gone)?.output();
         placings.extend(placing);
         if flames.folded {
             drawings.push((Drawing::Folded, out));
@@ -215,7 +214,7 @@ fn open_report(
     }
     for (drawing, path) in flames.drawn() {
         let out: Box<dyn Write> = match path {
-            path if is_stdout(path) => Box::new(io::stdout()),
+            path if is_stdout(path) => Box::new(Quiet::new(io::stdout(), &gone)),
             path => {
                 let flag = match drawing {
                     Drawing::Diff => "--flamegraph-diff",
@@ -233,63 +232,4 @@ fn open_report(
         report => Box::new(flames::Flames::new(report, drawings, asked.plan.all)),
     };
     Ok((sink, placings))
-}
-
-/// Who writes the report in this form.
-pub fn renderer(format: Format, out: Box<dyn Write>, look: Look) -> Box<dyn Sink> {
-    match format {
-        Format::Text => Box::new(Text::new(out, look)),
-        Format::Jsonl => Box::new(Jsonl::new(out)),
-        Format::Csv => Box::new(Csv::new(out)),
-    }
-}
-
-/// How the program ends after such a run.
-pub fn ended(result: io::Result<Outcome>, mut terminal: Terminal) -> Exit {
-    terminal.progress.clear();
-    match result {
-        Ok(outcome) if outcome.failed => Exit::Failed,
-        Ok(outcome) if outcome.findings > 0 => Exit::Found,
-        Ok(_) => Exit::Clean,
-        // Whoever read the report has seen enough of it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Clean,
-        Err(error) => {
-            complain(&format!("the report could not be written: {error}"));
-            Exit::Failed
-        }
-    }
-}
-
-/// Standard error, where a person may be looking.
-pub struct Terminal {
-    progress: Progress,
-}
-
-impl Terminal {
-    pub fn new(wanted: bool) -> Terminal {
-        Terminal { progress: Progress::new(wanted) }
-    }
-}
-
-impl Notices for Terminal {
-    fn trouble(&mut self, error: &Error) {
-        self.progress.clear();
-        complain(error);
-    }
-
-    fn progress(&mut self, done: u64, all: Option<u64>) {
-        self.progress.at(done, all);
-    }
-
-    fn status(&mut self, status: &Status) {
-        let Status { packets, flows, stuck, stuck_lately, drops } = status;
-        self.progress.say(format!(
-            "{} packets, {flows} connections, {stuck} in CLOSE-WAIT (+{stuck_lately} in a minute), {drops} dropped",
-            thousands(*packets)
-        ));
-    }
-
-    fn make_room(&mut self) {
-        self.progress.clear();
-    }
 }

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::net::UnixDatagram;
 
-use super::read::Terminal;
+use super::terminal::Terminal;
 use crate::capture::Error;
 use crate::run::Notices;
 use crate::run::notices::Status;

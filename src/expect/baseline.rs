@@ -1,12 +1,16 @@
 //! Findings that were known before: the same by peer, cause and statements, whatever the port.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::endpoints::{EndpointSet, NoAddress};
 use crate::names::host;
+use crate::printable::printable;
 use crate::summary::cause::Cause;
 use crate::summary::seen::{Collected, Seen};
+use crate::tcp::segment::Endpoint;
 
 /// A kind of finding; a line of the file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,18 +32,52 @@ enum Type {
 const SCHEMA: u32 = 1;
 
 /// Kinds of findings, in a fixed order.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Baseline(BTreeSet<Known>);
+#[derive(Clone, Debug, Default)]
+pub struct Baseline {
+    known: BTreeSet<Known>,
+    aliases: Vec<Alias>,
+}
+
+/// A name for addresses that change: `172.17.0.0/16=database`.
+#[derive(Clone, Debug)]
+pub struct Alias {
+    pub addresses: EndpointSet,
+    pub name: String,
+}
+
+impl FromStr for Alias {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Alias, String> {
+        let usage = || "write ADDR=NAME, as 172.17.0.0/16=database".to_owned();
+        let (addresses, name) = text.split_once('=').ok_or_else(usage)?;
+        if name.is_empty() {
+            return Err(usage());
+        }
+        let addresses = addresses.parse().map_err(|error: NoAddress| error.to_string())?;
+        Ok(Alias { addresses, name: printable(name) })
+    }
+}
+
+/// An end by a name that stays: that of the first alias it is in, or its address.
+fn named(end: Endpoint, is_service: bool, aliases: &[Alias]) -> String {
+    let alias = aliases.iter().find(|alias| alias.addresses.contains(end));
+    match (alias, is_service) {
+        (Some(alias), true) => format!("{}:{}", alias.name, end.port),
+        (Some(alias), false) => alias.name.clone(),
+        (None, true) => end.to_string(),
+        // A port that a client chose is another one each time.
+        (None, false) => host(end.ip),
+    }
+}
 
 impl Known {
-    fn new(seen: &Seen) -> Known {
+    fn new(seen: &Seen, aliases: &[Alias]) -> Known {
         let (_, peer) = seen.from_local();
-        let is_service = seen.peer_is_service();
         Known {
             schema: SCHEMA,
             r#type: Type::Baseline,
-            // A port that a client chose is another one each time.
-            peer: if is_service { peer.to_string() } else { host(peer.ip) },
+            peer: named(peer, seen.peer_is_service(), aliases),
             cause: seen.cause.map(|cause: Cause| cause.name().to_owned()),
             statements: seen.said.shown().to_vec(),
         }
@@ -56,22 +94,30 @@ impl Baseline {
         let known = lines.map(|(index, line)| {
             serde_json::from_str(line).map_err(|error| {
                 let line = index + 1;
-                format!("line {line} is none of a baseline (--write-baseline makes one): {error}")
+                format!("line {line} is not a baseline entry (--write-baseline makes one): {error}")
             })
         });
-        known.collect::<Result<_, _>>().map(Baseline)
+        let known = known.collect::<Result<_, _>>()?;
+        Ok(Baseline { known, aliases: Vec::new() })
+    }
+
+    /// Has it name addresses by these aliases.
+    #[must_use]
+    pub fn with(self, aliases: &[Alias]) -> Baseline {
+        Baseline { aliases: aliases.to_vec(), ..self }
     }
 
     /// Adds every finding of a capture.
     pub fn add(&mut self, collected: &Collected) {
         let findings = collected.flows.iter().filter(|seen| seen.finding);
-        self.0.extend(findings.map(Known::new));
+        let known = findings.map(|seen| Known::new(seen, &self.aliases));
+        self.known.extend(known);
     }
 
     /// True if a finding with the same peer, cause and statements was there before.
     #[must_use]
     pub fn knows(&self, seen: &Seen) -> bool {
-        self.0.contains(&Known::new(seen))
+        self.known.contains(&Known::new(seen, &self.aliases))
     }
 
     /// Writes it as a file: a JSON object a line, sorted, so that changes of it can be read.
@@ -79,7 +125,7 @@ impl Baseline {
     /// # Errors
     /// If a line cannot be written as JSON.
     pub fn text(&self) -> Result<String, serde_json::Error> {
-        let lines: Result<Vec<String>, _> = self.0.iter().map(serde_json::to_string).collect();
+        let lines: Result<Vec<String>, _> = self.known.iter().map(serde_json::to_string).collect();
         Ok(lines?.iter().map(|line| format!("{line}\n")).collect())
     }
 }

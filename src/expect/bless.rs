@@ -2,12 +2,13 @@
 //! comments and order too.
 
 use chrono::TimeDelta;
-use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
 
 use super::file::{Wrong, expectation};
-use super::{Expectation, Reading, violations};
+use super::{Expectation, Range, Reading, is_nothing_judged, violations};
 use crate::printable::printable;
 use crate::summary::seen::{Collected, Seen};
+use crate::tcp::segment::Endpoint;
 use crate::verdict::Verdict;
 
 /// Writes the expectation that `collected` meets when it is read with `reading`. `text` is the one before,
@@ -32,20 +33,27 @@ pub fn bless(
     Ok(document.to_string())
 }
 
-/// All that was found, and no more.
+/// Writes what was found, so far as a capture made anew will hold it, too: no port that a client chose, no count
+/// that changes from run to run.
 fn fresh(capture: &str, reading: &Reading, collected: &Collected) -> String {
     let mut document = DocumentMut::new();
     let table = document.as_table_mut();
     options(table, &Reading::default(), reading);
-    table["flows"] = count(collected.tally.flows);
-    for (index, found) in counts(collected).into_iter().enumerate() {
-        if found > 0 || index == Verdict::Leak.index() {
-            table[Verdict::NAMES[index]] = count(found);
+    let tally = &collected.tally;
+    table["flows"] = if tally.flows > 0 { limit("min", 1) } else { count(0) };
+    table["leak"] = count(tally.findings);
+    // How many connections were closed, and how, is another number every time.
+    for (name, found) in [("pending", pending(collected)), ("unknown", unknown(collected))] {
+        if found > 0 {
+            table[name] = limit("max", found);
         }
+    }
+    if is_nothing_judged(collected) {
+        expect_open(table, collected);
     }
     let open = open_transactions(collected);
     if open > 0 {
-        table["transactions_open"] = count(open);
+        table["transactions_open"] = limit("max", open);
     }
     table["exact"] = value(true);
     add_findings(table, findings(collected));
@@ -74,6 +82,13 @@ fn options(table: &mut Table, before: &Reading, now: &Reading) {
 
 fn update(document: &mut DocumentMut, before: &Expectation, collected: &Collected) {
     let table = document.as_table_mut();
+    let mut before = before.clone();
+    let place = &mut before.verdicts[Verdict::Pending.index()];
+    if pending(collected) > 0 && place.is_none() {
+        table["pending"] = limit("max", pending(collected));
+        *place = Some(Range::at_most(pending(collected)));
+    }
+    let before = &before;
     for violation in violations(before, collected, &|_| false) {
         // What is no number was no connection at all.
         let found = violation.found.parse().unwrap_or(0);
@@ -82,6 +97,7 @@ fn update(document: &mut DocumentMut, before: &Expectation, collected: &Collecte
             Some((name, peer)) => widen_override(table, name, peer, before, found, held),
             None => match violation.key.as_str() {
                 "finding" | "exact" => {}
+                "judged" => expect_open(table, collected),
                 "held" => widen_held(table, held, longest(collected)),
                 "leak" if table.contains_key("max_leaks") => widen(&mut table["max_leaks"], found),
                 "unknown" if table.contains_key("max_unknown") => {
@@ -198,8 +214,8 @@ fn add_findings<'a>(table: &mut Table, findings: impl Iterator<Item = &'a Seen>)
 fn entry(seen: &Seen) -> Table {
     let (local, peer) = seen.from_local();
     let mut table = Table::new();
-    table["local"] = value(local.to_string());
-    table["peer"] = value(peer.to_string());
+    table["local"] = value(lasting(local, seen.local_is_service()));
+    table["peer"] = value(lasting(peer, seen.peer_is_service()));
     if let Some(cause) = seen.cause {
         table["cause"] = value(cause.name());
     }
@@ -209,15 +225,43 @@ fn entry(seen: &Seen) -> Table {
     table
 }
 
-fn findings(collected: &Collected) -> impl Iterator<Item = &Seen> {
-    collected.flows.iter().filter(|seen| seen.finding)
+/// The first port that clients choose from (ip(7), `ip_local_port_range`).
+const CHOSEN: u16 = 32_768;
+
+/// An end by what it has the next time, too: its port only where it is a service's.
+fn lasting(end: Endpoint, is_service: bool) -> String {
+    match is_service || end.port < CHOSEN {
+        true => end.to_string(),
+        false => end.ip.to_string(),
+    }
 }
 
-/// Counts by verdict, as expectations do: of leaks, findings.
-fn counts(collected: &Collected) -> [u64; Verdict::NAMES.len()] {
-    let mut counts = collected.tally.verdicts;
-    counts[Verdict::Leak.index()] = collected.tally.findings;
-    counts
+/// Open connections, or attempts, at least one.
+fn expect_open(table: &mut Table, collected: &Collected) {
+    let verdict = match collected.tally.of(Verdict::Open) {
+        0 => Verdict::Attempt,
+        _ => Verdict::Open,
+    };
+    table[verdict.name()] = limit("min", 1);
+}
+
+fn pending(collected: &Collected) -> u64 {
+    collected.tally.of(Verdict::Pending)
+}
+
+fn unknown(collected: &Collected) -> u64 {
+    collected.tally.unknown.values().sum()
+}
+
+/// `{ max = 3 }`
+fn limit(key: &str, n: u64) -> Item {
+    let mut table = InlineTable::new();
+    table.insert(key, i64::try_from(n).unwrap_or(i64::MAX).into());
+    value(table)
+}
+
+fn findings(collected: &Collected) -> impl Iterator<Item = &Seen> {
+    collected.flows.iter().filter(|seen| seen.finding)
 }
 
 fn open_transactions(collected: &Collected) -> u64 {

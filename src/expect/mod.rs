@@ -123,6 +123,7 @@ pub fn violations(
 ) -> Vec<Violation> {
     let mut case = Case { expectation, collected, known, broken: Vec::new() };
     case.flows();
+    case.judged();
     case.verdicts();
     case.limits();
     case.open_idle();
@@ -151,6 +152,30 @@ impl Case<'_> {
             }
             None => {}
         }
+    }
+
+    /// Requires that something was judged. If no peer closed anything, no CLOSE-WAIT can be: that nothing
+    /// was found says nothing.
+    fn judged(&mut self) {
+        if !is_nothing_judged(self.collected) || self.expectation.allows_open() {
+            return;
+        }
+        let tally = &self.collected.tally;
+        let busy = self.those(|seen| seen.said.in_transaction && seen.is_kept());
+        let words = match tally.of(Verdict::Open) {
+            0 => format!("{} attempts and no connection", tally.flows),
+            open => format!(
+                "none: {open} open{}; the peer's timeout lies after the capture \
+                 (shorten it, or expect transactions_open = 0, open_idle or open)",
+                if busy.is_empty() {
+                    String::new()
+                } else {
+                    format!(", {} in a transaction", busy.len())
+                }
+            ),
+        };
+        let expected = "a connection that its peer closed";
+        self.broken.push(Violation::new("judged", expected, &words, busy));
     }
 
     /// Counts of verdicts over the whole capture. Those that limits may differ for come after.
@@ -187,7 +212,12 @@ impl Case<'_> {
             self.findings_within(&format!("leak{at}"), range, of(&|seen| seen.finding));
         }
         if let Some(range) = limits.unknown {
-            let unknown = of(&|seen| matches!(seen.verdict, Verdict::Unknown(_)));
+            let pending = self.expectation.verdicts[Verdict::Pending.index()].is_none();
+            let unknown = of(&|seen| match seen.verdict {
+                Verdict::Unknown(_) => true,
+                Verdict::Pending => pending,
+                _ => false,
+            });
             self.count(&format!("unknown{at}"), range, unknown.len() as u64, unknown);
         }
         if let Some(range) = limits.held {
@@ -286,6 +316,14 @@ impl Case<'_> {
     }
 }
 
+/// True if connections were left open, or only tried, and no peer closed any.
+#[must_use]
+pub fn is_nothing_judged(collected: &Collected) -> bool {
+    let tally = &collected.tally;
+    let is_left_open = tally.of(Verdict::Open) > 0 || tally.of(Verdict::Attempt) == tally.flows;
+    tally.flows > 0 && collected.closed_by_peer == 0 && is_left_open
+}
+
 /// The findings that no entry is paired with.
 fn left_over(found: &[usize], pairs: &[Option<usize>]) -> Vec<usize> {
     let all = found.iter().enumerate();
@@ -293,6 +331,16 @@ fn left_over(found: &[usize], pairs: &[Option<usize>]) -> Vec<usize> {
 }
 
 impl Expectation {
+    /// True if something is said of connections that are open at the end.
+    #[must_use]
+    pub fn allows_open(&self) -> bool {
+        let says = |verdict: Verdict| self.verdicts[verdict.index()].is_some();
+        says(Verdict::Open)
+            || says(Verdict::Attempt)
+            || self.open_idle.is_some()
+            || self.transactions_open.is_some()
+    }
+
     /// The limits that hold for every peer without ones of its own. Where nothing is said of findings,
     /// there should be none; and what cannot be told is no pass.
     #[must_use]

@@ -39,13 +39,7 @@ impl Flames {
     }
 
     fn report(&mut self, tell: impl FnOnce(&mut dyn Sink) -> io::Result<()>) -> io::Result<()> {
-        let Some(report) = &mut self.report else { return Ok(()) };
-        match tell(report.as_mut()) {
-            // Whoever read the report has seen enough of it; the drawings go elsewhere.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.report = None,
-            told => return told,
-        }
-        Ok(())
+        self.report.as_mut().map_or(Ok(()), |report| tell(report.as_mut()))
     }
 }
 

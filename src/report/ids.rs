@@ -35,7 +35,16 @@ fn short_hash(time: i64, isn: i64, ends: [Endpoint; 2]) -> String {
         hash.update(octets(end.ip));
         hash.update(end.port.to_be_bytes());
     }
-    hash.finalize().iter().take(8).fold(String::new(), |mut text, octet| {
+    hexadecimal(&hash.finalize()[..8])
+}
+
+/// A name for a text, the same wherever the text is.
+pub fn digest(text: &str) -> String {
+    hexadecimal(&Sha1::digest(text))
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |mut text, octet| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{octet:02x}");
         text

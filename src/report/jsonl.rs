@@ -9,7 +9,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::ids::{community_id, uid, uid_of_socket};
-use super::lines::{ProcessLine, SCHEMA, local_name, side_name, write_line};
+use super::lines::{EndKey, ProcessLine, SCHEMA, local_name, side_name, write_line};
 use crate::attach::{ErrorCode, Facts};
 use crate::names;
 use crate::owner::{Held, Socket};
@@ -106,6 +106,9 @@ struct FlowLine<'a> {
     last_payload: Option<PlaceLine<'a>>,
     close: &'static str,
     holder: Option<&'static str>,
+    /// The end that owes a FIN, and the one that waits for it.
+    held_by: Option<EndKey>,
+    waits_for: Option<EndKey>,
     verdict: &'static str,
     finding: bool,
     reason: Option<&'static str>,
@@ -338,6 +341,8 @@ impl<'a> FlowLine<'a> {
             last_payload: flow.last_payload().map(at),
             close: judgement.close.name(),
             holder: judgement.holder.map(side_name),
+            held_by: judgement.holder.map(|side| row.judged.endpoint(side).into()),
+            waits_for: judgement.holder.map(|side| row.judged.endpoint(side.other()).into()),
             verdict: judgement.verdict.name(),
             finding: judgement.finding,
             reason: match judgement.verdict {
@@ -380,6 +385,8 @@ impl<'a> FlowLine<'a> {
             last_payload: None,
             close: "half-closed",
             holder: Some("a"),
+            held_by: Some(socket.local.into()),
+            waits_for: Some(socket.peer.into()),
             verdict: Verdict::Leak.name(),
             finding: true,
             reason: None,

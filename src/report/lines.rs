@@ -1,10 +1,12 @@
 //! Pieces that every report for machines is made of: the schema's number, a JSON line, a cell.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use serde::Serialize;
 
 use crate::owner::Holder;
+use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
 use crate::verdict::local::Local;
 
@@ -15,6 +17,19 @@ pub const SCHEMA: u32 = 1;
 pub fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, line)?;
     out.write_all(b"\n")
+}
+
+/// An end as every report of ours writes it.
+#[derive(Clone, Copy, Serialize)]
+pub struct EndKey {
+    ip: IpAddr,
+    port: u16,
+}
+
+impl From<Endpoint> for EndKey {
+    fn from(Endpoint { ip, port }: Endpoint) -> EndKey {
+        EndKey { ip, port }
+    }
 }
 
 /// A process as every report of ours writes it.

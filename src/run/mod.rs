@@ -20,6 +20,7 @@ use std::num::NonZeroUsize;
 use crate::attach::registry::Known;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
+use crate::capture::stop::Stop;
 use crate::owner::SocketList;
 use crate::table::MAX_FLOWS;
 use crate::verdict::Policy;
@@ -42,6 +43,8 @@ pub struct Plan {
     /// Threads to work with; the answer is the same for any number.
     pub threads: NonZeroUsize,
     pub reading: Reading,
+    /// Set by who wants reading to end.
+    pub stop: Stop,
 }
 
 /// Nothing to read yet, and all else as the command line has it by default, on one thread.
@@ -57,6 +60,7 @@ impl Default for Plan {
             max_flows: MAX_FLOWS,
             threads: NonZeroUsize::MIN,
             reading: Reading::default(),
+            stop: Stop::default(),
         }
     }
 }

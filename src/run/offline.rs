@@ -42,7 +42,7 @@ pub(super) fn read(
     mode: &mut impl Mode<FileSource>,
 ) -> io::Result<Outcome> {
     let mut failed = false;
-    let sources = in_order(&plan.inputs, &mut |error| {
+    let sources = in_order(&plan.inputs, &plan.stop, &mut |error| {
         failed |= error.trouble.is_failure();
         notices.trouble(&error);
     });
@@ -78,7 +78,7 @@ fn file(
     let Ok(index) = u16::try_from(session.totals.files.len()) else {
         return Err(io::Error::other("more than 65,536 files at once: read them in parts").into());
     };
-    let mut source = pending.open(index).map_err(Stopped::Input)?;
+    let mut source = pending.open(index, &session.plan.stop).map_err(Stopped::Input)?;
     let name = source.name().to_owned();
     let first = source.peek_time();
     session.begin_file(&name, first, source.about())?;

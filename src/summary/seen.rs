@@ -153,6 +153,11 @@ impl Seen {
         self.judged().is_some() && self.service == self.judged().map(Side::other)
     }
 
+    /// True where the side that is judged listens on its port.
+    pub fn local_is_service(&self) -> bool {
+        self.judged().is_some() && self.service == self.judged()
+    }
+
     /// Neither closed nor reset: the program still has it.
     pub fn is_kept(&self) -> bool {
         matches!(self.close, Close::Open | Close::HalfClosed) && self.local != Local::Neither
@@ -234,12 +239,28 @@ fn open_idle(row: &Row) -> Option<TimeDelta> {
 pub struct Collected {
     pub flows: Vec<Seen>,
     pub tally: Tally,
+    /// Connections that the peer closed or reset: how local answers that is what can be judged.
+    pub closed_by_peer: u64,
     /// Connections that show packets missing, where there are too many.
     pub holes: Holes,
 }
 
+/// True if the side that is not judged closed it, or reset it before anybody closed it; without a local
+/// side, whoever did.
+fn is_closed_by_peer(row: &Row) -> bool {
+    let flow = &row.judged.flow;
+    let is_peer = |side: Side| row.judged.judgement.local.judges(side.other());
+    match flow.first_fin() {
+        Some((closer, _)) => is_peer(closer),
+        None => {
+            [Side::A, Side::B].into_iter().any(|side| is_peer(side) && flow.rst(side).is_some())
+        }
+    }
+}
+
 impl Sink for Collected {
     fn row(&mut self, row: &Row) -> io::Result<()> {
+        self.closed_by_peer += u64::from(is_closed_by_peer(row));
         let seen = Seen::with_evidence(row);
         if seen.can_matter() {
             self.flows.push(seen);

@@ -87,10 +87,24 @@ pub fn commands(text: &str) -> Vec<String> {
     commands.filter(|part| part.starts_with("closewait ")).map(Into::into).collect()
 }
 
+/// The words of a line as a shell has them; what is in quotes is one.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut quote) = (vec![String::new()], None);
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, ' ') => words.push(String::new()),
+            (_, c) => words.last_mut().expect("one").push(c),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
 /// Panics where the binary would refuse the arguments, or the expression among them.
 pub fn assert_understood(line: &str) {
-    let words = line.split_whitespace().map(|word| word.trim_matches(['"', '\'']).into());
-    let command = closewait::cli::parse(words);
+    let command = closewait::cli::parse(words(line).into_iter().map(Into::into));
     assert!(!matches!(command, Command::End(_)), "not understood: {line}");
     if let Command::Live(live) = command
         && cfg!(feature = "libpcap")

@@ -59,7 +59,7 @@ pub fn now() -> Time {
 /// Advice about an error of libpcap's.
 fn remedy(error: &str) -> &'static str {
     if error.contains("permission") || error.contains("not permitted") {
-        " (run as root, or once: setcap cap_net_raw=ep closewait)"
+        " (run as root, or once: setcap cap_net_raw=ep \"$(command -v closewait)\")"
     } else if error.contains("No such device") {
         " (closewait live -D lists the interfaces)"
     } else {

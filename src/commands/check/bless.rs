@@ -17,6 +17,8 @@ pub fn bless(read: Read) -> Checked {
     Checked {
         capture: read.target.name(),
         expectation: Some(read.target.expectation_name()),
+        is_kept: true,
+        local: Vec::new(),
         outcome,
         warnings: read.warnings,
     }

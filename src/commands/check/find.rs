@@ -104,7 +104,7 @@ fn stem(path: &Path) -> Option<&str> {
 
 impl Target {
     /// `x.expect.toml` for `x.pcap`; where `x.pcapng` is there, too, `x.pcap.expect.toml` goes before.
-    fn new(capture: PathBuf) -> Target {
+    pub fn new(capture: PathBuf) -> Target {
         let name = |name: &str| capture.with_file_name(format!("{name}.expect.toml"));
         let whole = capture.file_name().map(|name| name.to_string_lossy().into_owned());
         let whole = name(&whole.unwrap_or_default());

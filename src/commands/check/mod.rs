@@ -3,16 +3,19 @@
 mod bless;
 mod find;
 mod read;
+mod watch;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anstream::ColorChoice;
 
 use super::output::Outputs;
 use super::{Exit, complain, open, place};
-use crate::expect::baseline::Baseline;
+use crate::capture::stop::Stop;
+use crate::expect::baseline::{Alias, Baseline};
 use crate::expect::{Expectation, Limits, Override, Reading, file, violations};
 use crate::printable::printable;
 use crate::report::check::{Checked, Counts, Format, Outcome, write};
@@ -21,10 +24,14 @@ use crate::units::{count, missing};
 use crate::verdict::Verdict;
 use find::{Target, find};
 use read::read_all;
+pub use watch::Watched;
+use watch::watch;
 
 /// What `check` was asked for.
 pub struct Check {
     pub paths: Vec<PathBuf>,
+    /// Captured in place of them.
+    pub watched: Option<Watched>,
     /// For captures that no expectation is beside.
     pub limits: Limits,
     pub overrides: Vec<Override>,
@@ -34,6 +41,8 @@ pub struct Check {
     pub bless: bool,
     pub baseline: Option<PathBuf>,
     pub write_baseline: Option<PathBuf>,
+    /// Names for addresses that change, in the baseline.
+    pub aliases: Vec<Alias>,
     pub format: Format,
     pub color: ColorChoice,
     pub output: Option<PathBuf>,
@@ -42,19 +51,20 @@ pub struct Check {
 /// The policy of a project, in the folder that `check` is run in.
 const POLICY: &str = "closewait.toml";
 
-/// Checks the captures and writes the report.
-pub fn check(asked: &Check) -> Exit {
-    let checked = match check_all(asked) {
-        Ok(checked) => checked,
+/// Checks the captures and writes the report. Where a command was run, it ends as the worse of both.
+pub fn check(asked: &Check) -> ExitCode {
+    match check_all(asked) {
+        Ok((checked, status)) => ExitCode::from(u8::from(told(asked, &checked)).max(status)),
         Err(sentence) => {
             complain(&sentence);
-            return Exit::Failed;
+            Exit::Failed.into()
         }
-    };
-    match report(asked, &checked) {
-        Ok(()) => exit(&checked),
-        // Whoever read the report has seen enough of it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit(&checked),
+    }
+}
+
+fn told(asked: &Check, checked: &[Checked]) -> Exit {
+    match report(asked, checked) {
+        Ok(()) => exit(checked),
         Err(error) => {
             complain(&format!("the report could not be written: {error}"));
             Exit::Failed
@@ -73,7 +83,8 @@ fn exit(checked: &[Checked]) -> Exit {
 fn report(asked: &Check, checked: &[Checked]) -> io::Result<()> {
     let mut outputs = Outputs::beside(checked.iter().map(|one| Path::new(one.capture.as_str())));
     let color = if asked.format == Format::Text { asked.color } else { ColorChoice::Never };
-    let opened = open(asked.output.as_deref(), color, &mut outputs).map_err(io::Error::other)?;
+    let opened = open(asked.output.as_deref(), color, &mut outputs, &Stop::default())
+        .map_err(io::Error::other)?;
     let (mut out, placing) = opened.output();
     write(asked.format, &mut out, checked)?;
     drop(out);
@@ -96,27 +107,31 @@ struct Own {
     text: String,
 }
 
-fn check_all(asked: &Check) -> Result<Vec<Checked>, String> {
+/// All captures, and the status of the command that was run.
+fn check_all(asked: &Check) -> Result<(Vec<Checked>, u8), String> {
     let policy = policy(asked)?;
-    let mut baseline = asked.baseline.as_deref().map(read_baseline).transpose()?;
+    let baseline = asked.baseline.as_deref().map(read_baseline).transpose()?;
+    let mut baseline = baseline.unwrap_or_default().with(&asked.aliases);
     let targets = find(&asked.paths);
     let captures: Vec<PathBuf> =
         targets.iter().flatten().map(|target| target.capture.clone()).collect();
-    let all = read_all(targets, &policy, asked.bless);
+    let (all, status) = match &asked.watched {
+        Some(watched) => watch(watched, &policy).map(|(read, status)| (vec![Ok(read)], status))?,
+        None => (read_all(targets, &policy, asked.bless), 0),
+    };
     if let Some(path) = &asked.write_baseline {
-        let written = baseline.get_or_insert_default();
-        all.iter().flatten().for_each(|read| written.add(&read.collected));
-        let text = written.text().map_err(|error| error.to_string())?;
+        all.iter().flatten().for_each(|read| baseline.add(&read.collected));
+        let text = baseline.text().map_err(|error| error.to_string())?;
         let mut outputs = Outputs::beside(captures.iter().map(PathBuf::as_path));
         outputs.write(path, "--write-baseline", &text)?;
     }
-    let baseline = baseline.unwrap_or_default();
-    let one = |result: Result<Read, Checked>| match result {
+    let is_kept = asked.watched.as_ref().is_none_or(|watched| watched.save.is_some());
+    let one = |result: Result<Read, Box<Checked>>| match result {
         Ok(read) if asked.bless => bless::bless(read),
-        Ok(read) => judge(read, &baseline),
-        Err(error) => error,
+        Ok(read) => judge(read, &baseline, is_kept),
+        Err(error) => *error,
     };
-    Ok(all.into_iter().map(one).collect())
+    Ok((all.into_iter().map(one).collect(), status))
 }
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> String {
@@ -143,7 +158,7 @@ fn policy(asked: &Check) -> Result<Expectation, String> {
     Ok(policy)
 }
 
-fn judge(read: Read, baseline: &Baseline) -> Checked {
+fn judge(read: Read, baseline: &Baseline, is_kept: bool) -> Checked {
     let known = |seen: &_| baseline.knows(seen);
     let violations = violations(&read.expectation, &read.collected, &known);
     let findings = read.collected.flows.iter().filter(|seen| seen.finding);
@@ -154,7 +169,14 @@ fn judge(read: Read, baseline: &Baseline) -> Checked {
     Checked {
         capture: read.target.name(),
         expectation: read.own.is_some().then(|| read.target.expectation_name()),
-        outcome: Outcome::Judged { collected: Box::new(read.collected), violations, known },
+        is_kept,
+        local: read.reading.local,
+        outcome: Outcome::Judged {
+            collected: Box::new(read.collected),
+            violations,
+            known,
+            min_hold: read.reading.min_hold.unwrap_or(Reading::MIN_HOLD),
+        },
         warnings,
     }
 }

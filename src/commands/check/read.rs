@@ -13,6 +13,7 @@ use super::{Own, Read};
 use crate::capture::Error;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
+use crate::capture::stop::Stop;
 use crate::endpoints::EndpointSet;
 use crate::expect::{Expectation, Reading, file};
 use crate::printable::printable;
@@ -27,24 +28,30 @@ pub fn read_all(
     found: Vec<Result<Target, Nothing>>,
     policy: &Expectation,
     bless: bool,
-) -> Vec<Result<Read, Checked>> {
+) -> Vec<Result<Read, Box<Checked>>> {
     let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let workers = cores.get().min(found.len()).max(1);
     // A single capture has all cores; among many, each has one.
     let threads = NonZeroUsize::new(cores.get() / workers).unwrap_or(NonZeroUsize::MIN);
     let one = |found: &Result<Target, Nothing>| match found {
-        Ok(target) => read(target, policy, bless, threads).map_err(|why| Checked {
-            capture: target.name(),
-            expectation: target.expectation.exists().then(|| target.expectation_name()),
-            outcome: Outcome::Error(why),
-            warnings: Vec::new(),
+        Ok(target) => read(target, policy, bless, threads).map_err(|why| {
+            Box::new(Checked {
+                capture: target.name(),
+                expectation: target.expectation.exists().then(|| target.expectation_name()),
+                is_kept: true,
+                local: Vec::new(),
+                outcome: Outcome::Error(why),
+                warnings: Vec::new(),
+            })
         }),
-        Err(Nothing { path, why }) => Err(Checked {
+        Err(Nothing { path, why }) => Err(Box::new(Checked {
             capture: printable(&path.to_string_lossy()),
             expectation: None,
+            is_kept: true,
+            local: Vec::new(),
             outcome: Outcome::Error(printable(why)),
             warnings: Vec::new(),
-        }),
+        })),
     };
     in_parallel(&found, workers, one)
 }
@@ -97,7 +104,8 @@ fn read(
     Ok(Read { target: target.clone(), own, expectation, reading, collected, warnings })
 }
 
-fn own(target: &Target) -> Result<Option<Own>, String> {
+/// The expectation beside a capture, if there is one.
+pub fn own(target: &Target) -> Result<Option<Own>, String> {
     match fs::read_to_string(&target.expectation) {
         Ok(text) => Ok(Some(Own { text })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -120,31 +128,37 @@ fn collect(
 }
 
 fn plan(target: &Target, reading: &Reading, threads: NonZeroUsize) -> Result<Plan, String> {
-    let local: Result<Vec<EndpointSet>, _> =
-        reading.local.iter().map(|name| name.parse()).collect();
-    let local = local.map_err(|error| error.to_string())?;
     let filter = reading.filter.as_deref().map(Filter::new).transpose();
     Ok(Plan {
         inputs: vec![Input(target.capture.clone())],
         filter: filter.map_err(|error| printable(&error.to_string()))?,
-        policy: Policy {
-            local: (!local.is_empty()).then(|| EndpointSet::union(local)),
-            min_hold: reading.min_hold.unwrap_or(Reading::MIN_HOLD),
-            half_close_quiet: Policy::HALF_CLOSE_QUIET,
-            certain: false,
-        },
+        policy: policy_of(reading)?,
         all: true,
         separate: true,
         sockets: None,
         max_flows: MAX_FLOWS,
         threads,
         reading: crate::run::Reading::default(),
+        stop: Stop::default(),
+    })
+}
+
+/// What decides verdicts.
+pub fn policy_of(reading: &Reading) -> Result<Policy, String> {
+    let local: Result<Vec<EndpointSet>, _> =
+        reading.local.iter().map(|name| name.parse()).collect();
+    let local = local.map_err(|error| error.to_string())?;
+    Ok(Policy {
+        local: (!local.is_empty()).then(|| EndpointSet::union(local)),
+        min_hold: reading.min_hold.unwrap_or(Reading::MIN_HOLD),
+        half_close_quiet: Policy::HALF_CLOSE_QUIET,
+        certain: false,
     })
 }
 
 /// What could not be read as it should, for the capture's own line.
 #[derive(Default)]
-struct Troubles(Vec<String>);
+pub struct Troubles(pub Vec<String>);
 
 impl Notices for Troubles {
     fn trouble(&mut self, error: &Error) {

@@ -7,6 +7,7 @@
 mod chosen;
 mod draw;
 mod find;
+mod first;
 
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
@@ -15,10 +16,11 @@ use std::path::PathBuf;
 use anstream::ColorChoice;
 
 use super::output::Outputs;
-use super::read::{Terminal, ended};
+use super::terminal::{Terminal, ended};
 use super::{Exit, complain, open, place};
 use crate::capture::file::Input;
 use crate::capture::series::members;
+use crate::capture::stop::Stop;
 use crate::report::ladder::Look;
 use crate::run::notices::Nobody;
 use crate::run::trace::run_traced;
@@ -29,6 +31,7 @@ use crate::verdict::Policy;
 use chosen::{Choice, Chosen, Found};
 use draw::Draw;
 use find::find_frame;
+use first::find_first;
 
 /// What `explain` was asked for.
 #[derive(Clone)]
@@ -49,6 +52,8 @@ pub struct Explain {
 pub enum Which {
     /// The one that this frame belongs to, of the file with this name, or of the first.
     Frame { file: Option<String>, number: u64 },
+    /// The one with the first finding.
+    FirstFinding,
     /// The last one between these ends.
     Ends(Endpoint, Endpoint),
 }
@@ -71,8 +76,13 @@ pub fn explain(asked: &Explain) -> Exit {
         Ok(found) => found,
         Err(sentence) => return said(sentence),
     };
+    let Some(found) = found else {
+        complain(&"no finding: name a connection with --frame N or --flow A:P-B:Q");
+        return Exit::Clean;
+    };
     let mut outputs = Outputs::beside(asked.inputs.iter().map(|input| input.0.as_path()));
-    let (out, placing) = match open(asked.output.as_deref(), asked.color, &mut outputs) {
+    let opened = open(asked.output.as_deref(), asked.color, &mut outputs, &Stop::default());
+    let (out, placing) = match opened {
         Ok(opened) => opened.output(),
         Err(sentence) => return said(sentence),
     };
@@ -86,6 +96,7 @@ pub fn explain(asked: &Explain) -> Exit {
         return said(match asked.which {
             Which::Ends(a, b) => format!("no packet between {a} and {b} in these captures"),
             Which::Frame { number, .. } => format!("frame {number} could not be followed"),
+            Which::FirstFinding => "the first finding could not be followed".into(),
         });
     }
     let drawn = chosen.with_subject(|subject| {
@@ -100,15 +111,16 @@ pub fn explain(asked: &Explain) -> Exit {
 }
 
 /// The 4-tuple, and the frame by which one of its connections is chosen.
-fn find(asked: &Explain) -> Result<Found, String> {
+fn find(asked: &Explain) -> Result<Option<Found>, String> {
     match &asked.which {
-        Which::Ends(a, b) => Ok(Found { key: FlowKey::new(*a, *b).0, choice: Choice::Last }),
+        Which::FirstFinding => find_first(plan(asked, false)).map_err(|error| error.to_string()),
+        Which::Ends(a, b) => Ok(Some(Found { key: FlowKey::new(*a, *b).0, choice: Choice::Last })),
         Which::Frame { file, number } => {
             let input = match file {
                 Some(name) => named(&asked.inputs, name)?,
                 None => asked.inputs.first().ok_or("no capture to read")?,
             };
-            find_frame(input, *number, &asked.reading.vxlan)
+            find_frame(input, *number, &asked.reading.vxlan).map(Some)
         }
     }
 }
@@ -136,6 +148,7 @@ fn plan(asked: &Explain, all: bool) -> Plan {
         // One 4-tuple is one shard's work.
         threads: NonZeroUsize::MIN,
         reading: asked.reading.clone(),
+        stop: Stop::default(),
     }
 }
 

@@ -5,6 +5,7 @@ mod saved;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,8 @@ use anstream::ColorChoice;
 
 use super::output::Outputs;
 use super::{Exit, complain, open, place};
-use crate::commands::read::Format;
+use crate::capture::stop::Stop;
+use crate::commands::format::Format;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::{Netns, snapshot};
 use crate::owner::{Snapshot, Socket};
@@ -61,8 +63,8 @@ impl Narrow {
 
 /// Lists the sockets, once or again and again.
 pub fn sockets(asked: &Sockets) -> Exit {
-    let color = asked.format.color(asked.color);
-    let opened = open(asked.output.as_deref(), color, &mut Outputs::default());
+    let (gone, color) = (Stop::default(), asked.format.color(asked.color));
+    let opened = open(asked.output.as_deref(), color, &mut Outputs::default(), &gone);
     let (mut out, mut placing) = match opened {
         Ok(opened) => opened.output(),
         Err(sentence) => {
@@ -93,14 +95,18 @@ pub fn sockets(asked: &Sockets) -> Exit {
             .and_then(|()| place(placing.take()));
         match written {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Clean,
             Err(error) => {
                 complain(&format!("the report could not be written: {error}"));
                 return Exit::Failed;
             }
         }
         match asked.watch {
-            Some(pause) if asked.rounds.is_none_or(|rounds| round < rounds) => thread::sleep(pause),
+            Some(pause)
+                if asked.rounds.is_none_or(|rounds| round < rounds)
+                    && !gone.load(Ordering::Relaxed) =>
+            {
+                thread::sleep(pause);
+            }
             _ if found => return Exit::Found,
             _ => return Exit::Clean,
         }

@@ -32,7 +32,6 @@ pub fn report(asked: &Sockets, out: &mut dyn Write) -> Exit {
         }
         match one(asked, out, several.then_some(&name), saved.moments) {
             Ok(stuck) => found |= stuck,
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Clean,
             Err(error) => {
                 complain(&format!("the report could not be written: {error}"));
                 return Exit::Failed;

@@ -5,21 +5,17 @@
 
 use std::io::{self, Write};
 
-use super::{Checked, Counts, Outcome, Status, explained, text};
+use super::issues::{Level, issues};
+use super::{Checked, Status, text};
 
 pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     for one in checked {
-        match &one.outcome {
-            Outcome::Error(sentence) => annotation(out, "error", one, sentence)?,
-            Outcome::Judged { .. } => {
-                for violation in one.violations() {
-                    annotation(out, "error", one, &explained(one, violation).join("\n"))?;
-                }
-            }
-            Outcome::Blessed { .. } => {}
-        }
-        for warning in &one.warnings {
-            annotation(out, "warning", one, warning)?;
+        for issue in issues(one) {
+            let level = match issue.level {
+                Level::Error => "error",
+                Level::Warning => "warning",
+            };
+            annotation(out, level, one, &issue.lines().join("\n"))?;
         }
         let mut line = Vec::new();
         if one.status() == Status::Ok {
@@ -27,7 +23,7 @@ pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
             writeln!(out, "{}", harmless(String::from_utf8_lossy(&line).trim_end()))?;
         }
     }
-    text::summary(out, Counts::of(checked))
+    text::summary(out, checked)
 }
 
 fn annotation(out: &mut dyn Write, level: &str, one: &Checked, message: &str) -> io::Result<()> {

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Checked, Outcome, Status, explained};
+use super::issues::{Level, issues};
+use super::{Checked, Outcome, Status};
 use crate::expect::Violation;
 
 pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
@@ -39,8 +40,8 @@ fn status(one: &Checked) -> TestCaseStatus {
         }
         Outcome::Judged { violations, .. } => {
             let sentences: Vec<String> = violations.iter().map(Violation::sentence).collect();
-            let lines: Vec<String> =
-                violations.iter().flat_map(|violation| explained(one, violation)).collect();
+            let errors = issues(one).into_iter().filter(|issue| issue.level == Level::Error);
+            let lines: Vec<String> = errors.flat_map(|issue| issue.lines()).collect();
             status.set_message(sentences.join("; ")).set_type("expectation");
             status.set_description(lines.join("\n"));
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Checked, Counts, Outcome, Status};
 use crate::expect::Violation;
-use crate::report::lines::{SCHEMA, write_line};
+use crate::report::lines::{EndKey, SCHEMA, write_line};
 use crate::summary::seen::Seen;
 use crate::units::seconds;
 use crate::verdict::Doubt;
@@ -40,6 +40,8 @@ struct CaptureLine<'a> {
     findings: Option<u64>,
     /// Findings that the baseline knows.
     known: Option<usize>,
+    /// Held for less, it was pending.
+    min_hold_s: Option<f64>,
     violations: Vec<ViolationLine<'a>>,
     /// The change of an expectation that was written.
     diff: Option<&'a str>,
@@ -60,6 +62,8 @@ struct ConnectionLine<'a> {
     local: String,
     peer: String,
     holder: Option<String>,
+    held_by: Option<EndKey>,
+    waits_for: Option<EndKey>,
     verdict: &'static str,
     finding: bool,
     held_s: Option<f64>,
@@ -106,6 +110,10 @@ impl<'a> CaptureLine<'a> {
             flows: tally.map(|tally| tally.flows),
             findings: tally.map(|tally| tally.findings),
             known,
+            min_hold_s: match one.outcome {
+                Outcome::Judged { min_hold, .. } => Some(seconds(min_hold)),
+                Outcome::Blessed { .. } | Outcome::Error(_) => None,
+            },
             violations: one.violations().iter().map(|v| ViolationLine::new(one, v)).collect(),
             diff,
             error,
@@ -132,6 +140,8 @@ impl<'a> ConnectionLine<'a> {
             local: local.to_string(),
             peer: peer.to_string(),
             holder: seen.holder_end().map(|end| end.to_string()),
+            held_by: seen.holder_end().map(EndKey::from),
+            waits_for: seen.holder.map(|side| seen.end(side.other()).into()),
             verdict: seen.verdict.name(),
             finding: seen.finding,
             held_s: seen.held_by_local.map(seconds),

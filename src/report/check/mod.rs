@@ -4,13 +4,18 @@
 //! * [`lines`]: JSON lines
 //! * [`junit`]: for whatever shows the results of tests
 //! * [`github`]: annotations of a pull request
+//! * [`scanners`]: SARIF, and code quality for GitLab
 
 pub mod github;
+mod issues;
 pub mod junit;
 pub mod lines;
+pub mod scanners;
 pub mod text;
 
 use std::io::{self, Write};
+
+use chrono::TimeDelta;
 
 use crate::expect::Violation;
 use crate::summary::seen::{Collected, Seen};
@@ -24,6 +29,8 @@ pub enum Format {
     Jsonl,
     Junit,
     Github,
+    Sarif,
+    Gitlab,
 }
 
 /// One capture. Names are safe to print.
@@ -32,6 +39,10 @@ pub struct Checked {
     pub capture: String,
     /// The file that says what is expected, if there is one.
     pub expectation: Option<String>,
+    /// It is a file that can be read again.
+    pub is_kept: bool,
+    /// The sides that were judged, as they were written.
+    pub local: Vec<String>,
     pub outcome: Outcome,
     /// Sentences on what was not as it should be, and did not matter.
     pub warnings: Vec<String>,
@@ -44,6 +55,8 @@ pub enum Outcome {
         violations: Vec<Violation>,
         /// Findings that the baseline has.
         known: usize,
+        /// Held for less, it was pending.
+        min_hold: TimeDelta,
     },
     /// The expectation was written: its change as a diff, empty if there is none.
     Blessed { diff: String },
@@ -112,30 +125,10 @@ pub fn write(format: Format, out: &mut dyn Write, checked: &[Checked]) -> io::Re
         Format::Jsonl => lines::write(out, checked)?,
         Format::Junit => junit::write(out, checked)?,
         Format::Github => github::write(out, checked)?,
+        Format::Sarif => scanners::sarif(out, checked)?,
+        Format::Gitlab => scanners::gitlab(out, checked)?,
     }
     out.flush()
-}
-
-/// Connections of a violation that are written out for people.
-const SHOWN: usize = 20;
-
-/// A violation with its connections and the evidence, in lines; the first is its sentence.
-fn explained(checked: &Checked, violation: &Violation) -> Vec<String> {
-    let mut lines = vec![violation.sentence()];
-    // Many connections left by the same code have the same evidence: once is enough.
-    let mut said: &[String] = &[];
-    for seen in checked.flows(violation).take(SHOWN) {
-        lines.push(format!("  {}", connection(seen)));
-        if seen.evidence != said {
-            said = &seen.evidence;
-            lines.extend(said.iter().map(|sentence| format!("    {sentence}")));
-        }
-    }
-    let more = violation.flows.len().saturating_sub(SHOWN);
-    if more > 0 {
-        lines.push(format!("  … and {more} more"));
-    }
-    lines
 }
 
 /// `172.18.0.5:38822  peer 172.18.0.3:3306  leak  held ≥ 61.2 s  transaction-open  frame 1`

@@ -1,11 +1,15 @@
 //! For people: a line a capture, then what is wrong with it.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use chrono::TimeDelta;
 
-use super::{Checked, Counts, Outcome, Status, explained};
-use crate::units::{count, thousands};
+use super::issues::{Level, issues};
+use super::{Checked, Counts, Outcome, Status};
+use crate::report::shell;
+use crate::units::{count, duration, thousands};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -13,19 +17,18 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     for one in checked {
         line(out, one)?;
-        for violation in one.violations() {
-            for line in explained(one, violation) {
-                writeln!(out, "        {line}")?;
+        for issue in issues(one) {
+            let mark = if issue.level == Level::Warning { "warning: " } else { "" };
+            for line in issue.lines() {
+                writeln!(out, "        {mark}{line}")?;
             }
         }
         if let Outcome::Blessed { diff } = &one.outcome {
             out.write_all(diff.as_bytes())?;
         }
-        for warning in &one.warnings {
-            writeln!(out, "        warning: {warning}")?;
-        }
     }
-    summary(out, Counts::of(checked))
+    summary(out, checked)?;
+    next(out, checked)
 }
 
 /// `ok      captures/a.pcap  12 connections`
@@ -58,7 +61,8 @@ fn about(one: &Checked) -> String {
     }
 }
 
-pub fn summary(out: &mut dyn Write, counts: Counts) -> io::Result<()> {
+pub fn summary(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
+    let counts = Counts::of(checked);
     let captures = count(counts.all as u64, "capture");
     let mut words = vec![format!("{} ok", counts.ok())];
     if counts.failed > 0 {
@@ -67,5 +71,35 @@ pub fn summary(out: &mut dyn Write, counts: Counts) -> io::Result<()> {
     if counts.errors > 0 {
         words.push(count(counts.errors as u64, "error"));
     }
-    writeln!(out, "{captures}: {}", words.join(", "))
+    let holds: BTreeSet<TimeDelta> = checked.iter().filter_map(min_hold).collect();
+    let holds: Vec<String> = holds.into_iter().map(duration).collect();
+    let hold = match &holds[..] {
+        [] => String::new(),
+        holds => format!(" (held for less than {} is pending: --min-hold)", holds.join(" or ")),
+    };
+    writeln!(out, "{captures}: {}{hold}", words.join(", "))
+}
+
+fn min_hold(one: &Checked) -> Option<TimeDelta> {
+    match one.outcome {
+        Outcome::Judged { min_hold, .. } => Some(min_hold),
+        Outcome::Blessed { .. } | Outcome::Error(_) => None,
+    }
+}
+
+/// The command that shows the first connection that should not be so.
+fn next(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
+    let first = checked.iter().find_map(|one| {
+        let seen = issues(one).iter().find_map(|issue| issue.connections.first().copied())?;
+        Some((one, seen.fin.unwrap_or(seen.first).frame()))
+    });
+    let Some((one, frame)) =
+        first.filter(|(one, _)| one.is_kept && shell::can_be_typed(&one.capture))
+    else {
+        return Ok(());
+    };
+    let local: String =
+        one.local.iter().map(|name| format!(" --local {}", shell::word(name))).collect();
+    let capture = shell::word(&one.capture);
+    writeln!(out, "next: closewait explain {capture} --frame {frame}{local}")
 }

@@ -1,0 +1,215 @@
+//! The flags of `closewait read`, which is what `closewait` does without a command, too.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::flames::FlameArgs;
+use super::nearest_command;
+use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, TimeArgs, at_least_one};
+use crate::capture::file::Input;
+use crate::capture::filter::Filter;
+use crate::capture::stop::Stop;
+use crate::commands::read::Read;
+use crate::engine::shards::MOST_THREADS;
+use crate::report::text::Look;
+use crate::run::{Plan, Reading};
+use crate::table::MAX_FLOWS;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  closewait incident.pcap                       what is stuck, and since when
+  closewait --local 10.0.0.5 *.pcap             judge only what 10.0.0.5 has to close
+  closewait -r incident.pcap port 3306          only packets that match a BPF expression
+  closewait incident.pcap -- port 3306          the same
+  tcpdump -r big.pcap -w - port 3306 | closewait -
+  closewait explain incident.pcap --frame 4     the connection of that frame, packet by packet
+  closewait big.pcap -w stuck.pcapng            the packets of the findings alone, for Wireshark
+  closewait live port 3306                      as it happens, with the process (closewait live --help)
+  closewait --flamegraph-diff diff.svg x.pcap   what leaked did, and what was closed did
+  closewait --format jsonl --all x.pcap | jq 'select(.verdict==\"leak\")'
+  closewait check captures                      in CI (closewait check --help)
+
+Exit status:
+  0  no finding    1  a finding    2  the work could not be done";
+
+#[derive(Args)]
+pub struct ReadArgs {
+    /// Captures to read (pcap, pcapng; gzip and zstd too); - is standard input
+    ///
+    /// Files that follow one another (a rotated series, in any order) are one capture; files that
+    /// overlap are captures of different points, each with its own connections.
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// A capture to read, as in tcpdump: words after it that are no files are a BPF expression
+    #[arg(short = 'r', value_name = "FILE")]
+    read: Vec<PathBuf>,
+
+    /// Only packets that match a BPF expression (pcap-filter(7))
+    #[arg(short = 'f', long = "filter", value_name = "EXPR", conflicts_with = "expression")]
+    filter: Option<String>,
+
+    /// A BPF expression
+    #[arg(last = true, value_name = "EXPR")]
+    expression: Vec<String>,
+
+    /// Read every file as a capture of its own, even if it follows another
+    #[arg(long)]
+    separate: bool,
+
+    /// The most connections to keep in memory. Beyond it, finished ones are judged and forgotten
+    /// first, then unanswered SYNs, open ones, and half-closed ones last
+    #[arg(long, value_name = "N", default_value_t = MAX_FLOWS, value_parser = at_least_one)]
+    max_flows: usize,
+
+    /// How many threads to work with; the answer is the same for any number [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+
+    /// A saved list of the host's sockets: each finding gets its process, and sockets stuck before
+    /// the capture are listed (ss, netstat, lsof, `closewait sockets --format jsonl --all`)
+    #[arg(long, value_name = "FILE")]
+    sockets: Option<PathBuf>,
+
+    #[command(flatten)]
+    judging: JudgingArgs,
+
+    #[command(flatten)]
+    reading: ReadingArgs,
+
+    /// Report every connection, not only those that are or may be stuck
+    #[arg(long, help_heading = "Output")]
+    all: bool,
+
+    #[command(flatten)]
+    output: OutputArgs,
+
+    /// Write the packets of the findings, and no others, to a pcapng file, with comments; the
+    /// captures are read twice
+    #[arg(short = 'w', value_name = "FILE", help_heading = "Output")]
+    write: Option<PathBuf>,
+
+    #[command(flatten)]
+    times: TimeArgs,
+
+    #[command(flatten)]
+    flames: FlameArgs,
+}
+
+impl ReadArgs {
+    pub fn plan(self) -> Result<Read, String> {
+        let (inputs, expression) = self.inputs()?;
+        let filter = match expression.as_str() {
+            "" => None,
+            expression => Some(Filter::new(expression).map_err(|e| e.to_string())?),
+        };
+        let explain = inputs.iter().all(|input| input.read_once().is_none());
+        let look = Look { explain, ..self.times.look(&self.output, self.all) };
+        let flames = self.flames.flames(self.output.output.as_deref())?;
+        Ok(Read {
+            sockets: self.sockets,
+            plan: Plan {
+                inputs,
+                filter,
+                policy: self.judging.policy(Duration::ZERO),
+                all: self.all,
+                separate: self.separate,
+                sockets: None,
+                max_flows: self.max_flows,
+                threads: bounded(self.threads.unwrap_or_else(all_cores)),
+                reading: Reading { paths: flames.paths(), ..self.reading.reading() },
+                stop: Stop::default(),
+            },
+            flames,
+            format: self.output.format(),
+            look,
+            color: self.output.color(),
+            output: self.output.output,
+            write: self.write,
+        })
+    }
+
+    /// The files, and the BPF expression: after `--` or `-f`; after `-r FILE`, the words from the
+    /// first that is no file on.
+    fn inputs(&self) -> Result<(Vec<Input>, String), String> {
+        let mut expression = match &self.filter {
+            Some(filter) => vec![filter.clone()],
+            None => self.expression.clone(),
+        };
+        let mut files = self.read.clone();
+        if self.read.is_empty() {
+            files.extend(self.files.iter().cloned());
+        } else {
+            let words = self.files.iter().position(|word| !is_capture_name(word));
+            let (more, words) = self.files.split_at(words.unwrap_or(self.files.len()));
+            files.extend(more.iter().cloned());
+            expression.extend(words.iter().map(|word| word.to_string_lossy().into_owned()));
+        }
+        let inputs: Vec<Input> = files.into_iter().map(Input).collect();
+        match inputs.iter().filter(|input| input.is_stdin()).count() {
+            0 if inputs.is_empty() && Input::is_redirected() => {
+                return Ok((vec![Input("-".into())], expression.join(" ")));
+            }
+            _ if inputs.is_empty() => {
+                return Err("no capture to read: name one, or - for standard input".into());
+            }
+            0 | 1 => {}
+            _ => return Err("standard input can be read only once".into()),
+        }
+        if self.read.is_empty()
+            && let Some(sentence) =
+                as_expression(&inputs).or_else(|| inputs.first().and_then(as_command))
+        {
+            return Err(sentence);
+        }
+        Ok((inputs, expression.join(" ")))
+    }
+}
+
+fn all_cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// As many threads as find something to do.
+fn bounded(threads: NonZeroUsize) -> NonZeroUsize {
+    if threads > MOST_THREADS {
+        crate::commands::complain(&format!(
+            "--threads {threads}: {MOST_THREADS} work, more would find nothing to do"
+        ));
+    }
+    threads.min(MOST_THREADS)
+}
+
+/// A word after `-r FILE` that is one more file: it exists, and no BPF primitive looks like it.
+fn is_capture_name(word: &Path) -> bool {
+    let like_a_name = word.to_string_lossy().contains(['.', '/']);
+    word.as_os_str() == "-" || like_a_name && word.is_file()
+}
+
+/// Bare words beside a file were meant as an expression: how to write it, before anything is read.
+fn as_expression(inputs: &[Input]) -> Option<String> {
+    let is_word = |input: &&Input| {
+        !input.is_stdin() && !input.0.exists() && !input.name().contains(['.', '/'])
+    };
+    let word = inputs.iter().find(is_word)?.name();
+    let is_file = |input: &&Input| input.is_stdin() || input.0.is_file();
+    let file = inputs.iter().find(is_file)?.name();
+    let others = inputs.iter().map(Input::name).filter(|name| *name != file);
+    let words = others.collect::<Vec<_>>().join(" ");
+    Some(format!(
+        "{word}: is not a file; if this is an expression: closewait -r {file} {words}, or: closewait {file} -- {words}"
+    ))
+}
+
+/// A bare word that is no file was meant as a command: which one?
+fn as_command(input: &Input) -> Option<String> {
+    let word = input.name();
+    if input.is_stdin() || input.0.exists() || word.contains(['.', '/']) {
+        return None;
+    }
+    let nearest = nearest_command(&word)?;
+    Some(format!("{word}: is neither a file nor a command; did you mean: closewait {nearest}"))
+}

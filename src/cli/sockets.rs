@@ -1,0 +1,92 @@
+//! The flags of `closewait sockets`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::shared::{OutputArgs, duration, netns};
+use crate::commands::sockets::{Narrow, Sockets};
+use crate::endpoints::EndpointSet;
+use crate::tcp::state::State;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  closewait sockets                             every state with its count; who holds CLOSE-WAIT
+  closewait sockets --peer :3306 --watch        how fast it grows, and when descriptors run out
+  closewait sockets --netns all                 in every container of this host
+  closewait sockets --format jsonl --all >list  to join with a capture: closewait --sockets list x.pcap
+
+Exit status:
+  0  no socket in CLOSE-WAIT    1  at least one    2  the work could not be done";
+
+#[derive(Args)]
+pub struct SocketsArgs {
+    /// Lists that somebody saved, in place of this host's: of ss, netstat, lsof, /proc/net/tcp; - is
+    /// standard input
+    #[arg(value_name = "FILE", conflicts_with_all = ["netns", "watch"])]
+    files: Vec<PathBuf>,
+
+    /// List each socket, of whatever state
+    #[arg(long)]
+    all: bool,
+
+    /// Only sockets in this state (CLOSE-WAIT, ESTABLISHED, …), each in a line; repeatable
+    #[arg(long, value_name = "STATE", value_parser = state, help_heading = "Narrowing")]
+    state: Vec<State>,
+
+    /// Only sockets with this peer: an address, a network, ADDR:PORT or :PORT; repeatable
+    #[arg(long, value_name = "ADDR", help_heading = "Narrowing")]
+    peer: Vec<EndpointSet>,
+
+    /// Only sockets with this port, local or the peer's; repeatable
+    #[arg(long, value_name = "PORT", help_heading = "Narrowing")]
+    port: Vec<u16>,
+
+    /// Only sockets of this process; repeatable
+    #[arg(long, value_name = "PID", help_heading = "Narrowing")]
+    pid: Vec<i32>,
+
+    /// Look into a network namespace: a name of ip netns, a process id, or all
+    #[arg(long, value_name = "NAME|PID|all")]
+    netns: Option<String>,
+
+    /// Look again every so often (2s), and say how fast it grows
+    #[arg(
+        long, value_name = "TIME", num_args = 0..=1, require_equals = true,
+        default_missing_value = "2s", value_parser = duration
+    )]
+    watch: Option<Duration>,
+
+    /// With --watch: look so many times
+    #[arg(short = 'c', value_name = "COUNT", requires = "watch")]
+    count: Option<u64>,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+fn state(text: &str) -> Result<State, String> {
+    text.parse().map_err(|()| {
+        let names: Vec<&str> = State::ALL.iter().map(|state| state.name()).collect();
+        format!("no such state: {}", names.join(", "))
+    })
+}
+
+impl SocketsArgs {
+    pub fn sockets(self) -> Sockets {
+        let peer = (!self.peer.is_empty()).then(|| EndpointSet::union(self.peer));
+        Sockets {
+            files: self.files,
+            netns: netns(self.netns.as_deref()),
+            narrow: Narrow { states: self.state, peer, ports: self.port, pids: self.pid },
+            all: self.all,
+            format: self.output.format(),
+            top: self.output.top,
+            color: self.output.color(),
+            output: self.output.output,
+            watch: self.watch,
+            rounds: self.count,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The terminal beside a report: troubles, progress, and how the program ends.
+
+use std::io;
+
+use super::{Exit, complain};
+use crate::capture::Error;
+use crate::progress::Progress;
+use crate::run::notices::Status;
+use crate::run::{Notices, Outcome};
+use crate::units::thousands;
+
+/// Standard error, where a person may be looking.
+pub struct Terminal {
+    progress: Progress,
+}
+
+impl Terminal {
+    pub fn new(wanted: bool) -> Terminal {
+        Terminal { progress: Progress::new(wanted) }
+    }
+}
+
+impl Notices for Terminal {
+    fn trouble(&mut self, error: &Error) {
+        self.progress.clear();
+        complain(error);
+    }
+
+    fn progress(&mut self, done: u64, all: Option<u64>) {
+        self.progress.at(done, all);
+    }
+
+    fn status(&mut self, status: &Status) {
+        let Status { packets, flows, stuck, stuck_lately, drops } = status;
+        self.progress.say(format!(
+            "{} packets, {flows} connections, {stuck} in CLOSE-WAIT (+{stuck_lately} in a minute), {drops} dropped",
+            thousands(*packets)
+        ));
+    }
+
+    fn make_room(&mut self) {
+        self.progress.clear();
+    }
+}
+
+/// How the program ends after such a run.
+pub fn ended(result: io::Result<Outcome>, mut terminal: Terminal) -> Exit {
+    terminal.progress.clear();
+    match result {
+        Ok(outcome) if outcome.failed => Exit::Failed,
+        Ok(outcome) if outcome.findings > 0 => Exit::Found,
+        Ok(_) => Exit::Clean,
+        Err(error) => {
+            complain(&format!("the report could not be written: {error}"));
+            Exit::Failed
+        }
+    }
+}
