@@ -9,6 +9,8 @@ mod generator;
 #[path = "../tests/simulation/prng.rs"]
 #[allow(dead_code, reason = "each of those that share it uses a part")]
 mod prng;
+#[path = "traffic/recorded.rs"]
+mod recorded;
 
 use std::path::Path;
 use std::process::Command;
@@ -20,8 +22,21 @@ const LONG: u64 = 400_000;
 
 /// Instructions a packet, with some room over what was measured (940, 985). What needs more has to say
 /// why: finding the payload and looking whether it is worth reading took 95, and no time to speak of.
-const BUDGETS: [(&str, Format, u64); 2] =
-    [("pcap", Format::Pcap, 1_000), ("pcapng", Format::Pcapng, 1_050)];
+const BUDGETS: [(&str, Traffic, u64); 5] = [
+    ("pcap", Traffic::Made(Format::Pcap, 5_432), 1_000),
+    ("pcapng", Traffic::Made(Format::Pcapng, 5_432), 1_050),
+    ("pcap, port 3306", Traffic::Made(Format::Pcap, 3_306), 1_550),
+    ("OLTP of a MariaDB", Traffic::Recorded(recorded::OLTP), 3_500),
+    ("short conversations of a MariaDB", Traffic::Recorded(recorded::SHORT), 2_950),
+];
+
+/// What is read.
+#[derive(Clone, Copy)]
+enum Traffic {
+    /// Short packets that are in no protocol, with servers on a port.
+    Made(Format, u16),
+    Recorded(&'static [u8]),
+}
 
 fn main() {
     if std::env::args().any(|argument| argument == "--list") {
@@ -35,8 +50,8 @@ fn main() {
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut over = false;
-    for (name, format, budget) in BUDGETS {
-        let [short, long] = [SHORT, LONG].map(|packets| count(folder.path(), packets, format));
+    for (name, traffic, budget) in BUDGETS {
+        let [short, long] = [SHORT, LONG].map(|packets| count(folder.path(), packets, traffic));
         let each = (long - short) / (LONG - SHORT);
         println!("{name}: {each} instructions a packet of {budget}");
         over |= each > budget;
@@ -45,11 +60,19 @@ fn main() {
 }
 
 /// Instructions for a capture of so many packets.
-fn count(folder: &Path, packets: u64, format: Format) -> u64 {
+fn count(folder: &Path, packets: u64, traffic: Traffic) -> u64 {
     let path = folder.join("capture");
     let mut file =
         std::io::BufWriter::new(std::fs::File::create(&path).expect("a writable folder"));
-    generator::write(Shape::small(packets, 2_000), format, &mut file).expect("a capture");
+    match traffic {
+        Traffic::Made(format, port) => {
+            let shape = Shape::small(packets, 2_000).on(port);
+            generator::write(shape, format, &mut file).expect("a capture");
+        }
+        Traffic::Recorded(recording) => {
+            recorded::multiply(recording, packets, &mut file).expect("a capture");
+        }
+    }
     drop(file);
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])

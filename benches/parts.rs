@@ -113,7 +113,13 @@ fn table(bencher: Bencher) {
         .collect();
     bencher.counter(ItemsCount::new(segments.len())).with_inputs(FlowTable::default).bench_refs(
         |table| {
-            table.take_all(&segments, |segment| segment.hash, |segment| *segment, |_, _| ());
+            table.take_all(
+                &segments,
+                |segment| segment.hash,
+                |segment| *segment,
+                |_| false,
+                |_, _| (),
+            );
             table.retire(Time::UNKNOWN, |_| {});
         },
     );

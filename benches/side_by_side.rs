@@ -10,6 +10,8 @@ mod generator;
 #[path = "../tests/simulation/prng.rs"]
 #[allow(dead_code, reason = "each of those that share it uses a part")]
 mod prng;
+#[path = "traffic/recorded.rs"]
+mod recorded;
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
@@ -25,6 +27,7 @@ const CLOSEWAIT: &str = env!("CARGO_BIN_EXE_closewait");
 /// version.
 struct Rival {
     name: &'static str,
+    program: &'static str,
     package: &'static str,
     version: &'static [&'static str],
     arguments: &'static [&'static str],
@@ -32,58 +35,105 @@ struct Rival {
 
 const TCPDUMP: Rival = Rival {
     name: "tcpdump",
+    program: "tcpdump",
     package: "tcpdump",
     version: &["--version"],
     arguments: &["-r", "FILE", "-w", "/dev/null", "tcp[tcpflags] & tcp-fin != 0"],
 };
 const TSHARK: Rival = Rival {
     name: "tshark",
+    program: "tshark",
     package: "tshark",
     version: &["--version"],
     arguments: &["-q", "-z", "conv,tcp", "-r", "FILE"],
 };
 const TCPTRACE: Rival = Rival {
     name: "tcptrace",
+    program: "tcptrace",
     package: "tcptrace",
     version: &["-version"],
     arguments: &["-n", "-l", "FILE"],
 };
 const ARGUS: Rival = Rival {
     name: "argus",
+    program: "argus",
     package: "argus-server",
     version: &["-h"],
     arguments: &["-r", "FILE", "-w", "/dev/null"],
+};
+/// What contents cost.
+const NO_CONTENT: Rival = Rival {
+    name: "closewait --no-content",
+    program: CLOSEWAIT,
+    package: "",
+    version: &["--version"],
+    arguments: &["--no-content", "FILE"],
+};
+const ZCAT: Rival = Rival {
+    name: "zcat",
+    program: "zcat",
+    package: "gzip",
+    version: &["--version"],
+    arguments: &["FILE"],
+};
+const ZSTDCAT: Rival = Rival {
+    name: "zstdcat",
+    program: "zstdcat",
+    package: "zstd",
+    version: &["--version"],
+    arguments: &["FILE"],
 };
 
 /// One row of the table.
 struct Row {
     what: &'static str,
-    shape: Shape,
-    format: Format,
+    traffic: Traffic,
     rivals: &'static [Rival],
+}
+
+/// What a capture holds, and how it is kept.
+#[derive(Clone, Copy)]
+enum Traffic {
+    Made(Shape, Format),
+    Gzip(Shape),
+    Zstd(Shape),
+    /// Multiplied to so many packets.
+    Recorded(&'static [u8], u64),
 }
 
 fn rows() -> Vec<Row> {
     let million = 1_000_000;
-    let row = |what, shape, format, rivals| Row { what, shape, format, rivals };
+    let row = |what, traffic, rivals| Row { what, traffic, rivals };
+    let small = Shape::small(8 * million, 100_000);
+    let large = Shape::large(2 * million, 20_000);
+    let made = |shape| Traffic::Made(shape, Format::Pcap);
     vec![
+        row("8 M packets of 106 octets, 100,000 flows open", made(small), &[TCPDUMP]),
+        row("the same on port 3306, no MySQL", made(small.on(3_306)), &[TCPDUMP]),
+        row("that as pcapng", Traffic::Made(small.on(3_306), Format::Pcapng), &[TCPDUMP]),
+        row("the first as pcapng", Traffic::Made(small, Format::Pcapng), &[TCPDUMP]),
+        row("the first in gzip", Traffic::Gzip(small), &[ZCAT]),
+        row("the first in zstd", Traffic::Zstd(small), &[ZSTDCAT]),
+        row("2 M packets of 1,250 octets, 20,000 flows open", made(large), &[TCPDUMP]),
+        row("the same on port 3306, no MySQL", made(large.on(3_306)), &[TCPDUMP]),
         row(
-            "8 M packets of 116 octets, 100,000 flows open",
-            Shape::small(8 * million, 100_000),
-            Format::Pcap,
+            "60,000 segments of 32 KB on port 3306, 200 flows open",
+            made(Shape::huge(60_000, 200).on(3_306)),
             &[TCPDUMP],
         ),
         row(
-            "2 M packets of 1,250 octets, 20,000 flows open",
-            Shape::large(2 * million, 20_000),
-            Format::Pcap,
-            &[TCPDUMP],
+            "OLTP of a MariaDB, 2 M packets",
+            Traffic::Recorded(recorded::OLTP, 2 * million),
+            &[TCPDUMP, NO_CONTENT],
         ),
-        row("the first, as pcapng", Shape::small(8 * million, 100_000), Format::Pcapng, &[TCPDUMP]),
+        row(
+            "short conversations of a MariaDB, 2 M packets",
+            Traffic::Recorded(recorded::SHORT, 2 * million),
+            &[TCPDUMP, NO_CONTENT],
+        ),
         row(
             "1 M packets, 20,000 flows open",
-            Shape::small(million, 20_000),
-            Format::Pcap,
+            made(Shape::small(million, 20_000)),
             &[TCPDUMP, TSHARK, TCPTRACE, ARGUS],
         ),
     ]
@@ -106,7 +156,7 @@ fn main() {
     println!("| capture | against | time, ours | theirs | ours / theirs | memory, ours |");
     println!("|---|---|---|---|---|---|");
     for row in rows() {
-        let capture = write(folder.path(), "capture", row.shape, row.format);
+        let capture = write(folder.path(), "capture", row.traffic);
         for rival in row.rivals {
             compare(&row, rival, &capture, pairs);
         }
@@ -115,7 +165,7 @@ fn main() {
     println!("\n| packets | open flows | ns a packet | memory |\n|---|---|---|---|");
     for (millions, open) in GROWTH {
         let shape = Shape::small(millions * 1_000_000, open);
-        let capture = write(folder.path(), "growth", shape, Format::Pcap);
+        let capture = write(folder.path(), "growth", Traffic::Made(shape, Format::Pcap));
         let runs: Vec<Run> = (0..pairs).map(|_| run(CLOSEWAIT, &[text(&capture)])).collect();
         let ns = median(&runs) * 1e9 / shape.packets as f64;
         println!("| {millions} M | {open} | {ns:.0} | {} |", memory(&runs));
@@ -149,16 +199,35 @@ fn print_setting(pairs: usize) {
     println!();
 }
 
-fn write(folder: &Path, name: &str, shape: Shape, format: Format) -> PathBuf {
+fn write(folder: &Path, name: &str, traffic: Traffic) -> PathBuf {
     let path = folder.join(name);
     let file = File::create(&path).expect("a writable folder");
     let mut out = BufWriter::with_capacity(1 << 20, file);
-    generator::write(shape, format, &mut out).expect("room for a capture");
+    match traffic {
+        Traffic::Made(shape, format) => made(shape, format, &mut out),
+        Traffic::Gzip(shape) => {
+            let mut gzip = flate2::write::GzEncoder::new(out, flate2::Compression::default());
+            made(shape, Format::Pcap, &mut gzip);
+            gzip.finish().expect("room for a capture");
+        }
+        Traffic::Zstd(shape) => {
+            let mut zstd = zstd::Encoder::new(out, 3).expect("an encoder");
+            made(shape, Format::Pcap, &mut zstd);
+            zstd.finish().expect("room for a capture");
+        }
+        Traffic::Recorded(recording, packets) => {
+            recorded::multiply(recording, packets, &mut out).expect("room for a capture");
+        }
+    }
     path
 }
 
+fn made(shape: Shape, format: Format, out: &mut impl Write) {
+    generator::write(shape, format, out).expect("room for a capture");
+}
+
 fn compare(row: &Row, rival: &Rival, capture: &Path, pairs: usize) {
-    if Command::new(rival.name).args(rival.version).output().is_err() {
+    if Command::new(rival.program).args(rival.version).output().is_err() {
         return;
     }
     let arguments: Vec<&str> = rival
@@ -168,7 +237,7 @@ fn compare(row: &Row, rival: &Rival, capture: &Path, pairs: usize) {
         .collect();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..pairs {
-        theirs.push(run(rival.name, &arguments));
+        theirs.push(run(rival.program, &arguments));
         ours.push(run(CLOSEWAIT, &[text(capture)]));
     }
     let (our_time, their_time) = (median(&ours), median(&theirs));
@@ -184,7 +253,7 @@ fn compare(row: &Row, rival: &Rival, capture: &Path, pairs: usize) {
 /// A writer at full speed, with and without us at the other end of the pipe.
 fn pipe(folder: &Path, pairs: usize) {
     let shape = Shape::small(8_000_000, 100_000);
-    let capture = write(folder, "pipe", shape, Format::Pcap);
+    let capture = write(folder, "pipe", Traffic::Made(shape, Format::Pcap));
     let through = |reader: &mut Command| {
         let started = Instant::now();
         let mut child =

@@ -9,6 +9,8 @@ use std::net::IpAddr;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use crate::capture::{About, LinkType};
 use crate::place::{Place, Time};
 use crate::tcp::holes::Holes;
@@ -37,6 +39,8 @@ pub struct CaptureFacts {
     gaps: Vec<(Time, Time)>,
     /// Connections of a text whose ends may be those of another under other names.
     ambiguous: Arc<HashSet<FlowKey>>,
+    /// Connections that are seen here under other addresses, too.
+    twins: Arc<HashSet<FlowKey, RandomState>>,
     addresses: BTreeSet<IpAddr>,
     links: BTreeSet<LinkType>,
     snap_lengths: BTreeSet<u32>,
@@ -176,6 +180,16 @@ impl CaptureFacts {
     /// True if the ends of a connection may be those of another under other names.
     pub fn is_ambiguous(&self, key: &FlowKey) -> bool {
         self.ambiguous.contains(key)
+    }
+
+    /// Takes in which connections are seen under other addresses, too: somebody here translates them.
+    pub fn know_twins(&mut self, twins: Arc<HashSet<FlowKey, RandomState>>) {
+        self.twins = twins;
+    }
+
+    /// True if the connection is seen under other addresses, too.
+    pub fn is_twin(&self, key: &FlowKey) -> bool {
+        self.twins.contains(key)
     }
 
     /// Times from when to when nothing was captured, between files that are no series.

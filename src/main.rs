@@ -8,11 +8,13 @@ use closewait::commands::explain::explain;
 use closewait::commands::live::{list_interfaces, live, lookup};
 use closewait::commands::read::read;
 use closewait::commands::sockets::sockets;
+use closewait::commands::words;
 
 fn main() -> ExitCode {
     match parse(std::env::args_os()) {
         Command::Read(asked) => read(*asked).into(),
         Command::Explain(asked) => explain(&asked).into(),
+        Command::Word(word) => words::explain(&word).into(),
         Command::Live(asked) => live(*asked).into(),
         Command::Check(asked) => check(&asked),
         Command::ListInterfaces => list_interfaces().into(),

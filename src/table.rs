@@ -159,14 +159,15 @@ impl FlowTable {
     }
 
     /// Takes in segments, in the order of capture, from whatever form they are kept in. The hash of
-    /// each must be that of its key, by one hasher for the table's life. `taken` is told of each. Whoever
-    /// read them has noted them in the capture's facts.
+    /// each must be that of its key, by one hasher for the table's life. `taken` is told of each that is
+    /// `wanted`, with its flow. Whoever read them has noted them in the capture's facts.
     pub fn take_all<T>(
         &mut self,
         kept: &[T],
         hash: impl Fn(&T) -> u64,
         segment: impl Fn(&T) -> Segment,
-        mut taken: impl FnMut(&FlowTable, &T),
+        wanted: impl Fn(&T) -> bool,
+        mut taken: impl FnMut(Option<&mut Flow>, &Segment),
     ) {
         for kept in kept.chunks(LOOKED_UP) {
             let mut likely = [None; LOOKED_UP];
@@ -175,8 +176,11 @@ impl FlowTable {
             }
             self.prefetch(likely.iter().flatten());
             for (likely, kept) in likely.iter().zip(kept) {
-                self.take_likely(*likely, &segment(kept));
-                taken(self, kept);
+                let segment = segment(kept);
+                self.take_likely(*likely, &segment);
+                if wanted(kept) {
+                    taken(self.taker(*likely, &segment), &segment);
+                }
             }
         }
     }
@@ -199,11 +203,12 @@ impl FlowTable {
     }
 
     /// Takes in one segment of a capture, and has the capture's facts take note of it: no verdict can
-    /// then be wrong for want of them.
-    pub fn take(&mut self, segment: &Segment, facts: &mut CaptureFacts) {
+    /// then be wrong for want of them. Returns its flow.
+    pub fn take(&mut self, segment: &Segment, facts: &mut CaptureFacts) -> Option<&mut Flow> {
         facts.note(segment);
         facts.wait_until(segment.place.time);
         self.take_likely(self.likely(segment.hash), segment);
+        self.taker(None, segment)
     }
 
     /// Takes in a segment whose 4-tuple is likely to stand at an index.
@@ -351,14 +356,24 @@ impl FlowTable {
         over.into_iter().chain(left)
     }
 
-    /// The flow that has just taken a segment.
-    pub fn taker(&self, segment: &Segment) -> Option<&Flow> {
-        let (hash, key) = (segment.hash, &segment.key);
-        let (key, chain) = self.chains.raw_entry_v1().from_hash(hash, |k| k == key)?;
-        let is_taker = |flow: &&Flow| flow.last.order() == segment.place.order();
-        Some(&chain.newest)
-            .filter(is_taker)
-            .or_else(|| chain.flows(key, &self.older).find(is_taker))
+    /// The flow that has just taken a segment, whose 4-tuple is likely to stand at an index.
+    #[inline]
+    fn taker(&mut self, likely: Option<usize>, segment: &Segment) -> Option<&mut Flow> {
+        let key = &segment.key;
+        let is_taker = |flow: &Flow| flow.last.order() == segment.place.order();
+        let is_here = |index: &usize| {
+            let found = self.chains.get_index(*index);
+            found.is_some_and(|(found, chain)| found == key && is_taker(&chain.newest))
+        };
+        let index = match likely.filter(is_here) {
+            Some(index) => index,
+            None => self.chains.raw_entry_v1().index_from_hash(segment.hash, |k| k == key)?,
+        };
+        let (_, chain) = self.chains.get_index_mut(index)?;
+        if is_taker(&chain.newest) {
+            return Some(&mut chain.newest);
+        }
+        self.older.get_mut(key)?.iter_mut().find(|flow| is_taker(flow))
     }
 
     /// The connections of a 4-tuple.

@@ -44,6 +44,14 @@ pub fn zone_name(place: Option<Place>, zone: Zone) -> String {
     }
 }
 
+/// The zone after a time: `UTC`, or the local offset.
+pub fn zone_mark(place: Place, zone: Zone) -> String {
+    match (zone, place.time.nanos()) {
+        (Zone::Local, Some(nanos)) => format!("UTC{}", in_zone(nanos, zone).format("%:z")),
+        _ => "UTC".into(),
+    }
+}
+
 fn in_zone(nanos: i64, zone: Zone) -> DateTime<FixedOffset> {
     let time = DateTime::<Utc>::from_timestamp_nanos(nanos);
     match zone {
@@ -77,12 +85,24 @@ pub fn duration(delta: TimeDelta) -> String {
     match s {
         ..0 => "0 s".into(),
         0 if delta.is_zero() => "0 s".into(),
-        0 if delta < TimeDelta::milliseconds(1) => format!("{} µs", delta.subsec_nanos() / 1_000),
+        // Less is the work of a kernel, not of a program.
+        0 if delta < TimeDelta::microseconds(100) => "0 s".into(),
+        0 if delta < TimeDelta::milliseconds(1) => {
+            format!("0.{} ms", delta.subsec_nanos() / 100_000)
+        }
         0 => format!("{} ms", delta.subsec_millis()),
         1..120 => format!("{:.1} s", (seconds(delta) * 10.0).floor() / 10.0),
         120..7_200 => two(s, 60, "min", 1, "s"),
         7_200..172_800 => two(s, 3_600, "h", 60, "min"),
         _ => two(s, 86_400, "d", 3_600, "h"),
+    }
+}
+
+/// `5.0 s`, `5.0 s … 7.2 s`.
+pub fn range(least: TimeDelta, most: TimeDelta) -> String {
+    match (duration(least), duration(most)) {
+        (least, most) if least == most => least,
+        (least, most) => format!("{least} … {most}"),
     }
 }
 

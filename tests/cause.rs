@@ -79,6 +79,15 @@ fn values_are_shown_to_who_asks_for_them() {
 }
 
 #[test]
+fn what_nobody_reads_is_unknown() {
+    let talk = || Talk::logged_in(3306).ask("BEGIN", 0x0003).wait(50).closed_by_server();
+    assert_eq!(cause(&talk().report(&[])[0]), "transaction-open");
+    let flow = &talk().report(&["--no-content"])[0];
+    assert_eq!((cause(flow), &flow["mysql"]), ("unknown", &serde_json::Value::Null));
+    assert_eq!(flow["verdict"], "leak");
+}
+
+#[test]
 fn forgotten_after_a_commit() {
     let talk = Talk::logged_in(3306).ask("BEGIN", 0x0003).ask("COMMIT", 0x0002);
     let flow = &talk.wait(50).closed_by_server().report(&[])[0];
@@ -198,10 +207,10 @@ fn the_text_groups_by_cause_and_statements() {
     let scratch = Scratch::new();
     let path = scratch.write("x.pcap", &talk.capture(60));
     let (out, _) = text(&closewait(&["--utc", &path]));
-    let line = out.lines().find(|line| line.contains("transaction-open")).expect("a group");
-    assert!(
-        line.contains("1  transaction-open at 172.18.0.3:3306") && line.contains("BEGIN; UPDATE")
-    );
+    let mut lines = out.lines().skip_while(|line| !line.contains("transaction-open"));
+    let (group, details) = (lines.next().expect("a group"), lines.next().expect("its details"));
+    assert!(group.starts_with("  1  peer 172.18.0.3:3306  held"), "{out}");
+    assert!(details.contains("BEGIN; UPDATE"), "{out}");
     assert!(!out.contains('\u{1b}'), "{out:?}");
 }
 
@@ -233,7 +242,8 @@ fn the_same_cause_on_two_hosts_is_one_group() {
         &one,
         &other,
     ]));
-    let line = out.lines().find(|line| line.contains("transaction-open")).expect("a group");
-    assert!(line.contains("2  transaction-open at 172.18.0.3:3306"), "{out}");
+    let mut lines = out.lines().skip_while(|line| !line.contains("transaction-open"));
+    let (group, line) = (lines.next().expect("a group"), lines.next().expect("its details"));
+    assert!(group.starts_with("  2  peer 172.18.0.3:3306  held"), "{out}");
     assert!(line.contains("on 2 hosts, begun 0 s apart") && line.contains("BEGIN"), "{line}");
 }

@@ -526,3 +526,30 @@ fn who_holds_is_said_as_an_end() {
         assert_eq!(held["waits_for"][key], held[other][key]);
     }
 }
+
+/// A word that somebody else chose can stand on the command line, and in what is said about it.
+#[cfg(unix)]
+#[test]
+fn no_argument_is_obeyed_when_it_is_quoted() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let hostile = ["\x1b]0;owned\x07", "\u{202e}gpj.exe", "a\u{2066}b\u{200b}", "a\rb"];
+    for word in hostile {
+        for before in [&["--format"][..], &["--nosuch"], &["explain", "--frame"], &[], &["check"]] {
+            let flag = format!("--{word}");
+            for last in [word, flag.as_str()] {
+                let output = closewait(&[before, &[last]].concat());
+                let (out, err) = text(&output);
+                assert_eq!(output.status.code(), Some(2), "{before:?} {word:?}");
+                let obeyed = (out + &err).chars().find(|&c| c != '\n' && shown(c) != c);
+                assert_eq!(obeyed, None, "{before:?} {word:?}: {err:?}");
+            }
+        }
+    }
+    // Names that are no UTF-8, and half of a surrogate pair.
+    for octets in [&b"x\xff\xfe.pcap"[..], b"x\xed\xa0\x80.pcap"] {
+        let output = command(&[]).arg(OsStr::from_bytes(octets)).output().expect("it runs");
+        let (_, err) = text(&output);
+        assert!(err.contains("x\u{fffd}") && err.contains("no such file"), "{err:?}");
+    }
+}

@@ -4,91 +4,19 @@
 #![cfg(feature = "libpcap")]
 
 mod common;
+#[path = "common/live.rs"]
+mod watcher;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::AsRawFd;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use common::{Scratch, command, is_root, skip, text};
 use serde_json::Value;
-
-/// A server whose clients are left behind.
-struct Server(TcpListener);
-
-impl Server {
-    fn new() -> Server {
-        Server(TcpListener::bind("127.0.0.1:0").expect("a port"))
-    }
-
-    fn port(&self) -> u16 {
-        self.0.local_addr().expect("an address").port()
-    }
-
-    /// A client that has been answered, and the server's side of it.
-    fn connected(&self) -> (TcpStream, TcpStream) {
-        let mut client =
-            TcpStream::connect(self.0.local_addr().expect("an address")).expect("a client");
-        let (mut served, _) = self.0.accept().expect("a client");
-        let mut octet = [0];
-        client.write_all(b"q").expect("an open connection");
-        served.read_exact(&mut octet).expect("an open connection");
-        served.write_all(b"a").expect("an open connection");
-        client.read_exact(&mut octet).expect("an open connection");
-        (client, served)
-    }
-
-    /// A client whose server has closed.
-    fn left_behind(&self) -> TcpStream {
-        self.connected().0
-    }
-}
-
-/// `closewait live` while it runs.
-struct Watcher {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-}
-
-impl Watcher {
-    /// Starts it and waits until it listens.
-    fn start(port: u16, more: &[&str]) -> Watcher {
-        let expression = format!("port {port}");
-        let arguments = ["live", "-i", "lo", "--min-hold", "500ms", "--format", "jsonl"];
-        let mut child = command(&[&arguments[..], more, &["--", &expression]].concat())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
-        let mut said = BufReader::new(child.stderr.take().expect("piped"));
-        let mut line = String::new();
-        said.read_line(&mut line).expect("a line");
-        assert!(line.contains("listening on lo"), "{line}");
-        let lines = BufReader::new(child.stdout.take().expect("piped"));
-        Watcher { child, lines }
-    }
-
-    fn line(&mut self) -> Value {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).expect("a line");
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
-    }
-
-    /// Interrupts it. The rest of its lines, and its exit status.
-    fn stop(mut self) -> (Vec<Value>, Option<i32>) {
-        signal("-INT", self.child.id());
-        let rest = (&mut self.lines).lines().map(|line| line.expect("a line"));
-        let rest = rest.map(|line| serde_json::from_str(&line).expect("JSON")).collect();
-        (rest, self.child.wait().expect("it ends").code())
-    }
-}
-
-fn port_of(value: &Value) -> u64 {
-    let holder = value["holder"].as_str().expect("a holder");
-    value[holder]["port"].as_u64().expect("a port")
-}
+use watcher::{Server, Watcher, port_of, signal};
 
 #[test]
 fn each_stuck_connection_is_told_with_its_process_and_descriptor() {
@@ -229,7 +157,7 @@ fn numbers_can_be_scraped() {
     }
     let server = Server::new();
     let (mut watcher, port) = scraped(&server);
-    let (_open, mut stuck) = (server.connected(), vec![server.left_behind(), server.left_behind()]);
+    let (open, mut stuck) = (server.connected(), vec![server.left_behind(), server.left_behind()]);
     (0..2).for_each(|_| assert_eq!(watcher.line()["event"], "close-wait"));
     let text = asked(port, SCRAPE);
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("# EOF\n"), "{text}");
@@ -260,10 +188,10 @@ fn numbers_can_be_scraped() {
     assert!(asked(port, b"GET /healthz HTTP/1.1\r\n\r\n").ends_with("\r\n\r\nok\n"));
     assert!(asked(port, b"GET / HTTP/1.1\r\n\r\n").contains("href=\"/metrics\""));
     assert_lints_clean(&text);
-    let open = b"GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\n\r\n";
-    let open = asked(port, open);
-    assert!(open.contains("Content-Type: application/openmetrics-text; version=1.0.0"), "{open}");
-    assert!(open.contains("# TYPE closewait_packets counter\n"), "{open}");
+    let request = b"GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\n\r\n";
+    let text = asked(port, request);
+    assert!(text.contains("Content-Type: application/openmetrics-text; version=1.0.0"), "{text}");
+    assert!(text.contains("# TYPE closewait_packets counter\n"), "{text}");
     drop((open, stuck, watcher.stop()));
 }
 
@@ -546,11 +474,6 @@ fn what_cannot_be_kept_is_said() {
     assert_eq!(output.status.code(), Some(2), "{err}");
     assert!(err.contains("-w: not all packets could be written: No space left"), "{err}");
     assert!(out.contains("0 packets"), "{out}");
-}
-
-fn signal(name: &str, pid: u32) {
-    let status = Command::new("kill").args([name, &pid.to_string()]).status();
-    assert!(status.expect("kill runs").success());
 }
 
 /// Killed at any moment, what was written so far is whole lines.

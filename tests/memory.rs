@@ -9,7 +9,10 @@ use closewait::tcp::flow::Ending;
 use closewait::tcp::segment::{Endpoint, Extras, Flags, FlowKey, Segment};
 use closewait::tcp::seq::Seq;
 use common::wire::{Link, MICROSECONDS, Packet, Record};
-use common::{Scratch, closewait, json_lines, text};
+use common::{Scratch, closewait, command, json_lines, text};
+use std::io::Write;
+use std::net::IpAddr;
+use std::process::Stdio;
 
 const SYN: u8 = Flags::SYN;
 const ACK: u8 = Flags::ACK;
@@ -167,6 +170,63 @@ fn what_is_evicted_is_judged_counted_and_said() {
     assert_eq!(lines.iter().filter(|line| line["verdict"] == "leak").count(), 100);
     let (out, _) = text(&closewait(&[&path, "--max-flows", "50"]));
     assert!(out.contains("left memory early"), "{out}");
+    assert!(summary["unlisted"].is_null(), "there is room for all");
     let whole = json_lines(&closewait(&[&path, "--format", "jsonl"]));
     assert_eq!(whole.last().expect("a summary")["evicted"], 0);
+}
+
+/// A program's memory at its peak, in KiB, as the kernel counted it.
+fn peak(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// Segments of 32 KB, as a host with segmentation offload captures them, of which all contents are read.
+#[test]
+fn large_segments_take_no_more_memory() {
+    const SEGMENTS: u32 = 60_000;
+    const CONNECTIONS: u32 = 200;
+    const LEN: u32 = 32_000;
+    /// In a record, the sequence number.
+    const SEQ: usize = 16 + 14 + 20 + 4;
+    let end = |ip: &str, port| (ip.parse::<IpAddr>().expect("an address"), port).into();
+    let record = |connection: u16| {
+        // One row after the other: a statement's long answer.
+        let mut payload = vec![b'x'; LEN as usize];
+        payload[..3].copy_from_slice(&(LEN - 4).to_le_bytes()[..3]);
+        let packet = Packet {
+            nanos: 1_600_000_000_000_000_000,
+            from: end("10.0.0.9", 3_306),
+            to: end("10.0.0.5", 10_000 + connection),
+            flags: ACK,
+            seq: 0,
+            ack: 1,
+            window: 1,
+            options: Vec::new(),
+            payload,
+            outgoing: true,
+        };
+        let record = Record::new(packet.nanos, packet.frame(Link::Ethernet));
+        MICROSECONDS.write(1, &[record]).split_off(24)
+    };
+    let mut records: Vec<Vec<u8>> = (0..CONNECTIONS as u16).map(record).collect();
+    let mut child = command(&["-", "--all", "--format", "jsonl"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let mut pipe = child.stdin.take().expect("a pipe");
+    pipe.write_all(&MICROSECONDS.write(1, &[])).expect("it reads");
+    for nth in 0..SEGMENTS / CONNECTIONS {
+        for record in &mut records {
+            record[SEQ..SEQ + 4].copy_from_slice(&(1 + nth * LEN).to_be_bytes());
+            pipe.write_all(record).expect("it reads");
+        }
+    }
+    // All but what the pipe holds has been read, and nothing has ended.
+    let peak = peak(child.id());
+    drop(pipe);
+    assert!(child.wait().expect("it ends").success());
+    assert!(peak < 40 * 1_024, "{} MB", peak / 1_024);
 }

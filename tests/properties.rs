@@ -119,6 +119,7 @@ fn policy() -> Policy {
         min_hold: chrono::TimeDelta::zero(),
         half_close_quiet: chrono::TimeDelta::seconds(30),
         certain: false,
+        end: None,
     }
 }
 

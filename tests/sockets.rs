@@ -412,7 +412,7 @@ ESTAB      0      0      172.18.0.5:30001      172.18.0.3:3306   users:((\"order
     let (out, _) = text(&closewait(&[&capture, "--sockets", &list]));
     assert!(out.starts_with("1 of 1 connection left in CLOSE-WAIT"), "{out}");
     assert!(out.contains("orders-api[26922] fd 6"), "{out}");
-    assert!(out.contains("1 socket in CLOSE-WAIT before the capture"), "{out}");
+    assert!(out.contains("1 socket in CLOSE-WAIT since before the capture"), "{out}");
     assert!(out.contains("172.18.0.5:30000"), "{out}");
 
     let wrong = scratch.write("wrong.txt", b"not a list\n");

@@ -180,8 +180,8 @@ fn a_name_is_a_name_in_every_output() {
     let csv = text(&closewait(&[&path, "--format", "csv"])).0;
     assert!(csv.contains(",'=app,"), "no formula: {csv}");
     let screen = text(&closewait(&[&path])).0;
-    assert!(screen.contains("in CLOSE-WAIT by =app (local unknown"), "{screen}");
-    assert!(screen.contains("--local name:=app narrows it"), "{screen}");
+    assert!(screen.contains("in CLOSE-WAIT by =app:"), "{screen}");
+    assert!(screen.contains("use --local name:=app to judge one side"), "{screen}");
     let explained = text(&closewait(&["explain", &path, "--frame", "1"])).0;
     assert!(explained.contains("=app:38822") && !explained.contains("c105"), "{explained}");
     // Written as packets, the names stand in a block of their own, and are read again.
@@ -189,9 +189,9 @@ fn a_name_is_a_name_in_every_output() {
     let out = out.to_str().expect("UTF-8");
     closewait(&[&path, "-w", out]);
     let (again, err) = text(&closewait(&[out]));
-    assert!(again.contains("in CLOSE-WAIT by =app ("), "{again}{err}");
+    assert!(again.contains("in CLOSE-WAIT by =app:"), "{again}{err}");
     let narrowed = text(&closewait(&[&path, "--local", "name:db"])).0;
-    assert!(narrowed.contains("wait in FIN-WAIT-2 for =app"), "{narrowed}");
+    assert!(narrowed.contains("waits in FIN-WAIT-2 for =app"), "{narrowed}");
 }
 
 /// Where a host may stand under two names, the halves of its connection are not judged.

@@ -24,6 +24,8 @@ pub struct Shape {
     /// Packets in a second of capture time.
     pub rate: u64,
     pub seed: u64,
+    /// The servers'.
+    pub port: u16,
 }
 
 impl Shape {
@@ -38,6 +40,7 @@ impl Shape {
             requests: 16,
             rate: 20_000,
             seed: 1,
+            port: 5_432,
         }
     }
 
@@ -50,6 +53,22 @@ impl Shape {
             requests: 8,
             ..Shape::small(packets, open)
         }
+    }
+
+    /// Segments of 32 KB, as a host with segmentation offload captures them: `segments` of them, about.
+    pub fn huge(segments: u64, open: usize) -> Shape {
+        Shape {
+            request: (60, 140),
+            segment: (32_000, 32_000),
+            segments: 30,
+            requests: 4,
+            ..Shape::small(segments * 32 / 30, open)
+        }
+    }
+
+    /// The same with servers on another port.
+    pub fn on(self, port: u16) -> Shape {
+        Shape { port, ..self }
     }
 }
 
@@ -172,7 +191,7 @@ impl Connection {
             requests: prng.between(1, shape.requests * 2 - 1),
             leaks: prng.one_in(100),
             client: (client, prng.between(1_024, 65_535) as u16),
-            server: (server, 5_432),
+            server: (server, shape.port),
             client_nxt: prng.next() as u32,
             server_nxt: prng.next() as u32,
         }

@@ -4,6 +4,7 @@ mod generator;
 #[path = "../../tests/simulation/prng.rs"]
 #[allow(dead_code, reason = "each of those that share it uses a part")]
 mod prng;
+mod recorded;
 
 use std::io::{self, BufWriter};
 use std::process::ExitCode;
@@ -23,6 +24,15 @@ struct Args {
     /// Packets of about 1,250 octets, in place of 100
     #[arg(long)]
     large: bool,
+    /// Segments of 32 KB
+    #[arg(long, conflicts_with = "large")]
+    huge: bool,
+    /// Recorded from a MariaDB and multiplied by addresses; of the other flags, only --packets counts
+    #[arg(long)]
+    recorded: Option<Recording>,
+    /// The servers' port
+    #[arg(long, default_value = "5432")]
+    port: u16,
     /// pcapng in place of pcap
     #[arg(long)]
     pcapng: bool,
@@ -36,32 +46,48 @@ struct Args {
     seed: u64,
 }
 
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Recording {
+    Oltp,
+    Short,
+}
+
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let shape = match args.large {
-        true => Shape::large(args.packets, args.open),
-        false => Shape::small(args.packets, args.open),
+    match write(&Args::parse()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("traffic: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn write(args: &Args) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
+    match args.recorded {
+        Some(Recording::Oltp) => return recorded::multiply(recorded::OLTP, args.packets, &mut out),
+        Some(Recording::Short) => {
+            return recorded::multiply(recorded::SHORT, args.packets, &mut out);
+        }
+        None => {}
+    }
+    let shape = match (args.large, args.huge) {
+        (true, _) => Shape::large(args.packets, args.open),
+        (_, true) => Shape::huge(args.packets, args.open),
+        _ => Shape::small(args.packets, args.open),
     };
     let shape = Shape {
         seed: args.seed,
         requests: args.requests.unwrap_or(shape.requests),
         rate: args.rate.unwrap_or(shape.rate),
         ..shape
-    };
-    let format = if args.pcapng { Format::Pcapng } else { Format::Pcap };
-    let mut out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
-    match generator::write(shape, format, &mut out) {
-        Ok(truth) => {
-            eprintln!(
-                "{} packets, {} connections, {} leaks, {} bytes",
-                truth.packets, truth.flows, truth.leaks, truth.bytes
-            );
-            ExitCode::SUCCESS
-        }
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("traffic: {error}");
-            ExitCode::FAILURE
-        }
     }
+    .on(args.port);
+    let format = if args.pcapng { Format::Pcapng } else { Format::Pcap };
+    let truth = generator::write(shape, format, &mut out)?;
+    eprintln!(
+        "{} packets, {} connections, {} leaks, {} bytes",
+        truth.packets, truth.flows, truth.leaks, truth.bytes
+    );
+    Ok(())
 }

@@ -83,6 +83,7 @@ pub fn plan(inputs: &[Input]) -> Plan {
             min_hold: TimeDelta::zero(),
             half_close_quiet: TimeDelta::seconds(30),
             certain: false,
+            end: None,
         },
         all: true,
         separate: false,

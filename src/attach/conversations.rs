@@ -1,22 +1,21 @@
-//! The conversations of many connections, each by the place of its connection's first packet.
-
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
+//! The conversations of many connections, each in the slot that its connection names.
 
 use super::registry::{Content, Talk};
 use super::{Facts, Opening, Peer};
-use crate::place::Place;
+use crate::tcp::flow::{Flow, Slot};
 use crate::tcp::segment::{End, Segment};
 use crate::tcp::stream::{Chunk, Stream};
 
 /// What is read along of a shard's connections.
 #[derive(Default)]
 pub struct Conversations {
-    by_first: HashMap<u64, Conversation, RandomState>,
+    slots: Vec<Option<Conversation>>,
+    free: Vec<u32>,
 }
 
 struct Conversation {
+    /// The place of its connection's first packet: slots are used again.
+    first: u64,
     talk: Talk,
     server: End,
     /// Of the lower and the upper end; none once nothing more can be learnt.
@@ -24,40 +23,84 @@ struct Conversation {
 }
 
 impl Conversations {
-    /// Takes a segment of the connection that began with `first`. `paths`: [`Facts::path`] is wanted.
-    pub fn take(&mut self, first: Place, segment: &Segment, content: Content, paths: bool) {
-        self.by_first
-            .entry(first.order())
-            .or_insert_with(|| Conversation::new(content, paths))
-            .take(segment, content.payload);
+    /// Takes a segment of a connection. `paths`: [`Facts::path`] is wanted.
+    pub fn take(&mut self, flow: &mut Flow, segment: &Segment, content: Content, paths: bool) {
+        if flow.slot == Slot::NOTHING {
+            return;
+        }
+        if flow.slot == Slot::NONE {
+            flow.slot = self.begin(Conversation::new(flow, content, paths));
+        }
+        let Some(conversation) = self.get_mut(flow.slot) else { return };
+        let ended = conversation.take(segment, content.payload);
+        if ended && conversation.is_in_no_protocol() {
+            self.release(flow.slot);
+            flow.slot = Slot::NOTHING;
+        }
+    }
+
+    fn begin(&mut self, conversation: Conversation) -> Slot {
+        let free = self.free.pop();
+        let at = free.unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() as u32 - 1
+        });
+        if let Some(slot) = self.slots.get_mut(at as usize) {
+            *slot = Some(conversation);
+        }
+        Slot(at)
+    }
+
+    fn get_mut(&mut self, Slot(at): Slot) -> Option<&mut Conversation> {
+        self.slots.get_mut(at as usize)?.as_mut()
+    }
+
+    fn get(&self, flow: &Flow) -> Option<&Conversation> {
+        let conversation = self.slots.get(flow.slot.0 as usize)?.as_ref()?;
+        (conversation.first == flow.first.order()).then_some(conversation)
     }
 
     /// Returns what was said on a connection, unless it turned out to be in no protocol that is read.
-    pub fn facts(&self, first: Place, literals: bool) -> Option<Box<Facts>> {
-        let facts = self.by_first.get(&first.order())?.talk.facts(literals);
+    pub fn facts(&self, flow: &Flow, literals: bool) -> Option<Box<Facts>> {
+        let facts = self.get(flow)?.talk.facts(literals);
         (facts.confirmed != Some(false)).then(|| Box::new(facts))
     }
 
-    pub fn has(&self, first: Place) -> bool {
-        self.by_first.contains_key(&first.order())
+    /// Returns whether it reads this connection; others read the others.
+    pub fn has(&self, flow: &Flow) -> bool {
+        self.get(flow).is_some()
     }
 
-    /// Lets go of a connection that has left, or that nobody will ask about.
-    pub fn forget(&mut self, first: Place) {
-        if !self.by_first.is_empty() {
-            self.by_first.remove(&first.order());
+    /// Lets go of a connection that nobody will ask about.
+    pub fn forget(&mut self, flow: &mut Flow) {
+        self.release(flow.slot);
+        flow.slot = Slot::NONE;
+    }
+
+    /// Empties the slot of a connection that has left.
+    pub fn release(&mut self, Slot(at): Slot) {
+        let slot = self.slots.get_mut(at as usize);
+        if slot.is_some_and(|slot| slot.take().is_some()) {
+            self.free.push(at);
         }
     }
 }
 
 impl Conversation {
-    fn new(Content { guess, .. }: Content, path: bool) -> Conversation {
+    fn new(flow: &Flow, Content { guess, .. }: Content, path: bool) -> Conversation {
         let talk = guess.protocol.begin(Opening { assumed: guess.assumed, path });
-        Conversation { talk, server: guess.server, streams: Some(Box::default()) }
+        let first = flow.first.order();
+        Conversation { first, talk, server: guess.server, streams: Some(Box::default()) }
     }
 
-    fn take(&mut self, segment: &Segment, payload: &[u8]) {
-        let Some(streams) = &mut self.streams else { return };
+    /// It turned out to be something else.
+    fn is_in_no_protocol(&self) -> bool {
+        self.talk.facts(false).confirmed == Some(false)
+    }
+
+    /// Returns whether nothing more can be learnt, for the first time.
+    fn take(&mut self, segment: &Segment, payload: &[u8]) -> bool {
+        let Some(streams) = &mut self.streams else { return false };
         let [from, to] = [segment.from, segment.from.other()];
         let peer = |end| if end == self.server { Peer::Server } else { Peer::Client };
         let (at, talk) = (segment.place.time, &mut self.talk);
@@ -71,8 +114,10 @@ impl Conversation {
         let (seq, syn, len) = (segment.seq, segment.flags.syn(), segment.len);
         let chunk = Chunk { seq, syn, len, captured: payload };
         stream.take(chunk, |piece| talk.take(peer(from), at, piece));
-        if talk.is_done() {
+        let is_done = talk.is_done();
+        if is_done {
             self.streams = None;
         }
+        is_done
     }
 }

@@ -51,6 +51,13 @@ impl Input {
         printable(&self.0.to_string_lossy())
     }
 
+    /// Returns the time of the file's last change.
+    fn modified(&self) -> Option<Time> {
+        let modified = std::fs::metadata(&self.0).ok().filter(std::fs::Metadata::is_file)?;
+        let since = modified.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+        i128::try_from(since.as_nanos()).ok().map(Time::from_nanos)
+    }
+
     /// A sentence for an input that can be read only once, with what to do about it; `None` for files.
     #[must_use]
     pub fn read_once(&self) -> Option<String> {
@@ -123,6 +130,7 @@ pub struct FileSource {
     /// The next record, where it was looked at and not yet handed out.
     ahead: Option<Result<Option<Record>, Broken>>,
     ended: bool,
+    modified: Option<Time>,
     /// Number of the source's last words that were said already.
     said: usize,
 }
@@ -162,6 +170,7 @@ impl FileSource {
             handed: 0,
             ahead: None,
             ended: false,
+            modified: input.modified(),
             said: 0,
         })
     }
@@ -170,6 +179,13 @@ impl FileSource {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the time of the file's last change, as its folder says: a capture that was stopped
+    /// then ended then.
+    #[must_use]
+    pub fn modified(&self) -> Option<Time> {
+        self.modified
     }
 
     /// An interface's snap length, as it was described last; 0 where not limited.

@@ -6,13 +6,14 @@
 //! * [`classic`], [`pcapng`]: the two formats
 //! * [`text`]: packets as tcpdump and others print them
 //! * `record`: what all of them find
-//! * [`archive`], [`compression`], [`buffer`]: the bytes on their way in
+//! * [`archive`], [`compression`], [`buffer`]: the bytes on their way in; `ahead`: what another thread makes of them
 //! * [`mod@write`]: packets on their way out, as pcapng
 //! * [`live`]: an interface, through libpcap
 //! * [`series`]: the order of several files
 //! * [`mod@stop`]: a wish to read no further
 //! * [`filter`]: BPF expressions, compiled by libpcap where it is built in
 
+mod ahead;
 pub mod archive;
 pub mod buffer;
 pub mod classic;

@@ -9,7 +9,8 @@ use anstream::ColorChoice;
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 
-use super::shared::{ColorArg, duration};
+use super::shared::ColorArg;
+use super::times::duration;
 use crate::commands::check::{Check, Watched};
 use crate::endpoints::EndpointSet;
 use crate::expect::baseline::Alias;

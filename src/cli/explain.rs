@@ -1,14 +1,17 @@
 //! The flags of `closewait explain`.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
-use super::shared::{ColorArg, JudgingArgs, ReadingArgs, TimeArgs, color};
+use super::shared::{ColorArg, JudgingArgs, ReadingArgs, color};
+use super::times::TimeArgs;
 use crate::capture::file::Input;
 use crate::commands::explain::{Explain, Which};
 use crate::report::ladder::Look;
+use crate::report::words::is_word;
 use crate::tcp::segment::Endpoint;
 
 pub const EXAMPLES: &str = "\
@@ -20,8 +23,10 @@ Examples:
                                                 the last connection between these ends; others are named
   closewait explain x.pcap --frame 17 -tttt     with dates and times in every line
 
+  closewait explain brief                       what a word of the report means, and what to do
+
 Exit status:
-  0  it is no finding    1  it is one    2  the work could not be done";
+  0  it is no finding    1  it is one    2  error";
 
 #[derive(Args)]
 pub struct ExplainArgs {
@@ -66,6 +71,13 @@ pub struct ExplainArgs {
 
     #[command(flatten)]
     times: TimeArgs,
+}
+
+/// The word to explain, if the command line asks for one and no file has its name.
+pub fn word(args: &[OsString]) -> Option<String> {
+    let [_, command, word] = args else { return None };
+    let word = word.to_str().filter(|_| command == "explain")?;
+    (is_word(word) && !Path::new(word).exists()).then(|| word.to_owned())
 }
 
 fn frame(text: &str) -> Result<Which, String> {

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::shared::{
-    JudgingArgs, OutputArgs, ReadingArgs, TimeArgs, at_least_one, duration, netns,
-};
+use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, at_least_one, netns};
+use super::times::{TimeArgs, duration};
 use crate::capture::live::Wanted;
 use crate::capture::stop::Stop;
 use crate::commands::live::{Live, not_stopped};
@@ -30,7 +29,7 @@ Examples:
 An interrupt (or SIGTERM) prints the report. Capturing takes root, or once: setcap cap_net_raw=ep \"$(command -v closewait)\"
 
 Exit status:
-  0  no finding    1  a finding    2  the work could not be done";
+  0  no finding    1  a finding    2  error";
 
 #[derive(Args)]
 pub struct LiveArgs {
@@ -127,6 +126,9 @@ impl LiveArgs {
             return Err(format!(
                 "{file}: is a file, not an interface; to read it: closewait {file}"
             ));
+        }
+        if self.judging.end.is_some() {
+            return Err("--end: a live capture ends when it is told to: --duration".into());
         }
         let netns = netns(self.netns.as_deref());
         if netns == Netns::All {

@@ -8,8 +8,10 @@ mod flames;
 mod habits;
 mod live;
 mod read;
+mod said;
 mod shared;
 mod sockets;
+mod times;
 
 use std::ffi::OsString;
 
@@ -27,6 +29,8 @@ use crate::commands::sockets::Sockets;
 pub enum Command {
     Read(Box<Read>),
     Explain(Box<Explain>),
+    /// To explain a word of the report.
+    Word(String),
     Live(Box<Live>),
     Check(Box<Check>),
     ListInterfaces,
@@ -39,6 +43,10 @@ pub enum Command {
 
 /// Understands the command line, or says what is wrong with it.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(word) = explain::word(&args) {
+        return Command::Word(word);
+    }
     let mut args = habits::put(args, is_command);
     let is_bare = args.len() == 1 || args.len() == 2 && args[1] == "read";
     if is_bare && Input::is_redirected() {
@@ -51,7 +59,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
             return Command::End(2);
         }
         Err(error) if error.use_stderr() => {
-            complain(&error);
+            said::complain(&error);
             return Command::End(2);
         }
         Err(error) => {
@@ -74,12 +82,6 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
         crate::commands::complain(&sentence);
         Command::End(2)
     })
-}
-
-/// One sentence, begun as all others are.
-fn complain(error: &clap::Error) {
-    let text = error.to_string();
-    crate::commands::complain(&text.strip_prefix("error: ").unwrap_or(&text).trim_end());
 }
 
 /// Names the TCP connections that a program left in CLOSE-WAIT.
@@ -108,10 +110,10 @@ enum Verb {
     /// Read captures and report (what closewait does without a command, too)
     #[command(after_help = read::EXAMPLES, arg_required_else_help = true)]
     Read(read::ReadArgs),
-    /// Show one connection packet by packet, with what was said on it and what is to be made of it
+    /// Show one connection packet by packet, with what was said on it and the verdict; or explain a word of the report
     #[command(after_help = explain::EXAMPLES, arg_required_else_help = true)]
     Explain(explain::ExplainArgs),
-    /// Notices an interface: say it when a connection is stuck, and name the process
+    /// Watch interfaces: report stuck connections as they happen, with their processes
     #[command(after_help = live::EXAMPLES)]
     Live(live::LiveArgs),
     /// List what this host holds in CLOSE-WAIT, by process: no capture needed

@@ -8,7 +8,8 @@ use clap::Args;
 
 use super::flames::FlameArgs;
 use super::nearest_command;
-use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, TimeArgs, at_least_one};
+use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, at_least_one};
+use super::times::TimeArgs;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
@@ -33,7 +34,7 @@ Examples:
   closewait check captures                      in CI (closewait check --help)
 
 Exit status:
-  0  no finding    1  a finding    2  the work could not be done";
+  0  no finding    1  a finding    2  error";
 
 #[derive(Args)]
 pub struct ReadArgs {

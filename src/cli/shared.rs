@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use anstream::ColorChoice;
 use chrono::TimeDelta;
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{Args, ValueEnum};
+
+use super::times::{duration, ended_at};
 
 use crate::attach::registry::Known;
 use crate::commands::format::Format;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::Netns;
-use crate::report::text::Look;
 use crate::run::Reading;
-use crate::units::Zone;
-use crate::verdict::Policy;
+use crate::verdict::{EndedAt, Policy};
 
 /// How a report is written, whatever it is about.
 #[derive(Args)]
@@ -33,9 +33,9 @@ pub(super) struct OutputArgs {
     #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
     pub(super) output: Option<PathBuf>,
 
-    /// Lines in each table; 0 for all
-    #[arg(long, value_name = "N", default_value = "20", help_heading = "Output")]
-    pub(super) top: usize,
+    /// Lines in each table; 0 for all [default: what a screen of 24 lines has room for]
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    pub(super) top: Option<usize>,
 
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
@@ -48,7 +48,7 @@ pub(super) struct JudgingArgs {
     /// The side to judge: an address, a network, ADDR:PORT or :PORT; repeatable
     ///
     /// Without it, what the capture knows decides: its interfaces' addresses, the direction of its
-    /// packets. Where it knows nothing, whoever owes the FIN is judged, and the report says so.
+    /// packets. Where it knows nothing, whichever side has not closed is judged, and the report says so.
     #[arg(long, value_name = "ADDR", help_heading = "Judging")]
     local: Vec<EndpointSet>,
 
@@ -60,9 +60,15 @@ pub(super) struct JudgingArgs {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Judging")]
     half_close_quiet: Duration,
 
-    /// Count only findings without any doubt
+    /// Count only findings without any doubt; the others are counted as not counted
     #[arg(long, help_heading = "Judging")]
     certain: bool,
+
+    /// When the capture was stopped: a pcap file cannot say it, and what is held until its last packet
+    /// only seems brief. RFC 3339, "YYYY-MM-DD HH:MM:SS" in the local zone, seconds since 1970, or mtime:
+    /// when the file was changed last, unless that is days later
+    #[arg(long, value_name = "TIME|mtime", value_parser = ended_at, help_heading = "Judging")]
+    pub(super) end: Option<EndedAt>,
 }
 
 /// What is read of the contents of connections.
@@ -79,42 +85,19 @@ pub(super) struct ReadingArgs {
     /// Statements as they were sent, with their values: they can be private
     #[arg(long, help_heading = "Contents")]
     show_literals: bool,
+
+    /// Read no contents: no statements, no transactions; faster, and nothing private is looked at
+    #[arg(long, conflicts_with_all = ["mysql", "show_literals"], help_heading = "Contents")]
+    no_content: bool,
 }
 
 impl ReadingArgs {
     pub(super) fn reading(&self) -> Reading {
         let ports = self.mysql.iter().map(|port| (Known::Mysql, *port)).collect();
         let vxlan = self.vxlan_port.clone();
-        Reading { ports, vxlan, literals: self.show_literals, ..Reading::default() }
+        let (no_content, literals) = (self.no_content, self.show_literals);
+        Reading { no_content, ports, vxlan, literals, ..Reading::default() }
     }
-}
-
-/// How times are written.
-#[derive(Args)]
-pub(super) struct TimeArgs {
-    /// Times in UTC instead of the local zone
-    #[arg(long, help_heading = "Output")]
-    utc: bool,
-
-    /// -tttt: dates before times
-    #[arg(short = 't', action = ArgAction::Count, help_heading = "Output")]
-    time_style: u8,
-
-    /// Names are never resolved; accepted for tcpdump's sake, as are -l, -q, -v and -e
-    #[arg(short = 'n', action = ArgAction::Count, help_heading = "Output")]
-    numeric: u8,
-
-    #[arg(short = 'v', action = ArgAction::Count, hide = true)]
-    verbose: u8,
-
-    #[arg(short = 'l', hide = true)]
-    line_buffered: bool,
-
-    #[arg(short = 'q', hide = true)]
-    quick: bool,
-
-    #[arg(short = 'e', hide = true)]
-    link_level: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -140,17 +123,6 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) => Err("at least one connection has to be kept".into()),
         Ok(number) => Ok(number),
         Err(_) => Err("write a number".into()),
-    }
-}
-
-/// `5s`, `500ms`, `2min`; a bare number is seconds.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<f64>().ok();
-    match seconds {
-        Some(seconds) => Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string()),
-        None => {
-            humantime::parse_duration(text).map_err(|e| format!("{e}: write 5s, 500ms or 2min"))
-        }
     }
 }
 
@@ -185,21 +157,8 @@ impl JudgingArgs {
             min_hold: delta(self.min_hold.unwrap_or(min_hold)),
             half_close_quiet: delta(self.half_close_quiet),
             certain: self.certain,
+            end: self.end,
         }
-    }
-}
-
-impl TimeArgs {
-    pub(super) fn zone(&self) -> Zone {
-        if self.utc { Zone::Utc } else { Zone::Local }
-    }
-
-    pub(super) fn dates(&self) -> bool {
-        self.time_style >= 4
-    }
-
-    pub(super) fn look(&self, output: &OutputArgs, all: bool) -> Look {
-        Look { zone: self.zone(), dates: self.dates(), top: output.top, all, explain: false }
     }
 }
 
@@ -209,19 +168,5 @@ pub(super) fn netns(name: Option<&str>) -> Netns {
         None => Netns::Own,
         Some("all") => Netns::All,
         Some(name) => name.parse().map_or_else(|_| Netns::Named(name.into()), Netns::Pid),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_take_units_or_seconds() {
-        assert_eq!(duration("5"), Ok(Duration::from_secs(5)));
-        assert_eq!(duration("0.5"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("2min"), Ok(Duration::from_secs(120)));
-        assert!(duration("-1").is_err());
-        assert!(duration("soon").is_err());
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::shared::{OutputArgs, duration, netns};
+use super::shared::{OutputArgs, netns};
+use super::times::duration;
 use crate::commands::sockets::{Narrow, Sockets};
 use crate::endpoints::EndpointSet;
 use crate::tcp::state::State;
@@ -18,7 +19,10 @@ Examples:
   closewait sockets --format jsonl --all >list  to join with a capture: closewait --sockets list x.pcap
 
 Exit status:
-  0  no socket in CLOSE-WAIT    1  at least one    2  the work could not be done";
+  0  no socket in CLOSE-WAIT    1  at least one    2  error";
+
+/// Lines in each table.
+const LINES: usize = 20;
 
 #[derive(Args)]
 pub struct SocketsArgs {
@@ -82,7 +86,7 @@ impl SocketsArgs {
             narrow: Narrow { states: self.state, peer, ports: self.port, pids: self.pid },
             all: self.all,
             format: self.output.format(),
-            top: self.output.top,
+            top: self.output.top.unwrap_or(LINES),
             color: self.output.color(),
             output: self.output.output,
             watch: self.watch,

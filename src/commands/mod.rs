@@ -9,10 +9,12 @@ mod outlet;
 mod output;
 mod quiet;
 pub mod read;
+pub mod screen;
 mod service;
 mod signals;
 pub mod sockets;
 pub mod terminal;
+pub mod words;
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;

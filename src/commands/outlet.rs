@@ -201,9 +201,7 @@ mod tests {
         outlet.flush().expect("memory");
         drop(outlet);
         // More than it takes: lines go out together.
-        (0..=lines.len()).for_each(|_| {
-            let _ = go.send(());
-        });
+        (0..=lines.len()).for_each(|_| go.send(()).unwrap_or_default());
         drain.wait().expect("written");
         let pieces: Vec<Vec<u8>> = written.iter().collect();
         assert!(pieces.iter().all(|piece| piece.ends_with(b"\n") && piece.len() <= ONCE));

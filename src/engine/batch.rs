@@ -91,6 +91,12 @@ impl Batch {
         blocks.next += 1;
     }
 
+    /// Octets of contents.
+    #[inline(always)]
+    pub fn carried(&self) -> usize {
+        self.payloads.len()
+    }
+
     fn carry(&mut self, shard: usize, content: Content) {
         let start = self.payloads.len();
         self.payloads.extend_from_slice(content.payload);
@@ -111,7 +117,7 @@ impl Batch {
         &self,
         shard: usize,
         table: &mut FlowTable,
-        mut read: impl FnMut(&Flow, &Segment, Content),
+        mut read: impl FnMut(&mut Flow, &Segment, Content),
     ) {
         let Some(base) = self.base else { return };
         let blocks = &self.shards[shard];
@@ -120,18 +126,14 @@ impl Batch {
             // Only the last block can be short.
             let end = if start + BLOCK == blocks.end { blocks.next } else { start + BLOCK };
             let packed = &self.packed[start..end];
-            let taken = |table: &FlowTable, packed: &Packed| {
-                if packed.marks & CARRIES == 0 {
-                    return;
-                }
-                let segment = self.unpack(packed, base);
-                if let Some(carried) = carried.next()
-                    && let Some(flow) = table.taker(&segment)
-                {
-                    read(flow, &segment, self.content(carried));
+            let carries = |packed: &Packed| packed.marks & CARRIES != 0;
+            let taken = |flow: Option<&mut Flow>, segment: &Segment| {
+                if let (Some(carried), Some(flow)) = (carried.next(), flow) {
+                    read(flow, segment, self.content(carried));
                 }
             };
-            table.take_all(packed, |packed| packed.hash, |packed| self.unpack(packed, base), taken);
+            let whole = |packed: &Packed| self.unpack(packed, base);
+            table.take_all(packed, |packed| packed.hash, whole, carries, taken);
         }
     }
 

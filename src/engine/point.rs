@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 
 use crate::attach::registry::{Content, Known, Ports};
 use crate::capture::series::{OVERLAP_NS, follows};
-use crate::capture::{About, LinkType};
+use crate::capture::{About, Ended, LinkType};
 use crate::facts::CaptureFacts;
 use crate::join::rewrites::Rewrites;
 use crate::place::Time;
 use crate::summary::{Capture, Gap, Totals};
 use crate::tcp::segment::{FlowKey, Segment};
+use crate::verdict::EndedAt;
 
 /// Link types and interfaces, which all files of one capture share.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +32,8 @@ impl Kind {
 /// have nothing to do with each other, nor have their ends.
 pub struct CapturePoint {
     pub shards: Shards,
-    ports: Ports,
+    /// None where no contents are read.
+    ports: Option<Ports>,
     senders: Senders,
     pub rewrites: Rewrites,
     kind: Kind,
@@ -39,18 +41,22 @@ pub struct CapturePoint {
     /// 4-tuples with a FIN, with their hashes, since somebody took them; `None` where they are of
     /// no use.
     pub fins: Option<Vec<(u64, FlowKey)>>,
+    /// The time of its last file's last change.
+    pub modified: Option<Time>,
 }
 
 impl CapturePoint {
-    pub fn new(max_flows: usize, pace: Pace, named: &[(Known, u16)]) -> CapturePoint {
+    /// Reads the contents of what is on the usual ports and on those `named`, or none.
+    pub fn new(max_flows: usize, pace: Pace, named: Option<&[(Known, u16)]>) -> CapturePoint {
         CapturePoint {
             shards: Shards::new(max_flows, pace),
-            ports: Ports::new(named),
+            ports: named.map(Ports::new),
             senders: Senders::default(),
             rewrites: Rewrites::default(),
             kind: Kind::default(),
             totals: Capture::default(),
             fins: None,
+            modified: None,
         }
     }
 
@@ -90,6 +96,20 @@ impl CapturePoint {
         }
         self.kind = kind;
         self.totals.files.push(file);
+    }
+
+    /// Lets it end when the user says that it did. A time long after the last packet is that of a copy.
+    pub fn end_at(&mut self, end: EndedAt) {
+        let last = self.totals.facts.end();
+        let end = match end {
+            EndedAt::Time(time) => Some(time),
+            EndedAt::Modified => self.modified.and_then(|modified| {
+                Ended { by_clock: modified, as_micros: Time::UNKNOWN }.after(last)
+            }),
+        };
+        if let Some(end) = end {
+            self.totals.facts.wait_until(end);
+        }
     }
 
     /// Counts how many connections show that packets are missing; at the end, all of them count.
@@ -156,17 +176,15 @@ impl CapturePoint {
     /// of them.
     #[inline(always)]
     pub fn content<'a>(&mut self, segment: &Segment, payload: &'a [u8]) -> Option<Content<'a>> {
-        if self.ports.may_tell(segment, payload) {
-            self.ports.content(segment, payload)
-        } else {
-            None
-        }
+        let ports = self.ports.as_mut()?;
+        if ports.may_tell(segment, payload) { ports.content(segment, payload) } else { None }
     }
 
     /// Adds what was counted so far to `totals`, but for the flows that are still there.
     pub fn add_to(&self, totals: &mut Totals) {
         let (tally, evicted) = self.shards.counts();
         totals.tally += tally;
+        totals.closes += &self.shards.closes();
         totals.evicted += evicted;
         totals.rewritten += self.rewrites.redirected();
         totals.facts += &self.totals.facts;

@@ -14,6 +14,7 @@ use crate::attach::conversations::Conversations;
 use crate::attach::registry::Content;
 use crate::facts::CaptureFacts;
 use crate::join::rewrites::Pairs;
+use crate::summary::closes::Closes;
 use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::{Ending, Flow};
@@ -37,6 +38,9 @@ const ROUND: usize = 262_144;
 /// The first rounds are shorter, each twice as long as the one before, so that no thread waits long.
 const FIRST_ROUND: usize = 16_384;
 
+/// Octets of contents that end a round, too: however large segments are, no more waits in memory.
+const ROUND_CONTENT: usize = 4 << 20;
+
 /// What every shard has to know to take its part in a round.
 pub struct Orders {
     pub policy: Arc<Policy>,
@@ -49,6 +53,8 @@ pub struct Orders {
     pub last: bool,
     /// Statements as they were sent.
     pub literals: bool,
+    /// Nothing is read of any connection.
+    pub no_content: bool,
     /// The last transaction of each connection, in order.
     pub paths: bool,
 }
@@ -80,6 +86,7 @@ pub struct Shard {
     conversations: Conversations,
     judged: Vec<Judged>,
     tally: Tally,
+    closes: Closes,
     /// Of flows that have left.
     holes: Holes,
 }
@@ -87,14 +94,14 @@ pub struct Shard {
 impl Shard {
     /// Takes its segments in, and judges what has ended.
     pub fn run(&mut self, Work { orders, batch }: &Work) {
-        let Shard { conversations, judged, tally, holes, .. } = self;
+        let Shard { conversations, judged, tally, closes, holes, .. } = self;
         batch.give(self.number, &mut self.table, |flow, segment, content| {
             match orders.reads(flow) {
-                true => conversations.take(flow.first, segment, content, orders.paths),
-                false => conversations.forget(flow.first),
+                true => conversations.take(flow, segment, content, orders.paths),
+                false => conversations.forget(flow),
             }
         });
-        let mut judge = Judge { orders, conversations, judged, tally, holes };
+        let mut judge = Judge { orders, conversations, judged, tally, closes, holes };
         if orders.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| judge.judge(flow));
         } else {
@@ -124,26 +131,29 @@ struct Judge<'a> {
     conversations: &'a mut Conversations,
     judged: &'a mut Vec<Judged>,
     tally: &'a mut Tally,
+    closes: &'a mut Closes,
     holes: &'a mut Holes,
 }
 
 impl Judge<'_> {
     fn judge(&mut self, retired: Retired) {
-        let Orders { policy, facts, all, pairs, literals, .. } = self.orders;
+        let Orders { policy, facts, all, pairs, .. } = self.orders;
         self.holes.note(&retired.flow);
         let judged = Judged::new(retired, policy, facts);
+        let slot = judged.flow.slot;
         self.tally.count(&judged.judgement);
-        let first = judged.flow.first;
+        self.closes.count(&judged);
         if *all || pairs.contains(&judged.key) || judged.judgement.is_notable() {
-            self.judged.push(with_said(judged, self.conversations, *literals));
+            self.judged.push(with_said(judged, self.conversations, self.orders));
         }
-        self.conversations.forget(first);
+        self.conversations.release(slot);
     }
 }
 
 /// Adds what was said on a connection.
-fn with_said(judged: Judged, conversations: &Conversations, literals: bool) -> Judged {
-    Judged { said: conversations.facts(judged.flow.first, literals), ..judged }
+fn with_said(judged: Judged, conversations: &Conversations, orders: &Orders) -> Judged {
+    let said = conversations.facts(&judged.flow, orders.literals);
+    Judged { said, unread: orders.no_content, ..judged }
 }
 
 /// How long rounds may get.
@@ -204,9 +214,10 @@ impl Shards {
     }
 
     /// Counts a packet; true when it is time for a round.
+    #[inline]
     pub fn count(&mut self) -> bool {
         self.packets += 1;
-        self.packets >= self.round_packets
+        self.packets >= self.round_packets || self.waiting.carried() >= ROUND_CONTENT
     }
 
     /// A segment for the next round.
@@ -259,8 +270,8 @@ impl Shards {
         let tables = self.shards.iter().map(|shard| &shard.table);
         let Some(which) = too_many(tables, self.max_flows) else { return };
         for shard in &mut self.shards {
-            let Shard { table, conversations, judged, tally, holes, .. } = shard;
-            let mut judge = Judge { orders, conversations, judged, tally, holes };
+            let Shard { table, conversations, judged, tally, closes, holes, .. } = shard;
+            let mut judge = Judge { orders, conversations, judged, tally, closes, holes };
             self.evicted += table.evict(which, |flow| judge.judge(flow)) as u64;
         }
     }
@@ -277,6 +288,13 @@ impl Shards {
         (tally, self.evicted)
     }
 
+    /// How flows that have left were closed, so far.
+    pub fn closes(&self) -> Closes {
+        let mut closes = Closes::default();
+        self.shards.iter().for_each(|shard| closes += &shard.closes);
+        closes
+    }
+
     /// How many connections show holes, between two rounds: those that have left, and those that have
     /// not if `all`.
     pub fn holes(&self, all: bool) -> Holes {
@@ -291,10 +309,10 @@ impl Shards {
     /// Judges a flow that is still there, between two rounds.
     pub fn judge(&self, (key, flow): (&FlowKey, &Flow), by: &Orders) -> Judged {
         let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, &by.policy, &by.facts);
-        let read = self.shards.iter().find(|shard| shard.conversations.has(flow.first));
+        let read = self.shards.iter().find(|shard| shard.conversations.has(flow));
         match read {
-            Some(shard) => with_said(judged, &shard.conversations, by.literals),
-            None => judged,
+            Some(shard) => with_said(judged, &shard.conversations, by),
+            None => Judged { unread: by.no_content, ..judged },
         }
     }
 

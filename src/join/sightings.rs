@@ -15,7 +15,7 @@ use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::seq::Seq;
 use crate::tcp::side::Side;
 use crate::verdict::local::{Local, LocalBy};
-use crate::verdict::{Doubt, Judgement, Verdict};
+use crate::verdict::{Doubt, Judgement, Standing};
 
 /// Flows that are remembered.
 const MOST: usize = 1 << 20;
@@ -43,8 +43,7 @@ pub struct Sighting {
     last: Place,
     pub saw: Vec<&'static str>,
     pub doubts: Set<Doubt>,
-    pub verdict: Verdict,
-    pub finding: bool,
+    pub standing: Standing,
     /// It was reported when it ended: it stands.
     pub reported: bool,
 }
@@ -69,8 +68,7 @@ impl Sighting {
             isn: flow.half(Side::A).isn(),
             saw: saw(flow),
             doubts: judgement.doubts,
-            verdict: judgement.verdict,
-            finding: judgement.finding,
+            standing: Standing::from(judgement),
             reported: false,
         }
     }

@@ -2,7 +2,8 @@
 //! told; the report comes in the end, or when somebody asks for it.
 //!
 //! * `suspects`: which flows are half-closed, and what was said of them
-//! * [`kernel`]: the kernel's word about their sockets
+//! * [`kernel`]: who is asked about their sockets
+//! * `word`: what its answer means for them
 //! * [`snapshot`]: the capture at one moment, for whoever shows it
 //! * [`scrape`]: its numbers for Prometheus, over HTTP
 //! * [`setup`]: what a live run needs beside a plan
@@ -14,6 +15,7 @@ pub mod setup;
 pub mod snapshot;
 mod suspects;
 mod visitor;
+mod word;
 
 use std::io;
 
@@ -31,7 +33,8 @@ use crate::summary::{Judged, Sink};
 use crate::tcp::segment::End;
 pub use setup::LiveSetup;
 use snapshot::Snapshot;
-use suspects::{Suspects, heed};
+use suspects::Suspects;
+use word::{ask_for, heed};
 
 /// Watches a source that goes on until it is told to stop: events as they happen, the report in the
 /// end.
@@ -61,6 +64,7 @@ pub fn live(
         };
         live.check(&mut session, source.about(), notices)?;
         notices.make_room();
+        session.totals.unread = u64::from(failed);
         session.settle()?;
         let failed = failed || live.suspects.is_nameless();
         live.ask_again(&mut session);
@@ -132,7 +136,10 @@ impl Live {
         let Some(mut sockets) = session.plan.sockets.take() else { return Ok(()) };
         for (key, flow) in session.point().shards.flows() {
             if flow.first_fin().is_some() {
-                sockets.mark_captured(key.endpoint(End::Lower), key.endpoint(End::Upper));
+                let others = session.point().rewrites.other(key);
+                [Some(*key), others].into_iter().flatten().for_each(|key| {
+                    sockets.mark_captured(key.endpoint(End::Lower), key.endpoint(End::Upper));
+                });
             }
         }
         let told =
@@ -148,7 +155,8 @@ impl Live {
         let orders = session.orders(session.current(), false);
         let point = session.point_mut();
         self.suspects.watch(point.fins.iter_mut().flat_map(|fins| fins.drain(..)));
-        let events = self.suspects.check(&point.shards, &orders);
+        let events = self.suspects.check(&point.shards, &point.rewrites, &orders);
+        session.held.extend(self.suspects.held());
         self.suspects.take_troubles().iter().for_each(|trouble| notices.trouble(trouble));
         if !events.is_empty() {
             notices.make_room();
@@ -189,7 +197,10 @@ impl Live {
         let Snapshot { mut totals, mut rows, before, .. } =
             Snapshot::of(session, self.suspects.stuck());
         let sockets = self.ask(&rows);
-        heed(sockets.as_ref(), &mut rows, &mut totals.tally);
+        if let Some(sockets) = &sockets {
+            heed(sockets, &mut rows, &mut totals.tally, session.policy());
+        }
+        rows.retain(|judged| judged.judgement.is_notable());
         for judged in &rows {
             session.sink.row(&as_row(judged, &totals.files, sockets.as_ref(), &session.told))?;
         }
@@ -205,20 +216,22 @@ impl Live {
     /// In the end, the kernel's list as it is then, which has the last word about findings: of the
     /// sockets that were stuck before, those that still are.
     fn ask_again(&mut self, session: &mut Session) {
-        let Some(now) = self.ask(&session.kept) else { return };
-        heed(Some(&now), &mut session.kept, &mut session.totals.tally);
-        if let Some(before) = &mut session.plan.sockets {
-            before.renew(now);
+        if let Some(now) = self.ask(&session.kept) {
+            let policy = &session.plan.policy;
+            heed(&now, &mut session.kept, &mut session.totals.tally, policy);
+            if let Some(before) = &mut session.plan.sockets {
+                before.renew(now);
+            }
         }
+        let all = session.plan.all;
+        session.kept.retain(|judged| all || judged.judgement.is_notable());
     }
 
     /// The kernel's list, if it may be seen: what is stuck, and the sockets of these flows.
     fn ask(&mut self, flows: &[Judged]) -> Option<SocketList> {
         let kernel = self.suspects.setup.kernel.as_mut()?;
         let mut question = Question::default();
-        for (local, peer) in flows.iter().filter_map(Judged::holder_and_closer) {
-            question.ask_for(local, peer);
-        }
+        flows.iter().for_each(|judged| ask_for(&mut question, judged));
         kernel.all_stuck(question)
     }
 }

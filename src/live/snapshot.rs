@@ -2,6 +2,7 @@
 
 use crate::owner::{Socket, SocketList};
 use crate::run::session::Session;
+use crate::run::sights::learn_others;
 use crate::summary::gauges::{Gauges, UNKNOWN};
 use crate::summary::{Judged, Totals};
 use crate::tcp::side::Side;
@@ -39,10 +40,12 @@ impl Snapshot {
         let mut snapshot = Snapshot { totals, rows: session.kept.clone(), before, gauges };
         let orders = session.orders(session.current(), false);
         for flow in point.shards.flows() {
-            let judged = point.shards.judge(flow, &orders);
+            let mut judged = point.shards.judge(flow, &orders);
+            learn_others(&mut judged, &point.rewrites);
             count(&judged, &mut snapshot.gauges);
             snapshot.totals.tally.count(&judged.judgement);
-            if judged.judgement.is_notable() {
+            snapshot.totals.closes.count(&judged);
+            if judged.judgement.is_notable() || session.held.contains(&judged.id()) {
                 snapshot.rows.push(judged);
             }
         }
@@ -64,7 +67,7 @@ fn count(judged: &Judged, gauges: &mut Gauges) {
         }
     };
     for &side in sides {
-        let state = judged.flow.state(side, judged.end);
+        let state = judged.state(side);
         *gauges.states.entry(state.name()).or_default() += 1;
         if state == State::CloseWait {
             let held = judged.judgement.held.map_or(0.0, seconds);

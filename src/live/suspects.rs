@@ -9,16 +9,19 @@ use foldhash::fast::RandomState;
 
 use super::board::Board;
 use super::setup::LiveSetup;
+use super::word::{ask_for, held_after_all, process, word};
 use crate::capture::Error;
 use crate::engine::shards::{Orders, Shards};
+use crate::join::rewrites::Rewrites;
 use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
+use crate::run::sights::learn_others;
 use crate::summary::gauges::Changes;
-use crate::summary::{EventKind, Judged, Tally};
+use crate::summary::{EventKind, Judged};
 use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::segment::FlowKey;
-use crate::verdict::Verdict;
+use crate::verdict::{Policy, Verdict};
 
 /// Nanoseconds between two checks of the flows.
 const EVERY_NS: i64 = 500_000_000;
@@ -39,15 +42,30 @@ pub struct Suspects {
     lately: VecDeque<Time>,
 }
 
-/// A flow that makes a finding.
+/// A flow that is held, or was when it was last looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Standing {
+    /// No finding yet.
+    Held,
     /// The kernel is asked about it.
     Asked,
     Announced,
-    /// The kernel knew better.
-    Denied,
+    /// The kernel knew better then.
+    Denied {
+        at: Time,
+    },
+    /// Packets ended it: the kernel is asked again.
+    Ending {
+        announced: bool,
+    },
+    /// Packets ended it, and the kernel had it in CLOSE-WAIT then.
+    Insisted {
+        at: Time,
+    },
 }
+
+/// Nanoseconds after which the kernel is asked again where it does not agree with the packets.
+const AGAIN_NS: i64 = 5_000_000_000;
 
 /// Nanoseconds that count as "lately".
 const LATELY_NS: i64 = 60_000_000_000;
@@ -122,7 +140,11 @@ impl Suspects {
 
     /// Flows that are stuck now.
     pub fn stuck(&self) -> usize {
-        self.known.values().filter(|standing| **standing == Standing::Announced).count()
+        let is_stuck = |standing: &&Standing| {
+            use Standing::{Announced, Ending, Insisted};
+            matches!(standing, Announced | Insisted { .. } | Ending { announced: true })
+        };
+        self.known.values().filter(is_stuck).count()
     }
 
     /// Counts the connections that got stuck in the minute before `now`.
@@ -143,53 +165,77 @@ impl Suspects {
         self.watched.extend(fins.map(|(hash, key)| (key, hash)));
     }
 
+    /// Flows that packets ended, and that the kernel has in CLOSE-WAIT or is asked about.
+    pub fn held(&self) -> impl Iterator<Item = FlowId> {
+        let is_held = |standing: &Standing| {
+            matches!(standing, Standing::Ending { .. } | Standing::Insisted { .. })
+        };
+        self.known.iter().filter(move |(_, standing)| is_held(standing)).map(|(id, _)| *id)
+    }
+
     /// Returns the events since the last check, in the order of first packets.
-    pub fn check(&mut self, shards: &Shards, orders: &Orders) -> Vec<Event> {
+    pub fn check(&mut self, shards: &Shards, rewrites: &Rewrites, orders: &Orders) -> Vec<Event> {
         let word = self.heard();
+        let now = orders.facts.end();
         let mut events = Vec::new();
         let mut suspects = Vec::new();
         // Made anew, so that nothing is remembered of flows that have left memory.
         let before = std::mem::take(&mut self.known);
         let mut watched = std::mem::take(&mut self.watched);
-        let is_half_closed = |flow: &Flow| matches!(flow.ending(), Ending::HalfClosed(_));
         let flows = watched
             .iter()
             .flat_map(|(key, hash)| shards.flows_of(*hash, key).map(move |flow| (key, flow)));
         for (key, flow) in flows {
-            let first = flow.id();
-            let half_closed = is_half_closed(flow);
-            let known = before.get(&first).copied();
-            let judged = || shards.judge((key, flow), orders);
-            match (known, half_closed) {
-                (None, false) | (Some(Standing::Asked | Standing::Denied), false) => {}
-                (None, true) => {
-                    let judged = judged();
-                    if judged.judgement.finding {
-                        suspects.push(judged);
-                    }
+            let judged = || {
+                let mut judged = shards.judge((key, flow), orders);
+                learn_others(&mut judged, rewrites);
+                judged
+            };
+            let known = before.get(&flow.id()).copied();
+            match self.next(known, flow, now, word.is_some()) {
+                Step::Forget => {}
+                Step::Keep(standing) => {
+                    self.known.insert(flow.id(), standing);
                 }
-                (Some(Standing::Asked), true) if word.is_some() => {
-                    let sockets = word.clone().flatten();
-                    events.extend(self.decide(judged(), sockets));
+                Step::Ask(known) => {
+                    self.known.extend(known.map(|standing| (flow.id(), standing)));
+                    suspects.push(judged());
                 }
-                (Some(standing), true) => {
-                    self.known.insert(first, standing);
-                }
-                (Some(Standing::Announced), false) => {
-                    let judged = judged();
-                    let labels = self.labels.remove(&first).unwrap_or_default();
-                    self.changes.end(labels, judged.judgement.verdict.name());
-                    events.push(Event { kind: EventKind::Ended, judged, sockets: None });
+                Step::Decide => events.extend(self.decide(judged(), word.clone().flatten())),
+                Step::Insist { announced } => {
+                    let word = word.clone().flatten();
+                    events.extend(self.insist(judged(), word, announced, &orders.policy));
                 }
             }
         }
-        watched.retain(|key, hash| shards.flows_of(*hash, key).any(is_half_closed));
+        watched.retain(|key, hash| {
+            let is_open = |flow: &Flow| is_half_closed(flow) || self.known.contains_key(&flow.id());
+            shards.flows_of(*hash, key).any(is_open)
+        });
         self.watched = watched;
-        self.ask_about(suspects, orders.facts.end(), &mut events);
+        self.ask_about(suspects, orders, &mut events);
         // Nor of these.
         self.labels.retain(|id, _| self.known.contains_key(id));
         events.sort_by_key(|event| event.judged.id());
         events
+    }
+
+    /// Decides what becomes of a flow with a FIN.
+    fn next(&self, known: Option<Standing>, flow: &Flow, now: Time, heard: bool) -> Step {
+        use Standing::{Announced, Asked, Denied, Ending, Held, Insisted};
+        let is_due = |at: Time| now.since(at).is_none_or(|ns| ns >= AGAIN_NS);
+        match (known, is_half_closed(flow)) {
+            (Some(Ending { announced }), _) if heard => Step::Insist { announced },
+            (Some(Asked), true) if heard => Step::Decide,
+            (Some(standing @ (Asked | Ending { .. })), _) if !heard => Step::Keep(standing),
+            (None | Some(Denied { .. }), false) => Step::Forget,
+            (Some(Denied { at }), true) if is_due(at) => Step::Ask(known),
+            (Some(Insisted { at }), false) if is_due(at) => Step::Ask(known),
+            (Some(Insisted { .. }), true) => Step::Keep(Announced),
+            (None | Some(Held), true) => Step::Ask(Some(Held)),
+            (Some(Held | Announced | Asked), false) => Step::Ask(known),
+            (Some(standing), _) => Step::Keep(standing),
+        }
     }
 
     /// The kernel's answer, if one has come: its list, if that may be seen.
@@ -199,74 +245,116 @@ impl Suspects {
     }
 
     /// Asks the kernel about suspects, which has the last word about sockets of this host. While it is
-    /// busy, they stay suspects; where it cannot be asked, they are announced at once.
-    fn ask_about(&mut self, suspects: Vec<Judged>, now: Time, events: &mut Vec<Event>) {
+    /// busy, they stay suspects; where it cannot be asked, what packets say is told at once.
+    fn ask_about(&mut self, flows: Vec<Judged>, orders: &Orders, events: &mut Vec<Event>) {
+        let now = orders.facts.end();
+        let is_suspect = |judged: &Judged| judged.judgement.finding || has_ended(judged);
+        let suspects: Vec<Judged> = flows.into_iter().filter(is_suspect).collect();
         if let Some(kernel) = &mut self.setup.kernel {
             if !kernel.is_free() || suspects.is_empty() && !kernel.is_due(now) {
                 return;
             }
             let mut question = Question::default();
-            for (local, peer) in suspects.iter().filter_map(Judged::holder_and_closer) {
-                question.ask_for(local, peer);
-            }
+            suspects.iter().for_each(|judged| ask_for(&mut question, judged));
             if kernel.ask(&question, now) {
-                let asked = suspects.iter().map(Judged::id);
-                self.known.extend(asked.map(|first| (first, Standing::Asked)));
+                suspects.iter().for_each(|judged| self.asked(judged));
                 return;
             }
         }
         for judged in suspects {
-            events.extend(self.decide(judged, None));
+            if has_ended(&judged) {
+                let announced = self.is_announced(&judged);
+                self.known.remove(&judged.id());
+                events.extend(self.insist(judged, None, announced, &orders.policy));
+            } else {
+                events.extend(self.decide(judged, None));
+            }
         }
+    }
+
+    fn asked(&mut self, judged: &Judged) {
+        let standing = match has_ended(judged) {
+            true => Standing::Ending { announced: self.is_announced(judged) },
+            false => Standing::Asked,
+        };
+        self.known.insert(judged.id(), standing);
+    }
+
+    fn is_announced(&self, judged: &Judged) -> bool {
+        let standing = self.known.get(&judged.id());
+        matches!(standing, Some(Standing::Announced | Standing::Insisted { .. }))
     }
 
     /// Announces a flow, unless the kernel knows better.
     fn decide(&mut self, mut judged: Judged, sockets: Option<Rc<SocketList>>) -> Option<Event> {
         let word = sockets.as_ref().and_then(|sockets| word(&judged, sockets));
-        let standing = if word == Some(false) { Standing::Denied } else { Standing::Announced };
+        let standing = match word {
+            Some(false) => Standing::Denied { at: judged.end },
+            _ => Standing::Announced,
+        };
         self.known.insert(judged.id(), standing);
         if word == Some(true) {
             judged.judgement = judged.judgement.confirm();
         }
-        (standing == Standing::Announced && judged.judgement.finding).then(|| {
-            let service = judged.endpoint(judged.service()).to_string();
-            let process = sockets.as_ref().and_then(|sockets| process(&judged, sockets));
-            let labels = self.changes.begin(service, process.unwrap_or_default());
-            self.labels.insert(judged.id(), labels);
-            self.lately.push_back(judged.end);
-            Event { kind: EventKind::CloseWait, judged, sockets }
-        })
+        (standing == Standing::Announced && judged.judgement.finding)
+            .then(|| self.announce(judged, sockets))
     }
-}
 
-/// The name of who holds the holder's socket.
-fn process(judged: &Judged, sockets: &SocketList) -> Option<String> {
-    let (local, peer) = judged.holder_and_closer()?;
-    Some(sockets.find(local, peer)?.holders.first()?.command.clone())
-}
+    fn announce(&mut self, judged: Judged, sockets: Option<Rc<SocketList>>) -> Event {
+        let service = judged.endpoint(judged.service()).to_string();
+        let process = sockets.as_ref().and_then(|sockets| process(&judged, sockets));
+        let labels = self.changes.begin(service, process.unwrap_or_default());
+        self.labels.insert(judged.id(), labels);
+        self.lately.push_back(judged.end);
+        Event { kind: EventKind::CloseWait, judged, sockets }
+    }
 
-/// The kernel has the last word about findings at this host: it confirms them, or knows of a FIN that
-/// was not captured.
-pub fn heed(sockets: Option<&SocketList>, findings: &mut [Judged], tally: &mut Tally) {
-    let Some(sockets) = sockets else { return };
-    for judged in findings.iter_mut().filter(|judged| judged.judgement.verdict == Verdict::Leak) {
-        match word(judged, sockets) {
-            Some(true) => judged.judgement = judged.judgement.clone().confirm(),
-            Some(false) => {
-                tally.uncount(&judged.judgement);
-                judged.judgement = judged.judgement.clone().deny();
-                tally.count(&judged.judgement);
-            }
-            None => {}
+    fn end(&mut self, judged: Judged) -> Event {
+        let labels = self.labels.remove(&judged.id()).unwrap_or_default();
+        self.changes.end(labels, judged.judgement.verdict.name());
+        Event { kind: EventKind::Ended, judged, sockets: None }
+    }
+
+    /// Tells the end of a flow that packets ended, unless the kernel has it in CLOSE-WAIT still.
+    fn insist(
+        &mut self,
+        mut judged: Judged,
+        sockets: Option<Rc<SocketList>>,
+        announced: bool,
+        policy: &Policy,
+    ) -> Option<Event> {
+        let held = sockets.as_ref().and_then(|list| held_after_all(&judged, list, policy));
+        if held.as_ref().is_some_and(|held| held.verdict == Verdict::Pending) {
+            self.known.insert(judged.id(), Standing::Held);
+            return None;
         }
+        let Some(held) = held.filter(|held| held.finding) else {
+            return announced.then(|| self.end(judged));
+        };
+        self.known.insert(judged.id(), Standing::Insisted { at: judged.end });
+        judged.judgement = held;
+        (!announced).then(|| self.announce(judged, sockets))
     }
 }
 
-/// Is the holder's socket in CLOSE-WAIT? `None` where it may be another host's.
-fn word(judged: &Judged, sockets: &SocketList) -> Option<bool> {
-    let (local, peer) = judged.holder_and_closer()?;
-    match sockets.find(local, peer) {
-        Some(socket) => Some(socket.is_stuck()),
-        None => sockets.is_host(local.ip).then_some(false),
-    }
+/// A decision on a flow.
+enum Step {
+    Forget,
+    Keep(Standing),
+    /// The kernel is asked; what it is until then.
+    Ask(Option<Standing>),
+    /// The kernel has answered about a suspect.
+    Decide,
+    /// It has answered about one that packets ended.
+    Insist {
+        announced: bool,
+    },
+}
+
+fn is_half_closed(flow: &Flow) -> bool {
+    matches!(flow.ending(), Ending::HalfClosed(_))
+}
+
+fn has_ended(judged: &Judged) -> bool {
+    !is_half_closed(&judged.flow)
 }

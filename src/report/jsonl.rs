@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::closes::{CloseLine, HeadlineLine};
 use super::ids::{community_id, uid, uid_of_socket};
 use super::lines::{EndKey, ProcessLine, SCHEMA, local_name, side_name, write_line};
 use crate::attach::{ErrorCode, Facts};
@@ -430,7 +431,7 @@ impl<'a> EndLine<'a> {
             ip: end.ip,
             port: end.port,
             isn: half.isn().map(|isn| isn.0),
-            state: Some(row.judged.flow.state(side, row.judged.end).name()),
+            state: Some(row.judged.state(side).name()),
             fin: row.judged.flow.fin(side).map(|fin| at(fin.place)),
             fin_acked: row.judged.flow.fin(side).and_then(|fin| fin.acked).map(at),
             rst: row.judged.flow.rst(side).map(|rst| at(rst.place)),
@@ -455,9 +456,12 @@ struct SummaryLine<'a> {
     flows: u64,
     findings: u64,
     verdicts: Counts<'a>,
+    headline: HeadlineLine,
+    closes: Vec<CloseLine>,
     skipped: Counts<'a>,
     evicted: u64,
-    unlisted: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unlisted: Option<u64>,
     captures: Vec<CaptureLine<'a>>,
     first: Option<PlaceLine<'a>>,
     last: Option<PlaceLine<'a>>,
@@ -521,11 +525,13 @@ impl<'a> SummaryLine<'a> {
             flows: totals.tally.flows,
             findings: totals.findings(),
             verdicts: Counts(verdicts.map(|(name, n)| (name.into(), n)).collect()),
+            headline: HeadlineLine::from(totals.headline()),
+            closes: totals.closes.services().into_iter().map(CloseLine::new).collect(),
             skipped: Counts(
                 totals.skipped_by_name().into_iter().map(|(name, n)| (name.into(), n)).collect(),
             ),
             evicted: totals.evicted,
-            unlisted: totals.unlisted,
+            unlisted: (totals.unlisted > 0).then_some(totals.unlisted),
             captures: totals.captures.iter().map(|c| CaptureLine::new(c, &totals.files)).collect(),
             first: totals.facts.first().map(|p| place(p, &totals.files)),
             last: totals.facts.last().map(|p| place(p, &totals.files)),

@@ -12,12 +12,13 @@
 //! * [`sockets`]: the report of `closewait sockets`
 //! * [`stacks`], [`flames`], [`flamegraph`]: connections as stacks, counted beside a report and drawn
 //! * [`ladder`]: the report of `closewait explain`
-//! * [`shell`]: commands to copy
+//! * [`words`]: words of a report, explained; [`shell`]: commands to copy
 //! * [`table`]: tables in text
 //! * [`lines`]: what reports for machines are made of
 //! * [`ids`]: how identifiers are written
 
 pub mod check;
+mod closes;
 pub mod comments;
 pub mod csv;
 pub mod flamegraph;
@@ -32,3 +33,4 @@ pub mod sockets;
 pub mod stacks;
 pub mod table;
 pub mod text;
+pub mod words;

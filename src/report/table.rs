@@ -24,13 +24,18 @@ pub enum Align {
 
 /// Writes columns as wide as their widest cell, as a terminal shows it, two spaces between them; left-aligned where not told.
 pub fn write_table(out: &mut impl Write, rows: &[Vec<String>], aligns: &[Align]) -> io::Result<()> {
+    table(rows, aligns).iter().try_for_each(|line| writeln!(out, "{line}"))
+}
+
+/// The lines of such a table.
+pub fn table(rows: &[Vec<String>], aligns: &[Align]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
         .map(|c| {
             rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.width()).max().unwrap_or(0)
         })
         .collect();
-    for row in rows {
+    let line = |row: &Vec<String>| {
         let mut line = String::from(" ");
         for (c, cell) in row.iter().enumerate() {
             let pad = " ".repeat(widths[c] - cell.width());
@@ -41,16 +46,16 @@ pub fn write_table(out: &mut impl Write, rows: &[Vec<String>], aligns: &[Align])
             }
             line.push(' ');
         }
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
+        line.trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn table(rows: &[[&str; 2]]) -> String {
+    fn written(rows: &[[&str; 2]]) -> String {
         let rows: Vec<Vec<String>> =
             rows.iter().map(|row| row.map(String::from).to_vec()).collect();
         let mut out = Vec::new();
@@ -61,6 +66,6 @@ mod tests {
     #[test]
     fn a_character_can_take_two_columns_or_none() {
         let rows = [["北京", "x"], ["abcde", "x"], ["e\u{301}", "x"]];
-        assert_eq!(table(&rows), "   北京  x\n  abcde  x\n      e\u{301}  x\n");
+        assert_eq!(written(&rows), "   北京  x\n  abcde  x\n      e\u{301}  x\n");
     }
 }

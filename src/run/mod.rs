@@ -10,7 +10,7 @@ pub mod follow;
 pub mod notices;
 pub mod offline;
 pub mod session;
-mod sights;
+pub(crate) mod sights;
 mod told;
 pub mod trace;
 mod unread;
@@ -68,6 +68,8 @@ impl Default for Plan {
 /// Settings for reading the contents of connections.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
+    /// Nothing is read: of no connection is anything known but its packets.
+    pub no_content: bool,
     /// Ports of servers, beside the usual ones.
     pub ports: Vec<(Known, u16)>,
     /// Ports of VXLAN, beside the usual ones.

@@ -41,24 +41,26 @@ pub(super) fn read(
     notices: &mut dyn Notices,
     mode: &mut impl Mode<FileSource>,
 ) -> io::Result<Outcome> {
-    let mut failed = false;
+    let mut unread = 0;
     let sources = in_order(&plan.inputs, &plan.stop, &mut |error| {
-        failed |= error.trouble.is_failure();
+        unread += u64::from(error.trouble.is_failure());
         notices.trouble(&error);
     });
     Crew::with(plan.threads.get() - 1, |crew| {
         let mut session = Session::new(plan, sink, crew);
         for pending in sources {
             match file(&mut session, mode, pending, notices) {
-                Ok(all_well) => failed |= !all_well,
+                Ok(all_well) => unread += u64::from(!all_well),
                 Err(Stopped::Output(error)) => return Err(error),
                 Err(Stopped::Input(error)) => {
-                    failed |= error.trouble.is_failure();
+                    unread += u64::from(error.trouble.is_failure());
                     session.cut_off(&error);
                     notices.trouble(&error);
                 }
             }
         }
+        let failed = unread > 0;
+        session.totals.unread = unread;
         // With nothing readable, there is nothing to report.
         if session.points.is_empty() {
             return Ok(Outcome { failed, ..Outcome::default() });
@@ -98,5 +100,6 @@ fn file(
         *session.totals.skipped.entry(Skipped::NoPacket).or_default() += about.lines_skipped;
     }
     session.point_mut().facts_mut().end_file(about);
+    session.point_mut().modified = source.modified();
     read
 }

@@ -2,10 +2,11 @@
 //!
 //! Every mode has one: reading files, reading some connections again, watching interfaces.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use super::sights::Sights;
+use super::sights::{Sights, learn_others};
 use super::told::Told;
 use super::{Paths, Plan};
 use crate::attach::registry::Content;
@@ -19,10 +20,11 @@ use crate::owner::{Socket, SocketList};
 use crate::place::Time;
 use crate::summary::cause::cause;
 use crate::summary::{Judged, Overlap, Owner, Row, Sink, Totals};
+use crate::table::MAX_FLOWS;
+use crate::tcp::flow::FlowId;
 use crate::tcp::segment::Segment;
 use crate::tcp::side::Side;
-use crate::verdict::local::Local;
-use crate::verdict::{Judgement, Policy, Verdict};
+use crate::verdict::{Policy, Standing, Verdict};
 
 /// The reason why a source is read no further.
 #[derive(Debug)]
@@ -59,6 +61,10 @@ pub struct Session<'a> {
     /// Rows that wait for their place in the order of first packets.
     pub(crate) kept: Vec<Judged>,
     sights: Sights,
+    /// Findings that a list confirmed: as they were counted, and as they count.
+    confirmed: Vec<[Standing; 2]>,
+    /// Flows that packets ended, and that the kernel may have in CLOSE-WAIT all the same.
+    pub(crate) held: BTreeSet<FlowId>,
 }
 
 impl<'a> Session<'a> {
@@ -73,8 +79,10 @@ impl<'a> Session<'a> {
             crew,
             points: Vec::new(),
             current: 0,
+            held: BTreeSet::new(),
             totals: Totals::default(),
             kept: Vec::new(),
+            confirmed: Vec::new(),
         }
     }
 
@@ -155,7 +163,9 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) fn new_point(&self, pace: Pace) -> CapturePoint {
-        CapturePoint::new(self.plan.max_flows, pace, &self.plan.reading.ports)
+        let reading = &self.plan.reading;
+        let named = (!reading.no_content).then_some(&reading.ports[..]);
+        CapturePoint::new(self.plan.max_flows, pace, named)
     }
 
     /// The capture that a new one overlaps with least, and by how much.
@@ -258,16 +268,20 @@ impl<'a> Session<'a> {
     /// Returns what the shards of a capture point have to know now.
     pub fn orders(&self, point: usize, last: bool) -> Orders {
         let reading = &self.plan.reading;
+        let pairs = self.points[point].rewrites.pairs();
+        let mut facts = self.points[point].facts().clone();
+        facts.know_twins(Arc::clone(&pairs));
         Orders {
             policy: Arc::clone(&self.policy),
-            facts: self.points[point].facts().clone(),
+            facts,
             all: self.plan.all
                 || self.sights.several
                 || self.plan.sockets.is_some()
                 || reading.paths == Paths::All,
-            pairs: self.points[point].rewrites.pairs(),
+            pairs,
             last,
             literals: reading.literals,
+            no_content: reading.no_content,
             paths: reading.paths != Paths::None,
         }
     }
@@ -288,8 +302,9 @@ impl<'a> Session<'a> {
     fn keep(&mut self, judged: Vec<Judged>, point: usize) -> io::Result<()> {
         for mut judged in judged {
             self.look_at(&mut judged, point, false);
-            if self.plan.all || judged.judgement.is_notable() {
-                if self.kept.len() < self.plan.max_flows {
+            let is_held = self.held.contains(&judged.id());
+            if self.plan.all || judged.judgement.is_notable() || is_held {
+                if self.kept.len() < self.plan.max_flows.max(MAX_FLOWS) {
                     self.kept.push(judged);
                 } else {
                     self.totals.unlisted += 1;
@@ -305,6 +320,7 @@ impl<'a> Session<'a> {
 
     /// Adds what else is known of a judged flow than its packets tell.
     fn look_at(&mut self, judged: &mut Judged, point: usize, reported: bool) {
+        learn_others(judged, &self.points[point].rewrites);
         self.mark_captured(judged);
         self.confirm(judged);
         self.sights.note(judged, &self.points[point].rewrites, point, reported);
@@ -314,13 +330,12 @@ impl<'a> Session<'a> {
     /// the kernel knows.
     fn confirm(&mut self, judged: &mut Judged) {
         let Some(sockets) = self.plan.sockets.as_ref().filter(|_| !self.is_live()) else { return };
-        let ends = judged.holder_and_closer();
-        let socket = ends.and_then(|(holder, closer)| sockets.find(holder, closer));
+        let socket = holders_socket(judged, sockets);
         if socket.is_some_and(Socket::is_stuck) && judged.judgement.verdict == Verdict::Leak {
             let judgement = &mut judged.judgement;
-            let (before, finding) = (judgement.finding, judgement.local != Local::Neither);
-            *judgement = Judgement { finding, ..judgement.clone().confirm() };
-            self.totals.tally.find(judgement.verdict, finding && !before);
+            let before = Standing::from(&*judgement);
+            *judgement = judgement.clone().confirm();
+            self.confirmed.push([before, Standing::from(&*judgement)]);
         }
     }
 
@@ -336,7 +351,7 @@ impl<'a> Session<'a> {
             return;
         }
         if let Some(sockets) = &mut self.plan.sockets {
-            sockets.mark_captured(judged.endpoint(Side::A), judged.endpoint(Side::B));
+            judged.socket_of(Side::A).for_each(|(a, b)| sockets.mark_captured(a, b));
         }
     }
 
@@ -347,6 +362,9 @@ impl<'a> Session<'a> {
     /// Judges what is left: all rows that are to come are kept then, in their order, and all is counted.
     pub fn settle(&mut self) -> io::Result<()> {
         self.end_round(self.current)?;
+        if let Some(end) = self.policy.end {
+            self.points.iter_mut().for_each(|point| point.end_at(end));
+        }
         for point in 0..self.points.len() {
             // What all of it shows bears on each verdict.
             self.begin_round(point, false)?;
@@ -362,6 +380,10 @@ impl<'a> Session<'a> {
         self.kept.sort_unstable_by_key(|kept| (several.then_some(kept.flow.first.time), kept.id()));
         for point in std::mem::take(&mut self.points) {
             point.add_to(&mut self.totals);
+        }
+        for [before, now] in std::mem::take(&mut self.confirmed) {
+            self.totals.tally.uncount(before);
+            self.totals.tally.count(now);
         }
         std::mem::take(&mut self.sights).join(&mut self.kept, &mut self.totals);
         Ok(())
@@ -387,6 +409,11 @@ impl<'a> Session<'a> {
     }
 }
 
+/// The socket that is held, by any of the addresses that it may be known under.
+fn holders_socket<'a>(judged: &Judged, sockets: &'a SocketList) -> Option<&'a Socket> {
+    judged.socket_of(judged.judgement.holder?).find_map(|(own, other)| sockets.find(own, other))
+}
+
 /// Puts a judged connection beside what is known around it.
 pub fn as_row<'a>(
     judged: &'a Judged,
@@ -395,11 +422,7 @@ pub fn as_row<'a>(
     told: &'a Told,
 ) -> Row<'a> {
     let owner = sockets.map_or(Owner::NotAsked, |sockets| {
-        let find = |(holder, closer)| sockets.find(holder, closer);
-        let listed = judged.holder_and_closer().and_then(find);
-        // The kernel knows it by the addresses that its program dialled.
-        let socket = listed.or_else(|| judged.rewritten_holder_and_closer().and_then(find));
-        socket.map_or(Owner::NotListed, Owner::Listed)
+        holders_socket(judged, sockets).map_or(Owner::NotListed, Owner::Listed)
     });
     let said = told.holders(judged);
     let (owner, socket) = match owner {

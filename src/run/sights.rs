@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::join::rewrites::Rewrites;
 use crate::join::sightings::{Sighting, Sightings};
+use crate::summary::closes::{Closes, Occurrence};
 use crate::summary::{Judged, Totals};
 use crate::tcp::segment::End;
 use crate::tcp::side::Side;
@@ -15,26 +16,28 @@ pub struct Sights {
     /// There are several inputs: connections can be seen at two points.
     pub several: bool,
     sightings: Sightings,
+    /// Closes of connections that may be one of two, each by its first packet.
+    closes: Vec<(u64, Occurrence)>,
 }
+
+/// Closes that are remembered: beyond them, two sightings count as two.
+const CLOSES: usize = 1 << 18;
 
 impl Sights {
     pub fn new(several: bool) -> Sights {
         Sights { several, ..Sights::default() }
     }
 
-    /// Notes a judged flow of a capture point. One whose addresses were rewritten learns the others.
-    pub fn note(&mut self, judged: &mut Judged, rewrites: &Rewrites, point: usize, reported: bool) {
-        if let Some(other) = rewrites.other(&judged.key) {
-            // One end is the same, and stands on its side.
-            let ends = [Side::A, Side::B].map(|side| judged.endpoint(side));
-            let others = [End::Lower, End::Upper].map(|end| other.endpoint(end));
-            let turned = ends[0] == others[1] || ends[1] == others[0];
-            let as_others = if turned { [others[1], others[0]] } else { others };
-            judged.judgement.notes = judged.judgement.notes.with(Note::Rewritten);
-            judged.elsewhere.get_or_insert_default().rewritten_as = Some(as_others);
+    /// Notes a judged flow of a capture point.
+    pub fn note(&mut self, judged: &Judged, rewrites: &Rewrites, point: usize, reported: bool) {
+        if self.several
+            && self.closes.len() < CLOSES
+            && let Some(occurrence) = Occurrence::of(judged)
+        {
+            self.closes.push((judged.flow.first.order(), occurrence));
         }
         if self.several || rewrites.pairs().contains(&judged.key) {
-            let Judged { key, flow, judgement, .. } = &*judged;
+            let Judged { key, flow, judgement, .. } = judged;
             let mut sighting = Sighting::new(key, flow, judgement, point);
             sighting.reported = reported;
             self.sightings.note(flow, sighting);
@@ -46,13 +49,18 @@ impl Sights {
         let mut stands = HashMap::new();
         let mut gone = HashSet::new();
         for joined in self.sightings.joined() {
-            totals.tally.forget(joined.other.verdict, joined.other.finding);
+            totals.tally.uncount(joined.other.standing);
             match joined.is_rewritten() {
                 true => totals.rewritten += 1,
                 false => totals.seen_twice += 1,
             }
             gone.insert(joined.other.first.order());
             stands.insert(joined.stands.first.order(), joined);
+        }
+        if !gone.is_empty() && self.several && self.closes.len() < CLOSES {
+            totals.closes = Closes::default();
+            let stand = self.closes.iter().filter(|(first, _)| !gone.contains(first));
+            stand.for_each(|(_, occurrence)| totals.closes.add(occurrence));
         }
         kept.retain(|judged| !gone.contains(&judged.flow.first.order()));
         for judged in kept {
@@ -64,4 +72,16 @@ impl Sights {
             }
         }
     }
+}
+
+/// A flow whose addresses were rewritten learns the others.
+pub fn learn_others(judged: &mut Judged, rewrites: &Rewrites) {
+    let Some(other) = rewrites.other(&judged.key) else { return };
+    // One end is the same, and stands on its side.
+    let ends = [Side::A, Side::B].map(|side| judged.endpoint(side));
+    let others = [End::Lower, End::Upper].map(|end| other.endpoint(end));
+    let turned = ends[0] == others[1] || ends[1] == others[0];
+    let as_others = if turned { [others[1], others[0]] } else { others };
+    judged.judgement.notes = judged.judgement.notes.with(Note::Rewritten);
+    judged.elsewhere.get_or_insert_default().rewritten_as = Some(as_others);
 }

@@ -110,14 +110,13 @@ pub struct Followed(Vec<FlowTable>);
 impl Followed {
     /// Takes in a segment. Returns the connection that it belongs to, just as the run finds it: only
     /// the segments of a 4-tuple decide that.
-    pub fn take(&mut self, point: usize, segment: &Segment) -> Option<&Flow> {
+    pub fn take(&mut self, point: usize, segment: &Segment) -> Option<&mut Flow> {
         while self.0.len() <= point {
             self.0.push(FlowTable::default());
         }
         let table = self.0.get_mut(point)?;
-        // What its capture is like has no say in which connection it belongs to.
-        table.take(segment, &mut CaptureFacts::default());
         table.drop_over();
-        table.taker(segment)
+        // What its capture is like has no say in which connection it belongs to.
+        table.take(segment, &mut CaptureFacts::default())
     }
 }

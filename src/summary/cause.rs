@@ -43,6 +43,39 @@ impl Cause {
         Cause::Unknown,
     ];
 
+    /// What it means, and what to do about it.
+    pub fn explained(self) -> &'static str {
+        match self {
+            Cause::TransactionOpen => {
+                "A transaction was open when the peer closed: the program asked BEGIN or its like and never came to COMMIT or ROLLBACK, so the connection never went back to its pool. The statements beside it lead to the code: see that every path ends the transaction."
+            }
+            Cause::Forgotten => {
+                "The connection was used, then idle, and nobody looked at it again when the peer closed. Give it back or close it after use; let the pool check or drop idle connections sooner than the peer's timeout."
+            }
+            Cause::ServerSaid => {
+                "The server sent an error just before it closed (a timeout, a shutdown), and the program did not read it. The message is in the evidence."
+            }
+            Cause::NeverAccepted => {
+                "The kernel completed the connection and the program never accepted it: it waits in the backlog of a listening socket. The program is too busy, or its accept loop has stopped."
+            }
+            Cause::StaleReuse => {
+                "The program used the connection after the peer had closed it. Let the pool drop idle connections sooner than the peer does, or look at the socket before it is used."
+            }
+            Cause::QuitUnclosed => {
+                "The client said goodbye in its protocol and did not close its socket. Close the socket, too."
+            }
+            Cause::HalfClose => {
+                "One direction goes on, as TCP allows (RFC 9293, 3.6.1). Nothing to do."
+            }
+            Cause::HostGone => {
+                "Nobody acknowledged the FIN: the other host or the path to it is gone. Look at the network."
+            }
+            Cause::Unknown => {
+                "What would tell was not seen: the conversation is encrypted, was cut off, or began before the capture. Capture from the beginning, with a larger snap length (-s 256), or behind the encryption."
+            }
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Cause::TransactionOpen => "transaction-open",
@@ -74,8 +107,26 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
         _ => match said.as_deref().map_or_else(|| of_any(flow, holder), of_talk) {
             // The program may have closed it, and its FIN wait behind what was not acknowledged.
             Cause::Forgotten if judgement.doubts.contains(&Doubt::Unacked) => Cause::Unknown,
+            // It could have been in a transaction.
+            Cause::Forgotten if judged.unread => Cause::Unknown,
             cause => cause,
         },
+    })
+}
+
+/// Says what would have told the cause, where it is unknown.
+pub fn not_seen(judged: &Judged) -> Option<&'static str> {
+    let said = judged.said.as_deref();
+    let has = |doubt| judged.judgement.doubts.contains(&doubt);
+    Some(match said {
+        Some(Facts { encrypted: true, .. }) => "encrypted",
+        Some(Facts { compressed: true, .. }) => "compressed",
+        _ if judged.flow.service().is_none() => "began before the capture",
+        _ if has(Doubt::Unacked) => "its last data was not acknowledged",
+        Some(Facts { truncated: true, .. }) => "not captured whole",
+        Some(_) => "transaction not seen",
+        None if judged.judgement.holder.is_some() => "it sent nothing",
+        None => return None,
     })
 }
 

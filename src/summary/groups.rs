@@ -1,47 +1,81 @@
-//! Findings that belong together: by peer, and those of a peer by cause and statements; the pause that
-//! the peer closed them after, and how fast they grow.
+//! Findings that belong together: by process, service, cause and statements; the pause that the peer
+//! closed them after, and how fast they grow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use chrono::TimeDelta;
 
 use super::cause::Cause;
-use super::seen::{Said, Seen};
+use super::seen::{Party, Process, Said, Seen};
 use crate::place::Place;
 use crate::tcp::segment::Endpoint;
 use crate::units::seconds;
+use crate::verdict::Doubt;
 
-/// The findings of one peer.
-pub struct PeerGroup<'a> {
-    pub peer: Endpoint,
-    pub members: Vec<&'a Seen>,
-}
-
-/// The findings of one peer with the same cause, and with the same statements if any were read.
-pub struct CauseGroup<'a> {
-    pub peer: Endpoint,
-    pub cause: Cause,
+/// Findings of one process with one service, for one reason, after the same statements.
+pub struct Group<'a> {
+    /// Who holds them, as far as is known.
+    pub process: Holder<'a>,
+    pub party: Party,
+    pub cause: Option<Cause>,
+    /// What would have told the cause, where it is unknown.
+    pub not_seen: Option<&'static str>,
     pub said: &'a Said,
     pub members: Vec<&'a Seen>,
 }
 
-/// Groups findings by peer, in the order in which the first of each stands.
-pub fn by_peer<'a>(findings: impl IntoIterator<Item = &'a Seen>) -> Vec<PeerGroup<'a>> {
-    let mut groups: Vec<PeerGroup> = Vec::new();
-    let mut index = BTreeMap::new();
-    for seen in findings {
-        let (_, peer) = seen.judged_and_peer();
-        let at = *index.entry(peer).or_insert_with(|| {
-            groups.push(PeerGroup { peer, members: Vec::new() });
-            groups.len() - 1
-        });
-        groups[at].members.push(seen);
+/// The holder of a group: a process, whatever its descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holder<'a> {
+    /// Nobody was asked.
+    NotAsked,
+    NotListed,
+    Backlog,
+    Hidden,
+    By(i32, &'a str),
+}
+
+impl<'a> From<&'a Process> for Holder<'a> {
+    fn from(process: &'a Process) -> Holder<'a> {
+        match process {
+            Process::NotAsked => Holder::NotAsked,
+            Process::NotListed => Holder::NotListed,
+            Process::Backlog => Holder::Backlog,
+            Process::Hidden => Holder::Hidden,
+            Process::By { holder, .. } => Holder::By(holder.pid, &holder.command),
+        }
     }
+}
+
+/// Groups findings: the largest group first, among equals the longest held.
+pub fn groups<'a>(findings: impl IntoIterator<Item = &'a Seen>) -> Vec<Group<'a>> {
+    let mut groups = BTreeMap::new();
+    for seen in findings {
+        let process = Holder::from(&seen.process);
+        let (party, cause, not_seen) = (seen.party(), seen.cause, seen.not_seen);
+        groups
+            .entry((process, party, cause, not_seen, seen.said.asked()))
+            .or_insert_with(|| Group {
+                process,
+                party,
+                cause,
+                not_seen,
+                said: &seen.said,
+                members: Vec::new(),
+            })
+            .members
+            .push(seen);
+    }
+    let mut groups: Vec<Group> = groups.into_values().collect();
+    groups.sort_by_key(|group| {
+        let longest = group.held().map(|(_, most)| most);
+        std::cmp::Reverse((group.members.len(), longest))
+    });
     groups
 }
 
-impl<'a> PeerGroup<'a> {
+impl Group<'_> {
     /// Returns the least and the most that they have been held.
     pub fn held(&self) -> Option<(TimeDelta, TimeDelta)> {
         let held = || self.members.iter().filter_map(|seen| seen.held);
@@ -53,20 +87,27 @@ impl<'a> PeerGroup<'a> {
         Timeout::of(&self.members)
     }
 
-    /// Groups them by cause and statements, the largest group first.
-    pub fn by_cause(&self) -> Vec<CauseGroup<'a>> {
-        let mut groups: BTreeMap<(Cause, &[String]), Vec<&'a Seen>> = BTreeMap::new();
-        for &seen in &self.members {
-            if let Some(cause) = seen.cause {
-                groups.entry((cause, seen.said.asked())).or_default().push(seen);
-            }
+    /// Returns the least and the most of the pauses before the FINs.
+    pub fn idle(&self) -> Option<(TimeDelta, TimeDelta)> {
+        let idle = || self.members.iter().filter_map(|seen| seen.idle_before_fin);
+        idle().min().zip(idle().max())
+    }
+
+    /// Returns how many peers they are with, and at how many addresses.
+    pub fn peers(&self) -> (usize, usize) {
+        let peers = || self.members.iter().map(|seen| seen.judged_and_peer().1);
+        let ends: BTreeSet<Endpoint> = peers().collect();
+        let hosts: BTreeSet<IpAddr> = peers().map(|peer| peer.ip).collect();
+        (ends.len(), hosts.len())
+    }
+
+    /// Returns how many are in doubt, by doubt.
+    pub fn doubts(&self) -> BTreeMap<Doubt, u64> {
+        let mut doubts = BTreeMap::new();
+        for doubt in self.members.iter().flat_map(|seen| seen.doubts.iter()) {
+            *doubts.entry(*doubt).or_default() += 1;
         }
-        let group = |((cause, _), members): ((Cause, _), Vec<&'a Seen>)| {
-            Some(CauseGroup { peer: self.peer, cause, said: &members.first()?.said, members })
-        };
-        let mut groups: Vec<CauseGroup> = groups.into_iter().filter_map(group).collect();
-        groups.sort_by_key(|group| std::cmp::Reverse(group.members.len()));
-        groups
+        doubts
     }
 }
 
@@ -87,7 +128,7 @@ pub struct Span {
 /// Shorter spans say nothing about growth.
 const GROWTH_NS: i64 = 10_000_000_000;
 
-impl CauseGroup<'_> {
+impl Group<'_> {
     pub fn span(&self) -> Option<Span> {
         let fins = || self.members.iter().filter_map(|seen| seen.fin);
         let first = fins().min_by_key(|place| place.time)?;
@@ -171,6 +212,16 @@ impl Timeout {
         KNOWN.iter().find(|(seconds, _)| *seconds == self.about_s()).map(|(_, name)| *name)
     }
 }
+
+/// The products that forget a connection sooner than after this silence, the longest timeout first: of
+/// those that are on a path and end nothing by themselves.
+pub fn forgotten_after(silence: TimeDelta) -> impl Iterator<Item = &'static str> {
+    let on_a_path = KNOWN.iter().rev().filter(|(timeout, _)| FORGETFUL.contains(timeout));
+    on_a_path.filter(move |(timeout, _)| seconds(silence) >= *timeout).map(|(_, name)| *name)
+}
+
+/// The timeouts in [`KNOWN`] of what is on a path.
+const FORGETFUL: [f64; 5] = [240.0, 300.0, 350.0, 600.0, 3_600.0];
 
 /// Timers are set in whole seconds; where one is not near, what was measured is all that is known.
 fn rounded(seconds: f64) -> f64 {

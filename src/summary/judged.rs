@@ -8,7 +8,8 @@ use crate::table::Retired;
 use crate::tcp::flow::{Flow, FlowId};
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::side::Side;
-use crate::verdict::{Judgement, Policy, judge};
+use crate::tcp::state::State;
+use crate::verdict::{Doubt, Judgement, Note, Policy, judge};
 
 /// One flow with its judgement, and what was said on it.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct Judged {
     pub end: Time,
     /// Facts of the protocol spoken on it, if that was read.
     pub said: Option<Box<Facts>>,
+    /// No contents are read: anything may have been said.
+    pub unread: bool,
     /// Other sights of the connection.
     pub elsewhere: Option<Box<Elsewhere>>,
 }
@@ -28,7 +31,15 @@ impl Judged {
     /// Judges a flow that has left its table, or a copy of one that has not.
     pub fn new(Retired { key, flow }: Retired, policy: &Policy, facts: &CaptureFacts) -> Judged {
         let judgement = judge(&key, &flow, policy, facts);
-        Judged { key, flow, judgement, end: facts.end(), said: None, elsewhere: None }
+        Judged {
+            key,
+            flow,
+            judgement,
+            end: facts.end(),
+            said: None,
+            unread: false,
+            elsewhere: None,
+        }
     }
 
     /// Its name within a run.
@@ -41,18 +52,37 @@ impl Judged {
         self.key.endpoint(self.flow.end(side))
     }
 
-    /// The holder's end and the closer's, where one side has not closed.
-    pub fn holder_and_closer(&self) -> Option<(Endpoint, Endpoint)> {
-        let holder = self.judgement.holder?;
-        Some((self.endpoint(holder), self.endpoint(holder.other())))
+    /// The ends of a side's socket, its own first: as its program dialled them, and where they were
+    /// rewritten as the other end's kernel knows them.
+    pub fn socket_of(&self, side: Side) -> impl Iterator<Item = (Endpoint, Endpoint)> + use<> {
+        let dialled = [Side::A, Side::B].map(|side| self.endpoint(side));
+        let others = self.elsewhere.as_ref().and_then(|elsewhere| elsewhere.rewritten_as);
+        [Some(dialled), others].into_iter().flatten().map(move |[a, b]| match side {
+            Side::A => (a, b),
+            Side::B => (b, a),
+        })
     }
 
-    /// Returns holder and closer by the addresses that were rewritten, if they were.
-    pub fn rewritten_holder_and_closer(&self) -> Option<(Endpoint, Endpoint)> {
-        let [a, b] = self.elsewhere.as_ref()?.rewritten_as?;
-        match self.judgement.holder? {
-            Side::A => Some((a, b)),
-            Side::B => Some((b, a)),
+    /// The holder; of a connection that packets ended, the sides that a FIN was sent to.
+    pub fn may_hold(&self) -> impl Iterator<Item = Side> + use<> {
+        let holder = self.judgement.holder;
+        let told = [Side::A, Side::B].map(|side| self.flow.fin(side.other()).is_some());
+        let sides = [Side::A, Side::B].into_iter().zip(told);
+        sides.filter_map(move |(side, told)| {
+            holder.map_or(told, |holder| holder == side).then_some(side)
+        })
+    }
+
+    /// The state of a side's socket (RFC 9293, 3.3.2) when the capture ended. Where no FIN was captured
+    /// that was acknowledged, or one had no effect, the judgement knows better than the packets.
+    pub fn state(&self, side: Side) -> State {
+        let judgement = &self.judgement;
+        let by_judgement = judgement.doubts.contains(&Doubt::PeerFinMissed)
+            || judgement.notes.contains(&Note::KernelHolds);
+        match judgement.holder {
+            Some(holder) if by_judgement && holder == side => State::CloseWait,
+            Some(_) if by_judgement => State::FinWait2,
+            _ => self.flow.state(side, self.end),
         }
     }
 

@@ -6,9 +6,11 @@
 //! * [`seen`]: what a capture held, in memory, for whoever compares captures with something
 //! * [`groups`]: those that belong together, the timeouts that closed them, how fast they grow
 //! * [`mod@cause`], [`mod@evidence`]: why a connection was left half-closed, and what speaks for it
+//! * [`closes`]: how connections were closed, by service: who first, after which pause, and too late
 //! * [`gauges`]: a live capture at one moment, counted
 
 pub mod cause;
+pub mod closes;
 pub mod evidence;
 pub mod gauges;
 pub mod groups;
@@ -21,4 +23,4 @@ pub mod totals;
 pub use judged::Judged;
 pub use row::{EventKind, Owner, Row};
 pub use sink::{Nothing, Sink};
-pub use totals::{Capture, Gap, Overlap, Tally, Totals};
+pub use totals::{Capture, Gap, Headline, Overlap, Tally, Totals};

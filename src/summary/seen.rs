@@ -5,7 +5,7 @@ use std::io;
 
 use chrono::TimeDelta;
 
-use super::cause::Cause;
+use super::cause::{Cause, not_seen};
 use super::evidence::evidence;
 use super::{Owner, Row, Sink, Tally, Totals};
 use crate::attach::Facts;
@@ -41,6 +41,8 @@ pub struct Seen {
     /// Still open: how long nothing had been said when the capture ended.
     pub open_idle: Option<TimeDelta>,
     pub cause: Option<Cause>,
+    /// The evidence that would have told the cause, where it is unknown.
+    pub not_seen: Option<&'static str>,
     pub said: Said,
     pub process: Process,
     /// The sentences that speak for the cause, where they were asked for.
@@ -48,8 +50,16 @@ pub struct Seen {
     pub doubts: Set<Doubt>,
     pub descriptor_may_leak: bool,
     pub first: Place,
-    /// The first FIN.
+    /// The first FIN, and whose it was.
     pub fin: Option<Place>,
+    pub closer: Option<Side>,
+}
+
+/// The end of a connection that was connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Party {
+    Peer(Endpoint),
+    Local(Endpoint),
 }
 
 /// The last statements on a connection, without values.
@@ -96,6 +106,7 @@ impl Seen {
             idle_before_fin: judgement.idle_before_fin,
             open_idle: open_idle(row),
             cause: row.cause,
+            not_seen: (row.cause == Some(Cause::Unknown)).then(|| not_seen(row.judged)).flatten(),
             said: row.judged.said.as_deref().map_or_else(Said::default, Said::new),
             process: Process::new(row.owner),
             evidence: Vec::new(),
@@ -103,6 +114,7 @@ impl Seen {
             descriptor_may_leak: judgement.notes.contains(&Note::DescriptorMayLeak),
             first: flow.first,
             fin: flow.first_fin().map(|(_, fin)| fin.place),
+            closer: flow.first_fin().map(|(closer, _)| closer),
         }
     }
 
@@ -156,6 +168,18 @@ impl Seen {
     /// True where the side that is judged listens on its port.
     pub fn local_is_service(&self) -> bool {
         self.judged().is_some() && self.service == self.judged()
+    }
+
+    /// The service that the connection is to, as the judged side names it: where the capture missed the
+    /// beginning, the end with the lower port.
+    pub fn party(&self) -> Party {
+        let judged = self.judged().unwrap_or(Side::A);
+        let (own, peer) = (self.end(judged), self.end(judged.other()));
+        let serves = match self.service {
+            Some(service) => service == judged,
+            None => own.port < peer.port,
+        };
+        if serves { Party::Local(own) } else { Party::Peer(peer) }
     }
 
     /// Neither closed nor reset: the program still has it.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
+use super::closes::Closes;
 use crate::decode::Skipped;
 use crate::facts::CaptureFacts;
-use crate::verdict::{Judgement, Reason, Verdict};
+use crate::verdict::{Reason, Standing, Verdict};
 
 /// Counts of a whole run.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,10 @@ pub struct Totals {
     pub tally: Tally,
     /// Sockets stuck before the capture: findings, too.
     pub stuck_before: u64,
+    /// Closes of connections, by service.
+    pub closes: Closes,
+    /// Inputs that could not be read, or not to their end.
+    pub unread: u64,
     /// Connections shown under two pairs of addresses, and those seen at two capture points.
     pub rewritten: u64,
     pub seen_twice: u64,
@@ -38,6 +43,12 @@ pub struct Tally {
     /// Connections by verdict that have a finding among them.
     pub found: [u64; Verdict::NAMES.len()],
     pub unknown: BTreeMap<Reason, u64>,
+    /// Findings that something speaks against.
+    pub doubted: u64,
+    /// Flows that would be findings if those with doubts counted (`--certain`).
+    pub hidden: u64,
+    /// Flows in CLOSE-WAIT at an end that is not the local one.
+    pub elsewhere: u64,
 }
 
 /// One capture point: a file, or a series of files that follow one another.
@@ -70,46 +81,42 @@ pub struct Overlap {
 }
 
 impl Tally {
-    pub fn count(&mut self, judgement: &Judgement) {
-        self.flows += 1;
-        self.findings += u64::from(judgement.finding);
-        self.verdicts[judgement.verdict.index()] += 1;
-        self.found[judgement.verdict.index()] += u64::from(judgement.finding);
-        if let Verdict::Unknown(reason) = judgement.verdict {
-            *self.unknown.entry(reason).or_default() += 1;
+    pub fn count(&mut self, standing: impl Into<Standing>) {
+        self.change(standing.into(), |n| *n += 1);
+    }
+
+    /// Takes back what was counted.
+    pub fn uncount(&mut self, standing: impl Into<Standing>) {
+        self.change(standing.into(), |n| *n = n.saturating_sub(1));
+    }
+
+    fn change(&mut self, standing: Standing, by_one: fn(&mut u64)) {
+        let change_if = |n: &mut u64, is: bool| {
+            if is {
+                by_one(n);
+            }
+        };
+        let Standing { verdict, finding, hidden, doubted, elsewhere } = standing;
+        change_if(&mut self.flows, true);
+        change_if(&mut self.findings, finding);
+        change_if(&mut self.verdicts[verdict.index()], true);
+        change_if(&mut self.found[verdict.index()], finding);
+        change_if(&mut self.doubted, finding && doubted);
+        change_if(&mut self.hidden, hidden);
+        change_if(&mut self.elsewhere, elsewhere);
+        if let Verdict::Unknown(reason) = verdict {
+            by_one(self.unknown.entry(reason).or_default());
         }
-    }
-
-    /// Takes back what was counted of a verdict that is no [`Verdict::Unknown`].
-    pub fn uncount(&mut self, judgement: &Judgement) {
-        self.flows -= 1;
-        self.findings -= u64::from(judgement.finding);
-        self.verdicts[judgement.verdict.index()] -= 1;
-        self.found[judgement.verdict.index()] -= u64::from(judgement.finding);
-    }
-
-    /// Takes back a flow that was counted and is none of its own.
-    pub fn forget(&mut self, verdict: Verdict, finding: bool) {
-        let less = |n: &mut u64, by: bool| *n = n.saturating_sub(u64::from(by));
-        less(&mut self.flows, true);
-        less(&mut self.findings, finding);
-        less(&mut self.verdicts[verdict.index()], true);
-        less(&mut self.found[verdict.index()], finding);
-        if let Verdict::Unknown(reason) = verdict
-            && let Some(n) = self.unknown.get_mut(&reason)
-        {
-            less(n, true);
-        }
-    }
-
-    /// Counts a flow that was counted as a finding after all, if it is one.
-    pub fn find(&mut self, verdict: Verdict, is_one: bool) {
-        self.findings += u64::from(is_one);
-        self.found[verdict.index()] += u64::from(is_one);
     }
 
     pub fn of(&self, verdict: Verdict) -> u64 {
         self.verdicts[verdict.index()]
+    }
+
+    /// Flows of which it cannot be told whether somebody holds them still.
+    pub fn not_judged(&self) -> u64 {
+        let ended = self.unknown.get(&Reason::Reused).copied().unwrap_or(0);
+        self.unknown.values().sum::<u64>().saturating_sub(ended)
     }
 }
 
@@ -117,6 +124,9 @@ impl AddAssign for Tally {
     fn add_assign(&mut self, more: Tally) {
         self.flows += more.flows;
         self.findings += more.findings;
+        self.doubted += more.doubted;
+        self.hidden += more.hidden;
+        self.elsewhere += more.elsewhere;
         for (n, more) in self.verdicts.iter_mut().zip(more.verdicts) {
             *n += more;
         }
@@ -139,8 +149,34 @@ impl Totals {
         self.tally.findings + self.stuck_before
     }
 
-    /// Returns skipped packets by name, the most frequent first. A capture can hold any number of
-    /// kinds: the rarest are summed up.
+    /// Packets that may well be TCP and could not be read.
+    pub fn unread_packets(&self) -> u64 {
+        self.skipped.iter().filter(|(kind, _)| kind.may_be_tcp()).map(|(_, n)| n).sum()
+    }
+
+    /// The numbers of the headline.
+    pub fn headline(&self) -> Headline {
+        let tally = &self.tally;
+        let leaks = tally.found[Verdict::Leak.index()];
+        let pending = tally.of(Verdict::Pending);
+        Headline {
+            close_wait: tally.of(Verdict::Leak).saturating_sub(tally.elsewhere) + pending,
+            findings: tally.findings,
+            certain: tally.findings.saturating_sub(tally.doubted),
+            doubted: tally.doubted,
+            hidden: tally.hidden,
+            pending,
+            descriptors: tally.findings.saturating_sub(leaks),
+            before_capture: self.stuck_before,
+            elsewhere: tally.elsewhere,
+            not_judged: tally.not_judged(),
+            unread: self.unread,
+            unread_packets: self.unread_packets(),
+        }
+    }
+
+    /// Returns skipped packets by name, the most frequent first. A capture can hold any number of kinds:
+    /// the rarest are summed up.
     pub fn skipped_by_name(&self) -> Vec<(String, u64)> {
         const KINDS: usize = 32;
         let mut kinds: Vec<(String, u64)> =
@@ -152,5 +188,36 @@ impl Totals {
             kinds.push(("other".into(), rest));
         }
         kinds
+    }
+}
+
+/// Numbers of connections as a capture's end found them, for the first line of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Headline {
+    /// In CLOSE-WAIT at the local end, whatever speaks against it, pending ones too.
+    pub close_wait: u64,
+    /// Findings among what was captured.
+    pub findings: u64,
+    pub certain: u64,
+    pub doubted: u64,
+    /// Not counted because of `--certain`.
+    pub hidden: u64,
+    pub pending: u64,
+    /// Findings whose socket the kernel forgot.
+    pub descriptors: u64,
+    /// Sockets in CLOSE-WAIT since before the capture.
+    pub before_capture: u64,
+    /// In CLOSE-WAIT at an end that is not local.
+    pub elsewhere: u64,
+    pub not_judged: u64,
+    /// Inputs, and packets.
+    pub unread: u64,
+    pub unread_packets: u64,
+}
+
+impl Headline {
+    /// Nothing is in CLOSE-WAIT, and everything was read and judged.
+    pub fn is_all_clear(self) -> bool {
+        self == Headline::default()
     }
 }

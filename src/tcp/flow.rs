@@ -2,6 +2,7 @@
 
 use super::closing::{Acked, Closing, Fin, PayloadAtAck, Rst};
 use super::half::{Half, Marks, News};
+use super::manner::{Began, Manner};
 pub use super::notes::{Noted, Notes};
 use super::recent::Recent;
 use super::segment::{Checksum, End, Segment, ToldBy};
@@ -35,16 +36,21 @@ pub struct Flow {
     recent: Recent,
     /// There once something of a close has been seen, or may have been.
     closing: Option<Box<Closings>>,
-    /// The end of the key that sent the first packet.
-    opener: End,
-    began: Began,
-    /// Only SYNs without ACK, all from `A`.
-    only_syns: bool,
-    /// Started by a SYN that nobody has answered yet.
-    unanswered: bool,
-    pub told_by: Option<ToldBy>,
+    manner: Manner,
     scales: Scales,
     pub notes: Notes,
+    /// The place where the contents that are read along are kept.
+    pub slot: Slot,
+}
+
+/// A place with whoever reads what a flow carries; the flow itself makes nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(pub u32);
+
+impl Slot {
+    pub const NONE: Slot = Slot(u32::MAX);
+    /// Nothing was learnt, and nothing can be.
+    pub const NOTHING: Slot = Slot(u32::MAX - 1);
 }
 
 /// The closing facts of both sides.
@@ -68,14 +74,6 @@ pub struct Silence {
 /// Nanoseconds that make a pause a [`Silence`].
 const SILENCE_NS: i64 = 60_000_000_000;
 
-/// The kind of the first packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Began {
-    Syn,
-    SynAck,
-    Midstream,
-}
-
 /// The end of a flow, whoever is local.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -93,9 +91,8 @@ pub enum Ending {
 impl Flow {
     /// A flow that begins with `segment`, which is not yet taken in.
     pub fn new(segment: &Segment) -> Flow {
-        let (syn, ack) = (segment.flags.syn(), segment.flags.ack());
         let mut notes = Notes::default();
-        notes.note(Noted::Midstream, !syn);
+        notes.note(Noted::Midstream, !segment.flags.syn());
         Flow {
             halves: [Half::new(), Half::new()],
             first: segment.place,
@@ -103,17 +100,10 @@ impl Flow {
             last_payload: None,
             recent: Recent::NEVER,
             closing: None,
-            opener: segment.from,
-            began: match (syn, ack) {
-                (true, false) => Began::Syn,
-                (true, true) => Began::SynAck,
-                (false, _) => Began::Midstream,
-            },
-            only_syns: true,
-            unanswered: syn && !ack,
-            told_by: None,
+            manner: Manner::of(segment),
             scales: Scales::UNKNOWN,
             notes,
+            slot: Slot::NONE,
         }
     }
 
@@ -123,19 +113,19 @@ impl Flow {
     }
 
     pub fn side(&self, end: End) -> Side {
-        if end == self.opener { Side::A } else { Side::B }
+        if end == self.manner.opener() { Side::A } else { Side::B }
     }
 
     pub fn end(&self, side: Side) -> End {
         match side {
-            Side::A => self.opener,
-            Side::B => self.opener.other(),
+            Side::A => self.manner.opener(),
+            Side::B => self.manner.opener().other(),
         }
     }
 
     /// The side that was connected to; `None` if the capture missed the beginning.
     pub fn service(&self) -> Option<Side> {
-        match self.began {
+        match self.manner.began() {
             Began::Syn => Some(Side::B),
             Began::SynAck => Some(Side::A),
             Began::Midstream => None,
@@ -200,10 +190,16 @@ impl Flow {
         self.closing(side)?.payload_after(number)
     }
 
-    /// Reads something at both ends of the flow, and in the middle.
+    /// Reads something of every line of the cache that the flow lies in.
     pub fn prefetch(&self) -> u64 {
         let [a, b] = &self.halves;
-        self.last.order() ^ self.first.order() ^ a.payload_bytes ^ b.payload_bytes
+        self.last.order()
+            ^ self.first.order()
+            ^ a.payload_bytes
+            ^ b.payload_bytes
+            ^ self.recent.prefetch()
+            ^ self.last_payload.map_or(0, Place::order)
+            ^ u64::from(self.slot.0)
     }
 
     /// Takes in one segment of this flow.
@@ -215,13 +211,15 @@ impl Flow {
             self.break_silence(side, segment.place, before);
         }
         if let Some(direction) = segment.direction {
-            self.told_by = Some(direction.told_by);
+            self.manner.tell(direction.told_by);
         }
-        if self.only_syns {
-            self.only_syns = segment.flags.syn() && !segment.flags.ack() && side == Side::A;
+        if self.manner.has_only_syns()
+            && !(segment.flags.syn() && !segment.flags.ack() && side == Side::A)
+        {
+            self.manner.note_more_than_syns();
         }
-        if self.unanswered {
-            self.unanswered = !self.answers(segment);
+        if self.manner.is_unanswered() && self.answers(segment) {
+            self.manner.note_answer();
         }
         self.halves[side as usize].count(segment);
         if segment.is_plain() {
@@ -468,7 +466,7 @@ impl Flow {
     }
 
     fn start(&self, side: Side) -> State {
-        match (self.began, side) {
+        match (self.manner.began(), side) {
             (Began::Syn, Side::A) => State::Closed,
             (Began::Syn, Side::B) => State::Listen,
             // It answers a SYN that the tap missed, or will see late.
@@ -520,11 +518,11 @@ impl Flow {
     fn syn_ack_missed(&self, side: Side) -> bool {
         let (a, b) = (self.half(Side::A), self.half(Side::B));
         let answered = b.ack().is_some_and(|ack| a.counts_syn(ack));
-        side == Side::B && self.began == Began::Syn && b.isn().is_none() && answered
+        side == Side::B && self.manner.began() == Began::Syn && b.isn().is_none() && answered
     }
 
     pub fn ending(&self) -> Ending {
-        if self.only_syns {
+        if self.manner.has_only_syns() {
             return Ending::Attempt;
         }
         if let Some((side, _)) = self.reset() {
@@ -572,7 +570,12 @@ impl Flow {
 
     /// Its SYN waits for an answer.
     pub fn is_unanswered(&self) -> bool {
-        self.unanswered
+        self.manner.is_unanswered()
+    }
+
+    /// Returns the part of the capture that told the direction of its packets.
+    pub fn told_by(&self) -> Option<ToldBy> {
+        self.manner.told_by()
     }
 
     /// The last new payload or handshake segment before the first FIN.

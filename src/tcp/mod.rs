@@ -7,7 +7,7 @@
 //! * [`half`]: the facts of one direction, [`closing`]: those that only a close needs
 //! * [`recent`]: when a connection was last in use
 //! * [`flow`]: two halves, and what one more segment changes
-//! * [`holes`]: what was not captured
+//! * [`holes`]: what was not captured; `manner`: how a flow began, in bits
 //! * [`incarnation`]: to which connection of a 4-tuple a segment belongs
 //! * [`window`]: which numbers the other side may send
 //! * [`notes`]: what is noted on the way
@@ -21,6 +21,7 @@ pub mod flow;
 pub mod half;
 pub mod holes;
 pub mod incarnation;
+mod manner;
 pub mod notes;
 pub mod recent;
 pub mod segment;

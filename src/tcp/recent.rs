@@ -31,6 +31,11 @@ impl Recent {
     pub const NEVER: Recent =
         Recent { last: [Time::UNKNOWN; 2], near: [NONE; 2], far: Time::UNKNOWN };
 
+    /// Reads something at both ends.
+    pub fn prefetch(&self) -> u64 {
+        u64::from(self.last[0].nanos().is_some() ^ self.far.nanos().is_some())
+    }
+
     /// `side` has sent something new.
     pub fn record(&mut self, side: Side, time: Time) {
         let (before, others) = (self.last[side as usize], self.last[side.other() as usize]);

@@ -1,9 +1,7 @@
 //! The local side of a flow: the one whose closing is judged.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-
 use crate::endpoints::EndpointSet;
+use crate::facts::CaptureFacts;
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::{FlowKey, ToldBy};
 use crate::tcp::side::Side;
@@ -66,21 +64,25 @@ pub fn local(
     key: &FlowKey,
     flow: &Flow,
     option: Option<&EndpointSet>,
-    addresses: &BTreeSet<IpAddr>,
+    facts: &CaptureFacts,
 ) -> (Local, Option<LocalBy>) {
     if let Some(set) = option {
         let matches = |side| set.contains(key.endpoint(flow.end(side)));
         let local = sides(matches).unwrap_or(Local::Neither);
         return (local, Some(LocalBy::Option));
     }
-    let at_interface = |side| addresses.contains(&key.endpoint(flow.end(side)).ip);
+    let at_interface = |side| facts.addresses().contains(&key.endpoint(flow.end(side)).ip);
     if let Some(local) = sides(at_interface) {
         return (local, Some(LocalBy::InterfaceAddress));
+    }
+    // Of a virtual address, all leaves and nothing arrives: a host that translates is no end.
+    if facts.is_twin(key) {
+        return (Local::Unknown, None);
     }
     // On a host that forwards, both ends can look local; then neither is known to be.
     let only_leaves =
         |side: Side| flow.half(side).seen_leaving() && !flow.half(side).seen_arriving();
-    match (sides(only_leaves), flow.told_by) {
+    match (sides(only_leaves), flow.told_by()) {
         (Some(local @ Local::Side(_)), Some(ToldBy::PacketType)) => {
             (local, Some(LocalBy::PacketType))
         }

@@ -8,7 +8,9 @@
 //! flow, so the same flow can be judged again for another local side.
 
 mod doubts;
+mod explained;
 pub mod local;
+mod standing;
 pub mod words;
 
 use chrono::TimeDelta;
@@ -24,6 +26,7 @@ use crate::tcp::segment::FlowKey;
 use crate::tcp::seq::later;
 use crate::tcp::side::Side;
 use local::{Local, LocalBy, local};
+pub use standing::Standing;
 pub use words::{Close, Doubt, Note, Reason, Verdict};
 
 /// Choices of the user that a verdict depends on.
@@ -36,6 +39,16 @@ pub struct Policy {
     pub half_close_quiet: TimeDelta,
     /// Findings with doubts do not count.
     pub certain: bool,
+    /// The end of captures, if it is not their last packets.
+    pub end: Option<EndedAt>,
+}
+
+/// The end of a capture that cannot say it itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedAt {
+    Time(Time),
+    /// The time its last file was changed last.
+    Modified,
 }
 
 /// As for files on the command line: no `--local`, every hold counts.
@@ -46,6 +59,7 @@ impl Default for Policy {
             min_hold: TimeDelta::zero(),
             half_close_quiet: Policy::HALF_CLOSE_QUIET,
             certain: false,
+            end: None,
         }
     }
 }
@@ -76,7 +90,8 @@ pub struct Judgement {
 impl Judgement {
     /// The holder's kernel has its socket in CLOSE-WAIT.
     pub fn confirm(self) -> Judgement {
-        Judgement { doubts: Set::default(), ..self }
+        let finding = self.finding || self.verdict == Verdict::Leak && self.local != Local::Neither;
+        Judgement { finding, doubts: Set::default(), ..self }
     }
 
     /// The holder's kernel has it there no more: its FIN was not captured.
@@ -86,6 +101,25 @@ impl Judgement {
             finding: false,
             doubts: Set::default(),
             held: None,
+            ..self
+        }
+    }
+
+    /// The kernel has the socket of `holder` in CLOSE-WAIT, though its packets say that the connection
+    /// has ended, or do not tell: what they say never reached it.
+    pub fn hold(mut self, holder: Side, held: Option<TimeDelta>, policy: &Policy) -> Judgement {
+        self.notes = self.notes.with(Note::KernelHolds);
+        let verdict = match held >= Some(policy.min_hold) {
+            true => Verdict::Leak,
+            false => Verdict::Pending,
+        };
+        Judgement {
+            close: Close::HalfClosed,
+            holder: Some(holder),
+            verdict,
+            finding: verdict == Verdict::Leak && self.local != Local::Neither,
+            doubts: Set::default(),
+            held,
             ..self
         }
     }
@@ -115,7 +149,7 @@ const STANDS_NS: i64 = 1_000_000_000;
 
 /// Judges one flow.
 pub fn judge(key: &FlowKey, flow: &Flow, policy: &Policy, facts: &CaptureFacts) -> Judgement {
-    let (local, local_by) = local(key, flow, policy.local.as_ref(), facts.addresses());
+    let (local, local_by) = local(key, flow, policy.local.as_ref(), facts);
     let case = Case { key, flow, policy, facts, local };
     let (close, verdict) = case.verdict();
     let half_close = case.half_close();

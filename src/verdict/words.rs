@@ -212,6 +212,7 @@ words! {
         DroppedIdle,
         FinWithoutEffect,
         Rewritten,
+        KernelHolds,
     }
 }
 
@@ -234,6 +235,7 @@ impl Note {
             Note::DroppedIdle => "dropped-idle",
             Note::FinWithoutEffect => "fin-without-effect",
             Note::Rewritten => "rewritten",
+            Note::KernelHolds => "kernel-holds",
         }
     }
 }

@@ -130,6 +130,7 @@ fn policy() -> Policy {
         min_hold: TimeDelta::zero(),
         half_close_quiet: TimeDelta::seconds(30),
         certain: false,
+        end: None,
     }
 }
 

@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 
 use super::command::Command;
+use super::frames::{Frames, Rest};
 use super::reply::Reply;
 use super::statement::Statement;
+use super::wire::EOF;
 use crate::attach::sql::text::Database;
 
 /// Commands that may wait for their answers.
@@ -135,6 +137,21 @@ impl Exchange {
     pub fn another_result(&mut self) {
         self.reply = Reply::Result;
         self.results = self.results.saturating_add(1);
+    }
+
+    /// Passes over rows, which change nothing but the number of the next packet.
+    pub fn skip_rows(&mut self, frames: &Frames, rest: &mut Rest<'_>) {
+        if self.reply != Reply::Rows || !self.is_due() || self.unsure {
+            return;
+        }
+        frames.skip(rest, |seq, row| {
+            let is_row = seq == self.next_seq && row.first().is_some_and(|first| *first < EOF);
+            if is_row {
+                self.next_seq = seq.wrapping_add(1);
+                self.fresh = false;
+            }
+            is_row
+        });
     }
 
     fn await_first(&mut self) {

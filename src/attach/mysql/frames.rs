@@ -73,6 +73,12 @@ pub enum Rest<'a> {
     Nothing,
 }
 
+impl<'a> Rest<'a> {
+    fn of(data: &'a [u8]) -> Rest<'a> {
+        if data.is_empty() { Rest::Nothing } else { Rest::Data(data) }
+    }
+}
+
 impl<'a> From<Piece<'a>> for Rest<'a> {
     fn from(piece: Piece<'a>) -> Rest<'a> {
         match piece {
@@ -131,14 +137,18 @@ impl Frames {
                 Rest::Nothing => return None,
                 Rest::Hole(octets) => return self.take_hole(octets, rest),
                 Rest::Data(data) => {
+                    if let Some((packet, after)) = self.in_one_piece(data, at) {
+                        *rest = Rest::of(after);
+                        return Some(packet);
+                    }
                     let data = self.take_header(data, at);
-                    *rest = if data.is_empty() { Rest::Nothing } else { Rest::Data(data) };
+                    *rest = Rest::of(data);
                     if usize::from(self.read) < HEADER {
                         return None;
                     }
                     let here = data.get(..self.left as usize).unwrap_or(data);
                     let after = data.get(here.len()..).unwrap_or_default();
-                    *rest = if after.is_empty() { Rest::Nothing } else { Rest::Data(after) };
+                    *rest = Rest::of(after);
                     let whole = self.len == here.len() as u64;
                     self.left -= here.len() as u32;
                     if self.left > 0 || !whole || self.is_full() {
@@ -157,6 +167,28 @@ impl Frames {
                     return Some(self.end(whole.then_some(here)));
                 }
             }
+        }
+    }
+
+    /// The packet at the start of these octets, if all of it is there and nothing is under way.
+    #[inline(always)]
+    fn in_one_piece<'d>(&self, data: &'d [u8], at: Time) -> Option<(Packet<'d>, &'d [u8])> {
+        let (&[a, b, c, seq], data) = data.split_first_chunk::<HEADER>()?;
+        let len = u32::from_le_bytes([a, b, c, 0]);
+        if self.read != 0 || self.continues || self.thread != Thread::Held || len == FULL {
+            return None;
+        }
+        let (head, after) = data.split_at_checked(len as usize)?;
+        Some((Packet { seq, last_seq: seq, len: u64::from(len), head, at }, after))
+    }
+
+    /// Passes over packets that are all there, as long as `is_known` knows them by number and payload.
+    pub fn skip(&self, rest: &mut Rest<'_>, mut is_known: impl FnMut(u8, &[u8]) -> bool) {
+        while let Rest::Data(data) = *rest
+            && let Some((packet, after)) = self.in_one_piece(data, Time::UNKNOWN)
+            && is_known(packet.seq, packet.head)
+        {
+            *rest = Rest::of(after);
         }
     }
 

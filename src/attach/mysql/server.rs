@@ -69,6 +69,9 @@ impl Mysql {
     fn read_server(&mut self, frames: &mut Frames, mut rest: Rest<'_>, at: Time) {
         let mut in_step = true;
         while in_step && self.phase != Phase::Done {
+            if self.phase == Phase::Commands {
+                self.exchange.skip_rows(frames, &mut rest);
+            }
             let Some(packet) = frames.next(&mut rest, at, KEEP) else { return };
             in_step = self.server_packet(&packet) && !core::mem::take(&mut self.exchange.unsure);
         }

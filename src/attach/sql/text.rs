@@ -71,7 +71,12 @@ impl Text {
         if self.none {
             return Database::Unknown;
         }
-        // Most statements need no closer look.
+        // Most statements need no closer look: another word begins them, and nothing follows.
+        let first = self.octets.iter().find(|octet| !octet.is_ascii_whitespace());
+        let is_other = first.is_some_and(|o| o.is_ascii_alphabetic() && !matches!(o, b'u' | b'U'));
+        if is_other && !self.octets.contains(&b';') {
+            return Database::Stays;
+        }
         let has = |word: &[u8]| {
             self.octets.windows(word.len()).any(|octets| octets.eq_ignore_ascii_case(word))
         };

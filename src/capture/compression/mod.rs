@@ -1,4 +1,4 @@
-//! Compressed captures, known by their first bytes and read as a stream.
+//! Compressed captures, known by their first bytes and decompressed as a stream, on a thread of its own.
 
 #[cfg(not(feature = "containers"))]
 mod disabled;
@@ -15,6 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
+
+use super::ahead::Ahead;
 
 #[cfg(feature = "containers")]
 pub use enabled::{bzip2, xz};
@@ -44,7 +46,7 @@ pub fn decompressed(mut input: Input) -> io::Result<Input> {
             Err(plain) => return Ok(plain),
         },
     };
-    Ok(Box::new(Bounded { bytes, packed, unpacked: 0 }))
+    Ok(Box::new(Ahead::new(Box::new(Bounded { bytes, packed, unpacked: 0 }))))
 }
 
 /// Zstandard, by its reference decoder.

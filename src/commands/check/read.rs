@@ -153,6 +153,7 @@ pub fn policy_of(reading: &Reading) -> Result<Policy, String> {
         min_hold: reading.min_hold.unwrap_or(Reading::MIN_HOLD),
         half_close_quiet: Policy::HALF_CLOSE_QUIET,
         certain: false,
+        end: None,
     })
 }
 

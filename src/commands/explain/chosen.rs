@@ -140,7 +140,7 @@ impl Trace for Mark {
         let Choice::Frame { number, .. } = self.choice else { return Ok(()) };
         let flow = self.followed.take(traced.point, traced.segment);
         if self.is_file && traced.segment.place.frame() == number {
-            self.target.set(flow.map(Flow::id));
+            self.target.set(flow.map(|flow| flow.id()));
         }
         Ok(())
     }

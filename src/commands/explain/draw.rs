@@ -62,8 +62,8 @@ impl Trace for Draw {
         };
         let mut facts = None;
         if let Some(content) = traced.content {
-            self.conversations.take(flow.first, segment, content, false);
-            facts = self.conversations.facts(flow.first, self.literals).map(|facts| *facts);
+            self.conversations.take(flow, segment, content, false);
+            facts = self.conversations.facts(flow, self.literals).map(|facts| *facts);
         }
         let step = self.climb.step(flow, segment, facts);
         self.ladder.step(step)

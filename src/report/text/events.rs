@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{ALARM, CALM, Text, idle_text, process};
 use crate::owner::Socket;
-use crate::place::Place;
+use crate::place::{Place, Time};
 use crate::summary::seen::{Process, Seen};
 use crate::summary::{EventKind, Row};
 use crate::tcp::segment::Endpoint;
@@ -15,8 +15,9 @@ impl<W: Write> Text<W> {
         let seen = Seen::new(row);
         let at = clock_time(Place::new(row.judged.end, 0, 1, 6), self.look.zone, self.look.dates);
         let held = seen.held.map_or("?".into(), duration);
+        let idle = seen.idle_before_fin.map(|_| format!(", idle {} before", idle_text(&seen)));
         let what = match kind {
-            EventKind::CloseWait => format!("held {held} so far, idle {} before", idle_text(&seen)),
+            EventKind::CloseWait => format!("held {held} so far{}", idle.unwrap_or_default()),
             EventKind::Ended => format!("{} after {held}", seen.verdict.name()),
         };
         let what = format!("{what}  {}", process(&seen.process));
@@ -24,14 +25,11 @@ impl<W: Write> Text<W> {
         self.write_event_line(&at, kind, [left, right], &what)
     }
 
-    pub(super) fn write_event_before(&mut self, socket: &Socket) -> io::Result<()> {
+    pub(super) fn write_event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
+        let at = clock_time(Place::new(at, 0, 1, 6), self.look.zone, self.look.dates);
         let ends = [socket.local, socket.peer];
-        self.write_event_line(
-            "before  ",
-            EventKind::CloseWait,
-            ends,
-            &process(&Process::of(socket)),
-        )
+        let what = format!("since before  {}", process(&Process::of(socket)));
+        self.write_event_line(&at, EventKind::CloseWait, ends, &what)
     }
 
     fn write_event_line(
@@ -43,6 +41,7 @@ impl<W: Write> Text<W> {
     ) -> io::Result<()> {
         let style = if kind == EventKind::CloseWait { ALARM } else { CALM };
         let name = kind.name();
+        let what = what.trim_end();
         writeln!(self.out, "{at}  {style}{name:<10}{style:#}  {left}  peer {right}  {what}")?;
         self.out.flush()
     }

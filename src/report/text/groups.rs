@@ -1,59 +1,115 @@
-//! The findings by peer, and those of a peer by cause and statements, as tables.
+//! The findings by process, service and cause, as lines.
 
-use std::io::{self, Write};
+use unicode_width::UnicodeWidthStr;
 
-use super::{Text, statements};
+use super::report::Report;
 use crate::place::Place;
-use crate::report::table::{Align, more, write_table};
+use crate::report::table::{Align, table};
 use crate::summary::cause::Cause;
-use crate::summary::groups::{CauseGroup, PeerGroup, Span, Timeout, by_peer};
-use crate::units::{clock_time, duration, thousands};
+use crate::summary::groups::{Group, Holder, Span, Timeout, groups};
+use crate::summary::seen::{Party, Said};
+use crate::units::{clock_time, count, duration, range, thousands};
 
-/// Characters of statements in a line.
+/// Characters of statements in a line, where the screen's width is not known.
 const WIDE: usize = 100;
 
-impl<W: Write> Text<W> {
-    /// The peer of the longest held first; within a peer, the most frequent cause.
-    pub(super) fn groups(&mut self) -> io::Result<()> {
-        let groups = by_peer(&self.findings);
-        let shown = self.shown(groups.len());
-        let rows: Vec<Vec<String>> = groups[..shown].iter().map(peer_row).collect();
-        write_table(&mut self.out, &rows, &[Align::Right])?;
-        more(&mut self.out, groups.len() - shown, "peer")?;
-        writeln!(self.out)?;
-        let causes: Vec<Vec<String>> = groups[..shown]
-            .iter()
-            .flat_map(PeerGroup::by_cause)
-            .map(|group| self.cause_row(&group))
-            .collect();
-        if self.findings.iter().all(|seen| matches!(seen.cause, None | Some(Cause::Unknown))) {
-            return Ok(());
-        }
-        let shown = self.shown(causes.len());
-        use Align::{Left, Right};
-        write_table(&mut self.out, &causes[..shown], &[Right, Left, Left, Left])?;
-        more(&mut self.out, causes.len() - shown, "group")?;
-        writeln!(self.out)
+/// Groups that are shown with their details, however many there are.
+const DETAILED: usize = 1;
+
+/// Groups that are shown, however little room there is.
+const FEWEST: usize = 2;
+
+/// Where details begin.
+const INDENT: &str = "       ";
+
+impl Report<'_> {
+    pub fn group_count(&self) -> usize {
+        groups(self.findings).len()
     }
 
-    fn cause_row(&self, group: &CauseGroup) -> Vec<String> {
-        vec![
-            thousands(group.members.len() as u64),
-            format!("{} at {}", group.cause.name(), group.peer),
-            group.span().map_or(String::new(), |span| self.span(&span)),
-            cut(&statements(group.said)),
-        ]
+    /// The largest groups that there is room for, and how many are left out. Details where there is room.
+    pub fn group_lines(&self, room: usize) -> Vec<String> {
+        let groups = groups(self.findings);
+        let details: Vec<Option<String>> = groups.iter().map(|group| self.details(group)).collect();
+        let height = |line: &String| self.look.screen.height(line);
+        let rows = align(groups.iter().map(row).collect());
+        let (shown, mut spare) = match self.look.limit() {
+            Some(limit) => (groups.len().min(limit), usize::MAX),
+            None => {
+                self.fit(&rows, details.iter().take(DETAILED).flatten().map(height).sum(), room)
+            }
+        };
+        let mut lines = Vec::new();
+        for (row, details) in rows.into_iter().zip(details).take(shown) {
+            lines.push(row);
+            if let Some(details) = details.filter(|details| height(details) <= spare) {
+                spare -= height(&details);
+                lines.push(details);
+            }
+        }
+        let left: usize = groups[shown..].iter().map(|group| group.members.len()).sum();
+        if shown < groups.len() {
+            let more = count((groups.len() - shown) as u64, "more group");
+            lines.push(format!("  … {more} ({}): --top 0", count(left as u64, "connection")));
+        }
+        lines
+    }
+
+    /// How many rows there is room for, and how many lines that leaves for details, which should be enough
+    /// for the `first` ones.
+    fn fit(&self, rows: &[String], first: usize, room: usize) -> (usize, usize) {
+        let height = |rows: &[String]| -> usize {
+            rows.iter().map(|row| self.look.screen.height(row)).sum()
+        };
+        let all = height(rows);
+        if all <= room {
+            return (rows.len(), room - all);
+        }
+        // One line says how many are left out.
+        let room = room.saturating_sub(1);
+        let spare = if first + FEWEST <= room { first } else { 0 };
+        let fit = |n: &usize| height(&rows[..*n]) <= room - spare;
+        let shown = (0..=rows.len()).rev().find(fit).unwrap_or(0).max(FEWEST.min(rows.len()));
+        (shown, room.saturating_sub(height(&rows[..shown])))
+    }
+
+    /// After which pause they were closed; when, how fast they grow, on how many hosts; what was said; doubts.
+    fn details(&self, group: &Group) -> Option<String> {
+        let mut parts = Vec::new();
+        parts.extend(group.timeout().map(|timeout| timeout_words(&timeout)));
+        parts.extend(group.span().map(|span| self.span(&span)));
+        if let (Party::Local(_), (_, hosts @ 2..)) = (group.party, group.peers()) {
+            parts.push(format!("peers at {hosts} addresses"));
+        }
+        let doubts = group.doubts().into_iter();
+        let doubts: Vec<String> =
+            doubts.map(|(doubt, n)| format!("{} {}", thousands(n), doubt.name())).collect();
+        if !doubts.is_empty() {
+            parts.push(format!("in doubt: {}", doubts.join(", ")));
+        }
+        let line = format!("{INDENT}{}", parts.join("; "));
+        let said = statements(group.said);
+        if said.is_empty() {
+            return (!parts.is_empty()).then_some(line);
+        }
+        // The statements are cut where they would take more than a line of their own.
+        let wide = self
+            .look
+            .screen
+            .width
+            .map_or(WIDE, |width| width.saturating_sub(INDENT.len() + 5).min(WIDE));
+        Some(format!("{line}; {}", cut(&said, wide.max(FEWEST))))
     }
 
     /// When the peer closed them, the first and the last; how fast they grow; by whom.
     fn span(&self, span: &Span) -> String {
         let time = |place: Place| {
-            let time = clock_time(place, self.look.zone, self.look.dates);
+            let time = clock_time(place, self.look.zone, self.dates);
             // To the second: this is about minutes.
             time.split('.').next().unwrap_or_default().to_owned()
         };
-        let mut text = time(span.first);
-        if span.several {
+        let mut text = format!("FIN at {}", time(span.first));
+        if time(span.first) != time(span.last) {
             text += &format!(" … {}", time(span.last));
         }
         if let Some(rate) = span.per_minute {
@@ -69,34 +125,91 @@ impl<W: Write> Text<W> {
     }
 }
 
-fn cut(statements: &str) -> String {
-    match statements.char_indices().nth(WIDE) {
-        Some((at, _)) => format!("{}…", &statements[..at]),
-        None => statements.to_owned(),
+/// How many, by whom, at which service, how long, after which pause, why.
+fn row(group: &Group) -> Vec<String> {
+    let held = group.held().map_or(String::new(), |(least, most)| match range(least, most) {
+        one if !one.contains('…') => format!("held ≥ {one}"),
+        _ => format!("held ≥ {} … ≥ {}", duration(least), duration(most)),
+    });
+    let idle = group.idle().map_or(String::new(), |(least, most)| match group.timeout() {
+        Some(timeout) => format!("idle {}", duration(timeout.middle)),
+        None => format!("idle {}", range(least, most)),
+    });
+    let n = thousands(group.members.len() as u64);
+    vec![n, holder(group.process), party(group), held, idle, cause(group)]
+}
+
+/// Aligned, without columns that are empty in every row.
+fn align(mut rows: Vec<Vec<String>>) -> Vec<String> {
+    let columns = rows.first().map_or(0, Vec::len);
+    for column in (0..columns).rev() {
+        if rows.iter().all(|row| row[column].is_empty()) {
+            rows.iter_mut().for_each(|row| {
+                row.remove(column);
+            });
+        }
+    }
+    table(&rows, &[Align::Right])
+}
+
+/// The process, or why none is known.
+pub fn holder(holder: Holder) -> String {
+    match holder {
+        Holder::NotAsked => String::new(),
+        Holder::NotListed => "not in the list".into(),
+        Holder::Backlog => "(backlog)".into(),
+        Holder::Hidden => "(unknown)".into(),
+        Holder::By(pid, "") => format!("pid {pid}"),
+        Holder::By(pid, command) => format!("{command}[{pid}]"),
     }
 }
 
-/// One group as columns: how many, whose, how long, after which pause.
-fn peer_row(group: &PeerGroup) -> Vec<String> {
-    let range = match group.held() {
-        Some((least, most)) if duration(least) != duration(most) => {
-            format!("held ≥ {} … ≥ {}", duration(least), duration(most))
+/// The service: the peer where local connected, local's own end where it was connected to.
+fn party(group: &Group) -> String {
+    match (group.party, group.peers()) {
+        (Party::Peer(peer), _) => format!("peer {peer}"),
+        (Party::Local(own), (ends, _)) => {
+            format!("local {own} ({})", count(ends as u64, "peer"))
         }
-        Some((held, _)) => format!("held ≥ {}", duration(held)),
-        None => String::new(),
-    };
-    let n = thousands(group.members.len() as u64);
-    let timeout = group.timeout().map_or(String::new(), |timeout| timeout_words(&timeout));
-    vec![n, format!("peer {}", group.peer), range, timeout]
+    }
+}
+
+fn cause(group: &Group) -> String {
+    match (group.cause, group.not_seen) {
+        (None, _) => String::new(),
+        (Some(Cause::Unknown), Some(why)) => format!("unknown: {why}"),
+        (Some(cause), _) => cause.name().into(),
+    }
 }
 
 fn timeout_words(timeout: &Timeout) -> String {
     let which = match timeout.closed == timeout.of {
         true => String::new(),
-        false => format!("{} of them ", timeout.closed),
+        false => format!("{} of them closed by ", timeout.closed),
     };
-    let (middle, spread) = (duration(timeout.middle), duration(timeout.spread));
     let like = timeout.known().map_or(String::new(), |name| format!(" (like {name})"));
-    let about = timeout.about_s();
-    format!("{which}idle before FIN {middle} ± {spread}: a timeout of about {about} s there{like}")
+    let spread = duration(timeout.spread);
+    format!("{which}a timeout of about {} s there{like} (idle ± {spread})", timeout.about_s())
+}
+
+/// `BEGIN; UPDATE …`, or the last statement where no transaction is open.
+fn statements(said: &Said) -> String {
+    match &said.statements[..] {
+        [] => said.last.as_ref().map_or(String::new(), |last| format!("last: {last}")),
+        open => open.join("; "),
+    }
+}
+
+fn cut(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut short = String::new();
+    for c in text.chars() {
+        if short.width() + 2 > columns {
+            break;
+        }
+        short.push(c);
+    }
+    format!("{short}…")
 }

@@ -1,8 +1,7 @@
 //! The last line: what to type to see the longest held connection packet by packet.
 
-use std::io::{self, Write};
-
-use super::{Text, holder_ip};
+use super::holder_ip;
+use super::report::Report;
 use crate::names::option;
 use crate::place::Place;
 use crate::report::shell;
@@ -13,28 +12,25 @@ use crate::verdict::local::LocalBy;
 /// A series longer than this is not written out: the file of the FIN tells most of it.
 const FILES: usize = 4;
 
-impl<W: Write> Text<W> {
+impl Report<'_> {
     /// Only where the files can be read again. The longest held stands first.
-    pub(super) fn next(&mut self, totals: &Totals) -> io::Result<()> {
-        let Some((seen, fin)) = self
+    pub fn next(&self) -> Option<String> {
+        let (seen, fin) = self
             .findings
             .first()
             .and_then(|seen| Some((seen, seen.fin?)))
-            .filter(|_| self.look.explain)
-        else {
-            return Ok(());
-        };
-        let names = names(fin, totals);
+            .filter(|_| self.look.explain)?;
+        let names = names(fin, self.totals);
         if names.is_empty() || !names.iter().all(|name| shell::can_be_typed(name)) {
-            return Ok(());
+            return None;
         }
-        let frame = match (&names[..], totals.files.get(fin.file())) {
+        let frame = match (&names[..], self.totals.files.get(fin.file())) {
             ([_, _, ..], Some(name)) => shell::word(&format!("{name}:{}", fin.frame())),
             _ => fin.frame().to_string(),
         };
         let files: Vec<String> = names.into_iter().map(shell::word).collect();
         let local = local(seen);
-        writeln!(self.out, "next: closewait explain {} --frame {frame}{local}", files.join(" "))
+        Some(format!("next: closewait explain {} --frame {frame}{local}", files.join(" ")))
     }
 }
 

@@ -1,0 +1,105 @@
+//! The numbers of the headline, and how connections were closed, as JSON.
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use crate::names::host;
+use crate::summary::closes::{Kind, Range, Service};
+use crate::summary::totals::Headline;
+use crate::tcp::segment::Endpoint;
+use crate::units::seconds;
+
+/// The numbers of the headline.
+#[derive(Serialize)]
+pub struct HeadlineLine {
+    close_wait: u64,
+    certain: u64,
+    doubted: u64,
+    hidden: u64,
+    pending: u64,
+    descriptors: u64,
+    before_capture: u64,
+    elsewhere: u64,
+    not_judged: u64,
+    unread_inputs: u64,
+    unread_packets: u64,
+}
+
+impl From<Headline> for HeadlineLine {
+    fn from(now: Headline) -> HeadlineLine {
+        HeadlineLine {
+            close_wait: now.close_wait,
+            certain: now.certain,
+            doubted: now.doubted,
+            hidden: now.hidden,
+            pending: now.pending,
+            descriptors: now.descriptors,
+            before_capture: now.before_capture,
+            elsewhere: now.elsewhere,
+            not_judged: now.not_judged,
+            unread_inputs: now.unread,
+            unread_packets: now.unread_packets,
+        }
+    }
+}
+
+/// The closes of one service; where services are not told apart, it is null.
+#[derive(Serialize)]
+pub struct CloseLine {
+    service: Option<ServiceLine>,
+    closed: u64,
+    answered: Option<KindLine>,
+    by_service: Option<KindLine>,
+    by_client: Option<KindLine>,
+    late: Option<KindLine>,
+    used_after_fin: Option<KindLine>,
+    dropped_idle: Option<KindLine>,
+    last_ack: Option<KindLine>,
+}
+
+#[derive(Serialize)]
+struct ServiceLine {
+    ip: String,
+    port: u16,
+}
+
+/// Connections that were closed in one way: the least and the most of each measure.
+#[derive(Serialize)]
+struct KindLine {
+    connections: u64,
+    host: Option<String>,
+    took_s: Option<[f64; 2]>,
+    idle_before_fin_s: Option<[f64; 2]>,
+    at_once: bool,
+}
+
+impl CloseLine {
+    pub fn new((end, service): (Option<Endpoint>, &Service)) -> CloseLine {
+        CloseLine {
+            service: end.map(|Endpoint { ip, port }| ServiceLine { ip: host(ip), port }),
+            closed: service.closed,
+            answered: KindLine::new(&service.answered),
+            by_service: KindLine::new(&service.by_service),
+            by_client: KindLine::new(&service.by_client),
+            late: KindLine::new(&service.late),
+            used_after_fin: KindLine::new(&service.used),
+            dropped_idle: KindLine::new(&service.dropped),
+            last_ack: KindLine::new(&service.last_ack),
+        }
+    }
+}
+
+impl KindLine {
+    fn new(kind: &Kind) -> Option<KindLine> {
+        let ends = |range: Range<TimeDelta>| {
+            range.ends().map(|(least, most)| [seconds(least), seconds(most)])
+        };
+        (kind.connections > 0).then(|| KindLine {
+            connections: kind.connections,
+            host: kind.host().map(host),
+            took_s: ends(kind.took),
+            idle_before_fin_s: ends(kind.idle),
+            at_once: kind.all_at_once(),
+        })
+    }
+}

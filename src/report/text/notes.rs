@@ -1,0 +1,98 @@
+//! What the findings mean, what to do, and where to look for what cannot show here.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::report::Report;
+use crate::names;
+use crate::report::shell;
+use crate::units::{clock_time, thousands};
+use crate::verdict::{Doubt, Verdict};
+
+impl Report<'_> {
+    pub fn notes(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.findings.is_empty() {
+            lines.push(
+                "No kernel timer ends CLOSE-WAIT: the program must close the socket.".to_owned(),
+            );
+            lines.extend(self.descriptors());
+            lines.extend(self.doubts());
+        }
+        lines.extend(self.peer_holds());
+        lines
+    }
+
+    /// Where to go from here.
+    pub fn ways_on(&self) -> Vec<String> {
+        self.stuck_earlier().into_iter().chain(self.next()).collect()
+    }
+
+    fn descriptors(&self) -> Option<String> {
+        let n = self.findings.iter().filter(|seen| seen.descriptor_may_leak).count() as u64;
+        let which = match n {
+            0 => return None,
+            n if n == self.totals.findings() => "They were".into(),
+            n => format!("{} of them were", thousands(n)),
+        };
+        Some(format!(
+            "{which} reset by the peer after a long CLOSE-WAIT: the kernel forgot the socket, the program may still hold its descriptor."
+        ))
+    }
+
+    /// How many findings each doubt weakens, and what it means.
+    fn doubts(&self) -> Vec<String> {
+        let mut counts = BTreeMap::<Doubt, u64>::new();
+        for doubt in self.findings.iter().flat_map(|seen| seen.doubts.iter()) {
+            *counts.entry(*doubt).or_default() += 1;
+        }
+        let all = self.findings.len() as u64;
+        let how_many = |n: u64| match n {
+            n if n == all => String::new(),
+            n => format!(" ({} of {})", thousands(n), thousands(all)),
+        };
+        let list: Vec<String> =
+            counts.iter().map(|(doubt, n)| format!("{} {}", thousands(*n), doubt.name())).collect();
+        let mut lines = match counts.iter().next() {
+            None => Vec::new(),
+            // One that matters for most of them is explained here.
+            Some((doubt, n)) if counts.len() == 1 && *n * 2 > all => {
+                vec![format!("Doubt {}{}: {}.", doubt.name(), how_many(*n), doubt.sentence())]
+            }
+            Some(_) => vec![format!("Doubts: {} (closewait explain WORD).", list.join(", "))],
+        };
+        let brief = counts.get(&Doubt::Brief).copied().unwrap_or(0);
+        if brief * 2 > all {
+            lines.push(
+                "Did the capture go on after its last packet? Say until when: --end mtime (or TIME)."
+                    .to_owned(),
+            );
+        }
+        lines
+    }
+
+    fn peer_holds(&self) -> Option<String> {
+        let waiting = self.totals.tally.of(Verdict::PeerHolds);
+        let option = |ip: &IpAddr| shell::word(&names::option(*ip));
+        let hosts: Vec<String> = self.peer_holders.iter().take(3).map(option).collect();
+        // How many they are, the headline has said.
+        (waiting > 0).then(|| {
+            format!(
+                "Held at the other side (peer-holds): see with --local {}.",
+                hosts.join(" --local ")
+            )
+        })
+    }
+
+    /// Where no list was given, what was stuck before the first packet cannot show.
+    fn stuck_earlier(&self) -> Option<String> {
+        let first = self.totals.facts.first().filter(|first| first.time.nanos().is_some());
+        let known = self.listed || !self.before.is_empty();
+        let first = first.filter(|_| self.totals.facts.segments() > 0 && !known)?;
+        let time = clock_time(first, self.look.zone, self.look.dates);
+        let time = time.split('.').next().unwrap_or_default();
+        Some(format!(
+            "Sockets stuck before {time} cannot show here: closewait sockets, on the host."
+        ))
+    }
+}

@@ -1,0 +1,141 @@
+//! A page: lines as wide as the terminal, in the characters that it has.
+
+use std::io::{self, Write};
+
+/// What the output can show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Screen {
+    /// Columns of a terminal; whole lines where there is none.
+    pub width: Option<usize>,
+    /// Its locale has no other characters than ASCII.
+    pub ascii: bool,
+}
+
+/// Lines of a screen that is not known: as high and as wide as the first terminals were.
+pub const HEIGHT: usize = 24;
+pub const WIDTH: usize = 80;
+
+/// Narrower than this, nothing can be laid out.
+const NARROWEST: usize = 20;
+
+impl Screen {
+    /// Columns that a layout can count on.
+    pub fn columns(self) -> usize {
+        self.width.unwrap_or(WIDTH).max(NARROWEST)
+    }
+
+    /// How many lines a line takes: one, where lines are whole.
+    pub fn height(self, line: &str) -> usize {
+        self.width.map_or(1, |_| wrapped(line, self.columns()).len())
+    }
+}
+
+/// A writer that breaks lines between words, and goes on a little to the right.
+#[derive(Debug)]
+pub struct Page<W> {
+    out: W,
+    screen: Screen,
+    line: Vec<u8>,
+}
+
+impl<W: Write> Page<W> {
+    pub fn new(out: W, screen: Screen) -> Page<W> {
+        Page { out, screen, line: Vec::new() }
+    }
+
+    fn write_line(&mut self) -> io::Result<()> {
+        let line = std::mem::take(&mut self.line);
+        let mut text = String::from_utf8_lossy(&line).into_owned();
+        if self.screen.ascii {
+            text = in_ascii(&text);
+        }
+        match self.screen.width {
+            Some(_) => {
+                for part in wrapped(&text, self.screen.columns()) {
+                    writeln!(self.out, "{part}")?;
+                }
+                Ok(())
+            }
+            None => writeln!(self.out, "{text}"),
+        }
+    }
+}
+
+impl<W: Write> Write for Page<W> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        for part in octets.split_inclusive(|octet| *octet == b'\n') {
+            match part.strip_suffix(b"\n") {
+                Some(end) => {
+                    self.line.extend_from_slice(end);
+                    self.write_line()?;
+                }
+                None => self.line.extend_from_slice(part),
+            }
+        }
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// The parts of a line: those after the first stand to the right of where it begins.
+fn wrapped(line: &str, columns: usize) -> Vec<String> {
+    let begins = line.len() - line.trim_start_matches(' ').len();
+    let further = " ".repeat((begins + 4).min(columns / 2));
+    let options = textwrap::Options::new(columns)
+        .subsequent_indent(&further)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false);
+    textwrap::wrap(line, options).into_iter().map(|part| part.into_owned()).collect()
+}
+
+/// The marks of a report in ASCII; what else there is came from names, and stays.
+fn in_ascii(text: &str) -> String {
+    let mut ascii = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '≥' => ascii.push_str(">="),
+            '≤' => ascii.push_str("<="),
+            '…' => ascii.push_str("..."),
+            '±' => ascii.push_str("+-"),
+            'µ' => ascii.push('u'),
+            '–' | '—' => ascii.push('-'),
+            c => ascii.push(c),
+        }
+    }
+    ascii
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(text: &str, width: usize, ascii: bool) -> String {
+        let mut out = Vec::new();
+        let mut page = Page::new(&mut out, Screen { width: Some(width), ascii });
+        page.write_all(text.as_bytes()).expect("memory");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn lines_break_between_words_and_go_on_to_the_right() {
+        let text = "  one  two three four five\n";
+        assert_eq!(page(text, 20, false), "  one  two three\n      four five\n");
+        assert_eq!(page("0123456789012345678901234\n", 20, false), "0123456789012345678901234\n");
+    }
+
+    #[test]
+    fn colours_take_no_room_and_wide_characters_two_columns() {
+        let red = "\u{1b}[31mten ten ten\u{1b}[0m ten ten\n";
+        assert_eq!(page(red, 20, false), red);
+        assert_eq!(page("北京北京北 京北京北京\n", 20, false), "北京北京北\n    京北京北京\n");
+    }
+
+    #[test]
+    fn marks_have_ascii_forms() {
+        assert_eq!(page("≥ 5 µs … ± 1 é\n", 40, true), ">= 5 us ... +- 1 é\n");
+    }
+}

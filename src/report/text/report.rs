@@ -1,0 +1,103 @@
+//! The report: what there is to say, in which order, and how much of it there is room for.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::headline::{headline, how_local};
+use super::page::HEIGHT;
+use super::{Before, Look};
+use crate::place::Place;
+use crate::summary::Totals;
+use crate::summary::seen::Seen;
+use crate::units::{Zone, clock_time};
+
+/// Lines that the findings get before anything is said at length.
+const LEAST: usize = 12;
+
+/// What is reported, and how.
+pub struct Report<'a> {
+    pub look: &'a Look,
+    pub dates: bool,
+    pub totals: &'a Totals,
+    /// The longest held first.
+    pub findings: &'a [Seen],
+    pub others: &'a [Seen],
+    pub(super) before: &'a [Before],
+    pub owners: bool,
+    pub listed: bool,
+    pub peer_holders: &'a BTreeSet<IpAddr>,
+}
+
+impl Report<'_> {
+    /// All lines. The findings get what room the rest leaves on a screen; who closed first, what they leave.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![headline(self.totals, self.findings, self.peer_holders)];
+        lines.extend(how_local(self.findings));
+        let mut rest = self.before_lines();
+        rest.extend(self.notes());
+        let (on, end) = (self.ways_on(), self.end());
+        let fixed = [&lines, &rest, &on, &end].map(|lines| self.height(lines)).iter().sum();
+        // The prompt takes a line, too.
+        let mut room = (HEIGHT - 1).saturating_sub(fixed);
+        let for_findings = if self.findings.is_empty() { 0 } else { LEAST };
+        let besides = self.besides(room.saturating_sub(for_findings));
+        room = room.saturating_sub(self.height(&besides));
+        if !self.findings.is_empty() {
+            let findings = self.findings(room);
+            room = room.saturating_sub(self.height(&findings));
+            lines.extend(findings);
+        }
+        lines.extend(rest);
+        lines.extend(besides);
+        lines.extend(self.closed_first(room));
+        lines.extend(on);
+        if self.look.all {
+            lines.extend(self.other_table());
+        }
+        lines.extend(end);
+        lines
+    }
+
+    /// The findings in groups, and one by one where they are few or it was asked for.
+    fn findings(&self, room: usize) -> Vec<String> {
+        // Empty lines around both.
+        let room = room.saturating_sub(2);
+        let each = self.finding_table();
+        let beside = room.checked_sub(self.height(&each) + 1);
+        let few = beside.filter(|beside| *beside >= self.group_count());
+        let mut lines = vec![String::new()];
+        match few {
+            Some(beside) => lines.extend(self.group_lines(beside)),
+            None => lines.extend(self.group_lines(room)),
+        }
+        if few.is_some() || self.look.limit().is_some() {
+            lines.push(String::new());
+            lines.extend(each);
+        } else if self.height(&lines) < room {
+            lines.push("  one by one: --top 0".into());
+        }
+        lines.push(String::new());
+        lines
+    }
+
+    /// How the other connections ended, and what the capture was.
+    fn end(&self) -> Vec<String> {
+        let mut lines = self.endings();
+        lines.extend(self.limits());
+        lines
+    }
+
+    fn height(&self, lines: &[String]) -> usize {
+        lines.iter().map(|line| self.look.screen.height(line)).sum()
+    }
+}
+
+/// Times alone do not tell the day.
+pub fn crosses_midnight(totals: &Totals, zone: Zone) -> bool {
+    let day = |place: Option<Place>| {
+        let known = place.filter(|place| place.time.nanos().is_some())?;
+        Some(clock_time(known, zone, true).split(' ').next()?.to_owned())
+    };
+    let (first, last) = (day(totals.facts.first()), day(totals.facts.last()));
+    first.zip(last).is_some_and(|(first, last)| first != last)
+}

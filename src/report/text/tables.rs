@@ -1,0 +1,161 @@
+//! Connections and sockets one by one.
+
+use std::collections::BTreeMap;
+
+use super::groups::holder;
+use super::report::Report;
+use super::{ALARM, HEADING, frame, idle_text, process};
+use crate::report::table::{Align, table};
+use crate::summary::groups::Holder;
+use crate::summary::seen::Seen;
+use crate::units::{clock_time, count, duration, thousands};
+use crate::verdict::Verdict;
+
+/// Sockets that are listed one by one where nobody asked for that.
+const FEW: usize = 3;
+
+impl Report<'_> {
+    /// The findings one by one, as many as were asked for; all, if nobody asked.
+    pub fn finding_table(&self) -> Vec<String> {
+        let shown = self.findings.len().min(self.look.limit().unwrap_or(usize::MAX));
+        let findings = &self.findings[..shown];
+        let doubts = findings.iter().any(|seen| !seen.doubts.is_empty());
+        let mut heads = vec!["local", "peer", "FIN at", "held", "idle", "frame"];
+        heads.extend(self.owners.then_some("process"));
+        heads.extend(doubts.then_some("doubts"));
+        let mut rows = vec![heads.into_iter().map(String::from).collect::<Vec<_>>()];
+        for seen in findings {
+            let (left, right) = seen.judged_and_peer();
+            let mut row = vec![left.to_string(), right.to_string(), self.fin_at(seen)];
+            row.push(seen.held.map_or("-".into(), |held| format!("≥ {}", duration(held))));
+            row.extend([idle_text(seen), self.fin_frame(seen)]);
+            row.extend(self.owners.then(|| process(&seen.process)));
+            row.push(names(seen));
+            rows.push(row);
+        }
+        use Align::{Left, Right};
+        let mut lines = table(&rows, &[Right, Left, Left, Right, Right, Right, Left, Left]);
+        lines.extend(more(self.findings.len() - shown));
+        lines
+    }
+
+    /// Connections without a finding, each with what is known of its end.
+    pub fn other_table(&self) -> Vec<String> {
+        if self.others.is_empty() {
+            return Vec::new();
+        }
+        let heads =
+            ["verdict", "local", "peer", "first FIN at", "by", "held", "idle", "frame", "doubts"];
+        let shown = self.others.len().min(self.look.limit().unwrap_or(usize::MAX));
+        let mut rows = vec![heads.map(String::from).to_vec()];
+        rows.extend(self.others[..shown].iter().map(|seen| self.other_row(seen)));
+        use Align::{Left, Right};
+        let mut lines = vec![
+            String::new(),
+            format!("{HEADING}Connections without a finding{HEADING:#}"),
+            String::new(),
+        ];
+        let aligns = [Left, Right, Left, Left, Left, Right, Right, Right, Left];
+        lines.extend(table(&rows, &aligns));
+        lines.extend(more(self.others.len() - shown));
+        lines
+    }
+
+    fn other_row(&self, seen: &Seen) -> Vec<String> {
+        let (left, right) = seen.judged_and_peer();
+        let word = match seen.verdict {
+            Verdict::Unknown(reason) => format!("unknown ({})", reason.name()),
+            verdict => verdict.name().into(),
+        };
+        let by = match seen.closer.map(|closer| seen.end(closer)) {
+            Some(end) if end == left => "local",
+            Some(_) => "peer",
+            None => "-",
+        };
+        let idle = match seen.open_idle {
+            Some(idle) => duration(idle),
+            None => idle_text(seen),
+        };
+        let (left, right) = (left.to_string(), right.to_string());
+        let held = seen.held.map_or("-".into(), duration);
+        let frame = match seen.fin {
+            Some(_) => self.fin_frame(seen),
+            None => frame(seen.first, self.totals),
+        };
+        vec![word, left, right, self.fin_at(seen), by.into(), held, idle, frame, names(seen)]
+    }
+
+    fn fin_at(&self, seen: &Seen) -> String {
+        seen.fin.map_or("-".into(), |fin| clock_time(fin, self.look.zone, self.dates))
+    }
+
+    fn fin_frame(&self, seen: &Seen) -> String {
+        seen.fin.map_or("-".into(), |fin| frame(fin, self.totals))
+    }
+
+    /// Sockets that were in CLOSE-WAIT before the capture: each of a few, or by process and peer.
+    pub fn before_lines(&self) -> Vec<String> {
+        if self.before.is_empty() {
+            return Vec::new();
+        }
+        let n = count(self.before.len() as u64, "socket");
+        let mut lines = Vec::new();
+        // The headline has just said it where there is nothing else.
+        if !self.findings.is_empty() {
+            lines.push(format!("{ALARM}{n} in CLOSE-WAIT since before the capture{ALARM:#}"));
+        }
+        lines.push(String::new());
+        lines.extend(match self.look.limit() {
+            None if self.before.len() > FEW => self.before_groups(),
+            limit => self.before_each(limit.unwrap_or(usize::MAX)),
+        });
+        lines.push(String::new());
+        lines
+    }
+
+    fn before_each(&self, limit: usize) -> Vec<String> {
+        let shown = self.before.len().min(limit);
+        let mut rows = vec![["local", "peer", "process"].map(String::from).to_vec()];
+        rows.extend(self.before[..shown].iter().map(|before| {
+            vec![before.local.to_string(), before.peer.to_string(), process(&before.process)]
+        }));
+        let mut lines = table(&rows, &[Align::Right]);
+        lines.extend(more(self.before.len() - shown));
+        lines
+    }
+
+    /// The end with the lower port was connected to.
+    fn before_groups(&self) -> Vec<String> {
+        let mut groups = BTreeMap::<(String, String), u64>::new();
+        for before in self.before {
+            let holder = holder(Holder::from(&before.process));
+            let service = match before.local.port < before.peer.port {
+                true => format!("local {}", before.local),
+                false => format!("peer {}", before.peer),
+            };
+            *groups.entry((holder, service)).or_default() += 1;
+        }
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        groups.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        let shown = groups.len().min(FEW + 1);
+        let row = |((holder, service), n): &((String, String), u64)| {
+            vec![thousands(*n), holder.clone(), service.clone()]
+        };
+        let rows: Vec<Vec<String>> = groups[..shown].iter().map(row).collect();
+        let mut lines = table(&rows, &[Align::Right]);
+        let left: u64 = groups[shown..].iter().map(|(_, n)| n).sum();
+        if left > 0 {
+            let more = count((groups.len() - shown) as u64, "more group");
+            lines.push(format!("  … {more} ({}): --top 0", count(left, "socket")));
+        }
+        lines
+    }
+}
+
+fn more(n: usize) -> Option<String> {
+    (n > 0).then(|| format!("  … {} more: --top 0", thousands(n as u64)))
+}
+
+fn names(seen: &Seen) -> String {
+    seen.doubts.iter().map(|doubt| doubt.name()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,297 @@
+//! Closes of all connections, by the service that was connected to: who closed first, after which pause;
+//! and those that went wrong without leaving anything in CLOSE-WAIT.
+//!
+//! Every connection counts, not only those that are reported, so what is kept is small and of a bounded
+//! number: ranges, not lists.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::ops::AddAssign;
+
+use chrono::TimeDelta;
+
+use super::Judged;
+use crate::place::Time;
+use crate::tcp::segment::Endpoint;
+use crate::tcp::side::Side;
+use crate::verdict::local::Local;
+use crate::verdict::{Close, Note};
+
+/// Services that are told apart; the others are one.
+const SERVICES: usize = 256;
+
+/// A close that came sooner after the FIN is an ordinary one.
+const LATE: TimeDelta = TimeDelta::seconds(1);
+
+/// Closes by service.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Closes {
+    services: BTreeMap<Endpoint, Service>,
+    /// Closes of services beyond the first [`SERVICES`].
+    others: Service,
+}
+
+/// Connections of one service, by what became of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Service {
+    /// Closed by both sides.
+    pub closed: u64,
+    /// The side that was connected to closed first, and its answer was the last thing said.
+    pub answered: Kind,
+    /// It closed first, some other time.
+    pub by_service: Kind,
+    /// The side that connected closed first.
+    pub by_client: Kind,
+    /// Held in CLOSE-WAIT for a second or more, and closed after all.
+    pub late: Kind,
+    /// Used after the peer's FIN, and reset for it.
+    pub used: Kind,
+    /// Forgotten by somebody between, without any FIN.
+    pub dropped: Kind,
+    /// Closed, and the second FIN was never acknowledged.
+    pub last_ack: Kind,
+}
+
+/// Closes of one kind.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kind {
+    pub connections: u64,
+    /// The time it took: the hold, the silence, or from the FIN to its use.
+    pub took: Range<TimeDelta>,
+    /// The pause before the first FIN.
+    pub idle: Range<TimeDelta>,
+    /// The times at which it was over.
+    pub at: Range<Time>,
+    /// The hosts whose closing this is about: the least and the greatest address.
+    pub hosts: Range<IpAddr>,
+}
+
+/// The least and the greatest of some values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Range<T>(Option<(T, T)>);
+
+impl<T> Default for Range<T> {
+    fn default() -> Range<T> {
+        Range(None)
+    }
+}
+
+impl<T: Ord + Copy> Range<T> {
+    pub fn ends(self) -> Option<(T, T)> {
+        self.0
+    }
+
+    fn add(&mut self, value: T) {
+        let (least, most) = self.0.unwrap_or((value, value));
+        self.0 = Some((least.min(value), most.max(value)));
+    }
+
+    fn join(&mut self, other: Range<T>) {
+        if let Some((least, most)) = other.0 {
+            self.add(least);
+            self.add(most);
+        }
+    }
+}
+
+/// One connection's close, as far as it counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Occurrence {
+    service: Endpoint,
+    closed: bool,
+    first: Option<(First, Detail)>,
+    odd: Option<(Odd, Detail)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum First {
+    Answered,
+    ByService,
+    ByClient,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Odd {
+    Late,
+    Used,
+    Dropped,
+    LastAck,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Detail {
+    took: Option<TimeDelta>,
+    idle: Option<TimeDelta>,
+    at: Time,
+    host: IpAddr,
+}
+
+impl Occurrence {
+    /// Returns what counts of a connection that ended; nothing of one that goes on.
+    pub fn of(judged: &Judged) -> Option<Occurrence> {
+        let (first, odd) = (first(judged), odd(judged));
+        let closed = judged.judgement.close == Close::Closed;
+        let service = judged.endpoint(judged.service());
+        (closed || odd.is_some()).then_some(Occurrence { service, closed, first, odd })
+    }
+}
+
+/// Tells who closed first, of a connection that both closed.
+fn first(judged: &Judged) -> Option<(First, Detail)> {
+    let Judged { flow, judgement, .. } = judged;
+    if judgement.close != Close::Closed {
+        return None;
+    }
+    let (closer, fin) = flow.first_fin()?;
+    let said = flow.last_payload().filter(|last| last.order() <= fin.place.order());
+    let pause = said.and_then(|said| fin.place.time.since(said.time)).map(TimeDelta::nanoseconds);
+    let at_once = flow.had_last_word(closer) && pause.is_some_and(|pause| pause < LATE);
+    let which = match (closer == judged.service(), at_once) {
+        (true, true) => First::Answered,
+        (true, false) => First::ByService,
+        (false, _) => First::ByClient,
+    };
+    let idle = if at_once { pause } else { judgement.idle_before_fin };
+    let host = judged.endpoint(closer).ip;
+    Some((which, Detail { took: None, idle, at: fin.place.time, host }))
+}
+
+/// Tells what went wrong at the end, if something did.
+fn odd(judged: &Judged) -> Option<(Odd, Detail)> {
+    let Judged { flow, judgement, .. } = judged;
+    let nanos = |nanos: Option<i64>| nanos.map(TimeDelta::nanoseconds);
+    let detail = |side: Side, took, at| {
+        let host = judged.endpoint(side).ip;
+        Detail { took, idle: judgement.idle_before_fin, at, host }
+    };
+    let has = |note| judgement.notes.contains(&note);
+    if has(Note::DroppedIdle) {
+        let silence = flow.silence()?;
+        let lasted = nanos(silence.ended.time.since(silence.began));
+        return Some((Odd::Dropped, detail(silence.by, lasted, silence.ended.time)));
+    }
+    let (closer, fin) = flow.first_fin()?;
+    let holder = closer.other();
+    if judgement.local == Local::Neither || !judgement.local.judges(holder) {
+        return None;
+    }
+    let used = flow.payload_after(holder, fin.end);
+    if has(Note::UsedAfterFin) {
+        let used = used?;
+        let after = nanos(used.last.since(fin.place.time));
+        return Some((Odd::Used, detail(holder, after, used.last)));
+    }
+    if has(Note::LastAck) {
+        let at = flow.fin(holder)?.place.time;
+        return Some((Odd::LastAck, detail(holder, judgement.held, at)));
+    }
+    let ended = match judgement.close {
+        Close::Closed => flow.fin(holder)?.place.time,
+        Close::Reset => flow.reset().filter(|(by, _)| *by == holder)?.1.time,
+        Close::Attempt | Close::HalfClosed | Close::Open => return None,
+    };
+    let is_late = judgement.held >= Some(LATE) && used.is_none();
+    is_late.then(|| (Odd::Late, detail(holder, judgement.held, ended)))
+}
+
+impl Closes {
+    pub fn count(&mut self, judged: &Judged) {
+        if let Some(occurrence) = Occurrence::of(judged) {
+            self.add(&occurrence);
+        }
+    }
+
+    pub fn add(&mut self, occurrence: &Occurrence) {
+        self.of(occurrence.service).add(occurrence);
+    }
+
+    fn of(&mut self, service: Endpoint) -> &mut Service {
+        let is_full = self.services.len() >= SERVICES;
+        if is_full && !self.services.contains_key(&service) {
+            return &mut self.others;
+        }
+        self.services.entry(service).or_default()
+    }
+
+    /// The services that are told apart, the busiest first; those that are not have no address.
+    pub fn services(&self) -> Vec<(Option<Endpoint>, &Service)> {
+        let named = self.services.iter().map(|(end, service)| (Some(*end), service));
+        let mut all: Vec<_> = named.collect();
+        all.sort_by_key(|(_, service)| std::cmp::Reverse(service.closed));
+        if self.others != Service::default() {
+            all.push((None, &self.others));
+        }
+        all
+    }
+}
+
+impl AddAssign<&Closes> for Closes {
+    fn add_assign(&mut self, more: &Closes) {
+        for (end, service) in &more.services {
+            self.of(*end).join(service);
+        }
+        self.others.join(&more.others);
+    }
+}
+
+impl Service {
+    fn add(&mut self, occurrence: &Occurrence) {
+        self.closed += u64::from(occurrence.closed);
+        if let Some((first, detail)) = occurrence.first {
+            match first {
+                First::Answered => self.answered.add(&detail),
+                First::ByService => self.by_service.add(&detail),
+                First::ByClient => self.by_client.add(&detail),
+            }
+        }
+        if let Some((odd, detail)) = occurrence.odd {
+            match odd {
+                Odd::Late => self.late.add(&detail),
+                Odd::Used => self.used.add(&detail),
+                Odd::Dropped => self.dropped.add(&detail),
+                Odd::LastAck => self.last_ack.add(&detail),
+            }
+        }
+    }
+
+    fn join(&mut self, more: &Service) {
+        self.closed += more.closed;
+        self.answered.join(&more.answered);
+        self.by_service.join(&more.by_service);
+        self.by_client.join(&more.by_client);
+        self.late.join(&more.late);
+        self.used.join(&more.used);
+        self.dropped.join(&more.dropped);
+        self.last_ack.join(&more.last_ack);
+    }
+}
+
+impl Kind {
+    fn add(&mut self, Detail { took, idle, at, host }: &Detail) {
+        self.connections += 1;
+        took.iter().for_each(|took| self.took.add(*took));
+        idle.iter().for_each(|idle| self.idle.add(*idle));
+        self.at.add(*at);
+        self.hosts.add(*host);
+    }
+
+    fn join(&mut self, more: &Kind) {
+        self.connections += more.connections;
+        self.took.join(more.took);
+        self.idle.join(more.idle);
+        self.at.join(more.at);
+        self.hosts.join(more.hosts);
+    }
+
+    /// Several ended at the same moment, as when a process ends.
+    pub fn all_at_once(&self) -> bool {
+        const MOMENT_NS: i64 = 50_000_000;
+        let ends = self.at.ends().and_then(|(first, last)| last.since(first));
+        self.connections > 1 && ends.is_some_and(|nanos| nanos < MOMENT_NS)
+    }
+
+    /// The host whose closing this is about, if it is one.
+    pub fn host(&self) -> Option<IpAddr> {
+        self.hosts.ends().filter(|(least, most)| least == most).map(|(host, _)| host)
+    }
+}

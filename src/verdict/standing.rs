@@ -1,0 +1,33 @@
+//! The way a judged flow is counted.
+
+use super::local::Local;
+use super::{Judgement, Note, Verdict};
+
+/// The part of a judgement that a headline counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub verdict: Verdict,
+    pub finding: bool,
+    /// It would be a finding if ones with doubts counted.
+    pub hidden: bool,
+    /// A finding, or a hidden one, that something speaks against.
+    pub doubted: bool,
+    /// In CLOSE-WAIT, at an end that is not the local one.
+    pub elsewhere: bool,
+}
+
+impl From<&Judgement> for Standing {
+    fn from(judgement: &Judgement) -> Standing {
+        let verdict = judgement.verdict;
+        let is_local = judgement.local != Local::Neither;
+        let stuck = verdict == Verdict::Leak || judgement.notes.contains(&Note::DescriptorMayLeak);
+        let counts = stuck && is_local;
+        Standing {
+            verdict,
+            finding: judgement.finding,
+            hidden: counts && !judgement.finding,
+            doubted: counts && !judgement.doubts.is_empty(),
+            elsewhere: verdict == Verdict::Leak && !is_local,
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Addresses that a real kernel rewrites: a sidecar that connections are redirected to, and a node that
+//! gives a service another address, against what `ss` says of the sockets.
+
+mod common;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use common::{NETNS, Need, ROOT, Scratch, TCPDUMP, closewait, json_lines, lacks, skip, tool};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use serde_json::Value;
+
+const NFT: Need = ("nft", "unshare", &["--net", "nft", "list", "ruleset"]);
+const SS: Need = ("ss", "ss", &["-V"]);
+
+fn can_run() -> bool {
+    let missing = lacks(&[ROOT, NETNS, TCPDUMP, NFT, SS]);
+    missing.into_iter().for_each(skip);
+    missing.is_none()
+}
+
+/// A host of its own: a network namespace.
+struct Host(String);
+
+impl Host {
+    fn new(role: &str) -> Host {
+        let host = Host(format!("closewait-nat-{}-{role}", std::process::id()));
+        ip(&format!("netns add {}", host.0));
+        host.ip("link set lo up");
+        host
+    }
+
+    fn ip(&self, arguments: &str) {
+        ip(&format!("-n {} {arguments}", self.0));
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = tool("ip");
+        command.args(["netns", "exec", &self.0, program]);
+        command
+    }
+
+    fn nft(&self, rules: &[&str]) {
+        for rule in rules {
+            let output = self.command("nft").arg(rule).output().expect("nft runs");
+            assert!(output.status.success(), "{rule}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+
+    /// Sockets that are made there stay there.
+    fn inside<T: Send>(&self, make: impl FnOnce() -> T + Send) -> T {
+        let namespace = File::open(format!("/run/netns/{}", self.0)).expect("a namespace");
+        let enter = || {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+                .expect("root may");
+            make()
+        };
+        thread::scope(|scope| scope.spawn(enter).join().expect("it is made"))
+    }
+
+    fn listen(&self, address: &str) -> TcpListener {
+        self.inside(|| TcpListener::bind(address).expect("its own address"))
+    }
+
+    fn connect(&self, address: &str) -> TcpStream {
+        self.inside(|| TcpStream::connect(address).expect("somebody listens"))
+    }
+
+    /// The local ends of its sockets in CLOSE-WAIT.
+    fn stuck(&self) -> Vec<String> {
+        let output = self.command("ss").args(["-Htn", "state", "close-wait"]).output();
+        let text = String::from_utf8(output.expect("ss runs").stdout).expect("UTF-8");
+        let local = |line: &str| Some(line.split_whitespace().nth(2)?.to_owned());
+        let mut stuck: Vec<String> = text.lines().filter_map(local).collect();
+        stuck.sort();
+        stuck
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = tool("ip").args(["netns", "del", &self.0]).output();
+    }
+}
+
+fn ip(arguments: &str) {
+    let output = tool("ip").args(arguments.split(' ')).output().expect("ip runs");
+    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A wire between two hosts, which both call by the other's role.
+fn wire([a, b]: [&Host; 2], names: [&str; 2], addresses: [&str; 2]) {
+    a.ip(&format!("link add {} type veth peer name {} netns {}", names[1], names[0], b.0));
+    for (host, name, address) in [(a, names[1], addresses[0]), (b, names[0], addresses[1])] {
+        host.ip(&format!("addr add {address}/24 dev {name}"));
+        host.ip(&format!("link set {name} up"));
+    }
+}
+
+/// A tcpdump at work.
+struct Tap(Child, PathBuf);
+
+impl Tap {
+    fn start(host: &Host, device: &str, scratch: &Scratch, name: &str) -> Tap {
+        let file = scratch.path().join(name);
+        let mut command = host.command("tcpdump");
+        command.args(["-n", "-U", "-Z", "root", "-i", device, "-w"]).arg(&file).arg("tcp");
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut said = BufReader::new(child.stderr.take().expect("piped"));
+        let mut line = String::new();
+        while !line.contains("listening on") {
+            assert_ne!(said.read_line(&mut line).expect("a pipe"), 0, "{line}");
+        }
+        thread::spawn(move || said.read_to_string(&mut String::new()));
+        Tap(child, file)
+    }
+
+    fn stop(mut self) -> String {
+        thread::sleep(Duration::from_millis(300));
+        kill_process(Pid::from_child(&self.0), Signal::INT).expect("a child");
+        self.0.wait().expect("it ends");
+        self.1.to_str().expect("UTF-8").to_owned()
+    }
+}
+
+/// One octet, from one end of a connection to the other.
+fn pass(from: &mut TcpStream, to: &mut TcpStream) {
+    from.write_all(b"x").expect("an open connection");
+    to.read_exact(&mut [0]).expect("an open connection");
+}
+
+fn end(value: &Value) -> String {
+    format!("{}:{}", value["ip"].as_str().expect("an address"), value["port"])
+}
+
+fn name(address: Result<SocketAddr, std::io::Error>) -> String {
+    address.expect("open").to_string()
+}
+
+/// The findings' local ends, in order.
+fn holders(lines: &[Value]) -> Vec<String> {
+    let findings = lines.iter().filter(|line| line["finding"] == true);
+    let holder = |line: &Value| end(&line[line["holder"].as_str().expect("a holder")]);
+    let mut holders: Vec<String> = findings.map(holder).collect();
+    holders.sort();
+    holders
+}
+
+fn read(args: &[&str]) -> Vec<Value> {
+    json_lines(&closewait(&[args, &["--all", "--format", "jsonl"]].concat()))
+}
+
+const SERVICE: &str = "198.51.100.3:3306";
+
+/// A connection through the sidecar: the program's end, both of the sidecar's, the server's.
+struct Chain {
+    program: TcpStream,
+    near: TcpStream,
+    far: TcpStream,
+    server: TcpStream,
+}
+
+impl Chain {
+    fn open(host: &Host, sidecar: &TcpListener, service: &TcpListener) -> Chain {
+        let program = host.connect(SERVICE);
+        let (near, _) = sidecar.accept().expect("it is redirected");
+        let far = host.inside(|| {
+            let own = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+            let own = own.expect("a socket");
+            let address = |text: &str| text.parse::<SocketAddr>().expect("an address").into();
+            own.bind(&address("198.51.100.6:0")).expect("its own address");
+            own.connect(&address(SERVICE)).expect("the server listens");
+            TcpStream::from(own)
+        });
+        let (server, _) = service.accept().expect("the sidecar");
+        let mut chain = Chain { program, near, far, server };
+        pass(&mut chain.program, &mut chain.near);
+        pass(&mut chain.far, &mut chain.server);
+        pass(&mut chain.server, &mut chain.far);
+        pass(&mut chain.near, &mut chain.program);
+        chain
+    }
+
+    /// The server closes, and the sidecar passes that on: the program is to close now.
+    fn leave_behind(&mut self) {
+        self.server.shutdown(std::net::Shutdown::Write).expect("open");
+        assert_eq!(self.far.read(&mut [0]).expect("an end"), 0);
+        self.near.shutdown(std::net::Shutdown::Write).expect("open");
+    }
+}
+
+/// The program that owes the FIN is the finding, and one row, which the list of sockets knows by the
+/// address that it dialled; the sidecar waits for it towards the server.
+#[test]
+fn a_sidecar_is_not_what_the_program_left() {
+    if !can_run() {
+        return;
+    }
+    let (host, remote) = (Host::new("host"), Host::new("server"));
+    wire([&host, &remote], ["host", "server"], ["198.51.100.5", "198.51.100.3"]);
+    host.ip("addr add 198.51.100.6/24 dev server");
+    host.nft(&[
+        "add table ip nat",
+        "add chain ip nat out { type nat hook output priority -100; }",
+        "add rule ip nat out ip saddr 198.51.100.5 tcp dport 3306 redirect to :15001",
+    ]);
+    let scratch = Scratch::new();
+    let tap = Tap::start(&host, "any", &scratch, "any.pcap");
+    let service = remote.listen(SERVICE);
+    let sidecar = host.listen("0.0.0.0:15001");
+    let mut left: Vec<Chain> = (0..3).map(|_| Chain::open(&host, &sidecar, &service)).collect();
+    left.iter_mut().for_each(Chain::leave_behind);
+    let mut closed = Chain::open(&host, &sidecar, &service);
+    closed.leave_behind();
+    drop(closed);
+    thread::sleep(Duration::from_millis(1_200));
+    let stuck = host.stuck();
+    assert_eq!(stuck.len(), 6, "the program's and the sidecar's: {stuck:?}");
+    let list = host.command("ss").arg("-tan").output().expect("ss runs").stdout;
+    let list = scratch.write("ss.txt", &list);
+    let file = tap.stop();
+
+    let lines = read(&[&file, "--sockets", &list]);
+    assert_eq!(holders(&lines), stuck, "{lines:#?}");
+    for chain in &left {
+        let own = name(chain.program.local_addr());
+        let is_of = |line: &&Value| line["type"] == "flow" && end(&line["a"]) == own;
+        let rows: Vec<&Value> = lines.iter().filter(is_of).collect();
+        let [row] = rows[..] else { panic!("one row: {rows:?}") };
+        assert_eq!((&row["verdict"], &row["holder"]), (&"leak".into(), &"a".into()), "{row}");
+        // The kernel shows a SYN as it was redirected, and the answer as it was dialled.
+        assert_eq!(end(&row["b"]), "127.0.0.1:15001");
+        assert_eq!(end(&row["rewritten_as"]["b"]), SERVICE);
+        assert_eq!(row["kernel"]["state"], "CLOSE-WAIT", "known as it was dialled: {row}");
+        assert!(row["notes"].as_array().is_some_and(|notes| notes.contains(&"rewritten".into())));
+    }
+    let summary = lines.last().expect("a summary");
+    assert_eq!((&summary["flows"], &summary["findings"]), (&8.into(), &6.into()), "{summary}");
+}
+
+const DIALLED: &str = "10.96.0.1:80";
+
+/// A node gives a service's address another one, and is seen at both sides of itself, at the client and at
+/// the server: one connection is one row, wherever and however often it was captured.
+#[test]
+fn a_node_that_translates_counts_nothing_twice() {
+    if !can_run() {
+        return;
+    }
+    let (client, node, server) = (Host::new("client"), Host::new("node"), Host::new("backend"));
+    wire([&client, &node], ["client", "node"], ["10.1.0.2", "10.1.0.1"]);
+    wire([&node, &server], ["node", "backend"], ["10.2.0.1", "10.2.0.2"]);
+    client.ip("route add default via 10.1.0.1");
+    server.ip("route add default via 10.2.0.1");
+    let forward =
+        node.command("sh").args(["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]).status();
+    assert!(forward.expect("sh runs").success());
+    node.nft(&[
+        "add table ip nat",
+        "add chain ip nat in { type nat hook prerouting priority -100; }",
+        "add rule ip nat in ip daddr 10.96.0.1 tcp dport 80 dnat to 10.2.0.2:8080",
+    ]);
+    let scratch = Scratch::new();
+    let taps = [
+        Tap::start(&client, "node", &scratch, "client.pcap"),
+        Tap::start(&node, "any", &scratch, "node.pcap"),
+        Tap::start(&server, "node", &scratch, "server.pcap"),
+    ];
+    let service = server.listen("10.2.0.2:8080");
+    let open = || {
+        let mut program = client.connect(DIALLED);
+        let (mut served, _) = service.accept().expect("a client");
+        pass(&mut program, &mut served);
+        pass(&mut served, &mut program);
+        (program, served)
+    };
+    let left: Vec<TcpStream> = (0..3).map(|_| open().0).collect();
+    let closed = open();
+    drop(closed);
+    thread::sleep(Duration::from_millis(1_200));
+    let stuck = client.stuck();
+    assert_eq!(stuck, {
+        let mut own: Vec<String> = left.iter().map(|left| name(left.local_addr())).collect();
+        own.sort();
+        own
+    });
+    let [at_client, at_node, at_server] = taps.map(Tap::stop);
+
+    let all = [at_client.as_str(), at_node.as_str(), at_server.as_str()];
+    for files in [&all[..1], &all[1..2], &[all[0], all[2]], &all[2..]] {
+        let lines = read(files);
+        let summary = lines.last().expect("a summary");
+        let counted = (&summary["flows"], &summary["findings"]);
+        assert_eq!(counted, (&4.into(), &3.into()), "{files:?}: {lines:#?}");
+        assert_eq!(holders(&lines), stuck, "{files:?}");
+        let dialled = if files == &all[2..] { "10.2.0.2:8080" } else { DIALLED };
+        for row in lines.iter().filter(|line| line["finding"] == true) {
+            assert_eq!(end(&row["b"]), dialled, "{files:?}: {row}");
+        }
+    }
+}
