@@ -48,7 +48,13 @@ fn segments(rows: &[(i64, bool, u8, u32, u32)]) -> Vec<Segment> {
 /// The verdict 300 s after the first packet, where nobody notes the segments in the facts.
 fn unnoted(rows: &[(i64, bool, u8, u32, u32)]) -> Verdict {
     let mut table = FlowTable::default();
-    table.take_all(&segments(rows), |segment| segment.hash, |segment| *segment, |_, _| {});
+    table.take_all(
+        &segments(rows),
+        |segment| segment.hash,
+        |segment| *segment,
+        |_| false,
+        |_, _| {},
+    );
     let mut facts = CaptureFacts::default();
     facts.wait_until(Time::from_nanos(300_000_000_000));
     assert_eq!(facts.segments(), 0, "they were forgotten");
