@@ -27,11 +27,11 @@ const LATE: TimeDelta = TimeDelta::seconds(1);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Closes {
     services: BTreeMap<Endpoint, Service>,
-    /// Of services beyond [`SERVICES`].
+    /// Closes of services beyond [`SERVICES`].
     others: Service,
 }
 
-/// What became of the connections of one service.
+/// Connections of one service, by what became of them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Service {
     /// Closed by both sides.
@@ -56,11 +56,11 @@ pub struct Service {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kind {
     pub connections: u64,
-    /// How long it took: the hold, the silence, the time from the FIN to its use.
+    /// The time it took: the hold, the silence, or from the FIN to its use.
     pub took: Range<TimeDelta>,
     /// The pause before the first FIN.
     pub idle: Range<TimeDelta>,
-    /// When it was over.
+    /// The times at which it was over.
     pub at: Range<Time>,
     /// The hosts whose closing this is about: the least and the greatest address.
     pub hosts: Range<IpAddr>,
@@ -127,7 +127,7 @@ struct Detail {
 }
 
 impl Occurrence {
-    /// What counts of a connection that ended; nothing of one that goes on.
+    /// Returns what counts of a connection that ended; nothing of one that goes on.
     pub fn of(judged: &Judged) -> Option<Occurrence> {
         let (first, odd) = (first(judged), odd(judged));
         let closed = judged.judgement.close == Close::Closed;
@@ -136,7 +136,7 @@ impl Occurrence {
     }
 }
 
-/// Who closed first, of a connection that both closed.
+/// Tells who closed first, of a connection that both closed.
 fn first(judged: &Judged) -> Option<(First, Detail)> {
     let Judged { flow, judgement, .. } = judged;
     if judgement.close != Close::Closed {
@@ -156,7 +156,7 @@ fn first(judged: &Judged) -> Option<(First, Detail)> {
     Some((which, Detail { took: None, idle, at: fin.place.time, host }))
 }
 
-/// What went wrong at the end, if something did.
+/// Tells what went wrong at the end, if something did.
 fn odd(judged: &Judged) -> Option<(Odd, Detail)> {
     let Judged { flow, judgement, .. } = judged;
     let nanos = |nanos: Option<i64>| nanos.map(TimeDelta::nanoseconds);
