@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use serde::Serialize;
 
+use super::lines::EndKey;
 use crate::names::host;
 use crate::summary::closes::{Kind, Range, Service};
 use crate::summary::totals::Headline;
@@ -46,7 +47,7 @@ impl From<Headline> for HeadlineLine {
 /// The closes of one service; where services are not told apart, it is null.
 #[derive(Serialize)]
 pub struct CloseLine {
-    service: Option<ServiceLine>,
+    service: Option<EndKey>,
     closed: u64,
     answered: Option<KindLine>,
     by_service: Option<KindLine>,
@@ -55,12 +56,6 @@ pub struct CloseLine {
     used_after_fin: Option<KindLine>,
     dropped_idle: Option<KindLine>,
     last_ack: Option<KindLine>,
-}
-
-#[derive(Serialize)]
-struct ServiceLine {
-    ip: String,
-    port: u16,
 }
 
 /// Connections that were closed in one way: the least and the most of each measure.
@@ -76,7 +71,7 @@ struct KindLine {
 impl CloseLine {
     pub fn new((end, service): (Option<Endpoint>, &Service)) -> CloseLine {
         CloseLine {
-            service: end.map(|Endpoint { ip, port }| ServiceLine { ip: host(ip), port }),
+            service: end.map(EndKey::from),
             closed: service.closed,
             answered: KindLine::new(&service.answered),
             by_service: KindLine::new(&service.by_service),
