@@ -1,4 +1,4 @@
-//! What a whole capture was like, as far as it bears on a verdict or its reader should know.
+//! Facts of a whole capture, as far as they bear on a verdict or its reader should know them.
 //!
 //! [`CaptureFacts`] fills itself from what is read: each packet's place, each segment, and what the
 //! capture says of itself. A verdict needs all three, since a capture without any bare ACK, or with
@@ -26,14 +26,14 @@ pub struct CaptureFacts {
     last: Option<Place>,
     bare_acks: bool,
     empty_segments: bool,
-    /// Of the files that have been read to their end.
+    /// Drops of the files that have been read to their end.
     drops_before: u64,
-    /// Of the file that is being read.
+    /// Drops of the file that is being read.
     drops: u64,
     truncated: bool,
     /// Connections that show packets missing, which nobody counted.
     holes: Holes,
-    /// Of the captures that packets which closewait wrote were chosen from.
+    /// Holes of the captures from which closewait chose and wrote these packets.
     holes_before: Holes,
     /// From when to when nothing was captured, between files that are no series.
     gaps: Vec<(Time, Time)>,
@@ -172,7 +172,7 @@ impl CaptureFacts {
         self.shows_bare_acks() && self.shows_empty_segments() && self.holes.matter()
     }
 
-    /// How many connections show that packets are missing, where there are too many for accidents.
+    /// Counts connections that show packets missing; zero if so few do that accidents explain them.
     pub fn holes(&self) -> Holes {
         if self.has_holes() { self.holes } else { Holes::default() }
     }

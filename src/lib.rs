@@ -1,5 +1,34 @@
 //! Names the TCP connections that a program left in CLOSE-WAIT, from a packet capture.
 //!
+//! # From a file to a verdict
+//!
+//! ```
+//! use closewait::capture::file::{FileSource, Input};
+//! use closewait::capture::{Next, Source};
+//! use closewait::decode::Decoder;
+//! use closewait::facts::CaptureFacts;
+//! use closewait::table::FlowTable;
+//! use closewait::verdict::{Policy, Verdict, judge};
+//!
+//! let mut source = FileSource::open(&Input("fixtures/captures/incident.pcap".into()), 0)?;
+//! let (decoder, mut table, mut facts) =
+//!     (Decoder::default(), FlowTable::default(), CaptureFacts::default());
+//! while let Next::Frame(frame) = source.next()? {
+//!     facts.see(frame.place);
+//!     if let Ok((segment, _payload)) = decoder.decode(&frame) {
+//!         table.take(&segment, &mut facts);
+//!     }
+//! }
+//! facts.end_file(source.about());
+//! for (key, flow) in table.flows() {
+//!     let judgement = judge(key, flow, &Policy::default(), &facts);
+//!     assert_eq!(judgement.verdict, Verdict::Leak);
+//!     assert_eq!(judgement.holder.map(|side| key.endpoint(flow.end(side)).port), Some(38822));
+//! }
+//! # assert_eq!(table.len(), 1);
+//! # Ok::<(), closewait::capture::Error>(())
+//! ```
+//!
 //! # The house
 //!
 //! Data goes one way:
@@ -9,35 +38,72 @@
 //!   I/O               pure                 pure                  pure           I/O (Write)
 //! ```
 //!
-//! | room | what happens there |
-//! |---|---|
-//! | [`cli`] | flags become a [`run::Plan`]; the only room that knows clap |
-//! | [`commands`] | outputs, warnings and exit status of each command |
-//! | [`live`] | packets as they happen: suspects, the kernel's word, numbers for Prometheus over HTTP |
-//! | [`run`] | the one loop, packet after packet, in whatever mode; the session that all modes have |
-//! | [`engine`] | segments become judged connections: flow tables in shards, on all cores |
-//! | [`capture`] | where packets and time come from: pcap and pcapng files, standard input, interfaces |
-//! | [`decode`] | a frame becomes a segment, or a counted reason why not |
-//! | [`tcp`] | RFC 9293 for an observer: sequence numbers, the facts of each direction, figure 5 |
-//! | [`attach`] | what was said on a connection: protocols read from its two directions, MySQL first |
-//! | [`table`] | all flows of a capture, and which connection of a 4-tuple a segment belongs to |
-//! | [`facts`] | what a whole capture was like, as far as it bears on verdicts |
-//! | [`verdict`] | a flow, the local side and the policy become a judgement |
-//! | [`join`] | one connection that was seen twice: under other addresses, or at two capture points |
-//! | [`summary`] | judgements as data: rows, totals, causes; and [`Sink`](summary::Sink), the door that printers stand behind |
-//! | [`ladder`] | one connection step by step, for `explain` |
-//! | [`owner`] | which process holds a socket: the kernel's own list, or a saved one |
-//! | [`confine`] | what a process gives up once it has opened all it needs |
-//! | [`report`] | judgements become text, JSON lines or flame graphs |
-//! | [`expect`] | what a capture should hold, and where it does not |
-//! | [`endpoints`] | addresses, networks and ports as users name them |
-//! | [`units`] | how times and durations are written |
-//! | [`place`] | when and where a packet was captured |
-//! | [`names`] | names that a text prints in place of addresses |
-//! | [`services`] | ports by their names |
-//! | [`mod@printable`] | names that others chose, safe for a terminal |
-//! | [`set`] | a set of words, a bit each |
-//! | [`progress`] | a bar on the terminal when reading takes long |
+//! Rooms stand on floors, and import only from their own and those below: `tests/house.rs` holds it,
+//! and says which crates and words a room may use. From the top down:
+//!
+//! **[`cli`]** makes a [`run::Plan`] of flags, and is the only room that knows clap. A new flag goes to
+//! the file of its command.
+//!
+//! **[`commands`]** runs a command: it opens outputs, prints warnings, and turns a [`run::Outcome`] into
+//! an exit status.
+//!
+//! **[`live`]** follows packets as they happen: suspects, the kernel's word for them, numbers for
+//! Prometheus over HTTP. It takes a plan and a [`live::setup::LiveSetup`], and hands out a
+//! [`live::snapshot::Snapshot`] to whoever shows a capture that goes on.
+//!
+//! **[`run`]** has the one loop, packet after packet, and the [`run::session::Session`] that all modes
+//! have: files, again for some connections, live. A plan goes in, a [`run::Outcome`] comes out; a new
+//! mode is a type that has a session.
+//!
+//! **[`report`]** writes bytes: text, JSON lines, CSV, ladders, flame graphs. A new printer is a file
+//! here that implements [`summary::Sink`], and a name of a format in `commands`; it decides nothing and
+//! opens nothing.
+//!
+//! **[`expect`]** compares a capture with what it should hold. Its door is a list of violations.
+//!
+//! **[`engine`]** makes judged connections of segments: flow tables in shards, on all cores, without any
+//! I/O. A segment with the octets to be read goes in, a [`summary::Judged`] comes out.
+//!
+//! **[`summary`]** has judgements as data: rows, totals, groups, causes; and [`summary::Sink`], the door
+//! that printers stand behind. Whatever two printers would compute goes here.
+//!
+//! **[`join`]** finds one connection that was seen twice: under other addresses, or at two capture
+//! points.
+//!
+//! **[`ladder`]** tells one connection step by step, for `explain`.
+//!
+//! **[`verdict`]** judges: a flow, the local side, the policy and the capture's facts become a
+//! [`verdict::Judgement`]. It reads no clock and changes nothing.
+//!
+//! **[`table`]** keeps all flows of a capture, and knows which connection of a 4-tuple a segment belongs
+//! to. Segments go in, [`tcp::flow::Flow`]s come out.
+//!
+//! **[`facts`]** has what a whole capture was like, as far as it bears on verdicts: a
+//! [`facts::CaptureFacts`] fills itself from what is read.
+//!
+//! **[`decode`]** finds the [`tcp::segment::Segment`] in a frame, or a counted reason why there is none.
+//! A new link layer or tunnel goes to a file below it.
+//!
+//! **[`attach`]** reads protocols from the two directions of a connection: octets go in,
+//! [`attach::Facts`] come out, neutral for whoever prints them. A new protocol is one folder, a variant
+//! and a line in [`attach::registry`]; [`manual::protocol`] goes through it step by step.
+//!
+//! **[`owner`]** tells which process holds a socket: the kernel's own list, or a saved one of any
+//! system. A new form of list is a file in `owner/saved/`.
+//!
+//! **[`capture`]** is where packets and time come from: files, standard input, interfaces. Its door is
+//! [`capture::Source`], which hands out a [`capture::Frame`] at a time. A new capture format is a
+//! file beside `pcapng.rs` and a line in `file.rs`; packets as another tool prints them go to `text/`.
+//!
+//! **[`tcp`]** is RFC 9293 for an observer: sequence numbers, the facts of each direction, figure 5. It
+//! knows of no packet format, no clock and no I/O.
+//!
+//! The cellar, which any room may use: **[`endpoints`]** (addresses, networks and ports as users name
+//! them), **[`units`]** (times and durations as they are written), **[`names`]** (names that a text
+//! prints in place of addresses), **[`set`]** (a set of words, a bit each), **[`services`]** (ports by their names), **[`confine`]** (rights that a
+//! process gives up once it has opened all it needs), **[`progress`]** (a bar on the terminal),
+//! **[`mod@printable`]** (names that others chose, safe for a terminal), **[`place`]** (when and where a
+//! packet was captured).
 //!
 //! [`manual`] is the reader's manual, and its page [`why`](manual::why) has the reasons behind the house.
 //!

@@ -66,10 +66,10 @@ pub fn option(address: IpAddr) -> String {
     name(address).map_or_else(|| address.to_string(), |name| format!("{OPTION}{name}"))
 }
 
-/// What stands before a name in an option, so that a mistyped address is no name.
+/// The prefix of a name in an option (`name:db.shop`), so that a mistyped address is no name.
 pub const OPTION: &str = "name:";
 
-/// Whether an address is of the range that stands for names.
+/// Returns true if an address is of the range that stands for names.
 pub fn is_stand_in(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(ip) if ip.octets().starts_with(&RANGE))
 }

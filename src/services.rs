@@ -51,7 +51,7 @@ const USUAL: &[(&str, u16)] = &[
     ("zabbix-trapper", 10051),
 ];
 
-/// Those of this host's list that the usual one lacks, read when the first is met.
+/// Services of this host's list that the usual one lacks, read when the first is met.
 static OF_HOST: LazyLock<Vec<(String, u16)>> =
     LazyLock::new(|| parse(&std::fs::read_to_string("/etc/services").unwrap_or_default()));
 

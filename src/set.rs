@@ -50,13 +50,13 @@ impl<W: Word> Set<W> {
         self.0 >> word.index() & 1 == 1
     }
 
-    /// The same and this one.
+    /// Returns a set that holds this one, too.
     #[must_use]
     pub fn with(self, word: W) -> Set<W> {
         Set(self.0 | 1 << word.index(), PhantomData)
     }
 
-    /// Those in the set, in the order of all.
+    /// Returns the words in the set, in the order of all.
     pub fn iter(&self) -> impl Iterator<Item = &'static W> + use<W> {
         let set = *self;
         W::ALL.iter().filter(move |word| set.contains(word))

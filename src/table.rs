@@ -22,14 +22,14 @@ use crate::tcp::segment::{FlowKey, Segment};
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
 
-/// How long a finished flow is kept after its last packet, at least, in capture time.
+/// Nanoseconds of capture time for which a finished flow is kept after its last packet, at least.
 const LINGER_NS: i64 = 600_000_000_000;
 
-/// How many older connections of a 4-tuple a late packet is offered to, the newest first: a flood of
+/// Older connections of a 4-tuple that a late packet is offered to, the newest first: a flood of
 /// SYNs on one 4-tuple must not make every later packet search them all.
 const OLDER_SEARCHED: usize = 64;
 
-/// Segments whose flows are looked up together: the memory of one is fetched while the next is sought.
+/// Segments whose flows are looked up together: the memory of one is prefetched while the next is sought.
 const LOOKED_UP: usize = 64;
 
 /// A flow that has left the table.
@@ -67,10 +67,10 @@ pub struct FlowTable {
     latest: u64,
 }
 
-/// How many flows are kept by default: about 400 MB.
+/// Flows that are kept by default: about 400 MB.
 pub const MAX_FLOWS: usize = 1_000_000;
 
-/// How dear a flow is when memory runs out: the cheapest go first.
+/// The worth of a flow when memory runs out: the cheapest go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Worth {
     Finished,
@@ -100,9 +100,9 @@ impl Rank {
     }
 }
 
-/// Which flows have to go where `tables` together hold more than `most`: an eighth of all, since finding
-/// them takes time. Finished ones stand in the order of their ends; where they are not enough, all
-/// flows are looked at.
+/// Chooses the flows that have to go where `tables` together hold more than `most`: an eighth of
+/// all, since finding them takes time. Finished ones stand in the order of their ends; where they
+/// are not enough, all flows are looked at.
 pub fn too_many<'a>(
     tables: impl Iterator<Item = &'a FlowTable> + Clone,
     most: usize,
@@ -125,12 +125,12 @@ pub fn too_many<'a>(
     Some(Evict::Any { limit, latest })
 }
 
-/// Which flows leave.
+/// The flows that leave.
 #[derive(Clone, Copy, Debug)]
 pub enum Evict {
     /// Finished ones of 4-tuples that have held one since then or before.
     Finished { until: Time },
-    /// Those up to this rank; `latest` is the place of the last segment that any table took.
+    /// Flows up to this rank; `latest` is the place of the last segment that any table took.
     Any { limit: Rank, latest: u64 },
 }
 
@@ -149,7 +149,7 @@ impl Default for FlowTable {
 }
 
 impl FlowTable {
-    /// How many flows it holds.
+    /// Returns the number of flows it holds.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -174,7 +174,7 @@ impl FlowTable {
             for (likely, kept) in likely.iter_mut().zip(kept) {
                 *likely = self.likely(hash(kept));
             }
-            self.fetch(likely.iter().flatten());
+            self.prefetch(likely.iter().flatten());
             for (likely, kept) in likely.iter().zip(kept) {
                 let segment = segment(kept);
                 self.take_likely(*likely, &segment);
@@ -185,17 +185,20 @@ impl FlowTable {
         }
     }
 
-    /// Where a segment's chain stands, by the few bits of its hash that the index holds.
+    /// Returns the index of a segment's chain, by the few bits of its hash that the index holds:
+    /// good enough to prefetch it, since another chain may have the same bits.
     #[inline]
     fn likely(&self, hash: u64) -> Option<usize> {
         self.chains.raw_entry_v1().index_from_hash(hash, |_| true)
     }
 
-    /// Reads a little of each chain, so that all of them are on their way from memory together.
-    fn fetch<'a>(&self, likely: impl Iterator<Item = &'a usize>) {
+    /// Prefetches chains: reads a little of each, so that all of them are on their way from memory
+    /// together.
+    fn prefetch<'a>(&self, likely: impl Iterator<Item = &'a usize>) {
         let chains = likely.filter_map(|index| self.chains.get_index(*index));
-        let read = chains
-            .fold(0, |read, (key, chain)| read ^ u64::from(key.is_self()) ^ chain.newest.fetch());
+        let read = chains.fold(0, |read, (key, chain)| {
+            read ^ u64::from(key.is_self()) ^ chain.newest.prefetch()
+        });
         std::hint::black_box(read);
     }
 
@@ -397,7 +400,7 @@ fn is_due(flow: &Flow, now: Time) -> bool {
 }
 
 impl Chain {
-    /// Whether the segment finished its flow, and whether it began one.
+    /// Takes a segment. Returns whether it finished its flow, and whether it began one.
     fn take(&mut self, older: &mut Older, segment: &Segment) -> (bool, bool) {
         // Most segments begin nothing and end nothing.
         if segment.is_plain() && !self.newest.is_unanswered() {
@@ -414,7 +417,8 @@ impl Chain {
         (finished, began)
     }
 
-    /// Where a later connection of the 4-tuple was established, the ones before it have ended.
+    /// Marks older connections of the 4-tuple as superseded once a later one was established: no
+    /// kernel has two sockets of one 4-tuple.
     #[cold]
     fn supersede(&self, older: &mut Older, key: &FlowKey) {
         let Some(older) = older.get_mut(key) else { return };

@@ -1,8 +1,8 @@
-//! How times and durations are written.
+//! Times and durations as they are written.
 
 use chrono::{DateTime, FixedOffset, Local, TimeDelta, Utc};
 
-use crate::place::Place;
+use crate::place::{Place, Time};
 use crate::tcp::holes::Holes;
 
 /// The zone that times are shown in.
@@ -12,10 +12,15 @@ pub enum Zone {
     Utc,
 }
 
-/// RFC 3339 in UTC with the capture's precision; `None` for an unknown time.
-pub fn rfc3339(place: Place) -> Option<String> {
-    let time = DateTime::<Utc>::from_timestamp_nanos(place.time.nanos()?);
-    Some(format!("{}{}Z", time.format("%Y-%m-%dT%H:%M:%S"), fraction(place)))
+/// Decimal digits of a second where no capture tells its own: microseconds.
+pub const DIGITS: usize = 6;
+
+/// Writes a time as RFC 3339 does, in UTC with so many digits of a second (0 to 9):
+/// `2017-07-14T02:40:00.123456Z`. Returns `None` for an unknown time.
+pub fn rfc3339(time: Time, digits: usize) -> Option<String> {
+    let nanos = time.nanos()?;
+    let time = DateTime::<Utc>::from_timestamp_nanos(nanos);
+    Some(format!("{}{}Z", time.format("%Y-%m-%dT%H:%M:%S"), fraction(nanos, digits)))
 }
 
 /// The time of day as tcpdump prints it, with the date before it if asked for.
@@ -25,10 +30,10 @@ pub fn clock_time(place: Place, zone: Zone, dates: bool) -> String {
     };
     let time = in_zone(nanos, zone);
     let pattern = if dates { "%Y-%m-%d %H:%M:%S" } else { "%H:%M:%S" };
-    format!("{}{}", time.format(pattern), fraction(place))
+    format!("{}{}", time.format(pattern), fraction(nanos, place.digits()))
 }
 
-/// What a reader must know of the zone: `UTC`, or the local offset.
+/// Names the zone for a reader: `times in UTC`, or local times with their offset.
 pub fn zone_name(place: Option<Place>, zone: Zone) -> String {
     match (zone, place.and_then(|place| place.time.nanos())) {
         (Zone::Local, Some(nanos)) => {
@@ -55,15 +60,15 @@ fn in_zone(nanos: i64, zone: Zone) -> DateTime<FixedOffset> {
     }
 }
 
-fn fraction(place: Place) -> String {
-    let nanos = place.time.nanos().unwrap_or(0).rem_euclid(1_000_000_000);
-    match place.digits() {
+fn fraction(nanos: i64, digits: usize) -> String {
+    let nanos = nanos.rem_euclid(1_000_000_000);
+    match digits {
         0 => String::new(),
-        digits => format!(".{}", &format!("{nanos:09}")[..digits]),
+        digits => format!(".{}", &format!("{nanos:09}")[..digits.min(9)]),
     }
 }
 
-/// Where packets are missing from a capture: how many connections show it.
+/// Says where packets are missing from a capture, and how many connections show it.
 pub fn missing(holes: Holes) -> Option<String> {
     let (shown, of) = (thousands(holes.shown), count(holes.of, "connection"));
     (holes.shown > 0).then(|| format!("missing from this capture: {shown} of {of} show it"))
@@ -147,12 +152,11 @@ mod tests {
 
     #[test]
     fn times_have_the_precision_of_their_capture() {
-        let at =
-            |digits| rfc3339(Place::new(Time::from_nanos(1_500_000_000_123_456_789), 0, 1, digits));
+        let at = |digits| rfc3339(Time::from_nanos(1_500_000_000_123_456_789), digits);
         assert_eq!(at(6).as_deref(), Some("2017-07-14T02:40:00.123456Z"));
         assert_eq!(at(9).as_deref(), Some("2017-07-14T02:40:00.123456789Z"));
         assert_eq!(at(0).as_deref(), Some("2017-07-14T02:40:00Z"));
-        assert_eq!(rfc3339(Place::new(Time::UNKNOWN, 0, 1, 6)), None);
+        assert_eq!(rfc3339(Time::UNKNOWN, 6), None);
     }
 
     #[test]

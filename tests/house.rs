@@ -135,6 +135,31 @@ const ONLY: &[(&str, &[&str])] = &[
     ("unicode_width", &["report"]),
 ];
 
+/// First words that make a stranger read on to learn what is meant.
+const RIDDLES: &[&str] = &[
+    "What", "How", "Where", "Who", "Whose", "Whom", "Of", "When", "Which", "Those", "Why",
+    "Whether", "The same",
+];
+
+/// Files whose comments still begin so. The list only grows shorter.
+const RIDDLED: &[&str] = &[
+    "attach/conversations.rs",
+    "attach/facts.rs",
+    "attach/mysql",
+    "attach/registry.rs",
+    "cli",
+    "commands",
+    "engine/batch.rs",
+    "engine/shards.rs",
+    "live/scrape.rs",
+    "report/prometheus.rs",
+    "report/sockets",
+    "report/text",
+    "summary/cause.rs",
+    "summary/evidence.rs",
+    "summary/groups.rs",
+];
+
 struct Source {
     /// Relative to `src`.
     path: PathBuf,
@@ -259,6 +284,51 @@ fn texts(folder: &Path, into: &mut Vec<String>) {
             into.push(fs::read_to_string(&path).expect("readable"));
         }
     }
+}
+
+/// The first line of each paragraph of documentation that a page of rustdoc may show alone: the first
+/// of a comment, and the first below a heading.
+fn openings(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    // Of the line before: its documentation, if it had any.
+    let mut before = None;
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim_start();
+        let doc = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")).map(str::trim);
+        if let Some(doc) = doc
+            && before.is_none_or(|before: &str| before.is_empty() || before.starts_with('#'))
+        {
+            found.push((number + 1, doc));
+        }
+        before = doc;
+    }
+    found
+}
+
+fn is_riddle(opening: &str) -> bool {
+    let is_word = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric());
+    RIDDLES.iter().any(|word| opening.strip_prefix(word).is_some_and(is_word))
+}
+
+/// A comment begins with a noun or a verb: rustdoc shows its first line without its neighbours.
+#[test]
+fn a_stranger_understands_a_comment_by_its_first_words() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut broken = Vec::new();
+    for source in house() {
+        let text = fs::read_to_string(root.join(&source.path)).expect("readable");
+        let riddles = openings(&text).into_iter().filter(|(_, opening)| is_riddle(opening));
+        if RIDDLED.iter().any(|file| source.path.starts_with(file)) {
+            continue;
+        }
+        broken.extend(
+            riddles
+                .map(|(number, opening)| format!("{}:{number}: {opening}", source.path.display())),
+        );
+    }
+    let gone = RIDDLED.iter().filter(|file| !root.join(file).exists());
+    broken.extend(gone.map(|file| format!("{file} is gone: strike it off RIDDLED")));
+    assert_none(broken);
 }
 
 /// One idea a file: whoever needs more has found a second idea.

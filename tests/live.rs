@@ -157,7 +157,7 @@ fn numbers_can_be_scraped() {
     }
     let server = Server::new();
     let (mut watcher, port) = scraped(&server);
-    let (_open, mut stuck) = (server.connected(), vec![server.left_behind(), server.left_behind()]);
+    let (open, mut stuck) = (server.connected(), vec![server.left_behind(), server.left_behind()]);
     (0..2).for_each(|_| assert_eq!(watcher.line()["event"], "close-wait"));
     let text = asked(port, SCRAPE);
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("# EOF\n"), "{text}");
@@ -188,10 +188,10 @@ fn numbers_can_be_scraped() {
     assert!(asked(port, b"GET /healthz HTTP/1.1\r\n\r\n").ends_with("\r\n\r\nok\n"));
     assert!(asked(port, b"GET / HTTP/1.1\r\n\r\n").contains("href=\"/metrics\""));
     assert_lints_clean(&text);
-    let open = b"GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\n\r\n";
-    let open = asked(port, open);
-    assert!(open.contains("Content-Type: application/openmetrics-text; version=1.0.0"), "{open}");
-    assert!(open.contains("# TYPE closewait_packets counter\n"), "{open}");
+    let request = b"GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\n\r\n";
+    let text = asked(port, request);
+    assert!(text.contains("Content-Type: application/openmetrics-text; version=1.0.0"), "{text}");
+    assert!(text.contains("# TYPE closewait_packets counter\n"), "{text}");
     drop((open, stuck, watcher.stop()));
 }
 

@@ -34,7 +34,7 @@ pub enum Peer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Probe {
     No,
-    /// What is there fits, but it was cut off before its end.
+    /// The octets fit so far, but they were cut off before the end that would tell.
     Likely,
     Sure,
 }

@@ -38,10 +38,10 @@ impl Read for Ahead {
     }
 }
 
-/// What the thread has read. An empty piece is the end.
+/// Pieces that the thread has read. An empty piece is the end.
 struct Pieces {
     coming: Receiver<io::Result<Vec<u8>>>,
-    /// Those that can be used again.
+    /// The way back for pieces that can be used again.
     used: Sender<Vec<u8>>,
     piece: Vec<u8>,
     at: usize,

@@ -75,7 +75,7 @@ impl Buffer {
     /// All that has been read and not consumed.
     #[inline]
     #[must_use]
-    pub fn held(&self) -> &[u8] {
+    pub fn unread(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 

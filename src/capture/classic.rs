@@ -88,7 +88,7 @@ impl Classic {
         about.snap_lengths.insert(snap_len);
         buffer.peek(16)?;
         // No further than has been read: a pipe hands out what it has.
-        format.choose(magic.record_headers, buffer.held());
+        format.choose(magic.record_headers, buffer.unread());
         Ok(format)
     }
 

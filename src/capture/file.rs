@@ -51,7 +51,7 @@ impl Input {
         printable(&self.0.to_string_lossy())
     }
 
-    /// When the file was changed last.
+    /// Returns the time of the file's last change.
     fn modified(&self) -> Option<Time> {
         let modified = std::fs::metadata(&self.0).ok().filter(std::fs::Metadata::is_file)?;
         let since = modified.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
@@ -131,7 +131,7 @@ pub struct FileSource {
     ahead: Option<Result<Option<Record>, Broken>>,
     ended: bool,
     modified: Option<Time>,
-    /// How many last words were said.
+    /// Number of the source's last words that were said already.
     said: usize,
 }
 
@@ -181,7 +181,8 @@ impl FileSource {
         &self.name
     }
 
-    /// When the file was changed last, as its folder says: a capture that was stopped then ended then.
+    /// Returns the time of the file's last change, as its folder says: a capture that was stopped
+    /// then ended then.
     #[must_use]
     pub fn modified(&self) -> Option<Time> {
         self.modified
@@ -220,7 +221,7 @@ impl FileSource {
         if self.ahead.is_some() || self.ended {
             return None;
         }
-        let bytes = self.buffer.held().get(self.handed..)?;
+        let bytes = self.buffer.unread().get(self.handed..)?;
         let record = match &self.format {
             Format::Classic(format) => format.in_one_piece(bytes)?,
             Format::Pcapng(format) => format.in_one_piece(bytes)?,

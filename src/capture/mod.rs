@@ -97,7 +97,7 @@ pub struct About {
     pub addresses: BTreeSet<IpAddr>,
     /// The names of its interfaces, where it tells.
     pub interfaces: BTreeSet<String>,
-    /// When it ended, by its own statistics.
+    /// The end of the capture, by its own statistics.
     pub ended: Option<Ended>,
     /// Connections that show packets missing, of the capture that closewait chose these packets from.
     pub holes: Holes,
@@ -123,7 +123,7 @@ impl Ambiguous {
         self.first.get_or_insert_with(|| (one.to_owned(), two.to_owned()));
     }
 
-    /// What to tell of them, if there are any.
+    /// Returns a warning that names one of them, if there are any.
     pub fn trouble(&self) -> Option<Trouble> {
         let (one, two) = self.first.clone()?;
         Some(Trouble::Ambiguous { flows: self.flows.len(), one, two })
@@ -150,15 +150,15 @@ impl Unread {
         });
     }
 
-    /// What to tell of them, if there are any.
+    /// Returns a warning that names the first of them, if there are any.
     pub fn trouble(&self) -> Option<Trouble> {
         let (number, line) = self.first.clone()?;
         Some(Trouble::Unread { packets: self.packets, number, line })
     }
 }
 
-/// When a capture ended, as its statistics say it: by its own clock, and read as microseconds, which
-/// dumpcap writes whatever the clock.
+/// The time a capture ended, as its statistics say it: by its own clock, and read as microseconds,
+/// which dumpcap writes whatever the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
     pub by_clock: Time,

@@ -52,9 +52,9 @@ pub struct Pcapng {
     interfaces: Vec<Interface>,
     /// The current section was written by [`super::write`].
     ours: bool,
-    /// Of the current section: macOS describes each once.
+    /// Processes of the current section, which macOS describes once each.
     processes: Vec<Option<Process>>,
-    /// Of the packet that was read last.
+    /// The process of the packet that was read last.
     process: Option<Process>,
     /// In all sections so far. Wider than any count, so that it can go down again.
     drops: u128,
@@ -401,7 +401,7 @@ fn name(options: &[PcapNGOption]) -> Option<String> {
     Some(String::from_utf8_lossy(name.as_bytes().ok()?).into_owned())
 }
 
-/// What [`super::write`] says of the capture that its packets were chosen from.
+/// Reads the holes that [`super::write`] noted of the capture its packets were chosen from.
 fn holes(options: &[PcapNGOption]) -> Option<Holes> {
     let comment = options.iter().find(|option| option.code == OptionCode(1))?;
     super::write::holes(core::str::from_utf8(comment.as_bytes().ok()?).ok()?)

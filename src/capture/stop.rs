@@ -1,6 +1,6 @@
 //! Reading that somebody can end before its input does: Ctrl-C, or a reader that went away.
 //!
-//! What comes from a pipe ends then as at its end: whoever writes it (tcpdump, interrupted by the same
+//! Input from a pipe ends then as at its end: whoever writes it (tcpdump, interrupted by the same
 //! keys) hands over the rest first. A file that is not read to its end is another matter: it fails.
 
 use std::fs::File;

@@ -37,7 +37,7 @@ const PACKED: &[(&[u8], &str)] = &[
     (b"Rar!", "it is an archive: unrar p -inul FILE | closewait -"),
 ];
 
-/// What a file that is no capture seems to be, and what to do about it.
+/// Describes a file that is no capture by its first octets, and says what to do about it.
 pub fn looks_like(buffer: &mut Buffer) -> String {
     let start = buffer.peek(512).unwrap_or_default();
     let text = start.iter().all(|&b| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..));

@@ -1,6 +1,6 @@
 //! Flags become a plan. The only room that knows clap.
 //!
-//! A file a command, [`shared`] for what several have, and here the parser and its help.
+//! A file a command, `shared` for what several have, and here the parser and its help.
 
 mod check;
 mod explain;

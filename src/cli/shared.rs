@@ -129,18 +129,6 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 impl OutputArgs {
-    /// How a text is to look.
-    pub(super) fn look(&self, times: &TimeArgs, all: bool) -> Look {
-        Look {
-            zone: times.zone(),
-            dates: times.dates(),
-            top: self.top,
-            all,
-            explain: false,
-            screen: screen(self.output.is_none()),
-        }
-    }
-
     pub(super) fn format(&self) -> Format {
         match self.format {
             FormatArg::Text => Format::Text,
@@ -151,6 +139,18 @@ impl OutputArgs {
 
     pub(super) fn color(&self) -> ColorChoice {
         color(self.color)
+    }
+
+    /// How the text is to look, with times like these.
+    pub(super) fn look(&self, times: &TimeArgs, all: bool) -> Look {
+        Look {
+            zone: times.zone(),
+            dates: times.dates(),
+            top: self.top,
+            all,
+            explain: false,
+            screen: screen(self.output.is_none()),
+        }
     }
 }
 

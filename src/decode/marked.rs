@@ -1,5 +1,5 @@
-//! What only segments with SYN, FIN or RST are asked for: a SYN's window scale, and whether the checksum
-//! is right. Both are in the octets of TCP alone, so this is pure like the rest.
+//! Facts that only segments with SYN, FIN or RST are asked for: a SYN's window scale, and whether
+//! the checksum is right. Both are in the octets of TCP alone, so this is pure like the rest.
 //!
 //! A checksum that looks wrong is seldom a damaged segment. The card fills it in for what is sent, so
 //! that a capture at the sender shows the sum of the pseudo-header in its place; a receiver that joins
@@ -11,7 +11,7 @@ use etherparse::checksum::Sum16BitWords;
 
 use crate::tcp::segment::{Checksum, Extras, FlowKey, Scale, Segment};
 
-/// Where the checksum stands in a header, and the octets before the options.
+/// The offset of the checksum in a TCP header, and the octets before its options.
 const CHECKSUM: usize = 16;
 const FIXED: usize = 20;
 
@@ -41,7 +41,7 @@ fn scale(options: &[u8]) -> Scale {
     TcpOptionsIterator::from_slice(options).find_map(shift).map_or(Scale::UNKNOWN, Scale::new)
 }
 
-/// Of a segment that was captured whole.
+/// Verifies the checksum of a segment that was captured whole (RFC 9293, 3.1).
 fn checksum(key: &FlowKey, whole: &[u8]) -> Checksum {
     let Some(&[high, low]) = whole.get(CHECKSUM..CHECKSUM + 2).and_then(|sum| sum.first_chunk())
     else {

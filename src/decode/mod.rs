@@ -193,7 +193,8 @@ impl Decoder {
         Some(self.segment(frame, key, from, header, data, direction))
     }
 
-    /// The same with SYN, FIN or RST, which are looked at closer.
+    /// Decodes as [`Decoder::decode_usual`] does, but takes segments with SYN, FIN or RST, and
+    /// looks at them closer.
     #[inline(never)]
     pub fn decode_usual_marked<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
         let packet = usual::over_ipv4(frame, false).or_else(|| usual::over_ipv6(frame, false))?;

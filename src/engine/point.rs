@@ -14,7 +14,7 @@ use crate::summary::{Capture, Gap, Totals};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::EndedAt;
 
-/// What the files of one capture have in common.
+/// Link types and interfaces, which all files of one capture share.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kind {
     links: BTreeSet<LinkType>,
@@ -28,8 +28,8 @@ impl Kind {
     }
 }
 
-/// What is known of one capture while it is read. Flows of two capture points have nothing to do
-/// with each other, nor have their ends.
+/// One capture while it is read: its flows, and facts of the whole. Flows of two capture points
+/// have nothing to do with each other, nor have their ends.
 pub struct CapturePoint {
     pub shards: Shards,
     /// None where no contents are read.
@@ -38,9 +38,10 @@ pub struct CapturePoint {
     pub rewrites: Rewrites,
     kind: Kind,
     pub totals: Capture,
-    /// Where they are of use: 4-tuples with a FIN, with their hashes, since somebody took them.
+    /// 4-tuples with a FIN, with their hashes, since somebody took them; `None` where they are of
+    /// no use.
     pub fins: Option<Vec<(u64, FlowKey)>>,
-    /// When its last file was changed last.
+    /// The time of its last file's last change.
     pub modified: Option<Time>,
 }
 
@@ -59,7 +60,7 @@ impl CapturePoint {
         }
     }
 
-    /// What is known of the capture so far.
+    /// Returns the facts of the whole capture so far.
     pub fn facts(&self) -> &CaptureFacts {
         &self.totals.facts
     }
@@ -145,7 +146,8 @@ impl CapturePoint {
         }
     }
 
-    /// What the capture is like, by one more of its segments; and what it knows of that one.
+    /// Adds a segment to the facts of the whole capture. Returns it as the capture knows it: with
+    /// addresses that were rewritten put back, and a wrong checksum only where it can be believed.
     pub fn note(&mut self, mut segment: Segment) -> Segment {
         if segment.flags.syn() {
             self.rewrites.learn(&segment);
@@ -170,7 +172,8 @@ impl CapturePoint {
         }
     }
 
-    /// What is to be read of a segment. Ports are learnt from every one of them.
+    /// Returns the octets of a segment that protocols should read. Ports are learnt from every one
+    /// of them.
     #[inline(always)]
     pub fn content<'a>(&mut self, segment: &Segment, payload: &'a [u8]) -> Option<Content<'a>> {
         let ports = self.ports.as_mut()?;

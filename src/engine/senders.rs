@@ -1,4 +1,4 @@
-//! Whose checksums can be believed.
+//! Senders whose checksums can be believed.
 //!
 //! A FIN or RST with a wrong checksum was damaged, and has no effect, if its sender's are right
 //! otherwise. That is known of what opens and closes connections alone, so that other segments cost
@@ -22,7 +22,7 @@ const RIGHT_TO_WRONG: u32 = 4;
 #[derive(Default)]
 pub struct Senders(HashMap<IpAddr, Sums, RandomState>);
 
-/// What was seen of one sender.
+/// Counts of one sender's right and wrong checksums.
 #[derive(Clone, Copy, Default)]
 struct Sums {
     right: u32,

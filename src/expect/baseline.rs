@@ -22,7 +22,7 @@ struct Known {
     statements: Vec<String>,
 }
 
-/// Whoever hands over another file is told so.
+/// The mark of a baseline, so that another file in its place is refused with a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Type {

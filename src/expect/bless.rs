@@ -33,7 +33,7 @@ pub fn bless(
     Ok(document.to_string())
 }
 
-/// What was found, so far as a capture made anew will hold it, too: no port that a client chose, no count
+/// Writes what was found, so far as a capture made anew will hold it, too: no port that a client chose, no count
 /// that changes from run to run.
 fn fresh(capture: &str, reading: &Reading, collected: &Collected) -> String {
     let mut document = DocumentMut::new();

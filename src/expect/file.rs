@@ -102,11 +102,9 @@ impl Expectation {
 
     /// Takes these limits where they are given.
     pub fn limit(&mut self, limits: Limits) {
-        for (name, range) in [("leak", limits.leaks), ("unknown", limits.unknown)] {
-            let index = Verdict::NAMES.iter().position(|verdict| *verdict == name);
-            if let Some(verdict) = index.and_then(|index| self.verdicts.get_mut(index)) {
-                *verdict = range.or(*verdict);
-            }
+        let limited = [(Verdict::Leak.index(), limits.leaks), (Verdict::UNKNOWN, limits.unknown)];
+        for (index, range) in limited {
+            self.verdicts[index] = range.or(self.verdicts[index]);
         }
         self.held = limits.held.or(self.held);
     }

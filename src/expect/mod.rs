@@ -154,7 +154,8 @@ impl Case<'_> {
         }
     }
 
-    /// Where no peer closed anything, no CLOSE-WAIT can be: that nothing was found says nothing.
+    /// Requires that something was judged. If no peer closed anything, no CLOSE-WAIT can be: that nothing
+    /// was found says nothing.
     fn judged(&mut self) {
         if !is_nothing_judged(self.collected) || self.expectation.allows_open() {
             return;
@@ -181,8 +182,7 @@ impl Case<'_> {
     fn verdicts(&mut self) {
         for (index, name) in Verdict::NAMES.into_iter().enumerate() {
             if let Some(range) = self.expectation.verdicts[index]
-                && index != Verdict::Leak.index()
-                && name != "unknown"
+                && ![Verdict::Leak.index(), Verdict::UNKNOWN].contains(&index)
             {
                 let found = self.collected.tally.verdicts[index];
                 self.count(name, range, found, self.those(|seen| seen.verdict.index() == index));
@@ -347,8 +347,7 @@ impl Expectation {
     pub fn limits(&self) -> Limits {
         let says_nothing = self.findings.is_empty() && !self.exact;
         let leaks = self.verdicts[Verdict::Leak.index()];
-        let unknown = Verdict::NAMES.iter().position(|name| *name == "unknown");
-        let unknown = unknown.and_then(|index| self.verdicts[index]);
+        let unknown = self.verdicts[Verdict::UNKNOWN];
         Limits {
             leaks: leaks.or(says_nothing.then_some(Range::at_most(0))),
             held: self.held,

@@ -14,7 +14,7 @@ use crate::set::Set;
 use crate::tcp::segment::Endpoint;
 use crate::verdict::Doubt;
 
-/// How else a connection was seen.
+/// Other sights of a connection: under other addresses, or at other capture points.
 #[derive(Clone, Debug, Default)]
 pub struct Elsewhere {
     /// The other addresses of `a` and `b`, where they were rewritten.
@@ -23,7 +23,7 @@ pub struct Elsewhere {
     pub points: Vec<Point>,
 }
 
-/// What one capture point saw of a connection.
+/// The part of a connection that one capture point saw.
 #[derive(Clone, Debug)]
 pub struct Point {
     pub first: Place,

@@ -24,7 +24,7 @@ const TOGETHER_NS: i64 = 1_000_000_000;
 /// 4-tuples whose packets come a second time under other addresses.
 pub type Pairs = Arc<HashSet<FlowKey, RandomState>>;
 
-/// What was learnt of one capture.
+/// Addresses that were rewritten on the way (NAT), as learnt from one capture.
 pub struct Rewrites {
     /// By the ISN of the SYN.
     handshakes: Box<[Option<Handshake>]>,
@@ -58,7 +58,7 @@ struct Sight {
     answer: Option<Seq>,
 }
 
-/// Where the packets of a 4-tuple belong.
+/// The 4-tuple to which the packets of another one belong.
 #[derive(Clone, Copy)]
 struct Alias {
     to: FlowKey,

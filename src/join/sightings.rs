@@ -30,10 +30,11 @@ pub struct Sighting {
     /// The capture point, by its number.
     pub point: usize,
     pub key: FlowKey,
-    /// Of `a` and `b`, and the ISN of `a`.
+    /// Ends `a` and `b`.
     pub ends: [Endpoint; 2],
+    /// The ISN of `a`.
     isn: Option<Seq>,
-    /// Who opened it.
+    /// The end that opened the connection.
     client: Endpoint,
     /// The end that the user says is local.
     local: Option<Endpoint>,
@@ -103,13 +104,13 @@ impl Sighting {
             && (!here || same_here)
     }
 
-    /// How much of the end it saw.
+    /// Ranks a sighting by how much of the connection's end it shows.
     fn weight(&self) -> (bool, usize) {
         (self.reported, self.saw.len())
     }
 }
 
-/// Which segments of the beginning and the end were seen.
+/// Names the segments of the beginning and the end that were seen: `["syn", "fin"]`.
 fn saw(flow: &Flow) -> Vec<&'static str> {
     let [a, b] = [Side::A, Side::B].map(|side| {
         let half = flow.half(side);

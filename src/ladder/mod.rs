@@ -23,12 +23,12 @@ pub struct Step {
     pub seq: i64,
     pub len: u32,
     pub ack: Option<i64>,
-    /// Of `a` and `b`, after it.
+    /// States of `a` and `b` after the packet.
     pub states: [State; 2],
     /// They were others before.
     pub moved: bool,
     pub events: Vec<Event>,
-    /// What was said, and in which protocol.
+    /// Sentences of the protocol that the packet completed, and the protocol.
     pub said: Vec<Said>,
     pub protocol: Option<Identity>,
 }
@@ -80,7 +80,7 @@ impl Numbers {
     }
 }
 
-/// What a flow was before.
+/// The flow as it was before a packet.
 #[derive(Clone, Copy, Debug, Default)]
 struct Before {
     states: Option<[State; 2]>,

@@ -1,4 +1,4 @@
-//! What was said: the news between what was known before a packet and after it.
+//! News of a protocol: the difference between the facts before a packet and after it.
 
 use crate::attach::{Facts, Identity, ServerError};
 
@@ -15,12 +15,12 @@ pub enum Said {
     Compressed,
     /// A statement's digest, or the name of a command without a text.
     Asked(Box<str>),
-    /// Whether a transaction is open now, if that is known.
+    /// A reply has come. It says that a transaction is open or not, if that is known.
     Answered(Option<bool>),
     Refused(ServerError),
 }
 
-/// What is new, in the order in which it can be said.
+/// Returns the news between two states of the facts, in the order in which it can be said.
 pub fn said(before: &Facts, now: &Facts) -> Vec<Said> {
     let mut all = Vec::new();
     if let Some(server) = now.server.as_ref().filter(|_| before.server.is_none()) {

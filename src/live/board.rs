@@ -9,7 +9,7 @@ use crate::summary::gauges::Gauges;
 /// Numbers this young are given again.
 const FRESH: Duration = Duration::from_millis(200);
 
-/// Where numbers are asked for, and put.
+/// The place where numbers are asked for, and put.
 #[derive(Debug, Default)]
 pub struct Board {
     wanted: AtomicBool,

@@ -1,4 +1,4 @@
-//! What a live run asks the kernel.
+//! Questions of a live run to the kernel: addresses, sockets and their holders.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -14,7 +14,7 @@ use crate::printable::printable;
 /// Would packets of this socket, with these addresses at the interfaces, be captured?
 pub type IsCaptured = Box<dyn FnMut(&Socket, &BTreeSet<IpAddr>) -> bool>;
 
-/// How often the interfaces' addresses are asked for.
+/// Nanoseconds between two looks at the interfaces' addresses.
 const ADDRESSES_NS: i64 = 5_000_000_000;
 
 /// The kernel's word, as far as it can be had.
@@ -22,17 +22,17 @@ pub struct Kernel {
     lookup: Lookup,
     interfaces: Vec<String>,
     is_captured: IsCaptured,
-    /// Of the interfaces that are captured on.
+    /// Addresses of the interfaces that are captured on.
     pub addresses: BTreeSet<IpAddr>,
     asked: Time,
-    /// When it was last looked whether an answer has come.
+    /// The time of the last look whether an answer has come.
     polled: Time,
     /// Interfaces that were down when last seen.
     down: BTreeSet<String>,
     troubles: Vec<Error>,
 }
 
-/// How often it is looked whether an answer has come.
+/// Nanoseconds between two looks whether an answer has come.
 const POLL_NS: i64 = 5_000_000;
 
 impl Kernel {
@@ -50,7 +50,7 @@ impl Kernel {
         }
     }
 
-    /// What is to be said, and whether it can still be asked.
+    /// Takes the errors that are to be reported, and tells whether the kernel can still be asked.
     pub fn take_troubles(&mut self) -> (Vec<Error>, bool) {
         let is_lost = |error: &Error| matches!(error.trouble, Trouble::Unnamed(_));
         let lost = self.troubles.iter().any(is_lost);

@@ -41,7 +41,8 @@ use word::{ask_for, heed};
 ///
 /// # Errors
 ///
-/// Those of the sink. What is wrong with the source goes to `notices`, and into the outcome.
+/// Errors of the sink end the run and are returned. What is wrong with the source goes to
+/// `notices`, and into the outcome.
 pub fn live(
     plan: Plan,
     name: String,

@@ -1,4 +1,4 @@
-//! What a live run needs beside a plan.
+//! Settings of a live run beside its plan.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,13 +10,13 @@ use crate::place::Time;
 
 /// Set-up of a live capture: the kernel's word, and who may ask for what.
 pub struct LiveSetup {
-    /// When it began.
+    /// The time at which the capture began.
     pub began: Time,
     /// `None` if it cannot be asked.
     pub kernel: Option<Kernel>,
-    /// What was in CLOSE-WAIT then, as far as the kernel tells.
+    /// Sockets in CLOSE-WAIT at that time, as far as the kernel tells.
     pub before: Option<SocketList>,
-    /// Where numbers are asked for, if anybody may.
+    /// The place where numbers are asked for, if anybody may.
     pub board: Option<Arc<Board>>,
     /// Set by who wants a report of what is, and then goes on.
     pub report: Arc<AtomicBool>,

@@ -10,7 +10,7 @@ use crate::tcp::state::State;
 use crate::units::seconds;
 use crate::verdict::local::Local;
 
-/// What a live capture holds now, as if it ended here.
+/// The contents of a live capture now, as if it ended here: totals, rows and gauges.
 pub struct Snapshot {
     pub totals: Totals,
     /// Notable connections, in the order of their first packets.

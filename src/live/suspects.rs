@@ -23,7 +23,7 @@ use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::segment::FlowKey;
 use crate::verdict::{Policy, Verdict};
 
-/// How often flows are checked.
+/// Nanoseconds between two checks of the flows.
 const EVERY_NS: i64 = 500_000_000;
 
 /// Remembers what was said.
@@ -34,11 +34,11 @@ pub struct Suspects {
     /// 4-tuples that may hold a half-closed flow, with their hashes.
     watched: HashMap<FlowKey, u64, RandomState>,
     known: BTreeMap<FlowId, Standing>,
-    /// Those that were announced, by the labels that they are counted under.
+    /// Labels of the announced flows, under which they are counted.
     labels: BTreeMap<FlowId, [String; 2]>,
-    /// What was announced, counted.
+    /// Counts of announcements.
     pub changes: Changes,
-    /// When the last were announced.
+    /// Times of the latest announcements, oldest first.
     lately: VecDeque<Time>,
 }
 
@@ -64,10 +64,10 @@ enum Standing {
     },
 }
 
-/// How often the kernel is asked again where it does not agree with the packets.
+/// Nanoseconds after which the kernel is asked again where it does not agree with the packets.
 const AGAIN_NS: i64 = 5_000_000_000;
 
-/// How long "lately" is.
+/// Nanoseconds that count as "lately".
 const LATELY_NS: i64 = 60_000_000_000;
 
 /// Something to say.
@@ -97,7 +97,7 @@ impl Suspects {
         }
     }
 
-    /// When the capture began, if this is the first check.
+    /// Returns the time the capture began, if this is the first check.
     pub fn take_first_check(&mut self) -> Option<Time> {
         (!std::mem::replace(&mut self.has_checked, true)).then_some(self.setup.began)
     }
@@ -133,7 +133,7 @@ impl Suspects {
         troubles
     }
 
-    /// Where numbers go that somebody waits for.
+    /// Returns the place for numbers, if somebody waits for them there.
     pub fn wants_numbers(&self) -> Option<Arc<Board>> {
         self.setup.board.clone().filter(|board| board.is_wanted())
     }
@@ -147,7 +147,7 @@ impl Suspects {
         self.known.values().filter(is_stuck).count()
     }
 
-    /// How many became so within the last minute.
+    /// Counts the connections that got stuck in the minute before `now`.
     pub fn stuck_lately(&mut self, now: Time) -> usize {
         while self.lately.front().is_some_and(|at| now.since(*at) >= Some(LATELY_NS)) {
             self.lately.pop_front();
@@ -173,7 +173,7 @@ impl Suspects {
         self.known.iter().filter(move |(_, standing)| is_held(standing)).map(|(id, _)| *id)
     }
 
-    /// What has happened since the last check, in the order of first packets.
+    /// Returns the events since the last check, in the order of first packets.
     pub fn check(&mut self, shards: &Shards, rewrites: &Rewrites, orders: &Orders) -> Vec<Event> {
         let word = self.heard();
         let now = orders.facts.end();
@@ -220,7 +220,7 @@ impl Suspects {
         events
     }
 
-    /// What becomes of a flow with a FIN.
+    /// Decides what becomes of a flow with a FIN.
     fn next(&self, known: Option<Standing>, flow: &Flow, now: Time, heard: bool) -> Step {
         use Standing::{Announced, Asked, Denied, Ending, Held, Insisted};
         let is_due = |at: Time| now.since(at).is_none_or(|ns| ns >= AGAIN_NS);
@@ -337,7 +337,7 @@ impl Suspects {
     }
 }
 
-/// What is done with a flow.
+/// A decision on a flow.
 enum Step {
     Forget,
     Keep(Standing),

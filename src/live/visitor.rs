@@ -20,7 +20,7 @@ const HEADERS: usize = 64;
 /// A page for whoever comes with a browser.
 const FRONT: &str = "<!doctype html><title>closewait</title><a href=\"/metrics\">/metrics</a> <a href=\"/healthz\">/healthz</a>\n";
 
-/// Where it stands with this one.
+/// The stage of one visit: asking, waiting for numbers, being answered.
 enum Stage {
     Asking(Vec<u8>),
     /// Numbers have been asked for: all of them, or only whether they come.

@@ -44,7 +44,7 @@ impl From<Headline> for HeadlineLine {
     }
 }
 
-/// What became of the connections of one service; of those that are not told apart, it is null.
+/// The closes of one service; where services are not told apart, it is null.
 #[derive(Serialize)]
 pub struct CloseLine {
     service: Option<EndKey>,

@@ -1,4 +1,4 @@
-//! What is said beside the packets of a finding.
+//! Comments beside the packets of a finding, for readers of the pcapng file.
 
 use crate::place::Place;
 use crate::summary::Row;
@@ -10,7 +10,7 @@ use crate::verdict::Verdict;
 
 /// The comments of one connection.
 pub struct Comments {
-    /// Who sent FIN first.
+    /// The end that sent FIN first.
     closer: Option<End>,
     fin: Option<Place>,
     acked: Option<Place>,

@@ -16,8 +16,8 @@ use crate::summary::cause::Cause;
 use crate::summary::evidence::evidence;
 use crate::summary::{Owner, Row, Sink, Totals};
 use crate::tcp::side::Side;
-use crate::units::{rfc3339, seconds};
-use crate::verdict::Verdict;
+use crate::units::{DIGITS, rfc3339, seconds};
+use crate::verdict::{Close, Verdict};
 
 /// Writes comma-separated values.
 pub struct Csv<W: Write> {
@@ -53,9 +53,9 @@ impl<W: Write> Sink for Csv<W> {
         self.names()?;
         let holder = socket.holders.first();
         let cells = COLUMNS.map(|(name, _)| match name {
-            "verdict" => "leak".into(),
+            "verdict" => Verdict::Leak.name().into(),
             "finding" => "true".into(),
-            "close" => "half-closed".into(),
+            "close" => Close::HalfClosed.name().into(),
             "holder" | "local" => "a".into(),
             "local_by" => "socket-list".into(),
             "a.ip" => socket.local.ip.to_string(),
@@ -105,16 +105,14 @@ const COLUMNS: [Column; 48] = [
     ("b.state", |row| row.judged.state(Side::B).name().into()),
     ("b.packets", |row| row.judged.flow.half(Side::B).packets().to_string()),
     ("b.payload_bytes", |row| row.judged.flow.half(Side::B).payload_bytes.to_string()),
-    ("first.time", |row| rfc3339(row.judged.flow.first).unwrap_or_default()),
+    ("first.time", |row| time_of(Some(row.judged.flow.first))),
     ("first.file", |row| row.files.get(row.judged.flow.first.file()).cloned().unwrap_or_default()),
     ("first.frame", |row| row.judged.flow.first.frame().to_string()),
-    ("last.time", |row| rfc3339(row.judged.flow.last).unwrap_or_default()),
-    ("fin.time", |row| first_fin(row).and_then(rfc3339).unwrap_or_default()),
+    ("last.time", |row| time_of(Some(row.judged.flow.last))),
+    ("fin.time", |row| time_of(first_fin(row))),
     ("fin.frame", |row| first_fin(row).map_or(String::new(), |p| p.frame().to_string())),
-    ("fin_acked.time", |row| first_fin_acked(row).and_then(rfc3339).unwrap_or_default()),
-    ("last_payload.time", |row| {
-        row.judged.flow.last_payload().and_then(rfc3339).unwrap_or_default()
-    }),
+    ("fin_acked.time", |row| time_of(first_fin_acked(row))),
+    ("last_payload.time", |row| time_of(row.judged.flow.last_payload())),
     ("held_s", |row| row.judged.judgement.held.map_or(String::new(), |d| seconds(d).to_string())),
     ("idle_before_fin_s", |row| {
         row.judged.judgement.idle_before_fin.map_or(String::new(), |d| seconds(d).to_string())
@@ -159,7 +157,11 @@ fn yes(known: Option<bool>) -> String {
 }
 
 fn time(at: Option<Time>) -> String {
-    at.and_then(|at| rfc3339(Place::new(at, 0, 1, 6))).unwrap_or_default()
+    at.and_then(|at| rfc3339(at, DIGITS)).unwrap_or_default()
+}
+
+fn time_of(place: Option<Place>) -> String {
+    place.and_then(|place| rfc3339(place.time, place.digits())).unwrap_or_default()
 }
 
 fn holder<'a>(row: &Row<'a>) -> Option<&'a Holder> {

@@ -8,7 +8,7 @@ use crate::owner::Socket;
 use crate::place::Time;
 use crate::summary::{EventKind, Row, Sink, Totals};
 
-/// What is made of stacks.
+/// The form in which stacks are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drawing {
     /// As text, for other tools.

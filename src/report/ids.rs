@@ -22,7 +22,7 @@ pub fn uid(key: &FlowKey, flow: &Flow) -> String {
     short_hash(time, isn, ends)
 }
 
-/// The same for a socket of which no packet was seen.
+/// Returns the `uid` of a socket of which no packet was seen.
 pub fn uid_of_socket(socket: &Socket) -> String {
     short_hash(-1, -1, [socket.local, socket.peer])
 }

@@ -10,9 +10,8 @@ use serde::{Serialize, Serializer};
 
 use super::closes::{CloseLine, HeadlineLine};
 use super::ids::{community_id, uid, uid_of_socket};
-use super::lines::{EndKey, ProcessLine, SCHEMA, local_name, side_name, write_line};
+use super::lines::{EndKey, ProcessLine, SCHEMA, host, local_name, side_name, write_line};
 use crate::attach::{ErrorCode, Facts};
-use crate::names;
 use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
 use crate::summary::cause::Cause;
@@ -22,7 +21,7 @@ use crate::tcp::holes::Holes;
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
-use crate::units::{rfc3339, seconds};
+use crate::units::{DIGITS, rfc3339, seconds};
 use crate::verdict::{Doubt, Note, Verdict};
 
 /// Writes JSON lines.
@@ -54,12 +53,12 @@ impl<W: Write> Jsonl<W> {
 
 impl<W: Write> Sink for Jsonl<W> {
     fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
-        let at = rfc3339(Place::new(row.judged.end, 0, 1, 6));
+        let at = rfc3339(row.judged.end, DIGITS);
         self.event_line(kind, at, FlowLine::new(row))
     }
 
     fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
-        let at = rfc3339(Place::new(at, 0, 1, 6));
+        let at = rfc3339(at, DIGITS);
         self.event_line(EventKind::CloseWait, at, FlowLine::before_capture(socket))
     }
 
@@ -86,7 +85,7 @@ struct PlaceLine<'a> {
 
 fn place(place: Place, files: &[String]) -> PlaceLine<'_> {
     PlaceLine {
-        time: rfc3339(place),
+        time: rfc3339(place.time, place.digits()),
         file: files.get(place.file()).map_or("", String::as_str),
         frame: place.frame(),
     }
@@ -127,7 +126,8 @@ struct FlowLine<'a> {
     owner: Option<OwnerKeys<'a>>,
 }
 
-/// What was said on a flow: an object by the name of its protocol. The oldest has its key always.
+/// The keys of what was said on a flow: an object by the name of its protocol. The oldest protocol
+/// has its key always.
 struct SaidKeys<'a>(Option<&'a Facts>);
 
 const OLDEST: &str = "mysql";
@@ -151,7 +151,7 @@ struct Rewritten {
     b: EndKey,
 }
 
-/// What a capture point saw of it.
+/// The part of a connection that one capture point saw.
 #[derive(Serialize)]
 struct PointLine<'a> {
     file: &'a str,
@@ -170,7 +170,7 @@ fn points<'a>(row: &Row<'a>) -> Option<Vec<PointLine<'a>>> {
     (!points.is_empty()).then(|| points.iter().map(line).collect())
 }
 
-/// What was said on a flow.
+/// The object of what was said on a flow, in any protocol.
 #[derive(Serialize)]
 struct SaidLine<'a> {
     #[serde(flatten)]
@@ -212,7 +212,7 @@ struct ErrorLine<'a> {
 
 impl<'a> From<&'a Facts> for SaidLine<'a> {
     fn from(facts: &'a Facts) -> SaidLine<'a> {
-        let at = |time| rfc3339(Place::new(time, 0, 1, 6));
+        let at = |time| rfc3339(time, DIGITS);
         let name = facts.server.as_deref();
         let is_oldest = facts.protocol.key == OLDEST;
         SaidLine {
@@ -298,9 +298,9 @@ struct EndLine<'a> {
     #[serde(serialize_with = "host")]
     ip: std::net::IpAddr,
     port: u16,
-    /// Of its SYN.
+    /// The initial sequence number, if the end's SYN was captured.
     isn: Option<u32>,
-    /// Of a socket that the capture never saw, the peer's is unknown.
+    /// The state of RFC 9293, 3.3.2; `None` for the peer of a socket that the capture never saw.
     state: Option<&'static str>,
     fin: Option<PlaceLine<'a>>,
     fin_acked: Option<PlaceLine<'a>>,
@@ -428,11 +428,6 @@ impl<'a> EndLine<'a> {
     }
 }
 
-/// An address, or the name that a text has in place of it.
-fn host<S: Serializer>(ip: &std::net::IpAddr, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(&names::host(*ip))
-}
-
 #[derive(Serialize)]
 struct SummaryLine<'a> {
     schema: u32,
@@ -533,12 +528,7 @@ impl<'a> CaptureLine<'a> {
             segments: capture.facts.segments(),
             first: capture.facts.first().map(|p| place(p, files)),
             last: capture.facts.last().map(|p| place(p, files)),
-            end: rfc3339(Place::new(
-                capture.facts.end(),
-                0,
-                1,
-                capture.facts.last().map_or(6, |p| p.digits() as u8),
-            )),
+            end: rfc3339(capture.facts.end(), capture.facts.last().map_or(DIGITS, Place::digits)),
             link_types: capture.facts.links().iter().map(ToString::to_string).collect(),
             snap_lengths: capture.facts.snap_lengths(),
             drops: capture.facts.drops(),

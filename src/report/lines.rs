@@ -1,10 +1,11 @@
 //! Pieces that every report for machines is made of: the schema's number, a JSON line, a cell.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::names::host;
+use crate::names;
 use crate::owner::Holder;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
@@ -20,16 +21,16 @@ pub fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()>
 }
 
 /// An end as every report of ours writes it.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Copy, Serialize)]
 pub struct EndKey {
-    /// An address, or the name that a text has in place of it.
-    ip: String,
+    #[serde(serialize_with = "host")]
+    ip: IpAddr,
     port: u16,
 }
 
 impl From<Endpoint> for EndKey {
     fn from(Endpoint { ip, port }: Endpoint) -> EndKey {
-        EndKey { ip: host(ip), port }
+        EndKey { ip, port }
     }
 }
 
@@ -73,6 +74,11 @@ pub fn defused(cell: String) -> String {
         true => format!("'{cell}"),
         false => cell,
     }
+}
+
+/// An address, or the name that a text has in place of it.
+pub fn host<S: Serializer>(ip: &IpAddr, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&names::host(*ip))
 }
 
 #[cfg(test)]

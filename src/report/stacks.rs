@@ -11,16 +11,16 @@ use crate::summary::Row;
 use crate::verdict::local::Local;
 use crate::verdict::{Close, Verdict};
 
-/// How a leak ended.
+/// The last frame of a leak.
 const HELD: &str = "CLOSE-WAIT, held";
 
 /// Octets of all stacks together, which is more than anybody looks at.
 const MAX_OCTETS: usize = 8 << 20;
 
-/// Where new ones are counted beyond that.
+/// The stack that new ones are counted on beyond that limit.
 const TOO_MANY: &str = "(too many different stacks)";
 
-/// How many connections of a stack were left, and how many were not.
+/// Connections of one stack: those that were left, and those that were not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     pub findings: u64,
@@ -127,7 +127,8 @@ fn peer(row: &Row) -> String {
     format!("{host}:*")
 }
 
-/// Who said what, in order. Of the same statement many times in a row, one frame.
+/// Adds a frame for each statement in order, below one for the server and user. The same statement
+/// many times in a row makes one frame.
 fn said(facts: &Facts, frames: &mut Vec<String>) {
     frames.push(who(facts));
     let same = facts.path.chunk_by(|a, b| a == b && *a != PathStep::NotCaptured);
@@ -153,7 +154,7 @@ fn who(facts: &Facts) -> String {
     }
 }
 
-/// Why nothing more could be read.
+/// Names the reason why nothing more could be read.
 fn hidden(facts: &Facts) -> Option<&'static str> {
     match facts {
         Facts { encrypted: true, .. } => Some("(encrypted)"),

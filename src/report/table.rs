@@ -15,7 +15,7 @@ pub fn more(out: &mut impl Write, n: usize, thing: &str) -> io::Result<()> {
     }
 }
 
-/// How a column stands.
+/// The side on which a column's cells are aligned.
 #[derive(Clone, Copy)]
 pub enum Align {
     Left,

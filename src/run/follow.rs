@@ -34,7 +34,7 @@ pub trait Mode<S: Source> {
 ///
 /// # Errors
 ///
-/// Those of the sink, and the one that ends the source.
+/// Errors of the sink, and the one that ends the source.
 pub fn follow<S: Source>(
     session: &mut Session,
     mode: &mut impl Mode<S>,

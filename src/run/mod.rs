@@ -40,7 +40,7 @@ pub struct Plan {
     pub sockets: Option<SocketList>,
     /// The most flows to keep in memory, for each capture point.
     pub max_flows: usize,
-    /// How many threads to work with; the answer is the same for any number.
+    /// Threads to work with; the answer is the same for any number.
     pub threads: NonZeroUsize,
     pub reading: Reading,
     /// Set by who wants reading to end.
@@ -65,7 +65,7 @@ impl Default for Plan {
     }
 }
 
-/// What is read of the contents of connections.
+/// Settings for reading the contents of connections.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
     /// Nothing is read: of no connection is anything known but its packets.
@@ -84,7 +84,7 @@ pub struct Reading {
 pub enum Paths {
     #[default]
     None,
-    /// Those that are reported.
+    /// Paths of connections that are reported.
     Reported,
     /// The others as well: they are handed to [`Sink::unreported`](crate::summary::Sink::unreported).
     All,

@@ -29,12 +29,12 @@ pub struct Status {
     pub flows: usize,
     /// In CLOSE-WAIT for as long as makes a finding.
     pub stuck: usize,
-    /// How many became so within the last minute.
+    /// Connections that got stuck within the last minute.
     pub stuck_lately: usize,
     pub drops: u64,
 }
 
-/// How a run ended.
+/// The result of a run, from which the exit status follows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Outcome {
     pub findings: u64,

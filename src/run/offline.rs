@@ -18,7 +18,8 @@ use crate::summary::Sink;
 ///
 /// # Errors
 ///
-/// Those of the sink. What is wrong with an input goes to `notices`, and into the outcome.
+/// Errors of the sink end the run and are returned. What is wrong with an input goes to `notices`,
+/// and into the outcome.
 pub fn run(plan: Plan, sink: &mut dyn Sink, notices: &mut dyn Notices) -> io::Result<Outcome> {
     read(plan, sink, notices, &mut Offline)
 }

@@ -26,7 +26,7 @@ use crate::tcp::segment::Segment;
 use crate::tcp::side::Side;
 use crate::verdict::{Policy, Standing, Verdict};
 
-/// Why a source is read no further.
+/// The reason why a source is read no further.
 #[derive(Debug)]
 pub enum Stopped {
     /// The sink's own output failed: the run ends.
@@ -44,7 +44,8 @@ impl From<io::Error> for Stopped {
 /// Rows that are printed before their memory is given back.
 const FREE_EVERY: usize = 65_536;
 
-/// What is read, followed and kept, whatever the mode.
+/// The part that all modes have in common: the plan, the captures that are read, and the rows that
+/// are kept.
 pub struct Session<'a> {
     pub(crate) plan: Plan,
     policy: Arc<Policy>,
@@ -264,7 +265,7 @@ impl<'a> Session<'a> {
         self.report(judged, point)
     }
 
-    /// What the shards of a capture point have to know now.
+    /// Returns what the shards of a capture point have to know now.
     pub fn orders(&self, point: usize, last: bool) -> Orders {
         let reading = &self.plan.reading;
         let pairs = self.points[point].rewrites.pairs();

@@ -10,13 +10,13 @@ use crate::tcp::segment::End;
 use crate::tcp::side::Side;
 use crate::verdict::Note;
 
-/// What was seen of connections that may have been seen elsewhere, too.
+/// Connections that may have been seen elsewhere, too, as far as they were seen.
 #[derive(Default)]
 pub struct Sights {
     /// There are several inputs: connections can be seen at two points.
     pub several: bool,
     sightings: Sightings,
-    /// How each was closed, by its first packet, where it may be one of two.
+    /// Closes of connections that may be one of two, each by its first packet.
     closes: Vec<(u64, Occurrence)>,
 }
 

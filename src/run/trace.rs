@@ -23,7 +23,7 @@ pub struct TracedPacket<'a> {
     pub point: usize,
     pub frame: &'a Frame<'a>,
     pub segment: &'a Segment,
-    /// What is to be read of it.
+    /// The octets of it that protocols should read.
     pub content: Option<Content<'a>>,
 }
 
@@ -36,7 +36,7 @@ pub trait Trace {
     ///
     /// # Errors
     ///
-    /// Those of the observer's output, as from all that follows: they end the run.
+    /// Errors of the observer's output, as from all that follows: they end the run.
     fn take(&mut self, packet: TracedPacket) -> io::Result<()>;
 
     /// Comes after each packet, with what its file says of itself by now.
@@ -59,7 +59,7 @@ pub trait Trace {
 ///
 /// # Errors
 ///
-/// Those of the sink and of the trace.
+/// Errors of the sink and of the trace end the run and are returned.
 pub fn run_traced(
     plan: Plan,
     sink: &mut dyn Sink,

@@ -12,7 +12,7 @@ use crate::units::thousands;
 pub struct Unread(BTreeMap<Skipped, u64>);
 
 impl Unread {
-    /// Those of all files so far.
+    /// Counts the unread packets of all files so far.
     pub fn of(totals: &Totals) -> Unread {
         let unread = totals.skipped.iter().filter(|(kind, _)| kind.may_be_tcp());
         Unread(unread.map(|(kind, n)| (*kind, *n)).collect())

@@ -17,7 +17,7 @@ use crate::tcp::side::Side;
 use crate::verdict::local::Local;
 use crate::verdict::{Close, Note};
 
-/// Services that are told apart, those with the lowest addresses; the others are one.
+/// Services that are told apart, those with the least addresses; the others are one.
 const SERVICES: usize = 256;
 
 /// A close that came sooner after the FIN is an ordinary one.
@@ -27,11 +27,11 @@ const LATE: TimeDelta = TimeDelta::seconds(1);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Closes {
     services: BTreeMap<Endpoint, Service>,
-    /// Of services beyond the first [`SERVICES`].
+    /// Closes of services beyond [`SERVICES`].
     others: Service,
 }
 
-/// What became of the connections of one service.
+/// Connections of one service, by what became of them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Service {
     /// Closed by both sides.
@@ -56,11 +56,11 @@ pub struct Service {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kind {
     pub connections: u64,
-    /// How long it took: the hold, the silence, the time from the FIN to its use.
+    /// The time it took: the hold, the silence, or from the FIN to its use.
     pub took: Range<TimeDelta>,
     /// The pause before the first FIN.
     pub idle: Range<TimeDelta>,
-    /// When it was over.
+    /// The times at which it was over.
     pub at: Range<Time>,
     /// The hosts whose closing this is about: the least and the greatest address.
     pub hosts: Range<IpAddr>,
@@ -127,7 +127,7 @@ struct Detail {
 }
 
 impl Occurrence {
-    /// What counts of a connection that ended; nothing of one that goes on.
+    /// Returns what counts of a connection that ended; nothing of one that goes on.
     pub fn of(judged: &Judged) -> Option<Occurrence> {
         let (first, odd) = (first(judged), odd(judged));
         let closed = judged.judgement.close == Close::Closed;
@@ -136,7 +136,7 @@ impl Occurrence {
     }
 }
 
-/// Who closed first, of a connection that both closed.
+/// Tells who closed first, of a connection that both closed.
 fn first(judged: &Judged) -> Option<(First, Detail)> {
     let Judged { flow, judgement, .. } = judged;
     if judgement.close != Close::Closed {
@@ -156,7 +156,7 @@ fn first(judged: &Judged) -> Option<(First, Detail)> {
     Some((which, Detail { took: None, idle, at: fin.place.time, host }))
 }
 
-/// What went wrong at the end, if something did.
+/// Tells what went wrong at the end, if something did.
 fn odd(judged: &Judged) -> Option<(Odd, Detail)> {
     let Judged { flow, judgement, .. } = judged;
     let nanos = |nanos: Option<i64>| nanos.map(TimeDelta::nanoseconds);
@@ -205,20 +205,20 @@ impl Closes {
         self.of(occurrence.service).add(occurrence);
     }
 
-    /// The services with the lowest addresses are told apart, so that the order in which they come, and
-    /// the shards that they come to, change nothing.
+    /// The least endpoints are told apart, in whatever order they come: what several threads counted is
+    /// the same for any number of them.
     fn of(&mut self, service: Endpoint) -> &mut Service {
-        let Closes { services, others } = self;
-        if services.len() >= SERVICES && !services.contains_key(&service) {
-            let highest = services.last_key_value().map(|(end, _)| *end);
-            if highest.is_none_or(|highest| service > highest) {
-                return others;
-            }
-            if let Some((_, highest)) = services.pop_last() {
-                others.join(&highest);
+        let is_full = self.services.len() >= SERVICES && !self.services.contains_key(&service);
+        if is_full {
+            match self.services.last_key_value() {
+                Some((greatest, _)) if service < *greatest => {
+                    let gone = self.services.pop_last().map(|(_, service)| service);
+                    self.others.join(&gone.unwrap_or_default());
+                }
+                _ => return &mut self.others,
             }
         }
-        services.entry(service).or_default()
+        self.services.entry(service).or_default()
     }
 
     /// The services that are told apart, the busiest first; those that are not have no address.
@@ -301,59 +301,5 @@ impl Kind {
     /// The host whose closing this is about, if it is one.
     pub fn host(&self) -> Option<IpAddr> {
         self.hosts.ends().filter(|(least, most)| least == most).map(|(host, _)| host)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn closed(service: u32, nanos: i64) -> Occurrence {
-        let ip = IpAddr::from(service.to_be_bytes());
-        let detail = Detail {
-            took: Some(TimeDelta::nanoseconds(nanos)),
-            idle: None,
-            at: Time::from_nanos(nanos.into()),
-            host: ip,
-        };
-        let service = Endpoint { ip, port: 443 };
-        Occurrence { service, closed: true, first: Some((First::ByClient, detail)), odd: None }
-    }
-
-    #[test]
-    fn neither_order_nor_parts_change_what_is_counted() {
-        let all: Vec<Occurrence> =
-            (0..3_000).map(|i| closed(i * 7_919 % 1_009, i64::from(i))).collect();
-        let count = |these: &mut dyn Iterator<Item = &Occurrence>| {
-            let mut closes = Closes::default();
-            these.for_each(|occurrence| closes.add(occurrence));
-            closes
-        };
-        let whole = count(&mut all.iter());
-        assert_eq!(whole.services.len(), SERVICES);
-        assert_eq!(whole.services().iter().map(|(_, service)| service.closed).sum::<u64>(), 3_000);
-        assert_eq!(whole, count(&mut all.iter().rev()));
-        let mut parts = Closes::default();
-        all.chunks(700).for_each(|part| parts += &count(&mut part.iter()));
-        assert_eq!(whole, parts);
-    }
-
-    #[test]
-    fn a_moment_is_one_for_several_only() {
-        let mut kind = Kind::default();
-        kind.add(&Detail {
-            took: None,
-            idle: None,
-            at: Time::from_nanos(5),
-            host: [10, 0, 0, 1].into(),
-        });
-        assert!(!kind.all_at_once() && kind.host().is_some());
-        kind.add(&Detail {
-            took: None,
-            idle: None,
-            at: Time::from_nanos(9),
-            host: [10, 0, 0, 2].into(),
-        });
-        assert!(kind.all_at_once() && kind.host().is_none());
     }
 }

@@ -58,7 +58,7 @@ impl Changes {
     }
 }
 
-/// How long local ends in CLOSE-WAIT have been held, in all and by service.
+/// Times for which local ends in CLOSE-WAIT have been held, in all and by service.
 #[derive(Clone, Debug, Default)]
 pub struct Holds {
     /// Held for each bound, or longer.
@@ -66,7 +66,7 @@ pub struct Holds {
     services: BTreeMap<Endpoint, Service>,
 }
 
-/// What is in CLOSE-WAIT towards one service.
+/// Connections in CLOSE-WAIT towards one service.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Service {
     pub connections: u64,

@@ -19,11 +19,11 @@ pub struct Judged {
     pub judgement: Judgement,
     /// The end of its capture, so far.
     pub end: Time,
-    /// What was said on it, if that was read.
+    /// Facts of the protocol spoken on it, if that was read.
     pub said: Option<Box<Facts>>,
     /// No contents are read: anything may have been said.
     pub unread: bool,
-    /// How else it was seen.
+    /// Other sights of the connection.
     pub elsewhere: Option<Box<Elsewhere>>,
 }
 

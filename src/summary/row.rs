@@ -14,7 +14,7 @@ pub struct Row<'a> {
     pub cause: Option<Cause>,
 }
 
-/// What a socket list says of the holder's side.
+/// The holder's process, as a socket list tells it.
 #[derive(Clone, Copy, Debug)]
 pub enum Owner<'a> {
     /// No list was given.
@@ -25,7 +25,7 @@ pub enum Owner<'a> {
     Said(&'a [Holder]),
 }
 
-/// What happened to a live flow.
+/// An event of a live flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// It has been held in CLOSE-WAIT for long enough to be a finding.

@@ -1,5 +1,5 @@
-//! What a capture held, in memory: small owned summaries of connections, for whoever prints or compares
-//! them when all have come.
+//! The contents of a capture in memory: small owned summaries of connections, for whoever prints or
+//! compares them when all have come.
 
 use std::io;
 
@@ -32,16 +32,16 @@ pub struct Seen {
     pub holder: Option<Side>,
     /// The end that a port is listened on, where the capture tells.
     pub service: Option<Side>,
-    /// How long the holder has held its side, at least.
+    /// The time for which the holder has held its side, at least.
     pub held: Option<TimeDelta>,
-    /// How long the local side has held CLOSE-WAIT, or had when it closed.
+    /// The time for which the local side has held CLOSE-WAIT, or had when it closed.
     pub held_by_local: Option<TimeDelta>,
     /// From the last use of the connection to the first FIN.
     pub idle_before_fin: Option<TimeDelta>,
     /// Still open: how long nothing had been said when the capture ended.
     pub open_idle: Option<TimeDelta>,
     pub cause: Option<Cause>,
-    /// What would have told the cause, where it is unknown.
+    /// The evidence that would have told the cause, where it is unknown.
     pub not_seen: Option<&'static str>,
     pub said: Said,
     pub process: Process,
@@ -62,16 +62,16 @@ pub enum Party {
     Local(Endpoint),
 }
 
-/// What was said last, without values.
+/// The last statements on a connection, without values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Said {
     pub in_transaction: bool,
-    /// Those of the open transaction.
+    /// Statements of the open transaction.
     pub statements: Vec<String>,
     pub last: Option<String>,
 }
 
-/// What a socket list says of who holds the socket.
+/// The holder of a socket, as a socket list tells it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Process {
     /// No list was given.
@@ -118,7 +118,7 @@ impl Seen {
         }
     }
 
-    /// The same, with the sentences that speak for its cause.
+    /// Makes a summary that has the sentences that speak for its cause, too.
     fn with_evidence(row: &Row) -> Seen {
         let evidence = evidence(row).iter().map(|sentence| printable(sentence)).collect();
         Seen { evidence, ..Seen::new(row) }
@@ -155,7 +155,7 @@ impl Seen {
         }
     }
 
-    /// Who owes a FIN.
+    /// Returns the end that owes a FIN.
     pub fn holder_end(&self) -> Option<Endpoint> {
         self.holder.map(|side| self.end(side))
     }
@@ -203,7 +203,7 @@ impl Said {
         }
     }
 
-    /// What was asked: the statements of the last transaction, or where there are none the last one.
+    /// Returns the statements of the last transaction, or where there are none the last one.
     pub fn asked(&self) -> &[String] {
         if self.statements.is_empty() { self.last.as_slice() } else { &self.statements }
     }
@@ -230,7 +230,7 @@ impl Process {
         }
     }
 
-    /// Who holds a socket.
+    /// Returns the holder of a socket in a list.
     pub fn of(socket: &Socket) -> Process {
         match socket.held() {
             Held::By(holder) => Process::By { holder: holder.clone(), by_capture: false },
@@ -265,7 +265,7 @@ pub struct Collected {
     pub tally: Tally,
     /// Connections that the peer closed or reset: how local answers that is what can be judged.
     pub closed_by_peer: u64,
-    /// How many connections show that packets are missing, where that is too many.
+    /// Connections that show packets missing, where there are too many.
     pub holes: Holes,
 }
 

@@ -1,4 +1,4 @@
-//! Where judged connections go.
+//! The door that judged connections go through: printers stand behind it.
 
 use std::io;
 

@@ -8,15 +8,15 @@ use crate::decode::Skipped;
 use crate::facts::CaptureFacts;
 use crate::verdict::{Reason, Standing, Verdict};
 
-/// What a run counted.
+/// Counts of a whole run.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    /// Of all captures together.
+    /// Facts of all captures together.
     pub facts: CaptureFacts,
     pub tally: Tally,
     /// Sockets stuck before the capture: findings, too.
     pub stuck_before: u64,
-    /// How connections were closed.
+    /// Closes of connections, by service.
     pub closes: Closes,
     /// Inputs that could not be read, or not to their end.
     pub unread: u64,
@@ -40,7 +40,7 @@ pub struct Tally {
     pub findings: u64,
     /// Flows by verdict, in the order of [`Verdict::NAMES`].
     pub verdicts: [u64; Verdict::NAMES.len()],
-    /// Those with a finding among them.
+    /// Connections by verdict that have a finding among them.
     pub found: [u64; Verdict::NAMES.len()],
     pub unknown: BTreeMap<Reason, u64>,
     /// Findings that something speaks against.
@@ -58,7 +58,7 @@ pub struct Capture {
     pub files: Vec<usize>,
     /// Time without any packet between two of its files.
     pub gaps: Vec<Gap>,
-    /// Why it is a capture of its own.
+    /// The reason why it is a capture of its own.
     pub overlap: Option<Overlap>,
     pub facts: CaptureFacts,
 }
@@ -175,7 +175,7 @@ impl Totals {
         }
     }
 
-    /// What was skipped, by name, the most frequent first. A capture can hold any number of kinds:
+    /// Returns skipped packets by name, the most frequent first. A capture can hold any number of kinds:
     /// the rarest are summed up.
     pub fn skipped_by_name(&self) -> Vec<(String, u64)> {
         const KINDS: usize = 32;
@@ -191,7 +191,7 @@ impl Totals {
     }
 }
 
-/// How a capture stands at its end, in numbers of connections.
+/// Numbers of connections as a capture's end found them, for the first line of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Headline {
     /// In CLOSE-WAIT at the local end, whatever speaks against it, pending ones too.

@@ -1,5 +1,5 @@
-//! What only a close needs of one direction: its FIN, its RST, and what it acknowledged and sent after
-//! the other side's FIN.
+//! The part of one direction that only a close needs: its FIN, its RST, and what it acknowledged
+//! and sent after the other side's FIN.
 //!
 //! An ACK can stand in the capture before the FIN that it covers. So it is remembered here from the
 //! moment it acknowledges something that was not captured: that can be a FIN.
@@ -15,7 +15,7 @@ pub struct Closing {
     odd: Option<Box<Odd>>,
 }
 
-/// What most closes do not have.
+/// Facts that most closes do not have.
 #[derive(Clone, Debug, Default)]
 struct Odd {
     rst: Option<Rst>,
@@ -50,12 +50,12 @@ pub struct Fin {
     pub with_ack: bool,
     /// The sender's highest ACK up to and in its FIN.
     pub ack_then: Option<Seq>,
-    /// What the other side had by then been seen to send.
+    /// The end of all that the other side had been seen to send by then.
     pub peer_snd_max_then: Option<Seq>,
     /// The other side's first ACK that covers it.
     pub acked: Option<Place>,
-    /// When it was sent last, and how many nanoseconds after the time before; zero if it was not
-    /// sent again [`REPEAT_NS`] or more later.
+    /// The time it was sent last, and nanoseconds since the time before; zero if it was not sent
+    /// again [`REPEAT_NS`] or more later.
     pub sent_last: Time,
     pub pause: i64,
 }

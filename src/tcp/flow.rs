@@ -39,7 +39,7 @@ pub struct Flow {
     manner: Manner,
     scales: Scales,
     pub notes: Notes,
-    /// Where what is read along of it is kept.
+    /// The place where the contents that are read along are kept.
     pub slot: Slot,
 }
 
@@ -71,10 +71,10 @@ pub struct Silence {
     pub by: Side,
 }
 
-/// What is long for a [`Silence`].
+/// Nanoseconds that make a pause a [`Silence`].
 const SILENCE_NS: i64 = 60_000_000_000;
 
-/// How a flow ended, whoever is local.
+/// The end of a flow, whoever is local.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// Only SYNs without ACK, all from one end.
@@ -191,13 +191,13 @@ impl Flow {
     }
 
     /// Reads something of every line of the cache that the flow lies in.
-    pub fn fetch(&self) -> u64 {
+    pub fn prefetch(&self) -> u64 {
         let [a, b] = &self.halves;
         self.last.order()
             ^ self.first.order()
             ^ a.payload_bytes
             ^ b.payload_bytes
-            ^ self.recent.fetch()
+            ^ self.recent.prefetch()
             ^ self.last_payload.map_or(0, Place::order)
             ^ u64::from(self.slot.0)
     }
@@ -346,8 +346,8 @@ impl Flow {
         }
     }
 
-    /// What the other side has acknowledged beyond `known`, all that was captured of `side` so far, and
-    /// before this segment, was not captured.
+    /// Takes note of a hole: the other side has acknowledged octets beyond `known`, all that was
+    /// captured of `side` before this segment, and they were not captured.
     #[inline(never)]
     fn find_hole(&mut self, side: Side, segment: &Segment, known: Option<Seq>) {
         let (Some(known), Some(early)) = (known, self.early_ack(side.other())) else { return };
@@ -421,7 +421,8 @@ impl Flow {
         first_fin
     }
 
-    /// What was acknowledged before it was captured has been captured now, and was no close.
+    /// Forgets an early acknowledgement once what it acknowledged has been captured, and was no
+    /// close.
     fn settle(&mut self) {
         let Some(closing) = &self.closing else { return };
         let is_over = |side: Side| {
@@ -476,9 +477,9 @@ impl Flow {
         }
     }
 
-    /// What a side has done, in the order it did it, from the facts alone: so a packet that is seen
-    /// late, or twice, leads to the same state. An event that has no arrow from the state before it
-    /// moves nothing.
+    /// Returns the events of a side in the order it did them, from the facts alone: so a packet
+    /// that is seen late, or twice, leads to the same state. An event that has no arrow from the
+    /// state before it moves nothing.
     fn events(&self, side: Side) -> [(bool, Event); 7] {
         let (me, peer) = (self.half(side), self.half(side.other()));
         let (my_fin, peer_fin) = (self.fin(side), self.fin(side.other()));
@@ -572,7 +573,7 @@ impl Flow {
         self.manner.is_unanswered()
     }
 
-    /// Which part of the capture told the direction of its packets.
+    /// Returns the part of the capture that told the direction of its packets.
     pub fn told_by(&self) -> Option<ToldBy> {
         self.manner.told_by()
     }

@@ -26,8 +26,8 @@ pub struct Half {
     ack: Seq,
 }
 
-/// Which numbers are known, and what was seen of the side: bits, for options and flags of their own
-/// would cost as much as the numbers.
+/// A set of bits: which numbers are known, and what was seen of the side. Options and flags of
+/// their own would cost as much as the numbers.
 #[derive(Clone, Copy, Debug, Default)]
 struct Has(u8);
 
@@ -59,7 +59,7 @@ pub struct Marks {
     pub fin: bool,
 }
 
-/// What a segment brought that its side had not sent before.
+/// The part of a segment that its side had not sent before.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct News {
     pub payload: u32,

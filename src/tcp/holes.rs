@@ -1,19 +1,20 @@
 //! Packets that are missing from a capture though nothing counts them.
 //!
-//! What a side acknowledged was sent; where it was not captured, the capture has a hole. A few come
-//! from packets that were captured in another order than they were sent. Where many connections show
-//! one, the capture lost packets, and a FIN can be among them.
+//! Octets that a side acknowledged were sent; where they were not captured, the capture has a hole.
+//! A few come from packets that were captured in another order than they were sent. Where many
+//! connections show one, the capture lost packets, and a FIN can be among them.
 
 use std::ops::AddAssign;
 
 use super::flow::Flow;
 use super::side::Side;
 
-/// How many connections show holes.
+/// Counts of connections that show holes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Holes {
     pub shown: u64,
-    /// Of these and those with payload in both directions: others have too little to show any.
+    /// Connections that could show one: these, and those with payload in both directions. Others
+    /// have too little.
     pub of: u64,
 }
 

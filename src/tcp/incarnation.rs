@@ -10,7 +10,7 @@ use super::segment::Segment;
 use super::seq::Seq;
 use super::side::Side;
 
-/// Where a segment goes, seen from the newest flow of its 4-tuple.
+/// The connection of a 4-tuple that a segment belongs to, seen from its newest flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Belongs {
     /// To the newest flow.
@@ -48,8 +48,9 @@ pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
     }
 }
 
-/// The same ISN is a retransmission, another one a new connection. An unknown one was perhaps
-/// captured late, or crosses the other side's SYN (figure 7).
+/// Tells where a SYN belongs. With the same ISN it is a retransmission, with another one a new
+/// connection. An unknown one was perhaps captured late, or crosses the other side's SYN (RFC 9293,
+/// figure 7).
 fn of_syn(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> Belongs {
     let here = match sender.isn() {
         Some(isn) => isn == segment.seq,
@@ -73,7 +74,7 @@ fn of_syn_ack(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> Be
     if flow.is_finished() || sender.sent_payload() { Belongs::New } else { Belongs::Here }
 }
 
-/// What was seen of the flow so far says that this is its SYN.
+/// Returns true if a segment is the SYN of the flow, by what was seen of it so far.
 fn confirms(sender: &Half, other: &Half, segment: &Segment) -> bool {
     let after_syn = Some(segment.seq + 1);
     sender.isn().is_none()

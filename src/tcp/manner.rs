@@ -1,8 +1,9 @@
-//! How a connection began and who told its direction, in one octet: of a flow, every octet counts.
+//! The beginning of a connection and who told its direction, in one octet: of a flow, every octet
+//! counts.
 
 use super::segment::{End, Segment, ToldBy};
 
-/// What the first packet was.
+/// The kind of the first packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Began {
     Syn,
@@ -23,7 +24,7 @@ const BY_PACKET_TYPE: u8 = 32;
 const BY_PACKET_FLAGS: u8 = 64;
 
 impl Manner {
-    /// Of a flow that begins with `segment`.
+    /// Returns the manner of a flow that begins with `segment`.
     pub fn of(segment: &Segment) -> Manner {
         let opener = if segment.from == End::Upper { BY_UPPER } else { 0 };
         let began = match (segment.flags.syn(), segment.flags.ack()) {
@@ -70,7 +71,7 @@ impl Manner {
         self.0 &= !UNANSWERED;
     }
 
-    /// Which part of the capture told the direction of its packets last.
+    /// Returns the part of the capture that told the direction of its packets last.
     pub fn told_by(self) -> Option<ToldBy> {
         match (self.has(BY_PACKET_TYPE), self.has(BY_PACKET_FLAGS)) {
             (true, _) => Some(ToldBy::PacketType),

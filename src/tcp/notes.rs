@@ -1,6 +1,6 @@
-//! What is noted of a flow on the way, a bit each.
+//! Notes of a flow taken on the way, a bit each.
 
-/// What is worth saying of a flow without weakening its verdict, as observed. The verdict may add more.
+/// An observation worth telling that does not weaken the verdict. The verdict may add more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noted {
     Midstream,

@@ -1,4 +1,4 @@
-//! When a connection was last in use, and when before that.
+//! Times at which a connection was last in use, and before that.
 //!
 //! "How long was the connection idle before its FIN" must not count what the closer sent within a
 //! second before it (a TLS close_notify, an error message). Which side closes is known only at the
@@ -14,7 +14,7 @@ const FAREWELL_NS: i64 = 1_000_000_000;
 
 const STEP_NS: i64 = 500_000_000;
 
-/// When each side last spoke, and before that when the one that spoke last did.
+/// Times at which each side last spoke, and earlier ones of the side that spoke last.
 #[derive(Clone, Copy, Debug)]
 pub struct Recent {
     last: [Time; 2],
@@ -32,7 +32,7 @@ impl Recent {
         Recent { last: [Time::UNKNOWN; 2], near: [NONE; 2], far: Time::UNKNOWN };
 
     /// Reads something at both ends.
-    pub fn fetch(&self) -> u64 {
+    pub fn prefetch(&self) -> u64 {
         u64::from(self.last[0].nanos().is_some() ^ self.far.nanos().is_some())
     }
 
@@ -53,7 +53,7 @@ impl Recent {
         }
     }
 
-    /// When a side last sent something new, or either had a handshake segment.
+    /// Returns the time a side last sent something new, or either had a handshake segment.
     pub fn last(&self, side: Side) -> Time {
         self.last[side as usize]
     }
@@ -93,7 +93,7 @@ impl Recent {
         }
     }
 
-    /// What is remembered of the side that spoke last, at `last`, the latest first.
+    /// Returns the earlier times of the side that spoke last, at `last`, the latest first.
     fn earlier(&self, last: Time) -> [Time; 3] {
         let [first, second] = self.near.map(|ns| match ns {
             NONE => Time::UNKNOWN,
@@ -102,8 +102,8 @@ impl Recent {
         [first, second, self.far]
     }
 
-    /// When the connection was last in use before a FIN of `closer` at `fin`: the last time of the
-    /// other side, or of the closer up to a second before its FIN.
+    /// Returns the time the connection was last in use before a FIN of `closer` at `fin`: the last
+    /// time of the other side, or of the closer up to a second before its FIN.
     pub fn before_fin(&self, closer: Side, fin: Time) -> Time {
         let limit = fin.before(FAREWELL_NS);
         let [own, others] = [closer, closer.other()].map(|side| self.last[side as usize]);

@@ -43,8 +43,8 @@ impl fmt::Display for Endpoint {
 /// In plain numbers, because one is made, hashed and compared for every packet.
 #[derive(Clone, Copy, Debug, Eq)]
 pub struct FlowKey {
-    /// Of the lower end, then of the upper: the high and the low half of an IPv6 address, or zero
-    /// and an IPv4 address.
+    /// Addresses of the lower end, then of the upper: the high and the low half of an IPv6 address,
+    /// or zero and an IPv4 address.
     addresses: [[u64; 2]; 2],
     ports: [u16; 2],
     v6: bool,
@@ -78,7 +78,7 @@ impl Hash for FlowKey {
     }
 }
 
-/// Which end of a [`FlowKey`] sent a segment.
+/// The end of a [`FlowKey`] that sent a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     Lower,
@@ -102,7 +102,8 @@ impl FlowKey {
         }
     }
 
-    /// The same for two IPv6 addresses with their ports.
+    /// Makes a key of two IPv6 addresses with their ports, and tells which of its ends is the
+    /// source.
     #[inline]
     pub fn v6(source: (u128, u16), destination: (u128, u16)) -> (FlowKey, End) {
         let (lower, upper, from) = match source <= destination {
@@ -114,7 +115,8 @@ impl FlowKey {
         (FlowKey { addresses, ports: [lower.1, upper.1], v6: true }, from)
     }
 
-    /// The same for two IPv4 addresses with their ports.
+    /// Makes a key of two IPv4 addresses with their ports, and tells which of its ends is the
+    /// source.
     #[inline]
     pub fn v4(source: (u32, u16), destination: (u32, u16)) -> (FlowKey, End) {
         let number = |(address, port)| u64::from(address) << 16 | u64::from(port);
@@ -145,7 +147,7 @@ impl FlowKey {
         FlowKey { addresses, ports, v6: false }
     }
 
-    /// Of the lower and the upper end.
+    /// Returns the ports of the lower and the upper end.
     #[inline]
     pub fn ports(&self) -> [u16; 2] {
         self.ports
@@ -216,7 +218,7 @@ impl Flags {
     }
 }
 
-/// How the capture says a packet passed the interface.
+/// The way a packet passed the interface, as the capture says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Direction {
     pub way: Way,
@@ -231,7 +233,7 @@ pub enum Way {
     Out,
 }
 
-/// Which part of the capture told the direction.
+/// The part of the capture that told the direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToldBy {
     /// The packet type of a Linux cooked header.
@@ -244,7 +246,8 @@ pub enum ToldBy {
 #[derive(Clone, Copy, Debug)]
 pub struct Segment {
     pub key: FlowKey,
-    /// Of `key`, computed once per packet.
+    /// The hash of `key`, computed once per packet. All segments of a table must have it from one
+    /// hasher.
     pub hash: u64,
     pub from: End,
     pub seq: Seq,
@@ -286,7 +289,7 @@ impl Scale {
     }
 }
 
-/// What a segment's checksum says of it.
+/// The result of verifying a segment's checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Checksum {
     /// It was not looked at, or says nothing: not captured whole, or left to the card (offload).
@@ -297,7 +300,8 @@ pub enum Checksum {
     Wrong,
 }
 
-/// What only segments with SYN, FIN or RST are asked for; in one octet, because every segment has it.
+/// Facts that only segments with SYN, FIN or RST are asked for; in one octet, because every segment
+/// has it.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Extras(u8);
 
@@ -308,7 +312,7 @@ impl core::fmt::Debug for Extras {
 }
 
 impl Extras {
-    /// How many bits there are.
+    /// The number of bits in use.
     pub const BITS: u32 = 6;
 
     pub fn new(scale: Scale, checksum: Checksum) -> Extras {

@@ -10,7 +10,7 @@ use core::ops::Add;
 pub struct Seq(pub u32);
 
 impl Seq {
-    /// How far `self` lies ahead of `other`; negative when behind.
+    /// Returns how far `self` lies ahead of `other`; negative when behind.
     pub fn ahead_of(self, other: Seq) -> i32 {
         self.0.wrapping_sub(other.0) as i32
     }

@@ -23,7 +23,7 @@ pub enum State {
     LastAck,
 }
 
-/// What can move a state.
+/// An event that can move a state (RFC 9293, figure 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     SndSyn,

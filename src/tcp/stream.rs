@@ -92,7 +92,7 @@ impl Stream {
     }
 
     /// Captured octets that wait.
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         self.waiting.as_ref().map_or(0, |waiting| waiting.octets)
     }
 
@@ -231,7 +231,7 @@ mod tests {
 
     use super::*;
 
-    /// What came out: an octet, or nothing for one that is missing; `starts` counts beginnings.
+    /// The octets that came out, with nothing for one that is missing; `starts` counts beginnings.
     #[derive(Debug, Default, PartialEq, Eq)]
     struct Out {
         octets: Vec<Option<u8>>,
@@ -331,12 +331,12 @@ mod tests {
         stream.take(syn(9), out.emit());
         for n in 0..100 {
             stream.take(text(20 + 4 * n, "ab"), out.emit());
-            assert!(stream.held() <= 2 * MAX_WAITING);
+            assert!(stream.heap_octets() <= 2 * MAX_WAITING);
         }
         assert!(out.text().starts_with("__________ab__ab__ab"));
         let long = "x".repeat(MAX_HELD + 1);
         stream.take(text(5_000, &long), out.emit());
-        assert_eq!(stream.held(), 0);
+        assert_eq!(stream.heap_octets(), 0);
         assert!(out.text().ends_with(&long));
     }
 
@@ -381,7 +381,7 @@ mod tests {
                 let seq = Seq(start) + 1 + at;
                 stream.take(Chunk { seq, syn: false, len, captured }, out.emit());
             }
-            prop_assert_eq!(stream.held(), 0);
+            prop_assert_eq!(stream.heap_octets(), 0);
             prop_assert_eq!(out.octets.len(), octets.len());
             for (n, octet) in out.octets.iter().enumerate() {
                 // A lone octet that came too early is not believed.
@@ -390,7 +390,7 @@ mod tests {
             }
         }
 
-        /// Whatever comes: numbers only grow, and the limits hold.
+        /// Numbers only grow and the limits hold, whatever comes.
         #[test]
         fn nothing_breaks_it(
             chunks in prop::collection::vec((any::<u32>(), any::<bool>(), 0u32..3_000, 0usize..4_000, any::<bool>()), 0..60),
@@ -408,7 +408,7 @@ mod tests {
                     });
                     prop_assert!(given <= MAX_WAITING + 1);
                 }
-                prop_assert!(stream.held() <= MAX_HELD);
+                prop_assert!(stream.heap_octets() <= MAX_HELD);
             }
         }
     }

@@ -21,7 +21,8 @@ impl Scales {
         Scale::of_bits(self.0 >> (4 * side as u8))
     }
 
-    /// What a side's SYN says. One that is sent again with another option leaves it open which one counted.
+    /// Takes in the option of a side's SYN. One that is sent again with another option leaves it
+    /// open which one counted.
     pub fn note(&mut self, side: Side, scale: Scale, first: bool) {
         let scale = if first || self.of(side) == scale { scale } else { Scale::UNKNOWN };
         let at = 4 * side as u8;

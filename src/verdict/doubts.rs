@@ -1,4 +1,4 @@
-//! What weakens a verdict: each doubt with what it rests on.
+//! Doubts: each weakens a verdict, and says what it rests on.
 
 use super::words::{Close, Doubt};
 use super::{Acknowledged, Case, HalfClose};
@@ -65,8 +65,9 @@ impl Case<'_> {
             && !h.holding.seen_leaving()
     }
 
-    /// What the holder sent last is on its way still, or the closer lets it send nothing: a FIN would
-    /// wait behind it (3.10.4: "queue this until all preceding SENDs have been segmentized").
+    /// Returns true if the holder's last octets are on their way still, or the closer lets it send
+    /// nothing: a FIN would wait behind them (RFC 9293, 3.10.4: "queue this until all preceding
+    /// SENDs have been segmentized").
     fn is_unacked(&self, h: &HalfClose) -> bool {
         // Only bare ACKs tell it all the time.
         let told = self.facts.shows_bare_acks() && h.holding.sent_payload();

@@ -1,4 +1,4 @@
-//! What the words of a judgement mean, and what to do about them: for whoever asks for one.
+//! Meanings of a judgement's words, and what to do about them: for whoever asks for one.
 
 use super::{Doubt, Note, Reason, Verdict};
 

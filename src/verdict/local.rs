@@ -1,4 +1,4 @@
-//! Which side of a flow is local: the side whose closing is judged.
+//! The local side of a flow: the one whose closing is judged.
 
 use crate::endpoints::EndpointSet;
 use crate::facts::CaptureFacts;
@@ -28,7 +28,7 @@ impl Local {
     }
 }
 
-/// What told which side is local.
+/// The evidence that told which side is local.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LocalBy {
     Option,

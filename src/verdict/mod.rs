@@ -1,4 +1,4 @@
-//! What the facts of a flow mean: close, verdict, doubts, notes, and two clocks.
+//! The meaning of a flow's facts: close, verdict, doubts, notes, and two clocks.
 //!
 //! [`words`] has the words, [`mod@local`] says whose closing is judged, `doubts` what weakens a verdict;
 //! here is the judgement itself.
@@ -29,7 +29,7 @@ use local::{Local, LocalBy, local};
 pub use standing::Standing;
 pub use words::{Close, Doubt, Note, Reason, Verdict};
 
-/// What the user asked for.
+/// Choices of the user that a verdict depends on.
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub local: Option<EndpointSet>,
@@ -39,7 +39,7 @@ pub struct Policy {
     pub half_close_quiet: TimeDelta,
     /// Findings with doubts do not count.
     pub certain: bool,
-    /// When captures ended, if not with their last packets.
+    /// The end of captures, if it is not their last packets.
     pub end: Option<EndedAt>,
 }
 
@@ -47,7 +47,7 @@ pub struct Policy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndedAt {
     Time(Time),
-    /// When its last file was changed last.
+    /// The time its last file was changed last.
     Modified,
 }
 
@@ -81,7 +81,7 @@ pub struct Judgement {
     pub finding: bool,
     pub doubts: Set<Doubt>,
     pub notes: Set<Note>,
-    /// How long the holder has held its side, at least.
+    /// The time for which the holder has held its side, at least.
     pub held: Option<TimeDelta>,
     /// From the last use of the connection to the first FIN.
     pub idle_before_fin: Option<TimeDelta>,
@@ -199,7 +199,7 @@ struct HalfClose<'a> {
     fin_missed: bool,
 }
 
-/// Whether the FIN reached the other side.
+/// The evidence that the FIN reached the other side.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Acknowledged {
     Seen,
@@ -302,8 +302,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// How far the closer, after its FIN, acknowledged beyond all that the holder was seen to send
-    /// and that the closer had acknowledged before. One is a FIN that was not captured.
+    /// Counts how far the closer, after its FIN, acknowledged beyond all that the holder was seen
+    /// to send and that the closer had acknowledged before. One is a FIN that was not captured.
     fn beyond(&self, h: &HalfClose) -> i32 {
         let (Some(ack), Some(sent)) = (h.closing.ack(), h.holding.snd_max()) else {
             return 0;

@@ -1,9 +1,9 @@
-//! How a judged flow is counted.
+//! The way a judged flow is counted.
 
 use super::local::Local;
 use super::{Judgement, Note, Verdict};
 
-/// What a headline counts of a judgement.
+/// The part of a judgement that a headline counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     pub verdict: Verdict,

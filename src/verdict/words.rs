@@ -24,7 +24,7 @@ impl Close {
     }
 }
 
-/// What it means for the local side.
+/// The meaning of a close for the local side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// The peer's FIN was acknowledged, and local never sent its own.
@@ -63,7 +63,10 @@ impl Verdict {
         Verdict::NAMES[self.index()]
     }
 
-    /// The place of its name in [`Verdict::NAMES`].
+    /// The index of [`Verdict::Unknown`], whatever its reason.
+    pub const UNKNOWN: usize = 5;
+
+    /// Returns the index of its name in [`Verdict::NAMES`].
     pub fn index(self) -> usize {
         match self {
             Verdict::Leak => 0,
@@ -71,7 +74,7 @@ impl Verdict {
             Verdict::HalfClosed => 2,
             Verdict::FinUnacked => 3,
             Verdict::PeerHolds => 4,
-            Verdict::Unknown(_) => 5,
+            Verdict::Unknown(_) => Verdict::UNKNOWN,
             Verdict::Closed => 6,
             Verdict::Reset => 7,
             Verdict::Attempt => 8,
@@ -80,7 +83,7 @@ impl Verdict {
     }
 }
 
-/// Why a verdict cannot be told.
+/// The reason why a verdict cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     /// A connection with itself.
@@ -124,7 +127,7 @@ impl Reason {
 }
 
 words! {
-    /// What weakens a verdict.
+    /// A reason to trust a verdict less.
     Doubt {
         Brief,
         FinBeforeCapture,
@@ -191,7 +194,7 @@ impl Doubt {
 }
 
 words! {
-    /// What is worth saying beside a verdict.
+    /// An observation worth telling beside a verdict.
     Note {
         Midstream,
         PortReused,

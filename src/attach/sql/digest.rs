@@ -152,7 +152,7 @@ fn is_more(token: Option<&Spaced<'_>>) -> bool {
     matches!(token, Some((_, Token::Word(word))) if *word == MORE)
 }
 
-/// How many elements of a list, from its first on, are nothing but values.
+/// Counts the elements at the beginning of a list that are nothing but values.
 fn values_in_a_row(tokens: &[Spaced<'_>]) -> usize {
     let mut values = 0;
     for pair in tokens.chunks(2) {
@@ -176,7 +176,7 @@ fn values_in_a_row(tokens: &[Spaced<'_>]) -> usize {
     values
 }
 
-/// Of the rows after `VALUES`, the first stands for all.
+/// Leaves out all rows after `VALUES` but the first, which stands for all.
 fn without_later_rows<'a>(tokens: &[Spaced<'a>]) -> Vec<Spaced<'a>> {
     let mut out: Vec<Spaced> = Vec::with_capacity(tokens.len());
     let mut at = 0;

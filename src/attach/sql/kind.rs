@@ -1,13 +1,15 @@
-//! What a statement can do to a transaction, by its first words.
+//! Effects of a statement on a transaction, told by its first words.
 
 use super::lexer::Token;
 
-/// What a statement can do to a transaction.
+/// The effect of a statement on the transaction it is sent in: `COMMIT` ends one, `BEGIN` begins
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// It ends none, and begins none but that of its own with `autocommit=0`.
     Keeps,
-    /// The same, but it may have been committed with it: `autocommit` may have been set.
+    /// It does as [`Keeps`](Kind::Keeps), but it may have been committed with it: `autocommit` may
+    /// have been set.
     Sets,
     /// `BEGIN`, `START TRANSACTION`: one ends, and another begins.
     Begins,
@@ -16,7 +18,8 @@ pub enum Kind {
     Unknown,
 }
 
-/// What the `index`th of several statements does; `cut`: not all of the text is there.
+/// Returns the effect of the `index`th of several statements. `cut` says that a part of the text is
+/// missing.
 pub fn of_nth<'a>(mut tokens: impl Iterator<Item = Token<'a>>, index: usize, cut: bool) -> Kind {
     for _ in 0..index {
         let mut words = [None; 3];

@@ -5,7 +5,8 @@
 //! * [`kind`]: what a statement can do to a transaction, by its first words
 //! * [`text`]: a text as far as it was seen
 //!
-//! What servers read in different ways is in the [`Dialect`], which comes with every text.
+//! Differences between servers in reading the same text are in the [`Dialect`], which comes with
+//! every text.
 
 pub mod digest;
 pub mod kind;

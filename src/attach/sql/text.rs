@@ -53,7 +53,7 @@ impl Text {
         Lexer::new(&self.octets, self.dialect).map(|(_, token)| token)
     }
 
-    /// What the `index`th of its statements does.
+    /// Returns the effect of its `index`th statement on a transaction.
     pub fn kind(&self, index: usize) -> Kind {
         if self.none { Kind::Unknown } else { kind::of_nth(self.tokens(), index, self.cut) }
     }

@@ -10,7 +10,8 @@ const BZIP2: &[u8] = b"BZh";
 const XZ: &[u8] = &[0xfd, b'7', b'z', b'X', b'Z', 0];
 const LZ4: &[u8] = &[0x04, 0x22, 0x4d, 0x18];
 
-/// What is compressed in one of these forms; the input itself if it is in none.
+/// Returns an input that unpacks while it is read, if `start` is the beginning of one of these
+/// forms; otherwise the input as it came.
 pub fn decompressed(start: &[u8], input: Input) -> Result<Input, Input> {
     match start {
         start if start.starts_with(BZIP2) => Ok(bzip2(input)),

@@ -30,8 +30,8 @@ const REFRESH: Duration = Duration::from_secs(5);
 /// One or more interfaces, captured on together.
 pub struct Live {
     wanted: Wanted,
-    taps: Vec<Tap>,
-    /// The tap at which the search for the next packet begins, so that none is starved.
+    interfaces: Vec<Interface>,
+    /// The interface at which the search for the next packet begins, so that none is starved.
     turn: usize,
     packet: Vec<u8>,
     frames: u64,
@@ -44,8 +44,9 @@ pub struct Live {
     kept: Option<Keep>,
 }
 
-struct Tap {
-    interface: String,
+/// An interface that is captured on.
+struct Interface {
+    name: String,
     capture: Capture<Active>,
     link: LinkType,
     drops: u64,
@@ -63,18 +64,18 @@ impl Live {
     /// # Errors
     /// If an interface cannot be captured on, or the expression is wrong.
     pub fn open(wanted: &Wanted) -> Result<Live, CannotCapture> {
-        let taps: Vec<Tap> = wanted
+        let interfaces: Vec<Interface> = wanted
             .interfaces
             .iter()
-            .map(|interface| Tap::open(interface, wanted))
+            .map(|name| Interface::open(name, wanted))
             .collect::<Result<_, _>>()?;
         let mut about = About::default();
-        about.links.extend(taps.iter().map(|tap| tap.link));
+        about.links.extend(interfaces.iter().map(|interface| interface.link));
         about.snap_lengths.insert(wanted.snap_len);
         about.addresses = addresses(&wanted.interfaces);
         Ok(Live {
             wanted: wanted.clone(),
-            taps,
+            interfaces,
             turn: 0,
             packet: Vec::new(),
             frames: 0,
@@ -92,9 +93,10 @@ impl Live {
     /// # Errors
     /// If it cannot be written to.
     pub fn keep(&mut self, out: impl Write + 'static) -> io::Result<()> {
-        let taps = self.taps.iter().map(|tap| (tap.interface.as_str(), tap.link));
+        let interfaces =
+            self.interfaces.iter().map(|interface| (interface.name.as_str(), interface.link));
         let snap_len = self.wanted.snap_len;
-        self.kept = Some(Keep::begin(out, taps, &self.about.addresses, snap_len)?);
+        self.kept = Some(Keep::begin(out, interfaces, &self.about.addresses, snap_len)?);
         Ok(())
     }
 
@@ -110,15 +112,15 @@ impl Live {
             || self.until.is_some_and(|until| Instant::now() >= until)
     }
 
-    /// The time and the tap of a packet, which is then in `self.packet`.
+    /// The time and the interface of a packet, which is then in `self.packet`.
     fn receive(&mut self) -> Result<Option<(Time, usize, u32)>, Error> {
-        for step in 0..self.taps.len() {
-            let at = (self.turn + step) % self.taps.len();
-            let tap = &mut self.taps[at];
-            if tap.is_lost {
+        for step in 0..self.interfaces.len() {
+            let at = (self.turn + step) % self.interfaces.len();
+            let interface = &mut self.interfaces[at];
+            if interface.is_lost {
                 continue;
             }
-            match tap.capture.next_packet() {
+            match interface.capture.next_packet() {
                 Ok(packet) => {
                     self.packet.clear();
                     self.packet.extend_from_slice(packet.data);
@@ -144,9 +146,9 @@ impl Live {
     fn lose(&mut self, at: usize, error: &pcap::Error) -> Result<(), Error> {
         let error = error.to_string();
         self.count_drops();
-        self.taps[at].is_lost = true;
-        let input = printable(&self.taps[at].interface);
-        if self.taps.iter().all(|tap| tap.is_lost) {
+        self.interfaces[at].is_lost = true;
+        let input = printable(&self.interfaces[at].name);
+        if self.interfaces.iter().all(|interface| interface.is_lost) {
             self.end_kept()?;
             return Err(Error { input, trouble: Trouble::Interface(error) });
         }
@@ -172,10 +174,10 @@ impl Live {
     /// Waits for packets, but not for long.
     fn wait(&self) {
         let mut fds: Vec<PollFd> = self
-            .taps
+            .interfaces
             .iter()
-            .filter(|tap| !tap.is_lost)
-            .map(|tap| PollFd::from_borrowed_fd(tap.capture.as_fd(), PollFlags::IN))
+            .filter(|interface| !interface.is_lost)
+            .map(|interface| PollFd::from_borrowed_fd(interface.capture.as_fd(), PollFlags::IN))
             .collect();
         // A signal ends it early, which is as good.
         let _ = poll(&mut fds, Some(&PATIENCE));
@@ -201,19 +203,19 @@ impl Live {
 
     fn end_kept(&mut self) -> Result<(), Error> {
         let Some(keep) = self.kept.take() else { return Ok(()) };
-        let drops = self.taps.iter().map(|tap| tap.drops);
+        let drops = self.interfaces.iter().map(|interface| interface.drops);
         keep.end(now(), drops).map_err(|error| not_kept(&error))
     }
 
     fn count_drops(&mut self) {
-        for tap in &mut self.taps {
-            if !tap.is_lost
-                && let Ok(stats) = tap.capture.stats()
+        for interface in &mut self.interfaces {
+            if !interface.is_lost
+                && let Ok(stats) = interface.capture.stats()
             {
-                tap.drops = u64::from(stats.dropped) + u64::from(stats.if_dropped);
+                interface.drops = u64::from(stats.dropped) + u64::from(stats.if_dropped);
             }
         }
-        self.about.drops = self.taps.iter().map(|tap| tap.drops).sum();
+        self.about.drops = self.interfaces.iter().map(|interface| interface.drops).sum();
     }
 }
 
@@ -227,7 +229,7 @@ impl Source for Live {
             self.end_kept()?;
             return Ok(Next::End);
         }
-        let Some((time, tap, original_len)) = self.receive()? else {
+        let Some((time, interface, original_len)) = self.receive()? else {
             self.write(|keep, _| keep.pause());
             self.wait();
             self.refresh();
@@ -241,8 +243,8 @@ impl Source for Live {
         }
         Ok(Next::Frame(Frame {
             place: Place::new(time, 0, self.frames, 6),
-            interface: tap as u32,
-            link: self.taps[tap].link,
+            interface: interface as u32,
+            link: self.interfaces[interface].link,
             original_len,
             direction: None,
             process: None,
@@ -259,24 +261,24 @@ impl Source for Live {
     }
 }
 
-impl Tap {
-    fn open(interface: &str, wanted: &Wanted) -> Result<Tap, CannotCapture> {
+impl Interface {
+    fn open(name: &str, wanted: &Wanted) -> Result<Interface, CannotCapture> {
         let wrong = |error: pcap::Error| {
-            let interface = printable(interface);
+            let interface = printable(name);
             CannotCapture::Interface { interface, error: error.to_string() }
         };
-        let mut capture = Capture::from_device(interface)
+        let mut capture = Capture::from_device(name)
             .map_err(wrong)?
             .snaplen(i32::try_from(wanted.snap_len).unwrap_or(i32::MAX))
             .buffer_size(i32::try_from(wanted.buffer).unwrap_or(i32::MAX))
-            .promisc(wanted.promiscuous && interface != "any")
+            .promisc(wanted.promiscuous && name != "any")
             .timeout(100)
             .open()
             .map_err(wrong)?;
         capture.filter(&wanted.filter, true).map_err(wrong)?;
         let link = LinkType(capture.get_datalink().0 as u16);
         let capture = capture.setnonblock().map_err(wrong)?;
-        Ok(Tap { interface: interface.into(), capture, link, drops: 0, is_lost: false })
+        Ok(Interface { name: name.into(), capture, link, drops: 0, is_lost: false })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What was seen, kept in a file: pcapng, so that interfaces, addresses and drops are in it too, and it is
+//! Packets kept in a file while they are captured: pcapng, so that interfaces, addresses and drops are in it too, and it is
 //! judged again as it was.
 
 use std::borrow::Cow;

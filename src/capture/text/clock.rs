@@ -7,7 +7,7 @@ use crate::place::Time;
 
 const DAY_NS: i64 = 86_400_000_000_000;
 
-/// What the times of a text mean.
+/// Makes times since the epoch of the times that a text prints.
 #[derive(Default)]
 pub struct Clock {
     style: Style,
@@ -17,7 +17,8 @@ pub struct Clock {
     days: i64,
 }
 
-/// What a time without a date counts from.
+/// The moment that a time without a date counts from: midnight, the packet before, the first
+/// packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Style {
     #[default]

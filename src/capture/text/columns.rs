@@ -1,9 +1,9 @@
-//! Which column of a table of packets is what: by its header, or by what stands in it.
+//! The columns of a table of packets: each is known by its header, or by its contents.
 
 use super::info::info;
 use super::stamp::Stamp;
 
-/// What a cell says of its packet.
+/// The meaning of a cell for its packet: a time, an address, a port, flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Time,
@@ -137,7 +137,8 @@ impl Columns {
         columns.filter(move |(column, _)| **column == Some(role)).map(|(_, cell)| cell.trim())
     }
 
-    /// What is missing to tell how a connection was closed.
+    /// Names the columns that are missing to tell how a connection was closed; `None` if all are
+    /// there.
     pub fn lacks(&self) -> Option<&'static str> {
         let fields = [
             (Role::SourcePort, "tcp.srcport"),

@@ -1,4 +1,4 @@
-//! What tcpdump prints behind the two ends: flags and numbers, in the style of any version.
+//! The part of tcpdump's lines behind the two ends: flags and numbers, in the style of any version.
 //!
 //! `Flags [F.], seq 89, ack 17, win 229, length 0` since 4.1, `F 89:89(0) ack 17 win 229` before.
 //! A line that was folded has lost or won blanks anywhere: none are counted on.
@@ -14,7 +14,7 @@ pub struct Fields {
     pub len: u32,
 }
 
-/// How much of the fields a line holds.
+/// The fields of a line as far as it holds them: all, or those before it was cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Found {
     Whole(Fields),
@@ -24,7 +24,7 @@ pub enum Found {
     Wrong,
 }
 
-/// What stands behind `Flags [`.
+/// Reads the part behind `Flags [`, as tcpdump prints it since 4.1.
 pub fn new_style(tail: &str) -> Found {
     let Some((flags, rest)) = tail.split_once(']') else { return Found::Cut(None) };
     let Some(flags) = new_flags(flags) else { return Found::Wrong };
@@ -68,7 +68,7 @@ pub fn new_style(tail: &str) -> Found {
     }
 }
 
-/// What stands behind `A > B: ` in versions before 4.1; `None` where it is no TCP.
+/// Reads the part behind `A > B: ` as tcpdump printed it before 4.1; `None` where it is no TCP.
 pub fn old_style(tail: &str) -> Option<Found> {
     let tail = tail.trim_start();
     let end = tail.find(|c| !"SFRPUWE.".contains(c)).unwrap_or(tail.len());
@@ -155,7 +155,7 @@ fn value<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// The same where no commas are printed.
+/// Returns the text behind a field's name, where no commas are printed between fields.
 fn after<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
     fields.match_indices(name).find_map(|(at, _)| {
         let begins = !fields[..at].ends_with(|c: char| c.is_ascii_alphanumeric());

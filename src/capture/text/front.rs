@@ -1,4 +1,4 @@
-//! What stands before the two ends: tcpdump's own time, and which way the packet went.
+//! The part of tcpdump's lines before the two ends: its own time, and which way the packet went.
 //!
 //! Others write their own before it: kubectl, docker, journald, syslog, `-#`. tcpdump's is the one
 //! nearest to the packet.
@@ -6,7 +6,7 @@
 use super::stamp::Stamp;
 use crate::tcp::segment::Way;
 
-/// Where the IP header begins that `-v` prints.
+/// Beginnings of the IP header that `-v` prints.
 pub const HEADERS: [&str; 4] = ["(tos 0x", "(flowlabel 0x", "(class 0x", "(hlim "];
 
 /// Time and way of a packet, as far as they are printed.

@@ -3,10 +3,11 @@
 
 use crate::tcp::segment::Flags;
 
-/// What it says.
+/// The contents of Wireshark's column Info for TCP: `47902 → 3306 [FIN, ACK] Seq=89 Ack=17 Win=229
+/// Len=0`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Info<'a> {
-    /// Where it begins in the line.
+    /// The octet of the line at which it begins.
     pub at: usize,
     /// Numbers or services.
     pub ports: [&'a str; 2],
@@ -44,7 +45,7 @@ pub fn info(line: &str) -> Option<Info<'_>> {
     })
 }
 
-/// Whether a line is of that kind, and cannot be read for some reason.
+/// Returns true if a line has such contents, though they may be unreadable for some reason.
 pub fn looks_like_info(line: &str) -> bool {
     ["[SYN]", "[SYN, ACK]", "[ACK]", "[FIN, ACK]", "[PSH, ACK]", "[FIN, PSH, ACK]", "[RST"]
         .iter()

@@ -14,11 +14,11 @@ pub fn line_len(buffer: &mut Buffer) -> Result<Option<usize>, Broken> {
     let mut searched = 0;
     loop {
         buffer.peek(searched + 1)?;
-        let held = buffer.held();
-        if let Some(end) = held[searched..].iter().position(|b| *b == b'\n') {
+        let unread = buffer.unread();
+        if let Some(end) = unread[searched..].iter().position(|b| *b == b'\n') {
             return Ok(Some(searched + end + 1));
         }
-        searched = held.len();
+        searched = unread.len();
         if searched >= MAX_LINE || buffer.is_at_end() {
             return Ok((searched > 0).then_some(searched));
         }
@@ -33,8 +33,8 @@ pub fn whole_lines(bytes: &[u8]) -> &[u8] {
     }
 }
 
-/// What was printed on a line: no colours, no log around it, no markup of a web page. An octet that
-/// is no UTF-8 loses nothing but itself.
+/// Returns a line as it was printed: no colours, no log around it, no markup of a web page. An
+/// octet that is no UTF-8 loses nothing but itself.
 pub fn printed(bytes: &[u8]) -> Cow<'_, str> {
     let mut line = String::from_utf8_lossy(bytes.trim_ascii_end());
     // Nearly every line has none of these.

@@ -46,10 +46,10 @@ use super::record::{Broken, Record};
 use super::{About, LinkType};
 use crate::tcp::segment::{Direction, ToldBy};
 
-/// How far a text is searched for its first packet.
+/// Octets of a text that are searched for its first packet.
 const MAX_SEARCH: usize = 64 << 10;
 
-/// What tshark is to be asked for.
+/// The command that makes tshark print all that is needed; shown where columns are missing.
 const FIELDS: &str = "tshark -r FILE -T fields -E header=y -e frame.time_epoch -e ip.src -e ipv6.src -e tcp.srcport -e ip.dst -e ipv6.dst -e tcp.dstport -e tcp.flags -e tcp.seq_raw -e tcp.ack_raw -e tcp.len";
 
 /// Reads lines.
@@ -59,7 +59,7 @@ pub struct Text {
     clock: Clock,
     /// Lines read so far.
     line: u64,
-    /// What was found and not handed out yet.
+    /// Items that were found and not handed out yet.
     ready: VecDeque<Item>,
     ended: bool,
     twins: Twins,
@@ -67,13 +67,14 @@ pub struct Text {
     packet: Vec<u8>,
 }
 
-/// Who printed the text.
+/// The program that printed the text, with the state of reading it.
 enum Form {
     Tcpdump(Tcpdump, Numbers),
     Wireshark(Wireshark),
 }
 
-/// What a file that is no binary capture is.
+/// The result of looking at a file that is no binary capture: packets as text, or the reason why
+/// none can be had from it.
 pub enum Recognised {
     Text(Box<Text>),
     /// Packets in a form that does not say enough: what to export in its place.
@@ -103,10 +104,10 @@ impl Text {
         let mut len = 1;
         loop {
             buffer.peek(len)?;
-            let held = buffer.held();
-            let more = held.len() >= len && held.len() <= MAX_SEARCH;
-            match Text::of(whole_lines(held), more || !buffer.is_at_end()) {
-                Recognised::No if more => len = held.len() + 1,
+            let unread = buffer.unread();
+            let more = unread.len() >= len && unread.len() <= MAX_SEARCH;
+            match Text::of(whole_lines(unread), more || !buffer.is_at_end()) {
+                Recognised::No if more => len = unread.len() + 1,
                 recognised => return Ok(recognised),
             }
         }
@@ -245,7 +246,7 @@ impl Text {
     }
 }
 
-/// What a form finds in the beginning of a text.
+/// Tries a form on the beginning of a text, and returns the items it finds there.
 fn try_out(form: &mut Form, head: &[u8]) -> Vec<Item> {
     let (mut ends, mut out) = (Ends::default(), VecDeque::new());
     for (number, line) in (1..).zip(head.split_inclusive(|b| *b == b'\n')) {

@@ -20,10 +20,10 @@ pub struct Numbers {
     as_is: bool,
 }
 
-/// What is known of one connection: the lower address first.
+/// Numbers of one connection so far; of each pair, the one of the lower address comes first.
 #[derive(Default)]
 struct Talk {
-    /// What tcpdump subtracts, once it has seen a packet with an ACK.
+    /// The initial sequence numbers that tcpdump subtracts, once it has seen a packet with an ACK.
     base: Option<[Seq; 2]>,
     /// The highest number each side has sent, or its peer acknowledged.
     reached: [Option<Seq>; 2],

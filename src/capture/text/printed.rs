@@ -19,7 +19,7 @@ pub struct Printed {
     pub len: u32,
 }
 
-/// What was found in the lines of a text.
+/// A packet, or another thing worth counting, as found in the lines of a text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
     Tcp(Printed),

@@ -118,7 +118,7 @@ fn two_digits(text: &str) -> Option<i64> {
     }
 }
 
-/// What stands behind the point, and how many digits that are.
+/// Reads the digits behind the point. Returns nanoseconds, and the number of digits.
 fn nanoseconds(fraction: &str) -> Option<(i64, u8)> {
     let digits = fraction.len();
     if digits == 0 || digits > 9 || !fraction.bytes().all(|b| b.is_ascii_digit()) {

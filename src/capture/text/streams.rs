@@ -1,9 +1,9 @@
 //! Packets as Wireshark shows them: numbers relative to the first of each connection, and packets
 //! of other protocols without ports and numbers.
 //!
-//! What carries MySQL or HTTP is shown as that, and which connection it belongs to is not. The next
-//! packet of TCP tells: its numbers have advanced by just what such packets carried. They wait until
-//! then, and nothing overtakes them.
+//! Packets that carry MySQL or HTTP are shown as that, without a word of the connection they belong
+//! to. The next packet of TCP tells: its numbers have advanced by just what such packets carried.
+//! They wait until then, and nothing overtakes them.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -61,17 +61,17 @@ pub struct Streams {
 /// One connection: the lower address first.
 #[derive(Default)]
 struct Stream {
-    /// How many connections there were before on the same ends.
+    /// Number of earlier connections on the same ends.
     generation: u32,
     reached: [Option<Seq>; 2],
     /// The last packet of each side: what goes beyond it was sent after it.
     sent_at: [u64; 2],
     /// It has got beyond its first SYN.
     advanced: bool,
-    /// What a frame has beside its payload: by a packet with payload, and by one without.
+    /// Octets of a frame beside its payload: by a packet with payload, and by one without.
     overhead: [Option<u32>; 2],
     bare: [Option<u32>; 2],
-    /// What each side has acknowledged, and since which packet.
+    /// Numbers that each side has acknowledged, with the packet since which it has.
     acks: [VecDeque<(u64, Seq)>; 2],
 }
 
@@ -265,7 +265,7 @@ impl Stream {
         }
     }
 
-    /// What a frame of this side has beside its payload.
+    /// Takes note of the octets that a frame of this side has beside its payload.
     fn weigh(&mut self, me: usize, printed: &Printed, frame_len: Option<u32>) {
         let Some(beside) = frame_len.and_then(|frame| frame.checked_sub(printed.len)) else {
             return;
@@ -277,8 +277,8 @@ impl Stream {
         }
     }
 
-    /// What it may be, the surest first: Ethernet pads what is short, so a packet without payload
-    /// tells less.
+    /// Returns the octets a frame may have beside its payload, the surest first: Ethernet pads what
+    /// is short, so a packet without payload tells less.
     fn overheads(&self, side: usize) -> Vec<u32> {
         const WITHOUT_OPTIONS: u32 = 54;
         const WITH_TIMESTAMPS: u32 = 66;
@@ -293,7 +293,7 @@ impl Stream {
         }
     }
 
-    /// What this side had acknowledged by then.
+    /// Returns the number this side had acknowledged before the packet at `position`.
     fn acked(&self, side: usize, position: u64) -> Option<Seq> {
         let before = self.acks[side].iter().rev().find(|(at, _)| *at < position);
         before.map(|(_, ack)| *ack)

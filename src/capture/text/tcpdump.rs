@@ -10,7 +10,7 @@ use super::printed::{Item, Printed};
 use super::stamp::Stamp;
 use crate::tcp::segment::Way;
 
-/// What one line is.
+/// One line of tcpdump's output, by what it holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Line {
     Tcp(Printed),
@@ -97,7 +97,7 @@ fn tcp(split: &Split, ends: &mut Ends) -> Line {
     }
 }
 
-/// What follows these is a packet of its own, inside.
+/// Words of tunnels: a packet of its own follows them, inside.
 const TUNNELS: [&str; 8] = ["VXLAN", "Geneve", "GENEVE", "GREv", "OTV", "PPPoE", "MPLS (", "encap"];
 
 fn no_tcp(line: &str) -> Line {
@@ -133,8 +133,8 @@ fn no_tcp(line: &str) -> Line {
     }
 }
 
-/// Whether a packet that is not of TCP says what it is: behind its ends, and with `-e` behind those
-/// that the link layer comes before.
+/// Returns true if a packet that is not of TCP says what it is: behind its ends, and with `-e`
+/// behind those that the link layer comes before.
 fn is_whole(line: &str) -> bool {
     let behind = line.rsplit_once(" > ").map_or("", |(_, behind)| behind);
     let told = behind.split_once(": ").map(|(_, told)| told.trim_end());
@@ -174,7 +174,7 @@ struct Open {
     text: String,
     lines: u64,
     marks: usize,
-    /// What it is if nothing more comes.
+    /// The line as it stands if nothing more comes.
     line: Line,
 }
 
@@ -280,8 +280,8 @@ impl Tcpdump {
     }
 }
 
-/// Whether a line begins a packet while another is open: with a time of its own, or with `IP` where
-/// the open one has come to its ends.
+/// Returns true if a line begins a packet while another is open: with a time of its own, or with
+/// `IP` where the open one has come to its ends.
 fn begins(line: &str, open: &str) -> bool {
     let before = line.split_once(" > ").map_or(line, |(before, _)| before);
     let is_ip = line.starts_with("IP ") || line.starts_with("IP6 ");

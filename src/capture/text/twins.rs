@@ -1,8 +1,8 @@
 //! Ends that may be one under two names: `localhost` and `127.0.0.1`, `db` and `db.shop`, an address
 //! that was resolved only later.
 //!
-//! Of a connection that is split in two, neither half may be judged: what the one misses, the other
-//! may hold. Two that both begin with a SYN are two.
+//! A connection that is split in two by this is not judged, nor is either half: what the one
+//! misses, the other may hold. Two that both begin with a SYN are two.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};

@@ -15,13 +15,13 @@ use crate::tcp::segment::Flags;
 /// Reads lines of one form.
 pub struct Wireshark {
     layout: Layout,
-    /// Which of the times on a line is the packet's.
+    /// The index of the time that is the packet's, among those on a line.
     time: usize,
     pub style: Style,
     streams: Streams,
 }
 
-/// How a line is taken apart.
+/// The way a line is taken apart.
 #[derive(Clone, Debug)]
 enum Layout {
     /// Words: `7 0.086544 192.0.2.5 → 198.51.100.3 TCP 65 …`. Without the arrow, the source is always
@@ -35,7 +35,7 @@ enum Layout {
     },
 }
 
-/// What the beginning of a text is.
+/// The result of looking at the beginning of a text.
 pub enum Found {
     Packets(Box<Wireshark>),
     /// Packets of this kind that do not say enough, and what is missing.
@@ -51,7 +51,7 @@ struct Row<'a> {
     to: &'a str,
     protocol: &'a str,
     frame_len: Option<u32>,
-    /// What Wireshark calls TCP.
+    /// The packet, as far as it is TCP to Wireshark.
     packet: Packet<'a>,
 }
 
@@ -340,8 +340,8 @@ fn times_of(line: &str, layout: &Layout) -> Option<Vec<Stamp>> {
     (!matches!(row.packet, Packet::Other)).then_some(row.times)
 }
 
-/// Of several times on each line, the packet's is one that goes on and never goes back; a column
-/// that shows the same time everywhere, or pauses, is another.
+/// Chooses the packet's time of several on each line: it goes on and never goes back; a column that
+/// shows the same time everywhere, or pauses, is another.
 fn which_time(rows: &[Vec<Stamp>]) -> (usize, Style) {
     let column = |at: usize| -> Vec<Stamp> {
         rows.iter()

@@ -1,4 +1,4 @@
-//! What the capturing host says of a packet, in a header of its own.
+//! Headers in which the capturing host itself says something of a packet, such as its direction.
 
 use super::{
     CUT, Header, IPV4, IPV6, MALFORMED, MPLS, Network, Next, Step, by_version, u8_at, u16_at, word,

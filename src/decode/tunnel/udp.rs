@@ -6,7 +6,8 @@ use super::{Bytes, NSH, gre, mpls, ppp, within_link};
 use crate::capture::LinkType;
 use crate::decode::link::{self, IPV4, IPV6, Network};
 
-/// What UDP carries, by its ports; on any other, VXLAN or GENEVE whose contents prove it.
+/// Returns the packet inside a UDP datagram, known by its ports; on any other port, VXLAN or GENEVE
+/// whose contents prove it.
 pub(super) fn within<'a>(bytes: Bytes<'a>, vxlan_ports: &[u16]) -> Option<Network<'a>> {
     let header = UdpHeaderSlice::from_slice(bytes.data).ok()?;
     let inner = bytes.after(8)?;

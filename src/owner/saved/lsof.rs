@@ -1,4 +1,4 @@
-//! What `lsof -i` prints, with or without `-n` and `-P`.
+//! Output of `lsof -i`, with or without `-n` and `-P`.
 //!
 //! `orders 4242 app 9u IPv4 42056997 0t0 TCP 192.0.2.5:47902->198.51.100.3:3306 (CLOSE_WAIT)`
 

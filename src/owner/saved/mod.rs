@@ -124,7 +124,7 @@ pub fn parse(text: &str) -> Result<Saved, NotAList> {
     reader.finish()
 }
 
-/// What a line turned out to be.
+/// A line of a saved list, by what it turned out to be.
 pub enum Line {
     Socket(Socket),
     /// More of the socket before it.
@@ -134,7 +134,7 @@ pub enum Line {
     Other,
 }
 
-/// What was read so far.
+/// Reads a saved list line by line, and keeps what it has found so far.
 #[derive(Default)]
 struct Reader {
     moments: Vec<Moment>,
@@ -143,7 +143,7 @@ struct Reader {
     places: std::collections::HashMap<(String, String, Option<String>), usize>,
     /// Column headers of this moment.
     headers: Vec<String>,
-    /// What the headers and commands say of the lines after them.
+    /// The headers and commands before this line, as far as they explain it.
     context: Context,
     /// A line that may go on in the next.
     pending: Option<(usize, String)>,
@@ -151,14 +151,14 @@ struct Reader {
     is_assumed: bool,
 }
 
-/// What stands before the lines of a list and is true for all of them.
+/// Facts that stand before the lines of a list and are true for all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
     /// The list has no column for the state.
     pub is_stateless: bool,
     /// The state that a command asked for.
     pub asked: Option<State>,
-    /// Where a process stands after the state, in netstat's columns.
+    /// The number of columns from the state to the process, in netstat's lists.
     pub process_column: Option<usize>,
 }
 

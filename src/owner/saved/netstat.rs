@@ -1,4 +1,4 @@
-//! What `netstat` prints: Linux, the BSDs and macOS, Solaris, Windows; and PowerShell's cmdlet.
+//! Output of `netstat` on Linux, the BSDs, macOS, Solaris and Windows; and of PowerShell's cmdlet.
 
 use super::{Context, Line, words};
 use crate::owner::{Holder, Socket};
@@ -41,7 +41,7 @@ fn with_protocol(rest: &[&str], context: &Context) -> Line {
     Line::Socket(socket([local, peer], state, queues, holders))
 }
 
-/// Who holds it is not told, where nobody is named.
+/// Makes a socket of its columns. Where nobody is named, its holder is not told.
 fn socket(
     [local, peer]: [Endpoint; 2],
     state: State,

@@ -1,4 +1,4 @@
-//! What `ss` prints, with any of its options.
+//! Output of `ss`, with any of its options.
 //!
 //! `CLOSE-WAIT 1 0 172.18.0.5:38822 172.18.0.3:3306 users:(("orders",pid=7,fd=6)) ino:123 …`
 

@@ -131,7 +131,7 @@ fn name(host: &str) -> Option<IpAddr> {
     (host.chars().all(is_usual) && !is_number && !is_pair).then(|| names::address(host))?
 }
 
-/// What a header or a command says of the lines after it; `None` for any other line.
+/// Reads a header or a command as the context of the lines after it; `None` for any other line.
 pub fn header(line: &str, before: &Context) -> Option<Context> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let has = |word: &str| words.iter().any(|w| w.eq_ignore_ascii_case(word));
@@ -162,7 +162,7 @@ fn asked(words: &[&str]) -> Option<State> {
     words.get(ss + state + 1).and_then(|word| self::state(word.trim_matches(['\'', '"'])))
 }
 
-/// Where `pid` or `process:pid` stands after the state in a header of macOS.
+/// Returns the columns from the state to `pid` or `process:pid` in a header of macOS.
 fn process_column(words: &[&str]) -> Option<usize> {
     let state = words.iter().position(|word| matches!(*word, "(state)" | "State"))?;
     let is_process = |word: &&str| matches!(*word, "pid" | "process:pid");

@@ -32,7 +32,7 @@ fn annotation(out: &mut dyn Write, level: &str, one: &Checked, message: &str) ->
     writeln!(out, "::{level} file={file},title={title}::{}", data(message))
 }
 
-/// What ends a command or a line.
+/// Escapes what would end a command or a line in GitHub's workflow commands.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }

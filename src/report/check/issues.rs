@@ -1,4 +1,4 @@
-//! What is wrong with a capture, in pieces that a person, an annotation or a code scanner takes one by one.
+//! Issues of a capture, in pieces that a person, an annotation or a code scanner takes one by one.
 //!
 //! Several expectations can be broken by the same connections: these are listed once, under all of them.
 
@@ -12,7 +12,7 @@ use crate::summary::seen::Seen;
 /// Connections of an issue that are written out for people.
 const SHOWN: usize = 20;
 
-/// How much an issue matters.
+/// The weight of an issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     Error,
@@ -25,7 +25,7 @@ pub struct Issue<'a> {
     pub level: Level,
     /// The kind, by the key of an expectation: `leak`, `held`, …
     pub rule: &'a str,
-    /// What is broken, a sentence for each expectation.
+    /// Sentences on what is broken, one for each expectation.
     pub sentences: Vec<String>,
     /// The connections, and what speaks for their cause.
     pub connections: Vec<&'a Seen>,
@@ -55,7 +55,7 @@ impl<'a> Issue<'a> {
         lines
     }
 
-    /// The same for the same issue of the same capture in another run: by rule, peers and causes, not by
+    /// Returns a name that the issue has in other runs of the same capture, too: by rule, peers and causes, not by
     /// ports that clients chose.
     pub fn fingerprint(&self, capture: &str) -> String {
         let kind = |seen: &&Seen| {

@@ -38,12 +38,12 @@ struct CaptureLine<'a> {
     status: &'static str,
     flows: Option<u64>,
     findings: Option<u64>,
-    /// Those of the baseline.
+    /// Findings that the baseline knows.
     known: Option<usize>,
     /// Held for less, it was pending.
     min_hold_s: Option<f64>,
     violations: Vec<ViolationLine<'a>>,
-    /// Of an expectation that was written.
+    /// The change of an expectation that was written.
     diff: Option<&'a str>,
     error: Option<&'a str>,
     warnings: &'a [String],

@@ -44,7 +44,7 @@ pub struct Checked {
     /// The sides that were judged, as they were written.
     pub local: Vec<String>,
     pub outcome: Outcome,
-    /// What was not as it should be, and did not matter.
+    /// Sentences on what was not as it should be, and did not matter.
     pub warnings: Vec<String>,
 }
 
@@ -58,13 +58,13 @@ pub enum Outcome {
         /// Held for less, it was pending.
         min_hold: TimeDelta,
     },
-    /// What changed in the expectation; nothing if it is empty.
+    /// The expectation was written: its change as a diff, empty if there is none.
     Blessed { diff: String },
-    /// Why it could not be checked.
+    /// The capture could not be checked, for this reason.
     Error(String),
 }
 
-/// How a capture stands.
+/// The result of checking one capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Ok,

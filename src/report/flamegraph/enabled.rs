@@ -79,7 +79,7 @@ fn draw(options: &mut Options, lines: &[String], out: &mut dyn Write) -> io::Res
     from_lines(options, lines.iter().map(String::as_str), out)
 }
 
-/// What there is to be seen, where nothing is.
+/// Draws a sentence, where there is nothing else to be seen.
 fn nothing(out: &mut dyn Write, sentence: &str) -> io::Result<()> {
     writeln!(
         out,
@@ -95,8 +95,9 @@ fn connections(n: u64) -> String {
 /// Parts of the width that each side has, however many connections it has.
 const PARTS: u64 = 10_000;
 
-/// What was left against what was closed. Half of the width is one side's, half the other's, so that
-/// few leaks are seen among many others; each frame has the colour of the side that is more in it.
+/// Draws what was left against what was closed. Half of the width is one side's, half the other's,
+/// so that few leaks are seen among many others; each frame has the colour of the side that is more
+/// in it.
 ///
 /// inferno's own differences are a stack's, not a frame's: a COMMIT under other statements would stay
 /// white. So colours are chosen here, by the marks that it takes off again (`_[k]`).

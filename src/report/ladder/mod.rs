@@ -35,7 +35,7 @@ const TAIL: usize = 24;
 /// a million times.
 const MARKED: usize = 400;
 
-/// How it is to look.
+/// Choices of the user for how a ladder looks.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
     pub zone: Zone,
@@ -45,8 +45,22 @@ pub struct Look {
     pub all: bool,
 }
 
-/// How the ends are called: of `a` and `b`.
-pub type Names = [&'static str; 2];
+/// Names of the ends `a` and `b`, and which of them stands first in a line: the one that is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    pub a: &'static str,
+    pub b: &'static str,
+    pub first: Side,
+}
+
+impl Names {
+    fn of(&self, side: Side) -> &'static str {
+        match side {
+            Side::A => self.a,
+            Side::B => self.b,
+        }
+    }
+}
 
 /// Writes the ladder.
 pub struct Ladder<W> {
@@ -64,7 +78,7 @@ pub struct Ladder<W> {
     file: usize,
 }
 
-/// What is not written of a stretch.
+/// Counts of the packets in the middle of a stretch, which are not written one by one.
 #[derive(Clone, Copy, Debug, Default)]
 struct Between {
     segments: u64,
@@ -130,7 +144,7 @@ impl<W: Write> Ladder<W> {
                 _ => String::new(),
             };
             let segments = count(between.segments, "segment");
-            let [name_a, name_b] = self.names;
+            let Names { a: name_a, b: name_b, .. } = self.names;
             let indent = self.indent();
             writeln!(
                 self.out,
@@ -150,7 +164,7 @@ impl<W: Write> Ladder<W> {
             let name = self.files.get(place.file()).map_or("", String::as_str);
             writeln!(self.out, "{ASIDE}{name}{ASIDE:#}")?;
         }
-        let name = |side: Side| self.names[side as usize];
+        let name = |side: Side| self.names.of(side);
         let time = match self.look.absolute {
             true => self.time(place),
             false => offset(place, self.first),
@@ -184,15 +198,10 @@ impl<W: Write> Ladder<W> {
     }
 
     fn states(&self, states: [State; 2]) -> String {
-        let of = |side: Side| {
-            format!(" {} {:<12}", self.names[side as usize], states[side as usize].name())
-        };
-        let [first, second] = match self.names {
-            // Whoever is judged comes first.
-            ["peer", _] => [Side::B, Side::A],
-            _ => [Side::A, Side::B],
-        };
-        format!("{}{}", of(first), of(second))
+        let of =
+            |side: Side| format!(" {} {:<12}", self.names.of(side), states[side as usize].name());
+        let first = self.names.first;
+        format!("{}{}", of(first), of(first.other()))
     }
 
     /// Below the ends of a line.

@@ -24,13 +24,13 @@ pub struct Other {
     pub verdict: Verdict,
 }
 
-/// What is explained.
+/// The connection that is explained, and others that were asked for with it.
 pub struct Subject<'a> {
     pub row: Row<'a>,
     pub totals: &'a Totals,
     /// The first of them.
     pub others: &'a [Other],
-    /// How many there are.
+    /// The number of others, including those that are not in `others`.
     pub more: u64,
 }
 
@@ -38,9 +38,9 @@ impl Subject<'_> {
     /// `local` and `peer` where that is known.
     pub fn names(&self) -> Names {
         match self.row.judged.judgement.local {
-            Local::Side(Side::A) => ["local", "peer"],
-            Local::Side(Side::B) => ["peer", "local"],
-            _ => ["a", "b"],
+            Local::Side(Side::A) => Names { a: "local", b: "peer", first: Side::A },
+            Local::Side(Side::B) => Names { a: "peer", b: "local", first: Side::B },
+            _ => Names { a: "a", b: "b", first: Side::A },
         }
     }
 
@@ -57,7 +57,7 @@ impl Subject<'_> {
 }
 
 impl<W: Write> Ladder<W> {
-    /// Which connection it is.
+    /// Writes the head: the connection with its ends and its time.
     pub fn begin(&mut self, subject: &Subject) -> io::Result<()> {
         let Judged { flow, judgement, .. } = subject.row.judged;
         let end = |side| subject.row.judged.endpoint(side);
@@ -67,7 +67,7 @@ impl<W: Write> Ladder<W> {
         let lasted = flow.last.time.since(flow.first.time);
         let lasted = lasted.map_or("?".into(), |ns| duration(TimeDelta::nanoseconds(ns)));
         writeln!(self.out, "{HEADING}{a} > {b}{HEADING:#}: {packets} in {lasted}")?;
-        let [name_a, name_b] = self.names;
+        let Names { a: name_a, b: name_b, .. } = self.names;
         let how = match (judgement.local, judgement.local_by) {
             (Local::Side(_), Some(by)) => format!("local by {}", by.phrase()),
             (Local::Neither, _) => "--local names neither end".into(),
@@ -89,13 +89,13 @@ impl<W: Write> Ladder<W> {
         writeln!(self.out)
     }
 
-    /// What is to be made of it.
+    /// Writes the foot: the verdict, what it rests on, and what to do next.
     pub fn end(&mut self, subject: &Subject) -> io::Result<()> {
         self.end_stretch()?;
         let row = subject.row;
         let Judged { judgement, .. } = row.judged;
         if let (Close::HalfClosed, Some(holder)) = (judgement.close, judgement.holder) {
-            let (name, indent) = (self.names[holder as usize], self.indent());
+            let (name, indent) = (self.names.of(holder), self.indent());
             let held =
                 judgement.held.map_or(String::new(), |held| format!(" in {}", duration(held)));
             writeln!(self.out, "{indent}no FIN from {name}{held} (end of capture)")?;
@@ -134,7 +134,8 @@ impl<W: Write> Ladder<W> {
         Ok(())
     }
 
-    /// How to open it elsewhere: a line for the first file, and for the last.
+    /// Writes commands that open the connection elsewhere: a line for the first file, and for the
+    /// last.
     fn tools(&mut self, subject: &Subject) -> io::Result<()> {
         let Judged { flow, .. } = subject.row.judged;
         let links: BTreeSet<LinkType> = subject
@@ -183,8 +184,8 @@ fn display_filter(subject: &Subject, from: Option<u64>, to: Option<u64>) -> Stri
 
 /// The verdict as a sentence.
 fn meaning(judgement: &Judgement, names: Names) -> String {
-    let holder = judgement.holder.map_or("the other side", |side| names[side as usize]);
-    let closer = judgement.holder.map_or("one side", |side| names[side.other() as usize]);
+    let holder = judgement.holder.map_or("the other side", |side| names.of(side));
+    let closer = judgement.holder.map_or("one side", |side| names.of(side.other()));
     match judgement.verdict {
         Verdict::Leak => {
             format!("{closer}'s FIN was acknowledged, and {holder} never sent its own")

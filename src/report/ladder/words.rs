@@ -55,9 +55,9 @@ fn after(nanos: Option<i64>, what: &str) -> String {
     nanos.map_or(String::new(), |time| format!(" {time} {what}"))
 }
 
-/// What happens, whoever is called what.
+/// Returns a sentence for an event, with the ends called by `names`.
 pub fn sentence(event: &Event, names: Names) -> String {
-    let name = |side: Side| names[side as usize];
+    let name = |side: Side| names.of(side);
     match *event {
         Event::Fin(side) => format!("{} is done: FIN", name(side)),
         Event::FinAgain(side, since) => {
@@ -82,7 +82,7 @@ pub fn sentence(event: &Event, names: Names) -> String {
     }
 }
 
-/// What was said, which is safe to print already.
+/// Returns a sentence for news of a protocol, safe to print already.
 pub fn said(said: &Said) -> String {
     match said {
         Said::Greeting(protocol, server) => format!("{} {server}", protocol.title),
