@@ -42,7 +42,9 @@ fn read(input: &Input, bytes: &[u8], peeking: bool) -> Contents {
         let next_time = peeking.then(|| source.peek_time());
         let frame = match source.next() {
             Ok(Next::Frame(frame)) => frame,
-            Ok(Next::Idle(_) | Next::Trouble(_)) => panic!("a file is never idle, and ends with its error"),
+            Ok(Next::Idle(_) | Next::Trouble(_)) => {
+                panic!("a file is never idle, and ends with its error")
+            }
             Ok(Next::End) => break None,
             Err(error) => break Some(error.to_string()),
         };

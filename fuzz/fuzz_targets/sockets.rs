@@ -23,7 +23,8 @@ fuzz_target!(|text: &str| {
         assert_printable(&unread.to_string(), &[]);
     }
     assert!(saved.moments.iter().all(|moment| !moment.sockets.is_empty()));
-    let sockets: Vec<Socket> = saved.moments.into_iter().flat_map(|moment| moment.sockets).collect();
+    let sockets: Vec<Socket> =
+        saved.moments.into_iter().flat_map(|moment| moment.sockets).collect();
     assert!(sockets.len() <= text.lines().count());
     for socket in &sockets {
         for holder in &socket.holders {

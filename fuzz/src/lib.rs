@@ -4,23 +4,20 @@
 
 use std::fs::File;
 use std::io::{Seek, Write};
-use std::num::NonZeroUsize;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use chrono::TimeDelta;
 use closewait::capture::Error;
 use closewait::capture::file::Input;
 use closewait::printable::shown;
-use closewait::summary::Sink;
 use closewait::report::csv::Csv;
 use closewait::report::jsonl::Jsonl;
+use closewait::report::text::page::Screen;
 use closewait::report::text::{Look, Text};
+use closewait::run::{Notices, Outcome, Plan, run};
+use closewait::summary::Sink;
 use closewait::units::Zone;
-use closewait::run::{Outcome, Plan, Reading, Notices, run};
-use closewait::table::MAX_FLOWS;
-use closewait::verdict::Policy;
 use serde_json::Value;
 
 /// The bytes as a capture file: one nameless file in memory that every call writes anew.
@@ -75,28 +72,14 @@ impl Notices for Troubles {
 
 /// `closewait --all INPUT…`, and otherwise what is the default.
 pub fn plan(inputs: &[Input]) -> Plan {
-    Plan {
-        inputs: inputs.to_vec(),
-        filter: None,
-        policy: Policy {
-            local: None,
-            min_hold: TimeDelta::zero(),
-            half_close_quiet: TimeDelta::seconds(30),
-            certain: false,
-            end: None,
-        },
-        all: true,
-        separate: false,
-        max_flows: MAX_FLOWS,
-        threads: NonZeroUsize::MIN,
-        reading: Reading::default(),
-        sockets: None,
-    }
+    Plan { inputs: inputs.to_vec(), all: true, ..Plan::default() }
 }
 
 /// Runs a plan, with `--utc --top 0 --format FORMAT`.
 pub fn report(plan: Plan, format: Format) -> Report {
-    let look = Look { zone: Zone::Utc, dates: false, top: 0, all: true, explain: true };
+    let screen = Screen { width: None, ascii: false };
+    let look =
+        Look { zone: Zone::Utc, dates: false, top: Some(0), all: true, explain: true, screen };
     let (mut out, mut watch) = (Vec::new(), Troubles::default());
     let outcome = {
         let mut render: Box<dyn Sink> = match format {
