@@ -110,7 +110,8 @@ fn segment(row: &Row, packet: &Packet, place: Place, link: Link) -> Segment {
                 _ => Scale::UNKNOWN,
             },
             if row.damaged { Checksum::Wrong } else { Checksum::Unknown },
-        ),
+        )
+        .routed(row.ttl.is_some_and(|ttl| !matches!(ttl, 63 | 64))),
         place,
         direction: link.tells_direction().then_some(Direction { way, told_by: ToldBy::PacketType }),
     }

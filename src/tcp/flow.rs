@@ -245,6 +245,7 @@ impl Flow {
             self.notes.note(Noted::FinWithoutEffect, true);
             return;
         }
+        self.halves[side as usize].note_routed(segment.extras.is_routed());
         if marks.syn {
             let first = self.half(side).isn() != Some(segment.seq);
             // Nobody goes back to its SYN: another clock's copy of it was put into the capture.
