@@ -322,13 +322,13 @@ impl Extras {
         Extras(scale.bits() | (checksum as u8) << 4)
     }
 
-    /// The same of a segment that routers passed on, or did not.
+    /// Tells whether routers passed the segment on.
     #[must_use]
     pub fn routed(self, routed: bool) -> Extras {
         Extras(self.0 & !Extras::ROUTED | if routed { Extras::ROUTED } else { 0 })
     }
 
-    /// The same with another result for the checksum.
+    /// Replaces the result of verifying the checksum.
     #[must_use]
     pub fn with_checksum(self, checksum: Checksum) -> Extras {
         Extras::new(self.scale(), checksum).routed(self.is_routed())

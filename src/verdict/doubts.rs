@@ -74,7 +74,8 @@ impl Case<'_> {
         // Only bare ACKs tell it all the time.
         let told = self.facts.shows_bare_acks() && h.holding.sent_payload();
         let sent = h.holding.snd_max().filter(|_| told);
-        let acked = |sent| h.closing.ack().is_some_and(|ack| ack.covers(sent));
+        let believed = self.flow.believed_ack(h.holder.other());
+        let acked = |sent| believed.is_some_and(|ack| ack.covers(sent));
         sent.is_some_and(|sent| !acked(sent)) || h.closing.window() == Some(0)
     }
 
