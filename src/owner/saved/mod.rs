@@ -21,6 +21,7 @@ use std::path::Path;
 
 use chrono::NaiveDateTime;
 
+use super::silence::Silence;
 use super::{Holder, Socket, SocketList};
 use crate::printable::printable;
 use crate::tcp::state::State;
@@ -129,6 +130,8 @@ pub enum Line {
     Socket(Socket),
     /// More of the socket before it.
     More(Vec<Holder>),
+    /// Times of the socket before it.
+    Times,
     /// A socket's beginning, or one that is not understood.
     Unclear,
     Other,
@@ -139,6 +142,8 @@ pub enum Line {
 struct Reader {
     moments: Vec<Moment>,
     now: Moment,
+    /// The socket that a line may go on with, and whether keep-alives are sent on it.
+    last: Option<(usize, bool)>,
     /// Places of this moment's sockets, so that one with several holders is one.
     places: std::collections::HashMap<(String, String, Option<String>), usize>,
     /// Column headers of this moment.
@@ -186,6 +191,7 @@ impl Reader {
             Line::Socket(_) if ss::is_open(line) => self.pending = Some((number, line.to_owned())),
             Line::Socket(socket) => self.add(socket, line),
             Line::More(holders) => self.go_on(holders),
+            Line::Times => self.time(line),
             Line::Unclear => self.pending = Some((number, line.to_owned())),
             Line::Other => self.name(line),
         }
@@ -223,7 +229,7 @@ impl Reader {
                 match form {
                     Line::Socket(socket) => return Line::Socket(socket),
                     Line::Unclear => unclear = true,
-                    Line::More(_) | Line::Other => {}
+                    Line::More(_) | Line::Times | Line::Other => {}
                 }
             }
         }
@@ -251,6 +257,7 @@ impl Reader {
         if !self.now.sockets.is_empty() {
             self.moments.push(std::mem::take(&mut self.now));
             self.places.clear();
+            self.last = None;
             self.headers.clear();
         }
     }
@@ -262,14 +269,30 @@ impl Reader {
         let key = (socket.local.to_string(), socket.peer.to_string(), socket.netns.clone());
         let place = *self.places.entry(key).or_insert(self.now.sockets.len());
         match self.now.sockets.get_mut(place).filter(|known| known.state == socket.state) {
-            Some(known) if known.peer.port != 0 => known.join(socket.holders),
-            _ => self.now.sockets.push(socket),
+            Some(known) if known.peer.port != 0 => {
+                known.silence = known.silence.or(socket.silence);
+                known.join(socket.holders);
+                self.last = Some((place, ss::keeps_alive(line)));
+            }
+            _ => {
+                self.last = Some((self.now.sockets.len(), ss::keeps_alive(line)));
+                self.now.sockets.push(socket);
+            }
         }
     }
 
     fn go_on(&mut self, holders: Vec<Holder>) {
         if let Some(socket) = self.now.sockets.last_mut() {
             socket.join(holders);
+        }
+    }
+
+    /// Times are those of the socket before them.
+    fn time(&mut self, line: &str) {
+        let Some((place, keep_alive)) = self.last else { return };
+        if let Some(socket) = self.now.sockets.get_mut(place) {
+            let silence = ss::silence(line, socket.silence);
+            socket.silence = silence.map(|silence| Silence { keep_alive, ..silence });
         }
     }
 
