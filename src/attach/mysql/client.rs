@@ -1,4 +1,4 @@
-//! What the client asks for.
+//! Reading the client's side: logins and commands.
 
 use super::command::Command;
 use super::frames::{Frames, Packet, Rest};

@@ -12,20 +12,20 @@ const HEADER: usize = 4;
 /// A payload of this many octets goes on in the next packet.
 const FULL: u32 = 0xff_ffff;
 
-/// Where the thread was lost, a packet longer than this is no place to find it again.
+/// The longest packet that is believed where the thread was lost: a longer one is a misreading.
 const MAX_GUESS: u32 = 16 * 1024;
 
 /// A packet, joined with those that continue it.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
-    /// Of the first packet, and of the last.
+    /// The numbers of the first packet and of the last.
     pub seq: u8,
     pub last_seq: u8,
     /// Octets of payload.
     pub len: u64,
     /// The first of them: all, or as many as were seen and kept.
     pub head: &'a [u8],
-    /// When it began.
+    /// The time of its first octet.
     pub at: Time,
 }
 
@@ -36,7 +36,7 @@ impl Packet<'_> {
     }
 }
 
-/// What is known of the boundaries of packets.
+/// Knowledge of the boundaries between packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Thread {
     #[default]
@@ -51,7 +51,7 @@ enum Thread {
 pub struct Frames {
     /// The beginning of a payload that comes in several pieces.
     kept: Vec<u8>,
-    /// Of the packet that is being read.
+    /// The time and the length of the packet that is being read.
     at: Time,
     len: u64,
     /// Octets of payload to come; header octets read while there is no payload.
@@ -66,7 +66,7 @@ pub struct Frames {
     thread: Thread,
 }
 
-/// What a piece still holds.
+/// The part of a piece that is still to be read.
 pub enum Rest<'a> {
     Data(&'a [u8]),
     Hole(u64),
@@ -98,13 +98,13 @@ impl Frames {
         *self = Frames { thread: Thread::Lost, ..Frames::default() };
     }
 
-    /// Where a thread was lost, a packet begins here, by its looks. Client: it has to end where its
-    /// piece does.
+    /// Takes up a lost thread: a packet begins here, by its looks. Client: it has to end where its piece
+    /// does.
     pub fn guess(&mut self) {
         *self = Frames { thread: Thread::Guessed, ..Frames::default() };
     }
 
-    /// The same, where more may follow in the same piece.
+    /// Takes up a lost thread like [`Frames::guess`], where more may follow in the same piece.
     pub fn find(&mut self) {
         *self = Frames::default();
     }

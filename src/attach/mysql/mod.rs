@@ -51,7 +51,7 @@ pub const MAX_IDLE: usize = 320;
 /// Octets on the heap, strings and all.
 pub const MAX_HELD: usize = 64 * 1_024;
 
-/// How far a connection has come.
+/// The stages of a connection's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// The server speaks first.

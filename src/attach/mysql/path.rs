@@ -24,7 +24,7 @@ pub struct Path {
     octets: usize,
     /// The last one left a transaction open.
     open: bool,
-    /// What the answer that is being read has told: a transaction began.
+    /// A transaction began, by the answer that is being read.
     begins: bool,
 }
 
@@ -35,7 +35,7 @@ enum Step {
         text: Text,
         error: Option<u16>,
     },
-    /// What there was in place of a statement.
+    /// A remark in place of a statement.
     Note(&'static str),
     NotCaptured,
 }
@@ -103,8 +103,8 @@ impl Path {
         }
     }
 
-    /// Of a transaction, the beginning says what it was about, and the end how it ended: what does
-    /// not fit is left out between them. Of others, the last ones count.
+    /// Adds a step, and makes room for it. A transaction's beginning says what it was about, and its end
+    /// how it ended: what does not fit is left out between them. Outside of one, the last steps count.
     fn push(&mut self, step: Step, inside: bool) {
         let most = if inside { MAX_INSIDE } else { MAX_OUTSIDE };
         let mut more = false;

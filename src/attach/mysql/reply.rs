@@ -4,7 +4,7 @@ use super::command::Command;
 use super::frames::Packet;
 use super::wire::{self, EOF, ERROR, LOCAL_INFILE, OK, Reader, capability, status};
 
-/// What both ends agreed on, as far as it is known.
+/// Capabilities that both ends agreed on, as far as they are known.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Agreed {
     /// Capabilities that are surely there, and those that surely are not.
@@ -13,7 +13,7 @@ pub struct Agreed {
 }
 
 impl Agreed {
-    /// What the server offers, where that was seen: the client has yet to choose.
+    /// Takes the server's offer, where that was seen: the client has yet to choose.
     pub fn offered(server: Option<u64>) -> Agreed {
         Agreed { there: server.unwrap_or(0), absent: server.map_or(0, |server| !server) }
     }
@@ -48,7 +48,7 @@ impl Agreed {
     }
 }
 
-/// What is due next.
+/// The packet of an answer that is due next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reply {
     /// Nothing: no command waits for an answer.
@@ -62,7 +62,7 @@ pub enum Reply {
     Result,
     /// So many definitions of columns, and what ends them.
     Columns(u32),
-    /// What ends the columns, or the first row where nothing does.
+    /// The mark that ends the columns, or the first row where there is none.
     AfterColumns,
     Rows,
     /// A prepared statement, its parameters and its columns.
@@ -71,7 +71,7 @@ pub enum Reply {
         left: u16,
         then: u16,
     },
-    /// What ends definitions, if anything does.
+    /// The mark that ends definitions, if there is one.
     AfterDefinitions(u16),
     /// The client sends a file.
     Infile,
@@ -79,11 +79,11 @@ pub enum Reply {
     Login,
     /// Packets without end.
     Stream,
-    /// What is due cannot be told any more.
+    /// Any packet: nobody can tell any more which one is due.
     Hidden,
 }
 
-/// What a packet did to the answer.
+/// The effect of a packet on the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// It goes on.

@@ -1,4 +1,4 @@
-//! What the server answers.
+//! Reading the server's side: its greeting and its answers.
 
 use super::command::Command;
 use super::frames::{Frames, Packet, Rest};
@@ -247,7 +247,7 @@ impl Mysql {
         }
     }
 
-    /// What a command changes when it succeeds.
+    /// Notes the change that a command makes when it succeeds.
     fn succeeded(&mut self) {
         self.confirmed = Some(true);
         if self.error.as_ref().is_some_and(|error| !error.unsolicited) {

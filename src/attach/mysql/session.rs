@@ -1,4 +1,4 @@
-//! Who speaks to whom, and what they agreed on.
+//! A session: its user, its server, and the capabilities they agreed on.
 
 use super::prepared::Prepared;
 use super::reply::Agreed;

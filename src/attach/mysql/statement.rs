@@ -1,4 +1,4 @@
-//! What a client sent, when, and with which text.
+//! A statement of the client: its command, its time and its text.
 
 use super::command::Command;
 use crate::attach::sql::text::Text;

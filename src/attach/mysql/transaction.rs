@@ -159,7 +159,8 @@ impl Transaction {
         }
     }
 
-    /// What is known while `statement` has no answer yet: it may have been carried out.
+    /// Returns whether a transaction is open while `statement` has no answer yet: it may have been
+    /// carried out. `None`: unknown.
     pub fn is_open_during(&self, statement: &Statement) -> Option<bool> {
         let is_harmless = statement.command.is_some_and(Command::is_harmless);
         let is_single = statement.text.is_single();
