@@ -3,7 +3,7 @@
 use super::prepared::Prepared;
 use super::reply::Agreed;
 use crate::attach::facts::name;
-use crate::attach::sql::text::Text;
+use crate::attach::sql::text::SqlText;
 
 /// A session between a user and a server.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ impl Session {
     }
 
     /// The client has become another user: `user`, a zero octet, `database`.
-    pub fn change_user(&mut self, names: &Text) {
+    pub fn change_user(&mut self, names: &SqlText) {
         self.prepared = None;
         let mut parts = names.octets.splitn(2, |octet| *octet == 0);
         self.user = parts.next().filter(|_| !names.none).map(name);
