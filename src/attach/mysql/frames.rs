@@ -117,7 +117,7 @@ impl Frames {
     }
 
     /// Octets that it holds on the heap.
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         self.kept.capacity()
     }
 
@@ -326,6 +326,6 @@ mod tests {
         assert_eq!(out, ["0:16777216:aaaaaaaa"]);
         let out = read(&mut frames, &[Piece::Data(&full), Piece::Data(&packet(1, b""))]);
         assert_eq!(out, ["0:16777215:aaaaaaaa"]);
-        assert!(frames.held() < 64);
+        assert!(frames.heap_octets() < 64);
     }
 }

@@ -123,7 +123,7 @@ impl Path {
         self.steps.push_back(step);
     }
 
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         size_of::<Path>() + self.octets + self.steps.capacity() * size_of::<Step>()
     }
 }

@@ -45,7 +45,7 @@ impl Prepared {
         self.known.iter().find(|(known, _)| *known == id).map(|(_, text)| text)
     }
 
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         let latest = self.latest.as_ref().map_or(0, |text| text.octets.len());
         size_of::<Prepared>()
             + self.octets

@@ -30,9 +30,9 @@ impl Session {
     }
 
     /// Octets on the heap.
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         let strings = [&self.version, &self.user, &self.database].into_iter().flatten();
         strings.map(|string| string.len()).sum::<usize>()
-            + self.prepared.as_ref().map_or(0, |prepared| prepared.held())
+            + self.prepared.as_ref().map_or(0, |prepared| prepared.heap_octets())
     }
 }

@@ -65,7 +65,7 @@ impl Log {
         &self.kept
     }
 
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         self.octets + self.kept.capacity() * size_of::<SqlText>()
     }
 }
