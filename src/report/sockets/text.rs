@@ -15,7 +15,7 @@ use crate::report::text::page::{Page, Screen};
 use crate::report::text::{ALARM, CALM, timeout_words};
 use crate::units::{count, duration, range, thousands};
 
-/// How the text is to look.
+/// The look of the text.
 #[derive(Clone, Copy, Debug)]
 pub struct SocketsLook {
     /// Lines in a table; 0 for all.
@@ -142,7 +142,7 @@ fn who(held: Held) -> (String, String) {
     }
 }
 
-/// What Recv-Q and a missing process tell.
+/// Says what Recv-Q and a missing process mean.
 fn meaning(out: &mut impl Write, listing: &Listing, groups: &[Group]) -> io::Result<()> {
     let held_by = |wanted: fn(&Held) -> bool| groups.iter().any(|group| wanted(&group.held));
     let unread: BTreeSet<u32> = listing
@@ -189,7 +189,7 @@ fn meaning(out: &mut impl Write, listing: &Listing, groups: &[Group]) -> io::Res
     Ok(())
 }
 
-/// What the times are worth, or why there are none.
+/// Says what the times are worth, or why there are none.
 fn bounds(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
     let mut times = Times::default();
     listing.stuck.iter().for_each(|socket| times.add(socket));
@@ -211,7 +211,7 @@ fn bounds(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
     }
 }
 
-/// How near each process is to its descriptor limit, and when it gets there.
+/// Says how near each process is to its descriptor limit, and when it gets there.
 fn exhaustion(
     out: &mut impl Write,
     listing: &Listing,
