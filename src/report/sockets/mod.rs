@@ -110,7 +110,7 @@ impl Listing<'_> {
         groups
     }
 
-    /// When the CLOSE-WAIT sockets of a process began to be held.
+    /// Times of the CLOSE-WAIT sockets of a process.
     pub fn times_of(&self, pid: i32) -> Times {
         let mut times = Times::default();
         let is_its =
