@@ -471,7 +471,8 @@ impl Chain {
                     .or_else(|| newest_where(older, answered))
             }
             Belongs::OlderNear => newest_where(older, |flow| fits_nearly(flow, segment)),
-            Belongs::OlderNearOrNew => match newest_where(older, |flow| fits_nearly(flow, segment)) {
+            Belongs::OlderNearOrNew => match newest_where(older, |flow| fits_nearly(flow, segment))
+            {
                 None => return (self.begin(older, segment), true),
                 known => known,
             },

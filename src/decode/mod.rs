@@ -182,7 +182,7 @@ impl Decoder {
     #[inline(always)]
     #[must_use]
     pub fn decode_usual<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
-        let usual::Packet { key, from, header, data, direction, .. } =
+        let usual::UsualPacket { key, from, header, data, direction, .. } =
             usual::over_ipv4(frame, true)?;
         Some(self.segment(frame, key, from, header, data, direction))
     }
@@ -192,7 +192,7 @@ impl Decoder {
     #[inline(never)]
     #[must_use]
     pub fn decode_usual_v6<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
-        let usual::Packet { key, from, header, data, direction, .. } =
+        let usual::UsualPacket { key, from, header, data, direction, .. } =
             usual::over_ipv6(frame, true)?;
         Some(self.segment(frame, key, from, header, data, direction))
     }
@@ -202,7 +202,7 @@ impl Decoder {
     #[inline(never)]
     pub fn decode_usual_marked<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
         let packet = usual::over_ipv4(frame, false).or_else(|| usual::over_ipv6(frame, false))?;
-        let usual::Packet { key, from, header, data, direction, hops_left } = packet;
+        let usual::UsualPacket { key, from, header, data, direction, hops_left } = packet;
         let header_len = header.len;
         let (mut segment, payload) = self.segment(frame, key, from, header, data, direction);
         let carried = Carried { data, header_len, fragment: false, hops_left };

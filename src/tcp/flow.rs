@@ -302,7 +302,8 @@ impl Flow {
         if self.closing.is_some() || beyond || marks.fin {
             self.find_hole(side, segment, own_captured);
             let known = Known { acked, sent: self.half(side).snd_max(), captured };
-            first_fin = self.take_closing(side, segment, news, beyond.then_some(known), peer_snd_max);
+            first_fin =
+                self.take_closing(side, segment, news, beyond.then_some(known), peer_snd_max);
         }
         let is_new = news.payload > 0 || news.syn_ack || first_fin;
         if !is_new && (segment.len > 0 || marks.syn || marks.fin) {
