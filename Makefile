@@ -106,7 +106,7 @@ needs-budget: needs-build
 	@.ci/need 'command -v valgrind' valgrind
 
 # tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction; nft
-# rewrites addresses.
+# rewrites addresses; programs in Go, whose code is named.
 SBIN = PATH=$$PATH:/usr/sbin:/sbin
 needs-test: needs-build
 	@.ci/need '$(SBIN) command -v tcpdump' tcpdump
@@ -116,4 +116,5 @@ needs-test: needs-build
 	@.ci/need '$(SBIN) command -v prometheus && command -v promtool' prometheus
 	@.ci/need '$(SBIN) command -v ip && command -v ss' iproute2
 	@.ci/need '$(SBIN) command -v nft' nftables
+	@.ci/need 'command -v go && test -e /usr/share/gocode/src/github.com/go-sql-driver/mysql' golang-go golang-github-go-sql-driver-mysql-dev
 	@.ci/need '$(SBIN) command -v bpftrace' bpftrace || echo 'no bpftrace: exact kernel times are not compared' >&2

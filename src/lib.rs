@@ -91,6 +91,9 @@
 //! **[`owner`]** tells which process holds a socket: the kernel's own list, or a saved one of any
 //! system. A new form of list is a file in `owner/saved/`.
 //!
+//! **[`code`]** tells which functions used a socket: the kernel's events with their stacks, joined by the
+//! socket's address, and their names. A new language is a file in `code/names/`.
+//!
 //! **[`capture`]** is where packets and time come from: files, standard input, interfaces. Its door is
 //! [`capture::Source`], which hands out a [`capture::Frame`] at a time. A new capture format is a
 //! file beside `pcapng.rs` and a line in `file.rs`; packets as another tool prints them go to `text/`.
@@ -123,6 +126,7 @@ pub mod attach;
 pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod code;
 #[cfg(feature = "cli")]
 pub mod commands;
 #[cfg(feature = "cli")]

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         Command::Check(asked) => check(&asked),
         Command::ListInterfaces => list_interfaces().into(),
         Command::Sockets(asked) => sockets(&asked).into(),
-        Command::Lookup(user) => lookup(user.as_deref()).into(),
+        Command::Lookup(user, code) => lookup(user.as_deref(), code).into(),
         Command::End(status) => ExitCode::from(status),
     }
 }

@@ -112,7 +112,9 @@ fn lookup_inside() {
     let folder = Path::new(&folder);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    confine::lookup(Some("nobody")).expect("it can be confined");
+    confine::lookup(Some("nobody"), false).expect("it can be confined");
+    let begun = std::thread::Builder::new().spawn(|| {});
+    refused("a thread", begun.map(|thread| thread.join()));
 
     assert_no_writing(folder);
     assert_no_sockets(port);
@@ -132,6 +134,49 @@ fn lookup_inside() {
 fn who_names_processes_keeps_two_capabilities() {
     if is_root() {
         assert_passes("lookup_inside");
+    }
+}
+
+/// What names code, as another user: events that were opened before are read, and no more of them.
+#[test]
+#[cfg(feature = "code")]
+fn code_inside() {
+    use closewait::code::Asked;
+    use closewait::code::watch::Armed;
+    let Some(folder) = std::env::var_os(CONFINED) else { return };
+    let folder = Path::new(&folder);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let armed = Armed::arm().expect("root may");
+    let mut client = TcpStream::connect(address).expect("it listens");
+    let ends = (client.local_addr().expect("one").into(), address.into());
+    confine::lookup(Some("nobody"), true).expect("it can be confined");
+
+    assert_no_writing(folder);
+    assert_no_sockets(address.port());
+    assert_no_programs();
+    let two = format!("{:016x}", 1 << 2 | 1 << 19);
+    assert_eq!((status("CapEff"), status("CapBnd")), (two.clone(), two));
+    assert!(Armed::arm().is_err(), "no more events");
+    let mut watch = armed.begin();
+    io::Write::write_all(&mut client, b"asked").expect("it is open");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let pid = std::process::id().cast_signed();
+    let code = watch.code_of(ends, &[pid], &Asked::default());
+    // It was seen, and who did it is said not to be nameable.
+    let last = format!("{:?}", code.last.expect("a send"));
+    assert!(last.contains("its program is neither Go's"), "{last}");
+}
+
+#[test]
+#[cfg(feature = "code")]
+fn who_names_code_can_open_no_more_events() {
+    if !is_root() {
+        return;
+    }
+    match fs::exists("/sys/kernel/tracing/events/sock/sock_send_length") {
+        Ok(true) => assert_passes("code_inside"),
+        _ => skip("tracefs"),
     }
 }
 

@@ -50,6 +50,8 @@ const FORBIDDEN: &[(&str, &[&[&str]])] = &[
     ("engine", &[EFFECTS, TOOLS]),
     // The kernel's sockets; nothing of packets.
     ("owner", &[&["etherparse", "pcap", "indexmap", "clap"]]),
+    // Calls behind sockets; nothing of packets.
+    ("code", &[&["etherparse", "pcap", "indexmap", "clap"]]),
     // Formats; decides nothing, opens nothing.
     (
         "report",
@@ -76,6 +78,7 @@ const FLOORS: &[&str] = &[
     "decode",
     "attach",
     "owner",
+    "code",
     "capture",
     "endpoints",
     "units",
@@ -112,7 +115,7 @@ const ONLY: &[(&str, &[&str])] = &[
     // Under another licence: it must be easy to leave out.
     ("inferno::", &["report/flamegraph"]),
     // A log in JSON may hold what tcpdump printed.
-    ("serde", &["report", "owner", "expect", "capture/text"]),
+    ("serde", &["report", "owner", "code", "expect", "capture/text"]),
     ("toml_edit", &["expect"]),
     ("quick_junit", &["report"]),
     ("similar::", &["commands"]),
@@ -121,7 +124,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("procfs", &["owner"]),
     ("prometheus_client", &["report"]),
     ("httparse", &["live/visitor.rs"]),
-    ("rustix", &["owner", "capture", "confine", "live/scrape.rs"]),
+    ("perf_event_open", &["code/watch"]),
+    ("rustix", &["owner", "code", "capture", "confine", "live/scrape.rs"]),
     ("landlock::", &["confine"]),
     ("seccompiler", &["confine"]),
     ("netlink_", &["owner"]),

@@ -232,6 +232,7 @@ impl Situation {
             ..Plan::default()
         };
         let look = TextLook {
+            frames: false,
             zone: Zone::Utc,
             dates: false,
             top: None,

@@ -79,7 +79,7 @@ pub fn plan(inputs: &[Input]) -> Plan {
 pub fn report(plan: Plan, format: Format) -> Report {
     let screen = Screen { width: None, ascii: false };
     let look =
-        TextLook { zone: Zone::Utc, dates: false, top: Some(0), all: true, explain: true, screen };
+        TextLook { zone: Zone::Utc, dates: false, top: Some(0), all: true, explain: true, frames: true, screen };
     let (mut out, mut watch) = (Vec::new(), Troubles::default());
     let outcome = {
         let mut render: Box<dyn Sink> = match format {

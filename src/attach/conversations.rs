@@ -1,5 +1,6 @@
 //! The conversations of many connections, each in the slot that its connection names.
 
+use super::marks::Marks;
 use super::registry::{Content, Talk};
 use super::{Facts, Opening, Peer};
 use crate::tcp::flow::{Flow, Slot};
@@ -13,6 +14,15 @@ pub struct Conversations {
     free: Vec<u32>,
 }
 
+/// Facts that cost something, and are only kept where they are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// [`Facts::path`].
+    pub path: bool,
+    /// [`Facts::begun_in`].
+    pub octets: bool,
+}
+
 struct Conversation {
     /// The place of its connection's first packet: slots are used again.
     first: u64,
@@ -20,16 +30,18 @@ struct Conversation {
     server: End,
     /// The octets from the lower and from the upper end; none once nothing more can be learnt.
     streams: Option<Box<[Stream; 2]>>,
+    /// The client's last segments, where they are wanted.
+    marks: Option<Box<Marks>>,
 }
 
 impl Conversations {
-    /// Takes a segment of a connection. `paths`: [`Facts::path`] is wanted.
-    pub fn take(&mut self, flow: &mut Flow, segment: &Segment, content: Content, paths: bool) {
+    /// Takes a segment of a connection.
+    pub fn take(&mut self, flow: &mut Flow, segment: &Segment, content: Content, wanted: Wanted) {
         if flow.slot == Slot::NOTHING {
             return;
         }
         if flow.slot == Slot::NONE {
-            flow.slot = self.begin(Conversation::new(flow, content, paths));
+            flow.slot = self.begin(Conversation::new(flow, content, wanted));
         }
         let Some(conversation) = self.get_mut(flow.slot) else { return };
         let ended = conversation.take(segment, content.payload);
@@ -62,7 +74,12 @@ impl Conversations {
 
     /// Returns what was said on a connection, unless it turned out to be in no protocol that is read.
     pub fn facts(&self, flow: &Flow, literals: bool) -> Option<Box<Facts>> {
-        let facts = self.get(flow)?.talk.facts(literals);
+        let conversation = self.get(flow)?;
+        let mut facts = conversation.talk.facts(literals);
+        facts.client = Some(conversation.server.other());
+        let since = facts.transaction_since;
+        facts.begun_in =
+            conversation.marks.as_ref().zip(since).and_then(|(marks, at)| marks.at(at));
         (facts.confirmed != Some(false)).then(|| Box::new(facts))
     }
 
@@ -87,10 +104,11 @@ impl Conversations {
 }
 
 impl Conversation {
-    fn new(flow: &Flow, Content { guess, .. }: Content, path: bool) -> Conversation {
-        let talk = guess.protocol.begin(Opening { assumed: guess.assumed, path });
+    fn new(flow: &Flow, Content { guess, .. }: Content, wanted: Wanted) -> Conversation {
+        let talk = guess.protocol.begin(Opening { assumed: guess.assumed, path: wanted.path });
         let first = flow.first.order();
-        Conversation { first, talk, server: guess.server, streams: Some(Box::default()) }
+        let marks = wanted.octets.then(Box::default);
+        Conversation { first, talk, server: guess.server, streams: Some(Box::default()), marks }
     }
 
     /// It turned out to be something else.
@@ -113,6 +131,10 @@ impl Conversation {
         }
         let (seq, syn, len) = (segment.seq, segment.flags.syn(), segment.len);
         let chunk = Chunk { seq, syn, len, captured: payload };
+        if let Some(marks) = self.marks.as_mut().filter(|_| len > 0 && from != self.server) {
+            let is_next = stream.is_next(&chunk);
+            marks.add(at, is_next.then(|| (seq, seq + len)));
+        }
         stream.take(chunk, |piece| talk.take(peer(from), at, piece));
         let is_done = talk.is_done();
         if is_done {

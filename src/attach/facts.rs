@@ -4,6 +4,8 @@ use std::fmt;
 
 use crate::place::Time;
 use crate::printable::printable;
+use crate::tcp::segment::End;
+use crate::tcp::seq::Seq;
 
 /// Names of a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct Identity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     pub protocol: Identity,
+    /// The end that is the client; a protocol itself does not know it.
+    pub client: Option<End>,
     /// The octets say that it is this protocol; `Some(false)`: that it is another one.
     pub confirmed: Option<bool>,
     /// The server as it names itself, by its version mostly.
@@ -37,6 +41,8 @@ pub struct Facts {
     /// The time at which the statement that began it was sent.
     pub transaction_since: Option<Time>,
     pub begun: Option<Begun>,
+    /// The segment that began it, by its octets, where those were asked for.
+    pub begun_in: Option<(Seq, Seq)>,
     /// The statements of the open transaction, in order.
     pub statements: Vec<Box<str>>,
     /// So many more were not kept.
@@ -59,6 +65,7 @@ impl Facts {
     pub fn of(protocol: Identity) -> Facts {
         Facts {
             protocol,
+            client: None,
             confirmed: None,
             server: None,
             user: None,
@@ -70,6 +77,7 @@ impl Facts {
             in_transaction: None,
             transaction_since: None,
             begun: None,
+            begun_in: None,
             statements: Vec::new(),
             more_statements: 0,
             path: Vec::new(),

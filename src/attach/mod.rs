@@ -9,11 +9,13 @@
 //! * [`registry`]: the protocols, the ports they are found by, and what their first octets look like
 //! * [`conversations`]: the conversations of many connections at once
 //! * [`facts`]: what is known of a conversation, whatever its protocol
+//! * `marks`: the octets that a statement came in, by its time
 //! * [`sql`]: texts of statements, for every protocol that carries them
 //! * [`mysql`]: the client/server protocol of MySQL and MariaDB
 
 pub mod conversations;
 pub mod facts;
+mod marks;
 pub mod mysql;
 pub mod registry;
 pub mod sql;

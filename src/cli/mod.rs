@@ -35,8 +35,8 @@ pub enum Command {
     Check(Box<CheckCommand>),
     ListInterfaces,
     Sockets(Box<SocketsCommand>),
-    /// To answer questions about this host's sockets, as this user.
-    Lookup(Option<String>),
+    /// To answer questions about this host's sockets, as this user, and about the code behind them.
+    Lookup(Option<String>, bool),
     /// Everything has been said (help, version, a usage error): end with this status.
     End(u8),
 }
@@ -71,7 +71,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     let asked = match cli.command {
         Some(Verb::Sockets(args)) => Ok(Command::Sockets(Box::new(args.sockets()))),
         Some(Verb::Check(args)) => Ok(Command::Check(Box::new(args.check()))),
-        Some(Verb::Lookup { user }) => Ok(Command::Lookup(user)),
+        Some(Verb::Lookup { user, code }) => Ok(Command::Lookup(user, code)),
         Some(Verb::Explain(args)) => args.explain().map(|e| Command::Explain(Box::new(e))),
         Some(Verb::Live(args)) if args.list => Ok(Command::ListInterfaces),
         Some(Verb::Live(args)) => args.live().map(|live| Command::Live(Box::new(live))),
@@ -133,6 +133,8 @@ enum Verb {
     Lookup {
         #[arg(short = 'Z')]
         user: Option<String>,
+        #[arg(long)]
+        code: bool,
     },
 }
 

@@ -149,6 +149,7 @@ impl OutputArgs {
             top: self.top,
             all,
             explain: false,
+            frames: false,
             screen: screen(self.output.is_none()),
         }
     }

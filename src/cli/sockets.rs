@@ -15,6 +15,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   closewait sockets                             every state with its count; who holds CLOSE-WAIT
   closewait sockets --peer :3306 --watch        how fast it grows, and when descriptors run out
+  closewait sockets --watch --code              the functions behind what gets stuck meanwhile (Go)
   closewait sockets --netns all                 in every container of this host
   closewait sockets --format jsonl --all >list  to join with a capture: closewait --sockets list x.pcap
 
@@ -66,6 +67,14 @@ pub struct SocketsArgs {
     #[arg(short = 'c', value_name = "COUNT", requires = "watch")]
     count: Option<u64>,
 
+    /// With --watch: name the functions behind what gets stuck meanwhile, without a capture
+    #[arg(long, requires = "watch")]
+    code: bool,
+
+    /// With --code: all functions, those of libraries, too
+    #[arg(long, requires = "code")]
+    frames: bool,
+
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -91,6 +100,8 @@ impl SocketsArgs {
             output: self.output.output,
             watch: self.watch,
             rounds: self.count,
+            code: self.code,
+            frames: self.frames,
         }
     }
 }

@@ -21,6 +21,7 @@ use super::terminal::{Terminal, ended};
 use super::{Exit, colored, complain, open, place};
 use crate::capture::filter::Filter;
 use crate::capture::live::{Live as Source, Wanted, interfaces, now};
+use crate::code::watch::Armed;
 use crate::confine;
 use crate::live::board::Board;
 use crate::live::kernel::{IsCaptured, Kernel};
@@ -46,6 +47,8 @@ pub struct LiveCommand {
     pub write: Option<PathBuf>,
     /// The user to become once all is open.
     pub user: Option<String>,
+    /// Name the code behind sockets, too.
+    pub code: bool,
     /// The address to answer Prometheus at.
     pub metrics: Option<SocketAddr>,
     pub plan: Plan,
@@ -83,8 +86,11 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
         flag::register(SIGHUP, Arc::clone(hung_up)).map_err(unhandled)?;
     }
     let interfaces = asked.wanted.interfaces.clone();
-    let mut kernel =
-        Kernel::new(start_lookup(asked.user.as_deref())?, interfaces, is_captured(&asked)?);
+    let mut kernel = Kernel::new(
+        start_lookup(asked.user.as_deref(), asked.code)?,
+        interfaces,
+        is_captured(&asked)?,
+    );
     let listener = asked.metrics.map(listen).transpose()?;
     let mut outputs = Outputs::default();
     let color = asked.format.color(asked.color);
@@ -146,12 +152,13 @@ fn scraped(listener: TcpListener) -> Result<Arc<Board>, String> {
 }
 
 /// Starts this program once more, to [`lookup`].
-fn start_lookup(user: Option<&str>) -> Result<Lookup, String> {
+fn start_lookup(user: Option<&str>, code: bool) -> Result<Lookup, String> {
     // By its own name, so that it can be told in a list of processes.
     let own = current_exe().ok().filter(|path| path.exists());
     let mut command = Command::new(own.as_deref().unwrap_or(Path::new("/proc/self/exe")));
     command.env_remove(NOTIFY_SOCKET);
     command.arg("lookup").args(user.into_iter().flat_map(|user| ["-Z", user]));
+    command.args(code.then_some("--code"));
     Lookup::start(command).map_err(|error| format!("the list of sockets: {error}"))
 }
 
@@ -168,20 +175,38 @@ fn is_captured(asked: &LiveCommand) -> Result<IsCaptured, String> {
     }))
 }
 
-/// Answers who holds which socket, until nobody asks any more. Signals are for who asks.
-pub fn lookup(user: Option<&str>) -> Exit {
+/// Answers who holds which socket, and with `code` which code used it, until nobody asks any more. Signals
+/// are for who asks.
+pub fn lookup(user: Option<&str>, code: bool) -> Exit {
     let nobody = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] {
         // Without it, it ends with the signal: no more names, and that is said.
         let _ = flag::register(signal, Arc::clone(&nobody));
     }
-    if let Err(error) = confine::lookup(user) {
+    let armed = code.then(arm).flatten();
+    if let Err(error) = confine::lookup(user, armed.is_some()) {
         complain(&error);
         return Exit::Failed;
     }
-    match serve(io::stdin().lock(), io::stdout().lock()) {
+    match serve(io::stdin().lock(), io::stdout().lock(), armed.map(Armed::begin)) {
         Ok(()) => Exit::Clean,
         Err(_) => Exit::Failed,
+    }
+}
+
+/// Opens the events of the code behind sockets. Without them, all else goes on.
+pub(super) fn arm() -> Option<Armed> {
+    match Armed::arm() {
+        Ok(armed) => {
+            eprintln!(
+                "closewait: --code: each send on this host takes about 1.5 µs longer from now on"
+            );
+            Some(armed)
+        }
+        Err(error) => {
+            complain(&format!("--code: {error}; going on without the code"));
+            None
+        }
     }
 }
 

@@ -55,13 +55,14 @@ pub fn packets(user: Option<&str>, interfaces: &[String]) -> Result<bool, Cannot
 }
 
 /// Confines the process that looks up sockets. It can read all that its user can, and name other
-/// users' processes as far as its capabilities allowed before.
+/// users' processes as far as its capabilities allowed before. With `code`, events that it has opened can
+/// be read in a thread that begins later; it can open no more of them.
 ///
 /// # Errors
 /// If there is no such user, or the kernel refuses to take a right away.
-pub fn lookup(user: Option<&str>) -> Result<(), CannotConfine> {
+pub fn lookup(user: Option<&str>, code: bool) -> Result<(), CannotConfine> {
     become_user(user, NAMING)?;
-    syscalls::lookup()
+    syscalls::lookup(code)
 }
 
 /// Becomes `user` for good, with no capability beyond `keep`.

@@ -88,12 +88,22 @@ const LOOKUP: &[i64] = &[
     libc::SYS_uname,
 ];
 
+/// The thread that reads events begins, and files are read in parts.
+const CODE: &[i64] = &[
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    libc::SYS_pread64,
+    libc::SYS_rseq,
+    libc::SYS_set_robust_list,
+];
+
 pub fn packets() -> Result<(), CannotConfine> {
     apply(rules(PACKETS)?)
 }
 
-pub fn lookup() -> Result<(), CannotConfine> {
+pub fn lookup(code: bool) -> Result<(), CannotConfine> {
     let mut rules = rules(LOOKUP)?;
+    rules.extend(CODE.iter().filter(|_| code).map(|&call| (call, vec![])));
     // The first argument is the family.
     rules.insert(libc::SYS_socket, vec![rule(0, SeccompCmpOp::Eq, AF_NETLINK as u64)?]);
     apply(rules)

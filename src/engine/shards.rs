@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::batch::Batch;
 use super::crew::{Crew, Job};
-use crate::attach::conversations::Conversations;
+use crate::attach::conversations::{Conversations, Wanted};
 use crate::attach::registry::Content;
 use crate::facts::CaptureFacts;
 use crate::join::rewrites::Pairs;
@@ -55,8 +55,8 @@ pub struct Orders {
     pub literals: bool,
     /// Nothing is read of any connection.
     pub no_content: bool,
-    /// The last transaction of each connection, in order.
-    pub paths: bool,
+    /// The facts of each connection that cost something.
+    pub wanted: Wanted,
 }
 
 impl Orders {
@@ -98,7 +98,7 @@ impl Shard {
         let Shard { conversations, judged, tally, closes, holes, .. } = self;
         batch.give(self.number, &mut self.table, |flow, segment, content| {
             match orders.reads(flow) {
-                true => conversations.take(flow, segment, content, orders.paths),
+                true => conversations.take(flow, segment, content, orders.wanted),
                 false => conversations.forget(flow),
             }
         });

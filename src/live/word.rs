@@ -6,6 +6,8 @@
 
 use chrono::TimeDelta;
 
+use crate::code::trace::Begun;
+use crate::code::{Asked, Span};
 use crate::owner::lookup::Question;
 use crate::owner::{Socket, SocketList};
 use crate::summary::{Judged, Tally};
@@ -14,9 +16,33 @@ use crate::verdict::{Judgement, Policy, Reason, Verdict};
 
 /// Adds the sockets of a flow that may be held, under all addresses they may be known by.
 pub fn ask_for(question: &mut Question, judged: &Judged) {
-    for (local, peer) in judged.may_hold().flat_map(|side| judged.socket_of(side)) {
-        question.ask_for(local, peer);
+    for side in judged.may_hold() {
+        let asked = sent_by(judged, side);
+        for (local, peer) in judged.socket_of(side) {
+            question.ask_for(local, peer);
+            question.ask_for_code(local, peer, asked);
+        }
     }
+}
+
+/// The octets of a side's sends whose code is asked for: those that began the transaction that is open, in
+/// a segment of their own. They count from the connection's end, where a socket that was there before
+/// can be joined, too.
+fn sent_by(judged: &Judged, side: Side) -> Asked {
+    let said = judged.said.as_deref();
+    let is_its = |end| judged.flow.side(end) == side;
+    let said = said.filter(|said| said.client.is_some_and(is_its));
+    let open = said.is_some_and(|said| said.in_transaction == Some(true));
+    let half = judged.flow.half(side);
+    let begun = said.and_then(|said| said.begun_in).zip(half.snd_max());
+    let begun = begun.and_then(|((from, to), max)| {
+        let before_end = |seq| u64::try_from(max.ahead_of(seq)).ok();
+        let sent = half.isn().and_then(|isn| before_end(isn + 1));
+        // Numbers wrap.
+        let sent = sent.filter(|_| half.payload_bytes < 1 << 30);
+        Some(Begun { before_end: Span { from: before_end(from)?, to: before_end(to)? }, sent })
+    });
+    Asked { open, begun }
 }
 
 /// Is the holder's socket in CLOSE-WAIT? `None` where it may be another host's.

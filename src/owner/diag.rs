@@ -142,6 +142,7 @@ fn socket(response: &InetResponse) -> Option<Socket> {
         holders: Vec::new(),
         netns: None,
         silence: silence(response),
+        code: None,
     })
 }
 

@@ -284,6 +284,7 @@ fn socket(entry: TcpNetEntry, netns: Option<String>) -> Socket {
         holders: Vec::new(),
         netns,
         silence: None,
+        code: None,
     }
 }
 

@@ -21,6 +21,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use silence::Silence;
 
+use crate::code::Code;
 use crate::names::is_stand_in;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::state::State;
@@ -43,6 +44,8 @@ pub struct Socket {
     pub netns: Option<String>,
     /// Since when nothing has come, where the list says so.
     pub silence: Option<Silence>,
+    /// The code that used it, where that was watched.
+    pub code: Option<Box<Code>>,
 }
 
 /// A descriptor of a process that refers to a socket.

@@ -9,6 +9,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::closes::{CloseLine, HeadlineLine};
+use super::code::{CodeLine, code_lines};
 use super::ids::{community_id, uid, uid_of_socket};
 use super::lines::{EndKey, ProcessLine, SCHEMA, host, local_name, side_name, write_line};
 use crate::attach::{ErrorCode, Facts};
@@ -198,14 +199,14 @@ enum ServerKey<'a> {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum CodeLine<'a> {
+enum ErrorCodeLine<'a> {
     Number(u32),
     Name(&'a str),
 }
 
 #[derive(Serialize)]
 struct ErrorLine<'a> {
-    code: CodeLine<'a>,
+    code: ErrorCodeLine<'a>,
     sqlstate: Option<&'a str>,
     message: &'a str,
 }
@@ -227,8 +228,8 @@ impl<'a> From<&'a Facts> for SaidLine<'a> {
             statements: &facts.statements,
             server_error: facts.server_error.as_ref().map(|error| ErrorLine {
                 code: match &error.code {
-                    ErrorCode::Number(number) => CodeLine::Number(*number),
-                    ErrorCode::Name(name) => CodeLine::Name(name),
+                    ErrorCode::Number(number) => ErrorCodeLine::Number(*number),
+                    ErrorCode::Name(name) => ErrorCodeLine::Name(name),
                 },
                 sqlstate: error.sqlstate.as_deref(),
                 message: &error.message,
@@ -258,6 +259,9 @@ struct OwnerKeys<'a> {
     process_by: Option<&'static str>,
     kernel: Option<KernelLine>,
     before_capture: bool,
+    /// Absent where that was not watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<Vec<CodeLine<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -268,7 +272,7 @@ struct KernelLine {
 }
 
 impl<'a> OwnerKeys<'a> {
-    fn new(owner: Owner<'a>) -> Option<OwnerKeys<'a>> {
+    fn new(owner: Owner<'a>, said: Option<&'a Facts>) -> Option<OwnerKeys<'a>> {
         let socket = match owner {
             Owner::NotAsked => return None,
             Owner::NotListed => None,
@@ -289,6 +293,7 @@ impl<'a> OwnerKeys<'a> {
                 confirmed: socket.state == State::CloseWait,
             }),
             before_capture: false,
+            code: owner.code().map(|code| code_lines(code, said)),
         })
     }
 }
@@ -350,14 +355,14 @@ impl<'a> FlowLine<'a> {
                 .and_then(|elsewhere| elsewhere.rewritten_as)
                 .map(|[a, b]| Rewritten { a: a.into(), b: b.into() }),
             points: points(row),
-            owner: OwnerKeys::new(row.owner),
+            owner: OwnerKeys::new(row.owner, row.judged.said.as_deref()),
         }
     }
 
     /// A socket that was in CLOSE-WAIT all along: `a` is local and holds it.
     fn before_capture(socket: &'a Socket) -> FlowLine<'a> {
         let (key, _) = FlowKey::new(socket.local, socket.peer);
-        let owner = OwnerKeys::new(Owner::Listed(socket));
+        let owner = OwnerKeys::new(Owner::Listed(socket), None);
         FlowLine {
             schema: SCHEMA,
             r#type: "flow",

@@ -19,6 +19,7 @@
 
 pub mod check;
 mod closes;
+pub mod code;
 pub mod comments;
 pub mod csv;
 pub mod flamegraph;

@@ -77,6 +77,8 @@ pub struct Reading {
     /// Statements as they were sent, with their values.
     pub literals: bool,
     pub paths: Paths,
+    /// The octets that statements came in.
+    pub octets: bool,
 }
 
 /// The connections of which the statements of the last transaction are kept, in order.

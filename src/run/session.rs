@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::sights::{Sights, learn_others};
 use super::told::Told;
 use super::{Paths, Plan};
+use crate::attach::conversations::Wanted;
 use crate::attach::registry::Content;
 use crate::capture::series::same_series;
 use crate::capture::{About, Error, Frame};
@@ -282,7 +283,7 @@ impl<'a> Session<'a> {
             last,
             literals: reading.literals,
             no_content: reading.no_content,
-            paths: reading.paths != Paths::None,
+            wanted: Wanted { path: reading.paths != Paths::None, octets: reading.octets },
         }
     }
 

@@ -1,4 +1,4 @@
-//! Findings that belong together: by process, service, cause and statements; the pause that the peer
+//! Findings that belong together: by process, service, cause, statements and code; the pause that the peer
 //! closed them after, and how fast they grow.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 
 use super::cause::Cause;
 use super::seen::{Party, Process, Said, Seen};
+use crate::code::Code;
 use crate::place::Place;
 use crate::tcp::segment::Endpoint;
 use crate::units::seconds;
@@ -22,6 +23,8 @@ pub struct Group<'a> {
     /// Whatever would have told the cause, where it is unknown.
     pub not_seen: Option<&'static str>,
     pub said: &'a Said,
+    /// The code behind them, where that was watched.
+    pub code: Option<&'a Code>,
     pub members: Vec<&'a Seen>,
 }
 
@@ -53,15 +56,17 @@ pub fn groups<'a>(findings: impl IntoIterator<Item = &'a Seen>) -> Vec<Group<'a>
     let mut groups = BTreeMap::new();
     for seen in findings {
         let process = Holder::from(&seen.process);
+        let heads = seen.code.as_ref().map(|code| code.heads());
         let (party, cause, not_seen) = (seen.party(), seen.cause, seen.not_seen);
         groups
-            .entry((process, party, cause, not_seen, seen.said.asked()))
+            .entry((process, party, cause, not_seen, seen.said.asked(), heads))
             .or_insert_with(|| Group {
                 process,
                 party,
                 cause,
                 not_seen,
                 said: &seen.said,
+                code: seen.code.as_deref(),
                 members: Vec::new(),
             })
             .members

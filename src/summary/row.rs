@@ -2,6 +2,7 @@
 
 use super::cause::Cause;
 use super::judged::Judged;
+use crate::code::Code;
 use crate::owner::{Holder, Socket};
 
 /// A judged connection, and what is known around it.
@@ -23,6 +24,16 @@ pub enum Owner<'a> {
     Listed(&'a Socket),
     /// The capture itself names the processes.
     Said(&'a [Holder]),
+}
+
+impl<'a> Owner<'a> {
+    /// Returns the code that used the holder's socket, where that was watched.
+    pub fn code(self) -> Option<&'a Code> {
+        match self {
+            Owner::Listed(socket) => socket.code.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// An event of a live flow.

@@ -9,6 +9,7 @@ use super::cause::{Cause, not_seen};
 use super::evidence::evidence;
 use super::{Owner, Row, Sink, Tally, Totals};
 use crate::attach::Facts;
+use crate::code::Code;
 use crate::owner::{Held, Holder, Socket};
 use crate::place::Place;
 use crate::printable::printable;
@@ -45,6 +46,8 @@ pub struct Seen {
     pub not_seen: Option<&'static str>,
     pub said: Said,
     pub process: Process,
+    /// The code behind it, where that was watched.
+    pub code: Option<Box<Code>>,
     /// The sentences that speak for the cause, where they were asked for.
     pub evidence: Vec<String>,
     pub doubts: Set<Doubt>,
@@ -109,6 +112,7 @@ impl Seen {
             not_seen: (row.cause == Some(Cause::Unknown)).then(|| not_seen(row.judged)).flatten(),
             said: row.judged.said.as_deref().map_or_else(Said::default, Said::new),
             process: Process::new(row.owner),
+            code: row.owner.code().cloned().map(Box::new),
             evidence: Vec::new(),
             doubts: judgement.doubts,
             descriptor_may_leak: judgement.notes.contains(&Note::DescriptorMayLeak),

@@ -91,6 +91,12 @@ impl Stream {
         }
     }
 
+    /// Returns whether a segment simply comes next, or first, and nothing waits for it.
+    pub fn is_next(&self, chunk: &Chunk<'_>) -> bool {
+        let start = chunk.seq + u32::from(chunk.syn);
+        self.next.is_none_or(|next| next == start) && self.waiting.is_none()
+    }
+
     /// Captured octets that wait.
     pub fn heap_octets(&self) -> usize {
         self.waiting.as_ref().map_or(0, |waiting| waiting.octets)

@@ -15,6 +15,7 @@ impl Mysql {
         let has_last = last.command.is_some();
         Facts {
             protocol: Mysql::IDENTITY,
+            client: None,
             confirmed: self.confirmed,
             server: session.version.clone(),
             user: session.user.clone().filter(|_| !exchange.may_change_user()),
@@ -26,6 +27,7 @@ impl Mysql {
             in_transaction,
             transaction_since: self.transaction.since().filter(|_| is_open),
             begun: self.transaction.begun().filter(|_| is_open).map(Begun::from),
+            begun_in: None,
             statements: if is_open { self.statements(literals) } else { Vec::new() },
             more_statements: self.transaction.log().filter(|_| is_open).map_or(0, |log| log.more),
             path: self.path(literals),

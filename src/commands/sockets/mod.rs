@@ -11,13 +11,16 @@ use std::time::{Duration, Instant};
 
 use anstream::ColorChoice;
 
+use super::live::arm;
 use super::output::Outputs;
 use super::screen::screen;
 use super::{Exit, complain, open, place};
 use crate::capture::stop::Stop;
+use crate::code::watch::Armed;
 use crate::commands::format::Format;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::{Netns, snapshot};
+use crate::owner::lookup::add_code;
 use crate::owner::{Snapshot, Socket};
 use crate::report::sockets::growth::History;
 use crate::report::sockets::text::SocketsLook;
@@ -41,6 +44,9 @@ pub struct SocketsCommand {
     pub watch: Option<Duration>,
     /// Look so many times at most.
     pub rounds: Option<u64>,
+    /// Name the code behind what gets stuck meanwhile; all functions of it.
+    pub code: bool,
+    pub frames: bool,
 }
 
 /// Only sockets that match all of these.
@@ -76,18 +82,22 @@ pub fn sockets(asked: &SocketsCommand) -> Exit {
     if !asked.files.is_empty() {
         return saved::report(asked, &mut out);
     }
+    let mut watch = asked.code.then(arm).flatten().map(Armed::begin);
     let started = Instant::now();
     let mut history = History::default();
     let mut round = 0;
     loop {
         round += 1;
-        let snapshot = match snapshot(&asked.netns) {
+        let mut snapshot = match snapshot(&asked.netns) {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 complain(&error);
                 return Exit::Failed;
             }
         };
+        if let Some(watch) = &mut watch {
+            add_code(&mut snapshot.sockets, &[], watch);
+        }
         let listing = listing(asked, &snapshot);
         history.record(started.elapsed(), &listing);
         let found = !listing.stuck.is_empty();
@@ -150,7 +160,12 @@ fn write(
                 None => {}
             }
             let each = asked.all || !asked.narrow.states.is_empty();
-            let look = SocketsLook { top: asked.top, each, screen: screen(on_terminal) };
+            let look = SocketsLook {
+                top: asked.top,
+                each,
+                frames: asked.frames,
+                screen: screen(on_terminal),
+            };
             text::write(out, listing, history, look)?;
             match asked.watch {
                 Some(_) if !on_terminal => writeln!(out).and_then(|()| out.flush()),

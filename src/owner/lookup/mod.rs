@@ -13,10 +13,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 #[cfg(feature = "cli")]
-pub use server::serve;
+pub use server::{add_code, serve};
 
 use super::silence::Silence;
 use super::{Holder, Socket};
+use crate::code::{Asked, Code};
 use crate::tcp::segment::Endpoint;
 
 /// A question about sockets, for the process that may look.
@@ -26,12 +27,19 @@ pub struct Question {
     ends: Vec<(SocketAddr, SocketAddr)>,
     /// Every socket in CLOSE-WAIT, too.
     pub stuck: bool,
+    /// The octets of some of them whose senders are asked for.
+    asked: Vec<(SocketAddr, SocketAddr, Asked)>,
 }
 
 impl Question {
     /// Adds the socket with these ends.
     pub fn ask_for(&mut self, local: Endpoint, peer: Endpoint) {
         self.ends.push((local.into(), peer.into()));
+    }
+
+    /// Asks for the code that sent these octets of a socket.
+    pub fn ask_for_code(&mut self, local: Endpoint, peer: Endpoint, asked: Asked) {
+        self.asked.push((local.into(), peer.into(), asked));
     }
 }
 
@@ -55,6 +63,7 @@ struct SocketLine {
     inode: u64,
     holders: Vec<Holder>,
     silence: Option<Silence>,
+    code: Option<Box<Code>>,
 }
 
 impl SocketLine {
@@ -69,6 +78,7 @@ impl SocketLine {
             holders: self.holders,
             netns: None,
             silence: self.silence,
+            code: self.code,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The answering side: what the kernel lists, and who holds it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead, Write};
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,28 +8,38 @@ use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::net::if_::InterfaceFlags;
 
 use super::{Lines, Question, SocketLine};
+use crate::code::watch::Watch;
+use crate::code::{Asked, Code};
 use crate::owner::kernel::{Netns, NoList, list, name_holders};
 use crate::owner::{Socket, diag};
 
-/// Answers every question that comes through `input`, until it is closed.
+/// Answers every question that comes through `input`, until it is closed. With a `watch`, the code behind
+/// the sockets, too.
 ///
 /// # Errors
 /// If a line is not a question, or the output is closed.
-pub fn serve(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+pub fn serve(
+    input: impl BufRead,
+    mut output: impl Write,
+    mut watch: Option<Watch>,
+) -> io::Result<()> {
     for line in input.lines() {
         let question: Question = serde_json::from_str(&line?)?;
-        serde_json::to_writer(&mut output, &answer(&question))?;
+        serde_json::to_writer(&mut output, &answer(&question, watch.as_mut()))?;
         output.write_all(b"\n")?;
         output.flush()?;
     }
     Ok(())
 }
 
-fn answer(question: &Question) -> Lines {
-    let sockets = match question.stuck || !question.ends.is_empty() {
+fn answer(question: &Question, watch: Option<&mut Watch>) -> Lines {
+    let mut sockets = match question.stuck || !question.ends.is_empty() {
         true => matching(question),
         false => None,
     };
+    if let (Some(sockets), Some(watch)) = (&mut sockets, watch) {
+        add_code(sockets, &question.asked, watch);
+    }
     let sockets = sockets.map(|sockets| sockets.into_iter().map(SocketLine::from).collect());
     let interfaces: Vec<InterfaceAddress> = getifaddrs().into_iter().flatten().collect();
     let is_down = |it: &&InterfaceAddress| !it.flags.contains(InterfaceFlags::IFF_UP);
@@ -42,6 +52,24 @@ fn matching(question: &Question) -> Option<Vec<Socket>> {
         diag::sockets(&question.ends, question.stuck).or_else(|_| from_procfs(question)).ok()?;
     name_holders(&mut sockets);
     Some(sockets)
+}
+
+/// Adds the code behind those that are stuck; of those in `asked`, the code that sent some octets, too.
+pub fn add_code(
+    sockets: &mut [Socket],
+    asked: &[(SocketAddr, SocketAddr, Asked)],
+    watch: &mut Watch,
+) {
+    let asked: HashMap<_, _> =
+        asked.iter().map(|(local, peer, asked)| ((*local, *peer), *asked)).collect();
+    for socket in sockets.iter_mut().filter(|socket| socket.is_stuck()) {
+        let ends: (SocketAddr, SocketAddr) = (socket.local.into(), socket.peer.into());
+        let asked = asked.get(&ends).copied().unwrap_or_default();
+        let holders: Vec<i32> = socket.holders.iter().map(|holder| holder.pid).collect();
+        let code = watch.code_of((socket.local, socket.peer), &holders, &asked);
+        let unread = code.end_of_file.is_none() && socket.recv_q.is_some_and(|octets| octets > 0);
+        socket.code = Some(Box::new(Code { unread, ..code }));
+    }
 }
 
 /// A kernel can be without sock_diag.
@@ -78,6 +106,7 @@ impl From<Socket> for SocketLine {
             inode: socket.inode,
             holders: socket.holders,
             silence: socket.silence,
+            code: socket.code,
         }
     }
 }

@@ -33,6 +33,7 @@ fn socket(value: &Value) -> Option<Socket> {
         holders,
         netns: value["netns"].as_str().map(printable),
         silence: silence(&value["tcp_info"]),
+        code: None,
     })
 }
 

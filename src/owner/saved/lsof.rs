@@ -40,6 +40,7 @@ fn socket(before: &[&str], after: &[&str]) -> Option<Socket> {
         holders: holder(before).into_iter().collect(),
         netns: None,
         silence: None,
+        code: None,
     })
 }
 

@@ -39,6 +39,7 @@ fn socket(
         holders: Vec::new(),
         netns: None,
         silence: None,
+        code: None,
     })
 }
 

@@ -47,6 +47,7 @@ pub fn line(words: &[&str], line: &str, context: &Context) -> SavedLine {
         holders,
         netns: None,
         silence: silence(line, None),
+        code: None,
     })
 }
 

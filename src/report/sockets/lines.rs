@@ -9,6 +9,7 @@ use super::Listing;
 use crate::names::host;
 use crate::owner::silence::Silence;
 use crate::owner::{Holder, Socket};
+use crate::report::code::{CodeLine, code_lines};
 use crate::report::lines::{EndKey, ProcessLine, SCHEMA, defused, write_line};
 use crate::units::seconds;
 
@@ -32,6 +33,9 @@ struct SocketLine<'a> {
     /// At most.
     idle_before_fin_s: Option<f64>,
     tcp_info: Option<InfoLine>,
+    /// Absent where that was not watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<Vec<CodeLine<'a>>>,
 }
 
 /// The kernel's own times.
@@ -71,6 +75,7 @@ impl<'a> From<&'a Socket> for SocketLine<'a> {
             held_s: socket.held_for().map(seconds),
             idle_before_fin_s: socket.idle_before_fin().map(seconds),
             tcp_info: socket.silence.map(InfoLine::from),
+            code: socket.code.as_ref().map(|code| code_lines(code, None)),
         }
     }
 }

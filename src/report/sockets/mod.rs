@@ -12,6 +12,7 @@ pub mod times;
 
 use std::collections::BTreeMap;
 
+use crate::code::Code;
 use crate::names::{host, is_stand_in};
 use crate::owner::{Held, Snapshot, Socket};
 use crate::tcp::segment::Endpoint;
@@ -41,6 +42,8 @@ pub struct Group<'a> {
     /// The least and the most of Recv-Q; `None` where the list does not say.
     pub unread: Option<(u32, u32)>,
     pub times: Times,
+    /// The code behind them, where that was watched.
+    pub code: Option<&'a Code>,
 }
 
 /// An endpoint of a group; without a port where there are several.
@@ -89,7 +92,8 @@ impl Listing<'_> {
                 Held::Backlog => (1, 0),
                 Held::Hidden => (2, 0),
             };
-            let group = groups.entry((process, netns, local, peer)).or_insert(Group {
+            let heads = socket.code.as_ref().map(|code| code.heads());
+            let group = groups.entry((process, netns, local, peer, heads)).or_insert(Group {
                 held: socket.held(),
                 netns,
                 local,
@@ -97,6 +101,7 @@ impl Listing<'_> {
                 count: 0,
                 unread: None,
                 times: Times::default(),
+                code: socket.code.as_deref(),
             });
             group.count += 1;
             group.times.add(socket);

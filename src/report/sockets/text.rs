@@ -11,6 +11,7 @@ use super::times::Times;
 use super::{Group, Listing};
 use crate::owner::{Held, Socket};
 use crate::report::table::{Align, more, table, write_table};
+use crate::report::text::code::lines as code_lines;
 use crate::report::text::page::{Page, Screen};
 use crate::report::text::{ALARM, CALM, timeout_words};
 use crate::units::{count, duration, range, thousands};
@@ -22,6 +23,8 @@ pub struct SocketsLook {
     pub top: usize,
     /// A line for each socket.
     pub each: bool,
+    /// All functions of a stack, those of libraries, too.
+    pub frames: bool,
     pub screen: Screen,
 }
 
@@ -37,7 +40,7 @@ pub fn write(
     headline(&mut out, listing)?;
     let groups = listing.groups();
     if !groups.is_empty() {
-        group_table(&mut out, &groups, look.top)?;
+        group_table(&mut out, &groups, &look)?;
         meaning(&mut out, listing, &groups)?;
         exhaustion(&mut out, listing, history)?;
     }
@@ -65,7 +68,8 @@ fn headline(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
 }
 
 /// A row a group, and below it since when.
-fn group_table(out: &mut impl Write, groups: &[Group], top: usize) -> io::Result<()> {
+fn group_table(out: &mut impl Write, groups: &[Group], look: &SocketsLook) -> io::Result<()> {
+    let top = look.top;
     let shown = if top == 0 { groups.len() } else { groups.len().min(top) };
     let several = groups.iter().any(|group| group.netns.is_some());
     let mut heads = vec!["count", "command", "pid", "Recv-Q", "local", "peer"];
@@ -101,6 +105,8 @@ fn group_table(out: &mut impl Write, groups: &[Group], top: usize) -> io::Result
     for (line, group) in lines.zip(groups) {
         writeln!(out, "{line}")?;
         since(&group.times).iter().try_for_each(|since| writeln!(out, "         {since}"))?;
+        let code = group.code.map_or(Vec::new(), |code| code_lines(code, look.frames));
+        code.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
     }
     more(out, groups.len() - shown, "group")?;
     writeln!(out)

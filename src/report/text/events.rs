@@ -20,7 +20,12 @@ impl<W: Write> Text<W> {
             EventKind::CloseWait => format!("held {held} so far{}", idle.unwrap_or_default()),
             EventKind::Ended => format!("{} after {held}", seen.verdict.name()),
         };
-        let what = format!("{what}  {}", process(&seen.process));
+        let by = match kind {
+            EventKind::CloseWait => seen.code.as_deref().and_then(super::code::in_short),
+            EventKind::Ended => None,
+        };
+        let by = by.map_or(String::new(), |by| format!(", {by}"));
+        let what = format!("{what}  {}{by}", process(&seen.process));
         let (left, right) = seen.judged_and_peer();
         self.write_event_line(&at, kind, [left, right], &what)
     }

@@ -2,6 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use super::code::code_lines;
 use super::report::Report;
 use crate::place::Place;
 use crate::report::table::{Align, table};
@@ -32,7 +33,11 @@ impl Report<'_> {
         let groups = groups(self.findings);
         let details: Vec<Option<String>> = groups.iter().map(|group| self.details(group)).collect();
         let height = |line: &String| self.look.screen.height(line);
-        let rows = align(groups.iter().map(row).collect());
+        let codes = groups.iter().map(|group| code_lines(group, self.look.frames));
+        let rows = align(groups.iter().map(row).collect()).into_iter().zip(codes);
+        // The functions behind a group stay with it.
+        let rows: Vec<Vec<String>> =
+            rows.map(|(row, code)| std::iter::once(row).chain(code).collect()).collect();
         let (shown, mut spare) = match self.look.limit() {
             Some(limit) => (groups.len().min(limit), usize::MAX),
             None => {
@@ -41,7 +46,7 @@ impl Report<'_> {
         };
         let mut lines = Vec::new();
         for (row, details) in rows.into_iter().zip(details).take(shown) {
-            lines.push(row);
+            lines.extend(row);
             if let Some(details) = details.filter(|details| height(details) <= spare) {
                 spare -= height(&details);
                 lines.push(details);
@@ -57,9 +62,9 @@ impl Report<'_> {
 
     /// Counts the rows that there is room for, and the lines that this leaves for details, which should
     /// be enough for the `first` ones.
-    fn fit(&self, rows: &[String], first: usize, room: usize) -> (usize, usize) {
-        let height = |rows: &[String]| -> usize {
-            rows.iter().map(|row| self.look.screen.height(row)).sum()
+    fn fit(&self, rows: &[Vec<String>], first: usize, room: usize) -> (usize, usize) {
+        let height = |rows: &[Vec<String>]| -> usize {
+            rows.iter().flatten().map(|row| self.look.screen.height(row)).sum()
         };
         let all = height(rows);
         if all <= room {

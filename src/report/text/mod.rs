@@ -5,10 +5,11 @@
 //! is left out is counted.
 //!
 //! * `report`: what there is, in which order; [`page`]: lines as wide as the screen
-//! * `headline`, `groups`, `tables`, `besides`, `notes`, `limits`, `next`: its parts
+//! * `code`: the functions behind a group; `headline`, `groups`, `tables`, `besides`, `notes`, `limits`, `next`: its parts
 //! * `events`: the lines of a live capture
 
 mod besides;
+pub mod code;
 mod events;
 mod groups;
 mod headline;
@@ -49,6 +50,8 @@ pub struct TextLook {
     pub all: bool,
     /// Its inputs can be read again, to explain a finding.
     pub explain: bool,
+    /// All functions of a stack, those of libraries, too.
+    pub frames: bool,
     pub screen: Screen,
 }
 

@@ -1,0 +1,341 @@
+//! Sockets with what their processes did to them, by their addresses in the kernel.
+//!
+//! Events come in the order of their times. What was lost is counted, and whatever it could have changed
+//! is unknown from then on. All of it has bounds: sockets, sends of each, and stacks.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::stacks::{StackId, Stacks};
+use super::trace::{Asked, Begun, Span};
+use crate::tcp::segment::Endpoint;
+
+/// Sockets that are kept, and the last sends of each.
+pub const MAX_SOCKETS: usize = 16_384;
+pub const MAX_SENDS: usize = 64;
+
+/// The ends of a socket, its own first.
+pub type Ends = (Endpoint, Endpoint);
+
+/// Something that happened to a socket.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Nanoseconds of a clock that never goes back.
+    pub at: u64,
+    /// The address of the socket in the kernel.
+    pub socket: u64,
+    pub pid: u32,
+    pub what: What,
+    /// The caller's stack, the innermost address first.
+    pub stack: Vec<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    State {
+        from: State,
+        to: State,
+        ends: Ends,
+    },
+    Sent(u32),
+    /// A read came back empty: the end-of-file.
+    EndOfFile,
+}
+
+/// A state, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Connecting,
+    /// Of a connection that is being accepted.
+    Accepting,
+    CloseWait,
+    Closed,
+    Other,
+}
+
+/// The caller of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct By {
+    at: u64,
+    pid: u32,
+    stack: Option<StackId>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Send {
+    /// The number of its first octet, counted from the first that was seen.
+    from: u64,
+    to: u64,
+    by: By,
+    /// Losses that were known of by then.
+    losses: u32,
+}
+
+#[derive(Debug, Default)]
+struct Sock {
+    ends: Option<Ends>,
+    /// It was seen to begin, after so many losses.
+    begun: Option<u32>,
+    sent: u64,
+    sends: VecDeque<Send>,
+    connect: Option<By>,
+    end_of_file: Option<By>,
+    is_stuck: bool,
+    last: u64,
+}
+
+/// A caller, to be named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub at: u64,
+    pub pid: u32,
+    pub stack: Arc<[u64]>,
+}
+
+/// An event's caller, or the reason why none is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    By(Caller),
+    Unknown(Why),
+}
+
+/// The reason why the code behind an event is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It happened before anybody looked.
+    Before,
+    Lost,
+    /// More sends came after it than are kept.
+    LongAgo,
+    /// The capture does not have it, or has it together with something else.
+    NotCaptured,
+    /// The sends and the capture do not fit together.
+    Unfit,
+    /// Several places sent the octets of one segment.
+    Several,
+    TooManyStacks,
+    /// Sockets of several network namespaces have the same ends.
+    Twins,
+}
+
+impl Why {
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Why::Before => "before closewait looked",
+            Why::Lost => "events were lost",
+            Why::LongAgo => "too many sends ago",
+            Why::NotCaptured => "its beginning was not captured",
+            Why::Unfit => "the sends that were seen are not those of the capture",
+            Why::Several => "several places sent it",
+            Why::TooManyStacks => "more call sites than are kept",
+            Why::Twins => "another network namespace has the same addresses",
+        }
+    }
+}
+
+/// The callers of a socket's events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Callers {
+    pub begun: Option<Known>,
+    pub last: Option<Known>,
+    pub connected: Option<Known>,
+    pub end_of_file: Option<Known>,
+}
+
+/// All sockets that anything was seen of.
+#[derive(Debug, Default)]
+pub struct Book {
+    sockets: HashMap<u64, Sock>,
+    by_ends: HashMap<Ends, Vec<u64>>,
+    stacks: Stacks,
+    /// Times at which something was lost, and how many events in all.
+    losses: u32,
+    pub lost: u64,
+}
+
+impl Book {
+    /// Takes the next event.
+    pub fn take(&mut self, event: &Event) {
+        if !self.sockets.contains_key(&event.socket) {
+            self.make_room();
+        }
+        let stack = self.stacks.intern(&event.stack);
+        let by = By { at: event.at, pid: event.pid, stack };
+        let losses = self.losses;
+        match event.what {
+            What::State { to: State::Closed, .. } => return self.forget(event.socket),
+            What::State { from, to, ends } => self.change(event.socket, from, to, ends, by),
+            What::Sent(octets) => {
+                let sock = self.sockets.entry(event.socket).or_default();
+                let from = sock.sent;
+                sock.sent += u64::from(octets);
+                if sock.sends.len() >= MAX_SENDS {
+                    sock.sends.pop_front();
+                }
+                sock.sends.push_back(Send { from, to: sock.sent, by, losses });
+            }
+            What::EndOfFile => {
+                let sock = self.sockets.entry(event.socket).or_default();
+                sock.end_of_file.get_or_insert(by);
+            }
+        }
+        if let Some(sock) = self.sockets.get_mut(&event.socket) {
+            sock.last = event.at;
+        }
+    }
+
+    /// So many events did not arrive.
+    pub fn lose(&mut self, events: u64) {
+        self.lost = self.lost.saturating_add(events);
+        self.losses = self.losses.saturating_add(1);
+    }
+
+    fn change(&mut self, socket: u64, from: State, to: State, ends: Ends, by: By) {
+        let is_new = matches!(to, State::Connecting | State::Accepting);
+        let begins = is_new || from == State::Accepting;
+        let known = self.sockets.get(&socket).and_then(|sock| sock.ends);
+        // A port of zero is not chosen yet.
+        let is_other = known.is_some_and(|known| known != ends) && ends.0.port != 0;
+        if is_new || is_other {
+            self.forget(socket);
+        }
+        let losses = self.losses;
+        let sock = self.sockets.entry(socket).or_default();
+        if begins && sock.begun.is_none() && sock.sends.is_empty() {
+            sock.begun = Some(losses);
+        }
+        if to == State::Connecting {
+            sock.connect = Some(by);
+        }
+        sock.is_stuck |= to == State::CloseWait;
+        if ends.0.port != 0 && sock.ends.replace(ends) != Some(ends) {
+            self.by_ends.entry(ends).or_default().push(socket);
+        }
+    }
+
+    fn forget(&mut self, socket: u64) {
+        let Some(ends) = self.sockets.remove(&socket).and_then(|sock| sock.ends) else { return };
+        if let Some(all) = self.by_ends.get_mut(&ends) {
+            all.retain(|other| *other != socket);
+            if all.is_empty() {
+                self.by_ends.remove(&ends);
+            }
+        }
+    }
+
+    /// Forgets those that were not used for longest, and are not stuck, where there are too many.
+    fn make_room(&mut self) {
+        if self.sockets.len() < MAX_SOCKETS {
+            return;
+        }
+        let mut all: Vec<_> =
+            self.sockets.iter().map(|(id, sock)| (sock.is_stuck, sock.last, *id)).collect();
+        all.sort_unstable();
+        all.iter().take(MAX_SOCKETS / 8).for_each(|(.., id)| self.forget(*id));
+    }
+
+    /// Returns who used the socket with these ends, which these processes hold; none where nothing of
+    /// it was seen.
+    #[must_use]
+    pub fn callers(&self, ends: Ends, holders: &[i32], asked: &Asked) -> Callers {
+        let all = self.by_ends.get(&ends).map_or(&[][..], Vec::as_slice);
+        let socks = || all.iter().filter_map(|id| self.sockets.get(id));
+        let of_holder = |sock: &&Sock| sock.callers().any(|by| holders.contains(&(by.pid as i32)));
+        let mut found = socks().filter(|sock| all.len() == 1 || of_holder(sock));
+        let sock = match (found.next(), found.next()) {
+            (Some(sock), None) => sock,
+            (None, _) if all.is_empty() => &Sock::default(),
+            _ => {
+                let twins = Some(Known::Unknown(Why::Twins));
+                let begun = twins.clone().filter(|_| asked.open);
+                return Callers { begun, last: twins, ..Callers::default() };
+            }
+        };
+        Callers {
+            begun: asked.open.then(|| self.begun(sock, asked.begun)),
+            last: self.last(sock),
+            connected: self.connected(sock),
+            end_of_file: sock.end_of_file.map(|by| self.known(by)),
+        }
+    }
+
+    fn last(&self, sock: &Sock) -> Option<Known> {
+        let whole = sock.begun == Some(self.losses);
+        match sock.sends.back() {
+            Some(send) if send.losses == self.losses => Some(self.known(send.by)),
+            Some(_) => Some(Known::Unknown(Why::Lost)),
+            None if whole => None,
+            None => Some(Known::Unknown(self.unseen())),
+        }
+    }
+
+    fn connected(&self, sock: &Sock) -> Option<Known> {
+        sock.connect.filter(|_| sock.sends.is_empty()).map(|by| self.known(by))
+    }
+
+    fn unseen(&self) -> Why {
+        if self.losses > 0 { Why::Lost } else { Why::Before }
+    }
+
+    /// The send that carried these octets. Where the socket was seen to begin, the sums are the
+    /// capture's numbers; else the two are joined at their ends, and must agree where sends begin.
+    fn begun(&self, sock: &Sock, begun: Option<Begun>) -> Known {
+        let Some(Begun { before_end, sent }) = begun else {
+            return Known::Unknown(Why::NotCaptured);
+        };
+        let sent = sent.filter(|_| sock.begun == Some(self.losses));
+        let span = match sent {
+            Some(sent) if sock.sent < sent => return Known::Unknown(Why::Unfit),
+            Some(sent) => from_end(sent, before_end),
+            None => from_end(sock.sent, before_end),
+        };
+        let Some(Span { from, to }) = span else { return Known::Unknown(self.unseen()) };
+        let mut carrying =
+            sock.sends.iter().filter(|send| send.from < to && from < send.to).peekable();
+        let Some(first) = carrying.peek().copied() else {
+            let forgotten = sock.sends.front().is_some_and(|send| send.from > 0);
+            let why = if forgotten { Why::LongAgo } else { self.unseen() };
+            return Known::Unknown(why);
+        };
+        if first.from > from {
+            return Known::Unknown(if first.from > 0 && sock.sends.len() >= MAX_SENDS {
+                Why::LongAgo
+            } else {
+                self.unseen()
+            });
+        }
+        if sent.is_none() && first.losses != self.losses {
+            return Known::Unknown(Why::Lost);
+        }
+        if sent.is_none() && first.from != from {
+            return Known::Unknown(Why::Unfit);
+        }
+        match carrying.all(|send| (send.by.pid, send.by.stack) == (first.by.pid, first.by.stack)) {
+            true => self.known(first.by),
+            false => Known::Unknown(Why::Several),
+        }
+    }
+
+    fn known(&self, by: By) -> Known {
+        match by.stack.and_then(|stack| self.stacks.get(stack)) {
+            Some(stack) => Known::By(Caller { at: by.at, pid: by.pid, stack }),
+            None => Known::Unknown(Why::TooManyStacks),
+        }
+    }
+}
+
+impl Sock {
+    fn callers(&self) -> impl Iterator<Item = By> {
+        let sends = self.sends.iter().map(|send| send.by);
+        sends.chain(self.connect).chain(self.end_of_file)
+    }
+}
+
+fn from_end(sent: u64, Span { from, to }: Span) -> Option<Span> {
+    Some(Span { from: sent.checked_sub(from)?, to: sent.checked_sub(to)? })
+}
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

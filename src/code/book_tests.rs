@@ -1,0 +1,177 @@
+use super::*;
+
+fn end(port: u16) -> Endpoint {
+    Endpoint { ip: [127, 0, 0, 1].into(), port }
+}
+
+const ADDRESS: u64 = 0xffff_8880_0000_1000;
+
+fn ends() -> Ends {
+    (end(40_000), end(3306))
+}
+
+struct Story {
+    book: Book,
+    at: u64,
+}
+
+impl Story {
+    fn new() -> Story {
+        Story { book: Book::default(), at: 0 }
+    }
+
+    fn event(&mut self, what: What, stack: u64) -> &mut Story {
+        self.at += 1;
+        let (at, stack) = (self.at, vec![stack]);
+        self.book.take(&Event { at, socket: ADDRESS, pid: 7, what, stack });
+        self
+    }
+
+    fn connect(&mut self) -> &mut Story {
+        let none = (end(0), end(3306));
+        self.event(What::State { from: State::Closed, to: State::Connecting, ends: none }, 1);
+        self.event(What::State { from: State::Connecting, to: State::Other, ends: ends() }, 0)
+    }
+
+    fn close_wait(&mut self) -> &mut Story {
+        self.event(What::State { from: State::Other, to: State::CloseWait, ends: ends() }, 0)
+    }
+
+    fn sent(&mut self, octets: u32, stack: u64) -> &mut Story {
+        self.event(What::Sent(octets), stack)
+    }
+
+    fn callers(&self, asked: Asked) -> Callers {
+        self.book.callers(ends(), &[7], &asked)
+    }
+
+    fn begun(&self, from: u64, to: u64, sent: Option<u64>) -> Option<Known> {
+        let before_end = Span { from, to };
+        self.callers(Asked { open: true, begun: Some(Begun { before_end, sent }) }).begun
+    }
+}
+
+fn by(known: &Option<Known>) -> Result<u64, Why> {
+    match known {
+        Some(Known::By(caller)) => Ok(caller.stack[0]),
+        Some(Known::Unknown(why)) => Err(*why),
+        None => panic!("nothing is said"),
+    }
+}
+
+#[test]
+fn the_sum_of_sends_is_the_sequence_number() {
+    let mut story = Story::new();
+    story.connect().sent(100, 2).sent(11, 3).sent(40, 4).close_wait();
+    // BEGIN is octets 100 to 111 of 151.
+    assert_eq!(by(&story.begun(51, 40, Some(151))), Ok(3));
+    assert_eq!(by(&story.begun(40, 0, Some(151))), Ok(4));
+    assert_eq!(by(&story.callers(Asked::default()).last), Ok(4));
+    assert_eq!(story.callers(Asked::default()).begun, None, "no transaction is open");
+    assert_eq!(story.callers(Asked::default()).connected, None, "something was sent since");
+    // More was captured than was seen to be sent.
+    assert_eq!(by(&story.begun(51, 40, Some(200))), Err(Why::Unfit));
+}
+
+#[test]
+fn without_a_send_the_connect_is_what_is_known() {
+    let mut story = Story::new();
+    story.connect().close_wait();
+    let callers = story.callers(Asked::default());
+    assert_eq!((by(&callers.connected), callers.last), (Ok(1), None));
+}
+
+/// Armed midway, sends and capture are joined where both end.
+#[test]
+fn a_socket_that_was_there_before_is_joined_from_its_end() {
+    let mut story = Story::new();
+    story.sent(11, 3).sent(40, 4).close_wait();
+    for sent in [None, Some(5_000)] {
+        assert_eq!(by(&story.begun(51, 40, sent)), Ok(3));
+        assert_eq!(by(&story.begun(62, 51, sent)), Err(Why::Before));
+        // No send begins there: something is amiss, and nothing is said.
+        assert_eq!(by(&story.begun(45, 40, sent)), Err(Why::Unfit));
+    }
+    assert_eq!(by(&story.callers(Asked { open: true, begun: None }).begun), Err(Why::NotCaptured));
+}
+
+#[test]
+fn nothing_is_known_of_a_socket_that_nothing_was_seen_of() {
+    let story = Story::new();
+    assert_eq!(by(&story.callers(Asked::default()).last), Err(Why::Before));
+    assert_eq!(by(&story.begun(40, 0, Some(151))), Err(Why::Before));
+}
+
+/// What could have changed by a loss is unknown, and nothing else.
+#[test]
+fn a_loss_makes_unknown_what_it_could_have_changed() {
+    let mut story = Story::new();
+    story.connect().sent(11, 3).sent(40, 4);
+    story.book.lose(1);
+    story.close_wait();
+    assert_eq!(by(&story.callers(Asked::default()).last), Err(Why::Lost));
+    assert_eq!(by(&story.begun(51, 40, Some(51))), Err(Why::Lost));
+    story.event(What::EndOfFile, 9);
+    assert_eq!(by(&story.callers(Asked::default()).end_of_file), Ok(9), "it was seen");
+    // Sends after it are joined from the end again.
+    story.sent(5, 6);
+    assert_eq!(by(&story.callers(Asked::default()).last), Ok(6));
+    assert_eq!(by(&story.begun(5, 0, Some(56))), Ok(6));
+    assert_eq!(by(&story.begun(56, 45, Some(56))), Err(Why::Lost));
+}
+
+#[test]
+fn an_address_that_is_used_again_is_another_socket() {
+    let mut story = Story::new();
+    story.connect().sent(11, 3).event(What::EndOfFile, 9);
+    // Its end was not seen.
+    story.connect().close_wait();
+    let callers = story.callers(Asked::default());
+    assert_eq!((callers.last, callers.end_of_file), (None, None));
+    let closed = What::State { from: State::CloseWait, to: State::Closed, ends: ends() };
+    story.sent(11, 3).event(closed, 0);
+    assert_eq!(by(&story.callers(Asked::default()).last), Err(Why::Before));
+    assert!(story.book.sockets.is_empty() && story.book.by_ends.is_empty());
+}
+
+#[test]
+fn octets_of_several_places_are_nobodys() {
+    let mut story = Story::new();
+    story.connect().sent(4, 3).sent(7, 4).close_wait();
+    assert_eq!(by(&story.begun(11, 0, Some(11))), Err(Why::Several));
+    assert_eq!(by(&story.begun(7, 0, Some(11))), Ok(4));
+}
+
+#[test]
+fn sockets_with_the_same_ends_are_told_apart_by_who_holds_them() {
+    let mut story = Story::new();
+    story.connect().sent(11, 3).close_wait();
+    let state = |from, to| What::State { from, to, ends: ends() };
+    for what in [state(State::Other, State::CloseWait), What::Sent(5)] {
+        let (at, socket) = (99, ADDRESS + 64);
+        story.book.take(&Event { at, socket, pid: 8, what, stack: vec![5] });
+    }
+    assert_eq!(by(&story.book.callers(ends(), &[8], &Asked::default()).last), Ok(5));
+    assert_eq!(by(&story.book.callers(ends(), &[7], &Asked::default()).last), Ok(3));
+    assert_eq!(by(&story.book.callers(ends(), &[7, 8], &Asked::default()).last), Err(Why::Twins));
+}
+
+/// However many there are, memory has its bounds, and those that are stuck stay.
+#[test]
+fn memory_is_bounded() {
+    let mut story = Story::new();
+    story.connect().sent(11, 3).close_wait();
+    for n in 0..2 * MAX_SOCKETS as u64 {
+        story.at += 1;
+        let (socket, what) = (n, What::Sent(1));
+        story.book.take(&Event { at: story.at, socket, pid: 8, what, stack: vec![n] });
+    }
+    assert!(story.book.sockets.len() <= MAX_SOCKETS);
+    assert_eq!(by(&story.callers(Asked::default()).last), Ok(3));
+    for _ in 0..10 * MAX_SENDS {
+        story.sent(1, 4);
+    }
+    assert_eq!(story.book.sockets[&ADDRESS].sends.len(), MAX_SENDS);
+    let sent = 11 + 10 * MAX_SENDS as u64;
+    assert_eq!(by(&story.begun(sent, sent - 11, Some(sent))), Err(Why::LongAgo));
+}

@@ -1,0 +1,133 @@
+//! A program's own functions among those of libraries, by their names.
+
+/// Returns the package of a Go function: `example.com/shop/db` of `example.com/shop/db.(*Repo).Begin`.
+#[must_use]
+pub fn go_package(function: &str) -> &str {
+    // What a function is made for may have slashes.
+    let name = function.split('[').next().unwrap_or(function);
+    let last = name.rfind('/').map_or(0, |slash| slash + 1);
+    let dot = name.get(last..).and_then(|rest| rest.find('.'));
+    dot.and_then(|dot| name.get(..last + dot)).unwrap_or(name)
+}
+
+/// Returns whether a Go function is of package main, or of the main module.
+#[must_use]
+pub fn is_own_go(function: &str, module: Option<&str>) -> bool {
+    let package = go_package(function);
+    let is_of = |module: &str| {
+        package.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    package == "main" || module.is_some_and(is_of)
+}
+
+/// Returns a Go function's name as its source has it: the linker writes a dot in a package's last name
+/// as `%2e`.
+#[must_use]
+pub fn go_name(function: &str) -> String {
+    function.replace("%2e", ".")
+}
+
+/// A function that a runtime compiled, by the name that it wrote down.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Compiled<'a> {
+    pub function: &'a str,
+    pub file: Option<&'a str>,
+    pub line: Option<u32>,
+    pub own: bool,
+}
+
+/// Reads a name as Node, Python or Java write it.
+#[must_use]
+pub fn compiled(name: &str) -> Compiled<'_> {
+    if let Some(rest) = name.strip_prefix("py::") {
+        return python(rest);
+    }
+    let script = ["JS:", "LazyCompile:", "Function:", "Eval:", "Script:", "Interpreted:"];
+    match script.iter().find_map(|kind| name.strip_prefix(kind)) {
+        Some(rest) => node(rest),
+        None => java(name),
+    }
+}
+
+/// `~charge /srv/leak.js:3:17`
+fn node(name: &str) -> Compiled<'_> {
+    let name = name.trim_start_matches(['~', '*', '^', '+']);
+    let (function, place) = name.split_once(' ').unwrap_or((name, ""));
+    let function = if function.is_empty() { "(anonymous)" } else { function };
+    let mut parts = place.rsplitn(3, ':');
+    let numbers = [parts.next(), parts.next()].map(|part| part.and_then(|part| part.parse().ok()));
+    let (file, line) = match (parts.next(), numbers) {
+        (Some(file), [_, Some(line)]) => (file, Some(line)),
+        _ => place.rsplit_once(':').map_or((place, None), |(file, line)| (file, line.parse().ok())),
+    };
+    let own = !file.is_empty() && !file.starts_with("node:") && !file.contains("/node_modules/");
+    Compiled { function, file: (!file.is_empty()).then_some(file), line, own }
+}
+
+/// `charge:/srv/leak.py`
+fn python(name: &str) -> Compiled<'_> {
+    let (function, file) = name.split_once(':').unwrap_or((name, ""));
+    let foreign = ["/site-packages/", "/dist-packages/", "/lib/python"];
+    let own = file.starts_with('/') && !foreign.iter().any(|part| file.contains(part));
+    Compiled { function, file: (!file.is_empty()).then_some(file), line: None, own }
+}
+
+/// `Leak.charge`, or `Lcom/shop/Leak;::charge`
+fn java(name: &str) -> Compiled<'_> {
+    let foreign = ["java", "javax", "jdk", "sun", "com.sun", "com/sun"];
+    let class = name.strip_prefix('L').filter(|_| name.contains(";::")).unwrap_or(name);
+    let is_foreign = |package: &str| {
+        class.strip_prefix(package).is_some_and(|rest| rest.starts_with(['.', '/']))
+    };
+    let is_method =
+        name.contains(";::") || name.split_once('.').is_some_and(|(class, _)| !class.is_empty());
+    let own = is_method && !foreign.into_iter().any(is_foreign);
+    Compiled { function: name, file: None, line: None, own }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_code_of_go_is_its_main_module() {
+        let module = Some("example.com/shop");
+        let own = |function| is_own_go(function, module);
+        assert!(own("main.(*MainController).update") && own("main.main.func1"));
+        assert!(own("example.com/shop/db.(*Repo).Begin") && own("example.com/shop.Run"));
+        assert!(own("example.com/shop/db.Map[github.com/x/y.T]"));
+        assert!(!own("example.com/shopping.Run") && !own("database/sql.(*DB).Begin"));
+        assert!(!own("github.com/go-sql-driver/mysql.(*mysqlConn).Begin"));
+        assert!(!own("runtime.goexit") && !is_own_go("example.com/shop.Run", None));
+        assert_eq!(go_name("gopkg.in/yaml%2ev3.Foo"), "gopkg.in/yaml.v3.Foo");
+    }
+
+    #[test]
+    fn names_of_runtimes_are_read() {
+        let is = |name, function, file, line, own| {
+            assert_eq!(compiled(name), Compiled { function, file, line, own }, "{name}");
+        };
+        is("JS:~charge /srv/leak.js:3:17", "charge", Some("/srv/leak.js"), Some(3), true);
+        is("LazyCompile:*charge leak.js:3", "charge", Some("leak.js"), Some(3), true);
+        is("JS:~connect node:net:1:2", "connect", Some("node:net"), Some(1), false);
+        is(
+            "JS:^ /srv/node_modules/x.js:1:2",
+            "(anonymous)",
+            Some("/srv/node_modules/x.js"),
+            Some(1),
+            false,
+        );
+        is("py::charge:/srv/leak.py", "charge", Some("/srv/leak.py"), None, true);
+        is(
+            "py::send:/usr/lib/python3.12/socket.py",
+            "send",
+            Some("/usr/lib/python3.12/socket.py"),
+            None,
+            false,
+        );
+        is("Leak.charge", "Leak.charge", None, None, true);
+        is("Lcom/shop/Leak;::charge", "Lcom/shop/Leak;::charge", None, None, true);
+        is("java.net.Socket.write", "java.net.Socket.write", None, None, false);
+        is("Interpreter", "Interpreter", None, None, false);
+    }
+}

@@ -1,0 +1,190 @@
+//! The code behind a socket, as data.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A function on a stack, and the line in it that was being carried out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Frame {
+    pub function: String,
+    pub file: Option<String>,
+    pub line: Option<u32>,
+    /// The program's own, not a library's or the language's.
+    pub own: bool,
+}
+
+/// The stack of one event, the innermost function first, or the reason why there is none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Trace {
+    By(Vec<Frame>),
+    Unknown(String),
+}
+
+/// The code that used a socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Code {
+    /// The send that began the transaction; `None` where no transaction is open.
+    pub begun: Option<Trace>,
+    /// The last send.
+    pub last: Option<Trace>,
+    /// The connect, where nothing was sent since.
+    pub connected: Option<Trace>,
+    /// The read that saw the end-of-file; `None` where there was none.
+    pub end_of_file: Option<Trace>,
+    /// The end-of-file waits to be read.
+    pub unread: bool,
+}
+
+/// Octets of one direction, by their numbers from the beginning of the connection, or before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    pub from: u64,
+    pub to: u64,
+}
+
+/// Octets that a capture holds of a socket's sends: the ones that began a transaction are asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// A transaction is open, whether or not it is known where it began.
+    pub open: bool,
+    pub begun: Option<Begun>,
+}
+
+/// The place of the segment that began a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// Counted back from the last octet that was sent.
+    pub before_end: Span,
+    /// Octets that were sent in all, where the capture saw the connection begin.
+    pub sent: Option<u64>,
+}
+
+impl Trace {
+    /// Returns the frames, none where they are unknown.
+    #[must_use]
+    pub fn frames(&self) -> &[Frame] {
+        match self {
+            Trace::By(frames) => frames,
+            Trace::Unknown(_) => &[],
+        }
+    }
+
+    /// Returns the program's own functions, the innermost first.
+    pub fn own(&self) -> impl Iterator<Item = &Frame> {
+        self.frames().iter().filter(|frame| frame.own)
+    }
+
+    /// Returns the function that a reader looks for: the program's own that is nearest to the socket.
+    #[must_use]
+    pub fn culprit(&self) -> Option<&Frame> {
+        self.own().next()
+    }
+}
+
+impl Code {
+    /// Returns the events, each with its name, in the order in which they happened.
+    pub fn events(&self) -> impl Iterator<Item = (&'static str, &Trace)> {
+        let all = [
+            ("connected by", &self.connected),
+            ("begun by", &self.begun),
+            ("last asked", &self.last),
+            ("read its end-of-file", &self.end_of_file),
+        ];
+        all.into_iter().filter_map(|(name, trace)| Some((name, trace.as_ref()?)))
+    }
+
+    /// Returns each event in a line: what belongs together reads the same.
+    #[must_use]
+    pub fn heads(&self) -> Vec<(&'static str, String)> {
+        self.events().map(|(name, trace)| (name, trace.to_string())).collect()
+    }
+}
+
+/// Own functions that a line names.
+const NAMED: usize = 2;
+
+/// `main.(*MainController).charge controller.go:33 < update controller.go:26`, or why it is unknown.
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let frames = match self {
+            Trace::Unknown(why) => return write!(f, "unknown: {why}"),
+            Trace::By(frames) => frames,
+        };
+        let mut own = self.own();
+        if let Some(culprit) = own.next() {
+            write!(f, "{culprit}")?;
+            return own.take(NAMED - 1).try_for_each(|caller| {
+                write!(f, " < {}", caller.short())?;
+                caller.place().map_or(Ok(()), |place| write!(f, " {place}"))
+            });
+        }
+        // A library hands it to a task of its own: whoever asked for it is on another stack.
+        let task = frames.iter().rev().find(|frame| frame.function != GO_EXIT);
+        task.map_or(Ok(()), |task| write!(f, "{task}, on behalf of code that is not on its stack"))
+    }
+}
+
+/// The outermost function on any stack of Go.
+const GO_EXIT: &str = "runtime.goexit";
+
+impl Frame {
+    /// Returns the file's own name, without its folders.
+    #[must_use]
+    pub fn file_name(&self) -> Option<&str> {
+        let path = self.file.as_deref()?;
+        Some(path.rsplit(['/', '\\']).next().unwrap_or(path))
+    }
+
+    /// Returns the function without its package and type.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        let name = self.function.rsplit('/').next().unwrap_or(&self.function);
+        match name.rsplit_once(").") {
+            Some((_, method)) => method,
+            None => name.split_once('.').map_or(name, |(_, rest)| rest),
+        }
+    }
+
+    /// Returns `controller.go:22`, as far as it is known.
+    #[must_use]
+    pub fn place(&self) -> Option<String> {
+        let file = self.file_name()?;
+        Some(self.line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}")))
+    }
+}
+
+/// `main.(*MainController).update controller.go:22`
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.function)?;
+        self.place().map_or(Ok(()), |place| write!(f, " {place}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(function: &str, own: bool) -> Frame {
+        let file = Some("/src/shop/controller.go".to_owned());
+        Frame { function: function.into(), file, line: Some(22), own }
+    }
+
+    #[test]
+    fn a_frame_has_a_short_name_and_a_place() {
+        let update = frame("example.com/shop/main.(*MainController).update", true);
+        assert_eq!(update.short(), "update");
+        assert_eq!(update.place().as_deref(), Some("controller.go:22"));
+        assert_eq!(frame("main.main.func1", true).short(), "main.func1");
+        assert_eq!(frame("charge", true).short(), "charge");
+    }
+
+    #[test]
+    fn the_culprit_is_the_innermost_own_function() {
+        let stack =
+            [frame("net.(*conn).Write", false), frame("main.a", true), frame("main.b", true)];
+        assert_eq!(Trace::By(stack.to_vec()).culprit().map(Frame::short), Some("a"));
+        assert_eq!(Trace::Unknown("lost".into()).culprit(), None);
+    }
+}

@@ -1,0 +1,33 @@
+//! Without the feature `code`.
+
+use super::CannotArm;
+use crate::code::book::Ends;
+use crate::code::{Asked, Code};
+
+/// Nothing that could be armed.
+pub struct Armed(());
+
+/// Nothing that could watch.
+pub struct Watch(());
+
+impl Armed {
+    /// Refuses.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn arm() -> Result<Armed, CannotArm> {
+        Err(CannotArm::NotBuilt)
+    }
+
+    #[must_use]
+    pub fn begin(self) -> Watch {
+        Watch(self.0)
+    }
+}
+
+impl Watch {
+    /// Knows nothing.
+    pub fn code_of(&mut self, _: Ends, _: &[i32], _: &Asked) -> Code {
+        Code::default()
+    }
+}

@@ -1,0 +1,274 @@
+//! The events of every processor: opened by perf_event_open(2), read out of shared memory.
+
+use std::ffi::CStr;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::Path;
+
+use perf_event_open::config::{CallChain, Clock, Cpu, Opts, Proc, SampleOn};
+use perf_event_open::count::Counter;
+use perf_event_open::event::tp::Tracepoint;
+use perf_event_open::sample::Sampler;
+use perf_event_open::sample::record::Record;
+use perf_event_open::sample::record::sample::{CallChain as Chain, Sample};
+
+use super::CannotArm;
+use super::layout::{Layout, number};
+use crate::code::book::{Event, State, What};
+use crate::tcp::segment::Endpoint;
+
+/// The places where tracefs is mounted.
+const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+
+/// The pages of a processor's ring, as a power of two: 1 MiB for sends, 256 KiB for what is rarer.
+const SENDS: u8 = 8;
+const OTHERS: u8 = 6;
+
+/// Functions of a stack that are kept.
+const FRAMES: u16 = 64;
+
+#[derive(Clone, Copy)]
+enum Kind {
+    State,
+    Sent,
+    EndOfFile,
+}
+
+/// An event that is asked for.
+struct Wanted {
+    kind: Kind,
+    event: &'static str,
+    /// Evaluated by the kernel: TCP, and of sends and reads only those that tell.
+    filter: &'static CStr,
+    pages: u8,
+}
+
+const WANTED: [Wanted; 3] = [
+    Wanted {
+        kind: Kind::State,
+        event: "sock/inet_sock_set_state",
+        filter: c"protocol==6",
+        pages: OTHERS,
+    },
+    Wanted {
+        kind: Kind::Sent,
+        event: "sock/sock_send_length",
+        filter: c"protocol==6 && ret>0",
+        pages: SENDS,
+    },
+    Wanted {
+        kind: Kind::EndOfFile,
+        event: "sock/sock_recv_length",
+        filter: c"protocol==6 && ret==0",
+        pages: OTHERS,
+    },
+];
+
+/// The places of what is read of an event.
+#[derive(Clone, Copy)]
+struct Fields {
+    kind: Kind,
+    socket: (usize, usize),
+    /// The number of octets; or the states, the ports and the addresses.
+    of_state: [(usize, usize); 6],
+    octets: (usize, usize),
+}
+
+/// One event on one processor.
+struct Ring {
+    fields: Fields,
+    sampler: Sampler,
+    // Closed, it would end the events.
+    _counter: Counter,
+}
+
+/// All events on all processors.
+pub struct Rings(Vec<Ring>);
+
+/// A turn's harvest.
+#[derive(Default)]
+pub struct Harvest {
+    pub events: Vec<Event>,
+    pub lost: u64,
+}
+
+impl Rings {
+    /// Opens them all.
+    pub fn open() -> Result<Rings, CannotArm> {
+        let root = tracefs()?;
+        let mut rings = Vec::new();
+        for wanted in &WANTED {
+            let folder = root.join("events").join(wanted.event);
+            let id = read(&folder.join("id"), wanted.event)?;
+            let id = id.trim().parse().map_err(|_| CannotArm::NoEvent(wanted.event))?;
+            let layout = Layout::read(&read(&folder.join("format"), wanted.event)?);
+            let fields = Fields::of(wanted, &layout)?;
+            for cpu in processors() {
+                let failed = |error| cannot_open(wanted.event, error);
+                match open(wanted, id, cpu) {
+                    Ok((counter, sampler)) => {
+                        rings.push(Ring { fields, sampler, _counter: counter });
+                    }
+                    // A processor that is switched off.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    Err(error) if error.raw_os_error() == Some(NO_DEVICE) => {}
+                    Err(error) => return Err(failed(error)),
+                }
+            }
+        }
+        Ok(Rings(rings))
+    }
+
+    /// Takes what has come since the last time.
+    pub fn read(&self) -> Harvest {
+        let mut harvest = Harvest::default();
+        for ring in &self.0 {
+            let Some(records) = ring.sampler.iter() else { continue };
+            for (_, record) in records {
+                match record {
+                    Record::Sample(sample) => {
+                        match event(&ring.fields, *sample) {
+                            Some(event) => harvest.events.push(event),
+                            None => harvest.lost += 1,
+                        };
+                    }
+                    Record::LostRecords(lost) => harvest.lost += lost.lost_records,
+                    Record::Throttle(_) => harvest.lost += 1,
+                    _ => {}
+                }
+            }
+        }
+        harvest
+    }
+}
+
+/// ENODEV.
+const NO_DEVICE: i32 = 19;
+
+fn tracefs() -> Result<&'static Path, CannotArm> {
+    let mut reason = CannotArm::NoTracefs;
+    for root in TRACEFS.map(Path::new) {
+        match fs::metadata(root.join("events")) {
+            Ok(_) => return Ok(root),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                reason = CannotArm::Hidden;
+            }
+            Err(_) => {}
+        }
+    }
+    Err(reason)
+}
+
+fn read(path: &Path, event: &'static str) -> Result<String, CannotArm> {
+    fs::read_to_string(path).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => CannotArm::Hidden,
+        _ => CannotArm::NoEvent(event),
+    })
+}
+
+fn cannot_open(event: &'static str, error: io::Error) -> CannotArm {
+    match error.kind() {
+        ErrorKind::PermissionDenied => CannotArm::NotAllowed,
+        _ => CannotArm::Failed { event, error },
+    }
+}
+
+/// The processors that are there, by the kernel's list: `0-3,8`.
+fn processors() -> Vec<u32> {
+    let list = fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+    let listed: Vec<u32> = list.trim().split(',').flat_map(range).collect();
+    if listed.is_empty() { vec![0] } else { listed }
+}
+
+fn range(part: &str) -> std::ops::RangeInclusive<u32> {
+    let (first, last) = part.split_once('-').unwrap_or((part, part));
+    match (first.parse(), last.parse()) {
+        (Ok(first), Ok(last)) => first..=last,
+        _ => 1..=0,
+    }
+}
+
+fn open(wanted: &Wanted, id: u64, cpu: u32) -> io::Result<(Counter, Sampler)> {
+    let mut options = Opts::default();
+    options.sample_on = SampleOn::Count(1);
+    options.sample_format.raw = true;
+    options.sample_format.call_chain = Some(CallChain {
+        exclude_user: false,
+        exclude_kernel: true,
+        defer_user: false,
+        max_stack_frames: FRAMES,
+    });
+    options.record_id_format.task = true;
+    options.record_id_format.time = true;
+    options.timer = Some(Clock::Monotonic);
+    let counter = Counter::new(Tracepoint { id }, (Proc::ALL, Cpu(cpu)), &options)?;
+    counter.with_ftrace_filter(wanted.filter)?;
+    let sampler = counter.sampler(wanted.pages)?;
+    counter.enable()?;
+    Ok((counter, sampler))
+}
+
+impl Fields {
+    fn of(wanted: &Wanted, layout: &Layout) -> Result<Fields, CannotArm> {
+        let field =
+            |name: &'static str| layout.field(name).ok_or(CannotArm::NoField(wanted.event, name));
+        let none = (0, 0);
+        let fields = Fields { kind: wanted.kind, socket: none, of_state: [none; 6], octets: none };
+        Ok(match wanted.kind {
+            Kind::State => {
+                let [from, to, sport, dport, saddr, daddr] =
+                    ["oldstate", "newstate", "sport", "dport", "saddr_v6", "daddr_v6"].map(field);
+                let of_state = [from?, to?, sport?, dport?, saddr?, daddr?];
+                Fields { socket: field("skaddr")?, of_state, ..fields }
+            }
+            Kind::Sent | Kind::EndOfFile => {
+                Fields { socket: field("sk")?, octets: field("ret")?, ..fields }
+            }
+        })
+    }
+}
+
+fn event(fields: &Fields, sample: Sample) -> Option<Event> {
+    let raw = sample.raw?;
+    let what = match fields.kind {
+        Kind::State => {
+            let [from, to, sport, dport, saddr, daddr] = fields.of_state;
+            let end = |address, port| {
+                let port = u16::try_from(number(&raw, port)?).ok()?;
+                Some(Endpoint { ip: address_of(&raw, address)?, port })
+            };
+            let [from, to] = [from, to].map(|field| number(&raw, field).map(state));
+            What::State { from: from?, to: to?, ends: (end(saddr, sport)?, end(daddr, dport)?) }
+        }
+        Kind::Sent => What::Sent(u32::try_from(number(&raw, fields.octets)?).ok()?),
+        Kind::EndOfFile => What::EndOfFile,
+    };
+    let chain = sample.call_chain.unwrap_or_default().into_iter();
+    let user = chain.flat_map(|part| if let Chain::User(part) = part { part } else { Vec::new() });
+    Some(Event {
+        at: sample.record_id.time?,
+        socket: number(&raw, fields.socket)?,
+        pid: sample.record_id.task?.pid,
+        what,
+        stack: user.take(usize::from(FRAMES)).collect(),
+    })
+}
+
+/// An IPv4 address is a mapped one there.
+fn address_of(raw: &[u8], (offset, size): (usize, usize)) -> Option<IpAddr> {
+    let octets: [u8; 16] = raw.get(offset..offset.checked_add(size)?)?.try_into().ok()?;
+    let ip = Ipv6Addr::from(octets);
+    Some(ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4))
+}
+
+/// By the kernel's numbers (`net/tcp_states.h`).
+fn state(number: u64) -> State {
+    match number {
+        2 => State::Connecting,
+        3 | 12 => State::Accepting,
+        7 => State::Closed,
+        8 => State::CloseWait,
+        _ => State::Other,
+    }
+}
