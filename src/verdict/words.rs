@@ -230,7 +230,7 @@ impl Note {
             Noted::Duplicates => Note::Duplicates,
             Noted::TimeWentBack => Note::TimeWentBack,
             Noted::FinWithoutEffect => Note::FinWithoutEffect,
-            Noted::Superseded | Noted::Hole => return None,
+            Noted::Superseded | Noted::Hole | Noted::PerhapsHole | Noted::Damaged => return None,
         })
     }
 
