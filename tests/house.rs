@@ -125,6 +125,7 @@ const ONLY: &[(&str, &[&str])] = &[
     // Others read facts, whatever the protocol; its name is a flag, and a key of what is written.
     ("Mysql", &["attach", "cli"]),
     ("mysql", &["attach", "cli", "report/jsonl.rs", "report/csv.rs"]),
+    ("Postgresql", &["attach"]),
     ("unicode_properties", &["printable.rs"]),
     ("unicode_width", &["report"]),
 ];

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::registry::{Content, Talk};
+use super::registry::{self, Content, Known, Talk};
 use super::{Facts, Opening, Peer};
 use crate::place::Place;
 use crate::tcp::segment::{End, Segment};
@@ -18,7 +18,11 @@ pub struct Conversations {
 
 struct Conversation {
     talk: Talk,
+    protocol: Known,
+    opening: Opening,
     server: End,
+    /// Whose first octets are still to come, of the lower and the upper end.
+    awaited: [bool; 2],
     /// Of the lower and the upper end; none once nothing more can be learnt.
     streams: Option<Box<[Stream; 2]>>,
 }
@@ -52,11 +56,19 @@ impl Conversations {
 
 impl Conversation {
     fn new(Content { guess, .. }: Content, path: bool) -> Conversation {
-        let talk = guess.protocol.begin(Opening { assumed: guess.assumed, path });
-        Conversation { talk, server: guess.server, streams: Some(Box::default()) }
+        let opening = Opening { assumed: guess.assumed, path };
+        Conversation {
+            talk: guess.protocol.begin(opening),
+            protocol: guess.protocol,
+            opening,
+            server: guess.server,
+            awaited: [false; 2],
+            streams: Some(Box::default()),
+        }
     }
 
     fn take(&mut self, segment: &Segment, payload: &[u8]) {
+        self.decide(segment, payload);
         let Some(streams) = &mut self.streams else { return };
         let [from, to] = [segment.from, segment.from.other()];
         let peer = |end| if end == self.server { Peer::Server } else { Peer::Client };
@@ -74,5 +86,26 @@ impl Conversation {
         if talk.is_done() {
             self.streams = None;
         }
+    }
+
+    /// The port was only a guess: what an end says first decides.
+    fn decide(&mut self, segment: &Segment, payload: &[u8]) {
+        let Some(awaited) = self.awaited.get_mut(segment.from as usize) else { return };
+        *awaited |= segment.flags.syn();
+        if payload.is_empty() || !core::mem::take(awaited) {
+            return;
+        }
+        if let Some((protocol, from)) = registry::recognise_surely(payload)
+            && (protocol, from) != (self.protocol, self.peer(segment.from))
+        {
+            self.protocol = protocol;
+            self.server = if from == Peer::Server { segment.from } else { segment.from.other() };
+            self.talk = protocol.begin(self.opening);
+            self.streams.get_or_insert_default();
+        }
+    }
+
+    fn peer(&self, end: End) -> Peer {
+        if end == self.server { Peer::Server } else { Peer::Client }
     }
 }

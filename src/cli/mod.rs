@@ -256,6 +256,10 @@ struct ReadingArgs {
     #[arg(long, value_name = "PORT", help_heading = "Contents")]
     mysql: Vec<u16>,
 
+    /// A port of servers, and what they speak: postgresql=6432; repeatable
+    #[arg(long, value_name = "PROTOCOL=PORT", value_parser = server_port, help_heading = "Contents")]
+    port: Vec<(Known, u16)>,
+
     /// Statements as they were sent, with their values: they can be private
     #[arg(long, help_heading = "Contents")]
     show_literals: bool,
@@ -263,7 +267,8 @@ struct ReadingArgs {
 
 impl ReadingArgs {
     fn reading(&self) -> Reading {
-        let ports = self.mysql.iter().map(|port| (Known::Mysql, *port)).collect();
+        let mysql = self.mysql.iter().map(|port| (Known::Mysql, *port));
+        let ports = mysql.chain(self.port.iter().copied()).collect();
         Reading { ports, literals: self.show_literals, ..Reading::default() }
     }
 }
@@ -373,6 +378,12 @@ fn state(text: &str) -> Result<State, String> {
 }
 
 /// `5s`, `500ms`, `2min`; a bare number is seconds.
+/// `postgresql=6432`
+fn server_port(text: &str) -> Result<(Known, u16), String> {
+    let (protocol, port) = text.split_once('=').ok_or("it is written as postgresql=6432")?;
+    Ok((protocol.parse()?, port.parse().map_err(|_| format!("'{port}' is no port"))?))
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok();
     match seconds {
