@@ -50,6 +50,7 @@ soak: needs-build
 MINUTES ?= 30
 SEED    ?= $(shell date +%s)
 soak-kernel: needs-test
+	$(CARGO) build --locked --all-features --examples
 	CLOSEWAIT_KERNEL_SECONDS=$$(($(MINUTES) * 60)) CLOSEWAIT_KERNEL_SEED=$(SEED) $(if $(KEEP),CLOSEWAIT_KERNEL_KEEP=$(KEEP)) \
 	  CLOSEWAIT_REQUIRE=root,netns,ss,tcpdump $(CARGO) test --locked --all-features --test kernel -- --nocapture
 

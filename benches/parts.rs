@@ -78,6 +78,7 @@ fn frame<'a>(place: Place, data: &'a [u8]) -> Frame<'a> {
         link: LinkType::ETHERNET,
         original_len: data.len() as u32,
         direction: None,
+        process: None,
         data,
     }
 }

@@ -1,10 +1,12 @@
-//! Endpoints as users name them: `10.0.0.5`, `10.0.0.0/8`, `10.0.0.5:3306`, `[2001:db8::5]:80`, `:80`.
+//! Endpoints as users name them: `10.0.0.5`, `10.0.0.0/8`, `10.0.0.5:3306`, `[2001:db8::5]:80`, `:80`,
+//! `name:frontend`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
 
+use crate::names;
 use crate::tcp::segment::Endpoint;
 
 /// A set of endpoints: one is in it if any rule matches it.
@@ -20,7 +22,7 @@ struct Rule {
 /// Neither an address nor a network nor a port.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{0:?} is no address: write 10.0.0.5, 10.0.0.0/8, 10.0.0.5:3306, [2001:db8::5]:3306, 2001:db8::/32 or :3306"
+    "{0:?} is no address: write 10.0.0.5, 10.0.0.0/8, 10.0.0.5:3306, [2001:db8::5]:3306, 2001:db8::/32, :3306, or name:frontend as a text prints it"
 )]
 pub struct NoAddress(String);
 
@@ -43,6 +45,9 @@ fn rule(word: &str) -> Option<Rule> {
     {
         return Some(Rule { net: None, port: Some(port) });
     }
+    if let Some(name) = word.strip_prefix(names::OPTION) {
+        return named(name);
+    }
     if let Ok(address) = word.parse::<SocketAddr>() {
         return Some(Rule { net: whole(address.ip()), port: Some(address.port()) });
     }
@@ -52,6 +57,13 @@ fn rule(word: &str) -> Option<Rule> {
         Err(_) => Some(word.parse().ok()?),
     };
     Some(Rule { net, port: None })
+}
+
+/// A name as a text prints it, with or without a port.
+fn named(text: &str) -> Option<Rule> {
+    let with_port = text.rsplit_once(':').and_then(|(name, port)| Some((name, port.parse().ok()?)));
+    let (name, port) = with_port.map_or((text, None), |(name, port)| (name, Some(port)));
+    Some(Rule { net: Some(IpNet::from(names::address(name)?)), port })
 }
 
 impl EndpointSet {
@@ -94,7 +106,16 @@ mod tests {
         assert!(holds("::1", "::1", 80));
         assert!(holds(":3306", "192.0.2.1", 3306));
         assert!(holds("10.0.0.5, :3306", "192.0.2.1", 3306));
-        for wrong in ["", "localhost", "10.0.0.5/33", "10.0.0.5:", ":0x1", ":70000", "10.0.0"] {
+        let frontend = names::host(names::address("frontend").unwrap());
+        let holds_name = |set: &str, port| {
+            let ip = names::address(&frontend).unwrap();
+            set.parse::<EndpointSet>().unwrap().contains(Endpoint { ip, port })
+        };
+        assert!(holds_name("name:frontend", 1) && holds_name("name:frontend:80", 80));
+        assert!(!holds_name("name:frontend:80", 81) && !holds_name("name:proxy", 80));
+        for wrong in
+            ["", "name:", "localhost", "10.0.0.5/33", "10.0.0.5:", ":0x1", ":70000", "10.0.0"]
+        {
             assert!(wrong.parse::<EndpointSet>().is_err(), "{wrong}");
         }
     }

@@ -4,14 +4,15 @@
 //! capture says of itself. A verdict needs all three, since a capture without any bare ACK, or with
 //! drops, shows less of a close than others do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::ops::AddAssign;
+use std::sync::Arc;
 
 use crate::capture::{About, LinkType};
 use crate::place::{Place, Time};
 use crate::tcp::holes::Holes;
-use crate::tcp::segment::Segment;
+use crate::tcp::segment::{FlowKey, Segment};
 
 /// Facts of one capture, or of several added up.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,8 @@ pub struct CaptureFacts {
     holes_before: Holes,
     /// From when to when nothing was captured, between files that are no series.
     gaps: Vec<(Time, Time)>,
+    /// Connections of a text whose ends may be those of another under other names.
+    ambiguous: Arc<HashSet<FlowKey>>,
     addresses: BTreeSet<IpAddr>,
     links: BTreeSet<LinkType>,
     snap_lengths: BTreeSet<u32>,
@@ -71,6 +74,9 @@ impl CaptureFacts {
         self.addresses.extend(&about.addresses);
         self.links.extend(&about.links);
         self.snap_lengths.extend(&about.snap_lengths);
+        if !about.ambiguous.flows.is_empty() {
+            Arc::make_mut(&mut self.ambiguous).extend(about.ambiguous.flows.iter());
+        }
         self.drops = about.drops;
     }
 
@@ -167,6 +173,11 @@ impl CaptureFacts {
         if self.has_holes() { self.holes } else { Holes::default() }
     }
 
+    /// True if the ends of a connection may be those of another under other names.
+    pub fn is_ambiguous(&self, key: &FlowKey) -> bool {
+        self.ambiguous.contains(key)
+    }
+
     /// Times from when to when nothing was captured, between files that are no series.
     pub fn gaps(&self) -> &[(Time, Time)] {
         &self.gaps
@@ -209,6 +220,9 @@ impl AddAssign<&CaptureFacts> for CaptureFacts {
         self.holes += more.holes;
         self.holes_before += more.holes_before;
         self.gaps.extend(&more.gaps);
+        if !more.ambiguous.is_empty() {
+            Arc::make_mut(&mut self.ambiguous).extend(more.ambiguous.iter());
+        }
         self.addresses.extend(&more.addresses);
         self.links.extend(&more.links);
         self.snap_lengths.extend(&more.snap_lengths);

@@ -33,6 +33,8 @@
 //! | [`endpoints`] | addresses, networks and ports as users name them |
 //! | [`units`] | how times and durations are written |
 //! | [`place`] | when and where a packet was captured |
+//! | [`names`] | names that a text prints in place of addresses |
+//! | [`services`] | ports by their names |
 //! | [`mod@printable`] | names that others chose, safe for a terminal |
 //! | [`progress`] | a bar on the terminal when reading takes long |
 //!
@@ -67,6 +69,7 @@ pub mod join;
 pub mod ladder;
 pub mod live;
 pub mod manual;
+pub mod names;
 pub mod owner;
 pub mod place;
 pub mod printable;
@@ -74,6 +77,7 @@ pub mod printable;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod services;
 pub mod summary;
 pub mod table;
 pub mod tcp;

@@ -80,6 +80,8 @@ const FLOORS: &[&str] = &[
     "endpoints",
     "units",
     "tcp",
+    "names",
+    "services",
     "confine",
     "progress",
     "printable",
@@ -108,7 +110,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("indicatif", &["progress.rs"]),
     // Under another licence: it must be easy to leave out.
     ("inferno::", &["report/flamegraph"]),
-    ("serde", &["report", "owner", "expect"]),
+    // A log in JSON may hold what tcpdump printed.
+    ("serde", &["report", "owner", "expect", "capture/text"]),
     ("toml_edit", &["expect"]),
     ("quick_junit", &["report"]),
     ("similar::", &["commands"]),
@@ -124,7 +127,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("libc::", &["confine"]),
     // Others read facts, whatever the protocol; its name is a flag, and a key of what is written.
     ("Mysql", &["attach", "cli"]),
-    ("mysql", &["attach", "cli", "report/jsonl.rs", "report/csv.rs"]),
+    ("mysql", &["attach", "cli", "report/jsonl.rs", "report/csv.rs", "services.rs"]),
     ("Postgresql", &["attach"]),
     ("unicode_properties", &["printable.rs"]),
     ("unicode_width", &["report"]),

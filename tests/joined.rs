@@ -151,14 +151,18 @@ fn a_twin_is_not_counted_beside_the_connection() {
 #[test]
 fn what_fits_in_more_than_one_way_is_not_joined() {
     let scratch = Scratch::new();
-    let [second, third] = [BACKEND, "10.0.0.8:3306"].map(|server| Sight {
+    let to = |server, delay_micros| Sight {
         sent: [CLIENT, server],
         got: [server, CLIENT],
-        delay_micros: 20,
+        delay_micros,
         ..PLAIN
-    });
-    let path = scratch.write("node.pcap", &capture(&[&PLAIN, &second, &third], &leak()));
-    assert_eq!(read(&[&path]).1["flows"], 3);
+    };
+    // The third at once, or when two of them have been paired.
+    for delay in [20, 500_000] {
+        let (second, third) = (to(BACKEND, 20), to("10.0.0.8:3306", delay));
+        let path = scratch.write("node.pcap", &capture(&[&PLAIN, &second, &third], &leak()));
+        assert_eq!(read(&[&path]).1["flows"], 3, "{delay}");
+    }
     // One SYN to two servers, and a SYN/ACK from a third address: whose is it?
     let [one, two] = [SIDECAR, BACKEND].map(|to| Sight { sent: [CLIENT, to], ..PLAIN });
     let path = scratch.write("any.pcap", &capture(&[&one, &two], &leak()));

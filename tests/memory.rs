@@ -6,7 +6,7 @@ use closewait::facts::CaptureFacts;
 use closewait::place::{Place, Time};
 use closewait::table::{FlowTable, too_many};
 use closewait::tcp::flow::Ending;
-use closewait::tcp::segment::{Checksum, Endpoint, Flags, FlowKey, Scale, Segment};
+use closewait::tcp::segment::{Endpoint, Extras, Flags, FlowKey, Segment};
 use closewait::tcp::seq::Seq;
 use common::wire::{Link, MICROSECONDS, Packet, Record};
 use common::{Scratch, closewait, json_lines, text};
@@ -60,8 +60,7 @@ fn segments(kinds: &[&str], each: u16) -> Vec<Segment> {
                 flags: Flags(flags),
                 len: 0,
                 window: u16::MAX,
-                scale: Scale::UNKNOWN,
-                checksum: Checksum::Unknown,
+                extras: Extras::default(),
                 place: Place::new(time, 0, i as u64 + 1, 6),
                 direction: None,
             }

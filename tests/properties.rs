@@ -7,7 +7,7 @@ use closewait::facts::CaptureFacts;
 use closewait::place::{Place, Time};
 use closewait::table::FlowTable;
 use closewait::tcp::flow::Flow;
-use closewait::tcp::segment::{Checksum, Endpoint, Flags, FlowKey, Scale, Segment};
+use closewait::tcp::segment::{Endpoint, Extras, Flags, FlowKey, Segment};
 use closewait::tcp::seq::Seq;
 use closewait::tcp::side::Side;
 use closewait::verdict::{Doubt, Judgement, Policy, judge};
@@ -104,8 +104,7 @@ impl World {
                 flags: Flags(line.flags),
                 len: line.len,
                 window: u16::MAX,
-                scale: Scale::UNKNOWN,
-                checksum: Checksum::Unknown,
+                extras: Extras::default(),
                 place: Place::new(Time::from_nanos(nanos), 0, i as u64 + 1, 6),
                 direction: None,
             }

@@ -499,7 +499,7 @@ fn a_live_watch_says_the_same(run: &Run) {
         let socket = listed.find(endpoint(local), endpoint(peer)).expect("in the kernel's list");
         let holder = socket.holders.first().expect("a process holds it");
         assert_eq!(flow["process"]["pid"], holder.pid, "{flow}");
-        assert_eq!(flow["process"]["fd"], holder.fd, "{flow}");
+        assert_eq!(flow["process"]["fd"], serde_json::json!(holder.fd), "{flow}");
         assert_eq!(flow["kernel"]["confirmed"], true, "{flow}");
         assert_eq!(flow["doubts"], Value::Array(Vec::new()), "{flow}");
     }

@@ -12,7 +12,7 @@ use closewait::table::{FlowTable, Retired};
 use closewait::tcp::flow::Flow;
 use closewait::tcp::holes::Holes;
 use closewait::tcp::segment::{
-    Checksum, Direction, Endpoint, Flags, FlowKey, Scale, Segment, ToldBy, Way,
+    Checksum, Direction, Endpoint, Extras, Flags, FlowKey, Scale, Segment, ToldBy, Way,
 };
 use closewait::tcp::seq::Seq;
 use closewait::tcp::side::Side;
@@ -95,7 +95,6 @@ fn segment(row: &Row, packet: &Packet, place: Place, link: Link) -> Segment {
     let end = |address: std::net::SocketAddr| Endpoint { ip: address.ip(), port: address.port() };
     let (key, from) = FlowKey::new(end(packet.from), end(packet.to));
     let way = if packet.outgoing { Way::Out } else { Way::In };
-    let cooked = matches!(link, Link::Sll | Link::Sll2);
     Segment {
         key,
         hash: u64::from(packet.from.port()) * u64::from(packet.to.port()),
@@ -105,13 +104,15 @@ fn segment(row: &Row, packet: &Packet, place: Place, link: Link) -> Segment {
         flags: Flags(packet.flags),
         len: len as u32,
         window: packet.window,
-        scale: match packet.options[..] {
-            [1, 3, 3, shift] => Scale::new(shift),
-            _ => Scale::UNKNOWN,
-        },
-        checksum: if row.damaged { Checksum::Wrong } else { Checksum::Unknown },
+        extras: Extras::new(
+            match packet.options[..] {
+                [1, 3, 3, shift] => Scale::new(shift),
+                _ => Scale::UNKNOWN,
+            },
+            if row.damaged { Checksum::Wrong } else { Checksum::Unknown },
+        ),
         place,
-        direction: cooked.then_some(Direction { way, told_by: ToldBy::PacketType }),
+        direction: link.tells_direction().then_some(Direction { way, told_by: ToldBy::PacketType }),
     }
 }
 

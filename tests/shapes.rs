@@ -412,3 +412,67 @@ fn the_other_side_s_capture_names_who_waits_for_whom() {
     assert!(out.contains("judge it with --local 172.18.0.5"), "{out}");
     assert_eq!(output.status.code(), Some(0));
 }
+
+/// A payload that only looks like VXLAN is none; on a port that the user names, its flag is enough.
+#[test]
+fn vxlan_is_proven_or_named() {
+    let scratch = Scratch::new();
+    let records = |flags: u8, damaged: bool, port: u16| -> Vec<Record> {
+        let carried = |(nanos, packet): &(u64, Packet)| {
+            let mut inner = packet.frame(Link::Ethernet);
+            // The checksum of the IP header.
+            inner[24] ^= u8::from(damaged);
+            let frame = [&[flags, 0, 0, 0, 0, 0, 7, 0], &inner[..]].concat();
+            Record::new(*nanos, common::wire::over_udp(port, &frame))
+        };
+        packets(&scenario("leak")).iter().map(carried).collect()
+    };
+    let flows = |records: &[Record], options: &[&str]| {
+        let path = scratch.write("x.pcap", &MICROSECONDS.write(1, records));
+        let args = [&[&path, "--all", "--format", "jsonl"], options].concat();
+        json_lines(&closewait(&args)).iter().filter(|line| line["type"] == "flow").count()
+    };
+    let named = ["--vxlan-port", "9999"];
+    assert_eq!(flows(&records(0x08, false, 9999), &[]), 1, "it proves itself");
+    assert_eq!(flows(&records(0x08, true, 9999), &[]), 0, "the inner checksum is wrong");
+    assert_eq!(flows(&records(0x88, false, 9999), &[]), 0, "a reserved bit is set");
+    assert_eq!(flows(&records(0x88, true, 9999), &named), 1, "the user knows");
+    assert_eq!(flows(&records(0x88, true, 9998), &named), 0, "another port");
+}
+
+/// What cannot be read and may be TCP is never an all-clear; what cannot be TCP is no failure.
+#[test]
+fn unknown_link_types_that_can_carry_ip_are_a_failure() {
+    let scratch = Scratch::new();
+    let capture = |link: u16| {
+        let records = scenario("leak").records();
+        closewait(&[&scratch.write("x.pcap", &MICROSECONDS.write(link, &records))])
+    };
+    for link in [147, 247, 65_000] {
+        let output = capture(link);
+        assert_eq!(output.status.code(), Some(2), "{link}");
+        let (_, err) = text(&output);
+        assert!(err.contains("6 packets could not be read and may be TCP"), "{link}: {err}");
+    }
+    // USB, Bluetooth, IEEE 802.15.4, CAN.
+    for link in [189, 201, 195, 227] {
+        assert_eq!(capture(link).status.code(), Some(0), "{link}");
+    }
+}
+
+/// What nobody can look into is named.
+#[test]
+fn encrypted_packets_are_said_to_be() {
+    let scratch = Scratch::new();
+    let wireguard = [&[4, 0, 0, 0][..], &[0x5a; 60]].concat();
+    let nat_traversal = [0x5a; 64];
+    let records = [
+        Record::new(1, common::wire::over_udp(51_820, &wireguard)),
+        Record::new(2, common::wire::over_udp(4500, &nat_traversal)),
+    ];
+    let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &records));
+    let lines = json_lines(&closewait(&[&path, "--format", "jsonl"]));
+    let skipped = &lines.last().expect("a summary")["skipped"];
+    assert_eq!(skipped["encrypted (WireGuard)"], 1, "{skipped}");
+    assert_eq!(skipped["encrypted (ESP)"], 1, "{skipped}");
+}

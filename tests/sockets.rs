@@ -70,6 +70,13 @@ fn sockets(lines: &[Value]) -> Vec<&Value> {
     lines.iter().filter(|line| line["type"] == "socket").collect()
 }
 
+/// The sockets of a saved list, which has one moment.
+fn sockets_of(list: &str) -> Vec<closewait::owner::Socket> {
+    let mut saved = closewait::owner::saved::parse(list).expect("a list");
+    assert_eq!((saved.moments.len(), saved.unread), (1, None));
+    saved.moments.remove(0).sockets
+}
+
 #[test]
 fn every_stuck_socket_has_its_process_and_descriptor() {
     let mut leaks = Leaks::new("127.0.0.1:0");
@@ -180,20 +187,18 @@ fn the_same_sockets_processes_and_descriptors_as_ss() {
         let port = leaks.port();
         let filter = format!("( sport = :{port} or dport = :{port} )");
         let output = Command::new("ss").args(["-tanpeH", &filter]).output().expect("ss runs");
-        let theirs = closewait::owner::saved::parse(&text(&output).0).expect("what ss prints");
-        let ours = closewait::owner::saved::parse(
+        let theirs = sockets_of(&text(&output).0);
+        let ours = sockets_of(
             &listed(port, &["--all"]).iter().map(|line| format!("{line}\n")).collect::<String>(),
-        )
-        .expect("our own lines");
+        );
         let key = |socket: &closewait::owner::Socket| {
-            let holders: Vec<String> = socket
-                .holders
-                .iter()
-                .map(|h| format!("{} {} {}", h.pid, h.command, h.fd))
-                .collect();
+            let holders: Vec<String> = socket.holders.iter().map(|h| h.to_string()).collect();
             format!(
                 "{} {} {} {} {holders:?}",
-                socket.state, socket.local, socket.peer, socket.recv_q
+                socket.state,
+                socket.local,
+                socket.peer,
+                socket.recv_q.unwrap_or_default()
             )
         };
         let set = |list: &[closewait::owner::Socket]| list.iter().map(key).collect::<BTreeSet<_>>();
@@ -412,7 +417,7 @@ ESTAB      0      0      172.18.0.5:30001      172.18.0.3:3306   users:((\"order
 
     let wrong = scratch.write("wrong.txt", b"not a list\n");
     let output = closewait(&[&capture, "--sockets", &wrong]);
-    assert!(text(&output).1.contains("wrong.txt: line 1 is no socket of `ss -tanpe`"));
+    assert!(text(&output).1.contains("wrong.txt: no line of it is a TCP socket as ss, netstat"));
     assert_eq!(output.status.code(), Some(2));
 }
 
@@ -420,7 +425,7 @@ ESTAB      0      0      172.18.0.5:30001      172.18.0.3:3306   users:((\"order
 #[test]
 fn names_in_a_list_are_only_names() {
     let line = r#"{"type":"socket","state":"CLOSE-WAIT","local":{"ip":"10.0.0.5","port":1},"peer":{"ip":"10.0.0.9","port":2},"recv_q":1,"send_q":0,"processes":[{"pid":1,"command":"a\u001b]0;owned\u0007\nb","fd":3,"uid":0}],"netns":"x\u001by"}"#;
-    let sockets = closewait::owner::saved::parse(line).expect("a list");
+    let sockets = sockets_of(line);
     let names =
         format!("{}{}", sockets[0].holders[0].command, sockets[0].netns.as_deref().unwrap_or(""));
     assert!(!names.chars().any(char::is_control), "{names:?}");
@@ -433,11 +438,11 @@ fn our_own_list_joins_as_well() {
     leaks.add(Eof::Unread);
     let lines = listed(leaks.port(), &["--all"]);
     let saved: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    let parsed = closewait::owner::saved::parse(&saved).expect("our own lines");
+    let parsed = sockets_of(&saved);
     assert_eq!(parsed.len(), 3);
     let holder = parsed
         .iter()
         .flat_map(|socket| &socket.holders)
-        .find(|h| h.fd == leaks.held[0].as_raw_fd());
+        .find(|h| h.fd == Some(leaks.held[0].as_raw_fd()));
     assert_eq!(holder.expect("held").pid as u32, std::process::id());
 }

@@ -136,15 +136,137 @@ fn midnight_is_a_new_day() {
     assert_eq!(flow["idle_before_fin_s"], 30.013446);
 }
 
-/// A text that names hosts and services cannot be read, and says which flag is missing.
+/// A name identifies an end as well as an address does, and is printed as it was.
 #[test]
-fn names_are_not_numbers() {
+fn names_identify_ends() {
     let scratch = Scratch::new();
-    let named = INCIDENT.replace("172.18.0.5", "app").replace("3306", "mysql");
+    for (app, db) in [
+        ("app", "db-1.shop.svc.cluster.local"),
+        ("x.x.x.x", "y.y.y.y"),
+        ("<redacted>", "10.bb.yy.104"),
+        ("172.18.0.5", "db"),
+    ] {
+        let named = INCIDENT.replace("172.18.0.5", app).replace("172.18.0.3", db);
+        let named = named.replace("3306", "mysql");
+        let path = scratch.write("named.txt", named.as_bytes());
+        let flow = &json_lines(&closewait(&[&path, "--format", "jsonl"]))[0];
+        assert_eq!((&flow["verdict"], &flow["holder"]), (&"leak".into(), &"a".into()), "{app}");
+        assert_eq!((&flow["a"]["ip"], &flow["a"]["port"]), (&app.into(), &38822.into()));
+        assert_eq!((&flow["b"]["ip"], &flow["b"]["port"]), (&db.into(), &3306.into()));
+        assert_eq!(flow["community_id"], Value::Null, "{app}");
+    }
+}
+
+/// No output shows the address that stands for a name.
+#[test]
+fn a_name_is_a_name_in_every_output() {
+    let scratch = Scratch::new();
+    let named = INCIDENT.replace("172.18.0.5", "=app").replace("172.18.0.3", "db");
     let path = scratch.write("named.txt", named.as_bytes());
+    for args in [
+        &["--format", "text"][..],
+        &["--format", "csv", "--all"],
+        &["--format", "jsonl", "--all"],
+        &["--folded"],
+        &["--local", "name:db"],
+        &["--local", "name:=app:38822"],
+    ] {
+        let (out, err) = text(&closewait(&[&[&path[..]], args].concat()));
+        assert!(
+            !out.contains("c105:e0a1") && (out.contains("app") || out.contains("db:")),
+            "{args:?}\n{out}{err}"
+        );
+    }
+    let csv = text(&closewait(&[&path, "--format", "csv"])).0;
+    assert!(csv.contains(",'=app,"), "no formula: {csv}");
+    let screen = text(&closewait(&[&path])).0;
+    assert!(screen.contains("in CLOSE-WAIT by =app (local unknown"), "{screen}");
+    assert!(screen.contains("--local name:=app narrows it"), "{screen}");
+    let explained = text(&closewait(&["explain", &path, "--frame", "1"])).0;
+    assert!(explained.contains("=app:38822") && !explained.contains("c105"), "{explained}");
+    // Written as packets, the names stand in a block of their own, and are read again.
+    let out = scratch.path().join("named.pcapng");
+    let out = out.to_str().expect("UTF-8");
+    closewait(&[&path, "-w", out]);
+    let (again, err) = text(&closewait(&[out]));
+    assert!(again.contains("in CLOSE-WAIT by =app ("), "{again}{err}");
+    let narrowed = text(&closewait(&[&path, "--local", "name:db"])).0;
+    assert!(narrowed.contains("wait in FIN-WAIT-2 for =app"), "{narrowed}");
+}
+
+/// Where a host may stand under two names, the halves of its connection are not judged.
+#[test]
+fn what_may_be_one_connection_is_not_judged() {
+    let scratch = Scratch::new();
+    for (first, then) in
+        [("app", "app.shop.svc"), ("172.18.0.5", "app"), ("127.0.0.1", "localhost")]
+    {
+        let named: String = INCIDENT
+            .lines()
+            .enumerate()
+            .map(|(n, line)| line.replace("172.18.0.5", if n < 2 { first } else { then }) + "\n")
+            .collect();
+        let path = scratch.write("named.txt", named.as_bytes());
+        let output = closewait(&[&path, "--all", "--format", "jsonl"]);
+        let err = text(&output).1;
+        assert!(err.contains("may be the same host"), "{first} {then}: {err}");
+        assert_eq!(output.status.code(), Some(2));
+        let lines = json_lines(&output);
+        assert!(lines.iter().all(|line| line["finding"] != true), "{first} {then}");
+        assert!(lines.iter().any(|line| line["reason"] == "ambiguous"), "{first} {then}");
+    }
+    // Two connections that both begin, with numbers of their own, are two.
+    let second = INCIDENT.replace("172.18.0.5", "app.shop").replace("40657", "30657");
+    let both = format!("{}{second}", INCIDENT.replace("172.18.0.5", "app"));
+    let path = scratch.write("two.txt", both.as_bytes());
+    let output = closewait(&[&path, "--format", "jsonl"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output).1);
+    assert_eq!(json_lines(&output).iter().filter(|line| line["finding"] == true).count(), 2);
+}
+
+/// A table of Wireshark's that lacks a column is refused with what to export.
+#[test]
+fn a_table_that_says_too_little_is_refused() {
+    let scratch = Scratch::new();
+    let path =
+        scratch.write("fields.csv", b"frame.time_epoch,ip.src,ip.dst,tcp.srcport\n1,2,3,4\n");
     let output = closewait(&[&path]);
-    assert!(text(&output).1.contains("no line of it is a packet as tcpdump -n prints it"));
+    let err = text(&output).1;
+    assert!(err.contains("without tcp.flags") && err.contains("tshark -r FILE -T fields"), "{err}");
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// What cannot be read is said, and no all-clear is given over it.
+#[test]
+fn a_packet_that_cannot_be_read_is_said() {
+    let scratch = Scratch::new();
+    let odd = INCIDENT.replace("172.18.0.5.38822", "172.18.0.5.no-such-service-here");
+    let path = scratch.write("odd.txt", format!("see:\n{odd}").as_bytes());
+    let output = closewait(&[&path]);
+    let err = text(&output).1;
+    assert!(
+        err.contains("5 packets of TCP cannot be read, the first in line 2: 11:38:15"),
+        "{err}"
+    );
+    assert_eq!(output.status.code(), Some(2));
+    let bad = INCIDENT.lines().nth(2).expect("a line").replace("ack 1", "ack x");
+    let path = scratch.write("one.txt", format!("{INCIDENT}{bad}\n").as_bytes());
+    let output = closewait(&[&path, "--format", "jsonl"]);
+    assert!(text(&output).1.contains("1 packet of TCP cannot be read, the first in line 6"));
+    assert_eq!(output.status.code(), Some(2));
+    let doubts = json_lines(&output)[0]["doubts"].to_string();
+    assert!(doubts.contains("truncated"), "{doubts}");
+}
+
+/// A remark in another character set takes no packet away.
+#[test]
+fn an_octet_that_is_no_utf8_loses_no_line() {
+    let scratch = Scratch::new();
+    let mut bytes = INCIDENT.trim_end().as_bytes().to_vec();
+    bytes.extend([b' ', 0xbe, 0xaf, 0xb1, 0xee, b'\n']);
+    let path = scratch.write("gbk.txt", &bytes);
+    let lines = json_lines(&closewait(&[&path, "--format", "jsonl"]));
+    assert_eq!((&lines[0]["verdict"], &lines[1]["packets"]), (&"leak".into(), &5.into()));
 }
 
 /// Lines without end, bytes that are no text, numbers too large: nothing may hang or fail.
@@ -164,6 +286,7 @@ fn hostile_text_is_only_text() {
         let output = closewait(&[&path]);
         let (out, err) = text(&output);
         assert!(out.contains("left in CLOSE-WAIT") && !out.contains('\u{1b}'), "{out}{err}");
+        assert!(!err.contains('\u{1b}'), "{err}");
     }
     let mut bytes = INCIDENT.as_bytes().to_vec();
     bytes.extend([0xff, 0xfe, b'\n']);

@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{closewait, json_lines};
+use common::links::FRAMINGS;
+use common::scenario::Scenario;
+use common::wire::{Link, MICROSECONDS, Packet, Pcapng, Record, TUNNELS, tunnelled};
+use common::{Scratch, closewait, json_lines};
 use serde_json::Value;
 
 const FIN: u32 = 0x01;
@@ -119,4 +122,79 @@ fn every_flow_closes_as_tshark_says() {
         }
     }
     assert!(compared > 600, "{compared} connections compared");
+}
+
+/// The innermost TCP of each packet by tshark: addresses, ports and flags.
+fn innermost(capture: &str, options: &[&str]) -> Option<Vec<String>> {
+    let mut tshark = Command::new("tshark");
+    tshark.args(["-n", "-T", "fields", "-E", "occurrence=l", "-r", capture]).args(options);
+    for field in ["ip.src", "ipv6.src", "tcp.srcport", "ip.dst", "ipv6.dst", "tcp.dstport"] {
+        tshark.args(["-e", field]);
+    }
+    let output = tshark.output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Some(text.lines().map(str::to_owned).collect())
+}
+
+/// Does tshark name the ends that were written? Of a tunnel of the other version it gives both.
+fn is_said(line: &str, packet: &Packet) -> bool {
+    let cells: Vec<&str> = line.split('\t').collect();
+    let [from4, from6, from_port, to4, to6, to_port] = cells[..] else { return false };
+    let named = |v4: &str, v6: &str, port: &str, end: std::net::SocketAddr| {
+        let ip = end.ip().to_string();
+        [v4, v6].contains(&ip.as_str()) && port == end.port().to_string()
+    };
+    named(from4, from6, from_port, packet.from) && named(to4, to6, to_port, packet.to)
+}
+
+fn packets(name: &str) -> Vec<Packet> {
+    let path = common::project(&format!("fixtures/scenarios/{name}.scn"));
+    let scenario = Scenario::read(&path).expect("a scenario");
+    scenario.rows.into_iter().filter_map(|row| row.packet).collect()
+}
+
+/// The frames that this program is tested with are what tshark takes them for: an interface each.
+#[test]
+fn link_layers_are_what_tshark_reads() {
+    let scratch = Scratch::new();
+    let mut file = Pcapng::new(false);
+    let mut written = Vec::new();
+    for framing in FRAMINGS.iter().filter(|framing| framing.tshark) {
+        let interface = written.len() as u32 / 10;
+        file.interface(framing.link_type, 0, &[]);
+        for packet in [packets("leak"), packets("ipv6")].concat() {
+            let record = Record::new(packet.nanos, packet.frame(Link::Framed(framing)));
+            file.packet(interface, packet.nanos / 1_000, &record, &[]);
+            written.push((framing.name, packet));
+        }
+    }
+    // The frame check sequence is not there.
+    let options = ["-o", "docsis.check_fcs:FALSE"];
+    compare(&scratch.write("links.pcapng", &file.bytes), &options, &written);
+}
+
+#[test]
+fn tunnels_are_what_tshark_reads() {
+    let scratch = Scratch::new();
+    let (mut records, mut written) = (Vec::new(), Vec::new());
+    // What tshark opens only when told, and what it would have to be told more about.
+    let options = ["-d", "udp.port==4096,vxlan", "-d", "udp.port==16081,geneve"];
+    let unopened = ["mpls-ethernet", "l2tp-3", "l2tp-3-in-udp"];
+    for tunnel in TUNNELS.into_iter().filter(|tunnel| !unopened.contains(tunnel)) {
+        for packet in [packets("leak"), packets("ipv6")].concat() {
+            let Some(frame) = tunnelled(tunnel, &packet.frame(Link::Raw)) else { continue };
+            records.push(Record::new(packet.nanos, frame));
+            written.push((tunnel, packet));
+        }
+    }
+    let path = scratch.write("tunnels.pcap", &MICROSECONDS.write(1, &records));
+    compare(&path, &options, &written);
+}
+
+fn compare(capture: &str, options: &[&str], written: &[(&str, Packet)]) {
+    let Some(lines) = innermost(capture, options) else { return common::skip("tshark") };
+    assert_eq!(lines.len(), written.len(), "{lines:?}");
+    let differ = lines.iter().zip(written).filter(|(line, (_, packet))| !is_said(line, packet));
+    let wrong: Vec<String> = differ.map(|(line, (name, _))| format!("{name}: {line}")).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

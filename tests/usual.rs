@@ -12,7 +12,10 @@ use proptest::prelude::*;
 
 /// Compares both ways for a frame; true if the short one took it.
 fn agree(decoder: &Decoder, frame: &Frame) -> bool {
-    let short = decoder.decode_usual(frame).or_else(|| decoder.decode_usual_v6(frame));
+    let short = decoder
+        .decode_usual(frame)
+        .or_else(|| decoder.decode_usual_v6(frame))
+        .or_else(|| decoder.decode_usual_marked(frame));
     let Some(short) = short else { return false };
     let long = decoder.decode_layers(frame).expect("the short way takes only what is right");
     assert_eq!(format!("{short:?}"), format!("{long:?}"));
@@ -77,6 +80,7 @@ proptest! {
             link,
             original_len: data.len() as u32,
             direction: None,
+            process: None,
             data: &data,
         };
         agree(&Decoder::default(), &frame);

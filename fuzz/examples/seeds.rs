@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 #![allow(dead_code)]
 
+#[path = "../../tests/common/links.rs"]
+mod links;
 #[path = "../../tests/common/scenario.rs"]
 mod scenario;
 #[path = "../../tests/common/wire.rs"]
@@ -85,7 +87,41 @@ fn texts() {
     let v6 = incident.replace("172.18.0.", "2001:db8::").replace(" IP", " IP6");
     let midnight = incident.replace("11:38:15", "23:59:45").replace("11:38:45", "00:00:15");
     let relative = incident.replace("11:38:15", "00:00:00").replace("11:38:45", "00:00:30");
+    let folded = incident.replace(", win", ", \nwin").replace("length 0", "lengt\nh 0");
+    let logged = incident.replace("11:38:", "Nov 14 22:13:20 h tcpdump[912]: 11:38:");
+    let named = incident.replace("172.18.0.5", "app.shop").replace("3306", "mysql");
+    let tunnel = incident.replace(" IP ", " IP a.1 > b.4789: VXLAN, vni 42\nIP ");
+    let old = "\
+1: 11:38:15.679863 172.18.0.5.38822 > 172.18.0.3.3306:  S 7:7(0) win 29200 <mss 1460,nop>
+2: 11:38:15.679923 172.18.0.3.3306 > 172.18.0.5.38822:  S 9:9(0) ack 8 win 28960
+3: 11:38:15.679936 172.18.0.5.38822 > 172.18.0.3.3306:  . ack 1 win 229
+4: 11:38:45.693382 172.18.0.3.3306 > 172.18.0.5.38822:  FP 123:125(2) ack 144 win 227
+";
+    let tshark = "\
+1 0.000000 172.18.0.5 → 172.18.0.3 TCP 74 38822 → 3306 [SYN] Seq=0 Win=29200 Len=0
+2 0.000060 172.18.0.3 → 172.18.0.5 TCP 74 3306 → 38822 [SYN, ACK] Seq=0 Ack=1 Win=2 Len=0
+3 0.000073 172.18.0.3 → 172.18.0.5 MySQL 188 Server Greeting
+4 30.013519 172.18.0.3 → 172.18.0.5 TCP 66 3306 → 38822 [FIN, ACK] Seq=123 Ack=144 Win=227 Len=0
+";
+    let csv = "\
+\"No.\",\"Time\",\"Source\",\"Destination\",\"Protocol\",\"Length\",\"Info\"
+\"1\",\"0.0\",\"172.18.0.5\",\"172.18.0.3\",\"TCP\",\"74\",\"38822 > 3306 [SYN] Seq=0 Len=0\"
+\"2\",\"30.0\",\"172.18.0.3\",\"172.18.0.5\",\"TCP\",\"66\",\"3306 > 38822 [FIN, ACK] Seq=1 Ack=1 Len=0\"
+";
+    let fields = "\
+frame.time_epoch\tip.src\ttcp.srcport\tip.dst\ttcp.dstport\ttcp.flags\ttcp.seq\ttcp.ack\ttcp.len
+1520854695.679863\t172.18.0.5\t38822\t172.18.0.3\t3306\t0x0002\t0\t0\t0
+1520854725.693382\t172.18.0.3\t3306\t172.18.0.5\t38822\t0x0011\t123\t144\t0
+";
     for (name, text) in [
+        ("folded", folded),
+        ("logged", logged),
+        ("named", named),
+        ("tunnel", tunnel),
+        ("old", old.to_owned()),
+        ("tshark", tshark.to_owned()),
+        ("csv", csv.to_owned()),
+        ("fields", fields.to_owned()),
         ("quoted", quoted),
         ("verbose", verbose),
         ("dated", dated),
@@ -95,6 +131,7 @@ fn texts() {
         ("relative", relative),
     ] {
         write("file", &format!("{name}.tcpdump"), text.as_bytes());
+        write("text", name, text.as_bytes());
     }
 }
 
@@ -243,22 +280,14 @@ fn frames() {
     ] {
         frame(&format!("link-{name}"), link.link_type(), 0, &packet.frame(link));
     }
+    for framing in links::FRAMINGS {
+        let link = Link::Framed(framing);
+        frame(&format!("link-{framing:?}"), link.link_type(), 0, &packet.frame(link));
+    }
     let len = (v4.len() as u16 + 4).to_le_bytes();
     let nflog = [&[2, 0, 0, 5, 8, 0, 1, 0, 8, 0, 1, 0], &len[..], &[9, 0]].concat();
-    let fddi = [&[0x50; 13][..], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0]].concat();
-    let juniper = [&b"MGC\x80\0\x02\0\0"[..], &ethernet(0x0800, &[])].concat();
-    let links: [(&str, u16, &[u8]); 10] = [
-        ("null", 0, &[2, 0, 0, 0]),
-        ("loop", 108, &[0, 0, 0, 2]),
-        ("ppp", 9, &[0xff, 3, 0, 0x21]),
-        ("ppp-hdlc", 50, &[0x21]),
-        ("c-hdlc", 104, &[0x0f, 0, 8, 0]),
-        ("ipv4", 228, &[]),
-        ("nflog", 239, &nflog),
-        ("fddi", 10, &fddi),
-        ("arcnet", 129, &[1, 2, 0, 0, 0xd4, 0, 0, 0]),
-        ("juniper", 178, &juniper),
-    ];
+    let links: [(&str, u16, &[u8]); 3] =
+        [("ppp-short", 50, &[0x21]), ("ipv4", 228, &[]), ("nflog", 239, &nflog)];
     for (name, link, header) in links {
         frame(&format!("link-{name}"), link, 0, &[header, &v4].concat());
     }

@@ -21,10 +21,14 @@ fuzz_target!(|bytes: &[u8]| {
         link: LinkType(u16::from_le_bytes([*l0, *l1])),
         original_len: u32::from_le_bytes([*o0, *o1, *o2, *o3]),
         direction: None,
+        process: None,
         data,
     };
     let decoder = Decoder::default();
-    let short = decoder.decode_usual(&frame).or_else(|| decoder.decode_usual_v6(&frame));
+    let short = decoder
+        .decode_usual(&frame)
+        .or_else(|| decoder.decode_usual_v6(&frame))
+        .or_else(|| decoder.decode_usual_marked(&frame));
     let (segment, payload) = match decoder.decode_layers(&frame) {
         Ok(decoded) => decoded,
         Err(skipped) => {

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use closewait::owner::{SocketList, saved};
+use closewait::owner::{Socket, SocketList, saved};
 use closewait::run::Plan;
 use closewait_fuzz::{Format, assert_printable, input, plan, report};
 use libfuzzer_sys::fuzz_target;
@@ -11,14 +11,19 @@ use libfuzzer_sys::fuzz_target;
 const CAPTURE: &[u8] = include_bytes!("../../fixtures/captures/incident.pcap");
 
 fuzz_target!(|text: &str| {
-    let sockets = match saved::parse(text) {
-        Ok(sockets) => sockets,
+    let saved = match saved::parse(text) {
+        Ok(saved) => saved,
         Err(error) => {
-            assert!((1..=text.lines().count()).contains(&error.line));
             assert_printable(&error.to_string(), &[]);
             return;
         }
     };
+    if let Some(unread) = &saved.unread {
+        assert!((1..=text.lines().count()).contains(&unread.line));
+        assert_printable(&unread.to_string(), &[]);
+    }
+    assert!(saved.moments.iter().all(|moment| !moment.sockets.is_empty()));
+    let sockets: Vec<Socket> = saved.moments.into_iter().flat_map(|moment| moment.sockets).collect();
     assert!(sockets.len() <= text.lines().count());
     for socket in &sockets {
         for holder in &socket.holders {

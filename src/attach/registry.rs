@@ -237,7 +237,7 @@ mod tests {
     use super::*;
     use crate::attach::mysql;
     use crate::place::Place;
-    use crate::tcp::segment::{Checksum, Endpoint, Flags, FlowKey, Scale};
+    use crate::tcp::segment::{Endpoint, Extras, Flags, FlowKey};
     use crate::tcp::seq::Seq;
 
     const GREETING: &[u8] = b"\x17\0\0\0\x0a8.0.36\0xxxxxxxxxxxxx\x01\0";
@@ -254,8 +254,7 @@ mod tests {
             flags: Flags(Flags::ACK),
             len: payload.len() as u32,
             window: u16::MAX,
-            scale: Scale::UNKNOWN,
-            checksum: Checksum::Unknown,
+            extras: Extras::default(),
             place: Place::new(Time::UNKNOWN, 0, 1, 6),
             direction: None,
         }

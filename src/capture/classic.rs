@@ -1,6 +1,5 @@
-//! The classic pcap format: one header, then packets. Both byte orders, micro- and nanoseconds.
-
-use pcap_parser::{PcapHeader, parse_pcap_header};
+//! The classic pcap format: one header, then packets. Both byte orders, micro- and nanoseconds, and
+//! the variants that patched programs and other systems write.
 
 use super::buffer::Buffer;
 use super::record::{Broken, Record};
@@ -21,10 +20,53 @@ pub struct Classic {
     digits: u8,
     /// Octets of a record's header, of which the first 16 are the same in every variant.
     record_header: usize,
+    /// Before version 2.4, either length could come first: the smaller is what was captured.
+    is_old: bool,
     max_packet: u32,
 }
 
+/// The meaning of a magic number.
+struct Magic {
+    big_endian: bool,
+    nanoseconds: bool,
+    /// Octets of the file header.
+    header: usize,
+    /// Octets of a record's header, the likeliest first: what follows decides.
+    record_headers: &'static [usize],
+}
+
 const HEADER_LEN: usize = 24;
+
+/// libpcap's own; SuSE 6.3's and Nokia's have the same number.
+const USUAL: &[usize] = &[16, 24, 20];
+const NANOSECONDS: &[usize] = &[16];
+/// Kuznetzov's patch, of two ages; AVM's Fritz!Box writes it.
+const PATCHED: &[usize] = &[24, 28];
+
+impl Magic {
+    fn new(octets: [u8; 4]) -> Option<Magic> {
+        let little = Magic::known(u32::from_le_bytes(octets), false);
+        little.or_else(|| Magic::known(u32::from_be_bytes(octets), true))
+    }
+
+    fn known(number: u32, big_endian: bool) -> Option<Magic> {
+        let (nanoseconds, header, record_headers) = match number {
+            0xa1b2_c3d4 => (false, HEADER_LEN, USUAL),
+            0xa1b2_3c4d => (true, HEADER_LEN, NANOSECONDS),
+            0xa1b2_cd34 => (false, HEADER_LEN, PATCHED),
+            // Ixia's hardware and software: the length of all records follows.
+            0x1c00_01ac => (true, HEADER_LEN + 4, NANOSECONDS),
+            0x1c00_01ab => (false, HEADER_LEN + 4, NANOSECONDS),
+            _ => return None,
+        };
+        Some(Magic { big_endian, nanoseconds, header, record_headers })
+    }
+}
+
+/// Does a file that begins so have this format?
+pub fn is_magic(octets: [u8; 4]) -> bool {
+    Magic::new(octets).is_some()
+}
 
 impl Classic {
     /// Reads the file header, whose first four bytes are known to be one of pcap's magic numbers.
@@ -32,28 +74,74 @@ impl Classic {
     /// # Errors
     /// If the header is cut off, or of no pcap file.
     pub fn open(buffer: &mut Buffer, about: &mut About) -> Result<Classic, Broken> {
-        let (_, header) = match parse_pcap_header(buffer.peek(HEADER_LEN)?) {
-            Ok(parsed) => parsed,
-            Err(_) => return Err(Broken::CutOff),
+        let start = buffer.peek(4)?.first_chunk().copied().ok_or(Broken::CutOff)?;
+        let magic = Magic::new(start).ok_or(Broken::CutOff)?;
+        let header = buffer.peek(magic.header)?;
+        let Some(header) =
+            header.first_chunk::<HEADER_LEN>().filter(|_| header.len() == magic.header)
+        else {
+            return Err(Broken::CutOff);
         };
-        buffer.consume(HEADER_LEN);
-        // The upper half holds the length of the frame check sequence, which the decoder never needs.
-        let link = LinkType((header.network.0 & 0xffff) as u16);
-        about.links.insert(link);
-        about.snap_lengths.insert(header.snaplen);
-        Ok(Classic::new(&header, link))
+        let (mut format, snap_len) = Classic::new(&magic, header);
+        buffer.consume(magic.header);
+        about.links.insert(format.link);
+        about.snap_lengths.insert(snap_len);
+        buffer.peek(16)?;
+        // No further than has been read: a pipe hands out what it has.
+        format.choose(magic.record_headers, buffer.held());
+        Ok(format)
     }
 
-    fn new(header: &PcapHeader, link: LinkType) -> Classic {
-        let nanoseconds = header.is_nanosecond_precision();
-        Classic {
-            link,
-            big_endian: header.is_bigendian(),
+    /// The format, and the snap length.
+    fn new(magic: &Magic, header: &[u8; HEADER_LEN]) -> (Classic, u32) {
+        let (words, _) = header.as_chunks::<4>();
+        let word = |at: usize| match magic.big_endian {
+            true => u32::from_be_bytes(words[at]),
+            false => u32::from_le_bytes(words[at]),
+        };
+        let (version, snap_len, network) = (word(1), word(4), word(5));
+        let minor = if magic.big_endian { version & 0xffff } else { version >> 16 };
+        // AIX stayed at 2.2, counts nanoseconds, and has numbers of its own for links.
+        let is_aix = minor == 2;
+        let nanoseconds = magic.nanoseconds || is_aix;
+        // The upper half holds the length of the frame check sequence, which the decoder never needs.
+        let link = (network & 0xffff) as u16;
+        let format = Classic {
+            link: if is_aix { aix(link) } else { LinkType(link) },
+            big_endian: magic.big_endian,
             unit: if nanoseconds { 1 } else { 1_000 },
             digits: if nanoseconds { 9 } else { 6 },
-            record_header: if header.is_modified_format() { 24 } else { 16 },
-            max_packet: MAX_PACKET.max(header.snaplen.min(MAX_CLAIMED)),
+            record_header: magic.record_headers.first().copied().unwrap_or(16),
+            is_old: minor < 4 && !is_aix,
+            max_packet: MAX_PACKET.max(snap_len.min(MAX_CLAIMED)),
+        };
+        (format, snap_len)
+    }
+
+    /// Takes the first of these headers with which the records that are there make sense.
+    fn choose(&mut self, record_headers: &[usize], bytes: &[u8]) {
+        let fits = |header: &&usize| self.makes_sense(bytes, **header);
+        if let Some(fitting) = record_headers.iter().find(fits) {
+            self.record_header = *fitting;
         }
+    }
+
+    /// Records, each where the one before it ends, as far as they have been read: a few are enough.
+    fn makes_sense(&self, mut bytes: &[u8], header: usize) -> bool {
+        const ENOUGH: usize = 4;
+        for _ in 0..ENOUGH {
+            let Some(numbers) = bytes.first_chunk() else { return true };
+            let [_, fraction, captured, original] = self.numbers(numbers);
+            let is_time = u64::from(fraction) * self.unit < 1_000_000_000;
+            if !is_time || captured > self.max_packet || captured > original {
+                return false;
+            }
+            match bytes.get(header + captured as usize..) {
+                Some(rest) => bytes = rest,
+                None => return true,
+            }
+        }
+        true
     }
 
     /// Finds the next record in the buffer.
@@ -97,6 +185,7 @@ impl Classic {
             link: self.link,
             original_len,
             direction: None,
+            has_process: false,
         })
     }
 
@@ -104,6 +193,23 @@ impl Classic {
     fn numbers(&self, bytes: &[u8; 16]) -> [u32; 4] {
         let (words, _) = bytes.as_chunks::<4>();
         let numbers = [0, 1, 2, 3].map(|at| u32::from_le_bytes(words[at]));
-        if self.big_endian { numbers.map(u32::swap_bytes) } else { numbers }
+        let numbers = if self.big_endian { numbers.map(u32::swap_bytes) } else { numbers };
+        if self.is_old { smaller_first(numbers) } else { numbers }
+    }
+}
+
+#[cold]
+fn smaller_first([seconds, fraction, a, b]: [u32; 4]) -> [u32; 4] {
+    [seconds, fraction, a.min(b), a.max(b)]
+}
+
+/// AIX numbers links as interfaces are numbered (RFC 1573).
+fn aix(number: u16) -> LinkType {
+    match number {
+        6 => LinkType::ETHERNET,
+        9 => LinkType::IEEE802_5,
+        15 => LinkType::FDDI,
+        24 => LinkType::NULL,
+        other => LinkType(other),
     }
 }

@@ -6,12 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::archive;
 use super::buffer::Buffer;
-use super::classic::Classic;
-use super::compression::decompressed;
+use super::classic::{Classic, is_magic};
+use super::compression::{Counted, decompressed};
 use super::pcapng::{Pcapng, SECTION_HEADER};
 use super::record::{Broken, Record};
-use super::text::Text;
+use super::text::{Recognised, Text};
+use super::unknown::looks_like;
 use super::{About, Error, Frame, Next, Source, Trouble};
 use crate::place::{Place, Time};
 use crate::printable::printable;
@@ -53,10 +55,10 @@ impl Input {
         if self.is_stdin() {
             return Ok((Box::new(io::stdin()), None));
         }
-        let file = File::open(&self.0).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Trouble::Missing,
-            _ => Trouble::Open(error),
-        })?;
+        let file = match File::open(&self.0) {
+            Ok(file) => file,
+            Err(error) => return self.open_member(error).map(|octets| (octets, None)),
+        };
         let metadata = file.metadata().map_err(Trouble::Open)?;
         if metadata.is_dir() {
             return Err(Trouble::Directory);
@@ -64,26 +66,22 @@ impl Input {
         let size = metadata.is_file().then_some(metadata.len());
         Ok((Box::new(file), size))
     }
-}
 
-/// Counts what is read of a file, compressed or not.
-struct Counted {
-    input: Box<dyn Read + Send>,
-    read: Arc<AtomicU64>,
-}
-
-impl Read for Counted {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let n = self.input.read(into)?;
-        self.read.fetch_add(n as u64, Ordering::Relaxed);
-        Ok(n)
+    /// No file has this name: a member of an archive may.
+    fn open_member(&self, error: io::Error) -> Result<Box<dyn Read + Send>, Trouble> {
+        let kinds = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+        match archive::open(&self.0).filter(|_| kinds.contains(&error.kind())) {
+            Some(member) => member,
+            None if kinds.contains(&error.kind()) => Err(Trouble::Missing),
+            None => Err(Trouble::Open(error)),
+        }
     }
 }
 
 enum Format {
     Classic(Classic),
     Pcapng(Pcapng),
-    Text(Text),
+    Text(Box<Text>),
 }
 
 /// Packets of one file.
@@ -101,6 +99,8 @@ pub struct FileSource {
     /// The next record, where it was looked at and not yet handed out.
     ahead: Option<Result<Option<Record>, Broken>>,
     ended: bool,
+    /// How many last words were said.
+    said: usize,
 }
 
 impl FileSource {
@@ -130,6 +130,7 @@ impl FileSource {
             handed: 0,
             ahead: None,
             ended: false,
+            said: 0,
         })
     }
 
@@ -205,6 +206,17 @@ impl FileSource {
         }
     }
 
+    /// Said at the end, each once: what of a text could not be read, or not be understood.
+    fn last_words(&mut self) -> Next<'static> {
+        let troubles = [self.about.unread.trouble(), self.about.ambiguous.trouble()];
+        let unsaid = troubles.into_iter().flatten().nth(self.said);
+        self.said += 1;
+        match unsaid {
+            Some(trouble) => Next::Trouble(Error { input: self.name.clone(), trouble }),
+            None => Next::End,
+        }
+    }
+
     fn trouble(&self, broken: Broken) -> Error {
         let (frames, offset) = (self.frames, self.buffer.offset());
         let trouble = match broken {
@@ -224,7 +236,7 @@ impl Source for FileSource {
             Some(record) => record,
             None => match self.next_record()? {
                 Some(record) => record,
-                None => return Ok(Next::End),
+                None => return Ok(self.last_words()),
             },
         };
         self.frames += 1;
@@ -235,6 +247,10 @@ impl Source for FileSource {
             link: record.link,
             original_len: record.original_len,
             direction: record.direction,
+            process: match &self.format {
+                Format::Pcapng(format) if record.has_process => format.process(),
+                _ => None,
+            },
             data: match &self.format {
                 Format::Text(text) => text.packet(),
                 _ => self.buffer.get(record.data_at, record.data_len),
@@ -263,17 +279,16 @@ fn recognise(buffer: &mut Buffer, about: &mut About) -> Result<Format, Trouble> 
     if magic == SECTION_HEADER {
         return Ok(Format::Pcapng(Pcapng::default()));
     }
-    match u32::from_le_bytes(magic) {
-        0xa1b2_c3d4 | 0xd4c3_b2a1 | 0xa1b2_3c4d | 0x4d3c_b2a1 | 0xa1b2_cd34 => {
-            match Classic::open(buffer, about) {
-                Ok(format) => Ok(Format::Classic(format)),
-                Err(Broken::Read(error)) => Err(read_failed(error)),
-                Err(_) => Err(Trouble::NotACapture("it ends inside its file header".into())),
-            }
-        }
+    match magic {
+        magic if is_magic(magic) => match Classic::open(buffer, about) {
+            Ok(format) => Ok(Format::Classic(format)),
+            Err(Broken::Read(error)) => Err(read_failed(error)),
+            Err(_) => Err(Trouble::NotACapture("it ends inside its file header".into())),
+        },
         _ => match Text::recognise(buffer).map_err(read_failed)? {
-            Some(text) => Ok(Format::Text(text)),
-            None => Err(Trouble::NotACapture(looks_like(buffer))),
+            Recognised::Text(text) => Ok(Format::Text(text)),
+            Recognised::Refused(why) => Err(Trouble::NotACapture(why)),
+            Recognised::No => Err(Trouble::NotACapture(looks_like(buffer))),
         },
     }
 }
@@ -283,22 +298,4 @@ fn read_failed(error: io::Error) -> Trouble {
         return Trouble::NotACapture("its compressed data end before its file header".into());
     }
     Trouble::Read { frames: 0, offset: 0, error }
-}
-
-/// Guesses what a file is that is not a capture, and says what to do about it.
-fn looks_like(buffer: &mut Buffer) -> String {
-    let start = buffer.peek(512).unwrap_or_default();
-    let text = start.iter().all(|&b| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..));
-    let hint = match start {
-        [b'B', b'Z', b'h', ..] => "it is compressed: bunzip2 -c FILE | closewait -",
-        [0xfd, b'7', b'z', b'X', b'Z', ..] => "it is compressed: xz -dc FILE | closewait -",
-        [b's', b'n', b'o', b'o', b'p', ..] => "it is in snoop's format: editcap -F pcapng FILE OUT",
-        _ if text => {
-            "it is text, and no line of it is a packet as tcpdump -n prints it (tcpdump -w FILE writes a capture)"
-        }
-        _ => {
-            "it begins like neither pcap nor pcapng; editcap -F pcapng FILE OUT converts many formats"
-        }
-    };
-    hint.into()
 }

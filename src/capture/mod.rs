@@ -4,34 +4,42 @@
 //!
 //! * [`mod@file`]: a capture file or standard input, in whatever format
 //! * [`classic`], [`pcapng`]: the two formats
-//! * [`text`]: what `tcpdump -n` prints
+//! * [`text`]: packets as tcpdump and others print them
 //! * `record`: what all of them find
-//! * [`compression`], [`buffer`]: the bytes on their way in
+//! * [`archive`], [`compression`], [`buffer`]: the bytes on their way in
 //! * [`mod@write`]: packets on their way out, as pcapng
 //! * [`live`]: an interface, through libpcap
 //! * [`series`]: the order of several files
 //! * [`filter`]: BPF expressions, compiled by libpcap where it is built in
 
+pub mod archive;
 pub mod buffer;
 pub mod classic;
 pub mod compression;
 pub mod file;
 pub mod filter;
+mod link_type;
 pub mod live;
 pub mod pcapng;
+pub mod process;
 mod record;
 pub mod series;
 pub mod text;
+mod unknown;
 pub mod write;
 
-use core::fmt;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
+
+pub use link_type::LinkType;
+use process::Process;
 
 use crate::place::{Place, Time};
+use crate::printable::printable;
 use crate::tcp::holes::Holes;
-use crate::tcp::segment::Direction;
+use crate::tcp::segment::{Direction, FlowKey};
 
 /// One packet as captured.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +52,8 @@ pub struct Frame<'a> {
     pub original_len: u32,
     /// The direction that the capture tells beside the packet's bytes (pcapng's flags).
     pub direction: Option<Direction>,
+    /// The process that the capture names beside the packet's bytes.
+    pub process: Option<&'a Process>,
     pub data: &'a [u8],
 }
 
@@ -90,6 +100,58 @@ pub struct About {
     pub holes: Holes,
     /// Lines of a text that are no packets.
     pub lines_skipped: u64,
+    /// Lines of a text that are packets, and cannot be read.
+    pub unread: Unread,
+    /// Connections of a text that may be others of it under other names.
+    pub ambiguous: Ambiguous,
+}
+
+/// Connections whose ends may be the same under two names.
+#[derive(Clone, Debug, Default)]
+pub struct Ambiguous {
+    pub flows: Arc<HashSet<FlowKey>>,
+    /// The first two names.
+    pub first: Option<(String, String)>,
+}
+
+impl Ambiguous {
+    fn add(&mut self, flows: [FlowKey; 2], one: &str, two: &str) {
+        Arc::make_mut(&mut self.flows).extend(flows);
+        self.first.get_or_insert_with(|| (one.to_owned(), two.to_owned()));
+    }
+
+    /// What to tell of them, if there are any.
+    pub fn trouble(&self) -> Option<Trouble> {
+        let (one, two) = self.first.clone()?;
+        Some(Trouble::Ambiguous { flows: self.flows.len(), one, two })
+    }
+}
+
+/// Packets of a text that cannot be read: how many, and the first of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Unread {
+    pub packets: u64,
+    /// Its line's number, and the line.
+    pub first: Option<(u64, String)>,
+}
+
+impl Unread {
+    /// No more of the line than this is kept.
+    const MAX_SHOWN: usize = 200;
+
+    fn add(&mut self, number: u64, line: &str) {
+        self.packets += 1;
+        self.first.get_or_insert_with(|| {
+            let shown: String = line.chars().take(Unread::MAX_SHOWN).collect();
+            (number, printable(&shown))
+        });
+    }
+
+    /// What to tell of them, if there are any.
+    pub fn trouble(&self) -> Option<Trouble> {
+        let (number, line) = self.first.clone()?;
+        Some(Trouble::Unread { packets: self.packets, number, line })
+    }
 }
 
 /// When a capture ended, as its statistics say it: by its own clock, and read as microseconds, which
@@ -109,64 +171,6 @@ impl Ended {
         let believed =
             |end: &Time| *end >= last && end.since(last).is_some_and(|ns| ns <= WAITS_NS);
         [self.by_clock, self.as_micros].into_iter().find(believed)
-    }
-}
-
-/// A link-layer header type, by its number in files (LINKTYPE_…).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkType(pub u16);
-
-impl LinkType {
-    pub const NULL: LinkType = LinkType(0);
-    pub const ETHERNET: LinkType = LinkType(1);
-    pub const PPP: LinkType = LinkType(9);
-    pub const FDDI: LinkType = LinkType(10);
-    pub const PPP_HDLC: LinkType = LinkType(50);
-    pub const RAW: LinkType = LinkType(101);
-    pub const C_HDLC: LinkType = LinkType(104);
-    pub const LOOP: LinkType = LinkType(108);
-    pub const LINUX_SLL: LinkType = LinkType(113);
-    pub const ARCNET_LINUX: LinkType = LinkType(129);
-    pub const JUNIPER_ETHER: LinkType = LinkType(178);
-    pub const IPV4: LinkType = LinkType(228);
-    pub const IPV6: LinkType = LinkType(229);
-    pub const NFLOG: LinkType = LinkType(239);
-    pub const LINUX_SLL2: LinkType = LinkType(276);
-    /// No number of the registry: a packet that tcpdump printed, and that is no TCP.
-    pub const TEXT: LinkType = LinkType(u16::MAX);
-}
-
-/// The name in the registry of link types without its prefix, or the number.
-impl fmt::Display for LinkType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.0 {
-            0 => "NULL",
-            1 => "ETHERNET",
-            6 => "IEEE802_5",
-            9 => "PPP",
-            10 => "FDDI",
-            12 | 14 | 101 => "RAW",
-            50 => "PPP_HDLC",
-            51 => "PPP_ETHER",
-            104 => "C_HDLC",
-            105 => "IEEE802_11",
-            108 => "LOOP",
-            113 => "LINUX_SLL",
-            119 => "IEEE802_11_PRISM",
-            127 => "IEEE802_11_RADIOTAP",
-            129 => "ARCNET_LINUX",
-            178 => "JUNIPER_ETHER",
-            189 => "USB_LINUX",
-            195 => "IEEE802_15_4_WITHFCS",
-            220 => "USB_LINUX_MMAPPED",
-            228 => "IPV4",
-            229 => "IPV6",
-            239 => "NFLOG",
-            276 => "LINUX_SLL2",
-            u16::MAX => "text without TCP flags",
-            other => return write!(f, "{other}"),
-        };
-        f.write_str(name)
     }
 }
 
@@ -202,10 +206,24 @@ pub enum Trouble {
     Open(io::Error),
     #[error("is a directory: name the capture files in it")]
     Directory,
+    #[error(
+        "{packets} packet{} of TCP cannot be read, the first in line {number}: {line}; verdicts cover the others",
+        if *.packets == 1 { "" } else { "s" }
+    )]
+    Unread { packets: u64, number: u64, line: String },
+    #[error(
+        "{one} and {two} may be the same host, and packets of one connection stand under both: nothing is judged of {flows} connections (tcpdump -n prints addresses alone)"
+    )]
+    Ambiguous { flows: usize, one: String, two: String },
     #[error("is empty: no capture was written to it")]
     Empty,
     #[error("is no capture: {0}")]
     NotACapture(String),
+    #[error(
+        "{packets} packet{} could not be read and may be TCP, of which nothing is said here: {kinds}",
+        if *.packets == 1 { "" } else { "s" }
+    )]
+    NotRead { packets: u64, kinds: String },
     #[error("reading failed after {frames} packets (byte {offset}): {error}")]
     Read { frames: u64, offset: u64, error: io::Error },
     #[error(
@@ -219,6 +237,12 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Nothing in it is meant to be a capture.
+    #[must_use]
+    pub fn is_no_capture(&self) -> bool {
+        matches!(self, Trouble::NotACapture(_) | Trouble::Empty)
+    }
+
     /// True if the work could not be done. A capture cut off in its last record is read to its last
     /// whole packet: that is no failure.
     #[must_use]

@@ -5,13 +5,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pcap_parser::traits::PcapNGPacketBlock;
 use pcap_parser::{
-    Block, EnhancedPacketBlock, InterfaceDescriptionBlock, InterfaceStatisticsBlock, OptionCode,
-    PcapNGOption, SimplePacketBlock, parse_block_be, parse_block_le,
+    Block, EnhancedPacketBlock, InterfaceDescriptionBlock, InterfaceStatisticsBlock, NameRecord,
+    NameRecordType, OptionCode, PcapNGOption, ProcessInformationBlock, SimplePacketBlock,
+    parse_block_be, parse_block_le,
 };
 
 use super::buffer::Buffer;
+use super::process::Process;
 use super::record::{Broken, Record};
 use super::{About, Ended, LinkType};
+use crate::names;
 use crate::place::Time;
 use crate::tcp::holes::Holes;
 use crate::tcp::segment::{Direction, ToldBy, Way};
@@ -28,6 +31,13 @@ const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 /// shb_userappl.
 const USER_APPL: u16 = 4;
 
+/// opt_comment.
+const COMMENT: u16 = 1;
+
+/// The name in macOS's own block of a process, and a packet's option that points to the block.
+const PROCESS_NAME: u16 = 2;
+const PROCESS_INDEX: u16 = 0x8001;
+
 const ENHANCED_PACKET: u32 = 6;
 /// Octets of an enhanced packet around its data, without options.
 const ENHANCED_PACKET_FRAME: usize = 32;
@@ -42,6 +52,10 @@ pub struct Pcapng {
     interfaces: Vec<Interface>,
     /// The current section was written by [`super::write`].
     ours: bool,
+    /// Of the current section: macOS describes each once.
+    processes: Vec<Option<Process>>,
+    /// Of the packet that was read last.
+    process: Option<Process>,
     /// In all sections so far. Wider than any count, so that it can go down again.
     drops: u128,
 }
@@ -61,6 +75,11 @@ impl Pcapng {
     #[must_use]
     pub fn snap_len(&self, id: u32) -> u32 {
         self.interfaces.get(id as usize).map_or(0, |interface| interface.snap_len)
+    }
+
+    /// The process of the packet that was read last, if that has one.
+    pub fn process(&self) -> Option<&Process> {
+        self.process.as_ref()
     }
 
     /// Finds the next packet in the buffer, taking in the blocks before it.
@@ -126,6 +145,7 @@ impl Pcapng {
             link: interface.link,
             original_len: word(6),
             direction: None,
+            has_process: false,
         })
     }
 
@@ -172,6 +192,7 @@ impl Pcapng {
         match block {
             Block::SectionHeader(section) => {
                 self.interfaces.clear();
+                self.processes.clear();
                 let written_by = section.options.iter().find(|o| o.code == OptionCode(USER_APPL));
                 let written_by = written_by.and_then(|option| option.as_bytes().ok());
                 self.ours = written_by.is_some_and(|name| name.starts_with(b"closewait "));
@@ -187,6 +208,7 @@ impl Pcapng {
                 about.interfaces.extend(name(&described.options));
                 self.interfaces.push(interface);
             }
+            Block::NameResolution(names) => names.nr.iter().for_each(stand_in),
             Block::InterfaceStatistics(statistics) => {
                 about.ended = self.ended(statistics).or(about.ended);
                 if self.ours {
@@ -200,9 +222,33 @@ impl Pcapng {
             Block::Unknown(block) if block.block_type == OBSOLETE_PACKET => {
                 return self.obsolete(block.data, len).map(Some);
             }
+            Block::ProcessInformation(described) => self.describe(described),
             _ => {}
         }
         Ok(None)
+    }
+
+    fn describe(&mut self, described: &ProcessInformationBlock) {
+        if self.processes.len() < MAX_INTERFACES {
+            let mut options = described.options.iter();
+            let name = options.find(|option| option.code == OptionCode(PROCESS_NAME));
+            let name = name.and_then(|option| option.as_bytes().ok()).unwrap_or_default();
+            let name = String::from_utf8_lossy(name);
+            let pid = described.process_id.cast_signed();
+            self.processes.push(Process::new(pid, &name));
+        }
+    }
+
+    /// The process that a packet's options name: by its description, or in a comment.
+    fn named(&self, options: &[PcapNGOption]) -> Option<Process> {
+        let described = option(options, PROCESS_INDEX)
+            .and_then(|bytes| self.processes.get(self.u32(bytes) as usize)?.clone());
+        let comments = || {
+            let comments = options.iter().filter(|option| option.code == OptionCode(COMMENT));
+            let mut texts = comments.filter_map(|option| option.as_bytes().ok());
+            texts.find_map(|text| Process::of_comment(&String::from_utf8_lossy(text)))
+        };
+        described.or_else(comments)
     }
 
     fn enhanced(
@@ -218,6 +264,8 @@ impl Pcapng {
                 interface.gaps = interface.gaps.saturating_add(gap);
             });
         }
+        self.process = self.named(&packet.options);
+        let has_process = self.process.is_some();
         let interface = self.interface(packet.if_id)?;
         let ticks = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
         Ok(Record {
@@ -230,6 +278,7 @@ impl Pcapng {
             link: interface.link,
             original_len: packet.origlen,
             direction: flags.and_then(direction),
+            has_process,
         })
     }
 
@@ -250,6 +299,7 @@ impl Pcapng {
             link: interface.link,
             original_len: packet.origlen,
             direction: None,
+            has_process: false,
         })
     }
 
@@ -279,6 +329,7 @@ impl Pcapng {
             link: interface.link,
             original_len,
             direction: None,
+            has_process: false,
         })
     }
 
@@ -401,6 +452,17 @@ impl Clock {
 }
 
 /// The first value of an option, if it has the length it must have.
+/// A name that stood in a text in place of this address, when closewait wrote the file. What other
+/// programs resolved is left alone.
+fn stand_in(record: &NameRecord) {
+    let Some((octets, name)) = record.record_value.split_first_chunk::<16>() else { return };
+    let name = name.split(|b| *b == 0).next().and_then(|name| std::str::from_utf8(name).ok());
+    if record.record_type == NameRecordType::Ipv6 && names::is_stand_in(IpAddr::from(*octets)) {
+        // The address is made of the name, so this gives it its name again.
+        let _ = name.and_then(names::address);
+    }
+}
+
 fn option<const N: usize>(options: &[PcapNGOption], code: u16) -> Option<[u8; N]> {
     let option = options.iter().find(|o| o.code == OptionCode(code))?;
     option.as_bytes().ok()?.try_into().ok()

@@ -19,6 +19,8 @@ pub struct Record {
     pub link: LinkType,
     pub original_len: u32,
     pub direction: Option<Direction>,
+    /// The format knows whose packet it is.
+    pub has_process: bool,
 }
 
 /// The reason why no further record can be read.

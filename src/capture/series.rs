@@ -1,9 +1,10 @@
 //! The order in which several inputs are read.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::Error;
+use super::archive;
 use super::file::{FileSource, Input};
+use super::{Error, Trouble};
 use crate::place::Time;
 
 /// An input whose turn has not come. A file is opened again then, so that a long series needs few
@@ -29,11 +30,58 @@ impl Pending {
     }
 }
 
+/// An input, or a member of one that is an archive.
+struct Unpacked {
+    input: Input,
+    is_member: bool,
+}
+
+/// The inputs, with the captures in archives in place of these.
+pub fn members(inputs: &[Input], trouble: &mut dyn FnMut(Error)) -> Vec<Input> {
+    unpacked(inputs, trouble).into_iter().map(|unpacked| unpacked.input).collect()
+}
+
+fn unpacked(inputs: &[Input], trouble: &mut dyn FnMut(Error)) -> Vec<Unpacked> {
+    let mut unpacked = Vec::new();
+    for input in inputs {
+        let found = match archive::members(&input.0) {
+            Ok(Some(members)) => captures(members),
+            Ok(None) => {
+                unpacked.push(Unpacked { input: input.clone(), is_member: false });
+                continue;
+            }
+            Err(error) => {
+                trouble(Error { input: input.name(), trouble: error });
+                continue;
+            }
+        };
+        if found.is_empty() {
+            let what = "no member of the archive is a capture".into();
+            trouble(Error { input: input.name(), trouble: Trouble::NotACapture(what) });
+        }
+        let members = found.into_iter().map(|input| Unpacked { input, is_member: true });
+        unpacked.extend(members);
+    }
+    unpacked
+}
+
+/// The members that are captures, or that should be and are damaged.
+fn captures(members: Vec<PathBuf>) -> Vec<Input> {
+    let is_capture = |input: &Input| match FileSource::open(input, 0) {
+        Ok(_) => true,
+        Err(error) => !error.trouble.is_no_capture(),
+    };
+    members.into_iter().map(Input).filter(is_capture).collect()
+}
+
 /// Orders the inputs that can be opened by their first packets; those without any come last.
 pub fn in_order(inputs: &[Input], trouble: &mut dyn FnMut(Error)) -> Vec<Pending> {
     let mut sources = Vec::new();
-    for (given, input) in inputs.iter().enumerate() {
+    let inputs = unpacked(inputs, trouble);
+    for (given, Unpacked { input, is_member }) in inputs.iter().enumerate() {
         match FileSource::open(input, 0) {
+            // Of an archive, only what is a capture is meant.
+            Err(error) if *is_member && error.trouble.is_no_capture() => {}
             Err(error) => trouble(error),
             Ok(source) if inputs.len() == 1 => return vec![Pending::Open(Box::new(source))],
             Ok(mut source) => {

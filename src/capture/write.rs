@@ -1,7 +1,7 @@
 //! Writes pcapng: packets as they were captured, each with a comment where there is something to say.
 //!
 //! Written here, and not by the parser crate's serializer: that needs one more crate, and puts each
-//! block together from copies of its parts. It takes four kinds of block.
+//! block together from copies of its parts. It takes five kinds of block.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -15,6 +15,7 @@ use crate::tcp::segment::{Direction, ToldBy, Way};
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 const INTERFACE_DESCRIPTION: u32 = 1;
+const NAME_RESOLUTION: u32 = 4;
 const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 
@@ -127,6 +128,19 @@ impl<W: Write> Writer<W> {
             end_options(&mut body);
         }
         self.block(ENHANCED_PACKET, &body)
+    }
+
+    /// Writes the name of an address, for whoever reads the file: a text had it in place of one.
+    ///
+    /// # Errors
+    /// If the output cannot be written to.
+    pub fn name(&mut self, address: IpAddr, name: &str) -> io::Result<()> {
+        let IpAddr::V6(ip) = address else { return Ok(()) };
+        const OF_IPV6: u16 = 2;
+        let mut body = Vec::new();
+        option(&mut body, OF_IPV6, &[&ip.octets()[..], name.as_bytes(), &[0]].concat());
+        end_options(&mut body);
+        self.block(NAME_RESOLUTION, &body)
     }
 
     /// Writes that an interface was captured on until then, and lost so many packets; others are missing,

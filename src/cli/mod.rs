@@ -24,7 +24,6 @@ use crate::commands::read::{Format, Read};
 use crate::commands::sockets::{Narrow, Sockets};
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::Netns;
-use crate::owner::saved;
 use crate::report::text::Look;
 use crate::run::{Plan, Reading};
 use crate::table::MAX_FLOWS;
@@ -161,6 +160,11 @@ Exit status:
 
 #[derive(Args)]
 struct SocketsArgs {
+    /// Lists that somebody saved, in place of this host's: of ss, netstat, lsof, /proc/net/tcp; - is
+    /// standard input
+    #[arg(value_name = "FILE", conflicts_with_all = ["netns", "watch"])]
+    files: Vec<PathBuf>,
+
     /// List each socket, of whatever state
     #[arg(long)]
     all: bool,
@@ -260,6 +264,10 @@ struct ReadingArgs {
     #[arg(long, value_name = "PROTOCOL=PORT", value_parser = server_port, help_heading = "Contents")]
     port: Vec<(Known, u16)>,
 
+    /// A UDP port of VXLAN, beside the usual ones and any where a header holds; repeatable
+    #[arg(long, value_name = "PORT", help_heading = "Contents")]
+    vxlan_port: Vec<u16>,
+
     /// Statements as they were sent, with their values: they can be private
     #[arg(long, help_heading = "Contents")]
     show_literals: bool,
@@ -269,7 +277,8 @@ impl ReadingArgs {
     fn reading(&self) -> Reading {
         let mysql = self.mysql.iter().map(|port| (Known::Mysql, *port));
         let ports = mysql.chain(self.port.iter().copied()).collect();
-        Reading { ports, literals: self.show_literals, ..Reading::default() }
+        let vxlan = self.vxlan_port.clone();
+        Reading { ports, vxlan, literals: self.show_literals, ..Reading::default() }
     }
 }
 
@@ -324,7 +333,7 @@ struct ReadArgs {
     threads: Option<NonZeroUsize>,
 
     /// A saved list of the host's sockets: each finding gets its process, and sockets stuck before
-    /// the capture are listed (`ss -tanpe`, or `closewait sockets --format jsonl --all`)
+    /// the capture are listed (ss, netstat, lsof, `closewait sockets --format jsonl --all`)
     #[arg(long, value_name = "FILE")]
     sockets: Option<PathBuf>,
 
@@ -456,6 +465,7 @@ impl SocketsArgs {
     fn sockets(self) -> Sockets {
         let peer = (!self.peer.is_empty()).then(|| EndpointSet::union(self.peer));
         Sockets {
+            files: self.files,
             netns: netns(self.netns.as_deref()),
             narrow: Narrow { states: self.state, peer, ports: self.port, pids: self.pid },
             all: self.all,
@@ -476,18 +486,18 @@ impl ReadArgs {
             "" => None,
             expression => Some(Filter::new(expression).map_err(|e| e.to_string())?),
         };
-        let sockets = self.sockets.as_deref().map(saved::read).transpose()?;
         let explain = inputs.iter().all(|input| input.read_once().is_none());
         let look = Look { explain, ..self.times.look(&self.output, self.all) };
         let flames = self.flames.flames(self.output.output.as_deref())?;
         Ok(Read {
+            sockets: self.sockets,
             plan: Plan {
                 inputs,
                 filter,
                 policy: self.judging.policy(Duration::ZERO),
                 all: self.all,
                 separate: self.separate,
-                sockets,
+                sockets: None,
                 max_flows: self.max_flows,
                 threads: self.threads.unwrap_or_else(all_cores),
                 reading: Reading { paths: flames.paths(), ..self.reading.reading() },

@@ -3,15 +3,17 @@
 //! Which packets they are is known only in the end, so the files are read a second time; the connections
 //! are told apart as in the first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, BufWriter};
+use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
 use crate::capture::file::FileSource;
 use crate::capture::write::{Described, Packet, Writer};
 use crate::capture::{About, LinkType, Source};
+use crate::names;
 use crate::owner::Socket;
 use crate::place::{Place, Time};
 use crate::report::comments::Comments;
@@ -19,7 +21,7 @@ use crate::run::trace::{Followed, Trace, TracedPacket};
 use crate::summary::{EventKind, Row, Sink, Totals};
 use crate::tcp::flow::FlowId;
 use crate::tcp::holes::Holes;
-use crate::tcp::segment::{FlowKey, Segment};
+use crate::tcp::segment::{End, FlowKey, Segment};
 
 /// Connections with a finding.
 type Findings = HashMap<FlowId, Finding, RandomState>;
@@ -90,6 +92,8 @@ impl<'a> Gather<'a> {
             writer,
             interfaces: Vec::new(),
             packet: None,
+            ends: Vec::new(),
+            named: BTreeSet::new(),
             file: String::new(),
             drops: Vec::new(),
             until: self.until,
@@ -162,6 +166,9 @@ pub struct Extract {
     interfaces: Vec<Origin>,
     /// Taken, and not yet written: its interface is asked for first.
     packet: Option<(Packet, Origin)>,
+    /// The ends of that packet, and those whose names the file has.
+    ends: Vec<IpAddr>,
+    named: BTreeSet<IpAddr>,
     file: String,
     /// By interface.
     drops: Vec<u64>,
@@ -225,6 +232,7 @@ impl Trace for Extract {
             snap_len: 0,
             digits: frame.place.digits(),
         };
+        self.ends = [End::Lower, End::Upper].map(|end| segment.key.endpoint(end).ip).into();
         self.packet = Some((packet, origin));
         Ok(())
     }
@@ -233,6 +241,13 @@ impl Trace for Extract {
         let Some((packet, origin)) = self.packet.take() else { return Ok(()) };
         let origin = Origin { snap_len: source.snap_len(origin.interface), ..origin };
         let interface = self.interface(origin, source.about())?;
+        for end in std::mem::take(&mut self.ends) {
+            if let Some(name) = names::name(end)
+                && self.named.insert(end)
+            {
+                self.writer.name(end, &name)?;
+            }
+        }
         self.writer.packet(interface, &packet)
     }
 

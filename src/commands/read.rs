@@ -12,6 +12,7 @@ use super::{Exit, complain, create, open};
 use crate::capture::Error;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
+use crate::owner::saved::{self, ASSUMED};
 use crate::progress::Progress;
 use crate::report::csv::Csv;
 use crate::report::flames::{self, Drawing};
@@ -28,6 +29,8 @@ use crate::units::{count, thousands};
 /// What `read` was asked for.
 pub struct Read {
     pub plan: Plan,
+    /// A saved list of the host's sockets, to be read into the plan.
+    pub sockets: Option<PathBuf>,
     pub format: Format,
     pub look: Look,
     pub color: ColorChoice,
@@ -86,11 +89,15 @@ impl Format {
 }
 
 /// Reads the captures and writes the report.
-pub fn read(asked: Read) -> Exit {
+pub fn read(mut asked: Read) -> Exit {
     let said = |sentence: String| {
         complain(&sentence);
         Exit::Failed
     };
+    match asked.sockets.as_deref().map(saved::read).transpose() {
+        Ok(sockets) => asked.plan.sockets = sockets,
+        Err(sentence) => return said(sentence),
+    }
     let mut render = match outputs(&asked) {
         Ok(render) => render,
         Err(sentence) => return said(sentence),
@@ -103,6 +110,9 @@ pub fn read(asked: Read) -> Exit {
         Some(Ok(file)) => Some(file),
         Some(Err(sentence)) => return said(sentence),
     };
+    if asked.plan.sockets.as_ref().is_some_and(|sockets| sockets.is_assumed) {
+        complain(&ASSUMED);
+    }
     let mut terminal = Terminal::new(io::stderr().is_terminal());
     let Some(file) = write else {
         let result = run(asked.plan, render.as_mut(), &mut terminal);
@@ -147,7 +157,7 @@ fn again(plan: &Plan) -> Plan {
         sockets: None,
         max_flows: plan.max_flows,
         threads: NonZeroUsize::MIN,
-        reading: Reading::default(),
+        reading: Reading { vxlan: plan.reading.vxlan.clone(), ..Reading::default() },
     }
 }
 

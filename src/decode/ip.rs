@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use etherparse::{
-    IpNumber, Ipv4HeaderSlice, Ipv6ExtensionSlice, Ipv6ExtensionsSlice, Ipv6HeaderSlice,
+    IpAuthHeaderSlice, IpNumber, Ipv4HeaderSlice, Ipv6ExtensionSlice, Ipv6ExtensionsSlice,
+    Ipv6HeaderSlice,
 };
 
 use super::link::{IPV4, IPV6};
@@ -47,14 +48,25 @@ fn v4(packet: &[u8], wire_len: u32) -> Result<Transport<'_>, Skipped> {
         len => u32::from(len),
     };
     let header_len = header.slice().len();
+    let after = packet.get(header_len..).unwrap_or_default();
+    let (protocol, authentication) = authenticated(header.protocol(), after)?;
     Ok(Transport {
         source: header.source_addr().into(),
         destination: header.destination_addr().into(),
-        protocol: header.protocol(),
-        data: packet.get(header_len..).unwrap_or_default(),
-        len: less(total, header_len)?,
+        protocol,
+        data: after.get(authentication..).unwrap_or_default(),
+        len: less(total, header_len + authentication)?,
         fragment: header.more_fragments(),
     })
+}
+
+/// Steps over an authentication header (RFC 4302); over IPv6 it is one of the extensions.
+fn authenticated(protocol: IpNumber, data: &[u8]) -> Result<(IpNumber, usize), Skipped> {
+    if protocol != IpNumber::AUTHENTICATION_HEADER {
+        return Ok((protocol, 0));
+    }
+    let header = IpAuthHeaderSlice::from_slice(data).map_err(|_| Skipped::Cut(Layer::Ip))?;
+    Ok((header.next_header(), header.slice().len()))
 }
 
 fn v6(packet: &[u8], wire_len: u32) -> Result<Transport<'_>, Skipped> {

@@ -9,7 +9,7 @@ use etherparse::TcpOptionElement;
 use etherparse::TcpOptionsIterator;
 use etherparse::checksum::Sum16BitWords;
 
-use crate::tcp::segment::{Checksum, FlowKey, Scale, Segment};
+use crate::tcp::segment::{Checksum, Extras, FlowKey, Scale, Segment};
 
 /// Where the checksum stands in a header, and the octets before the options.
 const CHECKSUM: usize = 16;
@@ -19,15 +19,18 @@ const FIXED: usize = 20;
 const ONE_PACKET: usize = 1_480;
 
 /// Looks closer at a segment. `data` is TCP's, and may be followed by padding; its header has so many
-/// octets.
-#[cold]
-pub fn look_at(segment: &mut Segment, data: &[u8], header_len: usize) {
-    if segment.flags.syn() {
-        segment.scale = data.get(FIXED..header_len).map_or(Scale::UNKNOWN, scale);
-    }
-    if let Some(whole) = data.get(..header_len.saturating_add(segment.len as usize)) {
-        segment.checksum = checksum(&segment.key, whole);
-    }
+/// octets. A fragment's checksum is for more than there is.
+pub fn extras(segment: &Segment, data: &[u8], header_len: usize, fragment: bool) -> Extras {
+    let scale = match data.get(FIXED..header_len) {
+        Some(options) if segment.flags.syn() => scale(options),
+        _ => Scale::UNKNOWN,
+    };
+    let whole = data.get(..header_len.saturating_add(segment.len as usize));
+    let checksum = match whole {
+        Some(whole) if !fragment => checksum(&segment.key, whole),
+        _ => Checksum::Unknown,
+    };
+    Extras::new(scale, checksum)
 }
 
 fn scale(options: &[u8]) -> Scale {

@@ -21,7 +21,7 @@ use ip::Transport;
 use link::Network;
 
 use crate::capture::{Frame, LinkType};
-use crate::tcp::segment::{Checksum, Direction, End, Endpoint, Flags, FlowKey, Scale, Segment};
+use crate::tcp::segment::{Direction, End, Endpoint, Extras, Flags, FlowKey, Segment};
 use crate::tcp::seq::Seq;
 
 /// The reason why a frame gives no segment. Reasons are counted, and the report names them.
@@ -40,6 +40,12 @@ pub enum Skipped {
     PppProtocol(u16),
     /// IEEE 802.3 with a length in place of an EtherType.
     Llc,
+    /// Nobody can look into it.
+    Encrypted(&'static str),
+    /// A link layer's own business.
+    NoData(&'static str),
+    /// It may well be TCP, and cannot be read.
+    Unread(&'static str),
     NotTcp(IpNumber),
     /// Tunnels within tunnels beyond any use.
     TooDeep,
@@ -85,6 +91,8 @@ impl fmt::Display for Skipped {
             Skipped::NotIpFamily(family) => write!(f, "address family {family}"),
             Skipped::PppProtocol(protocol) => write!(f, "PPP protocol 0x{protocol:04x}"),
             Skipped::Llc => f.write_str("LLC"),
+            Skipped::Encrypted(by) => write!(f, "encrypted ({by})"),
+            Skipped::NoData(kind) | Skipped::Unread(kind) => f.write_str(kind),
             Skipped::NotTcp(protocol) => match protocol.keyword_str() {
                 Some(name) => f.write_str(name),
                 None => write!(f, "IP protocol {}", protocol.0),
@@ -97,25 +105,48 @@ impl fmt::Display for Skipped {
     }
 }
 
+impl Skipped {
+    /// May it well have been TCP, had it been understood? What can be read and is no TCP, and what
+    /// nobody can read, is not meant.
+    pub fn may_be_tcp(&self) -> bool {
+        match self {
+            Skipped::UnknownLink(link) => link.can_carry_ip(),
+            Skipped::Unread(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Decodes frames. Its hasher is seeded anew in every process, so that nobody can prepare packets
 /// that collide.
 #[derive(Default)]
 pub struct Decoder {
     hasher: RandomState,
+    /// Ports of VXLAN beside the usual ones.
+    vxlan: Vec<u16>,
 }
 
 impl Decoder {
+    /// A decoder that takes what goes to these UDP ports for VXLAN.
+    #[must_use]
+    pub fn with_vxlan(ports: &[u16]) -> Decoder {
+        Decoder { vxlan: ports.to_vec(), ..Decoder::default() }
+    }
+
     /// Finds the TCP segment in a frame, through tags and tunnels, and as much of its payload as was
     /// captured.
     ///
     /// # Errors
     /// The reason why there is none that could be judged.
-    #[inline(always)]
+    #[inline(never)]
     pub fn decode<'a>(&self, frame: &Frame<'a>) -> Result<(Segment, &'a [u8]), Skipped> {
         if let Some(decoded) = self.decode_usual(frame) {
             return Ok(decoded);
         }
         if let Some(decoded) = self.decode_usual_v6(frame) {
+            return Ok(decoded);
+        }
+        if let Some(decoded) = self.decode_usual_marked(frame) {
             return Ok(decoded);
         }
         self.decode_layers(frame)
@@ -129,26 +160,27 @@ impl Decoder {
     pub fn decode_layers<'a>(&self, frame: &Frame<'a>) -> Result<(Segment, &'a [u8]), Skipped> {
         let network = link::strip(frame)?;
         let direction = frame.direction.or(network.direction);
-        let transport = innermost(network)?;
+        let transport = innermost(network, &self.vxlan)?;
         let header = Header::read(transport.data, transport.len)?;
-        let fragment = transport.fragment;
         let source = Endpoint { ip: transport.source, port: header.source };
         let destination = Endpoint { ip: transport.destination, port: header.destination };
         let (key, from) = FlowKey::new(source, destination);
+        let header_len = header.len;
         let (mut segment, payload) =
             self.segment(frame, key, from, header, transport.data, direction);
-        if fragment {
-            segment.checksum = Checksum::Unknown;
+        if !segment.is_plain() {
+            segment.extras =
+                marked::extras(&segment, transport.data, header_len, transport.fragment);
         }
         Ok((segment, payload))
     }
 
-    /// Decodes the most frequent kind of packet in one go: plain TCP over IPv4 without tags or options;
-    /// `None` for any other, which [`Decoder::decode`] takes.
-    #[inline]
+    /// Decodes the most frequent kind of packet in one go: plain TCP over IPv4 without tags, options, SYN,
+    /// FIN or RST; `None` for any other, which [`Decoder::decode`] takes.
+    #[inline(always)]
     #[must_use]
     pub fn decode_usual<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
-        let usual::Packet { key, from, header, data, direction } = usual::over_ipv4(frame)?;
+        let usual::Packet { key, from, header, data, direction } = usual::over_ipv4(frame, true)?;
         Some(self.segment(frame, key, from, header, data, direction))
     }
 
@@ -157,12 +189,23 @@ impl Decoder {
     #[inline(never)]
     #[must_use]
     pub fn decode_usual_v6<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
-        let usual::Packet { key, from, header, data, direction } = usual::over_ipv6(frame)?;
+        let usual::Packet { key, from, header, data, direction } = usual::over_ipv6(frame, true)?;
         Some(self.segment(frame, key, from, header, data, direction))
     }
 
+    /// The same with SYN, FIN or RST, which are looked at closer.
+    #[inline(never)]
+    pub fn decode_usual_marked<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
+        let packet = usual::over_ipv4(frame, false).or_else(|| usual::over_ipv6(frame, false))?;
+        let usual::Packet { key, from, header, data, direction } = packet;
+        let header_len = header.len;
+        let (mut segment, payload) = self.segment(frame, key, from, header, data, direction);
+        segment.extras = marked::extras(&segment, data, header_len, false);
+        Some((segment, payload))
+    }
+
     /// `data` is TCP's, header included, and may be followed by padding.
-    #[inline]
+    #[inline(always)]
     fn segment<'a>(
         &self,
         frame: &Frame,
@@ -172,7 +215,7 @@ impl Decoder {
         data: &'a [u8],
         direction: Option<Direction>,
     ) -> (Segment, &'a [u8]) {
-        let mut segment = Segment {
+        let segment = Segment {
             key,
             hash: self.hasher.hash_one(key),
             from,
@@ -181,14 +224,10 @@ impl Decoder {
             flags: header.flags,
             len: header.payload_len,
             window: header.window,
-            scale: Scale::UNKNOWN,
-            checksum: Checksum::Unknown,
+            extras: Extras::default(),
             place: frame.place,
             direction,
         };
-        if !segment.is_plain() {
-            marked::look_at(&mut segment, data, header.len);
-        }
         let end = data.len().min(header.len + header.payload_len as usize);
         (segment, data.get(header.len..end).unwrap_or_default())
     }
@@ -198,7 +237,7 @@ impl Decoder {
 const MAX_TUNNELS: usize = 8;
 
 /// Opens tunnels until TCP is found, or nothing more can be opened.
-fn innermost(mut network: Network<'_>) -> Result<Transport<'_>, Skipped> {
+fn innermost<'a>(mut network: Network<'a>, vxlan: &[u16]) -> Result<Transport<'a>, Skipped> {
     for _ in 0..MAX_TUNNELS {
         if let Some(inner) = tunnel::within_link(&network) {
             network = inner;
@@ -208,7 +247,10 @@ fn innermost(mut network: Network<'_>) -> Result<Transport<'_>, Skipped> {
         if transport.protocol == IpNumber::TCP {
             return Ok(transport);
         }
-        match tunnel::within_ip(&transport) {
+        if let Some(sealed) = tunnel::sealed::sealed(&transport) {
+            return Err(sealed);
+        }
+        match tunnel::within_ip(&transport, vxlan) {
             Some(inner) => network = inner,
             None => return Err(Skipped::NotTcp(transport.protocol)),
         }

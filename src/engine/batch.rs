@@ -9,7 +9,7 @@ use crate::attach::registry::{Content, Guess};
 use crate::place::{Place, Time};
 use crate::table::FlowTable;
 use crate::tcp::flow::Flow;
-use crate::tcp::segment::{Checksum, Direction, End, Flags, FlowKey, Scale, Segment, ToldBy, Way};
+use crate::tcp::segment::{Direction, End, Extras, Flags, FlowKey, Segment, ToldBy, Way};
 use crate::tcp::seq::Seq;
 
 /// Segments of a block. A shard's segments lie in blocks, taken from a common stock: in a vector for
@@ -173,7 +173,7 @@ struct Packed {
     ack: Seq,
     len: u32,
     /// After the base's; for one aside, its place there.
-    /// The lowest bits; above them the window scale.
+    /// The lowest bits; above them the extras.
     frame: u32,
     window: u16,
     flags: Flags,
@@ -181,7 +181,7 @@ struct Packed {
 }
 
 /// Bits of the frame's number in [`Packed::frame`]: no batch holds so many packets.
-const FRAME_BITS: u32 = 28;
+const FRAME_BITS: u32 = u32::BITS - Extras::BITS;
 
 /// Bits of [`Packed::marks`].
 const FROM_UPPER: u8 = 1;
@@ -190,7 +190,6 @@ const OUT: u8 = 4;
 const BY_PACKET_FLAGS: u8 = 8;
 const ASIDE: u8 = 16;
 const CARRIES: u8 = 32;
-const DAMAGED: u8 = 64;
 
 impl Packed {
     #[inline(always)]
@@ -202,7 +201,6 @@ impl Packed {
             let flags = if direction.told_by == ToldBy::PacketFlags { BY_PACKET_FLAGS } else { 0 };
             DIRECTED | out | flags
         });
-        let damaged = if segment.checksum == Checksum::Wrong { DAMAGED } else { 0 };
         let frame = segment.place.frames_after(base).filter(|frame| frame >> FRAME_BITS == 0)?;
         Some(Packed {
             hash: segment.hash,
@@ -212,10 +210,10 @@ impl Packed {
             seq: segment.seq,
             ack: segment.ack,
             len: segment.len,
-            frame: frame | u32::from(segment.scale.bits()) << FRAME_BITS,
+            frame: frame | segment.extras.bits() << FRAME_BITS,
             window: segment.window,
             flags: segment.flags,
-            marks: from | direction | damaged,
+            marks: from | direction,
         })
     }
 
@@ -247,9 +245,7 @@ impl Packed {
             flags: self.flags,
             len: self.len,
             window: self.window,
-            scale: Scale::of_bits((self.frame >> FRAME_BITS) as u8),
-            // What is right or unknown has the same effect.
-            checksum: if marked(DAMAGED) { Checksum::Wrong } else { Checksum::Unknown },
+            extras: Extras::of_bits(self.frame >> FRAME_BITS),
             place: base.later(self.time, self.frame & ((1 << FRAME_BITS) - 1)),
             direction: marked(DIRECTED).then(|| Direction {
                 way: if marked(OUT) { Way::Out } else { Way::In },

@@ -97,11 +97,23 @@ impl CapturePoint {
         self.totals.facts.count_holes(holes);
     }
 
+    /// A segment without SYN, FIN or RST, as nearly all are.
     #[inline(always)]
-    pub fn take(&mut self, segment: &mut Segment, payload: &[u8]) {
-        self.note(segment);
+    pub fn take_plain(&mut self, segment: &Segment, payload: &[u8]) {
+        if self.rewrites.are_any() {
+            return self.take(*segment, payload);
+        }
+        self.count(segment);
         let content = self.content(segment, payload);
         self.put(segment, content);
+    }
+
+    /// Any segment.
+    #[inline(never)]
+    pub fn take(&mut self, segment: Segment, payload: &[u8]) {
+        let segment = self.note(segment);
+        let content = self.content(&segment, payload);
+        self.put(&segment, content);
     }
 
     /// For the flow it belongs to.
@@ -113,16 +125,23 @@ impl CapturePoint {
         }
     }
 
-    /// What the capture is like, by one more of its segments; and what it knows of that.
-    #[inline(always)]
-    pub fn note(&mut self, segment: &mut Segment) {
-        if !segment.is_plain() {
-            self.senders.judge(segment);
-            if segment.flags.syn() {
-                self.rewrites.learn(segment);
-            }
+    /// What the capture is like, by one more of its segments; and what it knows of that one.
+    pub fn note(&mut self, mut segment: Segment) -> Segment {
+        if segment.flags.syn() {
+            self.rewrites.learn(&segment);
         }
-        self.rewrites.apply(segment);
+        if !segment.is_plain() {
+            segment = self.senders.judged(segment);
+        }
+        if self.rewrites.are_any() {
+            segment = self.rewrites.applied(segment);
+        }
+        self.count(&segment);
+        segment
+    }
+
+    #[inline(always)]
+    fn count(&mut self, segment: &Segment) {
         self.totals.facts.note(segment);
         if segment.flags.fin()
             && let Some(fins) = &mut self.fins

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use crate::tcp::segment::{Checksum, Segment};
+use crate::tcp::segment::{Checksum, Extras, Segment};
 
 /// Senders that are remembered, the first that are seen: their number must not grow without bound.
 const MOST: usize = 65_536;
@@ -32,16 +32,17 @@ struct Sums {
 impl Senders {
     /// Looks at a segment with SYN, FIN or RST. A wrong checksum stays wrong only where it can be
     /// believed.
-    #[cold]
-    pub fn judge(&mut self, segment: &mut Segment) {
+    pub fn judged(&mut self, mut segment: Segment) -> Segment {
         let sender = segment.key.endpoint(segment.from).ip;
-        let damaged = segment.checksum == Checksum::Wrong && self.believes(sender);
+        let (scale, checksum) = (segment.extras.scale(), segment.extras.checksum());
+        let damaged = checksum == Checksum::Wrong && self.believes(sender);
         if !segment.flags.rst() {
-            self.learn(sender, segment.checksum);
+            self.learn(sender, checksum);
         }
         if !damaged {
-            segment.checksum = Checksum::Unknown;
+            segment.extras = Extras::new(scale, Checksum::Unknown);
         }
+        segment
     }
 
     fn believes(&self, sender: IpAddr) -> bool {

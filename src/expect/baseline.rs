@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::host;
 use crate::summary::cause::Cause;
 use crate::summary::seen::{Collected, Seen};
 
@@ -38,7 +39,7 @@ impl Known {
             schema: SCHEMA,
             r#type: Type::Baseline,
             // A port that a client chose is another one each time.
-            peer: if is_service { peer.to_string() } else { peer.ip.to_string() },
+            peer: if is_service { peer.to_string() } else { host(peer.ip) },
             cause: seen.cause.map(|cause: Cause| cause.name().to_owned()),
             statements: seen.said.shown().to_vec(),
         }

@@ -83,7 +83,6 @@ impl Default for Rewrites {
 
 impl Rewrites {
     /// Looks at a SYN or a SYN/ACK.
-    #[cold]
     pub fn learn(&mut self, segment: &Segment) {
         if segment.flags.ack() {
             self.learn_answer(segment);
@@ -92,12 +91,21 @@ impl Rewrites {
         }
     }
 
-    /// Gives a segment the addresses of its connection's SYN.
+    /// Are there any that packets have to be looked up for?
     #[inline(always)]
-    pub fn apply(&self, segment: &mut Segment) {
-        if !self.aliases.is_empty() {
-            self.redirect(segment);
+    pub fn are_any(&self) -> bool {
+        !self.aliases.is_empty()
+    }
+
+    /// A segment with the addresses of its connection's SYN.
+    #[inline(never)]
+    pub fn applied(&self, mut segment: Segment) -> Segment {
+        if let Some(alias) = self.aliases.get(&segment.key) {
+            let by_client = segment.from == alias.client_here;
+            segment.from = if by_client { alias.client } else { alias.client.other() };
+            (segment.key, segment.hash) = (alias.to, alias.hash);
         }
+        segment
     }
 
     /// Connections of which each direction has other addresses.
@@ -113,14 +121,6 @@ impl Rewrites {
     /// The other addresses of the connections of a 4-tuple.
     pub fn other(&self, key: &FlowKey) -> Option<FlowKey> {
         self.others.get(key).copied()
-    }
-
-    #[inline(never)]
-    fn redirect(&self, segment: &mut Segment) {
-        let Some(alias) = self.aliases.get(&segment.key) else { return };
-        let by_client = segment.from == alias.client_here;
-        segment.from = if by_client { alias.client } else { alias.client.other() };
-        (segment.key, segment.hash) = (alias.to, alias.hash);
     }
 
     fn slot(isn: Seq) -> usize {
@@ -143,7 +143,17 @@ impl Rewrites {
             Some(known) if known.first.key == key => {}
             Some(known) => match known.second {
                 None => known.second = Some(sight),
-                Some(second) => known.crowded |= second.key != key,
+                Some(second) if second.key == key => {}
+                // A third: whose twin is it?
+                Some(second) => {
+                    known.crowded = true;
+                    if !self.pairs.is_empty() {
+                        let pairs = Arc::make_mut(&mut self.pairs);
+                        [known.first.key, second.key].iter().for_each(|key| {
+                            pairs.remove(key);
+                        });
+                    }
+                }
             },
             None => {
                 let (isn, at) = (segment.seq, segment.place.time);

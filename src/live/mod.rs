@@ -149,7 +149,7 @@ impl Live {
             notices.make_room();
         }
         for event in &events {
-            let row = as_row(&event.judged, &session.totals.files, event.owner());
+            let row = as_row(&event.judged, &session.totals.files, event.owner(), &session.told);
             session.sink.event(event.kind, &row)?;
         }
         Ok(())
@@ -185,7 +185,7 @@ impl Live {
         let sockets = self.ask(&rows);
         heed(sockets.as_ref(), &mut rows, &mut totals.tally);
         for judged in &rows {
-            session.sink.row(&as_row(judged, &totals.files, sockets.as_ref()))?;
+            session.sink.row(&as_row(judged, &totals.files, sockets.as_ref(), &session.told))?;
         }
         for socket in &before {
             if sockets.as_ref().is_some_and(|now| now.holds(socket)) {

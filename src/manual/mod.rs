@@ -15,6 +15,7 @@
 //! | [`limits`] | large, damaged and hostile captures |
 //! | [`speed`] | measurements beside other tools |
 //! | [`protocol`] | for contributors: one more protocol, step by step |
+//! | [`laboratory`] | for contributors: verdicts held against two real kernels |
 //! | [`why`] | for contributors: the reasons behind the house |
 //!
 //! Blocks marked `console` are run by `tests/manual.rs`, from the project's folder, and what they show
@@ -37,6 +38,9 @@ pub mod flames {}
 
 #[doc = include_str!("formats.md")]
 pub mod formats {}
+
+#[doc = include_str!("laboratory.md")]
+pub mod laboratory {}
 
 #[doc = include_str!("limits.md")]
 pub mod limits {}

@@ -134,8 +134,8 @@ fn socket(response: &InetResponse) -> Option<Socket> {
         local: end(id.source_address, id.source_port),
         peer: end(id.destination_address, id.destination_port),
         state: state(header.state)?,
-        recv_q: header.recv_queue,
-        send_q: header.send_queue,
+        recv_q: Some(header.recv_queue),
+        send_q: Some(header.send_queue),
         inode: header.inode.into(),
         holders: Vec::new(),
         netns: None,
@@ -181,7 +181,11 @@ mod tests {
             drop(served);
             let found = sockets(&ends[..1], false).expect("sock_diag");
             let [stuck] = &found[..] else { panic!("one: {found:?}") };
-            assert_eq!((stuck.state, stuck.recv_q), (State::CloseWait, 1), "its end is unread");
+            assert_eq!(
+                (stuck.state, stuck.recv_q),
+                (State::CloseWait, Some(1)),
+                "its end is unread"
+            );
             assert_ne!(stuck.inode, 0);
             let all = sockets(&[], true).expect("sock_diag");
             assert!(all.contains(stuck) && all.iter().all(Socket::is_stuck), "{all:?}");

@@ -68,7 +68,7 @@ pub fn snapshot(netns: &Netns) -> Result<Snapshot, NoList> {
     for holder in sockets.iter().flat_map(|socket| &socket.holders) {
         processes.entry(holder.pid).or_insert_with(|| usage(holder));
     }
-    Ok(Snapshot { sockets, processes, denied })
+    Ok(Snapshot { sockets, processes, denied, is_saved: false })
 }
 
 /// Lists the sockets alone.
@@ -243,8 +243,8 @@ fn socket(entry: TcpNetEntry, netns: Option<String>) -> Socket {
         local: endpoint(entry.local_address),
         peer: endpoint(entry.remote_address),
         state: state(&entry.state),
-        recv_q: entry.rx_queue,
-        send_q: entry.tx_queue,
+        recv_q: Some(entry.rx_queue),
+        send_q: Some(entry.tx_queue),
         inode: entry.inode,
         holders: Vec::new(),
         netns,
@@ -307,7 +307,7 @@ impl Descriptors {
         for &(inode, fd) in descriptors {
             let (command, uid) =
                 name.get_or_insert_with(|| (command(process.pid()), process.uid().ok())).clone();
-            let holder = Holder { pid: process.pid(), command, fd, uid };
+            let holder = Holder { pid: process.pid(), command, fd: Some(fd), uid };
             self.by_inode.entry(inode).or_default().push(holder);
         }
     }

@@ -3,7 +3,7 @@
 //! * [`kernel`]: the sockets of this host, or of other network namespaces on it, by procfs
 //! * `diag`: a few of them, by sock_diag (with the feature `cli`)
 //! * [`lookup`]: the same from another process, while packets are read
-//! * [`saved`]: a list that somebody saved: `ss -tanpe`, or `closewait sockets --format jsonl --all`
+//! * [`saved`]: lists that somebody saved: `ss`, `netstat`, `lsof`, and others
 
 #[cfg(feature = "cli")]
 pub mod diag;
@@ -11,11 +11,13 @@ pub mod kernel;
 pub mod lookup;
 pub mod saved;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::is_stand_in;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::state::State;
 
@@ -26,8 +28,9 @@ pub struct Socket {
     pub peer: Endpoint,
     pub state: State,
     /// Octets that the program has not read; in CLOSE-WAIT, an unread end-of-file counts as one.
-    pub recv_q: u32,
-    pub send_q: u32,
+    /// Not every list has it.
+    pub recv_q: Option<u32>,
+    pub send_q: Option<u32>,
     /// 0 for a socket that no program has (yet, or any more).
     pub inode: u64,
     /// The descriptors that refer to it, the lowest pid first.
@@ -41,8 +44,20 @@ pub struct Socket {
 pub struct Holder {
     pub pid: i32,
     pub command: String,
-    pub fd: i32,
+    /// Not every list has it.
+    pub fd: Option<i32>,
     pub uid: Option<u32>,
+}
+
+/// `orders-api[26922]`, or `pid 26922` where only that is known.
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.command.as_str() {
+            "" => write!(f, "pid {}", self.pid),
+            command => write!(f, "{command}[{}]", self.pid),
+        }?;
+        self.fd.map_or(Ok(()), |fd| write!(f, " fd {fd}"))
+    }
 }
 
 /// A process's open files, and how many it may have.
@@ -62,6 +77,8 @@ pub struct Snapshot {
     pub processes: BTreeMap<i32, Usage>,
     /// Processes whose descriptors we were not allowed to see.
     pub denied: u64,
+    /// Not this host's, but a list that somebody saved.
+    pub is_saved: bool,
 }
 
 /// The holder of a socket, as far as can be told.
@@ -81,6 +98,13 @@ impl Socket {
         self.state == State::CloseWait
     }
 
+    /// Adds holders that are not known yet.
+    pub fn join(&mut self, more: Vec<Holder>) {
+        let known = std::mem::take(&mut self.holders);
+        let all: BTreeSet<Holder> = known.into_iter().chain(more).collect();
+        self.holders = all.into_iter().collect();
+    }
+
     /// The first of its holders, or why none is known.
     #[must_use]
     pub fn held(&self) -> Held<'_> {
@@ -97,6 +121,10 @@ impl Socket {
 pub struct SocketList {
     sockets: Vec<Socket>,
     by_ends: HashMap<(Endpoint, Endpoint), usize>,
+    /// The list names no state, and was taken for one of CLOSE-WAIT.
+    pub is_assumed: bool,
+    /// Names stand for some addresses.
+    is_named: bool,
     /// Indexes of the sockets of which the capture holds a packet.
     captured: HashSet<usize>,
     /// The addresses of their host, if they are known.
@@ -109,7 +137,9 @@ impl SocketList {
     pub fn new(sockets: Vec<Socket>) -> SocketList {
         let ends = |(i, socket): (usize, &Socket)| ((socket.local, socket.peer), i);
         let by_ends = sockets.iter().enumerate().map(ends).collect();
-        SocketList { sockets, by_ends, captured: HashSet::new(), host: HashSet::new() }
+        let named = |socket: &Socket| is_stand_in(socket.local.ip) || is_stand_in(socket.peer.ip);
+        let is_named = sockets.iter().any(named);
+        SocketList { sockets, by_ends, is_named, ..SocketList::default() }
     }
 
     /// Makes a list of the sockets of a host with these addresses.
@@ -126,7 +156,33 @@ impl SocketList {
     /// Finds a socket by its ends.
     #[must_use]
     pub fn find(&self, local: Endpoint, peer: Endpoint) -> Option<&Socket> {
-        self.sockets.get(*self.by_ends.get(&(local, peer))?)
+        self.sockets.get(self.index(local, peer)?)
+    }
+
+    /// The place of a socket. Where a name stands for an address, the ports decide if they can.
+    fn index(&self, local: Endpoint, peer: Endpoint) -> Option<usize> {
+        let exact = self.by_ends.get(&(local, peer)).copied();
+        exact.or_else(|| {
+            let is_named = self.is_named || [local, peer].iter().any(|end| is_stand_in(end.ip));
+            if is_named { self.by_ports(local, peer) } else { None }
+        })
+    }
+
+    /// The only socket with these ports whose ends could be these.
+    fn by_ports(&self, local: Endpoint, peer: Endpoint) -> Option<usize> {
+        let can_be = |a: Endpoint, b: Endpoint| {
+            let is_name = is_stand_in(a.ip) != is_stand_in(b.ip);
+            a.port == b.port && (a.ip == b.ip || is_name)
+        };
+        let mut found = self
+            .sockets
+            .iter()
+            .enumerate()
+            .filter(|(_, socket)| can_be(socket.local, local) && can_be(socket.peer, peer));
+        match (found.next(), found.next()) {
+            (Some((at, _)), None) => Some(at),
+            _ => None,
+        }
     }
 
     fn is_stuck(&self, local: Endpoint, peer: Endpoint) -> bool {
@@ -154,7 +210,9 @@ impl SocketList {
     /// Marks a socket of which the capture holds packets.
     pub fn mark_captured(&mut self, a: Endpoint, b: Endpoint) {
         let both = [(a, b), (b, a)];
-        self.captured.extend(both.iter().filter_map(|ends| self.by_ends.get(ends)));
+        let places: Vec<usize> =
+            both.iter().filter_map(|(local, peer)| self.index(*local, *peer)).collect();
+        self.captured.extend(places);
     }
 
     /// Sockets in CLOSE-WAIT of which the capture holds no packet: stuck before it began.

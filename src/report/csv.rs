@@ -7,7 +7,9 @@ use std::io::{self, Write};
 
 use super::ids::{community_id, uid};
 use super::lines::{defused, local_name, side_name};
+use super::sockets::lines::descriptor;
 use crate::attach::Facts;
+use crate::names::host;
 use crate::owner::{Holder, Socket};
 use crate::place::{Place, Time};
 use crate::summary::cause::Cause;
@@ -63,7 +65,7 @@ impl<W: Write> Sink for Csv<W> {
             "b.port" => socket.peer.port.to_string(),
             "process.pid" => holder.map_or(String::new(), |h| h.pid.to_string()),
             "process.command" => holder.map_or(String::new(), |h| h.command.clone()),
-            "process.fd" => holder.map_or(String::new(), |h| h.fd.to_string()),
+            "process.fd" => holder.map_or(String::new(), descriptor),
             "before_capture" => "true".into(),
             _ => String::new(),
         });
@@ -80,7 +82,7 @@ type Column = (&'static str, fn(&Row) -> String);
 
 const COLUMNS: [Column; 61] = [
     ("uid", |row| uid(&row.judged.key, &row.judged.flow)),
-    ("community_id", |row| community_id(&row.judged.key)),
+    ("community_id", |row| community_id(&row.judged.key).unwrap_or_default()),
     ("verdict", |row| row.judged.judgement.verdict.name().into()),
     ("finding", |row| row.judged.judgement.finding.to_string()),
     ("reason", |row| match row.judged.judgement.verdict {
@@ -93,12 +95,12 @@ const COLUMNS: [Column; 61] = [
     ("holder", |row| row.judged.judgement.holder.map_or("", side_name).into()),
     ("local", |row| local_name(row.judged.judgement.local).unwrap_or_default().into()),
     ("local_by", |row| row.judged.judgement.local_by.map_or("", |by| by.name()).into()),
-    ("a.ip", |row| row.judged.endpoint(Side::A).ip.to_string()),
+    ("a.ip", |row| host(row.judged.endpoint(Side::A).ip)),
     ("a.port", |row| row.judged.endpoint(Side::A).port.to_string()),
     ("a.state", |row| row.judged.flow.state(Side::A, row.judged.end).name().into()),
     ("a.packets", |row| row.judged.flow.half(Side::A).packets().to_string()),
     ("a.payload_bytes", |row| row.judged.flow.half(Side::A).payload_bytes.to_string()),
-    ("b.ip", |row| row.judged.endpoint(Side::B).ip.to_string()),
+    ("b.ip", |row| host(row.judged.endpoint(Side::B).ip)),
     ("b.port", |row| row.judged.endpoint(Side::B).port.to_string()),
     ("b.state", |row| row.judged.flow.state(Side::B, row.judged.end).name().into()),
     ("b.packets", |row| row.judged.flow.half(Side::B).packets().to_string()),
@@ -119,10 +121,10 @@ const COLUMNS: [Column; 61] = [
     }),
     ("process.pid", |row| holder(row).map_or(String::new(), |h| h.pid.to_string())),
     ("process.command", |row| holder(row).map_or(String::new(), |h| h.command.clone())),
-    ("process.fd", |row| holder(row).map_or(String::new(), |h| h.fd.to_string())),
+    ("process.fd", |row| holder(row).map_or(String::new(), descriptor)),
     ("kernel.state", |row| match row.owner {
         Owner::Listed(socket) => socket.state.name().into(),
-        Owner::NotAsked | Owner::NotListed => String::new(),
+        Owner::Said(_) | Owner::NotAsked | Owner::NotListed => String::new(),
     }),
     ("before_capture", |_| "false".into()),
     ("cause", |row| row.cause.map_or("", Cause::name).into()),
@@ -182,6 +184,7 @@ fn time(at: Option<Time>) -> String {
 fn holder<'a>(row: &Row<'a>) -> Option<&'a Holder> {
     match row.owner {
         Owner::Listed(socket) => socket.holders.first(),
+        Owner::Said(holders) => holders.first(),
         Owner::NotAsked | Owner::NotListed => None,
     }
 }

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
+use crate::names::is_stand_in;
 use crate::owner::Socket;
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::{End, Endpoint, FlowKey};
@@ -42,8 +43,12 @@ fn short_hash(time: i64, isn: i64, ends: [Endpoint; 2]) -> String {
 }
 
 /// Community ID, version 1, seed 0: what Zeek, Suricata and Wireshark print for the same flow.
-pub fn community_id(key: &FlowKey) -> String {
+/// `None` where an end has a name in place of an address.
+pub fn community_id(key: &FlowKey) -> Option<String> {
     let (lower, upper) = (key.endpoint(End::Lower), key.endpoint(End::Upper));
+    if is_stand_in(lower.ip) || is_stand_in(upper.ip) {
+        return None;
+    }
     let mut hash = Sha1::new();
     hash.update(0u16.to_be_bytes());
     hash.update(octets(lower.ip));
@@ -51,7 +56,7 @@ pub fn community_id(key: &FlowKey) -> String {
     hash.update([6, 0]);
     hash.update(lower.port.to_be_bytes());
     hash.update(upper.port.to_be_bytes());
-    format!("1:{}", STANDARD.encode(hash.finalize()))
+    Some(format!("1:{}", STANDARD.encode(hash.finalize())))
 }
 
 fn octets(ip: IpAddr) -> Vec<u8> {
@@ -70,6 +75,6 @@ mod tests {
     fn community_id_is_the_published_one() {
         let end = |ip: &str, port| Endpoint { ip: ip.parse().unwrap(), port };
         let (key, _) = FlowKey::new(end("128.232.110.120", 34855), end("66.35.250.204", 80));
-        assert_eq!(community_id(&key), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+        assert_eq!(community_id(&key).as_deref(), Some("1:LQU9qZlK+B5F3KDmev6m5PMibrg="));
     }
 }

@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use super::ids::{community_id, uid, uid_of_socket};
 use super::lines::{ProcessLine, SCHEMA, local_name, side_name, write_line};
 use crate::attach::{ErrorCode, Facts};
+use crate::names;
 use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
 use crate::summary::cause::Cause;
@@ -95,7 +96,7 @@ struct FlowLine<'a> {
     schema: u32,
     r#type: &'static str,
     uid: String,
-    community_id: String,
+    community_id: Option<String>,
     a: EndLine<'a>,
     b: EndLine<'a>,
     local: Option<&'static str>,
@@ -148,6 +149,7 @@ struct Rewritten {
 
 #[derive(Serialize)]
 struct Address {
+    #[serde(serialize_with = "host")]
     ip: std::net::IpAddr,
     port: u16,
 }
@@ -263,6 +265,9 @@ struct EventLine<'a> {
 struct OwnerKeys<'a> {
     process: Option<ProcessLine<'a>>,
     processes: Vec<ProcessLine<'a>>,
+    /// Absent where a socket list names them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process_by: Option<&'static str>,
     kernel: Option<KernelLine>,
     before_capture: bool,
 }
@@ -270,7 +275,7 @@ struct OwnerKeys<'a> {
 #[derive(Serialize)]
 struct KernelLine {
     state: &'static str,
-    recv_q: u32,
+    recv_q: Option<u32>,
     confirmed: bool,
 }
 
@@ -280,11 +285,16 @@ impl<'a> OwnerKeys<'a> {
             Owner::NotAsked => return None,
             Owner::NotListed => None,
             Owner::Listed(socket) => Some(socket),
+            Owner::Said(_) => None,
         };
-        let holders = socket.map_or(&[][..], |socket| &socket.holders);
+        let holders = match owner {
+            Owner::Said(holders) => holders,
+            _ => socket.map_or(&[][..], |socket| &socket.holders),
+        };
         Some(OwnerKeys {
             process: holders.first().map(ProcessLine::from),
             processes: holders.iter().map(ProcessLine::from).collect(),
+            process_by: matches!(owner, Owner::Said(_)).then_some("capture"),
             kernel: socket.map(|socket| KernelLine {
                 state: socket.state.name(),
                 recv_q: socket.recv_q,
@@ -297,6 +307,7 @@ impl<'a> OwnerKeys<'a> {
 
 #[derive(Serialize)]
 struct EndLine<'a> {
+    #[serde(serialize_with = "host")]
     ip: std::net::IpAddr,
     port: u16,
     /// Of its SYN.
@@ -423,6 +434,11 @@ impl<'a> EndLine<'a> {
             payload_after_peer_fin: after.map_or(0, |after| after.bytes),
         }
     }
+}
+
+/// An address, or the name that a text has in place of it.
+fn host<S: Serializer>(ip: &std::net::IpAddr, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&names::host(*ip))
 }
 
 #[derive(Serialize)]

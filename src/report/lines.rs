@@ -22,7 +22,7 @@ pub fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()>
 pub struct ProcessLine<'a> {
     pid: i32,
     command: &'a str,
-    fd: i32,
+    fd: Option<i32>,
     uid: Option<u32>,
 }
 

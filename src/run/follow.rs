@@ -4,7 +4,7 @@ use std::io;
 
 use super::notices::Notices;
 use super::session::{Session, Stopped};
-use crate::capture::{About, Frame, Next, Source};
+use crate::capture::{About, Frame, Next, Source, Trouble};
 
 /// Packets between two looks at the progress.
 const PROGRESS_EVERY: u64 = 8_192;
@@ -49,6 +49,9 @@ pub fn follow<S: Source>(
             Ok(Next::Idle(now)) => session.point_mut().facts_mut().wait_until(now),
             Ok(Next::Trouble(error)) => {
                 all_well &= !error.trouble.is_failure();
+                if matches!(error.trouble, Trouble::Unread { .. }) {
+                    session.point_mut().facts_mut().cut_off();
+                }
                 notices.trouble(&error);
             }
             Ok(Next::End) => return Ok(all_well),

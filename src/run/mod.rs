@@ -11,7 +11,9 @@ pub mod notices;
 pub mod offline;
 pub mod session;
 mod sights;
+mod told;
 pub mod trace;
+mod unread;
 
 use std::num::NonZeroUsize;
 
@@ -64,6 +66,8 @@ impl Default for Plan {
 pub struct Reading {
     /// Ports of servers, beside the usual ones.
     pub ports: Vec<(Known, u16)>,
+    /// Ports of VXLAN, beside the usual ones.
+    pub vxlan: Vec<u16>,
     /// Statements as they were sent, with their values.
     pub literals: bool,
     pub paths: Paths,

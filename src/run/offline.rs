@@ -6,6 +6,7 @@ use super::Plan;
 use super::follow::{Mode, follow};
 use super::notices::{Notices, Outcome};
 use super::session::{Session, Stopped};
+use super::unread::Unread;
 use crate::capture::file::FileSource;
 use crate::capture::series::{Pending, in_order};
 use crate::capture::{Frame, Source};
@@ -81,9 +82,14 @@ fn file(
     let first = source.peek_time();
     session.begin_file(&name, first, source.about())?;
     mode.begin_file(usize::from(index), &name)?;
-    let read = follow(session, mode, &mut source, notices);
+    let before = Unread::of(&session.totals);
+    let mut read = follow(session, mode, &mut source, notices);
     if let Err(Stopped::Output(_)) = read {
         return read;
+    }
+    if let Some(error) = Unread::of(&session.totals).since(&before, &name) {
+        notices.trouble(&error);
+        read = read.map(|_| false);
     }
     let about = source.about();
     mode.end_file(usize::from(index), about)?;

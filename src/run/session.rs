@@ -6,7 +6,9 @@ use std::io;
 use std::sync::Arc;
 
 use super::sights::Sights;
+use super::told::Told;
 use super::{Paths, Plan};
+use crate::attach::registry::Content;
 use crate::capture::series::same_series;
 use crate::capture::{About, Error, Frame};
 use crate::decode::{Decoder, Skipped};
@@ -42,6 +44,8 @@ pub struct Session<'a> {
     pub(crate) plan: Plan,
     policy: Arc<Policy>,
     decoder: Decoder,
+    /// Processes that the captures name.
+    pub(crate) told: Told,
     pub(crate) sink: &'a mut dyn Sink,
     crew: &'a mut Crew<Part>,
     pub(crate) points: Vec<CapturePoint>,
@@ -58,8 +62,9 @@ impl<'a> Session<'a> {
         Session {
             policy: Arc::new(plan.policy.clone()),
             sights: Sights::new(plan.inputs.len() > 1 && !plan.separate),
+            decoder: Decoder::with_vxlan(&plan.reading.vxlan),
+            told: Told::new(plan.max_flows),
             plan,
-            decoder: Decoder::default(),
             sink,
             crew,
             points: Vec::new(),
@@ -159,33 +164,77 @@ impl<'a> Session<'a> {
         Some(Overlap { with: *with.totals.files.last()?, nanos })
     }
 
-    /// Sees a frame, and hands its segment with the payload to `take`, if it holds one that is asked
-    /// for: by reference, since a copy of each would be a twentieth of all that is done with it. Begins
-    /// a round when it is time for one.
+    /// Sees a frame. Returns false if the filter does not match it.
     #[inline(always)]
-    pub fn read<'f>(
-        &mut self,
-        frame: &Frame<'f>,
-        take: impl FnOnce(&mut CapturePoint, &mut Segment, &'f [u8]),
-    ) -> io::Result<()> {
-        let point = &mut self.points[self.current];
-        point.facts_mut().see(frame.place);
-        let filter = self.plan.filter.as_mut();
-        let read = match filter.is_none_or(|filter| filter.matches(frame)) {
-            true => self.decoder.decode(frame),
-            false => Err(Skipped::NotMatched),
-        };
-        match read {
-            Ok((mut segment, payload)) => take(point, &mut segment, payload),
-            Err(reason) => self.totals.skip(reason),
+    fn sees(&mut self, frame: &Frame) -> bool {
+        self.points[self.current].facts_mut().see(frame.place);
+        let matches = self.plan.filter.as_mut().is_none_or(|filter| filter.matches(frame));
+        if !matches {
+            self.totals.skip(Skipped::NotMatched);
         }
-        if point.shards.count() { self.begin_round(self.current, false) } else { Ok(()) }
+        matches
     }
 
-    /// Takes a frame in, for the flow that its segment belongs to.
+    /// Takes a frame in, for the flow that its segment belongs to. Nearly all segments are plain, and
+    /// go by reference: a copy of each would be a twentieth of all that is done with it.
     #[inline(always)]
     pub fn take(&mut self, frame: &Frame) -> io::Result<()> {
-        self.read(frame, |point, segment, payload| point.take(segment, payload))
+        if self.sees(frame) {
+            match self.decoder.decode_usual(frame) {
+                Some((segment, payload)) if !frame.may_name_process() => {
+                    self.points[self.current].take_plain(&segment, payload);
+                }
+                _ => self.take_any(frame),
+            }
+        }
+        self.count()
+    }
+
+    #[inline(never)]
+    fn take_any(&mut self, frame: &Frame) {
+        if let Some((segment, payload)) = self.decode(frame) {
+            self.points[self.current].take(segment, payload);
+        }
+    }
+
+    /// Sees a frame. Returns its segment as its capture point knows it, and what is to be read of it, if
+    /// it holds one that is asked for.
+    pub fn read<'f>(&mut self, frame: &Frame<'f>) -> Option<(Segment, Option<Content<'f>>)> {
+        let (segment, payload) = self.sees(frame).then(|| self.decode(frame))??;
+        let point = self.point_mut();
+        let segment = point.note(segment);
+        let content = point.content(&segment, payload);
+        Some((segment, content))
+    }
+
+    fn decode<'f>(&mut self, frame: &Frame<'f>) -> Option<(Segment, &'f [u8])> {
+        match self.decoder.decode(frame) {
+            Ok((segment, payload)) => {
+                if frame.may_name_process() {
+                    self.told.take(frame, &segment);
+                }
+                Some((segment, payload))
+            }
+            Err(reason) => {
+                self.totals.skip(reason);
+                None
+            }
+        }
+    }
+
+    /// Puts a segment that was read where its flow is.
+    pub fn put(&mut self, segment: &Segment, content: Option<Content>) -> io::Result<()> {
+        self.point_mut().put(segment, content);
+        self.count()
+    }
+
+    /// Counts a packet, and begins a round when it is time for one.
+    #[inline(always)]
+    fn count(&mut self) -> io::Result<()> {
+        match self.points[self.current].shards.count() {
+            true => self.begin_round(self.current, false),
+            false => Ok(()),
+        }
     }
 
     /// Has the shards of a capture point take in what was read, while reading goes on.
@@ -238,7 +287,8 @@ impl<'a> Session<'a> {
             if self.plan.all || judged.judgement.is_notable() {
                 self.kept.push(judged);
             } else if self.plan.reading.paths == Paths::All {
-                let row = as_row(&judged, &self.totals.files, self.plan.sockets.as_ref());
+                let row =
+                    as_row(&judged, &self.totals.files, self.plan.sockets.as_ref(), &self.told);
                 self.sink.unreported(&row)?;
             }
         }
@@ -283,7 +333,7 @@ impl<'a> Session<'a> {
     }
 
     fn row(&mut self, judged: &Judged) -> io::Result<()> {
-        self.sink.row(&as_row(judged, &self.totals.files, self.plan.sockets.as_ref()))
+        self.sink.row(&as_row(judged, &self.totals.files, self.plan.sockets.as_ref(), &self.told))
     }
 
     /// Judges what is left: all rows that are to come are kept then, in their order, and all is counted.
@@ -327,6 +377,7 @@ pub fn as_row<'a>(
     judged: &'a Judged,
     files: &'a [String],
     sockets: Option<&'a SocketList>,
+    told: &'a Told,
 ) -> Row<'a> {
     let owner = sockets.map_or(Owner::NotAsked, |sockets| {
         let find = |(holder, closer)| sockets.find(holder, closer);
@@ -335,9 +386,11 @@ pub fn as_row<'a>(
         let socket = listed.or_else(|| judged.rewritten_holder_and_closer().and_then(find));
         socket.map_or(Owner::NotListed, Owner::Listed)
     });
-    let socket = match owner {
-        Owner::Listed(socket) => Some(socket),
-        Owner::NotListed | Owner::NotAsked => None,
+    let said = told.holders(judged);
+    let (owner, socket) = match owner {
+        Owner::Listed(socket) => (owner, Some(socket)),
+        _ if !said.is_empty() => (Owner::Said(said), None),
+        _ => (owner, None),
     };
     Row { judged, files, owner, cause: cause(judged, socket) }
 }

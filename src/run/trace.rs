@@ -76,17 +76,13 @@ struct Traced<'a> {
 
 impl Mode<FileSource> for Traced<'_> {
     fn frame(&mut self, session: &mut Session, frame: &Frame) -> io::Result<()> {
-        let number = session.current();
-        let mut taken = Ok(());
-        session.read(frame, |point, segment, payload| {
-            point.note(segment);
-            let content = point.content(segment, payload);
-            if self.trace.wants(segment) {
-                taken = self.trace.take(TracedPacket { point: number, frame, segment, content });
-                point.put(segment, content);
-            }
-        })?;
-        taken
+        let Some((segment, content)) = session.read(frame) else { return Ok(()) };
+        if !self.trace.wants(&segment) {
+            return Ok(());
+        }
+        let point = session.current();
+        self.trace.take(TracedPacket { point, frame, segment: &segment, content })?;
+        session.put(&segment, content)
     }
 
     fn between(

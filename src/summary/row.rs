@@ -2,7 +2,7 @@
 
 use super::cause::Cause;
 use super::judged::Judged;
-use crate::owner::Socket;
+use crate::owner::{Holder, Socket};
 
 /// A judged connection, and what is known around it.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,8 @@ pub enum Owner<'a> {
     NotAsked,
     NotListed,
     Listed(&'a Socket),
+    /// The capture itself names the processes.
+    Said(&'a [Holder]),
 }
 
 /// What happened to a live flow.

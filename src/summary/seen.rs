@@ -72,9 +72,9 @@ pub enum Process {
     /// Somebody holds it who may not be seen.
     Hidden,
     By {
-        pid: i32,
-        command: String,
-        fd: i32,
+        holder: Holder,
+        /// The capture itself says so, and no list.
+        by_capture: bool,
     },
 }
 
@@ -193,15 +193,17 @@ impl Process {
             Owner::NotAsked => Process::NotAsked,
             Owner::NotListed => Process::NotListed,
             Owner::Listed(socket) => Process::of(socket),
+            Owner::Said(holders) => match holders.first() {
+                Some(holder) => Process::By { holder: holder.clone(), by_capture: true },
+                None => Process::NotAsked,
+            },
         }
     }
 
     /// Who holds a socket.
     pub fn of(socket: &Socket) -> Process {
         match socket.held() {
-            Held::By(Holder { pid, command, fd, .. }) => {
-                Process::By { pid: *pid, command: command.clone(), fd: *fd }
-            }
+            Held::By(holder) => Process::By { holder: holder.clone(), by_capture: false },
             Held::Backlog => Process::Backlog,
             Held::Hidden => Process::Hidden,
         }

@@ -243,7 +243,7 @@ impl Flow {
     #[inline(never)]
     fn take_marked(&mut self, side: Side, segment: &Segment, before: Time) {
         let marks = Marks { syn: segment.flags.syn(), fin: segment.flags.fin() };
-        if marks.fin && segment.checksum == Checksum::Wrong {
+        if marks.fin && segment.extras.checksum() == Checksum::Wrong {
             self.notes.note(Noted::FinWithoutEffect, true);
             return;
         }
@@ -252,7 +252,7 @@ impl Flow {
             // Nobody goes back to its SYN: another clock's copy of it was put into the capture.
             let copied = !first && self.half(side).sent_payload();
             self.notes.note(Noted::Duplicates, copied);
-            self.scales.note(side, segment.scale, first);
+            self.scales.note(side, segment.extras.scale(), first);
         }
         self.take_numbers(side, segment, marks, before);
     }
@@ -269,7 +269,9 @@ impl Flow {
             && expected.iter().any(Option::is_some)
             && !expected.contains(&Some(segment.seq));
         self.notes.note(Noted::RstOddSeq, odd);
-        if segment.checksum == Checksum::Wrong || odd && self.is_outside_window(side, segment.seq) {
+        if segment.extras.checksum() == Checksum::Wrong
+            || odd && self.is_outside_window(side, segment.seq)
+        {
             self.notes.note(Noted::RstWithoutEffect, true);
             return;
         }

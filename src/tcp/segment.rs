@@ -5,6 +5,7 @@ use core::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::seq::Seq;
+use crate::names;
 use crate::place::Place;
 
 /// One end of a connection.
@@ -26,10 +27,13 @@ impl From<Endpoint> for SocketAddr {
     }
 }
 
-/// `192.0.2.1:80`, `[2001:db8::1]:80`.
+/// `192.0.2.1:80`, `[2001:db8::1]:80`, `db-1.shop:80` where a text names it.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        SocketAddr::from(*self).fmt(f)
+        match names::name(self.ip) {
+            Some(name) => f.pad(&format!("{name}:{}", self.port)),
+            None => SocketAddr::from(*self).fmt(f),
+        }
     }
 }
 
@@ -75,7 +79,7 @@ impl Hash for FlowKey {
 }
 
 /// Which end of a [`FlowKey`] sent a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     Lower,
     Upper,
@@ -148,10 +152,16 @@ impl FlowKey {
     }
 
     pub fn endpoint(&self, end: End) -> Endpoint {
-        let [high, low] = self.addresses[end as usize];
+        let v6 = |end: End| {
+            let [high, low] = self.addresses[end as usize];
+            Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low))
+        };
+        let [_, low] = self.addresses[end as usize];
         let ip = match self.v6 {
-            true => IpAddr::from(Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low))),
-            false => IpAddr::from(Ipv4Addr::from_bits(low as u32)),
+            // An IPv4 address stands mapped beside the name of the other end.
+            true if names::is_stand_in(v6(end.other()).into()) => v6(end).to_canonical(),
+            true => v6(end).into(),
+            false => Ipv4Addr::from_bits(low as u32).into(),
         };
         Endpoint { ip, port: self.ports[end as usize] }
     }
@@ -199,6 +209,11 @@ impl Flags {
     pub fn ack(self) -> bool {
         self.0 & Flags::ACK != 0
     }
+
+    /// Neither SYN nor FIN nor RST.
+    pub fn are_plain(self) -> bool {
+        self.0 & (Flags::FIN | Flags::SYN | Flags::RST) == 0
+    }
 }
 
 /// How the capture says a packet passed the interface.
@@ -239,26 +254,25 @@ pub struct Segment {
     pub len: u32,
     /// SEG.WND as it stands in the header, not scaled.
     pub window: u16,
-    pub scale: Scale,
-    pub checksum: Checksum,
+    pub extras: Extras,
     pub place: Place,
     pub direction: Option<Direction>,
 }
 
 /// The shift count of a SYN's window scale option (RFC 7323).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scale(u8);
 
 impl Scale {
     /// No SYN, no such option, or cut off by the snap length.
-    pub const UNKNOWN: Scale = Scale(15);
+    pub const UNKNOWN: Scale = Scale(0);
 
     /// The shift count, which is 14 at most.
     pub fn new(shift: u8) -> Scale {
-        Scale(shift.min(14))
+        Scale(shift.min(14) + 1)
     }
 
-    /// Four bits that [`Scale::of_bits`] makes it of again.
+    /// Four bits that [`Scale::of_bits`] makes it of again; none is set where it is unknown.
     pub fn bits(self) -> u8 {
         self.0
     }
@@ -268,18 +282,61 @@ impl Scale {
     }
 
     pub fn shift(self) -> Option<u8> {
-        (self != Scale::UNKNOWN).then_some(self.0)
+        self.0.checked_sub(1)
     }
 }
 
 /// What a segment's checksum says of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Checksum {
     /// It was not looked at, or says nothing: not captured whole, or left to the card (offload).
+    #[default]
     Unknown,
     Right,
     /// The segment was damaged on its way: its receiver drops it.
     Wrong,
+}
+
+/// What only segments with SYN, FIN or RST are asked for; in one octet, because every segment has it.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extras(u8);
+
+impl core::fmt::Debug for Extras {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Extras").field(&self.scale()).field(&self.checksum()).finish()
+    }
+}
+
+impl Extras {
+    /// How many bits there are.
+    pub const BITS: u32 = 6;
+
+    pub fn new(scale: Scale, checksum: Checksum) -> Extras {
+        Extras(scale.bits() | (checksum as u8) << 4)
+    }
+
+    /// The lowest [`Extras::BITS`] of a number.
+    #[inline(always)]
+    pub fn of_bits(bits: u32) -> Extras {
+        Extras(bits as u8)
+    }
+
+    #[inline(always)]
+    pub fn bits(self) -> u32 {
+        u32::from(self.0)
+    }
+
+    pub fn scale(self) -> Scale {
+        Scale::of_bits(self.0)
+    }
+
+    pub fn checksum(self) -> Checksum {
+        match self.0 >> 4 {
+            0 => Checksum::Unknown,
+            1 => Checksum::Right,
+            _ => Checksum::Wrong,
+        }
+    }
 }
 
 impl Segment {
@@ -290,7 +347,7 @@ impl Segment {
 
     /// Neither SYN nor FIN nor RST: it begins and ends nothing.
     pub fn is_plain(&self) -> bool {
-        self.flags.0 & (Flags::FIN | Flags::SYN | Flags::RST) == 0
+        self.flags.are_plain()
     }
 
     /// A bare ACK: it is never acknowledged itself, so it alone counts as received when seen.

@@ -9,7 +9,7 @@ use super::side::Side;
 pub struct Scales(u8);
 
 impl Scales {
-    pub const UNKNOWN: Scales = Scales(0xff);
+    pub const UNKNOWN: Scales = Scales(0);
 
     /// The octets that a side's field of its last segment stands for, where both SYNs tell.
     pub fn window(self, side: Side, field: u16) -> Option<u32> {

@@ -119,7 +119,7 @@ pub fn judge(key: &FlowKey, flow: &Flow, policy: &Policy, facts: &CaptureFacts) 
     let (close, verdict) = case.verdict();
     let half_close = case.half_close();
     let held = case.held(close, verdict);
-    let descriptor_may_leak = case.descriptor_may_leak(close, held);
+    let descriptor_may_leak = case.descriptor_may_leak(close, held) && !facts.is_ambiguous(key);
     let finding = (verdict == Verdict::Leak || descriptor_may_leak) && local != Local::Neither;
     let has_holder = close == Close::HalfClosed || descriptor_may_leak;
     let proven = close == Close::Closed && half_close.is_some();
@@ -250,7 +250,9 @@ impl<'a> Case<'a> {
         let unseen = h.holding.packets() == 0;
         // Without any bare ACK in the capture, a side can be silent in it and alive all the same.
         let one_sided = unseen && (self.facts.shows_bare_acks() || !h.fin.with_ack);
-        if self.key.is_self() {
+        if self.facts.is_ambiguous(self.key) {
+            Some(Reason::Ambiguous)
+        } else if self.key.is_self() {
             Some(Reason::Itself)
         } else if one_sided {
             Some(Reason::OneSided)

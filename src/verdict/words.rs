@@ -91,6 +91,8 @@ pub enum Reason {
     Filtered,
     /// Its 4-tuple was established again later in the capture: it had ended.
     Reused,
+    /// Its ends may be those of another connection under other names.
+    Ambiguous,
 }
 
 impl Reason {
@@ -101,6 +103,7 @@ impl Reason {
             Reason::Lost => "lost",
             Reason::Filtered => "filtered",
             Reason::Reused => "reused",
+            Reason::Ambiguous => "ambiguous",
         }
     }
 
@@ -113,6 +116,7 @@ impl Reason {
             Reason::Reused => {
                 "the same addresses and ports were connected again later: it had ended"
             }
+            Reason::Ambiguous => "its ends may be those of another connection under other names",
         }
     }
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::wire::{Link, Packet, Record, TUNNELS, arp, tunnelled};
+use super::links::FRAMINGS;
+use super::wire::{Link, Packet, Record, TUNNELS, silence, tunnelled};
 
 /// One scenario.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ impl Scenario {
     /// The capture's records.
     pub fn records(&self) -> Vec<Record> {
         let frames = |row: &Row| match (&row.packet, row.fragment) {
-            (None, _) => vec![arp()],
+            (None, _) => vec![silence(self.link)],
             (Some(packet), None) => vec![self.oddities.apply(self.frame(packet), row.damaged)],
             (Some(packet), Some(octets)) => fragments(&packet.frame(self.link), octets),
         };
@@ -255,7 +256,10 @@ impl Reader {
                     "sll" => Link::Sll,
                     "sll2" => Link::Sll2,
                     "raw" => Link::Raw,
-                    _ => return Err(format!("no link layer {link}")),
+                    other => {
+                        let framing = FRAMINGS.iter().find(|framing| framing.name == other);
+                        Link::Framed(framing.ok_or(format!("no link layer {link}"))?)
+                    }
                 };
                 self.given(rest)
             }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::links::Framing;
 use etherparse::{PacketBuilder, PacketBuilderStep, TcpHeader, ip_number};
 
 /// One TCP segment with absolute numbers.
@@ -29,6 +30,7 @@ pub enum Link {
     Sll,
     Sll2,
     Raw,
+    Framed(&'static Framing),
 }
 
 impl Link {
@@ -38,6 +40,16 @@ impl Link {
             Link::Sll => 113,
             Link::Sll2 => 276,
             Link::Raw => 101,
+            Link::Framed(framing) => framing.link_type,
+        }
+    }
+
+    /// The capture knows which packets left the host.
+    pub fn tells_direction(self) -> bool {
+        match self {
+            Link::Sll | Link::Sll2 => true,
+            Link::Framed(framing) => framing.directed,
+            _ => false,
         }
     }
 }
@@ -48,6 +60,13 @@ pub fn arp() -> Vec<u8> {
     frame.extend([2, 0, 0, 0, 0, 1, 0x08, 0x06]);
     frame.extend([0; 28]);
     frame
+}
+
+/// The same under this link layer.
+pub fn silence(link: Link) -> Vec<u8> {
+    let Link::Framed(framing) = link else { return arp() };
+    let echo = outer(1, &[8, 0, 0, 0, 0, 1, 0, 1]);
+    [(framing.header)(true, true, echo.len()), echo].concat()
 }
 
 impl Packet {
@@ -72,6 +91,10 @@ impl Packet {
                 return header;
             }
             Link::Raw => return ip,
+            Link::Framed(framing) => {
+                return [(framing.header)(self.from.is_ipv4(), self.outgoing, ip.len()), ip]
+                    .concat();
+            }
         };
         frame.extend(ether_type);
         frame.extend(ip);
@@ -256,7 +279,7 @@ impl Pcapng {
 }
 
 /// Tunnels: each takes an IP packet and gives the Ethernet frame that carries it.
-pub const TUNNELS: [&str; 19] = [
+pub const TUNNELS: [&str; 36] = [
     "mpls",
     "pppoe",
     "ipip",
@@ -276,6 +299,23 @@ pub const TUNNELS: [&str; 19] = [
     "teredo",
     "pptp",
     "vxlan-in-gre-in-mpls",
+    "vxlan-anywhere",
+    "geneve-anywhere",
+    "vxlan-gpe-nsh",
+    "gre-in-udp",
+    "gre-nsh",
+    "mpls-in-udp",
+    "mpls-in-ip",
+    "mpls-ethernet",
+    "ah",
+    "ether-ip",
+    "trill",
+    "l2tp",
+    "l2tp-3",
+    "l2tp-3-in-udp",
+    "tzsp",
+    "capwap",
+    "eoip",
 ];
 
 /// An Ethernet header without tags.
@@ -330,10 +370,14 @@ pub fn tunnelled(tunnel: &str, ip: &[u8]) -> Option<Vec<u8>> {
         "gre-key-sequence" => over(gre(0xb000, kind, &[0; 12], ip)),
         "gre-ethernet" => over(gre(0, 0x6558, &[], &inner_frame)),
         "erspan-1" => over(gre(0, 0x88be, &[], &inner_frame)),
-        "erspan-2" => over(gre(0x1000, 0x88be, &[0; 12], &inner_frame)),
+        "erspan-2" => {
+            let fields = [0, 0, 0, 1, 0x10, 0, 0, 0, 0, 0, 0, 0];
+            over(gre(0x1000, 0x88be, &fields, &inner_frame))
+        }
         "erspan-3" => {
             let mut fields = vec![0; 4 + 12 + 8];
-            // The platform header follows.
+            // Version 2; the platform header follows.
+            fields[4] = 0x20;
             fields[15] = 1;
             over(gre(0x1000, 0x22eb, &fields, &inner_frame))
         }
@@ -350,9 +394,13 @@ pub fn tunnelled(tunnel: &str, ip: &[u8]) -> Option<Vec<u8>> {
             let [high, low] = kind.to_be_bytes();
             over(udp(5, 6081, &[&[0, 0, high, low, 0, 0, 7, 0], ip].concat()))
         }
-        "gtp-u" => over(udp(2152, 2152, &[&[0x30, 255, 0, 0, 0, 0, 0, 1], ip].concat())),
+        "gtp-u" => {
+            let [high, low] = (ip.len() as u16).to_be_bytes();
+            over(udp(2152, 2152, &[&[0x30, 255, high, low, 0, 0, 0, 1], ip].concat()))
+        }
         "gtp-u-extension" => {
-            let header = [0x34, 255, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0, 0, 0];
+            let [high, low] = (ip.len() as u16 + 8).to_be_bytes();
+            let header = [0x34, 255, high, low, 0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0, 0, 0];
             over(udp(2152, 2152, &[&header, ip].concat()))
         }
         "teredo" if !v4 => {
@@ -364,6 +412,53 @@ pub fn tunnelled(tunnel: &str, ip: &[u8]) -> Option<Vec<u8>> {
             let ppp = if v4 { [0xff, 3, 0, 0x21] } else { [0xff, 3, 0, 0x57] };
             over(gre(0x3001, 0x880b, &[0; 8], &[&ppp, ip].concat()))
         }
+        "vxlan-anywhere" => {
+            over(udp(5, 4096, &[&[8, 0, 0, 0, 0, 0, 7, 0], &inner_frame[..]].concat()))
+        }
+        "geneve-anywhere" => {
+            let header = [1, 0, 0x65, 0x58, 0, 0, 7, 0, 0, 1, 2, 0];
+            over(udp(5, 16_081, &[&header, &inner_frame[..]].concat()))
+        }
+        "vxlan-gpe-nsh" => {
+            let header = [0x0c, 0, 0, 4, 0, 0, 7, 0];
+            over(udp(5, 4790, &[&header, &nsh(v4)[..], ip].concat()))
+        }
+        "gre-nsh" => over(gre(0, 0x894f, &nsh(v4), ip)),
+        "gre-in-udp" => {
+            let [high, low] = kind.to_be_bytes();
+            over(udp(5, 4754, &[&[0, 0, high, low], ip].concat()))
+        }
+        "mpls-in-udp" => over(udp(5, 6635, &[&[0, 2, 1, 64], ip].concat())),
+        "mpls-in-ip" => over(outer(137, &[&[0, 2, 1, 64], ip].concat())),
+        "mpls-ethernet" => [ethernet(0x8847), vec![0, 2, 1, 64, 0, 0, 0, 1], inner_frame].concat(),
+        "ah" => {
+            let next = if v4 { 4 } else { 41 };
+            let header =
+                [next, 4, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+            over(outer(51, &[&header, ip].concat()))
+        }
+        "ether-ip" => over(outer(97, &[&[0x30, 0], &inner_frame[..]].concat())),
+        "trill" => [ethernet(0x22f3), vec![0, 0x3f, 0, 1, 0, 2], inner_frame].concat(),
+        "l2tp" => {
+            let ppp = if v4 { [0xff, 3, 0, 0x21] } else { [0xff, 3, 0, 0x57] };
+            let [high, low] = (ip.len() as u16 + 16).to_be_bytes();
+            let header = [0x48, 2, high, low, 0, 1, 0, 2, 0, 0, 0, 0];
+            over(udp(1701, 1701, &[&header[..], &ppp, ip].concat()))
+        }
+        "l2tp-3" => over(outer(115, &[&[0, 0, 0, 9], &inner_frame[..]].concat())),
+        "l2tp-3-in-udp" => {
+            let header = [0, 3, 0, 0, 0, 0, 0, 9];
+            over(udp(1701, 1701, &[&header, &inner_frame[..]].concat()))
+        }
+        "tzsp" => {
+            let header = [1, 0, 0, 1, 0, 10, 1, 5, 1];
+            over(udp(5, 37_008, &[&header, &inner_frame[..]].concat()))
+        }
+        "capwap" => {
+            let header = [0, 0x10, 0x02, 0, 0, 0, 0, 0];
+            over(udp(5, 5247, &[&header, &inner_frame[..]].concat()))
+        }
+        "eoip" => over(gre(0x2001, 0x6400, &[0, 60, 1, 0], &inner_frame)),
         "vxlan-in-gre-in-mpls" => {
             let vxlan = udp(5, 4789, &[&[8, 0, 0, 0, 0, 0, 7, 0], &inner_frame[..]].concat());
             let gre = gre(0, 0x0800, &[], &vxlan);
@@ -371,6 +466,18 @@ pub fn tunnelled(tunnel: &str, ip: &[u8]) -> Option<Vec<u8>> {
         }
         _ => return None,
     })
+}
+
+/// A payload in UDP in IPv4 in Ethernet.
+pub fn over_udp(port: u16, payload: &[u8]) -> Vec<u8> {
+    [ethernet(0x0800), udp(40_000, port, payload)].concat()
+}
+
+/// A network service header with a fixed context.
+fn nsh(v4: bool) -> Vec<u8> {
+    let mut header = vec![0x0f, 0xc6, 1, if v4 { 1 } else { 2 }, 0, 0, 7, 255];
+    header.resize(24, 0);
+    header
 }
 
 /// An ICMP error that quotes a packet.

@@ -38,6 +38,7 @@ fn verdicts_are_the_kernels() {
     if let Some(missing) = missing() {
         return common::skip(missing);
     }
+    network::clear_leftovers();
     let scratch = common::Scratch::new();
     let trace = Trace::start(scratch.path());
     if trace.is_none() {

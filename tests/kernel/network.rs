@@ -8,6 +8,7 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::Command;
 
 use crate::common;
@@ -16,6 +17,9 @@ use crate::common;
 pub const HOSTS: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(10, 91, 0, 1)), IpAddr::V4(Ipv4Addr::new(10, 91, 0, 2))];
 const HARDWARE: [&str; 2] = ["02:00:00:00:00:01", "02:00:00:00:00:02"];
+
+/// Names of namespaces begin with it, and with the id of the process that made them.
+const PREFIX: &str = "cwlab";
 
 /// The path's devices towards each host, and in its middle.
 pub const NEAR: [&str; 2] = ["near0", "near1"];
@@ -36,7 +40,7 @@ pub struct Settings {
 
 impl Network {
     pub fn new(batch: u64, settings: &Settings) -> Network {
-        let name = |role: &str| format!("cwlab{}-{batch}-{role}", std::process::id());
+        let name = |role: &str| format!("{PREFIX}{}-{batch}-{role}", std::process::id());
         let network = Network { hosts: [name("a"), name("b")], path: name("path") };
         for namespace in network.namespaces() {
             ip(&format!("netns add {namespace}"));
@@ -108,6 +112,23 @@ impl Network {
         let path = format!("/run/netns/{}", self.hosts[host]);
         fs::metadata(&path).unwrap_or_else(|error| panic!("{path}: {error}")).ino()
     }
+}
+
+/// Namespaces of a run that was interrupted are removed by the next.
+pub fn clear_leftovers() {
+    let listed = common::tool("ip").args(["netns", "list"]).output().expect("ip runs");
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let names = listed.lines().filter_map(|line| line.split_whitespace().next());
+    for name in names.filter(|name| is_orphan(name)) {
+        let _ = common::tool("ip").args(["netns", "del", name]).output();
+    }
+}
+
+/// Is it the laboratory's, and is the process gone that made it?
+fn is_orphan(namespace: &str) -> bool {
+    let owner = namespace.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+    let owner = owner.and_then(|owner| owner.parse::<u32>().ok());
+    owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists())
 }
 
 impl Drop for Network {

@@ -9,13 +9,14 @@ use closewait::place::{Place, Time};
 use closewait::table::{FlowTable, Retired};
 use closewait::tcp::holes::Holes;
 use closewait::tcp::segment::{
-    Checksum, Direction, Endpoint, Flags, FlowKey, Scale, Segment, ToldBy,
+    Checksum, Direction, Endpoint, Extras, Flags, FlowKey, Scale, Segment, ToldBy,
 };
 use closewait::tcp::seq::Seq;
 use closewait::verdict::{Judgement, Policy, judge};
 
 use crate::plan::{LOCAL, Plan};
 use crate::prng::Prng;
+use crate::socket::Packet;
 use crate::tap::{Capture, Seen, TapPlan};
 use crate::world::World;
 
@@ -63,6 +64,21 @@ fn time(micros: u64) -> Time {
     Time::from_nanos(START + i128::from(micros) * 1_000)
 }
 
+/// What a whole packet tells beside its numbers.
+fn extras(packet: &Packet, tap: &TapPlan) -> Extras {
+    let scale = match packet.has(Flags::SYN) && tap.whole_packets {
+        true => Scale::new(0),
+        false => Scale::UNKNOWN,
+    };
+    let checksum = match packet.damaged {
+        // What leaves a host has none yet.
+        _ if !tap.whole_packets || tap.is_at(packet.from) => Checksum::Unknown,
+        true => Checksum::Wrong,
+        false => Checksum::Right,
+    };
+    Extras::new(scale, checksum)
+}
+
 fn segment(index: usize, seen: &Seen, tap: &TapPlan) -> Segment {
     let ends = endpoints();
     let packet = &seen.packet;
@@ -76,16 +92,7 @@ fn segment(index: usize, seen: &Seen, tap: &TapPlan) -> Segment {
         flags: Flags(packet.flags),
         len: packet.len,
         window: packet.window,
-        scale: match packet.has(Flags::SYN) && tap.whole_packets {
-            true => Scale::new(0),
-            false => Scale::UNKNOWN,
-        },
-        checksum: match packet.damaged {
-            // What leaves a host has none yet.
-            _ if !tap.whole_packets || tap.is_at(packet.from) => Checksum::Unknown,
-            true => Checksum::Wrong,
-            false => Checksum::Right,
-        },
+        extras: extras(packet, tap),
         place: Place::new(time(seen.at), 0, index as u64 + 1, 6),
         direction: seen.way.map(|way| Direction { way, told_by: ToldBy::PacketType }),
     }
@@ -107,8 +114,7 @@ fn company(bare_acks: bool, empty_segments: bool) -> Vec<Segment> {
             flags,
             len: 0,
             window: u16::MAX,
-            scale: Scale::UNKNOWN,
-            checksum: Checksum::Unknown,
+            extras: Extras::default(),
             place,
             direction: None,
         }

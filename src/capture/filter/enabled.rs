@@ -61,6 +61,7 @@ impl Filter {
                 link: LinkType::ETHERNET,
                 original_len: data.len() as u32,
                 direction: None,
+                process: None,
                 data: &data,
             })
         })

@@ -229,6 +229,7 @@ impl Source for Live {
             link: self.taps[tap].link,
             original_len,
             direction: None,
+            process: None,
             data: &self.packet,
         }))
     }

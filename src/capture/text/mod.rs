@@ -1,80 +1,163 @@
-//! What `tcpdump -n` prints, as a capture: pasted from a ticket, or piped from `tcpdump -l`.
+//! Packets as programs print them, as a capture: pasted from a ticket, or piped from `tcpdump -l`.
 //!
 //! The text leaves out what a reader can do without: sequence numbers are relative to the first
 //! ones of their connection, and a bare ACK's own is not printed at all. Both are put back here, and
 //! each line becomes the packet that it describes, without its payload.
+//!
+//! * [`lines`]: a line without what others put around it
+//! * [`tcpdump`]: lines of tcpdump; [`front`] and [`fields`] are what stands before and behind the ends
+//! * [`wireshark`]: lines, tables and fields of Wireshark and tshark; [`columns`] and [`info`] are what
+//!   they consist of, and [`streams`] gives packets of other protocols their connection
+//! * [`ends`]: addresses and ports, or their names
+//! * [`stamp`], [`clock`]: times
+//! * [`numbers`]: sequence numbers as they were on the wire
+//! * [`twins`]: ends that may be the same under two names
+//! * [`mod@printed`]: one packet, and its headers
 
-pub mod line;
-mod numbers;
+pub mod clock;
+pub mod columns;
+pub mod ends;
+pub mod fields;
+pub mod front;
+pub mod info;
+pub mod lines;
+pub mod numbers;
+pub mod printed;
+pub mod stamp;
+pub mod streams;
+pub mod tcpdump;
+pub mod twins;
+pub mod wireshark;
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::VecDeque;
+use std::io;
 
-use chrono::{NaiveDate, NaiveTime};
-
-use self::line::{Line, Printed, Stamp, local, parse};
+use self::clock::{Clock, Style};
+use self::ends::Ends;
+use self::lines::{line_len, printed, whole_lines};
 use self::numbers::Numbers;
+use self::printed::{Item, Printed, packet};
+use self::stamp::Stamp;
+use self::tcpdump::Tcpdump;
+use self::twins::Twins;
+use self::wireshark::{Found, Wireshark};
 use super::buffer::Buffer;
 use super::record::{Broken, Record};
 use super::{About, LinkType};
-use crate::place::Time;
-use crate::tcp::segment::{Direction, ToldBy, Way};
-
-/// A longer line is no line.
-const MAX_LINE: usize = 64 << 10;
+use crate::tcp::segment::{Direction, ToldBy};
 
 /// How far a text is searched for its first packet.
 const MAX_SEARCH: usize = 64 << 10;
 
-const DAY_NS: i64 = 86_400_000_000_000;
+/// What tshark is to be asked for.
+const FIELDS: &str = "tshark -r FILE -T fields -E header=y -e frame.time_epoch -e ip.src -e ipv6.src -e tcp.srcport -e ip.dst -e ipv6.dst -e tcp.dstport -e tcp.flags -e tcp.seq_raw -e tcp.ack_raw -e tcp.len";
 
 /// Reads lines.
-#[derive(Default)]
 pub struct Text {
-    numbers: Numbers,
-    head: Option<(Stamp, Option<Way>)>,
+    form: Form,
+    ends: Ends,
     clock: Clock,
+    /// Lines read so far.
+    line: u64,
+    /// What was found and not handed out yet.
+    ready: VecDeque<Item>,
+    ended: bool,
+    twins: Twins,
     /// The packet that was made of the last line.
     packet: Vec<u8>,
 }
 
-/// What the times of the text mean.
-#[derive(Default)]
-struct Clock {
-    style: Style,
-    /// The last time printed, and the time that it was.
-    printed: i64,
-    now: Time,
-    days: i64,
+/// Who printed the text.
+enum Form {
+    Tcpdump(Tcpdump, Numbers),
+    Wireshark(Wireshark),
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-enum Style {
-    #[default]
-    OfDay,
-    /// `-ttt`: since the packet before.
-    SinceLast,
-    /// `-ttttt`: since the first packet.
-    SinceFirst,
+/// What a file that is no binary capture is.
+pub enum Recognised {
+    Text(Box<Text>),
+    /// Packets in a form that does not say enough: what to export in its place.
+    Refused(String),
+    No,
+}
+
+impl Form {
+    fn take(&mut self, number: u64, line: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
+        match self {
+            Form::Tcpdump(form, _) => form.take(number, line, ends, out),
+            Form::Wireshark(form) => form.take(number, line, ends, out),
+        }
+    }
+
+    fn end(&mut self, out: &mut VecDeque<Item>) {
+        match self {
+            Form::Tcpdump(form, _) => form.end(out),
+            Form::Wireshark(form) => form.end(out),
+        }
+    }
 }
 
 impl Text {
     /// Is this text with a packet in it? Looks no further than it must: a pipe has no end yet.
-    pub fn recognise(buffer: &mut Buffer) -> std::io::Result<Option<Text>> {
+    pub fn recognise(buffer: &mut Buffer) -> io::Result<Recognised> {
         let mut len = 1;
         loop {
             buffer.peek(len)?;
             let held = buffer.held();
-            let text = String::from_utf8_lossy(whole_lines(held));
-            let mut lines = text.lines().map(|line| parse(line, None));
-            if lines.any(|line| matches!(line, Line::Tcp(_) | Line::Head(..))) {
-                let clock = Clock { style: style(&text), ..Clock::default() };
-                let numbers = Numbers::like(tcp_lines(&text));
-                return Ok(Some(Text { clock, numbers, ..Text::default() }));
+            let more = held.len() >= len && held.len() <= MAX_SEARCH;
+            match Text::of(whole_lines(held), more || !buffer.is_at_end()) {
+                Recognised::No if more => len = held.len() + 1,
+                recognised => return Ok(recognised),
             }
-            if held.len() < len || held.len() > MAX_SEARCH {
-                return Ok(None);
+        }
+    }
+
+    /// The reader for a text that begins like this.
+    fn of(head: &[u8], goes_on: bool) -> Recognised {
+        let items = try_out(&mut Form::Tcpdump(Tcpdump::default(), Numbers::default()), head);
+        // What tcpdump may have printed, too, but need not: Wireshark is asked first.
+        let perhaps = |item: &Item| match item {
+            Item::Unread(..) => true,
+            // Packets of other kinds may fill the beginning of a long text.
+            Item::Other(_) => goes_on && head.len() > MAX_SEARCH,
+            Item::Tcp(_) | Item::Skipped(_) => false,
+        };
+        if items.iter().any(|item| matches!(item, Item::Tcp(_))) {
+            return Text::of_tcpdump(&items);
+        }
+        match Wireshark::of(head) {
+            Found::Nothing if items.iter().any(perhaps) => Text::of_tcpdump(&items),
+            Found::Packets(form) => {
+                let clock = Clock::new(form.style);
+                Recognised::Text(Box::new(Text::new(Form::Wireshark(*form), clock)))
             }
-            len = held.len() + 1;
+            Found::Lacking(missing) => Recognised::Refused(format!(
+                "it is a table of packets without {missing}; these fields tell enough: {FIELDS}"
+            )),
+            Found::Nothing => Recognised::No,
+        }
+    }
+
+    fn of_tcpdump(items: &[Item]) -> Recognised {
+        let numbers = Numbers::like(items.iter().filter_map(|item| match item {
+            Item::Tcp(printed) => Some(printed),
+            _ => None,
+        }));
+        let clock = Clock::new(Style::of(items.iter().filter_map(Item::stamp)));
+        let form = Form::Tcpdump(Tcpdump::default(), numbers);
+        Recognised::Text(Box::new(Text::new(form, clock)))
+    }
+
+    fn new(form: Form, clock: Clock) -> Text {
+        Text {
+            form,
+            ends: Ends::default(),
+            clock,
+            line: 0,
+            ready: VecDeque::new(),
+            ended: false,
+            twins: Twins::default(),
+            packet: Vec::new(),
         }
     }
 
@@ -90,49 +173,66 @@ impl Text {
         about: &mut About,
     ) -> Result<Option<Record>, Broken> {
         loop {
-            let Some(len) = line_len(buffer)? else { return Ok(None) };
-            let bytes = buffer.get(0, len);
-            let parsed = match std::str::from_utf8(bytes) {
-                Ok(text) => parse(text, self.head.take()),
-                Err(_) => Line::Nothing,
-            };
-            match parsed {
-                Line::Tcp(printed) => return Ok(Some(self.tcp(&printed, len))),
-                Line::Other(stamp) => return Ok(Some(self.other(stamp, len))),
-                Line::Head(stamp, way) => self.head = Some((stamp, way)),
-                Line::Nothing if bytes.iter().all(u8::is_ascii_whitespace) => {}
-                Line::Nothing => about.lines_skipped += 1,
+            while let Some(item) = self.ready.pop_front() {
+                match item {
+                    Item::Tcp(printed) => {
+                        self.twins.note(&printed, &mut about.ambiguous);
+                        return Ok(Some(self.tcp(&printed)));
+                    }
+                    Item::Other(stamp) => return Ok(Some(self.other(stamp))),
+                    Item::Unread(number, line) => about.unread.add(number, &line),
+                    Item::Skipped(lines) => about.lines_skipped += lines,
+                }
             }
-            buffer.consume(len);
+            if self.ended {
+                return Ok(None);
+            }
+            self.line(buffer)?;
         }
     }
 
-    fn tcp(&mut self, printed: &Printed, len: usize) -> Record {
-        let Some((seq, ack)) = self.numbers.absolute(printed) else {
-            return self.other(printed.stamp, len);
+    fn line(&mut self, buffer: &mut Buffer) -> Result<(), Broken> {
+        let Some(len) = line_len(buffer)? else {
+            self.ended = true;
+            self.form.end(&mut self.ready);
+            return Ok(());
         };
+        self.line += 1;
+        let line = printed(buffer.get(0, len));
+        self.form.take(self.line, &line, &mut self.ends, &mut self.ready);
+        buffer.consume(len);
+        Ok(())
+    }
+
+    fn tcp(&mut self, printed: &Printed) -> Record {
+        let numbers = match &mut self.form {
+            Form::Tcpdump(_, numbers) => numbers.absolute(printed),
+            Form::Wireshark(_) => printed.seq.map(|seq| (seq, printed.ack.unwrap_or(0))),
+        };
+        let Some((seq, ack)) = numbers else { return self.other(printed.stamp) };
         self.packet = packet(printed, seq, ack);
         let way = printed.way.map(|way| Direction { way, told_by: ToldBy::PacketType });
         let octets = (self.packet.len() as u32).saturating_add(printed.len);
-        self.record(printed.stamp, len, LinkType::RAW, octets, way)
+        self.record(printed.stamp, LinkType::RAW, octets, way)
     }
 
-    fn other(&mut self, stamp: Stamp, len: usize) -> Record {
+    fn other(&mut self, stamp: Stamp) -> Record {
         self.packet.clear();
-        self.record(stamp, len, LinkType::TEXT, 0, None)
+        self.record(stamp, LinkType::TEXT, 0, None)
     }
 
     fn record(
         &mut self,
         stamp: Stamp,
-        len: usize,
         link: LinkType,
         original_len: u32,
         direction: Option<Direction>,
     ) -> Record {
         let (time, digits) = self.clock.read(stamp);
         Record {
-            whole: len,
+            has_process: false,
+            // Its lines are out of the buffer already.
+            whole: 0,
             data_at: 0,
             data_len: 0,
             time,
@@ -145,115 +245,12 @@ impl Text {
     }
 }
 
-impl Clock {
-    fn read(&mut self, stamp: Stamp) -> (Time, u8) {
-        let (nanos, digits) = match stamp {
-            Stamp::None => return (Time::UNKNOWN, 6),
-            Stamp::Dated { nanos, digits } => return (Time::from_nanos(nanos.into()), digits),
-            Stamp::Clock { nanos, digits } => (nanos, digits),
-        };
-        let at = match self.style {
-            Style::SinceLast => self.now.nanos().unwrap_or(start()).saturating_add(nanos),
-            Style::SinceFirst => start().saturating_add(nanos),
-            Style::OfDay => {
-                // Half a day back is not a clock set back, but midnight.
-                self.days += i64::from(nanos < self.printed - DAY_NS / 2);
-                start().saturating_add(self.days.saturating_mul(DAY_NS)).saturating_add(nanos)
-            }
-        };
-        self.printed = nanos;
-        self.now = Time::from_nanos(at.into());
-        (self.now, digits)
+/// What a form finds in the beginning of a text.
+fn try_out(form: &mut Form, head: &[u8]) -> Vec<Item> {
+    let (mut ends, mut out) = (Ends::default(), VecDeque::new());
+    for (number, line) in (1..).zip(head.split_inclusive(|b| *b == b'\n')) {
+        form.take(number, &printed(line), &mut ends, &mut out);
     }
-}
-
-/// The day is not printed: the second of January 1970 stands for it, midnight there in every zone.
-fn start() -> i64 {
-    let day = NaiveDate::from_ymd_opt(1970, 1, 2).unwrap_or_default();
-    local(day, NaiveTime::MIN).unwrap_or(DAY_NS)
-}
-
-fn tcp_lines(text: &str) -> impl Iterator<Item = Printed> {
-    text.lines().filter_map(|line| match parse(line, None) {
-        Line::Tcp(printed) => Some(printed),
-        _ => None,
-    })
-}
-
-/// Relative times begin with zero; those since the packet before go back sooner or later.
-fn style(text: &str) -> Style {
-    let clock = |line| match parse(line, None) {
-        Line::Tcp(Printed { stamp: Stamp::Clock { nanos, .. }, .. })
-        | Line::Head(Stamp::Clock { nanos, .. }, _)
-        | Line::Other(Stamp::Clock { nanos, .. }) => Some(nanos),
-        _ => None,
-    };
-    let times: Vec<i64> = text.lines().filter_map(clock).collect();
-    match times.first() {
-        Some(0) if times.is_sorted() => Style::SinceFirst,
-        Some(0) => Style::SinceLast,
-        _ => Style::OfDay,
-    }
-}
-
-/// The lines that have ended, or all there is if none has.
-fn whole_lines(bytes: &[u8]) -> &[u8] {
-    match bytes.iter().rposition(|b| *b == b'\n') {
-        Some(last) => &bytes[..=last],
-        None => bytes,
-    }
-}
-
-/// The length of the next line with its end; `None` where the text ends. The last line need not
-/// end, and one that is too long is taken in parts.
-fn line_len(buffer: &mut Buffer) -> Result<Option<usize>, Broken> {
-    let mut searched = 0;
-    loop {
-        buffer.peek(searched + 1)?;
-        let held = buffer.held();
-        if let Some(end) = held[searched..].iter().position(|b| *b == b'\n') {
-            return Ok(Some(searched + end + 1));
-        }
-        searched = held.len();
-        if searched >= MAX_LINE || buffer.is_at_end() {
-            return Ok((searched > 0).then_some(searched));
-        }
-    }
-}
-
-/// The headers that the line describes; the payload itself was not printed.
-fn packet(printed: &Printed, seq: u32, ack: u32) -> Vec<u8> {
-    const TCP: u32 = 20;
-    let len = TCP.saturating_add(printed.len);
-    let mut packet = match (printed.from.ip(), printed.to.ip()) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => {
-            // A length that does not fit is left at 0, as segmentation offload does.
-            let total = u16::try_from(len.saturating_add(20)).unwrap_or(0);
-            let mut ip = vec![0x45, 0];
-            ip.extend(total.to_be_bytes());
-            ip.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
-            ip.extend([from.octets(), to.octets()].concat());
-            ip
-        }
-        (from, to) => {
-            let mut ip = vec![0x60, 0, 0, 0];
-            ip.extend(u16::try_from(len).unwrap_or(0).to_be_bytes());
-            ip.extend([6, 64]);
-            ip.extend([v6(from), v6(to)].concat());
-            ip
-        }
-    };
-    let port = |address: SocketAddr| address.port().to_be_bytes();
-    packet.extend([port(printed.from), port(printed.to)].concat());
-    packet.extend([seq.to_be_bytes(), ack.to_be_bytes()].concat());
-    // A window that is not known is not a closed one.
-    packet.extend([5 << 4, printed.flags.0, 0xff, 0xff, 0, 0, 0, 0]);
-    packet
-}
-
-fn v6(ip: IpAddr) -> [u8; 16] {
-    match ip {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-        IpAddr::V6(ip) => ip.octets(),
-    }
+    form.end(&mut out);
+    out.into()
 }

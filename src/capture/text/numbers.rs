@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use super::line::Printed;
+use super::printed::Printed;
 use crate::tcp::seq::{Seq, later};
 
 /// More connections than this are forgotten all at once: a text is not that long.
@@ -34,10 +34,10 @@ const UNSEEN: Seq = Seq(1 << 30);
 
 impl Numbers {
     /// Nothing is known of any connection yet, but how these lines print numbers.
-    pub fn like(lines: impl Iterator<Item = Printed>) -> Numbers {
+    pub fn like<'a>(lines: impl Iterator<Item = &'a Printed>) -> Numbers {
         let mut tried = Numbers::default();
         for printed in lines {
-            tried.absolute(&printed);
+            tried.absolute(printed);
         }
         Numbers { as_is: tried.as_is, ..Numbers::default() }
     }

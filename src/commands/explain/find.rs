@@ -7,11 +7,11 @@ use crate::decode::{Decoder, Skipped};
 use crate::units::count;
 
 /// Reads a file as far as this frame.
-pub fn find_frame(input: &Input, number: u64) -> Result<Found, String> {
+pub fn find_frame(input: &Input, number: u64, vxlan: &[u16]) -> Result<Found, String> {
     let sentence = |error: Error| error.to_string();
     let mut source = FileSource::open(input, 0).map_err(sentence)?;
     let name = source.name().to_owned();
-    let decoder = Decoder::default();
+    let decoder = Decoder::with_vxlan(vxlan);
     let mut frames = 0;
     let mut wrong: Option<Skipped> = None;
     loop {

@@ -17,6 +17,7 @@ use anstream::ColorChoice;
 use super::read::{Terminal, ended};
 use super::{Exit, complain, open};
 use crate::capture::file::Input;
+use crate::capture::series::members;
 use crate::report::ladder::Look;
 use crate::run::notices::Nobody;
 use crate::run::trace::run_traced;
@@ -29,6 +30,7 @@ use draw::Draw;
 use find::find_frame;
 
 /// What `explain` was asked for.
+#[derive(Clone)]
 pub struct Explain {
     pub inputs: Vec<Input>,
     pub which: Which,
@@ -61,6 +63,9 @@ pub fn explain(asked: &Explain) -> Exit {
             return said(format!("{sentence}, and explain reads it several times"));
         }
     }
+    // A frame is one of a member, where captures come in an archive.
+    let inputs = members(&asked.inputs, &mut |error| complain(&error));
+    let asked = &Explain { inputs, ..asked.clone() };
     let found = match find(asked) {
         Ok(found) => found,
         Err(sentence) => return said(sentence),
@@ -101,7 +106,7 @@ fn find(asked: &Explain) -> Result<Found, String> {
                 Some(name) => named(&asked.inputs, name)?,
                 None => asked.inputs.first().ok_or("no capture to read")?,
             };
-            find_frame(input, *number)
+            find_frame(input, *number, &asked.reading.vxlan)
         }
     }
 }

@@ -49,8 +49,8 @@ struct Line {
     local: SocketAddr,
     peer: SocketAddr,
     state: String,
-    recv_q: u32,
-    send_q: u32,
+    recv_q: Option<u32>,
+    send_q: Option<u32>,
     inode: u64,
     holders: Vec<Holder>,
 }

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 
 use super::{ALARM, CALM, HEADING, Ladder, Names};
 use crate::capture::LinkType;
+use crate::names::host;
 use crate::place::Place;
 use crate::report::shell;
 use crate::summary::evidence::evidence;
@@ -172,7 +173,7 @@ fn other_words(subject: &Subject, other: &Other) -> String {
 fn display_filter(subject: &Subject, from: Option<u64>, to: Option<u64>) -> String {
     let ends = [Side::A, Side::B].map(|side| subject.row.judged.endpoint(side));
     let ip = if ends[0].ip.is_ipv4() { "ip" } else { "ipv6" };
-    let addresses = ends.map(|end| format!("{ip}.addr=={}", end.ip));
+    let addresses = ends.map(|end| format!("{ip}.addr=={}", host(end.ip)));
     let ports = ends.map(|end| format!("tcp.port=={}", end.port));
     let mut parts = [addresses, ports].concat();
     parts.extend(from.map(|from| format!("frame.number>={from}")));

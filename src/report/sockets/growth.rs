@@ -13,12 +13,57 @@ pub type Whose = (Option<i32>, End);
 const WINDOW: Duration = Duration::from_secs(300);
 
 /// Counts over time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct History {
+    /// How far back is remembered, if not everything is.
+    window: Option<Duration>,
     samples: VecDeque<(Duration, BTreeMap<Whose, u64>)>,
 }
 
+impl Default for History {
+    fn default() -> History {
+        History { window: Some(WINDOW), samples: VecDeque::new() }
+    }
+}
+
 impl History {
+    /// One that forgets nothing.
+    pub fn all() -> History {
+        History { window: None, ..History::default() }
+    }
+
+    /// How many samples there are.
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Is there no sample at all?
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// Sockets more in the last sample than in the first, for all that changed: where no time is
+    /// known, it is all that can be said.
+    pub fn growth(&self) -> BTreeMap<Whose, i64> {
+        let (Some((_, before)), Some((_, now))) = (self.samples.front(), self.samples.back())
+        else {
+            return BTreeMap::new();
+        };
+        let count = |counts: &BTreeMap<Whose, u64>, whose| {
+            counts.get(whose).map_or(0, |n| i64::try_from(*n).unwrap_or(i64::MAX))
+        };
+        now.keys()
+            .chain(before.keys())
+            .map(|whose| (*whose, count(now, whose).saturating_sub(count(before, whose))))
+            .filter(|(_, more)| *more != 0)
+            .collect()
+    }
+
+    /// No time has passed between the samples, as far as they say.
+    pub fn is_timeless(&self) -> bool {
+        self.samples.front().map(|(at, _)| at) == self.samples.back().map(|(at, _)| at)
+    }
+
     /// Counts at `at`, which only grows.
     pub fn record(&mut self, at: Duration, listing: &Listing) {
         let mut counts = BTreeMap::new();
@@ -30,7 +75,8 @@ impl History {
             *counts.entry((pid, group.peer)).or_default() += group.count;
         }
         self.samples.push_back((at, counts));
-        while self.samples.front().is_some_and(|(first, _)| at.saturating_sub(*first) > WINDOW) {
+        let Some(window) = self.window else { return };
+        while self.samples.front().is_some_and(|(first, _)| at.saturating_sub(*first) > window) {
             self.samples.pop_front();
         }
     }

@@ -5,19 +5,20 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Listing;
-use crate::owner::Socket;
+use crate::names::host;
+use crate::owner::{Holder, Socket};
 use crate::report::lines::{ProcessLine, SCHEMA, defused, write_line};
 use crate::tcp::segment::Endpoint;
 
 #[derive(Serialize)]
 struct EndLine {
-    ip: std::net::IpAddr,
+    ip: String,
     port: u16,
 }
 
 impl From<Endpoint> for EndLine {
     fn from(end: Endpoint) -> EndLine {
-        EndLine { ip: end.ip, port: end.port }
+        EndLine { ip: host(end.ip), port: end.port }
     }
 }
 
@@ -28,8 +29,8 @@ struct SocketLine<'a> {
     state: &'static str,
     local: EndLine,
     peer: EndLine,
-    recv_q: u32,
-    send_q: u32,
+    recv_q: Option<u32>,
+    send_q: Option<u32>,
     process: Option<ProcessLine<'a>>,
     processes: Vec<ProcessLine<'a>>,
     netns: Option<&'a str>,
@@ -99,6 +100,15 @@ pub fn jsonl(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
     out.flush()
 }
 
+/// The descriptor's number, if the list has it.
+pub fn descriptor(holder: &Holder) -> String {
+    holder.fd.map_or(String::new(), |fd| fd.to_string())
+}
+
+fn queue(octets: Option<u32>) -> String {
+    octets.map_or(String::new(), |octets| octets.to_string())
+}
+
 /// `--format csv`: RFC 4180, no cell a formula.
 pub fn csv(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
     let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
@@ -121,15 +131,15 @@ pub fn csv(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
         let holder = socket.holders.first();
         let cells = [
             socket.state.name().to_owned(),
-            socket.local.ip.to_string(),
+            host(socket.local.ip),
             socket.local.port.to_string(),
-            socket.peer.ip.to_string(),
+            host(socket.peer.ip),
             socket.peer.port.to_string(),
-            socket.recv_q.to_string(),
-            socket.send_q.to_string(),
+            queue(socket.recv_q),
+            queue(socket.send_q),
             holder.map_or(String::new(), |h| h.pid.to_string()),
             holder.map_or(String::new(), |h| h.command.clone()),
-            holder.map_or(String::new(), |h| h.fd.to_string()),
+            holder.map_or(String::new(), descriptor),
             holder.and_then(|h| h.uid).map_or(String::new(), |uid| uid.to_string()),
             socket.netns.clone().unwrap_or_default(),
         ];

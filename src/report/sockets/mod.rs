@@ -10,6 +10,7 @@ pub mod text;
 
 use std::collections::BTreeMap;
 
+use crate::names::{host, is_stand_in};
 use crate::owner::{Held, Snapshot, Socket};
 use crate::tcp::segment::Endpoint;
 use crate::tcp::state::State;
@@ -34,8 +35,8 @@ pub struct Group<'a> {
     pub local: End,
     pub peer: End,
     pub count: u64,
-    pub least_unread: u32,
-    pub most_unread: u32,
+    /// The least and the most of Recv-Q; `None` where the list does not say.
+    pub unread: Option<(u32, u32)>,
 }
 
 /// An endpoint of a group; without a port where there are several.
@@ -50,8 +51,8 @@ impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.port, self.ip) {
             (Some(port), ip) => Endpoint { ip, port }.fmt(f),
-            (None, std::net::IpAddr::V6(ip)) => write!(f, "[{ip}]:*"),
-            (None, ip) => write!(f, "{ip}:*"),
+            (None, std::net::IpAddr::V6(ip)) if !is_stand_in(self.ip) => write!(f, "[{ip}]:*"),
+            (None, ip) => write!(f, "{}:*", host(ip)),
         }
     }
 }
@@ -90,12 +91,13 @@ impl Listing<'_> {
                 local,
                 peer,
                 count: 0,
-                least_unread: u32::MAX,
-                most_unread: 0,
+                unread: None,
             });
             group.count += 1;
-            group.least_unread = group.least_unread.min(socket.recv_q);
-            group.most_unread = group.most_unread.max(socket.recv_q);
+            if let Some(unread) = socket.recv_q {
+                let (least, most) = group.unread.unwrap_or((unread, unread));
+                group.unread = Some((least.min(unread), most.max(unread)));
+            }
         }
         let mut groups: Vec<Group> = groups.into_values().collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.count));

@@ -71,9 +71,12 @@ fn group_table(out: &mut impl Write, groups: &[Group], top: usize) -> io::Result
     let mut rows = vec![heads.into_iter().map(str::to_owned).collect::<Vec<_>>()];
     for group in &groups[..shown] {
         let (command, pid) = who(group.held);
-        let unread = match (group.least_unread, group.most_unread) {
-            (least, most) if least == most => thousands(least.into()),
-            (least, most) => format!("{}…{}", thousands(least.into()), thousands(most.into())),
+        let unread = match group.unread {
+            None => "-".into(),
+            Some((least, most)) if least == most => thousands(least.into()),
+            Some((least, most)) => {
+                format!("{}…{}", thousands(least.into()), thousands(most.into()))
+            }
         };
         let mut row = vec![
             thousands(group.count),
@@ -96,6 +99,7 @@ fn group_table(out: &mut impl Write, groups: &[Group], top: usize) -> io::Result
 
 fn who(held: Held) -> (String, String) {
     match held {
+        Held::By(holder) if holder.command.is_empty() => ("-".into(), holder.pid.to_string()),
         Held::By(holder) => (holder.command.clone(), holder.pid.to_string()),
         Held::Backlog => ("(backlog)".into(), "-".into()),
         Held::Hidden => ("(unknown)".into(), "-".into()),
@@ -109,7 +113,7 @@ fn meaning(out: &mut impl Write, listing: &Listing, groups: &[Group]) -> io::Res
         .stuck
         .iter()
         .filter(|socket| matches!(socket.held(), Held::By(_)))
-        .map(|socket| socket.recv_q.min(2))
+        .filter_map(|socket| Some(socket.recv_q?.min(2)))
         .collect();
     for unread in unread {
         let sentence = match unread {
@@ -130,6 +134,10 @@ fn meaning(out: &mut impl Write, listing: &Listing, groups: &[Group]) -> io::Res
     if held_by(|held| matches!(held, Held::Hidden)) {
         let hidden = listing.snapshot.denied;
         match hidden {
+            _ if listing.snapshot.is_saved => writeln!(
+                out,
+                "(unknown): the list names no process for them: ss -tanpe, netstat -antp or lsof -nP -iTCP do, as root."
+            )?,
             0 => writeln!(out, "(unknown): the process ended while the list was made.")?,
             n => writeln!(
                 out,
@@ -167,7 +175,16 @@ fn exhaustion(
         }
         writeln!(out, ".")?;
     }
-    if let Some(history) = history {
+    if let Some(history) = history.filter(|history| history.is_timeless()) {
+        for ((pid, peer), more) in history.growth() {
+            let who = pid.map_or("(no process)".into(), |pid| format!("pid {pid}"));
+            let lists = history.len();
+            writeln!(
+                out,
+                "  {more:+} from the first of {lists} lists to the last: {who}, peer {peer}"
+            )?;
+        }
+    } else if let Some(history) = history {
         for ((pid, peer), rate) in history.per_minute() {
             let who = pid.map_or("(no process)".into(), |pid| format!("pid {pid}"));
             writeln!(out, "  {rate:+.1} a minute: {who}, peer {peer}")?;
@@ -187,6 +204,11 @@ fn outlook(per_minute: f64, descriptors: Option<(u64, u64)>) -> String {
     }
 }
 
+/// `-` where the list does not say.
+fn queue(octets: Option<u32>) -> String {
+    octets.map_or("-".into(), |octets| octets.to_string())
+}
+
 fn each(out: &mut impl Write, sockets: &[&Socket], top: usize) -> io::Result<()> {
     let shown = if top == 0 { sockets.len() } else { sockets.len().min(top) };
     let heads = ["state", "Recv-Q", "Send-Q", "local", "peer", "command", "pid", "fd"];
@@ -196,13 +218,13 @@ fn each(out: &mut impl Write, sockets: &[&Socket], top: usize) -> io::Result<()>
         let (command, pid) = who(socket.held());
         rows.push(vec![
             socket.state.name().into(),
-            socket.recv_q.to_string(),
-            socket.send_q.to_string(),
+            queue(socket.recv_q),
+            queue(socket.send_q),
             socket.local.to_string(),
             socket.peer.to_string(),
             if holder.is_some() { command } else { "-".into() },
             pid,
-            holder.map_or("-".into(), |holder| holder.fd.to_string()),
+            holder.and_then(|holder| holder.fd).map_or("-".into(), |fd| fd.to_string()),
         ]);
     }
     use Align::{Left, Right};

@@ -14,8 +14,10 @@ use std::net::IpAddr;
 use anstyle::{AnsiColor, Style};
 use chrono::TimeDelta;
 
+use super::shell;
 use super::table::{Align, more, write_table};
 use crate::decode::Skipped;
+use crate::names;
 use crate::owner::Socket;
 use crate::place::{Place, Time};
 use crate::summary::seen::{Process, Said, Seen};
@@ -170,7 +172,7 @@ impl<W: Write> Text<W> {
 
     /// The capture was taken at the side that closed: who waits for whom?
     fn waiting_headline(&mut self, waiting: u64, of: u64) -> io::Result<()> {
-        let hosts: Vec<String> = self.peer_holders.iter().map(IpAddr::to_string).collect();
+        let hosts: Vec<String> = self.peer_holders.iter().map(|ip| names::host(*ip)).collect();
         let whom = match &hosts[..] {
             [host] => host.clone(),
             hosts => format!("{} hosts", hosts.len()),
@@ -186,7 +188,7 @@ impl<W: Write> Text<W> {
     fn holders(&self) -> (String, String) {
         let hosts: BTreeSet<IpAddr> = self.findings.iter().map(holder_ip).collect();
         let by = match hosts.first() {
-            Some(ip) if hosts.len() == 1 => format!(" by {ip}"),
+            Some(ip) if hosts.len() == 1 => format!(" by {}", names::host(*ip)),
             _ => format!(" by {} hosts", hosts.len()),
         };
         let most = self.most_frequent_holder();
@@ -195,6 +197,7 @@ impl<W: Write> Text<W> {
             self.findings.iter().filter_map(|seen| seen.local_by).collect();
         let how = match (unsure, most) {
             (true, Some(ip)) => {
+                let ip = shell::word(&names::option(ip));
                 format!("(local unknown: whoever owes the FIN is judged; --local {ip} narrows it)")
             }
             _ => {
@@ -301,8 +304,8 @@ impl<W: Write> Text<W> {
     fn hints(&mut self, totals: &Totals) -> io::Result<()> {
         let waiting = totals.tally.of(Verdict::PeerHolds);
         if waiting > 0 {
-            let hosts: Vec<String> =
-                self.peer_holders.iter().take(3).map(IpAddr::to_string).collect();
+            let option = |ip: &IpAddr| shell::word(&names::option(*ip));
+            let hosts: Vec<String> = self.peer_holders.iter().take(3).map(option).collect();
             let wait = if waiting == 1 { "waits" } else { "wait" };
             writeln!(
                 self.out,
@@ -507,7 +510,8 @@ fn process(process: &Process) -> String {
         Process::NotListed => "not in the list".into(),
         Process::Backlog => "(backlog)".into(),
         Process::Hidden => "(unknown)".into(),
-        Process::By { pid, command, fd } => format!("{command}[{pid}] fd {fd}"),
+        Process::By { holder, by_capture: false } => holder.to_string(),
+        Process::By { holder, by_capture: true } => format!("{holder} (by the capture)"),
     }
 }
 

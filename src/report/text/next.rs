@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Text, holder_ip};
+use crate::names::option;
 use crate::place::Place;
 use crate::report::shell;
 use crate::summary::Totals;
@@ -49,7 +50,7 @@ fn names(fin: Place, totals: &Totals) -> Vec<&str> {
 /// What told whose closing is judged, if it was not the capture.
 fn local(seen: &Seen) -> String {
     match seen.local_by {
-        Some(LocalBy::Option) => format!(" --local {}", holder_ip(seen)),
+        Some(LocalBy::Option) => format!(" --local {}", shell::word(&option(holder_ip(seen)))),
         _ => String::new(),
     }
 }

@@ -1,0 +1,167 @@
+//! Zip by its directory, tar by its headers.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use flate2::CrcReader;
+use flate2::read::DeflateDecoder;
+use zip::{CompressionMethod, ZipArchive};
+
+use super::{Octets, Trouble, path_of};
+use crate::capture::compression::{bzip2, decompressed, xz, zstd};
+
+/// Archives with more members are not for this.
+const MAX_MEMBERS: usize = 4_096;
+
+enum Kind {
+    Zip,
+    Tar,
+}
+
+const ZIP: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
+
+/// The header of a tar member, and its mark.
+const TAR_HEADER: u64 = 512;
+const TAR_MARK: std::ops::Range<usize> = 257..262;
+
+fn kind(path: &Path) -> io::Result<Option<Kind>> {
+    let mut start = Vec::new();
+    let file = File::open(path)?;
+    decompressed(Box::new(file))?.take(TAR_HEADER).read_to_end(&mut start)?;
+    Ok(match &start {
+        start if ZIP.iter().any(|mark| start.starts_with(mark)) => Some(Kind::Zip),
+        start if start.get(TAR_MARK) == Some(b"ustar") => Some(Kind::Tar),
+        _ => None,
+    })
+}
+
+pub fn members(path: &Path) -> Result<Option<Vec<PathBuf>>, Trouble> {
+    // What cannot be opened or decompressed is said where it is read.
+    let Ok(Some(kind)) = kind(path) else { return Ok(None) };
+    let names = match kind {
+        Kind::Zip => zip_names(path)?,
+        Kind::Tar => tar_members(path)?.into_iter().map(|member| member.name).collect(),
+    };
+    if names.len() > MAX_MEMBERS {
+        return Err(damaged(format!("more than {MAX_MEMBERS} members")));
+    }
+    Ok(Some(names.iter().map(|name| path_of(path, name)).collect()))
+}
+
+pub fn open(path: &Path, name: &str) -> Result<Octets, Trouble> {
+    match kind(path) {
+        Ok(Some(Kind::Zip)) => open_zip(path, name),
+        Ok(Some(Kind::Tar)) => open_tar(path, name),
+        Ok(None) => Err(Trouble::Missing),
+        Err(error) => Err(Trouble::Open(error)),
+    }
+}
+
+fn damaged(what: impl std::fmt::Display) -> Trouble {
+    Trouble::NotACapture(format!("the archive cannot be read: {what}"))
+}
+
+fn zip_archive(path: &Path) -> Result<ZipArchive<File>, Trouble> {
+    ZipArchive::new(File::open(path).map_err(Trouble::Open)?).map_err(damaged)
+}
+
+fn zip_names(path: &Path) -> Result<Vec<String>, Trouble> {
+    let archive = zip_archive(path)?;
+    let names = archive.file_names().filter_map(Result::ok).map(Cow::into_owned);
+    Ok(names.filter(|name| !name.ends_with('/')).collect())
+}
+
+fn open_zip(path: &Path, name: &str) -> Result<Octets, Trouble> {
+    let mut archive = zip_archive(path)?;
+    let at = archive.index_for_name(name).ok_or(Trouble::Missing)?;
+    let member = archive.by_index_raw(at).map_err(damaged)?;
+    if member.encrypted() {
+        return Err(Trouble::Open(io::Error::other("it is encrypted: unzip it first")));
+    }
+    let (method, len, crc) = (member.compression(), member.compressed_size(), member.crc32());
+    let start = member.data_start().ok_or_else(|| damaged("a member has no data"))?;
+    drop(member);
+    let mut file = File::open(path).map_err(Trouble::Open)?;
+    file.seek(SeekFrom::Start(start)).map_err(Trouble::Open)?;
+    let packed: Octets = Box::new(file.take(len));
+    let octets: Octets = match method {
+        CompressionMethod::STORE => packed,
+        CompressionMethod::DEFLATE => Box::new(DeflateDecoder::new(packed)),
+        CompressionMethod::BZIP2 => bzip2(packed),
+        CompressionMethod::XZ => xz(packed),
+        CompressionMethod::ZSTD => zstd(packed).map_err(Trouble::Open)?,
+        other => {
+            let what = format!("it is compressed by {other}: unzip it first");
+            return Err(Trouble::Open(io::Error::other(what)));
+        }
+    };
+    Ok(Box::new(Checked { octets: CrcReader::new(octets), crc }))
+}
+
+/// Octets whose sum is known: at their end, it must be right.
+struct Checked {
+    octets: CrcReader<Octets>,
+    crc: u32,
+}
+
+impl Read for Checked {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.octets.read(into)?;
+        if n == 0 && !into.is_empty() && self.octets.crc().sum() != self.crc {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "its checksum is wrong"));
+        }
+        Ok(n)
+    }
+}
+
+/// A member of a tar archive, and where it lies.
+struct Member {
+    name: String,
+    at: u64,
+    len: u64,
+}
+
+fn tar_stream(path: &Path) -> Result<Octets, Trouble> {
+    let file = File::open(path).map_err(Trouble::Open)?;
+    decompressed(Box::new(file)).map_err(Trouble::Open)
+}
+
+fn tar_members(path: &Path) -> Result<Vec<Member>, Trouble> {
+    let mut archive = tar::Archive::new(tar_stream(path)?);
+    let mut members = Vec::new();
+    for entry in archive.entries().map_err(damaged)?.take(MAX_MEMBERS + 1) {
+        // What comes before the place where it was cut off can be read.
+        let Ok(entry) = entry else { break };
+        if entry.header().entry_type().is_file() {
+            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            members.push(Member { name, at: entry.raw_file_position(), len: entry.size() });
+        }
+    }
+    Ok(members)
+}
+
+fn open_tar(path: &Path, name: &str) -> Result<Octets, Trouble> {
+    let members = tar_members(path)?;
+    let member = members.into_iter().find(|member| member.name == name).ok_or(Trouble::Missing)?;
+    let mut octets = tar_stream(path)?;
+    io::copy(&mut octets.by_ref().take(member.at), &mut io::sink()).map_err(Trouble::Open)?;
+    Ok(Box::new(Whole { octets: octets.take(member.len) }))
+}
+
+/// A member that ends with its archive, before its own end, was cut off.
+struct Whole {
+    octets: io::Take<Octets>,
+}
+
+impl Read for Whole {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.octets.read(into)? {
+            0 if !into.is_empty() && self.octets.limit() > 0 => {
+                Err(io::ErrorKind::UnexpectedEof.into())
+            }
+            n => Ok(n),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! xz, bzip2 and lz4.
+
+use ::bzip2::read::MultiBzDecoder;
+use lz4_flex::frame::FrameDecoder;
+use lzma_rust2::XzReader;
+
+use super::Input;
+
+const BZIP2: &[u8] = b"BZh";
+const XZ: &[u8] = &[0xfd, b'7', b'z', b'X', b'Z', 0];
+const LZ4: &[u8] = &[0x04, 0x22, 0x4d, 0x18];
+
+/// What is compressed in one of these forms; the input itself if it is in none.
+pub fn decompressed(start: &[u8], input: Input) -> Result<Input, Input> {
+    match start {
+        start if start.starts_with(BZIP2) => Ok(bzip2(input)),
+        start if start.starts_with(XZ) => Ok(xz(input)),
+        start if start.starts_with(LZ4) => Ok(Box::new(FrameDecoder::new(input))),
+        _ => Err(input),
+    }
+}
+
+pub fn bzip2(input: Input) -> Input {
+    Box::new(MultiBzDecoder::new(input))
+}
+
+/// `xz -9` needs 65 MB; what claims more than this is made to.
+const MAX_XZ_KIB: u32 = 256 << 10;
+
+pub fn xz(input: Input) -> Input {
+    Box::new(XzReader::new_mem_limit(input, true, MAX_XZ_KIB))
+}

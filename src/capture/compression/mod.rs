@@ -1,0 +1,90 @@
+//! Compressed captures, known by their first bytes and read as a stream.
+
+#[cfg(not(feature = "containers"))]
+mod disabled;
+#[cfg(feature = "containers")]
+mod enabled;
+
+#[cfg(not(feature = "containers"))]
+use disabled as others;
+#[cfg(feature = "containers")]
+use enabled as others;
+
+use std::io::{self, Cursor, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::read::MultiGzDecoder;
+
+#[cfg(feature = "containers")]
+pub use enabled::{bzip2, xz};
+
+/// Octets on their way in.
+pub type Input = Box<dyn Read + Send>;
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// The most octets that tell a form.
+const START: u64 = 6;
+
+/// The capture's own bytes: what is compressed is decompressed on the way. Rotated logs often hold
+/// several gzip members or zstd frames one after the other; they are one stream.
+pub fn decompressed(mut input: Input) -> io::Result<Input> {
+    let mut start = Vec::new();
+    input.by_ref().take(START).read_to_end(&mut start)?;
+    let packed = Arc::new(AtomicU64::new(0));
+    let whole = Cursor::new(start.clone()).chain(input);
+    let whole = Box::new(Counted { input: Box::new(whole), read: Arc::clone(&packed) });
+    let bytes: Input = match &start {
+        start if start.starts_with(GZIP) => Box::new(MultiGzDecoder::new(whole)),
+        start if start.starts_with(ZSTD) => zstd(whole)?,
+        start => match others::decompressed(start, whole) {
+            Ok(bytes) => bytes,
+            Err(plain) => return Ok(plain),
+        },
+    };
+    Ok(Box::new(Bounded { bytes, packed, unpacked: 0 }))
+}
+
+/// Zstandard, by its reference decoder.
+pub fn zstd(input: Input) -> io::Result<Input> {
+    Ok(Box::new(zstd::Decoder::new(input)?))
+}
+
+/// Counts what is read.
+pub struct Counted {
+    pub input: Input,
+    pub read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(into)?;
+        self.read.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+/// Ends where no capture is any more: a few octets that become very many.
+struct Bounded {
+    bytes: Input,
+    packed: Arc<AtomicU64>,
+    unpacked: u64,
+}
+
+/// So much may come of anything, and beyond that so many times as much as there was.
+const FREE: u64 = 1 << 30;
+const MOST_TIMES: u64 = 4_000;
+
+impl Read for Bounded {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.bytes.read(into)?;
+        self.unpacked += n as u64;
+        let packed = self.packed.load(Ordering::Relaxed).max(1);
+        match self.unpacked > FREE && self.unpacked / packed > MOST_TIMES {
+            true => Err(io::Error::other("it unpacks to thousands of times its size")),
+            false => Ok(n),
+        }
+    }
+}

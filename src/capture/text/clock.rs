@@ -1,0 +1,79 @@
+//! Times of day and times since another packet become points in time.
+
+use chrono::{NaiveDate, NaiveTime};
+
+use super::stamp::{Stamp, local};
+use crate::place::Time;
+
+const DAY_NS: i64 = 86_400_000_000_000;
+
+/// What the times of a text mean.
+#[derive(Default)]
+pub struct Clock {
+    style: Style,
+    /// The last time printed, and the time that it was.
+    printed: i64,
+    now: Time,
+    days: i64,
+}
+
+/// What a time without a date counts from.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Style {
+    #[default]
+    OfDay,
+    /// `-ttt`: since the packet before.
+    SinceLast,
+    /// `-ttttt`, and tshark: since the first packet.
+    SinceFirst,
+}
+
+impl Style {
+    /// Tells the style by the first times of a text: relative times begin with zero, and those
+    /// since the packet before go back sooner or later.
+    pub fn of(times: impl Iterator<Item = Stamp>) -> Style {
+        let clock = |stamp| match stamp {
+            Stamp::Clock { nanos, .. } => Some(nanos),
+            _ => None,
+        };
+        let times: Vec<i64> = times.filter_map(clock).collect();
+        match times.first() {
+            Some(0) if times.is_sorted() => Style::SinceFirst,
+            Some(0) => Style::SinceLast,
+            _ => Style::OfDay,
+        }
+    }
+}
+
+impl Clock {
+    pub fn new(style: Style) -> Clock {
+        Clock { style, ..Clock::default() }
+    }
+
+    /// The time that was printed, and with how many digits.
+    pub fn read(&mut self, stamp: Stamp) -> (Time, u8) {
+        let (nanos, digits) = match stamp {
+            Stamp::None => return (Time::UNKNOWN, 6),
+            Stamp::Dated { nanos, digits } => return (Time::from_nanos(nanos.into()), digits),
+            Stamp::Clock { nanos, digits } => (nanos, digits),
+        };
+        let at = match self.style {
+            Style::SinceLast => self.now.nanos().unwrap_or(start()).saturating_add(nanos),
+            Style::SinceFirst => start().saturating_add(nanos),
+            Style::OfDay => {
+                // Half a day back is not a clock set back, but midnight.
+                self.days += i64::from(nanos < self.printed - DAY_NS / 2);
+                start().saturating_add(self.days.saturating_mul(DAY_NS)).saturating_add(nanos)
+            }
+        };
+        self.printed = nanos;
+        self.now = Time::from_nanos(at.into());
+        (self.now, digits)
+    }
+}
+
+/// The day is not printed: the second of January 1970 stands for it, midnight there in every zone.
+fn start() -> i64 {
+    let day = NaiveDate::from_ymd_opt(1970, 1, 2).unwrap_or_default();
+    local(day, NaiveTime::MIN).unwrap_or(DAY_NS)
+}

@@ -1,0 +1,239 @@
+//! Which column of a table of packets is what: by its header, or by what stands in it.
+
+use super::info::info;
+use super::stamp::Stamp;
+
+/// What a cell says of its packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Time,
+    Source,
+    Destination,
+    SourcePort,
+    DestinationPort,
+    Protocol,
+    FrameLen,
+    Info,
+    Flags,
+    Syn,
+    Ack,
+    Fin,
+    Rst,
+    Seq,
+    SeqRaw,
+    AckNumber,
+    AckRaw,
+    Len,
+}
+
+/// Names of columns and of tshark's fields, in small letters.
+const NAMES: &[(&str, Role)] = &[
+    ("time", Role::Time),
+    ("frame.time_epoch", Role::Time),
+    ("frame.time_relative", Role::Time),
+    ("frame.time", Role::Time),
+    ("_ws.col.time", Role::Time),
+    ("_ws.col.abstime", Role::Time),
+    ("source", Role::Source),
+    ("ip.src", Role::Source),
+    ("ipv6.src", Role::Source),
+    ("ip.src_host", Role::Source),
+    ("_ws.col.source", Role::Source),
+    ("_ws.col.def_src", Role::Source),
+    ("destination", Role::Destination),
+    ("ip.dst", Role::Destination),
+    ("ipv6.dst", Role::Destination),
+    ("ip.dst_host", Role::Destination),
+    ("_ws.col.destination", Role::Destination),
+    ("_ws.col.def_dst", Role::Destination),
+    ("source port", Role::SourcePort),
+    ("src port", Role::SourcePort),
+    ("sport", Role::SourcePort),
+    ("tcp.srcport", Role::SourcePort),
+    ("destination port", Role::DestinationPort),
+    ("dest port", Role::DestinationPort),
+    ("dst port", Role::DestinationPort),
+    ("dport", Role::DestinationPort),
+    ("tcp.dstport", Role::DestinationPort),
+    ("protocol", Role::Protocol),
+    ("_ws.col.protocol", Role::Protocol),
+    ("length", Role::FrameLen),
+    ("frame.len", Role::FrameLen),
+    ("_ws.col.packet_length", Role::FrameLen),
+    ("info", Role::Info),
+    ("_ws.col.info", Role::Info),
+    ("tcp.flags", Role::Flags),
+    ("tcp.flags.str", Role::Flags),
+    ("tcp.flags.syn", Role::Syn),
+    ("tcp.flags.ack", Role::Ack),
+    ("tcp.flags.fin", Role::Fin),
+    ("tcp.flags.reset", Role::Rst),
+    ("tcp.seq", Role::Seq),
+    ("tcp.seq_raw", Role::SeqRaw),
+    ("tcp.ack", Role::AckNumber),
+    ("tcp.ack_raw", Role::AckRaw),
+    ("tcp.len", Role::Len),
+];
+
+/// The columns of a table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Columns(Vec<Option<Role>>);
+
+impl Columns {
+    /// By the names in the first line: `None` where these are no names of columns.
+    pub fn named(cells: &[String]) -> Option<Columns> {
+        let role = |cell: &String| {
+            let name = cell.trim().trim_start_matches('\u{feff}').to_ascii_lowercase();
+            NAMES.iter().find(|(known, _)| *known == name).map(|(_, role)| *role)
+        };
+        let columns = Columns(cells.iter().map(role).collect());
+        let known = columns.0.iter().flatten().count();
+        (known >= 3 && columns.has(Role::Source)).then_some(columns)
+    }
+
+    /// By what stands in a packet of TCP: the ends are two cells before the protocol's, and all that
+    /// may be a time stands before them.
+    pub fn of_row(cells: &[String]) -> Option<Columns> {
+        let at = cells.iter().position(|cell| info(&arrows(cell)).is_some())?;
+        let protocol = cells[..at].iter().rposition(|cell| cell.trim() == "TCP");
+        let is_address = |cell: &String| cell.trim().parse::<std::net::IpAddr>().is_ok();
+        let pair = cells[..at].windows(2).rposition(|pair| pair.iter().all(is_address));
+        let source = pair.or_else(|| protocol.and_then(|at| at.checked_sub(2)))?;
+        let mut columns = vec![None; cells.len()];
+        columns[at] = Some(Role::Info);
+        columns[source] = Some(Role::Source);
+        columns[source + 1] = Some(Role::Destination);
+        if let Some(protocol) = protocol.filter(|protocol| *protocol > source + 1) {
+            columns[protocol] = Some(Role::Protocol);
+            let len = cells[protocol + 1..at].iter().position(|cell| is_number(cell));
+            if let Some(len) = len {
+                columns[protocol + 1 + len] = Some(Role::FrameLen);
+            }
+        }
+        for (column, cell) in columns.iter_mut().zip(cells).take(source) {
+            if Stamp::cell(cell).is_some() {
+                *column = Some(Role::Time);
+            }
+        }
+        Some(Columns(columns))
+    }
+
+    pub fn has(&self, role: Role) -> bool {
+        self.0.contains(&Some(role))
+    }
+
+    /// The first cell of that kind that is not empty. Of several layers of a packet the innermost
+    /// counts, which is printed last.
+    pub fn cell<'a>(&self, cells: &'a [String], role: Role) -> Option<&'a str> {
+        let mut all = self.all(cells, role).filter(|cell| !cell.is_empty());
+        let cell = all.next()?;
+        let layered = !matches!(role, Role::Info | Role::Time);
+        Some(if layered { cell.rsplit(',').next().unwrap_or(cell).trim() } else { cell })
+    }
+
+    /// All cells of that kind.
+    pub fn all<'a>(&self, cells: &'a [String], role: Role) -> impl Iterator<Item = &'a str> {
+        let columns = self.0.iter().zip(cells);
+        columns.filter(move |(column, _)| **column == Some(role)).map(|(_, cell)| cell.trim())
+    }
+
+    /// What is missing to tell how a connection was closed.
+    pub fn lacks(&self) -> Option<&'static str> {
+        let fields = [
+            (Role::SourcePort, "tcp.srcport"),
+            (Role::DestinationPort, "tcp.dstport"),
+            (Role::Len, "tcp.len"),
+        ];
+        if self.has(Role::Info) {
+            return (!self.has(Role::Destination)).then_some("the column Destination");
+        }
+        if !self.has(Role::Destination) {
+            return Some("ip.dst");
+        }
+        let has_each = [Role::Fin, Role::Syn, Role::Ack].iter().all(|role| self.has(*role));
+        if !self.has(Role::Flags) && !has_each {
+            return Some("tcp.flags");
+        }
+        if !self.has(Role::Seq) && !self.has(Role::SeqRaw) {
+            return Some("tcp.seq");
+        }
+        if !self.has(Role::AckNumber) && !self.has(Role::AckRaw) {
+            return Some("tcp.ack");
+        }
+        fields.into_iter().find(|(role, _)| !self.has(*role)).map(|(_, name)| name)
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The line with one kind of arrow; the last is what becomes of it in the wrong character set.
+pub fn arrows(line: &str) -> std::borrow::Cow<'_, str> {
+    if line.is_ascii() {
+        return line.into();
+    }
+    line.replace('→', "->").replace("â†’", "->").into()
+}
+
+/// Cells of a line: with quotes around those that hold the delimiter, as RFC 4180 has them.
+pub fn cells(line: &str, delimiter: u8) -> Vec<String> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .delimiter(delimiter)
+        .flexible(true)
+        .from_reader(line.as_bytes());
+    let record = reader.records().next().and_then(Result::ok).unwrap_or_default();
+    record.iter().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(text: &str) -> Vec<String> {
+        cells(text, b'\t')
+    }
+
+    #[test]
+    fn a_header_names_the_columns() {
+        let header = cells(
+            "\"No.\",\"Time\",\"Source\",\"Destination\",\"Protocol\",\"Length\",\"Info\"",
+            b',',
+        );
+        let columns = Columns::named(&header).unwrap();
+        let row = cells(
+            "\"7\",\"0.1\",\"10.0.0.1\",\"10.0.0.2\",\"TCP\",\"54\",\"1 > 2 [SYN], x\"",
+            b',',
+        );
+        assert_eq!(columns.cell(&row, Role::Info), Some("1 > 2 [SYN], x"));
+        assert_eq!(columns.cell(&row, Role::Source), Some("10.0.0.1"));
+        assert_eq!(columns.lacks(), None);
+        assert_eq!(Columns::named(&cells("a,b,c", b',')), None);
+        let fields = Columns::named(&row_of_fields("ip.src\tip.dst\ttcp.srcport")).unwrap();
+        assert_eq!(fields.lacks(), Some("tcp.flags"));
+    }
+
+    fn row_of_fields(text: &str) -> Vec<String> {
+        row(text)
+    }
+
+    #[test]
+    fn a_row_shows_what_its_columns_are() {
+        let row = row(
+            "1\t2023-11-14 22:13:20.213856\t0.000000\t0.000100\t192.0.2.5\t198.51.100.3\tTCP\t74\t47902 → 3306 [SYN] Seq=0 Win=229 Len=0",
+        );
+        let columns = Columns::of_row(&row).unwrap();
+        assert_eq!(columns.cell(&row, Role::Destination), Some("198.51.100.3"));
+        assert_eq!(columns.cell(&row, Role::FrameLen), Some("74"));
+        assert_eq!(columns.all(&row, Role::Time).count(), 3);
+    }
+
+    #[test]
+    fn the_innermost_layer_counts() {
+        let columns = Columns::named(&row("ip.src\tip.dst\ttcp.srcport")).unwrap();
+        let cells = row("203.0.113.1,192.0.2.5\t203.0.113.2,198.51.100.3\t47902");
+        assert_eq!(columns.cell(&cells, Role::Source), Some("192.0.2.5"));
+    }
+}

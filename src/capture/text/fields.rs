@@ -1,0 +1,266 @@
+//! What tcpdump prints behind the two ends: flags and numbers, in the style of any version.
+//!
+//! `Flags [F.], seq 89, ack 17, win 229, length 0` since 4.1, `F 89:89(0) ack 17 win 229` before.
+//! A line that was folded has lost or won blanks anywhere: none are counted on.
+
+use crate::tcp::segment::Flags;
+
+/// The fields of one packet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fields {
+    pub flags: Flags,
+    pub seq: Option<u32>,
+    pub ack: Option<u32>,
+    pub len: u32,
+}
+
+/// How much of the fields a line holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Found {
+    Whole(Fields),
+    /// The line ends before its last field; what it says so far may be enough.
+    Cut(Option<Fields>),
+    /// These are fields, but not any that can be.
+    Wrong,
+}
+
+/// What stands behind `Flags [`.
+pub fn new_style(tail: &str) -> Found {
+    let Some((flags, rest)) = tail.split_once(']') else { return Found::Cut(None) };
+    let Some(flags) = new_flags(flags) else { return Found::Wrong };
+    let seq = match value(rest, "seq") {
+        None => None,
+        Some(text) => match range(text) {
+            Some(range) => Some(range),
+            // Folded between the two numbers.
+            None if rest.trim_end().ends_with(':') => return Found::Cut(None),
+            None => return Found::Wrong,
+        },
+    };
+    let ack = match value(rest, "ack").map(number) {
+        Some(None) => return Found::Wrong,
+        ack => ack.flatten(),
+    };
+    let length = value(rest, "length").map(number);
+    // The difference of the numbers is there even where a fold cut the length in two.
+    let len = match (seq, length) {
+        (Some((start, Some(end))), length) => {
+            let len = end.wrapping_sub(start);
+            let told = length.flatten().map(|length| length.to_string());
+            if told.is_some_and(|told| !len.to_string().starts_with(&told)) {
+                return Found::Wrong;
+            }
+            len
+        }
+        (_, Some(Some(length))) => length,
+        (_, Some(None)) => return Found::Wrong,
+        (_, None) => 0,
+    };
+    let fields = Fields { flags, seq: seq.map(|(start, _)| start), ack, len };
+    // An ACK has its number; behind a fold it may come yet.
+    let whole = !flags.ack() || ack.is_some();
+    match length {
+        Some(_) if !whole => Found::Wrong,
+        Some(_) => Found::Whole(fields),
+        // The snap length cut the options off, and with them the length.
+        None if rest.contains("[|tcp") => Found::Whole(fields),
+        None => Found::Cut((whole && value(rest, "win").is_some()).then_some(fields)),
+    }
+}
+
+/// What stands behind `A > B: ` in versions before 4.1; `None` where it is no TCP.
+pub fn old_style(tail: &str) -> Option<Found> {
+    let tail = tail.trim_start();
+    let end = tail.find(|c| !"SFRPUWE.".contains(c)).unwrap_or(tail.len());
+    let (word, rest) = tail.split_at(end);
+    if word.is_empty() || word.len() > 8 || !rest.starts_with([' ', '\t']) && !rest.is_empty() {
+        return None;
+    }
+    let rest = without_remarks(rest);
+    let (seq, rest) = old_range(rest);
+    let ack = after(rest, "ack").map(number);
+    let window = after(rest, "win");
+    let is_tcp = seq.is_some() || ack.is_some() || window.is_some();
+    if !is_tcp {
+        let begun = rest.chars().all(|c| c.is_ascii_digit() || ":()".contains(c));
+        return begun.then_some(Found::Cut(None));
+    }
+    let Some(mut flags) = new_flags(word) else { return Some(Found::Wrong) };
+    // Here the point says that there is no other flag.
+    flags.0 &= !Flags::ACK;
+    let ack = match ack {
+        Some(None) => return Some(Found::Wrong),
+        ack => ack.flatten(),
+    };
+    if ack.is_some() {
+        flags.0 |= Flags::ACK;
+    }
+    let (seq, len) = seq.map_or((None, 0), |(seq, len)| (Some(seq), len));
+    let fields = Fields { flags, seq, ack, len };
+    let whole = window.is_some() || rest.contains("[|tcp");
+    Some(if whole { Found::Whole(fields) } else { Found::Cut(None) })
+}
+
+/// `[tcp sum ok]`, `[bad tcp cksum 1234 (->5678)!]`, `[ECN-Echo]`.
+fn without_remarks(mut rest: &str) -> &str {
+    loop {
+        rest = rest.trim_start();
+        match rest.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
+            Some((_, behind)) => rest = behind,
+            None => return rest,
+        }
+    }
+}
+
+/// `89:99(10)`, and what stands behind it.
+fn old_range(rest: &str) -> (Option<(u32, u32)>, &str) {
+    let read = || {
+        let (range, behind) = rest.split_once(')')?;
+        let (numbers, len) = range.split_once('(')?;
+        let (start, _) = numbers.split_once(':')?;
+        Some(((start.trim().parse().ok()?, len.trim().parse().ok()?), behind))
+    };
+    match read() {
+        Some((range, behind)) => (Some(range), behind),
+        None => (None, rest),
+    }
+}
+
+fn new_flags(text: &str) -> Option<Flags> {
+    if text == "none" {
+        return Some(Flags(0));
+    }
+    let bit = |c| {
+        Some(match c {
+            'F' => Flags::FIN,
+            'S' => Flags::SYN,
+            'R' => Flags::RST,
+            'P' => 0x08,
+            '.' => Flags::ACK,
+            'U' => 0x20,
+            // ECN's are of no interest here, nor is a blank of a fold.
+            'E' | 'W' | 'e' | ' ' | '|' => 0,
+            _ => return None,
+        })
+    };
+    text.chars().try_fold(0, |flags, c| Some(flags | bit(c)?)).map(Flags)
+}
+
+/// The digits behind a field's name that stands behind a comma.
+fn value<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
+    fields.match_indices(name).find_map(|(at, _)| {
+        let begins = fields[..at].trim_end().ends_with(',');
+        let behind = fields[at + name.len()..].trim_start();
+        (begins && behind.starts_with(|c: char| c.is_ascii_digit())).then_some(behind)
+    })
+}
+
+/// The same where no commas are printed.
+fn after<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
+    fields.match_indices(name).find_map(|(at, _)| {
+        let begins = !fields[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+        let behind = fields[at + name.len()..].trim_start();
+        (begins && behind.starts_with(|c: char| c.is_ascii_digit())).then_some(behind)
+    })
+}
+
+fn number(text: &str) -> Option<u32> {
+    digits(text).0.parse().ok()
+}
+
+/// `1:78`, or the first of them alone.
+fn range(text: &str) -> Option<(u32, Option<u32>)> {
+    let (start, rest) = digits(text);
+    let end = match rest.trim_start().strip_prefix(':') {
+        Some(end) => Some(number(end.trim_start())?),
+        None => None,
+    };
+    Some((start.parse().ok()?, end))
+}
+
+fn digits(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(flags: u8, seq: Option<u32>, ack: Option<u32>, len: u32) -> Found {
+        Found::Whole(Fields { flags: Flags(flags), seq, ack, len })
+    }
+
+    #[test]
+    fn both_styles_say_the_same() {
+        for (new, old, expected) in [
+            (
+                "S], seq 7, win 229, options [mss 1460,sackOK,TS val 1 ecr 0], length 0",
+                "S 7:7(0) win 229 <mss 1460,sackOK,timestamp 1 0>",
+                fields(0x02, Some(7), None, 0),
+            ),
+            (
+                "S.], seq 9, ack 8, win 229, length 0",
+                "S 9:9(0) ack 8 win 229",
+                fields(0x12, Some(9), Some(8), 0),
+            ),
+            (
+                "P.], cksum 0x1 (correct), seq 1:78, ack 1, win 9, length 77: HTTP",
+                "P [tcp sum ok] 1:78(77) ack 1 win 9 (DF)",
+                fields(0x18, Some(1), Some(1), 77),
+            ),
+            (
+                "FP.], seq 1:2, ack 1, win 229, length 1",
+                "FP 1:2(1) ack 1 win 229",
+                fields(0x19, Some(1), Some(1), 1),
+            ),
+            (".], ack 90, win 229, length 0", ". ack 90 win 229", fields(0x10, None, Some(90), 0)),
+            ("R], seq 5, win 0, length 0", "R 5:5(0) win 0", fields(0x04, Some(5), None, 0)),
+        ] {
+            assert_eq!(new_style(new), expected, "{new}");
+            assert_eq!(old_style(old), Some(expected), "{old}");
+        }
+    }
+
+    #[test]
+    fn a_fold_takes_nothing_away() {
+        let whole = new_style("P.], seq 1:78, ack 1, win 229, length 77");
+        for folded in [
+            "P.],seq1:78,ack1,win229,length77",
+            "P.], seq 1: 78, ack 1 , win 229, length  77",
+            "P.], seq 1:78, ack 1, win 229, length 7",
+        ] {
+            assert_eq!(new_style(folded), whole, "{folded}");
+        }
+        for cut in ["P.", "P.], seq 1:", "P.], seq 1:7", "P.], seq 1:78, ack 1, wi"] {
+            assert_eq!(new_style(cut), Found::Cut(None), "{cut}");
+        }
+        assert!(matches!(new_style("P.], seq 1:78, ack 1, win 229, leng"), Found::Cut(Some(_))));
+        for cut in ["S", "S 27968", "S 27968:27968(", ". ack 12"] {
+            assert_eq!(old_style(cut), Some(Found::Cut(None)), "{cut}");
+        }
+    }
+
+    #[test]
+    fn the_snap_length_may_cut_the_options_off() {
+        let got = new_style("P.], seq 13:24, ack 9, win 64, options [nop,nop,TS [|tcp]>");
+        assert_eq!(got, fields(0x18, Some(13), Some(9), 11));
+        let got = old_style("S 7:7(0) win 229 <mss 1460,sackOK,timestamp[|tcp]>");
+        assert_eq!(got, Some(fields(0x02, Some(7), None, 0)));
+    }
+
+    #[test]
+    fn what_cannot_be_is_wrong() {
+        for wrong in [
+            "P.], seq 1:78, ack 1, length 12",
+            "S], seq 99999999999, length 0",
+            "X], seq 1, length 0",
+            "S], ack 5000000000, length 0",
+        ] {
+            assert_eq!(new_style(wrong), Found::Wrong, "{wrong}");
+        }
+        for other in ["1+ A? x. (21)", "UDP, length 5", "icmp: echo request", "Solaris", "P frame"]
+        {
+            assert_eq!(old_style(other), None, "{other}");
+        }
+    }
+}

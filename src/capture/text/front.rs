@@ -1,0 +1,164 @@
+//! What stands before the two ends: tcpdump's own time, and which way the packet went.
+//!
+//! Others write their own before it: kubectl, docker, journald, syslog, `-#`. tcpdump's is the one
+//! nearest to the packet.
+
+use super::stamp::Stamp;
+use crate::tcp::segment::Way;
+
+/// Where the IP header begins that `-v` prints.
+pub const HEADERS: [&str; 4] = ["(tos 0x", "(flowlabel 0x", "(class 0x", "(hlim "];
+
+/// Time and way of a packet, as far as they are printed.
+pub fn front(text: &str) -> (Stamp, Option<Way>) {
+    // What `-v` prints of the IP header is neither.
+    let header = HEADERS.iter().filter_map(|mark| text.find(mark)).min();
+    let words: Vec<&str> = text[..header.unwrap_or(text.len())].split_whitespace().collect();
+    let (stamp, own) = own_stamp(&words);
+    (stamp, way(&words[own..]))
+}
+
+/// The time, and the number of the first word behind it.
+fn own_stamp(words: &[&str]) -> (Stamp, usize) {
+    for (at, word) in words.iter().enumerate().rev() {
+        let word = word.trim_matches(['[', ']']);
+        if let Some(clock) = Stamp::clock(word)
+            && (has_fraction(clock) || stands_first(&words[..at]))
+        {
+            let date = at.checked_sub(1).map_or("", |before| words[before]);
+            return (Stamp::dated(date, word).unwrap_or(clock), at + 1);
+        }
+        if let Some(stamp) = Stamp::since_1970(word) {
+            return (stamp, at + 1);
+        }
+        let before = at.checked_sub(1).map_or("", |before| words[before]);
+        if is_label(word, before) {
+            // What stands before it is another's.
+            return (Stamp::None, at + 1);
+        }
+    }
+    (Stamp::None, 0)
+}
+
+fn has_fraction(clock: Stamp) -> bool {
+    matches!(clock, Stamp::Clock { digits: 1.., .. })
+}
+
+/// A time of whole seconds is taken only where nothing but a number or a date stands before it.
+fn stands_first(before: &[&str]) -> bool {
+    before.iter().all(|word| word.starts_with(|c: char| c.is_ascii_digit()) && word.len() <= 10)
+        && !before.iter().any(|word| word.contains('T'))
+}
+
+/// `tcpdump[912]:`, `kernel:`; not `on em0:` of pf, nor an end behind a `>`.
+fn is_label(word: &str, before: &str) -> bool {
+    let Some(name) = word.strip_suffix(':') else { return false };
+    if name.ends_with(']') {
+        return true;
+    }
+    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    plain && !matches!(before, "on" | ">")
+}
+
+/// On `-i any` the way stands behind the interface's name, or alone; ptcpdump has the process
+/// between them; macOS and pf have words of their own.
+fn way(words: &[&str]) -> Option<Way> {
+    words.iter().enumerate().find_map(|(at, word)| {
+        let next = words.get(at + 1).copied().unwrap_or_default();
+        match *word {
+            "In" => return Some(Way::In),
+            "Out" => return Some(Way::Out),
+            // Broadcast, multicast, and what was for another host.
+            "B" | "M" | "P" if at <= 1 && (next.matches(':').count() == 5 || next == "ifindex") => {
+                return Some(Way::In);
+            }
+            "in" if next == "on" => return Some(Way::In),
+            "out" if next == "on" => return Some(Way::Out),
+            _ => {}
+        }
+        // `(en0, proc curl:1234, svc BE, out)`
+        let bare = word.trim_matches(['(', ')', ',']);
+        match bare {
+            _ if bare.len() == word.len() => None,
+            "in" => Some(Way::In),
+            "out" => Some(Way::Out),
+            _ => None,
+        }
+    })
+}
+
+/// The way that F5's tcpdump prints at the end: `in slot1/tmm0 lis=`.
+pub fn trailer(fields: &str) -> Option<Way> {
+    if fields.contains(" in slot") {
+        Some(Way::In)
+    } else if fields.contains(" out slot") {
+        Some(Way::Out)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLOCK: Stamp = Stamp::Clock { nanos: 41_925_693_382_000, digits: 6 };
+
+    #[test]
+    fn the_time_nearest_to_the_packet_is_taken() {
+        for text in [
+            "11:38:45.693382 IP",
+            "2023-11-14T22:13:20.213856112Z stdout F 11:38:45.693382 IP",
+            "Nov 14 22:13:20 host1 tcpdump[912]: 11:38:45.693382 IP",
+            "Nov 14 22:13:20.123456 host1 tcpdump[912]: 11:38:45.693382 IP",
+            "tcpdump-1  | 11:38:45.693382 IP",
+            "[pod/app-1/tcpdump] 11:38:45.693382 IP",
+            "   17  11:38:45.693382 IP",
+            "1: 11:38:45.693382      ",
+            "Nov 14 11:38:45.693382 rule 0/(match) pass in on em0:",
+            "11:38:45.693382 02:42:ac:12:00:05 > 02:42:ac:12:00:03, ethertype IPv4 (0x0800), length 74:",
+            "11:38:45.693382 IP6 (flowlabel 0x2a7b3, hlim 64, next-header TCP (6) payload length: 40)",
+            "11:38:45.693382 IP 203.0.113.1 > 203.0.113.2: GREv0, length 84: IP",
+        ] {
+            assert_eq!(front(text).0, CLOCK, "{text}");
+        }
+        assert_eq!(front("11:38:45 IP").0, Stamp::Clock { nanos: 41_925_000_000_000, digits: 0 });
+        let dated = Stamp::Dated { nanos: 1_520_854_695_693_382_000, digits: 6 };
+        assert_eq!(front("1520854695.693382 IP").0, dated);
+    }
+
+    #[test]
+    fn the_time_of_a_log_is_not_the_packets() {
+        for text in [
+            "Nov 14 22:13:20 host1 tcpdump[912]:",
+            "Nov 14 22:13:20.123456 host1 tcpdump[912]:     ",
+            "2023-11-14T22:13:20.213856112Z stdout F",
+            "IP",
+        ] {
+            assert_eq!(front(text).0, Stamp::None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_way_is_read_wherever_it_stands() {
+        for (text, expected) in [
+            ("11:38:45.693382  In 02:00:00:00:00:05 ethertype IPv4 (0x0800), length 76:", Way::In),
+            ("11:38:45.693382 Out 02:00:00:00:00:05 ethertype IPv4 (0x0800), length 76:", Way::Out),
+            ("11:38:45.693382   P 02:00:00:00:00:05 ethertype IPv4 (0x0800), length 76:", Way::In),
+            ("11:38:45.693382 eth0  Out IP", Way::Out),
+            ("11:38:45.693382 eth0  In  ifindex 2 c6:8c:b9:1a:87:e9 ethertype IPv4,", Way::In),
+            ("11:38:45.693382 veth0 wget.3553008 In IP", Way::In),
+            ("11:38:45.693382 (en0, proc ssh:44637, svc BE, in) IP", Way::In),
+            ("11:38:45.693382 (proc ssh:44637, svc CTL, out, so) IP", Way::Out),
+            ("Nov 14 11:38:45.693382 rule 0/(match) pass out on em0:", Way::Out),
+            ("11:38:45.693382 Out IP", Way::Out),
+        ] {
+            assert_eq!(front(text).1, Some(expected), "{text}");
+        }
+        assert_eq!(front("11:38:45.693382 IP").1, None);
+        assert_eq!(front("Log In 11:38:45.693382 IP").1, None);
+        assert_eq!(trailer("], seq 1, length 0 out slot1/tmm0 lis=/Common/vs"), Some(Way::Out));
+        assert_eq!(trailer("], seq 1, length 0 in slot1/tmm0 lis="), Some(Way::In));
+    }
+}

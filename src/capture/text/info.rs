@@ -1,0 +1,140 @@
+//! Wireshark's column Info, of a packet that it calls TCP:
+//! `47902 → 3306 [FIN, ACK] Seq=89 Ack=17 Win=229 Len=0`.
+
+use crate::tcp::segment::Flags;
+
+/// What it says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Info<'a> {
+    /// Where it begins in the line.
+    pub at: usize,
+    /// Numbers or services.
+    pub ports: [&'a str; 2],
+    pub flags: Flags,
+    pub seq: u32,
+    pub ack: Option<u32>,
+    pub len: u32,
+    /// Wireshark knows these numbers already.
+    pub again: bool,
+    /// Wireshark takes it for the first packet of another connection.
+    pub reused: bool,
+}
+
+/// Finds it in a line. The arrow is `->` here, however it was printed.
+pub fn info(line: &str) -> Option<Info<'_>> {
+    let seq_at = line.find("Seq=")?;
+    let before = line[..seq_at].trim_end().strip_suffix(']')?;
+    let (ends, flags) = before.rsplit_once('[')?;
+    let flags = flag_names(flags)?;
+    let (left, right) = ends.rsplit_once('>')?;
+    let left = left.trim_end_matches('-').trim_end();
+    let from = left.rsplit([' ', '\t', ']', '"', ',']).next()?;
+    let labels_at = left.find("[TCP").unwrap_or(left.len() - from.len());
+    let labels = &left[labels_at.min(left.len() - from.len())..];
+    let fields = &line[seq_at..];
+    Some(Info {
+        at: labels_at.min(left.len() - from.len()),
+        ports: [port(from), port(right.trim())],
+        flags,
+        seq: field(fields, "Seq=")?,
+        ack: field(fields, "Ack="),
+        len: field(fields, "Len=").unwrap_or(0),
+        again: labels.contains("Retransmission") || labels.contains("Out-Of-Order"),
+        reused: labels.contains("numbers reused"),
+    })
+}
+
+/// Whether a line is of that kind, and cannot be read for some reason.
+pub fn looks_like_info(line: &str) -> bool {
+    ["[SYN]", "[SYN, ACK]", "[ACK]", "[FIN, ACK]", "[PSH, ACK]", "[FIN, PSH, ACK]", "[RST"]
+        .iter()
+        .any(|flags| line.contains(flags))
+        && line.contains("Win=")
+}
+
+/// `mysql(3306)` says both.
+fn port(text: &str) -> &str {
+    text.strip_suffix(')').and_then(|text| text.rsplit_once('(')).map_or(text, |(_, port)| port)
+}
+
+fn flag_names(text: &str) -> Option<Flags> {
+    if matches!(text, "<None>" | "None") {
+        return Some(Flags(0));
+    }
+    text.split(',').try_fold(Flags(0), |flags, name| {
+        let bit = match name.trim() {
+            "FIN" => Flags::FIN,
+            "SYN" => Flags::SYN,
+            "RST" => Flags::RST,
+            "PSH" => 0x08,
+            "ACK" => Flags::ACK,
+            "URG" => 0x20,
+            "ECN" | "ECE" | "CWR" | "NS" | "AE" | "Reserved" => 0,
+            _ => return None,
+        };
+        Some(Flags(flags.0 | bit))
+    })
+}
+
+fn field(text: &str, name: &str) -> Option<u32> {
+    let (_, value) = text.split_once(name)?;
+    let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    value[..end].parse().ok()
+}
+
+/// `tcp.flags`, in any of the ways in which tshark prints it.
+pub fn flags_cell(text: &str) -> Option<Flags> {
+    let text = text.trim();
+    if let Some(hex) = text.strip_prefix("0x") {
+        return u32::from_str_radix(hex, 16).ok().map(|bits| Flags(bits as u8));
+    }
+    let letter = |c| match c {
+        'F' => Some(Flags::FIN),
+        'S' => Some(Flags::SYN),
+        'R' => Some(Flags::RST),
+        'P' => Some(0x08),
+        'A' => Some(Flags::ACK),
+        'U' => Some(0x20),
+        'C' | 'E' | 'N' | '·' | '*' | '.' | '-' => Some(0),
+        _ => None,
+    };
+    if text.is_empty() {
+        return None;
+    }
+    text.chars().try_fold(0, |bits, c| Some(bits | letter(c)?)).map(Flags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_version_is_read() {
+        for (line, ports) in [
+            ("x 47902 -> 3306 [FIN, ACK] Seq=89 Ack=17 Win=229 Len=0", ["47902", "3306"]),
+            ("x 47902->3306 [FIN, ACK] Seq=89 Ack=17 Win=229 Len=0 TSval=1", ["47902", "3306"]),
+            ("x 47902 > mysql [FIN, ACK] Seq=89 Ack=17 Win=229 Len=0", ["47902", "mysql"]),
+            ("x 47902(47902)->mysql(3306) [FIN, ACK] Seq=89 Ack=17 Len=0", ["47902", "3306"]),
+        ] {
+            let got = info(line).unwrap();
+            assert_eq!((got.at, got.ports), (2, ports), "{line}");
+            assert_eq!((got.flags, got.seq, got.ack, got.len), (Flags(0x11), 89, Some(17), 0));
+        }
+        let got = info("a [TCP Retransmission] 1 -> 2 [SYN] Seq=0 Win=1 Len=0").unwrap();
+        assert!(got.again && got.at == 2 && got.ack.is_none());
+        for no in
+            ["MySQL 65 Server Greeting", "1 -> 2 Seq=1", "1 [SYN] Seq=1", "1 -> 2 [XXX] Seq=1"]
+        {
+            assert_eq!(info(no), None, "{no}");
+        }
+    }
+
+    #[test]
+    fn flags_of_a_field_are_read() {
+        for cell in ["0x0012", "0x00000012", "0x012", "·······A··S·", "*******A**S*"] {
+            assert_eq!(flags_cell(cell), Some(Flags(0x12)), "{cell}");
+        }
+        assert_eq!(flags_cell(""), None);
+        assert_eq!(flags_cell("mysql"), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! Lines of a text, without what others put around them.
+
+use std::borrow::Cow;
+
+use super::super::buffer::Buffer;
+use super::super::record::Broken;
+
+/// A longer line is no line.
+const MAX_LINE: usize = 64 << 10;
+
+/// The length of the next line with its end; `None` where the text ends. The last line need not
+/// end, and one that is too long is taken in parts.
+pub fn line_len(buffer: &mut Buffer) -> Result<Option<usize>, Broken> {
+    let mut searched = 0;
+    loop {
+        buffer.peek(searched + 1)?;
+        let held = buffer.held();
+        if let Some(end) = held[searched..].iter().position(|b| *b == b'\n') {
+            return Ok(Some(searched + end + 1));
+        }
+        searched = held.len();
+        if searched >= MAX_LINE || buffer.is_at_end() {
+            return Ok((searched > 0).then_some(searched));
+        }
+    }
+}
+
+/// The lines that have ended, or all there is if none has.
+pub fn whole_lines(bytes: &[u8]) -> &[u8] {
+    match bytes.iter().rposition(|b| *b == b'\n') {
+        Some(last) => &bytes[..=last],
+        None => bytes,
+    }
+}
+
+/// What was printed on a line: no colours, no log around it, no markup of a web page. An octet that
+/// is no UTF-8 loses nothing but itself.
+pub fn printed(bytes: &[u8]) -> Cow<'_, str> {
+    let mut line = String::from_utf8_lossy(bytes.trim_ascii_end());
+    // Nearly every line has none of these.
+    let odd = |b: &u8| matches!(b, 0x1b | b'{' | b'&' | 0x80..);
+    if !line.as_bytes().iter().any(odd) {
+        return line;
+    }
+    if line.contains('\u{1b}') {
+        line = Cow::Owned(without_colours(&line));
+    }
+    if line.trim_start().starts_with('{')
+        && let Some(message) = logged(&line)
+    {
+        line = Cow::Owned(message);
+    }
+    if line.contains("&gt;") || line.contains("&lt;") {
+        line = Cow::Owned(line.replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&"));
+    }
+    if !line.is_ascii() && line.contains('\u{a0}') {
+        line = Cow::Owned(line.replace('\u{a0}', " "));
+    }
+    line
+}
+
+/// Without the escape sequences of ECMA-48 that set colours and the like.
+fn without_colours(line: &str) -> String {
+    let mut bare = String::with_capacity(line.len());
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '\u{1b}' {
+            bare.push(c);
+        } else if chars.next_if_eq(&'[').is_some() {
+            // Parameters and intermediates, up to the final octet.
+            while chars.next_if(|c| matches!(c, ' '..='?')).is_some() {}
+            chars.next_if(|c| matches!(c, '@'..='~'));
+        }
+    }
+    bare
+}
+
+/// The message of a line that a container runtime or journald wrote as JSON.
+fn logged(line: &str) -> Option<String> {
+    let object: serde_json::Value = serde_json::from_str(line.trim()).ok()?;
+    let keys = ["log", "message", "MESSAGE", "msg", "textPayload"];
+    let text = keys.iter().find_map(|key| object.get(key)?.as_str())?;
+    Some(text.trim_end().to_owned())
+}
+
+/// The quote marks and blanks before a line, and the line.
+pub fn unquoted(line: &str) -> (usize, &str) {
+    let bare = line.trim_start_matches([' ', '\t', '>', '|']);
+    let marks = &line[..line.len() - bare.len()];
+    (marks.matches('>').count(), bare.trim_end())
+}
+
+/// The line without so many quote marks: what it goes on with may begin with one more.
+pub fn without_marks(line: &str, marks: usize) -> &str {
+    let mut rest = line;
+    for _ in 0..marks {
+        rest = rest.trim_start().strip_prefix('>').unwrap_or(rest);
+    }
+    // A quote mark has a blank of its own behind it.
+    if marks > 0 { rest.strip_prefix(' ').unwrap_or(rest) } else { rest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_put_around_a_line_is_removed() {
+        let line = "22:13:20.213856 IP a.1 > b.2: Flags [S]";
+        for dressed in [
+            "\u{1b}[32m22:13:20.213856\u{1b}[0m IP a.1 > b.2: Flags [S]\r\n".to_owned(),
+            "22:13:20.213856 IP a.1 &gt; b.2: Flags [S]\n".to_owned(),
+            format!("{}\n", serde_json::json!({"log": format!("{line}\n"), "stream": "stdout"})),
+            format!("{}\n", serde_json::json!({"MESSAGE": line, "_PID": "912"})),
+        ] {
+            assert_eq!(printed(dressed.as_bytes()), line);
+        }
+        assert_eq!(printed(b"length 0 \xc8\xd5\n"), "length 0 \u{fffd}\u{fffd}");
+        assert_eq!(printed(b"{ no json\n"), "{ no json");
+    }
+
+    #[test]
+    fn quote_marks_are_counted() {
+        assert_eq!(unquoted("> > 11:38 x "), (2, "11:38 x"));
+        assert_eq!(without_marks("> > 198.51.100.3", 1), "> 198.51.100.3");
+        assert_eq!(without_marks("  x", 0), "  x");
+    }
+}

@@ -1,0 +1,80 @@
+//! One packet as printed, and the headers that it describes.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::stamp::Stamp;
+use crate::tcp::segment::{Flags, Way};
+
+/// A TCP packet as printed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Printed {
+    pub stamp: Stamp,
+    pub way: Option<Way>,
+    pub from: SocketAddr,
+    pub to: SocketAddr,
+    pub flags: Flags,
+    /// By tcpdump, printed with payload, SYN, FIN or RST only.
+    pub seq: Option<u32>,
+    pub ack: Option<u32>,
+    pub len: u32,
+}
+
+/// What was found in the lines of a text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Item {
+    Tcp(Printed),
+    /// A packet, but not of TCP: it only tells the time.
+    Other(Stamp),
+    /// A packet of TCP that cannot be read: the line's number, and the line.
+    Unread(u64, String),
+    /// So many lines that are no packets.
+    Skipped(u64),
+}
+
+impl Item {
+    /// The time of a packet.
+    pub fn stamp(&self) -> Option<Stamp> {
+        match self {
+            Item::Tcp(printed) => Some(printed.stamp),
+            Item::Other(stamp) => Some(*stamp),
+            Item::Unread(..) | Item::Skipped(_) => None,
+        }
+    }
+}
+
+/// The headers that a printed packet describes; the payload itself was not printed.
+pub fn packet(printed: &Printed, seq: u32, ack: u32) -> Vec<u8> {
+    const TCP: u32 = 20;
+    let len = TCP.saturating_add(printed.len);
+    let mut packet = match (printed.from.ip(), printed.to.ip()) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => {
+            // A length that does not fit is left at 0, as segmentation offload does.
+            let total = u16::try_from(len.saturating_add(20)).unwrap_or(0);
+            let mut ip = vec![0x45, 0];
+            ip.extend(total.to_be_bytes());
+            ip.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
+            ip.extend([from.octets(), to.octets()].concat());
+            ip
+        }
+        (from, to) => {
+            let mut ip = vec![0x60, 0, 0, 0];
+            ip.extend(u16::try_from(len).unwrap_or(0).to_be_bytes());
+            ip.extend([6, 64]);
+            ip.extend([v6(from), v6(to)].concat());
+            ip
+        }
+    };
+    let port = |address: SocketAddr| address.port().to_be_bytes();
+    packet.extend([port(printed.from), port(printed.to)].concat());
+    packet.extend([seq.to_be_bytes(), ack.to_be_bytes()].concat());
+    // A window that is not known is not a closed one.
+    packet.extend([5 << 4, printed.flags.0, 0xff, 0xff, 0, 0, 0, 0]);
+    packet
+}
+
+fn v6(ip: IpAddr) -> [u8; 16] {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
+    }
+}

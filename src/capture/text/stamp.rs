@@ -1,0 +1,171 @@
+//! Times as they are printed.
+
+use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+
+/// A time in one of the styles.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Stamp {
+    /// `-t`: none.
+    #[default]
+    None,
+    /// The default, and relative times (`-ttt`, `-ttttt`): nanoseconds.
+    Clock { nanos: i64, digits: u8 },
+    /// `-tt`, `-tttt`: nanoseconds since 1970.
+    Dated { nanos: i64, digits: u8 },
+}
+
+const SECOND_NS: i64 = 1_000_000_000;
+
+impl Stamp {
+    /// A time of day, or the time since another packet: `22:13:20.213856`.
+    pub fn clock(word: &str) -> Option<Stamp> {
+        let (hms, fraction) = word.split_once('.').unwrap_or((word, ""));
+        let mut parts = hms.split(':').map(two_digits);
+        let (hours, minutes, seconds) = (parts.next()??, parts.next()??, parts.next()??);
+        if parts.next().is_some() || hours > 23 || minutes > 59 || seconds > 60 {
+            return None;
+        }
+        let (nanos, digits) = match word.contains('.') {
+            true => nanoseconds(fraction)?,
+            false => (0, 0),
+        };
+        let nanos = (hours * 3600 + minutes * 60 + seconds) * SECOND_NS + nanos;
+        Some(Stamp::Clock { nanos, digits })
+    }
+
+    /// `1520854695.679863`: at least nine digits before the point, so that no other number is taken.
+    pub fn since_1970(word: &str) -> Option<Stamp> {
+        let (seconds, _) = word.split_once('.')?;
+        if seconds.len() < 9 {
+            return None;
+        }
+        match Stamp::seconds(word)? {
+            Stamp::Clock { nanos, digits } => Some(Stamp::Dated { nanos, digits }),
+            other => Some(other),
+        }
+    }
+
+    /// Seconds since something: `0.000000`, `94.886144`.
+    pub fn seconds(word: &str) -> Option<Stamp> {
+        let (seconds, fraction) = word.split_once(['.', ','])?;
+        if seconds.is_empty() || !seconds.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let (nanos, digits) = nanoseconds(fraction)?;
+        let seconds: i64 = seconds.parse().ok()?;
+        Some(Stamp::Clock { nanos: seconds.checked_mul(SECOND_NS)?.checked_add(nanos)?, digits })
+    }
+
+    /// A day, and a time of it: `2018-03-12 11:38:15.679863`, with `/` in old versions.
+    pub fn dated(date: &str, clock: &str) -> Option<Stamp> {
+        let date = ["%Y-%m-%d", "%m/%d/%Y", "%Y/%m/%d"]
+            .iter()
+            .find_map(|style| NaiveDate::parse_from_str(date, style).ok())?;
+        let Stamp::Clock { nanos, digits } = Stamp::clock(clock)? else { return None };
+        let time = NaiveTime::MIN + chrono::TimeDelta::nanoseconds(nanos);
+        Some(Stamp::Dated { nanos: local(date, time)?, digits })
+    }
+
+    /// A day and a time in one cell, in any of Wireshark's styles.
+    pub fn cell(text: &str) -> Option<Stamp> {
+        let text = text.trim();
+        if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+            let nanos = time.timestamp_nanos_opt()?;
+            return Some(Stamp::Dated { nanos, digits: fraction_digits(text) });
+        }
+        if let Some((date, clock)) = text.split_once([' ', 'T'])
+            && let Some(stamp) = Stamp::dated(date, clock.trim())
+        {
+            return Some(stamp);
+        }
+        Stamp::clock(text)
+            .or_else(|| Stamp::since_1970(text))
+            .or_else(|| Stamp::seconds(text))
+            .or_else(|| Stamp::spelled(text))
+    }
+
+    /// `Nov 14, 2023 22:13:20.213856000 UTC`: how `frame.time` is shown.
+    fn spelled(text: &str) -> Option<Stamp> {
+        let (bare, utc) = match text.rsplit_once(' ')? {
+            (bare, "UTC" | "GMT") => (bare, true),
+            (bare, zone) if zone.starts_with(|c: char| c.is_ascii_alphabetic()) => (bare, false),
+            _ => (text, false),
+        };
+        let bare = bare.split_whitespace().collect::<Vec<_>>().join(" ");
+        let time = NaiveDateTime::parse_from_str(&bare, "%b %d, %Y %H:%M:%S%.f").ok()?;
+        let nanos = match utc {
+            true => time.and_utc().timestamp_nanos_opt()?,
+            false => local(time.date(), time.time())?,
+        };
+        Some(Stamp::Dated { nanos, digits: fraction_digits(&bare) })
+    }
+
+    /// Nanoseconds since whatever it counts from.
+    pub fn nanos(self) -> Option<i64> {
+        match self {
+            Stamp::None => None,
+            Stamp::Clock { nanos, .. } | Stamp::Dated { nanos, .. } => Some(nanos),
+        }
+    }
+}
+
+fn two_digits(text: &str) -> Option<i64> {
+    match text.as_bytes() {
+        [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => {
+            Some(i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
+        }
+        _ => None,
+    }
+}
+
+/// What stands behind the point, and how many digits that are.
+fn nanoseconds(fraction: &str) -> Option<(i64, u8)> {
+    let digits = fraction.len();
+    if digits == 0 || digits > 9 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let value: i64 = fraction.parse().ok()?;
+    Some((value * 10_i64.pow(9 - digits as u32), digits as u8))
+}
+
+fn fraction_digits(text: &str) -> u8 {
+    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
+    fraction.bytes().take_while(u8::is_ascii_digit).count().min(9) as u8
+}
+
+/// tcpdump prints local times; whoever reads the text here sees the same times again.
+pub fn local(date: NaiveDate, time: NaiveTime) -> Option<i64> {
+    let local: DateTime<Utc> = date.and_time(time).and_local_timezone(Local).earliest()?.to_utc();
+    local.timestamp_nanos_opt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_day_has_two_digits_three_times() {
+        assert_eq!(
+            Stamp::clock("11:38:45.693382"),
+            Some(Stamp::Clock { nanos: 41_925_693_382_000, digits: 6 })
+        );
+        for wrong in ["02:00:00:00:00:05", "1:2:3", "24:00:00", "11:38", "::1", "11:38:15."] {
+            assert_eq!(Stamp::clock(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_style_of_wireshark_is_read() {
+        let nanos = 1_700_000_000_213_856_000;
+        for cell in [
+            "1700000000.213856000",
+            "2023-11-14T22:13:20.213856Z",
+            "2023-11-14T23:13:20.213856+01:00",
+            "Nov 14, 2023 22:13:20.213856000 UTC",
+        ] {
+            assert_eq!(Stamp::cell(cell).and_then(Stamp::nanos), Some(nanos), "{cell}");
+        }
+        assert_eq!(Stamp::cell("0.000050").and_then(Stamp::nanos), Some(50_000));
+        assert_eq!(Stamp::cell("MySQL"), None);
+    }
+}

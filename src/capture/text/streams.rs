@@ -1,0 +1,307 @@
+//! Packets as Wireshark shows them: numbers relative to the first of each connection, and packets
+//! of other protocols without ports and numbers.
+//!
+//! What carries MySQL or HTTP is shown as that, and which connection it belongs to is not. The next
+//! packet of TCP tells: its numbers have advanced by just what such packets carried. They wait until
+//! then, and nothing overtakes them.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+
+use super::printed::{Item, Printed};
+use super::stamp::Stamp;
+use crate::tcp::segment::Flags;
+use crate::tcp::seq::Seq;
+
+/// More packets than this wait for no answer.
+const MAX_WAITING: usize = 512;
+
+/// No more than so many packets are tried together.
+const MAX_TRIED: usize = 12;
+
+/// More connections than this are forgotten all at once: a text is not that long.
+const MAX_STREAMS: usize = 1 << 20;
+
+/// One packet of TCP.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub printed: Printed,
+    /// Octets of the frame, if they are shown.
+    pub frame_len: Option<u32>,
+    /// Its numbers are those of the wire.
+    pub raw: bool,
+    /// Wireshark has seen it before, or takes it for a new connection.
+    pub again: bool,
+    pub reused: bool,
+}
+
+/// A packet that carries something else, as far as it is shown.
+#[derive(Clone, Debug)]
+pub struct Hidden {
+    pub stamp: Stamp,
+    pub from: IpAddr,
+    pub to: IpAddr,
+    pub frame_len: u32,
+}
+
+enum Slot {
+    Ready(Item),
+    Waiting(Hidden),
+}
+
+/// All connections of a text, and the packets that wait.
+#[derive(Default)]
+pub struct Streams {
+    streams: HashMap<(SocketAddr, SocketAddr), Stream>,
+    queue: VecDeque<Slot>,
+    /// The number of the first in the queue.
+    first: u64,
+}
+
+/// One connection: the lower address first.
+#[derive(Default)]
+struct Stream {
+    /// How many connections there were before on the same ends.
+    generation: u32,
+    reached: [Option<Seq>; 2],
+    /// The last packet of each side: what goes beyond it was sent after it.
+    sent_at: [u64; 2],
+    /// It has got beyond its first SYN.
+    advanced: bool,
+    /// What a frame has beside its payload: by a packet with payload, and by one without.
+    overhead: [Option<u32>; 2],
+    bare: [Option<u32>; 2],
+    /// What each side has acknowledged, and since which packet.
+    acks: [VecDeque<(u64, Seq)>; 2],
+}
+
+impl Streams {
+    pub fn other(&mut self, stamp: Stamp, out: &mut VecDeque<Item>) {
+        self.push(Slot::Ready(Item::Other(stamp)), out);
+    }
+
+    /// Something that is no packet keeps its place, too.
+    pub fn item(&mut self, item: Item, out: &mut VecDeque<Item>) {
+        self.push(Slot::Ready(item), out);
+    }
+
+    pub fn hidden(&mut self, hidden: Hidden, out: &mut VecDeque<Item>) {
+        self.push(Slot::Waiting(hidden), out);
+    }
+
+    pub fn tcp(&mut self, shown: Shown, out: &mut VecDeque<Item>) {
+        if self.streams.len() >= MAX_STREAMS {
+            self.streams.clear();
+        }
+        let (key, me) = match shown.printed.from <= shown.printed.to {
+            true => ((shown.printed.from, shown.printed.to), 0),
+            false => ((shown.printed.to, shown.printed.from), 1),
+        };
+        let stream = self.streams.entry(key).or_default();
+        stream.begin(&shown, me);
+        let Shown { mut printed, frame_len, raw, .. } = shown;
+        let base = |side: usize| if raw { Seq(0) } else { stream.base(side) };
+        let seq = base(me) + printed.seq.unwrap_or(0);
+        let ack = printed.ack.filter(|_| printed.flags.ack()).map(|ack| base(1 - me) + ack);
+        let position = self.first + self.queue.len() as u64;
+        // What this packet shows to have been sent before it, by either side.
+        self.fill(key, me, seq);
+        if let Some(ack) = ack.filter(|_| !printed.flags.rst()) {
+            self.fill(key, 1 - me, ack);
+        }
+        if let Some(stream) = self.streams.get_mut(&key) {
+            stream.take(&printed, me, seq, ack, position);
+            stream.weigh(me, &printed, frame_len);
+        }
+        printed.seq = Some(seq.0);
+        printed.ack = ack.map(|ack| ack.0);
+        self.push(Slot::Ready(Item::Tcp(printed)), out);
+    }
+
+    /// Everything that waits comes as it is.
+    pub fn end(&mut self, out: &mut VecDeque<Item>) {
+        while let Some(slot) = self.queue.pop_front() {
+            out.push_back(slot.settled());
+        }
+    }
+
+    fn push(&mut self, slot: Slot, out: &mut VecDeque<Item>) {
+        self.queue.push_back(slot);
+        while let Some(front) = self.queue.front() {
+            if matches!(front, Slot::Waiting(_)) && self.queue.len() <= MAX_WAITING {
+                return;
+            }
+            if let Some(slot) = self.queue.pop_front() {
+                out.push_back(slot.settled());
+            }
+            self.first += 1;
+        }
+    }
+
+    /// Finds the waiting packets that carried what lies between all that this side was seen to send
+    /// and `upto`.
+    fn fill(&mut self, key: (SocketAddr, SocketAddr), side: usize, upto: Seq) {
+        let (from, to) = if side == 0 { key } else { (key.1, key.0) };
+        let Some(stream) = self.streams.get(&key) else { return };
+        let Some(reached) = stream.reached[side] else { return };
+        let gap = match u32::try_from(upto.ahead_of(reached)) {
+            Ok(gap @ 1..) => gap,
+            _ => return,
+        };
+        let waiting: Vec<(usize, u32)> = self
+            .queue
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| self.first + *at as u64 > stream.sent_at[side])
+            .filter_map(|(at, slot)| match slot {
+                Slot::Waiting(hidden) if hidden.from == from.ip() && hidden.to == to.ip() => {
+                    Some((at, hidden.frame_len))
+                }
+                _ => None,
+            })
+            .collect();
+        // A FIN that came with the last of them takes one number more.
+        let found = stream.overheads(side).into_iter().find_map(|overhead| {
+            let lens = waiting.iter().map(|(at, len)| (*at, len.saturating_sub(overhead)));
+            let lens: Vec<_> = lens.filter(|(_, len)| *len > 0).collect();
+            together(&lens, gap).or_else(|| together(&lens, gap - 1))
+        });
+        let (mut seq, mut sent_at) = (reached, stream.sent_at[side]);
+        for (at, len) in found.unwrap_or_default() {
+            let position = self.first + at as u64;
+            let ack = stream.acked(side, position);
+            let Some(slot @ Slot::Waiting(_)) = self.queue.get_mut(at) else { continue };
+            let stamp = slot.stamp();
+            // Pushed or not: nothing asks for it.
+            let flags = Flags(if ack.is_some() { Flags::ACK } else { 0 });
+            let printed = Printed {
+                stamp,
+                way: None,
+                from,
+                to,
+                flags,
+                seq: Some(seq.0),
+                ack: ack.map(|ack| ack.0),
+                len,
+            };
+            *slot = Slot::Ready(Item::Tcp(printed));
+            (seq, sent_at) = (seq + len, position);
+        }
+        if let Some(stream) = self.streams.get_mut(&key) {
+            stream.reached[side] = Some(seq);
+            stream.sent_at[side] = sent_at;
+        }
+    }
+}
+
+/// The earliest of the packets, in order, that carry just so much together.
+fn together(lens: &[(usize, u32)], sum: u32) -> Option<Vec<(usize, u32)>> {
+    if sum == 0 || lens.is_empty() {
+        return None;
+    }
+    let total = |lens: &[(usize, u32)]| lens.iter().map(|(_, len)| u64::from(*len)).sum::<u64>();
+    if total(lens) == u64::from(sum) {
+        return Some(lens.to_vec());
+    }
+    let tried = &lens[..lens.len().min(MAX_TRIED)];
+    (1u32..1 << tried.len()).find_map(|chosen| {
+        let chosen = tried.iter().enumerate().filter(|(bit, _)| chosen & (1 << bit) != 0);
+        let chosen: Vec<_> = chosen.map(|(_, packet)| *packet).collect();
+        (total(&chosen) == u64::from(sum)).then_some(chosen)
+    })
+}
+
+impl Slot {
+    fn stamp(&self) -> Stamp {
+        match self {
+            Slot::Ready(item) => item.stamp().unwrap_or_default(),
+            Slot::Waiting(hidden) => hidden.stamp,
+        }
+    }
+
+    fn settled(self) -> Item {
+        match self {
+            Slot::Ready(item) => item,
+            Slot::Waiting(hidden) => Item::Other(hidden.stamp),
+        }
+    }
+}
+
+impl Stream {
+    /// Relative numbers are counted from somewhere: apart for each side and each connection.
+    fn base(&self, side: usize) -> Seq {
+        Seq(if side == 0 { 1 << 28 } else { 3 << 28 }) + self.generation.wrapping_mul(0x0123_4567)
+    }
+
+    /// A SYN that is not the one before begins a connection.
+    fn begin(&mut self, shown: &Shown, me: usize) {
+        let printed = &shown.printed;
+        let syn = printed.flags.syn() && !printed.flags.ack();
+        if syn && !shown.again && (self.advanced || shown.reused) {
+            *self = Stream {
+                generation: self.generation.wrapping_add(1),
+                bare: self.bare,
+                overhead: self.overhead,
+                ..Stream::default()
+            };
+        }
+        self.advanced |=
+            !printed.flags.syn() || self.reached[1 - me].is_some() && !printed.flags.ack();
+    }
+
+    fn take(&mut self, printed: &Printed, me: usize, seq: Seq, ack: Option<Seq>, position: u64) {
+        if printed.flags.rst() {
+            return;
+        }
+        self.sent_at[me] = position;
+        let fin_or_syn = u32::from(printed.flags.syn()) + u32::from(printed.flags.fin());
+        reach(&mut self.reached[me], seq + printed.len + fin_or_syn);
+        if let Some(ack) = ack {
+            reach(&mut self.reached[1 - me], ack);
+            self.acks[me].push_back((position, ack));
+            if self.acks[me].len() > MAX_WAITING {
+                self.acks[me].pop_front();
+            }
+        }
+    }
+
+    /// What a frame of this side has beside its payload.
+    fn weigh(&mut self, me: usize, printed: &Printed, frame_len: Option<u32>) {
+        let Some(beside) = frame_len.and_then(|frame| frame.checked_sub(printed.len)) else {
+            return;
+        };
+        match printed.len {
+            0 if printed.flags.syn() => {}
+            0 => self.bare[me] = Some(beside),
+            _ => self.overhead[me] = Some(beside),
+        }
+    }
+
+    /// What it may be, the surest first: Ethernet pads what is short, so a packet without payload
+    /// tells less.
+    fn overheads(&self, side: usize) -> Vec<u32> {
+        const WITHOUT_OPTIONS: u32 = 54;
+        const WITH_TIMESTAMPS: u32 = 66;
+        match self.overhead[side] {
+            Some(sure) => vec![sure],
+            None => {
+                let bare = [self.bare[side], self.bare[1 - side], self.overhead[1 - side]];
+                let mut all: Vec<u32> = bare.into_iter().flatten().collect();
+                all.extend([WITHOUT_OPTIONS, WITH_TIMESTAMPS]);
+                all
+            }
+        }
+    }
+
+    /// What this side had acknowledged by then.
+    fn acked(&self, side: usize, position: u64) -> Option<Seq> {
+        let before = self.acks[side].iter().rev().find(|(at, _)| *at < position);
+        before.map(|(_, ack)| *ack)
+    }
+}
+
+fn reach(reached: &mut Option<Seq>, to: Seq) {
+    if reached.is_none_or(|reached| to.ahead_of(reached) > 0) {
+        *reached = Some(to);
+    }
+}

@@ -1,0 +1,442 @@
+//! Lines of tcpdump, of any version and with anything before them, folded or not.
+
+use std::collections::VecDeque;
+
+use super::ends::Ends;
+use super::fields::{Found, new_style, old_style};
+use super::front::{HEADERS, front, trailer};
+use super::lines::{unquoted, without_marks};
+use super::printed::{Item, Printed};
+use super::stamp::Stamp;
+use crate::tcp::segment::Way;
+
+/// What one line is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Line {
+    Tcp(Printed),
+    /// The first of the two lines of a packet: the time, and what is known of the way. `-v` prints
+    /// these, and so does a tunnel.
+    Head(Stamp, Option<Way>),
+    /// A packet, but not of TCP: it only tells the time.
+    Other(Stamp),
+    /// The beginning of a packet: what it is if nothing more comes.
+    Cut(Box<Line>),
+    /// A packet of TCP that cannot be read.
+    Unread,
+    /// No packet.
+    Nothing,
+}
+
+/// Reads one line.
+pub fn parse(line: &str, ends: &mut Ends) -> Line {
+    match split(line) {
+        Some(split) => tcp(&split, ends),
+        None => no_tcp(line),
+    }
+}
+
+/// A line of TCP, taken apart.
+struct Split<'a> {
+    front: &'a str,
+    from: &'a str,
+    to: &'a str,
+    tail: &'a str,
+    found: Found,
+}
+
+fn split(line: &str) -> Option<Split<'_>> {
+    let (ends, tail, found) = split_new(line).or_else(|| split_old(line))?;
+    let (before, to) = split_ends(ends)?;
+    let before = before.trim_end();
+    let from = before.split_whitespace().next_back()?;
+    let front = &before[..before.len() - from.len()];
+    Some(Split { front, from, to: to.trim(), tail, found })
+}
+
+/// `… A > B: Flags [S], …`
+fn split_new(line: &str) -> Option<(&str, &str, Found)> {
+    line.match_indices("Flags").find_map(|(at, name)| {
+        let ends = line[..at].trim_end().strip_suffix(':')?;
+        let tail = line[at + name.len()..].trim_start().strip_prefix('[')?;
+        Some((ends, tail, new_style(tail)))
+    })
+}
+
+/// `… A > B: S 1:1(0) …`
+fn split_old(line: &str) -> Option<(&str, &str, Found)> {
+    let start = line.rfind(" > ")?;
+    line[start..].match_indices(':').find_map(|(at, _)| {
+        let at = start + at;
+        let tail = &line[at + 1..];
+        Some((&line[..at], tail, old_style(tail)?))
+    })
+}
+
+/// At the last `>` between the ends: a name may be `<redacted>`.
+fn split_ends(ends: &str) -> Option<(&str, &str)> {
+    [" > ", "> ", " >"].iter().find_map(|mark| ends.rsplit_once(mark))
+}
+
+fn tcp(split: &Split, ends: &mut Ends) -> Line {
+    let (stamp, way) = front(split.front);
+    let way = way.or_else(|| trailer(split.tail));
+    let (Some(from), Some(to)) = (ends.dotted(split.from), ends.dotted(split.to)) else {
+        return match split.found {
+            Found::Cut(_) => Line::Cut(Box::new(Line::Unread)),
+            _ => Line::Unread,
+        };
+    };
+    let printed = |fields: super::fields::Fields| {
+        let super::fields::Fields { flags, seq, ack, len } = fields;
+        Line::Tcp(Printed { stamp, way, from, to, flags, seq, ack, len })
+    };
+    match split.found {
+        Found::Whole(fields) => printed(fields),
+        Found::Cut(enough) => Line::Cut(Box::new(enough.map_or(Line::Unread, printed))),
+        Found::Wrong => Line::Unread,
+    }
+}
+
+/// What follows these is a packet of its own, inside.
+const TUNNELS: [&str; 8] = ["VXLAN", "Geneve", "GENEVE", "GREv", "OTV", "PPPoE", "MPLS (", "encap"];
+
+fn no_tcp(line: &str) -> Line {
+    let (before, behind) = line.split_once(" > ").unwrap_or((line, ""));
+    let (stamp, way) = front(before);
+    if is_head(line) {
+        let head = Line::Head(stamp, way);
+        return if line.ends_with(')') { head } else { Line::Cut(Box::new(head)) };
+    }
+    // `-q`, and a header that the snap length cut off.
+    let told = behind.rsplit_once(": ").map_or("", |(_, told)| told);
+    if told.starts_with("tcp ") && told.ends_with(|c: char| c.is_ascii_digit())
+        || told.starts_with("[|tcp]")
+    {
+        return Line::Unread;
+    }
+    if TUNNELS.iter().any(|tunnel| behind.contains(tunnel)) {
+        return Line::Head(stamp, way);
+    }
+    if stamp == Stamp::None {
+        let begun = line.starts_with("IP ") || line.starts_with("IP6 ");
+        return if begun { Line::Cut(Box::new(Line::Nothing)) } else { Line::Nothing };
+    }
+    if is_whole(line) {
+        return Line::Other(stamp);
+    }
+    let has_word = |word| line.split_whitespace().any(|have| have == word);
+    match (line.contains(" > "), ["IP", "IP6", "In", "Out"].into_iter().any(has_word)) {
+        (true, _) => Line::Cut(Box::new(Line::Other(stamp))),
+        (false, true) => Line::Cut(Box::new(Line::Nothing)),
+        (false, false) if ends_with_time(line) => Line::Cut(Box::new(Line::Nothing)),
+        (false, false) => Line::Nothing,
+    }
+}
+
+/// Whether a packet that is not of TCP says what it is: behind its ends, and with `-e` behind those
+/// that the link layer comes before.
+fn is_whole(line: &str) -> bool {
+    let behind = line.rsplit_once(" > ").map_or("", |(_, behind)| behind);
+    let told = behind.split_once(": ").map(|(_, told)| told.trim_end());
+    match told {
+        Some(told) => !behind.contains("ethertype IPv") && !"Flags [".starts_with(told),
+        None => line.contains("ARP"),
+    }
+}
+
+/// The header of `-v`: the ends come on the next line.
+fn is_head(line: &str) -> bool {
+    let inside = HEADERS.iter().find_map(|mark| line.split_once(mark)).map(|(_, inside)| inside);
+    inside.is_some_and(|inside| !inside.contains(" > "))
+        || line.ends_with("next-header TCP (6)")
+        || line.contains("hlim ") && line.ends_with(')')
+}
+
+/// Nothing but the time fitted on the line.
+fn ends_with_time(line: &str) -> bool {
+    line.split_whitespace().next_back().is_some_and(|word| Stamp::clock(word).is_some())
+}
+
+/// A folded packet is no longer than this.
+const MAX_FOLDED: usize = 4 << 10;
+
+/// Lines as they come, put together where they were folded.
+#[derive(Default)]
+pub struct Tcpdump {
+    /// The first of two lines, until the second comes.
+    head: Option<(Stamp, Option<Way>)>,
+    /// A packet that is not whole yet.
+    open: Option<Open>,
+}
+
+struct Open {
+    number: u64,
+    text: String,
+    lines: u64,
+    marks: usize,
+    /// What it is if nothing more comes.
+    line: Line,
+}
+
+impl Tcpdump {
+    /// Takes the next line, and puts out what is certain now.
+    pub fn take(&mut self, number: u64, raw: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
+        let (marks, bare) = unquoted(raw);
+        let line = self.alone(bare, ends);
+        if let Some(open) = self.open.take() {
+            let begins = line != Line::Nothing && begins(bare, &open.text);
+            if !begins && !bare.is_empty() {
+                return self.go_on(open, raw, ends, out);
+            }
+            self.give_up(open, out);
+        }
+        match line {
+            Line::Cut(line) => {
+                let text = bare.to_owned() + if raw.ends_with(' ') { " " } else { "" };
+                self.open = Some(Open { number, text, lines: 1, marks, line: *line });
+            }
+            line => self.settle(line, number, bare, out),
+        }
+    }
+
+    /// The text has ended.
+    pub fn end(&mut self, out: &mut VecDeque<Item>) {
+        if let Some(open) = self.open.take() {
+            self.give_up(open, out);
+        }
+        self.flush_head(out);
+    }
+
+    fn alone(&self, bare: &str, ends: &mut Ends) -> Line {
+        match parse(bare, ends) {
+            // Behind a head comes the second line: of another protocol, or folded before its flags.
+            Line::Nothing if self.head.is_some() && bare.contains(" > ") => match is_whole(bare) {
+                true => Line::Other(Stamp::None),
+                false => Line::Cut(Box::new(Line::Nothing)),
+            },
+            line => line,
+        }
+    }
+
+    fn go_on(&mut self, mut open: Open, raw: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
+        join(&mut open.text, without_marks(raw, open.marks));
+        open.lines += 1;
+        match self.alone(&open.text, ends) {
+            Line::Cut(line) if open.text.len() < MAX_FOLDED => {
+                self.open = Some(Open { line: *line, ..open });
+            }
+            Line::Cut(line) => self.give_up(Open { line: *line, ..open }, out),
+            Line::Nothing => self.give_up(Open { line: Line::Nothing, ..open }, out),
+            line => self.settle(line, open.number, &open.text, out),
+        }
+    }
+
+    fn give_up(&mut self, open: Open, out: &mut VecDeque<Item>) {
+        match open.line {
+            Line::Nothing => out.push_back(Item::Skipped(open.lines)),
+            line => self.settle(line, open.number, &open.text, out),
+        }
+    }
+
+    fn settle(&mut self, line: Line, number: u64, text: &str, out: &mut VecDeque<Item>) {
+        match line {
+            Line::Tcp(mut printed) => {
+                match self.head.take() {
+                    Some((stamp, way)) if printed.stamp == Stamp::None => {
+                        printed.stamp = stamp;
+                        printed.way = printed.way.or(way);
+                    }
+                    Some((stamp, _)) => out.push_back(Item::Other(stamp)),
+                    None => {}
+                }
+                out.push_back(Item::Tcp(printed));
+            }
+            // The head of a packet in a tunnel has no time.
+            Line::Head(Stamp::None, _) if self.head.is_some() => {}
+            Line::Head(stamp, way) => {
+                self.flush_head(out);
+                self.head = Some((stamp, way));
+            }
+            Line::Other(stamp) => {
+                self.flush_head(out);
+                if stamp != Stamp::None {
+                    out.push_back(Item::Other(stamp));
+                }
+            }
+            Line::Unread => {
+                self.head = None;
+                out.push_back(Item::Unread(number, text.to_owned()));
+            }
+            Line::Cut(_) | Line::Nothing if text.is_empty() => {}
+            Line::Cut(_) | Line::Nothing => out.push_back(Item::Skipped(1)),
+        }
+    }
+
+    /// The first of two lines had no second one of TCP: it was some other packet.
+    fn flush_head(&mut self, out: &mut VecDeque<Item>) {
+        if let Some((stamp, _)) = self.head.take().filter(|(stamp, _)| *stamp != Stamp::None) {
+            out.push_back(Item::Other(stamp));
+        }
+    }
+}
+
+/// Whether a line begins a packet while another is open: with a time of its own, or with `IP` where
+/// the open one has come to its ends.
+fn begins(line: &str, open: &str) -> bool {
+    let before = line.split_once(" > ").map_or(line, |(before, _)| before);
+    let is_ip = line.starts_with("IP ") || line.starts_with("IP6 ");
+    front(before).0 != Stamp::None || is_ip && open.contains(" > ")
+}
+
+/// Puts the next part behind a line. Whether the fold took a blank away is not known: between words
+/// that stand alone there was one, and elsewhere none is needed.
+fn join(open: &mut String, next: &str) {
+    let last = open.split_whitespace().next_back().unwrap_or_default();
+    let alone = matches!(last, "IP" | "IP6" | "In" | "Out" | ">")
+        || last.ends_with([',', ':'])
+        || Stamp::clock(last)
+            .is_some_and(|clock| matches!(clock, Stamp::Clock { digits: 6 | 9, .. }))
+        || next.trim_start().starts_with('>');
+    if alone && !open.ends_with(' ') {
+        open.push(' ');
+    }
+    // Indentation is not the packet's, but one blank may be.
+    let blanks = next.len() - next.trim_start().len();
+    open.push_str(if blanks > 1 { next.trim_start() } else { next });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names;
+    use crate::tcp::segment::Flags;
+
+    const PACKET: &str = "172.18.0.3.3306 > 172.18.0.5.38822: Flags [F.], seq 123, ack 144, win 227, options [nop,nop,TS val 1 ecr 2], length 0";
+
+    fn items(text: &str) -> Vec<Item> {
+        let (mut tcpdump, mut ends, mut out) =
+            (Tcpdump::default(), Ends::default(), VecDeque::new());
+        for (number, line) in (1..).zip(text.lines()) {
+            tcpdump.take(number, line, &mut ends, &mut out);
+        }
+        tcpdump.end(&mut out);
+        out.into()
+    }
+
+    fn tcp(text: &str) -> Printed {
+        match &items(text)[..] {
+            [Item::Tcp(printed)] => printed.clone(),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_packet_folded_at_any_width_is_one_packet() {
+        let line = format!("11:38:45.693382 IP {PACKET}");
+        let whole = tcp(&line);
+        let chars: Vec<char> = line.chars().collect();
+        for width in 18..line.len() {
+            let parts: Vec<String> =
+                chars.chunks(width).map(|part| part.iter().collect()).collect();
+            assert_eq!(tcp(&parts.join("\n")), whole, "hard at {width}");
+            let quoted: Vec<String> = parts.iter().map(|part| format!("> {part}")).collect();
+            assert_eq!(tcp(&quoted.join("\n")), whole, "quoted at {width}");
+        }
+        for width in 30..line.len() {
+            for (keep, indent) in [("", ""), (" ", ""), ("", "    ")] {
+                let folded = fold(&line, width, keep, indent);
+                assert_eq!(tcp(&folded), whole, "at blanks, {width}:\n{folded}");
+            }
+        }
+    }
+
+    /// At the last blank before the width, as mail programs do.
+    fn fold(line: &str, width: usize, keep: &str, indent: &str) -> String {
+        let mut lines = vec![String::new()];
+        for word in line.split(' ') {
+            let last = lines.last_mut().expect("one");
+            if last.is_empty() {
+                last.push_str(word);
+            } else if last.len() + 1 + word.len() <= width {
+                *last = format!("{last} {word}");
+            } else {
+                last.push_str(keep);
+                lines.push(format!("{indent}{word}"));
+            }
+        }
+        lines.join("\n")
+    }
+
+    #[test]
+    fn the_first_of_two_lines_lends_its_time_and_way() {
+        let stamp = Stamp::Clock { nanos: 41_925_693_382_000, digits: 6 };
+        for head in [
+            "11:38:45.693382 IP (tos 0x0, ttl 64, id 0, offset 0, flags [DF], proto TCP (6), length 60)\n    ",
+            "Nov 14 22:13:20 h tcpdump[912]: 11:38:45.693382 IP (tos 0x0, ttl 64, length 60)\nNov 14 22:13:20 h tcpdump[912]:     ",
+            "11:38:45.693382 IP 203.0.113.1.65000 > 203.0.113.2.4789: VXLAN, flags [I] (0x08), vni 42\nIP ",
+            "11:38:45.693382 IP (tos 0x0, ttl 64, id 1, proto UDP (17), length 110)\n    203.0.113.1.65000 > 203.0.113.2.4789: VXLAN, flags [I] (0x08), vni 42\nIP (tos 0x0, ttl 64, length 60)\n    ",
+            "11:38:45.693382 IP 203.0.113.1.6081 > 203.0.113.2.6081: Geneve, Flags [none], vni 0xa: IP ",
+            "11:38:45.693382 IP 203.0.113.1 > 203.0.113.2: GREv0, length 84: IP ",
+        ] {
+            assert_eq!(tcp(&format!("{head}{PACKET}")).stamp, stamp, "{head}");
+        }
+        let text =
+            format!("11:38:45.693382 eth0  Out IP (tos 0x0, ttl 64, length 60)\n    {PACKET}");
+        assert_eq!(tcp(&text).way, Some(Way::Out));
+    }
+
+    #[test]
+    fn other_packets_tell_the_time_and_other_lines_nothing() {
+        let other = |text: &str| matches!(items(text)[..], [Item::Other(_)]);
+        assert!(other("11:38:15.679863 IP 10.0.0.1.53 > 10.0.0.2.5353: 1+ A? x. (21)"));
+        assert!(other("11:38:15.679863 ARP, Request who-has 10.0.0.1"));
+        assert!(other(
+            "11:38:15.679863 IP (tos 0x0, proto UDP (17), length 49)\n    10.0.0.1.53 > 10.0.0.2.5353: 1+ A? x. (21)"
+        ));
+        for nothing in [
+            "tcpdump: listening on eth0",
+            "5 packets captured",
+            "see below:",
+            "11:38 we saw it",
+            "22:13:20.000000 IP changed\nand more",
+        ] {
+            let found = items(nothing);
+            assert!(
+                found.iter().all(|item| matches!(item, Item::Skipped(_))),
+                "{nothing}: {found:?}"
+            );
+        }
+        assert!(items("").is_empty());
+    }
+
+    #[test]
+    fn a_packet_that_cannot_be_read_is_said() {
+        for line in [
+            "11:38:15.679863 IP a.38822 > b.no-such-service-here: Flags [S], seq 1, win 1, length 0",
+            "11:38:15.679863 IP a.38822 > b.99999: Flags [S], seq 1, win 1, length 0",
+            "11:38:15.679863 IP a.38822 > b.80: Flags [S], seq 99999999999, win 1, length 0",
+            "11:38:15.679863 IP a.38822 > b.80: tcp 0",
+            "11:38:15.679863 IP a.38822 > b.80: [|tcp]",
+            "11:38:15.679863 IP a.38822 > b.80: Flags [S], seq 1",
+        ] {
+            assert_eq!(items(line), [Item::Unread(1, line.into())], "{line}");
+        }
+    }
+
+    #[test]
+    fn old_flags_and_names_are_read() {
+        let got = tcp(
+            "   1: 10:49:39.979298       app.53237 > db.mysql:  F 24:24(0) ack 9 win 64 <nop,nop,timestamp 1 2> ",
+        );
+        assert_eq!((got.flags, got.seq, got.ack, got.len), (Flags(0x11), Some(24), Some(9), 0));
+        assert_eq!((got.from.port(), got.to.port()), (53237, 3306));
+        let got = tcp("10:49:39.979298 2001:db8::5.1 > 2001:db8::3.80: . ack 1 win 63");
+        assert_eq!(got.to.to_string(), "[2001:db8::3]:80");
+        let found = items(
+            "10:49:39.979298 IP <redacted>.1 > <other>.80: Flags [.], ack 1, win 63, length 0",
+        );
+        let [Item::Tcp(got)] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(names::host(got.from.ip()), "<redacted>");
+        assert_eq!(names::host(got.to.ip()), "<other>");
+    }
+}

@@ -1,0 +1,368 @@
+//! Packets as Wireshark and tshark list them: a line each, a table, or fields.
+
+use std::collections::VecDeque;
+
+use super::clock::Style;
+use super::columns::{Columns, Role, arrows, cells};
+use super::ends::Ends;
+use super::info::{Info, flags_cell, info, looks_like_info};
+use super::lines::printed;
+use super::printed::{Item, Printed};
+use super::stamp::Stamp;
+use super::streams::{Hidden, Shown, Streams};
+use crate::tcp::segment::Flags;
+
+/// Reads lines of one form.
+pub struct Wireshark {
+    layout: Layout,
+    /// Which of the times on a line is the packet's.
+    time: usize,
+    pub style: Style,
+    streams: Streams,
+}
+
+/// How a line is taken apart.
+#[derive(Clone, Debug)]
+enum Layout {
+    /// Words: `7 0.086544 192.0.2.5 → 198.51.100.3 TCP 65 …`. Without the arrow, the source is always
+    /// the same word.
+    Words {
+        source: Option<usize>,
+    },
+    Table {
+        delimiter: u8,
+        columns: Columns,
+    },
+}
+
+/// What the beginning of a text is.
+pub enum Found {
+    Packets(Box<Wireshark>),
+    /// Packets of this kind that do not say enough, and what is missing.
+    Lacking(String),
+    Nothing,
+}
+
+/// One line, taken apart.
+#[derive(Default)]
+struct Row<'a> {
+    times: Vec<Stamp>,
+    from: &'a str,
+    to: &'a str,
+    protocol: &'a str,
+    frame_len: Option<u32>,
+    /// What Wireshark calls TCP.
+    packet: Packet<'a>,
+}
+
+#[derive(Default)]
+enum Packet<'a> {
+    Tcp {
+        ports: [&'a str; 2],
+        flags: Flags,
+        seq: u32,
+        ack: Option<u32>,
+        len: u32,
+        raw: bool,
+        again: bool,
+        reused: bool,
+    },
+    /// It should be, but cannot be read.
+    Unread,
+    #[default]
+    Other,
+}
+
+/// Lines that are searched for the names of columns.
+const MAX_HEADER: usize = 200;
+
+const DELIMITERS: [u8; 4] = [b'\t', b',', b';', b'|'];
+
+impl Wireshark {
+    /// Recognises a text by its beginning.
+    pub fn of(head: &[u8]) -> Found {
+        let lines: Vec<String> =
+            head.split(|b| *b == b'\n').map(|line| arrows(&printed(line)).into_owned()).collect();
+        let Some(layout) = layout(&lines) else { return Found::Nothing };
+        if let Layout::Table { columns, .. } = &layout
+            && let Some(missing) = columns.lacks()
+        {
+            return Found::Lacking(missing.to_owned());
+        }
+        let times: Vec<Vec<Stamp>> =
+            lines.iter().filter_map(|line| times_of(line, &layout)).collect();
+        if times.is_empty() {
+            return Found::Nothing;
+        }
+        let (time, style) = which_time(&times);
+        Found::Packets(Box::new(Wireshark { layout, time, style, streams: Streams::default() }))
+    }
+
+    pub fn take(&mut self, number: u64, line: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
+        let line = arrows(line);
+        if line.trim().is_empty() {
+            return;
+        }
+        let cells = self.layout.cells(&line);
+        let item = match self.layout.row(&line, &cells) {
+            Some(row) => return self.row(row, number, &line, ends, out),
+            None if looks_like_info(&line) => Item::Unread(number, line.trim().to_owned()),
+            None => Item::Skipped(1),
+        };
+        self.streams.item(item, out);
+    }
+
+    pub fn end(&mut self, out: &mut VecDeque<Item>) {
+        self.streams.end(out);
+    }
+
+    fn row(
+        &mut self,
+        row: Row,
+        number: u64,
+        line: &str,
+        ends: &mut Ends,
+        out: &mut VecDeque<Item>,
+    ) {
+        let stamp = row.times.get(self.time).or(row.times.first()).copied().unwrap_or_default();
+        let hosts = ends.host(row.from).zip(ends.host(row.to));
+        let unread = || Item::Unread(number, line.trim().to_owned());
+        match (row.packet, hosts) {
+            (Packet::Tcp { ports, flags, seq, ack, len, raw, again, reused }, Some((from, to))) => {
+                let [from_port, to_port] = ports.map(|port| ends.port(port));
+                let (Some(from_port), Some(to_port)) = (from_port, to_port) else {
+                    return self.streams.item(unread(), out);
+                };
+                let printed = Printed {
+                    stamp,
+                    way: None,
+                    from: (from, from_port).into(),
+                    to: (to, to_port).into(),
+                    flags,
+                    seq: Some(seq),
+                    ack,
+                    len,
+                };
+                let frame_len = row.frame_len;
+                self.streams.tcp(Shown { printed, frame_len, raw, again, reused }, out);
+            }
+            (Packet::Tcp { .. } | Packet::Unread, _) => self.streams.item(unread(), out),
+            (Packet::Other, Some((from, to))) if !is_never_tcp(row.protocol) => match row.frame_len
+            {
+                Some(frame_len) => self.streams.hidden(Hidden { stamp, from, to, frame_len }, out),
+                None => self.streams.other(stamp, out),
+            },
+            (Packet::Other, _) => self.streams.other(stamp, out),
+        }
+    }
+}
+
+/// Protocols that travel without TCP, so that none of their packets belongs to a connection.
+fn is_never_tcp(protocol: &str) -> bool {
+    [
+        "UDP", "ARP", "ICMP", "ICMPv6", "MDNS", "LLMNR", "NTP", "DHCP", "DHCPv6", "QUIC", "SSDP",
+        "IGMP", "IGMPv2", "IGMPv3", "STP", "LLDP", "VRRP", "OSPF", "NBNS", "IPv4", "IPv6",
+    ]
+    .contains(&protocol)
+}
+
+/// By a header, by the first packet in a table, or by the first line with one.
+fn layout(lines: &[String]) -> Option<Layout> {
+    for line in lines.iter().take(MAX_HEADER) {
+        for delimiter in DELIMITERS {
+            if line.as_bytes().contains(&delimiter)
+                && let Some(columns) = Columns::named(&cells(line, delimiter))
+            {
+                return Some(Layout::Table { delimiter, columns });
+            }
+        }
+    }
+    for line in lines.iter().filter(|line| info(line).is_some()) {
+        for delimiter in [b'\t', b','] {
+            if line.bytes().filter(|b| *b == delimiter).count() >= 4
+                && let Some(columns) = Columns::of_row(&cells(line, delimiter))
+            {
+                return Some(Layout::Table { delimiter, columns });
+            }
+        }
+        let info = info(line)?;
+        let words: Vec<&str> = line[..info.at].split_whitespace().collect();
+        if words.contains(&"->") {
+            return Some(Layout::Words { source: None });
+        }
+        let protocol = words.iter().rposition(|word| *word == "TCP");
+        if let Some(source) = protocol.and_then(|at| at.checked_sub(2)) {
+            return Some(Layout::Words { source: Some(source) });
+        }
+    }
+    None
+}
+
+impl Layout {
+    fn cells(&self, line: &str) -> Vec<String> {
+        match self {
+            Layout::Words { .. } => Vec::new(),
+            Layout::Table { delimiter, .. } => cells(line, *delimiter),
+        }
+    }
+
+    fn row<'a>(&self, line: &'a str, cells: &'a [String]) -> Option<Row<'a>> {
+        match self {
+            Layout::Words { source } => words_row(line, *source),
+            Layout::Table { columns, .. } => table_row(columns, cells),
+        }
+    }
+}
+
+impl<'a> From<Info<'a>> for Packet<'a> {
+    fn from(info: Info<'a>) -> Packet<'a> {
+        let Info { ports, flags, seq, ack, len, again, reused, .. } = info;
+        Packet::Tcp { ports, flags, seq, ack, len, raw: false, again, reused }
+    }
+}
+
+fn words_row(line: &str, source: Option<usize>) -> Option<Row<'_>> {
+    let info = info(line);
+    let front = info.as_ref().map_or(line, |info| &line[..info.at]);
+    let words: Vec<&str> = front.split_whitespace().collect();
+    let arrow = words.iter().position(|word| *word == "->");
+    let (from, to) = match (arrow, source) {
+        (Some(arrow), _) => (arrow.checked_sub(1)?, arrow + 1),
+        (None, Some(source)) => (source, source + 1),
+        (None, None) => return None,
+    };
+    let times = times_in(&words[..from.min(words.len())]);
+    if times.is_empty() {
+        return None;
+    }
+    Some(Row {
+        times,
+        from: words.get(from)?,
+        to: words.get(to)?,
+        protocol: words.get(to + 1)?,
+        frame_len: words.get(to + 2).and_then(|len| len.parse().ok()),
+        packet: match info {
+            Some(info) => info.into(),
+            None if looks_like_info(line) => Packet::Unread,
+            None => Packet::Other,
+        },
+    })
+}
+
+/// All times among the words; a date takes two of them.
+fn times_in(words: &[&str]) -> Vec<Stamp> {
+    let mut times = Vec::new();
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        let dated = words.get(at + 1).and_then(|clock| Stamp::dated(word, clock));
+        times.extend(dated.or_else(|| Stamp::cell(word)));
+        at += if dated.is_some() { 2 } else { 1 };
+    }
+    times
+}
+
+fn table_row<'a>(columns: &Columns, cells: &'a [String]) -> Option<Row<'a>> {
+    let times: Vec<Stamp> =
+        columns.all(cells, Role::Time).map(|cell| Stamp::cell(cell).unwrap_or_default()).collect();
+    let from = columns.cell(cells, Role::Source);
+    let to = columns.cell(cells, Role::Destination);
+    let is_packet = times.iter().any(|time| *time != Stamp::None);
+    let lacks_all = from.is_none() || !columns.has(Role::Flags);
+    if !is_packet && (lacks_all || Columns::named(cells).is_some()) {
+        return None;
+    }
+    Some(Row {
+        times,
+        from: from.unwrap_or_default(),
+        to: to.unwrap_or_default(),
+        protocol: columns.cell(cells, Role::Protocol).unwrap_or_default(),
+        frame_len: columns.cell(cells, Role::FrameLen).and_then(|len| len.parse().ok()),
+        packet: match columns.cell(cells, Role::Info).filter(|_| !columns.has(Role::Len)) {
+            Some(text) => match info(text) {
+                Some(info) => info.into(),
+                None if looks_like_info(text) => Packet::Unread,
+                None => Packet::Other,
+            },
+            None => fields(columns, cells),
+        },
+    })
+}
+
+/// A packet of which tshark was asked for each field.
+fn fields<'a>(columns: &Columns, cells: &'a [String]) -> Packet<'a> {
+    let cell = |role| columns.cell(cells, role);
+    let number = |role| cell(role).and_then(|text| text.parse::<u32>().ok());
+    let (Some(from), Some(to)) = (cell(Role::SourcePort), cell(Role::DestinationPort)) else {
+        return Packet::Other;
+    };
+    let flags = match columns.has(Role::Flags) {
+        true => cell(Role::Flags).and_then(flags_cell),
+        false => single_flags(columns, cells),
+    };
+    let raw = columns.has(Role::SeqRaw) && columns.has(Role::AckRaw);
+    let (seq, ack) = match raw {
+        true => (number(Role::SeqRaw), number(Role::AckRaw)),
+        false => (number(Role::Seq), number(Role::AckNumber)),
+    };
+    let (Some(flags), Some(seq), Some(len)) = (flags, seq, number(Role::Len)) else {
+        return Packet::Unread;
+    };
+    if flags.ack() && ack.is_none() {
+        return Packet::Unread;
+    }
+    Packet::Tcp { ports: [from, to], flags, seq, ack, len, raw, again: false, reused: false }
+}
+
+/// `tcp.flags.fin` and the like, each in a column.
+fn single_flags(columns: &Columns, cells: &[String]) -> Option<Flags> {
+    let roles = [
+        (Role::Syn, Flags::SYN),
+        (Role::Ack, Flags::ACK),
+        (Role::Fin, Flags::FIN),
+        (Role::Rst, Flags::RST),
+    ];
+    roles.into_iter().filter(|(role, _)| columns.has(*role)).try_fold(
+        Flags(0),
+        |flags, (role, bit)| {
+            let set = match columns.cell(cells, role)? {
+                "1" | "True" | "Set" => bit,
+                "0" | "False" | "Not set" => 0,
+                _ => return None,
+            };
+            Some(Flags(flags.0 | set))
+        },
+    )
+}
+
+fn times_of(line: &str, layout: &Layout) -> Option<Vec<Stamp>> {
+    let cells = layout.cells(line);
+    let row = layout.row(line, &cells)?;
+    (!matches!(row.packet, Packet::Other)).then_some(row.times)
+}
+
+/// Of several times on each line, the packet's is one that goes on and never goes back; a column
+/// that shows the same time everywhere, or pauses, is another.
+fn which_time(rows: &[Vec<Stamp>]) -> (usize, Style) {
+    let column = |at: usize| -> Vec<Stamp> {
+        rows.iter()
+            .filter_map(|row| row.get(at).copied())
+            .filter(|time| *time != Stamp::None)
+            .collect()
+    };
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let nanos =
+        |at: usize| -> Vec<i64> { column(at).into_iter().filter_map(Stamp::nanos).collect() };
+    let moves = |at: &usize| nanos(*at).windows(2).any(|pair| pair[0] != pair[1]);
+    let goes_on = |at: &usize| moves(at) && nanos(*at).is_sorted();
+    let found = (0..columns).find(goes_on).or_else(|| (0..columns).find(moves)).unwrap_or(0);
+    let style = match column(found).first() {
+        Some(Stamp::Clock { .. })
+            if !nanos(found).is_sorted() && nanos(found).first() == Some(&0) =>
+        {
+            Style::SinceLast
+        }
+        // Seconds count from the first packet as a time of day does from midnight.
+        _ => Style::OfDay,
+    };
+    (found, style)
+}

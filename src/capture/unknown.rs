@@ -1,0 +1,79 @@
+//! Files that are no captures to us: what they seem to be, and the one command that helps.
+
+use super::buffer::Buffer;
+
+/// Formats that Wireshark reads, by their first octets.
+const CONVERTED: &[(&[u8], &str)] = &[
+    (b"snoop\0\0\0", "snoop"),
+    (b"RTSS", "Network Monitor 1"),
+    (b"GMBU", "Network Monitor 2"),
+    (b"TRSNIFF data", "Sniffer"),
+    (b"XCP\0", "Sniffer for Windows"),
+    (b"VL\0\0", "Sniffer for Windows"),
+    (&[0xaa, 0xaa, 0xaa, 0xaa], "5View"),
+    (&[0x05, b'V', b'N', b'F'], "Visual Networks"),
+    (&[0x00, 0x00, 0x02, 0x00, 0x12, 0x05, 0x00, 0x10], "K12"),
+    (&[0x01, 0x10], "LANalyzer"),
+    (b"ObserverPktBuffe", "Observer"),
+    (&[0x54, 0x52, 0x00, 0x64], "nettl"),
+    (b"iptrace", "iptrace"),
+    (b"\x7fver", "Peek"),
+    (b"ver\0", "Peek"),
+    (b"btsnoop\0", "btsnoop"),
+    (b"Session Transcript:", "DCT2000"),
+    (b"+---------+", "K12 text"),
+    (b"EyeSDN", "EyeSDN"),
+    (b"COPYRIGHT (C) 1992", "NetScaler"),
+    (b"\x02\x10\x00\x00NetScaler", "NetScaler"),
+];
+
+/// Archives and compressed files, and what takes the capture out.
+const PACKED: &[(&[u8], &str)] = &[
+    (b"BZh", "it is compressed: bunzip2 -c FILE | closewait -"),
+    (&[0xfd, b'7', b'z', b'X', b'Z'], "it is compressed: xz -dc FILE | closewait -"),
+    (&[0x04, 0x22, 0x4d, 0x18], "it is compressed: lz4 -dc FILE | closewait -"),
+    (b"PK\x03\x04", "it is a zip archive: unzip -p FILE | closewait -"),
+    (b"7z\xbc\xaf\x27\x1c", "it is an archive: 7z x -so FILE | closewait -"),
+    (b"Rar!", "it is an archive: unrar p -inul FILE | closewait -"),
+];
+
+/// What a file that is no capture seems to be, and what to do about it.
+pub fn looks_like(buffer: &mut Buffer) -> String {
+    let start = buffer.peek(512).unwrap_or_default();
+    let text = start.iter().all(|&b| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..));
+    let known = |list: &[(&[u8], &'static str)]| {
+        list.iter().find(|(mark, _)| start.starts_with(mark)).map(|(_, hint)| *hint)
+    };
+    if let Some(hint) = known(PACKED) {
+        return hint.into();
+    }
+    if let Some(name) = known(CONVERTED) {
+        // Frames of these can be of several links, and editcap is to be told.
+        let link = if name.starts_with("K12") || *name == *"nettl" { "-T ether " } else { "" };
+        return format!("it is in {name}'s format: editcap {link}-F pcapng FILE OUT");
+    }
+    let hint = match start {
+        start if start.get(257..262) == Some(b"ustar") => {
+            "it is a tar archive: tar -xOf FILE | closewait -"
+        }
+        start if is_etl(start) => {
+            "it is a trace of Windows (.etl): etl2pcapng FILE OUT.pcapng, or pktmon etl2pcap FILE -o OUT.pcapng, on Windows"
+        }
+        _ if text => {
+            "it is text, and no line of it is a packet as tcpdump -n prints it (tcpdump -w FILE writes a capture)"
+        }
+        _ => {
+            "it begins like neither pcap nor pcapng; editcap -F pcapng FILE OUT converts many formats"
+        }
+    };
+    hint.into()
+}
+
+/// A buffer of Windows' event tracing: its size, how much of it is used, and a header event.
+fn is_etl(start: &[u8]) -> bool {
+    let word = |at: usize| Some(u32::from_le_bytes(*start.get(at..)?.first_chunk()?));
+    let (Some(size), Some(saved), Some(offset)) = (word(0), word(4), word(8)) else { return false };
+    // Type and flags of the buffer, then a system header of version 2 or 3 for the first event.
+    let is_header = matches!(start.get(0x48..0x4c), Some([2..=5, _, 1..=2, 0xc0]));
+    size.is_power_of_two() && size >= 1024 && saved <= size && offset <= size && is_header
+}

@@ -1,0 +1,147 @@
+//! `closewait sockets`: what this host holds, by process, or what somebody's list says of another.
+
+mod saved;
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anstream::ColorChoice;
+
+use super::{Exit, complain, open};
+use crate::commands::read::Format;
+use crate::endpoints::EndpointSet;
+use crate::owner::kernel::{Netns, snapshot};
+use crate::owner::{Snapshot, Socket};
+use crate::report::sockets::growth::History;
+use crate::report::sockets::text::Look;
+use crate::report::sockets::{Listing, lines, text};
+use crate::tcp::state::State;
+
+/// What `sockets` was asked for.
+#[derive(Debug)]
+pub struct Sockets {
+    /// Lists that somebody saved, in place of this host's.
+    pub files: Vec<PathBuf>,
+    pub netns: Netns,
+    pub narrow: Narrow,
+    /// List every socket, not only those in CLOSE-WAIT.
+    pub all: bool,
+    pub format: Format,
+    pub top: usize,
+    pub color: ColorChoice,
+    pub output: Option<PathBuf>,
+    /// Look again so often.
+    pub watch: Option<Duration>,
+    /// Look so many times at most.
+    pub rounds: Option<u64>,
+}
+
+/// Only sockets that match all of these.
+#[derive(Debug, Default)]
+pub struct Narrow {
+    pub states: Vec<State>,
+    pub peer: Option<EndpointSet>,
+    pub ports: Vec<u16>,
+    pub pids: Vec<i32>,
+}
+
+impl Narrow {
+    fn matches(&self, socket: &Socket) -> bool {
+        let port = |port| socket.local.port == port || socket.peer.port == port;
+        let pid = |pid| socket.holders.iter().any(|holder| holder.pid == pid);
+        self.peer.as_ref().is_none_or(|peer| peer.contains(socket.peer))
+            && (self.ports.is_empty() || self.ports.iter().any(|&p| port(p)))
+            && (self.pids.is_empty() || self.pids.iter().any(|&p| pid(p)))
+    }
+}
+
+/// Lists the sockets, once or again and again.
+pub fn sockets(asked: &Sockets) -> Exit {
+    let mut out = match open(asked.output.as_deref(), asked.format.color(asked.color), &[]) {
+        Ok(opened) => opened.output(),
+        Err(sentence) => {
+            complain(&sentence);
+            return Exit::Failed;
+        }
+    };
+    if !asked.files.is_empty() {
+        return saved::report(asked, &mut out);
+    }
+    let started = Instant::now();
+    let mut history = History::default();
+    let mut round = 0;
+    loop {
+        round += 1;
+        let snapshot = match snapshot(&asked.netns) {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                complain(&error);
+                return Exit::Failed;
+            }
+        };
+        let listing = listing(asked, &snapshot);
+        history.record(started.elapsed(), &listing);
+        let found = !listing.stuck.is_empty();
+        match write(asked, &mut out, &listing, asked.watch.map(|_| &history)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Clean,
+            Err(error) => {
+                complain(&format!("the report could not be written: {error}"));
+                return Exit::Failed;
+            }
+        }
+        match asked.watch {
+            Some(pause) if asked.rounds.is_none_or(|rounds| round < rounds) => thread::sleep(pause),
+            _ if found => return Exit::Found,
+            _ => return Exit::Clean,
+        }
+    }
+}
+
+fn listing<'a>(asked: &Sockets, snapshot: &'a Snapshot) -> Listing<'a> {
+    let mut states = BTreeMap::new();
+    for socket in &snapshot.sockets {
+        *states.entry(socket.state).or_default() += 1;
+    }
+    let matching: Vec<&Socket> =
+        snapshot.sockets.iter().filter(|socket| asked.narrow.matches(socket)).collect();
+    let is = |state| move |socket: &&Socket| socket.state == state;
+    let stuck: Vec<&Socket> = matching.iter().copied().filter(is(State::CloseWait)).collect();
+    let wanted = &asked.narrow.states;
+    let listed = matching.into_iter().filter(|socket| match wanted.is_empty() {
+        true => asked.all || socket.state == State::CloseWait,
+        false => wanted.contains(&socket.state),
+    });
+    Listing { states, stuck, listed: listed.collect(), snapshot }
+}
+
+fn write(
+    asked: &Sockets,
+    out: &mut dyn Write,
+    listing: &Listing,
+    history: Option<&History>,
+) -> io::Result<()> {
+    let mut out = out;
+    match asked.format {
+        Format::Jsonl => lines::jsonl(&mut out, listing),
+        Format::Csv => lines::csv(&mut out, listing),
+        Format::Text => {
+            let on_terminal = asked.output.is_none() && io::stdout().is_terminal();
+            match asked.watch {
+                // Redrawn in place, from the top.
+                Some(_) if on_terminal => out.write_all(b"\x1b[H\x1b[2J")?,
+                Some(_) => writeln!(out, "{}", chrono::Local::now().format("%Y-%m-%d %H:%M:%S"))?,
+                None => {}
+            }
+            let look = Look { top: asked.top, each: asked.all || !asked.narrow.states.is_empty() };
+            text::write(out, listing, history, look)?;
+            match asked.watch {
+                Some(_) if !on_terminal => writeln!(out).and_then(|()| out.flush()),
+                _ => Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `closewait sockets FILE…`: the same report from lists that somebody saved.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Exit, Format, History, Sockets, complain, listing, write};
+use crate::owner::Snapshot;
+use crate::owner::saved::{ASSUMED, Moment, Saved, parse, text};
+use crate::printable::printable;
+
+/// Reports each file in its turn.
+pub fn report(asked: &Sockets, out: &mut dyn Write) -> Exit {
+    let several = asked.files.len() > 1;
+    let (mut failed, mut found) = (false, false);
+    for file in &asked.files {
+        let name = printable(&file.to_string_lossy());
+        let saved = match read(file) {
+            Ok(saved) => saved,
+            Err(sentence) => {
+                complain(&sentence);
+                failed = true;
+                continue;
+            }
+        };
+        if let Some(unread) = &saved.unread {
+            complain(&format!("{name}: {unread}"));
+            failed = true;
+        }
+        if saved.is_assumed {
+            complain(&format!("{name}: {ASSUMED}"));
+        }
+        match one(asked, out, several.then_some(&name), saved.moments) {
+            Ok(stuck) => found |= stuck,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Clean,
+            Err(error) => {
+                complain(&format!("the report could not be written: {error}"));
+                return Exit::Failed;
+            }
+        }
+    }
+    match (failed, found) {
+        (true, _) => Exit::Failed,
+        (false, true) => Exit::Found,
+        (false, false) => Exit::Clean,
+    }
+}
+
+fn read(file: &Path) -> Result<Saved, String> {
+    let name = || printable(&file.to_string_lossy());
+    parse(&text(file)?).map_err(|error| format!("{}: {error}", name()))
+}
+
+/// The last moment of a list, and what grew until then. True if any socket is in CLOSE-WAIT.
+fn one(
+    asked: &Sockets,
+    out: &mut dyn Write,
+    name: Option<&String>,
+    moments: Vec<Moment>,
+) -> io::Result<bool> {
+    let mut history = History::all();
+    let first = moments.first().and_then(|moment| moment.at);
+    let several = moments.len() > 1;
+    let mut last = Snapshot::default();
+    for moment in moments {
+        last = Snapshot { sockets: moment.sockets, is_saved: true, ..Snapshot::default() };
+        let since =
+            moment.at.zip(first).map(|(at, first)| (at - first).to_std().unwrap_or_default());
+        history.record(since.unwrap_or(Duration::ZERO), &listing(asked, &last));
+    }
+    if let Some(name) = name.filter(|_| asked.format == Format::Text) {
+        writeln!(out, "{name}:")?;
+    }
+    let listing = listing(asked, &last);
+    write(asked, out, &listing, several.then_some(&history))?;
+    Ok(!listing.stuck.is_empty())
+}

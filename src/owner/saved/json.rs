@@ -1,0 +1,50 @@
+//! Our own lines.
+
+use serde_json::Value;
+
+use super::Line;
+use crate::names;
+use crate::owner::{Holder, Socket};
+use crate::printable::printable;
+use crate::tcp::segment::Endpoint;
+
+/// A line of JSON; those that are no sockets (the summary) are none.
+pub fn line(line: &str) -> Line {
+    match serde_json::from_str::<Value>(line) {
+        Ok(value) if value["type"] == "socket" => {
+            socket(&value).map_or(Line::Unclear, Line::Socket)
+        }
+        Ok(_) => Line::Other,
+        Err(_) => Line::Unclear,
+    }
+}
+
+fn socket(value: &Value) -> Option<Socket> {
+    let queue = |name: &str| value[name].as_u64().and_then(|n| n.try_into().ok());
+    let holders: Vec<Holder> = value["processes"].as_array()?.iter().filter_map(holder).collect();
+    Some(Socket {
+        local: end(&value["local"])?,
+        peer: end(&value["peer"])?,
+        state: value["state"].as_str()?.parse().ok()?,
+        recv_q: queue("recv_q"),
+        send_q: queue("send_q"),
+        inode: u64::from(!holders.is_empty()),
+        holders,
+        netns: value["netns"].as_str().map(printable),
+    })
+}
+
+fn end(value: &Value) -> Option<Endpoint> {
+    let host = value["ip"].as_str()?;
+    let ip = host.parse().ok().or_else(|| names::address(host))?;
+    Some(Endpoint { ip, port: value["port"].as_u64()?.try_into().ok()? })
+}
+
+fn holder(value: &Value) -> Option<Holder> {
+    Some(Holder {
+        pid: value["pid"].as_i64()?.try_into().ok()?,
+        command: printable(value["command"].as_str()?),
+        fd: value["fd"].as_i64().and_then(|fd| fd.try_into().ok()),
+        uid: value["uid"].as_u64().and_then(|uid| uid.try_into().ok()),
+    })
+}

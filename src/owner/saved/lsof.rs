@@ -1,0 +1,57 @@
+//! What `lsof -i` prints, with or without `-n` and `-P`.
+//!
+//! `orders 4242 app 9u IPv4 42056997 0t0 TCP 192.0.2.5:47902->198.51.100.3:3306 (CLOSE_WAIT)`
+
+use super::{Line, words};
+use crate::owner::{Holder, Socket};
+use crate::printable::printable;
+
+/// A line, with any prefix: the protocol stands late in it.
+pub fn line(words: &[&str]) -> Line {
+    let is_protocol = |at: &usize| words[*at] == "TCP" && is_kind(words.get(at.wrapping_sub(3)));
+    let Some(at) = (0..words.len()).find(is_protocol) else { return Line::Other };
+    let (before, after) = (&words[..at], &words[at + 1..]);
+    socket(before, after).map_or(Line::Unclear, Line::Socket)
+}
+
+/// The column TYPE, three before the protocol.
+fn is_kind(word: Option<&&str>) -> bool {
+    matches!(word, Some(&("IPv4" | "IPv6" | "inet" | "sock")))
+}
+
+fn socket(before: &[&str], after: &[&str]) -> Option<Socket> {
+    let [ends, state, ..] = after else { return None };
+    let (local, peer) = match ends.split_once("->") {
+        Some((local, peer)) => (words::end(local)?, words::end(peer)?),
+        // Of a listener, lsof names no peer.
+        None => (words::end(ends)?, words::end("*:*")?),
+    };
+    let state = words::state(state.trim_matches(['(', ')']))?;
+    let queue = |name: &str| {
+        after.iter().find_map(|word| word.trim_matches(['(', ')']).strip_prefix(name)?.parse().ok())
+    };
+    Some(Socket {
+        local,
+        peer,
+        state,
+        recv_q: queue("QR="),
+        send_q: queue("QS="),
+        inode: 1,
+        holders: holder(before).into_iter().collect(),
+        netns: None,
+    })
+}
+
+/// `orders 4242 app 9u IPv4 42056997 0t0`: the process is the first number that stands after a name.
+fn holder(before: &[&str]) -> Option<Holder> {
+    let (_, columns) = before.split_last_chunk::<3>().map(|(columns, kind)| (kind, columns))?;
+    let (descriptor, columns) = columns.split_last()?;
+    let fd = descriptor.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let pid_at = (1..columns.len()).find(|at| columns[*at].parse::<i32>().is_ok())?;
+    Some(Holder {
+        pid: columns[pid_at].parse().ok()?,
+        command: printable(&columns[pid_at - 1].replace("\\x20", " ")),
+        fd: fd.parse().ok(),
+        uid: None,
+    })
+}

@@ -1,0 +1,308 @@
+//! Lists that somebody saved on a host: `ss`, `netstat` of any system, `lsof`, `/proc/net/tcp`, or
+//! `closewait sockets --format jsonl --all`.
+//!
+//! A list may be indented, quoted or have a prefix, and its lines may be wrapped. Each form looks for
+//! itself from any word of a line on, and takes a line only if all of it makes sense. Several lists
+//! one after the other are several moments.
+//!
+//! * [`words`]: states, addresses, services as lists write them
+//! * [`ss`], [`netstat`], [`lsof`], [`procfs`], [`json`]: the forms
+
+pub mod json;
+pub mod lsof;
+pub mod netstat;
+pub mod procfs;
+pub mod ss;
+pub mod words;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use chrono::NaiveDateTime;
+
+use super::{Holder, Socket, SocketList};
+use crate::printable::printable;
+use crate::tcp::state::State;
+
+/// No host has so many sockets that its list is longer.
+const MAX_OCTETS: u64 = 1 << 30;
+
+/// A saved list, read.
+#[derive(Clone, Debug, Default)]
+pub struct Saved {
+    /// At least one, each with a socket.
+    pub moments: Vec<Moment>,
+    /// Lines that look like sockets, and could not be read.
+    pub unread: Option<Unread>,
+    /// The list does not say in which state its sockets are: it was taken for CLOSE-WAIT.
+    pub is_assumed: bool,
+}
+
+/// The sockets at one time.
+#[derive(Clone, Debug, Default)]
+pub struct Moment {
+    /// As a date before it says.
+    pub at: Option<NaiveDateTime>,
+    pub sockets: Vec<Socket>,
+}
+
+/// Lines that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} looks like a socket and cannot be read{}: {text:?}", more(*.lines))]
+pub struct Unread {
+    pub lines: u64,
+    /// The first of them: its number from 1, and the beginning of its text.
+    pub line: usize,
+    pub text: String,
+}
+
+fn more(lines: u64) -> String {
+    match lines {
+        0 | 1 => String::new(),
+        n => format!(", nor {} more", n - 1),
+    }
+}
+
+/// No line of it is a socket.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no line of it is a TCP socket as ss, netstat, lsof, /proc/net/tcp or closewait sockets --all list them{}",
+    .0.as_ref().map_or(String::new(), |unread| format!(" ({unread})"))
+)]
+pub struct NotAList(pub Option<Unread>);
+
+/// A list without states was taken for one of CLOSE-WAIT.
+pub const ASSUMED: &str = "the socket list names no state, as after ss … state close-wait: all of it is taken for CLOSE-WAIT";
+
+/// Reads a saved list for a capture: its last moment. The error names the file.
+pub fn read(path: &Path) -> Result<SocketList, String> {
+    let named = |problem: String| format!("{}: {problem}", printable(&path.to_string_lossy()));
+    let mut saved = parse(&text(path)?).map_err(|e| named(e.to_string()))?;
+    match saved.unread {
+        Some(unread) => Err(named(unread.to_string())),
+        None => {
+            let sockets = saved.moments.pop().unwrap_or_default().sockets;
+            Ok(SocketList { is_assumed: saved.is_assumed, ..SocketList::new(sockets) })
+        }
+    }
+}
+
+/// The text of a file, or of standard input for `-`. Windows writes UTF-16.
+pub fn text(path: &Path) -> Result<String, String> {
+    let mut octets = Vec::new();
+    let read = match path == Path::new("-") {
+        true => io::stdin().take(MAX_OCTETS).read_to_end(&mut octets),
+        false => File::open(path).and_then(|file| file.take(MAX_OCTETS).read_to_end(&mut octets)),
+    };
+    match read {
+        Ok(_) => Ok(decoded(&octets)),
+        Err(e) => Err(format!("{}: cannot be read: {e}", printable(&path.to_string_lossy()))),
+    }
+}
+
+fn decoded(octets: &[u8]) -> String {
+    let utf_16 = |order: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = octets.as_chunks::<2>().0.iter().skip(1).map(|c| order(*c)).collect();
+        String::from_utf16_lossy(&units)
+    };
+    match octets {
+        [0xff, 0xfe, ..] => utf_16(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => utf_16(u16::from_be_bytes),
+        _ => String::from_utf8_lossy(octets).into_owned(),
+    }
+}
+
+/// The sockets of a saved list.
+pub fn parse(text: &str) -> Result<Saved, NotAList> {
+    let mut reader = Reader::default();
+    for (index, line) in text.lines().enumerate() {
+        // Marks of a quotation, and of the order of octets.
+        let bare = line.trim_start_matches(['\u{feff}', ' ', '\t', '>']);
+        reader.line(index + 1, bare);
+    }
+    reader.finish()
+}
+
+/// What a line turned out to be.
+pub enum Line {
+    Socket(Socket),
+    /// More of the socket before it.
+    More(Vec<Holder>),
+    /// A socket's beginning, or one that is not understood.
+    Unclear,
+    Other,
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Reader {
+    moments: Vec<Moment>,
+    now: Moment,
+    /// Places of this moment's sockets, so that one with several holders is one.
+    places: std::collections::HashMap<(String, String, Option<String>), usize>,
+    /// Column headers of this moment.
+    headers: Vec<String>,
+    /// What the headers and commands say of the lines after them.
+    context: Context,
+    /// A line that may go on in the next.
+    pending: Option<(usize, String)>,
+    unread: Option<Unread>,
+    is_assumed: bool,
+}
+
+/// What stands before the lines of a list and is true for all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// The list has no column for the state.
+    pub is_stateless: bool,
+    /// The state that a command asked for.
+    pub asked: Option<State>,
+    /// Where a process stands after the state, in netstat's columns.
+    pub process_column: Option<usize>,
+}
+
+impl Reader {
+    fn line(&mut self, number: usize, line: &str) {
+        if self.header(line) {
+            self.give_up();
+            return;
+        }
+        if let Some(at) = words::moment(line) {
+            self.give_up();
+            self.begin();
+            self.now.at = Some(at);
+            return;
+        }
+        if let Some((begun, start)) = self.pending.take() {
+            let gap = if ss::is_open(&start) { "" } else { " " };
+            let joined = format!("{}{gap}{}", start.trim_end(), line);
+            match self.look(&joined) {
+                Line::Socket(socket) => return self.add(socket, &joined),
+                _ => self.alone(begun, &start),
+            }
+        }
+        match self.look(line) {
+            Line::Socket(_) if ss::is_open(line) => self.pending = Some((number, line.to_owned())),
+            Line::Socket(socket) => self.add(socket, line),
+            Line::More(holders) => self.go_on(holders),
+            Line::Unclear => self.pending = Some((number, line.to_owned())),
+            Line::Other => self.name(line),
+        }
+    }
+
+    /// `[orders.exe]`: Windows names a program below its socket.
+    fn name(&mut self, line: &str) {
+        let bare = line.trim().strip_prefix('[').and_then(|line| line.strip_suffix(']'));
+        let holder = self.now.sockets.last_mut().and_then(|socket| socket.holders.first_mut());
+        if let (Some(name), Some(holder)) = (bare, holder)
+            && holder.command.is_empty()
+        {
+            holder.command = printable(name);
+        }
+    }
+
+    fn look(&self, line: &str) -> Line {
+        if line.trim_start().starts_with('{') {
+            return json::line(line);
+        }
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let mut unclear = false;
+        // A prefix has a few words at most.
+        for start in 0..words.len().min(MAX_PREFIX) {
+            if start > 0 && words::is_other_protocol(words[start - 1]) {
+                break;
+            }
+            let words = &words[start..];
+            let forms = [
+                ss::line(words, line, &self.context),
+                netstat::line(words, &self.context),
+                procfs::line(words),
+            ];
+            for form in forms {
+                match form {
+                    Line::Socket(socket) => return Line::Socket(socket),
+                    Line::Unclear => unclear = true,
+                    Line::More(_) | Line::Other => {}
+                }
+            }
+        }
+        match lsof::line(&words) {
+            Line::Other if unclear => Line::Unclear,
+            Line::Other => ss::more(line),
+            found => found,
+        }
+    }
+
+    /// Column headers say what the lines after them are; the same header again is a later moment.
+    fn header(&mut self, line: &str) -> bool {
+        let Some(context) = words::header(line, &self.context) else { return false };
+        self.context = context;
+        let header = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        if self.headers.contains(&header) {
+            self.begin();
+        }
+        self.headers.push(header);
+        true
+    }
+
+    /// A later moment begins, if this one has any socket.
+    fn begin(&mut self) {
+        if !self.now.sockets.is_empty() {
+            self.moments.push(std::mem::take(&mut self.now));
+            self.places.clear();
+            self.headers.clear();
+        }
+    }
+
+    fn add(&mut self, socket: Socket, line: &str) {
+        self.is_assumed |= self.context.is_stateless
+            && self.context.asked.is_none()
+            && !words::names_state(line, socket.state);
+        let key = (socket.local.to_string(), socket.peer.to_string(), socket.netns.clone());
+        let place = *self.places.entry(key).or_insert(self.now.sockets.len());
+        match self.now.sockets.get_mut(place).filter(|known| known.state == socket.state) {
+            Some(known) if known.peer.port != 0 => known.join(socket.holders),
+            _ => self.now.sockets.push(socket),
+        }
+    }
+
+    fn go_on(&mut self, holders: Vec<Holder>) {
+        if let Some(socket) = self.now.sockets.last_mut() {
+            socket.join(holders);
+        }
+    }
+
+    fn give_up(&mut self) {
+        if let Some((number, line)) = self.pending.take() {
+            self.alone(number, &line);
+        }
+    }
+
+    /// A line that does not go on in the next.
+    fn alone(&mut self, number: usize, line: &str) {
+        match self.look(line) {
+            Line::Socket(socket) => self.add(socket, line),
+            _ => self.fail(number, line),
+        }
+    }
+
+    fn fail(&mut self, line: usize, text: &str) {
+        let text = || printable(&text.trim().chars().take(80).collect::<String>());
+        let unread = self.unread.get_or_insert_with(|| Unread { lines: 0, line, text: text() });
+        unread.lines += 1;
+    }
+
+    fn finish(mut self) -> Result<Saved, NotAList> {
+        self.give_up();
+        self.begin();
+        let Reader { moments, unread, is_assumed, .. } = self;
+        match moments.is_empty() {
+            true => Err(NotAList(unread)),
+            false => Ok(Saved { moments, unread, is_assumed }),
+        }
+    }
+}
+
+/// The most words of a prefix.
+const MAX_PREFIX: usize = 12;

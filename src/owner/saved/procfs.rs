@@ -1,0 +1,77 @@
+//! `/proc/net/tcp` and `/proc/net/tcp6`, of a little-endian host.
+//!
+//! `0: 050012AC:97A6 030012AC:0CEA 08 00000000:00000001 00:00000000 00000000 1000 0 55 …`
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::Line;
+use crate::owner::{Socket, endpoint};
+use crate::tcp::segment::Endpoint;
+use crate::tcp::state::State;
+
+/// A line from these words on.
+pub fn line(words: &[&str]) -> Line {
+    let [slot, local, peer, state, queues, rest @ ..] = words else { return Line::Other };
+    let is_slot = slot.strip_suffix(':').is_some_and(|number| number.parse::<u64>().is_ok());
+    let (Some(local), Some(peer), true) = (end(local), end(peer), is_slot) else {
+        return Line::Other;
+    };
+    socket(local, peer, state, queues, rest).map_or(Line::Unclear, Line::Socket)
+}
+
+fn socket(
+    local: Endpoint,
+    peer: Endpoint,
+    state: &str,
+    queues: &str,
+    rest: &[&str],
+) -> Option<Socket> {
+    let (send_q, recv_q) = queues.split_once(':')?;
+    let queue = |text: &str| u32::from_str_radix(text, 16).ok();
+    Some(Socket {
+        local,
+        peer,
+        state: by_number(u8::from_str_radix(state, 16).ok()?)?,
+        recv_q: queue(recv_q),
+        send_q: queue(send_q),
+        // Timer, retransmissions, uid, probes, inode.
+        inode: rest.get(4).and_then(|word| word.parse().ok()).unwrap_or(1),
+        holders: Vec::new(),
+        netns: None,
+    })
+}
+
+/// The kernel's own order of states.
+fn by_number(number: u8) -> Option<State> {
+    Some(match number {
+        1 => State::Established,
+        2 => State::SynSent,
+        3 | 12 => State::SynReceived,
+        4 => State::FinWait1,
+        5 => State::FinWait2,
+        6 => State::TimeWait,
+        7 | 13 => State::Closed,
+        8 => State::CloseWait,
+        9 => State::LastAck,
+        10 => State::Listen,
+        11 => State::Closing,
+        _ => return None,
+    })
+}
+
+/// Words of 32 bits in the host's order, then the port.
+fn end(text: &str) -> Option<Endpoint> {
+    let (address, port) = text.split_once(':')?;
+    let word = |at: usize| u32::from_str_radix(address.get(at..at + 8)?, 16).ok();
+    let octets = |at: usize| Some(word(at)?.to_le_bytes());
+    let ip: IpAddr = match address.len() {
+        8 => Ipv4Addr::from(octets(0)?).into(),
+        32 => {
+            let words = [octets(0)?, octets(8)?, octets(16)?, octets(24)?];
+            Ipv6Addr::from(<[u8; 16]>::try_from(words.concat()).ok()?).into()
+        }
+        _ => return None,
+    };
+    let port = u16::from_str_radix(port, 16).ok().filter(|_| port.len() == 4)?;
+    Some(endpoint(SocketAddr::new(ip, port)))
+}

@@ -1,0 +1,91 @@
+//! What `ss` prints, with any of its options.
+//!
+//! `CLOSE-WAIT 1 0 172.18.0.5:38822 172.18.0.3:3306 users:(("orders",pid=7,fd=6)) ino:123 …`
+
+use super::{Context, Line, words};
+use crate::owner::{Holder, Socket};
+use crate::printable::printable;
+use crate::tcp::state::State;
+
+/// A line from these words on.
+pub fn line(words: &[&str], line: &str, context: &Context) -> Line {
+    // Without -t, the protocol comes first.
+    let (words, has_protocol) = match words {
+        ["tcp" | "mptcp", rest @ ..] => (rest, true),
+        words => (words, false),
+    };
+    let (state, rest) = match words {
+        [state, rest @ ..] if words::state(state).is_some() => (words::state(state), rest),
+        // netstat's lines have their state at the end.
+        rest if context.is_stateless && !has_netstat_state(rest) => (None, rest),
+        _ => return Line::Other,
+    };
+    let [recv_q, send_q, ends @ ..] = rest else { return Line::Other };
+    let (Ok(recv_q), Ok(send_q)) = (recv_q.parse(), send_q.parse()) else { return Line::Other };
+    let Some((local, peer, _)) = words::ends(ends) else {
+        let is_begun = ends.iter().any(|word| word.contains(':'));
+        return if is_begun || has_protocol || state.is_some() {
+            Line::Unclear
+        } else {
+            Line::Other
+        };
+    };
+    let state = state.or(context.asked).unwrap_or(State::CloseWait);
+    let holders = users(line);
+    let inode = number(line, "ino:");
+    // Without -e the inode is unknown.
+    Line::Socket(Socket {
+        local,
+        peer,
+        state,
+        recv_q: Some(recv_q),
+        send_q: Some(send_q),
+        inode: inode.unwrap_or(1),
+        holders,
+        netns: None,
+    })
+}
+
+fn has_netstat_state(words: &[&str]) -> bool {
+    words.get(4).is_some_and(|word| words::state(word).is_some())
+}
+
+/// Do the processes of a line go on in the next?
+pub fn is_open(line: &str) -> bool {
+    line.split_once("users:(").is_some_and(|(_, users)| !users.contains("))"))
+}
+
+/// A line that goes on with the socket before it.
+pub fn more(line: &str) -> Line {
+    match users(line) {
+        holders if holders.is_empty() => Line::Other,
+        holders => Line::More(holders),
+    }
+}
+
+/// `uid:1000`, `ino:55`.
+fn number<T: std::str::FromStr>(line: &str, name: &str) -> Option<T> {
+    // A command can be called anything: what it is comes before its closing quote.
+    let after = line.rsplit_once("))").map_or(line, |(_, after)| after);
+    after.split_whitespace().find_map(|word| word.strip_prefix(name)?.parse().ok())
+}
+
+/// `users:(("orders",pid=7,fd=6),("orders",pid=8,fd=6))`, and `users:(("orders",7,6))` of old: a name
+/// can hold anything but its closing quote.
+fn users(line: &str) -> Vec<Holder> {
+    let Some((_, mut rest)) = line.split_once("users:(") else { return Vec::new() };
+    let uid = number(line, "uid:");
+    let mut holders = Vec::new();
+    while let Some((_, after)) = rest.split_once("(\"") {
+        let Some((command, after)) = after.split_once("\",") else { break };
+        let after = after.strip_prefix("pid=").unwrap_or(after);
+        let Some((pid, after)) = after.split_once(',') else { break };
+        let after = after.strip_prefix("fd=").unwrap_or(after);
+        let fd: String = after.chars().take_while(char::is_ascii_digit).collect();
+        let (Ok(pid), Ok(fd)) = (pid.parse(), fd.parse()) else { break };
+        holders.push(Holder { pid, command: printable(command), fd: Some(fd), uid });
+        rest = after;
+    }
+    holders.sort();
+    holders
+}

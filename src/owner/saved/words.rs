@@ -1,0 +1,197 @@
+//! States, ends and headers as lists write them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use chrono::{DateTime, NaiveDateTime};
+
+use super::Context;
+use crate::names;
+use crate::owner::endpoint;
+use crate::services::port_of;
+use crate::tcp::segment::Endpoint;
+use crate::tcp::state::State;
+
+/// A state in the words of any system. German Windows and Linux have their own.
+pub fn state(word: &str) -> Option<State> {
+    if let Ok(state) = word.parse() {
+        return Some(state);
+    }
+    let bare: String = word.chars().filter(|c| !matches!(c, '-' | '_')).collect();
+    Some(match bare.to_uppercase().as_str() {
+        "ESTAB" | "ESTABLISHED" | "HERGESTELLT" | "VERBUNDEN" => State::Established,
+        "LISTEN" | "LISTENING" | "ABHÖREN" | "ABHOEREN" => State::Listen,
+        "CLOSEWAIT" | "SCHLIESSENWARTEN" | "SCHLIESSEN/WARTEN" => State::CloseWait,
+        "FINWAIT1" | "FINWARTEN1" => State::FinWait1,
+        "FINWAIT2" | "FINWARTEN2" => State::FinWait2,
+        "TIMEWAIT" | "WARTEND" => State::TimeWait,
+        "SYNSENT" | "SYNGESENDET" => State::SynSent,
+        "SYNRCVD" | "SYNRECEIVED" | "SYNEMPFANGEN" => State::SynReceived,
+        "LASTACK" | "LETZTEBESTÄTIGUNG" | "LETZTESACK" => State::LastAck,
+        "CLOSING" | "SCHLIESSEND" => State::Closing,
+        "CLOSED" | "BOUND" | "IDLE" | "GESCHLOSSEN" => State::Closed,
+        // A console of another code page.
+        other if other.starts_with("ABH") && other.ends_with("REN") => State::Listen,
+        other if other.starts_with("SCHLIE") && other.ends_with("ENWARTEN") => State::CloseWait,
+        // Chinese editions of lists and of their guides.
+        "已建立" | "已连接" => State::Established,
+        "监听" | "侦听" | "侦听中" => State::Listen,
+        "关闭等待" | "等待关闭" => State::CloseWait,
+        "时间等待" | "等待超时" => State::TimeWait,
+        _ => return None,
+    })
+}
+
+/// A protocol that is not TCP, as `ss` and `netstat` begin its lines with it.
+pub fn is_other_protocol(word: &str) -> bool {
+    matches!(
+        word.to_ascii_lowercase().trim_end_matches(['4', '6']),
+        "udp"
+            | "udplite"
+            | "raw"
+            | "unix"
+            | "u_str"
+            | "u_dgr"
+            | "u_seq"
+            | "nl"
+            | "p_raw"
+            | "p_dgr"
+            | "sctp"
+            | "icmp"
+            | "v_str"
+            | "v_dgr"
+            | "xdp"
+            | "tipc"
+            | "dccp"
+            | "ti_st"
+            | "??"
+    )
+}
+
+/// Does a word of the line name this state?
+pub fn names_state(line: &str, named: State) -> bool {
+    line.split_whitespace().any(|word| state(word) == Some(named))
+}
+
+/// Two ends at the beginning of these words, and the words after them. `ss` of old leaves a blank
+/// after the colon.
+pub fn ends<'a, 'w>(words: &'a [&'w str]) -> Option<(Endpoint, Endpoint, &'a [&'w str])> {
+    let (local, rest) = next_end(words)?;
+    let (peer, rest) = next_end(rest)?;
+    Some((local, peer, rest))
+}
+
+fn next_end<'a, 'w>(words: &'a [&'w str]) -> Option<(Endpoint, &'a [&'w str])> {
+    match words {
+        [host, port, rest @ ..] if host.ends_with(':') => {
+            Some((end(&format!("{host}{port}"))?, rest))
+        }
+        [word, rest @ ..] => Some((end(word)?, rest)),
+        [] => None,
+    }
+}
+
+/// `10.0.0.5:80`, `[::1]:80`, `*:80`, `0.0.0.0:*`, `[fe80::1%eth0]:80`, `10.0.0.5%eth0:80`, `:::80`;
+/// `10.0.0.5.80`, `*.*` of the BSDs and Solaris; `db-1.shop:mysql`.
+pub fn end(word: &str) -> Option<Endpoint> {
+    let by_colon = || word.rsplit_once(':').and_then(|(host, port)| pair(host, port));
+    let by_dot = || word.rsplit_once('.').and_then(|(host, port)| pair(host, port));
+    // The last separator is the port's; an IPv6 address may stand before a dot.
+    match word.rfind('.') > word.rfind(':') {
+        true => by_dot(),
+        false => by_colon(),
+    }
+}
+
+fn pair(host: &str, port: &str) -> Option<Endpoint> {
+    let port = match port {
+        "*" => 0,
+        port if port.bytes().all(|octet| octet.is_ascii_digit()) => port.parse().ok()?,
+        port => port_of(port)?,
+    };
+    Some(endpoint(SocketAddr::new(address(host)?, port)))
+}
+
+/// An address, or a name that stands for one.
+fn address(host: &str) -> Option<IpAddr> {
+    let host = host.trim_matches(['[', ']']);
+    let bare = host.split('%').next().unwrap_or(host).trim_matches(['[', ']']);
+    match bare {
+        "" => None,
+        "*" => Some(IpAddr::from([0; 16])),
+        _ => bare.parse().ok().or_else(|| name(bare)),
+    }
+}
+
+/// A host's name: letters, digits, dots and dashes, and what people put in place of them. An address
+/// that netstat has cut off is a name, too.
+fn name(host: &str) -> Option<IpAddr> {
+    let is_usual = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '<' | '>');
+    let is_pair = host.contains("->");
+    let is_number = host.bytes().all(|octet| octet.is_ascii_digit());
+    (host.chars().all(is_usual) && !is_number && !is_pair).then(|| names::address(host))?
+}
+
+/// What a header or a command says of the lines after it; `None` for any other line.
+pub fn header(line: &str, before: &Context) -> Option<Context> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let has = |word: &str| words.iter().any(|w| w.eq_ignore_ascii_case(word));
+    if let Some(asked) = asked(&words) {
+        return Some(Context { asked: Some(asked), ..before.clone() });
+    }
+    if has("Recv-Q") && line.contains("Local") {
+        return Some(Context {
+            is_stateless: !has("State") && !has("(state)"),
+            asked: before.asked,
+            process_column: process_column(&words),
+        });
+    }
+    let is_header = (has("PID") && has("COMMAND") && has("NODE"))
+        || (has("sl") && has("local_address"))
+        || (has("LocalAddress") && has("RemoteAddress"))
+        || (line.contains("Swind") && line.contains("Rwind"))
+        || line.trim_start().starts_with("TCP: IPv");
+    // Windows' own header has "Proto" and no queues; netstat says what it lists above it.
+    let is_windows = !has("Recv-Q") && (has("Proto") || has("协议")) && words.len() >= 4;
+    (is_header || is_windows).then(Context::default)
+}
+
+/// `ss -tn state close-wait`: the state of all that follows.
+fn asked(words: &[&str]) -> Option<State> {
+    let ss = words.iter().position(|word| *word == "ss" || word.ends_with("/ss"))?;
+    let state = words[ss..].iter().position(|word| *word == "state")?;
+    words.get(ss + state + 1).and_then(|word| self::state(word.trim_matches(['\'', '"'])))
+}
+
+/// Where `pid` or `process:pid` stands after the state in a header of macOS.
+fn process_column(words: &[&str]) -> Option<usize> {
+    let state = words.iter().position(|word| matches!(*word, "(state)" | "State"))?;
+    let is_process = |word: &&str| matches!(*word, "pid" | "process:pid");
+    words[state + 1..].iter().position(is_process)
+}
+
+/// A line that is a date and nothing else: `Thu Nov 26 13:12:27 UTC 2026`, `2026-11-26 13:12:27`,
+/// also behind a few marks.
+pub fn moment(line: &str) -> Option<NaiveDateTime> {
+    let bare =
+        line.trim_matches(|c: char| c.is_whitespace() || matches!(c, '=' | '#' | '-' | '>' | '*'));
+    if bare.len() > 40 {
+        return None;
+    }
+    if let Ok(time) = DateTime::parse_from_rfc3339(bare) {
+        return Some(time.naive_local());
+    }
+    // The zone stands where `date` prints it: it is the same in all of a list.
+    let words: Vec<&str> = bare.split_whitespace().collect();
+    let without_zone = match words[..] {
+        [day, month, number, time, _, year] => format!("{day} {month} {number} {time} {year}"),
+        _ => words.join(" "),
+    };
+    let forms = [
+        "%a %b %d %H:%M:%S %Y",
+        "%a %d %b %H:%M:%S %Y",
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y/%m/%d %H:%M:%S",
+    ];
+    forms.iter().find_map(|form| NaiveDateTime::parse_from_str(&without_zone, form).ok())
+}

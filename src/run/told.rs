@@ -1,0 +1,55 @@
+//! The processes that a capture itself names, by the end of the connection that they hold.
+
+use std::collections::HashMap;
+
+use crate::capture::Frame;
+use crate::owner::Holder;
+use crate::summary::judged::Judged;
+use crate::tcp::segment::{End, FlowKey, Segment, Way};
+use crate::verdict::local::Local;
+
+/// Processes by connection and end; without an end where no direction told which is local.
+#[derive(Debug)]
+pub struct Told {
+    holders: HashMap<(FlowKey, Option<End>), Vec<Holder>>,
+    /// The most connections that are remembered.
+    most: usize,
+}
+
+/// More processes of one end are not told apart.
+const MAX_HOLDERS: usize = 8;
+
+impl Told {
+    pub fn new(most: usize) -> Told {
+        Told { holders: HashMap::new(), most }
+    }
+
+    /// Remembers the process that a packet comes with.
+    pub fn take(&mut self, frame: &Frame, segment: &Segment) {
+        let Some(process) = frame.named_process() else { return };
+        let end = segment.direction.map(|direction| match direction.way {
+            Way::Out => segment.from,
+            Way::In => segment.from.other(),
+        });
+        let key = (segment.key, end);
+        if self.holders.len() >= self.most && !self.holders.contains_key(&key) {
+            return;
+        }
+        let holders = self.holders.entry(key).or_default();
+        let is_new = holders.iter().all(|holder| holder.pid != process.pid);
+        if is_new && holders.len() < MAX_HOLDERS {
+            let holder = Holder { pid: process.pid, command: process.command, fd: None, uid: None };
+            holders.push(holder);
+            holders.sort();
+        }
+    }
+
+    /// The processes of the side that has not closed. What came without a direction is local's.
+    pub fn holders(&self, judged: &Judged) -> &[Holder] {
+        let Some(holder) = judged.judgement.holder else { return &[] };
+        let is_local = judged.judgement.local == Local::Side(holder);
+        let of = |end| self.holders.get(&(judged.key, end));
+        let undirected = || of(None).filter(|_| is_local);
+        of(Some(judged.flow.end(holder))).or_else(undirected).map_or(&[], Vec::as_slice)
+    }
+}

@@ -1,0 +1,34 @@
+//! Packets that may well have been TCP and could not be read: no all-clear stands over them.
+
+use std::collections::BTreeMap;
+
+use crate::capture::{Error, Trouble};
+use crate::decode::Skipped;
+use crate::summary::Totals;
+use crate::units::thousands;
+
+/// Counts by kind.
+#[derive(Debug)]
+pub struct Unread(BTreeMap<Skipped, u64>);
+
+impl Unread {
+    /// Those of all files so far.
+    pub fn of(totals: &Totals) -> Unread {
+        let unread = totals.skipped.iter().filter(|(kind, _)| kind.may_be_tcp());
+        Unread(unread.map(|(kind, n)| (*kind, *n)).collect())
+    }
+
+    /// A failure of the file in which some were met since `before`.
+    pub fn since(&self, before: &Unread, file: &str) -> Option<Error> {
+        let more = |(kind, n): (&Skipped, &u64)| {
+            let more = n - before.0.get(kind).copied().unwrap_or(0);
+            (more > 0).then_some((kind.to_string(), more))
+        };
+        let kinds: Vec<(String, u64)> = self.0.iter().filter_map(more).collect();
+        let packets = kinds.iter().map(|(_, n)| n).sum();
+        let words: Vec<String> =
+            kinds.iter().map(|(kind, n)| format!("{kind} {}", thousands(*n))).collect();
+        let trouble = Trouble::NotRead { packets, kinds: words.join(", ") };
+        (packets > 0).then(|| Error { input: file.to_owned(), trouble })
+    }
+}

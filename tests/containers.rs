@@ -1,0 +1,349 @@
+//! Captures in archives, compressed, and in the variants and formats of other programs.
+
+mod common;
+
+use std::io::Write;
+use std::process::Command;
+
+use common::scenario::Scenario;
+use common::wire::{Classic, MICROSECONDS, Record};
+use common::{Scratch, closewait, json_lines, text};
+use serde_json::Value;
+
+fn scenario(name: &str) -> Vec<Record> {
+    let path = common::project(&format!("fixtures/scenarios/{name}.scn"));
+    Scenario::read(&path).expect("a scenario").records()
+}
+
+fn leak() -> Vec<u8> {
+    MICROSECONDS.write(1, &scenario("leak"))
+}
+
+/// The findings of a file: what holds, how long, and in which file it was first seen.
+fn findings(path: &str) -> Vec<String> {
+    let output = closewait(&[path, "--format", "jsonl"]);
+    let lines = json_lines(&output);
+    let flows = lines.iter().filter(|line| line["finding"] == true);
+    flows
+        .map(|flow| {
+            let holder = &flow[flow["holder"].as_str().unwrap_or("a")];
+            format!("{}:{} {}", holder["ip"], holder["port"], flow["held_s"])
+        })
+        .collect()
+}
+
+fn expected() -> Vec<String> {
+    findings(&Scratch::new().write("x.pcap", &leak()))
+}
+
+fn deflated(octets: &[u8]) -> Vec<u8> {
+    let mut encoder =
+        flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(octets).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+/// A zip archive, each member with its method, flags and what is wrong with its checksum.
+fn zip(members: &[(&str, &[u8], u16, u16, u32)]) -> Vec<u8> {
+    let (mut file, mut directory) = (Vec::new(), Vec::new());
+    for (name, octets, method, flags, wrong) in members {
+        let packed = if *method == 8 { deflated(octets) } else { octets.to_vec() };
+        let mut crc = flate2::Crc::new();
+        crc.update(octets);
+        let common = [
+            &[20, 0][..],
+            &flags.to_le_bytes(),
+            &method.to_le_bytes(),
+            &[0, 0, 33, 0],
+            &(crc.sum() ^ wrong).to_le_bytes(),
+            &(packed.len() as u32).to_le_bytes(),
+            &(octets.len() as u32).to_le_bytes(),
+            &(name.len() as u16).to_le_bytes(),
+            &[0, 0],
+        ]
+        .concat();
+        let at = (file.len() as u32).to_le_bytes();
+        directory
+            .extend([&b"PK\x01\x02\x14\x00"[..], &common, &[0; 10], &at, name.as_bytes()].concat());
+        file.extend([&b"PK\x03\x04"[..], &common, name.as_bytes(), &packed].concat());
+    }
+    let (at, len) = (file.len() as u32, directory.len() as u32);
+    let count = (members.len() as u16).to_le_bytes();
+    file.extend(directory);
+    file.extend([&b"PK\x05\x06\0\0\0\0"[..], &count, &count].concat());
+    file.extend([&len.to_le_bytes()[..], &at.to_le_bytes(), &[0, 0]].concat());
+    file
+}
+
+fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, octets) in members {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(octets.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        builder.append_data(&mut header, name, *octets).expect("memory");
+    }
+    builder.into_inner().expect("memory")
+}
+
+fn gzip(octets: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(octets).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+fn xz(octets: &[u8]) -> Vec<u8> {
+    let options = lzma_rust2::XzOptions::with_preset(1);
+    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), options).expect("options");
+    encoder.write_all(octets).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+fn bzip2(octets: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::default());
+    encoder.write_all(octets).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+fn lz4(octets: &[u8]) -> Vec<u8> {
+    let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    encoder.write_all(octets).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+#[test]
+fn every_container_holds_the_capture() {
+    let (scratch, leak, expected) = (Scratch::new(), leak(), expected());
+    let zipped = |method| zip(&[("dir/x.pcap", &leak, method, 0, 0)]);
+    let tarred = tar(&[("dir/x.pcap", &leak)]);
+    for (name, octets) in [
+        ("x.pcap.gz", gzip(&leak)),
+        ("x.pcap.xz", xz(&leak)),
+        ("x.pcap.bz2", bzip2(&leak)),
+        ("x.pcap.lz4", lz4(&leak)),
+        ("x.zip", zipped(8)),
+        ("stored.zip", zipped(0)),
+        ("packed.zip", zip(&[("x.pcap.xz", &xz(&leak), 0, 0, 0)])),
+        ("x.tar", tarred.clone()),
+        ("x.tar.gz", gzip(&tarred)),
+        ("x.tar.xz", xz(&tarred)),
+        ("x.tar.bz2", bzip2(&tarred)),
+        ("packed.tar", tar(&[("x.pcap.gz", &gzip(&leak))])),
+    ] {
+        assert_eq!(findings(&scratch.write(name, &octets)), expected, "{name}");
+    }
+    // Several streams, as rotated logs have them.
+    let (first, second) = leak.split_at(100);
+    type Pack = fn(&[u8]) -> Vec<u8>;
+    let packings: [(&str, Pack); 3] = [("x.xz", xz), ("x.bz2", bzip2), ("x.gz", gzip)];
+    for (name, pack) in packings {
+        let octets = [pack(first), pack(second)].concat();
+        assert_eq!(findings(&scratch.write(name, &octets)), expected, "{name}");
+    }
+}
+
+/// Every member that is a capture is one, and is named by its path; the others are not spoken of.
+#[test]
+fn each_capture_of_an_archive_is_an_input() {
+    let scratch = Scratch::new();
+    let (leak, other) = (leak(), MICROSECONDS.write(1, &scenario("ipv6")));
+    let readme = b"Please look into these.\n";
+    let archives = [
+        (
+            "x.zip",
+            zip(&[
+                ("README.txt", readme, 8, 0, 0),
+                ("a/leak.pcap", &leak, 8, 0, 0),
+                ("b/other.pcap", &other, 0, 0, 0),
+            ]),
+        ),
+        (
+            "x.tar.gz",
+            gzip(&tar(&[("README.txt", readme), ("a/leak.pcap", &leak), ("b/other.pcap", &other)])),
+        ),
+    ];
+    for (name, octets) in archives {
+        let path = scratch.write(name, &octets);
+        let output = closewait(&[&path, "--separate", "--all", "--format", "jsonl"]);
+        let (_, err) = text(&output);
+        assert_eq!((output.status.code(), err.as_str()), (Some(1), ""), "{name}");
+        let lines = json_lines(&output);
+        let files: Vec<&Value> = lines
+            .iter()
+            .filter(|line| line["type"] == "flow")
+            .map(|flow| &flow["first"]["file"])
+            .collect();
+        let member = format!("{path}/a/leak.pcap");
+        assert_eq!(files, [&Value::from(member.as_str()), &format!("{path}/b/other.pcap").into()]);
+        assert_eq!(findings(&member), expected(), "a member can be named");
+        let explained = closewait(&["explain", &member, "--frame", "4"]);
+        assert!(text(&explained).0.contains("CLOSE-WAIT"), "{}", text(&explained).1);
+        let missing = closewait(&[&format!("{path}/no-such.pcap")]);
+        assert_eq!(missing.status.code(), Some(2));
+        assert!(text(&missing).1.contains("no such file"));
+    }
+    // The archive itself, where it holds one capture.
+    let path = scratch.write("one.zip", &zip(&[("x.pcap", &leak, 8, 0, 0)]));
+    let explained = closewait(&["explain", &path, "--frame", "4"]);
+    assert!(text(&explained).0.contains("CLOSE-WAIT"), "{}", text(&explained).1);
+}
+
+#[test]
+fn a_damaged_archive_is_no_all_clear() {
+    let (scratch, leak) = (Scratch::new(), leak());
+    let report = |name: &str, octets: &[u8]| {
+        let output = closewait(&[&scratch.write(name, octets)]);
+        (output.status.code(), text(&output).1)
+    };
+    let (code, err) = report("empty.zip", &zip(&[("README", b"none", 0, 0, 0)]));
+    assert_eq!(code, Some(2));
+    assert!(err.contains("no member of the archive is a capture"), "{err}");
+    let (code, err) = report("secret.zip", &zip(&[("x.pcap", &leak, 8, 1, 0)]));
+    assert_eq!(code, Some(2));
+    assert!(err.contains("secret.zip/x.pcap: cannot be opened: it is encrypted"), "{err}");
+    let (code, err) = report("wrong.zip", &zip(&[("x.pcap", &leak, 8, 0, 1)]));
+    assert_eq!(code, Some(2));
+    assert!(err.contains("its checksum is wrong"), "{err}");
+    let whole = zip(&[("x.pcap", &leak, 8, 0, 0)]);
+    let (code, err) = report("cut.zip", &whole[..whole.len() / 2]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("the archive cannot be read"), "{err}");
+    let tarred = tar(&[("x.pcap", &leak)]);
+    let (code, err) = report("cut.tar", &tarred[..512 + leak.len() - 20]);
+    assert_eq!(code, Some(1), "as of any capture that was cut off: {err}");
+    assert!(err.contains("cut.tar/x.pcap: ended in the middle of a record"), "{err}");
+    let packed = xz(&leak);
+    let (code, err) = report("cut.xz", &packed[..packed.len() / 2]);
+    assert_eq!(code, Some(2), "{err}");
+}
+
+#[test]
+fn an_archive_through_a_pipe_is_told_what_to_do() {
+    let mut child = common::command(&["-"])
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let archive = zip(&[("x.pcap", &leak(), 8, 0, 0)]);
+    child.stdin.take().expect("a pipe").write_all(&archive).expect("written");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(text(&output).1.contains("it is a zip archive: unzip -p FILE | closewait -"));
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// The variants of pcap that patched programs write: with more in each record's header.
+fn varied(magic: u32, more: usize, big_endian: bool) -> Vec<u8> {
+    let plain = Classic { big_endian, nanoseconds: false }.write(1, &[]);
+    let number = |n: u32| if big_endian { n.to_be_bytes() } else { n.to_le_bytes() };
+    let mut file = [&number(magic)[..], &plain[4..]].concat();
+    for record in scenario("leak") {
+        let (seconds, nanos) = (record.nanos / 1_000_000_000, record.nanos % 1_000_000_000);
+        let len = record.data.len() as u32;
+        file.extend(
+            [seconds as u32, (nanos / 1_000) as u32, len, record.original_len].map(number).concat(),
+        );
+        file.extend(vec![0; more]);
+        file.extend(record.data);
+    }
+    file
+}
+
+#[test]
+fn the_variants_of_pcap_are_told_apart() {
+    let (scratch, expected) = (Scratch::new(), expected());
+    for big_endian in [false, true] {
+        for (magic, more) in
+            [(0xa1b2_cd34, 8), (0xa1b2_cd34, 12), (0xa1b2_c3d4, 8), (0xa1b2_c3d4, 4)]
+        {
+            let path = scratch.write("x.pcap", &varied(magic, more, big_endian));
+            assert_eq!(findings(&path), expected, "{magic:x} {more} {big_endian}");
+        }
+    }
+}
+
+/// AIX counts nanoseconds and numbers links its own way; before 2.4 the lengths could be swapped;
+/// Ixia has the file's length behind the header.
+#[test]
+fn other_versions_of_pcap_are_read() {
+    let (scratch, expected) = (Scratch::new(), expected());
+    let records = scenario("leak");
+    let mut aix = Classic { big_endian: true, nanoseconds: true }.write(6, &records);
+    aix[..8].copy_from_slice(&[0xa1, 0xb2, 0xc3, 0xd4, 0, 2, 0, 2]);
+    assert_eq!(findings(&scratch.write("aix.pcap", &aix)), expected);
+
+    let snapped: Vec<Record> = records.iter().cloned().map(|record| record.snapped(54)).collect();
+    let mut old = MICROSECONDS.write(1, &snapped);
+    old[6] = 3;
+    let mut at = 24;
+    for record in &snapped {
+        let (captured, original) = old[at + 8..at + 16].split_at_mut(4);
+        captured.swap_with_slice(original);
+        at += 16 + record.data.len();
+    }
+    assert_eq!(findings(&scratch.write("old.pcap", &old)), expected);
+
+    let mut ixia = Classic { big_endian: false, nanoseconds: true }.write(1, &records);
+    ixia[..4].copy_from_slice(&0x1c00_01ac_u32.to_le_bytes());
+    let len = ixia.len() as u32 - 24;
+    ixia.splice(24..24, len.to_le_bytes());
+    assert_eq!(findings(&scratch.write("ixia.pcap", &ixia)), expected);
+}
+
+/// editcap writes the capture in a format; `None` without editcap.
+fn written_by_editcap(scratch: &Scratch, format: &str) -> Option<String> {
+    let from = scratch.write("from.pcap", &leak());
+    let path = scratch.path().join(format!("x.{format}")).to_str()?.to_owned();
+    let output = Command::new("editcap").args(["-F", format, &from, &path]).output().ok()?;
+    assert!(output.status.success(), "{format}: {}", String::from_utf8_lossy(&output.stderr));
+    Some(path)
+}
+
+#[test]
+fn the_variants_that_editcap_writes_are_read() {
+    let (scratch, expected) = (Scratch::new(), expected());
+    for format in ["modpcap", "nokiapcap", "nsecpcap", "rh6_1pcap", "suse6_3pcap"] {
+        let Some(path) = written_by_editcap(&scratch, format) else {
+            return common::skip("tshark");
+        };
+        assert_eq!(findings(&path), expected, "{format}");
+    }
+}
+
+/// Formats that are not read: the command that is named converts them.
+#[test]
+fn the_command_that_converts_is_the_right_one() {
+    let (scratch, expected) = (Scratch::new(), expected());
+    for format in [
+        "snoop",
+        "netmon1",
+        "netmon2",
+        "ngsniffer",
+        "ngwsniffer_1_1",
+        "ngwsniffer_2_0",
+        "lanalyzer",
+        "5views",
+        "visual",
+        "k12text",
+        "nettl",
+    ] {
+        let Some(path) = written_by_editcap(&scratch, format) else {
+            return common::skip("tshark");
+        };
+        let output = closewait(&[&path]);
+        assert_eq!(output.status.code(), Some(2), "{format}");
+        let (_, err) = text(&output);
+        let command = err.split_once(": editcap ").or_else(|| err.split_once("; editcap "));
+        let (_, command) = command.unwrap_or_else(|| panic!("{format}: {err}"));
+        let (options, _) = command.split_once(" FILE OUT").expect("names of files");
+        let converted = scratch.path().join("converted.pcapng");
+        let status =
+            Command::new("editcap").args(options.split(' ')).arg(&path).arg(&converted).status();
+        assert!(status.expect("editcap runs").success(), "{format}");
+        let found = findings(converted.to_str().expect("UTF-8"));
+        let ends = |list: &[String]| -> Vec<String> {
+            list.iter().map(|f| f.split(' ').next().unwrap_or_default().to_owned()).collect()
+        };
+        assert_eq!(ends(&found), ends(&expected), "{format}");
+    }
+}
