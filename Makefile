@@ -99,7 +99,7 @@ needs-build:
 needs-budget: needs-build
 	@.ci/need 'command -v valgrind' valgrind
 
-# tcpdump to compare with; a MariaDB, a PostgreSQL, a PgBouncer, an HAProxy, dumpcap and network namespaces for the reproduction.
+# tcpdump to compare with; a MariaDB, a PostgreSQL, a PgBouncer, an nginx, an HAProxy, dumpcap and network namespaces for the reproduction.
 SBIN = PATH=$$PATH:/usr/sbin:/sbin
 needs-test: needs-build
 	@.ci/need '$(SBIN) command -v tcpdump' tcpdump
@@ -108,5 +108,6 @@ needs-test: needs-build
 	@.ci/need '$(SBIN) command -v haproxy' haproxy
 	@.ci/need 'ls /usr/lib/postgresql/*/bin/postgres' postgresql
 	@.ci/need '$(SBIN) command -v pgbouncer' pgbouncer
+	@.ci/need '$(SBIN) command -v nginx' nginx-light
 	@.ci/need '$(SBIN) command -v ip && command -v ss' iproute2
 	@.ci/need '$(SBIN) command -v bpftrace' bpftrace || echo 'no bpftrace: exact kernel times are not compared' >&2

@@ -118,7 +118,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("glob::", &["commands"]),
     ("procfs", &["owner"]),
     ("prometheus_client", &["report"]),
-    ("httparse", &["live/scrape.rs"]),
+    ("httparse", &["live/scrape.rs", "attach/http"]),
     ("rustix", &["owner", "capture", "confine"]),
     ("landlock::", &["confine"]),
     ("seccompiler", &["confine"]),
@@ -129,6 +129,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("Mysql", &["attach", "cli"]),
     ("mysql", &["attach", "cli", "report/jsonl.rs", "report/csv.rs", "services.rs"]),
     ("Postgresql", &["attach"]),
+    ("Http::", &["attach"]),
     ("unicode_properties", &["printable.rs"]),
     ("unicode_width", &["report"]),
 ];

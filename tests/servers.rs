@@ -4,6 +4,8 @@
 #[path = "servers/capture.rs"]
 mod capture;
 mod common;
+#[path = "servers/http.rs"]
+mod http;
 #[path = "servers/postgresql.rs"]
 mod postgresql;
 #[path = "servers/process.rs"]

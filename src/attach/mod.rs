@@ -10,11 +10,13 @@
 //! * [`conversations`]: the conversations of many connections at once
 //! * [`facts`]: what is known of a conversation, whatever its protocol
 //! * [`sql`]: texts of statements, for every protocol that carries them
+//! * [`http`]: HTTP/1.0 and HTTP/1.1
 //! * [`mysql`]: the client/server protocol of MySQL and MariaDB
 //! * [`postgresql`]: the frontend/backend protocol of PostgreSQL and its poolers
 
 pub mod conversations;
 pub mod facts;
+pub mod http;
 pub mod mysql;
 pub mod postgresql;
 pub mod registry;

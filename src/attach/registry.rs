@@ -88,6 +88,7 @@ macro_rules! protocols {
 protocols! {
     mysql::Mysql: 3306;
     postgresql::Postgresql: 5432, 6432;
+    http::Http: 80, 8080;
 }
 
 impl FromStr for Known {

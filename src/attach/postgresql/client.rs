@@ -2,9 +2,9 @@
 
 use super::messages::{Message, are_messages};
 use super::{Phase, Postgresql, Statement};
-use crate::attach::Probe;
 use crate::attach::facts::name;
 use crate::attach::sql::text::{MAX_TEXT, Text};
+use crate::attach::{Peer, Probe, Protocol};
 use crate::place::Time;
 use crate::tcp::stream::Piece;
 
@@ -39,6 +39,12 @@ impl Postgresql {
         let mut messages = core::mem::take(&mut self.client);
         let was_lost = messages.is_lost();
         match piece {
+            // Whatever came before, it may begin here.
+            Piece::Missing(0) if self.phase == Phase::Startup && !was_lost => {
+                messages.lose();
+                self.client = messages;
+                return;
+            }
             Piece::Missing(octets) => {
                 let typed = self.phase == Phase::Messages;
                 if let Some(message) = messages.miss(octets, typed) {
@@ -52,7 +58,10 @@ impl Postgresql {
             }
             Piece::Data(data) => {
                 if messages.is_lost() {
-                    if self.begins_message(data) {
+                    let begins = self.phase == Phase::Startup
+                        && Postgresql::probe(data, Peer::Client) != Probe::No;
+                    if begins || self.begins_message(data) {
+                        self.take_up_unless(begins);
                         messages.find();
                     } else {
                         self.client_lost(at);
@@ -83,6 +92,13 @@ impl Postgresql {
             self.client_lost(at);
         }
         self.client = messages;
+    }
+
+    /// The middle of a conversation, if it is not the beginning.
+    fn take_up_unless(&mut self, begins: bool) {
+        if !begins && self.phase != Phase::Messages {
+            self.take_up();
+        }
     }
 
     /// A segment that is nothing but messages, or begins with a text that goes on.

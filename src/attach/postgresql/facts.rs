@@ -39,7 +39,8 @@ impl Postgresql {
             database: self.session.database.clone(),
             application: self.session.application.clone(),
             last_command: command,
-            last_statement: self.last.text.show(literals).or_else(|| command.map(Box::from)),
+            last_statement: command
+                .and_then(|name| self.last.text.show(literals).or_else(|| Some(name.into()))),
             last_statement_at: command.map(|_| at),
             answered: command.and_then(|_| self.answered()),
             in_transaction,

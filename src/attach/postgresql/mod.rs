@@ -77,6 +77,8 @@ pub struct Postgresql {
     confirmed: Option<bool>,
     /// The client sends more before it has its answers: after a loss, nobody can match them.
     pipelines: bool,
+    /// The server has said something.
+    spoke: bool,
     /// The server has said something since the last unit was closed.
     heard: bool,
     /// Units and answers are not matched any more.
@@ -137,6 +139,7 @@ impl Protocol for Postgresql {
             error: None,
             confirmed: None,
             pipelines: false,
+            spoke: false,
             heard: false,
             unmatched: false,
             doubtful: false,

@@ -28,6 +28,11 @@ impl Postgresql {
         if piece == Piece::Data(&[]) {
             return;
         }
+        let is_first = !core::mem::replace(&mut self.spoke, true);
+        if is_first && self.session.began && piece == Piece::Missing(0) {
+            // What comes is the first that it says, wherever its direction was taken up.
+            return;
+        }
         self.heard = true;
         let mut messages = core::mem::take(&mut self.server);
         let was_lost = messages.is_lost();

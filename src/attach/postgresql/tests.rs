@@ -224,6 +224,16 @@ fn the_middle_of_a_conversation() {
 }
 
 #[test]
+fn it_is_known_by_its_startup_message() {
+    let missing = Piece::Missing(0);
+    let talk = Talk::new(false).piece(Peer::Client, missing).client(&startup("user\0app\0"));
+    assert_eq!(talk.facts().before_login, Some(BeforeLogin::Unanswered));
+    let facts = talk.piece(Peer::Server, missing).server(&greeting()).facts();
+    assert_eq!((facts.in_transaction, facts.truncated), (Some(false), false));
+    assert_eq!(facts.last_statement, None);
+}
+
+#[test]
 fn copies_and_calls() {
     let copy = Talk::logged_in()
         .client(&query("COPY t FROM STDIN"))
