@@ -36,6 +36,7 @@
 //! | [`names`] | names that a text prints in place of addresses |
 //! | [`services`] | ports by their names |
 //! | [`mod@printable`] | names that others chose, safe for a terminal |
+//! | [`set`] | a set of words, a bit each |
 //! | [`progress`] | a bar on the terminal when reading takes long |
 //!
 //! [`manual`] is the reader's manual, and its page [`why`](manual::why) has the reasons behind the house.
@@ -78,6 +79,7 @@ pub mod progress;
 pub mod report;
 pub mod run;
 pub mod services;
+pub mod set;
 pub mod summary;
 pub mod table;
 pub mod tcp;

@@ -85,6 +85,7 @@ const FLOORS: &[&str] = &[
     "confine",
     "progress",
     "printable",
+    "set",
     "place",
 ];
 
@@ -116,14 +117,15 @@ const ONLY: &[(&str, &[&str])] = &[
     ("quick_junit", &["report"]),
     ("similar::", &["commands"]),
     ("glob::", &["commands"]),
+    ("tempfile::", &["commands/output.rs"]),
     ("procfs", &["owner"]),
     ("prometheus_client", &["report"]),
-    ("httparse", &["live/scrape.rs", "attach/http"]),
-    ("rustix", &["owner", "capture", "confine"]),
+    ("httparse", &["live/visitor.rs", "attach/http"]),
+    ("rustix", &["owner", "capture", "confine", "live/scrape.rs"]),
     ("landlock::", &["confine"]),
     ("seccompiler", &["confine"]),
     ("netlink_", &["owner"]),
-    ("nix::", &["owner", "confine"]),
+    ("use nix::", &["owner", "confine"]),
     ("libc::", &["confine"]),
     // Others read facts, whatever the protocol; its name is a flag, and a key of what is written.
     ("Mysql", &["attach", "cli"]),

@@ -242,7 +242,11 @@ fn numbers_can_be_scraped() {
     assert_eq!(value(&text, &format!("closewait_close_wait{service}")), 2.0);
     let longest = value(&text, &format!("closewait_close_wait_longest_seconds{service}"));
     assert!((0.3..60.0).contains(&longest), "{longest}");
-    assert_eq!(value(&text, "closewait_close_wait_held_seconds_count"), 2.0);
+    assert_eq!(value(&text, "closewait_close_wait_held{seconds=\"1\"}"), 0.0);
+    let own = std::fs::read_to_string("/proc/self/comm").expect("a name");
+    let labels = format!("service=\"127.0.0.1:{}\",process=\"{}\"", server.port(), own.trim());
+    assert_eq!(value(&text, &format!("closewait_findings_begun_total{{{labels}}}")), 2.0);
+    assert_eq!(value(&text, "closewait_build_info{version=\"0.1.0\"}"), 1.0);
     assert_eq!(value(&text, "closewait_drops_total"), 0.0);
 
     // Who closes leaves the numbers: they are of now.
@@ -251,8 +255,60 @@ fn numbers_can_be_scraped() {
     sleep(Duration::from_millis(250));
     let text = asked(port, SCRAPE);
     assert_eq!(value(&text, &format!("closewait_close_wait{service}")), 1.0);
-    assert_eq!(value(&text, "closewait_close_wait_held_seconds_count"), 1.0);
+    let ended = format!("closewait_findings_ended_total{{{labels},verdict=\"closed\"}}");
+    assert_eq!(value(&text, &ended), 1.0);
+    assert!(asked(port, b"GET /healthz HTTP/1.1\r\n\r\n").ends_with("\r\n\r\nok\n"));
+    assert!(asked(port, b"GET / HTTP/1.1\r\n\r\n").contains("href=\"/metrics\""));
+    assert_lints_clean(&text);
+    let open = b"GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\n\r\n";
+    let open = asked(port, open);
+    assert!(open.contains("Content-Type: application/openmetrics-text; version=1.0.0"), "{open}");
+    assert!(open.contains("# TYPE closewait_packets counter\n"), "{open}");
     drop((open, stuck, watcher.stop()));
+}
+
+/// What Prometheus' own tool says of it.
+fn assert_lints_clean(text: &str) {
+    assert!(text.contains("Content-Type: text/plain; version=0.0.4"), "{text}");
+    let (_, body) = text.split_once("\r\n\r\n").expect("a body");
+    let Ok(mut promtool) = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+    else {
+        return skip("promtool");
+    };
+    let mut input = promtool.stdin.take().expect("piped");
+    input.write_all(body.as_bytes()).expect("it reads");
+    drop(input);
+    let output = promtool.wait_with_output().expect("it ends");
+    let (out, err) = common::text(&output);
+    assert_eq!((out.as_str(), err.as_str(), output.status.code()), ("", "", Some(0)), "{body}");
+}
+
+/// However many are silent or slow, the next one is answered at once.
+#[test]
+fn a_thousand_silent_visitors_keep_no_scrape_waiting() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let (watcher, port) = scraped(&server);
+    let connect = || TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    let silent: Vec<TcpStream> = (0..500).map(|_| connect()).collect();
+    let mut slow: Vec<TcpStream> = (0..500).map(|_| connect()).collect();
+    for stream in &mut slow {
+        // Those that had to go for others cannot be written to any more.
+        let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nX: ");
+    }
+    for _ in 0..5 {
+        let started = Instant::now();
+        assert!(asked(port, SCRAPE).starts_with("HTTP/1.1 200"));
+        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    }
+    drop((silent, slow, watcher.stop()));
 }
 
 /// Whoever sends nothing, too much or nonsense gets no further than a time-out, and harms nobody.
@@ -488,7 +544,7 @@ fn what_cannot_be_kept_is_said() {
     ]);
     let (out, err) = text(&output);
     assert_eq!(output.status.code(), Some(2), "{err}");
-    assert!(err.contains("/dev/full: not all packets could be kept"), "{err}");
+    assert!(err.contains("-w: not all packets could be written: No space left"), "{err}");
     assert!(out.contains("0 packets"), "{out}");
 }
 

@@ -209,7 +209,7 @@ proptest! {
         let last = lines.iter().rfind(|line| line.len > 0);
         let asked = expected == "leak" && local_closes && last.is_some_and(|line| line.from_local);
         let doubts: &[Doubt] = if asked { &[Doubt::Unanswered] } else { &[] };
-        prop_assert_eq!(&judgement.doubts[..], doubts);
+        prop_assert_eq!(judgement.doubts, doubts.iter().copied().collect());
         if expected == "leak" {
             // `a` opened and is local: whoever did not close holds.
             let holder = if peer_closes { Side::A } else { Side::B };

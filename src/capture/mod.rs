@@ -196,7 +196,7 @@ pub enum Trouble {
         if *.0 < 0 { "back" } else { "forward" }, .0.unsigned_abs() as f64 / 1e9
     )]
     ClockSet(i64),
-    #[error("not all packets could be kept: {0}; the report covers them")]
+    #[error("not all packets could be written: {0}; the report covers them")]
     NotKept(String),
     #[error("cannot be asked any more: {0}; processes are no longer named")]
     Unnamed(io::Error),

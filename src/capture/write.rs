@@ -3,6 +3,7 @@
 //! Written here, and not by the parser crate's serializer: that needs one more crate, and puts each
 //! block together from copies of its parts. It takes five kinds of block.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -44,12 +45,12 @@ pub struct Described {
 
 /// A packet to write.
 #[derive(Clone, Debug)]
-pub struct Packet {
+pub struct Packet<'a> {
     pub time: Time,
     pub original_len: u32,
     /// The direction, where it stood beside the packet's bytes.
     pub direction: Option<Direction>,
-    pub data: Vec<u8>,
+    pub data: Cow<'a, [u8]>,
     pub comment: Option<String>,
 }
 
@@ -110,7 +111,7 @@ impl<W: Write> Writer<W> {
         body.extend(self.ticks(interface, packet.time));
         body.extend((packet.data.len() as u32).to_le_bytes());
         body.extend(packet.original_len.to_le_bytes());
-        body.extend(&packet.data);
+        body.extend_from_slice(&packet.data);
         pad(&mut body);
         if let Some(comment) = &packet.comment {
             option(&mut body, COMMENT, cut(comment).as_bytes());
@@ -169,11 +170,11 @@ impl<W: Write> Writer<W> {
         self.block(INTERFACE_STATISTICS, &body)
     }
 
-    /// Ends the file, and flushes the output.
+    /// Flushes the output: all that was written so far can be read.
     ///
     /// # Errors
     /// If the output cannot be written to.
-    pub fn finish(mut self) -> io::Result<()> {
+    pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 

@@ -131,9 +131,9 @@ impl LiveArgs {
                 count: self.count,
                 duration: self.duration,
                 stop: not_stopped(),
-                save: self.write,
             },
             netns,
+            write: self.write,
             user: self.user,
             metrics: self.metrics,
             plan: Plan {

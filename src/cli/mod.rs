@@ -23,6 +23,7 @@ use crate::commands::live::Live;
 use crate::commands::read::{Format, Read};
 use crate::commands::sockets::{Narrow, Sockets};
 use crate::endpoints::EndpointSet;
+use crate::engine::shards::MOST_THREADS;
 use crate::owner::kernel::Netns;
 use crate::report::text::Look;
 use crate::run::{Plan, Reading};
@@ -499,7 +500,7 @@ impl ReadArgs {
                 separate: self.separate,
                 sockets: None,
                 max_flows: self.max_flows,
-                threads: self.threads.unwrap_or_else(all_cores),
+                threads: bounded(self.threads.unwrap_or_else(all_cores)),
                 reading: Reading { paths: flames.paths(), ..self.reading.reading() },
             },
             flames,
@@ -546,6 +547,16 @@ impl ReadArgs {
 
 fn all_cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// As many threads as find something to do.
+fn bounded(threads: NonZeroUsize) -> NonZeroUsize {
+    if threads > MOST_THREADS {
+        crate::commands::complain(&format!(
+            "--threads {threads}: {MOST_THREADS} work, more would find nothing to do"
+        ));
+    }
+    threads.min(MOST_THREADS)
 }
 
 /// A word after `-r FILE` that is one more file: it exists, and no BPF primitive looks like it.

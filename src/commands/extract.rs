@@ -165,7 +165,7 @@ pub struct Extract {
     writer: Writer<BufWriter<File>>,
     interfaces: Vec<Origin>,
     /// Taken, and not yet written: its interface is asked for first.
-    packet: Option<(Packet, Origin)>,
+    packet: Option<(Packet<'static>, Origin)>,
     /// The ends of that packet, and those whose names the file has.
     ends: Vec<IpAddr>,
     named: BTreeSet<IpAddr>,
@@ -183,7 +183,7 @@ impl Extract {
         for (interface, drops) in self.drops.iter().enumerate() {
             self.writer.statistics(interface as u32, self.until, *drops, self.missing)?;
         }
-        self.writer.finish()?;
+        self.writer.flush()?;
         Ok(self.findings.values().map(|finding| finding.left).sum())
     }
 
@@ -222,7 +222,7 @@ impl Trace for Extract {
             time,
             original_len: frame.original_len,
             direction: frame.direction,
-            data: frame.data.to_vec(),
+            data: frame.data.to_vec().into(),
             comment: finding.comments.of(segment),
         };
         let origin = Origin {

@@ -1,38 +1,47 @@
 //! `closewait live`: packets as they pass, events as they happen, a report in the end.
 
-use std::env::current_exe;
+use std::env::{self, current_exe};
 use std::io::{self, IsTerminal};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anstream::ColorChoice;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 
 use super::outlet::Outlet;
+use super::output::Outputs;
 use super::read::{Format, Terminal, ended, renderer};
-use super::{Exit, colored, complain, open};
+use super::service::{Manager, Reported};
+use super::{Exit, colored, complain, open, place};
 use crate::capture::filter::Filter;
 use crate::capture::live::{Live as Source, Wanted, interfaces, now};
 use crate::confine;
+use crate::live::board::Board;
 use crate::live::kernel::{IsCaptured, Kernel};
-use crate::live::scrape::{Board, serve as serve_numbers};
+use crate::live::scrape::serve as serve_numbers;
 use crate::live::{LiveSetup, live as watch};
 use crate::owner::Socket;
 use crate::owner::kernel::{Netns, enter};
 use crate::owner::lookup::client::Lookup;
 use crate::owner::lookup::{Question, serve};
+use crate::printable::printable;
 use crate::report::text::Look;
 use crate::run::Plan;
+
+/// Names the socket of a service manager (sd_notify(3)).
+const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 
 /// What `live` was asked for.
 pub struct Live {
     pub wanted: Wanted,
     /// The namespace to capture in.
     pub netns: Netns,
+    /// Keep what was seen.
+    pub write: Option<PathBuf>,
     /// Who to become once all is open.
     pub user: Option<String>,
     /// Where to answer Prometheus.
@@ -41,7 +50,7 @@ pub struct Live {
     pub format: Format,
     pub look: Look,
     pub color: ColorChoice,
-    pub output: Option<std::path::PathBuf>,
+    pub output: Option<PathBuf>,
 }
 
 /// Watches the interfaces until it is told to stop.
@@ -69,30 +78,69 @@ fn begin(asked: Live) -> Result<Exit, String> {
     }
     enter(&asked.netns).map_err(|error| error.to_string())?;
     let mut source = Source::open(&asked.wanted).map_err(|error| error.to_string())?;
-    let opened = open(asked.output.as_deref(), asked.format.color(asked.color), &[])?;
     let report = Arc::new(AtomicBool::new(false));
     flag::register(SIGUSR1, Arc::clone(&report)).map_err(unhandled)?;
+    let manager = manager()?;
+    // A service reloads; a program whose terminal is gone ends, unless it was told to outlive it (nohup).
+    if !is_ignored(SIGHUP) {
+        let hung_up = if manager.is_some() { &report } else { &asked.wanted.stop };
+        flag::register(SIGHUP, Arc::clone(hung_up)).map_err(unhandled)?;
+    }
     let interfaces = asked.wanted.interfaces.clone();
     let mut kernel =
         Kernel::new(start_lookup(asked.user.as_deref())?, interfaces, is_captured(&asked)?);
     let listener = asked.metrics.map(listen).transpose()?;
+    let mut outputs = Outputs::default();
+    let color = asked.format.color(asked.color);
+    let opened = open(asked.output.as_deref(), color, &mut outputs)?;
+    if let Some(path) = &asked.write {
+        keep(&mut source, path, &mut outputs)?;
+    }
+    // Not in the end: a process without rights cannot rename, and what is seen until it is killed counts.
+    place(opened.placing).map_err(|error| format!("-o: {error}"))?;
     // From here on nothing can be opened any more.
     confine::packets(asked.user.as_deref(), &asked.wanted.interfaces)
         .map_err(|error| error.to_string())?;
-    let no_thread = |error: io::Error| format!("no thread can be started: {error}");
-    let (outlet, drain) = Outlet::start(opened.out).map_err(no_thread)?;
+    let (outlet, drain) = Outlet::start(opened.out);
     let mut render = renderer(asked.format, colored(Box::new(outlet), opened.color), asked.look);
     let board = listener.map(scraped).transpose()?;
     // Whatever is stuck later, packets tell.
     let before = kernel.all_stuck(Question::default());
     let name = source.name();
     eprintln!("closewait: listening on {name}, snap length {}", asked.wanted.snap_len);
-    let setup = LiveSetup { began: now(), kernel: Some(kernel), before, board, report };
-    let mut terminal = Terminal::new(io::stderr().is_terminal());
-    let result = watch(asked.plan, name, &mut source, setup, render.as_mut(), &mut terminal);
+    let nameless = manager.as_ref().map(|_| Arc::clone(&asked.wanted.stop));
+    let setup = LiveSetup { began: now(), kernel: Some(kernel), before, board, report, nameless };
+    let terminal = Terminal::new(io::stderr().is_terminal());
+    let mut reported = Reported::begin(terminal, manager);
+    let result = watch(asked.plan, name, &mut source, setup, render.as_mut(), &mut reported);
     drop(render);
     let result = result.and_then(|outcome| drain.wait().map(|()| outcome));
-    Ok(ended(result, terminal))
+    Ok(ended(result, reported.end()))
+}
+
+/// The service manager, if one has started this.
+fn manager() -> Result<Option<Manager>, String> {
+    let Some(socket) = env::var_os(NOTIFY_SOCKET) else { return Ok(None) };
+    let failed = |error: io::Error| format!("{NOTIFY_SOCKET}: {error}");
+    Manager::at(&socket).map(Some).map_err(failed)
+}
+
+/// Whoever started this program wants it to overhear a signal (proc_pid_status(5)).
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// Keeps what is seen in a file.
+fn keep(source: &mut Source, path: &Path, outputs: &mut Outputs) -> Result<(), String> {
+    let (file, placing) = outputs.create(path, "-w")?;
+    let name = printable(&path.to_string_lossy());
+    source
+        .keep(file)
+        .and_then(|()| placing.place())
+        .map_err(|error| format!("{name}: cannot be written: {error}"))
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, String> {
@@ -114,6 +162,7 @@ fn start_lookup(user: Option<&str>) -> Result<Lookup, String> {
     // By its own name, so that it can be told in a list of processes.
     let own = current_exe().ok().filter(|path| path.exists());
     let mut command = Command::new(own.as_deref().unwrap_or(Path::new("/proc/self/exe")));
+    command.env_remove(NOTIFY_SOCKET);
     command.arg("lookup").args(user.into_iter().flat_map(|user| ["-Z", user]));
     Lookup::start(command).map_err(|error| format!("the list of sockets: {error}"))
 }
@@ -134,7 +183,7 @@ fn is_captured(asked: &Live) -> Result<IsCaptured, String> {
 /// Answers who holds which socket, until nobody asks any more. Signals are for who asks.
 pub fn lookup(user: Option<&str>) -> Exit {
     let nobody = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGUSR1] {
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] {
         // Without it, it ends with the signal: no more names, and that is said.
         let _ = flag::register(signal, Arc::clone(&nobody));
     }

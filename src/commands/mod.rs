@@ -5,15 +5,17 @@ pub mod explain;
 mod extract;
 pub mod live;
 mod outlet;
+mod output;
 pub mod read;
+mod service;
 pub mod sockets;
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice, StripStream};
+use output::{Outputs, Placing};
 
 /// How the program ends. A failure wins over a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,23 +43,31 @@ pub fn complain(sentence: &impl std::fmt::Display) {
     eprintln!("closewait: {sentence}");
 }
 
-/// Where a report goes: standard output, or a file that is none of `inputs`.
+/// Where a report goes: standard output, or a file that is to be placed once it is written.
 struct Opened {
     out: Box<dyn Write + Send>,
     color: ColorChoice,
+    placing: Option<Placing>,
 }
 
 impl Opened {
-    fn output(self) -> Box<dyn Write> {
-        colored(self.out, self.color)
+    fn output(self) -> (Box<dyn Write>, Option<Placing>) {
+        (colored(self.out, self.color), self.placing)
     }
 }
 
-fn open(path: Option<&Path>, color: ColorChoice, inputs: &[&Path]) -> Result<Opened, String> {
-    Ok(match path {
-        None => Opened { out: Box::new(io::stdout()), color: choice(color) },
-        Some(path) => Opened { out: Box::new(create(path, inputs, "-o")?), color },
-    })
+fn open(path: Option<&Path>, color: ColorChoice, outputs: &mut Outputs) -> Result<Opened, String> {
+    let Some(path) = path else {
+        outputs.standard_output();
+        return Ok(Opened { out: Box::new(io::stdout()), color: choice(color), placing: None });
+    };
+    let (file, placing) = outputs.create(path, "-o")?;
+    Ok(Opened { out: Box::new(file), color, placing: Some(placing) })
+}
+
+/// Gives files their names, as far as they worked.
+fn place(all: impl IntoIterator<Item = Placing>) -> io::Result<()> {
+    all.into_iter().try_for_each(Placing::place)
 }
 
 /// Drops colours where none are wanted.
@@ -75,12 +85,4 @@ fn choice(asked: ColorChoice) -> ColorChoice {
         ColorChoice::Auto => AutoStream::choice(&io::stdout()),
         asked => asked,
     }
-}
-
-fn create(path: &Path, inputs: &[&Path], flag: &str) -> Result<File, String> {
-    let same = |other: &Path| matches!((path.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b);
-    if inputs.iter().any(|input| same(input)) {
-        return Err(format!("{}: is an input too; {flag} must name another file", path.display()));
-    }
-    File::create(path).map_err(|error| format!("{}: cannot be written: {error}", path.display()))
 }

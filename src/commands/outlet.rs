@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::sync::mpsc::{SendError, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -66,6 +67,8 @@ impl Queue {
 /// The end that is written to. Flushing it hands over, and waits for nothing.
 pub struct Outlet {
     queue: Arc<Queue>,
+    /// Written to straight, where no thread could be had: better late packets than no report.
+    straight: Option<Box<dyn Write + Send>>,
     /// The line that is not complete.
     line: Vec<u8>,
     was_slow: bool,
@@ -74,17 +77,21 @@ pub struct Outlet {
 /// Waits until all is written.
 pub struct Drain {
     queue: Arc<Queue>,
-    writer: JoinHandle<()>,
+    writer: Option<JoinHandle<()>>,
 }
 
 impl Outlet {
     /// Starts the thread that writes to `out`.
-    pub fn start(out: impl Write + Send + 'static) -> io::Result<(Outlet, Drain)> {
+    pub fn start(out: Box<dyn Write + Send>) -> (Outlet, Drain) {
         let queue = Arc::new(Queue::default());
-        let from = Arc::clone(&queue);
-        let writer = thread::Builder::new().spawn(move || write_all(out, &from))?;
-        let outlet = Outlet { queue: Arc::clone(&queue), line: Vec::new(), was_slow: false };
-        Ok((outlet, Drain { queue, writer }))
+        let (from, (hand, taken)) = (Arc::clone(&queue), channel());
+        let write = move || taken.recv().map_or((), |out| write_all(out, &from));
+        let writer = thread::Builder::new().spawn(write).ok();
+        // What cannot be handed over comes back.
+        let straight = hand.send(out).err().map(|SendError(out)| out);
+        let outlet =
+            Outlet { queue: Arc::clone(&queue), straight, line: Vec::new(), was_slow: false };
+        (outlet, Drain { queue, writer })
     }
 
     fn hand_over(&mut self) -> io::Result<()> {
@@ -92,6 +99,9 @@ impl Outlet {
             return Ok(());
         }
         let line = std::mem::take(&mut self.line);
+        if let Some(out) = &mut self.straight {
+            return out.write_all(&line).and_then(|()| out.flush());
+        }
         let is_full = |waiting: &Waiting| waiting.octets >= FULL && waiting.error.is_none();
         let mut waiting = self.queue.wait(self.queue.lock(), is_full);
         if let Some(error) = &waiting.error {
@@ -149,7 +159,7 @@ impl Drain {
     /// After the outlet is gone: whether all could be written.
     pub fn wait(self) -> io::Result<()> {
         // It does not panic, and if it did, the error would be lost, not the report.
-        let _ = self.writer.join();
+        let _ = self.writer.map(JoinHandle::join);
         self.queue.lock().error.take().map_or(Ok(()), Err)
     }
 }
@@ -157,7 +167,7 @@ impl Drain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::mpsc::{Receiver, Sender};
 
     /// Takes a piece only when it is let.
     struct Slow {
@@ -180,7 +190,7 @@ mod tests {
     #[test]
     fn whoever_writes_does_not_wait_and_lines_go_out_whole() {
         let ((go, let_go), (pieces, written)) = (channel(), channel());
-        let (mut outlet, drain) = Outlet::start(Slow { let_go, pieces }).expect("a thread");
+        let (mut outlet, drain) = Outlet::start(Box::new(Slow { let_go, pieces }));
         let lines: Vec<String> =
             (0..2_000).map(|n| format!("line {n} {}\n", "x".repeat(n))).collect();
         let text = lines.concat();
@@ -190,7 +200,8 @@ mod tests {
         }
         outlet.flush().expect("memory");
         drop(outlet);
-        (0..=lines.len()).for_each(|_| go.send(()).expect("a writer"));
+        // More than it takes: lines go out together.
+        (0..=lines.len()).for_each(|_| drop(go.send(())));
         drain.wait().expect("written");
         let pieces: Vec<Vec<u8>> = written.iter().collect();
         assert!(pieces.iter().all(|piece| piece.ends_with(b"\n") && piece.len() <= ONCE));
@@ -201,7 +212,7 @@ mod tests {
     #[test]
     fn an_error_is_handed_on() {
         let ((go, let_go), (pieces, _written)) = (channel(), channel());
-        let (mut outlet, drain) = Outlet::start(Slow { let_go, pieces }).expect("a thread");
+        let (mut outlet, drain) = Outlet::start(Box::new(Slow { let_go, pieces }));
         drop(go);
         let error = loop {
             if let Err(error) = outlet.write_all(b"line\n") {

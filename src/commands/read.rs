@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use anstream::ColorChoice;
 
 use super::extract::Gather;
-use super::{Exit, complain, create, open};
+use super::output::{Outputs, Placing};
+use super::{Exit, complain, open, place};
 use crate::capture::Error;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
@@ -98,14 +99,13 @@ pub fn read(mut asked: Read) -> Exit {
         Ok(sockets) => asked.plan.sockets = sockets,
         Err(sentence) => return said(sentence),
     }
-    let mut render = match outputs(&asked) {
-        Ok(render) => render,
+    let inputs = asked.plan.inputs.iter().map(|input| input.0.as_path());
+    let mut outputs = Outputs::beside(inputs.chain(asked.sockets.as_deref()));
+    let (mut render, report) = match open_report(&asked, &mut outputs) {
+        Ok(opened) => opened,
         Err(sentence) => return said(sentence),
     };
-    let mut taken: Vec<&Path> = asked.plan.inputs.iter().map(|input| input.0.as_path()).collect();
-    taken.extend(asked.output.as_deref());
-    taken.extend(asked.flames.drawn().map(|(_, path)| path));
-    let write = match asked.write.as_deref().map(|path| writable(path, &asked.plan, &taken)) {
+    let write = match asked.write.as_deref().map(|path| writable(path, &asked.plan, &mut outputs)) {
         None => None,
         Some(Ok(file)) => Some(file),
         Some(Err(sentence)) => return said(sentence),
@@ -114,9 +114,10 @@ pub fn read(mut asked: Read) -> Exit {
         complain(&ASSUMED);
     }
     let mut terminal = Terminal::new(io::stderr().is_terminal());
-    let Some(file) = write else {
+    let Some((file, packets)) = write else {
         let result = run(asked.plan, render.as_mut(), &mut terminal);
-        return ended(result, terminal);
+        drop(render);
+        return ended(placed(result, report), terminal);
     };
     let again = again(&asked.plan);
     let mut gather = Gather::new(render.as_mut());
@@ -126,7 +127,16 @@ pub fn read(mut asked: Read) -> Exit {
         Ok(outcome) => outcome,
         Err(error) => return ended(Err(error), terminal),
     };
-    match extract(again, gather, file) {
+    let extracted = extract(again, gather, file).and_then(|()| {
+        let worked = outcome.read_any.then_some(packets);
+        place(worked).map_err(|error| format!("-w: the packets could not be written: {error}"))
+    });
+    drop(render);
+    let outcome = match placed(Ok(outcome), report) {
+        Ok(outcome) => outcome,
+        Err(error) => return ended(Err(error), terminal),
+    };
+    match extracted {
         Ok(()) => ended(Ok(outcome), terminal),
         Err(sentence) => {
             terminal.progress.clear();
@@ -136,14 +146,23 @@ pub fn read(mut asked: Read) -> Exit {
 }
 
 /// The file that the packets of the findings go to.
-fn writable(path: &Path, plan: &Plan, inputs: &[&Path]) -> Result<File, String> {
+fn writable(path: &Path, plan: &Plan, outputs: &mut Outputs) -> Result<(File, Placing), String> {
     if path.as_os_str() == "-" {
         return Err("-w -: standard output is the report's: name a file".into());
     }
     if let Some(sentence) = plan.inputs.iter().find_map(Input::read_once) {
         return Err(format!("{sentence}, and -w reads it twice"));
     }
-    create(path, inputs, "-w")
+    outputs.create(path, "-w")
+}
+
+/// Puts the files of a report in their places, if there was anything to report on.
+fn placed(result: io::Result<Outcome>, report: Vec<Placing>) -> io::Result<Outcome> {
+    let outcome = result?;
+    if outcome.read_any {
+        place(report)?;
+    }
+    Ok(outcome)
 }
 
 /// The same once more, to write packets.
@@ -176,50 +195,44 @@ fn extract(plan: Plan, gather: Gather, file: File) -> Result<(), String> {
 }
 
 /// All outputs are opened before anything is read.
-fn outputs(asked: &Read) -> Result<Box<dyn Sink>, String> {
-    let inputs: Vec<&Path> = asked.plan.inputs.iter().map(|input| input.0.as_path()).collect();
+fn open_report(
+    asked: &Read,
+    outputs: &mut Outputs,
+) -> Result<(Box<dyn Sink>, Vec<Placing>), String> {
     let flames = &asked.flames;
+    let mut placings = Vec::new();
     let mut report = None;
     let mut drawings: Vec<(Drawing, Box<dyn Write>)> = Vec::new();
     if asked.output.is_some() || !flames.take_stdout() {
         let color = asked.format.color(asked.color);
-        let out = open(asked.output.as_deref(), color, &inputs)?.output();
+        let (out, placing) = open(asked.output.as_deref(), color, outputs)?.output();
+        placings.extend(placing);
         if flames.folded {
             drawings.push((Drawing::Folded, out));
         } else {
             report = Some(renderer(asked.format, out, asked.look));
         }
     }
-    let mut taken: Vec<&Path> = asked.output.as_deref().into_iter().collect();
     for (drawing, path) in flames.drawn() {
         let out: Box<dyn Write> = match path {
             path if is_stdout(path) => Box::new(io::stdout()),
             path => {
-                not_twice(path, &taken)?;
                 let flag = match drawing {
                     Drawing::Diff => "--flamegraph-diff",
                     Drawing::Folded | Drawing::Graph => "--flamegraph",
                 };
-                Box::new(create(path, &inputs, flag)?)
+                let (file, placing) = outputs.create(path, flag)?;
+                placings.push(placing);
+                Box::new(file)
             }
         };
-        taken.push(path);
         drawings.push((drawing, Box::new(BufWriter::new(out))));
     }
-    Ok(match report {
+    let sink: Box<dyn Sink> = match report {
         Some(report) if drawings.is_empty() => report,
         report => Box::new(flames::Flames::new(report, drawings, asked.plan.all)),
-    })
-}
-
-/// The outputs before were created, so they can be told apart whatever they are called.
-fn not_twice(path: &Path, taken: &[&Path]) -> Result<(), String> {
-    let Ok(real) = path.canonicalize() else { return Ok(()) };
-    let is_file = real.is_file();
-    if is_file && taken.iter().any(|other| other.canonicalize().is_ok_and(|o| o == real)) {
-        return Err(format!("{}: two outputs cannot be one file", path.display()));
-    }
-    Ok(())
+    };
+    Ok((sink, placings))
 }
 
 /// Who writes the report in this form.

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, scope};
+use std::thread::{self, Builder, scope};
 
 /// A piece of work that any thread may do.
 pub trait Job: Send {
@@ -78,14 +78,18 @@ pub struct Crew<J: Job> {
 }
 
 impl<J: Job> Crew<J> {
-    /// Runs `body` with `others` threads beside its own.
+    /// Runs `body` with `others` threads beside its own, or with as many as can be had: its own does
+    /// what nobody else does.
     pub fn with<R>(others: usize, body: impl FnOnce(&mut Crew<J>) -> R) -> R {
         let queue = Arc::new(Queue::default());
         let (report, done) = channel();
         scope(|scope| {
             for _ in 0..others {
                 let (queue, report) = (Arc::clone(&queue), report.clone());
-                scope.spawn(move || work(&queue, &report));
+                let worker = move || work(&queue, &report);
+                if Builder::new().spawn_scoped(scope, worker).is_err() {
+                    break;
+                }
             }
             let _at_the_end = EndOfWork(Arc::clone(&queue));
             body(&mut Crew { queue, done, under_way: 0 })

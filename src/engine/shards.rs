@@ -5,6 +5,7 @@
 //! that is worth as much as the second thread. Rounds end at the same packets however many threads
 //! there are, and only between rounds flows are retired or evicted, so every answer is the same.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::batch::Batch;
@@ -22,6 +23,12 @@ use crate::verdict::Policy;
 
 /// Enough for many threads to share evenly, and few enough to be filled side by side.
 const SHARDS: usize = 64;
+
+/// Threads that find something to do: with one more than shards, one would wait.
+pub const MOST_THREADS: NonZeroUsize = match NonZeroUsize::new(SHARDS) {
+    Some(shards) => shards,
+    None => NonZeroUsize::MIN,
+};
 
 /// Packets of a round, at most: enough that most flows have several in it, and are fetched from memory
 /// for all of them at once.

@@ -10,6 +10,7 @@ pub mod rewrites;
 pub mod sightings;
 
 use crate::place::Place;
+use crate::set::Set;
 use crate::tcp::segment::Endpoint;
 use crate::verdict::Doubt;
 
@@ -27,5 +28,5 @@ pub struct Elsewhere {
 pub struct Point {
     pub first: Place,
     pub saw: Vec<&'static str>,
-    pub doubts: Vec<Doubt>,
+    pub doubts: Set<Doubt>,
 }

@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 
 use super::{Elsewhere, Point};
 use crate::place::Place;
+use crate::set::Set;
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::seq::Seq;
@@ -40,7 +41,7 @@ pub struct Sighting {
     octets: [u64; 2],
     last: Place,
     pub saw: Vec<&'static str>,
-    pub doubts: Vec<Doubt>,
+    pub doubts: Set<Doubt>,
     pub verdict: Verdict,
     pub finding: bool,
     /// It was reported when it ended: it stands.
@@ -66,7 +67,7 @@ impl Sighting {
             octets,
             isn: flow.half(Side::A).isn(),
             saw: saw(flow),
-            doubts: judgement.doubts.clone(),
+            doubts: judgement.doubts,
             verdict: judgement.verdict,
             finding: judgement.finding,
             reported: false,
@@ -149,7 +150,7 @@ impl Joined {
         let point = |sighting: &Sighting| Point {
             first: sighting.first,
             saw: sighting.saw.clone(),
-            doubts: sighting.doubts.clone(),
+            doubts: sighting.doubts,
         };
         Elsewhere {
             rewritten_as: self.has_other_addresses().then_some(self.other.ends),

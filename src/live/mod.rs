@@ -7,11 +7,13 @@
 //! * [`scrape`]: its numbers for Prometheus, over HTTP
 //! * [`setup`]: what a live run needs beside a plan
 
+pub mod board;
 pub mod kernel;
 pub mod scrape;
 pub mod setup;
 pub mod snapshot;
 mod suspects;
+mod visitor;
 
 use std::io;
 
@@ -24,6 +26,7 @@ use crate::run::Plan;
 use crate::run::follow::{Mode, follow};
 use crate::run::notices::{Notices, Outcome, Status};
 use crate::run::session::{Session, Stopped, as_row};
+use crate::summary::gauges::Gauges;
 use crate::summary::{Judged, Sink};
 use crate::tcp::segment::End;
 pub use setup::LiveSetup;
@@ -58,8 +61,9 @@ pub fn live(
         live.check(&mut session, source.about(), notices)?;
         notices.make_room();
         session.settle()?;
+        let failed = failed || live.suspects.is_nameless();
         live.ask_again(&mut session);
-        Ok(Outcome { findings: session.close()?, failed })
+        Ok(Outcome { findings: session.close()?, failed, read_any: true })
     })
 }
 
@@ -169,7 +173,8 @@ impl Live {
     /// Gives numbers, or a report, to whoever waits for them.
     fn answer(&mut self, session: &mut Session, notices: &mut dyn Notices) -> io::Result<()> {
         if let Some(board) = self.suspects.wants_numbers() {
-            board.put(Snapshot::of(session, self.suspects.stuck()).gauges);
+            let gauges = Snapshot::of(session, self.suspects.stuck()).gauges;
+            board.put(Gauges { changes: self.suspects.changes.clone(), ..gauges });
         }
         if self.suspects.take_report_wish() {
             notices.make_room();

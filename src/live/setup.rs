@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::board::Board;
 use super::kernel::Kernel;
-use super::scrape::Board;
 use crate::owner::SocketList;
 use crate::place::Time;
 
@@ -20,4 +20,7 @@ pub struct LiveSetup {
     pub board: Option<Arc<Board>>,
     /// Set by who wants a report of what is, and then goes on.
     pub report: Arc<AtomicBool>,
+    /// Set once processes can no longer be named, where that is a failure that ends it: whoever started
+    /// a service starts it anew.
+    pub nameless: Option<Arc<AtomicBool>>,
 }

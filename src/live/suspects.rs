@@ -7,13 +7,14 @@ use std::sync::atomic::Ordering;
 
 use foldhash::fast::RandomState;
 
-use super::scrape::Board;
+use super::board::Board;
 use super::setup::LiveSetup;
 use crate::capture::Error;
 use crate::engine::shards::{Orders, Shards};
 use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
+use crate::summary::gauges::Changes;
 use crate::summary::{EventKind, Judged, Tally};
 use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::segment::FlowKey;
@@ -30,6 +31,10 @@ pub struct Suspects {
     /// 4-tuples that may hold a half-closed flow, with their hashes.
     watched: HashMap<FlowKey, u64, RandomState>,
     known: BTreeMap<FlowId, Standing>,
+    /// Those that were announced, by the labels that they are counted under.
+    labels: BTreeMap<FlowId, [String; 2]>,
+    /// What was announced, counted.
+    pub changes: Changes,
     /// When the last were announced.
     lately: VecDeque<Time>,
 }
@@ -68,6 +73,8 @@ impl Suspects {
             checked: Time::UNKNOWN,
             watched: HashMap::default(),
             known: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            changes: Changes::default(),
             lately: VecDeque::new(),
         }
     }
@@ -90,12 +97,20 @@ impl Suspects {
         due
     }
 
+    /// Ended because processes can no longer be named.
+    pub fn is_nameless(&self) -> bool {
+        self.setup.kernel.is_none() && self.setup.nameless.is_some()
+    }
+
     /// Takes what is to be said of the kernel. A kernel that can no longer be asked is let go of.
     pub fn take_troubles(&mut self) -> Vec<Error> {
         let Some(kernel) = &mut self.setup.kernel else { return Vec::new() };
         let (troubles, can_be_asked) = kernel.take_troubles();
         if !can_be_asked {
             self.setup.kernel = None;
+            if let Some(stop) = &self.setup.nameless {
+                stop.store(true, Ordering::Relaxed);
+            }
         }
         troubles
     }
@@ -161,13 +176,18 @@ impl Suspects {
                     self.known.insert(first, standing);
                 }
                 (Some(Standing::Announced), false) => {
-                    events.push(Event { kind: EventKind::Ended, judged: judged(), sockets: None });
+                    let judged = judged();
+                    let labels = self.labels.remove(&first).unwrap_or_default();
+                    self.changes.end(labels, judged.judgement.verdict.name());
+                    events.push(Event { kind: EventKind::Ended, judged, sockets: None });
                 }
             }
         }
         watched.retain(|key, hash| shards.flows_of(*hash, key).any(is_half_closed));
         self.watched = watched;
         self.ask_about(suspects, orders.facts.end(), &mut events);
+        // Nor of these.
+        self.labels.retain(|id, _| self.known.contains_key(id));
         events.sort_by_key(|event| event.judged.id());
         events
     }
@@ -209,10 +229,20 @@ impl Suspects {
             judged.judgement = judged.judgement.confirm();
         }
         (standing == Standing::Announced && judged.judgement.finding).then(|| {
+            let service = judged.endpoint(judged.service()).to_string();
+            let process = sockets.as_ref().and_then(|sockets| process(&judged, sockets));
+            let labels = self.changes.begin(service, process.unwrap_or_default());
+            self.labels.insert(judged.id(), labels);
             self.lately.push_back(judged.end);
             Event { kind: EventKind::CloseWait, judged, sockets }
         })
     }
+}
+
+/// The name of who holds the holder's socket.
+fn process(judged: &Judged, sockets: &SocketList) -> Option<String> {
+    let (local, peer) = judged.holder_and_closer()?;
+    Some(sockets.find(local, peer)?.holders.first()?.command.clone())
 }
 
 /// The kernel has the last word about findings at this host: it confirms them, or knows of a FIN that

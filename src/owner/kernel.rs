@@ -226,12 +226,12 @@ pub fn enter(netns: &Netns) -> Result<(), NoList> {
 fn read_inside(path: &str) -> Result<Vec<TcpNetEntry>, NoList> {
     let unreadable = |error| NoList::Unreadable { what: path.to_owned(), error };
     let namespace = File::open(path).map_err(unreadable)?;
-    let inside = thread::spawn(move || {
+    let inside = move || {
         let network = Some(LinkNameSpaceType::Network);
         move_into_link_name_space(namespace.as_fd(), network)?;
         Ok::<_, io::Error>(read_lists("/proc/thread-self/net"))
-    });
-    match inside.join() {
+    };
+    match thread::Builder::new().spawn(inside).map_err(unreadable)?.join() {
         Ok(Ok(entries)) => entries,
         Ok(Err(error)) => Err(unreadable(error)),
         Err(_) => Err(unreadable(io::Error::other("the reading thread ended"))),

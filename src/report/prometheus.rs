@@ -10,19 +10,39 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::summary::gauges::{BOUNDS, Gauges, Holds, Service, UNKNOWN};
+use crate::summary::gauges::{BOUNDS, Changes, Gauges, Service, UNKNOWN};
 use crate::tcp::state::State;
 
-/// The content type of [`text`].
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Content types of [`text`]: for who asks for it, and for everybody else.
+pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The text that is scraped.
-pub fn text(gauges: Gauges) -> Result<String, fmt::Error> {
+pub fn text(gauges: Gauges, open_metrics: bool) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("closewait");
     registry.register_collector(Box::new(gauges));
     let mut text = String::new();
     encode(&mut text, &registry)?;
-    Ok(text)
+    Ok(if open_metrics { text } else { plain(&text) })
+}
+
+/// The older form: a counter is described by its whole name, and no line is about units.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut lines = text.lines().filter(|line| !line.starts_with("# UNIT ")).peekable();
+    while let Some(line) = lines.next() {
+        let words: Vec<&str> = line.splitn(4, ' ').collect();
+        match (words[..].first_chunk(), lines.peek()) {
+            (Some(["#", "HELP", name, about]), Some(next)) if next.ends_with(" counter") => {
+                plain += &format!("# HELP {name}_total {about}\n");
+            }
+            (Some(["#", "TYPE", name, "counter"]), _) => {
+                plain += &format!("# TYPE {name}_total counter\n");
+            }
+            _ => plain.extend([line, "\n"]),
+        }
+    }
+    plain
 }
 
 impl Collector for Gauges {
@@ -51,20 +71,38 @@ impl Collector for Gauges {
         let longest = by_service(|service| service.longest);
         let help = "How long the longest of them has been held";
         gauges(encoder, ("close_wait_longest", Some(&Unit::Seconds)), help, longest)?;
-        self.holds.encode(encoder)
+        let help = "Connections in CLOSE-WAIT now that have been held for so many seconds";
+        let held = BOUNDS.iter().zip(self.holds.at_least);
+        let held = held.map(|(bound, count)| ([("seconds", bound.to_string())], count));
+        gauges(encoder, ("close_wait_held", None), help, held)?;
+        self.changes.encode(encoder)?;
+        let version = [("version", env!("CARGO_PKG_VERSION"))];
+        let build = [(version, 1_u64)].into_iter();
+        gauges(encoder, ("build_info", None), "The program that counts", build)
     }
 }
 
-impl Holds {
-    /// Computed from what is held now: a connection that closes leaves it.
+impl Changes {
     fn encode(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
-        let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
-        let buckets: Vec<(f64, u64)> = bounds.zip(self.counts).collect();
-        let help = "How long connections that are in CLOSE-WAIT now have been held";
-        let kind = MetricType::Histogram;
-        encoder
-            .encode_descriptor("close_wait_held", help, Some(&Unit::Seconds), kind)?
-            .encode_histogram::<NoLabelSet>(self.sum, self.counts.iter().sum(), &buckets, None)
+        let help = "Findings that began";
+        let mut begun =
+            encoder.encode_descriptor("findings_begun", help, None, MetricType::Counter)?;
+        for ([service, process], count) in &self.begun {
+            let labels = [("service", service.as_str()), ("process", process.as_str())];
+            begun.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(count, None)?;
+        }
+        let help = "Findings that ended, by what became of the connection";
+        let mut ended =
+            encoder.encode_descriptor("findings_ended", help, None, MetricType::Counter)?;
+        for ([service, process, verdict], count) in &self.ended {
+            let labels = [
+                ("service", service.as_str()),
+                ("process", process.as_str()),
+                ("verdict", verdict.as_str()),
+            ];
+            ended.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(count, None)?;
+        }
+        Ok(())
     }
 }
 
@@ -103,21 +141,21 @@ mod tests {
     }
 
     #[test]
-    fn holds_are_counted_up_to_each_bound() {
+    fn holds_are_counted_from_each_bound_on() {
         let mut gauges = Gauges::default();
         let service = |n: u8| Endpoint { ip: [10, 0, 0, n].into(), port: 3306 };
         [0.5, 5.0, 61.0, 1e9].into_iter().for_each(|held| gauges.holds.add(service(1), held));
         gauges.holds.add(service(2), 7.0);
-        let text = text(gauges).expect("text");
-        let bucket = |le: &str, n: u64| {
-            let begins = format!("closewait_close_wait_held_seconds_bucket{{le=\"{le}\"}}");
+        let text = text(gauges, true).expect("text");
+        let held = |seconds: &str, n: u64| {
+            let begins = format!("closewait_close_wait_held{{seconds=\"{seconds}\"}}");
             assert_eq!(line(&text, &begins), format!("{begins} {n}"));
         };
-        bucket("1.0", 1);
-        bucket("5.0", 2);
-        bucket("30.0", 3);
-        bucket("604800.0", 4);
-        bucket("+Inf", 5);
+        held("1", 4);
+        held("5", 4);
+        held("30", 2);
+        held("300", 1);
+        held("604800", 1);
         assert!(line(&text, "closewait_close_wait{service=\"10.0.0.1:3306\"}").ends_with(" 4.0"));
         let longest = "closewait_close_wait_longest_seconds{service=\"10.0.0.2:3306\"}";
         assert!(line(&text, longest).ends_with(" 7.0"));
@@ -131,7 +169,7 @@ mod tests {
             let service = Endpoint { ip: [10, 0, 1, n].into(), port: 3306 };
             (0..=n).for_each(|_| gauges.holds.add(service, f64::from(n)));
         }
-        let text = text(gauges).expect("text");
+        let text = text(gauges, true).expect("text");
         let services = text.lines().filter(|l| l.starts_with("closewait_close_wait{")).count();
         assert_eq!(services, 101);
         // 1 + 2 + … + 50, the longest of which was held 49 s.

@@ -40,4 +40,6 @@ pub struct Outcome {
     pub findings: u64,
     /// Some input could not be read, or not to its end.
     pub failed: bool,
+    /// Something could be read, so there was a report.
+    pub read_any: bool,
 }

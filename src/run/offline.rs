@@ -60,10 +60,10 @@ pub(super) fn read(
         }
         // With nothing readable, there is nothing to report.
         if session.points.is_empty() {
-            return Ok(Outcome { findings: 0, failed });
+            return Ok(Outcome { failed, ..Outcome::default() });
         }
         session.settle()?;
-        Ok(Outcome { findings: session.close()?, failed })
+        Ok(Outcome { findings: session.close()?, failed, read_any: true })
     })
 }
 

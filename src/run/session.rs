@@ -39,6 +39,9 @@ impl From<io::Error> for Stopped {
     }
 }
 
+/// Rows that are printed before their memory is given back.
+const FREE_EVERY: usize = 65_536;
+
 /// What is read, followed and kept, whatever the mode.
 pub struct Session<'a> {
     pub(crate) plan: Plan,
@@ -285,7 +288,11 @@ impl<'a> Session<'a> {
         for mut judged in judged {
             self.look_at(&mut judged, point, false);
             if self.plan.all || judged.judgement.is_notable() {
-                self.kept.push(judged);
+                if self.kept.len() < self.plan.max_flows {
+                    self.kept.push(judged);
+                } else {
+                    self.totals.unlisted += 1;
+                }
             } else if self.plan.reading.paths == Paths::All {
                 let row =
                     as_row(&judged, &self.totals.files, self.plan.sockets.as_ref(), &self.told);
@@ -350,7 +357,8 @@ impl<'a> Session<'a> {
         }
         // Between capture points, only time can tell which packet was first.
         let several = self.points.len() > 1;
-        self.kept.sort_by_key(|kept| (several.then_some(kept.flow.first.time), kept.id()));
+        // In place: no second half of them all, to be merged from. No two have the same name.
+        self.kept.sort_unstable_by_key(|kept| (several.then_some(kept.flow.first.time), kept.id()));
         for point in std::mem::take(&mut self.points) {
             point.add_to(&mut self.totals);
         }
@@ -360,8 +368,14 @@ impl<'a> Session<'a> {
 
     /// Writes the rows that were kept, and the rest of the report. Returns the number of findings.
     pub fn close(mut self) -> io::Result<u64> {
-        for kept in &std::mem::take(&mut self.kept) {
-            self.row(kept)?;
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.reverse();
+        while let Some(row) = kept.pop() {
+            self.row(&row)?;
+            // A printer may keep what it needs of a row: both together are no more than all rows are.
+            if kept.len().is_multiple_of(FREE_EVERY) {
+                kept.shrink_to_fit();
+            }
         }
         for socket in self.plan.sockets.iter().flat_map(SocketList::stuck_before) {
             self.totals.stuck_before += 1;

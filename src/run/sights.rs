@@ -30,7 +30,7 @@ impl Sights {
             let others = [End::Lower, End::Upper].map(|end| other.endpoint(end));
             let turned = ends[0] == others[1] || ends[1] == others[0];
             let as_others = if turned { [others[1], others[0]] } else { others };
-            judged.judgement.notes.push(Note::Rewritten);
+            judged.judgement.notes = judged.judgement.notes.with(Note::Rewritten);
             judged.elsewhere.get_or_insert_default().rewritten_as = Some(as_others);
         }
         if self.several || rewrites.pairs().contains(&judged.key) {
@@ -59,7 +59,7 @@ impl Sights {
             if let Some(joined) = stands.get(&judged.flow.first.order()) {
                 judged.elsewhere = Some(Box::new(joined.elsewhere()));
                 if joined.has_other_addresses() {
-                    judged.judgement.notes.push(Note::Rewritten);
+                    judged.judgement.notes = judged.judgement.notes.with(Note::Rewritten);
                 }
             }
         }

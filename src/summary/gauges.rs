@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::tcp::segment::Endpoint;
 
-/// Upper bounds of the histogram of holds, in seconds: from a slow close to a lost one.
+/// Bounds of holds that are told apart, in seconds: from a slow close to a lost one.
 pub const BOUNDS: [f64; 10] =
     [1.0, 5.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0, 604_800.0];
 
@@ -28,15 +28,41 @@ pub struct Gauges {
     /// Sockets in CLOSE-WAIT since before the capture.
     pub stuck_before: u64,
     pub holds: Holds,
+    pub changes: Changes,
+}
+
+/// Findings that began, and that ended, since the capture began.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// By service and process.
+    pub begun: BTreeMap<[String; 2], u64>,
+    /// By service, process and the verdict in the end.
+    pub ended: BTreeMap<[String; 3], u64>,
+}
+
+impl Changes {
+    /// Counts a finding that has begun. Returns its labels: beyond the first so many, all are one.
+    pub fn begin(&mut self, service: String, process: String) -> [String; 2] {
+        let labels = [service, process];
+        let labels = match self.begun.contains_key(&labels) || self.begun.len() < SERVICES {
+            true => labels,
+            false => ["other".into(), "other".into()],
+        };
+        *self.begun.entry(labels.clone()).or_default() += 1;
+        labels
+    }
+
+    /// Counts the end of one with these labels.
+    pub fn end(&mut self, [service, process]: [String; 2], verdict: &str) {
+        *self.ended.entry([service, process, verdict.to_owned()]).or_default() += 1;
+    }
 }
 
 /// How long local ends in CLOSE-WAIT have been held, in all and by service.
 #[derive(Clone, Debug, Default)]
 pub struct Holds {
-    /// Up to each bound, and beyond.
-    pub counts: [u64; BOUNDS.len() + 1],
-    /// Seconds.
-    pub sum: f64,
+    /// Held for each bound, or longer.
+    pub at_least: [u64; BOUNDS.len()],
     services: BTreeMap<Endpoint, Service>,
 }
 
@@ -59,9 +85,9 @@ impl Holds {
     /// One more, held for so many seconds.
     pub fn add(&mut self, service: Endpoint, seconds: f64) {
         self.services.entry(service).or_default().add(Service { connections: 1, longest: seconds });
-        let bucket = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len());
-        self.counts[bucket] += 1;
-        self.sum += seconds;
+        for (count, bound) in self.at_least.iter_mut().zip(BOUNDS) {
+            *count += u64::from(seconds >= bound);
+        }
     }
 
     /// By name; the busiest have one.

@@ -12,6 +12,7 @@ use crate::attach::Facts;
 use crate::owner::{Held, Holder, Socket};
 use crate::place::Place;
 use crate::printable::printable;
+use crate::set::Set;
 use crate::tcp::holes::Holes;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
@@ -44,7 +45,7 @@ pub struct Seen {
     pub process: Process,
     /// The sentences that speak for the cause, where they were asked for.
     pub evidence: Vec<String>,
-    pub doubts: Vec<Doubt>,
+    pub doubts: Set<Doubt>,
     pub descriptor_may_leak: bool,
     pub first: Place,
     /// The first FIN.
@@ -98,7 +99,7 @@ impl Seen {
             said: row.judged.said.as_deref().map_or_else(Said::default, Said::new),
             process: Process::new(row.owner),
             evidence: Vec::new(),
-            doubts: judgement.doubts.clone(),
+            doubts: judgement.doubts,
             descriptor_may_leak: judgement.notes.contains(&Note::DescriptorMayLeak),
             first: flow.first,
             fin: flow.first_fin().map(|(_, fin)| fin.place),

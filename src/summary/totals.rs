@@ -20,6 +20,8 @@ pub struct Totals {
     pub seen_twice: u64,
     /// Flows that left memory before their time (`--max-flows`).
     pub evicted: u64,
+    /// Flows that are counted and not listed, since there was no memory for their rows (`--max-flows`).
+    pub unlisted: u64,
     pub skipped: BTreeMap<Skipped, u64>,
     pub captures: Vec<Capture>,
     pub files: Vec<String>,

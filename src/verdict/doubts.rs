@@ -2,6 +2,7 @@
 
 use super::words::{Close, Doubt};
 use super::{Acknowledged, Case, HalfClose};
+use crate::set::Set;
 use crate::tcp::flow::Noted;
 use crate::tcp::side::Side;
 
@@ -9,7 +10,7 @@ use crate::tcp::side::Side;
 const BRIEF_NS: i64 = 1_000_000_000;
 
 impl Case<'_> {
-    pub(super) fn doubts(&self, h: &HalfClose, close: Close, held: Option<i64>) -> Vec<Doubt> {
+    pub(super) fn doubts(&self, h: &HalfClose, close: Close, held: Option<i64>) -> Set<Doubt> {
         let half_closed = close == Close::HalfClosed;
         [
             (half_closed && held.is_some_and(|held| held < BRIEF_NS), Doubt::Brief),

@@ -16,6 +16,7 @@ use chrono::TimeDelta;
 use crate::endpoints::EndpointSet;
 use crate::facts::CaptureFacts;
 use crate::place::{Place, Time};
+use crate::set::Set;
 use crate::tcp::closing::Fin;
 use crate::tcp::flow::{Ending, Flow, Noted};
 use crate::tcp::half::Half;
@@ -64,8 +65,8 @@ pub struct Judgement {
     pub holder: Option<Side>,
     pub verdict: Verdict,
     pub finding: bool,
-    pub doubts: Vec<Doubt>,
-    pub notes: Vec<Note>,
+    pub doubts: Set<Doubt>,
+    pub notes: Set<Note>,
     /// How long the holder has held its side, at least.
     pub held: Option<TimeDelta>,
     /// From the last use of the connection to the first FIN.
@@ -75,7 +76,7 @@ pub struct Judgement {
 impl Judgement {
     /// The holder's kernel has its socket in CLOSE-WAIT.
     pub fn confirm(self) -> Judgement {
-        Judgement { doubts: Vec::new(), ..self }
+        Judgement { doubts: Set::default(), ..self }
     }
 
     /// The holder's kernel has it there no more: its FIN was not captured.
@@ -83,7 +84,7 @@ impl Judgement {
         Judgement {
             verdict: Verdict::Unknown(Reason::Lost),
             finding: false,
-            doubts: Vec::new(),
+            doubts: Set::default(),
             held: None,
             ..self
         }
@@ -127,7 +128,7 @@ pub fn judge(key: &FlowKey, flow: &Flow, policy: &Policy, facts: &CaptureFacts) 
     let claims = (has_holder || proven) && !matches!(verdict, Verdict::Unknown(_));
     let doubts = match &half_close {
         Some(half_close) if claims => case.doubts(half_close, close, held),
-        _ => Vec::new(),
+        _ => Set::default(),
     };
     let shown = has_holder.then_some(half_close).flatten();
     Judgement {
@@ -365,7 +366,7 @@ impl<'a> Case<'a> {
             && self.flow.payload_after(h.holder, h.fin.end).is_none()
     }
 
-    fn notes(&self, close: Close, descriptor_may_leak: bool) -> Vec<Note> {
+    fn notes(&self, close: Close, descriptor_may_leak: bool) -> Set<Note> {
         let notes = self.flow.notes;
         let may_imply = matches!(close, Close::Open | Close::Reset);
         let fin_implied =

@@ -1,5 +1,7 @@
 //! The words of a judgement: close, verdict, reason, doubts, notes, as reports spell them.
 
+use crate::set::words;
+
 /// The plain fact, whoever is local.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
@@ -121,22 +123,23 @@ impl Reason {
     }
 }
 
-/// What weakens a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Doubt {
-    Brief,
-    FinBeforeCapture,
-    LostBeforeFin,
-    FinImplied,
-    Unconfirmed,
-    Dropped,
-    RemoteTap,
-    Truncated,
-    Unacked,
-    Holes,
-    Gap,
-    PeerFinMissed,
-    Unanswered,
+words! {
+    /// What weakens a verdict.
+    Doubt {
+        Brief,
+        FinBeforeCapture,
+        LostBeforeFin,
+        FinImplied,
+        Unconfirmed,
+        Dropped,
+        RemoteTap,
+        Truncated,
+        Unacked,
+        Holes,
+        Gap,
+        PeerFinMissed,
+        Unanswered,
+    }
 }
 
 impl Doubt {
@@ -187,25 +190,26 @@ impl Doubt {
     }
 }
 
-/// What is worth saying beside a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Note {
-    Midstream,
-    PortReused,
-    FinRetransmitted,
-    SynInCloseWait,
-    PeerFinImplied,
-    RstOddSeq,
-    RstWithoutEffect,
-    Refused,
-    Duplicates,
-    TimeWentBack,
-    DescriptorMayLeak,
-    LastAck,
-    UsedAfterFin,
-    DroppedIdle,
-    FinWithoutEffect,
-    Rewritten,
+words! {
+    /// What is worth saying beside a verdict.
+    Note {
+        Midstream,
+        PortReused,
+        FinRetransmitted,
+        SynInCloseWait,
+        PeerFinImplied,
+        RstOddSeq,
+        RstWithoutEffect,
+        Refused,
+        Duplicates,
+        TimeWentBack,
+        DescriptorMayLeak,
+        LastAck,
+        UsedAfterFin,
+        DroppedIdle,
+        FinWithoutEffect,
+        Rewritten,
+    }
 }
 
 impl Note {

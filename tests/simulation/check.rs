@@ -112,7 +112,7 @@ fn verdict_is_truth(
 fn leak(run: &Run, flow: &Judged, truth: &Truth, into: &mut Statistics) -> Result<(), Failure> {
     let right = truth.is_close_wait();
     count(&mut into.leaks, right);
-    for doubt in &flow.judgement.doubts {
+    for doubt in flow.judgement.doubts.iter() {
         count(into.doubts.entry(doubt.name()).or_default(), right);
     }
     if !flow.judgement.doubts.is_empty() {

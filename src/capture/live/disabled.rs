@@ -1,5 +1,7 @@
 //! Without libpcap: nothing can be captured.
 
+use std::io::{self, Write};
+
 use super::{CannotCapture, Wanted};
 use crate::capture::{About, Error, Next, Source};
 
@@ -12,6 +14,10 @@ impl Live {
     }
 
     pub fn name(&self) -> String {
+        match *self {}
+    }
+
+    pub fn keep(&mut self, _: impl Write + 'static) -> io::Result<()> {
         match *self {}
     }
 }

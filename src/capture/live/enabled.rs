@@ -1,16 +1,18 @@
 //! With libpcap.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use pcap::{Active, Capture, Device, Savefile};
+use pcap::{Active, Capture, Device};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::clock::{Clock, Reading};
+use super::keep::Keep;
 use super::{CannotCapture, Wanted, now};
 use crate::capture::{About, Error, Frame, LinkType, Next, Source, Trouble};
 use crate::place::{Place, Time};
@@ -39,7 +41,7 @@ pub struct Live {
     /// Problems that are still to be said.
     troubles: VecDeque<Error>,
     about: About,
-    save: Option<Savefile>,
+    kept: Option<Keep>,
 }
 
 struct Tap {
@@ -56,17 +58,16 @@ fn reading() -> Reading {
 }
 
 impl Live {
-    /// Opens all interfaces, and the file to write to.
+    /// Opens all interfaces.
     ///
     /// # Errors
-    /// If an interface cannot be captured on, the expression is wrong, or the file cannot be written.
+    /// If an interface cannot be captured on, or the expression is wrong.
     pub fn open(wanted: &Wanted) -> Result<Live, CannotCapture> {
         let taps: Vec<Tap> = wanted
             .interfaces
             .iter()
             .map(|interface| Tap::open(interface, wanted))
             .collect::<Result<_, _>>()?;
-        let save = wanted.save.as_ref().map(|path| save(&taps, path)).transpose()?;
         let mut about = About::default();
         about.links.extend(taps.iter().map(|tap| tap.link));
         about.snap_lengths.insert(wanted.snap_len);
@@ -82,8 +83,19 @@ impl Live {
             clock: Clock::new(reading()),
             troubles: VecDeque::new(),
             about,
-            save,
+            kept: None,
         })
+    }
+
+    /// Keeps what is seen in a file.
+    ///
+    /// # Errors
+    /// If it cannot be written to.
+    pub fn keep(&mut self, out: impl Write + 'static) -> io::Result<()> {
+        let taps = self.taps.iter().map(|tap| (tap.interface.as_str(), tap.link));
+        let snap_len = self.wanted.snap_len;
+        self.kept = Some(Keep::begin(out, taps, &self.about.addresses, snap_len)?);
+        Ok(())
     }
 
     /// The interfaces' names.
@@ -108,9 +120,6 @@ impl Live {
             }
             match tap.capture.next_packet() {
                 Ok(packet) => {
-                    if let Some(save) = &mut self.save {
-                        save.write(&packet);
-                    }
                     self.packet.clear();
                     self.packet.extend_from_slice(packet.data);
                     let time = packet.header.ts;
@@ -118,6 +127,7 @@ impl Live {
                         i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_usec) * 1_000;
                     let (wall, len) = (Time::from_nanos(nanos), packet.header.len);
                     self.turn = at + 1;
+                    self.write(|keep, data| keep.packet(at, wall, len, data));
                     return Ok(Some((self.time(wall), at, len)));
                 }
                 Err(pcap::Error::TimeoutExpired) => {}
@@ -137,7 +147,7 @@ impl Live {
         self.taps[at].is_lost = true;
         let input = printable(&self.taps[at].interface);
         if self.taps.iter().all(|tap| tap.is_lost) {
-            self.finish_save()?;
+            self.end_kept()?;
             return Err(Error { input, trouble: Trouble::Interface(error) });
         }
         self.troubles.push_back(Error { input, trouble: Trouble::Gone(error) });
@@ -179,15 +189,20 @@ impl Live {
         self.count_drops();
     }
 
-    /// libpcap buffers what is kept: whether it could be written is known now.
-    fn finish_save(&mut self) -> Result<(), Error> {
-        let written = self.save.take().map_or(Ok(()), |mut save| save.flush());
-        let path =
-            self.wanted.save.as_deref().map_or(String::new(), |path| path.display().to_string());
-        written.map_err(|error| Error {
-            input: printable(&path),
-            trouble: Trouble::NotKept(error.to_string()),
-        })
+    /// Writes to the file that packets are kept in, if there is one. After a failure there is none:
+    /// what comes later would leave a hole that nothing tells of.
+    fn write(&mut self, write: impl FnOnce(&mut Keep, &[u8]) -> io::Result<()>) {
+        let Some(keep) = &mut self.kept else { return };
+        if let Err(error) = write(keep, &self.packet) {
+            self.troubles.push_back(not_kept(&error));
+            self.kept = None;
+        }
+    }
+
+    fn end_kept(&mut self) -> Result<(), Error> {
+        let Some(keep) = self.kept.take() else { return Ok(()) };
+        let drops = self.taps.iter().map(|tap| tap.drops);
+        keep.end(now(), drops).map_err(|error| not_kept(&error))
     }
 
     fn count_drops(&mut self) {
@@ -209,10 +224,11 @@ impl Source for Live {
         }
         if self.is_over() {
             self.count_drops();
-            self.finish_save()?;
+            self.end_kept()?;
             return Ok(Next::End);
         }
         let Some((time, tap, original_len)) = self.receive()? else {
+            self.write(|keep, _| keep.pause());
             self.wait();
             self.refresh();
             self.read_clock();
@@ -264,16 +280,8 @@ impl Tap {
     }
 }
 
-fn save(taps: &[Tap], path: &std::path::Path) -> Result<Savefile, CannotCapture> {
-    let Some((first, others)) = taps.split_first() else {
-        return Err(CannotCapture::SaveMixed);
-    };
-    if others.iter().any(|tap| tap.link != first.link) {
-        return Err(CannotCapture::SaveMixed);
-    }
-    let failed =
-        |error: pcap::Error| CannotCapture::Save { path: path.into(), error: error.to_string() };
-    first.capture.savefile(path).map_err(failed)
+fn not_kept(error: &io::Error) -> Error {
+    Error { input: "-w".into(), trouble: Trouble::NotKept(error.to_string()) }
 }
 
 /// The addresses of these interfaces, so far as they can be told.

@@ -6,8 +6,9 @@ mod clock;
 mod disabled;
 #[cfg(feature = "libpcap")]
 mod enabled;
+#[cfg(feature = "libpcap")]
+mod keep;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -37,8 +38,6 @@ pub struct Wanted {
     pub duration: Option<Duration>,
     /// End when this is set.
     pub stop: Arc<AtomicBool>,
-    /// Keep what was seen.
-    pub save: Option<PathBuf>,
 }
 
 /// The reason why nothing can be captured.
@@ -46,10 +45,6 @@ pub struct Wanted {
 pub enum CannotCapture {
     #[error("{interface}: {error}{}", remedy(error))]
     Interface { interface: String, error: String },
-    #[error("{}: cannot be written: {error}", path.display())]
-    Save { path: PathBuf, error: String },
-    #[error("several interfaces with different link types cannot be kept in one file (-w)")]
-    SaveMixed,
     #[error("this closewait was built without libpcap: tcpdump -i any -U -w - | closewait -")]
     NotBuiltIn,
 }

@@ -1,10 +1,9 @@
 //! `--bless`: what is found becomes what is expected.
 
-use std::fs;
-
 use similar::TextDiff;
 
 use super::{Own, Read, cannot};
+use crate::commands::output;
 use crate::expect::bless::bless as blessed;
 use crate::printable::printable;
 use crate::report::check::{Checked, Outcome};
@@ -33,7 +32,7 @@ fn write(read: &Read) -> Result<String, String> {
     if after == before {
         return Ok(String::new());
     }
-    fs::write(path, &after).map_err(|error| cannot("written", path, &error))?;
+    output::write(path, &after).map_err(|error| cannot("written", path, &error))?;
     Ok(diff(&read.target.expectation_name(), before, &after))
 }
 

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use anstream::ColorChoice;
 
-use super::{Exit, complain, open};
+use super::output::Outputs;
+use super::{Exit, complain, open, place};
 use crate::expect::baseline::Baseline;
 use crate::expect::{Expectation, Limits, Override, Reading, file, violations};
 use crate::printable::printable;
@@ -70,10 +71,13 @@ fn exit(checked: &[Checked]) -> Exit {
 }
 
 fn report(asked: &Check, checked: &[Checked]) -> io::Result<()> {
-    let inputs: Vec<&Path> = checked.iter().map(|one| Path::new(one.capture.as_str())).collect();
+    let mut outputs = Outputs::beside(checked.iter().map(|one| Path::new(one.capture.as_str())));
     let color = if asked.format == Format::Text { asked.color } else { ColorChoice::Never };
-    let opened = open(asked.output.as_deref(), color, &inputs).map_err(io::Error::other)?;
-    write(asked.format, &mut opened.output(), checked)
+    let opened = open(asked.output.as_deref(), color, &mut outputs).map_err(io::Error::other)?;
+    let (mut out, placing) = opened.output();
+    write(asked.format, &mut out, checked)?;
+    drop(out);
+    place(placing)
 }
 
 /// A capture that was read, and what is expected of it.
@@ -95,12 +99,16 @@ struct Own {
 fn check_all(asked: &Check) -> Result<Vec<Checked>, String> {
     let policy = policy(asked)?;
     let mut baseline = asked.baseline.as_deref().map(read_baseline).transpose()?;
-    let all = read_all(find(&asked.paths), &policy, asked.bless);
+    let targets = find(&asked.paths);
+    let captures: Vec<PathBuf> =
+        targets.iter().flatten().map(|target| target.capture.clone()).collect();
+    let all = read_all(targets, &policy, asked.bless);
     if let Some(path) = &asked.write_baseline {
         let written = baseline.get_or_insert_default();
         all.iter().flatten().for_each(|read| written.add(&read.collected));
         let text = written.text().map_err(|error| error.to_string())?;
-        fs::write(path, text).map_err(|error| cannot("written", path, &error))?;
+        let mut outputs = Outputs::beside(captures.iter().map(PathBuf::as_path));
+        outputs.write(path, "--write-baseline", &text)?;
     }
     let baseline = baseline.unwrap_or_default();
     let one = |result: Result<Read, Checked>| match result {

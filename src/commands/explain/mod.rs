@@ -10,12 +10,13 @@ mod find;
 
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anstream::ColorChoice;
 
+use super::output::Outputs;
 use super::read::{Terminal, ended};
-use super::{Exit, complain, open};
+use super::{Exit, complain, open, place};
 use crate::capture::file::Input;
 use crate::capture::series::members;
 use crate::report::ladder::Look;
@@ -70,8 +71,8 @@ pub fn explain(asked: &Explain) -> Exit {
         Ok(found) => found,
         Err(sentence) => return said(sentence),
     };
-    let inputs: Vec<&Path> = asked.inputs.iter().map(|input| input.0.as_path()).collect();
-    let out = match open(asked.output.as_deref(), asked.color, &inputs) {
+    let mut outputs = Outputs::beside(asked.inputs.iter().map(|input| input.0.as_path()));
+    let (out, placing) = match open(asked.output.as_deref(), asked.color, &mut outputs) {
         Ok(opened) => opened.output(),
         Err(sentence) => return said(sentence),
     };
@@ -93,6 +94,7 @@ pub fn explain(asked: &Explain) -> Exit {
         run_traced(plan(asked, false), &mut Nothing, &mut Nobody, &mut draw)?;
         draw.end(subject)
     });
+    let drawn = drawn.and_then(|()| place(placing));
     let findings = u64::from(chosen.is_finding());
     ended(drawn.map(|()| Outcome { findings, ..outcome }), terminal)
 }

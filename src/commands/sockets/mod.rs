@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use anstream::ColorChoice;
 
-use super::{Exit, complain, open};
+use super::output::Outputs;
+use super::{Exit, complain, open, place};
 use crate::commands::read::Format;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::{Netns, snapshot};
@@ -60,7 +61,9 @@ impl Narrow {
 
 /// Lists the sockets, once or again and again.
 pub fn sockets(asked: &Sockets) -> Exit {
-    let mut out = match open(asked.output.as_deref(), asked.format.color(asked.color), &[]) {
+    let color = asked.format.color(asked.color);
+    let opened = open(asked.output.as_deref(), color, &mut Outputs::default());
+    let (mut out, mut placing) = match opened {
         Ok(opened) => opened.output(),
         Err(sentence) => {
             complain(&sentence);
@@ -85,7 +88,10 @@ pub fn sockets(asked: &Sockets) -> Exit {
         let listing = listing(asked, &snapshot);
         history.record(started.elapsed(), &listing);
         let found = !listing.stuck.is_empty();
-        match write(asked, &mut out, &listing, asked.watch.map(|_| &history)) {
+        let written = write(asked, &mut out, &listing, asked.watch.map(|_| &history))
+            .and_then(|()| out.flush())
+            .and_then(|()| place(placing.take()));
+        match written {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Clean,
             Err(error) => {

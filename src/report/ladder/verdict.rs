@@ -118,7 +118,7 @@ impl<W: Write> Ladder<W> {
         if !clocks.is_empty() {
             writeln!(self.out, "{}", clocks.join(", "))?;
         }
-        for doubt in &judgement.doubts {
+        for doubt in judgement.doubts.iter() {
             writeln!(self.out, "Doubt {}: {}.", doubt.name(), doubt.sentence())?;
         }
         if !judgement.notes.is_empty() {

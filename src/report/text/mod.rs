@@ -277,7 +277,7 @@ impl<W: Write> Text<W> {
             )?;
         }
         let doubts: BTreeSet<Doubt> =
-            self.findings.iter().flat_map(|seen| &seen.doubts).copied().collect();
+            self.findings.iter().flat_map(|seen| seen.doubts.iter()).copied().collect();
         for doubt in &doubts {
             writeln!(self.out, "Doubt {}: {}.", doubt.name(), doubt.sentence())?;
         }
@@ -403,6 +403,13 @@ impl<W: Write> Text<W> {
                 self.out,
                 "{} left memory early and were judged by what was seen until then: --max-flows raises the limit.",
                 count(totals.evicted, "connection")
+            )?;
+        }
+        if totals.unlisted > 0 {
+            writeln!(
+                self.out,
+                "{} more are counted, and not listed or grouped: --max-flows raises the limit, --all --format jsonl has none.",
+                count(totals.unlisted, "connection")
             )?;
         }
         let skipped = totals.skipped_by_name();

@@ -1,0 +1,66 @@
+//! What was seen, kept in a file: pcapng, so that interfaces, addresses and drops are in it too, and it is
+//! judged again as it was.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::io::{self, BufWriter, Write};
+use std::net::IpAddr;
+
+use crate::capture::LinkType;
+use crate::capture::write::{Described, Packet, Writer};
+use crate::place::Time;
+use crate::tcp::holes::Holes;
+
+/// A file that packets go to as they come.
+pub struct Keep {
+    writer: Writer<BufWriter<Box<dyn Write>>>,
+    /// Something waits in memory.
+    is_ahead: bool,
+}
+
+impl Keep {
+    /// Begins the file: interfaces, by name and link type, and the addresses of all.
+    pub fn begin<'a>(
+        out: impl Write + 'static,
+        interfaces: impl Iterator<Item = (&'a str, LinkType)>,
+        addresses: &BTreeSet<IpAddr>,
+        snap_len: u32,
+    ) -> io::Result<Keep> {
+        let out: Box<dyn Write> = Box::new(out);
+        let mut writer = Writer::new(BufWriter::new(out), "captured by closewait live")?;
+        let mut addresses = addresses.clone();
+        for (name, link) in interfaces {
+            // All of them at the first: they tell who is local, wherever a packet was seen.
+            let addresses = std::mem::take(&mut addresses);
+            let name = name.to_owned();
+            writer.interface(&Described { link, snap_len, name, addresses, digits: 6 })?;
+        }
+        Ok(Keep { writer, is_ahead: true })
+    }
+
+    pub fn packet(
+        &mut self,
+        interface: usize,
+        time: Time,
+        original_len: u32,
+        data: &[u8],
+    ) -> io::Result<()> {
+        self.is_ahead = true;
+        let data = Cow::Borrowed(data);
+        let packet = Packet { time, original_len, direction: None, data, comment: None };
+        self.writer.packet(interface as u32, &packet)
+    }
+
+    /// In a pause, writes what waits: a program that is killed then has lost nothing.
+    pub fn pause(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.is_ahead) { self.writer.flush() } else { Ok(()) }
+    }
+
+    /// Ends the file: until when it was captured, and what each interface lost.
+    pub fn end(mut self, until: Time, drops: impl Iterator<Item = u64>) -> io::Result<()> {
+        for (interface, drops) in drops.enumerate() {
+            self.writer.statistics(interface as u32, until, drops, Holes::default())?;
+        }
+        self.writer.flush()
+    }
+}

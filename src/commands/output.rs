@@ -1,0 +1,188 @@
+//! Files that are written: whole, or not at all.
+//!
+//! A file is written beside its name and renamed when all is in it, so that whatever fails, what was
+//! there before stays. A device, a pipe and what `/dev/fd` leads to cannot be renamed onto, and are
+//! written straight. No output may be an input, or another output, by any of its names.
+
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, NamedTempFile};
+
+use crate::printable::printable;
+
+/// Modes of new files: packets and statements are nobody else's business; the umask narrows the other.
+const PRIVATE: u32 = 0o600;
+const PUBLIC: u32 = 0o666;
+
+/// Symbolic links that lead on to another, at most (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// The files of one run, so that none is written over another.
+#[derive(Default)]
+pub struct Outputs {
+    inputs: Vec<Identity>,
+    outputs: Vec<Identity>,
+}
+
+/// A file by its inode where it exists, and else by its folder and name.
+#[derive(PartialEq, Eq)]
+enum Identity {
+    Inode(u64, u64),
+    Name(PathBuf),
+}
+
+/// Moves a file to its name, once it is whole. Dropped before, it leaves what was there as it was.
+pub struct Placing {
+    to: PathBuf,
+    beside: Option<NamedTempFile>,
+}
+
+impl Outputs {
+    /// None of the outputs may be one of these. `-` is standard input.
+    pub fn beside<'a>(inputs: impl IntoIterator<Item = &'a Path>) -> Outputs {
+        let real =
+            |path: &'a Path| if path == Path::new("-") { "/dev/stdin".as_ref() } else { path };
+        let identities = inputs.into_iter().filter_map(|input| Identity::of(real(input)));
+        Outputs { inputs: identities.collect(), outputs: Vec::new() }
+    }
+
+    /// Takes note that the report goes to standard output, which may be a file.
+    pub fn standard_output(&mut self) {
+        self.outputs.extend(Identity::of(Path::new("/dev/stdout")));
+    }
+
+    /// Begins a file that holds payload or statements. `flag` is how the user named it.
+    pub fn create(&mut self, path: &Path, flag: &str) -> Result<(File, Placing), String> {
+        self.claim(path, flag)?;
+        begin(path, PRIVATE).map_err(|error| cannot(path, &error))
+    }
+
+    /// Writes a whole file that holds neither.
+    pub fn write(&mut self, path: &Path, flag: &str, text: &str) -> Result<(), String> {
+        self.claim(path, flag)?;
+        write(path, text).map_err(|error| cannot(path, &error))
+    }
+
+    fn claim(&mut self, path: &Path, flag: &str) -> Result<(), String> {
+        let name = printable(&path.to_string_lossy());
+        if let Some(own) = Identity::of(path) {
+            if self.inputs.contains(&own) {
+                return Err(format!("{name}: is an input too; {flag} must name another file"));
+            }
+            if self.outputs.contains(&own) {
+                return Err(format!(
+                    "{name}: two outputs cannot be one file; {flag} must name another file"
+                ));
+            }
+            self.outputs.push(own);
+        }
+        Ok(())
+    }
+}
+
+impl Identity {
+    /// `None` where nothing can be lost: terminals, pipes, `/dev/null`.
+    fn of(path: &Path) -> Option<Identity> {
+        match path.metadata() {
+            Ok(of) if of.is_file() => Some(Identity::Inode(of.dev(), of.ino())),
+            Ok(_) => None,
+            Err(_) => {
+                let to = resolve(path);
+                let folder = folder(&to).canonicalize().ok()?;
+                Some(Identity::Name(folder.join(to.file_name()?)))
+            }
+        }
+    }
+}
+
+impl Placing {
+    /// Gives the file its name: from now on it is what was written.
+    pub fn place(self) -> io::Result<()> {
+        let Some(beside) = self.beside else { return Ok(()) };
+        // A disk that writes later says only now that it is full.
+        beside.as_file().sync_all()?;
+        match beside.persist(&self.to) {
+            Ok(_) => Ok(()),
+            // A file that is mounted by itself, as into a container, keeps its inode.
+            Err(failed) if failed.error.kind() == io::ErrorKind::ResourceBusy => {
+                let mut onto = OpenOptions::new().write(true).truncate(true).open(&self.to)?;
+                io::copy(&mut failed.file.reopen()?, &mut onto).map(drop)
+            }
+            Err(failed) => Err(failed.error),
+        }
+    }
+}
+
+fn cannot(path: &Path, error: &io::Error) -> String {
+    format!("{}: cannot be written: {error}", printable(&path.to_string_lossy()))
+}
+
+/// Writes a whole file that holds neither payload nor statements.
+pub fn write(path: &Path, text: &str) -> io::Result<()> {
+    let (mut file, placing) = begin(path, PUBLIC)?;
+    file.write_all(text.as_bytes())?;
+    placing.place()
+}
+
+fn begin(path: &Path, mode: u32) -> io::Result<(File, Placing)> {
+    let to = resolve(path);
+    let old = to.metadata().ok();
+    if is_straight(&to, old.as_ref()) {
+        return straight(path, to, OpenOptions::new().append(true));
+    }
+    // Found out before anything is read, and not after.
+    if old.is_some() {
+        OpenOptions::new().write(true).open(&to)?;
+    }
+    // An existing file keeps its mode; what it may be of a new one, the umask decides.
+    let mode = old.as_ref().map_or(mode, |old| old.mode() & 0o777);
+    let prefix = format!(".{}.", to.file_name().unwrap_or_default().to_string_lossy());
+    let mut builder = Builder::new();
+    builder.prefix(&prefix).suffix(".part").permissions(Permissions::from_mode(mode));
+    match builder.tempfile_in(folder(&to)) {
+        Ok(beside) => Ok((beside.as_file().try_clone()?, Placing { to, beside: Some(beside) })),
+        // The file may be written, but nothing beside it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && old.is_some() => {
+            straight(path, to, OpenOptions::new().write(true).truncate(true))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn straight(path: &Path, to: PathBuf, options: &OpenOptions) -> io::Result<(File, Placing)> {
+    Ok((options.open(path)?, Placing { to, beside: None }))
+}
+
+/// Devices, pipes, sockets; and descriptors of a process, whatever they are open for.
+fn is_straight(to: &Path, of: Option<&Metadata>) -> bool {
+    let is_special = of.map(Metadata::file_type).is_some_and(|kind| {
+        kind.is_fifo() || kind.is_char_device() || kind.is_block_device() || kind.is_socket()
+    });
+    is_special || folder(to).canonicalize().is_ok_and(|folder| folder.starts_with("/proc"))
+}
+
+/// Follows symbolic links to the name that a file has, or would get; but not those of `/proc`, which
+/// lead to what is open, and not to a name.
+fn resolve(path: &Path) -> PathBuf {
+    let mut at = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        let in_proc = folder(&at).canonicalize().is_ok_and(|folder| folder.starts_with("/proc"));
+        let Ok(to) = at.read_link().map(|to| folder(&at).join(to)) else { break };
+        if in_proc {
+            break;
+        }
+        at = to;
+    }
+    at
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        Some(_) => Path::new("."),
+        None => Path::new("/"),
+    }
+}
