@@ -10,17 +10,21 @@
 //! * [`conversations`]: the conversations of many connections at once
 //! * [`facts`]: what is known of a conversation, whatever its protocol
 //! * [`sql`]: texts of statements, for every protocol that carries them
+//! * [`http`]: HTTP/1.0 and HTTP/1.1
 //! * [`mysql`]: the client/server protocol of MySQL and MariaDB
+//! * [`postgresql`]: the frontend/backend protocol of PostgreSQL and its poolers
 
 pub mod conversations;
 pub mod facts;
+pub mod http;
 pub mod mysql;
+pub mod postgresql;
 pub mod registry;
 pub mod sql;
 
 use crate::place::Time;
 use crate::tcp::stream::Piece;
-pub use facts::{Begun, ErrorCode, Facts, Identity, PathStep, ServerError};
+pub use facts::{BeforeLogin, Begun, ErrorCode, Facts, Heartbeat, Identity, PathStep, ServerError};
 
 /// An end of a connection, by its part in the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

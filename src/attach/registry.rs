@@ -1,5 +1,7 @@
 //! The protocols that are read, and whose content is: by the server's port, or by the first octets.
 
+use std::str::FromStr;
+
 use super::{Facts, Identity, Opening, Peer, Probe, Protocol};
 use crate::place::Time;
 use crate::tcp::segment::{End, Segment};
@@ -85,12 +87,19 @@ macro_rules! protocols {
 // as likely to be of several, the first one has them.
 protocols! {
     mysql::Mysql: 3306;
+    postgresql::Postgresql: 5432, 6432;
+    http::Http: 80, 8080;
 }
 
-/// The protocols that are read, in a sentence: `MySQL or Redis`.
-pub fn titles() -> String {
-    let titles: Vec<&str> = Known::ALL.iter().map(|known| known.identity().title).collect();
-    titles.join(" or ")
+impl FromStr for Known {
+    type Err = String;
+
+    /// By its key: `mysql`.
+    fn from_str(key: &str) -> Result<Known, String> {
+        let found = Known::ALL.iter().find(|known| known.identity().key == key);
+        let keys: Vec<&str> = Known::ALL.iter().map(|known| known.identity().key).collect();
+        found.copied().ok_or_else(|| format!("no protocol '{key}': there are {}", keys.join(", ")))
+    }
 }
 
 /// What a connection is taken for.
@@ -216,6 +225,12 @@ fn recognise(first: &[u8]) -> Option<(Known, Peer)> {
         }
     }
     surest.1
+}
+
+/// The same, where there is no doubt.
+pub fn recognise_surely(first: &[u8]) -> Option<(Known, Peer)> {
+    let (known, from) = recognise(first)?;
+    (known.probe(first, from) == Probe::Sure).then_some((known, from))
 }
 
 #[cfg(test)]
