@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use closewait::attach::http::{Http, MAX_HELD};
+use closewait::attach::http::{Http, MAX_HEAP};
 use closewait::attach::{Opening, Peer, Protocol};
 use closewait::place::Time;
 use closewait::tcp::stream::Piece;
@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
             _ => Piece::Data(data),
         };
         http.take(from, Time::from_nanos(at), piece);
-        assert!(http.held() <= MAX_HELD, "{}", http.held());
+        assert!(http.heap_octets() <= MAX_HEAP, "{}", http.heap_octets());
     }
     for literals in [false, true] {
         let facts = http.facts(literals);

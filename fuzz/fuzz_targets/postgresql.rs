@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use closewait::attach::postgresql::{MAX_HELD, Postgresql};
+use closewait::attach::postgresql::{MAX_HEAP, Postgresql};
 use closewait::attach::{Opening, Peer, Protocol};
 use closewait::place::Time;
 use closewait::tcp::stream::Piece;
@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
             _ => Piece::Data(data),
         };
         postgresql.take(from, Time::from_nanos(at), piece);
-        assert!(postgresql.held() <= MAX_HELD, "{}", postgresql.held());
+        assert!(postgresql.heap_octets() <= MAX_HEAP, "{}", postgresql.heap_octets());
     }
     for literals in [false, true] {
         let facts = postgresql.facts(literals);

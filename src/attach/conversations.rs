@@ -6,7 +6,7 @@ use crate::tcp::flow::{Flow, Slot};
 use crate::tcp::segment::{End, Segment};
 use crate::tcp::stream::{Chunk, Stream};
 
-/// What is read along of a shard's connections.
+/// The conversations read along of one shard's connections, each in its slot.
 #[derive(Default)]
 pub struct Conversations {
     slots: Vec<Option<Conversation>>,
@@ -20,9 +20,9 @@ struct Conversation {
     protocol: Known,
     opening: Opening,
     server: End,
-    /// Whose first octets are still to come, of the lower and the upper end.
+    /// The first octets of the lower and of the upper end are still to come.
     awaited: [bool; 2],
-    /// Of the lower and the upper end; none once nothing more can be learnt.
+    /// The octets from the lower and from the upper end; none once nothing more can be learnt.
     streams: Option<Box<[Stream; 2]>>,
 }
 

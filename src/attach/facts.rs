@@ -1,4 +1,4 @@
-//! What is known of a conversation, whatever its protocol.
+//! Facts about a conversation, whatever its protocol.
 
 use std::fmt;
 
@@ -30,16 +30,16 @@ pub struct Facts {
     pub application: Option<Box<str>>,
     /// The last request by the protocol's own name for its kind: `COM_QUERY`.
     pub last_command: Option<&'static str>,
-    /// What it asked for, or its name where there is no text.
+    /// The text of that request, or its name where there is no text.
     pub last_statement: Option<Box<str>>,
     pub last_statement_at: Option<Time>,
     /// The server owes no answer. An answer that has only begun is none.
     pub answered: Option<bool>,
     pub in_transaction: Option<bool>,
-    /// When the statement was sent that began it.
+    /// The time at which the statement that began it was sent.
     pub transaction_since: Option<Time>,
     pub begun: Option<Begun>,
-    /// Of the open transaction, in order.
+    /// The statements of the open transaction, in order.
     pub statements: Vec<Box<str>>,
     /// So many more were not kept.
     pub more_statements: u32,
@@ -54,9 +54,9 @@ pub struct Facts {
     pub announced: Option<&'static str>,
     /// The client waits for messages that it asked for with this: none of them may be due.
     pub waits_by: Option<&'static str>,
-    /// How often both ends have promised to say something.
+    /// The interval at which both ends have promised to say something.
     pub heartbeat: Option<Heartbeat>,
-    /// What the server said last, if that was an error, or why it closes.
+    /// The last thing the server said, if that was an error, or its reason for closing.
     pub server_error: Option<ServerError>,
     pub encrypted: bool,
     pub compressed: bool,
@@ -97,7 +97,7 @@ impl Facts {
     }
 }
 
-/// How far a connection came on which nobody logged in.
+/// The stage that a connection has come to on which nobody logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BeforeLogin {
     /// The server greeted, and the client never said who it is.
@@ -112,11 +112,11 @@ pub enum BeforeLogin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
     pub seconds: u16,
-    /// When the client said something last.
+    /// The time at which the client said something last.
     pub last: Time,
 }
 
-/// What began a transaction.
+/// The reason why a transaction is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begun {
     /// A request for one, by its name: `BEGIN`.
@@ -133,7 +133,7 @@ pub enum PathStep {
     NotCaptured,
 }
 
-/// What stands for something that was not seen.
+/// Stands for something that was not seen.
 pub const NOT_CAPTURED: &str = "(not captured)";
 
 impl fmt::Display for PathStep {
@@ -145,7 +145,7 @@ impl fmt::Display for PathStep {
     }
 }
 
-/// What the server refused.
+/// An error that the server reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerError {
     pub code: ErrorCode,

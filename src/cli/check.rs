@@ -11,10 +11,10 @@ use clap::{Args, ValueEnum};
 
 use super::shared::ColorArg;
 use super::times::duration;
-use crate::commands::check::{Check, Watched};
+use crate::commands::check::{CheckCommand, Watched};
 use crate::endpoints::EndpointSet;
 use crate::expect::baseline::Alias;
-use crate::expect::{Limits, Override, Range, Reading};
+use crate::expect::{Limits, Override, Range, ReadingOptions};
 use crate::report::check::Format;
 
 pub const EXAMPLES: &str = "\
@@ -207,7 +207,7 @@ fn delta(duration: Duration) -> TimeDelta {
 }
 
 impl CheckArgs {
-    pub fn check(self) -> Check {
+    pub fn check(self) -> CheckCommand {
         let (limits, overrides) = self.limits();
         let aside = !matches!(self.format, FormatArg::Text) && self.output.is_none();
         let watched = (!self.command.is_empty()).then_some(Watched {
@@ -217,12 +217,12 @@ impl CheckArgs {
             save: self.write,
             aside,
         });
-        Check {
+        CheckCommand {
             paths: self.paths,
             watched,
             limits,
             overrides,
-            reading: Reading {
+            reading: ReadingOptions {
                 local: self.local,
                 filter: self.filter,
                 min_hold: self.min_hold.map(delta),

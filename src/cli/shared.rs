@@ -14,7 +14,7 @@ use crate::commands::format::Format;
 use crate::commands::screen::screen;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::Netns;
-use crate::report::text::Look;
+use crate::report::text::TextLook;
 use crate::run::Reading;
 use crate::verdict::{EndedAt, Policy};
 
@@ -153,8 +153,8 @@ impl OutputArgs {
     }
 
     /// How the text is to look, with times like these.
-    pub(super) fn look(&self, times: &TimeArgs, all: bool) -> Look {
-        Look {
+    pub(super) fn look(&self, times: &TimeArgs, all: bool) -> TextLook {
+        TextLook {
             zone: times.zone(),
             dates: times.dates(),
             top: self.top,

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use crate::capture::file::FileSource;
-use crate::capture::write::{Described, Packet, Writer};
+use crate::capture::write::{Described, PacketToWrite, Writer};
 use crate::capture::{About, LinkType, Source};
 use crate::names;
 use crate::owner::Socket;
@@ -149,7 +149,7 @@ pub struct Extract {
     writer: Writer<BufWriter<File>>,
     interfaces: Vec<Origin>,
     /// Taken, and not yet written: its interface is asked for first.
-    packet: Option<(Packet<'static>, Origin)>,
+    packet: Option<(PacketToWrite<'static>, Origin)>,
     /// The ends of that packet, and those whose names the file has.
     ends: Vec<IpAddr>,
     named: BTreeSet<IpAddr>,
@@ -202,7 +202,7 @@ impl Trace for Extract {
         let Some(finding) = finding else { return Ok(()) };
         finding.left = finding.left.saturating_sub(1);
         let Place { time, .. } = frame.place;
-        let packet = Packet {
+        let packet = PacketToWrite {
             time,
             original_len: frame.original_len,
             direction: frame.direction,

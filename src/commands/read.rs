@@ -20,7 +20,7 @@ use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
 use crate::owner::saved::{self, ASSUMED};
 use crate::report::flames::{self, Drawing};
-use crate::report::text::Look;
+use crate::report::text::TextLook;
 use crate::run::notices::Nobody;
 use crate::run::trace::run_traced;
 use crate::run::{Notices, Outcome, Paths, Plan, Reading, run};
@@ -29,12 +29,12 @@ use crate::summary::Sink;
 use crate::units::count;
 
 /// What `read` was asked for.
-pub struct Read {
+pub struct ReadCommand {
     pub plan: Plan,
     /// A saved list of the host's sockets, to be read into the plan.
     pub sockets: Option<PathBuf>,
     pub format: Format,
-    pub look: Look,
+    pub look: TextLook,
     pub color: ColorChoice,
     /// Standard output if `None`.
     pub output: Option<PathBuf>,
@@ -77,7 +77,7 @@ fn is_stdout(path: &Path) -> bool {
 }
 
 /// Reads the captures and writes the report.
-pub fn read(mut asked: Read) -> Exit {
+pub fn read(mut asked: ReadCommand) -> Exit {
     let said = |sentence: String| {
         complain(&sentence);
         Exit::Failed
@@ -192,7 +192,7 @@ fn extract(plan: Plan, gather: Gather, file: File) -> Result<(), String> {
 
 /// All outputs are opened before anything is read.
 fn open_report(
-    asked: &Read,
+    asked: &ReadCommand,
     outputs: &mut Outputs,
 ) -> Result<(Box<dyn Sink>, Vec<Placing>), String> {
     let flames = &asked.flames;

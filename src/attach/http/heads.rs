@@ -95,7 +95,7 @@ pub fn probe(first: &[u8]) -> Probe {
 }
 
 impl Heads {
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         self.kept.capacity()
     }
 

@@ -15,7 +15,7 @@ mod tests;
 use std::collections::VecDeque;
 
 use super::facts::name;
-use super::{Facts, Identity, Opening, PathStep, Peer, Probe, Protocol};
+use super::{Facts, GLANCE, Identity, Opening, PathStep, Peer, Probe, Protocol};
 use crate::place::Time;
 use crate::tcp::stream::Piece;
 use heads::{Body, Event, Heads, Request, Response};
@@ -24,7 +24,7 @@ use heads::{Body, Event, Heads, Request, Response};
 const MAX_WAITING: usize = 32;
 
 /// Octets on the heap.
-pub const MAX_HELD: usize = 64 * 1_024;
+pub const MAX_HEAP: usize = 64 * 1_024;
 
 /// One connection.
 #[derive(Debug)]
@@ -66,6 +66,10 @@ impl Protocol for Http {
     const IDENTITY: Identity = Identity { key: "http", title: "HTTP", transactions: false };
 
     #[inline(always)]
+    fn may_begin(first: [u8; GLANCE]) -> bool {
+        matches!(first, [b'A'..=b'Z', b'A'..=b'Z', b'A'..=b'Z', ..])
+    }
+
     fn probe(first: &[u8], from: Peer) -> Probe {
         match (from, first) {
             (Peer::Server, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0' | b'1', b' ', ..]) => {
@@ -131,8 +135,8 @@ impl Protocol for Http {
 
 impl Http {
     /// Octets on the heap.
-    pub fn held(&self) -> usize {
-        self.client.held() + self.server.held() + self.waiting.capacity()
+    pub fn heap_octets(&self) -> usize {
+        self.client.heap_octets() + self.server.heap_octets() + self.waiting.capacity()
     }
 
     fn answered(&self) -> Option<bool> {

@@ -15,7 +15,7 @@ fn talk(said: &[(Peer, &[u8])]) -> Http {
     for (at, (from, octets)) in said.iter().enumerate() {
         let piece = if octets.is_empty() { Piece::Missing(40) } else { Piece::Data(octets) };
         http.take(*from, Time::from_nanos(at as i128), piece);
-        assert!(http.held() <= MAX_HELD);
+        assert!(http.heap_octets() <= MAX_HEAP);
     }
     http
 }

@@ -3,7 +3,7 @@
 use super::messages::{Message, are_messages};
 use super::{Phase, Postgresql, Statement};
 use crate::attach::facts::name;
-use crate::attach::sql::text::{MAX_TEXT, Text};
+use crate::attach::sql::text::{MAX_TEXT, SqlText};
 use crate::attach::{Peer, Probe, Protocol};
 use crate::place::Time;
 use crate::tcp::stream::Piece;
@@ -156,7 +156,7 @@ impl Postgresql {
             TLS | GSS if message.len == 4 => self.phase = Phase::AskedForTls,
             CANCEL if message.len == 12 => {
                 (self.cancels, self.confirmed) = (true, Some(true));
-                self.say(message.at, "CancelRequest", Text::none());
+                self.say(message.at, "CancelRequest", SqlText::none());
                 self.finish();
             }
             [a, b, 0, _] if [a, b] == VERSION_3 => self.log_in(names, message),
@@ -192,8 +192,8 @@ impl Postgresql {
         match message.kind {
             b'Q' => self.query(message),
             b'F' => {
-                self.say(message.at, "FunctionCall", Text::none());
-                self.ask(message.at, Text::none(), true);
+                self.say(message.at, "FunctionCall", SqlText::none());
+                self.ask(message.at, SqlText::none(), true);
             }
             b'P' => self.parse(message),
             b'B' => self.bind(message),
@@ -217,12 +217,12 @@ impl Postgresql {
         true
     }
 
-    fn say(&mut self, at: Time, command: &'static str, text: Text) {
+    fn say(&mut self, at: Time, command: &'static str, text: SqlText) {
         self.last = Statement { at, command: Some(command), text };
     }
 
     /// A statement of the last unit, which ends with it or not.
-    fn ask(&mut self, at: Time, text: Text, closes: bool) {
+    fn ask(&mut self, at: Time, text: SqlText, closes: bool) {
         self.before_unit();
         if !self.units.say(at, text) {
             self.units.clear();
@@ -255,15 +255,15 @@ impl Postgresql {
         }
     }
 
-    fn text_of(&mut self, octets: &[u8], message: &Message<'_>) -> Text {
+    fn text_of(&mut self, octets: &[u8], message: &Message<'_>) -> SqlText {
         let ends = octets.iter().position(|octet| *octet == 0);
         let text = ends.and_then(|end| octets.get(..end)).unwrap_or(octets);
         let is_cut = ends.is_none();
         self.truncated |= is_cut && message.body.len() < KEEP;
         if is_cut && text.is_empty() {
-            return Text::none();
+            return SqlText::none();
         }
-        Text::new(text, is_cut, self.dialect())
+        SqlText::new(text, is_cut, self.dialect())
     }
 
     fn query(&mut self, message: &Message<'_>) {
@@ -284,7 +284,7 @@ impl Postgresql {
                 self.prepared.put(name, text.clone());
                 text
             }
-            None => Text::none(),
+            None => SqlText::none(),
         };
         self.say(message.at, "Parse", text);
     }
@@ -300,7 +300,7 @@ impl Postgresql {
     fn execute(&mut self, message: &Message<'_>) {
         let portal = Message::text(message.body).map(|(portal, _)| portal);
         let bound = self.bound.as_ref().filter(|(bound, _)| portal == Some(bound));
-        let text = bound.map_or_else(Text::none, |(_, text)| text.clone());
+        let text = bound.map_or_else(SqlText::none, |(_, text)| text.clone());
         self.say(message.at, "Execute", text.clone());
         self.ask(message.at, text, false);
     }

@@ -77,7 +77,7 @@ impl Refusal {
         }
     }
 
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         size_of::<Refusal>() + self.sqlstate.len() + self.message.len()
     }
 }

@@ -3,7 +3,7 @@
 use super::transaction::Log;
 use super::unit::Unit;
 use super::{Postgresql, Statement};
-use crate::attach::sql::text::Text;
+use crate::attach::sql::text::SqlText;
 use crate::attach::{Begun, Facts, PathStep, Protocol};
 
 /// Statements of no transaction that are kept of the path.
@@ -80,7 +80,7 @@ impl Postgresql {
     fn statements(&self, literals: bool) -> Vec<Box<str>> {
         let waiting = self.units.iter().flat_map(|unit| &unit.texts);
         let all = self.transaction.log.kept.iter().chain(waiting);
-        all.filter_map(|text: &Text| text.show(literals)).collect()
+        all.filter_map(|text: &SqlText| text.show(literals)).collect()
     }
 
     fn path(&self, literals: bool) -> Vec<PathStep> {

@@ -48,7 +48,7 @@ impl Messages {
         self.lost
     }
 
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         self.body.capacity()
     }
 

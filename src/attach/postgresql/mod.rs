@@ -11,7 +11,7 @@
 //! but messages, or where a server's segment ends with `ReadyForQuery`: six octets that are found
 //! without any thread, and that say where the transaction stands.
 //!
-//! Memory of a connection is bounded: [`MAX_HELD`].
+//! Memory of a connection is bounded: [`MAX_HEAP`].
 
 mod client;
 mod error;
@@ -24,9 +24,9 @@ mod tests;
 mod transaction;
 mod unit;
 
-use super::{BeforeLogin, Facts, Identity, Opening, Peer, Probe, Protocol};
+use super::{BeforeLogin, Facts, GLANCE, Identity, Opening, Peer, Probe, Protocol};
 use crate::attach::sql::Dialect;
-use crate::attach::sql::text::Text;
+use crate::attach::sql::text::SqlText;
 use crate::place::Time;
 use crate::tcp::stream::Piece;
 use error::Refusal;
@@ -36,7 +36,7 @@ use transaction::{Log, Transaction};
 use unit::Units;
 
 /// Octets on the heap, strings and all.
-pub const MAX_HELD: usize = 96 * 1_024;
+pub const MAX_HEAP: usize = 96 * 1_024;
 
 /// The stage that a connection has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ enum Phase {
 struct Statement {
     at: Time,
     command: Option<&'static str>,
-    text: Text,
+    text: SqlText,
 }
 
 /// One connection.
@@ -68,7 +68,7 @@ pub struct Postgresql {
     units: Units,
     prepared: Prepared,
     /// The portal that was bound last.
-    bound: Option<(Box<[u8]>, Text)>,
+    bound: Option<(Box<[u8]>, SqlText)>,
     last: Statement,
     transaction: Transaction,
     /// The last transaction with what ended it; only if the path is wanted.
@@ -110,6 +110,10 @@ impl Protocol for Postgresql {
         Identity { key: "postgresql", title: "PostgreSQL", transactions: true };
 
     #[inline(always)]
+    fn may_begin(first: [u8; GLANCE]) -> bool {
+        matches!(first, [0, 0, _, _, 0, 3, ..] | [0, 0, 0, _, 4, 210, ..] | [b'E', 0, ..])
+    }
+
     fn probe(first: &[u8], from: Peer) -> Probe {
         match (from, first) {
             (Peer::Client, [0, 0, _, _, 0, 3, 0, 0 | 2, ..]) => client::probe_startup(first),
@@ -169,16 +173,16 @@ impl Protocol for Postgresql {
 
 impl Postgresql {
     /// Octets on the heap.
-    pub fn held(&self) -> usize {
-        self.client.held()
-            + self.server.held()
-            + self.units.held()
-            + self.prepared.held()
+    pub fn heap_octets(&self) -> usize {
+        self.client.heap_octets()
+            + self.server.heap_octets()
+            + self.units.heap_octets()
+            + self.prepared.heap_octets()
             + self.bound.as_ref().map_or(0, |(name, text)| name.len() + text.octets.len())
             + self.last.text.octets.len()
-            + self.transaction.log.held()
-            + self.path.as_ref().map_or(0, |path| size_of::<Log>() + path.held())
-            + self.error.as_ref().map_or(0, |error| error.held())
+            + self.transaction.log.heap_octets()
+            + self.path.as_ref().map_or(0, |path| size_of::<Log>() + path.heap_octets())
+            + self.error.as_ref().map_or(0, |error| error.heap_octets())
     }
 
     /// Nothing more can be learnt.

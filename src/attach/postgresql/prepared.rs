@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::attach::sql::text::Text;
+use crate::attach::sql::text::SqlText;
 
 /// Statements and octets of them that are kept; the oldest goes first.
 const MAX_STATEMENTS: usize = 64;
@@ -10,12 +10,12 @@ const MAX_OCTETS: usize = 16 * 1_024;
 
 #[derive(Debug, Default)]
 pub struct Prepared {
-    kept: VecDeque<(Box<[u8]>, Text)>,
+    kept: VecDeque<(Box<[u8]>, SqlText)>,
     octets: usize,
 }
 
 impl Prepared {
-    pub fn put(&mut self, name: &[u8], text: Text) {
+    pub fn put(&mut self, name: &[u8], text: SqlText) {
         self.remove(name);
         self.octets += name.len() + text.octets.len();
         self.kept.push_back((name.into(), text));
@@ -25,9 +25,9 @@ impl Prepared {
         }
     }
 
-    pub fn get(&self, name: &[u8]) -> Text {
+    pub fn get(&self, name: &[u8]) -> SqlText {
         let found = self.kept.iter().rev().find(|(known, _)| **known == *name);
-        found.map_or_else(Text::none, |(_, text)| text.clone())
+        found.map_or_else(SqlText::none, |(_, text)| text.clone())
     }
 
     pub fn remove(&mut self, name: &[u8]) {
@@ -42,7 +42,7 @@ impl Prepared {
         *self = Prepared::default();
     }
 
-    pub fn held(&self) -> usize {
-        self.octets + self.kept.capacity() * size_of::<(Box<[u8]>, Text)>()
+    pub fn heap_octets(&self) -> usize {
+        self.octets + self.kept.capacity() * size_of::<(Box<[u8]>, SqlText)>()
     }
 }

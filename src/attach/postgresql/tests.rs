@@ -67,7 +67,7 @@ impl Talk {
     fn piece(mut self, from: Peer, piece: Piece<'_>) -> Talk {
         self.at += 1;
         self.pg.take(from, Time::from_nanos(self.at), piece);
-        assert!(self.pg.held() <= MAX_HELD);
+        assert!(self.pg.heap_octets() <= MAX_HEAP);
         self
     }
 

@@ -4,7 +4,7 @@
 //! the names of the commands that were carried out.
 
 use super::unit::Unit;
-use crate::attach::sql::text::{Effect, Text};
+use crate::attach::sql::text::{Effect, SqlText};
 use crate::place::Time;
 
 /// Statements of a transaction that are kept, and the octets that their texts may take.
@@ -24,13 +24,13 @@ pub struct Transaction {
 /// Statements in order.
 #[derive(Debug, Default)]
 pub struct Log {
-    pub kept: Vec<Text>,
+    pub kept: Vec<SqlText>,
     octets: usize,
     pub more: u32,
 }
 
 impl Log {
-    pub fn push(&mut self, text: &Text) {
+    pub fn push(&mut self, text: &SqlText) {
         let octets = self.octets + text.octets.len();
         if text.none || self.kept.len() >= MAX_STATEMENTS || octets > MAX_OCTETS {
             self.more = self.more.saturating_add(1);
@@ -40,8 +40,8 @@ impl Log {
         }
     }
 
-    pub fn held(&self) -> usize {
-        self.octets + self.kept.capacity() * size_of::<Text>()
+    pub fn heap_octets(&self) -> usize {
+        self.octets + self.kept.capacity() * size_of::<SqlText>()
     }
 }
 

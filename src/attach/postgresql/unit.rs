@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::attach::sql::text::{Effect, Text};
+use crate::attach::sql::text::{Effect, SqlText};
 use crate::place::Time;
 
 /// Units that may wait for their answers, and statements and octets of all of them.
@@ -15,7 +15,7 @@ const MAX_OCTETS: usize = 8 * 1_024;
 pub struct Unit {
     pub at: Time,
     /// In order; those without a text were not kept, or not seen.
-    pub texts: Vec<Text>,
+    pub texts: Vec<SqlText>,
     /// The server will say `ReadyForQuery`.
     pub closed: bool,
     /// Results are asked for without it.
@@ -75,7 +75,7 @@ impl Units {
     }
 
     /// One more statement of the last unit.
-    pub fn say(&mut self, at: Time, text: Text) -> bool {
+    pub fn say(&mut self, at: Time, text: SqlText) -> bool {
         let texts: usize = self.waiting.iter().map(|unit| unit.texts.len()).sum();
         let room = texts < MAX_TEXTS && self.octets + text.octets.len() <= MAX_OCTETS;
         let octets = if room { text.octets.len() } else { 0 };
@@ -106,8 +106,8 @@ impl Units {
         })
     }
 
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         let texts: usize = self.waiting.iter().map(|unit| unit.texts.capacity()).sum();
-        self.octets + texts * size_of::<Text>() + self.waiting.capacity() * size_of::<Unit>()
+        self.octets + texts * size_of::<SqlText>() + self.waiting.capacity() * size_of::<Unit>()
     }
 }

@@ -15,7 +15,7 @@ use crate::units::{count, duration, thousands};
 
 /// How the text is to look.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct SocketsLook {
     /// Lines in a table; 0 for all.
     pub top: usize,
     /// A line for each socket.
@@ -27,7 +27,7 @@ pub fn write(
     out: &mut dyn Write,
     listing: &Listing,
     history: Option<&History>,
-    look: Look,
+    look: SocketsLook,
 ) -> io::Result<()> {
     let mut out = out;
     states(&mut out, listing)?;

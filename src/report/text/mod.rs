@@ -37,7 +37,7 @@ use report::Report;
 
 /// How the text is to look.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct TextLook {
     pub zone: Zone,
     /// Dates before times.
     pub dates: bool,
@@ -50,7 +50,7 @@ pub struct Look {
     pub screen: Screen,
 }
 
-impl Look {
+impl TextLook {
     /// The most lines in a table, where that does not depend on the screen.
     fn limit(&self) -> Option<usize> {
         let top = self.top.or(self.all.then_some(0))?;
@@ -62,7 +62,7 @@ impl Look {
 #[derive(Debug)]
 pub struct Text<W: Write> {
     out: Page<W>,
-    look: Look,
+    look: TextLook,
     findings: Vec<Seen>,
     others: Vec<Seen>,
     /// Sockets that the capture never saw.
@@ -87,7 +87,7 @@ pub const CALM: Style = AnsiColor::Green.on_default().bold();
 const HEADING: Style = Style::new().bold();
 
 impl<W: Write> Text<W> {
-    pub fn new(out: W, look: Look) -> Text<W> {
+    pub fn new(out: W, look: TextLook) -> Text<W> {
         Text {
             out: Page::new(out, look.screen),
             look,

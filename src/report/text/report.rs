@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::headline::{headline, how_local};
 use super::page::HEIGHT;
-use super::{Before, Look};
+use super::{Before, TextLook};
 use crate::place::Place;
 use crate::summary::Totals;
 use crate::summary::seen::Seen;
@@ -16,7 +16,7 @@ const LEAST: usize = 12;
 
 /// What is reported, and how.
 pub struct Report<'a> {
-    pub look: &'a Look,
+    pub look: &'a TextLook,
     pub dates: bool,
     pub totals: &'a Totals,
     /// The longest held first.
