@@ -69,7 +69,8 @@ pub struct CheckArgs {
     )]
     interface: Vec<String>,
 
-    /// How long to capture when the command has ended: longer than the peer's timeout and min-hold
+    /// Go on capturing for this long when the command has ended: longer than the peer's timeout and
+    /// min-hold
     #[arg(
         long, value_name = "TIME", default_value = "4s", value_parser = duration,
         help_heading = "Around a command"
@@ -141,7 +142,7 @@ pub struct CheckArgs {
     #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
 
-    /// When to use colours
+    /// Use colours: auto looks whether a terminal reads them
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     color: ColorArg,
 }
@@ -156,7 +157,7 @@ enum FormatArg {
     Jsonl,
     /// Annotations of a pull request (::error file=…::)
     Github,
-    /// What code scanners write (SARIF 2.1.0), for whatever shows it
+    /// The form of code scanners (SARIF 2.1.0), for whatever shows it
     Sarif,
     /// A code quality report for GitLab
     Gitlab,

@@ -65,7 +65,7 @@ pub struct ExplainArgs {
     #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
 
-    /// When to use colours
+    /// Use colours: auto looks whether a terminal reads them
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     color: ColorArg,
 

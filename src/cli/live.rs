@@ -71,8 +71,8 @@ pub struct LiveArgs {
 
     /// As root: become this user once everything is open
     ///
-    /// Who reads packets has then no rights at all. Processes are named by another process, which keeps
-    /// cap_sys_ptrace and cap_dac_read_search.
+    /// The process that reads packets has then no rights at all. Processes are named by another one,
+    /// which keeps cap_sys_ptrace and cap_dac_read_search.
     #[arg(short = 'Z', long = "relinquish-privileges", value_name = "USER")]
     user: Option<String>,
 

@@ -25,7 +25,7 @@ use crate::commands::live::LiveCommand;
 use crate::commands::read::ReadCommand;
 use crate::commands::sockets::SocketsCommand;
 
-/// What the program was asked to do.
+/// The command that the program was given, with its options.
 pub enum Command {
     Read(Box<ReadCommand>),
     Explain(Box<ExplainCommand>),
@@ -122,7 +122,7 @@ enum Verb {
     /// Hold captures against what is expected of them: for tests and CI
     #[command(after_help = check::EXAMPLES, arg_required_else_help = true)]
     Check(check::CheckArgs),
-    /// What `live` starts to have processes named
+    /// The process that `live` starts to have processes named
     #[command(hide = true)]
     Lookup {
         #[arg(short = 'Z')]

@@ -66,7 +66,7 @@ pub struct ReadArgs {
     #[arg(long, value_name = "N", default_value_t = MAX_FLOWS, value_parser = at_least_one)]
     max_flows: usize,
 
-    /// How many threads to work with; the answer is the same for any number [default: all cores]
+    /// Work with so many threads; the answer is the same for any number [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
 

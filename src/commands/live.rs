@@ -37,16 +37,16 @@ use crate::run::Plan;
 /// Names the socket of a service manager (sd_notify(3)).
 const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 
-/// What `live` was asked for.
+/// The command `live`: its interface and its options.
 pub struct LiveCommand {
     pub wanted: Wanted,
     /// The namespace to capture in.
     pub netns: Netns,
     /// Keep what was seen.
     pub write: Option<PathBuf>,
-    /// Who to become once all is open.
+    /// The user to become once all is open.
     pub user: Option<String>,
-    /// Where to answer Prometheus.
+    /// The address to answer Prometheus at.
     pub metrics: Option<SocketAddr>,
     pub plan: Plan,
     pub format: Format,
@@ -155,7 +155,7 @@ fn start_lookup(user: Option<&str>) -> Result<Lookup, String> {
     Lookup::start(command).map_err(|error| format!("the list of sockets: {error}"))
 }
 
-/// Those whose packets would be seen: at these addresses, and by the expression.
+/// Tells the sockets whose packets would be seen: at these addresses, and by the expression.
 fn is_captured(asked: &LiveCommand) -> Result<IsCaptured, String> {
     let mut filter = match asked.wanted.filter.as_str() {
         "" => None,

@@ -28,7 +28,7 @@ use crate::summary::Nothing;
 use crate::summary::Sink;
 use crate::units::count;
 
-/// What `read` was asked for.
+/// The command `read`: its captures and its options.
 pub struct ReadCommand {
     pub plan: Plan,
     /// A saved list of the host's sockets, to be read into the plan.
@@ -39,11 +39,11 @@ pub struct ReadCommand {
     /// Standard output if `None`.
     pub output: Option<PathBuf>,
     pub flames: Flames,
-    /// Where the packets of the findings go.
+    /// The file for the packets of the findings.
     pub write: Option<PathBuf>,
 }
 
-/// Which flame graphs, and where; `-` is standard output.
+/// Flame graphs that are wanted, and their files; `-` is standard output.
 #[derive(Clone, Debug, Default)]
 pub struct Flames {
     /// As text, in place of the report.
@@ -160,7 +160,7 @@ fn placed(result: io::Result<Outcome>, report: Vec<Placing>) -> io::Result<Outco
     Ok(outcome)
 }
 
-/// The same once more, to write packets.
+/// A plan for reading the same captures a second time, to write packets.
 fn again(plan: &Plan) -> Plan {
     Plan {
         inputs: plan.inputs.clone(),

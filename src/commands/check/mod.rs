@@ -27,7 +27,7 @@ use read::read_all;
 pub use watch::Watched;
 use watch::watch;
 
-/// What `check` was asked for.
+/// The command `check`: its captures and its options.
 pub struct CheckCommand {
     pub paths: Vec<PathBuf>,
     /// Captured in place of them.
@@ -35,7 +35,7 @@ pub struct CheckCommand {
     /// For captures that no expectation is beside.
     pub limits: Limits,
     pub overrides: Vec<Override>,
-    /// Where an expectation does not say it.
+    /// Options for captures whose expectation says nothing about them.
     pub reading: ReadingOptions,
     /// Write the expectations, and compare nothing.
     pub bless: bool,
@@ -144,7 +144,7 @@ fn read_baseline(path: &Path) -> Result<Baseline, String> {
         .map_err(|error| printable(&format!("{}: {error}", path.to_string_lossy())))
 }
 
-/// What holds where no expectation is beside a capture: the command line, then `closewait.toml`.
+/// The expectation of captures that have none beside them: the command line, then `closewait.toml`.
 fn policy(asked: &CheckCommand) -> Result<Expectation, String> {
     let mut policy = match fs::read_to_string(POLICY) {
         Ok(text) => file::policy(&text).map_err(|wrong| format!("{POLICY}: {wrong}"))?,

@@ -143,7 +143,7 @@ fn plan(target: &Target, reading: &ReadingOptions, threads: NonZeroUsize) -> Res
     })
 }
 
-/// What decides verdicts.
+/// The policy of verdicts by these options.
 pub fn policy_of(reading: &ReadingOptions) -> Result<Policy, String> {
     let local: Result<Vec<EndpointSet>, _> =
         reading.local.iter().map(|name| name.parse()).collect();
@@ -157,7 +157,7 @@ pub fn policy_of(reading: &ReadingOptions) -> Result<Policy, String> {
     })
 }
 
-/// What could not be read as it should, for the capture's own line.
+/// Troubles of reading, for the capture's own line.
 #[derive(Default)]
 pub struct Troubles(pub Vec<String>);
 

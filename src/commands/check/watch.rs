@@ -29,7 +29,7 @@ pub struct Watched {
     pub interfaces: Vec<String>,
     /// The time that capturing goes on for when the command has ended.
     pub linger: Duration,
-    /// Where the capture is kept.
+    /// The file that the capture is kept in.
     pub save: Option<PathBuf>,
     /// The command's output goes to standard error: standard output is the report's alone.
     pub aside: bool,

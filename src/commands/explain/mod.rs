@@ -33,7 +33,7 @@ use draw::Draw;
 use find::find_frame;
 use first::find_first;
 
-/// What `explain` was asked for.
+/// The command `explain`: its captures and its options.
 #[derive(Clone)]
 pub struct ExplainCommand {
     pub inputs: Vec<Input>,
@@ -47,7 +47,7 @@ pub struct ExplainCommand {
     pub output: Option<PathBuf>,
 }
 
-/// Which connection.
+/// The connection that is asked for.
 #[derive(Clone, Debug)]
 pub enum Which {
     /// The one that this frame belongs to, of the file with this name, or of the first.

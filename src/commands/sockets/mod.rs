@@ -23,7 +23,7 @@ use crate::report::sockets::text::SocketsLook;
 use crate::report::sockets::{Listing, lines, text};
 use crate::tcp::state::State;
 
-/// What `sockets` was asked for.
+/// The command `sockets`: its lists and its options.
 #[derive(Debug)]
 pub struct SocketsCommand {
     /// Lists that somebody saved, in place of this host's.

@@ -14,7 +14,7 @@ use crate::units::{Zone, clock_time};
 /// Lines that the findings get before anything is said at length.
 const LEAST: usize = 12;
 
-/// What is reported, and how.
+/// The subject of a report, and its look.
 pub struct Report<'a> {
     pub look: &'a TextLook,
     pub dates: bool,
@@ -80,7 +80,7 @@ impl Report<'_> {
         lines
     }
 
-    /// How the other connections ended, and what the capture was.
+    /// Says how the other connections ended, and what the capture was.
     fn end(&self) -> Vec<String> {
         let mut lines = self.endings();
         lines.extend(self.limits());
