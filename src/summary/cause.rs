@@ -203,13 +203,13 @@ fn of_talk(facts: &Facts, fin: Option<Time>) -> Cause {
     }
 }
 
-/// When the first FIN came.
+/// The time of the first FIN.
 pub fn first_fin(flow: &Flow) -> Option<Time> {
     flow.first_fin().map(|(_, fin)| fin.place.time)
 }
 
-/// How long the client had said nothing when the server closed, if that was more than two of the
-/// intervals that both had promised.
+/// Returns for how long the client had said nothing when the server closed, if that was more than two of
+/// the intervals that both had promised.
 pub fn missed_heartbeats(facts: &Facts, fin: Option<Time>) -> Option<i64> {
     let Heartbeat { seconds, last } = facts.heartbeat.filter(|beat| beat.seconds > 0)?;
     let silent = fin?.since(last)?;
