@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions, metadata};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -91,7 +92,7 @@ impl Ring {
     }
 }
 
-/// Makes a file, or empties the one that is there.
+/// Makes a file for its owner to read, or empties the one that is there.
 ///
 /// # Errors
 /// If it cannot be written, or is another thing than a file.
@@ -99,7 +100,7 @@ pub fn create(path: &Path) -> io::Result<File> {
     if metadata(path).is_ok_and(|there| !there.is_file()) {
         return Err(io::Error::other("it is not a file"));
     }
-    OpenOptions::new().write(true).create(true).truncate(true).open(path)
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 #[cfg(test)]
