@@ -102,12 +102,12 @@ fn text_draws_what_json_lines_count() {
     let most = counts.iter().max().expect("one");
     let (shown, _) = text(&closewait(&[path]));
     let line = shown.lines().find(|line| line.starts_with("CLOSE-WAIT ▁")).expect("a line");
-    assert!(line.contains(&format!(" {first} … {most} … {last}, +")), "{line}");
-    let rate = history["close_wait_per_minute"].as_f64().expect("a rate");
-    assert!(line.ends_with(&format!("+{} a minute", rate.round())), "{line}");
+    // It climbs for less than ten seconds: no rate is known.
+    assert_eq!(history["close_wait_per_minute"], Value::Null);
+    assert!(line.ends_with(&format!(" {first} … {most} … {last}")), "{line}");
 }
 
-/// No more than a screen, and no character that a terminal lacks.
+/// A terminal may lack the characters.
 #[test]
 fn the_line_has_an_ascii_form() {
     let mut command = common::command(&["fixtures/captures/reproduction/app.pcap"]);

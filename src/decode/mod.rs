@@ -180,7 +180,8 @@ impl Decoder {
     #[inline(always)]
     #[must_use]
     pub fn decode_usual<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
-        let usual::Packet { key, from, header, data, direction } = usual::over_ipv4(frame, true)?;
+        let usual::UsualPacket { key, from, header, data, direction } =
+            usual::over_ipv4(frame, true)?;
         Some(self.segment(frame, key, from, header, data, direction))
     }
 
@@ -189,7 +190,8 @@ impl Decoder {
     #[inline(never)]
     #[must_use]
     pub fn decode_usual_v6<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
-        let usual::Packet { key, from, header, data, direction } = usual::over_ipv6(frame, true)?;
+        let usual::UsualPacket { key, from, header, data, direction } =
+            usual::over_ipv6(frame, true)?;
         Some(self.segment(frame, key, from, header, data, direction))
     }
 
@@ -198,7 +200,7 @@ impl Decoder {
     #[inline(never)]
     pub fn decode_usual_marked<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
         let packet = usual::over_ipv4(frame, false).or_else(|| usual::over_ipv6(frame, false))?;
-        let usual::Packet { key, from, header, data, direction } = packet;
+        let usual::UsualPacket { key, from, header, data, direction } = packet;
         let header_len = header.len;
         let (mut segment, payload) = self.segment(frame, key, from, header, data, direction);
         segment.extras = marked::extras(&segment, data, header_len, false);

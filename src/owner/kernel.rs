@@ -106,20 +106,20 @@ pub fn name_holders(sockets: &mut [Socket]) -> u64 {
 }
 
 /// One network namespace: how to read it, and what to call it.
-struct Place {
-    read: Read,
+struct Namespace {
+    entry: Entry,
     label: Option<String>,
 }
 
-enum Read {
+enum Entry {
     /// Through a process that is in it.
     Through(i32),
     /// By entering it: no process is in it.
     Entering(String),
 }
 
-fn places(netns: &Netns) -> Result<Vec<Place>, NoList> {
-    let through = |pid, label| vec![Place { read: Read::Through(pid), label }];
+fn places(netns: &Netns) -> Result<Vec<Namespace>, NoList> {
+    let through = |pid, label| vec![Namespace { entry: Entry::Through(pid), label }];
     Ok(match netns {
         Netns::Own => through(rustix::process::getpid().as_raw_nonzero().get(), None),
         Netns::Pid(pid) => match fs::exists(format!("/proc/{pid}")) {
@@ -130,16 +130,16 @@ fn places(netns: &Netns) -> Result<Vec<Place>, NoList> {
             let path = format!("{NAMED}/{name}");
             let inode = fs::metadata(&path).map_err(|_| NoList::NoNamespace(name.clone()))?.ino();
             let member = members().into_iter().find(|(ns, ..)| *ns == inode);
-            let read = match member {
-                Some((_, pid, _)) => Read::Through(pid),
-                None => Read::Entering(path),
+            let entry = match member {
+                Some((_, pid, _)) => Entry::Through(pid),
+                None => Entry::Entering(path),
             };
-            vec![Place { read, label: Some(name.clone()) }]
+            vec![Namespace { entry, label: Some(name.clone()) }]
         }
         Netns::All => members()
             .into_iter()
-            .map(|(_, pid, command)| Place {
-                read: Read::Through(pid),
+            .map(|(_, pid, command)| Namespace {
+                entry: Entry::Through(pid),
                 label: Some(format!("{command}[{pid}]")),
             })
             .collect(),
@@ -168,11 +168,11 @@ fn command(pid: i32) -> String {
     printable(name.trim_end())
 }
 
-impl Place {
+impl Namespace {
     fn entries(&self) -> Result<Vec<TcpNetEntry>, NoList> {
-        match &self.read {
-            Read::Through(pid) => read_lists(&format!("/proc/{pid}/net")),
-            Read::Entering(path) => read_inside(path),
+        match &self.entry {
+            Entry::Through(pid) => read_lists(&format!("/proc/{pid}/net")),
+            Entry::Entering(path) => read_inside(path),
         }
     }
 }

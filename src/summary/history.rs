@@ -14,6 +14,7 @@ use crate::tcp::life::Life;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
+use crate::units::seconds;
 use crate::verdict::local::Local;
 
 /// The states that a connection has a socket for, in the order in which it goes through them.
@@ -231,7 +232,7 @@ impl History {
         &self.longest
     }
 
-    /// How many sockets were in each state, from one moment to another.
+    /// Counts the sockets in each state, from one moment to another.
     pub fn series(&self, from: Time, until: Time) -> Option<Series> {
         let (from, until) = (from.nanos()?, until.nanos()?);
         let mut own = self.clone();
@@ -309,13 +310,16 @@ impl Series {
         found.map(|(_, counts)| counts.as_slice())
     }
 
-    /// How many more there are each minute, since the last time that most of them went at once.
+    /// Says how many more there are each minute, from the first to the last change since most of them
+    /// went at once.
     pub fn per_minute(&self, state: State) -> Option<f64> {
         let counts = self.of(state)?;
         let falls = counts.windows(2).rposition(|pair| pair[0] > 1 && pair[1] < pair[0] / FALL);
         let counts = counts.get(falls.map_or(0, |at| at + 1)..)?;
-        let minutes = (counts.len() - 1) as f64 * crate::units::seconds(self.width) / 60.0;
-        let more = f64::from(*counts.last()?) - f64::from(*counts.first()?);
+        let changes = || counts.windows(2).enumerate().filter(|(_, pair)| pair[0] != pair[1]);
+        let (first, last) = (changes().next()?.0, changes().last()?.0 + 1);
+        let minutes = (last - first) as f64 * seconds(self.width) / 60.0;
+        let more = f64::from(counts[last]) - f64::from(counts[first]);
         (minutes * 60.0 >= GROWTH_S).then(|| more / minutes)
     }
 }
@@ -403,7 +407,7 @@ mod tests {
         let lives: Vec<Life> = climb(0, Some(61)).chain(climb(100, None)).collect();
         let series = of(&lives).series(at(0), at(160)).expect("known times");
         let rate = series.per_minute(State::CloseWait).expect("long enough");
-        assert!((30.0..61.0).contains(&rate), "{rate}");
+        assert!((55.0..65.0).contains(&rate), "{rate}");
         let short = of(&lives[..5]).series(at(0), at(5)).expect("known times");
         assert_eq!(short.per_minute(State::CloseWait), None);
     }

@@ -199,7 +199,7 @@ impl Exchange {
     }
 
     /// Octets on the heap.
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         let texts = self.pending.iter().filter_map(|pending| pending.statement.as_ref());
         let size_of_text = |s: &Statement| s.text.octets.len() + size_of::<Statement>();
         self.pending.capacity() * size_of::<Pending>()

@@ -10,7 +10,7 @@ use super::command::Command;
 use super::statement::Statement;
 use super::transaction::{Beginning, Transaction};
 use crate::attach::PathStep;
-use crate::attach::sql::text::Text;
+use crate::attach::sql::text::SqlText;
 
 /// Statements of a transaction that are kept, those of none, and the octets of their texts.
 pub const MAX_INSIDE: usize = 32;
@@ -32,7 +32,7 @@ pub struct Path {
 enum Step {
     Sent {
         command: Command,
-        text: Text,
+        text: SqlText,
         error: Option<u16>,
     },
     /// A remark in place of a statement.
@@ -63,7 +63,7 @@ impl Step {
     }
 }
 
-fn show(command: Command, text: &Text, literals: bool) -> PathStep {
+fn show(command: Command, text: &SqlText, literals: bool) -> PathStep {
     let text = if command.executes() { text.show(literals) } else { None };
     let name = command.name().filter(|_| command != Command::QUERY);
     text.or_else(|| name.map(Box::from)).map_or(PathStep::NotCaptured, PathStep::Said)
@@ -123,7 +123,7 @@ impl Path {
         self.steps.push_back(step);
     }
 
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         size_of::<Path>() + self.octets + self.steps.capacity() * size_of::<Step>()
     }
 }

@@ -38,14 +38,14 @@ impl Question {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Lines {
     /// `None` if the list cannot be read.
-    sockets: Option<Vec<Line>>,
+    sockets: Option<Vec<SocketLine>>,
     addresses: Vec<(String, IpAddr)>,
     /// Interfaces that are down.
     down: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Line {
+struct SocketLine {
     local: SocketAddr,
     peer: SocketAddr,
     state: String,
@@ -55,7 +55,7 @@ struct Line {
     holders: Vec<Holder>,
 }
 
-impl Line {
+impl SocketLine {
     fn socket(self) -> Option<Socket> {
         Some(Socket {
             local: self.local.into(),

@@ -2,20 +2,20 @@
 
 use serde_json::Value;
 
-use super::Line;
+use super::SavedLine;
 use crate::names;
 use crate::owner::{Holder, Socket};
 use crate::printable::printable;
 use crate::tcp::segment::Endpoint;
 
 /// A line of JSON; those that are no sockets (the summary) are none.
-pub fn line(line: &str) -> Line {
+pub fn line(line: &str) -> SavedLine {
     match serde_json::from_str::<Value>(line) {
         Ok(value) if value["type"] == "socket" => {
-            socket(&value).map_or(Line::Unclear, Line::Socket)
+            socket(&value).map_or(SavedLine::Unclear, SavedLine::Socket)
         }
-        Ok(_) => Line::Other,
-        Err(_) => Line::Unclear,
+        Ok(_) => SavedLine::Other,
+        Err(_) => SavedLine::Unclear,
     }
 }
 

@@ -125,7 +125,7 @@ pub fn parse(text: &str) -> Result<Saved, NotAList> {
 }
 
 /// A line of a saved list, by what it turned out to be.
-pub enum Line {
+pub enum SavedLine {
     Socket(Socket),
     /// More of the socket before it.
     More(Vec<Holder>),
@@ -178,16 +178,18 @@ impl Reader {
             let gap = if ss::is_open(&start) { "" } else { " " };
             let joined = format!("{}{gap}{}", start.trim_end(), line);
             match self.look(&joined) {
-                Line::Socket(socket) => return self.add(socket, &joined),
+                SavedLine::Socket(socket) => return self.add(socket, &joined),
                 _ => self.alone(begun, &start),
             }
         }
         match self.look(line) {
-            Line::Socket(_) if ss::is_open(line) => self.pending = Some((number, line.to_owned())),
-            Line::Socket(socket) => self.add(socket, line),
-            Line::More(holders) => self.go_on(holders),
-            Line::Unclear => self.pending = Some((number, line.to_owned())),
-            Line::Other => self.name(line),
+            SavedLine::Socket(_) if ss::is_open(line) => {
+                self.pending = Some((number, line.to_owned()))
+            }
+            SavedLine::Socket(socket) => self.add(socket, line),
+            SavedLine::More(holders) => self.go_on(holders),
+            SavedLine::Unclear => self.pending = Some((number, line.to_owned())),
+            SavedLine::Other => self.name(line),
         }
     }
 
@@ -202,7 +204,7 @@ impl Reader {
         }
     }
 
-    fn look(&self, line: &str) -> Line {
+    fn look(&self, line: &str) -> SavedLine {
         if line.trim_start().starts_with('{') {
             return json::line(line);
         }
@@ -221,15 +223,15 @@ impl Reader {
             ];
             for form in forms {
                 match form {
-                    Line::Socket(socket) => return Line::Socket(socket),
-                    Line::Unclear => unclear = true,
-                    Line::More(_) | Line::Other => {}
+                    SavedLine::Socket(socket) => return SavedLine::Socket(socket),
+                    SavedLine::Unclear => unclear = true,
+                    SavedLine::More(_) | SavedLine::Other => {}
                 }
             }
         }
         match lsof::line(&words) {
-            Line::Other if unclear => Line::Unclear,
-            Line::Other => ss::more(line),
+            SavedLine::Other if unclear => SavedLine::Unclear,
+            SavedLine::Other => ss::more(line),
             found => found,
         }
     }
@@ -282,7 +284,7 @@ impl Reader {
     /// A line that does not go on in the next.
     fn alone(&mut self, number: usize, line: &str) {
         match self.look(line) {
-            Line::Socket(socket) => self.add(socket, line),
+            SavedLine::Socket(socket) => self.add(socket, line),
             _ => self.fail(number, line),
         }
     }

@@ -2,13 +2,13 @@
 //!
 //! `CLOSE-WAIT 1 0 172.18.0.5:38822 172.18.0.3:3306 users:(("orders",pid=7,fd=6)) ino:123 …`
 
-use super::{Context, Line, words};
+use super::{Context, SavedLine, words};
 use crate::owner::{Holder, Socket};
 use crate::printable::printable;
 use crate::tcp::state::State;
 
 /// A line from these words on.
-pub fn line(words: &[&str], line: &str, context: &Context) -> Line {
+pub fn line(words: &[&str], line: &str, context: &Context) -> SavedLine {
     // Without -t, the protocol comes first.
     let (words, has_protocol) = match words {
         ["tcp" | "mptcp", rest @ ..] => (rest, true),
@@ -18,23 +18,25 @@ pub fn line(words: &[&str], line: &str, context: &Context) -> Line {
         [state, rest @ ..] if words::state(state).is_some() => (words::state(state), rest),
         // netstat's lines have their state at the end.
         rest if context.is_stateless && !has_netstat_state(rest) => (None, rest),
-        _ => return Line::Other,
+        _ => return SavedLine::Other,
     };
-    let [recv_q, send_q, ends @ ..] = rest else { return Line::Other };
-    let (Ok(recv_q), Ok(send_q)) = (recv_q.parse(), send_q.parse()) else { return Line::Other };
+    let [recv_q, send_q, ends @ ..] = rest else { return SavedLine::Other };
+    let (Ok(recv_q), Ok(send_q)) = (recv_q.parse(), send_q.parse()) else {
+        return SavedLine::Other;
+    };
     let Some((local, peer, _)) = words::ends(ends) else {
         let is_begun = ends.iter().any(|word| word.contains(':'));
         return if is_begun || has_protocol || state.is_some() {
-            Line::Unclear
+            SavedLine::Unclear
         } else {
-            Line::Other
+            SavedLine::Other
         };
     };
     let state = state.or(context.asked).unwrap_or(State::CloseWait);
     let holders = users(line);
     let inode = number(line, "ino:");
     // Without -e the inode is unknown.
-    Line::Socket(Socket {
+    SavedLine::Socket(Socket {
         local,
         peer,
         state,
@@ -56,10 +58,10 @@ pub fn is_open(line: &str) -> bool {
 }
 
 /// A line that goes on with the socket before it.
-pub fn more(line: &str) -> Line {
+pub fn more(line: &str) -> SavedLine {
     match users(line) {
-        holders if holders.is_empty() => Line::Other,
-        holders => Line::More(holders),
+        holders if holders.is_empty() => SavedLine::Other,
+        holders => SavedLine::More(holders),
     }
 }
 

@@ -15,14 +15,14 @@ use crate::owner::{Held, Snapshot, Socket};
 use crate::tcp::segment::Endpoint;
 use crate::tcp::state::State;
 
-/// What was asked to be shown, of what there is.
+/// The sockets of a snapshot that were asked for.
 #[derive(Debug)]
 pub struct Listing<'a> {
     /// Sockets of every state, by state, before anything narrows them.
     pub states: BTreeMap<State, u64>,
-    /// Those that match what narrows them and are in CLOSE-WAIT: the findings.
+    /// Sockets that match what narrows them and are in CLOSE-WAIT: the findings.
     pub stuck: Vec<&'a Socket>,
-    /// Those to list one by one.
+    /// Sockets to list one by one.
     pub listed: Vec<&'a Socket>,
     pub snapshot: &'a Snapshot,
 }

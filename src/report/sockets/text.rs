@@ -13,9 +13,9 @@ use crate::report::table::{Align, more, write_table};
 use crate::report::text::{ALARM, CALM};
 use crate::units::{count, duration, thousands};
 
-/// How the text is to look.
+/// The look of the text.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct SocketsLook {
     /// Lines in a table; 0 for all.
     pub top: usize,
     /// A line for each socket.
@@ -27,7 +27,7 @@ pub fn write(
     out: &mut dyn Write,
     listing: &Listing,
     history: Option<&History>,
-    look: Look,
+    look: SocketsLook,
 ) -> io::Result<()> {
     let mut out = out;
     states(&mut out, listing)?;
@@ -106,7 +106,7 @@ fn who(held: Held) -> (String, String) {
     }
 }
 
-/// What Recv-Q and a missing process tell.
+/// Says what Recv-Q and a missing process mean.
 fn meaning(out: &mut impl Write, listing: &Listing, groups: &[Group]) -> io::Result<()> {
     let held_by = |wanted: fn(&Held) -> bool| groups.iter().any(|group| wanted(&group.held));
     let unread: BTreeSet<u32> = listing
@@ -152,7 +152,7 @@ fn meaning(out: &mut impl Write, listing: &Listing, groups: &[Group]) -> io::Res
     Ok(())
 }
 
-/// How near each process is to its descriptor limit, and when it gets there.
+/// Says how near each process is to its descriptor limit, and when it gets there.
 fn exhaustion(
     out: &mut impl Write,
     listing: &Listing,

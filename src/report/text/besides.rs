@@ -1,4 +1,5 @@
-//! What happened besides: closes that went wrong and left nothing in CLOSE-WAIT, and who closed first.
+//! Events besides the findings: closes that went wrong and left nothing in CLOSE-WAIT, and who closed
+//! first.
 
 use chrono::TimeDelta;
 
@@ -22,7 +23,7 @@ const ODD: [Told; 4] = [
     (|service| &service.last_ack, last_ack),
 ];
 
-/// The same in a few words, where there is no room for more.
+/// The kinds of [`ODD`] in a few words, where there is no room for more.
 const IN_SHORT: [&str; 4] = [
     "held for 1 s or more and closed after all",
     "reset when used after the peer's FIN",
@@ -31,7 +32,7 @@ const IN_SHORT: [&str; 4] = [
 ];
 
 impl Report<'_> {
-    /// What went wrong, in so many lines if that is possible.
+    /// Says what went wrong, in so many lines if that is possible.
     pub fn besides(&self, room: usize) -> Vec<String> {
         let lines = self.odd_closes();
         let height: usize = lines.iter().map(|line| self.look.screen.height(line)).sum();
@@ -67,7 +68,7 @@ impl Report<'_> {
         lines
     }
 
-    /// Who closed first, of the busiest services, in so many lines.
+    /// Says who closed first, of the busiest services, in so many lines.
     pub fn closed_first(&self, room: usize) -> Vec<String> {
         let services = self.totals.closes.services();
         let mut closed: Vec<_> = services.into_iter().filter(|(_, all)| all.closed > 0).collect();
@@ -171,21 +172,23 @@ fn last_ack(kind: &Kind, service: &str) -> String {
 /// A hold that somebody waits for.
 const SLOW: TimeDelta = TimeDelta::milliseconds(100);
 
-/// How long CLOSE-WAIT lasted where programs closed slowly: they leak one day.
+/// Says how long CLOSE-WAIT lasted where programs closed slowly: they leak one day.
 fn slow(service: &Service) -> Option<String> {
     let spread = &service.close_wait;
-    let [half, most] = [50, 99].map(|hundredths| spread.percentile(hundredths));
+    let [half, nearly] = [50, 99].map(|hundredths| spread.percentile(hundredths));
     (spread.most() >= SLOW).then_some(())?;
-    let (half, nearly, most) = (duration(half?), duration(most?), duration(spread.most()));
-    Some(match spread.count() {
-        1 => format!("; CLOSE-WAIT lasted {most}"),
-        _ => {
-            format!("; CLOSE-WAIT lasted {half} or less in half, {nearly} in 99 %, {most} at most")
-        }
-    })
+    let (half, nearly, most) = (duration(half?), duration(nearly?), duration(spread.most()));
+    let mut text = format!("; CLOSE-WAIT lasted {most}");
+    if half != most {
+        text = format!("; CLOSE-WAIT lasted {half} or less in half of them, {most} at most");
+    }
+    if nearly != most {
+        text += &format!(" ({nearly} in 99 %)");
+    }
+    Some(text)
 }
 
-/// Who closed first, and after which pause.
+/// Says who closed first, and after which pause.
 fn closed_first(service: &Service, end: Option<Endpoint>) -> String {
     let of = |kind: &Kind, whose: &str| match (service.closed, kind.connections) {
         (1, _) => format!("{whose} first"),
