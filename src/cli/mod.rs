@@ -84,6 +84,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     })
 }
 
+/// Describes all commands and flags, for man pages and completions.
+#[must_use]
+pub fn grammar() -> clap::Command {
+    Cli::command()
+}
+
 /// Names the TCP connections that a program left in CLOSE-WAIT.
 ///
 /// Reads packet captures, follows every connection's close by RFC 9293, and reports those where the

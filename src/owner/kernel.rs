@@ -87,7 +87,10 @@ pub fn list(netns: &Netns) -> Result<Vec<Socket>, NoList> {
             }
             entries => entries?,
         };
-        sockets.extend(entries.into_iter().map(|entry| socket(entry, place.label.clone())));
+        let named = |entry| socket(entry, place.label.clone());
+        let mut found: Vec<Socket> = entries.into_iter().map(named).collect();
+        place.add_silences(&mut found);
+        sockets.extend(found);
     }
     Ok(sockets)
 }
@@ -172,9 +175,42 @@ impl Namespace {
     fn entries(&self) -> Result<Vec<TcpNetEntry>, NoList> {
         match &self.entry {
             Entry::Through(pid) => read_lists(&format!("/proc/{pid}/net")),
-            Entry::Entering(path) => read_inside(path),
+            Entry::Entering(path) => inside(path, || read_lists("/proc/thread-self/net"))
+                .map_err(|error| NoList::Unreadable { what: path.clone(), error })?,
         }
     }
+
+    /// Adds since when nothing has come to those in CLOSE-WAIT. It stays unknown where the kernel has no
+    /// sock_diag, or lets nobody in.
+    fn add_silences(&self, sockets: &mut [Socket]) {
+        if !sockets.iter().any(Socket::is_stuck) {
+            return;
+        }
+        let inode = |path: &str| fs::metadata(path).map(|metadata| metadata.ino()).ok();
+        let path = match &self.entry {
+            Entry::Through(pid) => format!("/proc/{pid}/ns/net"),
+            Entry::Entering(path) => path.clone(),
+        };
+        let stuck = match inode(&path) == inode("/proc/self/ns/net") {
+            true => stuck_by_diag(),
+            false => inside(&path, stuck_by_diag).unwrap_or_default(),
+        };
+        let by_ends: HashMap<_, _> =
+            stuck.iter().map(|socket| ((socket.local, socket.peer), socket.silence)).collect();
+        for socket in sockets.iter_mut().filter(|socket| socket.is_stuck()) {
+            socket.silence = by_ends.get(&(socket.local, socket.peer)).copied().flatten();
+        }
+    }
+}
+
+#[cfg(feature = "cli")]
+fn stuck_by_diag() -> Vec<Socket> {
+    super::diag::sockets(&[], true).unwrap_or_default()
+}
+
+#[cfg(not(feature = "cli"))]
+fn stuck_by_diag() -> Vec<Socket> {
+    Vec::new()
 }
 
 /// `tcp` and `tcp6` of a folder; a kernel without IPv6 has only the first.
@@ -222,20 +258,19 @@ pub fn enter(netns: &Netns) -> Result<(), NoList> {
     )
 }
 
-/// Reads the lists in a thread that has entered the namespace, so that nothing else moves.
-fn read_inside(path: &str) -> Result<Vec<TcpNetEntry>, NoList> {
-    let unreadable = |error| NoList::Unreadable { what: path.to_owned(), error };
-    let namespace = File::open(path).map_err(unreadable)?;
-    let inside = move || {
+/// Looks in a thread that has entered the namespace, so that nothing else moves.
+fn inside<T: Send + 'static>(
+    path: &str,
+    look: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let namespace = File::open(path)?;
+    let look = move || {
         let network = Some(LinkNameSpaceType::Network);
         move_into_link_name_space(namespace.as_fd(), network)?;
-        Ok::<_, io::Error>(read_lists("/proc/thread-self/net"))
+        Ok(look())
     };
-    match thread::Builder::new().spawn(inside).map_err(unreadable)?.join() {
-        Ok(Ok(entries)) => entries,
-        Ok(Err(error)) => Err(unreadable(error)),
-        Err(_) => Err(unreadable(io::Error::other("the reading thread ended"))),
-    }
+    let ended = |_| Err(io::Error::other("the reading thread ended"));
+    thread::Builder::new().spawn(look)?.join().unwrap_or_else(ended)
 }
 
 fn socket(entry: TcpNetEntry, netns: Option<String>) -> Socket {
@@ -248,6 +283,7 @@ fn socket(entry: TcpNetEntry, netns: Option<String>) -> Socket {
         inode: entry.inode,
         holders: Vec::new(),
         netns,
+        silence: None,
     }
 }
 

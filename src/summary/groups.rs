@@ -84,7 +84,8 @@ impl Group<'_> {
 
     /// Returns the timer that closed most of them, if one did.
     pub fn timeout(&self) -> Option<Timeout> {
-        Timeout::of(&self.members)
+        let idle = self.members.iter().filter_map(|seen| seen.idle_before_fin);
+        Timeout::of(idle, self.members.len())
     }
 
     /// Returns the least and the most of the pauses before the FINs.
@@ -126,7 +127,13 @@ pub struct Span {
 }
 
 /// Shorter spans say nothing about growth.
-const GROWTH_NS: i64 = 10_000_000_000;
+const GROWTH: TimeDelta = TimeDelta::seconds(10);
+
+/// Returns how many came each minute, where so many after the first came within this span; `None` where
+/// that is too few or too short to say anything.
+pub fn per_minute(after_first: usize, span: TimeDelta) -> Option<f64> {
+    (after_first > 1 && span >= GROWTH).then(|| after_first as f64 * 60.0 / seconds(span))
+}
 
 impl Group<'_> {
     pub fn span(&self) -> Option<Span> {
@@ -134,8 +141,6 @@ impl Group<'_> {
         let first = fins().min_by_key(|place| place.time)?;
         let last = fins().max_by_key(|place| place.time)?;
         let nanos = last.time.since(first.time).unwrap_or(0);
-        let grows = self.members.len() > 2 && nanos >= GROWTH_NS;
-        let more = (self.members.len() - 1) as f64;
         let begun = self.begun();
         let times = || begun.values().map(|place| place.time);
         let apart = times().max().zip(times().min()).and_then(|(last, first)| last.since(first));
@@ -143,7 +148,7 @@ impl Group<'_> {
             first,
             last,
             several: self.members.len() > 1,
-            per_minute: grows.then(|| more * 60e9 / nanos as f64),
+            per_minute: per_minute(self.members.len() - 1, TimeDelta::nanoseconds(nanos)),
             hosts: begun.len(),
             apart: apart.filter(|_| begun.len() > 1).map(TimeDelta::nanoseconds),
         })
@@ -182,9 +187,9 @@ const SHARP: TimeDelta = TimeDelta::milliseconds(40);
 const ENOUGH: usize = 3;
 
 impl Timeout {
-    fn of(members: &[&Seen]) -> Option<Timeout> {
-        let mut idle: Vec<TimeDelta> =
-            members.iter().filter_map(|seen| seen.idle_before_fin).collect();
+    /// Finds one in the pauses of so many connections.
+    pub fn of(idle: impl Iterator<Item = TimeDelta>, connections: usize) -> Option<Timeout> {
+        let mut idle: Vec<TimeDelta> = idle.collect();
         idle.sort();
         let alike = |from: usize| {
             let within = idle[from] + (idle[from] / 25).max(SHARP);
@@ -193,10 +198,10 @@ impl Timeout {
         let cluster = (0..idle.len()).map(alike).max_by_key(|cluster| cluster.len())?;
         let (least, most) = (*cluster.first()?, *cluster.last()?);
         let middle = (least + most) / 2;
-        let is_most = cluster.len() >= ENOUGH && cluster.len() * 2 > members.len();
+        let is_most = cluster.len() >= ENOUGH && cluster.len() * 2 > connections;
         (is_most && middle >= TimeDelta::seconds(1)).then_some(Timeout {
             closed: cluster.len(),
-            of: members.len(),
+            of: connections,
             middle,
             spread: ((most - least) / 2).max(TimeDelta::milliseconds(1)),
         })

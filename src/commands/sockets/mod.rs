@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anstream::ColorChoice;
 
 use super::output::Outputs;
+use super::screen::screen;
 use super::{Exit, complain, open, place};
 use crate::capture::stop::Stop;
 use crate::commands::format::Format;
@@ -148,8 +149,8 @@ fn write(
                 Some(_) => writeln!(out, "{}", chrono::Local::now().format("%Y-%m-%d %H:%M:%S"))?,
                 None => {}
             }
-            let look =
-                SocketsLook { top: asked.top, each: asked.all || !asked.narrow.states.is_empty() };
+            let each = asked.all || !asked.narrow.states.is_empty();
+            let look = SocketsLook { top: asked.top, each, screen: screen(on_terminal) };
             text::write(out, listing, history, look)?;
             match asked.watch {
                 Some(_) if !on_terminal => writeln!(out).and_then(|()| out.flush()),

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "cli")]
 pub use server::serve;
 
+use super::silence::Silence;
 use super::{Holder, Socket};
 use crate::tcp::segment::Endpoint;
 
@@ -53,6 +54,7 @@ struct SocketLine {
     send_q: Option<u32>,
     inode: u64,
     holders: Vec<Holder>,
+    silence: Option<Silence>,
 }
 
 impl SocketLine {
@@ -66,6 +68,7 @@ impl SocketLine {
             inode: self.inode,
             holders: self.holders,
             netns: None,
+            silence: self.silence,
         })
     }
 }

@@ -77,6 +77,7 @@ impl From<Socket> for SocketLine {
             send_q: socket.send_q,
             inode: socket.inode,
             holders: socket.holders,
+            silence: socket.silence,
         }
     }
 }

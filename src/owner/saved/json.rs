@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::SavedLine;
 use crate::names;
+use crate::owner::silence::Silence;
 use crate::owner::{Holder, Socket};
 use crate::printable::printable;
 use crate::tcp::segment::Endpoint;
@@ -31,6 +32,17 @@ fn socket(value: &Value) -> Option<Socket> {
         inode: u64::from(!holders.is_empty()),
         holders,
         netns: value["netns"].as_str().map(printable),
+        silence: silence(&value["tcp_info"]),
+    })
+}
+
+fn silence(value: &Value) -> Option<Silence> {
+    let at = |key| Some((value[key].as_f64()? * 1e3).round() as u32);
+    Some(Silence {
+        last_ack_recv: at("last_ack_recv_s")?,
+        last_data_recv: at("last_data_recv_s")?,
+        last_data_sent: at("last_data_sent_s")?,
+        keep_alive: value["keep_alive"] == true,
     })
 }
 

@@ -39,6 +39,7 @@ fn socket(before: &[&str], after: &[&str]) -> Option<Socket> {
         inode: 1,
         holders: holder(before).into_iter().collect(),
         netns: None,
+        silence: None,
     })
 }
 

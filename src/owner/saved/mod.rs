@@ -21,6 +21,7 @@ use std::path::Path;
 
 use chrono::NaiveDateTime;
 
+use super::silence::Silence;
 use super::{Holder, Socket, SocketList};
 use crate::printable::printable;
 use crate::tcp::state::State;
@@ -129,6 +130,8 @@ pub enum SavedLine {
     Socket(Socket),
     /// More of the socket before it.
     More(Vec<Holder>),
+    /// Times of the socket before it.
+    Times,
     /// A socket's beginning, or one that is not understood.
     Unclear,
     Other,
@@ -139,6 +142,8 @@ pub enum SavedLine {
 struct Reader {
     moments: Vec<Moment>,
     now: Moment,
+    /// The socket that a line may go on with, and whether keep-alives are sent on it.
+    last: Option<(usize, bool)>,
     /// Places of this moment's sockets, so that one with several holders is one.
     places: std::collections::HashMap<(String, String, Option<String>), usize>,
     /// Column headers of this moment.
@@ -188,6 +193,7 @@ impl Reader {
             }
             SavedLine::Socket(socket) => self.add(socket, line),
             SavedLine::More(holders) => self.go_on(holders),
+            SavedLine::Times => self.time(line),
             SavedLine::Unclear => self.pending = Some((number, line.to_owned())),
             SavedLine::Other => self.name(line),
         }
@@ -225,7 +231,7 @@ impl Reader {
                 match form {
                     SavedLine::Socket(socket) => return SavedLine::Socket(socket),
                     SavedLine::Unclear => unclear = true,
-                    SavedLine::More(_) | SavedLine::Other => {}
+                    SavedLine::More(_) | SavedLine::Times | SavedLine::Other => {}
                 }
             }
         }
@@ -253,6 +259,7 @@ impl Reader {
         if !self.now.sockets.is_empty() {
             self.moments.push(std::mem::take(&mut self.now));
             self.places.clear();
+            self.last = None;
             self.headers.clear();
         }
     }
@@ -264,14 +271,30 @@ impl Reader {
         let key = (socket.local.to_string(), socket.peer.to_string(), socket.netns.clone());
         let place = *self.places.entry(key).or_insert(self.now.sockets.len());
         match self.now.sockets.get_mut(place).filter(|known| known.state == socket.state) {
-            Some(known) if known.peer.port != 0 => known.join(socket.holders),
-            _ => self.now.sockets.push(socket),
+            Some(known) if known.peer.port != 0 => {
+                known.silence = known.silence.or(socket.silence);
+                known.join(socket.holders);
+                self.last = Some((place, ss::keeps_alive(line)));
+            }
+            _ => {
+                self.last = Some((self.now.sockets.len(), ss::keeps_alive(line)));
+                self.now.sockets.push(socket);
+            }
         }
     }
 
     fn go_on(&mut self, holders: Vec<Holder>) {
         if let Some(socket) = self.now.sockets.last_mut() {
             socket.join(holders);
+        }
+    }
+
+    /// Times are those of the socket before them.
+    fn time(&mut self, line: &str) {
+        let Some((place, keep_alive)) = self.last else { return };
+        if let Some(socket) = self.now.sockets.get_mut(place) {
+            let silence = ss::silence(line, socket.silence);
+            socket.silence = silence.map(|silence| Silence { keep_alive, ..silence });
         }
     }
 

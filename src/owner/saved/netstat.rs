@@ -50,7 +50,7 @@ fn socket(
     [recv_q, send_q]: [Option<u32>; 2],
     holders: Vec<Holder>,
 ) -> Socket {
-    Socket { local, peer, state, recv_q, send_q, inode: 1, holders, netns: None }
+    Socket { local, peer, state, recv_q, send_q, inode: 1, holders, netns: None, silence: None }
 }
 
 /// `4242/orders`, `4242/nginx: worker`; or a column of macOS that is named in the header.

@@ -38,6 +38,7 @@ fn socket(
         inode: rest.get(4).and_then(|word| word.parse().ok()).unwrap_or(1),
         holders: Vec::new(),
         netns: None,
+        silence: None,
     })
 }
 

@@ -182,7 +182,8 @@ fn cause(group: &Group) -> String {
     }
 }
 
-fn timeout_words(timeout: &Timeout) -> String {
+/// The timer on the other side, as the pauses before FINs show it.
+pub fn timeout_words(timeout: &Timeout) -> String {
     let which = match timeout.closed == timeout.of {
         true => String::new(),
         false => format!("{} of them closed by ", timeout.closed),

@@ -25,6 +25,8 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use anstyle::{AnsiColor, Style};
+use chrono::TimeDelta;
+pub use groups::timeout_words;
 
 use crate::owner::Socket;
 use crate::place::{Place, Time};
@@ -81,6 +83,8 @@ struct Before {
     local: Endpoint,
     peer: Endpoint,
     process: Process,
+    held: Option<TimeDelta>,
+    idle: Option<TimeDelta>,
 }
 
 pub const ALARM: Style = AnsiColor::Red.on_default().bold();
@@ -128,7 +132,8 @@ impl<W: Write> Sink for Text<W> {
 
     fn stuck_before(&mut self, socket: &Socket) -> io::Result<()> {
         let Socket { local, peer, .. } = *socket;
-        self.before.push(Before { local, peer, process: Process::of(socket) });
+        let (held, idle) = (socket.held_for(), socket.idle_before_fin());
+        self.before.push(Before { local, peer, process: Process::of(socket), held, idle });
         Ok(())
     }
 
