@@ -317,7 +317,7 @@ impl Series {
         let falls = counts.windows(2).rposition(|pair| pair[0] > 1 && pair[1] < pair[0] / FALL);
         let counts = counts.get(falls.map_or(0, |at| at + 1)..)?;
         let changes = || counts.windows(2).enumerate().filter(|(_, pair)| pair[0] != pair[1]);
-        let (first, last) = (changes().next()?.0, changes().last()?.0 + 1);
+        let (first, last) = (changes().next()?.0, changes().next_back()?.0 + 1);
         let minutes = (last - first) as f64 * seconds(self.width) / 60.0;
         let more = f64::from(counts[last]) - f64::from(counts[first]);
         (minutes * 60.0 >= GROWTH_S).then(|| more / minutes)
