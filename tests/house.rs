@@ -120,7 +120,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("tempfile::", &["commands/output.rs"]),
     ("procfs", &["owner"]),
     ("prometheus_client", &["report"]),
-    ("httparse", &["live/visitor.rs"]),
+    ("httparse", &["live/visitor.rs", "attach/http"]),
     ("rustix", &["owner", "capture", "confine", "live/scrape.rs"]),
     ("landlock::", &["confine"]),
     ("seccompiler", &["confine"]),
@@ -131,6 +131,8 @@ const ONLY: &[(&str, &[&str])] = &[
     // Others read facts, whatever the protocol; its name is a flag, and a key of what is written.
     ("Mysql", &["attach", "cli"]),
     ("mysql", &["attach", "cli", "report/jsonl.rs", "report/csv.rs", "services.rs"]),
+    ("Postgresql", &["attach"]),
+    ("Http::", &["attach"]),
     ("unicode_properties", &["printable.rs"]),
     ("unicode_width", &["report"]),
 ];

@@ -80,6 +80,10 @@ pub(super) struct ReadingArgs {
     #[arg(long, value_name = "PORT", help_heading = "Contents")]
     mysql: Vec<u16>,
 
+    /// A port of servers, and what they speak: postgresql=6432; repeatable
+    #[arg(long, value_name = "PROTOCOL=PORT", value_parser = server_port, help_heading = "Contents")]
+    port: Vec<(Known, u16)>,
+
     /// A UDP port of VXLAN, beside the usual ones and any where a header holds; repeatable
     #[arg(long, value_name = "PORT", help_heading = "Contents")]
     vxlan_port: Vec<u16>,
@@ -89,13 +93,14 @@ pub(super) struct ReadingArgs {
     show_literals: bool,
 
     /// Read no contents: no statements, no transactions; faster, and nothing private is looked at
-    #[arg(long, conflicts_with_all = ["mysql", "show_literals"], help_heading = "Contents")]
+    #[arg(long, conflicts_with_all = ["mysql", "port", "show_literals"], help_heading = "Contents")]
     no_content: bool,
 }
 
 impl ReadingArgs {
     pub(super) fn reading(&self) -> Reading {
-        let ports = self.mysql.iter().map(|port| (Known::Mysql, *port)).collect();
+        let mysql = self.mysql.iter().map(|port| (Known::Mysql, *port));
+        let ports = mysql.chain(self.port.iter().copied()).collect();
         let vxlan = self.vxlan_port.clone();
         let (no_content, literals) = (self.no_content, self.show_literals);
         Reading { no_content, ports, vxlan, literals, ..Reading::default() }
@@ -117,6 +122,12 @@ pub(super) enum ColorArg {
     Auto,
     Always,
     Never,
+}
+
+/// A protocol and a port of its servers: `postgresql=6432`.
+fn server_port(text: &str) -> Result<(Known, u16), String> {
+    let (protocol, port) = text.split_once('=').ok_or("it is written as postgresql=6432")?;
+    Ok((protocol.parse()?, port.parse().map_err(|_| format!("'{port}' is no port"))?))
 }
 
 /// A number of connections that can be kept.

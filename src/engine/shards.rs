@@ -19,7 +19,7 @@ use crate::summary::history::History;
 use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::{Ending, Flow};
-use crate::tcp::holes::Holes;
+use crate::tcp::holes::{self, Holes};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::Policy;
 
@@ -91,7 +91,7 @@ pub struct Shard {
     closes: Closes,
     history: History,
     /// Holes in flows that have left.
-    holes: Holes,
+    holes: holes::Count,
 }
 
 impl Shard {
@@ -136,7 +136,7 @@ struct Judge<'a> {
     tally: &'a mut Tally,
     closes: &'a mut Closes,
     history: &'a mut History,
-    holes: &'a mut Holes,
+    holes: &'a mut holes::Count,
 }
 
 impl Judge<'_> {
@@ -313,12 +313,12 @@ impl Shards {
     /// Counts connections that show holes, between two rounds: those that have left, and those that have
     /// not if `all`.
     pub fn holes(&self, all: bool) -> Holes {
-        let mut holes = Holes::default();
+        let mut holes = holes::Count::default();
         self.shards.iter().for_each(|shard| holes += shard.holes);
         if all {
             self.flows().for_each(|(_, flow)| holes.note(flow));
         }
-        holes
+        holes.holes()
     }
 
     /// Judges a flow that is still there, between two rounds.

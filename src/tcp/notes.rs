@@ -16,6 +16,10 @@ pub enum Noted {
     Superseded,
     /// Something was acknowledged and not captured, nor will be: later octets were.
     Hole,
+    /// A hole, unless a bit of what acknowledged it was flipped on the way.
+    PerhapsHole,
+    /// Something of it was damaged on the way.
+    Damaged,
 }
 
 /// A set of them.

@@ -237,6 +237,9 @@ impl<'a> Case<'a> {
             // Both have closed, or neither.
             _ => return None,
         };
+        if may_have_closed_unseen(self.flow, closer.other()) {
+            return None;
+        }
         let ack = self.flow.early_ack(closer.other())?;
         let stands = self.facts.end().since(ack.place.time) >= Some(STANDS_NS);
         let is_last = self.flow.half(closer.other()).ack() == Some(ack.number);
@@ -305,7 +308,8 @@ impl<'a> Case<'a> {
     /// Counts how far the closer, after its FIN, acknowledged beyond all that the holder was seen
     /// to send and that the closer had acknowledged before. One is a FIN that was not captured.
     fn beyond(&self, h: &HalfClose) -> i32 {
-        let (Some(ack), Some(sent)) = (h.closing.ack(), h.holding.snd_max()) else {
+        let acked = self.flow.believed_ack(h.holder.other());
+        let (Some(ack), Some(sent)) = (acked, h.holding.snd_max()) else {
             return 0;
         };
         if !self.facts.shows_bare_acks() {
@@ -466,6 +470,14 @@ fn fin_was_missed(flow: &Flow, side: Side) -> bool {
     let sent = flow.half(side).snd_max().filter(|_| flow.half(side).is_numbered());
     let acked_beyond_sent = flow.half(side.other()).ack().zip(sent);
     flow.fin(side).is_none() && acked_beyond_sent.is_some_and(|(ack, sent)| ack.ahead_of(sent) == 1)
+}
+
+/// The other side acknowledged one beyond all that was captured of `side`: a FIN of it, perhaps, for
+/// after it a bare ACK has the number after it.
+fn may_have_closed_unseen(flow: &Flow, side: Side) -> bool {
+    let captured = flow.half(side).captured_max();
+    let acked = flow.half(side.other()).ack().zip(captured);
+    acked.is_some_and(|(ack, captured)| ack.ahead_of(captured) == 1)
 }
 
 fn nanos(delta: TimeDelta) -> i64 {
