@@ -105,8 +105,9 @@ needs-build:
 needs-budget: needs-build
 	@.ci/need 'command -v valgrind' valgrind
 
-# tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction; nft
-# rewrites addresses; programs in Go, whose code is named.
+# tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction; a
+# PostgreSQL, a PgBouncer and an nginx whose protocols are read; nft rewrites addresses; programs in Go, whose code
+# is named.
 SBIN = PATH=$$PATH:/usr/sbin:/sbin
 needs-test: needs-build
 	@.ci/need '$(SBIN) command -v tcpdump' tcpdump
@@ -114,6 +115,9 @@ needs-test: needs-build
 	@.ci/need '$(SBIN) command -v mariadbd && command -v mariadb-install-db' mariadb-server
 	@.ci/need '$(SBIN) command -v haproxy' haproxy
 	@.ci/need '$(SBIN) command -v prometheus && command -v promtool' prometheus
+	@.ci/need 'ls /usr/lib/postgresql/*/bin/postgres' postgresql
+	@.ci/need '$(SBIN) command -v pgbouncer' pgbouncer
+	@.ci/need '$(SBIN) command -v nginx' nginx-light
 	@.ci/need '$(SBIN) command -v ip && command -v ss' iproute2
 	@.ci/need '$(SBIN) command -v nft' nftables
 	@.ci/need 'command -v go && test -e /usr/share/gocode/src/github.com/go-sql-driver/mysql' golang-go golang-github-go-sql-driver-mysql-dev

@@ -9,9 +9,11 @@
 //! | [`explain`] | one connection packet by packet |
 //! | [`flames`] | flame graphs of what was said |
 //! | [`live`] | as it happens, with the process |
+//! | [`code`] | the functions behind a finding |
 //! | [`service`] | `live` under systemd and on Kubernetes |
 //! | [`check`] | in CI: captures held against what is expected |
 //! | [`formats`] | JSON lines, CSV, exit status |
+//! | [`json`] | JSON lines, key by key |
 //! | [`limits`] | large, damaged and hostile captures |
 //! | [`speed`] | measurements beside other tools |
 //! | [`protocol`] | for contributors: one more protocol, step by step |
@@ -30,6 +32,9 @@ pub mod causes {}
 #[doc = include_str!("check.md")]
 pub mod check {}
 
+#[doc = include_str!("code.md")]
+pub mod code {}
+
 #[doc = include_str!("explain.md")]
 pub mod explain {}
 
@@ -38,6 +43,9 @@ pub mod flames {}
 
 #[doc = include_str!("formats.md")]
 pub mod formats {}
+
+#[doc = include_str!("json.md")]
+pub mod json {}
 
 #[doc = include_str!("laboratory.md")]
 pub mod laboratory {}

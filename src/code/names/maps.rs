@@ -1,4 +1,4 @@
-//! What a process has mapped into its memory (proc_pid_maps(5)).
+//! Mappings of a process's memory (proc_pid_maps(5)).
 
 /// A mapping of a file, or of nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]

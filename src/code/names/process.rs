@@ -158,13 +158,13 @@ fn names(pid: u32, program: &Arc<File>, inode: u64, memory: &File, maps: &[Mappi
     By::Nothing(advice(own.map_or("", Mapping::name)))
 }
 
-/// How far addresses in memory are above those in the file.
+/// The distance of addresses in memory from those in the file.
 fn bias(elf: &Elf, inode: u64, maps: &[Mapping]) -> Option<u64> {
     let code = maps.iter().find(|mapping| mapping.is_code && mapping.inode == inode)?;
     code.start.checked_sub(elf.address_of(code.offset)?)
 }
 
-/// What would help, by the name of the program.
+/// Advice on what would help, by the name of the program.
 fn advice(program: &str) -> String {
     let is = |name: &str| program.starts_with(name);
     if is("node") {

@@ -12,7 +12,7 @@ pub fn code_lines(group: &Group, all: bool) -> Vec<String> {
     group.code.map_or(Vec::new(), |code| lines(code, all))
 }
 
-/// The same for any socket.
+/// Lines of any socket's code.
 pub fn lines(code: &Code, all: bool) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, trace) in code.events() {

@@ -5,7 +5,8 @@
 //! is left out is counted.
 //!
 //! * `report`: what there is, in which order; [`page`]: lines as wide as the screen
-//! * `code`: the functions behind a group; `headline`, `groups`, `tables`, `besides`, `notes`, `limits`, `next`: its parts
+//! * `code`: the functions behind a group; `headline`, `history`, `groups`, `tables`, `besides`, `notes`,
+//!   `limits`, `next`: its parts
 //! * `events`: the lines of a live capture
 
 mod besides;
@@ -13,6 +14,7 @@ pub mod code;
 mod events;
 mod groups;
 mod headline;
+mod history;
 mod limits;
 mod next;
 mod notes;

@@ -275,5 +275,4 @@ impl<'a, B: Bytes> Steps<'a, B> {
 }
 
 #[cfg(test)]
-#[path = "pclntab_tests.rs"]
 mod tests;

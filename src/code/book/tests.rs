@@ -102,7 +102,7 @@ fn nothing_is_known_of_a_socket_that_nothing_was_seen_of() {
     assert_eq!(by(&story.begun(40, 0, Some(151))), Err(Why::Before));
 }
 
-/// What could have changed by a loss is unknown, and nothing else.
+/// A loss makes unknown whatever it could have changed, and nothing else.
 #[test]
 fn a_loss_makes_unknown_what_it_could_have_changed() {
     let mut story = Story::new();

@@ -46,7 +46,7 @@ pub enum What {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Connecting,
-    /// Of a connection that is being accepted.
+    /// A connection is being accepted.
     Accepting,
     CloseWait,
     Closed,
@@ -337,5 +337,4 @@ fn from_end(sent: u64, Span { from, to }: Span) -> Option<Span> {
 }
 
 #[cfg(test)]
-#[path = "book_tests.rs"]
 mod tests;
