@@ -115,5 +115,7 @@ needs-test: needs-build
 	@.ci/need '$(SBIN) command -v haproxy' haproxy
 	@.ci/need '$(SBIN) command -v prometheus && command -v promtool' prometheus
 	@.ci/need '$(SBIN) command -v ip && command -v ss' iproute2
+	@.ci/need 'command -v chromium || command -v chromium-browser' chromium
+	@.ci/need 'command -v tidy' tidy
 	@.ci/need '$(SBIN) command -v nft' nftables
 	@.ci/need '$(SBIN) command -v bpftrace' bpftrace || echo 'no bpftrace: exact kernel times are not compared' >&2

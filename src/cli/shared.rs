@@ -1,6 +1,7 @@
 //! Flags that several commands share.
 
-use std::path::PathBuf;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anstream::ColorChoice;
@@ -110,6 +111,8 @@ pub(super) enum FormatArg {
     Jsonl,
     /// Comma-separated values, for spreadsheets
     Csv,
+    /// One page for a browser, with plots: for whoever was not there
+    Html,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -134,7 +137,17 @@ impl OutputArgs {
             FormatArg::Text => Format::Text,
             FormatArg::Jsonl => Format::Jsonl,
             FormatArg::Csv => Format::Csv,
+            FormatArg::Html => Format::Html,
         }
+    }
+
+    /// The form of a report that goes to a file or to standard output.
+    pub(super) fn format_for(&self, output: Option<&Path>) -> Result<Format, String> {
+        let format = self.format();
+        if format == Format::Html && output.is_none() && io::stdout().is_terminal() {
+            return Err("a page is for a browser: name a file for it, -o incident.html".into());
+        }
+        Ok(format)
     }
 
     pub(super) fn color(&self) -> ColorChoice {

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use super::headline::{headline, how_local};
 use super::page::HEIGHT;
-use super::{Before, TextLook};
+use super::TextLook;
+use super::gathered::Before;
 use crate::place::Place;
 use crate::summary::Totals;
 use crate::summary::seen::Seen;
@@ -22,7 +23,7 @@ pub struct Report<'a> {
     /// The longest held first.
     pub findings: &'a [Seen],
     pub others: &'a [Seen],
-    pub(super) before: &'a [Before],
+    pub before: &'a [Before],
     pub owners: bool,
     pub listed: bool,
     pub peer_holders: &'a BTreeSet<IpAddr>,
