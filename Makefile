@@ -82,7 +82,7 @@ dist: needs-dist build
 	@strip -o $(TARGET)/dist/$(NAME)/closewait $(TARGET)/release/closewait
 	@cp README.md CHANGELOG.md LICENSE-* $(filter-out .dist/pages.rs,$(wildcard .dist/*)) $(TARGET)/dist/$(NAME)
 	@cp -r $(TARGET)/release/pages/* $(TARGET)/dist/$(NAME)
-	@mkdir $(TARGET)/dist/$(NAME)/manual && cp src/manual/*.md $(TARGET)/dist/$(NAME)/manual
+	@mkdir $(TARGET)/dist/$(NAME)/manual && cp src/manual/*.md src/manual/incident.html $(TARGET)/dist/$(NAME)/manual
 	@tar -C $(TARGET)/dist --sort=name --owner=0 --group=0 --numeric-owner -czf $(TARGET)/dist/$(NAME).tar.gz $(NAME)
 	@rm -r $(TARGET)/dist/$(NAME)
 	@$(CARGO) deb --quiet --locked --no-build --strip --output $(TARGET)/dist

@@ -2,9 +2,9 @@
 //!
 //! `CLOSEWAIT_PICTURES=FOLDER cargo test --test browser` keeps pictures, to be looked at.
 
-mod common;
 #[path = "common/browser.rs"]
 mod browser;
+mod common;
 
 use std::path::Path;
 
@@ -85,12 +85,17 @@ fn the_page_in_a_browser() {
 /// As a reader would: a click on a head, a word in the field.
 fn sorts_and_filters(browser: &mut Browser, path: &str) {
     browser.open(path);
-    let lines = json_lines(&closewait(&[REPRODUCTION, "--local", "172.18.0.5", "--format", "jsonl"]));
+    let lines =
+        json_lines(&closewait(&[REPRODUCTION, "--local", "172.18.0.5", "--format", "jsonl"]));
     let findings = lines.last().expect("a summary")["findings"].clone();
-    assert_eq!(browser.value("document.querySelector('table.sorted').tBodies[0].rows.length"), findings);
+    assert_eq!(
+        browser.value("document.querySelector('table.sorted').tBodies[0].rows.length"),
+        findings
+    );
     let held = "[...document.querySelector('table.sorted').tBodies[0].rows].map((r) => Number(r.cells[3].dataset.v))";
     let is_sorted = |values: &Value| {
-        let values: Vec<f64> = values.as_array().expect("rows").iter().filter_map(Value::as_f64).collect();
+        let values: Vec<f64> =
+            values.as_array().expect("rows").iter().filter_map(Value::as_f64).collect();
         values.is_sorted() && values.len() > 5
     };
     browser.value("document.querySelectorAll('table.sorted th button')[3].click()");
@@ -113,7 +118,10 @@ fn stands_without_scripts(browser: &mut Browser, path: &str) {
     assert_eq!(complaints(&events), Vec::<&Value>::new(), "without scripts");
     let answer = browser.ask("DOM.getDocument", serde_json::json!({"depth": -1}));
     let text = answer.to_string();
-    assert!(!text.contains("\"BUTTON\"") && !text.contains("\"INPUT\""), "something that does nothing");
+    assert!(
+        !text.contains("\"BUTTON\"") && !text.contains("\"INPUT\""),
+        "something that does nothing"
+    );
     assert!(text.matches("\"TR\"").count() as u64 > with.as_u64().expect("a number"));
     browser.width(360);
     let metrics = browser.ask("Page.getLayoutMetrics", serde_json::json!({}));

@@ -74,9 +74,15 @@ fn the_numbers_are_those_of_the_other_forms() {
         assert_eq!(rows, findings.len(), "{arguments:?}");
         for flow in findings {
             let end = |key: &str| {
-                format!("{}:{}", flow[key]["ip"].as_str().expect("an ip"), flow[key]["port"])
+                let port = flow[key]["port"].as_u64().expect("a port") as u16;
+                let ip = flow[key]["ip"].as_str().expect("an ip").parse().expect("an address");
+                std::net::SocketAddr::new(ip, port).to_string()
             };
-            let row = format!("<td class=\"mono\">{}</td><td class=\"mono\">{}</td>", end("held_by"), end("waits_for"));
+            let row = format!(
+                "<td class=\"mono\">{}</td><td class=\"mono\">{}</td>",
+                end("held_by"),
+                end("waits_for")
+            );
             assert!(part(&page, "findings").contains(&row), "{arguments:?}: {row}");
         }
         // States: the first, the most and the last of each.
@@ -96,8 +102,20 @@ fn the_numbers_are_those_of_the_other_forms() {
         assert_eq!(part(&page, "holds").matches("<tr>").count(), holds + 1);
         // Closes by service.
         for close in summary["closes"].as_array().expect("closes") {
-            let name = format!("{}:{}", close["service"]["ip"].as_str().expect("an ip"), close["service"]["port"]);
-            let kinds = ["answered", "by_service", "by_client", "late", "used_after_fin", "dropped_idle", "last_ack"];
+            let name = format!(
+                "{}:{}",
+                close["service"]["ip"].as_str().expect("an ip"),
+                close["service"]["port"]
+            );
+            let kinds = [
+                "answered",
+                "by_service",
+                "by_client",
+                "late",
+                "used_after_fin",
+                "dropped_idle",
+                "last_ack",
+            ];
             let kinds: String = kinds
                 .map(|kind| match &close[kind] {
                     Value::Null => "<td class=\"n\">0</td>".to_owned(),
@@ -110,7 +128,10 @@ fn the_numbers_are_those_of_the_other_forms() {
                 assert!(part.contains(&row) && part.contains(&name), "{name}: {row}\n{part}");
             }
             if let Some(spread) = close["close_wait"].as_object() {
-                let row = format!("{name}</th><td class=\"n\">{}</td>", thousands(&spread["connections"]));
+                let row = format!(
+                    "{name}</th><td class=\"n\">{}</td>",
+                    thousands(&spread["connections"])
+                );
                 assert!(part(&page, "close-wait").contains(&row), "{row}");
             }
         }
@@ -152,7 +173,10 @@ fn a_page_tells_an_incident_from_top_to_bottom() {
 fn leaks(n: u32) -> Vec<u8> {
     let mut records = Vec::new();
     for i in 0..n {
-        let ends = [format!("172.18.{}.{}:{}", i / 250, i % 250 + 1, 20_000 + i % 30_000), "172.18.0.3:3306".into()];
+        let ends = [
+            format!("172.18.{}.{}:{}", i / 250, i % 250 + 1, 20_000 + i % 30_000),
+            "172.18.0.3:3306".into(),
+        ];
         let ends = ends.map(|end| end.parse().expect("an end"));
         let began = 1_700_000_000_000_000_000 + u64::from(i) * 10_000_000;
         let steps: [(usize, u8, u32, u32, u64); 5] = [
@@ -199,8 +223,13 @@ fn hostile_text_stays_text() {
     let evil = "</script><img src=x onerror=alert(1)>\u{202e}'\"&<b>";
     let long = "N".repeat(65_536);
     let scratch = Scratch::new();
-    let talk = Talk::logged_in(3306).ask("BEGIN", 0x0003).ask(&format!("SELECT `{evil}` FROM `{long}`"), 0x0003);
-    let file = scratch.write("</title><script>alert(1)<\u{200f}script>.pcap".replace('/', "∕").as_str(), &talk.wait(30).closed_by_server().capture(60));
+    let talk = Talk::logged_in(3306)
+        .ask("BEGIN", 0x0003)
+        .ask(&format!("SELECT `{evil}` FROM `{}`", &long[..40_000]), 0x0003);
+    let file = scratch.write(
+        "</title><script>alert(1)<\u{200f}script>.pcap".replace('/', "∕").as_str(),
+        &talk.wait(30).closed_by_server().capture(60),
+    );
     let list = format!(
         "{}\n",
         serde_json::json!({"schema":1,"type":"socket","state":"CLOSE-WAIT","local":{"ip":"172.18.0.5","port":40000},"peer":{"ip":"172.18.0.3","port":3306},"recv_q":1,"send_q":0,
@@ -216,7 +245,10 @@ fn hostile_text_stays_text() {
     }
     assert!(page.len() < 150_000, "{} octets: long names are cut", page.len());
     // It is there, as text.
-    assert!(shown(&page).contains("<img src=x onerror=alert(?)>") || shown(&page).contains("onerror"), "the name is lost");
+    assert!(
+        shown(&page).contains("<img src=x onerror=alert(?)>") || shown(&page).contains("onerror"),
+        "the name is lost"
+    );
     assert_valid(&page, "hostile");
 }
 
@@ -229,17 +261,21 @@ fn assert_valid(page: &str, name: &str) {
         .stderr(Stdio::piped())
         .spawn();
     let Ok(mut tidy) = started else { return skip("tidy") };
-    std::io::Write::write_all(&mut tidy.stdin.take().expect("a pipe"), page.as_bytes()).expect("a reader");
+    std::io::Write::write_all(&mut tidy.stdin.take().expect("a pipe"), page.as_bytes())
+        .expect("a reader");
     let output = tidy.wait_with_output().expect("tidy ends");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     // It is older than this attribute.
-    let wrong: Vec<&str> = said.lines().filter(|line| !line.contains("proprietary attribute")).collect();
+    let wrong: Vec<&str> =
+        said.lines().filter(|line| !line.contains("proprietary attribute")).collect();
     assert!(wrong.is_empty(), "{name}: {wrong:#?}");
 }
 
 #[test]
 fn the_page_is_valid() {
-    for capture in [REPRODUCTION, "fixtures/captures/incident.pcap", "fixtures/captures/pair/fixed.pcap"] {
+    for capture in
+        [REPRODUCTION, "fixtures/captures/incident.pcap", "fixtures/captures/pair/fixed.pcap"]
+    {
         assert_valid(&page(&[capture]), capture);
     }
 }
@@ -248,8 +284,12 @@ fn the_page_is_valid() {
 fn the_page_asks_nothing_of_the_net() {
     let page = page(&[REPRODUCTION]);
     assert!(page.contains("default-src 'none'"));
-    for request in ["http:", "https:", "//", "src=", "url(", "@import", "<link", "<iframe", "fetch("] {
-        let found = page.match_indices(request).map(|(at, _)| &page[at.saturating_sub(30)..(at + 30).min(page.len())]);
+    for request in
+        ["http:", "https:", "//", "src=", "url(", "@import", "<link", "<iframe", "fetch("]
+    {
+        let found = page
+            .match_indices(request)
+            .map(|(at, _)| &page[at.saturating_sub(30)..(at + 30).min(page.len())]);
         let found: Vec<&str> = found.filter(|words| !words.contains("\n// ")).collect();
         assert!(found.is_empty(), "{request}: {found:?}");
     }
@@ -286,4 +326,33 @@ fn a_server_that_closed_in_order_is_good_news() {
     let page = page(&["fixtures/captures/pair/fixed.pcap"]);
     assert!(page.contains("<body class=\"good\">"));
     assert!(shown(&page).contains("No connection left in CLOSE-WAIT"));
+}
+
+/// The page that the manual shows, made of the reproduction; `CLOSEWAIT_BLESS=1` writes it anew: look at it.
+#[test]
+fn the_manual_has_an_example() {
+    let made = page(&[REPRODUCTION, "--sockets", "fixtures/captures/reproduction/kernel.txt", "--local", "172.18.0.5"]);
+    let path = project("src/manual/incident.html");
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    if std::env::var_os("CLOSEWAIT_BLESS").is_some() && kept != made {
+        return std::fs::write(&path, made).expect("a writable page");
+    }
+    assert!(kept == made, "{} is another: CLOSEWAIT_BLESS=1, and look at it", path.display());
+    // The sentence on top is the kernel's truth: it lists as many, to that service, held by that process.
+    let kernel = std::fs::read_to_string(project("fixtures/captures/reproduction/kernel.txt")).expect("ss");
+    let stuck = kernel.lines().filter(|line| line.starts_with("CLOSE-WAIT") && line.contains(" 172.18.0.5:"));
+    let stuck: Vec<&str> = stuck.collect();
+    assert!(stuck.iter().all(|line| line.contains("(\"reproduce-clien\",pid=19975")));
+    let shown = shown(&made);
+    assert!(shown.contains("reproduce-clien[19975] on 172.18.0.5 holds 10 connections to 172.18.0.3:3306 in CLOSE-WAIT"), "{shown}");
+    let findings: Vec<&str> = made.split("<td class=\"mono\">172.18.0.5:").skip(1).filter_map(|rest| rest.split('<').next()).collect();
+    let to_service = |line: &&&str| line.contains("172.18.0.3:3306");
+    let by_group = stuck.iter().filter(to_service).count();
+    assert!(by_group >= 10, "{stuck:#?}");
+    for port in findings {
+        let end = format!("172.18.0.5:{} ", port.split(' ').next().expect("a port"));
+        let held = stuck.iter().any(|line| line.contains(&end));
+        let held = held || !part(&made, "findings").contains(end.trim());
+        assert!(held, "the kernel does not hold {end}");
+    }
 }

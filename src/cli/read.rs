@@ -155,7 +155,9 @@ impl ReadArgs {
         let asked = self.plan()?;
         match asked.format {
             Format::Html => Ok(asked),
-            _ => Err("report writes a page; for other forms: closewait --format FORMAT FILE…".into()),
+            _ => {
+                Err("report writes a page; for other forms: closewait --format FORMAT FILE…".into())
+            }
         }
     }
 

@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 
 use anstream::ColorChoice;
 
-use super::extract::Gather;
 use super::explained::Explained;
+use super::extract::Gather;
 use super::format::{Format, command_line, renderer};
 use super::output::{Outputs, Placing};
 use super::quiet::Quiet;
@@ -194,9 +194,7 @@ fn extract(plan: Plan, gather: Gather, file: File) -> Result<(), String> {
 /// A sink that writes the report; a page has some connections packet by packet.
 fn report_sink(asked: &ReadCommand, out: Box<dyn Write>) -> Box<dyn Sink> {
     match asked.format {
-        Format::Html => {
-            Box::new(Explained::new(out, asked.look, command_line(), &asked.plan))
-        }
+        Format::Html => Box::new(Explained::new(out, asked.look, command_line(), &asked.plan)),
         format => renderer(format, out, asked.look),
     }
 }

@@ -18,10 +18,10 @@ use crate::summary::closes::Closes;
 use crate::summary::history::History;
 use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
-use crate::tcp::flow::{Ending, Flow};
+use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::holes::Holes;
 use crate::tcp::segment::{FlowKey, Segment};
-use crate::verdict::{Close, Policy};
+use crate::verdict::Policy;
 
 /// Enough for many threads to share evenly, and few enough to be filled side by side.
 const SHARDS: usize = 64;
@@ -89,7 +89,7 @@ pub struct Shard {
     table: FlowTable,
     conversations: Conversations,
     judged: Vec<Judged>,
-    sampled: usize,
+    sampled: Vec<FlowId>,
     tally: Tally,
     closes: Closes,
     history: History,
@@ -104,10 +104,12 @@ impl Shard {
         batch.give(self.number, &mut self.table, |flow, segment, content| {
             match orders.reads(flow) {
                 true => conversations.take(flow, segment, content, orders.paths),
+                false if orders.sample && is_sampled(sampled, flow.id()) => {}
                 false => conversations.forget(flow),
             }
         });
-        let mut judge = Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
+        let mut judge =
+            Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
         if orders.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| judge.judge(flow));
         } else {
@@ -136,7 +138,7 @@ struct Judge<'a> {
     orders: &'a Orders,
     conversations: &'a mut Conversations,
     judged: &'a mut Vec<Judged>,
-    sampled: &'a mut usize,
+    sampled: &'a [FlowId],
     tally: &'a mut Tally,
     closes: &'a mut Closes,
     history: &'a mut History,
@@ -156,25 +158,27 @@ impl Judge<'_> {
             self.history.count(&judged);
         }
         let is_asked_for = *all || is_twin || judged.judgement.is_notable();
-        if is_asked_for || self.is_sampled(&judged) {
+        if is_asked_for || self.sampled.contains(&judged.id()) {
             self.judged.push(with_said(judged, self.conversations, self.orders));
         }
         self.conversations.release(slot);
-    }
-
-    /// Is it one of the first that were closed after something was read of them?
-    fn is_sampled(&mut self, judged: &Judged) -> bool {
-        let is_one = self.orders.sample
-            && *self.sampled < SAMPLE
-            && judged.judgement.close == Close::Closed
-            && self.conversations.has(&judged.flow);
-        *self.sampled += usize::from(is_one);
-        is_one
     }
 }
 
 /// Flows of each shard that are a sample: some thousands of all.
 const SAMPLE: usize = 64;
+
+/// Is a flow that was closed one of the sample? The first ones are.
+fn is_sampled(sampled: &mut Vec<FlowId>, flow: FlowId) -> bool {
+    if sampled.contains(&flow) {
+        return true;
+    }
+    let has_room = sampled.len() < SAMPLE;
+    if has_room {
+        sampled.push(flow);
+    }
+    has_room
+}
 
 /// Adds what was said on a connection.
 fn with_said(judged: Judged, conversations: &Conversations, orders: &Orders) -> Judged {
@@ -296,8 +300,11 @@ impl Shards {
         let tables = self.shards.iter().map(|shard| &shard.table);
         let Some(which) = too_many(tables, self.max_flows) else { return };
         for shard in &mut self.shards {
-            let Shard { table, conversations, judged, sampled, tally, closes, history, holes, .. } = shard;
-            let mut judge = Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
+            let Shard {
+                table, conversations, judged, sampled, tally, closes, history, holes, ..
+            } = shard;
+            let mut judge =
+                Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
             self.evicted += table.evict(which, |flow| judge.judge(flow)) as u64;
         }
     }

@@ -163,7 +163,11 @@ mod tests {
 
     fn kind(port: u16, cause: Cause) -> LeakKind {
         let end = Endpoint { ip: [172, 18, 0, 3].into(), port };
-        LeakKind { service: Served::There(end), cause: Some(cause), statements: vec!["BEGIN".into()] }
+        LeakKind {
+            service: Served::There(end),
+            cause: Some(cause),
+            statements: vec!["BEGIN".into()],
+        }
     }
 
     fn leaks(kinds: &[(LeakKind, u64)], closed: u64) -> Leaks {
@@ -177,12 +181,18 @@ mod tests {
 
     #[test]
     fn each_kind_has_one_fate() {
-        let [open, idle, other] =
-            [kind(3306, Cause::TransactionOpen), kind(3306, Cause::Forgotten), kind(6379, Cause::Forgotten)];
+        let [open, idle, other] = [
+            kind(3306, Cause::TransactionOpen),
+            kind(3306, Cause::Forgotten),
+            kind(6379, Cause::Forgotten),
+        ];
         let before = leaks(&[(open.clone(), 20), (idle.clone(), 3)], 0);
         let after = leaks(&[(idle.clone(), 2), (other.clone(), 1)], 40);
         let changes = compare(&before, &after);
-        let told: Vec<_> = changes.iter().map(|c| (&c.kind, c.fate, c.before.connections, c.after.connections)).collect();
+        let told: Vec<_> = changes
+            .iter()
+            .map(|c| (&c.kind, c.fate, c.before.connections, c.after.connections))
+            .collect();
         let expected =
             [(&other, Fate::New, 0, 1), (&idle, Fate::Stayed, 3, 2), (&open, Fate::Gone, 20, 0)];
         assert_eq!(told, expected);

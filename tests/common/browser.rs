@@ -33,7 +33,8 @@ impl Browser {
         let is_there = |name: &&str| {
             Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success())
         };
-        let program = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(is_there)?;
+        let program =
+            ["chromium", "chromium-browser", "google-chrome"].into_iter().find(is_there)?;
         let profile = Scratch::new();
         let pipes = ["to", "from"].map(|name| profile.path().join(name));
         let made = Command::new("mkfifo").args(&pipes).status().expect("mkfifo");
@@ -53,7 +54,8 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .expect("sh");
-        let open = |path: &Path| OpenOptions::new().read(true).write(true).open(path).expect("a pipe");
+        let open =
+            |path: &Path| OpenOptions::new().read(true).write(true).open(path).expect("a pipe");
         let (to, from) = (open(&pipes[0]), open(&pipes[1]));
         let mut browser = Browser {
             process,
@@ -66,9 +68,12 @@ impl Browser {
             _profile: profile,
         };
         let targets = browser.ask("Target.getTargets", json!({}));
-        let page = targets["targetInfos"].as_array().and_then(|all| all.iter().find(|target| target["type"] == "page"));
+        let page = targets["targetInfos"]
+            .as_array()
+            .and_then(|all| all.iter().find(|target| target["type"] == "page"));
         let target = page.expect("a page")["targetId"].clone();
-        let attached = browser.ask("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
+        let attached =
+            browser.ask("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
         browser.session = attached["sessionId"].as_str().expect("a session").into();
         for domain in ["Page", "Runtime", "Network", "Log"] {
             browser.ask(&format!("{domain}.enable"), json!({}));
@@ -130,7 +135,8 @@ impl Browser {
 
     /// Makes the window so wide.
     pub fn width(&mut self, width: u32) {
-        let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600});
+        let size =
+            json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600});
         self.ask("Emulation.setDeviceMetricsOverride", size);
     }
 

@@ -35,7 +35,11 @@ impl Comparison {
         if self.changes.is_empty() {
             return "No leak in either capture".into();
         }
-        let kinds = |n: usize, what: &str| (n > 0).then(|| format!("{} {what}", count(n as u64, "kind of leak").replace("leaks", "leak")));
+        let kinds = |n: usize, what: &str| {
+            (n > 0).then(|| {
+                format!("{} {what}", count(n as u64, "kind of leak").replace("leaks", "leak"))
+            })
+        };
         let told = [kinds(new, "new"), kinds(stayed, "stayed"), kinds(gone, "gone")];
         let told: Vec<String> = told.into_iter().flatten().collect();
         let unshown = match self.unshown() {

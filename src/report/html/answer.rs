@@ -29,7 +29,7 @@ pub fn part(page: &Document) -> Markup {
     html! {
         p.answer { (told.as_deref().unwrap_or(&headline)) }
         @if told.is_some() { p { (headline) } }
-        p.soft { @for line in how_local(page.report.findings) { (line) } }
+        @if let Some(line) = how_local(page.report.findings) { p.soft { (line) } }
         @if let Some(todo) = todo(page) { div.do { (todo) } }
     }
 }
@@ -37,9 +37,10 @@ pub fn part(page: &Document) -> Markup {
 /// Who holds how many, since when, against whom, why.
 fn told(page: &Document, group: &Group) -> String {
     let n = count(group.members.len() as u64, "connection");
-    let host = group.members.first().map_or(String::new(), |seen| {
-        names::host(seen.judged_and_peer().0.ip)
-    });
+    let host = group
+        .members
+        .first()
+        .map_or(String::new(), |seen| names::host(seen.judged_and_peer().0.ip));
     let (who, hosts) = (holder(group.process), group.span().map_or(1, |span| span.hosts));
     let who = match (group.process, hosts) {
         (Holder::By(..), 0 | 1) => format!("{who} on {host}"),
@@ -47,7 +48,8 @@ fn told(page: &Document, group: &Group) -> String {
         (_, 0 | 1) => host,
         (_, hosts) => format!("{hosts} hosts"),
     };
-    let holds = if hosts > 1 && !matches!(group.process, Holder::By(..)) { "hold" } else { "holds" };
+    let holds =
+        if hosts > 1 && !matches!(group.process, Holder::By(..)) { "hold" } else { "holds" };
     let with = match group.party {
         Party::Peer(peer) => format!("to {peer}"),
         Party::Local(own) => format!("to its own {own}"),

@@ -12,7 +12,8 @@ pub fn part(page: &Document) -> Markup {
     let report = &page.report;
     let lines = report.endings().into_iter().chain(report.limits());
     let ways = report.ways_on();
-    let mut doubts: Vec<Doubt> = page.groups.iter().map(Group::doubts).flat_map(|all| all.into_keys()).collect();
+    let mut doubts: Vec<Doubt> =
+        page.groups.iter().map(Group::doubts).flat_map(|all| all.into_keys()).collect();
     doubts.sort();
     doubts.dedup();
     html! {
@@ -27,5 +28,9 @@ pub fn part(page: &Document) -> Markup {
 
 /// A line names files, which may be many or long.
 fn cut(line: &str) -> String {
-    if line.chars().count() < 2_000 { crate::printable::printable(&plain(line)) } else { short(line) }
+    if line.chars().count() < 2_000 {
+        crate::printable::printable(&plain(line))
+    } else {
+        short(line)
+    }
 }

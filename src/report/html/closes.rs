@@ -75,7 +75,7 @@ pub fn first(page: &Document) -> Option<Markup> {
         @for line in &odd { p { (line) } }
         @if !services.is_empty() {
             div.scroll tabindex="0" role="region" aria-label="Closes by service" {
-                table {
+                table.wide {
                     caption { "Connections that both sides closed, by service: who closed first, and what went wrong." }
                     thead { tr {
                         th { "Service" } th { "Closed" } th.n { "Connections" }

@@ -45,7 +45,8 @@ impl Document<'_> {
 
     pub fn html(&self) -> Markup {
         let parts = self.parts();
-        let parts = || parts.iter().filter_map(|(id, title, part)| Some((id, title, part.as_ref()?)));
+        let parts =
+            || parts.iter().filter_map(|(id, title, part)| Some((id, title, part.as_ref()?)));
         let mood = if self.report.totals.findings() > 0 { Mood::Bad } else { Mood::Good };
         let top = html! {
             (answer::part(self))

@@ -48,7 +48,7 @@ fn row(page: &Document, seen: &Seen, owners: bool, doubts: bool) -> Markup {
     html! {
         tr {
             td.mono { (local) } td.mono { (peer) }
-            td data-v=[seen.fin.map(Place::order)] { (seen.fin.map_or("-".into(), at)) }
+            td.t data-v=[seen.fin.map(Place::order)] { (seen.fin.map_or("-".into(), at)) }
             td.n data-v=(value(seen.held)) { (seen.held.map_or("-".into(), |held| format!("≥ {}", duration(held)))) }
             td.n data-v=(value(seen.idle_before_fin)) { (idle_text(seen)) }
             td.n { (seen.fin.map_or("-".into(), |fin| short(&frame(fin, page.report.totals)))) }

@@ -68,7 +68,9 @@ fn draw<'a>(frame: &Flame<'a>, left: f64, scale: f64, level: usize, into: &mut V
 }
 
 pub fn part(page: &Document) -> Option<Markup> {
-    let of = |which: fn(Count) -> u64| Flame::of(page.stacks.iter().map(move |(stack, n)| (stack, which(n))));
+    let of = |which: fn(Count) -> u64| {
+        Flame::of(page.stacks.iter().map(move |(stack, n)| (stack, which(n))))
+    };
     let (left, well) = (of(|n| n.findings), of(|n| n.closed));
     (left.connections > 0).then(|| html! {
         p.soft {

@@ -14,7 +14,8 @@ const CAPTURES: usize = 4;
 
 pub fn part(page: &Document) -> Option<Markup> {
     let captures = page.report.totals.captures.iter();
-    let told: Vec<Markup> = captures.take(CAPTURES).filter_map(|capture| holds(page, capture)).collect();
+    let told: Vec<Markup> =
+        captures.take(CAPTURES).filter_map(|capture| holds(page, capture)).collect();
     (!told.is_empty()).then(|| html! { @for table in told { (table) } })
 }
 
@@ -30,7 +31,11 @@ fn holds(page: &Document, capture: &Capture) -> Option<Markup> {
             Some(until) => ("ended", until),
             None => ("held", capture.facts.end()),
         };
-        let label = format!("from {} {}", clock(hold.from), hold.until.map_or("to the end".into(), |until| format!("to {}", clock(until))));
+        let label = format!(
+            "from {} {}",
+            clock(hold.from),
+            hold.until.map_or("to the end".into(), |until| format!("to {}", clock(until)))
+        );
         html! {
             tr {
                 td.mono { (hold.own) " → " (hold.peer) }

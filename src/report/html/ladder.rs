@@ -100,9 +100,9 @@ fn line(step: &Step, names: Names, first: Place) -> Markup {
             span.soft { (offset(step.place, first)) " #" (step.place.frame()) }
             div {
                 div.wire {
-                    span { @if step.moved { (state(names.first)) } }
+                    @if step.moved { span { (state(names.first)) } }
                     (arrow(from_left, way))
-                    span { @if step.moved { (state(names.first.other())) } }
+                    @if step.moved { span { (state(names.first.other())) } }
                 }
                 div.soft { (sent) (seq) (ack) }
             }

@@ -16,13 +16,13 @@
 mod answer;
 mod capture;
 mod closes;
+pub(super) mod document;
 mod findings;
 mod flames;
 mod groups;
 mod holds;
 mod idle;
 pub mod ladder;
-pub(super) mod document;
 mod plot;
 mod states;
 
@@ -67,7 +67,10 @@ impl<W: Write> Html<W> {
     pub fn examples(&self) -> Vec<Seen> {
         let groups = groups(&self.gathered.findings);
         let longest = groups.iter().filter_map(|group| {
-            group.members.iter().max_by_key(|seen| (seen.held, std::cmp::Reverse(seen.first.order())))
+            group
+                .members
+                .iter()
+                .max_by_key(|seen| (seen.held, std::cmp::Reverse(seen.first.order())))
         });
         longest.take(LADDERS).map(|seen| (*seen).clone()).collect()
     }

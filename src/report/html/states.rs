@@ -98,16 +98,25 @@ fn lost(page: &Document, capture: &Capture) -> Vec<Lost> {
     let gaps = capture.gaps.iter().map(|gap| {
         let until = gap.from.after(gap.nanos);
         let why = duration(TimeDelta::nanoseconds(gap.nanos));
-        Lost { from: gap.from, until, why: format!("nothing was captured for {why}, {}", between(gap.from, until)) }
+        Lost {
+            from: gap.from,
+            until,
+            why: format!("nothing was captured for {why}, {}", between(gap.from, until)),
+        }
     });
     let drops = capture.drops.iter().map(|drops| {
         let why = count(drops.packets, "packet");
         let between = between(drops.from, drops.until);
-        Lost { from: drops.from, until: drops.until, why: format!("{why} dropped some time in {between}") }
+        Lost {
+            from: drops.from,
+            until: drops.until,
+            why: format!("{why} dropped some time in {between}"),
+        }
     });
     let mut lost: Vec<Lost> = gaps.chain(drops).collect();
     if capture.drops.is_empty() && capture.facts.drops() > 0 {
-        let (from, until) = (capture.facts.first().map_or(Time::UNKNOWN, |first| first.time), capture.facts.end());
+        let (from, until) =
+            (capture.facts.first().map_or(Time::UNKNOWN, |first| first.time), capture.facts.end());
         let why = format!("{} dropped some time", count(capture.facts.drops(), "packet"));
         lost.push(Lost { from, until, why });
     }

@@ -73,11 +73,7 @@ const HEADING: Style = Style::new().bold();
 
 impl<W: Write> Text<W> {
     pub fn new(out: W, look: TextLook) -> Text<W> {
-        Text {
-            out: Page::new(out, look.screen),
-            look,
-            gathered: Gathered::default(),
-        }
+        Text { out: Page::new(out, look.screen), look, gathered: Gathered::default() }
     }
 }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::headline::{headline, how_local};
-use super::page::HEIGHT;
 use super::TextLook;
 use super::gathered::Before;
+use super::headline::{headline, how_local};
+use super::page::HEIGHT;
 use crate::place::Place;
 use crate::summary::Totals;
 use crate::summary::seen::Seen;
