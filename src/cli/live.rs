@@ -11,10 +11,11 @@ use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, at_least_one, netns};
 use super::times::{TimeArgs, duration};
 use crate::capture::live::Wanted;
 use crate::capture::stop::Stop;
+use crate::commands::format::Format;
 use crate::commands::live::{LiveCommand, not_stopped};
 use crate::owner::kernel::Netns;
 use crate::printable::printable;
-use crate::run::Plan;
+use crate::run::{Paths, Plan, Reading};
 use crate::table::MAX_FLOWS;
 
 pub const EXAMPLES: &str = "\
@@ -116,6 +117,8 @@ const MIN_HOLD: Duration = Duration::from_secs(5);
 impl LiveArgs {
     pub fn live(self) -> Result<LiveCommand, String> {
         let look = self.output.look(&self.times, false);
+        let format = self.output.format_to_file()?;
+        let paths = if format == Format::Html { Paths::Sample } else { Paths::None };
         if self.write.as_ref().is_some_and(|path| path.as_os_str() == "-") {
             let other = "closewait -i IFACE -w FILE, or: tcpdump -w - | tee FILE | closewait -";
             return Err(format!("-w -: standard output is the report's ({other})"));
@@ -160,10 +163,10 @@ impl LiveArgs {
                 max_flows: self.max_flows,
                 // Packets come slower than one thread takes them.
                 threads: NonZeroUsize::MIN,
-                reading: self.reading.reading(),
+                reading: Reading { paths, ..self.reading.reading() },
                 stop: Stop::default(),
             },
-            format: self.output.format(),
+            format,
             look,
             color: self.output.color(),
             output: self.output.report.file.output,

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use super::TextLook;
+use super::gathered::Before;
 use super::headline::{headline, how_local};
 use super::page::HEIGHT;
-use super::{Before, TextLook};
 use crate::place::Place;
 use crate::summary::Totals;
 use crate::summary::seen::Seen;
@@ -22,7 +23,7 @@ pub struct Report<'a> {
     /// The longest held first.
     pub findings: &'a [Seen],
     pub others: &'a [Seen],
-    pub(super) before: &'a [Before],
+    pub before: &'a [Before],
     pub owners: bool,
     pub listed: bool,
     pub peer_holders: &'a BTreeSet<IpAddr>,
