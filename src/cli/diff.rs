@@ -15,8 +15,8 @@ Examples:
   closewait diff before.jsonl after.pcap        a report in JSON lines stands for its capture
   closewait diff before.pcap after.pcap --format html -o diff.html
 
-A leak is the same by its service, cause and statements, whatever its ports. One that is gone is proven
-to be only if the second capture shows connections to the same service that the other side closed.
+A leak is the same by its service, cause and statements, whatever its ports. One that is gone is shown
+to be mended only where the second capture has connections on which the same was said, and that were closed.
 
 Exit status:
   0  no new leak    1  a new one    2  error";
@@ -27,7 +27,7 @@ pub struct DiffArgs {
     #[arg(value_name = "BEFORE")]
     before: PathBuf,
 
-    /// The same, later
+    /// A later one
     #[arg(value_name = "AFTER")]
     after: PathBuf,
 

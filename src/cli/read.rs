@@ -150,7 +150,7 @@ impl ReadArgs {
         })
     }
 
-    /// The same as one page.
+    /// Reads them for one page.
     pub fn report(self) -> Result<ReadCommand, String> {
         let asked = self.plan()?;
         match asked.format {

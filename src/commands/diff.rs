@@ -16,11 +16,11 @@ use crate::capture::stop::Stop;
 use crate::expect::reported::{Reported, is_report};
 use crate::printable::printable;
 use crate::report::diff::{Comparison, write_lines, write_page, write_text};
-use crate::run::{Plan, Reading, run};
+use crate::run::{Paths, Plan, Reading, run};
 use crate::summary::compare::{Fate, Leaks, compare};
 use crate::summary::seen::Seen;
 use crate::summary::{Row, Sink, Totals};
-use crate::verdict::Policy;
+use crate::verdict::{Close, Policy};
 
 /// The command `diff`: its captures and its options.
 pub struct DiffCommand {
@@ -57,8 +57,8 @@ fn told(asked: &DiffCommand) -> Result<Exit, String> {
     let gone = Stop::default();
     let color = asked.format.color(asked.color);
     let (mut out, placing) = open(asked.output.as_deref(), color, &mut outputs, &gone)?.output();
-    let [before, after] = [&asked.before, &asked.after].map(|path| leaks(asked, path, &stop));
-    let (before, after) = (before?, after?);
+    let before = leaks(asked, &asked.before, None, &stop)?;
+    let after = leaks(asked, &asked.after, Some(&before), &stop)?;
     let all = Comparison { changes: compare(&before, &after), not_judged: after.not_judged };
     let written = match asked.format {
         Format::Text => write_text(&mut out, &all),
@@ -72,12 +72,17 @@ fn told(asked: &DiffCommand) -> Result<Exit, String> {
     Ok(if all.of(Fate::New) > 0 { Exit::Found } else { Exit::Clean })
 }
 
-/// The leaks of a capture, or of a report of one.
-fn leaks(asked: &DiffCommand, path: &Path, stop: &Stop) -> Result<Leaks, String> {
+/// The leaks of a capture, or of a report of one, that comes after another.
+fn leaks(
+    asked: &DiffCommand,
+    path: &Path,
+    before: Option<&Leaks>,
+    stop: &Stop,
+) -> Result<Leaks, String> {
     let named = |error: String| format!("{}: {error}", printable(&path.to_string_lossy()));
     match report(path).map_err(|error| named(error.to_string()))? {
         Some(lines) => read_report(lines).map_err(named),
-        None => read_capture(asked, path, stop),
+        None => read_capture(asked, path, before, stop),
     }
 }
 
@@ -104,16 +109,25 @@ fn read_report(mut lines: BufReader<File>) -> Result<Leaks, String> {
     }
 }
 
-fn read_capture(asked: &DiffCommand, path: &Path, stop: &Stop) -> Result<Leaks, String> {
+fn read_capture(
+    asked: &DiffCommand,
+    path: &Path,
+    before: Option<&Leaks>,
+    stop: &Stop,
+) -> Result<Leaks, String> {
+    let mut found = Gathered::default();
+    if let Some(before) = before {
+        found.0.look_for(before.kinds.keys());
+    }
+    let paths = if before.is_some() { Paths::All } else { Paths::None };
     let plan = Plan {
         inputs: vec![Input(path.to_owned())],
         policy: asked.policy.clone(),
-        reading: asked.reading.clone(),
+        reading: Reading { paths, ..asked.reading.clone() },
         threads: std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN),
         stop: Stop::clone(stop),
         ..Plan::default()
     };
-    let mut found = Found::default();
     let mut terminal = Terminal::new(io::stderr().is_terminal());
     let outcome = run(plan, &mut found, &mut terminal).map_err(|error| error.to_string())?;
     match outcome.failed || !outcome.read_any {
@@ -124,16 +138,34 @@ fn read_capture(asked: &DiffCommand, path: &Path, stop: &Stop) -> Result<Leaks, 
 
 /// Counts what is found.
 #[derive(Default)]
-struct Found(Leaks);
+struct Gathered(Leaks);
 
-impl Sink for Found {
+impl Gathered {
+    fn closed(&mut self, row: &Row, seen: &Seen) {
+        if row.judged.judgement.close == Close::Closed && !seen.finding {
+            let path = row.judged.said.as_ref().map_or(&[][..], |facts| &facts.path);
+            let said = path.iter().map(ToString::to_string).map(|said| printable(&said));
+            let said: Vec<String> = said.collect();
+            let said: Vec<&str> = said.iter().map(String::as_str).collect();
+            self.0.count_closed(seen.party().into(), &said);
+        }
+    }
+}
+
+impl Sink for Gathered {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        self.0.count(&Seen::new(row));
+        let seen = Seen::new(row);
+        self.0.count(&seen);
+        self.closed(row, &seen);
+        Ok(())
+    }
+
+    fn unreported(&mut self, row: &Row) -> io::Result<()> {
+        self.closed(row, &Seen::new(row));
         Ok(())
     }
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
-        self.0.count_closes(&totals.closes);
         self.0.not_judged += totals.headline().not_judged;
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::ladder::Climb;
 use crate::owner::Socket;
 use crate::place::Place;
 use crate::report::html::Html;
-use crate::report::html::ladder::Strip;
+use crate::report::html::strip::Strip;
 use crate::report::text::TextLook;
 use crate::run::notices::Nobody;
 use crate::run::trace::{Followed, Trace, TracedPacket, run_traced};
@@ -73,7 +73,7 @@ impl Sink for Explained {
     }
 }
 
-/// The same captures once more: only some connections' packets matter.
+/// Plans to read the captures once more: only some connections' packets matter.
 fn again(plan: &Plan) -> Plan {
     Plan {
         inputs: plan.inputs.clone(),

@@ -32,8 +32,6 @@ struct Line {
     #[serde(default)]
     doubts: Vec<String>,
     held_s: Option<f64>,
-    #[serde(default)]
-    closes: Vec<CloseLine>,
     headline: Option<Headline>,
     #[serde(flatten)]
     others: serde_json::Map<String, serde_json::Value>,
@@ -43,19 +41,6 @@ struct Line {
 struct End {
     ip: String,
     port: u16,
-}
-
-#[derive(Deserialize)]
-struct CloseLine {
-    service: Option<End>,
-    answered: Option<Connections>,
-    by_service: Option<Connections>,
-    by_client: Option<Connections>,
-}
-
-#[derive(Deserialize)]
-struct Connections {
-    connections: u64,
 }
 
 #[derive(Deserialize)]
@@ -147,11 +132,6 @@ impl Line {
 
     fn end(self, leaks: &mut Leaks) {
         leaks.not_judged += self.headline.map_or(0, |headline| headline.not_judged);
-        for close in self.closes {
-            let Some(end) = close.service.and_then(|end| end.endpoint()) else { continue };
-            let of = |kind: Option<Connections>| kind.map_or(0, |kind| kind.connections);
-            leaks.add_closes(end, of(close.by_service) + of(close.answered), of(close.by_client));
-        }
     }
 }
 

@@ -1,15 +1,14 @@
 //! Two captures held against each other: which leaks are gone, which stayed, which are new.
 //!
 //! A falling count is no proof that something was mended: perhaps nobody came that way. So a leak that
-//! is gone is told with what the second capture shows of the same service: how many connections the
-//! other side closed there, and were closed.
+//! is gone is told with how many connections of the second capture went the same way, by what was said
+//! on them, and were closed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
 use super::cause::Cause;
-use super::closes::Closes;
 use super::seen::{Party, Seen};
 use crate::tcp::segment::Endpoint;
 
@@ -44,8 +43,9 @@ impl From<Party> for Served {
 #[derive(Clone, Debug, Default)]
 pub struct Leaks {
     pub kinds: BTreeMap<LeakKind, LeakCount>,
-    /// Connections that the other side closed first and that were closed after it, by service.
-    pub closed: BTreeMap<Served, u64>,
+    /// Connections that were closed, by the kind of leak whose way they went; nothing where nobody
+    /// looked for them.
+    pub closed: Option<BTreeMap<LeakKind, u64>>,
     /// Connections of which it could not be told.
     pub not_judged: u64,
 }
@@ -77,19 +77,19 @@ impl Leaks {
         found.longest = found.longest.max(held);
     }
 
-    /// Takes in how connections were closed: towards a service, by it; at a service, by its clients.
-    pub fn count_closes(&mut self, closes: &Closes) {
-        for (end, service) in closes.services() {
-            let Some(end) = end else { continue };
-            let by_service = service.by_service.connections + service.answered.connections;
-            self.add_closes(end, by_service, service.by_client.connections);
-        }
+    /// Looks for closed connections that go the way of these leaks.
+    pub fn look_for<'a>(&mut self, kinds: impl IntoIterator<Item = &'a LeakKind>) {
+        self.closed = Some(kinds.into_iter().map(|kind| (kind.clone(), 0)).collect());
     }
 
-    /// Takes in how connections with a service were closed first.
-    pub fn add_closes(&mut self, end: Endpoint, by_service: u64, by_client: u64) {
-        *self.closed.entry(Served::There(end)).or_default() += by_service;
-        *self.closed.entry(Served::Here(end.port)).or_default() += by_client;
+    /// Counts a connection that was closed, with what was said on it last, in order.
+    pub fn count_closed(&mut self, service: Served, said: &[&str]) {
+        let kinds = self.closed.iter_mut().flatten().filter(|(kind, _)| kind.service == service);
+        for (kind, n) in kinds {
+            let mut rest = said.iter();
+            let went = kind.statements.iter().all(|statement| rest.any(|said| said == statement));
+            *n += u64::from(went);
+        }
     }
 }
 
@@ -120,14 +120,14 @@ pub struct Change {
     pub fate: Fate,
     pub before: LeakCount,
     pub after: LeakCount,
-    /// Connections with the same service that were closed in order in the second capture.
-    pub closed_after: u64,
+    /// Connections of the second capture that went the same way and were closed, if that is known.
+    pub closed_after: Option<u64>,
 }
 
 impl Change {
     /// It is gone, and connections that could have leaked were closed.
     pub fn is_shown(&self) -> bool {
-        self.fate != Fate::Gone || self.closed_after > 0
+        self.fate != Fate::Gone || self.closed_after > Some(0)
     }
 }
 
@@ -146,7 +146,10 @@ pub fn compare(before: &Leaks, after: &Leaks) -> Vec<Change> {
             fate,
             before: of(before).unwrap_or_default(),
             after: of(after).unwrap_or_default(),
-            closed_after: after.closed.get(&kind.service).copied().unwrap_or(0),
+            closed_after: after
+                .closed
+                .as_ref()
+                .map(|closed| closed.get(kind).copied().unwrap_or(0)),
         }
     };
     let mut changes: Vec<Change> = kinds.into_iter().map(change).collect();
@@ -170,12 +173,11 @@ mod tests {
         }
     }
 
-    fn leaks(kinds: &[(LeakKind, u64)], closed: u64) -> Leaks {
+    fn leaks(kinds: &[(LeakKind, u64)]) -> Leaks {
         let mut leaks = Leaks::default();
         for (kind, n) in kinds {
             (0..*n).for_each(|_| leaks.add(kind.clone(), false, None));
         }
-        leaks.add_closes(Endpoint { ip: [172, 18, 0, 3].into(), port: 3306 }, closed, 0);
         leaks
     }
 
@@ -186,8 +188,12 @@ mod tests {
             kind(3306, Cause::Forgotten),
             kind(6379, Cause::Forgotten),
         ];
-        let before = leaks(&[(open.clone(), 20), (idle.clone(), 3)], 0);
-        let after = leaks(&[(idle.clone(), 2), (other.clone(), 1)], 40);
+        let before = leaks(&[(open.clone(), 20), (idle.clone(), 3)]);
+        let mut after = leaks(&[(idle.clone(), 2), (other.clone(), 1)]);
+        after.look_for(before.kinds.keys());
+        after.count_closed(open.service, &["SELECT ?", "BEGIN", "UPDATE t", "COMMIT"]);
+        after.count_closed(open.service, &["SELECT ?"]);
+        after.count_closed(other.service, &["BEGIN"]);
         let changes = compare(&before, &after);
         let told: Vec<_> = changes
             .iter()
@@ -196,13 +202,16 @@ mod tests {
         let expected =
             [(&other, Fate::New, 0, 1), (&idle, Fate::Stayed, 3, 2), (&open, Fate::Gone, 20, 0)];
         assert_eq!(told, expected);
-        assert_eq!((changes[2].closed_after, changes[2].is_shown()), (40, true));
+        assert_eq!((changes[2].closed_after, changes[2].is_shown()), (Some(1), true));
     }
 
     #[test]
     fn nothing_is_shown_by_a_capture_in_which_nobody_came_that_way() {
-        let open = kind(3306, Cause::TransactionOpen);
-        let changes = compare(&leaks(&[(open, 20)], 5), &leaks(&[], 0));
-        assert!(!changes[0].is_shown());
+        let before = leaks(&[(kind(3306, Cause::TransactionOpen), 20)]);
+        let mut after = Leaks::default();
+        assert!(!compare(&before, &after)[0].is_shown());
+        after.look_for(before.kinds.keys());
+        after.count_closed(kind(3306, Cause::Forgotten).service, &["COMMIT"]);
+        assert!(!compare(&before, &after)[0].is_shown());
     }
 }

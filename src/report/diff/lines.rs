@@ -23,9 +23,10 @@ struct ChangeLine<'a> {
     statements: &'a [String],
     before: CountLine,
     after: CountLine,
-    /// Connections with the service that were closed after the other side had closed.
-    closed_after: u64,
-    /// Of one that is gone: the second capture shows that it is.
+    /// Connections of the second capture on which the same was said and that were closed; null where
+    /// a report stands for it.
+    closed_after: Option<u64>,
+    /// The second capture shows that one that is gone was mended.
     shown: bool,
 }
 

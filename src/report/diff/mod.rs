@@ -50,7 +50,7 @@ impl Comparison {
         format!("{}{unshown}", told.join(", "))
     }
 
-    /// What makes the second capture less of a proof.
+    /// The reason why the second capture is less of a proof.
     fn caution(&self) -> Option<String> {
         let n = count(self.not_judged, "connection");
         (self.not_judged > 0).then(|| format!("{n} of the second capture could not be judged."))
@@ -69,10 +69,16 @@ fn cause(kind: &LeakKind) -> &'static str {
     kind.cause.map_or("-", |cause| cause.name())
 }
 
-/// What the second capture shows of a leak that is gone.
+/// The evidence of the second capture about a leak that is gone.
 fn shown(change: &Change) -> String {
     match change.closed_after {
-        0 => "no connection to it was closed by the other side in the second capture: no proof that it was mended".into(),
-        n => format!("in the second capture, {} that the other side closed first were closed", count(n, "connection")),
+        None => "a report in JSON lines cannot show that it was mended: compare captures".into(),
+        Some(0) => {
+            "nobody went the same way in the second capture: no proof that it was mended".into()
+        }
+        Some(n) => {
+            let n = count(n, "connection");
+            format!("in the second capture, {n} went the same way and closed")
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use maud::{Markup, html};
 
 use super::{Comparison, cause, service, shown};
-use crate::report::html::document::{Mood, frame};
+use crate::report::html::frame::{Mood, frame};
 use crate::report::html::short;
 use crate::summary::compare::{Change, Fate};
 use crate::units::{duration, thousands};
@@ -15,7 +15,11 @@ const ROWS: usize = 300;
 
 pub fn write(out: &mut dyn Write, all: &Comparison, made_by: &str) -> io::Result<()> {
     let headline = all.headline();
-    let mood = if all.of(Fate::New) > 0 { Mood::Bad } else { Mood::Good };
+    let mood = match all.of(Fate::New) {
+        0 if all.unshown() == 0 && all.not_judged == 0 => Mood::Good,
+        0 => Mood::Plain,
+        _ => Mood::Bad,
+    };
     let top = html! {
         p.answer { (headline) "." }
         p.soft { "Two captures held against each other, by service, cause and statements." }

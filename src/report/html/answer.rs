@@ -34,7 +34,7 @@ pub fn part(page: &Document) -> Markup {
     }
 }
 
-/// Who holds how many, since when, against whom, why.
+/// Says who holds how many, since when, against whom, why.
 fn told(page: &Document, group: &Group) -> String {
     let n = count(group.members.len() as u64, "connection");
     let host = group
@@ -80,7 +80,7 @@ fn why(group: &Group) -> String {
     }
 }
 
-/// What the causes ask for, the largest group's first.
+/// Says what the causes ask for, the largest group's first.
 fn todo(page: &Document) -> Option<Markup> {
     let mut causes: Vec<Cause> = Vec::new();
     for cause in page.groups.iter().filter_map(|group| group.cause) {

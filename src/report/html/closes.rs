@@ -49,7 +49,7 @@ pub fn lasted(page: &Document) -> Option<Markup> {
     })
 }
 
-/// Who closed first, and what went wrong beside the findings.
+/// Tells who closed first, and what went wrong beside the findings.
 pub fn first(page: &Document) -> Option<Markup> {
     let mut services = page.report.totals.closes.services();
     services.retain(|(_, service)| service.closed > 0);

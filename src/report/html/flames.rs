@@ -1,4 +1,4 @@
-//! What was said, as two flame graphs beside each other: of what was left, and of what was closed.
+//! Conversations as two flame graphs beside each other: of what was left, and of what was closed.
 
 use std::collections::BTreeMap;
 

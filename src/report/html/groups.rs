@@ -81,7 +81,7 @@ fn statements(group: &Group) -> Markup {
     }
 }
 
-/// How to see one of them in Wireshark, if its file has a name that can be typed.
+/// A way to see one of them in Wireshark, if its file has a name that can be typed.
 fn wireshark(page: &Document, seen: &Seen) -> Markup {
     html! {
         @if let Some(command) = super::findings::command(page, seen) {

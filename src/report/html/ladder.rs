@@ -1,11 +1,10 @@
 //! One connection of each of the largest groups, packet by packet.
 
-use std::collections::VecDeque;
-
 use maud::{Markup, html};
 
 use super::document::Document;
 use super::short;
+use super::strip::Strip;
 use crate::ladder::{LadderEvent, Step};
 use crate::place::Place;
 use crate::report::ladder::Names;
@@ -13,37 +12,6 @@ use crate::report::ladder::words::{flags, offset, said, sentence};
 use crate::summary::seen::Seen;
 use crate::tcp::side::Side;
 use crate::units::{clock_time, count, thousands};
-
-/// Packets at the beginning and at the end that are shown.
-const HEAD: usize = 16;
-const TAIL: usize = 28;
-
-/// The packets of one connection: the first and the last of them.
-#[derive(Debug)]
-pub struct Strip {
-    pub seen: Seen,
-    head: Vec<Step>,
-    tail: VecDeque<Step>,
-    between: u64,
-}
-
-impl Strip {
-    pub fn of(seen: Seen) -> Strip {
-        Strip { seen, head: Vec::new(), tail: VecDeque::new(), between: 0 }
-    }
-
-    /// Takes the next packet.
-    pub fn step(&mut self, step: Step) {
-        if self.head.len() < HEAD {
-            return self.head.push(step);
-        }
-        self.tail.push_back(step);
-        if self.tail.len() > TAIL {
-            self.tail.pop_front();
-            self.between += 1;
-        }
-    }
-}
 
 pub fn part(page: &Document) -> Option<Markup> {
     let strips: Vec<&Strip> = page.strips.iter().filter(|strip| !strip.head.is_empty()).collect();

@@ -4,9 +4,9 @@
 //! request. Without the script all of it can be read. What it says comes from where the text has it:
 //! the same sentences and the same numbers.
 //!
-//! * `document`: the frame, and the parts in their order
+//! * `frame`: head, policy, style and script; `page`: the parts in their order; `document`: what they tell of
 //! * `answer`, `states`, `holds`, `groups`, `idle`, `closes`, `flames`, `findings`, `capture`: the parts
-//! * [`ladder`]: one connection packet by packet; `plot`: shapes of plots
+//! * `ladder`: one connection packet by packet, [`strip`]: those packets; `plot`: shapes of plots
 //!
 //! Templates are maud's: checked and escaped by the compiler, with no more than a macro behind them
 //! (askama has a language and files of its own). Plots are a few shapes that stretch with the page and
@@ -16,19 +16,22 @@
 mod answer;
 mod capture;
 mod closes;
-pub(super) mod document;
+mod document;
 mod findings;
 mod flames;
+pub(super) mod frame;
 mod groups;
 mod holds;
 mod idle;
-pub mod ladder;
+mod ladder;
+mod page;
 mod plot;
 mod states;
+pub mod strip;
 
 use std::io::{self, Write};
 
-use ladder::Strip;
+use strip::Strip;
 
 use super::stacks::Stacks;
 use super::text::TextLook;
@@ -39,6 +42,7 @@ use crate::summary::groups::groups;
 use crate::summary::seen::Seen;
 use crate::summary::{Row, Sink, Totals};
 use document::Document;
+use page::page;
 
 /// Connections of a group each that are shown packet by packet.
 const LADDERS: usize = 6;
@@ -101,14 +105,14 @@ impl<W: Write> Sink for Html<W> {
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
         self.gathered.sort();
-        let page = Document {
+        let document = Document {
             report: self.gathered.report(&self.look, totals),
             groups: groups(&self.gathered.findings),
             stacks: &self.stacks,
             strips: &self.strips,
             made_by: &self.made_by,
         };
-        self.out.write_all(page.html().into_string().as_bytes())?;
+        self.out.write_all(page(&document).into_string().as_bytes())?;
         self.out.flush()?;
         self.gathered = Gathered::default();
         self.stacks = Stacks::default();

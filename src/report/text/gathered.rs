@@ -4,14 +4,11 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use chrono::TimeDelta;
-
 use super::TextLook;
-use super::report::{Report, crosses_midnight};
+use super::report::{Before, Report, crosses_midnight};
 use crate::owner::Socket;
 use crate::summary::seen::{Process, Seen};
 use crate::summary::{Owner, Row, Totals};
-use crate::tcp::segment::Endpoint;
 use crate::verdict::Verdict;
 
 /// The contents of a report.
@@ -26,16 +23,6 @@ pub struct Gathered {
     listed: bool,
     /// Hosts that hold the connections of peer-holds flows.
     peer_holders: BTreeSet<IpAddr>,
-}
-
-/// A socket in CLOSE-WAIT since before the capture.
-#[derive(Debug)]
-pub struct Before {
-    pub local: Endpoint,
-    pub peer: Endpoint,
-    pub process: Process,
-    pub held: Option<TimeDelta>,
-    pub idle: Option<TimeDelta>,
 }
 
 impl Gathered {
