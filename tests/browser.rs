@@ -1,6 +1,7 @@
 //! The page in a real browser: it asks for nothing, complains of nothing, and fits every window.
 //!
-//! `CLOSEWAIT_PICTURES=FOLDER cargo test --test browser` keeps pictures, to be looked at.
+//! `CLOSEWAIT_PICTURES=FOLDER cargo test --test browser` keeps pictures, to be looked at;
+//! `CLOSEWAIT_AXE=node_modules/axe-core/axe.min.js` has axe look for what keeps people out.
 
 #[path = "common/browser.rs"]
 mod browser;
@@ -50,6 +51,17 @@ fn keep(browser: &mut Browser, name: &str) {
     }
 }
 
+/// What axe finds, if it was asked.
+fn barriers(browser: &mut Browser) -> Vec<String> {
+    let Some(axe) = std::env::var_os("CLOSEWAIT_AXE") else { return Vec::new() };
+    browser.value(&std::fs::read_to_string(axe).expect("axe"));
+    let found = browser.value(
+        "axe.run().then((r) => r.violations.map((v) => `${v.impact} ${v.id}: ${v.nodes.length} ${v.nodes[0].html}`))",
+    );
+    let found = found.as_array().expect("a list");
+    found.iter().filter_map(|it| Some(it.as_str()?.to_owned())).collect()
+}
+
 #[test]
 fn the_page_in_a_browser() {
     let Some(mut browser) = Browser::start() else { return skip("chromium") };
@@ -67,6 +79,7 @@ fn the_page_in_a_browser() {
                 assert_eq!(requests(&events), [format!("file://{path}")], "{name}");
                 assert_eq!(complaints(&events), Vec::<&Value>::new(), "{name}");
                 assert_eq!(browser.value(OVERFLOW), "", "{name} at {width}");
+                assert_eq!(barriers(&mut browser), Vec::<String>::new(), "{name}");
                 keep(&mut browser, &format!("{name}-{scheme}-{width}"));
             }
         }

@@ -53,7 +53,7 @@ fn row(page: &Document, seen: &Seen, owners: bool, doubts: bool) -> Markup {
             td.n data-v=(value(seen.held)) { (seen.held.map_or("-".into(), |held| format!("≥ {}", duration(held)))) }
             td.n data-v=(value(seen.idle_before_fin)) { (idle_text(seen)) }
             td.n { (seen.fin.map_or("-".into(), |fin| short(&frame(fin, page.report.totals)))) }
-            td { (seen.cause.map_or("-", |cause| cause.name())) }
+            td.t { (seen.cause.map_or("-", |cause| cause.name())) }
             @if owners { td { (short(&process(&seen.process))) } }
             @if doubts { td { (names()) } }
         }

@@ -39,7 +39,10 @@ fn article(page: &Document, group: &Group) -> Markup {
                 @if let Some(line) = idle(group) { li { (line) } }
                 @if let Some(span) = group.span() { li { (page.report.span(&span)) } }
                 @if group.cause.is_some() {
-                    li { "Cause: " code { (cause(group)) } @if let Some(known) = group.cause { ". " (known.explained()) } }
+                    li {
+                        "Cause: "
+                        code { (cause(group)) }
+                    }
                 }
                 @for doubt in doubts { li { "In doubt: " (doubt) "." } }
             }

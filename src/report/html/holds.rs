@@ -38,7 +38,7 @@ fn holds(page: &Document, capture: &Capture) -> Option<Markup> {
         );
         html! {
             tr {
-                td.mono { (hold.own) " → " (hold.peer) }
+                td.ends { span { (hold.own) } " → " span { (hold.peer) } }
                 td.g { (bar(axis.x(hold.from), axis.x(end), class, &label)) }
                 td.n { (clock(hold.from)) }
                 td.n { (until) }
@@ -51,7 +51,7 @@ fn holds(page: &Document, capture: &Capture) -> Option<Markup> {
             table {
                 caption { "When each connection entered and left CLOSE-WAIT: " (most) "longest first. Red is still held at the end." }
                 thead { tr {
-                    th { "Local → peer" } th { "From " (clock(began)) " to " (clock(capture.facts.end())) }
+                    th { "Local → peer" } th { (clock(began)) " … " (clock(capture.facts.end())) }
                     th.n { "Entered" } th.n { "Left" } th.n { "Held" }
                 } }
                 tbody { @for hold in longest { (row(hold)) } }
