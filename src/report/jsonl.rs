@@ -9,10 +9,10 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::closes::{CloseLine, HeadlineLine};
-use super::code::{CodeLine, code_lines};
 use super::history::{DropsLine, HistoryLine};
+use super::holder::OwnerKeys;
 use super::ids::{community_id, uid, uid_of_socket};
-use super::lines::{EndKey, ProcessLine, SCHEMA, host, local_name, side_name, write_line};
+use super::lines::{EndKey, SCHEMA, host, local_name, side_name, write_line};
 use crate::attach::{ErrorCode, Facts};
 use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
@@ -22,7 +22,6 @@ use crate::summary::{Capture, EventKind, Gap, Owner, Row, Sink, Totals};
 use crate::tcp::holes::Holes;
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::side::Side;
-use crate::tcp::state::State;
 use crate::units::{DIGITS, rfc3339, seconds};
 use crate::verdict::{Doubt, Note, Verdict};
 
@@ -254,55 +253,6 @@ struct EventLine<'a> {
     flow: FlowLine<'a>,
 }
 
-/// Keys that are there when a socket list was asked.
-#[derive(Serialize)]
-struct OwnerKeys<'a> {
-    process: Option<ProcessLine<'a>>,
-    processes: Vec<ProcessLine<'a>>,
-    /// Absent where a socket list names them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    process_by: Option<&'static str>,
-    kernel: Option<KernelLine>,
-    before_capture: bool,
-    /// Absent where that was not watched.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<Vec<CodeLine<'a>>>,
-}
-
-#[derive(Serialize)]
-struct KernelLine {
-    state: &'static str,
-    recv_q: Option<u32>,
-    confirmed: bool,
-}
-
-impl<'a> OwnerKeys<'a> {
-    fn new(owner: Owner<'a>, said: Option<&'a Facts>) -> Option<OwnerKeys<'a>> {
-        let socket = match owner {
-            Owner::NotAsked => return None,
-            Owner::NotListed => None,
-            Owner::Listed(socket) => Some(socket),
-            Owner::Said(_) => None,
-        };
-        let holders = match owner {
-            Owner::Said(holders) => holders,
-            _ => socket.map_or(&[][..], |socket| &socket.holders),
-        };
-        Some(OwnerKeys {
-            process: holders.first().map(ProcessLine::from),
-            processes: holders.iter().map(ProcessLine::from).collect(),
-            process_by: matches!(owner, Owner::Said(_)).then_some("capture"),
-            kernel: socket.map(|socket| KernelLine {
-                state: socket.state.name(),
-                recv_q: socket.recv_q,
-                confirmed: socket.state == State::CloseWait,
-            }),
-            before_capture: false,
-            code: owner.code().map(|code| code_lines(code, said)),
-        })
-    }
-}
-
 #[derive(Serialize)]
 struct EndLine<'a> {
     #[serde(serialize_with = "host")]
@@ -398,7 +348,7 @@ impl<'a> FlowLine<'a> {
             said: SaidKeys(None),
             rewritten_as: None,
             points: None,
-            owner: owner.map(|owner| OwnerKeys { before_capture: true, ..owner }),
+            owner: owner.map(OwnerKeys::before_capture),
         }
     }
 }

@@ -28,6 +28,7 @@ pub mod diff;
 pub mod flamegraph;
 pub mod flames;
 mod history;
+mod holder;
 pub mod html;
 pub mod ids;
 pub mod jsonl;

@@ -87,7 +87,7 @@ impl Module {
         let names = table.checked_add(memory.u64(table.checked_add(8 + 3 * 8)?)?)?;
         let is_it = word(0)? == table && word(1)? == names;
         let (text, least, most) = (word(22)?..word(23)?, word(20)?, word(21)?);
-        if !is_it || !(text.start <= least && least < most && most <= text.end) {
+        if !(is_it && text.start <= least && least < most && most <= text.end) {
             return None;
         }
         let is_1_20 = memory.u32(table)? == 0xffff_fff1;
@@ -137,7 +137,7 @@ fn main_module(file: &impl Bytes, info: &ElfSection) -> Option<String> {
     module_of(&text)
 }
 
-/// `mod	example.com/shop	v1.2.3`
+/// The second word of a line that begins with `mod`.
 fn module_of(text: &str) -> Option<String> {
     let module = text.lines().find_map(|line| line.strip_prefix("mod\t"))?;
     let path = module.split('\t').next()?;

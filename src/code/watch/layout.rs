@@ -29,7 +29,7 @@ impl Layout {
 }
 
 impl Field {
-    /// Reads `field:__u8 saddr[4];	offset:32;	size:4;	signed:0;`.
+    /// Reads `field:__u8 saddr[4]; offset:32; size:4; signed:0;`.
     fn read(line: &str) -> Option<Field> {
         let (declaration, rest) = line.trim().strip_prefix("field:")?.split_once(';')?;
         let name = declaration.rsplit([' ', '*']).next()?;

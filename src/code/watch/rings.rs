@@ -177,21 +177,18 @@ fn cannot_open(event: &'static str, error: io::Error) -> CannotArm {
 /// The processors that are there, by the kernel's list: `0-3,8`.
 fn processors() -> Vec<u32> {
     let list = fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
-    let listed: Vec<u32> = list.trim().split(',').flat_map(range).collect();
+    let listed: Vec<u32> = list.trim().split(',').filter_map(range).flatten().collect();
     if listed.is_empty() { vec![0] } else { listed }
 }
 
-fn range(part: &str) -> std::ops::RangeInclusive<u32> {
+fn range(part: &str) -> Option<std::ops::RangeInclusive<u32>> {
     let (first, last) = part.split_once('-').unwrap_or((part, part));
-    match (first.parse(), last.parse()) {
-        (Ok(first), Ok(last)) => first..=last,
-        _ => 1..=0,
-    }
+    Some(first.parse().ok()?..=last.parse().ok()?)
 }
 
 fn open(wanted: &Wanted, id: u64, cpu: u32) -> io::Result<(Counter, Sampler)> {
-    let mut options = Opts::default();
-    options.sample_on = SampleOn::Count(1);
+    let mut options =
+        Opts { sample_on: SampleOn::Count(1), timer: Some(Clock::Monotonic), ..Opts::default() };
     options.sample_format.raw = true;
     options.sample_format.call_chain = Some(CallChain {
         exclude_user: false,
@@ -201,7 +198,6 @@ fn open(wanted: &Wanted, id: u64, cpu: u32) -> io::Result<(Counter, Sampler)> {
     });
     options.record_id_format.task = true;
     options.record_id_format.time = true;
-    options.timer = Some(Clock::Monotonic);
     let counter = Counter::new(Tracepoint { id }, (Proc::ALL, Cpu(cpu)), &options)?;
     counter.with_ftrace_filter(wanted.filter)?;
     let sampler = counter.sampler(wanted.pages)?;

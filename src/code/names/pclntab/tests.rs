@@ -98,7 +98,7 @@ fn functions_lines_and_inlined_calls_are_found() {
         let table = LineTable::new(&built.table[..]).expect("a table");
         let trees = Some(&&built.trees[..]);
         let update = call("main.update", "/src/controller.go", 22);
-        assert_eq!(table.calls(3, trees), [update.clone()]);
+        assert_eq!(table.calls(3, trees), std::slice::from_ref(&update));
         let begin = call("database/sql.(*DB).Begin", "/go/sql.go", 70);
         assert_eq!(table.calls(20, trees), [begin, update]);
         assert_eq!(table.calls(40, trees), [call("main.main", "/src/controller.go", 40)]);
