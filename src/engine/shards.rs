@@ -20,7 +20,7 @@ use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::{Ending, Flow};
 use crate::tcp::holes::{self, Holes};
 use crate::tcp::segment::{FlowKey, Segment};
-use crate::verdict::Policy;
+use crate::verdict::{Judgement, Policy, Standing};
 
 /// Enough for many threads to share evenly, and few enough to be filled side by side.
 const SHARDS: usize = 64;
@@ -140,12 +140,18 @@ impl Judge<'_> {
     fn judge(&mut self, retired: Retired) {
         let Orders { policy, facts, all, pairs, .. } = self.orders;
         self.holes.note(&retired.flow);
-        let judged = Judged::new(retired, policy, facts);
+        let mut judged = Judged::new(retired, policy, facts);
         let slot = judged.flow.slot;
+        let wanted = *all || pairs.contains(&judged.key);
+        // What was said may take a doubt away that hides a finding.
+        let matters = |by: &Judgement| by.is_notable() || Standing::from(by).hidden;
+        if wanted || matters(&judged.judgement) {
+            judged = with_said(judged, self.conversations, self.orders);
+        }
         self.tally.count(&judged.judgement);
         self.closes.count(&judged);
-        if *all || pairs.contains(&judged.key) || judged.judgement.is_notable() {
-            self.judged.push(with_said(judged, self.conversations, self.orders));
+        if wanted || judged.judgement.is_notable() {
+            self.judged.push(judged);
         }
         self.conversations.release(slot);
     }
@@ -154,7 +160,12 @@ impl Judge<'_> {
 /// Adds what was said on a connection.
 fn with_said(judged: Judged, conversations: &Conversations, orders: &Orders) -> Judged {
     let said = conversations.facts(&judged.flow, orders.literals);
-    Judged { said, unread: orders.no_content, ..judged }
+    let server = said.as_ref().and_then(|_| conversations.server(&judged.flow));
+    let judged = Judged { said, unread: orders.no_content, ..judged };
+    match server {
+        Some(server) => judged.served_by(server, &orders.policy),
+        None => judged,
+    }
 }
 
 /// The length that rounds may have.

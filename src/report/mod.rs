@@ -21,6 +21,7 @@ pub mod check;
 mod closes;
 pub mod comments;
 pub mod csv;
+mod elsewhere;
 pub mod flamegraph;
 pub mod flames;
 pub mod ids;

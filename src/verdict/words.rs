@@ -213,6 +213,7 @@ words! {
         FinWithoutEffect,
         Rewritten,
         KernelHolds,
+        FinPassedOn,
     }
 }
 
@@ -236,6 +237,7 @@ impl Note {
             Note::FinWithoutEffect => "fin-without-effect",
             Note::Rewritten => "rewritten",
             Note::KernelHolds => "kernel-holds",
+            Note::FinPassedOn => "fin-passed-on",
         }
     }
 }
