@@ -24,6 +24,7 @@ pub mod csv;
 mod elsewhere;
 pub mod flamegraph;
 pub mod flames;
+mod history;
 pub mod ids;
 pub mod jsonl;
 pub mod ladder;
