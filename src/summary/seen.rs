@@ -52,6 +52,7 @@ pub struct Seen {
     /// A proxy holds it, which passed the FIN on, and waits for this end to close.
     pub waits_for: Option<Endpoint>,
     pub first: Place,
+    pub last: Place,
     /// The first FIN, and whose it was.
     pub fin: Option<Place>,
     pub closer: Option<Side>,
@@ -116,6 +117,7 @@ impl Seen {
             descriptor_may_leak: judgement.notes.contains(&Note::DescriptorMayLeak),
             waits_for: row.judged.waits_for(),
             first: flow.first,
+            last: flow.last,
             fin: flow.first_fin().map(|(_, fin)| fin.place),
             closer: flow.first_fin().map(|(closer, _)| closer),
         }
