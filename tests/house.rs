@@ -333,6 +333,14 @@ fn a_stranger_understands_a_comment_by_its_first_words() {
     assert_none(broken);
 }
 
+/// A room is its folder, and begins at the door: `mod.rs` everywhere.
+#[test]
+fn no_file_stands_beside_its_own_folder() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let beside = |source: &&Source| root.join(source.path.with_extension("")).is_dir();
+    assert_none(house().iter().filter(beside).map(|s| s.path.display().to_string()).collect());
+}
+
 /// One idea a file: whoever needs more has found a second idea.
 #[test]
 fn no_file_outgrows_a_reader() {
