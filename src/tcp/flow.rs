@@ -198,12 +198,47 @@ impl Flow {
             ^ a.payload_bytes
             ^ b.payload_bytes
             ^ self.recent.prefetch()
-            ^ self.last_payload.map_or(0, Place::order)
             ^ u64::from(self.slot.0)
+    }
+
+    /// Tells whether a segment changes nothing but how much was sent: nothing of a close has been seen,
+    /// and nothing of it is either. Nearly all are such.
+    #[inline(always)]
+    pub fn is_open_to(&self, segment: &Segment) -> bool {
+        segment.is_plain()
+            && !self.is_unanswered()
+            && self.closing.is_none()
+            && !self.acks_beyond(self.side(segment.from), segment)
+    }
+
+    /// Takes in a segment that the flow [is open to](Flow::is_open_to), as [`Flow::take`] would. Nobody is
+    /// handed a reference to it: so it stays in the registers that it was unpacked to.
+    #[inline(always)]
+    pub fn take_open(&mut self, segment: &Segment) {
+        let (side, before) = self.count(segment);
+        let known = self.half(side).captured_max();
+        let news = self.take_news(side, segment, Marks::NONE);
+        self.note_repeated(segment, Marks::NONE, known, before, news.payload > 0);
     }
 
     /// Takes in one segment of this flow.
     pub fn take(&mut self, segment: &Segment) {
+        if self.is_open_to(segment) {
+            return self.take_open(segment);
+        }
+        let (side, before) = self.count(segment);
+        if segment.is_plain() {
+            self.take_numbers(side, segment, Marks::NONE, before);
+        } else if segment.flags.rst() {
+            self.take_rst(side, segment);
+        } else {
+            self.take_marked(side, segment, before);
+        }
+    }
+
+    /// Counts a segment. Returns whose it is, and the time of the packet before it.
+    #[inline(always)]
+    fn count(&mut self, segment: &Segment) -> (Side, Time) {
         let side = self.side(segment.from);
         let before = std::mem::replace(&mut self.last, segment.place).time;
         self.notes.note(Noted::TimeWentBack, segment.place.time < before);
@@ -222,13 +257,7 @@ impl Flow {
             self.manner.note_answer();
         }
         self.halves[side as usize].count(segment);
-        if segment.is_plain() {
-            self.take_numbers(side, segment, Marks { syn: false, fin: false }, before);
-        } else if segment.flags.rst() {
-            self.take_rst(side, segment);
-        } else {
-            self.take_marked(side, segment, before);
-        }
+        (side, before)
     }
 
     #[cold]
@@ -317,11 +346,30 @@ impl Flow {
         if self.closing.is_some() {
             self.take_back_ack(side, segment);
         }
-        let peer = self.half(side.other());
-        let (peer_snd_max, captured) = (peer.snd_max(), peer.captured_max());
-        // Only an ACK of something that was not captured can cover a FIN that is still to come.
-        let beyond = segment.flags.ack() && captured.is_none_or(|max| segment.ack.is_after(max));
+        let peer_snd_max = self.half(side.other()).snd_max();
+        let beyond = self.acks_beyond(side, segment);
         let known = self.half(side).captured_max();
+        let news = self.take_news(side, segment, marks);
+        let mut first_fin = false;
+        if self.closing.is_some() || beyond || marks.fin {
+            self.find_hole(side, segment, known);
+            first_fin = self.take_closing(side, segment, news, beyond, peer_snd_max);
+        }
+        let is_new = news.payload > 0 || news.syn_ack || first_fin;
+        self.note_repeated(segment, marks, known, before, is_new);
+    }
+
+    /// Does it acknowledge something that was not captured? Only such an ACK can cover a FIN that is
+    /// still to come.
+    #[inline(always)]
+    fn acks_beyond(&self, side: Side, segment: &Segment) -> bool {
+        let captured = self.half(side.other()).captured_max();
+        segment.flags.ack() && captured.is_none_or(|max| segment.ack.is_after(max))
+    }
+
+    /// Takes in the numbers of a segment, and when there was something new.
+    #[inline(always)]
+    fn take_news(&mut self, side: Side, segment: &Segment, marks: Marks) -> News {
         let first_syn = marks.syn && self.half(side).isn() != Some(segment.seq);
         let news = self.halves[side as usize].take(segment, marks);
         if news.payload > 0 {
@@ -331,19 +379,28 @@ impl Flow {
         if first_syn || news.first_ack && side == Side::A && !marks.fin && self.has_both_syns() {
             self.recent.record_handshake(segment.place.time);
         }
-        let mut first_fin = false;
-        if self.closing.is_some() || beyond || marks.fin {
-            self.find_hole(side, segment, known);
-            first_fin = self.take_closing(side, segment, news, beyond, peer_snd_max);
+        news
+    }
+
+    /// Takes note of a segment without anything new: sent again, or captured twice. `known` is the end of
+    /// what was captured before it.
+    #[inline(always)]
+    fn note_repeated(
+        &mut self,
+        segment: &Segment,
+        marks: Marks,
+        known: Option<Seq>,
+        before: Time,
+        is_new: bool,
+    ) {
+        if is_new || segment.len == 0 && !marks.syn && !marks.fin {
+            return;
         }
-        let is_new = news.payload > 0 || news.syn_ack || first_fin;
-        if !is_new && (segment.len > 0 || marks.syn || marks.fin) {
-            let quick = segment.place.time.since(before) < Some(DUPLICATE_NS);
-            // It ends where the highest captured one ended: that one is its twin.
-            let end = segment.end_of_payload() + u32::from(marks.fin);
-            self.notes.note(Noted::Duplicates, quick && known == Some(end));
-            self.notes.note(Noted::FinRetransmitted, marks.fin && !quick);
-        }
+        let quick = segment.place.time.since(before) < Some(DUPLICATE_NS);
+        // It ends where the highest captured one ended: that one is its twin.
+        let end = segment.end_of_payload() + u32::from(marks.fin);
+        self.notes.note(Noted::Duplicates, quick && known == Some(end));
+        self.notes.note(Noted::FinRetransmitted, marks.fin && !quick);
     }
 
     /// Takes note of a hole: the other side has acknowledged octets beyond `known`, all that was
@@ -440,6 +497,7 @@ impl Flow {
 
     /// Does the segment answer the SYN that began the flow, or follow it up? From then on the
     /// 4-tuple's packets are this connection's.
+    #[inline(always)]
     pub(super) fn answers(&self, segment: &Segment) -> bool {
         let Some(isn) = self.half(Side::A).isn() else { return false };
         match self.side(segment.from) {
