@@ -12,7 +12,11 @@
 CAPTURE ?= fixtures/captures/incident.pcap
 CARGO   ?= cargo
 
-.PHONY: run build test library bench bench-live budget soak soak-kernel fuzz dist needs-build needs-test needs-budget needs-fuzz needs-dist
+# The first target: `make` alone says what there is.
+help:
+	@sed -n '/^#/!q; s/^# //p' Makefile
+
+.PHONY: help run build test library bench bench-live budget soak soak-kernel fuzz dist needs-build needs-test needs-budget needs-fuzz needs-dist
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -73,9 +77,11 @@ TARGET  = $(or $(CARGO_TARGET_DIR),target)
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 NAME    = closewait-$(VERSION)-$(shell uname -m)
 dist: needs-dist build
+	@$(CARGO) run --quiet --release --locked --example pages -- $(TARGET)/release/pages
 	@rm -rf $(TARGET)/dist && mkdir -p $(TARGET)/dist/$(NAME)
 	@strip -o $(TARGET)/dist/$(NAME)/closewait $(TARGET)/release/closewait
-	@cp README.md CHANGELOG.md LICENSE-* .dist/* $(TARGET)/dist/$(NAME)
+	@cp README.md CHANGELOG.md LICENSE-* $(filter-out .dist/pages.rs,$(wildcard .dist/*)) $(TARGET)/dist/$(NAME)
+	@cp -r $(TARGET)/release/pages/* $(TARGET)/dist/$(NAME)
 	@mkdir $(TARGET)/dist/$(NAME)/manual && cp src/manual/*.md $(TARGET)/dist/$(NAME)/manual
 	@tar -C $(TARGET)/dist --sort=name --owner=0 --group=0 --numeric-owner -czf $(TARGET)/dist/$(NAME).tar.gz $(NAME)
 	@rm -r $(TARGET)/dist/$(NAME)

@@ -205,7 +205,6 @@ impl FlowTable {
         Some(&mut chain.newest)
     }
 
-
     /// Returns the index of a segment's chain, by the few bits of its hash that the index holds:
     /// good enough to prefetch it, since another chain may have the same bits.
     #[inline]

@@ -141,25 +141,6 @@ const RIDDLES: &[&str] = &[
     "Whether", "The same",
 ];
 
-/// Files whose comments still begin so. The list only grows shorter.
-const RIDDLED: &[&str] = &[
-    "attach/conversations.rs",
-    "attach/facts.rs",
-    "attach/mysql",
-    "attach/registry.rs",
-    "cli",
-    "commands",
-    "engine/batch.rs",
-    "engine/shards.rs",
-    "live/scrape.rs",
-    "report/prometheus.rs",
-    "report/sockets",
-    "report/text",
-    "summary/cause.rs",
-    "summary/evidence.rs",
-    "summary/groups.rs",
-];
-
 struct Source {
     /// Relative to `src`.
     path: PathBuf,
@@ -318,16 +299,11 @@ fn a_stranger_understands_a_comment_by_its_first_words() {
     for source in house() {
         let text = fs::read_to_string(root.join(&source.path)).expect("readable");
         let riddles = openings(&text).into_iter().filter(|(_, opening)| is_riddle(opening));
-        if RIDDLED.iter().any(|file| source.path.starts_with(file)) {
-            continue;
-        }
         broken.extend(
             riddles
                 .map(|(number, opening)| format!("{}:{number}: {opening}", source.path.display())),
         );
     }
-    let gone = RIDDLED.iter().filter(|file| !root.join(file).exists());
-    broken.extend(gone.map(|file| format!("{file} is gone: strike it off RIDDLED")));
     assert_none(broken);
 }
 

@@ -6,7 +6,7 @@ use crate::tcp::flow::{Flow, Slot};
 use crate::tcp::segment::{End, Segment};
 use crate::tcp::stream::{Chunk, Stream};
 
-/// What is read along of a shard's connections.
+/// The conversations read along of one shard's connections, each in its slot.
 #[derive(Default)]
 pub struct Conversations {
     slots: Vec<Option<Conversation>>,
@@ -18,7 +18,7 @@ struct Conversation {
     first: u64,
     talk: Talk,
     server: End,
-    /// Of the lower and the upper end; none once nothing more can be learnt.
+    /// The octets from the lower and from the upper end; none once nothing more can be learnt.
     streams: Option<Box<[Stream; 2]>>,
 }
 

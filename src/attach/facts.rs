@@ -1,4 +1,4 @@
-//! What is known of a conversation, whatever its protocol.
+//! Facts about a conversation, whatever its protocol.
 
 use std::fmt;
 
@@ -28,16 +28,16 @@ pub struct Facts {
     pub database: Option<Box<str>>,
     /// The last request by the protocol's own name for its kind: `COM_QUERY`.
     pub last_command: Option<&'static str>,
-    /// What it asked for, or its name where there is no text.
+    /// The text of that request, or its name where there is no text.
     pub last_statement: Option<Box<str>>,
     pub last_statement_at: Option<Time>,
     /// The server owes no answer. An answer that has only begun is none.
     pub answered: Option<bool>,
     pub in_transaction: Option<bool>,
-    /// When the statement was sent that began it.
+    /// The time at which the statement that began it was sent.
     pub transaction_since: Option<Time>,
     pub begun: Option<Begun>,
-    /// Of the open transaction, in order.
+    /// The statements of the open transaction, in order.
     pub statements: Vec<Box<str>>,
     /// So many more were not kept.
     pub more_statements: u32,
@@ -46,7 +46,7 @@ pub struct Facts {
     pub path: Vec<PathStep>,
     /// The client took its leave with this: `COM_QUIT`.
     pub goodbye: Option<&'static str>,
-    /// What the server said last, if that was an error, or why it closes.
+    /// The last thing the server said, if that was an error, or its reason for closing.
     pub server_error: Option<ServerError>,
     pub encrypted: bool,
     pub compressed: bool,
@@ -82,7 +82,7 @@ impl Facts {
     }
 }
 
-/// What began a transaction.
+/// The reason why a transaction is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begun {
     /// A request for one, by its name: `BEGIN`.
@@ -99,7 +99,7 @@ pub enum PathStep {
     NotCaptured,
 }
 
-/// What stands for something that was not seen.
+/// Stands for something that was not seen.
 pub const NOT_CAPTURED: &str = "(not captured)";
 
 impl fmt::Display for PathStep {
@@ -111,7 +111,7 @@ impl fmt::Display for PathStep {
     }
 }
 
-/// What the server refused.
+/// An error that the server reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerError {
     pub code: ErrorCode,

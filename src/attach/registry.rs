@@ -93,7 +93,7 @@ pub fn titles() -> String {
     titles.join(" or ")
 }
 
-/// What a connection is taken for.
+/// The protocol that a connection is taken for, and the end that is its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guess {
     pub protocol: Known,
@@ -113,7 +113,7 @@ pub struct Content<'a> {
 pub struct Ports {
     named: Vec<(Known, u16)>,
     any: PortSet,
-    /// The same by protocol.
+    /// The ports seen, by protocol.
     of: Vec<(Known, PortSet)>,
 }
 

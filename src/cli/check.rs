@@ -11,10 +11,10 @@ use clap::{Args, ValueEnum};
 
 use super::shared::ColorArg;
 use super::times::duration;
-use crate::commands::check::{Check, Watched};
+use crate::commands::check::{CheckCommand, Watched};
 use crate::endpoints::EndpointSet;
 use crate::expect::baseline::Alias;
-use crate::expect::{Limits, Override, Range, Reading};
+use crate::expect::{Limits, Override, Range, ReadingOptions};
 use crate::report::check::Format;
 
 pub const EXAMPLES: &str = "\
@@ -69,7 +69,8 @@ pub struct CheckArgs {
     )]
     interface: Vec<String>,
 
-    /// How long to capture when the command has ended: longer than the peer's timeout and min-hold
+    /// Go on capturing for this long when the command has ended: longer than the peer's timeout and
+    /// min-hold
     #[arg(
         long, value_name = "TIME", default_value = "4s", value_parser = duration,
         help_heading = "Around a command"
@@ -141,7 +142,7 @@ pub struct CheckArgs {
     #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
 
-    /// When to use colours
+    /// Use colours: auto looks whether a terminal reads them
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     color: ColorArg,
 }
@@ -156,7 +157,7 @@ enum FormatArg {
     Jsonl,
     /// Annotations of a pull request (::error file=…::)
     Github,
-    /// What code scanners write (SARIF 2.1.0), for whatever shows it
+    /// The form of code scanners (SARIF 2.1.0), for whatever shows it
     Sarif,
     /// A code quality report for GitLab
     Gitlab,
@@ -207,7 +208,7 @@ fn delta(duration: Duration) -> TimeDelta {
 }
 
 impl CheckArgs {
-    pub fn check(self) -> Check {
+    pub fn check(self) -> CheckCommand {
         let (limits, overrides) = self.limits();
         let aside = !matches!(self.format, FormatArg::Text) && self.output.is_none();
         let watched = (!self.command.is_empty()).then_some(Watched {
@@ -217,12 +218,12 @@ impl CheckArgs {
             save: self.write,
             aside,
         });
-        Check {
+        CheckCommand {
             paths: self.paths,
             watched,
             limits,
             overrides,
-            reading: Reading {
+            reading: ReadingOptions {
                 local: self.local,
                 filter: self.filter,
                 min_hold: self.min_hold.map(delta),

@@ -11,7 +11,7 @@ use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, at_least_one, netns};
 use super::times::{TimeArgs, duration};
 use crate::capture::live::Wanted;
 use crate::capture::stop::Stop;
-use crate::commands::live::{Live, not_stopped};
+use crate::commands::live::{LiveCommand, not_stopped};
 use crate::owner::kernel::Netns;
 use crate::printable::printable;
 use crate::run::Plan;
@@ -71,8 +71,8 @@ pub struct LiveArgs {
 
     /// As root: become this user once everything is open
     ///
-    /// Who reads packets has then no rights at all. Processes are named by another process, which keeps
-    /// cap_sys_ptrace and cap_dac_read_search.
+    /// The process that reads packets has then no rights at all. Processes are named by another one,
+    /// which keeps cap_sys_ptrace and cap_dac_read_search.
     #[arg(short = 'Z', long = "relinquish-privileges", value_name = "USER")]
     user: Option<String>,
 
@@ -114,7 +114,7 @@ fn metrics_address(text: &str) -> Result<SocketAddr, String> {
 const MIN_HOLD: Duration = Duration::from_secs(5);
 
 impl LiveArgs {
-    pub fn live(self) -> Result<Live, String> {
+    pub fn live(self) -> Result<LiveCommand, String> {
         let look = self.output.look(&self.times, false);
         if self.write.as_ref().is_some_and(|path| path.as_os_str() == "-") {
             let other = "closewait -i IFACE -w FILE, or: tcpdump -w - | tee FILE | closewait -";
@@ -134,7 +134,7 @@ impl LiveArgs {
         if netns == Netns::All {
             return Err("--netns: capture in one namespace at a time".into());
         }
-        Ok(Live {
+        Ok(LiveCommand {
             wanted: Wanted {
                 interfaces: self.interface,
                 filter: self.expression.join(" "),

@@ -14,11 +14,11 @@ use crate::commands::format::Format;
 use crate::commands::screen::screen;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::Netns;
-use crate::report::text::Look;
+use crate::report::text::TextLook;
 use crate::run::Reading;
 use crate::verdict::{EndedAt, Policy};
 
-/// How a report is written, whatever it is about.
+/// Options for the form of a report, whatever it is about.
 #[derive(Args)]
 pub(super) struct OutputArgs {
     /// The form of the report
@@ -39,12 +39,12 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub(super) top: Option<usize>,
 
-    /// When to use colours
+    /// Use colours: auto looks whether a terminal reads them
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     color: ColorArg,
 }
 
-/// What is a finding.
+/// Options that decide what is a finding.
 #[derive(Args)]
 pub(super) struct JudgingArgs {
     /// The side to judge: an address, a network, ADDR:PORT or :PORT; repeatable
@@ -66,14 +66,14 @@ pub(super) struct JudgingArgs {
     #[arg(long, help_heading = "Judging")]
     certain: bool,
 
-    /// When the capture was stopped: a pcap file cannot say it, and what is held until its last packet
-    /// only seems brief. RFC 3339, "YYYY-MM-DD HH:MM:SS" in the local zone, seconds since 1970, or mtime:
-    /// when the file was changed last, unless that is days later
+    /// The time at which the capture was stopped: a pcap file cannot say it, and what is held until its
+    /// last packet only seems brief. RFC 3339, "YYYY-MM-DD HH:MM:SS" in the local zone, seconds since
+    /// 1970, or mtime: when the file was changed last, unless that is days later
     #[arg(long, value_name = "TIME|mtime", value_parser = ended_at, help_heading = "Judging")]
     pub(super) end: Option<EndedAt>,
 }
 
-/// What is read of the contents of connections.
+/// Options for reading the contents of connections.
 #[derive(Args)]
 pub(super) struct ReadingArgs {
     /// A port of MySQL servers, beside 3306 and those where a server greets; repeatable
@@ -141,9 +141,9 @@ impl OutputArgs {
         color(self.color)
     }
 
-    /// How the text is to look, with times like these.
-    pub(super) fn look(&self, times: &TimeArgs, all: bool) -> Look {
-        Look {
+    /// The look of the text, with times like these.
+    pub(super) fn look(&self, times: &TimeArgs, all: bool) -> TextLook {
+        TextLook {
             zone: times.zone(),
             dates: times.dates(),
             top: self.top,

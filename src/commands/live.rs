@@ -31,32 +31,32 @@ use crate::owner::kernel::{Netns, enter};
 use crate::owner::lookup::client::Lookup;
 use crate::owner::lookup::{Question, serve};
 use crate::printable::printable;
-use crate::report::text::Look;
+use crate::report::text::TextLook;
 use crate::run::Plan;
 
 /// Names the socket of a service manager (sd_notify(3)).
 const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 
-/// What `live` was asked for.
-pub struct Live {
+/// The command `live`: its interface and its options.
+pub struct LiveCommand {
     pub wanted: Wanted,
     /// The namespace to capture in.
     pub netns: Netns,
     /// Keep what was seen.
     pub write: Option<PathBuf>,
-    /// Who to become once all is open.
+    /// The user to become once all is open.
     pub user: Option<String>,
-    /// Where to answer Prometheus.
+    /// The address to answer Prometheus at.
     pub metrics: Option<SocketAddr>,
     pub plan: Plan,
     pub format: Format,
-    pub look: Look,
+    pub look: TextLook,
     pub color: ColorChoice,
     pub output: Option<PathBuf>,
 }
 
 /// Watches the interfaces until it is told to stop.
-pub fn live(asked: Live) -> Exit {
+pub fn live(asked: LiveCommand) -> Exit {
     match begin(asked) {
         Ok(exit) => exit,
         Err(sentence) => {
@@ -66,7 +66,7 @@ pub fn live(asked: Live) -> Exit {
     }
 }
 
-fn begin(asked: Live) -> Result<Exit, String> {
+fn begin(asked: LiveCommand) -> Result<Exit, String> {
     let stop = Arc::clone(&asked.wanted.stop);
     stop_at(&[SIGINT, SIGTERM], &stop)?;
     if let Some(user) = &asked.user {
@@ -155,8 +155,8 @@ fn start_lookup(user: Option<&str>) -> Result<Lookup, String> {
     Lookup::start(command).map_err(|error| format!("the list of sockets: {error}"))
 }
 
-/// Those whose packets would be seen: at these addresses, and by the expression.
-fn is_captured(asked: &Live) -> Result<IsCaptured, String> {
+/// Tells the sockets whose packets would be seen: at these addresses, and by the expression.
+fn is_captured(asked: &LiveCommand) -> Result<IsCaptured, String> {
     let mut filter = match asked.wanted.filter.as_str() {
         "" => None,
         filter => Some(Filter::new(filter).map_err(|error| error.to_string())?),

@@ -17,7 +17,7 @@ use foldhash::fast::RandomState;
 
 use ip::Transport;
 use link::Network;
-use usual::Packet;
+use usual::UsualPacket;
 
 use crate::capture::{Frame, LinkType};
 use crate::tcp::segment::{Endpoint, Extras, Flags, FlowKey, Segment};
@@ -159,7 +159,7 @@ impl Decoder {
         let destination = Endpoint { ip: transport.destination, port: header.destination };
         let (key, from) = FlowKey::new(source, destination);
         let header_len = header.len;
-        let packet = Packet { key, from, header, data: transport.data, direction };
+        let packet = UsualPacket { key, from, header, data: transport.data, direction };
         let (mut segment, payload) = self.segment(frame, packet);
         if !segment.is_plain() {
             segment.extras =
@@ -194,8 +194,8 @@ impl Decoder {
     }
 
     #[inline(always)]
-    fn segment<'a>(&self, frame: &Frame, packet: Packet<'a>) -> (Segment, &'a [u8]) {
-        let Packet { key, from, header, data, direction } = packet;
+    fn segment<'a>(&self, frame: &Frame, packet: UsualPacket<'a>) -> (Segment, &'a [u8]) {
+        let UsualPacket { key, from, header, data, direction } = packet;
         let segment = Segment {
             key,
             hash: key.hash_by(&self.hasher),

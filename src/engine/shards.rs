@@ -41,7 +41,7 @@ const FIRST_ROUND: usize = 16_384;
 /// Octets of contents that end a round, too: however large segments are, no more waits in memory.
 const ROUND_CONTENT: usize = 4 << 20;
 
-/// What every shard has to know to take its part in a round.
+/// Orders for a round: all that every shard has to know to take its part.
 pub struct Orders {
     pub policy: Arc<Policy>,
     /// The capture at the end of the round.
@@ -60,7 +60,8 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// What is said on closed connections is of use only if all are reported.
+    /// Tells whether the contents of this flow are kept: those of closed connections are of use only if
+    /// all are reported.
     fn reads(&self, flow: &Flow) -> bool {
         self.all || flow.ending() != Ending::Closed
     }
@@ -87,7 +88,7 @@ pub struct Shard {
     judged: Vec<Judged>,
     tally: Tally,
     closes: Closes,
-    /// Of flows that have left.
+    /// Holes in flows that have left.
     holes: Holes,
 }
 
@@ -156,7 +157,7 @@ fn with_said(judged: Judged, conversations: &Conversations, orders: &Orders) -> 
     Judged { said, unread: orders.no_content, ..judged }
 }
 
-/// How long rounds may get.
+/// The length that rounds may have.
 #[derive(Clone, Copy)]
 pub enum Pace {
     /// As long as is fastest.
@@ -281,21 +282,21 @@ impl Shards {
         self.shards.iter().map(|shard| shard.table.len()).sum()
     }
 
-    /// What was counted so far of flows that have left, and how many left memory early.
+    /// Counts flows that have left, so far, and those of them that left memory early.
     pub fn counts(&self) -> (Tally, u64) {
         let mut tally = Tally::default();
         self.shards.iter().for_each(|shard| tally += shard.tally.clone());
         (tally, self.evicted)
     }
 
-    /// How flows that have left were closed, so far.
+    /// Closes of flows that have left, so far.
     pub fn closes(&self) -> Closes {
         let mut closes = Closes::default();
         self.shards.iter().for_each(|shard| closes += &shard.closes);
         closes
     }
 
-    /// How many connections show holes, between two rounds: those that have left, and those that have
+    /// Counts connections that show holes, between two rounds: those that have left, and those that have
     /// not if `all`.
     pub fn holes(&self, all: bool) -> Holes {
         let mut holes = Holes::default();

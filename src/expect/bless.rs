@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
 
 use super::file::{Wrong, expectation};
-use super::{Expectation, Range, Reading, is_nothing_judged, violations};
+use super::{Expectation, Range, ReadingOptions, is_nothing_judged, violations};
 use crate::printable::printable;
 use crate::summary::seen::{Collected, Seen};
 use crate::tcp::segment::Endpoint;
@@ -19,7 +19,7 @@ use crate::verdict::Verdict;
 pub fn bless(
     text: Option<&str>,
     capture: &str,
-    reading: &Reading,
+    reading: &ReadingOptions,
     collected: &Collected,
 ) -> Result<String, Wrong> {
     let Some(text) = text else { return Ok(fresh(capture, reading, collected)) };
@@ -35,10 +35,10 @@ pub fn bless(
 
 /// Writes what was found, so far as a capture made anew will hold it, too: no port that a client chose, no count
 /// that changes from run to run.
-fn fresh(capture: &str, reading: &Reading, collected: &Collected) -> String {
+fn fresh(capture: &str, reading: &ReadingOptions, collected: &Collected) -> String {
     let mut document = DocumentMut::new();
     let table = document.as_table_mut();
-    options(table, &Reading::default(), reading);
+    options(table, &ReadingOptions::default(), reading);
     let tally = &collected.tally;
     table["flows"] = if tally.flows > 0 { limit("min", 1) } else { count(0) };
     table["leak"] = count(tally.findings);
@@ -61,7 +61,7 @@ fn fresh(capture: &str, reading: &Reading, collected: &Collected) -> String {
 }
 
 /// Writes the options of reading: they are a part of what is expected.
-fn options(table: &mut Table, before: &Reading, now: &Reading) {
+fn options(table: &mut Table, before: &ReadingOptions, now: &ReadingOptions) {
     if before.local != now.local {
         table["local"] = match &now.local[..] {
             [one] => value(one),

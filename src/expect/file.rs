@@ -3,7 +3,7 @@
 use super::findings::Wanted;
 pub use super::keys::Wrong;
 use super::keys::{Keys, Value, document};
-use super::{Expectation, Limits, OpenIdle, Override, Range, Reading};
+use super::{Expectation, Limits, OpenIdle, Override, Range, ReadingOptions};
 use crate::verdict::Verdict;
 
 /// The keys of both files, beside the verdicts' names.
@@ -63,8 +63,8 @@ fn read(text: &str, known: &[&str]) -> Result<Expectation, Wrong> {
     Ok(expectation)
 }
 
-fn reading(keys: &Keys) -> Result<Reading, Wrong> {
-    Ok(Reading {
+fn reading(keys: &Keys) -> Result<ReadingOptions, Wrong> {
+    Ok(ReadingOptions {
         local: keys.read("local", Value::addresses)?.unwrap_or_default(),
         filter: keys.read("filter", Value::text)?,
         min_hold: keys.read("min_hold", Value::time)?,

@@ -24,7 +24,7 @@ pub use range::Range;
 /// An expectation of a capture: how to read it, and the limits that it should keep.
 #[derive(Clone, Debug, Default)]
 pub struct Expectation {
-    pub reading: Reading,
+    pub reading: ReadingOptions,
     pub flows: Option<Range<u64>>,
     /// By verdict, in the order of [`Verdict::NAMES`]. `leak` counts findings.
     pub verdicts: [Option<Range<u64>>; Verdict::NAMES.len()],
@@ -41,21 +41,21 @@ pub struct Expectation {
 
 /// The options that a capture is read with.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reading {
+pub struct ReadingOptions {
     /// The local sides, as they were written.
     pub local: Vec<String>,
     pub filter: Option<String>,
     pub min_hold: Option<TimeDelta>,
 }
 
-impl Reading {
+impl ReadingOptions {
     /// The default of `min_hold`: held for less, a close may simply not be over.
     pub const MIN_HOLD: TimeDelta = TimeDelta::seconds(1);
 
     /// Fills what is not said here from `other`.
     #[must_use]
-    pub fn or(self, other: &Reading) -> Reading {
-        Reading {
+    pub fn or(self, other: &ReadingOptions) -> ReadingOptions {
+        ReadingOptions {
             local: if self.local.is_empty() { other.local.clone() } else { self.local },
             filter: self.filter.or_else(|| other.filter.clone()),
             min_hold: self.min_hold.or(other.min_hold),

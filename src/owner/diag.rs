@@ -10,12 +10,14 @@ use netlink_packet_core::{
 };
 use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, IPPROTO_TCP};
+use netlink_packet_sock_diag::inet::nlas::Nla;
 use netlink_packet_sock_diag::inet::{
-    ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags,
+    ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags, Timer,
 };
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket as Netlink, SocketAddr as Kernel};
 
+use super::silence::Silence;
 use super::{Socket, endpoint};
 use crate::tcp::segment::Endpoint;
 use crate::tcp::state::State;
@@ -82,7 +84,7 @@ impl Diag {
         let request = SockDiagMessage::InetRequest(InetRequest {
             family,
             protocol: IPPROTO_TCP,
-            extensions: ExtensionFlags::empty(),
+            extensions: ExtensionFlags::INFO,
             states,
             socket_id,
         });
@@ -139,7 +141,17 @@ fn socket(response: &InetResponse) -> Option<Socket> {
         inode: header.inode.into(),
         holders: Vec::new(),
         netns: None,
+        silence: silence(response),
     })
+}
+
+fn silence(response: &InetResponse) -> Option<Silence> {
+    let silence = response.nlas.iter().find_map(|attribute| match attribute {
+        Nla::TcpInfo(octets) => Silence::of_tcp_info(octets),
+        _ => None,
+    })?;
+    let keep_alive = matches!(response.header.timer, Some(Timer::KeepAlive(_)));
+    Some(Silence { keep_alive, ..silence })
 }
 
 /// The kernel's numbers (`include/net/tcp_states.h`).

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use super::ids::{community_id, uid};
 use super::lines::{defused, local_name, side_name};
-use super::sockets::lines::descriptor;
+use super::sockets::lines::{descriptor, span};
 use crate::attach::Facts;
 use crate::names::host;
 use crate::owner::{Holder, Socket};
@@ -67,6 +67,8 @@ impl<W: Write> Sink for Csv<W> {
             "process.command" => holder.map_or(String::new(), |h| h.command.clone()),
             "process.fd" => holder.map_or(String::new(), descriptor),
             "before_capture" => "true".into(),
+            "held_s" => span(socket.held_for()),
+            "idle_before_fin_s" => span(socket.idle_before_fin()),
             _ => String::new(),
         });
         self.out.write_record(cells.map(defused)).map_err(io::Error::from)

@@ -1,4 +1,4 @@
-//! Why a connection was left half-closed, as far as packets and the kernel tell.
+//! Causes: why a connection was left half-closed, as far as packets and the kernel tell.
 
 use super::judged::Judged;
 use crate::attach::Facts;
@@ -7,7 +7,7 @@ use crate::tcp::flow::Flow;
 use crate::tcp::side::Side;
 use crate::verdict::{Close, Doubt, Verdict};
 
-/// What explains a half-closed connection; of several, the first.
+/// The explanation of a half-closed connection; of several, the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     /// A transaction was open when the peer closed.
@@ -43,7 +43,7 @@ impl Cause {
         Cause::Unknown,
     ];
 
-    /// What it means, and what to do about it.
+    /// Says what it means, and what to do about it.
     pub fn explained(self) -> &'static str {
         match self {
             Cause::TransactionOpen => {
@@ -130,7 +130,7 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
     })
 }
 
-/// Who had received the only FIN sent something new.
+/// Tells whether the end that had received the only FIN sent something new.
 fn was_used_after_fin(flow: &Flow) -> bool {
     let used = |closer: Side| {
         let fin = flow.fin(closer)?;

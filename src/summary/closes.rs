@@ -214,7 +214,9 @@ impl Closes {
     /// the same for any number of them.
     fn of(&mut self, service: Endpoint) -> &mut Service {
         let is_full = self.services.len() >= SERVICES;
-        if is_full && self.services.last_key_value().is_some_and(|(greatest, _)| service > *greatest) {
+        if is_full
+            && self.services.last_key_value().is_some_and(|(greatest, _)| service > *greatest)
+        {
             return &mut self.others;
         }
         if is_full
@@ -319,6 +321,11 @@ impl Kind {
 
     /// The host whose closing this is about, if it is one.
     pub fn host(&self) -> Option<IpAddr> {
-        self.ranges.as_ref()?.hosts.ends().filter(|(least, most)| least == most).map(|(host, _)| host)
+        self.ranges
+            .as_ref()?
+            .hosts
+            .ends()
+            .filter(|(least, most)| least == most)
+            .map(|(host, _)| host)
     }
 }

@@ -1,4 +1,4 @@
-//! What speaks for a cause, in sentences.
+//! Evidence for a cause, in sentences.
 
 use chrono::TimeDelta;
 
@@ -99,7 +99,7 @@ fn open_transaction(row: &Row, facts: &Facts) -> String {
     format!("transaction {begun}{since}, neither COMMIT nor ROLLBACK{statements}")
 }
 
-/// How long before the first FIN, if it was before it.
+/// The time from then to the first FIN, if it was before that.
 fn before_fin(row: &Row, at: Time) -> Option<String> {
     let (_, fin) = row.judged.flow.first_fin().filter(|(_, fin)| at <= fin.place.time)?;
     let nanos = fin.place.time.since(at)?;

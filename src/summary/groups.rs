@@ -15,11 +15,11 @@ use crate::verdict::Doubt;
 
 /// Findings of one process with one service, for one reason, after the same statements.
 pub struct Group<'a> {
-    /// Who holds them, as far as is known.
+    /// The holder, as far as it is known.
     pub process: Holder<'a>,
     pub party: Party,
     pub cause: Option<Cause>,
-    /// What would have told the cause, where it is unknown.
+    /// Whatever would have told the cause, where it is unknown.
     pub not_seen: Option<&'static str>,
     pub said: &'a Said,
     pub members: Vec<&'a Seen>,
@@ -84,7 +84,8 @@ impl Group<'_> {
 
     /// Returns the timer that closed most of them, if one did.
     pub fn timeout(&self) -> Option<Timeout> {
-        Timeout::of(&self.members)
+        let idle = self.members.iter().filter_map(|seen| seen.idle_before_fin);
+        Timeout::of(idle, self.members.len())
     }
 
     /// Returns the least and the most of the pauses before the FINs.
@@ -111,22 +112,28 @@ impl Group<'_> {
     }
 }
 
-/// When the peer closed the connections of a group, and by whom they are held.
+/// The time in which the peer closed the connections of a group, and the hosts that hold them.
 pub struct Span {
     pub first: Place,
     pub last: Place,
     /// There are several, if only one moment shows.
     pub several: bool,
-    /// How many more there are each minute, where enough of them show it.
+    /// The growth a minute, where enough of them show it.
     pub per_minute: Option<f64>,
-    /// How many hosts hold them.
+    /// The number of hosts that hold them.
     pub hosts: usize,
     /// Several hosts: the time between the first FIN of one and the first of the last to begin.
     pub apart: Option<TimeDelta>,
 }
 
 /// Shorter spans say nothing about growth.
-const GROWTH_NS: i64 = 10_000_000_000;
+const GROWTH: TimeDelta = TimeDelta::seconds(10);
+
+/// Returns how many came each minute, where so many after the first came within this span; `None` where
+/// that is too few or too short to say anything.
+pub fn per_minute(after_first: usize, span: TimeDelta) -> Option<f64> {
+    (after_first > 1 && span >= GROWTH).then(|| after_first as f64 * 60.0 / seconds(span))
+}
 
 impl Group<'_> {
     pub fn span(&self) -> Option<Span> {
@@ -134,8 +141,6 @@ impl Group<'_> {
         let first = fins().min_by_key(|place| place.time)?;
         let last = fins().max_by_key(|place| place.time)?;
         let nanos = last.time.since(first.time).unwrap_or(0);
-        let grows = self.members.len() > 2 && nanos >= GROWTH_NS;
-        let more = (self.members.len() - 1) as f64;
         let begun = self.begun();
         let times = || begun.values().map(|place| place.time);
         let apart = times().max().zip(times().min()).and_then(|(last, first)| last.since(first));
@@ -143,7 +148,7 @@ impl Group<'_> {
             first,
             last,
             several: self.members.len() > 1,
-            per_minute: grows.then(|| more * 60e9 / nanos as f64),
+            per_minute: per_minute(self.members.len() - 1, TimeDelta::nanoseconds(nanos)),
             hosts: begun.len(),
             apart: apart.filter(|_| begun.len() > 1).map(TimeDelta::nanoseconds),
         })
@@ -166,7 +171,7 @@ impl Group<'_> {
 /// A timer that closes idle connections, as the pauses before FINs show it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timeout {
-    /// How many connections were closed after this pause, of how many.
+    /// The connections that were closed after this pause, of how many.
     pub closed: usize,
     pub of: usize,
     /// The middle of the pauses.
@@ -182,9 +187,9 @@ const SHARP: TimeDelta = TimeDelta::milliseconds(40);
 const ENOUGH: usize = 3;
 
 impl Timeout {
-    fn of(members: &[&Seen]) -> Option<Timeout> {
-        let mut idle: Vec<TimeDelta> =
-            members.iter().filter_map(|seen| seen.idle_before_fin).collect();
+    /// Finds one in the pauses of so many connections.
+    pub fn of(idle: impl Iterator<Item = TimeDelta>, connections: usize) -> Option<Timeout> {
+        let mut idle: Vec<TimeDelta> = idle.collect();
         idle.sort();
         let alike = |from: usize| {
             let within = idle[from] + (idle[from] / 25).max(SHARP);
@@ -193,10 +198,10 @@ impl Timeout {
         let cluster = (0..idle.len()).map(alike).max_by_key(|cluster| cluster.len())?;
         let (least, most) = (*cluster.first()?, *cluster.last()?);
         let middle = (least + most) / 2;
-        let is_most = cluster.len() >= ENOUGH && cluster.len() * 2 > members.len();
+        let is_most = cluster.len() >= ENOUGH && cluster.len() * 2 > connections;
         (is_most && middle >= TimeDelta::seconds(1)).then_some(Timeout {
             closed: cluster.len(),
-            of: members.len(),
+            of: connections,
             middle,
             spread: ((most - least) / 2).max(TimeDelta::milliseconds(1)),
         })

@@ -126,8 +126,12 @@ impl FlowKey {
         (FlowKey { addresses, ports: joined(lower as u16, upper as u16), v6: false }, from)
     }
 
-    /// Its hash. Without a call, so that a key which has just been made stays in registers.
+    /// Returns its hash.
     #[inline(always)]
+    #[expect(
+        clippy::manual_hash_one,
+        reason = "a call takes the key out of the registers it was made in"
+    )]
     pub fn hash_by(&self, hasher: &impl BuildHasher) -> u64 {
         let mut state = hasher.build_hasher();
         self.hash(&mut state);

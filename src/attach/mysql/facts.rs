@@ -1,4 +1,4 @@
-//! What is known of a connection, in the keys of every protocol.
+//! Tells what is known of a connection in the keys that all protocols share.
 
 use super::Mysql;
 use super::command::Command;
@@ -6,7 +6,7 @@ use super::statement::Statement;
 use crate::attach::{Begun, Facts, Protocol};
 
 impl Mysql {
-    /// What is known by now. `literals`: statements as they were sent, with their values.
+    /// Returns the facts known by now. `literals`: statements as they were sent, with their values.
     pub(super) fn show(&self, literals: bool) -> Facts {
         let (exchange, session) = (&self.exchange, &self.session);
         let in_transaction = self.in_transaction();
@@ -47,7 +47,7 @@ impl Mysql {
         self.exchange.waiting().all(still).then_some(known)
     }
 
-    /// Those that were answered, and those that were sent and not answered.
+    /// The statements of the transaction: answered ones, then those that were sent and not answered.
     fn statements(&self, literals: bool) -> Vec<Box<str>> {
         let answered = self.transaction.log().map_or(&[][..], |log| log.texts());
         let executes = |s: &&Statement| s.command.is_some_and(Command::executes);

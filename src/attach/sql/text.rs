@@ -11,7 +11,7 @@ pub const MAX_TEXT: usize = 1_024;
 
 /// The beginning of a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Text {
+pub struct SqlText {
     pub octets: Box<[u8]>,
     pub cut: bool,
     pub dialect: Dialect,
@@ -28,15 +28,15 @@ pub enum Database {
     Unknown,
 }
 
-impl Text {
-    pub fn new(octets: &[u8], cut: bool, dialect: Dialect) -> Text {
+impl SqlText {
+    pub fn new(octets: &[u8], cut: bool, dialect: Dialect) -> SqlText {
         let kept = octets.get(..MAX_TEXT).unwrap_or(octets);
         let cut = cut || kept.len() < octets.len();
-        Text { octets: kept.into(), cut, dialect, none: false }
+        SqlText { octets: kept.into(), cut, dialect, none: false }
     }
 
-    pub fn none() -> Text {
-        Text { none: true, ..Text::default() }
+    pub fn none() -> SqlText {
+        SqlText { none: true, ..SqlText::default() }
     }
 
     fn sql(&self) -> Sql<'_> {
@@ -118,8 +118,8 @@ impl Text {
 mod tests {
     use super::*;
 
-    fn text(sql: &str) -> Text {
-        Text::new(sql.as_bytes(), false, Dialect::default())
+    fn text(sql: &str) -> SqlText {
+        SqlText::new(sql.as_bytes(), false, Dialect::default())
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_cut_text_is_not_trusted() {
-        let cut = |sql: &str| Text::new(sql.as_bytes(), true, Dialect::default()).kind(0);
+        let cut = |sql: &str| SqlText::new(sql.as_bytes(), true, Dialect::default()).kind(0);
         assert_eq!(cut("rollback"), Kind::Unknown);
         assert_eq!(cut("BEGIN"), Kind::Unknown);
         assert_eq!(cut("UPDATE accounts SET"), Kind::Keeps);

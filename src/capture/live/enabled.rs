@@ -11,7 +11,7 @@ use pcap::{Active, Capture, Device};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::clock::{Clock, Reading};
+use super::clock::{Clock, ClockReading};
 use super::keep::Keep;
 use super::{CannotCapture, Wanted, now};
 use crate::capture::{About, Error, Frame, LinkType, Next, Source, Trouble};
@@ -53,9 +53,9 @@ struct Interface {
     is_lost: bool,
 }
 
-fn reading() -> Reading {
+fn reading() -> ClockReading {
     let boot = clock_gettime(ClockId::Boottime);
-    Reading { wall: now(), since_boot: boot.tv_sec * 1_000_000_000 + boot.tv_nsec }
+    ClockReading { wall: now(), since_boot: boot.tv_sec * 1_000_000_000 + boot.tv_nsec }
 }
 
 impl Live {

@@ -7,7 +7,7 @@ use std::io::{self, BufWriter, Write};
 use std::net::IpAddr;
 
 use crate::capture::LinkType;
-use crate::capture::write::{Described, Packet, Writer};
+use crate::capture::write::{Described, PacketToWrite, Writer};
 use crate::place::Time;
 use crate::tcp::holes::Holes;
 
@@ -47,7 +47,7 @@ impl Keep {
     ) -> io::Result<()> {
         self.is_ahead = true;
         let data = Cow::Borrowed(data);
-        let packet = Packet { time, original_len, direction: None, data, comment: None };
+        let packet = PacketToWrite { time, original_len, direction: None, data, comment: None };
         self.writer.packet(interface as u32, &packet)
     }
 

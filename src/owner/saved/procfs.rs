@@ -4,19 +4,19 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::Line;
+use super::SavedLine;
 use crate::owner::{Socket, endpoint};
 use crate::tcp::segment::Endpoint;
 use crate::tcp::state::State;
 
 /// A line from these words on.
-pub fn line(words: &[&str]) -> Line {
-    let [slot, local, peer, state, queues, rest @ ..] = words else { return Line::Other };
+pub fn line(words: &[&str]) -> SavedLine {
+    let [slot, local, peer, state, queues, rest @ ..] = words else { return SavedLine::Other };
     let is_slot = slot.strip_suffix(':').is_some_and(|number| number.parse::<u64>().is_ok());
     let (Some(local), Some(peer), true) = (end(local), end(peer), is_slot) else {
-        return Line::Other;
+        return SavedLine::Other;
     };
-    socket(local, peer, state, queues, rest).map_or(Line::Unclear, Line::Socket)
+    socket(local, peer, state, queues, rest).map_or(SavedLine::Unclear, SavedLine::Socket)
 }
 
 fn socket(
@@ -38,6 +38,7 @@ fn socket(
         inode: rest.get(4).and_then(|word| word.parse().ok()).unwrap_or(1),
         holders: Vec::new(),
         netns: None,
+        silence: None,
     })
 }
 

@@ -1,4 +1,5 @@
-//! What happened besides: closes that went wrong and left nothing in CLOSE-WAIT, and who closed first.
+//! Events besides the findings: closes that went wrong and left nothing in CLOSE-WAIT, and who closed
+//! first.
 
 use super::report::Report;
 use crate::names;
@@ -20,7 +21,7 @@ const ODD: [Told; 4] = [
     (|service| &service.last_ack, last_ack),
 ];
 
-/// The same in a few words, where there is no room for more.
+/// The kinds of [`ODD`] in a few words, where there is no room for more.
 const IN_SHORT: [&str; 4] = [
     "held for 1 s or more and closed after all",
     "reset when used after the peer's FIN",
@@ -29,7 +30,7 @@ const IN_SHORT: [&str; 4] = [
 ];
 
 impl Report<'_> {
-    /// What went wrong, in so many lines if that is possible.
+    /// Says what went wrong, in so many lines if that is possible.
     pub fn besides(&self, room: usize) -> Vec<String> {
         let lines = self.odd_closes();
         let height: usize = lines.iter().map(|line| self.look.screen.height(line)).sum();
@@ -65,7 +66,7 @@ impl Report<'_> {
         lines
     }
 
-    /// Who closed first, of the busiest services, in so many lines.
+    /// Says who closed first, of the busiest services, in so many lines.
     pub fn closed_first(&self, room: usize) -> Vec<String> {
         let services = self.totals.closes.services();
         let mut closed: Vec<_> = services.into_iter().filter(|(_, all)| all.closed > 0).collect();
@@ -166,7 +167,7 @@ fn last_ack(kind: &Kind, service: &str) -> String {
     )
 }
 
-/// Who closed first, and after which pause.
+/// Says who closed first, and after which pause.
 fn closed_first(service: &Service, end: Option<Endpoint>) -> String {
     let of = |kind: &Kind, whose: &str| match (service.closed, kind.connections) {
         (1, _) => format!("{whose} first"),

@@ -28,7 +28,10 @@ impl<W: Write> Text<W> {
     pub(super) fn write_event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
         let at = clock_time(Place::new(at, 0, 1, 6), self.look.zone, self.look.dates);
         let ends = [socket.local, socket.peer];
-        let what = format!("since before  {}", process(&Process::of(socket)));
+        let held = socket.held_for().map(|held| format!(", held ≥ {}", duration(held)));
+        let idle = socket.idle_before_fin().map(|idle| format!(", idle ≤ {}", duration(idle)));
+        let (held, idle) = (held.unwrap_or_default(), idle.unwrap_or_default());
+        let what = format!("since before{held}{idle}  {}", process(&Process::of(socket)));
         self.write_event_line(&at, EventKind::CloseWait, ends, &what)
     }
 

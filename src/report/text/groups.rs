@@ -19,7 +19,7 @@ const DETAILED: usize = 1;
 /// Groups that are shown, however little room there is.
 const FEWEST: usize = 2;
 
-/// Where details begin.
+/// The indentation of details.
 const INDENT: &str = "       ";
 
 impl Report<'_> {
@@ -55,8 +55,8 @@ impl Report<'_> {
         lines
     }
 
-    /// How many rows there is room for, and how many lines that leaves for details, which should be enough
-    /// for the `first` ones.
+    /// Counts the rows that there is room for, and the lines that this leaves for details, which should
+    /// be enough for the `first` ones.
     fn fit(&self, rows: &[String], first: usize, room: usize) -> (usize, usize) {
         let height = |rows: &[String]| -> usize {
             rows.iter().map(|row| self.look.screen.height(row)).sum()
@@ -101,7 +101,7 @@ impl Report<'_> {
         Some(format!("{line}; {}", cut(&said, wide.max(FEWEST))))
     }
 
-    /// When the peer closed them, the first and the last; how fast they grow; by whom.
+    /// The times at which the peer closed them, the first and the last; how fast they grow; by whom.
     fn span(&self, span: &Span) -> String {
         let time = |place: Place| {
             let time = clock_time(place, self.look.zone, self.dates);
@@ -125,7 +125,7 @@ impl Report<'_> {
     }
 }
 
-/// How many, by whom, at which service, how long, after which pause, why.
+/// A group as a row: how many, by whom, at which service, how long, after which pause, why.
 fn row(group: &Group) -> Vec<String> {
     let held = group.held().map_or(String::new(), |(least, most)| match range(least, most) {
         one if !one.contains('…') => format!("held ≥ {one}"),
@@ -182,7 +182,8 @@ fn cause(group: &Group) -> String {
     }
 }
 
-fn timeout_words(timeout: &Timeout) -> String {
+/// The timer on the other side, as the pauses before FINs show it.
+pub fn timeout_words(timeout: &Timeout) -> String {
     let which = match timeout.closed == timeout.of {
         true => String::new(),
         false => format!("{} of them closed by ", timeout.closed),

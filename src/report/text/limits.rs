@@ -1,4 +1,4 @@
-//! How the other connections ended, what the capture was, and what it could not show.
+//! The ends of the other connections, the extent of the capture, and the limits of what it shows.
 
 use chrono::TimeDelta;
 
@@ -15,7 +15,7 @@ const CAPTURES: usize = 3;
 const KINDS: usize = 6;
 
 impl Report<'_> {
-    /// How the other connections ended.
+    /// Says how the other connections ended.
     pub fn endings(&self) -> Vec<String> {
         let tally = &self.totals.tally;
         let endings: Vec<String> = Verdict::NAMES
@@ -41,7 +41,7 @@ impl Report<'_> {
         lines
     }
 
-    /// What the capture was, and what it could not show.
+    /// Says what the capture was, and what it could not show.
     pub fn limits(&self) -> Vec<String> {
         let totals = self.totals;
         let shown = totals.captures.len().min(self.look.limit().unwrap_or(CAPTURES));

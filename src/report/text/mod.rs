@@ -1,8 +1,8 @@
 //! `--format text`: one screen for the person at the prompt.
 //!
-//! What is stuck comes first, then what it means and what to do, then how the other connections
-//! ended and what the capture could not show. All of it fits a screen of 24 lines, unless more is asked
-//! for; what is left out is counted.
+//! First comes what is stuck, then what it means and what to do, then how the other connections ended and
+//! what the capture could not show. All of it fits a screen of 24 lines, unless more is asked for; what
+//! is left out is counted.
 //!
 //! * `report`: what there is, in which order; [`page`]: lines as wide as the screen
 //! * `headline`, `groups`, `tables`, `besides`, `notes`, `limits`, `next`: its parts
@@ -24,6 +24,8 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use anstyle::{AnsiColor, Style};
+use chrono::TimeDelta;
+pub use groups::timeout_words;
 
 use crate::owner::Socket;
 use crate::place::{Place, Time};
@@ -35,9 +37,9 @@ use crate::verdict::{Doubt, Verdict};
 use page::{Page, Screen};
 use report::Report;
 
-/// How the text is to look.
+/// The look of the text.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct TextLook {
     pub zone: Zone,
     /// Dates before times.
     pub dates: bool,
@@ -50,7 +52,7 @@ pub struct Look {
     pub screen: Screen,
 }
 
-impl Look {
+impl TextLook {
     /// The most lines in a table, where that does not depend on the screen.
     fn limit(&self) -> Option<usize> {
         let top = self.top.or(self.all.then_some(0))?;
@@ -62,7 +64,7 @@ impl Look {
 #[derive(Debug)]
 pub struct Text<W: Write> {
     out: Page<W>,
-    look: Look,
+    look: TextLook,
     findings: Vec<Seen>,
     others: Vec<Seen>,
     /// Sockets that the capture never saw.
@@ -70,7 +72,7 @@ pub struct Text<W: Write> {
     /// Processes are named; a list of the host's sockets names them.
     owners: bool,
     listed: bool,
-    /// Who holds connections of peer-holds flows.
+    /// Hosts that hold the connections of peer-holds flows.
     peer_holders: BTreeSet<IpAddr>,
 }
 
@@ -80,6 +82,8 @@ struct Before {
     local: Endpoint,
     peer: Endpoint,
     process: Process,
+    held: Option<TimeDelta>,
+    idle: Option<TimeDelta>,
 }
 
 pub const ALARM: Style = AnsiColor::Red.on_default().bold();
@@ -87,7 +91,7 @@ pub const CALM: Style = AnsiColor::Green.on_default().bold();
 const HEADING: Style = Style::new().bold();
 
 impl<W: Write> Text<W> {
-    pub fn new(out: W, look: Look) -> Text<W> {
+    pub fn new(out: W, look: TextLook) -> Text<W> {
         Text {
             out: Page::new(out, look.screen),
             look,
@@ -127,7 +131,8 @@ impl<W: Write> Sink for Text<W> {
 
     fn stuck_before(&mut self, socket: &Socket) -> io::Result<()> {
         let Socket { local, peer, .. } = *socket;
-        self.before.push(Before { local, peer, process: Process::of(socket) });
+        let (held, idle) = (socket.held_for(), socket.idle_before_fin());
+        self.before.push(Before { local, peer, process: Process::of(socket), held, idle });
         Ok(())
     }
 
@@ -163,7 +168,8 @@ fn holder_ip(seen: &Seen) -> IpAddr {
     seen.judged_and_peer().0.ip
 }
 
-/// Where packets before the FIN are missing, the connection may have been in use later.
+/// The idle time before the FIN; at most that, where packets are missing before it: the connection may
+/// have been in use later.
 fn idle_text(seen: &Seen) -> String {
     let at_most = seen.doubts.contains(&Doubt::LostBeforeFin);
     let bound = if at_most { "≤ " } else { "" };

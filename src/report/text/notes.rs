@@ -1,4 +1,4 @@
-//! What the findings mean, what to do, and where to look for what cannot show here.
+//! Advice: what the findings mean, what to do, and where to look for what cannot show here.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ impl Report<'_> {
         lines
     }
 
-    /// Where to go from here.
+    /// Commands and places to go on with.
     pub fn ways_on(&self) -> Vec<String> {
         self.stuck_earlier().into_iter().chain(self.next()).collect()
     }
@@ -40,7 +40,7 @@ impl Report<'_> {
         ))
     }
 
-    /// How many findings each doubt weakens, and what it means.
+    /// Counts the findings that each doubt weakens, and says what it means.
     fn doubts(&self) -> Vec<String> {
         let mut counts = BTreeMap::<Doubt, u64>::new();
         for doubt in self.findings.iter().flat_map(|seen| seen.doubts.iter()) {
@@ -84,7 +84,7 @@ impl Report<'_> {
         })
     }
 
-    /// Where no list was given, what was stuck before the first packet cannot show.
+    /// Sockets stuck before the first packet cannot show, where no list was given: says so.
     fn stuck_earlier(&self) -> Option<String> {
         let first = self.totals.facts.first().filter(|first| first.time.nanos().is_some());
         let known = self.listed || !self.before.is_empty();

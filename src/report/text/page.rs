@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-/// What the output can show.
+/// The abilities of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Screen {
     /// Columns of a terminal; whole lines where there is none.
@@ -24,7 +24,7 @@ impl Screen {
         self.width.unwrap_or(WIDTH).max(NARROWEST)
     }
 
-    /// How many lines a line takes: one, where lines are whole.
+    /// The number of lines that a line takes: one, where lines are whole.
     pub fn height(self, line: &str) -> usize {
         self.width.map_or(1, |_| wrapped(line, self.columns()).len())
     }

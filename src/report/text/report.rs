@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::headline::{headline, how_local};
 use super::page::HEIGHT;
-use super::{Before, Look};
+use super::{Before, TextLook};
 use crate::place::Place;
 use crate::summary::Totals;
 use crate::summary::seen::Seen;
@@ -14,9 +14,9 @@ use crate::units::{Zone, clock_time};
 /// Lines that the findings get before anything is said at length.
 const LEAST: usize = 12;
 
-/// What is reported, and how.
+/// The subject of a report, and its look.
 pub struct Report<'a> {
-    pub look: &'a Look,
+    pub look: &'a TextLook,
     pub dates: bool,
     pub totals: &'a Totals,
     /// The longest held first.
@@ -80,7 +80,7 @@ impl Report<'_> {
         lines
     }
 
-    /// How the other connections ended, and what the capture was.
+    /// Says how the other connections ended, and what the capture was.
     fn end(&self) -> Vec<String> {
         let mut lines = self.endings();
         lines.extend(self.limits());
