@@ -308,8 +308,8 @@ impl Shards {
     }
 
     /// Judges a flow that is still there, between two rounds.
-    pub fn judge(&self, (key, flow): (&FlowKey, &Flow), by: &Orders) -> Judged {
-        let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, &by.policy, &by.facts);
+    pub fn judge(&self, (key, flow): (FlowKey, &Flow), by: &Orders) -> Judged {
+        let judged = Judged::new(Retired { key, flow: flow.clone() }, &by.policy, &by.facts);
         let read = self.shards.iter().find(|shard| shard.conversations.has(flow));
         match read {
             Some(shard) => with_said(judged, &shard.conversations, by),
@@ -324,7 +324,7 @@ impl Shards {
     }
 
     /// Every flow, between two rounds.
-    pub fn flows(&self) -> impl Iterator<Item = (&FlowKey, &Flow)> {
+    pub fn flows(&self) -> impl Iterator<Item = (FlowKey, &Flow)> {
         self.shards.iter().flat_map(|shard| shard.table.flows())
     }
 }

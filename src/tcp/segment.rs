@@ -158,6 +158,17 @@ impl FlowKey {
         FlowKey { addresses, ports, v6: false }
     }
 
+    /// The key of two IPv6 addresses of which [`FlowKey::as_v6`] gave the parts.
+    pub fn of_v6(addresses: [u128; 2], ports: u32) -> FlowKey {
+        let addresses = addresses.map(|bits| [(bits >> 64) as u64, bits as u64]);
+        FlowKey { addresses, ports, v6: true }
+    }
+
+    /// Returns both ports, the lower end's above the upper's.
+    pub fn joined_ports(&self) -> u32 {
+        self.ports
+    }
+
     /// Returns the ports of the lower and the upper end.
     #[inline]
     pub fn ports(&self) -> [u16; 2] {
