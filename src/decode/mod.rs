@@ -17,6 +17,7 @@ use foldhash::fast::RandomState;
 
 use ip::Transport;
 use link::Network;
+use marked::Carried;
 use usual::UsualPacket;
 
 use crate::capture::{Frame, LinkType};
@@ -159,11 +160,12 @@ impl Decoder {
         let destination = Endpoint { ip: transport.destination, port: header.destination };
         let (key, from) = FlowKey::new(source, destination);
         let header_len = header.len;
-        let packet = UsualPacket { key, from, header, data: transport.data, direction };
+        let Transport { data, fragment, hops_left, .. } = transport;
+        let packet = UsualPacket { key, from, header, data, direction, hops_left };
         let (mut segment, payload) = self.segment(frame, packet);
         if !segment.is_plain() {
-            segment.extras =
-                marked::extras(&segment, transport.data, header_len, transport.fragment);
+            let carried = Carried { data, header_len, fragment, hops_left };
+            segment.extras = marked::extras(&segment, &carried);
         }
         Ok((segment, payload))
     }
@@ -185,17 +187,18 @@ impl Decoder {
     #[must_use]
     pub fn decode_short<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
         let packet = usual::over_ip(frame)?;
-        let (data, header_len) = (packet.data, packet.header.len);
+        let UsualPacket { data, hops_left, .. } = packet;
+        let carried = Carried { data, header_len: packet.header.len, fragment: false, hops_left };
         let (mut segment, payload) = self.segment(frame, packet);
         if !segment.is_plain() {
-            segment.extras = marked::extras(&segment, data, header_len, false);
+            segment.extras = marked::extras(&segment, &carried);
         }
         Some((segment, payload))
     }
 
     #[inline(always)]
     fn segment<'a>(&self, frame: &Frame, packet: UsualPacket<'a>) -> (Segment, &'a [u8]) {
-        let UsualPacket { key, from, header, data, direction } = packet;
+        let UsualPacket { key, from, header, data, direction, .. } = packet;
         let segment = Segment {
             key,
             hash: key.hash_by(&self.hasher),

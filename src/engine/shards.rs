@@ -18,7 +18,7 @@ use crate::summary::closes::Closes;
 use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::{Ending, Flow};
-use crate::tcp::holes::Holes;
+use crate::tcp::holes::{self, Holes};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::Policy;
 
@@ -89,7 +89,7 @@ pub struct Shard {
     tally: Tally,
     closes: Closes,
     /// Holes in flows that have left.
-    holes: Holes,
+    holes: holes::Count,
 }
 
 impl Shard {
@@ -133,7 +133,7 @@ struct Judge<'a> {
     judged: &'a mut Vec<Judged>,
     tally: &'a mut Tally,
     closes: &'a mut Closes,
-    holes: &'a mut Holes,
+    holes: &'a mut holes::Count,
 }
 
 impl Judge<'_> {
@@ -299,12 +299,12 @@ impl Shards {
     /// Counts connections that show holes, between two rounds: those that have left, and those that have
     /// not if `all`.
     pub fn holes(&self, all: bool) -> Holes {
-        let mut holes = Holes::default();
+        let mut holes = holes::Count::default();
         self.shards.iter().for_each(|shard| holes += shard.holes);
         if all {
             self.flows().for_each(|(_, flow)| holes.note(flow));
         }
-        holes
+        holes.holes()
     }
 
     /// Judges a flow that is still there, between two rounds.

@@ -177,6 +177,8 @@ struct SaidLine<'a> {
     server: ServerKey<'a>,
     user: Option<&'a str>,
     database: Option<&'a str>,
+    /// The client as it names itself.
+    application_name: Option<&'a str>,
     last_statement: Option<&'a str>,
     last_statement_at: Option<String>,
     answered: Option<bool>,
@@ -219,6 +221,7 @@ impl<'a> From<&'a Facts> for SaidLine<'a> {
             server: if is_oldest { ServerKey::Version(name) } else { ServerKey::Server(name) },
             user: facts.user.as_deref(),
             database: facts.database.as_deref(),
+            application_name: facts.application.as_deref(),
             last_statement: facts.last_statement.as_deref(),
             last_statement_at: facts.last_statement_at.and_then(at),
             answered: facts.answered,
@@ -567,7 +570,7 @@ mod tests {
         let error = ServerError { code, sqlstate: None, message: "no".into(), unsolicited: true };
         let of_redis =
             Facts { server: Some("7.0".into()), server_error: Some(error), ..Facts::of(redis) };
-        let rest = r#""user":null,"database":null,"last_statement":null,"last_statement_at":null,"answered":null,"in_transaction":null,"transaction_since":null,"statements":[],"server_error":"#;
+        let rest = r#""user":null,"database":null,"application_name":null,"last_statement":null,"last_statement_at":null,"answered":null,"in_transaction":null,"transaction_since":null,"statements":[],"server_error":"#;
         let end = r#","encrypted":false,"truncated":false}}"#;
         let error = r#"{"code":"NOAUTH","sqlstate":null,"message":"no"}"#;
         assert_eq!(

@@ -40,6 +40,12 @@ impl Chain {
             self.newest.take(segment);
             return (false, false);
         }
+        self.take_any(older, segment)
+    }
+
+    /// Takes a segment that may begin or end something.
+    #[inline(never)]
+    pub fn take_any(&mut self, older: &mut Older, segment: &Segment) -> (bool, bool) {
         let (flow, began) = self.flow_of(older, segment);
         let was_finished = flow.is_finished();
         flow.take(segment);
@@ -67,7 +73,8 @@ impl Chain {
     /// The flow that the segment belongs to, and whether it begins there.
     fn flow_of<'a>(&'a mut self, older: &'a mut Older, segment: &Segment) -> (&'a mut Flow, bool) {
         let belongs = belongs(&self.newest, segment);
-        if belongs == Belongs::Here || !self.reused && belongs != Belongs::New {
+        let begins = matches!(belongs, Belongs::New | Belongs::OlderNearOrNew);
+        if belongs == Belongs::Here || !self.reused && !begins {
             return (&mut self.newest, false);
         }
         let older = older.entry(segment.key).or_default();
@@ -84,6 +91,11 @@ impl Chain {
                     .or_else(|| newest_where(older, answered))
             }
             Belongs::OlderNear => newest_where(older, |flow| fits_nearly(flow, segment)),
+            Belongs::OlderNearOrNew => match newest_where(older, |flow| fits_nearly(flow, segment))
+            {
+                None => return (self.begin(older, segment), true),
+                known => known,
+            },
             Belongs::OlderExactly => newest_where(older, |flow| fits_exactly(flow, segment)),
         };
         (found.map_or(&mut self.newest, |found| &mut older[found]), false)

@@ -214,15 +214,29 @@ impl FlowTable {
         let (hash, key) = (segment.hash, &segment.key);
         let here = likely.filter(|at| self.chains.holds(*at, key));
         match here.or_else(|| self.chains.find(hash, key)) {
-            Some(at) if self.any_left(at, segment) => self.take_at(at, segment),
-            _ => self.begin(segment),
+            Some(at) if self.chains.get(at).is_some_and(|chain| chain.queued) => {
+                self.take_after_end(at, segment);
+            }
+            Some(at) => self.take_at(at, segment),
+            None => self.begin(segment),
         }
+    }
+
+    /// Takes in a segment of a 4-tuple that holds a finished flow: a late one, or another connection's.
+    #[inline(never)]
+    fn take_after_end(&mut self, at: usize, segment: &Segment) {
+        if !self.any_left(at, segment) {
+            return self.begin(segment);
+        }
+        let Some(chain) = self.chains.get_mut(at) else { return };
+        let (_, began) = chain.take_any(&mut self.older, segment);
+        self.len += usize::from(began);
     }
 
     /// Forgets the flows of a segment's 4-tuple that had been finished for long enough when it came.
     /// Returns whether any is left.
     fn any_left(&mut self, at: usize, segment: &Segment) -> bool {
-        let Some(chain) = self.chains.get_mut(at).filter(|chain| chain.queued) else { return true };
+        let Some(chain) = self.chains.get_mut(at) else { return false };
         let key = segment.key;
         let gone = |flow| {
             self.len -= 1;

@@ -1,6 +1,9 @@
-//! One connection: two halves, and what one more segment changes.
+//! One connection: two halves, and what one more segment changes. `early` has what acknowledgements
+//! say of packets that were not captured.
 
-use super::closing::{Acked, Closing, Fin, PayloadAtAck, Rst};
+mod early;
+
+use super::closing::{COPIED_NS, Closing, Fin, Known, PayloadAtAck, Rst};
 use super::half::{Half, Marks, News};
 use super::manner::{Began, Manner};
 pub use super::notes::{Noted, Notes};
@@ -14,13 +17,6 @@ use crate::place::{Place, Time};
 
 /// Twice the maximum segment lifetime, "arbitrarily defined to be 2 minutes" (RFC 9293, 3.4.2).
 const TWO_MSL_NS: i64 = 240_000_000_000;
-
-/// A lower ACK is not merely captured in another order than it was sent if it is lower by so many octets, or later by so much.
-const FAR: i64 = 1 << 17;
-const LATE_NS: i64 = 1_000_000_000;
-
-/// A packet this soon after its twin was captured twice (a bridge, a mirror port), not sent twice.
-const DUPLICATE_NS: i64 = 1_000_000;
 
 /// The name of a flow within a run: the place of its first packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,11 +144,6 @@ impl Flow {
         self.closing(side)?.rst()
     }
 
-    /// The highest number of `side` that acknowledges something not captured.
-    pub fn early_ack(&self, side: Side) -> Option<Acked> {
-        self.closing(side)?.early_ack()
-    }
-
     /// The last long silence, if the other side has not been heard of since.
     pub fn silence(&self) -> Option<Silence> {
         self.closing.as_ref()?.silence
@@ -272,8 +263,10 @@ impl Flow {
         let marks = Marks { syn: segment.flags.syn(), fin: segment.flags.fin() };
         if marks.fin && segment.extras.checksum() == Checksum::Wrong {
             self.notes.note(Noted::FinWithoutEffect, true);
+            self.notes.note(Noted::Damaged, true);
             return;
         }
+        self.halves[side as usize].note_routed(segment.extras.is_routed());
         if marks.syn {
             let first = self.half(side).isn() != Some(segment.seq);
             // Nobody goes back to its SYN: another clock's copy of it was put into the capture.
@@ -296,9 +289,9 @@ impl Flow {
             && expected.iter().any(Option::is_some)
             && !expected.contains(&Some(segment.seq));
         self.notes.note(Noted::RstOddSeq, odd);
-        if segment.extras.checksum() == Checksum::Wrong
-            || odd && self.is_outside_window(side, segment.seq)
-        {
+        let damaged = segment.extras.checksum() == Checksum::Wrong;
+        self.notes.note(Noted::Damaged, damaged);
+        if damaged || odd && self.is_outside_window(side, segment.seq) {
             self.notes.note(Noted::RstWithoutEffect, true);
             return;
         }
@@ -314,49 +307,26 @@ impl Flow {
         window.zip(receiver.ack()).is_some_and(|(window, next)| is_outside(seq, next, window))
     }
 
-    /// No side acknowledges less than it has before. One that does, in a segment that is not overtaken, never sent the
-    /// higher number: it was damaged, and its receiver dropped it (or 3.10.7.4, fifth: "acks something not yet sent").
-    #[inline(never)]
-    fn take_back_ack(&mut self, side: Side, segment: &Segment) {
-        let own = self.half(side);
-        let Some(early) = self.early_ack(side).filter(|early| own.ack() == Some(early.number))
-        else {
-            return;
-        };
-        // A keep-alive's number is one too low.
-        let overtaken = own.snd_max().is_some_and(|max| max.is_after(segment.seq + 1));
-        let back = i64::from(early.number.ahead_of(segment.ack));
-        if !segment.flags.ack() || overtaken || back <= 0 {
-            return;
-        }
-        let window = own.window().and_then(|field| self.scales.window(side, field));
-        let far = window.is_some_and(|window| back > FAR.max(2 * i64::from(window)));
-        let late = segment.place.time.since(early.place.time) >= Some(LATE_NS);
-        if far || late {
-            self.halves[side as usize].take_back_ack(segment.ack);
-            if let Some(closing) = &mut self.closing {
-                closing.sides[side as usize].take_back_early_ack();
-            }
-        }
-    }
-
     /// `before` is the time of the flow's packet before this one.
     #[inline(always)]
     fn take_numbers(&mut self, side: Side, segment: &Segment, marks: Marks, before: Time) {
         if self.closing.is_some() {
-            self.take_back_ack(side, segment);
+            self.doubt_early_acks(side, segment);
         }
-        let peer_snd_max = self.half(side.other()).snd_max();
+        let peer = self.half(side.other());
+        let (peer_snd_max, captured) = (peer.snd_max(), peer.captured_max());
         let beyond = self.acks_beyond(side, segment);
-        let known = self.half(side).captured_max();
+        let (own_captured, acked) = (self.half(side).captured_max(), self.half(side).ack());
         let news = self.take_news(side, segment, marks);
         let mut first_fin = false;
         if self.closing.is_some() || beyond || marks.fin {
-            self.find_hole(side, segment, known);
-            first_fin = self.take_closing(side, segment, news, beyond, peer_snd_max);
+            self.find_hole(side, segment, own_captured);
+            let known = Known { acked, sent: self.half(side).snd_max(), captured };
+            first_fin =
+                self.take_closing(side, segment, news, beyond.then_some(known), peer_snd_max);
         }
         let is_new = news.payload > 0 || news.syn_ack || first_fin;
-        self.note_repeated(segment, marks, known, before, is_new);
+        self.note_repeated(segment, marks, own_captured, before, is_new);
     }
 
     /// Does it acknowledge something that was not captured? Only such an ACK can cover a FIN that is
@@ -396,31 +366,11 @@ impl Flow {
         if is_new || segment.len == 0 && !marks.syn && !marks.fin {
             return;
         }
-        let quick = segment.place.time.since(before) < Some(DUPLICATE_NS);
+        let quick = segment.place.time.since(before) < Some(COPIED_NS);
         // It ends where the highest captured one ended: that one is its twin.
         let end = segment.end_of_payload() + u32::from(marks.fin);
         self.notes.note(Noted::Duplicates, quick && known == Some(end));
         self.notes.note(Noted::FinRetransmitted, marks.fin && !quick);
-    }
-
-    /// Takes note of a hole: the other side has acknowledged octets beyond `known`, all that was
-    /// captured of `side` before this segment, and they were not captured.
-    #[inline(never)]
-    fn find_hole(&mut self, side: Side, segment: &Segment, known: Option<Seq>) {
-        let (Some(known), Some(early)) = (known, self.early_ack(side.other())) else { return };
-        let apart = segment.len > 0 && segment.seq.is_after(known);
-        self.notes.note(Noted::Hole, apart && early.number.is_after(known));
-    }
-
-    /// Octets of a side were acknowledged and not captured.
-    pub fn has_hole(&self) -> bool {
-        let at_the_end = |side: Side| {
-            let own = self.half(side);
-            let captured = own.captured_max().filter(|_| own.is_numbered());
-            let acked = self.early_ack(side.other()).map(|early| early.number);
-            acked.zip(captured).is_some_and(|(acked, captured)| acked.is_after(captured))
-        };
-        self.notes.has(Noted::Hole) || at_the_end(Side::A) || at_the_end(Side::B)
     }
 
     /// The part of a segment that bears on the close. True for a side's first FIN.
@@ -430,7 +380,7 @@ impl Flow {
         side: Side,
         segment: &Segment,
         news: News,
-        beyond: bool,
+        beyond: Option<Known>,
         peer_snd_max: Option<Seq>,
     ) -> bool {
         let acks = self.halves.each_ref().map(Half::ack);
@@ -447,10 +397,11 @@ impl Flow {
             if news.highest_ack {
                 peer.match_ack(segment.ack, segment.place);
             }
-            if news.highest_ack && beyond {
-                own.note_early_ack(segment);
+            match beyond {
+                Some(known) if news.highest_ack => own.note_early_ack(segment, known),
+                _ => own.confirm_early_ack(segment),
             }
-            if news.payload > 0 && (beyond || after_fin) {
+            if news.payload > 0 && (beyond.is_some() || after_fin) {
                 own.note_payload(segment, news.payload);
             }
         }

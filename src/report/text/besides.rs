@@ -12,7 +12,7 @@ use crate::units::{count, range, thousands};
 const SERVICES: usize = 2;
 
 /// One kind of what can happen: where it is counted, how it is said.
-type Told = (fn(&Service) -> &Kind, fn(&Kind, &str) -> String);
+type Told = (fn(&Service) -> &Kind, fn(&Kind) -> String);
 
 const ODD: [Told; 4] = [
     (|service| &service.late, late),
@@ -59,7 +59,10 @@ impl Report<'_> {
             told.retain(|(_, kind)| kind.connections > 0);
             told.sort_by_key(|(_, kind)| std::cmp::Reverse(kind.connections));
             let shown = self.told(told.len());
-            lines.extend(told[..shown].iter().map(|(end, kind)| words(kind, &name(*end))));
+            lines.extend(told[..shown].iter().map(|(end, kind)| {
+                let connections = count(kind.connections, "connection");
+                format!("{connections} to {}: {}", name(*end), words(kind))
+            }));
             let left: u64 = told[shown..].iter().map(|(_, kind)| kind.connections).sum();
             lines.extend(more(left, told.len() - shown));
         }
@@ -121,30 +124,24 @@ fn host(kind: &Kind) -> String {
     kind.host().map_or("several hosts".into(), names::host)
 }
 
-fn late(kind: &Kind, service: &str) -> String {
+fn late(kind: &Kind) -> String {
     let at_once = match kind.all_at_once() {
         true => ", all at the same moment (a restart?)",
         false => "",
     };
-    format!(
-        "{} to {service}: held in CLOSE-WAIT by {} for {}, then closed after all{at_once}.",
-        count(kind.connections, "connection"),
-        host(kind),
-        took(kind)
-    )
+    let (host, took) = (host(kind), took(kind));
+    format!("held in CLOSE-WAIT by {host} for {took}, then closed after all{at_once}.")
 }
 
-fn used(kind: &Kind, service: &str) -> String {
+fn used(kind: &Kind) -> String {
     let idle = idle(kind).map_or(String::new(), |idle| format!(", which came after {idle} idle"));
+    let (host, took) = (host(kind), took(kind));
     format!(
-        "{} to {service}: used by {} {} after the peer's FIN{idle}, and reset: drop idle ones sooner, or look before use.",
-        count(kind.connections, "connection"),
-        host(kind),
-        took(kind)
+        "used by {host} {took} after the peer's FIN{idle}, and reset: drop idle ones sooner, or look before use."
     )
 }
 
-fn dropped(kind: &Kind, service: &str) -> String {
+fn dropped(kind: &Kind) -> String {
     let least = kind.took().map(|(least, _)| least);
     let fits: Vec<&str> = least.into_iter().flat_map(forgotten_after).take(2).collect();
     let fits = match &fits[..] {
@@ -152,16 +149,14 @@ fn dropped(kind: &Kind, service: &str) -> String {
         fits => format!(" ({}?)", fits.join(", ")),
     };
     format!(
-        "{} to {service}: ended at their first use after {} idle, without any FIN: something on the path forgot them sooner{fits}.",
-        count(kind.connections, "connection"),
+        "ended at their first use after {} idle, without any FIN: something on the path forgot them sooner{fits}.",
         took(kind)
     )
 }
 
-fn last_ack(kind: &Kind, service: &str) -> String {
+fn last_ack(kind: &Kind) -> String {
     format!(
-        "{} to {service}: LAST-ACK: {} sent its FIN {} after the peer's, again and again, and nobody acknowledged it: something on the path forgot the connection.",
-        count(kind.connections, "connection"),
+        "LAST-ACK: {} sent its FIN {} after the peer's, again and again, and nobody acknowledged it: something on the path forgot the connection.",
         host(kind),
         took(kind)
     )
