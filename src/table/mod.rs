@@ -299,7 +299,9 @@ impl FlowTable {
             }
             self.finished.pop_front();
             let Some(at) = self.chains.of_hash(hash) else { continue };
-            let Some(key) = self.chains.get(at).map(|chain| self.chains.key(chain)) else { continue };
+            let Some(key) = self.chains.get(at).map(|chain| self.chains.key(chain)) else {
+                continue;
+            };
             let gone = |flow| {
                 self.len -= 1;
                 to(Retired { key, flow });
