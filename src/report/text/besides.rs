@@ -1,12 +1,14 @@
 //! Events besides the findings: closes that went wrong and left nothing in CLOSE-WAIT, and who closed
 //! first.
 
+use chrono::TimeDelta;
+
 use super::report::Report;
 use crate::names;
 use crate::summary::closes::{Kind, Service};
 use crate::summary::groups::forgotten_after;
 use crate::tcp::segment::Endpoint;
-use crate::units::{count, range, thousands};
+use crate::units::{count, duration, range, thousands};
 
 /// Services of which something is said, of each kind.
 const SERVICES: usize = 2;
@@ -162,6 +164,25 @@ fn last_ack(kind: &Kind) -> String {
     )
 }
 
+/// A hold that somebody waits for.
+const SLOW: TimeDelta = TimeDelta::milliseconds(100);
+
+/// Says how long CLOSE-WAIT lasted where programs closed slowly: they leak one day.
+fn slow(service: &Service) -> Option<String> {
+    let spread = &service.close_wait;
+    let [half, nearly] = [50, 99].map(|hundredths| spread.percentile(hundredths));
+    (spread.most() >= SLOW).then_some(())?;
+    let (half, nearly, most) = (duration(half?), duration(nearly?), duration(spread.most()));
+    let mut text = format!("; CLOSE-WAIT lasted {most}");
+    if half != most {
+        text = format!("; CLOSE-WAIT lasted {half} or less in half of them, {most} at most");
+    }
+    if nearly != most {
+        text += &format!(" ({nearly} in 99 %)");
+    }
+    Some(text)
+}
+
 /// Says who closed first, and after which pause.
 fn closed_first(service: &Service, end: Option<Endpoint>) -> String {
     let of = |kind: &Kind, whose: &str| match (service.closed, kind.connections) {
@@ -183,5 +204,6 @@ fn closed_first(service: &Service, end: Option<Endpoint>) -> String {
         .map(|(kind, whose, before, after)| of(kind, whose) + &pause(kind, before, after))
         .collect();
     let who = if who.is_empty() { String::new() } else { format!(": {}", who.join("; ")) };
-    format!("{} to {} closed by both{who}.", count(service.closed, "connection"), name(end))
+    let slow = slow(service).unwrap_or_default();
+    format!("{} to {} closed by both{who}{slow}.", count(service.closed, "connection"), name(end))
 }

@@ -33,6 +33,7 @@ impl Report<'_> {
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![headline(self.totals, self.findings, self.peer_holders)];
         lines.extend(how_local(self.findings));
+        lines.extend(self.history());
         let mut rest = self.before_lines();
         rest.extend(self.notes());
         let (on, end) = (self.ways_on(), self.end());

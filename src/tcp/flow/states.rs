@@ -7,7 +7,7 @@ use crate::tcp::side::Side;
 use crate::tcp::state::{Event, State};
 
 /// Twice the maximum segment lifetime, "arbitrarily defined to be 2 minutes" (RFC 9293, 3.4.2).
-const TWO_MSL_NS: i64 = 240_000_000_000;
+pub(in crate::tcp) const TWO_MSL_NS: i64 = 240_000_000_000;
 
 impl Flow {
     /// The state of a side at `now`: figure 5, note 3 for a reset by either side, and the time-out.
@@ -22,7 +22,7 @@ impl Flow {
             .fold(start, |state, (_, event)| state.next(event).unwrap_or(state))
     }
 
-    fn start(&self, side: Side) -> State {
+    pub(in crate::tcp) fn start(&self, side: Side) -> State {
         match (self.manner.began(), side) {
             (Began::Syn, Side::A) => State::Closed,
             (Began::Syn, Side::B) => State::Listen,
@@ -37,7 +37,7 @@ impl Flow {
     /// Returns the events of a side in the order it did them, from the facts alone: so a packet
     /// that is seen late, or twice, leads to the same state. An event that has no arrow from the
     /// state before it moves nothing.
-    fn events(&self, side: Side) -> [(bool, Event); 7] {
+    pub(in crate::tcp) fn events(&self, side: Side) -> [(bool, Event); 7] {
         let (me, peer) = (self.half(side), self.half(side.other()));
         let (my_fin, peer_fin) = (self.fin(side), self.fin(side.other()));
         let acked_by_me = peer_fin.is_some_and(|fin| fin.acked.is_some());
