@@ -243,22 +243,22 @@ impl Shards {
         }
     }
 
-    /// Counts a packet; true when it is time for a round.
-    #[inline]
-    pub fn count(&mut self) -> bool {
+    /// Counts a packet.
+    #[inline(always)]
+    pub fn count(&mut self) {
         self.packets += 1;
+    }
+
+    /// Tells whether it is time for a round.
+    #[inline(always)]
+    pub fn is_due(&self) -> bool {
         self.packets >= self.round_packets || self.waiting.carried() >= ROUND_CONTENT
     }
 
-    /// A segment for the next round.
-    #[inline]
-    pub fn put(&mut self, segment: &Segment) {
-        self.waiting.put(shard_of(segment.hash), segment);
-    }
-
-    /// Puts a segment with its content.
-    pub fn put_with(&mut self, segment: &Segment, content: Content) {
-        self.waiting.put_with(shard_of(segment.hash), segment, content);
+    /// A segment for the next round, with what is to be read of it.
+    #[inline(always)]
+    pub fn put(&mut self, segment: Segment, content: Option<Content>) {
+        self.waiting.put(shard_of(segment.hash), segment, content);
     }
 
     /// Ends the round under way and begins the next. Returns the flows that left, in the order of
@@ -347,8 +347,8 @@ impl Shards {
     }
 
     /// Judges a flow that is still there, between two rounds.
-    pub fn judge(&self, (key, flow): (&FlowKey, &Flow), by: &Orders) -> Judged {
-        let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, &by.policy, &by.facts);
+    pub fn judge(&self, (key, flow): (FlowKey, &Flow), by: &Orders) -> Judged {
+        let judged = Judged::new(Retired { key, flow: flow.clone() }, &by.policy, &by.facts);
         let read = self.shards.iter().find(|shard| shard.conversations.has(flow));
         match read {
             Some(shard) => with_said(judged, &shard.conversations, by),
@@ -363,7 +363,7 @@ impl Shards {
     }
 
     /// Every flow, between two rounds.
-    pub fn flows(&self) -> impl Iterator<Item = (&FlowKey, &Flow)> {
+    pub fn flows(&self) -> impl Iterator<Item = (FlowKey, &Flow)> {
         self.shards.iter().flat_map(|shard| shard.table.flows())
     }
 }

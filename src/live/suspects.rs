@@ -192,7 +192,7 @@ impl Suspects {
             .flat_map(|(key, hash)| shards.flows_of(*hash, key).map(move |flow| (key, flow)));
         for (key, flow) in flows {
             let judged = || {
-                let mut judged = shards.judge((key, flow), orders);
+                let mut judged = shards.judge((*key, flow), orders);
                 learn_others(&mut judged, rewrites);
                 judged
             };
