@@ -70,6 +70,11 @@ impl Conversations {
         (facts.confirmed != Some(false)).then(|| Box::new(facts))
     }
 
+    /// Returns the end that is the server in what is spoken on a connection.
+    pub fn server(&self, flow: &Flow) -> Option<End> {
+        Some(self.get(flow)?.server)
+    }
+
     /// Returns whether it reads this connection; others read the others.
     pub fn has(&self, flow: &Flow) -> bool {
         self.get(flow).is_some()

@@ -21,7 +21,7 @@ use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::holes::{self, Holes};
 use crate::tcp::segment::{FlowKey, Segment};
-use crate::verdict::Policy;
+use crate::verdict::{Judgement, Policy, Standing};
 
 /// Enough for many threads to share evenly, and few enough to be filled side by side.
 const SHARDS: usize = 64;
@@ -149,17 +149,22 @@ impl Judge<'_> {
     fn judge(&mut self, retired: Retired) {
         let Orders { policy, facts, all, pairs, .. } = self.orders;
         self.holes.note(&retired.flow);
-        let judged = Judged::new(retired, policy, facts);
+        let mut judged = Judged::new(retired, policy, facts);
         let slot = judged.flow.slot;
+        let is_twin = pairs.contains(&judged.key);
+        let is_asked_for = *all || is_twin || self.sampled.contains(&judged.id());
+        // What was said may take a doubt away that hides a finding.
+        let matters = |by: &Judgement| by.is_notable() || Standing::from(by).hidden;
+        if is_asked_for || matters(&judged.judgement) {
+            judged = with_said(judged, self.conversations, self.orders);
+        }
         self.tally.count(&judged.judgement);
         self.closes.count(&judged);
-        let is_twin = pairs.contains(&judged.key);
         if !is_twin {
             self.history.count(&judged);
         }
-        let is_asked_for = *all || is_twin || judged.judgement.is_notable();
-        if is_asked_for || self.sampled.contains(&judged.id()) {
-            self.judged.push(with_said(judged, self.conversations, self.orders));
+        if is_asked_for || judged.judgement.is_notable() {
+            self.judged.push(judged);
         }
         self.conversations.release(slot);
     }
@@ -183,7 +188,12 @@ fn is_sampled(sampled: &mut Vec<FlowId>, flow: FlowId) -> bool {
 /// Adds what was said on a connection.
 fn with_said(judged: Judged, conversations: &Conversations, orders: &Orders) -> Judged {
     let said = conversations.facts(&judged.flow, orders.literals);
-    Judged { said, unread: orders.no_content, ..judged }
+    let server = said.as_ref().and_then(|_| conversations.server(&judged.flow));
+    let judged = Judged { said, unread: orders.no_content, ..judged };
+    match server {
+        Some(server) => judged.served_by(server, &orders.policy),
+        None => judged,
+    }
 }
 
 /// The length that rounds may have.

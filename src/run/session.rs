@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use super::sights::{Sights, learn_others};
+use super::sights::{Sights, join_legs, learn_others};
 use super::told::Told;
 use super::{Paths, Plan};
 use crate::attach::registry::Content;
@@ -391,6 +391,7 @@ impl<'a> Session<'a> {
             self.totals.tally.count(now);
         }
         std::mem::take(&mut self.sights).join(&mut self.kept, &mut self.totals);
+        join_legs(&mut self.kept);
         Ok(())
     }
 
