@@ -133,6 +133,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("mysql", &["attach", "cli", "report/jsonl.rs", "report/csv.rs", "services.rs"]),
     ("Postgresql", &["attach"]),
     ("Http::", &["attach"]),
+    ("Redis::", &["attach"]),
     ("unicode_properties", &["printable.rs"]),
     ("unicode_width", &["report"]),
 ];

@@ -10,6 +10,8 @@ mod http;
 mod postgresql;
 #[path = "servers/process.rs"]
 mod process;
+#[path = "servers/redis.rs"]
+mod redis;
 #[path = "servers/states.rs"]
 mod states;
 
