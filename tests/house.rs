@@ -324,6 +324,17 @@ fn no_file_outgrows_a_reader() {
     assert_none(long);
 }
 
+/// The front page has a paragraph for each room: whoever adds one says there what it is for.
+#[test]
+fn the_front_page_names_every_room() {
+    let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
+    let lib = fs::read_to_string(lib).expect("lib.rs");
+    let missing = FLOORS.iter().filter(|room| {
+        ![format!("[`{room}`]"), format!("[`mod@{room}`]")].iter().any(|link| lib.contains(link))
+    });
+    assert_none(missing.map(|room| format!("lib.rs says nothing of {room}")).collect());
+}
+
 /// The modules whose items a file names, by every path that begins with `crate`, `super` or, for its
 /// own children, `self` or nothing.
 fn imports(source: &Source, modules: &BTreeSet<&str>) -> BTreeSet<String> {

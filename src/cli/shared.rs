@@ -18,9 +18,21 @@ use crate::report::text::TextLook;
 use crate::run::Reading;
 use crate::verdict::{EndedAt, Policy};
 
-/// Options for the form of a report, whatever it is about.
+/// Options for the file that something is written to.
 #[derive(Args)]
-pub(super) struct OutputArgs {
+pub(super) struct FileArgs {
+    /// Write the report to a file
+    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
+    pub(super) output: Option<PathBuf>,
+
+    /// Use colours: auto looks whether a terminal reads them
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    color: ColorArg,
+}
+
+/// Options for a report in one of the forms `F`.
+#[derive(Args)]
+pub(super) struct ReportArgs<F: ValueEnum + Send + Sync + 'static> {
     /// The form of the report
     #[arg(
         long,
@@ -29,19 +41,21 @@ pub(super) struct OutputArgs {
         default_value = "text",
         help_heading = "Output"
     )]
-    format: FormatArg,
+    pub(super) format: F,
 
-    /// Write the report to a file
-    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
-    pub(super) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) file: FileArgs,
+}
+
+/// Options for the form of a report, whatever it is about.
+#[derive(Args)]
+pub(super) struct OutputArgs {
+    #[command(flatten)]
+    pub(super) report: ReportArgs<FormatArg>,
 
     /// Lines in each table; 0 for all [default: what a screen of 24 lines has room for]
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub(super) top: Option<usize>,
-
-    /// Use colours: auto looks whether a terminal reads them
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
-    color: ColorArg,
 }
 
 /// Options that decide what is a finding.
@@ -118,7 +132,7 @@ pub(super) enum FormatArg {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(super) enum ColorArg {
+enum ColorArg {
     Auto,
     Always,
     Never,
@@ -141,7 +155,7 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
 
 impl OutputArgs {
     pub(super) fn format(&self) -> Format {
-        match self.format {
+        match self.report.format {
             FormatArg::Text => Format::Text,
             FormatArg::Jsonl => Format::Jsonl,
             FormatArg::Csv => Format::Csv,
@@ -149,7 +163,7 @@ impl OutputArgs {
     }
 
     pub(super) fn color(&self) -> ColorChoice {
-        color(self.color)
+        self.report.file.color()
     }
 
     /// The look of the text, with times like these.
@@ -160,16 +174,18 @@ impl OutputArgs {
             top: self.top,
             all,
             explain: false,
-            screen: screen(self.output.is_none()),
+            screen: screen(self.report.file.output.is_none()),
         }
     }
 }
 
-pub(super) fn color(arg: ColorArg) -> ColorChoice {
-    match arg {
-        ColorArg::Auto => ColorChoice::Auto,
-        ColorArg::Always => ColorChoice::Always,
-        ColorArg::Never => ColorChoice::Never,
+impl FileArgs {
+    pub(super) fn color(&self) -> ColorChoice {
+        match self.color {
+            ColorArg::Auto => ColorChoice::Auto,
+            ColorArg::Always => ColorChoice::Always,
+            ColorArg::Never => ColorChoice::Never,
+        }
     }
 }
 

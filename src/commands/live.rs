@@ -20,6 +20,7 @@ use super::signals::{is_ignored, stop_at, unhandled};
 use super::terminal::{Terminal, ended};
 use super::{Exit, colored, complain, open, place};
 use crate::capture::filter::Filter;
+use crate::capture::live::ring::Ring;
 use crate::capture::live::{Live as Source, Wanted, interfaces, now};
 use crate::confine;
 use crate::live::board::Board;
@@ -37,13 +38,20 @@ use crate::run::Plan;
 /// Names the socket of a service manager (sd_notify(3)).
 const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 
+/// The place where packets are kept.
+pub enum Keeping {
+    File(PathBuf),
+    /// Files that follow one another.
+    Ring(Ring),
+}
+
 /// The command `live`: its interface and its options.
 pub struct LiveCommand {
     pub wanted: Wanted,
     /// The namespace to capture in.
     pub netns: Netns,
     /// Keep what was seen.
-    pub write: Option<PathBuf>,
+    pub write: Option<Keeping>,
     /// The user to become once all is open.
     pub user: Option<String>,
     /// The address to answer Prometheus at.
@@ -89,14 +97,27 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
     let mut outputs = Outputs::default();
     let color = asked.format.color(asked.color);
     let opened = open(asked.output.as_deref(), color, &mut outputs, &stop)?;
-    if let Some(path) = &asked.write {
+    if let Some(Keeping::File(path)) = &asked.write {
         keep(&mut source, path, &mut outputs)?;
     }
     // Not in the end: a process without rights cannot rename, and what is seen until it is killed counts.
     place(opened.placing).map_err(|error| format!("-o: {error}"))?;
-    // From here on nothing can be opened any more.
-    confine::packets(asked.user.as_deref(), &asked.wanted.interfaces)
-        .map_err(|error| error.to_string())?;
+    // From here on nothing can be opened any more but the files of a series.
+    let ring = match &asked.write {
+        Some(Keeping::Ring(ring)) => Some(ring),
+        _ => None,
+    };
+    confine::packets(
+        asked.user.as_deref(),
+        &asked.wanted.interfaces,
+        ring.map(|ring| ring.folder()),
+    )
+    .map_err(|error| error.to_string())?;
+    if let Some(ring) = ring {
+        // With no more rights than those that come later.
+        let kept = source.keep_in(ring.clone());
+        kept.map_err(|error| format!("-w: {}: {error}", printable(&ring.path.to_string_lossy())))?;
+    }
     let (outlet, drain) = Outlet::start(opened.out);
     let mut render = renderer(asked.format, colored(Box::new(outlet), opened.color), asked.look);
     let board = listener.map(scraped).transpose()?;

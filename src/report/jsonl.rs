@@ -9,6 +9,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::closes::{CloseLine, HeadlineLine};
+use super::history::{DropsLine, HistoryLine};
 use super::ids::{community_id, uid, uid_of_socket};
 use super::lines::{EndKey, ProcessLine, SCHEMA, host, local_name, side_name, write_line};
 use crate::attach::{ErrorCode, Facts};
@@ -476,6 +477,8 @@ struct CaptureLine<'a> {
     truncated: bool,
     bare_acks: bool,
     gaps: Vec<GapLine<'a>>,
+    drops_by_file: Vec<DropsLine>,
+    history: Option<HistoryLine>,
 }
 
 /// Connections that show packets missing.
@@ -495,6 +498,7 @@ impl HolesLine {
 struct GapLine<'a> {
     before: &'a str,
     after: &'a str,
+    from: Option<String>,
     gap_s: f64,
 }
 
@@ -539,6 +543,8 @@ impl<'a> CaptureLine<'a> {
             truncated: capture.facts.is_truncated(),
             bare_acks: capture.facts.holds_bare_acks(),
             gaps: capture.gaps.iter().map(|gap| GapLine::new(gap, files)).collect(),
+            drops_by_file: DropsLine::all(capture),
+            history: HistoryLine::of(capture),
         }
     }
 }
@@ -549,6 +555,7 @@ impl<'a> GapLine<'a> {
         GapLine {
             before: name(gap.before),
             after: name(gap.after),
+            from: rfc3339(gap.from, DIGITS),
             gap_s: seconds(chrono::TimeDelta::nanoseconds(gap.nanos)),
         }
     }

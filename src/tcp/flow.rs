@@ -16,7 +16,7 @@ use super::window::{Scales, is_outside};
 use crate::place::{Place, Time};
 
 /// Twice the maximum segment lifetime, "arbitrarily defined to be 2 minutes" (RFC 9293, 3.4.2).
-const TWO_MSL_NS: i64 = 240_000_000_000;
+pub(super) const TWO_MSL_NS: i64 = 240_000_000_000;
 
 /// The name of a flow within a run: the place of its first packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -415,7 +415,7 @@ impl Flow {
             .fold(start, |state, (_, event)| state.next(event).unwrap_or(state))
     }
 
-    fn start(&self, side: Side) -> State {
+    pub(super) fn start(&self, side: Side) -> State {
         match (self.manner.began(), side) {
             (Began::Syn, Side::A) => State::Closed,
             (Began::Syn, Side::B) => State::Listen,
@@ -430,7 +430,7 @@ impl Flow {
     /// Returns the events of a side in the order it did them, from the facts alone: so a packet
     /// that is seen late, or twice, leads to the same state. An event that has no arrow from the
     /// state before it moves nothing.
-    fn events(&self, side: Side) -> [(bool, Event); 7] {
+    pub(super) fn events(&self, side: Side) -> [(bool, Event); 7] {
         let (me, peer) = (self.half(side), self.half(side.other()));
         let (my_fin, peer_fin) = (self.fin(side), self.fin(side.other()));
         let acked_by_me = peer_fin.is_some_and(|fin| fin.acked.is_some());

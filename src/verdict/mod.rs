@@ -20,7 +20,7 @@ use crate::facts::CaptureFacts;
 use crate::place::{Place, Time};
 use crate::set::Set;
 use crate::tcp::closing::Fin;
-use crate::tcp::flow::{Ending, Flow, Noted};
+use crate::tcp::flow::{Ending, Flow};
 use crate::tcp::half::Half;
 use crate::tcp::segment::FlowKey;
 use crate::tcp::seq::later;
@@ -405,30 +405,19 @@ impl<'a> Case<'a> {
     }
 
     fn notes(&self, close: Close, descriptor_may_leak: bool) -> Set<Note> {
-        let notes = self.flow.notes;
         let may_imply = matches!(close, Close::Open | Close::Reset);
         let fin_implied =
             may_imply && [Side::A, Side::B].into_iter().any(|side| fin_was_missed(self.flow, side));
-        [
-            (notes.has(Noted::Midstream), Note::Midstream),
-            (notes.has(Noted::PortReused), Note::PortReused),
-            (notes.has(Noted::FinRetransmitted), Note::FinRetransmitted),
-            (notes.has(Noted::SynInCloseWait), Note::SynInCloseWait),
+        let judged = [
             (fin_implied, Note::PeerFinImplied),
-            (notes.has(Noted::RstOddSeq), Note::RstOddSeq),
-            (notes.has(Noted::RstWithoutEffect), Note::RstWithoutEffect),
             (self.flow.is_refused(), Note::Refused),
-            (notes.has(Noted::Duplicates), Note::Duplicates),
-            (notes.has(Noted::TimeWentBack), Note::TimeWentBack),
             (descriptor_may_leak, Note::DescriptorMayLeak),
             (self.is_in_last_ack(close), Note::LastAck),
             (self.was_used_after_fin(close), Note::UsedAfterFin),
             (self.was_dropped_idle(), Note::DroppedIdle),
-            (notes.has(Noted::FinWithoutEffect), Note::FinWithoutEffect),
-        ]
-        .into_iter()
-        .filter_map(|(applies, note)| applies.then_some(note))
-        .collect()
+        ];
+        let judged = judged.into_iter().filter_map(|(applies, note)| applies.then_some(note));
+        self.flow.notes.iter().filter_map(Note::of).chain(judged).collect()
     }
 }
 
