@@ -19,14 +19,20 @@ pub enum Asked {
     Reset,
     Select(Option<Box<str>>),
     Auth(Option<Box<str>>),
-    /// The user, and the client's name.
-    Hello(Box<(Option<Box<str>>, Option<Box<str>>)>),
+    Hello(Box<Hello>),
     Name(Option<Box<str>>),
     Library(Option<Box<str>>),
     /// Each of so many channels is answered.
     Channels(u32),
     /// From its answer on the server tells everything.
     Streams,
+}
+
+/// A greeting: the user, and the client's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hello {
+    pub user: Option<Box<str>>,
+    pub client: Option<Box<str>>,
 }
 
 impl Asked {
@@ -56,7 +62,7 @@ impl Asked {
             Asked::Select(text) | Asked::Auth(text) | Asked::Name(text) | Asked::Library(text) => {
                 of(text)
             }
-            Asked::Hello(both) => of(&both.0) + of(&both.1) + size_of_val(&**both),
+            Asked::Hello(hello) => of(&hello.user) + of(&hello.client) + size_of::<Hello>(),
             _ => 0,
         }
     }
@@ -79,7 +85,7 @@ impl Asked {
             Effect::Hello => {
                 let user = command.after("AUTH", 1).map(name);
                 let client = command.after("SETNAME", 1).map(name);
-                Asked::Hello(Box::new((user, client)))
+                Asked::Hello(Box::new(Hello { user, client }))
             }
             Effect::SetName => Asked::Name(text(2)),
             Effect::SetInfo if command.after("LIB-NAME", 0).is_some() => Asked::Library(text(3)),

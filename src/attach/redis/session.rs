@@ -1,6 +1,6 @@
 //! The client's session: who, in which database, and under which name.
 
-use super::asked::Asked;
+use super::asked::{Asked, Hello};
 use crate::attach::facts::name;
 
 /// Facts of a session; none of them is known before the server has agreed.
@@ -34,7 +34,7 @@ impl Session {
             Asked::Library(library) if self.name.is_none() => self.name = library,
             Asked::Auth(user) => self.user = user,
             Asked::Hello(hello) => {
-                let (user, client) = *hello;
+                let Hello { user, client } = *hello;
                 self.user = user.or(self.user.take());
                 self.name = client.or(self.name.take());
             }
