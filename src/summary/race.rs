@@ -72,6 +72,11 @@ pub struct Advice {
     pub setting: Option<&'static str>,
 }
 
+/// Returns whether a request came after the service's FIN: then it matters whose it is.
+pub fn is_late(judged: &Judged) -> bool {
+    Lap::of(judged).is_some_and(|lap| lap.late.is_some())
+}
+
 impl Lap {
     /// Returns what counts of a connection that the service closed first.
     pub fn of(judged: &Judged) -> Option<Lap> {
