@@ -240,11 +240,6 @@ fn what_clients_of_rabbitmq_did_is_what_is_read() {
         json!({"last_statement": "basic.consume"}),
     );
 
-    let mut client = Client::login(broker.port, "guest", 0);
-    client.method(0, (10, 50), &[&200u16.to_be_bytes()[..], &text("bye"), b"\0\0\0\0"].concat());
-    client.read_to((10, 51));
-    left(client, "said goodbye", "quit-unclosed", json!({"last_statement": "connection.close"}));
-
     let client = Client::login(broker.port, SECRET, 0);
     left(
         client,

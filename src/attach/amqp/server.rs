@@ -128,13 +128,10 @@ impl Amqp {
 /// Reads the code and the text of a close; names in it are hidden.
 fn refusal(mut arguments: Arguments<'_>, unsolicited: bool) -> Option<Box<ServerError>> {
     let code = arguments.short()?;
-    let message = match arguments.text() {
-        Some(text) => {
-            let text = printable(&String::from_utf8_lossy(text));
-            without_values(&text).into()
-        }
-        None => "".into(),
-    };
+    let rest = arguments.0.get(1..).unwrap_or_default();
+    let (text, end) = arguments.text().map_or((rest, "…"), |text| (text, ""));
+    let text = without_values(&printable(&String::from_utf8_lossy(text)));
+    let message = format!("{text}{end}").into();
     Some(Box::new(ServerError {
         code: ErrorCode::Number(code.into()),
         sqlstate: None,

@@ -122,6 +122,10 @@ fn the_server_says_why_it_closes() {
         unsolicited: true,
     };
     assert_eq!((facts.server_error, facts.before_login), (Some(right), None));
+    let bye = [&200u16.to_be_bytes()[..], &text("bye"), b"\0\0\0\0"].concat();
+    let goodbye =
+        talk(&[&opened()[..], &[(Client, method(0, 10, 50, &bye))]].concat()).facts(false);
+    assert_eq!((goodbye.goodbye, goodbye.answered), (Some("connection.close"), Some(false)));
 }
 
 #[test]
