@@ -106,7 +106,7 @@ needs-budget: needs-build
 	@.ci/need 'command -v valgrind' valgrind
 
 # tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction; a
-# PostgreSQL, a PgBouncer, an nginx and a Redis whose protocols are read; nft rewrites addresses.
+# PostgreSQL, a PgBouncer, an nginx, a Redis and a RabbitMQ whose protocols are read; nft rewrites addresses.
 SBIN = PATH=$$PATH:/usr/sbin:/sbin
 needs-test: needs-build
 	@.ci/need '$(SBIN) command -v tcpdump' tcpdump
@@ -118,6 +118,7 @@ needs-test: needs-build
 	@.ci/need '$(SBIN) command -v pgbouncer' pgbouncer
 	@.ci/need '$(SBIN) command -v nginx' nginx-light
 	@.ci/need '$(SBIN) command -v redis-server' redis-server
+	@.ci/need 'ls /usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server' rabbitmq-server
 	@.ci/need '$(SBIN) command -v ip && command -v ss' iproute2
 	@.ci/need '$(SBIN) command -v nft' nftables
 	@.ci/need '$(SBIN) command -v bpftrace' bpftrace || echo 'no bpftrace: exact kernel times are not compared' >&2

@@ -134,6 +134,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("Postgresql", &["attach"]),
     ("Http::", &["attach"]),
     ("Redis::", &["attach"]),
+    ("Amqp", &["attach"]),
     ("unicode_properties", &["printable.rs"]),
     ("unicode_width", &["report"]),
 ];

@@ -1,6 +1,8 @@
 //! Real servers, and clients that leave their connections: what is read from the packets is what the
 //! clients did and the servers know; at a snap length it is that or unknown.
 
+#[path = "servers/amqp.rs"]
+mod amqp;
 #[path = "servers/capture.rs"]
 mod capture;
 mod common;

@@ -10,11 +10,13 @@
 //! * [`conversations`]: the conversations of many connections at once
 //! * [`facts`]: what is known of a conversation, whatever its protocol
 //! * [`sql`]: texts of statements, for every protocol that carries them
+//! * [`amqp`]: AMQP 0-9-1, as RabbitMQ speaks it
 //! * [`http`]: HTTP/1.0 and HTTP/1.1
 //! * [`mysql`]: the client/server protocol of MySQL and MariaDB
 //! * [`postgresql`]: the frontend/backend protocol of PostgreSQL and its poolers
 //! * [`redis`]: RESP, the protocol of Redis, Valkey and their like
 
+pub mod amqp;
 pub mod conversations;
 pub mod facts;
 pub mod http;

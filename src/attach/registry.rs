@@ -108,6 +108,7 @@ protocols! {
     postgresql::Postgresql: 5432, 6432;
     http::Http: 80, 8080;
     redis::Redis: 6379, 26379;
+    amqp::Amqp: 5672;
 }
 
 impl FromStr for Known {

@@ -16,6 +16,7 @@ use crate::facts::CaptureFacts;
 use crate::join::rewrites::Pairs;
 use crate::summary::closes::Closes;
 use crate::summary::history::History;
+use crate::summary::race;
 use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::{Ending, Flow};
@@ -143,8 +144,11 @@ impl Judge<'_> {
     fn judge(&mut self, retired: Retired) {
         let Orders { policy, facts, all, pairs, .. } = self.orders;
         self.holes.note(&retired.flow);
-        let judged = Judged::new(retired, policy, facts);
+        let mut judged = Judged::new(retired, policy, facts);
         let slot = judged.flow.slot;
+        if race::is_late(&judged) {
+            judged = with_said(judged, self.conversations, self.orders);
+        }
         self.tally.count(&judged.judgement);
         self.closes.count(&judged);
         let is_twin = pairs.contains(&judged.key);
