@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use super::lines::EndKey;
 use crate::names::host;
-use crate::summary::closes::{Kind, Range, Service};
+use crate::summary::closes::{Kind, Service};
 use crate::summary::race::Advice;
+use crate::summary::range::Range;
 use crate::summary::spread::Spread;
 use crate::summary::totals::Headline;
 use crate::tcp::segment::Endpoint;

@@ -12,6 +12,7 @@ use chrono::TimeDelta;
 
 use super::Judged;
 use super::race::{Lap, Race};
+use super::range::Range;
 use super::spread::Spread;
 use crate::place::Time;
 use crate::tcp::segment::Endpoint;
@@ -72,34 +73,6 @@ pub struct Kind {
     pub at: Range<Time>,
     /// The hosts whose closing this is about: the least and the greatest address.
     pub hosts: Range<IpAddr>,
-}
-
-/// The least and the greatest of some values.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Range<T>(Option<(T, T)>);
-
-impl<T> Default for Range<T> {
-    fn default() -> Range<T> {
-        Range(None)
-    }
-}
-
-impl<T: Ord + Copy> Range<T> {
-    pub fn ends(self) -> Option<(T, T)> {
-        self.0
-    }
-
-    pub fn add(&mut self, value: T) {
-        let (least, most) = self.0.unwrap_or((value, value));
-        self.0 = Some((least.min(value), most.max(value)));
-    }
-
-    pub fn join(&mut self, other: Range<T>) {
-        if let Some((least, most)) = other.0 {
-            self.add(least);
-            self.add(most);
-        }
-    }
 }
 
 /// One connection's close, as far as it counts.

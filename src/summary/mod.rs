@@ -20,6 +20,7 @@ pub mod groups;
 pub mod history;
 pub mod judged;
 pub mod race;
+pub mod range;
 pub mod row;
 pub mod seen;
 pub mod settings;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::Judged;
-use super::closes::Range;
+use super::range::Range;
 use super::settings::setting;
 use crate::tcp::side::Side;
 use crate::verdict::local::Local;
@@ -55,7 +55,7 @@ struct Pauses {
     most: TimeDelta,
 }
 
-/// What a client is told whose requests come too late.
+/// Advice for a client whose requests come too late.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Advice {
     /// The pause after which the service closes.

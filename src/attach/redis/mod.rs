@@ -196,7 +196,9 @@ impl Redis {
 
     fn in_transaction(&self) -> Option<bool> {
         let is_kept = self.waiting.iter().all(|asked| !asked.ends_or_begins());
-        self.open.filter(|_| is_kept && !self.client.is_lost() && !self.done)
+        // Before the server has said anything, it may be any protocol.
+        let is_known = self.confirmed == Some(true) && !self.client.is_lost() && !self.done;
+        self.open.filter(|_| is_kept && is_known)
     }
 
     fn is_subscribed(&self) -> Option<bool> {
