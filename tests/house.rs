@@ -132,9 +132,21 @@ const ONLY: &[(&str, &[&str])] = &[
     ("libc::", &["confine"]),
     // Others read facts, whatever the protocol; its name is a flag, and a key of what is written.
     ("Mysql", &["attach", "cli"]),
-    ("mysql", &["attach", "cli", "report/jsonl.rs", "report/csv.rs", "services.rs"]),
+    (
+        "mysql",
+        &[
+            "attach",
+            "cli",
+            "report/jsonl.rs",
+            "report/csv.rs",
+            "services.rs",
+            "summary/settings.rs",
+        ],
+    ),
     ("Postgresql", &["attach"]),
     ("Http::", &["attach"]),
+    ("Redis::", &["attach"]),
+    ("Amqp", &["attach"]),
     ("unicode_properties", &["printable.rs"]),
     ("unicode_width", &["report"]),
 ];

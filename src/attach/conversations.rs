@@ -145,7 +145,10 @@ impl Conversation {
         if payload.is_empty() || !core::mem::take(awaited) {
             return;
         }
+        // Of all protocols that are read, no client's first words are an answer: what looks like them is.
+        let is_answer = !self.awaited[segment.from.other() as usize];
         if let Some((protocol, from)) = registry::recognise_surely(payload)
+            && !(is_answer && from == Peer::Client)
             && (protocol, from) != (self.protocol, self.peer(segment.from))
         {
             self.protocol = protocol;

@@ -16,6 +16,7 @@ use crate::facts::CaptureFacts;
 use crate::join::rewrites::Pairs;
 use crate::summary::closes::Closes;
 use crate::summary::history::History;
+use crate::summary::race;
 use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::{Ending, Flow, FlowId};
@@ -155,7 +156,7 @@ impl Judge<'_> {
         let is_asked_for = *all || is_twin || self.sampled.contains(&judged.id());
         // What was said may take a doubt away that hides a finding.
         let matters = |by: &Judgement| by.is_notable() || Standing::from(by).hidden;
-        if is_asked_for || matters(&judged.judgement) {
+        if is_asked_for || matters(&judged.judgement) || race::is_late(&judged) {
             judged = with_said(judged, self.conversations, self.orders);
         }
         self.tally.count(&judged.judgement);

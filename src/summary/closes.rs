@@ -11,6 +11,8 @@ use std::ops::AddAssign;
 use chrono::TimeDelta;
 
 use super::Judged;
+use super::race::{Lap, Race};
+use super::range::Range;
 use super::spread::Spread;
 use crate::place::Time;
 use crate::tcp::segment::Endpoint;
@@ -55,6 +57,8 @@ pub struct Service {
     pub close_wait: Spread,
     /// The pauses before the first FIN, whoever sent it.
     pub idle: Spread,
+    /// Requests that came after its FIN.
+    pub race: Race,
 }
 
 /// Closes of one kind.
@@ -76,34 +80,6 @@ struct Ranges {
     hosts: Range<IpAddr>,
 }
 
-/// The least and the greatest of some values.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Range<T>(Option<(T, T)>);
-
-impl<T> Default for Range<T> {
-    fn default() -> Range<T> {
-        Range(None)
-    }
-}
-
-impl<T: Ord + Copy> Range<T> {
-    fn ends(self) -> Option<(T, T)> {
-        self.0
-    }
-
-    fn add(&mut self, value: T) {
-        let (least, most) = self.0.unwrap_or((value, value));
-        self.0 = Some((least.min(value), most.max(value)));
-    }
-
-    fn join(&mut self, other: Range<T>) {
-        if let Some((least, most)) = other.0 {
-            self.add(least);
-            self.add(most);
-        }
-    }
-}
-
 /// One connection's close, as far as it counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Occurrence {
@@ -113,6 +89,9 @@ pub struct Occurrence {
     odd: Option<(Odd, Detail)>,
     close_wait: Option<TimeDelta>,
     idle: Option<TimeDelta>,
+    /// The connection ended, or what went wrong with it is counted.
+    counts: bool,
+    lap: Option<Lap>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -139,14 +118,15 @@ struct Detail {
 }
 
 impl Occurrence {
-    /// Returns what counts of a connection that ended; nothing of one that goes on.
+    /// Returns what counts of a connection that ended, or that the service closed first.
     pub fn of(judged: &Judged) -> Option<Occurrence> {
         let (first, odd) = (first(judged), odd(judged));
         let closed = judged.judgement.close == Close::Closed;
         let service = judged.endpoint(judged.service());
         let (close_wait, idle) = (close_wait(judged), judged.judgement.idle_before_fin);
-        let occurrence = Occurrence { service, closed, first, odd, close_wait, idle };
-        (closed || odd.is_some()).then_some(occurrence)
+        let (counts, lap) = (closed || odd.is_some(), Lap::of(judged));
+        let occurrence = Occurrence { service, closed, first, odd, close_wait, idle, counts, lap };
+        (counts || lap.is_some()).then_some(occurrence)
     }
 }
 
@@ -249,8 +229,9 @@ impl Closes {
     pub fn services(&self) -> Vec<(Option<Endpoint>, &Service)> {
         let named = self.services.iter().map(|(end, service)| (Some(*end), service));
         let mut all: Vec<_> = named.collect();
+        all.retain(|(_, service)| service.is_told());
         all.sort_by_key(|(_, service)| std::cmp::Reverse(service.closed));
-        if self.others != Service::default() {
+        if self.others.is_told() {
             all.push((None, &self.others));
         }
         all
@@ -267,6 +248,12 @@ impl AddAssign<&Closes> for Closes {
 }
 
 impl Service {
+    /// Returns whether there is more of it than connections that are left: those are told elsewhere.
+    fn is_told(&self) -> bool {
+        let race = Race::default();
+        self.race.advice().is_some() || Service { race, ..self.clone() } != Service::default()
+    }
+
     fn add(&mut self, occurrence: &Occurrence) {
         self.closed += u64::from(occurrence.closed);
         if let Some((first, detail)) = occurrence.first {
@@ -284,6 +271,10 @@ impl Service {
                 Odd::LastAck => self.last_ack.add(&detail),
             }
         }
+        occurrence.lap.iter().for_each(|lap| self.race.add(lap));
+        if !occurrence.counts {
+            return;
+        }
         occurrence.close_wait.iter().for_each(|held| self.close_wait.add(*held));
         occurrence.idle.iter().for_each(|idle| self.idle.add(*idle));
     }
@@ -299,6 +290,7 @@ impl Service {
         self.last_ack.join(&more.last_ack);
         self.close_wait += &more.close_wait;
         self.idle += &more.idle;
+        self.race.join(&more.race);
     }
 }
 
