@@ -466,7 +466,7 @@ fn github_gets_annotations_that_nothing_ends_early() {
     let (status, out) = one_of_each().out(&["--format", "github", "."]);
     assert_eq!(status, Some(2));
     let lines: Vec<&str> = out.lines().collect();
-    let title = "title=closewait a%2Cb%3Ac%25<&>.pcap::is no capture";
+    let title = "title=closewait a%2Cb%3Ac%25<&>.pcap::is not a capture";
     assert!(lines[0].starts_with("::error file=a%2Cb%3Ac%25<&>.pcap,"), "{out}");
     assert!(lines[0].contains(title), "{out}");
     assert!(lines[1].starts_with("ok      ok.pcap"), "{out}");
@@ -657,6 +657,22 @@ fn what_was_not_read_is_an_error() {
     assert_eq!(status, Some(1), "{out}");
     assert!(out.contains("FAILED  usb.pcap") && out.contains("no TCP connection"), "{out}");
     assert_eq!(project.file("usb.expect.toml", "flows = 0").out(&["usb.pcap"]).0, Some(0));
+}
+
+/// Lines of a text that are packets and cannot be read are no pass.
+#[test]
+fn lines_that_were_not_read_are_an_error() {
+    let path = common::project("fixtures/captures/incident-as-text.tcpdump");
+    let mut text = fs::read_to_string(path).expect("the text");
+    let project = Project::new();
+    let project = project.file("x.txt", &text).file("x.expect.toml", "leak = 1");
+    let (status, out) = project.out(&["x.txt"]);
+    assert_eq!(status, Some(0), "{out}");
+    text += "11:38:50.000001 IP 172.18.0.5.38824 > 172.18.0.3: Flags [S&], seq x\n";
+    let project = project.file("x.txt", &text);
+    let (status, out) = project.out(&["x.txt"]);
+    assert_eq!(status, Some(2), "{out}");
+    assert!(out.contains("error   x.txt"), "{out}");
 }
 
 #[test]

@@ -119,9 +119,9 @@ fn bad_input_gets_one_clear_sentence() {
         (vec![missing.as_str()], "missing.pcap: no such file"),
         (vec![&folder], "is a directory: name the capture files in it"),
         (vec![&empty], "empty.pcap: is empty: no capture was written to it"),
-        (vec![&short], "short.pcap: is no capture: it ends inside its file header"),
-        (vec![&text_file], "notes.txt: is no capture: it is text"),
-        (vec![&binary], "photo.jpg: is no capture: it begins like neither pcap nor pcapng"),
+        (vec![&short], "short.pcap: is not a capture: it ends inside its file header"),
+        (vec![&text_file], "notes.txt: is not a capture: it is text"),
+        (vec![&binary], "photo.jpg: is not a capture: it begins like neither pcap nor pcapng"),
         (vec![INCIDENT, "--", "prot", "3306"], "the filter \"prot 3306\" is wrong"),
         (vec![INCIDENT, "--local", "10.0.0"], "\"10.0.0\" is no address: write 10.0.0.5"),
         (vec![INCIDENT, "--min-hold", "soon"], "write 5s, 500ms or 2min"),
@@ -420,7 +420,7 @@ fn names_cannot_speak_to_the_terminal() {
 #[test]
 fn standard_input_that_is_no_capture_is_refused() {
     let output = with_stdin(&["-"], b"hello\n");
-    assert!(text(&output).1.contains("closewait: -: is no capture: it is text"));
+    assert!(text(&output).1.contains("closewait: -: is not a capture: it is text"));
     assert_eq!(output.status.code(), Some(2));
     let output = with_stdin(&["-"], b"");
     assert!(text(&output).1.contains("closewait: -: is empty"));

@@ -45,7 +45,7 @@ pub struct ReadArgs {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// A capture to read, as in tcpdump: words after it that are no files are a BPF expression
+    /// A capture to read, as in tcpdump: arguments that are not files are a BPF expression
     #[arg(short = 'r', value_name = "FILE")]
     read: Vec<PathBuf>,
 

@@ -339,7 +339,10 @@ impl Interface {
             .timeout(100)
             .open()
             .map_err(wrong)?;
-        capture.filter(&wanted.filter, true).map_err(wrong)?;
+        capture.filter(&wanted.filter, true).map_err(|error| {
+            let expression = printable(&wanted.filter);
+            CannotCapture::Filter { expression, error: error.to_string() }
+        })?;
         let link = LinkType(capture.get_datalink().0 as u16);
         let capture = capture.setnonblock().map_err(wrong)?;
         Ok(Interface { name: name.into(), capture, link, drops: 0, drops_told: 0, is_lost: false })
