@@ -35,8 +35,7 @@ fn around<T>(
     let runs = scratch.path().join("runs");
     let script = format!("touch '{}'; {script}", runs.display());
     let flags = ["check", "-i", "lo", "-f", &filter];
-    let linger: &[&str] =
-        if args.contains(&"--linger") { &[] } else { &["--linger", "1500ms"] };
+    let linger: &[&str] = if args.contains(&"--linger") { &[] } else { &["--linger", "1500ms"] };
     let child = command(&[&flags[..], linger, args, &["--", "sh", "-c", &script]].concat())
         .current_dir(scratch.path())
         .stdout(Stdio::piped())

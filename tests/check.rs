@@ -665,7 +665,7 @@ fn lines_that_were_not_read_are_an_error() {
     let path = common::project("fixtures/captures/incident-as-text.tcpdump");
     let mut text = fs::read_to_string(path).expect("the text");
     let project = Project::new();
-    let project = project.file("x.txt", &text).file("x.expect.toml", "leak = 1");
+    let project = project.file("x.txt", &text).file("x.expect.toml", "pending = 1");
     let (status, out) = project.out(&["x.txt"]);
     assert_eq!(status, Some(0), "{out}");
     text += "11:38:50.000001 IP 172.18.0.5.38824 > 172.18.0.3: Flags [S&], seq x\n";

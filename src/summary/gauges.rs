@@ -52,7 +52,8 @@ impl Unfinished {
         }
         self.open += 1;
         let known = timeout.map(|timeout| (service, timeout));
-        let slower = known.filter(|(_, timeout)| self.slowest.is_none_or(|(_, slowest)| slowest < *timeout));
+        let slower =
+            known.filter(|(_, timeout)| self.slowest.is_none_or(|(_, slowest)| slowest < *timeout));
         self.slowest = slower.or(self.slowest);
     }
 
