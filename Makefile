@@ -105,8 +105,8 @@ needs-build:
 needs-budget: needs-build
 	@.ci/need 'command -v valgrind' valgrind
 
-# tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction; nft
-# rewrites addresses.
+# tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction; a
+# PostgreSQL, a PgBouncer and an nginx whose protocols are read; nft rewrites addresses.
 SBIN = PATH=$$PATH:/usr/sbin:/sbin
 needs-test: needs-build
 	@.ci/need '$(SBIN) command -v tcpdump' tcpdump
@@ -114,6 +114,9 @@ needs-test: needs-build
 	@.ci/need '$(SBIN) command -v mariadbd && command -v mariadb-install-db' mariadb-server
 	@.ci/need '$(SBIN) command -v haproxy' haproxy
 	@.ci/need '$(SBIN) command -v prometheus && command -v promtool' prometheus
+	@.ci/need 'ls /usr/lib/postgresql/*/bin/postgres' postgresql
+	@.ci/need '$(SBIN) command -v pgbouncer' pgbouncer
+	@.ci/need '$(SBIN) command -v nginx' nginx-light
 	@.ci/need '$(SBIN) command -v ip && command -v ss' iproute2
 	@.ci/need '$(SBIN) command -v nft' nftables
 	@.ci/need '$(SBIN) command -v bpftrace' bpftrace || echo 'no bpftrace: exact kernel times are not compared' >&2

@@ -120,7 +120,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("tempfile::", &["commands/output.rs"]),
     ("procfs", &["owner"]),
     ("prometheus_client", &["report"]),
-    ("httparse", &["live/visitor.rs"]),
+    ("httparse", &["live/visitor.rs", "attach/http"]),
     ("rustix", &["owner", "capture", "confine", "live/scrape.rs"]),
     ("landlock::", &["confine"]),
     ("seccompiler", &["confine"]),
@@ -131,6 +131,8 @@ const ONLY: &[(&str, &[&str])] = &[
     // Others read facts, whatever the protocol; its name is a flag, and a key of what is written.
     ("Mysql", &["attach", "cli"]),
     ("mysql", &["attach", "cli", "report/jsonl.rs", "report/csv.rs", "services.rs"]),
+    ("Postgresql", &["attach"]),
+    ("Http::", &["attach"]),
     ("unicode_properties", &["printable.rs"]),
     ("unicode_width", &["report"]),
 ];
@@ -319,6 +321,17 @@ fn no_file_outgrows_a_reader() {
         .map(|(source, lines)| format!("{}: {lines} lines", source.path.display()))
         .collect();
     assert_none(long);
+}
+
+/// The front page has a paragraph for each room: whoever adds one says there what it is for.
+#[test]
+fn the_front_page_names_every_room() {
+    let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
+    let lib = fs::read_to_string(lib).expect("lib.rs");
+    let missing = FLOORS.iter().filter(|room| {
+        ![format!("[`{room}`]"), format!("[`mod@{room}`]")].iter().any(|link| lib.contains(link))
+    });
+    assert_none(missing.map(|room| format!("lib.rs says nothing of {room}")).collect());
 }
 
 /// The modules whose items a file names, by every path that begins with `crate`, `super` or, for its

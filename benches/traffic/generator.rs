@@ -24,7 +24,7 @@ pub struct Shape {
     /// Packets in a second of capture time.
     pub rate: u64,
     pub seed: u64,
-    /// The servers'.
+    /// The servers'; one that no protocol which is read has, unless told otherwise.
     pub port: u16,
 }
 
@@ -40,7 +40,7 @@ impl Shape {
             requests: 16,
             rate: 20_000,
             seed: 1,
-            port: 5_432,
+            port: 7_432,
         }
     }
 

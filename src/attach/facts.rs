@@ -26,6 +26,8 @@ pub struct Facts {
     pub server: Option<Box<str>>,
     pub user: Option<Box<str>>,
     pub database: Option<Box<str>>,
+    /// The client as it names itself.
+    pub application: Option<Box<str>>,
     /// The last request by the protocol's own name for its kind: `COM_QUERY`.
     pub last_command: Option<&'static str>,
     /// The text of that request, or its name where there is no text.
@@ -46,6 +48,14 @@ pub struct Facts {
     pub path: Vec<PathStep>,
     /// The client took its leave with this: `COM_QUIT`.
     pub goodbye: Option<&'static str>,
+    /// Nobody has logged in, and this is how far it came.
+    pub before_login: Option<BeforeLogin>,
+    /// It was said beforehand that the connection ends, by this.
+    pub announced: Option<&'static str>,
+    /// The client waits for messages that it asked for with this: none of them may be due.
+    pub waits_by: Option<&'static str>,
+    /// The interval at which both ends have promised to say something.
+    pub heartbeat: Option<Heartbeat>,
     /// The last thing the server said, if that was an error, or its reason for closing.
     pub server_error: Option<ServerError>,
     pub encrypted: bool,
@@ -63,6 +73,7 @@ impl Facts {
             server: None,
             user: None,
             database: None,
+            application: None,
             last_command: None,
             last_statement: None,
             last_statement_at: None,
@@ -74,12 +85,35 @@ impl Facts {
             more_statements: 0,
             path: Vec::new(),
             goodbye: None,
+            before_login: None,
+            announced: None,
+            waits_by: None,
+            heartbeat: None,
             server_error: None,
             encrypted: false,
             compressed: false,
             truncated: false,
         }
     }
+}
+
+/// The stage that a connection has come to on which nobody logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BeforeLogin {
+    /// The server greeted, and the client never said who it is.
+    GreetingUnread,
+    /// The client said who it is, and the server was not yet satisfied.
+    Unanswered,
+    /// The server refused.
+    Denied,
+}
+
+/// A promise of the client, and how it was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    pub seconds: u16,
+    /// The time at which the client said something last.
+    pub last: Time,
 }
 
 /// The reason why a transaction is open.

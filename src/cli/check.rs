@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anstream::ColorChoice;
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 
-use super::shared::ColorArg;
+use super::shared::ReportArgs;
 use super::times::duration;
 use crate::commands::check::{CheckCommand, Watched};
 use crate::endpoints::EndpointSet;
@@ -128,23 +127,8 @@ pub struct CheckArgs {
     #[arg(long, value_name = "ADDR=NAME")]
     alias: Vec<Alias>,
 
-    /// The form of the report
-    #[arg(
-        long,
-        value_enum,
-        value_name = "FORMAT",
-        default_value = "text",
-        help_heading = "Output"
-    )]
-    format: FormatArg,
-
-    /// Write the report to a file
-    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
-    output: Option<PathBuf>,
-
-    /// Use colours: auto looks whether a terminal reads them
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
-    color: ColorArg,
+    #[command(flatten)]
+    report: ReportArgs<FormatArg>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -210,7 +194,8 @@ fn delta(duration: Duration) -> TimeDelta {
 impl CheckArgs {
     pub fn check(self) -> CheckCommand {
         let (limits, overrides) = self.limits();
-        let aside = !matches!(self.format, FormatArg::Text) && self.output.is_none();
+        let aside =
+            !matches!(self.report.format, FormatArg::Text) && self.report.file.output.is_none();
         let watched = (!self.command.is_empty()).then_some(Watched {
             command: self.command,
             interfaces: self.interface,
@@ -232,7 +217,7 @@ impl CheckArgs {
             baseline: self.baseline,
             write_baseline: self.write_baseline,
             aliases: self.alias,
-            format: match self.format {
+            format: match self.report.format {
                 FormatArg::Text => Format::Text,
                 FormatArg::Junit => Format::Junit,
                 FormatArg::Jsonl => Format::Jsonl,
@@ -240,12 +225,8 @@ impl CheckArgs {
                 FormatArg::Sarif => Format::Sarif,
                 FormatArg::Gitlab => Format::Gitlab,
             },
-            color: match self.color {
-                ColorArg::Auto => ColorChoice::Auto,
-                ColorArg::Always => ColorChoice::Always,
-                ColorArg::Never => ColorChoice::Never,
-            },
-            output: self.output,
+            color: self.report.file.color(),
+            output: self.report.file.output,
         }
     }
 

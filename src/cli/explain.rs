@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::shared::{ColorArg, JudgingArgs, ReadingArgs, color};
+use super::shared::{FileArgs, JudgingArgs, ReadingArgs};
 use super::times::TimeArgs;
 use crate::capture::file::Input;
 use crate::commands::explain::{ExplainCommand, Which};
@@ -61,13 +61,8 @@ pub struct ExplainArgs {
     #[command(flatten)]
     reading: ReadingArgs,
 
-    /// Write the report to a file
-    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
-    output: Option<PathBuf>,
-
-    /// Use colours: auto looks whether a terminal reads them
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
-    color: ColorArg,
+    #[command(flatten)]
+    file: FileArgs,
 
     #[command(flatten)]
     times: TimeArgs,
@@ -114,8 +109,8 @@ impl ExplainArgs {
                 absolute: self.times.dates(),
                 all: self.all,
             },
-            color: color(self.color),
-            output: self.output,
+            color: self.file.color(),
+            output: self.file.output,
         })
     }
 }

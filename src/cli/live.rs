@@ -215,7 +215,7 @@ impl LiveArgs {
             format: self.output.format(),
             look,
             color: self.output.color(),
-            output: self.output.output,
+            output: self.output.report.file.output,
         })
     }
 }

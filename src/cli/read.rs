@@ -109,7 +109,7 @@ impl ReadArgs {
         };
         let explain = inputs.iter().all(|input| input.read_once().is_none());
         let look = TextLook { explain, ..self.output.look(&self.times, self.all) };
-        let flames = self.flames.flames(self.output.output.as_deref())?;
+        let flames = self.flames.flames(self.output.report.file.output.as_deref())?;
         Ok(ReadCommand {
             sockets: self.sockets,
             plan: Plan {
@@ -128,7 +128,7 @@ impl ReadArgs {
             format: self.output.format(),
             look,
             color: self.output.color(),
-            output: self.output.output,
+            output: self.output.report.file.output,
             write: self.write,
         })
     }

@@ -88,7 +88,7 @@ impl SocketsArgs {
             format: self.output.format(),
             top: self.output.top.unwrap_or(LINES),
             color: self.output.color(),
-            output: self.output.output,
+            output: self.output.report.file.output,
             watch: self.watch,
             rounds: self.count,
         }

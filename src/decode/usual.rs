@@ -17,6 +17,8 @@ pub struct UsualPacket<'a> {
     /// From the TCP header on; padding may follow.
     pub data: &'a [u8],
     pub direction: Option<Direction>,
+    /// The TTL or hop limit.
+    pub hops_left: u8,
 }
 
 /// Octets of an IPv4 header without options, and of an IPv6 header.
@@ -72,7 +74,7 @@ fn v4(packet: &[u8], direction: Option<Direction>, plain: bool) -> Option<UsualP
     let source = (u32_at(12), header.source);
     let destination = (u32_at(16), header.destination);
     let (key, from) = FlowKey::v4(source, destination);
-    Some(UsualPacket { key, from, header, data, direction })
+    Some(UsualPacket { key, from, header, data, direction, hops_left: ip[8] })
 }
 
 #[inline(always)]
@@ -91,5 +93,5 @@ fn v6(packet: &[u8], direction: Option<Direction>, plain: bool) -> Option<UsualP
     let source = (u128::from_be_bytes(*source), header.source);
     let destination = (u128::from_be_bytes(*destination), header.destination);
     let (key, from) = FlowKey::v6(source, destination);
-    Some(UsualPacket { key, from, header, data, direction })
+    Some(UsualPacket { key, from, header, data, direction, hops_left: ip[7] })
 }

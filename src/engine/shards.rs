@@ -15,10 +15,11 @@ use crate::attach::registry::Content;
 use crate::facts::CaptureFacts;
 use crate::join::rewrites::Pairs;
 use crate::summary::closes::Closes;
+use crate::summary::history::History;
 use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::{Ending, Flow};
-use crate::tcp::holes::Holes;
+use crate::tcp::holes::{self, Holes};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::Policy;
 
@@ -88,21 +89,22 @@ pub struct Shard {
     judged: Vec<Judged>,
     tally: Tally,
     closes: Closes,
+    history: History,
     /// Holes in flows that have left.
-    holes: Holes,
+    holes: holes::Count,
 }
 
 impl Shard {
     /// Takes its segments in, and judges what has ended.
     pub fn run(&mut self, Work { orders, batch }: &Work) {
-        let Shard { conversations, judged, tally, closes, holes, .. } = self;
+        let Shard { conversations, judged, tally, closes, history, holes, .. } = self;
         batch.give(self.number, &mut self.table, |flow, segment, content| {
             match orders.reads(flow) {
                 true => conversations.take(flow, segment, content, orders.paths),
                 false => conversations.forget(flow),
             }
         });
-        let mut judge = Judge { orders, conversations, judged, tally, closes, holes };
+        let mut judge = Judge { orders, conversations, judged, tally, closes, history, holes };
         if orders.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| judge.judge(flow));
         } else {
@@ -133,7 +135,8 @@ struct Judge<'a> {
     judged: &'a mut Vec<Judged>,
     tally: &'a mut Tally,
     closes: &'a mut Closes,
-    holes: &'a mut Holes,
+    history: &'a mut History,
+    holes: &'a mut holes::Count,
 }
 
 impl Judge<'_> {
@@ -144,7 +147,11 @@ impl Judge<'_> {
         let slot = judged.flow.slot;
         self.tally.count(&judged.judgement);
         self.closes.count(&judged);
-        if *all || pairs.contains(&judged.key) || judged.judgement.is_notable() {
+        let is_twin = pairs.contains(&judged.key);
+        if !is_twin {
+            self.history.count(&judged);
+        }
+        if *all || is_twin || judged.judgement.is_notable() {
             self.judged.push(with_said(judged, self.conversations, self.orders));
         }
         self.conversations.release(slot);
@@ -271,8 +278,8 @@ impl Shards {
         let tables = self.shards.iter().map(|shard| &shard.table);
         let Some(which) = too_many(tables, self.max_flows) else { return };
         for shard in &mut self.shards {
-            let Shard { table, conversations, judged, tally, closes, holes, .. } = shard;
-            let mut judge = Judge { orders, conversations, judged, tally, closes, holes };
+            let Shard { table, conversations, judged, tally, closes, history, holes, .. } = shard;
+            let mut judge = Judge { orders, conversations, judged, tally, closes, history, holes };
             self.evicted += table.evict(which, |flow| judge.judge(flow)) as u64;
         }
     }
@@ -296,15 +303,22 @@ impl Shards {
         closes
     }
 
+    /// States of flows that have left, but for those that may be shown twice.
+    pub fn history(&self) -> History {
+        let mut history = History::default();
+        self.shards.iter().for_each(|shard| history += &shard.history);
+        history
+    }
+
     /// Counts connections that show holes, between two rounds: those that have left, and those that have
     /// not if `all`.
     pub fn holes(&self, all: bool) -> Holes {
-        let mut holes = Holes::default();
+        let mut holes = holes::Count::default();
         self.shards.iter().for_each(|shard| holes += shard.holes);
         if all {
             self.flows().for_each(|(_, flow)| holes.note(flow));
         }
-        holes
+        holes.holes()
     }
 
     /// Judges a flow that is still there, between two rounds.

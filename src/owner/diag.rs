@@ -18,9 +18,8 @@ use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket as Netlink, SocketAddr as Kernel};
 
 use super::silence::Silence;
-use super::{Socket, endpoint};
+use super::{Socket, endpoint, kernel_state};
 use crate::tcp::segment::Endpoint;
-use crate::tcp::state::State;
 
 /// Octets of a datagram from the kernel, at most (netlink(7): 8 KiB, or a page if that is more).
 const LONGEST: usize = 64 * 1_024;
@@ -135,7 +134,7 @@ fn socket(response: &InetResponse) -> Option<Socket> {
     Some(Socket {
         local: end(id.source_address, id.source_port),
         peer: end(id.destination_address, id.destination_port),
-        state: state(header.state)?,
+        state: kernel_state(header.state)?,
         recv_q: Some(header.recv_queue),
         send_q: Some(header.send_queue),
         inode: header.inode.into(),
@@ -154,29 +153,12 @@ fn silence(response: &InetResponse) -> Option<Silence> {
     Some(Silence { keep_alive, ..silence })
 }
 
-/// The kernel's numbers (`include/net/tcp_states.h`).
-fn state(number: u8) -> Option<State> {
-    Some(match number {
-        1 => State::Established,
-        2 => State::SynSent,
-        3 | 12 => State::SynReceived,
-        4 => State::FinWait1,
-        5 => State::FinWait2,
-        6 => State::TimeWait,
-        7 => State::Closed,
-        8 => State::CloseWait,
-        9 => State::LastAck,
-        10 => State::Listen,
-        11 => State::Closing,
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::tcp::state::State;
 
     #[test]
     fn a_socket_is_found_by_its_ends() {

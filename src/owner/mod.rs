@@ -243,3 +243,22 @@ pub fn endpoint(address: SocketAddr) -> Endpoint {
     };
     Endpoint { ip, port: address.port() }
 }
+
+/// The state that has this number in the kernel (`include/net/tcp_states.h`). A request that became
+/// half a socket (12) has received its SYN; a socket that is only bound (13) is closed.
+fn kernel_state(number: u8) -> Option<State> {
+    Some(match number {
+        1 => State::Established,
+        2 => State::SynSent,
+        3 | 12 => State::SynReceived,
+        4 => State::FinWait1,
+        5 => State::FinWait2,
+        6 => State::TimeWait,
+        7 | 13 => State::Closed,
+        8 => State::CloseWait,
+        9 => State::LastAck,
+        10 => State::Listen,
+        11 => State::Closing,
+        _ => return None,
+    })
+}

@@ -165,7 +165,8 @@ impl Mysql {
 
     fn text(&self, octets: &[u8], packet: &MysqlPacket<'_>) -> SqlText {
         let flags = self.transaction.flags().unwrap_or(0);
-        let dialect = Dialect { backslash: flags & status::NO_BACKSLASH_ESCAPES == 0 };
+        let backslash = flags & status::NO_BACKSLASH_ESCAPES == 0;
+        let dialect = Dialect { backslash, ..Dialect::default() };
         SqlText::new(octets, !packet.is_whole(), dialect)
     }
 

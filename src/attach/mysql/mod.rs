@@ -34,7 +34,7 @@ mod tests;
 mod transaction;
 mod wire;
 
-use super::{Facts, Identity, Opening, Peer, Probe, Protocol};
+use super::{Facts, GLANCE, Identity, Opening, Peer, Probe, Protocol};
 use crate::place::Time;
 use crate::tcp::stream::Piece;
 use exchange::Exchange;
@@ -94,6 +94,10 @@ impl Protocol for Mysql {
 
     /// The server speaks first.
     #[inline(always)]
+    fn may_begin([_, _, high, sequence, version, ..]: [u8; GLANCE]) -> bool {
+        high == 0 && sequence == 0 && version == wire::PROTOCOL
+    }
+
     fn probe(first: &[u8], from: Peer) -> Probe {
         match (from, first) {
             (Peer::Server, [_, _, 0, 0, wire::PROTOCOL, ..]) => probe_greeting(first),

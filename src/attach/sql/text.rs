@@ -28,6 +28,15 @@ pub enum Database {
     Unknown,
 }
 
+/// The effect of a text on a transaction, with a server that says when one is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Keeps,
+    Begins,
+    Ends,
+    Unknown,
+}
+
 impl SqlText {
     pub fn new(octets: &[u8], cut: bool, dialect: Dialect) -> SqlText {
         let kept = octets.get(..MAX_TEXT).unwrap_or(octets);
@@ -56,6 +65,32 @@ impl SqlText {
     /// Returns the effect of its `index`th statement on a transaction.
     pub fn kind(&self, index: usize) -> Kind {
         if self.none { Kind::Unknown } else { kind::of_nth(self.tokens(), index, self.cut) }
+    }
+
+    /// Returns its effect on a transaction of PostgreSQL, where nothing but these words begins or ends one.
+    pub fn effect(&self) -> Effect {
+        let is_cut = self.cut && self.kind(0) == Kind::Unknown;
+        if self.none || is_cut || !self.cut && !self.is_single() {
+            return Effect::Unknown;
+        }
+        match self.kind(0) {
+            Kind::Begins => return Effect::Begins,
+            Kind::Ends => return Effect::Ends,
+            _ => {}
+        }
+        let is = |names: &[&str]| names.iter().any(|name| self.begins_with(name));
+        match () {
+            () if is(&["begin"]) => Effect::Begins,
+            () if is(&["end", "abort"]) => Effect::Ends,
+            () if is(&["call", "do", "prepare", "execute"]) => Effect::Unknown,
+            () => Effect::Keeps,
+        }
+    }
+
+    /// Returns whether this is its first word.
+    pub fn begins_with(&self, word: &str) -> bool {
+        let first = self.tokens().next();
+        matches!(first, Some(Token::Word(w)) if w.eq_ignore_ascii_case(word.as_bytes()))
     }
 
     /// It is all there, and a single statement.

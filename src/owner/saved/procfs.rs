@@ -5,9 +5,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::SavedLine;
-use crate::owner::{Socket, endpoint};
+use crate::owner::{Socket, endpoint, kernel_state};
 use crate::tcp::segment::Endpoint;
-use crate::tcp::state::State;
 
 /// A line from these words on.
 pub fn line(words: &[&str]) -> SavedLine {
@@ -31,7 +30,7 @@ fn socket(
     Some(Socket {
         local,
         peer,
-        state: by_number(u8::from_str_radix(state, 16).ok()?)?,
+        state: kernel_state(u8::from_str_radix(state, 16).ok()?)?,
         recv_q: queue(recv_q),
         send_q: queue(send_q),
         // Timer, retransmissions, uid, probes, inode.
@@ -39,24 +38,6 @@ fn socket(
         holders: Vec::new(),
         netns: None,
         silence: None,
-    })
-}
-
-/// The kernel's own order of states.
-fn by_number(number: u8) -> Option<State> {
-    Some(match number {
-        1 => State::Established,
-        2 => State::SynSent,
-        3 | 12 => State::SynReceived,
-        4 => State::FinWait1,
-        5 => State::FinWait2,
-        6 => State::TimeWait,
-        7 | 13 => State::Closed,
-        8 => State::CloseWait,
-        9 => State::LastAck,
-        10 => State::Listen,
-        11 => State::Closing,
-        _ => return None,
     })
 }
 

@@ -17,7 +17,7 @@ use crate::ladder::{LadderEvent, Step};
 use crate::place::Place;
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
-use crate::units::{Zone, clock_time, count, thousands};
+use crate::units::{Zone, count, packet_time, thousands};
 pub use verdict::{Other, Subject};
 use words::{bytes, flags, offset, sentence};
 
@@ -210,6 +210,6 @@ impl<W: Write> Ladder<W> {
     }
 
     fn time(&self, place: Place) -> String {
-        clock_time(place, self.look.zone, true)
+        packet_time(place, self.look.zone, true)
     }
 }

@@ -8,7 +8,7 @@ use crate::report::table::{Align, table};
 use crate::summary::cause::Cause;
 use crate::summary::groups::{Group, Holder, Span, Timeout, groups};
 use crate::summary::seen::{Party, Said};
-use crate::units::{clock_time, count, duration, range, thousands};
+use crate::units::{count, duration, packet_time, range, thousands};
 
 /// Characters of statements in a line, where the screen's width is not known.
 const WIDE: usize = 100;
@@ -104,7 +104,7 @@ impl Report<'_> {
     /// The times at which the peer closed them, the first and the last; how fast they grow; by whom.
     fn span(&self, span: &Span) -> String {
         let time = |place: Place| {
-            let time = clock_time(place, self.look.zone, self.dates);
+            let time = packet_time(place, self.look.zone, self.dates);
             // To the second: this is about minutes.
             time.split('.').next().unwrap_or_default().to_owned()
         };

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::report::Report;
 use crate::summary::Capture;
-use crate::units::{clock_time, count, duration, missing, thousands, zone_mark};
+use crate::units::{count, duration, missing, packet_time, thousands, zone_mark};
 use crate::verdict::Verdict;
 
 /// Snap lengths of a capture that are printed.
@@ -140,7 +140,7 @@ impl Report<'_> {
         if let (Some(first), Some(last)) = (facts.first().filter(known), facts.last().filter(known))
         {
             let time = |place| {
-                let time = clock_time(place, self.look.zone, self.dates);
+                let time = packet_time(place, self.look.zone, self.dates);
                 // To the second: it is about when, not about which packet.
                 time.split('.').next().unwrap_or_default().to_owned()
             };

@@ -5,13 +5,14 @@
 //! is left out is counted.
 //!
 //! * `report`: what there is, in which order; [`page`]: lines as wide as the screen
-//! * `headline`, `groups`, `tables`, `besides`, `notes`, `limits`, `next`: its parts
+//! * `headline`, `history`, `groups`, `tables`, `besides`, `notes`, `limits`, `next`: its parts
 //! * `events`: the lines of a live capture
 
 mod besides;
 mod events;
 mod groups;
 mod headline;
+mod history;
 mod limits;
 mod next;
 mod notes;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::report::Report;
 use crate::names;
 use crate::report::shell;
-use crate::units::{clock_time, thousands};
+use crate::units::{packet_time, thousands};
 use crate::verdict::{Doubt, Verdict};
 
 impl Report<'_> {
@@ -89,7 +89,7 @@ impl Report<'_> {
         let first = self.totals.facts.first().filter(|first| first.time.nanos().is_some());
         let known = self.listed || !self.before.is_empty();
         let first = first.filter(|_| self.totals.facts.segments() > 0 && !known)?;
-        let time = clock_time(first, self.look.zone, self.look.dates);
+        let time = packet_time(first, self.look.zone, self.look.dates);
         let time = time.split('.').next().unwrap_or_default();
         Some(format!(
             "Sockets stuck before {time} cannot show here: closewait sockets, on the host."

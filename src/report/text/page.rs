@@ -103,6 +103,14 @@ fn in_ascii(text: &str) -> String {
             '±' => ascii.push_str("+-"),
             'µ' => ascii.push('u'),
             '–' | '—' => ascii.push('-'),
+            '▁' => ascii.push('_'),
+            '▂' => ascii.push('.'),
+            '▃' => ascii.push(':'),
+            '▄' => ascii.push('-'),
+            '▅' => ascii.push('='),
+            '▆' => ascii.push('+'),
+            '▇' => ascii.push('*'),
+            '█' => ascii.push('#'),
             c => ascii.push(c),
         }
     }
@@ -137,5 +145,6 @@ mod tests {
     #[test]
     fn marks_have_ascii_forms() {
         assert_eq!(page("≥ 5 µs … ± 1 é\n", 40, true), ">= 5 us ... +- 1 é\n");
+        assert_eq!(page("▁▂▃▄▅▆▇█\n", 40, true), "_.:-=+*#\n");
     }
 }

@@ -9,7 +9,7 @@ use super::{Before, TextLook};
 use crate::place::Place;
 use crate::summary::Totals;
 use crate::summary::seen::Seen;
-use crate::units::{Zone, clock_time};
+use crate::units::{Zone, packet_time};
 
 /// Lines that the findings get before anything is said at length.
 const LEAST: usize = 12;
@@ -33,6 +33,7 @@ impl Report<'_> {
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![headline(self.totals, self.findings, self.peer_holders)];
         lines.extend(how_local(self.findings));
+        lines.extend(self.history());
         let mut rest = self.before_lines();
         rest.extend(self.notes());
         let (on, end) = (self.ways_on(), self.end());
@@ -96,7 +97,7 @@ impl Report<'_> {
 pub fn crosses_midnight(totals: &Totals, zone: Zone) -> bool {
     let day = |place: Option<Place>| {
         let known = place.filter(|place| place.time.nanos().is_some())?;
-        Some(clock_time(known, zone, true).split(' ').next()?.to_owned())
+        Some(packet_time(known, zone, true).split(' ').next()?.to_owned())
     };
     let (first, last) = (day(totals.facts.first()), day(totals.facts.last()));
     first.zip(last).is_some_and(|(first, last)| first != last)

@@ -10,7 +10,7 @@ use super::{ALARM, HEADING, frame, idle_text, process};
 use crate::report::table::{Align, table};
 use crate::summary::groups::Holder;
 use crate::summary::seen::Seen;
-use crate::units::{clock_time, count, duration, thousands};
+use crate::units::{count, duration, packet_time, thousands};
 use crate::verdict::Verdict;
 
 /// Sockets that are listed one by one where nobody asked for that.
@@ -88,7 +88,7 @@ impl Report<'_> {
     }
 
     fn fin_at(&self, seen: &Seen) -> String {
-        seen.fin.map_or("-".into(), |fin| clock_time(fin, self.look.zone, self.dates))
+        seen.fin.map_or("-".into(), |fin| packet_time(fin, self.look.zone, self.dates))
     }
 
     fn fin_frame(&self, seen: &Seen) -> String {
