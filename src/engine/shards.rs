@@ -21,7 +21,7 @@ use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::{Ending, Flow};
 use crate::tcp::holes::{self, Holes};
 use crate::tcp::segment::{FlowKey, Segment};
-use crate::verdict::Policy;
+use crate::verdict::{Close, Policy};
 
 /// Enough for many threads to share evenly, and few enough to be filled side by side.
 const SHARDS: usize = 64;
@@ -146,6 +146,9 @@ impl Judge<'_> {
         let judged = Judged::new(retired, policy, facts);
         let slot = judged.flow.slot;
         self.tally.count(&judged.judgement);
+        let is_open = judged.judgement.close == Close::Open;
+        self.tally.in_transaction +=
+            u64::from(is_open && self.conversations.is_in_transaction(&judged.flow));
         self.closes.count(&judged);
         let is_twin = pairs.contains(&judged.key);
         if !is_twin {

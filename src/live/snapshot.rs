@@ -51,6 +51,10 @@ impl Snapshot {
             count(&judged, &mut snapshot.gauges);
             pauses.see(&judged);
             snapshot.totals.tally.count(&judged.judgement);
+            let is_open = judged.judgement.close == Close::Open;
+            let said = judged.said.as_ref().filter(|_| is_open);
+            snapshot.totals.tally.in_transaction +=
+                u64::from(said.is_some_and(|said| said.in_transaction == Some(true)));
             snapshot.totals.closes.count(&judged);
             if let Some(capture) = snapshot.totals.captures.last_mut() {
                 capture.history.count(&judged);
