@@ -132,6 +132,14 @@ fn what_is_open_at_the_end() {
             ("transactions_open = 0", Some("transactions_open: expected 0, found 1")),
         ],
     );
+    // A report says it, too, of those that it does not list.
+    let project = Project::with(&open);
+    let report = |format: &str| {
+        let args = ["x.pcap", "--format", format];
+        text(&command(&args).current_dir(project.0.path()).output().expect("it runs")).0
+    };
+    assert!(report("text").contains("Connections: 1 open (1 in a transaction)."));
+    assert!(report("jsonl").contains("\"open_in_transaction\":1"));
     each(&leak(), &[("leak = 1\ntransactions_open = 0", Some("transactions_open"))]);
     each(
         &Talk::logged_in(3306).ask("BEGIN", 3).ask("COMMIT", 2),

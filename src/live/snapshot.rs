@@ -72,7 +72,7 @@ impl Snapshot {
 /// Open connections, and the pauses after which their services closed others.
 #[derive(Default)]
 struct Pauses {
-    /// How long they have been silent, in seconds.
+    /// Seconds for which each has been silent.
     open: Vec<(Endpoint, f64)>,
     pending: u64,
     /// The longest pause before a FIN of the service.
