@@ -140,6 +140,18 @@ fn it_waits_for_the_peer_s_timeout() {
         Some(open)
     });
     assert!(took > Duration::from_secs(2) && took < Duration::from_secs(9), "{took:?}");
+    // One that was held and closed after all is said.
+    let (_, out) = timed("sleep 0.1", &|| {
+        let (client, served) = connected(&server);
+        drop(served);
+        sleep(Duration::from_millis(1_200));
+        drop(client);
+        None
+    });
+    assert!(
+        out.contains("1 ok") && out.contains("1 connection held in CLOSE-WAIT for up to 1."),
+        "{out}"
+    );
     // A leak is waited for until it is one.
     let (took, out) = timed("sleep 0.1", &|| {
         let (client, served) = connected(&server);

@@ -46,6 +46,9 @@ pub struct Watched {
 const SNAP_LEN: u32 = 1_024;
 const BUFFER: u32 = 8 << 20;
 
+/// A hold that is no matter of a busy moment.
+const LATE: TimeDelta = TimeDelta::seconds(1);
+
 /// The least time that is waited.
 const SETTLE: Duration = Duration::from_millis(700);
 
@@ -65,7 +68,10 @@ pub(super) fn watch(asked: &Watched, policy: &Expectation) -> Result<(ReadCaptur
         None => policy.clone(),
     };
     let reading = expectation.reading.clone().or(&policy.reading);
-    let (collected, warnings, status) = collect(asked, &reading)?;
+    let (collected, mut warnings, status) = collect(asked, &reading)?;
+    if expectation.held.is_none() {
+        warnings.extend(held_for_a_while(&collected));
+    }
     Ok((ReadCapture { target, own, expectation, reading, collected, warnings }, status))
 }
 
@@ -173,6 +179,21 @@ fn still_open(left: Unfinished, linger: Duration) -> Option<String> {
         }
         None => format!("{sentence}; nothing has shown after which silence their peers close"),
     })
+}
+
+/// Warns of connections that were closed in the end, after a hold: when a program exits, its kernel closes
+/// what it forgot.
+fn held_for_a_while(collected: &Collected) -> Option<String> {
+    let late = || {
+        let closed = collected.flows.iter().filter(|seen| !seen.finding && !seen.is_kept());
+        closed.filter_map(|seen| seen.held_by_local).filter(|held| *held >= LATE)
+    };
+    let longest = late().max()?;
+    let n = count(late().count() as u64, "connection");
+    let longest = duration(longest);
+    Some(format!(
+        "{n} held in CLOSE-WAIT for up to {longest} and closed after all, perhaps by the end of a program: --max-held 1s fails then"
+    ))
 }
 
 /// As a shell has it.
