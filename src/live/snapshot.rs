@@ -74,7 +74,7 @@ impl Snapshot {
 struct Pauses {
     /// Seconds for which each has been silent.
     open: Vec<(Endpoint, f64)>,
-    pending: u64,
+    held: u64,
     /// The longest pause before a FIN of the service.
     timeouts: BTreeMap<Endpoint, f64>,
 }
@@ -88,7 +88,9 @@ impl Pauses {
             let idle = judged.end.since(last.time).map_or(0.0, |nanos| nanos as f64 / 1e9);
             self.open.push((judged.endpoint(service), idle));
         }
-        self.pending += u64::from(judgement.verdict == Verdict::Pending);
+        let held =
+            matches!(judgement.verdict, Verdict::Pending | Verdict::Leak | Verdict::HalfClosed);
+        self.held += u64::from(held && judgement.close == Close::HalfClosed);
         let by_service = flow.first_fin().is_some_and(|(closer, _)| closer == service);
         if let Some(idle) = judgement.idle_before_fin.filter(|_| by_service) {
             self.learn(judged.endpoint(service), seconds(idle));
@@ -107,7 +109,7 @@ impl Pauses {
                 self.learn(service, longest);
             }
         }
-        let mut unfinished = Unfinished { pending: self.pending, ..Unfinished::default() };
+        let mut unfinished = Unfinished { held: self.held, ..Unfinished::default() };
         for (service, idle) in &self.open {
             unfinished.add_open(*service, *idle, self.timeouts.get(service).copied());
         }

@@ -37,8 +37,8 @@ pub struct Gauges {
 pub struct Unfinished {
     /// Open, and not silent for longer than any that its service closed.
     pub open: u64,
-    /// Held, for less than makes a finding.
-    pub pending: u64,
+    /// Held by local: they may still be closed.
+    pub held: u64,
     /// A service that closes idle connections, and after how many seconds: of those above the slowest.
     pub slowest: Option<(Endpoint, f64)>,
 }
@@ -59,7 +59,7 @@ impl Unfinished {
 
     /// Nothing more is to be waited for.
     pub fn is_over(&self) -> bool {
-        self.open == 0 && self.pending == 0
+        self.open == 0 && self.held == 0
     }
 }
 

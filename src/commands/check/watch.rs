@@ -167,10 +167,10 @@ fn wait(
 
 /// Says that it was not waited for long enough, and how long would be.
 fn still_open(left: Unfinished, linger: Duration) -> Option<String> {
-    if left.is_over() {
+    if left.open == 0 {
         return None;
     }
-    let n = count(left.open + left.pending, "connection");
+    let n = count(left.open, "connection");
     let after = TimeDelta::from_std(linger).map_or_else(|_| "a while".into(), duration);
     let sentence = format!("{n} still open {after} after the command (--linger)");
     Some(match left.slowest {
