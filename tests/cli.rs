@@ -103,6 +103,10 @@ fn words_that_are_no_files_suggest_a_command() {
         err,
         "closewait: raed: is neither a file nor a command; did you mean: closewait read\n"
     );
+    let (_, err) = text(&closewait(&["nosuch"]));
+    assert_eq!(err, "closewait: nosuch: is neither a file nor a command (closewait --help)\n");
+    let (_, err) = text(&closewait(&["lokup"]));
+    assert!(!err.contains("lookup"), "that is no command for people: {err}");
 }
 
 /// What each bad input is answered with, and the exit status.

@@ -211,6 +211,10 @@ fn as_command(input: &Input) -> Option<String> {
     if input.is_stdin() || input.0.exists() || word.contains(['.', '/']) {
         return None;
     }
-    let nearest = nearest_command(&word)?;
-    Some(format!("{word}: is neither a file nor a command; did you mean: closewait {nearest}"))
+    Some(match nearest_command(&word) {
+        Some(nearest) => {
+            format!("{word}: is neither a file nor a command; did you mean: closewait {nearest}")
+        }
+        None => format!("{word}: is neither a file nor a command (closewait --help)"),
+    })
 }
