@@ -95,6 +95,19 @@ fn a_filter_keeps_other_packets_out_but_not_their_time() {
     assert_eq!(none["last"], whole["last"]);
 }
 
+/// Where nobody reads warnings any more, the report is written all the same.
+#[test]
+fn a_closed_standard_error_loses_only_warnings() {
+    let scratch = Scratch::new();
+    let whole = closed();
+    let cut = scratch.write("cut.pcap", &whole[..whole.len() - 3]);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = common::command(&[&cut]).stderr(writer).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output).0.contains("No connection left in CLOSE-WAIT"), "{output:?}");
+}
+
 #[test]
 fn words_that_are_no_files_suggest_a_command() {
     let (out, err) = text(&closewait(&["raed"]));
