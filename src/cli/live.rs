@@ -11,7 +11,6 @@ use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, at_least_one, netns};
 use super::times::{TimeArgs, duration};
 use crate::capture::live::Wanted;
 use crate::capture::live::ring::Ring;
-use crate::capture::stop::Stop;
 use crate::commands::live::{Keeping, LiveCommand, not_stopped};
 use crate::owner::kernel::Netns;
 use crate::printable::printable;
@@ -200,17 +199,12 @@ impl LiveArgs {
             user: self.user,
             metrics: self.metrics,
             plan: Plan {
-                inputs: Vec::new(),
-                filter: None,
                 policy: self.judging.policy(MIN_HOLD),
-                all: false,
-                separate: false,
-                sockets: None,
                 max_flows: self.max_flows,
+                reading: self.reading.reading(),
                 // Packets come slower than one thread takes them.
                 threads: NonZeroUsize::MIN,
-                reading: self.reading.reading(),
-                stop: Stop::default(),
+                ..Plan::default()
             },
             format: self.output.format(),
             look,

@@ -179,7 +179,7 @@ fn again(plan: &Plan) -> Plan {
 /// Writes the packets of the findings.
 fn extract(plan: Plan, gather: Gather, file: File) -> Result<(), String> {
     let failed = |error: io::Error| format!("-w: not all packets could be written: {error}");
-    let mut extract = gather.extract(file).map_err(failed)??;
+    let mut extract = gather.of_one_point()?.extract(file).map_err(failed)?;
     run_traced(plan, &mut Nothing, &mut Nobody, &mut extract).map_err(failed)?;
     match extract.finish().map_err(failed)? {
         0 => Ok(()),
