@@ -75,6 +75,11 @@ impl Conversations {
         Some(self.get(flow)?.server)
     }
 
+    /// Returns whether a transaction is open on a connection.
+    pub fn is_in_transaction(&self, flow: &Flow) -> bool {
+        self.facts(flow, false).is_some_and(|facts| facts.in_transaction == Some(true))
+    }
+
     /// Returns whether it reads this connection; others read the others.
     pub fn has(&self, flow: &Flow) -> bool {
         self.get(flow).is_some()

@@ -226,7 +226,7 @@ pub enum Trouble {
     Ambiguous { flows: usize, one: String, two: String },
     #[error("is empty: no capture was written to it")]
     Empty,
-    #[error("is no capture: {0}")]
+    #[error("is not a capture: {0}")]
     NotACapture(String),
     #[error(
         "{packets} packet{} could not be read and may be TCP, of which nothing is said here: {kinds}",

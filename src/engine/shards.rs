@@ -22,7 +22,7 @@ use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::holes::{self, Holes};
 use crate::tcp::segment::{FlowKey, Segment};
-use crate::verdict::{Judgement, Policy, Standing};
+use crate::verdict::{Close, Judgement, Policy, Standing};
 
 /// Enough for many threads to share evenly, and few enough to be filled side by side.
 const SHARDS: usize = 64;
@@ -160,6 +160,9 @@ impl Judge<'_> {
             judged = with_said(judged, self.conversations, self.orders);
         }
         self.tally.count(&judged.judgement);
+        let is_open = judged.judgement.close == Close::Open;
+        self.tally.in_transaction +=
+            u64::from(is_open && self.conversations.is_in_transaction(&judged.flow));
         self.closes.count(&judged);
         if !is_twin {
             self.history.count(&judged);
