@@ -104,7 +104,7 @@ impl Pauses {
 
     fn unfinished(mut self, closes: &Closes) -> Unfinished {
         for (service, closed) in closes.services() {
-            let longest = closed.by_service.idle.ends().map(|(_, most)| seconds(most));
+            let longest = closed.by_service.idle().map(|(_, most)| seconds(most));
             if let Some((service, longest)) = service.zip(longest) {
                 self.learn(service, longest);
             }
