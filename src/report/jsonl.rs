@@ -399,6 +399,8 @@ struct SummaryLine<'a> {
     flows: u64,
     findings: u64,
     verdicts: Counts<'a>,
+    /// Open connections with a transaction open.
+    open_in_transaction: u64,
     headline: HeadlineLine,
     closes: Vec<CloseLine>,
     skipped: Counts<'a>,
@@ -471,6 +473,7 @@ impl<'a> SummaryLine<'a> {
             flows: totals.tally.flows,
             findings: totals.findings(),
             verdicts: Counts(verdicts.map(|(name, n)| (name.into(), n)).collect()),
+            open_in_transaction: totals.tally.in_transaction,
             headline: HeadlineLine::from(totals.headline()),
             closes: totals.closes.services().into_iter().map(CloseLine::new).collect(),
             skipped: Counts(

@@ -92,6 +92,7 @@ fn of_talk(row: &Row, facts: &Facts) -> Vec<String> {
     if let Some(announced) = facts.announced {
         all.push(format!("the close was announced: {announced}"));
     }
+    all.extend(facts.remarks.iter().map(|remark| String::from(&**remark)));
     if let Some(statement) = &facts.last_statement {
         let answered = match facts.answered {
             Some(true) => ", answered",
