@@ -21,7 +21,7 @@
 //! }
 //! facts.end_file(source.about());
 //! for (key, flow) in table.flows() {
-//!     let judgement = judge(key, flow, &Policy::default(), &facts);
+//!     let judgement = judge(&key, flow, &Policy::default(), &facts);
 //!     assert_eq!(judgement.verdict, Verdict::Leak);
 //!     assert_eq!(judgement.holder.map(|side| key.endpoint(flow.end(side)).port), Some(38822));
 //! }
@@ -55,7 +55,7 @@
 //! have: files, again for some connections, live. A plan goes in, a [`run::Outcome`] comes out; a new
 //! mode is a type that has a session.
 //!
-//! **[`report`]** writes bytes: text, JSON lines, CSV, ladders, flame graphs. A new printer is a file
+//! **[`report`]** writes bytes: text, JSON lines, CSV, pages, ladders, flame graphs. A new printer is a file
 //! here that implements [`summary::Sink`], and a name of a format in `commands`; it decides nothing and
 //! opens nothing.
 //!

@@ -25,6 +25,7 @@ pub mod code;
 pub mod comments;
 pub mod csv;
 pub mod diff;
+mod elsewhere;
 pub mod flamegraph;
 pub mod flames;
 mod history;
