@@ -115,6 +115,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("serde", &["report", "owner", "expect", "capture/text"]),
     ("toml_edit", &["expect"]),
     ("quick_junit", &["report"]),
+    ("maud", &["report/html", "report/diff"]),
+    ("sha2::", &["report/html"]),
     ("similar::", &["commands"]),
     ("glob::", &["commands"]),
     ("tempfile::", &["commands/output.rs"]),

@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 
 use anstream::ColorChoice;
 
+use super::explained::Explained;
 use super::extract::Gather;
-use super::format::{Format, renderer};
+use super::format::{Format, command_line, renderer};
 use super::output::{Outputs, Placing};
 use super::quiet::Quiet;
 use super::signals::stop_at_signals;
@@ -190,6 +191,14 @@ fn extract(plan: Plan, gather: Gather, file: File) -> Result<(), String> {
     }
 }
 
+/// A sink that writes the report; a page has some connections packet by packet.
+fn report_sink(asked: &ReadCommand, out: Box<dyn Write>) -> Box<dyn Sink> {
+    match asked.format {
+        Format::Html => Box::new(Explained::new(out, asked.look, command_line(), &asked.plan)),
+        format => renderer(format, out, asked.look),
+    }
+}
+
 /// All outputs are opened before anything is read.
 fn open_report(
     asked: &ReadCommand,
@@ -209,7 +218,7 @@ fn open_report(
         if flames.folded {
             drawings.push((Drawing::Folded, out));
         } else {
-            report = Some(renderer(asked.format, out, asked.look));
+            report = Some(report_sink(asked, out));
         }
     }
     for (drawing, path) in flames.drawn() {

@@ -283,6 +283,7 @@ impl<'a> Session<'a> {
             literals: reading.literals,
             no_content: reading.no_content,
             paths: reading.paths != Paths::None,
+            sample: reading.paths == Paths::Sample,
         }
     }
 
@@ -309,7 +310,7 @@ impl<'a> Session<'a> {
                 } else {
                     self.totals.unlisted += 1;
                 }
-            } else if self.plan.reading.paths == Paths::All {
+            } else if matches!(self.plan.reading.paths, Paths::All | Paths::Sample) {
                 let row =
                     as_row(&judged, &self.totals.files, self.plan.sockets.as_ref(), &self.told);
                 self.sink.unreported(&row)?;

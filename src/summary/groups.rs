@@ -228,6 +228,12 @@ pub fn forgotten_after(silence: TimeDelta) -> impl Iterator<Item = &'static str>
 /// The timeouts in [`KNOWN`] of what is on a path.
 const FORGETFUL: [f64; 5] = [240.0, 300.0, 350.0, 600.0, 3_600.0];
 
+/// The products whose timeout lies above `from`, and not above `to`.
+pub fn known_between(from: TimeDelta, to: TimeDelta) -> impl Iterator<Item = &'static str> {
+    let is_there = move |timeout: f64| seconds(from) < timeout && timeout <= seconds(to);
+    KNOWN.iter().filter(move |(timeout, _)| is_there(*timeout)).map(|(_, name)| *name)
+}
+
 /// Timers are set in whole seconds; where one is not near, what was measured is all that is known.
 fn rounded(seconds: f64) -> f64 {
     let whole = seconds.round();

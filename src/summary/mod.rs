@@ -6,6 +6,7 @@
 //! * [`seen`]: what a capture held, in memory, for whoever compares captures with something
 //! * [`groups`]: those that belong together, the timeouts that closed them, how fast they grow
 //! * [`mod@cause`], [`mod@evidence`]: why a connection was left half-closed, and what speaks for it
+//! * [`compare`]: two captures held against each other
 //! * [`closes`]: how connections were closed, by service: who first, after which pause, and too late
 //! * [`history`]: sockets by state over time; [`spread`]: durations, in percentiles
 //! * [`race`]: requests that came after the service's FIN, the timer that sent it, and what to set;
@@ -14,6 +15,7 @@
 
 pub mod cause;
 pub mod closes;
+pub mod compare;
 pub mod evidence;
 pub mod gauges;
 pub mod groups;
