@@ -191,13 +191,13 @@ impl Ports {
 
     /// Returns what is to be read of a segment, if it is a part of a conversation and can tell
     /// anything.
-    pub fn content<'a>(&mut self, segment: &Segment, payload: &'a [u8]) -> Option<Content<'a>> {
+    pub fn content<'a>(&mut self, segment: Segment, payload: &'a [u8]) -> Option<Content<'a>> {
         let [lower, upper] = segment.key.ports();
         if self.any.has(lower) || self.any.has(upper) {
-            return self.known_content(segment, payload);
+            return self.known_content(&segment, payload);
         }
         let (protocol, from) = recognise(payload)?;
-        Some(self.begun(segment, payload, protocol, from))
+        Some(self.begun(&segment, payload, protocol, from))
     }
 
     #[cold]
@@ -301,7 +301,7 @@ mod tests {
 
     fn found(ports: &mut Ports, from: u16, to: u16, payload: &[u8]) -> Option<(End, bool)> {
         let segment = segment(from, to, payload);
-        let content = ports.content(&segment, payload);
+        let content = ports.content(segment, payload);
         assert!(content.is_none() || ports.may_tell(&segment, payload));
         content.map(|content| (content.guess.server, content.guess.assumed))
     }

@@ -7,7 +7,6 @@ use super::lines::EndKey;
 use crate::names::host;
 use crate::summary::closes::{Kind, Service};
 use crate::summary::race::Advice;
-use crate::summary::range::Range;
 use crate::summary::spread::Spread;
 use crate::summary::totals::Headline;
 use crate::tcp::segment::Endpoint;
@@ -141,14 +140,12 @@ impl CloseLine {
 
 impl KindLine {
     fn new(kind: &Kind) -> Option<KindLine> {
-        let ends = |range: Range<TimeDelta>| {
-            range.ends().map(|(least, most)| [seconds(least), seconds(most)])
-        };
+        let ends = |(least, most): (TimeDelta, TimeDelta)| [seconds(least), seconds(most)];
         (kind.connections > 0).then(|| KindLine {
             connections: kind.connections,
             host: kind.host().map(host),
-            took_s: ends(kind.took),
-            idle_before_fin_s: ends(kind.idle),
+            took_s: kind.took().map(ends),
+            idle_before_fin_s: kind.idle().map(ends),
             at_once: kind.all_at_once(),
         })
     }

@@ -65,14 +65,19 @@ pub struct Service {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kind {
     pub connections: u64,
-    /// The time it took: the hold, the silence, or from the FIN to its use.
-    pub took: Range<TimeDelta>,
-    /// The pause before the first FIN.
-    pub idle: Range<TimeDelta>,
+    /// In a box, since most kinds have none.
+    ranges: Option<Box<Ranges>>,
+}
+
+/// The ranges of what closes of one kind were like.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Ranges {
+    took: Range<TimeDelta>,
+    idle: Range<TimeDelta>,
     /// The times at which it was over.
-    pub at: Range<Time>,
-    /// The hosts whose closing this is about: the least and the greatest address.
-    pub hosts: Range<IpAddr>,
+    at: Range<Time>,
+    /// The hosts whose closing this is about.
+    hosts: Range<IpAddr>,
 }
 
 /// One connection's close, as far as it counts.
@@ -205,15 +210,17 @@ impl Closes {
     /// The least endpoints are told apart, in whatever order they come: what several threads counted is
     /// the same for any number of them.
     fn of(&mut self, service: Endpoint) -> &mut Service {
-        let is_full = self.services.len() >= SERVICES && !self.services.contains_key(&service);
-        if is_full {
-            match self.services.last_key_value() {
-                Some((greatest, _)) if service < *greatest => {
-                    let gone = self.services.pop_last().map(|(_, service)| service);
-                    self.others.join(&gone.unwrap_or_default());
-                }
-                _ => return &mut self.others,
-            }
+        let is_full = self.services.len() >= SERVICES;
+        if is_full
+            && self.services.last_key_value().is_some_and(|(greatest, _)| service > *greatest)
+        {
+            return &mut self.others;
+        }
+        if is_full
+            && !self.services.contains_key(&service)
+            && let Some((_, gone)) = self.services.pop_last()
+        {
+            self.others.join(&gone);
         }
         self.services.entry(service).or_default()
     }
@@ -290,29 +297,48 @@ impl Service {
 impl Kind {
     fn add(&mut self, Detail { took, idle, at, host }: &Detail) {
         self.connections += 1;
-        took.iter().for_each(|took| self.took.add(*took));
-        idle.iter().for_each(|idle| self.idle.add(*idle));
-        self.at.add(*at);
-        self.hosts.add(*host);
+        let ranges = self.ranges.get_or_insert_default();
+        took.iter().for_each(|took| ranges.took.add(*took));
+        idle.iter().for_each(|idle| ranges.idle.add(*idle));
+        ranges.at.add(*at);
+        ranges.hosts.add(*host);
     }
 
     fn join(&mut self, more: &Kind) {
+        let Some(more_ranges) = &more.ranges else { return };
         self.connections += more.connections;
-        self.took.join(more.took);
-        self.idle.join(more.idle);
-        self.at.join(more.at);
-        self.hosts.join(more.hosts);
+        let ranges = self.ranges.get_or_insert_default();
+        ranges.took.join(more_ranges.took);
+        ranges.idle.join(more_ranges.idle);
+        ranges.at.join(more_ranges.at);
+        ranges.hosts.join(more_ranges.hosts);
+    }
+
+    /// The least and the most time it took: the hold, the silence, or from the FIN to its use.
+    pub fn took(&self) -> Option<(TimeDelta, TimeDelta)> {
+        self.ranges.as_ref()?.took.ends()
+    }
+
+    /// The least and the most pause before the first FIN.
+    pub fn idle(&self) -> Option<(TimeDelta, TimeDelta)> {
+        self.ranges.as_ref()?.idle.ends()
     }
 
     /// Several ended at the same moment, as when a process ends.
     pub fn all_at_once(&self) -> bool {
         const MOMENT_NS: i64 = 50_000_000;
-        let ends = self.at.ends().and_then(|(first, last)| last.since(first));
+        let at = self.ranges.as_ref().and_then(|ranges| ranges.at.ends());
+        let ends = at.and_then(|(first, last)| last.since(first));
         self.connections > 1 && ends.is_some_and(|nanos| nanos < MOMENT_NS)
     }
 
     /// The host whose closing this is about, if it is one.
     pub fn host(&self) -> Option<IpAddr> {
-        self.hosts.ends().filter(|(least, most)| least == most).map(|(host, _)| host)
+        self.ranges
+            .as_ref()?
+            .hosts
+            .ends()
+            .filter(|(least, most)| least == most)
+            .map(|(host, _)| host)
     }
 }

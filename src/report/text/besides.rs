@@ -139,11 +139,11 @@ fn name(service: Option<Endpoint>) -> String {
 }
 
 fn took(kind: &Kind) -> String {
-    kind.took.ends().map_or("some time".into(), |(least, most)| range(least, most))
+    kind.took().map_or("some time".into(), |(least, most)| range(least, most))
 }
 
 fn idle(kind: &Kind) -> Option<String> {
-    kind.idle.ends().map(|(least, most)| range(least, most))
+    kind.idle().map(|(least, most)| range(least, most))
 }
 
 fn host(kind: &Kind) -> String {
@@ -168,7 +168,7 @@ fn used(kind: &Kind) -> String {
 }
 
 fn dropped(kind: &Kind) -> String {
-    let least = kind.took.ends().map(|(least, _)| least);
+    let least = kind.took().map(|(least, _)| least);
     let fits: Vec<&str> = least.into_iter().flat_map(forgotten_after).take(2).collect();
     let fits = match &fits[..] {
         [] => String::new(),
