@@ -59,7 +59,7 @@ pub fn groups<'a>(findings: impl IntoIterator<Item = &'a Seen>) -> Vec<Group<'a>
         let heads = seen.code.as_ref().map(|code| code.heads());
         let (party, cause, not_seen) = (seen.party(), seen.cause, seen.not_seen);
         groups
-            .entry((process, party, cause, not_seen, seen.said.asked(), heads))
+            .entry((process, party, cause, not_seen, &seen.said.code, seen.said.asked(), heads))
             .or_insert_with(|| Group {
                 process,
                 party,
