@@ -132,7 +132,7 @@ impl Examples {
         }
     }
 
-    /// Those of which every packet has passed.
+    /// Returns those of which every packet has passed.
     fn whole(self) -> Vec<Strip> {
         let latest = self.latest.get();
         self.strips.into_iter().filter(|strip| strip.seen.last.order() <= latest).collect()
