@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use super::report::Report;
 use crate::names;
 use crate::report::shell;
+use crate::tcp::segment::Endpoint;
 use crate::units::{packet_time, thousands};
-use crate::verdict::{Doubt, Verdict};
+use crate::verdict::{Doubt, Note, Verdict};
 
 impl Report<'_> {
     pub fn notes(&self) -> Vec<String> {
@@ -17,6 +18,7 @@ impl Report<'_> {
                 "No kernel timer ends CLOSE-WAIT: the program must close the socket.".to_owned(),
             );
             lines.extend(self.descriptors());
+            lines.extend(self.passed_on());
             lines.extend(self.doubts());
         }
         lines.extend(self.peer_holds());
@@ -26,6 +28,23 @@ impl Report<'_> {
     /// Commands and places to go on with.
     pub fn ways_on(&self) -> Vec<String> {
         self.stuck_earlier().into_iter().chain(self.next()).collect()
+    }
+
+    /// Findings of a proxy that waits for somebody else.
+    fn passed_on(&self) -> Option<String> {
+        let ends: Vec<Endpoint> = self.findings.iter().filter_map(|seen| seen.waits_for).collect();
+        let names: Vec<String> = ends.iter().take(3).map(Endpoint::to_string).collect();
+        let more = match ends.len() - names.len() {
+            0 => String::new(),
+            more => format!(" and {} more", thousands(more as u64)),
+        };
+        (!ends.is_empty()).then(|| {
+            let (n, names) = (thousands(ends.len() as u64), names.join(", "));
+            let note = Note::FinPassedOn.name();
+            format!(
+                "{n} of them: held by a proxy, which passed the FIN on and waits for {names}{more} to close ({note})."
+            )
+        })
     }
 
     fn descriptors(&self) -> Option<String> {
