@@ -55,7 +55,7 @@ pub fn groups<'a>(findings: impl IntoIterator<Item = &'a Seen>) -> Vec<Group<'a>
         let process = Holder::from(&seen.process);
         let (party, cause, not_seen) = (seen.party(), seen.cause, seen.not_seen);
         groups
-            .entry((process, party, cause, not_seen, seen.said.asked()))
+            .entry((process, party, cause, not_seen, &seen.said.code, seen.said.asked()))
             .or_insert_with(|| Group {
                 process,
                 party,
