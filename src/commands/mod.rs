@@ -2,7 +2,7 @@
 
 pub mod check;
 pub mod explain;
-mod extract;
+pub mod extract;
 pub mod format;
 pub mod live;
 mod outlet;

@@ -81,7 +81,7 @@ impl<T: Ord + Copy> Range<T> {
         self.0
     }
 
-    fn add(&mut self, value: T) {
+    pub(super) fn add(&mut self, value: T) {
         let (least, most) = self.0.unwrap_or((value, value));
         self.0 = Some((least.min(value), most.max(value)));
     }

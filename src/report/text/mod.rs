@@ -27,6 +27,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::owner::Socket;
 use crate::place::{Place, Time};
+use crate::summary::found::Found;
 use crate::summary::seen::{Process, Seen};
 use crate::summary::{EventKind, Owner, Row, Sink, Totals};
 use crate::tcp::segment::Endpoint;
@@ -56,15 +57,25 @@ impl Look {
         let top = self.top.or(self.all.then_some(0))?;
         Some(if top == 0 { usize::MAX } else { top })
     }
+
+    /// The findings that are kept whole: enough for a screen, or for the table that was asked for.
+    fn kept(&self) -> usize {
+        self.limit().unwrap_or(page::HEIGHT).min(ROWS)
+    }
 }
+
+/// Lines of a table, at most. Nobody reads so many; who counts them has JSON lines, which have all.
+const ROWS: usize = 1 << 18;
 
 /// Gathers findings and writes the report at the end.
 #[derive(Debug)]
 pub struct Text<W: Write> {
     out: Page<W>,
     look: Look,
-    findings: Vec<Seen>,
+    found: Found,
+    /// Connections without a finding, as many as are kept, and how many are not.
     others: Vec<Seen>,
+    more_others: u64,
     /// Sockets that the capture never saw.
     before: Vec<Before>,
     /// Processes are named; a list of the host's sockets names them.
@@ -91,8 +102,9 @@ impl<W: Write> Text<W> {
         Text {
             out: Page::new(out, look.screen),
             look,
-            findings: Vec::new(),
+            found: Found::keeping(look.kept()),
             others: Vec::new(),
+            more_others: 0,
             before: Vec::new(),
             owners: false,
             listed: false,
@@ -110,6 +122,11 @@ impl<W: Write> Sink for Text<W> {
         self.write_event_before(socket, at)
     }
 
+    /// They are put in order by how long they were held.
+    fn takes_any_order(&self) -> bool {
+        true
+    }
+
     fn row(&mut self, row: &Row) -> io::Result<()> {
         let seen = Seen::new(row);
         self.owners |= !matches!(row.owner, Owner::NotAsked);
@@ -118,9 +135,11 @@ impl<W: Write> Sink for Text<W> {
             self.peer_holders.insert(seen.judged_and_peer().0.ip);
         }
         if row.judged.judgement.finding {
-            self.findings.push(seen);
-        } else if self.look.all {
+            self.found.add(seen);
+        } else if self.look.all && self.others.len() < ROWS {
             self.others.push(seen);
+        } else {
+            self.more_others += u64::from(self.look.all);
         }
         Ok(())
     }
@@ -132,14 +151,15 @@ impl<W: Write> Sink for Text<W> {
     }
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
-        // The longest held first: the capture's order decides among equals.
-        self.findings.sort_by_key(|seen| std::cmp::Reverse(seen.held));
+        let longest = self.found.longest();
         let report = Report {
             look: &self.look,
             dates: self.look.dates || report::crosses_midnight(totals, self.look.zone),
             totals,
-            findings: &self.findings,
+            found: &self.found,
+            longest: &longest,
             others: &self.others,
+            more_others: self.more_others,
             before: &self.before,
             owners: self.owners,
             listed: self.listed,
@@ -150,8 +170,9 @@ impl<W: Write> Sink for Text<W> {
         }
         self.out.flush()?;
         // A live capture can be reported again.
-        self.findings.clear();
+        self.found = Found::keeping(self.look.kept());
         self.others.clear();
+        self.more_others = 0;
         self.before.clear();
         self.peer_holders.clear();
         Ok(())

@@ -1,6 +1,5 @@
 //! What the findings mean, what to do, and where to look for what cannot show here.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::report::Report;
@@ -12,7 +11,7 @@ use crate::verdict::{Doubt, Verdict};
 impl Report<'_> {
     pub fn notes(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        if !self.findings.is_empty() {
+        if !self.found.is_empty() {
             lines.push(
                 "No kernel timer ends CLOSE-WAIT: the program must close the socket.".to_owned(),
             );
@@ -29,8 +28,7 @@ impl Report<'_> {
     }
 
     fn descriptors(&self) -> Option<String> {
-        let n = self.findings.iter().filter(|seen| seen.descriptor_may_leak).count() as u64;
-        let which = match n {
+        let which = match self.found.descriptors {
             0 => return None,
             n if n == self.totals.findings() => "They were".into(),
             n => format!("{} of them were", thousands(n)),
@@ -42,11 +40,7 @@ impl Report<'_> {
 
     /// How many findings each doubt weakens, and what it means.
     fn doubts(&self) -> Vec<String> {
-        let mut counts = BTreeMap::<Doubt, u64>::new();
-        for doubt in self.findings.iter().flat_map(|seen| seen.doubts.iter()) {
-            *counts.entry(*doubt).or_default() += 1;
-        }
-        let all = self.findings.len() as u64;
+        let (counts, all) = (&self.found.doubts, self.found.count);
         let how_many = |n: u64| match n {
             n if n == all => String::new(),
             n => format!(" ({} of {})", thousands(n), thousands(all)),

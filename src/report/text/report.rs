@@ -8,6 +8,7 @@ use super::page::HEIGHT;
 use super::{Before, Look};
 use crate::place::Place;
 use crate::summary::Totals;
+use crate::summary::found::Found;
 use crate::summary::seen::Seen;
 use crate::units::{Zone, clock_time};
 
@@ -19,9 +20,12 @@ pub struct Report<'a> {
     pub look: &'a Look,
     pub dates: bool,
     pub totals: &'a Totals,
-    /// The longest held first.
-    pub findings: &'a [Seen],
+    pub found: &'a Found,
+    /// Findings that were kept, the longest held first.
+    pub longest: &'a [&'a Seen],
     pub others: &'a [Seen],
+    /// How many more there are.
+    pub more_others: u64,
     pub(super) before: &'a [Before],
     pub owners: bool,
     pub listed: bool,
@@ -31,18 +35,18 @@ pub struct Report<'a> {
 impl Report<'_> {
     /// All lines. The findings get what room the rest leaves on a screen; who closed first, what they leave.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = vec![headline(self.totals, self.findings, self.peer_holders)];
-        lines.extend(how_local(self.findings));
+        let mut lines = vec![headline(self.totals, self.found, self.peer_holders)];
+        lines.extend(how_local(self.found));
         let mut rest = self.before_lines();
         rest.extend(self.notes());
         let (on, end) = (self.ways_on(), self.end());
         let fixed = [&lines, &rest, &on, &end].map(|lines| self.height(lines)).iter().sum();
         // The prompt takes a line, too.
         let mut room = (HEIGHT - 1).saturating_sub(fixed);
-        let for_findings = if self.findings.is_empty() { 0 } else { LEAST };
+        let for_findings = if self.found.is_empty() { 0 } else { LEAST };
         let besides = self.besides(room.saturating_sub(for_findings));
         room = room.saturating_sub(self.height(&besides));
-        if !self.findings.is_empty() {
+        if !self.found.is_empty() {
             let findings = self.findings(room);
             room = room.saturating_sub(self.height(&findings));
             lines.extend(findings);
@@ -63,7 +67,8 @@ impl Report<'_> {
         // Empty lines around both.
         let room = room.saturating_sub(2);
         let each = self.finding_table();
-        let beside = room.checked_sub(self.height(&each) + 1);
+        let all_fit = self.longest.len() as u64 == self.found.count || self.look.limit().is_some();
+        let beside = room.checked_sub(self.height(&each) + 1).filter(|_| all_fit);
         let few = beside.filter(|beside| *beside >= self.group_count());
         let mut lines = vec![String::new()];
         match few {
