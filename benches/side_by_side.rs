@@ -175,8 +175,7 @@ fn main() {
     pipe(folder.path(), pairs);
 }
 
-/// Findings, in millions, and how they are reported: what memory they take. The last are more than are kept
-/// by default.
+/// Findings, and how they are reported: what memory they take. The last are more than are kept by default.
 const FLOODS: [(u64, &[&str]); 5] = [
     (1_500_000, &[]),
     (1_500_000, &["--top", "0"]),
