@@ -13,7 +13,11 @@
 CAPTURE ?= fixtures/captures/incident.pcap
 CARGO   ?= cargo
 
-.PHONY: run build test library bench bench-live budget soak soak-kernel soak-live fuzz dist needs-build needs-test needs-budget needs-fuzz needs-dist
+# The first target: `make` alone says what there is.
+help:
+	@sed -n '/^#/!q; s/^# //p' Makefile
+
+.PHONY: help run build test library bench bench-live budget soak soak-kernel soak-live fuzz dist needs-build needs-test needs-budget needs-fuzz needs-dist
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -77,9 +81,11 @@ TARGET  = $(or $(CARGO_TARGET_DIR),target)
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 NAME    = closewait-$(VERSION)-$(shell uname -m)
 dist: needs-dist build
+	@$(CARGO) run --quiet --release --locked --example pages -- $(TARGET)/release/pages
 	@rm -rf $(TARGET)/dist && mkdir -p $(TARGET)/dist/$(NAME)
 	@strip -o $(TARGET)/dist/$(NAME)/closewait $(TARGET)/release/closewait
-	@cp README.md CHANGELOG.md LICENSE-* .dist/* $(TARGET)/dist/$(NAME)
+	@cp README.md CHANGELOG.md LICENSE-* $(filter-out .dist/pages.rs,$(wildcard .dist/*)) $(TARGET)/dist/$(NAME)
+	@cp -r $(TARGET)/release/pages/* $(TARGET)/dist/$(NAME)
 	@mkdir $(TARGET)/dist/$(NAME)/manual && cp src/manual/*.md $(TARGET)/dist/$(NAME)/manual
 	@tar -C $(TARGET)/dist --sort=name --owner=0 --group=0 --numeric-owner -czf $(TARGET)/dist/$(NAME).tar.gz $(NAME)
 	@rm -r $(TARGET)/dist/$(NAME)
@@ -103,8 +109,8 @@ needs-build:
 needs-budget: needs-build
 	@.ci/need 'command -v valgrind' valgrind
 
-# tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction; nft
-# rewrites addresses.
+# tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction; a
+# PostgreSQL, a PgBouncer and an nginx whose protocols are read; nft rewrites addresses.
 SBIN = PATH=$$PATH:/usr/sbin:/sbin
 needs-test: needs-build
 	@.ci/need '$(SBIN) command -v tcpdump' tcpdump
@@ -112,6 +118,9 @@ needs-test: needs-build
 	@.ci/need '$(SBIN) command -v mariadbd && command -v mariadb-install-db' mariadb-server
 	@.ci/need '$(SBIN) command -v haproxy' haproxy
 	@.ci/need '$(SBIN) command -v prometheus && command -v promtool' prometheus
+	@.ci/need 'ls /usr/lib/postgresql/*/bin/postgres' postgresql
+	@.ci/need '$(SBIN) command -v pgbouncer' pgbouncer
+	@.ci/need '$(SBIN) command -v nginx' nginx-light
 	@.ci/need '$(SBIN) command -v ip && command -v ss' iproute2
 	@.ci/need '$(SBIN) command -v nft' nftables
 	@.ci/need '$(SBIN) command -v bpftrace' bpftrace || echo 'no bpftrace: exact kernel times are not compared' >&2

@@ -47,6 +47,12 @@ impl Time {
         Some((self.nanos()? - earlier.nanos()?).max(0))
     }
 
+    /// `self` and `nanos` more; the latest time that there is, where that is too late.
+    #[must_use]
+    pub fn after(self, nanos: i64) -> Time {
+        self.nanos().map_or(Time::UNKNOWN, |n| Time(n.saturating_add(nanos)))
+    }
+
     /// `self` less `nanos`, not going below 1970.
     #[must_use]
     pub fn before(self, nanos: i64) -> Time {

@@ -14,10 +14,10 @@ pub trait Word: Copy + fmt::Debug + 'static {
 
 /// Declares words, so that none can be missing from the list of all.
 macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($word:ident),* $(,)? }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[$note:meta])* $word:ident),* $(,)? }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum $name { $($word),* }
+        pub enum $name { $($(#[$note])* $word),* }
 
         impl $crate::set::Word for $name {
             const ALL: &'static [$name] = &[$($name::$word),*];

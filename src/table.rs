@@ -219,8 +219,8 @@ impl FlowTable {
             Some((key, chain)) if *key == segment.key => chain.queued,
             _ => return self.take_unlikely(segment),
         };
-        if queued && self.forget_before(segment) {
-            return self.take_unlikely(segment);
+        if queued {
+            return self.take_after_end(segment);
         }
         let Some((_, chain)) = likely.and_then(|index| self.chains.get_index_mut(index)) else {
             return;
@@ -230,6 +230,19 @@ impl FlowTable {
         if finished && !std::mem::replace(&mut chain.queued, true) {
             self.finished.push_back((self.clock, segment.hash, segment.key));
         }
+    }
+
+    /// Takes in a segment of a 4-tuple that holds a finished flow: a late one, or another connection's.
+    #[inline(never)]
+    fn take_after_end(&mut self, segment: &Segment) {
+        if self.forget_before(segment) {
+            return self.take_unlikely(segment);
+        }
+        let (hash, key) = (segment.hash, segment.key);
+        let entry = self.chains.raw_entry_mut_v1().from_hash(hash, |k| *k == key);
+        let RawEntryMut::Occupied(mut chain) = entry else { return };
+        let (_, began) = chain.get_mut().take_any(&mut self.older, segment);
+        self.len += usize::from(began);
     }
 
     /// Forgets the flows of a segment's 4-tuple that had been finished for long enough when it came.
@@ -407,6 +420,12 @@ impl Chain {
             self.newest.take(segment);
             return (false, false);
         }
+        self.take_any(older, segment)
+    }
+
+    /// Takes a segment that may begin or end something.
+    #[inline(never)]
+    fn take_any(&mut self, older: &mut Older, segment: &Segment) -> (bool, bool) {
         let (flow, began) = self.flow_of(older, segment);
         let was_finished = flow.is_finished();
         flow.take(segment);
@@ -434,7 +453,8 @@ impl Chain {
     /// The flow that the segment belongs to, and whether it begins there.
     fn flow_of<'a>(&'a mut self, older: &'a mut Older, segment: &Segment) -> (&'a mut Flow, bool) {
         let belongs = belongs(&self.newest, segment);
-        if belongs == Belongs::Here || !self.reused && belongs != Belongs::New {
+        let begins = matches!(belongs, Belongs::New | Belongs::OlderNearOrNew);
+        if belongs == Belongs::Here || !self.reused && !begins {
             return (&mut self.newest, false);
         }
         let older = older.entry(segment.key).or_default();
@@ -451,6 +471,11 @@ impl Chain {
                     .or_else(|| newest_where(older, answered))
             }
             Belongs::OlderNear => newest_where(older, |flow| fits_nearly(flow, segment)),
+            Belongs::OlderNearOrNew => match newest_where(older, |flow| fits_nearly(flow, segment))
+            {
+                None => return (self.begin(older, segment), true),
+                known => known,
+            },
             Belongs::OlderExactly => newest_where(older, |flow| fits_exactly(flow, segment)),
         };
         (found.map_or(&mut self.newest, |found| &mut older[found]), false)

@@ -23,14 +23,19 @@ pub fn rfc3339(time: Time, digits: usize) -> Option<String> {
     Some(format!("{}{}Z", time.format("%Y-%m-%dT%H:%M:%S"), fraction(nanos, digits)))
 }
 
+/// The time of a packet, with as many digits as its capture records.
+pub fn packet_time(place: Place, zone: Zone, dates: bool) -> String {
+    clock_time(place.time, place.digits(), zone, dates)
+}
+
 /// The time of day as tcpdump prints it, with the date before it if asked for.
-pub fn clock_time(place: Place, zone: Zone, dates: bool) -> String {
-    let Some(nanos) = place.time.nanos() else {
+pub fn clock_time(time: Time, digits: usize, zone: Zone, dates: bool) -> String {
+    let Some(nanos) = time.nanos() else {
         return "unknown".into();
     };
     let time = in_zone(nanos, zone);
     let pattern = if dates { "%Y-%m-%d %H:%M:%S" } else { "%H:%M:%S" };
-    format!("{}{}", time.format(pattern), fraction(nanos, place.digits()))
+    format!("{}{}", time.format(pattern), fraction(nanos, digits))
 }
 
 /// Names the zone for a reader: `times in UTC`, or local times with their offset.

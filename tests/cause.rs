@@ -55,6 +55,7 @@ fn a_transaction_that_was_open() {
         "version",
         "user",
         "database",
+        "application_name",
         "last_statement",
         "last_statement_at",
         "answered",

@@ -11,6 +11,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use closewait::capture::live::ring::create;
 use closewait::confine;
 use common::{Scratch, is_root, skip, text};
 
@@ -77,7 +78,7 @@ fn packets_inside() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let mut open = File::create(folder.join("open")).expect("room");
-    let landlock = confine::packets(Some("nobody"), &["lo".to_owned()]).expect("it can be");
+    let landlock = confine::packets(Some("nobody"), &["lo".to_owned()], None).expect("it can be");
 
     assert_no_writing(folder);
     assert_no_sockets(port);
@@ -102,6 +103,32 @@ fn packets_inside() {
 fn who_reads_packets_can_open_nothing() {
     if is_root() {
         assert_passes("packets_inside");
+    }
+}
+
+/// What keeps packets in files that follow one another: they are made in one folder, and no other.
+#[test]
+fn ring_inside() {
+    let Some(folder) = std::env::var_os(CONFINED) else { return };
+    let folder = Path::new(&folder).join("ring");
+    fs::create_dir(&folder).expect("room");
+    let landlock = confine::packets(None, &["lo".to_owned()], Some(&folder)).expect("it can be");
+    if !landlock {
+        return skip("landlock");
+    }
+    for _ in 0..2 {
+        create(&folder.join("x")).expect("a file, and the same anew");
+    }
+    refused("a file beside it", create(&folder.with_file_name("there")));
+    refused("a file to read", File::open(folder.join("x")));
+    refused("a file to remove", fs::remove_file(folder.join("x")));
+    assert_no_programs();
+}
+
+#[test]
+fn who_keeps_packets_makes_files_in_one_folder() {
+    if is_root() {
+        assert_passes("ring_inside");
     }
 }
 
@@ -137,6 +164,7 @@ fn who_names_processes_keeps_two_capabilities() {
 
 #[test]
 fn an_unknown_user_is_said() {
-    let error = confine::packets(Some("no-such-user"), &[]).expect_err("nobody has that name");
+    let error =
+        confine::packets(Some("no-such-user"), &[], None).expect_err("nobody has that name");
     assert!(error.to_string().contains("no such user"), "{error}");
 }

@@ -9,8 +9,8 @@ const FINDINGS: &str = "\
 172.18.0.3:3306;app/shop;BEGIN;SELECT balance FROM accounts WHERE id=?;CLOSE-WAIT, held 3
 172.18.0.3:3306;app/shop;BEGIN;UPDATE accounts SET balance=balance-? WHERE id=?;CLOSE-WAIT, held 10
 172.18.0.3:3306;app/shop;BEGIN;UPDATE accounts SET balance=balance-? WHERE id=?;COMMIT;CLOSE-WAIT, held 4
-172.18.0.3:3308;(no MySQL);CLOSE-WAIT, held 2
-172.18.0.5:*;(no MySQL);CLOSE-WAIT, held 1
+172.18.0.3:3308;(protocol not read);CLOSE-WAIT, held 2
+172.18.0.5:*;(protocol not read);CLOSE-WAIT, held 1
 [fd00:18::3]:3306;app/shop;BEGIN;UPDATE accounts SET balance=balance-? WHERE id=?;CLOSE-WAIT, held 2
 ";
 

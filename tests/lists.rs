@@ -479,3 +479,53 @@ fn names_join_by_their_ports() {
         "two could be it"
     );
 }
+
+/// Times of `ss -i`: below a socket, wrapped on the way, or in its line; what is 0 is left out.
+#[test]
+fn the_times_of_ss_are_those_of_its_socket() {
+    let socket = |port: u16| {
+        format!(
+            "CLOSE-WAIT 0 0 192.0.2.5:{port} 198.51.100.3:3306 users:((\"x\",pid=7,fd=6)) timer:(keepalive,7sec,0)"
+        )
+    };
+    let times = "cubic rto:204 cwnd:10 lastsnd:7869 lastrcv:7868 lastack:2868 pacing_rate 1Mbps";
+    let list = format!(
+        "{}\n\t {times}\n{}\n\t cubic rto:204 cwnd:10 lastsnd:3020\nlastrcv:3010 pacing_rate 1Mbps\n{} {times}\n{}\n",
+        socket(1),
+        socket(2),
+        socket(3),
+        socket(4)
+    );
+    let sockets = parse(&list).expect("a list").moments.remove(0).sockets;
+    let ms = |time: Option<chrono::TimeDelta>| time.map(|time| time.num_milliseconds());
+    let found: Vec<_> =
+        sockets.iter().map(|s| (ms(s.held_for()), ms(s.idle_before_fin()))).collect();
+    let whole = (Some(2_868), Some(5_000));
+    assert_eq!(found, [whole, (Some(0), Some(3_010)), whole, (None, None)]);
+    assert!(sockets[0].silence.expect("told").keep_alive);
+
+    let scratch = Scratch::new();
+    let path = scratch.write("list.txt", list.as_bytes());
+    let (out, _) = text(&closewait(&["sockets", &path]));
+    assert!(out.contains("held ≥ 0 s … ≥ 2.8 s; idle ≤ 3.0 s … 5.0 s\n"), "{out}");
+    assert!(out.contains("a keep-alive after its FIN"), "{out}");
+    let without = scratch.write("without.txt", socket(1).as_bytes());
+    let (out, _) = text(&closewait(&["sockets", &without]));
+    assert!(out.contains("Since when, the list does not say: ss -tanpoei does."), "{out}");
+}
+
+/// Three leaks after one pause show the other side's timer, and how many there are each minute.
+#[test]
+fn one_list_shows_the_timer_and_the_growth() {
+    let line = |n: u32| {
+        let (held, used) = (n * 6_000, n * 6_000 + 30_000 + n);
+        format!(
+            "CLOSE-WAIT 1 0 192.0.2.5:4000{n} 198.51.100.3:3306 users:((\"x\",pid=7,fd={n})) cwnd:10 lastsnd:{used} lastrcv:{used} lastack:{held}\n"
+        )
+    };
+    let list: String = (1..=5).map(line).collect();
+    let scratch = Scratch::new();
+    let (out, _) = text(&closewait(&["sockets", &scratch.write("list.txt", list.as_bytes())]));
+    let told = "held ≥ 6.0 s … ≥ 30.0 s, 8.0 a minute; idle ≤ 30.0 s: a timeout of about 30 s there (idle ± 2 ms)\n";
+    assert!(out.contains(told), "{out}");
+}

@@ -10,7 +10,7 @@ use closewait::facts::CaptureFacts;
 use closewait::place::{Place, Time};
 use closewait::table::{FlowTable, Retired};
 use closewait::tcp::flow::Flow;
-use closewait::tcp::holes::Holes;
+use closewait::tcp::holes::Count;
 use closewait::tcp::segment::{
     Checksum, Direction, Endpoint, Extras, Flags, FlowKey, Scale, Segment, ToldBy, Way,
 };
@@ -69,9 +69,9 @@ fn by_segments(scenario: &Scenario) -> Result<Vec<Expected>, String> {
     }
     retired.extend(table.into_flows());
     retired.sort_by_key(|retired| retired.flow.first.order());
-    let mut holes = Holes::default();
+    let mut holes = Count::default();
     retired.iter().for_each(|retired| holes.note(&retired.flow));
-    facts.count_holes(holes);
+    facts.count_holes(holes.holes());
     let judged = retired.iter().map(|Retired { key, flow }| {
         let judgement = judge(key, flow, &policy, &facts);
         expectation(scenario, key, flow, &judgement)
@@ -110,7 +110,8 @@ fn segment(row: &Row, packet: &Packet, place: Place, link: Link) -> Segment {
                 _ => Scale::UNKNOWN,
             },
             if row.damaged { Checksum::Wrong } else { Checksum::Unknown },
-        ),
+        )
+        .routed(row.ttl.is_some_and(|ttl| !matches!(ttl, 63 | 64))),
         place,
         direction: link.tells_direction().then_some(Direction { way, told_by: ToldBy::PacketType }),
     }

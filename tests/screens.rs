@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use closewait::capture::file::Input;
 use closewait::owner::saved;
 use closewait::report::text::page::Screen;
-use closewait::report::text::{Look, Text};
+use closewait::report::text::{Text, TextLook};
 use closewait::run::notices::Nobody;
 use closewait::run::{Plan, run};
 use closewait::units::Zone;
@@ -231,7 +231,7 @@ impl Situation {
             sockets,
             ..Plan::default()
         };
-        let look = Look {
+        let look = TextLook {
             zone: Zone::Utc,
             dates: false,
             top: None,

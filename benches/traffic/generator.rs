@@ -26,7 +26,7 @@ pub struct Shape {
     /// Packets in a second of capture time.
     pub rate: u64,
     pub seed: u64,
-    /// The servers'.
+    /// The servers'; one that no protocol which is read has, unless told otherwise.
     pub port: u16,
 }
 
@@ -43,7 +43,7 @@ impl Shape {
             leaks: 100,
             rate: 20_000,
             seed: 1,
-            port: 5_432,
+            port: 7_432,
         }
     }
 

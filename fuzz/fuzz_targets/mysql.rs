@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use closewait::attach::mysql::{MAX_HELD, Mysql};
+use closewait::attach::mysql::{MAX_HEAP, Mysql};
 use closewait::attach::{Opening, Peer, Protocol};
 use closewait::place::Time;
 use closewait::tcp::stream::Piece;
@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
             _ => Piece::Data(data),
         };
         mysql.take(from, Time::from_nanos(at), piece);
-        assert!(mysql.held() <= MAX_HELD, "{}", mysql.held());
+        assert!(mysql.heap_octets() <= MAX_HEAP, "{}", mysql.heap_octets());
     }
     for literals in [false, true] {
         let facts = mysql.facts(literals);

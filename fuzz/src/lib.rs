@@ -15,7 +15,7 @@ use closewait::printable::shown;
 use closewait::report::csv::Csv;
 use closewait::report::jsonl::Jsonl;
 use closewait::report::text::page::Screen;
-use closewait::report::text::{Look, Text};
+use closewait::report::text::{TextLook, Text};
 use closewait::run::{Notices, Outcome, Plan, run};
 use closewait::summary::Sink;
 use closewait::units::Zone;
@@ -88,7 +88,7 @@ pub fn plan(inputs: &[Input]) -> Plan {
 pub fn report(plan: Plan, format: Format) -> Report {
     let screen = Screen { width: None, ascii: false };
     let look =
-        Look { zone: Zone::Utc, dates: false, top: Some(0), all: true, explain: true, screen };
+        TextLook { zone: Zone::Utc, dates: false, top: Some(0), all: true, explain: true, screen };
     let (mut out, mut watch) = (Vec::new(), Troubles::default());
     let outcome = {
         let mut render: Box<dyn Sink> = match format {

@@ -1,12 +1,12 @@
 //! The conversations of many connections, each in the slot that its connection names.
 
-use super::registry::{Content, Talk};
+use super::registry::{self, Content, Known, Talk};
 use super::{Facts, Opening, Peer};
 use crate::tcp::flow::{Flow, Slot};
 use crate::tcp::segment::{End, Segment};
 use crate::tcp::stream::{Chunk, Stream};
 
-/// What is read along of a shard's connections.
+/// The conversations read along of one shard's connections, each in its slot.
 #[derive(Default)]
 pub struct Conversations {
     slots: Vec<Option<Conversation>>,
@@ -17,8 +17,12 @@ struct Conversation {
     /// The place of its connection's first packet: slots are used again.
     first: u64,
     talk: Talk,
+    protocol: Known,
+    opening: Opening,
     server: End,
-    /// Of the lower and the upper end; none once nothing more can be learnt.
+    /// The first octets of the lower and of the upper end are still to come.
+    awaited: [bool; 2],
+    /// The octets from the lower and from the upper end; none once nothing more can be learnt.
     streams: Option<Box<[Stream; 2]>>,
 }
 
@@ -88,18 +92,26 @@ impl Conversations {
 
 impl Conversation {
     fn new(flow: &Flow, Content { guess, .. }: Content, path: bool) -> Conversation {
-        let talk = guess.protocol.begin(Opening { assumed: guess.assumed, path });
-        let first = flow.first.order();
-        Conversation { first, talk, server: guess.server, streams: Some(Box::default()) }
+        let opening = Opening { assumed: guess.assumed, path };
+        Conversation {
+            first: flow.first.order(),
+            talk: guess.protocol.begin(opening),
+            protocol: guess.protocol,
+            opening,
+            server: guess.server,
+            awaited: [false; 2],
+            streams: Some(Box::default()),
+        }
     }
 
-    /// It turned out to be something else.
+    /// It turned out to be something else, and no end's first word can change that.
     fn is_in_no_protocol(&self) -> bool {
-        self.talk.facts(false).confirmed == Some(false)
+        self.awaited == [false; 2] && self.talk.facts(false).confirmed == Some(false)
     }
 
     /// Returns whether nothing more can be learnt, for the first time.
     fn take(&mut self, segment: &Segment, payload: &[u8]) -> bool {
+        self.decide(segment, payload);
         let Some(streams) = &mut self.streams else { return false };
         let [from, to] = [segment.from, segment.from.other()];
         let peer = |end| if end == self.server { Peer::Server } else { Peer::Client };
@@ -119,5 +131,26 @@ impl Conversation {
             self.streams = None;
         }
         is_done
+    }
+
+    /// The port was only a guess: what an end says first decides.
+    fn decide(&mut self, segment: &Segment, payload: &[u8]) {
+        let Some(awaited) = self.awaited.get_mut(segment.from as usize) else { return };
+        *awaited |= segment.flags.syn();
+        if payload.is_empty() || !core::mem::take(awaited) {
+            return;
+        }
+        if let Some((protocol, from)) = registry::recognise_surely(payload)
+            && (protocol, from) != (self.protocol, self.peer(segment.from))
+        {
+            self.protocol = protocol;
+            self.server = if from == Peer::Server { segment.from } else { segment.from.other() };
+            self.talk = protocol.begin(self.opening);
+            self.streams.get_or_insert_default();
+        }
+    }
+
+    fn peer(&self, end: End) -> Peer {
+        if end == self.server { Peer::Server } else { Peer::Client }
     }
 }

@@ -1,4 +1,4 @@
-//! What is known of a conversation, whatever its protocol.
+//! Facts about a conversation, whatever its protocol.
 
 use std::fmt;
 
@@ -26,18 +26,20 @@ pub struct Facts {
     pub server: Option<Box<str>>,
     pub user: Option<Box<str>>,
     pub database: Option<Box<str>>,
+    /// The client as it names itself.
+    pub application: Option<Box<str>>,
     /// The last request by the protocol's own name for its kind: `COM_QUERY`.
     pub last_command: Option<&'static str>,
-    /// What it asked for, or its name where there is no text.
+    /// The text of that request, or its name where there is no text.
     pub last_statement: Option<Box<str>>,
     pub last_statement_at: Option<Time>,
     /// The server owes no answer. An answer that has only begun is none.
     pub answered: Option<bool>,
     pub in_transaction: Option<bool>,
-    /// When the statement was sent that began it.
+    /// The time at which the statement that began it was sent.
     pub transaction_since: Option<Time>,
     pub begun: Option<Begun>,
-    /// Of the open transaction, in order.
+    /// The statements of the open transaction, in order.
     pub statements: Vec<Box<str>>,
     /// So many more were not kept.
     pub more_statements: u32,
@@ -46,7 +48,15 @@ pub struct Facts {
     pub path: Vec<PathStep>,
     /// The client took its leave with this: `COM_QUIT`.
     pub goodbye: Option<&'static str>,
-    /// What the server said last, if that was an error, or why it closes.
+    /// Nobody has logged in, and this is how far it came.
+    pub before_login: Option<BeforeLogin>,
+    /// It was said beforehand that the connection ends, by this.
+    pub announced: Option<&'static str>,
+    /// The client waits for messages that it asked for with this: none of them may be due.
+    pub waits_by: Option<&'static str>,
+    /// The interval at which both ends have promised to say something.
+    pub heartbeat: Option<Heartbeat>,
+    /// The last thing the server said, if that was an error, or its reason for closing.
     pub server_error: Option<ServerError>,
     pub encrypted: bool,
     pub compressed: bool,
@@ -63,6 +73,7 @@ impl Facts {
             server: None,
             user: None,
             database: None,
+            application: None,
             last_command: None,
             last_statement: None,
             last_statement_at: None,
@@ -74,6 +85,10 @@ impl Facts {
             more_statements: 0,
             path: Vec::new(),
             goodbye: None,
+            before_login: None,
+            announced: None,
+            waits_by: None,
+            heartbeat: None,
             server_error: None,
             encrypted: false,
             compressed: false,
@@ -82,7 +97,26 @@ impl Facts {
     }
 }
 
-/// What began a transaction.
+/// The stage that a connection has come to on which nobody logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BeforeLogin {
+    /// The server greeted, and the client never said who it is.
+    GreetingUnread,
+    /// The client said who it is, and the server was not yet satisfied.
+    Unanswered,
+    /// The server refused.
+    Denied,
+}
+
+/// A promise of the client, and how it was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    pub seconds: u16,
+    /// The time at which the client said something last.
+    pub last: Time,
+}
+
+/// The reason why a transaction is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begun {
     /// A request for one, by its name: `BEGIN`.
@@ -99,7 +133,7 @@ pub enum PathStep {
     NotCaptured,
 }
 
-/// What stands for something that was not seen.
+/// Stands for something that was not seen.
 pub const NOT_CAPTURED: &str = "(not captured)";
 
 impl fmt::Display for PathStep {
@@ -111,7 +145,7 @@ impl fmt::Display for PathStep {
     }
 }
 
-/// What the server refused.
+/// An error that the server reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerError {
     pub code: ErrorCode,

@@ -10,17 +10,21 @@
 //! * [`conversations`]: the conversations of many connections at once
 //! * [`facts`]: what is known of a conversation, whatever its protocol
 //! * [`sql`]: texts of statements, for every protocol that carries them
+//! * [`http`]: HTTP/1.0 and HTTP/1.1
 //! * [`mysql`]: the client/server protocol of MySQL and MariaDB
+//! * [`postgresql`]: the frontend/backend protocol of PostgreSQL and its poolers
 
 pub mod conversations;
 pub mod facts;
+pub mod http;
 pub mod mysql;
+pub mod postgresql;
 pub mod registry;
 pub mod sql;
 
 use crate::place::Time;
 use crate::tcp::stream::Piece;
-pub use facts::{Begun, ErrorCode, Facts, Identity, PathStep, ServerError};
+pub use facts::{BeforeLogin, Begun, ErrorCode, Facts, Heartbeat, Identity, PathStep, ServerError};
 
 /// An end of a connection, by its part in the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +43,9 @@ pub enum Probe {
     Sure,
 }
 
+/// Octets of a segment's payload that are looked at first: no protocol's first ones are fewer.
+pub const GLANCE: usize = 8;
+
 /// Circumstances in which a conversation begins.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Opening {
@@ -56,8 +63,11 @@ pub trait Protocol: Send + Sized {
     /// The names that it goes by.
     const IDENTITY: Identity;
 
-    /// Says whether a segment's payload looks like the first that `from` sends. It is asked of every
-    /// segment between ports that nobody knows, so it has to see in a few octets that it does not.
+    /// Says at a glance whether octets are worth a [`Protocol::probe`]. It is asked of every segment
+    /// between ports that nobody knows, and most of them are not.
+    fn may_begin(first: [u8; GLANCE]) -> bool;
+
+    /// Says whether a segment's payload looks like the first that `from` sends.
     fn probe(first: &[u8], from: Peer) -> Probe;
 
     /// Begins with a conversation of which nothing has been seen.

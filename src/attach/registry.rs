@@ -1,6 +1,8 @@
 //! The protocols that are read, and whose content is: by the server's port, or by the first octets.
 
-use super::{Facts, Identity, Opening, Peer, Probe, Protocol};
+use std::str::FromStr;
+
+use super::{Facts, GLANCE, Identity, Opening, Peer, Probe, Protocol};
 use crate::place::Time;
 use crate::tcp::segment::{End, Segment};
 use crate::tcp::stream::Piece;
@@ -39,7 +41,6 @@ macro_rules! protocols {
                 }
             }
 
-            #[inline(always)]
             fn probe(self, first: &[u8], from: Peer) -> Probe {
                 match self {
                     $(Known::$protocol => $protocol::probe(first, from)),*
@@ -52,6 +53,12 @@ macro_rules! protocols {
                     $(Known::$protocol => Talk::$protocol(Box::new($protocol::begin(opening)))),*
                 }
             }
+        }
+
+        /// Returns whether any conversation may begin like this.
+        #[inline(always)]
+        fn may_begin(first: [u8; GLANCE]) -> bool {
+            $($protocol::may_begin(first))||*
         }
 
         impl Talk {
@@ -85,15 +92,22 @@ macro_rules! protocols {
 // as likely to be of several, the first one has them.
 protocols! {
     mysql::Mysql: 3306;
+    postgresql::Postgresql: 5432, 6432;
+    http::Http: 80, 8080;
 }
 
-/// The protocols that are read, in a sentence: `MySQL or Redis`.
-pub fn titles() -> String {
-    let titles: Vec<&str> = Known::ALL.iter().map(|known| known.identity().title).collect();
-    titles.join(" or ")
+impl FromStr for Known {
+    type Err = String;
+
+    /// By its key: `mysql`.
+    fn from_str(key: &str) -> Result<Known, String> {
+        let found = Known::ALL.iter().find(|known| known.identity().key == key);
+        let keys: Vec<&str> = Known::ALL.iter().map(|known| known.identity().key).collect();
+        found.copied().ok_or_else(|| format!("no protocol '{key}': there are {}", keys.join(", ")))
+    }
 }
 
-/// What a connection is taken for.
+/// The protocol that a connection is taken for, and the end that is its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guess {
     pub protocol: Known,
@@ -113,7 +127,7 @@ pub struct Content<'a> {
 pub struct Ports {
     named: Vec<(Known, u16)>,
     any: PortSet,
-    /// The same by protocol.
+    /// The ports seen, by protocol.
     of: Vec<(Known, PortSet)>,
 }
 
@@ -206,6 +220,13 @@ impl Ports {
 /// Returns whose conversation begins with these octets, and which end has sent them.
 #[inline(always)]
 fn recognise(first: &[u8]) -> Option<(Known, Peer)> {
+    let is_worth_it = may_begin(*first.first_chunk()?);
+    if is_worth_it { recognise_closely(first) } else { None }
+}
+
+#[cold]
+#[inline(never)]
+fn recognise_closely(first: &[u8]) -> Option<(Known, Peer)> {
     let mut surest = (Probe::No, None);
     for &known in Known::ALL {
         for from in [Peer::Server, Peer::Client] {
@@ -216,6 +237,12 @@ fn recognise(first: &[u8]) -> Option<(Known, Peer)> {
         }
     }
     surest.1
+}
+
+/// Returns it where there is no doubt.
+pub fn recognise_surely(first: &[u8]) -> Option<(Known, Peer)> {
+    let (known, from) = recognise(first)?;
+    (known.probe(first, from) == Probe::Sure).then_some((known, from))
 }
 
 #[cfg(test)]
@@ -289,6 +316,10 @@ mod tests {
         impl Protocol for Hi {
             const IDENTITY: Identity = Identity { key: "hi", title: "Hi", transactions: false };
 
+            fn may_begin(first: [u8; GLANCE]) -> bool {
+                first.starts_with(b"HI")
+            }
+
             fn probe(first: &[u8], from: Peer) -> Probe {
                 if first == b"HI" && from == Peer::Client { Probe::Sure } else { Probe::No }
             }
@@ -314,7 +345,7 @@ mod tests {
 
     /// The registry as it is with one line more.
     mod with_hi {
-        use super::super::{Facts, Identity, Opening, Peer, Piece, Probe, Protocol, Time};
+        use super::super::{Facts, GLANCE, Identity, Opening, Peer, Piece, Probe, Protocol, Time};
 
         protocols! {
             mysql::Mysql: 3306;
@@ -328,6 +359,7 @@ mod tests {
             assert_eq!((Known::Mysql.ports(), Known::Hi.ports()), (&[3306][..], &[7, 8][..]));
             assert_eq!(Known::Hi.probe(b"HI", Peer::Client), Probe::Sure);
             assert_eq!(Known::Mysql.probe(b"HI", Peer::Client), Probe::No);
+            assert!(may_begin(*b"HI, all!") && !may_begin(*b"Ho, all!"));
             let mut talks = Known::ALL.iter().map(|known| known.begin(Opening::default()));
             let (mut mysql, mut hi) = (talks.next().unwrap(), talks.next().unwrap());
             assert!(matches!((&mysql, &hi), (Talk::Mysql(_), Talk::Hi(_))));

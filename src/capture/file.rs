@@ -17,7 +17,7 @@ use super::compression::{Counted, Input as Octets, decompressed};
 use super::pcapng::{Pcapng, SECTION_HEADER};
 use super::record::{Broken, Record};
 use super::stop::{Stop, Waiting, Whole};
-use super::text::{Recognised, Text};
+use super::text::{Recognised, TextReader};
 use super::unknown::looks_like;
 use super::utf16;
 use super::{About, Error, Frame, Next, Source, Trouble};
@@ -113,7 +113,7 @@ impl Input {
 enum Format {
     Classic(Classic),
     Pcapng(Pcapng),
-    Text(Box<Text>),
+    Text(Box<TextReader>),
 }
 
 /// Packets of one file.
@@ -336,7 +336,7 @@ fn recognise(buffer: &mut Buffer, about: &mut About) -> Result<Format, Trouble> 
             Err(Broken::Read(error)) => Err(read_failed(error)),
             Err(_) => Err(Trouble::NotACapture("it ends inside its file header".into())),
         },
-        _ => match Text::recognise(buffer).map_err(read_failed)? {
+        _ => match TextReader::recognise(buffer).map_err(read_failed)? {
             Recognised::Text(text) => Ok(Format::Text(text)),
             Recognised::Refused(why) => Err(Trouble::NotACapture(why)),
             Recognised::No => Err(Trouble::NotACapture(looks_like(buffer))),

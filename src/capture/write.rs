@@ -45,7 +45,7 @@ pub struct Described {
 
 /// A packet to write.
 #[derive(Clone, Debug)]
-pub struct Packet<'a> {
+pub struct PacketToWrite<'a> {
     pub time: Time,
     pub original_len: u32,
     /// The direction, where it stood beside the packet's bytes.
@@ -106,7 +106,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// If the output cannot be written to.
-    pub fn packet(&mut self, interface: u32, packet: &Packet) -> io::Result<()> {
+    pub fn packet(&mut self, interface: u32, packet: &PacketToWrite) -> io::Result<()> {
         let mut body = interface.to_le_bytes().to_vec();
         body.extend(self.ticks(interface, packet.time));
         body.extend((packet.data.len() as u32).to_le_bytes());

@@ -5,16 +5,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anstream::ColorChoice;
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 
-use super::shared::ColorArg;
+use super::shared::ReportArgs;
 use super::times::duration;
-use crate::commands::check::{Check, Watched};
+use crate::commands::check::{CheckCommand, Watched};
 use crate::endpoints::EndpointSet;
 use crate::expect::baseline::Alias;
-use crate::expect::{Limits, Override, Range, Reading};
+use crate::expect::{Limits, Override, Range, ReadingOptions};
 use crate::report::check::Format;
 
 pub const EXAMPLES: &str = "\
@@ -69,7 +68,8 @@ pub struct CheckArgs {
     )]
     interface: Vec<String>,
 
-    /// How long to capture when the command has ended: longer than the peer's timeout and min-hold
+    /// Go on capturing for this long when the command has ended: longer than the peer's timeout and
+    /// min-hold
     #[arg(
         long, value_name = "TIME", default_value = "4s", value_parser = duration,
         help_heading = "Around a command"
@@ -127,23 +127,8 @@ pub struct CheckArgs {
     #[arg(long, value_name = "ADDR=NAME")]
     alias: Vec<Alias>,
 
-    /// The form of the report
-    #[arg(
-        long,
-        value_enum,
-        value_name = "FORMAT",
-        default_value = "text",
-        help_heading = "Output"
-    )]
-    format: FormatArg,
-
-    /// Write the report to a file
-    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
-    output: Option<PathBuf>,
-
-    /// When to use colours
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
-    color: ColorArg,
+    #[command(flatten)]
+    report: ReportArgs<FormatArg>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -156,7 +141,7 @@ enum FormatArg {
     Jsonl,
     /// Annotations of a pull request (::error file=…::)
     Github,
-    /// What code scanners write (SARIF 2.1.0), for whatever shows it
+    /// The form of code scanners (SARIF 2.1.0), for whatever shows it
     Sarif,
     /// A code quality report for GitLab
     Gitlab,
@@ -207,9 +192,10 @@ fn delta(duration: Duration) -> TimeDelta {
 }
 
 impl CheckArgs {
-    pub fn check(self) -> Check {
+    pub fn check(self) -> CheckCommand {
         let (limits, overrides) = self.limits();
-        let aside = !matches!(self.format, FormatArg::Text) && self.output.is_none();
+        let aside =
+            !matches!(self.report.format, FormatArg::Text) && self.report.file.output.is_none();
         let watched = (!self.command.is_empty()).then_some(Watched {
             command: self.command,
             interfaces: self.interface,
@@ -217,12 +203,12 @@ impl CheckArgs {
             save: self.write,
             aside,
         });
-        Check {
+        CheckCommand {
             paths: self.paths,
             watched,
             limits,
             overrides,
-            reading: Reading {
+            reading: ReadingOptions {
                 local: self.local,
                 filter: self.filter,
                 min_hold: self.min_hold.map(delta),
@@ -231,7 +217,7 @@ impl CheckArgs {
             baseline: self.baseline,
             write_baseline: self.write_baseline,
             aliases: self.alias,
-            format: match self.format {
+            format: match self.report.format {
                 FormatArg::Text => Format::Text,
                 FormatArg::Junit => Format::Junit,
                 FormatArg::Jsonl => Format::Jsonl,
@@ -239,12 +225,8 @@ impl CheckArgs {
                 FormatArg::Sarif => Format::Sarif,
                 FormatArg::Gitlab => Format::Gitlab,
             },
-            color: match self.color {
-                ColorArg::Auto => ColorChoice::Auto,
-                ColorArg::Always => ColorChoice::Always,
-                ColorArg::Never => ColorChoice::Never,
-            },
-            output: self.output,
+            color: self.report.file.color(),
+            output: self.report.file.output,
         }
     }
 

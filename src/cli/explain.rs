@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::shared::{ColorArg, JudgingArgs, ReadingArgs, color};
+use super::shared::{FileArgs, JudgingArgs, ReadingArgs};
 use super::times::TimeArgs;
 use crate::capture::file::Input;
-use crate::commands::explain::{Explain, Which};
-use crate::report::ladder::Look;
+use crate::commands::explain::{ExplainCommand, Which};
+use crate::report::ladder::LadderLook;
 use crate::report::words::is_word;
 use crate::tcp::segment::Endpoint;
 
@@ -61,13 +61,8 @@ pub struct ExplainArgs {
     #[command(flatten)]
     reading: ReadingArgs,
 
-    /// Write the report to a file
-    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
-    output: Option<PathBuf>,
-
-    /// When to use colours
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
-    color: ColorArg,
+    #[command(flatten)]
+    file: FileArgs,
 
     #[command(flatten)]
     times: TimeArgs,
@@ -101,17 +96,21 @@ fn flow(text: &str) -> Result<Which, String> {
 }
 
 impl ExplainArgs {
-    pub fn explain(self) -> Result<Explain, String> {
-        Ok(Explain {
+    pub fn explain(self) -> Result<ExplainCommand, String> {
+        Ok(ExplainCommand {
             inputs: self.files.into_iter().map(Input).collect(),
             which: self.frame.or(self.flow).unwrap_or(Which::FirstFinding),
             policy: self.judging.policy(Duration::ZERO),
             separate: self.separate,
             reading: self.reading.reading(),
             max_flows: crate::table::MAX_FLOWS,
-            look: Look { zone: self.times.zone(), absolute: self.times.dates(), all: self.all },
-            color: color(self.color),
-            output: self.output,
+            look: LadderLook {
+                zone: self.times.zone(),
+                absolute: self.times.dates(),
+                all: self.all,
+            },
+            color: self.file.color(),
+            output: self.file.output,
         })
     }
 }

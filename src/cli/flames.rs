@@ -14,7 +14,8 @@ pub(super) struct FlameArgs {
     #[arg(long, conflicts_with = "format", help_heading = "Flame graphs")]
     folded: bool,
 
-    /// The same, drawn (SVG), beside the report; - is standard output, in place of the report
+    /// The folded stacks as a picture (SVG), beside the report; - is standard output, in place of the
+    /// report
     ///
     /// In builds with the feature `flamegraph`: the inferno crate, which it adds, is under CDDL-1.0.
     #[arg(long, value_name = "FILE", help_heading = "Flame graphs")]

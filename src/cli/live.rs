@@ -10,8 +10,9 @@ use clap::Args;
 use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, at_least_one, netns};
 use super::times::{TimeArgs, duration};
 use crate::capture::live::Wanted;
+use crate::capture::live::ring::Ring;
 use crate::capture::stop::Stop;
-use crate::commands::live::{Live, not_stopped};
+use crate::commands::live::{Keeping, LiveCommand, not_stopped};
 use crate::owner::kernel::Netns;
 use crate::printable::printable;
 use crate::run::Plan;
@@ -23,6 +24,7 @@ Examples:
   closewait -i eth0 port 3306                   on one
   closewait live --duration 10min --format jsonl port 3306
   closewait live -w seen.pcap port 3306         keeps what was seen
+  closewait live -w seen -C 100 -W 10           the last gigabyte of it, in ten files
   closewait live --metrics 127.0.0.1:9433 port 3306   numbers for Prometheus
   closewait live -Z nobody port 3306            as root: with no more rights than it takes
 
@@ -69,10 +71,28 @@ pub struct LiveArgs {
     #[arg(short = 'w', value_name = "FILE")]
     write: Option<PathBuf>,
 
+    /// Begin a new file of -w after so many million octets (k, m, g: KiB, MiB, GiB); names end in numbers
+    #[arg(short = 'C', value_name = "SIZE", requires = "write", value_parser = size)]
+    size: Option<u64>,
+
+    /// Begin a new file of -w after so long; its name may have a time in it, as strftime(3) writes it
+    #[arg(
+        short = 'G', value_name = "SECONDS", requires = "write",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    every: Option<u64>,
+
+    /// With -C: so many files, then the first again. With -G alone: end after so many
+    #[arg(
+        short = 'W', value_name = "FILES", requires = "write",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    files: Option<u32>,
+
     /// As root: become this user once everything is open
     ///
-    /// Who reads packets has then no rights at all. Processes are named by another process, which keeps
-    /// cap_sys_ptrace and cap_dac_read_search.
+    /// The process that reads packets has then no rights at all. Processes are named by another one,
+    /// which keeps cap_sys_ptrace and cap_dac_read_search.
     #[arg(short = 'Z', long = "relinquish-privileges", value_name = "USER")]
     user: Option<String>,
 
@@ -110,16 +130,45 @@ fn metrics_address(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
+/// `100`: millions of octets, as in tcpdump; `100k`, `100m`, `1g`.
+fn size(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 1 << 30),
+        _ => (text, 1_000_000),
+    };
+    let number = number.parse::<u64>().ok().filter(|number| *number > 0);
+    let octets = number.and_then(|number| number.checked_mul(unit));
+    octets.ok_or_else(|| "write a number, or one with k, m or g".to_owned())
+}
+
 /// Shorter than this, a program may just be about to close.
 const MIN_HOLD: Duration = Duration::from_secs(5);
 
 impl LiveArgs {
-    pub fn live(self) -> Result<Live, String> {
+    /// Makes of the flags where packets are kept.
+    fn kept(&self) -> Result<Option<Keeping>, String> {
+        let Some(path) = self.write.clone() else { return Ok(None) };
+        let every = self.every.map(Duration::from_secs);
+        if self.size.is_none() && every.is_none() {
+            return match self.files {
+                Some(_) => Err("-W: with -C or -G".into()),
+                None => Ok(Some(Keeping::File(path))),
+            };
+        }
+        let ring = Ring { path, size: self.size, every, files: self.files };
+        ring.check().map_err(|error| error.to_string())?;
+        Ok(Some(Keeping::Ring(ring)))
+    }
+
+    pub fn live(self) -> Result<LiveCommand, String> {
         let look = self.output.look(&self.times, false);
         if self.write.as_ref().is_some_and(|path| path.as_os_str() == "-") {
             let other = "closewait -i IFACE -w FILE, or: tcpdump -w - | tee FILE | closewait -";
             return Err(format!("-w -: standard output is the report's ({other})"));
         }
+        let kept = self.kept()?;
         let named = self.interface.iter().chain(&self.expression);
         if let Some(file) = named.into_iter().find(|name| Path::new(name).is_file()) {
             let file = printable(file);
@@ -134,7 +183,7 @@ impl LiveArgs {
         if netns == Netns::All {
             return Err("--netns: capture in one namespace at a time".into());
         }
-        Ok(Live {
+        Ok(LiveCommand {
             wanted: Wanted {
                 interfaces: self.interface,
                 filter: self.expression.join(" "),
@@ -147,7 +196,7 @@ impl LiveArgs {
                 stop: not_stopped(),
             },
             netns,
-            write: self.write,
+            write: kept,
             user: self.user,
             metrics: self.metrics,
             plan: Plan {
@@ -166,7 +215,7 @@ impl LiveArgs {
             format: self.output.format(),
             look,
             color: self.output.color(),
-            output: self.output.output,
+            output: self.output.report.file.output,
         })
     }
 }

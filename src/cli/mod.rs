@@ -19,22 +19,22 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::capture::file::Input;
-use crate::commands::check::Check;
-use crate::commands::explain::Explain;
-use crate::commands::live::Live;
-use crate::commands::read::Read;
-use crate::commands::sockets::Sockets;
+use crate::commands::check::CheckCommand;
+use crate::commands::explain::ExplainCommand;
+use crate::commands::live::LiveCommand;
+use crate::commands::read::ReadCommand;
+use crate::commands::sockets::SocketsCommand;
 
-/// What the program was asked to do.
+/// The command that the program was given, with its options.
 pub enum Command {
-    Read(Box<Read>),
-    Explain(Box<Explain>),
+    Read(Box<ReadCommand>),
+    Explain(Box<ExplainCommand>),
     /// To explain a word of the report.
     Word(String),
-    Live(Box<Live>),
-    Check(Box<Check>),
+    Live(Box<LiveCommand>),
+    Check(Box<CheckCommand>),
     ListInterfaces,
-    Sockets(Box<Sockets>),
+    Sockets(Box<SocketsCommand>),
     /// To answer questions about this host's sockets, as this user.
     Lookup(Option<String>),
     /// Everything has been said (help, version, a usage error): end with this status.
@@ -84,6 +84,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     })
 }
 
+/// Describes all commands and flags, for man pages and completions.
+#[must_use]
+pub fn grammar() -> clap::Command {
+    Cli::command()
+}
+
 /// Names the TCP connections that a program left in CLOSE-WAIT.
 ///
 /// Reads packet captures, follows every connection's close by RFC 9293, and reports those where the
@@ -122,7 +128,7 @@ enum Verb {
     /// Hold captures against what is expected of them: for tests and CI
     #[command(after_help = check::EXAMPLES, arg_required_else_help = true)]
     Check(check::CheckArgs),
-    /// What `live` starts to have processes named
+    /// The process that `live` starts to have processes named
     #[command(hide = true)]
     Lookup {
         #[arg(short = 'Z')]

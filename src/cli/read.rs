@@ -13,9 +13,9 @@ use super::times::TimeArgs;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
-use crate::commands::read::Read;
+use crate::commands::read::ReadCommand;
 use crate::engine::shards::MOST_THREADS;
-use crate::report::text::Look;
+use crate::report::text::TextLook;
 use crate::run::{Plan, Reading};
 use crate::table::MAX_FLOWS;
 
@@ -66,7 +66,7 @@ pub struct ReadArgs {
     #[arg(long, value_name = "N", default_value_t = MAX_FLOWS, value_parser = at_least_one)]
     max_flows: usize,
 
-    /// How many threads to work with; the answer is the same for any number [default: all cores]
+    /// Work with so many threads; the answer is the same for any number [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
 
@@ -101,16 +101,16 @@ pub struct ReadArgs {
 }
 
 impl ReadArgs {
-    pub fn plan(self) -> Result<Read, String> {
+    pub fn plan(self) -> Result<ReadCommand, String> {
         let (inputs, expression) = self.inputs()?;
         let filter = match expression.as_str() {
             "" => None,
             expression => Some(Filter::new(expression).map_err(|e| e.to_string())?),
         };
         let explain = inputs.iter().all(|input| input.read_once().is_none());
-        let look = Look { explain, ..self.output.look(&self.times, self.all) };
-        let flames = self.flames.flames(self.output.output.as_deref())?;
-        Ok(Read {
+        let look = TextLook { explain, ..self.output.look(&self.times, self.all) };
+        let flames = self.flames.flames(self.output.report.file.output.as_deref())?;
+        Ok(ReadCommand {
             sockets: self.sockets,
             plan: Plan {
                 inputs,
@@ -128,7 +128,7 @@ impl ReadArgs {
             format: self.output.format(),
             look,
             color: self.output.color(),
-            output: self.output.output,
+            output: self.output.report.file.output,
             write: self.write,
         })
     }

@@ -14,13 +14,25 @@ use crate::commands::format::Format;
 use crate::commands::screen::screen;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::Netns;
-use crate::report::text::Look;
+use crate::report::text::TextLook;
 use crate::run::Reading;
 use crate::verdict::{EndedAt, Policy};
 
-/// How a report is written, whatever it is about.
+/// Options for the file that something is written to.
 #[derive(Args)]
-pub(super) struct OutputArgs {
+pub(super) struct FileArgs {
+    /// Write the report to a file
+    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
+    pub(super) output: Option<PathBuf>,
+
+    /// Use colours: auto looks whether a terminal reads them
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    color: ColorArg,
+}
+
+/// Options for a report in one of the forms `F`.
+#[derive(Args)]
+pub(super) struct ReportArgs<F: ValueEnum + Send + Sync + 'static> {
     /// The form of the report
     #[arg(
         long,
@@ -29,22 +41,24 @@ pub(super) struct OutputArgs {
         default_value = "text",
         help_heading = "Output"
     )]
-    format: FormatArg,
+    pub(super) format: F,
 
-    /// Write the report to a file
-    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
-    pub(super) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) file: FileArgs,
+}
+
+/// Options for the form of a report, whatever it is about.
+#[derive(Args)]
+pub(super) struct OutputArgs {
+    #[command(flatten)]
+    pub(super) report: ReportArgs<FormatArg>,
 
     /// Lines in each table; 0 for all [default: what a screen of 24 lines has room for]
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub(super) top: Option<usize>,
-
-    /// When to use colours
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
-    color: ColorArg,
 }
 
-/// What is a finding.
+/// Options that decide what is a finding.
 #[derive(Args)]
 pub(super) struct JudgingArgs {
     /// The side to judge: an address, a network, ADDR:PORT or :PORT; repeatable
@@ -66,19 +80,23 @@ pub(super) struct JudgingArgs {
     #[arg(long, help_heading = "Judging")]
     certain: bool,
 
-    /// When the capture was stopped: a pcap file cannot say it, and what is held until its last packet
-    /// only seems brief. RFC 3339, "YYYY-MM-DD HH:MM:SS" in the local zone, seconds since 1970, or mtime:
-    /// when the file was changed last, unless that is days later
+    /// The time at which the capture was stopped: a pcap file cannot say it, and what is held until its
+    /// last packet only seems brief. RFC 3339, "YYYY-MM-DD HH:MM:SS" in the local zone, seconds since
+    /// 1970, or mtime: when the file was changed last, unless that is days later
     #[arg(long, value_name = "TIME|mtime", value_parser = ended_at, help_heading = "Judging")]
     pub(super) end: Option<EndedAt>,
 }
 
-/// What is read of the contents of connections.
+/// Options for reading the contents of connections.
 #[derive(Args)]
 pub(super) struct ReadingArgs {
     /// A port of MySQL servers, beside 3306 and those where a server greets; repeatable
     #[arg(long, value_name = "PORT", help_heading = "Contents")]
     mysql: Vec<u16>,
+
+    /// A port of servers, and what they speak: postgresql=6432; repeatable
+    #[arg(long, value_name = "PROTOCOL=PORT", value_parser = server_port, help_heading = "Contents")]
+    port: Vec<(Known, u16)>,
 
     /// A UDP port of VXLAN, beside the usual ones and any where a header holds; repeatable
     #[arg(long, value_name = "PORT", help_heading = "Contents")]
@@ -89,13 +107,14 @@ pub(super) struct ReadingArgs {
     show_literals: bool,
 
     /// Read no contents: no statements, no transactions; faster, and nothing private is looked at
-    #[arg(long, conflicts_with_all = ["mysql", "show_literals"], help_heading = "Contents")]
+    #[arg(long, conflicts_with_all = ["mysql", "port", "show_literals"], help_heading = "Contents")]
     no_content: bool,
 }
 
 impl ReadingArgs {
     pub(super) fn reading(&self) -> Reading {
-        let ports = self.mysql.iter().map(|port| (Known::Mysql, *port)).collect();
+        let mysql = self.mysql.iter().map(|port| (Known::Mysql, *port));
+        let ports = mysql.chain(self.port.iter().copied()).collect();
         let vxlan = self.vxlan_port.clone();
         let (no_content, literals) = (self.no_content, self.show_literals);
         Reading { no_content, ports, vxlan, literals, ..Reading::default() }
@@ -113,10 +132,16 @@ pub(super) enum FormatArg {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(super) enum ColorArg {
+enum ColorArg {
     Auto,
     Always,
     Never,
+}
+
+/// A protocol and a port of its servers: `postgresql=6432`.
+fn server_port(text: &str) -> Result<(Known, u16), String> {
+    let (protocol, port) = text.split_once('=').ok_or("it is written as postgresql=6432")?;
+    Ok((protocol.parse()?, port.parse().map_err(|_| format!("'{port}' is no port"))?))
 }
 
 /// A number of connections that can be kept.
@@ -130,7 +155,7 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
 
 impl OutputArgs {
     pub(super) fn format(&self) -> Format {
-        match self.format {
+        match self.report.format {
             FormatArg::Text => Format::Text,
             FormatArg::Jsonl => Format::Jsonl,
             FormatArg::Csv => Format::Csv,
@@ -138,27 +163,29 @@ impl OutputArgs {
     }
 
     pub(super) fn color(&self) -> ColorChoice {
-        color(self.color)
+        self.report.file.color()
     }
 
-    /// How the text is to look, with times like these.
-    pub(super) fn look(&self, times: &TimeArgs, all: bool) -> Look {
-        Look {
+    /// The look of the text, with times like these.
+    pub(super) fn look(&self, times: &TimeArgs, all: bool) -> TextLook {
+        TextLook {
             zone: times.zone(),
             dates: times.dates(),
             top: self.top,
             all,
             explain: false,
-            screen: screen(self.output.is_none()),
+            screen: screen(self.report.file.output.is_none()),
         }
     }
 }
 
-pub(super) fn color(arg: ColorArg) -> ColorChoice {
-    match arg {
-        ColorArg::Auto => ColorChoice::Auto,
-        ColorArg::Always => ColorChoice::Always,
-        ColorArg::Never => ColorChoice::Never,
+impl FileArgs {
+    pub(super) fn color(&self) -> ColorChoice {
+        match self.color {
+            ColorArg::Auto => ColorChoice::Auto,
+            ColorArg::Always => ColorChoice::Always,
+            ColorArg::Never => ColorChoice::Never,
+        }
     }
 }
 

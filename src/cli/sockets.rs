@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::shared::{OutputArgs, netns};
 use super::times::duration;
-use crate::commands::sockets::{Narrow, Sockets};
+use crate::commands::sockets::{Narrow, SocketsCommand};
 use crate::endpoints::EndpointSet;
 use crate::tcp::state::State;
 
@@ -78,9 +78,9 @@ fn state(text: &str) -> Result<State, String> {
 }
 
 impl SocketsArgs {
-    pub fn sockets(self) -> Sockets {
+    pub fn sockets(self) -> SocketsCommand {
         let peer = (!self.peer.is_empty()).then(|| EndpointSet::union(self.peer));
-        Sockets {
+        SocketsCommand {
             files: self.files,
             netns: netns(self.netns.as_deref()),
             narrow: Narrow { states: self.state, peer, ports: self.port, pids: self.pid },
@@ -88,7 +88,7 @@ impl SocketsArgs {
             format: self.output.format(),
             top: self.output.top.unwrap_or(LINES),
             color: self.output.color(),
-            output: self.output.output,
+            output: self.output.report.file.output,
             watch: self.watch,
             rounds: self.count,
         }

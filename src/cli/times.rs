@@ -9,7 +9,7 @@ use crate::place::Time;
 use crate::units::Zone;
 use crate::verdict::EndedAt;
 
-/// How times are written.
+/// Options for the form of times.
 #[derive(Args)]
 pub struct TimeArgs {
     /// Times in UTC instead of the local zone

@@ -1,7 +1,7 @@
 //! `closewait read -w`: the packets of the findings, and nothing else, with what was found as comments.
 //!
-//! Which packets they are is known only in the end, so the files are read a second time; the connections
-//! are told apart as in the first.
+//! The packets are known only in the end, so the files are read a second time; the connections are told
+//! apart as in the first.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use crate::capture::file::FileSource;
-use crate::capture::write::{Described, Packet, Writer};
+use crate::capture::write::{Described, PacketToWrite, Writer};
 use crate::capture::{About, LinkType, Source};
 use crate::names;
 use crate::owner::Socket;
@@ -59,7 +59,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Who writes them to this file, unless they belong to captures of several points: in one file,
+    /// Begins to write them to this file, unless they belong to captures of several points: in one file,
     /// nothing could tell these apart again.
     pub fn extract(self, out: File) -> io::Result<Result<Extract, String>> {
         if self.captures > 1 {
@@ -153,7 +153,7 @@ pub struct Extract {
     writer: Writer<BufWriter<File>>,
     interfaces: Vec<Origin>,
     /// Taken, and not yet written: its interface is asked for first.
-    packet: Option<(Packet<'static>, Origin)>,
+    packet: Option<(PacketToWrite<'static>, Origin)>,
     /// The ends of that packet, and those whose names the file has.
     ends: Vec<IpAddr>,
     named: BTreeSet<IpAddr>,
@@ -206,7 +206,7 @@ impl Trace for Extract {
         let Some(finding) = finding else { return Ok(()) };
         finding.left = finding.left.saturating_sub(1);
         let Place { time, .. } = frame.place;
-        let packet = Packet {
+        let packet = PacketToWrite {
             time,
             original_len: frame.original_len,
             direction: frame.direction,
@@ -244,7 +244,8 @@ impl Trace for Extract {
         Ok(())
     }
 
-    /// What was dropped casts doubt on the findings, wherever they are read.
+    /// Keeps the count of packets that were dropped: it casts doubt on the findings, wherever they are
+    /// read.
     fn end_file(&mut self, file: usize, about: &About) -> io::Result<()> {
         if let Some(interface) = self.interfaces.iter().position(|known| known.file == file) {
             self.drops[interface] = about.drops;

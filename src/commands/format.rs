@@ -6,7 +6,7 @@ use anstream::ColorChoice;
 
 use crate::report::csv::Csv;
 use crate::report::jsonl::Jsonl;
-use crate::report::text::{Look, Text};
+use crate::report::text::{Text, TextLook};
 use crate::summary::Sink;
 
 /// The form of a report.
@@ -25,7 +25,7 @@ impl Format {
 }
 
 /// A sink that writes the report in this form.
-pub fn renderer(format: Format, out: Box<dyn Write>, look: Look) -> Box<dyn Sink> {
+pub fn renderer(format: Format, out: Box<dyn Write>, look: TextLook) -> Box<dyn Sink> {
     match format {
         Format::Text => Box::new(Text::new(out, look)),
         Format::Jsonl => Box::new(Jsonl::new(out)),

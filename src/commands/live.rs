@@ -20,6 +20,7 @@ use super::signals::{is_ignored, stop_at, unhandled};
 use super::terminal::{Terminal, ended};
 use super::{Exit, colored, complain, open, place};
 use crate::capture::filter::Filter;
+use crate::capture::live::ring::Ring;
 use crate::capture::live::{Live as Source, Wanted, interfaces, now};
 use crate::confine;
 use crate::live::board::Board;
@@ -31,32 +32,39 @@ use crate::owner::kernel::{Netns, enter};
 use crate::owner::lookup::client::Lookup;
 use crate::owner::lookup::{Question, serve};
 use crate::printable::printable;
-use crate::report::text::Look;
+use crate::report::text::TextLook;
 use crate::run::Plan;
 
 /// Names the socket of a service manager (sd_notify(3)).
 const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 
-/// What `live` was asked for.
-pub struct Live {
+/// The place where packets are kept.
+pub enum Keeping {
+    File(PathBuf),
+    /// Files that follow one another.
+    Ring(Ring),
+}
+
+/// The command `live`: its interface and its options.
+pub struct LiveCommand {
     pub wanted: Wanted,
     /// The namespace to capture in.
     pub netns: Netns,
     /// Keep what was seen.
-    pub write: Option<PathBuf>,
-    /// Who to become once all is open.
+    pub write: Option<Keeping>,
+    /// The user to become once all is open.
     pub user: Option<String>,
-    /// Where to answer Prometheus.
+    /// The address to answer Prometheus at.
     pub metrics: Option<SocketAddr>,
     pub plan: Plan,
     pub format: Format,
-    pub look: Look,
+    pub look: TextLook,
     pub color: ColorChoice,
     pub output: Option<PathBuf>,
 }
 
 /// Watches the interfaces until it is told to stop.
-pub fn live(asked: Live) -> Exit {
+pub fn live(asked: LiveCommand) -> Exit {
     match begin(asked) {
         Ok(exit) => exit,
         Err(sentence) => {
@@ -66,7 +74,7 @@ pub fn live(asked: Live) -> Exit {
     }
 }
 
-fn begin(asked: Live) -> Result<Exit, String> {
+fn begin(asked: LiveCommand) -> Result<Exit, String> {
     let stop = Arc::clone(&asked.wanted.stop);
     stop_at(&[SIGINT, SIGTERM], &stop)?;
     if let Some(user) = &asked.user {
@@ -89,14 +97,27 @@ fn begin(asked: Live) -> Result<Exit, String> {
     let mut outputs = Outputs::default();
     let color = asked.format.color(asked.color);
     let opened = open(asked.output.as_deref(), color, &mut outputs, &stop)?;
-    if let Some(path) = &asked.write {
+    if let Some(Keeping::File(path)) = &asked.write {
         keep(&mut source, path, &mut outputs)?;
     }
     // Not in the end: a process without rights cannot rename, and what is seen until it is killed counts.
     place(opened.placing).map_err(|error| format!("-o: {error}"))?;
-    // From here on nothing can be opened any more.
-    confine::packets(asked.user.as_deref(), &asked.wanted.interfaces)
-        .map_err(|error| error.to_string())?;
+    // From here on nothing can be opened any more but the files of a series.
+    let ring = match &asked.write {
+        Some(Keeping::Ring(ring)) => Some(ring),
+        _ => None,
+    };
+    confine::packets(
+        asked.user.as_deref(),
+        &asked.wanted.interfaces,
+        ring.map(|ring| ring.folder()),
+    )
+    .map_err(|error| error.to_string())?;
+    if let Some(ring) = ring {
+        // With no more rights than those that come later.
+        let kept = source.keep_in(ring.clone());
+        kept.map_err(|error| format!("-w: {}: {error}", printable(&ring.path.to_string_lossy())))?;
+    }
     let (outlet, drain) = Outlet::start(opened.out);
     let mut render = renderer(asked.format, colored(Box::new(outlet), opened.color), asked.look);
     let board = listener.map(scraped).transpose()?;
@@ -155,8 +176,8 @@ fn start_lookup(user: Option<&str>) -> Result<Lookup, String> {
     Lookup::start(command).map_err(|error| format!("the list of sockets: {error}"))
 }
 
-/// Those whose packets would be seen: at these addresses, and by the expression.
-fn is_captured(asked: &Live) -> Result<IsCaptured, String> {
+/// Tells the sockets whose packets would be seen: at these addresses, and by the expression.
+fn is_captured(asked: &LiveCommand) -> Result<IsCaptured, String> {
     let mut filter = match asked.wanted.filter.as_str() {
         "" => None,
         filter => Some(Filter::new(filter).map_err(|error| error.to_string())?),

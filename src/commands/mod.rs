@@ -1,4 +1,4 @@
-//! What each command does with the terminal: outputs, warnings, exit status.
+//! The commands, and their dealings with the terminal: outputs, warnings, exit status.
 
 pub mod check;
 pub mod explain;
@@ -26,7 +26,7 @@ use output::{Outputs, Placing};
 use crate::capture::stop::Stop;
 use quiet::Quiet;
 
-/// How the program ends. A failure wins over a finding.
+/// The end of the program, as its exit status. A failure wins over a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// No finding.
@@ -58,7 +58,7 @@ pub fn complain(sentence: &impl std::fmt::Display) {
     eprintln!("closewait: {sentence}");
 }
 
-/// Where a report goes: standard output, or a file that is to be placed once it is written.
+/// An output for a report: standard output, or a file that is to be placed once it is written.
 struct Opened {
     out: Box<dyn Write + Send>,
     color: ColorChoice,

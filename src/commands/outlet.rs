@@ -1,4 +1,4 @@
-//! What a live capture says, on its way out.
+//! The way out for the words of a live capture.
 //!
 //! A thread writes it, so that whoever reads slowly (a full pipe, a busy disk) does not stop packets from
 //! being read: what was said meanwhile waits in memory, up to a bound. Whole lines go out together and
@@ -47,7 +47,7 @@ impl Queue {
         waited.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What to write next; `None` when all is written and nothing will follow.
+    /// Waits for the next octets to write; `None` when all is written and nothing will follow.
     fn next(&self) -> Option<Vec<u8>> {
         let mut waiting =
             self.wait(self.lock(), |waiting| waiting.lines.is_empty() && !waiting.closed);

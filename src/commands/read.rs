@@ -20,7 +20,7 @@ use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
 use crate::owner::saved::{self, ASSUMED};
 use crate::report::flames::{self, Drawing};
-use crate::report::text::Look;
+use crate::report::text::TextLook;
 use crate::run::notices::Nobody;
 use crate::run::trace::run_traced;
 use crate::run::{Notices, Outcome, Paths, Plan, Reading, run};
@@ -28,22 +28,22 @@ use crate::summary::Nothing;
 use crate::summary::Sink;
 use crate::units::count;
 
-/// What `read` was asked for.
-pub struct Read {
+/// The command `read`: its captures and its options.
+pub struct ReadCommand {
     pub plan: Plan,
     /// A saved list of the host's sockets, to be read into the plan.
     pub sockets: Option<PathBuf>,
     pub format: Format,
-    pub look: Look,
+    pub look: TextLook,
     pub color: ColorChoice,
     /// Standard output if `None`.
     pub output: Option<PathBuf>,
     pub flames: Flames,
-    /// Where the packets of the findings go.
+    /// The file for the packets of the findings.
     pub write: Option<PathBuf>,
 }
 
-/// Which flame graphs, and where; `-` is standard output.
+/// Flame graphs that are wanted, and their files; `-` is standard output.
 #[derive(Clone, Debug, Default)]
 pub struct Flames {
     /// As text, in place of the report.
@@ -77,7 +77,7 @@ fn is_stdout(path: &Path) -> bool {
 }
 
 /// Reads the captures and writes the report.
-pub fn read(mut asked: Read) -> Exit {
+pub fn read(mut asked: ReadCommand) -> Exit {
     let said = |sentence: String| {
         complain(&sentence);
         Exit::Failed
@@ -160,7 +160,7 @@ fn placed(result: io::Result<Outcome>, report: Vec<Placing>) -> io::Result<Outco
     Ok(outcome)
 }
 
-/// The same once more, to write packets.
+/// A plan for reading the same captures a second time, to write packets.
 fn again(plan: &Plan) -> Plan {
     Plan {
         inputs: plan.inputs.clone(),
@@ -192,7 +192,7 @@ fn extract(plan: Plan, gather: Gather, file: File) -> Result<(), String> {
 
 /// All outputs are opened before anything is read.
 fn open_report(
-    asked: &Read,
+    asked: &ReadCommand,
     outputs: &mut Outputs,
 ) -> Result<(Box<dyn Sink>, Vec<Placing>), String> {
     let flames = &asked.flames;

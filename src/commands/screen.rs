@@ -20,7 +20,8 @@ fn locale() -> Option<String> {
     Some(value.to_string_lossy().into_owned())
 }
 
-/// Where none is set, as in most containers, terminals know UTF-8 all the same.
+/// Tells whether the terminal knows ASCII only. No locale, as in most containers, is no sign of that:
+/// terminals know UTF-8 all the same.
 fn is_ascii(locale: Option<String>) -> bool {
     let is_utf_8 = |locale: &str| {
         let locale = locale.to_ascii_lowercase();

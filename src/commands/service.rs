@@ -25,7 +25,7 @@ impl Manager {
         Ok(Manager(own))
     }
 
-    /// What it does not hear, it will ask of the processes.
+    /// Sends a word to the service manager: it asks the processes for any that it does not hear.
     fn tell(&self, word: &str) {
         let _ = self.0.send(word.as_bytes());
     }

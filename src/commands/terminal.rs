@@ -43,7 +43,7 @@ impl Notices for Terminal {
     }
 }
 
-/// How the program ends after such a run.
+/// The end of the program after a run with this result.
 pub fn ended(result: io::Result<Outcome>, mut terminal: Terminal) -> Exit {
     terminal.progress.clear();
     match result {

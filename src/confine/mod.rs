@@ -9,6 +9,7 @@
 mod syscalls;
 
 use std::io;
+use std::path::Path;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr,
@@ -43,14 +44,18 @@ pub enum CannotConfine {
 }
 
 /// Confines the process that reads packets of these interfaces. Everything it needs is open, and it has
-/// one thread. Returns false if the kernel has no Landlock: then it can still read what its user can.
+/// one thread; but for files that are to be made in `folder`. Returns false if the kernel has no Landlock: then it can still read what its user can.
 ///
 /// # Errors
 /// If there is no such user, or the kernel refuses to take a right away.
-pub fn packets(user: Option<&str>, interfaces: &[String]) -> Result<bool, CannotConfine> {
+pub fn packets(
+    user: Option<&str>,
+    interfaces: &[String],
+    folder: Option<&Path>,
+) -> Result<bool, CannotConfine> {
     become_user(user, CapabilitySet::empty())?;
-    let landlock = landlock(interfaces)?;
-    syscalls::packets()?;
+    let landlock = landlock(interfaces, folder)?;
+    syscalls::packets(folder.is_some())?;
     Ok(landlock != RulesetStatus::NotEnforced)
 }
 
@@ -110,8 +115,9 @@ fn set_user(name: &str) -> Result<(), CannotConfine> {
 /// Leaves no file to open but the time zones and libpcap's counts of drops, to read; no TCP port to bind
 /// or connect to; and no signal to send to another process. A kernel that can do only a part of it does
 /// that part.
-fn landlock(interfaces: &[String]) -> Result<RulesetStatus, CannotConfine> {
+fn landlock(interfaces: &[String], folder: Option<&Path>) -> Result<RulesetStatus, CannotConfine> {
     let abi = ABI::V6;
+    let making = AccessFs::MakeReg | AccessFs::WriteFile | AccessFs::Truncate;
     let counts = interfaces.iter().map(|name| format!("/sys/class/net/{name}/statistics"));
     let zones = ZONES.iter().map(|path| (*path).to_owned());
     let status = Ruleset::default()
@@ -121,6 +127,7 @@ fn landlock(interfaces: &[String]) -> Result<RulesetStatus, CannotConfine> {
         .scope(Scope::from_all(abi))?
         .create()?
         .add_rules(path_beneath_rules(zones.chain(counts), AccessFs::from_read(abi)))?
+        .add_rules(path_beneath_rules(folder, making))?
         .restrict_self()?;
     Ok(status.ruleset)
 }

@@ -88,8 +88,15 @@ const LOOKUP: &[i64] = &[
     libc::SYS_uname,
 ];
 
-pub fn packets() -> Result<(), CannotConfine> {
-    apply(rules(PACKETS)?)
+/// Landlock says where files can be made, if any are to be.
+pub fn packets(makes_files: bool) -> Result<(), CannotConfine> {
+    let mut rules = rules(PACKETS)?;
+    if makes_files {
+        rules.insert(libc::SYS_openat, vec![]);
+        #[cfg(target_arch = "x86_64")]
+        rules.insert(libc::SYS_open, vec![]);
+    }
+    apply(rules)
 }
 
 pub fn lookup() -> Result<(), CannotConfine> {

@@ -20,6 +20,8 @@ pub struct Transport<'a> {
     pub len: u32,
     /// The first fragment: others follow.
     pub fragment: bool,
+    /// The TTL or hop limit.
+    pub hops_left: u8,
 }
 
 /// Octets of IPv6's fixed header.
@@ -57,6 +59,7 @@ fn v4(packet: &[u8], wire_len: u32) -> Result<Transport<'_>, Skipped> {
         data: after.get(authentication..).unwrap_or_default(),
         len: less(total, header_len + authentication)?,
         fragment: header.more_fragments(),
+        hops_left: header.ttl(),
     })
 }
 
@@ -93,6 +96,7 @@ fn v6(packet: &[u8], wire_len: u32) -> Result<Transport<'_>, Skipped> {
         data,
         len: less(len, extensions_len)?,
         fragment: extensions.is_fragmenting_payload(),
+        hops_left: header.hop_limit(),
     })
 }
 

@@ -1,5 +1,5 @@
-//! Facts that only segments with SYN, FIN or RST are asked for: a SYN's window scale, and whether
-//! the checksum is right. Both are in the octets of TCP alone, so this is pure like the rest.
+//! Facts that only segments with SYN, FIN or RST are asked for: a SYN's window scale, whether the
+//! checksum is right, and whether routers passed the packet on.
 //!
 //! A checksum that looks wrong is seldom a damaged segment. The card fills it in for what is sent, so
 //! that a capture at the sender shows the sum of the pseudo-header in its place; a receiver that joins
@@ -18,9 +18,20 @@ const FIXED: usize = 20;
 /// Octets of TCP in a packet that no card has joined of several.
 const ONE_PACKET: usize = 1_480;
 
-/// Looks closer at a segment. `data` is TCP's, and may be followed by padding; its header has so many
-/// octets. A fragment's checksum is for more than there is.
-pub fn extras(segment: &Segment, data: &[u8], header_len: usize, fragment: bool) -> Extras {
+/// A segment as IP carried it.
+pub struct Carried<'a> {
+    /// TCP's octets; padding may follow.
+    pub data: &'a [u8],
+    /// Octets of its header.
+    pub header_len: usize,
+    /// Its checksum is for more than there is.
+    pub fragment: bool,
+    pub hops_left: u8,
+}
+
+/// Looks closer at a segment.
+pub fn extras(segment: &Segment, carried: &Carried) -> Extras {
+    let Carried { data, header_len, fragment, hops_left } = *carried;
     let scale = match data.get(FIXED..header_len) {
         Some(options) if segment.flags.syn() => scale(options),
         _ => Scale::UNKNOWN,
@@ -30,7 +41,17 @@ pub fn extras(segment: &Segment, data: &[u8], header_len: usize, fragment: bool)
         Some(whole) if !fragment => checksum(&segment.key, whole),
         _ => Checksum::Unknown,
     };
-    Extras::new(scale, checksum)
+    Extras::new(scale, checksum).routed(is_routed(hops_left))
+}
+
+/// The values that systems begin with.
+const INITIAL_HOPS: [u8; 4] = [32, 64, 128, 255];
+
+/// Has a packet with this TTL or hop limit passed two routers or more? One may be the host's own, before
+/// its containers. A sender that means its neighbour alone (BGP) begins with 1.
+fn is_routed(hops_left: u8) -> bool {
+    let initial = INITIAL_HOPS.into_iter().find(|initial| *initial >= hops_left);
+    hops_left > 1 && initial.is_some_and(|initial| initial - hops_left >= 2)
 }
 
 fn scale(options: &[u8]) -> Scale {
@@ -68,5 +89,18 @@ fn checksum(key: &FlowKey, whole: &[u8]) -> Checksum {
         Checksum::Unknown
     } else {
         Checksum::Wrong
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_routed;
+
+    #[test]
+    fn two_routers_are_a_way() {
+        let near = [255, 254, 128, 127, 64, 63, 32, 31, 1, 0];
+        let far = [253, 130, 126, 66, 62, 34, 30, 2];
+        assert!(near.iter().all(|hops| !is_routed(*hops)));
+        assert!(far.iter().all(|hops| is_routed(*hops)));
     }
 }

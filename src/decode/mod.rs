@@ -19,6 +19,7 @@ use foldhash::fast::RandomState;
 
 use ip::Transport;
 use link::Network;
+use marked::Carried;
 
 use crate::capture::{Frame, LinkType};
 use crate::tcp::segment::{Direction, End, Endpoint, Extras, Flags, FlowKey, Segment};
@@ -169,8 +170,9 @@ impl Decoder {
         let (mut segment, payload) =
             self.segment(frame, key, from, header, transport.data, direction);
         if !segment.is_plain() {
-            segment.extras =
-                marked::extras(&segment, transport.data, header_len, transport.fragment);
+            let Transport { data, fragment, hops_left, .. } = transport;
+            let carried = Carried { data, header_len, fragment, hops_left };
+            segment.extras = marked::extras(&segment, &carried);
         }
         Ok((segment, payload))
     }
@@ -180,7 +182,8 @@ impl Decoder {
     #[inline(always)]
     #[must_use]
     pub fn decode_usual<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
-        let usual::Packet { key, from, header, data, direction } = usual::over_ipv4(frame, true)?;
+        let usual::UsualPacket { key, from, header, data, direction, .. } =
+            usual::over_ipv4(frame, true)?;
         Some(self.segment(frame, key, from, header, data, direction))
     }
 
@@ -189,7 +192,8 @@ impl Decoder {
     #[inline(never)]
     #[must_use]
     pub fn decode_usual_v6<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
-        let usual::Packet { key, from, header, data, direction } = usual::over_ipv6(frame, true)?;
+        let usual::UsualPacket { key, from, header, data, direction, .. } =
+            usual::over_ipv6(frame, true)?;
         Some(self.segment(frame, key, from, header, data, direction))
     }
 
@@ -198,10 +202,11 @@ impl Decoder {
     #[inline(never)]
     pub fn decode_usual_marked<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
         let packet = usual::over_ipv4(frame, false).or_else(|| usual::over_ipv6(frame, false))?;
-        let usual::Packet { key, from, header, data, direction } = packet;
+        let usual::UsualPacket { key, from, header, data, direction, hops_left } = packet;
         let header_len = header.len;
         let (mut segment, payload) = self.segment(frame, key, from, header, data, direction);
-        segment.extras = marked::extras(&segment, data, header_len, false);
+        let carried = Carried { data, header_len, fragment: false, hops_left };
+        segment.extras = marked::extras(&segment, &carried);
         Some((segment, payload))
     }
 

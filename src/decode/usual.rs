@@ -10,13 +10,15 @@ use crate::capture::{Frame, LinkType};
 use crate::tcp::segment::{Direction, End, FlowKey};
 
 /// A TCP packet.
-pub struct Packet<'a> {
+pub struct UsualPacket<'a> {
     pub key: FlowKey,
     pub from: End,
     pub header: Header,
     /// From the TCP header on; padding may follow.
     pub data: &'a [u8],
     pub direction: Option<Direction>,
+    /// The TTL or hop limit.
+    pub hops_left: u8,
 }
 
 /// Octets of an IPv4 header without options, and of an IPv6 header.
@@ -28,7 +30,7 @@ const TCP: u8 = 6;
 /// The packet if it is one over IPv4, and `plain` (without SYN, FIN or RST) or not; `None` if it is any
 /// other or if anything is wrong with it.
 #[inline(always)]
-pub fn over_ipv4<'a>(frame: &Frame<'a>, plain: bool) -> Option<Packet<'a>> {
+pub fn over_ipv4<'a>(frame: &Frame<'a>, plain: bool) -> Option<UsualPacket<'a>> {
     let (ether_type, ip, direction) = strip(frame)?;
     if ether_type == link::IPV4.to_be_bytes() { v4(ip, direction, plain) } else { None }
 }
@@ -36,7 +38,7 @@ pub fn over_ipv4<'a>(frame: &Frame<'a>, plain: bool) -> Option<Packet<'a>> {
 /// The packet if it is one over IPv6, and `plain` or not; `None` if it is any other or if anything is
 /// wrong with it.
 #[inline(always)]
-pub fn over_ipv6<'a>(frame: &Frame<'a>, plain: bool) -> Option<Packet<'a>> {
+pub fn over_ipv6<'a>(frame: &Frame<'a>, plain: bool) -> Option<UsualPacket<'a>> {
     let (ether_type, ip, direction) = strip(frame)?;
     if ether_type == link::IPV6.to_be_bytes() { v6(ip, direction, plain) } else { None }
 }
@@ -55,7 +57,7 @@ fn strip<'a>(frame: &Frame<'a>) -> Option<([u8; 2], &'a [u8], Option<Direction>)
 }
 
 #[inline(always)]
-fn v4(packet: &[u8], direction: Option<Direction>, plain: bool) -> Option<Packet<'_>> {
+fn v4(packet: &[u8], direction: Option<Direction>, plain: bool) -> Option<UsualPacket<'_>> {
     let (ip, data) = packet.split_first_chunk::<IPV4>()?;
     let u16_at = |at: usize| u16::from_be_bytes([ip[at], ip[at + 1]]);
     let u32_at = |at: usize| u32::from(u16_at(at)) << 16 | u32::from(u16_at(at + 2));
@@ -72,11 +74,11 @@ fn v4(packet: &[u8], direction: Option<Direction>, plain: bool) -> Option<Packet
     let source = (u32_at(12), header.source);
     let destination = (u32_at(16), header.destination);
     let (key, from) = FlowKey::v4(source, destination);
-    Some(Packet { key, from, header, data, direction })
+    Some(UsualPacket { key, from, header, data, direction, hops_left: ip[8] })
 }
 
 #[inline(always)]
-fn v6(packet: &[u8], direction: Option<Direction>, plain: bool) -> Option<Packet<'_>> {
+fn v6(packet: &[u8], direction: Option<Direction>, plain: bool) -> Option<UsualPacket<'_>> {
     let (ip, data) = packet.split_first_chunk::<IPV6>()?;
     let len = u32::from(u16::from_be_bytes([ip[4], ip[5]]));
     let is_usual = ip[0] >> 4 == 6 && ip[6] == TCP && len != 0;
@@ -91,5 +93,5 @@ fn v6(packet: &[u8], direction: Option<Direction>, plain: bool) -> Option<Packet
     let source = (u128::from_be_bytes(*source), header.source);
     let destination = (u128::from_be_bytes(*destination), header.destination);
     let (key, from) = FlowKey::v6(source, destination);
-    Some(Packet { key, from, header, data, direction })
+    Some(UsualPacket { key, from, header, data, direction, hops_left: ip[7] })
 }

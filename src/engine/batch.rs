@@ -1,7 +1,7 @@
 //! The segments of one round, sorted by shard as they come.
 //!
-//! What moves between the reader and the tables is more than any cache holds, so its size is what it
-//! costs: a segment between IPv4 addresses travels in 48 octets, any other has its place aside.
+//! A batch moves between the reader and the tables and is more than any cache holds, so its size is what
+//! it costs: a segment between IPv4 addresses travels in 48 octets, any other has its place aside.
 
 use std::ops::Range;
 
@@ -22,7 +22,7 @@ pub struct Batch {
     packed: Vec<Packed>,
     used: usize,
     shards: Vec<Blocks>,
-    /// What cannot be packed.
+    /// Segments that cannot be packed.
     aside: Vec<Segment>,
     /// The place of the first segment, from which the others' are counted.
     base: Option<Place>,
@@ -30,7 +30,7 @@ pub struct Batch {
     payloads: Vec<u8>,
 }
 
-/// Where a segment's content is.
+/// The content of a segment, by its place among the payloads.
 struct Carried {
     guess: Guess,
     payload: Range<usize>,
@@ -39,9 +39,9 @@ struct Carried {
 /// The blocks of one shard, of which all but the last are full.
 #[derive(Default)]
 struct Blocks {
-    /// Where each begins in [`Batch::packed`].
+    /// The beginning of each in [`Batch::packed`].
     starts: Vec<usize>,
-    /// Where the next segment goes, and where the last block ends.
+    /// The place of the next segment, and the end of the last block.
     next: usize,
     end: usize,
     /// The contents of segments with the mark, in their order.
@@ -66,7 +66,7 @@ impl Batch {
         self.put_marked(shard, segment, 0);
     }
 
-    /// The same with its content.
+    /// Puts a segment with its content.
     pub fn put_with(&mut self, shard: usize, segment: &Segment, content: Content) {
         self.carry(shard, content);
         self.put_marked(shard, segment, CARRIES);
@@ -168,7 +168,7 @@ impl Batch {
 struct Packed {
     hash: u64,
     time: Time,
-    /// Of the lower and the upper end.
+    /// The addresses of the lower and the upper end.
     addresses: [u32; 2],
     ports: [u16; 2],
     seq: Seq,

@@ -10,7 +10,7 @@ use crate::capture::{About, Ended, LinkType};
 use crate::facts::CaptureFacts;
 use crate::join::rewrites::Rewrites;
 use crate::place::Time;
-use crate::summary::{Capture, Gap, Totals};
+use crate::summary::{Capture, Drops, Gap, Totals};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::EndedAt;
 
@@ -41,6 +41,8 @@ pub struct CapturePoint {
     /// 4-tuples with a FIN, with their hashes, since somebody took them; `None` where they are of
     /// no use.
     pub fins: Option<Vec<(u64, FlowKey)>>,
+    /// The time of the first packet of the file that is read.
+    file_began: Option<Time>,
     /// The time of its last file's last change.
     pub modified: Option<Time>,
 }
@@ -56,6 +58,7 @@ impl CapturePoint {
             kind: Kind::default(),
             totals: Capture::default(),
             fins: None,
+            file_began: None,
             modified: None,
         }
     }
@@ -89,13 +92,24 @@ impl CapturePoint {
         if let (Some(nanos), Some(&before)) = (gap, self.totals.files.last())
             && nanos > OVERLAP_NS
         {
-            self.totals.gaps.push(Gap { before, after: file, nanos });
+            self.totals.gaps.push(Gap { before, after: file, from: end, nanos });
             if let Some(first) = first.filter(|_| !is_series) {
                 self.totals.facts.gap(end, first);
             }
         }
         self.kind = kind;
+        self.file_began = first;
         self.totals.files.push(file);
+    }
+
+    /// A file of this capture ends.
+    pub fn end_file(&mut self, about: &About) {
+        self.totals.facts.end_file(about);
+        if about.drops > 0 {
+            let until = self.totals.facts.end();
+            let from = self.file_began.unwrap_or(until);
+            self.totals.drops.push(Drops { from, until, packets: about.drops });
+        }
     }
 
     /// Lets it end when the user says that it did. A time long after the last packet is that of a copy.
@@ -188,6 +202,7 @@ impl CapturePoint {
         totals.evicted += evicted;
         totals.rewritten += self.rewrites.redirected();
         totals.facts += &self.totals.facts;
-        totals.captures.push(self.totals.clone());
+        let history = self.shards.history();
+        totals.captures.push(Capture { history, ..self.totals.clone() });
     }
 }

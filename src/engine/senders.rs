@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use crate::tcp::segment::{Checksum, Extras, Segment};
+use crate::tcp::segment::{Checksum, Segment};
 
 /// Senders that are remembered, the first that are seen: their number must not grow without bound.
 const MOST: usize = 65_536;
@@ -34,13 +34,13 @@ impl Senders {
     /// believed.
     pub fn judged(&mut self, mut segment: Segment) -> Segment {
         let sender = segment.key.endpoint(segment.from).ip;
-        let (scale, checksum) = (segment.extras.scale(), segment.extras.checksum());
+        let checksum = segment.extras.checksum();
         let damaged = checksum == Checksum::Wrong && self.believes(sender);
         if !segment.flags.rst() {
             self.learn(sender, checksum);
         }
         if !damaged {
-            segment.extras = Extras::new(scale, Checksum::Unknown);
+            segment.extras = segment.extras.with_checksum(Checksum::Unknown);
         }
         segment
     }

@@ -15,10 +15,11 @@ use crate::attach::registry::Content;
 use crate::facts::CaptureFacts;
 use crate::join::rewrites::Pairs;
 use crate::summary::closes::Closes;
+use crate::summary::history::History;
 use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::{Ending, Flow};
-use crate::tcp::holes::Holes;
+use crate::tcp::holes::{self, Holes};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::Policy;
 
@@ -44,7 +45,7 @@ const FIRST_ROUND: usize = 16_384;
 /// Octets of contents that end a round, too: however large segments are, no more waits in memory.
 const ROUND_CONTENT: usize = 4 << 20;
 
-/// What every shard has to know to take its part in a round.
+/// Orders for a round: all that every shard has to know to take its part.
 pub struct Orders {
     pub policy: Arc<Policy>,
     /// The capture at the end of the round.
@@ -65,7 +66,8 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// What is said on closed connections is of use only if all are reported.
+    /// Tells whether the contents of this flow are kept: those of closed connections are of use only if
+    /// all are reported.
     fn reads(&self, flow: &Flow) -> bool {
         self.all || flow.ending() != Ending::Closed
     }
@@ -92,21 +94,22 @@ pub struct Shard {
     judged: Vec<Judged>,
     tally: Tally,
     closes: Closes,
-    /// Of flows that have left.
-    holes: Holes,
+    history: History,
+    /// Holes in flows that have left.
+    holes: holes::Count,
 }
 
 impl Shard {
     /// Takes its segments in, and judges what has ended.
     pub fn run(&mut self, Work { orders, batch }: &Work) {
-        let Shard { conversations, judged, tally, closes, holes, .. } = self;
+        let Shard { conversations, judged, tally, closes, history, holes, .. } = self;
         batch.give(self.number, &mut self.table, |flow, segment, content| {
             match orders.reads(flow) {
                 true => conversations.take(flow, segment, content, orders.paths),
                 false => conversations.forget(flow),
             }
         });
-        let mut judge = Judge { orders, conversations, judged, tally, closes, holes };
+        let mut judge = Judge { orders, conversations, judged, tally, closes, history, holes };
         if orders.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| judge.judge(flow));
         } else {
@@ -137,7 +140,8 @@ struct Judge<'a> {
     judged: &'a mut Vec<Judged>,
     tally: &'a mut Tally,
     closes: &'a mut Closes,
-    holes: &'a mut Holes,
+    history: &'a mut History,
+    holes: &'a mut holes::Count,
 }
 
 impl Judge<'_> {
@@ -148,7 +152,11 @@ impl Judge<'_> {
         let slot = judged.flow.slot;
         self.tally.count(&judged.judgement);
         self.closes.count(&judged);
-        if *all || pairs.contains(&judged.key) || judged.judgement.is_notable() {
+        let is_twin = pairs.contains(&judged.key);
+        if !is_twin {
+            self.history.count(&judged);
+        }
+        if *all || is_twin || judged.judgement.is_notable() {
             self.judged.push(with_said(judged, self.conversations, self.orders));
         }
         self.conversations.release(slot);
@@ -161,7 +169,7 @@ fn with_said(judged: Judged, conversations: &Conversations, orders: &Orders) -> 
     Judged { said, unread: orders.no_content, ..judged }
 }
 
-/// How long rounds may get.
+/// The length that rounds may have.
 #[derive(Clone, Copy)]
 pub enum Pace {
     /// As long as is fastest.
@@ -229,7 +237,7 @@ impl Shards {
         self.waiting.put(shard_of(segment.hash), segment);
     }
 
-    /// The same with its content.
+    /// Puts a segment with its content.
     pub fn put_with(&mut self, segment: &Segment, content: Content) {
         self.waiting.put_with(shard_of(segment.hash), segment, content);
     }
@@ -303,8 +311,8 @@ impl Shards {
         let tables = self.shards.iter().map(|shard| &shard.table);
         let Some(which) = too_many(tables, orders.max_flows.max(1)) else { return };
         for shard in &mut self.shards {
-            let Shard { table, conversations, judged, tally, closes, holes, .. } = shard;
-            let mut judge = Judge { orders, conversations, judged, tally, closes, holes };
+            let Shard { table, conversations, judged, tally, closes, history, holes, .. } = shard;
+            let mut judge = Judge { orders, conversations, judged, tally, closes, history, holes };
             self.evicted += table.evict(which, |flow| judge.judge(flow)) as u64;
         }
     }
@@ -314,29 +322,36 @@ impl Shards {
         self.shards.iter().map(|shard| shard.table.len()).sum()
     }
 
-    /// What was counted so far of flows that have left, and how many left memory early.
+    /// Counts flows that have left, so far, and those of them that left memory early.
     pub fn counts(&self) -> (Tally, u64) {
         let mut tally = Tally::default();
         self.shards.iter().for_each(|shard| tally += shard.tally.clone());
         (tally, self.evicted)
     }
 
-    /// How flows that have left were closed, so far.
+    /// Closes of flows that have left, so far.
     pub fn closes(&self) -> Closes {
         let mut closes = Closes::default();
         self.shards.iter().for_each(|shard| closes += &shard.closes);
         closes
     }
 
-    /// How many connections show holes, between two rounds: those that have left, and those that have
+    /// States of flows that have left, but for those that may be shown twice.
+    pub fn history(&self) -> History {
+        let mut history = History::default();
+        self.shards.iter().for_each(|shard| history += &shard.history);
+        history
+    }
+
+    /// Counts connections that show holes, between two rounds: those that have left, and those that have
     /// not if `all`.
     pub fn holes(&self, all: bool) -> Holes {
-        let mut holes = Holes::default();
+        let mut holes = holes::Count::default();
         self.shards.iter().for_each(|shard| holes += shard.holes);
         if all {
             self.flows().for_each(|(_, flow)| holes.note(flow));
         }
-        holes
+        holes.holes()
     }
 
     /// Judges a flow that is still there, between two rounds.

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
 
 use super::file::{Wrong, expectation};
-use super::{Expectation, Range, Reading, is_nothing_judged, violations};
+use super::{Expectation, Key, Range, ReadingOptions, is_nothing_judged, violations};
 use crate::printable::printable;
 use crate::summary::seen::{Collected, Seen};
 use crate::tcp::segment::Endpoint;
@@ -19,7 +19,7 @@ use crate::verdict::Verdict;
 pub fn bless(
     text: Option<&str>,
     capture: &str,
-    reading: &Reading,
+    reading: &ReadingOptions,
     collected: &Collected,
 ) -> Result<String, Wrong> {
     let Some(text) = text else { return Ok(fresh(capture, reading, collected)) };
@@ -46,17 +46,18 @@ const MOST_ROUNDS: usize = 4;
 
 /// Writes what was found, so far as a capture made anew will hold it, too: no port that a client chose, no count
 /// that changes from run to run.
-fn fresh(capture: &str, reading: &Reading, collected: &Collected) -> String {
+fn fresh(capture: &str, reading: &ReadingOptions, collected: &Collected) -> String {
     let mut document = DocumentMut::new();
     let table = document.as_table_mut();
-    options(table, &Reading::default(), reading);
+    options(table, &ReadingOptions::default(), reading);
     let tally = &collected.tally;
     table["flows"] = if tally.flows > 0 { limit("min", 1) } else { count(0) };
-    table["leak"] = count(tally.findings);
+    table[Key::LEAK.name()] = count(tally.findings);
     // How many connections were closed, and how, is another number every time.
-    for (name, found) in [("pending", pending(collected)), ("unknown", unknown(collected))] {
+    let pending = (Key::Verdict(Verdict::Pending.index()), pending(collected));
+    for (key, found) in [pending, (Key::UNKNOWN, unknown(collected))] {
         if found > 0 {
-            table[name] = limit("max", found);
+            table[key.name()] = limit("max", found);
         }
     }
     if is_nothing_judged(collected) {
@@ -72,7 +73,7 @@ fn fresh(capture: &str, reading: &Reading, collected: &Collected) -> String {
 }
 
 /// Writes the options of reading: they are a part of what is expected.
-fn options(table: &mut Table, before: &Reading, now: &Reading) {
+fn options(table: &mut Table, before: &ReadingOptions, now: &ReadingOptions) {
     if before.local != now.local {
         table["local"] = match &now.local[..] {
             [one] => value(one),
@@ -104,18 +105,19 @@ fn update(document: &mut DocumentMut, before: &Expectation, collected: &Collecte
         // What is no number was no connection at all.
         let found = violation.found.parse().unwrap_or(0);
         let held = violation.flows.iter().filter_map(|&index| collected.flows[index].held).max();
-        match violation.key.split_once(" at ") {
-            Some((name, peer)) => widen_override(table, name, peer, before, found, held),
-            None => match violation.key.as_str() {
-                "finding" | "exact" => {}
-                "judged" => expect_open(table, collected),
-                "held" => widen_held(table, held, longest(collected)),
-                "leak" if table.contains_key("max_leaks") => widen(&mut table["max_leaks"], found),
-                "unknown" if table.contains_key("max_unknown") => {
-                    widen(&mut table["max_unknown"], found);
-                }
-                name => widen(&mut table[name], found),
-            },
+        let key = violation.key;
+        if let Some(exception) = violation.exception {
+            widen_override(table, exception.index, key, found, held);
+            continue;
+        }
+        match key {
+            Key::Finding | Key::Exact => {}
+            Key::Judged => expect_open(table, collected),
+            Key::Held => widen_held(table, held, longest(collected)),
+            _ => {
+                let short = key.short().filter(|short| table.contains_key(short));
+                widen(&mut table[short.unwrap_or(key.name())], found);
+            }
         }
     }
     entries(table, before, collected);
@@ -169,27 +171,17 @@ fn widen_held(table: &mut Table, too_long: Option<TimeDelta>, longest: TimeDelta
 }
 
 /// Limits for one peer: what is broken becomes what is found there.
-fn widen_override(
-    table: &mut Table,
-    name: &str,
-    peer: &str,
-    before: &Expectation,
-    found: u64,
-    held: Option<TimeDelta>,
-) {
-    let index = before.overrides.iter().position(|one| printable(&one.name) == peer);
+fn widen_override(table: &mut Table, index: usize, key: Key, found: u64, held: Option<TimeDelta>) {
     let tables = table.get_mut("override").and_then(Item::as_array_of_tables_mut);
-    let Some(table) = index.zip(tables).and_then(|(index, tables)| tables.get_mut(index)) else {
-        return;
-    };
+    let table = tables.and_then(|tables| tables.get_mut(index));
+    let (Some(table), Some(name)) = (table, key.short()) else { return };
     let seconds = held.unwrap_or_default().num_seconds() + 1;
-    let (key, item) = match name {
-        "leak" => ("max_leaks", count(found)),
-        "unknown" => ("max_unknown", count(found)),
-        _ => ("max_held", value(format!("{seconds}s"))),
+    let item = match key {
+        Key::Held => value(format!("{seconds}s")),
+        _ => count(found),
     };
     if let Ok(new) = item.into_value() {
-        keep_decor(&mut table[key], new);
+        keep_decor(&mut table[name], new);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::findings::Wanted;
 pub use super::keys::Wrong;
 use super::keys::{Keys, Value, document};
-use super::{Expectation, Limits, OpenIdle, Override, Range, Reading};
+use super::{Expectation, Key, Limits, OpenIdle, Override, Range, ReadingOptions};
 use crate::verdict::Verdict;
 
 /// The keys of both files, beside the verdicts' names.
@@ -63,8 +63,8 @@ fn read(text: &str, known: &[&str]) -> Result<Expectation, Wrong> {
     Ok(expectation)
 }
 
-fn reading(keys: &Keys) -> Result<Reading, Wrong> {
-    Ok(Reading {
+fn reading(keys: &Keys) -> Result<ReadingOptions, Wrong> {
+    Ok(ReadingOptions {
         local: keys.read("local", Value::addresses)?.unwrap_or_default(),
         filter: keys.read("filter", Value::text)?,
         min_hold: keys.read("min_hold", Value::time)?,
@@ -90,9 +90,10 @@ fn limits(keys: &Keys) -> Result<Limits, Wrong> {
 impl Expectation {
     /// `max_leaks = 2` is short for `leak = { max = 2 }`: only one of them can hold.
     fn tighten(&mut self, keys: &Keys, limits: Limits) -> Result<(), Wrong> {
-        let twice = [("max_leaks", "leak"), ("max_held", "held"), ("max_unknown", "unknown")];
-        for (short, long) in twice {
-            if let (Some(short), Some(_)) = (keys.get(short), keys.get(long)) {
+        for key in Key::LIMITS {
+            let short = key.short().and_then(|short| keys.get(short));
+            if let (Some(short), Some(_)) = (short, keys.get(key.name())) {
+                let long = key.name();
                 return Err(short.wrong(&format!("{long} says the same: keep one of them")));
             }
         }

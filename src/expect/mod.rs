@@ -10,21 +10,22 @@ pub mod file;
 mod findings;
 mod keys;
 mod range;
+mod violation;
 
 use chrono::TimeDelta;
 
 use crate::endpoints::EndpointSet;
-use crate::printable::printable;
 use crate::summary::seen::{Collected, Seen};
 use crate::units::duration;
 use crate::verdict::Verdict;
 pub use findings::Wanted;
 pub use range::Range;
+pub use violation::{Exception, Key, Violation};
 
 /// An expectation of a capture: how to read it, and the limits that it should keep.
 #[derive(Clone, Debug, Default)]
 pub struct Expectation {
-    pub reading: Reading,
+    pub reading: ReadingOptions,
     pub flows: Option<Range<u64>>,
     /// By verdict, in the order of [`Verdict::NAMES`]. `leak` counts findings.
     pub verdicts: [Option<Range<u64>>; Verdict::NAMES.len()],
@@ -41,21 +42,21 @@ pub struct Expectation {
 
 /// The options that a capture is read with.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reading {
+pub struct ReadingOptions {
     /// The local sides, as they were written.
     pub local: Vec<String>,
     pub filter: Option<String>,
     pub min_hold: Option<TimeDelta>,
 }
 
-impl Reading {
+impl ReadingOptions {
     /// The default of `min_hold`: held for less, a close may simply not be over.
     pub const MIN_HOLD: TimeDelta = TimeDelta::seconds(1);
 
     /// Fills what is not said here from `other`.
     #[must_use]
-    pub fn or(self, other: &Reading) -> Reading {
-        Reading {
+    pub fn or(self, other: &ReadingOptions) -> ReadingOptions {
+        ReadingOptions {
             local: if self.local.is_empty() { other.local.clone() } else { self.local },
             filter: self.filter.or_else(|| other.filter.clone()),
             min_hold: self.min_hold.or(other.min_hold),
@@ -87,34 +88,6 @@ pub struct Limits {
     pub unknown: Option<Range<u64>>,
 }
 
-/// An expectation that is broken.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Violation {
-    /// The key that says it.
-    pub key: String,
-    pub expected: String,
-    pub found: String,
-    /// Indexes into [`Collected::flows`].
-    pub flows: Vec<usize>,
-}
-
-impl Violation {
-    fn new(key: &str, expected: &str, found: &str, flows: Vec<usize>) -> Violation {
-        Violation {
-            key: printable(key),
-            expected: printable(expected),
-            found: printable(found),
-            flows,
-        }
-    }
-
-    /// Says it in a sentence: `leak: expected 0, found 3`.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        format!("{}: expected {}, found {}", self.key, self.expected, self.found)
-    }
-}
-
 /// Lists everything that is not as expected. `known` findings were there before: they break no upper limit.
 pub fn violations(
     expectation: &Expectation,
@@ -144,11 +117,11 @@ impl Case<'_> {
     fn flows(&mut self) {
         let found = self.collected.tally.flows;
         match self.expectation.flows {
-            Some(range) => self.count("flows", range, found, Vec::new()),
+            Some(range) => self.count(Key::Flows, range, found, Vec::new()),
             None if found == 0 => {
                 let why =
                     "no TCP connection: a capture without any shows nothing (flows = 0 allows it)";
-                self.broken.push(Violation::new("flows", "at least 1", why, Vec::new()));
+                self.broken.push(Violation::new(Key::Flows, "at least 1", why, Vec::new()));
             }
             None => {}
         }
@@ -175,17 +148,16 @@ impl Case<'_> {
             ),
         };
         let expected = "a connection that its peer closed";
-        self.broken.push(Violation::new("judged", expected, &words, busy));
+        self.broken.push(Violation::new(Key::Judged, expected, &words, busy));
     }
 
     /// Counts of verdicts over the whole capture. Those that limits may differ for come after.
     fn verdicts(&mut self) {
-        for (index, name) in Verdict::NAMES.into_iter().enumerate() {
-            if let Some(range) = self.expectation.verdicts[index]
-                && ![Verdict::Leak.index(), Verdict::UNKNOWN].contains(&index)
-            {
+        for (index, range) in self.expectation.verdicts.into_iter().enumerate() {
+            let key = Key::Verdict(index);
+            if let Some(range) = range.filter(|_| key.short().is_none()) {
                 let found = self.collected.tally.verdicts[index];
-                self.count(name, range, found, self.those(|seen| seen.verdict.index() == index));
+                self.count(key, range, found, self.those(|seen| seen.verdict.index() == index));
             }
         }
     }
@@ -195,21 +167,25 @@ impl Case<'_> {
         let expectation = self.expectation;
         let general = expectation.limits();
         let rest = self.those(|seen| self.override_of(seen).is_none());
-        self.limited("", general, &rest);
+        self.limited(general, &rest);
         for (index, exception) in expectation.overrides.iter().enumerate() {
             let own = self.those(|seen| self.override_of(seen) == Some(index));
             let limits = exception.limits.or(general.without_lower());
-            self.limited(&format!(" at {}", exception.name), limits, &own);
+            let before = self.broken.len();
+            self.limited(limits, &own);
+            for violation in &mut self.broken[before..] {
+                violation.exception = Some(Exception { index, name: exception.name.clone() });
+            }
         }
     }
 
-    fn limited(&mut self, at: &str, limits: Limits, flows: &[usize]) {
+    fn limited(&mut self, limits: Limits, flows: &[usize]) {
         let collected = self.collected;
         let of = |which: &dyn Fn(&Seen) -> bool| -> Vec<usize> {
             flows.iter().copied().filter(|&index| which(&collected.flows[index])).collect()
         };
         if let Some(range) = limits.leaks {
-            self.findings_within(&format!("leak{at}"), range, of(&|seen| seen.finding));
+            self.findings_within(Key::LEAK, range, of(&|seen| seen.finding));
         }
         if let Some(range) = limits.unknown {
             let pending = self.expectation.verdicts[Verdict::Pending.index()].is_none();
@@ -218,15 +194,15 @@ impl Case<'_> {
                 Verdict::Pending => pending,
                 _ => false,
             });
-            self.count(&format!("unknown{at}"), range, unknown.len() as u64, unknown);
+            self.count(Key::UNKNOWN, range, unknown.len() as u64, unknown);
         }
         if let Some(range) = limits.held {
-            self.held(&format!("held{at}"), range, of(&|seen| seen.held_by_local.is_some()));
+            self.held(Key::Held, range, of(&|seen| seen.held_by_local.is_some()));
         }
     }
 
     /// Known findings count where at least some are expected, not where at most some are.
-    fn findings_within(&mut self, key: &str, range: Range<u64>, found: Vec<usize>) {
+    fn findings_within(&mut self, key: Key, range: Range<u64>, found: Vec<usize>) {
         let all = found.len() as u64;
         let new: Vec<usize> = found.iter().copied().filter(|&index| self.is_new(index)).collect();
         if range.min.is_some_and(|min| all < min) {
@@ -236,7 +212,7 @@ impl Case<'_> {
         }
     }
 
-    fn held(&mut self, key: &str, range: Range<TimeDelta>, flows: Vec<usize>) {
+    fn held(&mut self, key: Key, range: Range<TimeDelta>, flows: Vec<usize>) {
         let held = |index: &usize| self.collected.flows[*index].held;
         let longest = flows.iter().filter_map(held).max().unwrap_or(TimeDelta::zero());
         let too_long: Vec<usize> = flows
@@ -259,18 +235,18 @@ impl Case<'_> {
         if !count.holds(found.len() as u64) {
             let expected = format!("{} idle for {}", count.text(|n| n.to_string()), duration(idle));
             let number = found.len().to_string();
-            self.broken.push(Violation::new("open_idle", &expected, &number, found));
+            self.broken.push(Violation::new(Key::OpenIdle, &expected, &number, found));
         }
     }
 
     fn transactions_open(&mut self) {
         if let Some(range) = self.expectation.transactions_open {
             let found = self.those(|seen| seen.said.in_transaction && seen.is_kept());
-            self.count("transactions_open", range, found.len() as u64, found);
+            self.count(Key::TransactionsOpen, range, found.len() as u64, found);
         }
     }
 
-    fn count(&mut self, key: &str, range: Range<u64>, found: u64, flows: Vec<usize>) {
+    fn count(&mut self, key: Key, range: Range<u64>, found: u64, flows: Vec<usize>) {
         if !range.holds(found) {
             let expected = range.text(|n| n.to_string());
             self.broken.push(Violation::new(key, &expected, &found.to_string(), flows));
@@ -287,7 +263,7 @@ impl Case<'_> {
             if pair.is_none() {
                 let nearest = "none that matches and is not matched by another entry";
                 let left = left_over(&found, &pairs);
-                self.broken.push(Violation::new("finding", &wanted.to_string(), nearest, left));
+                self.broken.push(Violation::new(Key::Finding, &wanted.to_string(), nearest, left));
             }
         }
         if self.expectation.exact {
@@ -295,7 +271,7 @@ impl Case<'_> {
             others.retain(|&index| self.is_new(index));
             if !others.is_empty() {
                 let found = format!("{} more", others.len());
-                self.broken.push(Violation::new("exact", "no other finding", &found, others));
+                self.broken.push(Violation::new(Key::Exact, "no other finding", &found, others));
             }
         }
     }

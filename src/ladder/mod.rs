@@ -27,7 +27,7 @@ pub struct Step {
     pub states: [State; 2],
     /// They were others before.
     pub moved: bool,
-    pub events: Vec<Event>,
+    pub events: Vec<LadderEvent>,
     /// Sentences of the protocol that the packet completed, and the protocol.
     pub said: Vec<Said>,
     pub protocol: Option<Identity>,
@@ -35,7 +35,7 @@ pub struct Step {
 
 /// Something that a packet brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum LadderEvent {
     /// This side is done.
     Fin(Side),
     /// Nanoseconds after the first.
@@ -56,7 +56,8 @@ pub enum Event {
 impl Step {
     /// Does it bear on how the connection begins or ends?
     pub fn is_marked(&self) -> bool {
-        let marks = |event: &Event| !matches!(event, Event::SentAgain | Event::KeepAlive);
+        let marks =
+            |event: &LadderEvent| !matches!(event, LadderEvent::SentAgain | LadderEvent::KeepAlive);
         self.moved || self.events.iter().any(marks)
     }
 }
@@ -121,12 +122,12 @@ impl Climb {
             segment.flags.ack() && segment.ack.covers(fin.end) && !segment.flags.rst()
         });
         if new > 0 && after_fin && !std::mem::replace(&mut now.used[from as usize], true) {
-            events.push(Event::Used(from, new));
+            events.push(LadderEvent::Used(from, new));
         }
         if new == 0 && segment.is_plain() && self.is_keep_alive(from, seq, segment.len) {
-            events.push(Event::KeepAlive);
+            events.push(LadderEvent::KeepAlive);
         } else if new == 0 && segment.len > 0 && segment.is_plain() {
-            events.push(Event::SentAgain);
+            events.push(LadderEvent::SentAgain);
         }
         let moved = self.before.states != Some(states);
         self.before = now;
@@ -179,7 +180,13 @@ impl Climb {
         len <= 1 && seq + 1 == sent && sent > 1
     }
 
-    fn close_events(&self, flow: &Flow, segment: &Segment, from: Side, now: &Before) -> Vec<Event> {
+    fn close_events(
+        &self,
+        flow: &Flow,
+        segment: &Segment,
+        from: Side,
+        now: &Before,
+    ) -> Vec<LadderEvent> {
         let mut events = Vec::new();
         let at = segment.place.time;
         let waiting = |side: Side| {
@@ -190,19 +197,19 @@ impl Climb {
         if now.rst[from as usize] && !self.before.rst[from as usize] {
             let held =
                 [Side::A, Side::B].into_iter().find(|side| self.was(*side, State::CloseWait));
-            events.push(Event::Reset(from, held.and_then(waited)));
+            events.push(LadderEvent::Reset(from, held.and_then(waited)));
         }
         if segment.flags.fin() {
             events.push(match (self.before.fin[from as usize], flow.fin(from)) {
-                (true, Some(first)) => Event::FinAgain(from, at.since(first.place.time)),
-                _ if self.was(from, State::CloseWait) => Event::Closed(from, waited(from)),
-                _ => Event::Fin(from),
+                (true, Some(first)) => LadderEvent::FinAgain(from, at.since(first.place.time)),
+                _ if self.was(from, State::CloseWait) => LadderEvent::Closed(from, waited(from)),
+                _ => LadderEvent::Fin(from),
             });
         }
         for side in [Side::A, Side::B] {
             let is_there = now.states.is_some_and(|s| s[side as usize] == State::CloseWait);
             if is_there && !self.was(side, State::CloseWait) {
-                events.push(Event::CloseWait(side));
+                events.push(LadderEvent::CloseWait(side));
             }
         }
         events

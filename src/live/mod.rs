@@ -205,7 +205,9 @@ impl Live {
             session.sink.row(&as_row(judged, &totals.files, sockets.as_ref(), &session.told))?;
         }
         for socket in &before {
-            if sockets.as_ref().is_some_and(|now| now.holds(socket)) {
+            // As it is now: it has been held longer since.
+            let now = sockets.as_ref().and_then(|now| now.find(socket.local, socket.peer));
+            if let Some(socket) = now.filter(|socket| socket.is_stuck()) {
                 totals.stuck_before += 1;
                 session.sink.stuck_before(socket)?;
             }

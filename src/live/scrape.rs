@@ -1,8 +1,8 @@
 //! Answers Prometheus: a small HTTP server with bounds on everything.
 //!
-//! Who reads packets is never stopped: a scrape only asks for numbers ([`super::board`]), and waits until the
-//! next packet or pause has somebody count. One thread looks after all who ask, and waits for none of
-//! them: however many are silent or slow, the next one is heard.
+//! The thread that reads packets is never stopped: a scrape only asks for numbers ([`super::board`]), and
+//! waits until the next packet or pause has somebody count. One thread looks after all who ask, and waits
+//! for none of them: however many are silent or slow, the next one is heard.
 
 use std::io;
 use std::net::TcpListener;

@@ -45,6 +45,9 @@ impl Snapshot {
             count(&judged, &mut snapshot.gauges);
             snapshot.totals.tally.count(&judged.judgement);
             snapshot.totals.closes.count(&judged);
+            if let Some(capture) = snapshot.totals.captures.last_mut() {
+                capture.history.count(&judged);
+            }
             if judged.judgement.is_notable() || session.held.contains(&judged.id()) {
                 snapshot.rows.push(judged);
             }

@@ -71,13 +71,13 @@ const AGAIN_NS: i64 = 5_000_000_000;
 const LATELY_NS: i64 = 60_000_000_000;
 
 /// Something to say.
-pub struct Event {
+pub struct LiveEvent {
     pub kind: EventKind,
     pub judged: Judged,
     sockets: Option<Rc<SocketList>>,
 }
 
-impl Event {
+impl LiveEvent {
     pub fn owner(&self) -> Option<&SocketList> {
         self.sockets.as_deref()
     }
@@ -174,7 +174,12 @@ impl Suspects {
     }
 
     /// Returns the events since the last check, in the order of first packets.
-    pub fn check(&mut self, shards: &Shards, rewrites: &Rewrites, orders: &Orders) -> Vec<Event> {
+    pub fn check(
+        &mut self,
+        shards: &Shards,
+        rewrites: &Rewrites,
+        orders: &Orders,
+    ) -> Vec<LiveEvent> {
         let word = self.heard();
         let now = orders.facts.end();
         let mut events = Vec::new();
@@ -246,7 +251,7 @@ impl Suspects {
 
     /// Asks the kernel about suspects, which has the last word about sockets of this host. While it is
     /// busy, they stay suspects; where it cannot be asked, what packets say is told at once.
-    fn ask_about(&mut self, flows: Vec<Judged>, orders: &Orders, events: &mut Vec<Event>) {
+    fn ask_about(&mut self, flows: Vec<Judged>, orders: &Orders, events: &mut Vec<LiveEvent>) {
         let now = orders.facts.end();
         let is_suspect = |judged: &Judged| judged.judgement.finding || has_ended(judged);
         let suspects: Vec<Judged> = flows.into_iter().filter(is_suspect).collect();
@@ -286,7 +291,7 @@ impl Suspects {
     }
 
     /// Announces a flow, unless the kernel knows better.
-    fn decide(&mut self, mut judged: Judged, sockets: Option<Rc<SocketList>>) -> Option<Event> {
+    fn decide(&mut self, mut judged: Judged, sockets: Option<Rc<SocketList>>) -> Option<LiveEvent> {
         let word = sockets.as_ref().and_then(|sockets| word(&judged, sockets));
         let standing = match word {
             Some(false) => Standing::Denied { at: judged.end },
@@ -300,19 +305,19 @@ impl Suspects {
             .then(|| self.announce(judged, sockets))
     }
 
-    fn announce(&mut self, judged: Judged, sockets: Option<Rc<SocketList>>) -> Event {
+    fn announce(&mut self, judged: Judged, sockets: Option<Rc<SocketList>>) -> LiveEvent {
         let service = judged.endpoint(judged.service()).to_string();
         let process = sockets.as_ref().and_then(|sockets| process(&judged, sockets));
         let labels = self.changes.begin(service, process.unwrap_or_default());
         self.labels.insert(judged.id(), labels);
         self.lately.push_back(judged.end);
-        Event { kind: EventKind::CloseWait, judged, sockets }
+        LiveEvent { kind: EventKind::CloseWait, judged, sockets }
     }
 
-    fn end(&mut self, judged: Judged) -> Event {
+    fn end(&mut self, judged: Judged) -> LiveEvent {
         let labels = self.labels.remove(&judged.id()).unwrap_or_default();
         self.changes.end(labels, judged.judgement.verdict.name());
-        Event { kind: EventKind::Ended, judged, sockets: None }
+        LiveEvent { kind: EventKind::Ended, judged, sockets: None }
     }
 
     /// Tells the end of a flow that packets ended, unless the kernel has it in CLOSE-WAIT still.
@@ -322,7 +327,7 @@ impl Suspects {
         sockets: Option<Rc<SocketList>>,
         announced: bool,
         policy: &Policy,
-    ) -> Option<Event> {
+    ) -> Option<LiveEvent> {
         let held = sockets.as_ref().and_then(|list| held_after_all(&judged, list, policy));
         if held.as_ref().is_some_and(|held| held.verdict == Verdict::Pending) {
             self.known.insert(judged.id(), Standing::Held);

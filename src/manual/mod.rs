@@ -12,6 +12,7 @@
 //! | [`service`] | `live` under systemd and on Kubernetes |
 //! | [`check`] | in CI: captures held against what is expected |
 //! | [`formats`] | JSON lines, CSV, exit status |
+//! | [`json`] | JSON lines, key by key |
 //! | [`limits`] | large, damaged and hostile captures |
 //! | [`speed`] | measurements beside other tools |
 //! | [`protocol`] | for contributors: one more protocol, step by step |
@@ -38,6 +39,9 @@ pub mod flames {}
 
 #[doc = include_str!("formats.md")]
 pub mod formats {}
+
+#[doc = include_str!("json.md")]
+pub mod json {}
 
 #[doc = include_str!("laboratory.md")]
 pub mod laboratory {}

@@ -10,15 +10,16 @@ use netlink_packet_core::{
 };
 use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, IPPROTO_TCP};
+use netlink_packet_sock_diag::inet::nlas::Nla;
 use netlink_packet_sock_diag::inet::{
-    ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags,
+    ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags, Timer,
 };
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket as Netlink, SocketAddr as Kernel};
 
-use super::{Socket, endpoint};
+use super::silence::Silence;
+use super::{Socket, endpoint, kernel_state};
 use crate::tcp::segment::Endpoint;
-use crate::tcp::state::State;
 
 /// Octets of a datagram from the kernel, at most (netlink(7): 8 KiB, or a page if that is more).
 const LONGEST: usize = 64 * 1_024;
@@ -82,7 +83,7 @@ impl Diag {
         let request = SockDiagMessage::InetRequest(InetRequest {
             family,
             protocol: IPPROTO_TCP,
-            extensions: ExtensionFlags::empty(),
+            extensions: ExtensionFlags::INFO,
             states,
             socket_id,
         });
@@ -133,31 +134,23 @@ fn socket(response: &InetResponse) -> Option<Socket> {
     Some(Socket {
         local: end(id.source_address, id.source_port),
         peer: end(id.destination_address, id.destination_port),
-        state: state(header.state)?,
+        state: kernel_state(header.state)?,
         recv_q: Some(header.recv_queue),
         send_q: Some(header.send_queue),
         inode: header.inode.into(),
         holders: Vec::new(),
         netns: None,
+        silence: silence(response),
     })
 }
 
-/// The kernel's numbers (`include/net/tcp_states.h`).
-fn state(number: u8) -> Option<State> {
-    Some(match number {
-        1 => State::Established,
-        2 => State::SynSent,
-        3 | 12 => State::SynReceived,
-        4 => State::FinWait1,
-        5 => State::FinWait2,
-        6 => State::TimeWait,
-        7 => State::Closed,
-        8 => State::CloseWait,
-        9 => State::LastAck,
-        10 => State::Listen,
-        11 => State::Closing,
-        _ => return None,
-    })
+fn silence(response: &InetResponse) -> Option<Silence> {
+    let silence = response.nlas.iter().find_map(|attribute| match attribute {
+        Nla::TcpInfo(octets) => Silence::of_tcp_info(octets),
+        _ => None,
+    })?;
+    let keep_alive = matches!(response.header.timer, Some(Timer::KeepAlive(_)));
+    Some(Silence { keep_alive, ..silence })
 }
 
 #[cfg(test)]
@@ -165,6 +158,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::tcp::state::State;
 
     #[test]
     fn a_socket_is_found_by_its_ends() {

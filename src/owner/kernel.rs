@@ -87,7 +87,10 @@ pub fn list(netns: &Netns) -> Result<Vec<Socket>, NoList> {
             }
             entries => entries?,
         };
-        sockets.extend(entries.into_iter().map(|entry| socket(entry, place.label.clone())));
+        let named = |entry| socket(entry, place.label.clone());
+        let mut found: Vec<Socket> = entries.into_iter().map(named).collect();
+        place.add_silences(&mut found);
+        sockets.extend(found);
     }
     Ok(sockets)
 }
@@ -106,20 +109,20 @@ pub fn name_holders(sockets: &mut [Socket]) -> u64 {
 }
 
 /// One network namespace: how to read it, and what to call it.
-struct Place {
-    read: Read,
+struct Namespace {
+    entry: Entry,
     label: Option<String>,
 }
 
-enum Read {
+enum Entry {
     /// Through a process that is in it.
     Through(i32),
     /// By entering it: no process is in it.
     Entering(String),
 }
 
-fn places(netns: &Netns) -> Result<Vec<Place>, NoList> {
-    let through = |pid, label| vec![Place { read: Read::Through(pid), label }];
+fn places(netns: &Netns) -> Result<Vec<Namespace>, NoList> {
+    let through = |pid, label| vec![Namespace { entry: Entry::Through(pid), label }];
     Ok(match netns {
         Netns::Own => through(rustix::process::getpid().as_raw_nonzero().get(), None),
         Netns::Pid(pid) => match fs::exists(format!("/proc/{pid}")) {
@@ -130,16 +133,16 @@ fn places(netns: &Netns) -> Result<Vec<Place>, NoList> {
             let path = format!("{NAMED}/{name}");
             let inode = fs::metadata(&path).map_err(|_| NoList::NoNamespace(name.clone()))?.ino();
             let member = members().into_iter().find(|(ns, ..)| *ns == inode);
-            let read = match member {
-                Some((_, pid, _)) => Read::Through(pid),
-                None => Read::Entering(path),
+            let entry = match member {
+                Some((_, pid, _)) => Entry::Through(pid),
+                None => Entry::Entering(path),
             };
-            vec![Place { read, label: Some(name.clone()) }]
+            vec![Namespace { entry, label: Some(name.clone()) }]
         }
         Netns::All => members()
             .into_iter()
-            .map(|(_, pid, command)| Place {
-                read: Read::Through(pid),
+            .map(|(_, pid, command)| Namespace {
+                entry: Entry::Through(pid),
                 label: Some(format!("{command}[{pid}]")),
             })
             .collect(),
@@ -168,13 +171,46 @@ fn command(pid: i32) -> String {
     printable(name.trim_end())
 }
 
-impl Place {
+impl Namespace {
     fn entries(&self) -> Result<Vec<TcpNetEntry>, NoList> {
-        match &self.read {
-            Read::Through(pid) => read_lists(&format!("/proc/{pid}/net")),
-            Read::Entering(path) => read_inside(path),
+        match &self.entry {
+            Entry::Through(pid) => read_lists(&format!("/proc/{pid}/net")),
+            Entry::Entering(path) => inside(path, || read_lists("/proc/thread-self/net"))
+                .map_err(|error| NoList::Unreadable { what: path.clone(), error })?,
         }
     }
+
+    /// Adds since when nothing has come to those in CLOSE-WAIT. It stays unknown where the kernel has no
+    /// sock_diag, or lets nobody in.
+    fn add_silences(&self, sockets: &mut [Socket]) {
+        if !sockets.iter().any(Socket::is_stuck) {
+            return;
+        }
+        let inode = |path: &str| fs::metadata(path).map(|metadata| metadata.ino()).ok();
+        let path = match &self.entry {
+            Entry::Through(pid) => format!("/proc/{pid}/ns/net"),
+            Entry::Entering(path) => path.clone(),
+        };
+        let stuck = match inode(&path) == inode("/proc/self/ns/net") {
+            true => stuck_by_diag(),
+            false => inside(&path, stuck_by_diag).unwrap_or_default(),
+        };
+        let by_ends: HashMap<_, _> =
+            stuck.iter().map(|socket| ((socket.local, socket.peer), socket.silence)).collect();
+        for socket in sockets.iter_mut().filter(|socket| socket.is_stuck()) {
+            socket.silence = by_ends.get(&(socket.local, socket.peer)).copied().flatten();
+        }
+    }
+}
+
+#[cfg(feature = "cli")]
+fn stuck_by_diag() -> Vec<Socket> {
+    super::diag::sockets(&[], true).unwrap_or_default()
+}
+
+#[cfg(not(feature = "cli"))]
+fn stuck_by_diag() -> Vec<Socket> {
+    Vec::new()
 }
 
 /// `tcp` and `tcp6` of a folder; a kernel without IPv6 has only the first.
@@ -222,20 +258,19 @@ pub fn enter(netns: &Netns) -> Result<(), NoList> {
     )
 }
 
-/// Reads the lists in a thread that has entered the namespace, so that nothing else moves.
-fn read_inside(path: &str) -> Result<Vec<TcpNetEntry>, NoList> {
-    let unreadable = |error| NoList::Unreadable { what: path.to_owned(), error };
-    let namespace = File::open(path).map_err(unreadable)?;
-    let inside = move || {
+/// Looks in a thread that has entered the namespace, so that nothing else moves.
+fn inside<T: Send + 'static>(
+    path: &str,
+    look: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let namespace = File::open(path)?;
+    let look = move || {
         let network = Some(LinkNameSpaceType::Network);
         move_into_link_name_space(namespace.as_fd(), network)?;
-        Ok::<_, io::Error>(read_lists("/proc/thread-self/net"))
+        Ok(look())
     };
-    match thread::Builder::new().spawn(inside).map_err(unreadable)?.join() {
-        Ok(Ok(entries)) => entries,
-        Ok(Err(error)) => Err(unreadable(error)),
-        Err(_) => Err(unreadable(io::Error::other("the reading thread ended"))),
-    }
+    let ended = |_| Err(io::Error::other("the reading thread ended"));
+    thread::Builder::new().spawn(look)?.join().unwrap_or_else(ended)
 }
 
 fn socket(entry: TcpNetEntry, netns: Option<String>) -> Socket {
@@ -248,6 +283,7 @@ fn socket(entry: TcpNetEntry, netns: Option<String>) -> Socket {
         inode: entry.inode,
         holders: Vec::new(),
         netns,
+        silence: None,
     }
 }
 

@@ -4,18 +4,22 @@
 //! * `diag`: a few of them, by sock_diag (with the feature `cli`)
 //! * [`lookup`]: the same from another process, while packets are read
 //! * [`saved`]: lists that somebody saved: `ss`, `netstat`, `lsof`, and others
+//! * [`silence`]: since when nothing has come
 
 #[cfg(feature = "cli")]
 pub mod diag;
 pub mod kernel;
 pub mod lookup;
 pub mod saved;
+pub mod silence;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
+use silence::Silence;
 
 use crate::names::is_stand_in;
 use crate::tcp::segment::Endpoint;
@@ -37,6 +41,8 @@ pub struct Socket {
     pub holders: Vec<Holder>,
     /// The network namespace, where more than one is looked at.
     pub netns: Option<String>,
+    /// Since when nothing has come, where the list says so.
+    pub silence: Option<Silence>,
 }
 
 /// A descriptor of a process that refers to a socket.
@@ -96,6 +102,19 @@ impl Socket {
     #[must_use]
     pub fn is_stuck(&self) -> bool {
         self.state == State::CloseWait
+    }
+
+    /// The time for which it has been in CLOSE-WAIT, at least.
+    #[must_use]
+    pub fn held_for(&self) -> Option<TimeDelta> {
+        self.silence.filter(|_| self.is_stuck()).map(Silence::held)
+    }
+
+    /// The time from the last use to the peer's FIN, at most. What is sent again and again counts as use.
+    #[must_use]
+    pub fn idle_before_fin(&self) -> Option<TimeDelta> {
+        let is_sending = self.send_q.is_some_and(|octets| octets > 0);
+        self.silence.filter(|_| self.is_stuck() && !is_sending)?.idle_before_fin()
     }
 
     /// Adds holders that are not known yet.
@@ -189,12 +208,6 @@ impl SocketList {
         self.find(local, peer).is_some_and(Socket::is_stuck)
     }
 
-    /// True if a socket of another list is in CLOSE-WAIT here, too.
-    #[must_use]
-    pub fn holds(&self, socket: &Socket) -> bool {
-        self.is_stuck(socket.local, socket.peer)
-    }
-
     /// Becomes a later list of the same host. Only what stood in CLOSE-WAIT in both can have been
     /// stuck before a capture that began with the first.
     pub fn renew(&mut self, later: SocketList) {
@@ -229,4 +242,23 @@ pub fn endpoint(address: SocketAddr) -> Endpoint {
         ip => ip,
     };
     Endpoint { ip, port: address.port() }
+}
+
+/// The state that has this number in the kernel (`include/net/tcp_states.h`). A request that became
+/// half a socket (12) has received its SYN; a socket that is only bound (13) is closed.
+fn kernel_state(number: u8) -> Option<State> {
+    Some(match number {
+        1 => State::Established,
+        2 => State::SynSent,
+        3 | 12 => State::SynReceived,
+        4 => State::FinWait1,
+        5 => State::FinWait2,
+        6 => State::TimeWait,
+        7 | 13 => State::Closed,
+        8 => State::CloseWait,
+        9 => State::LastAck,
+        10 => State::Listen,
+        11 => State::Closing,
+        _ => return None,
+    })
 }

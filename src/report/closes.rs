@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::lines::EndKey;
 use crate::names::host;
 use crate::summary::closes::{Kind, Range, Service};
+use crate::summary::spread::Spread;
 use crate::summary::totals::Headline;
 use crate::tcp::segment::Endpoint;
 use crate::units::seconds;
@@ -56,6 +57,30 @@ pub struct CloseLine {
     used_after_fin: Option<KindLine>,
     dropped_idle: Option<KindLine>,
     last_ack: Option<KindLine>,
+    close_wait: Option<SpreadLine>,
+    idle_before_fin: Option<SpreadLine>,
+}
+
+/// Durations in percentiles: each a bound, a quarter too high at most.
+#[derive(Serialize)]
+struct SpreadLine {
+    connections: u64,
+    p50_s: f64,
+    p90_s: f64,
+    p99_s: f64,
+    most_s: f64,
+}
+
+impl SpreadLine {
+    fn new(spread: &Spread) -> Option<SpreadLine> {
+        Some(SpreadLine {
+            connections: spread.count(),
+            p50_s: seconds(spread.percentile(50)?),
+            p90_s: seconds(spread.percentile(90)?),
+            p99_s: seconds(spread.percentile(99)?),
+            most_s: seconds(spread.most()),
+        })
+    }
 }
 
 /// Connections that were closed in one way: the least and the most of each measure.
@@ -80,6 +105,8 @@ impl CloseLine {
             used_after_fin: KindLine::new(&service.used),
             dropped_idle: KindLine::new(&service.dropped),
             last_ack: KindLine::new(&service.last_ack),
+            close_wait: SpreadLine::new(&service.close_wait),
+            idle_before_fin: SpreadLine::new(&service.idle),
         }
     }
 }

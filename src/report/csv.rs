@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use super::ids::{community_id, uid};
 use super::lines::{defused, local_name, side_name};
-use super::sockets::lines::descriptor;
+use super::sockets::lines::{descriptor, span};
 use crate::attach::Facts;
 use crate::names::host;
 use crate::owner::{Holder, Socket};
@@ -67,6 +67,8 @@ impl<W: Write> Sink for Csv<W> {
             "process.command" => holder.map_or(String::new(), |h| h.command.clone()),
             "process.fd" => holder.map_or(String::new(), descriptor),
             "before_capture" => "true".into(),
+            "held_s" => span(socket.held_for()),
+            "idle_before_fin_s" => span(socket.idle_before_fin()),
             _ => String::new(),
         });
         self.out.write_record(cells.map(defused)).map_err(io::Error::from)
@@ -80,7 +82,7 @@ impl<W: Write> Sink for Csv<W> {
 
 type Column = (&'static str, fn(&Row) -> String);
 
-const COLUMNS: [Column; 48] = [
+const COLUMNS: [Column; 61] = [
     ("uid", |row| uid(&row.judged.key, &row.judged.flow)),
     ("community_id", |row| community_id(&row.judged.key).unwrap_or_default()),
     ("verdict", |row| row.judged.judgement.verdict.name().into()),
@@ -136,16 +138,35 @@ const COLUMNS: [Column; 48] = [
     ("mysql.in_transaction", |row| mysql(row, |m| yes(m.in_transaction))),
     ("mysql.transaction_since", |row| mysql(row, |m| time(m.transaction_since))),
     ("mysql.statements", |row| mysql(row, |m| m.statements.join("; "))),
-    ("mysql.server_error", |row| {
-        mysql(row, |m| {
-            m.server_error.as_ref().map_or(String::new(), |e| format!("{} {}", e.code, e.message))
-        })
-    }),
+    ("mysql.server_error", |row| mysql(row, error)),
+    ("said.protocol", |row| said(row, |m| m.protocol.key.into())),
+    ("said.server", |row| said(row, |m| opt(&m.server))),
+    ("said.user", |row| said(row, |m| opt(&m.user))),
+    ("said.database", |row| said(row, |m| opt(&m.database))),
+    ("said.application_name", |row| said(row, |m| opt(&m.application))),
+    ("said.last_statement", |row| said(row, |m| opt(&m.last_statement))),
+    ("said.last_statement_at", |row| said(row, |m| time(m.last_statement_at))),
+    ("said.answered", |row| said(row, |m| yes(m.answered))),
+    ("said.in_transaction", |row| said(row, |m| yes(m.in_transaction))),
+    ("said.transaction_since", |row| said(row, |m| time(m.transaction_since))),
+    ("said.statements", |row| said(row, |m| m.statements.join("; "))),
+    ("said.server_error", |row| said(row, error)),
+    ("said.encrypted", |row| said(row, |m| m.encrypted.to_string())),
 ];
 
 fn mysql(row: &Row, cell: impl Fn(&Facts) -> String) -> String {
     let facts = row.judged.said.as_deref();
     facts.filter(|facts| facts.protocol.key == "mysql").map_or(String::new(), cell)
+}
+
+/// A cell about any protocol.
+fn said(row: &Row, cell: impl Fn(&Facts) -> String) -> String {
+    row.judged.said.as_deref().map_or(String::new(), cell)
+}
+
+fn error(facts: &Facts) -> String {
+    let error = facts.server_error.as_ref();
+    error.map_or(String::new(), |error| format!("{} {}", error.code, error.message))
 }
 
 fn opt(text: &Option<Box<str>>) -> String {

@@ -9,6 +9,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::closes::{CloseLine, HeadlineLine};
+use super::history::{DropsLine, HistoryLine};
 use super::ids::{community_id, uid, uid_of_socket};
 use super::lines::{EndKey, ProcessLine, SCHEMA, host, local_name, side_name, write_line};
 use crate::attach::{ErrorCode, Facts};
@@ -177,6 +178,8 @@ struct SaidLine<'a> {
     server: ServerKey<'a>,
     user: Option<&'a str>,
     database: Option<&'a str>,
+    /// The client as it names itself.
+    application_name: Option<&'a str>,
     last_statement: Option<&'a str>,
     last_statement_at: Option<String>,
     answered: Option<bool>,
@@ -219,6 +222,7 @@ impl<'a> From<&'a Facts> for SaidLine<'a> {
             server: if is_oldest { ServerKey::Version(name) } else { ServerKey::Server(name) },
             user: facts.user.as_deref(),
             database: facts.database.as_deref(),
+            application_name: facts.application.as_deref(),
             last_statement: facts.last_statement.as_deref(),
             last_statement_at: facts.last_statement_at.and_then(at),
             answered: facts.answered,
@@ -379,8 +383,8 @@ impl<'a> FlowLine<'a> {
             reason: None,
             doubts: Vec::new(),
             notes: Vec::new(),
-            held_s: None,
-            idle_before_fin_s: None,
+            held_s: socket.held_for().map(seconds),
+            idle_before_fin_s: socket.idle_before_fin().map(seconds),
             cause: (socket.held() == Held::Backlog).then_some(Cause::NeverAccepted.name()),
             evidence: Vec::new(),
             said: SaidKeys(None),
@@ -473,6 +477,8 @@ struct CaptureLine<'a> {
     truncated: bool,
     bare_acks: bool,
     gaps: Vec<GapLine<'a>>,
+    drops_by_file: Vec<DropsLine>,
+    history: Option<HistoryLine>,
 }
 
 /// Connections that show packets missing.
@@ -492,6 +498,7 @@ impl HolesLine {
 struct GapLine<'a> {
     before: &'a str,
     after: &'a str,
+    from: Option<String>,
     gap_s: f64,
 }
 
@@ -536,6 +543,8 @@ impl<'a> CaptureLine<'a> {
             truncated: capture.facts.is_truncated(),
             bare_acks: capture.facts.holds_bare_acks(),
             gaps: capture.gaps.iter().map(|gap| GapLine::new(gap, files)).collect(),
+            drops_by_file: DropsLine::all(capture),
+            history: HistoryLine::of(capture),
         }
     }
 }
@@ -546,6 +555,7 @@ impl<'a> GapLine<'a> {
         GapLine {
             before: name(gap.before),
             after: name(gap.after),
+            from: rfc3339(gap.from, DIGITS),
             gap_s: seconds(chrono::TimeDelta::nanoseconds(gap.nanos)),
         }
     }
@@ -567,7 +577,7 @@ mod tests {
         let error = ServerError { code, sqlstate: None, message: "no".into(), unsolicited: true };
         let of_redis =
             Facts { server: Some("7.0".into()), server_error: Some(error), ..Facts::of(redis) };
-        let rest = r#""user":null,"database":null,"last_statement":null,"last_statement_at":null,"answered":null,"in_transaction":null,"transaction_since":null,"statements":[],"server_error":"#;
+        let rest = r#""user":null,"database":null,"application_name":null,"last_statement":null,"last_statement_at":null,"answered":null,"in_transaction":null,"transaction_since":null,"statements":[],"server_error":"#;
         let end = r#","encrypted":false,"truncated":false}}"#;
         let error = r#"{"code":"NOAUTH","sqlstate":null,"message":"no"}"#;
         assert_eq!(

@@ -23,6 +23,7 @@ pub mod comments;
 pub mod csv;
 pub mod flamegraph;
 pub mod flames;
+mod history;
 pub mod ids;
 pub mod jsonl;
 pub mod ladder;

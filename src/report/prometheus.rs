@@ -1,4 +1,4 @@
-//! What a live capture holds at the moment, as OpenMetrics text for Prometheus.
+//! The numbers of a live capture at the moment, as OpenMetrics text for Prometheus.
 
 use std::fmt;
 

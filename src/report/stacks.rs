@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::attach::facts::NOT_CAPTURED;
-use crate::attach::{Facts, PathStep, registry};
+use crate::attach::{Facts, PathStep};
 use crate::owner::Socket;
 use crate::printable::printable;
 use crate::summary::Row;
@@ -86,7 +86,7 @@ pub fn write_folded<'a>(
 fn stack(row: &Row) -> String {
     let mut frames = vec![peer(row)];
     match row.judged.said.as_deref() {
-        None => frames.push(format!("(no {})", registry::titles())),
+        None => frames.push("(protocol not read)".into()),
         Some(facts) => said(facts, &mut frames),
     }
     frames.push(ending(row).into());

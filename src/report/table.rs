@@ -11,7 +11,7 @@ pub fn more(out: &mut impl Write, n: usize, thing: &str) -> io::Result<()> {
     match (n, thing) {
         (0, _) => Ok(()),
         (_, "") => writeln!(out, "  … {} more: --top 0", thousands(n as u64)),
-        _ => writeln!(out, "  … {} more: --top 0", count(n as u64, thing)),
+        _ => writeln!(out, "  … {}: --top 0", count(n as u64, &format!("more {thing}"))),
     }
 }
 

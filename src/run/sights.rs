@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::join::rewrites::Rewrites;
 use crate::join::sightings::{Sighting, Sightings};
 use crate::summary::closes::{Closes, Occurrence};
+use crate::summary::history::Lived;
 use crate::summary::{Judged, Totals};
 use crate::tcp::segment::End;
 use crate::tcp::side::Side;
@@ -18,9 +19,11 @@ pub struct Sights {
     sightings: Sightings,
     /// Closes of connections that may be one of two, each by its first packet.
     closes: Vec<(u64, Occurrence)>,
+    /// States of connections that are shown twice in a capture: by first packet and capture point.
+    lives: Vec<(u64, usize, Lived)>,
 }
 
-/// Closes that are remembered: beyond them, two sightings count as two.
+/// Closes and states that are remembered: beyond them, two sightings count as two.
 const CLOSES: usize = 1 << 18;
 
 impl Sights {
@@ -36,7 +39,11 @@ impl Sights {
         {
             self.closes.push((judged.flow.first.order(), occurrence));
         }
-        if self.several || rewrites.pairs().contains(&judged.key) {
+        let is_twin = rewrites.pairs().contains(&judged.key);
+        if is_twin && self.lives.len() < CLOSES {
+            self.lives.push((judged.flow.first.order(), point, Lived::of(judged)));
+        }
+        if self.several || is_twin {
             let Judged { key, flow, judgement, .. } = judged;
             let mut sighting = Sighting::new(key, flow, judgement, point);
             sighting.reported = reported;
@@ -61,6 +68,13 @@ impl Sights {
             totals.closes = Closes::default();
             let stand = self.closes.iter().filter(|(first, _)| !gone.contains(first));
             stand.for_each(|(_, occurrence)| totals.closes.add(occurrence));
+        }
+        for (first, point, lived) in &self.lives {
+            if let Some(capture) = totals.captures.get_mut(*point)
+                && !gone.contains(first)
+            {
+                capture.history.add(lived);
+            }
         }
         kept.retain(|judged| !gone.contains(&judged.flow.first.order()));
         for judged in kept {

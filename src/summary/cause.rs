@@ -1,13 +1,14 @@
-//! Why a connection was left half-closed, as far as packets and the kernel tell.
+//! Causes: why a connection was left half-closed, as far as packets and the kernel tell.
 
 use super::judged::Judged;
-use crate::attach::Facts;
+use crate::attach::{Facts, Heartbeat};
 use crate::owner::{Held, Socket};
+use crate::place::Time;
 use crate::tcp::flow::Flow;
 use crate::tcp::side::Side;
 use crate::verdict::{Close, Doubt, Verdict};
 
-/// What explains a half-closed connection; of several, the first.
+/// The explanation of a half-closed connection; of several, the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     /// A transaction was open when the peer closed.
@@ -24,6 +25,16 @@ pub enum Cause {
     QuitUnclosed,
     /// One direction goes on, as TCP allows.
     HalfClose,
+    /// Nobody had logged in.
+    NotLoggedIn,
+    /// It waited for messages that it had asked for.
+    Subscribed,
+    /// It had not said for long that it was alive, as it had promised.
+    MissedHeartbeats,
+    /// A request was open when the peer closed.
+    Unanswered,
+    /// It was said beforehand that the connection ends.
+    CloseAnnounced,
     /// Nobody acknowledged the FIN: the host or the path is gone.
     HostGone,
     /// Something that would tell was not seen.
@@ -31,7 +42,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    pub const ALL: [Cause; 9] = [
+    pub const ALL: [Cause; 14] = [
         Cause::TransactionOpen,
         Cause::Forgotten,
         Cause::ServerSaid,
@@ -39,11 +50,16 @@ impl Cause {
         Cause::StaleReuse,
         Cause::QuitUnclosed,
         Cause::HalfClose,
+        Cause::NotLoggedIn,
+        Cause::Subscribed,
+        Cause::MissedHeartbeats,
+        Cause::Unanswered,
+        Cause::CloseAnnounced,
         Cause::HostGone,
         Cause::Unknown,
     ];
 
-    /// What it means, and what to do about it.
+    /// Says what it means, and what to do about it.
     pub fn explained(self) -> &'static str {
         match self {
             Cause::TransactionOpen => {
@@ -67,6 +83,21 @@ impl Cause {
             Cause::HalfClose => {
                 "One direction goes on, as TCP allows (RFC 9293, 3.6.1). Nothing to do."
             }
+            Cause::NotLoggedIn => {
+                "Nobody had logged in: the server's greeting was not answered, or the login was not finished, or was refused. A connection that is opened ahead of its use has to be closed like any other; so has one whose login fails."
+            }
+            Cause::Subscribed => {
+                "The client waited for messages that it had asked for, and none need ever have come. Let it notice the peer's close: read with a timeout, send heartbeats, subscribe anew."
+            }
+            Cause::MissedHeartbeats => {
+                "The client had promised to say that it is alive, and was silent for more than two such intervals: the peer took it for dead. Something keeps the program's thread for heartbeats from running, or the program is stuck."
+            }
+            Cause::Unanswered => {
+                "A request was open when the peer closed: the answer never came. The program waits for it, or gave up without closing; give requests a timeout, and close the connection when it ends."
+            }
+            Cause::CloseAnnounced => {
+                "It was said beforehand that the connection ends here: Connection: close, or HTTP/1.0. Close it when the answer was read; a response whose body is never read or closed keeps its socket."
+            }
             Cause::HostGone => {
                 "Nobody acknowledged the FIN: the other host or the path to it is gone. Look at the network."
             }
@@ -85,6 +116,11 @@ impl Cause {
             Cause::StaleReuse => "stale-reuse",
             Cause::QuitUnclosed => "quit-unclosed",
             Cause::HalfClose => "half-close",
+            Cause::NotLoggedIn => "not-logged-in",
+            Cause::Subscribed => "subscribed",
+            Cause::MissedHeartbeats => "missed-heartbeats",
+            Cause::Unanswered => "unanswered",
+            Cause::CloseAnnounced => "close-announced",
             Cause::HostGone => "host-gone",
             Cause::Unknown => "unknown",
         }
@@ -104,7 +140,10 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
         Verdict::Unknown(_) => Cause::Unknown,
         _ if socket.is_some_and(|socket| socket.held() == Held::Backlog) => Cause::NeverAccepted,
         _ if was_used_after_fin(flow) => Cause::StaleReuse,
-        _ => match said.as_deref().map_or_else(|| of_any(flow, holder), of_talk) {
+        _ => match said
+            .as_deref()
+            .map_or_else(|| of_any(flow, holder), |facts| of_talk(facts, first_fin(flow)))
+        {
             // The program may have closed it, and its FIN wait behind what was not acknowledged.
             Cause::Forgotten if judgement.doubts.contains(&Doubt::Unacked) => Cause::Unknown,
             // It could have been in a transaction.
@@ -130,7 +169,7 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
     })
 }
 
-/// Who had received the only FIN sent something new.
+/// Tells whether the end that had received the only FIN sent something new.
 fn was_used_after_fin(flow: &Flow) -> bool {
     let used = |closer: Side| {
         let fin = flow.fin(closer)?;
@@ -143,11 +182,18 @@ fn was_used_after_fin(flow: &Flow) -> bool {
     }
 }
 
-fn of_talk(facts: &Facts) -> Cause {
+fn of_talk(facts: &Facts, fin: Option<Time>) -> Cause {
     match facts {
         Facts { goodbye: Some(_), .. } => Cause::QuitUnclosed,
+        Facts { before_login: Some(_), .. } => Cause::NotLoggedIn,
         Facts { in_transaction: Some(true), .. } => Cause::TransactionOpen,
         Facts { server_error: Some(error), .. } if error.unsolicited => Cause::ServerSaid,
+        _ if missed_heartbeats(facts, fin).is_some() => Cause::MissedHeartbeats,
+        Facts { waits_by: Some(_), .. } => Cause::Subscribed,
+        Facts { announced: Some(_), .. } => Cause::CloseAnnounced,
+        Facts { answered: Some(false), protocol, .. } if !protocol.transactions => {
+            Cause::Unanswered
+        }
         Facts { in_transaction: Some(false), .. } => Cause::Forgotten,
         // Encrypted, cut or begun before the capture: what was not seen would tell, a transaction
         // where there are any.
@@ -155,6 +201,19 @@ fn of_talk(facts: &Facts) -> Cause {
         Facts { in_transaction: None, protocol, .. } if protocol.transactions => Cause::Unknown,
         Facts { in_transaction: None, .. } => Cause::Forgotten,
     }
+}
+
+/// The time of the first FIN.
+pub fn first_fin(flow: &Flow) -> Option<Time> {
+    flow.first_fin().map(|(_, fin)| fin.place.time)
+}
+
+/// Returns for how long the client had said nothing when the server closed, if that was more than two of
+/// the intervals that both had promised.
+pub fn missed_heartbeats(facts: &Facts, fin: Option<Time>) -> Option<i64> {
+    let Heartbeat { seconds, last } = facts.heartbeat.filter(|beat| beat.seconds > 0)?;
+    let silent = fin?.since(last)?;
+    (silent > 2 * i64::from(seconds) * 1_000_000_000).then_some(silent)
 }
 
 /// By packets alone. What began before the capture may be any protocol, with anything open.
@@ -166,7 +225,7 @@ fn of_any(flow: &Flow, holder: Side) -> Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attach::Identity;
+    use crate::attach::{BeforeLogin, Identity};
 
     fn with(transactions: bool) -> Facts {
         Facts::of(Identity { key: "x", title: "X", transactions })
@@ -174,14 +233,32 @@ mod tests {
 
     #[test]
     fn an_unknown_transaction_matters_where_there_are_any() {
-        assert_eq!(of_talk(&with(true)), Cause::Unknown);
-        assert_eq!(of_talk(&with(false)), Cause::Forgotten);
+        assert_eq!(of_talk(&with(true), None), Cause::Unknown);
+        assert_eq!(of_talk(&with(false), None), Cause::Forgotten);
+    }
+
+    #[test]
+    fn what_a_protocol_adds() {
+        let seconds = |n: i128| Time::from_nanos(n * 1_000_000_000);
+        let heartbeat = Some(Heartbeat { seconds: 10, last: seconds(100) });
+        let beating = Facts { heartbeat, waits_by: Some("basic.consume"), ..with(false) };
+        assert_eq!(of_talk(&beating, Some(seconds(119))), Cause::Subscribed);
+        assert_eq!(of_talk(&beating, Some(seconds(121))), Cause::MissedHeartbeats);
+        let announced = Facts { announced: Some("x"), answered: Some(false), ..with(false) };
+        assert_eq!(of_talk(&announced, None), Cause::CloseAnnounced);
+        let open = Facts { answered: Some(false), ..with(false) };
+        assert_eq!(of_talk(&open, None), Cause::Unanswered);
+        let login = Facts { before_login: Some(BeforeLogin::Denied), ..with(true) };
+        assert_eq!(of_talk(&login, None), Cause::NotLoggedIn);
     }
 
     #[test]
     fn what_was_not_seen_may_have_told() {
-        assert_eq!(of_talk(&Facts { encrypted: true, ..with(false) }), Cause::Unknown);
-        assert_eq!(of_talk(&Facts { truncated: true, ..with(false) }), Cause::Unknown);
-        assert_eq!(of_talk(&Facts { goodbye: Some("X"), ..with(false) }), Cause::QuitUnclosed);
+        assert_eq!(of_talk(&Facts { encrypted: true, ..with(false) }, None), Cause::Unknown);
+        assert_eq!(of_talk(&Facts { truncated: true, ..with(false) }, None), Cause::Unknown);
+        assert_eq!(
+            of_talk(&Facts { goodbye: Some("X"), ..with(false) }, None),
+            Cause::QuitUnclosed
+        );
     }
 }

@@ -11,6 +11,7 @@ use std::ops::AddAssign;
 use chrono::TimeDelta;
 
 use super::Judged;
+use super::spread::Spread;
 use crate::place::Time;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
@@ -50,6 +51,10 @@ pub struct Service {
     pub dropped: Kind,
     /// Closed, and the second FIN was never acknowledged.
     pub last_ack: Kind,
+    /// The times in CLOSE-WAIT that ended.
+    pub close_wait: Spread,
+    /// The pauses before the first FIN, whoever sent it.
+    pub idle: Spread,
 }
 
 /// Closes of one kind.
@@ -101,6 +106,8 @@ pub struct Occurrence {
     closed: bool,
     first: Option<(First, Detail)>,
     odd: Option<(Odd, Detail)>,
+    close_wait: Option<TimeDelta>,
+    idle: Option<TimeDelta>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -132,8 +139,18 @@ impl Occurrence {
         let (first, odd) = (first(judged), odd(judged));
         let closed = judged.judgement.close == Close::Closed;
         let service = judged.endpoint(judged.service());
-        (closed || odd.is_some()).then_some(Occurrence { service, closed, first, odd })
+        let (close_wait, idle) = (close_wait(judged), judged.judgement.idle_before_fin);
+        let occurrence = Occurrence { service, closed, first, odd, close_wait, idle };
+        (closed || odd.is_some()).then_some(occurrence)
     }
+}
+
+/// The time that the side that is judged spent in CLOSE-WAIT, of a connection that ended.
+fn close_wait(Judged { flow, judgement, .. }: &Judged) -> Option<TimeDelta> {
+    let (closer, _) = flow.first_fin()?;
+    let ended = matches!(judgement.close, Close::Closed | Close::Reset);
+    let judged = judgement.local != Local::Neither && judgement.local.judges(closer.other());
+    judgement.held.filter(|_| ended && judged)
 }
 
 /// Tells who closed first, of a connection that both closed.
@@ -260,6 +277,8 @@ impl Service {
                 Odd::LastAck => self.last_ack.add(&detail),
             }
         }
+        occurrence.close_wait.iter().for_each(|held| self.close_wait.add(*held));
+        occurrence.idle.iter().for_each(|idle| self.idle.add(*idle));
     }
 
     fn join(&mut self, more: &Service) {
@@ -271,6 +290,8 @@ impl Service {
         self.used.join(&more.used);
         self.dropped.join(&more.dropped);
         self.last_ack.join(&more.last_ack);
+        self.close_wait += &more.close_wait;
+        self.idle += &more.idle;
     }
 }
 

@@ -1,10 +1,10 @@
-//! What speaks for a cause, in sentences.
+//! Evidence for a cause, in sentences.
 
 use chrono::TimeDelta;
 
 use super::Row;
-use super::cause::Cause;
-use crate::attach::{Begun, Facts};
+use super::cause::{Cause, first_fin, missed_heartbeats};
+use crate::attach::{BeforeLogin, Begun, Facts};
 use crate::place::Time;
 use crate::tcp::side::Side;
 use crate::units::duration;
@@ -47,13 +47,13 @@ fn idle(row: &Row) -> Option<String> {
 }
 
 fn of_talk(row: &Row, facts: &Facts) -> Vec<String> {
-    let mut all = Vec::new();
+    let mut all: Vec<String> = before_login(facts).into_iter().map(Into::into).collect();
     match facts.in_transaction {
         Some(true) => all.push(open_transaction(row, facts)),
         Some(false) => all.push("no transaction was open, by the server's last answer".into()),
         None if facts.encrypted => all.push("encrypted: no statement can be seen".into()),
         None if facts.compressed => all.push("compressed: no statement can be read".into()),
-        None if facts.protocol.transactions => {
+        None if facts.protocol.transactions && facts.before_login.is_none() => {
             all.push("whether a transaction was open was not captured".into());
         }
         None => {}
@@ -64,6 +64,19 @@ fn of_talk(row: &Row, facts: &Facts) -> Vec<String> {
     if let Some(error) = &facts.server_error {
         let when = if error.unsolicited { "said before it closed" } else { "answered last" };
         all.push(format!("the server {when}: error {} {}", error.code, error.message));
+    }
+    if let Some(silent) = missed_heartbeats(facts, first_fin(&row.judged.flow)) {
+        let promised = facts.heartbeat.map_or(0, |beat| beat.seconds);
+        let silent = duration(TimeDelta::nanoseconds(silent));
+        all.push(format!(
+            "the client had promised to say something every {promised} s, and was silent for {silent}"
+        ));
+    }
+    if let Some(asked) = facts.waits_by {
+        all.push(format!("it waited for messages that it had asked for with {asked}"));
+    }
+    if let Some(announced) = facts.announced {
+        all.push(format!("the close was announced: {announced}"));
     }
     if let Some(statement) = &facts.last_statement {
         let answered = match facts.answered {
@@ -77,6 +90,17 @@ fn of_talk(row: &Row, facts: &Facts) -> Vec<String> {
     }
     all.extend(idle(row));
     all
+}
+
+/// Nobody had logged in, so no transaction can be open.
+fn before_login(facts: &Facts) -> Option<&'static str> {
+    Some(match facts.before_login? {
+        BeforeLogin::GreetingUnread => {
+            "the client never answered the server's greeting: nobody had logged in"
+        }
+        BeforeLogin::Unanswered => "the login was not finished: nobody had logged in",
+        BeforeLogin::Denied => "the server refused the login",
+    })
 }
 
 fn open_transaction(row: &Row, facts: &Facts) -> String {
@@ -99,7 +123,7 @@ fn open_transaction(row: &Row, facts: &Facts) -> String {
     format!("transaction {begun}{since}, neither COMMIT nor ROLLBACK{statements}")
 }
 
-/// How long before the first FIN, if it was before it.
+/// The time from then to the first FIN, if it was before that.
 fn before_fin(row: &Row, at: Time) -> Option<String> {
     let (_, fin) = row.judged.flow.first_fin().filter(|(_, fin)| at <= fin.place.time)?;
     let nanos = fin.place.time.since(at)?;

@@ -18,11 +18,11 @@ use crate::verdict::Doubt;
 /// Findings of one process with one service, for one reason, after the same statements.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// Who holds them, as far as is known.
+    /// The holder, as far as it is known.
     pub process: Holder,
     pub party: Party,
     pub cause: Option<Cause>,
-    /// What would have told the cause, where it is unknown.
+    /// Whatever would have told the cause, where it is unknown.
     pub not_seen: Option<&'static str>,
     pub said: Said,
     /// The number of its members.
@@ -248,15 +248,15 @@ impl Group {
     }
 }
 
-/// When the peer closed the connections of a group, and by whom they are held.
+/// The time in which the peer closed the connections of a group, and the hosts that hold them.
 pub struct Span {
     pub first: Place,
     pub last: Place,
     /// There are several, if only one moment shows.
     pub several: bool,
-    /// How many more there are each minute, where enough of them show it.
+    /// The growth a minute, where enough of them show it.
     pub per_minute: Option<f64>,
-    /// How many hosts hold them.
+    /// The number of hosts that hold them.
     pub hosts: usize,
     /// Several hosts: the time between the first FIN of one and the first of the last to begin.
     pub apart: Option<TimeDelta>,
@@ -291,7 +291,7 @@ impl Group {
 /// A timer that closes idle connections, as the pauses before FINs show it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timeout {
-    /// How many connections were closed after this pause, of how many.
+    /// The connections that were closed after this pause, of how many.
     pub closed: usize,
     pub of: usize,
     /// The middle of the pauses.

@@ -8,6 +8,7 @@
 //! * [`groups`]: those that belong together, the timeouts that closed them, how fast they grow
 //! * [`mod@cause`], [`mod@evidence`]: why a connection was left half-closed, and what speaks for it
 //! * [`closes`]: how connections were closed, by service: who first, after which pause, and too late
+//! * [`history`]: sockets by state over time; [`spread`]: durations, in percentiles
 //! * [`gauges`]: a live capture at one moment, counted
 
 pub mod cause;
@@ -16,13 +17,15 @@ pub mod evidence;
 pub mod found;
 pub mod gauges;
 pub mod groups;
+pub mod history;
 pub mod judged;
 pub mod row;
 pub mod seen;
 pub mod sink;
+pub mod spread;
 pub mod totals;
 
 pub use judged::Judged;
 pub use row::{EventKind, Owner, Row};
 pub use sink::{Nothing, Sink};
-pub use totals::{Capture, Gap, Headline, Overlap, Tally, Totals};
+pub use totals::{Capture, Drops, Gap, Headline, Overlap, Tally, Totals};

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 use super::closes::Closes;
+use super::history::{History, Series};
 use crate::decode::Skipped;
 use crate::facts::CaptureFacts;
+use crate::place::Time;
 use crate::verdict::{Reason, Standing, Verdict};
 
 /// Counts of a whole run.
@@ -61,6 +63,18 @@ pub struct Capture {
     /// The reason why it is a capture of its own.
     pub overlap: Option<Overlap>,
     pub facts: CaptureFacts,
+    /// Files that packets are missing from, as the kernel or the file itself counts them.
+    pub drops: Vec<Drops>,
+    /// Sockets of the local side by state over time.
+    pub history: History,
+}
+
+/// Packets that were dropped some time in a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Drops {
+    pub from: Time,
+    pub until: Time,
+    pub packets: u64,
 }
 
 /// Nothing was captured between two files of a series.
@@ -69,6 +83,8 @@ pub struct Gap {
     /// Indexes into [`Totals::files`].
     pub before: usize,
     pub after: usize,
+    /// The end of the one before.
+    pub from: Time,
     pub nanos: i64,
 }
 
@@ -78,6 +94,13 @@ pub struct Overlap {
     /// Index into [`Totals::files`].
     pub with: usize,
     pub nanos: i64,
+}
+
+impl Capture {
+    /// Sockets by state, from the first packet to the end.
+    pub fn series(&self) -> Option<Series> {
+        self.history.series(self.facts.first()?.time, self.facts.end())
+    }
 }
 
 impl Tally {

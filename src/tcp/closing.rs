@@ -5,7 +5,7 @@
 //! moment it acknowledges something that was not captured: that can be a FIN.
 
 use super::segment::Segment;
-use super::seq::Seq;
+use super::seq::{Seq, later};
 use crate::place::{Place, Time};
 
 /// The closing facts of one side.
@@ -21,6 +21,8 @@ struct Odd {
     rst: Option<Rst>,
     /// Its highest SEG.ACK that acknowledges something not captured: perhaps a FIN.
     early_ack: Option<Acked>,
+    /// The highest such number that a second segment confirmed: damage would not come twice.
+    confirmed_ack: Option<Seq>,
     /// The new payload that it sent with its highest SEG.ACK that covers a FIN, or may.
     payload_at_ack: Option<PayloadAtAck>,
 }
@@ -30,6 +32,29 @@ struct Odd {
 pub struct Acked {
     pub number: Seq,
     pub place: Place,
+    pub known: Known,
+    /// The highest SEG.ACK below it, of this side's segments before and since.
+    pub lower: Option<Seq>,
+}
+
+/// The numbers that are known beside an ACK.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// This side's highest SEG.ACK before.
+    pub acked: Option<Seq>,
+    /// The end of all that this side had sent, that segment included.
+    pub sent: Option<Seq>,
+    /// The end of all that had been captured of the other side.
+    pub captured: Option<Seq>,
+}
+
+impl Acked {
+    /// One bit makes it of a number that could be acknowledged: it may have been set on the way.
+    pub fn is_one_bit_off(&self) -> bool {
+        let Known { acked, captured, .. } = self.known;
+        let range = captured.or(acked).map(|captured| (acked.unwrap_or(captured), captured));
+        range.is_some_and(|(acked, captured)| self.number.is_one_bit_from(acked, captured))
+    }
 }
 
 /// New payload carried by segments with one acknowledgment number.
@@ -101,6 +126,9 @@ impl Rst {
     }
 }
 
+/// A packet this soon after its twin was captured twice (a bridge, a mirror port), not sent twice.
+pub const COPIED_NS: i64 = 1_000_000;
+
 /// Packets of one side overtake each other by less than this.
 const OVERTAKES_NS: i64 = 1_000_000_000;
 
@@ -131,19 +159,41 @@ impl Closing {
         rst.and_then(|rst| rst.take_if(|rst| test(rst))).is_some()
     }
 
-    /// Remembers a highest ACK of something that was not captured.
-    pub fn note_early_ack(&mut self, segment: &Segment) {
+    /// Remembers a highest ACK of something that was not captured. It covers the one before, too.
+    pub fn note_early_ack(&mut self, segment: &Segment, known: Known) {
         let (number, place) = (segment.ack, segment.place);
-        self.odd().early_ack = Some(Acked { number, place });
+        let odd = self.odd();
+        let before = odd.early_ack.replace(Acked { number, place, known, lower: known.acked });
+        odd.confirmed_ack = before.map(|before| before.number).or(odd.confirmed_ack);
+    }
+
+    /// Takes in a segment of this side that acknowledges as much as its highest one, and is no copy of it,
+    /// or acknowledges less.
+    pub fn confirm_early_ack(&mut self, segment: &Segment) {
+        let Some(odd) = &mut self.odd else { return };
+        let Some(early) = &mut odd.early_ack else { return };
+        if !segment.ack.covers(early.number) {
+            early.lower = Some(later(early.lower, segment.ack));
+        } else if segment.place.time.since(early.place.time) >= Some(COPIED_NS) {
+            odd.confirmed_ack = Some(early.number);
+        }
     }
 
     pub fn early_ack(&self) -> Option<Acked> {
         self.odd.as_ref()?.early_ack
     }
 
-    pub fn take_back_early_ack(&mut self) {
-        if let Some(odd) = &mut self.odd {
-            odd.early_ack = None;
+    pub fn confirmed_ack(&self) -> Option<Seq> {
+        self.odd.as_ref()?.confirmed_ack
+    }
+
+    /// It never sent its highest ACK, and `to` is what it had acknowledged.
+    pub fn take_back_early_ack(&mut self, to: Seq) {
+        let early = self.odd.as_mut().and_then(|odd| odd.early_ack.take());
+        if let Some(fin) = &mut self.fin
+            && early.is_some_and(|early| fin.ack_then == Some(early.number))
+        {
+            fin.ack_then = Some(to);
         }
     }
 

@@ -1,6 +1,9 @@
-//! One connection: two halves, and what one more segment changes.
+//! One connection: two halves, and what one more segment changes. `early` has what acknowledgements
+//! say of packets that were not captured.
 
-use super::closing::{Acked, Closing, Fin, PayloadAtAck, Rst};
+mod early;
+
+use super::closing::{COPIED_NS, Closing, Fin, Known, PayloadAtAck, Rst};
 use super::half::{Half, Marks, News};
 use super::manner::{Began, Manner};
 pub use super::notes::{Noted, Notes};
@@ -13,14 +16,7 @@ use super::window::{Scales, is_outside};
 use crate::place::{Place, Time};
 
 /// Twice the maximum segment lifetime, "arbitrarily defined to be 2 minutes" (RFC 9293, 3.4.2).
-const TWO_MSL_NS: i64 = 240_000_000_000;
-
-/// A lower ACK is not merely captured in another order than it was sent if it is lower by so many octets, or later by so much.
-const FAR: i64 = 1 << 17;
-const LATE_NS: i64 = 1_000_000_000;
-
-/// A packet this soon after its twin was captured twice (a bridge, a mirror port), not sent twice.
-const DUPLICATE_NS: i64 = 1_000_000;
+pub(super) const TWO_MSL_NS: i64 = 240_000_000_000;
 
 /// The name of a flow within a run: the place of its first packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,11 +144,6 @@ impl Flow {
         self.closing(side)?.rst()
     }
 
-    /// The highest number of `side` that acknowledges something not captured.
-    pub fn early_ack(&self, side: Side) -> Option<Acked> {
-        self.closing(side)?.early_ack()
-    }
-
     /// The last long silence, if the other side has not been heard of since.
     pub fn silence(&self) -> Option<Silence> {
         self.closing.as_ref()?.silence
@@ -243,8 +234,10 @@ impl Flow {
         let marks = Marks { syn: segment.flags.syn(), fin: segment.flags.fin() };
         if marks.fin && segment.extras.checksum() == Checksum::Wrong {
             self.notes.note(Noted::FinWithoutEffect, true);
+            self.notes.note(Noted::Damaged, true);
             return;
         }
+        self.halves[side as usize].note_routed(segment.extras.is_routed());
         if marks.syn {
             let first = self.half(side).isn() != Some(segment.seq);
             // Nobody goes back to its SYN: another clock's copy of it was put into the capture.
@@ -267,9 +260,9 @@ impl Flow {
             && expected.iter().any(Option::is_some)
             && !expected.contains(&Some(segment.seq));
         self.notes.note(Noted::RstOddSeq, odd);
-        if segment.extras.checksum() == Checksum::Wrong
-            || odd && self.is_outside_window(side, segment.seq)
-        {
+        let damaged = segment.extras.checksum() == Checksum::Wrong;
+        self.notes.note(Noted::Damaged, damaged);
+        if damaged || odd && self.is_outside_window(side, segment.seq) {
             self.notes.note(Noted::RstWithoutEffect, true);
             return;
         }
@@ -285,43 +278,17 @@ impl Flow {
         window.zip(receiver.ack()).is_some_and(|(window, next)| is_outside(seq, next, window))
     }
 
-    /// No side acknowledges less than it has before. One that does, in a segment that is not overtaken, never sent the
-    /// higher number: it was damaged, and its receiver dropped it (or 3.10.7.4, fifth: "acks something not yet sent").
-    #[inline(never)]
-    fn take_back_ack(&mut self, side: Side, segment: &Segment) {
-        let own = self.half(side);
-        let Some(early) = self.early_ack(side).filter(|early| own.ack() == Some(early.number))
-        else {
-            return;
-        };
-        // A keep-alive's number is one too low.
-        let overtaken = own.snd_max().is_some_and(|max| max.is_after(segment.seq + 1));
-        let back = i64::from(early.number.ahead_of(segment.ack));
-        if !segment.flags.ack() || overtaken || back <= 0 {
-            return;
-        }
-        let window = own.window().and_then(|field| self.scales.window(side, field));
-        let far = window.is_some_and(|window| back > FAR.max(2 * i64::from(window)));
-        let late = segment.place.time.since(early.place.time) >= Some(LATE_NS);
-        if far || late {
-            self.halves[side as usize].take_back_ack(segment.ack);
-            if let Some(closing) = &mut self.closing {
-                closing.sides[side as usize].take_back_early_ack();
-            }
-        }
-    }
-
     /// `before` is the time of the flow's packet before this one.
     #[inline(always)]
     fn take_numbers(&mut self, side: Side, segment: &Segment, marks: Marks, before: Time) {
         if self.closing.is_some() {
-            self.take_back_ack(side, segment);
+            self.doubt_early_acks(side, segment);
         }
         let peer = self.half(side.other());
         let (peer_snd_max, captured) = (peer.snd_max(), peer.captured_max());
         // Only an ACK of something that was not captured can cover a FIN that is still to come.
         let beyond = segment.flags.ack() && captured.is_none_or(|max| segment.ack.is_after(max));
-        let known = self.half(side).captured_max();
+        let (own_captured, acked) = (self.half(side).captured_max(), self.half(side).ack());
         let first_syn = marks.syn && self.half(side).isn() != Some(segment.seq);
         let news = self.halves[side as usize].take(segment, marks);
         if news.payload > 0 {
@@ -333,37 +300,19 @@ impl Flow {
         }
         let mut first_fin = false;
         if self.closing.is_some() || beyond || marks.fin {
-            self.find_hole(side, segment, known);
-            first_fin = self.take_closing(side, segment, news, beyond, peer_snd_max);
+            self.find_hole(side, segment, own_captured);
+            let known = Known { acked, sent: self.half(side).snd_max(), captured };
+            first_fin =
+                self.take_closing(side, segment, news, beyond.then_some(known), peer_snd_max);
         }
         let is_new = news.payload > 0 || news.syn_ack || first_fin;
         if !is_new && (segment.len > 0 || marks.syn || marks.fin) {
-            let quick = segment.place.time.since(before) < Some(DUPLICATE_NS);
+            let quick = segment.place.time.since(before) < Some(COPIED_NS);
             // It ends where the highest captured one ended: that one is its twin.
             let end = segment.end_of_payload() + u32::from(marks.fin);
-            self.notes.note(Noted::Duplicates, quick && known == Some(end));
+            self.notes.note(Noted::Duplicates, quick && own_captured == Some(end));
             self.notes.note(Noted::FinRetransmitted, marks.fin && !quick);
         }
-    }
-
-    /// Takes note of a hole: the other side has acknowledged octets beyond `known`, all that was
-    /// captured of `side` before this segment, and they were not captured.
-    #[inline(never)]
-    fn find_hole(&mut self, side: Side, segment: &Segment, known: Option<Seq>) {
-        let (Some(known), Some(early)) = (known, self.early_ack(side.other())) else { return };
-        let apart = segment.len > 0 && segment.seq.is_after(known);
-        self.notes.note(Noted::Hole, apart && early.number.is_after(known));
-    }
-
-    /// Octets of a side were acknowledged and not captured.
-    pub fn has_hole(&self) -> bool {
-        let at_the_end = |side: Side| {
-            let own = self.half(side);
-            let captured = own.captured_max().filter(|_| own.is_numbered());
-            let acked = self.early_ack(side.other()).map(|early| early.number);
-            acked.zip(captured).is_some_and(|(acked, captured)| acked.is_after(captured))
-        };
-        self.notes.has(Noted::Hole) || at_the_end(Side::A) || at_the_end(Side::B)
     }
 
     /// The part of a segment that bears on the close. True for a side's first FIN.
@@ -373,7 +322,7 @@ impl Flow {
         side: Side,
         segment: &Segment,
         news: News,
-        beyond: bool,
+        beyond: Option<Known>,
         peer_snd_max: Option<Seq>,
     ) -> bool {
         let acks = self.halves.each_ref().map(Half::ack);
@@ -390,10 +339,11 @@ impl Flow {
             if news.highest_ack {
                 peer.match_ack(segment.ack, segment.place);
             }
-            if news.highest_ack && beyond {
-                own.note_early_ack(segment);
+            match beyond {
+                Some(known) if news.highest_ack => own.note_early_ack(segment, known),
+                _ => own.confirm_early_ack(segment),
             }
-            if news.payload > 0 && (beyond || after_fin) {
+            if news.payload > 0 && (beyond.is_some() || after_fin) {
                 own.note_payload(segment, news.payload);
             }
         }
@@ -465,7 +415,7 @@ impl Flow {
             .fold(start, |state, (_, event)| state.next(event).unwrap_or(state))
     }
 
-    fn start(&self, side: Side) -> State {
+    pub(super) fn start(&self, side: Side) -> State {
         match (self.manner.began(), side) {
             (Began::Syn, Side::A) => State::Closed,
             (Began::Syn, Side::B) => State::Listen,
@@ -480,7 +430,7 @@ impl Flow {
     /// Returns the events of a side in the order it did them, from the facts alone: so a packet
     /// that is seen late, or twice, leads to the same state. An event that has no arrow from the
     /// state before it moves nothing.
-    fn events(&self, side: Side) -> [(bool, Event); 7] {
+    pub(super) fn events(&self, side: Side) -> [(bool, Event); 7] {
         let (me, peer) = (self.half(side), self.half(side.other()));
         let (my_fin, peer_fin) = (self.fin(side), self.fin(side.other()));
         let acked_by_me = peer_fin.is_some_and(|fin| fin.acked.is_some());

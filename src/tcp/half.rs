@@ -41,6 +41,7 @@ impl Has {
     const SENT_PAYLOAD: Has = Has(16);
     const LEFT: Has = Has(32);
     const ARRIVED: Has = Has(64);
+    const ROUTED: Has = Has(128);
 
     fn any(self, of: Has) -> bool {
         self.0 & of.0 != 0
@@ -127,6 +128,15 @@ impl Half {
         self.has.any(Has::ARRIVED)
     }
 
+    /// Routers had passed its packets on before they were captured.
+    pub fn was_routed(&self) -> bool {
+        self.has.any(Has::ROUTED)
+    }
+
+    pub fn note_routed(&mut self, routed: bool) {
+        self.has.set(Has::ROUTED, routed);
+    }
+
     /// SEG.SEQ of its SYN.
     pub fn isn(&self) -> Option<Seq> {
         self.has.any(Has::ISN).then_some(self.isn)
@@ -202,7 +212,7 @@ impl Half {
             packets: self.packets,
             packets_high: self.packets_high,
             payload_bytes: self.payload_bytes,
-            has: Has(self.has.0 & (Has::LEFT.0 | Has::ARRIVED.0)),
+            has: Has(self.has.0 & (Has::LEFT.0 | Has::ARRIVED.0 | Has::ROUTED.0)),
             ..Half::new()
         };
         true

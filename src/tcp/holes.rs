@@ -1,12 +1,12 @@
 //! Packets that are missing from a capture though nothing counts them.
 //!
 //! Octets that a side acknowledged were sent; where they were not captured, the capture has a hole.
-//! A few come from packets that were captured in another order than they were sent. Where many
-//! connections show one, the capture lost packets, and a FIN can be among them.
+//! A few come from packets that were captured in another order than they were sent, or were damaged on
+//! the way. Where many connections show one, the capture lost packets, and a FIN can be among them.
 
 use std::ops::AddAssign;
 
-use super::flow::Flow;
+use super::flow::{Flow, Noted};
 use super::side::Side;
 
 /// Counts of connections that show holes.
@@ -21,15 +21,44 @@ pub struct Holes {
 /// Fewer can be an accident of one connection.
 const FEW: u64 = 3;
 
-impl Holes {
-    /// Counts one connection.
+/// Counts connections as they are looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Count {
+    sure: u64,
+    /// One flipped bit would explain what they show.
+    unsure: u64,
+    /// Connections of which packets were damaged on the way.
+    damaged: u64,
+    of: u64,
+}
+
+impl Count {
     pub fn note(&mut self, flow: &Flow) {
         let talks = [Side::A, Side::B].into_iter().all(|side| flow.half(side).sent_payload());
-        let shows = flow.has_hole();
+        let (shows, sure) = (flow.shows_hole(), flow.has_hole());
         self.of += u64::from(talks || shows);
-        self.shown += u64::from(shows);
+        self.sure += u64::from(sure);
+        self.unsure += u64::from(shows && !sure);
+        self.damaged += u64::from(flow.notes.has(Noted::Damaged));
     }
 
+    /// Adds them up: damage that is as frequent as what it would explain does explain it.
+    pub fn holes(self) -> Holes {
+        let unsure = if self.unsure > self.damaged { self.unsure } else { 0 };
+        Holes { shown: self.sure + unsure, of: self.of }
+    }
+}
+
+impl AddAssign for Count {
+    fn add_assign(&mut self, more: Count) {
+        self.sure += more.sure;
+        self.unsure += more.unsure;
+        self.damaged += more.damaged;
+        self.of += more.of;
+    }
+}
+
+impl Holes {
     /// They are too many to be accidents: in complete captures, three in a thousand connections show
     /// one.
     pub fn matter(self) -> bool {

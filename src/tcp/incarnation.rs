@@ -24,6 +24,9 @@ pub enum Belongs {
     /// To an older flow if its numbers are anywhere near those of that one, else to the newest: they
     /// are nowhere near the newest's.
     OlderNear,
+    /// To an older flow if its numbers are anywhere near those of that one, else to a new flow, whose
+    /// handshake was not captured.
+    OlderNearOrNew,
 }
 
 /// A number this far beyond an unanswered SYN is some other connection's.
@@ -36,6 +39,7 @@ pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
     match (segment.flags.syn(), segment.flags.ack()) {
         (true, false) => of_syn(flow, sender, other, segment),
         (true, true) => of_syn_ack(flow, sender, other, segment),
+        _ if flow.is_finished() && is_strange(sender, other, segment) => Belongs::OlderNearOrNew,
         _ if flow.is_unanswered() && !fits_syn(flow, segment) => Belongs::Older,
         _ if flow.is_unanswered() && !flow.answers(segment) => Belongs::OlderExactly,
         _ if !flow.is_unanswered() && !can_end(sender, other, segment) => {
@@ -139,6 +143,21 @@ pub fn takes_late(older: &Flow, segment: &Segment) -> bool {
         return ends(older, segment);
     }
     !older.is_unanswered() || fits_syn(older, segment)
+}
+
+/// Are both its numbers far from all that either side has used? Damage changes one of them.
+fn is_strange(sender: &Half, other: &Half, segment: &Segment) -> bool {
+    let flags = segment.flags;
+    flags.ack() && !flags.rst() && is_far(sender, segment.seq) && is_far(other, segment.ack)
+}
+
+/// Is a number far from the lowest and the highest one of a side, and not between them?
+fn is_far(half: &Half, number: Seq) -> bool {
+    half.lowest().zip(half.snd_max()).is_some_and(|(lowest, max)| {
+        let near_last = (-FITS_WITHIN..=FITS_WITHIN).contains(&number.ahead_of(max));
+        let between = number.ahead_of(lowest) >= -1 && max.covers(number);
+        !near_last && !between
+    })
 }
 
 /// Are the numbers such as this side has used?

@@ -7,6 +7,7 @@
 //! * [`half`]: the facts of one direction, [`closing`]: those that only a close needs
 //! * [`recent`]: when a connection was last in use
 //! * [`flow`]: two halves, and what one more segment changes
+//! * [`life`]: the states of a side, with their times
 //! * [`holes`]: what was not captured; `manner`: how a flow began, in bits
 //! * [`incarnation`]: to which connection of a 4-tuple a segment belongs
 //! * [`window`]: which numbers the other side may send
@@ -21,6 +22,7 @@ pub mod flow;
 pub mod half;
 pub mod holes;
 pub mod incarnation;
+pub mod life;
 mod manner;
 pub mod notes;
 pub mod recent;

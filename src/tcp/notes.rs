@@ -1,21 +1,28 @@
 //! Notes of a flow taken on the way, a bit each.
 
-/// An observation worth telling that does not weaken the verdict. The verdict may add more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Noted {
-    Midstream,
-    PortReused,
-    FinRetransmitted,
-    SynInCloseWait,
-    RstOddSeq,
-    RstWithoutEffect,
-    Duplicates,
-    TimeWentBack,
-    FinWithoutEffect,
-    /// Its 4-tuple was established again later: no kernel has two sockets of one.
-    Superseded,
-    /// Something was acknowledged and not captured, nor will be: later octets were.
-    Hole,
+use crate::set::{Word, words};
+
+words! {
+    /// An observation on the way of a flow.
+    Noted {
+        Midstream,
+        PortReused,
+        FinRetransmitted,
+        SynInCloseWait,
+        RstOddSeq,
+        RstWithoutEffect,
+        Duplicates,
+        TimeWentBack,
+        FinWithoutEffect,
+        /// Its 4-tuple was established again later: no kernel has two sockets of one.
+        Superseded,
+        /// Something was acknowledged and not captured, nor will be: later octets were.
+        Hole,
+        /// A hole, unless a bit of what acknowledged it was flipped on the way.
+        PerhapsHole,
+        /// Something of it was damaged on the way.
+        Damaged,
+    }
 }
 
 /// A set of them.
@@ -25,6 +32,11 @@ pub struct Notes(u16);
 impl Notes {
     pub fn has(self, note: Noted) -> bool {
         self.0 & 1 << note as u8 != 0
+    }
+
+    /// Returns all that was noted.
+    pub fn iter(self) -> impl Iterator<Item = Noted> {
+        Noted::ALL.iter().copied().filter(move |note| self.has(*note))
     }
 
     /// Takes note if `applies`.

@@ -307,16 +307,31 @@ pub struct Extras(u8);
 
 impl core::fmt::Debug for Extras {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Extras").field(&self.scale()).field(&self.checksum()).finish()
+        let mut tuple = f.debug_tuple("Extras");
+        tuple.field(&self.scale()).field(&self.checksum()).field(&self.is_routed()).finish()
     }
 }
 
 impl Extras {
     /// The number of bits in use.
-    pub const BITS: u32 = 6;
+    pub const BITS: u32 = 7;
+
+    const ROUTED: u8 = 1 << 6;
 
     pub fn new(scale: Scale, checksum: Checksum) -> Extras {
         Extras(scale.bits() | (checksum as u8) << 4)
+    }
+
+    /// Tells whether routers passed the segment on.
+    #[must_use]
+    pub fn routed(self, routed: bool) -> Extras {
+        Extras(self.0 & !Extras::ROUTED | if routed { Extras::ROUTED } else { 0 })
+    }
+
+    /// Replaces the result of verifying the checksum.
+    #[must_use]
+    pub fn with_checksum(self, checksum: Checksum) -> Extras {
+        Extras::new(self.scale(), checksum).routed(self.is_routed())
     }
 
     /// The lowest [`Extras::BITS`] of a number.
@@ -335,11 +350,16 @@ impl Extras {
     }
 
     pub fn checksum(self) -> Checksum {
-        match self.0 >> 4 {
+        match self.0 >> 4 & 3 {
             0 => Checksum::Unknown,
             1 => Checksum::Right,
             _ => Checksum::Wrong,
         }
+    }
+
+    /// Routers passed it on: it was captured away from its sender.
+    pub fn is_routed(self) -> bool {
+        self.0 & Extras::ROUTED != 0
     }
 }
 

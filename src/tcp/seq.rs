@@ -23,6 +23,13 @@ impl Seq {
         self.ahead_of(other) >= 0
     }
 
+    /// Would one bit that was set by damage make it of a number from `lowest` to `highest`?
+    pub fn is_one_bit_from(self, lowest: Seq, highest: Seq) -> bool {
+        let bits = (0..u32::BITS).map(|bit| 1 << bit).filter(|bit| self.0 & bit != 0);
+        let within = |number: Seq| number.covers(lowest) && highest.covers(number);
+        bits.map(|bit| Seq(self.0 ^ bit)).any(within)
+    }
+
     /// The later of two numbers.
     pub fn max(self, other: Seq) -> Seq {
         if other.is_after(self) { other } else { self }
@@ -54,5 +61,12 @@ mod tests {
         assert!(before.covers(before));
         assert_eq!(before.max(Seq(3)), Seq(3));
         assert_eq!(Seq(3).ahead_of(before), 4);
+    }
+
+    #[test]
+    fn damage_sets_one_bit() {
+        let damaged = |number: u32| Seq(number).is_one_bit_from(Seq(100), Seq(200));
+        assert!(damaged(150 | 1 << 20) && damaged(150 | 1 << 31));
+        assert!(!damaged(150 | 3 << 20) && !damaged(1_000));
     }
 }

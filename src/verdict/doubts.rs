@@ -22,7 +22,7 @@ impl Case<'_> {
             (close == Close::Closed, Doubt::FinImplied),
             (self.is_unconfirmed(h, close), Doubt::Unconfirmed),
             (self.facts.drops() > 0, Doubt::Dropped),
-            (self.arrives_only(h), Doubt::RemoteTap),
+            (self.is_tapped_elsewhere(h), Doubt::RemoteTap),
             (self.facts.is_truncated(), Doubt::Truncated),
             (close != Close::Closed && self.is_unacked(h), Doubt::Unacked),
             (self.facts.has_holes(), Doubt::Holes),
@@ -54,14 +54,17 @@ impl Case<'_> {
             || !self.facts.shows_empty_segments()
     }
 
-    /// Local's packets are seen arriving alone. What a host sends to itself is, too, and has no path
-    /// to get lost on.
-    fn arrives_only(&self, h: &HalfClose) -> bool {
+    /// Local's packets are seen arriving alone, or routers had passed them on. What a host sends to
+    /// itself is, too, and has no path to get lost on.
+    fn is_tapped_elsewhere(&self, h: &HalfClose) -> bool {
         let is_loopback = |side| self.key.endpoint(self.flow.end(side)).ip.is_loopback();
         let has_path = ![Side::A, Side::B].into_iter().any(is_loopback);
+        // Of a host's own packets it knows better than their TTL, which some systems begin lower.
+        let is_own =
+            self.facts.addresses().contains(&self.key.endpoint(self.flow.end(h.holder)).ip);
         has_path
             && self.local.judges(h.holder)
-            && h.holding.seen_arriving()
+            && (h.holding.seen_arriving() || h.holding.was_routed() && !is_own)
             && !h.holding.seen_leaving()
     }
 
@@ -72,7 +75,8 @@ impl Case<'_> {
         // Only bare ACKs tell it all the time.
         let told = self.facts.shows_bare_acks() && h.holding.sent_payload();
         let sent = h.holding.snd_max().filter(|_| told);
-        let acked = |sent| h.closing.ack().is_some_and(|ack| ack.covers(sent));
+        let believed = self.flow.believed_ack(h.holder.other());
+        let acked = |sent| believed.is_some_and(|ack| ack.covers(sent));
         sent.is_some_and(|sent| !acked(sent)) || h.closing.window() == Some(0)
     }
 

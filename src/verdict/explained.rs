@@ -123,7 +123,7 @@ impl Doubt {
                 "The kernel or the capture file counts lost packets, and local's FIN may be one of them. Capture with a larger buffer (-B), a smaller snap length (-s 128) or a narrower filter."
             }
             Doubt::RemoteTap => {
-                "The packets were captured away from the host that holds the connection: its FIN may have been lost on the path between. Capture on that host, or ask it: closewait sockets."
+                "The packets were captured away from the host that holds the connection (they only arrive, or two routers or more had passed them on): its FIN may have been lost on the path between. Capture on that host, or ask it: closewait sockets."
             }
             Doubt::Truncated => {
                 "The capture file ends in the middle of a record, or some of its lines could not be read: what is missing may hold local's FIN. Let tcpdump end by itself (SIGINT, -U)."

@@ -20,7 +20,7 @@ use crate::facts::CaptureFacts;
 use crate::place::{Place, Time};
 use crate::set::Set;
 use crate::tcp::closing::Fin;
-use crate::tcp::flow::{Ending, Flow, Noted};
+use crate::tcp::flow::{Ending, Flow};
 use crate::tcp::half::Half;
 use crate::tcp::segment::FlowKey;
 use crate::tcp::seq::later;
@@ -237,6 +237,9 @@ impl<'a> Case<'a> {
             // Both have closed, or neither.
             _ => return None,
         };
+        if may_have_closed_unseen(self.flow, closer.other()) {
+            return None;
+        }
         let ack = self.flow.early_ack(closer.other())?;
         let stands = self.facts.end().since(ack.place.time) >= Some(STANDS_NS);
         let is_last = self.flow.half(closer.other()).ack() == Some(ack.number);
@@ -305,7 +308,8 @@ impl<'a> Case<'a> {
     /// Counts how far the closer, after its FIN, acknowledged beyond all that the holder was seen
     /// to send and that the closer had acknowledged before. One is a FIN that was not captured.
     fn beyond(&self, h: &HalfClose) -> i32 {
-        let (Some(ack), Some(sent)) = (h.closing.ack(), h.holding.snd_max()) else {
+        let acked = self.flow.believed_ack(h.holder.other());
+        let (Some(ack), Some(sent)) = (acked, h.holding.snd_max()) else {
             return 0;
         };
         if !self.facts.shows_bare_acks() {
@@ -401,30 +405,19 @@ impl<'a> Case<'a> {
     }
 
     fn notes(&self, close: Close, descriptor_may_leak: bool) -> Set<Note> {
-        let notes = self.flow.notes;
         let may_imply = matches!(close, Close::Open | Close::Reset);
         let fin_implied =
             may_imply && [Side::A, Side::B].into_iter().any(|side| fin_was_missed(self.flow, side));
-        [
-            (notes.has(Noted::Midstream), Note::Midstream),
-            (notes.has(Noted::PortReused), Note::PortReused),
-            (notes.has(Noted::FinRetransmitted), Note::FinRetransmitted),
-            (notes.has(Noted::SynInCloseWait), Note::SynInCloseWait),
+        let judged = [
             (fin_implied, Note::PeerFinImplied),
-            (notes.has(Noted::RstOddSeq), Note::RstOddSeq),
-            (notes.has(Noted::RstWithoutEffect), Note::RstWithoutEffect),
             (self.flow.is_refused(), Note::Refused),
-            (notes.has(Noted::Duplicates), Note::Duplicates),
-            (notes.has(Noted::TimeWentBack), Note::TimeWentBack),
             (descriptor_may_leak, Note::DescriptorMayLeak),
             (self.is_in_last_ack(close), Note::LastAck),
             (self.was_used_after_fin(close), Note::UsedAfterFin),
             (self.was_dropped_idle(), Note::DroppedIdle),
-            (notes.has(Noted::FinWithoutEffect), Note::FinWithoutEffect),
-        ]
-        .into_iter()
-        .filter_map(|(applies, note)| applies.then_some(note))
-        .collect()
+        ];
+        let judged = judged.into_iter().filter_map(|(applies, note)| applies.then_some(note));
+        self.flow.notes.iter().filter_map(Note::of).chain(judged).collect()
     }
 }
 
@@ -466,6 +459,14 @@ fn fin_was_missed(flow: &Flow, side: Side) -> bool {
     let sent = flow.half(side).snd_max().filter(|_| flow.half(side).is_numbered());
     let acked_beyond_sent = flow.half(side.other()).ack().zip(sent);
     flow.fin(side).is_none() && acked_beyond_sent.is_some_and(|(ack, sent)| ack.ahead_of(sent) == 1)
+}
+
+/// The other side acknowledged one beyond all that was captured of `side`: a FIN of it, perhaps, for
+/// after it a bare ACK has the number after it.
+fn may_have_closed_unseen(flow: &Flow, side: Side) -> bool {
+    let captured = flow.half(side).captured_max();
+    let acked = flow.half(side.other()).ack().zip(captured);
+    acked.is_some_and(|(ack, captured)| ack.ahead_of(captured) == 1)
 }
 
 fn nanos(delta: TimeDelta) -> i64 {

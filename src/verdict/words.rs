@@ -1,6 +1,7 @@
 //! The words of a judgement: close, verdict, reason, doubts, notes, as reports spell them.
 
 use crate::set::words;
+use crate::tcp::flow::Noted;
 
 /// The plain fact, whoever is local.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl Verdict {
     pub const UNKNOWN: usize = 5;
 
     /// Returns the index of its name in [`Verdict::NAMES`].
-    pub fn index(self) -> usize {
+    pub const fn index(self) -> usize {
         match self {
             Verdict::Leak => 0,
             Verdict::Pending => 1,
@@ -217,6 +218,22 @@ words! {
 }
 
 impl Note {
+    /// The note that tells an observation; `None` for those that only verdicts ask about.
+    pub fn of(noted: Noted) -> Option<Note> {
+        Some(match noted {
+            Noted::Midstream => Note::Midstream,
+            Noted::PortReused => Note::PortReused,
+            Noted::FinRetransmitted => Note::FinRetransmitted,
+            Noted::SynInCloseWait => Note::SynInCloseWait,
+            Noted::RstOddSeq => Note::RstOddSeq,
+            Noted::RstWithoutEffect => Note::RstWithoutEffect,
+            Noted::Duplicates => Note::Duplicates,
+            Noted::TimeWentBack => Note::TimeWentBack,
+            Noted::FinWithoutEffect => Note::FinWithoutEffect,
+            Noted::Superseded | Noted::Hole | Noted::PerhapsHole | Noted::Damaged => return None,
+        })
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Note::Midstream => "midstream",

@@ -44,6 +44,8 @@ pub struct Row {
     pub fragment: Option<usize>,
     /// Its checksum was wrong when it was sent on.
     pub damaged: bool,
+    /// Its TTL or hop limit where it was captured, if that is not the usual one.
+    pub ttl: Option<u8>,
     /// States by end, where the line tells them.
     pub states: Vec<(String, String)>,
 }
@@ -79,7 +81,11 @@ impl Scenario {
     pub fn records(&self) -> Vec<Record> {
         let frames = |row: &Row| match (&row.packet, row.fragment) {
             (None, _) => vec![silence(self.link)],
-            (Some(packet), None) => vec![self.oddities.apply(self.frame(packet), row.damaged)],
+            (Some(packet), None) => {
+                let mut frame = self.oddities.apply(self.frame(packet), row.damaged);
+                row.ttl.iter().for_each(|ttl| frame[ttl_at(packet)] = *ttl);
+                vec![frame]
+            }
             (Some(packet), Some(octets)) => fragments(&packet.frame(self.link), octets),
         };
         let records = self
@@ -109,6 +115,11 @@ impl Scenario {
 const IP: usize = 14;
 const IP_HEADER: usize = 20;
 
+/// Where the TTL or the hop limit stands in an Ethernet frame.
+fn ttl_at(packet: &Packet) -> usize {
+    IP + if packet.from.is_ipv4() { 8 } else { 7 }
+}
+
 impl Oddities {
     fn apply(self, mut frame: Vec<u8>, damaged: bool) -> Vec<u8> {
         if self.ip_length_0 {
@@ -137,6 +148,14 @@ fn fragments(frame: &[u8], octets: usize) -> Vec<Vec<u8>> {
     };
     const MORE: u16 = 0x2000;
     vec![part(&payload[..octets], MORE), part(&payload[octets..], (octets / 8) as u16)]
+}
+
+/// What is unusual about one packet.
+#[derive(Default)]
+struct Odd {
+    fragment: Option<usize>,
+    damaged: bool,
+    ttl: Option<u8>,
 }
 
 struct Reader {
@@ -202,7 +221,7 @@ impl Reader {
             ["verdict", verdict, ref rest @ ..] => self.verdict(verdict, rest),
             [time, "(end", "of", "capture)"] => {
                 self.advance(time)?;
-                self.push(bare, None, None, false, Vec::new());
+                self.push(bare, None, Odd::default(), Vec::new());
                 Ok(())
             }
             [time, ..] if time.starts_with(['+', '-']) => {
@@ -314,8 +333,7 @@ impl Reader {
             payload: vec![b'x'; len],
             outgoing: *from == "local",
         };
-        let mut fragment = None;
-        let mut damaged = false;
+        let mut odd = Odd::default();
         let mut rest = rest;
         loop {
             rest = match rest {
@@ -326,11 +344,15 @@ impl Reader {
                     more
                 }
                 ["fragment", octets, more @ ..] => {
-                    fragment = Some(octets.parse().map_err(|_| "fragment takes a number")?);
+                    odd.fragment = Some(octets.parse().map_err(|_| "fragment takes a number")?);
                     more
                 }
                 ["damaged", more @ ..] => {
-                    damaged = true;
+                    odd.damaged = true;
+                    more
+                }
+                ["ttl", hops, more @ ..] if self.link == Link::Ethernet => {
+                    odd.ttl = Some(hops.parse().map_err(|_| "ttl takes a number")?);
                     more
                 }
                 ["win", window, more @ ..] => {
@@ -352,7 +374,7 @@ impl Reader {
         if (packet.flags & 0x10 != 0) != left.contains(" ack ") {
             return Err("the flag . and the word ack belong together".into());
         }
-        self.push(line, Some(packet), fragment, damaged, parse_states(right)?);
+        self.push(line, Some(packet), odd, parse_states(right)?);
         Ok(())
     }
 
@@ -360,12 +382,11 @@ impl Reader {
         &mut self,
         line: &str,
         packet: Option<Packet>,
-        fragment: Option<usize>,
-        damaged: bool,
+        Odd { fragment, damaged, ttl }: Odd,
         states: Vec<(String, String)>,
     ) {
         let line = line.into();
-        self.rows.push(Row { line, nanos: self.now, packet, fragment, damaged, states });
+        self.rows.push(Row { line, nanos: self.now, packet, fragment, damaged, ttl, states });
     }
 
     fn end(&self, name: &str) -> Result<SocketAddr, String> {

@@ -1,14 +1,14 @@
-//! What the client asks for.
+//! Reading the client's side: logins and commands.
 
 use super::command::Command;
-use super::frames::{Frames, Packet, Rest};
+use super::frames::{Frames, MysqlPacket, Rest};
 use super::reply::Reply;
 use super::statement::Statement;
 use super::wire::{self, Login, Reader, capability, status};
 use super::{Mysql, Phase};
 use crate::attach::facts::name;
 use crate::attach::sql::Dialect;
-use crate::attach::sql::text::{MAX_TEXT, Text};
+use crate::attach::sql::text::{MAX_TEXT, SqlText};
 use crate::place::Time;
 use crate::tcp::stream::Piece;
 
@@ -68,7 +68,7 @@ impl Mysql {
     }
 
     /// `false`: this cannot be the client's next packet.
-    fn client_packet(&mut self, packet: &Packet<'_>) -> bool {
+    fn client_packet(&mut self, packet: &MysqlPacket<'_>) -> bool {
         match self.phase {
             Phase::Login => self.login(packet),
             // The server's OK was not seen.
@@ -83,7 +83,7 @@ impl Mysql {
         }
     }
 
-    fn login(&mut self, packet: &Packet<'_>) -> bool {
+    fn login(&mut self, packet: &MysqlPacket<'_>) -> bool {
         let is_whole = packet.is_whole();
         let Some(login) = Login::read(packet.head, is_whole, self.session.agreed.offer()) else {
             self.session.agreed = self.session.agreed.chosen_unseen();
@@ -109,7 +109,7 @@ impl Mysql {
         true
     }
 
-    fn command_packet(&mut self, packet: &Packet<'_>) -> bool {
+    fn command_packet(&mut self, packet: &MysqlPacket<'_>) -> bool {
         let takes_data = match self.exchange.reply {
             Reply::Infile => true,
             Reply::Login | Reply::Hidden => packet.seq != 0,
@@ -141,19 +141,19 @@ impl Mysql {
         }
     }
 
-    fn statement(&mut self, command: Command, packet: &Packet<'_>) -> Statement {
+    fn statement(&mut self, command: Command, packet: &MysqlPacket<'_>) -> Statement {
         let body = packet.head.get(1..).unwrap_or_default();
         let seen = packet.is_whole() || packet.head.len() >= KEEP;
         let text = match command {
             Command::QUERY => match self.without_attributes(body) {
                 Some(text) => self.text(text, packet),
-                None => Text::none(),
+                None => SqlText::none(),
             },
             Command::STMT_PREPARE => self.text(body, packet),
             Command::STMT_EXECUTE | Command::STMT_BULK_EXECUTE => self.prepared_text(body),
-            Command::INIT_DB if packet.is_whole() => Text::new(body, false, Dialect::default()),
+            Command::INIT_DB if packet.is_whole() => SqlText::new(body, false, Dialect::default()),
             Command::CHANGE_USER => change_user(body),
-            _ => Text::none(),
+            _ => SqlText::none(),
         };
         let reads_text = matches!(command, Command::QUERY | Command::STMT_PREPARE);
         self.truncated |= reads_text && (!seen || text.none);
@@ -163,16 +163,17 @@ impl Mysql {
         Statement { at: packet.at, command: Some(command), text }
     }
 
-    fn text(&self, octets: &[u8], packet: &Packet<'_>) -> Text {
+    fn text(&self, octets: &[u8], packet: &MysqlPacket<'_>) -> SqlText {
         let flags = self.transaction.flags().unwrap_or(0);
-        let dialect = Dialect { backslash: flags & status::NO_BACKSLASH_ESCAPES == 0 };
-        Text::new(octets, !packet.is_whole(), dialect)
+        let backslash = flags & status::NO_BACKSLASH_ESCAPES == 0;
+        let dialect = Dialect { backslash, ..Dialect::default() };
+        SqlText::new(octets, !packet.is_whole(), dialect)
     }
 
-    fn prepared_text(&self, body: &[u8]) -> Text {
+    fn prepared_text(&self, body: &[u8]) -> SqlText {
         let id = Reader(body).number(4);
         let text = id.zip(self.session.prepared.as_ref()).and_then(|(id, all)| all.get(id as u32));
-        text.cloned().unwrap_or_else(Text::none)
+        text.cloned().unwrap_or_else(SqlText::none)
     }
 
     /// The text of a query, without the attributes that may stand before it.
@@ -185,7 +186,7 @@ impl Mysql {
         }
     }
 
-    fn silent(&mut self, command: Command, packet: &Packet<'_>, statement: Statement) {
+    fn silent(&mut self, command: Command, packet: &MysqlPacket<'_>, statement: Statement) {
         let id = Reader(packet.head.get(1..).unwrap_or_default()).number(4);
         if let (Command::STMT_CLOSE, Some(prepared)) = (command, self.session.prepared.as_mut()) {
             id.into_iter().for_each(|id| prepared.remove(id as u32));
@@ -198,7 +199,7 @@ impl Mysql {
 }
 
 /// `user`, a zero octet, `database`: what a change of user asks for, without the proof.
-fn change_user(body: &[u8]) -> Text {
+fn change_user(body: &[u8]) -> SqlText {
     let read = || {
         let mut reader = Reader(body);
         let user = reader.zero_ended()?;
@@ -206,7 +207,7 @@ fn change_user(body: &[u8]) -> Text {
         reader.octets(usize::from(len))?;
         Some([user, &[0], reader.zero_ended()?].concat())
     };
-    read().map_or_else(Text::none, |names| Text::new(&names, false, Dialect::default()))
+    read().map_or_else(SqlText::none, |names| SqlText::new(&names, false, Dialect::default()))
 }
 
 /// Attributes are parameters with names, in the way of a prepared statement.

@@ -1,4 +1,4 @@
-//! What a client can ask for, and how it is answered.
+//! The commands of a client, and how each is answered.
 
 /// The first octet of a client's packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

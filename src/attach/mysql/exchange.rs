@@ -18,14 +18,14 @@ struct Pending {
     command: Command,
     /// The number of its last packet.
     seq: u8,
-    /// What it says; none: it is the last statement.
+    /// The statement it carries; none: it is the last statement.
     statement: Option<Box<Statement>>,
 }
 
-/// What was asked, and what is due.
+/// Commands and their answers: the questions that are open, and the packet that is due next.
 #[derive(Debug, Default)]
 pub struct Exchange {
-    /// What the first pending command waits for, after so many results.
+    /// The packet that the first pending command waits for, after so many results.
     pub reply: Reply,
     pub results: u16,
     /// The number that the server's next packet has.
@@ -34,7 +34,7 @@ pub struct Exchange {
     pub fresh: bool,
     /// Commands and answers can be out of step: they are not matched again after a loss.
     pub unmatched: bool,
-    /// What was agreed on is not known well enough to go on as before.
+    /// The capabilities agreed on are not known well enough to go on as before.
     pub unsure: bool,
     pending: VecDeque<Pending>,
     last: Statement,
@@ -50,7 +50,7 @@ impl Exchange {
         self.pending.len() > 1
     }
 
-    /// The same as [`Exchange::is_due`], where that can be told.
+    /// Returns whether the server owes nothing; `None` where that cannot be told.
     pub fn answered(&self) -> Option<bool> {
         match self.reply {
             Reply::Hidden | Reply::AfterDefinitions(0) | Reply::Stream => None,
@@ -68,7 +68,7 @@ impl Exchange {
         self.pending.front().map(|pending| pending.command)
     }
 
-    /// What it says.
+    /// The statement that is being answered.
     pub fn current(&self) -> &Statement {
         self.waiting().next().unwrap_or(&self.last)
     }
@@ -199,7 +199,7 @@ impl Exchange {
     }
 
     /// Octets on the heap.
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         let texts = self.pending.iter().filter_map(|pending| pending.statement.as_ref());
         let size_of_text = |s: &Statement| s.text.octets.len() + size_of::<Statement>();
         self.pending.capacity() * size_of::<Pending>()

@@ -1,12 +1,12 @@
-//! What is known of a connection, in the keys of every protocol.
+//! Tells what is known of a connection in the keys that all protocols share.
 
-use super::Mysql;
 use super::command::Command;
 use super::statement::Statement;
-use crate::attach::{Begun, Facts, Protocol};
+use super::{Mysql, Phase};
+use crate::attach::{BeforeLogin, Begun, Facts, Protocol};
 
 impl Mysql {
-    /// What is known by now. `literals`: statements as they were sent, with their values.
+    /// Returns the facts known by now. `literals`: statements as they were sent, with their values.
     pub(super) fn show(&self, literals: bool) -> Facts {
         let (exchange, session) = (&self.exchange, &self.session);
         let in_transaction = self.in_transaction();
@@ -19,6 +19,7 @@ impl Mysql {
             server: session.version.clone(),
             user: session.user.clone().filter(|_| !exchange.may_change_user()),
             database: session.database.clone().filter(|_| !exchange.may_rename()),
+            application: None,
             last_command: last.command.and_then(Command::name),
             last_statement: show_last(last, literals),
             last_statement_at: has_last.then_some(last.at),
@@ -30,6 +31,10 @@ impl Mysql {
             more_statements: self.transaction.log().filter(|_| is_open).map_or(0, |log| log.more),
             path: self.path(literals),
             goodbye: self.goodbye(),
+            before_login: self.before_login(),
+            announced: None,
+            waits_by: None,
+            heartbeat: None,
             server_error: self.error.as_deref().map(|error| error.show(literals)),
             encrypted: self.encrypted,
             compressed: self.compressed,
@@ -41,13 +46,27 @@ impl Mysql {
         self.quit.then(|| Command::QUIT.name()).flatten()
     }
 
+    /// The client never answered, or the server refused it; a password too many is 1045.
+    fn before_login(&self) -> Option<BeforeLogin> {
+        let denied = self.error.as_ref().map(|error| {
+            matches!(error.code, 1043..=1045 | 1049 | 1130 | 1156..=1159 | 1251 | 1698 | 1862 | 4151)
+        });
+        match (self.phase, denied) {
+            _ if self.confirmed != Some(true) || self.truncated => None,
+            (Phase::Login | Phase::Proof, Some(true)) => Some(BeforeLogin::Denied),
+            (Phase::Login, None) => Some(BeforeLogin::GreetingUnread),
+            (Phase::Proof, None) => Some(BeforeLogin::Unanswered),
+            _ => None,
+        }
+    }
+
     fn in_transaction(&self) -> Option<bool> {
         let known = self.transaction.is_open()?;
         let still = |statement| self.transaction.is_open_during(statement) == Some(known);
         self.exchange.waiting().all(still).then_some(known)
     }
 
-    /// Those that were answered, and those that were sent and not answered.
+    /// The statements of the transaction: answered ones, then those that were sent and not answered.
     fn statements(&self, literals: bool) -> Vec<Box<str>> {
         let answered = self.transaction.log().map_or(&[][..], |log| log.texts());
         let executes = |s: &&Statement| s.command.is_some_and(Command::executes);

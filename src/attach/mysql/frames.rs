@@ -12,31 +12,31 @@ const HEADER: usize = 4;
 /// A payload of this many octets goes on in the next packet.
 const FULL: u32 = 0xff_ffff;
 
-/// Where the thread was lost, a packet longer than this is no place to find it again.
+/// The longest packet that is believed where the thread was lost: a longer one is a misreading.
 const MAX_GUESS: u32 = 16 * 1024;
 
 /// A packet, joined with those that continue it.
 #[derive(Clone, Copy, Debug)]
-pub struct Packet<'a> {
-    /// Of the first packet, and of the last.
+pub struct MysqlPacket<'a> {
+    /// The numbers of the first packet and of the last.
     pub seq: u8,
     pub last_seq: u8,
     /// Octets of payload.
     pub len: u64,
     /// The first of them: all, or as many as were seen and kept.
     pub head: &'a [u8],
-    /// When it began.
+    /// The time of its first octet.
     pub at: Time,
 }
 
-impl Packet<'_> {
+impl MysqlPacket<'_> {
     /// All of its payload is in `head`.
     pub fn is_whole(&self) -> bool {
         self.head.len() as u64 == self.len
     }
 }
 
-/// What is known of the boundaries of packets.
+/// Knowledge of the boundaries between packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Thread {
     #[default]
@@ -51,7 +51,7 @@ enum Thread {
 pub struct Frames {
     /// The beginning of a payload that comes in several pieces.
     kept: Vec<u8>,
-    /// Of the packet that is being read.
+    /// The time and the length of the packet that is being read.
     at: Time,
     len: u64,
     /// Octets of payload to come; header octets read while there is no payload.
@@ -66,7 +66,7 @@ pub struct Frames {
     thread: Thread,
 }
 
-/// What a piece still holds.
+/// The part of a piece that is still to be read.
 pub enum Rest<'a> {
     Data(&'a [u8]),
     Hole(u64),
@@ -98,13 +98,13 @@ impl Frames {
         *self = Frames { thread: Thread::Lost, ..Frames::default() };
     }
 
-    /// Where a thread was lost, a packet begins here, by its looks. Client: it has to end where its
-    /// piece does.
+    /// Takes up a lost thread: a packet begins here, by its looks. Client: it has to end where its piece
+    /// does.
     pub fn guess(&mut self) {
         *self = Frames { thread: Thread::Guessed, ..Frames::default() };
     }
 
-    /// The same, where more may follow in the same piece.
+    /// Takes up a lost thread like [`Frames::guess`], where more may follow in the same piece.
     pub fn find(&mut self) {
         *self = Frames::default();
     }
@@ -117,7 +117,7 @@ impl Frames {
     }
 
     /// Octets that it holds on the heap.
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         self.kept.capacity()
     }
 
@@ -128,7 +128,7 @@ impl Frames {
         rest: &mut Rest<'d>,
         at: Time,
         keep: usize,
-    ) -> Option<Packet<'b>> {
+    ) -> Option<MysqlPacket<'b>> {
         loop {
             if self.thread == Thread::Lost {
                 return None;
@@ -172,14 +172,14 @@ impl Frames {
 
     /// The packet at the start of these octets, if all of it is there and nothing is under way.
     #[inline(always)]
-    fn in_one_piece<'d>(&self, data: &'d [u8], at: Time) -> Option<(Packet<'d>, &'d [u8])> {
+    fn in_one_piece<'d>(&self, data: &'d [u8], at: Time) -> Option<(MysqlPacket<'d>, &'d [u8])> {
         let (&[a, b, c, seq], data) = data.split_first_chunk::<HEADER>()?;
         let len = u32::from_le_bytes([a, b, c, 0]);
         if self.read != 0 || self.continues || self.thread != Thread::Held || len == FULL {
             return None;
         }
         let (head, after) = data.split_at_checked(len as usize)?;
-        Some((Packet { seq, last_seq: seq, len: u64::from(len), head, at }, after))
+        Some((MysqlPacket { seq, last_seq: seq, len: u64::from(len), head, at }, after))
     }
 
     /// Passes over packets that are all there, as long as `is_known` knows them by number and payload.
@@ -228,7 +228,7 @@ impl Frames {
         }
     }
 
-    fn take_hole(&mut self, octets: u64, rest: &mut Rest<'_>) -> Option<Packet<'_>> {
+    fn take_hole(&mut self, octets: u64, rest: &mut Rest<'_>) -> Option<MysqlPacket<'_>> {
         *rest = Rest::Nothing;
         let inside = usize::from(self.read) == HEADER && octets > 0;
         if !inside || octets > u64::from(self.left) {
@@ -251,12 +251,12 @@ impl Frames {
         self.continues
     }
 
-    fn end<'b>(&'b mut self, whole: Option<&'b [u8]>) -> Packet<'b> {
+    fn end<'b>(&'b mut self, whole: Option<&'b [u8]>) -> MysqlPacket<'b> {
         self.thread = Thread::Held;
         self.read = 0;
         let last_seq = self.header[HEADER - 1];
         let head = whole.unwrap_or(&self.kept);
-        Packet { seq: self.first_seq, last_seq, len: self.len, head, at: self.at }
+        MysqlPacket { seq: self.first_seq, last_seq, len: self.len, head, at: self.at }
     }
 }
 
@@ -326,6 +326,6 @@ mod tests {
         assert_eq!(out, ["0:16777216:aaaaaaaa"]);
         let out = read(&mut frames, &[Piece::Data(&full), Piece::Data(&packet(1, b""))]);
         assert_eq!(out, ["0:16777215:aaaaaaaa"]);
-        assert!(frames.held() < 64);
+        assert!(frames.heap_octets() < 64);
     }
 }

@@ -16,7 +16,7 @@
 //! A connection takes [`MAX_IDLE`] octets and its strings. What else it can hold is bounded: a text
 //! (1 KiB) for each of the commands that wait for an answer ([`MAX_PENDING`]), the
 //! statements of a transaction (8 KiB, twice if the path is wanted), prepared statements
-//! (16 KiB): [`MAX_HELD`] in all.
+//! (16 KiB): [`MAX_HEAP`] in all.
 
 mod client;
 pub mod command;
@@ -34,7 +34,7 @@ mod tests;
 mod transaction;
 mod wire;
 
-use super::{Facts, Identity, Opening, Peer, Probe, Protocol};
+use super::{Facts, GLANCE, Identity, Opening, Peer, Probe, Protocol};
 use crate::place::Time;
 use crate::tcp::stream::Piece;
 use exchange::Exchange;
@@ -49,9 +49,9 @@ use wire::{Greeting, Refusal};
 pub const MAX_IDLE: usize = 320;
 
 /// Octets on the heap, strings and all.
-pub const MAX_HELD: usize = 64 * 1_024;
+pub const MAX_HEAP: usize = 64 * 1_024;
 
-/// How far a connection has come.
+/// The stages of a connection's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// The server speaks first.
@@ -94,6 +94,10 @@ impl Protocol for Mysql {
 
     /// The server speaks first.
     #[inline(always)]
+    fn may_begin([_, _, high, sequence, version, ..]: [u8; GLANCE]) -> bool {
+        high == 0 && sequence == 0 && version == wire::PROTOCOL
+    }
+
     fn probe(first: &[u8], from: Peer) -> Probe {
         match (from, first) {
             (Peer::Server, [_, _, 0, 0, wire::PROTOCOL, ..]) => probe_greeting(first),
@@ -162,13 +166,13 @@ impl Mysql {
     }
 
     /// Octets on the heap.
-    pub fn held(&self) -> usize {
-        self.client.held()
-            + self.server.held()
-            + self.exchange.held()
-            + self.session.held()
-            + self.transaction.log().map_or(0, |log| log.held())
-            + self.path.as_ref().map_or(0, |path| path.held())
+    pub fn heap_octets(&self) -> usize {
+        self.client.heap_octets()
+            + self.server.heap_octets()
+            + self.exchange.heap_octets()
+            + self.session.heap_octets()
+            + self.transaction.log().map_or(0, |log| log.heap_octets())
+            + self.path.as_ref().map_or(0, |path| path.heap_octets())
             + self.error.as_ref().map_or(0, |e| e.message.len() + size_of::<Refusal>())
     }
 

@@ -10,7 +10,7 @@ use super::command::Command;
 use super::statement::Statement;
 use super::transaction::{Beginning, Transaction};
 use crate::attach::PathStep;
-use crate::attach::sql::text::Text;
+use crate::attach::sql::text::SqlText;
 
 /// Statements of a transaction that are kept, those of none, and the octets of their texts.
 pub const MAX_INSIDE: usize = 32;
@@ -24,7 +24,7 @@ pub struct Path {
     octets: usize,
     /// The last one left a transaction open.
     open: bool,
-    /// What the answer that is being read has told: a transaction began.
+    /// A transaction began, by the answer that is being read.
     begins: bool,
 }
 
@@ -32,10 +32,10 @@ pub struct Path {
 enum Step {
     Sent {
         command: Command,
-        text: Text,
+        text: SqlText,
         error: Option<u16>,
     },
-    /// What there was in place of a statement.
+    /// A remark in place of a statement.
     Note(&'static str),
     NotCaptured,
 }
@@ -63,7 +63,7 @@ impl Step {
     }
 }
 
-fn show(command: Command, text: &Text, literals: bool) -> PathStep {
+fn show(command: Command, text: &SqlText, literals: bool) -> PathStep {
     let text = if command.executes() { text.show(literals) } else { None };
     let name = command.name().filter(|_| command != Command::QUERY);
     text.or_else(|| name.map(Box::from)).map_or(PathStep::NotCaptured, PathStep::Said)
@@ -103,8 +103,8 @@ impl Path {
         }
     }
 
-    /// Of a transaction, the beginning says what it was about, and the end how it ended: what does
-    /// not fit is left out between them. Of others, the last ones count.
+    /// Adds a step, and makes room for it. A transaction's beginning says what it was about, and its end
+    /// how it ended: what does not fit is left out between them. Outside of one, the last steps count.
     fn push(&mut self, step: Step, inside: bool) {
         let most = if inside { MAX_INSIDE } else { MAX_OUTSIDE };
         let mut more = false;
@@ -123,7 +123,7 @@ impl Path {
         self.steps.push_back(step);
     }
 
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         size_of::<Path>() + self.octets + self.steps.capacity() * size_of::<Step>()
     }
 }

@@ -1,6 +1,6 @@
 //! Prepared statements by their numbers.
 
-use crate::attach::sql::text::Text;
+use crate::attach::sql::text::SqlText;
 
 /// So many are remembered, and so many octets of their texts: the latest.
 pub const MAX_STATEMENTS: usize = 64;
@@ -11,19 +11,19 @@ const LATEST: u32 = u32::MAX;
 
 #[derive(Debug, Default)]
 pub struct Prepared {
-    known: Vec<(u32, Text)>,
+    known: Vec<(u32, SqlText)>,
     octets: usize,
-    latest: Option<Text>,
+    latest: Option<SqlText>,
 }
 
 impl Prepared {
     /// The client asks to prepare this.
-    pub fn ask(&mut self, text: &Text) {
+    pub fn ask(&mut self, text: &SqlText) {
         self.latest = Some(text.clone());
     }
 
     /// The server gave it a number.
-    pub fn insert(&mut self, id: u32, text: Text) {
+    pub fn insert(&mut self, id: u32, text: SqlText) {
         self.remove(id);
         self.octets += text.octets.len();
         self.known.push((id, text));
@@ -38,18 +38,18 @@ impl Prepared {
         }
     }
 
-    pub fn get(&self, id: u32) -> Option<&Text> {
+    pub fn get(&self, id: u32) -> Option<&SqlText> {
         if id == LATEST {
             return self.latest.as_ref();
         }
         self.known.iter().find(|(known, _)| *known == id).map(|(_, text)| text)
     }
 
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         let latest = self.latest.as_ref().map_or(0, |text| text.octets.len());
         size_of::<Prepared>()
             + self.octets
             + latest
-            + self.known.capacity() * size_of::<(u32, Text)>()
+            + self.known.capacity() * size_of::<(u32, SqlText)>()
     }
 }

@@ -1,10 +1,10 @@
 //! The server's answer to one command, packet by packet: where it ends, and with which status.
 
 use super::command::Command;
-use super::frames::Packet;
+use super::frames::MysqlPacket;
 use super::wire::{self, EOF, ERROR, LOCAL_INFILE, OK, Reader, capability, status};
 
-/// What both ends agreed on, as far as it is known.
+/// Capabilities that both ends agreed on, as far as they are known.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Agreed {
     /// Capabilities that are surely there, and those that surely are not.
@@ -13,7 +13,7 @@ pub struct Agreed {
 }
 
 impl Agreed {
-    /// What the server offers, where that was seen: the client has yet to choose.
+    /// Takes the server's offer, where that was seen: the client has yet to choose.
     pub fn offered(server: Option<u64>) -> Agreed {
         Agreed { there: server.unwrap_or(0), absent: server.map_or(0, |server| !server) }
     }
@@ -48,7 +48,7 @@ impl Agreed {
     }
 }
 
-/// What is due next.
+/// The packet of an answer that is due next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reply {
     /// Nothing: no command waits for an answer.
@@ -62,7 +62,7 @@ pub enum Reply {
     Result,
     /// So many definitions of columns, and what ends them.
     Columns(u32),
-    /// What ends the columns, or the first row where nothing does.
+    /// The mark that ends the columns, or the first row where there is none.
     AfterColumns,
     Rows,
     /// A prepared statement, its parameters and its columns.
@@ -71,7 +71,7 @@ pub enum Reply {
         left: u16,
         then: u16,
     },
-    /// What ends definitions, if anything does.
+    /// The mark that ends definitions, if there is one.
     AfterDefinitions(u16),
     /// The client sends a file.
     Infile,
@@ -79,13 +79,13 @@ pub enum Reply {
     Login,
     /// Packets without end.
     Stream,
-    /// What is due cannot be told any more.
+    /// Any packet: nobody can tell any more which one is due.
     Hidden,
 }
 
-/// What a packet did to the answer.
+/// The effect of a packet on the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ReplyStep {
     /// It goes on.
     Goes,
     /// A result ended with these status flags. More may follow, if they say so.
@@ -115,7 +115,7 @@ impl Reply {
     }
 
     /// Takes the server's next packet.
-    pub fn take(&mut self, packet: &Packet<'_>, agreed: &mut Agreed) -> Step {
+    pub fn take(&mut self, packet: &MysqlPacket<'_>, agreed: &mut Agreed) -> ReplyStep {
         let first = packet.head.first().copied();
         if self.counts_only() {
             return self.count(agreed);
@@ -124,15 +124,15 @@ impl Reply {
             // An empty packet is a row without columns: there is none.
             let hidden = packet.len > 0;
             *self = Reply::Hidden;
-            return if hidden { Step::Goes } else { Step::Wrong };
+            return if hidden { ReplyStep::Goes } else { ReplyStep::Wrong };
         };
         if first == ERROR && !matches!(self, Reply::Nothing | Reply::Text) {
             return fail(packet);
         }
         match *self {
-            Reply::Nothing => Step::Wrong,
-            Reply::Hidden | Reply::Stream => Step::Goes,
-            Reply::Text => Step::Ended,
+            Reply::Nothing => ReplyStep::Wrong,
+            Reply::Hidden | Reply::Stream => ReplyStep::Goes,
+            Reply::Text => ReplyStep::Ended,
             Reply::Word | Reply::Infile => word(first, packet),
             Reply::Login => login(first, packet),
             Reply::Result => self.result(first, packet, *agreed),
@@ -140,7 +140,7 @@ impl Reply {
             Reply::Rows => row(first, packet),
             Reply::Prepared => self.prepared(first, packet, *agreed),
             Reply::AfterDefinitions(then) => self.after_definitions(then, first, packet, agreed),
-            Reply::Columns(_) | Reply::Definitions { .. } => Step::Wrong,
+            Reply::Columns(_) | Reply::Definitions { .. } => ReplyStep::Wrong,
         }
     }
 
@@ -149,7 +149,7 @@ impl Reply {
         matches!(self, Reply::Columns(_) | Reply::Definitions { .. })
     }
 
-    fn count(&mut self, agreed: &mut Agreed) -> Step {
+    fn count(&mut self, agreed: &mut Agreed) -> ReplyStep {
         let marked = agreed.has(capability::DEPRECATE_EOF).map(|deprecated| !deprecated);
         *self = match *self {
             Reply::Columns(left) if left > 1 => Reply::Columns(left - 1),
@@ -159,7 +159,7 @@ impl Reply {
             }
             Reply::Definitions { then: 0, .. } if marked == Some(false) => {
                 *self = Reply::Nothing;
-                return Step::Ended;
+                return ReplyStep::Ended;
             }
             Reply::Definitions { then, .. } if marked == Some(false) => {
                 Reply::Definitions { left: then, then: 0 }
@@ -167,41 +167,46 @@ impl Reply {
             Reply::Definitions { then, .. } => Reply::AfterDefinitions(then),
             other => other,
         };
-        Step::Goes
+        ReplyStep::Goes
     }
 
-    fn result(&mut self, first: u8, packet: &Packet<'_>, agreed: Agreed) -> Step {
+    fn result(&mut self, first: u8, packet: &MysqlPacket<'_>, agreed: Agreed) -> ReplyStep {
         let optional = agreed.has(capability::OPTIONAL_METADATA);
         match first {
             OK if packet.len >= MIN_OK => ok(packet),
             LOCAL_INFILE => {
                 *self = Reply::Infile;
-                Step::Goes
+                ReplyStep::Goes
             }
             _ => match columns(packet, optional, agreed.has(capability::CACHE_METADATA)) {
                 Columns::Follow(columns) => {
                     *self = Reply::Columns(columns);
-                    Step::Goes
+                    ReplyStep::Goes
                 }
                 Columns::Known => {
                     *self = Reply::AfterColumns;
-                    Step::Goes
+                    ReplyStep::Goes
                 }
                 Columns::Hidden => {
                     *self = Reply::Hidden;
-                    Step::Goes
+                    ReplyStep::Goes
                 }
-                Columns::Wrong => Step::Wrong,
+                Columns::Wrong => ReplyStep::Wrong,
             },
         }
     }
 
     /// An EOF packet has five octets here and an OK packet at least seven, so that what was agreed
     /// on can be told from what comes.
-    fn after_columns(&mut self, first: u8, packet: &Packet<'_>, agreed: &mut Agreed) -> Step {
+    fn after_columns(
+        &mut self,
+        first: u8,
+        packet: &MysqlPacket<'_>,
+        agreed: &mut Agreed,
+    ) -> ReplyStep {
         let marks = first == EOF && packet.len == LEN_OF_EOF;
         if agreed.has(capability::DEPRECATE_EOF) == Some(false) && !marks {
-            return Step::Wrong;
+            return ReplyStep::Wrong;
         }
         // A server may mark the end of the columns of a cursor even so.
         if agreed.has(capability::DEPRECATE_EOF).is_none() {
@@ -212,106 +217,106 @@ impl Reply {
             return row(first, packet);
         }
         match wire::status_of_eof(packet.head) {
-            Some(flags) if flags & status::CURSOR_EXISTS != 0 => Step::Status(flags),
-            Some(_) => Step::Goes,
+            Some(flags) if flags & status::CURSOR_EXISTS != 0 => ReplyStep::Status(flags),
+            Some(_) => ReplyStep::Goes,
             None => {
                 *self = Reply::Hidden;
-                Step::Goes
+                ReplyStep::Goes
             }
         }
     }
 
-    fn prepared(&mut self, first: u8, packet: &Packet<'_>, agreed: Agreed) -> Step {
+    fn prepared(&mut self, first: u8, packet: &MysqlPacket<'_>, agreed: Agreed) -> ReplyStep {
         if first != OK || packet.len < 12 {
-            return Step::Wrong;
+            return ReplyStep::Wrong;
         }
         let mut reader = Reader(packet.head);
         let numbers = reader.octets(5).and_then(|_| Some((reader.number(2)?, reader.number(2)?)));
         let (Some((columns, params)), metadata) = (numbers, packet.head.get(12)) else {
             *self = Reply::Hidden;
-            return Step::Goes;
+            return ReplyStep::Goes;
         };
         let (columns, params) = (columns as u16, params as u16);
         let optional = agreed.has(capability::OPTIONAL_METADATA) != Some(false);
         if optional && packet.len > 12 && metadata != Some(&1) {
             *self = if metadata.is_some() { Reply::Nothing } else { Reply::Hidden };
-            return if metadata.is_some() { Step::Ended } else { Step::Goes };
+            return if metadata.is_some() { ReplyStep::Ended } else { ReplyStep::Goes };
         }
         *self = match (params, columns) {
-            (0, 0) => return Step::Ended,
+            (0, 0) => return ReplyStep::Ended,
             (0, columns) => Reply::Definitions { left: columns, then: 0 },
             (params, columns) => Reply::Definitions { left: params, then: columns },
         };
-        Step::Goes
+        ReplyStep::Goes
     }
 
     fn after_definitions(
         &mut self,
         then: u16,
         first: u8,
-        packet: &Packet<'_>,
+        packet: &MysqlPacket<'_>,
         agreed: &mut Agreed,
-    ) -> Step {
+    ) -> ReplyStep {
         let marks = first == EOF && packet.len == LEN_OF_EOF;
         if marks {
             agreed.learn(capability::DEPRECATE_EOF, false);
         }
         match (marks, then) {
-            (true, 0) => return Step::Ended,
+            (true, 0) => return ReplyStep::Ended,
             (true, left) => *self = Reply::Definitions { left, then: 0 },
-            (false, 0) => return Step::Wrong,
+            (false, 0) => return ReplyStep::Wrong,
             (false, left) if agreed.has(capability::DEPRECATE_EOF).is_none() => {
                 // No mark came: this is the first of the next definitions.
                 agreed.learn(capability::DEPRECATE_EOF, true);
                 *self = Reply::Definitions { left, then: 0 };
                 return self.count(agreed);
             }
-            (false, _) => return Step::Wrong,
+            (false, _) => return ReplyStep::Wrong,
         }
-        Step::Goes
+        ReplyStep::Goes
     }
 }
 
 const MIN_OK: u64 = 7;
 const LEN_OF_EOF: u64 = 5;
 
-fn ok(packet: &Packet<'_>) -> Step {
-    wire::status_of_ok(packet.head).map_or(Step::Cut, Step::Status)
+fn ok(packet: &MysqlPacket<'_>) -> ReplyStep {
+    wire::status_of_ok(packet.head).map_or(ReplyStep::Cut, ReplyStep::Status)
 }
 
-fn eof(packet: &Packet<'_>) -> Step {
-    wire::status_of_eof(packet.head).map_or(Step::Cut, Step::Status)
+fn eof(packet: &MysqlPacket<'_>) -> ReplyStep {
+    wire::status_of_eof(packet.head).map_or(ReplyStep::Cut, ReplyStep::Status)
 }
 
-fn fail(packet: &Packet<'_>) -> Step {
+fn fail(packet: &MysqlPacket<'_>) -> ReplyStep {
     const PROGRESS: &[u8] = &[ERROR, 0xff, 0xff];
     match packet.head {
-        head if head.starts_with(PROGRESS) => Step::Progress,
-        _ if packet.len < 3 => Step::Wrong,
-        _ => Step::Failed,
+        head if head.starts_with(PROGRESS) => ReplyStep::Progress,
+        _ if packet.len < 3 => ReplyStep::Wrong,
+        _ => ReplyStep::Failed,
     }
 }
 
 /// OK, also in the form of an EOF packet.
-fn word(first: u8, packet: &Packet<'_>) -> Step {
+fn word(first: u8, packet: &MysqlPacket<'_>) -> ReplyStep {
     match (first, packet.len) {
         (EOF, LEN_OF_EOF) => eof(packet),
         (OK | EOF, MIN_OK..) => ok(packet),
-        _ => Step::Wrong,
+        _ => ReplyStep::Wrong,
     }
 }
 
-fn login(first: u8, packet: &Packet<'_>) -> Step {
+fn login(first: u8, packet: &MysqlPacket<'_>) -> ReplyStep {
     // Anything but OK and ERR is part of the proof.
-    if first == OK && packet.len >= MIN_OK { ok(packet) } else { Step::Goes }
+    if first == OK && packet.len >= MIN_OK { ok(packet) } else { ReplyStep::Goes }
 }
 
 /// A row, or what ends them: no row of less than 16 MB begins as they do.
-fn row(first: u8, packet: &Packet<'_>) -> Step {
+fn row(first: u8, packet: &MysqlPacket<'_>) -> ReplyStep {
     match packet.len {
         LEN_OF_EOF if first == EOF => eof(packet),
         MIN_OK..0xff_ffff if first == EOF => ok(packet),
-        _ => Step::Goes,
+        _ => ReplyStep::Goes,
     }
 }
 
@@ -325,7 +330,7 @@ enum Columns {
 
 /// The number of columns, with an octet before it (MySQL) or after it (MariaDB) that says if their
 /// definitions follow, where that was agreed on.
-fn columns(packet: &Packet<'_>, optional: Option<bool>, cached: Option<bool>) -> Columns {
+fn columns(packet: &MysqlPacket<'_>, optional: Option<bool>, cached: Option<bool>) -> Columns {
     if !packet.is_whole() {
         return if packet.len <= 10 { Columns::Hidden } else { Columns::Wrong };
     }

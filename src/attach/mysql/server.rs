@@ -1,8 +1,8 @@
-//! What the server answers.
+//! Reading the server's side: its greeting and its answers.
 
 use super::command::Command;
-use super::frames::{Frames, Packet, Rest};
-use super::reply::{Agreed, Reply, Step};
+use super::frames::{Frames, MysqlPacket, Rest};
+use super::reply::{Agreed, Reply, ReplyStep};
 use super::statement::Statement;
 use super::wire::{self, ERROR, Greeting, MAX_MESSAGE, OK, Reader, Refusal, capability, status};
 use super::{Mysql, Phase};
@@ -16,7 +16,7 @@ const KEEP: usize = MAX_MESSAGE + 56;
 
 impl Mysql {
     /// The first packet of all. `false`: this is no MySQL.
-    pub(super) fn greeting(&mut self, packet: &Packet<'_>) -> bool {
+    pub(super) fn greeting(&mut self, packet: &MysqlPacket<'_>) -> bool {
         if packet.head.first() == Some(&ERROR) {
             let error = Refusal::read(packet.head, true).filter(|e| is_error_code(e.code));
             self.confirmed = error.as_ref().map(|_| true);
@@ -120,7 +120,7 @@ impl Mysql {
     }
 
     /// `false`: this cannot be the server's next packet.
-    fn server_packet(&mut self, packet: &Packet<'_>) -> bool {
+    fn server_packet(&mut self, packet: &MysqlPacket<'_>) -> bool {
         match self.phase {
             Phase::Login | Phase::Proof => self.proof_packet(packet),
             Phase::Commands => self.answer_packet(packet),
@@ -128,7 +128,7 @@ impl Mysql {
         }
     }
 
-    fn proof_packet(&mut self, packet: &Packet<'_>) -> bool {
+    fn proof_packet(&mut self, packet: &MysqlPacket<'_>) -> bool {
         match packet.head.first() {
             Some(&ERROR) => {
                 self.refuse(packet, self.phase == Phase::Login);
@@ -143,7 +143,7 @@ impl Mysql {
         }
     }
 
-    fn logged_in(&mut self, packet: &Packet<'_>) {
+    fn logged_in(&mut self, packet: &MysqlPacket<'_>) {
         self.phase = Phase::Commands;
         let compresses = [capability::COMPRESS, capability::ZSTD];
         let agreed = compresses.map(|way| self.session.agreed.has(way));
@@ -164,7 +164,7 @@ impl Mysql {
         }
     }
 
-    fn refuse(&mut self, packet: &Packet<'_>, unsolicited: bool) -> Option<u16> {
+    fn refuse(&mut self, packet: &MysqlPacket<'_>, unsolicited: bool) -> Option<u16> {
         let error = Refusal::read(packet.head, unsolicited);
         let code = error.as_ref().map(|error| error.code);
         self.truncated |= !packet.is_whole() && packet.head.len() < KEEP;
@@ -172,7 +172,7 @@ impl Mysql {
         code
     }
 
-    fn answer_packet(&mut self, packet: &Packet<'_>) -> bool {
+    fn answer_packet(&mut self, packet: &MysqlPacket<'_>) -> bool {
         let is_error = packet.head.first() == Some(&ERROR);
         let is_due = self.exchange.is_due();
         if is_error && (!is_due || packet.seq == 0 && self.exchange.next_seq != 0) {
@@ -196,7 +196,7 @@ impl Mysql {
     }
 
     /// The number of a prepared statement.
-    fn take_number(&mut self, packet: &Packet<'_>) {
+    fn take_number(&mut self, packet: &MysqlPacket<'_>) {
         let mut reader = Reader(packet.head);
         if self.exchange.reply != Reply::Prepared || reader.u8() != Some(OK) {
             return;
@@ -206,30 +206,30 @@ impl Mysql {
         self.session.prepared.get_or_insert_default().insert(id as u32, text);
     }
 
-    fn step(&mut self, step: Step, before: Reply, packet: &Packet<'_>) -> bool {
+    fn step(&mut self, step: ReplyStep, before: Reply, packet: &MysqlPacket<'_>) -> bool {
         match step {
-            Step::Wrong => return false,
-            Step::Progress => {}
-            Step::Goes if self.exchange.reply == Reply::Hidden => self.hide(),
-            Step::Goes => {}
-            Step::Failed => {
+            ReplyStep::Wrong => return false,
+            ReplyStep::Progress => {}
+            ReplyStep::Goes if self.exchange.reply == Reply::Hidden => self.hide(),
+            ReplyStep::Goes => {}
+            ReplyStep::Failed => {
                 let code = self.refuse(packet, false);
                 let (statement, result) = (self.exchange.current(), self.exchange.results);
                 self.transaction.refused(code, statement, usize::from(result));
                 self.done(code);
             }
-            Step::Ended => {
+            ReplyStep::Ended => {
                 self.succeeded();
                 self.done(None);
             }
-            Step::Cut => {
+            ReplyStep::Cut => {
                 self.hide();
                 if matches!(before, Reply::Word | Reply::Login) {
                     self.succeeded();
                     self.done(None);
                 }
             }
-            Step::Status(flags) => self.status(flags),
+            ReplyStep::Status(flags) => self.status(flags),
         }
         true
     }
@@ -247,7 +247,7 @@ impl Mysql {
         }
     }
 
-    /// What a command changes when it succeeds.
+    /// Notes the change that a command makes when it succeeds.
     fn succeeded(&mut self) {
         self.confirmed = Some(true);
         if self.error.as_ref().is_some_and(|error| !error.unsolicited) {

@@ -1,9 +1,9 @@
-//! Who speaks to whom, and what they agreed on.
+//! A session: its user, its server, and the capabilities they agreed on.
 
 use super::prepared::Prepared;
 use super::reply::Agreed;
 use crate::attach::facts::name;
-use crate::attach::sql::text::Text;
+use crate::attach::sql::text::SqlText;
 
 /// A session between a user and a server.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ impl Session {
     }
 
     /// The client has become another user: `user`, a zero octet, `database`.
-    pub fn change_user(&mut self, names: &Text) {
+    pub fn change_user(&mut self, names: &SqlText) {
         self.prepared = None;
         let mut parts = names.octets.splitn(2, |octet| *octet == 0);
         self.user = parts.next().filter(|_| !names.none).map(name);
@@ -30,9 +30,9 @@ impl Session {
     }
 
     /// Octets on the heap.
-    pub fn held(&self) -> usize {
+    pub fn heap_octets(&self) -> usize {
         let strings = [&self.version, &self.user, &self.database].into_iter().flatten();
         strings.map(|string| string.len()).sum::<usize>()
-            + self.prepared.as_ref().map_or(0, |prepared| prepared.held())
+            + self.prepared.as_ref().map_or(0, |prepared| prepared.heap_octets())
     }
 }

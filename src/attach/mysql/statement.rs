@@ -1,7 +1,7 @@
-//! What a client sent, when, and with which text.
+//! A statement of the client: its command, its time and its text.
 
 use super::command::Command;
-use crate::attach::sql::text::Text;
+use crate::attach::sql::text::SqlText;
 use crate::place::Time;
 
 /// Something that a client sent.
@@ -9,5 +9,5 @@ use crate::place::Time;
 pub struct Statement {
     pub at: Time,
     pub command: Option<Command>,
-    pub text: Text,
+    pub text: SqlText,
 }

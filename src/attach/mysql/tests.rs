@@ -127,7 +127,7 @@ fn it_is_small() {
     assert!(size_of::<Mysql>() <= MAX_IDLE, "{}", size_of::<Mysql>());
     let mut mysql = Mysql::new(false);
     Talk::logged_in(0).ask("select 1", IDLE).read_by(&mut mysql);
-    assert!(mysql.held() < 200, "{}", mysql.held());
+    assert!(mysql.heap_octets() < 200, "{}", mysql.heap_octets());
 }
 
 #[test]
@@ -356,7 +356,7 @@ fn long_packets_are_not_kept() {
     let facts = mysql.facts(false);
     assert_eq!((facts.answered, facts.truncated), (Some(true), false));
     assert_eq!(facts.last_statement.as_deref(), Some("insert into t values (?…"));
-    assert!(mysql.held() < 8 * 1024, "{}", mysql.held());
+    assert!(mysql.heap_octets() < 8 * 1024, "{}", mysql.heap_octets());
 }
 
 /// Through two streams, in segments of these sizes, cut to `snap` octets.
@@ -393,7 +393,7 @@ fn through_streams(talk: &Talk, sizes: &[usize], snap: usize, swap: bool) -> (Fa
             let chunk = Chunk { seq: Seq(seq), syn: false, len: chunk.len() as u32, captured };
             streams[from as usize]
                 .take(chunk, |piece| mysql.take(from, Time::from_nanos(1), piece));
-            held = held.max(mysql.held());
+            held = held.max(mysql.heap_octets());
         }
     }
     (mysql.facts(false), held)
@@ -479,7 +479,7 @@ proptest! {
                 0 => mysql.take(from, Time::UNKNOWN, Piece::Missing(octets.len() as u64)),
                 _ => mysql.take(from, Time::UNKNOWN, Piece::Data(&octets)),
             }
-            prop_assert!(mysql.held() <= MAX_HELD);
+            prop_assert!(mysql.heap_octets() <= MAX_HEAP);
             mysql.facts(true);
         }
     }
@@ -498,7 +498,7 @@ fn memory_is_bounded() {
     }
     for (from, octets) in &talk.sent {
         mysql.take(*from, Time::UNKNOWN, Piece::Data(octets));
-        assert!(mysql.held() <= MAX_HELD, "{}", mysql.held());
+        assert!(mysql.heap_octets() <= MAX_HEAP, "{}", mysql.heap_octets());
     }
     let facts = mysql.facts(false);
     let mut talk = Talk::default();
@@ -507,10 +507,10 @@ fn memory_is_bounded() {
     }
     for (from, octets) in &talk.sent {
         mysql.take(*from, Time::UNKNOWN, Piece::Data(octets));
-        assert!(mysql.held() <= MAX_HELD, "{}", mysql.held());
+        assert!(mysql.heap_octets() <= MAX_HEAP, "{}", mysql.heap_octets());
     }
     assert!(facts.more_statements > 60 && facts.statements.len() < 60);
-    assert!(mysql.held() > MAX_HELD / 4, "{}", mysql.held());
+    assert!(mysql.heap_octets() > MAX_HEAP / 4, "{}", mysql.heap_octets());
 }
 
 fn path(talk: &Talk) -> Vec<String> {

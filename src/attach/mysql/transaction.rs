@@ -8,7 +8,7 @@ use super::statement::Statement;
 use super::wire::status::{AUTOCOMMIT, IN_TRANS};
 use crate::attach::Begun;
 use crate::attach::sql::kind::Kind;
-use crate::attach::sql::text::Text;
+use crate::attach::sql::text::SqlText;
 use crate::place::Time;
 
 /// Statements of a transaction that are kept, and the octets that their texts may take.
@@ -45,13 +45,13 @@ pub struct Transaction {
 /// The statements of the open transaction, in order.
 #[derive(Debug, Default)]
 pub struct Log {
-    kept: Vec<Text>,
+    kept: Vec<SqlText>,
     octets: usize,
     pub more: u32,
 }
 
 impl Log {
-    fn push(&mut self, text: &Text) {
+    fn push(&mut self, text: &SqlText) {
         let octets = self.octets + text.octets.len();
         if text.none || self.kept.len() >= MAX_STATEMENTS || octets > MAX_LOG {
             self.more = self.more.saturating_add(1);
@@ -61,12 +61,12 @@ impl Log {
         }
     }
 
-    pub fn texts(&self) -> &[Text] {
+    pub fn texts(&self) -> &[SqlText] {
         &self.kept
     }
 
-    pub fn held(&self) -> usize {
-        self.octets + self.kept.capacity() * size_of::<Text>()
+    pub fn heap_octets(&self) -> usize {
+        self.octets + self.kept.capacity() * size_of::<SqlText>()
     }
 }
 
@@ -159,7 +159,8 @@ impl Transaction {
         }
     }
 
-    /// What is known while `statement` has no answer yet: it may have been carried out.
+    /// Returns whether a transaction is open while `statement` has no answer yet: it may have been
+    /// carried out. `None`: unknown.
     pub fn is_open_during(&self, statement: &Statement) -> Option<bool> {
         let is_harmless = statement.command.is_some_and(Command::is_harmless);
         let is_single = statement.text.is_single();

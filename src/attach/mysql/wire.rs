@@ -1,4 +1,4 @@
-//! How numbers, texts and the packets that have names are written.
+//! The notation of numbers, texts and the packets that have names.
 //!
 //! Everything read here may have been cut: what is not there is `None`, and never guessed.
 
@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
 /// The version of the protocol that every server speaks.
 pub const PROTOCOL: u8 = 10;
 
-/// What a server says first.
+/// The greeting: a server's first packet.
 #[derive(Debug, Default)]
 pub struct Greeting<'a> {
     pub version: Option<&'a [u8]>,
@@ -142,7 +142,7 @@ impl<'a> Greeting<'a> {
     }
 }
 
-/// How a client logs in, or asks for TLS first.
+/// The client's answer to the greeting: a login, or a request for TLS first.
 #[derive(Debug, Default)]
 pub struct Login<'a> {
     pub capabilities: u64,

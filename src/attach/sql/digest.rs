@@ -37,7 +37,7 @@ pub fn digest(sql: Sql<'_>) -> String {
     }
     let is_cut = sql.cut || lexer.open || text.len() < sql.text.len();
     let last = tokens.last().map(|(_, token)| text_of(token)).unwrap_or_default();
-    let says_so = last.ends_with('…') || last.ends_with("…`");
+    let says_so = ["…", "…`", "…\""].iter().any(|end| last.ends_with(end));
     if is_cut && !says_so {
         tokens.push((false, Token::Word(MORE)));
     }
@@ -282,12 +282,14 @@ fn shortened(name: &str) -> String {
     kept + more
 }
 
-/// A name in backquotes, closed even where it was cut.
+/// A name in its quotes, closed even where it was cut.
 fn quoted(name: &[u8]) -> String {
+    let quote = if name.first() == Some(&b'"') { '"' } else { '`' };
+    let doubled: String = [quote, quote].iter().collect();
     let inner = printable(&String::from_utf8_lossy(name.get(1..).unwrap_or_default()));
-    // A doubled backquote counts as one character, and is never taken apart.
-    let inner = inner.replace("``", "\0");
-    let (inner, open) = match inner.strip_suffix('`') {
+    // A doubled quote counts as one character, and is never taken apart.
+    let inner = inner.replace(&doubled, "\0");
+    let (inner, open) = match inner.strip_suffix(quote) {
         Some(inner) => (inner, false),
         None => (&inner[..], true),
     };
@@ -295,7 +297,7 @@ fn quoted(name: &[u8]) -> String {
     let take = if open || long { MAX_NAME - 1 } else { MAX_NAME };
     let kept: String = inner.chars().take(take).collect();
     let more = if (open || long) && !kept.ends_with('…') { "…" } else { "" };
-    format!("`{}{more}`", kept.replace('\0', "``"))
+    format!("{quote}{}{more}{quote}", kept.replace('\0', &doubled))
 }
 
 /// Does a space stand between two tokens?
@@ -384,9 +386,71 @@ mod tests {
 
     #[test]
     fn without_backslash_escapes_nothing_leaks() {
-        let dialect = Dialect { backslash: false };
+        let dialect = Dialect { backslash: false, ..Dialect::default() };
         let sql = Sql { dialect, ..Sql::from(r"select 'a\', 'secret', 'b'") };
         assert_eq!(digest(sql), "select ?, ?, ?");
+    }
+
+    #[test]
+    fn postgresql_writes_strings_names_and_comments_in_its_own_way() {
+        for (text, expected) in [
+            (
+                r#"select "a""b", 'it''s' from "T" where x=$1"#,
+                r#"select "a""b", ? from "T" where x=?"#,
+            ),
+            (r"select E'a\'secret', 'b\', 'c'", "select ?, ?, ?"),
+            ("select $$secret$$, $t$ it's $$ secret $t$, 7::int8", "select ?, ?, ?::int8"),
+            ("select a$1, $x from t", "select a$1, ? from t"),
+            ("select 1 /* a /* b */ secret */ + 2 -- secret", "select ?+?"),
+            ("select a--secret\n, b", "select a, b"),
+            ("select a #> '{b}', c @> d", "select a #>?, c @>d"),
+            ("select 1_000, 0x1f, 12abc, B'01', X'ff', N'x'", "select ?, ?, ?, ?, ?, ?"),
+            ("select U&'secret', 'a' 'b'", "select U&?, ? ?"),
+            ("select $t$open secret", "select ?"),
+            ("/*! secret */ select 1", "select ?"),
+            ("select 'open", "select ?"),
+            ("insert into t values (1, 'x'), (2, 'y')", "insert into t values (?, …), …"),
+        ] {
+            let of = |text: &str, backslash| {
+                digest(Sql { dialect: Dialect::postgresql(backslash), ..Sql::from(text) })
+            };
+            assert_eq!(of(text, false), expected, "{text}");
+        }
+        let sql = Sql::from(r"select 'a\'secret'");
+        assert_eq!(digest(Sql { dialect: Dialect::postgresql(true), ..sql }), "select ?");
+    }
+
+    proptest! {
+        #![proptest_config(crate::regressions::kept("digest_postgresql", 1_000))]
+
+        /// As above: every value has a 7 in it, and nothing else has.
+        #[test]
+        fn no_value_of_postgresql_is_left(
+            values in prop::collection::vec(
+                prop_oneof![
+                    "'[a-z ]{0,3}7(''|\\\\|\"|--|/\\*)?'", "E'7(\\\\'|''|\"|\\$\\$)?7'", "\\$\\$7('|\"|/\\*)?\\$\\$",
+                    "\\$b1\\$7('|\\$|\\$\\$)?7\\$b1\\$", "[-+]?[0-9]{0,3}7(\\.[0-9]{1,2})?(e[-+]?[0-9])?", "7_0", "0x7f", "x'7f'",
+                ],
+                1..10,
+            ),
+            cut in 0usize..80,
+        ) {
+            let list = values.join(", ");
+            let text = format!("insert into t values ({list}), ({list}) where a={}", values[0]);
+            let dialect = Dialect::postgresql(false);
+            let seven = |text: &str| digest(Sql { cut: true, dialect, ..Sql::from(text) }).contains('7');
+            prop_assert!(!seven(&text), "{}", text);
+            prop_assert!(!seven(&text[..cut.min(text.len())]), "{}", &text[..cut.min(text.len())]);
+        }
+
+        #[test]
+        fn a_digest_of_postgresql_is_its_own_digest(text in statement(), cut in any::<bool>()) {
+            let dialect = Dialect::postgresql(false);
+            let of = |text: &str, cut| digest(Sql { cut, dialect, ..Sql::from(text) });
+            let once = of(&text, cut);
+            prop_assert!(once.chars().count() <= MAX_CHARS && !once.chars().any(char::is_control));
+            prop_assert!(of(&once, false) == once || once.contains('…'), "{:?}", once);
+        }
     }
 
     #[test]
@@ -419,7 +483,7 @@ mod tests {
         /// It is its own digest, bounded and printable.
         #[test]
         fn a_digest_is_its_own_digest(text in statement(), cut in any::<bool>(), backslash in any::<bool>()) {
-            let dialect = Dialect { backslash };
+            let dialect = Dialect { backslash, ..Dialect::default() };
             let once = digest(Sql { text: text.as_bytes(), cut, dialect });
             prop_assert!(once.chars().count() <= MAX_CHARS);
             prop_assert!(!once.chars().any(char::is_control));

@@ -10,7 +10,7 @@ use super::Dialect;
 pub enum Token<'a> {
     /// A keyword or a name.
     Word(&'a [u8]),
-    /// A name in backquotes, with them as far as they are there.
+    /// A name in quotes, with them as far as they are there.
     Quoted(&'a [u8]),
     /// A string, a number, a parameter: a value.
     Literal,
@@ -67,11 +67,15 @@ impl<'a> Lexer<'a> {
 
     /// Octets of a comment that begins at `at`.
     fn comment(&mut self, at: usize) -> usize {
+        let postgresql = self.dialect.is_postgresql();
         let to_end_of_line = |lexer: &Self| lexer.run(at, |octet| octet != b'\n');
         match [self.peek(at), self.peek(at + 1), self.peek(at + 2)] {
-            [b'#', ..] => to_end_of_line(self),
-            // Two dashes that nothing or a blank follows.
-            [b'-', b'-', third] if third == 0 || is_blank(third) => to_end_of_line(self),
+            [b'#', ..] if !postgresql => to_end_of_line(self),
+            // Two dashes; to some servers, only those that nothing or a blank follows.
+            [b'-', b'-', third] if postgresql || third == 0 || is_blank(third) => {
+                to_end_of_line(self)
+            }
+            [b'/', b'*', _] if postgresql => self.nested_comment(at),
             [b'/', b'*', b'!'] => 0,
             [b'/', b'*', b'M'] if self.peek(at + 3) == b'!' => 0,
             [b'/', b'*', _] => self.block_comment(at),
@@ -86,6 +90,29 @@ impl<'a> Lexer<'a> {
             None => {
                 self.open = true;
                 self.rest.len() - at
+            }
+        }
+    }
+
+    /// Comments within a comment belong to it.
+    fn nested_comment(&mut self, at: usize) -> usize {
+        let (mut depth, mut next) = (0_usize, at);
+        loop {
+            match [self.peek(next), self.peek(next + 1)] {
+                [b'/', b'*'] => depth += 1,
+                [b'*', b'/'] => depth = depth.saturating_sub(1),
+                _ if next >= self.rest.len() => {
+                    self.open = true;
+                    return self.rest.len() - at;
+                }
+                _ => {
+                    next += 1;
+                    continue;
+                }
+            }
+            next += 2;
+            if depth == 0 {
+                return next - at;
             }
         }
     }
@@ -146,15 +173,38 @@ impl<'a> Lexer<'a> {
         let word = self.advance(len);
         // A string in hexadecimal, in bits, in the national character set.
         let is_prefix = matches!(word, [b'x' | b'X' | b'b' | b'B' | b'n' | b'N']);
-        if is_prefix && self.peek(0) == b'\'' {
-            return self.string();
+        let escapes = self.dialect.is_postgresql() && matches!(word, b"e" | b"E");
+        if (is_prefix || escapes) && self.peek(0) == b'\'' {
+            return self.string(escapes);
         }
         self.after_name = true;
         Token::Word(word)
     }
 
-    fn string(&mut self) -> Token<'a> {
-        let len = self.quoted(0, self.dialect.backslash);
+    /// `escapes`: with backslashes, whatever other strings do.
+    fn string(&mut self, escapes: bool) -> Token<'a> {
+        let len = self.quoted(0, escapes || self.dialect.backslash);
+        self.advance(len);
+        Token::Literal
+    }
+
+    /// A name in quotes.
+    fn name(&mut self) -> Token<'a> {
+        let len = self.quoted(0, false);
+        self.after_name = true;
+        Token::Quoted(self.advance(len))
+    }
+
+    /// A parameter, or a string up to the same tag: both begin with a dollar.
+    fn dollar(&mut self) -> Token<'a> {
+        let tag = self.run(1, |octet| is_name(octet) && octet != b'$');
+        let is_tag = self.peek(1 + tag) == b'$' && !self.peek(1).is_ascii_digit();
+        let (mark, text) = self.rest.split_at_checked(tag + 2).unwrap_or((self.rest, &[]));
+        let len = match text.windows(mark.len().max(1)).position(|octets| octets == mark) {
+            _ if !is_tag => 1 + tag,
+            Some(end) => end + 2 * mark.len(),
+            None => self.rest.len(),
+        };
         self.advance(len);
         Token::Literal
     }
@@ -174,8 +224,11 @@ impl<'a> Iterator for Lexer<'a> {
         let spaced = self.skip_blanks();
         let after_name = core::mem::take(&mut self.after_name) && !spaced;
         let first = *self.rest.first()?;
+        let postgresql = self.dialect.is_postgresql();
         let number = match first {
             b'.' if after_name => None,
+            // No name begins with a digit.
+            b'0'..=b'9' if postgresql => Some(self.number().unwrap_or(0).max(self.run(0, is_name))),
             b'.' | b'0'..=b'9' => self.number(),
             _ => None,
         };
@@ -184,16 +237,14 @@ impl<'a> Iterator for Lexer<'a> {
                 self.advance(len);
                 Token::Literal
             }
-            (b'\'' | b'"', _) => self.string(),
+            (b'"', _) if postgresql => self.name(),
+            (b'$', _) if postgresql => self.dollar(),
+            (b'\'' | b'"', _) => self.string(false),
             (b'?', _) => {
                 self.advance(1);
                 Token::Literal
             }
-            (b'`', _) => {
-                let len = self.quoted(0, false);
-                self.after_name = true;
-                Token::Quoted(self.advance(len))
-            }
+            (b'`', _) if !postgresql => self.name(),
             (b'/', _) if self.peek(1) == b'*' => self.executable(),
             (first, _) if is_name(first) => self.word(),
             (symbol, _) => {

@@ -3,6 +3,7 @@
 //! * [`lexer`]: words, literals and symbols
 //! * [`mod@digest`]: texts without their values
 //! * [`kind`]: what a statement can do to a transaction, by its first words
+//! * [`message`]: what servers say of them, without values
 //! * [`text`]: a text as far as it was seen
 //!
 //! Differences between servers in reading the same text are in the [`Dialect`], which comes with
@@ -11,6 +12,7 @@
 pub mod digest;
 pub mod kind;
 pub mod lexer;
+pub mod message;
 pub mod text;
 
 /// A way of reading that differs between servers, or between sessions of one. A second family of
@@ -19,11 +21,33 @@ pub mod text;
 pub struct Dialect {
     /// In strings, a backslash escapes (in MySQL: `NO_BACKSLASH_ESCAPES` is not set).
     pub backslash: bool,
+    pub family: Family,
+}
+
+/// Servers whose words, strings and comments are written alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// MySQL, MariaDB: backquotes around names, `#` before comments.
+    #[default]
+    Mysql,
+    /// PostgreSQL: double quotes around names, `$$` around strings, comments in comments.
+    Postgresql,
+}
+
+impl Dialect {
+    /// PostgreSQL's; `backslash`: `standard_conforming_strings` is off.
+    pub fn postgresql(backslash: bool) -> Dialect {
+        Dialect { backslash, family: Family::Postgresql }
+    }
+
+    fn is_postgresql(self) -> bool {
+        self.family == Family::Postgresql
+    }
 }
 
 impl Default for Dialect {
     fn default() -> Dialect {
-        Dialect { backslash: true }
+        Dialect { backslash: true, family: Family::Mysql }
     }
 }
 

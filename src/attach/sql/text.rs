@@ -11,7 +11,7 @@ pub const MAX_TEXT: usize = 1_024;
 
 /// The beginning of a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Text {
+pub struct SqlText {
     pub octets: Box<[u8]>,
     pub cut: bool,
     pub dialect: Dialect,
@@ -28,15 +28,24 @@ pub enum Database {
     Unknown,
 }
 
-impl Text {
-    pub fn new(octets: &[u8], cut: bool, dialect: Dialect) -> Text {
+/// The effect of a text on a transaction, with a server that says when one is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Keeps,
+    Begins,
+    Ends,
+    Unknown,
+}
+
+impl SqlText {
+    pub fn new(octets: &[u8], cut: bool, dialect: Dialect) -> SqlText {
         let kept = octets.get(..MAX_TEXT).unwrap_or(octets);
         let cut = cut || kept.len() < octets.len();
-        Text { octets: kept.into(), cut, dialect, none: false }
+        SqlText { octets: kept.into(), cut, dialect, none: false }
     }
 
-    pub fn none() -> Text {
-        Text { none: true, ..Text::default() }
+    pub fn none() -> SqlText {
+        SqlText { none: true, ..SqlText::default() }
     }
 
     fn sql(&self) -> Sql<'_> {
@@ -56,6 +65,32 @@ impl Text {
     /// Returns the effect of its `index`th statement on a transaction.
     pub fn kind(&self, index: usize) -> Kind {
         if self.none { Kind::Unknown } else { kind::of_nth(self.tokens(), index, self.cut) }
+    }
+
+    /// Returns its effect on a transaction of PostgreSQL, where nothing but these words begins or ends one.
+    pub fn effect(&self) -> Effect {
+        let is_cut = self.cut && self.kind(0) == Kind::Unknown;
+        if self.none || is_cut || !self.cut && !self.is_single() {
+            return Effect::Unknown;
+        }
+        match self.kind(0) {
+            Kind::Begins => return Effect::Begins,
+            Kind::Ends => return Effect::Ends,
+            _ => {}
+        }
+        let is = |names: &[&str]| names.iter().any(|name| self.begins_with(name));
+        match () {
+            () if is(&["begin"]) => Effect::Begins,
+            () if is(&["end", "abort"]) => Effect::Ends,
+            () if is(&["call", "do", "prepare", "execute"]) => Effect::Unknown,
+            () => Effect::Keeps,
+        }
+    }
+
+    /// Returns whether this is its first word.
+    pub fn begins_with(&self, word: &str) -> bool {
+        let first = self.tokens().next();
+        matches!(first, Some(Token::Word(w)) if w.eq_ignore_ascii_case(word.as_bytes()))
     }
 
     /// It is all there, and a single statement.
@@ -118,8 +153,8 @@ impl Text {
 mod tests {
     use super::*;
 
-    fn text(sql: &str) -> Text {
-        Text::new(sql.as_bytes(), false, Dialect::default())
+    fn text(sql: &str) -> SqlText {
+        SqlText::new(sql.as_bytes(), false, Dialect::default())
     }
 
     #[test]
@@ -152,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_cut_text_is_not_trusted() {
-        let cut = |sql: &str| Text::new(sql.as_bytes(), true, Dialect::default()).kind(0);
+        let cut = |sql: &str| SqlText::new(sql.as_bytes(), true, Dialect::default()).kind(0);
         assert_eq!(cut("rollback"), Kind::Unknown);
         assert_eq!(cut("BEGIN"), Kind::Unknown);
         assert_eq!(cut("UPDATE accounts SET"), Kind::Keeps);

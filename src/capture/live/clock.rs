@@ -8,7 +8,7 @@ use crate::place::Time;
 
 /// The wall clock, and the time since the host was started, which goes on while it sleeps.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading {
+pub struct ClockReading {
     pub wall: Time,
     /// Nanoseconds.
     pub since_boot: i64,
@@ -19,13 +19,13 @@ const JUMP_NS: i64 = 1_000_000_000;
 
 #[derive(Debug)]
 pub struct Clock {
-    last: Reading,
+    last: ClockReading,
     /// Nanoseconds taken off the wall clock: before its last jump, and since.
     shifts: [i64; 2],
 }
 
 impl Clock {
-    pub fn new(now: Reading) -> Clock {
+    pub fn new(now: ClockReading) -> Clock {
         Clock { last: now, shifts: [0; 2] }
     }
 
@@ -35,7 +35,7 @@ impl Clock {
     }
 
     /// Takes a reading. Returns by how many nanoseconds the wall clock was set since the last one, if it was.
-    pub fn read(&mut self, now: Reading) -> Option<i64> {
+    pub fn read(&mut self, now: ClockReading) -> Option<i64> {
         let passed = now.since_boot - self.last.since_boot;
         let moved = now.wall.nanos()? - self.last.wall.nanos()?;
         self.last = now;
@@ -79,8 +79,8 @@ mod tests {
         Time::from_nanos(i128::from(START + seconds * SECOND))
     }
 
-    fn reading(wall: i64, since_boot: i64) -> Reading {
-        Reading { wall: at(wall), since_boot: since_boot * SECOND }
+    fn reading(wall: i64, since_boot: i64) -> ClockReading {
+        ClockReading { wall: at(wall), since_boot: since_boot * SECOND }
     }
 
     #[test]
@@ -106,7 +106,7 @@ mod tests {
             // Half a millisecond in each second is the fastest that a kernel slews.
             let wall = at(second).nanos().expect("known") + second * 500_000;
             let wall = Time::from_nanos(i128::from(wall));
-            assert_eq!(clock.read(Reading { wall, since_boot: second * SECOND }), None);
+            assert_eq!(clock.read(ClockReading { wall, since_boot: second * SECOND }), None);
             assert_eq!(clock.of_packet(wall), wall);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::ring::Ring;
 use super::{CannotCapture, Wanted};
 use crate::capture::{About, Error, Next, Source};
 
@@ -18,6 +19,10 @@ impl Live {
     }
 
     pub fn keep(&mut self, _: impl Write + 'static) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub fn keep_in(&mut self, _: Ring) -> io::Result<()> {
         match *self {}
     }
 }

@@ -7,12 +7,14 @@ use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use chrono::Local;
 use pcap::{Active, Capture, Device};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::clock::{Clock, Reading};
+use super::clock::{Clock, ClockReading};
 use super::keep::Keep;
+use super::ring::{Ring, create};
 use super::{CannotCapture, Wanted, now};
 use crate::capture::{About, Error, Frame, LinkType, Next, Source, Trouble};
 use crate::place::{Place, Time};
@@ -42,6 +44,29 @@ pub struct Live {
     troubles: VecDeque<Error>,
     about: About,
     kept: Option<Keep>,
+    /// The files that follow, if there are several.
+    rotation: Option<Rotation>,
+}
+
+/// The file of a series that is written now.
+struct Rotation {
+    ring: Ring,
+    number: u32,
+    /// Files begun for their time.
+    begun: u32,
+    since: Instant,
+}
+
+impl Rotation {
+    fn is_late(&self) -> bool {
+        self.ring.every.is_some_and(|every| self.since.elapsed() >= every)
+    }
+
+    /// The last file of those that were asked for has had its time.
+    fn is_over(&self) -> bool {
+        let limit = self.ring.files.filter(|_| self.ring.size.is_none());
+        limit.is_some_and(|limit| self.begun >= limit) && self.is_late()
+    }
 }
 
 /// An interface that is captured on.
@@ -50,12 +75,14 @@ struct Interface {
     capture: Capture<Active>,
     link: LinkType,
     drops: u64,
+    /// The part of them that is told in files that are finished.
+    drops_told: u64,
     is_lost: bool,
 }
 
-fn reading() -> Reading {
+fn reading() -> ClockReading {
     let boot = clock_gettime(ClockId::Boottime);
-    Reading { wall: now(), since_boot: boot.tv_sec * 1_000_000_000 + boot.tv_nsec }
+    ClockReading { wall: now(), since_boot: boot.tv_sec * 1_000_000_000 + boot.tv_nsec }
 }
 
 impl Live {
@@ -85,6 +112,7 @@ impl Live {
             troubles: VecDeque::new(),
             about,
             kept: None,
+            rotation: None,
         })
     }
 
@@ -100,6 +128,35 @@ impl Live {
         Ok(())
     }
 
+    /// Keeps what is seen in files that follow one another.
+    ///
+    /// # Errors
+    /// If the first cannot be written.
+    pub fn keep_in(&mut self, ring: Ring) -> io::Result<()> {
+        self.keep(create(&ring.name(0, Local::now()))?)?;
+        self.rotation = Some(Rotation { ring, number: 0, begun: 1, since: Instant::now() });
+        Ok(())
+    }
+
+    /// Ends the file that is full, or has had its time, and begins the next.
+    fn turn_over(&mut self) -> Result<(), Error> {
+        let (Some(rotation), Some(kept)) = (&mut self.rotation, &self.kept) else { return Ok(()) };
+        let is_full = rotation.ring.size.is_some_and(|size| kept.octets > size);
+        if rotation.is_late() {
+            rotation.begun = rotation.begun.saturating_add(1);
+            rotation.number = 0;
+            rotation.since = Instant::now();
+        } else if is_full {
+            rotation.number = rotation.ring.after(rotation.number);
+        } else {
+            return Ok(());
+        }
+        let next = rotation.ring.name(rotation.number, Local::now());
+        self.count_drops();
+        self.end_kept()?;
+        create(&next).and_then(|file| self.keep(file)).map_err(|error| not_kept(&error))
+    }
+
     /// The interfaces' names.
     #[must_use]
     pub fn name(&self) -> String {
@@ -110,6 +167,7 @@ impl Live {
         self.wanted.stop.load(Ordering::Relaxed)
             || self.wanted.count.is_some_and(|count| self.frames >= count)
             || self.until.is_some_and(|until| Instant::now() >= until)
+            || self.rotation.as_ref().is_some_and(Rotation::is_over)
     }
 
     /// The time and the interface of a packet, which is then in `self.packet`.
@@ -129,6 +187,9 @@ impl Live {
                         i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_usec) * 1_000;
                     let (wall, len) = (Time::from_nanos(nanos), packet.header.len);
                     self.turn = at + 1;
+                    if let Err(error) = self.turn_over() {
+                        self.troubles.push_back(error);
+                    }
                     self.write(|keep, data| keep.packet(at, wall, len, data));
                     return Ok(Some((self.time(wall), at, len)));
                 }
@@ -203,7 +264,10 @@ impl Live {
 
     fn end_kept(&mut self) -> Result<(), Error> {
         let Some(keep) = self.kept.take() else { return Ok(()) };
-        let drops = self.interfaces.iter().map(|interface| interface.drops);
+        let drops = self.interfaces.iter_mut().map(|interface| {
+            let told = std::mem::replace(&mut interface.drops_told, interface.drops);
+            interface.drops.saturating_sub(told)
+        });
         keep.end(now(), drops).map_err(|error| not_kept(&error))
     }
 
@@ -278,7 +342,7 @@ impl Interface {
         capture.filter(&wanted.filter, true).map_err(wrong)?;
         let link = LinkType(capture.get_datalink().0 as u16);
         let capture = capture.setnonblock().map_err(wrong)?;
-        Ok(Interface { name: name.into(), capture, link, drops: 0, is_lost: false })
+        Ok(Interface { name: name.into(), capture, link, drops: 0, drops_told: 0, is_lost: false })
     }
 }
 

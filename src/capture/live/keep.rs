@@ -7,15 +7,20 @@ use std::io::{self, BufWriter, Write};
 use std::net::IpAddr;
 
 use crate::capture::LinkType;
-use crate::capture::write::{Described, Packet, Writer};
+use crate::capture::write::{Described, PacketToWrite, Writer};
 use crate::place::Time;
 use crate::tcp::holes::Holes;
+
+/// Octets of a packet's block around its data.
+const PACKET_OCTETS: u64 = 32;
 
 /// A file that packets go to as they come.
 pub struct Keep {
     writer: Writer<BufWriter<Box<dyn Write>>>,
     /// Something waits in memory.
     is_ahead: bool,
+    /// Octets of packets so far, as they are in the file.
+    pub octets: u64,
 }
 
 impl Keep {
@@ -35,7 +40,7 @@ impl Keep {
             let name = name.to_owned();
             writer.interface(&Described { link, snap_len, name, addresses, digits: 6 })?;
         }
-        Ok(Keep { writer, is_ahead: true })
+        Ok(Keep { writer, is_ahead: true, octets: 0 })
     }
 
     pub fn packet(
@@ -46,8 +51,9 @@ impl Keep {
         data: &[u8],
     ) -> io::Result<()> {
         self.is_ahead = true;
+        self.octets += PACKET_OCTETS + data.len().next_multiple_of(4) as u64;
         let data = Cow::Borrowed(data);
-        let packet = Packet { time, original_len, direction: None, data, comment: None };
+        let packet = PacketToWrite { time, original_len, direction: None, data, comment: None };
         self.writer.packet(interface as u32, &packet)
     }
 

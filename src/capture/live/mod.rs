@@ -8,6 +8,7 @@ mod disabled;
 mod enabled;
 #[cfg(feature = "libpcap")]
 mod keep;
+pub mod ring;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

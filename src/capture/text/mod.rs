@@ -58,7 +58,7 @@ const FIELDS: &str = "tshark -r FILE -T fields -E header=y -e frame.time_epoch -
 const BELOW: &[u8] = b"Process (pid ";
 
 /// Reads lines.
-pub struct Text {
+pub struct TextReader {
     form: Form,
     ends: Ends,
     clock: Clock,
@@ -82,7 +82,7 @@ enum Form {
 /// The result of looking at a file that is no binary capture: packets as text, or the reason why
 /// none can be had from it.
 pub enum Recognised {
-    Text(Box<Text>),
+    Text(Box<TextReader>),
     /// Packets in a form that does not say enough: what to export in its place.
     Refused(String),
     No,
@@ -104,7 +104,7 @@ impl Form {
     }
 }
 
-impl Text {
+impl TextReader {
     /// Is this text with a packet in it? Looks no further than it must: a pipe has no end yet.
     pub fn recognise(buffer: &mut Buffer) -> io::Result<Recognised> {
         let mut len = 1;
@@ -112,7 +112,7 @@ impl Text {
             buffer.peek(len)?;
             let unread = buffer.unread();
             let more = unread.len() >= len && unread.len() <= MAX_SEARCH;
-            match Text::of(whole_lines(unread), more || !buffer.is_at_end()) {
+            match TextReader::of(whole_lines(unread), more || !buffer.is_at_end()) {
                 Recognised::No if more => len = unread.len() + 1,
                 recognised => return Ok(recognised),
             }
@@ -130,13 +130,13 @@ impl Text {
             Item::Tcp(_) | Item::Skipped(_) => false,
         };
         if items.iter().any(|item| matches!(item, Item::Tcp(_))) {
-            return Text::of_tcpdump(&items, head);
+            return TextReader::of_tcpdump(&items, head);
         }
         match Wireshark::of(head) {
-            Found::Nothing if items.iter().any(perhaps) => Text::of_tcpdump(&items, head),
+            Found::Nothing if items.iter().any(perhaps) => TextReader::of_tcpdump(&items, head),
             Found::Packets(form) => {
                 let clock = Clock::new(form.style);
-                Recognised::Text(Box::new(Text::new(Form::Wireshark(*form), clock)))
+                Recognised::Text(Box::new(TextReader::new(Form::Wireshark(*form), clock)))
             }
             Found::Lacking(missing) => Recognised::Refused(format!(
                 "it is a table of packets without {missing}; these fields tell enough: {FIELDS}"
@@ -153,11 +153,11 @@ impl Text {
         let clock = Clock::new(Style::of(items.iter().filter_map(Item::stamp)));
         let names_below = head.windows(BELOW.len()).any(|part| part == BELOW);
         let form = Form::Tcpdump(Tcpdump::naming_below(names_below), numbers);
-        Recognised::Text(Box::new(Text::new(form, clock)))
+        Recognised::Text(Box::new(TextReader::new(form, clock)))
     }
 
-    fn new(form: Form, clock: Clock) -> Text {
-        Text {
+    fn new(form: Form, clock: Clock) -> TextReader {
+        TextReader {
             form,
             ends: Ends::default(),
             clock,

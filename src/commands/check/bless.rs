@@ -2,14 +2,14 @@
 
 use similar::TextDiff;
 
-use super::{Own, Read, cannot};
+use super::{Own, ReadCapture, cannot};
 use crate::commands::output;
 use crate::expect::bless::bless as blessed;
 use crate::printable::printable;
 use crate::report::check::{Checked, Outcome};
 
 /// Writes the expectation of one capture, where it has to change.
-pub fn bless(read: Read) -> Checked {
+pub fn bless(read: ReadCapture) -> Checked {
     let outcome = match write(&read) {
         Ok(diff) => Outcome::Blessed { diff },
         Err(sentence) => Outcome::Error(sentence),
@@ -24,7 +24,7 @@ pub fn bless(read: Read) -> Checked {
     }
 }
 
-fn write(read: &Read) -> Result<String, String> {
+fn write(read: &ReadCapture) -> Result<String, String> {
     let path = &read.target.expectation;
     let capture = read.target.capture.file_name().unwrap_or_default().to_string_lossy();
     let before = read.own.as_ref().map(|Own { text }| text.as_str());

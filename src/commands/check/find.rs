@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
     pub capture: PathBuf,
-    /// Where its expectation is, or would be.
+    /// The file of its expectation, whether it exists or not.
     pub expectation: PathBuf,
 }
 

@@ -16,7 +16,7 @@ use super::output::Outputs;
 use super::{Exit, complain, open, place};
 use crate::capture::stop::Stop;
 use crate::expect::baseline::{Alias, Baseline};
-use crate::expect::{Expectation, Limits, Override, Reading, file, violations};
+use crate::expect::{Expectation, Limits, Override, ReadingOptions, file, violations};
 use crate::printable::printable;
 use crate::report::check::{Checked, Counts, Format, Outcome, write};
 use crate::summary::seen::Collected;
@@ -27,16 +27,16 @@ use read::read_all;
 pub use watch::Watched;
 use watch::watch;
 
-/// What `check` was asked for.
-pub struct Check {
+/// The command `check`: its captures and its options.
+pub struct CheckCommand {
     pub paths: Vec<PathBuf>,
     /// Captured in place of them.
     pub watched: Option<Watched>,
     /// For captures that no expectation is beside.
     pub limits: Limits,
     pub overrides: Vec<Override>,
-    /// Where an expectation does not say it.
-    pub reading: Reading,
+    /// Options for captures whose expectation says nothing about them.
+    pub reading: ReadingOptions,
     /// Write the expectations, and compare nothing.
     pub bless: bool,
     pub baseline: Option<PathBuf>,
@@ -52,7 +52,7 @@ pub struct Check {
 const POLICY: &str = "closewait.toml";
 
 /// Checks the captures and writes the report. Where a command was run, it ends as the worse of both.
-pub fn check(asked: &Check) -> ExitCode {
+pub fn check(asked: &CheckCommand) -> ExitCode {
     match check_all(asked) {
         Ok((checked, status)) => ExitCode::from(u8::from(told(asked, &checked)).max(status)),
         Err(sentence) => {
@@ -62,7 +62,7 @@ pub fn check(asked: &Check) -> ExitCode {
     }
 }
 
-fn told(asked: &Check, checked: &[Checked]) -> Exit {
+fn told(asked: &CheckCommand, checked: &[Checked]) -> Exit {
     match report(asked, checked) {
         Ok(()) => exit(checked),
         Err(error) => {
@@ -80,7 +80,7 @@ fn exit(checked: &[Checked]) -> Exit {
     }
 }
 
-fn report(asked: &Check, checked: &[Checked]) -> io::Result<()> {
+fn report(asked: &CheckCommand, checked: &[Checked]) -> io::Result<()> {
     let mut outputs = Outputs::beside(checked.iter().map(|one| Path::new(one.capture.as_str())));
     let color = if asked.format == Format::Text { asked.color } else { ColorChoice::Never };
     let opened = open(asked.output.as_deref(), color, &mut outputs, &Stop::default())
@@ -92,12 +92,12 @@ fn report(asked: &Check, checked: &[Checked]) -> io::Result<()> {
 }
 
 /// A capture that was read, and what is expected of it.
-struct Read {
+struct ReadCapture {
     target: Target,
     /// Its own; `None` if there is no such file.
     own: Option<Own>,
     expectation: Expectation,
-    reading: Reading,
+    reading: ReadingOptions,
     collected: Collected,
     warnings: Vec<String>,
 }
@@ -108,7 +108,7 @@ struct Own {
 }
 
 /// All captures, and the status of the command that was run.
-fn check_all(asked: &Check) -> Result<(Vec<Checked>, u8), String> {
+fn check_all(asked: &CheckCommand) -> Result<(Vec<Checked>, u8), String> {
     let policy = policy(asked)?;
     let baseline = asked.baseline.as_deref().map(read_baseline).transpose()?;
     let mut baseline = baseline.unwrap_or_default().with(&asked.aliases);
@@ -126,7 +126,7 @@ fn check_all(asked: &Check) -> Result<(Vec<Checked>, u8), String> {
         outputs.write(path, "--write-baseline", &text)?;
     }
     let is_kept = asked.watched.as_ref().is_none_or(|watched| watched.save.is_some());
-    let one = |result: Result<Read, Box<Checked>>| match result {
+    let one = |result: Result<ReadCapture, Box<Checked>>| match result {
         Ok(read) if asked.bless => bless::bless(read),
         Ok(read) => judge(read, &baseline, is_kept),
         Err(error) => *error,
@@ -144,8 +144,8 @@ fn read_baseline(path: &Path) -> Result<Baseline, String> {
         .map_err(|error| printable(&format!("{}: {error}", path.to_string_lossy())))
 }
 
-/// What holds where no expectation is beside a capture: the command line, then `closewait.toml`.
-fn policy(asked: &Check) -> Result<Expectation, String> {
+/// The expectation of captures that have none beside them: the command line, then `closewait.toml`.
+fn policy(asked: &CheckCommand) -> Result<Expectation, String> {
     let mut policy = match fs::read_to_string(POLICY) {
         Ok(text) => file::policy(&text).map_err(|wrong| format!("{POLICY}: {wrong}"))?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Expectation::default(),
@@ -158,7 +158,7 @@ fn policy(asked: &Check) -> Result<Expectation, String> {
     Ok(policy)
 }
 
-fn judge(read: Read, baseline: &Baseline, is_kept: bool) -> Checked {
+fn judge(read: ReadCapture, baseline: &Baseline, is_kept: bool) -> Checked {
     let known = |seen: &_| baseline.knows(seen);
     let violations = violations(&read.expectation, &read.collected, &known);
     let findings = read.collected.flows.iter().filter(|seen| seen.finding);
@@ -175,7 +175,7 @@ fn judge(read: Read, baseline: &Baseline, is_kept: bool) -> Checked {
             collected: Box::new(read.collected),
             violations,
             known,
-            min_hold: read.reading.min_hold.unwrap_or(Reading::MIN_HOLD),
+            min_hold: read.reading.min_hold.unwrap_or(ReadingOptions::MIN_HOLD),
         },
         warnings,
     }

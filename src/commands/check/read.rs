@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::find::{Nothing, Target};
-use super::{Own, Read};
+use super::{Own, ReadCapture};
 use crate::capture::Error;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
 use crate::endpoints::EndpointSet;
-use crate::expect::{Expectation, Reading, file};
+use crate::expect::{Expectation, ReadingOptions, file};
 use crate::printable::printable;
 use crate::report::check::{Checked, Outcome};
 use crate::run::{Notices, Plan, run};
@@ -28,7 +28,7 @@ pub fn read_all(
     found: Vec<Result<Target, Nothing>>,
     policy: &Expectation,
     bless: bool,
-) -> Vec<Result<Read, Box<Checked>>> {
+) -> Vec<Result<ReadCapture, Box<Checked>>> {
     let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let workers = cores.get().min(found.len()).max(1);
     // A single capture has all cores; among many, each has one.
@@ -91,7 +91,7 @@ fn read(
     policy: &Expectation,
     bless: bool,
     threads: NonZeroUsize,
-) -> Result<Read, String> {
+) -> Result<ReadCapture, String> {
     let own = own(target)?;
     let expectation = match &own {
         Some(Own { text }) => file::expectation(text)
@@ -101,7 +101,7 @@ fn read(
     };
     let reading = expectation.reading.clone().or(&policy.reading);
     let (collected, warnings) = collect(target, &reading, threads)?;
-    Ok(Read { target: target.clone(), own, expectation, reading, collected, warnings })
+    Ok(ReadCapture { target: target.clone(), own, expectation, reading, collected, warnings })
 }
 
 /// The expectation beside a capture, if there is one.
@@ -115,7 +115,7 @@ pub fn own(target: &Target) -> Result<Option<Own>, String> {
 
 fn collect(
     target: &Target,
-    reading: &Reading,
+    reading: &ReadingOptions,
     threads: NonZeroUsize,
 ) -> Result<(Collected, Vec<String>), String> {
     let (mut collected, mut troubles) = (Collected::default(), Troubles::default());
@@ -127,7 +127,7 @@ fn collect(
     Ok((collected, troubles.0))
 }
 
-fn plan(target: &Target, reading: &Reading, threads: NonZeroUsize) -> Result<Plan, String> {
+fn plan(target: &Target, reading: &ReadingOptions, threads: NonZeroUsize) -> Result<Plan, String> {
     let filter = reading.filter.as_deref().map(Filter::new).transpose();
     Ok(Plan {
         inputs: vec![Input(target.capture.clone())],
@@ -143,21 +143,21 @@ fn plan(target: &Target, reading: &Reading, threads: NonZeroUsize) -> Result<Pla
     })
 }
 
-/// What decides verdicts.
-pub fn policy_of(reading: &Reading) -> Result<Policy, String> {
+/// The policy of verdicts by these options.
+pub fn policy_of(reading: &ReadingOptions) -> Result<Policy, String> {
     let local: Result<Vec<EndpointSet>, _> =
         reading.local.iter().map(|name| name.parse()).collect();
     let local = local.map_err(|error| error.to_string())?;
     Ok(Policy {
         local: (!local.is_empty()).then(|| EndpointSet::union(local)),
-        min_hold: reading.min_hold.unwrap_or(Reading::MIN_HOLD),
+        min_hold: reading.min_hold.unwrap_or(ReadingOptions::MIN_HOLD),
         half_close_quiet: Policy::HALF_CLOSE_QUIET,
         certain: false,
         end: None,
     })
 }
 
-/// What could not be read as it should, for the capture's own line.
+/// Troubles of reading, for the capture's own line.
 #[derive(Default)]
 pub struct Troubles(pub Vec<String>);
 

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use super::find::Target;
 use super::read::{Troubles, own, policy_of};
-use super::{Own, Read};
+use super::{Own, ReadCapture};
 use crate::capture::live::{Live as Source, Wanted, now};
 use crate::capture::stop::Stop;
 use crate::commands::live::keep;
 use crate::commands::output::Outputs;
 use crate::commands::signals::stop_at_signals;
-use crate::expect::{Expectation, Reading, file};
+use crate::expect::{Expectation, ReadingOptions, file};
 use crate::live::{LiveSetup, live};
 use crate::printable::printable;
 use crate::run::Plan;
@@ -29,7 +29,7 @@ pub struct Watched {
     pub interfaces: Vec<String>,
     /// The time that capturing goes on for when the command has ended.
     pub linger: Duration,
-    /// Where the capture is kept.
+    /// The file that the capture is kept in.
     pub save: Option<PathBuf>,
     /// The command's output goes to standard error: standard output is the report's alone.
     pub aside: bool,
@@ -46,7 +46,7 @@ const STEP: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// A sentence, if nothing can be captured or the command cannot be run.
-pub(super) fn watch(asked: &Watched, policy: &Expectation) -> Result<(Read, u8), String> {
+pub(super) fn watch(asked: &Watched, policy: &Expectation) -> Result<(ReadCapture, u8), String> {
     let target = target(asked);
     let own = if asked.save.is_some() { own(&target)? } else { None };
     let expectation = match &own {
@@ -56,7 +56,7 @@ pub(super) fn watch(asked: &Watched, policy: &Expectation) -> Result<(Read, u8),
     };
     let reading = expectation.reading.clone().or(&policy.reading);
     let (collected, warnings, status) = collect(asked, &reading)?;
-    Ok((Read { target, own, expectation, reading, collected, warnings }, status))
+    Ok((ReadCapture { target, own, expectation, reading, collected, warnings }, status))
 }
 
 /// The file that is kept; without one, the command's own words.
@@ -67,7 +67,10 @@ fn target(asked: &Watched) -> Target {
     Target::new(asked.save.clone().unwrap_or_else(named))
 }
 
-fn collect(asked: &Watched, reading: &Reading) -> Result<(Collected, Vec<String>, u8), String> {
+fn collect(
+    asked: &Watched,
+    reading: &ReadingOptions,
+) -> Result<(Collected, Vec<String>, u8), String> {
     let stop = Stop::default();
     stop_at_signals(&stop)?;
     let wanted = Wanted {

@@ -11,7 +11,7 @@ use crate::summary::{Judged, Owner, Row, Sink, Totals};
 use crate::tcp::flow::{Flow, FlowId};
 use crate::tcp::segment::{FlowKey, Segment};
 
-/// How it is chosen.
+/// The way a connection is chosen.
 #[derive(Clone, Debug)]
 pub enum Choice {
     Last,
@@ -55,7 +55,7 @@ impl Chosen {
         }
     }
 
-    /// Who sees which connection the frame belongs to.
+    /// An onlooker who sees which connection the frame belongs to.
     pub fn mark(&self, found: &Found) -> Mark {
         let (key, choice) = (found.key, found.choice.clone());
         let (target, followed) = (Rc::clone(&self.target), Followed::default());

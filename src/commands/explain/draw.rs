@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Explain;
+use super::ExplainCommand;
 use crate::attach::conversations::Conversations;
 use crate::ladder::Climb;
 use crate::report::ladder::{Ladder, Subject};
@@ -22,7 +22,12 @@ pub struct Draw {
 }
 
 impl Draw {
-    pub fn new(out: Box<dyn Write>, asked: &Explain, key: FlowKey, subject: &Subject) -> Draw {
+    pub fn new(
+        out: Box<dyn Write>,
+        asked: &ExplainCommand,
+        key: FlowKey,
+        subject: &Subject,
+    ) -> Draw {
         let flow = &subject.row.judged.flow;
         Draw {
             key,

@@ -21,7 +21,7 @@ use super::{Exit, complain, open, place};
 use crate::capture::file::Input;
 use crate::capture::series::members;
 use crate::capture::stop::Stop;
-use crate::report::ladder::Look;
+use crate::report::ladder::LadderLook;
 use crate::run::notices::Nobody;
 use crate::run::trace::run_traced;
 use crate::run::{Notices, Outcome, Plan, Reading};
@@ -33,21 +33,21 @@ use draw::Draw;
 use find::find_frame;
 use first::find_first;
 
-/// What `explain` was asked for.
+/// The command `explain`: its captures and its options.
 #[derive(Clone)]
-pub struct Explain {
+pub struct ExplainCommand {
     pub inputs: Vec<Input>,
     pub which: Which,
     pub policy: Policy,
     pub separate: bool,
     pub reading: Reading,
     pub max_flows: usize,
-    pub look: Look,
+    pub look: LadderLook,
     pub color: ColorChoice,
     pub output: Option<PathBuf>,
 }
 
-/// Which connection.
+/// The connection that is asked for.
 #[derive(Clone, Debug)]
 pub enum Which {
     /// The one that this frame belongs to, of the file with this name, or of the first.
@@ -59,7 +59,7 @@ pub enum Which {
 }
 
 /// Explains one connection.
-pub fn explain(asked: &Explain) -> Exit {
+pub fn explain(asked: &ExplainCommand) -> Exit {
     let said = |sentence: String| {
         complain(&sentence);
         Exit::Failed
@@ -71,7 +71,7 @@ pub fn explain(asked: &Explain) -> Exit {
     }
     // A frame is one of a member, where captures come in an archive.
     let inputs = members(&asked.inputs, &mut |error| complain(&error));
-    let asked = &Explain { inputs, ..asked.clone() };
+    let asked = &ExplainCommand { inputs, ..asked.clone() };
     let found = match find(asked) {
         Ok(found) => found,
         Err(sentence) => return said(sentence),
@@ -99,7 +99,7 @@ pub fn explain(asked: &Explain) -> Exit {
 
 /// Explains a connection that was found; a sentence where the captures do not have it after all.
 fn explain_to(
-    asked: &Explain,
+    asked: &ExplainCommand,
     found: &Found,
     out: Box<dyn Write>,
     notices: &mut dyn Notices,
@@ -129,7 +129,7 @@ fn explain_to(
 /// # Errors
 ///
 /// Errors of `out`.
-pub fn ladder(asked: &Explain, out: Box<dyn Write>) -> io::Result<Result<Outcome, String>> {
+pub fn ladder(asked: &ExplainCommand, out: Box<dyn Write>) -> io::Result<Result<Outcome, String>> {
     match find(asked) {
         Ok(Some(found)) => explain_to(asked, &found, out, &mut Nobody),
         Ok(None) => Ok(Err("no finding".into())),
@@ -138,7 +138,7 @@ pub fn ladder(asked: &Explain, out: Box<dyn Write>) -> io::Result<Result<Outcome
 }
 
 /// The 4-tuple, and the frame by which one of its connections is chosen.
-fn find(asked: &Explain) -> Result<Option<Found>, String> {
+fn find(asked: &ExplainCommand) -> Result<Option<Found>, String> {
     match &asked.which {
         Which::FirstFinding => find_first(plan(asked, false)).map_err(|error| error.to_string()),
         Which::Ends(a, b) => Ok(Some(Found { key: FlowKey::new(*a, *b).0, choice: Choice::Last })),
@@ -163,7 +163,7 @@ fn named<'a>(inputs: &'a [Input], name: &str) -> Result<&'a Input, String> {
     })
 }
 
-fn plan(asked: &Explain, all: bool) -> Plan {
+fn plan(asked: &ExplainCommand, all: bool) -> Plan {
     Plan {
         inputs: asked.inputs.clone(),
         filter: None,
@@ -180,7 +180,7 @@ fn plan(asked: &Explain, all: bool) -> Plan {
 }
 
 fn judge(
-    asked: &Explain,
+    asked: &ExplainCommand,
     found: &Found,
     chosen: &mut Chosen,
     notices: &mut dyn Notices,

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anstream::ColorChoice;
 
 use super::output::Outputs;
+use super::screen::screen;
 use super::{Exit, complain, open, place};
 use crate::capture::stop::Stop;
 use crate::commands::format::Format;
@@ -19,13 +20,13 @@ use crate::endpoints::EndpointSet;
 use crate::owner::kernel::{Netns, snapshot};
 use crate::owner::{Snapshot, Socket};
 use crate::report::sockets::growth::History;
-use crate::report::sockets::text::Look;
+use crate::report::sockets::text::SocketsLook;
 use crate::report::sockets::{Listing, lines, text};
 use crate::tcp::state::State;
 
-/// What `sockets` was asked for.
+/// The command `sockets`: its lists and its options.
 #[derive(Debug)]
-pub struct Sockets {
+pub struct SocketsCommand {
     /// Lists that somebody saved, in place of this host's.
     pub files: Vec<PathBuf>,
     pub netns: Netns,
@@ -62,7 +63,7 @@ impl Narrow {
 }
 
 /// Lists the sockets, once or again and again.
-pub fn sockets(asked: &Sockets) -> Exit {
+pub fn sockets(asked: &SocketsCommand) -> Exit {
     let (gone, color) = (Stop::default(), asked.format.color(asked.color));
     let opened = open(asked.output.as_deref(), color, &mut Outputs::default(), &gone);
     let (mut out, mut placing) = match opened {
@@ -113,7 +114,7 @@ pub fn sockets(asked: &Sockets) -> Exit {
     }
 }
 
-fn listing<'a>(asked: &Sockets, snapshot: &'a Snapshot) -> Listing<'a> {
+fn listing<'a>(asked: &SocketsCommand, snapshot: &'a Snapshot) -> Listing<'a> {
     let mut states = BTreeMap::new();
     for socket in &snapshot.sockets {
         *states.entry(socket.state).or_default() += 1;
@@ -131,7 +132,7 @@ fn listing<'a>(asked: &Sockets, snapshot: &'a Snapshot) -> Listing<'a> {
 }
 
 fn write(
-    asked: &Sockets,
+    asked: &SocketsCommand,
     out: &mut dyn Write,
     listing: &Listing,
     history: Option<&History>,
@@ -148,7 +149,8 @@ fn write(
                 Some(_) => writeln!(out, "{}", chrono::Local::now().format("%Y-%m-%d %H:%M:%S"))?,
                 None => {}
             }
-            let look = Look { top: asked.top, each: asked.all || !asked.narrow.states.is_empty() };
+            let each = asked.all || !asked.narrow.states.is_empty();
+            let look = SocketsLook { top: asked.top, each, screen: screen(on_terminal) };
             text::write(out, listing, history, look)?;
             match asked.watch {
                 Some(_) if !on_terminal => writeln!(out).and_then(|()| out.flush()),

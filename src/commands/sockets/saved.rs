@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Exit, Format, History, Sockets, complain, listing, write};
+use super::{Exit, Format, History, SocketsCommand, complain, listing, write};
 use crate::owner::Snapshot;
 use crate::owner::saved::{ASSUMED, Moment, Saved, parse, text};
 use crate::printable::printable;
 
 /// Reports each file in its turn.
-pub fn report(asked: &Sockets, out: &mut dyn Write) -> Exit {
+pub fn report(asked: &SocketsCommand, out: &mut dyn Write) -> Exit {
     let several = asked.files.len() > 1;
     let (mut failed, mut found) = (false, false);
     for file in &asked.files {
@@ -56,7 +56,7 @@ fn read(file: &Path) -> Result<Saved, String> {
 ///
 /// Errors of `out`.
 pub fn one(
-    asked: &Sockets,
+    asked: &SocketsCommand,
     out: &mut dyn Write,
     name: Option<&String>,
     moments: Vec<Moment>,

@@ -2,7 +2,7 @@
 
 use etherparse::{Ethernet2HeaderSlice, SingleVlanHeaderSlice};
 
-use super::{CUT, Header, IPV4, IPV6, MALFORMED, Network, Step, u8_at, u16_at};
+use super::{CUT, Header, IPV4, IPV6, LinkHeader, MALFORMED, Network, u8_at, u16_at};
 use crate::capture::LinkType;
 use crate::decode::Skipped;
 
@@ -99,7 +99,7 @@ pub fn snap(data: &[u8]) -> Option<Header> {
 }
 
 /// Networks whose header ends in LLC.
-pub fn llc_network(link: LinkType, data: &[u8]) -> Result<Step, Skipped> {
+pub fn llc_network(link: LinkType, data: &[u8]) -> Result<LinkHeader, Skipped> {
     let at = match link {
         // Frame control and two addresses.
         LinkType::FDDI => 13,
@@ -111,7 +111,7 @@ pub fn llc_network(link: LinkType, data: &[u8]) -> Result<Step, Skipped> {
         }
         LinkType::SUNATM => match u8_at(data, 0)? & 0x0f {
             // LAN emulation: a client's number, then Ethernet.
-            1 => return Ok(Step::link(LinkType::ETHERNET, 6)),
+            1 => return Ok(LinkHeader::link(LinkType::ETHERNET, 6)),
             2 => 4,
             _ => return Err(Skipped::Llc),
         },
@@ -120,7 +120,9 @@ pub fn llc_network(link: LinkType, data: &[u8]) -> Result<Step, Skipped> {
     let llc = data.get(at..).ok_or(CUT)?;
     match llc {
         // Bridged Ethernet (RFC 2684, 5.2), with or without its frame check sequence.
-        [0xaa, 0xaa, 3, 0, 0x80, 0xc2, 0, 1 | 7, ..] => Ok(Step::link(LinkType::ETHERNET, at + 10)),
+        [0xaa, 0xaa, 3, 0, 0x80, 0xc2, 0, 1 | 7, ..] => {
+            Ok(LinkHeader::link(LinkType::ETHERNET, at + 10))
+        }
         _ => {
             let (ether_type, len) = snap(llc).ok_or(Skipped::Llc)?;
             Ok((ether_type, at + len).into())
@@ -137,7 +139,7 @@ fn token_ring(data: &[u8]) -> Result<usize, Skipped> {
 
 /// ARCNET: a protocol at `at`, after which RFC 1201 has a split flag and a sequence number, and
 /// RFC 1051 nothing.
-pub fn arcnet(data: &[u8], at: usize, header: usize) -> Result<Step, Skipped> {
+pub fn arcnet(data: &[u8], at: usize, header: usize) -> Result<LinkHeader, Skipped> {
     match u8_at(data, at)? {
         0xd4 => Ok((IPV4, header).into()),
         0xc4 => Ok((IPV6, header).into()),
@@ -147,7 +149,7 @@ pub fn arcnet(data: &[u8], at: usize, header: usize) -> Result<Step, Skipped> {
 }
 
 /// Cable modems: a header with extensions, its checksum, then Ethernet.
-pub fn docsis(data: &[u8]) -> Result<Step, Skipped> {
+pub fn docsis(data: &[u8]) -> Result<LinkHeader, Skipped> {
     const HAS_EXTENSION: u8 = 1;
     /// Baseline privacy upstream and downstream, and the bit that says that it is on.
     const PRIVACY: [u8; 2] = [3, 4];
@@ -157,11 +159,11 @@ pub fn docsis(data: &[u8]) -> Result<Step, Skipped> {
         return Err(Skipped::NoData("DOCSIS management"));
     }
     if control & HAS_EXTENSION == 0 {
-        return Ok(Step::link(LinkType::ETHERNET, 6));
+        return Ok(LinkHeader::link(LinkType::ETHERNET, 6));
     }
     let is_private = PRIVACY.contains(&(u8_at(data, 4)? >> 4)) && u8_at(data, 6)? & IS_ON != 0;
     match is_private {
         true => Err(Skipped::Encrypted("DOCSIS")),
-        false => Ok(Step::link(LinkType::ETHERNET, 6 + usize::from(parameter))),
+        false => Ok(LinkHeader::link(LinkType::ETHERNET, 6 + usize::from(parameter))),
     }
 }

@@ -43,33 +43,33 @@ pub(crate) const CUT: Skipped = Skipped::Cut(Layer::Link);
 pub(crate) const MALFORMED: Skipped = Skipped::Malformed(Layer::Link);
 
 /// One header of a chain.
-pub struct Step {
+pub struct LinkHeader {
     pub next: Next,
     pub len: usize,
     pub direction: Option<Direction>,
 }
 
-/// The header after a [`Step`].
+/// The header after a [`LinkHeader`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     EtherType(u16),
     Link(LinkType),
 }
 
-impl From<Header> for Step {
-    fn from((ether_type, len): Header) -> Step {
-        Step { next: Next::EtherType(ether_type), len, direction: None }
+impl From<Header> for LinkHeader {
+    fn from((ether_type, len): Header) -> LinkHeader {
+        LinkHeader { next: Next::EtherType(ether_type), len, direction: None }
     }
 }
 
-impl Step {
+impl LinkHeader {
     /// A link layer after `len` octets.
-    pub fn link(link: LinkType, len: usize) -> Step {
-        Step { next: Next::Link(link), len, direction: None }
+    pub fn link(link: LinkType, len: usize) -> LinkHeader {
+        LinkHeader { next: Next::Link(link), len, direction: None }
     }
 
-    pub fn going(self, direction: Option<Direction>) -> Step {
-        Step { direction, ..self }
+    pub fn going(self, direction: Option<Direction>) -> LinkHeader {
+        LinkHeader { direction, ..self }
     }
 }
 
@@ -104,10 +104,11 @@ pub fn chain(mut link: LinkType, data: &[u8], wire_len: u32) -> Result<Network<'
 }
 
 /// The header that a link type's data begin with.
-fn step(link: LinkType, data: &[u8]) -> Result<Step, Skipped> {
-    let fixed = |ether_type: Result<u16, Skipped>, len: usize| Ok(Step::from((ether_type?, len)));
+fn step(link: LinkType, data: &[u8]) -> Result<LinkHeader, Skipped> {
+    let fixed =
+        |ether_type: Result<u16, Skipped>, len: usize| Ok(LinkHeader::from((ether_type?, len)));
     match link {
-        LinkType::ETHERNET => ethernet::header(data).map(Step::from),
+        LinkType::ETHERNET => ethernet::header(data).map(LinkHeader::from),
         LinkType::LINUX_SLL => fixed(u16_at(data, 14), 16).map(|step| step.going(way(data.get(1)))),
         LinkType::LINUX_SLL2 => {
             fixed(u16_at(data, 0), 20).map(|step| step.going(way(data.get(10))))
@@ -132,10 +133,10 @@ fn step(link: LinkType, data: &[u8]) -> Result<Step, Skipped> {
         LinkType::DSA_TAG_BRCM | LinkType::DSA_TAG_DSA => fixed(u16_at(data, 16), 18),
         LinkType::DSA_TAG_EDSA => fixed(u16_at(data, 20), 22),
         // A tag, or a preamble, and Ethernet.
-        LinkType::DSA_TAG_BRCM_PREPEND => Ok(Step::link(LinkType::ETHERNET, 4)),
-        LinkType::EPON | LinkType::ETHERNET_MPACKET => Ok(Step::link(LinkType::ETHERNET, 8)),
-        LinkType::NETANALYZER => Ok(Step::link(LinkType::ETHERNET, 4)),
-        LinkType::NETANALYZER_TRANSPARENT => Ok(Step::link(LinkType::ETHERNET, 12)),
+        LinkType::DSA_TAG_BRCM_PREPEND => Ok(LinkHeader::link(LinkType::ETHERNET, 4)),
+        LinkType::EPON | LinkType::ETHERNET_MPACKET => Ok(LinkHeader::link(LinkType::ETHERNET, 8)),
+        LinkType::NETANALYZER => Ok(LinkHeader::link(LinkType::ETHERNET, 4)),
+        LinkType::NETANALYZER_TRANSPARENT => Ok(LinkHeader::link(LinkType::ETHERNET, 12)),
         LinkType::DOCSIS => ethernet::docsis(data),
         LinkType::ARCNET_LINUX => ethernet::arcnet(data, 4, 8),
         LinkType::ARCNET_BSD => ethernet::arcnet(data, 2, 6),

@@ -1,12 +1,12 @@
 //! Serial lines: PPP, Cisco's HDLC, frame relay, SLIP.
 
-use super::{CUT, Header, IPV4, IPV6, Step, by_version, u8_at, u16_at};
+use super::{CUT, Header, IPV4, IPV6, LinkHeader, by_version, u8_at, u16_at};
 use crate::capture::LinkType;
 use crate::decode::Skipped;
 use crate::tcp::segment::{Direction, ToldBy, Way};
 
 /// The header of one of these link types.
-pub fn step(link: LinkType, data: &[u8]) -> Result<Step, Skipped> {
+pub fn step(link: LinkType, data: &[u8]) -> Result<LinkHeader, Skipped> {
     match link {
         LinkType::PPP_WITH_DIR => directed(data, LinkType::PPP),
         LinkType::C_HDLC_WITH_DIR => directed(data, LinkType::C_HDLC),
@@ -17,7 +17,7 @@ pub fn step(link: LinkType, data: &[u8]) -> Result<Step, Skipped> {
         LinkType::FRELAY => frame_relay(data),
         LinkType::MFR => multilink_frame_relay(data),
         LinkType::SLIP => slip(data),
-        _ => ppp(data).map(Step::from),
+        _ => ppp(data).map(LinkHeader::from),
     }
 }
 
@@ -27,16 +27,16 @@ fn way(octet: u8) -> Option<Direction> {
     Some(Direction { way, told_by: ToldBy::PacketType })
 }
 
-fn directed(data: &[u8], link: LinkType) -> Result<Step, Skipped> {
-    Ok(Step::link(link, 1).going(way(u8_at(data, 0)?)))
+fn directed(data: &[u8], link: LinkType) -> Result<LinkHeader, Skipped> {
+    Ok(LinkHeader::link(link, 1).going(way(u8_at(data, 0)?)))
 }
 
 /// Linux's pppd writes the direction in place of HDLC's address.
-fn pppd(data: &[u8]) -> Result<Step, Skipped> {
+fn pppd(data: &[u8]) -> Result<LinkHeader, Skipped> {
     let direction = way(u8_at(data, 0)?);
     let at = if u8_at(data, 1)? == 3 { 2 } else { 1 };
     let (ether_type, len) = ppp(data.get(at..).ok_or(CUT)?)?;
-    Ok(Step::from((ether_type, at + len)).going(direction))
+    Ok(LinkHeader::from((ether_type, at + len)).going(direction))
 }
 
 /// PPP, with or without HDLC's address and control, and with protocols of one octet (RFC 1661, 2
@@ -66,7 +66,7 @@ pub fn ppp(data: &[u8]) -> Result<Header, Skipped> {
 }
 
 /// Q.922 addresses of two to four octets, then NLPID (RFC 2427), or Cisco's EtherType.
-fn frame_relay(data: &[u8]) -> Result<Step, Skipped> {
+fn frame_relay(data: &[u8]) -> Result<LinkHeader, Skipped> {
     const UNNUMBERED: u8 = 3;
     let last = data.iter().take(4).position(|octet| octet & 1 == 1).ok_or(CUT)?;
     let mut at = last + 1;
@@ -87,31 +87,31 @@ fn frame_relay(data: &[u8]) -> Result<Step, Skipped> {
 }
 
 /// An organisation and its protocol: an EtherType, or bridged Ethernet.
-fn snap(data: &[u8], at: usize) -> Result<Step, Skipped> {
+fn snap(data: &[u8], at: usize) -> Result<LinkHeader, Skipped> {
     match data.get(at..at + 5).ok_or(CUT)? {
         [0, 0, 0, high, low] => Ok((u16::from_be_bytes([*high, *low]), at + 5).into()),
-        [0, 0x80, 0xc2, 0, 1 | 7] => Ok(Step::link(LinkType::ETHERNET, at + 5)),
+        [0, 0x80, 0xc2, 0, 1 | 7] => Ok(LinkHeader::link(LinkType::ETHERNET, at + 5)),
         _ => Err(Skipped::Llc),
     }
 }
 
 /// FRF.16: a fragment's place; only whole ones can be read.
-fn multilink_frame_relay(data: &[u8]) -> Result<Step, Skipped> {
+fn multilink_frame_relay(data: &[u8]) -> Result<LinkHeader, Skipped> {
     const BEGINS: u8 = 0x80;
     const ENDS: u8 = 0x40;
     const CONTROL: u8 = 0x20;
     let flags = u8_at(data, 0)?;
     match (flags & CONTROL != 0, flags & (BEGINS | ENDS)) {
         (true, _) => Err(Skipped::NoData("frame relay control")),
-        (false, 0xc0) => Ok(Step::link(LinkType::FRELAY, 2)),
+        (false, 0xc0) => Ok(LinkHeader::link(LinkType::FRELAY, 2)),
         (false, _) => Err(Skipped::Unread("part of a frame relay frame")),
     }
 }
 
 /// BSD's SLIP: the direction, what the packet was like compressed, and the packet.
-fn slip(data: &[u8]) -> Result<Step, Skipped> {
+fn slip(data: &[u8]) -> Result<LinkHeader, Skipped> {
     const HEADER: usize = 16;
     let direction = way(u8_at(data, 0)?);
     let ether_type = by_version(data.get(HEADER..).ok_or(CUT)?)?;
-    Ok(Step::from((ether_type, HEADER)).going(direction))
+    Ok(LinkHeader::from((ether_type, HEADER)).going(direction))
 }

@@ -1,8 +1,8 @@
 //! Headers in which the capturing host itself says something of a packet, such as its direction.
 
 use super::{
-    CUT, Header, IPV4, IPV6, MALFORMED, MPLS, Network, Next, Step, by_version, u8_at, u16_at, word,
-    word_at,
+    CUT, Header, IPV4, IPV6, LinkHeader, MALFORMED, MPLS, Network, Next, by_version, u8_at, u16_at,
+    word, word_at,
 };
 use crate::capture::{Frame, LinkType};
 use crate::decode::Skipped;
@@ -25,10 +25,10 @@ fn told(way: Way) -> Direction {
 
 /// The address family of BSD's loopback, in the byte order of the host that captured: the one that
 /// makes it small. A PPP header can stand in its place, and an EtherType.
-pub fn null(data: &[u8]) -> Result<Step, Skipped> {
+pub fn null(data: &[u8]) -> Result<LinkHeader, Skipped> {
     let word = word(data)?;
     if word.starts_with(&[0xff, 3]) {
-        return Ok(Step::link(LinkType::PPP, 0));
+        return Ok(LinkHeader::link(LinkType::PPP, 0));
     }
     let family = u32::from_le_bytes(word);
     let family = family.min(family.swap_bytes());
@@ -52,7 +52,7 @@ const PKTAP: usize = 108;
 
 /// macOS: interface, direction and process, then a frame of the link type that it names. Files that
 /// macOS wrote before the type had a number have the second of those for private use.
-pub fn pktap(link: LinkType, data: &[u8]) -> Result<Step, Skipped> {
+pub fn pktap(link: LinkType, data: &[u8]) -> Result<LinkHeader, Skipped> {
     const IS_PACKET: u32 = 1;
     const IN: u32 = 1;
     const OUT: u32 = 2;
@@ -71,29 +71,29 @@ pub fn pktap(link: LinkType, data: &[u8]) -> Result<Step, Skipped> {
         _ => None,
     };
     let inner = u16::try_from(number(8)?).map_err(|_| wrong)?;
-    Ok(Step::link(LinkType(inner), len).going(direction))
+    Ok(LinkHeader::link(LinkType(inner), len).going(direction))
 }
 
 /// BSD's packet filter: length, family, and much that is not read. Its direction is no word on which
 /// end is local: a firewall forwards, and sends out what it is not the end of.
-pub fn pflog(data: &[u8]) -> Result<Step, Skipped> {
+pub fn pflog(data: &[u8]) -> Result<LinkHeader, Skipped> {
     let (len, family) = (usize::from(u8_at(data, 0)?), u8_at(data, 1)?);
     Ok((by_family(family.into())?, len.next_multiple_of(4)).into())
 }
 
 /// OpenBSD's decrypted IPsec: family in the host's byte order, SPI, flags.
-pub fn enc(data: &[u8]) -> Result<Step, Skipped> {
+pub fn enc(data: &[u8]) -> Result<LinkHeader, Skipped> {
     let family = u32::from_le_bytes(word(data)?);
     Ok((by_family(family.min(family.swap_bytes()))?, 12).into())
 }
 
 /// Solaris: version, family, and the packet's way through the host.
-pub fn ipnet(data: &[u8]) -> Result<Step, Skipped> {
+pub fn ipnet(data: &[u8]) -> Result<LinkHeader, Skipped> {
     Ok((by_family(u8_at(data, 1)?.into())?, 24).into())
 }
 
 /// Endace's records: a time, a type, lengths, extensions while they say that more follow.
-pub fn erf(data: &[u8]) -> Result<Step, Skipped> {
+pub fn erf(data: &[u8]) -> Result<LinkHeader, Skipped> {
     const MORE: u8 = 0x80;
     let mut at = 16;
     let kind = u8_at(data, 8)?;
@@ -103,9 +103,9 @@ pub fn erf(data: &[u8]) -> Result<Step, Skipped> {
         at += 8;
     }
     match kind & !MORE {
-        1 | 10 | 15 => Ok(Step::link(LinkType::PPP_HDLC, at)),
+        1 | 10 | 15 => Ok(LinkHeader::link(LinkType::PPP_HDLC, at)),
         // Ethernet comes after an offset and a pad.
-        2 | 11 | 16 | 20 => Ok(Step::link(LinkType::ETHERNET, at + 2)),
+        2 | 11 | 16 | 20 => Ok(LinkHeader::link(LinkType::ETHERNET, at + 2)),
         22 => Ok((IPV4, at).into()),
         23 => Ok((IPV6, at).into()),
         13 | 14 | 27 => Err(Skipped::NoData("ERF without a packet")),
@@ -119,7 +119,7 @@ pub fn is_juniper(link: LinkType) -> bool {
 }
 
 /// A magic number, flags, extensions if a flag says so; then the link layer, or what it carried.
-pub fn juniper(link: LinkType, data: &[u8]) -> Result<Step, Skipped> {
+pub fn juniper(link: LinkType, data: &[u8]) -> Result<LinkHeader, Skipped> {
     const EXTENSIONS: u8 = 0x80;
     const WITHOUT_LINK: u8 = 0x02;
     let &[b'M', b'G', b'C', flags] = &word(data)? else { return Err(MALFORMED) };
@@ -140,7 +140,7 @@ pub fn juniper(link: LinkType, data: &[u8]) -> Result<Step, Skipped> {
         LinkType::JUNIPER_PPPOE => LinkType::PPP_ETHER,
         other => return Err(Skipped::UnknownLink(other)),
     };
-    Ok(Step { next: Next::Link(inner), len, direction: None })
+    Ok(LinkHeader { next: Next::Link(inner), len, direction: None })
 }
 
 /// Junos' own numbers of protocols.

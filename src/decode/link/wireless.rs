@@ -1,22 +1,22 @@
 //! IEEE 802.11 as it is heard on the air, and what captures put before it.
 
-use super::{CUT, Header, MALFORMED, Step, snap, u8_at, u16_at, word_at};
+use super::{CUT, Header, LinkHeader, MALFORMED, snap, u8_at, u16_at, word_at};
 use crate::capture::LinkType;
 use crate::decode::Skipped;
 
 /// The header of one of these link types.
-pub fn step(link: LinkType, data: &[u8]) -> Result<Step, Skipped> {
+pub fn step(link: LinkType, data: &[u8]) -> Result<LinkHeader, Skipped> {
     match link {
         LinkType::IEEE802_11_RADIOTAP => radiotap(data),
         LinkType::IEEE802_11_PRISM => prism(data),
         LinkType::IEEE802_11_AVS => avs(data),
         LinkType::PPI => ppi(data),
-        _ => frame(data, false).map(Step::from),
+        _ => frame(data, false).map(LinkHeader::from),
     }
 }
 
 /// A version, a length, words of presence bits, and fields by them.
-fn radiotap(data: &[u8]) -> Result<Step, Skipped> {
+fn radiotap(data: &[u8]) -> Result<LinkHeader, Skipped> {
     const PADDED: u8 = 0x20;
     const DAMAGED: u8 = 0x40;
     let len = usize::from(u16_at(data, 2)?.swap_bytes());
@@ -47,14 +47,14 @@ fn radiotap_flags(header: &[u8]) -> Result<u8, Skipped> {
 }
 
 /// A message of fixed size, in the byte order of the host; drivers put AVS in its place.
-fn prism(data: &[u8]) -> Result<Step, Skipped> {
+fn prism(data: &[u8]) -> Result<LinkHeader, Skipped> {
     if is_avs(data)? {
         return avs(data);
     }
     let len = u32::from_le_bytes(word_at(data, 4)?);
     let len = len.min(len.swap_bytes()) as usize;
     match len {
-        8.. => Ok(Step::link(LinkType::IEEE802_11, len)),
+        8.. => Ok(LinkHeader::link(LinkType::IEEE802_11, len)),
         _ => Err(MALFORMED),
     }
 }
@@ -63,20 +63,20 @@ fn is_avs(data: &[u8]) -> Result<bool, Skipped> {
     Ok(word_at(data, 0)?.starts_with(&[0x80, 0x21, 0x10]))
 }
 
-fn avs(data: &[u8]) -> Result<Step, Skipped> {
+fn avs(data: &[u8]) -> Result<LinkHeader, Skipped> {
     let len = u32::from_be_bytes(word_at(data, 4)?) as usize;
     match is_avs(data)? && len >= 8 {
-        true => Ok(Step::link(LinkType::IEEE802_11, len)),
+        true => Ok(LinkHeader::link(LinkType::IEEE802_11, len)),
         false => Err(MALFORMED),
     }
 }
 
 /// Per-packet information: its length, and the link type after it.
-fn ppi(data: &[u8]) -> Result<Step, Skipped> {
+fn ppi(data: &[u8]) -> Result<LinkHeader, Skipped> {
     let len = usize::from(u16_at(data, 2)?.swap_bytes());
     let link = u32::from_le_bytes(word_at(data, 4)?);
     match u16::try_from(link) {
-        Ok(link) if len >= 8 => Ok(Step::link(LinkType(link), len)),
+        Ok(link) if len >= 8 => Ok(LinkHeader::link(LinkType(link), len)),
         _ => Err(MALFORMED),
     }
 }

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{Line, Lines, Question};
+use super::{Lines, Question, SocketLine};
 use crate::owner::Socket;
 
 /// The other process. It ends with this one: its input is then closed.
@@ -84,7 +84,8 @@ impl Lookup {
         }
         let lines: Lines = serde_json::from_str(&line)?;
         let sockets = lines.sockets;
-        let sockets = sockets.map(|lines| lines.into_iter().filter_map(Line::socket).collect());
+        let sockets =
+            sockets.map(|lines| lines.into_iter().filter_map(SocketLine::socket).collect());
         Ok(Answer { sockets, addresses: lines.addresses, down: lines.down })
     }
 }

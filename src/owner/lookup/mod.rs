@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "cli")]
 pub use server::serve;
 
+use super::silence::Silence;
 use super::{Holder, Socket};
 use crate::tcp::segment::Endpoint;
 
@@ -38,14 +39,14 @@ impl Question {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Lines {
     /// `None` if the list cannot be read.
-    sockets: Option<Vec<Line>>,
+    sockets: Option<Vec<SocketLine>>,
     addresses: Vec<(String, IpAddr)>,
     /// Interfaces that are down.
     down: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Line {
+struct SocketLine {
     local: SocketAddr,
     peer: SocketAddr,
     state: String,
@@ -53,9 +54,10 @@ struct Line {
     send_q: Option<u32>,
     inode: u64,
     holders: Vec<Holder>,
+    silence: Option<Silence>,
 }
 
-impl Line {
+impl SocketLine {
     fn socket(self) -> Option<Socket> {
         Some(Socket {
             local: self.local.into(),
@@ -66,6 +68,7 @@ impl Line {
             inode: self.inode,
             holders: self.holders,
             netns: None,
+            silence: self.silence,
         })
     }
 }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::net::if_::InterfaceFlags;
 
-use super::{Line, Lines, Question};
+use super::{Lines, Question, SocketLine};
 use crate::owner::kernel::{Netns, NoList, list, name_holders};
 use crate::owner::{Socket, diag};
 
@@ -30,7 +30,7 @@ fn answer(question: &Question) -> Lines {
         true => matching(question),
         false => None,
     };
-    let sockets = sockets.map(|sockets| sockets.into_iter().map(Line::from).collect());
+    let sockets = sockets.map(|sockets| sockets.into_iter().map(SocketLine::from).collect());
     let interfaces: Vec<InterfaceAddress> = getifaddrs().into_iter().flatten().collect();
     let is_down = |it: &&InterfaceAddress| !it.flags.contains(InterfaceFlags::IFF_UP);
     let down = interfaces.iter().filter(is_down).map(|it| it.interface_name.clone()).collect();
@@ -67,9 +67,9 @@ fn addresses(interfaces: Vec<InterfaceAddress>) -> Vec<(String, IpAddr)> {
     interfaces.into_iter().filter_map(with_ip).collect()
 }
 
-impl From<Socket> for Line {
-    fn from(socket: Socket) -> Line {
-        Line {
+impl From<Socket> for SocketLine {
+    fn from(socket: Socket) -> SocketLine {
+        SocketLine {
             local: socket.local.into(),
             peer: socket.peer.into(),
             state: socket.state.to_string(),
@@ -77,6 +77,7 @@ impl From<Socket> for Line {
             send_q: socket.send_q,
             inode: socket.inode,
             holders: socket.holders,
+            silence: socket.silence,
         }
     }
 }

@@ -2,20 +2,21 @@
 
 use serde_json::Value;
 
-use super::Line;
+use super::SavedLine;
 use crate::names;
+use crate::owner::silence::Silence;
 use crate::owner::{Holder, Socket};
 use crate::printable::printable;
 use crate::tcp::segment::Endpoint;
 
 /// A line of JSON; those that are no sockets (the summary) are none.
-pub fn line(line: &str) -> Line {
+pub fn line(line: &str) -> SavedLine {
     match serde_json::from_str::<Value>(line) {
         Ok(value) if value["type"] == "socket" => {
-            socket(&value).map_or(Line::Unclear, Line::Socket)
+            socket(&value).map_or(SavedLine::Unclear, SavedLine::Socket)
         }
-        Ok(_) => Line::Other,
-        Err(_) => Line::Unclear,
+        Ok(_) => SavedLine::Other,
+        Err(_) => SavedLine::Unclear,
     }
 }
 
@@ -31,6 +32,17 @@ fn socket(value: &Value) -> Option<Socket> {
         inode: u64::from(!holders.is_empty()),
         holders,
         netns: value["netns"].as_str().map(printable),
+        silence: silence(&value["tcp_info"]),
+    })
+}
+
+fn silence(value: &Value) -> Option<Silence> {
+    let at = |key| Some((value[key].as_f64()? * 1e3).round() as u32);
+    Some(Silence {
+        last_ack_recv: at("last_ack_recv_s")?,
+        last_data_recv: at("last_data_recv_s")?,
+        last_data_sent: at("last_data_sent_s")?,
+        keep_alive: value["keep_alive"] == true,
     })
 }
 

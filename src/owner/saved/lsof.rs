@@ -2,16 +2,16 @@
 //!
 //! `orders 4242 app 9u IPv4 42056997 0t0 TCP 192.0.2.5:47902->198.51.100.3:3306 (CLOSE_WAIT)`
 
-use super::{Line, words};
+use super::{SavedLine, words};
 use crate::owner::{Holder, Socket};
 use crate::printable::printable;
 
 /// A line, with any prefix: the protocol stands late in it.
-pub fn line(words: &[&str]) -> Line {
+pub fn line(words: &[&str]) -> SavedLine {
     let is_protocol = |at: &usize| words[*at] == "TCP" && is_kind(words.get(at.wrapping_sub(3)));
-    let Some(at) = (0..words.len()).find(is_protocol) else { return Line::Other };
+    let Some(at) = (0..words.len()).find(is_protocol) else { return SavedLine::Other };
     let (before, after) = (&words[..at], &words[at + 1..]);
-    socket(before, after).map_or(Line::Unclear, Line::Socket)
+    socket(before, after).map_or(SavedLine::Unclear, SavedLine::Socket)
 }
 
 /// The column TYPE, three before the protocol.
@@ -39,6 +39,7 @@ fn socket(before: &[&str], after: &[&str]) -> Option<Socket> {
         inode: 1,
         holders: holder(before).into_iter().collect(),
         netns: None,
+        silence: None,
     })
 }
 

@@ -21,6 +21,7 @@ use std::path::Path;
 
 use chrono::NaiveDateTime;
 
+use super::silence::Silence;
 use super::{Holder, Socket, SocketList};
 use crate::capture::utf16;
 use crate::printable::printable;
@@ -123,10 +124,12 @@ pub fn parse(text: &str) -> Result<Saved, NotAList> {
 }
 
 /// A line of a saved list, by what it turned out to be.
-pub enum Line {
+pub enum SavedLine {
     Socket(Socket),
     /// More of the socket before it.
     More(Vec<Holder>),
+    /// Times of the socket before it.
+    Times,
     /// A socket's beginning, or one that is not understood.
     Unclear,
     Other,
@@ -137,6 +140,8 @@ pub enum Line {
 struct Reader {
     moments: Vec<Moment>,
     now: Moment,
+    /// The socket that a line may go on with, and whether keep-alives are sent on it.
+    last: Option<(usize, bool)>,
     /// Places of this moment's sockets, so that one with several holders is one.
     places: std::collections::HashMap<(String, String, Option<String>), usize>,
     /// Column headers of this moment.
@@ -176,16 +181,19 @@ impl Reader {
             let gap = if ss::is_open(&start) { "" } else { " " };
             let joined = format!("{}{gap}{}", start.trim_end(), line);
             match self.look(&joined) {
-                Line::Socket(socket) => return self.add(socket, &joined),
+                SavedLine::Socket(socket) => return self.add(socket, &joined),
                 _ => self.alone(begun, &start),
             }
         }
         match self.look(line) {
-            Line::Socket(_) if ss::is_open(line) => self.pending = Some((number, line.to_owned())),
-            Line::Socket(socket) => self.add(socket, line),
-            Line::More(holders) => self.go_on(holders),
-            Line::Unclear => self.pending = Some((number, line.to_owned())),
-            Line::Other => self.name(line),
+            SavedLine::Socket(_) if ss::is_open(line) => {
+                self.pending = Some((number, line.to_owned()))
+            }
+            SavedLine::Socket(socket) => self.add(socket, line),
+            SavedLine::More(holders) => self.go_on(holders),
+            SavedLine::Times => self.time(line),
+            SavedLine::Unclear => self.pending = Some((number, line.to_owned())),
+            SavedLine::Other => self.name(line),
         }
     }
 
@@ -200,7 +208,7 @@ impl Reader {
         }
     }
 
-    fn look(&self, line: &str) -> Line {
+    fn look(&self, line: &str) -> SavedLine {
         if line.trim_start().starts_with('{') {
             return json::line(line);
         }
@@ -219,15 +227,15 @@ impl Reader {
             ];
             for form in forms {
                 match form {
-                    Line::Socket(socket) => return Line::Socket(socket),
-                    Line::Unclear => unclear = true,
-                    Line::More(_) | Line::Other => {}
+                    SavedLine::Socket(socket) => return SavedLine::Socket(socket),
+                    SavedLine::Unclear => unclear = true,
+                    SavedLine::More(_) | SavedLine::Times | SavedLine::Other => {}
                 }
             }
         }
         match lsof::line(&words) {
-            Line::Other if unclear => Line::Unclear,
-            Line::Other => ss::more(line),
+            SavedLine::Other if unclear => SavedLine::Unclear,
+            SavedLine::Other => ss::more(line),
             found => found,
         }
     }
@@ -249,6 +257,7 @@ impl Reader {
         if !self.now.sockets.is_empty() {
             self.moments.push(std::mem::take(&mut self.now));
             self.places.clear();
+            self.last = None;
             self.headers.clear();
         }
     }
@@ -260,14 +269,30 @@ impl Reader {
         let key = (socket.local.to_string(), socket.peer.to_string(), socket.netns.clone());
         let place = *self.places.entry(key).or_insert(self.now.sockets.len());
         match self.now.sockets.get_mut(place).filter(|known| known.state == socket.state) {
-            Some(known) if known.peer.port != 0 => known.join(socket.holders),
-            _ => self.now.sockets.push(socket),
+            Some(known) if known.peer.port != 0 => {
+                known.silence = known.silence.or(socket.silence);
+                known.join(socket.holders);
+                self.last = Some((place, ss::keeps_alive(line)));
+            }
+            _ => {
+                self.last = Some((self.now.sockets.len(), ss::keeps_alive(line)));
+                self.now.sockets.push(socket);
+            }
         }
     }
 
     fn go_on(&mut self, holders: Vec<Holder>) {
         if let Some(socket) = self.now.sockets.last_mut() {
             socket.join(holders);
+        }
+    }
+
+    /// Times are those of the socket before them.
+    fn time(&mut self, line: &str) {
+        let Some((place, keep_alive)) = self.last else { return };
+        if let Some(socket) = self.now.sockets.get_mut(place) {
+            let silence = ss::silence(line, socket.silence);
+            socket.silence = silence.map(|silence| Silence { keep_alive, ..silence });
         }
     }
 
@@ -280,7 +305,7 @@ impl Reader {
     /// A line that does not go on in the next.
     fn alone(&mut self, number: usize, line: &str) {
         match self.look(line) {
-            Line::Socket(socket) => self.add(socket, line),
+            SavedLine::Socket(socket) => self.add(socket, line),
             _ => self.fail(number, line),
         }
     }

@@ -1,16 +1,18 @@
 //! Output of `netstat` on Linux, the BSDs, macOS, Solaris and Windows; and of PowerShell's cmdlet.
 
-use super::{Context, Line, words};
+use super::{Context, SavedLine, words};
 use crate::owner::{Holder, Socket};
 use crate::printable::printable;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::state::State;
 
 /// A line from these words on.
-pub fn line(words: &[&str], context: &Context) -> Line {
+pub fn line(words: &[&str], context: &Context) -> SavedLine {
     match words {
         [protocol, rest @ ..] if is_tcp(protocol) => with_protocol(rest, context),
-        _ => solaris(words).or_else(|| power_shell(words)).map_or(Line::Other, Line::Socket),
+        _ => solaris(words)
+            .or_else(|| power_shell(words))
+            .map_or(SavedLine::Other, SavedLine::Socket),
     }
 }
 
@@ -18,7 +20,7 @@ fn is_tcp(word: &str) -> bool {
     matches!(word, "tcp" | "tcp4" | "tcp6" | "tcp46" | "TCP" | "TCPv6")
 }
 
-fn with_protocol(rest: &[&str], context: &Context) -> Line {
+fn with_protocol(rest: &[&str], context: &Context) -> SavedLine {
     let queue = |word: &str| word.parse::<u32>().ok();
     // Windows has no queues.
     let (queues, ends) = match rest {
@@ -30,15 +32,15 @@ fn with_protocol(rest: &[&str], context: &Context) -> Line {
     let Some((local, peer, rest)) = words::ends(ends) else {
         let is_begun =
             queues[0].is_some() || ends.first().is_some_and(|word| words::end(word).is_some());
-        return if is_begun { Line::Unclear } else { Line::Other };
+        return if is_begun { SavedLine::Unclear } else { SavedLine::Other };
     };
-    let [state, rest @ ..] = rest else { return Line::Unclear };
-    let Some(state) = words::state(state) else { return Line::Unclear };
+    let [state, rest @ ..] = rest else { return SavedLine::Unclear };
+    let Some(state) = words::state(state) else { return SavedLine::Unclear };
     let holders = match queues[0] {
         Some(_) => program(rest, context),
         None => rest.first().and_then(|word| pid_alone(word)).into_iter().collect(),
     };
-    Line::Socket(socket([local, peer], state, queues, holders))
+    SavedLine::Socket(socket([local, peer], state, queues, holders))
 }
 
 /// Makes a socket of its columns. Where nobody is named, its holder is not told.
@@ -48,7 +50,7 @@ fn socket(
     [recv_q, send_q]: [Option<u32>; 2],
     holders: Vec<Holder>,
 ) -> Socket {
-    Socket { local, peer, state, recv_q, send_q, inode: 1, holders, netns: None }
+    Socket { local, peer, state, recv_q, send_q, inode: 1, holders, netns: None, silence: None }
 }
 
 /// `4242/orders`, `4242/nginx: worker`; or a column of macOS that is named in the header.

@@ -4,19 +4,18 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::Line;
-use crate::owner::{Socket, endpoint};
+use super::SavedLine;
+use crate::owner::{Socket, endpoint, kernel_state};
 use crate::tcp::segment::Endpoint;
-use crate::tcp::state::State;
 
 /// A line from these words on.
-pub fn line(words: &[&str]) -> Line {
-    let [slot, local, peer, state, queues, rest @ ..] = words else { return Line::Other };
+pub fn line(words: &[&str]) -> SavedLine {
+    let [slot, local, peer, state, queues, rest @ ..] = words else { return SavedLine::Other };
     let is_slot = slot.strip_suffix(':').is_some_and(|number| number.parse::<u64>().is_ok());
     let (Some(local), Some(peer), true) = (end(local), end(peer), is_slot) else {
-        return Line::Other;
+        return SavedLine::Other;
     };
-    socket(local, peer, state, queues, rest).map_or(Line::Unclear, Line::Socket)
+    socket(local, peer, state, queues, rest).map_or(SavedLine::Unclear, SavedLine::Socket)
 }
 
 fn socket(
@@ -31,31 +30,14 @@ fn socket(
     Some(Socket {
         local,
         peer,
-        state: by_number(u8::from_str_radix(state, 16).ok()?)?,
+        state: kernel_state(u8::from_str_radix(state, 16).ok()?)?,
         recv_q: queue(recv_q),
         send_q: queue(send_q),
         // Timer, retransmissions, uid, probes, inode.
         inode: rest.get(4).and_then(|word| word.parse().ok()).unwrap_or(1),
         holders: Vec::new(),
         netns: None,
-    })
-}
-
-/// The kernel's own order of states.
-fn by_number(number: u8) -> Option<State> {
-    Some(match number {
-        1 => State::Established,
-        2 => State::SynSent,
-        3 | 12 => State::SynReceived,
-        4 => State::FinWait1,
-        5 => State::FinWait2,
-        6 => State::TimeWait,
-        7 | 13 => State::Closed,
-        8 => State::CloseWait,
-        9 => State::LastAck,
-        10 => State::Listen,
-        11 => State::Closing,
-        _ => return None,
+        silence: None,
     })
 }
 

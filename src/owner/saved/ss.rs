@@ -2,13 +2,14 @@
 //!
 //! `CLOSE-WAIT 1 0 172.18.0.5:38822 172.18.0.3:3306 users:(("orders",pid=7,fd=6)) ino:123 …`
 
-use super::{Context, Line, words};
+use super::{Context, SavedLine, words};
+use crate::owner::silence::Silence;
 use crate::owner::{Holder, Socket};
 use crate::printable::printable;
 use crate::tcp::state::State;
 
 /// A line from these words on.
-pub fn line(words: &[&str], line: &str, context: &Context) -> Line {
+pub fn line(words: &[&str], line: &str, context: &Context) -> SavedLine {
     // Without -t, the protocol comes first.
     let (words, has_protocol) = match words {
         ["tcp" | "mptcp", rest @ ..] => (rest, true),
@@ -18,23 +19,25 @@ pub fn line(words: &[&str], line: &str, context: &Context) -> Line {
         [state, rest @ ..] if words::state(state).is_some() => (words::state(state), rest),
         // netstat's lines have their state at the end.
         rest if context.is_stateless && !has_netstat_state(rest) => (None, rest),
-        _ => return Line::Other,
+        _ => return SavedLine::Other,
     };
-    let [recv_q, send_q, ends @ ..] = rest else { return Line::Other };
-    let (Ok(recv_q), Ok(send_q)) = (recv_q.parse(), send_q.parse()) else { return Line::Other };
+    let [recv_q, send_q, ends @ ..] = rest else { return SavedLine::Other };
+    let (Ok(recv_q), Ok(send_q)) = (recv_q.parse(), send_q.parse()) else {
+        return SavedLine::Other;
+    };
     let Some((local, peer, _)) = words::ends(ends) else {
         let is_begun = ends.iter().any(|word| word.contains(':'));
         return if is_begun || has_protocol || state.is_some() {
-            Line::Unclear
+            SavedLine::Unclear
         } else {
-            Line::Other
+            SavedLine::Other
         };
     };
     let state = state.or(context.asked).unwrap_or(State::CloseWait);
     let holders = users(line);
     let inode = number(line, "ino:");
     // Without -e the inode is unknown.
-    Line::Socket(Socket {
+    SavedLine::Socket(Socket {
         local,
         peer,
         state,
@@ -43,7 +46,28 @@ pub fn line(words: &[&str], line: &str, context: &Context) -> Line {
         inode: inode.unwrap_or(1),
         holders,
         netns: None,
+        silence: silence(line, None),
     })
+}
+
+/// `timer:(keepalive,7sec,0)` of `ss -o`.
+pub fn keeps_alive(line: &str) -> bool {
+    words_after_users(line).any(|word| word.starts_with("timer:(keepalive,"))
+}
+
+/// `lastsnd:7868 lastrcv:7868 lastack:2868` of `ss -i`, which leaves out what is 0. A line that was
+/// wrapped goes on with what is known.
+pub fn silence(line: &str, known: Option<Silence>) -> Option<Silence> {
+    let is_info = ["lastack:", "lastrcv:", "lastsnd:", "cwnd:"]
+        .iter()
+        .any(|name| words_after_users(line).any(|word| word.starts_with(name)));
+    let mut silence = known.or(is_info.then(Silence::default))?;
+    let last = |name, time: &mut u32| *time = number(line, name).unwrap_or(*time);
+    last("lastack:", &mut silence.last_ack_recv);
+    last("lastrcv:", &mut silence.last_data_recv);
+    last("lastsnd:", &mut silence.last_data_sent);
+    silence.keep_alive |= keeps_alive(line);
+    Some(silence)
 }
 
 fn has_netstat_state(words: &[&str]) -> bool {
@@ -56,18 +80,22 @@ pub fn is_open(line: &str) -> bool {
 }
 
 /// A line that goes on with the socket before it.
-pub fn more(line: &str) -> Line {
+pub fn more(line: &str) -> SavedLine {
     match users(line) {
-        holders if holders.is_empty() => Line::Other,
-        holders => Line::More(holders),
+        holders if !holders.is_empty() => SavedLine::More(holders),
+        _ if silence(line, None).is_some() => SavedLine::Times,
+        _ => SavedLine::Other,
     }
 }
 
 /// `uid:1000`, `ino:55`.
 fn number<T: std::str::FromStr>(line: &str, name: &str) -> Option<T> {
-    // A command can be called anything: what it is comes before its closing quote.
-    let after = line.rsplit_once("))").map_or(line, |(_, after)| after);
-    after.split_whitespace().find_map(|word| word.strip_prefix(name)?.parse().ok())
+    words_after_users(line).find_map(|word| word.strip_prefix(name)?.parse().ok())
+}
+
+/// A command can be called anything: what it is comes before its closing quote.
+fn words_after_users(line: &str) -> impl Iterator<Item = &str> {
+    line.rsplit_once("))").map_or(line, |(_, after)| after).split_whitespace()
 }
 
 /// `users:(("orders",pid=7,fd=6),("orders",pid=8,fd=6))`, and `users:(("orders",7,6))` of old: a name

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use super::{Checked, Outcome, connection};
-use crate::expect::Violation;
+use crate::expect::{Key, Violation};
 use crate::report::ids::digest;
 use crate::summary::seen::Seen;
 
@@ -19,12 +19,52 @@ pub enum Level {
     Warning,
 }
 
+/// The rule that an issue breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    Expectation(Key),
+    /// A capture can be read.
+    Readable,
+    /// A capture is as it should be.
+    Sound,
+}
+
+impl Rule {
+    /// The name of the rule in reports: the key of the expectation, for most.
+    pub fn id(self) -> &'static str {
+        match self {
+            Rule::Expectation(key) => key.name(),
+            Rule::Readable => "unreadable",
+            Rule::Sound => "warning",
+        }
+    }
+
+    /// Says in a sentence what an issue of this rule is.
+    pub fn description(self) -> &'static str {
+        match self {
+            Rule::Expectation(Key::LEAK) => "Connections were left in CLOSE-WAIT",
+            Rule::Expectation(Key::Held) => "A connection was held in CLOSE-WAIT for too long",
+            Rule::Expectation(Key::UNKNOWN) => "Connections that cannot be told",
+            Rule::Expectation(Key::Verdict(_)) => {
+                "Another number of connections with this verdict than expected"
+            }
+            Rule::Expectation(Key::Judged) => "Nothing was judged: no peer closed a connection",
+            Rule::Expectation(Key::Flows) => "Another number of connections than expected",
+            Rule::Expectation(Key::OpenIdle) => "Connections were left open and unused",
+            Rule::Expectation(Key::TransactionsOpen) => "Transactions were left open",
+            Rule::Expectation(Key::Finding) => "An expected finding is not there",
+            Rule::Expectation(Key::Exact) => "A finding that is not expected",
+            Rule::Readable => "A capture could not be read",
+            Rule::Sound => "A capture was not as it should be",
+        }
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Debug)]
 pub struct Issue<'a> {
     pub level: Level,
-    /// The kind, by the key of an expectation: `leak`, `held`, …
-    pub rule: &'a str,
+    pub rule: Rule,
     /// Sentences on what is broken, one for each expectation.
     pub sentences: Vec<String>,
     /// The connections, and what speaks for their cause.
@@ -32,7 +72,7 @@ pub struct Issue<'a> {
 }
 
 impl<'a> Issue<'a> {
-    fn bare(level: Level, rule: &'a str, sentence: &str) -> Issue<'a> {
+    fn bare(level: Level, rule: Rule, sentence: &str) -> Issue<'a> {
         Issue { level, rule, sentences: vec![sentence.to_owned()], connections: Vec::new() }
     }
 
@@ -66,19 +106,19 @@ impl<'a> Issue<'a> {
         let mut kinds: Vec<String> = self.connections.iter().map(kind).collect();
         kinds.sort();
         kinds.dedup();
-        digest(&[&[capture.to_owned(), self.rule.to_owned()], &kinds[..]].concat().join("\n"))
+        digest(&[&[capture.to_owned(), self.rule.id().to_owned()], &kinds[..]].concat().join("\n"))
     }
 }
 
 /// All issues of a capture. A violation whose connections are all listed already joins those that list them.
 pub fn issues(one: &Checked) -> Vec<Issue<'_>> {
     let mut issues = match &one.outcome {
-        Outcome::Error(sentence) => vec![Issue::bare(Level::Error, "unreadable", sentence)],
+        Outcome::Error(sentence) => vec![Issue::bare(Level::Error, Rule::Readable, sentence)],
         Outcome::Judged { collected, violations, .. } => broken(violations, &collected.flows),
         Outcome::Blessed { .. } => Vec::new(),
     };
     let warnings = one.warnings.iter();
-    issues.extend(warnings.map(|warning| Issue::bare(Level::Warning, "warning", warning)));
+    issues.extend(warnings.map(|warning| Issue::bare(Level::Warning, Rule::Sound, warning)));
     issues
 }
 
@@ -94,14 +134,9 @@ fn broken<'a>(violations: &'a [Violation], flows: &'a [Seen]) -> Vec<Issue<'a>> 
             }
             _ => issues.push(Issue {
                 connections: new.iter().filter_map(|&index| flows.get(index)).collect(),
-                ..Issue::bare(Level::Error, rule(violation), &violation.sentence())
+                ..Issue::bare(Level::Error, Rule::Expectation(violation.key), &violation.sentence())
             }),
         }
     }
     issues
-}
-
-/// `leak` for `leak at 10.0.0.3:3306`, too.
-fn rule(violation: &Violation) -> &str {
-    violation.key.split(' ').next().unwrap_or_default()
 }

@@ -51,7 +51,7 @@ struct CaptureLine<'a> {
 
 #[derive(Serialize)]
 struct ViolationLine<'a> {
-    key: &'a str,
+    key: String,
     expected: &'a str,
     found: &'a str,
     connections: Vec<ConnectionLine<'a>>,
@@ -125,7 +125,7 @@ impl<'a> CaptureLine<'a> {
 impl<'a> ViolationLine<'a> {
     fn new(one: &'a Checked, violation: &'a Violation) -> ViolationLine<'a> {
         ViolationLine {
-            key: &violation.key,
+            key: violation.subject(),
             expected: &violation.expected,
             found: &violation.found,
             connections: one.flows(violation).map(ConnectionLine::new).collect(),

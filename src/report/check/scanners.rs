@@ -1,12 +1,12 @@
 //! Issues for whatever shows what code scanners find: SARIF 2.1.0, and GitLab's code quality.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 use super::Checked;
-use super::issues::{Issue, Level, issues};
+use super::issues::{Issue, Level, Rule, issues};
 
 /// The file that an issue belongs to: its expectation, or the capture.
 fn file(one: &Checked) -> &str {
@@ -30,27 +30,27 @@ struct Sarif<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Run<'a> {
-    tool: Tool<'a>,
+    tool: Tool,
     results: Vec<SarifResult<'a>>,
 }
 
 #[derive(Serialize)]
-struct Tool<'a> {
-    driver: Driver<'a>,
+struct Tool {
+    driver: Driver,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Driver<'a> {
+struct Driver {
     name: &'static str,
     semantic_version: &'static str,
-    rules: Vec<Rule<'a>>,
+    rules: Vec<SarifRule>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Rule<'a> {
-    id: &'a str,
+struct SarifRule {
+    id: &'static str,
     short_description: Message,
 }
 
@@ -102,11 +102,12 @@ struct Region {
 /// `--format sarif`.
 pub fn sarif(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     let all: Vec<(&Checked, Issue)> = in_order(checked);
-    let rules: BTreeSet<&str> = all.iter().map(|(_, issue)| issue.rule).collect();
+    let rules: BTreeMap<&str, Rule> =
+        all.iter().map(|(_, issue)| (issue.rule.id(), issue.rule)).collect();
     let driver = Driver {
         name: "closewait",
         semantic_version: env!("CARGO_PKG_VERSION"),
-        rules: rules.into_iter().map(Rule::new).collect(),
+        rules: rules.into_values().map(SarifRule::from).collect(),
     };
     let results = all.iter().map(|(one, issue)| SarifResult::new(one, issue)).collect();
     let sarif = Sarif {
@@ -121,23 +122,10 @@ fn in_order(checked: &[Checked]) -> Vec<(&Checked, Issue<'_>)> {
     checked.iter().flat_map(|one| issues(one).into_iter().map(move |issue| (one, issue))).collect()
 }
 
-impl<'a> Rule<'a> {
-    fn new(id: &'a str) -> Rule<'a> {
-        let text = match id {
-            "leak" => "Connections were left in CLOSE-WAIT",
-            "held" => "A connection was held in CLOSE-WAIT for too long",
-            "unknown" => "Connections that cannot be told",
-            "judged" => "Nothing was judged: no peer closed a connection",
-            "flows" => "Another number of connections than expected",
-            "open_idle" => "Connections were left open and unused",
-            "transactions_open" => "Transactions were left open",
-            "finding" => "An expected finding is not there",
-            "exact" => "A finding that is not expected",
-            "unreadable" => "A capture could not be read",
-            "warning" => "A capture was not as it should be",
-            _ => "Another number of connections with this verdict than expected",
-        };
-        Rule { id, short_description: Message { text: text.into() } }
+impl From<Rule> for SarifRule {
+    fn from(rule: Rule) -> SarifRule {
+        let text = rule.description().to_owned();
+        SarifRule { id: rule.id(), short_description: Message { text } }
     }
 }
 
@@ -148,7 +136,7 @@ impl<'a> SarifResult<'a> {
             region: Region { start_line: 1 },
         };
         SarifResult {
-            rule_id: issue.rule,
+            rule_id: issue.rule.id(),
             level: match issue.level {
                 Level::Error => "error",
                 Level::Warning => "warning",
@@ -201,7 +189,7 @@ pub fn gitlab(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
         .iter()
         .map(|(one, issue)| Quality {
             description: described(one, issue),
-            check_name: issue.rule,
+            check_name: issue.rule.id(),
             fingerprint: issue.fingerprint(&one.capture),
             severity: match issue.level {
                 Level::Error => "major",

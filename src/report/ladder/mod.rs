@@ -13,11 +13,11 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::attach::Identity;
-use crate::ladder::{Event, Step};
+use crate::ladder::{LadderEvent, Step};
 use crate::place::Place;
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
-use crate::units::{Zone, clock_time, count, thousands};
+use crate::units::{Zone, count, packet_time, thousands};
 pub use verdict::{Other, Subject};
 use words::{bytes, flags, offset, sentence};
 
@@ -37,7 +37,7 @@ const MARKED: usize = 400;
 
 /// Choices of the user for how a ladder looks.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct LadderLook {
     pub zone: Zone,
     /// Dates and times in place of the time since the first packet.
     pub absolute: bool,
@@ -65,7 +65,7 @@ impl Names {
 /// Writes the ladder.
 pub struct Ladder<W> {
     out: W,
-    look: Look,
+    look: LadderLook,
     names: Names,
     first: Place,
     /// Lines of the stretch so far, those that wait to be its last, and those between.
@@ -88,7 +88,7 @@ struct Between {
 }
 
 impl<W: Write> Ladder<W> {
-    pub fn new(out: W, look: Look, names: Names, first: Place) -> Ladder<W> {
+    pub fn new(out: W, look: LadderLook, names: Names, first: Place) -> Ladder<W> {
         Ladder {
             out,
             look,
@@ -187,9 +187,9 @@ impl<W: Write> Ladder<W> {
         for event in &step.events {
             let sentence = sentence(event, self.names);
             let style = match event {
-                Event::CloseWait(_) => ALARM,
-                Event::Closed(..) => CALM,
-                Event::SentAgain | Event::KeepAlive => ASIDE,
+                LadderEvent::CloseWait(_) => ALARM,
+                LadderEvent::Closed(..) => CALM,
+                LadderEvent::SentAgain | LadderEvent::KeepAlive => ASIDE,
                 _ => HEADING,
             };
             writeln!(self.out, "{indent}{style}{sentence}{style:#}")?;
@@ -210,6 +210,6 @@ impl<W: Write> Ladder<W> {
     }
 
     fn time(&self, place: Place) -> String {
-        clock_time(place, self.look.zone, true)
+        packet_time(place, self.look.zone, true)
     }
 }

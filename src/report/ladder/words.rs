@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::Names;
-use crate::ladder::Event;
+use crate::ladder::LadderEvent;
 use crate::ladder::said::Said;
 use crate::place::Place;
 use crate::tcp::segment::Flags;
@@ -56,29 +56,29 @@ fn after(nanos: Option<i64>, what: &str) -> String {
 }
 
 /// Returns a sentence for an event, with the ends called by `names`.
-pub fn sentence(event: &Event, names: Names) -> String {
+pub fn sentence(event: &LadderEvent, names: Names) -> String {
     let name = |side: Side| names.of(side);
     match *event {
-        Event::Fin(side) => format!("{} is done: FIN", name(side)),
-        Event::FinAgain(side, since) => {
+        LadderEvent::Fin(side) => format!("{} is done: FIN", name(side)),
+        LadderEvent::FinAgain(side, since) => {
             format!("{} sends its FIN again{}", name(side), after(since, "after the first"))
         }
-        Event::CloseWait(side) => {
+        LadderEvent::CloseWait(side) => {
             format!("{}'s kernel acknowledged it: CLOSE-WAIT begins", name(side))
         }
-        Event::Closed(side, held) => {
+        LadderEvent::Closed(side, held) => {
             format!("{} closed{}", name(side), after(held, "after CLOSE-WAIT began"))
         }
-        Event::Reset(side, None) => format!("reset by {}", name(side)),
-        Event::Reset(side, held) => {
+        LadderEvent::Reset(side, None) => format!("reset by {}", name(side)),
+        LadderEvent::Reset(side, held) => {
             format!("reset by {}{}", name(side), after(held, "after CLOSE-WAIT began"))
         }
-        Event::Used(side, octets) => {
+        LadderEvent::Used(side, octets) => {
             let octets = count(u64::from(octets), "octet");
             format!("{} sends {octets} after the FIN it has received", name(side))
         }
-        Event::SentAgain => "sent again".into(),
-        Event::KeepAlive => "keep-alive".into(),
+        LadderEvent::SentAgain => "sent again".into(),
+        LadderEvent::KeepAlive => "keep-alive".into(),
     }
 }
 

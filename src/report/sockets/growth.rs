@@ -1,4 +1,4 @@
-//! How fast CLOSE-WAIT grows, by process and peer, and when descriptors run out at that rate.
+//! The growth of CLOSE-WAIT, by process and peer, and the time at which descriptors run out at that rate.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{End, Listing};
 use crate::owner::Held;
 
-/// Whose sockets: a process (none if unknown) and a peer.
+/// The owner of counted sockets: a process (none if unknown) and a peer.
 pub type Whose = (Option<i32>, End);
 
 /// Rates look this far back.
@@ -15,7 +15,7 @@ const WINDOW: Duration = Duration::from_secs(300);
 /// Counts over time.
 #[derive(Debug)]
 pub struct History {
-    /// How far back is remembered, if not everything is.
+    /// The time that is remembered, if not everything is.
     window: Option<Duration>,
     samples: VecDeque<(Duration, BTreeMap<Whose, u64>)>,
 }
@@ -32,7 +32,7 @@ impl History {
         History { window: None, ..History::default() }
     }
 
-    /// How many samples there are.
+    /// The number of samples.
     pub fn len(&self) -> usize {
         self.samples.len()
     }
@@ -109,7 +109,7 @@ impl History {
     }
 }
 
-/// How long until `in_use` reaches `limit` at `per_minute`; `None` if it never does.
+/// The time until `in_use` reaches `limit` at `per_minute`; `None` if it never does.
 pub fn until_full(in_use: u64, limit: u64, per_minute: f64) -> Option<Duration> {
     let left = limit.saturating_sub(in_use) as f64;
     if per_minute <= 0.0 {

@@ -2,38 +2,54 @@
 
 use std::io::{self, Write};
 
+use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::Listing;
 use crate::names::host;
+use crate::owner::silence::Silence;
 use crate::owner::{Holder, Socket};
-use crate::report::lines::{ProcessLine, SCHEMA, defused, write_line};
-use crate::tcp::segment::Endpoint;
-
-#[derive(Serialize)]
-struct EndLine {
-    ip: String,
-    port: u16,
-}
-
-impl From<Endpoint> for EndLine {
-    fn from(end: Endpoint) -> EndLine {
-        EndLine { ip: host(end.ip), port: end.port }
-    }
-}
+use crate::report::lines::{EndKey, ProcessLine, SCHEMA, defused, write_line};
+use crate::units::seconds;
 
 #[derive(Serialize)]
 struct SocketLine<'a> {
     schema: u32,
     r#type: &'static str,
     state: &'static str,
-    local: EndLine,
-    peer: EndLine,
+    local: EndKey,
+    peer: EndKey,
     recv_q: Option<u32>,
     send_q: Option<u32>,
     process: Option<ProcessLine<'a>>,
     processes: Vec<ProcessLine<'a>>,
     netns: Option<&'a str>,
+    /// The end that owes a FIN, and the one that waits for it.
+    held_by: Option<EndKey>,
+    waits_for: Option<EndKey>,
+    /// At least.
+    held_s: Option<f64>,
+    /// At most.
+    idle_before_fin_s: Option<f64>,
+    tcp_info: Option<InfoLine>,
+}
+
+/// The kernel's own times.
+#[derive(Serialize)]
+struct InfoLine {
+    last_ack_recv_s: f64,
+    last_data_recv_s: f64,
+    last_data_sent_s: f64,
+    keep_alive: bool,
+}
+
+impl From<Silence> for InfoLine {
+    fn from(silence: Silence) -> InfoLine {
+        let Silence { last_ack_recv, last_data_recv, last_data_sent, keep_alive } = silence;
+        let [last_ack_recv_s, last_data_recv_s, last_data_sent_s] =
+            [last_ack_recv, last_data_recv, last_data_sent].map(|ms| f64::from(ms) / 1e3);
+        InfoLine { last_ack_recv_s, last_data_recv_s, last_data_sent_s, keep_alive }
+    }
 }
 
 impl<'a> From<&'a Socket> for SocketLine<'a> {
@@ -50,6 +66,11 @@ impl<'a> From<&'a Socket> for SocketLine<'a> {
             process: processes.first().cloned(),
             processes,
             netns: socket.netns.as_deref(),
+            held_by: socket.is_stuck().then(|| socket.local.into()),
+            waits_for: socket.is_stuck().then(|| socket.peer.into()),
+            held_s: socket.held_for().map(seconds),
+            idle_before_fin_s: socket.idle_before_fin().map(seconds),
+            tcp_info: socket.silence.map(InfoLine::from),
         }
     }
 }
@@ -109,6 +130,11 @@ fn queue(octets: Option<u32>) -> String {
     octets.map_or(String::new(), |octets| octets.to_string())
 }
 
+/// Seconds, or an empty cell.
+pub fn span(time: Option<TimeDelta>) -> String {
+    time.map_or(String::new(), |time| seconds(time).to_string())
+}
+
 /// `--format csv`: RFC 4180, no cell a formula.
 pub fn csv(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
     let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
@@ -125,6 +151,8 @@ pub fn csv(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
         "fd",
         "uid",
         "netns",
+        "held_s",
+        "idle_before_fin_s",
     ];
     out.write_record(names).map_err(io::Error::from)?;
     for socket in &listing.listed {
@@ -142,6 +170,8 @@ pub fn csv(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
             holder.map_or(String::new(), descriptor),
             holder.and_then(|h| h.uid).map_or(String::new(), |uid| uid.to_string()),
             socket.netns.clone().unwrap_or_default(),
+            span(socket.held_for()),
+            span(socket.idle_before_fin()),
         ];
         out.write_record(cells.map(defused)).map_err(io::Error::from)?;
     }

@@ -2,11 +2,13 @@
 //!
 //! * [`text`]: for the person at the prompt
 //! * [`lines`]: JSON lines and CSV, a line a socket
+//! * [`times`]: since when, by one look
 //! * [`growth`]: how fast it gets worse, and when it ends
 
 pub mod growth;
 pub mod lines;
 pub mod text;
+pub mod times;
 
 use std::collections::BTreeMap;
 
@@ -14,15 +16,16 @@ use crate::names::{host, is_stand_in};
 use crate::owner::{Held, Snapshot, Socket};
 use crate::tcp::segment::Endpoint;
 use crate::tcp::state::State;
+use times::Times;
 
-/// What was asked to be shown, of what there is.
+/// The sockets of a snapshot that were asked for.
 #[derive(Debug)]
 pub struct Listing<'a> {
     /// Sockets of every state, by state, before anything narrows them.
     pub states: BTreeMap<State, u64>,
-    /// Those that match what narrows them and are in CLOSE-WAIT: the findings.
+    /// Sockets that match what narrows them and are in CLOSE-WAIT: the findings.
     pub stuck: Vec<&'a Socket>,
-    /// Those to list one by one.
+    /// Sockets to list one by one.
     pub listed: Vec<&'a Socket>,
     pub snapshot: &'a Snapshot,
 }
@@ -37,6 +40,7 @@ pub struct Group<'a> {
     pub count: u64,
     /// The least and the most of Recv-Q; `None` where the list does not say.
     pub unread: Option<(u32, u32)>,
+    pub times: Times,
 }
 
 /// An endpoint of a group; without a port where there are several.
@@ -92,8 +96,10 @@ impl Listing<'_> {
                 peer,
                 count: 0,
                 unread: None,
+                times: Times::default(),
             });
             group.count += 1;
+            group.times.add(socket);
             if let Some(unread) = socket.recv_q {
                 let (least, most) = group.unread.unwrap_or((unread, unread));
                 group.unread = Some((least.min(unread), most.max(unread)));
@@ -102,6 +108,15 @@ impl Listing<'_> {
         let mut groups: Vec<Group> = groups.into_values().collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.count));
         groups
+    }
+
+    /// Times of the CLOSE-WAIT sockets of a process.
+    pub fn times_of(&self, pid: i32) -> Times {
+        let mut times = Times::default();
+        let is_its =
+            |socket: &&&Socket| matches!(socket.held(), Held::By(holder) if holder.pid == pid);
+        self.stuck.iter().filter(is_its).for_each(|socket| times.add(socket));
+        times
     }
 
     /// CLOSE-WAIT sockets by the process that holds them.

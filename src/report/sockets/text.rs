@@ -7,19 +7,22 @@ use std::io::{self, Write};
 use chrono::TimeDelta;
 
 use super::growth::{History, until_full};
+use super::times::Times;
 use super::{Group, Listing};
 use crate::owner::{Held, Socket};
-use crate::report::table::{Align, more, write_table};
-use crate::report::text::{ALARM, CALM};
-use crate::units::{count, duration, thousands};
+use crate::report::table::{Align, more, table, write_table};
+use crate::report::text::page::{Page, Screen};
+use crate::report::text::{ALARM, CALM, timeout_words};
+use crate::units::{count, duration, range, thousands};
 
-/// How the text is to look.
+/// The look of the text.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct SocketsLook {
     /// Lines in a table; 0 for all.
     pub top: usize,
     /// A line for each socket.
     pub each: bool,
+    pub screen: Screen,
 }
 
 /// The whole report.
@@ -27,9 +30,9 @@ pub fn write(
     out: &mut dyn Write,
     listing: &Listing,
     history: Option<&History>,
-    look: Look,
+    look: SocketsLook,
 ) -> io::Result<()> {
-    let mut out = out;
+    let mut out = Page::new(out, look.screen);
     states(&mut out, listing)?;
     headline(&mut out, listing)?;
     let groups = listing.groups();
@@ -61,6 +64,7 @@ fn headline(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
     }
 }
 
+/// A row a group, and below it since when.
 fn group_table(out: &mut impl Write, groups: &[Group], top: usize) -> io::Result<()> {
     let shown = if top == 0 { groups.len() } else { groups.len().min(top) };
     let several = groups.iter().any(|group| group.netns.is_some());
@@ -92,9 +96,41 @@ fn group_table(out: &mut impl Write, groups: &[Group], top: usize) -> io::Result
         rows.push(row);
     }
     use Align::{Left, Right};
-    write_table(out, &rows, &[Right, Left, Right, Right, Left, Left, Left])?;
+    let mut lines = table(&rows, &[Right, Left, Right, Right, Left, Left, Left]).into_iter();
+    lines.next().iter().try_for_each(|heads| writeln!(out, "{heads}"))?;
+    for (line, group) in lines.zip(groups) {
+        writeln!(out, "{line}")?;
+        since(&group.times).iter().try_for_each(|since| writeln!(out, "         {since}"))?;
+    }
     more(out, groups.len() - shown, "group")?;
     writeln!(out)
+}
+
+/// Since when, how many a minute, and after which pause.
+fn since(times: &Times) -> Option<String> {
+    let mut text = match times.held()? {
+        (least, most) if duration(least) == duration(most) => format!("held ≥ {}", duration(least)),
+        (least, most) => format!("held ≥ {} … ≥ {}", duration(least), duration(most)),
+    };
+    if let Some(rate) = times.per_minute() {
+        text += &format!(", {} a minute", rounded(rate));
+    }
+    text += &match (times.idle(), times.timeout()) {
+        (None, _) => String::new(),
+        (Some((least, most)), None) => format!("; idle ≤ {}", range(least, most)),
+        (_, Some(timeout)) => {
+            format!("; idle ≤ {}: {}", duration(timeout.middle), timeout_words(&timeout))
+        }
+    };
+    Some(text)
+}
+
+/// In tenths where that matters.
+fn rounded(rate: f64) -> String {
+    match rate < 10.0 {
+        true => format!("{rate:.1}"),
+        false => thousands(rate.round() as u64),
+    }
 }
 
 fn who(held: Held) -> (String, String) {
@@ -106,7 +142,7 @@ fn who(held: Held) -> (String, String) {
     }
 }
 
-/// What Recv-Q and a missing process tell.
+/// Says what Recv-Q and a missing process mean.
 fn meaning(out: &mut impl Write, listing: &Listing, groups: &[Group]) -> io::Result<()> {
     let held_by = |wanted: fn(&Held) -> bool| groups.iter().any(|group| wanted(&group.held));
     let unread: BTreeSet<u32> = listing
@@ -119,12 +155,13 @@ fn meaning(out: &mut impl Write, listing: &Listing, groups: &[Group]) -> io::Res
         let sentence = match unread {
             0 => "Recv-Q 0: the program read the end-of-file, and did not close the socket.",
             1 => {
-                "Recv-Q 1: the program never read the end-of-file: nobody looks at this connection."
+                "Recv-Q 1: the program never read the end-of-file: it is not reading this connection."
             }
             _ => "Recv-Q above 1: data came before the end-of-file, and the program read neither.",
         };
         writeln!(out, "{sentence}")?;
     }
+    bounds(out, listing)?;
     if held_by(|held| matches!(held, Held::Backlog)) {
         writeln!(
             out,
@@ -152,7 +189,29 @@ fn meaning(out: &mut impl Write, listing: &Listing, groups: &[Group]) -> io::Res
     Ok(())
 }
 
-/// How near each process is to its descriptor limit, and when it gets there.
+/// Says what the times are worth, or why there are none.
+fn bounds(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
+    let mut times = Times::default();
+    listing.stuck.iter().for_each(|socket| times.add(socket));
+    match (times.held(), listing.snapshot.is_saved) {
+        (Some(_), _) => {
+            write!(
+                out,
+                "held and idle go by the peer's last segment: a keep-alive after its FIN shortens held and lengthens idle"
+            )?;
+            match times.keep_alive {
+                0 => writeln!(out, "."),
+                n => writeln!(out, " (this host sends them on {}).", thousands(n)),
+            }
+        }
+        (None, true) => writeln!(out, "Since when, the list does not say: ss -tanpoei does."),
+        (None, false) => {
+            writeln!(out, "Since when, the kernel does not say here (sock_diag).")
+        }
+    }
+}
+
+/// Says how near each process is to its descriptor limit, and when it gets there.
 fn exhaustion(
     out: &mut impl Write,
     listing: &Listing,
@@ -170,8 +229,14 @@ fn exhaustion(
             Some(limit) => write!(out, ", limit {}", thousands(limit))?,
             None => write!(out, ", no limit known")?,
         }
-        if let Some(history) = history {
-            write!(out, "{}", outlook(history.of_process(pid), usage.in_use.zip(usage.limit)))?;
+        let descriptors = usage.in_use.zip(usage.limit);
+        let once = history.is_none_or(|history| history.len() < 2);
+        match (history, listing.times_of(pid).per_minute()) {
+            (_, Some(rate)) if once => write!(out, "{}", outlook(rate, descriptors))?,
+            (Some(history), _) => {
+                write!(out, "{}", outlook(history.of_process(pid), descriptors))?;
+            }
+            (None, _) => {}
         }
         writeln!(out, ".")?;
     }
@@ -211,7 +276,8 @@ fn queue(octets: Option<u32>) -> String {
 
 fn each(out: &mut impl Write, sockets: &[&Socket], top: usize) -> io::Result<()> {
     let shown = if top == 0 { sockets.len() } else { sockets.len().min(top) };
-    let heads = ["state", "Recv-Q", "Send-Q", "local", "peer", "command", "pid", "fd"];
+    let heads =
+        ["state", "Recv-Q", "Send-Q", "local", "peer", "command", "pid", "fd", "held", "idle"];
     let mut rows = vec![heads.map(str::to_owned).to_vec()];
     for socket in &sockets[..shown] {
         let holder = socket.holders.first();
@@ -225,10 +291,13 @@ fn each(out: &mut impl Write, sockets: &[&Socket], top: usize) -> io::Result<()>
             if holder.is_some() { command } else { "-".into() },
             pid,
             holder.and_then(|holder| holder.fd).map_or("-".into(), |fd| fd.to_string()),
+            socket.held_for().map_or("-".into(), |held| format!("≥ {}", duration(held))),
+            socket.idle_before_fin().map_or("-".into(), |idle| format!("≤ {}", duration(idle))),
         ]);
     }
     use Align::{Left, Right};
     writeln!(out)?;
-    write_table(out, &rows, &[Left, Right, Right, Left, Left, Left, Right, Right])?;
+    let aligns = [Left, Right, Right, Left, Left, Left, Right, Right, Right, Right];
+    write_table(out, &rows, &aligns)?;
     more(out, sockets.len() - shown, "socket")
 }

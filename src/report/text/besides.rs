@@ -1,17 +1,20 @@
-//! What happened besides: closes that went wrong and left nothing in CLOSE-WAIT, and who closed first.
+//! Events besides the findings: closes that went wrong and left nothing in CLOSE-WAIT, and who closed
+//! first.
+
+use chrono::TimeDelta;
 
 use super::report::Report;
 use crate::names;
 use crate::summary::closes::{Kind, Service};
 use crate::summary::groups::forgotten_after;
 use crate::tcp::segment::Endpoint;
-use crate::units::{count, range, thousands};
+use crate::units::{count, duration, range, thousands};
 
 /// Services of which something is said, of each kind.
 const SERVICES: usize = 2;
 
 /// One kind of what can happen: where it is counted, how it is said.
-type Told = (fn(&Service) -> &Kind, fn(&Kind, &str) -> String);
+type Told = (fn(&Service) -> &Kind, fn(&Kind) -> String);
 
 const ODD: [Told; 4] = [
     (|service| &service.late, late),
@@ -20,7 +23,7 @@ const ODD: [Told; 4] = [
     (|service| &service.last_ack, last_ack),
 ];
 
-/// The same in a few words, where there is no room for more.
+/// The kinds of [`ODD`] in a few words, where there is no room for more.
 const IN_SHORT: [&str; 4] = [
     "held for 1 s or more and closed after all",
     "reset when used after the peer's FIN",
@@ -29,7 +32,7 @@ const IN_SHORT: [&str; 4] = [
 ];
 
 impl Report<'_> {
-    /// What went wrong, in so many lines if that is possible.
+    /// Says what went wrong, in so many lines if that is possible.
     pub fn besides(&self, room: usize) -> Vec<String> {
         let lines = self.odd_closes();
         let height: usize = lines.iter().map(|line| self.look.screen.height(line)).sum();
@@ -58,14 +61,17 @@ impl Report<'_> {
             told.retain(|(_, kind)| kind.connections > 0);
             told.sort_by_key(|(_, kind)| std::cmp::Reverse(kind.connections));
             let shown = self.told(told.len());
-            lines.extend(told[..shown].iter().map(|(end, kind)| words(kind, &name(*end))));
+            lines.extend(told[..shown].iter().map(|(end, kind)| {
+                let connections = count(kind.connections, "connection");
+                format!("{connections} to {}: {}", name(*end), words(kind))
+            }));
             let left: u64 = told[shown..].iter().map(|(_, kind)| kind.connections).sum();
             lines.extend(more(left, told.len() - shown));
         }
         lines
     }
 
-    /// Who closed first, of the busiest services, in so many lines.
+    /// Says who closed first, of the busiest services, in so many lines.
     pub fn closed_first(&self, room: usize) -> Vec<String> {
         let services = self.totals.closes.services();
         let mut closed: Vec<_> = services.into_iter().filter(|(_, all)| all.closed > 0).collect();
@@ -120,30 +126,24 @@ fn host(kind: &Kind) -> String {
     kind.host().map_or("several hosts".into(), names::host)
 }
 
-fn late(kind: &Kind, service: &str) -> String {
+fn late(kind: &Kind) -> String {
     let at_once = match kind.all_at_once() {
         true => ", all at the same moment (a restart?)",
         false => "",
     };
-    format!(
-        "{} to {service}: held in CLOSE-WAIT by {} for {}, then closed after all{at_once}.",
-        count(kind.connections, "connection"),
-        host(kind),
-        took(kind)
-    )
+    let (host, took) = (host(kind), took(kind));
+    format!("held in CLOSE-WAIT by {host} for {took}, then closed after all{at_once}.")
 }
 
-fn used(kind: &Kind, service: &str) -> String {
+fn used(kind: &Kind) -> String {
     let idle = idle(kind).map_or(String::new(), |idle| format!(", which came after {idle} idle"));
+    let (host, took) = (host(kind), took(kind));
     format!(
-        "{} to {service}: used by {} {} after the peer's FIN{idle}, and reset: drop idle ones sooner, or look before use.",
-        count(kind.connections, "connection"),
-        host(kind),
-        took(kind)
+        "used by {host} {took} after the peer's FIN{idle}, and reset: drop idle ones sooner, or look before use."
     )
 }
 
-fn dropped(kind: &Kind, service: &str) -> String {
+fn dropped(kind: &Kind) -> String {
     let least = kind.took.ends().map(|(least, _)| least);
     let fits: Vec<&str> = least.into_iter().flat_map(forgotten_after).take(2).collect();
     let fits = match &fits[..] {
@@ -151,22 +151,39 @@ fn dropped(kind: &Kind, service: &str) -> String {
         fits => format!(" ({}?)", fits.join(", ")),
     };
     format!(
-        "{} to {service}: ended at their first use after {} idle, without any FIN: something on the path forgot them sooner{fits}.",
-        count(kind.connections, "connection"),
+        "ended at their first use after {} idle, without any FIN: something on the path forgot them sooner{fits}.",
         took(kind)
     )
 }
 
-fn last_ack(kind: &Kind, service: &str) -> String {
+fn last_ack(kind: &Kind) -> String {
     format!(
-        "{} to {service}: LAST-ACK: {} sent its FIN {} after the peer's, again and again, and nobody acknowledged it: something on the path forgot the connection.",
-        count(kind.connections, "connection"),
+        "LAST-ACK: {} sent its FIN {} after the peer's, again and again, and nobody acknowledged it: something on the path forgot the connection.",
         host(kind),
         took(kind)
     )
 }
 
-/// Who closed first, and after which pause.
+/// A hold that somebody waits for.
+const SLOW: TimeDelta = TimeDelta::milliseconds(100);
+
+/// Says how long CLOSE-WAIT lasted where programs closed slowly: they leak one day.
+fn slow(service: &Service) -> Option<String> {
+    let spread = &service.close_wait;
+    let [half, nearly] = [50, 99].map(|hundredths| spread.percentile(hundredths));
+    (spread.most() >= SLOW).then_some(())?;
+    let (half, nearly, most) = (duration(half?), duration(nearly?), duration(spread.most()));
+    let mut text = format!("; CLOSE-WAIT lasted {most}");
+    if half != most {
+        text = format!("; CLOSE-WAIT lasted {half} or less in half of them, {most} at most");
+    }
+    if nearly != most {
+        text += &format!(" ({nearly} in 99 %)");
+    }
+    Some(text)
+}
+
+/// Says who closed first, and after which pause.
 fn closed_first(service: &Service, end: Option<Endpoint>) -> String {
     let of = |kind: &Kind, whose: &str| match (service.closed, kind.connections) {
         (1, _) => format!("{whose} first"),
@@ -187,5 +204,6 @@ fn closed_first(service: &Service, end: Option<Endpoint>) -> String {
         .map(|(kind, whose, before, after)| of(kind, whose) + &pause(kind, before, after))
         .collect();
     let who = if who.is_empty() { String::new() } else { format!(": {}", who.join("; ")) };
-    format!("{} to {} closed by both{who}.", count(service.closed, "connection"), name(end))
+    let slow = slow(service).unwrap_or_default();
+    format!("{} to {} closed by both{who}{slow}.", count(service.closed, "connection"), name(end))
 }

@@ -4,16 +4,16 @@ use std::io::{self, Write};
 
 use super::{ALARM, CALM, Text, idle_text, process};
 use crate::owner::Socket;
-use crate::place::{Place, Time};
+use crate::place::Time;
 use crate::summary::seen::{Process, Seen};
 use crate::summary::{EventKind, Row};
 use crate::tcp::segment::Endpoint;
-use crate::units::{clock_time, duration};
+use crate::units::{DIGITS, clock_time, duration};
 
 impl<W: Write> Text<W> {
     pub(super) fn write_event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
         let seen = Seen::new(row);
-        let at = clock_time(Place::new(row.judged.end, 0, 1, 6), self.look.zone, self.look.dates);
+        let at = self.clock_time(row.judged.end);
         let held = seen.held.map_or("?".into(), duration);
         let idle = seen.idle_before_fin.map(|_| format!(", idle {} before", idle_text(&seen)));
         let what = match kind {
@@ -26,10 +26,17 @@ impl<W: Write> Text<W> {
     }
 
     pub(super) fn write_event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
-        let at = clock_time(Place::new(at, 0, 1, 6), self.look.zone, self.look.dates);
+        let at = self.clock_time(at);
         let ends = [socket.local, socket.peer];
-        let what = format!("since before  {}", process(&Process::of(socket)));
+        let held = socket.held_for().map(|held| format!(", held ≥ {}", duration(held)));
+        let idle = socket.idle_before_fin().map(|idle| format!(", idle ≤ {}", duration(idle)));
+        let (held, idle) = (held.unwrap_or_default(), idle.unwrap_or_default());
+        let what = format!("since before{held}{idle}  {}", process(&Process::of(socket)));
         self.write_event_line(&at, EventKind::CloseWait, ends, &what)
+    }
+
+    fn clock_time(&self, at: Time) -> String {
+        clock_time(at, DIGITS, self.look.zone, self.look.dates)
     }
 
     fn write_event_line(

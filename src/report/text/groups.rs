@@ -8,7 +8,7 @@ use crate::report::table::{Align, table};
 use crate::summary::cause::Cause;
 use crate::summary::groups::{Group, Holder, Span, Timeout};
 use crate::summary::seen::{Party, Said};
-use crate::units::{clock_time, count, duration, range, thousands};
+use crate::units::{count, duration, packet_time, range, thousands};
 
 /// Characters of statements in a line, where the screen's width is not known.
 const WIDE: usize = 100;
@@ -19,7 +19,7 @@ const DETAILED: usize = 1;
 /// Groups that are shown, however little room there is.
 const FEWEST: usize = 2;
 
-/// Where details begin.
+/// The indentation of details.
 const INDENT: &str = "       ";
 
 impl Report<'_> {
@@ -60,8 +60,8 @@ impl Report<'_> {
         lines
     }
 
-    /// How many rows there is room for, and how many lines that leaves for details, which should be enough
-    /// for the `first` ones.
+    /// Counts the rows that there is room for, and the lines that this leaves for details, which should
+    /// be enough for the `first` ones.
     fn fit(&self, rows: &[String], first: usize, room: usize) -> (usize, usize) {
         let height = |rows: &[String]| -> usize {
             rows.iter().map(|row| self.look.screen.height(row)).sum()
@@ -106,10 +106,10 @@ impl Report<'_> {
         Some(format!("{line}; {}", cut(&said, wide.max(FEWEST))))
     }
 
-    /// When the peer closed them, the first and the last; how fast they grow; by whom.
+    /// The times at which the peer closed them, the first and the last; how fast they grow; by whom.
     fn span(&self, span: &Span) -> String {
         let time = |place: Place| {
-            let time = clock_time(place, self.look.zone, self.dates);
+            let time = packet_time(place, self.look.zone, self.dates);
             // To the second: this is about minutes.
             time.split('.').next().unwrap_or_default().to_owned()
         };
@@ -130,7 +130,7 @@ impl Report<'_> {
     }
 }
 
-/// How many, by whom, at which service, how long, after which pause, why.
+/// A group as a row: how many, by whom, at which service, how long, after which pause, why.
 fn row(group: &Group) -> Vec<String> {
     let held = group.held().map_or(String::new(), |(least, most)| match range(least, most) {
         one if !one.contains('…') => format!("held ≥ {one}"),
@@ -192,7 +192,8 @@ fn cause(group: &Group) -> String {
     }
 }
 
-fn timeout_words(timeout: &Timeout) -> String {
+/// The timer on the other side, as the pauses before FINs show it.
+pub fn timeout_words(timeout: &Timeout) -> String {
     let which = match timeout.closed == timeout.of {
         true => String::new(),
         false => format!("{} of them closed by ", timeout.closed),

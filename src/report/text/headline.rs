@@ -16,7 +16,7 @@ use crate::units::{count, thousands};
 use crate::verdict::Verdict;
 use crate::verdict::local::LocalBy;
 
-/// What is said first: words that are emphasised, and what they go on with.
+/// The main clause: words that are emphasised, and what they go on with.
 struct Main {
     strong: String,
     rest: String,
@@ -78,7 +78,7 @@ fn how_sure(now: Headline) -> String {
     }
 }
 
-/// Who has to close, where the capture was taken at the side that did.
+/// Names the host that has to close, where the capture was taken at the side that did.
 fn whom(peer_holders: &BTreeSet<IpAddr>) -> String {
     match peer_holders.first() {
         Some(ip) if peer_holders.len() == 1 => names::host(*ip),
@@ -86,7 +86,7 @@ fn whom(peer_holders: &BTreeSet<IpAddr>) -> String {
     }
 }
 
-/// Of how many.
+/// The whole that the numbers are part of: `56 connections`.
 fn of(totals: &Totals) -> String {
     let connections = count(totals.tally.flows, "connection");
     match totals.captures.len() {
@@ -140,7 +140,7 @@ fn no_connection(totals: &Totals, now: Headline) -> String {
     format!("{HEADING}No TCP connection {which}{HEADING:#} ({read} read){rest}.")
 }
 
-/// Who holds the findings.
+/// Names the host that holds the findings.
 fn holders(found: &Found) -> String {
     match found.holder() {
         Ok(ip) => format!(" by {}", names::host(ip)),
@@ -148,7 +148,7 @@ fn holders(found: &Found) -> String {
     }
 }
 
-/// How the local side is known, or what would tell it.
+/// Says how the local side is known, or what would tell it.
 pub fn how_local(found: &Found) -> Option<String> {
     if !found.is_local_unsure {
         let phrases: Vec<&str> = found.told.iter().copied().map(LocalBy::phrase).collect();

@@ -1,10 +1,10 @@
-//! How the other connections ended, what the capture was, and what it could not show.
+//! The ends of the other connections, the extent of the capture, and the limits of what it shows.
 
 use chrono::TimeDelta;
 
 use super::report::Report;
 use crate::summary::Capture;
-use crate::units::{clock_time, count, duration, missing, thousands, zone_mark};
+use crate::units::{count, duration, missing, packet_time, thousands, zone_mark};
 use crate::verdict::Verdict;
 
 /// Snap lengths of a capture that are printed.
@@ -15,7 +15,7 @@ const CAPTURES: usize = 3;
 const KINDS: usize = 6;
 
 impl Report<'_> {
-    /// How the other connections ended.
+    /// Says how the other connections ended.
     pub fn endings(&self) -> Vec<String> {
         let tally = &self.totals.tally;
         let endings: Vec<String> = Verdict::NAMES
@@ -41,7 +41,7 @@ impl Report<'_> {
         lines
     }
 
-    /// What the capture was, and what it could not show.
+    /// Says what the capture was, and what it could not show.
     pub fn limits(&self) -> Vec<String> {
         let totals = self.totals;
         let shown = totals.captures.len().min(self.look.limit().unwrap_or(CAPTURES));
@@ -140,7 +140,7 @@ impl Report<'_> {
         if let (Some(first), Some(last)) = (facts.first().filter(known), facts.last().filter(known))
         {
             let time = |place| {
-                let time = clock_time(place, self.look.zone, self.dates);
+                let time = packet_time(place, self.look.zone, self.dates);
                 // To the second: it is about when, not about which packet.
                 time.split('.').next().unwrap_or_default().to_owned()
             };

@@ -1,17 +1,18 @@
 //! `--format text`: one screen for the person at the prompt.
 //!
-//! What is stuck comes first, then what it means and what to do, then how the other connections
-//! ended and what the capture could not show. All of it fits a screen of 24 lines, unless more is asked
-//! for; what is left out is counted.
+//! First comes what is stuck, then what it means and what to do, then how the other connections ended and
+//! what the capture could not show. All of it fits a screen of 24 lines, unless more is asked for; what
+//! is left out is counted.
 //!
 //! * `report`: what there is, in which order; [`page`]: lines as wide as the screen
-//! * `headline`, `groups`, `tables`, `besides`, `notes`, `limits`, `next`: its parts
+//! * `headline`, `history`, `groups`, `tables`, `besides`, `notes`, `limits`, `next`: its parts
 //! * `events`: the lines of a live capture
 
 mod besides;
 mod events;
 mod groups;
 mod headline;
+mod history;
 mod limits;
 mod next;
 mod notes;
@@ -24,6 +25,8 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use anstyle::{AnsiColor, Style};
+use chrono::TimeDelta;
+pub use groups::timeout_words;
 
 use crate::owner::Socket;
 use crate::place::{Place, Time};
@@ -36,9 +39,9 @@ use crate::verdict::{Doubt, Verdict};
 use page::{Page, Screen};
 use report::Report;
 
-/// How the text is to look.
+/// The look of the text.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct TextLook {
     pub zone: Zone,
     /// Dates before times.
     pub dates: bool,
@@ -51,7 +54,7 @@ pub struct Look {
     pub screen: Screen,
 }
 
-impl Look {
+impl TextLook {
     /// The most lines in a table, where that does not depend on the screen.
     fn limit(&self) -> Option<usize> {
         let top = self.top.or(self.all.then_some(0))?;
@@ -71,7 +74,7 @@ const ROWS: usize = 1 << 18;
 #[derive(Debug)]
 pub struct Text<W: Write> {
     out: Page<W>,
-    look: Look,
+    look: TextLook,
     found: Found,
     /// Connections without a finding, as many as are kept, and how many are not.
     others: Vec<Seen>,
@@ -81,7 +84,7 @@ pub struct Text<W: Write> {
     /// Processes are named; a list of the host's sockets names them.
     owners: bool,
     listed: bool,
-    /// Who holds connections of peer-holds flows.
+    /// Hosts that hold the connections of peer-holds flows.
     peer_holders: BTreeSet<IpAddr>,
 }
 
@@ -91,6 +94,8 @@ struct Before {
     local: Endpoint,
     peer: Endpoint,
     process: Process,
+    held: Option<TimeDelta>,
+    idle: Option<TimeDelta>,
 }
 
 pub const ALARM: Style = AnsiColor::Red.on_default().bold();
@@ -98,7 +103,7 @@ pub const CALM: Style = AnsiColor::Green.on_default().bold();
 const HEADING: Style = Style::new().bold();
 
 impl<W: Write> Text<W> {
-    pub fn new(out: W, look: Look) -> Text<W> {
+    pub fn new(out: W, look: TextLook) -> Text<W> {
         Text {
             out: Page::new(out, look.screen),
             look,
@@ -146,7 +151,8 @@ impl<W: Write> Sink for Text<W> {
 
     fn stuck_before(&mut self, socket: &Socket) -> io::Result<()> {
         let Socket { local, peer, .. } = *socket;
-        self.before.push(Before { local, peer, process: Process::of(socket) });
+        let (held, idle) = (socket.held_for(), socket.idle_before_fin());
+        self.before.push(Before { local, peer, process: Process::of(socket), held, idle });
         Ok(())
     }
 
@@ -184,7 +190,8 @@ fn holder_ip(seen: &Seen) -> IpAddr {
     seen.judged_and_peer().0.ip
 }
 
-/// Where packets before the FIN are missing, the connection may have been in use later.
+/// The idle time before the FIN; at most that, where packets are missing before it: the connection may
+/// have been in use later.
 fn idle_text(seen: &Seen) -> String {
     let at_most = seen.doubts.contains(&Doubt::LostBeforeFin);
     let bound = if at_most { "≤ " } else { "" };

@@ -43,7 +43,7 @@ fn names(fin: Place, totals: &Totals) -> Vec<&str> {
     files.unwrap_or(&own).iter().filter_map(name).collect()
 }
 
-/// What told whose closing is judged, if it was not the capture.
+/// The option that says whose closing is judged, if it was not the capture that told.
 fn local(seen: &Seen) -> String {
     match seen.local_by {
         Some(LocalBy::Option) => format!(" --local {}", shell::word(&option(holder_ip(seen)))),

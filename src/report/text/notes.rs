@@ -1,11 +1,11 @@
-//! What the findings mean, what to do, and where to look for what cannot show here.
+//! Advice: what the findings mean, what to do, and where to look for what cannot show here.
 
 use std::net::IpAddr;
 
 use super::report::Report;
 use crate::names;
 use crate::report::shell;
-use crate::units::{clock_time, thousands};
+use crate::units::{packet_time, thousands};
 use crate::verdict::{Doubt, Verdict};
 
 impl Report<'_> {
@@ -22,7 +22,7 @@ impl Report<'_> {
         lines
     }
 
-    /// Where to go from here.
+    /// Commands and places to go on with.
     pub fn ways_on(&self) -> Vec<String> {
         self.stuck_earlier().into_iter().chain(self.next()).collect()
     }
@@ -38,7 +38,7 @@ impl Report<'_> {
         ))
     }
 
-    /// How many findings each doubt weakens, and what it means.
+    /// Counts the findings that each doubt weakens, and says what it means.
     fn doubts(&self) -> Vec<String> {
         let (counts, all) = (&self.found.doubts, self.found.count);
         let how_many = |n: u64| match n {
@@ -78,12 +78,12 @@ impl Report<'_> {
         })
     }
 
-    /// Where no list was given, what was stuck before the first packet cannot show.
+    /// Sockets stuck before the first packet cannot show, where no list was given: says so.
     fn stuck_earlier(&self) -> Option<String> {
         let first = self.totals.facts.first().filter(|first| first.time.nanos().is_some());
         let known = self.listed || !self.before.is_empty();
         let first = first.filter(|_| self.totals.facts.segments() > 0 && !known)?;
-        let time = clock_time(first, self.look.zone, self.look.dates);
+        let time = packet_time(first, self.look.zone, self.look.dates);
         let time = time.split('.').next().unwrap_or_default();
         Some(format!(
             "Sockets stuck before {time} cannot show here: closewait sockets, on the host."

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-/// What the output can show.
+/// The abilities of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Screen {
     /// Columns of a terminal; whole lines where there is none.
@@ -24,7 +24,7 @@ impl Screen {
         self.width.unwrap_or(WIDTH).max(NARROWEST)
     }
 
-    /// How many lines a line takes: one, where lines are whole.
+    /// The number of lines that a line takes: one, where lines are whole.
     pub fn height(self, line: &str) -> usize {
         self.width.map_or(1, |_| wrapped(line, self.columns()).len())
     }
@@ -103,6 +103,14 @@ fn in_ascii(text: &str) -> String {
             '±' => ascii.push_str("+-"),
             'µ' => ascii.push('u'),
             '–' | '—' => ascii.push('-'),
+            '▁' => ascii.push('_'),
+            '▂' => ascii.push('.'),
+            '▃' => ascii.push(':'),
+            '▄' => ascii.push('-'),
+            '▅' => ascii.push('='),
+            '▆' => ascii.push('+'),
+            '▇' => ascii.push('*'),
+            '█' => ascii.push('#'),
             c => ascii.push(c),
         }
     }
@@ -137,5 +145,6 @@ mod tests {
     #[test]
     fn marks_have_ascii_forms() {
         assert_eq!(page("≥ 5 µs … ± 1 é\n", 40, true), ">= 5 us ... +- 1 é\n");
+        assert_eq!(page("▁▂▃▄▅▆▇█\n", 40, true), "_.:-=+*#\n");
     }
 }

@@ -5,19 +5,19 @@ use std::net::IpAddr;
 
 use super::headline::{headline, how_local};
 use super::page::HEIGHT;
-use super::{Before, Look};
+use super::{Before, TextLook};
 use crate::place::Place;
 use crate::summary::Totals;
 use crate::summary::found::Found;
 use crate::summary::seen::Seen;
-use crate::units::{Zone, clock_time};
+use crate::units::{Zone, packet_time};
 
 /// Lines that the findings get before anything is said at length.
 const LEAST: usize = 12;
 
-/// What is reported, and how.
+/// The subject of a report, and its look.
 pub struct Report<'a> {
-    pub look: &'a Look,
+    pub look: &'a TextLook,
     pub dates: bool,
     pub totals: &'a Totals,
     pub found: &'a Found,
@@ -37,6 +37,7 @@ impl Report<'_> {
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![headline(self.totals, self.found, self.peer_holders)];
         lines.extend(how_local(self.found));
+        lines.extend(self.history());
         let mut rest = self.before_lines();
         rest.extend(self.notes());
         let (on, end) = (self.ways_on(), self.end());
@@ -85,7 +86,7 @@ impl Report<'_> {
         lines
     }
 
-    /// How the other connections ended, and what the capture was.
+    /// Says how the other connections ended, and what the capture was.
     fn end(&self) -> Vec<String> {
         let mut lines = self.endings();
         lines.extend(self.limits());
@@ -101,7 +102,7 @@ impl Report<'_> {
 pub fn crosses_midnight(totals: &Totals, zone: Zone) -> bool {
     let day = |place: Option<Place>| {
         let known = place.filter(|place| place.time.nanos().is_some())?;
-        Some(clock_time(known, zone, true).split(' ').next()?.to_owned())
+        Some(packet_time(known, zone, true).split(' ').next()?.to_owned())
     };
     let (first, last) = (day(totals.facts.first()), day(totals.facts.last()));
     first.zip(last).is_some_and(|(first, last)| first != last)

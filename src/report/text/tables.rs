@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
+
 use super::groups::holder;
 use super::report::Report;
 use super::{ALARM, HEADING, ROWS, frame, idle_text, process};
 use crate::report::table::{Align, table};
 use crate::summary::groups::Holder;
 use crate::summary::seen::Seen;
-use crate::units::{clock_time, count, duration, thousands};
+use crate::units::{count, duration, packet_time, thousands};
 use crate::verdict::Verdict;
 
 /// Sockets that are listed one by one where nobody asked for that.
@@ -86,7 +88,7 @@ impl Report<'_> {
     }
 
     fn fin_at(&self, seen: &Seen) -> String {
-        seen.fin.map_or("-".into(), |fin| clock_time(fin, self.look.zone, self.dates))
+        seen.fin.map_or("-".into(), |fin| packet_time(fin, self.look.zone, self.dates))
     }
 
     fn fin_frame(&self, seen: &Seen) -> String {
@@ -115,35 +117,50 @@ impl Report<'_> {
 
     fn before_each(&self, limit: usize) -> Vec<String> {
         let shown = self.before.len().min(limit);
-        let mut rows = vec![["local", "peer", "process"].map(String::from).to_vec()];
+        // Not every list says since when.
+        let timed = self.before.iter().any(|before| before.held.is_some());
+        let cells = |[local, peer, held, idle, process]: [String; 5]| match timed {
+            true => vec![local, peer, held, idle, process],
+            false => vec![local, peer, process],
+        };
+        let mut rows = vec![cells(["local", "peer", "held", "idle", "process"].map(String::from))];
         rows.extend(self.before[..shown].iter().map(|before| {
-            vec![before.local.to_string(), before.peer.to_string(), process(&before.process)]
+            let (local, peer) = (before.local.to_string(), before.peer.to_string());
+            let held = before.held.map_or("-".into(), |held| format!("≥ {}", duration(held)));
+            let idle = before.idle.map_or("-".into(), |idle| format!("≤ {}", duration(idle)));
+            cells([local, peer, held, idle, process(&before.process)])
         }));
-        let mut lines = table(&rows, &[Align::Right]);
+        use Align::{Left, Right};
+        let aligns = [Right, Left, Right, Right, Left];
+        let mut lines = table(&rows, if timed { &aligns } else { &aligns[..2] });
         lines.extend(more((self.before.len() - shown) as u64, shown));
         lines
     }
 
     /// The end with the lower port was connected to.
     fn before_groups(&self) -> Vec<String> {
-        let mut groups = BTreeMap::<(String, String), u64>::new();
+        let mut groups = BTreeMap::<(String, String), (u64, Option<TimeDelta>)>::new();
         for before in self.before {
             let holder = holder(&Holder::from(&before.process));
             let service = match before.local.port < before.peer.port {
                 true => format!("local {}", before.local),
                 false => format!("peer {}", before.peer),
             };
-            *groups.entry((holder, service)).or_default() += 1;
+            let (n, held) = groups.entry((holder, service)).or_default();
+            *n += 1;
+            *held = (*held).max(before.held);
         }
         let mut groups: Vec<_> = groups.into_iter().collect();
-        groups.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        groups.sort_by_key(|(_, (n, _))| std::cmp::Reverse(*n));
         let shown = groups.len().min(FEW + 1);
-        let row = |((holder, service), n): &((String, String), u64)| {
-            vec![thousands(*n), holder.clone(), service.clone()]
+        type Group = ((String, String), (u64, Option<TimeDelta>));
+        let row = |((holder, service), (n, held)): &Group| {
+            let held = held.map_or(String::new(), |held| format!("held … ≥ {}", duration(held)));
+            vec![thousands(*n), holder.clone(), service.clone(), held]
         };
         let rows: Vec<Vec<String>> = groups[..shown].iter().map(row).collect();
         let mut lines = table(&rows, &[Align::Right]);
-        let left: u64 = groups[shown..].iter().map(|(_, n)| n).sum();
+        let left: u64 = groups[shown..].iter().map(|(_, (n, _))| n).sum();
         if left > 0 {
             let more = count((groups.len() - shown) as u64, "more group");
             lines.push(format!("  … {more} ({}): --top 0", count(left, "socket")));

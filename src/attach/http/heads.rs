@@ -1,0 +1,309 @@
+//! Heads out of octets, and the bodies between them.
+
+use crate::attach::Probe;
+
+/// The longest head that is read.
+const MAX_HEAD: usize = 16 * 1_024;
+const MAX_HEADERS: usize = 100;
+
+/// The longest line that says how long a chunk is.
+const MAX_LINE: usize = 256;
+
+/// The length of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    Octets(u64),
+    Chunks,
+    ToTheEnd,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Head,
+    Body(u64),
+    /// The line before a chunk.
+    Size,
+    Chunk(u64),
+    /// After the last chunk, up to an empty line.
+    Trailer,
+    ToTheEnd,
+    Lost,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+pub struct Heads {
+    state: State,
+    kept: Vec<u8>,
+}
+
+/// A request, by its head.
+pub struct Request {
+    pub method: Vec<u8>,
+    pub target: Vec<u8>,
+    pub host: Option<Vec<u8>>,
+    /// The product that the client names itself by.
+    pub agent: Option<Vec<u8>>,
+    pub closes: bool,
+}
+
+/// An answer, by its head.
+pub struct Response {
+    pub status: u16,
+    pub body: Body,
+    pub product: Option<Vec<u8>>,
+    pub closes: bool,
+    /// HTTP/1.0, and it does not stay.
+    pub is_old: bool,
+}
+
+pub enum Event {
+    Request(Request),
+    Response(Response),
+    /// No more heads yet.
+    More,
+    /// This is no head.
+    Odd,
+}
+
+/// A request line: a method, a target, and the version where the line ends here.
+#[inline(never)]
+pub fn probe(first: &[u8]) -> Probe {
+    const METHODS: [&[u8]; 9] = [
+        b"GET ",
+        b"POST ",
+        b"PUT ",
+        b"HEAD ",
+        b"DELETE ",
+        b"OPTIONS ",
+        b"PATCH ",
+        b"CONNECT ",
+        b"TRACE ",
+    ];
+    let Some(method) = METHODS.iter().find(|method| first.starts_with(method)) else {
+        return Probe::No;
+    };
+    let target = first.get(method.len()..).unwrap_or_default();
+    let line = target.split(|octet| *octet == b'\r').next().unwrap_or(target);
+    let begins = matches!(target, [b'/' | b'*' | b'h', ..]) || *method == b"CONNECT ";
+    match line.len() < target.len() {
+        true if line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0") => Probe::Sure,
+        false if begins && line.iter().all(u8::is_ascii_graphic) => Probe::Likely,
+        _ => Probe::No,
+    }
+}
+
+impl Heads {
+    pub fn heap_octets(&self) -> usize {
+        self.kept.capacity()
+    }
+
+    pub fn is_lost(&self) -> bool {
+        self.state == State::Lost
+    }
+
+    /// Nothing of a message has come that has not ended.
+    pub fn is_between(&self) -> bool {
+        self.state == State::Head && self.kept.is_empty()
+    }
+
+    pub fn lose(&mut self) {
+        (self.state, self.kept) = (State::Lost, Vec::new());
+    }
+
+    pub fn find(&mut self) {
+        (self.state, self.kept) = (State::Head, Vec::new());
+    }
+
+    /// So many octets cannot be seen; `true`: they belong to a body.
+    pub fn miss(&mut self, octets: u64) -> bool {
+        match &mut self.state {
+            State::Body(rest) | State::Chunk(rest) if octets > 0 && octets <= *rest => {
+                *rest -= octets;
+                if self.state == State::Body(0) {
+                    self.state = State::Head;
+                } else if self.state == State::Chunk(0) {
+                    self.state = State::Size;
+                }
+                true
+            }
+            State::ToTheEnd if octets > 0 => true,
+            _ => {
+                self.lose();
+                false
+            }
+        }
+    }
+
+    pub fn next_request(&mut self, data: &mut &[u8]) -> Event {
+        self.next(data, |heads, head| {
+            let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+            let mut request = httparse::Request::new(&mut headers);
+            if !matches!(request.parse(head), Ok(httparse::Status::Complete(_))) {
+                return None;
+            }
+            let headers = &*request.headers;
+            let body = length(headers).unwrap_or(Body::Octets(0));
+            heads.begin(if body == Body::ToTheEnd { Body::Octets(0) } else { body });
+            Some(Event::Request(Request {
+                method: request.method?.into(),
+                target: request.path?.into(),
+                host: value(headers, "host").map(Into::into),
+                agent: value(headers, "user-agent").map(product),
+                closes: has(headers, "connection", b"close"),
+            }))
+        })
+    }
+
+    /// `bare`: it answers a HEAD, and has no body.
+    pub fn next_response(&mut self, data: &mut &[u8], bare: bool) -> Event {
+        self.next(data, |heads, head| {
+            let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+            let mut response = httparse::Response::new(&mut headers);
+            if !matches!(response.parse(head), Ok(httparse::Status::Complete(_))) {
+                return None;
+            }
+            let (status, headers) = (response.code?, &*response.headers);
+            let is_bare = bare || status < 200 || status == 204 || status == 304;
+            let body = match is_bare {
+                true => Body::Octets(0),
+                false => length(headers).unwrap_or(Body::ToTheEnd),
+            };
+            heads.begin(body);
+            Some(Event::Response(Response {
+                status,
+                body,
+                product: value(headers, "server").map(product),
+                closes: has(headers, "connection", b"close"),
+                is_old: response.version == Some(0) && !has(headers, "connection", b"keep-alive"),
+            }))
+        })
+    }
+
+    fn next(
+        &mut self,
+        data: &mut &[u8],
+        read: impl Fn(&mut Self, &[u8]) -> Option<Event>,
+    ) -> Event {
+        loop {
+            if data.is_empty() {
+                return Event::More;
+            }
+            match self.state {
+                State::Head => {
+                    let Some(head) = self.up_to(data, b"\r\n\r\n", MAX_HEAD) else {
+                        let is_odd = self.kept.len() >= MAX_HEAD || !could_begin(&self.kept);
+                        return if is_odd { Event::Odd } else { Event::More };
+                    };
+                    return read(self, &head).unwrap_or(Event::Odd);
+                }
+                State::Body(rest) => {
+                    let rest = skip(data, rest);
+                    self.state = if rest == 0 { State::Head } else { State::Body(rest) };
+                }
+                State::Chunk(rest) => {
+                    let rest = skip(data, rest);
+                    self.state = if rest == 0 { State::Size } else { State::Chunk(rest) };
+                }
+                State::Size => {
+                    let Some(line) = self.up_to(data, b"\r\n", MAX_LINE) else {
+                        let is_odd = self.kept.len() >= MAX_LINE;
+                        return if is_odd { Event::Odd } else { Event::More };
+                    };
+                    let Some(size) = chunk_size(&line) else { return Event::Odd };
+                    self.state = if size == 0 {
+                        State::Trailer
+                    } else {
+                        State::Chunk(size.saturating_add(2))
+                    };
+                }
+                State::Trailer => {
+                    let Some(line) = self.up_to(data, b"\r\n", MAX_LINE) else {
+                        let is_odd = self.kept.len() >= MAX_LINE;
+                        return if is_odd { Event::Odd } else { Event::More };
+                    };
+                    if line.len() == 2 {
+                        self.state = State::Head;
+                    }
+                }
+                State::ToTheEnd | State::Lost => return Event::More,
+            }
+        }
+    }
+
+    fn begin(&mut self, body: Body) {
+        self.state = match body {
+            Body::Octets(0) => State::Head,
+            Body::Octets(octets) => State::Body(octets),
+            Body::Chunks => State::Size,
+            Body::ToTheEnd => State::ToTheEnd,
+        };
+    }
+
+    /// Octets up to `end`, with it; as long as it has not come they are kept, up to `most`.
+    fn up_to(&mut self, data: &mut &[u8], end: &[u8], most: usize) -> Option<Vec<u8>> {
+        let before = self.kept.len();
+        let taken = data.len().min(most.saturating_sub(before));
+        self.kept.extend_from_slice(data.get(..taken).unwrap_or(data));
+        let from = before.saturating_sub(end.len());
+        let found = self.kept.get(from..)?.windows(end.len()).position(|octets| octets == end);
+        let Some(found) = found else {
+            *data = data.get(taken..).unwrap_or_default();
+            return None;
+        };
+        let all = from + found + end.len();
+        *data = data.get(all.saturating_sub(before)..).unwrap_or_default();
+        let mut head = core::mem::take(&mut self.kept);
+        head.truncate(all);
+        Some(head)
+    }
+}
+
+/// A head begins with a method or a version.
+fn could_begin(head: &[u8]) -> bool {
+    let blank = head.iter().position(|octet| *octet == b' ');
+    let first = head.get(..blank.unwrap_or(head.len())).unwrap_or(head);
+    let is_word = |octet: &u8| octet.is_ascii_uppercase() || b"/.-1_0\r\n".contains(octet);
+    first.iter().take(24).all(is_word) && (blank.is_some() || head.len() < 24)
+}
+
+fn skip(data: &mut &[u8], rest: u64) -> u64 {
+    let taken = data.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
+    *data = data.get(taken..).unwrap_or_default();
+    rest - taken as u64
+}
+
+/// The size in the line before a chunk.
+fn chunk_size(line: &[u8]) -> Option<u64> {
+    let digits = line.split(|octet| matches!(octet, b';' | b'\r' | b' ')).next()?;
+    u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
+}
+
+fn value<'a>(headers: &[httparse::Header<'a>], name: &str) -> Option<&'a [u8]> {
+    let mut found = headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
+    found.next().map(|header| header.value)
+}
+
+/// Returns whether a list has this word.
+fn has(headers: &[httparse::Header<'_>], name: &str, word: &[u8]) -> bool {
+    headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name)).any(|header| {
+        let mut words = header.value.split(|octet| *octet == b',');
+        words.any(|one| one.trim_ascii().eq_ignore_ascii_case(word))
+    })
+}
+
+/// The length of a body, as far as its head says.
+fn length(headers: &[httparse::Header<'_>]) -> Option<Body> {
+    if let Some(coding) = value(headers, "transfer-encoding") {
+        let is_chunked = coding.to_ascii_lowercase().ends_with(b"chunked");
+        return Some(if is_chunked { Body::Chunks } else { Body::ToTheEnd });
+    }
+    let octets = value(headers, "content-length")?;
+    Some(Body::Octets(str::from_utf8(octets).ok()?.trim().parse().ok()?))
+}
+
+/// The product before any comment: `Go-http-client/1.1`.
+fn product(value: &[u8]) -> Vec<u8> {
+    value.split(|octet| *octet == b' ').next().unwrap_or(value).to_vec()
+}

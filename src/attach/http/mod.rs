@@ -1,0 +1,275 @@
+//! HTTP/1.0 and HTTP/1.1, for an observer.
+//!
+//! * `heads`: heads out of octets, and how long what follows them is; [`httparse`] reads what is in them
+//! * `path`: a request's path without its values
+//!
+//! Never wrong, rather unknown. Bodies are skipped by their length or in their chunks; where neither
+//! can be told, or something was not seen, the thread is taken up at a segment that begins with a head.
+//! What comes after an upgrade, or in a tunnel, is another protocol.
+
+mod heads;
+mod path;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use super::facts::name;
+use super::{Facts, GLANCE, Identity, Opening, PathStep, Peer, Probe, Protocol};
+use crate::place::Time;
+use crate::tcp::stream::Piece;
+use heads::{Body, Event, Heads, Request, Response};
+
+/// Requests that may wait for their answers.
+const MAX_WAITING: usize = 32;
+
+/// Octets on the heap.
+pub const MAX_HEAP: usize = 64 * 1_024;
+
+/// One connection.
+#[derive(Debug)]
+pub struct Http {
+    client: Heads,
+    server: Heads,
+    /// Methods of the requests that wait for their answers.
+    waiting: VecDeque<Method>,
+    /// Requests and answers are not matched.
+    unmatched: bool,
+    last: Option<Asked>,
+    host: Option<Box<str>>,
+    agent: Option<Box<str>>,
+    product: Option<Box<str>>,
+    announced: Option<&'static str>,
+    /// Ends that have said something.
+    heard: [bool; 2],
+    confirmed: Option<bool>,
+    truncated: bool,
+    done: bool,
+}
+
+/// A method, as far as the length of an answer depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    Head,
+    Connect,
+    Other,
+}
+
+#[derive(Debug)]
+struct Asked {
+    at: Time,
+    digest: Box<str>,
+    literal: Box<str>,
+}
+
+impl Protocol for Http {
+    const IDENTITY: Identity = Identity { key: "http", title: "HTTP", transactions: false };
+
+    #[inline(always)]
+    fn may_begin(first: [u8; GLANCE]) -> bool {
+        matches!(first, [b'A'..=b'Z', b'A'..=b'Z', b'A'..=b'Z', ..])
+    }
+
+    fn probe(first: &[u8], from: Peer) -> Probe {
+        match (from, first) {
+            (Peer::Server, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0' | b'1', b' ', ..]) => {
+                Probe::Sure
+            }
+            (Peer::Client, [b'A'..=b'Z', b'A'..=b'Z', b'A'..=b'Z', ..]) => heads::probe(first),
+            _ => Probe::No,
+        }
+    }
+
+    fn begin(_: Opening) -> Http {
+        Http {
+            client: Heads::default(),
+            server: Heads::default(),
+            waiting: VecDeque::new(),
+            unmatched: false,
+            last: None,
+            host: None,
+            agent: None,
+            product: None,
+            announced: None,
+            heard: [false; 2],
+            confirmed: None,
+            truncated: false,
+            done: false,
+        }
+    }
+
+    fn take(&mut self, from: Peer, at: Time, piece: Piece<'_>) {
+        if self.done {
+            return;
+        }
+        match piece {
+            Piece::Missing(octets) => self.miss(from, octets),
+            Piece::Data(data) => self.read(from, at, data),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn facts(&self, literals: bool) -> Facts {
+        let shown =
+            |asked: &Asked| if literals { asked.literal.clone() } else { asked.digest.clone() };
+        let last = self.last.as_ref().map(shown);
+        Facts {
+            confirmed: self.confirmed,
+            server: self.product.clone(),
+            database: self.host.clone(),
+            application: self.agent.clone(),
+            last_command: self.last.as_ref().map(|_| "request"),
+            last_statement_at: self.last.as_ref().map(|asked| asked.at),
+            answered: self.answered(),
+            announced: self.announced,
+            path: last.iter().cloned().map(PathStep::Said).collect(),
+            last_statement: last,
+            truncated: self.truncated,
+            ..Facts::of(Http::IDENTITY)
+        }
+    }
+}
+
+impl Http {
+    /// Octets on the heap.
+    pub fn heap_octets(&self) -> usize {
+        self.client.heap_octets() + self.server.heap_octets() + self.waiting.capacity()
+    }
+
+    fn answered(&self) -> Option<bool> {
+        self.last.as_ref()?;
+        if self.unmatched || self.done || self.client.is_lost() || self.server.is_lost() {
+            return None;
+        }
+        Some(self.waiting.is_empty() && self.server.is_between())
+    }
+
+    fn heads(&mut self, from: Peer) -> &mut Heads {
+        match from {
+            Peer::Client => &mut self.client,
+            Peer::Server => &mut self.server,
+        }
+    }
+
+    fn miss(&mut self, from: Peer, octets: u64) {
+        let is_beginning = octets == 0 && !self.heard[from as usize];
+        if self.heads(from).miss(octets) || is_beginning {
+            return;
+        }
+        self.truncated = true;
+        match from {
+            // What it asked for is not known, and not what the answer to it is.
+            Peer::Client => {
+                (self.last, self.unmatched) = (None, true);
+                self.waiting.clear();
+            }
+            Peer::Server => self.unmatched = true,
+        }
+        self.announced = None;
+    }
+
+    fn read(&mut self, from: Peer, at: Time, data: &[u8]) {
+        let was_heard = core::mem::replace(&mut self.heard[from as usize], true);
+        if self.heads(from).is_lost() {
+            if Http::probe(data, from) != Probe::Sure {
+                return self.unread(from);
+            }
+            self.heads(from).find();
+            if from == Peer::Client && was_heard {
+                self.begin_anew();
+            }
+        }
+        let mut rest = data;
+        while !self.done {
+            // An answer's length depends on what it answers.
+            let method = self.waiting.front().copied().unwrap_or(Method::Other);
+            let event = match from {
+                Peer::Client => self.client.next_request(&mut rest),
+                Peer::Server => self.server.next_response(&mut rest, method == Method::Head),
+            };
+            match event {
+                Event::Request(request) => self.request(at, request),
+                Event::Response(response) => self.response(response, method),
+                Event::More => return,
+                Event::Odd => return self.odd(from),
+            }
+        }
+    }
+
+    /// Something that cannot be told apart.
+    fn unread(&mut self, from: Peer) {
+        if from == Peer::Client {
+            self.last = None;
+        }
+        (self.unmatched, self.truncated, self.announced) = (true, true, None);
+    }
+
+    /// Begins anew: of all requests, the one that comes now is the only one that waits.
+    fn begin_anew(&mut self) {
+        self.waiting.clear();
+        self.unmatched = self.server.is_lost();
+        self.server.lose();
+    }
+
+    fn odd(&mut self, from: Peer) {
+        if self.confirmed.is_none() && !self.truncated {
+            (self.confirmed, self.done) = (Some(false), true);
+            return;
+        }
+        self.heads(from).lose();
+        self.unread(from);
+    }
+
+    fn request(&mut self, at: Time, request: Request) {
+        self.confirmed = Some(true);
+        let method = match &request.method[..] {
+            b"HEAD" => Method::Head,
+            b"CONNECT" => Method::Connect,
+            _ => Method::Other,
+        };
+        if self.waiting.len() >= MAX_WAITING {
+            self.unmatched = true;
+        } else {
+            self.waiting.push_back(method);
+        }
+        let line = |target: &str| format!("{} {target}", name(&request.method)).into();
+        self.last = Some(Asked {
+            at,
+            digest: line(&path::digest(&request.target)),
+            literal: line(&name(&request.target)),
+        });
+        self.host = request.host.as_deref().map(name);
+        self.agent = request.agent.as_deref().map(name);
+        self.announced = request.closes.then_some("the client asked for it with its request");
+    }
+
+    fn response(&mut self, response: Response, method: Method) {
+        self.confirmed = Some(true);
+        if response.status < 200 && response.status != 101 {
+            return;
+        }
+        if self.waiting.pop_front().is_none() && self.last.is_some() {
+            self.unmatched = true;
+        }
+        if response.product.is_some() {
+            self.product = response.product.as_deref().map(name);
+        }
+        let tunnels = method == Method::Connect && response.status / 100 == 2;
+        if response.status == 101 || tunnels {
+            (self.done, self.last) = (true, None);
+            (self.announced, self.truncated) = (None, true);
+            return;
+        }
+        self.announced = match () {
+            () if response.closes => Some("the server's answer says Connection: close"),
+            () if response.is_old => Some("the server's answer is HTTP/1.0 without keep-alive"),
+            () if response.body == Body::ToTheEnd => {
+                Some("the server's answer ends with the connection")
+            }
+            () => self.announced,
+        };
+    }
+}

@@ -1,0 +1,61 @@
+//! A request's path, without its values.
+
+use crate::attach::facts::name;
+
+/// The longest part that is taken for a word.
+const LONGEST_WORD: usize = 24;
+
+/// The path without query, and with `?` in place of what is a number or an identifier.
+pub fn digest(target: &[u8]) -> String {
+    let (target, query) = match target.iter().position(|octet| matches!(octet, b'?' | b'#')) {
+        Some(end) => (target.get(..end).unwrap_or(target), "?"),
+        None => (target, ""),
+    };
+    // An absolute form names the host again, and perhaps a user.
+    let path = match target.windows(3).position(|octets| octets == b"://") {
+        Some(at) => {
+            let after = target.get(at + 3..).unwrap_or_default();
+            let slash = after.iter().position(|octet| *octet == b'/');
+            slash.and_then(|slash| after.get(slash..)).unwrap_or(b"/")
+        }
+        None => target,
+    };
+    let parts: Vec<&str> = path
+        .split(|octet| *octet == b'/')
+        .map(|part| if is_word(part) { str::from_utf8(part).unwrap_or("?") } else { "?" })
+        .collect();
+    name(format!("{}{query}", parts.join("/")).as_bytes()).into()
+}
+
+/// Letters with `-`, `_`, `.`; of digits no more than a version has: `v2`, `app.js`, `*`.
+fn is_word(part: &[u8]) -> bool {
+    let is_plain = |octet: &u8| octet.is_ascii_alphanumeric() || b"-_.*".contains(octet);
+    let digits = part.iter().filter(|octet| octet.is_ascii_digit()).count();
+    let is_version = digits <= 2 && part.first().is_some_and(|octet| !octet.is_ascii_digit());
+    part.iter().all(is_plain)
+        && part.len() <= LONGEST_WORD
+        && (digits == 0 || is_version && part.len() <= 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_identifiers_are_values() {
+        for (target, expected) in [
+            ("/users/42/orders", "/users/?/orders"),
+            ("/v2/items?q=secret", "/v2/items?"),
+            ("/u/9f1c2e64-1b2c-4d3e-8f90-123456789abc", "/u/?"),
+            ("/a/alice@example.org/b", "/a/?/b"),
+            ("http://user:pw@host/a/1", "/a/?"),
+            ("/static/app.min.js", "/static/app.min.js"),
+            ("/%20secret/x", "/?/x"),
+            ("*", "*"),
+            ("host.example:443", "?"),
+            ("/", "/"),
+        ] {
+            assert_eq!(digest(target.as_bytes()), expected, "{target}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::regressions::kept;
+
+const GET: &[u8] =
+    b"GET /users/7?q=secret HTTP/1.1\r\nHost: shop\r\nUser-Agent: Go-http-client/1.1 (x)\r\n\r\n";
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nContent-Length: 6\r\n\r\nsecret";
+const CHUNKS: &[u8] =
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nsecret\r\n0\r\n\r\n";
+const CLOSE: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+fn talk(said: &[(Peer, &[u8])]) -> Http {
+    let mut http = Http::begin(Opening::default());
+    for (at, (from, octets)) in said.iter().enumerate() {
+        let piece = if octets.is_empty() { Piece::Missing(40) } else { Piece::Data(octets) };
+        http.take(*from, Time::from_nanos(at as i128), piece);
+        assert!(http.heap_octets() <= MAX_HEAP);
+    }
+    http
+}
+
+use Peer::{Client, Server};
+
+#[test]
+fn what_was_asked_and_answered() {
+    let facts = talk(&[(Client, GET)]).facts(false);
+    assert_eq!((facts.answered, facts.confirmed), (Some(false), Some(true)));
+    assert_eq!(facts.last_statement.as_deref(), Some("GET /users/??"));
+    assert_eq!(facts.database.as_deref(), Some("shop"));
+    assert_eq!(facts.application.as_deref(), Some("Go-http-client/1.1"));
+    let facts = talk(&[(Client, GET), (Server, OK)]).facts(false);
+    assert_eq!((facts.answered, facts.announced), (Some(true), None));
+    assert_eq!(facts.server.as_deref(), Some("nginx/1.22.1"));
+    let facts = talk(&[(Client, GET), (Server, CHUNKS), (Client, GET)]).facts(false);
+    assert_eq!(facts.answered, Some(false));
+    let facts = talk(&[(Client, GET), (Server, &OK[..64])]).facts(false);
+    assert_eq!(facts.answered, Some(false), "an answer that has only begun is none");
+    let both = [GET, GET].concat();
+    assert_eq!(talk(&[(Client, &both), (Server, OK)]).facts(false).answered, Some(false));
+    let shown = talk(&[(Client, GET)]).facts(true).last_statement;
+    assert_eq!(shown.as_deref(), Some("GET /users/7?q=secret"));
+}
+
+#[test]
+fn it_is_known_by_its_first_request() {
+    let mut http = Http::begin(Opening::default());
+    for (from, octets) in [(Client, GET), (Server, CLOSE)] {
+        http.take(from, Time::from_nanos(1), Piece::Missing(0));
+        http.take(from, Time::from_nanos(1), Piece::Data(octets));
+    }
+    let facts = http.facts(false);
+    assert_eq!((facts.answered, facts.truncated), (Some(true), false));
+    assert!(facts.announced.is_some());
+}
+
+#[test]
+fn a_close_that_was_announced() {
+    let announced = |answer: &[u8]| talk(&[(Client, GET), (Server, answer)]).facts(false).announced;
+    assert!(announced(CLOSE).is_some());
+    assert!(announced(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n").is_some());
+    assert!(announced(b"HTTP/1.1 200 OK\r\n\r\nto the end").is_some());
+    assert!(
+        announced(b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n")
+            .is_none()
+    );
+    assert!(announced(OK).is_none() && announced(CHUNKS).is_none());
+    assert!(announced(b"HTTP/1.1 304 Not Modified\r\n\r\n").is_none());
+}
+
+#[test]
+fn another_protocol_follows_or_was_there_from_the_beginning() {
+    let upgrade = b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x05";
+    let facts = talk(&[(Client, GET), (Server, upgrade)]).facts(false);
+    assert_eq!((facts.answered, facts.truncated), (None, true));
+    let tunnel = b"CONNECT a:443 HTTP/1.1\r\n\r\n";
+    assert!(talk(&[(Client, tunnel), (Server, b"HTTP/1.1 200 OK\r\n\r\n")]).is_done());
+    assert_eq!(
+        talk(&[(Client, b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03")]).facts(false).confirmed,
+        Some(false)
+    );
+    assert_eq!(Http::probe(GET, Client), Probe::Sure);
+    assert_eq!(Http::probe(&GET[..20], Client), Probe::Likely);
+    assert_eq!(Http::probe(b"GET some words of another protocol\r\n", Client), Probe::No);
+    assert_eq!(Http::probe(OK, Server), Probe::Sure);
+}
+
+#[test]
+fn what_was_not_seen_is_not_known() {
+    let facts = talk(&[(Client, &GET[..30]), (Client, b"")]).facts(false);
+    assert_eq!((facts.answered, facts.last_statement), (None, None));
+    let facts = talk(&[(Client, GET), (Server, &CLOSE[..20]), (Server, b"")]).facts(false);
+    assert_eq!((facts.answered, facts.announced, facts.truncated), (None, None, true));
+}
+
+proptest! {
+    #![proptest_config(kept("http", 512))]
+
+    /// After every step, what was cut off or lost leaves the truth or nothing.
+    #[test]
+    fn right_or_unknown(snap in 0usize..120, lost in prop::collection::vec(0usize..8, 0..3), cuts in 1usize..50) {
+        let all: [(Peer, &[u8]); 8] = [
+            (Client, GET), (Server, OK), (Client, GET), (Server, CHUNKS),
+            (Client, GET), (Server, OK), (Client, GET), (Server, CLOSE),
+        ];
+        let (mut whole, mut seen) = (talk(&[]), talk(&[]));
+        for (at, (from, octets)) in all.into_iter().enumerate() {
+            let time = Time::from_nanos(at as i128);
+            for piece in octets.chunks(cuts) {
+                whole.take(from, time, Piece::Data(piece));
+            }
+            let kept = if lost.contains(&at) { 0 } else { snap.min(octets.len()) };
+            if kept > 0 {
+                seen.take(from, time, Piece::Data(&octets[..kept]));
+            }
+            if kept < octets.len() {
+                seen.take(from, time, Piece::Missing((octets.len() - kept) as u64));
+            }
+            let (right, facts) = (whole.facts(false), seen.facts(false));
+            prop_assert!(facts.answered.is_none() || facts.answered == right.answered, "{at}: {facts:?}");
+            prop_assert!(facts.announced.is_none() || facts.announced == right.announced, "{at}: {facts:?}");
+            let last = &facts.last_statement;
+            prop_assert!(last.is_none() || *last == right.last_statement, "{at}: {facts:?}");
+            prop_assert!(!format!("{facts:?}").contains("secret"), "{facts:?}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Errors: refusals of the server, and its words of leave.
+
+use super::messages::Message;
+use crate::attach::facts::name;
+use crate::attach::sql::message::without_values;
+use crate::attach::{ErrorCode, ServerError};
+use crate::printable::printable;
+
+/// A message is kept so far.
+const MAX_MESSAGE: usize = 200;
+
+/// An error, as far as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub sqlstate: Box<str>,
+    pub message: Box<str>,
+    /// The session ends with it.
+    pub fatal: bool,
+    /// Nothing had been asked.
+    pub unsolicited: bool,
+}
+
+impl Refusal {
+    /// The fields of an error: a letter and a text each.
+    pub fn read(body: &[u8], whole: bool) -> Option<Refusal> {
+        let (mut fatal, mut sqlstate, mut message, mut cut) = (false, None, None, false);
+        let mut rest = body;
+        while let [field, text @ ..] = rest
+            && *field != 0
+        {
+            let ends = Message::text(text);
+            let text = match ends {
+                Some((text, _)) => text,
+                // It may go on.
+                None if whole || *field != b'M' => return None,
+                None => text,
+            };
+            match field {
+                b'S' | b'V' => fatal |= matches!(text, b"FATAL" | b"PANIC"),
+                b'C' => sqlstate = Some(text),
+                b'M' => message = Some(text),
+                _ => {}
+            }
+            let Some((_, after)) = ends else {
+                cut = true;
+                break;
+            };
+            rest = after;
+        }
+        let is_state =
+            |state: &&[u8]| state.len() == 5 && state.iter().all(u8::is_ascii_alphanumeric);
+        let sqlstate = name(sqlstate.filter(is_state)?);
+        let message = printable(&String::from_utf8_lossy(message.unwrap_or_default()));
+        let end = if cut || message.chars().count() > MAX_MESSAGE { "…" } else { "" };
+        let message =
+            message.chars().take(MAX_MESSAGE).chain(end.chars()).collect::<String>().into();
+        Some(Refusal { sqlstate, message, fatal, unsolicited: false })
+    }
+
+    /// Returns whether it refuses the session itself.
+    pub fn denies(&self) -> bool {
+        ["28", "3D", "08"].iter().any(|class| self.sqlstate.starts_with(class))
+    }
+
+    pub fn show(&self, literals: bool) -> ServerError {
+        // Class P0 is what a procedure says, in words and with values of its own.
+        let message = match literals {
+            true => self.message.clone(),
+            false if self.sqlstate.starts_with("P0") => "?".into(),
+            false => without_values(&self.message).into(),
+        };
+        ServerError {
+            code: ErrorCode::Name(self.sqlstate.clone()),
+            sqlstate: Some(self.sqlstate.clone()),
+            message,
+            unsolicited: self.unsolicited || self.fatal,
+        }
+    }
+
+    pub fn heap_octets(&self) -> usize {
+        size_of::<Refusal>() + self.sqlstate.len() + self.message.len()
+    }
+}

@@ -1,0 +1,97 @@
+//! Facts of a connection, in the keys of every protocol.
+
+use super::transaction::Log;
+use super::unit::Unit;
+use super::{Postgresql, Statement};
+use crate::attach::sql::text::SqlText;
+use crate::attach::{Begun, Facts, PathStep, Protocol};
+
+/// Statements of no transaction that are kept of the path.
+const MAX_OUTSIDE: usize = 8;
+
+impl Log {
+    /// The path goes on: a transaction with what ended it, or the last statements.
+    pub(super) fn step(&mut self, was_open: bool, is_open: bool, unit: Option<&Unit>) {
+        if !was_open && is_open {
+            *self = Log::default();
+        }
+        let Some(unit) = unit else { return };
+        unit.texts.iter().for_each(|text| self.push(text));
+        if !was_open && !is_open && self.kept.len() > MAX_OUTSIDE {
+            let last = self.kept.split_off(self.kept.len() - MAX_OUTSIDE);
+            *self = Log::default();
+            last.iter().for_each(|text| self.push(text));
+        }
+    }
+}
+
+impl Postgresql {
+    pub(super) fn show(&self, literals: bool) -> Facts {
+        let in_transaction = self.in_transaction();
+        let is_open = in_transaction == Some(true);
+        let transaction = &self.transaction;
+        let Statement { at, command, .. } = self.last;
+        let begun = transaction.begun.then_some(Begun::By("BEGIN"));
+        Facts {
+            confirmed: self.confirmed,
+            server: self.session.server.clone(),
+            user: self.session.user.clone(),
+            database: self.session.database.clone(),
+            application: self.session.application.clone(),
+            last_command: command,
+            last_statement: command
+                .and_then(|name| self.last.text.show(literals).or_else(|| Some(name.into()))),
+            last_statement_at: command.map(|_| at),
+            answered: command.and_then(|_| self.answered()),
+            in_transaction,
+            transaction_since: transaction.since.filter(|_| is_open),
+            begun: begun.filter(|_| is_open),
+            statements: if is_open { self.statements(literals) } else { Vec::new() },
+            more_statements: if is_open { transaction.log.more } else { 0 },
+            path: self.path(literals),
+            goodbye: self.terminated.then_some("Terminate"),
+            server_error: self.error.as_deref().map(|error| error.show(literals)),
+            before_login: self.before_login(),
+            announced: self
+                .cancels
+                .then_some("a CancelRequest has no answer, and ends its connection"),
+            encrypted: self.encrypted,
+            truncated: self.truncated,
+            ..Facts::of(Postgresql::IDENTITY)
+        }
+    }
+
+    fn answered(&self) -> Option<bool> {
+        let is_sure = |unit: &Unit| unit.closed && !unit.unsure;
+        match self.units.is_empty() {
+            _ if self.unmatched || self.doubtful || self.cancels => None,
+            true => Some(true),
+            false if self.units.iter().all(is_sure) && !self.server.is_lost() => Some(false),
+            false => None,
+        }
+    }
+
+    fn in_transaction(&self) -> Option<bool> {
+        let is_known = !self.unmatched && !self.doubtful && self.units.keep_transactions();
+        self.transaction.open.filter(|_| is_known)
+    }
+
+    /// Statements that were answered, and those that were sent and not answered.
+    fn statements(&self, literals: bool) -> Vec<Box<str>> {
+        let waiting = self.units.iter().flat_map(|unit| &unit.texts);
+        let all = self.transaction.log.kept.iter().chain(waiting);
+        all.filter_map(|text: &SqlText| text.show(literals)).collect()
+    }
+
+    fn path(&self, literals: bool) -> Vec<PathStep> {
+        let Some(path) = &self.path else { return Vec::new() };
+        let waiting = self.units.iter().flat_map(|unit| &unit.texts);
+        let shown = path.kept.iter().chain(waiting).filter_map(|text| text.show(literals));
+        let mut steps: Vec<PathStep> = shown.map(PathStep::Said).collect();
+        if self.truncated && steps.is_empty() {
+            steps.push(PathStep::NotCaptured);
+        }
+        steps.extend(self.terminated.then(|| PathStep::Said("Terminate".into())));
+        steps
+    }
+}

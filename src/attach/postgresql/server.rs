@@ -1,0 +1,217 @@
+//! Messages of the server: answers.
+
+use super::error::Refusal;
+use super::messages::{Message, Messages, are_messages};
+use super::unit::Unit;
+use super::{Phase, Postgresql};
+use crate::attach::facts::name;
+use crate::attach::sql::text::Effect;
+use crate::place::Time;
+use crate::tcp::stream::Piece;
+
+/// Errors are the longest that matter.
+const KEEP: usize = 512;
+
+const KINDS: &[u8] = b"RSKZCTDEN123nstIGHWAdcvV";
+
+impl Postgresql {
+    pub(super) fn take_server(&mut self, at: Time, piece: Piece<'_>) {
+        let piece = match (self.phase, piece) {
+            (Phase::AskedForTls, Piece::Data([b'S' | b'G'])) => return self.encrypt(),
+            (Phase::AskedForTls, Piece::Data([b'N', rest @ ..])) => {
+                self.phase = Phase::Startup;
+                Piece::Data(rest)
+            }
+            (Phase::AskedForTls, Piece::Missing(1)) => return,
+            _ => piece,
+        };
+        if piece == Piece::Data(&[]) {
+            return;
+        }
+        let is_first = !core::mem::replace(&mut self.spoke, true);
+        if is_first && self.session.began && piece == Piece::Missing(0) {
+            // What comes is the first that it says, wherever its direction was taken up.
+            return;
+        }
+        self.heard = true;
+        let mut messages = core::mem::take(&mut self.server);
+        let was_lost = messages.is_lost();
+        match piece {
+            Piece::Missing(octets) => {
+                if let Some(message) = messages.miss(octets, true) {
+                    self.answer(&message, false);
+                }
+            }
+            Piece::Data(data) => self.read_server(&mut messages, data, at),
+        }
+        if self.phase == Phase::Done {
+            return;
+        }
+        if messages.is_lost() && !was_lost {
+            self.server_lost();
+        }
+        self.server = messages;
+    }
+
+    fn read_server(&mut self, messages: &mut Messages, data: &[u8], at: Time) {
+        let is_odd = data.first().is_none_or(|kind| !KINDS.contains(kind));
+        if is_odd && self.confirmed.is_none() && !self.truncated {
+            return self.reject();
+        }
+        if messages.is_lost() {
+            if !are_messages(data, |kind| KINDS.contains(&kind)) {
+                return self.read_end(messages, data);
+            }
+            messages.find();
+        }
+        let mut rest = data;
+        while self.phase != Phase::Done {
+            let Some(message) = messages.next(&mut rest, at, true, KEEP) else { return };
+            if !KINDS.contains(&message.kind) {
+                return messages.lose();
+            }
+            self.answer(&message, rest.is_empty());
+        }
+    }
+
+    /// The thread is lost, but what a segment ends with is known all the same.
+    fn read_end(&mut self, messages: &mut Messages, data: &[u8]) {
+        if let [.., b'Z', 0, 0, 0, 5, status @ (b'I' | b'T' | b'E')] = data {
+            messages.find();
+            return self.ready(*status, true);
+        }
+        self.transaction.forget();
+        // The first message of a segment, of which the rest is not there.
+        let error = match data {
+            [b'E', 0, 0 | 1, _, _, body @ ..] => Refusal::read(body, false),
+            _ => None,
+        };
+        if let Some(error) = error {
+            self.refuse(error);
+        }
+    }
+
+    /// Something that the server sent was not seen.
+    fn server_lost(&mut self) {
+        self.truncated = true;
+        self.session.ready = true;
+        self.transaction.forget();
+        self.unmatched |= self.pipelines && self.units.len() > 1;
+        if let Some(unit) = self.units.front() {
+            unit.unheard = true;
+        }
+    }
+
+    /// `last`: nothing follows it in its segment.
+    fn answer(&mut self, message: &Message<'_>, last: bool) {
+        match (message.kind, message.body) {
+            (b'Z', [status @ (b'I' | b'T' | b'E')]) => self.ready(*status, last),
+            (b'Z', _) => {
+                self.units.pop();
+                self.truncated = true;
+                self.transaction.forget();
+            }
+            (b'C', tag) => self.complete(tag),
+            (b'I' | b's', _) => self.done(|_| {}),
+            (b'E', body) => match Refusal::read(body, message.is_whole()) {
+                Some(error) => self.refuse(error),
+                None => self.truncated = true,
+            },
+            (b'N', _) => {
+                if let Some(unit) = self.units.front() {
+                    unit.warned = true;
+                }
+            }
+            (b'S', body) => self.parameter(body),
+            // A Sync that the client sent before it copies is not answered.
+            (b'G', _) => {
+                let is_extended = self.last.command != Some("Query");
+                if let Some(unit) = self.units.front().filter(|_| is_extended) {
+                    unit.closed = false;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn parameter(&mut self, body: &[u8]) {
+        self.confirmed = Some(true);
+        let Some((key, rest)) = Message::text(body) else { return };
+        let Some((value, _)) = Message::text(rest) else { return };
+        match key {
+            b"server_version" => {
+                // `15.18 (Debian 15.18-0+deb12u1)`
+                let version = value.split(|octet| *octet == b' ').next().unwrap_or(value);
+                self.session.server = Some(name(version));
+            }
+            b"application_name" => {
+                self.session.application = (!value.is_empty()).then(|| name(value));
+            }
+            b"standard_conforming_strings" => self.session.backslash = value == b"off",
+            _ => {}
+        }
+    }
+
+    fn done(&mut self, change: impl FnOnce(&mut Unit)) {
+        if let Some(unit) = self.units.front() {
+            unit.done = unit.done.saturating_add(1);
+            change(unit);
+        }
+    }
+
+    /// A statement was carried out; a server names its kind.
+    fn complete(&mut self, tag: &[u8]) {
+        self.done(|unit| match tag {
+            [b'B', b'E', b'G', b'I', b'N', ..] | [b'S', b'T', b'A', b'R', b'T', b' ', ..] => {
+                unit.began = true;
+            }
+            [b'C', b'O', b'M', b'M', b'I', b'T', ..]
+            | [b'P', b'R', b'E', b'P', b'A', b'R', b'E', b' ', ..] => {
+                unit.ended = true;
+            }
+            // Of the transaction, or to a savepoint in it.
+            [b'R', b'O', b'L', b'L', b'B', b'A', b'C', b'K', ..] => {
+                let at = usize::from(unit.done) - 1;
+                let keeps = unit.texts.get(at).map(|text| text.effect()) == Some(Effect::Keeps);
+                unit.ended |= !keeps;
+            }
+            _ => {}
+        });
+    }
+
+    fn refuse(&mut self, error: Refusal) {
+        let unsolicited = self.units.is_empty() && self.session.ready;
+        self.session.denied |= !self.session.ready && error.denies();
+        if let Some(unit) = self.units.front() {
+            unit.failed = true;
+        }
+        self.confirmed = Some(true);
+        // Idle in a transaction for too long: it is open, whatever was not seen.
+        if &*error.sqlstate == "25P03" && self.transaction.open.is_none() {
+            self.units.clear();
+            self.transaction.status(true, None);
+        }
+        self.error = Some(Box::new(Refusal { unsolicited, ..error }));
+    }
+
+    fn ready(&mut self, status: u8, last: bool) {
+        self.confirmed = Some(true);
+        self.session.ready = true;
+        if self.phase == Phase::Startup {
+            self.phase = Phase::Messages;
+        }
+        let is_unsure = self.units.front().is_some_and(|unit| unit.unsure);
+        // It may be the answer to the first of several that were not seen.
+        let unit = if is_unsure && !last { None } else { self.units.pop() };
+        self.doubtful = unit.as_ref().is_some_and(|unit| unit.merged);
+        let failed = unit.as_ref().is_some_and(|unit| unit.failed);
+        if !failed {
+            self.error = None;
+        }
+        let was_open = self.transaction.open == Some(true);
+        if let Some(path) = &mut self.path {
+            path.step(was_open, status != b'I', unit.as_ref());
+        }
+        self.transaction.status(status != b'I', unit.as_ref());
+    }
+}

@@ -1,0 +1,339 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::attach::{Begun, ErrorCode};
+use crate::regressions::kept;
+
+/// A conversation, said by said.
+struct Talk {
+    pg: Postgresql,
+    at: i128,
+}
+
+fn message(kind: &str, body: &[u8]) -> Vec<u8> {
+    let len = (body.len() as u32 + 4).to_be_bytes();
+    [kind.as_bytes(), &len, body].concat()
+}
+
+fn startup(pairs: &str) -> Vec<u8> {
+    message("", &[&[0, 3, 0, 0], pairs.as_bytes(), b"\0"].concat())
+}
+
+fn query(sql: &str) -> Vec<u8> {
+    message("Q", &[sql.as_bytes(), b"\0"].concat())
+}
+
+fn extended(sql: &str) -> Vec<u8> {
+    [
+        message("P", &[b"\0", sql.as_bytes(), b"\0\0\0"].concat()),
+        message("B", b"\0\0\0\0\0\0\0\0"),
+        message("D", b"P\0"),
+        message("E", b"\0\0\0\0\0"),
+    ]
+    .concat()
+}
+
+fn done(tag: &str, status: &str) -> Vec<u8> {
+    [message("C", &[tag.as_bytes(), b"\0"].concat()), message("Z", status.as_bytes())].concat()
+}
+
+fn error(severity: &str, state: &str, text: &str) -> Vec<u8> {
+    message("E", format!("S{severity}\0V{severity}\0C{state}\0M{text}\0\0").as_bytes())
+}
+
+fn greeting() -> Vec<u8> {
+    let version = b"server_version\x0015.18 (Debian 15.18-0+deb12u1)\0";
+    [message("R", &[0; 4]), message("S", version), message("Z", b"I")].concat()
+}
+
+impl Talk {
+    fn new(assumed: bool) -> Talk {
+        Talk { pg: Postgresql::begin(Opening { assumed, path: true }), at: 0 }
+    }
+
+    fn logged_in() -> Talk {
+        let names = "user\0app\0database\0shop\0application_name\0orders\0";
+        Talk::new(false).client(&startup(names)).server(&greeting())
+    }
+
+    fn client(self, octets: &[u8]) -> Talk {
+        self.piece(Peer::Client, Piece::Data(octets))
+    }
+
+    fn server(self, octets: &[u8]) -> Talk {
+        self.piece(Peer::Server, Piece::Data(octets))
+    }
+
+    fn piece(mut self, from: Peer, piece: Piece<'_>) -> Talk {
+        self.at += 1;
+        self.pg.take(from, Time::from_nanos(self.at), piece);
+        assert!(self.pg.heap_octets() <= MAX_HEAP);
+        self
+    }
+
+    fn facts(&self) -> Facts {
+        self.pg.facts(false)
+    }
+}
+
+fn texts(all: &[&str]) -> Vec<Box<str>> {
+    all.iter().map(|text| (*text).into()).collect()
+}
+
+#[test]
+fn who_speaks_to_whom() {
+    let facts = Talk::logged_in().facts();
+    assert_eq!(facts.user.as_deref(), Some("app"));
+    assert_eq!(facts.database.as_deref(), Some("shop"));
+    assert_eq!(facts.application.as_deref(), Some("orders"));
+    assert_eq!(facts.server.as_deref(), Some("15.18"));
+    assert_eq!((facts.confirmed, facts.in_transaction), (Some(true), Some(false)));
+    assert_eq!((facts.answered, facts.before_login), (None, None));
+}
+
+#[test]
+fn a_transaction_by_simple_queries() {
+    let talk = Talk::logged_in()
+        .client(&query("BEGIN"))
+        .server(&done("BEGIN", "T"))
+        .client(&query("UPDATE t SET a='secret' WHERE id=7"))
+        .server(&done("UPDATE 1", "T"));
+    let facts = talk.facts();
+    assert_eq!(facts.in_transaction, Some(true));
+    assert_eq!(facts.begun, Some(Begun::By("BEGIN")));
+    assert_eq!(facts.transaction_since, Some(Time::from_nanos(3)));
+    assert_eq!(facts.statements, texts(&["BEGIN", "UPDATE t SET a=? WHERE id=?"]));
+    let talk = talk.client(&query("SELECT nope")).server(
+        &[error("ERROR", "42703", "column \"nope\" does not exist"), message("Z", b"E")].concat(),
+    );
+    let facts = talk.facts();
+    assert_eq!((facts.in_transaction, facts.statements.len()), (Some(true), 3));
+    let refused = facts.server_error.map(|error| (error.message, error.unsolicited));
+    assert_eq!(refused, Some(("column \"?\" does not exist".into(), false)));
+    let talk = talk.client(&query("ROLLBACK")).server(&done("ROLLBACK", "I"));
+    let facts = talk.facts();
+    assert_eq!((facts.in_transaction, facts.server_error), (Some(false), None));
+    assert_eq!(facts.path.last(), Some(&crate::attach::PathStep::Said("ROLLBACK".into())));
+}
+
+#[test]
+fn a_transaction_by_the_extended_protocol_and_what_prepared_it() {
+    let sync = message("S", b"");
+    let begin = [extended("BEGIN"), extended("SELECT $1"), sync.clone()].concat();
+    let answer =
+        [message("1", b""), message("2", b""), message("C", b"BEGIN\0"), done("SELECT 1", "T")];
+    let talk = Talk::logged_in().client(&begin).server(&answer.concat());
+    assert_eq!(talk.facts().statements, texts(&["BEGIN", "SELECT ?"]));
+    let named = [message("P", b"s1\0DELETE FROM t WHERE id=$1\0\0\0"), sync.clone()].concat();
+    let talk = talk.client(&named).server(&[message("1", b""), message("Z", b"T")].concat());
+    let run = [message("B", b"\0s1\0\0\0\0\0\0\0"), message("E", b"\0\0\0\0\0"), sync].concat();
+    let talk = talk.client(&run);
+    assert_eq!(talk.facts().answered, Some(false));
+    let talk = talk.server(&[message("2", b""), done("DELETE 1", "T")].concat());
+    let facts = talk.facts();
+    assert_eq!(facts.statements.last().map(|s| &**s), Some("DELETE FROM t WHERE id=?"));
+    assert_eq!((facts.answered, facts.last_command), (Some(true), Some("Execute")));
+}
+
+#[test]
+fn one_transaction_after_another_is_not_the_same() {
+    let talk = Talk::logged_in()
+        .client(&query("BEGIN"))
+        .server(&done("BEGIN", "T"))
+        .client(&query("ROLLBACK TO a"))
+        .server(&done("ROLLBACK", "T"));
+    assert_eq!(talk.facts().statements, texts(&["BEGIN", "ROLLBACK TO a"]));
+    let talk = talk.client(&query("COMMIT AND CHAIN")).server(&done("COMMIT", "T"));
+    let facts = talk.facts();
+    assert_eq!((facts.in_transaction, facts.begun), (Some(true), None));
+    assert_eq!(facts.transaction_since, Some(Time::from_nanos(7)));
+}
+
+#[test]
+fn the_server_says_why_it_closes() {
+    let text = "terminating connection due to idle-session timeout";
+    let facts = Talk::logged_in().server(&error("FATAL", "57P05", text)).facts();
+    let said = facts.server_error.map(|error| (error.code, error.unsolicited));
+    assert_eq!(said, Some((ErrorCode::Name("57P05".into()), true)));
+    // PgBouncer has no field V.
+    let pooler = message("E", b"SFATAL\0C08P01\0Midle transaction timeout\0\0");
+    let talk = Talk::logged_in().client(&query("begin")).server(&done("BEGIN", "T"));
+    let facts = talk.server(&pooler).facts();
+    assert_eq!((facts.in_transaction, facts.server_error.is_some()), (Some(true), true));
+}
+
+#[test]
+fn before_the_login() {
+    let names = startup("user\0app\0");
+    let talk = Talk::new(false).client(&names);
+    assert_eq!(talk.facts().before_login, Some(BeforeLogin::Unanswered));
+    assert_eq!(talk.facts().database.as_deref(), Some("app"), "the user's");
+    let denied = error("FATAL", "28P01", "password authentication failed for user \"app\"");
+    let facts = talk.server(&denied).facts();
+    assert_eq!(facts.before_login, Some(BeforeLogin::Denied));
+    let full = error("FATAL", "53300", "sorry, too many clients already");
+    let facts = Talk::new(false).client(&names).server(&full).facts();
+    assert_eq!(facts.before_login, None);
+    assert!(facts.server_error.is_some_and(|error| error.unsolicited));
+}
+
+#[test]
+fn tls_cancel_and_goodbye() {
+    let tls = message("", &[4, 210, 22, 47]);
+    let facts = Talk::new(false).client(&tls).server(b"S").client(b"\x16\x03\x01").facts();
+    assert!(facts.encrypted);
+    let plain = Talk::new(false).client(&tls).server(b"N").client(&startup("user\0a\0"));
+    let plain = plain.server(&greeting());
+    assert_eq!((plain.facts().encrypted, plain.facts().in_transaction), (false, Some(false)));
+    let cancel = message("", &[4, 210, 22, 46, 0, 0, 0, 1, 0, 0, 0, 2]);
+    let facts = Talk::new(false).client(&cancel).facts();
+    assert_eq!((facts.announced.is_some(), facts.answered), (true, None));
+    let facts = Talk::logged_in().client(&message("X", b"")).facts();
+    assert_eq!(facts.goodbye, Some("Terminate"));
+}
+
+#[test]
+fn what_was_not_seen_is_not_known() {
+    let talk = Talk::logged_in()
+        .client(&query("BEGIN"))
+        .server(&done("BEGIN", "T"))
+        .piece(Peer::Client, Piece::Missing(40));
+    assert_eq!((talk.facts().in_transaction, talk.facts().answered), (None, None));
+    let talk = talk.server(&done("COMMIT", "I"));
+    assert_eq!(talk.facts().in_transaction, Some(false));
+    // The end of an answer is understood without its beginning.
+    let talk = talk.client(&query("BEGIN")).piece(Peer::Server, Piece::Missing(900));
+    assert_eq!(talk.facts().in_transaction, None);
+    let rows = [b"rest of a row".to_vec(), message("Z", b"T")].concat();
+    let facts = talk.server(&rows).facts();
+    assert_eq!((facts.in_transaction, facts.transaction_since), (Some(true), None));
+    assert!(facts.truncated);
+}
+
+#[test]
+fn the_middle_of_a_conversation() {
+    let missing = Piece::Missing(0);
+    let late = |assumed| Talk::new(assumed).piece(Peer::Server, missing).server(&done("x", "T"));
+    assert_eq!(late(true).facts().in_transaction, Some(true));
+    let talk = Talk::new(true).piece(Peer::Client, missing).client(&query("BEGIN"));
+    let talk = talk.piece(Peer::Server, missing).server(&done("BEGIN", "T"));
+    let facts = talk.facts();
+    assert_eq!((facts.in_transaction, facts.user), (Some(true), None));
+    let unknown = Talk::new(false).piece(Peer::Client, missing).client(b"hello");
+    assert!(unknown.pg.is_done());
+}
+
+#[test]
+fn it_is_known_by_its_startup_message() {
+    let missing = Piece::Missing(0);
+    let talk = Talk::new(false).piece(Peer::Client, missing).client(&startup("user\0app\0"));
+    assert_eq!(talk.facts().before_login, Some(BeforeLogin::Unanswered));
+    let facts = talk.piece(Peer::Server, missing).server(&greeting()).facts();
+    assert_eq!((facts.in_transaction, facts.truncated), (Some(false), false));
+    assert_eq!(facts.last_statement, None);
+}
+
+#[test]
+fn copies_and_calls() {
+    let copy = Talk::logged_in()
+        .client(&query("COPY t FROM STDIN"))
+        .server(&message("G", b"\0\0\0"))
+        .client(&[message("d", b"1\tsecret\n"), message("c", b"")].concat());
+    assert_eq!(copy.facts().answered, Some(false));
+    assert_eq!(copy.server(&done("COPY 1", "I")).facts().answered, Some(true));
+    let sync = message("S", b"");
+    let copy = Talk::logged_in()
+        .client(&[extended("COPY t FROM STDIN"), sync.clone()].concat())
+        .server(&message("G", b"\0\0\0"))
+        .client(&[message("c", b""), sync].concat());
+    assert_eq!(copy.server(&done("COPY 0", "I")).facts().answered, Some(true));
+    let call = Talk::logged_in().client(&message("F", &[0; 14]));
+    assert_eq!(
+        (call.facts().answered, call.facts().last_command),
+        (Some(false), Some("FunctionCall"))
+    );
+    let answer = [message("V", &[255; 4]), message("Z", b"I")].concat();
+    assert_eq!(call.server(&answer).facts().answered, Some(true));
+}
+
+#[test]
+fn another_protocol_is_none() {
+    assert_eq!(Talk::new(true).client(b"GET / HTTP/1.1\r\n\r\n").facts().confirmed, Some(false));
+    assert_eq!(Talk::new(true).server(b"\x4a\0\0\0\x0a8.0").facts().confirmed, Some(false));
+    let names = startup("user\0app\0");
+    assert_eq!(Postgresql::probe(&names, Peer::Client), Probe::Sure);
+    assert_eq!(Postgresql::probe(&names[..12], Peer::Client), Probe::Likely);
+    assert_eq!(Postgresql::probe(&names, Peer::Server), Probe::No);
+    assert_eq!(Postgresql::probe(&[names, vec![0]].concat(), Peer::Client), Probe::No);
+}
+
+/// A conversation with everything in it, and where each part of it ends.
+fn conversation() -> Vec<(Peer, Vec<u8>)> {
+    let sync = message("S", b"");
+    let names = startup("user\0app\0database\0shop\0");
+    vec![
+        (Peer::Client, names),
+        (Peer::Server, greeting()),
+        (Peer::Client, query("BEGIN")),
+        (Peer::Server, done("BEGIN", "T")),
+        (Peer::Client, [extended("UPDATE t SET a='secret'"), sync].concat()),
+        (Peer::Server, [message("1", b""), message("2", b""), done("UPDATE 1", "T")].concat()),
+        (Peer::Client, query("COMMIT")),
+        (Peer::Server, done("COMMIT", "I")),
+        (Peer::Client, query("SELECT 'secret'")),
+        (Peer::Server, [message("D", b"\0\x01\0\0\0\x06secret"), done("SELECT 1", "I")].concat()),
+        (Peer::Client, query("begin")),
+        (Peer::Server, done("BEGIN", "T")),
+    ]
+}
+
+proptest! {
+    #![proptest_config(kept("postgresql", 512))]
+
+    /// However it is cut into segments, it says the same.
+    #[test]
+    fn segments_change_nothing(cuts in prop::collection::vec(1usize..9, 1..40)) {
+        let whole = conversation().into_iter().fold(Talk::new(true), |talk, (from, octets)| {
+            talk.piece(from, Piece::Data(&octets))
+        });
+        let mut cuts = cuts.iter().cycle();
+        let cut = conversation().into_iter().fold(Talk::new(true), |mut talk, (from, octets)| {
+            let mut rest = &octets[..];
+            while let (false, Some(len)) = (rest.is_empty(), cuts.next()) {
+                let (piece, after) = rest.split_at((*len).min(rest.len()));
+                talk = talk.piece(from, Piece::Data(piece));
+                rest = after;
+            }
+            talk
+        });
+        let (whole, cut) = (whole.facts(), cut.facts());
+        prop_assert_eq!(whole.statements, cut.statements);
+        prop_assert_eq!((whole.in_transaction, whole.answered), (cut.in_transaction, cut.answered));
+    }
+
+    /// After every step, what was cut off or lost leaves the truth or nothing, and never a value.
+    #[test]
+    fn right_or_unknown(snap in 0usize..60, lost in prop::collection::vec(any::<prop::sample::Index>(), 0..3)) {
+        let all = conversation();
+        let lost: Vec<usize> = lost.iter().map(|index| index.index(all.len())).collect();
+        let (mut whole, mut seen) = (Talk::new(true), Talk::new(true));
+        for (at, (from, octets)) in all.iter().enumerate() {
+            (whole.at, seen.at) = (10 * at as i128, 10 * at as i128);
+            whole = whole.piece(*from, Piece::Data(octets));
+            let kept = if lost.contains(&at) { 0 } else { snap.min(octets.len()) };
+            if kept > 0 {
+                seen = seen.piece(*from, Piece::Data(&octets[..kept]));
+            }
+            if kept < octets.len() {
+                seen = seen.piece(*from, Piece::Missing((octets.len() - kept) as u64));
+            }
+            let (right, facts) = (whole.facts(), seen.facts());
+            let known = facts.in_transaction;
+            prop_assert!(known.is_none() || known == right.in_transaction, "{at}: {facts:?}");
+            prop_assert!(facts.answered.is_none() || facts.answered == right.answered, "{at}: {facts:?}");
+            let since = facts.transaction_since;
+            prop_assert!(since.is_none() || since == right.transaction_since, "{at}: {facts:?}");
+            prop_assert!(!format!("{facts:?}").contains("secret"), "{facts:?}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Units: all that a client asks for at once, up to the answer that says where the transaction stands.
+
+use std::collections::VecDeque;
+
+use crate::attach::sql::text::{Effect, SqlText};
+use crate::place::Time;
+
+/// Units that may wait for their answers, and statements and octets of all of them.
+const MAX_UNITS: usize = 16;
+const MAX_TEXTS: usize = 32;
+const MAX_OCTETS: usize = 8 * 1_024;
+
+/// A query, a call, or messages of the extended protocol up to their Sync.
+#[derive(Debug, Default)]
+pub struct Unit {
+    pub at: Time,
+    /// In order; those without a text were not kept, or not seen.
+    pub texts: Vec<SqlText>,
+    /// The server will say `ReadyForQuery`.
+    pub closed: bool,
+    /// Results are asked for without it.
+    pub flushed: bool,
+    /// A part of it was not seen.
+    pub unsure: bool,
+    /// Answers after it may belong to another one.
+    pub merged: bool,
+    /// Statements that were carried out.
+    pub done: u16,
+    pub failed: bool,
+    /// A statement said that it began a transaction, ended one, warned.
+    pub began: bool,
+    pub ended: bool,
+    pub warned: bool,
+    /// A part of its answer was not seen.
+    pub unheard: bool,
+}
+
+/// The units that wait, the first one first.
+#[derive(Debug, Default)]
+pub struct Units {
+    waiting: VecDeque<Unit>,
+    octets: usize,
+}
+
+impl Units {
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Unit> {
+        self.waiting.iter()
+    }
+
+    pub fn front(&mut self) -> Option<&mut Unit> {
+        self.waiting.front_mut()
+    }
+
+    pub fn back(&mut self) -> Option<&mut Unit> {
+        self.waiting.back_mut()
+    }
+
+    /// The unit that a client's message belongs to; `None`: too many wait.
+    pub fn open(&mut self, at: Time) -> Option<&mut Unit> {
+        if self.waiting.back().is_none_or(|unit| unit.closed) {
+            if self.waiting.len() >= MAX_UNITS {
+                return None;
+            }
+            self.waiting.push_back(Unit { at, ..Unit::default() });
+        }
+        self.waiting.back_mut()
+    }
+
+    /// One more statement of the last unit.
+    pub fn say(&mut self, at: Time, text: SqlText) -> bool {
+        let texts: usize = self.waiting.iter().map(|unit| unit.texts.len()).sum();
+        let room = texts < MAX_TEXTS && self.octets + text.octets.len() <= MAX_OCTETS;
+        let octets = if room { text.octets.len() } else { 0 };
+        let Some(unit) = self.open(at) else { return false };
+        if room {
+            unit.texts.push(text);
+        } else {
+            unit.unsure = true;
+        }
+        self.octets += octets;
+        true
+    }
+
+    pub fn pop(&mut self) -> Option<Unit> {
+        let unit = self.waiting.pop_front()?;
+        self.octets -= unit.texts.iter().map(|text| text.octets.len()).sum::<usize>();
+        Some(unit)
+    }
+
+    pub fn clear(&mut self) {
+        *self = Units::default();
+    }
+
+    /// Returns whether none of them can begin or end a transaction.
+    pub fn keep_transactions(&self) -> bool {
+        self.waiting.iter().all(|unit| {
+            !unit.unsure && unit.texts.iter().all(|text| text.effect() == Effect::Keeps)
+        })
+    }
+
+    pub fn heap_octets(&self) -> usize {
+        let texts: usize = self.waiting.iter().map(|unit| unit.texts.capacity()).sum();
+        self.octets + texts * size_of::<SqlText>() + self.waiting.capacity() * size_of::<Unit>()
+    }
+}

@@ -1,0 +1,133 @@
+//! Acknowledgements of something that was not captured: of packets that are missing, of a FIN to come,
+//! or of nothing at all, for a bit of them was damaged on the way.
+//!
+//! The checksum of such a segment is not looked at: most are plain, and plain segments must cost
+//! nothing. What other segments say is enough, but for the last one of a connection.
+
+use super::Flow;
+use crate::tcp::closing::Acked;
+use crate::tcp::half::Half;
+use crate::tcp::notes::Noted;
+use crate::tcp::segment::Segment;
+use crate::tcp::seq::Seq;
+use crate::tcp::side::Side;
+
+/// A lower ACK is not merely captured in another order than it was sent if it is lower by so many octets,
+/// or later by so much.
+const FAR: i64 = 1 << 17;
+const LATE_NS: i64 = 1_000_000_000;
+
+impl Flow {
+    /// The highest number of `side` that acknowledges something not captured.
+    pub fn early_ack(&self, side: Side) -> Option<Acked> {
+        self.closing(side)?.early_ack()
+    }
+
+    /// Octets of a side were acknowledged and not captured.
+    pub fn has_hole(&self) -> bool {
+        self.notes.has(Noted::Hole) || self.ends_with_hole(|side| self.sure_ack(side))
+    }
+
+    /// Octets of a side were acknowledged and not captured, or one flipped bit looks like it.
+    pub fn shows_hole(&self) -> bool {
+        let acked = |side| self.early_ack(side).map(|early| early.number);
+        self.has_hole() || self.notes.has(Noted::PerhapsHole) || self.ends_with_hole(acked)
+    }
+
+    fn ends_with_hole(&self, acked: impl Fn(Side) -> Option<Seq>) -> bool {
+        [Side::A, Side::B].into_iter().any(|side| {
+            let own = self.half(side);
+            let captured = own.captured_max().filter(|_| own.is_numbered());
+            let beyond = acked(side.other()).zip(captured);
+            beyond.is_some_and(|(acked, captured)| acked.is_after(captured))
+        })
+    }
+
+    /// Takes note of a hole: the other side has acknowledged octets beyond `known`, all that was
+    /// captured of `side` before this segment, and they were not captured.
+    #[inline(never)]
+    pub(super) fn find_hole(&mut self, side: Side, segment: &Segment, known: Option<Seq>) {
+        let Some(known) = known else { return };
+        let apart = segment.len > 0 && segment.seq.is_after(known);
+        let beyond = |acked: Option<Seq>| apart && acked.is_some_and(|acked| acked.is_after(known));
+        let early = self.early_ack(side.other()).map(|early| early.number);
+        let (sure, perhaps) = (beyond(self.sure_ack(side.other())), beyond(early));
+        self.notes.note(Noted::Hole, sure);
+        self.notes.note(Noted::PerhapsHole, perhaps);
+    }
+
+    /// The highest number of `side` that acknowledges something not captured, if it is no damage: a
+    /// second segment says so, or more than one bit would have been flipped.
+    fn sure_ack(&self, side: Side) -> Option<Seq> {
+        let closing = self.closing(side)?;
+        let early = closing.early_ack().filter(|early| !early.is_one_bit_off());
+        early.map(|early| early.number).or(closing.confirmed_ack())
+    }
+
+    /// The highest SEG.ACK of `side` that can be believed. One bit of its last one may have been
+    /// flipped, and nothing came after it that would tell: so far away, that is sure.
+    pub fn believed_ack(&self, side: Side) -> Option<Seq> {
+        let ack = self.half(side).ack();
+        let confirmed = self.closing(side).and_then(|closing| closing.confirmed_ack());
+        let last = self.standing_early_ack(side).filter(|early| confirmed != Some(early.number));
+        let is_far = |early: &Acked| {
+            let known = [early.known.captured, early.lower];
+            known.iter().flatten().all(|known| i64::from(early.number.ahead_of(*known)) > FAR)
+        };
+        match last.filter(|early| early.is_one_bit_off() && is_far(early)) {
+            Some(damaged) => damaged.lower.or(damaged.known.captured),
+            None => ack,
+        }
+    }
+
+    /// Forgets an ACK of something not captured where this segment shows that it was none of its
+    /// sender's making: its receiver dropped it (or 3.10.7.4, fifth: "acks something not yet sent").
+    #[inline(never)]
+    pub(super) fn doubt_early_acks(&mut self, side: Side, segment: &Segment) {
+        if let Some(early) = self.standing_early_ack(side)
+            && self.acknowledges_less(side, segment, &early)
+        {
+            self.take_back(side, segment.ack);
+        }
+        if let Some(early) = self.standing_early_ack(side.other())
+            && has_not_sent(self.half(side), segment, &early)
+        {
+            self.take_back(side.other(), early.lower.unwrap_or(segment.seq));
+        }
+    }
+
+    /// An early ACK that is its sender's highest.
+    fn standing_early_ack(&self, side: Side) -> Option<Acked> {
+        self.early_ack(side).filter(|early| self.half(side).ack() == Some(early.number))
+    }
+
+    /// No side acknowledges less than it has before. Does this one, in a segment that is not overtaken?
+    fn acknowledges_less(&self, side: Side, segment: &Segment, early: &Acked) -> bool {
+        let own = self.half(side);
+        // A keep-alive's number is one too low.
+        let overtaken = own.snd_max().is_some_and(|max| max.is_after(segment.seq + 1));
+        let back = i64::from(early.number.ahead_of(segment.ack));
+        if !segment.flags.ack() || overtaken || back <= 0 {
+            return false;
+        }
+        let window = own.window().and_then(|field| self.scales.window(side, field));
+        let far = window.is_some_and(|window| back > FAR.max(2 * i64::from(window)));
+        far || segment.place.time.since(early.place.time) >= Some(LATE_NS)
+    }
+
+    fn take_back(&mut self, side: Side, to: Seq) {
+        self.notes.note(Noted::Damaged, true);
+        self.halves[side as usize].take_back_ack(to);
+        if let Some(closing) = &mut self.closing {
+            closing.sides[side as usize].take_back_early_ack(to);
+        }
+    }
+}
+
+/// Has its sender, which has received what came after that ACK, not sent as much as that acknowledges? A
+/// bare ACK's number is the next to be sent (3.10.7.4), and nothing beyond that can be acknowledged.
+fn has_not_sent(sender: &Half, segment: &Segment, early: &Acked) -> bool {
+    let is_next = sender.snd_max() == Some(segment.seq);
+    let came_after = early.known.sent.is_some_and(|max| segment.ack.is_after(max));
+    segment.is_bare_ack() && is_next && came_after && early.number.is_after(segment.seq)
+}
