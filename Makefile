@@ -60,7 +60,7 @@ soak-kernel: needs-test
 	  CLOSEWAIT_REQUIRE=root,netns,ss,tcpdump $(CARGO) test --locked --all-features --test kernel -- --nocapture
 
 soak-live: needs-build
-	CLOSEWAIT_CHURN_SECONDS=$$(($(MINUTES) * 60)) CLOSEWAIT_REQUIRE=root \
+	CLOSEWAIT_CHURN_SECONDS=$$(($(MINUTES) * 60)) CLOSEWAIT_CHURN_RATE=1000 CLOSEWAIT_REQUIRE=root \
 	  $(CARGO) test --locked --release --all-features --test churn -- --nocapture
 
 # Each fuzz target for so long; a finding ends it. fuzz/README.md tells more. Weighing inputs by entropy

@@ -154,7 +154,7 @@ fn begin(path: &Path, mode: u32) -> io::Result<(File, Placing)> {
 /// Ends the name of a file that is being written.
 const PART: &str = ".part";
 
-/// How often another run may take a new file for one that was left over.
+/// Times that another run may take a new file for one that was left over.
 const MOST_TRIES: usize = 16;
 
 /// Creates a file that is locked as long as its process lives.

@@ -65,7 +65,7 @@ impl From<&Process> for Holder {
     }
 }
 
-/// What the findings of a group have in common.
+/// The facts that the findings of a group have in common.
 type Key = (Holder, Party, Option<Cause>, Option<&'static str>, Vec<String>);
 
 /// Groups that are told apart.

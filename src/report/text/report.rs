@@ -24,7 +24,7 @@ pub struct Report<'a> {
     /// Findings that were kept, the longest held first.
     pub longest: &'a [&'a Seen],
     pub others: &'a [Seen],
-    /// How many more there are.
+    /// The number of those that were not kept.
     pub more_others: u64,
     pub(super) before: &'a [Before],
     pub owners: bool,

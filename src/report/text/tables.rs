@@ -169,7 +169,7 @@ impl Report<'_> {
     }
 }
 
-/// What is left out below so many rows, and what lists it: a table has its bounds, too.
+/// Says what is left out below so many rows, and what lists it: a table has its bounds, too.
 fn more(n: u64, below: usize) -> Option<String> {
     let how = if below >= ROWS { "--all --format jsonl" } else { "--top 0" };
     (n > 0).then(|| format!("  … {} more: {how}", thousands(n)))
