@@ -239,8 +239,8 @@ fn nothing_is_lost_at_churn() {
     }
     done.stop.store(true, Ordering::Relaxed);
     let held = clients.join().expect("clients");
-    // What is held for less than a second is pending.
-    sleep(Duration::from_millis(1_500));
+    // What is held for less than a second is pending, and told at the next look.
+    sleep(Duration::from_secs(4));
     let last = resident(live.id());
     signal("-INT", live.id());
     let printed = printed.join().expect("lines");

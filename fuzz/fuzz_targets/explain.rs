@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use anstream::ColorChoice;
-use closewait::commands::explain::{Explain, Which, ladder};
-use closewait::report::ladder::Look;
+use closewait::commands::explain::{ExplainCommand, Which, ladder};
+use closewait::report::ladder::LadderLook;
 use closewait::run::Reading;
 use closewait::table::MAX_FLOWS;
 use closewait::units::Zone;
@@ -37,8 +37,8 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let is_first = matches!(which, Which::FirstFinding);
     let literals = dice(bytes, 2) == 0;
-    let look = Look { zone: Zone::Utc, absolute: literals, all: dice(bytes, 3) == 0 };
-    let asked = Explain {
+    let look = LadderLook { zone: Zone::Utc, absolute: literals, all: dice(bytes, 3) == 0 };
+    let asked = ExplainCommand {
         inputs: vec![input.clone()],
         which,
         policy: Policy::default(),

@@ -5,7 +5,7 @@
 use anstream::ColorChoice;
 use closewait::commands::format;
 use closewait::commands::sockets::saved::one;
-use closewait::commands::sockets::{Narrow, Sockets};
+use closewait::commands::sockets::{Narrow, SocketsCommand};
 use closewait::owner::kernel::Netns;
 use closewait::owner::{Socket, SocketList, saved};
 use closewait::run::Plan;
@@ -54,8 +54,8 @@ fuzz_target!(|text: &str| {
 });
 
 /// `closewait sockets --all --top 0`.
-fn asked(format: format::Format) -> Sockets {
-    Sockets {
+fn asked(format: format::Format) -> SocketsCommand {
+    SocketsCommand {
         files: Vec::new(),
         netns: Netns::Own,
         narrow: Narrow::default(),
