@@ -232,7 +232,7 @@ fn large_segments_take_no_more_memory() {
 }
 
 /// Half-closed connections, each with another client.
-const FINDINGS: u32 = 60_000;
+const FINDINGS: u32 = 24_000;
 
 /// Writes so many as a capture, a packet after the other of each. The last packet comes again until there
 /// are as many packets as of all.

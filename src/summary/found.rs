@@ -168,6 +168,12 @@ mod tests {
         }
     }
 
+    /// A report can wait for a million of them.
+    #[test]
+    fn a_judged_connection_is_small() {
+        assert!(size_of::<crate::summary::Judged>() <= 320);
+    }
+
     #[test]
     fn the_longest_held_are_kept_whatever_their_order() {
         let mut found = Found::keeping(3);

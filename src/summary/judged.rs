@@ -95,14 +95,3 @@ impl Judged {
         self.flow.service().unwrap_or(lower_port)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A report can wait for a million of them.
-    #[test]
-    fn a_judged_connection_is_small() {
-        assert!(size_of::<Judged>() <= 320, "{}", size_of::<Judged>());
-    }
-}
