@@ -86,7 +86,7 @@ dist: needs-dist build
 	@strip -o $(TARGET)/dist/$(NAME)/closewait $(TARGET)/release/closewait
 	@cp README.md CHANGELOG.md LICENSE-* $(filter-out .dist/pages.rs,$(wildcard .dist/*)) $(TARGET)/dist/$(NAME)
 	@cp -r $(TARGET)/release/pages/* $(TARGET)/dist/$(NAME)
-	@mkdir $(TARGET)/dist/$(NAME)/manual && cp src/manual/*.md $(TARGET)/dist/$(NAME)/manual
+	@mkdir $(TARGET)/dist/$(NAME)/manual && cp src/manual/*.md src/manual/incident.html $(TARGET)/dist/$(NAME)/manual
 	@tar -C $(TARGET)/dist --sort=name --owner=0 --group=0 --numeric-owner -czf $(TARGET)/dist/$(NAME).tar.gz $(NAME)
 	@rm -r $(TARGET)/dist/$(NAME)
 	@$(CARGO) deb --quiet --locked --no-build --strip --output $(TARGET)/dist
@@ -122,5 +122,7 @@ needs-test: needs-build
 	@.ci/need '$(SBIN) command -v pgbouncer' pgbouncer
 	@.ci/need '$(SBIN) command -v nginx' nginx-light
 	@.ci/need '$(SBIN) command -v ip && command -v ss' iproute2
+	@.ci/need 'command -v chromium || command -v chromium-browser' chromium
+	@.ci/need 'command -v tidy' tidy
 	@.ci/need '$(SBIN) command -v nft' nftables
 	@.ci/need '$(SBIN) command -v bpftrace' bpftrace || echo 'no bpftrace: exact kernel times are not compared' >&2

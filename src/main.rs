@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use closewait::cli::{Command, parse};
 use closewait::commands::check::check;
+use closewait::commands::diff::diff;
 use closewait::commands::explain::explain;
 use closewait::commands::live::{list_interfaces, live, lookup};
 use closewait::commands::read::read;
@@ -13,6 +14,7 @@ use closewait::commands::words;
 fn main() -> ExitCode {
     match parse(std::env::args_os()) {
         Command::Read(asked) => read(*asked).into(),
+        Command::Diff(asked) => diff(&asked).into(),
         Command::Explain(asked) => explain(&asked).into(),
         Command::Word(word) => words::explain(&word).into(),
         Command::Live(asked) => live(*asked).into(),

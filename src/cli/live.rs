@@ -11,11 +11,11 @@ use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, at_least_one, netns};
 use super::times::{TimeArgs, duration};
 use crate::capture::live::Wanted;
 use crate::capture::live::ring::Ring;
-use crate::capture::stop::Stop;
+use crate::commands::format::Format;
 use crate::commands::live::{Keeping, LiveCommand, not_stopped};
 use crate::owner::kernel::Netns;
 use crate::printable::printable;
-use crate::run::Plan;
+use crate::run::{Paths, Plan, Reading};
 use crate::table::MAX_FLOWS;
 
 pub const EXAMPLES: &str = "\
@@ -164,6 +164,8 @@ impl LiveArgs {
 
     pub fn live(self) -> Result<LiveCommand, String> {
         let look = self.output.look(&self.times, false);
+        let format = self.output.format_to_file()?;
+        let paths = if format == Format::Html { Paths::Sample } else { Paths::None };
         if self.write.as_ref().is_some_and(|path| path.as_os_str() == "-") {
             let other = "closewait -i IFACE -w FILE, or: tcpdump -w - | tee FILE | closewait -";
             return Err(format!("-w -: standard output is the report's ({other})"));
@@ -200,19 +202,14 @@ impl LiveArgs {
             user: self.user,
             metrics: self.metrics,
             plan: Plan {
-                inputs: Vec::new(),
-                filter: None,
                 policy: self.judging.policy(MIN_HOLD),
-                all: false,
-                separate: false,
-                sockets: None,
                 max_flows: self.max_flows,
+                reading: Reading { paths, ..self.reading.reading() },
                 // Packets come slower than one thread takes them.
                 threads: NonZeroUsize::MIN,
-                reading: self.reading.reading(),
-                stop: Stop::default(),
+                ..Plan::default()
             },
-            format: self.output.format(),
+            format,
             look,
             color: self.output.color(),
             output: self.output.report.file.output,

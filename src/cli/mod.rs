@@ -3,6 +3,7 @@
 //! A file a command, `shared` for what several have, and here the parser and its help.
 
 mod check;
+mod diff;
 mod explain;
 mod flames;
 mod habits;
@@ -20,6 +21,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::capture::file::Input;
 use crate::commands::check::CheckCommand;
+use crate::commands::diff::DiffCommand;
 use crate::commands::explain::ExplainCommand;
 use crate::commands::live::LiveCommand;
 use crate::commands::read::ReadCommand;
@@ -31,6 +33,7 @@ pub enum Command {
     Explain(Box<ExplainCommand>),
     /// To explain a word of the report.
     Word(String),
+    Diff(Box<DiffCommand>),
     Live(Box<LiveCommand>),
     Check(Box<CheckCommand>),
     ListInterfaces,
@@ -69,12 +72,14 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
         }
     };
     let asked = match cli.command {
-        Some(Verb::Sockets(args)) => Ok(Command::Sockets(Box::new(args.sockets()))),
+        Some(Verb::Sockets(args)) => args.sockets().map(|s| Command::Sockets(Box::new(s))),
         Some(Verb::Check(args)) => Ok(Command::Check(Box::new(args.check()))),
         Some(Verb::Lookup { user }) => Ok(Command::Lookup(user)),
         Some(Verb::Explain(args)) => args.explain().map(|e| Command::Explain(Box::new(e))),
         Some(Verb::Live(args)) if args.list => Ok(Command::ListInterfaces),
         Some(Verb::Live(args)) => args.live().map(|live| Command::Live(Box::new(live))),
+        Some(Verb::Diff(args)) => args.diff().map(|diff| Command::Diff(Box::new(diff))),
+        Some(Verb::Report(args)) => args.report().map(|read| Command::Read(Box::new(read))),
         Some(Verb::Read(args)) => args.plan().map(|read| Command::Read(Box::new(read))),
         None => cli.read.plan().map(|read| Command::Read(Box::new(read))),
     };
@@ -116,6 +121,12 @@ enum Verb {
     /// Read captures and report (what closewait does without a command, too)
     #[command(after_help = read::EXAMPLES, arg_required_else_help = true)]
     Read(read::ReadArgs),
+    /// Write one page with plots: an incident for a ticket (closewait read --format html)
+    #[command(after_help = read::REPORT_EXAMPLES, arg_required_else_help = true, mut_arg("format", |format| format.hide(true).default_value("html")))]
+    Report(read::ReadArgs),
+    /// Hold two captures against each other: leaks that are gone, that stayed, and new ones
+    #[command(after_help = diff::EXAMPLES, arg_required_else_help = true)]
+    Diff(diff::DiffArgs),
     /// Show one connection packet by packet, with what was said on it and the verdict; or explain a word of the report
     #[command(after_help = explain::EXAMPLES, arg_required_else_help = true)]
     Explain(explain::ExplainArgs),

@@ -13,11 +13,22 @@ use super::times::TimeArgs;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
+use crate::commands::format::Format;
 use crate::commands::read::ReadCommand;
 use crate::engine::shards::MOST_THREADS;
 use crate::report::text::TextLook;
-use crate::run::{Plan, Reading};
+use crate::run::{Paths, Plan, Reading};
 use crate::table::MAX_FLOWS;
+
+pub const REPORT_EXAMPLES: &str = "\
+Examples:
+  closewait report incident.pcap -o incident.html    one file, for a ticket: it asks nothing of the net
+  closewait report --local 10.0.0.5 *.pcap -o incident.html
+  closewait report --sockets list x.pcap -o incident.html   with the processes
+  closewait live --format html port 3306 >incident.html     as it was seen, at the end
+
+Exit status:
+  0  no finding    1  a finding    2  error";
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -28,6 +39,7 @@ Examples:
   tcpdump -r big.pcap -w - port 3306 | closewait -
   closewait explain incident.pcap --frame 4     the connection of that frame, packet by packet
   closewait big.pcap -w stuck.pcapng            the packets of the findings alone, for Wireshark
+  closewait report incident.pcap -o incident.html   one page with plots, for a ticket
   closewait live port 3306                      as it happens, with the process (closewait live --help)
   closewait --flamegraph-diff diff.svg x.pcap   what leaked did, and what was closed did
   closewait --format jsonl --all x.pcap | jq 'select(.verdict==\"leak\")'
@@ -110,6 +122,11 @@ impl ReadArgs {
         let explain = inputs.iter().all(|input| input.read_once().is_none());
         let look = TextLook { explain, ..self.output.look(&self.times, self.all) };
         let flames = self.flames.flames(self.output.report.file.output.as_deref())?;
+        let format = self.output.format_to_file()?;
+        let paths = match (format, flames.paths()) {
+            (Format::Html, Paths::None | Paths::Reported) => Paths::Sample,
+            (_, paths) => paths,
+        };
         Ok(ReadCommand {
             sockets: self.sockets,
             plan: Plan {
@@ -121,16 +138,27 @@ impl ReadArgs {
                 sockets: None,
                 max_flows: self.max_flows,
                 threads: bounded(self.threads.unwrap_or_else(all_cores)),
-                reading: Reading { paths: flames.paths(), ..self.reading.reading() },
+                reading: Reading { paths, ..self.reading.reading() },
                 stop: Stop::default(),
             },
             flames,
-            format: self.output.format(),
+            format,
             look,
             color: self.output.color(),
             output: self.output.report.file.output,
             write: self.write,
         })
+    }
+
+    /// Reads them for one page.
+    pub fn report(self) -> Result<ReadCommand, String> {
+        let asked = self.plan()?;
+        match asked.format {
+            Format::Html => Ok(asked),
+            _ => {
+                Err("report writes a page; for other forms: closewait --format FORMAT FILE…".into())
+            }
+        }
     }
 
     /// The files, and the BPF expression: after `--` or `-f`; after `-r FILE`, the words from the

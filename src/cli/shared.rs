@@ -1,5 +1,6 @@
 //! Flags that several commands share.
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -129,6 +130,8 @@ pub(super) enum FormatArg {
     Jsonl,
     /// Comma-separated values, for spreadsheets
     Csv,
+    /// One page for a browser, with plots: for whoever was not there
+    Html,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -159,7 +162,18 @@ impl OutputArgs {
             FormatArg::Text => Format::Text,
             FormatArg::Jsonl => Format::Jsonl,
             FormatArg::Csv => Format::Csv,
+            FormatArg::Html => Format::Html,
         }
+    }
+
+    /// The form of a report that goes to a file or to standard output.
+    pub(super) fn format_to_file(&self) -> Result<Format, String> {
+        let format = self.format();
+        if format == Format::Html && self.report.file.output.is_none() && io::stdout().is_terminal()
+        {
+            return Err("a page is for a browser: name a file for it, -o incident.html".into());
+        }
+        Ok(format)
     }
 
     pub(super) fn color(&self) -> ColorChoice {

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::shared::{OutputArgs, netns};
 use super::times::duration;
+use crate::commands::format::Format;
 use crate::commands::sockets::{Narrow, SocketsCommand};
 use crate::endpoints::EndpointSet;
 use crate::tcp::state::State;
@@ -78,9 +79,12 @@ fn state(text: &str) -> Result<State, String> {
 }
 
 impl SocketsArgs {
-    pub fn sockets(self) -> SocketsCommand {
+    pub fn sockets(self) -> Result<SocketsCommand, String> {
+        if self.output.format() == Format::Html {
+            return Err("--format html: a list of sockets has text, jsonl and csv".into());
+        }
         let peer = (!self.peer.is_empty()).then(|| EndpointSet::union(self.peer));
-        SocketsCommand {
+        Ok(SocketsCommand {
             files: self.files,
             netns: netns(self.netns.as_deref()),
             narrow: Narrow { states: self.state, peer, ports: self.port, pids: self.pid },
@@ -91,6 +95,6 @@ impl SocketsArgs {
             output: self.output.report.file.output,
             watch: self.watch,
             rounds: self.count,
-        }
+        })
     }
 }

@@ -59,17 +59,20 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Begins to write them to this file, unless they belong to captures of several points: in one file,
-    /// nothing could tell these apart again.
-    pub fn extract(self, out: File) -> io::Result<Result<Extract, String>> {
-        if self.captures > 1 {
-            return Ok(Err(format!(
-                "-w: the findings are of {} captures of different points, which one file would mix: read each alone, or name --local",
-                self.captures
-            )));
+    /// Refuses findings of captures of several points: in one file, nothing could tell these apart again.
+    pub fn of_one_point(self) -> Result<Self, String> {
+        match self.captures {
+            0 | 1 => Ok(self),
+            n => Err(format!(
+                "-w: the findings are of {n} captures of different points, which one file would mix: read each alone, or name --local"
+            )),
         }
+    }
+
+    /// Begins to write the packets to this file.
+    pub fn extract(self, out: File) -> io::Result<Extract> {
         let writer = Writer::new(BufWriter::new(out), "connections left in CLOSE-WAIT")?;
-        Ok(Ok(Extract {
+        Ok(Extract {
             findings: self.findings,
             keys: self.keys,
             followed: Followed::default(),
@@ -82,7 +85,7 @@ impl<'a> Gather<'a> {
             drops: Vec::new(),
             until: self.until,
             missing: self.missing,
-        }))
+        })
     }
 }
 

@@ -1,7 +1,9 @@
 //! The commands, and their dealings with the terminal: outputs, warnings, exit status.
 
 pub mod check;
+pub mod diff;
 pub mod explain;
+mod explained;
 pub mod extract;
 pub mod format;
 pub mod live;

@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 
 use anstream::ColorChoice;
 
+use super::explained::Explained;
 use super::extract::Gather;
-use super::format::{Format, renderer};
+use super::format::{Format, command_line, renderer};
 use super::output::{Outputs, Placing};
 use super::quiet::Quiet;
 use super::signals::stop_at_signals;
@@ -179,7 +180,7 @@ fn again(plan: &Plan) -> Plan {
 /// Writes the packets of the findings.
 fn extract(plan: Plan, gather: Gather, file: File) -> Result<(), String> {
     let failed = |error: io::Error| format!("-w: not all packets could be written: {error}");
-    let mut extract = gather.extract(file).map_err(failed)??;
+    let mut extract = gather.of_one_point()?.extract(file).map_err(failed)?;
     run_traced(plan, &mut Nothing, &mut Nobody, &mut extract).map_err(failed)?;
     match extract.finish().map_err(failed)? {
         0 => Ok(()),
@@ -187,6 +188,14 @@ fn extract(plan: Plan, gather: Gather, file: File) -> Result<(), String> {
             "-w: {} of the findings were not found again: connections left memory early (--max-flows), or a file has changed",
             count(left, "packet")
         )),
+    }
+}
+
+/// A sink that writes the report; a page has some connections packet by packet.
+fn report_sink(asked: &ReadCommand, out: Box<dyn Write>) -> Box<dyn Sink> {
+    match asked.format {
+        Format::Html => Box::new(Explained::new(out, asked.look, command_line(), &asked.plan)),
+        format => renderer(format, out, asked.look),
     }
 }
 
@@ -209,7 +218,7 @@ fn open_report(
         if flames.folded {
             drawings.push((Drawing::Folded, out));
         } else {
-            report = Some(renderer(asked.format, out, asked.look));
+            report = Some(report_sink(asked, out));
         }
     }
     for (drawing, path) in flames.drawn() {

@@ -18,7 +18,7 @@ use crate::summary::closes::Closes;
 use crate::summary::history::History;
 use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
-use crate::tcp::flow::{Ending, Flow};
+use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::holes::{self, Holes};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::Policy;
@@ -63,6 +63,8 @@ pub struct Orders {
     pub no_content: bool,
     /// The last transaction of each connection, in order.
     pub paths: bool,
+    /// Hand over a few of the flows that were closed and have something to tell, too.
+    pub sample: bool,
 }
 
 impl Orders {
@@ -92,6 +94,7 @@ pub struct Shard {
     table: FlowTable,
     conversations: Conversations,
     judged: Vec<Judged>,
+    sampled: Vec<FlowId>,
     tally: Tally,
     closes: Closes,
     history: History,
@@ -102,14 +105,16 @@ pub struct Shard {
 impl Shard {
     /// Takes its segments in, and judges what has ended.
     pub fn run(&mut self, Work { orders, batch }: &Work) {
-        let Shard { conversations, judged, tally, closes, history, holes, .. } = self;
+        let Shard { conversations, judged, sampled, tally, closes, history, holes, .. } = self;
         batch.give(self.number, &mut self.table, |flow, segment, content| {
             match orders.reads(flow) {
                 true => conversations.take(flow, segment, content, orders.paths),
+                false if orders.sample && is_sampled(sampled, flow.id()) => {}
                 false => conversations.forget(flow),
             }
         });
-        let mut judge = Judge { orders, conversations, judged, tally, closes, history, holes };
+        let mut judge =
+            Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
         if orders.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| judge.judge(flow));
         } else {
@@ -138,6 +143,7 @@ struct Judge<'a> {
     orders: &'a Orders,
     conversations: &'a mut Conversations,
     judged: &'a mut Vec<Judged>,
+    sampled: &'a [FlowId],
     tally: &'a mut Tally,
     closes: &'a mut Closes,
     history: &'a mut History,
@@ -156,11 +162,27 @@ impl Judge<'_> {
         if !is_twin {
             self.history.count(&judged);
         }
-        if *all || is_twin || judged.judgement.is_notable() {
+        let is_asked_for = *all || is_twin || judged.judgement.is_notable();
+        if is_asked_for || self.sampled.contains(&judged.id()) {
             self.judged.push(with_said(judged, self.conversations, self.orders));
         }
         self.conversations.release(slot);
     }
+}
+
+/// Flows of each shard that are a sample: some thousands of all.
+const SAMPLE: usize = 64;
+
+/// Is a flow that was closed one of the sample? The first ones are.
+fn is_sampled(sampled: &mut Vec<FlowId>, flow: FlowId) -> bool {
+    if sampled.contains(&flow) {
+        return true;
+    }
+    let has_room = sampled.len() < SAMPLE;
+    if has_room {
+        sampled.push(flow);
+    }
+    has_room
 }
 
 /// Adds what was said on a connection.
@@ -311,8 +333,11 @@ impl Shards {
         let tables = self.shards.iter().map(|shard| &shard.table);
         let Some(which) = too_many(tables, orders.max_flows.max(1)) else { return };
         for shard in &mut self.shards {
-            let Shard { table, conversations, judged, tally, closes, history, holes, .. } = shard;
-            let mut judge = Judge { orders, conversations, judged, tally, closes, history, holes };
+            let Shard {
+                table, conversations, judged, sampled, tally, closes, history, holes, ..
+            } = shard;
+            let mut judge =
+                Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
             self.evicted += table.evict(which, |flow| judge.judge(flow)) as u64;
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Pure: a report and an expectation become violations. [`mod@file`] reads expectations, [`bless`]
 //! writes them, `findings` says which of the findings expected are there, [`baseline`] which were
-//! known before.
+//! known before; [`reported`] reads a report in JSON lines back.
 
 pub mod baseline;
 pub mod bless;
@@ -10,6 +10,7 @@ pub mod file;
 mod findings;
 mod keys;
 mod range;
+pub mod reported;
 mod violation;
 
 use chrono::TimeDelta;

@@ -7,6 +7,7 @@
 //! | [`verdicts`] | how to read a finding: verdicts, doubts, notes |
 //! | [`causes`] | why a connection was left: the statement behind a leak |
 //! | [`explain`] | one connection packet by packet |
+//! | [`report`] | an incident as one page; two captures held against each other |
 //! | [`flames`] | flame graphs of what was said |
 //! | [`live`] | as it happens, with the process |
 //! | [`service`] | `live` under systemd and on Kubernetes |
@@ -54,6 +55,9 @@ pub mod live {}
 
 #[doc = include_str!("protocol.md")]
 pub mod protocol {}
+
+#[doc = include_str!("report.md")]
+pub mod report {}
 
 #[doc = include_str!("service.md")]
 pub mod service {}

@@ -105,6 +105,7 @@ struct FlowLine<'a> {
     first: Option<PlaceLine<'a>>,
     last: Option<PlaceLine<'a>>,
     last_payload: Option<PlaceLine<'a>>,
+    service: Option<&'static str>,
     close: &'static str,
     holder: Option<&'static str>,
     /// The end that owes a FIN, and the one that waits for it.
@@ -330,6 +331,7 @@ impl<'a> FlowLine<'a> {
             first: Some(at(flow.first)),
             last: Some(at(flow.last)),
             last_payload: flow.last_payload().map(at),
+            service: flow.service().map(side_name),
             close: judgement.close.name(),
             holder: judgement.holder.map(side_name),
             held_by: judgement.holder.map(|side| row.judged.endpoint(side).into()),
@@ -374,6 +376,7 @@ impl<'a> FlowLine<'a> {
             first: None,
             last: None,
             last_payload: None,
+            service: None,
             close: "half-closed",
             holder: Some("a"),
             held_by: Some(socket.local.into()),

@@ -4,6 +4,8 @@
 //! A printer never decides: what it prints was judged before.
 //!
 //! * [`text`]: for the person at the prompt
+//! * [`diff`]: the report of `closewait diff`
+//! * [`html`]: for whoever was not there, in one file
 //! * [`jsonl`]: for programs, one object a line
 //! * [`prometheus`]: for whoever watches a live capture
 //! * [`comments`]: beside the packets of a finding, where these are written
@@ -21,9 +23,11 @@ pub mod check;
 mod closes;
 pub mod comments;
 pub mod csv;
+pub mod diff;
 pub mod flamegraph;
 pub mod flames;
 mod history;
+pub mod html;
 pub mod ids;
 pub mod jsonl;
 pub mod ladder;

@@ -86,6 +86,8 @@ pub enum Paths {
     None,
     /// Paths of connections that are reported.
     Reported,
-    /// The others as well: they are handed to [`Sink::unreported`](crate::summary::Sink::unreported).
+    /// A few of the others as well, to be held beside them.
+    Sample,
+    /// All of the others: they are handed to [`Sink::unreported`](crate::summary::Sink::unreported).
     All,
 }

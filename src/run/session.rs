@@ -284,6 +284,7 @@ impl<'a> Session<'a> {
             literals: reading.literals,
             no_content: reading.no_content,
             paths: reading.paths != Paths::None,
+            sample: reading.paths == Paths::Sample,
         }
     }
 
@@ -341,7 +342,7 @@ impl<'a> Session<'a> {
     }
 
     fn pass_over(&mut self, judged: &Judged) -> io::Result<()> {
-        if self.plan.reading.paths != Paths::All {
+        if !matches!(self.plan.reading.paths, Paths::All | Paths::Sample) {
             return Ok(());
         }
         let files = &self.totals.files;

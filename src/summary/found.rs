@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::groups::Groups;
 use super::seen::Seen;
+use super::spread::Spread;
 use crate::verdict::Doubt;
 use crate::verdict::local::{Local, LocalBy};
 
@@ -27,6 +28,8 @@ pub struct Found {
     pub doubts: BTreeMap<Doubt, u64>,
     /// Reset by the peer after a long CLOSE-WAIT.
     pub descriptors: u64,
+    /// The pauses before the FINs.
+    pub idle: Spread,
 }
 
 /// Hosts that are told apart; a capture that holds more is of no host at all.
@@ -45,6 +48,7 @@ impl Found {
             is_local_unsure: false,
             doubts: BTreeMap::new(),
             descriptors: 0,
+            idle: Spread::default(),
         }
     }
 
@@ -62,6 +66,7 @@ impl Found {
             *self.doubts.entry(*doubt).or_default() += 1;
         }
         self.descriptors += u64::from(seen.descriptor_may_leak);
+        seen.idle_before_fin.iter().for_each(|idle| self.idle.add(*idle));
         self.keep(Ranked(seen));
     }
 

@@ -1,6 +1,7 @@
 //! Findings that belong together: by process, service, cause and statements; the pause that the peer
 //! closed them after, and how fast they grow.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
@@ -25,8 +26,9 @@ pub struct Group {
     /// Whatever would have told the cause, where it is unknown.
     pub not_seen: Option<&'static str>,
     pub said: Said,
-    /// The number of its members.
+    /// The number of its members, and the one that was held longest: of equals the first.
     pub count: u64,
+    pub longest: Box<Seen>,
     held: Range<TimeDelta>,
     idle: Range<TimeDelta>,
     /// The pauses before the FINs.
@@ -95,9 +97,7 @@ impl Groups {
     pub fn add(&mut self, seen: &Seen) {
         let (process, party) = (Holder::from(&seen.process), seen.party());
         let key = (process, party, seen.cause, seen.not_seen, seen.said.asked().to_vec());
-        let new = |(process, party, cause, not_seen, _): &Key| {
-            Group::new(process.clone(), *party, *cause, *not_seen, seen.said.clone())
-        };
+        let new = |(process, party, ..): &Key| Group::new(process.clone(), *party, seen);
         let group = self.groups.entry(key);
         group.or_insert_with_key(new).add(seen, &mut self.room);
         if self.groups.len() > GROUPS {
@@ -108,7 +108,7 @@ impl Groups {
     /// Makes room: half of the groups go, the smallest of them.
     fn drop_smallest(&mut self) {
         let mut sizes: Vec<u64> = self.groups.values().map(|group| group.count).collect();
-        sizes.sort_unstable_by_key(|size| std::cmp::Reverse(*size));
+        sizes.sort_unstable_by_key(|size| Reverse(*size));
         let staying = &sizes[..GROUPS / 2];
         let least = staying.last().copied().unwrap_or(0);
         let mut of_least = staying.iter().filter(|size| **size == least).count();
@@ -127,7 +127,7 @@ impl Groups {
     pub fn sorted(&self) -> Vec<&Group> {
         let mut groups: Vec<&Group> = self.groups.values().collect();
         let rank = |group: &Group| (group.count, group.held().map(|(_, most)| most));
-        groups.sort_by_key(|group| std::cmp::Reverse(rank(group)));
+        groups.sort_by_key(|group| Reverse(rank(group)));
         groups
     }
 
@@ -148,20 +148,15 @@ impl Groups {
 }
 
 impl Group {
-    fn new(
-        process: Holder,
-        party: Party,
-        cause: Option<Cause>,
-        not_seen: Option<&'static str>,
-        said: Said,
-    ) -> Group {
+    fn new(process: Holder, party: Party, seen: &Seen) -> Group {
         Group {
             process,
             party,
-            cause,
-            not_seen,
-            said,
+            cause: seen.cause,
+            not_seen: seen.not_seen,
+            said: seen.said.clone(),
             count: 0,
+            longest: Box::new(seen.clone()),
             held: Range::default(),
             idle: Range::default(),
             pauses: Vec::new(),
@@ -176,6 +171,10 @@ impl Group {
 
     fn add(&mut self, seen: &Seen, room: &mut usize) {
         self.count += 1;
+        let rank = |seen: &Seen| (seen.held, Reverse(seen.first.order()));
+        if rank(seen) > rank(&self.longest) {
+            *self.longest = seen.clone();
+        }
         seen.held.iter().for_each(|held| self.held.add(*held));
         for doubt in seen.doubts.iter() {
             *self.doubts.entry(*doubt).or_default() += 1;
@@ -347,6 +346,12 @@ pub fn forgotten_after(silence: TimeDelta) -> impl Iterator<Item = &'static str>
 
 /// The timeouts in [`KNOWN`] of what is on a path.
 const FORGETFUL: [f64; 5] = [240.0, 300.0, 350.0, 600.0, 3_600.0];
+
+/// The products whose timeout lies above `from`, and not above `to`.
+pub fn known_between(from: TimeDelta, to: TimeDelta) -> impl Iterator<Item = &'static str> {
+    let is_there = move |timeout: f64| seconds(from) < timeout && timeout <= seconds(to);
+    KNOWN.iter().filter(move |(timeout, _)| is_there(*timeout)).map(|(_, name)| *name)
+}
 
 /// Timers are set in whole seconds; where one is not near, what was measured is all that is known.
 fn rounded(seconds: f64) -> f64 {

@@ -7,12 +7,14 @@
 //! * [`found`]: findings, counted, with as many kept whole as a screen shows
 //! * [`groups`]: those that belong together, the timeouts that closed them, how fast they grow
 //! * [`mod@cause`], [`mod@evidence`]: why a connection was left half-closed, and what speaks for it
+//! * [`compare`]: two captures held against each other
 //! * [`closes`]: how connections were closed, by service: who first, after which pause, and too late
 //! * [`history`]: sockets by state over time; [`spread`]: durations, in percentiles
 //! * [`gauges`]: a live capture at one moment, counted
 
 pub mod cause;
 pub mod closes;
+pub mod compare;
 pub mod evidence;
 pub mod found;
 pub mod gauges;

@@ -50,6 +50,7 @@ pub struct Seen {
     pub doubts: Set<Doubt>,
     pub descriptor_may_leak: bool,
     pub first: Place,
+    pub last: Place,
     /// The first FIN, and whose it was.
     pub fin: Option<Place>,
     pub closer: Option<Side>,
@@ -113,6 +114,7 @@ impl Seen {
             doubts: judgement.doubts,
             descriptor_may_leak: judgement.notes.contains(&Note::DescriptorMayLeak),
             first: flow.first,
+            last: flow.last,
             fin: flow.first_fin().map(|(_, fin)| fin.place),
             closer: flow.first_fin().map(|(closer, _)| closer),
         }

@@ -44,7 +44,7 @@ pub trait Sink {
         Ok(())
     }
 
-    /// Takes a connection that is not reported: only where all contents are read (`Paths::All`).
+    /// Takes a connection that is not reported: only where its contents were asked for (`Paths`).
     fn unreported(&mut self, _: &Row) -> io::Result<()> {
         Ok(())
     }

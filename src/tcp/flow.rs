@@ -22,6 +22,13 @@ pub(super) const TWO_MSL_NS: i64 = 240_000_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowId(u64);
 
+impl FlowId {
+    /// The name of the flow whose first packet was captured there.
+    pub fn of(first: Place) -> FlowId {
+        FlowId(first.order())
+    }
+}
+
 /// One incarnation of a 4-tuple.
 #[derive(Clone, Debug)]
 pub struct Flow {
@@ -105,7 +112,7 @@ impl Flow {
 
     /// Its name; names are in the order of first packets, as they were read.
     pub fn id(&self) -> FlowId {
-        FlowId(self.first.order())
+        FlowId::of(self.first)
     }
 
     pub fn side(&self, end: End) -> Side {

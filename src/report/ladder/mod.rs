@@ -5,7 +5,7 @@
 //! lines are written and those between are counted, so memory does not grow with the connection.
 
 mod verdict;
-mod words;
+pub(super) mod words;
 
 use std::collections::VecDeque;
 use std::io::{self, Write};

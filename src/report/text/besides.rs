@@ -52,7 +52,7 @@ impl Report<'_> {
         (!all.is_empty()).then(|| format!("Besides: {} (more: --top 0).", all.join(", ")))
     }
 
-    fn odd_closes(&self) -> Vec<String> {
+    pub fn odd_closes(&self) -> Vec<String> {
         let services = self.totals.closes.services();
         let mut lines = Vec::new();
         for (kind, words) in ODD {

@@ -107,7 +107,7 @@ impl Report<'_> {
     }
 
     /// The times at which the peer closed them, the first and the last; how fast they grow; by whom.
-    fn span(&self, span: &Span) -> String {
+    pub fn span(&self, span: &Span) -> String {
         let time = |place: Place| {
             let time = packet_time(place, self.look.zone, self.dates);
             // To the second: this is about minutes.
@@ -170,7 +170,7 @@ pub fn holder(holder: &Holder) -> String {
 }
 
 /// The service: the peer where local connected, local's own end where it was connected to.
-fn party(group: &Group) -> String {
+pub fn party(group: &Group) -> String {
     match (group.party, group.peers()) {
         (Party::Peer(peer), _) => format!("peer {peer}"),
         (Party::Local(own), (ends, _)) => {
@@ -184,7 +184,7 @@ fn at_least(group: &Group) -> &'static str {
     if group.is_cut { "≥ " } else { "" }
 }
 
-fn cause(group: &Group) -> String {
+pub fn cause(group: &Group) -> String {
     match (group.cause, group.not_seen) {
         (None, _) => String::new(),
         (Some(Cause::Unknown), Some(why)) => format!("unknown: {why}"),
@@ -204,7 +204,7 @@ pub fn timeout_words(timeout: &Timeout) -> String {
 }
 
 /// `BEGIN; UPDATE …`, or the last statement where no transaction is open.
-fn statements(said: &Said) -> String {
+pub fn statements(said: &Said) -> String {
     match &said.statements[..] {
         [] => said.last.as_ref().map_or(String::new(), |last| format!("last: {last}")),
         open => open.join("; "),

@@ -36,18 +36,24 @@ impl Report<'_> {
 fn curve(capture: &Capture) -> Option<String> {
     let series = capture.series()?;
     let counts = series.of(State::CloseWait)?;
-    let (first, last) = (*counts.first()?, *counts.last()?);
     let (least, most) = (*counts.iter().min()?, *counts.iter().max()?);
     // One moment is no curve.
     (least < most && counts.iter().filter(|n| **n > 0).count() > 1).then_some(())?;
     let line: String = columns(counts).map(|n| LEVELS[level(n, most)]).collect();
+    Some(format!("{line} {}", words(&series, State::CloseWait)?))
+}
+
+/// Tells from how many to how many sockets were in a state, and how fast they grow.
+pub fn words(series: &Series, state: State) -> Option<String> {
+    let counts = series.of(state)?;
+    let (first, last, most) = (*counts.first()?, *counts.last()?, *counts.iter().max()?);
     let [first, last, most] = [first, last, most].map(|n| thousands(n.into()));
     let ends = if last == most {
         format!("{first} … {last}")
     } else {
         format!("{first} … {most} … {last}")
     };
-    Some(format!("{line} {ends}{}", growth(&series)))
+    Some(format!("{ends}{}", growth(series, state)))
 }
 
 /// The most of each column's times.
@@ -66,8 +72,8 @@ fn level(n: u32, most: u32) -> usize {
     (u64::from(n) * above).div_ceil(u64::from(most.max(1))).min(above) as usize
 }
 
-fn growth(series: &Series) -> String {
-    match series.per_minute(State::CloseWait) {
+fn growth(series: &Series, state: State) -> String {
+    match series.per_minute(state) {
         Some(rate) if rate.abs() >= 10.0 => {
             let sign = if rate < 0.0 { "-" } else { "+" };
             format!(", {sign}{} a minute", thousands(rate.abs().round() as u64))

@@ -92,6 +92,14 @@ fn wrapped(line: &str, columns: usize) -> Vec<String> {
     textwrap::wrap(line, options).into_iter().map(|part| part.into_owned()).collect()
 }
 
+/// A line without the codes of its colours, for what has others.
+pub fn plain(line: &str) -> String {
+    let mut parts = line.split('\u{1b}');
+    let first = parts.next().unwrap_or_default();
+    let rest = parts.filter_map(|part| part.split_once('m').map(|(_, text)| text));
+    rest.fold(first.to_owned(), |text, part| text + part)
+}
+
 /// The marks of a report in ASCII; what else there is came from names, and stays.
 fn in_ascii(text: &str) -> String {
     let mut ascii = String::with_capacity(text.len());

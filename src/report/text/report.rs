@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use chrono::TimeDelta;
+
+use super::TextLook;
 use super::headline::{headline, how_local};
 use super::page::HEIGHT;
-use super::{Before, TextLook};
 use crate::place::Place;
 use crate::summary::Totals;
 use crate::summary::found::Found;
-use crate::summary::seen::Seen;
+use crate::summary::seen::{Process, Seen};
+use crate::tcp::segment::Endpoint;
 use crate::units::{Zone, packet_time};
 
 /// Lines that the findings get before anything is said at length.
@@ -22,14 +25,24 @@ pub struct Report<'a> {
     pub totals: &'a Totals,
     pub found: &'a Found,
     /// Findings that were kept, the longest held first.
-    pub longest: &'a [&'a Seen],
+    pub longest: Vec<&'a Seen>,
     pub others: &'a [Seen],
     /// The number of those that were not kept.
     pub more_others: u64,
-    pub(super) before: &'a [Before],
+    pub before: &'a [Before],
     pub owners: bool,
     pub listed: bool,
     pub peer_holders: &'a BTreeSet<IpAddr>,
+}
+
+/// A socket in CLOSE-WAIT since before the capture.
+#[derive(Debug)]
+pub struct Before {
+    pub local: Endpoint,
+    pub peer: Endpoint,
+    pub process: Process,
+    pub held: Option<TimeDelta>,
+    pub idle: Option<TimeDelta>,
 }
 
 impl Report<'_> {

@@ -1,0 +1,60 @@
+//! The flags of `closewait diff`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::shared::{JudgingArgs, OutputArgs, ReadingArgs};
+use crate::commands::diff::DiffCommand;
+use crate::commands::format::Format;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  closewait diff before.pcap after.pcap         which leaks are gone, which stayed, which are new
+  closewait diff before.jsonl after.pcap        a report in JSON lines stands for its capture
+  closewait diff before.pcap after.pcap --format html -o diff.html
+
+A leak is the same by its service, cause and statements, whatever its ports. One that is gone is shown
+to be mended only where the second capture has connections on which the same was said, and that were closed.
+
+Exit status:
+  0  no new leak    1  a new one    2  error";
+
+#[derive(Args)]
+pub struct DiffArgs {
+    /// A capture, or its report in JSON lines
+    #[arg(value_name = "BEFORE")]
+    before: PathBuf,
+
+    /// A later one
+    #[arg(value_name = "AFTER")]
+    after: PathBuf,
+
+    #[command(flatten)]
+    judging: JudgingArgs,
+
+    #[command(flatten)]
+    reading: ReadingArgs,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl DiffArgs {
+    pub fn diff(self) -> Result<DiffCommand, String> {
+        let format = self.output.format_to_file()?;
+        if format == Format::Csv {
+            return Err("--format csv: diff has text, jsonl and html".into());
+        }
+        Ok(DiffCommand {
+            before: self.before,
+            after: self.after,
+            policy: self.judging.policy(Duration::ZERO),
+            reading: self.reading.reading(),
+            format,
+            color: self.output.color(),
+            output: self.output.report.file.output,
+        })
+    }
+}

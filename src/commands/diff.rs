@@ -1,0 +1,172 @@
+//! `closewait diff`: two captures, or reports of them, held against each other.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use anstream::ColorChoice;
+
+use super::format::{Format, command_line};
+use super::output::Outputs;
+use super::signals::stop_at_signals;
+use super::terminal::Terminal;
+use super::{Exit, complain, open, place};
+use crate::capture::file::Input;
+use crate::capture::stop::Stop;
+use crate::expect::reported::{Reported, is_report};
+use crate::printable::printable;
+use crate::report::diff::{Comparison, write_lines, write_page, write_text};
+use crate::run::{Paths, Plan, Reading, run};
+use crate::summary::compare::{Fate, Leaks, compare};
+use crate::summary::seen::Seen;
+use crate::summary::{Row, Sink, Totals};
+use crate::verdict::{Close, Policy};
+
+/// The command `diff`: its captures and its options.
+pub struct DiffCommand {
+    pub before: PathBuf,
+    pub after: PathBuf,
+    pub policy: Policy,
+    pub reading: Reading,
+    pub format: Format,
+    pub color: ColorChoice,
+    pub output: Option<PathBuf>,
+}
+
+/// Octets of a file that tell what it is.
+const BEGINNING: usize = 64;
+
+/// A line of a report that is longer is none.
+const LONGEST: u64 = 16 << 20;
+
+/// Compares, and tells.
+pub fn diff(asked: &DiffCommand) -> Exit {
+    match told(asked) {
+        Ok(exit) => exit,
+        Err(sentence) => {
+            complain(&sentence);
+            Exit::Failed
+        }
+    }
+}
+
+fn told(asked: &DiffCommand) -> Result<Exit, String> {
+    let stop = Stop::default();
+    stop_at_signals(&stop)?;
+    let mut outputs = Outputs::beside([asked.before.as_path(), asked.after.as_path()]);
+    let gone = Stop::default();
+    let color = asked.format.color(asked.color);
+    let (mut out, placing) = open(asked.output.as_deref(), color, &mut outputs, &gone)?.output();
+    let before = leaks(asked, &asked.before, None, &stop)?;
+    let after = leaks(asked, &asked.after, Some(&before), &stop)?;
+    let all = Comparison { changes: compare(&before, &after), not_judged: after.not_judged };
+    let written = match asked.format {
+        Format::Text => write_text(&mut out, &all),
+        Format::Jsonl => write_lines(&mut out, &all),
+        Format::Html => write_page(&mut out, &all, &command_line()),
+        Format::Csv => Err(io::ErrorKind::Unsupported.into()),
+    };
+    drop(out);
+    let written = written.and_then(|()| place(placing));
+    written.map_err(|error| format!("the report could not be written: {error}"))?;
+    Ok(if all.of(Fate::New) > 0 { Exit::Found } else { Exit::Clean })
+}
+
+/// The leaks of a capture, or of a report of one, that comes after another.
+fn leaks(
+    asked: &DiffCommand,
+    path: &Path,
+    before: Option<&Leaks>,
+    stop: &Stop,
+) -> Result<Leaks, String> {
+    let named = |error: String| format!("{}: {error}", printable(&path.to_string_lossy()));
+    match report(path).map_err(|error| named(error.to_string()))? {
+        Some(lines) => read_report(lines).map_err(named),
+        None => read_capture(asked, path, before, stop),
+    }
+}
+
+/// Opens a file that is a report; a capture is opened by whoever reads it.
+fn report(path: &Path) -> io::Result<Option<BufReader<File>>> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let mut beginning = Vec::new();
+    File::open(path)?.take(BEGINNING as u64).read_to_end(&mut beginning)?;
+    is_report(&beginning).then(|| Ok(BufReader::new(File::open(path)?))).transpose()
+}
+
+fn read_report(mut lines: BufReader<File>) -> Result<Leaks, String> {
+    let mut reported = Reported::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut lines).take(LONGEST).read_until(b'\n', &mut line);
+        match read.map_err(|error| error.to_string())? {
+            0 => return reported.leaks(),
+            _ => reported.take(&line)?,
+        }
+    }
+}
+
+fn read_capture(
+    asked: &DiffCommand,
+    path: &Path,
+    before: Option<&Leaks>,
+    stop: &Stop,
+) -> Result<Leaks, String> {
+    let mut found = Gathered::default();
+    if let Some(before) = before {
+        found.0.look_for(before.kinds.keys());
+    }
+    let paths = if before.is_some() { Paths::All } else { Paths::None };
+    let plan = Plan {
+        inputs: vec![Input(path.to_owned())],
+        policy: asked.policy.clone(),
+        reading: Reading { paths, ..asked.reading.clone() },
+        threads: std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN),
+        stop: Stop::clone(stop),
+        ..Plan::default()
+    };
+    let mut terminal = Terminal::new(io::stderr().is_terminal());
+    let outcome = run(plan, &mut found, &mut terminal).map_err(|error| error.to_string())?;
+    match outcome.failed || !outcome.read_any {
+        true => Err(format!("{}: was not read to its end", printable(&path.to_string_lossy()))),
+        false => Ok(found.0),
+    }
+}
+
+/// Counts what is found.
+#[derive(Default)]
+struct Gathered(Leaks);
+
+impl Gathered {
+    fn closed(&mut self, row: &Row, seen: &Seen) {
+        if row.judged.judgement.close == Close::Closed && !seen.finding {
+            let path = row.judged.said.as_ref().map_or(&[][..], |facts| &facts.path);
+            let said = path.iter().map(ToString::to_string).map(|said| printable(&said));
+            let said: Vec<String> = said.collect();
+            let said: Vec<&str> = said.iter().map(String::as_str).collect();
+            self.0.count_closed(seen.party().into(), &said);
+        }
+    }
+}
+
+impl Sink for Gathered {
+    fn row(&mut self, row: &Row) -> io::Result<()> {
+        let seen = Seen::new(row);
+        self.0.count(&seen);
+        self.closed(row, &seen);
+        Ok(())
+    }
+
+    fn unreported(&mut self, row: &Row) -> io::Result<()> {
+        self.closed(row, &Seen::new(row));
+        Ok(())
+    }
+
+    fn end(&mut self, totals: &Totals) -> io::Result<()> {
+        self.0.not_judged += totals.headline().not_judged;
+        Ok(())
+    }
+}

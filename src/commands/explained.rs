@@ -1,0 +1,150 @@
+//! A page with some connections packet by packet: once it is known which, the captures are read again.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::sync::atomic::Ordering;
+
+use crate::attach::conversations::Conversations;
+use crate::capture::file::Input;
+use crate::capture::stop::Stop;
+use crate::ladder::Climb;
+use crate::owner::Socket;
+use crate::place::Place;
+use crate::report::html::Html;
+use crate::report::html::strip::Strip;
+use crate::report::text::TextLook;
+use crate::run::notices::Nobody;
+use crate::run::trace::{Followed, Trace, TracedPacket, run_traced};
+use crate::run::{Plan, Reading};
+use crate::summary::seen::Seen;
+use crate::summary::{Nothing, Row, Sink, Totals};
+use crate::tcp::flow::FlowId;
+use crate::tcp::segment::{FlowKey, Segment};
+
+/// Writes the page, and reads its captures again for that.
+pub struct Explained {
+    html: Html<Box<dyn Write>>,
+    /// Nothing where they can be read only once.
+    again: Option<Plan>,
+    stop: Stop,
+}
+
+impl Explained {
+    pub fn new(out: Box<dyn Write>, look: TextLook, made_by: String, plan: &Plan) -> Explained {
+        let can_be_read = plan.inputs.iter().all(|input: &Input| input.read_once().is_none());
+        Explained {
+            html: Html::new(out, look, made_by),
+            again: can_be_read.then(|| again(plan)),
+            stop: Stop::clone(&plan.stop),
+        }
+    }
+
+    /// Reads the captures for the packets of examples.
+    fn strips(&mut self) -> io::Result<Vec<Strip>> {
+        let examples = self.html.examples();
+        let was_stopped = self.stop.load(Ordering::Relaxed);
+        let Some(plan) = self.again.take().filter(|_| !was_stopped && !examples.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let mut look = Examples::new(examples, &plan);
+        run_traced(plan, &mut Nothing, &mut Nobody, &mut look)?;
+        Ok(look.strips)
+    }
+}
+
+impl Sink for Explained {
+    fn row(&mut self, row: &Row) -> io::Result<()> {
+        self.html.row(row)
+    }
+
+    fn unreported(&mut self, row: &Row) -> io::Result<()> {
+        self.html.unreported(row)
+    }
+
+    fn stuck_before(&mut self, socket: &Socket) -> io::Result<()> {
+        self.html.stuck_before(socket)
+    }
+
+    fn end(&mut self, totals: &Totals) -> io::Result<()> {
+        let strips = self.strips()?;
+        self.html.explain(strips);
+        self.html.end(totals)
+    }
+}
+
+/// Plans to read the captures once more: only some connections' packets matter.
+fn again(plan: &Plan) -> Plan {
+    Plan {
+        inputs: plan.inputs.clone(),
+        filter: plan.filter.as_ref().map(|filter| filter.again()),
+        policy: plan.policy.clone(),
+        separate: plan.separate,
+        max_flows: plan.max_flows,
+        threads: NonZeroUsize::MIN,
+        reading: Reading { paths: Default::default(), ..plan.reading.clone() },
+        ..Plan::default()
+    }
+}
+
+/// A look at the packets of the examples, until the last of them has passed.
+struct Examples {
+    keys: HashMap<FlowKey, Vec<usize>>,
+    flows: Vec<FlowId>,
+    strips: Vec<Strip>,
+    climbs: Vec<Climb>,
+    /// The last packet of all, in the order of reading.
+    last: Option<Place>,
+    literals: bool,
+    followed: Followed,
+    conversations: Conversations,
+    stop: Stop,
+}
+
+impl Examples {
+    fn new(examples: Vec<Seen>, plan: &Plan) -> Examples {
+        let mut keys = HashMap::<FlowKey, Vec<usize>>::new();
+        for (at, seen) in examples.iter().enumerate() {
+            let [a, b] = seen.ends;
+            keys.entry(FlowKey::new(a, b).0).or_default().push(at);
+        }
+        Examples {
+            keys,
+            flows: examples.iter().map(|seen| FlowId::of(seen.first)).collect(),
+            climbs: examples.iter().map(|_| Climb::default()).collect(),
+            last: examples.iter().map(|seen| seen.last).max_by_key(|last| last.order()),
+            strips: examples.into_iter().map(Strip::of).collect(),
+            literals: plan.reading.literals,
+            followed: Followed::default(),
+            conversations: Conversations::default(),
+            stop: Stop::clone(&plan.stop),
+        }
+    }
+}
+
+impl Trace for Examples {
+    fn wants(&self, segment: &Segment) -> bool {
+        // Files that are one capture are read in the order of their times, as they were before.
+        if self.last.is_none_or(|last| segment.place.order() >= last.order()) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        self.keys.contains_key(&segment.key)
+    }
+
+    fn take(&mut self, traced: TracedPacket) -> io::Result<()> {
+        let segment = traced.segment;
+        let Some(flow) = self.followed.take(traced.point, segment) else { return Ok(()) };
+        let of_key = self.keys.get(&segment.key).map_or(&[][..], Vec::as_slice);
+        let Some(&at) = of_key.iter().find(|&&at| self.flows[at] == flow.id()) else {
+            return Ok(());
+        };
+        let mut facts = None;
+        if let Some(content) = traced.content {
+            self.conversations.take(flow, segment, content, false);
+            facts = self.conversations.facts(flow, self.literals).map(|facts| *facts);
+        }
+        let step = self.climbs[at].step(flow, segment, facts);
+        self.strips[at].step(step);
+        Ok(())
+    }
+}

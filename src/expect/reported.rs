@@ -1,0 +1,144 @@
+//! Findings of a report in JSON lines, read back.
+
+use std::net::IpAddr;
+
+use chrono::TimeDelta;
+use serde::Deserialize;
+
+use crate::names;
+use crate::printable::printable;
+use crate::summary::cause::Cause;
+use crate::summary::compare::{LeakKind, Leaks, Served};
+use crate::tcp::segment::Endpoint;
+
+/// Octets that tell a report in JSON lines from a capture.
+const BEGINS: &[u8] = b"{\"schema\":1,\"type\":\"";
+
+/// True of a file that begins like this.
+pub fn is_report(octets: &[u8]) -> bool {
+    octets.starts_with(BEGINS)
+}
+
+#[derive(Deserialize)]
+struct Line {
+    r#type: String,
+    #[serde(default)]
+    finding: bool,
+    service: Option<String>,
+    held_by: Option<End>,
+    waits_for: Option<End>,
+    a: Option<End>,
+    cause: Option<String>,
+    #[serde(default)]
+    doubts: Vec<String>,
+    held_s: Option<f64>,
+    headline: Option<Headline>,
+    #[serde(flatten)]
+    others: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Clone, Deserialize, PartialEq)]
+struct End {
+    ip: String,
+    port: u16,
+}
+
+#[derive(Deserialize)]
+struct Headline {
+    not_judged: u64,
+}
+
+/// The part of a conversation that tells kinds of leaks apart, in any protocol.
+#[derive(Deserialize)]
+struct Conversation {
+    last_statement: Option<String>,
+    statements: Vec<String>,
+}
+
+impl End {
+    fn endpoint(&self) -> Option<Endpoint> {
+        let ip: Option<IpAddr> = self.ip.parse().ok().or_else(|| names::address(&self.ip));
+        Some(Endpoint { ip: ip?, port: self.port })
+    }
+}
+
+/// A report that is read line by line.
+#[derive(Debug, Default)]
+pub struct Reported {
+    leaks: Leaks,
+    lines: u64,
+    ended: bool,
+}
+
+impl Reported {
+    /// Takes the next line.
+    ///
+    /// # Errors
+    /// A sentence with the number of a line that is not of a report.
+    pub fn take(&mut self, line: &[u8]) -> Result<(), String> {
+        self.lines += 1;
+        let line: Line = serde_json::from_slice(line).map_err(|error| {
+            format!("line {} is not of a report in JSON lines: {error}", self.lines)
+        })?;
+        match line.r#type.as_str() {
+            "flow" => line.count(&mut self.leaks),
+            "summary" => {
+                line.end(&mut self.leaks);
+                self.ended = true;
+            }
+            // What happened live is told again by flows at the end.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Returns what was found.
+    ///
+    /// # Errors
+    /// A sentence where the report has no end.
+    pub fn leaks(self) -> Result<Leaks, String> {
+        match self.ended {
+            true => Ok(self.leaks),
+            false => Err("the report has no summary: it was cut off".into()),
+        }
+    }
+}
+
+impl Line {
+    fn count(self, leaks: &mut Leaks) {
+        let (Some(own), Some(peer)) = (&self.held_by, &self.waits_for) else { return };
+        if !self.finding {
+            return;
+        }
+        let held_by = if self.a.as_ref() == Some(own) { "a" } else { "b" };
+        let is_here = match self.service.as_deref() {
+            Some(service) => service == held_by,
+            None => own.port < peer.port,
+        };
+        let service = match (is_here, peer.endpoint()) {
+            (true, _) => Served::Here(own.port),
+            (false, Some(peer)) => Served::There(peer),
+            (false, None) => return,
+        };
+        let cause = self.cause.as_deref();
+        let kind = LeakKind {
+            service,
+            cause: Cause::ALL.into_iter().find(|known| Some(known.name()) == cause),
+            statements: statements(self.others),
+        };
+        let held = self.held_s.map(|s| TimeDelta::nanoseconds((s * 1e9) as i64));
+        leaks.add(kind, !self.doubts.is_empty(), held);
+    }
+
+    fn end(self, leaks: &mut Leaks) {
+        leaks.not_judged += self.headline.map_or(0, |headline| headline.not_judged);
+    }
+}
+
+/// The statements of the one conversation that a flow has.
+fn statements(keys: serde_json::Map<String, serde_json::Value>) -> Vec<String> {
+    let said = keys.into_values().find_map(|value| serde_json::from_value(value).ok());
+    let Some(Conversation { last_statement, statements }) = said else { return Vec::new() };
+    let all = if statements.is_empty() { last_statement.into_iter().collect() } else { statements };
+    all.iter().map(|statement| printable(statement)).collect()
+}

@@ -1,0 +1,96 @@
+//! Changes as JSON lines.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::Comparison;
+use crate::report::lines::{EndKey, SCHEMA, write_line};
+use crate::summary::compare::{Change, Fate, LeakCount, Served};
+use crate::units::seconds;
+
+/// A kind of leak.
+#[derive(Serialize)]
+struct ChangeLine<'a> {
+    schema: u32,
+    r#type: &'static str,
+    fate: &'static str,
+    /// The service that local connected to, or null.
+    peer: Option<EndKey>,
+    /// The port that local serves, or null.
+    local_port: Option<u16>,
+    cause: Option<&'static str>,
+    statements: &'a [String],
+    before: CountLine,
+    after: CountLine,
+    /// Connections of the second capture on which the same was said and that were closed; null where
+    /// a report stands for it.
+    closed_after: Option<u64>,
+    /// The second capture shows that one that is gone was mended.
+    shown: bool,
+}
+
+#[derive(Serialize)]
+struct CountLine {
+    connections: u64,
+    doubted: u64,
+    longest_held_s: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct SummaryLine {
+    schema: u32,
+    r#type: &'static str,
+    new: usize,
+    stayed: usize,
+    gone: usize,
+    unshown: usize,
+    not_judged: u64,
+}
+
+impl From<LeakCount> for CountLine {
+    fn from(found: LeakCount) -> CountLine {
+        let LeakCount { connections, doubted, longest } = found;
+        CountLine { connections, doubted, longest_held_s: longest.map(seconds) }
+    }
+}
+
+impl<'a> From<&'a Change> for ChangeLine<'a> {
+    fn from(change: &'a Change) -> ChangeLine<'a> {
+        let (peer, local_port) = match change.kind.service {
+            Served::There(end) => (Some(end.into()), None),
+            Served::Here(port) => (None, Some(port)),
+        };
+        ChangeLine {
+            schema: SCHEMA,
+            r#type: "change",
+            fate: change.fate.name(),
+            peer,
+            local_port,
+            cause: change.kind.cause.map(|cause| cause.name()),
+            statements: &change.kind.statements,
+            before: change.before.into(),
+            after: change.after.into(),
+            closed_after: change.closed_after,
+            shown: change.is_shown(),
+        }
+    }
+}
+
+pub fn write(mut out: &mut dyn Write, all: &Comparison) -> io::Result<()> {
+    for change in &all.changes {
+        write_line(&mut out, &ChangeLine::from(change))?;
+    }
+    let [new, stayed, gone] = Fate::ALL.map(|fate| all.of(fate));
+    let summary = SummaryLine {
+        schema: SCHEMA,
+        r#type: "summary",
+        new,
+        stayed,
+        gone,
+        unshown: all.unshown(),
+        not_judged: all.not_judged,
+    };
+    write_line(&mut out, &summary)?;
+    out.flush()
+}

@@ -1,0 +1,95 @@
+//! The findings by process, service, cause and statements.
+
+use maud::{Markup, html};
+
+use super::document::Document;
+use super::short;
+use crate::report::text::groups::{cause, holder, party, timeout_words};
+use crate::summary::groups::Group;
+use crate::summary::seen::Seen;
+use crate::units::{count, duration, range, thousands};
+
+/// Groups that are shown, and statements of each.
+const GROUPS: usize = 30;
+const STATEMENTS: usize = 12;
+
+pub fn part(page: &Document) -> Option<Markup> {
+    let groups = &page.groups;
+    let left: u64 = groups.iter().skip(GROUPS).map(|group| group.count).sum();
+    (!groups.is_empty()).then(|| html! {
+        @for group in groups.iter().take(GROUPS) { (article(page, group)) }
+        @if left > 0 {
+            p.soft { (count((groups.len() - GROUPS) as u64, "more group")) " (" (count(left, "connection")) ") are in the table below." }
+        }
+    })
+}
+
+fn article(page: &Document, group: &Group) -> Markup {
+    let n = thousands(group.count);
+    let doubts: Vec<String> = group
+        .doubts()
+        .iter()
+        .map(|(doubt, n)| format!("{} {}: {}", thousands(*n), doubt.name(), doubt.sentence()))
+        .collect();
+    html! {
+        article {
+            h3 { (n) " · " (short(&party(group))) @match holder(&group.process).as_str() { "" => {} by => { " · " (short(by)) } } }
+            ul {
+                @if let Some(line) = held(group) { li { (line) } }
+                @if let Some(line) = idle(group) { li { (line) } }
+                @if let Some(span) = group.span() { li { (page.report.span(&span)) } }
+                @if group.cause.is_some() {
+                    li {
+                        "Cause: "
+                        code { (cause(group)) }
+                    }
+                }
+                @for doubt in doubts { li { "In doubt: " (doubt) "." } }
+            }
+            (statements(group))
+            (wireshark(page, &group.longest))
+        }
+    }
+}
+
+fn held(group: &Group) -> Option<String> {
+    let (least, most) = group.held()?;
+    Some(match range(least, most) {
+        one if !one.contains('…') => format!("Held for {one} or longer"),
+        _ => format!("Held for {} … {} or longer", duration(least), duration(most)),
+    })
+}
+
+fn idle(group: &Group) -> Option<String> {
+    let (least, most) = group.idle()?;
+    let timeout = group.timeout().map(|timeout| format!(": {}", timeout_words(&timeout)));
+    Some(format!("Idle for {} before the FIN{}", range(least, most), timeout.unwrap_or_default()))
+}
+
+fn statements(group: &Group) -> Markup {
+    let said = &group.said;
+    let all = said.asked();
+    let title = match said.in_transaction && !said.statements.is_empty() {
+        true => "The open transaction, statement by statement; none after the last:",
+        false => "Said last:",
+    };
+    html! {
+        @if !all.is_empty() {
+            p.soft { (title) }
+            pre {
+                @for statement in all.iter().take(STATEMENTS) { (short(statement)) "\n" }
+                @if all.len() > STATEMENTS { "… " (all.len() - STATEMENTS) " more" }
+            }
+        }
+    }
+}
+
+/// A way to see one of them in Wireshark, if its file has a name that can be typed.
+fn wireshark(page: &Document, seen: &Seen) -> Markup {
+    html! {
+        @if let Some(command) = super::findings::command(page, seen) {
+            p.soft { "In Wireshark: " }
+            pre { (command) }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Two captures held against each other: which leaks are gone, which stayed, which are new.
+//!
+//! A falling count is no proof that something was mended: perhaps nobody came that way. So a leak that
+//! is gone is told with how many connections of the second capture went the same way, by what was said
+//! on them, and were closed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+
+use super::cause::Cause;
+use super::seen::{Party, Seen};
+use crate::tcp::segment::Endpoint;
+
+/// A kind of leak: the same in whatever capture, on whatever host and port of a client.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeakKind {
+    pub service: Served,
+    pub cause: Option<Cause>,
+    /// Statements of the open transaction, or the last one.
+    pub statements: Vec<String>,
+}
+
+/// The service of a leak's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Served {
+    /// By the peer: local connected to it.
+    There(Endpoint),
+    /// By local, on this port: its hosts change.
+    Here(u16),
+}
+
+impl From<Party> for Served {
+    fn from(party: Party) -> Served {
+        match party {
+            Party::Peer(peer) => Served::There(peer),
+            Party::Local(own) => Served::Here(own.port),
+        }
+    }
+}
+
+/// The leaks of a capture, by kind.
+#[derive(Clone, Debug, Default)]
+pub struct Leaks {
+    pub kinds: BTreeMap<LeakKind, LeakCount>,
+    /// Connections that were closed, by the kind of leak whose way they went; nothing where nobody
+    /// looked for them.
+    pub closed: Option<BTreeMap<LeakKind, u64>>,
+    /// Connections of which it could not be told.
+    pub not_judged: u64,
+}
+
+/// Leaks of one kind in one capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeakCount {
+    pub connections: u64,
+    pub doubted: u64,
+    /// The longest of their times in CLOSE-WAIT.
+    pub longest: Option<TimeDelta>,
+}
+
+impl Leaks {
+    /// Counts a connection, if it has a finding.
+    pub fn count(&mut self, seen: &Seen) {
+        if seen.finding {
+            let statements = seen.said.asked().to_vec();
+            let kind = LeakKind { service: seen.party().into(), cause: seen.cause, statements };
+            self.add(kind, !seen.doubts.is_empty(), seen.held);
+        }
+    }
+
+    /// Counts a finding.
+    pub fn add(&mut self, kind: LeakKind, doubted: bool, held: Option<TimeDelta>) {
+        let found = self.kinds.entry(kind).or_default();
+        found.connections += 1;
+        found.doubted += u64::from(doubted);
+        found.longest = found.longest.max(held);
+    }
+
+    /// Looks for closed connections that go the way of these leaks.
+    pub fn look_for<'a>(&mut self, kinds: impl IntoIterator<Item = &'a LeakKind>) {
+        self.closed = Some(kinds.into_iter().map(|kind| (kind.clone(), 0)).collect());
+    }
+
+    /// Counts a connection that was closed, with what was said on it last, in order.
+    pub fn count_closed(&mut self, service: Served, said: &[&str]) {
+        let kinds = self.closed.iter_mut().flatten().filter(|(kind, _)| kind.service == service);
+        for (kind, n) in kinds {
+            let mut rest = said.iter();
+            let went = kind.statements.iter().all(|statement| rest.any(|said| said == statement));
+            *n += u64::from(went);
+        }
+    }
+}
+
+/// The fate of a kind of leak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    New,
+    Stayed,
+    Gone,
+}
+
+impl Fate {
+    pub const ALL: [Fate; 3] = [Fate::New, Fate::Stayed, Fate::Gone];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Fate::New => "new",
+            Fate::Stayed => "stayed",
+            Fate::Gone => "gone",
+        }
+    }
+}
+
+/// A kind of leak before and after.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    pub kind: LeakKind,
+    pub fate: Fate,
+    pub before: LeakCount,
+    pub after: LeakCount,
+    /// Connections of the second capture that went the same way and were closed, if that is known.
+    pub closed_after: Option<u64>,
+}
+
+impl Change {
+    /// It is gone, and connections that could have leaked were closed.
+    pub fn is_shown(&self) -> bool {
+        self.fate != Fate::Gone || self.closed_after > Some(0)
+    }
+}
+
+/// Holds two captures against each other: new ones first, of each fate the most connections first.
+pub fn compare(before: &Leaks, after: &Leaks) -> Vec<Change> {
+    let kinds: BTreeSet<&LeakKind> = before.kinds.keys().chain(after.kinds.keys()).collect();
+    let change = |kind: &LeakKind| {
+        let of = |leaks: &Leaks| leaks.kinds.get(kind).copied();
+        let fate = match (of(before), of(after)) {
+            (None, _) => Fate::New,
+            (Some(_), Some(_)) => Fate::Stayed,
+            (Some(_), None) => Fate::Gone,
+        };
+        Change {
+            kind: kind.clone(),
+            fate,
+            before: of(before).unwrap_or_default(),
+            after: of(after).unwrap_or_default(),
+            closed_after: after
+                .closed
+                .as_ref()
+                .map(|closed| closed.get(kind).copied().unwrap_or(0)),
+        }
+    };
+    let mut changes: Vec<Change> = kinds.into_iter().map(change).collect();
+    changes.sort_by_key(|change| {
+        let most = change.before.connections.max(change.after.connections);
+        (change.fate, std::cmp::Reverse(most))
+    });
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(port: u16, cause: Cause) -> LeakKind {
+        let end = Endpoint { ip: [172, 18, 0, 3].into(), port };
+        LeakKind {
+            service: Served::There(end),
+            cause: Some(cause),
+            statements: vec!["BEGIN".into()],
+        }
+    }
+
+    fn leaks(kinds: &[(LeakKind, u64)]) -> Leaks {
+        let mut leaks = Leaks::default();
+        for (kind, n) in kinds {
+            (0..*n).for_each(|_| leaks.add(kind.clone(), false, None));
+        }
+        leaks
+    }
+
+    #[test]
+    fn each_kind_has_one_fate() {
+        let [open, idle, other] = [
+            kind(3306, Cause::TransactionOpen),
+            kind(3306, Cause::Forgotten),
+            kind(6379, Cause::Forgotten),
+        ];
+        let before = leaks(&[(open.clone(), 20), (idle.clone(), 3)]);
+        let mut after = leaks(&[(idle.clone(), 2), (other.clone(), 1)]);
+        after.look_for(before.kinds.keys());
+        after.count_closed(open.service, &["SELECT ?", "BEGIN", "UPDATE t", "COMMIT"]);
+        after.count_closed(open.service, &["SELECT ?"]);
+        after.count_closed(other.service, &["BEGIN"]);
+        let changes = compare(&before, &after);
+        let told: Vec<_> = changes
+            .iter()
+            .map(|c| (&c.kind, c.fate, c.before.connections, c.after.connections))
+            .collect();
+        let expected =
+            [(&other, Fate::New, 0, 1), (&idle, Fate::Stayed, 3, 2), (&open, Fate::Gone, 20, 0)];
+        assert_eq!(told, expected);
+        assert_eq!((changes[2].closed_after, changes[2].is_shown()), (Some(1), true));
+    }
+
+    #[test]
+    fn nothing_is_shown_by_a_capture_in_which_nobody_came_that_way() {
+        let before = leaks(&[(kind(3306, Cause::TransactionOpen), 20)]);
+        let mut after = Leaks::default();
+        assert!(!compare(&before, &after)[0].is_shown());
+        after.look_for(before.kinds.keys());
+        after.count_closed(kind(3306, Cause::Forgotten).service, &["COMMIT"]);
+        assert!(!compare(&before, &after)[0].is_shown());
+    }
+}

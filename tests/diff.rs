@@ -1,0 +1,117 @@
+//! `closewait diff`: leaks before and after, from captures and from reports of them.
+
+mod common;
+
+use common::talk::Talk;
+use common::{Scratch, closewait, json_lines, text};
+use serde_json::Value;
+
+const LEAKY: &str = "fixtures/captures/pair/leaky.pcap";
+const FIXED: &str = "fixtures/captures/pair/fixed.pcap";
+const REPRODUCTION: &str = "fixtures/captures/reproduction/app.pcap";
+
+/// The status, the changes and the summary.
+fn diff(before: &str, after: &str) -> (Option<i32>, Vec<Value>, Value) {
+    let output = closewait(&["diff", before, after, "--format", "jsonl"]);
+    let mut lines = json_lines(&output);
+    let summary = lines.pop().unwrap_or_else(|| panic!("{}", text(&output).1));
+    (output.status.code(), lines, summary)
+}
+
+fn report(scratch: &Scratch, name: &str, capture: &str) -> String {
+    let path = scratch.path().join(name).to_str().expect("UTF-8").to_owned();
+    closewait(&[capture, "--format", "jsonl", "-o", &path]);
+    path
+}
+
+#[test]
+fn a_leak_that_was_mended_is_gone_and_that_is_shown() {
+    let (status, changes, summary) = diff(LEAKY, FIXED);
+    assert_eq!(status, Some(0));
+    assert_eq!(
+        [&summary["new"], &summary["stayed"], &summary["gone"], &summary["unshown"]],
+        [0, 0, 1, 0]
+    );
+    let [change] = &changes[..] else { panic!("{changes:?}") };
+    assert_eq!((&change["fate"], &change["cause"]), (&"gone".into(), &"transaction-open".into()));
+    assert!(change["closed_after"].as_u64() > Some(0), "{change}");
+    assert!(change["statements"].as_array().is_some_and(|all| all.len() > 1), "{change}");
+}
+
+#[test]
+fn a_new_leak_is_told_and_by_the_exit_status_too() {
+    let (status, changes, summary) = diff(FIXED, LEAKY);
+    assert_eq!((status, &summary["new"]), (Some(1), &1.into()));
+    assert_eq!(changes[0]["fate"], "new");
+    let (status, _, summary) = diff(LEAKY, LEAKY);
+    assert_eq!((status, &summary["stayed"]), (Some(0), &1.into()));
+}
+
+/// A report in JSON lines is as good as its capture.
+#[test]
+fn a_report_stands_for_its_capture() {
+    let scratch = Scratch::new();
+    for (before, after) in
+        [(LEAKY, FIXED), (FIXED, LEAKY), (REPRODUCTION, LEAKY), (LEAKY, REPRODUCTION)]
+    {
+        let of_captures = diff(before, after);
+        let [before, after] = [("before.jsonl", before), ("after.jsonl", after)]
+            .map(|(name, capture)| report(&scratch, name, capture));
+        let (status, changes, summary) = diff(&before, &after);
+        // Only a capture shows what was said on connections that were closed.
+        let without = |changes: &[Value]| -> Vec<Value> {
+            let told = changes.iter().cloned().map(|mut change| {
+                change["closed_after"].take();
+                change["shown"].take();
+                change
+            });
+            told.collect()
+        };
+        assert_eq!((status, without(&changes)), (of_captures.0, without(&of_captures.1)));
+        assert_eq!(summary["new"], of_captures.2["new"]);
+    }
+}
+
+/// Fewer leaks are no proof: perhaps nobody came that way.
+#[test]
+fn a_leak_that_nothing_shows_to_be_mended_is_not_called_so() {
+    let scratch = Scratch::new();
+    let open = Talk::logged_in(3306).ask("BEGIN", 0x0003).wait(30);
+    let quiet = scratch.write("quiet.pcap", &open.capture(60));
+    let leak = open.closed_by_server();
+    let leak = scratch.write("leak.pcap", &leak.capture(60));
+    let (status, changes, summary) = diff(&leak, &quiet);
+    assert_eq!((status, &summary["gone"], &summary["unshown"]), (Some(0), &1.into(), &1.into()));
+    assert_eq!(changes[0]["shown"], false);
+    let (shown, _) = text(&closewait(&["diff", &leak, &quiet]));
+    assert!(shown.contains("that it was mended is not shown"), "{shown}");
+    assert!(shown.contains("no proof that it was mended"), "{shown}");
+}
+
+#[test]
+fn text_and_page_tell_the_same() {
+    let (shown, _) = text(&closewait(&["diff", LEAKY, FIXED]));
+    let first = shown.lines().next().expect("a headline");
+    assert_eq!(first, "1 kind of leak gone.");
+    let (page, _) = text(&closewait(&["diff", LEAKY, FIXED, "--format", "html"]));
+    assert!(page.contains(&format!("<p class=\"answer\">{first}</p>")), "{page}");
+    assert!(page.contains("<section id=\"gone\"") && !page.contains("<section id=\"new\""));
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error_and_no_all_clear() {
+    let scratch = Scratch::new();
+    let whole = std::fs::read_to_string(report(&scratch, "whole.jsonl", LEAKY)).expect("text");
+    let cut = scratch.write("cut.jsonl", whole.lines().next().expect("a line").as_bytes());
+    let odd = scratch.write("odd.jsonl", format!("{whole}oh\n").as_bytes());
+    for (before, after, words) in [
+        (LEAKY, "no-such.pcap", "no-such.pcap"),
+        (LEAKY, &cut, "has no summary"),
+        (&odd, LEAKY, "is not of a report"),
+    ] {
+        let output = closewait(&["diff", before, after]);
+        let (_, err) = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{err}");
+        assert!(err.contains(words), "{err}");
+    }
+}
