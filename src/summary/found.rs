@@ -168,6 +168,7 @@ mod tests {
             doubts: Set::default(),
             descriptor_may_leak: false,
             first: place,
+            last: place,
             fin: Some(place),
             closer: Some(Side::B),
         }
