@@ -33,7 +33,7 @@ pub struct Found {
 }
 
 /// Hosts that are told apart; a capture that holds more is of no host at all.
-const HOLDERS: usize = 65_536;
+pub const HOLDERS: usize = 65_536;
 
 impl Found {
     /// Keeps `most` findings whole.
@@ -92,7 +92,7 @@ impl Found {
         kept.into_iter().map(|Ranked(seen)| seen).collect()
     }
 
-    /// The host that holds them, if it is one; else the number of hosts, or the least that it can be.
+    /// The host that holds them, if it is one; else the number of hosts, or more than are told apart.
     pub fn holder(&self) -> Result<IpAddr, usize> {
         match self.holders.first_key_value() {
             Some((ip, _)) if self.holders.len() == 1 => Ok(*ip),

@@ -10,7 +10,7 @@ use crate::decode::Skipped;
 use crate::names;
 use crate::report::shell;
 use crate::summary::Totals;
-use crate::summary::found::Found;
+use crate::summary::found::{Found, HOLDERS};
 use crate::summary::totals::Headline;
 use crate::units::{count, thousands};
 use crate::verdict::Verdict;
@@ -144,6 +144,7 @@ fn no_connection(totals: &Totals, now: Headline) -> String {
 fn holders(found: &Found) -> String {
     match found.holder() {
         Ok(ip) => format!(" by {}", names::host(ip)),
+        Err(HOLDERS) => format!(" by {} hosts or more", thousands(HOLDERS as u64)),
         Err(hosts) => format!(" by {hosts} hosts"),
     }
 }
