@@ -110,7 +110,7 @@ needs-budget: needs-build
 	@.ci/need 'command -v valgrind' valgrind
 
 # tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction; a
-# PostgreSQL, a PgBouncer and an nginx whose protocols are read; nft rewrites addresses.
+# PostgreSQL, a PgBouncer, an nginx, a Redis and a RabbitMQ whose protocols are read; nft rewrites addresses.
 SBIN = PATH=$$PATH:/usr/sbin:/sbin
 needs-test: needs-build
 	@.ci/need '$(SBIN) command -v tcpdump' tcpdump
@@ -121,6 +121,8 @@ needs-test: needs-build
 	@.ci/need 'ls /usr/lib/postgresql/*/bin/postgres' postgresql
 	@.ci/need '$(SBIN) command -v pgbouncer' pgbouncer
 	@.ci/need '$(SBIN) command -v nginx' nginx-light
+	@.ci/need '$(SBIN) command -v redis-server' redis-server
+	@.ci/need 'ls /usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server' rabbitmq-server
 	@.ci/need '$(SBIN) command -v ip && command -v ss' iproute2
 	@.ci/need 'command -v chromium || command -v chromium-browser' chromium
 	@.ci/need 'command -v tidy' tidy

@@ -56,6 +56,12 @@ impl<W: Word> Set<W> {
         Set(self.0 | 1 << word.index(), PhantomData)
     }
 
+    /// Returns a set that does not hold this one.
+    #[must_use]
+    pub fn without(self, word: W) -> Set<W> {
+        Set(self.0 & !(1 << word.index()), PhantomData)
+    }
+
     /// Returns the words in the set, in the order of all.
     pub fn iter(&self) -> impl Iterator<Item = &'static W> + use<W> {
         let set = *self;

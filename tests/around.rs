@@ -34,8 +34,9 @@ fn around<T>(
     let filter = format!("port {}", server.local_addr().expect("an address").port());
     let runs = scratch.path().join("runs");
     let script = format!("touch '{}'; {script}", runs.display());
-    let flags = ["check", "-i", "lo", "-f", &filter, "--linger", "1500ms"];
-    let child = command(&[&flags[..], args, &["--", "sh", "-c", &script]].concat())
+    let flags = ["check", "-i", "lo", "-f", &filter];
+    let linger: &[&str] = if args.contains(&"--linger") { &[] } else { &["--linger", "1500ms"] };
+    let child = command(&[&flags[..], linger, args, &["--", "sh", "-c", &script]].concat())
         .current_dir(scratch.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -98,9 +99,59 @@ fn what_is_closed_passes_and_what_is_open_was_not_judged() {
     let output = around(&scratch, &server, &[], "exit 3", closed);
     assert_eq!(output.status.code(), Some(3), "as the command ends");
     let output = around(&scratch, &server, &[], "sleep 0.3", || connected(&server));
-    let (out, _) = text(&output);
+    let (out, err) = text(&output);
+    let still = "1 connection still open 1.5 s after the command (--linger); nothing has shown";
+    assert!(err.contains(still), "{err}");
     assert_eq!(output.status.code(), Some(1), "{out}");
     assert!(out.contains("judged: expected a connection that its peer closed"), "{out}");
+}
+
+/// It waits for as long as the service has been seen to wait, and no longer.
+#[test]
+fn it_waits_for_the_peer_s_timeout() {
+    if !is_root() {
+        return;
+    }
+    let (scratch, server) = (Scratch::new(), TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let timed = |script: &str, meanwhile: &dyn Fn() -> Option<(TcpStream, TcpStream)>| {
+        let began = Instant::now();
+        let output = around(&scratch, &server, &["--linger", "20s"], script, meanwhile);
+        let (out, err) = text(&output);
+        assert!(!err.contains("still open"), "{out}{err}");
+        (began.elapsed(), out)
+    };
+    let closed_after = |pause: u64| {
+        let (client, served) = connected(&server);
+        sleep(Duration::from_millis(pause));
+        drop(served);
+        sleep(Duration::from_millis(50));
+        drop(client);
+    };
+    // Nothing is left: there is nothing to wait for.
+    let (took, out) = timed("sleep 0.3", &|| {
+        closed_after(100);
+        None
+    });
+    assert!(took < Duration::from_secs(6) && out.contains("1 ok"), "{took:?} {out}");
+    // One that has been silent for longer than the other was does not end any more.
+    let (took, _) = timed("sleep 1.5", &|| {
+        let open = connected(&server);
+        closed_after(1_000);
+        Some(open)
+    });
+    assert!(took > Duration::from_secs(2) && took < Duration::from_secs(9), "{took:?}");
+    // One that was held and closed after all is said.
+    let (_, out) = timed("sleep 0.1", &|| {
+        let (client, served) = connected(&server);
+        drop(served);
+        sleep(Duration::from_millis(1_200));
+        drop(client);
+        None
+    });
+    assert!(
+        out.contains("1 ok") && out.contains("1 connection held in CLOSE-WAIT for up to 1."),
+        "{out}"
+    );
 }
 
 #[test]

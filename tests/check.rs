@@ -132,6 +132,14 @@ fn what_is_open_at_the_end() {
             ("transactions_open = 0", Some("transactions_open: expected 0, found 1")),
         ],
     );
+    // A report says it, too, of those that it does not list.
+    let project = Project::with(&open);
+    let report = |format: &str| {
+        let args = ["x.pcap", "--format", format];
+        text(&command(&args).current_dir(project.0.path()).output().expect("it runs")).0
+    };
+    assert!(report("text").contains("Connections: 1 open (1 in a transaction)."));
+    assert!(report("jsonl").contains("\"open_in_transaction\":1"));
     each(&leak(), &[("leak = 1\ntransactions_open = 0", Some("transactions_open"))]);
     each(
         &Talk::logged_in(3306).ask("BEGIN", 3).ask("COMMIT", 2),
@@ -468,7 +476,7 @@ fn github_gets_annotations_that_nothing_ends_early() {
     let (status, out) = one_of_each().out(&["--format", "github", "."]);
     assert_eq!(status, Some(2));
     let lines: Vec<&str> = out.lines().collect();
-    let title = "title=closewait a%2Cb%3Ac%25<&>.pcap::is no capture";
+    let title = "title=closewait a%2Cb%3Ac%25<&>.pcap::is not a capture";
     assert!(lines[0].starts_with("::error file=a%2Cb%3Ac%25<&>.pcap,"), "{out}");
     assert!(lines[0].contains(title), "{out}");
     assert!(lines[1].starts_with("ok      ok.pcap"), "{out}");
@@ -659,6 +667,22 @@ fn what_was_not_read_is_an_error() {
     assert_eq!(status, Some(1), "{out}");
     assert!(out.contains("FAILED  usb.pcap") && out.contains("no TCP connection"), "{out}");
     assert_eq!(project.file("usb.expect.toml", "flows = 0").out(&["usb.pcap"]).0, Some(0));
+}
+
+/// Lines of a text that are packets and cannot be read are no pass.
+#[test]
+fn lines_that_were_not_read_are_an_error() {
+    let path = common::project("fixtures/captures/incident-as-text.tcpdump");
+    let mut text = fs::read_to_string(path).expect("the text");
+    let project = Project::new();
+    let project = project.file("x.txt", &text).file("x.expect.toml", "pending = 1");
+    let (status, out) = project.out(&["x.txt"]);
+    assert_eq!(status, Some(0), "{out}");
+    text += "11:38:50.000001 IP 172.18.0.5.38824 > 172.18.0.3: Flags [S&], seq x\n";
+    let project = project.file("x.txt", &text);
+    let (status, out) = project.out(&["x.txt"]);
+    assert_eq!(status, Some(2), "{out}");
+    assert!(out.contains("error   x.txt"), "{out}");
 }
 
 #[test]

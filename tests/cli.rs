@@ -95,6 +95,19 @@ fn a_filter_keeps_other_packets_out_but_not_their_time() {
     assert_eq!(none["last"], whole["last"]);
 }
 
+/// Where nobody reads warnings any more, the report is written all the same.
+#[test]
+fn a_closed_standard_error_loses_only_warnings() {
+    let scratch = Scratch::new();
+    let whole = closed();
+    let cut = scratch.write("cut.pcap", &whole[..whole.len() - 3]);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = common::command(&[&cut]).stderr(writer).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output).0.contains("No connection left in CLOSE-WAIT"), "{output:?}");
+}
+
 #[test]
 fn words_that_are_no_files_suggest_a_command() {
     let (out, err) = text(&closewait(&["raed"]));
@@ -103,6 +116,10 @@ fn words_that_are_no_files_suggest_a_command() {
         err,
         "closewait: raed: is neither a file nor a command; did you mean: closewait read\n"
     );
+    let (_, err) = text(&closewait(&["nosuch"]));
+    assert_eq!(err, "closewait: nosuch: is neither a file nor a command (closewait --help)\n");
+    let (_, err) = text(&closewait(&["lokup"]));
+    assert!(!err.contains("lookup"), "that is no command for people: {err}");
 }
 
 /// What each bad input is answered with, and the exit status.
@@ -119,9 +136,9 @@ fn bad_input_gets_one_clear_sentence() {
         (vec![missing.as_str()], "missing.pcap: no such file"),
         (vec![&folder], "is a directory: name the capture files in it"),
         (vec![&empty], "empty.pcap: is empty: no capture was written to it"),
-        (vec![&short], "short.pcap: is no capture: it ends inside its file header"),
-        (vec![&text_file], "notes.txt: is no capture: it is text"),
-        (vec![&binary], "photo.jpg: is no capture: it begins like neither pcap nor pcapng"),
+        (vec![&short], "short.pcap: is not a capture: it ends inside its file header"),
+        (vec![&text_file], "notes.txt: is not a capture: it is text"),
+        (vec![&binary], "photo.jpg: is not a capture: it begins like neither pcap nor pcapng"),
         (vec![INCIDENT, "--", "prot", "3306"], "the filter \"prot 3306\" is wrong"),
         (vec![INCIDENT, "--local", "10.0.0"], "\"10.0.0\" is no address: write 10.0.0.5"),
         (vec![INCIDENT, "--min-hold", "soon"], "write 5s, 500ms or 2min"),
@@ -420,7 +437,7 @@ fn names_cannot_speak_to_the_terminal() {
 #[test]
 fn standard_input_that_is_no_capture_is_refused() {
     let output = with_stdin(&["-"], b"hello\n");
-    assert!(text(&output).1.contains("closewait: -: is no capture: it is text"));
+    assert!(text(&output).1.contains("closewait: -: is not a capture: it is text"));
     assert_eq!(output.status.code(), Some(2));
     let output = with_stdin(&["-"], b"");
     assert!(text(&output).1.contains("closewait: -: is empty"));

@@ -283,6 +283,9 @@ fn kind(schema: &Value) -> String {
             let null = if schema["type"].is_array() { ", null" } else { "" };
             format!("list of {}{null}", kind(&schema["items"]))
         }
+        _ if !schema["additionalProperties"]["items"].is_null() => {
+            "lists of numbers by name".into()
+        }
         _ if !schema["additionalProperties"].is_null() => "counts by name".into(),
         _ => match &schema["type"] {
             Value::Array(_) => all(&schema["type"], &|kind| kind.as_str().unwrap_or("").to_owned()),

@@ -1,6 +1,8 @@
 //! Real servers, and clients that leave their connections: what is read from the packets is what the
 //! clients did and the servers know; at a snap length it is that or unknown.
 
+#[path = "servers/amqp.rs"]
+mod amqp;
 #[path = "servers/capture.rs"]
 mod capture;
 mod common;
@@ -10,6 +12,8 @@ mod http;
 mod postgresql;
 #[path = "servers/process.rs"]
 mod process;
+#[path = "servers/redis.rs"]
+mod redis;
 #[path = "servers/states.rs"]
 mod states;
 

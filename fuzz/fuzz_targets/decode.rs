@@ -25,10 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
         data,
     };
     let decoder = Decoder::default();
-    let short = decoder
-        .decode_usual(&frame)
-        .or_else(|| decoder.decode_usual_v6(&frame))
-        .or_else(|| decoder.decode_usual_marked(&frame));
+    let short = decoder.decode_short(&frame);
     let (segment, payload) = match decoder.decode_layers(&frame) {
         Ok(decoded) => decoded,
         Err(skipped) => {

@@ -70,6 +70,16 @@ impl Conversations {
         (facts.confirmed != Some(false)).then(|| Box::new(facts))
     }
 
+    /// Returns the end that is the server in what is spoken on a connection.
+    pub fn server(&self, flow: &Flow) -> Option<End> {
+        Some(self.get(flow)?.server)
+    }
+
+    /// Returns whether a transaction is open on a connection.
+    pub fn is_in_transaction(&self, flow: &Flow) -> bool {
+        self.facts(flow, false).is_some_and(|facts| facts.in_transaction == Some(true))
+    }
+
     /// Returns whether it reads this connection; others read the others.
     pub fn has(&self, flow: &Flow) -> bool {
         self.get(flow).is_some()
@@ -140,7 +150,10 @@ impl Conversation {
         if payload.is_empty() || !core::mem::take(awaited) {
             return;
         }
+        // Of all protocols that are read, no client's first words are an answer: what looks like them is.
+        let is_answer = !self.awaited[segment.from.other() as usize];
         if let Some((protocol, from)) = registry::recognise_surely(payload)
+            && !(is_answer && from == Peer::Client)
             && (protocol, from) != (self.protocol, self.peer(segment.from))
         {
             self.protocol = protocol;

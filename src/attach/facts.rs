@@ -58,6 +58,8 @@ pub struct Facts {
     pub heartbeat: Option<Heartbeat>,
     /// The last thing the server said, if that was an error, or its reason for closing.
     pub server_error: Option<ServerError>,
+    /// More that speaks for a cause, in a few words each.
+    pub remarks: Vec<Box<str>>,
     pub encrypted: bool,
     pub compressed: bool,
     /// Something that mattered was not seen.
@@ -90,6 +92,7 @@ impl Facts {
             waits_by: None,
             heartbeat: None,
             server_error: None,
+            remarks: Vec::new(),
             encrypted: false,
             compressed: false,
             truncated: false,

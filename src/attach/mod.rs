@@ -10,15 +10,19 @@
 //! * [`conversations`]: the conversations of many connections at once
 //! * [`facts`]: what is known of a conversation, whatever its protocol
 //! * [`sql`]: texts of statements, for every protocol that carries them
+//! * [`amqp`]: AMQP 0-9-1, as RabbitMQ speaks it
 //! * [`http`]: HTTP/1.0 and HTTP/1.1
 //! * [`mysql`]: the client/server protocol of MySQL and MariaDB
 //! * [`postgresql`]: the frontend/backend protocol of PostgreSQL and its poolers
+//! * [`redis`]: RESP, the protocol of Redis, Valkey and their like
 
+pub mod amqp;
 pub mod conversations;
 pub mod facts;
 pub mod http;
 pub mod mysql;
 pub mod postgresql;
+pub mod redis;
 pub mod registry;
 pub mod sql;
 
@@ -63,8 +67,12 @@ pub trait Protocol: Send + Sized {
     /// The names that it goes by.
     const IDENTITY: Identity;
 
+    /// Octets that a conversation can begin with; empty where that tells nothing.
+    const FIRST: &'static [u8];
+
     /// Says at a glance whether octets are worth a [`Protocol::probe`]. It is asked of every segment
-    /// between ports that nobody knows, and most of them are not.
+    /// between ports that nobody knows, and most of them are not; where [`Protocol::FIRST`] tells
+    /// something, only of those that begin so.
     fn may_begin(first: [u8; GLANCE]) -> bool;
 
     /// Says whether a segment's payload looks like the first that `from` sends.

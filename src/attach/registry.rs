@@ -55,9 +55,22 @@ macro_rules! protocols {
             }
         }
 
-        /// Returns whether any conversation may begin like this.
+        /// Octets that a conversation can begin with, in protocols that have such.
+        static FIRST: [bool; 256] = {
+            let mut all = [false; 256];
+            $(mark(&mut all, $protocol::FIRST);)*
+            all
+        };
+
+        /// Returns whether any conversation may begin like this: it costs every segment.
         #[inline(always)]
         fn may_begin(first: [u8; GLANCE]) -> bool {
+            FIRST[usize::from(first[0])]
+                $(|| $protocol::FIRST.is_empty() && $protocol::may_begin(first))*
+        }
+
+        /// Looks more closely.
+        fn begins(first: [u8; GLANCE]) -> bool {
             $($protocol::may_begin(first))||*
         }
 
@@ -94,6 +107,8 @@ protocols! {
     mysql::Mysql: 3306;
     postgresql::Postgresql: 5432, 6432;
     http::Http: 80, 8080;
+    redis::Redis: 6379, 26379;
+    amqp::Amqp: 5672;
 }
 
 impl FromStr for Known {
@@ -176,13 +191,13 @@ impl Ports {
 
     /// Returns what is to be read of a segment, if it is a part of a conversation and can tell
     /// anything.
-    pub fn content<'a>(&mut self, segment: &Segment, payload: &'a [u8]) -> Option<Content<'a>> {
+    pub fn content<'a>(&mut self, segment: Segment, payload: &'a [u8]) -> Option<Content<'a>> {
         let [lower, upper] = segment.key.ports();
         if self.any.has(lower) || self.any.has(upper) {
-            return self.known_content(segment, payload);
+            return self.known_content(&segment, payload);
         }
         let (protocol, from) = recognise(payload)?;
-        Some(self.begun(segment, payload, protocol, from))
+        Some(self.begun(&segment, payload, protocol, from))
     }
 
     #[cold]
@@ -217,16 +232,27 @@ impl Ports {
     }
 }
 
+const fn mark(all: &mut [bool; 256], octets: &[u8]) {
+    let mut at = 0;
+    while at < octets.len() {
+        all[octets[at] as usize] = true;
+        at += 1;
+    }
+}
+
 /// Returns whose conversation begins with these octets, and which end has sent them.
 #[inline(always)]
 fn recognise(first: &[u8]) -> Option<(Known, Peer)> {
-    let is_worth_it = may_begin(*first.first_chunk()?);
-    if is_worth_it { recognise_closely(first) } else { None }
+    let glance = *first.first_chunk()?;
+    if may_begin(glance) { recognise_closely(glance, first) } else { None }
 }
 
 #[cold]
 #[inline(never)]
-fn recognise_closely(first: &[u8]) -> Option<(Known, Peer)> {
+fn recognise_closely(glance: [u8; GLANCE], first: &[u8]) -> Option<(Known, Peer)> {
+    if !begins(glance) {
+        return None;
+    }
     let mut surest = (Probe::No, None);
     for &known in Known::ALL {
         for from in [Peer::Server, Peer::Client] {
@@ -275,7 +301,7 @@ mod tests {
 
     fn found(ports: &mut Ports, from: u16, to: u16, payload: &[u8]) -> Option<(End, bool)> {
         let segment = segment(from, to, payload);
-        let content = ports.content(&segment, payload);
+        let content = ports.content(segment, payload);
         assert!(content.is_none() || ports.may_tell(&segment, payload));
         content.map(|content| (content.guess.server, content.guess.assumed))
     }
@@ -316,6 +342,8 @@ mod tests {
         impl Protocol for Hi {
             const IDENTITY: Identity = Identity { key: "hi", title: "Hi", transactions: false };
 
+            const FIRST: &[u8] = b"H";
+
             fn may_begin(first: [u8; GLANCE]) -> bool {
                 first.starts_with(b"HI")
             }
@@ -345,7 +373,9 @@ mod tests {
 
     /// The registry as it is with one line more.
     mod with_hi {
-        use super::super::{Facts, GLANCE, Identity, Opening, Peer, Piece, Probe, Protocol, Time};
+        use super::super::{
+            Facts, GLANCE, Identity, Opening, Peer, Piece, Probe, Protocol, Time, mark,
+        };
 
         protocols! {
             mysql::Mysql: 3306;
@@ -359,7 +389,8 @@ mod tests {
             assert_eq!((Known::Mysql.ports(), Known::Hi.ports()), (&[3306][..], &[7, 8][..]));
             assert_eq!(Known::Hi.probe(b"HI", Peer::Client), Probe::Sure);
             assert_eq!(Known::Mysql.probe(b"HI", Peer::Client), Probe::No);
-            assert!(may_begin(*b"HI, all!") && !may_begin(*b"Ho, all!"));
+            assert!(may_begin(*b"HI, all!") && !may_begin(*b"hi, all!"));
+            assert!(begins(*b"HI, all!") && !begins(*b"Ho, all!"));
             let mut talks = Known::ALL.iter().map(|known| known.begin(Opening::default()));
             let (mut mysql, mut hi) = (talks.next().unwrap(), talks.next().unwrap());
             assert!(matches!((&mysql, &hi), (Talk::Mysql(_), Talk::Hi(_))));

@@ -116,6 +116,34 @@ enum Format {
     Text(Box<TextReader>),
 }
 
+impl Format {
+    /// The record at the start of these bytes, where it lies there whole and is as nearly all are.
+    #[inline(always)]
+    fn in_one_piece(&self, bytes: &[u8]) -> Option<Record> {
+        match self {
+            Format::Classic(format) => format.in_one_piece(bytes),
+            Format::Pcapng(format) => format.in_one_piece(bytes),
+            Format::Text(_) => None,
+        }
+    }
+}
+
+impl Record {
+    /// Its packet, which no process is known of.
+    #[inline(always)]
+    fn frame<'a>(&self, file: u16, number: u64, data: &'a [u8]) -> Frame<'a> {
+        Frame {
+            place: Place::new(self.time, file, number, self.digits),
+            interface: self.interface,
+            link: self.link,
+            original_len: self.original_len,
+            direction: self.direction,
+            process: None,
+            data,
+        }
+    }
+}
+
 /// Packets of one file.
 pub struct FileSource {
     name: String,
@@ -218,17 +246,11 @@ impl FileSource {
     }
 
     /// The next record where it lies whole in the buffer, as nearly all do.
-    #[inline(always)]
     fn next_in_one_piece(&mut self) -> Option<Record> {
         if self.ahead.is_some() || self.ended {
             return None;
         }
-        let bytes = self.buffer.unread().get(self.handed..)?;
-        let record = match &self.format {
-            Format::Classic(format) => format.in_one_piece(bytes)?,
-            Format::Pcapng(format) => format.in_one_piece(bytes)?,
-            Format::Text(_) => return None,
-        };
+        let record = self.format.in_one_piece(self.buffer.unread().get(self.handed..)?)?;
         self.buffer.consume(self.handed);
         Some(record)
     }
@@ -291,22 +313,37 @@ impl Source for FileSource {
         };
         self.frames += 1;
         self.handed = record.whole;
-        Ok(Next::Frame(Frame {
-            place: Place::new(record.time, self.index, self.frames, record.digits),
-            interface: record.interface,
-            link: record.link,
-            original_len: record.original_len,
-            direction: record.direction,
-            process: match &self.format {
-                Format::Pcapng(format) if record.has_process => format.process(),
-                Format::Text(format) if record.has_process => format.process(),
-                _ => None,
-            },
-            data: match &self.format {
-                Format::Text(text) => text.packet(),
-                _ => self.buffer.get(record.data_at, record.data_len),
-            },
-        }))
+        let data = match &self.format {
+            Format::Text(text) => text.packet(),
+            _ => self.buffer.get(record.data_at, record.data_len),
+        };
+        let process = match &self.format {
+            Format::Pcapng(format) if record.has_process => format.process(),
+            Format::Text(format) if record.has_process => format.process(),
+            _ => None,
+        };
+        Ok(Next::Frame(Frame { process, ..record.frame(self.index, self.frames, data) }))
+    }
+
+    #[inline(always)]
+    fn each_whole(&mut self, mut take: impl FnMut(&Frame<'_>) -> bool) -> u64 {
+        if self.ahead.is_some() || self.ended {
+            return 0;
+        }
+        self.buffer.consume(std::mem::take(&mut self.handed));
+        let bytes = self.buffer.unread();
+        let (mut rest, mut number) = (bytes, self.frames + 1);
+        while let Some(record) = self.format.in_one_piece(rest)
+            && let Some((whole, after)) = rest.split_at_checked(record.whole)
+            && let Some(data) = whole.get(record.data_at..record.data_at + record.data_len)
+            && take(&record.frame(self.index, number, data))
+        {
+            (rest, number) = (after, number + 1);
+        }
+        let (passed, before) = (bytes.len() - rest.len(), self.frames);
+        self.buffer.consume(passed);
+        self.frames = number - 1;
+        self.frames - before
     }
 
     fn about(&self) -> &About {

@@ -79,6 +79,12 @@ pub trait Source {
     /// If no further packet can be read: the input is cut off, corrupt or gone.
     fn next(&mut self) -> Result<Next<'_>, Error>;
 
+    /// Hands out packets that lie whole in memory, one after the other in one go, until `take` refuses
+    /// one: that one comes again from [`Source::next`]. Returns how many were taken.
+    fn each_whole(&mut self, _take: impl FnMut(&Frame<'_>) -> bool) -> u64 {
+        0
+    }
+
     /// The capture's own account of itself, so far as it has been read.
     fn about(&self) -> &About;
 
@@ -221,7 +227,7 @@ pub enum Trouble {
     Ambiguous { flows: usize, one: String, two: String },
     #[error("is empty: no capture was written to it")]
     Empty,
-    #[error("is no capture: {0}")]
+    #[error("is not a capture: {0}")]
     NotACapture(String),
     #[error(
         "{packets} packet{} could not be read and may be TCP, of which nothing is said here: {kinds}",

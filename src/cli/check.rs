@@ -68,10 +68,10 @@ pub struct CheckArgs {
     )]
     interface: Vec<String>,
 
-    /// Go on capturing for this long when the command has ended: longer than the peer's timeout and
-    /// min-hold
+    /// Go on capturing for at most this long when the command has ended: until each peer that was seen to
+    /// close idle connections could have closed those that are open
     #[arg(
-        long, value_name = "TIME", default_value = "4s", value_parser = duration,
+        long, value_name = "TIME", default_value = "10s", value_parser = duration,
         help_heading = "Around a command"
     )]
     linger: Duration,

@@ -151,13 +151,18 @@ fn is_command(word: &str) -> bool {
     Cli::command().find_subcommand(word).is_some()
 }
 
-/// The command whose name is most like a word.
+/// Words less alike than this are no slip of the hand.
+const ALIKE: f64 = 0.7;
+
+/// The command that a word was probably meant to be.
 fn nearest_command(word: &str) -> Option<String> {
     let command = Cli::command();
     let likeness = |name: &str| strsim::jaro_winkler(word, name);
     let nearest = command
         .get_subcommands()
+        .filter(|command| !command.is_hide_set())
         .map(clap::Command::get_name)
+        .filter(|name| likeness(name) >= ALIKE)
         .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     Some(nearest.to_owned())
 }

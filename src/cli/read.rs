@@ -57,7 +57,7 @@ pub struct ReadArgs {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// A capture to read, as in tcpdump: words after it that are no files are a BPF expression
+    /// A capture to read, as in tcpdump: arguments that are not files are a BPF expression
     #[arg(short = 'r', value_name = "FILE")]
     read: Vec<PathBuf>,
 
@@ -239,6 +239,10 @@ fn as_command(input: &Input) -> Option<String> {
     if input.is_stdin() || input.0.exists() || word.contains(['.', '/']) {
         return None;
     }
-    let nearest = nearest_command(&word)?;
-    Some(format!("{word}: is neither a file nor a command; did you mean: closewait {nearest}"))
+    Some(match nearest_command(&word) {
+        Some(nearest) => {
+            format!("{word}: is neither a file nor a command; did you mean: closewait {nearest}")
+        }
+        None => format!("{word}: is neither a file nor a command (closewait --help)"),
+    })
 }

@@ -34,6 +34,7 @@ use crate::owner::lookup::{Question, serve};
 use crate::printable::printable;
 use crate::report::text::TextLook;
 use crate::run::Plan;
+use crate::units::count;
 
 /// Names the socket of a service manager (sd_notify(3)).
 const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
@@ -124,7 +125,7 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
     // Whatever is stuck later, packets tell.
     let before = kernel.all_stuck(Question::default());
     let name = source.name();
-    eprintln!("closewait: listening on {name}, snap length {}", asked.wanted.snap_len);
+    complain(&format!("listening on {name}, snap length {}", asked.wanted.snap_len));
     let nameless = manager.as_ref().map(|_| Arc::clone(&asked.wanted.stop));
     let setup = LiveSetup { began: now(), kernel: Some(kernel), before, board, report, nameless };
     let terminal = Terminal::new(io::stderr().is_terminal());
@@ -132,7 +133,16 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
     let result = watch(asked.plan, name, &mut source, setup, render.as_mut(), &mut reported);
     drop(render);
     let result = result.and_then(|outcome| drain.wait().map(|()| outcome));
-    Ok(ended(result, reported.end()))
+    let exit = ended(result, reported.end());
+    if let Some(keeping) = &asked.write {
+        let path = match keeping {
+            Keeping::File(path) => path,
+            Keeping::Ring(ring) => &ring.path,
+        };
+        let (packets, name) = (source.kept_packets(), printable(&path.to_string_lossy()));
+        complain(&format!("{} kept in {name}", count(packets, "packet")));
+    }
+    Ok(exit)
 }
 
 /// The service manager, if one has started this.
@@ -162,7 +172,7 @@ fn scraped(listener: TcpListener) -> Result<Arc<Board>, String> {
     let address = listener.local_addr().map_err(failed)?;
     let board = Arc::default();
     serve_numbers(listener, &board).map_err(failed)?;
-    eprintln!("closewait: metrics at http://{address}/metrics");
+    complain(&format!("metrics at http://{address}/metrics"));
     Ok(board)
 }
 

@@ -55,9 +55,10 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// A sentence on standard error, as every tool of this kind writes it.
+/// A sentence on standard error, as every tool of this kind writes it. Where nobody reads that any more, it
+/// is lost, and the work goes on.
 pub fn complain(sentence: &impl std::fmt::Display) {
-    eprintln!("closewait: {sentence}");
+    let _ = writeln!(io::stderr().lock(), "closewait: {sentence}");
 }
 
 /// An output for a report: standard output, or a file that is to be placed once it is written.

@@ -167,13 +167,11 @@ fn again(plan: &Plan) -> Plan {
         inputs: plan.inputs.clone(),
         filter: plan.filter.as_ref().map(Filter::again),
         policy: plan.policy.clone(),
-        all: false,
         separate: plan.separate,
-        sockets: None,
         max_flows: plan.max_flows,
         threads: NonZeroUsize::MIN,
         reading: Reading { vxlan: plan.reading.vxlan.clone(), ..Reading::default() },
-        stop: Stop::default(),
+        ..Plan::default()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::capture::Error;
 use crate::progress::Progress;
 use crate::run::notices::Status;
 use crate::run::{Notices, Outcome};
-use crate::units::thousands;
+use crate::units::count;
 
 /// Standard error, where a person may be looking.
 pub struct Terminal {
@@ -33,8 +33,9 @@ impl Notices for Terminal {
     fn status(&mut self, status: &Status) {
         let Status { packets, flows, stuck, stuck_lately, drops } = status;
         self.progress.say(format!(
-            "{} packets, {flows} connections, {stuck} in CLOSE-WAIT (+{stuck_lately} in a minute), {drops} dropped",
-            thousands(*packets)
+            "{}, {}, {stuck} in CLOSE-WAIT (+{stuck_lately} in a minute), {drops} dropped",
+            count(*packets, "packet"),
+            count(*flows as u64, "connection")
         ));
     }
 

@@ -12,17 +12,16 @@ pub mod tunnel;
 mod usual;
 
 use core::fmt;
-use std::hash::BuildHasher;
-
 use etherparse::IpNumber;
 use foldhash::fast::RandomState;
 
 use ip::Transport;
 use link::Network;
 use marked::Carried;
+use usual::UsualPacket;
 
 use crate::capture::{Frame, LinkType};
-use crate::tcp::segment::{Direction, End, Endpoint, Extras, Flags, FlowKey, Segment};
+use crate::tcp::segment::{Endpoint, Extras, Flags, FlowKey, Segment};
 use crate::tcp::seq::Seq;
 
 /// The reason why a frame gives no segment. Reasons are counted, and the report names them.
@@ -141,16 +140,10 @@ impl Decoder {
     /// The reason why there is none that could be judged.
     #[inline(never)]
     pub fn decode<'a>(&self, frame: &Frame<'a>) -> Result<(Segment, &'a [u8]), Skipped> {
-        if let Some(decoded) = self.decode_usual(frame) {
-            return Ok(decoded);
+        match self.decode_short(frame) {
+            Some(decoded) => Ok(decoded),
+            None => self.decode_layers(frame),
         }
-        if let Some(decoded) = self.decode_usual_v6(frame) {
-            return Ok(decoded);
-        }
-        if let Some(decoded) = self.decode_usual_marked(frame) {
-            return Ok(decoded);
-        }
-        self.decode_layers(frame)
     }
 
     /// Decodes layer by layer: the long way, which says what is right.
@@ -167,63 +160,48 @@ impl Decoder {
         let destination = Endpoint { ip: transport.destination, port: header.destination };
         let (key, from) = FlowKey::new(source, destination);
         let header_len = header.len;
-        let (mut segment, payload) =
-            self.segment(frame, key, from, header, transport.data, direction);
+        let Transport { data, fragment, hops_left, .. } = transport;
+        let packet = UsualPacket { key, from, header, data, direction, hops_left };
+        let (mut segment, payload) = self.segment(frame, packet);
         if !segment.is_plain() {
-            let Transport { data, fragment, hops_left, .. } = transport;
             let carried = Carried { data, header_len, fragment, hops_left };
             segment.extras = marked::extras(&segment, &carried);
         }
         Ok((segment, payload))
     }
 
-    /// Decodes the most frequent kind of packet in one go: plain TCP over IPv4 without tags, options, SYN,
-    /// FIN or RST; `None` for any other, which [`Decoder::decode`] takes.
+    /// Decodes the most frequent kind of packet: what [`Decoder::decode_short`] decodes over IPv4 without
+    /// SYN, FIN or RST; `None` for any other.
     #[inline(always)]
     #[must_use]
     pub fn decode_usual<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
-        let usual::UsualPacket { key, from, header, data, direction, .. } =
-            usual::over_ipv4(frame, true)?;
-        Some(self.segment(frame, key, from, header, data, direction))
+        let packet = usual::over_ipv4(frame)?;
+        if !packet.header.flags.are_plain() {
+            return None;
+        }
+        Some(self.segment(frame, packet))
     }
 
-    /// Decodes the most frequent kind of packet over IPv6; `None` for any other. A function of its own,
-    /// so that neither makes the other slower.
-    #[inline(never)]
+    /// Decodes in one go what most packets are: TCP over IP without tags, options or tunnels; `None` for
+    /// any other, which [`Decoder::decode`] takes.
     #[must_use]
-    pub fn decode_usual_v6<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
-        let usual::UsualPacket { key, from, header, data, direction, .. } =
-            usual::over_ipv6(frame, true)?;
-        Some(self.segment(frame, key, from, header, data, direction))
-    }
-
-    /// Decodes as [`Decoder::decode_usual`] does, but takes segments with SYN, FIN or RST, and
-    /// looks at them closer.
-    #[inline(never)]
-    pub fn decode_usual_marked<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
-        let packet = usual::over_ipv4(frame, false).or_else(|| usual::over_ipv6(frame, false))?;
-        let usual::UsualPacket { key, from, header, data, direction, hops_left } = packet;
-        let header_len = header.len;
-        let (mut segment, payload) = self.segment(frame, key, from, header, data, direction);
-        let carried = Carried { data, header_len, fragment: false, hops_left };
-        segment.extras = marked::extras(&segment, &carried);
+    pub fn decode_short<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
+        let packet = usual::over_ip(frame)?;
+        let UsualPacket { data, hops_left, .. } = packet;
+        let carried = Carried { data, header_len: packet.header.len, fragment: false, hops_left };
+        let (mut segment, payload) = self.segment(frame, packet);
+        if !segment.is_plain() {
+            segment.extras = marked::extras(&segment, &carried);
+        }
         Some((segment, payload))
     }
 
-    /// `data` is TCP's, header included, and may be followed by padding.
     #[inline(always)]
-    fn segment<'a>(
-        &self,
-        frame: &Frame,
-        key: FlowKey,
-        from: End,
-        header: Header,
-        data: &'a [u8],
-        direction: Option<Direction>,
-    ) -> (Segment, &'a [u8]) {
+    fn segment<'a>(&self, frame: &Frame, packet: UsualPacket<'a>) -> (Segment, &'a [u8]) {
+        let UsualPacket { key, from, header, data, direction, .. } = packet;
         let segment = Segment {
             key,
-            hash: self.hasher.hash_one(key),
+            hash: key.hash_by(&self.hasher),
             from,
             seq: header.seq,
             ack: header.ack,
@@ -282,7 +260,7 @@ const FIXED: usize = 20;
 impl Header {
     /// `len` octets of TCP were sent, of which `data` holds the first. The fixed part is enough: the
     /// snap length may cut the options.
-    #[inline]
+    #[inline(always)]
     fn read(data: &[u8], len: u32) -> Result<Header, Skipped> {
         let malformed = Skipped::Malformed(Layer::Tcp);
         if (len as usize) < FIXED {

@@ -27,20 +27,22 @@ const IPV6: usize = 40;
 
 const TCP: u8 = 6;
 
-/// The packet if it is one over IPv4, and `plain` (without SYN, FIN or RST) or not; `None` if it is any
-/// other or if anything is wrong with it.
+/// The packet if it is one over IPv4; `None` if it is any other or if anything is wrong with it.
 #[inline(always)]
-pub fn over_ipv4<'a>(frame: &Frame<'a>, plain: bool) -> Option<UsualPacket<'a>> {
+pub fn over_ipv4<'a>(frame: &Frame<'a>) -> Option<UsualPacket<'a>> {
     let (ether_type, ip, direction) = strip(frame)?;
-    if ether_type == link::IPV4.to_be_bytes() { v4(ip, direction, plain) } else { None }
+    if ether_type == link::IPV4.to_be_bytes() { v4(ip, direction) } else { None }
 }
 
-/// The packet if it is one over IPv6, and `plain` or not; `None` if it is any other or if anything is
-/// wrong with it.
+/// The packet if it is one over IPv4 or IPv6; `None` if it is any other or if anything is wrong with it.
 #[inline(always)]
-pub fn over_ipv6<'a>(frame: &Frame<'a>, plain: bool) -> Option<UsualPacket<'a>> {
+pub fn over_ip<'a>(frame: &Frame<'a>) -> Option<UsualPacket<'a>> {
     let (ether_type, ip, direction) = strip(frame)?;
-    if ether_type == link::IPV6.to_be_bytes() { v6(ip, direction, plain) } else { None }
+    match u16::from_be_bytes(ether_type) {
+        link::IPV4 => v4(ip, direction),
+        link::IPV6 => v6(ip, direction),
+        _ => None,
+    }
 }
 
 /// The EtherType, and what comes after the link header.
@@ -57,7 +59,7 @@ fn strip<'a>(frame: &Frame<'a>) -> Option<([u8; 2], &'a [u8], Option<Direction>)
 }
 
 #[inline(always)]
-fn v4(packet: &[u8], direction: Option<Direction>, plain: bool) -> Option<UsualPacket<'_>> {
+fn v4(packet: &[u8], direction: Option<Direction>) -> Option<UsualPacket<'_>> {
     let (ip, data) = packet.split_first_chunk::<IPV4>()?;
     let u16_at = |at: usize| u16::from_be_bytes([ip[at], ip[at + 1]]);
     let u32_at = |at: usize| u32::from(u16_at(at)) << 16 | u32::from(u16_at(at + 2));
@@ -68,9 +70,6 @@ fn v4(packet: &[u8], direction: Option<Direction>, plain: bool) -> Option<UsualP
         return None;
     }
     let header = Header::read(data, total.checked_sub(IPV4 as u32)?).ok()?;
-    if header.flags.are_plain() != plain {
-        return None;
-    }
     let source = (u32_at(12), header.source);
     let destination = (u32_at(16), header.destination);
     let (key, from) = FlowKey::v4(source, destination);
@@ -78,7 +77,7 @@ fn v4(packet: &[u8], direction: Option<Direction>, plain: bool) -> Option<UsualP
 }
 
 #[inline(always)]
-fn v6(packet: &[u8], direction: Option<Direction>, plain: bool) -> Option<UsualPacket<'_>> {
+fn v6(packet: &[u8], direction: Option<Direction>) -> Option<UsualPacket<'_>> {
     let (ip, data) = packet.split_first_chunk::<IPV6>()?;
     let len = u32::from(u16::from_be_bytes([ip[4], ip[5]]));
     let is_usual = ip[0] >> 4 == 6 && ip[6] == TCP && len != 0;
@@ -86,9 +85,6 @@ fn v6(packet: &[u8], direction: Option<Direction>, plain: bool) -> Option<UsualP
         return None;
     }
     let header = Header::read(data, len).ok()?;
-    if header.flags.are_plain() != plain {
-        return None;
-    }
     let [source, destination] = [ip[8..].first_chunk()?, ip[24..].first_chunk()?];
     let source = (u128::from_be_bytes(*source), header.source);
     let destination = (u128::from_be_bytes(*destination), header.destination);

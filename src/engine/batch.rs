@@ -60,23 +60,16 @@ impl Batch {
         }
     }
 
-    /// Takes in a segment of one of the shards.
+    /// Takes in a segment of one of the shards, with what is to be read of it. By value, here and on the
+    /// way here: one that nobody has a reference to stays in registers.
     #[inline(always)]
-    pub fn put(&mut self, shard: usize, segment: &Segment) {
-        self.put_marked(shard, segment, 0);
-    }
-
-    /// Puts a segment with its content.
-    pub fn put_with(&mut self, shard: usize, segment: &Segment, content: Content) {
-        self.carry(shard, content);
-        self.put_marked(shard, segment, CARRIES);
-    }
-
-    #[inline(always)]
-    fn put_marked(&mut self, shard: usize, segment: &Segment, mark: u8) {
+    pub fn put(&mut self, shard: usize, segment: Segment, content: Option<Content>) {
         let base = *self.base.get_or_insert(segment.place);
-        let mut packed = Packed::new(segment, base).unwrap_or_else(|| self.put_aside(segment));
-        packed.marks |= mark;
+        let mut packed = Packed::new(&segment, base).unwrap_or_else(|| self.put_aside(segment));
+        if let Some(content) = content {
+            packed.marks |= CARRIES;
+            self.carry(shard, content);
+        }
         let blocks = &mut self.shards[shard];
         if blocks.next == blocks.end {
             blocks.next = self.used;
@@ -84,7 +77,7 @@ impl Batch {
             blocks.starts.push(blocks.next);
             self.used = blocks.end;
             if self.packed.len() < self.used {
-                self.packed.resize(self.used, packed);
+                self.packed.resize(self.used, Packed::EMPTY);
             }
         }
         self.packed[blocks.next] = packed;
@@ -105,9 +98,9 @@ impl Batch {
     }
 
     #[cold]
-    fn put_aside(&mut self, segment: &Segment) -> Packed {
+    fn put_aside(&mut self, segment: Segment) -> Packed {
         let packed = Packed::aside(segment.hash, self.aside.len() as u32);
-        self.aside.push(*segment);
+        self.aside.push(segment);
         packed
     }
 
@@ -170,7 +163,7 @@ struct Packed {
     time: Time,
     /// The addresses of the lower and the upper end.
     addresses: [u32; 2],
-    ports: [u16; 2],
+    ports: u32,
     seq: Seq,
     ack: Seq,
     len: u32,
@@ -219,20 +212,22 @@ impl Packed {
         })
     }
 
+    const EMPTY: Packed = Packed {
+        hash: 0,
+        time: Time::UNKNOWN,
+        addresses: [0; 2],
+        ports: 0,
+        seq: Seq(0),
+        ack: Seq(0),
+        len: 0,
+        frame: 0,
+        window: 0,
+        flags: Flags(0),
+        marks: 0,
+    };
+
     fn aside(hash: u64, index: u32) -> Packed {
-        Packed {
-            hash,
-            time: Time::UNKNOWN,
-            addresses: [0; 2],
-            ports: [0; 2],
-            seq: Seq(0),
-            ack: Seq(0),
-            len: 0,
-            frame: index,
-            window: 0,
-            flags: Flags(0),
-            marks: ASIDE,
-        }
+        Packed { hash, frame: index, marks: ASIDE, ..Packed::EMPTY }
     }
 
     #[inline(always)]

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use crate::attach::registry::{Content, Known, Ports};
 use crate::capture::series::{OVERLAP_NS, follows};
-use crate::capture::{About, Ended, LinkType};
+use crate::capture::{About, Ended, Frame, LinkType};
+use crate::decode::Decoder;
 use crate::facts::CaptureFacts;
 use crate::join::rewrites::Rewrites;
 use crate::place::Time;
@@ -132,32 +133,33 @@ impl CapturePoint {
         self.totals.facts.count_holes(holes);
     }
 
-    /// A segment without SYN, FIN or RST, as nearly all are.
+    /// Takes in a frame if it is a plain packet that nobody has to look at twice. Returns whether it is:
+    /// never when a round is due.
     #[inline(always)]
-    pub fn take_plain(&mut self, segment: &Segment, payload: &[u8]) {
-        if self.rewrites.are_any() {
-            return self.take(*segment, payload);
+    pub fn take_usual(&mut self, frame: &Frame, decoder: &Decoder) -> bool {
+        if self.shards.is_due() || self.rewrites.are_any() || frame.may_name_process() {
+            return false;
         }
-        self.count(segment);
+        let Some((segment, payload)) = decoder.decode_usual(frame) else { return false };
+        self.totals.facts.see(frame.place);
+        self.totals.facts.note(&segment);
+        let content = self.content(segment, payload);
+        self.put(segment, content);
+        self.shards.count();
+        true
+    }
+
+    /// Takes in any segment.
+    pub fn take(&mut self, segment: Segment, payload: &[u8]) {
+        let segment = self.note(segment);
         let content = self.content(segment, payload);
         self.put(segment, content);
     }
 
-    /// Any segment.
-    #[inline(never)]
-    pub fn take(&mut self, segment: Segment, payload: &[u8]) {
-        let segment = self.note(segment);
-        let content = self.content(&segment, payload);
-        self.put(&segment, content);
-    }
-
-    /// For the flow it belongs to.
+    /// Puts a segment where its flow is.
     #[inline(always)]
-    pub fn put(&mut self, segment: &Segment, content: Option<Content>) {
-        match content {
-            Some(content) => self.shards.put_with(segment, content),
-            None => self.shards.put(segment),
-        }
+    pub fn put(&mut self, segment: Segment, content: Option<Content>) {
+        self.shards.put(segment, content);
     }
 
     /// Adds a segment to the facts of the whole capture. Returns it as the capture knows it: with
@@ -172,26 +174,21 @@ impl CapturePoint {
         if self.rewrites.are_any() {
             segment = self.rewrites.applied(segment);
         }
-        self.count(&segment);
-        segment
-    }
-
-    #[inline(always)]
-    fn count(&mut self, segment: &Segment) {
-        self.totals.facts.note(segment);
+        self.totals.facts.note(&segment);
         if segment.flags.fin()
             && let Some(fins) = &mut self.fins
         {
             fins.push((segment.hash, segment.key));
         }
+        segment
     }
 
     /// Returns the octets of a segment that protocols should read. Ports are learnt from every one
     /// of them.
     #[inline(always)]
-    pub fn content<'a>(&mut self, segment: &Segment, payload: &'a [u8]) -> Option<Content<'a>> {
+    pub fn content<'a>(&mut self, segment: Segment, payload: &'a [u8]) -> Option<Content<'a>> {
         let ports = self.ports.as_mut()?;
-        if ports.may_tell(segment, payload) { ports.content(segment, payload) } else { None }
+        if ports.may_tell(&segment, payload) { ports.content(segment, payload) } else { None }
     }
 
     /// Adds what was counted so far to `totals`, but for the flows that are still there.

@@ -16,12 +16,13 @@ use crate::facts::CaptureFacts;
 use crate::join::rewrites::Pairs;
 use crate::summary::closes::Closes;
 use crate::summary::history::History;
+use crate::summary::race;
 use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::holes::{self, Holes};
 use crate::tcp::segment::{FlowKey, Segment};
-use crate::verdict::Policy;
+use crate::verdict::{Close, Judgement, Policy, Standing};
 
 /// Enough for many threads to share evenly, and few enough to be filled side by side.
 const SHARDS: usize = 64;
@@ -154,17 +155,25 @@ impl Judge<'_> {
     fn judge(&mut self, retired: Retired) {
         let Orders { policy, facts, all, pairs, .. } = self.orders;
         self.holes.note(&retired.flow);
-        let judged = Judged::new(retired, policy, facts);
+        let mut judged = Judged::new(retired, policy, facts);
         let slot = judged.flow.slot;
-        self.tally.count(&judged.judgement);
-        self.closes.count(&judged);
         let is_twin = pairs.contains(&judged.key);
+        let is_asked_for = *all || is_twin || self.sampled.contains(&judged.id());
+        // What was said may take a doubt away that hides a finding.
+        let matters = |by: &Judgement| by.is_notable() || Standing::from(by).hidden;
+        if is_asked_for || matters(&judged.judgement) || race::is_late(&judged) {
+            judged = with_said(judged, self.conversations, self.orders);
+        }
+        self.tally.count(&judged.judgement);
+        let is_open = judged.judgement.close == Close::Open;
+        self.tally.in_transaction +=
+            u64::from(is_open && self.conversations.is_in_transaction(&judged.flow));
+        self.closes.count(&judged);
         if !is_twin {
             self.history.count(&judged);
         }
-        let is_asked_for = *all || is_twin || judged.judgement.is_notable();
-        if is_asked_for || self.sampled.contains(&judged.id()) {
-            self.judged.push(with_said(judged, self.conversations, self.orders));
+        if is_asked_for || judged.judgement.is_notable() {
+            self.judged.push(judged);
         }
         self.conversations.release(slot);
     }
@@ -188,7 +197,12 @@ fn is_sampled(sampled: &mut Vec<FlowId>, flow: FlowId) -> bool {
 /// Adds what was said on a connection.
 fn with_said(judged: Judged, conversations: &Conversations, orders: &Orders) -> Judged {
     let said = conversations.facts(&judged.flow, orders.literals);
-    Judged { said, unread: orders.no_content, ..judged }
+    let server = said.as_ref().and_then(|_| conversations.server(&judged.flow));
+    let judged = Judged { said, unread: orders.no_content, ..judged };
+    match server {
+        Some(server) => judged.served_by(server, &orders.policy),
+        None => judged,
+    }
 }
 
 /// The length that rounds may have.
@@ -246,22 +260,22 @@ impl Shards {
         }
     }
 
-    /// Counts a packet; true when it is time for a round.
-    #[inline]
-    pub fn count(&mut self) -> bool {
+    /// Counts a packet.
+    #[inline(always)]
+    pub fn count(&mut self) {
         self.packets += 1;
+    }
+
+    /// Tells whether it is time for a round.
+    #[inline(always)]
+    pub fn is_due(&self) -> bool {
         self.packets >= self.round_packets || self.waiting.carried() >= ROUND_CONTENT
     }
 
-    /// A segment for the next round.
-    #[inline]
-    pub fn put(&mut self, segment: &Segment) {
-        self.waiting.put(shard_of(segment.hash), segment);
-    }
-
-    /// Puts a segment with its content.
-    pub fn put_with(&mut self, segment: &Segment, content: Content) {
-        self.waiting.put_with(shard_of(segment.hash), segment, content);
+    /// A segment for the next round, with what is to be read of it.
+    #[inline(always)]
+    pub fn put(&mut self, segment: Segment, content: Option<Content>) {
+        self.waiting.put(shard_of(segment.hash), segment, content);
     }
 
     /// Ends the round under way and begins the next. Returns the flows that left, in the order of
@@ -380,8 +394,8 @@ impl Shards {
     }
 
     /// Judges a flow that is still there, between two rounds.
-    pub fn judge(&self, (key, flow): (&FlowKey, &Flow), by: &Orders) -> Judged {
-        let judged = Judged::new(Retired { key: *key, flow: flow.clone() }, &by.policy, &by.facts);
+    pub fn judge(&self, (key, flow): (FlowKey, &Flow), by: &Orders) -> Judged {
+        let judged = Judged::new(Retired { key, flow: flow.clone() }, &by.policy, &by.facts);
         let read = self.shards.iter().find(|shard| shard.conversations.has(flow));
         match read {
             Some(shard) => with_said(judged, &shard.conversations, by),
@@ -396,7 +410,7 @@ impl Shards {
     }
 
     /// Every flow, between two rounds.
-    pub fn flows(&self) -> impl Iterator<Item = (&FlowKey, &Flow)> {
+    pub fn flows(&self) -> impl Iterator<Item = (FlowKey, &Flow)> {
         self.shards.iter().flat_map(|shard| shard.table.flows())
     }
 }

@@ -5,7 +5,10 @@
 //! what it gets: [`rewrites`] finds that out at the handshake and gives both directions the addresses
 //! of the SYN. It can also show all packets twice, as can captures at both ends: [`sightings`] knows
 //! them by both initial sequence numbers. Where more than two flows would fit, nothing is joined.
+//!
+//! Two connections that belong together, because a proxy stands between them, stay two: [`legs`].
 
+pub mod legs;
 pub mod rewrites;
 pub mod sightings;
 
@@ -21,6 +24,20 @@ pub struct Elsewhere {
     pub rewritten_as: Option<[Endpoint; 2]>,
     /// The capture points that saw it, if several did.
     pub points: Vec<Point>,
+    /// The other connection of a proxy, where this is one of its two.
+    pub other_leg: Option<OtherLeg>,
+}
+
+/// The other connection of a proxy that passed a FIN on.
+#[derive(Clone, Copy, Debug)]
+pub struct OtherLeg {
+    pub first: Place,
+    /// Its ends `a` and `b`.
+    pub ends: [Endpoint; 2],
+    /// The end of it that owes a FIN, where the proxy waits for that; `None` where this one is waited for.
+    pub waits_for: Option<Endpoint>,
+    /// Nanoseconds from the FIN that the proxy got to the one that it sent.
+    pub after: i64,
 }
 
 /// The part of a connection that one capture point saw.

@@ -157,6 +157,7 @@ impl Joined {
                 true => Vec::new(),
                 false => vec![point(&self.stands), point(&self.other)],
             },
+            other_leg: None,
         }
     }
 }

@@ -136,8 +136,8 @@ impl Live {
         let Some(mut sockets) = session.plan.sockets.take() else { return Ok(()) };
         for (key, flow) in session.point().shards.flows() {
             if flow.first_fin().is_some() {
-                let others = session.point().rewrites.other(key);
-                [Some(*key), others].into_iter().flatten().for_each(|key| {
+                let others = session.point().rewrites.other(&key);
+                [Some(key), others].into_iter().flatten().for_each(|key| {
                     sockets.mark_captured(key.endpoint(End::Lower), key.endpoint(End::Upper));
                 });
             }

@@ -1,14 +1,19 @@
 //! A live capture at one moment: the same rows and numbers for reports, metrics and screens.
 
+use std::collections::BTreeMap;
+
 use crate::owner::{Socket, SocketList};
 use crate::run::session::Session;
 use crate::run::sights::learn_others;
-use crate::summary::gauges::{Gauges, UNKNOWN};
+use crate::summary::closes::Closes;
+use crate::summary::gauges::{Gauges, UNKNOWN, Unfinished};
 use crate::summary::{Judged, Totals};
+use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
 use crate::units::seconds;
 use crate::verdict::local::Local;
+use crate::verdict::{Close, Verdict};
 
 /// The contents of a live capture now, as if it ended here: totals, rows and gauges.
 pub struct Snapshot {
@@ -37,13 +42,19 @@ impl Snapshot {
             stuck_before: before.len() as u64,
             ..Gauges::default()
         };
+        let mut pauses = Pauses::default();
         let mut snapshot = Snapshot { totals, rows: session.kept.clone(), before, gauges };
         let orders = session.orders(session.current(), false);
         for flow in point.shards.flows() {
             let mut judged = point.shards.judge(flow, &orders);
             learn_others(&mut judged, &point.rewrites);
             count(&judged, &mut snapshot.gauges);
+            pauses.see(&judged);
             snapshot.totals.tally.count(&judged.judgement);
+            let is_open = judged.judgement.close == Close::Open;
+            let said = judged.said.as_ref().filter(|_| is_open);
+            snapshot.totals.tally.in_transaction +=
+                u64::from(said.is_some_and(|said| said.in_transaction == Some(true)));
             snapshot.totals.closes.count(&judged);
             if let Some(capture) = snapshot.totals.captures.last_mut() {
                 capture.history.count(&judged);
@@ -53,7 +64,56 @@ impl Snapshot {
             }
         }
         snapshot.rows.sort_by_key(Judged::id);
+        snapshot.gauges.unfinished = pauses.unfinished(&snapshot.totals.closes);
         snapshot
+    }
+}
+
+/// Open connections, and the pauses after which their services closed others.
+#[derive(Default)]
+struct Pauses {
+    /// Seconds for which each has been silent.
+    open: Vec<(Endpoint, f64)>,
+    held: u64,
+    /// The longest pause before a FIN of the service.
+    timeouts: BTreeMap<Endpoint, f64>,
+}
+
+impl Pauses {
+    fn see(&mut self, judged: &Judged) {
+        let (judgement, flow) = (&judged.judgement, &judged.flow);
+        let service = judged.service();
+        if judgement.close == Close::Open && judgement.local != Local::Neither {
+            let last = flow.last_payload().unwrap_or(flow.first);
+            let idle = judged.end.since(last.time).map_or(0.0, |nanos| nanos as f64 / 1e9);
+            self.open.push((judged.endpoint(service), idle));
+        }
+        let held =
+            matches!(judgement.verdict, Verdict::Pending | Verdict::Leak | Verdict::HalfClosed);
+        self.held += u64::from(held && judgement.close == Close::HalfClosed);
+        let by_service = flow.first_fin().is_some_and(|(closer, _)| closer == service);
+        if let Some(idle) = judgement.idle_before_fin.filter(|_| by_service) {
+            self.learn(judged.endpoint(service), seconds(idle));
+        }
+    }
+
+    fn learn(&mut self, service: Endpoint, pause: f64) {
+        let longest = self.timeouts.entry(service).or_default();
+        *longest = longest.max(pause);
+    }
+
+    fn unfinished(mut self, closes: &Closes) -> Unfinished {
+        for (service, closed) in closes.services() {
+            let longest = closed.by_service.idle().map(|(_, most)| seconds(most));
+            if let Some((service, longest)) = service.zip(longest) {
+                self.learn(service, longest);
+            }
+        }
+        let mut unfinished = Unfinished { held: self.held, ..Unfinished::default() };
+        for (service, idle) in &self.open {
+            unfinished.add_open(*service, *idle, self.timeouts.get(service).copied());
+        }
+        unfinished
     }
 }
 

@@ -180,7 +180,7 @@ impl Suspects {
         rewrites: &Rewrites,
         orders: &Orders,
     ) -> Vec<LiveEvent> {
-        let word = self.heard();
+        let (heard, sockets) = self.heard();
         let now = orders.facts.end();
         let mut events = Vec::new();
         let mut suspects = Vec::new();
@@ -192,12 +192,12 @@ impl Suspects {
             .flat_map(|(key, hash)| shards.flows_of(*hash, key).map(move |flow| (key, flow)));
         for (key, flow) in flows {
             let judged = || {
-                let mut judged = shards.judge((key, flow), orders);
+                let mut judged = shards.judge((*key, flow), orders);
                 learn_others(&mut judged, rewrites);
                 judged
             };
             let known = before.get(&flow.id()).copied();
-            match self.next(known, flow, now, word.is_some()) {
+            match self.next(known, flow, now, heard) {
                 Step::Forget => {}
                 Step::Keep(standing) => {
                     self.known.insert(flow.id(), standing);
@@ -206,10 +206,10 @@ impl Suspects {
                     self.known.extend(known.map(|standing| (flow.id(), standing)));
                     suspects.push(judged());
                 }
-                Step::Decide => events.extend(self.decide(judged(), word.clone().flatten())),
+                Step::Decide => events.extend(self.decide(judged(), sockets.clone())),
                 Step::Insist { announced } => {
-                    let word = word.clone().flatten();
-                    events.extend(self.insist(judged(), word, announced, &orders.policy));
+                    let sockets = sockets.clone();
+                    events.extend(self.insist(judged(), sockets, announced, &orders.policy));
                 }
             }
         }
@@ -243,10 +243,12 @@ impl Suspects {
         }
     }
 
-    /// The kernel's answer, if one has come: its list, if that may be seen.
-    fn heard(&mut self) -> Option<Option<Rc<SocketList>>> {
-        let kernel = self.setup.kernel.as_mut()?;
-        kernel.has_answer().then(|| kernel.answer().map(Rc::new))
+    /// Has the kernel answered? And its list, if that may be seen.
+    fn heard(&mut self) -> (bool, Option<Rc<SocketList>>) {
+        match self.setup.kernel.as_mut() {
+            Some(kernel) if kernel.has_answer() => (true, kernel.answer().map(Rc::new)),
+            _ => (false, None),
+        }
     }
 
     /// Asks the kernel about suspects, which has the last word about sockets of this host. While it is

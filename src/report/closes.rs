@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::lines::EndKey;
 use crate::names::host;
-use crate::summary::closes::{Kind, Range, Service};
+use crate::summary::closes::{Kind, Service};
+use crate::summary::race::Advice;
 use crate::summary::spread::Spread;
 use crate::summary::totals::Headline;
 use crate::tcp::segment::Endpoint;
@@ -59,6 +60,31 @@ pub struct CloseLine {
     last_ack: Option<KindLine>,
     close_wait: Option<SpreadLine>,
     idle_before_fin: Option<SpreadLine>,
+    keep_alive_race: Option<RaceLine>,
+}
+
+/// Requests that came after the service's FIN, and the timer that it closes idle connections by.
+#[derive(Serialize)]
+struct RaceLine {
+    timeout_s: f64,
+    connections: u64,
+    spread_s: f64,
+    late: u64,
+    late_by_s: [f64; 2],
+    setting: Option<&'static str>,
+}
+
+impl From<Advice> for RaceLine {
+    fn from(advice: Advice) -> RaceLine {
+        RaceLine {
+            timeout_s: seconds(advice.timeout),
+            connections: advice.number,
+            spread_s: seconds(advice.spread),
+            late: advice.late,
+            late_by_s: [seconds(advice.after.0), seconds(advice.after.1)],
+            setting: advice.setting,
+        }
+    }
 }
 
 /// Durations in percentiles: each a bound, a quarter too high at most.
@@ -107,20 +133,19 @@ impl CloseLine {
             last_ack: KindLine::new(&service.last_ack),
             close_wait: SpreadLine::new(&service.close_wait),
             idle_before_fin: SpreadLine::new(&service.idle),
+            keep_alive_race: service.race.advice().map(RaceLine::from),
         }
     }
 }
 
 impl KindLine {
     fn new(kind: &Kind) -> Option<KindLine> {
-        let ends = |range: Range<TimeDelta>| {
-            range.ends().map(|(least, most)| [seconds(least), seconds(most)])
-        };
+        let ends = |(least, most): (TimeDelta, TimeDelta)| [seconds(least), seconds(most)];
         (kind.connections > 0).then(|| KindLine {
             connections: kind.connections,
             host: kind.host().map(host),
-            took_s: ends(kind.took),
-            idle_before_fin_s: ends(kind.idle),
+            took_s: kind.took().map(ends),
+            idle_before_fin_s: kind.idle().map(ends),
             at_once: kind.all_at_once(),
         })
     }

@@ -9,9 +9,12 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::closes::{CloseLine, HeadlineLine};
+use super::elsewhere::ElsewhereKeys;
 use super::history::{DropsLine, HistoryLine};
 use super::ids::{community_id, uid, uid_of_socket};
-use super::lines::{EndKey, ProcessLine, SCHEMA, host, local_name, side_name, write_line};
+use super::lines::{
+    EndKey, PlaceLine, ProcessLine, SCHEMA, host, local_name, place, side_name, write_line,
+};
 use crate::attach::{ErrorCode, Facts};
 use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
@@ -78,21 +81,6 @@ impl<W: Write> Sink for Jsonl<W> {
 }
 
 #[derive(Serialize)]
-struct PlaceLine<'a> {
-    time: Option<String>,
-    file: &'a str,
-    frame: u64,
-}
-
-fn place(place: Place, files: &[String]) -> PlaceLine<'_> {
-    PlaceLine {
-        time: rfc3339(place.time, place.digits()),
-        file: files.get(place.file()).map_or("", String::as_str),
-        frame: place.frame(),
-    }
-}
-
-#[derive(Serialize)]
 struct FlowLine<'a> {
     schema: u32,
     r#type: &'static str,
@@ -122,8 +110,8 @@ struct FlowLine<'a> {
     evidence: Vec<String>,
     #[serde(flatten)]
     said: SaidKeys<'a>,
-    rewritten_as: Option<Rewritten>,
-    points: Option<Vec<PointLine<'a>>>,
+    #[serde(flatten)]
+    elsewhere: ElsewhereKeys<'a>,
     #[serde(flatten)]
     owner: Option<OwnerKeys<'a>>,
 }
@@ -144,32 +132,6 @@ impl Serialize for SaidKeys<'_> {
         keys.serialize_entry(key, &self.0.map(SaidLine::from))?;
         keys.end()
     }
-}
-
-/// The other addresses of a connection.
-#[derive(Serialize)]
-struct Rewritten {
-    a: EndKey,
-    b: EndKey,
-}
-
-/// The part of a connection that one capture point saw.
-#[derive(Serialize)]
-struct PointLine<'a> {
-    file: &'a str,
-    saw: &'a [&'static str],
-    doubts: Vec<&'static str>,
-}
-
-/// The points, where there are several.
-fn points<'a>(row: &Row<'a>) -> Option<Vec<PointLine<'a>>> {
-    let points = &row.judged.elsewhere.as_ref()?.points;
-    let line = |point: &'a crate::join::Point| PointLine {
-        file: row.files.get(point.first.file()).map_or("", String::as_str),
-        saw: &point.saw,
-        doubts: point.doubts.iter().map(|doubt| doubt.name()).collect(),
-    };
-    (!points.is_empty()).then(|| points.iter().map(line).collect())
 }
 
 /// The object of what was said on a flow, in any protocol.
@@ -349,13 +311,7 @@ impl<'a> FlowLine<'a> {
             cause: row.cause.map(Cause::name),
             evidence: evidence(row),
             said: SaidKeys(row.judged.said.as_deref()),
-            rewritten_as: row
-                .judged
-                .elsewhere
-                .as_ref()
-                .and_then(|elsewhere| elsewhere.rewritten_as)
-                .map(|[a, b]| Rewritten { a: a.into(), b: b.into() }),
-            points: points(row),
+            elsewhere: ElsewhereKeys::new(row),
             owner: OwnerKeys::new(row.owner),
         }
     }
@@ -391,8 +347,7 @@ impl<'a> FlowLine<'a> {
             cause: (socket.held() == Held::Backlog).then_some(Cause::NeverAccepted.name()),
             evidence: Vec::new(),
             said: SaidKeys(None),
-            rewritten_as: None,
-            points: None,
+            elsewhere: ElsewhereKeys::default(),
             owner: owner.map(|owner| OwnerKeys { before_capture: true, ..owner }),
         }
     }
@@ -444,6 +399,8 @@ struct SummaryLine<'a> {
     flows: u64,
     findings: u64,
     verdicts: Counts<'a>,
+    /// Open connections with a transaction open.
+    open_in_transaction: u64,
     headline: HeadlineLine,
     closes: Vec<CloseLine>,
     skipped: Counts<'a>,
@@ -516,6 +473,7 @@ impl<'a> SummaryLine<'a> {
             flows: totals.tally.flows,
             findings: totals.findings(),
             verdicts: Counts(verdicts.map(|(name, n)| (name.into(), n)).collect()),
+            open_in_transaction: totals.tally.in_transaction,
             headline: HeadlineLine::from(totals.headline()),
             closes: totals.closes.services().into_iter().map(CloseLine::new).collect(),
             skipped: Counts(

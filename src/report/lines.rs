@@ -7,8 +7,10 @@ use serde::{Serialize, Serializer};
 
 use crate::names;
 use crate::owner::Holder;
+use crate::place::Place;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
+use crate::units::rfc3339;
 use crate::verdict::local::Local;
 
 /// The number of the contract that JSON lines keep.
@@ -90,5 +92,22 @@ mod tests {
         assert_eq!(defused("=HYPERLINK(\"http://x\")".into()), "'=HYPERLINK(\"http://x\")");
         assert_eq!(defused("-".into()), "'-");
         assert_eq!(defused("10.0.0.5".into()), "10.0.0.5");
+    }
+}
+
+/// A place in a capture: when and where.
+#[derive(Serialize)]
+pub struct PlaceLine<'a> {
+    time: Option<String>,
+    file: &'a str,
+    frame: u64,
+}
+
+/// Makes a line's value of a place.
+pub fn place(place: Place, files: &[String]) -> PlaceLine<'_> {
+    PlaceLine {
+        time: rfc3339(place.time, place.digits()),
+        file: files.get(place.file()).map_or("", String::as_str),
+        frame: place.frame(),
     }
 }

@@ -24,6 +24,7 @@ mod closes;
 pub mod comments;
 pub mod csv;
 pub mod diff;
+mod elsewhere;
 pub mod flamegraph;
 pub mod flames;
 mod history;

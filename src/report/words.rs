@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crate::set::Word as _;
 use crate::summary::cause::Cause;
 use crate::verdict::{Doubt, Note, Reason, Verdict};
 
@@ -21,11 +22,11 @@ fn words() -> impl Iterator<Item = Word> {
         word("reason of an unknown", it.name(), Some(it.sentence()), it.explained())
     });
     let doubts = Doubt::ALL
-        .into_iter()
+        .iter()
         .map(move |it| word("doubt", it.name(), Some(it.sentence()), it.explained()));
     let causes =
         Cause::ALL.into_iter().map(move |it| word("cause", it.name(), None, it.explained()));
-    let notes = Note::ALL.into_iter().map(move |it| word("note", it.name(), None, it.explained()));
+    let notes = Note::ALL.iter().map(move |it| word("note", it.name(), None, it.explained()));
     verdicts.chain(reasons).chain(doubts).chain(causes).chain(notes)
 }
 

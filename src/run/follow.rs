@@ -14,6 +14,11 @@ pub trait Mode<S: Source> {
     /// Takes one packet.
     fn frame(&mut self, session: &mut Session, frame: &Frame) -> io::Result<()>;
 
+    /// Takes packets that lie ready, all in one go, as far as it can. Returns how many it has taken.
+    fn ready(&mut self, _: &mut Session, _: &mut S) -> io::Result<u64> {
+        Ok(0)
+    }
+
     /// Comes after each packet, pause or trouble.
     fn between(&mut self, _: &mut Session, _: &S, _: &mut dyn Notices) -> io::Result<()> {
         Ok(())
@@ -44,6 +49,7 @@ pub fn follow<S: Source>(
     let mut all_well = true;
     let mut until_progress = PROGRESS_EVERY;
     loop {
+        let passed = mode.ready(session, source)?;
         match source.next() {
             Ok(Next::Frame(frame)) => mode.frame(session, &frame)?,
             Ok(Next::Idle(now)) => session.point_mut().facts_mut().wait_until(now),
@@ -58,7 +64,7 @@ pub fn follow<S: Source>(
             Err(error) => return Err(Stopped::Input(error)),
         }
         mode.between(session, source, notices)?;
-        until_progress -= 1;
+        until_progress = until_progress.saturating_sub(passed + 1);
         if until_progress == 0 {
             until_progress = PROGRESS_EVERY;
             let (done, all) = source.progress();

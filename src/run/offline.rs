@@ -28,9 +28,12 @@ pub fn run(plan: Plan, sink: &mut dyn Sink, notices: &mut dyn Notices) -> io::Re
 struct Offline;
 
 impl<S: Source> Mode<S> for Offline {
-    #[inline(always)]
     fn frame(&mut self, session: &mut Session, frame: &Frame) -> io::Result<()> {
         session.take(frame)
+    }
+
+    fn ready(&mut self, session: &mut Session, source: &mut S) -> io::Result<u64> {
+        session.take_usual(source)
     }
 }
 

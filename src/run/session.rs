@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use super::sights::{Sights, learn_others};
+use super::sights::{Sights, join_legs, learn_others};
 use super::told::Told;
 use super::{Paths, Plan};
 use crate::attach::registry::Content;
 use crate::capture::series::same_series;
-use crate::capture::{About, Error, Frame};
+use crate::capture::{About, Error, Frame, Source};
 use crate::decode::{Decoder, Skipped};
 use crate::engine::crew::Crew;
 use crate::engine::point::{CapturePoint, Kind};
@@ -179,7 +179,6 @@ impl<'a> Session<'a> {
     }
 
     /// Sees a frame. Returns false if the filter does not match it.
-    #[inline(always)]
     fn sees(&mut self, frame: &Frame) -> bool {
         self.points[self.current].facts_mut().see(frame.place);
         let matches = self.plan.filter.as_mut().is_none_or(|filter| filter.matches(frame));
@@ -189,26 +188,27 @@ impl<'a> Session<'a> {
         matches
     }
 
-    /// Takes a frame in, for the flow that its segment belongs to. Nearly all segments are plain, and
-    /// go by reference: a copy of each would be a twentieth of all that is done with it.
-    #[inline(always)]
+    /// Takes a frame in, for the flow that its segment belongs to.
     pub fn take(&mut self, frame: &Frame) -> io::Result<()> {
-        if self.sees(frame) {
-            match self.decoder.decode_usual(frame) {
-                Some((segment, payload)) if !frame.may_name_process() => {
-                    self.points[self.current].take_plain(&segment, payload);
-                }
-                _ => self.take_any(frame),
-            }
+        if self.sees(frame)
+            && let Some((segment, payload)) = self.decode(frame)
+        {
+            self.points[self.current].take(segment, payload);
         }
         self.count()
     }
 
+    /// Takes in what lies ready of a source, as long as it is as nearly all packets are. Returns how
+    /// many it has taken: they are what reading a capture costs.
     #[inline(never)]
-    fn take_any(&mut self, frame: &Frame) {
-        if let Some((segment, payload)) = self.decode(frame) {
-            self.points[self.current].take(segment, payload);
+    pub fn take_usual(&mut self, source: &mut impl Source) -> io::Result<u64> {
+        if self.plan.filter.is_some() {
+            return Ok(0);
         }
+        let (point, decoder) = (&mut self.points[self.current], &self.decoder);
+        let taken = source.each_whole(|frame| point.take_usual(frame, decoder));
+        self.begin_due_round()?;
+        Ok(taken)
     }
 
     /// Sees a frame. Returns its segment as its capture point knows it, and what is to be read of it, if
@@ -217,7 +217,7 @@ impl<'a> Session<'a> {
         let (segment, payload) = self.sees(frame).then(|| self.decode(frame))??;
         let point = self.point_mut();
         let segment = point.note(segment);
-        let content = point.content(&segment, payload);
+        let content = point.content(segment, payload);
         Some((segment, content))
     }
 
@@ -237,15 +237,19 @@ impl<'a> Session<'a> {
     }
 
     /// Puts a segment that was read where its flow is.
-    pub fn put(&mut self, segment: &Segment, content: Option<Content>) -> io::Result<()> {
+    pub fn put(&mut self, segment: Segment, content: Option<Content>) -> io::Result<()> {
         self.point_mut().put(segment, content);
         self.count()
     }
 
     /// Counts a packet, and begins a round when it is time for one.
-    #[inline(always)]
     fn count(&mut self) -> io::Result<()> {
-        match self.points[self.current].shards.count() {
+        self.points[self.current].shards.count();
+        self.begin_due_round()
+    }
+
+    fn begin_due_round(&mut self) -> io::Result<()> {
+        match self.points[self.current].shards.is_due() {
             true => self.begin_round(self.current, false),
             false => Ok(()),
         }
@@ -431,6 +435,7 @@ impl<'a> Session<'a> {
             self.totals.tally.count(now);
         }
         std::mem::take(&mut self.sights).join(&mut self.kept, &mut self.totals);
+        join_legs(&mut self.kept);
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::join::OtherLeg;
+use crate::join::legs::{self, Leg};
 use crate::join::rewrites::Rewrites;
 use crate::join::sightings::{Sighting, Sightings};
 use crate::summary::closes::{Closes, Occurrence};
@@ -85,6 +87,31 @@ impl Sights {
                 }
             }
         }
+    }
+}
+
+/// Says of the two connections of a proxy that they belong together, where the capture shows it.
+pub fn join_legs(kept: &mut [Judged]) {
+    let leg = |(at, judged): (usize, &Judged)| {
+        Some((at, Leg::new(&judged.key, &judged.flow, &judged.judgement)?))
+    };
+    let (places, legs): (Vec<usize>, Vec<Leg>) = kept.iter().enumerate().filter_map(leg).unzip();
+    for [near, far] in legs::pairs(&legs) {
+        let after = legs::passed_on_after(&legs[near], &legs[far]);
+        let [near, far] = [near, far].map(|leg| places[leg]);
+        let owes = kept[far].judgement.holder.map(|holder| kept[far].endpoint(holder));
+        let [near_leg, far_leg] = [(near, None), (far, owes)].map(|(at, waits_for)| OtherLeg {
+            first: kept[at].flow.first,
+            ends: [Side::A, Side::B].map(|side| kept[at].endpoint(side)),
+            waits_for,
+            after,
+        });
+        let judgement = &mut kept[near].judgement;
+        judgement.notes = judgement.notes.with(Note::FinPassedOn);
+        kept[near].elsewhere.get_or_insert_default().other_leg = Some(far_leg);
+        // In a chain of proxies it waits for the next one.
+        let elsewhere = kept[far].elsewhere.get_or_insert_default();
+        elsewhere.other_leg.get_or_insert(near_leg);
     }
 }
 

@@ -82,7 +82,7 @@ impl Mode<FileSource> for Traced<'_> {
         }
         let point = session.current();
         self.trace.take(TracedPacket { point, frame, segment: &segment, content })?;
-        session.put(&segment, content)
+        session.put(segment, content)
     }
 
     fn between(

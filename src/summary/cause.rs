@@ -146,6 +146,8 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
         {
             // The program may have closed it, and its FIN wait behind what was not acknowledged.
             Cause::Forgotten if judgement.doubts.contains(&Doubt::Unacked) => Cause::Unknown,
+            // It waits for somebody else to close.
+            Cause::Forgotten if judged.waits_for().is_some() => Cause::Unknown,
             // It could have been in a transaction.
             Cause::Forgotten if judged.unread => Cause::Unknown,
             cause => cause,
@@ -158,6 +160,7 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
     let said = judged.said.as_deref();
     let has = |doubt| judged.judgement.doubts.contains(&doubt);
     Some(match said {
+        _ if judged.waits_for().is_some() => "a proxy that waits for another",
         Some(Facts { encrypted: true, .. }) => "encrypted",
         Some(Facts { compressed: true, .. }) => "compressed",
         _ if judged.flow.service().is_none() => "began before the capture",

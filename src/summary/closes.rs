@@ -11,6 +11,8 @@ use std::ops::AddAssign;
 use chrono::TimeDelta;
 
 use super::Judged;
+use super::race::{Lap, Race};
+use super::range::Range;
 use super::spread::Spread;
 use crate::place::Time;
 use crate::tcp::segment::Endpoint;
@@ -55,48 +57,27 @@ pub struct Service {
     pub close_wait: Spread,
     /// The pauses before the first FIN, whoever sent it.
     pub idle: Spread,
+    /// Requests that came after its FIN.
+    pub race: Race,
 }
 
 /// Closes of one kind.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kind {
     pub connections: u64,
-    /// The time it took: the hold, the silence, or from the FIN to its use.
-    pub took: Range<TimeDelta>,
-    /// The pause before the first FIN.
-    pub idle: Range<TimeDelta>,
+    /// In a box, since most kinds have none.
+    ranges: Option<Box<Ranges>>,
+}
+
+/// The ranges of what closes of one kind were like.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Ranges {
+    took: Range<TimeDelta>,
+    idle: Range<TimeDelta>,
     /// The times at which it was over.
-    pub at: Range<Time>,
-    /// The hosts whose closing this is about: the least and the greatest address.
-    pub hosts: Range<IpAddr>,
-}
-
-/// The least and the greatest of some values.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Range<T>(Option<(T, T)>);
-
-impl<T> Default for Range<T> {
-    fn default() -> Range<T> {
-        Range(None)
-    }
-}
-
-impl<T: Ord + Copy> Range<T> {
-    pub fn ends(self) -> Option<(T, T)> {
-        self.0
-    }
-
-    pub(super) fn add(&mut self, value: T) {
-        let (least, most) = self.0.unwrap_or((value, value));
-        self.0 = Some((least.min(value), most.max(value)));
-    }
-
-    fn join(&mut self, other: Range<T>) {
-        if let Some((least, most)) = other.0 {
-            self.add(least);
-            self.add(most);
-        }
-    }
+    at: Range<Time>,
+    /// The hosts whose closing this is about.
+    hosts: Range<IpAddr>,
 }
 
 /// One connection's close, as far as it counts.
@@ -108,6 +89,9 @@ pub struct Occurrence {
     odd: Option<(Odd, Detail)>,
     close_wait: Option<TimeDelta>,
     idle: Option<TimeDelta>,
+    /// The connection ended, or what went wrong with it is counted.
+    counts: bool,
+    lap: Option<Lap>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -134,14 +118,15 @@ struct Detail {
 }
 
 impl Occurrence {
-    /// Returns what counts of a connection that ended; nothing of one that goes on.
+    /// Returns what counts of a connection that ended, or that the service closed first.
     pub fn of(judged: &Judged) -> Option<Occurrence> {
         let (first, odd) = (first(judged), odd(judged));
         let closed = judged.judgement.close == Close::Closed;
         let service = judged.endpoint(judged.service());
         let (close_wait, idle) = (close_wait(judged), judged.judgement.idle_before_fin);
-        let occurrence = Occurrence { service, closed, first, odd, close_wait, idle };
-        (closed || odd.is_some()).then_some(occurrence)
+        let (counts, lap) = (closed || odd.is_some(), Lap::of(judged));
+        let occurrence = Occurrence { service, closed, first, odd, close_wait, idle, counts, lap };
+        (counts || lap.is_some()).then_some(occurrence)
     }
 }
 
@@ -225,15 +210,17 @@ impl Closes {
     /// The least endpoints are told apart, in whatever order they come: what several threads counted is
     /// the same for any number of them.
     fn of(&mut self, service: Endpoint) -> &mut Service {
-        let is_full = self.services.len() >= SERVICES && !self.services.contains_key(&service);
-        if is_full {
-            match self.services.last_key_value() {
-                Some((greatest, _)) if service < *greatest => {
-                    let gone = self.services.pop_last().map(|(_, service)| service);
-                    self.others.join(&gone.unwrap_or_default());
-                }
-                _ => return &mut self.others,
-            }
+        let is_full = self.services.len() >= SERVICES;
+        if is_full
+            && self.services.last_key_value().is_some_and(|(greatest, _)| service > *greatest)
+        {
+            return &mut self.others;
+        }
+        if is_full
+            && !self.services.contains_key(&service)
+            && let Some((_, gone)) = self.services.pop_last()
+        {
+            self.others.join(&gone);
         }
         self.services.entry(service).or_default()
     }
@@ -242,8 +229,9 @@ impl Closes {
     pub fn services(&self) -> Vec<(Option<Endpoint>, &Service)> {
         let named = self.services.iter().map(|(end, service)| (Some(*end), service));
         let mut all: Vec<_> = named.collect();
+        all.retain(|(_, service)| service.is_told());
         all.sort_by_key(|(_, service)| std::cmp::Reverse(service.closed));
-        if self.others != Service::default() {
+        if self.others.is_told() {
             all.push((None, &self.others));
         }
         all
@@ -260,6 +248,12 @@ impl AddAssign<&Closes> for Closes {
 }
 
 impl Service {
+    /// Returns whether there is more of it than connections that are left: those are told elsewhere.
+    fn is_told(&self) -> bool {
+        let race = Race::default();
+        self.race.advice().is_some() || Service { race, ..self.clone() } != Service::default()
+    }
+
     fn add(&mut self, occurrence: &Occurrence) {
         self.closed += u64::from(occurrence.closed);
         if let Some((first, detail)) = occurrence.first {
@@ -277,6 +271,10 @@ impl Service {
                 Odd::LastAck => self.last_ack.add(&detail),
             }
         }
+        occurrence.lap.iter().for_each(|lap| self.race.add(lap));
+        if !occurrence.counts {
+            return;
+        }
         occurrence.close_wait.iter().for_each(|held| self.close_wait.add(*held));
         occurrence.idle.iter().for_each(|idle| self.idle.add(*idle));
     }
@@ -292,35 +290,55 @@ impl Service {
         self.last_ack.join(&more.last_ack);
         self.close_wait += &more.close_wait;
         self.idle += &more.idle;
+        self.race.join(&more.race);
     }
 }
 
 impl Kind {
     fn add(&mut self, Detail { took, idle, at, host }: &Detail) {
         self.connections += 1;
-        took.iter().for_each(|took| self.took.add(*took));
-        idle.iter().for_each(|idle| self.idle.add(*idle));
-        self.at.add(*at);
-        self.hosts.add(*host);
+        let ranges = self.ranges.get_or_insert_default();
+        took.iter().for_each(|took| ranges.took.add(*took));
+        idle.iter().for_each(|idle| ranges.idle.add(*idle));
+        ranges.at.add(*at);
+        ranges.hosts.add(*host);
     }
 
     fn join(&mut self, more: &Kind) {
+        let Some(more_ranges) = &more.ranges else { return };
         self.connections += more.connections;
-        self.took.join(more.took);
-        self.idle.join(more.idle);
-        self.at.join(more.at);
-        self.hosts.join(more.hosts);
+        let ranges = self.ranges.get_or_insert_default();
+        ranges.took.join(more_ranges.took);
+        ranges.idle.join(more_ranges.idle);
+        ranges.at.join(more_ranges.at);
+        ranges.hosts.join(more_ranges.hosts);
+    }
+
+    /// The least and the most time it took: the hold, the silence, or from the FIN to its use.
+    pub fn took(&self) -> Option<(TimeDelta, TimeDelta)> {
+        self.ranges.as_ref()?.took.ends()
+    }
+
+    /// The least and the most pause before the first FIN.
+    pub fn idle(&self) -> Option<(TimeDelta, TimeDelta)> {
+        self.ranges.as_ref()?.idle.ends()
     }
 
     /// Several ended at the same moment, as when a process ends.
     pub fn all_at_once(&self) -> bool {
         const MOMENT_NS: i64 = 50_000_000;
-        let ends = self.at.ends().and_then(|(first, last)| last.since(first));
+        let at = self.ranges.as_ref().and_then(|ranges| ranges.at.ends());
+        let ends = at.and_then(|(first, last)| last.since(first));
         self.connections > 1 && ends.is_some_and(|nanos| nanos < MOMENT_NS)
     }
 
     /// The host whose closing this is about, if it is one.
     pub fn host(&self) -> Option<IpAddr> {
-        self.hosts.ends().filter(|(least, most)| least == most).map(|(host, _)| host)
+        self.ranges
+            .as_ref()?
+            .hosts
+            .ends()
+            .filter(|(least, most)| least == most)
+            .map(|(host, _)| host)
     }
 }

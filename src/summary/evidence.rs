@@ -26,11 +26,25 @@ pub fn evidence(row: &Row) -> Vec<String> {
         ),
         _ => {}
     }
+    all.extend(other_leg(row));
     match row.judged.said.as_deref() {
         Some(facts) => all.extend(of_talk(row, facts)),
         None => all.extend(idle(row)),
     }
     all
+}
+
+/// The other connection of a proxy, and which of the two waits for the other.
+fn other_leg(row: &Row) -> Option<String> {
+    let leg = row.judged.elsewhere.as_ref()?.other_leg?;
+    let [a, b] = leg.ends;
+    let after = duration(TimeDelta::nanoseconds(leg.after));
+    Some(match leg.waits_for {
+        Some(end) => format!(
+            "a proxy holds it, which passed the FIN on {after} later, on {a} > {b}, and waits for {end} to close that"
+        ),
+        None => format!("a proxy passed this FIN on, {after} after that of {a} > {b}"),
+    })
 }
 
 fn after_fin(row: &Row, what: &str) -> Option<String> {
@@ -78,6 +92,7 @@ fn of_talk(row: &Row, facts: &Facts) -> Vec<String> {
     if let Some(announced) = facts.announced {
         all.push(format!("the close was announced: {announced}"));
     }
+    all.extend(facts.remarks.iter().map(|remark| String::from(&**remark)));
     if let Some(statement) = &facts.last_statement {
         let answered = match facts.answered {
             Some(true) => ", answered",

@@ -1,12 +1,15 @@
 //! Findings as one screen needs them: all of them counted, few of them kept whole.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::IpAddr;
+
+use chrono::TimeDelta;
 
 use super::groups::Groups;
 use super::seen::Seen;
 use super::spread::Spread;
+use crate::tcp::segment::Endpoint;
 use crate::verdict::Doubt;
 use crate::verdict::local::{Local, LocalBy};
 
@@ -30,7 +33,13 @@ pub struct Found {
     pub descriptors: u64,
     /// The pauses before the FINs.
     pub idle: Spread,
+    /// Held by a proxy that passed the FIN on, and the first ends that it waits for: the longest held first.
+    pub passed_on: u64,
+    pub waits_for: Vec<((Reverse<Option<TimeDelta>>, u64), Endpoint)>,
 }
+
+/// Ends of others that are named.
+const NAMED: usize = 3;
 
 /// Hosts that are told apart; a capture that holds more is of no host at all.
 pub const HOLDERS: usize = 65_536;
@@ -49,6 +58,8 @@ impl Found {
             doubts: BTreeMap::new(),
             descriptors: 0,
             idle: Spread::default(),
+            passed_on: 0,
+            waits_for: Vec::new(),
         }
     }
 
@@ -66,6 +77,12 @@ impl Found {
             *self.doubts.entry(*doubt).or_default() += 1;
         }
         self.descriptors += u64::from(seen.descriptor_may_leak);
+        if let Some(end) = seen.waits_for {
+            self.passed_on += 1;
+            self.waits_for.push(((Reverse(seen.held), seen.first.order()), end));
+            self.waits_for.sort();
+            self.waits_for.truncate(NAMED);
+        }
         seen.idle_before_fin.iter().for_each(|idle| self.idle.add(*idle));
         self.keep(Ranked(seen));
     }
@@ -133,13 +150,10 @@ impl Eq for Ranked {}
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
     use super::*;
     use crate::place::{Place, Time};
     use crate::set::Set;
     use crate::summary::seen::{Process, Said};
-    use crate::tcp::segment::Endpoint;
     use crate::tcp::side::Side;
     use crate::verdict::{Close, Verdict};
 
@@ -167,6 +181,7 @@ mod tests {
             evidence: Vec::new(),
             doubts: Set::default(),
             descriptor_may_leak: false,
+            waits_for: None,
             first: place,
             last: place,
             fin: Some(place),

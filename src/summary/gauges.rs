@@ -29,7 +29,42 @@ pub struct Gauges {
     pub stuck_before: u64,
     pub holds: Holds,
     pub changes: Changes,
+    pub unfinished: Unfinished,
 }
+
+/// Connections of which more may be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Unfinished {
+    /// Open, and not silent for longer than any that its service closed.
+    pub open: u64,
+    /// Held by local: they may still be closed.
+    pub held: u64,
+    /// A service that closes idle connections, and after how many seconds: of those above the slowest.
+    pub slowest: Option<(Endpoint, f64)>,
+}
+
+impl Unfinished {
+    /// One that is still open, silent for so many seconds, and the pause after which its service has
+    /// closed others.
+    pub fn add_open(&mut self, service: Endpoint, idle: f64, timeout: Option<f64>) {
+        if timeout.is_some_and(|timeout| idle > timeout + SLACK) {
+            return;
+        }
+        self.open += 1;
+        let known = timeout.map(|timeout| (service, timeout));
+        let slower =
+            known.filter(|(_, timeout)| self.slowest.is_none_or(|(_, slowest)| slowest < *timeout));
+        self.slowest = slower.or(self.slowest);
+    }
+
+    /// Nothing more is to be waited for.
+    pub fn is_over(&self) -> bool {
+        self.open == 0 && self.held == 0
+    }
+}
+
+/// Seconds by which a timer may be late.
+const SLACK: f64 = 1.0;
 
 /// Findings that began, and that ended, since the capture began.
 #[derive(Clone, Debug, Default)]

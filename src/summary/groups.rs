@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use foldhash::fast::RandomState;
 
 use super::cause::Cause;
-use super::closes::Range;
+use super::range::Range;
 use super::seen::{Party, Process, Said, Seen};
 use crate::place::Place;
 use crate::tcp::segment::Endpoint;

@@ -6,7 +6,7 @@ use crate::join::Elsewhere;
 use crate::place::Time;
 use crate::table::Retired;
 use crate::tcp::flow::{Flow, FlowId};
-use crate::tcp::segment::{Endpoint, FlowKey};
+use crate::tcp::segment::{End, Endpoint, FlowKey};
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
 use crate::verdict::{Doubt, Judgement, Note, Policy, judge};
@@ -42,6 +42,25 @@ impl Judged {
         }
     }
 
+    /// Lets what was said tell whether the server, where that holds, owes its client an answer.
+    #[must_use]
+    pub fn served_by(mut self, server: End, policy: &Policy) -> Judged {
+        let holder = self.judgement.holder.filter(|holder| self.flow.end(*holder) == server);
+        let owes = holder.zip(self.said.as_deref()).and_then(|(holder, said)| {
+            owes_answer(said).or_else(|| {
+                let client = holder.other();
+                let asked =
+                    self.flow.half(client).sent_payload() && self.flow.had_last_word(client);
+                // By the handshake the judgement knew who the client is.
+                self.flow.service().is_none().then_some(asked)
+            })
+        });
+        if let Some(owes) = owes {
+            self.judgement = self.judgement.doubted(Doubt::Unanswered, owes, policy.certain);
+        }
+        self
+    }
+
     /// Its name within a run.
     pub fn id(&self) -> FlowId {
         self.flow.id()
@@ -61,6 +80,11 @@ impl Judged {
             Side::A => (a, b),
             Side::B => (b, a),
         })
+    }
+
+    /// The end of a proxy's other connection that both wait for.
+    pub fn waits_for(&self) -> Option<Endpoint> {
+        self.elsewhere.as_ref()?.other_leg?.waits_for
     }
 
     /// The holder; of a connection that packets ended, the sides that a FIN was sent to.
@@ -94,4 +118,9 @@ impl Judged {
         };
         self.flow.service().unwrap_or(lower_port)
     }
+}
+
+/// Does a server owe its client an answer? A client that took its leave asks for none.
+fn owes_answer(said: &Facts) -> Option<bool> {
+    if said.goodbye.is_some() { Some(false) } else { said.answered.map(|answered| !answered) }
 }

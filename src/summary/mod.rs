@@ -10,6 +10,8 @@
 //! * [`compare`]: two captures held against each other
 //! * [`closes`]: how connections were closed, by service: who first, after which pause, and too late
 //! * [`history`]: sockets by state over time; [`spread`]: durations, in percentiles
+//! * [`race`]: requests that came after the service's FIN, the timer that sent it, and what to set;
+//!   [`settings`]: the names of what clients can set
 //! * [`gauges`]: a live capture at one moment, counted
 
 pub mod cause;
@@ -21,8 +23,11 @@ pub mod gauges;
 pub mod groups;
 pub mod history;
 pub mod judged;
+pub mod race;
+pub mod range;
 pub mod row;
 pub mod seen;
+pub mod settings;
 pub mod sink;
 pub mod spread;
 pub mod totals;

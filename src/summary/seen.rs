@@ -49,6 +49,8 @@ pub struct Seen {
     pub evidence: Vec<String>,
     pub doubts: Set<Doubt>,
     pub descriptor_may_leak: bool,
+    /// A proxy holds it, which passed the FIN on, and waits for this end to close.
+    pub waits_for: Option<Endpoint>,
     pub first: Place,
     pub last: Place,
     /// The first FIN, and whose it was.
@@ -113,6 +115,7 @@ impl Seen {
             evidence: Vec::new(),
             doubts: judgement.doubts,
             descriptor_may_leak: judgement.notes.contains(&Note::DescriptorMayLeak),
+            waits_for: row.judged.waits_for(),
             first: flow.first,
             last: flow.last,
             fin: flow.first_fin().map(|(_, fin)| fin.place),

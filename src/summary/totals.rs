@@ -51,6 +51,8 @@ pub struct Tally {
     pub hidden: u64,
     /// Flows in CLOSE-WAIT at an end that is not the local one.
     pub elsewhere: u64,
+    /// Open flows whose last transaction is open, as far as it was read.
+    pub in_transaction: u64,
 }
 
 /// One capture point: a file, or a series of files that follow one another.
@@ -150,6 +152,7 @@ impl AddAssign for Tally {
         self.doubted += more.doubted;
         self.hidden += more.hidden;
         self.elsewhere += more.elsewhere;
+        self.in_transaction += more.in_transaction;
         for (n, more) in self.verdicts.iter_mut().zip(more.verdicts) {
             *n += more;
         }

@@ -189,7 +189,9 @@ impl Closing {
 
     /// It never sent its highest ACK, and `to` is what it had acknowledged.
     pub fn take_back_early_ack(&mut self, to: Seq) {
-        let early = self.odd.as_mut().and_then(|odd| odd.early_ack.take());
+        let Some(odd) = &mut self.odd else { return };
+        let early = odd.early_ack.take();
+        odd.payload_at_ack.take_if(|at| early.is_some_and(|early| at.ack == early.number));
         if let Some(fin) = &mut self.fin
             && early.is_some_and(|early| fin.ack_then == Some(early.number))
         {

@@ -60,6 +60,10 @@ pub struct Marks {
     pub fin: bool,
 }
 
+impl Marks {
+    pub const NONE: Marks = Marks { syn: false, fin: false };
+}
+
 /// The part of a segment that its side had not sent before.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct News {
@@ -169,6 +173,7 @@ impl Half {
     }
 
     /// Counts a packet, whatever it holds.
+    #[inline(always)]
     pub fn count(&mut self, segment: &Segment) {
         let (packets, carry) = self.packets.overflowing_add(1);
         self.packets = packets;

@@ -29,6 +29,9 @@ pub enum Belongs {
     OlderNearOrNew,
 }
 
+/// A side that has sent fewer octets has used no number twice, nor will soon.
+const COMES_ROUND: i32 = 1 << 30;
+
 /// A number this far beyond an unanswered SYN is some other connection's.
 const FITS_WITHIN: i32 = 1 << 20;
 
@@ -42,6 +45,7 @@ pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
         _ if flow.is_finished() && is_strange(sender, other, segment) => Belongs::OlderNearOrNew,
         _ if flow.is_unanswered() && !fits_syn(flow, segment) => Belongs::Older,
         _ if flow.is_unanswered() && !flow.answers(segment) => Belongs::OlderExactly,
+        _ if !flow.is_unanswered() && precedes(sender, other, segment) => Belongs::OlderNear,
         _ if !flow.is_unanswered() && !can_end(sender, other, segment) => {
             match near(sender, segment) {
                 true => Belongs::OlderExactly,
@@ -151,6 +155,18 @@ fn is_strange(sender: &Half, other: &Half, segment: &Segment) -> bool {
     flags.ack() && !flags.rst() && is_far(sender, segment.seq) && is_far(other, segment.ack)
 }
 
+/// Are both its numbers below those that the two SYNs began with?
+fn precedes(sender: &Half, other: &Half, segment: &Segment) -> bool {
+    segment.flags.ack() && is_before(sender, segment.seq) && is_before(other, segment.ack)
+}
+
+/// Is a number below a side's SYN? Once a side has sent much, numbers come round again.
+fn is_before(half: &Half, number: Seq) -> bool {
+    half.isn().zip(half.snd_max()).is_some_and(|(isn, max)| {
+        number.ahead_of(isn) < 0 && (0..COMES_ROUND).contains(&max.ahead_of(isn))
+    })
+}
+
 /// Is a number far from the lowest and the highest one of a side, and not between them?
 fn is_far(half: &Half, number: Seq) -> bool {
     half.lowest().zip(half.snd_max()).is_some_and(|(lowest, max)| {
@@ -181,9 +197,11 @@ pub fn fits_exactly(older: &Flow, segment: &Segment) -> bool {
     older.half(older.side(segment.from)).snd_max() == Some(segment.seq)
 }
 
-/// Is it just the FIN or the RST that an older flow can have?
+/// Is it just the FIN or the RST that an older flow can have? A FIN that it has had is the only one.
 fn ends(older: &Flow, segment: &Segment) -> bool {
     let side = older.side(segment.from);
     let (sender, other) = (older.half(side), older.half(side.other()));
-    sender.snd_max().is_some() && can_end(sender, other, segment)
+    let end = segment.end_of_payload() + 1;
+    let is_known = older.fin(side).is_none_or(|fin| !segment.flags.fin() || fin.end == end);
+    sender.snd_max().is_some() && can_end(sender, other, segment) && is_known
 }

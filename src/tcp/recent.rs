@@ -31,12 +31,13 @@ impl Recent {
     pub const NEVER: Recent =
         Recent { last: [Time::UNKNOWN; 2], near: [NONE; 2], far: Time::UNKNOWN };
 
-    /// Reads something at both ends.
+    /// Reads something in the middle.
     pub fn prefetch(&self) -> u64 {
-        u64::from(self.last[0].nanos().is_some() ^ self.far.nanos().is_some())
+        u64::from(self.near[0])
     }
 
     /// `side` has sent something new.
+    #[inline(always)]
     pub fn record(&mut self, side: Side, time: Time) {
         let (before, others) = (self.last[side as usize], self.last[side.other() as usize]);
         if time <= before {
@@ -67,6 +68,7 @@ impl Recent {
 
     /// The side that spoke last, at `before`, has spoken again. What it said before is worth
     /// remembering where it is apart from what came earlier, or where a pause follows it.
+    #[inline(never)]
     fn age(&mut self, before: Time, time: Time) {
         let mut times = [Time::UNKNOWN; 4];
         times[1..].copy_from_slice(&self.earlier(before));

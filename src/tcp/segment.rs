@@ -1,7 +1,7 @@
 //! One TCP segment, as far as the close is concerned.
 
 use core::fmt;
-use core::hash::{Hash, Hasher};
+use core::hash::{BuildHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::seq::Seq;
@@ -46,7 +46,8 @@ pub struct FlowKey {
     /// Addresses of the lower end, then of the upper: the high and the low half of an IPv6 address,
     /// or zero and an IPv4 address.
     addresses: [[u64; 2]; 2],
-    ports: [u16; 2],
+    /// The lower end's above the upper's.
+    ports: u32,
     v6: bool,
 }
 
@@ -56,8 +57,7 @@ impl PartialEq for FlowKey {
     fn eq(&self, other: &FlowKey) -> bool {
         let words = |key: &FlowKey| {
             let [lower, upper] = key.addresses;
-            let ports = u64::from(key.ports[0]) << 16 | u64::from(key.ports[1]);
-            [lower[0], lower[1], upper[0], upper[1], ports << 1 | u64::from(key.v6)]
+            [lower[0], lower[1], upper[0], upper[1], u64::from(key.ports), u64::from(key.v6)]
         };
         let (own, others) = (words(self), words(other));
         (0..own.len()).fold(0, |differ, at| differ | own[at] ^ others[at]) == 0
@@ -65,14 +65,13 @@ impl PartialEq for FlowKey {
 }
 
 impl Hash for FlowKey {
-    #[inline]
+    #[inline(always)]
     fn hash<H: Hasher>(&self, state: &mut H) {
         let [[lower_high, lower], [upper_high, upper]] = self.addresses;
         if self.v6 {
             [lower_high, upper_high, lower].into_iter().for_each(|word| state.write_u64(word));
         }
-        let ports = u64::from(self.ports[0]) << 16 | u64::from(self.ports[1]);
-        let ports = u128::from(ports << 1 | u64::from(self.v6));
+        let ports = u128::from(u64::from(self.ports) << 1 | u64::from(self.v6));
         // One word of 128 bits for IPv4: two addresses of 32 bits, and 33 bits.
         state.write_u128(ports << 64 ^ u128::from(lower) << 32 ^ u128::from(upper));
     }
@@ -112,7 +111,7 @@ impl FlowKey {
         };
         let halves = |bits: u128| [(bits >> 64) as u64, bits as u64];
         let addresses = [halves(lower.0), halves(upper.0)];
-        (FlowKey { addresses, ports: [lower.1, upper.1], v6: true }, from)
+        (FlowKey { addresses, ports: joined(lower.1, upper.1), v6: true }, from)
     }
 
     /// Makes a key of two IPv4 addresses with their ports, and tells which of its ends is the
@@ -124,12 +123,24 @@ impl FlowKey {
         let from = if source <= destination { End::Lower } else { End::Upper };
         let (lower, upper) = (source.min(destination), source.max(destination));
         let addresses = [[0, lower >> 16], [0, upper >> 16]];
-        (FlowKey { addresses, ports: [lower as u16, upper as u16], v6: false }, from)
+        (FlowKey { addresses, ports: joined(lower as u16, upper as u16), v6: false }, from)
+    }
+
+    /// Returns its hash.
+    #[inline(always)]
+    #[expect(
+        clippy::manual_hash_one,
+        reason = "a call takes the key out of the registers it was made in"
+    )]
+    pub fn hash_by(&self, hasher: &impl BuildHasher) -> u64 {
+        let mut state = hasher.build_hasher();
+        self.hash(&mut state);
+        state.finish()
     }
 
     /// The addresses and ports of the lower and the upper end, if they are IPv4.
     #[inline]
-    pub fn as_v4(&self) -> Option<([u32; 2], [u16; 2])> {
+    pub fn as_v4(&self) -> Option<([u32; 2], u32)> {
         let [[_, lower], [_, upper]] = self.addresses;
         (!self.v6).then_some(([lower as u32, upper as u32], self.ports))
     }
@@ -142,15 +153,26 @@ impl FlowKey {
 
     /// The key of which [`FlowKey::as_v4`] gave the parts.
     #[inline]
-    pub fn of_v4([lower, upper]: [u32; 2], ports: [u16; 2]) -> FlowKey {
+    pub fn of_v4([lower, upper]: [u32; 2], ports: u32) -> FlowKey {
         let addresses = [[0, u64::from(lower)], [0, u64::from(upper)]];
         FlowKey { addresses, ports, v6: false }
+    }
+
+    /// The key of two IPv6 addresses of which [`FlowKey::as_v6`] gave the parts.
+    pub fn of_v6(addresses: [u128; 2], ports: u32) -> FlowKey {
+        let addresses = addresses.map(|bits| [(bits >> 64) as u64, bits as u64]);
+        FlowKey { addresses, ports, v6: true }
+    }
+
+    /// Returns both ports, the lower end's above the upper's.
+    pub fn joined_ports(&self) -> u32 {
+        self.ports
     }
 
     /// Returns the ports of the lower and the upper end.
     #[inline]
     pub fn ports(&self) -> [u16; 2] {
-        self.ports
+        [(self.ports >> 16) as u16, self.ports as u16]
     }
 
     pub fn endpoint(&self, end: End) -> Endpoint {
@@ -165,13 +187,19 @@ impl FlowKey {
             true => v6(end).into(),
             false => Ipv4Addr::from_bits(low as u32).into(),
         };
-        Endpoint { ip, port: self.ports[end as usize] }
+        Endpoint { ip, port: self.ports()[end as usize] }
     }
 
     /// A connection of an endpoint with itself: its two directions cannot be told apart.
     pub fn is_self(&self) -> bool {
-        self.addresses[0] == self.addresses[1] && self.ports[0] == self.ports[1]
+        let [lower, upper] = self.ports();
+        self.addresses[0] == self.addresses[1] && lower == upper
     }
+}
+
+#[inline(always)]
+fn joined(lower: u16, upper: u16) -> u32 {
+    u32::from(lower) << 16 | u32::from(upper)
 }
 
 impl End {

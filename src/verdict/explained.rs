@@ -86,22 +86,6 @@ impl Reason {
 }
 
 impl Doubt {
-    pub const ALL: [Doubt; 13] = [
-        Doubt::Brief,
-        Doubt::FinBeforeCapture,
-        Doubt::LostBeforeFin,
-        Doubt::FinImplied,
-        Doubt::Unconfirmed,
-        Doubt::Dropped,
-        Doubt::RemoteTap,
-        Doubt::Truncated,
-        Doubt::Unacked,
-        Doubt::Holes,
-        Doubt::Gap,
-        Doubt::PeerFinMissed,
-        Doubt::Unanswered,
-    ];
-
     pub fn explained(self) -> &'static str {
         match self {
             Doubt::Brief => {
@@ -148,26 +132,6 @@ impl Doubt {
 }
 
 impl Note {
-    pub const ALL: [Note; 17] = [
-        Note::Midstream,
-        Note::PortReused,
-        Note::FinRetransmitted,
-        Note::SynInCloseWait,
-        Note::PeerFinImplied,
-        Note::RstOddSeq,
-        Note::RstWithoutEffect,
-        Note::Refused,
-        Note::Duplicates,
-        Note::TimeWentBack,
-        Note::DescriptorMayLeak,
-        Note::LastAck,
-        Note::UsedAfterFin,
-        Note::DroppedIdle,
-        Note::FinWithoutEffect,
-        Note::Rewritten,
-        Note::KernelHolds,
-    ];
-
     pub fn explained(self) -> &'static str {
         match self {
             Note::Midstream => {
@@ -217,6 +181,9 @@ impl Note {
             }
             Note::KernelHolds => {
                 "Packets seemed to end the connection, and the kernel still has its socket in CLOSE-WAIT: what was seen was damaged, forged, or never arrived. Close the socket."
+            }
+            Note::FinPassedOn => {
+                "A proxy holds it: it passed the FIN on, on its other connection, and waits for the far end of that one to close. Look there, not at the proxy: other_leg names that connection."
             }
             Note::Rewritten => {
                 "The connection was captured under two pairs of addresses (NAT, a sidecar). It counts once, under those that were dialled."

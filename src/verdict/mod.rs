@@ -94,6 +94,18 @@ impl Judgement {
         Judgement { finding, doubts: Set::default(), ..self }
     }
 
+    /// Has a doubt, or has it not, as what was said on the connection tells.
+    #[must_use]
+    pub fn doubted(mut self, doubt: Doubt, applies: bool, certain: bool) -> Judgement {
+        if matches!(self.verdict, Verdict::Unknown(_)) {
+            return self;
+        }
+        let Standing { finding, hidden, .. } = Standing::from(&self);
+        self.doubts = if applies { self.doubts.with(doubt) } else { self.doubts.without(doubt) };
+        self.finding = (finding || hidden) && (self.doubts.is_empty() || !certain);
+        self
+    }
+
     /// The holder's kernel has it there no more: its FIN was not captured.
     pub fn deny(self) -> Judgement {
         Judgement {

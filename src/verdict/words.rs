@@ -214,6 +214,7 @@ words! {
         FinWithoutEffect,
         Rewritten,
         KernelHolds,
+        FinPassedOn,
     }
 }
 
@@ -253,6 +254,7 @@ impl Note {
             Note::FinWithoutEffect => "fin-without-effect",
             Note::Rewritten => "rewritten",
             Note::KernelHolds => "kernel-holds",
+            Note::FinPassedOn => "fin-passed-on",
         }
     }
 }

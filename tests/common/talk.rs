@@ -13,6 +13,7 @@ pub const START: u64 = 1_700_000_000 * SECOND;
 
 /// A connection that is being written, from the client's SYN on.
 pub struct Talk {
+    pub client: u16,
     pub port: u16,
     pub nanos: u64,
     /// The next numbers of client and server.
@@ -25,7 +26,12 @@ pub const SERVER: usize = 1;
 
 impl Talk {
     pub fn with(port: u16) -> Talk {
-        let mut talk = Talk { port, nanos: START, next: [1_000, 9_000], records: Vec::new() };
+        Talk::between(40_000, port)
+    }
+
+    pub fn between(client: u16, port: u16) -> Talk {
+        let mut talk =
+            Talk { client, port, nanos: START, next: [1_000, 9_000], records: Vec::new() };
         talk.send(CLIENT, SYN, b"");
         talk.send(SERVER, SYN | ACK, b"");
         talk.send(CLIENT, ACK, b"");
@@ -34,7 +40,7 @@ impl Talk {
 
     pub fn send(&mut self, from: usize, flags: u8, payload: &[u8]) {
         let ends = [
-            "172.18.0.5:40000".parse().expect("an address"),
+            format!("172.18.0.5:{}", self.client).parse().expect("an address"),
             format!("172.18.0.3:{}", self.port).parse().expect("an address"),
         ];
         self.nanos += SECOND / 1_000;

@@ -20,6 +20,8 @@ pub struct Packet {
     pub window: u16,
     /// A bit of it flipped on its way: its checksum is wrong.
     pub damaged: bool,
+    /// That bit was one of its acknowledgment number.
+    pub renumbered: bool,
     /// Its sender had received the other side's FIN.
     pub acks_fin: bool,
 }
@@ -42,7 +44,18 @@ impl Packet {
         };
         let from = 1 - self.from;
         let conn = self.conn;
-        Packet { from, conn, flags, seq, ack, len: 0, window: 0, damaged: false, acks_fin: false }
+        Packet {
+            from,
+            conn,
+            flags,
+            seq,
+            ack,
+            len: 0,
+            window: 0,
+            damaged: false,
+            renumbered: false,
+            acks_fin: false,
+        }
     }
 }
 
@@ -311,9 +324,20 @@ impl Socket {
     fn send(&mut self, flags: u8, seq: Seq, len: u32) {
         let ack = if flags & Flags::ACK != 0 { self.rcv_nxt } else { Seq(0) };
         let acks_fin = self.has_received_fin();
-        let (from, conn, damaged) = (self.host, self.conn, false);
+        let (from, conn, damaged, renumbered) = (self.host, self.conn, false, false);
         let window = self.window() as u16;
-        self.out.push(Packet { from, conn, flags, seq, ack, len, window, damaged, acks_fin });
+        self.out.push(Packet {
+            from,
+            conn,
+            flags,
+            seq,
+            ack,
+            len,
+            window,
+            damaged,
+            renumbered,
+            acks_fin,
+        });
         if flags & Flags::ACK != 0 {
             self.timers.ack = None;
             self.unacked_segments = 0;

@@ -219,6 +219,10 @@ impl World {
             packet.damaged = true;
             // A bit of the payload, as often as not: that shows in the checksum alone.
             packet.flags ^= self.prng.pick(&[Flags::FIN, Flags::RST, 0, 0]);
+            if packet.flags & Flags::ACK != 0 && self.prng.one_in(4) {
+                packet.renumbered = true;
+                packet.ack = Seq(packet.ack.0 ^ 1 << self.prng.below(32));
+            }
         }
         (!lost).then_some((at, packet))
     }

@@ -65,7 +65,8 @@ struct Asked {
 impl Protocol for Http {
     const IDENTITY: Identity = Identity { key: "http", title: "HTTP", transactions: false };
 
-    #[inline(always)]
+    const FIRST: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
     fn may_begin(first: [u8; GLANCE]) -> bool {
         matches!(first, [b'A'..=b'Z', b'A'..=b'Z', b'A'..=b'Z', ..])
     }

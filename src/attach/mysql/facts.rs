@@ -14,12 +14,10 @@ impl Mysql {
         let last = exchange.last();
         let has_last = last.command.is_some();
         Facts {
-            protocol: Mysql::IDENTITY,
             confirmed: self.confirmed,
             server: session.version.clone(),
             user: session.user.clone().filter(|_| !exchange.may_change_user()),
             database: session.database.clone().filter(|_| !exchange.may_rename()),
-            application: None,
             last_command: last.command.and_then(Command::name),
             last_statement: show_last(last, literals),
             last_statement_at: has_last.then_some(last.at),
@@ -32,13 +30,11 @@ impl Mysql {
             path: self.path(literals),
             goodbye: self.goodbye(),
             before_login: self.before_login(),
-            announced: None,
-            waits_by: None,
-            heartbeat: None,
             server_error: self.error.as_deref().map(|error| error.show(literals)),
             encrypted: self.encrypted,
             compressed: self.compressed,
             truncated: self.truncated,
+            ..Facts::of(Mysql::IDENTITY)
         }
     }
 

@@ -92,6 +92,8 @@ pub struct Mysql {
 impl Protocol for Mysql {
     const IDENTITY: Identity = Identity { key: "mysql", title: "MySQL", transactions: true };
 
+    const FIRST: &[u8] = &[];
+
     /// The server speaks first.
     #[inline(always)]
     fn may_begin([_, _, high, sequence, version, ..]: [u8; GLANCE]) -> bool {

@@ -109,6 +109,8 @@ impl Protocol for Postgresql {
     const IDENTITY: Identity =
         Identity { key: "postgresql", title: "PostgreSQL", transactions: true };
 
+    const FIRST: &[u8] = &[];
+
     #[inline(always)]
     fn may_begin(first: [u8; GLANCE]) -> bool {
         matches!(first, [0, 0, _, _, 0, 3, ..] | [0, 0, 0, _, 4, 210, ..] | [b'E', 0, ..])

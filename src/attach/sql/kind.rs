@@ -33,8 +33,16 @@ pub fn of_nth<'a>(mut tokens: impl Iterator<Item = Token<'a>>, index: usize, cut
     }
     let mut words = [None; 3];
     if !cut {
+        let first = tokens.next();
+        // Most begin with a word that tells all.
+        if let Some(Token::Word(word)) = first
+            && keeps(word)
+        {
+            return Kind::Keeps;
+        }
         // The rest makes no difference.
-        first_words(&mut tokens.take(words.len()), &mut words);
+        let mut few = first.into_iter().chain(tokens.take(words.len() - 1));
+        first_words(&mut few, &mut words);
         return kind(words);
     }
     let end = first_words(&mut tokens, &mut words);
@@ -69,15 +77,34 @@ fn begins_with_data(words: [Option<&[u8]>; 3]) -> bool {
     data.iter().any(|word| first.eq_ignore_ascii_case(word))
 }
 
+/// Words that begin nothing which ends a transaction.
+fn keeps(first: &[u8]) -> bool {
+    const WORDS: [&[u8]; 14] = [
+        b"select",
+        b"insert",
+        b"update",
+        b"delete",
+        b"replace",
+        b"show",
+        b"savepoint",
+        b"release",
+        b"do",
+        b"use",
+        b"explain",
+        b"desc",
+        b"describe",
+        b"with",
+    ];
+    WORDS.iter().any(|word| first.eq_ignore_ascii_case(word))
+}
+
 fn kind(words: [Option<&[u8]>; 3]) -> Kind {
     let is = |word: Option<&[u8]>, name: &str| {
         word.is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
     };
     let any = |names: &[&str]| names.iter().any(|name| is(words[0], name));
     let second = words[1];
-    if any(&["select", "insert", "update", "delete", "replace", "show", "savepoint", "release"])
-        || any(&["do", "use", "explain", "desc", "describe", "with"])
-    {
+    if words[0].is_some_and(keeps) {
         Kind::Keeps
     } else if any(&["set"]) {
         let other =

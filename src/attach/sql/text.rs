@@ -107,8 +107,9 @@ impl SqlText {
             return Database::Unknown;
         }
         // Most statements need no closer look: another word begins them, and nothing follows.
-        let first = self.octets.iter().find(|octet| !octet.is_ascii_whitespace());
-        let is_other = first.is_some_and(|o| o.is_ascii_alphabetic() && !matches!(o, b'u' | b'U'));
+        let start = self.octets.trim_ascii_start();
+        let is_other = start.first().is_some_and(u8::is_ascii_alphabetic)
+            && !start.get(..3).is_none_or(|word| word.eq_ignore_ascii_case(b"use"));
         if is_other && !self.octets.contains(&b';') {
             return Database::Stays;
         }

@@ -44,6 +44,8 @@ pub struct Live {
     troubles: VecDeque<Error>,
     about: About,
     kept: Option<Keep>,
+    /// Packets that were kept.
+    kept_packets: u64,
     /// The files that follow, if there are several.
     rotation: Option<Rotation>,
 }
@@ -112,6 +114,7 @@ impl Live {
             troubles: VecDeque::new(),
             about,
             kept: None,
+            kept_packets: 0,
             rotation: None,
         })
     }
@@ -157,6 +160,12 @@ impl Live {
         create(&next).and_then(|file| self.keep(file)).map_err(|error| not_kept(&error))
     }
 
+    /// The number of packets that were kept.
+    #[must_use]
+    pub fn kept_packets(&self) -> u64 {
+        self.kept_packets
+    }
+
     /// The interfaces' names.
     #[must_use]
     pub fn name(&self) -> String {
@@ -191,6 +200,7 @@ impl Live {
                         self.troubles.push_back(error);
                     }
                     self.write(|keep, data| keep.packet(at, wall, len, data));
+                    self.kept_packets += u64::from(self.kept.is_some());
                     return Ok(Some((self.time(wall), at, len)));
                 }
                 Err(pcap::Error::TimeoutExpired) => {}
@@ -339,7 +349,10 @@ impl Interface {
             .timeout(100)
             .open()
             .map_err(wrong)?;
-        capture.filter(&wanted.filter, true).map_err(wrong)?;
+        capture.filter(&wanted.filter, true).map_err(|error| {
+            let expression = printable(&wanted.filter);
+            CannotCapture::Filter { expression, error: error.to_string() }
+        })?;
         let link = LinkType(capture.get_datalink().0 as u16);
         let capture = capture.setnonblock().map_err(wrong)?;
         Ok(Interface { name: name.into(), capture, link, drops: 0, drops_told: 0, is_lost: false })

@@ -46,6 +46,8 @@ pub struct Wanted {
 pub enum CannotCapture {
     #[error("{interface}: {error}{}", remedy(error))]
     Interface { interface: String, error: String },
+    #[error("the filter {expression:?} is wrong: {error} (pcap-filter(7) describes the language)")]
+    Filter { expression: String, error: String },
     #[error("this closewait was built without libpcap: tcpdump -i any -U -w - | closewait -")]
     NotBuiltIn,
 }

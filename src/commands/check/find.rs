@@ -52,7 +52,7 @@ fn of(path: &Path) -> Vec<Result<PathBuf, Nothing>> {
             }
         }
         _ if path == Path::new("-") => {
-            nothing("name files or folders: no expectation is beside standard input".into())
+            nothing("check needs files, not standard input: no expectation is beside it".into())
         }
         _ => vec![Ok(path.into())],
     }

@@ -4,30 +4,37 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
 
 use super::find::Target;
 use super::read::{Troubles, own, policy_of};
 use super::{Own, ReadCapture};
 use crate::capture::live::{Live as Source, Wanted, now};
 use crate::capture::stop::Stop;
+use crate::commands::complain;
 use crate::commands::live::keep;
 use crate::commands::output::Outputs;
 use crate::commands::signals::stop_at_signals;
 use crate::expect::{Expectation, ReadingOptions, file};
+use crate::live::board::Board;
 use crate::live::{LiveSetup, live};
 use crate::printable::printable;
 use crate::run::Plan;
+use crate::summary::gauges::Unfinished;
 use crate::summary::seen::Collected;
+use crate::units::{count, duration};
 
 /// A command, and how to capture what it does.
 #[derive(Clone, Debug)]
 pub struct Watched {
     pub command: Vec<OsString>,
     pub interfaces: Vec<String>,
-    /// The time that capturing goes on for when the command has ended.
+    /// The time that capturing goes on for at most when the command has ended.
     pub linger: Duration,
     /// The file that the capture is kept in.
     pub save: Option<PathBuf>,
@@ -38,6 +45,12 @@ pub struct Watched {
 /// Octets of each packet, and of the kernel's buffer.
 const SNAP_LEN: u32 = 1_024;
 const BUFFER: u32 = 8 << 20;
+
+/// A hold that is no matter of a busy moment.
+const LATE: TimeDelta = TimeDelta::seconds(1);
+
+/// The least time that is waited.
+const SETTLE: Duration = Duration::from_millis(700);
 
 /// The longest wait between two looks at whether it should end.
 const STEP: Duration = Duration::from_millis(50);
@@ -55,7 +68,10 @@ pub(super) fn watch(asked: &Watched, policy: &Expectation) -> Result<(ReadCaptur
         None => policy.clone(),
     };
     let reading = expectation.reading.clone().or(&policy.reading);
-    let (collected, warnings, status) = collect(asked, &reading)?;
+    let (collected, mut warnings, status) = collect(asked, &reading)?;
+    if expectation.held.is_none() {
+        warnings.extend(held_for_a_while(&collected));
+    }
     Ok((ReadCapture { target, own, expectation, reading, collected, warnings }, status))
 }
 
@@ -88,8 +104,9 @@ fn collect(
         keep(&mut source, path, &mut Outputs::default())?;
     }
     let child = start(asked)?;
-    let linger = asked.linger;
-    let waiting = thread::spawn(move || wait(child, linger, &stop));
+    let (linger, board) = (asked.linger, Arc::new(Board::default()));
+    let asking = Arc::clone(&board);
+    let waiting = thread::spawn(move || wait(child, linger, &asking, &stop));
     let (mut collected, mut troubles) = (Collected::default(), Troubles::default());
     let plan = Plan { policy: policy_of(reading)?, all: true, ..Plan::default() };
     let name = source.name();
@@ -97,13 +114,16 @@ fn collect(
         began: now(),
         kernel: None,
         before: None,
-        board: None,
+        board: Some(board),
         report: AtomicBool::new(false).into(),
         nameless: None,
     };
     let outcome = live(plan, name, &mut source, setup, &mut collected, &mut troubles);
     let status = waiting.join().unwrap_or_else(|_| Err(io::Error::other("it was not waited for")));
-    let status = status.map_err(|error| format!("the command was lost: {error}"))?;
+    let (status, left) = status.map_err(|error| format!("the command was lost: {error}"))?;
+    if let Some(sentence) = left.and_then(|left| still_open(left, linger)) {
+        complain(&sentence);
+    }
     if outcome.map_err(|error| error.to_string())?.failed {
         return Err(troubles.0.join("; "));
     }
@@ -119,15 +139,61 @@ fn start(asked: &Watched) -> Result<Child, String> {
     })
 }
 
-/// Waits for the command and some time more, then ends the capture.
-fn wait(mut child: Child, linger: Duration, stop: &Stop) -> io::Result<ExitStatus> {
+/// Waits for the command, and until every peer that closes idle connections could have closed those that
+/// are open, but no longer than `linger`; then ends the capture. Returns what is unfinished, too.
+fn wait(
+    mut child: Child,
+    linger: Duration,
+    board: &Board,
+    stop: &Stop,
+) -> io::Result<(ExitStatus, Option<Unfinished>)> {
     let status = child.wait();
     let ended = Instant::now();
+    let mut left = None;
     while !stop.load(Ordering::Relaxed) && ended.elapsed() < linger {
+        board.want();
         thread::sleep(STEP.min(linger.saturating_sub(ended.elapsed())));
+        // What was sent last needs a moment to be seen.
+        if ended.elapsed() >= SETTLE {
+            left = board.fresh().map(|gauges| gauges.unfinished).or(left);
+            if left.is_some_and(|left| left.is_over()) {
+                break;
+            }
+        }
     }
     stop.store(true, Ordering::Relaxed);
-    status
+    Ok((status?, left))
+}
+
+/// Says that it was not waited for long enough, and how long would be.
+fn still_open(left: Unfinished, linger: Duration) -> Option<String> {
+    if left.open == 0 {
+        return None;
+    }
+    let n = count(left.open, "connection");
+    let after = TimeDelta::from_std(linger).map_or_else(|_| "a while".into(), duration);
+    let sentence = format!("{n} still open {after} after the command (--linger)");
+    Some(match left.slowest {
+        Some((service, seconds)) => {
+            format!("{sentence}; {service} closes after up to {seconds:.1} s of silence")
+        }
+        None => format!("{sentence}; nothing has shown after which silence their peers close"),
+    })
+}
+
+/// Warns of connections that were closed in the end, after a hold: when a program exits, its kernel closes
+/// what it forgot.
+fn held_for_a_while(collected: &Collected) -> Option<String> {
+    let late = || {
+        let closed = collected.flows.iter().filter(|seen| !seen.finding && !seen.is_kept());
+        closed.filter_map(|seen| seen.held_by_local).filter(|held| *held >= LATE)
+    };
+    let longest = late().max()?;
+    let n = count(late().count() as u64, "connection");
+    let longest = duration(longest);
+    Some(format!(
+        "{n} held in CLOSE-WAIT for up to {longest} and closed after all, perhaps by the end of a program: --max-held 1s fails then"
+    ))
 }
 
 /// As a shell has it.

@@ -145,10 +145,12 @@ fn write(
         Format::Text => {
             let on_terminal = asked.output.is_none() && io::stdout().is_terminal();
             match asked.watch {
-                // Redrawn in place, from the top.
-                Some(_) if on_terminal => out.write_all(b"\x1b[H\x1b[2J")?,
-                Some(_) => writeln!(out, "{}", chrono::Local::now().format("%Y-%m-%d %H:%M:%S"))?,
-                None => {}
+                // Redrawn in place, from the top: what is erased line by line is not scrolled back.
+                Some(_) if on_terminal => out.write_all(b"\x1b[H\x1b[J")?,
+                Some(_) | None => {}
+            }
+            if asked.watch.is_some() {
+                writeln!(out, "{}", chrono::Local::now().format("%Y-%m-%d %H:%M:%S"))?;
             }
             let each = asked.all || !asked.narrow.states.is_empty();
             let look = SocketsLook { top: asked.top, each, screen: screen(on_terminal) };

@@ -7,6 +7,7 @@ use super::report::Report;
 use crate::names;
 use crate::summary::closes::{Kind, Service};
 use crate::summary::groups::forgotten_after;
+use crate::summary::race::Advice;
 use crate::tcp::segment::Endpoint;
 use crate::units::{count, duration, range, thousands};
 
@@ -56,9 +57,16 @@ impl Report<'_> {
         let services = self.totals.closes.services();
         let mut lines = Vec::new();
         for (kind, words) in ODD {
-            let mut told: Vec<(Option<Endpoint>, &Kind)> =
-                services.iter().map(|(end, service)| (*end, kind(service))).collect();
-            told.retain(|(_, kind)| kind.connections > 0);
+            // An advice says more of the same.
+            let is_advised = |service: &Service, kind: &Kind| {
+                std::ptr::eq(kind, &service.used) && service.race.advice().is_some()
+            };
+            let mut told: Vec<(Option<Endpoint>, &Kind)> = services
+                .iter()
+                .map(|(end, service)| (*end, *service, kind(service)))
+                .filter(|(_, service, kind)| kind.connections > 0 && !is_advised(service, kind))
+                .map(|(end, _, kind)| (end, kind))
+                .collect();
             told.sort_by_key(|(_, kind)| std::cmp::Reverse(kind.connections));
             let shown = self.told(told.len());
             lines.extend(told[..shown].iter().map(|(end, kind)| {
@@ -68,6 +76,22 @@ impl Report<'_> {
             let left: u64 = told[shown..].iter().map(|(_, kind)| kind.connections).sum();
             lines.extend(more(left, told.len() - shown));
         }
+        lines.extend(self.races());
+        lines
+    }
+
+    /// Advises those whose requests come after the service's FIN.
+    fn races(&self) -> Vec<String> {
+        let services = self.totals.closes.services();
+        let told =
+            services.iter().filter_map(|(end, service)| Some((*end, service.race.advice()?)));
+        let mut told: Vec<(Option<Endpoint>, Advice)> = told.collect();
+        told.sort_by_key(|(_, advice)| std::cmp::Reverse(advice.late));
+        let shown = self.told(told.len());
+        let mut lines: Vec<String> =
+            told[..shown].iter().map(|(end, advice)| race(advice, &name(*end))).collect();
+        let left: u64 = told[shown..].iter().map(|(_, advice)| advice.late).sum();
+        lines.extend(more(left, told.len() - shown));
         lines
     }
 
@@ -115,11 +139,11 @@ fn name(service: Option<Endpoint>) -> String {
 }
 
 fn took(kind: &Kind) -> String {
-    kind.took.ends().map_or("some time".into(), |(least, most)| range(least, most))
+    kind.took().map_or("some time".into(), |(least, most)| range(least, most))
 }
 
 fn idle(kind: &Kind) -> Option<String> {
-    kind.idle.ends().map(|(least, most)| range(least, most))
+    kind.idle().map(|(least, most)| range(least, most))
 }
 
 fn host(kind: &Kind) -> String {
@@ -144,7 +168,7 @@ fn used(kind: &Kind) -> String {
 }
 
 fn dropped(kind: &Kind) -> String {
-    let least = kind.took.ends().map(|(least, _)| least);
+    let least = kind.took().map(|(least, _)| least);
     let fits: Vec<&str> = least.into_iter().flat_map(forgotten_after).take(2).collect();
     let fits = match &fits[..] {
         [] => String::new(),
@@ -181,6 +205,21 @@ fn slow(service: &Service) -> Option<String> {
         text += &format!(" ({nearly} in 99 %)");
     }
     Some(text)
+}
+
+fn race(advice: &Advice, service: &str) -> String {
+    let setting = advice.setting.map_or(String::new(), |setting| format!(" ({setting})"));
+    let timeout = duration(advice.timeout);
+    format!(
+        "{service}: its idle timeout is {timeout} (n = {}, ± {}); {} sent {} after its FIN had arrived: close idle connections after less than {timeout}{setting}.",
+        thousands(advice.number),
+        duration(advice.spread),
+        match advice.late {
+            1 => "1 request was".into(),
+            late => format!("{} requests were", thousands(late)),
+        },
+        range(advice.after.0, advice.after.1),
+    )
 }
 
 /// Says who closed first, and after which pause.

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::report::Report;
 use crate::summary::Capture;
 use crate::units::{count, duration, missing, packet_time, thousands, zone_mark};
-use crate::verdict::Verdict;
+use crate::verdict::{Close, Verdict};
 
 /// Snap lengths of a capture that are printed.
 const SNAP_LENGTHS: usize = 4;
@@ -23,7 +23,13 @@ impl Report<'_> {
             .zip(tally.verdicts.into_iter().zip(tally.found))
             .map(|(name, (all, found))| (name, all.saturating_sub(found)))
             .filter(|(_, others)| *others > 0)
-            .map(|(name, others)| format!("{} {name}", thousands(others)))
+            .map(|(name, others)| match (name == Close::Open.name(), tally.in_transaction) {
+                (true, 1..) => {
+                    let n = thousands(tally.in_transaction);
+                    format!("{} {name} ({n} in a transaction)", thousands(others))
+                }
+                _ => format!("{} {name}", thousands(others)),
+            })
             .collect();
         let mut lines = Vec::new();
         if !endings.is_empty() {

@@ -6,7 +6,7 @@ use super::report::Report;
 use crate::names;
 use crate::report::shell;
 use crate::units::{packet_time, thousands};
-use crate::verdict::{Doubt, Verdict};
+use crate::verdict::{Doubt, Note, Verdict};
 
 impl Report<'_> {
     pub fn notes(&self) -> Vec<String> {
@@ -16,6 +16,7 @@ impl Report<'_> {
                 "No kernel timer ends CLOSE-WAIT: the program must close the socket.".to_owned(),
             );
             lines.extend(self.descriptors());
+            lines.extend(self.passed_on());
             lines.extend(self.doubts());
         }
         lines.extend(self.peer_holds());
@@ -25,6 +26,23 @@ impl Report<'_> {
     /// Commands and places to go on with.
     pub fn ways_on(&self) -> Vec<String> {
         self.stuck_earlier().into_iter().chain(self.next()).collect()
+    }
+
+    /// Findings of a proxy that waits for somebody else.
+    fn passed_on(&self) -> Option<String> {
+        let (ends, all) = (&self.found.waits_for, self.found.passed_on);
+        let names: Vec<String> = ends.iter().map(|(_, end)| end.to_string()).collect();
+        let more = match all - names.len() as u64 {
+            0 => String::new(),
+            more => format!(" and {} more", thousands(more)),
+        };
+        (all > 0).then(|| {
+            let (n, names) = (thousands(all), names.join(", "));
+            let note = Note::FinPassedOn.name();
+            format!(
+                "{n} of them: held by a proxy, which passed the FIN on and waits for {names}{more} to close ({note})."
+            )
+        })
     }
 
     fn descriptors(&self) -> Option<String> {

@@ -49,15 +49,12 @@ impl<W: Write> Page<W> {
         if self.screen.ascii {
             text = in_ascii(&text);
         }
-        match self.screen.width {
-            Some(_) => {
-                for part in wrapped(&text, self.screen.columns()) {
-                    writeln!(self.out, "{part}")?;
-                }
-                Ok(())
-            }
-            None => writeln!(self.out, "{text}"),
+        if self.screen.width.is_some() {
+            text = wrapped(&text, self.screen.columns()).join("\n");
         }
+        text.push('\n');
+        // At once: nothing else is written between the parts of a line.
+        self.out.write_all(text.as_bytes())
     }
 }
 

@@ -90,7 +90,7 @@ impl Flow {
             self.take_back(side, segment.ack);
         }
         if let Some(early) = self.standing_early_ack(side.other())
-            && has_not_sent(self.half(side), segment, &early)
+            && (has_not_sent(self.half(side), segment, &early) || ends_below(segment, &early))
         {
             self.take_back(side.other(), early.lower.unwrap_or(segment.seq));
         }
@@ -122,6 +122,11 @@ impl Flow {
             closing.sides[side as usize].take_back_early_ack(to);
         }
     }
+}
+
+/// Is it a FIN before the number that was acknowledged? Nothing comes after one.
+fn ends_below(segment: &Segment, early: &Acked) -> bool {
+    segment.flags.fin() && early.number.is_after(segment.end_of_payload() + 1)
 }
 
 /// Has its sender, which has received what came after that ACK, not sent as much as that acknowledges? A

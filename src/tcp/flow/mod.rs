@@ -1,7 +1,8 @@
 //! One connection: two halves, and what one more segment changes. `early` has what acknowledgements
-//! say of packets that were not captured.
+//! say of packets that were not captured, `states` the states of figure 5.
 
 mod early;
+mod states;
 
 use super::closing::{COPIED_NS, Closing, Fin, Known, PayloadAtAck, Rst};
 use super::half::{Half, Marks, News};
@@ -11,12 +12,9 @@ use super::recent::Recent;
 use super::segment::{Checksum, End, Segment, ToldBy};
 use super::seq::Seq;
 use super::side::Side;
-use super::state::{Event, State};
 use super::window::{Scales, is_outside};
 use crate::place::{Place, Time};
-
-/// Twice the maximum segment lifetime, "arbitrarily defined to be 2 minutes" (RFC 9293, 3.4.2).
-pub(super) const TWO_MSL_NS: i64 = 240_000_000_000;
+pub(super) use states::TWO_MSL_NS;
 
 /// The name of a flow within a run: the place of its first packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -196,12 +194,47 @@ impl Flow {
             ^ a.payload_bytes
             ^ b.payload_bytes
             ^ self.recent.prefetch()
-            ^ self.last_payload.map_or(0, Place::order)
             ^ u64::from(self.slot.0)
+    }
+
+    /// Tells whether a segment changes nothing but how much was sent: nothing of a close has been seen,
+    /// and nothing of it is either. Nearly all are such.
+    #[inline(always)]
+    pub fn is_open_to(&self, segment: &Segment) -> bool {
+        segment.is_plain()
+            && !self.is_unanswered()
+            && self.closing.is_none()
+            && !self.acks_beyond(self.side(segment.from), segment)
+    }
+
+    /// Takes in a segment that the flow [is open to](Flow::is_open_to), as [`Flow::take`] would. Nobody is
+    /// handed a reference to it: so it stays in the registers that it was unpacked to.
+    #[inline(always)]
+    pub fn take_open(&mut self, segment: &Segment) {
+        let (side, before) = self.count(segment);
+        let known = self.half(side).captured_max();
+        let news = self.take_news(side, segment, Marks::NONE);
+        self.note_repeated(segment, Marks::NONE, known, before, news.payload > 0);
     }
 
     /// Takes in one segment of this flow.
     pub fn take(&mut self, segment: &Segment) {
+        if self.is_open_to(segment) {
+            return self.take_open(segment);
+        }
+        let (side, before) = self.count(segment);
+        if segment.is_plain() {
+            self.take_numbers(side, segment, Marks::NONE, before);
+        } else if segment.flags.rst() {
+            self.take_rst(side, segment);
+        } else {
+            self.take_marked(side, segment, before);
+        }
+    }
+
+    /// Counts a segment. Returns whose it is, and the time of the packet before it.
+    #[inline(always)]
+    fn count(&mut self, segment: &Segment) -> (Side, Time) {
         let side = self.side(segment.from);
         let before = std::mem::replace(&mut self.last, segment.place).time;
         self.notes.note(Noted::TimeWentBack, segment.place.time < before);
@@ -220,13 +253,7 @@ impl Flow {
             self.manner.note_answer();
         }
         self.halves[side as usize].count(segment);
-        if segment.is_plain() {
-            self.take_numbers(side, segment, Marks { syn: false, fin: false }, before);
-        } else if segment.flags.rst() {
-            self.take_rst(side, segment);
-        } else {
-            self.take_marked(side, segment, before);
-        }
+        (side, before)
     }
 
     #[cold]
@@ -293,9 +320,31 @@ impl Flow {
         }
         let peer = self.half(side.other());
         let (peer_snd_max, captured) = (peer.snd_max(), peer.captured_max());
-        // Only an ACK of something that was not captured can cover a FIN that is still to come.
-        let beyond = segment.flags.ack() && captured.is_none_or(|max| segment.ack.is_after(max));
+        let beyond = self.acks_beyond(side, segment);
         let (own_captured, acked) = (self.half(side).captured_max(), self.half(side).ack());
+        let news = self.take_news(side, segment, marks);
+        let mut first_fin = false;
+        if self.closing.is_some() || beyond || marks.fin {
+            self.find_hole(side, segment, own_captured);
+            let known = Known { acked, sent: self.half(side).snd_max(), captured };
+            first_fin =
+                self.take_closing(side, segment, news, beyond.then_some(known), peer_snd_max);
+        }
+        let is_new = news.payload > 0 || news.syn_ack || first_fin;
+        self.note_repeated(segment, marks, own_captured, before, is_new);
+    }
+
+    /// Does it acknowledge something that was not captured? Only such an ACK can cover a FIN that is
+    /// still to come.
+    #[inline(always)]
+    fn acks_beyond(&self, side: Side, segment: &Segment) -> bool {
+        let captured = self.half(side.other()).captured_max();
+        segment.flags.ack() && captured.is_none_or(|max| segment.ack.is_after(max))
+    }
+
+    /// Takes in the numbers of a segment, and when there was something new.
+    #[inline(always)]
+    fn take_news(&mut self, side: Side, segment: &Segment, marks: Marks) -> News {
         let first_syn = marks.syn && self.half(side).isn() != Some(segment.seq);
         let news = self.halves[side as usize].take(segment, marks);
         if news.payload > 0 {
@@ -305,21 +354,28 @@ impl Flow {
         if first_syn || news.first_ack && side == Side::A && !marks.fin && self.has_both_syns() {
             self.recent.record_handshake(segment.place.time);
         }
-        let mut first_fin = false;
-        if self.closing.is_some() || beyond || marks.fin {
-            self.find_hole(side, segment, own_captured);
-            let known = Known { acked, sent: self.half(side).snd_max(), captured };
-            first_fin =
-                self.take_closing(side, segment, news, beyond.then_some(known), peer_snd_max);
+        news
+    }
+
+    /// Takes note of a segment without anything new: sent again, or captured twice. `known` is the end of
+    /// what was captured before it.
+    #[inline(always)]
+    fn note_repeated(
+        &mut self,
+        segment: &Segment,
+        marks: Marks,
+        known: Option<Seq>,
+        before: Time,
+        is_new: bool,
+    ) {
+        if is_new || segment.len == 0 && !marks.syn && !marks.fin {
+            return;
         }
-        let is_new = news.payload > 0 || news.syn_ack || first_fin;
-        if !is_new && (segment.len > 0 || marks.syn || marks.fin) {
-            let quick = segment.place.time.since(before) < Some(COPIED_NS);
-            // It ends where the highest captured one ended: that one is its twin.
-            let end = segment.end_of_payload() + u32::from(marks.fin);
-            self.notes.note(Noted::Duplicates, quick && own_captured == Some(end));
-            self.notes.note(Noted::FinRetransmitted, marks.fin && !quick);
-        }
+        let quick = segment.place.time.since(before) < Some(COPIED_NS);
+        // It ends where the highest captured one ended: that one is its twin.
+        let end = segment.end_of_payload() + u32::from(marks.fin);
+        self.notes.note(Noted::Duplicates, quick && known == Some(end));
+        self.notes.note(Noted::FinRetransmitted, marks.fin && !quick);
     }
 
     /// The part of a segment that bears on the close. True for a side's first FIN.
@@ -397,6 +453,7 @@ impl Flow {
 
     /// Does the segment answer the SYN that began the flow, or follow it up? From then on the
     /// 4-tuple's packets are this connection's.
+    #[inline(always)]
     pub(super) fn answers(&self, segment: &Segment) -> bool {
         let Some(isn) = self.half(Side::A).isn() else { return false };
         match self.side(segment.from) {
@@ -408,74 +465,6 @@ impl Flow {
     /// Then `A`'s first ACK ends the handshake.
     fn has_both_syns(&self) -> bool {
         self.halves.iter().all(|half| half.isn().is_some())
-    }
-
-    /// The state of a side at `now`: figure 5, note 3 for a reset by either side, and the time-out.
-    pub fn state(&self, side: Side, now: Time) -> State {
-        let reset = [Side::A, Side::B].into_iter().any(|side| self.rst(side).is_some());
-        let timed_out = now.since(self.last.time) >= Some(TWO_MSL_NS);
-        let start = self.start(side);
-        self.events(side)
-            .into_iter()
-            .chain([(reset, Event::Rst), (timed_out, Event::TwoMsl)])
-            .filter(|(happened, _)| *happened)
-            .fold(start, |state, (_, event)| state.next(event).unwrap_or(state))
-    }
-
-    pub(super) fn start(&self, side: Side) -> State {
-        match (self.manner.began(), side) {
-            (Began::Syn, Side::A) => State::Closed,
-            (Began::Syn, Side::B) => State::Listen,
-            // It answers a SYN that the tap missed, or will see late.
-            (Began::SynAck, Side::A) => State::Listen,
-            (Began::SynAck, Side::B) => State::SynSent,
-            // Both ends have been connected for a while.
-            (Began::Midstream, _) => State::Established,
-        }
-    }
-
-    /// Returns the events of a side in the order it did them, from the facts alone: so a packet
-    /// that is seen late, or twice, leads to the same state. An event that has no arrow from the
-    /// state before it moves nothing.
-    pub(super) fn events(&self, side: Side) -> [(bool, Event); 7] {
-        let (me, peer) = (self.half(side), self.half(side.other()));
-        let (my_fin, peer_fin) = (self.fin(side), self.fin(side.other()));
-        let acked_by_me = peer_fin.is_some_and(|fin| fin.acked.is_some());
-        let acked_by_peer = my_fin.is_some_and(|fin| fin.acked.is_some());
-        // 3.10.7.4: FIN is checked last, so an ACK in my FIN segment counts before it.
-        let passive = my_fin.is_none_or(|mine| {
-            let then = mine.ack_then.zip(peer_fin);
-            then.is_some_and(|(ack, fin)| ack.covers(fin.end))
-        });
-        let [first, second, third] = if passive {
-            [
-                (acked_by_me, Event::SndAckOfFin),
-                (my_fin.is_some(), Event::SndFin),
-                (acked_by_peer, Event::RcvAckOfFin),
-            ]
-        } else {
-            [
-                (my_fin.is_some(), Event::SndFin),
-                (acked_by_peer, Event::RcvAckOfFin),
-                (acked_by_me, Event::SndAckOfFin),
-            ]
-        };
-        [
-            (me.isn().is_some(), Event::SndSyn),
-            (me.sent_syn_ack() || self.syn_ack_missed(side), Event::SndSynAck),
-            (me.has_acked_syn_of(peer), Event::SndAckOfSyn),
-            (peer.has_acked_syn_of(me), Event::RcvAckOfSyn),
-            first,
-            second,
-            third,
-        ]
-    }
-
-    /// `B` acknowledged the SYN, and the tap missed with what.
-    fn syn_ack_missed(&self, side: Side) -> bool {
-        let (a, b) = (self.half(Side::A), self.half(Side::B));
-        let answered = b.ack().is_some_and(|ack| a.counts_syn(ack));
-        side == Side::B && self.manner.began() == Began::Syn && b.isn().is_none() && answered
     }
 
     pub fn ending(&self) -> Ending {

@@ -1,0 +1,282 @@
+//! Answers of the server, and what it says unasked.
+
+use super::asked::Asked;
+use super::reader::{Element, are_values, is_kind};
+use super::{Reader, Redis};
+use crate::attach::facts::name;
+use crate::attach::sql::message::without_values;
+use crate::tcp::stream::Piece;
+
+/// Errors whose words are the server's own. Others may be a script's.
+const CODES: &[&str] = &[
+    "ASK",
+    "BUSY",
+    "BUSYGROUP",
+    "BUSYKEY",
+    "CLUSTERDOWN",
+    "CROSSSLOT",
+    "DENIED",
+    "ERR",
+    "EXECABORT",
+    "INPROG",
+    "IOERR",
+    "LOADING",
+    "MASTERDOWN",
+    "MISCONF",
+    "MOVED",
+    "NOAUTH",
+    "NOGOODSLAVE",
+    "NOGROUP",
+    "NOMASTERLINK",
+    "NOPERM",
+    "NOPROTO",
+    "NOREPLICAS",
+    "NOSCRIPT",
+    "NOTBUSY",
+    "NOTREADY",
+    "OOM",
+    "READONLY",
+    "SYNTAX",
+    "TRYAGAIN",
+    "UNBLOCKED",
+    "UNKILLABLE",
+    "WRONGPASS",
+    "WRONGTYPE",
+];
+
+/// A value that is being read, as far as it matters.
+#[derive(Debug, Default)]
+pub struct Answer {
+    kind: u8,
+    /// Elements of an aggregate.
+    len: Option<i64>,
+    /// The text before, of the first ones.
+    before: Vec<u8>,
+    about: About,
+}
+
+/// Things that an aggregate can be about, by its first text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum About {
+    #[default]
+    Anything,
+    Subscription,
+    Message,
+}
+
+/// An error, as far as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: Box<str>,
+    message: Box<str>,
+    /// Nothing had been asked.
+    pub unsolicited: bool,
+}
+
+impl Refusal {
+    fn read(text: &[u8]) -> Refusal {
+        let end = text.iter().position(|octet| *octet == b' ').unwrap_or(text.len());
+        let (code, message) = text.split_at_checked(end).unwrap_or((text, &[]));
+        let known = CODES.iter().find(|known| known.as_bytes() == code);
+        Refusal {
+            code: known.map_or_else(|| "?".into(), |known| (*known).into()),
+            message: name(if known.is_some() { message.trim_ascii() } else { text }),
+            unsolicited: false,
+        }
+    }
+
+    pub fn denies(&self) -> bool {
+        ["NOAUTH", "WRONGPASS", "DENIED"].contains(&&*self.code)
+    }
+
+    /// Returns whether the server closes after it.
+    pub fn ends(&self) -> bool {
+        ["max number of clients", "Protocol error"]
+            .iter()
+            .any(|said| self.message.starts_with(said))
+    }
+
+    /// A script's words can be anything.
+    pub fn message(&self, literals: bool) -> Box<str> {
+        match literals {
+            true => self.message.clone(),
+            false if &*self.code == "?" || self.message.contains("script") => "?".into(),
+            false => without_values(&self.message).into(),
+        }
+    }
+
+    pub fn heap_octets(&self) -> usize {
+        size_of::<Refusal>() + self.code.len() + self.message.len()
+    }
+}
+
+impl Redis {
+    pub(super) fn take_server(&mut self, piece: Piece<'_>) {
+        let mut reader = core::mem::take(&mut self.server);
+        match piece {
+            Piece::Missing(octets) => {
+                self.heard = true;
+                if let Some(element) = reader.miss(octets) {
+                    self.hear(element);
+                }
+                if reader.is_lost() {
+                    self.lose_server(octets > 0);
+                }
+            }
+            Piece::Data(data) => {
+                self.was_heard = core::mem::replace(&mut self.heard, true);
+                let is_odd = data.first().is_none_or(|first| !is_kind(*first));
+                if self.confirmed.is_none() && reader.is_between() && is_odd {
+                    return self.reject();
+                }
+                if reader.is_lost() && are_values(data) {
+                    reader.find();
+                }
+                self.read_server(&mut reader, data);
+            }
+        }
+        self.server = reader;
+    }
+
+    fn read_server(&mut self, reader: &mut Reader, mut data: &[u8]) {
+        while let Some(element) = reader.next(&mut data, false) {
+            self.hear(element);
+        }
+        if reader.is_lost() {
+            self.lose_server(true);
+        }
+    }
+
+    fn lose_server(&mut self, truncates: bool) {
+        self.truncated |= truncates;
+        self.answer = Answer::default();
+        self.stop_waiting();
+        (self.unmatched, self.open, self.error) = (true, None, None);
+        self.subscribed = None;
+    }
+
+    fn hear(&mut self, element: Element<'_>) {
+        if element.index == 0 {
+            self.answer.kind = element.kind;
+            self.answer.len = element.number().filter(|_| b"*>".contains(&element.kind));
+            self.answer.about = About::Anything;
+            self.answer.before.clear();
+        } else {
+            self.hear_within(&element);
+        }
+        if element.is_last && element.kind != b'|' {
+            self.answered_by(&element);
+        }
+    }
+
+    fn hear_within(&mut self, element: &Element<'_>) {
+        let answer = &mut self.answer;
+        if element.depth == 1 && element.index == 1 && answer.len.is_some_and(|len| len >= 3) {
+            answer.about = match element.text {
+                b"subscribe" | b"psubscribe" | b"ssubscribe" => About::Subscription,
+                b"unsubscribe" | b"punsubscribe" | b"sunsubscribe" => About::Subscription,
+                b"message" | b"pmessage" | b"smessage" => About::Message,
+                _ => About::Anything,
+            };
+        }
+        if let Some(Asked::Hello(_)) = self.waiting.front()
+            && element.depth == 1
+            && element.is_whole
+        {
+            self.session.hear(&answer.before, element.text);
+            answer.before.clear();
+            answer.before.extend_from_slice(element.text);
+        }
+    }
+
+    /// A value has come to its end.
+    fn answered_by(&mut self, last: &Element<'_>) {
+        self.confirmed = Some(true);
+        let Answer { kind, about, len, .. } = self.answer;
+        let is_push = kind == b'>';
+        let waits_for_channels = matches!(self.waiting.front(), Some(Asked::Channels(_)));
+        let may_be_told = is_push
+            || self.is_subscribed() == Some(true)
+            || waits_for_channels
+            || self.waiting.is_empty();
+        match about {
+            About::Subscription if may_be_told && len == Some(3) && last.kind == b':' => {
+                self.subscribed = last.number().and_then(|channels| u64::try_from(channels).ok());
+                return self.channel_answered();
+            }
+            // Of what was not seen to be asked for, there is one at least.
+            About::Message if may_be_told => {
+                if self.subscribed.is_none() && (is_push || self.was_heard) {
+                    self.subscribed = Some(1);
+                }
+                // It may be an answer that only looks like one.
+                self.open = self.open.filter(|_| is_push || self.is_subscribed() == Some(true));
+                return;
+            }
+            _ if is_push => return,
+            _ => {}
+        }
+        self.reply(kind, last);
+    }
+
+    fn channel_answered(&mut self) {
+        match self.waiting.front_mut() {
+            Some(Asked::Channels(rest)) if *rest > 1 => *rest -= 1,
+            // Of all channels: as many answers as there were.
+            Some(Asked::Channels(0)) => {
+                self.stop_waiting();
+                self.unmatched = true;
+            }
+            Some(Asked::Channels(_)) => drop(self.waiting.pop_front()),
+            _ => {}
+        }
+    }
+
+    fn reply(&mut self, kind: u8, last: &Element<'_>) {
+        let is_line = last.index == 0;
+        let is_error = is_line && matches!(kind, b'-' | b'!');
+        let text = if is_line { last.text } else { &[] };
+        let asked = if self.unmatched { None } else { self.waiting.pop_front() };
+        let was_asked = asked.is_some();
+        if asked.is_none() && !is_error {
+            // An answer more than was asked for.
+            (self.unmatched, self.pipelines) = (true, self.pipelines || !self.unmatched);
+        }
+        self.error = is_error.then(|| {
+            let error = Refusal::read(text);
+            let unsolicited = !was_asked && !self.unmatched || error.ends();
+            Box::new(Refusal { unsolicited, ..error })
+        });
+        self.session.was_let_in |= !is_error;
+        self.open =
+            self.state_after(kind == b'+' && text == b"QUEUED", is_error, text, asked.as_ref());
+        if asked == Some(Asked::Streams) && !is_error {
+            self.done = true;
+        }
+        if kind == b'+' && text == b"QUEUED" {
+            self.log.is_queued(self.last.as_ref().map(|(_, command)| command));
+        } else if let Some(asked) = asked.filter(|_| !is_error) {
+            self.session.grant(asked);
+        }
+    }
+
+    /// A transaction is open after an answer, or none is. Within one, all but a few commands are queued.
+    fn state_after(
+        &self,
+        is_queued: bool,
+        is_error: bool,
+        text: &[u8],
+        asked: Option<&Asked>,
+    ) -> Option<bool> {
+        match asked {
+            _ if is_queued => Some(true),
+            Some(Asked::Multi) if !is_error => Some(true),
+            Some(Asked::Exec | Asked::Discard | Asked::Reset) => Some(false),
+            _ if text.starts_with(b"EXECABORT") => Some(false),
+            _ if is_error => self.open,
+            // It may answer MULTI.
+            None if text == b"OK" => None,
+            _ => Some(false),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! RESP, the protocol of Redis, Valkey and their like, in its second and third version.
+//!
+//! * `reader`: values out of octets
+//! * `command`: commands by their `names`, all that is shown of them
+//! * `asked`: commands of the client; `answer`: answers of the server, and what it says unasked
+//! * `session`: who, and in which database
+//! * `log`: commands in order
+//!
+//! Never wrong, rather unknown. The state of a transaction is the server's word: within one it answers
+//! `+QUEUED`. After a loss, the thread is taken up where a whole segment is nothing but values.
+
+mod answer;
+mod asked;
+mod command;
+mod log;
+mod names;
+mod reader;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use super::{
+    BeforeLogin, Begun, ErrorCode, Facts, GLANCE, Identity, Opening, PathStep, Peer, Probe,
+    Protocol, ServerError,
+};
+use crate::place::Time;
+use crate::tcp::stream::Piece;
+use answer::{Answer, Refusal};
+use asked::Asked;
+use command::Command;
+use log::Log;
+use reader::Reader;
+use session::Session;
+
+/// Commands that may wait for their answers.
+const MAX_WAITING: usize = 1_024;
+
+/// Octets on the heap.
+pub const MAX_HEAP: usize = 96 * 1_024;
+
+/// One connection.
+#[derive(Debug)]
+pub struct Redis {
+    client: Reader,
+    server: Reader,
+    /// The command that is being read.
+    reading: Command,
+    last: Option<(Time, Command)>,
+    /// Commands that wait for their answers.
+    waiting: VecDeque<Asked>,
+    /// Commands and answers are not matched.
+    unmatched: bool,
+    /// The client sends more before it has its answers: after a loss, nobody can match them.
+    pipelines: bool,
+    /// Something came from the server after the last command.
+    heard: bool,
+    /// Something had come so before the segment that is being read.
+    was_heard: bool,
+    /// The answer that is being read.
+    answer: Answer,
+    session: Session,
+    /// Commands are queued, by the server's last answer.
+    open: Option<bool>,
+    log: Log,
+    /// Channels and patterns, by the server's word.
+    subscribed: Option<u64>,
+    error: Option<Box<Refusal>>,
+    confirmed: Option<bool>,
+    goodbye: bool,
+    encrypted: bool,
+    truncated: bool,
+    done: bool,
+    path: bool,
+}
+
+impl Protocol for Redis {
+    const IDENTITY: Identity = Identity { key: "redis", title: "Redis", transactions: true };
+
+    const FIRST: &[u8] = b"*";
+
+    fn may_begin(first: [u8; GLANCE]) -> bool {
+        matches!(first, [b'*', b'1'..=b'9', ..])
+    }
+
+    fn probe(first: &[u8], from: Peer) -> Probe {
+        match (from, first) {
+            (Peer::Client, [b'*', b'1'..=b'9', ..]) => asked::probe(first),
+            _ => Probe::No,
+        }
+    }
+
+    fn begin(opening: Opening) -> Redis {
+        Redis {
+            client: Reader::default(),
+            server: Reader::default(),
+            reading: Command::default(),
+            last: None,
+            waiting: VecDeque::new(),
+            unmatched: false,
+            pipelines: false,
+            heard: false,
+            was_heard: false,
+            answer: Answer::default(),
+            session: Session::begin(),
+            open: Some(false),
+            log: Log::default(),
+            subscribed: Some(0),
+            error: None,
+            confirmed: None,
+            goodbye: false,
+            encrypted: false,
+            truncated: false,
+            done: false,
+            path: opening.path,
+        }
+    }
+
+    fn take(&mut self, from: Peer, at: Time, piece: Piece<'_>) {
+        match (from, piece) {
+            _ if self.done => {}
+            (Peer::Client, Piece::Data([0x16, 3, ..])) if self.confirmed.is_none() => {
+                (self.encrypted, self.done) = (true, true);
+            }
+            (Peer::Client, piece) => self.take_client(at, piece),
+            (Peer::Server, piece) => self.take_server(piece),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn facts(&self, literals: bool) -> Facts {
+        let shown = |command: &Command| match literals {
+            true => command.literal(),
+            false => command.name(),
+        };
+        let in_transaction = self.in_transaction();
+        let is_open = in_transaction == Some(true);
+        let Session { version, user, database, name, .. } = &self.session;
+        Facts {
+            confirmed: self.confirmed,
+            server: version.clone(),
+            user: user.clone(),
+            database: database.clone(),
+            application: name.clone(),
+            last_command: self.last.as_ref().map(|_| "command"),
+            last_statement: self.last.as_ref().map(|(_, command)| shown(command).into()),
+            last_statement_at: self.last.as_ref().map(|(at, _)| *at),
+            answered: self.last.as_ref().and_then(|_| self.answered()),
+            in_transaction,
+            transaction_since: self.log.since.filter(|_| is_open),
+            begun: self.log.since.filter(|_| is_open).map(|_| Begun::By("MULTI")),
+            statements: if is_open { self.log.transaction(literals) } else { Vec::new() },
+            more_statements: if is_open { self.log.more } else { 0 },
+            path: self.path(literals),
+            goodbye: self.goodbye.then_some("QUIT"),
+            before_login: self.before_login(),
+            waits_by: self.waits_by(),
+            server_error: self.error.as_deref().map(|error| error.show(literals)),
+            encrypted: self.encrypted,
+            truncated: self.truncated,
+            ..Facts::of(Redis::IDENTITY)
+        }
+    }
+}
+
+impl Redis {
+    /// Octets on the heap.
+    pub fn heap_octets(&self) -> usize {
+        self.client.heap_octets()
+            + self.server.heap_octets()
+            + self.reading.heap_octets()
+            + self.last.as_ref().map_or(0, |(_, command)| command.heap_octets())
+            + self.waiting.iter().map(Asked::heap_octets).sum::<usize>()
+            + self.waiting.capacity() * size_of::<Asked>()
+            + self.log.heap_octets()
+            + self.error.as_ref().map_or(0, |error| error.heap_octets())
+    }
+
+    /// It is another protocol.
+    fn reject(&mut self) {
+        (self.confirmed, self.done) = (Some(false), true);
+    }
+
+    fn answered(&self) -> Option<bool> {
+        match () {
+            () if self.done => None,
+            () if !self.unmatched => Some(self.waiting.is_empty() && self.server.is_between()),
+            () if !self.heard && !self.client.is_lost() => Some(false),
+            () => None,
+        }
+    }
+
+    fn in_transaction(&self) -> Option<bool> {
+        let is_kept = self.waiting.iter().all(|asked| !asked.ends_or_begins());
+        // Before the server has said anything, it may be any protocol.
+        let is_known = self.confirmed == Some(true) && !self.client.is_lost() && !self.done;
+        self.open.filter(|_| is_kept && is_known)
+    }
+
+    fn is_subscribed(&self) -> Option<bool> {
+        self.subscribed.map(|channels| channels > 0)
+    }
+
+    fn waits_by(&self) -> Option<&'static str> {
+        if self.is_subscribed() == Some(true) {
+            return Some("SUBSCRIBE");
+        }
+        let (_, last) = self.last.as_ref()?;
+        let is_open = self.answered() == Some(false) && self.in_transaction() != Some(true);
+        match last.effect() {
+            command::Effect::Subscribe if is_open => Some("SUBSCRIBE"),
+            command::Effect::Blocks if is_open => last.waits_by(),
+            command::Effect::Streams if is_open || self.done => last.waits_by(),
+            _ => None,
+        }
+    }
+
+    fn before_login(&self) -> Option<BeforeLogin> {
+        let is_denied = self.error.as_ref().is_some_and(|error| error.denies());
+        let asks = self.waiting.back().is_some_and(Asked::logs_in);
+        match () {
+            () if is_denied => Some(BeforeLogin::Denied),
+            () if asks && !self.session.was_let_in => Some(BeforeLogin::Unanswered),
+            () => None,
+        }
+    }
+
+    fn path(&self, literals: bool) -> Vec<PathStep> {
+        if !self.path {
+            return Vec::new();
+        }
+        let mut steps = self.log.path(literals);
+        if self.truncated && steps.is_empty() {
+            steps.push(PathStep::NotCaptured);
+        }
+        steps
+    }
+}
+
+impl Refusal {
+    fn show(&self, literals: bool) -> ServerError {
+        ServerError {
+            code: ErrorCode::Name(self.code.clone()),
+            sqlstate: None,
+            message: self.message(literals),
+            unsolicited: self.unsolicited,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::regressions::kept;
+
+use Peer::{Client, Server};
+
+/// A command as clients send it.
+fn cmd(line: &str) -> Vec<u8> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let each = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+    format!("*{}\r\n{}", words.len(), each.collect::<String>()).into_bytes()
+}
+
+fn talk(said: &[(Peer, Vec<u8>)]) -> Redis {
+    let mut redis = Redis::begin(Opening { path: true, ..Opening::default() });
+    for (at, (from, octets)) in said.iter().enumerate() {
+        let piece = if octets.is_empty() { Piece::Missing(4_000) } else { Piece::Data(octets) };
+        redis.take(*from, Time::from_nanos(at as i128), piece);
+        assert!(redis.heap_octets() <= MAX_HEAP);
+    }
+    redis
+}
+
+/// Commands and answers in turn.
+fn turns(turns: &[(&str, &str)]) -> Facts {
+    let said = turns.iter().flat_map(|(command, answer)| {
+        [(Client, cmd(command)), (Server, answer.as_bytes().to_vec())]
+    });
+    talk(&said.filter(|(_, octets)| !octets.is_empty()).collect::<Vec<_>>()).facts(false)
+}
+
+#[test]
+fn a_transaction_is_open_until_exec_or_discard() {
+    let begun = [("MULTI", "+OK\r\n"), ("SET k secret", "+QUEUED\r\n")];
+    let facts = turns(&begun);
+    assert_eq!((facts.in_transaction, facts.answered), (Some(true), Some(true)));
+    assert_eq!(facts.statements, ["MULTI".into(), "SET".into()]);
+    assert!(facts.begun.is_some() && facts.transaction_since.is_some());
+    for (end, answer) in
+        [("EXEC", "*1\r\n+OK\r\n"), ("DISCARD", "+OK\r\n"), ("EXEC", "-EXECABORT no\r\n")]
+    {
+        let facts = turns(&[&begun[..], &[(end, answer)]].concat());
+        assert_eq!(facts.in_transaction, Some(false), "{end}");
+        assert!(facts.statements.is_empty());
+    }
+    let refused =
+        [("NOPE", "-ERR unknown command 'NOPE', with args beginning with: 'secret' \r\n")];
+    let facts = turns(&[&begun[..], &refused].concat());
+    assert_eq!(facts.in_transaction, Some(true));
+    let error = facts.server_error.map(|error| error.message);
+    assert_eq!(error.as_deref(), Some("unknown command '?'"));
+    let facts = turns(&[("MULTI", "")]);
+    assert_eq!((facts.in_transaction, facts.answered), (None, Some(false)));
+}
+
+#[test]
+fn who_waits_for_messages() {
+    let waits = |said: &[(&str, &str)]| turns(said).waits_by;
+    let answer = "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n";
+    assert_eq!(waits(&[("SUBSCRIBE a", answer)]), Some("SUBSCRIBE"));
+    assert_eq!(
+        waits(&[
+            ("HELLO 3", "%1\r\n$7\r\nversion\r\n$3\r\n7.0\r\n"),
+            ("SUBSCRIBE a", &answer.replace('*', ">"))
+        ]),
+        Some("SUBSCRIBE")
+    );
+    let end = "*3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n";
+    assert_eq!(waits(&[("SUBSCRIBE a", answer), ("UNSUBSCRIBE a", end)]), None);
+    assert_eq!(waits(&[("BLPOP q 0", "")]), Some("BLPOP"));
+    assert_eq!(waits(&[("BLPOP q 0", "*2\r\n$1\r\nq\r\n$1\r\nx\r\n")]), None);
+    assert_eq!(waits(&[("XREAD COUNT 2 BLOCK 0 STREAMS s $", "")]), Some("XREAD BLOCK"));
+    assert_eq!(waits(&[("XREAD STREAMS s $", "")]), None);
+    assert_eq!(waits(&[("MONITOR", "+OK\r\n+1 [0 a:1] \"get\" \"secret\"\r\n")]), Some("MONITOR"));
+    // A list that looks like a message is an answer.
+    let list = "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n";
+    let facts = turns(&[("LRANGE l 0 2", list)]);
+    assert_eq!((facts.waits_by, facts.answered), (None, Some(true)));
+    // In the middle of a subscription.
+    let mut middle = Redis::begin(Opening { assumed: true, path: false });
+    middle.take(Server, Time::from_nanos(1), Piece::Missing(0));
+    for _ in 0..2 {
+        middle.take(Server, Time::from_nanos(1), Piece::Data(list.as_bytes()));
+    }
+    assert_eq!(middle.facts(false).waits_by, Some("SUBSCRIBE"));
+}
+
+#[test]
+fn the_session_is_as_the_server_agreed() {
+    let facts = turns(&[
+        (
+            "HELLO 2 AUTH me secret SETNAME web",
+            "*4\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n7.0.1\r\n",
+        ),
+        ("SELECT 3", "+OK\r\n"),
+    ]);
+    let texts = [facts.server, facts.user, facts.application, facts.database];
+    assert_eq!(texts.each_ref().map(Option::as_deref), ["7.0.1", "me", "web", "3"].map(Some));
+    let facts = turns(&[
+        ("SELECT 99", "-ERR DB index is out of range\r\n"),
+        ("CLIENT SETNAME web", "+OK\r\n"),
+    ]);
+    assert_eq!((facts.database.as_deref(), facts.application.as_deref()), (Some("0"), Some("web")));
+    let facts = turns(&[("GET k", "-NOAUTH Authentication required.\r\n")]);
+    assert_eq!(facts.before_login, Some(BeforeLogin::Denied));
+    assert_eq!(turns(&[("AUTH secret", "")]).before_login, Some(BeforeLogin::Unanswered));
+    let facts = talk(&[(Server, b"-ERR max number of clients reached\r\n".to_vec())]).facts(false);
+    assert!(facts.server_error.is_some_and(|error| error.unsolicited));
+    assert_eq!(turns(&[("QUIT", "+OK\r\n")]).goodbye, Some("QUIT"));
+}
+
+#[test]
+fn answers_are_matched_in_a_pipeline() {
+    let said = [(Client, [cmd("GET a"), cmd("GET b")].concat()), (Server, b"$1\r\nx\r\n".to_vec())];
+    assert_eq!(talk(&said).facts(false).answered, Some(false));
+    let more = [&said[..], &[(Server, b"$-1\r\n".to_vec())]].concat();
+    assert_eq!(talk(&more).facts(false).answered, Some(true));
+    let big = [(Client, cmd("GET a")), (Server, b"$900\r\nx".to_vec()), (Server, Vec::new())];
+    let facts = talk(&big).facts(false);
+    assert_eq!((facts.answered, facts.in_transaction, facts.truncated), (None, None, true));
+}
+
+#[test]
+fn another_protocol() {
+    let confirmed = |from, octets: &[u8]| talk(&[(from, octets.to_vec())]).facts(false).confirmed;
+    assert_eq!(confirmed(Server, b"SSH-2.0-x\r\n"), Some(false));
+    assert_eq!(confirmed(Client, b"s3cr3t words\r\n"), Some(false));
+    assert!(talk(&[(Client, b"\x16\x03\x01\x02\0".to_vec())]).facts(false).encrypted);
+    assert_eq!(Redis::probe(&cmd("GET a"), Client), Probe::Sure);
+    assert_eq!(Redis::probe(b"*2\r\n$", Client), Probe::Likely);
+    assert_eq!(Redis::probe(b"*2\r\nxx", Client), Probe::No);
+    assert_eq!(Redis::probe(&cmd("ALICE a"), Client), Probe::No, "an answer, perhaps");
+    assert_eq!(Redis::probe(&cmd("subscribe a"), Client), Probe::No);
+    assert_eq!(Redis::probe(b"** a list\r\n", Client), Probe::No);
+    assert_eq!(confirmed(Client, b"PING\r\n"), None);
+    assert_eq!(turns(&[("PING", "+PONG\r\n")]).confirmed, Some(true));
+}
+
+proptest! {
+    #![proptest_config(kept("redis", 512))]
+
+    /// After every step, what was cut off or lost leaves the truth or nothing.
+    #[test]
+    fn right_or_unknown(snap in 0usize..80, lost in prop::collection::vec(0usize..18, 0..4), cuts in 1usize..50) {
+        let all = [
+            ("GET k", "$6\r\nsecret\r\n"), ("MULTI", "+OK\r\n"), ("SET k secret", "+QUEUED\r\n"),
+            ("NOPE", "-ERR unknown command 'secret'\r\n"), ("EXEC", "-EXECABORT no\r\n"), ("SELECT 2", "+OK\r\n"),
+            ("MULTI", "+OK\r\n"), ("LPUSH l a", "+QUEUED\r\n"), ("EXEC", "*1\r\n:1\r\n"),
+        ];
+        let mut whole = Redis::begin(Opening::default());
+        let mut seen = Redis::begin(Opening::default());
+        let said = all.iter().flat_map(|(command, answer)| [(Client, cmd(command)), (Server, answer.as_bytes().to_vec())]);
+        for (at, (from, octets)) in said.enumerate() {
+            let time = Time::from_nanos(at as i128);
+            for piece in octets.chunks(cuts) {
+                whole.take(from, time, Piece::Data(piece));
+            }
+            let kept = if lost.contains(&at) { 0 } else { snap.min(octets.len()) };
+            if kept > 0 {
+                seen.take(from, time, Piece::Data(&octets[..kept]));
+            }
+            if kept < octets.len() {
+                seen.take(from, time, Piece::Missing((octets.len() - kept) as u64));
+            }
+            let (right, facts) = (whole.facts(false), seen.facts(false));
+            for (said, right) in [(facts.answered, right.answered), (facts.in_transaction, right.in_transaction)] {
+                prop_assert!(said.is_none() || said == right, "{at}: {facts:?}");
+            }
+            prop_assert!(facts.database.is_none() || facts.database == right.database, "{at}: {facts:?}");
+            let last = &facts.last_statement;
+            prop_assert!(last.is_none() || *last == right.last_statement, "{at}: {facts:?}");
+            prop_assert!(facts.statements.iter().all(|one| right.statements.contains(one)), "{at}: {facts:?}");
+            prop_assert!(!format!("{facts:?}").contains("secret"), "{facts:?}");
+        }
+    }
+}

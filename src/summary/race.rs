@@ -1,0 +1,216 @@
+//! Keep-alive races: requests on connections that the service had already closed, and the timer that it
+//! had closed them by.
+//!
+//! Advice is given where numbers carry it: requests came too late, and most of the service's closes came
+//! after the same pause.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use super::Judged;
+use super::range::Range;
+use super::settings::setting;
+use crate::tcp::side::Side;
+use crate::verdict::local::Local;
+use crate::verdict::{Close, Verdict};
+
+/// A timer closes after the same pause, three at least.
+const ENOUGH: u64 = 3;
+
+/// Pauses of one timer differ by no more than this, or by a twenty-fifth.
+const SHARP: TimeDelta = TimeDelta::milliseconds(40);
+
+/// No timer for idle connections is shorter.
+const SHORTEST: TimeDelta = TimeDelta::seconds(1);
+
+/// Steps in which a pause doubles: by each it grows by a fiftieth.
+const STEPS: f64 = 35.0;
+
+/// One connection that the service closed first.
+#[derive(Clone, Copy, Debug)]
+pub struct Lap {
+    /// The connection was idle for so long before.
+    pause: Option<TimeDelta>,
+    /// A request came so long after the FIN.
+    late: Option<TimeDelta>,
+    setting: Option<&'static str>,
+}
+
+/// All such connections of one service.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Race {
+    closed: u64,
+    pauses: BTreeMap<u32, Pauses>,
+    late: u64,
+    after: Range<TimeDelta>,
+    setting: Option<&'static str>,
+}
+
+/// Pauses that differ by no more than a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Pauses {
+    number: u64,
+    least: TimeDelta,
+    most: TimeDelta,
+}
+
+/// Advice for a client whose requests come too late.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Advice {
+    /// The pause after which the service closes.
+    pub timeout: TimeDelta,
+    /// So many of its closes came after it.
+    pub number: u64,
+    /// They differ from it by this much.
+    pub spread: TimeDelta,
+    /// So many requests came after its FIN.
+    pub late: u64,
+    /// They came so long after it.
+    pub after: (TimeDelta, TimeDelta),
+    /// The client's own setting, where the client is known.
+    pub setting: Option<&'static str>,
+}
+
+/// Returns whether a request came after the service's FIN: then it matters whose it is.
+pub fn is_late(judged: &Judged) -> bool {
+    Lap::of(judged).is_some_and(|lap| lap.late.is_some())
+}
+
+impl Lap {
+    /// Returns what counts of a connection that the service closed first.
+    pub fn of(judged: &Judged) -> Option<Lap> {
+        let Judged { flow, judgement, said, .. } = judged;
+        let (closer, fin) = flow.first_fin()?;
+        let is_told = judgement.local != Local::Neither
+            && !matches!(judgement.verdict, Verdict::HalfClosed | Verdict::Unknown(_))
+            && judgement.close != Close::Attempt;
+        if closer != judged.service() || !is_told {
+            return None;
+        }
+        let client: Side = closer.other();
+        let used = flow.payload_after(client, fin.end);
+        let late = used.and_then(|used| used.last.since(fin.place.time));
+        let name = said.as_deref().and_then(|facts| facts.application.as_deref());
+        let key = said.as_deref().map(|facts| facts.protocol.key);
+        Some(Lap {
+            pause: judgement.idle_before_fin.filter(|pause| *pause >= SHORTEST),
+            late: late.map(TimeDelta::nanoseconds),
+            setting: key.zip(name).and_then(|(key, name)| setting(key, name)),
+        })
+    }
+}
+
+impl Race {
+    pub fn add(&mut self, lap: &Lap) {
+        self.closed += 1;
+        if let Some(pause) = lap.pause {
+            let one = Pauses { number: 1, least: pause, most: pause };
+            self.join_pauses(step(pause), one);
+        }
+        if let Some(late) = lap.late {
+            self.late += 1;
+            self.after.add(late);
+            self.setting = self.setting.max(lap.setting);
+        }
+    }
+
+    pub fn join(&mut self, more: &Race) {
+        self.closed += more.closed;
+        more.pauses.iter().for_each(|(step, pauses)| self.join_pauses(*step, *pauses));
+        self.late += more.late;
+        self.after.join(more.after);
+        self.setting = self.setting.max(more.setting);
+    }
+
+    fn join_pauses(&mut self, step: u32, more: Pauses) {
+        let all = self.pauses.entry(step).or_insert(Pauses { number: 0, ..more });
+        all.number += more.number;
+        all.least = all.least.min(more.least);
+        all.most = all.most.max(more.most);
+    }
+
+    /// Returns the pauses that belong together, the most of them.
+    fn timer(&self) -> Option<Pauses> {
+        let alike = |first: &Pauses| {
+            let within = first.least + (first.least / 25).max(SHARP);
+            let from = step(first.least);
+            let all = self.pauses.range(from..).map(|(_, pauses)| *pauses);
+            all.take_while(|pauses| pauses.most <= within).reduce(|one, next| Pauses {
+                number: one.number + next.number,
+                least: one.least,
+                most: next.most,
+            })
+        };
+        let timers = self.pauses.values().filter_map(alike);
+        // Of as many, the shortest pause: it comes first.
+        timers.reduce(|best, next| if next.number > best.number { next } else { best })
+    }
+
+    /// Returns what to tell the client, if its requests come too late and the numbers show why.
+    pub fn advice(&self) -> Option<Advice> {
+        let (after, timer) = (self.after.ends()?, self.timer()?);
+        let is_most = timer.number >= ENOUGH && timer.number * 2 > self.closed;
+        is_most.then(|| Advice {
+            timeout: (timer.least + timer.most) / 2,
+            number: timer.number,
+            spread: ((timer.most - timer.least) / 2).max(TimeDelta::milliseconds(1)),
+            late: self.late,
+            after,
+            setting: self.setting,
+        })
+    }
+}
+
+fn step(pause: TimeDelta) -> u32 {
+    let millis = pause.num_milliseconds().max(1) as f64;
+    (millis.log2() * STEPS) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn race(pauses: &[i64], late: &[i64]) -> Race {
+        let mut race = Race::default();
+        let millis = TimeDelta::milliseconds;
+        for (at, pause) in pauses.iter().enumerate() {
+            let late = late.get(at).map(|late| millis(*late));
+            race.add(&Lap { pause: Some(millis(*pause)), late, setting: Some("x") });
+        }
+        race
+    }
+
+    #[test]
+    fn numbers_carry_advice_or_there_is_none() {
+        let advice = race(&[60_000, 60_004, 60_010, 12_000, 60_008], &[3, 900]).advice().unwrap();
+        assert_eq!((advice.number, advice.late, advice.setting), (4, 2, Some("x")));
+        assert_eq!(
+            (advice.timeout, advice.spread),
+            (TimeDelta::milliseconds(60_005), TimeDelta::milliseconds(5))
+        );
+        assert_eq!(advice.after, (TimeDelta::milliseconds(3), TimeDelta::milliseconds(900)));
+        assert!(race(&[60_000, 60_004, 60_010], &[]).advice().is_none(), "nothing came late");
+        assert!(race(&[60_000, 60_004], &[3]).advice().is_none(), "two are no timer");
+        assert!(race(&[5_000, 17_000, 60_000, 90_000, 1_000], &[3]).advice().is_none());
+        assert!(race(&[60_000, 60_001, 60_002, 5_000, 9_000, 20_000], &[3]).advice().is_none());
+    }
+
+    #[test]
+    fn the_order_does_not_matter() {
+        let (all, some) =
+            (race(&[2_000, 2_010, 2_020, 3_000], &[1, 2]), race(&[2_030, 2_001], &[5]));
+        let (mut one, mut other) = (all.clone(), some.clone());
+        one.join(&some);
+        other.join(&all);
+        assert_eq!(one, other);
+        assert_eq!(one.advice().unwrap().number, 5);
+    }
+
+    /// Pauses on both sides of a step are of one timer.
+    #[test]
+    fn a_timer_lies_in_several_steps() {
+        let pauses: Vec<i64> = (0..30).map(|n| 10_000 + 10 * n).collect();
+        assert_eq!(race(&pauses, &[1]).advice().unwrap().number, 30);
+    }
+}

@@ -1,0 +1,409 @@
+//! All flows of one capture: from a segment's key to its flow.
+//!
+//! A 4-tuple can hold several connections one after the other; [`crate::tcp::incarnation`] tells them
+//! apart. A finished flow (closed or reset) stays for ten minutes of capture time, so that late
+//! packets find it. Open and half-closed flows stay however long they are idle.
+//!
+//! Only a memory cap can evict others ([`too_many`]): finished flows first, then SYNs that
+//! nobody answered, then open flows, and half-closed ones last; among equals, those whose last packet
+//! is oldest. What is evicted is judged by what was seen of it, and counted.
+
+mod chain;
+mod chains;
+
+use std::collections::VecDeque;
+
+use chain::Older;
+use chains::Chains;
+
+use crate::facts::CaptureFacts;
+use crate::place::Time;
+use crate::tcp::flow::{Ending, Flow};
+use crate::tcp::segment::{FlowKey, Segment};
+
+/// Nanoseconds of capture time for which a finished flow is kept after its last packet, at least.
+const LINGER_NS: i64 = 600_000_000_000;
+
+/// Segments whose flows are looked up together: the memory of one is prefetched while the next is sought.
+const LOOKED_UP: usize = 64;
+
+/// A flow that has left the table.
+#[derive(Clone, Debug)]
+pub struct Retired {
+    pub key: FlowKey,
+    pub flow: Flow,
+}
+
+/// Flows by 4-tuple.
+pub struct FlowTable {
+    chains: Chains,
+    older: Older,
+    /// Since when 4-tuples have held a finished flow, and their hashes.
+    finished: VecDeque<(Time, u64)>,
+    /// Flows that a late packet found to be over, to be handed over.
+    over: Vec<Retired>,
+    /// The latest time seen. A flow finishes then, whatever its own packets say: in a capture put
+    /// together of several, times go back.
+    clock: Time,
+    len: usize,
+    /// The place of the segment taken last, by [`crate::place::Place::order`].
+    latest: u64,
+}
+
+/// Flows that are kept by default: about 400 MB.
+pub const MAX_FLOWS: usize = 1_000_000;
+
+/// The worth of a flow when memory runs out: the cheapest go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    Finished,
+    Attempt,
+    Open,
+    HalfClosed,
+    /// It has just had a packet, perhaps its first.
+    Current,
+}
+
+/// Its worth, and the place of its last packet: what orders flows for eviction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank(Worth, u64);
+
+impl Rank {
+    /// `latest` is the place of the last segment that any table took.
+    fn of(flow: &Flow, latest: u64) -> Rank {
+        let last = flow.last.order();
+        let worth = match flow.ending() {
+            _ if last == latest => Worth::Current,
+            Ending::Closed | Ending::Reset(_) => Worth::Finished,
+            Ending::Attempt => Worth::Attempt,
+            Ending::Open => Worth::Open,
+            Ending::HalfClosed(_) => Worth::HalfClosed,
+        };
+        Rank(worth, last)
+    }
+}
+
+/// Chooses the flows that have to go where `tables` together hold more than `most`: an eighth of
+/// all, since finding them takes time. Finished ones stand in the order of their ends; where they
+/// are not enough, all flows are looked at.
+pub fn too_many<'a>(
+    tables: impl Iterator<Item = &'a FlowTable> + Clone,
+    most: usize,
+) -> Option<Evict> {
+    let held: usize = tables.clone().map(FlowTable::len).sum();
+    if held <= most {
+        return None;
+    }
+    let many = (held - most + most / 8).clamp(1, held);
+    let finished = tables.clone().flat_map(|table| &table.finished);
+    let mut finished: Vec<Time> = finished.map(|(since, _)| *since).collect();
+    if finished.len() >= many {
+        let (_, &mut until, _) = finished.select_nth_unstable(many - 1);
+        return Some(Evict::Finished { until });
+    }
+    let latest = tables.clone().map(|table| table.latest).max()?;
+    let flows = tables.flat_map(|table| table.flows());
+    let mut ranks: Vec<Rank> = flows.map(|(_, flow)| Rank::of(flow, latest)).collect();
+    let (_, &mut limit, _) = ranks.select_nth_unstable(many - 1);
+    Some(Evict::Any { limit, latest })
+}
+
+/// The flows that leave.
+#[derive(Clone, Copy, Debug)]
+pub enum Evict {
+    /// Finished ones of 4-tuples that have held one since then or before.
+    Finished { until: Time },
+    /// Flows up to this rank; `latest` is the place of the last segment that any table took.
+    Any { limit: Rank, latest: u64 },
+}
+
+impl Default for FlowTable {
+    fn default() -> FlowTable {
+        FlowTable {
+            chains: Chains::default(),
+            older: Older::default(),
+            finished: VecDeque::new(),
+            over: Vec::new(),
+            clock: Time::UNKNOWN,
+            len: 0,
+            latest: 0,
+        }
+    }
+}
+
+impl FlowTable {
+    /// Returns the number of flows it holds.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Takes in segments, in the order of capture, from whatever form they are kept in. The hash of
+    /// each must be that of its key, by one hasher for the table's life. `taken` is told of each that is
+    /// `wanted`, with its flow. Whoever read them has noted them in the capture's facts.
+    pub fn take_all<T>(
+        &mut self,
+        kept: &[T],
+        hash: impl Fn(&T) -> u64,
+        segment: impl Fn(&T) -> Segment,
+        wanted: impl Fn(&T) -> bool,
+        mut taken: impl FnMut(Option<&mut Flow>, &Segment),
+    ) {
+        for kept in kept.chunks(LOOKED_UP) {
+            let mut likely = [None; LOOKED_UP];
+            for (likely, kept) in likely.iter_mut().zip(kept) {
+                *likely = self.chains.likely(hash(kept));
+            }
+            self.prefetch(likely.iter().flatten());
+            for (likely, kept) in likely.iter().zip(kept) {
+                // Unpacked again for the few that more is done with: so, for the many, it stays in registers.
+                if let Some(flow) = self.take_usual(*likely, &segment(kept)) {
+                    if wanted(kept) {
+                        taken(Some(flow), &segment(kept));
+                    }
+                    continue;
+                }
+                let segment = segment(kept);
+                self.take_any(*likely, &segment);
+                if wanted(kept) {
+                    taken(self.taker(&segment), &segment);
+                }
+            }
+        }
+    }
+
+    /// Takes in what nearly all segments are: of a flow that is open and stands where it is likely to, and
+    /// of nothing else. Returns the flow, or `None` for any other segment.
+    #[inline(always)]
+    fn take_usual(&mut self, likely: Option<usize>, segment: &Segment) -> Option<&mut Flow> {
+        let chain = self.chains.get_if(likely?, &segment.key)?;
+        if chain.queued || !chain.newest.is_open_to(segment) {
+            return None;
+        }
+        self.latest = segment.place.order();
+        chain.newest.take_open(segment);
+        Some(&mut chain.newest)
+    }
+
+    /// Prefetches chains: reads a little of each, so that all of them are on their way from memory
+    /// together.
+    fn prefetch<'a>(&self, likely: impl Iterator<Item = &'a usize>) {
+        let chains = likely.filter_map(|at| self.chains.get(*at));
+        let read = chains.fold(0, |read, chain| {
+            read ^ u64::from(chain.ports) ^ chain.hash ^ chain.newest.prefetch()
+        });
+        std::hint::black_box(read);
+    }
+
+    /// Takes in one segment of a capture, and has the capture's facts take note of it: no verdict can
+    /// then be wrong for want of them. Returns its flow.
+    pub fn take(&mut self, segment: &Segment, facts: &mut CaptureFacts) -> Option<&mut Flow> {
+        facts.note(segment);
+        facts.wait_until(segment.place.time);
+        self.take_any(self.chains.likely(segment.hash), segment);
+        self.taker(segment)
+    }
+
+    /// Takes in any segment, whose 4-tuple is likely to stand at a place.
+    #[inline(never)]
+    fn take_any(&mut self, likely: Option<usize>, segment: &Segment) {
+        self.latest = segment.place.order();
+        let (hash, key) = (segment.hash, &segment.key);
+        let here = likely.filter(|at| self.chains.holds(*at, key));
+        match here.or_else(|| self.chains.find(hash, key)) {
+            Some(at) if self.chains.get(at).is_some_and(|chain| chain.queued) => {
+                self.take_after_end(at, segment);
+            }
+            Some(at) => self.take_at(at, segment),
+            None => self.begin(segment),
+        }
+    }
+
+    /// Takes in a segment of a 4-tuple that holds a finished flow: a late one, or another connection's.
+    #[inline(never)]
+    fn take_after_end(&mut self, at: usize, segment: &Segment) {
+        if !self.any_left(at, segment) {
+            return self.begin(segment);
+        }
+        let Some(chain) = self.chains.get_mut(at) else { return };
+        let (_, began) = chain.take_any(&mut self.older, segment);
+        self.len += usize::from(began);
+    }
+
+    /// Forgets the flows of a segment's 4-tuple that had been finished for long enough when it came.
+    /// Returns whether any is left.
+    fn any_left(&mut self, at: usize, segment: &Segment) -> bool {
+        let Some(chain) = self.chains.get_mut(at) else { return false };
+        let key = segment.key;
+        let gone = |flow| {
+            self.len -= 1;
+            self.over.push(Retired { key, flow });
+        };
+        let is_due = |flow: &Flow| is_due(flow, segment.place.time);
+        let any_left = chain.remove(&key, &mut self.older, is_due, gone);
+        if !any_left {
+            self.chains.remove(at);
+        }
+        any_left
+    }
+
+    /// Takes in a segment of a 4-tuple that has a chain.
+    fn take_at(&mut self, at: usize, segment: &Segment) {
+        let Some(chain) = self.chains.get_mut(at) else { return };
+        let (finished, began) = chain.take(&mut self.older, segment);
+        self.len += usize::from(began);
+        if finished && !std::mem::replace(&mut chain.queued, true) {
+            self.finished.push_back((self.clock, segment.hash));
+        }
+    }
+
+    /// Takes in the first segment of a 4-tuple.
+    fn begin(&mut self, segment: &Segment) {
+        let mut flow = Flow::new(segment);
+        flow.take(segment);
+        let queued = flow.is_finished();
+        self.chains.add(segment.hash, &segment.key, flow, queued);
+        self.len += 1;
+        if queued {
+            self.finished.push_back((self.clock, segment.hash));
+        }
+    }
+
+    /// Hands over the flows that have been finished for long enough at `now`.
+    pub fn retire(&mut self, now: Time, mut to: impl FnMut(Retired)) {
+        self.clock = self.clock.max(now);
+        self.over.drain(..).for_each(&mut to);
+        self.clear(|since| is_over(since, now), |flow| is_due(flow, now), to);
+    }
+
+    /// Drops the flows that a late packet found to be over.
+    pub fn drop_over(&mut self) {
+        self.over.clear();
+    }
+
+    /// Hands over finished flows that are due, of 4-tuples that have held one since then.
+    fn clear(
+        &mut self,
+        has_since: impl Fn(Time) -> bool,
+        is_due: impl Fn(&Flow) -> bool + Copy,
+        mut to: impl FnMut(Retired),
+    ) {
+        // Those that are put back come again later.
+        for _ in 0..self.finished.len() {
+            let Some(&(since, hash)) = self.finished.front() else { return };
+            if !has_since(since) {
+                return;
+            }
+            self.finished.pop_front();
+            let Some(at) = self.chains.of_hash(hash) else { continue };
+            let Some(key) = self.chains.get(at).map(|chain| self.chains.key(chain)) else {
+                continue;
+            };
+            let gone = |flow| {
+                self.len -= 1;
+                to(Retired { key, flow });
+            };
+            let Some(chain) = self.chains.get_mut(at) else { continue };
+            if !chain.remove(&key, &mut self.older, is_due, gone) {
+                self.chains.remove(at);
+                continue;
+            }
+            let queued = chain.flows(&key, &self.older).any(Flow::is_finished);
+            chain.queued = queued;
+            if queued {
+                self.finished.push_back((self.clock, hash));
+            }
+        }
+    }
+
+    /// Hands over the flows that have to go ([`too_many`]). Returns how many.
+    pub fn evict(&mut self, which: Evict, mut to: impl FnMut(Retired)) -> usize {
+        let before = self.len;
+        let (limit, latest) = match which {
+            Evict::Any { limit, latest } => (limit, latest),
+            Evict::Finished { until } => {
+                self.clear(|since| since <= until, Flow::is_finished, to);
+                return before - self.len;
+            }
+        };
+        let mut at = 0;
+        while let Some(key) = self.chains.get(at).map(|chain| self.chains.key(chain)) {
+            let goes = |flow: &Flow| Rank::of(flow, latest) <= limit;
+            let gone = |flow| {
+                self.len -= 1;
+                to(Retired { key, flow });
+            };
+            let chain = self.chains.get_mut(at);
+            match chain.is_some_and(|chain| chain.remove(&key, &mut self.older, goes, gone)) {
+                true => at += 1,
+                // Another one is there now.
+                false => self.chains.remove(at),
+            }
+        }
+        before - self.len
+    }
+
+    /// Every flow that is left, in no particular order.
+    pub fn into_flows(mut self) -> impl Iterator<Item = Retired> {
+        let over = std::mem::take(&mut self.over);
+        let left = self.chains.into_all().flat_map(move |(key, chain)| {
+            if chain.reused {
+                chain.supersede(&mut self.older, &key);
+            }
+            let older = if chain.reused { self.older.remove(&key) } else { None };
+            let flows = older.unwrap_or_default().into_iter().chain([chain.newest]);
+            flows.map(move |flow| Retired { key, flow })
+        });
+        over.into_iter().chain(left)
+    }
+
+    /// The flow that has just taken a segment.
+    #[inline(never)]
+    fn taker(&mut self, segment: &Segment) -> Option<&mut Flow> {
+        let key = &segment.key;
+        let is_taker = |flow: &Flow| flow.last.order() == segment.place.order();
+        let at = self.chains.find(segment.hash, key)?;
+        let chain = self.chains.get_mut(at)?;
+        if is_taker(&chain.newest) {
+            return Some(&mut chain.newest);
+        }
+        self.older.get_mut(key)?.iter_mut().find(|flow| is_taker(flow))
+    }
+
+    /// The connections of a 4-tuple.
+    pub fn flows_of(&self, hash: u64, key: &FlowKey) -> impl Iterator<Item = &Flow> {
+        let chain = self.chains.find(hash, key).and_then(|at| self.chains.get(at));
+        chain.into_iter().flat_map(|chain| chain.flows(key, &self.older))
+    }
+
+    /// Every flow in the table.
+    pub fn flows(&self) -> impl Iterator<Item = (FlowKey, &Flow)> {
+        self.chains
+            .iter()
+            .flat_map(|(key, chain)| chain.flows(&key, &self.older).map(move |flow| (key, flow)))
+    }
+}
+
+/// Has a flow that finished, or had its last packet, at `since` been kept for long enough?
+fn is_over(since: Time, now: Time) -> bool {
+    now.since(since) >= Some(LINGER_NS)
+}
+
+fn is_due(flow: &Flow, now: Time) -> bool {
+    flow.is_finished() && is_over(flow.last.time, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With some 10 octets of the index, that is what an open flow costs.
+    #[test]
+    fn a_4_tuple_is_small() {
+        let octets = size_of::<chain::Chain>();
+        assert!(octets <= 200, "{octets}");
+    }
+}

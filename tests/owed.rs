@@ -1,0 +1,65 @@
+//! Does the server that holds a connection still owe its client an answer? What was said on it tells more than its packets.
+
+mod common;
+
+use common::talk::{ACK, CLIENT, FIN, SERVER, Talk};
+use common::{Scratch, closewait, json_lines};
+use serde_json::{Value, json};
+
+/// The client closes, and the server holds for a minute.
+fn closed_by_client(mut talk: Talk) -> Talk {
+    talk.send(CLIENT, FIN | ACK, b"");
+    talk.send(SERVER, ACK, b"");
+    talk
+}
+
+fn report(talk: &Talk, more: &[&str]) -> Value {
+    let scratch = Scratch::new();
+    let path = scratch.write("x.pcap", &talk.capture(60));
+    let args = ["--format", "jsonl", "--local", "172.18.0.3", &path];
+    let lines = json_lines(&closewait(&[&args[..], more].concat()));
+    lines.into_iter().next().expect("a finding, or the summary")
+}
+
+fn asks(statement: &str) -> Talk {
+    Talk::logged_in(3306).packet(CLIENT, 0, &[b"\x03", statement.as_bytes()].concat())
+}
+
+const UNANSWERED: [&str; 1] = ["unanswered"];
+
+#[test]
+fn a_request_that_nobody_answered_is_owed() {
+    let flow = report(&closed_by_client(asks("SELECT SLEEP(70)")), &[]);
+    assert_eq!((&flow["verdict"], &flow["doubts"]), (&json!("leak"), &json!(UNANSWERED)));
+    // An answer that has only begun: one column, of which nothing more is said.
+    let begun = asks("SELECT 1").packet(SERVER, 1, b"\x01");
+    let flow = report(&closed_by_client(begun), &[]);
+    assert_eq!((&flow["verdict"], &flow["doubts"]), (&json!("leak"), &json!(UNANSWERED)));
+    let summary = report(&closed_by_client(asks("SELECT SLEEP(70)")), &["--certain"]);
+    assert_eq!((&summary["type"], &summary["findings"]), (&json!("summary"), &json!(0)));
+}
+
+#[test]
+fn who_took_its_leave_is_owed_nothing() {
+    let quit = || closed_by_client(Talk::logged_in(3306).packet(CLIENT, 0, b"\x01"));
+    let flow = report(&quit(), &["--certain"]);
+    assert_eq!((&flow["cause"], &flow["finding"]), (&json!("quit-unclosed"), &json!(true)));
+    assert_eq!(flow["doubts"], json!([]));
+    // By its packets alone, it may have been a request.
+    assert_eq!(report(&quit(), &["--no-content"])["doubts"], json!(UNANSWERED));
+}
+
+/// The handshake was not captured: what is spoken says who the client is.
+#[test]
+fn a_client_is_known_by_what_it_speaks() {
+    let mut talk = asks("SELECT SLEEP(70)");
+    talk.records.drain(..3);
+    let flow = report(&closed_by_client(talk), &[]);
+    assert_eq!((&flow["notes"], &flow["doubts"]), (&json!(["midstream"]), &json!(UNANSWERED)));
+}
+
+#[test]
+fn an_answer_that_came_leaves_no_doubt() {
+    let flow = report(&closed_by_client(Talk::logged_in(3306).ask("COMMIT", 0x0002)), &[]);
+    assert_eq!((&flow["verdict"], &flow["doubts"]), (&json!("leak"), &json!([])));
+}

@@ -1,0 +1,85 @@
+//! Requests that come after the service's FIN: advice where numbers carry it, and none elsewhere.
+
+mod common;
+
+use common::talk::{ACK, CLIENT, FIN, PUSH, RST, SECOND, SERVER, START, Talk};
+use common::wire::MICROSECONDS;
+
+const MS: u64 = 1_000_000;
+
+const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: shop\r\nUser-Agent: Go-http-client/1.1\r\n\r\n";
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// The time after the server's FIN at which the client asks again, or closes.
+#[derive(Clone, Copy)]
+enum Then {
+    Asks(u64),
+    Closes,
+}
+
+/// A connection that the server closes after a pause in milliseconds.
+fn one(number: u16, pause: u64, then: Then) -> Talk {
+    let mut talk = Talk::between(41_000 + number, 80).say(CLIENT, GET).say(SERVER, OK);
+    talk.nanos += pause * MS;
+    talk = talk.closed_by_server();
+    match then {
+        Then::Asks(later) => {
+            talk.nanos += later * MS;
+            talk.send(CLIENT, PUSH | ACK, GET);
+            talk.send(SERVER, RST, b"");
+        }
+        Then::Closes => {
+            talk.send(CLIENT, FIN | ACK, b"");
+            talk.send(SERVER, ACK, b"");
+        }
+    }
+    talk
+}
+
+fn report(all: &[(u64, Then)], args: &[&str]) -> std::process::Output {
+    let mut records = Vec::new();
+    for (number, (pause, then)) in all.iter().enumerate() {
+        let talk = one(number as u16, *pause, *then);
+        records.extend(talk.records.into_iter().map(|record| (record.nanos, record)));
+    }
+    records.sort_by_key(|(nanos, _)| *nanos);
+    let records: Vec<_> = records.into_iter().map(|(_, record)| record).collect();
+    assert!(records.first().is_some_and(|first| first.nanos < START + SECOND));
+    let scratch = common::Scratch::new();
+    let file = scratch.write("race.pcap", &MICROSECONDS.write(1, &records));
+    common::closewait(&[&[&*file, "--local", "172.18.0.5"], args].concat())
+}
+
+const TIMER: [u64; 5] = [60_000, 60_004, 60_010, 60_002, 60_006];
+
+#[test]
+fn a_request_after_the_fin_is_told_with_its_numbers() {
+    let then = [Then::Asks(1), Then::Asks(900), Then::Closes, Then::Closes, Then::Closes];
+    let all: Vec<_> = TIMER.into_iter().zip(then).collect();
+    let (text, _) = common::text(&report(&all, &["--top", "0"]));
+    let advice = "172.18.0.3:80: its idle timeout is 60.0 s (n = 5, \u{b1} 5 ms); 2 requests were sent \
+                  3 ms \u{2026} 902 ms after its FIN had arrived: close idle connections after less than \
+                  60.0 s (Go's http.Transport.IdleConnTimeout).";
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains(advice), "{text}");
+    let lines = common::json_lines(&report(&all, &["--format", "jsonl"]));
+    let race = &lines.last().expect("a summary")["closes"][0]["keep_alive_race"];
+    assert_eq!((&race["connections"], &race["late"]), (&5.into(), &2.into()), "{race}");
+}
+
+#[test]
+fn healthy_closes_and_few_numbers_give_no_advice() {
+    let none: [&[(u64, Then)]; 4] = [
+        &TIMER.map(|pause| (pause, Then::Closes)),
+        &[(60_000, Then::Asks(5)), (60_001, Then::Asks(5))],
+        &[(60_000, Then::Asks(5)), (9_000, Then::Closes), (21_000, Then::Closes)],
+        &TIMER.map(|pause| (pause / 1_000, Then::Asks(5))),
+    ];
+    for all in none {
+        let (text, _) = common::text(&report(all, &["--top", "0"]));
+        assert!(!text.contains("idle timeout is"), "{text}");
+        let lines = common::json_lines(&report(all, &["--format", "jsonl"]));
+        let closes = &lines.last().expect("a summary")["closes"];
+        assert!(closes[0]["keep_alive_race"].is_null(), "{closes}");
+    }
+}
