@@ -68,8 +68,7 @@ impl From<&Process> for Holder {
 }
 
 /// The facts that the findings of a group have in common.
-type Key =
-    (Holder, Party, Option<Cause>, Option<&'static str>, Option<String>, Vec<String>);
+type Key = (Holder, Party, Option<Cause>, Option<&'static str>, Option<String>, Vec<String>);
 
 /// Groups that are told apart.
 const GROUPS: usize = 16_384;
