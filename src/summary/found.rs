@@ -13,6 +13,9 @@ use crate::tcp::segment::Endpoint;
 use crate::verdict::Doubt;
 use crate::verdict::local::{Local, LocalBy};
 
+/// The order of findings: the longest held first, among equals the first captured.
+type Rank = (Reverse<Option<TimeDelta>>, u64);
+
 /// The findings of a run.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -35,7 +38,7 @@ pub struct Found {
     pub idle: Spread,
     /// Held by a proxy that passed the FIN on, and the first ends that it waits for: the longest held first.
     pub passed_on: u64,
-    pub waits_for: Vec<((Reverse<Option<TimeDelta>>, u64), Endpoint)>,
+    pub waits_for: Vec<(Rank, Endpoint)>,
 }
 
 /// Ends of others that are named.

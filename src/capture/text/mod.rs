@@ -75,8 +75,8 @@ pub struct TextReader {
 
 /// The program that printed the text, with the state of reading it.
 enum Form {
-    Tcpdump(Tcpdump, Numbers),
-    Wireshark(Wireshark),
+    Tcpdump(Box<Tcpdump>, Numbers),
+    Wireshark(Box<Wireshark>),
 }
 
 /// The result of looking at a file that is no binary capture: packets as text, or the reason why
@@ -121,7 +121,7 @@ impl TextReader {
 
     /// The reader for a text that begins like this.
     fn of(head: &[u8], goes_on: bool) -> Recognised {
-        let items = try_out(&mut Form::Tcpdump(Tcpdump::default(), Numbers::default()), head);
+        let items = try_out(&mut Form::Tcpdump(Box::default(), Numbers::default()), head);
         // What tcpdump may have printed, too, but need not: Wireshark is asked first.
         let perhaps = |item: &Item| match item {
             Item::Unread(..) => true,
@@ -136,7 +136,7 @@ impl TextReader {
             Found::Nothing if items.iter().any(perhaps) => TextReader::of_tcpdump(&items, head),
             Found::Packets(form) => {
                 let clock = Clock::new(form.style);
-                Recognised::Text(Box::new(TextReader::new(Form::Wireshark(*form), clock)))
+                Recognised::Text(Box::new(TextReader::new(Form::Wireshark(form), clock)))
             }
             Found::Lacking(missing) => Recognised::Refused(format!(
                 "it is a table of packets without {missing}; these fields tell enough: {FIELDS}"
@@ -152,7 +152,7 @@ impl TextReader {
         }));
         let clock = Clock::new(Style::of(items.iter().filter_map(Item::stamp)));
         let names_below = head.windows(BELOW.len()).any(|part| part == BELOW);
-        let form = Form::Tcpdump(Tcpdump::naming_below(names_below), numbers);
+        let form = Form::Tcpdump(Box::new(Tcpdump::naming_below(names_below)), numbers);
         Recognised::Text(Box::new(TextReader::new(form, clock)))
     }
 

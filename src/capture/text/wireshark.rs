@@ -115,11 +115,14 @@ impl Wireshark {
     pub fn take(&mut self, number: u64, line: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
         let line = arrows(line);
         let is_empty = line.trim().is_empty();
-        let Some(folded) = &mut self.folded else {
-            return if is_empty { () } else { self.line(number, &line, ends, out) };
-        };
-        let whole = if is_empty { folded.end() } else { folded.take(number, &line) };
-        self.whole(whole, ends, out);
+        match &mut self.folded {
+            Some(folded) => {
+                let whole = if is_empty { folded.end() } else { folded.take(number, &line) };
+                self.whole(whole, ends, out);
+            }
+            None if is_empty => {}
+            None => self.line(number, &line, ends, out),
+        }
     }
 
     /// A packet from all of its parts.
