@@ -55,7 +55,7 @@
 //! have: files, again for some connections, live. A plan goes in, a [`run::Outcome`] comes out; a new
 //! mode is a type that has a session.
 //!
-//! **[`report`]** writes bytes: text, JSON lines, CSV, ladders, flame graphs. A new printer is a file
+//! **[`report`]** writes bytes: text, JSON lines, CSV, pages, ladders, flame graphs. A new printer is a file
 //! here that implements [`summary::Sink`], and a name of a format in `commands`; it decides nothing and
 //! opens nothing.
 //!

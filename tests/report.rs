@@ -359,3 +359,28 @@ fn the_manual_has_an_example() {
         assert_eq!(stuck.iter().filter(holds).count(), 1, "the kernel has no{end}in CLOSE-WAIT");
     }
 }
+
+/// Live, the page comes at the end, and once, whoever asks for a report before.
+#[test]
+fn a_live_capture_has_one_page() {
+    if !common::is_root() || !cfg!(feature = "libpcap") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let path = scratch.path().join("live.html");
+    let path = path.to_str().expect("UTF-8");
+    let arguments =
+        ["live", "-i", "lo", "--duration", "2s", "--format", "html", "-o", path, "port", "1"];
+    let mut live =
+        common::command(&arguments).stderr(Stdio::piped()).spawn().expect("the binary runs");
+    let mut said = std::io::BufReader::new(live.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut said, &mut line).expect("it listens");
+    let asked =
+        Command::new("kill").args(["-USR1", &live.id().to_string()]).status().expect("kill");
+    assert!(asked.success(), "{line}");
+    assert!(live.wait().expect("it ends").success());
+    let page = std::fs::read_to_string(path).expect("a page");
+    assert_eq!(page.matches("<!DOCTYPE html>").count(), 1);
+    assert!(page.contains("No TCP connection") && page.trim_end().ends_with("</html>"), "{page}");
+}

@@ -127,6 +127,8 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
     let name = source.name();
     complain(&format!("listening on {name}, snap length {}", asked.wanted.snap_len));
     let nameless = manager.as_ref().map(|_| Arc::clone(&asked.wanted.stop));
+    // A page is one, and written in the end.
+    let report = if asked.format == Format::Html { Arc::default() } else { report };
     let setup = LiveSetup { began: now(), kernel: Some(kernel), before, board, report, nameless };
     let terminal = Terminal::new(io::stderr().is_terminal());
     let mut reported = Reported::begin(terminal, manager);

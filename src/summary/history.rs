@@ -108,10 +108,12 @@ impl Lived {
 /// A side's states; of what its packets do not show, the judgement tells the end.
 fn life(judged: &Judged, side: Side) -> Life {
     let life = judged.flow.life(side, judged.end);
+    // Of most connections packets tell all: both sides have closed.
+    let Some(held) = judged.judgement.holder.and(judged.judgement.held) else { return life };
     let told = judged.state(side);
     let is_told = matches!(told, State::CloseWait | State::FinWait2);
     let shown = life.steps().last().map(|(_, state)| *state);
-    match judged.judgement.held.and_then(|held| held.num_nanoseconds()) {
+    match held.num_nanoseconds() {
         Some(held) if is_told && shown != Some(told) => {
             let mut life = Life::new(judged.flow.first.time, State::Established);
             life.goes_to(told, judged.end.before(held));

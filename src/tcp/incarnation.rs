@@ -42,7 +42,7 @@ pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
     match (segment.flags.syn(), segment.flags.ack()) {
         (true, false) => of_syn(flow, sender, other, segment),
         (true, true) => of_syn_ack(flow, sender, other, segment),
-        _ if flow.is_finished() && is_strange(sender, other, segment) => Belongs::OlderNearOrNew,
+        _ if flow.is_finished() && is_strange(flow, side, segment) => Belongs::OlderNearOrNew,
         _ if flow.is_unanswered() && !fits_syn(flow, segment) => Belongs::Older,
         _ if flow.is_unanswered() && !flow.answers(segment) => Belongs::OlderExactly,
         _ if !flow.is_unanswered() && precedes(sender, other, segment) => Belongs::OlderNear,
@@ -149,10 +149,16 @@ pub fn takes_late(older: &Flow, segment: &Segment) -> bool {
     !older.is_unanswered() || fits_syn(older, segment)
 }
 
-/// Are both its numbers far from all that either side has used? Damage changes one of them.
-fn is_strange(sender: &Half, other: &Half, segment: &Segment) -> bool {
+/// Are both its numbers far from all that either side has used, or beyond both FINs, after which there is
+/// nothing? Damage changes one of them. A bare ACK may be one of a handshake that is captured out of order.
+fn is_strange(flow: &Flow, side: Side, segment: &Segment) -> bool {
     let flags = segment.flags;
-    flags.ack() && !flags.rst() && is_far(sender, segment.seq) && is_far(other, segment.ack)
+    let numbers = [(side, segment.seq), (side.other(), segment.ack)];
+    let is_beyond =
+        |(side, number): (Side, Seq)| flow.fin(side).is_some_and(|fin| number.is_after(fin.end));
+    let is_strange = numbers.into_iter().all(|(side, number)| is_far(flow.half(side), number))
+        || numbers.into_iter().all(is_beyond);
+    flags.ack() && !flags.rst() && !segment.is_bare_ack() && is_strange
 }
 
 /// Are both its numbers below those that the two SYNs began with?

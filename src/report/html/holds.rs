@@ -38,7 +38,7 @@ fn holds(page: &Document, capture: &Capture) -> Option<Markup> {
         );
         html! {
             tr {
-                td.ends { span { (hold.own) } " → " span { (hold.peer) } }
+                td.ends { span { (hold.own) " →" } " " span { (hold.peer) } }
                 td.g { (bar(axis.x(hold.from), axis.x(end), class, &label)) }
                 td.n { (clock(hold.from)) }
                 td.n { (until) }
