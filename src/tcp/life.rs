@@ -85,7 +85,7 @@ impl Flow {
     }
 
     /// Returns the events of a side's close, in the order it did them.
-    pub(super) fn closing_events(&self, side: Side) -> [(bool, Event); 3] {
+    pub(in crate::tcp) fn closing_events(&self, side: Side) -> [(bool, Event); 3] {
         let (my_fin, peer_fin) = (self.fin(side), self.fin(side.other()));
         let acked_by_me = peer_fin.is_some_and(|fin| fin.acked.is_some());
         let acked_by_peer = my_fin.is_some_and(|fin| fin.acked.is_some());
