@@ -5,6 +5,7 @@
 # make budget instructions a packet, held by CI
 # make soak   a million simulated conversations (SEEDS=…)
 # make soak-kernel  two real kernels and every fault between them, for MINUTES=30 (root)
+# make soak-live  a live capture at churn, for MINUTES=30 (root): nothing is lost, and memory stays where it is
 # make fuzz   every fuzz target for a minute (FUZZ_SECONDS=…)
 # make library  the library alone builds, and without the program's crates
 # make dist   a .deb and a tarball to install elsewhere, in target/dist
@@ -16,7 +17,7 @@ CARGO   ?= cargo
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
 
-.PHONY: help run build test library bench bench-live budget soak soak-kernel fuzz dist needs-build needs-test needs-budget needs-fuzz needs-dist
+.PHONY: help run build test library bench bench-live budget soak soak-kernel soak-live fuzz dist needs-build needs-test needs-budget needs-fuzz needs-dist
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -58,16 +59,19 @@ soak-kernel: needs-test
 	CLOSEWAIT_KERNEL_SECONDS=$$(($(MINUTES) * 60)) CLOSEWAIT_KERNEL_SEED=$(SEED) $(if $(KEEP),CLOSEWAIT_KERNEL_KEEP=$(KEEP)) \
 	  CLOSEWAIT_REQUIRE=root,netns,ss,tcpdump $(CARGO) test --locked --all-features --test kernel -- --nocapture
 
-# Each fuzz target for so long; a finding ends it. fuzz/README.md tells more.
+soak-live: needs-build
+	CLOSEWAIT_CHURN_SECONDS=$$(($(MINUTES) * 60)) CLOSEWAIT_CHURN_RATE=1000 CLOSEWAIT_REQUIRE=root \
+	  $(CARGO) test --locked --release --all-features --test churn -- --nocapture
+
+# Each fuzz target for so long; a finding ends it. fuzz/README.md tells more. Weighing inputs by entropy
+# takes libFuzzer three times as long here as the inputs themselves do.
 FUZZ_SECONDS ?= 60
 fuzz: needs-fuzz
 	@set -e; for target in $$($(CARGO) fuzz list); do \
-	  mkdir -p fuzz/corpus/$$target; \
-	  cp fuzz/seeds/$$target/* fuzz/corpus/$$target; \
-	  [ $$target != run ] || cp fuzz/seeds/file/* fuzz/corpus/run; \
+	  fuzz/seeds.sh $$target fuzz/corpus/$$target; \
 	  echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
-	  $(CARGO) fuzz run -s none $$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=25 \
-	    -print_final_stats=1 >fuzz/corpus/$$target.log 2>&1 \
+	  $(CARGO) fuzz run -s none $$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=25 -entropic=0 \
+	    -dict=fuzz/words.dict -print_final_stats=1 >fuzz/corpus/$$target.log 2>&1 \
 	    || { tail -n 60 fuzz/corpus/$$target.log; exit 1; }; \
 	  grep number_of_executed_units fuzz/corpus/$$target.log; \
 	done

@@ -171,7 +171,45 @@ fn main() {
         println!("| {millions} M | {open} | {ns:.0} | {} |", memory(&runs));
         std::fs::remove_file(capture).expect("our file");
     }
+    floods();
     pipe(folder.path(), pairs);
+}
+
+/// Findings, and how they are reported: what memory they take. The last are more than are kept by default.
+const FLOODS: [(u64, &[&str]); 5] = [
+    (1_500_000, &[]),
+    (1_500_000, &["--top", "0"]),
+    (1_500_000, &["--format", "jsonl"]),
+    (10_000_000, &[]),
+    (10_000_000, &["--format", "jsonl"]),
+];
+
+/// Connections that are left by the million, through a pipe: nobody has room for such captures.
+fn floods() {
+    println!("\n| findings | reported by | memory | octets a finding |\n|---|---|---|---|");
+    for (findings, args) in FLOODS {
+        let mut command = timed(CLOSEWAIT);
+        let mut child = command
+            .arg("-")
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let pipe = child.stdin.take().expect("a pipe");
+        let mut out = BufWriter::with_capacity(1 << 20, pipe);
+        made(Shape::flood(findings), Format::Pcap, &mut out);
+        drop(out);
+        let output = child.wait_with_output().expect("the program ends");
+        let memory = kilobytes(&output.stderr);
+        let (total, each) = match memory {
+            Some(kib) => (format!("{} MB", kib / 1024), (kib * 1024 / findings).to_string()),
+            None => ("?".into(), "?".into()),
+        };
+        let (millions, args) = (findings as f64 / 1e6, args.join(" "));
+        println!("| {millions} M | closewait {args} - | {total} | {each} |");
+    }
 }
 
 fn number(variable: &str, default: usize) -> usize {
@@ -284,20 +322,28 @@ struct Run {
     kilobytes: Option<u64>,
 }
 
-/// Runs a command under `time`, if that is there.
-fn run(program: &str, arguments: &[&str]) -> Run {
+/// A command under `time`, if that is there.
+fn timed(program: &str) -> Command {
     const TIME: &str = "/usr/bin/time";
     let timed = Path::new(TIME).exists();
     let mut command = Command::new(if timed { TIME } else { program });
     if timed {
         command.args(["-f", "%M", program]);
     }
+    command
+}
+
+/// The last thing that `time` says.
+fn kilobytes(errors: &[u8]) -> Option<u64> {
+    String::from_utf8_lossy(errors).lines().last().and_then(|line| line.trim().parse().ok())
+}
+
+fn run(program: &str, arguments: &[&str]) -> Run {
+    let mut command = timed(program);
     let started = Instant::now();
     let output = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).output();
     let seconds = started.elapsed().as_secs_f64();
-    let errors = output.expect("the program runs").stderr;
-    let errors = String::from_utf8_lossy(&errors);
-    Run { seconds, kilobytes: errors.lines().last().and_then(|line| line.trim().parse().ok()) }
+    Run { seconds, kilobytes: kilobytes(&output.expect("the program runs").stderr) }
 }
 
 fn median(runs: &[Run]) -> f64 {

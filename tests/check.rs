@@ -391,6 +391,8 @@ fn blessing_mends_every_kind() {
         "leak = 1\nmax_held = '1s'",
         "leak = 1\ntransactions_open = 0",
         "leak = 1\n[[finding]]\ncause = 'forgotten'",
+        // The entry says that something is expected, and it is not that.
+        "[[finding]]\nlocal = '172.18.0.5:38822'\nstatement = 'UPDATE x SET y = ?'\nheld = { min = '10s' }",
         "exact = true",
         "exact = true\n[[finding]]\n[[finding]]",
         "[[override]]\npeer = ':3306'\nmax_held = '1s'",

@@ -47,6 +47,7 @@ fn deflated(octets: &[u8]) -> Vec<u8> {
 fn zip(members: &[(&str, &[u8], u16, u16, u32)]) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
     for (name, octets, method, flags, wrong) in members {
+        // What is given for another method is packed already.
         let packed = if *method == 8 { deflated(octets) } else { octets.to_vec() };
         let mut crc = flate2::Crc::new();
         crc.update(octets);
@@ -346,4 +347,46 @@ fn the_command_that_converts_is_the_right_one() {
         };
         assert_eq!(ends(&found), ends(&expected), "{format}");
     }
+}
+
+/// A few octets that unpack to very many are left when that is clear.
+#[test]
+fn what_unpacks_without_end_is_left() {
+    let scratch = Scratch::new();
+    const LEN: u32 = 256 << 10;
+    let record = [0, 0, LEN, LEN].map(u32::to_le_bytes).concat();
+    let record = [record, vec![0; LEN as usize]].concat();
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("an encoder");
+    encoder.write_all(&MICROSECONDS.write(1, &[])).expect("memory");
+    for _ in 0..(1_u32 << 30) / LEN + 16 {
+        encoder.write_all(&record).expect("memory");
+    }
+    let bomb = encoder.finish().expect("memory");
+    assert!(bomb.len() < 200_000, "{}", bomb.len());
+    let output = closewait(&[&scratch.write("x.pcap.zst", &bomb)]);
+    let (_, err) = text(&output);
+    assert!(err.contains("it unpacks to thousands of times its size"), "{err}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// Members of a compressed archive are reached through all that come before: not again and again without
+/// end. One that is not compressed is read where they lie.
+#[test]
+fn many_members_behind_much_are_not_unpacked_again_and_again() {
+    let (scratch, leak) = (Scratch::new(), leak());
+    let filler = vec![0; 64 << 20];
+    let mut members: Vec<(String, &[u8])> = vec![("filler".into(), &filler)];
+    members.extend((0..600).map(|n| (format!("{n}.pcap"), &leak[..])));
+    let members: Vec<(&str, &[u8])> =
+        members.iter().map(|(name, octets)| (name.as_str(), *octets)).collect();
+    let plain = tar(&members);
+    let output =
+        closewait(
+            &[&scratch.write("x.tar.zst", &zstd::encode_all(&plain[..], 1).expect("memory"))],
+        );
+    let (_, err) = text(&output);
+    assert!(err.contains("it is compressed, and has too many members: unpack it first"), "{err}");
+    assert_eq!(output.status.code(), Some(2));
+    let output = closewait(&[&scratch.write("x.tar", &plain), "--separate"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output).1);
 }

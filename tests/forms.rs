@@ -152,6 +152,20 @@ fn forms() -> Vec<Form> {
             "folded at blanks, 78, quoted",
             Tcpdump(N, |text, _| lines(text, |line| soft(line, 76, "> "))),
         ),
+        form(
+            "grep -Hn",
+            Tcpdump(N, |text, _| lines(text, |line| format!("logs/tcpdump.txt:12:{line}"))),
+        ),
+        form(
+            "tcpdump 3 -e",
+            Tcpdump(N, |text, _| {
+                lines(text, |line| {
+                    let link = "0:c:29:aa:bb:cc 0:50:56:0:0:1 ip 74: ";
+                    old(line, "").replacen(' ', &format!(" {link}"), 1)
+                        + " (DF) (ttl 64, id 1, len 60)"
+                })
+            }),
+        ),
         named("host and service names", Tcpdump(N, |text, _| with_names(text, &HOSTS))),
         named("blanked addresses", Tcpdump(N, |text, _| with_names(text, &BLANKED))),
         named(
@@ -291,6 +305,11 @@ fn forms() -> Vec<Form> {
             }),
         ),
         form("tshark", Tshark(N, as_printed)),
+        form("tshark, folded at 72", Tshark(N, |text, _| lines(text, |line| hard(line, 72)))),
+        form(
+            "tshark, folded at blanks, 76, quoted",
+            Tshark(N, |text, _| lines(text, |line| soft(line.trim_start(), 76, "> "))),
+        ),
         form("tshark -t ad", Tshark(&["-n", "-t", "ad"], as_printed)),
         form("tshark -t e", Tshark(&["-n", "-t", "e"], as_printed)),
         form("tshark -t d", Tshark(&["-n", "-t", "d"], as_printed)),

@@ -10,7 +10,7 @@ use closewait::tcp::segment::{Endpoint, Extras, Flags, FlowKey, Segment};
 use closewait::tcp::seq::Seq;
 use common::wire::{Link, MICROSECONDS, Packet, Record};
 use common::{Scratch, closewait, command, json_lines, text};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::IpAddr;
 use std::process::Stdio;
 
@@ -229,4 +229,83 @@ fn large_segments_take_no_more_memory() {
     drop(pipe);
     assert!(child.wait().expect("it ends").success());
     assert!(peak < 40 * 1_024, "{} MB", peak / 1_024);
+}
+
+/// Half-closed connections, each with another client.
+const FINDINGS: u32 = 24_000;
+
+/// Writes so many as a capture, a packet after the other of each. The last packet comes again until there
+/// are as many packets as of all.
+fn write_findings(findings: u32, out: &mut impl Write) -> std::io::Result<()> {
+    /// In a record, the addresses of both ends.
+    const ADDRESSES: usize = 16 + 14 + 12;
+    let end = |ip: &str, port| (ip.parse::<IpAddr>().expect("an address"), port).into();
+    let template = |(from_client, flags, seq, ack): (bool, u8, u32, u32)| {
+        // Nobody reads what is said on this port.
+        let (client, server) = (end("10.1.0.0", 40_000), end("10.0.0.9", 9));
+        let packet = Packet {
+            nanos: 1_600_000_000_000_000_000,
+            from: if from_client { client } else { server },
+            to: if from_client { server } else { client },
+            flags,
+            seq,
+            ack,
+            window: 1,
+            options: Vec::new(),
+            payload: Vec::new(),
+            outgoing: true,
+        };
+        let record = Record::new(packet.nanos, packet.frame(Link::Ethernet));
+        let at = ADDRESSES + if from_client { 0 } else { 4 };
+        (at, MICROSECONDS.write(1, &[record]).split_off(24))
+    };
+    let half_closed = packets("half-closed");
+    let last = half_closed[half_closed.len() - 1];
+    let more = half_closed.len() * (FINDINGS / findings - 1) as usize;
+    let all = half_closed.into_iter().chain(std::iter::repeat_n(last, more));
+    let mut records: Vec<(usize, Vec<u8>)> = all.map(template).collect();
+    out.write_all(&MICROSECONDS.write(1, &[]))?;
+    for n in 0..findings {
+        for (at, record) in &mut records {
+            record[*at..*at + 4].copy_from_slice(&(0x0a01_0000 + n).to_be_bytes());
+            out.write_all(record)?;
+        }
+    }
+    Ok(())
+}
+
+/// The peak of a run at the moment when its report begins, in octets: what it prints then waits in the pipe.
+fn peak_of_findings(findings: u32, args: &[&str]) -> u64 {
+    let mut child = command(&[&["-", "--threads", "1"], args].concat())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let stdin = child.stdin.take().expect("a pipe");
+    write_findings(findings, &mut std::io::BufWriter::new(stdin)).expect("it reads");
+    let mut out = child.stdout.take().expect("a pipe");
+    let mut report = vec![0; 1 << 10];
+    out.read_exact(&mut report).expect("a report");
+    let peak = peak(child.id()) * 1_024;
+    out.read_to_end(&mut report).expect("a report");
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+    let lines = report.iter().filter(|octet| **octet == b'\n').count();
+    assert!(lines > findings as usize, "each is listed");
+    peak
+}
+
+/// A finding costs about what its flow does, and a row that waits for its place as much again.
+#[test]
+fn findings_cost_what_flows_do() {
+    for (args, most) in [
+        (&["--format", "jsonl"][..], 1_000),
+        (&["--all", "--format", "jsonl"], 1_000),
+        (&["--top", "0"], 1_200),
+    ] {
+        let few = FINDINGS / 4;
+        let more = peak_of_findings(FINDINGS, args).saturating_sub(peak_of_findings(few, args));
+        let each = more / u64::from(FINDINGS - few);
+        println!("{args:?}: {each} octets a finding");
+        assert!(each < most, "{args:?}: {each} octets a finding");
+    }
 }

@@ -269,6 +269,78 @@ fn an_octet_that_is_no_utf8_loses_no_line() {
     assert_eq!((&lines[0]["verdict"], &lines[1]["packets"]), (&"leak".into(), &5.into()));
 }
 
+/// Windows redirects text as UTF-16: with a mark, and appended to a file without one.
+#[test]
+fn utf_16_is_text_too() {
+    let scratch = Scratch::new();
+    let expected = json_lines(&closewait(&[
+        &scratch.write("x.txt", INCIDENT.as_bytes()),
+        "--format",
+        "jsonl",
+    ]));
+    let windows = INCIDENT.replace('\n', "\r\n");
+    let units = || windows.encode_utf16();
+    let little: Vec<u8> = units().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = units().flat_map(u16::to_be_bytes).collect();
+    for octets in
+        [[&[0xff, 0xfe], &little[..]].concat(), [&[0xfe, 0xff], &big[..]].concat(), little, big]
+    {
+        let path = scratch.write("x.txt", &octets);
+        let lines = json_lines(&closewait(&[&path, "--format", "jsonl"]));
+        assert_eq!(lines, expected);
+    }
+}
+
+/// tcpdump 3 prints the pause before a packet in microseconds, and in seconds if it was long.
+#[test]
+fn pauses_of_tcpdump_3_are_read() {
+    let scratch = Scratch::new();
+    let pauses = ["000000", "000060", "000013", "30. 013446", "000051"];
+    let lines = INCIDENT.lines().zip(pauses);
+    let old: String = lines
+        .map(|(line, pause)| format!("{pause} {}\n", line.split_once(' ').expect("a time").1))
+        .collect();
+    for old in [old.clone(), old.lines().map(|line| format!("> {line}\n")).collect()] {
+        let path = scratch.write("old.txt", old.as_bytes());
+        let flow = &json_lines(&closewait(&[&path, "--format", "jsonl"]))[0];
+        assert_eq!(flow["verdict"], "leak", "{old}");
+        assert_eq!(flow["idle_before_fin_s"], 30.013446, "{old}");
+    }
+}
+
+/// ptcpdump and macOS's `-k` name the process; it is said to be the capture's word.
+#[test]
+fn a_process_in_the_text_is_the_findings() {
+    let scratch = Scratch::new();
+    let is_out = |line: &str| line.contains("IP 172.18.0.5");
+    let way = |line: &str| if is_out(line) { "Out" } else { "In" };
+    let short = |line: &str| {
+        line.replacen(" IP", &format!(" eth0 orders-api.4711 {} IP", way(line)), 1)
+            + ", ParentProc [sh.1], Container [shop]"
+    };
+    let apple = |line: &str| {
+        let way = way(line).to_lowercase();
+        line.replacen(" IP", &format!(" (en0, proc orders-api:4711, svc BE, {way}) IP"), 1)
+    };
+    let verbose = |line: &str| {
+        let head =
+            format!(" eth0 {} IP (tos 0x0, ttl 64, proto TCP (6), length 60)\n    ", way(line));
+        line.replacen(" IP ", &head, 1)
+            + "\n    Process (pid 4711, cmd /srv/orders-api, args orders-api -v)\n    ParentProc (pid 1, cmd /bin/sh, args sh)"
+    };
+    let styles: [&dyn Fn(&str) -> String; 3] = [&short, &apple, &verbose];
+    for style in styles {
+        let printed: String = INCIDENT.lines().map(|line| style(line) + "\n").collect();
+        let path = scratch.write("named.txt", printed.as_bytes());
+        let flow = &json_lines(&closewait(&[&path, "--format", "jsonl"]))[0];
+        let process = (&flow["process"]["pid"], &flow["process"]["command"]);
+        assert_eq!(process, (&4711.into(), &"orders-api".into()), "{printed}");
+        assert_eq!(flow["local"], "a", "{printed}");
+        let screen = text(&closewait(&[&path])).0;
+        assert!(screen.contains("orders-api[4711]"), "{screen}");
+    }
+}
+
 /// Lines without end, bytes that are no text, numbers too large: nothing may hang or fail.
 #[test]
 fn hostile_text_is_only_text() {

@@ -195,6 +195,22 @@ fn a_kill_leaves_the_old_or_the_new() {
         }
     }
     assert_eq!(old_left + new_left, 120, "neither old nor new");
+    // What the killed ones left beside is cleared by the next; what another writes now is not.
+    let parts = || -> Vec<String> {
+        let names = std::fs::read_dir(folder.0.path()).expect("a folder");
+        let names = names.map(|entry| entry.expect("readable").file_name());
+        let names = names.map(|name| name.to_string_lossy().into_owned());
+        names.filter(|name| name.ends_with(".part")).collect()
+    };
+    let others = folder.0.write(".report.jsonl.abc123.part", b"another run's");
+    let locked = std::fs::File::open(&others).expect("it");
+    locked.try_lock().expect("nobody else's");
+    folder.0.write(".report.jsonl.abc124.part", b"left over");
+    assert_eq!(command(&args).status().expect("it runs").code(), Some(1));
+    assert_eq!(parts(), [".report.jsonl.abc123.part"]);
+    drop(locked);
+    assert_eq!(command(&args).status().expect("it runs").code(), Some(1));
+    assert_eq!(parts(), Vec::<String>::new());
     assert!(old_left > 0 && new_left > 0, "killed too late or too early: {old_left} {new_left}");
 }
 

@@ -1,6 +1,6 @@
 //! Made-up traffic, the same for the same shape and seed: handshakes, requests and responses, closes.
 //!
-//! One connection in a hundred leaks: its server sends FIN, its client acknowledges and never closes.
+//! One connection in a hundred leaks, or as many as are asked for: its server sends FIN, its client acknowledges and never closes.
 //! Every packet belongs to a connection drawn at random among those that are open, which is the worst
 //! that can happen to a table of flows.
 
@@ -21,6 +21,8 @@ pub struct Shape {
     pub segments: u8,
     /// Requests of a connection, on average.
     pub requests: u64,
+    /// One connection in so many leaks.
+    pub leaks: u64,
     /// Packets in a second of capture time.
     pub rate: u64,
     pub seed: u64,
@@ -38,6 +40,7 @@ impl Shape {
             segment: (25, 90),
             segments: 1,
             requests: 16,
+            leaks: 100,
             rate: 20_000,
             seed: 1,
             port: 7_432,
@@ -64,6 +67,11 @@ impl Shape {
             requests: 4,
             ..Shape::small(segments * 32 / 30, open)
         }
+    }
+
+    /// Connections that are opened, closed by the server, and left: five packets each.
+    pub fn flood(connections: u64) -> Shape {
+        Shape { requests: 0, leaks: 1, ..Shape::small(connections * 5, 1_000) }
     }
 
     /// The same with servers on another port.
@@ -188,8 +196,11 @@ impl Connection {
         let (client, server) = (address(), address());
         Connection {
             phase: Phase::Syn,
-            requests: prng.between(1, shape.requests * 2 - 1),
-            leaks: prng.one_in(100),
+            requests: match shape.requests {
+                0 => 0,
+                requests => prng.between(1, requests * 2 - 1),
+            },
+            leaks: prng.one_in(shape.leaks),
             client: (client, prng.between(1_024, 65_535) as u16),
             server: (server, shape.port),
             client_nxt: prng.next() as u32,
@@ -209,7 +220,10 @@ impl Connection {
         let (from, flags, len, next) = match self.phase {
             Syn => (From::Client, SYN, 0, SynAck),
             SynAck => (From::Server, SYN | ACK, 0, Established),
-            Established => (From::Client, ACK, 0, Request),
+            Established => {
+                let next = if self.requests > 0 { Request } else { ServerFin };
+                (From::Client, ACK, 0, next)
+            }
             Request => {
                 let len = prng.between(shape.request.0, shape.request.1);
                 (From::Client, PSH | ACK, len, Response(shape.segments))

@@ -39,6 +39,12 @@ struct Args {
     /// Requests of a connection, on average
     #[arg(long)]
     requests: Option<u64>,
+    /// One connection in so many leaks
+    #[arg(long)]
+    leaks: Option<u64>,
+    /// So many connections that are opened, closed by the server, and left: nothing else
+    #[arg(long, conflicts_with_all = ["packets", "open", "large", "huge", "requests", "leaks"])]
+    flood: Option<u64>,
     /// Packets in a second of capture time
     #[arg(long)]
     rate: Option<u64>,
@@ -76,8 +82,10 @@ fn write(args: &Args) -> io::Result<()> {
         (_, true) => Shape::huge(args.packets, args.open),
         _ => Shape::small(args.packets, args.open),
     };
+    let shape = args.flood.map_or(shape, Shape::flood);
     let shape = Shape {
         seed: args.seed,
+        leaks: args.leaks.unwrap_or(shape.leaks).max(1),
         requests: args.requests.unwrap_or(shape.requests),
         rate: args.rate.unwrap_or(shape.rate),
         ..shape

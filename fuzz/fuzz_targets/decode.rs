@@ -6,7 +6,7 @@
 use closewait::capture::{Frame, LinkType};
 use closewait::decode::Decoder;
 use closewait::place::{Place, Time};
-use closewait::tcp::segment::Segment;
+use closewait::tcp::segment::{Checksum, Extras, Segment};
 use closewait_fuzz::assert_printable;
 use libfuzzer_sys::fuzz_target;
 
@@ -50,7 +50,9 @@ fuzz_target!(|bytes: &[u8]| {
     let header = inside.start.addr() - whole.start.addr();
     let cut = Frame { data: &data[..header], original_len: wire_len, ..frame };
     let cut = decoder.decode(&cut).expect("its headers are whole");
-    assert_eq!(essence(cut.0), essence(segment));
+    // But what the checksum would tell.
+    let extras = Extras::new(segment.extras.scale(), Checksum::Unknown);
+    assert_eq!(essence(cut.0), essence(Segment { extras, ..segment }));
     assert_eq!(cut.1, b"");
 });
 

@@ -38,14 +38,19 @@ fn read(input: &Input, bytes: &[u8], peeking: bool) -> Contents {
     };
     let (mut frames, mut octets, mut hash) = (0, 0, DefaultHasher::new());
     let mut links = Vec::new();
+    let mut troubles = Vec::new();
     let error = loop {
         let next_time = peeking.then(|| source.peek_time());
         let frame = match source.next() {
             Ok(Next::Frame(frame)) => frame,
-            Ok(Next::Idle(_) | Next::Trouble(_)) => {
-                panic!("a file is never idle, and ends with its error")
+            Ok(Next::Idle(_)) => panic!("a file is never idle"),
+            // What of a text could not be read is said at its end.
+            Ok(Next::Trouble(error)) => {
+                assert!(troubles.len() < 2, "{troubles:?}");
+                troubles.push(error.to_string());
+                continue;
             }
-            Ok(Next::End) => break None,
+            Ok(Next::End) => break troubles.pop(),
             Err(error) => break Some(error.to_string()),
         };
         frames += 1;

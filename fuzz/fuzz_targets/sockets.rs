@@ -1,10 +1,15 @@
-//! Any text as a saved list of sockets, and what a report makes of it.
+//! Any text as a saved list of sockets: alone, and beside a capture.
 
 #![no_main]
 
+use anstream::ColorChoice;
+use closewait::commands::format;
+use closewait::commands::sockets::saved::one;
+use closewait::commands::sockets::{Narrow, SocketsCommand};
+use closewait::owner::kernel::Netns;
 use closewait::owner::{Socket, SocketList, saved};
 use closewait::run::Plan;
-use closewait_fuzz::{Format, assert_printable, input, plan, report};
+use closewait_fuzz::{Format, assert_printable, dice, input, plan, report, without_styles};
 use libfuzzer_sys::fuzz_target;
 
 /// Some list names its connection, most do not.
@@ -24,7 +29,7 @@ fuzz_target!(|text: &str| {
     }
     assert!(saved.moments.iter().all(|moment| !moment.sockets.is_empty()));
     let sockets: Vec<Socket> =
-        saved.moments.into_iter().flat_map(|moment| moment.sockets).collect();
+        saved.moments.iter().flat_map(|moment| moment.sockets.iter().cloned()).collect();
     assert!(sockets.len() <= text.lines().count());
     for socket in &sockets {
         for holder in &socket.holders {
@@ -32,12 +37,34 @@ fuzz_target!(|text: &str| {
         }
         assert_printable(socket.netns.as_deref().unwrap_or_default(), &[]);
     }
-    let list = || SocketList::new(sockets.clone());
-    let found = list();
-    assert!(sockets.iter().all(|socket| found.find(socket.local, socket.peer).is_some()));
-    let input = input(CAPTURE);
-    for format in [Format::Text, Format::Jsonl, Format::Csv] {
-        let plan = plan(std::slice::from_ref(&input));
-        report(Plan { sockets: Some(list()), ..plan }, format).check(format);
+    let list = SocketList::new(sockets.clone());
+    assert!(sockets.iter().all(|socket| list.find(socket.local, socket.peer).is_some()));
+    if dice(text.as_bytes(), 2) == 0 {
+        let format = [Format::Text, Format::Jsonl, Format::Csv][dice(text.as_bytes(), 3)];
+        let plan = plan(&[input(CAPTURE)]);
+        report(Plan { sockets: Some(list), ..plan }, format).check(format);
+        return;
+    }
+    for format in [format::Format::Text, format::Format::Jsonl, format::Format::Csv] {
+        let mut out = Vec::new();
+        one(&asked(format), &mut out, None, saved.moments.clone()).expect("memory");
+        let out = String::from_utf8(out).expect("UTF-8");
+        assert_printable(&without_styles(&out), &['\r', '\n']);
     }
 });
+
+/// `closewait sockets --all --top 0`.
+fn asked(format: format::Format) -> SocketsCommand {
+    SocketsCommand {
+        files: Vec::new(),
+        netns: Netns::Own,
+        narrow: Narrow::default(),
+        all: true,
+        format,
+        top: 0,
+        color: ColorChoice::Never,
+        output: None,
+        watch: None,
+        rounds: None,
+    }
+}

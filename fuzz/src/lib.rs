@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Seek, Write};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
@@ -35,6 +36,14 @@ pub fn input(bytes: &[u8]) -> Input {
     };
     write().expect("memory");
     Input(PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())))
+}
+
+/// One of `sides`, the same for the same bytes: what is tried in one way now is tried in another with the next
+/// bytes, and nothing costs as much as all ways at once.
+pub fn dice(bytes: &[u8], sides: usize) -> usize {
+    let mut hash = DefaultHasher::new();
+    (bytes, sides).hash(&mut hash);
+    hash.finish() as usize % sides
 }
 
 /// Nothing in it that a terminal would obey, but for ends of lines.
@@ -142,7 +151,7 @@ impl Report {
 
 /// Without the escape sequences that the report itself writes: colours, bold, dimmed. Any other
 /// escape stays, and is found.
-fn without_styles(text: &str) -> String {
+pub fn without_styles(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |plain, part| {

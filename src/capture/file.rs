@@ -19,6 +19,7 @@ use super::record::{Broken, Record};
 use super::stop::{Stop, Waiting, Whole};
 use super::text::{Recognised, TextReader};
 use super::unknown::looks_like;
+use super::utf16;
 use super::{About, Error, Frame, Next, Source, Trouble};
 use crate::place::{Place, Time};
 use crate::printable::printable;
@@ -182,7 +183,8 @@ impl FileSource {
         let (file, size) = input.open(stop).map_err(wrap)?;
         let read = Arc::new(AtomicU64::new(0));
         let counted = Box::new(Counted { input: file, read: Arc::clone(&read) });
-        let bytes = decompressed(counted).map_err(read_failed).map_err(wrap)?;
+        let bytes = decompressed(counted).and_then(utf16::decoded);
+        let bytes = bytes.map_err(read_failed).map_err(wrap)?;
         let mut buffer = Buffer::new(bytes, CAPACITY);
         let mut about = About::default();
         let format = recognise(&mut buffer, &mut about).map_err(wrap)?;
@@ -317,6 +319,7 @@ impl Source for FileSource {
         };
         let process = match &self.format {
             Format::Pcapng(format) if record.has_process => format.process(),
+            Format::Text(format) if record.has_process => format.process(),
             _ => None,
         };
         Ok(Next::Frame(Frame { process, ..record.frame(self.index, self.frames, data) }))

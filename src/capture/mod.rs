@@ -6,7 +6,7 @@
 //! * [`classic`], [`pcapng`]: the two formats
 //! * [`text`]: packets as tcpdump and others print them
 //! * `record`: what all of them find
-//! * [`archive`], [`compression`], [`buffer`]: the bytes on their way in; `ahead`: what another thread makes of them
+//! * [`archive`], [`compression`], [`utf16`], [`buffer`]: the bytes on their way in; `ahead`: what another thread makes of them
 //! * [`mod@write`]: packets on their way out, as pcapng
 //! * [`live`]: an interface, through libpcap
 //! * [`series`]: the order of several files
@@ -29,6 +29,7 @@ pub mod series;
 pub mod stop;
 pub mod text;
 mod unknown;
+pub mod utf16;
 pub mod write;
 
 use std::collections::{BTreeSet, HashSet};

@@ -90,6 +90,10 @@ impl<'a> Gather<'a> {
 }
 
 impl Sink for Gather<'_> {
+    fn takes_any_order(&self) -> bool {
+        self.render.takes_any_order()
+    }
+
     fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
         self.render.event(kind, row)
     }

@@ -4,7 +4,7 @@ pub mod check;
 pub mod diff;
 pub mod explain;
 mod explained;
-mod extract;
+pub mod extract;
 pub mod format;
 pub mod live;
 mod outlet;

@@ -4,7 +4,7 @@
 //! there before stays. A device, a pipe and what `/dev/fd` leads to cannot be renamed onto, and are
 //! written straight. No output may be an input, or another output, by any of its names.
 
-use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::fs::{File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -140,15 +140,60 @@ fn begin(path: &Path, mode: u32) -> io::Result<(File, Placing)> {
     // An existing file keeps its mode; what it may be of a new one, the umask decides.
     let mode = old.as_ref().map_or(mode, |old| old.mode() & 0o777);
     let prefix = format!(".{}.", to.file_name().unwrap_or_default().to_string_lossy());
-    let mut builder = Builder::new();
-    builder.prefix(&prefix).suffix(".part").permissions(Permissions::from_mode(mode));
-    match builder.tempfile_in(folder(&to)) {
+    clear_left_over(folder(&to), &prefix);
+    match create_beside(folder(&to), &prefix, mode) {
         Ok(beside) => Ok((beside.as_file().try_clone()?, Placing { to, beside: Some(beside) })),
         // The file may be written, but nothing beside it.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && old.is_some() => {
             straight(path, to, OpenOptions::new().write(true).truncate(true))
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Ends the name of a file that is being written.
+const PART: &str = ".part";
+
+/// Times that another run may take a new file for one that was left over.
+const MOST_TRIES: usize = 16;
+
+/// Creates a file that is locked as long as its process lives.
+fn create_beside(folder: &Path, prefix: &str, mode: u32) -> io::Result<NamedTempFile> {
+    for _ in 0..MOST_TRIES {
+        let mut builder = Builder::new();
+        builder.prefix(prefix).suffix(PART).permissions(Permissions::from_mode(mode));
+        let beside = builder.tempfile_in(folder)?;
+        let is_own = match beside.as_file().try_lock() {
+            Ok(()) => beside.as_file().metadata()?.nlink() > 0,
+            Err(TryLockError::WouldBlock) => false,
+            // Some file systems know no locks: nothing is cleared there.
+            Err(TryLockError::Error(_)) => true,
+        };
+        if is_own {
+            return Ok(beside);
+        }
+    }
+    Err(io::Error::other("another run writes the same file, again and again"))
+}
+
+/// Removes what runs that were killed have left of a file: whoever still writes has it locked.
+fn clear_left_over(folder: &Path, prefix: &str) {
+    let Ok(entries) = folder.read_dir() else { return };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_part = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let random = name.as_deref().and_then(|name| name.strip_prefix(prefix)?.strip_suffix(PART));
+        random.is_some_and(|random| {
+            random.len() == 6 && random.bytes().all(|b| b.is_ascii_alphanumeric())
+        })
+    };
+    for path in paths.filter(is_part) {
+        let is_file = path.symlink_metadata().is_ok_and(|of| of.is_file());
+        let file = OpenOptions::new().write(true).open(&path);
+        if is_file && file.is_ok_and(|file| file.try_lock().is_ok()) {
+            // What cannot be removed stays, as before.
+            std::fs::remove_file(&path).ok();
+        }
     }
 }
 

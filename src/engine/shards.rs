@@ -33,6 +33,9 @@ pub const MOST_THREADS: NonZeroUsize = match NonZeroUsize::new(SHARDS) {
     None => NonZeroUsize::MIN,
 };
 
+/// Shards that are judged together in the end.
+pub const AT_A_TIME: usize = 8;
+
 /// Packets of a round, at most: enough that most flows have several in it, and are fetched from memory
 /// for all of them at once.
 const ROUND: usize = 262_144;
@@ -53,6 +56,8 @@ pub struct Orders {
     pub pairs: Pairs,
     /// Nothing will follow: judge all that is left.
     pub last: bool,
+    /// Flows that stay between rounds, at most.
+    pub max_flows: usize,
     /// Statements as they were sent.
     pub literals: bool,
     /// Nothing is read of any connection.
@@ -234,14 +239,13 @@ pub struct Shards {
     packets: usize,
     round_packets: usize,
     longest_round: usize,
-    max_flows: usize,
     evicted: u64,
     /// The round that is under way.
     under_way: Option<Arc<Work>>,
 }
 
 impl Shards {
-    /// At most `max_flows` stay between rounds.
+    /// About as many as `max_flows` will stay between rounds.
     pub fn new(max_flows: usize, pace: Pace) -> Shards {
         let longest_round = pace.longest(max_flows);
         Shards {
@@ -251,7 +255,6 @@ impl Shards {
             packets: 0,
             round_packets: FIRST_ROUND.min(longest_round),
             longest_round,
-            max_flows: max_flows.max(1),
             evicted: 0,
             under_way: None,
         }
@@ -309,10 +312,40 @@ impl Shards {
         judged
     }
 
+    /// Begins the last round, in which a few shards at a time are judged: all judgements together would
+    /// take as much memory again as the flows.
+    pub fn begin_last(&mut self, orders: Orders) -> Arc<Work> {
+        self.spare = None;
+        Arc::new(Work { orders, batch: std::mem::replace(&mut self.waiting, Batch::new(SHARDS)) })
+    }
+
+    /// Judges all that is left in some more shards, from one on; nothing when they all have been.
+    pub fn judge_last(
+        &mut self,
+        work: &Arc<Work>,
+        from: usize,
+        crew: &mut Crew<Part>,
+    ) -> Option<Vec<Vec<Judged>>> {
+        let some = self.shards.get_mut(from..)?.iter_mut().take(AT_A_TIME);
+        let mut started = 0;
+        for shard in some {
+            crew.start(Part { shard: std::mem::take(shard), work: Arc::clone(work) });
+            started += 1;
+        }
+        let mut done = crew.finish();
+        done.sort_unstable_by_key(|shard| shard.number);
+        let judged = done.iter_mut().map(|shard| std::mem::take(&mut shard.judged)).collect();
+        for shard in done {
+            let place = shard.number;
+            self.shards[place] = shard;
+        }
+        (started > 0).then_some(judged)
+    }
+
     /// Judges flows that there is no memory for.
     fn evict(&mut self, orders: &Orders) {
         let tables = self.shards.iter().map(|shard| &shard.table);
-        let Some(which) = too_many(tables, self.max_flows) else { return };
+        let Some(which) = too_many(tables, orders.max_flows.max(1)) else { return };
         for shard in &mut self.shards {
             let Shard {
                 table, conversations, judged, sampled, tally, closes, history, holes, ..

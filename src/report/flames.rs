@@ -44,6 +44,10 @@ impl Flames {
 }
 
 impl Sink for Flames {
+    fn takes_any_order(&self) -> bool {
+        self.report.as_ref().is_none_or(|report| report.takes_any_order())
+    }
+
     fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
         self.report(|report| report.event(kind, row))
     }

@@ -16,7 +16,7 @@ use crate::capture::{About, Error, Frame, Source};
 use crate::decode::{Decoder, Skipped};
 use crate::engine::crew::Crew;
 use crate::engine::point::{CapturePoint, Kind};
-use crate::engine::shards::{Orders, Pace, Part};
+use crate::engine::shards::{AT_A_TIME, Orders, Pace, Part};
 use crate::owner::{Socket, SocketList};
 use crate::place::Time;
 use crate::summary::cause::cause;
@@ -285,6 +285,7 @@ impl<'a> Session<'a> {
                 || reading.paths == Paths::All,
             pairs,
             last,
+            max_flows: self.max_flows(),
             literals: reading.literals,
             no_content: reading.no_content,
             wanted: Wanted { path: reading.paths != Paths::None, octets: reading.octets },
@@ -292,36 +293,81 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Rows of flows that have left the table: with `--all` as they come, else in the end.
+    /// Rows of flows that have left the table: written as they come, or kept until the end.
     fn report(&mut self, judged: Vec<Judged>, point: usize) -> io::Result<()> {
-        // What another point saw, too, waits for that.
-        if !self.plan.all || self.sights.several && self.points.len() > 1 {
-            return self.keep(judged, point);
-        }
-        for mut judged in judged {
-            self.look_at(&mut judged, point, true);
-            self.row(&judged)?;
+        for judged in judged {
+            match self.waits(&judged, point) {
+                true => self.keep(judged, point, self.most_flows())?,
+                false => self.write(judged, point)?,
+            }
         }
         Ok(())
     }
 
-    fn keep(&mut self, judged: Vec<Judged>, point: usize) -> io::Result<()> {
-        for mut judged in judged {
-            self.look_at(&mut judged, point, false);
-            let is_held = self.held.contains(&judged.id());
-            if self.plan.all || judged.judgement.is_notable() || is_held {
-                if self.kept.len() < self.plan.max_flows.max(MAX_FLOWS) {
-                    self.kept.push(judged);
-                } else {
-                    self.totals.unlisted += 1;
-                }
-            } else if matches!(self.plan.reading.paths, Paths::All | Paths::Sample) {
-                let row =
-                    as_row(&judged, &self.totals.files, self.plan.sockets.as_ref(), &self.told);
-                self.sink.unreported(&row)?;
+    /// Must a row wait for others? With `--all` it does where another point may have seen it; else for
+    /// its place in the order, where the sink has one, and for what may be a twin.
+    fn waits(&self, judged: &Judged, point: usize) -> bool {
+        match self.plan.all {
+            true => self.sights.several && self.points.len() > 1,
+            false => {
+                self.is_in_order() || self.points[point].rewrites.pairs().contains(&judged.key)
             }
         }
+    }
+
+    /// Are rows handed over in the order of first packets? Live, the kernel has the last word on them.
+    fn is_in_order(&self) -> bool {
+        !self.sink.takes_any_order() || self.sights.several || self.is_live()
+    }
+
+    fn write(&mut self, mut judged: Judged, point: usize) -> io::Result<()> {
+        self.look_at(&mut judged, point, true);
+        match self.is_reported(&judged) {
+            true => self.row(&judged),
+            false => self.pass_over(&judged),
+        }
+    }
+
+    /// Keeps a row, where there are fewer than `most`.
+    fn keep(&mut self, mut judged: Judged, point: usize, most: usize) -> io::Result<()> {
+        self.look_at(&mut judged, point, false);
+        if !self.is_reported(&judged) {
+            return self.pass_over(&judged);
+        }
+        if self.kept.len() < most {
+            self.kept.push(judged);
+        } else {
+            self.totals.unlisted += 1;
+        }
         Ok(())
+    }
+
+    fn is_reported(&self, judged: &Judged) -> bool {
+        self.plan.all || judged.judgement.is_notable() || self.held.contains(&judged.id())
+    }
+
+    fn pass_over(&mut self, judged: &Judged) -> io::Result<()> {
+        if !matches!(self.plan.reading.paths, Paths::All | Paths::Sample) {
+            return Ok(());
+        }
+        let files = &self.totals.files;
+        let row = as_row(judged, files, self.plan.sockets.as_ref(), &self.told);
+        self.sink.unreported(&row)
+    }
+
+    /// Rows that wait while flows are read, at most.
+    fn most_flows(&self) -> usize {
+        self.plan.max_flows.max(MAX_FLOWS)
+    }
+
+    /// Flows and rows together: a row takes about what its flow took.
+    fn room(&self) -> usize {
+        self.most_flows() + self.most_flows() / 2
+    }
+
+    /// Flows that may stay in the table: rows that wait take up to half of its room.
+    fn max_flows(&self) -> usize {
+        self.plan.max_flows.min(self.room().saturating_sub(self.kept.len()))
     }
 
     /// Adds what else is known of a judged flow than its packets tell.
@@ -376,9 +422,7 @@ impl<'a> Session<'a> {
             self.begin_round(point, false)?;
             self.end_round(point)?;
             self.points[point].count_holes(true);
-            self.begin_round(point, true)?;
-            let left = self.points[point].shards.end_round(self.crew);
-            self.keep(left, point)?;
+            self.judge_last(point)?;
         }
         // Between capture points, only time can tell which packet was first.
         let several = self.points.len() > 1;
@@ -393,6 +437,24 @@ impl<'a> Session<'a> {
         }
         std::mem::take(&mut self.sights).join(&mut self.kept, &mut self.totals);
         join_legs(&mut self.kept);
+        Ok(())
+    }
+
+    /// Judges all flows that are left at a capture point.
+    fn judge_last(&mut self, point: usize) -> io::Result<()> {
+        let orders = self.orders(point, true);
+        let work = self.points[point].shards.begin_last(orders);
+        let all_wait = self.plan.all || self.is_in_order();
+        let mut from = 0;
+        while let Some(left) = self.points[point].shards.judge_last(&work, from, self.crew) {
+            for judged in left.into_iter().flatten() {
+                match all_wait || self.waits(&judged, point) {
+                    true => self.keep(judged, point, self.room())?,
+                    false => self.write(judged, point)?,
+                }
+            }
+            from += AT_A_TIME;
+        }
         Ok(())
     }
 

@@ -1,12 +1,15 @@
 //! Findings that belong together: by process, service, cause, statements and code; the pause that the peer
 //! closed them after, and how fast they grow.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 use chrono::TimeDelta;
+use foldhash::fast::RandomState;
 
 use super::cause::Cause;
+use super::range::Range;
 use super::seen::{Party, Process, Said, Seen};
 use crate::code::Code;
 use crate::place::Place;
@@ -15,105 +18,243 @@ use crate::units::seconds;
 use crate::verdict::Doubt;
 
 /// Findings of one process with one service, for one reason, after the same statements.
-pub struct Group<'a> {
+#[derive(Clone, Debug)]
+pub struct Group {
     /// The holder, as far as it is known.
-    pub process: Holder<'a>,
+    pub process: Holder,
     pub party: Party,
     pub cause: Option<Cause>,
     /// Whatever would have told the cause, where it is unknown.
     pub not_seen: Option<&'static str>,
-    pub said: &'a Said,
+    pub said: Said,
     /// The code behind them, where that was watched.
-    pub code: Option<&'a Code>,
-    pub members: Vec<&'a Seen>,
+    pub code: Option<Box<Code>>,
+    /// The number of its members, and the one that was held longest: of equals the first.
+    pub count: u64,
+    pub longest: Box<Seen>,
+    held: Range<TimeDelta>,
+    idle: Range<TimeDelta>,
+    /// The pauses before the FINs.
+    pauses: Vec<TimeDelta>,
+    first: Option<Place>,
+    last: Option<Place>,
+    /// The first FIN of each host that holds some.
+    begun: BTreeMap<IpAddr, Place>,
+    /// The peers that had connected, of a service of this side.
+    peers: HashSet<Endpoint, RandomState>,
+    doubts: BTreeMap<Doubt, u64>,
+    /// Not all that was to be told apart found room.
+    pub is_cut: bool,
 }
 
 /// The holder of a group: a process, whatever its descriptors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Holder<'a> {
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holder {
     /// Nobody was asked.
     NotAsked,
     NotListed,
     Backlog,
     Hidden,
-    By(i32, &'a str),
+    By(i32, String),
 }
 
-impl<'a> From<&'a Process> for Holder<'a> {
-    fn from(process: &'a Process) -> Holder<'a> {
+impl From<&Process> for Holder {
+    fn from(process: &Process) -> Holder {
         match process {
             Process::NotAsked => Holder::NotAsked,
             Process::NotListed => Holder::NotListed,
             Process::Backlog => Holder::Backlog,
             Process::Hidden => Holder::Hidden,
-            Process::By { holder, .. } => Holder::By(holder.pid, &holder.command),
+            Process::By { holder, .. } => Holder::By(holder.pid, holder.command.clone()),
         }
     }
 }
 
-/// Groups findings: the largest group first, among equals the longest held.
-pub fn groups<'a>(findings: impl IntoIterator<Item = &'a Seen>) -> Vec<Group<'a>> {
-    let mut groups = BTreeMap::new();
-    for seen in findings {
-        let process = Holder::from(&seen.process);
-        let heads = seen.code.as_ref().map(|code| code.heads());
-        let (party, cause, not_seen) = (seen.party(), seen.cause, seen.not_seen);
-        groups
-            .entry((process, party, cause, not_seen, &seen.said.code, seen.said.asked(), heads))
-            .or_insert_with(|| Group {
-                process,
-                party,
-                cause,
-                not_seen,
-                said: &seen.said,
-                code: seen.code.as_deref(),
-                members: Vec::new(),
-            })
-            .members
-            .push(seen);
-    }
-    let mut groups: Vec<Group> = groups.into_values().collect();
-    groups.sort_by_key(|group| {
-        let longest = group.held().map(|(_, most)| most);
-        std::cmp::Reverse((group.members.len(), longest))
-    });
-    groups
+/// The facts that the findings of a group have in common.
+type Key = (
+    (Holder, Party, Option<Cause>, Option<&'static str>),
+    Option<String>,
+    Vec<String>,
+    Vec<(&'static str, String)>,
+);
+
+/// Groups that are told apart.
+const GROUPS: usize = 16_384;
+
+/// Pauses, hosts and peers that are remembered, of all groups together.
+const DETAILS: usize = 1 << 21;
+
+/// Findings, counted into groups as they come: a flood of them takes no more memory than a few.
+#[derive(Clone, Debug)]
+pub struct Groups {
+    groups: BTreeMap<Key, Group>,
+    /// Findings of groups that were too small to be kept.
+    others: u64,
+    /// Room for details that is left.
+    room: usize,
 }
 
-impl Group<'_> {
+impl Default for Groups {
+    fn default() -> Groups {
+        Groups { groups: BTreeMap::new(), others: 0, room: DETAILS }
+    }
+}
+
+impl Groups {
+    /// Adds a finding to its group.
+    pub fn add(&mut self, seen: &Seen) {
+        let (process, party) = (Holder::from(&seen.process), seen.party());
+        let (code, asked) = (seen.said.code.clone(), seen.said.asked().to_vec());
+        let heads = seen.code.as_ref().map_or(Vec::new(), |code| code.heads());
+        let key = ((process, party, seen.cause, seen.not_seen), code, asked, heads);
+        let new = |((process, party, ..), ..): &Key| Group::new(process.clone(), *party, seen);
+        let group = self.groups.entry(key);
+        group.or_insert_with_key(new).add(seen, &mut self.room);
+        if self.groups.len() > GROUPS {
+            self.drop_smallest();
+        }
+    }
+
+    /// Makes room: half of the groups go, the smallest of them.
+    fn drop_smallest(&mut self) {
+        let mut sizes: Vec<u64> = self.groups.values().map(|group| group.count).collect();
+        sizes.sort_unstable_by_key(|size| Reverse(*size));
+        let staying = &sizes[..GROUPS / 2];
+        let least = staying.last().copied().unwrap_or(0);
+        let mut of_least = staying.iter().filter(|size| **size == least).count();
+        self.groups.retain(|_, group| {
+            let stays = group.count > least || group.count == least && of_least > 0;
+            of_least -= usize::from(stays && group.count == least);
+            if !stays {
+                self.others += group.count;
+                self.room += group.details();
+            }
+            stays
+        });
+    }
+
+    /// The largest group first, among equals the longest held.
+    pub fn sorted(&self) -> Vec<&Group> {
+        let mut groups: Vec<&Group> = self.groups.values().collect();
+        let rank = |group: &Group| (group.count, group.held().map(|(_, most)| most));
+        groups.sort_by_key(|group| Reverse(rank(group)));
+        groups
+    }
+
+    /// Returns the number of groups.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Tells whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// Findings of groups that are not told apart, since there are too many.
+    pub fn others(&self) -> u64 {
+        self.others
+    }
+}
+
+impl Group {
+    fn new(process: Holder, party: Party, seen: &Seen) -> Group {
+        Group {
+            process,
+            party,
+            cause: seen.cause,
+            not_seen: seen.not_seen,
+            said: seen.said.clone(),
+            code: seen.code.clone(),
+            count: 0,
+            longest: Box::new(seen.clone()),
+            held: Range::default(),
+            idle: Range::default(),
+            pauses: Vec::new(),
+            first: None,
+            last: None,
+            begun: BTreeMap::new(),
+            peers: HashSet::default(),
+            doubts: BTreeMap::new(),
+            is_cut: false,
+        }
+    }
+
+    fn add(&mut self, seen: &Seen, room: &mut usize) {
+        self.count += 1;
+        let rank = |seen: &Seen| (seen.held, Reverse(seen.first.order()));
+        if rank(seen) > rank(&self.longest) {
+            *self.longest = seen.clone();
+        }
+        seen.held.iter().for_each(|held| self.held.add(*held));
+        for doubt in seen.doubts.iter() {
+            *self.doubts.entry(*doubt).or_default() += 1;
+        }
+        let before = self.details();
+        let full = *room == 0;
+        let (own, peer) = seen.judged_and_peer();
+        if let Some(idle) = seen.idle_before_fin {
+            self.idle.add(idle);
+            match full {
+                true => self.is_cut = true,
+                false => self.pauses.push(idle),
+            }
+        }
+        if let Some(fin) = seen.fin {
+            self.add_fin(own.ip, fin, full);
+        }
+        if matches!(self.party, Party::Local(_)) && !self.peers.contains(&peer) {
+            match full {
+                true => self.is_cut = true,
+                false => _ = self.peers.insert(peer),
+            }
+        }
+        *room = room.saturating_sub(self.details() - before);
+    }
+
+    fn add_fin(&mut self, host: IpAddr, fin: Place, full: bool) {
+        let is_first = self.first.is_none_or(|first| fin.time < first.time);
+        let is_last = self.last.is_none_or(|last| fin.time >= last.time);
+        self.first = if is_first { Some(fin) } else { self.first };
+        self.last = if is_last { Some(fin) } else { self.last };
+        match self.begun.get_mut(&host) {
+            Some(earliest) if fin.time < earliest.time => *earliest = fin,
+            Some(_) => {}
+            None if full => self.is_cut = true,
+            None => _ = self.begun.insert(host, fin),
+        }
+    }
+
+    /// Returns how much of the room for details it takes.
+    fn details(&self) -> usize {
+        self.pauses.len() + self.begun.len() + self.peers.len()
+    }
+
     /// Returns the least and the most that they have been held.
     pub fn held(&self) -> Option<(TimeDelta, TimeDelta)> {
-        let held = || self.members.iter().filter_map(|seen| seen.held);
-        held().min().zip(held().max())
+        self.held.ends()
     }
 
     /// Returns the timer that closed most of them, if one did.
     pub fn timeout(&self) -> Option<Timeout> {
-        let idle = self.members.iter().filter_map(|seen| seen.idle_before_fin);
-        Timeout::of(idle, self.members.len())
+        let of = if self.is_cut { self.pauses.len() } else { self.count as usize };
+        Timeout::of(self.pauses.iter().copied(), of)
     }
 
     /// Returns the least and the most of the pauses before the FINs.
     pub fn idle(&self) -> Option<(TimeDelta, TimeDelta)> {
-        let idle = || self.members.iter().filter_map(|seen| seen.idle_before_fin);
-        idle().min().zip(idle().max())
+        self.idle.ends()
     }
 
-    /// Returns how many peers they are with, and at how many addresses.
+    /// Returns how many peers they are with, and at how many addresses: as far as they were told apart.
     pub fn peers(&self) -> (usize, usize) {
-        let peers = || self.members.iter().map(|seen| seen.judged_and_peer().1);
-        let ends: BTreeSet<Endpoint> = peers().collect();
-        let hosts: BTreeSet<IpAddr> = peers().map(|peer| peer.ip).collect();
-        (ends.len(), hosts.len())
+        let hosts: HashSet<IpAddr> = self.peers.iter().map(|peer| peer.ip).collect();
+        (self.peers.len(), hosts.len())
     }
 
     /// Returns how many are in doubt, by doubt.
-    pub fn doubts(&self) -> BTreeMap<Doubt, u64> {
-        let mut doubts = BTreeMap::new();
-        for doubt in self.members.iter().flat_map(|seen| seen.doubts.iter()) {
-            *doubts.entry(*doubt).or_default() += 1;
-        }
-        doubts
+    pub fn doubts(&self) -> &BTreeMap<Doubt, u64> {
+        &self.doubts
     }
 }
 
@@ -140,36 +281,20 @@ pub fn per_minute(after_first: usize, span: TimeDelta) -> Option<f64> {
     (after_first > 1 && span >= GROWTH).then(|| after_first as f64 * 60.0 / seconds(span))
 }
 
-impl Group<'_> {
+impl Group {
     pub fn span(&self) -> Option<Span> {
-        let fins = || self.members.iter().filter_map(|seen| seen.fin);
-        let first = fins().min_by_key(|place| place.time)?;
-        let last = fins().max_by_key(|place| place.time)?;
+        let (first, last) = self.first.zip(self.last)?;
         let nanos = last.time.since(first.time).unwrap_or(0);
-        let begun = self.begun();
-        let times = || begun.values().map(|place| place.time);
+        let times = || self.begun.values().map(|place| place.time);
         let apart = times().max().zip(times().min()).and_then(|(last, first)| last.since(first));
         Some(Span {
             first,
             last,
-            several: self.members.len() > 1,
-            per_minute: per_minute(self.members.len() - 1, TimeDelta::nanoseconds(nanos)),
-            hosts: begun.len(),
-            apart: apart.filter(|_| begun.len() > 1).map(TimeDelta::nanoseconds),
+            several: self.count > 1,
+            per_minute: per_minute(self.count as usize - 1, TimeDelta::nanoseconds(nanos)),
+            hosts: self.begun.len(),
+            apart: apart.filter(|_| self.begun.len() > 1).map(TimeDelta::nanoseconds),
         })
-    }
-
-    /// The first FIN of each host that holds some.
-    fn begun(&self) -> BTreeMap<IpAddr, Place> {
-        let mut begun = BTreeMap::<IpAddr, Place>::new();
-        for seen in &self.members {
-            let Some(fin) = seen.fin else { continue };
-            let earliest = begun.entry(seen.judged_and_peer().0.ip).or_insert(fin);
-            if fin.time < earliest.time {
-                *earliest = fin;
-            }
-        }
-        begun
     }
 }
 

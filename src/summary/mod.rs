@@ -4,6 +4,7 @@
 //! * [`sink`]: where rows go, in which order
 //! * [`totals`]: counts of a run
 //! * [`seen`]: what a capture held, in memory, for whoever compares captures with something
+//! * [`found`]: findings, counted, with as many kept whole as a screen shows
 //! * [`groups`]: those that belong together, the timeouts that closed them, how fast they grow
 //! * [`mod@cause`], [`mod@evidence`]: why a connection was left half-closed, and what speaks for it
 //! * [`compare`]: two captures held against each other
@@ -17,6 +18,7 @@ pub mod cause;
 pub mod closes;
 pub mod compare;
 pub mod evidence;
+pub mod found;
 pub mod gauges;
 pub mod groups;
 pub mod history;

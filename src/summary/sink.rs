@@ -12,7 +12,8 @@ use crate::place::Time;
 ///
 /// While a capture is read: [`event`](Sink::event) and [`event_before`](Sink::event_before), live only,
 /// and [`row`](Sink::row) or [`unreported`](Sink::unreported) for each connection that has left memory.
-/// When it ends: the remaining rows, in the order of first packets; then
+/// When it ends: the remaining rows, in the order of first packets unless they may come
+/// [in any](Sink::takes_any_order); then
 /// [`stuck_before`](Sink::stuck_before) for each socket that the capture never saw; then, once,
 /// [`end`](Sink::end). Live, whoever asks for a report in between gets that closing sequence early, and
 /// everything may come again.
@@ -30,6 +31,12 @@ pub trait Sink {
     /// Takes a socket that was in CLOSE-WAIT when a live capture began, at this time.
     fn event_before(&mut self, _: &Socket, _: Time) -> io::Result<()> {
         Ok(())
+    }
+
+    /// Tells whether reported connections may come as they leave memory: for sinks that order them by
+    /// themselves, or make no difference. Nobody has to keep them, then.
+    fn takes_any_order(&self) -> bool {
+        false
     }
 
     /// Takes a connection that is reported: every notable one, and with `Plan::all` every one.
@@ -56,4 +63,8 @@ pub trait Sink {
 /// A sink that keeps nothing: for a run that is made for another sake.
 pub struct Nothing;
 
-impl Sink for Nothing {}
+impl Sink for Nothing {
+    fn takes_any_order(&self) -> bool {
+        true
+    }
+}

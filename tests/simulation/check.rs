@@ -181,8 +181,10 @@ fn held_is_a_lower_bound(run: &Run, flow: &Judged, truth: &Truth) -> Result<(), 
         && truth.lives[LOCAL].fin_received < truth.lives[LOCAL].fin_sent
         && truth.lives[LOCAL].fin_received.is_some()
         && end_is_exact;
-    // Then it counts from the FIN itself, which local received a little later.
-    let from_fin = judgement.doubts.contains(&Doubt::Unconfirmed);
+    // Then it counts from the FIN itself, which local received a little later; or from a number that
+    // may have been an octet's.
+    let from_fin = judgement.doubts.contains(&Doubt::Unconfirmed)
+        || judgement.doubts.contains(&Doubt::PeerFinMissed);
     if damage_is_unknown(run) || truth.down {
         return Ok(());
     }

@@ -6,6 +6,7 @@
 mod check;
 mod manners;
 mod plan;
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod prng;
 mod run;
 mod scenario;

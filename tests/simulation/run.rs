@@ -43,11 +43,15 @@ pub struct Judged {
 
 impl Run {
     pub fn of(seed: u64) -> Run {
-        let mut prng = Prng::new(seed);
+        Run::led_by(seed, Prng::new(seed))
+    }
+
+    /// One whose choices are those of `prng`; the seed is its name.
+    pub fn led_by(seed: u64, mut prng: Prng) -> Run {
         let tap = TapPlan::any(&mut prng);
         let legs = tap.legs(&mut prng);
         let plan = Plan::any(&mut prng, legs);
-        let world = World::run(plan.clone(), Prng::new(prng.next()));
+        let world = World::run(plan.clone(), prng.split());
         let capture = tap.capture(&world.passed, &mut prng);
         let flows = judged(&plan, &tap, &capture);
         Run { seed, plan, tap, world, capture, flows }

@@ -3,14 +3,17 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use flate2::CrcReader;
 use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::{Octets, Trouble, path_of};
-use crate::capture::compression::{bzip2, decompressed, xz, zstd};
+use crate::capture::compression::{bounded, bzip2, decompressed, xz, zstd};
 
 /// Archives with more members are not for this.
 const MAX_MEMBERS: usize = 4_096;
@@ -42,7 +45,7 @@ pub fn members(path: &Path) -> Result<Option<Vec<PathBuf>>, Trouble> {
     let Ok(Some(kind)) = kind(path) else { return Ok(None) };
     let names = match kind {
         Kind::Zip => zip_names(path)?,
-        Kind::Tar => tar_members(path)?.into_iter().map(|member| member.name).collect(),
+        Kind::Tar => tar_names(path)?,
     };
     if names.len() > MAX_MEMBERS {
         return Err(damaged(format!("more than {MAX_MEMBERS} members")));
@@ -86,7 +89,7 @@ fn open_zip(path: &Path, name: &str) -> Result<Octets, Trouble> {
     let mut file = File::open(path).map_err(Trouble::Open)?;
     file.seek(SeekFrom::Start(start)).map_err(Trouble::Open)?;
     let packed: Octets = Box::new(file.take(len));
-    let octets: Octets = match method {
+    let unpacked: Octets = match method {
         CompressionMethod::STORE => packed,
         CompressionMethod::DEFLATE => Box::new(DeflateDecoder::new(packed)),
         CompressionMethod::BZIP2 => bzip2(packed),
@@ -97,6 +100,7 @@ fn open_zip(path: &Path, name: &str) -> Result<Octets, Trouble> {
             return Err(Trouble::Open(io::Error::other(what)));
         }
     };
+    let octets = bounded(unpacked, len);
     Ok(Box::new(Checked { octets: CrcReader::new(octets), crc }))
 }
 
@@ -123,30 +127,92 @@ struct Member {
     len: u64,
 }
 
-fn tar_stream(path: &Path) -> Result<Octets, Trouble> {
-    let file = File::open(path).map_err(Trouble::Open)?;
-    decompressed(Box::new(file)).map_err(Trouble::Open)
+/// A tar archive, unpacked where it is compressed.
+enum Tar {
+    Plain(File),
+    Packed(Octets),
 }
 
-fn tar_members(path: &Path) -> Result<Vec<Member>, Trouble> {
-    let mut archive = tar::Archive::new(tar_stream(path)?);
+impl Tar {
+    fn open(path: &Path) -> Result<Tar, Trouble> {
+        let mut file = File::open(path).map_err(Trouble::Open)?;
+        let mut start = Vec::new();
+        file.by_ref().take(TAR_HEADER).read_to_end(&mut start).map_err(Trouble::Open)?;
+        file.rewind().map_err(Trouble::Open)?;
+        match start.get(TAR_MARK) == Some(b"ustar") {
+            true => Ok(Tar::Plain(file)),
+            false => decompressed(Box::new(file)).map(Tar::Packed).map_err(Trouble::Open),
+        }
+    }
+
+    /// The octets from a place on.
+    fn from(self, at: u64) -> io::Result<Octets> {
+        match self {
+            Tar::Plain(mut file) => {
+                file.seek(SeekFrom::Start(at))?;
+                Ok(Box::new(file))
+            }
+            Tar::Packed(mut octets) => {
+                io::copy(&mut octets.by_ref().take(at), &mut io::sink())?;
+                Ok(octets)
+            }
+        }
+    }
+}
+
+/// An archive whose members were listed: the file, and when it was changed last.
+type Listed = (u64, u64, u64, Option<SystemTime>);
+
+/// The archive that was listed last. Its members are opened one after the other, each by its name.
+static LAST: Mutex<Option<(Listed, Arc<Vec<Member>>)>> = Mutex::new(None);
+
+/// The members that are files.
+fn tar_members(path: &Path) -> Result<Arc<Vec<Member>>, Trouble> {
+    let of = std::fs::metadata(path).map_err(Trouble::Open)?;
+    let now = (of.dev(), of.ino(), of.len(), of.modified().ok());
+    // Nothing that holds the lock can panic.
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, members)) = last.as_ref().filter(|(listed, _)| *listed == now) {
+        return Ok(Arc::clone(members));
+    }
+    let members = Arc::new(match Tar::open(path)? {
+        Tar::Plain(file) => list(tar::Archive::new(file).entries_with_seek().map_err(damaged)?),
+        Tar::Packed(octets) => list(tar::Archive::new(octets).entries().map_err(damaged)?),
+    });
+    *last = Some((now, Arc::clone(&members)));
+    Ok(members)
+}
+
+fn list<R: Read>(entries: tar::Entries<R>) -> Vec<Member> {
     let mut members = Vec::new();
-    for entry in archive.entries().map_err(damaged)?.take(MAX_MEMBERS + 1) {
-        // What comes before the place where it was cut off can be read.
-        let Ok(entry) = entry else { break };
+    // What comes before the place where it was cut off can be read.
+    for entry in entries.take(MAX_MEMBERS + 1).map_while(Result::ok) {
         if entry.header().entry_type().is_file() {
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             members.push(Member { name, at: entry.raw_file_position(), len: entry.size() });
         }
     }
-    Ok(members)
+    members
+}
+
+/// Octets that are unpacked for nothing, at most: each member of a compressed archive is reached through
+/// all that come before it.
+const MAX_AGAIN: u64 = 32 << 30;
+
+fn tar_names(path: &Path) -> Result<Vec<String>, Trouble> {
+    let members = tar_members(path)?;
+    let again = members.iter().fold(0_u64, |again, member| again.saturating_add(member.at));
+    if again > MAX_AGAIN && matches!(Tar::open(path)?, Tar::Packed(_)) {
+        let what = "it is compressed, and has too many members: unpack it first (tar -xf)";
+        return Err(Trouble::Open(io::Error::other(what)));
+    }
+    Ok(members.iter().map(|member| member.name.clone()).collect())
 }
 
 fn open_tar(path: &Path, name: &str) -> Result<Octets, Trouble> {
     let members = tar_members(path)?;
-    let member = members.into_iter().find(|member| member.name == name).ok_or(Trouble::Missing)?;
-    let mut octets = tar_stream(path)?;
-    io::copy(&mut octets.by_ref().take(member.at), &mut io::sink()).map_err(Trouble::Open)?;
+    let member = members.iter().find(|member| member.name == name).ok_or(Trouble::Missing)?;
+    let octets = Tar::open(path)?.from(member.at).map_err(Trouble::Open)?;
     Ok(Box::new(Whole { octets: octets.take(member.len) }))
 }
 

@@ -68,6 +68,12 @@ impl Read for Counted {
     }
 }
 
+/// Bounds what is unpacked of so many octets, as everything else is.
+#[cfg(feature = "containers")]
+pub fn bounded(bytes: Input, packed: u64) -> Input {
+    Box::new(Bounded { bytes, packed: Arc::new(AtomicU64::new(packed)), unpacked: 0 })
+}
+
 /// Ends where no capture is any more: a few octets that become very many.
 struct Bounded {
     bytes: Input,
@@ -88,5 +94,32 @@ impl Read for Bounded {
             true => Err(io::Error::other("it unpacks to thousands of times its size")),
             false => Ok(n),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(packed: u64, of: u64) -> Option<u64> {
+        let packed = Arc::new(AtomicU64::new(packed));
+        let bytes: Input = Box::new(io::repeat(0).take(of));
+        let mut bounded = Bounded { bytes, packed, unpacked: 0 };
+        let (mut piece, mut all) = (vec![0; 1 << 20], 0);
+        loop {
+            match bounded.read(&mut piece) {
+                Ok(0) => return Some(all),
+                Ok(n) => all += n as u64,
+                Err(_) => return None,
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_is_very_much_of_very_little_is_left() {
+        assert_eq!(read(1, FREE), Some(FREE), "a gigabyte may come of anything");
+        assert_eq!(read(1, FREE + 1), None);
+        assert_eq!(read(FREE / 1_000, FREE + 1), Some(FREE + 1), "a thousand times is usual");
+        assert_eq!(read(FREE / MOST_TIMES / 2, FREE * 2), None);
     }
 }

@@ -53,12 +53,13 @@ impl Clock {
 
     /// The time that was printed, and with how many digits.
     pub fn read(&mut self, stamp: Stamp) -> (Time, u8) {
-        let (nanos, digits) = match stamp {
+        let (style, nanos, digits) = match stamp {
             Stamp::None => return (Time::UNKNOWN, 6),
             Stamp::Dated { nanos, digits } => return (Time::from_nanos(nanos.into()), digits),
-            Stamp::Clock { nanos, digits } => (nanos, digits),
+            Stamp::Clock { nanos, digits } => (self.style, nanos, digits),
+            Stamp::SinceLast { nanos } => (Style::SinceLast, nanos, 6),
         };
-        let at = match self.style {
+        let at = match style {
             Style::SinceLast => self.now.nanos().unwrap_or(start()).saturating_add(nanos),
             Style::SinceFirst => start().saturating_add(nanos),
             Style::OfDay => {

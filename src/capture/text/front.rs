@@ -4,6 +4,7 @@
 //! nearest to the packet.
 
 use super::stamp::Stamp;
+use crate::capture::process::Process;
 use crate::tcp::segment::Way;
 
 /// Beginnings of the IP header that `-v` prints.
@@ -21,7 +22,7 @@ pub fn front(text: &str) -> (Stamp, Option<Way>) {
 /// The time, and the number of the first word behind it.
 fn own_stamp(words: &[&str]) -> (Stamp, usize) {
     for (at, word) in words.iter().enumerate().rev() {
-        let word = word.trim_matches(['[', ']']);
+        let word = behind_name(word.trim_matches(['[', ']']));
         if let Some(clock) = Stamp::clock(word)
             && (has_fraction(clock) || stands_first(&words[..at]))
         {
@@ -32,12 +33,24 @@ fn own_stamp(words: &[&str]) -> (Stamp, usize) {
             return (stamp, at + 1);
         }
         let before = at.checked_sub(1).map_or("", |before| words[before]);
+        if let Some(stamp) = Stamp::since_last(before, word)
+            && (at == 0 || before.ends_with(['.', ':']))
+        {
+            return (stamp, at + 1);
+        }
         if is_label(word, before) {
             // What stands before it is another's.
             return (Stamp::None, at + 1);
         }
     }
     (Stamp::None, 0)
+}
+
+/// Without what `grep -Hn` puts before a line: `tcpdump.txt:12:11:38:45.693382`.
+fn behind_name(word: &str) -> &str {
+    let colons = word.match_indices(':').rev().nth(2);
+    let clock = colons.map(|(at, _)| &word[at + 1..]).filter(|clock| clock.contains('.'));
+    clock.filter(|clock| Stamp::clock(clock).is_some()).unwrap_or(word)
 }
 
 fn has_fraction(clock: Stamp) -> bool {
@@ -88,6 +101,32 @@ fn way(words: &[&str]) -> Option<Way> {
     })
 }
 
+/// The process of a packet: ptcpdump has it before the way, `eth0 java.4711 Out`, and macOS's `-k` in
+/// brackets, `(en0, proc java:4711, …)`.
+pub fn process(text: &str) -> Option<Process> {
+    let of = |name: &str, mark| {
+        let (name, pid) = name.rsplit_once(mark)?;
+        Process::new(pid.parse().ok()?, name)
+    };
+    if let Some((_, after)) = text.split_once("proc ") {
+        let name = after.split([',', ')']).next().unwrap_or_default();
+        return of(name.trim_end_matches(':'), ':');
+    }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let way = words.iter().position(|word| matches!(*word, "In" | "Out"))?;
+    // Behind the interface, whose name can end in a number, too.
+    let interface = way.checked_sub(2).map(|at| words[at])?;
+    let is_name = Stamp::clock(interface).is_none() && !interface.ends_with(':');
+    of(words[way - 1], '.').filter(|_| is_name)
+}
+
+/// `Process (pid 4711, cmd /usr/bin/java, args java -jar shop.jar)`: ptcpdump's `-v`, below the packet.
+pub fn process_below(line: &str) -> Option<Process> {
+    let (pid, rest) = line.strip_prefix("Process (pid ")?.split_once(", cmd ")?;
+    let command = rest.split_once(", args ").map_or(rest, |(command, _)| command);
+    Process::new(pid.parse().ok()?, command.trim_end_matches(')'))
+}
+
 /// The way that F5's tcpdump prints at the end: `in slot1/tmm0 lis=`.
 pub fn trailer(fields: &str) -> Option<Way> {
     if fields.contains(" in slot") {
@@ -115,6 +154,8 @@ mod tests {
             "tcpdump-1  | 11:38:45.693382 IP",
             "[pod/app-1/tcpdump] 11:38:45.693382 IP",
             "   17  11:38:45.693382 IP",
+            "12:11:38:45.693382 IP",
+            "logs/tcpdump.txt:12:11:38:45.693382 IP",
             "1: 11:38:45.693382      ",
             "Nov 14 11:38:45.693382 rule 0/(match) pass in on em0:",
             "11:38:45.693382 02:42:ac:12:00:05 > 02:42:ac:12:00:03, ethertype IPv4 (0x0800), length 74:",
@@ -126,6 +167,40 @@ mod tests {
         assert_eq!(front("11:38:45 IP").0, Stamp::Clock { nanos: 41_925_000_000_000, digits: 0 });
         let dated = Stamp::Dated { nanos: 1_520_854_695_693_382_000, digits: 6 };
         assert_eq!(front("1520854695.693382 IP").0, dated);
+    }
+
+    #[test]
+    fn pauses_of_tcpdump_3_are_read_where_they_stand_first() {
+        let pause = |nanos| Stamp::SinceLast { nanos };
+        assert_eq!(front("000060 IP").0, pause(60_000));
+        assert_eq!(front("30. 013446 IP").0, pause(30_013_446_000));
+        assert_eq!(front("Nov 14 22:13:20 h tcpdump[912]: 000060 IP").0, pause(60_000));
+        assert_eq!(front("session 000060 IP").0, Stamp::None);
+    }
+
+    #[test]
+    fn processes_are_named_in_two_ways() {
+        let named = |text: &str| process(text).map(|process| (process.pid, process.command));
+        let java = Some((4711, "java".to_owned()));
+        for text in [
+            "11:38:45.693382 eth0 java.4711 Out IP",
+            "11:38:45.693382 eth0.100 java.4711 In IP",
+            "11:38:45.693382 (en0, proc java:4711, svc BE, out) IP",
+            "11:38:45.693382 (en0, proc java:4711:, svc BE, out) IP",
+        ] {
+            assert_eq!(named(text), java, "{text}");
+        }
+        for text in [
+            "11:38:45.693382 eth0.100 In IP",
+            "11:38:45.693382 eth0 Out IP",
+            "11:38:45.693382 IP",
+            "11:38:45.693382 (en0, svc BE, out) IP",
+        ] {
+            assert_eq!(named(text), None, "{text}");
+        }
+        let below = "Process (pid 4711, cmd /usr/bin/java, args java -jar x.jar)";
+        assert_eq!(process_below(below), Process::new(4711, "java"));
+        assert_eq!(process_below("ParentProc (pid 1, cmd /bin/sh, args sh)"), None);
     }
 
     #[test]

@@ -50,13 +50,31 @@ pub fn printed(bytes: &[u8]) -> Cow<'_, str> {
     {
         line = Cow::Owned(message);
     }
-    if line.contains("&gt;") || line.contains("&lt;") {
-        line = Cow::Owned(line.replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&"));
+    if line.contains('&') && line.contains(';') {
+        line = Cow::Owned(without_markup(&line));
     }
     if !line.is_ascii() && line.contains('\u{a0}') {
         line = Cow::Owned(line.replace('\u{a0}', " "));
     }
     line
+}
+
+/// A line of a web page's source: the characters that markup has names for, and no break at its end.
+fn without_markup(line: &str) -> String {
+    const NAMED: [(&str, &str); 8] = [
+        ("&gt;", ">"),
+        ("&#62;", ">"),
+        ("&#x3e;", ">"),
+        ("&lt;", "<"),
+        ("&#60;", "<"),
+        ("&nbsp;", " "),
+        ("&quot;", "\""),
+        ("&amp;", "&"),
+    ];
+    let bare = ["<br>", "<br/>", "<br />"]
+        .iter()
+        .fold(line, |line, mark| line.trim_end().strip_suffix(mark).unwrap_or(line));
+    NAMED.iter().fold(bare.to_owned(), |line, (name, character)| line.replace(name, character))
 }
 
 /// Without the escape sequences of ECMA-48 that set colours and the like.
@@ -110,6 +128,7 @@ mod tests {
         for dressed in [
             "\u{1b}[32m22:13:20.213856\u{1b}[0m IP a.1 > b.2: Flags [S]\r\n".to_owned(),
             "22:13:20.213856 IP a.1 &gt; b.2: Flags [S]\n".to_owned(),
+            "22:13:20.213856&nbsp;IP a.1 &#62; b.2: Flags [S]<br>\n".to_owned(),
             format!("{}\n", serde_json::json!({"log": format!("{line}\n"), "stream": "stdout"})),
             format!("{}\n", serde_json::json!({"MESSAGE": line, "_PID": "912"})),
         ] {

@@ -7,7 +7,7 @@
 //! * [`lines`]: a line without what others put around it
 //! * [`tcpdump`]: lines of tcpdump; [`front`] and [`fields`] are what stands before and behind the ends
 //! * [`wireshark`]: lines, tables and fields of Wireshark and tshark; [`columns`] and [`info`] are what
-//!   they consist of, and [`streams`] gives packets of other protocols their connection
+//!   they consist of, [`folded`] puts lines together, and [`streams`] gives packets of other protocols their connection
 //! * [`ends`]: addresses and ports, or their names
 //! * [`stamp`], [`clock`]: times
 //! * [`numbers`]: sequence numbers as they were on the wire
@@ -18,6 +18,7 @@ pub mod clock;
 pub mod columns;
 pub mod ends;
 pub mod fields;
+pub mod folded;
 pub mod front;
 pub mod info;
 pub mod lines;
@@ -42,6 +43,7 @@ use self::tcpdump::Tcpdump;
 use self::twins::Twins;
 use self::wireshark::{Found, Wireshark};
 use super::buffer::Buffer;
+use super::process::Process;
 use super::record::{Broken, Record};
 use super::{About, LinkType};
 use crate::tcp::segment::{Direction, ToldBy};
@@ -51,6 +53,9 @@ const MAX_SEARCH: usize = 64 << 10;
 
 /// The command that makes tshark print all that is needed; shown where columns are missing.
 const FIELDS: &str = "tshark -r FILE -T fields -E header=y -e frame.time_epoch -e ip.src -e ipv6.src -e tcp.srcport -e ip.dst -e ipv6.dst -e tcp.dstport -e tcp.flags -e tcp.seq_raw -e tcp.ack_raw -e tcp.len";
+
+/// The beginning of a line that ptcpdump prints below each packet.
+const BELOW: &[u8] = b"Process (pid ";
 
 /// Reads lines.
 pub struct TextReader {
@@ -63,14 +68,15 @@ pub struct TextReader {
     ready: VecDeque<Item>,
     ended: bool,
     twins: Twins,
-    /// The packet that was made of the last line.
+    /// The packet that was made of the last line, and its process.
     packet: Vec<u8>,
+    process: Option<Process>,
 }
 
 /// The program that printed the text, with the state of reading it.
 enum Form {
-    Tcpdump(Tcpdump, Numbers),
-    Wireshark(Wireshark),
+    Tcpdump(Box<Tcpdump>, Numbers),
+    Wireshark(Box<Wireshark>),
 }
 
 /// The result of looking at a file that is no binary capture: packets as text, or the reason why
@@ -90,10 +96,10 @@ impl Form {
         }
     }
 
-    fn end(&mut self, out: &mut VecDeque<Item>) {
+    fn end(&mut self, ends: &mut Ends, out: &mut VecDeque<Item>) {
         match self {
             Form::Tcpdump(form, _) => form.end(out),
-            Form::Wireshark(form) => form.end(out),
+            Form::Wireshark(form) => form.end(ends, out),
         }
     }
 }
@@ -115,7 +121,7 @@ impl TextReader {
 
     /// The reader for a text that begins like this.
     fn of(head: &[u8], goes_on: bool) -> Recognised {
-        let items = try_out(&mut Form::Tcpdump(Tcpdump::default(), Numbers::default()), head);
+        let items = try_out(&mut Form::Tcpdump(Box::default(), Numbers::default()), head);
         // What tcpdump may have printed, too, but need not: Wireshark is asked first.
         let perhaps = |item: &Item| match item {
             Item::Unread(..) => true,
@@ -124,13 +130,13 @@ impl TextReader {
             Item::Tcp(_) | Item::Skipped(_) => false,
         };
         if items.iter().any(|item| matches!(item, Item::Tcp(_))) {
-            return TextReader::of_tcpdump(&items);
+            return TextReader::of_tcpdump(&items, head);
         }
         match Wireshark::of(head) {
-            Found::Nothing if items.iter().any(perhaps) => TextReader::of_tcpdump(&items),
+            Found::Nothing if items.iter().any(perhaps) => TextReader::of_tcpdump(&items, head),
             Found::Packets(form) => {
                 let clock = Clock::new(form.style);
-                Recognised::Text(Box::new(TextReader::new(Form::Wireshark(*form), clock)))
+                Recognised::Text(Box::new(TextReader::new(Form::Wireshark(form), clock)))
             }
             Found::Lacking(missing) => Recognised::Refused(format!(
                 "it is a table of packets without {missing}; these fields tell enough: {FIELDS}"
@@ -139,13 +145,14 @@ impl TextReader {
         }
     }
 
-    fn of_tcpdump(items: &[Item]) -> Recognised {
+    fn of_tcpdump(items: &[Item], head: &[u8]) -> Recognised {
         let numbers = Numbers::like(items.iter().filter_map(|item| match item {
             Item::Tcp(printed) => Some(printed),
             _ => None,
         }));
         let clock = Clock::new(Style::of(items.iter().filter_map(Item::stamp)));
-        let form = Form::Tcpdump(Tcpdump::default(), numbers);
+        let names_below = head.windows(BELOW.len()).any(|part| part == BELOW);
+        let form = Form::Tcpdump(Box::new(Tcpdump::naming_below(names_below)), numbers);
         Recognised::Text(Box::new(TextReader::new(form, clock)))
     }
 
@@ -159,12 +166,18 @@ impl TextReader {
             ended: false,
             twins: Twins::default(),
             packet: Vec::new(),
+            process: None,
         }
     }
 
     /// The packet of the record handed out last.
     pub fn packet(&self) -> &[u8] {
         &self.packet
+    }
+
+    /// Its process, where the text names it.
+    pub fn process(&self) -> Option<&Process> {
+        self.process.as_ref()
     }
 
     /// Finds the next packet in the buffer.
@@ -195,7 +208,7 @@ impl TextReader {
     fn line(&mut self, buffer: &mut Buffer) -> Result<(), Broken> {
         let Some(len) = line_len(buffer)? else {
             self.ended = true;
-            self.form.end(&mut self.ready);
+            self.form.end(&mut self.ends, &mut self.ready);
             return Ok(());
         };
         self.line += 1;
@@ -214,7 +227,9 @@ impl TextReader {
         self.packet = packet(printed, seq, ack);
         let way = printed.way.map(|way| Direction { way, told_by: ToldBy::PacketType });
         let octets = (self.packet.len() as u32).saturating_add(printed.len);
-        self.record(printed.stamp, LinkType::RAW, octets, way)
+        self.process = printed.process.clone();
+        let record = self.record(printed.stamp, LinkType::RAW, octets, way);
+        Record { has_process: self.process.is_some(), ..record }
     }
 
     fn other(&mut self, stamp: Stamp) -> Record {
@@ -252,6 +267,6 @@ fn try_out(form: &mut Form, head: &[u8]) -> Vec<Item> {
     for (number, line) in (1..).zip(head.split_inclusive(|b| *b == b'\n')) {
         form.take(number, &printed(line), &mut ends, &mut out);
     }
-    form.end(&mut out);
+    form.end(&mut ends, &mut out);
     out.into()
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::stamp::Stamp;
+use crate::capture::process::Process;
 use crate::tcp::segment::{Flags, Way};
 
 /// A TCP packet as printed.
@@ -17,6 +18,8 @@ pub struct Printed {
     pub seq: Option<u32>,
     pub ack: Option<u32>,
     pub len: u32,
+    /// The process of the local end.
+    pub process: Option<Process>,
 }
 
 /// A packet, or another thing worth counting, as found in the lines of a text.

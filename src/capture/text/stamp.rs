@@ -12,6 +12,8 @@ pub enum Stamp {
     Clock { nanos: i64, digits: u8 },
     /// `-tt`, `-tttt`: nanoseconds since 1970.
     Dated { nanos: i64, digits: u8 },
+    /// `-ttt` before 4.0: nanoseconds since the packet before.
+    SinceLast { nanos: i64 },
 }
 
 const SECOND_NS: i64 = 1_000_000_000;
@@ -43,6 +45,19 @@ impl Stamp {
             Stamp::Clock { nanos, digits } => Some(Stamp::Dated { nanos, digits }),
             other => Some(other),
         }
+    }
+
+    /// The time since the packet before, as tcpdump 3 prints it: `000060`, `30. 013446`.
+    pub fn since_last(before: &str, word: &str) -> Option<Stamp> {
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if word.len() != 6 || !digits(word) {
+            return None;
+        }
+        let seconds =
+            before.strip_suffix('.').filter(|s| !s.is_empty() && s.len() <= 9 && digits(s));
+        let seconds: i64 = seconds.map_or(Some(0), |seconds| seconds.parse().ok())?;
+        let micros: i64 = word.parse().ok()?;
+        Some(Stamp::SinceLast { nanos: seconds * SECOND_NS + micros * 1_000 })
     }
 
     /// Seconds since something: `0.000000`, `94.886144`.
@@ -104,7 +119,9 @@ impl Stamp {
     pub fn nanos(self) -> Option<i64> {
         match self {
             Stamp::None => None,
-            Stamp::Clock { nanos, .. } | Stamp::Dated { nanos, .. } => Some(nanos),
+            Stamp::Clock { nanos, .. }
+            | Stamp::Dated { nanos, .. }
+            | Stamp::SinceLast { nanos } => Some(nanos),
         }
     }
 }
@@ -151,6 +168,16 @@ mod tests {
         );
         for wrong in ["02:00:00:00:00:05", "1:2:3", "24:00:00", "11:38", "::1", "11:38:15."] {
             assert_eq!(Stamp::clock(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_pause_of_tcpdump_3_has_six_digits() {
+        let nanos = |before, word| Stamp::since_last(before, word).and_then(Stamp::nanos);
+        assert_eq!(nanos("", "000060"), Some(60_000));
+        assert_eq!(nanos("30.", "013446"), Some(30_013_446_000));
+        for (before, word) in [("", "00060"), ("", "0000060"), ("", "00006x"), ("", "eth000")] {
+            assert_eq!(nanos(before, word), None, "{word}");
         }
     }
 

@@ -183,6 +183,7 @@ impl Streams {
                 seq: Some(seq.0),
                 ack: ack.map(|ack| ack.0),
                 len,
+                process: None,
             };
             *slot = Slot::Ready(Item::Tcp(printed));
             (seq, sent_at) = (seq + len, position);

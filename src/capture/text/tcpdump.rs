@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use super::ends::Ends;
 use super::fields::{Found, new_style, old_style};
-use super::front::{HEADERS, front, trailer};
+use super::front::{self, HEADERS, front, process_below, trailer};
 use super::lines::{unquoted, without_marks};
 use super::printed::{Item, Printed};
 use super::stamp::Stamp;
+use crate::capture::process::Process;
 use crate::tcp::segment::Way;
 
 /// One line of tcpdump's output, by what it holds.
@@ -88,7 +89,8 @@ fn tcp(split: &Split, ends: &mut Ends) -> Line {
     };
     let printed = |fields: super::fields::Fields| {
         let super::fields::Fields { flags, seq, ack, len } = fields;
-        Line::Tcp(Printed { stamp, way, from, to, flags, seq, ack, len })
+        let process = front::process(split.front);
+        Line::Tcp(Printed { stamp, way, from, to, flags, seq, ack, len, process })
     };
     match split.found {
         Found::Whole(fields) => printed(fields),
@@ -165,8 +167,12 @@ const MAX_FOLDED: usize = 4 << 10;
 pub struct Tcpdump {
     /// The first of two lines, until the second comes.
     head: Option<(Stamp, Option<Way>)>,
+    head_process: Option<Process>,
     /// A packet that is not whole yet.
     open: Option<Open>,
+    /// Processes are named below their packets, as far as is known: then each waits for a line.
+    names_below: bool,
+    waiting: Option<Printed>,
 }
 
 struct Open {
@@ -179,9 +185,17 @@ struct Open {
 }
 
 impl Tcpdump {
+    /// Reads a text that names processes below their packets, or may not.
+    pub fn naming_below(names_below: bool) -> Tcpdump {
+        Tcpdump { names_below, ..Tcpdump::default() }
+    }
+
     /// Takes the next line, and puts out what is certain now.
     pub fn take(&mut self, number: u64, raw: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
         let (marks, bare) = unquoted(raw);
+        if let Some(process) = process_below(bare) {
+            return self.take_process(process, out);
+        }
         let line = self.alone(bare, ends);
         if let Some(open) = self.open.take() {
             let begins = line != Line::Nothing && begins(bare, &open.text);
@@ -205,6 +219,25 @@ impl Tcpdump {
             self.give_up(open, out);
         }
         self.flush_head(out);
+        self.release(out);
+    }
+
+    /// A line that names the process of the packet above it.
+    fn take_process(&mut self, process: Process, out: &mut VecDeque<Item>) {
+        self.names_below = true;
+        if let Some(open) = self.open.take() {
+            self.give_up(open, out);
+        }
+        if let Some(waiting) = &mut self.waiting {
+            waiting.process = Some(process);
+        }
+        self.release(out);
+        out.push_back(Item::Skipped(1));
+    }
+
+    /// The packet that waited for the name of its process.
+    fn release(&mut self, out: &mut VecDeque<Item>) {
+        out.extend(self.waiting.take().map(Item::Tcp));
     }
 
     fn alone(&self, bare: &str, ends: &mut Ends) -> Line {
@@ -239,23 +272,29 @@ impl Tcpdump {
     }
 
     fn settle(&mut self, line: Line, number: u64, text: &str, out: &mut VecDeque<Item>) {
+        self.release(out);
         match line {
             Line::Tcp(mut printed) => {
                 match self.head.take() {
                     Some((stamp, way)) if printed.stamp == Stamp::None => {
                         printed.stamp = stamp;
                         printed.way = printed.way.or(way);
+                        printed.process = printed.process.or(self.head_process.take());
                     }
                     Some((stamp, _)) => out.push_back(Item::Other(stamp)),
                     None => {}
                 }
-                out.push_back(Item::Tcp(printed));
+                self.waiting = Some(printed);
+                if !self.names_below {
+                    self.release(out);
+                }
             }
             // The head of a packet in a tunnel has no time.
             Line::Head(Stamp::None, _) if self.head.is_some() => {}
             Line::Head(stamp, way) => {
                 self.flush_head(out);
                 self.head = Some((stamp, way));
+                self.head_process = front::process(text);
             }
             Line::Other(stamp) => {
                 self.flush_head(out);

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::clock::Style;
 use super::columns::{Columns, Role, arrows, cells};
 use super::ends::Ends;
+use super::folded::{self, Folded, Whole};
 use super::info::{Info, flags_cell, info, looks_like_info};
 use super::lines::printed;
 use super::printed::{Item, Printed};
@@ -19,6 +20,8 @@ pub struct Wireshark {
     time: usize,
     pub style: Style,
     streams: Streams,
+    /// There where lines were folded.
+    folded: Option<Folded>,
 }
 
 /// The way a line is taken apart.
@@ -83,6 +86,8 @@ impl Wireshark {
     pub fn of(head: &[u8]) -> Found {
         let lines: Vec<String> =
             head.split(|b| *b == b'\n').map(|line| arrows(&printed(line)).into_owned()).collect();
+        let is_folded = folded::is_folded(lines.iter().map(String::as_str));
+        let lines = if is_folded { unfolded(&lines) } else { lines };
         let Some(layout) = layout(&lines) else { return Found::Nothing };
         if let Layout::Table { columns, .. } = &layout
             && let Some(missing) = columns.lacks()
@@ -95,24 +100,51 @@ impl Wireshark {
             return Found::Nothing;
         }
         let (time, style) = which_time(&times);
-        Found::Packets(Box::new(Wireshark { layout, time, style, streams: Streams::default() }))
+        // What stands in cells has its own ends.
+        let is_folded = is_folded && matches!(layout, Layout::Words { .. });
+        let folded = is_folded.then(Folded::default);
+        Found::Packets(Box::new(Wireshark {
+            layout,
+            time,
+            style,
+            streams: Streams::default(),
+            folded,
+        }))
     }
 
     pub fn take(&mut self, number: u64, line: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
         let line = arrows(line);
-        if line.trim().is_empty() {
-            return;
+        let is_empty = line.trim().is_empty();
+        match &mut self.folded {
+            Some(folded) => {
+                let whole = if is_empty { folded.end() } else { folded.take(number, &line) };
+                self.whole(whole, ends, out);
+            }
+            None if is_empty => {}
+            None => self.line(number, &line, ends, out),
         }
-        let cells = self.layout.cells(&line);
-        let item = match self.layout.row(&line, &cells) {
-            Some(row) => return self.row(row, number, &line, ends, out),
-            None if looks_like_info(&line) => Item::Unread(number, line.trim().to_owned()),
+    }
+
+    /// A packet from all of its parts.
+    fn whole(&mut self, whole: Option<Whole>, ends: &mut Ends, out: &mut VecDeque<Item>) {
+        if let Some(whole) = whole {
+            self.line(whole.number, self.layout.clone().better(&whole), ends, out);
+        }
+    }
+
+    fn line(&mut self, number: u64, line: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
+        let cells = self.layout.cells(line);
+        let item = match self.layout.row(line, &cells) {
+            Some(row) => return self.row(row, number, line, ends, out),
+            None if looks_like_info(line) => Item::Unread(number, line.trim().to_owned()),
             None => Item::Skipped(1),
         };
         self.streams.item(item, out);
     }
 
-    pub fn end(&mut self, out: &mut VecDeque<Item>) {
+    pub fn end(&mut self, ends: &mut Ends, out: &mut VecDeque<Item>) {
+        let whole = self.folded.as_mut().and_then(Folded::end);
+        self.whole(whole, ends, out);
         self.streams.end(out);
     }
 
@@ -142,6 +174,7 @@ impl Wireshark {
                     seq: Some(seq),
                     ack,
                     len,
+                    process: None,
                 };
                 let frame_len = row.frame_len;
                 self.streams.tcp(Shown { printed, frame_len, raw, again, reused }, out);
@@ -198,7 +231,31 @@ fn layout(lines: &[String]) -> Option<Layout> {
     None
 }
 
+/// The lines of a text that was folded.
+fn unfolded(lines: &[String]) -> Vec<String> {
+    let mut folded = Folded::default();
+    let mut whole: Vec<Whole> = Vec::new();
+    for line in lines {
+        whole.extend(match line.trim().is_empty() {
+            true => folded.end(),
+            false => folded.take(0, line),
+        });
+    }
+    whole.extend(folded.end());
+    let words = Layout::Words { source: None };
+    whole.iter().map(|whole| words.better(whole).to_owned()).collect()
+}
+
 impl Layout {
+    /// The line that can be read, of the two that the parts of one may make.
+    fn better<'a>(&self, Whole { tight, spaced, .. }: &'a Whole) -> &'a str {
+        let is_read = |line: &str| {
+            let row = self.row(line, &[]);
+            row.is_some_and(|row| matches!(row.packet, Packet::Tcp { .. }))
+        };
+        if !is_read(tight) && is_read(spaced) { spaced } else { tight }
+    }
+
     fn cells(&self, line: &str) -> Vec<String> {
         match self {
             Layout::Words { .. } => Vec::new(),
@@ -235,15 +292,16 @@ fn words_row(line: &str, source: Option<usize>) -> Option<Row<'_>> {
     if times.is_empty() {
         return None;
     }
+    let protocol = words.get(to + 1)?;
     Some(Row {
         times,
         from: words.get(from)?,
         to: words.get(to)?,
-        protocol: words.get(to + 1)?,
+        protocol,
         frame_len: words.get(to + 2).and_then(|len| len.parse().ok()),
         packet: match info {
             Some(info) => info.into(),
-            None if looks_like_info(line) => Packet::Unread,
+            None if *protocol == "TCP" || looks_like_info(line) => Packet::Unread,
             None => Packet::Other,
         },
     })
@@ -271,16 +329,17 @@ fn table_row<'a>(columns: &Columns, cells: &'a [String]) -> Option<Row<'a>> {
     if !is_packet && (lacks_all || Columns::named(cells).is_some()) {
         return None;
     }
+    let protocol = columns.cell(cells, Role::Protocol).unwrap_or_default();
     Some(Row {
         times,
         from: from.unwrap_or_default(),
         to: to.unwrap_or_default(),
-        protocol: columns.cell(cells, Role::Protocol).unwrap_or_default(),
+        protocol,
         frame_len: columns.cell(cells, Role::FrameLen).and_then(|len| len.parse().ok()),
         packet: match columns.cell(cells, Role::Info).filter(|_| !columns.has(Role::Len)) {
             Some(text) => match info(text) {
                 Some(info) => info.into(),
-                None if looks_like_info(text) => Packet::Unread,
+                None if protocol == "TCP" || looks_like_info(text) => Packet::Unread,
                 None => Packet::Other,
             },
             None => fields(columns, cells),

@@ -9,7 +9,7 @@ mod draw;
 mod find;
 mod first;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ use crate::capture::stop::Stop;
 use crate::report::ladder::LadderLook;
 use crate::run::notices::Nobody;
 use crate::run::trace::run_traced;
-use crate::run::{Outcome, Plan, Reading};
+use crate::run::{Notices, Outcome, Plan, Reading};
 use crate::summary::Nothing;
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::verdict::Policy;
@@ -87,27 +87,54 @@ pub fn explain(asked: &ExplainCommand) -> Exit {
         Err(sentence) => return said(sentence),
     };
     let mut terminal = Terminal::new(io::stderr().is_terminal());
-    let mut chosen = Chosen::new(&found);
-    let outcome = match judge(asked, &found, &mut chosen, &mut terminal) {
-        Ok(outcome) => outcome,
-        Err(error) => return ended(Err(error), terminal),
-    };
+    match explain_to(asked, &found, out, &mut terminal) {
+        Ok(Ok(outcome)) => {
+            let placed = place(placing);
+            ended(placed.map(|()| outcome), terminal)
+        }
+        Ok(Err(sentence)) => said(sentence),
+        Err(error) => ended(Err(error), terminal),
+    }
+}
+
+/// Explains a connection that was found; a sentence where the captures do not have it after all.
+fn explain_to(
+    asked: &ExplainCommand,
+    found: &Found,
+    out: Box<dyn Write>,
+    notices: &mut dyn Notices,
+) -> io::Result<Result<Outcome, String>> {
+    let mut chosen = Chosen::new(found);
+    let outcome = judge(asked, found, &mut chosen, notices)?;
     if chosen.is_none() {
-        return said(match asked.which {
+        return Ok(Err(match asked.which {
             Which::Ends(a, b) => format!("no packet between {a} and {b} in these captures"),
             Which::Frame { number, .. } => format!("frame {number} could not be followed"),
             Which::FirstFinding => "the first finding could not be followed".into(),
-        });
+        }));
     }
-    let drawn = chosen.with_subject(|subject| {
+    chosen.with_subject(|subject| {
         let mut draw = Draw::new(out, asked, found.key, subject);
         draw.begin(subject)?;
         run_traced(plan(asked, false), &mut Nothing, &mut Nobody, &mut draw)?;
         draw.end(subject)
-    });
-    let drawn = drawn.and_then(|()| place(placing));
+    })?;
     let findings = u64::from(chosen.is_finding());
-    ended(drawn.map(|()| Outcome { findings, ..outcome }), terminal)
+    Ok(Ok(Outcome { findings, ..outcome }))
+}
+
+/// Explains one connection to whoever takes the text: without outputs, warnings and exit status. A sentence
+/// where there is none, or it cannot be explained.
+///
+/// # Errors
+///
+/// Errors of `out`.
+pub fn ladder(asked: &ExplainCommand, out: Box<dyn Write>) -> io::Result<Result<Outcome, String>> {
+    match find(asked) {
+        Ok(Some(found)) => explain_to(asked, &found, out, &mut Nobody),
+        Ok(None) => Ok(Err("no finding".into())),
+        Err(sentence) => Ok(Err(sentence)),
+    }
 }
 
 /// The 4-tuple, and the frame by which one of its connections is chosen.
@@ -156,8 +183,8 @@ fn judge(
     asked: &ExplainCommand,
     found: &Found,
     chosen: &mut Chosen,
-    terminal: &mut Terminal,
+    notices: &mut dyn Notices,
 ) -> io::Result<Outcome> {
     let mut mark = chosen.mark(found);
-    run_traced(plan(asked, true), chosen, terminal, &mut mark)
+    run_traced(plan(asked, true), chosen, notices, &mut mark)
 }

@@ -1,6 +1,6 @@
 //! `closewait sockets`: what this host holds, by process, or what somebody's list says of another.
 
-mod saved;
+pub mod saved;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};

@@ -50,8 +50,12 @@ fn read(file: &Path) -> Result<Saved, String> {
     parse(&text(file)?).map_err(|error| format!("{}: {error}", name()))
 }
 
-/// The last moment of a list, and what grew until then. True if any socket is in CLOSE-WAIT.
-fn one(
+/// Reports the last moment of a list, and what grew until then. True if any socket is in CLOSE-WAIT.
+///
+/// # Errors
+///
+/// Errors of `out`.
+pub fn one(
     asked: &SocketsCommand,
     out: &mut dyn Write,
     name: Option<&String>,

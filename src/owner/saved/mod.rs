@@ -23,6 +23,7 @@ use chrono::NaiveDateTime;
 
 use super::silence::Silence;
 use super::{Holder, Socket, SocketList};
+use crate::capture::utf16;
 use crate::printable::printable;
 use crate::tcp::state::State;
 
@@ -103,15 +104,12 @@ pub fn text(path: &Path) -> Result<String, String> {
 }
 
 fn decoded(octets: &[u8]) -> String {
-    let utf_16 = |order: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = octets.as_chunks::<2>().0.iter().skip(1).map(|c| order(*c)).collect();
-        String::from_utf16_lossy(&units)
+    let Some((order, mark)) = utf16::order(octets) else {
+        return String::from_utf8_lossy(octets).into_owned();
     };
-    match octets {
-        [0xff, 0xfe, ..] => utf_16(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => utf_16(u16::from_be_bytes),
-        _ => String::from_utf8_lossy(octets).into_owned(),
-    }
+    let (pairs, _) = octets[mark..].as_chunks::<2>();
+    let units: Vec<u16> = pairs.iter().map(|pair| order.unit(*pair)).collect();
+    String::from_utf16_lossy(&units)
 }
 
 /// The sockets of a saved list.

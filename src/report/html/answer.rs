@@ -20,7 +20,7 @@ pub fn title(page: &Document) -> String {
 
 fn headline(page: &Document) -> String {
     let report = &page.report;
-    plain(&coloured(report.totals, report.findings, report.peer_holders))
+    plain(&coloured(report.totals, report.found, report.peer_holders))
 }
 
 pub fn part(page: &Document) -> Markup {
@@ -29,20 +29,17 @@ pub fn part(page: &Document) -> Markup {
     html! {
         p.answer { (told.as_deref().unwrap_or(&headline)) }
         @if told.is_some() { p { (headline) } }
-        @if let Some(line) = how_local(page.report.findings) { p.soft { (line) } }
+        @if let Some(line) = how_local(page.report.found) { p.soft { (line) } }
         @if let Some(todo) = todo(page) { div.do { (todo) } }
     }
 }
 
 /// Says who holds how many, since when, against whom, why.
 fn told(page: &Document, group: &Group) -> String {
-    let n = count(group.members.len() as u64, "connection");
-    let host = group
-        .members
-        .first()
-        .map_or(String::new(), |seen| names::host(seen.judged_and_peer().0.ip));
-    let (who, hosts) = (holder(group.process), group.span().map_or(1, |span| span.hosts));
-    let who = match (group.process, hosts) {
+    let n = count(group.count, "connection");
+    let host = names::host(group.longest.judged_and_peer().0.ip);
+    let (who, hosts) = (holder(&group.process), group.span().map_or(1, |span| span.hosts));
+    let who = match (&group.process, hosts) {
         (Holder::By(..), 0 | 1) => format!("{who} on {host}"),
         (Holder::By(..), _) => who,
         (_, 0 | 1) => host,
@@ -61,13 +58,13 @@ fn told(page: &Document, group: &Group) -> String {
     });
     let closed = match group.timeout() {
         Some(timeout) => format!("the peer closed them after {} s idle", timeout.about_s()),
-        None => format!("the peer closed {}", if group.members.len() == 1 { "it" } else { "them" }),
+        None => format!("the peer closed {}", if group.count == 1 { "it" } else { "them" }),
     };
     format!("{who} {holds} {n} {with} in CLOSE-WAIT{since}: {closed}{}.", short(&why(group)))
 }
 
 fn why(group: &Group) -> String {
-    let said = statements(group.said);
+    let said = statements(&group.said);
     let said = if said.is_empty() { said } else { format!(" ({said})") };
     match group.cause {
         Some(Cause::TransactionOpen) => format!(" in an open transaction{said}"),
@@ -90,7 +87,7 @@ fn todo(page: &Document) -> Option<Markup> {
     }
     let of = |cause: Cause| -> u64 {
         let its = page.groups.iter().filter(|group| group.cause == Some(cause));
-        its.map(|group| group.members.len() as u64).sum()
+        its.map(|group| group.count).sum()
     };
     let timeout = page.groups.first().and_then(|group| group.timeout());
     (!causes.is_empty()).then(|| {
@@ -104,7 +101,7 @@ fn todo(page: &Document) -> Option<Markup> {
             @if let Some(timeout) = timeout {
                 p.soft { "Of the largest group: " (timeout_words(&timeout)) "." }
             }
-            @if let Some(span) = page.groups.first().and_then(Group::span) {
+            @if let Some(span) = page.groups.first().and_then(|group| group.span()) {
                 @if let Some(apart) = span.apart {
                     p.soft {
                         (span.hosts) " hosts began " (units::duration(apart)) " apart: the same code against the same timeout."

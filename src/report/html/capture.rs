@@ -5,7 +5,6 @@ use maud::{Markup, html};
 use super::document::Document;
 use super::short;
 use crate::report::text::page::plain;
-use crate::summary::groups::Group;
 use crate::verdict::Doubt;
 
 pub fn part(page: &Document) -> Markup {
@@ -13,7 +12,7 @@ pub fn part(page: &Document) -> Markup {
     let lines = report.endings().into_iter().chain(report.limits());
     let ways = report.ways_on();
     let mut doubts: Vec<Doubt> =
-        page.groups.iter().map(Group::doubts).flat_map(|all| all.into_keys()).collect();
+        page.groups.iter().flat_map(|group| group.doubts().keys().copied()).collect();
     doubts.sort();
     doubts.dedup();
     html! {

@@ -8,7 +8,7 @@ use crate::summary::groups::Group;
 /// All that is written.
 pub struct Document<'a> {
     pub report: Report<'a>,
-    pub groups: Vec<Group<'a>>,
+    pub groups: Vec<&'a Group>,
     pub stacks: &'a Stacks,
     pub strips: &'a [Strip],
     pub made_by: &'a str,

@@ -11,11 +11,11 @@ use crate::summary::seen::Seen;
 use crate::units::{clock_time, duration, seconds, thousands};
 
 /// Rows: beyond them the page would not be one that can be sent.
-const ROWS: usize = 1_000;
+pub const ROWS: usize = 1_000;
 
 pub fn part(page: &Document) -> Option<Markup> {
-    let findings = page.report.findings;
-    let (shown, owners) = (findings.len().min(ROWS), page.report.owners);
+    let (findings, all) = (&page.report.longest, page.report.found.count);
+    let owners = page.report.owners;
     let doubts = findings.iter().any(|seen| !seen.doubts.is_empty());
     let file = findings.first().and_then(|seen| command(page, seen));
     (!findings.is_empty()).then(|| html! {
@@ -23,8 +23,8 @@ pub fn part(page: &Document) -> Option<Markup> {
             "The frame is that of the FIN, as Wireshark counts. "
             @if file.is_some() { "There: Go to Packet, then Follow TCP Stream; or filter by the port of the local end." }
         }
-        @if findings.len() > shown {
-            p { strong { "The " (thousands(shown as u64)) " longest held of " (thousands(findings.len() as u64)) " are listed; " } "the others are in " code { "--format jsonl" } "." }
+        @if all > findings.len() as u64 {
+            p { strong { "The " (thousands(findings.len() as u64)) " longest held of " (thousands(all)) " are listed; " } "the others are in " code { "--format jsonl" } "." }
         }
         div.scroll tabindex="0" role="region" aria-label="Findings" {
             table.sorted {
@@ -34,7 +34,7 @@ pub fn part(page: &Document) -> Option<Markup> {
                     @if owners { th { "Process" } }
                     @if doubts { th { "Doubts" } }
                 } }
-                tbody { @for seen in &findings[..shown] { (row(page, seen, owners, doubts)) } }
+                tbody { @for seen in findings { (row(page, seen, owners, doubts)) } }
             }
         }
     })

@@ -15,25 +15,25 @@ const STATEMENTS: usize = 12;
 
 pub fn part(page: &Document) -> Option<Markup> {
     let groups = &page.groups;
-    let left: usize = groups.iter().skip(GROUPS).map(|group| group.members.len()).sum();
+    let left: u64 = groups.iter().skip(GROUPS).map(|group| group.count).sum();
     (!groups.is_empty()).then(|| html! {
         @for group in groups.iter().take(GROUPS) { (article(page, group)) }
         @if left > 0 {
-            p.soft { (count((groups.len() - GROUPS) as u64, "more group")) " (" (count(left as u64, "connection")) ") are in the table below." }
+            p.soft { (count((groups.len() - GROUPS) as u64, "more group")) " (" (count(left, "connection")) ") are in the table below." }
         }
     })
 }
 
 fn article(page: &Document, group: &Group) -> Markup {
-    let n = thousands(group.members.len() as u64);
+    let n = thousands(group.count);
     let doubts: Vec<String> = group
         .doubts()
-        .into_iter()
-        .map(|(doubt, n)| format!("{} {}: {}", thousands(n), doubt.name(), doubt.sentence()))
+        .iter()
+        .map(|(doubt, n)| format!("{} {}: {}", thousands(*n), doubt.name(), doubt.sentence()))
         .collect();
     html! {
         article {
-            h3 { (n) " · " (short(&party(group))) @match holder(group.process).as_str() { "" => {} by => { " · " (short(by)) } } }
+            h3 { (n) " · " (short(&party(group))) @match holder(&group.process).as_str() { "" => {} by => { " · " (short(by)) } } }
             ul {
                 @if let Some(line) = held(group) { li { (line) } }
                 @if let Some(line) = idle(group) { li { (line) } }
@@ -47,7 +47,7 @@ fn article(page: &Document, group: &Group) -> Markup {
                 @for doubt in doubts { li { "In doubt: " (doubt) "." } }
             }
             (statements(group))
-            @if let Some(seen) = group.members.first() { (wireshark(page, seen)) }
+            (wireshark(page, &group.longest))
         }
     }
 }
@@ -67,7 +67,7 @@ fn idle(group: &Group) -> Option<String> {
 }
 
 fn statements(group: &Group) -> Markup {
-    let said = group.said;
+    let said = &group.said;
     let all = said.asked();
     let title = match said.in_transaction && !said.statements.is_empty() {
         true => "The open transaction, statement by statement; none after the last:",

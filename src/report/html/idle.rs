@@ -21,12 +21,10 @@ struct Pauses {
 }
 
 pub fn part(page: &Document) -> Option<Markup> {
-    let mut findings = Spread::default();
-    let of = page.report.findings.iter().filter_map(|seen| seen.idle_before_fin);
-    of.for_each(|idle| findings.add(idle));
+    let findings = &page.report.found.idle;
     let mut others = Spread::default();
     page.report.totals.closes.services().iter().for_each(|(_, service)| others += &service.idle);
-    let bins = bins(&findings, &others);
+    let bins = bins(findings, &others);
     let most = bins.iter().map(|bin| bin.findings.max(bin.others)).max()?;
     let x = |n: u64| n as f64 / most as f64 * WIDE;
     let row = |bin: &Pauses| {

@@ -38,10 +38,10 @@ use super::text::TextLook;
 use super::text::gathered::Gathered;
 use crate::owner::Socket;
 use crate::printable::printable;
-use crate::summary::groups::groups;
 use crate::summary::seen::Seen;
 use crate::summary::{Row, Sink, Totals};
 use document::Document;
+use findings::ROWS;
 use page::page;
 
 /// Connections of a group each that are shown packet by packet.
@@ -62,21 +62,15 @@ impl<W: Write> Html<W> {
     pub fn new(out: W, look: TextLook, made_by: String) -> Html<W> {
         // Whoever reads it cannot ask for more.
         let look = TextLook { top: Some(0), ..look };
-        let (gathered, stacks) = (Gathered::default(), Stacks::default());
+        let (gathered, stacks) = (Gathered::keeping(ROWS), Stacks::default());
         Html { out, look, made_by, gathered, stacks, strips: Vec::new() }
     }
 
     /// One connection of each of the largest groups, that which was held longest: to be looked at
     /// packet by packet.
     pub fn examples(&self) -> Vec<Seen> {
-        let groups = groups(&self.gathered.findings);
-        let longest = groups.iter().filter_map(|group| {
-            group
-                .members
-                .iter()
-                .max_by_key(|seen| (seen.held, std::cmp::Reverse(seen.first.order())))
-        });
-        longest.take(LADDERS).map(|seen| (*seen).clone()).collect()
+        let groups = self.gathered.found.groups.sorted();
+        groups.into_iter().take(LADDERS).map(|group| Seen::clone(&group.longest)).collect()
     }
 
     /// Takes the packets of examples.
@@ -86,6 +80,11 @@ impl<W: Write> Html<W> {
 }
 
 impl<W: Write> Sink for Html<W> {
+    /// They are put in order by how long they were held.
+    fn takes_any_order(&self) -> bool {
+        true
+    }
+
     fn row(&mut self, row: &Row) -> io::Result<()> {
         self.stacks.count(row);
         self.gathered.row(row, false);
@@ -104,17 +103,16 @@ impl<W: Write> Sink for Html<W> {
     }
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
-        self.gathered.sort();
         let document = Document {
             report: self.gathered.report(&self.look, totals),
-            groups: groups(&self.gathered.findings),
+            groups: self.gathered.found.groups.sorted(),
             stacks: &self.stacks,
             strips: &self.strips,
             made_by: &self.made_by,
         };
         self.out.write_all(page(&document).into_string().as_bytes())?;
         self.out.flush()?;
-        self.gathered = Gathered::default();
+        self.gathered = Gathered::keeping(ROWS);
         self.stacks = Stacks::default();
         self.strips.clear();
         Ok(())

@@ -9,7 +9,7 @@ const INDENT: &str = "       ";
 
 /// An event a line, then what was left out.
 pub fn code_lines(group: &Group, all: bool) -> Vec<String> {
-    group.code.map_or(Vec::new(), |code| lines(code, all))
+    group.code.as_deref().map_or(Vec::new(), |code| lines(code, all))
 }
 
 /// Lines of any socket's code.

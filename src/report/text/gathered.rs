@@ -1,21 +1,23 @@
 //! Rows, gathered for a report that is written when all have come.
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::TextLook;
 use super::report::{Before, Report, crosses_midnight};
+use super::{ROWS, TextLook};
 use crate::owner::Socket;
+use crate::summary::found::Found;
 use crate::summary::seen::{Process, Seen};
 use crate::summary::{Owner, Row, Totals};
 use crate::verdict::Verdict;
 
 /// The contents of a report.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Gathered {
-    pub findings: Vec<Seen>,
+    pub found: Found,
+    /// Connections without a finding, as many as are kept, and the number of those that are not.
     others: Vec<Seen>,
+    more_others: u64,
     /// Sockets that the capture never saw.
     before: Vec<Before>,
     /// Processes are named; a list of the host's sockets names them.
@@ -26,6 +28,19 @@ pub struct Gathered {
 }
 
 impl Gathered {
+    /// Keeps so many findings whole.
+    pub fn keeping(most: usize) -> Gathered {
+        Gathered {
+            found: Found::keeping(most),
+            others: Vec::new(),
+            more_others: 0,
+            before: Vec::new(),
+            owners: false,
+            listed: false,
+            peer_holders: BTreeSet::new(),
+        }
+    }
+
     /// Takes a row; one without a finding only if `all`.
     pub fn row(&mut self, row: &Row, all: bool) {
         let seen = Seen::new(row);
@@ -35,9 +50,11 @@ impl Gathered {
             self.peer_holders.insert(seen.judged_and_peer().0.ip);
         }
         if row.judged.judgement.finding {
-            self.findings.push(seen);
-        } else if all {
+            self.found.add(seen);
+        } else if all && self.others.len() < ROWS {
             self.others.push(seen);
+        } else {
+            self.more_others += u64::from(all);
         }
     }
 
@@ -47,19 +64,16 @@ impl Gathered {
         self.before.push(Before { local, peer, process: Process::of(socket), held, idle });
     }
 
-    /// Puts the longest held first: the capture's order decides among equals.
-    pub fn sort(&mut self) {
-        self.findings.sort_by_key(|seen| Reverse(seen.held));
-    }
-
     /// Returns the report on all that has come.
     pub fn report<'a>(&'a self, look: &'a TextLook, totals: &'a Totals) -> Report<'a> {
         Report {
             look,
             dates: look.dates || crosses_midnight(totals, look.zone),
             totals,
-            findings: &self.findings,
+            found: &self.found,
+            longest: self.found.longest(),
             others: &self.others,
+            more_others: self.more_others,
             before: &self.before,
             owners: self.owners,
             listed: self.listed,

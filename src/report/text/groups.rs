@@ -7,7 +7,7 @@ use super::report::Report;
 use crate::place::Place;
 use crate::report::table::{Align, table};
 use crate::summary::cause::Cause;
-use crate::summary::groups::{Group, Holder, Span, Timeout, groups};
+use crate::summary::groups::{Group, Holder, Span, Timeout};
 use crate::summary::seen::{Party, Said};
 use crate::units::{count, duration, packet_time, range, thousands};
 
@@ -25,16 +25,16 @@ const INDENT: &str = "       ";
 
 impl Report<'_> {
     pub fn group_count(&self) -> usize {
-        groups(self.findings).len()
+        self.found.groups.len()
     }
 
     /// The largest groups that there is room for, and how many are left out. Details where there is room.
     pub fn group_lines(&self, room: usize) -> Vec<String> {
-        let groups = groups(self.findings);
+        let groups = self.found.groups.sorted();
         let details: Vec<Option<String>> = groups.iter().map(|group| self.details(group)).collect();
         let height = |line: &String| self.look.screen.height(line);
         let codes = groups.iter().map(|group| code_lines(group, self.look.frames));
-        let rows = align(groups.iter().map(row).collect()).into_iter().zip(codes);
+        let rows = align(groups.iter().copied().map(row).collect()).into_iter().zip(codes);
         // The functions behind a group stay with it.
         let rows: Vec<Vec<String>> =
             rows.map(|(row, code)| std::iter::once(row).chain(code).collect()).collect();
@@ -52,10 +52,15 @@ impl Report<'_> {
                 lines.push(details);
             }
         }
-        let left: usize = groups[shown..].iter().map(|group| group.members.len()).sum();
+        let left: u64 = groups[shown..].iter().map(|group| group.count).sum();
         if shown < groups.len() {
             let more = count((groups.len() - shown) as u64, "more group");
-            lines.push(format!("  … {more} ({}): --top 0", count(left as u64, "connection")));
+            lines.push(format!("  … {more} ({}): --top 0", count(left, "connection")));
+        }
+        let others = self.found.groups.others();
+        if others > 0 {
+            let others = count(others, "connection");
+            lines.push(format!("  … {others} in groups too small to be kept apart"));
         }
         lines
     }
@@ -84,17 +89,17 @@ impl Report<'_> {
         parts.extend(group.timeout().map(|timeout| timeout_words(&timeout)));
         parts.extend(group.span().map(|span| self.span(&span)));
         if let (Party::Local(_), (_, hosts @ 2..)) = (group.party, group.peers()) {
-            parts.push(format!("peers at {hosts} addresses"));
+            parts.push(format!("peers at {}{hosts} addresses", at_least(group)));
         }
-        let doubts = group.doubts().into_iter();
+        let doubts = group.doubts().iter();
         let doubts: Vec<String> =
-            doubts.map(|(doubt, n)| format!("{} {}", thousands(n), doubt.name())).collect();
+            doubts.map(|(doubt, n)| format!("{} {}", thousands(*n), doubt.name())).collect();
         if !doubts.is_empty() {
             parts.push(format!("in doubt: {}", doubts.join(", ")));
         }
         let line = format!("{INDENT}{}", parts.join("; "));
         let code = group.said.code.as_ref().map(|code| format!("by {code}"));
-        let said = statements(group.said);
+        let said = statements(&group.said);
         let said: Vec<String> =
             code.into_iter().chain((!said.is_empty()).then_some(said)).collect();
         let said = said.join("; ");
@@ -144,8 +149,8 @@ fn row(group: &Group) -> Vec<String> {
         Some(timeout) => format!("idle {}", duration(timeout.middle)),
         None => format!("idle {}", range(least, most)),
     });
-    let n = thousands(group.members.len() as u64);
-    vec![n, holder(group.process), party(group), held, idle, cause(group)]
+    let n = thousands(group.count);
+    vec![n, holder(&group.process), party(group), held, idle, cause(group)]
 }
 
 /// Aligned, without columns that are empty in every row.
@@ -162,13 +167,13 @@ fn align(mut rows: Vec<Vec<String>>) -> Vec<String> {
 }
 
 /// The process, or why none is known.
-pub fn holder(holder: Holder) -> String {
+pub fn holder(holder: &Holder) -> String {
     match holder {
         Holder::NotAsked => String::new(),
         Holder::NotListed => "not in the list".into(),
         Holder::Backlog => "(backlog)".into(),
         Holder::Hidden => "(unknown)".into(),
-        Holder::By(pid, "") => format!("pid {pid}"),
+        Holder::By(pid, command) if command.is_empty() => format!("pid {pid}"),
         Holder::By(pid, command) => format!("{command}[{pid}]"),
     }
 }
@@ -178,9 +183,14 @@ pub fn party(group: &Group) -> String {
     match (group.party, group.peers()) {
         (Party::Peer(peer), _) => format!("peer {peer}"),
         (Party::Local(own), (ends, _)) => {
-            format!("local {own} ({})", count(ends as u64, "peer"))
+            format!("local {own} ({}{})", at_least(group), count(ends as u64, "peer"))
         }
     }
+}
+
+/// Before a number of what was too much to be told apart.
+fn at_least(group: &Group) -> &'static str {
+    if group.is_cut { "≥ " } else { "" }
 }
 
 pub fn cause(group: &Group) -> String {

@@ -1,20 +1,20 @@
 //! The headline: every number that matters, in one sentence.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use anstyle::Style;
 
-use super::{ALARM, CALM, HEADING, holder_ip};
+use super::{ALARM, CALM, HEADING};
 use crate::decode::Skipped;
 use crate::names;
 use crate::report::shell;
 use crate::summary::Totals;
-use crate::summary::seen::Seen;
+use crate::summary::found::{Found, HOLDERS};
 use crate::summary::totals::Headline;
 use crate::units::{count, thousands};
 use crate::verdict::Verdict;
-use crate::verdict::local::{Local, LocalBy};
+use crate::verdict::local::LocalBy;
 
 /// The main clause: words that are emphasised, and what they go on with.
 struct Main {
@@ -24,27 +24,22 @@ struct Main {
 }
 
 /// The sentence, coloured by what it says.
-pub fn headline(totals: &Totals, findings: &[Seen], peer_holders: &BTreeSet<IpAddr>) -> String {
+pub fn headline(totals: &Totals, found: &Found, peer_holders: &BTreeSet<IpAddr>) -> String {
     let now = totals.headline();
     if totals.facts.segments() == 0 && now.before_capture == 0 {
         return no_connection(totals, now);
     }
-    let Main { strong, rest, style } = main(totals, now, findings, peer_holders);
+    let Main { strong, rest, style } = main(totals, now, found, peer_holders);
     let more: String = besides(totals, now).iter().map(|words| format!("; {words}")).collect();
     format!("{style}{strong}{style:#}{rest}{more}.")
 }
 
-fn main(
-    totals: &Totals,
-    now: Headline,
-    findings: &[Seen],
-    peer_holders: &BTreeSet<IpAddr>,
-) -> Main {
+fn main(totals: &Totals, now: Headline, found: &Found, peer_holders: &BTreeSet<IpAddr>) -> Main {
     let of = of(totals);
     let waiting = totals.tally.of(Verdict::PeerHolds);
     let say = |strong: String, rest: String, style| Main { strong, rest, style };
     if now.findings > 0 {
-        let (n, by) = (thousands(now.findings), holders(findings));
+        let (n, by) = (thousands(now.findings), holders(found));
         say(format!("{n} of {of} left in CLOSE-WAIT{by}"), format!(": {}", how_sure(now)), ALARM)
     } else if now.before_capture > 0 {
         let n = count(now.before_capture, "socket");
@@ -146,33 +141,23 @@ fn no_connection(totals: &Totals, now: Headline) -> String {
 }
 
 /// Names the host that holds the findings.
-fn holders(findings: &[Seen]) -> String {
-    let hosts: BTreeSet<IpAddr> = findings.iter().map(holder_ip).collect();
-    match hosts.first() {
-        Some(ip) if hosts.len() == 1 => format!(" by {}", names::host(*ip)),
-        _ => format!(" by {} hosts", hosts.len()),
+fn holders(found: &Found) -> String {
+    match found.holder() {
+        Ok(ip) => format!(" by {}", names::host(ip)),
+        Err(HOLDERS) => format!(" by {} hosts or more", thousands(HOLDERS as u64)),
+        Err(hosts) => format!(" by {hosts} hosts"),
     }
 }
 
 /// Says how the local side is known, or what would tell it.
-pub fn how_local(findings: &[Seen]) -> Option<String> {
-    let unsure = findings.iter().any(|seen| !matches!(seen.local, Local::Side(_)));
-    if !unsure {
-        let told: BTreeSet<LocalBy> = findings.iter().filter_map(|seen| seen.local_by).collect();
-        let phrases: Vec<&str> = told.into_iter().map(LocalBy::phrase).collect();
+pub fn how_local(found: &Found) -> Option<String> {
+    if !found.is_local_unsure {
+        let phrases: Vec<&str> = found.told.iter().copied().map(LocalBy::phrase).collect();
         let known = (!phrases.is_empty()).then(|| phrases.join(" and "));
         return known.map(|known| format!("Local side known from {known}."));
     }
-    let most = shell::word(&names::option(most_frequent_holder(findings)?));
+    let most = shell::word(&names::option(found.most_frequent_holder()?));
     Some(format!(
         "Local side unknown, so whichever side has not closed is judged: use --local {most} to judge one side."
     ))
-}
-
-fn most_frequent_holder(findings: &[Seen]) -> Option<IpAddr> {
-    let mut counts = BTreeMap::<IpAddr, usize>::new();
-    for seen in findings {
-        *counts.entry(holder_ip(seen)).or_default() += 1;
-    }
-    counts.into_iter().max_by_key(|&(_, n)| n).map(|(ip, _)| ip)
 }

@@ -61,7 +61,15 @@ impl TextLook {
         let top = self.top.or(self.all.then_some(0))?;
         Some(if top == 0 { usize::MAX } else { top })
     }
+
+    /// The findings that are kept whole: enough for a screen, or for the table that was asked for.
+    fn kept(&self) -> usize {
+        self.limit().unwrap_or(page::HEIGHT).min(ROWS)
+    }
 }
+
+/// Lines of a table, at most. Nobody reads so many; who counts them has JSON lines, which have all.
+const ROWS: usize = 1 << 18;
 
 /// Gathers findings and writes the report at the end.
 #[derive(Debug)]
@@ -77,7 +85,8 @@ const HEADING: Style = Style::new().bold();
 
 impl<W: Write> Text<W> {
     pub fn new(out: W, look: TextLook) -> Text<W> {
-        Text { out: Page::new(out, look.screen), look, gathered: Gathered::default() }
+        let gathered = Gathered::keeping(look.kept());
+        Text { out: Page::new(out, look.screen), look, gathered }
     }
 }
 
@@ -88,6 +97,11 @@ impl<W: Write> Sink for Text<W> {
 
     fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
         self.write_event_before(socket, at)
+    }
+
+    /// They are put in order by how long they were held.
+    fn takes_any_order(&self) -> bool {
+        true
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {
@@ -101,14 +115,13 @@ impl<W: Write> Sink for Text<W> {
     }
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
-        self.gathered.sort();
         let report = self.gathered.report(&self.look, totals);
         for line in report.lines() {
             writeln!(self.out, "{line}")?;
         }
         self.out.flush()?;
         // A live capture can be reported again.
-        self.gathered = Gathered::default();
+        self.gathered = Gathered::keeping(self.look.kept());
         Ok(())
     }
 }

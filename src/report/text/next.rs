@@ -16,7 +16,7 @@ impl Report<'_> {
     /// Only where the files can be read again. The longest held stands first.
     pub fn next(&self) -> Option<String> {
         let (seen, fin) = self
-            .findings
+            .longest
             .first()
             .and_then(|seen| Some((seen, seen.fin?)))
             .filter(|_| self.look.explain)?;

@@ -1,19 +1,17 @@
 //! Advice: what the findings mean, what to do, and where to look for what cannot show here.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::report::Report;
 use crate::names;
 use crate::report::shell;
-use crate::tcp::segment::Endpoint;
 use crate::units::{packet_time, thousands};
 use crate::verdict::{Doubt, Note, Verdict};
 
 impl Report<'_> {
     pub fn notes(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        if !self.findings.is_empty() {
+        if !self.found.is_empty() {
             lines.push(
                 "No kernel timer ends CLOSE-WAIT: the program must close the socket.".to_owned(),
             );
@@ -32,14 +30,14 @@ impl Report<'_> {
 
     /// Findings of a proxy that waits for somebody else.
     fn passed_on(&self) -> Option<String> {
-        let ends: Vec<Endpoint> = self.findings.iter().filter_map(|seen| seen.waits_for).collect();
-        let names: Vec<String> = ends.iter().take(3).map(Endpoint::to_string).collect();
-        let more = match ends.len() - names.len() {
+        let (ends, all) = (&self.found.waits_for, self.found.passed_on);
+        let names: Vec<String> = ends.iter().map(|(_, end)| end.to_string()).collect();
+        let more = match all - names.len() as u64 {
             0 => String::new(),
-            more => format!(" and {} more", thousands(more as u64)),
+            more => format!(" and {} more", thousands(more)),
         };
-        (!ends.is_empty()).then(|| {
-            let (n, names) = (thousands(ends.len() as u64), names.join(", "));
+        (all > 0).then(|| {
+            let (n, names) = (thousands(all), names.join(", "));
             let note = Note::FinPassedOn.name();
             format!(
                 "{n} of them: held by a proxy, which passed the FIN on and waits for {names}{more} to close ({note})."
@@ -48,8 +46,7 @@ impl Report<'_> {
     }
 
     fn descriptors(&self) -> Option<String> {
-        let n = self.findings.iter().filter(|seen| seen.descriptor_may_leak).count() as u64;
-        let which = match n {
+        let which = match self.found.descriptors {
             0 => return None,
             n if n == self.totals.findings() => "They were".into(),
             n => format!("{} of them were", thousands(n)),
@@ -61,11 +58,7 @@ impl Report<'_> {
 
     /// Counts the findings that each doubt weakens, and says what it means.
     fn doubts(&self) -> Vec<String> {
-        let mut counts = BTreeMap::<Doubt, u64>::new();
-        for doubt in self.findings.iter().flat_map(|seen| seen.doubts.iter()) {
-            *counts.entry(*doubt).or_default() += 1;
-        }
-        let all = self.findings.len() as u64;
+        let (counts, all) = (&self.found.doubts, self.found.count);
         let how_many = |n: u64| match n {
             n if n == all => String::new(),
             n => format!(" ({} of {})", thousands(n), thousands(all)),

@@ -10,6 +10,7 @@ use super::headline::{headline, how_local};
 use super::page::HEIGHT;
 use crate::place::Place;
 use crate::summary::Totals;
+use crate::summary::found::Found;
 use crate::summary::seen::{Process, Seen};
 use crate::tcp::segment::Endpoint;
 use crate::units::{Zone, packet_time};
@@ -22,9 +23,12 @@ pub struct Report<'a> {
     pub look: &'a TextLook,
     pub dates: bool,
     pub totals: &'a Totals,
-    /// The longest held first.
-    pub findings: &'a [Seen],
+    pub found: &'a Found,
+    /// Findings that were kept, the longest held first.
+    pub longest: Vec<&'a Seen>,
     pub others: &'a [Seen],
+    /// The number of those that were not kept.
+    pub more_others: u64,
     pub before: &'a [Before],
     pub owners: bool,
     pub listed: bool,
@@ -44,8 +48,8 @@ pub struct Before {
 impl Report<'_> {
     /// All lines. The findings get what room the rest leaves on a screen; who closed first, what they leave.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = vec![headline(self.totals, self.findings, self.peer_holders)];
-        lines.extend(how_local(self.findings));
+        let mut lines = vec![headline(self.totals, self.found, self.peer_holders)];
+        lines.extend(how_local(self.found));
         lines.extend(self.history());
         let mut rest = self.before_lines();
         rest.extend(self.notes());
@@ -53,10 +57,10 @@ impl Report<'_> {
         let fixed = [&lines, &rest, &on, &end].map(|lines| self.height(lines)).iter().sum();
         // The prompt takes a line, too.
         let mut room = (HEIGHT - 1).saturating_sub(fixed);
-        let for_findings = if self.findings.is_empty() { 0 } else { LEAST };
+        let for_findings = if self.found.is_empty() { 0 } else { LEAST };
         let besides = self.besides(room.saturating_sub(for_findings));
         room = room.saturating_sub(self.height(&besides));
-        if !self.findings.is_empty() {
+        if !self.found.is_empty() {
             let findings = self.findings(room);
             room = room.saturating_sub(self.height(&findings));
             lines.extend(findings);
@@ -77,7 +81,8 @@ impl Report<'_> {
         // Empty lines around both.
         let room = room.saturating_sub(2);
         let each = self.finding_table();
-        let beside = room.checked_sub(self.height(&each) + 1);
+        let all_fit = self.longest.len() as u64 == self.found.count || self.look.limit().is_some();
+        let beside = room.checked_sub(self.height(&each) + 1).filter(|_| all_fit);
         let few = beside.filter(|beside| *beside >= self.group_count());
         let mut lines = vec![String::new()];
         match few {

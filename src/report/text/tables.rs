@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::groups::holder;
 use super::report::Report;
-use super::{ALARM, HEADING, frame, idle_text, process};
+use super::{ALARM, HEADING, ROWS, frame, idle_text, process};
 use crate::report::table::{Align, table};
 use crate::summary::groups::Holder;
 use crate::summary::seen::Seen;
@@ -19,8 +19,8 @@ const FEW: usize = 3;
 impl Report<'_> {
     /// The findings one by one, as many as were asked for; all, if nobody asked.
     pub fn finding_table(&self) -> Vec<String> {
-        let shown = self.findings.len().min(self.look.limit().unwrap_or(usize::MAX));
-        let findings = &self.findings[..shown];
+        let shown = self.longest.len().min(self.look.limit().unwrap_or(usize::MAX));
+        let findings = &self.longest[..shown];
         let doubts = findings.iter().any(|seen| !seen.doubts.is_empty());
         let mut heads = vec!["local", "peer", "FIN at", "held", "idle", "frame"];
         heads.extend(self.owners.then_some("process"));
@@ -37,7 +37,7 @@ impl Report<'_> {
         }
         use Align::{Left, Right};
         let mut lines = table(&rows, &[Right, Left, Left, Right, Right, Right, Left, Left]);
-        lines.extend(more(self.findings.len() - shown));
+        lines.extend(more(self.found.count - shown as u64, shown));
         lines
     }
 
@@ -59,7 +59,7 @@ impl Report<'_> {
         ];
         let aligns = [Left, Right, Left, Left, Left, Right, Right, Right, Left];
         lines.extend(table(&rows, &aligns));
-        lines.extend(more(self.others.len() - shown));
+        lines.extend(more((self.others.len() - shown) as u64 + self.more_others, shown));
         lines
     }
 
@@ -103,7 +103,7 @@ impl Report<'_> {
         let n = count(self.before.len() as u64, "socket");
         let mut lines = Vec::new();
         // The headline has just said it where there is nothing else.
-        if !self.findings.is_empty() {
+        if !self.found.is_empty() {
             lines.push(format!("{ALARM}{n} in CLOSE-WAIT since before the capture{ALARM:#}"));
         }
         lines.push(String::new());
@@ -133,7 +133,7 @@ impl Report<'_> {
         use Align::{Left, Right};
         let aligns = [Right, Left, Right, Right, Left];
         let mut lines = table(&rows, if timed { &aligns } else { &aligns[..2] });
-        lines.extend(more(self.before.len() - shown));
+        lines.extend(more((self.before.len() - shown) as u64, shown));
         lines
     }
 
@@ -141,7 +141,7 @@ impl Report<'_> {
     fn before_groups(&self) -> Vec<String> {
         let mut groups = BTreeMap::<(String, String), (u64, Option<TimeDelta>)>::new();
         for before in self.before {
-            let holder = holder(Holder::from(&before.process));
+            let holder = holder(&Holder::from(&before.process));
             let service = match before.local.port < before.peer.port {
                 true => format!("local {}", before.local),
                 false => format!("peer {}", before.peer),
@@ -169,8 +169,10 @@ impl Report<'_> {
     }
 }
 
-fn more(n: usize) -> Option<String> {
-    (n > 0).then(|| format!("  … {} more: --top 0", thousands(n as u64)))
+/// Says what is left out below so many rows, and what lists it: a table has its bounds, too.
+fn more(n: u64, below: usize) -> Option<String> {
+    let how = if below >= ROWS { "--all --format jsonl" } else { "--top 0" };
+    (n > 0).then(|| format!("  … {} more: {how}", thousands(n)))
 }
 
 fn names(seen: &Seen) -> String {

@@ -1,0 +1,55 @@
+//! Any bytes as a capture, what `-w` makes of it, and that read back.
+
+#![no_main]
+
+use std::fs::File;
+use std::io::{Read, Seek};
+
+use closewait::commands::extract::Gather;
+use closewait::report::jsonl::Jsonl;
+use closewait::run::notices::Nobody;
+use closewait::run::run;
+use closewait::run::trace::run_traced;
+use closewait::summary::Nothing;
+use closewait_fuzz::{Format, input, plan, report};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let input = input(bytes);
+    let once = || plan(std::slice::from_ref(&input));
+    let mut out = Vec::new();
+    let mut render = Jsonl::new(&mut out);
+    let mut gather = Gather::new(&mut render);
+    let outcome = run(once(), &mut gather, &mut Nobody).expect("memory");
+    let mut file = memory();
+    let extract = gather.extract(file.try_clone().expect("a descriptor")).expect("memory");
+    // Findings of several capture points are refused.
+    let Ok(mut extract) = extract else { return };
+    run_traced(once(), &mut Nothing, &mut Nobody, &mut extract).expect("memory");
+    assert_eq!(extract.finish().expect("memory"), 0, "packets that were not found again");
+    drop(render);
+    file.rewind().expect("memory");
+    let mut written = Vec::new();
+    file.read_to_end(&mut written).expect("memory");
+    let again = report(plan(&[closewait_fuzz::input(&written)]), Format::Jsonl);
+    again.check(Format::Jsonl);
+    assert!(!again.outcome.failed, "{}", again.troubles);
+    let (before, after) = (findings(&String::from_utf8_lossy(&out)), findings(&again.out));
+    assert_eq!(outcome.findings, before.len() as u64);
+    assert_eq!(before, after);
+});
+
+/// The ends of the findings.
+fn findings(lines: &str) -> Vec<String> {
+    let lines = lines.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    let found = lines.filter(|line: &serde_json::Value| line["finding"] == true);
+    let end = |line: &serde_json::Value, end: &str| format!("{}:{}", line[end]["ip"], line[end]["port"]);
+    let mut found: Vec<String> =
+        found.map(|line| end(&line, "a") + " " + &end(&line, "b")).collect();
+    found.sort();
+    found
+}
+
+fn memory() -> File {
+    tempfile::tempfile_in("/dev/shm").or_else(|_| tempfile::tempfile()).expect("a temporary file")
+}
