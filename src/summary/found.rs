@@ -180,6 +180,7 @@ mod tests {
             cause: None,
             not_seen: None,
             said: Said::default(),
+            code: None,
             process: Process::NotAsked,
             evidence: Vec::new(),
             doubts: Set::default(),
