@@ -5,10 +5,12 @@ use crate::code::book::Ends;
 use crate::code::{Asked, Code};
 
 /// Nothing that could be armed.
-pub struct Armed(());
+#[derive(Debug)]
+pub struct Armed {}
 
 /// Nothing that could watch.
-pub struct Watch(());
+#[derive(Debug)]
+pub struct Watch {}
 
 impl Armed {
     /// Refuses.
@@ -21,7 +23,7 @@ impl Armed {
 
     #[must_use]
     pub fn begin(self) -> Watch {
-        Watch(self.0)
+        Watch {}
     }
 }
 
