@@ -35,8 +35,11 @@ pub struct Found {
     pub idle: Spread,
     /// Held by a proxy that passed the FIN on, and the first ends that it waits for: the longest held first.
     pub passed_on: u64,
-    pub waits_for: Vec<((Reverse<Option<TimeDelta>>, u64), Endpoint)>,
+    pub waits_for: Vec<(Rank, Endpoint)>,
 }
+
+/// The longest held come first, of equals the first in the capture.
+type Rank = (Reverse<Option<TimeDelta>>, u64);
 
 /// Ends of others that are named.
 const NAMED: usize = 3;

@@ -75,7 +75,7 @@ pub struct TextReader {
 
 /// The program that printed the text, with the state of reading it.
 enum Form {
-    Tcpdump(Tcpdump, Numbers),
+    Tcpdump(Box<Tcpdump>, Numbers),
     Wireshark(Wireshark),
 }
 
@@ -121,7 +121,7 @@ impl TextReader {
 
     /// The reader for a text that begins like this.
     fn of(head: &[u8], goes_on: bool) -> Recognised {
-        let items = try_out(&mut Form::Tcpdump(Tcpdump::default(), Numbers::default()), head);
+        let items = try_out(&mut Form::Tcpdump(Box::default(), Numbers::default()), head);
         // What tcpdump may have printed, too, but need not: Wireshark is asked first.
         let perhaps = |item: &Item| match item {
             Item::Unread(..) => true,
@@ -152,7 +152,7 @@ impl TextReader {
         }));
         let clock = Clock::new(Style::of(items.iter().filter_map(Item::stamp)));
         let names_below = head.windows(BELOW.len()).any(|part| part == BELOW);
-        let form = Form::Tcpdump(Tcpdump::naming_below(names_below), numbers);
+        let form = Form::Tcpdump(Box::new(Tcpdump::naming_below(names_below)), numbers);
         Recognised::Text(Box::new(TextReader::new(form, clock)))
     }
 

@@ -116,7 +116,10 @@ impl Wireshark {
         let line = arrows(line);
         let is_empty = line.trim().is_empty();
         let Some(folded) = &mut self.folded else {
-            return if is_empty { () } else { self.line(number, &line, ends, out) };
+            if !is_empty {
+                self.line(number, &line, ends, out);
+            }
+            return;
         };
         let whole = if is_empty { folded.end() } else { folded.take(number, &line) };
         self.whole(whole, ends, out);
