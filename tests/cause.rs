@@ -62,6 +62,7 @@ fn a_transaction_that_was_open() {
         "in_transaction",
         "transaction_since",
         "statements",
+        "tags",
         "server_error",
         "encrypted",
         "truncated",
@@ -153,6 +154,27 @@ fn another_port_is_told_by_the_greeting() {
         ("transaction-open", &"BEGIN".into())
     );
     assert_eq!(flow["mysql"]["user"], Value::Null, "it was not seen");
+}
+
+#[test]
+fn tags_in_comments_say_which_code_sent_a_statement() {
+    let sql = "UPDATE t SET a=1 /*controller='orders',action='update',token='s3cr3t'*/";
+    let talk = Talk::logged_in(3306).ask("BEGIN", 3).ask(sql, 3).ask("SELECT 1", 3);
+    let capture = talk.wait(50).closed_by_server().capture(5);
+    let scratch = common::Scratch::new();
+    let file = scratch.write("tags.pcap", &capture);
+    let lines = common::json_lines(&common::closewait(&[&file, "--format", "jsonl"]));
+    let tags = serde_json::json!({"action": "update", "controller": "orders"});
+    assert_eq!(lines[0]["mysql"]["tags"], tags);
+    says(&lines[0], "its comment says: action=update, controller=orders");
+    for args in [&["--top", "0"][..], &["--folded"], &["--format", "csv"], &["--format", "jsonl"]] {
+        let (text, _) = common::text(&common::closewait(&[&[&*file], args].concat()));
+        assert!(!text.contains("s3cr3t") && !text.contains("token"), "{text}");
+        assert!(
+            args.len() == 2 && args[0] == "--format" || text.contains("by orders#update"),
+            "{text}"
+        );
+    }
 }
 
 #[test]

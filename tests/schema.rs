@@ -44,6 +44,8 @@ struct Lines {
     socket_summary: Validator,
     check: Validator,
     check_summary: Validator,
+    change: Validator,
+    diff_summary: Validator,
 }
 
 impl Lines {
@@ -60,6 +62,8 @@ impl Lines {
             socket_summary: of("socket_summary"),
             check: of("check"),
             check_summary: of("check-summary"),
+            change: of("change"),
+            diff_summary: of("diff-summary"),
         }
     }
 
@@ -71,6 +75,8 @@ impl Lines {
             "socket" => &self.socket,
             "check" => &self.check,
             "check-summary" => &self.check_summary,
+            "change" => &self.change,
+            "diff-summary" => &self.diff_summary,
             other => panic!("no such line: {other}"),
         }
     }
@@ -119,6 +125,18 @@ fn every_capture_and_scenario_is_told_by_the_schema() {
     let told = jsonl(incident.to_str().expect("a path"), &["--sockets", &list]);
     assert!(told.iter().any(|line| line["before_capture"] == true));
     lines.assert_valid(&told, "with a list");
+}
+
+#[test]
+fn differences_are_told_by_the_schema() {
+    let lines = Lines::new();
+    let [leaky, fixed] =
+        ["leaky", "fixed"].map(|name| format!("fixtures/captures/pair/{name}.pcap"));
+    for (before, after) in [(&leaky, &fixed), (&fixed, &leaky)] {
+        let told = json_lines(&closewait(&["diff", before, after, "--format", "jsonl"]));
+        assert_eq!(told.len(), 2);
+        lines.assert_valid(&told, "diff");
+    }
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub struct Facts {
     /// The text of that request, or its name where there is no text.
     pub last_statement: Option<Box<str>>,
     pub last_statement_at: Option<Time>,
+    /// Tags of the last statement, or of the transaction's last one that has any: which code sent it.
+    pub tags: Vec<Tag>,
     /// The server owes no answer. An answer that has only begun is none.
     pub answered: Option<bool>,
     pub in_transaction: Option<bool>,
@@ -79,6 +81,7 @@ impl Facts {
             last_command: None,
             last_statement: None,
             last_statement_at: None,
+            tags: Vec::new(),
             answered: None,
             in_transaction: None,
             transaction_since: None,
@@ -118,6 +121,9 @@ pub struct Heartbeat {
     /// The time at which the client said something last.
     pub last: Time,
 }
+
+/// A key in the comment of a statement, and its value, safe to print.
+pub type Tag = (&'static str, Box<str>);
 
 /// The reason why a transaction is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

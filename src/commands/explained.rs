@@ -1,5 +1,6 @@
 //! A page with some connections packet by packet: once it is known which, the captures are read again.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
@@ -41,15 +42,15 @@ impl Explained {
     }
 
     /// Reads the captures for the packets of examples.
-    fn strips(&mut self) -> io::Result<Vec<Strip>> {
+    fn strips(&mut self, packets: u64) -> io::Result<Vec<Strip>> {
         let examples = self.html.examples();
         let was_stopped = self.stop.load(Ordering::Relaxed);
         let Some(plan) = self.again.take().filter(|_| !was_stopped && !examples.is_empty()) else {
             return Ok(Vec::new());
         };
-        let mut look = Examples::new(examples, &plan);
+        let mut look = Examples::new(examples, &plan, FEW.max(packets / SHARE));
         run_traced(plan, &mut Nothing, &mut Nobody, &mut look)?;
-        Ok(look.strips)
+        Ok(look.whole())
     }
 }
 
@@ -67,11 +68,16 @@ impl Sink for Explained {
     }
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
-        let strips = self.strips()?;
+        let strips = self.strips(totals.facts.packets())?;
         self.html.explain(strips);
         self.html.end(totals)
     }
 }
+
+/// Segments that are looked at again: these many, or this share of all packets. Who is held longest
+/// comes early in a capture.
+const FEW: u64 = 500_000;
+const SHARE: u64 = 16;
 
 /// Plans to read the captures once more: only some connections' packets matter.
 fn again(plan: &Plan) -> Plan {
@@ -99,10 +105,13 @@ struct Examples {
     followed: Followed,
     conversations: Conversations,
     stop: Stop,
+    /// Segments that may still be looked at, and the place of the latest.
+    left: Cell<u64>,
+    latest: Cell<u64>,
 }
 
 impl Examples {
-    fn new(examples: Vec<Seen>, plan: &Plan) -> Examples {
+    fn new(examples: Vec<Seen>, plan: &Plan, left: u64) -> Examples {
         let mut keys = HashMap::<FlowKey, Vec<usize>>::new();
         for (at, seen) in examples.iter().enumerate() {
             let [a, b] = seen.ends;
@@ -118,14 +127,26 @@ impl Examples {
             followed: Followed::default(),
             conversations: Conversations::default(),
             stop: Stop::clone(&plan.stop),
+            left: Cell::new(left),
+            latest: Cell::new(0),
         }
+    }
+
+    /// Returns those of which every packet has passed.
+    fn whole(self) -> Vec<Strip> {
+        let latest = self.latest.get();
+        self.strips.into_iter().filter(|strip| strip.seen.last.order() <= latest).collect()
     }
 }
 
 impl Trace for Examples {
     fn wants(&self, segment: &Segment) -> bool {
         // Files that are one capture are read in the order of their times, as they were before.
-        if self.last.is_none_or(|last| segment.place.order() >= last.order()) {
+        self.latest.set(segment.place.order());
+        self.left.set(self.left.get().saturating_sub(1));
+        if self.left.get() == 0
+            || self.last.is_none_or(|last| segment.place.order() >= last.order())
+        {
             self.stop.store(true, Ordering::Relaxed);
         }
         self.keys.contains_key(&segment.key)

@@ -44,7 +44,7 @@ impl Leg {
             let (isn, max) = (flow.half(side).isn()?, flow.half(side).snd_max()?);
             // The SYN takes a number, and so does the FIN.
             let marks = if side == holder { 1 } else { 2 };
-            u32::try_from(max.ahead_of(isn) - marks).ok()
+            u32::try_from(max.ahead_of(isn).checked_sub(marks)?).ok()
         };
         let octets = [sent(service.other())?, sent(service)?];
         (octets != [0, 0]).then_some(Leg {

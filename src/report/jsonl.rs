@@ -2,6 +2,7 @@
 //!
 //! The keys are a contract: within a schema number they are never renamed or removed.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
@@ -145,6 +146,8 @@ struct SaidLine<'a> {
     application_name: Option<&'a str>,
     last_statement: Option<&'a str>,
     last_statement_at: Option<String>,
+    /// Tags of its comments, by their keys.
+    tags: BTreeMap<&'static str, &'a str>,
     answered: Option<bool>,
     in_transaction: Option<bool>,
     transaction_since: Option<String>,
@@ -188,6 +191,7 @@ impl<'a> From<&'a Facts> for SaidLine<'a> {
             application_name: facts.application.as_deref(),
             last_statement: facts.last_statement.as_deref(),
             last_statement_at: facts.last_statement_at.and_then(at),
+            tags: facts.tags.iter().map(|(key, value)| (*key, &**value)).collect(),
             answered: facts.answered,
             in_transaction: facts.in_transaction,
             transaction_since: facts.transaction_since.and_then(at),
@@ -538,7 +542,7 @@ mod tests {
         let error = ServerError { code, sqlstate: None, message: "no".into(), unsolicited: true };
         let of_redis =
             Facts { server: Some("7.0".into()), server_error: Some(error), ..Facts::of(redis) };
-        let rest = r#""user":null,"database":null,"application_name":null,"last_statement":null,"last_statement_at":null,"answered":null,"in_transaction":null,"transaction_since":null,"statements":[],"server_error":"#;
+        let rest = r#""user":null,"database":null,"application_name":null,"last_statement":null,"last_statement_at":null,"tags":{},"answered":null,"in_transaction":null,"transaction_since":null,"statements":[],"server_error":"#;
         let end = r#","encrypted":false,"truncated":false}}"#;
         let error = r#"{"code":"NOAUTH","sqlstate":null,"message":"no"}"#;
         assert_eq!(

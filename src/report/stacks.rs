@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::attach::facts::NOT_CAPTURED;
+use crate::attach::sql::tags::code;
 use crate::attach::{Facts, PathStep};
 use crate::owner::Socket;
 use crate::printable::printable;
@@ -131,6 +132,7 @@ fn peer(row: &Row) -> String {
 /// many times in a row makes one frame.
 fn said(facts: &Facts, frames: &mut Vec<String>) {
     frames.push(who(facts));
+    frames.extend(code(&facts.tags).map(|code| format!("by {code}")));
     let same = facts.path.chunk_by(|a, b| a == b && *a != PathStep::NotCaptured);
     frames.extend(same.filter_map(|same| match same {
         [one] => Some(one.to_string()),

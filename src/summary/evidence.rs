@@ -93,6 +93,11 @@ fn of_talk(row: &Row, facts: &Facts) -> Vec<String> {
         all.push(format!("the close was announced: {announced}"));
     }
     all.extend(facts.remarks.iter().map(|remark| String::from(&**remark)));
+    if !facts.tags.is_empty() {
+        let tags: Vec<String> =
+            facts.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        all.push(format!("its comment says: {}", tags.join(", ")));
+    }
     if let Some(statement) = &facts.last_statement {
         let answered = match facts.answered {
             Some(true) => ", answered",

@@ -68,7 +68,7 @@ impl From<&Process> for Holder {
 }
 
 /// The facts that the findings of a group have in common.
-type Key = (Holder, Party, Option<Cause>, Option<&'static str>, Vec<String>);
+type Key = (Holder, Party, Option<Cause>, Option<&'static str>, Option<String>, Vec<String>);
 
 /// Groups that are told apart.
 const GROUPS: usize = 16_384;
@@ -96,7 +96,8 @@ impl Groups {
     /// Adds a finding to its group.
     pub fn add(&mut self, seen: &Seen) {
         let (process, party) = (Holder::from(&seen.process), seen.party());
-        let key = (process, party, seen.cause, seen.not_seen, seen.said.asked().to_vec());
+        let (code, asked) = (seen.said.code.clone(), seen.said.asked().to_vec());
+        let key = (process, party, seen.cause, seen.not_seen, code, asked);
         let new = |(process, party, ..): &Key| Group::new(process.clone(), *party, seen);
         let group = self.groups.entry(key);
         group.or_insert_with_key(new).add(seen, &mut self.room);

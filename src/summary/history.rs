@@ -189,33 +189,38 @@ impl History {
         if self.bins.is_empty() {
             self.first = (nanos / NARROWEST_NS) >> self.doublings;
         }
-        loop {
-            let at = (nanos / NARROWEST_NS) >> self.doublings;
-            let last = self.first + self.bins.len() as i64 - 1;
-            let (first, last) = (self.first.min(at), last.max(at));
+        // As many doublings as it takes, at once.
+        let mut more = 0;
+        let (first, last) = loop {
+            let at = (nanos / NARROWEST_NS) >> (self.doublings + more);
+            let own = (self.first + self.bins.len() as i64 - 1) >> more;
+            let (first, last) = ((self.first >> more).min(at), own.max(at));
             if last - first < BINS as i64 {
-                let before = (self.first - first) as usize;
-                self.bins.splice(..0, std::iter::repeat_n(Bin::default(), before));
-                self.bins.resize((last - first + 1) as usize, Bin::default());
-                self.first = first;
-                return;
+                break (first, last);
             }
-            self.double();
-        }
+            more += 1;
+        };
+        self.double(more);
+        let before = (self.first - first) as usize;
+        self.bins.splice(..0, std::iter::repeat_n(Bin::default(), before));
+        self.bins.resize((last - first + 1) as usize, Bin::default());
+        self.first = first;
     }
 
-    /// Merges each two bins.
-    fn double(&mut self) {
-        let first = self.first >> 1;
-        let mut bins = vec![Bin::default(); self.bins.len() / 2 + 1];
+    /// Merges bins until each is as wide as two of them were, so many times.
+    fn double(&mut self, times: u32) {
+        if times == 0 {
+            return;
+        }
+        let first = self.first >> times;
+        let last = (self.first + self.bins.len() as i64 - 1) >> times;
+        let mut bins = vec![Bin::default(); (last - first + 1).max(0) as usize];
         for (at, bin) in (self.first..).zip(&self.bins) {
-            if let Some(into) = bins.get_mut(((at >> 1) - first) as usize) {
+            if let Some(into) = bins.get_mut(((at >> times) - first) as usize) {
                 add(into, bin);
             }
         }
-        let last = (self.first + self.bins.len() as i64 - 1) >> 1;
-        bins.truncate((last - first + 1).max(0) as usize);
-        (self.first, self.bins, self.doublings) = (first, bins, self.doublings + 1);
+        (self.first, self.bins, self.doublings) = (first, bins, self.doublings + times);
     }
 
     fn add_hold(&mut self, hold: Hold) {
@@ -274,14 +279,10 @@ impl AddAssign<&History> for History {
         let Some(last) = more.bins.len().checked_sub(1) else { return };
         let mut more = more.clone();
         let width = NARROWEST_NS << more.doublings;
-        while self.doublings < more.doublings {
-            self.double();
-        }
+        self.double(more.doublings.saturating_sub(self.doublings));
         self.make_room(more.first * width);
         self.make_room((more.first + last as i64) * width);
-        while more.doublings < self.doublings {
-            more.double();
-        }
+        more.double(self.doublings.saturating_sub(more.doublings));
         for (at, bin) in (more.first..).zip(&more.bins) {
             if let Some(into) = self.bins.get_mut((at - self.first) as usize) {
                 add(into, bin);

@@ -9,6 +9,7 @@ use super::cause::{Cause, not_seen};
 use super::evidence::evidence;
 use super::{Owner, Row, Sink, Tally, Totals};
 use crate::attach::Facts;
+use crate::attach::sql::tags::code;
 use crate::owner::{Held, Holder, Socket};
 use crate::place::Place;
 use crate::printable::printable;
@@ -72,6 +73,8 @@ pub struct Said {
     /// Statements of the open transaction.
     pub statements: Vec<String>,
     pub last: Option<String>,
+    /// The code that sent them, by the tags in their comments: `orders#update`.
+    pub code: Option<String>,
 }
 
 /// The holder of a socket, as a socket list tells it.
@@ -205,6 +208,7 @@ impl Said {
             in_transaction: facts.in_transaction == Some(true),
             statements: facts.statements.iter().map(|text| printable(text)).collect(),
             last: facts.last_statement.as_deref().map(printable),
+            code: code(&facts.tags).map(|code| printable(&code)),
         }
     }
 

@@ -49,12 +49,12 @@ impl Flow {
     /// The states that a side's socket has been in until `end`. The last of them is that of
     /// [`Flow::state`], but for a SYN that nobody answers: no kernel repeats it for ever.
     pub fn life(&self, side: Side, end: Time) -> Life {
-        let [opening @ .., first, second, third] = self.events(side);
-        let opened = opening.into_iter().filter(|(happened, _)| *happened);
-        let opened =
-            opened.fold(self.start(side), |state, (_, event)| state.next(event).unwrap_or(state));
+        let closing = self.closing_events(side);
+        let is_closing = closing.iter().any(|(happened, _)| *happened);
+        // Who closes has been connected, whatever of that was captured.
+        let opened = if is_closing { State::Established } else { self.opened(side) };
         let mut life = Life::new(self.first.time, opened);
-        for (happened, event) in [first, second, third] {
+        for (happened, event) in closing {
             if let Some(at) = self.time_of(side, event).filter(|_| happened) {
                 life.moves(event, at);
             }
@@ -76,6 +76,37 @@ impl Flow {
             life.moves(Event::TwoMsl, timed_out);
         }
         life
+    }
+
+    /// The state of a side that nobody has begun to close.
+    fn opened(&self, side: Side) -> State {
+        let opening = self.events(side).into_iter().filter(|(happened, _)| *happened);
+        opening.fold(self.start(side), |state, (_, event)| state.next(event).unwrap_or(state))
+    }
+
+    /// Returns the events of a side's close, in the order it did them.
+    pub(in crate::tcp) fn closing_events(&self, side: Side) -> [(bool, Event); 3] {
+        let (my_fin, peer_fin) = (self.fin(side), self.fin(side.other()));
+        let acked_by_me = peer_fin.is_some_and(|fin| fin.acked.is_some());
+        let acked_by_peer = my_fin.is_some_and(|fin| fin.acked.is_some());
+        // 3.10.7.4: FIN is checked last, so an ACK in my FIN segment counts before it.
+        let passive = my_fin.is_none_or(|mine| {
+            let then = mine.ack_then.zip(peer_fin);
+            then.is_some_and(|(ack, fin)| ack.covers(fin.end))
+        });
+        if passive {
+            [
+                (acked_by_me, Event::SndAckOfFin),
+                (my_fin.is_some(), Event::SndFin),
+                (acked_by_peer, Event::RcvAckOfFin),
+            ]
+        } else {
+            [
+                (my_fin.is_some(), Event::SndFin),
+                (acked_by_peer, Event::RcvAckOfFin),
+                (acked_by_me, Event::SndAckOfFin),
+            ]
+        }
     }
 
     fn time_of(&self, side: Side, event: Event) -> Option<Time> {

@@ -165,7 +165,8 @@ impl Client {
 const UPDATE: &str = "UPDATE accounts SET name=? WHERE id=?";
 
 fn update() -> String {
-    format!("UPDATE accounts SET name='{SECRET}' WHERE id=-77")
+    let tags = format!("/*controller='orders',action='update',token='{SECRET}'*/");
+    format!("UPDATE accounts SET name='{SECRET}' WHERE id=-77 {tags}")
 }
 
 #[test]
@@ -192,6 +193,7 @@ fn what_clients_of_postgresql_did_is_what_is_read() {
         json!({
             "in_transaction": true, "answered": true, "statements": ["BEGIN", UPDATE], "user": "app",
             "database": "postgres", "application_name": "orders",
+            "tags": {"controller": "orders", "action": "update"},
         }),
     );
 

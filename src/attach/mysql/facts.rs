@@ -3,6 +3,8 @@
 use super::command::Command;
 use super::statement::Statement;
 use super::{Mysql, Phase};
+use crate::attach::facts::Tag;
+use crate::attach::sql::tags;
 use crate::attach::{BeforeLogin, Begun, Facts, Protocol};
 
 impl Mysql {
@@ -21,6 +23,7 @@ impl Mysql {
             last_command: last.command.and_then(Command::name),
             last_statement: show_last(last, literals),
             last_statement_at: has_last.then_some(last.at),
+            tags: self.tags(last, is_open),
             answered: if has_last { exchange.answered() } else { None },
             in_transaction,
             transaction_since: self.transaction.since().filter(|_| is_open),
@@ -63,6 +66,12 @@ impl Mysql {
     }
 
     /// The statements of the transaction: answered ones, then those that were sent and not answered.
+    fn tags(&self, last: &Statement, is_open: bool) -> Vec<Tag> {
+        let log = self.transaction.log().filter(|_| is_open);
+        let texts = log.map_or(&[][..], |log| log.texts());
+        tags::of_last(texts.iter().chain([&last.text]))
+    }
+
     fn statements(&self, literals: bool) -> Vec<Box<str>> {
         let answered = self.transaction.log().map_or(&[][..], |log| log.texts());
         let executes = |s: &&Statement| s.command.is_some_and(Command::executes);

@@ -3,6 +3,8 @@
 use super::transaction::Log;
 use super::unit::Unit;
 use super::{Postgresql, Statement};
+use crate::attach::facts::Tag;
+use crate::attach::sql::tags;
 use crate::attach::sql::text::SqlText;
 use crate::attach::{Begun, Facts, PathStep, Protocol};
 
@@ -42,6 +44,7 @@ impl Postgresql {
             last_statement: command
                 .and_then(|name| self.last.text.show(literals).or_else(|| Some(name.into()))),
             last_statement_at: command.map(|_| at),
+            tags: self.tags(is_open),
             answered: command.and_then(|_| self.answered()),
             in_transaction,
             transaction_since: transaction.since.filter(|_| is_open),
@@ -59,6 +62,11 @@ impl Postgresql {
             truncated: self.truncated,
             ..Facts::of(Postgresql::IDENTITY)
         }
+    }
+
+    fn tags(&self, is_open: bool) -> Vec<Tag> {
+        let texts = self.transaction.log.kept.iter().filter(|_| is_open);
+        tags::of_last(texts.chain([&self.last.text]))
     }
 
     fn answered(&self) -> Option<bool> {

@@ -31,11 +31,18 @@ pub struct Lexer<'a> {
     dialect: Dialect,
     /// A comment was still open at the end.
     pub open: bool,
+    /// Comments in `/*` and `*/` that have ended, without these; if they are wanted.
+    pub comments: Option<Vec<&'a [u8]>>,
 }
 
 impl<'a> Lexer<'a> {
     pub fn new(text: &'a [u8], dialect: Dialect) -> Lexer<'a> {
-        Lexer { rest: text, after_name: false, dialect, open: false }
+        Lexer { rest: text, after_name: false, dialect, open: false, comments: None }
+    }
+
+    /// Keeps comments.
+    pub fn with_comments(self) -> Lexer<'a> {
+        Lexer { comments: Some(Vec::new()), ..self }
     }
 
     fn peek(&self, at: usize) -> u8 {
@@ -58,7 +65,12 @@ impl<'a> Lexer<'a> {
         loop {
             let blanks = self.run(0, is_blank);
             let comment = self.comment(blanks);
-            self.advance(blanks + comment);
+            let skipped = self.advance(blanks + comment);
+            if let Some(comments) = &mut self.comments
+                && let Some([b'/', b'*', inside @ .., b'*', b'/']) = skipped.get(blanks..)
+            {
+                comments.push(inside);
+            }
             if comment == 0 {
                 return self.rest.len() != before;
             }

@@ -4,6 +4,7 @@
 //! * [`mod@digest`]: texts without their values
 //! * [`kind`]: what a statement can do to a transaction, by its first words
 //! * [`message`]: what servers say of them, without values
+//! * [`mod@tags`]: what programs say of their code in comments
 //! * [`text`]: a text as far as it was seen
 //!
 //! Differences between servers in reading the same text are in the [`Dialect`], which comes with
@@ -13,6 +14,7 @@ pub mod digest;
 pub mod kind;
 pub mod lexer;
 pub mod message;
+pub mod tags;
 pub mod text;
 
 /// A way of reading that differs between servers, or between sessions of one. A second family of

@@ -84,7 +84,7 @@ pub fn write(mut out: &mut dyn Write, all: &Comparison) -> io::Result<()> {
     let [new, stayed, gone] = Fate::ALL.map(|fate| all.of(fate));
     let summary = SummaryLine {
         schema: SCHEMA,
-        r#type: "summary",
+        r#type: "diff-summary",
         new,
         stayed,
         gone,

@@ -93,7 +93,11 @@ impl Report<'_> {
             parts.push(format!("in doubt: {}", doubts.join(", ")));
         }
         let line = format!("{INDENT}{}", parts.join("; "));
+        let code = group.said.code.as_ref().map(|code| format!("by {code}"));
         let said = statements(&group.said);
+        let said: Vec<String> =
+            code.into_iter().chain((!said.is_empty()).then_some(said)).collect();
+        let said = said.join("; ");
         if said.is_empty() {
             return (!parts.is_empty()).then_some(line);
         }

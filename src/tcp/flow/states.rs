@@ -39,27 +39,7 @@ impl Flow {
     /// state before it moves nothing.
     pub(in crate::tcp) fn events(&self, side: Side) -> [(bool, Event); 7] {
         let (me, peer) = (self.half(side), self.half(side.other()));
-        let (my_fin, peer_fin) = (self.fin(side), self.fin(side.other()));
-        let acked_by_me = peer_fin.is_some_and(|fin| fin.acked.is_some());
-        let acked_by_peer = my_fin.is_some_and(|fin| fin.acked.is_some());
-        // 3.10.7.4: FIN is checked last, so an ACK in my FIN segment counts before it.
-        let passive = my_fin.is_none_or(|mine| {
-            let then = mine.ack_then.zip(peer_fin);
-            then.is_some_and(|(ack, fin)| ack.covers(fin.end))
-        });
-        let [first, second, third] = if passive {
-            [
-                (acked_by_me, Event::SndAckOfFin),
-                (my_fin.is_some(), Event::SndFin),
-                (acked_by_peer, Event::RcvAckOfFin),
-            ]
-        } else {
-            [
-                (my_fin.is_some(), Event::SndFin),
-                (acked_by_peer, Event::RcvAckOfFin),
-                (acked_by_me, Event::SndAckOfFin),
-            ]
-        };
+        let [first, second, third] = self.closing_events(side);
         [
             (me.isn().is_some(), Event::SndSyn),
             (me.sent_syn_ack() || self.syn_ack_missed(side), Event::SndSynAck),
