@@ -13,6 +13,9 @@ use crate::tcp::segment::Endpoint;
 use crate::verdict::Doubt;
 use crate::verdict::local::{Local, LocalBy};
 
+/// The order of findings: the longest held first, among equals the first captured.
+type Rank = (Reverse<Option<TimeDelta>>, u64);
+
 /// The findings of a run.
 #[derive(Clone, Debug)]
 pub struct Found {

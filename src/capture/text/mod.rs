@@ -76,7 +76,7 @@ pub struct TextReader {
 /// The program that printed the text, with the state of reading it.
 enum Form {
     Tcpdump(Box<Tcpdump>, Numbers),
-    Wireshark(Wireshark),
+    Wireshark(Box<Wireshark>),
 }
 
 /// The result of looking at a file that is no binary capture: packets as text, or the reason why
@@ -136,7 +136,7 @@ impl TextReader {
             Found::Nothing if items.iter().any(perhaps) => TextReader::of_tcpdump(&items, head),
             Found::Packets(form) => {
                 let clock = Clock::new(form.style);
-                Recognised::Text(Box::new(TextReader::new(Form::Wireshark(*form), clock)))
+                Recognised::Text(Box::new(TextReader::new(Form::Wireshark(form), clock)))
             }
             Found::Lacking(missing) => Recognised::Refused(format!(
                 "it is a table of packets without {missing}; these fields tell enough: {FIELDS}"

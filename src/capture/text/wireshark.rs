@@ -115,14 +115,14 @@ impl Wireshark {
     pub fn take(&mut self, number: u64, line: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
         let line = arrows(line);
         let is_empty = line.trim().is_empty();
-        let Some(folded) = &mut self.folded else {
-            if !is_empty {
-                self.line(number, &line, ends, out);
+        match &mut self.folded {
+            Some(folded) => {
+                let whole = if is_empty { folded.end() } else { folded.take(number, &line) };
+                self.whole(whole, ends, out);
             }
-            return;
-        };
-        let whole = if is_empty { folded.end() } else { folded.take(number, &line) };
-        self.whole(whole, ends, out);
+            None if is_empty => {}
+            None => self.line(number, &line, ends, out),
+        }
     }
 
     /// A packet from all of its parts.
