@@ -41,9 +41,6 @@ pub struct Found {
     pub waits_for: Vec<(Rank, Endpoint)>,
 }
 
-/// The longest held come first, of equals the first in the capture.
-type Rank = (Reverse<Option<TimeDelta>>, u64);
-
 /// Ends of others that are named.
 const NAMED: usize = 3;
 
