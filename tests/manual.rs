@@ -239,3 +239,53 @@ fn readme_is_short_and_leads_to_every_page() {
         assert!(index.contains(&format!("include_str!(\"{name}\")")), "not shown: {name}");
     }
 }
+
+/// The blocks of code of a page, and the lines between them.
+fn blocks(page: &str) -> (Vec<String>, Vec<&str>) {
+    let (mut code, mut prose) = (Vec::<String>::new(), Vec::new());
+    let (mut fenced, mut within) = (false, false);
+    for line in page.lines() {
+        let fence = line.starts_with("```");
+        if fence || fenced || line.starts_with("    ") {
+            match code.last_mut() {
+                Some(block) if within => block.push_str(&format!("\n{line}")),
+                _ => code.push(line.to_owned()),
+            }
+            within = true;
+            fenced ^= fence;
+        } else {
+            prose.push(line);
+            within = false;
+        }
+    }
+    (code, prose)
+}
+
+/// The files that a page leads to, from the project's folder; its own translation apart.
+fn leads_to(prose: &[&str], folder: &str) -> BTreeSet<PathBuf> {
+    let prose = prose.join("\n");
+    let targets = prose.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let paths = targets.map(|target| match target.strip_prefix("../") {
+        Some(path) => PathBuf::from(path),
+        None => Path::new(folder).join(target),
+    });
+    paths
+        .filter(|path| !path.ends_with("README.md") && !path.ends_with("README.zh-CN.md"))
+        .collect()
+}
+
+/// The Chinese README says the same: every command and screen of the English one, and every link.
+#[test]
+fn the_translation_has_the_same_commands_and_links() {
+    let (english, chinese) =
+        (read(&project("README.md")), read(&project(".github/README.zh-CN.md")));
+    let ((code, prose), (translated, other)) = (blocks(&english), blocks(&chinese));
+    assert!(code.len() > 8, "{code:?}");
+    assert_eq!(translated, code);
+    assert_eq!(leads_to(&other, ".github"), leads_to(&prose, ""));
+    let inline = |prose: &[&str]| {
+        let prose = prose.join("\n");
+        prose.split('`').skip(1).step_by(2).map(str::to_owned).collect::<BTreeSet<String>>()
+    };
+    assert_eq!(inline(&other), inline(&prose), "words of the program");
+}

@@ -35,14 +35,18 @@ fuzz_target!(|bytes: &[u8]| {
     again.check(Format::Jsonl);
     assert!(!again.outcome.failed, "{}", again.troubles);
     let (before, after) = (findings(&String::from_utf8_lossy(&out)), findings(&again.out));
-    assert_eq!(outcome.findings, before.len() as u64);
+    assert!(outcome.findings >= before.len() as u64);
     assert_eq!(before, after);
 });
+
+/// An end of the capture that is farther than this from its last packet is not believed when it is read back.
+const WEEK: f64 = 604_800.0;
 
 /// The ends of the findings.
 fn findings(lines: &str) -> Vec<String> {
     let lines = lines.lines().map(|line| serde_json::from_str(line).expect("JSON"));
-    let found = lines.filter(|line: &serde_json::Value| line["finding"] == true);
+    let is_short = |line: &serde_json::Value| line["held_s"].as_f64().is_none_or(|held| held < WEEK);
+    let found = lines.filter(|line| line["finding"] == true && is_short(line));
     let end = |line: &serde_json::Value, end: &str| format!("{}:{}", line[end]["ip"], line[end]["port"]);
     let mut found: Vec<String> =
         found.map(|line| end(&line, "a") + " " + &end(&line, "b")).collect();
