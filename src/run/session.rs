@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use super::sights::{Sights, join_legs, learn_others};
+use super::sights::{Sights, join_legs, learn_others, may_be_leg};
 use super::told::Told;
 use super::{Paths, Plan};
 use crate::attach::conversations::Wanted;
@@ -44,6 +44,9 @@ impl From<io::Error> for Stopped {
 
 /// Rows that are printed before their memory is given back.
 const FREE_EVERY: usize = 65_536;
+
+/// Connections that wait until it is known whether they are a proxy's, where no other reason keeps them.
+const MOST_LEGS: usize = 32_768;
 
 /// The part that all modes have in common: the plan, the captures that are read, and the rows that
 /// are kept.
@@ -305,14 +308,22 @@ impl<'a> Session<'a> {
     }
 
     /// Must a row wait for others? With `--all` it does where another point may have seen it; else for
-    /// its place in the order, where the sink has one, and for what may be a twin.
+    /// its place in the order, where the sink has one, for what may be a twin, and for a proxy's other leg.
     fn waits(&self, judged: &Judged, point: usize) -> bool {
         match self.plan.all {
             true => self.sights.several && self.points.len() > 1,
             false => {
-                self.is_in_order() || self.points[point].rewrites.pairs().contains(&judged.key)
+                self.is_in_order()
+                    || self.points[point].rewrites.pairs().contains(&judged.key)
+                    || self.have_room_for_legs() && may_be_leg(judged)
             }
         }
+    }
+
+    /// May more connections wait for the other leg of a proxy? Once they may not, some have been written
+    /// alone: that only two fit cannot be known of those that are left.
+    fn have_room_for_legs(&self) -> bool {
+        self.plan.all || self.is_in_order() || self.kept.len() < MOST_LEGS
     }
 
     /// Are rows handed over in the order of first packets? Live, the kernel has the last word on them.
@@ -435,8 +446,11 @@ impl<'a> Session<'a> {
             self.totals.tally.uncount(before);
             self.totals.tally.count(now);
         }
+        let legs_are_whole = self.have_room_for_legs();
         std::mem::take(&mut self.sights).join(&mut self.kept, &mut self.totals);
-        join_legs(&mut self.kept);
+        if legs_are_whole {
+            join_legs(&mut self.kept);
+        }
         Ok(())
     }
 

@@ -90,6 +90,11 @@ impl Sights {
     }
 }
 
+/// Returns whether a connection may be one of the two of a proxy.
+pub fn may_be_leg(judged: &Judged) -> bool {
+    Leg::new(&judged.key, &judged.flow, &judged.judgement).is_some()
+}
+
 /// Says of the two connections of a proxy that they belong together, where the capture shows it.
 pub fn join_legs(kept: &mut [Judged]) {
     let leg = |(at, judged): (usize, &Judged)| {
