@@ -13,7 +13,7 @@ const DOUBLINGS: u32 = 34;
 /// Durations, counted by their size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spread {
-    /// Those of the least size, as nearly all are in most captures.
+    /// Durations of the least size, as nearly all are in most captures.
     least: u32,
     /// The sizes above it that occur, in order, and how many are of each.
     sizes: Vec<(u8, u32)>,
