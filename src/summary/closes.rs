@@ -29,7 +29,8 @@ const LATE: TimeDelta = TimeDelta::seconds(1);
 /// Closes by service.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Closes {
-    services: BTreeMap<Endpoint, Service>,
+    /// Each apart: a tree moves what it holds.
+    services: BTreeMap<Endpoint, Box<Service>>,
     /// Closes of services beyond [`SERVICES`].
     others: Service,
 }
@@ -227,7 +228,7 @@ impl Closes {
 
     /// The services that are told apart, the busiest first; those that are not have no address.
     pub fn services(&self) -> Vec<(Option<Endpoint>, &Service)> {
-        let named = self.services.iter().map(|(end, service)| (Some(*end), service));
+        let named = self.services.iter().map(|(end, service)| (Some(*end), &**service));
         let mut all: Vec<_> = named.collect();
         all.retain(|(_, service)| service.is_told());
         all.sort_by_key(|(_, service)| std::cmp::Reverse(service.closed));

@@ -33,8 +33,8 @@ pub const STATES: [State; 9] = [
 /// Bins, at most; a history that has had to merge them has more than half as many.
 pub const BINS: usize = 256;
 
-/// The narrowest bin, in nanoseconds: a second, halved nine times. So wide ones are whole seconds.
-const NARROWEST_NS: i64 = 1_953_125;
+/// The narrowest bin, in nanoseconds: an eighth of a second. So wide ones are whole seconds.
+const NARROWEST_NS: i64 = 125_000_000;
 
 /// The longest holds that are kept one by one.
 pub const LONGEST: usize = 40;
@@ -76,7 +76,7 @@ pub struct Hold {
 pub struct Lived {
     /// Both ends of a connection that stays on a host have a socket there.
     lives: [Option<Life>; 2],
-    hold: Option<Hold>,
+    holds: [Option<Hold>; 2],
 }
 
 /// The sides whose sockets count: the local ones. Where none is known, the one that has to close: it
@@ -97,11 +97,8 @@ impl Lived {
     pub fn of(judged: &Judged) -> Lived {
         let sides = sides(judged);
         let lives = sides.map(|side| Some(life(judged, side?)));
-        let holds = sides
-            .into_iter()
-            .zip(&lives)
-            .filter_map(|(side, life)| hold(judged, side?, life.as_ref()?));
-        Lived { lives, hold: holds.max_by_key(|hold| hold.lasted) }
+        let [a, b] = [0, 1].map(|at| hold(judged, sides[at]?, lives[at].as_ref()?));
+        Lived { lives, holds: [a, b] }
     }
 }
 
@@ -141,16 +138,20 @@ fn hold(judged: &Judged, side: Side, life: &Life) -> Option<Hold> {
 
 impl History {
     pub fn count(&mut self, judged: &Judged) {
-        self.add(&Lived::of(judged));
+        for side in sides(judged).into_iter().flatten() {
+            let life = life(judged, side);
+            self.add_life(&life);
+            if let Some(hold) = hold(judged, side, &life) {
+                self.add_hold(hold);
+            }
+        }
     }
 
     pub fn add(&mut self, lived: &Lived) {
         for life in lived.lives.iter().flatten() {
             self.add_life(life);
         }
-        if let Some(hold) = lived.hold {
-            self.add_hold(hold);
-        }
+        lived.holds.into_iter().flatten().for_each(|hold| self.add_hold(hold));
     }
 
     fn add_life(&mut self, life: &Life) {
@@ -264,7 +265,7 @@ impl History {
 }
 
 fn index(state: State) -> Option<usize> {
-    STATES.iter().position(|other| *other == state)
+    (state as usize).checked_sub(STATES[0] as usize)
 }
 
 fn add(into: &mut Bin, bin: &Bin) {
@@ -402,6 +403,14 @@ mod tests {
             }
             assert_eq!(sum, forward, "{parts} parts");
         }
+    }
+
+    #[test]
+    fn every_state_has_its_place() {
+        for (at, state) in STATES.into_iter().enumerate() {
+            assert_eq!(index(state), Some(at));
+        }
+        assert_eq!([State::Closed, State::Listen].map(index), [None, None]);
     }
 
     #[test]

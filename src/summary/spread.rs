@@ -13,24 +13,39 @@ const DOUBLINGS: u32 = 34;
 /// Durations, counted by their size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spread {
-    /// Counts from the least size on, as far as there are any.
-    counts: Vec<u32>,
+    /// Durations of the least size, as nearly all are in most captures.
+    least: u32,
+    /// The sizes above it that occur, in order, and how many are of each.
+    sizes: Vec<(u8, u32)>,
     most: TimeDelta,
 }
 
 impl Spread {
     pub fn add(&mut self, duration: TimeDelta) {
-        let size = size(duration);
-        if self.counts.len() <= size {
-            self.counts.resize(size + 1, 0);
-        }
-        self.counts[size] = self.counts[size].saturating_add(1);
         self.most = self.most.max(duration);
+        self.count_of(size(duration), 1);
+    }
+
+    fn count_of(&mut self, size: u8, more: u32) {
+        if size == 0 {
+            self.least = self.least.saturating_add(more);
+            return;
+        }
+        match self.sizes.binary_search_by_key(&size, |(size, _)| *size) {
+            Ok(at) => self.sizes[at].1 = self.sizes[at].1.saturating_add(more),
+            Err(at) => self.sizes.insert(at, (size, more)),
+        }
+    }
+
+    /// The sizes and how many are of each, the least first.
+    fn all(&self) -> impl Iterator<Item = (u8, u32)> {
+        let least = (self.least > 0).then_some((0, self.least));
+        least.into_iter().chain(self.sizes.iter().copied())
     }
 
     /// The number of durations.
     pub fn count(&self) -> u64 {
-        self.counts.iter().map(|n| u64::from(*n)).sum()
+        self.all().map(|(_, n)| u64::from(n)).sum()
     }
 
     /// The longest.
@@ -40,10 +55,9 @@ impl Spread {
 
     /// The least bound that so many of a hundred are below or at.
     pub fn percentile(&self, hundredths: u64) -> Option<TimeDelta> {
-        let all = self.count();
-        let wanted = (all * hundredths).div_ceil(100).max(1);
+        let wanted = (self.count() * hundredths).div_ceil(100).max(1);
         let mut below = 0;
-        let size = self.counts.iter().position(|n| {
+        let (size, _) = self.all().find(|(_, n)| {
             below += u64::from(*n);
             below >= wanted
         })?;
@@ -52,26 +66,20 @@ impl Spread {
 
     /// Each size that occurs: from, to, and how many are of it.
     pub fn sizes(&self) -> impl Iterator<Item = (TimeDelta, TimeDelta, u32)> {
-        let sizes = self.counts.iter().enumerate().filter(|(_, n)| **n > 0);
-        let from = |size: usize| size.checked_sub(1).map_or(TimeDelta::zero(), bound);
-        sizes.map(move |(size, n)| (from(size), bound(size), *n))
+        let from = |size: u8| size.checked_sub(1).map_or(TimeDelta::zero(), bound);
+        self.all().map(move |(size, n)| (from(size), bound(size), n))
     }
 }
 
 impl AddAssign<&Spread> for Spread {
     fn add_assign(&mut self, more: &Spread) {
-        if self.counts.len() < more.counts.len() {
-            self.counts.resize(more.counts.len(), 0);
-        }
-        for (n, more) in self.counts.iter_mut().zip(&more.counts) {
-            *n = n.saturating_add(*more);
-        }
+        more.all().for_each(|(size, n)| self.count_of(size, n));
         self.most = self.most.max(more.most);
     }
 }
 
 /// The least size is a millisecond or less; above it each doubling has its steps, of equal width.
-fn size(duration: TimeDelta) -> usize {
+fn size(duration: TimeDelta) -> u8 {
     let micros = duration.num_microseconds().unwrap_or(i64::MAX);
     // A bound belongs to what it bounds.
     let micros = micros.saturating_sub(1).max(0) as u64;
@@ -79,13 +87,13 @@ fn size(duration: TimeDelta) -> usize {
     let doubling = doubling.min(DOUBLINGS - 1);
     let base = 1_000_u64 << doubling;
     let step = ((micros - base) / (base / u64::from(STEPS))).min(u64::from(STEPS - 1));
-    (1 + doubling * STEPS) as usize + step as usize
+    (1 + doubling * STEPS) as u8 + step as u8
 }
 
 /// The longest of a size.
-fn bound(size: usize) -> TimeDelta {
+fn bound(size: u8) -> TimeDelta {
     let Some(steps) = size.checked_sub(1) else { return TimeDelta::milliseconds(1) };
-    let (doubling, step) = (steps as u32 / STEPS, steps as u32 % STEPS);
+    let (doubling, step) = (u32::from(steps) / STEPS, u32::from(steps) % STEPS);
     let base = 1_000_i64 << doubling.min(DOUBLINGS);
     TimeDelta::microseconds(base + base / i64::from(STEPS) * i64::from(step + 1))
 }
