@@ -40,6 +40,8 @@ pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
     let side = flow.side(segment.from);
     let (sender, other) = (flow.half(side), flow.half(side.other()));
     match (segment.flags.syn(), segment.flags.ack()) {
+        // It begins nothing, whatever it looks like.
+        (true, _) if segment.is_damaged() => Belongs::Here,
         (true, false) => of_syn(flow, sender, other, segment),
         (true, true) => of_syn_ack(flow, sender, other, segment),
         _ if flow.is_finished() && is_strange(flow, side, segment) => Belongs::OlderNearOrNew,

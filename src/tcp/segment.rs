@@ -397,6 +397,11 @@ impl Segment {
         self.seq + self.len + u32::from(self.flags.syn())
     }
 
+    /// Its checksum is wrong: its receiver drops it. Only segments with SYN, FIN or RST are asked for it.
+    pub fn is_damaged(&self) -> bool {
+        self.extras.checksum() == Checksum::Wrong
+    }
+
     /// Neither SYN nor FIN nor RST: it begins and ends nothing.
     pub fn is_plain(&self) -> bool {
         self.flags.are_plain()

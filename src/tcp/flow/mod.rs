@@ -9,7 +9,7 @@ use super::half::{Half, Marks, News};
 use super::manner::{Began, Manner};
 pub use super::notes::{Noted, Notes};
 use super::recent::Recent;
-use super::segment::{Checksum, End, Segment, ToldBy};
+use super::segment::{End, Segment, ToldBy};
 use super::seq::Seq;
 use super::side::Side;
 use super::window::{Scales, is_outside};
@@ -266,8 +266,8 @@ impl Flow {
     #[inline(never)]
     fn take_marked(&mut self, side: Side, segment: &Segment, before: Time) {
         let marks = Marks { syn: segment.flags.syn(), fin: segment.flags.fin() };
-        if marks.fin && segment.extras.checksum() == Checksum::Wrong {
-            self.notes.note(Noted::FinWithoutEffect, true);
+        if segment.is_damaged() {
+            self.notes.note(Noted::FinWithoutEffect, marks.fin);
             self.notes.note(Noted::Damaged, true);
             return;
         }
@@ -294,7 +294,7 @@ impl Flow {
             && expected.iter().any(Option::is_some)
             && !expected.contains(&Some(segment.seq));
         self.notes.note(Noted::RstOddSeq, odd);
-        let damaged = segment.extras.checksum() == Checksum::Wrong;
+        let damaged = segment.is_damaged();
         self.notes.note(Noted::Damaged, damaged);
         if damaged || odd && self.is_outside_window(side, segment.seq) {
             self.notes.note(Noted::RstWithoutEffect, true);
