@@ -10,7 +10,8 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let input = input(bytes);
     let mut troubles = Vec::new();
-    let members = members(std::slice::from_ref(&input), &mut |error| troubles.push(error.to_string()));
+    let members =
+        members(std::slice::from_ref(&input), &mut |error| troubles.push(error.to_string()));
     troubles.iter().for_each(|trouble| assert_printable(trouble, &[]));
     assert!(members.iter().all(|Input(path)| path.starts_with(&input.0)), "a member outside");
     let one = report(plan(std::slice::from_ref(&input)), Format::Jsonl);

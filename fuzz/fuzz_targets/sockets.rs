@@ -66,5 +66,7 @@ fn asked(format: format::Format) -> SocketsCommand {
         output: None,
         watch: None,
         rounds: None,
+        code: false,
+        frames: false,
     }
 }

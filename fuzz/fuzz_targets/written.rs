@@ -13,6 +13,7 @@ use closewait::run::trace::run_traced;
 use closewait::summary::Nothing;
 use closewait_fuzz::{Format, input, plan, report};
 use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
 
 fuzz_target!(|bytes: &[u8]| {
     let input = input(bytes);
@@ -21,10 +22,10 @@ fuzz_target!(|bytes: &[u8]| {
     let mut render = Jsonl::new(&mut out);
     let mut gather = Gather::new(&mut render);
     let outcome = run(once(), &mut gather, &mut Nobody).expect("memory");
-    let mut file = memory();
-    let extract = gather.extract(file.try_clone().expect("a descriptor")).expect("memory");
     // Findings of several capture points are refused.
-    let Ok(mut extract) = extract else { return };
+    let Ok(gather) = gather.of_one_point() else { return };
+    let mut file = memory();
+    let mut extract = gather.extract(file.try_clone().expect("a descriptor")).expect("memory");
     run_traced(once(), &mut Nothing, &mut Nobody, &mut extract).expect("memory");
     assert_eq!(extract.finish().expect("memory"), 0, "packets that were not found again");
     drop(render);
@@ -44,10 +45,10 @@ const WEEK: f64 = 604_800.0;
 
 /// The ends of the findings.
 fn findings(lines: &str) -> Vec<String> {
-    let lines = lines.lines().map(|line| serde_json::from_str(line).expect("JSON"));
-    let is_short = |line: &serde_json::Value| line["held_s"].as_f64().is_none_or(|held| held < WEEK);
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let is_short = |line: &Value| line["held_s"].as_f64().is_none_or(|held| held < WEEK);
     let found = lines.filter(|line| line["finding"] == true && is_short(line));
-    let end = |line: &serde_json::Value, end: &str| format!("{}:{}", line[end]["ip"], line[end]["port"]);
+    let end = |line: &Value, end: &str| format!("{}:{}", line[end]["ip"], line[end]["port"]);
     let mut found: Vec<String> =
         found.map(|line| end(&line, "a") + " " + &end(&line, "b")).collect();
     found.sort();
