@@ -9,15 +9,18 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use closewait::attach::{Opening, Peer, Protocol};
 use closewait::capture::Error;
 use closewait::capture::file::Input;
+use closewait::place::Time;
 use closewait::printable::shown;
 use closewait::report::csv::Csv;
 use closewait::report::jsonl::Jsonl;
 use closewait::report::text::page::Screen;
-use closewait::report::text::{TextLook, Text};
+use closewait::report::text::{Text, TextLook};
 use closewait::run::{Notices, Outcome, Plan, run};
 use closewait::summary::Sink;
+use closewait::tcp::stream::Piece;
 use closewait::units::Zone;
 use serde_json::Value;
 
@@ -50,6 +53,39 @@ pub fn dice(bytes: &[u8], sides: usize) -> usize {
 pub fn assert_printable(text: &str, ends: &[char]) {
     let odd = text.chars().find(|c| shown(*c) != *c && !ends.contains(c));
     assert_eq!(odd, None, "a terminal obeys it: {text:?}");
+}
+
+/// Holds a conversation of a protocol: an octet of settings, then pieces of an octet that says whose it is and
+/// whether it is missing, an octet of length, and the octets. It stays small, and its facts are printable and
+/// go together.
+pub fn converse<P: Protocol>(bytes: &[u8], heap_octets: fn(&P) -> usize, max_heap: usize) {
+    let [first, rest @ ..] = bytes else { return };
+    let mut rest = rest;
+    let mut talk = P::begin(Opening { assumed: first & 1 != 0, path: first & 2 != 0 });
+    let mut at = 0;
+    while let [what, len, after @ ..] = rest {
+        let (data, after) = after.split_at(after.len().min(usize::from(*len)));
+        rest = after;
+        at += 1;
+        let from = if what & 1 == 0 { Peer::Client } else { Peer::Server };
+        let piece = match what & 6 {
+            6 => Piece::Missing(u64::from(*len)),
+            _ => Piece::Data(data),
+        };
+        talk.take(from, Time::from_nanos(at), piece);
+        assert!(heap_octets(&talk) <= max_heap, "{}", heap_octets(&talk));
+    }
+    for literals in [false, true] {
+        let facts = talk.facts(literals);
+        let names = [&facts.server, &facts.user, &facts.database, &facts.last_statement];
+        let statements = names.into_iter().flatten().chain(&facts.statements);
+        statements.for_each(|s| assert_printable(s, &[]));
+        facts.path.iter().for_each(|step| assert_printable(&step.to_string(), &[]));
+        facts.server_error.iter().for_each(|error| assert_printable(&error.message, &[]));
+        let is_open = facts.in_transaction == Some(true);
+        assert!(is_open || facts.statements.is_empty() && facts.transaction_since.is_none());
+        assert_eq!(facts.last_statement.is_some(), facts.last_statement_at.is_some());
+    }
 }
 
 /// What a run wrote, and how it ended.
@@ -87,8 +123,15 @@ pub fn plan(inputs: &[Input]) -> Plan {
 /// Runs a plan, with `--utc --top 0 --format FORMAT`.
 pub fn report(plan: Plan, format: Format) -> Report {
     let screen = Screen { width: None, ascii: false };
-    let look =
-        TextLook { zone: Zone::Utc, dates: false, top: Some(0), all: true, explain: true, frames: true, screen };
+    let look = TextLook {
+        zone: Zone::Utc,
+        dates: false,
+        top: Some(0),
+        all: true,
+        explain: true,
+        frames: true,
+        screen,
+    };
     let (mut out, mut watch) = (Vec::new(), Troubles::default());
     let outcome = {
         let mut render: Box<dyn Sink> = match format {
