@@ -6,6 +6,8 @@
 
 #[path = "../../tests/common/links.rs"]
 mod links;
+#[path = "../../tests/common/packed.rs"]
+mod packed;
 #[path = "../../tests/simulation/prng.rs"]
 mod prng;
 #[path = "../../tests/common/scenario.rs"]
@@ -14,9 +16,9 @@ mod scenario;
 mod wire;
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use packed::{bzip2, gzip, lz4, tar, xz};
 use scenario::Scenario;
 use wire::{Classic, Link, MICROSECONDS, Packet, Pcapng, Record, TUNNELS, quoted, tunnelled};
 
@@ -40,7 +42,7 @@ fn archives() {
     let members = [("a/leak.pcap", &leak[..]), ("README", b"two captures"), ("other.pcap", &other)];
     let tarred = tar(&members);
     for (name, octets) in [
-        ("stored.zip", zip(&members)),
+        ("stored.zip", stored(&members)),
         ("plain.tar", tarred.clone()),
         ("tar.gz", gzip(&tarred)),
         ("tar.zst", zstd(&tarred)),
@@ -54,64 +56,9 @@ fn archives() {
 }
 
 /// Members that are only stored: a fuzzer cannot change what is packed.
-fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let (mut file, mut directory) = (Vec::new(), Vec::new());
-    for (name, octets) in members {
-        let mut crc = flate2::Crc::new();
-        crc.update(octets);
-        let len = (octets.len() as u32).to_le_bytes();
-        let name_len = (name.len() as u16).to_le_bytes();
-        let common = [
-            &[20, 0, 0, 0, 0, 0, 0, 0, 33, 0][..],
-            &crc.sum().to_le_bytes(),
-            &len,
-            &len,
-            &name_len,
-            &[0, 0],
-        ]
-        .concat();
-        let at = (file.len() as u32).to_le_bytes();
-        let name = name.as_bytes();
-        directory.extend([&b"PK\x01\x02\x14\0"[..], &common, &[0; 10], &at, name].concat());
-        file.extend([&b"PK\x03\x04"[..], &common, name, octets].concat());
-    }
-    let (at, len) = (file.len() as u32, directory.len() as u32);
-    let count = (members.len() as u16).to_le_bytes();
-    file.extend(directory);
-    file.extend([&b"PK\x05\x06\0\0\0\0"[..], &count, &count].concat());
-    file.extend([&len.to_le_bytes()[..], &at.to_le_bytes(), &[0, 0]].concat());
-    file
-}
-
-fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut builder = tar::Builder::new(Vec::new());
-    for (name, octets) in members {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(octets.len() as u64);
-        header.set_mode(0o644);
-        header.set_cksum();
-        builder.append_data(&mut header, name, *octets).expect("memory");
-    }
-    builder.into_inner().expect("memory")
-}
-
-fn xz(octets: &[u8]) -> Vec<u8> {
-    let options = lzma_rust2::XzOptions::with_preset(1);
-    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), options).expect("options");
-    encoder.write_all(octets).expect("memory");
-    encoder.finish().expect("memory")
-}
-
-fn bzip2(octets: &[u8]) -> Vec<u8> {
-    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::default());
-    encoder.write_all(octets).expect("memory");
-    encoder.finish().expect("memory")
-}
-
-fn lz4(octets: &[u8]) -> Vec<u8> {
-    let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
-    encoder.write_all(octets).expect("memory");
-    encoder.finish().expect("memory")
+fn stored(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let members: Vec<_> = members.iter().map(|(name, octets)| (*name, *octets, 0, 0, 0)).collect();
+    packed::zip(&members)
 }
 
 /// Choices by chance: a fuzzer needs some to change.
@@ -227,12 +174,6 @@ frame.time_epoch\tip.src\ttcp.srcport\tip.dst\ttcp.dstport\ttcp.flags\ttcp.seq\t
         write("file", &format!("{name}.tcpdump"), text.as_bytes());
         write("text", name, text.as_bytes());
     }
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    encoder.write_all(bytes).expect("memory");
-    encoder.finish().expect("memory")
 }
 
 fn zstd(bytes: &[u8]) -> Vec<u8> {
