@@ -181,28 +181,18 @@ fn forms() -> Vec<Form> {
         way(
             "Junos",
             Tcpdump(N, |text, capture| {
-                lines(text, |line| {
-                    before_ip(
-                        &old(line, "IP "),
-                        |out| if out { "Out" } else { " In" }.into(),
-                        capture,
-                    )
+                before_ip(&lines(text, |line| old(line, "IP ")), capture, |out| {
+                    if out { "Out" } else { " In" }.into()
                 })
             }),
         ),
         way(
             "tcpdump -i any of before 4.99",
             Tcpdump(N, |text, capture| {
-                lines(text, |line| {
-                    before_ip(
-                        line,
-                        |out| {
-                            format!(
-                                "{} 02:00:00:00:00:05 ethertype IPv4 (0x0800), length 76:",
-                                if out { "Out" } else { " In" }
-                            )
-                        },
-                        capture,
+                before_ip(text, capture, |out| {
+                    format!(
+                        "{} 02:00:00:00:00:05 ethertype IPv4 (0x0800), length 76:",
+                        if out { "Out" } else { " In" }
                     )
                 })
             }),
@@ -210,58 +200,33 @@ fn forms() -> Vec<Form> {
         way(
             "tcpdump -i any",
             Tcpdump(N, |text, capture| {
-                lines(text, |line| {
-                    before_ip(
-                        line,
-                        |out| format!("eth0  {}", if out { "Out" } else { "In " }),
-                        capture,
-                    )
-                })
+                before_ip(text, capture, |out| format!("eth0  {}", if out { "Out" } else { "In " }))
             }),
         ),
         way(
             "macOS -k",
             Tcpdump(N, |text, capture| {
-                lines(text, |line| {
-                    before_ip(
-                        line,
-                        |out| {
-                            format!(
-                                "(en0, proc java:4711:, svc BE, {})",
-                                if out { "out" } else { "in" }
-                            )
-                        },
-                        capture,
-                    )
+                before_ip(text, capture, |out| {
+                    format!("(en0, proc java:4711:, svc BE, {})", if out { "out" } else { "in" })
                 })
             }),
         ),
         way(
             "ptcpdump",
             Tcpdump(N, |text, capture| {
-                lines(text, |line| {
-                    before_ip(
-                        line,
-                        |out| format!("eth0 java.4711 {}", if out { "Out" } else { "In" }),
-                        capture,
-                    ) + ", ParentProc [sh.1], Container [shop]"
-                })
+                lines(
+                    &before_ip(text, capture, |out| {
+                        format!("eth0 java.4711 {}", if out { "Out" } else { "In" })
+                    }),
+                    |line| line.to_owned() + ", ParentProc [sh.1], Container [shop]",
+                )
             }),
         ),
         way(
             "pf",
             Tcpdump(N, |text, capture| {
-                lines(text, |line| {
-                    before_ip(
-                        &old(line, ""),
-                        |out| {
-                            format!(
-                                "rule 3/(match) pass {} on em0:",
-                                if out { "out" } else { "in" }
-                            )
-                        },
-                        capture,
-                    )
+                before_ip(&lines(text, |line| old(line, "")), capture, |out| {
+                    format!("rule 3/(match) pass {} on em0:", if out { "out" } else { "in" })
                 })
             }),
         ),
@@ -549,10 +514,12 @@ fn is_out(line: &str, capture: &Capture) -> bool {
     capture.local.iter().any(|local| from.contains(&format!(" {local}.")))
 }
 
-/// Something before `IP` that says which way the packet went.
-fn before_ip(line: &str, words: impl Fn(bool) -> String, capture: &Capture) -> String {
-    let (time, rest) = line.split_once(' ').expect("a time");
-    format!("{time} {} {rest}", words(is_out(line, capture)))
+/// On each line, something before `IP` that says which way the packet went.
+fn before_ip(text: &str, capture: &Capture, words: impl Fn(bool) -> String) -> String {
+    lines(text, |line| {
+        let (time, rest) = line.split_once(' ').expect("a time");
+        format!("{time} {} {rest}", words(is_out(line, capture)))
+    })
 }
 
 /// In a tunnel: the outer packet has the time.
