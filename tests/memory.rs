@@ -11,7 +11,7 @@ use closewait::tcp::seq::Seq;
 use common::wire::{Link, MICROSECONDS, Packet, Record};
 use common::{Scratch, closewait, command, json_lines, text};
 use std::io::{Read, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::Stdio;
 
 const SYN: u8 = Flags::SYN;
@@ -30,6 +30,31 @@ fn packets(kind: &str) -> Vec<(bool, u8, u32, u32)> {
         other => panic!("{other}"),
     };
     [&open[..], more].concat()
+}
+
+/// A packet without payload.
+fn packet(from: SocketAddr, to: SocketAddr, flags: u8, seq: u32, ack: u32) -> Packet {
+    Packet {
+        nanos: 1_600_000_000_000_000_000,
+        from,
+        to,
+        flags,
+        seq,
+        ack,
+        window: 1,
+        options: Vec::new(),
+        payload: Vec::new(),
+        outgoing: true,
+    }
+}
+
+fn record(packet: &Packet) -> Record {
+    Record::new(packet.nanos, packet.frame(Link::Ethernet))
+}
+
+/// Its record, as a capture file has it.
+fn octets(packet: &Packet) -> Vec<u8> {
+    MICROSECONDS.write(1, &[record(packet)]).split_off(24)
 }
 
 /// Interleaves flows of every kind, so that their age says nothing of their worth.
@@ -147,19 +172,9 @@ fn what_is_evicted_is_judged_counted_and_said() {
         .into_iter()
         .enumerate()
         .map(|(i, (from, to, flags, seq, ack))| {
-            let packet = Packet {
-                nanos: 1_600_000_000_000_000_000 + i as u64 * 1_000_000,
-                from: (from.ip, from.port).into(),
-                to: (to.ip, to.port).into(),
-                flags,
-                seq,
-                ack,
-                window: 1,
-                options: Vec::new(),
-                payload: Vec::new(),
-                outgoing: true,
-            };
-            Record::new(packet.nanos, packet.frame(Link::Ethernet))
+            let (from, to) = ((from.ip, from.port).into(), (to.ip, to.port).into());
+            let packet = packet(from, to, flags, seq, ack);
+            record(&Packet { nanos: packet.nanos + i as u64 * 1_000_000, ..packet })
         })
         .collect();
     let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &records));
@@ -195,20 +210,8 @@ fn large_segments_take_no_more_memory() {
         // One row after the other: a statement's long answer.
         let mut payload = vec![b'x'; LEN as usize];
         payload[..3].copy_from_slice(&(LEN - 4).to_le_bytes()[..3]);
-        let packet = Packet {
-            nanos: 1_600_000_000_000_000_000,
-            from: end("10.0.0.9", 3_306),
-            to: end("10.0.0.5", 10_000 + connection),
-            flags: ACK,
-            seq: 0,
-            ack: 1,
-            window: 1,
-            options: Vec::new(),
-            payload,
-            outgoing: true,
-        };
-        let record = Record::new(packet.nanos, packet.frame(Link::Ethernet));
-        MICROSECONDS.write(1, &[record]).split_off(24)
+        let (server, client) = (end("10.0.0.9", 3_306), end("10.0.0.5", 10_000 + connection));
+        octets(&Packet { payload, ..packet(server, client, ACK, 0, 1) })
     };
     let mut records: Vec<Vec<u8>> = (0..CONNECTIONS as u16).map(record).collect();
     let mut child = command(&["-", "--all", "--format", "jsonl"])
@@ -243,21 +246,9 @@ fn write_findings(findings: u32, out: &mut impl Write) -> std::io::Result<()> {
     let template = |(from_client, flags, seq, ack): (bool, u8, u32, u32)| {
         // Nobody reads what is said on this port.
         let (client, server) = (end("10.1.0.0", 40_000), end("10.0.0.9", 9));
-        let packet = Packet {
-            nanos: 1_600_000_000_000_000_000,
-            from: if from_client { client } else { server },
-            to: if from_client { server } else { client },
-            flags,
-            seq,
-            ack,
-            window: 1,
-            options: Vec::new(),
-            payload: Vec::new(),
-            outgoing: true,
-        };
-        let record = Record::new(packet.nanos, packet.frame(Link::Ethernet));
+        let (from, to) = if from_client { (client, server) } else { (server, client) };
         let at = ADDRESSES + if from_client { 0 } else { 4 };
-        (at, MICROSECONDS.write(1, &[record]).split_off(24))
+        (at, octets(&packet(from, to, flags, seq, ack)))
     };
     let half_closed = packets("half-closed");
     let last = half_closed[half_closed.len() - 1];
