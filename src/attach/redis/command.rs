@@ -75,6 +75,13 @@ const SECOND: &[&str] = &[
 /// Commands whose arguments are never kept: they have passwords in them.
 const SECRET: &[&str] = &["ACL", "AUTH", "CONFIG", "HELLO", "MIGRATE"];
 
+/// Commands that wait for a message themselves, whatever their options.
+const BLOCKING: [&str; 8] =
+    ["BLPOP", "BRPOP", "BLMOVE", "BLMPOP", "BRPOPLPUSH", "BZPOPMIN", "BZPOPMAX", "BZMPOP"];
+
+/// Commands after which the server sends by itself.
+const STREAMING: [&str; 3] = ["MONITOR", "PSYNC", "SYNC"];
+
 /// A command as it was sent, with the beginnings of its arguments.
 #[derive(Clone, Debug, Default)]
 pub struct Command {
@@ -203,22 +210,7 @@ impl Command {
     fn blocks(&self) -> bool {
         let is_read = self.is_one_of(0, &["XREAD", "XREADGROUP"]).is_some();
         let mut options = (1..self.ends.len()).take_while(|at| !self.is(*at, "STREAMS"));
-        is_read && options.any(|at| self.is(at, "BLOCK"))
-            || self
-                .is_one_of(
-                    0,
-                    &[
-                        "BLPOP",
-                        "BRPOP",
-                        "BLMOVE",
-                        "BLMPOP",
-                        "BRPOPLPUSH",
-                        "BZPOPMIN",
-                        "BZPOPMAX",
-                        "BZMPOP",
-                    ],
-                )
-                .is_some()
+        is_read && options.any(|at| self.is(at, "BLOCK")) || self.is_one_of(0, &BLOCKING).is_some()
     }
 
     pub fn effect(&self) -> Effect {
@@ -258,23 +250,10 @@ impl Command {
 
     /// Returns the name by which its messages are waited for.
     pub fn waits_by(&self) -> Option<&'static str> {
-        let words = [
-            "BLPOP",
-            "BRPOP",
-            "BLMOVE",
-            "BLMPOP",
-            "BRPOPLPUSH",
-            "BZPOPMIN",
-            "BZPOPMAX",
-            "BZMPOP",
-            "MONITOR",
-            "PSYNC",
-            "SYNC",
-        ];
         match self.is_one_of(0, &["XREAD", "XREADGROUP"]) {
             Some("XREAD") => Some("XREAD BLOCK"),
             Some(_) => Some("XREADGROUP BLOCK"),
-            None => self.is_one_of(0, &words),
+            None => self.is_one_of(0, &BLOCKING).or_else(|| self.is_one_of(0, &STREAMING)),
         }
     }
 
