@@ -93,3 +93,14 @@ pub trait Protocol: Send + Sized {
     /// Returns what is known by now. `literals`: statements as they were sent, with their values.
     fn facts(&self, literals: bool) -> Facts;
 }
+
+/// Takes the first `kept` octets of what was said; the rest was cut off or lost.
+#[cfg(test)]
+fn take_cut(talk: &mut impl Protocol, from: Peer, at: Time, octets: &[u8], kept: usize) {
+    if kept > 0 {
+        talk.take(from, at, Piece::Data(&octets[..kept]));
+    }
+    if kept < octets.len() {
+        talk.take(from, at, Piece::Missing((octets.len() - kept) as u64));
+    }
+}

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::attach::ErrorCode;
+use crate::attach::{ErrorCode, take_cut};
 use crate::regressions::kept;
 
 use Peer::{Client, Server};
@@ -183,12 +183,7 @@ proptest! {
                 whole.take(*from, time, Piece::Data(piece));
             }
             let kept = if lost.contains(&at) { 0 } else { snap.min(octets.len()) };
-            if kept > 0 {
-                seen.take(*from, time, Piece::Data(&octets[..kept]));
-            }
-            if kept < octets.len() {
-                seen.take(*from, time, Piece::Missing((octets.len() - kept) as u64));
-            }
+            take_cut(&mut seen, *from, time, octets, kept);
             let (right, facts) = (whole.facts(false), seen.facts(false));
             prop_assert!(facts.confirmed != Some(false), "{at}: {facts:?}");
             for (said, right) in [(facts.answered, right.answered), (facts.in_transaction, right.in_transaction)] {

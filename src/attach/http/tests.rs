@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::attach::take_cut;
 use crate::regressions::kept;
 
 const GET: &[u8] =
@@ -110,12 +111,7 @@ proptest! {
                 whole.take(from, time, Piece::Data(piece));
             }
             let kept = if lost.contains(&at) { 0 } else { snap.min(octets.len()) };
-            if kept > 0 {
-                seen.take(from, time, Piece::Data(&octets[..kept]));
-            }
-            if kept < octets.len() {
-                seen.take(from, time, Piece::Missing((octets.len() - kept) as u64));
-            }
+            take_cut(&mut seen, from, time, octets, kept);
             let (right, facts) = (whole.facts(false), seen.facts(false));
             prop_assert!(facts.answered.is_none() || facts.answered == right.answered, "{at}: {facts:?}");
             prop_assert!(facts.announced.is_none() || facts.announced == right.announced, "{at}: {facts:?}");
