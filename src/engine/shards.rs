@@ -165,9 +165,9 @@ impl Judge<'_> {
             judged = with_said(judged, self.conversations, self.orders);
         }
         self.tally.count(&judged.judgement);
-        let is_open = judged.judgement.close == Close::Open;
-        self.tally.in_transaction +=
-            u64::from(is_open && self.conversations.is_in_transaction(&judged.flow));
+        if judged.judgement.close == Close::Open {
+            self.tally.in_transaction += u64::from(self.is_in_transaction(&judged));
+        }
         self.closes.count(&judged);
         if !is_twin {
             self.history.count(&judged);
@@ -176,6 +176,14 @@ impl Judge<'_> {
             self.judged.push(judged);
         }
         self.conversations.release(slot);
+    }
+
+    /// Is a transaction open? The facts are not put together again where they are known.
+    fn is_in_transaction(&self, judged: &Judged) -> bool {
+        match &judged.said {
+            Some(said) => said.in_transaction == Some(true),
+            None => self.conversations.is_in_transaction(&judged.flow),
+        }
     }
 }
 

@@ -16,6 +16,10 @@ use crate::verdict::local::{Local, LocalBy};
 /// The order of findings: the longest held first, among equals the first captured.
 type Rank = (Reverse<Option<TimeDelta>>, u64);
 
+fn rank(seen: &Seen) -> Rank {
+    (Reverse(seen.held), seen.first.order())
+}
+
 /// The findings of a run.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -82,7 +86,7 @@ impl Found {
         self.descriptors += u64::from(seen.descriptor_may_leak);
         if let Some(end) = seen.waits_for {
             self.passed_on += 1;
-            self.waits_for.push(((Reverse(seen.held), seen.first.order()), end));
+            self.waits_for.push((rank(&seen), end));
             self.waits_for.sort();
             self.waits_for.truncate(NAMED);
         }
@@ -132,8 +136,7 @@ struct Ranked(Seen);
 
 impl Ord for Ranked {
     fn cmp(&self, other: &Ranked) -> Ordering {
-        let first = |seen: &Seen| seen.first.order();
-        other.0.held.cmp(&self.0.held).then_with(|| first(&self.0).cmp(&first(&other.0)))
+        rank(&self.0).cmp(&rank(&other.0))
     }
 }
 

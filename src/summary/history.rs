@@ -18,17 +18,10 @@ use crate::units::seconds;
 use crate::verdict::local::Local;
 
 /// The states that a connection has a socket for, in the order in which it goes through them.
-pub const STATES: [State; 9] = [
-    State::SynSent,
-    State::SynReceived,
-    State::Established,
-    State::FinWait1,
-    State::FinWait2,
-    State::Closing,
-    State::TimeWait,
-    State::CloseWait,
-    State::LastAck,
-];
+pub const STATES: [State; 9] = {
+    let [_closed, _listen, with_socket @ ..] = State::ALL;
+    with_socket
+};
 
 /// Bins, at most; a history that has had to merge them has more than half as many.
 pub const BINS: usize = 256;
