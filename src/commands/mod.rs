@@ -16,6 +16,7 @@ mod service;
 mod signals;
 pub mod sockets;
 pub mod terminal;
+pub mod top;
 pub mod words;
 
 use std::io::{self, BufWriter, Write};
