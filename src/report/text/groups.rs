@@ -17,46 +17,62 @@ const WIDE: usize = 100;
 /// Groups that are shown with their details, however many there are.
 const DETAILED: usize = 1;
 
-/// Groups that are shown, however little room there is.
+/// Groups that are shown without details, however little room there is.
 const FEWEST: usize = 2;
 
 /// The indentation of details.
 const INDENT: &str = "       ";
 
-impl Report<'_> {
-    pub fn group_count(&self) -> usize {
-        self.found.groups.len()
-    }
+/// The groups as lines: the row of each with the functions behind it, and its details.
+pub struct GroupLines {
+    rows: Vec<Vec<String>>,
+    details: Vec<Option<String>>,
+}
 
-    /// The largest groups that there is room for, and how many are left out. Details where there is room.
-    pub fn group_lines(&self, room: usize) -> Vec<String> {
+/// The groups that are shown, and those of them whose details are: the first.
+#[derive(Clone, Copy)]
+struct Shown {
+    rows: usize,
+    details: usize,
+}
+
+impl Report<'_> {
+    pub fn groups(&self) -> GroupLines {
         let groups = self.found.groups.sorted();
-        let details: Vec<Option<String>> = groups.iter().map(|group| self.details(group)).collect();
-        let height = |line: &String| self.look.screen.height(line);
+        let details = groups.iter().map(|group| self.details(group)).collect();
         let codes = groups.iter().map(|group| code_lines(group, self.look.frames));
         let rows = align(groups.iter().copied().map(row).collect()).into_iter().zip(codes);
         // The functions behind a group stay with it.
-        let rows: Vec<Vec<String>> =
-            rows.map(|(row, code)| std::iter::once(row).chain(code).collect()).collect();
-        let (shown, mut spare) = match self.look.limit() {
-            Some(limit) => (groups.len().min(limit), usize::MAX),
-            None => {
-                self.fit(&rows, details.iter().take(DETAILED).flatten().map(height).sum(), room)
-            }
+        let rows = rows.map(|(row, code)| std::iter::once(row).chain(code).collect()).collect();
+        GroupLines { rows, details }
+    }
+
+    /// The room that all groups need at least: what is known of the largest is worth more than a list of its
+    /// connections.
+    pub fn least_room(&self, groups: &GroupLines) -> usize {
+        let GroupLines { rows, details } = groups;
+        let more = details.iter().skip(DETAILED).any(Option::is_some);
+        self.room_of(rows) + self.room_of_details(details, DETAILED) + usize::from(more)
+    }
+
+    /// The largest groups that there is room for, then the details that there is, in this order; and how many
+    /// of both are left out.
+    pub fn group_lines(
+        &self,
+        GroupLines { rows, details }: GroupLines,
+        room: usize,
+    ) -> Vec<String> {
+        let shown = match self.look.limit() {
+            Some(limit) => Shown { rows: rows.len().min(limit), details: usize::MAX },
+            None => self.fit(&rows, &details, room),
         };
+        let hidden = details.iter().take(shown.rows).skip(shown.details).flatten().count();
         let mut lines = Vec::new();
-        for (row, details) in rows.into_iter().zip(details).take(shown) {
+        for (at, (row, details)) in rows.into_iter().zip(details).take(shown.rows).enumerate() {
             lines.extend(row);
-            if let Some(details) = details.filter(|details| height(details) <= spare) {
-                spare -= height(&details);
-                lines.push(details);
-            }
+            lines.extend(details.filter(|_| at < shown.details));
         }
-        let left: u64 = groups[shown..].iter().map(|group| group.count).sum();
-        if shown < groups.len() {
-            let more = count((groups.len() - shown) as u64, "more group");
-            lines.push(format!("  … {more} ({}): --top 0", count(left, "connection")));
-        }
+        lines.extend(self.left_out(shown.rows, hidden as u64));
         let others = self.found.groups.others();
         if others > 0 {
             let others = count(others, "connection");
@@ -65,22 +81,43 @@ impl Report<'_> {
         lines
     }
 
-    /// Counts the rows that there is room for, and the lines that this leaves for details, which should
-    /// be enough for the `first` ones.
-    fn fit(&self, rows: &[Vec<String>], first: usize, room: usize) -> (usize, usize) {
-        let height = |rows: &[Vec<String>]| -> usize {
-            rows.iter().flatten().map(|row| self.look.screen.height(row)).sum()
-        };
-        let all = height(rows);
-        if all <= room {
-            return (rows.len(), room - all);
+    /// Counts groups that are not shown, and those that are without what is known of them.
+    fn left_out(&self, shown: usize, without_details: u64) -> Option<String> {
+        let left = &self.found.groups.sorted()[shown..];
+        let connections: u64 = left.iter().map(|group| group.count).sum();
+        let connections = count(connections, "connection");
+        let more = count(left.len() as u64, "more group");
+        Some(match (left.len(), without_details) {
+            (0, 0) => return None,
+            (0, n) => format!("  … details of {}: --top 0", count(n, "group")),
+            (_, 0) => format!("  … {more} ({connections}): --top 0"),
+            (_, n) => format!("  … {more} ({connections}), details of {n} above: --top 0"),
+        })
+    }
+
+    /// Fits in as many rows as there is room for beside the details of the first; then details.
+    fn fit(&self, rows: &[Vec<String>], details: &[Option<String>], room: usize) -> Shown {
+        let all = Shown { rows: rows.len(), details: details.len() };
+        if self.room_of(rows) + self.room_of_details(details, all.details) <= room {
+            return all;
         }
         // One line says how many are left out.
         let room = room.saturating_sub(1);
-        let spare = if first + FEWEST <= room { first } else { 0 };
-        let fit = |n: &usize| height(&rows[..*n]) <= room - spare;
-        let shown = (0..=rows.len()).rev().find(fit).unwrap_or(0).max(FEWEST.min(rows.len()));
-        (shown, room.saturating_sub(height(&rows[..shown])))
+        let first = self.room_of_details(details, DETAILED);
+        let (first, fewest) = if first < room { (first, 1) } else { (0, FEWEST) };
+        let fits = |n: &usize| self.room_of(&rows[..*n]) + first <= room;
+        let shown = (0..=rows.len()).rev().find(fits).unwrap_or(0).max(fewest.min(rows.len()));
+        let spare = room.saturating_sub(self.room_of(&rows[..shown]));
+        let fits = |n: &usize| self.room_of_details(details, *n) <= spare;
+        Shown { rows: shown, details: (0..=shown).rev().find(fits).unwrap_or(0) }
+    }
+
+    fn room_of(&self, rows: &[Vec<String>]) -> usize {
+        rows.iter().flatten().map(|row| self.look.screen.height(row)).sum()
+    }
+
+    fn room_of_details(&self, details: &[Option<String>], n: usize) -> usize {
+        details.iter().take(n).flatten().map(|line| self.look.screen.height(line)).sum()
     }
 
     /// After which pause they were closed; when, how fast they grow, on how many hosts; what was said; doubts.
