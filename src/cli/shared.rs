@@ -114,7 +114,7 @@ pub(super) struct ReadingArgs {
 }
 
 impl ReadingArgs {
-    /// Those that were given.
+    /// Writes down those that were given.
     pub(super) fn options(&self, options: &mut Options) {
         let port = |(known, port): &(Known, u16)| format!("{}={port}", known.identity().key);
         options.values("--mysql", &self.mysql);
@@ -216,7 +216,7 @@ impl FileArgs {
 }
 
 impl JudgingArgs {
-    /// Those that were given, but for `--local`.
+    /// Writes down those that were given, but for `--local`.
     pub(super) fn options(&self, options: &mut Options) {
         let usual = Policy::HALF_CLOSE_QUIET.to_std().ok();
         let quiet = Some(self.half_close_quiet).filter(|quiet| Some(*quiet) != usual);

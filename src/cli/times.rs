@@ -43,7 +43,7 @@ impl TimeArgs {
         if self.utc { Zone::Utc } else { Zone::Local }
     }
 
-    /// Those that were given and bear on a report.
+    /// Writes down those that bear on a report.
     pub fn options(&self, options: &mut Options) {
         options.flag("--utc", self.utc);
         options.flag("-tttt", self.dates());

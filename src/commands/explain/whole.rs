@@ -1,6 +1,6 @@
-//! The same connection as all of the capture shows it.
+//! A connection as all of its capture shows it.
 //!
-//! What is lost elsewhere in a capture bears on every verdict in it, and the other leg of a proxy, or the
+//! Packets that are missing elsewhere bear on every verdict in it, and the other leg of a proxy, or the
 //! same connection at another point, has another 4-tuple.
 
 use std::io;

@@ -23,56 +23,64 @@ const FEWEST: usize = 2;
 /// The indentation of details.
 const INDENT: &str = "       ";
 
-/// The groups as lines: the row of each with the functions behind it, and its details.
+/// The groups as cells and lines: the row of each, the functions behind it, and its details.
 pub struct GroupLines {
     rows: Vec<Vec<String>>,
+    codes: Vec<Vec<String>>,
     details: Vec<Option<String>>,
 }
 
+impl GroupLines {
+    /// The first of them, aligned by themselves: none makes room for what is left out.
+    fn first(&self, n: usize) -> Vec<Vec<String>> {
+        let rows = align(self.rows[..n].to_vec()).into_iter().zip(&self.codes);
+        // The functions behind a group stay with it.
+        rows.map(|(row, code)| std::iter::once(row).chain(code.iter().cloned()).collect()).collect()
+    }
+}
+
 /// The groups that are shown, and those of them whose details are: the first.
-#[derive(Clone, Copy)]
 struct Shown {
-    rows: usize,
+    rows: Vec<Vec<String>>,
     details: usize,
 }
 
 impl Report<'_> {
     pub fn groups(&self) -> GroupLines {
         let groups = self.found.groups.sorted();
-        let details = groups.iter().map(|group| self.details(group)).collect();
-        let codes = groups.iter().map(|group| code_lines(group, self.look.frames));
-        let rows = align(groups.iter().copied().map(row).collect()).into_iter().zip(codes);
-        // The functions behind a group stay with it.
-        let rows = rows.map(|(row, code)| std::iter::once(row).chain(code).collect()).collect();
-        GroupLines { rows, details }
+        GroupLines {
+            rows: groups.iter().copied().map(row).collect(),
+            codes: groups.iter().map(|group| code_lines(group, self.look.frames)).collect(),
+            details: groups.iter().map(|group| self.details(group)).collect(),
+        }
     }
 
     /// The room that all groups need at least: what is known of the largest is worth more than a list of its
     /// connections.
     pub fn least_room(&self, groups: &GroupLines) -> usize {
-        let GroupLines { rows, details } = groups;
-        let more = details.iter().skip(DETAILED).any(Option::is_some);
-        self.room_of(rows) + self.room_of_details(details, DETAILED) + usize::from(more)
+        let more = groups.details.iter().skip(DETAILED).any(Option::is_some);
+        let rows = self.room_of(&groups.first(groups.rows.len()));
+        rows + self.room_of_details(groups, DETAILED) + usize::from(more)
     }
 
     /// The largest groups that there is room for, then the details that there is, in this order; and how many
     /// of both are left out.
-    pub fn group_lines(
-        &self,
-        GroupLines { rows, details }: GroupLines,
-        room: usize,
-    ) -> Vec<String> {
+    pub fn group_lines(&self, groups: &GroupLines, room: usize) -> Vec<String> {
         let shown = match self.look.limit() {
-            Some(limit) => Shown { rows: rows.len().min(limit), details: usize::MAX },
-            None => self.fit(&rows, &details, room),
+            Some(limit) => {
+                let rows = groups.first(groups.rows.len().min(limit));
+                Shown { details: rows.len(), rows }
+            }
+            None => self.fit(groups, room),
         };
-        let hidden = details.iter().take(shown.rows).skip(shown.details).flatten().count();
+        let n = shown.rows.len();
         let mut lines = Vec::new();
-        for (at, (row, details)) in rows.into_iter().zip(details).take(shown.rows).enumerate() {
+        for (at, row) in shown.rows.into_iter().enumerate() {
             lines.extend(row);
-            lines.extend(details.filter(|_| at < shown.details));
+            lines.extend(groups.details[at].clone().filter(|_| at < shown.details));
         }
-        lines.extend(self.left_out(shown.rows, hidden as u64));
+        let without = groups.details[..n].iter().skip(shown.details).flatten().count();
+        lines.extend(self.left_out(n, without as u64));
         let others = self.found.groups.others();
         if others > 0 {
             let others = count(others, "connection");
@@ -96,28 +104,36 @@ impl Report<'_> {
     }
 
     /// Fits in as many rows as there is room for beside the details of the first; then details.
-    fn fit(&self, rows: &[Vec<String>], details: &[Option<String>], room: usize) -> Shown {
-        let all = Shown { rows: rows.len(), details: details.len() };
-        if self.room_of(rows) + self.room_of_details(details, all.details) <= room {
-            return all;
+    fn fit(&self, groups: &GroupLines, room: usize) -> Shown {
+        let most = groups.rows.len();
+        // A row takes a line at least.
+        if most <= room {
+            let rows = groups.first(most);
+            if self.room_of(&rows) + self.room_of_details(groups, most) <= room {
+                return Shown { rows, details: most };
+            }
         }
         // One line says how many are left out.
         let room = room.saturating_sub(1);
-        let first = self.room_of_details(details, DETAILED);
+        let first = self.room_of_details(groups, DETAILED);
         let (first, fewest) = if first < room { (first, 1) } else { (0, FEWEST) };
-        let fits = |n: &usize| self.room_of(&rows[..*n]) + first <= room;
-        let shown = (0..=rows.len()).rev().find(fits).unwrap_or(0).max(fewest.min(rows.len()));
-        let spare = room.saturating_sub(self.room_of(&rows[..shown]));
-        let fits = |n: &usize| self.room_of_details(details, *n) <= spare;
-        Shown { rows: shown, details: (0..=shown).rev().find(fits).unwrap_or(0) }
+        let mut rows = groups.first(most.min(room.max(fewest)));
+        while rows.len() > fewest && self.room_of(&rows) + first > room {
+            rows = groups.first(rows.len() - 1);
+        }
+        let spare = room.saturating_sub(self.room_of(&rows));
+        let fits = |n: &usize| self.room_of_details(groups, *n) <= spare;
+        let details = (0..=rows.len()).rev().find(fits).unwrap_or(0);
+        Shown { rows, details }
     }
 
     fn room_of(&self, rows: &[Vec<String>]) -> usize {
         rows.iter().flatten().map(|row| self.look.screen.height(row)).sum()
     }
 
-    fn room_of_details(&self, details: &[Option<String>], n: usize) -> usize {
-        details.iter().take(n).flatten().map(|line| self.look.screen.height(line)).sum()
+    fn room_of_details(&self, groups: &GroupLines, n: usize) -> usize {
+        let details = groups.details.iter().take(n).flatten();
+        details.map(|line| self.look.screen.height(line)).sum()
     }
 
     /// After which pause they were closed; when, how fast they grow, on how many hosts; what was said; doubts.

@@ -85,7 +85,7 @@ impl Report<'_> {
         let beside = room.checked_sub(self.height(&each) + 1).filter(|_| all_fit);
         let few = beside.filter(|beside| *beside >= self.least_room(&groups));
         let mut lines = vec![String::new()];
-        lines.extend(self.group_lines(groups, few.unwrap_or(room)));
+        lines.extend(self.group_lines(&groups, few.unwrap_or(room)));
         if few.is_some() || self.look.limit().is_some() {
             lines.push(String::new());
             lines.extend(each);
