@@ -38,7 +38,7 @@ fn not_shown(page: &Document, missing: usize) -> Markup {
     let of = count(missing as u64, "group");
     html! {
         p.soft {
-            @if page.report.look.explain {
+            @if page.report.look.explain.is_some() {
                 "The packets of " (of) " are not shown: the connection that was held longest ends too late in the capture to be read again for this page. "
                 code { "closewait explain FILE" } " shows them."
             } @else {
