@@ -173,7 +173,7 @@ impl TopArgs {
                 dates,
                 top: None,
                 all: false,
-                explain: false,
+                explain: None,
                 frames: false,
                 screen: Screen::default(),
             },

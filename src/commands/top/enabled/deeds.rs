@@ -91,6 +91,8 @@ fn packets(files: &Files, file: String, number: u64, zone: Zone) -> Vec<String> 
         which: Which::Frame { file: Some(file), number },
         policy: files.policy.clone(),
         separate: files.separate,
+        sockets: None,
+        listed: None,
         reading: files.reading.clone(),
         max_flows: files.max_flows,
         look: LadderLook { zone, absolute: false, all: false },
@@ -162,7 +164,7 @@ fn page(files: &Files, zone: Zone) -> Result<String, String> {
         dates: false,
         top: None,
         all: false,
-        explain: true,
+        explain: None,
         frames: false,
         screen: Screen::default(),
     };
