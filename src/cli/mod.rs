@@ -8,6 +8,7 @@ mod explain;
 mod flames;
 mod habits;
 mod live;
+mod options;
 mod read;
 mod said;
 mod shared;
