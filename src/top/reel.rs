@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(to("-1min"), Some(at(40)));
         assert_eq!(to("50%"), Some(at(100)));
         assert_eq!(to("+1h"), Some(at(200)), "no further than the end");
-        assert_eq!(to("12:00"), Some(at(200)));
+        assert_eq!(to("12:00"), Some(at(0)), "the last noon lies before it");
         for wrong in ["", "x", "25:00", "+", "%"] {
             assert_eq!(to(wrong), None, "{wrong}");
         }
