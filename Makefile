@@ -36,7 +36,7 @@ screenshots: needs-build
 	CLOSEWAIT_BLESS=1 $(CARGO) test --locked --all-features --test top screens::
 
 # What only the program needs (the feature `cli`), a user of the library does not get.
-PROGRAM = clap|indicatif|landlock|ratatui-[a-z]+|seccompiler|netlink-[a-z-]+|nix|signal-hook|tempfile|pcap
+PROGRAM = clap|indicatif|landlock|seccompiler|netlink-[a-z-]+|nix|pulldown-cmark|ratatui-[a-z]+|signal-hook|tempfile|pcap
 library:
 	$(CARGO) clippy --locked --no-default-features --lib -- -D warnings
 	@! $(CARGO) tree --locked --no-default-features -e normal --prefix none | grep -E '^($(PROGRAM)) '

@@ -10,7 +10,7 @@ use closewait::commands::live::{list_interfaces, live, lookup};
 use closewait::commands::read::read;
 use closewait::commands::sockets::sockets;
 use closewait::commands::top::top;
-use closewait::commands::words;
+use closewait::commands::{topics, words};
 
 fn main() -> ExitCode {
     match parse(std::env::args_os()) {
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Diff(asked) => diff(&asked).into(),
         Command::Explain(asked) => explain(&asked).into(),
         Command::Word(word) => words::explain(&word).into(),
+        Command::Topic(topic) => topics::explain(topic).into(),
         Command::Live(asked) => live(*asked).into(),
         Command::Check(asked) => check(&asked),
         Command::ListInterfaces => list_interfaces().into(),
