@@ -111,7 +111,7 @@ needs-budget: needs-build
 
 # tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction; a
 # PostgreSQL, a PgBouncer, an nginx, a Redis and a RabbitMQ whose protocols are read; nft rewrites addresses;
-# programs in Go, whose code is named.
+# programs in Go and C, whose code is named.
 SBIN = PATH=$$PATH:/usr/sbin:/sbin
 needs-test: needs-build
 	@.ci/need '$(SBIN) command -v tcpdump' tcpdump
@@ -128,5 +128,6 @@ needs-test: needs-build
 	@.ci/need 'command -v chromium || command -v chromium-browser' chromium
 	@.ci/need 'command -v tidy' tidy
 	@.ci/need '$(SBIN) command -v nft' nftables
+	@.ci/need 'command -v gcc && command -v strip && command -v objcopy' gcc binutils
 	@.ci/need 'command -v go && test -e /usr/share/gocode/src/github.com/go-sql-driver/mysql' golang-go golang-github-go-sql-driver-mysql-dev
 	@.ci/need '$(SBIN) command -v bpftrace' bpftrace || echo 'no bpftrace: exact kernel times are not compared' >&2

@@ -91,8 +91,8 @@
 //! **[`owner`]** tells which process holds a socket: the kernel's own list, or a saved one of any
 //! system. A new form of list is a file in `owner/saved/`.
 //!
-//! **[`code`]** tells which functions used a socket: the kernel's events with their stacks, joined by the
-//! socket's address, and their names. A new language is a file in `code/names/`.
+//! **[`code`]** tells which functions used a socket: the kernel's events with copies of stacks, joined by the
+//! socket's address, the callers on them, and their names. A new language is a file in `code/names/`.
 //!
 //! **[`capture`]** is where packets and time come from: files, standard input, interfaces. Its door is
 //! [`capture::Source`], which hands out a [`capture::Frame`] at a time. A new capture format is a

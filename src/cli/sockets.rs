@@ -16,7 +16,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   closewait sockets                             every state with its count; who holds CLOSE-WAIT
   closewait sockets --peer :3306 --watch        how fast it grows, and when descriptors run out
-  closewait sockets --watch --code              the functions behind what gets stuck meanwhile (Go)
+  closewait sockets --watch --code              the functions behind what gets stuck meanwhile
   closewait sockets --netns all                 in every container of this host
   closewait sockets --format jsonl --all >list  to join with a capture: closewait --sockets list x.pcap
 

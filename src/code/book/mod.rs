@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::stacks::{StackId, Stacks};
+use super::stacks::{Stack, StackId, Stacks};
 use super::trace::{Asked, Begun, Span};
 use crate::tcp::segment::Endpoint;
 
@@ -26,8 +26,8 @@ pub struct Event {
     pub socket: u64,
     pub pid: u32,
     pub what: What,
-    /// The caller's stack, the innermost address first.
-    pub stack: Vec<u64>,
+    /// The caller's.
+    pub stack: Stack,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ struct Sock {
 pub struct Caller {
     pub at: u64,
     pub pid: u32,
-    pub stack: Arc<[u64]>,
+    pub stack: Arc<Stack>,
 }
 
 /// An event's caller, or the reason why none is known.

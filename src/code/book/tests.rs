@@ -10,6 +10,10 @@ fn ends() -> Ends {
     (end(40_000), end(3306))
 }
 
+fn stack_of(address: u64) -> Stack {
+    Stack { addresses: vec![address], ..Stack::default() }
+}
+
 struct Story {
     book: Book,
     at: u64,
@@ -22,7 +26,7 @@ impl Story {
 
     fn event(&mut self, what: What, stack: u64) -> &mut Story {
         self.at += 1;
-        let (at, stack) = (self.at, vec![stack]);
+        let (at, stack) = (self.at, stack_of(stack));
         self.book.take(&Event { at, socket: ADDRESS, pid: 7, what, stack });
         self
     }
@@ -53,7 +57,7 @@ impl Story {
 
 fn by(known: &Option<Known>) -> Result<u64, Why> {
     match known {
-        Some(Known::By(caller)) => Ok(caller.stack[0]),
+        Some(Known::By(caller)) => Ok(caller.stack.addresses[0]),
         Some(Known::Unknown(why)) => Err(*why),
         None => panic!("nothing is said"),
     }
@@ -149,7 +153,7 @@ fn sockets_with_the_same_ends_are_told_apart_by_who_holds_them() {
     let state = |from, to| What::State { from, to, ends: ends() };
     for what in [state(State::Other, State::CloseWait), What::Sent(5)] {
         let (at, socket) = (99, ADDRESS + 64);
-        story.book.take(&Event { at, socket, pid: 8, what, stack: vec![5] });
+        story.book.take(&Event { at, socket, pid: 8, what, stack: stack_of(5) });
     }
     assert_eq!(by(&story.book.callers(ends(), &[8], &Asked::default()).last), Ok(5));
     assert_eq!(by(&story.book.callers(ends(), &[7], &Asked::default()).last), Ok(3));
@@ -164,7 +168,7 @@ fn memory_is_bounded() {
     for n in 0..2 * MAX_SOCKETS as u64 {
         story.at += 1;
         let (socket, what) = (n, What::Sent(1));
-        story.book.take(&Event { at: story.at, socket, pid: 8, what, stack: vec![n] });
+        story.book.take(&Event { at: story.at, socket, pid: 8, what, stack: stack_of(n) });
     }
     assert!(story.book.sockets.len() <= MAX_SOCKETS);
     assert_eq!(by(&story.callers(Asked::default()).last), Ok(3));

@@ -7,14 +7,19 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::CannotArm;
+use super::namer::Namer;
 use super::rings::Rings;
 use crate::code::book::{Book, Ends, Event};
-use crate::code::names::Names;
+use crate::code::unwind::Unwinders;
 use crate::code::{Asked, Code};
 
-/// The pause between two looks at the rings. At 20,000 sends a second on one processor, a ring fills
-/// in five times as long.
-const PAUSE: Duration = Duration::from_millis(20);
+/// The pause between two looks at the rings, and the one while much is sent. With 8 KiB of its stack each,
+/// 20,000 sends a second on one processor fill a ring in twenty times as long as the shorter.
+const PAUSE: Duration = Duration::from_millis(10);
+const SHORT: Duration = Duration::from_millis(2);
+
+/// Events of a look that are much.
+const MUCH: u64 = 64;
 
 /// Events this young may still be overtaken by older ones of another processor.
 const SETTLED_NS: u64 = 2_000_000;
@@ -35,24 +40,31 @@ impl Armed {
     #[must_use]
     pub fn begin(self) -> Watch {
         let book = Arc::new(Mutex::new(Kept::default()));
-        let (rings, kept) = (Arc::new(Mutex::new(self.0)), Arc::clone(&book));
+        let reader = Reader { rings: self.0, unwinders: Unwinders::default() };
+        let (rings, kept) = (Arc::new(Mutex::new(reader)), Arc::clone(&book));
         let reader = Arc::clone(&rings);
         // Without a thread, whoever asks reads.
         let _ = thread::Builder::new().spawn(move || {
             loop {
-                read(&reader, &kept);
-                thread::sleep(PAUSE);
+                let events = read(&reader, &kept);
+                thread::sleep(if events > MUCH { SHORT } else { PAUSE });
             }
         });
-        Watch { rings, kept: book, names: Names::default() }
+        Watch { rings, kept: book, namer: Namer::new() }
     }
+}
+
+/// The events as they come, and the callers on their stacks.
+struct Reader {
+    rings: Rings,
+    unwinders: Unwinders,
 }
 
 /// A book of all sockets, and the names of who is in it.
 pub struct Watch {
-    rings: Arc<Mutex<Rings>>,
+    rings: Arc<Mutex<Reader>>,
     kept: Arc<Mutex<Kept>>,
-    names: Names,
+    namer: Namer,
 }
 
 #[derive(Default)]
@@ -67,7 +79,7 @@ impl Watch {
     pub fn code_of(&mut self, ends: Ends, holders: &[i32], asked: &Asked) -> Code {
         read(&self.rings, &self.kept);
         let callers = lock(&self.kept).book.callers(ends, holders, asked);
-        self.names.name(callers)
+        self.namer.name(callers)
     }
 }
 
@@ -75,13 +87,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Moves what has come into the book, in the order of its times.
-fn read(rings: &Mutex<Rings>, kept: &Mutex<Kept>) {
-    let rings = lock(rings);
+/// Moves what has come into the book, in the order of its times. Returns how many events there were.
+fn read(reader: &Mutex<Reader>, kept: &Mutex<Kept>) -> u64 {
+    let mut reader = lock(reader);
+    let Reader { rings, unwinders } = &mut *reader;
     let before = now().saturating_sub(SETTLED_NS);
-    let harvest = rings.read();
+    let mut events = Vec::new();
+    let harvest = rings.read(|mut event, copied| {
+        if let Some(copied) = copied {
+            event.stack = unwinders.find(event.pid, event.at, &copied);
+        }
+        events.push(event);
+    });
     let mut kept = lock(kept);
-    kept.waiting.extend(harvest.events);
+    kept.waiting.extend(events);
     kept.waiting.sort_by_key(|event| event.at);
     let settled = kept.waiting.partition_point(|event| event.at <= before);
     let Kept { book, waiting } = &mut *kept;
@@ -89,6 +108,7 @@ fn read(rings: &Mutex<Rings>, kept: &Mutex<Kept>) {
     if harvest.lost > 0 {
         book.lose(harvest.lost);
     }
+    harvest.events
 }
 
 fn now() -> u64 {

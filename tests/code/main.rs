@@ -1,0 +1,178 @@
+//! `--code` held against programs that say where they leave their sockets: no name may be wrong.
+//!
+//! The programs are in `fixtures/code`; their server is here, and answers just as much as they ask.
+#![cfg(all(feature = "libpcap", feature = "code"))]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod native;
+mod shop;
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{BINARY, NETNS, Need, ROOT, Scratch, command, lacks, project, skip, tool};
+use serde_json::Value;
+use shop::{Program, Server, assert_all_named, named};
+
+const GO: Need = ("go", "go", &["version"]);
+const DRIVER: Need = ("go", "ls", &["/usr/share/gocode/src/github.com/go-sql-driver/mysql"]);
+const TRACEFS: Need = ("tracefs", "sh", &["-c", MOUNTED]);
+const SETPRIV: Need = ("setpriv", "setpriv", &["--version"]);
+
+const MOUNTED: &str = "test -e /sys/kernel/tracing/events/sock/sock_send_length \
+                       || mount -t tracefs tracefs /sys/kernel/tracing \
+                       && test -e /sys/kernel/tracing/events/sock/sock_send_length";
+
+/// Whether a test that needs all this can run; if not, it has been said.
+fn can_run(needs: &[Need]) -> bool {
+    let missing = lacks(needs);
+    missing.iter().for_each(|name| skip(name));
+    missing.is_none()
+}
+
+/// The program, built with these flags.
+fn built(scratch: &Scratch, flags: &[&str]) -> PathBuf {
+    let path = scratch.path().join("shop");
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go-cache");
+    let status = Command::new("go")
+        .args(["build", "-o"])
+        .arg(&path)
+        .args(flags)
+        .arg(".")
+        .current_dir(project("fixtures/code/shop"))
+        .envs([("GO111MODULE", "off"), ("GOPATH", "/usr/share/gocode"), ("GOFLAGS", "")])
+        .env("GOCACHE", cache)
+        .status();
+    assert!(status.expect("go runs").success());
+    path
+}
+
+fn assert_named(flags: &[&str], more: &[&str]) {
+    const PLACES: [&str; 7] =
+        ["update", "inlined", "closure", "generic", "worker", "forget", "later"];
+    let scratch = Scratch::new();
+    assert_all_named(&built(&scratch, flags), true, &PLACES, 13, more);
+}
+
+#[test]
+fn every_place_in_a_go_program_is_named() {
+    if can_run(&[ROOT, GO, DRIVER, TRACEFS]) {
+        assert_named(&[], &[]);
+    }
+}
+
+/// Without symbols; by processes without rights.
+#[test]
+fn every_place_in_a_stripped_program_is_named() {
+    if can_run(&[ROOT, GO, DRIVER, TRACEFS]) {
+        assert_named(&["-ldflags=-s -w"], &["-Z", "nobody"]);
+    }
+}
+
+/// Without packets: what its process did to each socket since.
+#[test]
+fn sockets_are_named_without_a_capture() {
+    if !can_run(&[ROOT, GO, DRIVER, TRACEFS]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (path, server) = (built(&scratch, &[]), Server::start());
+    let peer = format!(":{}", server.port);
+    let mut closewait =
+        command(&["sockets", "--code", "--watch=200ms", "--format", "jsonl", "--peer", &peer])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+    let mut said = BufReader::new(closewait.stderr.take().expect("piped")).lines();
+    assert!(said.next().expect("a line").expect("a line").contains("--code: each send"));
+    let mut program = Program::start(&path, &server);
+    program.leave("update", 3);
+    program.leave("worker", 3);
+    server.leave(6);
+    for _ in 0..3 {
+        program.take_line();
+    }
+    let lines = BufReader::new(closewait.stdout.take().expect("piped")).lines();
+    let began = Instant::now();
+    let (mut found, mut at_once) = (BTreeMap::new(), BTreeMap::new());
+    for line in lines {
+        let row: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
+        if row["type"] == "summary" {
+            found = std::mem::take(&mut at_once);
+            let ended =
+                found.values().filter(|named: &&BTreeMap<_, _>| named.contains_key("ended"));
+            if found.len() == 6 && ended.count() == 3 || began.elapsed() > Duration::from_secs(20) {
+                break;
+            }
+        } else {
+            at_once.insert(row["local"]["port"].as_u64().expect("a port"), named(&row));
+        }
+    }
+    let _ = closewait.kill();
+    let _ = closewait.wait();
+    assert!(found.keys().eq(program.truth.keys()), "{found:?}");
+    for (port, named) in found {
+        let mut truth = program.truth[&port].clone();
+        // Without packets nobody knows of a transaction.
+        truth.remove("begun");
+        let truth = truth.into_iter().map(|(word, place)| (word, Ok(place))).collect();
+        assert_eq!(named, truth);
+    }
+}
+
+/// What `closewait lookup --code` says as nobody with these rights alone.
+fn said_with(binary: &Path, rights: &str) -> String {
+    let rights: Vec<String> = rights.split(' ').map(|right| format!("+{right}")).collect();
+    let rights = format!("-all,{}", rights.join(","));
+    let output = tool("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(format!("--inh-caps={rights}"))
+        .arg(format!("--ambient-caps={rights}"))
+        .args([binary.as_os_str(), OsStr::new("lookup"), OsStr::new("--code")])
+        .stdin(Stdio::null())
+        .output()
+        .expect("setpriv runs");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// As nobody it takes three rights; each that is missing has its sentence, and the rest goes on.
+#[test]
+fn each_missing_right_is_said() {
+    if !can_run(&[ROOT, TRACEFS, SETPRIV]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(scratch.path(), open).expect("ours");
+    let binary = scratch.path().join("closewait");
+    fs::copy(BINARY, &binary).expect("room");
+    let said = said_with(&binary, "perfmon dac_read_search sys_ptrace");
+    assert!(said.contains("each send on this host"), "{said}");
+    let said = said_with(&binary, "dac_read_search sys_ptrace");
+    assert!(said.contains("it takes cap_perfmon") && said.contains("going on without"), "{said}");
+    let said = said_with(&binary, "perfmon sys_ptrace");
+    assert!(said.contains("it takes cap_dac_read_search"), "{said}");
+}
+
+/// Where tracefs is not mounted.
+#[test]
+fn a_missing_tracefs_is_said() {
+    if !can_run(&[ROOT, NETNS]) {
+        return;
+    }
+    let hide = "mount -t tmpfs none /sys/kernel && exec \"$0\" lookup --code";
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", hide, BINARY])
+        .stdin(Stdio::null())
+        .output()
+        .expect("unshare runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("mount -t tracefs tracefs /sys/kernel/tracing"), "{said}");
+}
