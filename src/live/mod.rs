@@ -75,6 +75,8 @@ pub fn live(
 /// A capture that goes on.
 struct Live {
     suspects: Suspects,
+    /// Events of the code behind sockets that did not arrive, where it is watched.
+    code_lost: Option<u64>,
 }
 
 impl<S: Source> Mode<S> for Live {
@@ -111,7 +113,7 @@ impl Live {
         point.facts_mut().about(source.about());
         session.points.push(point);
         session.plan.sockets = setup.before.take();
-        Live { suspects: Suspects::new(setup) }
+        Live { suspects: Suspects::new(setup), code_lost: None }
     }
 
     /// Has all flows take in what was seen, and tells what has happened to them.
@@ -200,6 +202,7 @@ impl Live {
         if let Some(sockets) = &sockets {
             heed(sockets, &mut rows, &mut totals.tally, session.policy());
         }
+        totals.code_lost = self.code_lost;
         rows.retain(|judged| judged.judgement.is_notable());
         for judged in &rows {
             session.sink.row(&as_row(judged, &totals.files, sockets.as_ref(), &session.told))?;
@@ -225,6 +228,7 @@ impl Live {
                 before.renew(now);
             }
         }
+        session.totals.code_lost = self.code_lost;
         let all = session.plan.all;
         session.kept.retain(|judged| all || judged.judgement.is_notable());
     }
@@ -234,7 +238,9 @@ impl Live {
         let kernel = self.suspects.setup.kernel.as_mut()?;
         let mut question = Question::default();
         flows.iter().for_each(|judged| ask_for(&mut question, judged));
-        kernel.all_stuck(question)
+        let sockets = kernel.all_stuck(question);
+        self.code_lost = kernel.code_lost;
+        sockets
     }
 }
 

@@ -364,6 +364,9 @@ struct SummaryLine<'a> {
     evicted: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     unlisted: Option<u64>,
+    /// Events of the code behind sockets that did not arrive, where it was watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code_lost: Option<u64>,
     captures: Vec<CaptureLine<'a>>,
     first: Option<PlaceLine<'a>>,
     last: Option<PlaceLine<'a>>,
@@ -438,6 +441,7 @@ impl<'a> SummaryLine<'a> {
             ),
             evicted: totals.evicted,
             unlisted: (totals.unlisted > 0).then_some(totals.unlisted),
+            code_lost: totals.code_lost,
             captures: totals.captures.iter().map(|c| CaptureLine::new(c, &totals.files)).collect(),
             first: totals.facts.first().map(|p| place(p, &totals.files)),
             last: totals.facts.last().map(|p| place(p, &totals.files)),

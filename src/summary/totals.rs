@@ -29,6 +29,8 @@ pub struct Totals {
     pub evicted: u64,
     /// Flows that are counted and not listed, since there was no memory for their rows (`--max-flows`).
     pub unlisted: u64,
+    /// Events of the code behind sockets that did not arrive, where it was watched.
+    pub code_lost: Option<u64>,
     pub skipped: BTreeMap<Skipped, u64>,
     pub captures: Vec<Capture>,
     pub files: Vec<String>,

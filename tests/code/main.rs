@@ -11,14 +11,17 @@ mod shop;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::PoisonError;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{BINARY, NETNS, Need, ROOT, Scratch, command, lacks, project, skip, tool};
 use serde_json::Value;
-use shop::{Program, Server, assert_all_named, named};
+use shop::{Program, QUIET, Server, assert_all_named, named, quiet, report, watching};
 
 const GO: Need = ("go", "go", &["version"]);
 const DRIVER: Need = ("go", "ls", &["/usr/share/gocode/src/github.com/go-sql-driver/mysql"]);
@@ -81,7 +84,7 @@ fn sockets_are_named_without_a_capture() {
     if !can_run(&[ROOT, GO, DRIVER, TRACEFS]) {
         return;
     }
-    let scratch = Scratch::new();
+    let (scratch, _quiet) = (Scratch::new(), quiet());
     let (path, server) = (built(&scratch, &[]), Server::start());
     let peer = format!(":{}", server.port);
     let mut closewait =
@@ -124,6 +127,60 @@ fn sockets_are_named_without_a_capture() {
         truth.remove("begun");
         let truth = truth.into_iter().map(|(word, place)| (word, Ok(place))).collect();
         assert_eq!(named, truth);
+    }
+}
+
+fn signal(name: &str, pid: &str) {
+    assert!(Command::new("kill").args([name, pid]).status().expect("kill runs").success());
+}
+
+/// Sends more over the loopback than any ring has room for.
+fn flood() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut out =
+        TcpStream::connect(listener.local_addr().expect("an address")).expect("it listens");
+    let (mut back, _) = listener.accept().expect("it came");
+    for _ in 0..40_000 {
+        out.write_all(b"x").expect("it is open");
+        back.read_exact(&mut [0]).expect("it is open");
+    }
+}
+
+/// Whoever reads the events stands still for a while: what was lost is a number, what it could have changed is
+/// unknown, and what came after it is named.
+#[test]
+fn lost_events_are_counted() {
+    if !can_run(&[ROOT, GO, DRIVER, TRACEFS]) {
+        return;
+    }
+    let _alone = QUIET.write().unwrap_or_else(PoisonError::into_inner);
+    let scratch = Scratch::new();
+    let (path, server) = (built(&scratch, &[]), Server::start());
+    let mut program = Program::start(&path, &server);
+    let (closewait, _) = watching(server.port, &[]);
+    program.leave("update", 1);
+    let before: Vec<u64> = program.truth.keys().copied().collect();
+    let pid = closewait.id();
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let reader = children.expect("it is there").trim().to_owned();
+    signal("-STOP", &reader);
+    flood();
+    signal("-CONT", &reader);
+    // It has caught up once it knows of a connection that ended.
+    thread::sleep(Duration::from_secs(1));
+    program.leave("update", 1);
+    server.leave(2);
+    let (rows, summary) = report(closewait, 2);
+    assert!(summary["code_lost"].as_u64().is_some_and(|lost| lost > 1_000), "{summary}");
+    for row in rows.values() {
+        let port = row["a"]["port"].as_u64().expect("a port");
+        let is_before = before.contains(&port);
+        for (word, said) in named(row) {
+            match said {
+                Ok(place) => assert!(!is_before && place == program.truth[&port][&word], "{row}"),
+                Err(why) => assert!(is_before && why == "events were lost", "{why}: {row}"),
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::{Need, ROOT, Scratch, project};
-use crate::shop::{Program, Server, assert_all_named, findings, named, watching};
+use crate::shop::{Program, Server, assert_all_named, findings, named, quiet, watching};
 use crate::{TRACEFS, can_run};
 
 const CC: Need = ("gcc", "gcc", &["--version"]);
@@ -74,6 +74,7 @@ fn every_place_in_a_rust_program_is_named() {
 
 /// What was said of connections that were left by `update`.
 fn said_of(path: &Path) -> Vec<Result<(String, u64), String>> {
+    let _quiet = quiet();
     let server = Server::start();
     let mut program = Program::start(path, &server);
     let (closewait, _) = watching(server.port, &[]);

@@ -5,13 +5,20 @@ use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::common::command;
+
+/// Held by whoever must see each event, and alone by whoever sends more than can be read.
+pub static QUIET: RwLock<()> = RwLock::new(());
+
+pub fn quiet() -> RwLockReadGuard<'static, ()> {
+    QUIET.read().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A server that speaks MySQL as far as a driver asks, until it leaves all its clients.
 pub struct Server {
@@ -203,7 +210,12 @@ pub fn named(row: &Value) -> BTreeMap<String, Result<Place, String>> {
 }
 
 /// The findings of the report in the end, by their names; that many are waited for.
-pub fn findings(mut closewait: Child, number: usize) -> BTreeMap<String, Value> {
+pub fn findings(closewait: Child, number: usize) -> BTreeMap<String, Value> {
+    report(closewait, number).0
+}
+
+/// The same, and the summary.
+pub fn report(mut closewait: Child, number: usize) -> (BTreeMap<String, Value>, Value) {
     let lines = BufReader::new(closewait.stdout.take().expect("piped")).lines();
     let mut lines = lines.map(|line| serde_json::from_str::<Value>(&line.expect("a line")));
     let mut seen = 0;
@@ -213,17 +225,23 @@ pub fn findings(mut closewait: Child, number: usize) -> BTreeMap<String, Value> 
         seen += 1;
     }
     interrupt(&closewait);
-    let rows = lines.map(|line| line.expect("JSON"));
-    let rows = rows.filter(|row| row["type"] == "flow" && row["finding"] == true);
-    let rows = rows.map(|row| (row["uid"].as_str().expect("a name").to_owned(), row)).collect();
+    let (mut rows, mut summary) = (BTreeMap::new(), Value::Null);
+    for row in lines.map(|line| line.expect("JSON")) {
+        if row["type"] == "summary" {
+            summary = row;
+        } else if row["type"] == "flow" && row["finding"] == true {
+            rows.insert(row["uid"].as_str().expect("a name").to_owned(), row);
+        }
+    }
     assert_eq!(closewait.wait().expect("it ends").code(), Some(1));
-    rows
+    (rows, summary)
 }
 
 /// Leaves connections at every place, begun before and after arming, and holds what is named against what the
 /// program says: nothing may be wrong, and nothing unknown that was seen. Each round of places says `told` things.
 pub fn assert_all_named(path: &Path, has_lines: bool, places: &[&str], told: usize, more: &[&str]) {
     const EACH: usize = 40;
+    let _quiet = quiet();
     let server = Server::start();
     let mut program = Program::start(path, &server);
     program.has_lines = has_lines;

@@ -134,6 +134,19 @@ impl Why {
     }
 }
 
+/// The part of what is known that a lost event could have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Sums of sends, and which socket is which.
+    Sums,
+    Connects,
+    EndsOfFile,
+}
+
+/// All of them, in their order.
+pub const LOSSES: usize = 3;
+pub const ALL_LOSSES: [Loss; LOSSES] = [Loss::Sums, Loss::Connects, Loss::EndsOfFile];
+
 /// The callers of a socket's events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Callers {
@@ -149,8 +162,10 @@ pub struct Book {
     sockets: HashMap<u64, Sock>,
     by_ends: HashMap<Ends, Vec<u64>>,
     stacks: Stacks,
-    /// Times at which something was lost, and how many events in all.
+    /// Times at which sums were lost; whether others were, and how many events in all.
     losses: u32,
+    lost_connects: bool,
+    lost_ends: bool,
     pub lost: u64,
 }
 
@@ -186,9 +201,16 @@ impl Book {
     }
 
     /// So many events did not arrive.
-    pub fn lose(&mut self, events: u64) {
+    pub fn lose(&mut self, what: Loss, events: u64) {
+        if events == 0 {
+            return;
+        }
         self.lost = self.lost.saturating_add(events);
-        self.losses = self.losses.saturating_add(1);
+        match what {
+            Loss::Sums => self.losses = self.losses.saturating_add(1),
+            Loss::Connects => self.lost_connects = true,
+            Loss::EndsOfFile => self.lost_ends = true,
+        }
     }
 
     fn change(&mut self, socket: u64, from: State, to: State, ends: Ends, by: By) {
@@ -256,7 +278,7 @@ impl Book {
             begun: asked.open.then(|| self.begun(sock, asked.begun)),
             last: self.last(sock),
             connected: self.connected(sock),
-            end_of_file: sock.end_of_file.map(|by| self.known(by)),
+            end_of_file: self.end_of_file(sock),
         }
     }
 
@@ -270,12 +292,18 @@ impl Book {
         }
     }
 
+    /// A read that was lost may have seen it.
+    fn end_of_file(&self, sock: &Sock) -> Option<Known> {
+        let by = sock.end_of_file.map(|by| self.known(by));
+        by.or(self.lost_ends.then_some(Known::Unknown(Why::Lost)))
+    }
+
     fn connected(&self, sock: &Sock) -> Option<Known> {
         sock.connect.filter(|_| sock.sends.is_empty()).map(|by| self.known(by))
     }
 
     fn unseen(&self) -> Why {
-        if self.losses > 0 { Why::Lost } else { Why::Before }
+        if self.losses > 0 || self.lost_connects { Why::Lost } else { Why::Before }
     }
 
     /// The send that carried these octets. Where the socket was seen to begin, the sums are the

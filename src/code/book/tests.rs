@@ -111,7 +111,7 @@ fn nothing_is_known_of_a_socket_that_nothing_was_seen_of() {
 fn a_loss_makes_unknown_what_it_could_have_changed() {
     let mut story = Story::new();
     story.connect().sent(11, 3).sent(40, 4);
-    story.book.lose(1);
+    story.book.lose(Loss::Sums, 1);
     story.close_wait();
     assert_eq!(by(&story.callers(Asked::default()).last), Err(Why::Lost));
     assert_eq!(by(&story.begun(51, 40, Some(51))), Err(Why::Lost));
@@ -178,4 +178,19 @@ fn memory_is_bounded() {
     assert_eq!(story.book.sockets[&ADDRESS].sends.len(), MAX_SENDS);
     let sent = 11 + 10 * MAX_SENDS as u64;
     assert_eq!(by(&story.begun(sent, sent - 11, Some(sent))), Err(Why::LongAgo));
+}
+
+/// Of a lost read nobody knows whose it was; sends are as they were.
+#[test]
+fn a_lost_read_makes_only_reads_unknown() {
+    let mut story = Story::new();
+    story.connect().sent(100, 2).close_wait();
+    story.book.lose(Loss::EndsOfFile, 3);
+    let callers = story.callers(Asked::default());
+    assert_eq!((by(&callers.last), by(&callers.end_of_file)), (Ok(2), Err(Why::Lost)));
+    assert_eq!(story.book.lost, 3);
+    story.event(What::EndOfFile, 9);
+    assert_eq!(by(&story.callers(Asked::default()).end_of_file), Ok(9), "this one was seen");
+    story.book.lose(Loss::Connects, 1);
+    assert_eq!(by(&story.callers(Asked::default()).last), Ok(2));
 }

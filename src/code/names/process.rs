@@ -194,7 +194,7 @@ impl Process {
             return Ok(frames);
         }
         match stack.found {
-            Found::Copied => Err("its stack is deeper than the 8 KiB of it that are copied".into()),
+            Found::Copied => Err("its stack is deeper than the 4 KiB of it that are copied".into()),
             Found::Tables => {
                 let last = stack.addresses.last().and_then(|last| self.mapping(*last));
                 let name = last.map_or("?", Mapping::name);

@@ -15,7 +15,7 @@ use perf_event_open::sample::record::sample::{Abi, CallChain as Chain, Sample};
 
 use super::CannotArm;
 use super::layout::{Layout, number};
-use crate::code::book::{Event, State, What};
+use crate::code::book::{Event, LOSSES, Loss, State, What};
 use crate::code::stacks::{Found, Stack};
 use crate::code::unwind::{Copied, MASK, PERF_REGISTERS, Registers};
 use crate::tcp::segment::Endpoint;
@@ -25,7 +25,7 @@ const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
 /// Octets of a stack that the kernel copies; on machines whose registers are not known here, functions of it
 /// that it follows along frame pointers.
-const COPIED: Size = Size(8 * 1024);
+const COPIED: Size = Size(4 * 1024);
 const FRAMES: u16 = 64;
 
 /// Octets of all rings together, at most: with many processors, each has a smaller one.
@@ -36,9 +36,21 @@ const LEAST_PAGES: u8 = 3;
 
 #[derive(Clone, Copy)]
 enum Kind {
+    Connect,
     State,
     Sent,
     EndOfFile,
+}
+
+impl Kind {
+    /// What is not known any more once such an event is lost.
+    fn loss(self) -> Loss {
+        match self {
+            Kind::Connect => Loss::Connects,
+            Kind::EndOfFile => Loss::EndsOfFile,
+            Kind::State | Kind::Sent => Loss::Sums,
+        }
+    }
 }
 
 /// An event that is asked for.
@@ -55,11 +67,11 @@ struct Wanted {
 
 const WANTED: [Wanted; 4] = [
     Wanted {
-        kind: Kind::State,
+        kind: Kind::Connect,
         event: "sock/inet_sock_set_state",
         filter: c"protocol==6 && newstate==2",
         has_caller: true,
-        pages: 8,
+        pages: 9,
     },
     Wanted {
         kind: Kind::State,
@@ -98,8 +110,9 @@ struct Fields {
 struct Ring {
     fields: Fields,
     sampler: Sampler,
-    // Closed, it would end the events.
-    _counter: Counter,
+    counter: Counter,
+    /// Events that did not arrive, so far.
+    lost: u64,
 }
 
 /// All events on all processors.
@@ -109,7 +122,7 @@ pub struct Rings(Vec<Ring>);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Harvest {
     pub events: u64,
-    pub lost: u64,
+    pub lost: [u64; LOSSES],
 }
 
 impl Rings {
@@ -129,7 +142,7 @@ impl Rings {
                 let failed = |error| cannot_open(wanted.event, error);
                 match open(wanted, id, *cpu, smaller) {
                     Ok((counter, sampler)) => {
-                        rings.push(Ring { fields, sampler, _counter: counter });
+                        rings.push(Ring { fields, sampler, counter, lost: 0 });
                     }
                     // A processor that is switched off.
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -142,24 +155,28 @@ impl Rings {
     }
 
     /// Takes what has come since the last time, with the copies of stacks.
-    pub fn read(&self, mut take: impl FnMut(Event, Option<Copied>)) -> Harvest {
+    pub fn read(&mut self, mut take: impl FnMut(Event, Option<Copied>)) -> Harvest {
         let mut harvest = Harvest::default();
-        for ring in &self.0 {
+        for ring in &mut self.0 {
             let Some(records) = ring.sampler.iter() else { continue };
+            let Some(lost) = harvest.lost.get_mut(ring.fields.kind.loss() as usize) else {
+                continue;
+            };
             for (_, record) in records {
-                match record {
-                    Record::Sample(sample) => match event(&ring.fields, *sample) {
-                        Some((event, copied)) => {
-                            harvest.events += 1;
-                            take(event, copied);
-                        }
-                        None => harvest.lost += 1,
-                    },
-                    Record::LostRecords(lost) => harvest.lost += lost.lost_records,
-                    Record::Throttle(_) => harvest.lost += 1,
-                    _ => {}
+                let Record::Sample(sample) = record else { continue };
+                match event(&ring.fields, *sample) {
+                    Some((event, copied)) => {
+                        harvest.events += 1;
+                        take(event, copied);
+                    }
+                    None => *lost += 1,
                 }
             }
+            // Asked for: a record of what was lost comes only with the next event that is not.
+            let now = ring.counter.stat().ok().and_then(|stat| stat.lost_records);
+            let now = now.unwrap_or(ring.lost);
+            *lost += now.saturating_sub(ring.lost);
+            ring.lost = now;
         }
         harvest
     }
@@ -236,6 +253,7 @@ fn open(wanted: &Wanted, id: u64, cpu: u32, smaller: u8) -> io::Result<(Counter,
             options.sample_format.user_stack = Some(COPIED);
         }
     }
+    options.stat_format.lost_records = true;
     options.record_id_format.task = true;
     options.record_id_format.time = true;
     let counter = Counter::new(Tracepoint { id }, (Proc::ALL, Cpu(cpu)), &options)?;
@@ -263,7 +281,7 @@ impl Fields {
         let none = (0, 0);
         let fields = Fields { kind: wanted.kind, socket: none, of_state: [none; 6], octets: none };
         Ok(match wanted.kind {
-            Kind::State => {
+            Kind::Connect | Kind::State => {
                 let [from, to, sport, dport, saddr, daddr] =
                     ["oldstate", "newstate", "sport", "dport", "saddr_v6", "daddr_v6"].map(field);
                 let of_state = [from?, to?, sport?, dport?, saddr?, daddr?];
@@ -279,7 +297,7 @@ impl Fields {
 fn event(fields: &Fields, sample: Sample) -> Option<(Event, Option<Copied>)> {
     let raw = sample.raw?;
     let what = match fields.kind {
-        Kind::State => {
+        Kind::Connect | Kind::State => {
             let [from, to, sport, dport, saddr, daddr] = fields.of_state;
             let end = |address, port| {
                 let port = u16::try_from(number(&raw, port)?).ok()?;

@@ -28,6 +28,8 @@ pub struct Answer {
     pub addresses: Vec<(String, IpAddr)>,
     /// Interfaces that are down.
     pub down: Vec<String>,
+    /// Events of the code behind sockets that did not arrive, where it is watched.
+    pub code_lost: Option<u64>,
 }
 
 impl Lookup {
@@ -86,7 +88,8 @@ impl Lookup {
         let sockets = lines.sockets;
         let sockets =
             sockets.map(|lines| lines.into_iter().filter_map(SocketLine::socket).collect());
-        Ok(Answer { sockets, addresses: lines.addresses, down: lines.down })
+        let Lines { addresses, down, code_lost, .. } = lines;
+        Ok(Answer { sockets, addresses, down, code_lost })
     }
 }
 

@@ -51,6 +51,8 @@ struct Lines {
     addresses: Vec<(String, IpAddr)>,
     /// Interfaces that are down.
     down: Vec<String>,
+    /// Events of the code behind sockets that did not arrive, where it is watched.
+    code_lost: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ use super::{Group, Listing};
 use crate::owner::{Held, Socket};
 use crate::report::table::{Align, more, table, write_table};
 use crate::report::text::code::lines as code_lines;
+use crate::report::text::code::lost as code_lost;
 use crate::report::text::page::{Page, Screen};
 use crate::report::text::{ALARM, CALM, timeout_words};
 use crate::units::{count, duration, range, thousands};
@@ -197,6 +198,9 @@ fn meaning(out: &mut impl Write, listing: &Listing, groups: &[Group]) -> io::Res
 
 /// Says what the times are worth, or why there are none.
 fn bounds(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
+    if let Some(lost) = listing.code_lost.filter(|lost| *lost > 0) {
+        writeln!(out, "{}", code_lost(lost))?;
+    }
     let mut times = Times::default();
     listing.stuck.iter().for_each(|socket| times.add(socket));
     match (times.held(), listing.snapshot.is_saved) {

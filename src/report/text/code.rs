@@ -38,6 +38,11 @@ fn folded(code: &Code) -> Option<String> {
     (n > 0).then(|| format!("{} of libraries folded (--frames)", count(n, "function")))
 }
 
+/// Says that what could have named code is missing.
+pub fn lost(events: u64) -> String {
+    format!("--code: {} lost: what they could have changed is unknown.", count(events, "event"))
+}
+
 /// The one function that matters most: `begun by main.update controller.go:22`.
 pub fn in_short(code: &Code) -> Option<String> {
     let traces = [
