@@ -180,7 +180,7 @@ fn memory_is_bounded() {
     assert_eq!(by(&story.begun(sent, sent - 11, Some(sent))), Err(Why::LongAgo));
 }
 
-/// Of a lost read nobody knows whose it was; sends are as they were.
+/// A lost read could be of any socket; sends are as they were.
 #[test]
 fn a_lost_read_makes_only_reads_unknown() {
     let mut story = Story::new();

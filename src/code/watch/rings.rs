@@ -43,7 +43,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// What is not known any more once such an event is lost.
+    /// Returns the part of what is known that such an event, once lost, could have changed.
     fn loss(self) -> Loss {
         match self {
             Kind::Connect => Loss::Connects,
