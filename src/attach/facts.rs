@@ -49,6 +49,10 @@ pub struct Facts {
     pub begun_in: Option<(Seq, Seq)>,
     /// The statements of the open transaction, in order.
     pub statements: Vec<Box<str>>,
+    /// The time at which each of them was sent, where the protocol keeps it.
+    pub statements_at: Vec<Time>,
+    /// The segments that they came in, by their octets, as [`Facts::begun_in`] is.
+    pub statements_in: Vec<Option<(Seq, Seq)>>,
     /// So many more were not kept.
     pub more_statements: u32,
     /// The last transaction with what ended it and came after it, or the last statements, in order;
@@ -95,6 +99,8 @@ impl Facts {
             begun: None,
             begun_in: None,
             statements: Vec::new(),
+            statements_at: Vec::new(),
+            statements_in: Vec::new(),
             more_statements: 0,
             path: Vec::new(),
             goodbye: None,

@@ -198,15 +198,27 @@ pub const WORDS: [(&str, &str); 4] = [
 /// What was named on a finding: a place, or why not.
 pub fn named(row: &Value) -> BTreeMap<String, Result<Place, String>> {
     let mut named = BTreeMap::new();
-    for event in row["code"].as_array().unwrap_or_else(|| panic!("no code: {row}")) {
+    let all = row["code"].as_array().unwrap_or_else(|| panic!("no code: {row}")).iter();
+    for event in all.filter(|event| event["event"] != "asked") {
         let word = WORDS.iter().find(|(key, _)| event["event"] == **key).expect("a known event").1;
-        let place = match event["function"].as_str() {
-            Some(function) => Ok((function.to_owned(), event["line"].as_u64().unwrap_or(0))),
-            None => Err(event["unknown"].as_str().unwrap_or("nobody's own").to_owned()),
-        };
-        named.insert(word.to_owned(), place);
+        named.insert(word.to_owned(), place(event));
     }
     named
+}
+
+fn place(event: &Value) -> Result<Place, String> {
+    match event["function"].as_str() {
+        Some(function) => Ok((function.to_owned(), event["line"].as_u64().unwrap_or(0))),
+        None => Err(event["unknown"].as_str().unwrap_or("nobody's own").to_owned()),
+    }
+}
+
+/// The statements of an open transaction, each with who sent it.
+pub fn statements(row: &Value) -> Vec<(String, Result<Place, String>)> {
+    let all = row["code"].as_array().unwrap_or_else(|| panic!("no code: {row}")).iter();
+    let all = all.filter(|event| event["event"] == "asked");
+    all.map(|event| (event["statement"].as_str().expect("a text").to_owned(), place(event)))
+        .collect()
 }
 
 /// The findings of the report in the end, by their names; that many are waited for.
@@ -268,6 +280,13 @@ pub fn assert_all_named(path: &Path, has_lines: bool, places: &[&str], told: usi
             continue;
         }
         assert!(named.keys().eq(truth.keys()), "{named:?} is not {truth:?}: {row}");
+        let statements = statements(row);
+        for (word, said) in [("begun", statements.first()), ("asked", statements.last())] {
+            if truth.contains_key("begun") {
+                let (statement, place) = said.expect("a transaction is open");
+                assert_eq!(*place, named[word], "{statement}: {row}");
+            }
+        }
         for (word, place) in &truth {
             match &named[word] {
                 Ok(found) => {

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::stacks::{Stack, StackId, Stacks};
-use super::trace::{Asked, Begun, Span};
+use super::trace::{Asked, Sent, Span};
 use crate::tcp::segment::Endpoint;
 
 /// Sockets that are kept, and the last sends of each.
@@ -154,6 +154,7 @@ pub struct Callers {
     pub last: Option<Known>,
     pub connected: Option<Known>,
     pub end_of_file: Option<Known>,
+    pub statements: Vec<Known>,
 }
 
 /// All sockets that anything was seen of.
@@ -275,10 +276,11 @@ impl Book {
             }
         };
         Callers {
-            begun: asked.open.then(|| self.begun(sock, asked.begun)),
+            begun: asked.open.then(|| self.sender(sock, asked.begun)),
             last: self.last(sock),
             connected: self.connected(sock),
             end_of_file: self.end_of_file(sock),
+            statements: asked.statements.iter().map(|sent| self.sender(sock, *sent)).collect(),
         }
     }
 
@@ -308,8 +310,8 @@ impl Book {
 
     /// The send that carried these octets. Where the socket was seen to begin, the sums are the
     /// capture's numbers; else the two are joined at their ends, and must agree where sends begin.
-    fn begun(&self, sock: &Sock, begun: Option<Begun>) -> Known {
-        let Some(Begun { before_end, sent }) = begun else {
+    fn sender(&self, sock: &Sock, sent: Option<Sent>) -> Known {
+        let Some(Sent { before_end, sent }) = sent else {
             return Known::Unknown(Why::NotCaptured);
         };
         let sent = sent.filter(|_| sock.begun == Some(self.losses));

@@ -51,7 +51,8 @@ impl Story {
 
     fn begun(&self, from: u64, to: u64, sent: Option<u64>) -> Option<Known> {
         let before_end = Span { from, to };
-        self.callers(Asked { open: true, begun: Some(Begun { before_end, sent }) }).begun
+        let begun = Some(Sent { before_end, sent });
+        self.callers(Asked { open: true, begun, ..Asked::default() }).begun
     }
 }
 
@@ -96,7 +97,10 @@ fn a_socket_that_was_there_before_is_joined_from_its_end() {
         // No send begins there: something is amiss, and nothing is said.
         assert_eq!(by(&story.begun(45, 40, sent)), Err(Why::Unfit));
     }
-    assert_eq!(by(&story.callers(Asked { open: true, begun: None }).begun), Err(Why::NotCaptured));
+    assert_eq!(
+        by(&story.callers(Asked { open: true, ..Asked::default() }).begun),
+        Err(Why::NotCaptured)
+    );
 }
 
 #[test]
@@ -193,4 +197,16 @@ fn a_lost_read_makes_only_reads_unknown() {
     assert_eq!(by(&story.callers(Asked::default()).end_of_file), Ok(9), "this one was seen");
     story.book.lose(Loss::Connects, 1);
     assert_eq!(by(&story.callers(Asked::default()).last), Ok(2));
+}
+
+/// Each statement of a transaction has its own send.
+#[test]
+fn statements_have_their_senders() {
+    let mut story = Story::new();
+    story.connect().sent(100, 2).sent(11, 3).sent(40, 4).sent(9, 5).close_wait();
+    let sent = |from, to| Some(Sent { before_end: Span { from, to }, sent: Some(160) });
+    let statements = vec![sent(60, 49), sent(49, 9), None, sent(9, 0)];
+    let callers = story.callers(Asked { open: true, statements, ..Asked::default() });
+    let all: Vec<_> = callers.statements.into_iter().map(|known| by(&Some(known))).collect();
+    assert_eq!(all, [Ok(3), Ok(4), Err(Why::NotCaptured), Ok(5)]);
 }

@@ -52,12 +52,13 @@ impl Names {
 
     /// Names the callers of a socket's events.
     pub fn name(&mut self, callers: Callers) -> Code {
-        let Callers { begun, last, connected, end_of_file } = callers;
+        let Callers { begun, last, connected, end_of_file, statements } = callers;
         Code {
             begun: begun.map(|known| self.trace(known)),
             last: last.map(|known| self.trace(known)),
             connected: connected.map(|known| self.trace(known)),
             end_of_file: end_of_file.map(|known| self.trace(known)),
+            statements: statements.into_iter().map(|known| self.trace(known)).collect(),
             unread: false,
         }
     }

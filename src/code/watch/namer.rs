@@ -60,18 +60,17 @@ fn begin(names: fn() -> Names) -> Option<(Sender<Callers>, Receiver<Code>)> {
 
 /// The events that nobody named.
 fn unknown(callers: Callers) -> Code {
-    let trace = |known: Option<Known>| {
-        known.map(|known| match known {
-            Known::By(_) => Trace::Unknown(TOO_LONG.into()),
-            Known::Unknown(why) => Trace::Unknown(why.sentence().into()),
-        })
+    let trace = |known: Known| match known {
+        Known::By(_) => Trace::Unknown(TOO_LONG.into()),
+        Known::Unknown(why) => Trace::Unknown(why.sentence().into()),
     };
-    let Callers { begun, last, connected, end_of_file } = callers;
+    let Callers { begun, last, connected, end_of_file, statements } = callers;
     Code {
-        begun: trace(begun),
-        last: trace(last),
-        connected: trace(connected),
-        end_of_file: trace(end_of_file),
+        begun: begun.map(trace),
+        last: last.map(trace),
+        connected: connected.map(trace),
+        end_of_file: end_of_file.map(trace),
+        statements: statements.into_iter().map(trace).collect(),
         unread: false,
     }
 }

@@ -62,10 +62,10 @@ pub fn add_code(
     watch: &mut Watch,
 ) {
     let asked: HashMap<_, _> =
-        asked.iter().map(|(local, peer, asked)| ((*local, *peer), *asked)).collect();
+        asked.iter().map(|(local, peer, asked)| ((*local, *peer), asked)).collect();
     for socket in sockets.iter_mut().filter(|socket| socket.is_stuck()) {
         let ends: (SocketAddr, SocketAddr) = (socket.local.into(), socket.peer.into());
-        let asked = asked.get(&ends).copied().unwrap_or_default();
+        let asked = asked.get(&ends).map_or_else(Asked::default, |asked| (*asked).clone());
         let holders: Vec<i32> = socket.holders.iter().map(|holder| holder.pid).collect();
         let code = watch.code_of((socket.local, socket.peer), &holders, &asked);
         // It waits to be read: nobody has.

@@ -106,7 +106,7 @@ fn group_table(out: &mut impl Write, groups: &[Group], look: &SocketsLook) -> io
     for (line, group) in lines.zip(groups) {
         writeln!(out, "{line}")?;
         since(&group.times).iter().try_for_each(|since| writeln!(out, "         {since}"))?;
-        let code = group.code.map_or(Vec::new(), |code| code_lines(code, look.frames));
+        let code = group.code.map_or(Vec::new(), |code| code_lines(code, Vec::new(), look.frames));
         code.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
     }
     more(out, groups.len() - shown, "group")?;
