@@ -88,9 +88,16 @@ pub trait Source {
     /// The capture's own account of itself, so far as it has been read.
     fn about(&self) -> &About;
 
+    /// Has a comment written beside the packets, where they are kept.
+    fn comment(&mut self, _text: &str) {}
+
     /// Bytes read so far, and in all if that is known.
     fn progress(&self) -> (u64, Option<u64>);
 }
+
+/// Comments of a capture that are kept, and octets of each: anybody's text.
+const MOST_COMMENTS: usize = 8_192;
+const LONGEST_COMMENT: usize = 8_192;
 
 /// A capture's own account of itself.
 #[derive(Clone, Debug, Default)]
@@ -108,6 +115,8 @@ pub struct About {
     pub ended: Option<Ended>,
     /// Connections that show packets missing, of the capture that closewait chose these packets from.
     pub holes: Holes,
+    /// Comments beside its packets, as many as there is room for: anybody's text.
+    pub comments: Vec<String>,
     /// Lines of a text that are no packets.
     pub lines_skipped: u64,
     /// Lines of a text that are packets, and cannot be read.

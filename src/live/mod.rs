@@ -21,6 +21,7 @@ use std::io;
 use std::time::Instant;
 
 use crate::capture::{About, Frame, Source};
+use crate::code::note::Note;
 use crate::engine::crew::Crew;
 use crate::engine::shards::Pace;
 use crate::owner::SocketList;
@@ -30,7 +31,7 @@ use crate::run::follow::{Mode, follow};
 use crate::run::notices::{Notices, Outcome, Status};
 use crate::run::session::{Session, Stopped, as_row};
 use crate::summary::gauges::Gauges;
-use crate::summary::{Judged, Sink};
+use crate::summary::{Judged, Owner, Row, Sink};
 use crate::tcp::segment::End;
 pub use setup::LiveSetup;
 use snapshot::Snapshot;
@@ -63,7 +64,7 @@ pub fn live(
                 true
             }
         };
-        live.check(&mut session, source.about(), notices)?;
+        live.check(&mut session, source, notices)?;
         notices.make_room();
         session.totals.unread = u64::from(failed);
         session.settle()?;
@@ -88,12 +89,12 @@ impl<S: Source> Mode<S> for Live {
     fn between(
         &mut self,
         session: &mut Session,
-        source: &S,
+        source: &mut S,
         notices: &mut dyn Notices,
     ) -> io::Result<()> {
         let now = session.point().facts().end();
         if self.suspects.take_due(now) {
-            self.check(session, source.about(), notices)?;
+            self.check(session, source, notices)?;
         }
         Ok(())
     }
@@ -121,12 +122,12 @@ impl Live {
     fn check(
         &mut self,
         session: &mut Session,
-        about: &About,
+        source: &mut impl Source,
         notices: &mut dyn Notices,
     ) -> io::Result<()> {
-        catch_up(session, about)?;
+        catch_up(session, source.about())?;
         self.tell_before(session, notices)?;
-        self.tell_events(session, notices)?;
+        self.tell_events(session, source, notices)?;
         self.tell_status(session, notices);
         self.answer(session, notices)
     }
@@ -151,7 +152,12 @@ impl Live {
         told
     }
 
-    fn tell_events(&mut self, session: &mut Session, notices: &mut dyn Notices) -> io::Result<()> {
+    fn tell_events(
+        &mut self,
+        session: &mut Session,
+        source: &mut impl Source,
+        notices: &mut dyn Notices,
+    ) -> io::Result<()> {
         if let Some(kernel) = &self.suspects.setup.kernel {
             session.point_mut().facts_mut().at_addresses(&kernel.addresses);
         }
@@ -167,6 +173,8 @@ impl Live {
         for event in &events {
             let row = as_row(&event.judged, &session.totals.files, event.owner(), &session.told);
             session.sink.event(event.kind, &row)?;
+            // Beside the packets, where they are kept: whoever reads them later cannot ask.
+            note(&row).and_then(|note| note.comment()).iter().for_each(|text| source.comment(text));
         }
         Ok(())
     }
@@ -245,6 +253,15 @@ impl Live {
         self.code_lost = kernel.code_lost;
         sockets
     }
+}
+
+/// The code that used a connection's socket, where that is known.
+fn note(row: &Row) -> Option<Note> {
+    let (Owner::Listed(socket), judged) = (row.owner, row.judged) else { return None };
+    let (code, holder) = (socket.code.as_deref()?.clone(), judged.judgement.holder?);
+    let [local, peer] = [holder, holder.other()].map(|side| judged.endpoint(side));
+    let process = socket.holders.first().map(|held| (held.pid, held.command.clone()));
+    Some(Note { local, peer, process, code })
 }
 
 /// Has all flows take in what was seen.

@@ -124,7 +124,7 @@ const COLUMNS: [Column; 61] = [
     ("process.fd", |row| holder(row).map_or(String::new(), descriptor)),
     ("kernel.state", |row| match row.owner {
         Owner::Listed(socket) => socket.state.name().into(),
-        Owner::Said(_) | Owner::NotAsked | Owner::NotListed => String::new(),
+        Owner::Said(..) | Owner::NotAsked | Owner::NotListed => String::new(),
     }),
     ("before_capture", |_| "false".into()),
     ("cause", |row| row.cause.map_or("", Cause::name).into()),
@@ -188,7 +188,7 @@ fn time_of(place: Option<Place>) -> String {
 fn holder<'a>(row: &Row<'a>) -> Option<&'a Holder> {
     match row.owner {
         Owner::Listed(socket) => socket.holders.first(),
-        Owner::Said(holders) => holders.first(),
+        Owner::Said(holders, _) => holders.first(),
         Owner::NotAsked | Owner::NotListed => None,
     }
 }

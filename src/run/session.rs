@@ -507,10 +507,10 @@ pub fn as_row<'a>(
     let owner = sockets.map_or(Owner::NotAsked, |sockets| {
         holders_socket(judged, sockets).map_or(Owner::NotListed, Owner::Listed)
     });
-    let said = told.holders(judged);
+    let (said, code) = (told.holders(judged), told.code(judged));
     let (owner, socket) = match owner {
         Owner::Listed(socket) => (owner, Some(socket)),
-        _ if !said.is_empty() => (Owner::Said(said), None),
+        _ if !said.is_empty() || code.is_some() => (Owner::Said(said, code), None),
         _ => (owner, None),
     };
     Row { judged, files, owner, cause: cause(judged, socket) }

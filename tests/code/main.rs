@@ -21,7 +21,9 @@ use std::time::{Duration, Instant};
 
 use common::{BINARY, NETNS, Need, ROOT, Scratch, command, lacks, project, skip, tool};
 use serde_json::Value;
-use shop::{Program, QUIET, Server, assert_all_named, named, quiet, report, watching};
+use shop::{
+    Program, QUIET, Server, assert_all_named, findings, named, quiet, report, statements, watching,
+};
 
 const GO: Need = ("go", "go", &["version"]);
 const DRIVER: Need = ("go", "ls", &["/usr/share/gocode/src/github.com/go-sql-driver/mysql"]);
@@ -128,6 +130,59 @@ fn sockets_are_named_without_a_capture() {
         let truth = truth.into_iter().map(|(word, place)| (word, Ok(place))).collect();
         assert_eq!(named, truth);
     }
+}
+
+/// What `-w` keeps names the code offline, too: in rows, on the ladder, in folded stacks.
+#[test]
+fn the_code_is_kept_beside_the_packets() {
+    if !can_run(&[ROOT, GO, DRIVER, TRACEFS]) {
+        return;
+    }
+    let (scratch, _quiet) = (Scratch::new(), quiet());
+    let (path, server) = (built(&scratch, &[]), Server::start());
+    let mut program = Program::start(&path, &server);
+    let kept = scratch.path().join("kept.pcapng");
+    let kept = kept.to_str().expect("a plain path");
+    let (closewait, _) = watching(server.port, &["-w", kept]);
+    program.leave("update", 2);
+    server.leave(2);
+    let live = findings(closewait, 2);
+    let port = server.port.to_string();
+    let read = |arguments: &[&str]| {
+        let arguments = [arguments, &["--mysql", &port]].concat();
+        let output = command(&arguments).output().expect("the binary runs");
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let rows = read(&[kept, "--format", "jsonl"]);
+    let rows = rows.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let rows: Vec<Value> = rows.filter(|row| row["finding"] == true).collect();
+    assert_eq!(rows.len(), 2);
+    for row in &rows {
+        let port = row["a"]["port"].as_u64().expect("a port");
+        let said = named(row);
+        let truth = program.truth[&port].clone();
+        assert!(
+            said.into_iter().eq(truth.into_iter().map(|(word, place)| (word, Ok(place)))),
+            "{row}"
+        );
+        let same = live.values().find(|live| live["a"]["port"] == port).expect("the same");
+        assert_eq!(
+            (statements(row), &row["process"]["pid"]),
+            (statements(same), &same["process"]["pid"])
+        );
+    }
+    let port = rows[0]["a"]["port"].as_u64().expect("a port");
+    let ladder = read(&["explain", kept]);
+    for (word, statement) in [("begun", "START TRANSACTION"), ("asked", "UPDATE accounts")] {
+        let (function, line) = &program.truth[&port][word];
+        let is_its = |text: &&str| text.trim_start().starts_with(&format!("asked: {statement}"));
+        let asked = ladder.lines().find(is_its).unwrap_or_else(|| panic!("{ladder}"));
+        assert!(asked.contains(&format!(", by {function} main.go:{line}")), "{asked}");
+    }
+    assert!(ladder.contains("  begun by     main.(*MainController).update"), "{ladder}");
+    let folded = read(&[kept, "--folded"]);
+    assert!(folded.contains(";main.(*MainController).update;START TRANSACTION;"), "{folded}");
 }
 
 fn signal(name: &str, pid: &str) {

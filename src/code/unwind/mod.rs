@@ -11,7 +11,7 @@
 
 mod process;
 mod registers;
-mod tables;
+pub mod tables;
 
 use std::collections::HashMap;
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 
+use crate::code::Code;
 use crate::report::ladder::{Other, Subject};
 use crate::run::trace::{Followed, Trace, TracedPacket};
 use crate::summary::cause::Cause;
@@ -44,12 +45,14 @@ pub struct Kept {
     judged: Judged,
     cause: Option<Cause>,
     process: Process,
+    /// The code that used its socket, where the capture has that.
+    code: Option<Code>,
 }
 
 impl Kept {
     pub fn of(row: &Row) -> Kept {
         let (judged, process) = (row.judged.clone(), Process::new(row.owner));
-        Kept { judged, cause: row.cause, process }
+        Kept { judged, cause: row.cause, process, code: row.owner.code().cloned() }
     }
 }
 
@@ -96,7 +99,10 @@ impl Chosen {
         let row = Row {
             judged: &kept.judged,
             files: &self.totals.files,
-            owner: Owner::NotAsked,
+            owner: match &kept.code {
+                None => Owner::NotAsked,
+                code => Owner::Said(&[], code.as_ref()),
+            },
             cause: kept.cause,
         };
         let first = kept.judged.flow.first;
