@@ -22,7 +22,7 @@ use crate::endpoints::EndpointSet;
 use crate::owner::kernel::{Netns, snapshot};
 use crate::owner::lookup::add_code;
 use crate::owner::{Snapshot, Socket};
-use crate::report::sockets::growth::History;
+use crate::report::sockets::growth::{History, counts};
 use crate::report::sockets::text::SocketsLook;
 use crate::report::sockets::{Listing, lines, text};
 use crate::tcp::state::State;
@@ -100,7 +100,7 @@ pub fn sockets(asked: &SocketsCommand) -> Exit {
         }
         let mut listing = listing(asked, &snapshot);
         listing.code_lost = watch.as_ref().map(Watch::lost);
-        history.record(started.elapsed(), &listing);
+        history.record(started.elapsed(), counts(&listing));
         let found = !listing.stuck.is_empty();
         let written = write(asked, &mut out, &listing, asked.watch.map(|_| &history))
             .and_then(|()| out.flush())
