@@ -56,6 +56,7 @@ fn a_transaction_that_was_open() {
         "user",
         "database",
         "application_name",
+        "driver",
         "last_statement",
         "last_statement_at",
         "answered",

@@ -153,6 +153,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("Http::", &["attach"]),
     ("Redis::", &["attach"]),
     ("Amqp", &["attach"]),
+    ("Kafka::", &["attach"]),
     ("unicode_properties", &["printable.rs"]),
     ("unicode_width", &["report"]),
 ];

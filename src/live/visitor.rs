@@ -65,7 +65,10 @@ impl Visitor {
 
     /// Goes on as far as it can. False once it is over: answered, gone, or too slow.
     pub fn go_on(&mut self, board: &Board) -> bool {
-        self.hear(board) && self.count(board) && self.tell() && self.came.elapsed() < COUNTED + PATIENCE
+        self.hear(board)
+            && self.count(board)
+            && self.tell()
+            && self.came.elapsed() < COUNTED + PATIENCE
     }
 
     fn hear(&mut self, board: &Board) -> bool {

@@ -82,7 +82,7 @@ impl<W: Write> Sink for Csv<W> {
 
 type Column = (&'static str, fn(&Row) -> String);
 
-const COLUMNS: [Column; 61] = [
+const COLUMNS: [Column; 62] = [
     ("uid", |row| uid(&row.judged.key, &row.judged.flow)),
     ("community_id", |row| community_id(&row.judged.key).unwrap_or_default()),
     ("verdict", |row| row.judged.judgement.verdict.name().into()),
@@ -144,6 +144,7 @@ const COLUMNS: [Column; 61] = [
     ("said.user", |row| said(row, |m| opt(&m.user))),
     ("said.database", |row| said(row, |m| opt(&m.database))),
     ("said.application_name", |row| said(row, |m| opt(&m.application))),
+    ("said.driver", |row| said(row, |m| opt(&m.driver))),
     ("said.last_statement", |row| said(row, |m| opt(&m.last_statement))),
     ("said.last_statement_at", |row| said(row, |m| time(m.last_statement_at))),
     ("said.answered", |row| said(row, |m| yes(m.answered))),
