@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::flames::FlameArgs;
 use super::nearest_command;
+use super::options::Options;
 use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, at_least_one};
 use super::times::TimeArgs;
 use crate::capture::file::Input;
@@ -16,6 +17,7 @@ use crate::capture::stop::Stop;
 use crate::commands::format::Format;
 use crate::commands::read::ReadCommand;
 use crate::engine::shards::MOST_THREADS;
+use crate::report::shell;
 use crate::report::text::TextLook;
 use crate::run::{Paths, Plan, Reading};
 use crate::table::MAX_FLOWS;
@@ -61,7 +63,7 @@ pub struct ReadArgs {
     #[arg(short = 'r', value_name = "FILE")]
     read: Vec<PathBuf>,
 
-    /// Only packets that match a BPF expression (pcap-filter(7))
+    /// Packets that match a BPF expression (pcap-filter(7))
     #[arg(short = 'f', long = "filter", value_name = "EXPR", conflicts_with = "expression")]
     filter: Option<String>,
 
@@ -82,8 +84,10 @@ pub struct ReadArgs {
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
 
-    /// A saved list of the host's sockets: each finding gets its process, and sockets stuck before
-    /// the capture are listed (ss, netstat, lsof, `closewait sockets --format jsonl --all`)
+    /// A list of the host's sockets: names the processes
+    ///
+    /// Sockets that were stuck before the capture are listed. Read are lists of ss, netstat and lsof,
+    /// /proc/net/tcp, and `closewait sockets --format jsonl --all`.
     #[arg(long, value_name = "FILE")]
     sockets: Option<PathBuf>,
 
@@ -93,7 +97,7 @@ pub struct ReadArgs {
     #[command(flatten)]
     reading: ReadingArgs,
 
-    /// Report every connection, not only those that are or may be stuck
+    /// Report every connection, not only stuck ones
     #[arg(long, help_heading = "Output")]
     all: bool,
 
@@ -119,7 +123,8 @@ impl ReadArgs {
             "" => None,
             expression => Some(Filter::new(expression).map_err(|e| e.to_string())?),
         };
-        let explain = inputs.iter().all(|input| input.read_once().is_none());
+        let can_be_read = inputs.iter().all(|input| input.read_once().is_none());
+        let explain = can_be_read.then(|| self.options());
         let look = TextLook { explain, ..self.output.look(&self.times, self.all) };
         let flames = self.flames.flames(self.output.report.file.output.as_deref())?;
         let format = self.output.format_to_file()?;
@@ -148,6 +153,19 @@ impl ReadArgs {
             output: self.output.report.file.output,
             write: self.write,
         })
+    }
+
+    /// The options with which `explain` gives the same answer, but for `--local`: the holder is that.
+    fn options(&self) -> String {
+        let sockets = self.sockets.as_deref().filter(|list| list.as_os_str() != "-");
+        let sockets = sockets.map(|list| shell::word(&list.to_string_lossy()));
+        let mut options = Options::default();
+        options.flag("--separate", self.separate);
+        options.values("--sockets", sockets);
+        self.judging.options(&mut options);
+        self.reading.options(&mut options);
+        self.times.options(&mut options);
+        options.0
     }
 
     /// Reads them for one page.
