@@ -188,7 +188,7 @@ pub fn are_requests(mut data: &[u8]) -> bool {
     while let Some((len, after)) = data.split_first_chunk() {
         let len = u32::from_be_bytes(*len) as usize;
         let body = after.get(..len).unwrap_or(after);
-        if len < 10 || len > 64 << 20 || Request::read(body).is_none_or(|it| it.is_odd(len)) {
+        if !(10..=64 << 20).contains(&len) || Request::read(body).is_none_or(|it| it.is_odd(len)) {
             return false;
         }
         data = after.get(len..).unwrap_or_default();

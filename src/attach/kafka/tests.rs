@@ -95,7 +95,7 @@ fn a_login() {
         let facts = facts(more);
         (facts.before_login, facts.user)
     };
-    assert_eq!(stage(&[handshake.clone()]), (Some(BeforeLogin::Unanswered), None));
+    assert_eq!(stage(std::slice::from_ref(&handshake)), (Some(BeforeLogin::Unanswered), None));
     for (asks, ok, denied) in [(v1, &[0, 0][..], &[0, 58][..]), (v2, &[0, 0, 0], &[0, 0, 58])] {
         let begun = [handshake.clone(), answer(1, &[0, 0]), asks];
         let with = |rest: &[u8]| [&begun[..], &[answer(2, rest)]].concat();
