@@ -27,7 +27,7 @@ use two::Two;
 const MAX_WAITING: usize = 32;
 
 /// Octets on the heap.
-pub const MAX_HEAP: usize = 64 * 1_024;
+pub const MAX_HEAP: usize = 128 * 1_024;
 
 /// One connection.
 #[derive(Debug)]

@@ -169,6 +169,8 @@ impl Kafka {
         if frames.is_lost() && self.can_go_on(from, data) {
             frames.find();
         } else if frames.is_lost() && !was_heard {
+            // It begins in the middle, and may be this all the same.
+            self.truncated = true;
             self.lose(from);
         }
         let was_lost = frames.is_lost();

@@ -37,6 +37,9 @@ pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Octets of a block of header fields that are kept.
 const MAX_BLOCK: usize = 8 * 1_024;
 
+/// Octets of a method that are kept.
+const LONGEST_METHOD: usize = 16;
+
 /// One connection.
 #[derive(Debug, Default)]
 pub struct Two {
@@ -203,6 +206,10 @@ impl Two {
             // A head goes on with its next frame, or this is none.
             self.half(from).head = None;
             self.half(from).table.forget();
+            self.truncated = true;
+            if from == Peer::Client {
+                self.streams.lose_requests();
+            }
         }
         match frame.kind {
             DATA if from == Peer::Server && frame.flags & END_STREAM != 0 => {
@@ -253,7 +260,8 @@ impl Two {
         }
         let has_method = fields.method.is_some();
         let said = fields.method.zip(fields.path).map(|(method, path)| {
-            let line = |target: &str| format!("{} {target}", name(&method)).into();
+            let method = name(method.get(..LONGEST_METHOD).unwrap_or(&method));
+            let line = |target: &str| format!("{method} {target}").into();
             let digest = match fields.is_grpc.then(|| path::of_call(&path)).flatten() {
                 Some(call) => line(call),
                 None => line(&path::digest(&path)),
@@ -318,6 +326,7 @@ impl Two {
     fn answered_all(&self) -> Option<bool> {
         let is_begun = self.client.head.is_some();
         match self.streams.open() {
+            0 if self.streams.is_new() => None,
             0 if self.client.frames.is_lost() || self.server.frames.is_lost() => None,
             0 => self.streams.is_known().then_some(true).filter(|_| !is_begun),
             _ => Some(false),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::place::Time;
 
 /// Streams that are followed.
-const MAX_OPEN: usize = 128;
+const MAX_OPEN: usize = 100;
 
 /// A request.
 #[derive(Debug)]
@@ -36,6 +36,11 @@ impl Streams {
 
     pub fn open(&self) -> usize {
         self.open.len()
+    }
+
+    /// Returns whether nothing was ever asked.
+    pub fn is_new(&self) -> bool {
+        self.highest == 0 && !self.unknown
     }
 
     pub fn is_known(&self) -> bool {

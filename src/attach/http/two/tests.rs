@@ -88,7 +88,8 @@ fn what_was_asked_and_answered() {
     assert_eq!(texts.map(|text| text.as_deref()), right.map(Some));
     assert_eq!((done.answered, done.truncated), (Some(true), false));
     assert_eq!(done.remarks, ["the last answer had the status 200".into()]);
-    assert_eq!(talk(&begun()).facts(true).last_statement, None);
+    let nothing = talk(&begun()).facts(true);
+    assert_eq!((nothing.last_statement, nothing.answered), (None, None));
     // Octet by octet.
     let all = [&begun()[..], &[get(1, "/a"), ok(1)]].concat();
     let each = all.iter().flat_map(|(from, octets)| octets.iter().map(|o| (*from, vec![*o])));
@@ -127,6 +128,19 @@ fn why_the_server_closes() {
     let error = failed.server_error.expect("an error");
     assert_eq!((error.code, error.unsolicited), (ErrorCode::Name("UNAVAILABLE".into()), false));
     assert_eq!(failed.answered, Some(true));
+}
+
+#[test]
+fn it_stays_small() {
+    let path = format!("/{}", "\u{1b}".repeat(120));
+    let many: Vec<_> = (0..300).map(|n| get(2 * n + 1, &path)).collect();
+    let facts = facts(&many);
+    assert_eq!(facts.answered, Some(false));
+    // A head that goes on and on; `talk` holds what is kept of it.
+    let head = (Client, frame(1, 0, 1, &[0x82; 4_000]));
+    let more = vec![(Client, frame(9, 0, 1, &[0x82; 4_000])); 20];
+    let all = [&begun()[..], &[head], &more].concat();
+    assert_eq!(talk(&all).facts(false).answered, None);
 }
 
 #[test]
