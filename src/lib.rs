@@ -136,6 +136,8 @@ pub mod endpoints;
 pub mod engine;
 pub mod expect;
 pub mod facts;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 pub mod join;
 pub mod ladder;
 pub mod live;

@@ -198,12 +198,12 @@ impl ReadArgs {
     }
 }
 
-fn all_cores() -> NonZeroUsize {
+pub(super) fn all_cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// As many threads as find something to do.
-fn bounded(threads: NonZeroUsize) -> NonZeroUsize {
+pub(super) fn bounded(threads: NonZeroUsize) -> NonZeroUsize {
     if threads > MOST_THREADS {
         crate::commands::complain(&format!(
             "--threads {threads}: {MOST_THREADS} work, more would find nothing to do"

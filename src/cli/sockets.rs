@@ -89,8 +89,9 @@ fn state(text: &str) -> Result<State, String> {
 
 impl SocketsArgs {
     pub fn sockets(self) -> Result<SocketsCommand, String> {
-        if self.output.format() == Format::Html {
-            return Err("--format html: a list of sockets has text, jsonl and csv".into());
+        if let format @ (Format::Html | Format::Parquet) = self.output.format() {
+            let name = format.name();
+            return Err(format!("--format {name}: a list of sockets has text, jsonl and csv"));
         }
         let peer = (!self.peer.is_empty()).then(|| EndpointSet::union(self.peer));
         Ok(SocketsCommand {

@@ -64,7 +64,7 @@ fn told(asked: &DiffCommand) -> Result<Exit, String> {
         Format::Text => write_text(&mut out, &all),
         Format::Jsonl => write_lines(&mut out, &all),
         Format::Html => write_page(&mut out, &all, &command_line()),
-        Format::Csv => Err(io::ErrorKind::Unsupported.into()),
+        Format::Csv | Format::Parquet => Err(io::ErrorKind::Unsupported.into()),
     };
     drop(out);
     let written = written.and_then(|()| place(placing));

@@ -56,6 +56,8 @@ pub struct Orders {
     pub pairs: Pairs,
     /// Nothing will follow: judge all that is left.
     pub last: bool,
+    /// What is known of the capture is enough to judge flows that have ended; else they stay.
+    pub settled: bool,
     /// Flows that stay between rounds, at most.
     pub max_flows: usize,
     /// Statements as they were sent.
@@ -118,7 +120,7 @@ impl Shard {
             Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
         if orders.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| judge.judge(flow));
-        } else {
+        } else if orders.settled {
             self.table.retire(orders.facts.end(), |flow| judge.judge(flow));
         }
     }
@@ -366,7 +368,7 @@ impl Shards {
 
     /// The number of flows in memory, between two rounds.
     pub fn flow_count(&self) -> usize {
-        self.shards.iter().map(|shard| shard.table.len()).sum()
+        self.shards.iter().map(|shard| shard.table.held()).sum()
     }
 
     /// Counts flows that have left, so far, and those of them that left memory early.
@@ -393,12 +395,17 @@ impl Shards {
     /// Counts connections that show holes, between two rounds: those that have left, and those that have
     /// not if `all`.
     pub fn holes(&self, all: bool) -> Holes {
+        self.hole_count(all).holes()
+    }
+
+    /// Counts them, to be added to what others counted.
+    pub fn hole_count(&self, all: bool) -> holes::Count {
         let mut holes = holes::Count::default();
         self.shards.iter().for_each(|shard| holes += shard.holes);
         if all {
             self.flows().for_each(|(_, flow)| holes.note(flow));
         }
-        holes.holes()
+        holes
     }
 
     /// Judges a flow that is still there, between two rounds.

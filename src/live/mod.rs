@@ -162,7 +162,7 @@ impl Live {
             notices.make_room();
         }
         for event in &events {
-            let row = as_row(&event.judged, &session.totals.files, event.owner(), &session.told);
+            let row = as_row(&event.judged, &session.totals.files, event.owner(), &session.named);
             session.sink.event(event.kind, &row)?;
         }
         Ok(())
@@ -202,7 +202,7 @@ impl Live {
         }
         rows.retain(|judged| judged.judgement.is_notable());
         for judged in &rows {
-            session.sink.row(&as_row(judged, &totals.files, sockets.as_ref(), &session.told))?;
+            session.sink.row(&as_row(judged, &totals.files, sockets.as_ref(), &session.named))?;
         }
         for socket in &before {
             // As it is now: it has been held longer since.
