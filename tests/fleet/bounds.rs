@@ -1,0 +1,1 @@
+//! Bounds, damage, and what is missing.
