@@ -72,7 +72,7 @@ pub struct JudgeArgs {
     #[arg(long, value_name = "FILE")]
     tell: Option<PathBuf>,
 
-    /// What a share told; all of them, repeated
+    /// A file that a share told; all of them, repeated
     #[arg(long, value_name = "FILE")]
     told: Vec<PathBuf>,
 

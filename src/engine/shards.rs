@@ -56,7 +56,7 @@ pub struct Orders {
     pub pairs: Pairs,
     /// Nothing will follow: judge all that is left.
     pub last: bool,
-    /// What is known of the capture is enough to judge flows that have ended; else they stay.
+    /// Enough is known of the capture to judge flows that have ended; else they stay.
     pub settled: bool,
     /// Flows that stay between rounds, at most.
     pub max_flows: usize,

@@ -9,7 +9,7 @@ use super::write::PartWriter;
 use crate::capture::file::{FileSource, Input};
 use crate::capture::process::Process;
 use crate::capture::stop::Stop;
-use crate::capture::{Error, Frame, LinkType, Next, Source, Trouble};
+use crate::capture::{Error, Frame, Next, Source, Trouble};
 use crate::decode::Decoder;
 use crate::facts::CaptureFacts;
 use crate::place::Time;
@@ -21,10 +21,10 @@ use crate::tcp::segment::Segment;
 /// Packets between two looks at the progress.
 const PROGRESS_EVERY: u64 = 65_536;
 
-/// What to make a part of, and how.
+/// A plan of a part: the capture, and what to keep of it.
 pub struct FactsPlan {
     pub input: Input,
-    /// What was captured of payloads, too.
+    /// Payloads as far as they were captured, too.
     pub contents: bool,
     pub key: Key,
     /// Ports of VXLAN, beside the usual ones.
@@ -58,7 +58,7 @@ pub enum Failed {
 /// later is read until there, and the part says so.
 pub fn facts(plan: &FactsPlan, out: File, notices: &mut dyn Notices) -> Result<Made, Failed> {
     let mut source = FileSource::open_until(&plan.input, 0, &plan.stop)?;
-    if source.about().links.contains(&LinkType::TEXT) {
+    if source.is_text() {
         let trouble = Trouble::NotACapture(
             "a text is no capture file, whose packets all have addresses and times".into(),
         );

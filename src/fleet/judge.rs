@@ -25,7 +25,7 @@ pub struct JudgePlan {
     /// [`Plan::inputs`] are the parts.
     pub plan: Plan,
     pub shard: Shard,
-    /// What all shares have told, where it is known.
+    /// Facts that all shares have told, where they are known.
     pub told: Option<Share>,
 }
 

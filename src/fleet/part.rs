@@ -103,11 +103,11 @@ pub struct Group {
     pub chunk: u32,
     /// The rest that hashes of its 4-tuples leave; `None` where every share reads it.
     pub rest: Option<u64>,
-    /// When divided by this.
+    /// The divisor.
     pub of: u64,
 }
 
-/// When and where a packet was captured.
+/// The time and the place of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct At {
     pub time_ns: Option<i64>,

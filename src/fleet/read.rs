@@ -28,7 +28,7 @@ use crate::place::Place;
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::tcp::seq::Seq;
 
-/// Why a part cannot be read.
+/// The reason why a part cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     #[error("{0}")]
@@ -52,7 +52,7 @@ pub struct PartReader<R: ChunkReader + 'static> {
 /// A segment of a part.
 pub struct Row<'a> {
     pub segment: Segment,
-    /// What was captured of its payload.
+    /// Its payload, as far as it was captured.
     pub payload: &'a [u8],
     pub process: Option<Process>,
     /// It belongs to the share that is read; others are there for what they tell.

@@ -1,4 +1,4 @@
-//! What the runs that judge shares of one capture tell each other, as a file.
+//! Files by which the runs that judge shares of one capture tell each other what they know.
 
 use std::net::IpAddr;
 
@@ -58,7 +58,7 @@ impl Told {
         Told { schema: SCHEMA, shard, holes: share.holes.numbers(), legs }
     }
 
-    /// What it told; nothing where it has a form that is not known.
+    /// Returns what it told; nothing where it has a form that is not known.
     pub fn share(&self) -> Option<Share> {
         let legs = self.legs.iter().map(LegLine::leg).collect();
         let share = Share { holes: Count::of_numbers(self.holes), legs };

@@ -49,7 +49,7 @@ impl PartWriter {
     /// Begins a part; with `contents`, one that has what was captured of payloads.
     ///
     /// # Errors
-    /// Those of the file.
+    /// Errors of the file.
     pub fn new(file: File, key: Key, contents: bool) -> Result<PartWriter, ParquetError> {
         let schema = Arc::new(parse_message_type(MESSAGE)?);
         let mut properties = WriterProperties::builder()
@@ -74,7 +74,7 @@ impl PartWriter {
     /// Adds a segment, with what was captured of its payload, in the order of capture.
     ///
     /// # Errors
-    /// Those of the file.
+    /// Errors of the file.
     pub fn put(
         &mut self,
         segment: &Segment,
@@ -95,7 +95,7 @@ impl PartWriter {
     /// Ends the part with its file's account.
     ///
     /// # Errors
-    /// Those of the file.
+    /// Errors of the file.
     pub fn end(mut self, footer: Footer) -> Result<(), ParquetError> {
         self.flush(true)?;
         let (key, contents) = (self.key.0, self.contents);

@@ -45,7 +45,7 @@ impl Leg {
         [self.holder, self.closer]
     }
 
-    /// Whether the holder opened it, and the octets of payload that each side sent.
+    /// Returns true if the holder opened it, and the octets of payload that each side sent.
     pub fn manner(&self) -> (bool, [u32; 2]) {
         (self.dialled_by_holder, self.octets)
     }

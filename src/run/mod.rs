@@ -1,6 +1,7 @@
 //! Reading, from a plan to an outcome.
 //!
 //! * [`session`]: the files and capture points that are read, whatever the mode
+//! * [`rows`]: judged connections beside what is known around them
 //! * [`share`]: what runs tell each other that judge one capture together
 //! * `sights`: connections that were seen more than once
 //! * [`mod@follow`]: the one loop, packet after packet, and what a mode is
@@ -10,6 +11,7 @@
 pub mod follow;
 pub mod notices;
 pub mod offline;
+pub mod rows;
 pub mod session;
 pub mod share;
 pub(crate) mod sights;

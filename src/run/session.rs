@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
+use super::rows::{as_row, holders_socket, is_provisional};
 use super::share::Share;
 use super::sights::{Sights, join_legs, learn_others, may_be_leg};
 use super::told::Told;
@@ -21,13 +22,12 @@ use crate::engine::point::{After, CapturePoint, Kind};
 use crate::engine::shards::{AT_A_TIME, Orders, Pace, Part};
 use crate::owner::{Socket, SocketList};
 use crate::place::Time;
-use crate::summary::cause::cause;
-use crate::summary::{Judged, Overlap, Owner, Row, Sink, Totals};
+use crate::summary::{Judged, Overlap, Sink, Totals};
 use crate::table::MAX_FLOWS;
 use crate::tcp::flow::FlowId;
 use crate::tcp::segment::Segment;
 use crate::tcp::side::Side;
-use crate::verdict::{Note, Policy, Standing, Verdict};
+use crate::verdict::{Policy, Standing, Verdict};
 
 /// The reason why a source is read no further.
 #[derive(Debug)]
@@ -584,33 +584,4 @@ impl<'a> Session<'a> {
         self.sink.end(&self.totals)?;
         Ok(self.totals.findings())
     }
-}
-
-/// A finding of a connection that has ended: what the rest of the capture shows can weaken it.
-fn is_provisional(judged: &Judged) -> bool {
-    judged.judgement.notes.contains(&Note::DescriptorMayLeak)
-}
-
-/// The socket that is held, by any of the addresses that it may be known under.
-fn holders_socket<'a>(judged: &Judged, sockets: &'a SocketList) -> Option<&'a Socket> {
-    judged.socket_of(judged.judgement.holder?).find_map(|(own, other)| sockets.find(own, other))
-}
-
-/// Puts a judged connection beside what is known around it.
-pub fn as_row<'a>(
-    judged: &'a Judged,
-    files: &'a [String],
-    sockets: Option<&'a SocketList>,
-    told: &'a Told,
-) -> Row<'a> {
-    let owner = sockets.map_or(Owner::NotAsked, |sockets| {
-        holders_socket(judged, sockets).map_or(Owner::NotListed, Owner::Listed)
-    });
-    let said = told.holders(judged);
-    let (owner, socket) = match owner {
-        Owner::Listed(socket) => (owner, Some(socket)),
-        _ if !said.is_empty() => (Owner::Said(said), None),
-        _ => (owner, None),
-    };
-    Row { judged, files, owner, cause: cause(judged, socket) }
 }

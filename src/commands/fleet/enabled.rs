@@ -47,7 +47,7 @@ fn make_part(asked: FactsCommand) -> Result<Exit, String> {
     Ok(if made.failed { Exit::Failed } else { Exit::Clean })
 }
 
-/// What leaves the host, in a sentence, before anything else is said.
+/// Says what leaves the host, in a sentence, before anything else is said.
 fn leaves(output: &Path, contents: bool) -> String {
     let output = printable(&output.to_string_lossy());
     let headers = "the addresses, ports, flags, numbers, lengths and times of every TCP segment, and processes where the capture names them";
@@ -123,7 +123,7 @@ fn judge_all(asked: JudgeCommand) -> Result<Exit, String> {
     Ok(ended(written.map(|()| outcome), terminal))
 }
 
-/// What all shares have told, added up.
+/// Reads what all shares have told, added up.
 fn told(paths: &[PathBuf]) -> Result<Option<Share>, String> {
     let mut all = None;
     for path in paths {

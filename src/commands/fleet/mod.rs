@@ -23,7 +23,7 @@ use crate::run::Plan;
 pub struct FactsCommand {
     pub input: Input,
     pub output: PathBuf,
-    /// What was captured of payloads, too.
+    /// Payloads as far as they were captured, too.
     pub contents: bool,
     /// The key of the hash that shares go by.
     pub key: u64,

@@ -176,7 +176,7 @@ impl Table {
     /// Adds a row, a cell a column.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Errors of `out`.
     pub fn add(
         &mut self,
         cells: impl Iterator<Item = Cell>,
@@ -199,7 +199,7 @@ impl Table {
     /// Writes what is left, and the footer.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Errors of `out`.
     pub fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.finish().map_err(io::Error::other)?;
         out.write_all(&self.written.take())?;
