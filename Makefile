@@ -8,6 +8,7 @@
 # make soak-kernel  two real kernels and every fault between them, for MINUTES=30 (root)
 # make soak-live  a live capture at churn, for MINUTES=30 (root): nothing is lost, and memory stays where it is
 # make fuzz   every fuzz target for a minute (FUZZ_SECONDS=…)
+# make fuzz-check  the fuzz targets compile
 # make library  the library alone builds, and without the program's crates
 # make dist   a .deb and a tarball to install elsewhere, in target/dist
 
@@ -18,7 +19,7 @@ CARGO   ?= cargo
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
 
-.PHONY: help run build test test-fleet library bench bench-live budget soak soak-kernel soak-live fuzz dist needs-build needs-test needs-fleet needs-budget needs-fuzz needs-dist
+.PHONY: help run build test test-fleet library bench bench-live budget soak soak-kernel soak-live fuzz fuzz-check dist needs-build needs-test needs-fleet needs-budget needs-cxx needs-fuzz needs-dist
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -83,6 +84,9 @@ fuzz: needs-fuzz
 	  grep number_of_executed_units fuzz/corpus/$$target.log; \
 	done
 
+fuzz-check: needs-cxx
+	$(CARGO) clippy --locked --manifest-path fuzz/Cargo.toml --target-dir $(TARGET) --all-targets -- -D warnings
+
 # Without symbols: they are most of the binary, and cargo-deb would keep them.
 TARGET  = $(or $(CARGO_TARGET_DIR),target)
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
@@ -105,8 +109,10 @@ needs-dist:
 	@$(CARGO) deb --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deb
 
 # libFuzzer is C++, and is built with the targets.
-needs-fuzz:
+needs-cxx:
 	@.ci/need 'command -v c++' g++
+
+needs-fuzz: needs-cxx
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-fuzz
 
 # libpcap's headers, for the pcap crate.

@@ -151,7 +151,7 @@ fn signal(name: &str, pid: u32) {
     assert!(tool("kill").args([name, &pid.to_string()]).status().expect("kill runs").success());
 }
 
-/// Asks for the numbers. Returns how long that took; nothing if whoever counts had no time for two seconds.
+/// Asks for the numbers. Returns how long that took; nothing if whoever counts had no time for eight seconds.
 fn scrape(target: &str) -> Option<Duration> {
     let asked = Instant::now();
     let mut stream = TcpStream::connect(target).expect("it listens");

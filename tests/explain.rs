@@ -6,8 +6,10 @@ mod common;
 
 use std::process::Output;
 
+use common::scenario::Scenario;
 use common::wire::{Link, MICROSECONDS, Packet, Record, arp};
-use common::{Scratch, closewait, text};
+use common::{Scratch, closewait, json_lines, text};
+use serde_json::Value;
 
 const INCIDENT: &str = "fixtures/captures/incident.pcap";
 const APP: &str = "fixtures/captures/reproduction/app.pcap";
@@ -269,4 +271,81 @@ fn without_a_frame_the_first_finding_is_explained() {
     let output = common::closewait(&["explain", fixed.to_str().expect("UTF-8")]);
     assert_eq!(output.status.code(), Some(0));
     assert!(common::text(&output).1.contains("no finding: name a connection"));
+}
+
+/// A verdict with its doubts and notes, as a report has them.
+fn reported(flow: &Value) -> (String, Vec<String>, Vec<String>) {
+    let names = |names: &Value| {
+        let names = names.as_array().into_iter().flatten().filter_map(Value::as_str);
+        names.map(String::from).collect::<Vec<_>>()
+    };
+    let verdict = flow["verdict"].as_str().expect("a verdict");
+    let reason = flow["reason"].as_str().map_or(String::new(), |reason| format!(" ({reason})"));
+    (format!("{verdict}{reason}"), names(&flow["doubts"]), names(&flow["notes"]))
+}
+
+/// The same, as a ladder ends.
+fn explained(ladder: &str) -> (String, Vec<String>, Vec<String>) {
+    let foot: Vec<&str> = ladder.lines().skip_while(|line| !line.is_empty()).skip(1).collect();
+    let foot = foot.rsplit(|line| line.starts_with(' ') || line.contains("  #"));
+    let foot: Vec<&str> = foot.flatten().copied().collect();
+    let after = |word: &str| foot.iter().filter_map(|line| line.strip_prefix(word)).next();
+    let doubts = foot.iter().filter_map(|line| line.strip_prefix("Doubt ")?.split_once(':'));
+    let notes = after("Notes: ").map_or("", |notes| notes.trim_end_matches('.'));
+    let verdict = foot.iter().find_map(|line| line.split_once(": ")).map_or("", |(word, _)| word);
+    (
+        verdict.to_owned(),
+        doubts.map(|(name, _)| name.to_owned()).collect(),
+        notes.split(", ").filter(|note| !note.is_empty()).map(String::from).collect(),
+    )
+}
+
+/// What the rest of a capture shows bears on each of its connections.
+#[test]
+fn every_scenario_is_explained_as_it_is_reported() {
+    let mut count = 0;
+    for path in common::files("fixtures/scenarios", "scn") {
+        let scenario = Scenario::read(&path).expect("a scenario");
+        let scratch = Scratch::new();
+        let capture = MICROSECONDS.write(scenario.link.link_type(), &scenario.records());
+        let capture = scratch.write("x.pcap", &capture);
+        let options: Vec<&str> = scenario.options.iter().map(String::as_str).collect();
+        let read = [&[&capture, "--format", "jsonl"], &options[..]].concat();
+        for flow in json_lines(&closewait(&read)).iter().filter(|line| line["type"] == "flow") {
+            let frame = flow["first"]["frame"].to_string();
+            let ladder = [&["explain", &capture, "--frame", &frame], &options[..]].concat();
+            let ladder = closewait(&ladder);
+            let (out, err) = text(&ladder);
+            assert_eq!(explained(&out), reported(flow), "{}: {out}{err}", path.display());
+            assert_eq!(ladder.status.code(), Some(i32::from(flow["finding"] == true)), "{out}");
+            count += 1;
+        }
+    }
+    assert!(count > 150, "only {count} connections");
+}
+
+/// Whatever was asked of the report is asked of the ladder.
+#[test]
+fn the_report_leads_here_with_its_options() {
+    let list = common::project("fixtures/captures/reproduction/kernel.txt");
+    let list = list.to_str().expect("UTF-8");
+    let capture = common::project(APP);
+    let capture = capture.to_str().expect("UTF-8");
+    let options = [
+        &["--sockets", list, "--min-hold", "1.5", "--half-close-quiet", "60", "--certain"][..],
+        &["--end", "2026-11-22T21:50:52Z", "--mysql", "3308", "--port", "postgresql=7000"],
+        &["--vxlan-port", "4799", "--show-literals", "--utc", "-tttt"],
+    ];
+    let asked = [&[capture, "--local", "172.18.0.5"][..], &options.concat()].concat();
+    let (report, err) = text(&closewait(&asked));
+    let next = report.lines().find_map(|line| line.strip_prefix("next: closewait "));
+    let next = next.unwrap_or_else(|| panic!("{report}{err}"));
+    assert!(next.ends_with(&options.concat().join(" ")), "{next}");
+    let ladder = closewait(&next.split(' ').collect::<Vec<_>>());
+    let (out, err) = text(&ladder);
+    assert_eq!((ladder.status.code(), err.as_str()), (Some(1), ""));
+    assert!(out.contains("Process: reproduce-clien[19975] fd"), "{out}");
+    assert!(out.contains("asked: BEGIN") && !out.contains("=?"), "{out}");
+    let plain = text(&closewait(&[capture, "--separate", "--no-content"])).0;
+    assert!(plain.lines().any(|line| line.ends_with(" --separate --no-content")), "{plain}");
 }

@@ -83,7 +83,8 @@ impl Leg {
     }
 }
 
-/// The flows of a capture of these, a minute long, by the ports of their clients; and the report in text.
+/// The flows of a capture of these, a minute long, by the ports of their clients; and the report in text,
+/// with each explained.
 fn read(legs: &[Leg]) -> (Vec<Value>, String) {
     let scratch = Scratch::new();
     let mut records: Vec<Record> = legs.iter().flat_map(Leg::records).collect();
@@ -93,7 +94,10 @@ fn read(legs: &[Leg]) -> (Vec<Value>, String) {
     let mut flows = json_lines(&closewait(&[&path, "--format", "jsonl"]));
     flows.retain(|line| line["type"] == "flow");
     flows.sort_by_key(|flow| flow["a"]["port"].as_u64());
-    (flows, text(&closewait(&[&path])).0)
+    let frames = flows.iter().map(|flow| flow["first"]["frame"].to_string());
+    let ladder = |frame: String| text(&closewait(&["explain", &path, "--frame", &frame])).0;
+    let report: String = frames.map(ladder).collect();
+    (flows, text(&closewait(&[&path])).0 + &report)
 }
 
 fn nothing_is_said(legs: &[Leg]) {
@@ -123,6 +127,13 @@ fn a_proxy_waits_for_its_other_end() {
         ),
         "{report}"
     );
+    for says in [
+        "Notes: fin-passed-on.",
+        "  a proxy holds it, which passed the FIN on 0.1 ms later, on 192.0.2.5:49713 > 127.0.0.1:15001, and waits for 192.0.2.5:49713 to close that\n",
+        "  a proxy passed this FIN on, 0.1 ms after that of 192.0.2.5:51666 > 198.51.100.3:3306\n",
+    ] {
+        assert!(report.contains(says), "{says}: {report}");
+    }
 }
 
 /// The client closes, and the server that the proxy dialled is waited for.

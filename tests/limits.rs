@@ -140,3 +140,53 @@ fn what_a_list_of_sockets_confirms_has_no_doubts() {
     let (status, flows) = with("ESTAB");
     assert_eq!((status, flows.len()), (Some(0), 0));
 }
+
+/// Nothing is cleared by packets whose header the snap length cut off, whatever the rest shows.
+#[test]
+fn headers_that_were_cut_off_are_no_all_clear() {
+    let scratch = Scratch::new();
+    let whole = scenario("three-segment-close").records();
+    for (len, layer) in [(53, "TCP"), (40, "TCP"), (33, "IP"), (20, "IP"), (13, "link")] {
+        let cut: Vec<_> = whole.iter().cloned().map(|record| record.snapped(len)).collect();
+        let path = scratch.write("cut.pcap", &MICROSECONDS.write(1, &cut));
+        let output = closewait(&[&path]);
+        let (report, err) = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{len}: {report}");
+        assert!(err.contains(&format!("{layer} header cut off {}", cut.len())), "{len}: {err}");
+        assert!(report.contains("packets not understood"), "{len}: {report}");
+        let check = closewait(&["check", &path]);
+        assert_eq!(check.status.code(), Some(2), "{len}: {}", text(&check).0);
+    }
+    // One of IPv6, where those of IPv4 are just long enough.
+    let six = scenario("ipv6").records().into_iter().map(|record| record.snapped(54));
+    let four = whole.into_iter().map(|record| record.snapped(54));
+    let both: Vec<_> = four.chain(six.take(1)).collect();
+    let path = scratch.write("both.pcap", &MICROSECONDS.write(1, &both));
+    let output = closewait(&[&path]);
+    let (report, err) = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{report}");
+    assert!(err.contains("1 packet could not be read and may be TCP"), "{err}");
+    // A frame that is shorter than its header, and whole, holds nothing.
+    let runt: Vec<_> = both.into_iter().take(6).chain([Record::new(0, vec![0; 9])]).collect();
+    let path = scratch.write("runt.pcap", &MICROSECONDS.write(1, &runt));
+    assert_eq!(closewait(&[&path]).status.code(), Some(0));
+}
+
+/// A capture where a list is asked for, and the other way round, leads to the right command.
+#[test]
+fn captures_and_lists_are_told_apart() {
+    let scratch = Scratch::new();
+    let list = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\n\
+                CLOSE-WAIT 1 0 192.0.2.5:40000 198.51.100.3:3306\n";
+    let list = scratch.write("list", list.as_bytes());
+    let capture = scratch.write("x.pcap", &MICROSECONDS.write(1, &leak()));
+    let (as_capture, as_list) = (closewait(&[&list]), closewait(&["sockets", &capture]));
+    assert!(
+        text(&as_capture).1.contains("it is a list of sockets, not of packets: closewait sockets")
+    );
+    assert!(
+        text(&as_list).1.ends_with(&format!("it is a capture, and no list: closewait {capture}\n"))
+    );
+    let status = |output: &std::process::Output| output.status.code();
+    assert_eq!((status(&as_capture), status(&as_list)), (Some(2), Some(2)));
+}

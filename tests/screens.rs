@@ -237,7 +237,7 @@ impl Situation {
             dates: false,
             top: None,
             all: false,
-            explain: true,
+            explain: Some(String::new()),
             screen: Screen { width, ascii: false },
         };
         let mut out = Vec::new();

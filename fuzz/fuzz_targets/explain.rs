@@ -43,6 +43,8 @@ fuzz_target!(|bytes: &[u8]| {
         which,
         policy: Policy::default(),
         separate: false,
+        sockets: None,
+        listed: None,
         reading: Reading { literals, ..Reading::default() },
         max_flows: MAX_FLOWS,
         look,

@@ -28,7 +28,6 @@ fuzz_target!(|bytes: &[u8]| {
     let mut extract = gather.extract(file.try_clone().expect("a descriptor")).expect("memory");
     run_traced(once(), &mut Nothing, &mut Nobody, &mut extract).expect("memory");
     assert_eq!(extract.finish().expect("memory"), 0, "packets that were not found again");
-    drop(render);
     file.rewind().expect("memory");
     let mut written = Vec::new();
     file.read_to_end(&mut written).expect("memory");

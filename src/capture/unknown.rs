@@ -59,6 +59,9 @@ pub fn looks_like(buffer: &mut Buffer) -> String {
         start if is_etl(start) => {
             "it is a trace of Windows (.etl): etl2pcapng FILE OUT.pcapng, or pktmon etl2pcap FILE -o OUT.pcapng, on Windows"
         }
+        _ if text && lists_sockets(start) => {
+            "it is a list of sockets, not of packets: closewait sockets FILE"
+        }
         _ if text => {
             "it is text, and no line of it is a packet as tcpdump -n prints it (tcpdump -w FILE writes a capture)"
         }
@@ -67,6 +70,15 @@ pub fn looks_like(buffer: &mut Buffer) -> String {
         }
     };
     hint.into()
+}
+
+/// Does a text name states of sockets, as any system's list does?
+fn lists_sockets(start: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(start);
+    let states =
+        ["CLOSE-WAIT", "CLOSE_WAIT", "CloseWait", "ESTAB", "Established", "LISTEN", "TIME_WAIT"];
+    let header = ["local_address", "Recv-Q"];
+    states.iter().chain(&header).any(|word| text.contains(word))
 }
 
 /// A buffer of Windows' event tracing: its size, how much of it is used, and a header event.

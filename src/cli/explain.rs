@@ -55,6 +55,11 @@ pub struct ExplainArgs {
     #[arg(long)]
     separate: bool,
 
+    /// A saved list of the host's sockets, as for closewait FILE…: names the process, and knows what
+    /// packets leave in doubt
+    #[arg(long, value_name = "FILE")]
+    sockets: Option<PathBuf>,
+
     #[command(flatten)]
     judging: JudgingArgs,
 
@@ -102,6 +107,8 @@ impl ExplainArgs {
             which: self.frame.or(self.flow).unwrap_or(Which::FirstFinding),
             policy: self.judging.policy(Duration::ZERO),
             separate: self.separate,
+            sockets: self.sockets,
+            listed: None,
             reading: self.reading.reading(),
             max_flows: crate::table::MAX_FLOWS,
             look: LadderLook {

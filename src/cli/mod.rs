@@ -9,6 +9,7 @@ mod flames;
 mod fleet;
 mod habits;
 mod live;
+mod options;
 mod read;
 mod said;
 mod shared;

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::flames::FlameArgs;
 use super::nearest_command;
+use super::options::Options;
 use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, at_least_one};
 use super::times::TimeArgs;
 use crate::capture::file::Input;
@@ -16,6 +17,7 @@ use crate::capture::stop::Stop;
 use crate::commands::format::Format;
 use crate::commands::read::ReadCommand;
 use crate::engine::shards::MOST_THREADS;
+use crate::report::shell;
 use crate::report::text::TextLook;
 use crate::run::{Paths, Plan, Reading};
 use crate::table::MAX_FLOWS;
@@ -119,7 +121,8 @@ impl ReadArgs {
             "" => None,
             expression => Some(Filter::new(expression).map_err(|e| e.to_string())?),
         };
-        let explain = inputs.iter().all(|input| input.read_once().is_none());
+        let can_be_read = inputs.iter().all(|input| input.read_once().is_none());
+        let explain = can_be_read.then(|| self.options());
         let look = TextLook { explain, ..self.output.look(&self.times, self.all) };
         let flames = self.flames.flames(self.output.report.file.output.as_deref())?;
         let format = self.output.format_to_file()?;
@@ -148,6 +151,19 @@ impl ReadArgs {
             output: self.output.report.file.output,
             write: self.write,
         })
+    }
+
+    /// The options with which `explain` gives the same answer, but for `--local`: the holder is that.
+    fn options(&self) -> String {
+        let sockets = self.sockets.as_deref().filter(|list| list.as_os_str() != "-");
+        let sockets = sockets.map(|list| shell::word(&list.to_string_lossy()));
+        let mut options = Options::default();
+        options.flag("--separate", self.separate);
+        options.values("--sockets", sockets);
+        self.judging.options(&mut options);
+        self.reading.options(&mut options);
+        self.times.options(&mut options);
+        options.0
     }
 
     /// Reads them for one page.

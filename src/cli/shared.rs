@@ -8,7 +8,8 @@ use anstream::ColorChoice;
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 
-use super::times::{TimeArgs, duration, ended_at};
+use super::options::Options;
+use super::times::{TimeArgs, duration, end_word, ended_at};
 
 use crate::attach::registry::Known;
 use crate::commands::format::Format;
@@ -114,6 +115,16 @@ pub(super) struct ReadingArgs {
 }
 
 impl ReadingArgs {
+    /// Writes down those that were given.
+    pub(super) fn options(&self, options: &mut Options) {
+        let port = |(known, port): &(Known, u16)| format!("{}={port}", known.identity().key);
+        options.values("--mysql", &self.mysql);
+        options.values("--port", self.port.iter().map(port));
+        options.values("--vxlan-port", &self.vxlan_port);
+        options.flag("--show-literals", self.show_literals);
+        options.flag("--no-content", self.no_content);
+    }
+
     pub(super) fn reading(&self) -> Reading {
         let mysql = self.mysql.iter().map(|port| (Known::Mysql, *port));
         let ports = mysql.chain(self.port.iter().copied()).collect();
@@ -199,7 +210,7 @@ impl OutputArgs {
             dates: times.dates(),
             top: self.top,
             all,
-            explain: false,
+            explain: None,
             frames: false,
             screen: screen(self.report.file.output.is_none()),
         }
@@ -217,6 +228,16 @@ impl FileArgs {
 }
 
 impl JudgingArgs {
+    /// Writes down those that were given, but for `--local`.
+    pub(super) fn options(&self, options: &mut Options) {
+        let usual = Policy::HALF_CLOSE_QUIET.to_std().ok();
+        let quiet = Some(self.half_close_quiet).filter(|quiet| Some(*quiet) != usual);
+        options.values("--min-hold", self.min_hold.map(|hold| hold.as_secs_f64()));
+        options.values("--half-close-quiet", quiet.map(|quiet| quiet.as_secs_f64()));
+        options.flag("--certain", self.certain);
+        options.values("--end", self.end.map(end_word));
+    }
+
     /// `min_hold` unless told otherwise.
     pub(super) fn policy(self, min_hold: Duration) -> Policy {
         let delta = |d| TimeDelta::from_std(d).unwrap_or(TimeDelta::MAX);

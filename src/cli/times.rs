@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Local, NaiveDateTime};
+use chrono::{DateTime, Local, NaiveDateTime, SecondsFormat};
 use clap::{ArgAction, Args};
 
+use super::options::Options;
 use crate::place::Time;
 use crate::units::Zone;
 use crate::verdict::EndedAt;
@@ -40,6 +41,12 @@ pub struct TimeArgs {
 impl TimeArgs {
     pub fn zone(&self) -> Zone {
         if self.utc { Zone::Utc } else { Zone::Local }
+    }
+
+    /// Writes down those that bear on a report.
+    pub fn options(&self, options: &mut Options) {
+        options.flag("--utc", self.utc);
+        options.flag("-tttt", self.dates());
     }
 
     pub fn dates(&self) -> bool {
@@ -79,6 +86,17 @@ pub fn ended_at(text: &str) -> Result<EndedAt, String> {
     }
 }
 
+/// An end as [`ended_at`] reads it.
+pub fn end_word(end: EndedAt) -> String {
+    match end {
+        EndedAt::Modified => "mtime".into(),
+        EndedAt::Time(time) => {
+            let time = DateTime::from_timestamp_nanos(time.nanos().unwrap_or_default());
+            time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +111,9 @@ mod tests {
         assert_eq!(at("2.25"), Some(2_250_000_000));
         assert!(at("2026-11-26 14:48:54").is_some());
         assert_eq!(ended_at("mtime"), Ok(EndedAt::Modified));
+        for text in ["mtime", "2026-11-26T14:48:54.000000001Z"] {
+            assert_eq!(ended_at(text).map(end_word).as_deref(), Ok(text));
+        }
         for wrong in ["soon", "-1", "nan", "inf", "1e300", "14:48", ""] {
             assert!(ended_at(wrong).is_err(), "{wrong}");
         }

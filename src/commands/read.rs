@@ -191,9 +191,10 @@ fn extract(plan: Plan, gather: Gather, file: File) -> Result<(), String> {
 
 /// A sink that writes the report; a page has some connections packet by packet.
 fn report_sink(asked: &ReadCommand, out: Box<dyn Write>) -> Box<dyn Sink> {
+    let look = asked.look.clone();
     match asked.format {
-        Format::Html => Box::new(Explained::new(out, asked.look, command_line(), &asked.plan)),
-        format => renderer(format, out, asked.look),
+        Format::Html => Box::new(Explained::new(out, look, command_line(), &asked.plan)),
+        format => renderer(format, out, look),
     }
 }
 

@@ -111,7 +111,7 @@ impl Skipped {
     pub fn may_be_tcp(&self) -> bool {
         match self {
             Skipped::UnknownLink(link) => link.can_carry_ip(),
-            Skipped::Unread(_) => true,
+            Skipped::Unread(_) | Skipped::Cut(_) => true,
             _ => false,
         }
     }
@@ -152,7 +152,13 @@ impl Decoder {
     /// The reason why there is no segment that could be judged.
     #[inline(never)]
     pub fn decode_layers<'a>(&self, frame: &Frame<'a>) -> Result<(Segment, &'a [u8]), Skipped> {
-        let network = link::strip(frame)?;
+        let network = link::strip(frame).map_err(|reason| match reason {
+            // All of it was captured: it is shorter than its header.
+            link::CUT if frame.data.len() as u64 >= u64::from(frame.original_len) => {
+                link::MALFORMED
+            }
+            reason => reason,
+        })?;
         let direction = frame.direction.or(network.direction);
         let transport = innermost(network, &self.vxlan)?;
         let header = Header::read(transport.data, transport.len)?;

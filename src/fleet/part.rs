@@ -209,7 +209,7 @@ pub mod bits {
     }
 
     pub fn direction(bits: u32) -> Option<Direction> {
-        (bits & DIRECTED != 0).then(|| Direction {
+        (bits & DIRECTED != 0).then_some(Direction {
             way: if bits & OUT != 0 { Way::Out } else { Way::In },
             told_by: if bits & BY_FLAGS != 0 { ToldBy::PacketFlags } else { ToldBy::PacketType },
         })

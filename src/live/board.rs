@@ -9,11 +9,29 @@ use crate::summary::gauges::Gauges;
 /// Numbers this young are given again.
 const FRESH: Duration = Duration::from_millis(200);
 
+/// Numbers that took long to count are given again for so many times as long: whoever counts reads no
+/// packets meanwhile, and spends no more than a tenth of the time on it, however often it is asked.
+const SHARE: u32 = 10;
+
+/// The last numbers.
+#[derive(Debug)]
+struct Counted {
+    gauges: Gauges,
+    at: Instant,
+    took: Duration,
+}
+
+impl Counted {
+    fn is_fresh(&self) -> bool {
+        self.at.elapsed() < FRESH.max(self.took * SHARE)
+    }
+}
+
 /// The place where numbers are asked for, and put.
 #[derive(Debug, Default)]
 pub struct Board {
     wanted: AtomicBool,
-    last: Mutex<Option<(Instant, Gauges)>>,
+    last: Mutex<Option<Counted>>,
 }
 
 impl Board {
@@ -22,9 +40,10 @@ impl Board {
         self.wanted.load(Ordering::Relaxed)
     }
 
-    pub fn put(&self, gauges: Gauges) {
+    /// Takes numbers, and how long it took to count them.
+    pub fn put(&self, gauges: Gauges, took: Duration) {
         self.wanted.store(false, Ordering::Relaxed);
-        *self.lock() = Some((Instant::now(), gauges));
+        *self.lock() = Some(Counted { gauges, at: Instant::now(), took });
     }
 
     /// Asks for numbers, unless there are some.
@@ -37,10 +56,30 @@ impl Board {
     /// Numbers as of now, if somebody has counted.
     pub fn fresh(&self) -> Option<Gauges> {
         let last = self.lock();
-        last.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, gauges)| gauges.clone())
+        last.as_ref().filter(|last| last.is_fresh()).map(|last| last.gauges.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(Instant, Gauges)>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Counted>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_took_long_stay_fresh_for_longer() {
+        let board = Board::default();
+        board.want();
+        assert!(board.is_wanted() && board.fresh().is_none());
+        board.put(Gauges::default(), Duration::from_secs(600));
+        std::thread::sleep(FRESH + Duration::from_millis(50));
+        board.want();
+        assert!(!board.is_wanted() && board.fresh().is_some());
+        board.put(Gauges::default(), Duration::ZERO);
+        std::thread::sleep(FRESH + Duration::from_millis(50));
+        board.want();
+        assert!(board.is_wanted() && board.fresh().is_none());
     }
 }

@@ -18,6 +18,7 @@ mod visitor;
 mod word;
 
 use std::io;
+use std::time::Instant;
 
 use crate::capture::{About, Frame, Source};
 use crate::engine::crew::Crew;
@@ -183,8 +184,10 @@ impl Live {
     /// Gives numbers, or a report, to whoever waits for them.
     fn answer(&mut self, session: &mut Session, notices: &mut dyn Notices) -> io::Result<()> {
         if let Some(board) = self.suspects.wants_numbers() {
+            let begun = Instant::now();
             let gauges = Snapshot::of(session, self.suspects.stuck()).gauges;
-            board.put(Gauges { changes: self.suspects.changes.clone(), ..gauges });
+            let gauges = Gauges { changes: self.suspects.changes.clone(), ..gauges };
+            board.put(gauges, begun.elapsed());
         }
         if self.suspects.take_report_wish() {
             notices.make_room();

@@ -11,7 +11,10 @@ use super::board::Board;
 use crate::report::prometheus::{OPEN_METRICS, PLAIN, text};
 
 /// A request must have come within this, and its answer be taken.
-pub const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Numbers must have come within this; Prometheus itself waits for ten seconds, if it is not told otherwise.
+const COUNTED: Duration = Duration::from_secs(8);
 
 /// Octets of a request, at most.
 const LONGEST: usize = 8 * 1024;
@@ -62,7 +65,10 @@ impl Visitor {
 
     /// Goes on as far as it can. False once it is over: answered, gone, or too slow.
     pub fn go_on(&mut self, board: &Board) -> bool {
-        self.hear(board) && self.count(board) && self.tell() && self.came.elapsed() < 2 * PATIENCE
+        self.hear(board)
+            && self.count(board)
+            && self.tell()
+            && self.came.elapsed() < COUNTED + PATIENCE
     }
 
     fn hear(&mut self, board: &Board) -> bool {
@@ -98,7 +104,7 @@ impl Visitor {
                     Err(_) => return false,
                 }
             }
-            None if self.came.elapsed() < PATIENCE => return true,
+            None if self.came.elapsed() < COUNTED => return true,
             None => answered("503 Service Unavailable", PLAIN, "nobody counts\n"),
         };
         true

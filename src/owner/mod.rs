@@ -139,7 +139,7 @@ impl Socket {
 }
 
 /// Sockets by their ends, to find those of a capture's flows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SocketList {
     sockets: Vec<Socket>,
     by_ends: HashMap<(Endpoint, Endpoint), usize>,

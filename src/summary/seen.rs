@@ -231,7 +231,7 @@ impl Said {
 }
 
 impl Process {
-    fn new(owner: Owner) -> Process {
+    pub fn new(owner: Owner) -> Process {
         match owner {
             Owner::NotAsked => Process::NotAsked,
             Owner::NotListed => Process::NotListed,

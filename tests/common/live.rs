@@ -15,7 +15,11 @@ pub struct Server(TcpListener);
 
 impl Server {
     pub fn new() -> Server {
-        Server(TcpListener::bind("127.0.0.1:0").expect("a port"))
+        Server::at("127.0.0.1:0")
+    }
+
+    pub fn at(address: &str) -> Server {
+        Server(TcpListener::bind(address).expect("a port"))
     }
 
     pub fn port(&self) -> u16 {

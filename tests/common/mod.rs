@@ -139,6 +139,21 @@ pub fn tool(program: &str) -> Process {
     command
 }
 
+/// Whether a program is there; only where it is not can a test that needs it be skipped.
+pub fn has(program: &str) -> bool {
+    tool("sh")
+        .args(["-c", "command -v \"$1\"", "sh", program])
+        .output()
+        .is_ok_and(|found| found.status.success())
+}
+
+/// Runs what has to succeed where it is there: if it does not, its output tells why.
+pub fn must(command: &mut Process) {
+    let output = command.output().expect("it can be started");
+    let (out, err) = text(&output);
+    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
+}
+
 /// Something that a test needs: its name, and a command that succeeds where it is.
 pub type Need = (&'static str, &'static str, &'static [&'static str]);
 

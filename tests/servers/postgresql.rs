@@ -45,9 +45,7 @@ impl Server {
         let scratch = common::Scratch::new();
         give(scratch.path());
         let data = scratch.path().join("data").to_str().expect("UTF-8").to_owned();
-        let made =
-            as_postgres(&initdb).args(["-D", &data, "-A", "trust", "-U", "app", "-N"]).output();
-        made.ok().filter(|made| made.status.success())?;
+        common::must(as_postgres(&initdb).args(["-D", &data, "-A", "trust", "-U", "app", "-N"]));
         let port = free_port();
         let process = Process::start(
             as_postgres(&postgres).args(["-D", &data, "-p", &port.to_string()]).args([
@@ -63,7 +61,8 @@ impl Server {
         )?;
         let server = Server { scratch, port, process: Some(process) };
         until("postgres", || server.sql("SELECT 1").is_some());
-        server.sql("CREATE TABLE accounts AS SELECT id, 100 AS balance, '' AS name FROM generate_series(1, 50) id")?;
+        let table = "CREATE TABLE accounts AS SELECT id, 100 AS balance, '' AS name FROM generate_series(1, 50) id";
+        server.sql(table).expect("a table");
         Some(server)
     }
 

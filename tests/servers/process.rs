@@ -59,6 +59,6 @@ pub fn port_of(stream: &TcpStream) -> u16 {
 /// Waits for the server's FIN, and leaves the socket as it is.
 pub fn await_fin(stream: &mut TcpStream) {
     use std::io::Read;
-    let mut octets = [0; 4_096];
-    while stream.read(&mut octets).expect("a FIN, not a RST") > 0 {}
+    // To the end, whatever interrupts it: a read with a timeout is not begun again by the kernel.
+    stream.read_to_end(&mut Vec::new()).expect("a FIN, not a RST");
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::report::ladder::{Other, Subject};
 use crate::run::trace::{Followed, Trace, TracedPacket};
 use crate::summary::cause::Cause;
+use crate::summary::seen::Process;
 use crate::summary::{Judged, Owner, Row, Sink, Totals};
 use crate::tcp::flow::{Flow, FlowId};
 use crate::tcp::segment::{FlowKey, Segment};
@@ -38,9 +39,18 @@ pub struct Chosen {
     totals: Totals,
 }
 
-struct Kept {
+/// A row, as far as it is explained.
+pub struct Kept {
     judged: Judged,
     cause: Option<Cause>,
+    process: Process,
+}
+
+impl Kept {
+    pub fn of(row: &Row) -> Kept {
+        let (judged, process) = (row.judged.clone(), Process::new(row.owner));
+        Kept { judged, cause: row.cause, process }
+    }
 }
 
 impl Chosen {
@@ -66,6 +76,17 @@ impl Chosen {
         self.kept.is_none()
     }
 
+    /// The connection, if all of its capture bears on it: what has ended tells by itself how.
+    pub fn is_of_the_whole(&self) -> Option<FlowId> {
+        let judged = &self.kept.as_ref()?.judged;
+        judged.judgement.is_notable().then(|| judged.id())
+    }
+
+    /// Takes what all of the capture shows of it.
+    pub fn learn(&mut self, whole: Kept) {
+        self.kept = Some(whole);
+    }
+
     pub fn is_finding(&self) -> bool {
         self.kept.as_ref().is_some_and(|kept| kept.judged.judgement.finding)
     }
@@ -82,7 +103,8 @@ impl Chosen {
         let others: Vec<Other> =
             self.others.iter().filter(|other| other.first != first).copied().collect();
         let others = others.get(..OTHERS).unwrap_or(&others);
-        tell(&Subject { row, totals: &self.totals, others, more: self.rows.saturating_sub(1) })
+        let (process, more) = (&kept.process, self.rows.saturating_sub(1));
+        tell(&Subject { row, process, totals: &self.totals, others, more })
     }
 
     /// The later of two begins later; between capture points, only time can tell.
@@ -103,7 +125,7 @@ impl Sink for Chosen {
             self.others.push(Other { first, verdict });
         }
         if self.is_wanted(&row.judged.flow) {
-            self.kept = Some(Kept { judged: row.judged.clone(), cause: row.cause });
+            self.kept = Some(Kept::of(row));
         }
         Ok(())
     }

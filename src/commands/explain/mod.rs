@@ -1,13 +1,14 @@
 //! `closewait explain`: one connection as a ladder of its packets.
 //!
-//! Three looks at the files: for the 4-tuple of the frame, for the connection on it and its verdict, and
-//! for its packets. Nothing is kept between them but what the report needs, so a capture can be of
+//! Four looks at the files: for the 4-tuple of the frame, for the connection on it, for its verdict among
+//! all others, and for its packets. Nothing is kept between them but what the report needs, so a capture can be of
 //! any size.
 
 mod chosen;
 mod draw;
 mod find;
 mod first;
+mod whole;
 
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
@@ -21,6 +22,7 @@ use super::{Exit, complain, open, place};
 use crate::capture::file::Input;
 use crate::capture::series::members;
 use crate::capture::stop::Stop;
+use crate::owner::{SocketList, saved};
 use crate::report::ladder::LadderLook;
 use crate::run::notices::Nobody;
 use crate::run::trace::run_traced;
@@ -32,6 +34,7 @@ use chosen::{Choice, Chosen, Found};
 use draw::Draw;
 use find::find_frame;
 use first::find_first;
+use whole::find_whole;
 
 /// The command `explain`: its captures and its options.
 #[derive(Clone)]
@@ -40,6 +43,9 @@ pub struct ExplainCommand {
     pub which: Which,
     pub policy: Policy,
     pub separate: bool,
+    /// A saved list of the host's sockets, and what is in it once it was read.
+    pub sockets: Option<PathBuf>,
+    pub listed: Option<SocketList>,
     pub reading: Reading,
     pub max_flows: usize,
     pub look: LadderLook,
@@ -71,7 +77,11 @@ pub fn explain(asked: &ExplainCommand) -> Exit {
     }
     // A frame is one of a member, where captures come in an archive.
     let inputs = members(&asked.inputs, &mut |error| complain(&error));
-    let asked = &ExplainCommand { inputs, ..asked.clone() };
+    let listed = match asked.sockets.as_deref().map(saved::read).transpose() {
+        Ok(listed) => listed,
+        Err(sentence) => return said(sentence),
+    };
+    let asked = &ExplainCommand { inputs, listed, ..asked.clone() };
     let found = match find(asked) {
         Ok(found) => found,
         Err(sentence) => return said(sentence),
@@ -80,7 +90,8 @@ pub fn explain(asked: &ExplainCommand) -> Exit {
         complain(&"no finding: name a connection with --frame N or --flow A:P-B:Q");
         return Exit::Clean;
     };
-    let mut outputs = Outputs::beside(asked.inputs.iter().map(|input| input.0.as_path()));
+    let inputs = asked.inputs.iter().map(|input| input.0.as_path());
+    let mut outputs = Outputs::beside(inputs.chain(asked.sockets.as_deref()));
     let opened = open(asked.output.as_deref(), asked.color, &mut outputs, &Stop::default());
     let (out, placing) = match opened {
         Ok(opened) => opened.output(),
@@ -112,6 +123,10 @@ fn explain_to(
             Which::Frame { number, .. } => format!("frame {number} could not be followed"),
             Which::FirstFinding => "the first finding could not be followed".into(),
         }));
+    }
+    let whole = chosen.is_of_the_whole().map(|id| find_whole(plan(asked, false), id));
+    if let Some(whole) = whole.transpose()?.flatten() {
+        chosen.learn(whole);
     }
     chosen.with_subject(|subject| {
         let mut draw = Draw::new(out, asked, found.key, subject);
@@ -170,7 +185,7 @@ fn plan(asked: &ExplainCommand, all: bool) -> Plan {
         policy: asked.policy.clone(),
         all,
         separate: asked.separate,
-        sockets: None,
+        sockets: asked.listed.clone(),
         max_flows: asked.max_flows,
         // One 4-tuple is one shard's work.
         threads: NonZeroUsize::MIN,

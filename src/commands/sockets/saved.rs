@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Exit, Format, History, SocketsCommand, complain, listing, write};
+use crate::capture::file::{FileSource, Input};
 use crate::owner::Snapshot;
 use crate::owner::saved::{ASSUMED, Moment, Saved, parse, text};
 use crate::printable::printable;
@@ -47,7 +48,15 @@ pub fn report(asked: &SocketsCommand, out: &mut dyn Write) -> Exit {
 
 fn read(file: &Path) -> Result<Saved, String> {
     let name = || printable(&file.to_string_lossy());
-    parse(&text(file)?).map_err(|error| format!("{}: {error}", name()))
+    parse(&text(file)?).map_err(|error| match is_capture(file) {
+        true => format!("{0}: it is a capture, and no list: closewait {0}", name()),
+        false => format!("{}: {error}", name()),
+    })
+}
+
+fn is_capture(file: &Path) -> bool {
+    let input = Input(file.to_owned());
+    input.read_once().is_none() && FileSource::open(&input, 0).is_ok()
 }
 
 /// Reports the last moment of a list, and what grew until then. True if any socket is in CLOSE-WAIT.

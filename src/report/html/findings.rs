@@ -64,7 +64,7 @@ fn row(page: &Document, seen: &Seen, owners: bool, doubts: bool) -> Markup {
 pub fn command(page: &Document, seen: &Seen) -> Option<String> {
     let fin = seen.fin?;
     let file = page.report.totals.files.get(fin.file())?;
-    let is_file = page.report.look.explain && shell::can_be_typed(file);
+    let is_file = page.report.look.explain.is_some() && shell::can_be_typed(file);
     let (a, b) = seen.judged_and_peer();
     let ip = |end: crate::tcp::segment::Endpoint| {
         let family = if end.ip.is_ipv4() { "ip" } else { "ipv6" };

@@ -10,7 +10,9 @@ use crate::capture::LinkType;
 use crate::names::host;
 use crate::place::Place;
 use crate::report::shell;
+use crate::report::text::process;
 use crate::summary::evidence::evidence;
+use crate::summary::seen::Process;
 use crate::summary::{Judged, Row, Totals};
 use crate::tcp::side::Side;
 use crate::units::{count, duration, zone_name};
@@ -27,6 +29,8 @@ pub struct Other {
 /// The connection that is explained, and others that were asked for with it.
 pub struct Subject<'a> {
     pub row: Row<'a>,
+    /// Whoever holds its socket, where that is known.
+    pub process: &'a Process,
     pub totals: &'a Totals,
     /// The first of them.
     pub others: &'a [Other],
@@ -124,6 +128,9 @@ impl<W: Write> Ladder<W> {
         if !judgement.notes.is_empty() {
             let notes: Vec<&str> = judgement.notes.iter().map(|note| note.name()).collect();
             writeln!(self.out, "Notes: {}.", notes.join(", "))?;
+        }
+        if *subject.process != Process::NotAsked {
+            writeln!(self.out, "Process: {}", process(subject.process))?;
         }
         if let Some(cause) = subject.row.cause {
             writeln!(self.out, "Cause: {}", cause.name())?;

@@ -17,46 +17,70 @@ const WIDE: usize = 100;
 /// Groups that are shown with their details, however many there are.
 const DETAILED: usize = 1;
 
-/// Groups that are shown, however little room there is.
+/// Groups that are shown without details, however little room there is.
 const FEWEST: usize = 2;
 
 /// The indentation of details.
 const INDENT: &str = "       ";
 
+/// The groups as cells and lines: the row of each, the functions behind it, and its details.
+pub struct GroupLines {
+    rows: Vec<Vec<String>>,
+    codes: Vec<Vec<String>>,
+    details: Vec<Option<String>>,
+}
+
+impl GroupLines {
+    /// The first of them, aligned by themselves: none makes room for what is left out.
+    fn first(&self, n: usize) -> Vec<Vec<String>> {
+        let rows = align(self.rows[..n].to_vec()).into_iter().zip(&self.codes);
+        // The functions behind a group stay with it.
+        rows.map(|(row, code)| std::iter::once(row).chain(code.iter().cloned()).collect()).collect()
+    }
+}
+
+/// The groups that are shown, and those of them whose details are: the first.
+struct Shown {
+    rows: Vec<Vec<String>>,
+    details: usize,
+}
+
 impl Report<'_> {
-    pub fn group_count(&self) -> usize {
-        self.found.groups.len()
+    pub fn groups(&self) -> GroupLines {
+        let groups = self.found.groups.sorted();
+        GroupLines {
+            rows: groups.iter().copied().map(row).collect(),
+            codes: groups.iter().map(|group| code_lines(group, self.look.frames)).collect(),
+            details: groups.iter().map(|group| self.details(group)).collect(),
+        }
     }
 
-    /// The largest groups that there is room for, and how many are left out. Details where there is room.
-    pub fn group_lines(&self, room: usize) -> Vec<String> {
-        let groups = self.found.groups.sorted();
-        let details: Vec<Option<String>> = groups.iter().map(|group| self.details(group)).collect();
-        let height = |line: &String| self.look.screen.height(line);
-        let codes = groups.iter().map(|group| code_lines(group, self.look.frames));
-        let rows = align(groups.iter().copied().map(row).collect()).into_iter().zip(codes);
-        // The functions behind a group stay with it.
-        let rows: Vec<Vec<String>> =
-            rows.map(|(row, code)| std::iter::once(row).chain(code).collect()).collect();
-        let (shown, mut spare) = match self.look.limit() {
-            Some(limit) => (groups.len().min(limit), usize::MAX),
-            None => {
-                self.fit(&rows, details.iter().take(DETAILED).flatten().map(height).sum(), room)
+    /// The room that all groups need at least: what is known of the largest is worth more than a list of its
+    /// connections.
+    pub fn least_room(&self, groups: &GroupLines) -> usize {
+        let more = groups.details.iter().skip(DETAILED).any(Option::is_some);
+        let rows = self.room_of(&groups.first(groups.rows.len()));
+        rows + self.room_of_details(groups, DETAILED) + usize::from(more)
+    }
+
+    /// The largest groups that there is room for, then the details that there is, in this order; and how many
+    /// of both are left out.
+    pub fn group_lines(&self, groups: &GroupLines, room: usize) -> Vec<String> {
+        let shown = match self.look.limit() {
+            Some(limit) => {
+                let rows = groups.first(groups.rows.len().min(limit));
+                Shown { details: rows.len(), rows }
             }
+            None => self.fit(groups, room),
         };
+        let n = shown.rows.len();
         let mut lines = Vec::new();
-        for (row, details) in rows.into_iter().zip(details).take(shown) {
+        for (at, row) in shown.rows.into_iter().enumerate() {
             lines.extend(row);
-            if let Some(details) = details.filter(|details| height(details) <= spare) {
-                spare -= height(&details);
-                lines.push(details);
-            }
+            lines.extend(groups.details[at].clone().filter(|_| at < shown.details));
         }
-        let left: u64 = groups[shown..].iter().map(|group| group.count).sum();
-        if shown < groups.len() {
-            let more = count((groups.len() - shown) as u64, "more group");
-            lines.push(format!("  … {more} ({}): --top 0", count(left, "connection")));
-        }
+        let without = groups.details[..n].iter().skip(shown.details).flatten().count();
+        lines.extend(self.left_out(n, without as u64));
         let others = self.found.groups.others();
         if others > 0 {
             let others = count(others, "connection");
@@ -65,22 +89,51 @@ impl Report<'_> {
         lines
     }
 
-    /// Counts the rows that there is room for, and the lines that this leaves for details, which should
-    /// be enough for the `first` ones.
-    fn fit(&self, rows: &[Vec<String>], first: usize, room: usize) -> (usize, usize) {
-        let height = |rows: &[Vec<String>]| -> usize {
-            rows.iter().flatten().map(|row| self.look.screen.height(row)).sum()
-        };
-        let all = height(rows);
-        if all <= room {
-            return (rows.len(), room - all);
+    /// Counts groups that are not shown, and those that are without what is known of them.
+    fn left_out(&self, shown: usize, without_details: u64) -> Option<String> {
+        let left = &self.found.groups.sorted()[shown..];
+        let connections: u64 = left.iter().map(|group| group.count).sum();
+        let connections = count(connections, "connection");
+        let more = count(left.len() as u64, "more group");
+        Some(match (left.len(), without_details) {
+            (0, 0) => return None,
+            (0, n) => format!("  … details of {}: --top 0", count(n, "group")),
+            (_, 0) => format!("  … {more} ({connections}): --top 0"),
+            (_, n) => format!("  … {more} ({connections}), details of {n} above: --top 0"),
+        })
+    }
+
+    /// Fits in as many rows as there is room for beside the details of the first; then details.
+    fn fit(&self, groups: &GroupLines, room: usize) -> Shown {
+        let most = groups.rows.len();
+        // A row takes a line at least.
+        if most <= room {
+            let rows = groups.first(most);
+            if self.room_of(&rows) + self.room_of_details(groups, most) <= room {
+                return Shown { rows, details: most };
+            }
         }
         // One line says how many are left out.
         let room = room.saturating_sub(1);
-        let spare = if first + FEWEST <= room { first } else { 0 };
-        let fit = |n: &usize| height(&rows[..*n]) <= room - spare;
-        let shown = (0..=rows.len()).rev().find(fit).unwrap_or(0).max(FEWEST.min(rows.len()));
-        (shown, room.saturating_sub(height(&rows[..shown])))
+        let first = self.room_of_details(groups, DETAILED);
+        let (first, fewest) = if first < room { (first, 1) } else { (0, FEWEST) };
+        let mut rows = groups.first(most.min(room.max(fewest)));
+        while rows.len() > fewest && self.room_of(&rows) + first > room {
+            rows = groups.first(rows.len() - 1);
+        }
+        let spare = room.saturating_sub(self.room_of(&rows));
+        let fits = |n: &usize| self.room_of_details(groups, *n) <= spare;
+        let details = (0..=rows.len()).rev().find(fits).unwrap_or(0);
+        Shown { rows, details }
+    }
+
+    fn room_of(&self, rows: &[Vec<String>]) -> usize {
+        rows.iter().flatten().map(|row| self.look.screen.height(row)).sum()
+    }
+
+    fn room_of_details(&self, groups: &GroupLines, n: usize) -> usize {
+        let details = groups.details.iter().take(n).flatten();
+        details.map(|line| self.look.screen.height(line)).sum()
     }
 
     /// After which pause they were closed; when, how fast they grow, on how many hosts; what was said; doubts.

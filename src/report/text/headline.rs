@@ -126,7 +126,7 @@ fn besides(totals: &Totals, now: Headline) -> Vec<String> {
             format!("{} at the other side (peer-holds)", thousands(waiting)),
         ),
         (now.not_judged, format!("{} not judged (unknown)", thousands(now.not_judged))),
-        (now.unread, format!("{} not read to the end", count(now.unread, "input"))),
+        (now.unread, format!("{} not read whole", count(now.unread, "input"))),
         (now.unread_packets, format!("{} not understood", count(now.unread_packets, "packet"))),
     ];
     all.into_iter().filter(|(n, _)| *n > 0).map(|(_, words)| words).collect()

@@ -39,7 +39,7 @@ use gathered::Gathered;
 use page::{Page, Screen};
 
 /// The look of the text.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct TextLook {
     pub zone: Zone,
     /// Dates before times.
@@ -48,8 +48,8 @@ pub struct TextLook {
     pub top: Option<usize>,
     /// A table of all flows, too.
     pub all: bool,
-    /// Its inputs can be read again, to explain a finding.
-    pub explain: bool,
+    /// Options with which `explain` gives the same answer, where its inputs can be read again.
+    pub explain: Option<String>,
     /// All functions of a stack, those of libraries, too.
     pub frames: bool,
     pub screen: Screen,

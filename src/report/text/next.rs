@@ -15,11 +15,8 @@ const FILES: usize = 4;
 impl Report<'_> {
     /// Only where the files can be read again. The longest held stands first.
     pub fn next(&self) -> Option<String> {
-        let (seen, fin) = self
-            .longest
-            .first()
-            .and_then(|seen| Some((seen, seen.fin?)))
-            .filter(|_| self.look.explain)?;
+        let options = self.look.explain.as_deref()?;
+        let (seen, fin) = self.longest.first().and_then(|seen| Some((seen, seen.fin?)))?;
         let names = names(fin, self.totals);
         if names.is_empty() || !names.iter().all(|name| shell::can_be_typed(name)) {
             return None;
@@ -30,7 +27,7 @@ impl Report<'_> {
         };
         let files: Vec<String> = names.into_iter().map(shell::word).collect();
         let local = local(seen);
-        Some(format!("next: closewait explain {} --frame {frame}{local}", files.join(" ")))
+        Some(format!("next: closewait explain {} --frame {frame}{local}{options}", files.join(" ")))
     }
 }
 

@@ -80,15 +80,12 @@ impl Report<'_> {
     fn findings(&self, room: usize) -> Vec<String> {
         // Empty lines around both.
         let room = room.saturating_sub(2);
-        let each = self.finding_table();
+        let (each, groups) = (self.finding_table(), self.groups());
         let all_fit = self.longest.len() as u64 == self.found.count || self.look.limit().is_some();
         let beside = room.checked_sub(self.height(&each) + 1).filter(|_| all_fit);
-        let few = beside.filter(|beside| *beside >= self.group_count());
+        let few = beside.filter(|beside| *beside >= self.least_room(&groups));
         let mut lines = vec![String::new()];
-        match few {
-            Some(beside) => lines.extend(self.group_lines(beside)),
-            None => lines.extend(self.group_lines(room)),
-        }
+        lines.extend(self.group_lines(&groups, few.unwrap_or(room)));
         if few.is_some() || self.look.limit().is_some() {
             lines.push(String::new());
             lines.extend(each);
