@@ -76,7 +76,7 @@ impl CaptureFacts {
     /// Takes in packets of a file that are not handed over one by one: how many, the first, and the one
     /// with the latest time.
     pub fn see_more(&mut self, packets: u64, first: Option<Place>, last: Option<Place>) {
-        self.packets += packets;
+        self.packets = self.packets.saturating_add(packets);
         self.first = self.first.or(first);
         let is_later = |last: &Place| self.last.is_none_or(|known| last.time >= known.time);
         if let Some(last) = last.filter(is_later) {
@@ -245,7 +245,7 @@ impl CaptureFacts {
 impl AddAssign<&CaptureFacts> for CaptureFacts {
     fn add_assign(&mut self, more: &CaptureFacts) {
         self.end = self.end.max(more.end);
-        self.packets += more.packets;
+        self.packets = self.packets.saturating_add(more.packets);
         self.segments += more.segments;
         self.first = self.first.into_iter().chain(more.first).min_by_key(|place| place.time);
         self.last = self.last.into_iter().chain(more.last).max_by_key(|place| place.time);

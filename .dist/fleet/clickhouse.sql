@@ -3,7 +3,7 @@
 
 -- same_minute: which peers closed on several hosts in the same minute, after which idle time?
 SELECT toStartOfMinute(fin_at) AS minute, peer_ip, peer_port,
-       uniqExact(point) AS hosts, count() AS leaks,
+       uniqExact(holder_ip) AS hosts, uniqExact(coalesce(toString(a_isn + b_isn), uid)) AS leaks,
        round(quantileExactInclusive(0.5)(idle_before_fin_s), 2) AS idle_s,
        round(quantileExactInclusive(0.9)(idle_before_fin_s) - quantileExactInclusive(0.1)(idle_before_fin_s), 3) AS idle_spread_s,
        min(first_at) AS first_opened, max(first_at) AS last_opened,
@@ -13,7 +13,8 @@ GROUP BY minute, peer_ip, peer_port HAVING hosts > 1 ORDER BY leaks DESC, minute
 
 -- new_causes: what leaks on the last day that leaked on no day before?
 WITH (SELECT max(toDate(fin_at)) FROM verdicts WHERE finding) AS today
-SELECT peer_ip, peer_port, cause, statement_digest, count() AS leaks, uniqExact(point) AS hosts
+SELECT peer_ip, peer_port, cause, statement_digest,
+       uniqExact(coalesce(toString(a_isn + b_isn), uid)) AS leaks, uniqExact(holder_ip) AS hosts
 FROM verdicts WHERE finding AND toDate(fin_at) = today
  AND (peer_ip, peer_port, ifNull(cause, ''), ifNull(statement_digest, '')) NOT IN
      (SELECT peer_ip, peer_port, ifNull(cause, ''), ifNull(statement_digest, '')

@@ -4,19 +4,21 @@
 
 -- same_minute: which peers closed on several hosts in the same minute, after which idle time?
 -- One idle time, to milliseconds, is a timeout; opened within seconds on all hosts is a restart. A wide
--- spread is chance. Clocks of hosts differ: minutes compare, no order between hosts does.
+-- spread is chance. A connection that two points saw counts once: both initial sequence numbers name it. Clocks of hosts differ: minutes compare, no order between hosts does.
 SELECT date_trunc('minute', fin_at) AS minute, peer_ip, peer_port,
-       count(DISTINCT point) AS hosts, count(*) AS leaks,
+       count(DISTINCT holder_ip) AS hosts,
+       count(DISTINCT coalesce(CAST(a_isn + b_isn AS VARCHAR), uid)) AS leaks,
        round(median(idle_before_fin_s), 2) AS idle_s,
        round(quantile_cont(idle_before_fin_s, 0.9) - quantile_cont(idle_before_fin_s, 0.1), 3) AS idle_spread_s,
        min(first_at) AS first_opened, max(first_at) AS last_opened,
        mode(cause) AS cause, mode(statement_digest) AS statement
 FROM verdicts WHERE finding
-GROUP BY ALL HAVING count(DISTINCT point) > 1 ORDER BY leaks DESC, minute;
+GROUP BY ALL HAVING count(DISTINCT holder_ip) > 1 ORDER BY leaks DESC, minute;
 
 -- new_causes: what leaks on the last day that leaked on no day before?
 WITH leaks AS (SELECT *, CAST(fin_at AS DATE) AS day FROM verdicts WHERE finding)
-SELECT peer_ip, peer_port, cause, statement_digest, count(*) AS leaks, count(DISTINCT point) AS hosts
+SELECT peer_ip, peer_port, cause, statement_digest,
+       count(DISTINCT coalesce(CAST(a_isn + b_isn AS VARCHAR), uid)) AS leaks, count(DISTINCT holder_ip) AS hosts
 FROM leaks WHERE day = (SELECT max(day) FROM leaks)
  AND (peer_ip, peer_port, coalesce(cause, ''), coalesce(statement_digest, '')) NOT IN
      (SELECT (peer_ip, peer_port, coalesce(cause, ''), coalesce(statement_digest, ''))

@@ -3,7 +3,8 @@
 
 -- same_minute: which peers closed on several hosts in the same minute, after which idle time?
 SELECT date_trunc('minute', fin_at) AS minute, peer_ip, peer_port,
-       count(DISTINCT point) AS hosts, count(*) AS leaks,
+       count(DISTINCT holder_ip) AS hosts,
+       count(DISTINCT coalesce(CAST(a_isn + b_isn AS STRING), uid)) AS leaks,
        round(percentile(idle_before_fin_s, 0.5), 2) AS idle_s,
        round(percentile(idle_before_fin_s, 0.9) - percentile(idle_before_fin_s, 0.1), 3) AS idle_spread_s,
        min(first_at) AS first_opened, max(first_at) AS last_opened,
@@ -16,7 +17,8 @@ WITH leaks AS (SELECT *, to_date(fin_at) AS day FROM verdicts WHERE finding),
      today AS (SELECT * FROM leaks WHERE day = (SELECT max(day) FROM leaks)),
      before AS (SELECT DISTINCT peer_ip, peer_port, cause, statement_digest
                 FROM leaks WHERE day < (SELECT max(day) FROM leaks))
-SELECT t.peer_ip, t.peer_port, t.cause, t.statement_digest, count(*) AS leaks, count(DISTINCT point) AS hosts
+SELECT t.peer_ip, t.peer_port, t.cause, t.statement_digest,
+       count(DISTINCT coalesce(CAST(t.a_isn + t.b_isn AS STRING), t.uid)) AS leaks, count(DISTINCT t.holder_ip) AS hosts
 FROM today t LEFT ANTI JOIN before b
   ON t.peer_ip = b.peer_ip AND t.peer_port = b.peer_port
  AND t.cause <=> b.cause AND t.statement_digest <=> b.statement_digest

@@ -102,8 +102,9 @@ pub enum Format {
     Csv,
 }
 
+/// Sentences of troubles, a line each.
 #[derive(Default)]
-struct Troubles(String);
+pub struct Troubles(pub String);
 
 impl Notices for Troubles {
     fn trouble(&mut self, error: &Error) {

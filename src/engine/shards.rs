@@ -250,6 +250,8 @@ pub struct Shards {
     round_packets: usize,
     longest_round: usize,
     evicted: u64,
+    /// Flows in memory after the last round that has ended.
+    held: usize,
     /// The round that is under way.
     under_way: Option<Arc<Work>>,
 }
@@ -266,6 +268,7 @@ impl Shards {
             round_packets: FIRST_ROUND.min(longest_round),
             longest_round,
             evicted: 0,
+            held: 0,
             under_way: None,
         }
     }
@@ -311,6 +314,7 @@ impl Shards {
         self.shards = crew.finish();
         self.shards.sort_unstable_by_key(|shard| shard.number);
         self.evict(&work.orders);
+        self.held = self.flow_count();
         // All shards have let go of it, so its memory can be used again.
         if let Some(Work { mut batch, .. }) = Arc::into_inner(work) {
             batch.clear();
@@ -369,6 +373,11 @@ impl Shards {
     /// The number of flows in memory, between two rounds.
     pub fn flow_count(&self) -> usize {
         self.shards.iter().map(|shard| shard.table.held()).sum()
+    }
+
+    /// The number of flows in memory after the last round that has ended: another may be under way.
+    pub fn held(&self) -> usize {
+        self.held
     }
 
     /// Counts flows that have left, so far, and those of them that left memory early.

@@ -358,7 +358,7 @@ impl<'a> Session<'a> {
         let point = &self.points[point];
         self.is_live()
             || point.facts().is_settled()
-            || point.shards.flow_count() > self.plan.max_flows / 2
+            || point.shards.held() > self.plan.max_flows / 2
     }
 
     /// Rows of flows that have left the table: written as they come, or kept until the end.

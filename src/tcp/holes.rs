@@ -77,7 +77,7 @@ impl Holes {
 
 impl AddAssign for Holes {
     fn add_assign(&mut self, more: Holes) {
-        self.shown += more.shown;
-        self.of += more.of;
+        self.shown = self.shown.saturating_add(more.shown);
+        self.of = self.of.saturating_add(more.of);
     }
 }

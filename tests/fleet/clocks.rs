@@ -118,6 +118,34 @@ fn the_length_of_rounds_changes_no_row() {
     }
 }
 
+/// A capture of flags alone never shows a bare ACK: what has ended stays as long as there is room for it, and
+/// leaves in time all the same.
+#[test]
+fn a_capture_of_flags_alone_evicts_nothing() {
+    let mut octets = Vec::new();
+    write(Shape { rate: 2, requests: 2, ..Shape::small(6_000, 12) }, Format::Pcap, &mut octets)
+        .expect("memory");
+    let flagged = records(&octets).into_iter().filter(|record| flags(&record.data) & 7 != 0);
+    let scratch = Scratch::new();
+    let file = scratch.write("x.pcap", &MICROSECONDS.write(1, &flagged.collect::<Vec<_>>()));
+    let answer = |max_flows| {
+        let inputs = vec![Input(file.clone().into())];
+        let mut out = Vec::new();
+        let plan = Plan { inputs, all: true, max_flows, ..Plan::default() };
+        run(plan, &mut Jsonl::new(&mut out), &mut Nobody).expect("memory");
+        String::from_utf8(out).expect("UTF-8")
+    };
+    let (short, long) = (answer(240), answer(1_000_000));
+    assert!(rows(&long).len() > 300, "more than there is room for");
+    assert!(short.contains(r#""evicted":0"#), "{}", short.lines().last().expect("a line"));
+    let (short, long) = (rows(&short), rows(&long));
+    assert!(short == long, "{}", difference(&short, &long));
+}
+
+fn flags(frame: &[u8]) -> u8 {
+    frame[14 + 20 + 13]
+}
+
 fn records(capture: &[u8]) -> Vec<Record> {
     let mut rest = &capture[24..];
     let mut records = Vec::new();
@@ -136,5 +164,5 @@ fn records(capture: &[u8]) -> Vec<Record> {
 fn is_bare_ack(frame: &[u8]) -> bool {
     let len = usize::from(u16::from_be_bytes([frame[16], frame[17]]));
     let header = usize::from(frame[14 + 20 + 12] >> 4) * 4;
-    frame[14 + 20 + 13] == 0x10 && len == 20 + header
+    flags(frame) == 0x10 && len == 20 + header
 }
