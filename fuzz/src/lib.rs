@@ -129,7 +129,7 @@ pub fn report(plan: Plan, format: Format) -> Report {
         dates: false,
         top: Some(0),
         all: true,
-        explain: true,
+        explain: Some(String::new()),
         frames: true,
         screen,
     };

@@ -281,7 +281,9 @@ impl FlowTable {
     pub fn retire(&mut self, now: Time, mut to: impl FnMut(Retired)) {
         self.clock = self.clock.max(now);
         self.over.drain(..).for_each(&mut to);
-        self.clear(|since| is_over(since, now), |flow| is_due(flow, now), to);
+        // What finished before the first time that was told is looked at, and waits from now on if it must.
+        let may_be_over = |since| since == Time::UNKNOWN || is_over(since, now);
+        self.clear(may_be_over, |flow| is_due(flow, now), to);
     }
 
     /// Drops the flows that a late packet found to be over.

@@ -118,6 +118,26 @@ fn the_length_of_rounds_changes_no_row() {
     }
 }
 
+/// What ends in the first round leaves memory like all else: rows of it come before the others'.
+#[test]
+fn what_ended_early_leaves_while_the_capture_goes_on() {
+    let mut octets = Vec::new();
+    let shape = Shape { rate: 2, requests: 2, ..Shape::small(6_000, 12) };
+    write(shape, Format::Pcap, &mut octets).expect("memory");
+    let scratch = Scratch::new();
+    let inputs = vec![Input(scratch.write("x.pcap", &octets).into())];
+    let mut out = Vec::new();
+    let plan = Plan { inputs, all: true, max_flows: 4_000, ..Plan::default() };
+    run(plan, &mut Jsonl::new(&mut out), &mut Nobody).expect("memory");
+    let out = String::from_utf8(out).expect("UTF-8");
+    let lines = out.lines().filter(|line| line.contains(r#""type":"flow""#));
+    let frames = lines.map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        line["first"]["frame"].as_u64().expect("a frame")
+    });
+    assert!(!frames.is_sorted(), "all wait for the end");
+}
+
 /// A capture of flags alone never shows a bare ACK: what has ended stays as long as there is room for it, and
 /// leaves in time all the same.
 #[test]
