@@ -4,6 +4,7 @@
 # make bench-live  live capture beside tcpdump under load (root)
 # make budget instructions a packet, held by CI
 # make test-fleet  the job on Spark, and the questions to DuckDB, ClickHouse and Spark SQL, each installed into target/fleet
+# make screenshots  the screens in the manual, as they are drawn
 # make soak   a million simulated conversations (SEEDS=…)
 # make soak-kernel  two real kernels and every fault between them, for MINUTES=30 (root)
 # make soak-live  a live capture at churn, for MINUTES=30 (root): nothing is lost, and memory stays where it is
@@ -19,7 +20,7 @@ CARGO   ?= cargo
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
 
-.PHONY: help run build test test-fleet library bench bench-live budget soak soak-kernel soak-live fuzz fuzz-check dist needs-build needs-test needs-fleet needs-budget needs-cxx needs-fuzz needs-dist
+.PHONY: help run build test test-fleet screenshots library bench bench-live budget soak soak-kernel soak-live fuzz fuzz-check dist needs-build needs-test needs-fleet needs-budget needs-cxx needs-fuzz needs-dist
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -37,8 +38,12 @@ test-fleet: needs-fleet
 	@$(CARGO) build --locked --features fleet --bin closewait
 	@CLOSEWAIT=$(abspath $(or $(CARGO_TARGET_DIR),target)/debug/closewait) $(FLEET)/venv/bin/python tests/fleet/test_fleet.py
 
+# `closewait top` on fixtures, at five moments; `make test` fails where they are others.
+screenshots: needs-build
+	CLOSEWAIT_BLESS=1 $(CARGO) test --locked --all-features --test top screens::
+
 # What only the program needs (the feature `cli`), a user of the library does not get.
-PROGRAM = clap|indicatif|landlock|seccompiler|netlink-[a-z-]+|nix|signal-hook|tempfile|pcap
+PROGRAM = clap|indicatif|landlock|seccompiler|netlink-[a-z-]+|nix|pulldown-cmark|ratatui-[a-z]+|signal-hook|tempfile|pcap
 library:
 	$(CARGO) clippy --locked --no-default-features --lib -- -D warnings
 	@! $(CARGO) tree --locked --no-default-features -e normal --prefix none | grep -E '^($(PROGRAM)) '
@@ -131,7 +136,7 @@ needs-budget: needs-build
 
 # tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction; a
 # PostgreSQL, a PgBouncer, an nginx, a Redis and a RabbitMQ whose protocols are read; nft rewrites addresses;
-# programs in Go, whose code is named.
+# programs in Go, whose code is named; a tmux for the screen.
 SBIN = PATH=$$PATH:/usr/sbin:/sbin
 needs-test: needs-build
 	@.ci/need '$(SBIN) command -v tcpdump' tcpdump
@@ -147,6 +152,7 @@ needs-test: needs-build
 	@.ci/need '$(SBIN) command -v ip && command -v ss' iproute2
 	@.ci/need 'command -v chromium || command -v chromium-browser' chromium
 	@.ci/need 'command -v tidy' tidy
+	@.ci/need 'command -v tmux' tmux
 	@.ci/need '$(SBIN) command -v nft' nftables
 	@.ci/need 'command -v go && test -e /usr/share/gocode/src/github.com/go-sql-driver/mysql' golang-go golang-github-go-sql-driver-mysql-dev
 	@.ci/need '$(SBIN) command -v bpftrace' bpftrace || echo 'no bpftrace: exact kernel times are not compared' >&2

@@ -10,7 +10,8 @@ use closewait::commands::fleet::{facts, judge};
 use closewait::commands::live::{list_interfaces, live, lookup};
 use closewait::commands::read::read;
 use closewait::commands::sockets::sockets;
-use closewait::commands::words;
+use closewait::commands::top::top;
+use closewait::commands::{topics, words};
 
 fn main() -> ExitCode {
     match parse(std::env::args_os()) {
@@ -18,9 +19,11 @@ fn main() -> ExitCode {
         Command::Diff(asked) => diff(&asked).into(),
         Command::Explain(asked) => explain(&asked).into(),
         Command::Word(word) => words::explain(&word).into(),
+        Command::Topic(topic) => topics::explain(topic).into(),
         Command::Live(asked) => live(*asked).into(),
         Command::Check(asked) => check(&asked),
         Command::ListInterfaces => list_interfaces().into(),
+        Command::Top(asked) => top(*asked).into(),
         Command::Sockets(asked) => sockets(&asked).into(),
         Command::Facts(asked) => facts(*asked).into(),
         Command::Judge(asked) => judge(*asked).into(),

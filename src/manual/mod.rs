@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`sockets`] | what this host holds in CLOSE-WAIT, now |
 //! | [`capture`] | recipes for captures, and what can be read |
+//! | [`containers`] | containers, pods, sidecars: where to look from |
 //! | [`verdicts`] | how to read a finding: verdicts, doubts, notes |
 //! | [`causes`] | why a connection was left: the statement behind a leak |
 //! | [`explain`] | one connection packet by packet |
 //! | [`report`] | an incident as one page; two captures held against each other |
 //! | [`flames`] | flame graphs of what was said |
 //! | [`live`] | as it happens, with the process |
+//! | [`top`] | a screen, of a host and of a capture |
 //! | [`code`] | the functions behind a finding |
 //! | [`service`] | `live` under systemd and on Kubernetes |
 //! | [`check`] | in CI: captures held against what is expected |
@@ -36,6 +38,9 @@ pub mod check {}
 
 #[doc = include_str!("code.md")]
 pub mod code {}
+
+#[doc = include_str!("containers.md")]
+pub mod containers {}
 
 #[doc = include_str!("explain.md")]
 pub mod explain {}
@@ -75,6 +80,9 @@ pub mod sockets {}
 
 #[doc = include_str!("speed.md")]
 pub mod speed {}
+
+#[doc = include_str!("top.md")]
+pub mod top {}
 
 #[doc = include_str!("verdicts.md")]
 pub mod verdicts {}
