@@ -31,7 +31,7 @@ test: needs-test
 	$(CARGO) test --locked --all-features --no-fail-fast
 
 # What only the program needs (the feature `cli`), a user of the library does not get.
-PROGRAM = clap|indicatif|landlock|seccompiler|netlink-[a-z-]+|nix|signal-hook|tempfile|pcap
+PROGRAM = clap|indicatif|landlock|seccompiler|netlink-[a-z-]+|nix|pulldown-cmark|signal-hook|tempfile|pcap
 library:
 	$(CARGO) clippy --locked --no-default-features --lib -- -D warnings
 	@! $(CARGO) tree --locked --no-default-features -e normal --prefix none | grep -E '^($(PROGRAM)) '

@@ -9,7 +9,7 @@ use closewait::commands::explain::explain;
 use closewait::commands::live::{list_interfaces, live, lookup};
 use closewait::commands::read::read;
 use closewait::commands::sockets::sockets;
-use closewait::commands::words;
+use closewait::commands::{topics, words};
 
 fn main() -> ExitCode {
     match parse(std::env::args_os()) {
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Diff(asked) => diff(&asked).into(),
         Command::Explain(asked) => explain(&asked).into(),
         Command::Word(word) => words::explain(&word).into(),
+        Command::Topic(topic) => topics::explain(topic).into(),
         Command::Live(asked) => live(*asked).into(),
         Command::Check(asked) => check(&asked),
         Command::ListInterfaces => list_interfaces().into(),

@@ -67,6 +67,11 @@ fn the_numbers_are_those_of_the_other_forms() {
         let (flows, summary) = summary(arguments);
         let (as_text, _) = text(&closewait(&[&["--top", "0"], arguments].concat()));
         let shown = shown(&page);
+        // The first sentence is about the largest group; how many there are besides comes at once.
+        let groups = part(&page, "groups").matches("<article>").count();
+        let is_said =
+            shown.contains(" more group below: ") || shown.contains(" more groups below: ");
+        assert_eq!(is_said, groups > 1, "{arguments:?}: {groups}");
         // Sentences: the headline, and what the capture was.
         for line in [as_text.lines().next(), as_text.lines().last()].into_iter().flatten() {
             assert!(shown.contains(line), "{arguments:?}: {line}\n{shown}");
@@ -303,7 +308,9 @@ fn a_pipe_has_a_page_too() {
     let input = std::fs::File::open(project(REPRODUCTION)).expect("there");
     let output = command.stdin(input).output().expect("the binary runs");
     let (page, _) = text(&output);
-    assert!(page.contains("id=\"findings\"") && !page.contains("id=\"packets\""), "{page}");
+    assert!(page.contains("id=\"findings\""), "{page}");
+    assert!(part(&page, "packets").contains("can be read only once"), "{page}");
+    assert!(!part(&page, "packets").contains("<svg"), "{page}");
 }
 
 #[test]

@@ -48,8 +48,8 @@ impl Conversations {
             flow.slot = self.begin(Conversation::new(flow, content, wanted));
         }
         let Some(conversation) = self.get_mut(flow.slot) else { return };
-        let ended = conversation.take(segment, content.payload);
-        if ended && conversation.is_in_no_protocol() {
+        let may_be_told = conversation.take(segment, content.payload);
+        if may_be_told && conversation.is_in_no_protocol() {
             self.release(flow.slot);
             flow.slot = Slot::NOTHING;
         }
@@ -137,10 +137,10 @@ impl Conversation {
         self.awaited == [false; 2] && self.talk.facts(false).confirmed == Some(false)
     }
 
-    /// Returns whether nothing more can be learnt, for the first time.
+    /// Returns whether this was the last that can be learnt, or an end's first word after that.
     fn take(&mut self, segment: &Segment, payload: &[u8]) -> bool {
-        self.decide(segment, payload);
-        let Some(streams) = &mut self.streams else { return false };
+        let is_first = self.decide(segment, payload);
+        let Some(streams) = &mut self.streams else { return is_first };
         let [from, to] = [segment.from, segment.from.other()];
         let peer = |end| if end == self.server { Peer::Server } else { Peer::Client };
         let (at, talk) = (segment.place.time, &mut self.talk);
@@ -165,12 +165,12 @@ impl Conversation {
         is_done
     }
 
-    /// The port was only a guess: what an end says first decides.
-    fn decide(&mut self, segment: &Segment, payload: &[u8]) {
-        let Some(awaited) = self.awaited.get_mut(segment.from as usize) else { return };
+    /// The port was only a guess: what an end says first decides. Returns whether this was it.
+    fn decide(&mut self, segment: &Segment, payload: &[u8]) -> bool {
+        let Some(awaited) = self.awaited.get_mut(segment.from as usize) else { return false };
         *awaited |= segment.flags.syn();
         if payload.is_empty() || !core::mem::take(awaited) {
-            return;
+            return false;
         }
         // Of all protocols that are read, no client's first words are an answer: what looks like them is.
         let is_answer = !self.awaited[segment.from.other() as usize];
@@ -183,9 +183,61 @@ impl Conversation {
             self.talk = protocol.begin(self.opening);
             self.streams.get_or_insert_default();
         }
+        true
     }
 
     fn peer(&self, end: End) -> Peer {
         if end == self.server { Peer::Server } else { Peer::Client }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::registry::Guess;
+    use super::*;
+    use crate::place::{Place, Time};
+    use crate::tcp::segment::{Endpoint, Extras, Flags, FlowKey};
+    use crate::tcp::seq::Seq;
+
+    const CLIENT: Endpoint =
+        Endpoint { ip: std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)), port: 40_000 };
+    const SERVER: Endpoint = Endpoint { port: 3_306, ..CLIENT };
+
+    fn segment(from: Endpoint, flags: u8, seq: u32, payload: &[u8]) -> Segment {
+        let to = if from == CLIENT { SERVER } else { CLIENT };
+        let (key, from) = FlowKey::new(from, to);
+        Segment {
+            key,
+            hash: 0,
+            from,
+            seq: Seq(seq),
+            ack: Seq(1),
+            flags: Flags(flags),
+            len: payload.len() as u32,
+            window: u16::MAX,
+            extras: Extras::default(),
+            place: Place::new(Time::UNKNOWN, 0, 1, 6),
+            direction: None,
+        }
+    }
+
+    /// Until the second of them has spoken, its first word may show what is spoken.
+    #[test]
+    fn what_is_in_no_protocol_is_let_go_when_both_ends_have_spoken() {
+        let syn = segment(CLIENT, Flags::SYN, 0, b"");
+        let (mut flow, mut all) = (Flow::new(&syn), Conversations::default());
+        let (_, server) = FlowKey::new(SERVER, CLIENT);
+        let guess = Guess { protocol: Known::Mysql, server, assumed: true };
+        let mut take = |from, flags, seq, payload: &[u8]| {
+            let segment = segment(from, flags, seq, payload);
+            let content = Content { guess, payload };
+            all.take(&mut flow, &segment, content, Wanted::default());
+            (flow.slot, all.free.len())
+        };
+        take(CLIENT, Flags::SYN, 0, b"");
+        take(SERVER, Flags::SYN | Flags::ACK, 0, b"");
+        assert_eq!(take(CLIENT, Flags::ACK, 1, b"who speaks first?"), (Slot(0), 0));
+        assert_eq!(take(SERVER, Flags::ACK, 1, b"not a server"), (Slot::NOTHING, 1));
+        assert_eq!(take(SERVER, Flags::ACK, 13, b"of MySQL"), (Slot::NOTHING, 1));
     }
 }

@@ -14,6 +14,10 @@ pub fn put(
     let word = |args: &[OsString], at: usize| {
         args.get(at).map(|word| word.to_string_lossy().into_owned()).unwrap_or_default()
     };
+    // The page of `closewait help` is that of -h: it has to fit a screen.
+    if args.len() == 2 && word(&args, 1) == "help" {
+        args[1] = "-h".into();
+    }
     // `closewait --help live`
     if ["--help", "-h"].contains(&word(&args, 1).as_str()) && is_command(&word(&args, 2)) {
         args.swap(1, 2);

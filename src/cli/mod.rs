@@ -7,6 +7,7 @@ mod diff;
 mod explain;
 mod flames;
 mod habits;
+mod help;
 mod live;
 mod options;
 mod read;
@@ -18,7 +19,7 @@ mod times;
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::capture::file::Input;
 use crate::commands::check::CheckCommand;
@@ -27,6 +28,7 @@ use crate::commands::explain::ExplainCommand;
 use crate::commands::live::LiveCommand;
 use crate::commands::read::ReadCommand;
 use crate::commands::sockets::SocketsCommand;
+use crate::commands::topics::Topic;
 
 /// The command that the program was given, with its options.
 pub enum Command {
@@ -34,6 +36,8 @@ pub enum Command {
     Explain(Box<ExplainCommand>),
     /// To explain a word of the report.
     Word(String),
+    /// To show a page of the manual.
+    Topic(&'static Topic),
     Diff(Box<DiffCommand>),
     Live(Box<LiveCommand>),
     Check(Box<CheckCommand>),
@@ -51,12 +55,21 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     if let Some(word) = explain::word(&args) {
         return Command::Word(word);
     }
+    match help::asked(&args, is_command) {
+        Some(help::Asked::Topic(topic)) => return Command::Topic(topic),
+        Some(help::Asked::Word(word)) => return Command::Word(word),
+        Some(help::Asked::Nothing(sentence)) => {
+            crate::commands::complain(&sentence);
+            return Command::End(2);
+        }
+        None => {}
+    }
     let mut args = habits::put(args, is_command);
     let is_bare = args.len() == 1 || args.len() == 2 && args[1] == "read";
     if is_bare && Input::is_redirected() {
         args.push("-".into());
     }
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match understood(args) {
         Ok(cli) => cli,
         Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let _ = error.print();
@@ -90,6 +103,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     })
 }
 
+fn understood(args: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let mut matches = help::with_overview(Cli::command()).try_get_matches_from(args)?;
+    Cli::from_arg_matches_mut(&mut matches)
+}
+
 /// Describes all commands and flags, for man pages and completions.
 #[must_use]
 pub fn grammar() -> clap::Command {
@@ -119,22 +137,22 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Read captures and report (what closewait does without a command, too)
+    /// Read captures and report: what closewait FILE does
     #[command(after_help = read::EXAMPLES, arg_required_else_help = true)]
     Read(read::ReadArgs),
-    /// Write one page with plots: an incident for a ticket (closewait read --format html)
+    /// Write one page with plots, for a ticket: read --format html
     #[command(after_help = read::REPORT_EXAMPLES, arg_required_else_help = true, mut_arg("format", |format| format.hide(true).default_value("html")))]
     Report(read::ReadArgs),
-    /// Hold two captures against each other: leaks that are gone, that stayed, and new ones
+    /// Hold two captures against each other: leaks gone, left and new
     #[command(after_help = diff::EXAMPLES, arg_required_else_help = true)]
     Diff(diff::DiffArgs),
-    /// Show one connection packet by packet, with what was said on it and the verdict; or explain a word of the report
+    /// Show one connection packet by packet, or explain a word of a report
     #[command(after_help = explain::EXAMPLES, arg_required_else_help = true)]
     Explain(explain::ExplainArgs),
-    /// Watch interfaces: report stuck connections as they happen, with their processes
+    /// Watch interfaces: stuck connections as they happen, with processes
     #[command(after_help = live::EXAMPLES)]
     Live(live::LiveArgs),
-    /// List what this host holds in CLOSE-WAIT, by process: no capture needed
+    /// List what this host holds in CLOSE-WAIT, by process: no capture
     #[command(after_help = sockets::EXAMPLES)]
     Sockets(sockets::SocketsArgs),
     /// Hold captures against what is expected of them: for tests and CI
@@ -154,20 +172,26 @@ fn is_command(word: &str) -> bool {
     Cli::command().find_subcommand(word).is_some()
 }
 
+/// The commands that there are for people.
+fn commands() -> Vec<String> {
+    let command = Cli::command();
+    let shown = command.get_subcommands().filter(|command| !command.is_hide_set());
+    shown.map(|command| command.get_name().to_owned()).collect()
+}
+
 /// Words less alike than this are no slip of the hand.
 const ALIKE: f64 = 0.7;
 
+/// The name that a word was probably meant to be.
+fn nearest(word: &str, names: impl IntoIterator<Item = String>) -> Option<String> {
+    let likeness = |name: &String| strsim::jaro_winkler(word, name);
+    let alike = names.into_iter().filter(|name| likeness(name) >= ALIKE);
+    alike.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+}
+
 /// The command that a word was probably meant to be.
 fn nearest_command(word: &str) -> Option<String> {
-    let command = Cli::command();
-    let likeness = |name: &str| strsim::jaro_winkler(word, name);
-    let nearest = command
-        .get_subcommands()
-        .filter(|command| !command.is_hide_set())
-        .map(clap::Command::get_name)
-        .filter(|name| likeness(name) >= ALIKE)
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    Some(nearest.to_owned())
+    nearest(word, commands())
 }
 
 #[cfg(test)]

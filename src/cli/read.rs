@@ -63,7 +63,7 @@ pub struct ReadArgs {
     #[arg(short = 'r', value_name = "FILE")]
     read: Vec<PathBuf>,
 
-    /// Only packets that match a BPF expression (pcap-filter(7))
+    /// Packets that match a BPF expression (pcap-filter(7))
     #[arg(short = 'f', long = "filter", value_name = "EXPR", conflicts_with = "expression")]
     filter: Option<String>,
 
@@ -84,8 +84,10 @@ pub struct ReadArgs {
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
 
-    /// A saved list of the host's sockets: each finding gets its process, and sockets stuck before
-    /// the capture are listed (ss, netstat, lsof, `closewait sockets --format jsonl --all`)
+    /// A list of the host's sockets: names the processes
+    ///
+    /// Sockets that were stuck before the capture are listed. Read are lists of ss, netstat and lsof,
+    /// /proc/net/tcp, and `closewait sockets --format jsonl --all`.
     #[arg(long, value_name = "FILE")]
     sockets: Option<PathBuf>,
 
@@ -95,7 +97,7 @@ pub struct ReadArgs {
     #[command(flatten)]
     reading: ReadingArgs,
 
-    /// Report every connection, not only those that are or may be stuck
+    /// Report every connection, not only stuck ones
     #[arg(long, help_heading = "Output")]
     all: bool,
 

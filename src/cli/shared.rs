@@ -63,9 +63,9 @@ pub(super) struct OutputArgs {
 /// Options that decide what is a finding.
 #[derive(Args)]
 pub(super) struct JudgingArgs {
-    /// The side to judge: an address, a network, ADDR:PORT or :PORT; repeatable
+    /// The side to judge: address, network, ADDR:PORT, :PORT
     ///
-    /// Without it, what the capture knows decides: its interfaces' addresses, the direction of its
+    /// Repeatable. Without it, what the capture knows decides: its interfaces' addresses, the direction of its
     /// packets. Where it knows nothing, whichever side has not closed is judged, and the report says so.
     #[arg(long, value_name = "ADDR", help_heading = "Judging")]
     local: Vec<EndpointSet>,

@@ -9,6 +9,7 @@ pub mod format;
 pub mod live;
 mod outlet;
 mod output;
+mod prose;
 mod quiet;
 pub mod read;
 pub mod screen;
@@ -16,6 +17,7 @@ mod service;
 mod signals;
 pub mod sockets;
 pub mod terminal;
+pub mod topics;
 pub mod words;
 
 use std::io::{self, BufWriter, Write};
@@ -59,6 +61,18 @@ impl From<Exit> for ExitCode {
 /// is lost, and the work goes on.
 pub fn complain(sentence: &impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "closewait: {sentence}");
+}
+
+/// Ends with what became of a text: a reader who has had enough of it is no failure.
+fn said(written: io::Result<()>) -> Exit {
+    match written {
+        Ok(()) => Exit::Clean,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Clean,
+        Err(error) => {
+            complain(&format!("the report could not be written: {error}"));
+            Exit::Failed
+        }
+    }
 }
 
 /// An output for a report: standard output, or a file that is to be placed once it is written.

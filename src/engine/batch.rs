@@ -3,8 +3,6 @@
 //! A batch moves between the reader and the tables and is more than any cache holds, so its size is what
 //! it costs: a segment between IPv4 addresses travels in 48 octets, any other has its place aside.
 
-use std::ops::Range;
-
 use crate::attach::registry::{Content, Guess};
 use crate::place::{Place, Time};
 use crate::table::FlowTable;
@@ -30,10 +28,11 @@ pub struct Batch {
     payloads: Vec<u8>,
 }
 
-/// The content of a segment, by its place among the payloads.
+/// The content of a segment, by its place among the payloads: a round holds a few MiB of them.
 struct Carried {
     guess: Guess,
-    payload: Range<usize>,
+    start: u32,
+    len: u32,
 }
 
 /// The blocks of one shard, of which all but the last are full.
@@ -91,10 +90,10 @@ impl Batch {
     }
 
     fn carry(&mut self, shard: usize, content: Content) {
-        let start = self.payloads.len();
-        self.payloads.extend_from_slice(content.payload);
-        let carried = Carried { guess: content.guess, payload: start..self.payloads.len() };
-        self.shards[shard].carried.push(carried);
+        let Content { guess, payload } = content;
+        let (start, len) = (self.payloads.len() as u32, payload.len() as u32);
+        self.payloads.extend_from_slice(payload);
+        self.shards[shard].carried.push(Carried { guess, start, len });
     }
 
     #[cold]
@@ -120,6 +119,7 @@ impl Batch {
             let end = if start + BLOCK == blocks.end { blocks.next } else { start + BLOCK };
             let packed = &self.packed[start..end];
             let carries = |packed: &Packed| packed.marks & CARRIES != 0;
+            self.prefetch(carried.as_slice().iter().take(packed.len()));
             let taken = |flow: Option<&mut Flow>, segment: &Segment| {
                 if let (Some(carried), Some(flow)) = (carried.next(), flow) {
                     read(flow, segment, self.content(carried));
@@ -131,8 +131,21 @@ impl Batch {
     }
 
     fn content(&self, carried: &Carried) -> Content<'_> {
-        let payload = self.payloads.get(carried.payload.clone()).unwrap_or_default();
+        let payload = self.payloads.get(carried.start as usize..).unwrap_or_default();
+        let payload = payload.get(..carried.len as usize).unwrap_or_default();
         Content { guess: carried.guess, payload }
+    }
+
+    /// Prefetches contents: reads an octet of each line at the beginning of each, so that all of them are
+    /// on their way from memory together.
+    fn prefetch<'a>(&self, carried: impl Iterator<Item = &'a Carried>) {
+        const LINE: usize = 64;
+        const FIRST: usize = 4 * LINE;
+        let lines = carried.flat_map(|carried| {
+            let payload = self.content(carried).payload;
+            payload.iter().take(FIRST).step_by(LINE)
+        });
+        std::hint::black_box(lines.fold(0, |read, octet| read ^ octet));
     }
 
     #[inline(always)]

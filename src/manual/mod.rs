@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`sockets`] | what this host holds in CLOSE-WAIT, now |
 //! | [`capture`] | recipes for captures, and what can be read |
+//! | [`containers`] | containers, pods, sidecars: where to look from |
 //! | [`verdicts`] | how to read a finding: verdicts, doubts, notes |
 //! | [`causes`] | why a connection was left: the statement behind a leak |
 //! | [`explain`] | one connection packet by packet |
@@ -35,6 +36,9 @@ pub mod check {}
 
 #[doc = include_str!("code.md")]
 pub mod code {}
+
+#[doc = include_str!("containers.md")]
+pub mod containers {}
 
 #[doc = include_str!("explain.md")]
 pub mod explain {}

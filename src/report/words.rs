@@ -43,14 +43,20 @@ pub fn names() -> Vec<&'static str> {
     names
 }
 
+/// Columns of a terminal that nobody made wider.
+const COLUMNS: usize = 80;
+
 /// Writes what a word means, and what to do; of one that has several meanings, all.
 pub fn write(out: &mut dyn Write, name: &str) -> io::Result<()> {
     for Word { kind, name, short, explained } in words().filter(|word| word.name == name) {
         match short {
-            Some(short) => writeln!(out, "{name} ({kind}): {short}.\n")?,
+            Some(short) => {
+                let line = format!("{name} ({kind}): {short}.");
+                writeln!(out, "{}\n", textwrap::fill(&line, COLUMNS))?;
+            }
             None => writeln!(out, "{name} ({kind})\n")?,
         }
-        writeln!(out, "{explained}\n")?;
+        writeln!(out, "{}\n", textwrap::fill(explained, COLUMNS))?;
     }
     out.flush()
 }

@@ -19,6 +19,8 @@ pub struct Closing {
 #[derive(Clone, Debug, Default)]
 struct Odd {
     rst: Option<Rst>,
+    /// Its FIN's last repetition.
+    fin_again: Option<Again>,
     /// Its highest SEG.ACK that acknowledges something not captured: perhaps a FIN.
     early_ack: Option<Acked>,
     /// The highest such number that a second segment confirmed: damage would not come twice.
@@ -79,9 +81,13 @@ pub struct Fin {
     pub peer_snd_max_then: Option<Seq>,
     /// The other side's first ACK that covers it.
     pub acked: Option<Place>,
-    /// The time it was sent last, and nanoseconds since the time before; zero if it was not sent
-    /// again [`REPEAT_NS`] or more later.
-    pub sent_last: Time,
+}
+
+/// A FIN that was sent again, [`REPEAT_NS`] or more after the time before.
+#[derive(Clone, Copy, Debug)]
+pub struct Again {
+    pub last: Time,
+    /// Nanoseconds since the time before that.
     pub pause: i64,
 }
 
@@ -95,14 +101,7 @@ impl Fin {
             ack_then: None,
             peer_snd_max_then: None,
             acked: Some(ack.place),
-            sent_last: ack.place.time,
-            pause: 0,
         }
-    }
-
-    /// It was sent again.
-    pub fn is_repeated(&self) -> bool {
-        self.pause > 0
     }
 }
 
@@ -242,7 +241,23 @@ impl Closing {
             let beyond = segment.end_of_payload().ahead_of(fin.end);
             (1..=GOES_ON_WITHIN).contains(&beyond)
         };
-        self.fin.take_if(goes_on).is_some()
+        let revoked = self.fin.take_if(goes_on).is_some();
+        if revoked {
+            self.forget_again();
+        }
+        revoked
+    }
+
+    /// The last repetition of the FIN, if there was one.
+    pub fn fin_again(&self) -> Option<Again> {
+        self.odd.as_ref()?.fin_again
+    }
+
+    /// The FIN that was sent again is none, or another one is in its place.
+    fn forget_again(&mut self) {
+        if let Some(odd) = &mut self.odd {
+            odd.fin_again = None;
+        }
     }
 
     /// True for the first FIN. A FIN is known by its number: seen twice, it changes nothing. One at
@@ -255,24 +270,25 @@ impl Closing {
     ) -> bool {
         let end = segment.end_of_payload() + 1;
         let first = self.fin.is_none();
-        match &mut self.fin {
+        match &self.fin {
             Some(fin) if fin.end == end => {
-                let pause = segment.place.time.since(fin.sent_last).unwrap_or(0);
-                if pause >= REPEAT_NS {
-                    (fin.sent_last, fin.pause) = (segment.place.time, pause);
+                let before = self.fin_again().map_or(fin.place.time, |again| again.last);
+                let last = segment.place.time;
+                let pause = last.since(before).filter(|pause| *pause >= REPEAT_NS);
+                if let Some(pause) = pause {
+                    self.odd().fin_again = Some(Again { last, pause });
                 }
             }
             Some(fin) if fin.acked.is_some() => {}
-            fin => {
-                *fin = Some(Fin {
+            _ => {
+                self.forget_again();
+                self.fin = Some(Fin {
                     end,
                     place: segment.place,
                     with_ack: segment.flags.ack(),
                     ack_then,
                     peer_snd_max_then,
                     acked: None,
-                    sent_last: segment.place.time,
-                    pause: 0,
                 });
             }
         }

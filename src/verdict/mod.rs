@@ -335,14 +335,16 @@ impl<'a> Case<'a> {
         if h.fin.acked.is_some() {
             return Acknowledged::Seen;
         }
-        let after = self.facts.end().since(h.fin.sent_last).unwrap_or(0);
+        let again = self.flow.fin_again(h.holder.other());
+        let sent_last = again.map_or(h.fin.place.time, |again| again.last);
+        let after = self.facts.end().since(sent_last).unwrap_or(0);
         let assumed = match self.facts.shows_bare_acks() {
             // Sent again, it would come after twice the pause at the latest (RFC 6298).
-            false => after >= UNREPEATED_NS.max(h.fin.pause.saturating_mul(2)),
-            true => {
-                let again = h.fin.is_repeated();
-                after >= UNREPEATED_AMONG_ACKS_NS && h.holding.packets() > 0 && !again
+            false => {
+                let pause = again.map_or(0, |again| again.pause);
+                after >= UNREPEATED_NS.max(pause.saturating_mul(2))
             }
+            true => after >= UNREPEATED_AMONG_ACKS_NS && h.holding.packets() > 0 && again.is_none(),
         };
         if assumed { Acknowledged::Assumed } else { Acknowledged::No }
     }
@@ -436,8 +438,12 @@ impl<'a> Case<'a> {
 impl Case<'_> {
     /// Both sides closed, and nobody acknowledged the second FIN, however often it came.
     fn is_in_last_ack(&self, close: Close) -> bool {
-        let fins = self.fins().filter(|_| close == Close::Closed && self.facts.shows_bare_acks());
-        fins.is_some_and(|(_, second)| second.acked.is_none() && second.is_repeated())
+        let Some((first, _)) = self.flow.first_fin() else { return false };
+        let second = first.other();
+        close == Close::Closed
+            && self.facts.shows_bare_acks()
+            && self.flow.fin(second).is_some_and(|fin| fin.acked.is_none())
+            && self.flow.fin_again(second).is_some()
     }
 
     /// Local sent something after the peer's FIN, and was answered by a reset.

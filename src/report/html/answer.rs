@@ -27,7 +27,7 @@ pub fn part(page: &Document) -> Markup {
     let headline = headline(page);
     let told = page.groups.first().map(|group| told(page, group));
     html! {
-        p.answer { (told.as_deref().unwrap_or(&headline)) }
+        p.answer { (told.as_deref().unwrap_or(&headline)) @if let Some(others) = others(page) { " " (others) } }
         @if told.is_some() { p { (headline) } }
         @if let Some(line) = how_local(page.report.found) { p.soft { (line) } }
         @if let Some(todo) = todo(page) { div.do { (todo) } }
@@ -61,6 +61,14 @@ fn told(page: &Document, group: &Group) -> String {
         None => format!("the peer closed {}", if group.count == 1 { "it" } else { "them" }),
     };
     format!("{who} {holds} {n} {with} in CLOSE-WAIT{since}: {closed}{}.", short(&why(group)))
+}
+
+/// Says what the sentence about the largest group leaves out.
+fn others(page: &Document) -> Option<String> {
+    let others = page.groups.get(1..).filter(|others| !others.is_empty())?;
+    let held = others.iter().map(|group| group.count).sum();
+    let groups = count(others.len() as u64, "more group");
+    Some(format!("{groups} below: {}.", count(held, "connection")))
 }
 
 fn why(group: &Group) -> String {

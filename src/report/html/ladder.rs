@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::LADDERS;
 use super::document::Document;
 use super::short;
 use super::strip::Strip;
@@ -15,7 +16,11 @@ use crate::units::{clock_time, count, thousands};
 
 pub fn part(page: &Document) -> Option<Markup> {
     let strips: Vec<&Strip> = page.strips.iter().filter(|strip| !strip.head.is_empty()).collect();
-    (!strips.is_empty()).then(|| html! {
+    let missing = page.groups.len().min(LADDERS).saturating_sub(strips.len());
+    if strips.is_empty() {
+        return (missing > 0).then(|| not_shown(page, missing));
+    }
+    Some(html! {
         p.soft { "The longest held connection of each of the largest groups. Times are seconds since its first packet; numbers are relative, as tcpdump and Wireshark count them." }
         @for (at, strip) in strips.iter().enumerate() {
             details open[at == 0] {
@@ -24,7 +29,23 @@ pub fn part(page: &Document) -> Option<Markup> {
                 (ladder(page, strip))
             }
         }
+        @if missing > 0 { (not_shown(page, missing)) }
     })
+}
+
+/// Says that examples are not there, and how to see them.
+fn not_shown(page: &Document, missing: usize) -> Markup {
+    let of = count(missing as u64, "group");
+    html! {
+        p.soft {
+            @if page.report.look.explain.is_some() {
+                "The packets of " (of) " are not shown: the connection that was held longest ends too late in the capture to be read again for this page. "
+                code { "closewait explain FILE" } " shows them."
+            } @else {
+                "No packets of " (of) " are shown: what comes by a pipe or from an interface can be read only once."
+            }
+        }
+    }
 }
 
 /// The side on the left: the one that is judged.

@@ -4,7 +4,7 @@
 mod early;
 mod states;
 
-use super::closing::{COPIED_NS, Closing, Fin, Known, PayloadAtAck, Rst};
+use super::closing::{Again, COPIED_NS, Closing, Fin, Known, PayloadAtAck, Rst};
 use super::half::{Half, Marks, News};
 use super::manner::{Began, Manner};
 pub use super::notes::{Noted, Notes};
@@ -37,6 +37,8 @@ pub struct Flow {
     recent: Recent,
     /// There once something of a close has been seen, or may have been.
     closing: Option<Box<Closings>>,
+    /// The last one, if the other side has not been heard of since.
+    silence: Option<Box<Silence>>,
     manner: Manner,
     scales: Scales,
     pub notes: Notes,
@@ -60,7 +62,6 @@ struct Closings {
     sides: [Closing; 2],
     /// The last new payload or handshake segment before the first FIN; set by that FIN.
     busy_until: Time,
-    silence: Option<Silence>,
 }
 
 /// A long time without any packet, after which the other side has not been heard of.
@@ -101,6 +102,7 @@ impl Flow {
             last_payload: None,
             recent: Recent::NEVER,
             closing: None,
+            silence: None,
             manner: Manner::of(segment),
             scales: Scales::UNKNOWN,
             notes,
@@ -149,9 +151,14 @@ impl Flow {
         self.closing(side)?.rst()
     }
 
+    /// Returns when a side's FIN was sent again, if it was.
+    pub fn fin_again(&self, side: Side) -> Option<Again> {
+        self.closing(side)?.fin_again()
+    }
+
     /// The last long silence, if the other side has not been heard of since.
-    pub fn silence(&self) -> Option<Silence> {
-        self.closing.as_ref()?.silence
+    pub fn silence(&self) -> Option<&Silence> {
+        self.silence.as_deref()
     }
 
     /// The last new payload was this side's.
@@ -198,12 +205,13 @@ impl Flow {
     }
 
     /// Tells whether a segment changes nothing but how much was sent: nothing of a close has been seen,
-    /// and nothing of it is either. Nearly all are such.
+    /// and nothing of it is either, nor a long silence that it might end. Nearly all are such.
     #[inline(always)]
     pub fn is_open_to(&self, segment: &Segment) -> bool {
         segment.is_plain()
             && !self.is_unanswered()
             && self.closing.is_none()
+            && self.silence.is_none()
             && !self.acks_beyond(self.side(segment.from), segment)
     }
 
@@ -258,8 +266,7 @@ impl Flow {
 
     #[cold]
     fn break_silence(&mut self, by: Side, ended: Place, began: Time) {
-        let silence = Silence { began, ended, by };
-        self.closing.get_or_insert_default().silence = Some(silence);
+        self.silence = Some(Box::new(Silence { began, ended, by }));
     }
 
     /// A SYN or a FIN.
@@ -315,6 +322,8 @@ impl Flow {
     /// `before` is the time of the flow's packet before this one.
     #[inline(always)]
     fn take_numbers(&mut self, side: Side, segment: &Segment, marks: Marks, before: Time) {
+        // Whoever answers has forgotten nothing.
+        self.silence.take_if(|silence| silence.by != side);
         if self.closing.is_some() {
             self.doubt_early_acks(side, segment);
         }
@@ -392,8 +401,6 @@ impl Flow {
         let closing = self.closing.get_or_insert_default();
         let [a, b] = &mut closing.sides;
         let (own, peer) = if side == Side::A { (a, b) } else { (b, a) };
-        // Whoever answers has forgotten nothing.
-        closing.silence.take_if(|silence| silence.by != side);
         if news.discards {
             *own = Closing::default();
         }
@@ -446,7 +453,7 @@ impl Flow {
                 .is_none_or(|early| captured.is_some_and(|max| max.covers(early.number)));
             own.fin.is_none() && own.rst().is_none() && covered
         };
-        if closing.silence.is_none() && is_over(Side::A) && is_over(Side::B) {
+        if is_over(Side::A) && is_over(Side::B) {
             self.closing = None;
         }
     }
@@ -540,6 +547,6 @@ mod tests {
     /// A table holds millions of open flows: what only a close needs is not in them.
     #[test]
     fn an_open_flow_is_small() {
-        assert!(size_of::<super::Flow>() <= 176, "{}", size_of::<super::Flow>());
+        assert!(size_of::<super::Flow>() <= 184, "{}", size_of::<super::Flow>());
     }
 }
