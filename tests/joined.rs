@@ -251,9 +251,11 @@ fn each_sight_of_a_connection_is_explained() {
     assert_eq!(explain(&[&host, "--flow", &format!("{CLIENT}-{SERVER}")]), redirected);
     // Both sights are there packet by packet, and the frame tells which is meant.
     frames(16).iter().for_each(|frame| drop(explain(&[&twice, "--frame", frame])));
-    for other in [&far, &behind] {
+    let names = |other: &String| -> Vec<String> {
         let names =
             [&app, other].map(|file| frames(8).into_iter().map(move |n| format!("{file}:{n}")));
-        each(&[&app, other], &names.into_iter().flatten().collect::<Vec<_>>());
-    }
+        names.into_iter().flatten().collect()
+    };
+    each(&[&app, &far], &names(&far));
+    names(&behind).iter().for_each(|frame| drop(explain(&[&app, &behind, "--frame", frame])));
 }
