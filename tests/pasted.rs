@@ -114,6 +114,9 @@ fn columns() -> Vec<(&'static str, String)> {
         ("AIX, -A", table("PCB/ADDR         Proto Recv-Q Send-Q  Local Address      Foreign Address    (state)\n", "f1000e00002bb8 tcp4       0      0  192.0.2.5.PORT    198.51.100.3.3306  STATE", UNIX)),
         ("Solaris, -u", table("TCP: IPv4\n   Local Address        Remote Address      User    Pid      Command      Swind  Send-Q  Rwind  Recv-Q    State\n", "192.0.2.5.PORT      198.51.100.3.3306      app     4242  java  64240      0 64240      0 STATE", UNIX)),
         ("awk", table("", "192.0.2.5:PORT 198.51.100.3:3306 STATE 4242/java", UNIX)),
+        ("lsof by awk", table("", "192.0.2.5:PORT->198.51.100.3:3306 (STATE)", UNIX)),
+        ("arrows", table("", "192.0.2.5:PORT <-> 198.51.100.3:3306, STATE", UNIX)),
+        ("labels", table("", "Local: 192.0.2.5:PORT Peer: 198.51.100.3:3306 State: STATE", UNIX)),
         ("awk, the state first", table("", "STATE 192.0.2.5:PORT 198.51.100.3:3306", UNIX)),
     ]
 }

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use super::{SavedLine, netstat, words};
+use super::{SavedLine, named, netstat, words};
 use crate::tcp::segment::Endpoint;
 use crate::tcp::state::State;
 
@@ -13,12 +13,16 @@ const STATE: usize = 3;
 
 /// A line, with any prefix. Two ends without a state are no other thing than a socket that was not
 /// understood.
-pub fn line(all: &[&str]) -> SavedLine {
+pub fn line(words: &[&str]) -> SavedLine {
+    let parts = words.iter().flat_map(|word| word.split("->"));
+    let all: Vec<&str> =
+        parts.map(|word| word.trim_matches([',', ';'])).filter(|word| !is_label(word)).collect();
     let found = (0..all.len()).find_map(|at| Some((at, ends(&all[at..])?)));
     let Some((at, ([local, peer], len))) = found else { return SavedLine::Other };
     let (before, after) = (&all[..at], &all[at + len..]);
     let is_other = |word: &&str| words::is_other_protocol(word) || **word == *"UNCONN";
-    if before.iter().any(is_other) {
+    // Solaris says so of UDP.
+    if before.iter().any(is_other) || after.first() == Some(&"Connected") {
         return SavedLine::Other;
     }
     match state_after(after).or_else(|| state_before(before)) {
@@ -31,6 +35,13 @@ pub fn line(all: &[&str]) -> SavedLine {
         None if peer.port == 0 => SavedLine::Other,
         None => SavedLine::Unclear,
     }
+}
+
+/// A word between ends and their state that says nothing: `->`, `<->`, `Peer:`.
+fn is_label(word: &str) -> bool {
+    let label = word.strip_suffix([':', '=']);
+    matches!(word, "" | "<" | ">" | "=>" | "to")
+        || label.is_some_and(|name| named::role(name).is_some())
 }
 
 /// Two addresses with their ports, and the words that they take. A name may be any word.
@@ -57,7 +68,9 @@ fn is_port(word: &str) -> bool {
 }
 
 fn state_after<'a, 'w>(words: &'a [&'w str]) -> Option<(State, &'a [&'w str])> {
-    let state = |n: &usize| words::state(&words.get(..*n)?.concat());
+    let bare = |word: &&str| word.trim_matches(['(', ')', '[', ']', ',']).to_owned();
+    let state =
+        |n: &usize| words::state(&words.get(..*n)?.iter().map(bare).collect::<Vec<_>>().concat());
     (1..=STATE).rev().find_map(|n| Some((state(&n)?, &words[n..])))
 }
 

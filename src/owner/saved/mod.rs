@@ -249,12 +249,15 @@ impl Reader {
     /// A field of a list of fields. The next socket begins with one that there was, or behind an empty line.
     fn field(&mut self, number: usize, line: &str) -> bool {
         let field = named::field(line);
-        let is_new = |(role, _): &(Role, &str)| self.record.iter().any(|(known, _)| known == role);
-        if field.as_ref().map_or(matches!(line.trim(), "" | "}" | "},"), is_new) {
+        let is_known = |role: &Role| self.record.iter().any(|(known, _)| known == role);
+        let is_end = || matches!(line.trim(), "" | "}" | "},");
+        if field.map_or_else(is_end, |(role, _)| is_known(&role)) {
             self.end_record(number);
         }
-        self.record.extend(field.map(|(role, value)| (role, value.to_owned())));
-        field.is_some()
+        let Some((role, value)) = field else { return false };
+        self.give_up();
+        self.record.push((role, value.to_owned()));
+        true
     }
 
     fn end_record(&mut self, number: usize) {

@@ -242,7 +242,10 @@ fn cells(line: &str, delimiter: char) -> Vec<String> {
 pub fn field(line: &str) -> Option<(Role, &str)> {
     let (name, value) = line.split_once(':')?;
     let value = value.trim().trim_end_matches(',').trim_matches('"');
-    Some((role(name.trim().trim_matches('"'))?, value))
+    let role = role(name.trim().trim_matches('"'))?;
+    // More than a word is no address, and no state.
+    let is_one = role == Role::Command || !value.contains(char::is_whitespace);
+    is_one.then_some((role, value))
 }
 
 /// Sockets of JSON that others wrote, in an object or a list of them.
