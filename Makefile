@@ -3,6 +3,7 @@
 # make bench  speed beside tcpdump, tshark, tcptrace and argus, in ratios; then part by part
 # make bench-live  live capture beside tcpdump under load (root)
 # make budget instructions a packet, held by CI
+# make screenshots  the screens in the manual, as they are drawn
 # make soak   a million simulated conversations (SEEDS=…)
 # make soak-kernel  two real kernels and every fault between them, for MINUTES=30 (root)
 # make soak-live  a live capture at churn, for MINUTES=30 (root): nothing is lost, and memory stays where it is
@@ -18,7 +19,7 @@ CARGO   ?= cargo
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
 
-.PHONY: help run build test library bench bench-live budget soak soak-kernel soak-live fuzz fuzz-check dist needs-build needs-test needs-budget needs-cxx needs-fuzz needs-dist
+.PHONY: help run build test screenshots library bench bench-live budget soak soak-kernel soak-live fuzz fuzz-check dist needs-build needs-test needs-budget needs-cxx needs-fuzz needs-dist
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -30,8 +31,12 @@ build: needs-build
 test: needs-test
 	$(CARGO) test --locked --all-features --no-fail-fast
 
+# `closewait top` on fixtures, at five moments; `make test` fails where they are others.
+screenshots: needs-build
+	CLOSEWAIT_BLESS=1 $(CARGO) test --locked --all-features --test top screens::
+
 # What only the program needs (the feature `cli`), a user of the library does not get.
-PROGRAM = clap|indicatif|landlock|seccompiler|netlink-[a-z-]+|nix|pulldown-cmark|signal-hook|tempfile|pcap
+PROGRAM = clap|indicatif|landlock|seccompiler|netlink-[a-z-]+|nix|pulldown-cmark|ratatui-[a-z]+|signal-hook|tempfile|pcap
 library:
 	$(CARGO) clippy --locked --no-default-features --lib -- -D warnings
 	@! $(CARGO) tree --locked --no-default-features -e normal --prefix none | grep -E '^($(PROGRAM)) '
@@ -117,7 +122,7 @@ needs-budget: needs-build
 
 # tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction; a
 # PostgreSQL, a PgBouncer, an nginx, a Redis and a RabbitMQ whose protocols are read; nft rewrites addresses;
-# programs in Go, whose code is named.
+# programs in Go, whose code is named; a tmux for the screen.
 SBIN = PATH=$$PATH:/usr/sbin:/sbin
 needs-test: needs-build
 	@.ci/need '$(SBIN) command -v tcpdump' tcpdump
@@ -133,6 +138,7 @@ needs-test: needs-build
 	@.ci/need '$(SBIN) command -v ip && command -v ss' iproute2
 	@.ci/need 'command -v chromium || command -v chromium-browser' chromium
 	@.ci/need 'command -v tidy' tidy
+	@.ci/need 'command -v tmux' tmux
 	@.ci/need '$(SBIN) command -v nft' nftables
 	@.ci/need 'command -v go && test -e /usr/share/gocode/src/github.com/go-sql-driver/mysql' golang-go golang-github-go-sql-driver-mysql-dev
 	@.ci/need '$(SBIN) command -v bpftrace' bpftrace || echo 'no bpftrace: exact kernel times are not compared' >&2

@@ -47,6 +47,10 @@
 //! **[`commands`]** runs a command: it opens outputs, prints warnings, and turns a [`run::Outcome`] into
 //! an exit status.
 //!
+//! **[`mod@top`]** is the screen of `closewait top`, without its terminal: a report becomes a
+//! [`top::picture::Picture`], events change a [`top::app::App`], and that is drawn. It opens nothing; what
+//! the user wishes for, `commands` does.
+//!
 //! **[`live`]** follows packets as they happen: suspects, the kernel's word for them, numbers for
 //! Prometheus over HTTP. It takes a plan and a [`live::setup::LiveSetup`], and hands out a
 //! [`live::snapshot::Snapshot`] to whoever shows a capture that goes on.
@@ -153,6 +157,8 @@ pub mod set;
 pub mod summary;
 pub mod table;
 pub mod tcp;
+#[cfg(feature = "tui")]
+pub mod top;
 pub mod units;
 pub mod verdict;
 

@@ -52,6 +52,20 @@ const FORBIDDEN: &[(&str, &[&[&str]])] = &[
     ("owner", &[&["etherparse", "pcap", "hashbrown", "clap"]]),
     // Calls behind sockets; nothing of packets.
     ("code", &[&["etherparse", "pcap", "hashbrown", "clap"]]),
+    // Events change a state, which is drawn; whoever has a terminal does the rest.
+    (
+        "top",
+        &[&[
+            "std::fs",
+            "std::thread",
+            "std::env",
+            "now(",
+            "print!",
+            "pcap::",
+            "etherparse",
+            "clap",
+        ]],
+    ),
     // Formats; decides nothing, opens nothing.
     (
         "report",
@@ -64,6 +78,7 @@ const FLOORS: &[&str] = &[
     "manual",
     "cli",
     "commands",
+    "top",
     "live",
     "run",
     "report",
@@ -154,7 +169,9 @@ const ONLY: &[(&str, &[&str])] = &[
     ("Redis::", &["attach"]),
     ("Amqp", &["attach"]),
     ("unicode_properties", &["printable.rs"]),
-    ("unicode_width", &["report"]),
+    ("unicode_width", &["report", "top"]),
+    ("ratatui_core", &["top", "commands/top"]),
+    ("crossterm", &["top", "commands/top"]),
 ];
 
 /// First words that make a stranger read on to learn what is meant.

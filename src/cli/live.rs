@@ -159,7 +159,7 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 /// Shorter than this, a program may just be about to close.
-const MIN_HOLD: Duration = Duration::from_secs(5);
+pub(super) const MIN_HOLD: Duration = Duration::from_secs(5);
 
 impl LiveArgs {
     /// Makes of the flags where packets are kept.

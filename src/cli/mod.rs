@@ -15,6 +15,7 @@ mod said;
 mod shared;
 mod sockets;
 mod times;
+mod top;
 
 use std::ffi::OsString;
 
@@ -28,6 +29,7 @@ use crate::commands::explain::ExplainCommand;
 use crate::commands::live::LiveCommand;
 use crate::commands::read::ReadCommand;
 use crate::commands::sockets::SocketsCommand;
+use crate::commands::top::TopCommand;
 use crate::commands::topics::Topic;
 
 /// The command that the program was given, with its options.
@@ -40,6 +42,7 @@ pub enum Command {
     Topic(&'static Topic),
     Diff(Box<DiffCommand>),
     Live(Box<LiveCommand>),
+    Top(Box<TopCommand>),
     Check(Box<CheckCommand>),
     ListInterfaces,
     Sockets(Box<SocketsCommand>),
@@ -92,6 +95,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
         Some(Verb::Explain(args)) => args.explain().map(|e| Command::Explain(Box::new(e))),
         Some(Verb::Live(args)) if args.list => Ok(Command::ListInterfaces),
         Some(Verb::Live(args)) => args.live().map(|live| Command::Live(Box::new(live))),
+        Some(Verb::Top(args)) => args.top().map(|top| Command::Top(Box::new(top))),
         Some(Verb::Diff(args)) => args.diff().map(|diff| Command::Diff(Box::new(diff))),
         Some(Verb::Report(args)) => args.report().map(|read| Command::Read(Box::new(read))),
         Some(Verb::Read(args)) => args.plan().map(|read| Command::Read(Box::new(read))),
@@ -152,6 +156,9 @@ enum Verb {
     /// Watch interfaces: stuck connections as they happen, with processes
     #[command(after_help = live::EXAMPLES)]
     Live(live::LiveArgs),
+    /// Show a screen: this host, or a capture replayed
+    #[command(after_help = top::EXAMPLES)]
+    Top(top::TopArgs),
     /// List what this host holds in CLOSE-WAIT, by process: no capture
     #[command(after_help = sockets::EXAMPLES)]
     Sockets(sockets::SocketsArgs),

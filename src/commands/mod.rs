@@ -17,6 +17,7 @@ mod service;
 mod signals;
 pub mod sockets;
 pub mod terminal;
+pub mod top;
 pub mod topics;
 pub mod words;
 

@@ -5,11 +5,13 @@
 //! * [`kernel`]: who is asked about their sockets
 //! * `word`: what its answer means for them
 //! * [`snapshot`]: the capture at one moment, for whoever shows it
+//! * [`replay`]: files in the place of packets as they happen
 //! * [`scrape`]: its numbers for Prometheus, over HTTP
 //! * [`setup`]: what a live run needs beside a plan
 
 pub mod board;
 pub mod kernel;
+pub mod replay;
 pub mod scrape;
 pub mod setup;
 pub mod snapshot;
@@ -197,25 +199,13 @@ impl Live {
 
     /// The report as if the capture ended here; nothing ends.
     fn report_now(&mut self, session: &mut Session) -> io::Result<()> {
-        let Snapshot { mut totals, mut rows, before, .. } =
-            Snapshot::of(session, self.suspects.stuck());
-        let sockets = self.ask(&rows);
+        let mut snapshot = Snapshot::of(session, self.suspects.stuck());
+        let sockets = self.ask(&snapshot.rows);
         if let Some(sockets) = &sockets {
-            heed(sockets, &mut rows, &mut totals.tally, session.policy());
+            let tally = &mut snapshot.totals.tally;
+            heed(sockets, &mut snapshot.rows, tally, session.policy());
         }
-        rows.retain(|judged| judged.judgement.is_notable());
-        for judged in &rows {
-            session.sink.row(&as_row(judged, &totals.files, sockets.as_ref(), &session.told))?;
-        }
-        for socket in &before {
-            // As it is now: it has been held longer since.
-            let now = sockets.as_ref().and_then(|now| now.find(socket.local, socket.peer));
-            if let Some(socket) = now.filter(|socket| socket.is_stuck()) {
-                totals.stuck_before += 1;
-                session.sink.stuck_before(socket)?;
-            }
-        }
-        session.sink.end(&totals)
+        report(session, snapshot, sockets.as_ref())
     }
 
     /// In the end, the kernel's list as it is then, which has the last word about findings: of the
@@ -239,6 +229,31 @@ impl Live {
         flows.iter().for_each(|judged| ask_for(&mut question, judged));
         kernel.all_stuck(question)
     }
+}
+
+/// Reports what a capture is at one moment, with the sockets that the kernel has then.
+fn report(
+    session: &mut Session,
+    snapshot: Snapshot,
+    sockets: Option<&SocketList>,
+) -> io::Result<()> {
+    let Snapshot { mut totals, mut rows, before, .. } = snapshot;
+    rows.retain(|judged| judged.judgement.is_notable());
+    for judged in &rows {
+        session.sink.row(&as_row(judged, &totals.files, sockets, &session.told))?;
+    }
+    for socket in &before {
+        // As it is now: it has been held longer since.
+        let now = sockets.and_then(|now| now.find(socket.local, socket.peer));
+        if let Some(socket) = now.filter(|socket| socket.is_stuck()) {
+            totals.stuck_before += 1;
+            session.sink.stuck_before(socket)?;
+        }
+    }
+    if let Some(now) = sockets {
+        session.sink.usage(&now.usage)?;
+    }
+    session.sink.end(&totals)
 }
 
 /// Has all flows take in what was seen.

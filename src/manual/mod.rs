@@ -11,6 +11,7 @@
 //! | [`report`] | an incident as one page; two captures held against each other |
 //! | [`flames`] | flame graphs of what was said |
 //! | [`live`] | as it happens, with the process |
+//! | [`top`] | a screen, of a host and of a capture |
 //! | [`code`] | the functions behind a finding |
 //! | [`service`] | `live` under systemd and on Kubernetes |
 //! | [`check`] | in CI: captures held against what is expected |
@@ -75,6 +76,9 @@ pub mod sockets {}
 
 #[doc = include_str!("speed.md")]
 pub mod speed {}
+
+#[doc = include_str!("top.md")]
+pub mod top {}
 
 #[doc = include_str!("verdicts.md")]
 pub mod verdicts {}

@@ -14,7 +14,7 @@
 //! * [`sockets`]: the report of `closewait sockets`
 //! * [`stacks`], [`flames`], [`flamegraph`]: connections as stacks, counted beside a report and drawn
 //! * [`ladder`]: the report of `closewait explain`
-//! * [`words`]: words of a report, explained; [`shell`]: commands to copy
+//! * [`words`]: words of a report, explained; [`shell`], [`tshark`]: commands to copy
 //! * [`table`]: tables in text
 //! * [`lines`]: what reports for machines are made of
 //! * [`ids`]: how identifiers are written
@@ -41,4 +41,5 @@ pub mod sockets;
 pub mod stacks;
 pub mod table;
 pub mod text;
+pub mod tshark;
 pub mod words;

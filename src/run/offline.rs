@@ -38,7 +38,7 @@ impl<S: Source> Mode<S> for Offline {
 }
 
 /// Reads all inputs in some mode.
-pub(super) fn read(
+pub(crate) fn read(
     plan: Plan,
     sink: &mut dyn Sink,
     notices: &mut dyn Notices,

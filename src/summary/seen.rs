@@ -131,7 +131,7 @@ impl Seen {
     }
 
     /// Makes a summary that has the sentences that speak for its cause, too.
-    fn with_evidence(row: &Row) -> Seen {
+    pub fn with_evidence(row: &Row) -> Seen {
         let evidence = evidence(row).iter().map(|sentence| printable(sentence)).collect();
         Seen { evidence, ..Seen::new(row) }
     }

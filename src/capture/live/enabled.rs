@@ -123,7 +123,7 @@ impl Live {
     ///
     /// # Errors
     /// If it cannot be written to.
-    pub fn keep(&mut self, out: impl Write + 'static) -> io::Result<()> {
+    pub fn keep(&mut self, out: impl Write + Send + 'static) -> io::Result<()> {
         let interfaces =
             self.interfaces.iter().map(|interface| (interface.name.as_str(), interface.link));
         let snap_len = self.wanted.snap_len;

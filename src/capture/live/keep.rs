@@ -16,7 +16,7 @@ const PACKET_OCTETS: u64 = 32;
 
 /// A file that packets go to as they come.
 pub struct Keep {
-    writer: Writer<BufWriter<Box<dyn Write>>>,
+    writer: Writer<BufWriter<Box<dyn Write + Send>>>,
     /// Something waits in memory.
     is_ahead: bool,
     /// Octets of packets so far, as they are in the file.
@@ -26,12 +26,12 @@ pub struct Keep {
 impl Keep {
     /// Begins the file: interfaces, by name and link type, and the addresses of all.
     pub fn begin<'a>(
-        out: impl Write + 'static,
+        out: impl Write + Send + 'static,
         interfaces: impl Iterator<Item = (&'a str, LinkType)>,
         addresses: &BTreeSet<IpAddr>,
         snap_len: u32,
     ) -> io::Result<Keep> {
-        let out: Box<dyn Write> = Box::new(out);
+        let out: Box<dyn Write + Send> = Box::new(out);
         let mut writer = Writer::new(BufWriter::new(out), "captured by closewait live")?;
         let mut addresses = addresses.clone();
         for (name, link) in interfaces {

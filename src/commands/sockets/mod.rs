@@ -22,7 +22,7 @@ use crate::endpoints::EndpointSet;
 use crate::owner::kernel::{Netns, snapshot};
 use crate::owner::lookup::add_code;
 use crate::owner::{Snapshot, Socket};
-use crate::report::sockets::growth::History;
+use crate::report::sockets::growth::{History, counts};
 use crate::report::sockets::text::SocketsLook;
 use crate::report::sockets::{Listing, lines, text};
 use crate::tcp::state::State;
@@ -99,7 +99,7 @@ pub fn sockets(asked: &SocketsCommand) -> Exit {
             add_code(&mut snapshot.sockets, &[], watch);
         }
         let listing = listing(asked, &snapshot);
-        history.record(started.elapsed(), &listing);
+        history.record(started.elapsed(), counts(&listing));
         let found = !listing.stuck.is_empty();
         let written = write(asked, &mut out, &listing, asked.watch.map(|_| &history))
             .and_then(|()| out.flush())

@@ -1,6 +1,6 @@
 //! The answering side: what the kernel lists, and who holds it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, BufRead, Write};
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,8 +10,8 @@ use nix::net::if_::InterfaceFlags;
 use super::{Lines, Question, SocketLine};
 use crate::code::watch::Watch;
 use crate::code::{Asked, Code};
-use crate::owner::kernel::{Netns, NoList, list, name_holders};
-use crate::owner::{Socket, diag};
+use crate::owner::kernel::{Netns, NoList, list, name_holders, usage};
+use crate::owner::{Socket, Usage, diag};
 
 /// Answers every question that comes through `input`, until it is closed. With a `watch`, the code behind
 /// the sockets, too.
@@ -40,11 +40,23 @@ fn answer(question: &Question, watch: Option<&mut Watch>) -> Lines {
     if let (Some(sockets), Some(watch)) = (&mut sockets, watch) {
         add_code(sockets, &question.asked, watch);
     }
+    let used = sockets.iter().filter(|_| question.stuck).map(|sockets| usages(sockets));
+    let usage = used.flatten().collect();
     let sockets = sockets.map(|sockets| sockets.into_iter().map(SocketLine::from).collect());
     let interfaces: Vec<InterfaceAddress> = getifaddrs().into_iter().flatten().collect();
     let is_down = |it: &&InterfaceAddress| !it.flags.contains(InterfaceFlags::IFF_UP);
     let down = interfaces.iter().filter(is_down).map(|it| it.interface_name.clone()).collect();
-    Lines { sockets, addresses: addresses(interfaces), down }
+    Lines { sockets, addresses: addresses(interfaces), down, usage }
+}
+
+/// The descriptors of the processes that hold sockets in CLOSE-WAIT.
+fn usages(sockets: &[Socket]) -> BTreeMap<i32, Usage> {
+    let mut usages = BTreeMap::new();
+    let stuck = sockets.iter().filter(|socket| socket.is_stuck());
+    for holder in stuck.flat_map(|socket| &socket.holders) {
+        usages.entry(holder.pid).or_insert_with(|| usage(holder));
+    }
+    usages
 }
 
 fn matching(question: &Question) -> Option<Vec<Socket>> {

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use chrono::TimeDelta;
 
-use super::growth::{History, until_full};
+use super::growth::{History, of_process};
 use super::times::Times;
 use super::{Group, Listing};
 use crate::owner::{Held, Socket};
@@ -14,6 +14,7 @@ use crate::report::table::{Align, more, table, write_table};
 use crate::report::text::code::lines as code_lines;
 use crate::report::text::page::{Page, Screen};
 use crate::report::text::{ALARM, CALM, timeout_words};
+use crate::summary::growth::until_full;
 use crate::units::{count, duration, range, thousands};
 
 /// The look of the text.
@@ -240,7 +241,7 @@ fn exhaustion(
         match (history, listing.times_of(pid).per_minute()) {
             (_, Some(rate)) if once => write!(out, "{}", outlook(rate, descriptors))?,
             (Some(history), _) => {
-                write!(out, "{}", outlook(history.of_process(pid), descriptors))?;
+                write!(out, "{}", outlook(of_process(history, pid), descriptors))?;
             }
             (None, _) => {}
         }
