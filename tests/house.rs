@@ -172,6 +172,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("Http::", &["attach"]),
     ("Redis::", &["attach"]),
     ("Amqp", &["attach"]),
+    ("Kafka::", &["attach"]),
     ("unicode_properties", &["printable.rs"]),
     ("unicode_width", &["report", "top"]),
     ("ratatui_core", &["top", "commands/top"]),

@@ -32,6 +32,8 @@ pub struct Facts {
     pub database: Option<Box<str>>,
     /// The client as it names itself.
     pub application: Option<Box<str>>,
+    /// The library that speaks for the client, as it names itself.
+    pub driver: Option<Box<str>>,
     /// The last request by the protocol's own name for its kind: `COM_QUERY`.
     pub last_command: Option<&'static str>,
     /// The text of that request, or its name where there is no text.
@@ -85,6 +87,7 @@ impl Facts {
             user: None,
             database: None,
             application: None,
+            driver: None,
             last_command: None,
             last_statement: None,
             last_statement_at: None,

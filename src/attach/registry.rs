@@ -109,6 +109,7 @@ protocols! {
     http::Http: 80, 8080;
     redis::Redis: 6379, 26379;
     amqp::Amqp: 5672;
+    kafka::Kafka: 9092;
 }
 
 impl FromStr for Known {

@@ -28,8 +28,8 @@ const LINES: usize = 20;
 
 #[derive(Args)]
 pub struct SocketsArgs {
-    /// Lists that somebody saved, in place of this host's: of ss, netstat, lsof, /proc/net/tcp; - is
-    /// standard input
+    /// Lists that somebody saved, in place of this host's: of ss, netstat (any system), lsof,
+    /// /proc/net/tcp, Get-NetTCPConnection, a table or CSV with named columns; - is standard input
     #[arg(value_name = "FILE", conflicts_with_all = ["netns", "watch"])]
     files: Vec<PathBuf>,
 

@@ -12,6 +12,7 @@ use super::batch::Batch;
 use super::crew::{Crew, Job};
 use crate::attach::conversations::{Conversations, Wanted};
 use crate::attach::registry::Content;
+use crate::attach::sql::tags::Sought;
 use crate::facts::CaptureFacts;
 use crate::join::rewrites::Pairs;
 use crate::summary::closes::Closes;
@@ -64,6 +65,8 @@ pub struct Orders {
     pub literals: bool,
     /// Nothing is read of any connection.
     pub no_content: bool,
+    /// Flows count only if what was said on them last has all of these.
+    pub tags: Arc<[Sought]>,
     /// The facts of each connection that cost something.
     pub wanted: Wanted,
     /// Hand over a few of the flows that were closed and have something to tell, too.
@@ -74,7 +77,7 @@ impl Orders {
     /// Tells whether the contents of this flow are kept: those of closed connections are of use only if
     /// all are reported.
     fn reads(&self, flow: &Flow) -> bool {
-        self.all || flow.ending() != Ending::Closed
+        self.all || !self.tags.is_empty() || flow.ending() != Ending::Closed
     }
 }
 
@@ -157,6 +160,9 @@ impl Judge<'_> {
     fn judge(&mut self, retired: Retired) {
         let Orders { policy, facts, all, pairs, .. } = self.orders;
         self.holes.note(&retired.flow);
+        if !self.is_sought(&retired.flow) {
+            return self.conversations.release(retired.flow.slot);
+        }
         let mut judged = Judged::new(retired, policy, facts);
         let slot = judged.flow.slot;
         let is_twin = pairs.contains(&judged.key);
@@ -178,6 +184,16 @@ impl Judge<'_> {
             self.judged.push(judged);
         }
         self.conversations.release(slot);
+    }
+
+    /// Is it one of the connections that are looked for?
+    fn is_sought(&self, flow: &Flow) -> bool {
+        let sought = &self.orders.tags;
+        sought.is_empty()
+            || self
+                .conversations
+                .facts(flow, false)
+                .is_some_and(|facts| sought.iter().all(|sought| sought.is_in(&facts.tags)))
     }
 
     /// Is a transaction open? The facts are not put together again where they are known.

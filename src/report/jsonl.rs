@@ -142,6 +142,7 @@ struct SaidLine<'a> {
     database: Option<&'a str>,
     /// The client as it names itself.
     application_name: Option<&'a str>,
+    driver: Option<&'a str>,
     last_statement: Option<&'a str>,
     last_statement_at: Option<String>,
     /// Tags of its comments, by their keys.
@@ -187,6 +188,7 @@ impl<'a> From<&'a Facts> for SaidLine<'a> {
             user: facts.user.as_deref(),
             database: facts.database.as_deref(),
             application_name: facts.application.as_deref(),
+            driver: facts.driver.as_deref(),
             last_statement: facts.last_statement.as_deref(),
             last_statement_at: facts.last_statement_at.and_then(at),
             tags: facts.tags.iter().map(|(key, value)| (*key, &**value)).collect(),
@@ -495,7 +497,7 @@ mod tests {
         let error = ServerError { code, sqlstate: None, message: "no".into(), unsolicited: true };
         let of_redis =
             Facts { server: Some("7.0".into()), server_error: Some(error), ..Facts::of(redis) };
-        let rest = r#""user":null,"database":null,"application_name":null,"last_statement":null,"last_statement_at":null,"tags":{},"answered":null,"in_transaction":null,"transaction_since":null,"statements":[],"server_error":"#;
+        let rest = r#""user":null,"database":null,"application_name":null,"driver":null,"last_statement":null,"last_statement_at":null,"tags":{},"answered":null,"in_transaction":null,"transaction_since":null,"statements":[],"server_error":"#;
         let end = r#","encrypted":false,"truncated":false}}"#;
         let error = r#"{"code":"NOAUTH","sqlstate":null,"message":"no"}"#;
         assert_eq!(

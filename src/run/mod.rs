@@ -20,8 +20,10 @@ pub mod trace;
 pub(crate) mod unread;
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use crate::attach::registry::Known;
+use crate::attach::sql::tags::Sought;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
@@ -74,6 +76,8 @@ impl Default for Plan {
 pub struct Reading {
     /// Nothing is read: of no connection is anything known but its packets.
     pub no_content: bool,
+    /// Connections count only if what was said on them last has all of these.
+    pub tags: Arc<[Sought]>,
     /// Ports of servers, beside the usual ones.
     pub ports: Vec<(Known, u16)>,
     /// Ports of VXLAN, beside the usual ones.

@@ -348,6 +348,7 @@ impl<'a> Session<'a> {
             max_flows: self.max_flows(),
             literals: reading.literals,
             no_content: reading.no_content,
+            tags: Arc::clone(&reading.tags),
             wanted: Wanted { path: reading.paths != Paths::None, octets: reading.octets },
             sample: reading.paths == Paths::Sample,
         }

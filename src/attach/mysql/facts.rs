@@ -20,6 +20,8 @@ impl Mysql {
             server: session.version.clone(),
             user: session.user.clone().filter(|_| !exchange.may_change_user()),
             database: session.database.clone().filter(|_| !exchange.may_rename()),
+            application: session.program.as_ref().and_then(|it| it.name.clone()),
+            driver: session.program.as_ref().and_then(|it| it.library.clone()),
             last_command: last.command.and_then(Command::name),
             last_statement: show_last(last, literals),
             last_statement_at: has_last.then_some(last.at),
