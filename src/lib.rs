@@ -55,6 +55,9 @@
 //! Prometheus over HTTP. It takes a plan and a [`live::setup::LiveSetup`], and hands out a
 //! [`live::snapshot::Snapshot`] to whoever shows a capture that goes on.
 //!
+//! **[`mod@fleet`]** makes tables of captures and verdicts of tables, where one machine does not judge a
+//! capture alone. A session of [`run`] takes the rows; it is built with the feature `fleet`.
+//!
 //! **[`run`]** has the one loop, packet after packet, and the [`run::session::Session`] that all modes
 //! have: files, again for some connections, live. A plan goes in, a [`run::Outcome`] comes out; a new
 //! mode is a type that has a session.
@@ -140,6 +143,8 @@ pub mod endpoints;
 pub mod engine;
 pub mod expect;
 pub mod facts;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 pub mod join;
 pub mod ladder;
 pub mod live;

@@ -266,6 +266,11 @@ fn recognise_closely(glance: [u8; GLANCE], first: &[u8]) -> Option<(Known, Peer)
     surest.1
 }
 
+/// Tells whether a conversation may begin with these octets: [`Ports`] learn from them.
+pub fn may_be_first(payload: &[u8]) -> bool {
+    recognise(payload).is_some()
+}
+
 /// Returns it where there is no doubt.
 pub fn recognise_surely(first: &[u8]) -> Option<(Known, Peer)> {
     let (known, from) = recognise(first)?;

@@ -223,6 +223,11 @@ pub enum Trouble {
     Missing,
     #[error("cannot be opened: {0}")]
     Open(io::Error),
+    #[error("cannot be read as a part of a capture: {0}")]
+    NotAPart(String),
+    /// Trouble that others had who read the capture.
+    #[error("{sentence}")]
+    Told { sentence: String, is_failure: bool },
     #[error("is a directory: name the capture files in it")]
     Directory,
     #[error(
@@ -268,7 +273,11 @@ impl Trouble {
     pub fn is_failure(&self) -> bool {
         !matches!(
             self,
-            Trouble::CutOff { .. } | Trouble::Unnamed(_) | Trouble::Down | Trouble::ClockSet(_)
+            Trouble::Told { is_failure: false, .. }
+                | Trouble::CutOff { .. }
+                | Trouble::Unnamed(_)
+                | Trouble::Down
+                | Trouble::ClockSet(_)
         )
     }
 }

@@ -180,6 +180,11 @@ impl LiveArgs {
     pub fn live(self) -> Result<LiveCommand, String> {
         let look = TextLook { frames: self.frames, ..self.output.look(&self.times, false) };
         let format = self.output.format_to_file()?;
+        if format == Format::Parquet {
+            let other =
+                "keep the packets (-w), and: closewait --format parquet FILE -o FILE.parquet";
+            return Err(format!("--format parquet: a table is whole only in the end; {other}"));
+        }
         let paths = if format == Format::Html { Paths::Sample } else { Paths::None };
         if self.write.as_ref().is_some_and(|path| path.as_os_str() == "-") {
             let other = "closewait -i IFACE -w FILE, or: tcpdump -w - | tee FILE | closewait -";

@@ -233,7 +233,7 @@ pub(super) fn all_cores() -> NonZeroUsize {
 }
 
 /// As many threads as find something to do.
-fn bounded(threads: NonZeroUsize) -> NonZeroUsize {
+pub(super) fn bounded(threads: NonZeroUsize) -> NonZeroUsize {
     if threads > MOST_THREADS {
         crate::commands::complain(&format!(
             "--threads {threads}: {MOST_THREADS} work, more would find nothing to do"

@@ -57,6 +57,8 @@ pub struct Orders {
     pub pairs: Pairs,
     /// Nothing will follow: judge all that is left.
     pub last: bool,
+    /// Enough is known of the capture to judge flows that have ended; else they stay.
+    pub settled: bool,
     /// Flows that stay between rounds, at most.
     pub max_flows: usize,
     /// Statements as they were sent.
@@ -121,7 +123,7 @@ impl Shard {
             Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
         if orders.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| judge.judge(flow));
-        } else {
+        } else if orders.settled {
             self.table.retire(orders.facts.end(), |flow| judge.judge(flow));
         }
     }
@@ -264,6 +266,8 @@ pub struct Shards {
     round_packets: usize,
     longest_round: usize,
     evicted: u64,
+    /// Flows in memory after the last round that has ended.
+    held: usize,
     /// The round that is under way.
     under_way: Option<Arc<Work>>,
 }
@@ -280,6 +284,7 @@ impl Shards {
             round_packets: FIRST_ROUND.min(longest_round),
             longest_round,
             evicted: 0,
+            held: 0,
             under_way: None,
         }
     }
@@ -325,6 +330,7 @@ impl Shards {
         self.shards = crew.finish();
         self.shards.sort_unstable_by_key(|shard| shard.number);
         self.evict(&work.orders);
+        self.held = self.flow_count();
         // All shards have let go of it, so its memory can be used again.
         if let Some(Work { mut batch, .. }) = Arc::into_inner(work) {
             batch.clear();
@@ -382,7 +388,12 @@ impl Shards {
 
     /// The number of flows in memory, between two rounds.
     pub fn flow_count(&self) -> usize {
-        self.shards.iter().map(|shard| shard.table.len()).sum()
+        self.shards.iter().map(|shard| shard.table.held()).sum()
+    }
+
+    /// The number of flows in memory after the last round that has ended: another may be under way.
+    pub fn held(&self) -> usize {
+        self.held
     }
 
     /// Counts flows that have left, so far, and those of them that left memory early.
@@ -409,12 +420,17 @@ impl Shards {
     /// Counts connections that show holes, between two rounds: those that have left, and those that have
     /// not if `all`.
     pub fn holes(&self, all: bool) -> Holes {
+        self.hole_count(all).holes()
+    }
+
+    /// Counts them, to be added to what others counted.
+    pub fn hole_count(&self, all: bool) -> holes::Count {
         let mut holes = holes::Count::default();
         self.shards.iter().for_each(|shard| holes += shard.holes);
         if all {
             self.flows().for_each(|(_, flow)| holes.note(flow));
         }
-        holes.holes()
+        holes
     }
 
     /// Judges a flow that is still there, between two rounds.

@@ -31,7 +31,8 @@ use crate::owner::lookup::Question;
 use crate::run::Plan;
 use crate::run::follow::{Mode, follow};
 use crate::run::notices::{Notices, Outcome, Status};
-use crate::run::session::{Session, Stopped, as_row};
+use crate::run::rows::as_row;
+use crate::run::session::{Session, Stopped};
 use crate::summary::gauges::Gauges;
 use crate::summary::{Judged, Owner, Row, Sink};
 use crate::tcp::segment::End;
@@ -173,7 +174,7 @@ impl Live {
             notices.make_room();
         }
         for event in &events {
-            let row = as_row(&event.judged, &session.totals.files, event.owner(), &session.told);
+            let row = as_row(&event.judged, &session.totals.files, event.owner(), &session.named);
             session.sink.event(event.kind, &row)?;
             // Beside the packets, where they are kept: whoever reads them later cannot ask.
             note(&row).and_then(|note| note.comment()).iter().for_each(|text| source.comment(text));
@@ -263,7 +264,7 @@ fn report(
     let Snapshot { mut totals, mut rows, before, .. } = snapshot;
     rows.retain(|judged| judged.judgement.is_notable());
     for judged in &rows {
-        session.sink.row(&as_row(judged, &totals.files, sockets, &session.told))?;
+        session.sink.row(&as_row(judged, &totals.files, sockets, &session.named))?;
     }
     for socket in &before {
         // As it is now: it has been held longer since.

@@ -1,6 +1,8 @@
 //! Reading, from a plan to an outcome.
 //!
 //! * [`session`]: the files and capture points that are read, whatever the mode
+//! * [`rows`]: judged connections beside what is known around them
+//! * [`share`]: what runs tell each other that judge one capture together
 //! * `sights`: connections that were seen more than once
 //! * [`mod@follow`]: the one loop, packet after packet, and what a mode is
 //! * [`offline`]: files; [`trace`]: files once more, for some connections
@@ -9,11 +11,13 @@
 pub mod follow;
 pub mod notices;
 pub mod offline;
+pub mod rows;
 pub mod session;
+pub mod share;
 pub(crate) mod sights;
 mod told;
 pub mod trace;
-mod unread;
+pub(crate) mod unread;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;

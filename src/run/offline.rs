@@ -103,7 +103,6 @@ fn file(
         *session.totals.skipped.entry(Skipped::NoPacket).or_default() += about.lines_skipped;
     }
     session.told.take_comments(about);
-    session.point_mut().end_file(about);
-    session.point_mut().modified = source.modified();
+    session.end_file(about, source.modified())?;
     read
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::capture::process::Process;
 use crate::capture::{About, Frame};
 use crate::code::Code;
 use crate::code::note::Note;
@@ -30,7 +31,12 @@ impl Told {
 
     /// Remembers the process that a packet comes with.
     pub fn take(&mut self, frame: &Frame, segment: &Segment) {
-        let Some(process) = frame.named_process() else { return };
+        if let Some(process) = frame.named_process() {
+            self.take_named(process, segment);
+        }
+    }
+
+    pub fn take_named(&mut self, process: Process, segment: &Segment) {
         let end = segment.direction.map(|direction| match direction.way {
             Way::Out => segment.from,
             Way::In => segment.from.other(),

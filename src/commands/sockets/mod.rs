@@ -152,7 +152,7 @@ fn write(
     match asked.format {
         Format::Jsonl => lines::jsonl(&mut out, listing),
         Format::Csv => lines::csv(&mut out, listing),
-        Format::Html => Err(io::ErrorKind::Unsupported.into()),
+        Format::Html | Format::Parquet => Err(io::ErrorKind::Unsupported.into()),
         Format::Text => {
             let on_terminal = asked.output.is_none() && io::stdout().is_terminal();
             match asked.watch {
