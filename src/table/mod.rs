@@ -90,7 +90,7 @@ pub fn too_many<'a>(
     tables: impl Iterator<Item = &'a FlowTable> + Clone,
     most: usize,
 ) -> Option<Evict> {
-    let held: usize = tables.clone().map(FlowTable::len).sum();
+    let held: usize = tables.clone().map(FlowTable::held).sum();
     if held <= most {
         return None;
     }
@@ -135,6 +135,11 @@ impl FlowTable {
     /// Returns the number of flows it holds.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Returns the number of flows in memory, with those that are over and have not been handed over.
+    pub fn held(&self) -> usize {
+        self.len + self.over.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -280,7 +285,9 @@ impl FlowTable {
         let unknown = self.finished.iter_mut().filter(|_| is_first);
         unknown.for_each(|(since, _)| *since = self.clock);
         self.over.drain(..).for_each(&mut to);
-        self.clear(|since| is_over(since, now), |flow| is_due(flow, now), to);
+        // What finished before the first time that was told is looked at, and waits from now on if it must.
+        let may_be_over = |since| since == Time::UNKNOWN || is_over(since, now);
+        self.clear(may_be_over, |flow| is_due(flow, now), to);
     }
 
     /// Drops the flows that a late packet found to be over.
@@ -325,6 +332,8 @@ impl FlowTable {
 
     /// Hands over the flows that have to go ([`too_many`]). Returns how many.
     pub fn evict(&mut self, which: Evict, mut to: impl FnMut(Retired)) -> usize {
+        // They would have left by themselves.
+        self.over.drain(..).for_each(&mut to);
         let before = self.len;
         let (limit, latest) = match which {
             Evict::Any { limit, latest } => (limit, latest),
