@@ -52,7 +52,7 @@ struct Lines {
     addresses: Vec<(String, IpAddr)>,
     /// Interfaces that are down.
     down: Vec<String>,
-    /// Descriptors of the processes that hold sockets in CLOSE-WAIT, where all of these were asked for.
+    /// Descriptors of the processes that hold sockets in CLOSE-WAIT, as far as these are in the answer.
     usage: BTreeMap<i32, Usage>,
 }
 
