@@ -6,6 +6,7 @@ use closewait::cli::{Command, parse};
 use closewait::commands::check::check;
 use closewait::commands::diff::diff;
 use closewait::commands::explain::explain;
+use closewait::commands::fleet::{facts, judge};
 use closewait::commands::live::{list_interfaces, live, lookup};
 use closewait::commands::read::read;
 use closewait::commands::sockets::sockets;
@@ -24,6 +25,8 @@ fn main() -> ExitCode {
         Command::ListInterfaces => list_interfaces().into(),
         Command::Top(asked) => top(*asked).into(),
         Command::Sockets(asked) => sockets(&asked).into(),
+        Command::Facts(asked) => facts(*asked).into(),
+        Command::Judge(asked) => judge(*asked).into(),
         Command::Lookup(user, code) => lookup(user.as_deref(), code).into(),
         Command::End(status) => ExitCode::from(status),
     }

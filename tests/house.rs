@@ -69,7 +69,7 @@ const FORBIDDEN: &[(&str, &[&[&str]])] = &[
     // Formats; decides nothing, opens nothing.
     (
         "report",
-        &[&["judge(", "std::fs", "File", "Socket::", "TcpStream", "now(", "etherparse", "clap"]],
+        &[&["judge(", "std::fs", "File::", "Socket::", "TcpStream", "now(", "etherparse", "clap"]],
     ),
 ];
 
@@ -80,6 +80,7 @@ const FLOORS: &[&str] = &[
     "commands",
     "top",
     "live",
+    "fleet",
     "run",
     "report",
     "expect",
@@ -132,7 +133,10 @@ const ONLY: &[(&str, &[&str])] = &[
     // Under another licence: it must be easy to leave out.
     ("inferno::", &["report/flamegraph"]),
     // A log in JSON may hold what tcpdump printed.
-    ("serde", &["report", "owner", "code", "expect", "capture/text"]),
+    ("serde", &["report", "owner", "code", "expect", "capture/text", "fleet", "commands/fleet"]),
+    // With many crates: only builds that ask for it have it.
+    ("use parquet::", &["report/parquet", "fleet"]),
+    ("siphasher", &["fleet"]),
     ("toml_edit", &["expect"]),
     ("quick_junit", &["report"]),
     ("maud", &["report/html", "report/diff"]),
@@ -168,6 +172,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("Http::", &["attach"]),
     ("Redis::", &["attach"]),
     ("Amqp", &["attach"]),
+    ("Kafka::", &["attach"]),
     ("unicode_properties", &["printable.rs"]),
     ("unicode_width", &["report", "top"]),
     ("ratatui_core", &["top", "commands/top"]),

@@ -6,6 +6,7 @@ mod check;
 mod diff;
 mod explain;
 mod flames;
+mod fleet;
 mod habits;
 mod help;
 mod live;
@@ -26,6 +27,7 @@ use crate::capture::file::Input;
 use crate::commands::check::CheckCommand;
 use crate::commands::diff::DiffCommand;
 use crate::commands::explain::ExplainCommand;
+use crate::commands::fleet::{FactsCommand, JudgeCommand};
 use crate::commands::live::LiveCommand;
 use crate::commands::read::ReadCommand;
 use crate::commands::sockets::SocketsCommand;
@@ -46,6 +48,8 @@ pub enum Command {
     Check(Box<CheckCommand>),
     ListInterfaces,
     Sockets(Box<SocketsCommand>),
+    Facts(Box<FactsCommand>),
+    Judge(Box<JudgeCommand>),
     /// To answer questions about this host's sockets, as this user, and about the code behind them.
     Lookup(Option<String>, bool),
     /// Everything has been said (help, version, a usage error): end with this status.
@@ -90,6 +94,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     };
     let asked = match cli.command {
         Some(Verb::Sockets(args)) => args.sockets().map(|s| Command::Sockets(Box::new(s))),
+        Some(Verb::Facts(args)) => Ok(Command::Facts(Box::new(args.facts()))),
+        Some(Verb::Judge(args)) => args.judge().map(|judge| Command::Judge(Box::new(judge))),
         Some(Verb::Check(args)) => Ok(Command::Check(Box::new(args.check()))),
         Some(Verb::Lookup { user, code }) => Ok(Command::Lookup(user, code)),
         Some(Verb::Explain(args)) => args.explain().map(|e| Command::Explain(Box::new(e))),
@@ -165,6 +171,12 @@ enum Verb {
     /// Hold captures against what is expected of them: for tests and CI
     #[command(after_help = check::EXAMPLES, arg_required_else_help = true)]
     Check(check::CheckArgs),
+    /// Make a table of a capture's segments, to be judged elsewhere
+    #[command(after_help = fleet::FACTS_EXAMPLES, arg_required_else_help = true)]
+    Facts(fleet::FactsArgs),
+    /// Judge the tables of all files of a capture point together, as one pass over the files would
+    #[command(after_help = fleet::JUDGE_EXAMPLES, arg_required_else_help = true)]
+    Judge(fleet::JudgeArgs),
     /// The process that `live` starts to have processes named
     #[command(hide = true)]
     Lookup {

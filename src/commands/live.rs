@@ -231,7 +231,7 @@ pub fn lookup(user: Option<&str>, code: bool) -> Exit {
 pub(super) fn arm() -> Option<Armed> {
     match Armed::arm() {
         Ok(armed) => {
-            complain(&"--code: each send on this host takes about 2 µs longer from now on");
+            complain(&"--code: each send on this host takes 2 to 4 µs longer from now on");
             Some(armed)
         }
         Err(error) => {

@@ -5,6 +5,7 @@ pub mod diff;
 pub mod explain;
 mod explained;
 pub mod extract;
+pub mod fleet;
 pub mod format;
 pub mod live;
 mod outlet;

@@ -30,6 +30,8 @@ pub struct Kernel {
     /// Interfaces that were down when last seen.
     down: BTreeSet<String>,
     troubles: Vec<Error>,
+    /// Events of the code behind sockets that did not arrive, where it is watched.
+    pub code_lost: Option<u64>,
 }
 
 /// Nanoseconds between two looks whether an answer has come.
@@ -47,6 +49,7 @@ impl Kernel {
             polled: Time::UNKNOWN,
             down: BTreeSet::new(),
             troubles: Vec::new(),
+            code_lost: None,
         }
     }
 
@@ -111,7 +114,7 @@ impl Kernel {
     }
 
     fn receive(&mut self) -> Option<SocketList> {
-        let Answer { sockets, addresses, down, usage } = match self.lookup.answer() {
+        let Answer { sockets, addresses, down, usage, code_lost } = match self.lookup.answer() {
             Ok(answer) => answer,
             Err(error) => {
                 self.lose(error);
@@ -123,6 +126,7 @@ impl Kernel {
         let ours = addresses.iter().filter(|(interface, _)| is_ours(interface));
         self.addresses.extend(ours.map(|(_, ip)| *ip));
         self.take_down(down);
+        self.code_lost = code_lost;
         let mut list = SocketList::of_host(sockets?, addresses.into_iter().map(|(_, ip)| ip));
         list.usage = usage;
         Some(list)

@@ -15,7 +15,8 @@
 //! | [`code`] | the functions behind a finding |
 //! | [`service`] | `live` under systemd and on Kubernetes |
 //! | [`check`] | in CI: captures held against what is expected |
-//! | [`formats`] | JSON lines, CSV, exit status |
+//! | [`fleet`] | many hosts, rotated captures, one answer: Spark, DuckDB, ClickHouse |
+//! | [`formats`] | JSON lines, CSV, Parquet, exit status |
 //! | [`json`] | JSON lines, key by key |
 //! | [`limits`] | large, damaged and hostile captures |
 //! | [`speed`] | measurements beside other tools |
@@ -46,6 +47,9 @@ pub mod explain {}
 
 #[doc = include_str!("flames.md")]
 pub mod flames {}
+
+#[doc = include_str!("fleet.md")]
+pub mod fleet {}
 
 #[doc = include_str!("formats.md")]
 pub mod formats {}

@@ -144,6 +144,7 @@ struct SaidLine<'a> {
     database: Option<&'a str>,
     /// The client as it names itself.
     application_name: Option<&'a str>,
+    driver: Option<&'a str>,
     last_statement: Option<&'a str>,
     last_statement_at: Option<String>,
     /// Tags of its comments, by their keys.
@@ -189,6 +190,7 @@ impl<'a> From<&'a Facts> for SaidLine<'a> {
             user: facts.user.as_deref(),
             database: facts.database.as_deref(),
             application_name: facts.application.as_deref(),
+            driver: facts.driver.as_deref(),
             last_statement: facts.last_statement.as_deref(),
             last_statement_at: facts.last_statement_at.and_then(at),
             tags: facts.tags.iter().map(|(key, value)| (*key, &**value)).collect(),
@@ -393,6 +395,9 @@ struct SummaryLine<'a> {
     evicted: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     unlisted: Option<u64>,
+    /// Events of the code behind sockets that did not arrive, where it was watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code_lost: Option<u64>,
     captures: Vec<CaptureLine<'a>>,
     first: Option<PlaceLine<'a>>,
     last: Option<PlaceLine<'a>>,
@@ -467,6 +472,7 @@ impl<'a> SummaryLine<'a> {
             ),
             evicted: totals.evicted,
             unlisted: (totals.unlisted > 0).then_some(totals.unlisted),
+            code_lost: totals.code_lost,
             captures: totals.captures.iter().map(|c| CaptureLine::new(c, &totals.files)).collect(),
             first: totals.facts.first().map(|p| place(p, &totals.files)),
             last: totals.facts.last().map(|p| place(p, &totals.files)),
@@ -524,7 +530,7 @@ mod tests {
         let error = ServerError { code, sqlstate: None, message: "no".into(), unsolicited: true };
         let of_redis =
             Facts { server: Some("7.0".into()), server_error: Some(error), ..Facts::of(redis) };
-        let rest = r#""user":null,"database":null,"application_name":null,"last_statement":null,"last_statement_at":null,"tags":{},"answered":null,"in_transaction":null,"transaction_since":null,"statements":[],"server_error":"#;
+        let rest = r#""user":null,"database":null,"application_name":null,"driver":null,"last_statement":null,"last_statement_at":null,"tags":{},"answered":null,"in_transaction":null,"transaction_since":null,"statements":[],"server_error":"#;
         let end = r#","encrypted":false,"truncated":false}}"#;
         let error = r#"{"code":"NOAUTH","sqlstate":null,"message":"no"}"#;
         assert_eq!(

@@ -10,6 +10,7 @@
 //! * [`prometheus`]: for whoever watches a live capture
 //! * [`comments`]: beside the packets of a finding, where these are written
 //! * [`mod@csv`]: for spreadsheets
+//! * [`parquet`]: for engines that ask questions over many reports
 //! * [`check`]: the report of `closewait check`
 //! * [`sockets`]: the report of `closewait sockets`
 //! * [`stacks`], [`flames`], [`flamegraph`]: connections as stacks, counted beside a report and drawn
@@ -37,6 +38,7 @@ pub mod jsonl;
 pub mod ladder;
 pub mod lines;
 pub mod outlook;
+pub mod parquet;
 pub mod prometheus;
 pub mod shell;
 pub mod sockets;

@@ -102,7 +102,7 @@ fn file(
     if about.lines_skipped > 0 {
         *session.totals.skipped.entry(Skipped::NoPacket).or_default() += about.lines_skipped;
     }
-    session.point_mut().end_file(about);
-    session.point_mut().modified = source.modified();
+    session.named.take_comments(about);
+    session.end_file(about, source.modified())?;
     read
 }

@@ -236,7 +236,7 @@ impl Process {
             Owner::NotAsked => Process::NotAsked,
             Owner::NotListed => Process::NotListed,
             Owner::Listed(socket) => Process::of(socket),
-            Owner::Said(holders) => match holders.first() {
+            Owner::Said(holders, _) => match holders.first() {
                 Some(holder) => Process::By { holder: holder.clone(), by_capture: true },
                 None => Process::NotAsked,
             },

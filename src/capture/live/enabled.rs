@@ -294,6 +294,10 @@ impl Live {
 }
 
 impl Source for Live {
+    fn comment(&mut self, text: &str) {
+        self.write(|keep, _| keep.comment(now(), text));
+    }
+
     fn next(&mut self) -> Result<Next<'_>, Error> {
         if let Some(trouble) = self.troubles.pop_front() {
             return Ok(Next::Trouble(trouble));

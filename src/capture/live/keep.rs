@@ -57,6 +57,13 @@ impl Keep {
         self.writer.packet(interface as u32, &packet)
     }
 
+    /// Writes a comment beside the packets.
+    pub fn comment(&mut self, at: Time, text: &str) -> io::Result<()> {
+        self.is_ahead = true;
+        self.octets += PACKET_OCTETS + text.len() as u64;
+        self.writer.comment(0, at, text)
+    }
+
     /// In a pause, writes what waits: a program that is killed then has lost nothing.
     pub fn pause(&mut self) -> io::Result<()> {
         if std::mem::take(&mut self.is_ahead) { self.writer.flush() } else { Ok(()) }

@@ -17,7 +17,7 @@ use super::screen::screen;
 use super::{Exit, complain, open, place};
 use crate::capture::live::now;
 use crate::capture::stop::Stop;
-use crate::code::watch::Armed;
+use crate::code::watch::{Armed, Watch};
 use crate::commands::format::Format;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::{Netns, snapshot};
@@ -99,7 +99,8 @@ pub fn sockets(asked: &SocketsCommand) -> Exit {
         if let Some(watch) = &mut watch {
             add_code(&mut snapshot.sockets, &[], watch);
         }
-        let listing = listing(asked, &snapshot);
+        let mut listing = listing(asked, &snapshot);
+        listing.code_lost = watch.as_ref().map(Watch::lost);
         history.record(started.elapsed(), counts(&listing));
         let found = !listing.stuck.is_empty();
         let written = write(asked, &mut out, &listing, asked.watch.map(|_| &history))
@@ -139,7 +140,7 @@ fn listing<'a>(asked: &SocketsCommand, snapshot: &'a Snapshot) -> Listing<'a> {
         true => asked.all || socket.state == State::CloseWait,
         false => wanted.contains(&socket.state),
     });
-    Listing { states, stuck, listed: listed.collect(), snapshot }
+    Listing { states, stuck, listed: listed.collect(), code_lost: None, snapshot }
 }
 
 fn write(
@@ -152,7 +153,7 @@ fn write(
     match asked.format {
         Format::Jsonl => lines::jsonl(&mut out, listing),
         Format::Csv => lines::csv(&mut out, listing),
-        Format::Html => Err(io::ErrorKind::Unsupported.into()),
+        Format::Html | Format::Parquet => Err(io::ErrorKind::Unsupported.into()),
         Format::Text => {
             let on_terminal = asked.output.is_none() && io::stdout().is_terminal();
             match asked.watch {

@@ -29,6 +29,8 @@ pub struct Answer {
     pub addresses: Vec<(String, IpAddr)>,
     /// Interfaces that are down.
     pub down: Vec<String>,
+    /// Events of the code behind sockets that did not arrive, where it is watched.
+    pub code_lost: Option<u64>,
     /// Descriptors of the processes that hold sockets in CLOSE-WAIT.
     pub usage: BTreeMap<i32, Usage>,
 }
@@ -89,8 +91,8 @@ impl Lookup {
         let sockets = lines.sockets;
         let sockets =
             sockets.map(|lines| lines.into_iter().filter_map(SocketLine::socket).collect());
-        let Lines { addresses, down, usage, .. } = lines;
-        Ok(Answer { sockets, addresses, down, usage })
+        let Lines { addresses, down, usage, code_lost, .. } = lines;
+        Ok(Answer { sockets, addresses, down, usage, code_lost })
     }
 }
 

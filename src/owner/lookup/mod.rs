@@ -52,6 +52,8 @@ struct Lines {
     addresses: Vec<(String, IpAddr)>,
     /// Interfaces that are down.
     down: Vec<String>,
+    /// Events of the code behind sockets that did not arrive, where it is watched.
+    code_lost: Option<u64>,
     /// Descriptors of the processes that hold sockets in CLOSE-WAIT, as far as these are in the answer.
     usage: BTreeMap<i32, Usage>,
 }

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use super::{ALARM, CALM, HEADING, Ladder, Names};
 use crate::capture::LinkType;
 use crate::place::Place;
+use crate::report::text::code::lines as code_lines;
 use crate::report::text::process;
 use crate::report::tshark;
 use crate::summary::evidence::evidence;
@@ -62,6 +63,12 @@ impl Subject<'_> {
 impl<W: Write> Ladder<W> {
     /// Writes the head: the connection with its ends and its time.
     pub fn begin(&mut self, subject: &Subject) -> io::Result<()> {
+        if let (Some(said), Some(code)) = (&subject.row.judged.said, subject.row.owner.code())
+            && said.statements.len() == code.statements.len()
+        {
+            let all = said.statements.iter().cloned().zip(code.statements.iter().cloned());
+            (self.senders, self.since) = (all.collect(), said.transaction_since);
+        }
         let Judged { flow, judgement, .. } = subject.row.judged;
         let end = |side| subject.row.judged.endpoint(side);
         let (a, b) = (end(Side::A), end(Side::B));
@@ -135,6 +142,11 @@ impl<W: Write> Ladder<W> {
             writeln!(self.out, "Cause: {}", cause.name())?;
             for sentence in evidence(&subject.row) {
                 writeln!(self.out, "  {sentence}")?;
+            }
+        }
+        if let Some(code) = subject.row.owner.code() {
+            for line in code_lines(code, Vec::new(), self.look.all) {
+                writeln!(self.out, "  {}", line.trim_start())?;
             }
         }
         Ok(())

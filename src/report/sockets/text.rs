@@ -14,6 +14,7 @@ use crate::place::Time;
 use crate::report::outlook::to_the_minute;
 use crate::report::table::{Align, more, table, write_table};
 use crate::report::text::code::lines as code_lines;
+use crate::report::text::code::lost as code_lost;
 use crate::report::text::page::{Page, Screen};
 use crate::report::text::{ALARM, CALM, timeout_words};
 use crate::summary::growth::until_full;
@@ -110,7 +111,7 @@ fn group_table(out: &mut impl Write, groups: &[Group], look: &SocketsLook) -> io
     for (line, group) in lines.zip(groups) {
         writeln!(out, "{line}")?;
         since(&group.times).iter().try_for_each(|since| writeln!(out, "         {since}"))?;
-        let code = group.code.map_or(Vec::new(), |code| code_lines(code, look.frames));
+        let code = group.code.map_or(Vec::new(), |code| code_lines(code, Vec::new(), look.frames));
         code.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
     }
     more(out, groups.len() - shown, "group")?;
@@ -202,6 +203,9 @@ fn meaning(out: &mut impl Write, listing: &Listing, groups: &[Group]) -> io::Res
 
 /// Says what the times are worth, or why there are none.
 fn bounds(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
+    if let Some(lost) = listing.code_lost.filter(|lost| *lost > 0) {
+        writeln!(out, "{}", code_lost(lost))?;
+    }
     let mut times = Times::default();
     listing.stuck.iter().for_each(|socket| times.add(socket));
     match (times.held(), listing.snapshot.is_saved) {

@@ -122,7 +122,7 @@ fn of_group(app: &App, group: &Group, text: &mut Text) {
         text.say(&format!("in doubt: {}", doubts.join(", ")), pen::NOTE);
     }
     text.statements(&group.said);
-    let code = group.code.as_deref().map_or(Vec::new(), |code| code_lines(code, false));
+    let code = group.code.as_deref().map_or(Vec::new(), |code| code_lines(code, Vec::new(), false));
     code.iter().for_each(|line| text.plain(line.trim_start()));
 }
 
@@ -148,7 +148,7 @@ fn of_entry(app: &App, entry: &Entry, text: &mut Text) {
         seen.evidence.iter().for_each(|sentence| text.plain(&format!("  {sentence}")));
     }
     text.statements(&seen.said);
-    let code = seen.code.as_deref().map_or(Vec::new(), |code| code_lines(code, false));
+    let code = seen.code.as_deref().map_or(Vec::new(), |code| code_lines(code, Vec::new(), false));
     code.iter().for_each(|line| text.plain(line.trim_start()));
     of_states(app, entry, text);
     of_packets(app, entry, text);
