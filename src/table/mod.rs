@@ -279,7 +279,11 @@ impl FlowTable {
 
     /// Hands over the flows that have been finished for long enough at `now`.
     pub fn retire(&mut self, now: Time, mut to: impl FnMut(Retired)) {
+        // What finished before there was any clock would be waited for without end, and all behind it.
+        let is_first = self.clock == Time::UNKNOWN;
         self.clock = self.clock.max(now);
+        let unknown = self.finished.iter_mut().filter(|_| is_first);
+        unknown.for_each(|(since, _)| *since = self.clock);
         self.over.drain(..).for_each(&mut to);
         // What finished before the first time that was told is looked at, and waits from now on if it must.
         let may_be_over = |since| since == Time::UNKNOWN || is_over(since, now);
@@ -414,5 +418,37 @@ mod tests {
     fn a_4_tuple_is_small() {
         let octets = size_of::<chain::Chain>();
         assert!(octets <= 208, "{octets}");
+    }
+
+    #[test]
+    fn what_finished_before_the_first_look_at_the_clock_leaves_too() {
+        use crate::place::Place;
+        use crate::tcp::segment::{Endpoint, Extras, Flags};
+        use crate::tcp::seq::Seq;
+
+        let at = |seconds: i64| Time::from_nanos(i128::from(seconds) * 1_000_000_000);
+        let end = |port| Endpoint { ip: [10, 0, 0, 1].into(), port };
+        let (key, from) = FlowKey::new(end(1), end(2));
+        let reset = Segment {
+            key,
+            hash: 7,
+            from,
+            seq: Seq(1),
+            ack: Seq(1),
+            flags: Flags(Flags::RST),
+            len: 0,
+            window: 0,
+            extras: Extras::default(),
+            place: Place::new(at(1_000), 0, 1, 6),
+            direction: None,
+        };
+        let mut table = FlowTable::default();
+        table.take(&reset, &mut CaptureFacts::default());
+        let left = [1_001, 1_500, 1_602].map(|seconds| {
+            let mut left = 0;
+            table.retire(at(seconds), |_| left += 1);
+            left
+        });
+        assert_eq!((left, table.len()), ([0, 0, 1], 0));
     }
 }
