@@ -18,6 +18,7 @@ use crate::owner::Socket;
 use crate::place::{Place, Time};
 use crate::report::comments::Comments;
 use crate::run::trace::{Followed, Trace, TracedPacket};
+use crate::summary::growth::Grown;
 use crate::summary::{EventKind, Row, Sink, Totals};
 use crate::tcp::flow::FlowId;
 use crate::tcp::holes::Holes;
@@ -109,8 +110,8 @@ impl Sink for Gather<'_> {
         self.render.takes_any_order()
     }
 
-    fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
-        self.render.event(kind, row)
+    fn event(&mut self, kind: EventKind, row: &Row, grown: Option<&Grown>) -> io::Result<()> {
+        self.render.event(kind, row, grown)
     }
 
     fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {

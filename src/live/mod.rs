@@ -3,6 +3,7 @@
 //!
 //! * `suspects`: which flows are half-closed, and what was said of them
 //! * [`kernel`]: who is asked about their sockets
+//! * `parties`: how fast they become more
 //! * `word`: what its answer means for them
 //! * [`snapshot`]: the capture at one moment, for whoever shows it
 //! * [`replay`]: files in the place of packets as they happen
@@ -11,6 +12,7 @@
 
 pub mod board;
 pub mod kernel;
+mod parties;
 pub mod replay;
 pub mod scrape;
 pub mod setup;
@@ -175,7 +177,7 @@ impl Live {
         }
         for event in &events {
             let row = as_row(&event.judged, &session.totals.files, event.owner(), &session.named);
-            session.sink.event(event.kind, &row)?;
+            session.sink.event(event.kind, &row, event.grown.as_ref())?;
             // Beside the packets, where they are kept: whoever reads them later cannot ask.
             note(&row).and_then(|note| note.comment()).iter().for_each(|text| source.comment(text));
         }

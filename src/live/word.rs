@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use crate::code::trace::Sent;
 use crate::code::{Asked, Span};
 use crate::owner::lookup::Question;
-use crate::owner::{Socket, SocketList};
+use crate::owner::{Socket, SocketList, Usage};
 use crate::summary::{Judged, Tally};
 use crate::tcp::seq::Seq;
 use crate::tcp::side::Side;
@@ -68,6 +68,12 @@ fn socket_of<'a>(judged: &Judged, side: Side, sockets: &'a SocketList) -> Option
 pub fn process(judged: &Judged, sockets: &SocketList) -> Option<String> {
     let socket = socket_of(judged, judged.judgement.holder?, sockets)?;
     Some(socket.holders.first()?.command.clone())
+}
+
+/// The descriptors of that process.
+pub fn usage(judged: &Judged, sockets: &SocketList) -> Option<Usage> {
+    let socket = socket_of(judged, judged.judgement.holder?, sockets)?;
+    sockets.usage.get(&socket.holders.first()?.pid).cloned()
 }
 
 /// The judgement of a flow that packets ended, or do not tell the end of, and whose socket is in

@@ -20,6 +20,7 @@ use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
 use crate::summary::cause::Cause;
 use crate::summary::evidence::evidence;
+use crate::summary::growth::Grown;
 use crate::summary::{Capture, EventKind, Gap, Owner, Row, Sink, Totals};
 use crate::tcp::holes::Holes;
 use crate::tcp::segment::{Endpoint, FlowKey};
@@ -47,22 +48,23 @@ impl<W: Write> Jsonl<W> {
         kind: EventKind,
         at: Option<String>,
         flow: FlowLine,
+        growth: Option<GrowthLine>,
     ) -> io::Result<()> {
         let flow = FlowLine { r#type: "event", ..flow };
-        self.line(&EventLine { event: kind.name(), at, flow })?;
+        self.line(&EventLine { event: kind.name(), at, flow, growth })?;
         self.out.flush()
     }
 }
 
 impl<W: Write> Sink for Jsonl<W> {
-    fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
+    fn event(&mut self, kind: EventKind, row: &Row, grown: Option<&Grown>) -> io::Result<()> {
         let at = rfc3339(row.judged.end, DIGITS);
-        self.event_line(kind, at, FlowLine::new(row))
+        self.event_line(kind, at, FlowLine::new(row), grown.map(GrowthLine::from))
     }
 
     fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
         let at = rfc3339(at, DIGITS);
-        self.event_line(EventKind::CloseWait, at, FlowLine::before_capture(socket))
+        self.event_line(EventKind::CloseWait, at, FlowLine::before_capture(socket), None)
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {
@@ -217,6 +219,33 @@ struct EventLine<'a> {
     at: Option<String>,
     #[serde(flatten)]
     flow: FlowLine<'a>,
+    /// Only where the number of those with its service and process passes a power of two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    growth: Option<GrowthLine>,
+}
+
+#[derive(Serialize)]
+struct GrowthLine {
+    count: u64,
+    per_minute: Option<f64>,
+    descriptors: Option<u64>,
+    descriptor_limit: Option<u64>,
+    limit_reached_at: Option<String>,
+}
+
+impl From<&Grown> for GrowthLine {
+    fn from(grown: &Grown) -> GrowthLine {
+        let outlook = grown.outlook.as_ref();
+        GrowthLine {
+            count: grown.count,
+            per_minute: grown.per_minute,
+            descriptors: outlook.and_then(|outlook| outlook.usage.in_use),
+            descriptor_limit: outlook.and_then(|outlook| outlook.usage.limit),
+            limit_reached_at: outlook
+                .and_then(|outlook| outlook.full_at)
+                .and_then(|at| rfc3339(at, 0)),
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -15,6 +15,7 @@
 //! * [`sockets`]: the report of `closewait sockets`
 //! * [`stacks`], [`flames`], [`flamegraph`]: connections as stacks, counted beside a report and drawn
 //! * [`ladder`]: the report of `closewait explain`
+//! * [`outlook`]: when descriptors run out
 //! * [`words`]: words of a report, explained; [`shell`], [`tshark`]: commands to copy
 //! * [`table`]: tables in text
 //! * [`lines`]: what reports for machines are made of
@@ -36,6 +37,7 @@ pub mod ids;
 pub mod jsonl;
 pub mod ladder;
 pub mod lines;
+pub mod outlook;
 pub mod parquet;
 pub mod prometheus;
 pub mod shell;

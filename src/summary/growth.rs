@@ -3,8 +3,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use crate::owner::Usage;
+use crate::place::Time;
+
 /// Rates look this far back.
 const WINDOW: Duration = Duration::from_secs(300);
+
+/// Samples of a shorter time say less than one look, where that says anything.
+const ENOUGH: Duration = Duration::from_secs(30);
 
 /// Counts over time, each of its own thing.
 #[derive(Clone, Debug)]
@@ -54,6 +60,13 @@ impl<K: Ord + Clone> Growth<K> {
         }
     }
 
+    /// Chooses a rate: that of the samples, once they span enough time; before that what the times of one look
+    /// tell, if they do.
+    pub fn rate(&self, sampled: f64, at_one_look: Option<f64>) -> Option<f64> {
+        let sampled = (!self.span().is_zero()).then_some(sampled);
+        if self.span() >= ENOUGH { sampled } else { at_one_look.or(sampled) }
+    }
+
     /// Takes the counts at `at`, which only grows.
     pub fn record(&mut self, at: Duration, counts: BTreeMap<K, u64>) {
         self.samples.push_back((at, counts));
@@ -91,6 +104,39 @@ impl<K: Ord + Clone> Growth<K> {
         }
         self.growth().into_iter().map(|(key, more)| (key, more as f64 / minutes)).collect()
     }
+}
+
+/// A process's descriptors, and the rate at which they become fewer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlook {
+    pub usage: Usage,
+    /// The growth a minute, where enough is known.
+    pub per_minute: Option<f64>,
+    /// The time at which its limit is reached at that rate.
+    pub full_at: Option<Time>,
+}
+
+impl Outlook {
+    /// Looks ahead from `now`.
+    pub fn new(usage: Usage, per_minute: Option<f64>, now: Time) -> Outlook {
+        let left = per_minute
+            .zip(usage.in_use.zip(usage.limit))
+            .and_then(|(rate, (in_use, limit))| until_full(in_use, limit, rate));
+        let left = left.and_then(|left| i64::try_from(left.as_nanos()).ok());
+        let full_at = left.map(|nanos| now.after(nanos));
+        Outlook { usage, per_minute, full_at }
+    }
+}
+
+/// The growth of findings with one service of one process, at a power of two.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grown {
+    /// They are so many now.
+    pub count: u64,
+    /// The growth a minute, where enough is known.
+    pub per_minute: Option<f64>,
+    /// The process's descriptors, where the kernel tells.
+    pub outlook: Option<Outlook>,
 }
 
 /// The time until `in_use` reaches `limit` at `per_minute`; `None` if it never does.

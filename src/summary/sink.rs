@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use super::growth::Grown;
 use super::{EventKind, Row, Totals};
 use crate::owner::{Socket, Usage};
 use crate::place::Time;
@@ -24,8 +25,9 @@ use crate::place::Time;
 /// An error is that of the sink's own output. It ends the run, which returns it: nothing more is
 /// called, not even [`end`](Sink::end).
 pub trait Sink {
-    /// Takes what has just happened to a live connection: to be written at once.
-    fn event(&mut self, _: EventKind, _: &Row) -> io::Result<()> {
+    /// Takes what has just happened to a live connection: to be written at once. With it, the growth of those
+    /// that it belongs to, at each power of two.
+    fn event(&mut self, _: EventKind, _: &Row, _: Option<&Grown>) -> io::Result<()> {
         Ok(())
     }
 

@@ -8,10 +8,7 @@ use super::picture::{Entry, Picture};
 use crate::owner::Usage;
 use crate::place::Time;
 use crate::summary::groups::per_minute;
-use crate::summary::growth::{Growth, until_full};
-
-/// Shorter times between pictures say nothing about growth.
-const ENOUGH: Duration = Duration::from_secs(30);
+use crate::summary::growth::{Growth, Outlook};
 
 /// Findings by process, in one picture after the other.
 #[derive(Clone, Debug, Default)]
@@ -23,14 +20,10 @@ pub struct Samples {
 
 /// A process with findings, and what they do to its descriptors.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outlook {
+pub struct Holding {
     pub pid: i32,
-    pub usage: Usage,
     pub stuck: u64,
-    /// The growth a minute, where enough is known.
-    pub per_minute: Option<f64>,
-    /// The time at which its limit is reached at that rate.
-    pub full_at: Option<Time>,
+    pub outlook: Outlook,
 }
 
 impl Samples {
@@ -47,24 +40,17 @@ impl Samples {
     }
 
     /// Returns the processes whose descriptors are known, those first that have most findings.
-    pub fn outlooks(&self, picture: &Picture) -> Vec<Outlook> {
-        let rates = (self.growth.span() >= ENOUGH).then(|| self.growth.per_minute());
+    pub fn holdings(&self, picture: &Picture) -> Vec<Holding> {
+        let rates = self.growth.per_minute();
         let stuck = picture.by_process();
         let of = |(pid, usage): (&i32, &Usage)| {
-            let stuck = *stuck.get(pid)?;
-            let per_minute = match &rates {
-                Some(rates) => Some(rates.get(pid).copied().unwrap_or(0.0)),
-                None => at_one_look(&picture.entries, *pid),
-            };
-            let left = per_minute
-                .zip(usage.in_use.zip(usage.limit))
-                .and_then(|(rate, (in_use, limit))| until_full(in_use, limit, rate));
-            let full_at = left.and_then(|left| i64::try_from(left.as_nanos()).ok());
-            let full_at = full_at.map(|nanos| picture.at().after(nanos));
-            Some(Outlook { pid: *pid, usage: usage.clone(), stuck, per_minute, full_at })
+            let sampled = rates.get(pid).copied().unwrap_or(0.0);
+            let rate = self.growth.rate(sampled, at_one_look(&picture.entries, *pid));
+            let outlook = Outlook::new(usage.clone(), rate, picture.at());
+            Some(Holding { pid: *pid, stuck: *stuck.get(pid)?, outlook })
         };
-        let mut all: Vec<Outlook> = picture.usage.iter().filter_map(of).collect();
-        all.sort_by_key(|outlook| std::cmp::Reverse(outlook.stuck));
+        let mut all: Vec<Holding> = picture.usage.iter().filter_map(of).collect();
+        all.sort_by_key(|holding| std::cmp::Reverse(holding.stuck));
         all
     }
 }
@@ -78,13 +64,4 @@ fn at_one_look(entries: &[Entry], pid: i32) -> Option<f64> {
         .collect();
     let (least, most) = held.iter().min().zip(held.iter().max())?;
     per_minute(held.len() - 1, *most - *least)
-}
-
-/// Rounds a rate for a line: tenths where that matters.
-pub fn rate(per_minute: f64) -> String {
-    match per_minute.abs() {
-        0.0..0.05 => "not growing".into(),
-        0.05..10.0 => format!("{per_minute:+.1} a minute"),
-        _ => format!("{:+} a minute", per_minute.round() as i64),
-    }
 }

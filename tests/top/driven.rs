@@ -1,11 +1,16 @@
 //! The binary in a terminal: tmux sends keys, and tells what is to be seen.
 
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::common::{BINARY, Need, Scratch, closewait, command, lacks, project, skip, text, tool};
+use crate::common::{
+    BINARY, NETNS, Need, ROOT, Scratch, closewait, command, is_root, lacks, project, skip, text,
+    tool,
+};
+use crate::watcher::Server;
 
 const TMUX: Need = ("tmux", "tmux", &["-V"]);
 
@@ -243,7 +248,7 @@ fn a_terminal_that_changes_its_size_is_drawn_anew() {
     terminal.tmux(&["resize-window", "-x", "130", "-y", "40"]);
     terminal.until("wide", |screen| {
         let title = screen.lines().nth(1).unwrap_or_default();
-        screen.lines().count() == 40 && title.chars().count() == 130
+        screen.lines().count() == 40 && title.chars().count() > 125
     });
     terminal.tmux(&["resize-window", "-x", "30", "-y", "10"]);
     terminal.until_shows("40 × 16 at least");
@@ -280,4 +285,143 @@ fn arguments_are_told_apart() {
     assert!(refused(&["-Z", "nobody", APP]).contains("only for this host"));
     assert!(refused(&["none/x.pcap"]).contains("No such file"));
     assert!(refused(&["-f", "no such", APP]).contains("filter"));
+}
+
+/// Clients of this process that their server has left, in a network namespace of their own or not.
+fn leaks(n: usize) -> (Server, Vec<TcpStream>) {
+    let server = Server::new();
+    let left = (0..n).map(|_| server.left_behind()).collect();
+    (server, left)
+}
+
+/// The lines of a screen that do not change with time: groups and connections without their clocks.
+fn steady(screen: &str) -> Vec<String> {
+    let lines = screen.lines().skip_while(|line| !line.contains("Groups ("));
+    let lines = lines.filter(|line| line.contains("127.0.0.1:") && line.contains("CLOSE-WAIT"));
+    let columns = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let ends = words.iter().filter(|word| word.starts_with("127.0.0.1:"));
+        ends.copied().collect::<Vec<_>>().join(" ")
+    };
+    lines.map(columns).collect()
+}
+
+#[test]
+fn a_host_is_shown_with_processes_and_a_capture_of_it_ends_on_the_same_screen() {
+    if !is_root() {
+        return;
+    }
+    let Some(terminal) = Terminal::new(120, 40) else { return };
+    let (server, before) = leaks(1);
+    let folder = Scratch::new();
+    let kept = folder.path().join("seen.pcap");
+    let port = server.port();
+    let line = format!("-i lo --min-hold 0s -w {} port {port}", kept.display());
+    terminal.run(&top(&line));
+    terminal.until_whole("1 in CLOSE-WAIT");
+    let held: Vec<TcpStream> = (0..12).map(|_| server.left_behind()).collect();
+    terminal.until_whole("13 in CLOSE-WAIT of 12 connections, 1 before");
+    let me = format!("[{}]", std::process::id());
+    let screen = terminal.until("processes and descriptors", |screen| {
+        screen.contains(&me) && screen.contains("descriptors") && screen.contains("forgotten")
+    });
+    assert!(screen.contains("limit "), "{screen}");
+    terminal.keys(&["/"]);
+    terminal.tmux(&["send-keys", "-l", "cause:forgotten"]);
+    terminal.until_shows("Connections 1 of 12");
+    terminal.keys(&["Enter", "s", "s", "s"]);
+    let live = steady(&terminal.until_shows("by local"));
+    assert_eq!(live.len(), 12, "{live:?}");
+    terminal.keys(&["w"]);
+    terminal.until_shows("-w FILE");
+    terminal.keys(&["q"]);
+    assert_eq!(terminal.until_ended(), "1");
+
+    terminal.run(&format!("clear; {}", top(kept.to_str().expect("UTF-8"))));
+    terminal.until_whole("12 in CLOSE-WAIT of 12 connections");
+    terminal.keys(&["/"]);
+    terminal.tmux(&["send-keys", "-l", "cause:forgotten"]);
+    terminal.keys(&["Enter", "s", "s", "s"]);
+    let replayed = steady(&terminal.until_shows("by local"));
+    assert_eq!(replayed, live);
+    terminal.keys(&["q"]);
+    terminal.until_ended();
+    drop((before, held));
+}
+
+/// Of a process that reads packets: what it may do is in its status.
+#[test]
+fn a_screen_of_packets_has_few_rights_and_ends_by_a_signal() {
+    if !is_root() {
+        return;
+    }
+    let Some(terminal) = Terminal::new(100, 30) else { return };
+    let (server, held) = leaks(3);
+    terminal.run(&top(&format!("-Z nobody -i lo port {}", server.port())));
+    terminal.until_whole("3 in CLOSE-WAIT");
+    let shell = terminal.tmux(&["display", "-p", "#{pane_pid}"]);
+    let own = tool("pgrep").args(["-P", shell.trim(), "closewait"]).output().expect("pgrep runs");
+    let pid = text(&own).0.trim().to_owned();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let has = |line: &str| status.lines().any(|own| own.split_whitespace().eq(line.split(' ')));
+    assert!(has("CapEff: 0000000000000000") && has("Seccomp: 2"), "{status}");
+    assert!(has("NoNewPrivs: 1") && !status.contains("Uid:\t0"), "{status}");
+    terminal.tmux(&["resize-window", "-x", "130", "-y", "40"]);
+    terminal.until("wide", |screen| {
+        let title = screen.lines().nth(1).unwrap_or_default();
+        screen.lines().count() == 40 && title.chars().count() > 125
+    });
+    let killed = tool("kill").args(["-TERM", &pid]).status().expect("kill runs");
+    assert!(killed.success());
+    assert_eq!(terminal.until_ended(), "1");
+    drop(held);
+}
+
+/// Without the right to capture the kernel's list is all there is, and that is said.
+#[test]
+fn without_the_right_to_capture_the_kernels_list_is_shown() {
+    if !is_root() {
+        return;
+    }
+    let Some(terminal) = Terminal::new(120, 30) else { return };
+    let (server, mut held) = leaks(5);
+    let port = server.port();
+    let nobody = "setpriv --reuid 65533 --regid 65533 --clear-groups";
+    terminal.run(&format!("{nobody} {}", top(&format!("port {port}"))));
+    let screen = terminal.until("the list", |screen| {
+        screen.contains("5 in CLOSE-WAIT") && screen.contains("(unknown)")
+    });
+    assert!(screen.contains("the kernel's list alone"), "{screen}");
+    assert!(screen.contains("setcap cap_net_raw=ep"), "{screen}");
+    held.truncate(2);
+    terminal.until_shows("2 in CLOSE-WAIT");
+    terminal.keys(&["q"]);
+    assert_eq!(terminal.until_ended(), "1");
+}
+
+/// In a network namespace that is another's, by one of its processes.
+#[test]
+fn a_namespace_is_looked_at() {
+    if let Some(need) = lacks(&[ROOT, NETNS]) {
+        return skip(need);
+    }
+    let Some(terminal) = Terminal::new(100, 24) else { return };
+    let script = "ip link set lo up; exec sleep 1000";
+    let mut inside = tool("unshare").args(["--net", "sh", "-c", script]).spawn().expect("it runs");
+    let pid = inside.id();
+    let own = std::fs::read_link("/proc/self/ns/net").expect("a namespace");
+    let started = Instant::now();
+    while std::fs::read_link(format!("/proc/{pid}/ns/net")).ok().is_none_or(|ns| ns == own) {
+        assert!(started.elapsed() < PATIENCE);
+        sleep(Duration::from_millis(10));
+    }
+    let (_server, held) = leaks(1);
+    terminal.run(&top(&format!("--netns {pid}")));
+    // What this namespace holds is none of its business.
+    terminal.until_whole("0 in CLOSE-WAIT of 0 connections");
+    terminal.keys(&["q"]);
+    assert_eq!(terminal.until_ended(), "0");
+    inside.kill().expect("a child");
+    inside.wait().expect("a child");
+    drop(held);
 }

@@ -7,3 +7,5 @@ mod driven;
 mod pictures;
 mod screens;
 mod truth;
+#[path = "../common/live.rs"]
+mod watcher;

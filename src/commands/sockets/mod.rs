@@ -15,6 +15,7 @@ use super::live::arm;
 use super::output::Outputs;
 use super::screen::screen;
 use super::{Exit, complain, open, place};
+use crate::capture::live::now;
 use crate::capture::stop::Stop;
 use crate::code::watch::{Armed, Watch};
 use crate::commands::format::Format;
@@ -169,6 +170,7 @@ fn write(
                 each,
                 frames: asked.frames,
                 screen: screen(on_terminal),
+                now: (!listing.snapshot.is_saved).then(now),
             };
             text::write(out, listing, history, look)?;
             match asked.watch {

@@ -54,7 +54,7 @@ struct Lines {
     down: Vec<String>,
     /// Events of the code behind sockets that did not arrive, where it is watched.
     code_lost: Option<u64>,
-    /// Descriptors of the processes that hold sockets in CLOSE-WAIT, where all of these were asked for.
+    /// Descriptors of the processes that hold sockets in CLOSE-WAIT, as far as these are in the answer.
     usage: BTreeMap<i32, Usage>,
 }
 

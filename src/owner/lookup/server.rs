@@ -40,7 +40,7 @@ fn answer(question: &Question, mut watch: Option<&mut Watch>) -> Lines {
     if let (Some(sockets), Some(watch)) = (&mut sockets, watch.as_deref_mut()) {
         add_code(sockets, &question.asked, watch);
     }
-    let used = sockets.iter().filter(|_| question.stuck).map(|sockets| usages(sockets));
+    let used = sockets.iter().map(|sockets| usages(sockets));
     let usage = used.flatten().collect();
     let sockets = sockets.map(|sockets| sockets.into_iter().map(SocketLine::from).collect());
     let interfaces: Vec<InterfaceAddress> = getifaddrs().into_iter().flatten().collect();

@@ -6,15 +6,15 @@ use ratatui_core::style::{Modifier, Style};
 
 use super::pen::{self, Pen};
 use super::titled;
-use crate::owner::Usage;
 use crate::place::Time;
 use crate::printable::printable;
+use crate::report::outlook::outlook;
 use crate::report::text::history::words;
 use crate::summary::history::Series;
 use crate::tcp::state::State;
 use crate::top::app::{App, Mode};
 use crate::top::reel::Reel;
-use crate::top::samples::{Outlook, rate};
+use crate::top::samples::Holding;
 use crate::units::{clock_time, thousands};
 
 /// Columns for the numbers at the left.
@@ -29,13 +29,13 @@ pub fn plot(area: Rect) -> Rect {
 }
 
 pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
-    let outlooks = app.samples.outlooks(&app.picture);
-    let limit = outlooks.first().map(|first| outlook(app, first));
+    let holdings = app.samples.holdings(&app.picture);
+    let limit = holdings.first().map(|first| holding(app, first));
     let below = titled(buffer, area, &title(app), &limit.unwrap_or_default(), false);
-    let more = outlooks.get(1..).unwrap_or_default();
+    let more = holdings.get(1..).unwrap_or_default();
     let lines = more.len().min(usize::from(below.height.saturating_sub(3)));
     for (line, other) in more[..lines].iter().enumerate() {
-        Pen::at(buffer, below, line).styled(&outlook(app, other), pen::ASIDE);
+        Pen::at(buffer, below, line).styled(&holding(app, other), pen::ASIDE);
     }
     let used = lines as u16;
     let plot = plot(area);
@@ -69,29 +69,12 @@ fn title(app: &App) -> String {
 }
 
 /// A process, its descriptors, and when they run out.
-pub fn outlook(app: &App, outlook: &Outlook) -> String {
-    let Usage { command, limit, in_use } = &outlook.usage;
-    let number = |n: &Option<u64>| n.map_or("?".into(), thousands);
-    let mut text = format!(
-        "{command}[{}] {} of {} descriptors, limit {}",
-        outlook.pid,
-        thousands(outlook.stuck),
-        number(in_use),
-        number(limit)
-    );
-    if let Some(per_minute) = outlook.per_minute {
-        text += &format!(", {}", rate(per_minute));
-    }
-    if let Some(full) = outlook.full_at {
-        let soon = full.since(app.picture.at()).is_some_and(|nanos| nanos < DAY_NS);
-        let at = clock_time(full, 0, app.setting.zone, !soon);
-        // To the minute: it is an estimate.
-        text += &format!(", limit reached at {}", at.get(..at.len() - 3).unwrap_or(&at));
-    }
-    text
+pub fn holding(app: &App, holding: &Holding) -> String {
+    let (now, zone) = (app.picture.at(), app.setting.zone);
+    let (command, stuck) = (&holding.outlook.usage.command, thousands(holding.stuck));
+    let rest = outlook(&holding.outlook, now, zone);
+    format!("{command}[{}] {stuck} in {rest}", holding.pid)
 }
-
-const DAY_NS: i64 = 86_400_000_000_000;
 
 /// The times at the left and the right.
 fn range(app: &App) -> Option<(Time, Time)> {

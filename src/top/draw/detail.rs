@@ -165,10 +165,10 @@ fn of_process(app: &App, entry: &Entry, text: &mut Text) {
         Process::NotAsked => {}
         other => text.plain(&format!("process {}{unread}", process(other))),
     }
-    let outlooks = app.samples.outlooks(&app.picture);
-    let of = outlooks.iter().find(|outlook| Some(outlook.pid) == entry.pid());
-    if let Some(outlook) = of {
-        text.plain(&super::chart::outlook(app, outlook));
+    let holdings = app.samples.holdings(&app.picture);
+    let of = holdings.iter().find(|holding| Some(holding.pid) == entry.pid());
+    if let Some(holding) = of {
+        text.plain(&super::chart::holding(app, holding));
     }
     let octets = entry.recv_q.filter(|_| entry.pid().is_some());
     let meaning = octets.map(|octets| match octets {
