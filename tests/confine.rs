@@ -190,9 +190,9 @@ fn code_inside() {
     std::thread::sleep(std::time::Duration::from_millis(300));
     let pid = std::process::id().cast_signed();
     let code = watch.code_of(ends, &[pid], &Asked::default());
-    // It was seen, and who did it is said not to be nameable.
+    // It was seen, and named.
     let last = format!("{:?}", code.last.expect("a send"));
-    assert!(last.contains("its program is neither Go's"), "{last}");
+    assert!(last.contains("confine::code_inside"), "{last}");
 }
 
 #[test]
