@@ -96,7 +96,7 @@ dist: needs-dist
 	  LIBPCAP_LIBDIR=$(TARGET)/pcap LIBPCAP_VER=1.9.1 \
 	  RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=$(CURDIR)=closewait --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo" \
 	  $(CARGO) build --release --locked --target $(TRIPLE) --bin closewait
-	@rm -rf $(TARGET)/pages && $(CARGO) run --quiet --locked --example pages -- $(TARGET)/pages
+	@rm -rf $(TARGET)/$(TRIPLE)/release/pages && $(CARGO) run --quiet --locked --example pages -- $(TARGET)/$(TRIPLE)/release/pages
 	@PATH="$(TOOLS):$$PATH" SOURCE_DATE_EPOCH=$(EPOCH) .ci/dist/pack $(TARGET)
 	@ls -sh1 $(TARGET)/dist
 
@@ -127,7 +127,7 @@ needs-dist: needs-build
 	@$(CARGO) deb --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deb
 
 needs-book:
-	@mdbook --version >/dev/null 2>&1 || $(CARGO) install --locked mdbook
+	@mdbook --version >/dev/null 2>&1 || $(CARGO) install --locked mdbook --no-default-features --features search
 
 needs-lint:
 	@.ci/need 'python3 -m venv --help' python3-venv
