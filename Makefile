@@ -3,6 +3,8 @@
 # make bench  speed beside tcpdump, tshark, tcptrace and argus, in ratios; then part by part
 # make bench-live  live capture beside tcpdump under load (root)
 # make budget instructions a packet, held by CI
+# make test-fleet  the job on Spark, and the questions to DuckDB, ClickHouse and Spark SQL, each installed into target/fleet
+# make screenshots  the screens in the manual, as they are drawn
 # make soak   a million simulated conversations (SEEDS=…)
 # make soak-kernel  two real kernels and every fault between them, for MINUTES=30 (root)
 # make soak-live  a live capture at churn, for MINUTES=30 (root): nothing is lost, and memory stays where it is
@@ -22,7 +24,7 @@ CARGO   ?= cargo
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
 
-.PHONY: help run build test library bench bench-live budget soak soak-kernel soak-live fuzz fuzz-check dist test-dist book lint crate needs-build needs-test needs-budget needs-cxx needs-fuzz needs-dist needs-book needs-lint
+.PHONY: help run build test test-fleet screenshots library bench bench-live budget soak soak-kernel soak-live fuzz fuzz-check dist test-dist book lint crate needs-build needs-test needs-fleet needs-budget needs-cxx needs-fuzz needs-dist needs-book needs-lint
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -34,8 +36,18 @@ build: needs-build
 test: needs-test
 	$(CARGO) test --locked --all-features --no-fail-fast
 
+# PySpark, DuckDB and chdb are 1.1 GB: into an environment of their own, and no part of `make test`.
+FLEET = $(or $(CARGO_TARGET_DIR),target)/fleet
+test-fleet: needs-fleet
+	@$(CARGO) build --locked --features fleet --bin closewait
+	@CLOSEWAIT=$(abspath $(or $(CARGO_TARGET_DIR),target)/debug/closewait) $(FLEET)/venv/bin/python tests/fleet/test_fleet.py
+
+# `closewait top` on fixtures, at five moments; `make test` fails where they are others.
+screenshots: needs-build
+	CLOSEWAIT_BLESS=1 $(CARGO) test --locked --all-features --test top screens::
+
 # What only the program needs (the feature `cli`), a user of the library does not get.
-PROGRAM = clap|indicatif|landlock|seccompiler|netlink-[a-z-]+|nix|pulldown-cmark|signal-hook|tempfile|pcap
+PROGRAM = clap|indicatif|landlock|seccompiler|netlink-[a-z-]+|nix|pulldown-cmark|ratatui-[a-z]+|signal-hook|tempfile|pcap
 library:
 	$(CARGO) clippy --locked --no-default-features --lib -- -D warnings
 	@! $(CARGO) tree --locked --no-default-features -e normal --prefix none | grep -E '^($(PROGRAM)) '
@@ -144,12 +156,19 @@ needs-fuzz: needs-cxx
 needs-build:
 	@.ci/need 'echo "#include <pcap.h>" | cc -E -' libpcap-dev
 
+# PySpark 4 runs on Java 17.
+needs-fleet: needs-build
+	@.ci/need 'command -v java' openjdk-17-jre-headless
+	@.ci/need 'python3 -c "import venv, ensurepip"' python3-venv
+	@test -x $(FLEET)/venv/bin/python || python3 -m venv $(FLEET)/venv
+	@$(FLEET)/venv/bin/pip install --quiet --disable-pip-version-check -r tests/fleet/requirements.txt
+
 needs-budget: needs-build
 	@.ci/need 'command -v valgrind' valgrind
 
 # tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction; a
 # PostgreSQL, a PgBouncer, an nginx, a Redis and a RabbitMQ whose protocols are read; nft rewrites addresses;
-# programs in Go, whose code is named.
+# programs in Go and C, whose code is named; a tmux for the screen.
 SBIN = PATH=$$PATH:/usr/sbin:/sbin
 needs-test: needs-build
 	@.ci/need '$(SBIN) command -v tcpdump' tcpdump
@@ -165,6 +184,8 @@ needs-test: needs-build
 	@.ci/need '$(SBIN) command -v ip && command -v ss' iproute2
 	@.ci/need 'command -v chromium || command -v chromium-browser' chromium
 	@.ci/need 'command -v tidy' tidy
+	@.ci/need 'command -v tmux' tmux
 	@.ci/need '$(SBIN) command -v nft' nftables
+	@.ci/need 'command -v gcc && command -v strip && command -v objcopy' gcc binutils
 	@.ci/need 'command -v go && test -e /usr/share/gocode/src/github.com/go-sql-driver/mysql' golang-go golang-github-go-sql-driver-mysql-dev
 	@.ci/need '$(SBIN) command -v bpftrace' bpftrace || echo 'no bpftrace: exact kernel times are not compared' >&2

@@ -1,4 +1,5 @@
-//! The parts of reading one by one: reader, decoder, table. `cargo bench --bench parts`.
+//! The parts of reading one by one: reader, decoder, table, and contents by their protocols.
+//! `cargo bench --bench parts`.
 
 #[path = "traffic/generator.rs"]
 #[allow(dead_code, reason = "each of those that share it uses a part")]
@@ -7,6 +8,10 @@ mod generator;
 #[allow(dead_code, reason = "each of those that share it uses a part")]
 mod prng;
 
+#[path = "traffic/recorded.rs"]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
+mod recorded;
+
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -14,6 +19,8 @@ use closewait::capture::file::{FileSource, Input};
 use closewait::capture::{Frame, LinkType, Next, Source};
 use closewait::decode::Decoder;
 use closewait::place::{Place, Time};
+use closewait::report::jsonl::Jsonl;
+use closewait::run::{Notices, Plan, Reading, run};
 use closewait::table::FlowTable;
 use closewait::tcp::segment::Segment;
 use divan::counter::ItemsCount;
@@ -123,4 +130,51 @@ fn table(bencher: Bencher) {
             table.retire(Time::UNKNOWN, |_| {});
         },
     );
+}
+
+/// Recordings of each protocol, and traffic of none.
+const CONTENTS: [(&str, &[u8]); 8] = [
+    ("mysql", recorded::OLTP),
+    ("postgresql", include_bytes!("../fixtures/captures/postgresql.pcap")),
+    ("http", include_bytes!("../fixtures/captures/http.pcap")),
+    ("http2", include_bytes!("../fixtures/captures/http2.pcap")),
+    ("redis", include_bytes!("../fixtures/captures/redis.pcap")),
+    ("amqp", include_bytes!("../fixtures/captures/amqp.pcap")),
+    ("kafka", include_bytes!("../fixtures/captures/kafka.pcap")),
+    ("none", &[]),
+];
+
+/// Nobody is told.
+struct Quiet;
+
+impl Notices for Quiet {
+    fn trouble(&mut self, error: &closewait::capture::Error) {
+        eprintln!("{error}");
+    }
+
+    fn progress(&mut self, _: u64, _: Option<u64>) {}
+}
+
+/// A whole run over traffic of a protocol, with its contents read and without.
+#[divan::bench(args = CONTENTS.map(|(name, _)| name), consts = [true, false], sample_count = 9)]
+fn contents<const READ: bool>(bencher: Bencher, name: &str) {
+    let recording = CONTENTS.iter().find(|(known, _)| *known == name).map(|(_, octets)| *octets);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = match recording.filter(|octets| !octets.is_empty()) {
+        Some(octets) => {
+            let path = folder.path().join("capture");
+            let mut file = std::fs::File::create(&path).expect("a writable folder");
+            let mut bytes = Vec::new();
+            recorded::multiply(octets, PACKETS, &mut bytes).expect("a capture");
+            std::io::Write::write_all(&mut file, &bytes).expect("room");
+            path
+        }
+        None => capture(Format::Pcap).path.clone(),
+    };
+    bencher.counter(ItemsCount::new(PACKETS)).bench_local(|| {
+        let reading = Reading { no_content: !READ, ..Reading::default() };
+        let plan = Plan { inputs: vec![Input(path.clone())], reading, ..Plan::default() };
+        let mut sink = Jsonl::new(std::io::sink());
+        black_box(run(plan, &mut sink, &mut Quiet).expect("a report"));
+    });
 }

@@ -73,6 +73,29 @@ impl CaptureFacts {
         self.empty_segments |= segment.len == 0;
     }
 
+    /// Takes in packets of a file that are not handed over one by one: how many, the first, and the one
+    /// with the latest time.
+    pub fn see_more(&mut self, packets: u64, first: Option<Place>, last: Option<Place>) {
+        self.packets = self.packets.saturating_add(packets);
+        self.first = self.first.or(first);
+        let is_later = |last: &Place| self.last.is_none_or(|known| last.time >= known.time);
+        if let Some(last) = last.filter(is_later) {
+            self.last = Some(last);
+            self.end = self.end.max(last.time);
+        }
+    }
+
+    /// Takes in whether a file holds bare ACKs, and segments without payload.
+    pub fn note_more(&mut self, bare_acks: bool, empty_segments: bool) {
+        self.bare_acks |= bare_acks;
+        self.empty_segments |= empty_segments;
+    }
+
+    /// Tells whether what more packets show cannot change what is judged of a connection that has ended.
+    pub fn is_settled(&self) -> bool {
+        self.bare_acks && self.empty_segments
+    }
+
     /// Takes in what the file that is read says of itself so far.
     pub fn about(&mut self, about: &About) {
         self.addresses.extend(&about.addresses);
@@ -222,7 +245,7 @@ impl CaptureFacts {
 impl AddAssign<&CaptureFacts> for CaptureFacts {
     fn add_assign(&mut self, more: &CaptureFacts) {
         self.end = self.end.max(more.end);
-        self.packets += more.packets;
+        self.packets = self.packets.saturating_add(more.packets);
         self.segments += more.segments;
         self.first = self.first.into_iter().chain(more.first).min_by_key(|place| place.time);
         self.last = self.last.into_iter().chain(more.last).max_by_key(|place| place.time);

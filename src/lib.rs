@@ -47,9 +47,16 @@
 //! **[`commands`]** runs a command: it opens outputs, prints warnings, and turns a [`run::Outcome`] into
 //! an exit status.
 //!
+//! **[`mod@top`]** is the screen of `closewait top`, without its terminal: a report becomes a
+//! [`top::picture::Picture`], events change a [`top::app::App`], and that is drawn. It opens nothing; what
+//! the user wishes for, `commands` does.
+//!
 //! **[`live`]** follows packets as they happen: suspects, the kernel's word for them, numbers for
 //! Prometheus over HTTP. It takes a plan and a [`live::setup::LiveSetup`], and hands out a
 //! [`live::snapshot::Snapshot`] to whoever shows a capture that goes on.
+//!
+//! **[`mod@fleet`]** makes tables of captures and verdicts of tables, where one machine does not judge a
+//! capture alone. A session of [`run`] takes the rows; it is built with the feature `fleet`.
 //!
 //! **[`run`]** has the one loop, packet after packet, and the [`run::session::Session`] that all modes
 //! have: files, again for some connections, live. A plan goes in, a [`run::Outcome`] comes out; a new
@@ -91,8 +98,8 @@
 //! **[`owner`]** tells which process holds a socket: the kernel's own list, or a saved one of any
 //! system. A new form of list is a file in `owner/saved/`.
 //!
-//! **[`code`]** tells which functions used a socket: the kernel's events with their stacks, joined by the
-//! socket's address, and their names. A new language is a file in `code/names/`.
+//! **[`code`]** tells which functions used a socket: the kernel's events with copies of stacks, joined by the
+//! socket's address, the callers on them, and their names. A new language is a file in `code/names/`.
 //!
 //! **[`capture`]** is where packets and time come from: files, standard input, interfaces. Its door is
 //! [`capture::Source`], which hands out a [`capture::Frame`] at a time. A new capture format is a
@@ -136,6 +143,8 @@ pub mod endpoints;
 pub mod engine;
 pub mod expect;
 pub mod facts;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 pub mod join;
 pub mod ladder;
 pub mod live;
@@ -153,6 +162,8 @@ pub mod set;
 pub mod summary;
 pub mod table;
 pub mod tcp;
+#[cfg(feature = "tui")]
+pub mod top;
 pub mod units;
 pub mod verdict;
 

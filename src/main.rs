@@ -6,9 +6,11 @@ use closewait::cli::{Command, parse};
 use closewait::commands::check::check;
 use closewait::commands::diff::diff;
 use closewait::commands::explain::explain;
+use closewait::commands::fleet::{facts, judge};
 use closewait::commands::live::{list_interfaces, live, lookup};
 use closewait::commands::read::read;
 use closewait::commands::sockets::sockets;
+use closewait::commands::top::top;
 use closewait::commands::{topics, words};
 
 fn main() -> ExitCode {
@@ -21,7 +23,10 @@ fn main() -> ExitCode {
         Command::Live(asked) => live(*asked).into(),
         Command::Check(asked) => check(&asked),
         Command::ListInterfaces => list_interfaces().into(),
+        Command::Top(asked) => top(*asked).into(),
         Command::Sockets(asked) => sockets(&asked).into(),
+        Command::Facts(asked) => facts(*asked).into(),
+        Command::Judge(asked) => judge(*asked).into(),
         Command::Lookup(user, code) => lookup(user.as_deref(), code).into(),
         Command::End(status) => ExitCode::from(status),
     }

@@ -18,6 +18,7 @@ const USUAL: &[(&str, u16)] = &[
     ("imap", 143),
     ("imap2", 143),
     ("imaps", 993),
+    ("kafka", 9092),
     ("kerberos", 88),
     ("ldap", 389),
     ("ldaps", 636),

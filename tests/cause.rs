@@ -56,6 +56,7 @@ fn a_transaction_that_was_open() {
         "user",
         "database",
         "application_name",
+        "driver",
         "last_statement",
         "last_statement_at",
         "answered",
@@ -174,6 +175,29 @@ fn tags_in_comments_say_which_code_sent_a_statement() {
             args.len() == 2 && args[0] == "--format" || text.contains("by orders#update"),
             "{text}"
         );
+    }
+    let (csv, _) = common::text(&common::closewait(&[&file, "--format", "csv"]));
+    assert!(csv.contains("action=update controller=orders"), "{csv}");
+    // Looked for, they leave all other connections out, of every number and of the exit status.
+    let looked_for = |tags: &[&str]| {
+        let output = common::closewait(&[&[&*file, "--all", "--format", "jsonl"], tags].concat());
+        let lines = common::json_lines(&output);
+        let summary = lines.last().expect("a summary").clone();
+        assert_eq!(summary["flows"], lines.len() - 1, "{summary}");
+        (lines.len() - 1, summary["findings"].as_u64(), output.status.code())
+    };
+    assert_eq!(looked_for(&["--tag", "controller=orders"]), (1, Some(1), Some(1)));
+    assert_eq!(looked_for(&["--tag", "controller=orders", "--tag", "action=update"]).0, 1);
+    assert_eq!(looked_for(&["--tag", "controller=carts"]), (0, Some(0), Some(0)));
+    assert_eq!(looked_for(&["--tag", "controller=orders", "--tag", "action=show"]).0, 0);
+    let unknown = common::closewait(&[&file, "--tag", "token=s3cr3t"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    // As one of the findings that are expected.
+    for (code, status) in [("orders#update", 0), ("orders#show", 1)] {
+        let expected = format!("leak = 1\nexact = true\n[[finding]]\ncode = \"{code}\"\n");
+        scratch.write("tags.expect.toml", expected.as_bytes());
+        let output = common::closewait(&["check", &file]);
+        assert_eq!(output.status.code(), Some(status), "{:?}", common::text(&output));
     }
 }
 

@@ -271,6 +271,10 @@ fn without_a_frame_the_first_finding_is_explained() {
     let output = common::closewait(&["explain", fixed.to_str().expect("UTF-8")]);
     assert_eq!(output.status.code(), Some(0));
     assert!(common::text(&output).1.contains("no finding: name a connection"));
+    // Nothing is cleared that was not read.
+    let output = common::closewait(&["explain", "no-such.pcap"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(common::text(&output).1, "closewait: no-such.pcap: no such file\n");
 }
 
 /// A verdict with its doubts and notes, as a report has them.

@@ -133,6 +133,18 @@ fn forms() -> Vec<Form> {
             "quoted twice",
             Tcpdump(N, |text, _| lines(text, |line| format!("> > {line}\r\n> >"))),
         ),
+        form("with the line ends of old Macs", Tcpdump(N, |text, _| text.replace('\n', "\r"))),
+        form("in a string", Tcpdump(N, |text, _| format!("\"{}\"\n", text.replace('\n', "\\n")))),
+        form(
+            "in a log of one line",
+            Tcpdump(N, |text, _| serde_json::json!({"msg": text, "level": "info"}).to_string()),
+        ),
+        form(
+            "with characters of a word processor",
+            Tcpdump(N, |text, _| {
+                lines(text, |line| format!("\u{200b}{}", line.replace(' ', "\u{202f}")))
+            }),
+        ),
         form("indented", Tcpdump(N, |text, _| lines(text, |line| format!("\t    {line}  ")))),
         form(
             "copied from a page's source",
@@ -274,6 +286,11 @@ fn forms() -> Vec<Form> {
         form(
             "tshark, folded at blanks, 76, quoted",
             Tshark(N, |text, _| lines(text, |line| soft(line.trim_start(), 76, "> "))),
+        ),
+        form("tshark -T tabs", Tshark(&["-n", "-T", "tabs"], as_printed)),
+        form(
+            "tshark with the line ends of old Macs",
+            Tshark(N, |text, _| text.replace('\n', "\r")),
         ),
         form("tshark -t ad", Tshark(&["-n", "-t", "ad"], as_printed)),
         form("tshark -t e", Tshark(&["-n", "-t", "e"], as_printed)),

@@ -52,10 +52,24 @@ const FORBIDDEN: &[(&str, &[&[&str]])] = &[
     ("owner", &[&["etherparse", "pcap", "hashbrown", "clap"]]),
     // Calls behind sockets; nothing of packets.
     ("code", &[&["etherparse", "pcap", "hashbrown", "clap"]]),
+    // Events change a state, which is drawn; whoever has a terminal does the rest.
+    (
+        "top",
+        &[&[
+            "std::fs",
+            "std::thread",
+            "std::env",
+            "now(",
+            "print!",
+            "pcap::",
+            "etherparse",
+            "clap",
+        ]],
+    ),
     // Formats; decides nothing, opens nothing.
     (
         "report",
-        &[&["judge(", "std::fs", "File", "Socket::", "TcpStream", "now(", "etherparse", "clap"]],
+        &[&["judge(", "std::fs", "File::", "Socket::", "TcpStream", "now(", "etherparse", "clap"]],
     ),
 ];
 
@@ -64,7 +78,9 @@ const FLOORS: &[&str] = &[
     "manual",
     "cli",
     "commands",
+    "top",
     "live",
+    "fleet",
     "run",
     "report",
     "expect",
@@ -117,7 +133,10 @@ const ONLY: &[(&str, &[&str])] = &[
     // Under another licence: it must be easy to leave out.
     ("inferno::", &["report/flamegraph"]),
     // A log in JSON may hold what tcpdump printed.
-    ("serde", &["report", "owner", "code", "expect", "capture/text"]),
+    ("serde", &["report", "owner", "code", "expect", "capture/text", "fleet", "commands/fleet"]),
+    // With many crates: only builds that ask for it have it.
+    ("use parquet::", &["report/parquet", "fleet"]),
+    ("siphasher", &["fleet"]),
     ("toml_edit", &["expect"]),
     ("quick_junit", &["report"]),
     ("maud", &["report/html", "report/diff"]),
@@ -153,8 +172,11 @@ const ONLY: &[(&str, &[&str])] = &[
     ("Http::", &["attach"]),
     ("Redis::", &["attach"]),
     ("Amqp", &["attach"]),
+    ("Kafka::", &["attach"]),
     ("unicode_properties", &["printable.rs"]),
-    ("unicode_width", &["report"]),
+    ("unicode_width", &["report", "top"]),
+    ("ratatui_core", &["top", "commands/top"]),
+    ("crossterm", &["top", "commands/top"]),
 ];
 
 /// First words that make a stranger read on to learn what is meant.

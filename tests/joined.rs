@@ -218,3 +218,44 @@ fn a_fin_that_one_point_saw_counts() {
     assert_eq!(flow["rewritten_as"]["a"]["port"], 50_000);
     assert_eq!(closewait(&[&app, &db]).status.code(), Some(0));
 }
+
+/// Whichever of its frames or addresses is asked for, and of whichever capture, it is the same connection.
+#[test]
+fn each_sight_of_a_connection_is_explained() {
+    let scratch = Scratch::new();
+    let sidecar = Sight { sent: [CLIENT, SIDECAR], ..PLAIN };
+    let host = scratch.write("any.pcap", &capture(&[&sidecar], &leak()));
+    let twin = Sight { sent: [CLIENT, BACKEND], got: [BACKEND, CLIENT], delay_micros: 7, ..PLAIN };
+    let twice = scratch.write("twice.pcap", &capture(&[&PLAIN, &twin], &leak()));
+    let app = scratch.write("app.pcap", &capture(&[&PLAIN], &leak()));
+    let far = Sight { delay_micros: 40, ..PLAIN };
+    let far = scratch.write("far.pcap", &capture(&[&far], &leak()));
+    let behind = Sight { delay_micros: 40, ..twin };
+    let behind = scratch.write("behind.pcap", &capture(&[&behind], &leak()));
+    let explain = |args: &[&str]| {
+        let output = closewait(&[&["explain"], args].concat());
+        let (out, err) = text(&output);
+        assert_eq!((output.status.code(), err.as_str()), (Some(1), ""), "{args:?} {out}");
+        assert!(out.contains("\nleak: "), "{args:?} {out}");
+        out.lines().next().expect("a line").to_owned()
+    };
+    let each = |files: &[&str], frames: &[String]| {
+        let explained: Vec<String> =
+            frames.iter().map(|at| explain(&[files, &["--frame", at]].concat())).collect();
+        assert!(explained.windows(2).all(|pair| pair[0] == pair[1]), "{explained:#?}");
+        explained[0].clone()
+    };
+    let frames = |n: u64| (1..=n).map(|frame| frame.to_string()).collect::<Vec<_>>();
+    let redirected = each(&[&host], &frames(8));
+    assert!(redirected.starts_with("192.0.2.5:40000 > 127.0.0.1:15001"), "{redirected}");
+    assert_eq!(explain(&[&host, "--flow", &format!("{CLIENT}-{SERVER}")]), redirected);
+    // Both sights are there packet by packet, and the frame tells which is meant.
+    frames(16).iter().for_each(|frame| drop(explain(&[&twice, "--frame", frame])));
+    let names = |other: &String| -> Vec<String> {
+        let names =
+            [&app, other].map(|file| frames(8).into_iter().map(move |n| format!("{file}:{n}")));
+        names.into_iter().flatten().collect()
+    };
+    each(&[&app, &far], &names(&far));
+    names(&behind).iter().for_each(|frame| drop(explain(&[&app, &behind, "--frame", frame])));
+}

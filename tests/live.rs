@@ -567,3 +567,26 @@ fn without_permission_the_remedy_is_said() {
     assert_eq!(output.status.code(), Some(2), "{err}");
     assert!(err.contains("setcap cap_net_raw=ep") && err.lines().count() == 1, "{err}");
 }
+
+/// At each power of two from four on, an event says how many of its kind there are, and when descriptors run out.
+#[test]
+fn growth_is_told_at_powers_of_two() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let mut watcher = Watcher::start(server.port(), &[]);
+    let held: Vec<TcpStream> = (0..9).map(|_| server.left_behind()).collect();
+    let events: Vec<Value> = held.iter().map(|_| watcher.line()).collect();
+    let told = events.iter().filter_map(|event| event.get("growth"));
+    let told: Vec<&Value> = told.collect();
+    let counts: Vec<u64> =
+        told.iter().map(|growth| growth["count"].as_u64().expect("one")).collect();
+    assert_eq!(counts, [4, 8], "{events:?}");
+    for growth in told {
+        let number = |key: &str| growth[key].as_u64().expect("what the kernel says");
+        assert!(number("descriptors") >= 9 && number("descriptor_limit") > number("descriptors"));
+    }
+    watcher.stop();
+    drop(held);
+}

@@ -8,6 +8,12 @@ mod capture;
 mod common;
 #[path = "servers/http.rs"]
 mod http;
+#[path = "servers/http2.rs"]
+mod http2;
+#[path = "servers/kafka.rs"]
+mod kafka;
+#[path = "servers/nginx.rs"]
+mod nginx;
 #[path = "servers/postgresql.rs"]
 mod postgresql;
 #[path = "servers/process.rs"]
@@ -32,7 +38,8 @@ struct Did {
 }
 
 /// Holds what the program says of a capture against what was done; cut short, it may also say nothing.
-fn compare(capture: &capture::Capture, port: &str, key: &str, did: &[Did]) {
+/// `name`: of the capture, where it is kept.
+fn compare(capture: &capture::Capture, name: &str, port: &str, key: &str, did: &[Did]) {
     let whole = capture.report(None, port);
     for did in did {
         let flow = capture::flow(&whole, did.port);
@@ -42,7 +49,7 @@ fn compare(capture: &capture::Capture, port: &str, key: &str, did: &[Did]) {
             assert_eq!(&flow[key][name], value, "{name} of {what}");
         }
     }
-    for snap in [96, 128, 256] {
+    for snap in [96, 128, 256, 512] {
         let cut = capture.report(Some(snap), port);
         let mut known = 0;
         for did in did {
@@ -61,7 +68,7 @@ fn compare(capture: &capture::Capture, port: &str, key: &str, did: &[Did]) {
         assert!(snap < 256 || 2 * known >= did.len(), "{known} of {}", did.len());
     }
     capture.shows_no(SECRET, port);
-    capture.keep(key);
+    capture.keep(name);
 }
 
 /// It is the same, or nothing, or the beginning of it, and says so.

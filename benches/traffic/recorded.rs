@@ -1,4 +1,4 @@
-//! Traffic of a real MariaDB, recorded once (`benches/recorded/record`) and multiplied by addresses.
+//! Traffic of real servers, recorded once (`benches/recorded/record`) and multiplied by addresses.
 
 use std::io::{self, Write};
 
@@ -17,7 +17,6 @@ const BESIDE: u32 = 128;
 /// Where the clients of the copies live, and the one server of all.
 const CLIENTS: u32 = 0x0a00_0000;
 const SERVER: u32 = 0xac12_0003;
-const PORT: [u8; 2] = 3_306_u16.to_be_bytes();
 
 /// Offsets in an Ethernet frame with IPv4 and no options: the addresses, the ports, TCP's checksum.
 const ADDRESSES: [usize; 2] = [26, 30];
@@ -50,9 +49,11 @@ fn read(recording: &[u8]) -> Vec<Recorded> {
     packets
 }
 
-/// Writes a capture of about so many packets: as many whole copies of a recording as they make.
+/// Writes a capture of about so many packets: as many whole copies of a recording as they make. Its first
+/// packet goes to the server.
 pub fn multiply(recording: &[u8], packets: u64, out: &mut impl Write) -> io::Result<()> {
     let mut recorded = read(recording);
+    let server = recorded.first().map_or([0; 2], |first| [first.frame[36], first.frame[37]]);
     out.write_all(&recording[..FILE_HEADER])?;
     let copies = packets.div_ceil(recorded.len() as u64) as u32;
     let length = recorded.last().map_or(0, |last| last.micros) + 1_000;
@@ -60,7 +61,7 @@ pub fn multiply(recording: &[u8], packets: u64, out: &mut impl Write) -> io::Res
         let began = 1_700_000_000_000_000 + u64::from(group) * length;
         for Recorded { micros, frame } in &mut recorded {
             for copy in group * BESIDE..copies.min((group + 1) * BESIDE) {
-                address(frame, copy);
+                address(frame, server, copy);
                 let (time, len) = (began + *micros, frame.len() as u32);
                 let header = [(time / 1_000_000) as u32, (time % 1_000_000) as u32, len, len];
                 out.write_all(&header.map(u32::to_le_bytes).concat())?;
@@ -72,9 +73,9 @@ pub fn multiply(recording: &[u8], packets: u64, out: &mut impl Write) -> io::Res
 }
 
 /// Gives a packet the addresses of a copy. Its checksum is zero, as with offload.
-fn address(frame: &mut [u8], copy: u32) {
+fn address(frame: &mut [u8], server: [u8; 2], copy: u32) {
     for (address, port) in ADDRESSES.into_iter().zip(PORTS) {
-        let own = if frame[port..port + 2] == PORT { SERVER } else { CLIENTS + 1 + copy };
+        let own = if frame[port..port + 2] == server { SERVER } else { CLIENTS + 1 + copy };
         frame[address..address + 4].copy_from_slice(&own.to_be_bytes());
     }
     frame[CHECKSUM..CHECKSUM + 2].fill(0);

@@ -18,12 +18,17 @@ mod wire;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use closewait::capture::file::Input;
+use closewait::capture::stop::Stop;
+use closewait::fleet::facts::{FactsPlan, facts};
+use closewait::fleet::keyed::Key;
+use closewait::run::notices::Nobody;
 use packed::{bzip2, gzip, lz4, tar, xz};
 use scenario::Scenario;
 use wire::{Classic, Link, MICROSECONDS, Packet, Pcapng, Record, TUNNELS, quoted, tunnelled};
 
 fn main() {
-    for target in ["file", "run", "decode", "archive", "conversation", "text"] {
+    for target in ["file", "run", "decode", "archive", "conversation", "text", "parts"] {
         let folder = seeds(target);
         fs::remove_dir_all(&folder).ok();
         fs::create_dir_all(&folder).expect("a writable folder");
@@ -33,6 +38,26 @@ fn main() {
     frames();
     archives();
     conversations();
+    parts();
+}
+
+/// Parts of captures, with payload and without.
+fn parts() {
+    let (to, folder) = (seeds("parts"), tempfile::tempdir().expect("room"));
+    // A part names its capture, and where that lay says nothing.
+    std::env::set_current_dir(&folder).expect("a folder");
+    for (name, contents) in [("leak", true), ("four-tuple-used-again-by-the-peer", false), ("ipv6", false)] {
+        fs::write(name, MICROSECONDS.write(1, &scenario(name).records())).expect("room");
+        let plan = FactsPlan {
+            input: Input(name.into()),
+            contents,
+            key: Key(0),
+            vxlan: Vec::new(),
+            stop: Stop::default(),
+        };
+        let part = fs::File::create(to.join(name)).expect("room");
+        facts(&plan, part, &mut Nobody).expect("a part");
+    }
 }
 
 /// A capture in each container, and two in one.

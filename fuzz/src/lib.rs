@@ -102,8 +102,9 @@ pub enum Format {
     Csv,
 }
 
+/// Sentences of troubles, a line each.
 #[derive(Default)]
-struct Troubles(String);
+pub struct Troubles(pub String);
 
 impl Notices for Troubles {
     fn trouble(&mut self, error: &Error) {
@@ -128,7 +129,7 @@ pub fn report(plan: Plan, format: Format) -> Report {
         dates: false,
         top: Some(0),
         all: true,
-        explain: true,
+        explain: Some(String::new()),
         frames: true,
         screen,
     };

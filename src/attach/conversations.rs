@@ -84,6 +84,9 @@ impl Conversations {
         let since = facts.transaction_since;
         facts.begun_in =
             conversation.marks.as_ref().zip(since).and_then(|(marks, at)| marks.at(at));
+        if let Some(marks) = &conversation.marks {
+            facts.statements_in = facts.statements_at.iter().map(|at| marks.at(*at)).collect();
+        }
         (facts.confirmed != Some(false)).then(|| Box::new(facts))
     }
 

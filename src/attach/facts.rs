@@ -32,6 +32,8 @@ pub struct Facts {
     pub database: Option<Box<str>>,
     /// The client as it names itself.
     pub application: Option<Box<str>>,
+    /// The library that speaks for the client, as it names itself.
+    pub driver: Option<Box<str>>,
     /// The last request by the protocol's own name for its kind: `COM_QUERY`.
     pub last_command: Option<&'static str>,
     /// The text of that request, or its name where there is no text.
@@ -49,6 +51,10 @@ pub struct Facts {
     pub begun_in: Option<(Seq, Seq)>,
     /// The statements of the open transaction, in order.
     pub statements: Vec<Box<str>>,
+    /// The time at which each of them was sent, where the protocol keeps it.
+    pub statements_at: Vec<Time>,
+    /// The segments that they came in, by their octets, as [`Facts::begun_in`] is.
+    pub statements_in: Vec<Option<(Seq, Seq)>>,
     /// So many more were not kept.
     pub more_statements: u32,
     /// The last transaction with what ended it and came after it, or the last statements, in order;
@@ -85,6 +91,7 @@ impl Facts {
             user: None,
             database: None,
             application: None,
+            driver: None,
             last_command: None,
             last_statement: None,
             last_statement_at: None,
@@ -95,6 +102,8 @@ impl Facts {
             begun: None,
             begun_in: None,
             statements: Vec::new(),
+            statements_at: Vec::new(),
+            statements_in: Vec::new(),
             more_statements: 0,
             path: Vec::new(),
             goodbye: None,

@@ -12,7 +12,8 @@
 //! * `marks`: the octets that a statement came in, by its time
 //! * [`sql`]: texts of statements, for every protocol that carries them
 //! * [`amqp`]: AMQP 0-9-1, as RabbitMQ speaks it
-//! * [`http`]: HTTP/1.0 and HTTP/1.1
+//! * [`http`]: HTTP/1.0, HTTP/1.1, and HTTP/2 without TLS
+//! * [`kafka`]: the protocol of Kafka's brokers
 //! * [`mysql`]: the client/server protocol of MySQL and MariaDB
 //! * [`postgresql`]: the frontend/backend protocol of PostgreSQL and its poolers
 //! * [`redis`]: RESP, the protocol of Redis, Valkey and their like
@@ -21,6 +22,7 @@ pub mod amqp;
 pub mod conversations;
 pub mod facts;
 pub mod http;
+pub mod kafka;
 mod marks;
 pub mod mysql;
 pub mod postgresql;

@@ -109,6 +109,7 @@ protocols! {
     http::Http: 80, 8080;
     redis::Redis: 6379, 26379;
     amqp::Amqp: 5672;
+    kafka::Kafka: 9092;
 }
 
 impl FromStr for Known {
@@ -263,6 +264,11 @@ fn recognise_closely(glance: [u8; GLANCE], first: &[u8]) -> Option<(Known, Peer)
         }
     }
     surest.1
+}
+
+/// Tells whether a conversation may begin with these octets: [`Ports`] learn from them.
+pub fn may_be_first(payload: &[u8]) -> bool {
+    recognise(payload).is_some()
 }
 
 /// Returns it where there is no doubt.

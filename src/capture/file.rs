@@ -211,6 +211,12 @@ impl FileSource {
         &self.name
     }
 
+    /// True for packets as a tool has printed them.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        matches!(self.format, Format::Text(_))
+    }
+
     /// Returns the time of the file's last change, as its folder says: a capture that was stopped
     /// then ended then.
     #[must_use]

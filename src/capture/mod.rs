@@ -88,9 +88,16 @@ pub trait Source {
     /// The capture's own account of itself, so far as it has been read.
     fn about(&self) -> &About;
 
+    /// Has a comment written beside the packets, where they are kept.
+    fn comment(&mut self, _text: &str) {}
+
     /// Bytes read so far, and in all if that is known.
     fn progress(&self) -> (u64, Option<u64>);
 }
+
+/// Comments of a capture that are kept, and octets of each: anybody's text.
+const MOST_COMMENTS: usize = 8_192;
+const LONGEST_COMMENT: usize = 8_192;
 
 /// A capture's own account of itself.
 #[derive(Clone, Debug, Default)]
@@ -108,6 +115,8 @@ pub struct About {
     pub ended: Option<Ended>,
     /// Connections that show packets missing, of the capture that closewait chose these packets from.
     pub holes: Holes,
+    /// Comments beside its packets, as many as there is room for: anybody's text.
+    pub comments: Vec<String>,
     /// Lines of a text that are no packets.
     pub lines_skipped: u64,
     /// Lines of a text that are packets, and cannot be read.
@@ -214,6 +223,11 @@ pub enum Trouble {
     Missing,
     #[error("cannot be opened: {0}")]
     Open(io::Error),
+    #[error("cannot be read as a part of a capture: {0}")]
+    NotAPart(String),
+    /// Trouble that others had who read the capture.
+    #[error("{sentence}")]
+    Told { sentence: String, is_failure: bool },
     #[error("is a directory: name the capture files in it")]
     Directory,
     #[error(
@@ -259,7 +273,11 @@ impl Trouble {
     pub fn is_failure(&self) -> bool {
         !matches!(
             self,
-            Trouble::CutOff { .. } | Trouble::Unnamed(_) | Trouble::Down | Trouble::ClockSet(_)
+            Trouble::Told { is_failure: false, .. }
+                | Trouble::CutOff { .. }
+                | Trouble::Unnamed(_)
+                | Trouble::Down
+                | Trouble::ClockSet(_)
         )
     }
 }

@@ -13,7 +13,7 @@ use pcap_parser::{
 use super::buffer::Buffer;
 use super::process::Process;
 use super::record::{Broken, Record};
-use super::{About, Ended, LinkType};
+use super::{About, Ended, LONGEST_COMMENT, LinkType, MOST_COMMENTS};
 use crate::names;
 use crate::place::Time;
 use crate::tcp::holes::Holes;
@@ -214,6 +214,7 @@ impl Pcapng {
                 if self.ours {
                     about.holes = holes(&statistics.options).unwrap_or(about.holes);
                 }
+                comment(&statistics.options, about);
                 let drops = self.dropped(&statistics.options);
                 self.count(statistics.if_id, about, |interface| interface.drops = drops);
             }
@@ -399,6 +400,18 @@ impl Interface {
 fn name(options: &[PcapNGOption]) -> Option<String> {
     let name = options.iter().find(|option| option.code == OptionCode(2))?;
     Some(String::from_utf8_lossy(name.as_bytes().ok()?).into_owned())
+}
+
+/// Keeps a comment, as long as there is room.
+fn comment(options: &[PcapNGOption], about: &mut About) {
+    let of = |option: &PcapNGOption| {
+        option.as_bytes().ok().map(String::from_utf8_lossy).map(String::from)
+    };
+    let comment = options.iter().find(|option| option.code == OptionCode(COMMENT)).and_then(of);
+    let Some(comment) = comment else { return };
+    if about.comments.len() < MOST_COMMENTS && comment.len() <= LONGEST_COMMENT {
+        about.comments.push(comment);
+    }
 }
 
 /// Reads the holes that [`super::write`] noted of the capture its packets were chosen from.

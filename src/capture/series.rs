@@ -109,6 +109,36 @@ pub fn same_series(a: &str, b: &str) -> bool {
     Path::new(a).parent() == Path::new(b).parent() && shape(a) == shape(b)
 }
 
+/// Returns by how much the one number in which the names of two files of a series differ goes up.
+fn step(before: &str, after: &str) -> Option<u64> {
+    let [one, two] = [before, after].map(numbers);
+    let mut differ = one.iter().zip(&two).filter(|(one, two)| one != two);
+    let (one, two) = differ.next().filter(|_| one.len() == two.len())?;
+    let is_one = differ.next().is_none() && same_series(before, after);
+    // 04:59 is followed by 05:00.
+    let rolls_over = one % 100 == 59 && two % 100 == 0;
+    two.checked_sub(*one).filter(|_| is_one && !rolls_over)
+}
+
+fn numbers(path: &str) -> Vec<u64> {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let runs = name.split(|c: char| !c.is_ascii_digit()).filter(|run| !run.is_empty());
+    runs.map(|run| run.parse().unwrap_or(u64::MAX)).collect()
+}
+
+/// Finds files that are missing in a series that counts its files, in the order of reading: the place of
+/// the file after each hole, and how many are missing there. Names that hold times count nothing.
+#[must_use]
+pub fn missing(names: &[&str]) -> Vec<(usize, u64)> {
+    let steps = names.windows(2).map(|pair| step(pair[0], pair[1]));
+    let steps: Vec<(usize, u64)> =
+        steps.enumerate().filter_map(|(at, step)| Some((at + 1, step?))).collect();
+    if !steps.iter().any(|(_, step)| *step == 1) {
+        return Vec::new();
+    }
+    steps.into_iter().filter(|(_, step)| *step > 1).map(|(at, step)| (at, step - 1)).collect()
+}
+
 /// True if a file whose first packet came at `first` can follow a capture that ended at `end`.
 #[must_use]
 pub fn follows(end: Time, first: Time) -> bool {
@@ -125,5 +155,19 @@ mod tests {
         assert!(same_series("x_00001_20261122.pcapng", "x_00002_20261123.pcapng"));
         assert!(!same_series("d/part-1.pcap", "e/part-2.pcap"));
         assert!(!same_series("app-1.pcap", "db-2.pcap"));
+    }
+
+    #[test]
+    fn a_series_that_counts_its_files_shows_which_are_missing() {
+        assert_eq!(missing(&["d/p-08.pcap", "d/p-09.pcap", "d/p-12.pcap"]), [(2, 2)]);
+        assert_eq!(missing(&["p-1.pcap", "p-2.pcap", "p-3.pcap"]), []);
+        // Nothing says that they are counted.
+        assert_eq!(missing(&["p-1.pcap", "p-3.pcap"]), []);
+        // Times of day are no counts.
+        assert_eq!(missing(&["c-0458.pcap", "c-0459.pcap", "c-0500.pcap"]), []);
+        assert_eq!(missing(&["c-120000.pcap", "c-120100.pcap", "c-120300.pcap"]), []);
+        // A ring begins again; others are no series.
+        assert_eq!(missing(&["r8", "r9", "r0"]), []);
+        assert_eq!(missing(&["a1", "a2", "b4"]), []);
     }
 }

@@ -170,6 +170,18 @@ impl<W: Write> Writer<W> {
         self.block(INTERFACE_STATISTICS, &body)
     }
 
+    /// Writes a comment on an interface.
+    ///
+    /// # Errors
+    /// If the output cannot be written to.
+    pub fn comment(&mut self, interface: u32, at: Time, text: &str) -> io::Result<()> {
+        let mut body = interface.to_le_bytes().to_vec();
+        body.extend(self.ticks(interface, at));
+        option(&mut body, COMMENT, cut(text).as_bytes());
+        end_options(&mut body);
+        self.block(INTERFACE_STATISTICS, &body)
+    }
+
     /// Flushes the output: all that was written so far can be read.
     ///
     /// # Errors

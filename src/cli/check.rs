@@ -43,6 +43,7 @@ x.expect.toml, beside x.pcap (every key may be left out):
   holder = \"10.0.0.5\"
   cause = \"transaction-open\"
   statement = \"UPDATE accounts\"                 a part of one
+  code = \"orders#update\"                       as the comments of its statements say
   held = { min = \"10s\" }
 
 Exit status:

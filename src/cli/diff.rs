@@ -44,8 +44,9 @@ pub struct DiffArgs {
 impl DiffArgs {
     pub fn diff(self) -> Result<DiffCommand, String> {
         let format = self.output.format_to_file()?;
-        if format == Format::Csv {
-            return Err("--format csv: diff has text, jsonl and html".into());
+        if let Format::Csv | Format::Parquet = format {
+            let name = format.name();
+            return Err(format!("--format {name}: diff has text, jsonl and html"));
         }
         Ok(DiffCommand {
             before: self.before,

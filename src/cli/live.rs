@@ -27,7 +27,7 @@ Examples:
   closewait live -w seen.pcap port 3306         keeps what was seen
   closewait live -w seen -C 100 -W 10           the last gigabyte of it, in ten files
   closewait live --metrics 127.0.0.1:9433 port 3306   numbers for Prometheus
-  closewait live --code port 3306               with the functions that used them (Go; root)
+  closewait live --code port 3306               with the functions that used them (root)
   closewait live -Z nobody port 3306            as root: with no more rights than it takes
 
 An interrupt (or SIGTERM) prints the report. Capturing takes root, or once: setcap cap_net_raw=ep \"$(command -v closewait)\"
@@ -101,9 +101,9 @@ pub struct LiveArgs {
     /// Name the code behind each finding: the functions that began its transaction, asked last, and read its
     /// end-of-file
     ///
-    /// For Go, stripped or not, and for Node, Java and Python where they write a perf map. It takes Linux 6.3,
+    /// For Go, C, C++ and Rust, and for Node, Java and Python where they write a perf map. It takes Linux 6.3,
     /// and as another user than root cap_perfmon, cap_dac_read_search and cap_sys_ptrace; each send on this
-    /// host takes about 2 µs longer meanwhile.
+    /// host takes 2 to 4 µs longer meanwhile.
     #[arg(long)]
     code: bool,
 
@@ -159,7 +159,7 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 /// Shorter than this, a program may just be about to close.
-const MIN_HOLD: Duration = Duration::from_secs(5);
+pub(super) const MIN_HOLD: Duration = Duration::from_secs(5);
 
 impl LiveArgs {
     /// Makes of the flags where packets are kept.
@@ -180,6 +180,11 @@ impl LiveArgs {
     pub fn live(self) -> Result<LiveCommand, String> {
         let look = TextLook { frames: self.frames, ..self.output.look(&self.times, false) };
         let format = self.output.format_to_file()?;
+        if format == Format::Parquet {
+            let other =
+                "keep the packets (-w), and: closewait --format parquet FILE -o FILE.parquet";
+            return Err(format!("--format parquet: a table is whole only in the end; {other}"));
+        }
         let paths = if format == Format::Html { Paths::Sample } else { Paths::None };
         if self.write.as_ref().is_some_and(|path| path.as_os_str() == "-") {
             let other = "closewait -i IFACE -w FILE, or: tcpdump -w - | tee FILE | closewait -";

@@ -6,6 +6,7 @@ mod check;
 mod diff;
 mod explain;
 mod flames;
+mod fleet;
 mod habits;
 mod help;
 mod live;
@@ -15,6 +16,7 @@ mod said;
 mod shared;
 mod sockets;
 mod times;
+mod top;
 
 use std::ffi::OsString;
 
@@ -25,9 +27,11 @@ use crate::capture::file::Input;
 use crate::commands::check::CheckCommand;
 use crate::commands::diff::DiffCommand;
 use crate::commands::explain::ExplainCommand;
+use crate::commands::fleet::{FactsCommand, JudgeCommand};
 use crate::commands::live::LiveCommand;
 use crate::commands::read::ReadCommand;
 use crate::commands::sockets::SocketsCommand;
+use crate::commands::top::TopCommand;
 use crate::commands::topics::Topic;
 
 /// The command that the program was given, with its options.
@@ -40,9 +44,12 @@ pub enum Command {
     Topic(&'static Topic),
     Diff(Box<DiffCommand>),
     Live(Box<LiveCommand>),
+    Top(Box<TopCommand>),
     Check(Box<CheckCommand>),
     ListInterfaces,
     Sockets(Box<SocketsCommand>),
+    Facts(Box<FactsCommand>),
+    Judge(Box<JudgeCommand>),
     /// To answer questions about this host's sockets, as this user, and about the code behind them.
     Lookup(Option<String>, bool),
     /// Everything has been said (help, version, a usage error): end with this status.
@@ -87,11 +94,14 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     };
     let asked = match cli.command {
         Some(Verb::Sockets(args)) => args.sockets().map(|s| Command::Sockets(Box::new(s))),
+        Some(Verb::Facts(args)) => Ok(Command::Facts(Box::new(args.facts()))),
+        Some(Verb::Judge(args)) => args.judge().map(|judge| Command::Judge(Box::new(judge))),
         Some(Verb::Check(args)) => Ok(Command::Check(Box::new(args.check()))),
         Some(Verb::Lookup { user, code }) => Ok(Command::Lookup(user, code)),
         Some(Verb::Explain(args)) => args.explain().map(|e| Command::Explain(Box::new(e))),
         Some(Verb::Live(args)) if args.list => Ok(Command::ListInterfaces),
         Some(Verb::Live(args)) => args.live().map(|live| Command::Live(Box::new(live))),
+        Some(Verb::Top(args)) => args.top().map(|top| Command::Top(Box::new(top))),
         Some(Verb::Diff(args)) => args.diff().map(|diff| Command::Diff(Box::new(diff))),
         Some(Verb::Report(args)) => args.report().map(|read| Command::Read(Box::new(read))),
         Some(Verb::Read(args)) => args.plan().map(|read| Command::Read(Box::new(read))),
@@ -152,12 +162,21 @@ enum Verb {
     /// Watch interfaces: stuck connections as they happen, with processes
     #[command(after_help = live::EXAMPLES)]
     Live(live::LiveArgs),
+    /// Show a screen: this host, or a capture replayed
+    #[command(after_help = top::EXAMPLES)]
+    Top(top::TopArgs),
     /// List what this host holds in CLOSE-WAIT, by process: no capture
     #[command(after_help = sockets::EXAMPLES)]
     Sockets(sockets::SocketsArgs),
     /// Hold captures against what is expected of them: for tests and CI
     #[command(after_help = check::EXAMPLES, arg_required_else_help = true)]
     Check(check::CheckArgs),
+    /// Make a table of a capture's segments, to be judged elsewhere
+    #[command(after_help = fleet::FACTS_EXAMPLES, arg_required_else_help = true)]
+    Facts(fleet::FactsArgs),
+    /// Judge the tables of a capture point's files, as one capture
+    #[command(after_help = fleet::JUDGE_EXAMPLES, arg_required_else_help = true)]
+    Judge(fleet::JudgeArgs),
     /// The process that `live` starts to have processes named
     #[command(hide = true)]
     Lookup {

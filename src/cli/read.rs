@@ -11,6 +11,7 @@ use super::nearest_command;
 use super::options::Options;
 use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, at_least_one};
 use super::times::TimeArgs;
+use crate::attach::sql::tags::Sought;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
@@ -44,6 +45,7 @@ Examples:
   closewait report incident.pcap -o incident.html   one page with plots, for a ticket
   closewait live port 3306                      as it happens, with the process (closewait live --help)
   closewait --flamegraph-diff diff.svg x.pcap   what leaked did, and what was closed did
+  closewait --tag controller=orders x.pcap      what that code left, by its statements' comments
   closewait --format jsonl --all x.pcap | jq 'select(.verdict==\"leak\")'
   closewait check captures                      in CI (closewait check --help)
 
@@ -97,6 +99,16 @@ pub struct ReadArgs {
     #[command(flatten)]
     reading: ReadingArgs,
 
+    /// Only connections whose last statement, or open transaction, has this tag in its comment:
+    /// controller=orders; repeatable, and all have to be there
+    #[arg(
+        long,
+        value_name = "KEY=VALUE",
+        help_heading = "Contents",
+        conflicts_with = "no_content"
+    )]
+    tag: Vec<Sought>,
+
     /// Report every connection, not only stuck ones
     #[arg(long, help_heading = "Output")]
     all: bool,
@@ -143,7 +155,7 @@ impl ReadArgs {
                 sockets: None,
                 max_flows: self.max_flows,
                 threads: bounded(self.threads.unwrap_or_else(all_cores)),
-                reading: Reading { paths, ..self.reading.reading() },
+                reading: Reading { paths, tags: self.tag.into(), ..self.reading.reading() },
                 stop: Stop::default(),
             },
             flames,
@@ -216,12 +228,12 @@ impl ReadArgs {
     }
 }
 
-fn all_cores() -> NonZeroUsize {
+pub(super) fn all_cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// As many threads as find something to do.
-fn bounded(threads: NonZeroUsize) -> NonZeroUsize {
+pub(super) fn bounded(threads: NonZeroUsize) -> NonZeroUsize {
     if threads > MOST_THREADS {
         crate::commands::complain(&format!(
             "--threads {threads}: {MOST_THREADS} work, more would find nothing to do"

@@ -16,6 +16,7 @@ use crate::commands::format::Format;
 use crate::commands::screen::screen;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::Netns;
+use crate::report::parquet;
 use crate::report::text::TextLook;
 use crate::run::Reading;
 use crate::verdict::{EndedAt, Policy};
@@ -143,6 +144,8 @@ pub(super) enum FormatArg {
     Csv,
     /// One page for a browser, with plots: for whoever was not there
     Html,
+    /// A table for Spark, DuckDB or ClickHouse; in builds with the feature `fleet`
+    Parquet,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -174,6 +177,7 @@ impl OutputArgs {
             FormatArg::Jsonl => Format::Jsonl,
             FormatArg::Csv => Format::Csv,
             FormatArg::Html => Format::Html,
+            FormatArg::Parquet => Format::Parquet,
         }
     }
 
@@ -183,6 +187,14 @@ impl OutputArgs {
         if format == Format::Html && self.report.file.output.is_none() && io::stdout().is_terminal()
         {
             return Err("a page is for a browser: name a file for it, -o incident.html".into());
+        }
+        if format == Format::Parquet {
+            parquet::check().map_err(|error| error.to_string())?;
+            if self.report.file.output.is_none() && io::stdout().is_terminal() {
+                return Err(
+                    "a table is for programs: name a file for it, -o verdicts.parquet".into()
+                );
+            }
         }
         Ok(format)
     }

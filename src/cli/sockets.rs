@@ -16,7 +16,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   closewait sockets                             every state with its count; who holds CLOSE-WAIT
   closewait sockets --peer :3306 --watch        how fast it grows, and when descriptors run out
-  closewait sockets --watch --code              the functions behind what gets stuck meanwhile (Go)
+  closewait sockets --watch --code              the functions behind what gets stuck meanwhile
   closewait sockets --netns all                 in every container of this host
   closewait sockets --format jsonl --all >list  to join with a capture: closewait --sockets list x.pcap
 
@@ -28,8 +28,8 @@ const LINES: usize = 20;
 
 #[derive(Args)]
 pub struct SocketsArgs {
-    /// Lists that somebody saved, in place of this host's: of ss, netstat, lsof, /proc/net/tcp; - is
-    /// standard input
+    /// Lists that somebody saved, in place of this host's: of ss, netstat (any system), lsof,
+    /// /proc/net/tcp, Get-NetTCPConnection, a table or CSV with named columns; - is standard input
     #[arg(value_name = "FILE", conflicts_with_all = ["netns", "watch"])]
     files: Vec<PathBuf>,
 
@@ -89,8 +89,9 @@ fn state(text: &str) -> Result<State, String> {
 
 impl SocketsArgs {
     pub fn sockets(self) -> Result<SocketsCommand, String> {
-        if self.output.format() == Format::Html {
-            return Err("--format html: a list of sockets has text, jsonl and csv".into());
+        if let format @ (Format::Html | Format::Parquet) = self.output.format() {
+            let name = format.name();
+            return Err(format!("--format {name}: a list of sockets has text, jsonl and csv"));
         }
         let peer = (!self.peer.is_empty()).then(|| EndpointSet::union(self.peer));
         Ok(SocketsCommand {

@@ -27,6 +27,58 @@ pub fn go_name(function: &str) -> String {
     function.replace("%2e", ".")
 }
 
+/// Folders of what compilers, package managers and systems bring along.
+const FOREIGN_FOLDERS: [&str; 6] =
+    ["/rustc/", "/.cargo/registry/", "/.cargo/git/", "/rustlib/", "/usr/include/", "/usr/lib/"];
+
+/// Beginnings of functions of the languages' own libraries, where a program has them in itself.
+const FOREIGN_NAMES: [&str; 9] =
+    ["std::", "core::", "alloc::", "__", "_start", "boost::", "_dl_", "rust_", "_IO_"];
+
+/// Functions of the C library that ask the kernel: a program can have them in itself.
+const OF_C: [&str; 16] = [
+    "send",
+    "sendto",
+    "sendmsg",
+    "sendmmsg",
+    "write",
+    "writev",
+    "sendfile",
+    "splice",
+    "connect",
+    "recv",
+    "recvfrom",
+    "recvmsg",
+    "read",
+    "readv",
+    "clone",
+    "start_thread",
+];
+
+/// Returns whether a function in a program's own file is the program's: not of the language's library, nor
+/// of a package. Without a file, of Rust's only the crate of `main` is surely its own.
+#[must_use]
+pub fn is_own_native(function: &str, file: Option<&str>, main_crate: Option<&str>) -> bool {
+    // `<shop::Repo as core::ops::Drop>::drop`
+    let name = function.trim_start_matches(['<', '&', '*', '(', '[']);
+    let name = name.strip_prefix("mut ").unwrap_or(name);
+    let name = name.strip_prefix("dyn ").unwrap_or(name);
+    if FOREIGN_NAMES.iter().any(|start| name.starts_with(start)) || OF_C.contains(&name) {
+        return false;
+    }
+    match (file, main_crate) {
+        (Some(file), _) if file.starts_with('/') => {
+            !FOREIGN_FOLDERS.iter().any(|folder| file.contains(folder))
+        }
+        (_, Some(own)) => {
+            name.strip_prefix(own).is_some_and(|rest| rest.starts_with("::") || rest.is_empty())
+        }
+        // As the C library's own files are called.
+        (Some(file), None) => !file.starts_with("../"),
+        (None, None) => true,
+    }
+}
+
 /// A function that a runtime compiled, by the name that it wrote down.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Compiled<'a> {
@@ -100,6 +152,21 @@ mod tests {
         assert!(!own("github.com/go-sql-driver/mysql.(*mysqlConn).Begin"));
         assert!(!own("runtime.goexit") && !is_own_go("example.com/shop.Run", None));
         assert_eq!(go_name("gopkg.in/yaml%2ev3.Foo"), "gopkg.in/yaml.v3.Foo");
+    }
+
+    #[test]
+    fn own_code_of_a_program_is_not_its_languages() {
+        let c = |function| is_own_native(function, None, None);
+        assert!(c("charge") && c("shop::Controller::update") && c("sender"));
+        assert!(!c("send") && !c("__libc_start_main") && !c("_start") && !c("std::thread::run"));
+        let rust = |function, file| is_own_native(function, file, Some("shop"));
+        assert!(rust("shop::charge", None) && rust("<shop::Repo as core::ops::Drop>::drop", None));
+        assert!(!rust("shopping::charge", None) && !rust("mysql::Conn::query", None));
+        assert!(rust("model::charge", Some("/srv/shop/model/src/lib.rs")));
+        assert!(!rust("mysql::query", Some("/root/.cargo/registry/src/x/mysql-26/src/lib.rs")));
+        assert!(!rust("<core::option::Option<T>>::map", Some("/rustc/1/library/core/option.rs")));
+        assert!(!is_own_native("write_all", Some("../sysdeps/unix/write.c"), None));
+        assert!(is_own_native("charge", Some("src/charge.c"), None));
     }
 
     #[test]

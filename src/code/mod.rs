@@ -8,14 +8,20 @@
 //! * [`trace`]: the answer as data; nothing in it is guessed, and what is unknown says why
 //! * [`book`]: sockets with their sends, within bounds; pure
 //! * [`watch`]: the events, and the thread that reads them
-//! * [`names`]: addresses of a process become functions and lines
+//! * [`note`]: the answer beside the packets, in a capture that is kept
+//! * `unwind`: callers on a copy of a stack
+//! * `names`: addresses of a process become functions and lines
 //! * [`fold`]: a program's own functions among those of libraries
 
 pub mod book;
 pub mod fold;
+#[cfg(all(feature = "code", target_os = "linux"))]
 pub mod names;
-mod stacks;
+pub mod note;
+pub mod stacks;
 pub mod trace;
+#[cfg(all(feature = "code", target_os = "linux"))]
+pub mod unwind;
 pub mod watch;
 
 pub use trace::{Asked, Code, Frame, Span, Trace};

@@ -32,6 +32,8 @@ pub struct Code {
     pub connected: Option<Trace>,
     /// The read that saw the end-of-file; `None` where there was none.
     pub end_of_file: Option<Trace>,
+    /// The sends of the open transaction's statements, in order; none where its statements are not known.
+    pub statements: Vec<Trace>,
     /// The end-of-file waits to be read.
     pub unread: bool,
 }
@@ -44,16 +46,18 @@ pub struct Span {
 }
 
 /// Octets that a capture holds of a socket's sends: the ones that began a transaction are asked about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// A transaction is open, whether or not it is known where it began.
     pub open: bool,
-    pub begun: Option<Begun>,
+    pub begun: Option<Sent>,
+    /// The statements of the transaction, in order.
+    pub statements: Vec<Option<Sent>>,
 }
 
-/// The place of the segment that began a transaction.
+/// The place of a segment that a statement came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Begun {
+pub struct Sent {
     /// Counted back from the last octet that was sent.
     pub before_end: Span,
     /// Octets that were sent in all, where the capture saw the connection begin.

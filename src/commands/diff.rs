@@ -64,7 +64,7 @@ fn told(asked: &DiffCommand) -> Result<Exit, String> {
         Format::Text => write_text(&mut out, &all),
         Format::Jsonl => write_lines(&mut out, &all),
         Format::Html => write_page(&mut out, &all, &command_line()),
-        Format::Csv => Err(io::ErrorKind::Unsupported.into()),
+        Format::Csv | Format::Parquet => Err(io::ErrorKind::Unsupported.into()),
     };
     drop(out);
     let written = written.and_then(|()| place(placing));
@@ -131,7 +131,7 @@ fn read_capture(
     let mut terminal = Terminal::new(io::stderr().is_terminal());
     let outcome = run(plan, &mut found, &mut terminal).map_err(|error| error.to_string())?;
     match outcome.failed || !outcome.read_any {
-        true => Err(format!("{}: was not read to its end", printable(&path.to_string_lossy()))),
+        true => Err(format!("{}: was not read whole", printable(&path.to_string_lossy()))),
         false => Ok(found.0),
     }
 }

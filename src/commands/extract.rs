@@ -3,7 +3,7 @@
 //! The packets are known only in the end, so the files are read a second time; the connections are told
 //! apart as in the first.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::net::IpAddr;
@@ -18,6 +18,7 @@ use crate::owner::Socket;
 use crate::place::{Place, Time};
 use crate::report::comments::Comments;
 use crate::run::trace::{Followed, Trace, TracedPacket};
+use crate::summary::growth::Grown;
 use crate::summary::{EventKind, Row, Sink, Totals};
 use crate::tcp::flow::FlowId;
 use crate::tcp::holes::Holes;
@@ -35,6 +36,8 @@ struct Finding {
 /// Passes a report on, and keeps what is needed to find its findings' packets again.
 pub struct Gather<'a> {
     render: &'a mut dyn Sink,
+    /// Connections that are wanted in place of the findings, by their first packets.
+    wanted: Option<HashSet<u64>>,
     findings: Findings,
     keys: HashMap<FlowKey, (), RandomState>,
     /// Files of the findings' first packets.
@@ -50,12 +53,25 @@ impl<'a> Gather<'a> {
     pub fn new(render: &'a mut dyn Sink) -> Gather<'a> {
         Gather {
             render,
+            wanted: None,
             findings: Findings::default(),
             keys: HashMap::default(),
             files: Vec::new(),
             captures: 0,
             until: Time::UNKNOWN,
             missing: Holes::default(),
+        }
+    }
+
+    /// Keeps some connections in place of the findings: those with these first packets.
+    pub fn of(render: &'a mut dyn Sink, wanted: HashSet<u64>) -> Gather<'a> {
+        Gather { wanted: Some(wanted), ..Gather::new(render) }
+    }
+
+    fn wants(&self, row: &Row) -> bool {
+        match &self.wanted {
+            Some(wanted) => wanted.contains(&row.judged.flow.first.order()),
+            None => row.judged.judgement.finding,
         }
     }
 
@@ -94,8 +110,8 @@ impl Sink for Gather<'_> {
         self.render.takes_any_order()
     }
 
-    fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
-        self.render.event(kind, row)
+    fn event(&mut self, kind: EventKind, row: &Row, grown: Option<&Grown>) -> io::Result<()> {
+        self.render.event(kind, row, grown)
     }
 
     fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
@@ -103,7 +119,7 @@ impl Sink for Gather<'_> {
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        if row.judged.judgement.finding {
+        if self.wants(row) {
             let (comments, left) = (Comments::new(row), packets(row));
             self.findings.insert(row.judged.id(), Finding { comments, left });
             self.keys.insert(row.judged.key, ());

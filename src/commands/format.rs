@@ -10,6 +10,7 @@ use crate::printable::printable;
 use crate::report::csv::Csv;
 use crate::report::html::Html;
 use crate::report::jsonl::Jsonl;
+use crate::report::parquet;
 use crate::report::shell;
 use crate::report::text::{Text, TextLook};
 use crate::summary::Sink;
@@ -21,9 +22,21 @@ pub enum Format {
     Jsonl,
     Csv,
     Html,
+    Parquet,
 }
 
 impl Format {
+    /// Its name as a flag's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Text => "text",
+            Format::Jsonl => "jsonl",
+            Format::Csv => "csv",
+            Format::Html => "html",
+            Format::Parquet => "parquet",
+        }
+    }
+
     /// Only text has colours: in the others, none has to be looked for and taken out.
     pub fn color(self, asked: ColorChoice) -> ColorChoice {
         if self == Format::Text { asked } else { ColorChoice::AlwaysAnsi }
@@ -37,6 +50,7 @@ pub fn renderer(format: Format, out: Box<dyn Write>, look: TextLook) -> Box<dyn 
         Format::Jsonl => Box::new(Jsonl::new(out)),
         Format::Csv => Box::new(Csv::new(out)),
         Format::Html => Box::new(Html::new(out, look, command_line())),
+        Format::Parquet => parquet::sink(out),
     }
 }
 

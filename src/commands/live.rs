@@ -185,7 +185,7 @@ fn scraped(listener: TcpListener) -> Result<Arc<Board>, String> {
 }
 
 /// Starts this program once more, to [`lookup`].
-fn start_lookup(user: Option<&str>, code: bool) -> Result<Lookup, String> {
+pub(super) fn start_lookup(user: Option<&str>, code: bool) -> Result<Lookup, String> {
     // By its own name, so that it can be told in a list of processes.
     let own = current_exe().ok().filter(|path| path.exists());
     let mut command = Command::new(own.as_deref().unwrap_or(Path::new("/proc/self/exe")));
@@ -196,7 +196,7 @@ fn start_lookup(user: Option<&str>, code: bool) -> Result<Lookup, String> {
 }
 
 /// Tells the sockets whose packets would be seen: at these addresses, and by the expression.
-fn is_captured(asked: &LiveCommand) -> Result<IsCaptured, String> {
+pub(super) fn is_captured(asked: &LiveCommand) -> Result<IsCaptured, String> {
     let mut filter = match asked.wanted.filter.as_str() {
         "" => None,
         filter => Some(Filter::new(filter).map_err(|error| error.to_string())?),
@@ -231,7 +231,7 @@ pub fn lookup(user: Option<&str>, code: bool) -> Exit {
 pub(super) fn arm() -> Option<Armed> {
     match Armed::arm() {
         Ok(armed) => {
-            complain(&"--code: each send on this host takes about 2 µs longer from now on");
+            complain(&"--code: each send on this host takes 2 to 4 µs longer from now on");
             Some(armed)
         }
         Err(error) => {

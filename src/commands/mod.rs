@@ -5,6 +5,7 @@ pub mod diff;
 pub mod explain;
 mod explained;
 pub mod extract;
+pub mod fleet;
 pub mod format;
 pub mod live;
 mod outlet;
@@ -17,6 +18,7 @@ mod service;
 mod signals;
 pub mod sockets;
 pub mod terminal;
+pub mod top;
 pub mod topics;
 pub mod words;
 

@@ -59,6 +59,18 @@ pub fn packets(
     Ok(landlock != RulesetStatus::NotEnforced)
 }
 
+/// Confines the process that reads packets of these interfaces and shows them on a terminal, as
+/// [`packets`] does; threads that begin later are confined, too.
+///
+/// # Errors
+/// If there is no such user, or the kernel refuses to take a right away.
+pub fn screen(user: Option<&str>, interfaces: &[String]) -> Result<bool, CannotConfine> {
+    become_user(user, CapabilitySet::empty())?;
+    let landlock = landlock(interfaces, None)?;
+    syscalls::screen()?;
+    Ok(landlock != RulesetStatus::NotEnforced)
+}
+
 /// Confines the process that looks up sockets. It can read all that its user can, and name other
 /// users' processes as far as its capabilities allowed before. With `code`, events that it has opened can
 /// be read in a thread that begins later; it can open no more of them.

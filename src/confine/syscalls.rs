@@ -77,6 +77,15 @@ const PACKETS: &[i64] = &[
     libc::SYS_waitid,
 ];
 
+/// Keys are waited for with what a resized terminal is told by.
+const SCREEN: &[i64] = &[
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    libc::SYS_prctl,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_epoll_wait,
+];
+
 /// Folders are listed, and the kernel is asked for addresses through netlink.
 const LOOKUP: &[i64] = &[
     libc::SYS_bind,
@@ -105,6 +114,13 @@ pub fn packets(makes_files: bool) -> Result<(), CannotConfine> {
         #[cfg(target_arch = "x86_64")]
         rules.insert(libc::SYS_open, vec![]);
     }
+    apply(rules)
+}
+
+/// Packets, and a terminal.
+pub fn screen() -> Result<(), CannotConfine> {
+    let mut rules = rules(PACKETS)?;
+    rules.extend(SCREEN.iter().map(|&call| (call, vec![])));
     apply(rules)
 }
 

@@ -29,6 +29,16 @@ impl Kind {
     }
 }
 
+/// The way in which a file follows the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// As the next one of its series.
+    Series,
+    /// As one of its series, between which others are missing.
+    Missing,
+    Other,
+}
+
 /// One capture while it is read: its flows, and facts of the whole. Flows of two capture points
 /// have nothing to do with each other, nor have their ends.
 pub struct CapturePoint {
@@ -74,6 +84,11 @@ impl CapturePoint {
         &mut self.totals.facts
     }
 
+    /// Would these addresses change who is local?
+    pub fn is_told_more(&self, about: &About) -> bool {
+        !about.addresses.is_subset(self.totals.facts.addresses())
+    }
+
     /// Can a file whose first packet came at `first` belong here?
     pub fn can_go_on(&self, first: Time, kind: &Kind) -> bool {
         let (own, others) = (&self.kind.links, &kind.links);
@@ -87,14 +102,14 @@ impl CapturePoint {
     }
 
     /// A file of this capture begins.
-    pub fn begin_file(&mut self, file: usize, first: Option<Time>, kind: Kind, is_series: bool) {
+    pub fn begin_file(&mut self, file: usize, first: Option<Time>, kind: Kind, after: After) {
         let end = self.totals.facts.end();
         let gap = first.and_then(|first| first.since(end));
         if let (Some(nanos), Some(&before)) = (gap, self.totals.files.last())
-            && nanos > OVERLAP_NS
+            && (nanos > OVERLAP_NS || after == After::Missing)
         {
             self.totals.gaps.push(Gap { before, after: file, from: end, nanos });
-            if let Some(first) = first.filter(|_| !is_series) {
+            if let Some(first) = first.filter(|_| after != After::Series) {
                 self.totals.facts.gap(end, first);
             }
         }
@@ -164,7 +179,24 @@ impl CapturePoint {
 
     /// Adds a segment to the facts of the whole capture. Returns it as the capture knows it: with
     /// addresses that were rewritten put back, and a wrong checksum only where it can be believed.
-    pub fn note(&mut self, mut segment: Segment) -> Segment {
+    pub fn note(&mut self, segment: Segment) -> Segment {
+        let segment = self.known(segment);
+        self.totals.facts.note(&segment);
+        if segment.flags.fin()
+            && let Some(fins) = &mut self.fins
+        {
+            fins.push((segment.hash, segment.key));
+        }
+        segment
+    }
+
+    /// Learns from a segment of a connection that others judge.
+    pub fn learn(&mut self, segment: Segment, payload: &[u8]) {
+        let segment = self.known(segment);
+        self.content(segment, payload);
+    }
+
+    fn known(&mut self, mut segment: Segment) -> Segment {
         if segment.flags.syn() {
             self.rewrites.learn(&segment);
         }
@@ -173,12 +205,6 @@ impl CapturePoint {
         }
         if self.rewrites.are_any() {
             segment = self.rewrites.applied(segment);
-        }
-        self.totals.facts.note(&segment);
-        if segment.flags.fin()
-            && let Some(fins) = &mut self.fins
-        {
-            fins.push((segment.hash, segment.key));
         }
         segment
     }

@@ -12,6 +12,7 @@ use super::batch::Batch;
 use super::crew::{Crew, Job};
 use crate::attach::conversations::{Conversations, Wanted};
 use crate::attach::registry::Content;
+use crate::attach::sql::tags::Sought;
 use crate::facts::CaptureFacts;
 use crate::join::rewrites::Pairs;
 use crate::summary::closes::Closes;
@@ -56,12 +57,16 @@ pub struct Orders {
     pub pairs: Pairs,
     /// Nothing will follow: judge all that is left.
     pub last: bool,
+    /// Enough is known of the capture to judge flows that have ended; else they stay.
+    pub settled: bool,
     /// Flows that stay between rounds, at most.
     pub max_flows: usize,
     /// Statements as they were sent.
     pub literals: bool,
     /// Nothing is read of any connection.
     pub no_content: bool,
+    /// Flows count only if what was said on them last has all of these.
+    pub tags: Arc<[Sought]>,
     /// The facts of each connection that cost something.
     pub wanted: Wanted,
     /// Hand over a few of the flows that were closed and have something to tell, too.
@@ -72,7 +77,7 @@ impl Orders {
     /// Tells whether the contents of this flow are kept: those of closed connections are of use only if
     /// all are reported.
     fn reads(&self, flow: &Flow) -> bool {
-        self.all || flow.ending() != Ending::Closed
+        self.all || !self.tags.is_empty() || flow.ending() != Ending::Closed
     }
 }
 
@@ -118,7 +123,7 @@ impl Shard {
             Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
         if orders.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| judge.judge(flow));
-        } else {
+        } else if orders.settled {
             self.table.retire(orders.facts.end(), |flow| judge.judge(flow));
         }
     }
@@ -155,6 +160,9 @@ impl Judge<'_> {
     fn judge(&mut self, retired: Retired) {
         let Orders { policy, facts, all, pairs, .. } = self.orders;
         self.holes.note(&retired.flow);
+        if !self.is_sought(&retired.flow) {
+            return self.conversations.release(retired.flow.slot);
+        }
         let mut judged = Judged::new(retired, policy, facts);
         let slot = judged.flow.slot;
         let is_twin = pairs.contains(&judged.key);
@@ -176,6 +184,16 @@ impl Judge<'_> {
             self.judged.push(judged);
         }
         self.conversations.release(slot);
+    }
+
+    /// Is it one of the connections that are looked for?
+    fn is_sought(&self, flow: &Flow) -> bool {
+        let sought = &self.orders.tags;
+        sought.is_empty()
+            || self
+                .conversations
+                .facts(flow, false)
+                .is_some_and(|facts| sought.iter().all(|sought| sought.is_in(&facts.tags)))
     }
 
     /// Is a transaction open? The facts are not put together again where they are known.
@@ -248,6 +266,8 @@ pub struct Shards {
     round_packets: usize,
     longest_round: usize,
     evicted: u64,
+    /// Flows in memory after the last round that has ended.
+    held: usize,
     /// The round that is under way.
     under_way: Option<Arc<Work>>,
 }
@@ -264,6 +284,7 @@ impl Shards {
             round_packets: FIRST_ROUND.min(longest_round),
             longest_round,
             evicted: 0,
+            held: 0,
             under_way: None,
         }
     }
@@ -309,6 +330,7 @@ impl Shards {
         self.shards = crew.finish();
         self.shards.sort_unstable_by_key(|shard| shard.number);
         self.evict(&work.orders);
+        self.held = self.flow_count();
         // All shards have let go of it, so its memory can be used again.
         if let Some(Work { mut batch, .. }) = Arc::into_inner(work) {
             batch.clear();
@@ -366,7 +388,12 @@ impl Shards {
 
     /// The number of flows in memory, between two rounds.
     pub fn flow_count(&self) -> usize {
-        self.shards.iter().map(|shard| shard.table.len()).sum()
+        self.shards.iter().map(|shard| shard.table.held()).sum()
+    }
+
+    /// The number of flows in memory after the last round that has ended: another may be under way.
+    pub fn held(&self) -> usize {
+        self.held
     }
 
     /// Counts flows that have left, so far, and those of them that left memory early.
@@ -393,12 +420,17 @@ impl Shards {
     /// Counts connections that show holes, between two rounds: those that have left, and those that have
     /// not if `all`.
     pub fn holes(&self, all: bool) -> Holes {
+        self.hole_count(all).holes()
+    }
+
+    /// Counts them, to be added to what others counted.
+    pub fn hole_count(&self, all: bool) -> holes::Count {
         let mut holes = holes::Count::default();
         self.shards.iter().for_each(|shard| holes += shard.holes);
         if all {
             self.flows().for_each(|(_, flow)| holes.note(flow));
         }
-        holes.holes()
+        holes
     }
 
     /// Judges a flow that is still there, between two rounds.

@@ -24,7 +24,7 @@ const COMMON: [&str; 11] = [
 /// The keys that are about one capture.
 const OF_ONE: [&str; 3] = ["flows", "exact", "finding"];
 
-const FINDING: [&str; 6] = ["local", "peer", "holder", "cause", "statement", "held"];
+const FINDING: [&str; 7] = ["local", "peer", "holder", "cause", "statement", "code", "held"];
 
 const OVERRIDE: [&str; 4] = ["peer", "max_leaks", "max_held", "max_unknown"];
 
@@ -128,6 +128,7 @@ fn findings(value: Value) -> Result<Vec<Wanted>, Wrong> {
             holder: keys.read("holder", Value::named)?,
             cause: keys.read("cause", cause)?,
             statement: keys.read("statement", Value::text)?,
+            code: keys.read("code", Value::text)?,
             held: keys.read("held", Value::times)?,
         })
     };

@@ -18,6 +18,8 @@ pub struct Wanted {
     pub cause: Option<String>,
     /// A part of one of its statements.
     pub statement: Option<String>,
+    /// The code that sent them, as their comments say: `orders#update`.
+    pub code: Option<String>,
     pub held: Option<Range<TimeDelta>>,
 }
 
@@ -47,6 +49,7 @@ impl Wanted {
             && holds(&self.peer, peer)
             && self.cause.as_deref().is_none_or(|wanted| cause == Some(wanted))
             && self.statement.as_ref().is_none_or(is_said)
+            && (self.code.is_none() || self.code == seen.said.code)
             && self
                 .held
                 .is_none_or(|range| seen.held_by_local.is_some_and(|held| range.holds(held)))
@@ -62,6 +65,7 @@ impl fmt::Display for Wanted {
             ("holder", name(&self.holder)),
             ("cause", self.cause.clone()),
             ("statement", self.statement.clone()),
+            ("code", self.code.clone()),
             ("held", self.held.map(|range| range.text(duration))),
         ];
         let said: Vec<String> = parts

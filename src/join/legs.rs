@@ -35,6 +35,30 @@ pub struct Leg {
 }
 
 impl Leg {
+    /// The first packet, and the FIN.
+    pub fn places(&self) -> [Place; 2] {
+        [self.first, self.fin]
+    }
+
+    /// The end that holds it, and the one that closed it.
+    pub fn ends(&self) -> [Endpoint; 2] {
+        [self.holder, self.closer]
+    }
+
+    /// Returns true if the holder opened it, and the octets of payload that each side sent.
+    pub fn manner(&self) -> (bool, [u32; 2]) {
+        (self.dialled_by_holder, self.octets)
+    }
+
+    /// A leg that another run told of.
+    pub fn told(
+        [first, fin]: [Place; 2],
+        [holder, closer]: [Endpoint; 2],
+        (dialled_by_holder, octets): (bool, [u32; 2]),
+    ) -> Leg {
+        Leg { first, fin, holder, closer, dialled_by_holder, octets }
+    }
+
     /// A leg of a half-closed flow that was seen from its beginning and carried anything.
     pub fn new(key: &FlowKey, flow: &Flow, judgement: &Judgement) -> Option<Leg> {
         let holder = judgement.holder?;

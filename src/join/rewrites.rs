@@ -35,6 +35,8 @@ pub struct Rewrites {
     order: VecDeque<FlowKey>,
     pairs: Pairs,
     redirected: u64,
+    /// Some 4-tuple had a twin, or has.
+    twins: bool,
 }
 
 /// A SYN, and what answered it.
@@ -77,6 +79,7 @@ impl Default for Rewrites {
             order: VecDeque::new(),
             pairs: Pairs::default(),
             redirected: 0,
+            twins: false,
         }
     }
 }
@@ -106,6 +109,11 @@ impl Rewrites {
             (segment.key, segment.hash) = (alias.to, alias.hash);
         }
         segment
+    }
+
+    /// Tells whether any two 4-tuples have ever been one connection's.
+    pub fn were_any(&self) -> bool {
+        self.redirected > 0 || self.twins
     }
 
     /// Connections of which each direction has other addresses.
@@ -190,6 +198,7 @@ impl Rewrites {
         if let Some(second) = twins.filter(|second| second.answer == known.first.answer) {
             let pairs = Arc::make_mut(&mut self.pairs);
             if pairs.len() < ALIASES {
+                self.twins = true;
                 pairs.extend([known.first.key, second.key]);
             }
         }

@@ -12,7 +12,7 @@ use crate::place::Time;
 use crate::printable::printable;
 
 /// Would packets of this socket, with these addresses at the interfaces, be captured?
-pub type IsCaptured = Box<dyn FnMut(&Socket, &BTreeSet<IpAddr>) -> bool>;
+pub type IsCaptured = Box<dyn FnMut(&Socket, &BTreeSet<IpAddr>) -> bool + Send>;
 
 /// Nanoseconds between two looks at the interfaces' addresses.
 const ADDRESSES_NS: i64 = 5_000_000_000;
@@ -30,6 +30,8 @@ pub struct Kernel {
     /// Interfaces that were down when last seen.
     down: BTreeSet<String>,
     troubles: Vec<Error>,
+    /// Events of the code behind sockets that did not arrive, where it is watched.
+    pub code_lost: Option<u64>,
 }
 
 /// Nanoseconds between two looks whether an answer has come.
@@ -47,6 +49,7 @@ impl Kernel {
             polled: Time::UNKNOWN,
             down: BTreeSet::new(),
             troubles: Vec::new(),
+            code_lost: None,
         }
     }
 
@@ -93,8 +96,7 @@ impl Kernel {
 
     /// The sockets that were asked for; `None` if the list may not be seen.
     pub fn answer(&mut self) -> Option<SocketList> {
-        let (sockets, host) = self.receive()?;
-        Some(SocketList::of_host(sockets, host))
+        self.receive()
     }
 
     /// Asks, and waits: every socket in CLOSE-WAIT whose packets are captured, and those of `question`.
@@ -106,14 +108,13 @@ impl Kernel {
         if !self.ask(&question, self.asked) {
             return None;
         }
-        let (mut sockets, host) = self.receive()?;
-        sockets.retain(|socket| !socket.is_stuck() || (self.is_captured)(socket, &self.addresses));
-        Some(SocketList::of_host(sockets, host))
+        let list = self.receive()?;
+        let (is_captured, addresses) = (&mut self.is_captured, &self.addresses);
+        Some(list.retained(|socket| !socket.is_stuck() || is_captured(socket, addresses)))
     }
 
-    /// The sockets, and all addresses of this host.
-    fn receive(&mut self) -> Option<(Vec<Socket>, Vec<IpAddr>)> {
-        let Answer { sockets, addresses, down } = match self.lookup.answer() {
+    fn receive(&mut self) -> Option<SocketList> {
+        let Answer { sockets, addresses, down, usage, code_lost } = match self.lookup.answer() {
             Ok(answer) => answer,
             Err(error) => {
                 self.lose(error);
@@ -125,7 +126,10 @@ impl Kernel {
         let ours = addresses.iter().filter(|(interface, _)| is_ours(interface));
         self.addresses.extend(ours.map(|(_, ip)| *ip));
         self.take_down(down);
-        Some((sockets?, addresses.into_iter().map(|(_, ip)| ip).collect()))
+        self.code_lost = code_lost;
+        let mut list = SocketList::of_host(sockets?, addresses.into_iter().map(|(_, ip)| ip));
+        list.usage = usage;
+        Some(list)
     }
 
     /// Interfaces of ours that have gone down since they were last seen are said.

@@ -3,13 +3,17 @@
 //!
 //! * `suspects`: which flows are half-closed, and what was said of them
 //! * [`kernel`]: who is asked about their sockets
+//! * `parties`: how fast they become more
 //! * `word`: what its answer means for them
 //! * [`snapshot`]: the capture at one moment, for whoever shows it
+//! * [`replay`]: files in the place of packets as they happen
 //! * [`scrape`]: its numbers for Prometheus, over HTTP
 //! * [`setup`]: what a live run needs beside a plan
 
 pub mod board;
 pub mod kernel;
+mod parties;
+pub mod replay;
 pub mod scrape;
 pub mod setup;
 pub mod snapshot;
@@ -21,6 +25,7 @@ use std::io;
 use std::time::Instant;
 
 use crate::capture::{About, Frame, Source};
+use crate::code::note::Note;
 use crate::engine::crew::Crew;
 use crate::engine::shards::Pace;
 use crate::owner::SocketList;
@@ -28,9 +33,10 @@ use crate::owner::lookup::Question;
 use crate::run::Plan;
 use crate::run::follow::{Mode, follow};
 use crate::run::notices::{Notices, Outcome, Status};
-use crate::run::session::{Session, Stopped, as_row};
+use crate::run::rows::as_row;
+use crate::run::session::{Session, Stopped};
 use crate::summary::gauges::Gauges;
-use crate::summary::{Judged, Sink};
+use crate::summary::{Judged, Owner, Row, Sink};
 use crate::tcp::segment::End;
 pub use setup::LiveSetup;
 use snapshot::Snapshot;
@@ -63,7 +69,7 @@ pub fn live(
                 true
             }
         };
-        live.check(&mut session, source.about(), notices)?;
+        live.check(&mut session, source, notices)?;
         notices.make_room();
         session.totals.unread = u64::from(failed);
         session.settle()?;
@@ -76,6 +82,8 @@ pub fn live(
 /// A capture that goes on.
 struct Live {
     suspects: Suspects,
+    /// Events of the code behind sockets that did not arrive, where it is watched.
+    code_lost: Option<u64>,
 }
 
 impl<S: Source> Mode<S> for Live {
@@ -86,12 +94,12 @@ impl<S: Source> Mode<S> for Live {
     fn between(
         &mut self,
         session: &mut Session,
-        source: &S,
+        source: &mut S,
         notices: &mut dyn Notices,
     ) -> io::Result<()> {
         let now = session.point().facts().end();
         if self.suspects.take_due(now) {
-            self.check(session, source.about(), notices)?;
+            self.check(session, source, notices)?;
         }
         Ok(())
     }
@@ -112,19 +120,19 @@ impl Live {
         point.facts_mut().about(source.about());
         session.points.push(point);
         session.plan.sockets = setup.before.take();
-        Live { suspects: Suspects::new(setup) }
+        Live { suspects: Suspects::new(setup), code_lost: None }
     }
 
     /// Has all flows take in what was seen, and tells what has happened to them.
     fn check(
         &mut self,
         session: &mut Session,
-        about: &About,
+        source: &mut impl Source,
         notices: &mut dyn Notices,
     ) -> io::Result<()> {
-        catch_up(session, about)?;
+        catch_up(session, source.about())?;
         self.tell_before(session, notices)?;
-        self.tell_events(session, notices)?;
+        self.tell_events(session, source, notices)?;
         self.tell_status(session, notices);
         self.answer(session, notices)
     }
@@ -149,7 +157,12 @@ impl Live {
         told
     }
 
-    fn tell_events(&mut self, session: &mut Session, notices: &mut dyn Notices) -> io::Result<()> {
+    fn tell_events(
+        &mut self,
+        session: &mut Session,
+        source: &mut impl Source,
+        notices: &mut dyn Notices,
+    ) -> io::Result<()> {
         if let Some(kernel) = &self.suspects.setup.kernel {
             session.point_mut().facts_mut().at_addresses(&kernel.addresses);
         }
@@ -163,8 +176,10 @@ impl Live {
             notices.make_room();
         }
         for event in &events {
-            let row = as_row(&event.judged, &session.totals.files, event.owner(), &session.told);
-            session.sink.event(event.kind, &row)?;
+            let row = as_row(&event.judged, &session.totals.files, event.owner(), &session.named);
+            session.sink.event(event.kind, &row, event.grown.as_ref())?;
+            // Beside the packets, where they are kept: whoever reads them later cannot ask.
+            note(&row).and_then(|note| note.comment()).iter().for_each(|text| source.comment(text));
         }
         Ok(())
     }
@@ -197,25 +212,14 @@ impl Live {
 
     /// The report as if the capture ended here; nothing ends.
     fn report_now(&mut self, session: &mut Session) -> io::Result<()> {
-        let Snapshot { mut totals, mut rows, before, .. } =
-            Snapshot::of(session, self.suspects.stuck());
-        let sockets = self.ask(&rows);
+        let mut snapshot = Snapshot::of(session, self.suspects.stuck());
+        let sockets = self.ask(&snapshot.rows);
         if let Some(sockets) = &sockets {
-            heed(sockets, &mut rows, &mut totals.tally, session.policy());
+            let tally = &mut snapshot.totals.tally;
+            heed(sockets, &mut snapshot.rows, tally, session.policy());
         }
-        rows.retain(|judged| judged.judgement.is_notable());
-        for judged in &rows {
-            session.sink.row(&as_row(judged, &totals.files, sockets.as_ref(), &session.told))?;
-        }
-        for socket in &before {
-            // As it is now: it has been held longer since.
-            let now = sockets.as_ref().and_then(|now| now.find(socket.local, socket.peer));
-            if let Some(socket) = now.filter(|socket| socket.is_stuck()) {
-                totals.stuck_before += 1;
-                session.sink.stuck_before(socket)?;
-            }
-        }
-        session.sink.end(&totals)
+        snapshot.totals.code_lost = self.code_lost;
+        report(session, snapshot, sockets.as_ref())
     }
 
     /// In the end, the kernel's list as it is then, which has the last word about findings: of the
@@ -228,6 +232,7 @@ impl Live {
                 before.renew(now);
             }
         }
+        session.totals.code_lost = self.code_lost;
         let all = session.plan.all;
         session.kept.retain(|judged| all || judged.judgement.is_notable());
     }
@@ -237,8 +242,44 @@ impl Live {
         let kernel = self.suspects.setup.kernel.as_mut()?;
         let mut question = Question::default();
         flows.iter().for_each(|judged| ask_for(&mut question, judged));
-        kernel.all_stuck(question)
+        let sockets = kernel.all_stuck(question);
+        self.code_lost = kernel.code_lost;
+        sockets
     }
+}
+
+/// The code that used a connection's socket, where that is known.
+fn note(row: &Row) -> Option<Note> {
+    let (Owner::Listed(socket), judged) = (row.owner, row.judged) else { return None };
+    let (code, holder) = (socket.code.as_deref()?.clone(), judged.judgement.holder?);
+    let [local, peer] = [holder, holder.other()].map(|side| judged.endpoint(side));
+    let process = socket.holders.first().map(|held| (held.pid, held.command.clone()));
+    Some(Note { local, peer, process, code })
+}
+
+/// Reports what a capture is at one moment, with the sockets that the kernel has then.
+fn report(
+    session: &mut Session,
+    snapshot: Snapshot,
+    sockets: Option<&SocketList>,
+) -> io::Result<()> {
+    let Snapshot { mut totals, mut rows, before, .. } = snapshot;
+    rows.retain(|judged| judged.judgement.is_notable());
+    for judged in &rows {
+        session.sink.row(&as_row(judged, &totals.files, sockets, &session.named))?;
+    }
+    for socket in &before {
+        // As it is now: it has been held longer since.
+        let now = sockets.and_then(|now| now.find(socket.local, socket.peer));
+        if let Some(socket) = now.filter(|socket| socket.is_stuck()) {
+            totals.stuck_before += 1;
+            session.sink.stuck_before(socket)?;
+        }
+    }
+    if let Some(now) = sockets {
+        session.sink.usage(&now.usage)?;
+    }
+    session.sink.end(&totals)
 }
 
 /// Has all flows take in what was seen.

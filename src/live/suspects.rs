@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use foldhash::fast::RandomState;
 
 use super::board::Board;
+use super::parties::Parties;
 use super::setup::LiveSetup;
-use super::word::{ask_for, held_after_all, process, word};
+use super::word::{ask_for, held_after_all, process, usage, word};
 use crate::capture::Error;
 use crate::engine::shards::{Orders, Shards};
 use crate::join::rewrites::Rewrites;
@@ -18,6 +19,7 @@ use crate::owner::lookup::Question;
 use crate::place::Time;
 use crate::run::sights::learn_others;
 use crate::summary::gauges::Changes;
+use crate::summary::growth::{Grown, Outlook};
 use crate::summary::{EventKind, Judged};
 use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::segment::FlowKey;
@@ -38,6 +40,7 @@ pub struct Suspects {
     labels: BTreeMap<FlowId, [String; 2]>,
     /// Counts of announcements.
     pub changes: Changes,
+    parties: Parties,
     /// Times of the latest announcements, oldest first.
     lately: VecDeque<Time>,
 }
@@ -74,6 +77,8 @@ const LATELY_NS: i64 = 60_000_000_000;
 pub struct LiveEvent {
     pub kind: EventKind,
     pub judged: Judged,
+    /// The growth of those that it belongs to, where it is to be told.
+    pub grown: Option<Grown>,
     sockets: Option<Rc<SocketList>>,
 }
 
@@ -93,6 +98,7 @@ impl Suspects {
             known: BTreeMap::new(),
             labels: BTreeMap::new(),
             changes: Changes::default(),
+            parties: Parties::default(),
             lately: VecDeque::new(),
         }
     }
@@ -222,7 +228,19 @@ impl Suspects {
         // Nor of these.
         self.labels.retain(|id, _| self.known.contains_key(id));
         events.sort_by_key(|event| event.judged.id());
+        events.iter_mut().for_each(|event| event.grown = self.grown(event));
         events
+    }
+
+    /// The growth of those that an event belongs to, where it makes their number a power of two.
+    fn grown(&mut self, event: &LiveEvent) -> Option<Grown> {
+        let LiveEvent { judged, sockets, .. } = event;
+        let labels =
+            self.labels.get(&judged.id()).filter(|_| event.kind == EventKind::CloseWait)?;
+        let (count, per_minute) = self.parties.begin(labels, judged.end)?;
+        let usage = sockets.as_ref().and_then(|sockets| usage(judged, sockets));
+        let outlook = usage.map(|usage| Outlook::new(usage, per_minute, judged.end));
+        Some(Grown { count, per_minute, outlook })
     }
 
     /// Decides what becomes of a flow with a FIN.
@@ -313,13 +331,14 @@ impl Suspects {
         let labels = self.changes.begin(service, process.unwrap_or_default());
         self.labels.insert(judged.id(), labels);
         self.lately.push_back(judged.end);
-        LiveEvent { kind: EventKind::CloseWait, judged, sockets }
+        LiveEvent { kind: EventKind::CloseWait, judged, grown: None, sockets }
     }
 
     fn end(&mut self, judged: Judged) -> LiveEvent {
         let labels = self.labels.remove(&judged.id()).unwrap_or_default();
+        self.parties.end(&labels);
         self.changes.end(labels, judged.judgement.verdict.name());
-        LiveEvent { kind: EventKind::Ended, judged, sockets: None }
+        LiveEvent { kind: EventKind::Ended, judged, grown: None, sockets: None }
     }
 
     /// Tells the end of a flow that packets ended, unless the kernel has it in CLOSE-WAIT still.

@@ -6,11 +6,12 @@
 
 use chrono::TimeDelta;
 
-use crate::code::trace::Begun;
+use crate::code::trace::Sent;
 use crate::code::{Asked, Span};
 use crate::owner::lookup::Question;
-use crate::owner::{Socket, SocketList};
+use crate::owner::{Socket, SocketList, Usage};
 use crate::summary::{Judged, Tally};
+use crate::tcp::seq::Seq;
 use crate::tcp::side::Side;
 use crate::verdict::{Judgement, Policy, Reason, Verdict};
 
@@ -20,7 +21,7 @@ pub fn ask_for(question: &mut Question, judged: &Judged) {
         let asked = sent_by(judged, side);
         for (local, peer) in judged.socket_of(side) {
             question.ask_for(local, peer);
-            question.ask_for_code(local, peer, asked);
+            question.ask_for_code(local, peer, asked.clone());
         }
     }
 }
@@ -34,15 +35,20 @@ fn sent_by(judged: &Judged, side: Side) -> Asked {
     let said = said.filter(|said| said.client.is_some_and(is_its));
     let open = said.is_some_and(|said| said.in_transaction == Some(true));
     let half = judged.flow.half(side);
-    let begun = said.and_then(|said| said.begun_in).zip(half.snd_max());
-    let begun = begun.and_then(|((from, to), max)| {
+    let sent = |octets: Option<(Seq, Seq)>| {
+        let ((from, to), max) = octets.zip(half.snd_max())?;
         let before_end = |seq| u64::try_from(max.ahead_of(seq)).ok();
         let sent = half.isn().and_then(|isn| before_end(isn + 1));
         // Numbers wrap.
         let sent = sent.filter(|_| half.payload_bytes < 1 << 30);
-        Some(Begun { before_end: Span { from: before_end(from)?, to: before_end(to)? }, sent })
-    });
-    Asked { open, begun }
+        Some(Sent { before_end: Span { from: before_end(from)?, to: before_end(to)? }, sent })
+    };
+    let statements = said.filter(|_| open).into_iter().flat_map(|said| &said.statements_in);
+    Asked {
+        open,
+        begun: sent(said.and_then(|said| said.begun_in)),
+        statements: statements.map(|octets| sent(*octets)).collect(),
+    }
 }
 
 /// Is the holder's socket in CLOSE-WAIT? `None` where it may be another host's.
@@ -62,6 +68,12 @@ fn socket_of<'a>(judged: &Judged, side: Side, sockets: &'a SocketList) -> Option
 pub fn process(judged: &Judged, sockets: &SocketList) -> Option<String> {
     let socket = socket_of(judged, judged.judgement.holder?, sockets)?;
     Some(socket.holders.first()?.command.clone())
+}
+
+/// The descriptors of that process.
+pub fn usage(judged: &Judged, sockets: &SocketList) -> Option<Usage> {
+    let socket = socket_of(judged, judged.judgement.holder?, sockets)?;
+    sockets.usage.get(&socket.holders.first()?.pid).cloned()
 }
 
 /// The judgement of a flow that packets ended, or do not tell the end of, and whose socket is in

@@ -12,10 +12,12 @@
 //! | [`report`] | an incident as one page; two captures held against each other |
 //! | [`flames`] | flame graphs of what was said |
 //! | [`live`] | as it happens, with the process |
+//! | [`top`] | a screen, of a host and of a capture |
 //! | [`code`] | the functions behind a finding |
 //! | [`service`] | `live` under systemd and on Kubernetes |
 //! | [`check`] | in CI: captures held against what is expected |
-//! | [`formats`] | JSON lines, CSV, exit status |
+//! | [`fleet`] | many hosts, rotated captures, one answer: Spark, DuckDB, ClickHouse |
+//! | [`formats`] | JSON lines, CSV, Parquet, exit status |
 //! | [`json`] | JSON lines, key by key |
 //! | [`limits`] | large, damaged and hostile captures |
 //! | [`speed`] | measurements beside other tools |
@@ -46,6 +48,9 @@ pub mod explain {}
 
 #[doc = include_str!("flames.md")]
 pub mod flames {}
+
+#[doc = include_str!("fleet.md")]
+pub mod fleet {}
 
 #[doc = include_str!("formats.md")]
 pub mod formats {}
@@ -79,6 +84,9 @@ pub mod speed {}
 
 #[doc = include_str!("timeouts.md")]
 pub mod timeouts {}
+
+#[doc = include_str!("top.md")]
+pub mod top {}
 
 #[doc = include_str!("verdicts.md")]
 pub mod verdicts {}

@@ -350,7 +350,8 @@ impl Descriptors {
     }
 }
 
-fn usage(holder: &Holder) -> Usage {
+/// Counts the descriptors of a process.
+pub fn usage(holder: &Holder) -> Usage {
     let process = Process::new(holder.pid);
     let limit = process.as_ref().ok().and_then(|process| process.limits().ok());
     let limit = limit.and_then(|limits| match limits.max_open_files.soft_limit {

@@ -70,7 +70,7 @@ impl fmt::Display for Holder {
 }
 
 /// A process's open files, and how many it may have.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     pub command: String,
     /// The soft limit of open files; `None` if there is none, or it cannot be read.
@@ -151,6 +151,8 @@ pub struct SocketList {
     captured: HashSet<usize>,
     /// The addresses of their host, if they are known.
     host: HashSet<IpAddr>,
+    /// Descriptors of processes that hold some, where the list has them.
+    pub usage: BTreeMap<i32, Usage>,
 }
 
 impl SocketList {
@@ -167,6 +169,14 @@ impl SocketList {
     /// Makes a list of the sockets of a host with these addresses.
     pub fn of_host(sockets: Vec<Socket>, host: impl IntoIterator<Item = IpAddr>) -> SocketList {
         SocketList { host: host.into_iter().collect(), ..SocketList::new(sockets) }
+    }
+
+    /// Keeps those sockets only.
+    #[must_use]
+    pub fn retained(self, is_kept: impl FnMut(&Socket) -> bool) -> SocketList {
+        let mut sockets = self.sockets;
+        sockets.retain(is_kept);
+        SocketList { usage: self.usage, ..SocketList::of_host(sockets, self.host) }
     }
 
     /// True if the address is one of the host's: a socket with it would be in the list.

@@ -8,7 +8,8 @@ use crate::code::{Code, Frame, Trace};
 /// One event: the program's own function nearest to the socket, and all functions.
 #[derive(Serialize)]
 pub struct CodeLine<'a> {
-    /// `begun by`, `last asked`, `connected by`, `read its end-of-file`.
+    /// `begun by`, `last asked`, `connected by`, `read its end-of-file`; `asked` for each statement of the
+    /// transaction.
     event: &'static str,
     statement: Option<&'a str>,
     function: Option<&'a str>,
@@ -37,11 +38,11 @@ impl<'a> From<&'a Frame> for FrameLine<'a> {
 
 /// Returns a line for each event, with the statement that it sent.
 pub fn code_lines<'a>(code: &'a Code, said: Option<&'a Facts>) -> Vec<CodeLine<'a>> {
-    let line = |(event, trace): (&'static str, &'a Trace)| {
+    let line = |event: &'static str, statement: Option<&'a str>, trace: &'a Trace| {
         let culprit = trace.culprit();
         CodeLine {
             event,
-            statement: said.and_then(|said| statement(event, said)),
+            statement,
             function: culprit.map(|frame| frame.function.as_str()),
             file: culprit.and_then(|frame| frame.file.as_deref()),
             line: culprit.and_then(|frame| frame.line),
@@ -52,7 +53,14 @@ pub fn code_lines<'a>(code: &'a Code, said: Option<&'a Facts>) -> Vec<CodeLine<'
             },
         }
     };
-    code.events().map(line).collect()
+    let events = code
+        .events()
+        .map(|(event, trace)| line(event, said.and_then(|said| statement(event, said)), trace));
+    // Of which statement each is the sender is known only where all are.
+    let statements = said.map_or(&[][..], |said| &said.statements);
+    let all = statements.iter().zip(&code.statements);
+    let all = all.filter(|_| statements.len() == code.statements.len());
+    events.chain(all.map(|(statement, trace)| line("asked", Some(statement), trace))).collect()
 }
 
 fn statement<'a>(event: &str, said: &'a Facts) -> Option<&'a str> {

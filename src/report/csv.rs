@@ -82,7 +82,7 @@ impl<W: Write> Sink for Csv<W> {
 
 type Column = (&'static str, fn(&Row) -> String);
 
-const COLUMNS: [Column; 61] = [
+const COLUMNS: [Column; 63] = [
     ("uid", |row| uid(&row.judged.key, &row.judged.flow)),
     ("community_id", |row| community_id(&row.judged.key).unwrap_or_default()),
     ("verdict", |row| row.judged.judgement.verdict.name().into()),
@@ -124,7 +124,7 @@ const COLUMNS: [Column; 61] = [
     ("process.fd", |row| holder(row).map_or(String::new(), descriptor)),
     ("kernel.state", |row| match row.owner {
         Owner::Listed(socket) => socket.state.name().into(),
-        Owner::Said(_) | Owner::NotAsked | Owner::NotListed => String::new(),
+        Owner::Said(..) | Owner::NotAsked | Owner::NotListed => String::new(),
     }),
     ("before_capture", |_| "false".into()),
     ("cause", |row| row.cause.map_or("", Cause::name).into()),
@@ -144,8 +144,10 @@ const COLUMNS: [Column; 61] = [
     ("said.user", |row| said(row, |m| opt(&m.user))),
     ("said.database", |row| said(row, |m| opt(&m.database))),
     ("said.application_name", |row| said(row, |m| opt(&m.application))),
+    ("said.driver", |row| said(row, |m| opt(&m.driver))),
     ("said.last_statement", |row| said(row, |m| opt(&m.last_statement))),
     ("said.last_statement_at", |row| said(row, |m| time(m.last_statement_at))),
+    ("said.tags", |row| said(row, tags)),
     ("said.answered", |row| said(row, |m| yes(m.answered))),
     ("said.in_transaction", |row| said(row, |m| yes(m.in_transaction))),
     ("said.transaction_since", |row| said(row, |m| time(m.transaction_since))),
@@ -162,6 +164,13 @@ fn mysql(row: &Row, cell: impl Fn(&Facts) -> String) -> String {
 /// A cell about any protocol.
 fn said(row: &Row, cell: impl Fn(&Facts) -> String) -> String {
     row.judged.said.as_deref().map_or(String::new(), cell)
+}
+
+/// `action=update controller=orders`.
+fn tags(facts: &Facts) -> String {
+    let tags: Vec<String> =
+        facts.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    tags.join(" ")
 }
 
 fn error(facts: &Facts) -> String {
@@ -188,7 +197,7 @@ fn time_of(place: Option<Place>) -> String {
 fn holder<'a>(row: &Row<'a>) -> Option<&'a Holder> {
     match row.owner {
         Owner::Listed(socket) => socket.holders.first(),
-        Owner::Said(holders) => holders.first(),
+        Owner::Said(holders, _) => holders.first(),
         Owner::NotAsked | Owner::NotListed => None,
     }
 }

@@ -6,6 +6,7 @@ use super::flamegraph;
 use super::stacks::{Count, Stacks, write_folded};
 use crate::owner::Socket;
 use crate::place::Time;
+use crate::summary::growth::Grown;
 use crate::summary::{EventKind, Row, Sink, Totals};
 
 /// The form in which stacks are written.
@@ -48,8 +49,8 @@ impl Sink for Flames {
         self.report.as_ref().is_none_or(|report| report.takes_any_order())
     }
 
-    fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
-        self.report(|report| report.event(kind, row))
+    fn event(&mut self, kind: EventKind, row: &Row, grown: Option<&Grown>) -> io::Result<()> {
+        self.report(|report| report.event(kind, row, grown))
     }
 
     fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {

@@ -42,16 +42,16 @@ impl<'a> OwnerKeys<'a> {
             Owner::NotAsked => return None,
             Owner::NotListed => None,
             Owner::Listed(socket) => Some(socket),
-            Owner::Said(_) => None,
+            Owner::Said(..) => None,
         };
         let holders = match owner {
-            Owner::Said(holders) => holders,
+            Owner::Said(holders, _) => holders,
             _ => socket.map_or(&[][..], |socket| &socket.holders),
         };
         Some(OwnerKeys {
             process: holders.first().map(ProcessLine::from),
             processes: holders.iter().map(ProcessLine::from).collect(),
-            process_by: matches!(owner, Owner::Said(_)).then_some("capture"),
+            process_by: matches!(owner, Owner::Said(..)).then_some("capture"),
             kernel: socket.map(|socket| KernelLine {
                 state: socket.state.name(),
                 recv_q: socket.recv_q,

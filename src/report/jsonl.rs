@@ -20,6 +20,7 @@ use crate::owner::{Held, Socket};
 use crate::place::{Place, Time};
 use crate::summary::cause::Cause;
 use crate::summary::evidence::evidence;
+use crate::summary::growth::Grown;
 use crate::summary::{Capture, EventKind, Gap, Owner, Row, Sink, Totals};
 use crate::tcp::holes::Holes;
 use crate::tcp::segment::{Endpoint, FlowKey};
@@ -47,22 +48,23 @@ impl<W: Write> Jsonl<W> {
         kind: EventKind,
         at: Option<String>,
         flow: FlowLine,
+        growth: Option<GrowthLine>,
     ) -> io::Result<()> {
         let flow = FlowLine { r#type: "event", ..flow };
-        self.line(&EventLine { event: kind.name(), at, flow })?;
+        self.line(&EventLine { event: kind.name(), at, flow, growth })?;
         self.out.flush()
     }
 }
 
 impl<W: Write> Sink for Jsonl<W> {
-    fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
+    fn event(&mut self, kind: EventKind, row: &Row, grown: Option<&Grown>) -> io::Result<()> {
         let at = rfc3339(row.judged.end, DIGITS);
-        self.event_line(kind, at, FlowLine::new(row))
+        self.event_line(kind, at, FlowLine::new(row), grown.map(GrowthLine::from))
     }
 
     fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
         let at = rfc3339(at, DIGITS);
-        self.event_line(EventKind::CloseWait, at, FlowLine::before_capture(socket))
+        self.event_line(EventKind::CloseWait, at, FlowLine::before_capture(socket), None)
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {
@@ -142,6 +144,7 @@ struct SaidLine<'a> {
     database: Option<&'a str>,
     /// The client as it names itself.
     application_name: Option<&'a str>,
+    driver: Option<&'a str>,
     last_statement: Option<&'a str>,
     last_statement_at: Option<String>,
     /// Tags of its comments, by their keys.
@@ -187,6 +190,7 @@ impl<'a> From<&'a Facts> for SaidLine<'a> {
             user: facts.user.as_deref(),
             database: facts.database.as_deref(),
             application_name: facts.application.as_deref(),
+            driver: facts.driver.as_deref(),
             last_statement: facts.last_statement.as_deref(),
             last_statement_at: facts.last_statement_at.and_then(at),
             tags: facts.tags.iter().map(|(key, value)| (*key, &**value)).collect(),
@@ -215,6 +219,33 @@ struct EventLine<'a> {
     at: Option<String>,
     #[serde(flatten)]
     flow: FlowLine<'a>,
+    /// Only where the number of those with its service and process passes a power of two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    growth: Option<GrowthLine>,
+}
+
+#[derive(Serialize)]
+struct GrowthLine {
+    count: u64,
+    per_minute: Option<f64>,
+    descriptors: Option<u64>,
+    descriptor_limit: Option<u64>,
+    limit_reached_at: Option<String>,
+}
+
+impl From<&Grown> for GrowthLine {
+    fn from(grown: &Grown) -> GrowthLine {
+        let outlook = grown.outlook.as_ref();
+        GrowthLine {
+            count: grown.count,
+            per_minute: grown.per_minute,
+            descriptors: outlook.and_then(|outlook| outlook.usage.in_use),
+            descriptor_limit: outlook.and_then(|outlook| outlook.usage.limit),
+            limit_reached_at: outlook
+                .and_then(|outlook| outlook.full_at)
+                .and_then(|at| rfc3339(at, 0)),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -364,6 +395,9 @@ struct SummaryLine<'a> {
     evicted: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     unlisted: Option<u64>,
+    /// Events of the code behind sockets that did not arrive, where it was watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code_lost: Option<u64>,
     captures: Vec<CaptureLine<'a>>,
     first: Option<PlaceLine<'a>>,
     last: Option<PlaceLine<'a>>,
@@ -438,6 +472,7 @@ impl<'a> SummaryLine<'a> {
             ),
             evicted: totals.evicted,
             unlisted: (totals.unlisted > 0).then_some(totals.unlisted),
+            code_lost: totals.code_lost,
             captures: totals.captures.iter().map(|c| CaptureLine::new(c, &totals.files)).collect(),
             first: totals.facts.first().map(|p| place(p, &totals.files)),
             last: totals.facts.last().map(|p| place(p, &totals.files)),
@@ -495,7 +530,7 @@ mod tests {
         let error = ServerError { code, sqlstate: None, message: "no".into(), unsolicited: true };
         let of_redis =
             Facts { server: Some("7.0".into()), server_error: Some(error), ..Facts::of(redis) };
-        let rest = r#""user":null,"database":null,"application_name":null,"last_statement":null,"last_statement_at":null,"tags":{},"answered":null,"in_transaction":null,"transaction_since":null,"statements":[],"server_error":"#;
+        let rest = r#""user":null,"database":null,"application_name":null,"driver":null,"last_statement":null,"last_statement_at":null,"tags":{},"answered":null,"in_transaction":null,"transaction_since":null,"statements":[],"server_error":"#;
         let end = r#","encrypted":false,"truncated":false}}"#;
         let error = r#"{"code":"NOAUTH","sqlstate":null,"message":"no"}"#;
         assert_eq!(

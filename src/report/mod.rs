@@ -10,11 +10,13 @@
 //! * [`prometheus`]: for whoever watches a live capture
 //! * [`comments`]: beside the packets of a finding, where these are written
 //! * [`mod@csv`]: for spreadsheets
+//! * [`parquet`]: for engines that ask questions over many reports
 //! * [`check`]: the report of `closewait check`
 //! * [`sockets`]: the report of `closewait sockets`
 //! * [`stacks`], [`flames`], [`flamegraph`]: connections as stacks, counted beside a report and drawn
 //! * [`ladder`]: the report of `closewait explain`
-//! * [`words`]: words of a report, explained; [`shell`]: commands to copy
+//! * [`outlook`]: when descriptors run out
+//! * [`words`]: words of a report, explained; [`shell`], [`tshark`]: commands to copy
 //! * [`table`]: tables in text
 //! * [`lines`]: what reports for machines are made of
 //! * [`ids`]: how identifiers are written
@@ -35,10 +37,13 @@ pub mod ids;
 pub mod jsonl;
 pub mod ladder;
 pub mod lines;
+pub mod outlook;
+pub mod parquet;
 pub mod prometheus;
 pub mod shell;
 pub mod sockets;
 pub mod stacks;
 pub mod table;
 pub mod text;
+pub mod tshark;
 pub mod words;

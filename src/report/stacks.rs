@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use crate::attach::facts::NOT_CAPTURED;
 use crate::attach::sql::tags::code;
 use crate::attach::{Facts, PathStep};
+use crate::code::{Code, Trace};
 use crate::owner::Socket;
 use crate::printable::printable;
 use crate::summary::Row;
@@ -88,7 +89,7 @@ fn stack(row: &Row) -> String {
     let mut frames = vec![peer(row)];
     match row.judged.said.as_deref() {
         None => frames.push("(protocol not read)".into()),
-        Some(facts) => said(facts, &mut frames),
+        Some(facts) => said(facts, row.owner.code(), &mut frames),
     }
     frames.push(ending(row).into());
     folded(&frames)
@@ -130,8 +131,9 @@ fn peer(row: &Row) -> String {
 
 /// Adds a frame for each statement in order, below one for the server and user. The same statement
 /// many times in a row makes one frame.
-fn said(facts: &Facts, frames: &mut Vec<String>) {
+fn said(facts: &Facts, used_by: Option<&Code>, frames: &mut Vec<String>) {
     frames.push(who(facts));
+    frames.extend(used_by.into_iter().flat_map(functions));
     frames.extend(code(&facts.tags).map(|code| format!("by {code}")));
     let same = facts.path.chunk_by(|a, b| a == b && *a != PathStep::NotCaptured);
     frames.extend(same.filter_map(|same| match same {
@@ -145,6 +147,15 @@ fn said(facts: &Facts, frames: &mut Vec<String>) {
     if let Some(error) = facts.server_error.as_ref().filter(|error| error.unsolicited) {
         frames.push(format!("(server error {})", error.code));
     }
+}
+
+/// The program's own functions that began the transaction, or asked last, the outermost first.
+fn functions(code: &Code) -> Vec<String> {
+    let traces = [&code.begun, &code.last].into_iter().flatten();
+    let own = |trace: &Trace| trace.own().map(|frame| frame.function.clone()).collect::<Vec<_>>();
+    let mut names = traces.map(own).find(|own| !own.is_empty()).unwrap_or_default();
+    names.reverse();
+    names
 }
 
 fn who(facts: &Facts) -> String {

@@ -51,6 +51,21 @@ pub fn table(rows: &[Vec<String>], aligns: &[Align]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
+/// Cuts a text to so many columns of a terminal.
+pub fn cut(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut short = String::new();
+    for c in text.chars() {
+        if short.width() + 2 > columns {
+            break;
+        }
+        short.push(c);
+    }
+    format!("{short}…")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

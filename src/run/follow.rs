@@ -20,7 +20,7 @@ pub trait Mode<S: Source> {
     }
 
     /// Comes after each packet, pause or trouble.
-    fn between(&mut self, _: &mut Session, _: &S, _: &mut dyn Notices) -> io::Result<()> {
+    fn between(&mut self, _: &mut Session, _: &mut S, _: &mut dyn Notices) -> io::Result<()> {
         Ok(())
     }
 

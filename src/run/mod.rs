@@ -1,6 +1,8 @@
 //! Reading, from a plan to an outcome.
 //!
 //! * [`session`]: the files and capture points that are read, whatever the mode
+//! * [`rows`]: judged connections beside what is known around them
+//! * [`share`]: what runs tell each other that judge one capture together
 //! * `sights`: connections that were seen more than once
 //! * [`mod@follow`]: the one loop, packet after packet, and what a mode is
 //! * [`offline`]: files; [`trace`]: files once more, for some connections
@@ -9,15 +11,19 @@
 pub mod follow;
 pub mod notices;
 pub mod offline;
+pub mod rows;
 pub mod session;
+pub mod share;
 pub(crate) mod sights;
 mod told;
 pub mod trace;
-mod unread;
+pub(crate) mod unread;
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use crate::attach::registry::Known;
+use crate::attach::sql::tags::Sought;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
@@ -70,6 +76,8 @@ impl Default for Plan {
 pub struct Reading {
     /// Nothing is read: of no connection is anything known but its packets.
     pub no_content: bool,
+    /// Connections count only if what was said on them last has all of these.
+    pub tags: Arc<[Sought]>,
     /// Ports of servers, beside the usual ones.
     pub ports: Vec<(Known, u16)>,
     /// Ports of VXLAN, beside the usual ones.

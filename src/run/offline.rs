@@ -38,7 +38,7 @@ impl<S: Source> Mode<S> for Offline {
 }
 
 /// Reads all inputs in some mode.
-pub(super) fn read(
+pub(crate) fn read(
     plan: Plan,
     sink: &mut dyn Sink,
     notices: &mut dyn Notices,
@@ -102,7 +102,7 @@ fn file(
     if about.lines_skipped > 0 {
         *session.totals.skipped.entry(Skipped::NoPacket).or_default() += about.lines_skipped;
     }
-    session.point_mut().end_file(about);
-    session.point_mut().modified = source.modified();
+    session.named.take_comments(about);
+    session.end_file(about, source.modified())?;
     read
 }

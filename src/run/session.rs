@@ -6,21 +6,23 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
+use super::rows::{as_row, holders_socket, is_provisional};
+use super::share::Share;
 use super::sights::{Sights, join_legs, learn_others, may_be_leg};
 use super::told::Told;
 use super::{Paths, Plan};
 use crate::attach::conversations::Wanted;
 use crate::attach::registry::Content;
+use crate::capture::process::Process;
 use crate::capture::series::same_series;
 use crate::capture::{About, Error, Frame, Source};
 use crate::decode::{Decoder, Skipped};
 use crate::engine::crew::Crew;
-use crate::engine::point::{CapturePoint, Kind};
+use crate::engine::point::{After, CapturePoint, Kind};
 use crate::engine::shards::{AT_A_TIME, Orders, Pace, Part};
 use crate::owner::{Socket, SocketList};
 use crate::place::Time;
-use crate::summary::cause::cause;
-use crate::summary::{Judged, Overlap, Owner, Row, Sink, Totals};
+use crate::summary::{Judged, Overlap, Sink, Totals};
 use crate::table::MAX_FLOWS;
 use crate::tcp::flow::FlowId;
 use crate::tcp::segment::Segment;
@@ -55,7 +57,7 @@ pub struct Session<'a> {
     policy: Arc<Policy>,
     decoder: Decoder,
     /// Processes that the captures name.
-    pub(crate) told: Told,
+    pub(crate) named: Told,
     pub(crate) sink: &'a mut dyn Sink,
     crew: &'a mut Crew<Part>,
     pub(crate) points: Vec<CapturePoint>,
@@ -65,8 +67,14 @@ pub struct Session<'a> {
     /// Rows that wait for their place in the order of first packets.
     pub(crate) kept: Vec<Judged>,
     sights: Sights,
-    /// Findings that a list confirmed: as they were counted, and as they count.
-    confirmed: Vec<[Standing; 2]>,
+    /// Findings that a list confirmed, or that were judged again: as they were counted, and as they count.
+    changed: Vec<[Standing; 2]>,
+    /// Files before which others of their series are missing.
+    pub(crate) missing: BTreeSet<usize>,
+    /// Facts of connections that other runs judge, where the capture is judged in shares.
+    pub(crate) told: Option<Share>,
+    /// Facts of those judged here, for the other runs.
+    pub(crate) tells: Share,
     /// Flows that packets ended, and that the kernel may have in CLOSE-WAIT all the same.
     pub(crate) held: BTreeSet<FlowId>,
 }
@@ -77,16 +85,19 @@ impl<'a> Session<'a> {
             policy: Arc::new(plan.policy.clone()),
             sights: Sights::new(plan.inputs.len() > 1 && !plan.separate),
             decoder: Decoder::with_vxlan(&plan.reading.vxlan),
-            told: Told::new(plan.max_flows),
+            named: Told::new(plan.max_flows),
             plan,
             sink,
             crew,
             points: Vec::new(),
             current: 0,
             held: BTreeSet::new(),
+            missing: BTreeSet::new(),
+            told: None,
+            tells: Share::default(),
             totals: Totals::default(),
             kept: Vec::new(),
-            confirmed: Vec::new(),
+            changed: Vec::new(),
         }
     }
 
@@ -119,10 +130,55 @@ impl<'a> Session<'a> {
             self.begin_round(before, false)?;
             self.end_round(before)?;
         }
-        let is_series = self.is_series(file, &kind);
-        self.point_mut().begin_file(file, first, kind, is_series);
+        self.is_told_more(about)?;
+        let after = match self.is_series(file, &kind) {
+            _ if self.missing.contains(&file) => After::Missing,
+            true => After::Series,
+            false => After::Other,
+        };
+        self.point_mut().begin_file(file, first, kind, after);
         self.point_mut().facts_mut().about(about);
         Ok(())
+    }
+
+    /// Ends a file, or what can be read of it.
+    pub fn end_file(&mut self, about: &About, modified: Option<Time>) -> io::Result<()> {
+        self.is_told_more(about)?;
+        let point = self.point_mut();
+        point.end_file(about);
+        point.modified = modified;
+        Ok(())
+    }
+
+    /// Judges the connections whose time is over by what was known until now, where a file tells of more
+    /// addresses: so it does not depend on when rounds end.
+    fn is_told_more(&mut self, about: &About) -> io::Result<()> {
+        if self.point().is_told_more(about) && !self.is_live() {
+            self.begin_round(self.current, false)?;
+            self.end_round(self.current)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in a segment of a part of a capture, with what was captured of its payload.
+    pub fn take_row(
+        &mut self,
+        segment: Segment,
+        payload: &[u8],
+        process: Option<Process>,
+    ) -> io::Result<()> {
+        if let Some(process) = process {
+            self.named.take_named(process, &segment);
+        }
+        let point = &mut self.points[self.current];
+        point.facts_mut().see(segment.place);
+        point.take(segment, payload);
+        self.count()
+    }
+
+    /// Learns from a segment that another run judges.
+    pub fn learn_row(&mut self, segment: Segment, payload: &[u8]) {
+        self.point_mut().learn(segment, payload);
     }
 
     /// Takes note of a file that could not be read to its end, if only its last record was cut off.
@@ -229,7 +285,7 @@ impl<'a> Session<'a> {
         match self.decoder.decode(frame) {
             Ok((segment, payload)) => {
                 if frame.may_name_process() {
-                    self.told.take(frame, &segment);
+                    self.named.take(frame, &segment);
                 }
                 Some((segment, payload))
             }
@@ -288,12 +344,22 @@ impl<'a> Session<'a> {
                 || reading.paths == Paths::All,
             pairs,
             last,
+            settled: self.is_settled(point),
             max_flows: self.max_flows(),
             literals: reading.literals,
             no_content: reading.no_content,
+            tags: Arc::clone(&reading.tags),
             wanted: Wanted { path: reading.paths != Paths::None, octets: reading.octets },
             sample: reading.paths == Paths::Sample,
         }
+    }
+
+    /// Is enough known of a capture to judge what has ended? Until then it stays, as long as there is room.
+    fn is_settled(&self, point: usize) -> bool {
+        let point = &self.points[point];
+        self.is_live()
+            || point.facts().is_settled()
+            || point.shards.held() > self.plan.max_flows / 2
     }
 
     /// Rows of flows that have left the table: written as they come, or kept until the end.
@@ -311,7 +377,7 @@ impl<'a> Session<'a> {
     /// its place in the order, where the sink has one, for what may be a twin, and for a proxy's other leg.
     fn waits(&self, judged: &Judged, point: usize) -> bool {
         match self.plan.all {
-            true => self.sights.several && self.points.len() > 1,
+            true => self.sights.several && self.points.len() > 1 || is_provisional(judged),
             false => {
                 self.is_in_order()
                     || self.points[point].rewrites.pairs().contains(&judged.key)
@@ -362,7 +428,7 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let files = &self.totals.files;
-        let row = as_row(judged, files, self.plan.sockets.as_ref(), &self.told);
+        let row = as_row(judged, files, self.plan.sockets.as_ref(), &self.named);
         self.sink.unreported(&row)
     }
 
@@ -398,7 +464,7 @@ impl<'a> Session<'a> {
             let judgement = &mut judged.judgement;
             let before = Standing::from(&*judgement);
             *judgement = judgement.clone().confirm();
-            self.confirmed.push([before, Standing::from(&*judgement)]);
+            self.changed.push([before, Standing::from(&*judgement)]);
         }
     }
 
@@ -419,7 +485,7 @@ impl<'a> Session<'a> {
     }
 
     fn row(&mut self, judged: &Judged) -> io::Result<()> {
-        self.sink.row(&as_row(judged, &self.totals.files, self.plan.sockets.as_ref(), &self.told))
+        self.sink.row(&as_row(judged, &self.totals.files, self.plan.sockets.as_ref(), &self.named))
     }
 
     /// Judges what is left: all rows that are to come are kept then, in their order, and all is counted.
@@ -432,9 +498,10 @@ impl<'a> Session<'a> {
             // What all of it shows bears on each verdict.
             self.begin_round(point, false)?;
             self.end_round(point)?;
-            self.points[point].count_holes(true);
+            self.count_holes(point);
             self.judge_last(point)?;
         }
+        self.judge_again();
         // Between capture points, only time can tell which packet was first.
         let several = self.points.len() > 1;
         // In place: no second half of them all, to be merged from. No two have the same name.
@@ -442,16 +509,44 @@ impl<'a> Session<'a> {
         for point in std::mem::take(&mut self.points) {
             point.add_to(&mut self.totals);
         }
-        for [before, now] in std::mem::take(&mut self.confirmed) {
+        for [before, now] in std::mem::take(&mut self.changed) {
             self.totals.tally.uncount(before);
             self.totals.tally.count(now);
         }
         let legs_are_whole = self.have_room_for_legs();
         std::mem::take(&mut self.sights).join(&mut self.kept, &mut self.totals);
         if legs_are_whole {
-            join_legs(&mut self.kept);
+            let others = self.told.take().map_or(Vec::new(), |told| told.legs);
+            self.tells.legs = join_legs(&mut self.kept, others);
         }
         Ok(())
+    }
+
+    /// Counts connections that show packets missing, at the end of a capture: those that other runs
+    /// counted, too.
+    fn count_holes(&mut self, point: usize) {
+        let count = self.points[point].shards.hole_count(true);
+        self.tells.holes += count;
+        let count = self.told.as_ref().map_or(count, |told| told.holes);
+        self.points[point].facts_mut().count_holes(count.holes());
+    }
+
+    /// Judges connections again that had ended while the capture went on, where all of it bears on the
+    /// verdict.
+    fn judge_again(&mut self) {
+        if self.is_live() {
+            return;
+        }
+        for judged in &mut self.kept {
+            let file = judged.flow.first.file();
+            let point = self.points.iter().find(|point| point.totals.files.contains(&file));
+            let Some(point) = point.filter(|_| is_provisional(judged)) else { continue };
+            let mut facts = point.facts().clone();
+            facts.know_twins(point.rewrites.pairs());
+            let before = Standing::from(&judged.judgement);
+            judged.judge_again(&self.policy, &facts);
+            self.changed.push([before, Standing::from(&judged.judgement)]);
+        }
     }
 
     /// Judges all flows that are left at a capture point.
@@ -490,28 +585,4 @@ impl<'a> Session<'a> {
         self.sink.end(&self.totals)?;
         Ok(self.totals.findings())
     }
-}
-
-/// The socket that is held, by any of the addresses that it may be known under.
-fn holders_socket<'a>(judged: &Judged, sockets: &'a SocketList) -> Option<&'a Socket> {
-    judged.socket_of(judged.judgement.holder?).find_map(|(own, other)| sockets.find(own, other))
-}
-
-/// Puts a judged connection beside what is known around it.
-pub fn as_row<'a>(
-    judged: &'a Judged,
-    files: &'a [String],
-    sockets: Option<&'a SocketList>,
-    told: &'a Told,
-) -> Row<'a> {
-    let owner = sockets.map_or(Owner::NotAsked, |sockets| {
-        holders_socket(judged, sockets).map_or(Owner::NotListed, Owner::Listed)
-    });
-    let said = told.holders(judged);
-    let (owner, socket) = match owner {
-        Owner::Listed(socket) => (owner, Some(socket)),
-        _ if !said.is_empty() => (Owner::Said(said), None),
-        _ => (owner, None),
-    };
-    Row { judged, files, owner, cause: cause(judged, socket) }
 }

@@ -9,7 +9,7 @@ use crate::join::sightings::{Sighting, Sightings};
 use crate::summary::closes::{Closes, Occurrence};
 use crate::summary::history::Lived;
 use crate::summary::{Judged, Totals};
-use crate::tcp::segment::End;
+use crate::tcp::segment::{End, Endpoint};
 use crate::tcp::side::Side;
 use crate::verdict::Note;
 
@@ -95,29 +95,39 @@ pub fn may_be_leg(judged: &Judged) -> bool {
     Leg::new(&judged.key, &judged.flow, &judged.judgement).is_some()
 }
 
-/// Says of the two connections of a proxy that they belong together, where the capture shows it.
-pub fn join_legs(kept: &mut [Judged]) {
+/// Says of the two connections of a proxy that they belong together, where the capture shows it. Legs that
+/// other runs have found may be one of the two. Returns those found here.
+pub fn join_legs(
+    kept: &mut [Judged],
+    others: Vec<(Leg, [Endpoint; 2])>,
+) -> Vec<(Leg, [Endpoint; 2])> {
     let leg = |(at, judged): (usize, &Judged)| {
-        Some((at, Leg::new(&judged.key, &judged.flow, &judged.judgement)?))
+        let leg = Leg::new(&judged.key, &judged.flow, &judged.judgement)?;
+        let ends = [Side::A, Side::B].map(|side| judged.endpoint(side));
+        Some((at, (leg, ends)))
     };
-    let (places, legs): (Vec<usize>, Vec<Leg>) = kept.iter().enumerate().filter_map(leg).unzip();
+    let (places, own): (Vec<usize>, Vec<_>) = kept.iter().enumerate().filter_map(leg).unzip();
+    let known: HashSet<u64> = own.iter().map(|(leg, _)| leg.places()[0].order()).collect();
+    let others = others.into_iter().filter(|(leg, _)| !known.contains(&leg.places()[0].order()));
+    let all: Vec<(Leg, [Endpoint; 2])> = own.iter().copied().chain(others).collect();
+    let legs: Vec<Leg> = all.iter().map(|(leg, _)| *leg).collect();
     for [near, far] in legs::pairs(&legs) {
         let after = legs::passed_on_after(&legs[near], &legs[far]);
-        let [near, far] = [near, far].map(|leg| places[leg]);
-        let owes = kept[far].judgement.holder.map(|holder| kept[far].endpoint(holder));
-        let [near_leg, far_leg] = [(near, None), (far, owes)].map(|(at, waits_for)| OtherLeg {
-            first: kept[at].flow.first,
-            ends: [Side::A, Side::B].map(|side| kept[at].endpoint(side)),
-            waits_for,
-            after,
+        let owes = Some(legs[far].ends()[0]);
+        let [near_leg, far_leg] = [(near, None), (far, owes)].map(|(at, waits_for)| {
+            let (leg, ends) = all[at];
+            OtherLeg { first: leg.places()[0], ends, waits_for, after }
         });
-        let judgement = &mut kept[near].judgement;
-        judgement.notes = judgement.notes.with(Note::FinPassedOn);
-        kept[near].elsewhere.get_or_insert_default().other_leg = Some(far_leg);
+        if let Some(near) = places.get(near).and_then(|at| kept.get_mut(*at)) {
+            near.judgement.notes = near.judgement.notes.with(Note::FinPassedOn);
+            near.elsewhere.get_or_insert_default().other_leg = Some(far_leg);
+        }
         // In a chain of proxies it waits for the next one.
-        let elsewhere = kept[far].elsewhere.get_or_insert_default();
-        elsewhere.other_leg.get_or_insert(near_leg);
+        if let Some(far) = places.get(far).and_then(|at| kept.get_mut(*at)) {
+            far.elsewhere.get_or_insert_default().other_leg.get_or_insert(near_leg);
+        }
     }
+    own
 }
 
 /// A flow whose addresses were rewritten learns the others.

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::capture::Frame;
+use crate::capture::process::Process;
+use crate::capture::{About, Frame};
+use crate::code::Code;
+use crate::code::note::Note;
 use crate::owner::Holder;
 use crate::summary::judged::Judged;
 use crate::tcp::segment::{End, FlowKey, Segment, Way};
@@ -12,6 +15,8 @@ use crate::verdict::local::Local;
 #[derive(Debug)]
 pub struct Told {
     holders: HashMap<(FlowKey, Option<End>), Vec<Holder>>,
+    /// The code behind connections, by the end that holds them.
+    code: HashMap<(FlowKey, End), Code>,
     /// The most connections that are remembered.
     most: usize,
 }
@@ -21,12 +26,17 @@ const MAX_HOLDERS: usize = 8;
 
 impl Told {
     pub fn new(most: usize) -> Told {
-        Told { holders: HashMap::new(), most }
+        Told { holders: HashMap::new(), code: HashMap::new(), most }
     }
 
     /// Remembers the process that a packet comes with.
     pub fn take(&mut self, frame: &Frame, segment: &Segment) {
-        let Some(process) = frame.named_process() else { return };
+        if let Some(process) = frame.named_process() {
+            self.take_named(process, segment);
+        }
+    }
+
+    pub fn take_named(&mut self, process: Process, segment: &Segment) {
         let end = segment.direction.map(|direction| match direction.way {
             Way::Out => segment.from,
             Way::In => segment.from.other(),
@@ -42,6 +52,29 @@ impl Told {
             holders.push(holder);
             holders.sort();
         }
+    }
+
+    /// Remembers what a capture's comments tell.
+    pub fn take_comments(&mut self, about: &About) {
+        for Note { local, peer, process, code } in
+            about.comments.iter().filter_map(|text| Note::read(text))
+        {
+            let (key, end) = FlowKey::new(local, peer);
+            if self.code.len() >= self.most && !self.code.contains_key(&(key, end)) {
+                return;
+            }
+            self.code.insert((key, end), code);
+            if let Some((pid, command)) = process {
+                let holder = Holder { pid, command, fd: None, uid: None };
+                self.holders.insert((key, Some(end)), vec![holder]);
+            }
+        }
+    }
+
+    /// Returns the code that used the socket of the side that has not closed.
+    pub fn code(&self, judged: &Judged) -> Option<&Code> {
+        let end = judged.flow.end(judged.judgement.holder?);
+        self.code.get(&(judged.key, end)).filter(|_| !judged.flow.is_superseded())
     }
 
     /// The processes of the side that has not closed. What came without a direction is local's.

@@ -88,7 +88,7 @@ impl Mode<FileSource> for Traced<'_> {
     fn between(
         &mut self,
         _: &mut Session,
-        source: &FileSource,
+        source: &mut FileSource,
         _: &mut dyn Notices,
     ) -> io::Result<()> {
         self.trace.taken(source)

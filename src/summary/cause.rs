@@ -96,7 +96,7 @@ impl Cause {
                 "A request was open when the peer closed: the answer never came. The program waits for it, or gave up without closing; give requests a timeout, and close the connection when it ends."
             }
             Cause::CloseAnnounced => {
-                "It was said beforehand that the connection ends here: Connection: close, or HTTP/1.0. Close it when the answer was read; a response whose body is never read or closed keeps its socket."
+                "It was said beforehand that the connection ends here: Connection: close, HTTP/1.0, or GOAWAY. Close it when the answer was read; a response whose body is never read or closed keeps its socket."
             }
             Cause::HostGone => {
                 "Nobody acknowledged the FIN: the other host or the path to it is gone. Look at the network."

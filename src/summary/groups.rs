@@ -20,6 +20,8 @@ use crate::verdict::Doubt;
 /// Findings of one process with one service, for one reason, after the same statements.
 #[derive(Clone, Debug)]
 pub struct Group {
+    /// Its name within a run: the number of groups there were before it.
+    pub number: usize,
     /// The holder, as far as it is known.
     pub process: Holder,
     pub party: Party,
@@ -88,6 +90,8 @@ const DETAILS: usize = 1 << 21;
 #[derive(Clone, Debug)]
 pub struct Groups {
     groups: BTreeMap<Key, Group>,
+    /// All that there ever were.
+    begun: usize,
     /// Findings of groups that were too small to be kept.
     others: u64,
     /// Room for details that is left.
@@ -96,23 +100,29 @@ pub struct Groups {
 
 impl Default for Groups {
     fn default() -> Groups {
-        Groups { groups: BTreeMap::new(), others: 0, room: DETAILS }
+        Groups { groups: BTreeMap::new(), begun: 0, others: 0, room: DETAILS }
     }
 }
 
 impl Groups {
-    /// Adds a finding to its group.
-    pub fn add(&mut self, seen: &Seen) {
+    /// Adds a finding to its group. Returns the number of that.
+    pub fn add(&mut self, seen: &Seen) -> usize {
         let (process, party) = (Holder::from(&seen.process), seen.party());
         let (code, asked) = (seen.said.code.clone(), seen.said.asked().to_vec());
         let heads = seen.code.as_ref().map_or(Vec::new(), |code| code.heads());
         let key = ((process, party, seen.cause, seen.not_seen), code, asked, heads);
-        let new = |((process, party, ..), ..): &Key| Group::new(process.clone(), *party, seen);
-        let group = self.groups.entry(key);
-        group.or_insert_with_key(new).add(seen, &mut self.room);
+        let begun = &mut self.begun;
+        let new = |((process, party, ..), ..): &Key| {
+            *begun += 1;
+            Group::new(*begun - 1, process.clone(), *party, seen)
+        };
+        let group = self.groups.entry(key).or_insert_with_key(new);
+        group.add(seen, &mut self.room);
+        let number = group.number;
         if self.groups.len() > GROUPS {
             self.drop_smallest();
         }
+        number
     }
 
     /// Makes room: half of the groups go, the smallest of them.
@@ -158,8 +168,9 @@ impl Groups {
 }
 
 impl Group {
-    fn new(process: Holder, party: Party, seen: &Seen) -> Group {
+    fn new(number: usize, process: Holder, party: Party, seen: &Seen) -> Group {
         Group {
+            number,
             process,
             party,
             cause: seen.cause,
@@ -178,6 +189,15 @@ impl Group {
             doubts: BTreeMap::new(),
             is_cut: false,
         }
+    }
+
+    /// Is it made of what is alike, in another moment of the capture?
+    pub fn is_like(&self, other: &Group) -> bool {
+        let heads = |group: &Group| group.code.as_ref().map_or(Vec::new(), |code| code.heads());
+        (&self.process, self.party, self.cause) == (&other.process, other.party, other.cause)
+            && self.said.code == other.said.code
+            && self.said.asked() == other.said.asked()
+            && heads(self) == heads(other)
     }
 
     fn add(&mut self, seen: &Seen, room: &mut usize) {

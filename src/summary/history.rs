@@ -147,7 +147,8 @@ impl History {
         lived.holds.into_iter().flatten().for_each(|hold| self.add_hold(hold));
     }
 
-    fn add_life(&mut self, life: &Life) {
+    /// Counts a socket by its states.
+    pub fn add_life(&mut self, life: &Life) {
         let mut before = None;
         for (at, state) in life.steps() {
             let Some(nanos) = at.nanos() else { return };

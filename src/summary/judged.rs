@@ -4,6 +4,7 @@ use crate::attach::Facts;
 use crate::facts::CaptureFacts;
 use crate::join::Elsewhere;
 use crate::place::Time;
+use crate::set::Set;
 use crate::table::Retired;
 use crate::tcp::flow::{Flow, FlowId};
 use crate::tcp::segment::{End, Endpoint, FlowKey};
@@ -59,6 +60,15 @@ impl Judged {
             self.judgement = self.judgement.doubted(Doubt::Unanswered, owes, policy.certain);
         }
         self
+    }
+
+    /// Judges it again, by what was learnt since of its capture.
+    pub fn judge_again(&mut self, policy: &Policy, facts: &CaptureFacts) {
+        let unanswered = self.judgement.doubts.contains(&Doubt::Unanswered);
+        let notes = self.judgement.notes;
+        let judgement = judge(&self.key, &self.flow, policy, facts);
+        self.judgement = judgement.doubted(Doubt::Unanswered, unanswered, policy.certain);
+        self.judgement.notes = notes.iter().copied().fold(self.judgement.notes, Set::with);
     }
 
     /// Its name within a run.

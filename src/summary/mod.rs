@@ -4,6 +4,7 @@
 //! * [`sink`]: where rows go, in which order
 //! * [`totals`]: counts of a run
 //! * [`seen`]: what a capture held, in memory, for whoever compares captures with something
+//! * [`growth`]: how fast counts grow, and when descriptors run out
 //! * [`found`]: findings, counted, with as many kept whole as a screen shows
 //! * [`groups`]: those that belong together, the timeouts that closed them, how fast they grow
 //! * [`mod@cause`], [`mod@evidence`]: why a connection was left half-closed, and what speaks for it
@@ -21,6 +22,7 @@ pub mod evidence;
 pub mod found;
 pub mod gauges;
 pub mod groups;
+pub mod growth;
 pub mod history;
 pub mod judged;
 pub mod race;

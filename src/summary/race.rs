@@ -91,12 +91,10 @@ impl Lap {
         let client: Side = closer.other();
         let used = flow.payload_after(client, fin.end);
         let late = used.and_then(|used| used.last.since(fin.place.time));
-        let name = said.as_deref().and_then(|facts| facts.application.as_deref());
-        let key = said.as_deref().map(|facts| facts.protocol.key);
         Some(Lap {
             pause: judgement.idle_before_fin.filter(|pause| *pause >= SHORTEST),
             late: late.map(TimeDelta::nanoseconds),
-            setting: key.zip(name).and_then(|(key, name)| setting(key, name)),
+            setting: said.as_deref().and_then(setting),
         })
     }
 }

@@ -22,8 +22,8 @@ pub enum Owner<'a> {
     NotAsked,
     NotListed,
     Listed(&'a Socket),
-    /// The capture itself names the processes.
-    Said(&'a [Holder]),
+    /// The capture itself names the processes, and the code where it was kept.
+    Said(&'a [Holder], Option<&'a Code>),
 }
 
 impl<'a> Owner<'a> {
@@ -31,6 +31,7 @@ impl<'a> Owner<'a> {
     pub fn code(self) -> Option<&'a Code> {
         match self {
             Owner::Listed(socket) => socket.code.as_deref(),
+            Owner::Said(_, code) => code,
             _ => None,
         }
     }

@@ -131,7 +131,7 @@ impl Seen {
     }
 
     /// Makes a summary that has the sentences that speak for its cause, too.
-    fn with_evidence(row: &Row) -> Seen {
+    pub fn with_evidence(row: &Row) -> Seen {
         let evidence = evidence(row).iter().map(|sentence| printable(sentence)).collect();
         Seen { evidence, ..Seen::new(row) }
     }
@@ -236,7 +236,7 @@ impl Process {
             Owner::NotAsked => Process::NotAsked,
             Owner::NotListed => Process::NotListed,
             Owner::Listed(socket) => Process::of(socket),
-            Owner::Said(holders) => match holders.first() {
+            Owner::Said(holders, _) => match holders.first() {
                 Some(holder) => Process::By { holder: holder.clone(), by_capture: true },
                 None => Process::NotAsked,
             },

@@ -1,9 +1,11 @@
 //! The door that judged connections go through: printers stand behind it.
 
+use std::collections::BTreeMap;
 use std::io;
 
+use super::growth::Grown;
 use super::{EventKind, Row, Totals};
-use crate::owner::Socket;
+use crate::owner::{Socket, Usage};
 use crate::place::Time;
 
 /// A sink for what a run finds: a printer, a collection, a count.
@@ -14,8 +16,8 @@ use crate::place::Time;
 /// and [`row`](Sink::row) or [`unreported`](Sink::unreported) for each connection that has left memory.
 /// When it ends: the remaining rows, in the order of first packets unless they may come
 /// [in any](Sink::takes_any_order); then
-/// [`stuck_before`](Sink::stuck_before) for each socket that the capture never saw; then, once,
-/// [`end`](Sink::end). Live, whoever asks for a report in between gets that closing sequence early, and
+/// [`stuck_before`](Sink::stuck_before) for each socket that the capture never saw, and
+/// [`usage`](Sink::usage) where it is known; then, once, [`end`](Sink::end). Live, whoever asks for a report in between gets that closing sequence early, and
 /// everything may come again.
 ///
 /// # Errors
@@ -23,8 +25,9 @@ use crate::place::Time;
 /// An error is that of the sink's own output. It ends the run, which returns it: nothing more is
 /// called, not even [`end`](Sink::end).
 pub trait Sink {
-    /// Takes what has just happened to a live connection: to be written at once.
-    fn event(&mut self, _: EventKind, _: &Row) -> io::Result<()> {
+    /// Takes what has just happened to a live connection: to be written at once. With it, the growth of those
+    /// that it belongs to, at each power of two.
+    fn event(&mut self, _: EventKind, _: &Row, _: Option<&Grown>) -> io::Result<()> {
         Ok(())
     }
 
@@ -51,6 +54,11 @@ pub trait Sink {
 
     /// Takes a socket in CLOSE-WAIT of which the capture holds no packet.
     fn stuck_before(&mut self, _: &Socket) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes the descriptors of processes that hold findings, where the kernel was asked for them.
+    fn usage(&mut self, _: &BTreeMap<i32, Usage>) -> io::Result<()> {
         Ok(())
     }
 

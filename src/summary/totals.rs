@@ -29,7 +29,11 @@ pub struct Totals {
     pub evicted: u64,
     /// Flows that are counted and not listed, since there was no memory for their rows (`--max-flows`).
     pub unlisted: u64,
+    /// Events of the code behind sockets that did not arrive, where it was watched.
+    pub code_lost: Option<u64>,
     pub skipped: BTreeMap<Skipped, u64>,
+    /// Packets that others skipped who read the captures, by name; and whether they may be TCP.
+    pub skipped_before: BTreeMap<String, (bool, u64)>,
     pub captures: Vec<Capture>,
     pub files: Vec<String>,
 }
@@ -177,7 +181,9 @@ impl Totals {
 
     /// Packets that may well be TCP and could not be read.
     pub fn unread_packets(&self) -> u64 {
-        self.skipped.iter().filter(|(kind, _)| kind.may_be_tcp()).map(|(_, n)| n).sum()
+        let here = self.skipped.iter().filter(|(kind, _)| kind.may_be_tcp()).map(|(_, n)| n);
+        let before = self.skipped_before.values().filter(|(may_be_tcp, _)| *may_be_tcp);
+        here.chain(before.map(|(_, n)| n)).fold(0, |sum, n| sum.saturating_add(*n))
     }
 
     /// The numbers of the headline.
@@ -205,10 +211,11 @@ impl Totals {
     /// the rarest are summed up.
     pub fn skipped_by_name(&self) -> Vec<(String, u64)> {
         const KINDS: usize = 32;
-        let mut kinds: Vec<(String, u64)> =
-            self.skipped.iter().map(|(kind, n)| (kind.to_string(), *n)).collect();
+        let here = self.skipped.iter().map(|(kind, n)| (kind.to_string(), *n));
+        let before = self.skipped_before.iter().map(|(kind, (_, n))| (kind.clone(), *n));
+        let mut kinds: Vec<(String, u64)> = here.chain(before).collect();
         kinds.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        let rest: u64 = kinds.iter().skip(KINDS).map(|(_, n)| n).sum();
+        let rest: u64 = kinds.iter().skip(KINDS).fold(0, |sum, (_, n)| sum.saturating_add(*n));
         kinds.truncate(KINDS);
         if rest > 0 {
             kinds.push(("other".into(), rest));

@@ -90,7 +90,7 @@ pub fn too_many<'a>(
     tables: impl Iterator<Item = &'a FlowTable> + Clone,
     most: usize,
 ) -> Option<Evict> {
-    let held: usize = tables.clone().map(FlowTable::len).sum();
+    let held: usize = tables.clone().map(FlowTable::held).sum();
     if held <= most {
         return None;
     }
@@ -135,6 +135,11 @@ impl FlowTable {
     /// Returns the number of flows it holds.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Returns the number of flows in memory, with those that are over and have not been handed over.
+    pub fn held(&self) -> usize {
+        self.len + self.over.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -274,9 +279,15 @@ impl FlowTable {
 
     /// Hands over the flows that have been finished for long enough at `now`.
     pub fn retire(&mut self, now: Time, mut to: impl FnMut(Retired)) {
+        // What finished before there was any clock would be waited for without end, and all behind it.
+        let is_first = self.clock == Time::UNKNOWN;
         self.clock = self.clock.max(now);
+        let unknown = self.finished.iter_mut().filter(|_| is_first);
+        unknown.for_each(|(since, _)| *since = self.clock);
         self.over.drain(..).for_each(&mut to);
-        self.clear(|since| is_over(since, now), |flow| is_due(flow, now), to);
+        // What finished before the first time that was told is looked at, and waits from now on if it must.
+        let may_be_over = |since| since == Time::UNKNOWN || is_over(since, now);
+        self.clear(may_be_over, |flow| is_due(flow, now), to);
     }
 
     /// Drops the flows that a late packet found to be over.
@@ -321,6 +332,8 @@ impl FlowTable {
 
     /// Hands over the flows that have to go ([`too_many`]). Returns how many.
     pub fn evict(&mut self, which: Evict, mut to: impl FnMut(Retired)) -> usize {
+        // They would have left by themselves.
+        self.over.drain(..).for_each(&mut to);
         let before = self.len;
         let (limit, latest) = match which {
             Evict::Any { limit, latest } => (limit, latest),
@@ -405,5 +418,37 @@ mod tests {
     fn a_4_tuple_is_small() {
         let octets = size_of::<chain::Chain>();
         assert!(octets <= 208, "{octets}");
+    }
+
+    #[test]
+    fn what_finished_before_the_first_look_at_the_clock_leaves_too() {
+        use crate::place::Place;
+        use crate::tcp::segment::{Endpoint, Extras, Flags};
+        use crate::tcp::seq::Seq;
+
+        let at = |seconds: i64| Time::from_nanos(i128::from(seconds) * 1_000_000_000);
+        let end = |port| Endpoint { ip: [10, 0, 0, 1].into(), port };
+        let (key, from) = FlowKey::new(end(1), end(2));
+        let reset = Segment {
+            key,
+            hash: 7,
+            from,
+            seq: Seq(1),
+            ack: Seq(1),
+            flags: Flags(Flags::RST),
+            len: 0,
+            window: 0,
+            extras: Extras::default(),
+            place: Place::new(at(1_000), 0, 1, 6),
+            direction: None,
+        };
+        let mut table = FlowTable::default();
+        table.take(&reset, &mut CaptureFacts::default());
+        let left = [1_001, 1_500, 1_602].map(|seconds| {
+            let mut left = 0;
+            table.retire(at(seconds), |_| left += 1);
+            left
+        });
+        assert_eq!((left, table.len()), ([0, 0, 1], 0));
     }
 }

@@ -33,6 +33,15 @@ pub struct Count {
 }
 
 impl Count {
+    /// Makes it of four numbers that [`Count::numbers`] gave.
+    pub fn of_numbers([sure, unsure, damaged, of]: [u64; 4]) -> Count {
+        Count { sure, unsure, damaged, of }
+    }
+
+    pub fn numbers(self) -> [u64; 4] {
+        [self.sure, self.unsure, self.damaged, self.of]
+    }
+
     pub fn note(&mut self, flow: &Flow) {
         let talks = [Side::A, Side::B].into_iter().all(|side| flow.half(side).sent_payload());
         let (shows, sure) = (flow.shows_hole(), flow.has_hole());
@@ -45,16 +54,16 @@ impl Count {
     /// Adds them up: damage that is as frequent as what it would explain does explain it.
     pub fn holes(self) -> Holes {
         let unsure = if self.unsure > self.damaged { self.unsure } else { 0 };
-        Holes { shown: self.sure + unsure, of: self.of }
+        Holes { shown: self.sure.saturating_add(unsure), of: self.of }
     }
 }
 
 impl AddAssign for Count {
     fn add_assign(&mut self, more: Count) {
-        self.sure += more.sure;
-        self.unsure += more.unsure;
-        self.damaged += more.damaged;
-        self.of += more.of;
+        self.sure = self.sure.saturating_add(more.sure);
+        self.unsure = self.unsure.saturating_add(more.unsure);
+        self.damaged = self.damaged.saturating_add(more.damaged);
+        self.of = self.of.saturating_add(more.of);
     }
 }
 
@@ -68,7 +77,7 @@ impl Holes {
 
 impl AddAssign for Holes {
     fn add_assign(&mut self, more: Holes) {
-        self.shown += more.shown;
-        self.of += more.of;
+        self.shown = self.shown.saturating_add(more.shown);
+        self.of = self.of.saturating_add(more.of);
     }
 }

@@ -273,5 +273,5 @@ fn what_clients_of_rabbitmq_did_is_what_is_read() {
         await_fin(stream);
     }
     capture.finish();
-    compare(&capture, &format!("amqp={}", broker.port), "amqp", &did);
+    compare(&capture, "amqp", &format!("amqp={}", broker.port), "amqp", &did);
 }

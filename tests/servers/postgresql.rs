@@ -278,7 +278,7 @@ fn what_clients_of_postgresql_did_is_what_is_read() {
 
     kept.iter_mut().for_each(|client| await_fin(&mut client.stream));
     capture.finish();
-    compare(&capture, &format!("postgresql={}", server.port), "postgresql", &did);
+    compare(&capture, "postgresql", &format!("postgresql={}", server.port), "postgresql", &did);
     drop(kept);
 }
 
@@ -319,7 +319,7 @@ fn a_pooler_says_why_it_closes() {
             "server_error": {"code": "08P01", "sqlstate": "08P01", "message": "idle transaction timeout"},
         }),
     }];
-    compare(&capture, &format!("postgresql={port}"), "postgresql", &did);
+    compare(&capture, "pgbouncer", &format!("postgresql={port}"), "postgresql", &did);
 }
 
 /// After every answer, Wireshark's dissector says the same of the transaction.

@@ -134,5 +134,5 @@ fn what_clients_of_redis_did_is_what_is_read() {
     kept.iter_mut().for_each(await_fin);
     drop(administrator);
     capture.finish();
-    compare(&capture, &format!("redis={port}"), "redis", &did);
+    compare(&capture, "redis", &format!("redis={port}"), "redis", &did);
 }

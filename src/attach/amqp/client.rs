@@ -104,13 +104,12 @@ impl Amqp {
         match method.name {
             "connection.start-ok" => {
                 session.stage = Stage::Answered;
-                let mut product = None;
                 let all = arguments.table(|key, text| match key {
                     b"connection_name" => session.program = Some(name(text)),
-                    b"product" => product = Some(name(text)),
+                    b"product" => session.product = Some(name(text)),
                     _ => {}
                 });
-                session.program = session.program.take().or(product);
+                session.program = session.program.take().or_else(|| session.product.clone());
                 let mechanism = all.and_then(|()| arguments.text());
                 if mechanism == Some(b"PLAIN") {
                     // Nothing, a zero, the user, a zero, the password.

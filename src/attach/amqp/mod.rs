@@ -63,6 +63,8 @@ struct Session {
     user: Option<Box<str>>,
     host: Option<Box<str>>,
     program: Option<Box<str>>,
+    /// The library that it speaks by.
+    product: Option<Box<str>>,
     heartbeat: Option<u16>,
     /// The client said something last.
     spoke: Option<Time>,
@@ -130,7 +132,7 @@ impl Protocol for Amqp {
     }
 
     fn facts(&self, _: bool) -> Facts {
-        let Session { server, user, host, program, .. } = &self.session;
+        let Session { server, user, host, program, product, .. } = &self.session;
         let in_transaction = self.in_transaction();
         let open = self.channels.uncommitted().filter(|_| in_transaction == Some(true));
         let logged = || self.channels.log.iter().map(|name| Box::from(*name)).collect();
@@ -140,6 +142,7 @@ impl Protocol for Amqp {
             user: user.clone(),
             database: host.clone(),
             application: program.clone(),
+            driver: product.clone(),
             last_command: self.last.map(|(_, name)| name),
             last_statement: self.last.map(|(_, name)| name.into()),
             last_statement_at: self.last.map(|(at, _)| at),

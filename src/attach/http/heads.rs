@@ -56,11 +56,18 @@ pub struct Response {
     pub closes: bool,
     /// HTTP/1.0, and it does not stay.
     pub is_old: bool,
+    /// It goes on in HTTP/2.
+    pub upgrades: bool,
 }
+
+/// The beginning of HTTP/2's preface looks like a head.
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 
 pub enum Event {
     Request(Request),
     Response(Response),
+    /// The client goes on in HTTP/2: a head of its preface.
+    Preface,
     /// No more heads yet.
     More,
     /// This is no head.
@@ -70,6 +77,9 @@ pub enum Event {
 /// A request line: a method, a target, and the version where the line ends here.
 #[inline(never)]
 pub fn probe(first: &[u8]) -> Probe {
+    if first.starts_with(PREFACE) {
+        return Probe::Sure;
+    }
     const METHODS: [&[u8]; 9] = [
         b"GET ",
         b"POST ",
@@ -138,6 +148,9 @@ impl Heads {
 
     pub fn next_request(&mut self, data: &mut &[u8]) -> Event {
         self.next(data, |heads, head| {
+            if head == PREFACE {
+                return Some(Event::Preface);
+            }
             let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
             let mut request = httparse::Request::new(&mut headers);
             if !matches!(request.parse(head), Ok(httparse::Status::Complete(_))) {
@@ -177,6 +190,7 @@ impl Heads {
                 product: value(headers, "server").map(product),
                 closes: has(headers, "connection", b"close"),
                 is_old: response.version == Some(0) && !has(headers, "connection", b"keep-alive"),
+                upgrades: status == 101 && has(headers, "upgrade", b"h2c"),
             }))
         })
     }
@@ -304,6 +318,6 @@ fn length(headers: &[httparse::Header<'_>]) -> Option<Body> {
 }
 
 /// The product before any comment: `Go-http-client/1.1`.
-fn product(value: &[u8]) -> Vec<u8> {
+pub fn product(value: &[u8]) -> Vec<u8> {
     value.split(|octet| *octet == b' ').next().unwrap_or(value).to_vec()
 }

@@ -1,16 +1,18 @@
-//! HTTP/1.0 and HTTP/1.1, for an observer.
+//! HTTP/1.0, HTTP/1.1 and, without TLS, HTTP/2, for an observer.
 //!
 //! * `heads`: heads out of octets, and how long what follows them is; [`httparse`] reads what is in them
 //! * `path`: a request's path without its values
+//! * `two`: HTTP/2, once its preface has come or an upgrade to it
 //!
 //! Never wrong, rather unknown. Bodies are skipped by their length or in their chunks; where neither
 //! can be told, or something was not seen, the thread is taken up at a segment that begins with a head.
-//! What comes after an upgrade, or in a tunnel, is another protocol.
+//! What comes after another upgrade, or in a tunnel, is another protocol.
 
 mod heads;
 mod path;
 #[cfg(test)]
 mod tests;
+mod two;
 
 use std::collections::VecDeque;
 
@@ -19,12 +21,13 @@ use super::{Facts, GLANCE, Identity, Opening, PathStep, Peer, Probe, Protocol};
 use crate::place::Time;
 use crate::tcp::stream::Piece;
 use heads::{Body, Event, Heads, Request, Response};
+use two::Two;
 
 /// Requests that may wait for their answers.
 const MAX_WAITING: usize = 32;
 
 /// Octets on the heap.
-pub const MAX_HEAP: usize = 64 * 1_024;
+pub const MAX_HEAP: usize = 128 * 1_024;
 
 /// One connection.
 #[derive(Debug)]
@@ -39,6 +42,10 @@ pub struct Http {
     host: Option<Box<str>>,
     agent: Option<Box<str>>,
     product: Option<Box<str>>,
+    /// The status of the last answer.
+    status: Option<u16>,
+    /// It goes on in HTTP/2.
+    two: Option<Box<Two>>,
     announced: Option<&'static str>,
     /// Ends that have said something.
     heard: [bool; 2],
@@ -91,6 +98,8 @@ impl Protocol for Http {
             host: None,
             agent: None,
             product: None,
+            status: None,
+            two: None,
             announced: None,
             heard: [false; 2],
             confirmed: None,
@@ -103,6 +112,9 @@ impl Protocol for Http {
         if self.done {
             return;
         }
+        if let Some(two) = &mut self.two {
+            return two.take(from, at, piece);
+        }
         match piece {
             Piece::Missing(octets) => self.miss(from, octets),
             Piece::Data(data) => self.read(from, at, data),
@@ -114,6 +126,9 @@ impl Protocol for Http {
     }
 
     fn facts(&self, literals: bool) -> Facts {
+        if let Some(two) = &self.two {
+            return two.facts(literals, Facts::of(Http::IDENTITY));
+        }
         let shown =
             |asked: &Asked| if literals { asked.literal.clone() } else { asked.digest.clone() };
         let last = self.last.as_ref().map(shown);
@@ -128,6 +143,7 @@ impl Protocol for Http {
             announced: self.announced,
             path: last.iter().cloned().map(PathStep::Said).collect(),
             last_statement: last,
+            remarks: self.status.iter().map(|status| of_status(&status.to_string())).collect(),
             truncated: self.truncated,
             ..Facts::of(Http::IDENTITY)
         }
@@ -137,7 +153,8 @@ impl Protocol for Http {
 impl Http {
     /// Octets on the heap.
     pub fn heap_octets(&self) -> usize {
-        self.client.heap_octets() + self.server.heap_octets() + self.waiting.capacity()
+        let two = self.two.as_ref().map_or(0, |two| two.heap_octets());
+        self.client.heap_octets() + self.server.heap_octets() + self.waiting.capacity() + two
     }
 
     fn answered(&self) -> Option<bool> {
@@ -167,13 +184,16 @@ impl Http {
                 (self.last, self.unmatched) = (None, true);
                 self.waiting.clear();
             }
-            Peer::Server => self.unmatched = true,
+            Peer::Server => (self.unmatched, self.status) = (true, None),
         }
         self.announced = None;
     }
 
     fn read(&mut self, from: Peer, at: Time, data: &[u8]) {
         let was_heard = core::mem::replace(&mut self.heard[from as usize], true);
+        if self.confirmed.is_none() && self.is_two(from, was_heard, data) {
+            return self.go_on(from, at, data);
+        }
         if self.heads(from).is_lost() {
             if Http::probe(data, from) != Probe::Sure {
                 return self.unread(from);
@@ -193,10 +213,39 @@ impl Http {
             };
             match event {
                 Event::Request(request) => self.request(at, request),
+                Event::Response(response) if response.upgrades => {
+                    let asked = self.last.take();
+                    let upgraded =
+                        asked.map(|asked| Two::upgraded(asked.at, asked.digest, asked.literal));
+                    self.two = Some(Box::new(upgraded.unwrap_or_else(Two::in_the_middle)));
+                    return self.go_on(from, at, rest);
+                }
                 Event::Response(response) => self.response(response, method),
+                Event::Preface => {
+                    self.two = Some(Box::new(Two::begin(heads::PREFACE.len())));
+                    return self.go_on(from, at, rest);
+                }
                 Event::More => return,
                 Event::Odd => return self.odd(from),
             }
+        }
+    }
+
+    /// A server may say its settings first, and a capture begin anywhere.
+    fn is_two(&mut self, from: Peer, was_heard: bool, data: &[u8]) -> bool {
+        let two = match () {
+            () if from == Peer::Server && !was_heard && two::is_beginning(data) => Two::begin(0),
+            () if self.heads(from).is_lost() && two::are_frames(data) => Two::in_the_middle(),
+            () => return false,
+        };
+        self.two = Some(Box::new(two));
+        true
+    }
+
+    /// Goes on in HTTP/2 with these octets.
+    fn go_on(&mut self, from: Peer, at: Time, rest: &[u8]) {
+        if let Some(two) = self.two.as_mut().filter(|_| !rest.is_empty()) {
+            two.take(from, at, Piece::Data(rest));
         }
     }
 
@@ -206,6 +255,7 @@ impl Http {
             self.last = None;
         }
         (self.unmatched, self.truncated, self.announced) = (true, true, None);
+        self.status = None;
     }
 
     /// Begins anew: of all requests, the one that comes now is the only one that waits.
@@ -255,6 +305,7 @@ impl Http {
         if self.waiting.pop_front().is_none() && self.last.is_some() {
             self.unmatched = true;
         }
+        self.status = Some(response.status);
         if response.product.is_some() {
             self.product = response.product.as_deref().map(name);
         }
@@ -273,4 +324,9 @@ impl Http {
             () => self.announced,
         };
     }
+}
+
+/// Says what an answer began with.
+fn of_status(status: &str) -> Box<str> {
+    format!("the last answer had the status {status}").into()
 }

@@ -27,6 +27,20 @@ pub fn digest(target: &[u8]) -> String {
     name(format!("{}{query}", parts.join("/")).as_bytes()).into()
 }
 
+/// The longest name of a call.
+const LONGEST_CALL: usize = 120;
+
+/// A remote call's path: a service and a method, which name code and nothing else.
+pub fn of_call(path: &[u8]) -> Option<&str> {
+    let is_name = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic())
+            && part.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"_.".contains(&octet))
+    };
+    let path = str::from_utf8(path).ok().filter(|path| path.len() <= LONGEST_CALL)?;
+    let (service, method) = path.strip_prefix('/')?.split_once('/')?;
+    (is_name(service) && is_name(method)).then_some(path)
+}
+
 /// Letters with `-`, `_`, `.`; of digits no more than a version has: `v2`, `app.js`, `*`.
 fn is_word(part: &[u8]) -> bool {
     let is_plain = |octet: &u8| octet.is_ascii_alphanumeric() || b"-_.*".contains(octet);
@@ -40,6 +54,15 @@ fn is_word(part: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calls_are_names() {
+        let path = "/shop.v1.OrderService/ListOrdersOfCustomerByTimeRange";
+        assert_eq!(of_call(path.as_bytes()), Some(path));
+        for other in ["/orders", "/a/b/c", "/a/42", "/a b/c", "a/b", "//x", "/a/b?c"] {
+            assert_eq!(of_call(other.as_bytes()), None, "{other}");
+        }
+    }
 
     #[test]
     fn numbers_and_identifiers_are_values() {

@@ -3,6 +3,7 @@
 use super::command::Command;
 use super::frames::{Frames, MysqlPacket, Rest};
 use super::reply::Reply;
+use super::session::Program;
 use super::statement::Statement;
 use super::wire::{self, Login, Reader, capability, status};
 use super::{Mysql, Phase};
@@ -104,6 +105,7 @@ impl Mysql {
         self.session.user = login.user.map(name);
         let database = login.database.filter(|database| !database.is_empty());
         self.session.database = database.map(name);
+        self.session.program = Program::of(&login);
         self.truncated |= login.user.is_none() || login.database.is_none();
         self.phase = Phase::Proof;
         true

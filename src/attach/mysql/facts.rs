@@ -6,6 +6,7 @@ use super::{Mysql, Phase};
 use crate::attach::facts::Tag;
 use crate::attach::sql::tags;
 use crate::attach::{BeforeLogin, Begun, Facts, Protocol};
+use crate::place::Time;
 
 impl Mysql {
     /// Returns the facts known by now. `literals`: statements as they were sent, with their values.
@@ -15,11 +16,15 @@ impl Mysql {
         let is_open = in_transaction == Some(true);
         let last = exchange.last();
         let has_last = last.command.is_some();
+        let (statements_at, statements) =
+            if is_open { self.statements(literals) } else { Default::default() };
         Facts {
             confirmed: self.confirmed,
             server: session.version.clone(),
             user: session.user.clone().filter(|_| !exchange.may_change_user()),
             database: session.database.clone().filter(|_| !exchange.may_rename()),
+            application: session.program.as_ref().and_then(|it| it.name.clone()),
+            driver: session.program.as_ref().and_then(|it| it.library.clone()),
             last_command: last.command.and_then(Command::name),
             last_statement: show_last(last, literals),
             last_statement_at: has_last.then_some(last.at),
@@ -28,7 +33,8 @@ impl Mysql {
             in_transaction,
             transaction_since: self.transaction.since().filter(|_| is_open),
             begun: self.transaction.begun().filter(|_| is_open).map(Begun::from),
-            statements: if is_open { self.statements(literals) } else { Vec::new() },
+            statements,
+            statements_at,
             more_statements: self.transaction.log().filter(|_| is_open).map_or(0, |log| log.more),
             path: self.path(literals),
             goodbye: self.goodbye(),
@@ -68,15 +74,16 @@ impl Mysql {
     /// The statements of the transaction: answered ones, then those that were sent and not answered.
     fn tags(&self, last: &Statement, is_open: bool) -> Vec<Tag> {
         let log = self.transaction.log().filter(|_| is_open);
-        let texts = log.map_or(&[][..], |log| log.texts());
-        tags::of_last(texts.iter().chain([&last.text]))
+        let texts = log.into_iter().flat_map(|log| log.texts()).map(|(_, text)| text);
+        tags::of_last(texts.chain([&last.text]))
     }
 
-    fn statements(&self, literals: bool) -> Vec<Box<str>> {
-        let answered = self.transaction.log().map_or(&[][..], |log| log.texts());
+    fn statements(&self, literals: bool) -> (Vec<Time>, Vec<Box<str>>) {
+        let answered = self.transaction.log().into_iter().flat_map(|log| log.texts());
         let executes = |s: &&Statement| s.command.is_some_and(Command::executes);
-        let waiting = self.exchange.waiting().filter(executes).map(|statement| &statement.text);
-        answered.iter().chain(waiting).filter_map(|text| text.show(literals)).collect()
+        let waiting = self.exchange.waiting().filter(executes);
+        let all = answered.chain(waiting.map(|statement| (statement.at, &statement.text)));
+        all.filter_map(|(at, text)| Some((at, text.show(literals)?))).unzip()
     }
 }
 

@@ -46,7 +46,7 @@ use transaction::Transaction;
 use wire::{Greeting, Refusal};
 
 /// The size of a connection on which nothing is going on, without its strings.
-pub const MAX_IDLE: usize = 320;
+pub const MAX_IDLE: usize = 328;
 
 /// Octets on the heap, strings and all.
 pub const MAX_HEAP: usize = 64 * 1_024;

@@ -45,28 +45,29 @@ pub struct Transaction {
 /// The statements of the open transaction, in order.
 #[derive(Debug, Default)]
 pub struct Log {
-    kept: Vec<SqlText>,
+    kept: Vec<(Time, SqlText)>,
     octets: usize,
     pub more: u32,
 }
 
 impl Log {
-    fn push(&mut self, text: &SqlText) {
+    fn push(&mut self, Statement { at, text, .. }: &Statement) {
         let octets = self.octets + text.octets.len();
         if text.none || self.kept.len() >= MAX_STATEMENTS || octets > MAX_LOG {
             self.more = self.more.saturating_add(1);
         } else {
             self.octets = octets;
-            self.kept.push(text.clone());
+            self.kept.push((*at, text.clone()));
         }
     }
 
-    pub fn texts(&self) -> &[SqlText] {
-        &self.kept
+    /// Returns the texts, each with the time at which it was sent.
+    pub fn texts(&self) -> impl DoubleEndedIterator<Item = (Time, &SqlText)> {
+        self.kept.iter().map(|(at, text)| (*at, text))
     }
 
     pub fn heap_octets(&self) -> usize {
-        self.octets + self.kept.capacity() * size_of::<SqlText>()
+        self.octets + self.kept.capacity() * size_of::<(Time, SqlText)>()
     }
 }
 
@@ -122,7 +123,7 @@ impl Transaction {
         }
         // However many results it has, it is one statement.
         if statement.command.is_some_and(Command::executes) && (index == 0 || self.log.is_none()) {
-            self.log.get_or_insert_default().push(&statement.text);
+            self.log.get_or_insert_default().push(statement);
         }
         begins
     }
@@ -136,7 +137,7 @@ impl Transaction {
             // With other results before the error, it stands there.
             && (index == 0 || self.log.is_none())
         {
-            self.log.get_or_insert_default().push(&statement.text);
+            self.log.get_or_insert_default().push(statement);
         }
     }
 

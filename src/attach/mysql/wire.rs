@@ -14,6 +14,8 @@ pub mod capability {
     pub const PROTOCOL_41: u64 = 1 << 9;
     pub const SSL: u64 = 1 << 11;
     pub const SECURE_CONNECTION: u64 = 1 << 15;
+    pub const PLUGIN_AUTH: u64 = 1 << 19;
+    pub const CONNECT_ATTRS: u64 = 1 << 20;
     pub const PLUGIN_AUTH_LENENC: u64 = 1 << 21;
     pub const DEPRECATE_EOF: u64 = 1 << 24;
     pub const OPTIONAL_METADATA: u64 = 1 << 25;
@@ -149,6 +151,10 @@ pub struct Login<'a> {
     pub user: Option<&'a [u8]>,
     /// Empty: none.
     pub database: Option<&'a [u8]>,
+    /// The program, and the library that it speaks by, with its version.
+    pub program: Option<&'a [u8]>,
+    pub library: Option<&'a [u8]>,
+    pub library_version: Option<&'a [u8]>,
 }
 
 /// The length of a login that goes on under TLS.
@@ -188,6 +194,27 @@ impl<'a> Login<'a> {
         }
         let with_database = effective & capability::CONNECT_WITH_DB != 0;
         self.database = if with_database { reader.last_text(whole) } else { Some(b"") };
+        if effective & capability::PLUGIN_AUTH != 0 {
+            reader.zero_ended()?;
+        }
+        if effective & capability::CONNECT_ATTRS != 0 {
+            let len = usize::try_from(reader.lenenc()?).ok()?;
+            self.read_attributes(Reader(reader.0.get(..len).unwrap_or(reader.0)));
+        }
+        Some(())
+    }
+
+    /// Attributes of the connection: a client can send any, and most of them are nobody's business.
+    fn read_attributes(&mut self, mut reader: Reader<'a>) -> Option<()> {
+        while let Some(key) = reader.lenenc_text() {
+            let value = reader.lenenc_text()?;
+            match key {
+                b"program_name" => self.program = Some(value),
+                b"_client_name" => self.library = Some(value),
+                b"_client_version" => self.library_version = Some(value),
+                _ => {}
+            }
+        }
         Some(())
     }
 }

@@ -139,13 +139,14 @@ impl Protocol for Redis {
         };
         let in_transaction = self.in_transaction();
         let is_open = in_transaction == Some(true);
-        let Session { version, user, database, name, .. } = &self.session;
+        let Session { version, user, database, name, library, .. } = &self.session;
         Facts {
             confirmed: self.confirmed,
             server: version.clone(),
             user: user.clone(),
             database: database.clone(),
             application: name.clone(),
+            driver: library.clone(),
             last_command: self.last.as_ref().map(|_| "command"),
             last_statement: self.last.as_ref().map(|(_, command)| shown(command).into()),
             last_statement_at: self.last.as_ref().map(|(at, _)| *at),

@@ -10,6 +10,8 @@ pub struct Session {
     pub user: Option<Box<str>>,
     pub database: Option<Box<str>>,
     pub name: Option<Box<str>>,
+    /// The library that it speaks by.
+    pub library: Option<Box<str>>,
     /// The server answered something that only those may ask who are logged in.
     pub was_let_in: bool,
 }
@@ -22,8 +24,8 @@ impl Session {
 
     /// Something that the client asked for was not seen.
     pub fn forget(&mut self) {
-        let (version, was_let_in) = (self.version.take(), self.was_let_in);
-        *self = Session { version, was_let_in, ..Session::default() };
+        let (version, library) = (self.version.take(), self.library.take());
+        *self = Session { version, library, was_let_in: self.was_let_in, ..Session::default() };
     }
 
     /// The server agreed.
@@ -31,7 +33,7 @@ impl Session {
         match asked {
             Asked::Select(database) => self.database = database,
             Asked::Name(client) => self.name = client,
-            Asked::Library(library) if self.name.is_none() => self.name = library,
+            Asked::Library(library) => self.library = library,
             Asked::Auth(user) => self.user = user,
             Asked::Hello(hello) => {
                 let Hello { user, client } = *hello;

@@ -100,8 +100,10 @@ fn the_session_is_as_the_server_agreed() {
     assert_eq!(texts.each_ref().map(Option::as_deref), ["7.0.1", "me", "web", "3"].map(Some));
     let facts = turns(&[
         ("SELECT 99", "-ERR DB index is out of range\r\n"),
+        ("CLIENT SETINFO LIB-NAME go-redis", "+OK\r\n"),
         ("CLIENT SETNAME web", "+OK\r\n"),
     ]);
+    assert_eq!(facts.driver.as_deref(), Some("go-redis"));
     assert_eq!((facts.database.as_deref(), facts.application.as_deref()), (Some("0"), Some("web")));
     let facts = turns(&[("GET k", "-NOAUTH Authentication required.\r\n")]);
     assert_eq!(facts.before_login, Some(BeforeLogin::Denied));

@@ -4,6 +4,8 @@
 //! (`/*controller:orders,action:update*/`) write them. Keys that are listed are read, and no others: a
 //! comment can hold anything.
 
+use std::str::FromStr;
+
 use super::lexer::Lexer;
 use super::text::SqlText;
 use crate::attach::facts::{Tag, name};
@@ -21,6 +23,31 @@ const KEYS: &[&str] = &[
     "route",
     "traceparent",
 ];
+
+/// A tag that is looked for: `controller=orders`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sought {
+    key: &'static str,
+    value: Box<str>,
+}
+
+impl FromStr for Sought {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Sought, String> {
+        let (key, value) = text.split_once('=').ok_or("it is written as controller=orders")?;
+        let known = KEYS.iter().find(|known| **known == key);
+        let key = known.ok_or_else(|| format!("no tag '{key}': there are {}", KEYS.join(", ")))?;
+        Ok(Sought { key, value: value.into() })
+    }
+}
+
+impl Sought {
+    /// Returns whether it is one of these.
+    pub fn is_in(&self, tags: &[Tag]) -> bool {
+        tags.iter().any(|(key, value)| *key == self.key && **value == *self.value)
+    }
+}
 
 /// Returns the tags in a text's comments, by their keys; of one that comes twice, the last.
 pub fn tags(text: &SqlText) -> Vec<Tag> {
@@ -164,6 +191,17 @@ mod tests {
         ] {
             assert_eq!(read(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_tag_that_is_looked_for() {
+        let tags = [("action", "update".into()), ("controller", "orders".into())];
+        let found = |text: &str| text.parse::<Sought>().map(|sought| sought.is_in(&tags));
+        assert_eq!(found("controller=orders"), Ok(true));
+        assert_eq!(found("controller=order"), Ok(false));
+        assert_eq!(found("job=orders"), Ok(false));
+        assert!(found("user=x").is_err_and(|it| it.contains("there are action, ")));
+        assert!(found("controller").is_err());
     }
 
     #[test]

@@ -18,7 +18,7 @@ impl Live {
         match *self {}
     }
 
-    pub fn keep(&mut self, _: impl Write + 'static) -> io::Result<()> {
+    pub fn keep(&mut self, _: impl Write + Send + 'static) -> io::Result<()> {
         match *self {}
     }
 

@@ -123,7 +123,7 @@ impl Live {
     ///
     /// # Errors
     /// If it cannot be written to.
-    pub fn keep(&mut self, out: impl Write + 'static) -> io::Result<()> {
+    pub fn keep(&mut self, out: impl Write + Send + 'static) -> io::Result<()> {
         let interfaces =
             self.interfaces.iter().map(|interface| (interface.name.as_str(), interface.link));
         let snap_len = self.wanted.snap_len;
@@ -294,6 +294,10 @@ impl Live {
 }
 
 impl Source for Live {
+    fn comment(&mut self, text: &str) {
+        self.write(|keep, _| keep.comment(now(), text));
+    }
+
     fn next(&mut self) -> Result<Next<'_>, Error> {
         if let Some(trouble) = self.troubles.pop_front() {
             return Ok(Next::Trouble(trouble));

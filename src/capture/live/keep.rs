@@ -16,7 +16,7 @@ const PACKET_OCTETS: u64 = 32;
 
 /// A file that packets go to as they come.
 pub struct Keep {
-    writer: Writer<BufWriter<Box<dyn Write>>>,
+    writer: Writer<BufWriter<Box<dyn Write + Send>>>,
     /// Something waits in memory.
     is_ahead: bool,
     /// Octets of packets so far, as they are in the file.
@@ -26,12 +26,12 @@ pub struct Keep {
 impl Keep {
     /// Begins the file: interfaces, by name and link type, and the addresses of all.
     pub fn begin<'a>(
-        out: impl Write + 'static,
+        out: impl Write + Send + 'static,
         interfaces: impl Iterator<Item = (&'a str, LinkType)>,
         addresses: &BTreeSet<IpAddr>,
         snap_len: u32,
     ) -> io::Result<Keep> {
-        let out: Box<dyn Write> = Box::new(out);
+        let out: Box<dyn Write + Send> = Box::new(out);
         let mut writer = Writer::new(BufWriter::new(out), "captured by closewait live")?;
         let mut addresses = addresses.clone();
         for (name, link) in interfaces {
@@ -55,6 +55,13 @@ impl Keep {
         let data = Cow::Borrowed(data);
         let packet = PacketToWrite { time, original_len, direction: None, data, comment: None };
         self.writer.packet(interface as u32, &packet)
+    }
+
+    /// Writes a comment beside the packets.
+    pub fn comment(&mut self, at: Time, text: &str) -> io::Result<()> {
+        self.is_ahead = true;
+        self.octets += PACKET_OCTETS + text.len() as u64;
+        self.writer.comment(0, at, text)
     }
 
     /// In a pause, writes what waits: a program that is killed then has lost nothing.

@@ -52,6 +52,20 @@ pub enum CannotCapture {
     NotBuiltIn,
 }
 
+impl CannotCapture {
+    /// It takes rights that this process has not, or another build: nothing is wrong with what was asked.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        match self {
+            CannotCapture::Interface { error, .. } => {
+                error.contains("permission") || error.contains("not permitted")
+            }
+            CannotCapture::NotBuiltIn => true,
+            CannotCapture::Filter { .. } => false,
+        }
+    }
+}
+
 /// Reads the clock that libpcap takes packets' times from, too.
 #[must_use]
 pub fn now() -> Time {

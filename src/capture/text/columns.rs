@@ -178,8 +178,15 @@ pub fn arrows(line: &str) -> std::borrow::Cow<'_, str> {
     line.replace('→', "->").replace("â†’", "->").into()
 }
 
-/// Cells of a line: with quotes around those that hold the delimiter, as RFC 4180 has them.
+/// Cells of a line: with quotes around those that hold the delimiter, as RFC 4180 has them. Where tshark
+/// prints an arrow between the ends, that is none.
 pub fn cells(line: &str, delimiter: u8) -> Vec<String> {
+    let mut cells = all_cells(line, delimiter);
+    cells.retain(|cell| !matches!(cell.trim(), "→" | "->" | "â†’"));
+    cells
+}
+
+fn all_cells(line: &str, delimiter: u8) -> Vec<String> {
     // A reader of quotes takes longer to make than most lines to read.
     if !line.contains('"') && !line.is_empty() {
         return line.split(char::from(delimiter)).map(str::to_owned).collect();

@@ -4,23 +4,28 @@ use std::borrow::Cow;
 
 use super::super::buffer::Buffer;
 use super::super::record::Broken;
+use super::breaks::{Breaks, ended_within};
 
 /// A longer line is no line.
 const MAX_LINE: usize = 64 << 10;
 
 /// The length of the next line with its end; `None` where the text ends. The last line need not
 /// end, and one that is too long is taken in parts.
-pub fn line_len(buffer: &mut Buffer) -> Result<Option<usize>, Broken> {
+pub fn line_len(buffer: &mut Buffer, breaks: Breaks) -> Result<Option<usize>, Broken> {
     let mut searched = 0;
     loop {
         buffer.peek(searched + 1)?;
         let unread = buffer.unread();
-        if let Some(end) = unread[searched..].iter().position(|b| *b == b'\n') {
-            return Ok(Some(searched + end + 1));
+        // An end of two octets may lie across.
+        let from = searched.saturating_sub(1);
+        if let Some(len) = breaks.first_len(&unread[from..]) {
+            return Ok(Some(from + len));
         }
         searched = unread.len();
         if searched >= MAX_LINE || buffer.is_at_end() {
-            return Ok((searched > 0).then_some(searched));
+            // Within a string, lines end as well.
+            let within = ended_within(unread).filter(|_| !buffer.is_at_end());
+            return Ok((searched > 0).then_some(within.unwrap_or(searched)));
         }
     }
 }
@@ -53,10 +58,25 @@ pub fn printed(bytes: &[u8]) -> Cow<'_, str> {
     if line.contains('&') && line.contains(';') {
         line = Cow::Owned(without_markup(&line));
     }
-    if !line.is_ascii() && line.contains('\u{a0}') {
-        line = Cow::Owned(line.replace('\u{a0}', " "));
+    // JSON that is no log has names in it, as they are.
+    if !line.is_ascii() && !line.trim_start().starts_with('{') {
+        // An arrow in the wrong character set.
+        line = Cow::Owned(line.replace("â†’", "→").chars().filter_map(typed).collect());
     }
     line
+}
+
+/// Characters as they are typed: word processors have blanks, dashes and quotes of their own, and some
+/// characters take no room.
+fn typed(c: char) -> Option<char> {
+    Some(match c {
+        '\u{a0}' | '\u{2007}' | '\u{202f}' | '\u{3000}' => ' ',
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}' => '-',
+        '\u{201c}'..='\u{201f}' | '\u{ab}' | '\u{bb}' => '"',
+        '\u{2018}'..='\u{201b}' => '\'',
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => return None,
+        c => c,
+    })
 }
 
 /// A line of a web page's source: the characters that markup has names for, and no break at its end.
@@ -96,7 +116,7 @@ fn without_colours(line: &str) -> String {
 /// The message of a line that a container runtime or journald wrote as JSON.
 fn logged(line: &str) -> Option<String> {
     let object: serde_json::Value = serde_json::from_str(line.trim()).ok()?;
-    let keys = ["log", "message", "MESSAGE", "msg", "textPayload"];
+    let keys = ["log", "message", "MESSAGE", "msg", "textPayload", "line", "body", "_raw"];
     let text = keys.iter().find_map(|key| object.get(key)?.as_str())?;
     Some(text.trim_end().to_owned())
 }

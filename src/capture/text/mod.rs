@@ -4,7 +4,7 @@
 //! ones of their connection, and a bare ACK's own is not printed at all. Both are put back here, and
 //! each line becomes the packet that it describes, without its payload.
 //!
-//! * [`lines`]: a line without what others put around it
+//! * [`breaks`]: where a line ends; [`lines`]: a line without what others put around it
 //! * [`tcpdump`]: lines of tcpdump; [`front`] and [`fields`] are what stands before and behind the ends
 //! * [`wireshark`]: lines, tables and fields of Wireshark and tshark; [`columns`] and [`info`] are what
 //!   they consist of, [`folded`] puts lines together, and [`streams`] gives packets of other protocols their connection
@@ -14,7 +14,8 @@
 //! * [`twins`]: ends that may be the same under two names
 //! * [`mod@printed`]: one packet, and its headers
 
-pub mod clock;
+pub mod breaks;
+mod clock;
 pub mod columns;
 pub mod ends;
 pub mod fields;
@@ -33,6 +34,7 @@ pub mod wireshark;
 use std::collections::VecDeque;
 use std::io;
 
+use self::breaks::{Breaks, within};
 use self::clock::{Clock, Style};
 use self::ends::Ends;
 use self::lines::{line_len, printed, whole_lines};
@@ -67,6 +69,7 @@ pub struct TextReader {
     /// Items that were found and not handed out yet.
     ready: VecDeque<Item>,
     ended: bool,
+    breaks: Breaks,
     twins: Twins,
     /// The packet that was made of the last line, and its process.
     packet: Vec<u8>,
@@ -112,8 +115,13 @@ impl TextReader {
             buffer.peek(len)?;
             let unread = buffer.unread();
             let more = unread.len() >= len && unread.len() <= MAX_SEARCH;
-            match TextReader::of(whole_lines(unread), more || !buffer.is_at_end()) {
+            let breaks = Breaks::of(unread);
+            let head = breaks.usual(unread);
+            match TextReader::of(whole_lines(&head), more || !buffer.is_at_end()) {
                 Recognised::No if more => len = unread.len() + 1,
+                Recognised::Text(text) => {
+                    return Ok(Recognised::Text(Box::new(TextReader { breaks, ..*text })));
+                }
                 recognised => return Ok(recognised),
             }
         }
@@ -164,6 +172,7 @@ impl TextReader {
             line: 0,
             ready: VecDeque::new(),
             ended: false,
+            breaks: Breaks::default(),
             twins: Twins::default(),
             packet: Vec::new(),
             process: None,
@@ -206,14 +215,16 @@ impl TextReader {
     }
 
     fn line(&mut self, buffer: &mut Buffer) -> Result<(), Broken> {
-        let Some(len) = line_len(buffer)? else {
+        let Some(len) = line_len(buffer, self.breaks)? else {
             self.ended = true;
             self.form.end(&mut self.ends, &mut self.ready);
             return Ok(());
         };
         self.line += 1;
-        let line = printed(buffer.get(0, len));
-        self.form.take(self.line, &line, &mut self.ends, &mut self.ready);
+        let line = printed(self.breaks.bare(buffer.get(0, len)));
+        for line in within(&line) {
+            self.form.take(self.line, line, &mut self.ends, &mut self.ready);
+        }
         buffer.consume(len);
         Ok(())
     }
@@ -265,7 +276,9 @@ impl TextReader {
 fn try_out(form: &mut Form, head: &[u8]) -> Vec<Item> {
     let (mut ends, mut out) = (Ends::default(), VecDeque::new());
     for (number, line) in (1..).zip(head.split_inclusive(|b| *b == b'\n')) {
-        form.take(number, &printed(line), &mut ends, &mut out);
+        for line in within(&printed(line)) {
+            form.take(number, line, &mut ends, &mut out);
+        }
     }
     form.end(&mut ends, &mut out);
     out.into()

@@ -6,8 +6,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::stacks::{StackId, Stacks};
-use super::trace::{Asked, Begun, Span};
+use super::stacks::{Stack, StackId, Stacks};
+use super::trace::{Asked, Sent, Span};
 use crate::tcp::segment::Endpoint;
 
 /// Sockets that are kept, and the last sends of each.
@@ -26,8 +26,8 @@ pub struct Event {
     pub socket: u64,
     pub pid: u32,
     pub what: What,
-    /// The caller's stack, the innermost address first.
-    pub stack: Vec<u64>,
+    /// The caller's.
+    pub stack: Stack,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ struct Sock {
 pub struct Caller {
     pub at: u64,
     pub pid: u32,
-    pub stack: Arc<[u64]>,
+    pub stack: Arc<Stack>,
 }
 
 /// An event's caller, or the reason why none is known.
@@ -134,6 +134,19 @@ impl Why {
     }
 }
 
+/// The part of what is known that a lost event could have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Sums of sends, and which socket is which.
+    Sums,
+    Connects,
+    EndsOfFile,
+}
+
+/// All of them, in their order.
+pub const LOSSES: usize = 3;
+pub const ALL_LOSSES: [Loss; LOSSES] = [Loss::Sums, Loss::Connects, Loss::EndsOfFile];
+
 /// The callers of a socket's events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Callers {
@@ -141,6 +154,7 @@ pub struct Callers {
     pub last: Option<Known>,
     pub connected: Option<Known>,
     pub end_of_file: Option<Known>,
+    pub statements: Vec<Known>,
 }
 
 /// All sockets that anything was seen of.
@@ -149,8 +163,10 @@ pub struct Book {
     sockets: HashMap<u64, Sock>,
     by_ends: HashMap<Ends, Vec<u64>>,
     stacks: Stacks,
-    /// Times at which something was lost, and how many events in all.
+    /// Times at which sums were lost; whether others were, and how many events in all.
     losses: u32,
+    lost_connects: bool,
+    lost_ends: bool,
     pub lost: u64,
 }
 
@@ -186,9 +202,16 @@ impl Book {
     }
 
     /// So many events did not arrive.
-    pub fn lose(&mut self, events: u64) {
+    pub fn lose(&mut self, what: Loss, events: u64) {
+        if events == 0 {
+            return;
+        }
         self.lost = self.lost.saturating_add(events);
-        self.losses = self.losses.saturating_add(1);
+        match what {
+            Loss::Sums => self.losses = self.losses.saturating_add(1),
+            Loss::Connects => self.lost_connects = true,
+            Loss::EndsOfFile => self.lost_ends = true,
+        }
     }
 
     fn change(&mut self, socket: u64, from: State, to: State, ends: Ends, by: By) {
@@ -253,10 +276,11 @@ impl Book {
             }
         };
         Callers {
-            begun: asked.open.then(|| self.begun(sock, asked.begun)),
+            begun: asked.open.then(|| self.sender(sock, asked.begun)),
             last: self.last(sock),
             connected: self.connected(sock),
-            end_of_file: sock.end_of_file.map(|by| self.known(by)),
+            end_of_file: self.end_of_file(sock),
+            statements: asked.statements.iter().map(|sent| self.sender(sock, *sent)).collect(),
         }
     }
 
@@ -270,18 +294,24 @@ impl Book {
         }
     }
 
+    /// A read that was lost may have seen it.
+    fn end_of_file(&self, sock: &Sock) -> Option<Known> {
+        let by = sock.end_of_file.map(|by| self.known(by));
+        by.or(self.lost_ends.then_some(Known::Unknown(Why::Lost)))
+    }
+
     fn connected(&self, sock: &Sock) -> Option<Known> {
         sock.connect.filter(|_| sock.sends.is_empty()).map(|by| self.known(by))
     }
 
     fn unseen(&self) -> Why {
-        if self.losses > 0 { Why::Lost } else { Why::Before }
+        if self.losses > 0 || self.lost_connects { Why::Lost } else { Why::Before }
     }
 
     /// The send that carried these octets. Where the socket was seen to begin, the sums are the
     /// capture's numbers; else the two are joined at their ends, and must agree where sends begin.
-    fn begun(&self, sock: &Sock, begun: Option<Begun>) -> Known {
-        let Some(Begun { before_end, sent }) = begun else {
+    fn sender(&self, sock: &Sock, sent: Option<Sent>) -> Known {
+        let Some(Sent { before_end, sent }) = sent else {
             return Known::Unknown(Why::NotCaptured);
         };
         let sent = sent.filter(|_| sock.begun == Some(self.losses));

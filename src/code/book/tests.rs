@@ -10,6 +10,10 @@ fn ends() -> Ends {
     (end(40_000), end(3306))
 }
 
+fn stack_of(address: u64) -> Stack {
+    Stack { addresses: vec![address], ..Stack::default() }
+}
+
 struct Story {
     book: Book,
     at: u64,
@@ -22,7 +26,7 @@ impl Story {
 
     fn event(&mut self, what: What, stack: u64) -> &mut Story {
         self.at += 1;
-        let (at, stack) = (self.at, vec![stack]);
+        let (at, stack) = (self.at, stack_of(stack));
         self.book.take(&Event { at, socket: ADDRESS, pid: 7, what, stack });
         self
     }
@@ -47,13 +51,14 @@ impl Story {
 
     fn begun(&self, from: u64, to: u64, sent: Option<u64>) -> Option<Known> {
         let before_end = Span { from, to };
-        self.callers(Asked { open: true, begun: Some(Begun { before_end, sent }) }).begun
+        let begun = Some(Sent { before_end, sent });
+        self.callers(Asked { open: true, begun, ..Asked::default() }).begun
     }
 }
 
 fn by(known: &Option<Known>) -> Result<u64, Why> {
     match known {
-        Some(Known::By(caller)) => Ok(caller.stack[0]),
+        Some(Known::By(caller)) => Ok(caller.stack.addresses[0]),
         Some(Known::Unknown(why)) => Err(*why),
         None => panic!("nothing is said"),
     }
@@ -92,7 +97,10 @@ fn a_socket_that_was_there_before_is_joined_from_its_end() {
         // No send begins there: something is amiss, and nothing is said.
         assert_eq!(by(&story.begun(45, 40, sent)), Err(Why::Unfit));
     }
-    assert_eq!(by(&story.callers(Asked { open: true, begun: None }).begun), Err(Why::NotCaptured));
+    assert_eq!(
+        by(&story.callers(Asked { open: true, ..Asked::default() }).begun),
+        Err(Why::NotCaptured)
+    );
 }
 
 #[test]
@@ -107,7 +115,7 @@ fn nothing_is_known_of_a_socket_that_nothing_was_seen_of() {
 fn a_loss_makes_unknown_what_it_could_have_changed() {
     let mut story = Story::new();
     story.connect().sent(11, 3).sent(40, 4);
-    story.book.lose(1);
+    story.book.lose(Loss::Sums, 1);
     story.close_wait();
     assert_eq!(by(&story.callers(Asked::default()).last), Err(Why::Lost));
     assert_eq!(by(&story.begun(51, 40, Some(51))), Err(Why::Lost));
@@ -149,7 +157,7 @@ fn sockets_with_the_same_ends_are_told_apart_by_who_holds_them() {
     let state = |from, to| What::State { from, to, ends: ends() };
     for what in [state(State::Other, State::CloseWait), What::Sent(5)] {
         let (at, socket) = (99, ADDRESS + 64);
-        story.book.take(&Event { at, socket, pid: 8, what, stack: vec![5] });
+        story.book.take(&Event { at, socket, pid: 8, what, stack: stack_of(5) });
     }
     assert_eq!(by(&story.book.callers(ends(), &[8], &Asked::default()).last), Ok(5));
     assert_eq!(by(&story.book.callers(ends(), &[7], &Asked::default()).last), Ok(3));
@@ -164,7 +172,7 @@ fn memory_is_bounded() {
     for n in 0..2 * MAX_SOCKETS as u64 {
         story.at += 1;
         let (socket, what) = (n, What::Sent(1));
-        story.book.take(&Event { at: story.at, socket, pid: 8, what, stack: vec![n] });
+        story.book.take(&Event { at: story.at, socket, pid: 8, what, stack: stack_of(n) });
     }
     assert!(story.book.sockets.len() <= MAX_SOCKETS);
     assert_eq!(by(&story.callers(Asked::default()).last), Ok(3));
@@ -174,4 +182,31 @@ fn memory_is_bounded() {
     assert_eq!(story.book.sockets[&ADDRESS].sends.len(), MAX_SENDS);
     let sent = 11 + 10 * MAX_SENDS as u64;
     assert_eq!(by(&story.begun(sent, sent - 11, Some(sent))), Err(Why::LongAgo));
+}
+
+/// A lost read could be of any socket; sends are as they were.
+#[test]
+fn a_lost_read_makes_only_reads_unknown() {
+    let mut story = Story::new();
+    story.connect().sent(100, 2).close_wait();
+    story.book.lose(Loss::EndsOfFile, 3);
+    let callers = story.callers(Asked::default());
+    assert_eq!((by(&callers.last), by(&callers.end_of_file)), (Ok(2), Err(Why::Lost)));
+    assert_eq!(story.book.lost, 3);
+    story.event(What::EndOfFile, 9);
+    assert_eq!(by(&story.callers(Asked::default()).end_of_file), Ok(9), "this one was seen");
+    story.book.lose(Loss::Connects, 1);
+    assert_eq!(by(&story.callers(Asked::default()).last), Ok(2));
+}
+
+/// Each statement of a transaction has its own send.
+#[test]
+fn statements_have_their_senders() {
+    let mut story = Story::new();
+    story.connect().sent(100, 2).sent(11, 3).sent(40, 4).sent(9, 5).close_wait();
+    let sent = |from, to| Some(Sent { before_end: Span { from, to }, sent: Some(160) });
+    let statements = vec![sent(60, 49), sent(49, 9), None, sent(9, 0)];
+    let callers = story.callers(Asked { open: true, statements, ..Asked::default() });
+    let all: Vec<_> = callers.statements.into_iter().map(|known| by(&Some(known))).collect();
+    assert_eq!(all, [Ok(3), Ok(4), Err(Why::NotCaptured), Ok(5)]);
 }

@@ -65,6 +65,12 @@ impl Bytes for File {
     }
 }
 
+impl<B: Bytes> Bytes for &B {
+    fn read(&self, offset: u64, into: &mut [u8]) -> Option<()> {
+        (**self).read(offset, into)
+    }
+}
+
 impl<B: Bytes> Bytes for std::sync::Arc<B> {
     fn read(&self, offset: u64, into: &mut [u8]) -> Option<()> {
         (**self).read(offset, into)

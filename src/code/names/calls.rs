@@ -12,6 +12,16 @@ pub fn ends_in_call(octets: &[u8; BEFORE]) -> bool {
     if cfg!(target_arch = "x86_64") { x86_64(octets) } else { aarch64(octets) }
 }
 
+/// Returns the function that the call before an address calls, where the instruction names it.
+pub fn called(octets: &[u8; BEFORE], address: u64) -> Option<u64> {
+    match *octets {
+        [.., 0xe8, a, b, c, d] if cfg!(target_arch = "x86_64") => {
+            address.checked_add_signed(i32::from_le_bytes([a, b, c, d]).into())
+        }
+        _ => None,
+    }
+}
+
 /// `call rel32`, or `call` of a register or of memory, by its length (Intel SDM, 2.1).
 fn x86_64(octets: &[u8; BEFORE]) -> bool {
     let from_end = |n: usize| octets.get(BEFORE - n..).unwrap_or_default();
@@ -65,5 +75,13 @@ mod tests {
             aarch64(&[0, 0, 0, 0, 0, 0, 0, 0x94]) && aarch64(&[0, 0, 0, 0, 0x20, 0, 0x3f, 0xd6])
         );
         assert!(!aarch64(&[0; BEFORE]));
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn a_call_names_its_function() {
+        let call = [0x90, 0x90, 0x90, 0xe8, 0xfb, 0xff, 0xff, 0xff];
+        assert_eq!(called(&call, 0x1005), Some(0x1000));
+        assert_eq!(called(&[0x90; BEFORE], 0x1005), None);
     }
 }

@@ -9,9 +9,10 @@ const MOST: u16 = 512;
 const MAGIC: [u8; 6] = *b"\x7fELF\x02\x01";
 
 /// A section, by its place in the file and in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ElfSection {
     pub name: String,
+    pub flags: u64,
     pub address: u64,
     pub offset: u64,
     pub size: u64,
@@ -30,17 +31,30 @@ pub struct Segment {
 pub struct Elf {
     pub sections: Vec<ElfSection>,
     pub segments: Vec<Segment>,
+    /// The address of `.eh_frame_hdr`, which a program needs for its own exceptions.
+    pub unwinding: Option<u64>,
 }
 
 impl Elf {
     /// Reads the tables; none if it is no such file.
     pub fn read(file: &impl Bytes) -> Option<Elf> {
+        Some(Elf { sections: sections(file).unwrap_or_default(), ..Elf::loaded(file)? })
+    }
+
+    /// Reads what is in memory, too: the segments.
+    pub fn loaded(file: &impl Bytes) -> Option<Elf> {
         let mut magic = [0; MAGIC.len()];
         file.read(0, &mut magic)?;
         if magic != MAGIC {
             return None;
         }
-        Some(Elf { sections: sections(file).unwrap_or_default(), segments: segments(file)? })
+        segments(file)
+    }
+
+    /// Returns whether the section headers say that it is Go's.
+    pub fn is_go(&self) -> bool {
+        let names = [".gopclntab", ".data.rel.ro.gopclntab", ".go.buildinfo"];
+        names.iter().any(|name| self.section(name).is_some())
     }
 
     pub fn section(&self, name: &str) -> Option<&ElfSection> {
@@ -56,18 +70,22 @@ impl Elf {
     }
 }
 
-fn segments(file: &impl Bytes) -> Option<Vec<Segment>> {
+fn segments(file: &impl Bytes) -> Option<Elf> {
     const LOAD: u32 = 1;
+    const EH_FRAME: u32 = 0x6474_e550;
     let (table, size, count) = (file.u64(32)?, file.u16(54)?, file.u16(56)?);
-    let mut segments = Vec::new();
+    let mut elf = Elf::default();
     for at in 0..count.min(MOST) {
         let entry = table.checked_add(u64::from(at) * u64::from(size))?;
-        if file.u32(entry)? == LOAD {
-            let field = |offset: u64| file.u64(entry.checked_add(offset)?);
-            segments.push(Segment { offset: field(8)?, address: field(16)?, size: field(32)? });
+        let field = |offset: u64| file.u64(entry.checked_add(offset)?);
+        let segment = || Some(Segment { offset: field(8)?, address: field(16)?, size: field(32)? });
+        match file.u32(entry)? {
+            LOAD => elf.segments.push(segment()?),
+            EH_FRAME => elf.unwinding = Some(segment()?.address),
+            _ => {}
         }
     }
-    Some(segments)
+    Some(elf)
 }
 
 fn sections(file: &impl Bytes) -> Option<Vec<ElfSection>> {
@@ -87,6 +105,7 @@ fn sections(file: &impl Bytes) -> Option<Vec<ElfSection>> {
         let name = file.text(names.checked_add(file.u32(entry)?.into())?, LONGEST)?;
         sections.push(ElfSection {
             name,
+            flags: field(8)?,
             address: field(16)?,
             offset: field(24)?,
             size: field(32)?,

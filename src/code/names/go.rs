@@ -46,12 +46,6 @@ impl Go {
         })
     }
 
-    /// Returns whether the section headers say that it is Go's.
-    pub fn is(elf: &Elf) -> bool {
-        let names = [".gopclntab", ".data.rel.ro.gopclntab", ".go.buildinfo"];
-        names.iter().any(|name| elf.section(name).is_some())
-    }
-
     /// Returns the calls at an address in memory, the innermost first; none if it is not in its text.
     pub fn calls(&self, address: u64) -> Vec<Call> {
         match self.text.contains(&address) {
@@ -203,8 +197,7 @@ mod tests {
         info.extend_from_slice(&[1; 16]);
         info.extend_from_slice(text.as_bytes());
         info.extend_from_slice(&[2; 16]);
-        let section =
-            ElfSection { name: String::new(), address: 0, offset: 0, size: info.len() as u64 };
+        let section = ElfSection { size: info.len() as u64, ..ElfSection::default() };
         assert_eq!(main_module(&&info[..], &section).as_deref(), Some("example.com/shop"));
         for cut in 0..info.len() - 16 {
             assert_eq!(main_module(&&info[..cut], &section), None, "{cut}");

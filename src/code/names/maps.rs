@@ -19,6 +19,14 @@ pub fn read(text: &str) -> Vec<Mapping> {
     text.lines().take(MOST).filter_map(mapping).collect()
 }
 
+/// Returns the mapping of the beginning of the file that this one is a mapping of.
+pub fn first_of<'a>(all: &'a [Mapping], one: &Mapping) -> Option<&'a Mapping> {
+    let is_its = |map: &&Mapping| map.inode == one.inode && map.path == one.path;
+    // A file can be mapped twice: the nearest before.
+    let firsts = all.iter().filter(|map| map.offset == 0 && map.start <= one.start);
+    firsts.filter(is_its).rfind(|map| map.inode != 0)
+}
+
 /// Reads `00400000-00401000 r-xp 00000000 08:01 1234   /usr/bin/shop`.
 fn mapping(line: &str) -> Option<Mapping> {
     let mut parts = line.splitn(6, ' ');
@@ -36,6 +44,11 @@ fn mapping(line: &str) -> Option<Mapping> {
 impl Mapping {
     pub fn has(&self, address: u64) -> bool {
         (self.start..self.end).contains(&address)
+    }
+
+    /// Returns whether the kernel put it there: `[vdso]`, `[vsyscall]`.
+    pub fn is_kernels(&self) -> bool {
+        self.path.starts_with('[')
     }
 
     /// Returns the name without its folders.

@@ -2,6 +2,7 @@
 //!
 //! * `process`: a process by its number, and whether it is still the one
 //! * `elf`, `go`, `pclntab`: a Go program's functions and lines, stripped or not
+//! * `native`: C, C++, Rust: symbols, lines and inlined functions
 //! * `perfmap`: functions that a runtime has compiled
 //! * `calls`: whether an address on a stack is one that a call returns to
 //! * `bytes`: files and memory, a few octets at a time
@@ -10,9 +11,10 @@
 
 pub mod bytes;
 mod calls;
-mod elf;
+pub mod elf;
 mod go;
-mod maps;
+pub mod maps;
+pub mod native;
 pub mod pclntab;
 mod perfmap;
 mod process;
@@ -21,9 +23,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::book::{Caller, Callers, Known};
+use super::stacks::Stack;
 use super::{Code, Frame, Trace};
 use crate::printable::printable;
+use native::Images;
 use process::Process;
+pub use process::began;
 
 /// Processes and stacks whose names are kept.
 const MOST_PROCESSES: usize = 64;
@@ -33,19 +38,27 @@ const MOST_STACKS: usize = 4_096;
 #[derive(Debug, Default)]
 pub struct Names {
     processes: HashMap<u32, Process>,
+    images: Images,
     /// By the process, the time at which it began, and the stack.
-    known: HashMap<(u32, u64, Arc<[u64]>), Trace>,
+    known: HashMap<(u32, u64, Arc<Stack>), Trace>,
 }
 
 impl Names {
+    /// Names functions by symbols alone, without what is for debuggers.
+    #[must_use]
+    pub fn by_symbols() -> Names {
+        Names { images: Images::by_symbols(), ..Names::default() }
+    }
+
     /// Names the callers of a socket's events.
     pub fn name(&mut self, callers: Callers) -> Code {
-        let Callers { begun, last, connected, end_of_file } = callers;
+        let Callers { begun, last, connected, end_of_file, statements } = callers;
         Code {
             begun: begun.map(|known| self.trace(known)),
             last: last.map(|known| self.trace(known)),
             connected: connected.map(|known| self.trace(known)),
             end_of_file: end_of_file.map(|known| self.trace(known)),
+            statements: statements.into_iter().map(|known| self.trace(known)).collect(),
             unread: false,
         }
     }
@@ -69,7 +82,7 @@ impl Names {
         let Some(process) = self.processes.get_mut(&caller.pid) else {
             return Trace::Unknown("its process has ended".into());
         };
-        let trace = match process.frames(&caller.stack) {
+        let trace = match process.frames(&caller.stack, &mut self.images) {
             Ok(frames) => Trace::By(frames.into_iter().map(shown).collect()),
             Err(why) => Trace::Unknown(printable(&why)),
         };
@@ -85,7 +98,7 @@ impl Names {
 
     /// The process that called, if it is still there.
     fn process(&mut self, caller: &Caller) -> Result<&Process, String> {
-        let began = process::began(caller.pid)?;
+        let began = began(caller.pid)?;
         if began > process::since_boot(caller.at) {
             return Err("its process has ended, and another has its number".into());
         }

@@ -9,13 +9,15 @@ use rustix::fs::OFlags;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::bytes::Bytes;
-use super::calls::{BEFORE, ends_in_call};
+use super::calls::{BEFORE, called, ends_in_call};
 use super::elf::Elf;
 use super::go::Go;
 use super::maps::{self, Mapping};
+use super::native::{Image, Images, Named};
 use super::perfmap::PerfMap;
 use crate::code::Frame;
-use crate::code::fold::{compiled, go_name, is_own_go};
+use crate::code::fold::{compiled, go_name, is_own_go, is_own_native};
+use crate::code::stacks::{Found, Stack};
 
 /// A process, and how its functions are named.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Process {
     pid: u32,
     /// Nanoseconds from the start of the machine to the start of the process.
     pub began: u64,
+    /// The inode of its program.
+    inode: u64,
     maps: Vec<Mapping>,
     memory: File,
     names: By,
@@ -33,6 +37,8 @@ enum By {
     Go(Box<Go>),
     /// A runtime that writes down what it compiles, and the size of its map then.
     Map(PerfMap, u64),
+    /// Files with tables of symbols, and what is for debuggers.
+    Files,
     Nothing(String),
 }
 
@@ -80,12 +86,12 @@ impl Process {
         let maps = maps::read(&maps);
         let inode = program.metadata().map_err(|error| refused(&error))?.ino();
         let names = names(pid, &program, inode, &memory, &maps);
-        Ok(Process { pid, began, maps, memory, names })
+        Ok(Process { pid, began, inode, maps, memory, names })
     }
 
     /// Names the functions on a stack, the innermost first.
-    pub fn frames(&mut self, stack: &[u64]) -> Result<Vec<Frame>, String> {
-        if stack.is_empty() {
+    pub fn frames(&mut self, stack: &Stack, images: &mut Images) -> Result<Vec<Frame>, String> {
+        if stack.addresses.is_empty() {
             return Err("the kernel gave no stack of the program".into());
         }
         if let By::Map(_, size) = &self.names
@@ -97,8 +103,16 @@ impl Process {
         if let By::Nothing(why) = &self.names {
             return Err(why.clone());
         }
-        let frames: Vec<Frame> =
-            stack.iter().enumerate().map_while(|(n, at)| self.at(n == 0, *at)).flatten().collect();
+        if matches!(self.names, By::Files) {
+            return self.by_files(stack, images);
+        }
+        let frames: Vec<Frame> = stack
+            .addresses
+            .iter()
+            .enumerate()
+            .map_while(|(n, at)| self.at(n == 0, *at))
+            .flatten()
+            .collect();
         match frames.is_empty() {
             true => Err("none of its functions has a name".into()),
             false => Ok(frames),
@@ -122,11 +136,7 @@ impl Process {
             }
         }
         if !is_innermost {
-            let mut before = [0; BEFORE];
-            self.memory.read(address.checked_sub(BEFORE as u64)?, &mut before)?;
-            if !ends_in_call(&before) {
-                return None;
-            }
+            self.call_before(address)?;
         }
         if let By::Map(map, _) = &self.names
             && let Some(name) = map.find(inside)
@@ -135,16 +145,120 @@ impl Process {
             let (function, file) = (name.function.to_owned(), name.file.map(str::to_owned));
             return Some(vec![Frame { function, file, line: name.line, own: name.own }]);
         }
-        let mapping = self.maps.iter().find(|mapping| mapping.has(inside));
-        let name = mapping.map_or("?", Mapping::name);
-        let function = format!("({})", if name.is_empty() { "?" } else { name });
-        Some(vec![Frame { function, file: None, line: None, own: false }])
+        Some(vec![unnamed(self.mapping(inside))])
+    }
+
+    /// The octets before an address, if a call is in them.
+    fn call_before(&self, address: u64) -> Option<[u8; BEFORE]> {
+        let mut before = [0; BEFORE];
+        self.memory.read(address.checked_sub(BEFORE as u64)?, &mut before)?;
+        ends_in_call(&before).then_some(before)
+    }
+
+    fn mapping(&self, address: u64) -> Option<&Mapping> {
+        self.maps.iter().find(|mapping| mapping.has(address))
+    }
+
+    /// By the tables of its program, and of its libraries.
+    fn by_files(&mut self, stack: &Stack, images: &mut Images) -> Result<Vec<Frame>, String> {
+        if stack.found == Found::Chain {
+            return Err("the kernel gave no copy of its stack".into());
+        }
+        // Something may have been loaded since.
+        if stack.addresses.iter().any(|at| self.mapping(*at).is_none()) {
+            let maps = fs::read_to_string(format!("/proc/{}/maps", self.pid)).unwrap_or_default();
+            self.maps = maps::read(&maps);
+        }
+        let mut frames = Vec::new();
+        // The first address of the function that was called last, in memory.
+        let mut callee = None;
+        for (n, address) in stack.addresses.iter().enumerate() {
+            let inside = address.saturating_sub(u64::from(n > 0));
+            let before = if n == 0 { None } else { self.call_before(*address) };
+            if n > 0 && before.is_none() {
+                break;
+            }
+            let Some(map) = self.mapping(inside) else { break };
+            let is_program = map.inode == self.inode;
+            let image = images.get(self.pid, map, is_program);
+            let place = Place { map, image: image.as_deref(), is_program };
+            let target = before.and_then(|before| called(&before, *address));
+            frames.extend(target.and_then(|target| place.passed_on(target, callee)));
+            callee = place.start_of(inside);
+            frames.extend(place.frames(inside));
+            if is_program && callee.is_none() && !frames.iter().any(|frame: &Frame| frame.own) {
+                return Err(STRIPPED.into());
+            }
+        }
+        if frames.iter().any(|frame| frame.own) {
+            return Ok(frames);
+        }
+        match stack.found {
+            Found::Copied => Err("its stack is deeper than the 4 KiB of it that are copied".into()),
+            Found::Tables => {
+                let last = stack.addresses.last().and_then(|last| self.mapping(*last));
+                let name = last.map_or("?", Mapping::name);
+                Err(format!("{name} has no table for unwinding (.eh_frame) there"))
+            }
+            Found::Whole | Found::Chain => Ok(frames),
+        }
+    }
+}
+
+const STRIPPED: &str = "its program is stripped: one with its symbol table, or its debug symbols below /usr/lib/debug/.build-id, has names";
+
+/// A function of which only the file is known.
+fn unnamed(map: Option<&Mapping>) -> Frame {
+    let name = map.map_or("?", Mapping::name);
+    let function = format!("({})", if name.is_empty() { "?" } else { name });
+    Frame { function, file: None, line: None, own: false }
+}
+
+/// The file that a function is in.
+struct Place<'a> {
+    map: &'a Mapping,
+    image: Option<&'a Image>,
+    is_program: bool,
+}
+
+impl Place<'_> {
+    /// The functions at an address.
+    fn frames(&self, address: u64) -> Vec<Frame> {
+        let place =
+            self.image.and_then(|image| Some((image, image.address_in(self.map, address)?)));
+        let named = place.map_or(Vec::new(), |(image, address)| image.at(address));
+        match named.is_empty() {
+            true => vec![unnamed(Some(self.map))],
+            false => named.into_iter().map(|named| self.frame(named)).collect(),
+        }
+    }
+
+    fn frame(&self, Named { function, file, line }: Named) -> Frame {
+        let main_crate = self.image.and_then(|image| image.main_crate.as_deref());
+        let own = self.is_program && is_own_native(&function, file.as_deref(), main_crate);
+        Frame { function, file, line, own }
+    }
+
+    /// The first address of the function at an address, in memory.
+    fn start_of(&self, address: u64) -> Option<u64> {
+        let at = self.image?.address_in(self.map, address)?;
+        address.checked_sub(at.checked_sub(self.image?.start_of(at)?)?)
+    }
+
+    /// A function that was called here, and has jumped on to the one that is on the stack in its place:
+    /// compilers make a jump of a function's last call.
+    fn passed_on(&self, target: u64, callee: Option<u64>) -> Option<Frame> {
+        if callee == Some(target) || !self.map.has(target) {
+            return None;
+        }
+        let function = self.image?.beginning_at(self.image?.address_in(self.map, target)?)?;
+        Some(self.frame(Named { function, file: None, line: None }))
     }
 }
 
 fn names(pid: u32, program: &Arc<File>, inode: u64, memory: &File, maps: &[Mapping]) -> By {
     let elf = Elf::read(program).unwrap_or_default();
-    if Go::is(&elf) {
+    if elf.is_go() {
         let go = bias(&elf, inode, maps).and_then(|bias| Go::new(&elf, program, memory, bias));
         return match go {
             Some(go) => By::Go(Box::new(go)),
@@ -155,7 +269,7 @@ fn names(pid: u32, program: &Arc<File>, inode: u64, memory: &File, maps: &[Mappi
         return By::Map(map, size);
     }
     let own = maps.iter().find(|mapping| mapping.is_code && mapping.inode == inode);
-    By::Nothing(advice(own.map_or("", Mapping::name)))
+    advice(own.map_or("", Mapping::name)).map_or(By::Files, |advice| By::Nothing(advice.into()))
 }
 
 /// The distance of addresses in memory from those in the file.
@@ -164,19 +278,30 @@ fn bias(elf: &Elf, inode: u64, maps: &[Mapping]) -> Option<u64> {
     code.start.checked_sub(elf.address_of(code.offset)?)
 }
 
-/// Advice on what would help, by the name of the program.
-fn advice(program: &str) -> String {
-    let is = |name: &str| program.starts_with(name);
-    if is("node") {
-        "node names its functions with --perf-basic-prof --interpreted-frames-native-stack".into()
-    } else if is("java") {
-        "java names its functions with -XX:+PreserveFramePointer, after jcmd PID Compiler.perfmap"
-            .into()
-    } else if is("python") {
-        "python names its functions with -X perf (3.12 and later, built with frame pointers)".into()
-    } else {
-        "its program is neither Go's nor one that writes a perf map, and is not named yet".into()
-    }
+/// Advice on what would help, by the name of a program that carries out another language than its own;
+/// its functions would only be the interpreter's.
+fn advice(program: &str) -> Option<&'static str> {
+    let advice = [
+        (
+            "node",
+            "node names its functions with --perf-basic-prof --interpreted-frames-native-stack",
+        ),
+        (
+            "java",
+            "java names its functions with -XX:+PreserveFramePointer, after jcmd PID Compiler.perfmap",
+        ),
+        (
+            "python",
+            "python names its functions with -X perf (3.12 and later, built with frame pointers)",
+        ),
+        ("ruby", "Ruby's functions are not named"),
+        ("php", "PHP's functions are not named"),
+        ("perl", "Perl's functions are not named"),
+        ("lua", "Lua's functions are not named"),
+        ("beam.", "Erlang's functions are not named"),
+        ("dotnet", ".NET names its functions with DOTNET_PerfMapEnabled=1"),
+    ];
+    advice.iter().find(|(name, _)| program.starts_with(name)).map(|(_, advice)| *advice)
 }
 
 /// The map that a runtime writes, by the process's number in its own namespace; and its size.

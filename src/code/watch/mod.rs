@@ -9,6 +9,8 @@ mod disabled;
 mod enabled;
 pub mod layout;
 #[cfg(all(feature = "code", target_os = "linux"))]
+mod namer;
+#[cfg(all(feature = "code", target_os = "linux"))]
 mod rings;
 
 #[cfg(not(all(feature = "code", target_os = "linux")))]

@@ -6,33 +6,51 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 
-use perf_event_open::config::{CallChain, Clock, Cpu, Opts, Proc, SampleOn};
+use perf_event_open::config::{CallChain, Clock, Cpu, Opts, Proc, RegsMask, SampleOn, Size};
 use perf_event_open::count::Counter;
 use perf_event_open::event::tp::Tracepoint;
 use perf_event_open::sample::Sampler;
 use perf_event_open::sample::record::Record;
-use perf_event_open::sample::record::sample::{CallChain as Chain, Sample};
+use perf_event_open::sample::record::sample::{Abi, CallChain as Chain, Sample};
 
 use super::CannotArm;
 use super::layout::{Layout, number};
-use crate::code::book::{Event, State, What};
+use crate::code::book::{Event, LOSSES, Loss, State, What};
+use crate::code::stacks::{Found, Stack};
+use crate::code::unwind::{Copied, MASK, PERF_REGISTERS, Registers};
 use crate::tcp::segment::Endpoint;
 
 /// The places where tracefs is mounted.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
-/// The pages of a processor's ring, as a power of two: 1 MiB for sends, 256 KiB for what is rarer.
-const SENDS: u8 = 8;
-const OTHERS: u8 = 6;
-
-/// Functions of a stack that are kept.
+/// Octets of a stack that the kernel copies; on machines whose registers are not known here, functions of it
+/// that it follows along frame pointers.
+const COPIED: Size = Size(4 * 1024);
 const FRAMES: u16 = 64;
+
+/// Octets of all rings together, at most: with many processors, each has a smaller one.
+const MOST_OCTETS: usize = 128 << 20;
+
+/// The pages of the smallest ring that is tried, as a power of two.
+const LEAST_PAGES: u8 = 3;
 
 #[derive(Clone, Copy)]
 enum Kind {
+    Connect,
     State,
     Sent,
     EndOfFile,
+}
+
+impl Kind {
+    /// Returns the part of what is known that such an event, once lost, could have changed.
+    fn loss(self) -> Loss {
+        match self {
+            Kind::Connect => Loss::Connects,
+            Kind::EndOfFile => Loss::EndsOfFile,
+            Kind::State | Kind::Sent => Loss::Sums,
+        }
+    }
 }
 
 /// An event that is asked for.
@@ -41,27 +59,40 @@ struct Wanted {
     event: &'static str,
     /// Evaluated by the kernel: TCP, and of sends and reads only those that tell.
     filter: &'static CStr,
+    /// Whoever is carried out then has caused it.
+    has_caller: bool,
+    /// The pages of a processor's ring, as a power of two.
     pages: u8,
 }
 
-const WANTED: [Wanted; 3] = [
+const WANTED: [Wanted; 4] = [
+    Wanted {
+        kind: Kind::Connect,
+        event: "sock/inet_sock_set_state",
+        filter: c"protocol==6 && newstate==2",
+        has_caller: true,
+        pages: 9,
+    },
     Wanted {
         kind: Kind::State,
         event: "sock/inet_sock_set_state",
-        filter: c"protocol==6",
-        pages: OTHERS,
+        filter: c"protocol==6 && newstate!=2",
+        has_caller: false,
+        pages: 6,
     },
     Wanted {
         kind: Kind::Sent,
         event: "sock/sock_send_length",
         filter: c"protocol==6 && ret>0",
-        pages: SENDS,
+        has_caller: true,
+        pages: 11,
     },
     Wanted {
         kind: Kind::EndOfFile,
         event: "sock/sock_recv_length",
         filter: c"protocol==6 && ret==0",
-        pages: OTHERS,
+        has_caller: true,
+        pages: 9,
     },
 ];
 
@@ -79,24 +110,27 @@ struct Fields {
 struct Ring {
     fields: Fields,
     sampler: Sampler,
-    // Closed, it would end the events.
-    _counter: Counter,
+    counter: Counter,
+    /// Events that did not arrive, so far.
+    lost: u64,
 }
 
 /// All events on all processors.
 pub struct Rings(Vec<Ring>);
 
-/// A turn's harvest.
-#[derive(Default)]
+/// Numbers of a turn's harvest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Harvest {
-    pub events: Vec<Event>,
-    pub lost: u64,
+    pub events: u64,
+    pub lost: [u64; LOSSES],
 }
 
 impl Rings {
     /// Opens them all.
     pub fn open() -> Result<Rings, CannotArm> {
         let root = tracefs()?;
+        let processors = processors();
+        let smaller = halvings(processors.len());
         let mut rings = Vec::new();
         for wanted in &WANTED {
             let folder = root.join("events").join(wanted.event);
@@ -104,11 +138,11 @@ impl Rings {
             let id = id.trim().parse().map_err(|_| CannotArm::NoEvent(wanted.event))?;
             let layout = Layout::read(&read(&folder.join("format"), wanted.event)?);
             let fields = Fields::of(wanted, &layout)?;
-            for cpu in processors() {
+            for cpu in &processors {
                 let failed = |error| cannot_open(wanted.event, error);
-                match open(wanted, id, cpu) {
+                match open(wanted, id, *cpu, smaller) {
                     Ok((counter, sampler)) => {
-                        rings.push(Ring { fields, sampler, _counter: counter });
+                        rings.push(Ring { fields, sampler, counter, lost: 0 });
                     }
                     // A processor that is switched off.
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -120,27 +154,42 @@ impl Rings {
         Ok(Rings(rings))
     }
 
-    /// Takes what has come since the last time.
-    pub fn read(&self) -> Harvest {
+    /// Takes what has come since the last time, with the copies of stacks.
+    pub fn read(&mut self, mut take: impl FnMut(Event, Option<Copied>)) -> Harvest {
         let mut harvest = Harvest::default();
-        for ring in &self.0 {
+        for ring in &mut self.0 {
             let Some(records) = ring.sampler.iter() else { continue };
+            let Some(lost) = harvest.lost.get_mut(ring.fields.kind.loss() as usize) else {
+                continue;
+            };
             for (_, record) in records {
-                match record {
-                    Record::Sample(sample) => {
-                        match event(&ring.fields, *sample) {
-                            Some(event) => harvest.events.push(event),
-                            None => harvest.lost += 1,
-                        };
+                let Record::Sample(sample) = record else { continue };
+                match event(&ring.fields, *sample) {
+                    Some((event, copied)) => {
+                        harvest.events += 1;
+                        take(event, copied);
                     }
-                    Record::LostRecords(lost) => harvest.lost += lost.lost_records,
-                    Record::Throttle(_) => harvest.lost += 1,
-                    _ => {}
+                    None => *lost += 1,
                 }
             }
+            // Asked for: a record of what was lost comes only with the next event that is not.
+            let now = ring.counter.stat().ok().and_then(|stat| stat.lost_records);
+            let now = now.unwrap_or(ring.lost);
+            *lost += now.saturating_sub(ring.lost);
+            ring.lost = now;
         }
         harvest
     }
+}
+
+/// Returns the number of times that each ring is halved, so that all of them are not too much.
+fn halvings(processors: usize) -> u8 {
+    const PAGE: usize = 4096;
+    let all = |smaller: u8| {
+        let pages = WANTED.iter().map(|wanted| 1 << wanted.pages.saturating_sub(smaller));
+        pages.sum::<usize>() * PAGE * processors
+    };
+    (0..8).find(|smaller| all(*smaller) <= MOST_OCTETS).unwrap_or(8)
 }
 
 /// ENODEV.
@@ -186,23 +235,43 @@ fn range(part: &str) -> Option<std::ops::RangeInclusive<u32>> {
     Some(first.parse().ok()?..=last.parse().ok()?)
 }
 
-fn open(wanted: &Wanted, id: u64, cpu: u32) -> io::Result<(Counter, Sampler)> {
+fn open(wanted: &Wanted, id: u64, cpu: u32, smaller: u8) -> io::Result<(Counter, Sampler)> {
     let mut options =
         Opts { sample_on: SampleOn::Count(1), timer: Some(Clock::Monotonic), ..Opts::default() };
     options.sample_format.raw = true;
-    options.sample_format.call_chain = Some(CallChain {
-        exclude_user: false,
-        exclude_kernel: true,
-        defer_user: false,
-        max_stack_frames: FRAMES,
-    });
+    if wanted.has_caller {
+        // One of them: each costs more than a microsecond.
+        if PERF_REGISTERS.is_empty() {
+            options.sample_format.call_chain = Some(CallChain {
+                exclude_user: false,
+                exclude_kernel: true,
+                defer_user: false,
+                max_stack_frames: FRAMES,
+            });
+        } else {
+            options.sample_format.user_regs = Some(RegsMask(MASK));
+            options.sample_format.user_stack = Some(COPIED);
+        }
+    }
+    options.stat_format.lost_records = true;
     options.record_id_format.task = true;
     options.record_id_format.time = true;
     let counter = Counter::new(Tracepoint { id }, (Proc::ALL, Cpu(cpu)), &options)?;
     counter.with_ftrace_filter(wanted.filter)?;
-    let sampler = counter.sampler(wanted.pages)?;
+    let mut pages = wanted.pages.saturating_sub(smaller);
+    let sampler = loop {
+        match counter.sampler(pages) {
+            // Without cap_ipc_lock, so much may not be locked (perf_event_mlock_kb).
+            Err(error) if is_too_much(&error) && pages > LEAST_PAGES => pages -= 1,
+            sampler => break sampler?,
+        }
+    };
     counter.enable()?;
     Ok((counter, sampler))
+}
+
+fn is_too_much(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::OutOfMemory)
 }
 
 impl Fields {
@@ -212,7 +281,7 @@ impl Fields {
         let none = (0, 0);
         let fields = Fields { kind: wanted.kind, socket: none, of_state: [none; 6], octets: none };
         Ok(match wanted.kind {
-            Kind::State => {
+            Kind::Connect | Kind::State => {
                 let [from, to, sport, dport, saddr, daddr] =
                     ["oldstate", "newstate", "sport", "dport", "saddr_v6", "daddr_v6"].map(field);
                 let of_state = [from?, to?, sport?, dport?, saddr?, daddr?];
@@ -225,10 +294,10 @@ impl Fields {
     }
 }
 
-fn event(fields: &Fields, sample: Sample) -> Option<Event> {
+fn event(fields: &Fields, sample: Sample) -> Option<(Event, Option<Copied>)> {
     let raw = sample.raw?;
     let what = match fields.kind {
-        Kind::State => {
+        Kind::Connect | Kind::State => {
             let [from, to, sport, dport, saddr, daddr] = fields.of_state;
             let end = |address, port| {
                 let port = u16::try_from(number(&raw, port)?).ok()?;
@@ -242,13 +311,18 @@ fn event(fields: &Fields, sample: Sample) -> Option<Event> {
     };
     let chain = sample.call_chain.unwrap_or_default().into_iter();
     let user = chain.flat_map(|part| if let Chain::User(part) = part { part } else { Vec::new() });
-    Some(Event {
+    let addresses = user.take(usize::from(FRAMES)).collect();
+    let registers = sample.user_regs.filter(|(_, abi)| matches!(abi, Abi::_64));
+    let registers = registers.and_then(|(values, _)| Registers::of_perf(&values));
+    let copied = registers.zip(sample.user_stack);
+    let event = Event {
         at: sample.record_id.time?,
         socket: number(&raw, fields.socket)?,
         pid: sample.record_id.task?.pid,
         what,
-        stack: user.take(usize::from(FRAMES)).collect(),
-    })
+        stack: Stack { addresses, found: Found::Chain },
+    };
+    Some((event, copied.map(|(registers, stack)| Copied { registers, stack })))
 }
 
 /// An IPv4 address is a mapped one there.

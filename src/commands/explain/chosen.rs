@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 
+use crate::code::Code;
 use crate::report::ladder::{Other, Subject};
 use crate::run::trace::{Followed, Trace, TracedPacket};
 use crate::summary::cause::Cause;
@@ -44,12 +45,14 @@ pub struct Kept {
     judged: Judged,
     cause: Option<Cause>,
     process: Process,
+    /// The code that used its socket, where the capture has that.
+    code: Option<Code>,
 }
 
 impl Kept {
     pub fn of(row: &Row) -> Kept {
         let (judged, process) = (row.judged.clone(), Process::new(row.owner));
-        Kept { judged, cause: row.cause, process }
+        Kept { judged, cause: row.cause, process, code: row.owner.code().cloned() }
     }
 }
 
@@ -96,7 +99,10 @@ impl Chosen {
         let row = Row {
             judged: &kept.judged,
             files: &self.totals.files,
-            owner: Owner::NotAsked,
+            owner: match &kept.code {
+                None => Owner::NotAsked,
+                code => Owner::Said(&[], code.as_ref()),
+            },
             cause: kept.cause,
         };
         let first = kept.judged.flow.first;
@@ -107,12 +113,16 @@ impl Chosen {
         tell(&Subject { row, process, totals: &self.totals, others, more })
     }
 
-    /// The later of two begins later; between capture points, only time can tell.
-    fn is_wanted(&self, flow: &Flow) -> bool {
+    /// The later of two begins later; between capture points, only time can tell. One that several points saw
+    /// stands for what each of them saw.
+    fn is_wanted(&self, judged: &Judged) -> bool {
+        let flow = &judged.flow;
+        let points = judged.elsewhere.iter().flat_map(|elsewhere| &elsewhere.points);
+        let mut sights = points.map(|point| FlowId::of(point.first)).chain([flow.id()]);
         let rank = |flow: &Flow| (flow.first.time, flow.id());
         match self.last {
             true => self.kept.as_ref().is_none_or(|kept| rank(flow) >= rank(&kept.judged.flow)),
-            false => self.target.get() == Some(flow.id()),
+            false => self.target.get().is_some_and(|target| sights.any(|id| id == target)),
         }
     }
 }
@@ -124,7 +134,7 @@ impl Sink for Chosen {
             let (first, verdict) = (row.judged.flow.first, row.judged.judgement.verdict);
             self.others.push(Other { first, verdict });
         }
-        if self.is_wanted(&row.judged.flow) {
+        if self.is_wanted(row.judged) {
             self.kept = Some(Kept::of(row));
         }
         Ok(())

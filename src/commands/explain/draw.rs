@@ -22,15 +22,11 @@ pub struct Draw {
 }
 
 impl Draw {
-    pub fn new(
-        out: Box<dyn Write>,
-        asked: &ExplainCommand,
-        key: FlowKey,
-        subject: &Subject,
-    ) -> Draw {
-        let flow = &subject.row.judged.flow;
+    pub fn new(out: Box<dyn Write>, asked: &ExplainCommand, subject: &Subject) -> Draw {
+        let judged = subject.row.judged;
+        let flow = &judged.flow;
         Draw {
-            key,
+            key: judged.key,
             flow: flow.id(),
             literals: asked.reading.literals,
             followed: Followed::default(),

@@ -8,6 +8,7 @@ mod chosen;
 mod draw;
 mod find;
 mod first;
+mod renamed;
 mod whole;
 
 use std::io::{self, IsTerminal, Write};
@@ -26,7 +27,7 @@ use crate::owner::{SocketList, saved};
 use crate::report::ladder::LadderLook;
 use crate::run::notices::Nobody;
 use crate::run::trace::run_traced;
-use crate::run::{Notices, Outcome, Plan, Reading};
+use crate::run::{Notices, Outcome, Plan, Reading, run};
 use crate::summary::Nothing;
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::verdict::Policy;
@@ -34,6 +35,7 @@ use chosen::{Choice, Chosen, Found};
 use draw::Draw;
 use find::find_frame;
 use first::find_first;
+use renamed::find_renamed;
 use whole::find_whole;
 
 /// The command `explain`: its captures and its options.
@@ -87,8 +89,11 @@ pub fn explain(asked: &ExplainCommand) -> Exit {
         Err(sentence) => return said(sentence),
     };
     let Some(found) = found else {
+        let read = run(plan(asked, false), &mut Nothing, &mut Terminal::new(false));
+        let Ok(Outcome { read_any: true, failed, .. }) = read else { return Exit::Failed };
         complain(&"no finding: name a connection with --frame N or --flow A:P-B:Q");
-        return Exit::Clean;
+        // There may be one among what could not be read.
+        return if failed { Exit::Failed } else { Exit::Clean };
     };
     let inputs = asked.inputs.iter().map(|input| input.0.as_path());
     let mut outputs = Outputs::beside(inputs.chain(asked.sockets.as_deref()));
@@ -117,6 +122,12 @@ fn explain_to(
 ) -> io::Result<Result<Outcome, String>> {
     let mut chosen = Chosen::new(found);
     let outcome = judge(asked, found, &mut chosen, notices)?;
+    if chosen.is_none()
+        && let Some(key) = find_renamed(plan(asked, true), found.key)?
+    {
+        let renamed = Found { key, choice: found.choice.clone() };
+        return explain_to(asked, &renamed, out, notices);
+    }
     if chosen.is_none() {
         return Ok(Err(match asked.which {
             Which::Ends(a, b) => format!("no packet between {a} and {b} in these captures"),
@@ -129,7 +140,7 @@ fn explain_to(
         chosen.learn(whole);
     }
     chosen.with_subject(|subject| {
-        let mut draw = Draw::new(out, asked, found.key, subject);
+        let mut draw = Draw::new(out, asked, subject);
         draw.begin(subject)?;
         run_traced(plan(asked, false), &mut Nothing, &mut Nobody, &mut draw)?;
         draw.end(subject)

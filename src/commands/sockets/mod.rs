@@ -15,14 +15,15 @@ use super::live::arm;
 use super::output::Outputs;
 use super::screen::screen;
 use super::{Exit, complain, open, place};
+use crate::capture::live::now;
 use crate::capture::stop::Stop;
-use crate::code::watch::Armed;
+use crate::code::watch::{Armed, Watch};
 use crate::commands::format::Format;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::{Netns, snapshot};
 use crate::owner::lookup::add_code;
 use crate::owner::{Snapshot, Socket};
-use crate::report::sockets::growth::History;
+use crate::report::sockets::growth::{History, counts};
 use crate::report::sockets::text::SocketsLook;
 use crate::report::sockets::{Listing, lines, text};
 use crate::tcp::state::State;
@@ -98,8 +99,9 @@ pub fn sockets(asked: &SocketsCommand) -> Exit {
         if let Some(watch) = &mut watch {
             add_code(&mut snapshot.sockets, &[], watch);
         }
-        let listing = listing(asked, &snapshot);
-        history.record(started.elapsed(), &listing);
+        let mut listing = listing(asked, &snapshot);
+        listing.code_lost = watch.as_ref().map(Watch::lost);
+        history.record(started.elapsed(), counts(&listing));
         let found = !listing.stuck.is_empty();
         let written = write(asked, &mut out, &listing, asked.watch.map(|_| &history))
             .and_then(|()| out.flush())
@@ -138,7 +140,7 @@ fn listing<'a>(asked: &SocketsCommand, snapshot: &'a Snapshot) -> Listing<'a> {
         true => asked.all || socket.state == State::CloseWait,
         false => wanted.contains(&socket.state),
     });
-    Listing { states, stuck, listed: listed.collect(), snapshot }
+    Listing { states, stuck, listed: listed.collect(), code_lost: None, snapshot }
 }
 
 fn write(
@@ -151,7 +153,7 @@ fn write(
     match asked.format {
         Format::Jsonl => lines::jsonl(&mut out, listing),
         Format::Csv => lines::csv(&mut out, listing),
-        Format::Html => Err(io::ErrorKind::Unsupported.into()),
+        Format::Html | Format::Parquet => Err(io::ErrorKind::Unsupported.into()),
         Format::Text => {
             let on_terminal = asked.output.is_none() && io::stdout().is_terminal();
             match asked.watch {
@@ -168,6 +170,7 @@ fn write(
                 each,
                 frames: asked.frames,
                 screen: screen(on_terminal),
+                now: (!listing.snapshot.is_saved).then(now),
             };
             text::write(out, listing, history, look)?;
             match asked.watch {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Exit, Format, History, SocketsCommand, complain, listing, write};
+use super::{Exit, Format, History, SocketsCommand, complain, counts, listing, write};
 use crate::capture::file::{FileSource, Input};
 use crate::owner::Snapshot;
 use crate::owner::saved::{ASSUMED, Moment, Saved, parse, text};
@@ -78,7 +78,7 @@ pub fn one(
         last = Snapshot { sockets: moment.sockets, is_saved: true, ..Snapshot::default() };
         let since =
             moment.at.zip(first).map(|(at, first)| (at - first).to_std().unwrap_or_default());
-        history.record(since.unwrap_or(Duration::ZERO), &listing(asked, &last));
+        history.record(since.unwrap_or(Duration::ZERO), counts(&listing(asked, &last)));
     }
     if let Some(name) = name.filter(|_| asked.format == Format::Text) {
         writeln!(out, "{name}:")?;

@@ -1,6 +1,7 @@
 //! The asking side. One question is under way at a time, and nobody waits for its answer who has
 //! packets to read.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::IpAddr;
 use std::os::fd::AsFd;
@@ -9,7 +10,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Lines, Question, SocketLine};
-use crate::owner::Socket;
+use crate::owner::{Socket, Usage};
 
 /// The other process. It ends with this one: its input is then closed.
 pub struct Lookup {
@@ -28,6 +29,10 @@ pub struct Answer {
     pub addresses: Vec<(String, IpAddr)>,
     /// Interfaces that are down.
     pub down: Vec<String>,
+    /// Events of the code behind sockets that did not arrive, where it is watched.
+    pub code_lost: Option<u64>,
+    /// Descriptors of the processes that hold sockets in CLOSE-WAIT.
+    pub usage: BTreeMap<i32, Usage>,
 }
 
 impl Lookup {
@@ -86,7 +91,8 @@ impl Lookup {
         let sockets = lines.sockets;
         let sockets =
             sockets.map(|lines| lines.into_iter().filter_map(SocketLine::socket).collect());
-        Ok(Answer { sockets, addresses: lines.addresses, down: lines.down })
+        let Lines { addresses, down, usage, code_lost, .. } = lines;
+        Ok(Answer { sockets, addresses, down, usage, code_lost })
     }
 }
 

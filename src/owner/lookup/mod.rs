@@ -9,6 +9,7 @@ pub mod client;
 #[cfg(feature = "cli")]
 mod server;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use server::{add_code, serve};
 
 use super::silence::Silence;
-use super::{Holder, Socket};
+use super::{Holder, Socket, Usage};
 use crate::code::{Asked, Code};
 use crate::tcp::segment::Endpoint;
 
@@ -51,6 +52,10 @@ struct Lines {
     addresses: Vec<(String, IpAddr)>,
     /// Interfaces that are down.
     down: Vec<String>,
+    /// Events of the code behind sockets that did not arrive, where it is watched.
+    code_lost: Option<u64>,
+    /// Descriptors of the processes that hold sockets in CLOSE-WAIT, as far as these are in the answer.
+    usage: BTreeMap<i32, Usage>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The answering side: what the kernel lists, and who holds it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, BufRead, Write};
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,9 +9,9 @@ use nix::net::if_::InterfaceFlags;
 
 use super::{Lines, Question, SocketLine};
 use crate::code::watch::Watch;
-use crate::code::{Asked, Code};
-use crate::owner::kernel::{Netns, NoList, list, name_holders};
-use crate::owner::{Socket, diag};
+use crate::code::{Asked, Code, Trace};
+use crate::owner::kernel::{Netns, NoList, list, name_holders, usage};
+use crate::owner::{Socket, Usage, diag};
 
 /// Answers every question that comes through `input`, until it is closed. With a `watch`, the code behind
 /// the sockets, too.
@@ -32,19 +32,32 @@ pub fn serve(
     Ok(())
 }
 
-fn answer(question: &Question, watch: Option<&mut Watch>) -> Lines {
+fn answer(question: &Question, mut watch: Option<&mut Watch>) -> Lines {
     let mut sockets = match question.stuck || !question.ends.is_empty() {
         true => matching(question),
         false => None,
     };
-    if let (Some(sockets), Some(watch)) = (&mut sockets, watch) {
+    if let (Some(sockets), Some(watch)) = (&mut sockets, watch.as_deref_mut()) {
         add_code(sockets, &question.asked, watch);
     }
+    let used = sockets.iter().map(|sockets| usages(sockets));
+    let usage = used.flatten().collect();
     let sockets = sockets.map(|sockets| sockets.into_iter().map(SocketLine::from).collect());
     let interfaces: Vec<InterfaceAddress> = getifaddrs().into_iter().flatten().collect();
     let is_down = |it: &&InterfaceAddress| !it.flags.contains(InterfaceFlags::IFF_UP);
     let down = interfaces.iter().filter(is_down).map(|it| it.interface_name.clone()).collect();
-    Lines { sockets, addresses: addresses(interfaces), down }
+    let code_lost = watch.map(|watch| watch.lost());
+    Lines { sockets, addresses: addresses(interfaces), down, usage, code_lost }
+}
+
+/// The descriptors of the processes that hold sockets in CLOSE-WAIT.
+fn usages(sockets: &[Socket]) -> BTreeMap<i32, Usage> {
+    let mut usages = BTreeMap::new();
+    let stuck = sockets.iter().filter(|socket| socket.is_stuck());
+    for holder in stuck.flat_map(|socket| &socket.holders) {
+        usages.entry(holder.pid).or_insert_with(|| usage(holder));
+    }
+    usages
 }
 
 fn matching(question: &Question) -> Option<Vec<Socket>> {
@@ -61,14 +74,17 @@ pub fn add_code(
     watch: &mut Watch,
 ) {
     let asked: HashMap<_, _> =
-        asked.iter().map(|(local, peer, asked)| ((*local, *peer), *asked)).collect();
+        asked.iter().map(|(local, peer, asked)| ((*local, *peer), asked)).collect();
     for socket in sockets.iter_mut().filter(|socket| socket.is_stuck()) {
         let ends: (SocketAddr, SocketAddr) = (socket.local.into(), socket.peer.into());
-        let asked = asked.get(&ends).copied().unwrap_or_default();
+        let asked = asked.get(&ends).map_or_else(Asked::default, |asked| (*asked).clone());
         let holders: Vec<i32> = socket.holders.iter().map(|holder| holder.pid).collect();
         let code = watch.code_of((socket.local, socket.peer), &holders, &asked);
-        let unread = code.end_of_file.is_none() && socket.recv_q.is_some_and(|octets| octets > 0);
-        socket.code = Some(Box::new(Code { unread, ..code }));
+        // It waits to be read: nobody has.
+        let waits = socket.recv_q.is_some_and(|octets| octets > 0);
+        let read = code.end_of_file.filter(|by| !(waits && matches!(by, Trace::Unknown(_))));
+        let unread = read.is_none() && waits;
+        socket.code = Some(Box::new(Code { unread, end_of_file: read, ..code }));
     }
 }
 

@@ -1,23 +1,32 @@
-//! Our own lines.
+//! Our own lines, and those of others.
 
 use serde_json::Value;
 
-use super::SavedLine;
+use super::{SavedLine, named};
 use crate::names;
 use crate::owner::silence::Silence;
 use crate::owner::{Holder, Socket};
 use crate::printable::printable;
 use crate::tcp::segment::Endpoint;
 
-/// A line of JSON; those that are no sockets (the summary) are none.
-pub fn line(line: &str) -> SavedLine {
+/// The sockets of a line of JSON, ours or in anybody's words; `None` where the line is no JSON. One that
+/// begins like a socket of ours and is damaged is unclear.
+pub fn line(line: &str) -> Option<Vec<SavedLine>> {
+    if !line.starts_with(['{', '[']) {
+        return None;
+    }
     match serde_json::from_str::<Value>(line) {
         Ok(value) if value["type"] == "socket" => {
-            socket(&value).map_or(SavedLine::Unclear, SavedLine::Socket)
+            Some(vec![socket(&value).map_or(SavedLine::Unclear, SavedLine::Socket)])
         }
-        Ok(_) => SavedLine::Other,
-        Err(_) => SavedLine::Unclear,
+        Ok(value) => Some(named::json(&value)),
+        Err(_) => is_ours(line).then(|| vec![SavedLine::Unclear]),
     }
+}
+
+/// Does a line seem to be a socket as `closewait sockets` writes it?
+pub fn is_ours(line: &str) -> bool {
+    line.trim_start().starts_with('{') && line.contains("\"type\":\"socket\"")
 }
 
 fn socket(value: &Value) -> Option<Socket> {

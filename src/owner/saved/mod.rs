@@ -6,10 +6,13 @@
 //! one after the other are several moments.
 //!
 //! * [`words`]: states, addresses, services as lists write them
-//! * [`ss`], [`netstat`], [`lsof`], [`procfs`], [`json`]: the forms
+//! * [`ss`], [`netstat`], [`lsof`], [`procfs`], [`json`]: the forms; [`named`]: columns in any order, by their
+//!   names; [`ends`]: two ends and a state
 
+pub mod ends;
 pub mod json;
 pub mod lsof;
+pub mod named;
 pub mod netstat;
 pub mod procfs;
 pub mod ss;
@@ -23,9 +26,12 @@ use chrono::NaiveDateTime;
 
 use super::silence::Silence;
 use super::{Holder, Socket, SocketList};
+use crate::capture::text::breaks::{Breaks, within};
+use crate::capture::text::lines::printed;
 use crate::capture::utf16;
 use crate::printable::printable;
 use crate::tcp::state::State;
+use named::{Role, Table};
 
 /// No host has so many sockets that its list is longer.
 const MAX_OCTETS: u64 = 1 << 30;
@@ -115,12 +121,24 @@ fn decoded(octets: &[u8]) -> String {
 /// The sockets of a saved list.
 pub fn parse(text: &str) -> Result<Saved, NotAList> {
     let mut reader = Reader::default();
-    for (index, line) in text.lines().enumerate() {
-        // Marks of a quotation, and of the order of octets.
-        let bare = line.trim_start_matches(['\u{feff}', ' ', '\t', '>']);
-        reader.line(index + 1, bare);
+    let text = Breaks::of(text.as_bytes()).usual(text.as_bytes());
+    let lines = text.split(|octet| *octet == b'\n');
+    let mut last = 0;
+    for (number, line) in (1..).zip(lines) {
+        last = number;
+        match String::from_utf8_lossy(line) {
+            // Ours hold names as they are.
+            ours if json::is_ours(&ours) => reader.line(number, ours.trim()),
+            _ => within(&printed(line)).for_each(|line| reader.line(number, &bare(line))),
+        }
     }
-    reader.finish()
+    reader.finish(last)
+}
+
+/// A line without the marks of a quotation, and those of Markdown for code and emphasis.
+fn bare(line: &str) -> String {
+    let line = line.trim_start_matches([' ', '\t', '>']);
+    line.replace('→', "->").replace('`', " ").replace("**", " ")
 }
 
 /// A line of a saved list, by what it turned out to be.
@@ -148,6 +166,8 @@ struct Reader {
     headers: Vec<String>,
     /// The headers and commands before this line, as far as they explain it.
     context: Context,
+    /// Fields of a list of them, which say one thing each of one socket.
+    record: Vec<(Role, String)>,
     /// A line that may go on in the next.
     pending: Option<(usize, String)>,
     unread: Option<Unread>,
@@ -163,12 +183,23 @@ pub struct Context {
     pub asked: Option<State>,
     /// The number of columns from the state to the process, in netstat's lists.
     pub process_column: Option<usize>,
+    /// The process stands before the protocol (sockstat of FreeBSD).
+    pub is_process_first: bool,
+    /// Columns by their names.
+    pub table: Option<Table>,
 }
 
 impl Reader {
     fn line(&mut self, number: usize, line: &str) {
         if self.header(line) {
             self.give_up();
+            return;
+        }
+        if let Some(sockets) = json::line(line) {
+            self.give_up();
+            return sockets.into_iter().for_each(|found| self.take(found, number, line));
+        }
+        if self.field(number, line) {
             return;
         }
         if let Some(at) = words::moment(line) {
@@ -181,7 +212,9 @@ impl Reader {
             let gap = if ss::is_open(&start) { "" } else { " " };
             let joined = format!("{}{gap}{}", start.trim_end(), line);
             match self.look(&joined) {
-                SavedLine::Socket(socket) => return self.add(socket, &joined),
+                SavedLine::Socket(socket) if !self.is_another(line, &joined) => {
+                    return self.add(socket, &joined);
+                }
                 _ => self.alone(begun, &start),
             }
         }
@@ -197,6 +230,46 @@ impl Reader {
         }
     }
 
+    /// Is a line a socket of its own, and does not go on with the one before it?
+    fn is_another(&self, line: &str, joined: &str) -> bool {
+        let first = line.split_whitespace().next();
+        let begins = first.is_some_and(|word| words::is_tcp(word) || words::state(word).is_some());
+        words::addresses(joined) > 2 || begins && matches!(self.look(line), SavedLine::Socket(_))
+    }
+
+    /// A socket that has a line, or several, of its own.
+    fn take(&mut self, found: SavedLine, number: usize, line: &str) {
+        match found {
+            SavedLine::Socket(socket) => self.add(socket, line),
+            SavedLine::Unclear => self.fail(number, line),
+            _ => {}
+        }
+    }
+
+    /// A field of a list of fields. The next socket begins with one that there was, or behind an empty line.
+    fn field(&mut self, number: usize, line: &str) -> bool {
+        let field = named::field(line);
+        let is_known = |role: &Role| self.record.iter().any(|(known, _)| known == role);
+        let is_end = || matches!(line.trim(), "" | "}" | "},");
+        if field.map_or_else(is_end, |(role, _)| is_known(&role)) {
+            self.end_record(number);
+        }
+        let Some((role, value)) = field else { return false };
+        self.give_up();
+        self.record.push((role, value.to_owned()));
+        true
+    }
+
+    fn end_record(&mut self, number: usize) {
+        let record = std::mem::take(&mut self.record);
+        let record: Vec<(Role, &str)> =
+            record.iter().map(|(role, value)| (*role, &**value)).collect();
+        if !record.is_empty() {
+            let line = record.iter().map(|(_, value)| *value).collect::<Vec<_>>().join(" ");
+            self.take(named::socket(&record), number, &line);
+        }
+    }
+
     /// `[orders.exe]`: Windows names a program below its socket.
     fn name(&mut self, line: &str) {
         let bare = line.trim().strip_prefix('[').and_then(|line| line.strip_suffix(']'));
@@ -209,20 +282,52 @@ impl Reader {
     }
 
     fn look(&self, line: &str) -> SavedLine {
-        if line.trim_start().starts_with('{') {
-            return json::line(line);
+        let row = self.context.table.as_ref().and_then(|table| table.row(line));
+        if let Some(row @ (SavedLine::Socket(_) | SavedLine::Other)) = row {
+            return row;
         }
+        // Lines of tables are blanks.
+        let line = line.replace(['|', '│', '┃', '║'], " ");
         let words: Vec<&str> = line.split_whitespace().collect();
+        let found = self.look_at(&words, &line);
+        let behind = || self.look_behind_names(&words, &line);
+        let last = || match (row.as_ref(), ends::line(&words)) {
+            (_, found @ SavedLine::Socket(_)) => found,
+            (Some(_), _) | (_, SavedLine::Unclear) => SavedLine::Unclear,
+            _ => match netstat::folded_program(&words) {
+                Some(holder) => SavedLine::More(vec![holder]),
+                None => ss::more(&line),
+            },
+        };
+        match found {
+            SavedLine::Other => behind().unwrap_or_else(last),
+            SavedLine::Unclear => behind().or_else(|| as_socket(last())).unwrap_or(found),
+            found => found,
+        }
+    }
+
+    /// Looks behind what `grep -H` and others put before a line without a blank.
+    fn look_behind_names(&self, words: &[&str], line: &str) -> Option<SavedLine> {
+        let (at, first) = words
+            .iter()
+            .take(MAX_PREFIX)
+            .enumerate()
+            .find_map(|(at, word)| Some((at, words::unglued(word)?)))?;
+        let words = [&[first], &words[at + 1..]].concat();
+        as_socket(self.look_at(&words, line))
+    }
+
+    fn look_at(&self, words: &[&str], line: &str) -> SavedLine {
         let mut unclear = false;
         // A prefix has a few words at most.
         for start in 0..words.len().min(MAX_PREFIX) {
             if start > 0 && words::is_other_protocol(words[start - 1]) {
                 break;
             }
-            let words = &words[start..];
+            let (before, words) = words.split_at(start);
             let forms = [
                 ss::line(words, line, &self.context),
-                netstat::line(words, &self.context),
+                netstat::line(words, before, &self.context),
                 procfs::line(words),
             ];
             for form in forms {
@@ -233,17 +338,19 @@ impl Reader {
                 }
             }
         }
-        match lsof::line(&words) {
+        match lsof::line(words) {
             SavedLine::Other if unclear => SavedLine::Unclear,
-            SavedLine::Other => ss::more(line),
             found => found,
         }
     }
 
     /// Column headers say what the lines after them are; the same header again is a later moment.
     fn header(&mut self, line: &str) -> bool {
-        let Some(context) = words::header(line, &self.context) else { return false };
-        self.context = context;
+        let (known, table) = (words::header(line, &self.context), Table::of(line));
+        if known.is_none() && table.is_none() {
+            return false;
+        }
+        self.context = Context { table, ..known.unwrap_or_default() };
         let header = line.split_whitespace().collect::<Vec<_>>().join(" ");
         if self.headers.contains(&header) {
             self.begin();
@@ -316,8 +423,9 @@ impl Reader {
         unread.lines += 1;
     }
 
-    fn finish(mut self) -> Result<Saved, NotAList> {
+    fn finish(mut self, last: usize) -> Result<Saved, NotAList> {
         self.give_up();
+        self.end_record(last);
         self.begin();
         let Reader { moments, unread, is_assumed, .. } = self;
         match moments.is_empty() {
@@ -325,6 +433,10 @@ impl Reader {
             false => Ok(Saved { moments, unread, is_assumed }),
         }
     }
+}
+
+fn as_socket(found: SavedLine) -> Option<SavedLine> {
+    matches!(found, SavedLine::Socket(_)).then_some(found)
 }
 
 /// The most words of a prefix.

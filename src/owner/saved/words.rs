@@ -41,6 +41,11 @@ pub fn state(word: &str) -> Option<State> {
     })
 }
 
+/// TCP, as lists begin its lines with it.
+pub fn is_tcp(word: &str) -> bool {
+    matches!(word, "tcp" | "tcp4" | "tcp6" | "tcp46" | "TCP" | "TCPv6")
+}
+
 /// A protocol that is not TCP, as `ss` and `netstat` begin its lines with it.
 pub fn is_other_protocol(word: &str) -> bool {
     matches!(
@@ -67,6 +72,28 @@ pub fn is_other_protocol(word: &str) -> bool {
     )
 }
 
+/// The first column of a list behind the name that `grep -H` or a quotation puts right before it:
+/// `host.txt:tcp`, `host.txt:12:CLOSE-WAIT`, `"tcp`.
+pub fn unglued(word: &str) -> Option<&str> {
+    let is_slot = |rest: &str| rest.strip_suffix(':').is_some_and(|n| n.parse::<u64>().is_ok());
+    let is_first = |rest: &&str| {
+        is_tcp(rest) || state(rest).is_some() || is_slot(rest) || end_of_address(rest)
+    };
+    let behind = word.match_indices([':', '-', '=', '"', '}', ']']).map(|(at, _)| &word[at + 1..]);
+    (!end_of_address(word)).then(|| behind.into_iter().find(is_first)).flatten()
+}
+
+/// Counts the ends with an address.
+pub fn addresses(line: &str) -> usize {
+    line.split_whitespace().filter(|word| end_of_address(word)).count()
+}
+
+/// An end with an address, and not a name.
+fn end_of_address(word: &str) -> bool {
+    let host = word.rsplit_once([':', '.']).map(|(host, _)| host.trim_matches(['[', ']']));
+    host.is_some_and(|host| host.parse::<IpAddr>().is_ok()) && end(word).is_some()
+}
+
 /// Does a word of the line name this state?
 pub fn names_state(line: &str, named: State) -> bool {
     line.split_whitespace().any(|word| state(word) == Some(named))
@@ -78,6 +105,17 @@ pub fn ends<'a, 'w>(words: &'a [&'w str]) -> Option<(Endpoint, Endpoint, &'a [&'
     let (local, rest) = next_end(words)?;
     let (peer, rest) = next_end(rest)?;
     Some((local, peer, rest))
+}
+
+/// Two ends in four columns: addresses, or names, and ports.
+pub fn columns(words: &[&str]) -> Option<[Endpoint; 2]> {
+    let [local, local_port, peer, peer_port, ..] = words else { return None };
+    let column = |host: &str, port: &str| {
+        let is_port = port.parse::<u16>().is_ok() || port_of(port).is_some();
+        let is_host = !host.contains(':') || host.parse::<IpAddr>().is_ok();
+        (is_port && is_host).then(|| pair(host, port)).flatten()
+    };
+    Some([column(local, local_port)?, column(peer, peer_port)?])
 }
 
 fn next_end<'a, 'w>(words: &'a [&'w str]) -> Option<(Endpoint, &'a [&'w str])> {
@@ -133,17 +171,24 @@ fn name(host: &str) -> Option<IpAddr> {
 
 /// Reads a header or a command as the context of the lines after it; `None` for any other line.
 pub fn header(line: &str, before: &Context) -> Option<Context> {
-    let words: Vec<&str> = line.split_whitespace().collect();
+    let words = line.split_whitespace();
+    let words: Vec<&str> = words.map(|word| word.trim_matches(['"', '|'])).collect();
     let has = |word: &str| words.iter().any(|w| w.eq_ignore_ascii_case(word));
     if let Some(asked) = asked(&words) {
         return Some(Context { asked: Some(asked), ..before.clone() });
     }
     if has("Recv-Q") && line.contains("Local") {
         return Some(Context {
-            is_stateless: !has("State") && !has("(state)"),
+            // netstat always names one: a header without it was folded.
+            is_stateless: !has("State") && !has("(state)") && !has("Proto"),
+            is_process_first: false,
+            table: None,
             asked: before.asked,
             process_column: process_column(&words),
         });
+    }
+    if has("PROTO") && has("PID") && has("FD") {
+        return Some(Context { is_process_first: true, ..Context::default() });
     }
     let is_header = (has("PID") && has("COMMAND") && has("NODE"))
         || (has("sl") && has("local_address"))

@@ -17,7 +17,9 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     for one in checked {
         line(out, one)?;
-        for issue in issues(one) {
+        // An error has said all there is.
+        let is_said = matches!(one.outcome, Outcome::Error(_));
+        for issue in issues(one).into_iter().filter(|_| !is_said) {
             let mark = if issue.level == Level::Warning { "warning: " } else { "" };
             for line in issue.lines() {
                 writeln!(out, "        {mark}{line}")?;

@@ -13,8 +13,10 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::attach::Identity;
+use crate::code::Trace;
+use crate::ladder::said::Said;
 use crate::ladder::{LadderEvent, Step};
-use crate::place::Place;
+use crate::place::{Place, Time};
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
 use crate::units::{Zone, count, packet_time, thousands};
@@ -73,6 +75,9 @@ pub struct Ladder<W> {
     tail: VecDeque<Step>,
     between: Between,
     marked: usize,
+    /// Statements of the open transaction that are still to come, each with who sent it.
+    senders: VecDeque<(Box<str>, Trace)>,
+    since: Option<Time>,
     files: Vec<String>,
     /// The file of the line before.
     file: usize,
@@ -98,6 +103,8 @@ impl<W: Write> Ladder<W> {
             tail: VecDeque::new(),
             between: Between::default(),
             marked: 0,
+            senders: VecDeque::new(),
+            since: None,
             files: Vec::new(),
             file: first.file(),
         }
@@ -181,7 +188,8 @@ impl<W: Write> Ladder<W> {
         writeln!(self.out, "{}", line.trim_end())?;
         let indent = self.indent();
         for said in &step.said {
-            let words = words::said(said);
+            let by = self.sender(said, place.time).map_or(String::new(), |by| format!(", by {by}"));
+            let words = words::said(said) + &by;
             writeln!(self.out, "{indent}{SPOKEN}{words}{SPOKEN:#}")?;
         }
         for event in &step.events {
@@ -195,6 +203,22 @@ impl<W: Write> Ladder<W> {
             writeln!(self.out, "{indent}{style}{sentence}{style:#}")?;
         }
         Ok(())
+    }
+
+    /// Returns who sent a statement, where the capture has that: those of the open transaction come in their
+    /// order.
+    fn sender(&mut self, said: &Said, at: Time) -> Option<Trace> {
+        let Said::Asked(statement) = said else { return None };
+        let is_its = |since: Time| at.since(since).is_some_and(|ns| ns >= 0);
+        if !self.since.is_some_and(is_its) {
+            return None;
+        }
+        let (text, by) = self.senders.pop_front()?;
+        if text != *statement {
+            self.senders.clear();
+            return None;
+        }
+        Some(by)
     }
 
     fn states(&self, states: [State; 2]) -> String {

@@ -7,10 +7,10 @@ use chrono::TimeDelta;
 
 use super::{ALARM, CALM, HEADING, Ladder, Names};
 use crate::capture::LinkType;
-use crate::names::host;
 use crate::place::Place;
-use crate::report::shell;
+use crate::report::text::code::lines as code_lines;
 use crate::report::text::process;
+use crate::report::tshark;
 use crate::summary::evidence::evidence;
 use crate::summary::seen::Process;
 use crate::summary::{Judged, Row, Totals};
@@ -63,6 +63,12 @@ impl Subject<'_> {
 impl<W: Write> Ladder<W> {
     /// Writes the head: the connection with its ends and its time.
     pub fn begin(&mut self, subject: &Subject) -> io::Result<()> {
+        if let (Some(said), Some(code)) = (&subject.row.judged.said, subject.row.owner.code())
+            && said.statements.len() == code.statements.len()
+        {
+            let all = said.statements.iter().cloned().zip(code.statements.iter().cloned());
+            (self.senders, self.since) = (all.collect(), said.transaction_since);
+        }
         let Judged { flow, judgement, .. } = subject.row.judged;
         let end = |side| subject.row.judged.endpoint(side);
         let (a, b) = (end(Side::A), end(Side::B));
@@ -138,6 +144,11 @@ impl<W: Write> Ladder<W> {
                 writeln!(self.out, "  {sentence}")?;
             }
         }
+        if let Some(code) = subject.row.owner.code() {
+            for line in code_lines(code, Vec::new(), self.look.all) {
+                writeln!(self.out, "  {}", line.trim_start())?;
+            }
+        }
         Ok(())
     }
 
@@ -151,42 +162,24 @@ impl<W: Write> Ladder<W> {
             .iter()
             .flat_map(|capture| capture.facts.links().clone())
             .collect();
-        let (first, last) = (flow.first, flow.last);
-        let same = first.file() == last.file();
-        let (from, to) = (Some(first.frame()), Some(last.frame()));
-        let mut lines = vec![(subject.file(first), from, to.filter(|_| same))];
-        if !same {
-            lines.push((subject.file(last), None, to));
-        }
         // Nothing but closewait reads what tcpdump printed.
-        let readable = |name: &str| shell::can_be_typed(name) && !links.is_empty();
-        let lines: Vec<_> = lines.into_iter().filter(|(name, ..)| readable(name)).collect();
+        let lines = match links.is_empty() {
+            true => Vec::new(),
+            false => {
+                let ends = [Side::A, Side::B].map(|side| subject.row.judged.endpoint(side));
+                tshark::lines(&subject.totals.files, ends, flow.first, flow.last)
+            }
+        };
         if lines.is_empty() {
             return Ok(());
         }
         writeln!(self.out)?;
-        for (name, from, to) in lines {
-            let filter = display_filter(subject, from, to);
-            writeln!(self.out, "tshark -r {} -Y '{filter}'", shell::word(name))?;
-        }
-        Ok(())
+        lines.iter().try_for_each(|line| writeln!(self.out, "{line}"))
     }
 }
 
 fn other_words(subject: &Subject, other: &Other) -> String {
     format!("{} ({})", subject.frame(other.first), other.verdict.name())
-}
-
-/// Wireshark's display filter for these frames of the connection.
-fn display_filter(subject: &Subject, from: Option<u64>, to: Option<u64>) -> String {
-    let ends = [Side::A, Side::B].map(|side| subject.row.judged.endpoint(side));
-    let ip = if ends[0].ip.is_ipv4() { "ip" } else { "ipv6" };
-    let addresses = ends.map(|end| format!("{ip}.addr=={}", host(end.ip)));
-    let ports = ends.map(|end| format!("tcp.port=={}", end.port));
-    let mut parts = [addresses, ports].concat();
-    parts.extend(from.map(|from| format!("frame.number>={from}")));
-    parts.extend(to.map(|to| format!("frame.number<={to}")));
-    parts.join(" && ")
 }
 
 /// The verdict as a sentence.

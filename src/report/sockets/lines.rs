@@ -88,6 +88,8 @@ struct SummaryLine<'a> {
     states: std::collections::BTreeMap<&'static str, u64>,
     processes: Vec<UsageLine<'a>>,
     hidden_processes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code_lost: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -121,6 +123,7 @@ pub fn jsonl(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
         states: listing.states.iter().map(|(state, n)| (state.name(), *n)).collect(),
         processes: listing.by_process().into_iter().filter_map(usage).collect(),
         hidden_processes: listing.snapshot.denied,
+        code_lost: listing.code_lost,
     };
     write_line(out, &summary)?;
     out.flush()

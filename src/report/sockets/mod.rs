@@ -28,6 +28,8 @@ pub struct Listing<'a> {
     pub stuck: Vec<&'a Socket>,
     /// Sockets to list one by one.
     pub listed: Vec<&'a Socket>,
+    /// Events of the code behind sockets that did not arrive, where it is watched.
+    pub code_lost: Option<u64>,
     pub snapshot: &'a Snapshot,
 }
 

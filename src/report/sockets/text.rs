@@ -6,15 +6,19 @@ use std::io::{self, Write};
 
 use chrono::TimeDelta;
 
-use super::growth::{History, until_full};
+use super::growth::{History, of_process};
 use super::times::Times;
 use super::{Group, Listing};
-use crate::owner::{Held, Socket};
+use crate::owner::{Held, Socket, Usage};
+use crate::place::Time;
+use crate::report::outlook::to_the_minute;
 use crate::report::table::{Align, more, table, write_table};
 use crate::report::text::code::lines as code_lines;
+use crate::report::text::code::lost as code_lost;
 use crate::report::text::page::{Page, Screen};
 use crate::report::text::{ALARM, CALM, timeout_words};
-use crate::units::{count, duration, range, thousands};
+use crate::summary::growth::until_full;
+use crate::units::{Zone, count, duration, range, thousands};
 
 /// The look of the text.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +30,8 @@ pub struct SocketsLook {
     /// All functions of a stack, those of libraries, too.
     pub frames: bool,
     pub screen: Screen,
+    /// The time of the look, where it is now.
+    pub now: Option<Time>,
 }
 
 /// The whole report.
@@ -42,7 +48,7 @@ pub fn write(
     if !groups.is_empty() {
         group_table(&mut out, &groups, &look)?;
         meaning(&mut out, listing, &groups)?;
-        exhaustion(&mut out, listing, history)?;
+        exhaustion(&mut out, listing, history, look.now)?;
     }
     if look.each {
         each(&mut out, &listing.listed, look.top)?;
@@ -105,7 +111,7 @@ fn group_table(out: &mut impl Write, groups: &[Group], look: &SocketsLook) -> io
     for (line, group) in lines.zip(groups) {
         writeln!(out, "{line}")?;
         since(&group.times).iter().try_for_each(|since| writeln!(out, "         {since}"))?;
-        let code = group.code.map_or(Vec::new(), |code| code_lines(code, look.frames));
+        let code = group.code.map_or(Vec::new(), |code| code_lines(code, Vec::new(), look.frames));
         code.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
     }
     more(out, groups.len() - shown, "group")?;
@@ -197,6 +203,9 @@ fn meaning(out: &mut impl Write, listing: &Listing, groups: &[Group]) -> io::Res
 
 /// Says what the times are worth, or why there are none.
 fn bounds(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
+    if let Some(lost) = listing.code_lost.filter(|lost| *lost > 0) {
+        writeln!(out, "{}", code_lost(lost))?;
+    }
     let mut times = Times::default();
     listing.stuck.iter().for_each(|socket| times.add(socket));
     match (times.held(), listing.snapshot.is_saved) {
@@ -222,6 +231,7 @@ fn exhaustion(
     out: &mut impl Write,
     listing: &Listing,
     history: Option<&History>,
+    now: Option<Time>,
 ) -> io::Result<()> {
     let mut processes: Vec<(i32, u64)> = listing.by_process().into_iter().collect();
     processes.sort_by_key(|(_, stuck)| std::cmp::Reverse(*stuck));
@@ -235,14 +245,13 @@ fn exhaustion(
             Some(limit) => write!(out, ", limit {}", thousands(limit))?,
             None => write!(out, ", no limit known")?,
         }
-        let descriptors = usage.in_use.zip(usage.limit);
-        let once = history.is_none_or(|history| history.len() < 2);
-        match (history, listing.times_of(pid).per_minute()) {
-            (_, Some(rate)) if once => write!(out, "{}", outlook(rate, descriptors))?,
-            (Some(history), _) => {
-                write!(out, "{}", outlook(history.of_process(pid), descriptors))?;
-            }
-            (None, _) => {}
+        let at_one_look = listing.times_of(pid).per_minute();
+        let rate = match history {
+            Some(history) => history.rate(of_process(history, pid), at_one_look),
+            None => at_one_look,
+        };
+        if let Some(rate) = rate {
+            write!(out, "{}", outlook(rate, usage, now))?;
         }
         writeln!(out, ".")?;
     }
@@ -264,11 +273,16 @@ fn exhaustion(
     Ok(())
 }
 
-fn outlook(per_minute: f64, descriptors: Option<(u64, u64)>) -> String {
+fn outlook(per_minute: f64, usage: &Usage, now: Option<Time>) -> String {
+    let descriptors = usage.in_use.zip(usage.limit);
     let left = descriptors.and_then(|(in_use, limit)| until_full(in_use, limit, per_minute));
     match left.and_then(|left| TimeDelta::from_std(left).ok()) {
         Some(left) => {
-            format!("; {per_minute:+.1} a minute, which reaches the limit in {}", duration(left))
+            let full_at = |now: Time| now.after(left.num_nanoseconds().unwrap_or(i64::MAX));
+            let at =
+                now.map(|now| format!(", at {}", to_the_minute(full_at(now), now, Zone::Local)));
+            let (at, left) = (at.unwrap_or_default(), duration(left));
+            format!("; {per_minute:+.1} a minute, which reaches the limit in {left}{at}")
         }
         None if per_minute == 0.0 => "; not growing".into(),
         None => format!("; {per_minute:+.1} a minute"),

@@ -1,6 +1,7 @@
 //! The functions behind a group of findings, as lines.
 
 use crate::code::{Code, Frame, Trace};
+use crate::report::table::cut;
 use crate::summary::groups::Group;
 use crate::units::count;
 
@@ -9,13 +10,35 @@ const INDENT: &str = "       ";
 
 /// An event a line, then what was left out.
 pub fn code_lines(group: &Group, all: bool) -> Vec<String> {
-    group.code.as_deref().map_or(Vec::new(), |code| lines(code, all))
+    let Some(code) = group.code.as_deref() else { return Vec::new() };
+    let line = |(trace, statement): (&Trace, &String)| {
+        format!("{INDENT}{:<12} {trace}: {}", "asked", cut(statement, LONGEST))
+    };
+    lines(code, between(code, group.said.asked()).map(line).take(MOST).collect(), all)
 }
 
-/// Lines of any socket's code.
-pub fn lines(code: &Code, all: bool) -> Vec<String> {
-    let mut lines = Vec::new();
+/// Statements between a transaction's first and its last that are named, and the length that each is cut to.
+const MOST: usize = 4;
+const LONGEST: usize = 60;
+
+/// The statements between a transaction's first and its last, with who sent them.
+fn between<'a>(
+    code: &'a Code,
+    statements: &'a [String],
+) -> impl Iterator<Item = (&'a Trace, &'a String)> {
+    let fits = code.statements.len() == statements.len() && code.begun.is_some();
+    let n = statements.len();
+    let all = code.statements.iter().zip(statements).enumerate();
+    all.filter(move |(at, _)| fits && *at > 0 && at + 1 < n).map(|(_, both)| both)
+}
+
+/// Lines of any socket's code, and those of statements `between` the first and the last.
+pub fn lines(code: &Code, between: Vec<String>, all: bool) -> Vec<String> {
+    let (mut lines, mut between) = (Vec::new(), Some(between));
     for (name, trace) in code.events() {
+        if name == "last asked" {
+            lines.extend(between.take().into_iter().flatten());
+        }
         lines.push(format!("{INDENT}{name:<12} {trace}"));
         if all {
             let frames = trace.frames().iter();
@@ -36,6 +59,11 @@ fn folded(code: &Code) -> Option<String> {
     let foreign = code.events().flat_map(|(_, trace)| trace.frames()).filter(|frame| !frame.own);
     let n = foreign.count() as u64;
     (n > 0).then(|| format!("{} of libraries folded (--frames)", count(n, "function")))
+}
+
+/// Says that what could have named code is missing.
+pub fn lost(events: u64) -> String {
+    format!("--code: {} lost: what they could have changed is unknown.", count(events, "event"))
 }
 
 /// The one function that matters most: `begun by main.update controller.go:22`.
@@ -79,14 +107,14 @@ mod tests {
             ..Code::default()
         };
         assert_eq!(
-            lines(&code, false),
+            lines(&code, Vec::new(), false),
             [
                 "       begun by     main.(*MainController).update controller.go:22",
                 "       last asked   main.(*MainController).charge controller.go:33 < update controller.go:26",
                 "       nobody read the end-of-file; 3 functions of libraries folded (--frames)",
             ]
         );
-        assert_eq!(lines(&code, true).len(), 9);
+        assert_eq!(lines(&code, Vec::new(), true).len(), 9);
         assert_eq!(
             in_short(&code).as_deref(),
             Some("begun by main.(*MainController).update controller.go:22")
@@ -102,7 +130,7 @@ mod tests {
         let unknown = Trace::Unknown("events were lost".into());
         let code = Code { begun: Some(unknown), last: Some(task), ..Code::default() };
         assert_eq!(
-            lines(&code, false)[..2],
+            lines(&code, Vec::new(), false)[..2],
             [
                 "       begun by     unknown: events were lost",
                 "       last asked   net/http.(*persistConn).writeLoop controller.go:2393, on behalf of code that is not on its stack",

@@ -5,13 +5,20 @@ use std::io::{self, Write};
 use super::{ALARM, CALM, Text, idle_text, process};
 use crate::owner::Socket;
 use crate::place::Time;
+use crate::report::outlook::{outlook, rate};
+use crate::summary::growth::Grown;
 use crate::summary::seen::{Process, Seen};
 use crate::summary::{EventKind, Row};
 use crate::tcp::segment::Endpoint;
-use crate::units::{DIGITS, clock_time, duration};
+use crate::units::{DIGITS, clock_time, duration, thousands};
 
 impl<W: Write> Text<W> {
-    pub(super) fn write_event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
+    pub(super) fn write_event(
+        &mut self,
+        kind: EventKind,
+        row: &Row,
+        grown: Option<&Grown>,
+    ) -> io::Result<()> {
         let seen = Seen::new(row);
         let at = self.clock_time(row.judged.end);
         let held = seen.held.map_or("?".into(), duration);
@@ -25,7 +32,8 @@ impl<W: Write> Text<W> {
             EventKind::Ended => None,
         };
         let by = by.map_or(String::new(), |by| format!(", {by}"));
-        let what = format!("{what}  {}{by}", process(&seen.process));
+        let more = grown.map(|grown| self.growth(grown, row.judged.end)).unwrap_or_default();
+        let what = format!("{what}  {}{by}{more}", process(&seen.process));
         let (left, right) = seen.judged_and_peer();
         self.write_event_line(&at, kind, [left, right], &what)
     }
@@ -38,6 +46,16 @@ impl<W: Write> Text<W> {
         let (held, idle) = (held.unwrap_or_default(), idle.unwrap_or_default());
         let what = format!("since before{held}{idle}  {}", process(&Process::of(socket)));
         self.write_event_line(&at, EventKind::CloseWait, ends, &what)
+    }
+
+    /// Says how many there are now, how fast they become more, and when descriptors run out.
+    fn growth(&self, grown: &Grown, now: Time) -> String {
+        let mut text = format!("; {} of these now", thousands(grown.count));
+        match &grown.outlook {
+            Some(known) => text += &format!(", {}", outlook(known, now, self.look.zone)),
+            None => text.extend(grown.per_minute.map(|more| format!(", {}", rate(more)))),
+        }
+        text
     }
 
     fn clock_time(&self, at: Time) -> String {

@@ -1,11 +1,9 @@
 //! The findings by process, service and cause, as lines.
 
-use unicode_width::UnicodeWidthStr;
-
 use super::code::code_lines;
 use super::report::Report;
 use crate::place::Place;
-use crate::report::table::{Align, table};
+use crate::report::table::{Align, cut, table};
 use crate::summary::cause::Cause;
 use crate::summary::groups::{Group, Holder, Span, Timeout};
 use crate::summary::seen::{Party, Said};
@@ -271,18 +269,4 @@ pub fn statements(said: &Said) -> String {
         [] => said.last.as_ref().map_or(String::new(), |last| format!("last: {last}")),
         open => open.join("; "),
     }
-}
-
-fn cut(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_owned();
-    }
-    let mut short = String::new();
-    for c in text.chars() {
-        if short.width() + 2 > columns {
-            break;
-        }
-        short.push(c);
-    }
-    format!("{short}…")
 }

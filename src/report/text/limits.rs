@@ -79,6 +79,7 @@ impl Report<'_> {
                 count(totals.unlisted, "connection")
             ));
         }
+        lines.extend(totals.code_lost.filter(|lost| *lost > 0).map(super::code::lost));
         lines.extend(self.skipped());
         lines
     }

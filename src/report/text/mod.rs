@@ -13,9 +13,9 @@ mod besides;
 pub mod code;
 mod events;
 pub(super) mod gathered;
-pub(super) mod groups;
+pub mod groups;
 pub(super) mod headline;
-pub(super) mod history;
+pub mod history;
 mod limits;
 mod next;
 mod notes;
@@ -31,6 +31,7 @@ pub use groups::timeout_words;
 
 use crate::owner::Socket;
 use crate::place::{Place, Time};
+use crate::summary::growth::Grown;
 use crate::summary::seen::{Process, Seen};
 use crate::summary::{EventKind, Row, Sink, Totals};
 use crate::units::{Zone, duration};
@@ -91,8 +92,8 @@ impl<W: Write> Text<W> {
 }
 
 impl<W: Write> Sink for Text<W> {
-    fn event(&mut self, kind: EventKind, row: &Row) -> io::Result<()> {
-        self.write_event(kind, row)
+    fn event(&mut self, kind: EventKind, row: &Row, grown: Option<&Grown>) -> io::Result<()> {
+        self.write_event(kind, row, grown)
     }
 
     fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {

@@ -98,7 +98,7 @@ pub fn plain(line: &str) -> String {
 }
 
 /// The marks of a report in ASCII; what else there is came from names, and stays.
-fn in_ascii(text: &str) -> String {
+pub fn in_ascii(text: &str) -> String {
     let mut ascii = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,0 +1,430 @@
+//! HTTP/2 without TLS, for an observer (RFC 9113): with prior knowledge, or after an upgrade.
+//!
+//! * `frames`: frames out of octets
+//! * `fields`: header fields out of blocks, as HPACK packs them; `huffman`: strings in them
+//! * `streams`: requests that wait for their answers
+//! * `goaway`: what an end says before it closes, and the names of errors
+//!
+//! Never wrong, rather unknown. Bodies are skipped by their frames; a frame that is cut off tells by its
+//! header all the same. Where the header of one was not seen, the thread is taken up at a segment that is
+//! nothing but frames, and what was open then is not known any more.
+
+mod fields;
+mod frames;
+mod goaway;
+mod huffman;
+mod streams;
+#[cfg(test)]
+mod tests;
+
+use super::path;
+use crate::attach::facts::name;
+use crate::attach::{ErrorCode, Facts, PathStep, Peer, ServerError};
+use crate::place::Time;
+use crate::tcp::stream::Piece;
+use fields::{Name, Table};
+use frames::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, Frames, GOAWAY, HEADERS, PADDED, PRIORITY,
+    PUSH_PROMISE, RST_STREAM,
+};
+pub use frames::{are_frames, is_beginning};
+use goaway::{Goaway, Trouble};
+use streams::{Asked, Streams};
+
+/// A client's first words.
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Octets of a block of header fields that are kept.
+const MAX_BLOCK: usize = 8 * 1_024;
+
+/// Octets of a method that are kept.
+const LONGEST_METHOD: usize = 16;
+
+/// One connection.
+#[derive(Debug, Default)]
+pub struct Two {
+    client: Half,
+    server: Half,
+    /// Octets of the preface that have come.
+    preface: usize,
+    streams: Streams,
+    host: Option<Box<str>>,
+    agent: Option<Box<str>>,
+    product: Option<Box<str>>,
+    /// The status of the last answer that has come whole.
+    status: Option<Box<str>>,
+    trouble: Option<Trouble>,
+    goaway: Option<Goaway>,
+    /// The client took its leave.
+    left: bool,
+    truncated: bool,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Half {
+    frames: Frames,
+    table: Table,
+    heard: bool,
+    /// A head whose end has not come.
+    head: Option<Head>,
+}
+
+/// A block of header fields, and what it belongs to.
+#[derive(Debug, Default)]
+struct Head {
+    stream: u32,
+    ends: bool,
+    is_promise: bool,
+    block: Vec<u8>,
+    cut: bool,
+}
+
+/// Fields that tell something.
+#[derive(Default)]
+struct Fields {
+    method: Option<Vec<u8>>,
+    path: Option<Vec<u8>>,
+    authority: Option<Vec<u8>>,
+    status: Option<Vec<u8>>,
+    is_grpc: bool,
+    product: Option<Vec<u8>>,
+    grpc_status: Option<Vec<u8>>,
+}
+
+impl Two {
+    /// Begins after so many octets of the preface.
+    pub fn begin(preface: usize) -> Two {
+        Two { preface, ..Two::default() }
+    }
+
+    /// Begins after an upgrade, which a request of the old version asked for: its answer is to come.
+    pub fn upgraded(at: Time, digest: Box<str>, literal: Box<str>) -> Two {
+        let mut two = Two::default();
+        two.streams.begin(1, Some(Asked { at, digest, literal }));
+        two
+    }
+
+    /// Begins in the middle.
+    pub fn in_the_middle() -> Two {
+        let mut two = Two { preface: PREFACE.len(), ..Two::default() };
+        two.lose(Peer::Client);
+        two.lose(Peer::Server);
+        two
+    }
+
+    /// Octets on the heap.
+    pub fn heap_octets(&self) -> usize {
+        self.client.heap_octets() + self.server.heap_octets() + self.streams.heap_octets()
+    }
+
+    pub fn take(&mut self, from: Peer, at: Time, piece: Piece<'_>) {
+        match piece {
+            Piece::Data(data) => self.read(from, at, data),
+            // Where its beginning comes, all the same.
+            Piece::Missing(0) if !self.half(from).heard => self.half(from).frames.lose(),
+            Piece::Missing(octets) => {
+                let mut frames = core::mem::take(&mut self.half(from).frames);
+                if from == Peer::Client && self.preface < PREFACE.len() {
+                    frames.lose();
+                } else if let Some(frame) = frames.miss(octets) {
+                    self.frame(from, at, frame);
+                }
+                self.put_back(from, frames, false);
+            }
+        }
+    }
+
+    fn half(&mut self, from: Peer) -> &mut Half {
+        match from {
+            Peer::Client => &mut self.client,
+            Peer::Server => &mut self.server,
+        }
+    }
+
+    fn put_back(&mut self, from: Peer, frames: Frames, was_lost: bool) {
+        let is_lost = frames.is_lost();
+        self.half(from).frames = frames;
+        if is_lost && !was_lost {
+            self.lose(from);
+        }
+    }
+
+    /// Something was not seen: what is open is not known any more.
+    fn lose(&mut self, from: Peer) {
+        let half = self.half(from);
+        half.frames.lose();
+        half.table.forget();
+        half.head = None;
+        (self.truncated, self.goaway) = (true, None);
+        match from {
+            Peer::Client => {
+                self.streams.lose_requests();
+                self.preface = PREFACE.len();
+            }
+            Peer::Server => {
+                self.streams.lose_answers();
+                (self.status, self.trouble) = (None, None);
+            }
+        }
+    }
+
+    fn read(&mut self, from: Peer, at: Time, mut data: &[u8]) {
+        if from == Peer::Client && !self.read_preface(&mut data) {
+            return self.lose(Peer::Client);
+        }
+        let was_heard = core::mem::replace(&mut self.half(from).heard, true);
+        let begins = from == Peer::Client || is_beginning(data);
+        if self.half(from).frames.is_lost() && !was_heard && !begins {
+            self.lose(from);
+        }
+        let mut frames = core::mem::take(&mut self.half(from).frames);
+        if frames.is_lost() && are_frames(data) {
+            frames.find();
+        }
+        let was_lost = frames.is_lost();
+        while let Some(frame) = frames.next(&mut data) {
+            self.frame(from, at, frame);
+        }
+        self.put_back(from, frames, was_lost);
+    }
+
+    /// Returns whether what has come of the preface is right.
+    fn read_preface(&mut self, data: &mut &[u8]) -> bool {
+        let awaited = PREFACE.get(self.preface..).unwrap_or_default();
+        let (here, rest) = data.split_at(data.len().min(awaited.len()));
+        if !awaited.starts_with(here) {
+            return false;
+        }
+        (self.preface, *data) = (self.preface + here.len(), rest);
+        true
+    }
+
+    fn frame(&mut self, from: Peer, at: Time, frame: Frame<'_>) {
+        let is_continued = frame.kind == CONTINUATION;
+        if self.half(from).head.is_some() && !is_continued {
+            // A head goes on with its next frame, or this is none.
+            self.half(from).head = None;
+            self.half(from).table.forget();
+            self.truncated = true;
+            if from == Peer::Client {
+                self.streams.lose_requests();
+            }
+        }
+        match frame.kind {
+            DATA if from == Peer::Server && frame.flags & END_STREAM != 0 => {
+                self.answered(frame.stream);
+            }
+            HEADERS | PUSH_PROMISE | CONTINUATION => self.head(from, at, frame),
+            RST_STREAM => self.reset(from, frame),
+            GOAWAY if from == Peer::Client => self.left = true,
+            GOAWAY => self.goaway = Goaway::read(frame.body, frame.cut),
+            _ => {}
+        }
+    }
+
+    fn head(&mut self, from: Peer, at: Time, frame: Frame<'_>) {
+        let half = self.half(from);
+        let mut head = match frame.kind {
+            CONTINUATION => match half.head.take() {
+                Some(head) if head.stream == frame.stream => head,
+                // Its beginning was not seen.
+                _ => Head { stream: frame.stream, cut: true, ..Head::default() },
+            },
+            kind => Head {
+                stream: frame.stream,
+                ends: kind == HEADERS && frame.flags & END_STREAM != 0,
+                is_promise: kind == PUSH_PROMISE,
+                ..Head::default()
+            },
+        };
+        head.add(&frame);
+        if frame.flags & END_HEADERS == 0 {
+            half.head = Some(head);
+            return;
+        }
+        let fields = head.fields(&mut half.table);
+        match from {
+            _ if head.is_promise => {}
+            Peer::Client => self.asked(at, head.stream, fields),
+            Peer::Server => self.answer(&head, fields),
+        }
+    }
+
+    fn asked(&mut self, at: Time, stream: u32, fields: Fields) {
+        if fields.authority.is_some() {
+            self.host = fields.authority.as_deref().map(name);
+        }
+        if fields.product.is_some() {
+            self.agent = fields.product.as_deref().map(name);
+        }
+        let has_method = fields.method.is_some();
+        let said = fields.method.zip(fields.path).map(|(method, path)| {
+            let method = name(method.get(..LONGEST_METHOD).unwrap_or(&method));
+            let line = |target: &str| format!("{method} {target}").into();
+            let digest = match fields.is_grpc.then(|| path::of_call(&path)).flatten() {
+                Some(call) => line(call),
+                None => line(&path::digest(&path)),
+            };
+            Asked { at, digest, literal: line(&name(&path)) }
+        });
+        self.streams.asked(stream, said, has_method);
+    }
+
+    fn answer(&mut self, head: &Head, fields: Fields) {
+        if fields.product.is_some() {
+            self.product = fields.product.as_deref().map(name);
+        }
+        if let Some(status) = fields.status.filter(|status| !status.starts_with(b"1")) {
+            self.status = Some(name(&status));
+        }
+        if head.ends {
+            self.answered(head.stream);
+            let status = fields.grpc_status.as_deref().filter(|status| *status != b"0");
+            self.trouble = status.map(|status| Trouble::Grpc(name(status)));
+        }
+    }
+
+    fn answered(&mut self, stream: u32) {
+        self.trouble = None;
+        self.streams.end(stream);
+    }
+
+    fn reset(&mut self, from: Peer, frame: Frame<'_>) {
+        self.streams.end(frame.stream);
+        if from == Peer::Server {
+            let code = frame.body.first_chunk().map(|code| u32::from_be_bytes(*code));
+            self.trouble = code.filter(|code| *code != 0).map(Trouble::Reset);
+        }
+    }
+
+    pub fn facts(&self, literals: bool, facts: Facts) -> Facts {
+        let last = self.streams.last();
+        let shown = last.map(|asked| match literals {
+            true => asked.literal.clone(),
+            false => asked.digest.clone(),
+        });
+        Facts {
+            confirmed: Some(true),
+            server: self.product.clone(),
+            database: self.host.clone(),
+            application: self.agent.clone(),
+            last_command: last.map(|_| "request"),
+            last_statement_at: last.map(|asked| asked.at),
+            answered: self.answered_all(),
+            announced: self.announced(),
+            server_error: self.error(literals),
+            goodbye: self.left.then_some("GOAWAY"),
+            path: shown.iter().cloned().map(PathStep::Said).collect(),
+            last_statement: shown,
+            remarks: self.remarks(),
+            truncated: self.truncated,
+            ..facts
+        }
+    }
+
+    fn answered_all(&self) -> Option<bool> {
+        let is_begun = self.client.head.is_some();
+        match self.streams.open() {
+            0 if self.streams.is_new() => None,
+            0 if self.client.frames.is_lost() || self.server.frames.is_lost() => None,
+            0 => self.streams.is_known().then_some(true).filter(|_| !is_begun),
+            _ => Some(false),
+        }
+    }
+
+    /// A close without an error, and no request of those that were to be answered is open.
+    fn announced(&self) -> Option<&'static str> {
+        let goaway = self.goaway.as_ref().filter(|goaway| goaway.code == 0)?;
+        (!self.streams.is_open_to(goaway.last))
+            .then_some("the server sent GOAWAY, without an error")
+    }
+
+    fn error(&self, literals: bool) -> Option<ServerError> {
+        if let Some(goaway) = self.goaway.as_ref().filter(|goaway| goaway.code != 0) {
+            return Some(goaway.error(literals));
+        }
+        let trouble = self.trouble.as_ref()?;
+        let (code, message) = (trouble.name(), trouble.message().into());
+        let code = ErrorCode::Name(code.into());
+        Some(ServerError { code, sqlstate: None, message, unsolicited: false })
+    }
+
+    fn remarks(&self) -> Vec<Box<str>> {
+        let goaway = self.goaway.as_ref().map(|goaway| goaway.remark(&self.streams));
+        let open = match self.streams.open() {
+            0 => None,
+            1 => Some("1 request open".into()),
+            open => Some(format!("{open} requests open").into()),
+        };
+        let status = self.status.as_deref().map(super::of_status);
+        goaway.into_iter().chain(open).chain(status).collect()
+    }
+}
+
+impl Half {
+    fn heap_octets(&self) -> usize {
+        let head = self.head.as_ref().map_or(0, |head| head.block.capacity());
+        self.frames.heap_octets() + self.table.heap_octets() + head
+    }
+}
+
+impl Head {
+    /// Adds what a frame has of the block.
+    fn add(&mut self, frame: &Frame<'_>) {
+        let Some(part) = block(frame) else {
+            self.cut = true;
+            return;
+        };
+        let room = if self.cut { 0 } else { MAX_BLOCK.saturating_sub(self.block.len()) };
+        self.cut |= frame.cut || room < part.len();
+        self.block.extend_from_slice(part.get(..room).unwrap_or(part));
+    }
+
+    fn fields(&self, table: &mut Table) -> Fields {
+        let mut fields = Fields::default();
+        table.read(&self.block, !self.cut, |name, value| fields.add(name, value));
+        fields
+    }
+}
+
+/// Returns a frame's part of a block, without what is around it.
+fn block<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
+    let mut part = frame.body;
+    if frame.kind == CONTINUATION {
+        return Some(part);
+    }
+    if frame.flags & PADDED != 0 {
+        let (padding, after) = part.split_first()?;
+        let padding = if frame.cut { 0 } else { usize::from(*padding) };
+        part = after.get(..after.len().checked_sub(padding)?)?;
+    }
+    let before = match frame.kind {
+        PUSH_PROMISE => 4,
+        HEADERS if frame.flags & PRIORITY != 0 => 5,
+        _ => 0,
+    };
+    part.get(before..)
+}
+
+impl Fields {
+    fn add(&mut self, name: Name, value: &[u8]) {
+        let slot = match name {
+            Name::Method => &mut self.method,
+            Name::Path => &mut self.path,
+            Name::Authority => &mut self.authority,
+            Name::Status => &mut self.status,
+            Name::GrpcStatus => &mut self.grpc_status,
+            Name::Server | Name::UserAgent => {
+                self.product = Some(super::heads::product(value));
+                return;
+            }
+            Name::ContentType => {
+                self.is_grpc = value.starts_with(b"application/grpc");
+                return;
+            }
+            Name::Other => return,
+        };
+        *slot = Some(value.to_vec());
+    }
+}

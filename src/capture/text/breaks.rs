@@ -1,0 +1,112 @@
+//! Ends of lines, also where a text has none: old Macs had another character for them, and within a quoted
+//! string of a log they are written as `\n`.
+
+use std::borrow::Cow;
+
+/// The mark that ends a line. A newline does in any text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Breaks {
+    #[default]
+    Newline,
+    Return,
+    /// A backslash and an `n`.
+    Escaped,
+}
+
+const ESCAPED: &[u8] = b"\\n";
+
+impl Breaks {
+    /// The ends of lines of a text that begins like this.
+    pub fn of(head: &[u8]) -> Breaks {
+        let head = head.trim_ascii();
+        if head.contains(&b'\n') {
+            Breaks::Newline
+        } else if head.contains(&b'\r') {
+            Breaks::Return
+        } else if !head.starts_with(b"{") && head.windows(ESCAPED.len()).any(|part| part == ESCAPED)
+        {
+            // JSON is more than its strings.
+            Breaks::Escaped
+        } else {
+            Breaks::Newline
+        }
+    }
+
+    /// The length of the first line with its end, if it has ended.
+    pub fn first_len(self, bytes: &[u8]) -> Option<usize> {
+        match self {
+            Breaks::Newline => bytes.iter().position(|b| *b == b'\n').map(|at| at + 1),
+            Breaks::Return => {
+                bytes.iter().position(|b| matches!(b, b'\n' | b'\r')).map(|at| at + 1)
+            }
+            Breaks::Escaped => {
+                let newline = Breaks::Newline.first_len(bytes);
+                let within = &bytes[..newline.unwrap_or(bytes.len())];
+                let escaped = within.windows(ESCAPED.len()).position(|part| part == ESCAPED);
+                escaped.map(|at| at + ESCAPED.len()).or(newline)
+            }
+        }
+    }
+
+    /// A line without its end.
+    pub fn bare(self, line: &[u8]) -> &[u8] {
+        let line = line.trim_ascii_end();
+        match self {
+            Breaks::Escaped => {
+                let line = line.strip_suffix(ESCAPED).unwrap_or(line);
+                line.strip_suffix(b"\\r").unwrap_or(line)
+            }
+            _ => line,
+        }
+    }
+
+    /// The text in lines that end as usual.
+    pub fn usual(self, text: &[u8]) -> Cow<'_, [u8]> {
+        if self == Breaks::Newline {
+            return text.into();
+        }
+        let (mut usual, mut rest) = (Vec::with_capacity(text.len()), text);
+        while !rest.is_empty() {
+            let (line, after) = rest.split_at(self.first_len(rest).unwrap_or(rest.len()));
+            usual.extend_from_slice(self.bare(line));
+            usual.push(b'\n');
+            rest = after;
+        }
+        usual.into()
+    }
+}
+
+/// The length of all lines within a line that have ended.
+pub fn ended_within(line: &[u8]) -> Option<usize> {
+    let last = line.windows(ESCAPED.len()).rposition(|part| part == ESCAPED)?;
+    Some(last + ESCAPED.len())
+}
+
+/// The lines within a line: of a string that JSON or a log holds.
+pub fn within(line: &str) -> impl Iterator<Item = &str> {
+    let lines = line.split('\n').flat_map(|line| line.split("\\n"));
+    lines.map(|line| line.strip_suffix("\\r").unwrap_or(line).trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usual(text: &str) -> String {
+        let usual = Breaks::of(text.as_bytes()).usual(text.as_bytes());
+        String::from_utf8(usual.into_owned()).expect("UTF-8")
+    }
+
+    #[test]
+    fn lines_end_as_usual() {
+        assert_eq!(usual("a\\n\r\nb"), "a\\n\r\nb");
+        assert_eq!(usual("a\rb\r"), "a\nb\n");
+        assert_eq!(usual("\"a\\r\\nb\\n\"\n"), "\"a\nb\n\"\n");
+        assert_eq!(usual("one\r\n"), "one\r\n");
+        assert_eq!(usual("one"), "one");
+        assert_eq!(usual(""), "");
+        assert_eq!(usual("{\"a\":\"b\\nc\"}"), "{\"a\":\"b\\nc\"}");
+        let lines: Vec<&str> = within("\"stdout\": \"a\\r\\nb\nc\"").collect();
+        assert_eq!(lines, ["\"stdout\": \"a", "b", "c\""]);
+    }
+}

@@ -1,0 +1,12 @@
+//! Without the feature `tui`: there is no screen.
+
+use super::TopCommand;
+use crate::commands::{Exit, complain};
+
+/// Says so.
+pub fn top(_: TopCommand) -> Exit {
+    complain(
+        &"this closewait was built without a screen (feature tui); use closewait live, or closewait FILE",
+    );
+    Exit::Failed
+}

@@ -1,0 +1,119 @@
+//! Events in, frames out: at most thirty a second, and none where nothing happens.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ratatui_crossterm::crossterm::event::{Event, poll, read};
+
+use super::screen::Screen;
+use crate::capture::stop::Stop;
+use crate::top::app::{App, AppEvent, Wish};
+
+/// The time between two frames.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// Time between two looks whether a signal has come.
+const SIGNAL: Duration = Duration::from_millis(200);
+
+/// An event, or the end.
+pub enum Message {
+    Event(AppEvent),
+    /// The end, and the reason for it where it is a failure.
+    End(Option<String>),
+}
+
+/// Somebody who does what the user wishes for.
+pub trait Deeds {
+    /// Begins to do it; what comes of it is an event.
+    fn act(&mut self, wish: Wish);
+
+    /// Returns the time until [`Deeds::tick`] is to be called.
+    fn pause(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Does what is to be done now and then.
+    fn tick(&mut self) {}
+
+    /// Sees an event before it is drawn.
+    fn see(&mut self, _: &AppEvent) {}
+}
+
+/// Shows the screen until the user, or a signal, ends it.
+///
+/// # Errors
+/// A sentence, where it ended for another reason.
+pub fn show(
+    app: &mut App,
+    screen: &mut Screen,
+    messages: &Receiver<Message>,
+    deeds: &mut dyn Deeds,
+) -> Result<(), String> {
+    let gone = |error: io::Error| format!("the terminal: {error}");
+    loop {
+        screen.draw(app).map_err(gone)?;
+        let drawn = Instant::now();
+        let mut waits = true;
+        loop {
+            let pause = match waits {
+                true => deeds.pause(),
+                false => Some(FRAME.saturating_sub(drawn.elapsed())),
+            };
+            let message = match pause {
+                Some(pause) => messages.recv_timeout(pause),
+                None => messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match message {
+                Ok(Message::Event(event)) => {
+                    deeds.see(&event);
+                    for wish in app.update(event) {
+                        match wish {
+                            Wish::Quit => return Ok(()),
+                            Wish::Copy(line) => screen.copy(&line).map_err(gone)?,
+                            wish => deeds.act(wish),
+                        }
+                    }
+                    waits = false;
+                }
+                Ok(Message::End(None)) => return Ok(()),
+                Ok(Message::End(Some(why))) => return Err(why),
+                Err(RecvTimeoutError::Timeout) if waits => deeds.tick(),
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return Err("nobody reads the keys".into()),
+            }
+        }
+    }
+}
+
+/// Reads keys in a thread of its own. Once `stop` is set, by a signal, it says so.
+pub fn read_keys(to: Sender<Message>, stop: Stop) -> io::Result<()> {
+    let keys = thread::Builder::new().name("keys".into());
+    keys.spawn(move || {
+        loop {
+            let event = match poll(SIGNAL) {
+                Ok(true) => read(),
+                Ok(false) if stop.load(Ordering::Relaxed) => {
+                    let _ = to.send(Message::End(None));
+                    return;
+                }
+                Ok(false) => continue,
+                Err(error) => Err(error),
+            };
+            let message = match event {
+                Ok(Event::Key(key)) => Message::Event(AppEvent::Key(key)),
+                Ok(Event::Mouse(mouse)) => Message::Event(AppEvent::Mouse(mouse)),
+                Ok(Event::Resize(width, height)) => Message::Event(AppEvent::Resize(width, height)),
+                Ok(_) => continue,
+                Err(error) => Message::End(Some(format!("the terminal: {error}"))),
+            };
+            let is_end = matches!(message, Message::End(_));
+            if to.send(message).is_err() || is_end {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}

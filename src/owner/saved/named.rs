@@ -1,0 +1,270 @@
+//! Sockets by named columns, in any order: CSV, tables of Markdown and of databases, PowerShell's tables and
+//! lists, JSON of others.
+//!
+//! `"LocalAddress","LocalPort","RemoteAddress","RemotePort","State"`
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde_json::Value;
+
+use super::{SavedLine, words};
+use crate::owner::{Holder, Socket, endpoint};
+use crate::printable::printable;
+use crate::tcp::segment::Endpoint;
+use crate::tcp::state::State;
+
+/// The meaning of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Protocol,
+    Local,
+    LocalPort,
+    Peer,
+    PeerPort,
+    State,
+    Pid,
+    Command,
+    RecvQ,
+    SendQ,
+}
+
+/// Names of columns, in small letters and digits alone.
+const NAMES: &[(&str, Role)] = &[
+    ("proto", Role::Protocol),
+    ("protocol", Role::Protocol),
+    ("netid", Role::Protocol),
+    ("local", Role::Local),
+    ("localaddress", Role::Local),
+    ("localaddr", Role::Local),
+    ("localip", Role::Local),
+    ("localend", Role::Local),
+    ("localendpoint", Role::Local),
+    ("localaddressport", Role::Local),
+    ("laddr", Role::Local),
+    ("localport", Role::LocalPort),
+    ("lport", Role::LocalPort),
+    ("remote", Role::Peer),
+    ("remoteaddress", Role::Peer),
+    ("remoteaddr", Role::Peer),
+    ("remoteip", Role::Peer),
+    ("remoteend", Role::Peer),
+    ("remoteendpoint", Role::Peer),
+    ("remoteaddressport", Role::Peer),
+    ("foreign", Role::Peer),
+    ("foreignaddress", Role::Peer),
+    ("peer", Role::Peer),
+    ("peeraddress", Role::Peer),
+    ("peeraddressport", Role::Peer),
+    ("raddr", Role::Peer),
+    ("remoteport", Role::PeerPort),
+    ("foreignport", Role::PeerPort),
+    ("peerport", Role::PeerPort),
+    ("rport", Role::PeerPort),
+    ("state", Role::State),
+    ("status", Role::State),
+    ("tcpstate", Role::State),
+    ("pid", Role::Pid),
+    ("processid", Role::Pid),
+    ("owningprocess", Role::Pid),
+    ("process", Role::Command),
+    ("processname", Role::Command),
+    ("pidprogramname", Role::Command),
+    ("program", Role::Command),
+    ("command", Role::Command),
+    ("recvq", Role::RecvQ),
+    ("sendq", Role::SendQ),
+];
+
+pub fn role(name: &str) -> Option<Role> {
+    let bare = |c: char| c.is_alphanumeric().then(|| c.to_ascii_lowercase());
+    let bare: String = name.chars().filter_map(bare).collect();
+    NAMES.iter().find(|(known, _)| *known == bare).map(|(_, role)| *role)
+}
+
+/// A row or a list of fields, as far as it says something of a socket.
+pub type Record<'a> = Vec<(Role, &'a str)>;
+
+/// Reads a record; `None` if it is of no connection at all.
+pub fn socket(record: &[(Role, &str)]) -> SavedLine {
+    let get = |role: Role| record.iter().find(|(known, _)| *known == role).map(|(_, cell)| *cell);
+    let is_tcp = |protocol: &str| protocol == "6" || protocol.to_lowercase().starts_with("tcp");
+    if get(Role::Protocol).is_some_and(|protocol| !protocol.is_empty() && !is_tcp(protocol)) {
+        return SavedLine::Other;
+    }
+    let (Some(state), Some(peer)) = (get(Role::State), get(Role::Peer)) else {
+        return SavedLine::Other;
+    };
+    let peer = end(peer, get(Role::PeerPort));
+    let local = match get(Role::Local) {
+        Some(local) => end(local, get(Role::LocalPort)),
+        // The column was left out.
+        None => get(Role::LocalPort).and_then(|port| end("*", Some(port))),
+    };
+    let is_microsoft = get(Role::PeerPort).is_some();
+    let state = words::state(state).or_else(|| microsoft(state).filter(|_| is_microsoft));
+    let (Some(local), Some(peer), Some(state)) = (local, peer, state) else {
+        return SavedLine::Unclear;
+    };
+    let queue = |role| get(role).and_then(|queue| queue.parse().ok());
+    SavedLine::Socket(Socket {
+        local,
+        peer,
+        state,
+        recv_q: queue(Role::RecvQ),
+        send_q: queue(Role::SendQ),
+        inode: 1,
+        holders: holder(get(Role::Pid), get(Role::Command)).into_iter().collect(),
+        netns: None,
+        silence: None,
+        code: None,
+    })
+}
+
+/// An address with its port in it, or in a column of its own.
+fn end(address: &str, port: Option<&str>) -> Option<Endpoint> {
+    let Some(port) = port else { return words::end(address) };
+    match (address.parse::<IpAddr>(), port.parse()) {
+        (Ok(ip), Ok(port)) => Some(endpoint(SocketAddr::new(ip, port))),
+        _ => words::end(&format!("{address}:{port}")),
+    }
+}
+
+/// Numbers of `MSFT_NetTCPConnection`, as ConvertTo-Json writes them.
+fn microsoft(number: &str) -> Option<State> {
+    Some(match number {
+        "1" | "12" => State::Closed,
+        "2" => State::Listen,
+        "3" => State::SynSent,
+        "4" => State::SynReceived,
+        "5" => State::Established,
+        "6" => State::FinWait1,
+        "7" => State::FinWait2,
+        "8" => State::CloseWait,
+        "9" => State::Closing,
+        "10" => State::LastAck,
+        "11" => State::TimeWait,
+        _ => return None,
+    })
+}
+
+/// A process by its columns: `4242`, `java`; also `4242/java` or `java:4242` in one.
+fn holder(pid: Option<&str>, command: Option<&str>) -> Option<Holder> {
+    let holder = |pid: &str, command: &str| {
+        let pid = pid.trim().parse().ok().filter(|pid| *pid > 0)?;
+        Some(Holder { pid, command: printable(command.trim()), fd: None, uid: None })
+    };
+    let both = |text: &str| {
+        let (pid, command) = text.split_once('/').or_else(|| {
+            let (command, pid) = text.rsplit_once([':', '['])?;
+            Some((pid.trim_end_matches(']'), command))
+        })?;
+        holder(pid, command)
+    };
+    let alone = || holder(pid?, command.unwrap_or_default());
+    alone().or_else(|| both(command.or(pid)?))
+}
+
+/// Columns of a table that were named above its rows.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Blanks if `None`.
+    delimiter: Option<char>,
+    roles: Vec<Option<Role>>,
+}
+
+const DELIMITERS: [char; 4] = ['|', '\t', ',', ';'];
+
+impl Table {
+    /// The columns that a header names, if they are of sockets.
+    pub fn of(header: &str) -> Option<Table> {
+        // Jira doubles it in headers.
+        let header = &header.replace("||", "|");
+        let by = |delimiter: char| Table::new(Some(delimiter), &cells(header, delimiter));
+        DELIMITERS.into_iter().find_map(by).or_else(|| {
+            let names: Vec<String> = header.split_whitespace().map(String::from).collect();
+            // Names of two words make more columns than there are.
+            let is_one_word = |name: &String| !name.to_lowercase().starts_with("address");
+            Table::new(None, &names).filter(|_| names.iter().all(is_one_word))
+        })
+    }
+
+    fn new(delimiter: Option<char>, names: &[String]) -> Option<Table> {
+        let roles: Vec<Option<Role>> = names.iter().map(|name| role(name)).collect();
+        let has = |role| roles.contains(&Some(role));
+        let is_whole = has(Role::Peer)
+            && has(Role::State)
+            && (has(Role::Local) || has(Role::LocalPort))
+            // Words of a sentence are names, too.
+            && roles.iter().filter(|role| role.is_some()).count() * 2 > roles.len().min(10);
+        is_whole.then_some(Table { delimiter, roles })
+    }
+
+    /// A row of it; `None` for what is none.
+    pub fn row(&self, line: &str) -> Option<SavedLine> {
+        let cells = match self.delimiter {
+            Some(delimiter) => cells(line, delimiter),
+            None => line.split_whitespace().map(String::from).collect(),
+        };
+        let last =
+            self.roles.iter().rposition(|role| matches!(role, Some(Role::State | Role::Peer)));
+        if cells.len() <= last? || cells.iter().all(|cell| is_rule(cell)) {
+            return None;
+        }
+        let named = self.roles.iter().zip(&cells);
+        let record: Record = named.filter_map(|(role, cell)| Some(((*role)?, &**cell))).collect();
+        Some(socket(&record))
+    }
+}
+
+/// A line between rows: `---`, `:--:`, `====`.
+fn is_rule(cell: &str) -> bool {
+    cell.chars().all(|c| matches!(c, '-' | '=' | ':' | '+' | '_'))
+}
+
+/// The cells of a line, without quotes and marks. A table of Markdown may begin and end with its delimiter.
+fn cells(line: &str, delimiter: char) -> Vec<String> {
+    let (mut cells, mut cell, mut quoted) = (Vec::new(), String::new(), false);
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            c if c == delimiter && !quoted => cells.push(std::mem::take(&mut cell)),
+            c => cell.push(c),
+        }
+    }
+    cells.push(cell);
+    if delimiter == '|' && line.trim_start().starts_with('|') {
+        cells.remove(0);
+    }
+    cells.iter().map(|cell| cell.trim().to_owned()).collect()
+}
+
+/// `LocalAddress   : 192.0.2.5` of Format-List, `"LocalAddress":  "192.0.2.5",` of JSON.
+pub fn field(line: &str) -> Option<(Role, &str)> {
+    let (name, value) = line.split_once(':')?;
+    let value = value.trim().trim_end_matches(',').trim_matches('"');
+    let role = role(name.trim().trim_matches('"'))?;
+    // More than a word is no address, and no state.
+    let is_one = role == Role::Command || !value.contains(char::is_whitespace);
+    is_one.then_some((role, value))
+}
+
+/// Sockets of JSON that others wrote, in an object or a list of them.
+pub fn json(value: &Value) -> Vec<SavedLine> {
+    let objects = match value {
+        Value::Array(values) => &values[..],
+        value => std::slice::from_ref(value),
+    };
+    objects.iter().map(object).collect()
+}
+
+fn object(value: &Value) -> SavedLine {
+    let Some(object) = value.as_object() else { return SavedLine::Other };
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let named = object.iter().filter_map(|(name, value)| Some((role(name)?, text(value)?)));
+    let named: Vec<(Role, String)> = named.collect();
+    socket(&named.iter().map(|(role, text)| (*role, &**text)).collect::<Vec<_>>())
+}

@@ -1,0 +1,67 @@
+//! Growth from picture to picture, and the time at which a process runs out of descriptors.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::picture::{Entry, Picture};
+use crate::owner::Usage;
+use crate::place::Time;
+use crate::summary::groups::per_minute;
+use crate::summary::growth::{Growth, Outlook};
+
+/// Findings by process, in one picture after the other.
+#[derive(Clone, Debug, Default)]
+pub struct Samples {
+    began: Option<Time>,
+    last: Time,
+    growth: Growth<i32>,
+}
+
+/// A process with findings, and what they do to its descriptors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Holding {
+    pub pid: i32,
+    pub stuck: u64,
+    pub outlook: Outlook,
+}
+
+impl Samples {
+    /// Takes the counts of a picture. An earlier one than the last begins anew.
+    pub fn record(&mut self, picture: &Picture) {
+        let at = picture.at();
+        if self.last > at {
+            *self = Samples::default();
+        }
+        self.last = at;
+        let began = *self.began.get_or_insert(at);
+        let since = at.since(began).unwrap_or(0).unsigned_abs();
+        self.growth.record(Duration::from_nanos(since), picture.by_process());
+    }
+
+    /// Returns the processes whose descriptors are known, those first that have most findings.
+    pub fn holdings(&self, picture: &Picture) -> Vec<Holding> {
+        let rates = self.growth.per_minute();
+        let stuck = picture.by_process();
+        let of = |(pid, usage): (&i32, &Usage)| {
+            let sampled = rates.get(pid).copied().unwrap_or(0.0);
+            let rate = self.growth.rate(sampled, at_one_look(&picture.entries, *pid));
+            let outlook = Outlook::new(usage.clone(), rate, picture.at());
+            Some(Holding { pid: *pid, stuck: *stuck.get(pid)?, outlook })
+        };
+        let mut all: Vec<Holding> = picture.usage.iter().filter_map(of).collect();
+        all.sort_by_key(|holding| std::cmp::Reverse(holding.stuck));
+        all
+    }
+}
+
+/// The growth that the times show for which a process has held its findings.
+fn at_one_look(entries: &[Entry], pid: i32) -> Option<f64> {
+    let held: Vec<TimeDelta> = entries
+        .iter()
+        .filter(|entry| entry.seen.finding && entry.pid() == Some(pid))
+        .filter_map(|entry| entry.seen.held)
+        .collect();
+    let (least, most) = held.iter().min().zip(held.iter().max())?;
+    per_minute(held.len() - 1, *most - *least)
+}
