@@ -55,7 +55,7 @@ impl Parties {
         let Some(party) = self.0.get_mut(labels) else { return };
         party.held = party.held.saturating_sub(1);
         if party.held < party.told / 2 {
-            party.told = party.told / 2;
+            party.told /= 2;
         }
         if party.held == 0 {
             self.0.remove(labels);

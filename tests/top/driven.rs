@@ -205,6 +205,23 @@ fn a_signal_leaves_the_terminal_as_it_was() {
     }
 }
 
+/// Nobody looks any more: it ends, and does not read a terminal that is closed again and again.
+#[test]
+fn a_terminal_that_is_closed_ends_it() {
+    let Some(terminal) = Terminal::new(80, 24) else { return };
+    // Nobody tells it by a signal: the terminal is closed, and that is all.
+    terminal.run(&format!("setsid {} <$(tty) >$(tty) 2>&1 & echo pid=$!", top(APP)));
+    terminal.until_whole("25 in CLOSE-WAIT");
+    let all = tool("pgrep").args(["-n", "-f", &top(APP)]).output().expect("pgrep runs");
+    let pid = text(&all).0.lines().next().expect("it runs").to_owned();
+    drop(terminal);
+    let started = Instant::now();
+    while std::path::Path::new("/proc").join(&pid).exists() {
+        assert!(started.elapsed() < PATIENCE, "{pid} goes on");
+        sleep(Duration::from_millis(50));
+    }
+}
+
 /// Run by the test below, in a terminal of its own.
 #[test]
 #[ignore = "it panics"]

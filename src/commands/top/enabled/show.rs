@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ratatui_crossterm::crossterm::event::{Event, poll, read};
+use ratatui_crossterm::crossterm::event::{Event, read};
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::screen::Screen;
 use crate::capture::stop::Stop;
@@ -16,7 +17,7 @@ use crate::top::app::{App, AppEvent, Wish};
 const FRAME: Duration = Duration::from_millis(33);
 
 /// Time between two looks whether a signal has come.
-const SIGNAL: Duration = Duration::from_millis(200);
+const SIGNAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 /// An event, or the end.
 pub enum Message {
@@ -88,21 +89,17 @@ pub fn show(
     }
 }
 
-/// Reads keys in a thread of its own. Once `stop` is set, by a signal, it says so.
+/// Reads keys in a thread of its own. In another, looks whether a signal has set `stop`, or the terminal is
+/// gone: whoever reads from one that was closed gets nothing, at once and for ever.
 pub fn read_keys(to: Sender<Message>, stop: Stop) -> io::Result<()> {
-    let keys = thread::Builder::new().name("keys".into());
-    keys.spawn(move || {
+    let end = to.clone();
+    thread::Builder::new().name("terminal".into()).spawn(move || {
+        while !stop.load(Ordering::Relaxed) && is_there() {}
+        let _ = end.send(Message::End(None));
+    })?;
+    thread::Builder::new().name("keys".into()).spawn(move || {
         loop {
-            let event = match poll(SIGNAL) {
-                Ok(true) => read(),
-                Ok(false) if stop.load(Ordering::Relaxed) => {
-                    let _ = to.send(Message::End(None));
-                    return;
-                }
-                Ok(false) => continue,
-                Err(error) => Err(error),
-            };
-            let message = match event {
+            let message = match read() {
                 Ok(Event::Key(key)) => Message::Event(AppEvent::Key(key)),
                 Ok(Event::Mouse(mouse)) => Message::Event(AppEvent::Mouse(mouse)),
                 Ok(Event::Resize(width, height)) => Message::Event(AppEvent::Resize(width, height)),
@@ -116,4 +113,12 @@ pub fn read_keys(to: Sender<Message>, stop: Stop) -> io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// Waits a moment, or until the terminal is gone. False if it is.
+fn is_there() -> bool {
+    let terminal = io::stdin();
+    let mut fds = [PollFd::new(&terminal, PollFlags::empty())];
+    let _ = rustix::event::poll(&mut fds, Some(&SIGNAL));
+    fds[0].revents().is_empty()
 }
