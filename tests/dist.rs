@@ -143,6 +143,69 @@ fn packages_are_named_after_the_version() {
     assert!(file("src/manual/service.md").contains(&package));
 }
 
+#[test]
+fn the_base_of_kustomize_is_beside_the_manifest() {
+    let base = yaml(".dist/kustomization.yaml");
+    let image = yaml(".dist/daemonset.yaml")["spec"]["template"]["spec"]["containers"][0]["image"]
+        .as_str()
+        .map(str::to_owned)
+        .expect("an image");
+    for resource in words(&base["resources"]) {
+        assert!(project(".dist").join(resource).exists(), "{resource}");
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let named = &base["images"][0];
+    assert_eq!(named["newTag"].as_str(), Some(version));
+    assert_eq!(image, format!("{}:{version}", named["name"].as_str().expect("a name")));
+}
+
+/// Its steps are a shell's, it captures with the installed script, and hands its inputs on as they are.
+#[test]
+fn the_action_captures_and_checks() {
+    let action = yaml(".dist/action/action.yml");
+    assert_eq!(action["runs"]["using"].as_str(), Some("composite"));
+    let steps = action["runs"]["steps"].as_vec().expect("steps");
+    let scripts: Vec<&str> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
+    assert_eq!(scripts.len(), steps.len(), "each runs something");
+    for (step, script) in steps.iter().zip(&scripts) {
+        assert_parses("bash", script);
+        // An input in a script would be obeyed as one: it comes by the environment.
+        assert!(!script.contains("${{"), "{script}");
+        for (name, value) in step["env"].as_hash().expect("the inputs") {
+            let name = name.as_str().expect("a name");
+            let input = value.as_str().expect("a value").trim_matches(['$', '{', '}', ' ']);
+            let input = input.strip_prefix("inputs.").expect("an input");
+            assert!(!action["inputs"][input].is_badvalue(), "{input}");
+            assert!(script.contains(&format!("${name}")) || name == "FILTER", "{name}: {script}");
+        }
+    }
+    assert!(scripts[0].starts_with("/usr/share/closewait/capture.sh test.pcap "), "{scripts:?}");
+    let check = commands(scripts[1]);
+    assert_understood(&check[0].replace("$OPTIONS", "--local 10.0.0.5"));
+}
+
+/// What a package installs is in the tree, and the other kind of package installs it, too.
+#[test]
+fn both_kinds_of_package_hold_the_same() {
+    let (manifest, spec) = (file("Cargo.toml"), file(".dist/closewait.spec"));
+    let deb = manifest.split("assets = [").nth(1).expect("the assets of the .deb");
+    let mut count = 0;
+    for asset in deb.lines().filter_map(|line| line.trim().strip_prefix("[\"")) {
+        let source = asset.split('"').next().expect("a path");
+        let name = source.rsplit('/').next().expect("a name");
+        assert!(spec.contains(name) || spec.contains("%{folder}/manual/*"), "{name}");
+        let is_built = source.starts_with("target/") || source.contains('*');
+        assert!(is_built || project(source).exists(), "{source}");
+        count += 1;
+    }
+    assert!(count > 15, "{count}");
+    for line in spec.lines().filter(|line| line.contains("%{folder}/closewait.")) {
+        let name = line.split("%{folder}/").nth(1).and_then(|rest| rest.split(' ').next());
+        let name = name.expect("a file");
+        assert!(deb.contains(name) || name == "closewait.service", "{name}");
+    }
+}
+
 /// A page for every command, with all its options, and completions that a shell can read.
 #[test]
 fn every_command_has_a_man_page_and_is_completed() {

@@ -14,12 +14,12 @@ const COLUMNS: usize = 80;
 
 /// The commands by what they look at; those that stand in no group are listed with the last.
 const GROUPS: [(&str, &[&str]); 2] = [
-    ("Captures", &["read", "report", "explain", "diff", "check"]),
+    ("Captures", &["read", "report", "explain", "diff", "check", "facts", "judge"]),
     ("Hosts, now", &["sockets", "live", "top"]),
 ];
 
 /// The options of `read` that are needed first.
-const FIRST: [&str; 6] = ["filter", "local", "sockets", "all", "format", "output"];
+const FIRST: [&str; 5] = ["filter", "local", "sockets", "format", "output"];
 
 const EXAMPLES: [&str; 5] = [
     "closewait sockets                     on the host: who holds what, since when",

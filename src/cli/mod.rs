@@ -174,7 +174,7 @@ enum Verb {
     /// Make a table of a capture's segments, to be judged elsewhere
     #[command(after_help = fleet::FACTS_EXAMPLES, arg_required_else_help = true)]
     Facts(fleet::FactsArgs),
-    /// Judge the tables of all files of a capture point together, as one pass over the files would
+    /// Judge the tables of a capture point's files, as one capture
     #[command(after_help = fleet::JUDGE_EXAMPLES, arg_required_else_help = true)]
     Judge(fleet::JudgeArgs),
     /// The process that `live` starts to have processes named

@@ -7,6 +7,7 @@
 //! | [`containers`] | containers, pods, sidecars: where to look from |
 //! | [`verdicts`] | how to read a finding: verdicts, doubts, notes |
 //! | [`causes`] | why a connection was left: the statement behind a leak |
+//! | [`timeouts`] | who closed the idle connection, and where that is set |
 //! | [`explain`] | one connection packet by packet |
 //! | [`report`] | an incident as one page; two captures held against each other |
 //! | [`flames`] | flame graphs of what was said |
@@ -80,6 +81,9 @@ pub mod sockets {}
 
 #[doc = include_str!("speed.md")]
 pub mod speed {}
+
+#[doc = include_str!("timeouts.md")]
+pub mod timeouts {}
 
 #[doc = include_str!("top.md")]
 pub mod top {}
