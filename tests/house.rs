@@ -148,7 +148,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("prometheus_client", &["report"]),
     ("httparse", &["live/visitor.rs", "attach/http"]),
     ("perf_event_open", &["code/watch"]),
-    ("rustix", &["owner", "code", "capture", "confine", "live/scrape.rs"]),
+    ("rustix", &["owner", "code", "capture", "confine", "live/scrape.rs", "commands/top"]),
     ("landlock::", &["confine"]),
     ("seccompiler", &["confine"]),
     ("netlink_", &["owner"]),

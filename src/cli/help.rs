@@ -59,7 +59,7 @@ fn template(command: &Command) -> String {
         commands.iter().for_each(|(name, about)| line(&mut page, command, name, about));
     }
     let topics: Vec<&str> = topics::ALL.iter().map(|topic| topic.name).collect();
-    let about = format!("A command's options, or a topic: {}", topics.join(", "));
+    let about = format!("A command's options; or {}", topics.join(", "));
     line(&mut page, command, "help", &about);
     let _ = write!(page, "\n{header}Options:{header:#}\n{{options}}\n");
     let examples = EXAMPLES.map(|example| format!("  {example}\n")).concat();
