@@ -52,7 +52,7 @@ fn serve(mut stream: TcpStream) {
     }
     stream.shutdown(Shutdown::Write).ok();
     // The client keeps its socket: so long does this end wait.
-    stream.read(&mut [0]).ok();
+    stream.read_to_end(&mut Vec::new()).ok();
 }
 
 fn ask(stream: &mut TcpStream, number: i32, key: i16, version: i16, rest: &[u8]) {
