@@ -55,7 +55,7 @@
 //! Prometheus over HTTP. It takes a plan and a [`live::setup::LiveSetup`], and hands out a
 //! [`live::snapshot::Snapshot`] to whoever shows a capture that goes on.
 //!
-//! **[`mod@fleet`]** makes tables of captures and verdicts of tables, where one machine does not judge a
+//! **`fleet`** makes tables of captures and verdicts of tables, where one machine does not judge a
 //! capture alone. A session of [`run`] takes the rows; it is built with the feature `fleet`.
 //!
 //! **[`run`]** has the one loop, packet after packet, and the [`run::session::Session`] that all modes

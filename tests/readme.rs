@@ -188,6 +188,8 @@ fn helper_on_a_host_of_its_own() {
     show("ended", 4);
     stop(live);
 
+    // It takes packets from the kernel once a second, and what it has not taken when it is stopped is lost.
+    std::thread::sleep(Duration::from_secs(3));
     assert!(stop(tcpdump).status.success());
     let read = shell(READ, &scratch).wait_with_output().expect("it ends");
     let (out, err) = text(&read);

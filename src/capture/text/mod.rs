@@ -9,7 +9,7 @@
 //! * [`wireshark`]: lines, tables and fields of Wireshark and tshark; [`columns`] and [`info`] are what
 //!   they consist of, [`folded`] puts lines together, and [`streams`] gives packets of other protocols their connection
 //! * [`ends`]: addresses and ports, or their names
-//! * [`stamp`], [`clock`]: times
+//! * [`stamp`], `clock`: times
 //! * [`numbers`]: sequence numbers as they were on the wire
 //! * [`twins`]: ends that may be the same under two names
 //! * [`mod@printed`]: one packet, and its headers

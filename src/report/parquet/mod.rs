@@ -1,7 +1,7 @@
 //! `--format parquet`: a row a connection in flat columns, for Spark, DuckDB, ClickHouse and their like.
 //!
 //! By Apache's own crate, which many crates come with: it is built in only where that is asked for (the
-//! feature `fleet`). [`columns`] has the columns, [`table`] writes them.
+//! feature `fleet`). `columns` has the columns, `table` writes them.
 
 #[cfg(feature = "fleet")]
 pub mod columns;
