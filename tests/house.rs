@@ -402,9 +402,10 @@ fn no_file_outgrows_a_reader() {
 fn the_front_page_names_every_room() {
     let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
     let lib = fs::read_to_string(lib).expect("lib.rs");
-    let missing = FLOORS.iter().filter(|room| {
-        ![format!("[`{room}`]"), format!("[`mod@{room}`]")].iter().any(|link| lib.contains(link))
-    });
+    // A room that is built in only where it is asked for has no link: without it, that leads nowhere.
+    let names =
+        |room: &str| [format!("[`{room}`]"), format!("[`mod@{room}`]"), format!("**`{room}`**")];
+    let missing = FLOORS.iter().filter(|room| !names(room).iter().any(|name| lib.contains(name)));
     assert_none(missing.map(|room| format!("lib.rs says nothing of {room}")).collect());
 }
 
