@@ -18,8 +18,6 @@ use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
 use ratatui_crossterm::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::common::project;
-
 pub fn plan(capture: &Path) -> Plan {
     Plan { inputs: vec![Input(capture.into())], ..Plan::default() }
 }
@@ -59,9 +57,10 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// A replay that has been read.
+    /// A replay that has been read, of a capture as it is named in the project's folder: where that lies shows on
+    /// no screen.
     pub fn replay(capture: &str, width: u16, height: u16) -> Desk {
-        let path = project(capture);
+        let path = Path::new(capture).to_owned();
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         let mut desk = Desk { app: App::new(setting(name), width, height), capture: path };
         let whole = whole(&desk.capture);
