@@ -9,6 +9,7 @@
 //! * [`registry`]: the protocols, the ports they are found by, and what their first octets look like
 //! * [`conversations`]: the conversations of many connections at once
 //! * [`facts`]: what is known of a conversation, whatever its protocol
+//! * `framed`: frames out of octets, where a header says how many follow
 //! * `marks`: the octets that a statement came in, by its time
 //! * [`sql`]: texts of statements, for every protocol that carries them
 //! * [`amqp`]: AMQP 0-9-1, as RabbitMQ speaks it
@@ -21,6 +22,7 @@
 pub mod amqp;
 pub mod conversations;
 pub mod facts;
+mod framed;
 pub mod http;
 pub mod kafka;
 mod marks;

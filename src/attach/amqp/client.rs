@@ -1,6 +1,6 @@
 //! Methods of the client.
 
-use super::frames::{Frame, METHOD, are_frames};
+use super::frames::{Frame, METHOD, are_frames, size};
 use super::method::Method;
 use super::{Amqp, HEADER, Stage};
 use crate::attach::facts::name;
@@ -20,7 +20,7 @@ impl Amqp {
             Piece::Missing(0) if is_first => self.client.lose(),
             Piece::Missing(octets) => {
                 let mut frames = core::mem::take(&mut self.client);
-                if let Some(frame) = frames.miss(octets) {
+                if let Some(frame) = frames.miss(octets).map(Frame::from) {
                     self.client_frame(at, frame);
                 }
                 if frames.is_lost() {
@@ -61,7 +61,7 @@ impl Amqp {
             frames.find();
         }
         let was_lost = frames.is_lost();
-        while let Some(frame) = frames.next(&mut data) {
+        while let Some(frame) = frames.next(&mut data, size).map(Frame::from) {
             self.client_frame(at, frame);
         }
         if frames.is_lost() && !was_lost {

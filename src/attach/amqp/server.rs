@@ -1,6 +1,6 @@
 //! Methods of the server.
 
-use super::frames::{Frame, METHOD, are_frames};
+use super::frames::{Frame, METHOD, are_frames, size};
 use super::method::{Arguments, Method};
 use super::{Amqp, Stage};
 use crate::attach::facts::name;
@@ -17,7 +17,7 @@ impl Amqp {
             Piece::Missing(0) if is_first => self.server.lose(),
             Piece::Missing(octets) => {
                 let mut frames = core::mem::take(&mut self.server);
-                if let Some(frame) = frames.miss(octets) {
+                if let Some(frame) = frames.miss(octets).map(Frame::from) {
                     self.server_frame(at, frame);
                 }
                 if frames.is_lost() {
@@ -40,7 +40,7 @@ impl Amqp {
             frames.find();
         }
         let was_lost = frames.is_lost();
-        while let Some(frame) = frames.next(&mut data) {
+        while let Some(frame) = frames.next(&mut data, size).map(Frame::from) {
             self.server_frame(at, frame);
         }
         if frames.is_lost() {

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::place::Time;
 use crate::tcp::stream::Piece;
-use frames::{Frame, Frames};
+use frames::{Frames, size};
 use request::{API_VERSIONS, FETCH, Reader, Request, SASL_AUTHENTICATE, SASL_HANDSHAKE};
 
 /// Requests that may wait for their answers.
@@ -110,7 +110,7 @@ impl Protocol for Kafka {
                 self.truncated |= self.confirmed.is_none();
                 let mut frames = core::mem::take(self.frames(from));
                 if let Some(frame) = frames.miss(octets) {
-                    self.frame(from, at, frame);
+                    self.frame(from, at, frame.body);
                 }
                 self.put_back(from, frames, false);
             }
@@ -174,8 +174,8 @@ impl Kafka {
             self.lose(from);
         }
         let was_lost = frames.is_lost();
-        while let Some(frame) = frames.next(&mut data) {
-            self.frame(from, at, frame);
+        while let Some(frame) = frames.next(&mut data, size) {
+            self.frame(from, at, frame.body);
         }
         self.put_back(from, frames, was_lost);
     }
@@ -229,7 +229,7 @@ impl Kafka {
         }
     }
 
-    fn frame(&mut self, from: Peer, at: Time, Frame(body): Frame<'_>) {
+    fn frame(&mut self, from: Peer, at: Time, body: &[u8]) {
         match from {
             Peer::Client => match Request::read(body) {
                 Some(request) => self.asked(at, &request),

@@ -1,4 +1,6 @@
-//! Frames out of octets: a length, a type, flags, a stream, and what it carries (RFC 9113, 4.1).
+//! Frames of HTTP/2: a length, a type, flags, a stream, and what it carries (RFC 9113, 4.1).
+
+use crate::attach::framed::{Framed, Size, Whole};
 
 /// Octets kept of a frame: heads are small, bodies say nothing.
 const KEEP: usize = 4_096;
@@ -21,21 +23,8 @@ pub const END_HEADERS: u8 = 4;
 pub const PADDED: u8 = 8;
 pub const PRIORITY: u8 = 0x20;
 
-const HEADER: usize = 9;
-
 /// One direction.
-#[derive(Debug, Default)]
-pub struct Frames {
-    header: [u8; HEADER],
-    /// Octets of the header that are there.
-    got: u8,
-    /// Octets that are to come.
-    rest: u32,
-    body: Vec<u8>,
-    cut: bool,
-    /// Nobody knows where a frame begins.
-    lost: bool,
-}
+pub type Frames = Framed<9>;
 
 /// A frame, as far as it was seen.
 #[derive(Clone, Copy, Debug)]
@@ -48,98 +37,43 @@ pub struct Frame<'a> {
     pub cut: bool,
 }
 
-impl Frames {
-    pub fn is_lost(&self) -> bool {
-        self.lost
+impl<'a> From<Whole<'a, 9>> for Frame<'a> {
+    fn from(whole: Whole<'a, 9>) -> Frame<'a> {
+        let Head { kind, flags, stream, .. } = Head::of(&whole.header);
+        Frame { kind, flags, stream, body: whole.body, cut: whole.cut }
     }
+}
 
-    pub fn heap_octets(&self) -> usize {
-        self.body.capacity()
-    }
+/// Returns the size that a header tells of.
+pub fn size(header: &[u8; 9]) -> Option<Size> {
+    let Head { kind, len, .. } = Head::of(header);
+    let tells = matches!(kind, HEADERS | RST_STREAM | PUSH_PROMISE | GOAWAY | CONTINUATION);
+    Some(Size { len, keep: if tells { KEEP } else { 0 }, end: None })
+}
 
-    pub fn lose(&mut self) {
-        *self = Frames { lost: true, ..Frames::default() };
-    }
+/// A header in its parts.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    len: u32,
+    kind: u8,
+    flags: u8,
+    reserved: bool,
+    stream: u32,
+}
 
-    /// The next octet begins a frame.
-    pub fn find(&mut self) {
-        *self = Frames::default();
-    }
-
-    /// Takes octets from `data`; a frame that ends there.
-    pub fn next(&mut self, data: &mut &[u8]) -> Option<Frame<'_>> {
-        if self.lost || !self.read_header(data) {
-            return None;
-        }
-        let taken = data.len().min(self.rest as usize);
-        let (octets, after) = data.split_at_checked(taken)?;
-        *data = after;
-        self.rest -= taken as u32;
-        self.keep(octets);
-        (self.rest == 0).then(|| self.take())
-    }
-
-    /// So many octets cannot be seen: the frame that ends with them, if one does.
-    pub fn miss(&mut self, octets: u64) -> Option<Frame<'_>> {
-        let is_within = usize::from(self.got) == HEADER && octets <= u64::from(self.rest);
-        if self.lost || octets == 0 || !is_within {
-            self.lose();
-            return None;
-        }
-        self.cut = true;
-        self.rest -= octets as u32;
-        (self.rest == 0).then(|| self.take())
-    }
-
-    fn keep(&mut self, octets: &[u8]) {
-        let tells =
-            matches!(self.kind(), HEADERS | RST_STREAM | PUSH_PROMISE | GOAWAY | CONTINUATION);
-        let room = if self.cut || !tells { 0 } else { KEEP.saturating_sub(self.body.len()) };
-        self.cut |= room < octets.len();
-        self.body.extend_from_slice(octets.get(..room).unwrap_or(octets));
-    }
-
-    fn kind(&self) -> u8 {
-        self.header[3]
-    }
-
-    fn len(&self) -> u32 {
-        let [a, b, c, ..] = self.header;
-        u32::from_be_bytes([0, a, b, c])
-    }
-
-    fn stream(&self) -> u32 {
-        let [.., a, b, c, d] = self.header;
-        u32::from_be_bytes([a & 0x7f, b, c, d])
-    }
-
-    fn take(&mut self) -> Frame<'_> {
-        self.got = 0;
-        let [_, _, _, kind, flags, ..] = self.header;
-        Frame { kind, flags, stream: self.stream(), body: &self.body, cut: self.cut }
-    }
-
-    /// Returns whether the header is there.
-    fn read_header(&mut self, data: &mut &[u8]) -> bool {
-        if usize::from(self.got) == HEADER {
-            return true;
-        }
-        if self.got == 0 {
-            (self.cut, self.body) = (false, Vec::new());
-        }
-        while let Some(slot) = self.header.get_mut(usize::from(self.got)) {
-            let Some((first, after)) = data.split_first() else { return false };
-            *slot = *first;
-            (self.got, *data) = (self.got + 1, after);
-        }
-        self.rest = self.len();
-        true
+impl Head {
+    fn of(header: &[u8; 9]) -> Head {
+        let [a, b, c, kind, flags, stream @ ..] = *header;
+        let stream = u32::from_be_bytes(stream);
+        let (reserved, stream) = (stream >> 31 != 0, stream & 0x7fff_ffff);
+        Head { len: u32::from_be_bytes([0, a, b, c]), kind, flags, reserved, stream }
     }
 
     /// Types that only streams have, and those that none has, each in its length.
-    fn can_be(&self) -> bool {
-        let (len, on_stream) = (self.len(), self.stream() > 0);
-        match self.kind() {
+    fn can_be(self) -> bool {
+        let Head { len, stream, .. } = self;
+        let on_stream = stream > 0;
+        match self.kind {
             DATA | HEADERS | CONTINUATION => on_stream,
             PUSH_PROMISE => on_stream && len >= 4,
             2 => on_stream && len == 5,
@@ -154,8 +88,8 @@ impl Frames {
     }
 
     /// It is of a type that the standard has, with no flag that it does not know, and of usual length.
-    fn is_usual(&self) -> bool {
-        let [_, _, _, kind, flags, reserved, ..] = self.header;
+    fn is_usual(self) -> bool {
+        let Head { len, kind, flags, reserved, .. } = self;
         let known = match kind {
             DATA => END_STREAM | PADDED,
             HEADERS => END_STREAM | END_HEADERS | PADDED | PRIORITY,
@@ -164,7 +98,7 @@ impl Frames {
             CONTINUATION => END_HEADERS,
             _ => 0,
         };
-        kind <= CONTINUATION && flags & !known == 0 && self.len() <= USUAL && reserved & 0x80 == 0
+        kind <= CONTINUATION && flags & !known == 0 && len <= USUAL && !reserved
     }
 }
 
@@ -172,13 +106,13 @@ impl Frames {
 pub fn are_frames(data: &[u8]) -> bool {
     let (mut frames, mut rest) = (Frames::default(), data);
     loop {
-        let is_whole = frames.next(&mut rest).is_some();
-        let has_header = is_whole || usize::from(frames.got) == HEADER;
-        if !has_header || !frames.is_usual() || !frames.can_be() {
+        let whole = frames.next(&mut rest, size).map(|whole| whole.header);
+        let Some(head) = whole.as_ref().or(frames.begun()).map(Head::of) else { return false };
+        if !head.is_usual() || !head.can_be() {
             return false;
         }
         if rest.is_empty() {
-            return is_whole || matches!(frames.kind(), DATA | HEADERS);
+            return whole.is_some() || matches!(head.kind, DATA | HEADERS);
         }
     }
 }
@@ -201,7 +135,7 @@ mod tests {
         for each in 1..ALL.len() {
             let (mut frames, mut out) = (Frames::default(), Vec::new());
             for mut piece in ALL.chunks(each) {
-                while let Some(frame) = frames.next(&mut piece) {
+                while let Some(frame) = frames.next(&mut piece, size).map(Frame::from) {
                     out.push((frame.kind, frame.flags, frame.stream, frame.body.to_vec()));
                 }
             }
@@ -214,13 +148,16 @@ mod tests {
     #[test]
     fn a_frame_that_is_cut_is_skipped() {
         let mut frames = Frames::default();
-        assert!(frames.next(&mut &b"\0\0\x09\x01\x05\0\0\0\x03ab"[..]).is_none());
-        let frame = frames.miss(7).expect("its end");
+        assert!(frames.next(&mut &b"\0\0\x09\x01\x05\0\0\0\x03ab"[..], size).is_none());
+        let frame = Frame::from(frames.miss(7).expect("its end"));
         assert_eq!((frame.flags, frame.stream, frame.body, frame.cut), (5, 3, &b"ab"[..], true));
         assert!(frames.miss(1).is_none() && frames.is_lost());
         frames.find();
         // A wrong frame is one all the same, but nothing to begin with.
         let stray = b"\0\0\0\0\0\0\0\0\0";
-        assert!(frames.next(&mut &stray[..]).is_some() && !are_frames(stray), "data of no stream");
+        assert!(
+            frames.next(&mut &stray[..], size).is_some() && !are_frames(stray),
+            "data of no stream"
+        );
     }
 }

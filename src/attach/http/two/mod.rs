@@ -25,7 +25,7 @@ use crate::tcp::stream::Piece;
 use fields::{Name, Table};
 use frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, Frames, GOAWAY, HEADERS, PADDED, PRIORITY,
-    PUSH_PROMISE, RST_STREAM,
+    PUSH_PROMISE, RST_STREAM, size,
 };
 pub use frames::{are_frames, is_beginning};
 use goaway::{Goaway, Trouble};
@@ -127,7 +127,7 @@ impl Two {
                 let mut frames = core::mem::take(&mut self.half(from).frames);
                 if from == Peer::Client && self.preface < PREFACE.len() {
                     frames.lose();
-                } else if let Some(frame) = frames.miss(octets) {
+                } else if let Some(frame) = frames.miss(octets).map(Frame::from) {
                     self.frame(from, at, frame);
                 }
                 self.put_back(from, frames, false);
@@ -183,7 +183,7 @@ impl Two {
             frames.find();
         }
         let was_lost = frames.is_lost();
-        while let Some(frame) = frames.next(&mut data) {
+        while let Some(frame) = frames.next(&mut data, size).map(Frame::from) {
             self.frame(from, at, frame);
         }
         self.put_back(from, frames, was_lost);
