@@ -6,7 +6,7 @@
 pub struct Size {
     /// Octets that follow the header.
     pub len: u32,
-    /// Of these, as many of the first as are worth to be kept.
+    /// Octets of them that are worth to be kept, from the first on.
     pub keep: usize,
     /// The octet that has to be the last.
     pub end: Option<u8>,

@@ -108,3 +108,23 @@ fn take_cut(talk: &mut impl Protocol, from: Peer, at: Time, octets: &[u8], kept:
         talk.take(from, at, Piece::Missing((octets.len() - kept) as u64));
     }
 }
+
+/// Has a conversation take what was said; no octets: so many are `missing`. It stays small all the time.
+#[cfg(test)]
+fn talked<P: Protocol>(
+    opening: Opening,
+    said: &[(Peer, impl AsRef<[u8]>)],
+    missing: u64,
+    is_small: impl Fn(&P) -> bool,
+) -> P {
+    let mut talk = P::begin(opening);
+    for (at, (from, octets)) in said.iter().enumerate() {
+        let piece = match octets.as_ref() {
+            [] => Piece::Missing(missing),
+            octets => Piece::Data(octets),
+        };
+        talk.take(*from, Time::from_nanos(at as i128), piece);
+        assert!(is_small(&talk));
+    }
+    talk
+}

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::attach::{ErrorCode, take_cut};
+use crate::attach::{ErrorCode, take_cut, talked};
 use crate::regressions::kept;
 
 use Peer::{Client, Server};
@@ -67,13 +67,9 @@ fn consume() -> [(Peer, Vec<u8>); 3] {
 }
 
 fn talk(said: &[(Peer, Vec<u8>)]) -> Amqp {
-    let mut amqp = Amqp::begin(Opening { path: true, ..Opening::default() });
-    for (at, (from, octets)) in said.iter().enumerate() {
-        let piece = if octets.is_empty() { Piece::Missing(4_000) } else { Piece::Data(octets) };
-        amqp.take(*from, Time::from_nanos(at as i128), piece);
-        assert!(amqp.heap_octets() <= MAX_HEAP);
-    }
-    amqp
+    talked(Opening { path: true, ..Opening::default() }, said, 4_000, |amqp: &Amqp| {
+        amqp.heap_octets() <= MAX_HEAP
+    })
 }
 
 fn facts(more: &[(Peer, Vec<u8>)]) -> Facts {

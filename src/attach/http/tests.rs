@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::attach::take_cut;
+use crate::attach::{take_cut, talked};
 use crate::regressions::kept;
 
 const GET: &[u8] =
@@ -12,13 +12,7 @@ const CHUNKS: &[u8] =
 const CLOSE: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 fn talk(said: &[(Peer, &[u8])]) -> Http {
-    let mut http = Http::begin(Opening::default());
-    for (at, (from, octets)) in said.iter().enumerate() {
-        let piece = if octets.is_empty() { Piece::Missing(40) } else { Piece::Data(octets) };
-        http.take(*from, Time::from_nanos(at as i128), piece);
-        assert!(http.heap_octets() <= MAX_HEAP);
-    }
-    http
+    talked(Opening::default(), said, 40, |http: &Http| http.heap_octets() <= MAX_HEAP)
 }
 
 use Peer::{Client, Server};

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::attach::take_cut;
+use crate::attach::{take_cut, talked};
 use crate::regressions::kept;
 
 use Peer::{Client, Server};
@@ -43,13 +43,7 @@ fn produce(version: i16, number: i32, acks: i16) -> (Peer, Vec<u8>) {
 }
 
 fn talk(said: &[(Peer, Vec<u8>)]) -> Kafka {
-    let mut kafka = Kafka::begin(Opening::default());
-    for (at, (from, octets)) in said.iter().enumerate() {
-        let piece = if octets.is_empty() { Piece::Missing(4_000) } else { Piece::Data(octets) };
-        kafka.take(*from, Time::from_nanos(at as i128), piece);
-        assert!(kafka.heap_octets() <= MAX_HEAP);
-    }
-    kafka
+    talked(Opening::default(), said, 4_000, |kafka: &Kafka| kafka.heap_octets() <= MAX_HEAP)
 }
 
 fn facts(more: &[(Peer, Vec<u8>)]) -> Facts {

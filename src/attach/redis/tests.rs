@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::attach::take_cut;
+use crate::attach::{take_cut, talked};
 use crate::regressions::kept;
 
 use Peer::{Client, Server};
@@ -14,13 +14,9 @@ fn cmd(line: &str) -> Vec<u8> {
 }
 
 fn talk(said: &[(Peer, Vec<u8>)]) -> Redis {
-    let mut redis = Redis::begin(Opening { path: true, ..Opening::default() });
-    for (at, (from, octets)) in said.iter().enumerate() {
-        let piece = if octets.is_empty() { Piece::Missing(4_000) } else { Piece::Data(octets) };
-        redis.take(*from, Time::from_nanos(at as i128), piece);
-        assert!(redis.heap_octets() <= MAX_HEAP);
-    }
-    redis
+    talked(Opening { path: true, ..Opening::default() }, said, 4_000, |redis: &Redis| {
+        redis.heap_octets() <= MAX_HEAP
+    })
 }
 
 /// Commands and answers in turn.

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::attach::http::{Http, MAX_HEAP};
-use crate::attach::{Opening, Probe, Protocol, take_cut};
+use crate::attach::{Opening, Probe, Protocol, take_cut, talked};
 use crate::regressions::kept;
 
 use Peer::{Client, Server};
@@ -59,13 +59,7 @@ fn goaway(last: u32, code: u32, reason: &str) -> (Peer, Vec<u8>) {
 }
 
 fn talk(said: &[(Peer, Vec<u8>)]) -> Http {
-    let mut http = Http::begin(Opening::default());
-    for (at, (from, octets)) in said.iter().enumerate() {
-        let piece = if octets.is_empty() { Piece::Missing(4_000) } else { Piece::Data(octets) };
-        http.take(*from, Time::from_nanos(at as i128), piece);
-        assert!(http.heap_octets() <= MAX_HEAP);
-    }
-    http
+    talked(Opening::default(), said, 4_000, |http: &Http| http.heap_octets() <= MAX_HEAP)
 }
 
 fn facts(more: &[(Peer, Vec<u8>)]) -> Facts {
