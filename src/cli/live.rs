@@ -9,8 +9,8 @@ use clap::Args;
 
 use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, at_least_one, netns};
 use super::times::{TimeArgs, duration};
-use crate::capture::live::Wanted;
 use crate::capture::live::ring::Ring;
+use crate::capture::live::{BUFFER, Wanted};
 use crate::commands::format::Format;
 use crate::commands::live::{Keeping, LiveCommand, not_stopped};
 use crate::owner::kernel::Netns;
@@ -50,11 +50,11 @@ pub struct LiveArgs {
     pub list: bool,
 
     /// Octets of each packet: enough for headers and the first of a statement
-    #[arg(short = 's', long = "snapshot-length", value_name = "LEN", default_value = "256")]
+    #[arg(short = 's', long = "snapshot-length", value_name = "LEN", default_value_t = SNAP_LEN)]
     snap_len: u32,
 
     /// KiB of the buffer that the kernel fills
-    #[arg(short = 'B', long = "buffer-size", value_name = "KIB", default_value = "8192")]
+    #[arg(short = 'B', long = "buffer-size", value_name = "KIB", default_value_t = BUFFER >> 10)]
     buffer: u32,
 
     /// Do not put the interface into promiscuous mode
@@ -157,6 +157,9 @@ fn size(text: &str) -> Result<u64, String> {
     let octets = number.and_then(|number| number.checked_mul(unit));
     octets.ok_or_else(|| "write a number, or one with k, m or g".to_owned())
 }
+
+/// Octets of each packet.
+pub(super) const SNAP_LEN: u32 = 256;
 
 /// Shorter than this, a program may just be about to close.
 pub(super) const MIN_HOLD: Duration = Duration::from_secs(5);

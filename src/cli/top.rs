@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::live::MIN_HOLD;
+use super::live::{MIN_HOLD, SNAP_LEN};
 use super::read::all_cores;
 use super::shared::{JudgingArgs, ReadingArgs, at_least_one, netns};
 use super::times::TimeArgs;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
-use crate::capture::live::Wanted;
+use crate::capture::live::{BUFFER, Wanted};
 use crate::commands::format::Format;
 use crate::commands::live::{Keeping, LiveCommand, not_stopped};
 use crate::commands::top::{Files, TopCommand};
@@ -182,7 +182,3 @@ impl TopArgs {
         })))
     }
 }
-
-/// As for `closewait live`.
-const SNAP_LEN: u32 = 256;
-const BUFFER: u32 = 8 << 20;

@@ -21,6 +21,9 @@ pub use enabled::{Live, interfaces};
 
 use crate::place::Time;
 
+/// Octets of the ring that the kernel fills, where nobody asks for others.
+pub const BUFFER: u32 = 8 << 20;
+
 /// The wish of what to capture, and for how long.
 #[derive(Clone, Debug)]
 pub struct Wanted {

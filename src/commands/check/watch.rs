@@ -14,7 +14,7 @@ use chrono::TimeDelta;
 use super::find::Target;
 use super::read::{Troubles, own, policy_of};
 use super::{Own, ReadCapture};
-use crate::capture::live::{Live as Source, Wanted, now};
+use crate::capture::live::{BUFFER, Live as Source, Wanted, now};
 use crate::capture::stop::Stop;
 use crate::commands::complain;
 use crate::commands::live::keep;
@@ -42,9 +42,8 @@ pub struct Watched {
     pub aside: bool,
 }
 
-/// Octets of each packet, and of the kernel's buffer.
+/// Octets of each packet.
 const SNAP_LEN: u32 = 1_024;
-const BUFFER: u32 = 8 << 20;
 
 /// A hold that is no matter of a busy moment.
 const LATE: TimeDelta = TimeDelta::seconds(1);

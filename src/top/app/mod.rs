@@ -20,7 +20,7 @@ use super::layout::{self, Parts, scrolled};
 use super::order::Order;
 use super::picture::{Entry, EntryId, Picture};
 use super::reel::Reel;
-use super::samples::Samples;
+use super::samples::{Holding, Samples};
 use crate::place::Time;
 use crate::summary::groups::Group;
 use crate::units::Zone;
@@ -118,7 +118,9 @@ pub struct App {
     pub picture: Arc<Picture>,
     /// The latest picture, while another is looked at.
     pub frozen: Option<Arc<Picture>>,
-    pub samples: Samples,
+    samples: Samples,
+    /// Processes of the picture, as [`Samples::holdings`] has them.
+    pub holdings: Vec<Holding>,
     pub clock: Clock,
     /// The whole capture's end, for what is still to come.
     pub whole: Option<Arc<Picture>>,
@@ -150,6 +152,7 @@ impl App {
             picture,
             frozen: None,
             samples: Samples::default(),
+            holdings: Vec::new(),
             clock: Clock::default(),
             whole: None,
             filter: Filter::default(),
@@ -224,6 +227,7 @@ impl App {
         let group = self.group().cloned();
         let row = self.entry().map(Entry::id);
         self.picture = picture;
+        self.holdings = self.samples.holdings(&self.picture);
         self.view = View::new(&self.picture, &self.filter);
         let is_kept = |own: Kind| match (own, &group) {
             (Kind::Group(place), Some(group)) => {

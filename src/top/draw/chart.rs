@@ -29,7 +29,7 @@ pub fn plot(area: Rect) -> Rect {
 }
 
 pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
-    let holdings = app.samples.holdings(&app.picture);
+    let holdings = &app.holdings;
     let limit = holdings.first().map(|first| holding(app, first));
     let below = titled(buffer, area, &title(app), &limit.unwrap_or_default(), false);
     let more = holdings.get(1..).unwrap_or_default();
@@ -130,9 +130,12 @@ fn numbers(buffer: &mut Buffer, area: Rect, most: u32) {
 /// Times at both ends; of a replay, marks where it is and where findings begin.
 fn time_line(app: &App, area: Rect, (from, until): (Time, Time), buffer: &mut Buffer) {
     Pen::new(buffer, area).rest("─", pen::ASIDE);
-    let mark = |buffer: &mut Buffer, reel: &Reel, at: Time, symbol: &str, style| {
+    let column = |reel: &Reel, at: Time| {
         let column = (reel.part(at) * f64::from(area.width)) as u16;
-        let cell = Rect { x: area.x + column.min(area.width - 1), width: 1, ..area };
+        column.min(area.width - 1)
+    };
+    let mark = |buffer: &mut Buffer, column: u16, symbol: &str, style| {
+        let cell = Rect { x: area.x + column, width: 1, ..area };
         // Times stay readable; the mark of where it is shows on them.
         match buffer[(cell.x, cell.y)].symbol() {
             "─" | "│" => Pen::new(buffer, cell).styled(symbol, style),
@@ -144,7 +147,11 @@ fn time_line(app: &App, area: Rect, (from, until): (Time, Time), buffer: &mut Bu
     Pen::new(buffer, area).styled(&left, pen::ASIDE);
     pen::right(buffer, area, &right, pen::ASIDE);
     if let (Some(reel), Mode::Replay) = (&app.clock.reel, &app.setting.mode) {
-        reel.marks.iter().for_each(|at| mark(buffer, reel, *at, "│", pen::NOTE));
-        mark(buffer, reel, app.picture.at(), "▲", pen::BOLD.add_modifier(Modifier::REVERSED));
+        // However many begin in a column, it has one mark; they are in order.
+        let mut columns: Vec<u16> = reel.marks.iter().map(|at| column(reel, *at)).collect();
+        columns.dedup();
+        columns.into_iter().for_each(|column| mark(buffer, column, "│", pen::NOTE));
+        let here = column(reel, app.picture.at());
+        mark(buffer, here, "▲", pen::BOLD.add_modifier(Modifier::REVERSED));
     }
 }

@@ -165,8 +165,7 @@ fn of_process(app: &App, entry: &Entry, text: &mut Text) {
         Process::NotAsked => {}
         other => text.plain(&format!("process {}{unread}", process(other))),
     }
-    let holdings = app.samples.holdings(&app.picture);
-    let of = holdings.iter().find(|holding| Some(holding.pid) == entry.pid());
+    let of = app.holdings.iter().find(|holding| Some(holding.pid) == entry.pid());
     if let Some(holding) = of {
         text.plain(&super::chart::holding(app, holding));
     }
