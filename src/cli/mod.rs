@@ -33,13 +33,14 @@ use crate::commands::read::ReadCommand;
 use crate::commands::sockets::SocketsCommand;
 use crate::commands::top::TopCommand;
 use crate::commands::topics::Topic;
+use crate::report::lang::Lang;
 
 /// The command that the program was given, with its options.
 pub enum Command {
     Read(Box<ReadCommand>),
     Explain(Box<ExplainCommand>),
-    /// To explain a word of the report.
-    Word(String),
+    /// To explain a word of the report, in a language that was asked for.
+    Word(String, Option<Lang>),
     /// To show a page of the manual.
     Topic(&'static Topic),
     Diff(Box<DiffCommand>),
@@ -59,12 +60,12 @@ pub enum Command {
 /// Understands the command line, or says what is wrong with it.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     let args: Vec<OsString> = args.into_iter().collect();
-    if let Some(word) = explain::word(&args) {
-        return Command::Word(word);
+    if let Some((word, lang)) = explain::word(&args) {
+        return Command::Word(word, lang);
     }
     match help::asked(&args, is_command) {
         Some(help::Asked::Topic(topic)) => return Command::Topic(topic),
-        Some(help::Asked::Word(word)) => return Command::Word(word),
+        Some(help::Asked::Word(word)) => return Command::Word(word, None),
         Some(help::Asked::Nothing(sentence)) => {
             crate::commands::complain(&sentence);
             return Command::End(2);

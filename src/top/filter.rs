@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::picture::Entry;
 use crate::endpoints::EndpointSet;
+use crate::report::lang::Lang;
 use crate::report::text::groups::statements;
 use crate::summary::seen::Process;
 use crate::tcp::segment::Endpoint;
@@ -143,7 +144,7 @@ impl Test {
             Test::Port(port) => entry.ends.iter().any(|end| end.port.to_string() == *port),
             Test::Cause(part) => seen.cause.is_some_and(|cause| is_in(cause.name(), part)),
             Test::Verdict(part) => is_in(seen.verdict.name(), part),
-            Test::Said(part) => is_in(&statements(&seen.said), part),
+            Test::Said(part) => is_in(&statements(&seen.said, Lang::English), part),
             Test::Code(part) => code(entry, part),
             Test::Held(least) => {
                 least.is_none_or(|least| seen.held.is_some_and(|held| seconds(held) >= least))
@@ -211,6 +212,6 @@ fn anywhere(entry: &Entry, part: &str) -> bool {
         || process(entry, part)
         || is_in(entry.seen.verdict.name(), part)
         || entry.seen.cause.is_some_and(|cause| is_in(cause.name(), part))
-        || is_in(&statements(&entry.seen.said), part)
+        || is_in(&statements(&entry.seen.said, Lang::English), part)
         || code(entry, part)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use closewait::place::Time;
+use closewait::report::lang::Lang;
 use closewait::top::app::{AppEvent, Focus, Kind, Wish};
 use closewait::top::filter::Filter;
 use closewait::top::order::Order;
@@ -69,12 +70,15 @@ fn groups_are_those_of_the_text() {
         let mut lines = report.lines();
         let picture = whole(&project(capture));
         for group in &picture.groups {
-            let party = closewait::report::text::groups::party(group);
+            let party = closewait::report::text::groups::party(group, Lang::English);
             let start = format!("{}  ", group.count);
             let is_it =
                 |line: &&str| line.trim_start().starts_with(&start) && line.contains(&party);
             let line = lines.find(is_it).unwrap_or_else(|| panic!("{capture}: {start}{party}"));
-            assert!(line.contains(&closewait::report::text::groups::cause(group)), "{line}");
+            assert!(
+                line.contains(&closewait::report::text::groups::cause(group, Lang::English)),
+                "{line}"
+            );
         }
         let (curve, title) = (report.lines().find(|line| line.starts_with("CLOSE-WAIT ")), {
             let screen = Desk::of(picture, 120, 40).lines();
