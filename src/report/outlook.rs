@@ -8,7 +8,7 @@ use crate::units::{Zone, clock_time, thousands};
 /// A rate for a line: tenths where they matter.
 pub fn rate(per_minute: f64, lang: Lang) -> String {
     match per_minute.abs() {
-        0.0..0.05 => lang.not_growing_now(),
+        0.0..0.05 => lang.steady(),
         0.05..10.0 => lang.rate(format!("{per_minute:+.1}")),
         _ => {
             let sign = if per_minute < 0.0 { "-" } else { "+" };

@@ -14,7 +14,7 @@ struct Word {
     name: &'static str,
     short: Option<[&'static str; 2]>,
     explained: &'static str,
-    /// What it is called, and what it means.
+    /// Its Chinese name, and what it means.
     chinese: [&'static str; 2],
 }
 

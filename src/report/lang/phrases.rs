@@ -198,8 +198,8 @@ phrases! {
     held_so_far(held, idle): "held {held} so far{idle}" => "已持有 {held}{idle}";
     idle_before(idle): ", idle {idle} before" => "，此前空闲 {idle}";
     ended_after(verdict, held): "{verdict} after {held}" => "{held} 后{verdict}";
-    of_these_now(n): "; {n} of these now" => "；此类现有 {n} 条";
-    not_growing_now(): "not growing" => "没有增长";
+    of_these(n): "; {n} of these now" => "；此类现有 {n} 条";
+    steady(): "not growing" => "没有增长";
     rate(more): "{more} a minute" => "每分钟 {more}";
     in_use(n, limit): "{n} of {limit} descriptors" => "描述符 {n} / {limit}";
     limit_reached(time): "limit reached at {time}" => "{time} 达到上限";

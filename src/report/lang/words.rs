@@ -74,12 +74,12 @@ impl Lang {
         }
     }
 
-    /// What would have told a cause (`summary::cause::not_seen`); what is not known here stays English.
+    /// Says what would have told a cause (`summary::cause::not_seen`); if it is not known here, in English.
     pub(in crate::report) fn not_seen(self, why: &'static str) -> &'static str {
         look_up(self, NOT_SEEN, why)
     }
 
-    /// A product whose default a timeout is (`summary::groups`); what is not known here stays English.
+    /// Names a product whose default a timeout is (`summary::groups`); if it is not known here, in English.
     pub(in crate::report) fn product(self, name: &'static str) -> &'static str {
         look_up(self, PRODUCTS, name)
     }
@@ -452,7 +452,7 @@ mod tests {
         }
     }
 
-    /// What can be missing is written in one function: its sentences, read from there, are all here.
+    /// One function says what can be missing: its sentences, read from there, are all here.
     #[test]
     fn whatever_was_not_seen_has_its_chinese() {
         let source = include_str!("../../summary/cause.rs");

@@ -58,7 +58,7 @@ impl<W: Write> Text<W> {
             None => grown.per_minute.map(|more| rate(more, lang)),
         };
         let fast = fast.map(|fast| lang.comma() + &fast);
-        lang.of_these_now(thousands(grown.count)) + &fast.unwrap_or_default()
+        lang.of_these(thousands(grown.count)) + &fast.unwrap_or_default()
     }
 
     fn clock_time(&self, at: Time) -> String {
