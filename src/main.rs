@@ -10,7 +10,7 @@ use closewait::commands::fleet::{facts, judge};
 use closewait::commands::live::{list_interfaces, live, lookup};
 use closewait::commands::read::read;
 use closewait::commands::sockets::sockets;
-use closewait::commands::top::top;
+use closewait::commands::top::{keeper, top};
 use closewait::commands::{topics, words};
 
 fn main() -> ExitCode {
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Sockets(asked) => sockets(&asked).into(),
         Command::Facts(asked) => facts(*asked).into(),
         Command::Judge(asked) => judge(*asked).into(),
+        Command::Keeper(asked) => keeper(*asked).into(),
         Command::Lookup(user, code) => lookup(user.as_deref(), code).into(),
         Command::End(status) => ExitCode::from(status),
     }

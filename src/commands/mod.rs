@@ -30,6 +30,7 @@ use anstream::{AutoStream, ColorChoice, StripStream};
 use output::{Outputs, Placing};
 
 use crate::capture::stop::Stop;
+use crate::printable::printable;
 use quiet::Quiet;
 
 /// The end of the program, as its exit status. A failure wins over a finding.
@@ -59,10 +60,12 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// A sentence on standard error, as every tool of this kind writes it. Where nobody reads that any more, it
-/// is lost, and the work goes on.
+/// A sentence on standard error, as every tool of this kind writes it. It can quote names and files that others
+/// wrote: a terminal obeys nothing in it. Where nobody reads that any more, it is lost, and the work goes on.
 pub fn complain(sentence: &impl std::fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "closewait: {sentence}");
+    let sentence = sentence.to_string();
+    let lines: Vec<String> = sentence.split('\n').map(printable).collect();
+    let _ = writeln!(io::stderr().lock(), "closewait: {}", lines.join("\n"));
 }
 
 /// Ends with what became of a text: a reader who has had enough of it is no failure.

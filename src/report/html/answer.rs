@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::document::Document;
 use super::short;
 use crate::report::lang::Lang;
+use crate::report::text::code::in_short;
 use crate::report::text::groups::{holder, statements, timeout_words};
 use crate::report::text::headline::{headline as coloured, how_local};
 use crate::report::text::page::plain;
@@ -62,7 +63,15 @@ fn told(page: &Document, group: &Group) -> String {
         Some(timeout) => format!("the peer closed them after {} s idle", timeout.about_s()),
         None => format!("the peer closed {}", if group.count == 1 { "it" } else { "them" }),
     };
-    format!("{who} {holds} {n} {with} in CLOSE-WAIT{since}: {closed}{}.", short(&why(group)))
+    let (why, code) = (short(&why(group)), short(&code(group)));
+    format!("{who} {holds} {n} {with} in CLOSE-WAIT{since}: {closed}{why}{code}.")
+}
+
+/// Names the code behind a group, if it was watched or its statements name it.
+fn code(group: &Group) -> String {
+    let watched = group.code.as_deref().and_then(in_short);
+    let named = watched.or_else(|| group.said.code.as_ref().map(|code| format!("by {code}")));
+    named.map_or(String::new(), |named| format!(", {named}"))
 }
 
 /// Says what the sentence about the largest group leaves out.

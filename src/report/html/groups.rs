@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::document::Document;
 use super::short;
 use crate::report::lang::Lang;
+use crate::report::text::code::code_lines;
 use crate::report::text::groups::{cause, holder, party, timeout_words};
 use crate::summary::groups::Group;
 use crate::summary::seen::Seen;
@@ -48,6 +49,7 @@ fn article(page: &Document, group: &Group) -> Markup {
                 @for doubt in doubts { li { "In doubt: " (doubt) "." } }
             }
             (statements(group))
+            (code(group))
             (wireshark(page, &group.longest))
         }
     }
@@ -82,6 +84,19 @@ fn statements(group: &Group) -> Markup {
                 @for statement in all.iter().take(STATEMENTS) { (short(statement)) "\n" }
                 @if all.len() > STATEMENTS { "… " (all.len() - STATEMENTS) " more" }
             }
+        }
+    }
+}
+
+/// The functions that used these sockets, where that was watched; or what their statements say of it.
+fn code(group: &Group) -> Markup {
+    let lines = code_lines(group, false);
+    html! {
+        @if !lines.is_empty() {
+            p.soft { "The code behind them:" }
+            pre { @for line in &lines { (short(line.trim_start())) "\n" } }
+        } @else if let Some(code) = &group.said.code {
+            p.soft { "By " code { (short(code)) } ", as its statements say." }
         }
     }
 }
