@@ -20,6 +20,7 @@ pub mod classic;
 pub mod compression;
 pub mod file;
 pub mod filter;
+pub mod foreign;
 mod link_type;
 pub mod live;
 pub mod pcapng;
@@ -231,8 +232,9 @@ pub enum Trouble {
     #[error("is a directory: name the capture files in it")]
     Directory,
     #[error(
-        "{packets} packet{} of TCP cannot be read, the first in line {number}: {line}; verdicts cover the others",
-        if *.packets == 1 { "" } else { "s" }
+        "{packets} packet{} of TCP cannot be read, the first in line {number}: {line}; {}verdicts cover the others",
+        if *.packets == 1 { "" } else { "s" },
+        foreign::lacks(.line)
     )]
     Unread { packets: u64, number: u64, line: String },
     #[error(

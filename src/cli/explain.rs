@@ -4,13 +4,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::shared::{FileArgs, JudgingArgs, ReadingArgs};
+use super::shared::{FileArgs, JudgingArgs, LangArg, ReadingArgs};
 use super::times::TimeArgs;
 use crate::capture::file::Input;
 use crate::commands::explain::{ExplainCommand, Which};
 use crate::report::ladder::LadderLook;
+use crate::report::lang::Lang;
 use crate::report::words::is_word;
 use crate::tcp::segment::Endpoint;
 
@@ -24,6 +25,7 @@ Examples:
   closewait explain x.pcap --frame 17 -tttt     with dates and times in every line
 
   closewait explain brief                       what a word of the report means, and what to do
+  closewait explain brief --lang zh             the same in Chinese
 
 Exit status:
   0  it is no finding    1  it is one    2  error";
@@ -73,11 +75,18 @@ pub struct ExplainArgs {
     times: TimeArgs,
 }
 
-/// The word to explain, if the command line asks for one and no file has its name.
-pub fn word(args: &[OsString]) -> Option<String> {
-    let [_, command, word] = args else { return None };
+/// The word to explain, if the command line asks for one and no file has its name; and in which language.
+pub fn word(args: &[OsString]) -> Option<(String, Option<Lang>)> {
+    let (command, word, lang) = match args {
+        [_, command, word] => (command, word, None),
+        [_, command, word, flag, lang] | [_, command, flag, lang, word] if flag == "--lang" => {
+            let lang = LangArg::from_str(lang.to_str()?, true).ok()?;
+            (command, word, Some(Lang::from(lang)))
+        }
+        _ => return None,
+    };
     let word = word.to_str().filter(|_| command == "explain")?;
-    (is_word(word) && !Path::new(word).exists()).then(|| word.to_owned())
+    (is_word(word) && !Path::new(word).exists()).then(|| (word.to_owned(), lang))
 }
 
 fn frame(text: &str) -> Result<Which, String> {

@@ -47,6 +47,7 @@ Examples:
   closewait --flamegraph-diff diff.svg x.pcap   what leaked did, and what was closed did
   closewait --tag controller=orders x.pcap      what that code left, by its statements' comments
   closewait --format jsonl --all x.pcap | jq 'select(.verdict==\"leak\")'
+  closewait --lang zh incident.pcap             in Chinese (the default where the locale is)
   closewait check captures                      in CI (closewait check --help)
 
 Exit status:

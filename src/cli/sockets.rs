@@ -18,6 +18,7 @@ Examples:
   closewait sockets --peer :3306 --watch        how fast it grows, and when descriptors run out
   closewait sockets --watch --code              the functions behind what gets stuck meanwhile
   closewait sockets --netns all                 in every container of this host
+  closewait sockets --lang zh                   in Chinese (the default where the locale is)
   closewait sockets --format jsonl --all >list  to join with a capture: closewait --sockets list x.pcap
 
 Exit status:
@@ -102,6 +103,7 @@ impl SocketsArgs {
             format: self.output.format(),
             top: self.output.top.unwrap_or(LINES),
             color: self.output.color(),
+            lang: self.output.lang(),
             output: self.output.report.file.output,
             watch: self.watch,
             rounds: self.count,

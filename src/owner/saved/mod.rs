@@ -26,6 +26,7 @@ use chrono::NaiveDateTime;
 
 use super::silence::Silence;
 use super::{Holder, Socket, SocketList};
+use crate::capture::foreign;
 use crate::capture::text::breaks::{Breaks, within};
 use crate::capture::text::lines::printed;
 use crate::capture::utf16;
@@ -74,11 +75,16 @@ fn more(lines: u64) -> String {
 
 /// No line of it is a socket.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "no line of it is a TCP socket as ss, netstat, lsof, /proc/net/tcp or closewait sockets --all list them{}",
-    .0.as_ref().map_or(String::new(), |unread| format!(" ({unread})"))
-)]
-pub struct NotAList(pub Option<Unread>);
+pub enum NotAList {
+    /// It has a form of its own.
+    #[error("is no list of sockets: {0}")]
+    Foreign(&'static str),
+    #[error(
+        "no line of it is a TCP socket as ss, netstat, lsof, /proc/net/tcp or closewait sockets --all list them{}",
+        .0.as_ref().map_or(String::new(), |unread| format!(" ({unread})"))
+    )]
+    Unknown(Option<Unread>),
+}
 
 /// A list without states was taken for one of CLOSE-WAIT.
 pub const ASSUMED: &str = "the socket list names no state, as after ss … state close-wait: all of it is taken for CLOSE-WAIT";
@@ -132,8 +138,15 @@ pub fn parse(text: &str) -> Result<Saved, NotAList> {
             _ => within(&printed(line)).for_each(|line| reader.line(number, &bare(line))),
         }
     }
-    reader.finish(last)
+    reader.finish(last).map_err(|unread| {
+        let start = text.get(..BEGINNING).unwrap_or(&text);
+        let form = foreign::form(&String::from_utf8_lossy(start));
+        form.map_or(NotAList::Unknown(unread), NotAList::Foreign)
+    })
 }
+
+/// Octets by which the form of a text is known that is no list.
+const BEGINNING: usize = 512;
 
 /// A line without the marks of a quotation, and those of Markdown for code and emphasis.
 fn bare(line: &str) -> String {
@@ -423,13 +436,13 @@ impl Reader {
         unread.lines += 1;
     }
 
-    fn finish(mut self, last: usize) -> Result<Saved, NotAList> {
+    fn finish(mut self, last: usize) -> Result<Saved, Option<Unread>> {
         self.give_up();
         self.end_record(last);
         self.begin();
         let Reader { moments, unread, is_assumed, .. } = self;
         match moments.is_empty() {
-            true => Err(NotAList(unread)),
+            true => Err(unread),
             false => Ok(Saved { moments, unread, is_assumed }),
         }
     }
