@@ -128,7 +128,7 @@ fn a_loss_makes_unknown_what_it_could_have_changed() {
     assert_eq!(by(&story.begun(56, 45, Some(56))), Err(Why::Lost));
 }
 
-/// What was lost may be of a socket whose beginning is read only afterwards.
+/// A socket whose beginning is read only afterwards may be the one that lost something.
 #[test]
 fn a_loss_reaches_as_far_as_its_time() {
     let mut story = Story::new();

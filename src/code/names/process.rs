@@ -122,7 +122,7 @@ impl Process {
         }
     }
 
-    /// Of what a runtime has compiled: it is nearest to the socket only where nothing that has no name of its own
+    /// Holds what a runtime has compiled to be nearest to the socket only where nothing without a name of its own
     /// stands before it.
     fn compiled(
         &self,
