@@ -39,6 +39,8 @@ pub struct Facts {
     /// The text of that request, or its name where there is no text.
     pub last_statement: Option<Box<str>>,
     pub last_statement_at: Option<Time>,
+    /// The segment that it came in, as [`Facts::begun_in`] is.
+    pub last_statement_in: Option<(Seq, Seq)>,
     /// Tags of the last statement, or of the transaction's last one that has any: which code sent it.
     pub tags: Vec<Tag>,
     /// The server owes no answer. An answer that has only begun is none.
@@ -95,6 +97,7 @@ impl Facts {
             last_command: None,
             last_statement: None,
             last_statement_at: None,
+            last_statement_in: None,
             tags: Vec::new(),
             answered: None,
             in_transaction: None,

@@ -26,7 +26,7 @@ pub enum Trace {
 pub struct Code {
     /// The send that began the transaction; `None` where no transaction is open.
     pub begun: Option<Trace>,
-    /// The last send.
+    /// The send of the last statement; where none is known, the last send.
     pub last: Option<Trace>,
     /// The connect, where nothing was sent since.
     pub connected: Option<Trace>,
@@ -51,6 +51,8 @@ pub struct Asked {
     /// A transaction is open, whether or not it is known where it began.
     pub open: bool,
     pub begun: Option<Sent>,
+    /// The last statement.
+    pub last: Option<Sent>,
     /// The statements of the transaction, in order.
     pub statements: Vec<Option<Sent>>,
 }

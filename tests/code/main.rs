@@ -7,6 +7,7 @@
 mod common;
 mod lab;
 mod native;
+mod protocols;
 mod runtimes;
 mod shop;
 
