@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::fold::runs_tasks;
+
 /// A function on a stack, and the line in it that was being carried out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Frame {
@@ -126,7 +128,9 @@ impl fmt::Display for Trace {
             });
         }
         // A library hands it to a task of its own: whoever asked for it is on another stack.
-        let mut tasks = frames.iter().rev().filter(|frame| frame.function != GO_EXIT);
+        let runner = frames.iter().position(|frame| runs_tasks(&frame.function));
+        let inner = frames.get(..runner.unwrap_or(frames.len())).unwrap_or_default();
+        let mut tasks = inner.iter().rev().filter(|frame| frame.function != GO_EXIT);
         let outermost = tasks.next();
         // What only starts it has no name of its own.
         let named = outermost.into_iter().chain(tasks).find(|frame| !frame.is_closure());

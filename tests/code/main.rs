@@ -9,6 +9,7 @@ mod lab;
 mod native;
 mod protocols;
 mod runtimes;
+mod screen;
 mod shop;
 
 use std::collections::BTreeMap;
