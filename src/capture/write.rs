@@ -33,11 +33,13 @@ const MAX_COMMENT: usize = 8_192;
 /// An interface's description.
 #[derive(Clone, Debug)]
 pub struct Described {
+    /// The link type of its packets.
     pub link: LinkType,
     /// 0: not limited.
     pub snap_len: u32,
     /// The source of its packets.
     pub name: String,
+    /// Addresses of the interface, which tell whose side is local.
     pub addresses: BTreeSet<IpAddr>,
     /// Decimal digits of a second.
     pub digits: u8,
@@ -46,11 +48,15 @@ pub struct Described {
 /// A packet to write.
 #[derive(Clone, Debug)]
 pub struct PacketToWrite<'a> {
+    /// The time of its capture.
     pub time: Time,
+    /// Octets on the wire, before the snap length cut it.
     pub original_len: u32,
     /// The direction, where it stood beside the packet's bytes.
     pub direction: Option<Direction>,
+    /// Octets as captured.
     pub data: Cow<'a, [u8]>,
+    /// A comment beside it, for Wireshark's `frame.comment`.
     pub comment: Option<String>,
 }
 
