@@ -35,8 +35,10 @@ enum Identity {
 }
 
 /// A folder for nobody but its owner. Dropped, it goes with all that is in it.
+#[cfg(feature = "tui")]
 pub struct OwnFolder(TempDir);
 
+#[cfg(feature = "tui")]
 impl OwnFolder {
     /// Makes it, where files of a short life go.
     pub fn new() -> io::Result<OwnFolder> {
