@@ -243,6 +243,11 @@ pub(super) fn arm() -> Option<Armed> {
     match Armed::arm() {
         Ok(armed) => {
             complain(&"--code: each send on this host takes 2 to 4 µs longer from now on");
+            if !confine::may_look_into_others() {
+                complain(
+                    &"--code: it takes cap_sys_ptrace, or root, to name other users' functions",
+                );
+            }
             Some(armed)
         }
         Err(error) => {

@@ -31,6 +31,7 @@ use output::{Outputs, Placing};
 
 use crate::capture::stop::Stop;
 use crate::printable::printable;
+use crate::run::MOST_FILES;
 use quiet::Quiet;
 
 /// The end of the program, as its exit status. A failure wins over a finding.
@@ -66,6 +67,17 @@ pub fn complain(sentence: &impl std::fmt::Display) {
     let sentence = sentence.to_string();
     let lines: Vec<String> = sentence.split('\n').map(printable).collect();
     let _ = writeln!(io::stderr().lock(), "closewait: {}", lines.join("\n"));
+}
+
+/// Complains before the work where there are more files than one run can read.
+///
+/// # Errors
+/// A sentence.
+fn can_be_one_run(files: usize, remedy: &str) -> Result<(), String> {
+    match files {
+        0..=MOST_FILES => Ok(()),
+        _ => Err(format!("{files} files: no more than {MOST_FILES} are one run; {remedy}")),
+    }
 }
 
 /// Ends with what became of a text: a reader who has had enough of it is no failure.

@@ -124,6 +124,12 @@ pub fn lookup(user: Option<&str>, code: bool) -> Result<(), CannotConfine> {
     syscalls::lookup(code)
 }
 
+/// Returns whether this process may look into those of other users.
+#[must_use]
+pub fn may_look_into_others() -> bool {
+    capabilities(None).is_ok_and(|held| held.effective.contains(CapabilitySet::SYS_PTRACE))
+}
+
 /// Becomes `user` for good, with no capability beyond `keep`.
 fn become_user(user: Option<&str>, keep: CapabilitySet) -> Result<(), CannotConfine> {
     let held = capabilities(None).map_err(failed)?;
