@@ -6,7 +6,7 @@ use super::stamp::Stamp;
 /// The meaning of a cell for its packet: a time, an address, a port, flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// When the packet was captured, in any of Wireshark's styles.
+    /// The time of the capture, in any of Wireshark's styles.
     Time,
     /// The sender's address.
     Source,
