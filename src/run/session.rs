@@ -14,7 +14,7 @@ use super::{Paths, Plan};
 use crate::attach::conversations::Wanted;
 use crate::attach::registry::Content;
 use crate::capture::process::Process;
-use crate::capture::series::same_series;
+use crate::capture::series::{follows, same_series};
 use crate::capture::{About, Error, Frame, Source};
 use crate::decode::{Decoder, Skipped};
 use crate::engine::crew::Crew;
@@ -187,6 +187,7 @@ impl<'a> Session<'a> {
             && !error.trouble.is_failure()
         {
             point.facts_mut().cut_off();
+            self.totals.cut_off += 1;
         }
     }
 
@@ -228,13 +229,14 @@ impl<'a> Session<'a> {
         CapturePoint::new(self.plan.max_flows, pace, named)
     }
 
-    /// The capture that a new one overlaps with least, and by how much.
+    /// The capture that a new one overlaps with least, and by how much; none where only its kind sets it apart.
     fn overlap(&self, first: Option<Time>) -> Option<Overlap> {
         if self.plan.separate {
             return None;
         }
         let with = self.points.iter().min_by_key(|point| point.facts().end())?;
-        let nanos = with.facts().end().since(first?)?;
+        let (end, first) = (with.facts().end(), first?);
+        let nanos = end.since(first).filter(|_| !follows(end, first));
         Some(Overlap { with: *with.totals.files.last()?, nanos })
     }
 

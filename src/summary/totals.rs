@@ -22,6 +22,8 @@ pub struct Totals {
     pub closes: Closes,
     /// Inputs that could not be read, or not to their end.
     pub unread: u64,
+    /// Inputs that ended in the middle of a record, and were read as far as that.
+    pub cut_off: u64,
     /// Connections shown under two pairs of addresses, and those seen at two capture points.
     pub rewritten: u64,
     pub seen_twice: u64,
@@ -94,12 +96,13 @@ pub struct Gap {
     pub nanos: i64,
 }
 
-/// A capture began while another went on.
+/// A capture began while another went on, or is of another kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Overlap {
     /// Index into [`Totals::files`].
     pub with: usize,
-    pub nanos: i64,
+    /// So long; `None` where it follows in time, and is of another link type.
+    pub nanos: Option<i64>,
 }
 
 impl Capture {
@@ -140,6 +143,12 @@ impl Tally {
 
     pub fn of(&self, verdict: Verdict) -> u64 {
         self.verdicts[verdict.index()]
+    }
+
+    /// Connections are open, and none was closed or reset: there is nothing that a side could have left.
+    pub fn is_nobody_closing(&self) -> bool {
+        let open = self.of(Verdict::Open);
+        open > 0 && open + self.of(Verdict::Attempt) == self.flows
     }
 
     /// Flows of which it cannot be told whether somebody holds them still.
@@ -203,6 +212,7 @@ impl Totals {
             elsewhere: tally.elsewhere,
             not_judged: tally.not_judged(),
             unread: self.unread,
+            cut_off: self.cut_off,
             unread_packets: self.unread_packets(),
         }
     }
@@ -246,6 +256,8 @@ pub struct Headline {
     /// Inputs, and packets.
     pub unread: u64,
     pub unread_packets: u64,
+    /// Inputs that end in the middle of a record.
+    pub cut_off: u64,
 }
 
 impl Headline {

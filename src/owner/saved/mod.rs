@@ -11,6 +11,7 @@
 
 pub mod ends;
 pub mod json;
+pub mod kin;
 pub mod lsof;
 pub mod named;
 pub mod netstat;
@@ -74,11 +75,23 @@ fn more(lines: u64) -> String {
 
 /// No line of it is a socket.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "no line of it is a TCP socket as ss, netstat, lsof, /proc/net/tcp or closewait sockets --all list them{}",
-    .0.as_ref().map_or(String::new(), |unread| format!(" ({unread})"))
-)]
-pub struct NotAList(pub Option<Unread>);
+#[error("{}", none(unread.as_ref(), *remedy))]
+pub struct NotAList {
+    unread: Option<Unread>,
+    /// The name of what it is, and which command lists sockets.
+    remedy: Option<&'static str>,
+}
+
+fn none(unread: Option<&Unread>, remedy: Option<&str>) -> String {
+    let why = match (remedy, unread) {
+        (Some(remedy), _) => format!(": {remedy}"),
+        (None, Some(unread)) => format!(" ({unread})"),
+        (None, None) => String::new(),
+    };
+    format!(
+        "no line of it is a TCP socket as ss, netstat, lsof, /proc/net/tcp or closewait sockets --all list them{why}"
+    )
+}
 
 /// A list without states was taken for one of CLOSE-WAIT.
 pub const ASSUMED: &str = "the socket list names no state, as after ss … state close-wait: all of it is taken for CLOSE-WAIT";
@@ -119,9 +132,9 @@ fn decoded(octets: &[u8]) -> String {
 }
 
 /// The sockets of a saved list.
-pub fn parse(text: &str) -> Result<Saved, NotAList> {
+pub fn parse(whole: &str) -> Result<Saved, NotAList> {
     let mut reader = Reader::default();
-    let text = Breaks::of(text.as_bytes()).usual(text.as_bytes());
+    let text = Breaks::of(whole.as_bytes()).usual(whole.as_bytes());
     let lines = text.split(|octet| *octet == b'\n');
     let mut last = 0;
     for (number, line) in (1..).zip(lines) {
@@ -132,7 +145,7 @@ pub fn parse(text: &str) -> Result<Saved, NotAList> {
             _ => within(&printed(line)).for_each(|line| reader.line(number, &bare(line))),
         }
     }
-    reader.finish(last)
+    reader.finish(last).map_err(|unread| NotAList { unread, remedy: kin::remedy(whole) })
 }
 
 /// A line without the marks of a quotation, and those of Markdown for code and emphasis.
@@ -423,13 +436,14 @@ impl Reader {
         unread.lines += 1;
     }
 
-    fn finish(mut self, last: usize) -> Result<Saved, NotAList> {
+    /// All that was found; without any socket, the first line that seemed to be one.
+    fn finish(mut self, last: usize) -> Result<Saved, Option<Unread>> {
         self.give_up();
         self.end_record(last);
         self.begin();
         let Reader { moments, unread, is_assumed, .. } = self;
         match moments.is_empty() {
-            true => Err(NotAList(unread)),
+            true => Err(unread),
             false => Ok(Saved { moments, unread, is_assumed }),
         }
     }

@@ -18,6 +18,7 @@ use crate::report::text::code::lost as code_lost;
 use crate::report::text::page::{Page, Screen};
 use crate::report::text::{ALARM, CALM, timeout_words};
 use crate::summary::growth::until_full;
+use crate::tcp::state::State;
 use crate::units::{Zone, count, duration, range, thousands};
 
 /// The look of the text.
@@ -67,8 +68,16 @@ fn states(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
 }
 
 fn headline(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
+    // The states above count all there are, whatever was asked for.
+    let all = listing.states.get(&State::CloseWait).copied().unwrap_or(0);
+    let sockets = count(all, "socket");
     match listing.stuck.len() as u64 {
+        0 if all > 0 => writeln!(out, "None of {sockets} in CLOSE-WAIT matches."),
         0 => writeln!(out, "{CALM}No socket in CLOSE-WAIT.{CALM:#}"),
+        n if n < all => {
+            let (n, verb) = (thousands(n), if n == 1 { "matches" } else { "match" });
+            writeln!(out, "{ALARM}{n} of {sockets} in CLOSE-WAIT {verb}{ALARM:#}\n")
+        }
         n => writeln!(out, "{ALARM}{} in CLOSE-WAIT{ALARM:#}\n", count(n, "socket")),
     }
 }

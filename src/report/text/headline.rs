@@ -43,8 +43,11 @@ fn main(totals: &Totals, now: Headline, found: &Found, peer_holders: &BTreeSet<I
         say(format!("{n} of {of} left in CLOSE-WAIT{by}"), format!(": {}", how_sure(now)), ALARM)
     } else if now.before_capture > 0 {
         let n = count(now.before_capture, "socket");
-        let none = now.close_wait + now.hidden == 0;
-        let none = if none { format!("; none of the {of} in it is left") } else { String::new() };
+        let none = match (totals.tally.flows, now.close_wait + now.hidden) {
+            (0, _) => ", and no connection in it".to_owned(),
+            (_, 0) => format!("; none of the {of} in it is left"),
+            _ => String::new(),
+        };
         say(format!("{n} in CLOSE-WAIT since before the capture"), none, ALARM)
     } else if now.hidden + now.pending > 0 {
         let n = thousands(now.close_wait.max(now.hidden));
@@ -59,10 +62,23 @@ fn main(totals: &Totals, now: Headline, found: &Found, peer_holders: &BTreeSet<I
         say(format!("{n} of {of} {wait} in FIN-WAIT-2 for {whom} to close"), none.into(), HEADING)
     } else if now.elsewhere > 0 {
         say(format!("None of {of} left in CLOSE-WAIT at the local end"), String::new(), HEADING)
+    } else if now.is_all_clear() && totals.tally.is_nobody_closing() {
+        let open = still_open(totals);
+        let none = format!(" among {of}, but nobody closed one, so nothing was judged: {open}");
+        say("No connection left in CLOSE-WAIT".into(), none, HEADING)
     } else if now.is_all_clear() {
         say("No connection left in CLOSE-WAIT".into(), format!(" among {of}"), CALM)
     } else {
         say("No finding".into(), format!(" among {of}, but not everything was judged"), HEADING)
+    }
+}
+
+/// `6 open, 4 in a transaction`
+fn still_open(totals: &Totals) -> String {
+    let open = thousands(totals.tally.of(Verdict::Open));
+    match totals.tally.in_transaction {
+        0 => format!("{open} open"),
+        n => format!("{open} open, {} in a transaction", thousands(n)),
     }
 }
 
@@ -128,6 +144,7 @@ fn besides(totals: &Totals, now: Headline) -> Vec<String> {
         (now.not_judged, format!("{} not judged (unknown)", thousands(now.not_judged))),
         (now.unread, format!("{} not read whole", count(now.unread, "input"))),
         (now.unread_packets, format!("{} not understood", count(now.unread_packets, "packet"))),
+        (now.cut_off, format!("{} cut off in the middle of a record", count(now.cut_off, "input"))),
     ];
     all.into_iter().filter(|(n, _)| *n > 0).map(|(_, words)| words).collect()
 }

@@ -3,8 +3,9 @@
 use chrono::TimeDelta;
 
 use super::report::Report;
+use crate::decode::Skipped;
 use crate::summary::Capture;
-use crate::units::{count, duration, missing, packet_time, thousands, zone_mark};
+use crate::units::{clock_time, count, duration, missing, thousands, zone_mark};
 use crate::verdict::{Close, Verdict};
 
 /// Snap lengths of a capture that are printed.
@@ -84,8 +85,19 @@ impl Report<'_> {
         lines
     }
 
-    fn skipped(&self) -> Option<String> {
-        let skipped = self.totals.skipped_by_name();
+    /// Counts what was skipped: packets by their kind, and lines of a text.
+    fn skipped(&self) -> Vec<String> {
+        let line = Skipped::NoPacket.to_string();
+        let (lines, packets): (Vec<_>, Vec<_>) =
+            self.totals.skipped_by_name().into_iter().partition(|(kind, _)| *kind == line);
+        let lines = lines.first().map(|(_, n)| match n {
+            1 => "Skipped 1 line that is not a packet line.".to_owned(),
+            n => format!("Skipped {} lines that are not packet lines.", thousands(*n)),
+        });
+        self.packets_skipped(&packets).into_iter().chain(lines).collect()
+    }
+
+    fn packets_skipped(&self, skipped: &[(String, u64)]) -> Option<String> {
         let all: u64 = skipped.iter().map(|(_, n)| n).sum();
         let shown = skipped.len().min(self.look.limit().unwrap_or(KINDS));
         let named = skipped[..shown].iter();
@@ -111,11 +123,14 @@ impl Report<'_> {
             lines.push(format!("Nothing was captured for {pause} between {before} and {after}."));
         }
         if let (Some(overlap), Some(first)) = (capture.overlap, capture.files.first()) {
-            let both = duration(TimeDelta::nanoseconds(overlap.nanos));
             let (first, with) = (name(first), name(&overlap.with));
-            lines.push(format!(
-                "{first} overlaps {with} by {both}: read as a capture of another point."
-            ));
+            let why = match overlap.nanos {
+                Some(nanos) => {
+                    format!("overlaps {with} by {}", duration(TimeDelta::nanoseconds(nanos)))
+                }
+                None => format!("is of another link type than {with}"),
+            };
+            lines.push(format!("{first} {why}: read as a capture of another point."));
         }
         if facts.segments() > 0 && !facts.holds_empty_segments() {
             lines.push(
@@ -146,15 +161,12 @@ impl Report<'_> {
         let known = |place: &crate::place::Place| place.time.nanos().is_some();
         if let (Some(first), Some(last)) = (facts.first().filter(known), facts.last().filter(known))
         {
-            let time = |place| {
-                let time = packet_time(place, self.look.zone, self.dates);
-                // To the second: it is about when, not about which packet.
-                time.split('.').next().unwrap_or_default().to_owned()
-            };
+            // To the second: it is about when, not about which packet.
+            let time = |time| clock_time(time, 0, self.look.zone, self.dates);
             let zone = zone_mark(first, self.look.zone);
-            text += &format!(", {} … {} {zone}", time(first), time(last));
             // It may be said to have ended later than its last packet.
             let end = facts.end().max(last.time);
+            text += &format!(", {} … {} {zone}", time(first.time), time(end));
             if let Some(nanos) = end.since(first.time) {
                 text += &format!(" ({})", duration(TimeDelta::nanoseconds(nanos)));
             }

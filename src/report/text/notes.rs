@@ -46,13 +46,15 @@ impl Report<'_> {
     }
 
     fn descriptors(&self) -> Option<String> {
-        let which = match self.found.descriptors {
-            0 => return None,
-            n if n == self.totals.findings() => "They were".into(),
-            n => format!("{} of them were", thousands(n)),
+        let which = match (self.found.descriptors, self.totals.findings()) {
+            (0, _) => return None,
+            (1, 1) => "It was".into(),
+            (1, _) => "1 of them was".into(),
+            (n, all) if n == all => "They were".into(),
+            (n, _) => format!("{} of them were", thousands(n)),
         };
         Some(format!(
-            "{which} reset by the peer after a long CLOSE-WAIT: the kernel forgot the socket, the program may still hold its descriptor."
+            "{which} reset by the peer after a long CLOSE-WAIT: forgotten by the kernel, perhaps with a descriptor that the program still holds."
         ))
     }
 
