@@ -27,7 +27,7 @@ In builds with the feature fleet. Exit status:
 pub const JUDGE_EXAMPLES: &str = "\
 Examples:
   closewait judge day/point=app-1-eth0/ --local 172.18.0.0/24
-  closewait judge day/point=app-1-eth0/ --format parquet --all -o verdicts/app-1-eth0.parquet
+  closewait judge day/point=app-1-eth0/ --format parquet -o app-1-eth0.parquet
   closewait judge point/ --shard 1/8 --tell told-1.json
                                           an eighth of the connections
   closewait judge --told told-1.json --told told-2.json
