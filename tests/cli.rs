@@ -433,6 +433,18 @@ fn names_cannot_speak_to_the_terminal() {
     assert!(!err.contains('\x1b') && err.lines().count() == 1, "{err}");
 }
 
+/// Nor does anything in the files that `check` and `diff` are given.
+#[test]
+fn files_of_others_cannot_speak_to_the_terminal() {
+    let scratch = Scratch::new();
+    let path = scratch.write("evil.jsonl", b"{\"schema\": 1, \"type\": \"\x7f\xc2\x85[31m\"}\n");
+    for args in [&["check", "--baseline", &path, INCIDENT][..], &["diff", &path, &path]] {
+        let (out, err) = text(&closewait(args));
+        let obeyed = (out + &err).chars().find(|&c| c != '\n' && shown(c) != c);
+        assert_eq!(obeyed, None, "{args:?}: {err:?}");
+    }
+}
+
 /// A file that is its own text, a device, a pipe: nothing may hang.
 #[test]
 fn standard_input_that_is_no_capture_is_refused() {

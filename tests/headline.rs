@@ -114,38 +114,6 @@ fn lines_that_are_not_packets_are_counted_as_lines() {
     assert!(out.contains("Skipped 2 lines that are not packet lines."), "{out}");
 }
 
-/// Forms that are not read are named, with what can be read in their place.
-#[test]
-fn forms_that_are_not_read_are_named() {
-    let scratch = Scratch::new();
-    for (begins, said) in [
-        (
-            "Frame 1: 54 bytes on wire (432 bits), 54 bytes captured (432 bits)\n",
-            "tshark -V prints",
-        ),
-        ("[\n  {\n    \"_index\": \"packets-2017-07-14\",\n", "tshark -T json prints"),
-        (
-            "{\"index\":{\"_index\":\"packets-2017-07-14\",\"_type\":\"doc\"}}\n",
-            "tshark -T ek prints",
-        ),
-        (
-            "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<pdml version=\"0\">\n",
-            "tshark -T pdml prints",
-        ),
-        (
-            "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<psml version=\"0\">\n",
-            "tshark -T psml prints",
-        ),
-        ("0000  02 00 00 00 00 01 02 00 00 00 00 02 08 00 45 00   ......\n", "text2pcap FILE"),
-        ("10:00:00.000001 IP 10.0.0.5.40000 > 10.0.0.3.3306: tcp 0\n", "print it without -q"),
-    ] {
-        let output = closewait(&[&scratch.write("form.txt", begins.as_bytes())]);
-        let (_, err) = text(&output);
-        assert!(err.contains(said), "{begins}{err}");
-        assert_eq!(output.status.code(), Some(2), "{err}");
-    }
-}
-
 #[test]
 fn a_word_that_there_is_not_is_no_file() {
     let (out, err) = text(&closewait(&["explain", "brif"]));

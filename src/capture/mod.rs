@@ -20,6 +20,7 @@ pub mod classic;
 pub mod compression;
 pub mod file;
 pub mod filter;
+pub mod foreign;
 mod link_type;
 pub mod live;
 pub mod pcapng;
@@ -231,8 +232,9 @@ pub enum Trouble {
     #[error("is a directory: name the capture files in it")]
     Directory,
     #[error(
-        "{packets} packet{} of TCP cannot be read, the first in line {number}: {line}{}; verdicts cover the others",
-        if *.packets == 1 { "" } else { "s" }, without_flags(.line)
+        "{packets} packet{} of TCP cannot be read, the first in line {number}: {line}; {}verdicts cover the others",
+        if *.packets == 1 { "" } else { "s" },
+        foreign::lacks(.line)
     )]
     Unread { packets: u64, number: u64, line: String },
     #[error(
@@ -258,17 +260,6 @@ pub enum Trouble {
         "corrupt after {frames} packets, at byte {offset}: {what}; verdicts cover what was read before it (editcap -r FILE OUT 1-{frames} keeps that part)"
     )]
     Corrupt { frames: u64, offset: u64, what: String },
-}
-
-/// tcpdump -q prints of a segment only how much payload it has.
-fn without_flags(line: &str) -> &'static str {
-    let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
-    match line.rsplit_once(": tcp ") {
-        Some((_, length)) if is_number(length.trim()) => {
-            " (tcpdump -q prints no flags, and without them nothing can be told: print it without -q)"
-        }
-        _ => "",
-    }
 }
 
 impl Trouble {

@@ -1,6 +1,7 @@
 //! Files that are no captures to us: what they seem to be, and the one command that helps.
 
 use super::buffer::Buffer;
+use super::foreign;
 
 /// Formats that Wireshark reads, by their first octets.
 const CONVERTED: &[(&[u8], &str)] = &[
@@ -47,6 +48,9 @@ pub fn looks_like(buffer: &mut Buffer) -> String {
     if let Some(hint) = known(PACKED) {
         return hint.into();
     }
+    if let Some(form) = foreign::form(&String::from_utf8_lossy(start)).filter(|_| text) {
+        return form.into();
+    }
     if let Some(name) = known(CONVERTED) {
         // Frames of these can be of several links, and editcap is to be told.
         let link = if name.starts_with("K12") || *name == *"nettl" { "-T ether " } else { "" };
@@ -59,7 +63,6 @@ pub fn looks_like(buffer: &mut Buffer) -> String {
         start if is_etl(start) => {
             "it is a trace of Windows (.etl): etl2pcapng FILE OUT.pcapng, or pktmon etl2pcap FILE -o OUT.pcapng, on Windows"
         }
-        start if text && dissected(start).is_some() => return dissected(start).unwrap_or_default(),
         _ if text && lists_sockets(start) => {
             "it is a list of sockets, not of packets: closewait sockets FILE"
         }
@@ -71,29 +74,6 @@ pub fn looks_like(buffer: &mut Buffer) -> String {
         }
     };
     hint.into()
-}
-
-/// Forms in which tshark prints packets field by field, by what stands near their beginning.
-const DISSECTED: [(&str, &str, &str); 6] = [
-    ("<", "<pdml", "-T pdml"),
-    ("<", "<psml", "-T psml"),
-    ("[", "\"_index\": \"packets-", "-T json"),
-    ("{", "{\"index\":{\"_index\":\"packets-", "-T ek"),
-    ("Frame ", " bytes on wire", "-V"),
-    ("0000  ", " ", "-x"),
-];
-
-/// The name of such a form, and the command whose lines can be read.
-fn dissected(start: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(start);
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    let is_form =
-        |(begins, holds, _): &&(&str, &str, &str)| text.starts_with(begins) && text.contains(holds);
-    let (.., form) = DISSECTED.iter().find(is_form)?;
-    Some(match *form {
-        "-x" => "it is what tshark -x prints, octets alone: text2pcap FILE OUT.pcap makes a capture of it, without its times".into(),
-        form => format!("it is what tshark {form} prints: the lines of tshark -n -r CAPTURE, without {}, can be read, and so can the capture", form.split(' ').next().unwrap_or(form)),
-    })
 }
 
 /// Does a text name states of sockets, as any system's list does?

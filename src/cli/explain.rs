@@ -4,15 +4,16 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::nearest;
-use super::shared::{FileArgs, JudgingArgs, ReadingArgs};
+use super::shared::{FileArgs, JudgingArgs, LangArg, ReadingArgs};
 use super::times::TimeArgs;
 use crate::capture::file::Input;
 use crate::commands::explain::{ExplainCommand, Which};
 use crate::printable::printable;
 use crate::report::ladder::LadderLook;
+use crate::report::lang::Lang;
 use crate::report::words::{is_word, names};
 use crate::tcp::segment::Endpoint;
 
@@ -28,6 +29,7 @@ Examples:
   closewait explain x.pcap --frame 17 -tttt  with dates and times in every line
 
   closewait explain brief  what a word of the report means, and what to do
+  closewait explain brief --lang zh  the same in Chinese
 
 Exit status:
   0  it is no finding    1  it is one    2  error";
@@ -77,16 +79,23 @@ pub struct ExplainArgs {
     times: TimeArgs,
 }
 
-/// The word to explain, if the command line asks for one and no file has its name; a sentence, if it can be
-/// neither a word nor a file.
-pub fn word(args: &[OsString]) -> Option<Result<String, String>> {
-    let [_, command, word] = args else { return None };
+/// The word to explain, if the command line asks for one and no file has its name, and in which language; a
+/// sentence, if it can be neither a word nor a file.
+pub fn word(args: &[OsString]) -> Option<Result<(String, Option<Lang>), String>> {
+    let (command, word, lang) = match args {
+        [_, command, word] => (command, word, None),
+        [_, command, word, flag, lang] | [_, command, flag, lang, word] if flag == "--lang" => {
+            let lang = LangArg::from_str(lang.to_str()?, true).ok()?;
+            (command, word, Some(Lang::from(lang)))
+        }
+        _ => return None,
+    };
     let word = word.to_str().filter(|_| command == "explain")?;
     if Path::new(word).exists() || word.starts_with('-') {
         return None;
     }
     if is_word(word) {
-        return Some(Ok(word.to_owned()));
+        return Some(Ok((word.to_owned(), lang)));
     }
     // A name that looks like one of a file was meant to be one.
     (!word.contains(['.', '/', '*'])).then(|| Err(no_word(word)))

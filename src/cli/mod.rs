@@ -33,13 +33,14 @@ use crate::commands::read::ReadCommand;
 use crate::commands::sockets::SocketsCommand;
 use crate::commands::top::TopCommand;
 use crate::commands::topics::Topic;
+use crate::report::lang::Lang;
 
 /// The command that the program was given, with its options.
 pub enum Command {
     Read(Box<ReadCommand>),
     Explain(Box<ExplainCommand>),
-    /// To explain a word of the report.
-    Word(String),
+    /// To explain a word of the report, in a language that was asked for.
+    Word(String, Option<Lang>),
     /// To show a page of the manual.
     Topic(&'static Topic),
     Diff(Box<DiffCommand>),
@@ -50,6 +51,8 @@ pub enum Command {
     Sockets(Box<SocketsCommand>),
     Facts(Box<FactsCommand>),
     Judge(Box<JudgeCommand>),
+    /// To keep the packets of a screen.
+    Keeper(Box<TopCommand>),
     /// To answer questions about this host's sockets, as this user, and about the code behind them.
     Lookup(Option<String>, bool),
     /// Everything has been said (help, version, a usage error): end with this status.
@@ -60,7 +63,7 @@ pub enum Command {
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     let args: Vec<OsString> = args.into_iter().collect();
     match explain::word(&args) {
-        Some(Ok(word)) => return Command::Word(word),
+        Some(Ok((word, lang))) => return Command::Word(word, lang),
         Some(Err(sentence)) => {
             crate::commands::complain(&sentence);
             return Command::End(2);
@@ -69,7 +72,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     }
     match help::asked(&args, is_command) {
         Some(help::Asked::Topic(topic)) => return Command::Topic(topic),
-        Some(help::Asked::Word(word)) => return Command::Word(word),
+        Some(help::Asked::Word(word)) => return Command::Word(word, None),
         Some(help::Asked::Nothing(sentence)) => {
             crate::commands::complain(&sentence);
             return Command::End(2);
@@ -103,6 +106,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
         Some(Verb::Facts(args)) => Ok(Command::Facts(Box::new(args.facts()))),
         Some(Verb::Judge(args)) => args.judge().map(|judge| Command::Judge(Box::new(judge))),
         Some(Verb::Check(args)) => Ok(Command::Check(Box::new(args.check()))),
+        Some(Verb::Keeper(args)) => args.top().map(|top| Command::Keeper(Box::new(top))),
         Some(Verb::Lookup { user, code }) => Ok(Command::Lookup(user, code)),
         Some(Verb::Explain(args)) => args.explain().map(|e| Command::Explain(Box::new(e))),
         Some(Verb::Live(args)) if args.list => Ok(Command::ListInterfaces),
@@ -183,6 +187,9 @@ enum Verb {
     /// Judge the tables of a capture point's files, as one capture
     #[command(after_help = fleet::JUDGE_EXAMPLES, arg_required_else_help = true)]
     Judge(fleet::JudgeArgs),
+    /// The process that `top` starts to have packets written
+    #[command(hide = true)]
+    Keeper(top::TopArgs),
     /// The process that `live` starts to have processes named
     #[command(hide = true)]
     Lookup {

@@ -57,6 +57,8 @@ Examples:
                                         what that code left, by its statements'
                                         comments
   closewait --format jsonl --all x.pcap | jq 'select(.verdict==\"leak\")'
+  closewait --lang zh incident.pcap     in Chinese (the default where the locale
+                                        is)
   closewait check captures              in CI (closewait check --help)
 
 Exit status:

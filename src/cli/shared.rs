@@ -16,6 +16,7 @@ use crate::commands::format::Format;
 use crate::commands::screen::screen;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::Netns;
+use crate::report::lang::Lang;
 use crate::report::parquet;
 use crate::report::text::TextLook;
 use crate::run::Reading;
@@ -60,6 +61,17 @@ pub(super) struct OutputArgs {
     /// Lines in each table; 0 for all [default: what a screen of 24 lines has room for]
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub(super) top: Option<usize>,
+
+    /// The language of the text: en, or zh for Chinese; other forms are always English [default: that of the
+    /// locale, LC_ALL, LC_MESSAGES or LANG]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LANG",
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    pub(super) lang: Option<LangArg>,
 }
 
 /// Options that decide what is a finding.
@@ -189,6 +201,21 @@ pub(super) enum FormatArg {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+pub(super) enum LangArg {
+    En,
+    Zh,
+}
+
+impl From<LangArg> for Lang {
+    fn from(lang: LangArg) -> Lang {
+        match lang {
+            LangArg::En => Lang::English,
+            LangArg::Zh => Lang::Chinese,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum ColorArg {
     Auto,
     Always,
@@ -243,6 +270,11 @@ impl OutputArgs {
         self.report.file.color()
     }
 
+    /// The language that was asked for.
+    pub(super) fn lang(&self) -> Option<Lang> {
+        self.lang.map(Lang::from)
+    }
+
     /// The look of the text, with times like these.
     pub(super) fn look(&self, times: &TimeArgs, all: bool) -> TextLook {
         TextLook {
@@ -252,7 +284,7 @@ impl OutputArgs {
             all,
             explain: None,
             frames: false,
-            screen: screen(self.report.file.output.is_none()),
+            screen: screen(self.report.file.output.is_none(), self.lang()),
         }
     }
 }

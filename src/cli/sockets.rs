@@ -21,6 +21,8 @@ Examples:
   closewait sockets --watch --code        the functions behind what gets stuck
                                           meanwhile
   closewait sockets --netns all           in every container of this host
+  closewait sockets --lang zh             in Chinese (the default where the
+                                          locale is)
   closewait sockets --format jsonl --all >list
                                           for closewait --sockets list x.pcap
 
@@ -114,6 +116,7 @@ impl SocketsArgs {
             format: self.output.format(),
             top: self.output.top.unwrap_or(LINES),
             color: self.output.color(),
+            lang: self.output.lang(),
             output: self.output.report.file.output,
             watch: self.watch,
             rounds: self.count,

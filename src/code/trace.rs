@@ -124,7 +124,11 @@ impl fmt::Display for Trace {
             });
         }
         // A library hands it to a task of its own: whoever asked for it is on another stack.
-        let task = frames.iter().rev().find(|frame| frame.function != GO_EXIT);
+        let mut tasks = frames.iter().rev().filter(|frame| frame.function != GO_EXIT);
+        let outermost = tasks.next();
+        // What only starts it has no name of its own.
+        let named = outermost.into_iter().chain(tasks).find(|frame| !frame.is_closure());
+        let task = named.or(outermost);
         task.map_or(Ok(()), |task| write!(f, "{task}, on behalf of code that is not on its stack"))
     }
 }
@@ -138,6 +142,12 @@ impl Frame {
     pub fn file_name(&self) -> Option<&str> {
         let path = self.file.as_deref()?;
         Some(path.rsplit(['/', '\\']).next().unwrap_or(path))
+    }
+
+    /// Returns whether it is a function of Go's without a name: `main.main.func1`.
+    fn is_closure(&self) -> bool {
+        let last = self.function.rsplit('.').next().and_then(|last| last.strip_prefix("func"));
+        last.is_some_and(|number| number.parse::<u32>().is_ok())
     }
 
     /// Returns the function without its package and type.
@@ -182,6 +192,18 @@ mod tests {
         assert_eq!(update.place().as_deref(), Some("controller.go:22"));
         assert_eq!(frame("main.main.func1", true).short(), "main.func1");
         assert_eq!(frame("charge", true).short(), "charge");
+    }
+
+    #[test]
+    fn a_task_of_a_library_is_named_by_its_function() {
+        let stack = ["net.(*conn).Write", "net/http.(*persistConn).writeLoop"];
+        let start = ["net/http.(*Transport).dialConn.func6", GO_EXIT];
+        let all = stack.into_iter().chain(start).map(|name| frame(name, false));
+        let said = Trace::By(all.collect()).to_string();
+        assert!(
+            said.starts_with("net/http.(*persistConn).writeLoop controller.go:22, on"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -33,11 +33,18 @@ struct Finding {
     left: u64,
 }
 
+/// Connections that are wanted in place of the findings.
+pub enum Chosen {
+    /// By their first packets.
+    First(HashSet<u64>),
+    /// By their ends: all that these had.
+    Between(HashSet<FlowKey>),
+}
+
 /// Passes a report on, and keeps what is needed to find its findings' packets again.
 pub struct Gather<'a> {
     render: &'a mut dyn Sink,
-    /// Connections that are wanted in place of the findings, by their first packets.
-    wanted: Option<HashSet<u64>>,
+    chosen: Option<Chosen>,
     findings: Findings,
     keys: HashMap<FlowKey, (), RandomState>,
     /// Files of the findings' first packets.
@@ -53,7 +60,7 @@ impl<'a> Gather<'a> {
     pub fn new(render: &'a mut dyn Sink) -> Gather<'a> {
         Gather {
             render,
-            wanted: None,
+            chosen: None,
             findings: Findings::default(),
             keys: HashMap::default(),
             files: Vec::new(),
@@ -63,14 +70,20 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Keeps some connections in place of the findings: those with these first packets.
-    pub fn of(render: &'a mut dyn Sink, wanted: HashSet<u64>) -> Gather<'a> {
-        Gather { wanted: Some(wanted), ..Gather::new(render) }
+    /// Keeps some connections in place of the findings.
+    pub fn of(render: &'a mut dyn Sink, chosen: Chosen) -> Gather<'a> {
+        Gather { chosen: Some(chosen), ..Gather::new(render) }
+    }
+
+    /// The number of connections that were found.
+    pub fn found(&self) -> u64 {
+        self.findings.len() as u64
     }
 
     fn wants(&self, row: &Row) -> bool {
-        match &self.wanted {
-            Some(wanted) => wanted.contains(&row.judged.flow.first.order()),
+        match &self.chosen {
+            Some(Chosen::First(first)) => first.contains(&row.judged.flow.first.order()),
+            Some(Chosen::Between(keys)) => keys.contains(&row.judged.key),
             None => row.judged.judgement.finding,
         }
     }

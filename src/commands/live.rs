@@ -184,11 +184,15 @@ fn scraped(listener: TcpListener) -> Result<Arc<Board>, String> {
     Ok(board)
 }
 
+/// This program, by its own name where it has one, so that it can be told in a list of processes.
+pub(super) fn own_program() -> PathBuf {
+    let own = current_exe().ok().filter(|path| path.exists());
+    own.unwrap_or_else(|| "/proc/self/exe".into())
+}
+
 /// Starts this program once more, to [`lookup`].
 pub(super) fn start_lookup(user: Option<&str>, code: bool) -> Result<Lookup, String> {
-    // By its own name, so that it can be told in a list of processes.
-    let own = current_exe().ok().filter(|path| path.exists());
-    let mut command = Command::new(own.as_deref().unwrap_or(Path::new("/proc/self/exe")));
+    let mut command = Command::new(own_program());
     command.env_remove(NOTIFY_SOCKET);
     command.arg("lookup").args(user.into_iter().flat_map(|user| ["-Z", user]));
     command.args(code.then_some("--code"));
@@ -232,6 +236,11 @@ pub(super) fn arm() -> Option<Armed> {
     match Armed::arm() {
         Ok(armed) => {
             complain(&"--code: each send on this host takes 2 to 4 µs longer from now on");
+            if !confine::may_look_into_others() {
+                complain(
+                    &"--code: it takes cap_sys_ptrace, or root, to name other users' functions",
+                );
+            }
             Some(armed)
         }
         Err(error) => {

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, NamedTempFile, TempDir};
 
 use crate::printable::printable;
 
@@ -32,6 +32,20 @@ pub struct Outputs {
 enum Identity {
     Inode(u64, u64),
     Name(PathBuf),
+}
+
+/// A folder for nobody but its owner. Dropped, it goes with all that is in it.
+pub struct OwnFolder(TempDir);
+
+impl OwnFolder {
+    /// Makes it, where files of a short life go.
+    pub fn new() -> io::Result<OwnFolder> {
+        Builder::new().prefix("closewait-").tempdir().map(OwnFolder)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
 }
 
 /// Moves a file to its name, once it is whole. Dropped before, it leaves what was there as it was.

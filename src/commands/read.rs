@@ -15,7 +15,7 @@ use super::output::{Outputs, Placing};
 use super::quiet::Quiet;
 use super::signals::stop_at_signals;
 use super::terminal::{Terminal, ended};
-use super::{Exit, complain, open, place};
+use super::{Exit, can_be_one_run, complain, open, place};
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
@@ -83,6 +83,9 @@ pub fn read(mut asked: ReadCommand) -> Exit {
         complain(&sentence);
         Exit::Failed
     };
+    if let Err(sentence) = can_be_one_run(asked.plan.inputs.len(), "name fewer at once") {
+        return said(sentence);
+    }
     match asked.sockets.as_deref().map(saved::read).transpose() {
         Ok(sockets) => asked.plan.sockets = sockets,
         Err(sentence) => return said(sentence),

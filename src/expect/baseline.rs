@@ -88,13 +88,14 @@ impl Baseline {
     /// Reads a file that [`Baseline::text`] wrote.
     ///
     /// # Errors
-    /// A sentence with the number of the line that is not of a baseline.
+    /// A sentence, printable, with the number of the line that is not of a baseline.
     pub fn read(text: &str) -> Result<Baseline, String> {
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let known = lines.map(|(index, line)| {
             serde_json::from_str(line).map_err(|error| {
                 let line = index + 1;
-                format!("line {line} is not a baseline entry (--write-baseline makes one): {error}")
+                let wrong = "is not a baseline entry (--write-baseline makes one)";
+                printable(&format!("line {line} {wrong}: {error}"))
             })
         });
         let known = known.collect::<Result<_, _>>()?;

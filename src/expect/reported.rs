@@ -74,11 +74,11 @@ impl Reported {
     /// Takes the next line.
     ///
     /// # Errors
-    /// A sentence with the number of a line that is not of a report.
+    /// A sentence, printable, with the number of a line that is not of a report.
     pub fn take(&mut self, line: &[u8]) -> Result<(), String> {
         self.lines += 1;
         let line: Line = serde_json::from_slice(line).map_err(|error| {
-            format!("line {} is not of a report in JSON lines: {error}", self.lines)
+            printable(&format!("line {} is not of a report in JSON lines: {error}", self.lines))
         })?;
         match line.r#type.as_str() {
             "flow" => line.count(&mut self.leaks),

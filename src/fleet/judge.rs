@@ -142,6 +142,7 @@ fn read(
         &printable(&footer.file),
         first.map(|first| first.time),
         &footer.before.about(),
+        None,
     )?;
     session.point_mut().facts_mut().see_more(0, first, None);
     let rows = reader.each(wanted, file, hasher, |row| {

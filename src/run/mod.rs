@@ -33,6 +33,9 @@ use crate::verdict::Policy;
 pub use notices::{Notices, Outcome};
 pub use offline::run;
 
+/// The most files of one run: their numbers stand in the [`Place`](crate::place::Place) of every packet.
+pub const MOST_FILES: usize = 1 << 16;
+
 /// A plan: what to read, and how to judge it.
 pub struct Plan {
     pub inputs: Vec<Input>,

@@ -119,13 +119,22 @@ impl<'a> Session<'a> {
         self.current
     }
 
-    /// Begins a file; `first` is the time of its first packet, `about` what it says of itself.
-    pub fn begin_file(&mut self, name: &str, first: Option<Time>, about: &About) -> io::Result<()> {
+    /// Begins a file; `first` is the time of its first packet, `known` its capture point, where that is known.
+    pub fn begin_file(
+        &mut self,
+        name: &str,
+        first: Option<Time>,
+        about: &About,
+        known: Option<usize>,
+    ) -> io::Result<()> {
         let file = self.totals.files.len();
         self.totals.files.push(name.to_owned());
         let before = self.current;
         let kind = Kind::of(about);
-        self.current = self.point_for(file, first, &kind);
+        self.current = match known {
+            Some(known) if known < self.points.len() => known,
+            _ => self.point_for(file, first, &kind, known.is_some()),
+        };
         if self.current != before {
             self.begin_round(before, false)?;
             self.end_round(before)?;
@@ -193,9 +202,10 @@ impl<'a> Session<'a> {
 
     /// Files that follow one another are one capture; a file that overlaps with every capture so
     /// far was taken at another point. Where several could go on, the names decide.
-    fn point_for(&mut self, file: usize, first: Option<Time>, kind: &Kind) -> usize {
+    fn point_for(&mut self, file: usize, first: Option<Time>, kind: &Kind, is_new: bool) -> usize {
         let kin = |point: &CapturePoint| self.is_next_of(point, file);
         let going_on = self.points.iter().enumerate().filter(|(_, point)| match first {
+            _ if is_new => false,
             Some(first) => !self.plan.separate && point.can_go_on(first, kind),
             // Without any packet it is no capture of its own.
             None => true,

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use super::picture::Entry;
 use crate::endpoints::EndpointSet;
+use crate::names;
+use crate::report::lang::Lang;
 use crate::report::text::groups::statements;
-use crate::summary::seen::Process;
+use crate::summary::seen::{Process, Said};
 use crate::tcp::segment::Endpoint;
 use crate::tcp::state::State;
 use crate::units::seconds;
@@ -143,7 +145,7 @@ impl Test {
             Test::Port(port) => entry.ends.iter().any(|end| end.port.to_string() == *port),
             Test::Cause(part) => seen.cause.is_some_and(|cause| is_in(cause.name(), part)),
             Test::Verdict(part) => is_in(seen.verdict.name(), part),
-            Test::Said(part) => is_in(&statements(&seen.said), part),
+            Test::Said(part) => said(&seen.said, part),
             Test::Code(part) => code(entry, part),
             Test::Held(least) => {
                 least.is_none_or(|least| seen.held.is_some_and(|held| seconds(held) >= least))
@@ -204,13 +206,27 @@ fn code(entry: &Entry, part: &str) -> bool {
         })
 }
 
+fn said(said: &Said, part: &str) -> bool {
+    // The text that is shown has all of them in one; it is made only for what could be between two of them.
+    said.asked().iter().any(|statement| is_in(statement, part))
+        || (part.contains([':', ';', ' ']) && is_in(&statements(said, Lang::English), part))
+}
+
+/// An address is looked at only for what can be a part of one: to write it takes longer than all the rest.
+fn is_in_end(entry: &Entry, part: &str) -> bool {
+    let could_be = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '[' | ']');
+    let is_address = part.chars().all(could_be);
+    let mut ends = entry.ends.iter().filter(|end| is_address || names::is_stand_in(end.ip));
+    ends.any(|end| end.to_string().contains(part))
+}
+
 fn anywhere(entry: &Entry, part: &str) -> bool {
     let is_state = |state: &State| is_in(state.name(), part);
     is_state(&entry.states[0])
-        || entry.ends.iter().any(|end| end.to_string().contains(part))
+        || is_in_end(entry, part)
         || process(entry, part)
         || is_in(entry.seen.verdict.name(), part)
         || entry.seen.cause.is_some_and(|cause| is_in(cause.name(), part))
-        || is_in(&statements(&entry.seen.said), part)
+        || said(&entry.seen.said, part)
         || code(entry, part)
 }

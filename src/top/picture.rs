@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
+use chrono::TimeDelta;
+
 use crate::owner::{Socket, Usage};
 use crate::place::{Place, Time};
 use crate::set::Set;
@@ -167,6 +169,27 @@ pub struct Picture {
     pub curve: Option<Curve>,
     /// Descriptors of processes, where the kernel was asked.
     pub usage: BTreeMap<i32, Usage>,
+    /// The findings of each process.
+    pub processes: BTreeMap<i32, Stuck>,
+}
+
+/// Findings of one process: how many, and the shortest and the longest time for which one was held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stuck {
+    pub count: u64,
+    pub held: Option<(TimeDelta, TimeDelta)>,
+    /// Findings of which that time is known.
+    pub timed: u64,
+}
+
+impl Stuck {
+    fn add(&mut self, held: Option<TimeDelta>) {
+        self.count += 1;
+        let Some(held) = held else { return };
+        self.timed += 1;
+        let (least, most) = self.held.unwrap_or((held, held));
+        self.held = Some((least.min(held), most.max(held)));
+    }
 }
 
 impl Picture {
@@ -175,13 +198,24 @@ impl Picture {
         self.totals.facts.end()
     }
 
-    /// Counts the findings of each process.
-    pub fn by_process(&self) -> BTreeMap<i32, u64> {
-        let mut counts = BTreeMap::new();
-        for pid in self.entries.iter().filter(|entry| entry.seen.finding).filter_map(Entry::pid) {
-            *counts.entry(pid).or_default() += 1;
-        }
-        counts
+    /// Returns what the kernel said of sockets: those of which no packet was seen, and those whose process is known.
+    pub fn sockets(&self) -> impl Iterator<Item = Socket> {
+        let is_known = |entry: &&Entry| entry.is_socket || entry.pid().is_some();
+        self.entries.iter().filter(is_known).map(|entry| Socket {
+            local: entry.ends[0],
+            peer: entry.ends[1],
+            state: entry.states[0],
+            recv_q: entry.recv_q,
+            send_q: None,
+            inode: u64::from(entry.seen.process != Process::Backlog),
+            holders: match &entry.seen.process {
+                Process::By { holder, .. } => vec![holder.clone()],
+                _ => Vec::new(),
+            },
+            netns: None,
+            silence: None,
+            code: entry.seen.code.clone(),
+        })
     }
 
     /// Finds an entry again.
@@ -241,9 +275,12 @@ impl<F: FnMut(Picture)> Sink for Camera<F> {
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
         let mut entries = std::mem::take(&mut self.entries);
         name_services(&mut entries);
-        let mut groups = Groups::default();
+        let (mut groups, mut processes) = (Groups::default(), BTreeMap::<i32, Stuck>::new());
         for entry in entries.iter_mut().filter(|entry| entry.seen.finding) {
             entry.group = Some(groups.add(&entry.seen));
+            if let Some(pid) = entry.pid() {
+                processes.entry(pid).or_default().add(entry.seen.held);
+            }
         }
         let curve = totals.captures.iter().find_map(|capture| Curve::of(totals, capture));
         let curve = curve.or_else(|| Curve::of_sockets(&entries, totals.facts.end()));
@@ -254,6 +291,7 @@ impl<F: FnMut(Picture)> Sink for Camera<F> {
             entries,
             curve,
             usage: std::mem::take(&mut self.usage),
+            processes,
         });
         Ok(())
     }

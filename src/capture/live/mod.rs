@@ -9,6 +9,7 @@ mod enabled;
 #[cfg(feature = "libpcap")]
 mod keep;
 pub mod ring;
+pub mod turn;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -67,15 +67,13 @@ struct Send {
     from: u64,
     to: u64,
     by: By,
-    /// Losses that were known of by then.
-    losses: u32,
 }
 
 #[derive(Debug, Default)]
 struct Sock {
     ends: Option<Ends>,
-    /// It was seen to begin, after so many losses.
-    begun: Option<u32>,
+    /// It was seen to begin.
+    begun: Option<u64>,
     sent: u64,
     sends: VecDeque<Send>,
     connect: Option<By>,
@@ -163,8 +161,8 @@ pub struct Book {
     sockets: HashMap<u64, Sock>,
     by_ends: HashMap<Ends, Vec<u64>>,
     stacks: Stacks,
-    /// Times at which sums were lost; whether others were, and how many events in all.
-    losses: u32,
+    /// The time until which some of what makes up sums was lost; whether others were, and how many events in all.
+    lost_until: u64,
     lost_connects: bool,
     lost_ends: bool,
     pub lost: u64,
@@ -178,7 +176,6 @@ impl Book {
         }
         let stack = self.stacks.intern(&event.stack);
         let by = By { at: event.at, pid: event.pid, stack };
-        let losses = self.losses;
         match event.what {
             What::State { to: State::Closed, .. } => return self.forget(event.socket),
             What::State { from, to, ends } => self.change(event.socket, from, to, ends, by),
@@ -189,7 +186,7 @@ impl Book {
                 if sock.sends.len() >= MAX_SENDS {
                     sock.sends.pop_front();
                 }
-                sock.sends.push_back(Send { from, to: sock.sent, by, losses });
+                sock.sends.push_back(Send { from, to: sock.sent, by });
             }
             What::EndOfFile => {
                 let sock = self.sockets.entry(event.socket).or_default();
@@ -201,14 +198,15 @@ impl Book {
         }
     }
 
-    /// So many events did not arrive.
-    pub fn lose(&mut self, what: Loss, events: u64) {
+    /// So many events did not arrive, all of them of before this time. Others of before it may still come: what
+    /// was lost may be of their sockets.
+    pub fn lose(&mut self, what: Loss, events: u64, before: u64) {
         if events == 0 {
             return;
         }
         self.lost = self.lost.saturating_add(events);
         match what {
-            Loss::Sums => self.losses = self.losses.saturating_add(1),
+            Loss::Sums => self.lost_until = self.lost_until.max(before),
             Loss::Connects => self.lost_connects = true,
             Loss::EndsOfFile => self.lost_ends = true,
         }
@@ -223,10 +221,9 @@ impl Book {
         if is_new || is_other {
             self.forget(socket);
         }
-        let losses = self.losses;
         let sock = self.sockets.entry(socket).or_default();
         if begins && sock.begun.is_none() && sock.sends.is_empty() {
-            sock.begun = Some(losses);
+            sock.begun = Some(by.at);
         }
         if to == State::Connecting {
             sock.connect = Some(by);
@@ -285,11 +282,10 @@ impl Book {
     }
 
     fn last(&self, sock: &Sock) -> Option<Known> {
-        let whole = sock.begun == Some(self.losses);
         match sock.sends.back() {
-            Some(send) if send.losses == self.losses => Some(self.known(send.by)),
+            Some(send) if send.by.at > self.lost_until => Some(self.known(send.by)),
             Some(_) => Some(Known::Unknown(Why::Lost)),
-            None if whole => None,
+            None if self.is_whole(sock) => None,
             None => Some(Known::Unknown(self.unseen())),
         }
     }
@@ -304,8 +300,13 @@ impl Book {
         sock.connect.filter(|_| sock.sends.is_empty()).map(|by| self.known(by))
     }
 
+    /// It was seen from its beginning, and nothing of it was lost.
+    fn is_whole(&self, sock: &Sock) -> bool {
+        sock.begun.is_some_and(|at| at > self.lost_until)
+    }
+
     fn unseen(&self) -> Why {
-        if self.losses > 0 || self.lost_connects { Why::Lost } else { Why::Before }
+        if self.lost_until > 0 || self.lost_connects { Why::Lost } else { Why::Before }
     }
 
     /// The send that carried these octets. Where the socket was seen to begin, the sums are the
@@ -314,7 +315,7 @@ impl Book {
         let Some(Sent { before_end, sent }) = sent else {
             return Known::Unknown(Why::NotCaptured);
         };
-        let sent = sent.filter(|_| sock.begun == Some(self.losses));
+        let sent = sent.filter(|_| self.is_whole(sock));
         let span = match sent {
             Some(sent) if sock.sent < sent => return Known::Unknown(Why::Unfit),
             Some(sent) => from_end(sent, before_end),
@@ -335,7 +336,7 @@ impl Book {
                 self.unseen()
             });
         }
-        if sent.is_none() && first.losses != self.losses {
+        if sent.is_none() && first.by.at <= self.lost_until {
             return Known::Unknown(Why::Lost);
         }
         if sent.is_none() && first.from != from {

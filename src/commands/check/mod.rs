@@ -141,7 +141,7 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> String {
 fn read_baseline(path: &Path) -> Result<Baseline, String> {
     let text = fs::read_to_string(path).map_err(|error| cannot("read", path, &error))?;
     Baseline::read(&text)
-        .map_err(|error| printable(&format!("{}: {error}", path.to_string_lossy())))
+        .map_err(|error| format!("{}: {error}", printable(&path.to_string_lossy())))
 }
 
 /// The expectation of captures that have none beside them: the command line, then `closewait.toml`.

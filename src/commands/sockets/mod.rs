@@ -23,6 +23,7 @@ use crate::endpoints::EndpointSet;
 use crate::owner::kernel::{Netns, snapshot};
 use crate::owner::lookup::add_code;
 use crate::owner::{Snapshot, Socket};
+use crate::report::lang::Lang;
 use crate::report::sockets::growth::{History, counts};
 use crate::report::sockets::text::SocketsLook;
 use crate::report::sockets::{Listing, lines, text};
@@ -40,6 +41,8 @@ pub struct SocketsCommand {
     pub format: Format,
     pub top: usize,
     pub color: ColorChoice,
+    /// The language of the text, if one was asked for.
+    pub lang: Option<Lang>,
     pub output: Option<PathBuf>,
     /// Look again so often.
     pub watch: Option<Duration>,
@@ -169,7 +172,7 @@ fn write(
                 top: asked.top,
                 each,
                 frames: asked.frames,
-                screen: screen(on_terminal),
+                screen: screen(on_terminal, asked.lang),
                 now: (!listing.snapshot.is_saved).then(now),
             };
             text::write(out, listing, history, look)?;

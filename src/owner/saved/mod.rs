@@ -11,7 +11,6 @@
 
 pub mod ends;
 pub mod json;
-pub mod kin;
 pub mod lsof;
 pub mod named;
 pub mod netstat;
@@ -27,6 +26,7 @@ use chrono::NaiveDateTime;
 
 use super::silence::Silence;
 use super::{Holder, Socket, SocketList};
+use crate::capture::foreign;
 use crate::capture::text::breaks::{Breaks, within};
 use crate::capture::text::lines::printed;
 use crate::capture::utf16;
@@ -75,22 +75,15 @@ fn more(lines: u64) -> String {
 
 /// No line of it is a socket.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", none(unread.as_ref(), *remedy))]
-pub struct NotAList {
-    unread: Option<Unread>,
-    /// The name of what it is, and which command lists sockets.
-    remedy: Option<&'static str>,
-}
-
-fn none(unread: Option<&Unread>, remedy: Option<&str>) -> String {
-    let why = match (remedy, unread) {
-        (Some(remedy), _) => format!(": {remedy}"),
-        (None, Some(unread)) => format!(" ({unread})"),
-        (None, None) => String::new(),
-    };
-    format!(
-        "no line of it is a TCP socket as ss, netstat, lsof, /proc/net/tcp or closewait sockets --all list them{why}"
-    )
+pub enum NotAList {
+    /// It has a form of its own.
+    #[error("is no list of sockets: {0}")]
+    Foreign(&'static str),
+    #[error(
+        "no line of it is a TCP socket as ss, netstat, lsof, /proc/net/tcp or closewait sockets --all list them{}",
+        .0.as_ref().map_or(String::new(), |unread| format!(" ({unread})"))
+    )]
+    Unknown(Option<Unread>),
 }
 
 /// A list without states was taken for one of CLOSE-WAIT.
@@ -132,9 +125,9 @@ fn decoded(octets: &[u8]) -> String {
 }
 
 /// The sockets of a saved list.
-pub fn parse(whole: &str) -> Result<Saved, NotAList> {
+pub fn parse(text: &str) -> Result<Saved, NotAList> {
     let mut reader = Reader::default();
-    let text = Breaks::of(whole.as_bytes()).usual(whole.as_bytes());
+    let text = Breaks::of(text.as_bytes()).usual(text.as_bytes());
     let lines = text.split(|octet| *octet == b'\n');
     let mut last = 0;
     for (number, line) in (1..).zip(lines) {
@@ -145,8 +138,15 @@ pub fn parse(whole: &str) -> Result<Saved, NotAList> {
             _ => within(&printed(line)).for_each(|line| reader.line(number, &bare(line))),
         }
     }
-    reader.finish(last).map_err(|unread| NotAList { unread, remedy: kin::remedy(whole) })
+    reader.finish(last).map_err(|unread| {
+        let start = text.get(..BEGINNING).unwrap_or(&text);
+        let form = foreign::form(&String::from_utf8_lossy(start));
+        form.map_or(NotAList::Unknown(unread), NotAList::Foreign)
+    })
 }
+
+/// Octets by which the form of a text is known that is no list.
+const BEGINNING: usize = 512;
 
 /// A line without the marks of a quotation, and those of Markdown for code and emphasis.
 fn bare(line: &str) -> String {
@@ -436,7 +436,6 @@ impl Reader {
         unread.lines += 1;
     }
 
-    /// All that was found; without any socket, the first line that seemed to be one.
     fn finish(mut self, last: usize) -> Result<Saved, Option<Unread>> {
         self.give_up();
         self.end_record(last);

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use super::{ALARM, CALM, HEADING, Ladder, Names};
 use crate::capture::LinkType;
 use crate::place::Place;
+use crate::report::lang::Lang;
 use crate::report::text::code::lines as code_lines;
 use crate::report::text::process;
 use crate::report::tshark;
@@ -136,7 +137,7 @@ impl<W: Write> Ladder<W> {
             writeln!(self.out, "Notes: {}.", notes.join(", "))?;
         }
         if *subject.process != Process::NotAsked {
-            writeln!(self.out, "Process: {}", process(subject.process))?;
+            writeln!(self.out, "Process: {}", process(subject.process, Lang::English))?;
         }
         if let Some(cause) = subject.row.cause {
             writeln!(self.out, "Cause: {}", cause.name())?;

@@ -31,6 +31,7 @@ pub use groups::timeout_words;
 
 use crate::owner::Socket;
 use crate::place::{Place, Time};
+use crate::report::lang::Lang;
 use crate::summary::growth::Grown;
 use crate::summary::seen::{Process, Seen};
 use crate::summary::{EventKind, Row, Sink, Totals};
@@ -141,14 +142,14 @@ pub(super) fn idle_text(seen: &Seen) -> String {
 }
 
 /// `orders-api[26922] fd 6`.
-pub(super) fn process(process: &Process) -> String {
+pub(super) fn process(process: &Process, lang: Lang) -> String {
     match process {
         Process::NotAsked => String::new(),
-        Process::NotListed => "not in the list".into(),
-        Process::Backlog => "(backlog)".into(),
-        Process::Hidden => "(unknown)".into(),
+        Process::NotListed => lang.not_in_list(),
+        Process::Backlog => lang.backlog(),
+        Process::Hidden => lang.hidden(),
         Process::By { holder, by_capture: false } => holder.to_string(),
-        Process::By { holder, by_capture: true } => format!("{holder} (by the capture)"),
+        Process::By { holder, by_capture: true } => lang.by_capture(holder),
     }
 }
 

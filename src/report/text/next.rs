@@ -29,7 +29,9 @@ impl Report<'_> {
         };
         let files: Vec<String> = names.into_iter().map(shell::word).collect();
         let local = local(seen);
-        Some(format!("next: closewait explain {} --frame {frame}{local}{options}", files.join(" ")))
+        let files = files.join(" ");
+        let command = format!("closewait explain {files} --frame {frame}{local}{options}");
+        Some(self.lang().next(command))
     }
 }
 

@@ -252,9 +252,8 @@ impl Flow {
         if let Some(direction) = segment.direction {
             self.manner.tell(direction.told_by);
         }
-        if self.manner.has_only_syns()
-            && !(segment.flags.syn() && !segment.flags.ack() && side == Side::A)
-        {
+        let is_only_syn = segment.flags.syn() && !segment.flags.ack() && side == Side::A;
+        if self.manner.has_only_syns() && !is_only_syn && !segment.is_damaged() {
             self.manner.note_more_than_syns();
         }
         if self.manner.is_unanswered() && self.answers(segment) {

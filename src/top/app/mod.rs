@@ -221,14 +221,29 @@ impl App {
         self.wants_ladder()
     }
 
-    /// Changes the picture; what was chosen stays so, as far as it is there.
+    /// Changes the picture.
     fn show(&mut self, picture: Arc<Picture>) {
+        self.keeping_what_is_chosen(|app| {
+            app.holdings = app.samples.holdings(&picture);
+            app.view = View::new(&picture, &app.filter);
+            app.picture = picture;
+        });
+    }
+
+    /// Lets another filter choose.
+    fn filter_by(&mut self, filter: Filter) {
+        self.keeping_what_is_chosen(|app| {
+            app.view.filter(&app.picture, &filter);
+            app.filter = filter;
+        });
+    }
+
+    /// Changes what is listed; what was chosen stays so, as far as it is there.
+    fn keeping_what_is_chosen(&mut self, change: impl FnOnce(&mut App)) {
         let kind = self.kind();
         let group = self.group().cloned();
         let row = self.entry().map(Entry::id);
-        self.picture = picture;
-        self.holdings = self.samples.holdings(&self.picture);
-        self.view = View::new(&self.picture, &self.filter);
+        change(self);
         let is_kept = |own: Kind| match (own, &group) {
             (Kind::Group(place), Some(group)) => {
                 self.picture.groups.get(place).is_some_and(|own| own.is_like(group))
@@ -257,14 +272,10 @@ impl App {
         }
     }
 
-    /// Lists anew after a change of the order, or of the filter; the row that was chosen stays so.
-    fn list_again(&mut self, has_new_filter: bool) {
+    /// Lists anew after a change of the order; the row that was chosen stays so.
+    fn list_again(&mut self) {
         let row = self.entry().map(Entry::id);
-        if has_new_filter {
-            self.show(Arc::clone(&self.picture));
-        } else {
-            self.list();
-        }
+        self.list();
         self.find_row(row);
     }
 
