@@ -37,19 +37,29 @@ use crate::report::lang::Lang;
 
 /// The command that the program was given, with its options.
 pub enum Command {
+    /// To report on captures.
     Read(Box<ReadCommand>),
+    /// To show one connection packet by packet.
     Explain(Box<ExplainCommand>),
     /// To explain a word of the report, in a language that was asked for.
     Word(String, Option<Lang>),
     /// To show a page of the manual.
     Topic(&'static Topic),
+    /// To hold two captures against each other.
     Diff(Box<DiffCommand>),
+    /// To watch interfaces.
     Live(Box<LiveCommand>),
+    /// To show a screen.
     Top(Box<TopCommand>),
+    /// To hold captures against what is expected of them.
     Check(Box<CheckCommand>),
+    /// To list the interfaces that can be watched.
     ListInterfaces,
+    /// To list this host's sockets, or a saved list's.
     Sockets(Box<SocketsCommand>),
+    /// To make a table of a capture's segments.
     Facts(Box<FactsCommand>),
+    /// To judge such tables.
     Judge(Box<JudgeCommand>),
     /// To keep the packets of a screen.
     Keeper(Box<TopCommand>),

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 /// A function on a stack, and the line in it that was being carried out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Frame {
+    /// The function's name, readable.
     pub function: String,
+    /// The source file, as the compiler was given it.
     pub file: Option<String>,
+    /// The line in it.
     pub line: Option<u32>,
     /// The program's own, not a library's or the language's.
     pub own: bool,
@@ -17,7 +20,9 @@ pub struct Frame {
 /// The stack of one event, the innermost function first, or the reason why there is none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Trace {
+    /// Functions, the innermost first.
     By(Vec<Frame>),
+    /// The reason why there are none, in a clause.
     Unknown(String),
 }
 
@@ -41,7 +46,9 @@ pub struct Code {
 /// Octets of one direction, by their numbers from the beginning of the connection, or before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
+    /// Nanoseconds of the kernel's monotonic clock at which it begins.
     pub from: u64,
+    /// Nanoseconds at which it ends.
     pub to: u64,
 }
 
@@ -50,6 +57,7 @@ pub struct Span {
 pub struct Asked {
     /// A transaction is open, whether or not it is known where it began.
     pub open: bool,
+    /// The send that began the transaction.
     pub begun: Option<Sent>,
     /// The statements of the transaction, in order.
     pub statements: Vec<Option<Sent>>,

@@ -24,6 +24,7 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// Returns the kind of a file by what it says of itself.
     pub fn of(about: &About) -> Kind {
         Kind { links: about.links.clone(), interfaces: about.interfaces.clone() }
     }
@@ -36,18 +37,22 @@ pub enum After {
     Series,
     /// As one of its series, between which others are missing.
     Missing,
+    /// Another capture, or another point of it.
     Other,
 }
 
 /// One capture while it is read: its flows, and facts of the whole. Flows of two capture points
 /// have nothing to do with each other, nor have their ends.
 pub struct CapturePoint {
+    /// Its connections, divided among threads.
     pub shards: Shards,
     /// None where no contents are read.
     ports: Option<Ports>,
     senders: Senders,
+    /// Flows that may be one connection under two pairs of addresses.
     pub rewrites: Rewrites,
     kind: Kind,
+    /// Its facts, for the report.
     pub totals: Capture,
     /// 4-tuples with a FIN, with their hashes, since somebody took them; `None` where they are of
     /// no use.

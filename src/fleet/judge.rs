@@ -24,6 +24,7 @@ use crate::units::count;
 pub struct JudgePlan {
     /// [`Plan::inputs`] are the parts.
     pub plan: Plan,
+    /// The share of all connections that is judged here.
     pub shard: Shard,
     /// Facts that all shares have told, where they are known.
     pub told: Option<Share>,
@@ -32,6 +33,7 @@ pub struct JudgePlan {
 /// The result of judging.
 #[derive(Debug, Default)]
 pub struct Judged {
+    /// The result of the run, as for captures.
     pub outcome: Outcome,
     /// Facts of this share that the others have to know.
     pub tells: Share,

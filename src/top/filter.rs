@@ -82,6 +82,7 @@ pub const KEYS: [(&str, &str); 11] = [
 ];
 
 impl Filter {
+    /// Reads a filter; a part that means nothing yet is sought anywhere.
     pub fn new(text: &str) -> Filter {
         let terms = text.split_whitespace().filter_map(Term::new).collect();
         Filter { text: text.to_owned(), terms }
@@ -97,6 +98,7 @@ impl Filter {
         self.terms.is_empty()
     }
 
+    /// Tells whether a connection passes all its parts.
     pub fn matches(&self, entry: &Entry) -> bool {
         self.terms.iter().all(|term| term.test.matches(entry) != term.is_not)
     }

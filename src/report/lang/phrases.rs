@@ -162,7 +162,7 @@ phrases! {
     perhaps(list): " ({list}?)" => "（{list}？）";
     dropped(took, perhaps): "ended at their first use after {took} idle, without any FIN: something on the path forgot them sooner{perhaps}." => "空闲 {took} 之后首次使用就断了，没有任何 FIN：路径上有设备更早忘记了它们{perhaps}。";
     last_ack(host, took): "LAST-ACK: {host} sent its FIN {took} after the peer's, again and again, and nobody acknowledged it: something on the path forgot the connection." => "LAST-ACK：{host} 在对端 FIN 之后 {took} 发出自己的 FIN，一再重发也无人确认：路径上有设备忘记了这条连接。";
-    race(service, timeout, n, spread, requests, after, setting): "{service}: its idle timeout is {timeout} (n = {n}, ± {spread}); {requests} sent {after} after its FIN had arrived: close idle connections after less than {timeout}{setting}." => "{service}：空闲超时为 {timeout}（n = {n}，± {spread}）；有 {requests}在其 FIN 到达之后 {after} 才发出：请在空闲不到 {timeout} 时关闭连接{setting}。";
+    race(service, timeout, measured, requests, after, setting): "{service}: its idle timeout is {timeout} ({measured}); {requests} sent {after} after its FIN had arrived: close idle connections after less than {timeout}{setting}." => "{service}：空闲超时为 {timeout}（{measured}）；有 {requests}在其 FIN 到达之后 {after} 才发出：请在空闲不到 {timeout} 时关闭连接{setting}。";
     one_request(): "1 request was" => "1 个请求";
     requests(n): "{n} requests were" => "{n} 个请求";
     lasted(most): "; CLOSE-WAIT lasted {most}" => "；CLOSE-WAIT 持续 {most}";

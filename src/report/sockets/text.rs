@@ -31,6 +31,7 @@ pub struct SocketsLook {
     pub each: bool,
     /// All functions of a stack, those of libraries, too.
     pub frames: bool,
+    /// The terminal that it is written for.
     pub screen: Screen,
     /// The time of the look, where it is now.
     pub now: Option<Time>,

@@ -68,7 +68,7 @@ fn main(
             1 => lang.one_waits(n, of, whom),
             _ => lang.some_wait(n, of, whom),
         };
-        let none = now.is_all_clear().then(|| lang.none_left_here()).unwrap_or_default();
+        let none = if now.is_all_clear() { lang.none_left_here() } else { String::new() };
         say(wait, none, HEADING)
     } else if now.elsewhere > 0 {
         say(lang.none_left_locally(of), String::new(), HEADING)
