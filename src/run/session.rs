@@ -13,7 +13,7 @@ use super::{Paths, Plan};
 use crate::attach::conversations::Wanted;
 use crate::attach::registry::Content;
 use crate::capture::process::Process;
-use crate::capture::series::{follows, same_series};
+use crate::capture::series::same_series;
 use crate::capture::{About, Error, Frame, Source};
 use crate::decode::{Decoder, Skipped};
 use crate::engine::crew::Crew;
@@ -241,15 +241,10 @@ impl<'a> Session<'a> {
         CapturePoint::new(self.plan.max_flows, pace, named)
     }
 
-    /// The capture that a new one overlaps with least, and by how much; none where only its kind sets it apart.
+    /// The capture that a new one overlaps with least, and by how much.
     fn overlap(&self, first: Option<Time>) -> Option<Overlap> {
-        if self.plan.separate {
-            return None;
-        }
-        let with = self.points.iter().min_by_key(|point| point.facts().end())?;
-        let (end, first) = (with.facts().end(), first?);
-        let nanos = end.since(first).filter(|_| !follows(end, first));
-        Some(Overlap { with: *with.totals.files.last()?, nanos })
+        let with = self.points.iter().min_by_key(|point| point.facts().end());
+        with.filter(|_| !self.plan.separate)?.overlap(first?)
     }
 
     /// Sees a frame. Returns false if the filter does not match it.
