@@ -72,8 +72,13 @@ pub enum Command {
 /// Understands the command line, or says what is wrong with it.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     let args: Vec<OsString> = args.into_iter().collect();
-    if let Some((word, lang)) = explain::word(&args) {
-        return Command::Word(word, lang);
+    match explain::word(&args) {
+        Some(Ok((word, lang))) => return Command::Word(word, lang),
+        Some(Err(sentence)) => {
+            crate::commands::complain(&sentence);
+            return Command::End(2);
+        }
+        None => {}
     }
     match help::asked(&args, is_command) {
         Some(help::Asked::Topic(topic)) => return Command::Topic(topic),
@@ -85,7 +90,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
         None => {}
     }
     let mut args = habits::put(args, is_command);
-    let is_bare = args.len() == 1 || args.len() == 2 && args[1] == "read";
+    let reads = |word: &OsString| ["read", "report", "explain", "check"].iter().any(|w| word == w);
+    let is_bare = args.len() == 1 || args.len() == 2 && reads(&args[1]);
     if is_bare && Input::is_redirected() {
         args.push("-".into());
     }

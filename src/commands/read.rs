@@ -233,7 +233,7 @@ fn open_report(
     }
     for (drawing, path) in flames.drawn() {
         let out: Box<dyn Write> = match path {
-            path if is_stdout(path) => Box::new(Quiet::new(io::stdout(), &gone)),
+            path if is_stdout(path) => Box::new(Quiet::stdout(&gone)),
             path => {
                 let flag = match drawing {
                     Drawing::Diff => "--flamegraph-diff",

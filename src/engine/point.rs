@@ -11,7 +11,7 @@ use crate::decode::Decoder;
 use crate::facts::CaptureFacts;
 use crate::join::rewrites::Rewrites;
 use crate::place::Time;
-use crate::summary::{Capture, Drops, Gap, Totals};
+use crate::summary::{Capture, Drops, Gap, Overlap, Totals};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::EndedAt;
 
@@ -99,6 +99,13 @@ impl CapturePoint {
         let (own, others) = (&self.kind.links, &kind.links);
         // An interface may be described only when its first packet comes.
         follows(self.totals.facts.end(), first) && (own.is_subset(others) || others.is_subset(own))
+    }
+
+    /// Tells what sets a file apart whose first packet came at `first`: the time that both cover, or its link type.
+    pub fn overlap(&self, first: Time) -> Option<Overlap> {
+        let end = self.totals.facts.end();
+        let nanos = end.since(first).filter(|_| !follows(end, first));
+        Some(Overlap { with: *self.totals.files.last()?, nanos })
     }
 
     /// Are the last file's link types and interfaces these?

@@ -187,6 +187,7 @@ fn end(session: &mut Session, footer: &Footer, file: u16, shard: Shard) -> io::R
         facts.cut_off();
     }
     if shard.is_first() {
+        session.totals.cut_off += u64::from(footer.truncated);
         for (why, (may_be_tcp, packets)) in &footer.skipped {
             let known = session.totals.skipped_before.entry(printable(why)).or_default();
             *known = (*may_be_tcp, known.1.saturating_add(*packets));

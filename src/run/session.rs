@@ -198,6 +198,7 @@ impl<'a> Session<'a> {
             && !error.trouble.is_failure()
         {
             point.facts_mut().cut_off();
+            self.totals.cut_off += 1;
         }
     }
 
@@ -242,12 +243,8 @@ impl<'a> Session<'a> {
 
     /// The capture that a new one overlaps with least, and by how much.
     fn overlap(&self, first: Option<Time>) -> Option<Overlap> {
-        if self.plan.separate {
-            return None;
-        }
-        let with = self.points.iter().min_by_key(|point| point.facts().end())?;
-        let nanos = with.facts().end().since(first?)?;
-        Some(Overlap { with: *with.totals.files.last()?, nanos })
+        let with = self.points.iter().min_by_key(|point| point.facts().end());
+        with.filter(|_| !self.plan.separate)?.overlap(first?)
     }
 
     /// Sees a frame. Returns false if the filter does not match it.

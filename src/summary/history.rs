@@ -16,6 +16,7 @@ use crate::tcp::side::Side;
 use crate::tcp::state::State;
 use crate::units::seconds;
 use crate::verdict::local::Local;
+use crate::verdict::{Reason, Verdict};
 
 /// The states that a connection has a socket for, in the order in which it goes through them.
 pub const STATES: [State; 9] = {
@@ -102,6 +103,9 @@ impl Lived {
 /// A side's states; of what its packets do not show, the judgement tells the end.
 fn life(judged: &Judged, side: Side) -> Life {
     let life = judged.flow.life(side, judged.end);
+    if judged.judgement.verdict == Verdict::Unknown(Reason::Reused) {
+        return ended(life, judged.flow.last.time);
+    }
     // Of most connections packets tell all: both sides have closed.
     let Some(held) = judged.judgement.holder.and(judged.judgement.held) else { return life };
     let told = judged.state(side);
@@ -115,6 +119,13 @@ fn life(judged: &Judged, side: Side) -> Life {
         }
         _ => life,
     }
+}
+
+/// The life of a socket that is known to be gone, though nobody saw it go: none of it is told after the last
+/// packet.
+fn ended(mut life: Life, last: Time) -> Life {
+    life.goes_to(State::Closed, last);
+    life
 }
 
 fn hold(judged: &Judged, side: Side, life: &Life) -> Option<Hold> {

@@ -23,6 +23,8 @@ pub struct Totals {
     pub closes: Closes,
     /// Inputs that could not be read, or not to their end.
     pub unread: u64,
+    /// Inputs that ended in the middle of a record, and were read as far as that.
+    pub cut_off: u64,
     /// Connections shown under two pairs of addresses, and those seen at two capture points.
     pub rewritten: u64,
     /// Connections that two capture points saw.
@@ -107,13 +109,13 @@ pub struct Gap {
     pub nanos: i64,
 }
 
-/// A capture began while another went on.
+/// A capture began while another went on, or is of another kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Overlap {
     /// Index into [`Totals::files`].
     pub with: usize,
-    /// Nanoseconds that both cover.
-    pub nanos: i64,
+    /// Nanoseconds that both cover; `None` where it follows in time, and is of another link type.
+    pub nanos: Option<i64>,
 }
 
 impl Capture {
@@ -156,6 +158,12 @@ impl Tally {
     /// Returns the number of connections with a verdict.
     pub fn of(&self, verdict: Verdict) -> u64 {
         self.verdicts[verdict.index()]
+    }
+
+    /// Connections are open, and none was closed or reset: there is nothing that a side could have left.
+    pub fn is_nobody_closing(&self) -> bool {
+        let open = self.of(Verdict::Open);
+        open > 0 && open + self.of(Verdict::Attempt) == self.flows
     }
 
     /// Flows of which it cannot be told whether somebody holds them still.
@@ -220,6 +228,7 @@ impl Totals {
             elsewhere: tally.elsewhere,
             not_judged: tally.not_judged(),
             unread: self.unread,
+            cut_off: self.cut_off,
             unread_packets: self.unread_packets(),
         }
     }
@@ -264,10 +273,12 @@ pub struct Headline {
     pub elsewhere: u64,
     /// Connections of which it cannot be told.
     pub not_judged: u64,
-    /// Inputs, and packets.
+    /// Inputs that could not be read, or not to their end.
     pub unread: u64,
     /// Packets that may well be TCP, and could not be read.
     pub unread_packets: u64,
+    /// Inputs that end in the middle of a record.
+    pub cut_off: u64,
 }
 
 impl Headline {

@@ -19,6 +19,7 @@ use crate::report::text::code::lost as code_lost;
 use crate::report::text::page::{Page, Screen};
 use crate::report::text::{ALARM, CALM, timeout_words};
 use crate::summary::growth::until_full;
+use crate::tcp::state::State;
 use crate::units::{Zone, duration, range, thousands};
 
 /// The look of the text.
@@ -69,13 +70,17 @@ fn states(out: &mut impl Write, listing: &Listing, lang: Lang) -> io::Result<()>
 }
 
 fn headline(out: &mut impl Write, listing: &Listing, lang: Lang) -> io::Result<()> {
-    match listing.stuck.len() as u64 {
-        0 => writeln!(out, "{CALM}{}{CALM:#}", lang.no_socket_stuck()),
-        n => {
-            let stuck = lang.sockets_stuck(lang.count(n, Thing::Socket));
-            writeln!(out, "{ALARM}{stuck}{ALARM:#}\n")
-        }
-    }
+    // The states above count all there are, whatever was asked for.
+    let all = listing.states.get(&State::CloseWait).copied().unwrap_or(0);
+    let sockets = lang.count(all, Thing::Socket);
+    let stuck = match listing.stuck.len() as u64 {
+        0 if all > 0 => return writeln!(out, "{}", lang.no_stuck_socket_matches(sockets)),
+        0 => return writeln!(out, "{CALM}{}{CALM:#}", lang.no_socket_stuck()),
+        1 if all > 1 => lang.one_stuck_socket_matches(sockets),
+        n if n < all => lang.stuck_sockets_match(thousands(n), sockets),
+        _ => lang.sockets_stuck(sockets),
+    };
+    writeln!(out, "{ALARM}{stuck}{ALARM:#}\n")
 }
 
 /// A row a group, and below it since when.
