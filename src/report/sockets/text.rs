@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use chrono::TimeDelta;
 
-use super::growth::{History, of_process};
+use super::growth::{History, rate};
 use super::times::Times;
 use super::{Group, Listing};
 use crate::owner::{Held, Socket, Usage};
@@ -245,12 +245,7 @@ fn exhaustion(
             Some(limit) => write!(out, ", limit {}", thousands(limit))?,
             None => write!(out, ", no limit known")?,
         }
-        let at_one_look = listing.times_of(pid).per_minute();
-        let rate = match history {
-            Some(history) => history.rate(of_process(history, pid), at_one_look),
-            None => at_one_look,
-        };
-        if let Some(rate) = rate {
+        if let Some(rate) = rate(listing, history, pid) {
             write!(out, "{}", outlook(rate, usage, now))?;
         }
         writeln!(out, ".")?;
