@@ -15,7 +15,7 @@ Examples:
   closewait diff before.jsonl after.pcap        a report in JSON lines stands for its capture
   closewait diff before.pcap after.pcap --format html -o diff.html
 
-A leak is the same by its service, cause and statements, whatever its ports. One that is gone is shown
+A leak is the same by its service, cause, statements and code, whatever its ports. One that is gone is shown
 to be mended only where the second capture has connections on which the same was said, and that were closed.
 
 Exit status:
