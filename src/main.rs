@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Command::Read(asked) => read(*asked).into(),
         Command::Diff(asked) => diff(&asked).into(),
         Command::Explain(asked) => explain(&asked).into(),
-        Command::Word(word) => words::explain(&word).into(),
+        Command::Word(word, lang) => words::explain(&word, lang).into(),
         Command::Topic(topic) => topics::explain(topic).into(),
         Command::Live(asked) => live(*asked).into(),
         Command::Check(asked) => check(&asked),

@@ -57,6 +57,7 @@ pub struct Gather<'a> {
 }
 
 impl<'a> Gather<'a> {
+    /// Hands rows on to `render`, and remembers the findings.
     pub fn new(render: &'a mut dyn Sink) -> Gather<'a> {
         Gather {
             render,

@@ -31,6 +31,7 @@ use output::{Outputs, Placing};
 
 use crate::capture::stop::Stop;
 use crate::printable::printable;
+use crate::run::MOST_FILES;
 use quiet::Quiet;
 
 /// The end of the program, as its exit status. A failure wins over a finding.
@@ -68,6 +69,17 @@ pub fn complain(sentence: &impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "closewait: {}", lines.join("\n"));
 }
 
+/// Complains before the work where there are more files than one run can read.
+///
+/// # Errors
+/// A sentence.
+fn can_be_one_run(files: usize, remedy: &str) -> Result<(), String> {
+    match files {
+        0..=MOST_FILES => Ok(()),
+        _ => Err(format!("{files} files: no more than {MOST_FILES} are one run; {remedy}")),
+    }
+}
+
 /// Ends with what became of a text: a reader who has had enough of it is no failure.
 fn said(written: io::Result<()>) -> Exit {
     match written {
@@ -102,7 +114,7 @@ fn open(
 ) -> Result<Opened, String> {
     let Some(path) = path else {
         outputs.standard_output();
-        let out = Box::new(Quiet::new(io::stdout(), gone));
+        let out = Box::new(Quiet::stdout(gone));
         return Ok(Opened { out, color: choice(color), placing: None });
     };
     let (file, placing) = outputs.create(path, "-o")?;

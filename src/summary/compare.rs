@@ -15,7 +15,9 @@ use crate::tcp::segment::Endpoint;
 /// A kind of leak: the same in whatever capture, on whatever host and port of a client.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LeakKind {
+    /// The service that was connected to.
     pub service: Served,
+    /// The reason why they were left, if it is known.
     pub cause: Option<Cause>,
     /// Statements of the open transaction, or the last one.
     pub statements: Vec<String>,
@@ -52,6 +54,7 @@ impl From<Party> for Served {
 /// The leaks of a capture, by kind.
 #[derive(Clone, Debug, Default)]
 pub struct Leaks {
+    /// Kinds of leaks, each with its count.
     pub kinds: BTreeMap<LeakKind, LeakCount>,
     /// Connections that were closed, by the kind of leak whose way they went; nothing where nobody
     /// looked for them.
@@ -63,7 +66,9 @@ pub struct Leaks {
 /// Leaks of one kind in one capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeakCount {
+    /// Connections of this kind that are findings.
     pub connections: u64,
+    /// Findings with a doubt, of these.
     pub doubted: u64,
     /// The longest of their times in CLOSE-WAIT.
     pub longest: Option<TimeDelta>,
@@ -134,14 +139,19 @@ fn told_apart(both: [&Leaks; 2]) -> [BTreeMap<LeakKind, LeakCount>; 2] {
 /// The fate of a kind of leak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
+    /// Only in the second capture.
     New,
+    /// In both.
     Stayed,
+    /// Only in the first capture.
     Gone,
 }
 
 impl Fate {
+    /// One of each, in the order of reports.
     pub const ALL: [Fate; 3] = [Fate::New, Fate::Stayed, Fate::Gone];
 
+    /// Returns its word in reports.
     pub fn name(self) -> &'static str {
         match self {
             Fate::New => "new",
@@ -154,9 +164,13 @@ impl Fate {
 /// A kind of leak before and after.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
+    /// The kind of leak.
     pub kind: LeakKind,
+    /// Its fate.
     pub fate: Fate,
+    /// Its count in the first capture.
     pub before: LeakCount,
+    /// Its count in the second.
     pub after: LeakCount,
     /// Connections of the second capture that went the same way and were closed, if that is known.
     pub closed_after: Option<u64>,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::picture::Entry;
 use crate::endpoints::EndpointSet;
 use crate::names;
+use crate::report::lang::Lang;
 use crate::report::text::groups::statements;
 use crate::summary::seen::{Process, Said};
 use crate::tcp::segment::Endpoint;
@@ -82,6 +83,7 @@ pub const KEYS: [(&str, &str); 11] = [
 ];
 
 impl Filter {
+    /// Reads a filter; a part that means nothing yet is sought anywhere.
     pub fn new(text: &str) -> Filter {
         let terms = text.split_whitespace().filter_map(Term::new).collect();
         Filter { text: text.to_owned(), terms }
@@ -97,6 +99,7 @@ impl Filter {
         self.terms.is_empty()
     }
 
+    /// Tells whether a connection passes all its parts.
     pub fn matches(&self, entry: &Entry) -> bool {
         self.terms.iter().all(|term| term.test.matches(entry) != term.is_not)
     }
@@ -209,7 +212,7 @@ fn code(entry: &Entry, part: &str) -> bool {
 fn said(said: &Said, part: &str) -> bool {
     // The text that is shown has all of them in one; it is made only for what could be between two of them.
     said.asked().iter().any(|statement| is_in(statement, part))
-        || (part.contains([':', ';', ' ']) && is_in(&statements(said), part))
+        || (part.contains([':', ';', ' ']) && is_in(&statements(said, Lang::English), part))
 }
 
 /// An address is looked at only for what can be a part of one: to write it takes longer than all the rest.

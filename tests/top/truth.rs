@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use closewait::capture::file::Input;
 use closewait::live::replay::{points_of, until as read_until};
 use closewait::place::Time;
+use closewait::report::lang::Lang;
 use closewait::run::notices::Nobody;
 use closewait::run::{Plan, run};
 use closewait::top::app::{AppEvent, Focus, Kind, Wish};
@@ -75,12 +76,15 @@ fn groups_are_those_of_the_text() {
         let mut lines = report.lines();
         let picture = whole(&project(capture));
         for group in &picture.groups {
-            let party = closewait::report::text::groups::party(group);
+            let party = closewait::report::text::groups::party(group, Lang::English);
             let start = format!("{}  ", group.count);
             let is_it =
                 |line: &&str| line.trim_start().starts_with(&start) && line.contains(&party);
             let line = lines.find(is_it).unwrap_or_else(|| panic!("{capture}: {start}{party}"));
-            assert!(line.contains(&closewait::report::text::groups::cause(group)), "{line}");
+            assert!(
+                line.contains(&closewait::report::text::groups::cause(group, Lang::English)),
+                "{line}"
+            );
         }
         let (curve, title) = (report.lines().find(|line| line.starts_with("CLOSE-WAIT ")), {
             let screen = Desk::of(picture, 120, 40).lines();

@@ -80,6 +80,7 @@ impl<'a> From<&'a Change> for ChangeLine<'a> {
     }
 }
 
+/// Writes a JSON object a change, then a summary.
 pub fn write(mut out: &mut dyn Write, all: &Comparison) -> io::Result<()> {
     for change in &all.changes {
         write_line(&mut out, &ChangeLine::from(change))?;

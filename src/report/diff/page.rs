@@ -13,6 +13,7 @@ use crate::units::{duration, thousands};
 /// Kinds of leaks of a fate that are listed.
 const ROWS: usize = 300;
 
+/// Writes a page; `made_by` is the command line, as a shell reads it.
 pub fn write(out: &mut dyn Write, all: &Comparison, made_by: &str) -> io::Result<()> {
     let headline = all.headline();
     let mood = match all.of(Fate::New) {

@@ -11,6 +11,7 @@ use crate::units::{duration, thousands};
 /// Characters of statements in a line.
 const WIDE: usize = 100;
 
+/// Writes a headline, then the kinds of leaks by their fate.
 pub fn write(out: &mut dyn Write, all: &Comparison) -> io::Result<()> {
     let style = if all.of(Fate::New) > 0 { ALARM } else { CALM };
     writeln!(out, "{style}{}{style:#}.", all.headline())?;

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::document::Document;
 use super::short;
+use crate::report::lang::Lang;
 use crate::report::text::code::code_lines;
 use crate::report::text::groups::{cause, holder, party, timeout_words};
 use crate::summary::groups::Group;
@@ -34,7 +35,7 @@ fn article(page: &Document, group: &Group) -> Markup {
         .collect();
     html! {
         article {
-            h3 { (n) " · " (short(&party(group))) @match holder(&group.process).as_str() { "" => {} by => { " · " (short(by)) } } }
+            h3 { (n) " · " (short(&party(group, Lang::English))) @match holder(&group.process, Lang::English).as_str() { "" => {} by => { " · " (short(by)) } } }
             ul {
                 @if let Some(line) = held(group) { li { (line) } }
                 @if let Some(line) = idle(group) { li { (line) } }
@@ -42,7 +43,7 @@ fn article(page: &Document, group: &Group) -> Markup {
                 @if group.cause.is_some() {
                     li {
                         "Cause: "
-                        code { (cause(group)) }
+                        code { (cause(group, Lang::English)) }
                     }
                 }
                 @for doubt in doubts { li { "In doubt: " (doubt) "." } }
@@ -64,7 +65,8 @@ fn held(group: &Group) -> Option<String> {
 
 fn idle(group: &Group) -> Option<String> {
     let (least, most) = group.idle()?;
-    let timeout = group.timeout().map(|timeout| format!(": {}", timeout_words(&timeout)));
+    let timeout =
+        group.timeout().map(|timeout| format!(": {}", timeout_words(&timeout, Lang::English)));
     Some(format!("Idle for {} before the FIN{}", range(least, most), timeout.unwrap_or_default()))
 }
 

@@ -33,9 +33,11 @@ use std::io::{self, Write};
 
 use strip::Strip;
 
+use super::lang::Lang;
 use super::stacks::Stacks;
 use super::text::TextLook;
 use super::text::gathered::Gathered;
+use super::text::page::Screen;
 use crate::owner::Socket;
 use crate::printable::printable;
 use crate::summary::seen::Seen;
@@ -63,7 +65,8 @@ impl<W: Write> Html<W> {
     /// `made_by` is the command line, as a shell reads it.
     pub fn new(out: W, look: TextLook, made_by: String) -> Html<W> {
         // Whoever reads it cannot ask for more.
-        let look = TextLook { top: Some(0), ..look };
+        let screen = Screen { lang: Lang::English, ..look.screen };
+        let look = TextLook { top: Some(0), screen, ..look };
         let gathered = Gathered::keeping(ROWS);
         let (stacks, code) = (Stacks::default(), Stacks::default());
         Html { out, look, made_by, gathered, stacks, code, strips: Vec::new() }

@@ -66,6 +66,6 @@ fn look() -> Setting {
         mode: Mode::Replay,
         zone: Zone::Local,
         is_colored: choice(ColorChoice::Auto) != ColorChoice::Never,
-        is_ascii: super::super::screen::screen(true).ascii,
+        is_ascii: super::super::screen::screen(true, None).ascii,
     }
 }
