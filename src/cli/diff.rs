@@ -17,8 +17,8 @@ Examples:
                                           capture
   closewait diff before.pcap after.pcap --format html -o diff.html
 
-A leak is the same by its service, cause, statements and code, whatever its ports.
-One that is gone is shown to be mended only where the second capture has
+A leak is the same by its service, cause, statements and code, whatever its
+ports. One that is gone is shown to be mended only where the second capture has
 connections on which the same was said, and that were closed.
 
 Exit status:
