@@ -105,7 +105,7 @@ fn a_closed_standard_error_loses_only_warnings() {
     drop(reader);
     let output = common::command(&[&cut]).stderr(writer).output().expect("it runs");
     assert_eq!(output.status.code(), Some(0));
-    assert!(text(&output).0.contains("No connection left in CLOSE-WAIT"), "{output:?}");
+    assert!(text(&output).0.starts_with("No finding among"), "{output:?}");
 }
 
 #[test]

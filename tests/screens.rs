@@ -154,6 +154,14 @@ fn closed() -> Traffic {
     traffic
 }
 
+fn still_open() -> Traffic {
+    let mut traffic = Traffic::default();
+    for i in 0..4 {
+        traffic.line(i * SECOND, &format!("172.18.0.5:{}", 20_000 + i), "172.18.0.3:3306");
+    }
+    traffic
+}
+
 fn odd_ends() -> Traffic {
     let mut traffic = Traffic::default();
     for i in 0..3 {
@@ -198,6 +206,7 @@ fn situations() -> Vec<Situation> {
         situation("thirty-nine-groups", leaks(60, 90, many)),
         situation("server-side", server_side),
         situation("none", closed()),
+        situation("nobody-closed", still_open()),
         situation("all-brief", leaks(5, 0, mysql)),
         Situation { certain: true, ..situation("certain-hides-all", leaks(1, 0, mysql)) },
         Situation { min_hold: 120, ..situation("pending", leaks(3, 90, mysql)) },

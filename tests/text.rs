@@ -86,6 +86,23 @@ fn without_times_the_leak_is_a_leak() {
     let flow = &json_lines(&closewait(&[&path, "--format", "jsonl"]))[0];
     assert_eq!((&flow["verdict"], &flow["holder"]), (&"leak".into(), &"a".into()));
     assert_eq!((&flow["held_s"], &flow["first"]["time"]), (&Value::Null, &Value::Null));
+    // Nor has what is written of it any.
+    let written = scratch.path().join("written.pcapng");
+    let written = written.to_str().expect("UTF-8");
+    assert_eq!(closewait(&[&path, "-w", written]).status.code(), Some(1));
+    let again = &json_lines(&closewait(&[written, "--format", "jsonl"]))[0];
+    for key in ["verdict", "holder", "doubts", "held_s", "first_time"] {
+        assert_eq!(again[key], flow[key], "{key}");
+    }
+    assert_eq!(again["first"]["time"], Value::Null, "{again}");
+    // One packet whose time cannot be read, among others.
+    let Some(lines) = printed(CAPTURES[0], &["-n", "-tt"]) else { return common::skip("tcpdump") };
+    let (rest, last) = lines.trim_end().rsplit_once('\n').expect("lines");
+    let (_, last) = last.split_once(' ').expect("a time");
+    let path = scratch.write("mixed.txt", format!("{rest}\n{last}\n").as_bytes());
+    closewait(&[&path, "-w", written]);
+    let again = &json_lines(&closewait(&[written, "--format", "jsonl"]))[0];
+    assert_eq!((&again["verdict"], &again["last"]["time"]), (&"leak".into(), &Value::Null));
 }
 
 const INCIDENT: &str = include_str!("../fixtures/captures/incident-as-text.tcpdump");

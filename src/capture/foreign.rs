@@ -24,6 +24,10 @@ const FORMS: &[Form] = &[
         says: "it is packets as tshark -T psml writes them: read the capture itself, or what tshark -n -r CAPTURE prints without -T",
     },
     Form {
+        words: &["0000  ", "0010  "],
+        says: "it is octets alone (tshark -x): text2pcap FILE OUT.pcap makes a capture of it, without its times",
+    },
+    Form {
         words: &[" src=", " dst=", " sport=", " dport="],
         says: "it is what a gateway keeps of connections (conntrack -L): no host's sockets are in it; ss -tanpo on the host lists them",
     },
@@ -80,5 +84,13 @@ mod tests {
         assert_eq!(form("CLOSE-WAIT 309\nESTAB 12\n"), Some(SUMS));
         assert_eq!(form("CLOSE-WAIT 1 0 10.0.0.5:1 10.0.0.3:2\n"), None);
         assert_eq!(form("1 2\n"), None);
+    }
+
+    #[test]
+    fn octets_alone_are_known_by_their_places() {
+        let octets = "0000  02 00 00 00 00 01 02 00 00 00 00 02 08 00 45 00   ..............E.\n\
+            0010  00 28 00 01 40 00 40 06 00 00 0a 00 00 05 0a 00   .(..@.@.........\n";
+        assert!(form(octets).is_some_and(|said| said.contains("text2pcap")));
+        assert_eq!(form("\t0x0000:  4500 0028\n\t0x0010:  4006 0000\n"), None);
     }
 }

@@ -37,19 +37,29 @@ use crate::report::lang::Lang;
 
 /// The command that the program was given, with its options.
 pub enum Command {
+    /// To report on captures.
     Read(Box<ReadCommand>),
+    /// To show one connection packet by packet.
     Explain(Box<ExplainCommand>),
     /// To explain a word of the report, in a language that was asked for.
     Word(String, Option<Lang>),
     /// To show a page of the manual.
     Topic(&'static Topic),
+    /// To hold two captures against each other.
     Diff(Box<DiffCommand>),
+    /// To watch interfaces.
     Live(Box<LiveCommand>),
+    /// To show a screen.
     Top(Box<TopCommand>),
+    /// To hold captures against what is expected of them.
     Check(Box<CheckCommand>),
+    /// To list the interfaces that can be watched.
     ListInterfaces,
+    /// To list this host's sockets, or a saved list's.
     Sockets(Box<SocketsCommand>),
+    /// To make a table of a capture's segments.
     Facts(Box<FactsCommand>),
+    /// To judge such tables.
     Judge(Box<JudgeCommand>),
     /// To keep the packets of a screen.
     Keeper(Box<TopCommand>),
@@ -62,8 +72,13 @@ pub enum Command {
 /// Understands the command line, or says what is wrong with it.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     let args: Vec<OsString> = args.into_iter().collect();
-    if let Some((word, lang)) = explain::word(&args) {
-        return Command::Word(word, lang);
+    match explain::word(&args) {
+        Some(Ok((word, lang))) => return Command::Word(word, lang),
+        Some(Err(sentence)) => {
+            crate::commands::complain(&sentence);
+            return Command::End(2);
+        }
+        None => {}
     }
     match help::asked(&args, is_command) {
         Some(help::Asked::Topic(topic)) => return Command::Topic(topic),
@@ -75,7 +90,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
         None => {}
     }
     let mut args = habits::put(args, is_command);
-    let is_bare = args.len() == 1 || args.len() == 2 && args[1] == "read";
+    let reads = |word: &OsString| ["read", "report", "explain", "check"].iter().any(|w| word == w);
+    let is_bare = args.len() == 1 || args.len() == 2 && reads(&args[1]);
     if is_bare && Input::is_redirected() {
         args.push("-".into());
     }

@@ -20,6 +20,7 @@ use crate::report::lang::Lang;
 use crate::report::parquet;
 use crate::report::text::TextLook;
 use crate::run::Reading;
+use crate::table::MAX_FLOWS;
 use crate::verdict::{EndedAt, Policy};
 
 /// Options for the file that something is written to.
@@ -100,6 +101,45 @@ pub(super) struct JudgingArgs {
     /// 1970, or mtime: when the file was changed last, unless that is days later
     #[arg(long, value_name = "TIME|mtime", value_parser = ended_at, help_heading = "Judging")]
     pub(super) end: Option<EndedAt>,
+}
+
+/// The limit of what is kept in memory.
+#[derive(Args)]
+pub(super) struct MemoryArgs {
+    /// The most connections to keep in memory
+    ///
+    /// Beyond it, finished ones are judged and forgotten first, then unanswered SYNs, open ones, and
+    /// half-closed ones last.
+    #[arg(long, value_name = "N", default_value_t = MAX_FLOWS, value_parser = at_least_one)]
+    pub(super) max_flows: usize,
+}
+
+/// The network namespace that is looked into.
+#[derive(Args)]
+pub(super) struct NetnsArgs {
+    /// Look into a network namespace: a name of ip netns, or a process id (a container's); where
+    /// sockets are listed, all
+    #[arg(long, value_name = "NAME|PID|all")]
+    pub(super) netns: Option<String>,
+}
+
+impl NetnsArgs {
+    /// One of them, or all.
+    pub(super) fn any(&self) -> Netns {
+        match self.netns.as_deref() {
+            None => Netns::Own,
+            Some("all") => Netns::All,
+            Some(name) => name.parse().map_or_else(|_| Netns::Named(name.into()), Netns::Pid),
+        }
+    }
+
+    /// One: packets are captured in one place at a time.
+    pub(super) fn one(&self) -> Result<Netns, String> {
+        match self.any() {
+            Netns::All => Err("--netns all: captures are of one namespace at a time; closewait sockets looks into all".into()),
+            one => Ok(one),
+        }
+    }
 }
 
 /// Options for reading the contents of connections.
@@ -189,7 +229,7 @@ fn server_port(text: &str) -> Result<(Known, u16), String> {
 }
 
 /// A number of connections that can be kept.
-pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("at least one connection has to be kept".into()),
         Ok(number) => Ok(number),
@@ -280,14 +320,5 @@ impl JudgingArgs {
             certain: self.certain,
             end: self.end,
         }
-    }
-}
-
-/// A name of `ip netns`, a process id, or all of them.
-pub(super) fn netns(name: Option<&str>) -> Netns {
-    match name {
-        None => Netns::Own,
-        Some("all") => Netns::All,
-        Some(name) => name.parse().map_or_else(|_| Netns::Named(name.into()), Netns::Pid),
     }
 }

@@ -153,9 +153,13 @@ pub fn runs_tasks(function: &str) -> bool {
 /// A function that a runtime compiled, by the name that it wrote down.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Compiled<'a> {
+    /// The function's name, readable.
     pub function: &'a str,
+    /// The source file, as the compiler was given it.
     pub file: Option<&'a str>,
+    /// The line in it.
     pub line: Option<u32>,
+    /// True for the program's own code: neither of a library nor of the runtime.
     pub own: bool,
 }
 

@@ -9,8 +9,11 @@ use super::fold::runs_tasks;
 /// A function on a stack, and the line in it that was being carried out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Frame {
+    /// The function's name, readable.
     pub function: String,
+    /// The source file, as the compiler was given it.
     pub file: Option<String>,
+    /// The line in it.
     pub line: Option<u32>,
     /// The program's own, not a library's or the language's.
     pub own: bool,
@@ -19,7 +22,9 @@ pub struct Frame {
 /// The stack of one event, the innermost function first, or the reason why there is none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Trace {
+    /// Functions, the innermost first.
     By(Vec<Frame>),
+    /// The reason why there are none, in a clause.
     Unknown(String),
 }
 
@@ -43,7 +48,9 @@ pub struct Code {
 /// Octets of one direction, by their numbers from the beginning of the connection, or before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
+    /// Nanoseconds of the kernel's monotonic clock at which it begins.
     pub from: u64,
+    /// Nanoseconds at which it ends.
     pub to: u64,
 }
 
@@ -52,6 +59,7 @@ pub struct Span {
 pub struct Asked {
     /// A transaction is open, whether or not it is known where it began.
     pub open: bool,
+    /// The send that began the transaction.
     pub begun: Option<Sent>,
     /// The last statement.
     pub last: Option<Sent>,
@@ -100,6 +108,14 @@ impl Code {
             ("read its end-of-file", &self.end_of_file),
         ];
         all.into_iter().filter_map(|(name, trace)| Some((name, trace.as_ref()?)))
+    }
+
+    /// Returns the one function that matters most: the one that began the transaction, or else read the
+    /// end-of-file, asked last, or connected.
+    #[must_use]
+    pub fn culprit(&self) -> Option<&Frame> {
+        let traces = [&self.begun, &self.end_of_file, &self.last, &self.connected];
+        traces.into_iter().flatten().find_map(Trace::culprit)
     }
 
     /// Returns each event in a line: what belongs together reads the same.

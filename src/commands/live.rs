@@ -42,6 +42,7 @@ const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 
 /// The place where packets are kept.
 pub enum Keeping {
+    /// One file, from the first packet to the last.
     File(PathBuf),
     /// Files that follow one another.
     Ring(Ring),
@@ -49,6 +50,7 @@ pub enum Keeping {
 
 /// The command `live`: its interface and its options.
 pub struct LiveCommand {
+    /// Interfaces, filter and bounds of the capture.
     pub wanted: Wanted,
     /// The namespace to capture in.
     pub netns: Netns,
@@ -60,10 +62,15 @@ pub struct LiveCommand {
     pub code: bool,
     /// The address to answer Prometheus at.
     pub metrics: Option<SocketAddr>,
+    /// The rules of judging, and the parts of contents that are read.
     pub plan: Plan,
+    /// The form of the report.
     pub format: Format,
+    /// The look of a report in text.
     pub look: TextLook,
+    /// Colours: always, never, or on terminals.
     pub color: ColorChoice,
+    /// The file of the report; standard output, if none.
     pub output: Option<PathBuf>,
 }
 

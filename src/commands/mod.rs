@@ -114,7 +114,7 @@ fn open(
 ) -> Result<Opened, String> {
     let Some(path) = path else {
         outputs.standard_output();
-        let out = Box::new(Quiet::new(io::stdout(), gone));
+        let out = Box::new(Quiet::stdout(gone));
         return Ok(Opened { out, color: choice(color), placing: None });
     };
     let (file, placing) = outputs.create(path, "-o")?;

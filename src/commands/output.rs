@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, NamedTempFile, TempDir};
+use tempfile::{Builder, NamedTempFile};
 
 use crate::printable::printable;
 
@@ -35,8 +35,10 @@ enum Identity {
 }
 
 /// A folder for nobody but its owner. Dropped, it goes with all that is in it.
-pub struct OwnFolder(TempDir);
+#[cfg(feature = "tui")]
+pub struct OwnFolder(tempfile::TempDir);
 
+#[cfg(feature = "tui")]
 impl OwnFolder {
     /// Makes it, where files of a short life go.
     pub fn new() -> io::Result<OwnFolder> {

@@ -31,14 +31,24 @@ const ZONES: [&str; 3] = ["/etc/localtime", "/etc/timezone", "/usr/share/zoneinf
 /// A process could not give up what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum CannotConfine {
+    /// No user has that name.
     #[error("-Z {0}: no such user")]
     NoUser(String),
+    /// Only root can become another user.
     #[error("-Z {user}: cannot become that user: {error} (only root can)")]
-    NotRoot { user: String, error: io::Error },
+    NotRoot {
+        /// The user that was named.
+        user: String,
+        /// The kernel's reason.
+        error: io::Error,
+    },
+    /// Capabilities could not be given up.
     #[error("capabilities cannot be given up: {0}")]
     Capabilities(io::Error),
+    /// Landlock's rules could not be laid down.
     #[error("Landlock: {0}")]
     Landlock(#[from] RulesetError),
+    /// The filter of system calls could not be put in place: the reason.
     #[error("seccomp: {0}")]
     Seccomp(String),
 }

@@ -41,7 +41,9 @@ pub struct Baseline {
 /// A name for addresses that change: `172.17.0.0/16=database`.
 #[derive(Clone, Debug)]
 pub struct Alias {
+    /// The addresses that it stands for.
     pub addresses: EndpointSet,
+    /// The name that findings are compared by.
     pub name: String,
 }
 

@@ -25,12 +25,16 @@ const TOO_MANY: &str = "(too many different stacks)";
 /// Connections of one stack: those that were left, and those that were not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
+    /// Connections that are findings.
     pub findings: u64,
+    /// Connections that both sides closed.
     pub closed: u64,
+    /// Connections that are neither.
     pub others: u64,
 }
 
 impl Count {
+    /// Returns the number of all.
     pub fn all(self) -> u64 {
         self.findings + self.closed + self.others
     }
@@ -80,6 +84,7 @@ impl Stacks {
         self.counts.entry(stack).or_default()
     }
 
+    /// Visits the stacks, with their counts, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Count)> {
         self.counts.iter().map(|(stack, count)| (stack.as_str(), *count))
     }

@@ -7,7 +7,9 @@ use unicode_width::UnicodeWidthStr;
 /// The side on which a column's cells are aligned.
 #[derive(Clone, Copy)]
 pub enum Align {
+    /// At the left, as words are.
     Left,
+    /// At the right, as numbers are.
     Right,
 }
 

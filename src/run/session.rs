@@ -1,6 +1,5 @@
-//! A session: the files and capture points that are read, and the rows that wait for their place.
-//!
-//! Every mode has one: reading files, reading some connections again, watching interfaces.
+//! A session: the files and capture points that are read, and the rows that wait for their place. Every
+//! mode has one: reading files, reading some connections again, watching interfaces.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -80,6 +79,7 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
+    /// Opens a session: rows go to `sink`, connections are judged by `crew`.
     pub fn new(plan: Plan, sink: &'a mut dyn Sink, crew: &'a mut Crew<Part>) -> Session<'a> {
         Session {
             policy: Arc::new(plan.policy.clone()),
@@ -101,6 +101,7 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Returns the rules of judging.
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
@@ -110,6 +111,7 @@ impl<'a> Session<'a> {
         &self.points[self.current]
     }
 
+    /// Returns the capture point that packets go to now.
     pub fn point_mut(&mut self) -> &mut CapturePoint {
         &mut self.points[self.current]
     }
@@ -196,6 +198,7 @@ impl<'a> Session<'a> {
             && !error.trouble.is_failure()
         {
             point.facts_mut().cut_off();
+            self.totals.cut_off += 1;
         }
     }
 
@@ -240,12 +243,8 @@ impl<'a> Session<'a> {
 
     /// The capture that a new one overlaps with least, and by how much.
     fn overlap(&self, first: Option<Time>) -> Option<Overlap> {
-        if self.plan.separate {
-            return None;
-        }
-        let with = self.points.iter().min_by_key(|point| point.facts().end())?;
-        let nanos = with.facts().end().since(first?)?;
-        Some(Overlap { with: *with.totals.files.last()?, nanos })
+        let with = self.points.iter().min_by_key(|point| point.facts().end());
+        with.filter(|_| !self.plan.separate)?.overlap(first?)
     }
 
     /// Sees a frame. Returns false if the filter does not match it.

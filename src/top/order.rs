@@ -13,9 +13,13 @@ pub enum Order {
     Held,
     /// The longest pause before the FIN first.
     Idle,
+    /// By state.
     State,
+    /// By local address and port.
     Local,
+    /// By the peer's address and port.
     Peer,
+    /// By process.
     Process,
     /// The most octets unread first.
     Unread,
@@ -24,6 +28,7 @@ pub enum Order {
 }
 
 impl Order {
+    /// One of each, in the order of columns.
     pub const ALL: [Order; 8] = [
         Order::Held,
         Order::Idle,

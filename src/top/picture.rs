@@ -24,6 +24,7 @@ use crate::verdict::{Close, Verdict};
 /// One connection, or one socket that no packet of was captured.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// The connection as reports show it.
     pub seen: Seen,
     /// The end that is judged, and its peer.
     pub ends: [Endpoint; 2],
@@ -31,6 +32,7 @@ pub struct Entry {
     pub states: [State; 2],
     /// The states that they went through; of a socket nothing is known but the last.
     pub lives: Option<Box<[Life; 2]>>,
+    /// Octets that the program has not read, by the kernel.
     pub recv_q: Option<u32>,
     /// The number of its group; `None` for what is no finding.
     pub group: Option<usize>,
@@ -126,8 +128,11 @@ impl Entry {
 pub struct Curve {
     /// The first file of its capture, where there are several captures.
     pub file: Option<String>,
+    /// Counts by state.
     pub series: Series,
+    /// The time of the first count.
     pub from: Time,
+    /// The time of the last.
     pub until: Time,
 }
 
@@ -160,12 +165,15 @@ impl Curve {
 /// All that a report says at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Picture {
+    /// Counts, as reports have them.
     pub totals: Totals,
+    /// Connections and sockets, each once.
     pub entries: Vec<Entry>,
     /// Groups of the findings, the largest first.
     pub groups: Vec<Group>,
     /// Findings of groups that were too small to be kept apart.
     pub others: u64,
+    /// Sockets by state over time.
     pub curve: Option<Curve>,
     /// Descriptors of processes, where the kernel was asked.
     pub usage: BTreeMap<i32, Usage>,
@@ -176,7 +184,9 @@ pub struct Picture {
 /// Findings of one process: how many, and the shortest and the longest time for which one was held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stuck {
+    /// Sockets of it.
     pub count: u64,
+    /// The shortest and the longest hold, where they are known.
     pub held: Option<(TimeDelta, TimeDelta)>,
     /// Findings of which that time is known.
     pub timed: u64,
@@ -250,6 +260,7 @@ pub struct Camera<F> {
 }
 
 impl<F: FnMut(Picture)> Camera<F> {
+    /// Hands pictures on to `hand_on`, as often as there is something new.
     pub fn new(hand_on: F) -> Camera<F> {
         Camera { entries: Vec::new(), usage: BTreeMap::new(), hand_on }
     }

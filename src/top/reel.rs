@@ -10,7 +10,9 @@ use crate::units::Zone;
 /// A capture from its first packet to its end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reel {
+    /// The time of the first packet.
     pub first: Time,
+    /// The time at which the capture ends.
     pub end: Time,
     /// The times at which findings began, in order.
     pub marks: Vec<Time>,
@@ -38,6 +40,7 @@ impl Reel {
         self.marks.iter().copied().find(|mark| *mark > at)
     }
 
+    /// Returns the last event before a time.
     pub fn previous(&self, at: Time) -> Option<Time> {
         self.marks.iter().copied().rfind(|mark| *mark < at)
     }

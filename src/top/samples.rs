@@ -19,8 +19,11 @@ pub struct Samples {
 /// A process with findings, and what they do to its descriptors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Holding {
+    /// The process's number.
     pub pid: i32,
+    /// Its sockets in CLOSE-WAIT.
     pub stuck: u64,
+    /// The time at which its descriptors run out.
     pub outlook: Outlook,
 }
 

@@ -16,6 +16,7 @@ impl Turn {
         self.is_wished.store(true, Ordering::Release);
     }
 
+    /// Tells whether somebody wishes that a new file begins.
     pub fn is_wished(&self) -> bool {
         self.is_wished.load(Ordering::Relaxed)
     }

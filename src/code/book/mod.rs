@@ -12,6 +12,7 @@ use crate::tcp::segment::Endpoint;
 
 /// Sockets that are kept, and the last sends of each.
 pub const MAX_SOCKETS: usize = 16_384;
+/// Sends that are kept of one socket: older ones are forgotten.
 pub const MAX_SENDS: usize = 64;
 
 /// The ends of a socket, its own first.
@@ -24,19 +25,27 @@ pub struct Event {
     pub at: u64,
     /// The address of the socket in the kernel.
     pub socket: u64,
+    /// The process in which it happened, by the kernel's number.
     pub pid: u32,
+    /// The thing that happened.
     pub what: What,
     /// The caller's.
     pub stack: Stack,
 }
 
+/// Things that happen to a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
+    /// Its state changed.
     State {
+        /// The state before.
         from: State,
+        /// The state after.
         to: State,
+        /// The addresses and ports.
         ends: Ends,
     },
+    /// So many octets were sent.
     Sent(u32),
     /// A read came back empty: the end-of-file.
     EndOfFile,
@@ -45,11 +54,15 @@ pub enum What {
 /// A state, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
+    /// Connecting: SYN-SENT.
     Connecting,
     /// A connection is being accepted.
     Accepting,
+    /// The peer's FIN was received.
     CloseWait,
+    /// Nothing is left of the connection.
     Closed,
+    /// Any other state.
     Other,
 }
 
@@ -85,15 +98,20 @@ struct Sock {
 /// A caller, to be named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
+    /// Nanoseconds of the kernel's monotonic clock.
     pub at: u64,
+    /// The process that called.
     pub pid: u32,
+    /// Return addresses, the innermost first; shared by all calls with the same.
     pub stack: Arc<Stack>,
 }
 
 /// An event's caller, or the reason why none is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
+    /// A call that was seen.
     By(Caller),
+    /// A call that was not, for a reason.
     Unknown(Why),
 }
 
@@ -102,6 +120,7 @@ pub enum Known {
 pub enum Why {
     /// It happened before anybody looked.
     Before,
+    /// Events were lost between.
     Lost,
     /// More sends came after it than are kept.
     LongAgo,
@@ -111,12 +130,14 @@ pub enum Why {
     Unfit,
     /// Several places sent the octets of one segment.
     Several,
+    /// More different stacks than are kept.
     TooManyStacks,
     /// Sockets of several network namespaces have the same ends.
     Twins,
 }
 
 impl Why {
+    /// Says it in a clause, without a full stop.
     #[must_use]
     pub fn sentence(self) -> &'static str {
         match self {
@@ -137,21 +158,29 @@ impl Why {
 pub enum Loss {
     /// Sums of sends, and which socket is which.
     Sums,
+    /// Events of connections that are opened.
     Connects,
+    /// Events of ends-of-file that are read.
     EndsOfFile,
 }
 
 /// All of them, in their order.
 pub const LOSSES: usize = 3;
+/// One of each.
 pub const ALL_LOSSES: [Loss; LOSSES] = [Loss::Sums, Loss::Connects, Loss::EndsOfFile];
 
 /// The callers of a socket's events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Callers {
+    /// The sender of the statement that began the transaction.
     pub begun: Option<Known>,
+    /// The sender of the last statement.
     pub last: Option<Known>,
+    /// The caller that connected, or accepted.
     pub connected: Option<Known>,
+    /// The reader of the end-of-file.
     pub end_of_file: Option<Known>,
+    /// The senders of the transaction's statements, in their order.
     pub statements: Vec<Known>,
 }
 
@@ -165,6 +194,7 @@ pub struct Book {
     lost_until: u64,
     lost_connects: bool,
     lost_ends: bool,
+    /// Events that the kernel dropped, since the beginning.
     pub lost: u64,
 }
 

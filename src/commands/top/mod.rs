@@ -34,12 +34,19 @@ pub enum TopCommand {
 
 /// Captures that are read again and again.
 pub struct Files {
+    /// Captures to replay.
     pub inputs: Vec<Input>,
+    /// Packets that are looked at.
     pub filter: Option<Filter>,
+    /// The rules of judging.
     pub policy: Policy,
+    /// Reads each file as a capture of its own.
     pub separate: bool,
+    /// Connections in memory, at most.
     pub max_flows: usize,
+    /// Threads that judge.
     pub threads: NonZeroUsize,
+    /// The parts of contents that are read.
     pub reading: Reading,
 }
 

@@ -53,6 +53,7 @@ pub struct Saved {
 pub struct Moment {
     /// As a date before it says.
     pub at: Option<NaiveDateTime>,
+    /// Sockets of that moment.
     pub sockets: Vec<Socket>,
 }
 
@@ -60,9 +61,11 @@ pub struct Moment {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} looks like a socket and cannot be read{}: {text:?}", more(*.lines))]
 pub struct Unread {
+    /// Lines that could not be read.
     pub lines: u64,
     /// The first of them: its number from 1, and the beginning of its text.
     pub line: usize,
+    /// The first of them, safe to print.
     pub text: String,
 }
 
@@ -79,6 +82,7 @@ pub enum NotAList {
     /// It has a form of its own.
     #[error("is no list of sockets: {0}")]
     Foreign(&'static str),
+    /// No form that is known; the first line that seemed to be of a socket, if there is one.
     #[error(
         "no line of it is a TCP socket as ss, netstat, lsof, /proc/net/tcp or closewait sockets --all list them{}",
         .0.as_ref().map_or(String::new(), |unread| format!(" ({unread})"))
@@ -156,6 +160,7 @@ fn bare(line: &str) -> String {
 
 /// A line of a saved list, by what it turned out to be.
 pub enum SavedLine {
+    /// A socket.
     Socket(Socket),
     /// More of the socket before it.
     More(Vec<Holder>),
@@ -163,6 +168,7 @@ pub enum SavedLine {
     Times,
     /// A socket's beginning, or one that is not understood.
     Unclear,
+    /// A line of something else.
     Other,
 }
 

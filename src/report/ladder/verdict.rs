@@ -25,15 +25,19 @@ use crate::verdict::{Close, Doubt, Judgement, Verdict};
 /// Another connection on the same 4-tuple.
 #[derive(Clone, Copy, Debug)]
 pub struct Other {
+    /// Its first packet, which names it.
     pub first: Place,
+    /// Its verdict.
     pub verdict: Verdict,
 }
 
 /// The connection that is explained, and others that were asked for with it.
 pub struct Subject<'a> {
+    /// The connection, judged.
     pub row: Row<'a>,
     /// Whoever holds its socket, where that is known.
     pub process: &'a Process,
+    /// The capture that it is of.
     pub totals: &'a Totals,
     /// The first of them.
     pub others: &'a [Other],

@@ -47,6 +47,7 @@ phrases! {
     partly_certain(certain, doubted): "{certain} certain, {doubted} with doubts" => "{certain} 条确定，{doubted} 条存疑";
     since_before(sockets): "{sockets} in CLOSE-WAIT since before the capture" => "抓包开始之前就有 {sockets}处于 CLOSE-WAIT";
     none_of_them_left(of): "; none of the {of} in it is left" => "；抓包里的 {of}都没有遗留";
+    and_none_in_it(): ", and no connection in it" => "，抓包里没有连接";
     in_close_wait(n, of): "{n} of {of} in CLOSE-WAIT, none of them a finding" => "{of}中有 {n} 条处于 CLOSE-WAIT，都不算发现";
     one_waits(n, of, whom): "{n} of {of} waits in FIN-WAIT-2 for {whom} to close" => "{of}中有 {n} 条在 FIN-WAIT-2 中等待 {whom} 关闭";
     some_wait(n, of, whom): "{n} of {of} wait in FIN-WAIT-2 for {whom} to close" => "{of}中有 {n} 条在 FIN-WAIT-2 中等待 {whom} 关闭";
@@ -54,6 +55,9 @@ phrases! {
     none_left_locally(of): "None of {of} left in CLOSE-WAIT at the local end" => "{of}中，没有一条在本端遗留于 CLOSE-WAIT";
     none_left(): "No connection left in CLOSE-WAIT" => "没有遗留在 CLOSE-WAIT 的连接";
     among(of): " among {of}" => "（共 {of}）";
+    nobody_closed(of, open): " among {of}, but nobody closed one, so nothing was judged: {open}" => "（共 {of}），但没有任何一方关闭过连接，所以什么也没有判断：{open}";
+    still_open(n): "{n} open" => "{n} 条打开";
+    still_open_in_transaction(n, open): "{n} open, {open} in a transaction" => "{n} 条打开，其中 {open} 条在事务中";
     no_finding(): "No finding" => "没有发现";
     not_all_judged(of): " among {of}, but not everything was judged" => "（共 {of}），但并非全部都能判断";
     in_captures(connections, n): "{connections} in {n} captures" => "{n} 份抓包的 {connections}";
@@ -69,6 +73,7 @@ phrases! {
     not_judged(n): "{n} not judged (unknown)" => "{n} 条无法判断";
     not_read(inputs): "{inputs} not read whole" => "{inputs}没有读完";
     not_understood(packets): "{packets} not understood" => "{packets}没能解读";
+    cut_off(inputs): "{inputs} cut off in the middle of a record" => "{inputs}在记录中间被截断";
     local_known(how): "Local side known from {how}." => "本端的依据：{how}。";
     local_unknown(option): "Local side unknown, so whichever side has not closed is judged: use --local {option} to judge one side." => "不知道哪一侧是本端，所以凡是没有关闭的一侧都会被判断：用 --local {option} 只判断一侧。";
 
@@ -127,8 +132,10 @@ phrases! {
     no_timer(): "No kernel timer ends CLOSE-WAIT: the program must close the socket." => "没有任何内核定时器会结束 CLOSE-WAIT：必须由程序关闭套接字。";
     and_more(n): " and {n} more" => " 等另外 {n} 个";
     passed_on(n, ends, note): "{n} of them: held by a proxy, which passed the FIN on and waits for {ends} to close ({note})." => "其中 {n} 条：由代理持有，它已把 FIN 转发出去，正在等待 {ends} 关闭（{note}）。";
-    all_reset(): "They were reset by the peer after a long CLOSE-WAIT: the kernel forgot the socket, the program may still hold its descriptor." => "它们在 CLOSE-WAIT 中停留很久之后被对端重置：内核已经忘记这些套接字，程序可能仍然占着描述符。";
-    some_reset(n): "{n} of them were reset by the peer after a long CLOSE-WAIT: the kernel forgot the socket, the program may still hold its descriptor." => "其中 {n} 条在 CLOSE-WAIT 中停留很久之后被对端重置：内核已经忘记这些套接字，程序可能仍然占着描述符。";
+    only_one_reset(): "It was reset by the peer after a long CLOSE-WAIT: forgotten by the kernel, perhaps with a descriptor that the program still holds." => "它在 CLOSE-WAIT 中停留很久之后被对端重置：内核已经忘记这个套接字，程序可能仍然占着描述符。";
+    one_reset(): "1 of them was reset by the peer after a long CLOSE-WAIT: forgotten by the kernel, perhaps with a descriptor that the program still holds." => "其中 1 条在 CLOSE-WAIT 中停留很久之后被对端重置：内核已经忘记这个套接字，程序可能仍然占着描述符。";
+    all_reset(): "They were reset by the peer after a long CLOSE-WAIT: forgotten by the kernel, perhaps with a descriptor that the program still holds." => "它们在 CLOSE-WAIT 中停留很久之后被对端重置：内核已经忘记这些套接字，程序可能仍然占着描述符。";
+    some_reset(n): "{n} of them were reset by the peer after a long CLOSE-WAIT: forgotten by the kernel, perhaps with a descriptor that the program still holds." => "其中 {n} 条在 CLOSE-WAIT 中停留很久之后被对端重置：内核已经忘记这些套接字，程序可能仍然占着描述符。";
     doubt(name, of, sentence): "Doubt {name}{of}: {sentence}." => "疑点“{name}”{of}：{sentence}。";
     of_all(n, all): " ({n} of {all})" => "（{all} 条中的 {n} 条）";
     doubts(list): "Doubts: {list} (closewait explain WORD)." => "疑点：{list}（含义：closewait explain 词）。";
@@ -155,7 +162,7 @@ phrases! {
     perhaps(list): " ({list}?)" => "（{list}？）";
     dropped(took, perhaps): "ended at their first use after {took} idle, without any FIN: something on the path forgot them sooner{perhaps}." => "空闲 {took} 之后首次使用就断了，没有任何 FIN：路径上有设备更早忘记了它们{perhaps}。";
     last_ack(host, took): "LAST-ACK: {host} sent its FIN {took} after the peer's, again and again, and nobody acknowledged it: something on the path forgot the connection." => "LAST-ACK：{host} 在对端 FIN 之后 {took} 发出自己的 FIN，一再重发也无人确认：路径上有设备忘记了这条连接。";
-    race(service, timeout, n, spread, requests, after, setting): "{service}: its idle timeout is {timeout} (n = {n}, ± {spread}); {requests} sent {after} after its FIN had arrived: close idle connections after less than {timeout}{setting}." => "{service}：空闲超时为 {timeout}（n = {n}，± {spread}）；有 {requests}在其 FIN 到达之后 {after} 才发出：请在空闲不到 {timeout} 时关闭连接{setting}。";
+    race(service, timeout, measured, requests, after, setting): "{service}: its idle timeout is {timeout} ({measured}); {requests} sent {after} after its FIN had arrived: close idle connections after less than {timeout}{setting}." => "{service}：空闲超时为 {timeout}（{measured}）；有 {requests}在其 FIN 到达之后 {after} 才发出：请在空闲不到 {timeout} 时关闭连接{setting}。";
     one_request(): "1 request was" => "1 个请求";
     requests(n): "{n} requests were" => "{n} 个请求";
     lasted(most): "; CLOSE-WAIT lasted {most}" => "；CLOSE-WAIT 持续 {most}";
@@ -182,9 +189,12 @@ phrases! {
     evicted(connections): "{connections} left memory early and were judged by what was seen until then: --max-flows raises the limit." => "{connections}提前离开内存，按当时所见判断：--max-flows 可提高上限。";
     unlisted(connections): "{connections} more are counted, and not listed or grouped: --max-flows raises the limit, --all --format jsonl has none." => "另有 {connections}已计数，但未列出也未分组：--max-flows 可提高上限，--all --format jsonl 没有上限。";
     skipped(packets, kinds): "Skipped {packets}: {kinds}." => "跳过 {packets}：{kinds}。";
+    one_line_skipped(): "Skipped 1 line that is not a packet line." => "跳过 1 行：不是数据包。";
+    lines_skipped(n): "Skipped {n} lines that are not packet lines." => "跳过 {n} 行：不是数据包。";
     missing(n, connections): "Packets are missing from this capture: {n} of {connections} show it." => "这份抓包缺少数据包：{connections}中有 {n} 条可以看出。";
     pause(time, before, after): "Nothing was captured for {time} between {before} and {after}." => "{before} 与 {after} 之间有 {time} 没有抓包。";
     overlap(first, with, time): "{first} overlaps {with} by {time}: read as a capture of another point." => "{first} 与 {with} 重叠 {time}：视为另一个抓包点。";
+    other_link_type(first, with): "{first} is of another link type than {with}: read as a capture of another point." => "{first} 与 {with} 的链路类型不同：视为另一个抓包点。";
     only_payload(): "It holds only packets with payload: a FIN or an ACK without any cannot show." => "其中只有带载荷的数据包：不带载荷的 FIN 和 ACK 看不到。";
     no_bare_ack(): "It holds no bare ACK (a filter on flags?): whether a FIN was acknowledged is inferred." => "其中没有单独的 ACK（按标志位过滤过？）：FIN 是否被确认只能推断。";
     files(first, last, n): "{first} … {last} ({n} files)" => "{first} … {last}（{n} 个文件）";
@@ -210,6 +220,9 @@ phrases! {
     // Sockets of a host.
     no_socket(): "No TCP socket." => "没有 TCP 套接字。";
     no_socket_stuck(): "No socket in CLOSE-WAIT." => "没有套接字处于 CLOSE-WAIT。";
+    no_stuck_socket_matches(sockets): "None of {sockets} in CLOSE-WAIT matches." => "处于 CLOSE-WAIT 的 {sockets}都不符合条件。";
+    one_stuck_socket_matches(sockets): "1 of {sockets} in CLOSE-WAIT matches" => "处于 CLOSE-WAIT 的 {sockets}中有 1 个符合条件";
+    stuck_sockets_match(n, sockets): "{n} of {sockets} in CLOSE-WAIT match" => "处于 CLOSE-WAIT 的 {sockets}中有 {n} 个符合条件";
     sockets_stuck(sockets): "{sockets} in CLOSE-WAIT" => "{sockets}处于 CLOSE-WAIT";
     idle_at_most(time): "; idle ≤ {time}" => "；空闲 ≤ {time}";
     recv_q_0(): "Recv-Q 0: the program read the end-of-file, and did not close the socket." => "Recv-Q 0：程序读到了文件结尾（EOF），却没有关闭套接字。";

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use chrono::TimeDelta;
 
-use super::growth::{History, of_process};
+use super::growth::{History, rate};
 use super::times::Times;
 use super::{Group, Listing};
 use crate::owner::{Held, Socket, Usage};
@@ -19,6 +19,7 @@ use crate::report::text::code::lost as code_lost;
 use crate::report::text::page::{Page, Screen};
 use crate::report::text::{ALARM, CALM, timeout_words};
 use crate::summary::growth::until_full;
+use crate::tcp::state::State;
 use crate::units::{Zone, duration, range, thousands};
 
 /// The look of the text.
@@ -30,6 +31,7 @@ pub struct SocketsLook {
     pub each: bool,
     /// All functions of a stack, those of libraries, too.
     pub frames: bool,
+    /// The terminal that it is written for.
     pub screen: Screen,
     /// The time of the look, where it is now.
     pub now: Option<Time>,
@@ -68,13 +70,17 @@ fn states(out: &mut impl Write, listing: &Listing, lang: Lang) -> io::Result<()>
 }
 
 fn headline(out: &mut impl Write, listing: &Listing, lang: Lang) -> io::Result<()> {
-    match listing.stuck.len() as u64 {
-        0 => writeln!(out, "{CALM}{}{CALM:#}", lang.no_socket_stuck()),
-        n => {
-            let stuck = lang.sockets_stuck(lang.count(n, Thing::Socket));
-            writeln!(out, "{ALARM}{stuck}{ALARM:#}\n")
-        }
-    }
+    // The states above count all there are, whatever was asked for.
+    let all = listing.states.get(&State::CloseWait).copied().unwrap_or(0);
+    let sockets = lang.count(all, Thing::Socket);
+    let stuck = match listing.stuck.len() as u64 {
+        0 if all > 0 => return writeln!(out, "{}", lang.no_stuck_socket_matches(sockets)),
+        0 => return writeln!(out, "{CALM}{}{CALM:#}", lang.no_socket_stuck()),
+        1 if all > 1 => lang.one_stuck_socket_matches(sockets),
+        n if n < all => lang.stuck_sockets_match(thousands(n), sockets),
+        _ => lang.sockets_stuck(sockets),
+    };
+    writeln!(out, "{ALARM}{stuck}{ALARM:#}\n")
 }
 
 /// A row a group, and below it since when.
@@ -237,11 +243,7 @@ fn exhaustion(
         let Some(usage) = listing.snapshot.processes.get(&pid) else { continue };
         let all = usage.in_use.map_or_else(|| lang.unknown_number(), thousands);
         let limit = usage.limit.map_or_else(|| lang.no_limit(), |n| lang.limit(thousands(n)));
-        let at_one_look = listing.times_of(pid).per_minute();
-        let rate = match history {
-            Some(history) => history.rate(of_process(history, pid), at_one_look),
-            None => at_one_look,
-        };
+        let rate = rate(listing, history, pid);
         let outlook = rate.map_or(String::new(), |rate| outlook(rate, usage, now, lang));
         let process = format!("{}[{pid}]", usage.command);
         let line = lang.descriptors(process, thousands(stuck), all, limit, outlook);

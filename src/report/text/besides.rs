@@ -149,7 +149,7 @@ fn host(kind: &Kind, lang: Lang) -> String {
 }
 
 fn late(kind: &Kind, lang: Lang) -> String {
-    let at_once = kind.all_at_once().then(|| lang.restart()).unwrap_or_default();
+    let at_once = if kind.all_at_once() { lang.restart() } else { String::new() };
     lang.late(host(kind, lang), took(kind, lang), at_once)
 }
 
@@ -199,9 +199,13 @@ fn race(advice: &Advice, service: &str, lang: Lang) -> String {
         late => lang.requests(thousands(late)),
     };
     let (timeout, spread) = (duration(advice.timeout), duration(advice.spread));
-    let (n, after) = (thousands(advice.number), range(advice.after.0, advice.after.1));
-    lang.race(service, timeout, n, spread, requests, after, setting)
+    let measured = format!("n = {}{}± {spread}", thousands(advice.number), lang.comma());
+    let after = range(advice.after.0, advice.after.1);
+    lang.race(service, timeout, measured, requests, after, setting)
 }
+
+/// Connections that one side closed first: which, by whom, after which pause.
+type Who<'a> = (&'a Kind, fn(Lang) -> String, fn(Lang, String) -> String);
 
 /// Says who closed first, and after which pause.
 fn closed_first(service: &Service, end: Option<Endpoint>, lang: Lang) -> String {
@@ -212,7 +216,7 @@ fn closed_first(service: &Service, end: Option<Endpoint>, lang: Lang) -> String 
     let pause = |kind: &Kind, words: fn(Lang, String) -> String| {
         idle(kind).map_or(String::new(), |idle| words(lang, idle))
     };
-    let who: [(&Kind, fn(Lang) -> String, fn(Lang, String) -> String); 3] = [
+    let who: [Who; 3] = [
         (&service.answered, Lang::the_service, Lang::after_answer),
         (&service.by_service, Lang::the_service, Lang::after_idling),
         (&service.by_client, Lang::the_client, Lang::after_idling),

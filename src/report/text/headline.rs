@@ -53,8 +53,11 @@ fn main(
         let left = lang.left(thousands(now.findings), of, holders(found, lang));
         say(left, lang.colon(how_sure(now, lang)), ALARM)
     } else if now.before_capture > 0 {
-        let none = now.close_wait + now.hidden == 0;
-        let none = if none { lang.none_of_them_left(of) } else { String::new() };
+        let none = match (totals.tally.flows, now.close_wait + now.hidden) {
+            (0, _) => lang.and_none_in_it(),
+            (_, 0) => lang.none_of_them_left(of),
+            _ => String::new(),
+        };
         say(lang.since_before(lang.count(now.before_capture, Thing::Socket)), none, ALARM)
     } else if now.hidden + now.pending > 0 {
         let n = thousands(now.close_wait.max(now.hidden));
@@ -65,14 +68,25 @@ fn main(
             1 => lang.one_waits(n, of, whom),
             _ => lang.some_wait(n, of, whom),
         };
-        let none = now.is_all_clear().then(|| lang.none_left_here()).unwrap_or_default();
+        let none = if now.is_all_clear() { lang.none_left_here() } else { String::new() };
         say(wait, none, HEADING)
     } else if now.elsewhere > 0 {
         say(lang.none_left_locally(of), String::new(), HEADING)
+    } else if now.is_all_clear() && totals.tally.is_nobody_closing() {
+        say(lang.none_left(), lang.nobody_closed(of, still_open(totals, lang)), HEADING)
     } else if now.is_all_clear() {
         say(lang.none_left(), lang.among(of), CALM)
     } else {
         say(lang.no_finding(), lang.not_all_judged(of), HEADING)
+    }
+}
+
+/// `6 open, 4 in a transaction`
+fn still_open(totals: &Totals, lang: Lang) -> String {
+    let open = thousands(totals.tally.of(Verdict::Open));
+    match totals.tally.in_transaction {
+        0 => lang.still_open(open),
+        n => lang.still_open_in_transaction(open, thousands(n)),
     }
 }
 
@@ -122,6 +136,7 @@ fn besides(totals: &Totals, now: Headline, lang: Lang) -> Vec<String> {
         (now.not_judged, lang.not_judged(thousands(now.not_judged))),
         (now.unread, lang.not_read(unread)),
         (now.unread_packets, lang.not_understood(packets)),
+        (now.cut_off, lang.cut_off(lang.count(now.cut_off, Thing::Input))),
     ];
     all.into_iter().filter(|(n, _)| *n > 0).map(|(_, words)| words).collect()
 }

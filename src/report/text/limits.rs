@@ -3,9 +3,10 @@
 use chrono::TimeDelta;
 
 use super::report::Report;
+use crate::decode::Skipped;
 use crate::report::lang::Thing;
 use crate::summary::Capture;
-use crate::units::{duration, packet_time, thousands, zone_mark};
+use crate::units::{clock_time, duration, thousands, zone_mark};
 use crate::verdict::Verdict;
 
 /// Snap lengths of a capture that are printed.
@@ -82,8 +83,20 @@ impl Report<'_> {
         lines
     }
 
-    fn skipped(&self) -> Option<String> {
-        let (skipped, lang) = (self.totals.skipped_by_name(), self.lang());
+    /// Counts what was skipped: packets by their kind, and lines of a text.
+    fn skipped(&self) -> Vec<String> {
+        let line = Skipped::NoPacket.to_string();
+        let (lines, packets): (Vec<_>, Vec<_>) =
+            self.totals.skipped_by_name().into_iter().partition(|(kind, _)| *kind == line);
+        let lines = lines.first().map(|(_, n)| match n {
+            1 => self.lang().one_line_skipped(),
+            n => self.lang().lines_skipped(thousands(*n)),
+        });
+        self.packets_skipped(&packets).into_iter().chain(lines).collect()
+    }
+
+    fn packets_skipped(&self, skipped: &[(String, u64)]) -> Option<String> {
+        let lang = self.lang();
         let all: u64 = skipped.iter().map(|(_, n)| n).sum();
         let shown = skipped.len().min(self.look.limit().unwrap_or(KINDS));
         let named = skipped[..shown].iter();
@@ -111,8 +124,11 @@ impl Report<'_> {
             lines.push(lang.pause(pause, name(&gap.before), name(&gap.after)));
         }
         if let (Some(overlap), Some(first)) = (capture.overlap, capture.files.first()) {
-            let both = duration(TimeDelta::nanoseconds(overlap.nanos));
-            lines.push(lang.overlap(name(first), name(&overlap.with), both));
+            let (first, with) = (name(first), name(&overlap.with));
+            lines.push(match overlap.nanos {
+                Some(nanos) => lang.overlap(first, with, duration(TimeDelta::nanoseconds(nanos))),
+                None => lang.other_link_type(first, with),
+            });
         }
         if facts.segments() > 0 && !facts.holds_empty_segments() {
             lines.push(lang.only_payload());
@@ -138,16 +154,13 @@ impl Report<'_> {
         let known = |place: &crate::place::Place| place.time.nanos().is_some();
         if let (Some(first), Some(last)) = (facts.first().filter(known), facts.last().filter(known))
         {
-            let time = |place| {
-                let time = packet_time(place, self.look.zone, self.dates);
-                // To the second: it is about when, not about which packet.
-                time.split('.').next().unwrap_or_default().to_owned()
-            };
+            // To the second: it is about when, not about which packet.
+            let time = |time| clock_time(time, 0, self.look.zone, self.dates);
             let zone = zone_mark(first, self.look.zone);
-            let times = format!("{} … {} {zone}", time(first), time(last));
-            text += &(lang.comma() + &times);
             // It may be said to have ended later than its last packet.
             let end = facts.end().max(last.time);
+            let times = format!("{} … {} {zone}", time(first.time), time(end));
+            text += &(lang.comma() + &times);
             if let Some(nanos) = end.since(first.time) {
                 text += &lang.aside(duration(TimeDelta::nanoseconds(nanos)));
             }

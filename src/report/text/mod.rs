@@ -43,6 +43,7 @@ use page::{Page, Screen};
 /// The look of the text.
 #[derive(Clone, Debug)]
 pub struct TextLook {
+    /// The zone that times are shown in.
     pub zone: Zone,
     /// Dates before times.
     pub dates: bool,
@@ -54,6 +55,7 @@ pub struct TextLook {
     pub explain: Option<String>,
     /// All functions of a stack, those of libraries, too.
     pub frames: bool,
+    /// The terminal that it is written for, and its reader's language.
     pub screen: Screen,
 }
 
@@ -81,11 +83,14 @@ pub struct Text<W: Write> {
     gathered: Gathered,
 }
 
+/// The colour of a finding.
 pub const ALARM: Style = AnsiColor::Red.on_default().bold();
+/// The colour of an all-clear.
 pub const CALM: Style = AnsiColor::Green.on_default().bold();
 const HEADING: Style = Style::new().bold();
 
 impl<W: Write> Text<W> {
+    /// Writes to `out` when the capture has ended.
     pub fn new(out: W, look: TextLook) -> Text<W> {
         let gathered = Gathered::keeping(look.kept());
         Text { out: Page::new(out, look.screen), look, gathered }

@@ -41,10 +41,13 @@ impl Report<'_> {
     }
 
     fn descriptors(&self) -> Option<String> {
-        match self.found.descriptors {
-            0 => None,
-            n if n == self.totals.findings() => Some(self.lang().all_reset()),
-            n => Some(self.lang().some_reset(thousands(n))),
+        let lang = self.lang();
+        match (self.found.descriptors, self.totals.findings()) {
+            (0, _) => None,
+            (1, 1) => Some(lang.only_one_reset()),
+            (1, _) => Some(lang.one_reset()),
+            (n, all) if n == all => Some(lang.all_reset()),
+            (n, _) => Some(lang.some_reset(thousands(n))),
         }
     }
 

@@ -14,11 +14,13 @@ pub struct Screen {
     pub width: Option<usize>,
     /// Its locale has no other characters than ASCII.
     pub ascii: bool,
+    /// The language of the reader.
     pub lang: Lang,
 }
 
 /// Lines of a screen that is not known: as high and as wide as the first terminals were.
 pub const HEIGHT: usize = 24;
+/// Columns of such a screen.
 pub const WIDTH: usize = 80;
 
 /// Narrower than this, nothing can be laid out.
@@ -45,6 +47,7 @@ pub struct Page<W> {
 }
 
 impl<W: Write> Page<W> {
+    /// Writes to `out` what the screen can show.
     pub fn new(out: W, screen: Screen) -> Page<W> {
         Page { out, screen, line: Vec::new() }
     }

@@ -74,6 +74,8 @@ impl Report<'_> {
             lines.extend(self.other_table());
         }
         lines.extend(end);
+        // Parts have empty lines around them, whether there is another beside them or not.
+        lines.dedup_by(|line, before| line.is_empty() && before.is_empty());
         lines
     }
 

@@ -95,19 +95,17 @@ impl Report<'_> {
         };
         let (left, right) = (left.to_string(), right.to_string());
         let held = seen.held.map_or("-".into(), duration);
-        let frame = match seen.fin {
-            Some(_) => self.fin_frame(seen),
-            None => frame(seen.first, self.totals),
-        };
-        vec![word, left, right, self.fin_at(seen), by, held, idle, frame, names(seen, lang)]
+        let (fin_at, frame) = (self.fin_at(seen), self.fin_frame(seen));
+        vec![word, left, right, fin_at, by, held, idle, frame, names(seen, lang)]
     }
 
     fn fin_at(&self, seen: &Seen) -> String {
         seen.fin.map_or("-".into(), |fin| packet_time(fin, self.look.zone, self.dates))
     }
 
+    /// The frame of the FIN, or where none was captured the first.
     fn fin_frame(&self, seen: &Seen) -> String {
-        seen.fin.map_or("-".into(), |fin| frame(fin, self.totals))
+        frame(seen.fin.unwrap_or(seen.first), self.totals)
     }
 
     /// Sockets that were in CLOSE-WAIT before the capture: each of a few, or by process and peer.

@@ -7,7 +7,9 @@ use crate::top::reel::Reel;
 /// A replay's time line, once it is known, and its movement.
 #[derive(Clone, Debug)]
 pub struct Clock {
+    /// The capture that is replayed; none of a host.
     pub reel: Option<Reel>,
+    /// True while time goes on by itself.
     pub is_playing: bool,
     /// Seconds of the capture in a second.
     pub speed: f64,

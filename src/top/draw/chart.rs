@@ -29,6 +29,7 @@ pub fn plot(area: Rect) -> Rect {
     Rect { x: area.x + AXIS.min(area.width), y: area.y + 1, width, height: area.height - 1 }
 }
 
+/// Draws bars of CLOSE-WAIT over time, and the time line below them.
 pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let holdings = &app.holdings;
     let limit = holdings.first().map(|first| holding(app, first));
