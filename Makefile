@@ -4,7 +4,7 @@
 # make bench-live  live capture beside tcpdump under load (root)
 # make budget instructions a packet, held by CI
 # make test-fleet  the job on Spark, and the questions to DuckDB, ClickHouse and Spark SQL, each installed into target/fleet
-# make screenshots  the screens in the manual, as they are drawn
+# make screenshots  the pictures in README and the screens in the manual, as they are drawn
 # make soak   a million simulated conversations (SEEDS=…)
 # make soak-kernel  two real kernels and every fault between them, for MINUTES=30 (root)
 # make soak-live  a live capture at churn, for MINUTES=30 (root): nothing is lost, and memory stays where it is
@@ -46,6 +46,7 @@ test-fleet: needs-fleet
 # `closewait top` on fixtures, at five moments; `make test` fails where they are others.
 screenshots: needs-build
 	CLOSEWAIT_BLESS=1 $(CARGO) test --locked --all-features --test top screens::
+	CLOSEWAIT_BLESS=1 $(CARGO) test --locked --all-features --test browser readme_
 
 # What only the program needs (the feature `cli`), a user of the library does not get.
 PROGRAM = clap|indicatif|landlock|seccompiler|netlink-[a-z-]+|nix|pulldown-cmark|ratatui-[a-z]+|signal-hook|tempfile|pcap

@@ -17,9 +17,9 @@ Examples:
                                           capture
   closewait diff before.pcap after.pcap --format html -o diff.html
 
-A leak is the same by its service, cause and statements, whatever its ports. One
-that is gone is shown to be mended only where the second capture has connections
-on which the same was said, and that were closed.
+A leak is the same by its service, cause, statements and code, whatever its
+ports. One that is gone is shown to be mended only where the second capture has
+connections on which the same was said, and that were closed.
 
 Exit status:
   0  no new leak    1  a new one    2  error";

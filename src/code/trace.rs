@@ -106,6 +106,14 @@ impl Code {
         all.into_iter().filter_map(|(name, trace)| Some((name, trace.as_ref()?)))
     }
 
+    /// Returns the one function that matters most: the one that began the transaction, or else read the
+    /// end-of-file, asked last, or connected.
+    #[must_use]
+    pub fn culprit(&self) -> Option<&Frame> {
+        let traces = [&self.begun, &self.end_of_file, &self.last, &self.connected];
+        traces.into_iter().flatten().find_map(Trace::culprit)
+    }
+
     /// Returns each event in a line: what belongs together reads the same.
     #[must_use]
     pub fn heads(&self) -> Vec<(&'static str, String)> {

@@ -21,6 +21,16 @@ pub struct LeakKind {
     pub cause: Option<Cause>,
     /// Statements of the open transaction, or the last one.
     pub statements: Vec<String>,
+    /// The function behind them, where it was watched or their statements name it; without its line, which any change of
+    /// the program moves.
+    pub code: Option<String>,
+}
+
+impl LeakKind {
+    /// Returns the same kind, whatever the code.
+    fn whatever_code(&self) -> LeakKind {
+        LeakKind { code: None, ..self.clone() }
+    }
 }
 
 /// The service of a leak's connections.
@@ -69,7 +79,11 @@ impl Leaks {
     pub fn count(&mut self, seen: &Seen) {
         if seen.finding {
             let statements = seen.said.asked().to_vec();
-            let kind = LeakKind { service: seen.party().into(), cause: seen.cause, statements };
+            let culprit = seen.code.as_ref().and_then(|code| code.culprit());
+            let code = culprit.map(|frame| frame.function.clone());
+            let code = code.or_else(|| seen.said.code.clone());
+            let kind =
+                LeakKind { service: seen.party().into(), cause: seen.cause, statements, code };
             self.add(kind, !seen.doubts.is_empty(), seen.held);
         }
     }
@@ -96,6 +110,30 @@ impl Leaks {
             *n += u64::from(went);
         }
     }
+}
+
+impl LeakCount {
+    fn join(&mut self, more: &LeakCount) {
+        self.connections += more.connections;
+        self.doubted += more.doubted;
+        self.longest = self.longest.max(more.longest);
+    }
+}
+
+/// The leaks of two captures by kind. Where the code of some of a kind is not known, all of it are one: else what is
+/// the same would seem to have changed.
+fn told_apart(both: [&Leaks; 2]) -> [BTreeMap<LeakKind, LeakCount>; 2] {
+    let kinds = both.iter().flat_map(|leaks| leaks.kinds.keys());
+    let unknown: BTreeSet<&LeakKind> = kinds.filter(|kind| kind.code.is_none()).collect();
+    both.map(|leaks| {
+        let mut told = BTreeMap::<LeakKind, LeakCount>::new();
+        for (kind, found) in &leaks.kinds {
+            let alike = kind.whatever_code();
+            let kind = if unknown.contains(&alike) { alike } else { kind.clone() };
+            told.entry(kind).or_default().join(found);
+        }
+        told
+    })
 }
 
 /// The fate of a kind of leak.
@@ -147,10 +185,15 @@ impl Change {
 
 /// Holds two captures against each other: new ones first, of each fate the most connections first.
 pub fn compare(before: &Leaks, after: &Leaks) -> Vec<Change> {
-    let kinds: BTreeSet<&LeakKind> = before.kinds.keys().chain(after.kinds.keys()).collect();
+    let [told_before, told_after] = told_apart([before, after]);
+    let kinds: BTreeSet<&LeakKind> = told_before.keys().chain(told_after.keys()).collect();
+    // Of connections that were closed nobody knows the code.
+    let closed = after.closed.as_ref().map(|closed| {
+        closed.iter().map(|(kind, n)| (kind.whatever_code(), *n)).collect::<BTreeMap<_, _>>()
+    });
     let change = |kind: &LeakKind| {
-        let of = |leaks: &Leaks| leaks.kinds.get(kind).copied();
-        let fate = match (of(before), of(after)) {
+        let (before, after) = (told_before.get(kind).copied(), told_after.get(kind).copied());
+        let fate = match (before, after) {
             (None, _) => Fate::New,
             (Some(_), Some(_)) => Fate::Stayed,
             (Some(_), None) => Fate::Gone,
@@ -158,12 +201,11 @@ pub fn compare(before: &Leaks, after: &Leaks) -> Vec<Change> {
         Change {
             kind: kind.clone(),
             fate,
-            before: of(before).unwrap_or_default(),
-            after: of(after).unwrap_or_default(),
-            closed_after: after
-                .closed
+            before: before.unwrap_or_default(),
+            after: after.unwrap_or_default(),
+            closed_after: closed
                 .as_ref()
-                .map(|closed| closed.get(kind).copied().unwrap_or(0)),
+                .map(|closed| closed.get(&kind.whatever_code()).copied().unwrap_or(0)),
         }
     };
     let mut changes: Vec<Change> = kinds.into_iter().map(change).collect();
@@ -184,7 +226,35 @@ mod tests {
             service: Served::There(end),
             cause: Some(cause),
             statements: vec!["BEGIN".into()],
+            code: None,
         }
+    }
+
+    /// Code tells kinds apart where it is known of all of them, and nowhere else.
+    #[test]
+    fn code_tells_kinds_apart_where_it_is_known() {
+        let open = kind(3306, Cause::TransactionOpen);
+        let by = |code: &str| LeakKind { code: Some(code.into()), ..open.clone() };
+        let fates = |before: &[(LeakKind, u64)], after: &[(LeakKind, u64)]| {
+            let mut after = leaks(after);
+            after.look_for(leaks(before).kinds.keys());
+            after.count_closed(open.service, &["BEGIN"]);
+            let changes = compare(&leaks(before), &after);
+            let told = changes.into_iter().map(|c| (c.kind.code, c.fate, c.closed_after));
+            told.collect::<Vec<_>>()
+        };
+        let (update, charge) = (by("main.update"), by("main.charge"));
+        assert_eq!(
+            fates(&[(update.clone(), 3), (charge.clone(), 1)], &[(charge.clone(), 2)]),
+            [
+                (Some("main.charge".into()), Fate::Stayed, Some(1)),
+                (Some("main.update".into()), Fate::Gone, Some(1))
+            ]
+        );
+        assert_eq!(
+            fates(&[(update, 3)], &[(open.clone(), 1), (charge, 1)]),
+            [(None, Fate::Stayed, Some(1))]
+        );
     }
 
     fn leaks(kinds: &[(LeakKind, u64)]) -> Leaks {

@@ -3,6 +3,7 @@
 //! Words are joined by *and*; `!` before one turns it round. A word without a key may stand anywhere in what
 //! is shown of a connection. While a word is half typed it matches what it may become.
 
+use std::io::Write;
 use std::time::Duration;
 
 use super::picture::Entry;
@@ -144,7 +145,7 @@ impl Test {
             Test::Descriptor(number) => descriptor(entry).is_some_and(|fd| fd == *number),
             Test::Local(ends) => ends.holds(entry.ends[0]),
             Test::Peer(ends) => ends.holds(entry.ends[1]),
-            Test::Port(port) => entry.ends.iter().any(|end| end.port.to_string() == *port),
+            Test::Port(port) => entry.ends.iter().any(|end| port.parse() == Ok(end.port)),
             Test::Cause(part) => seen.cause.is_some_and(|cause| is_in(cause.name(), part)),
             Test::Verdict(part) => is_in(seen.verdict.name(), part),
             Test::Said(part) => said(&seen.said, part),
@@ -183,7 +184,7 @@ fn is_in(text: &str, small: &str) -> bool {
 fn process(entry: &Entry, part: &str) -> bool {
     match &entry.seen.process {
         Process::By { holder, .. } => {
-            is_in(&holder.command, part) || holder.pid.to_string() == part
+            is_in(&holder.command, part) || part.parse() == Ok(holder.pid)
         }
         Process::Backlog => is_in("(backlog)", part),
         Process::Hidden => is_in("(unknown)", part),
@@ -218,8 +219,21 @@ fn said(said: &Said, part: &str) -> bool {
 fn is_in_end(entry: &Entry, part: &str) -> bool {
     let could_be = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '[' | ']');
     let is_address = part.chars().all(could_be);
-    let mut ends = entry.ends.iter().filter(|end| is_address || names::is_stand_in(end.ip));
-    ends.any(|end| end.to_string().contains(part))
+    entry.ends.iter().any(|end| match names::is_stand_in(end.ip) {
+        true => end.to_string().contains(part),
+        false => is_address && is_in_address(*end, part),
+    })
+}
+
+/// Octets that the longest address takes, with its zone and port.
+const ADDRESS: usize = 64;
+
+fn is_in_address(end: Endpoint, part: &str) -> bool {
+    let mut octets = [0; ADDRESS];
+    let mut rest = &mut octets[..];
+    let left = write!(rest, "{end}").map_or(ADDRESS, |()| rest.len());
+    let text = octets.get(..ADDRESS - left).and_then(|text| std::str::from_utf8(text).ok());
+    text.is_some_and(|text| text.contains(part))
 }
 
 fn anywhere(entry: &Entry, part: &str) -> bool {

@@ -165,7 +165,7 @@ fn write(
 ) -> io::Result<()> {
     let mut out = out;
     match asked.format {
-        Format::Jsonl => lines::jsonl(&mut out, listing),
+        Format::Jsonl => lines::jsonl(&mut out, listing, history, now()),
         Format::Csv => lines::csv(&mut out, listing),
         Format::Html | Format::Parquet => Err(io::ErrorKind::Unsupported.into()),
         Format::Text => {

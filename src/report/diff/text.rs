@@ -45,6 +45,9 @@ fn one(mut out: &mut dyn Write, change: &Change) -> io::Result<()> {
         let more = if short.len() < said.len() { "…" } else { "" };
         writeln!(out, "       {short}{more}")?;
     }
+    if let Some(code) = &kind.code {
+        writeln!(out, "       by {code}")?;
+    }
     if change.fate == Fate::Gone {
         writeln!(out, "       {}", shown(change))?;
     }

@@ -1,4 +1,4 @@
-//! The findings by process, service, cause and statements.
+//! The findings by process, service, cause, statements and code.
 
 use maud::{Markup, html};
 

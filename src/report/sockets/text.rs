@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use chrono::TimeDelta;
 
-use super::growth::{History, of_process};
+use super::growth::{History, rate};
 use super::times::Times;
 use super::{Group, Listing};
 use crate::owner::{Held, Socket, Usage};
@@ -243,11 +243,7 @@ fn exhaustion(
         let Some(usage) = listing.snapshot.processes.get(&pid) else { continue };
         let all = usage.in_use.map_or_else(|| lang.unknown_number(), thousands);
         let limit = usage.limit.map_or_else(|| lang.no_limit(), |n| lang.limit(thousands(n)));
-        let at_one_look = listing.times_of(pid).per_minute();
-        let rate = match history {
-            Some(history) => history.rate(of_process(history, pid), at_one_look),
-            None => at_one_look,
-        };
+        let rate = rate(listing, history, pid);
         let outlook = rate.map_or(String::new(), |rate| outlook(rate, usage, now, lang));
         let process = format!("{}[{pid}]", usage.command);
         let line = lang.descriptors(process, thousands(stuck), all, limit, outlook);
