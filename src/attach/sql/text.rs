@@ -1,5 +1,7 @@
 //! A statement's text as it was sent, as far as it was seen.
 
+use std::sync::Arc;
+
 use super::digest::{digest, literal};
 use super::kind::{self, Kind};
 use super::lexer::{Lexer, Token};
@@ -12,7 +14,8 @@ pub const MAX_TEXT: usize = 1_024;
 /// The beginning of a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SqlText {
-    pub octets: Box<[u8]>,
+    /// Shared by all that keep the statement.
+    pub octets: Arc<[u8]>,
     pub cut: bool,
     pub dialect: Dialect,
     /// There is no text, or nothing of it was seen.
@@ -64,7 +67,11 @@ impl SqlText {
 
     /// Returns the effect of its `index`th statement on a transaction.
     pub fn kind(&self, index: usize) -> Kind {
-        if self.none { Kind::Unknown } else { kind::of_nth(self.tokens(), index, self.cut) }
+        match index {
+            _ if self.none => Kind::Unknown,
+            0 if !self.cut && kind::begins_with_keeping(&self.octets) => Kind::Keeps,
+            _ => kind::of_nth(self.tokens(), index, self.cut),
+        }
     }
 
     /// Returns its effect on a transaction of PostgreSQL, where nothing but these words begins or ends one.
