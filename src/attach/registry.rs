@@ -91,6 +91,13 @@ macro_rules! protocols {
                 }
             }
 
+            /// Returns whether the octets say that it is this protocol, or that it is not.
+            pub fn confirmed(&self) -> Option<bool> {
+                match self {
+                    $(Talk::$protocol(talk) => talk.confirmed()),*
+                }
+            }
+
             /// Returns what is known by now.
             pub fn facts(&self, literals: bool) -> Facts {
                 match self {
@@ -420,8 +427,7 @@ mod tests {
                 talk.take(Peer::Client, Time::UNKNOWN, Piece::Data(b"HI"));
                 assert!(talk.is_done());
             }
-            let confirmed =
-                |talk: &Talk| (talk.facts(false).protocol.key, talk.facts(false).confirmed);
+            let confirmed = |talk: &Talk| (talk.facts(false).protocol.key, talk.confirmed());
             assert_eq!(confirmed(&mysql), ("mysql", Some(false)));
             assert_eq!(confirmed(&hi), ("hi", Some(true)));
         }

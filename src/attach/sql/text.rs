@@ -85,7 +85,8 @@ impl SqlText {
             Kind::Ends => return Effect::Ends,
             _ => {}
         }
-        let is = |names: &[&str]| names.iter().any(|name| self.begins_with(name));
+        let first = self.first_word();
+        let is = |words: &[&str]| words.iter().any(|word| first.eq_ignore_ascii_case(word));
         match () {
             () if is(&["begin"]) => Effect::Begins,
             () if is(&["end", "abort"]) => Effect::Ends,
@@ -94,14 +95,25 @@ impl SqlText {
         }
     }
 
-    /// Returns whether this is its first word.
-    pub fn begins_with(&self, word: &str) -> bool {
-        let first = self.tokens().next();
-        matches!(first, Some(Token::Word(w)) if w.eq_ignore_ascii_case(word.as_bytes()))
+    /// The first word, where it begins with one; else nothing.
+    fn first_word(&self) -> &str {
+        match self.tokens().next() {
+            Some(Token::Word(word)) => str::from_utf8(word).unwrap_or_default(),
+            _ => "",
+        }
+    }
+
+    /// Returns whether one of these is its first word.
+    pub fn begins_with(&self, words: &[&str]) -> bool {
+        let first = self.first_word();
+        words.iter().any(|word| first.eq_ignore_ascii_case(word))
     }
 
     /// It is all there, and a single statement.
     pub fn is_single(&self) -> bool {
+        if !self.octets.contains(&b';') {
+            return !self.none && !self.cut;
+        }
         let mut tokens = self.tokens();
         let past_end = tokens.by_ref().skip_while(|token| *token != Token::Symbol(b';'));
         let more = past_end.into_iter().any(|token| token != Token::Symbol(b';'));
