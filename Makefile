@@ -4,10 +4,11 @@
 # make bench-live  live capture beside tcpdump under load (root)
 # make budget instructions a packet, held by CI
 # make test-fleet  the job on Spark, and the questions to DuckDB, ClickHouse and Spark SQL, each installed into target/fleet
-# make screenshots  the screens in the manual, as they are drawn
+# make screenshots  the pictures in README and the screens in the manual, as they are drawn
 # make soak   a million simulated conversations (SEEDS=…)
 # make soak-kernel  two real kernels and every fault between them, for MINUTES=30 (root)
 # make soak-live  a live capture at churn, for MINUTES=30 (root): nothing is lost, and memory stays where it is
+# make lab-code  1,000 connections left behind HAProxy by a service in Go, each named by `--code`, on a path that loses packets (root)
 # make fuzz   every fuzz target for a minute (FUZZ_SECONDS=…)
 # make fuzz-check  the fuzz targets compile
 # make library  the library alone builds, and without the program's crates
@@ -24,7 +25,7 @@ CARGO   ?= cargo
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
 
-.PHONY: help run build test test-fleet screenshots library bench bench-live budget soak soak-kernel soak-live fuzz fuzz-check dist test-dist book lint crate needs-build needs-test needs-fleet needs-budget needs-cxx needs-fuzz needs-dist needs-book needs-lint
+.PHONY: help run build test test-fleet screenshots library bench bench-live budget soak soak-kernel soak-live lab-code fuzz fuzz-check dist test-dist book lint crate needs-build needs-test needs-fleet needs-budget needs-cxx needs-fuzz needs-dist needs-book needs-lint
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -45,6 +46,7 @@ test-fleet: needs-fleet
 # `closewait top` on fixtures, at five moments; `make test` fails where they are others.
 screenshots: needs-build
 	CLOSEWAIT_BLESS=1 $(CARGO) test --locked --all-features --test top screens::
+	CLOSEWAIT_BLESS=1 $(CARGO) test --locked --all-features --test browser readme_
 
 # What only the program needs (the feature `cli`), a user of the library does not get.
 PROGRAM = clap|indicatif|landlock|seccompiler|netlink-[a-z-]+|nix|pulldown-cmark|ratatui-[a-z]+|signal-hook|tempfile|pcap
@@ -79,6 +81,11 @@ soak-kernel: needs-test
 soak-live: needs-build
 	CLOSEWAIT_CHURN_SECONDS=$$(($(MINUTES) * 60)) CLOSEWAIT_CHURN_RATE=1000 CLOSEWAIT_REQUIRE=root \
 	  $(CARGO) test --locked --release --all-features --test churn -- --nocapture
+
+# So many connections at each of nine places in two programs, 1,008 in all; `make test` leaves three at each.
+lab-code: needs-test
+	CLOSEWAIT_LAB_EACH=$(or $(EACH),56) CLOSEWAIT_REQUIRE=root,netns,nft,mariadb,haproxy,go,tracefs \
+	  $(CARGO) test --locked --release --all-features --test code lab:: -- --nocapture
 
 # Each fuzz target for so long; a finding ends it. fuzz/README.md tells more. Weighing inputs by entropy
 # takes libFuzzer three times as long here as the inputs themselves do.
@@ -168,7 +175,7 @@ needs-budget: needs-build
 
 # tcpdump to compare with; a MariaDB, an HAProxy, dumpcap and network namespaces for the reproduction; a
 # PostgreSQL, a PgBouncer, an nginx, a Redis and a RabbitMQ whose protocols are read; nft rewrites addresses;
-# programs in Go and C, whose code is named; a tmux for the screen.
+# programs in Go, C and C++, whose code is named; a tmux for the screen.
 SBIN = PATH=$$PATH:/usr/sbin:/sbin
 needs-test: needs-build
 	@.ci/need '$(SBIN) command -v tcpdump' tcpdump
@@ -186,6 +193,6 @@ needs-test: needs-build
 	@.ci/need 'command -v tidy' tidy
 	@.ci/need 'command -v tmux' tmux
 	@.ci/need '$(SBIN) command -v nft' nftables
-	@.ci/need 'command -v gcc && command -v strip && command -v objcopy' gcc binutils
+	@.ci/need 'command -v gcc && command -v g++ && command -v strip && command -v objcopy' gcc g++ binutils
 	@.ci/need 'command -v go && test -e /usr/share/gocode/src/github.com/go-sql-driver/mysql' golang-go golang-github-go-sql-driver-mysql-dev
 	@.ci/need '$(SBIN) command -v bpftrace' bpftrace || echo 'no bpftrace: exact kernel times are not compared' >&2

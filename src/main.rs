@@ -10,7 +10,7 @@ use closewait::commands::fleet::{facts, judge};
 use closewait::commands::live::{list_interfaces, live, lookup};
 use closewait::commands::read::read;
 use closewait::commands::sockets::sockets;
-use closewait::commands::top::top;
+use closewait::commands::top::{keeper, top};
 use closewait::commands::{topics, words};
 
 fn main() -> ExitCode {
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Command::Read(asked) => read(*asked).into(),
         Command::Diff(asked) => diff(&asked).into(),
         Command::Explain(asked) => explain(&asked).into(),
-        Command::Word(word) => words::explain(&word).into(),
+        Command::Word(word, lang) => words::explain(&word, lang).into(),
         Command::Topic(topic) => topics::explain(topic).into(),
         Command::Live(asked) => live(*asked).into(),
         Command::Check(asked) => check(&asked),
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Sockets(asked) => sockets(&asked).into(),
         Command::Facts(asked) => facts(*asked).into(),
         Command::Judge(asked) => judge(*asked).into(),
+        Command::Keeper(asked) => keeper(*asked).into(),
         Command::Lookup(user, code) => lookup(user.as_deref(), code).into(),
         Command::End(status) => ExitCode::from(status),
     }

@@ -63,6 +63,7 @@ impl Time {
 /// One captured packet: its time, its file, and its number in that file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
+    /// The time of its capture.
     pub time: Time,
     /// Never zero, so that a place that may be missing costs no more than one that is there.
     position: NonZeroU64,

@@ -42,10 +42,12 @@ impl<W> Default for Set<W> {
 }
 
 impl<W: Word> Set<W> {
+    /// Tells whether it holds nothing.
     pub fn is_empty(&self) -> bool {
         self.0 == 0
     }
 
+    /// Tells whether it holds a word.
     pub fn contains(&self, word: &W) -> bool {
         self.0 >> word.index() & 1 == 1
     }

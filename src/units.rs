@@ -8,7 +8,9 @@ use crate::tcp::holes::Holes;
 /// The zone that times are shown in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Zone {
+    /// The zone of this host.
     Local,
+    /// UTC.
     Utc,
 }
 

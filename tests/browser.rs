@@ -10,7 +10,7 @@ mod common;
 use std::path::Path;
 
 use browser::Browser;
-use common::{Scratch, closewait, json_lines, skip, text};
+use common::{Scratch, closewait, json_lines, project, skip, text};
 use serde_json::Value;
 
 const REPRODUCTION: &str = "fixtures/captures/reproduction/app.pcap";
@@ -93,6 +93,23 @@ fn the_page_in_a_browser() {
     }
     sorts_and_filters(&mut browser, &pages[0].1);
     stands_without_scripts(&mut browser, &pages[0].1);
+}
+
+/// The picture in README is the top of the example's page; `make screenshots` makes it. Fonts are each machine's own,
+/// so it is not compared.
+#[test]
+fn readme_shows_the_page() {
+    let path = project(".github/report.webp");
+    if std::env::var_os("CLOSEWAIT_BLESS").is_some() {
+        let Some(mut browser) = Browser::start() else { return skip("chromium") };
+        browser.medium("screen", "light");
+        browser.width(1_000);
+        browser.open(project("src/manual/incident.html").to_str().expect("UTF-8"));
+        std::fs::write(&path, browser.picture_of(1_000, 720)).expect("the picture");
+    }
+    let picture = std::fs::read(&path).expect("the picture");
+    assert!(picture.starts_with(b"RIFF"), "no picture");
+    assert!(picture.len() < 100_000, "{} octets", picture.len());
 }
 
 /// As a reader would: a click on a head, a word in the field.

@@ -88,6 +88,32 @@ fn a_leak_that_nothing_shows_to_be_mended_is_not_called_so() {
     assert!(shown.contains("no proof that it was mended"), "{shown}");
 }
 
+/// The same statements from other code are another leak, in captures and in reports of them.
+#[test]
+fn code_tells_leaks_apart() {
+    let scratch = Scratch::new();
+    let leak = |name: &str, action: &str| {
+        let sql = format!("UPDATE t SET a=1 /*controller='orders',action='{action}'*/");
+        let talk = Talk::logged_in(3306).ask("BEGIN", 0x0003).ask(&sql, 0x0003).wait(30);
+        scratch.write(name, &talk.closed_by_server().capture(60))
+    };
+    let (before, after) = (leak("before.pcap", "update"), leak("after.pcap", "charge"));
+    let reports = [("a.jsonl", &before), ("b.jsonl", &after)]
+        .map(|(name, capture)| report(&scratch, name, capture));
+    for (before, after) in [(&before, &after), (&reports[0], &reports[1])] {
+        let (status, changes, summary) = diff(before, after);
+        assert_eq!((status, &summary["new"], &summary["gone"]), (Some(1), &1.into(), &1.into()));
+        let told = |change: &Value| (change["fate"].clone(), change["code"].clone());
+        assert_eq!(told(&changes[0]), ("new".into(), "orders#charge".into()));
+        assert_eq!(told(&changes[1]), ("gone".into(), "orders#update".into()));
+    }
+    assert_eq!(diff(&before, &reports[0]).0, Some(0));
+    let (shown, _) = text(&closewait(&["diff", &before, &after]));
+    assert!(shown.contains("       by orders#charge\n"), "{shown}");
+    let (page, _) = text(&closewait(&["diff", &before, &after, "--format", "html"]));
+    assert!(page.contains("<th>Code</th>") && page.contains("orders#charge"), "{page}");
+}
+
 #[test]
 fn text_and_page_tell_the_same() {
     let (shown, _) = text(&closewait(&["diff", LEAKY, FIXED]));

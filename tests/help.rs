@@ -49,6 +49,22 @@ fn a_command_tells_all_about_itself() {
     assert!(all.lines().count() > help(&["read", "-h"]).lines().count(), "{all}");
 }
 
+/// What stands below the options is laid out for 80 columns: none of it is folded.
+#[test]
+fn examples_fit_a_terminal() {
+    let command = closewait::cli::grammar();
+    for shown in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let name = shown.get_name();
+        let [narrow, wide] = ["80", "100"].map(|columns| {
+            let output = common::command(&[name, "--help"]).env("COLUMNS", columns).output();
+            let page = text(&output.expect("it runs")).0;
+            page.split_once("\nExamples:\n").unwrap_or_else(|| panic!("{name}")).1.to_owned()
+        });
+        assert_eq!(narrow, wide, "{name}");
+        assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
+    }
+}
+
 #[test]
 fn its_examples_are_understood() {
     let page = help(&["--help"]);

@@ -18,7 +18,9 @@ use serde_json::Value;
 /// The states of local ends, as the lines of flows have them.
 fn states(lines: &[Value]) -> BTreeMap<String, u64> {
     let mut states = BTreeMap::new();
-    for flow in lines.iter().filter(|line| line["type"] == "flow") {
+    // What was connected again has ended, whatever its packets show.
+    let there = |line: &&Value| line["type"] == "flow" && line["reason"] != "reused";
+    for flow in lines.iter().filter(there) {
         let holder = flow["holder"].as_str();
         let first = |key: &str| flow[key]["fin"]["frame"].as_u64();
         let waits = match (first("a"), first("b")) {

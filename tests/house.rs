@@ -133,7 +133,20 @@ const ONLY: &[(&str, &[&str])] = &[
     // Under another licence: it must be easy to leave out.
     ("inferno::", &["report/flamegraph"]),
     // A log in JSON may hold what tcpdump printed.
-    ("serde", &["report", "owner", "code", "expect", "capture/text", "fleet", "commands/fleet"]),
+    // Two processes of this program talk in it, too.
+    (
+        "serde",
+        &[
+            "report",
+            "owner",
+            "code",
+            "expect",
+            "capture/text",
+            "fleet",
+            "commands/fleet",
+            "commands/top/enabled/keeper.rs",
+        ],
+    ),
     // With many crates: only builds that ask for it have it.
     ("use parquet::", &["report/parquet", "fleet"]),
     ("siphasher", &["fleet"]),
@@ -166,6 +179,8 @@ const ONLY: &[(&str, &[&str])] = &[
             "report/csv.rs",
             "services.rs",
             "summary/settings.rs",
+            // A driver's package is called so.
+            "code/fold.rs",
         ],
     ),
     ("Postgresql", &["attach"]),

@@ -175,7 +175,8 @@ fn numbers_can_be_scraped() {
     let own = std::fs::read_to_string("/proc/self/comm").expect("a name");
     let labels = format!("service=\"127.0.0.1:{}\",process=\"{}\"", server.port(), own.trim());
     assert_eq!(value(&text, &format!("closewait_findings_begun_total{{{labels}}}")), 2.0);
-    assert_eq!(value(&text, "closewait_build_info{version=\"0.1.0\"}"), 1.0);
+    let build = concat!("closewait_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}");
+    assert_eq!(value(&text, build), 1.0);
     assert_eq!(value(&text, "closewait_drops_total"), 0.0);
 
     // Who closes leaves the numbers: they are of now.

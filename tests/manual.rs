@@ -67,6 +67,7 @@ fn run(example: &Example, scratch: &Scratch) -> Vec<String> {
         .current_dir(scratch.path())
         .env("PATH", format!("{}:{path}", scratch.path().join("bin").display()))
         .env("TZ", "UTC")
+        .env("LC_ALL", "C.UTF-8")
         .env_remove("CLICOLOR_FORCE")
         .output()
         .expect("bash");

@@ -113,7 +113,7 @@ fn a_real_prometheus_takes_the_numbers_and_the_rules() {
     let mut last = String::new();
     while started.elapsed() < Duration::from_secs(60) {
         last = get(port, "/api/v1/query?query=closewait_build_info").unwrap_or_default();
-        if last.contains("\"version\":\"0.1.0\"") {
+        if last.contains(concat!("\"version\":\"", env!("CARGO_PKG_VERSION"), "\"")) {
             let rules = get(port, "/api/v1/rules").expect("it answers");
             assert!(rules.contains("CloseWaitGrows") && !rules.contains("\"health\":\"err\""));
             return;

@@ -62,6 +62,10 @@ fn what_clients_did_is_what_is_read() {
     let facts = others[0].1;
     assert!(facts.goodbye.is_some() && facts.user.as_deref() == Some("app"), "{facts:?}");
     assert_eq!(facts.in_transaction, Some(false));
+    // It says so itself, in its connection's attributes.
+    let names = [&facts.application, &facts.driver].map(Option::as_deref);
+    assert_eq!(names[0], Some("mysql"), "{facts:?}");
+    assert!(names[1].is_some_and(|name| name.starts_with("libmariadb 3.")), "{facts:?}");
     for (port, did) in &did {
         did.is(&full[port]);
     }

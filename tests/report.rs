@@ -4,8 +4,10 @@ mod common;
 
 use std::process::{Command, Stdio};
 
-use common::talk::Talk;
-use common::wire::{Link, MICROSECONDS, Packet, Record};
+use closewait::code::note::Note;
+use closewait::code::{Code, Frame, Trace};
+use common::talk::{ACK, FIN, Talk};
+use common::wire::{Link, MICROSECONDS, Packet, Pcapng, Record};
 use common::{Scratch, closewait, json_lines, project, skip, text};
 use serde_json::Value;
 
@@ -254,6 +256,68 @@ fn hostile_text_stays_text() {
         "the name is lost"
     );
     assert_valid(&page, "hostile");
+}
+
+/// A leak whose code a capture carries, as `live --code -w` keeps it, and a healthy one beside it.
+fn with_code() -> Vec<u8> {
+    let frame = |function: &str, own| Frame {
+        function: function.into(),
+        file: Some("/srv/shop/controller.go".into()),
+        line: Some(22),
+        own,
+    };
+    let stack = vec![
+        frame("database/sql.(*DB).Begin", false),
+        frame("main.(*Shop).<update>", true),
+        frame("main.main", true),
+    ];
+    let ends = ["172.18.0.5:40000", "172.18.0.3:3306"]
+        .map(|end| end.parse::<std::net::SocketAddr>().expect("an end").into());
+    let code = Code { begun: Some(Trace::By(stack)), ..Code::default() };
+    let [local, peer] = ends;
+    let note = Note { local, peer, process: Some((7, "orders-api".into())), code };
+    let comment = note.comment().expect("it is short");
+    let begun = |client| Talk::logged_in_by(client, 3306).ask("BEGIN", 0x0003);
+    let leaky = begun(40_000).ask("UPDATE t SET a=1", 0x0003).wait(30).closed_by_server();
+    let mut well = begun(40_001).ask("COMMIT", 0x0002).wait(30).closed_by_server();
+    well.send(0, FIN | ACK, b"");
+    well.send(1, ACK, b"");
+    let mut file = Pcapng::new(false);
+    file.interface(1, 0, &[]);
+    let mut records = [leaky.records, well.records].concat();
+    records.sort_by_key(|record| record.nanos);
+    for record in &records {
+        file.packet(0, record.nanos / 1_000, record, &[]);
+    }
+    let ticks = records.last().expect("packets").nanos / 1_000;
+    let at =
+        [file.u32_option(0), file.u32_option((ticks >> 32) as u32), file.u32_option(ticks as u32)];
+    let body = [at.concat(), file.options(&[(1, comment.into_bytes())])].concat();
+    file.block(5, body);
+    file.bytes
+}
+
+/// The code is named in the first sentence, beside the statements, and as a flame graph of its own.
+#[test]
+fn the_code_behind_a_leak_is_in_the_page() {
+    let scratch = Scratch::new();
+    let file = scratch.write("seen.pcapng", &with_code());
+    let page = page(&[&file, "--local", "172.18.0.5"]);
+    let text = shown(&page);
+    let answer = "in an open transaction (BEGIN; UPDATE t SET a=?), begun by main.(*Shop).<update> controller.go:22.";
+    assert!(text.contains(answer), "{text}");
+    assert!(part(&page, "groups").contains("main.(*Shop).&lt;update&gt; controller.go:22"));
+    let flames = part(&page, "flames");
+    let (code, said) = flames.split_once("By statement").expect("both graphs");
+    // From below, the outermost function first.
+    let places = ["By code", "main.main: 1", "main.(*Shop).&lt;update&gt;: 1", "BEGIN: 1"];
+    let places = places.map(|words| code.find(words).unwrap_or_else(|| panic!("{words}: {code}")));
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(code.contains("no code was kept") && !code.contains("class=\"well\""), "{code}");
+    // By statement the healthy one stands beside it, frame by frame.
+    assert!(!said.contains("main.main") && said.contains("class=\"well\""), "{said}");
+    assert!(said.matches("BEGIN: 1 connection").count() >= 2, "{said}");
+    assert_valid(&page, "code");
 }
 
 /// HTML as it should be, by tidy.

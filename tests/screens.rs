@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use chrono::TimeDelta;
 use closewait::capture::file::Input;
 use closewait::owner::saved;
+use closewait::report::lang::Lang;
 use closewait::report::text::page::Screen;
 use closewait::report::text::{Text, TextLook};
 use closewait::run::notices::Nobody;
@@ -153,6 +154,14 @@ fn closed() -> Traffic {
     traffic
 }
 
+fn still_open() -> Traffic {
+    let mut traffic = Traffic::default();
+    for i in 0..4 {
+        traffic.line(i * SECOND, &format!("172.18.0.5:{}", 20_000 + i), "172.18.0.3:3306");
+    }
+    traffic
+}
+
 fn odd_ends() -> Traffic {
     let mut traffic = Traffic::default();
     for i in 0..3 {
@@ -197,6 +206,7 @@ fn situations() -> Vec<Situation> {
         situation("thirty-nine-groups", leaks(60, 90, many)),
         situation("server-side", server_side),
         situation("none", closed()),
+        situation("nobody-closed", still_open()),
         situation("all-brief", leaks(5, 0, mysql)),
         Situation { certain: true, ..situation("certain-hides-all", leaks(1, 0, mysql)) },
         Situation { min_hold: 120, ..situation("pending", leaks(3, 90, mysql)) },
@@ -213,7 +223,7 @@ fn situations() -> Vec<Situation> {
 }
 
 impl Situation {
-    fn screen(&self, width: Option<usize>) -> String {
+    fn screen(&self, width: Option<usize>, lang: Lang) -> String {
         let name = format!("{}.pcap", self.name);
         fs::write(&name, &self.capture).expect("scratch");
         let sockets = self.list.map(|list| {
@@ -238,7 +248,7 @@ impl Situation {
             top: None,
             all: false,
             explain: Some(String::new()),
-            screen: Screen { width, ascii: false },
+            screen: Screen { width, ascii: false, lang },
         };
         let mut out = Vec::new();
         run(plan, &mut Text::new(&mut out, look), &mut Nobody).expect("memory");
@@ -254,18 +264,23 @@ fn without_styles(text: &str) -> String {
     plain
 }
 
+/// Situations that are shown in Chinese, too.
+const IN_CHINESE: [&str; 5] = ["many-causes", "odd-ends", "all-brief", "server-side", "none"];
+
 /// One test, since it changes its folder: names in a report are as they were given.
 #[test]
 fn the_first_screen_is_as_it_was_looked_at() {
-    let golden = project("fixtures/screens");
     let scratch = Scratch::new();
     std::env::set_current_dir(scratch.path()).expect("a folder");
     let bless = std::env::var_os("CLOSEWAIT_BLESS").is_some();
     let mut wrong = Vec::new();
-    for situation in situations() {
+    let chinese = situations().into_iter().filter(|it| IN_CHINESE.contains(&it.name));
+    let english = situations().into_iter().map(|it| (it, Lang::English, "fixtures/screens"));
+    let chinese = chinese.map(|it| (it, Lang::Chinese, "fixtures/screens/zh"));
+    for (situation, lang, folder) in english.chain(chinese) {
         let mut screens = String::new();
         for width in [Some(80), Some(110), Some(200), None] {
-            let screen = situation.screen(width);
+            let screen = situation.screen(width, lang);
             let (name, lines) = (situation.name, screen.lines().count());
             if lines > 23 {
                 wrong.push(format!("{name} at {width:?}: {lines} lines"));
@@ -277,7 +292,7 @@ fn the_first_screen_is_as_it_was_looked_at() {
             let title = width.map_or("in a pipe".into(), |width| format!("{width} columns"));
             screens += &format!("--- {title}\n{screen}");
         }
-        let path = golden.join(format!("{}.txt", situation.name));
+        let path = project(folder).join(format!("{}.txt", situation.name));
         if bless {
             fs::write(&path, &screens).expect("a writable fixture");
         }

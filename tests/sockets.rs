@@ -208,15 +208,13 @@ fn the_same_sockets_processes_and_descriptors_as_ss() {
     }
 }
 
-#[test]
-fn watching_says_how_fast_it_grows() {
+/// What is printed while more and more is left behind, and the port of that.
+fn watched(format: &str) -> (String, String) {
     let mut leaks = Leaks::new("127.0.0.1:0");
     leaks.add(Eof::Unread);
     let port = leaks.port().to_string();
-    let mut watching = command(&["sockets", "--port", &port, "--watch=400ms", "-c", "3"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it runs");
+    let arguments = ["sockets", "--port", &port, "--watch=400ms", "-c", "3", "--format", format];
+    let mut watching = command(&arguments).stdout(Stdio::piped()).spawn().expect("it runs");
     for _ in 0..8 {
         sleep(Duration::from_millis(70));
         leaks.add(Eof::Unread);
@@ -224,10 +222,32 @@ fn watching_says_how_fast_it_grows() {
     let mut out = String::new();
     watching.stdout.take().expect("a pipe").read_to_string(&mut out).expect("UTF-8");
     assert_eq!(watching.wait().expect("it ends").code(), Some(1));
+    (out, port)
+}
+
+#[test]
+fn watching_says_how_fast_it_grows() {
+    let (out, port) = watched("text");
     assert_eq!(out.matches("in CLOSE-WAIT\n").count(), 3, "{out}");
     assert!(!out.contains('\x1b'), "a pipe gets lines");
     assert!(out.contains(" a minute, which reaches the limit in "), "{out}");
     assert!(out.contains(&format!("peer 127.0.0.1:{port}")), "{out}");
+}
+
+/// For machines, too: a summary of each look, with the rate and the time at which the limit is reached.
+#[test]
+fn watching_tells_rate_and_deadline_in_json() {
+    let (out, _) = watched("jsonl");
+    let lines = out.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let summaries: Vec<Value> = lines.filter(|line| line["type"] == "summary").collect();
+    assert_eq!(summaries.len(), 3, "{out}");
+    let me = |process: &&Value| process["pid"] == std::process::id();
+    let own = summaries[2]["processes"].as_array().expect("a list").iter().find(me);
+    let own = own.expect("this process");
+    assert!(own["per_minute"].as_f64() > Some(0.0), "{own}");
+    let reached = own["limit_reached_at"].as_str().expect("a time");
+    let reached = chrono::DateTime::parse_from_rfc3339(reached).expect("RFC 3339");
+    assert!(reached > chrono::Utc::now(), "{own}");
 }
 
 /// Not a test of its own: the process that holds leaks elsewhere, started by the tests below.

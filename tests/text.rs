@@ -86,6 +86,23 @@ fn without_times_the_leak_is_a_leak() {
     let flow = &json_lines(&closewait(&[&path, "--format", "jsonl"]))[0];
     assert_eq!((&flow["verdict"], &flow["holder"]), (&"leak".into(), &"a".into()));
     assert_eq!((&flow["held_s"], &flow["first"]["time"]), (&Value::Null, &Value::Null));
+    // Nor has what is written of it any.
+    let written = scratch.path().join("written.pcapng");
+    let written = written.to_str().expect("UTF-8");
+    assert_eq!(closewait(&[&path, "-w", written]).status.code(), Some(1));
+    let again = &json_lines(&closewait(&[written, "--format", "jsonl"]))[0];
+    for key in ["verdict", "holder", "doubts", "held_s", "first_time"] {
+        assert_eq!(again[key], flow[key], "{key}");
+    }
+    assert_eq!(again["first"]["time"], Value::Null, "{again}");
+    // One packet whose time cannot be read, among others.
+    let Some(lines) = printed(CAPTURES[0], &["-n", "-tt"]) else { return common::skip("tcpdump") };
+    let (rest, last) = lines.trim_end().rsplit_once('\n').expect("lines");
+    let (_, last) = last.split_once(' ').expect("a time");
+    let path = scratch.write("mixed.txt", format!("{rest}\n{last}\n").as_bytes());
+    closewait(&[&path, "-w", written]);
+    let again = &json_lines(&closewait(&[written, "--format", "jsonl"]))[0];
+    assert_eq!((&again["verdict"], &again["last"]["time"]), (&"leak".into(), &Value::Null));
 }
 
 const INCIDENT: &str = include_str!("../fixtures/captures/incident-as-text.tcpdump");
@@ -364,4 +381,48 @@ fn hostile_text_is_only_text() {
     bytes.extend([0xff, 0xfe, b'\n']);
     let path = scratch.write("x.txt", &bytes);
     assert_eq!(closewait(&[&path]).status.code(), Some(1));
+}
+
+/// A form that is not read is named, with what helps, by whoever is given it.
+#[test]
+fn other_forms_are_named() {
+    let scratch = Scratch::new();
+    let path = common::project(CAPTURES[0]);
+    let mut given: Vec<(&str, &str, String)> = Vec::new();
+    let tshark = [
+        ("-V", &["-V"][..]),
+        ("-T json", &["-T", "json"]),
+        ("-T ek", &["-T", "ek"]),
+        ("-T pdml", &["-T", "pdml"]),
+        ("-T psml", &["-T", "psml"]),
+    ];
+    for (name, args) in tshark {
+        match Command::new("tshark").args(args).arg("-r").arg(&path).output() {
+            Ok(output) => {
+                given.push((name, "tshark -n -r CAPTURE prints without", text(&output).0))
+            }
+            Err(_) => common::skip("tshark"),
+        }
+    }
+    let conntrack = "tcp      6 58 CLOSE_WAIT src=10.0.0.5 dst=10.0.0.3 sport=38822 dport=3306 src=10.0.0.3 dst=10.0.0.5 sport=3306 dport=38822 [ASSURED] mark=0 use=1\n";
+    let sums = "Total: 128\nTCP:   60852 (estab 100, closed 60749, orphaned 9, timewait 60678)\n";
+    given.extend([
+        ("conntrack -L", "ss -tanpo on the host", conntrack.to_owned()),
+        ("ss -s", "ss -tanpo", sums.to_owned()),
+        ("a number of sockets a state", "ss -tanpo", "    309 CLOSE_WAIT\n     12 ESTAB\n".into()),
+    ]);
+    for (name, remedy, form) in given {
+        let path = scratch.write("other.txt", form.as_bytes());
+        for args in [&[path.as_str()][..], &["sockets", &path]] {
+            let output = closewait(args);
+            let (out, err) = text(&output);
+            assert_eq!((output.status.code(), &*out), (Some(2), ""), "{name}");
+            assert!(err.contains(name) && err.contains(remedy), "{name}: {err}");
+        }
+    }
+    let Some(quiet) = printed(CAPTURES[0], &["-nq"]) else { return common::skip("tcpdump") };
+    let output = closewait(&[&scratch.write("quiet.txt", quiet.as_bytes())]);
+    let err = text(&output).1;
+    assert!(err.contains("tcpdump -q prints no flags"), "{err}");
+    assert_eq!(output.status.code(), Some(2));
 }

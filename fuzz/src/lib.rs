@@ -123,7 +123,7 @@ pub fn plan(inputs: &[Input]) -> Plan {
 
 /// Runs a plan, with `--utc --top 0 --format FORMAT`.
 pub fn report(plan: Plan, format: Format) -> Report {
-    let screen = Screen { width: None, ascii: false };
+    let screen = Screen::default();
     let look = TextLook {
         zone: Zone::Utc,
         dates: false,

@@ -21,6 +21,7 @@ pub struct Identity {
 /// Plain facts; `None`: unknown, or the protocol has no such thing. All texts are safe to print.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
+    /// The protocol that was spoken.
     pub protocol: Identity,
     /// The end that is the client; a protocol itself does not know it.
     pub client: Option<End>,
@@ -28,7 +29,9 @@ pub struct Facts {
     pub confirmed: Option<bool>,
     /// The server as it names itself, by its version mostly.
     pub server: Option<Box<str>>,
+    /// The user who logged in.
     pub user: Option<Box<str>>,
+    /// The database, schema, virtual host or Host header that was asked for.
     pub database: Option<Box<str>>,
     /// The client as it names itself.
     pub application: Option<Box<str>>,
@@ -38,14 +41,17 @@ pub struct Facts {
     pub last_command: Option<&'static str>,
     /// The text of that request, or its name where there is no text.
     pub last_statement: Option<Box<str>>,
+    /// The time of the segment that ended the last statement.
     pub last_statement_at: Option<Time>,
     /// Tags of the last statement, or of the transaction's last one that has any: which code sent it.
     pub tags: Vec<Tag>,
     /// The server owes no answer. An answer that has only begun is none.
     pub answered: Option<bool>,
+    /// True in a transaction, by the server's own word; none where it is not known.
     pub in_transaction: Option<bool>,
     /// The time at which the statement that began it was sent.
     pub transaction_since: Option<Time>,
+    /// The statement that began the transaction, and its time.
     pub begun: Option<Begun>,
     /// The segment that began it, by its octets, where those were asked for.
     pub begun_in: Option<(Seq, Seq)>,
@@ -74,7 +80,9 @@ pub struct Facts {
     pub server_error: Option<ServerError>,
     /// More that speaks for a cause, in a few words each.
     pub remarks: Vec<Box<str>>,
+    /// TLS hides the rest.
     pub encrypted: bool,
+    /// The protocol's own compression hides the rest.
     pub compressed: bool,
     /// Something that mattered was not seen.
     pub truncated: bool,
@@ -134,6 +142,7 @@ pub enum BeforeLogin {
 /// A promise of the client, and how it was kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
+    /// Seconds between two signs of life, as agreed; 0 if none are sent.
     pub seconds: u16,
     /// The time at which the client said something last.
     pub last: Time,
@@ -156,6 +165,7 @@ pub enum Begun {
 pub enum PathStep {
     /// A statement, or a remark in its place.
     Said(Box<str>),
+    /// Statements that the snap length cut off, or that were lost.
     NotCaptured,
 }
 
@@ -174,6 +184,7 @@ impl fmt::Display for PathStep {
 /// An error that the server reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerError {
+    /// The code by which the protocol's clients tell errors apart.
     pub code: ErrorCode,
     /// The class that the SQL standard puts it in.
     pub sqlstate: Option<Box<str>>,
@@ -186,7 +197,9 @@ pub struct ServerError {
 /// An error as the protocol tells it from others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
+    /// A number, as MySQL and HTTP have it.
     Number(u32),
+    /// A word, as PostgreSQL's SQLSTATE.
     Name(Box<str>),
 }
 

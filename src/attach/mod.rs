@@ -39,7 +39,9 @@ pub use facts::{BeforeLogin, Begun, ErrorCode, Facts, Heartbeat, Identity, PathS
 /// An end of a connection, by its part in the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
+    /// The end that asks.
     Client,
+    /// The end that answers.
     Server,
 }
 
@@ -47,9 +49,11 @@ pub enum Peer {
 /// surest of several protocols gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Probe {
+    /// Another protocol, for certain.
     No,
     /// The octets fit so far, but they were cut off before the end that would tell.
     Likely,
+    /// This protocol, for certain.
     Sure,
 }
 

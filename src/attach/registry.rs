@@ -15,16 +15,17 @@ macro_rules! protocols {
         /// A protocol that is read.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Known {
-            $($protocol),*
+            $(#[doc = concat!("The protocol that [`", stringify!($protocol), "`] reads.")] $protocol),*
         }
 
         /// A conversation. An enum, since its octets are not to pass through a `dyn`.
         #[derive(Debug)]
         pub enum Talk {
-            $($protocol(Box<$protocol>)),*
+            $(#[doc = concat!("A conversation that [`", stringify!($protocol), "`] reads.")] $protocol(Box<$protocol>)),*
         }
 
         impl Known {
+            /// One of each.
             pub const ALL: &[Known] = &[$(Known::$protocol),*];
 
             /// Its names.
@@ -133,7 +134,9 @@ impl FromStr for Known {
 /// The protocol that a connection is taken for, and the end that is its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guess {
+    /// The protocol to read.
     pub protocol: Known,
+    /// The end that is its server.
     pub server: End,
     /// By a port that was named: it may be taken up in the middle.
     pub assumed: bool,
@@ -142,7 +145,9 @@ pub struct Guess {
 /// A segment whose content is to be read.
 #[derive(Clone, Copy, Debug)]
 pub struct Content<'a> {
+    /// The protocol, and its server's end.
     pub guess: Guess,
+    /// Octets of the segment, as captured.
     pub payload: &'a [u8],
 }
 

@@ -12,6 +12,7 @@ const MAX_PACKET: u32 = 262_144;
 /// And no snap length in a header raises that beyond this.
 const MAX_CLAIMED: u32 = 16 << 20;
 
+/// A file of libpcap's own format, read record by record: micro- or nanoseconds, either byte order.
 pub struct Classic {
     link: LinkType,
     big_endian: bool,

@@ -7,61 +7,117 @@ use core::fmt;
 pub struct LinkType(pub u16);
 
 impl LinkType {
+    /// BSD loopback: the address family in the host's byte order, then IP.
     pub const NULL: LinkType = LinkType(0);
+    /// Ethernet, 10 Mb/s and up, without preamble and checksum.
     pub const ETHERNET: LinkType = LinkType(1);
+    /// Token Ring (IEEE 802.5).
     pub const IEEE802_5: LinkType = LinkType(6);
+    /// ARCNET, as BSD writes it.
     pub const ARCNET_BSD: LinkType = LinkType(7);
+    /// SLIP, with the header of libpcap.
     pub const SLIP: LinkType = LinkType(8);
+    /// PPP.
     pub const PPP: LinkType = LinkType(9);
+    /// FDDI.
     pub const FDDI: LinkType = LinkType(10);
+    /// PPP in HDLC-like framing (RFC 1662), or Cisco's.
     pub const PPP_HDLC: LinkType = LinkType(50);
+    /// PPP over Ethernet, the session packets (RFC 2516).
     pub const PPP_ETHER: LinkType = LinkType(51);
+    /// ATM with LLC/SNAP (RFC 1483).
     pub const ATM_RFC1483: LinkType = LinkType(100);
+    /// Raw IP: the version is in its first four bits.
     pub const RAW: LinkType = LinkType(101);
+    /// Cisco HDLC.
     pub const C_HDLC: LinkType = LinkType(104);
+    /// IEEE 802.11 without a header before it.
     pub const IEEE802_11: LinkType = LinkType(105);
+    /// IP over ATM (RFC 1577).
     pub const ATM_CLIP: LinkType = LinkType(106);
+    /// Frame Relay.
     pub const FRELAY: LinkType = LinkType(107);
+    /// OpenBSD loopback: the address family in network byte order.
     pub const LOOP: LinkType = LinkType(108);
+    /// OpenBSD's encapsulated packets (enc0).
     pub const ENC: LinkType = LinkType(109);
+    /// Linux cooked capture, first version: of `-i any`.
     pub const LINUX_SLL: LinkType = LinkType(113);
+    /// OpenBSD's packet filter log.
     pub const PFLOG: LinkType = LinkType(117);
+    /// IEEE 802.11 behind a Prism header.
     pub const IEEE802_11_PRISM: LinkType = LinkType(119);
+    /// IP over Fibre Channel (RFC 2625).
     pub const IP_OVER_FC: LinkType = LinkType(122);
+    /// ATM as SunATM writes it.
     pub const SUNATM: LinkType = LinkType(123);
+    /// IEEE 802.11 behind a radiotap header.
     pub const IEEE802_11_RADIOTAP: LinkType = LinkType(127);
+    /// ARCNET, as Linux writes it.
     pub const ARCNET_LINUX: LinkType = LinkType(129);
+    /// IP over FireWire, as macOS writes it.
     pub const APPLE_IP_OVER_IEEE1394: LinkType = LinkType(138);
+    /// DOCSIS, of cable modems.
     pub const DOCSIS: LinkType = LinkType(143);
+    /// A number for private use that some exporters have Ethernet in.
     pub const USER2: LinkType = LinkType(149);
+    /// IEEE 802.11 behind an AVS header.
     pub const IEEE802_11_AVS: LinkType = LinkType(163);
+    /// PPP as pppd writes it: the direction before each packet.
     pub const PPP_PPPD: LinkType = LinkType(166);
+    /// PPP over Ethernet behind a Juniper header.
     pub const JUNIPER_PPPOE: LinkType = LinkType(167);
+    /// Ethernet behind a Juniper header.
     pub const JUNIPER_ETHER: LinkType = LinkType(178);
+    /// PPP behind a Juniper header.
     pub const JUNIPER_PPP: LinkType = LinkType(179);
+    /// Frame Relay behind a Juniper header.
     pub const JUNIPER_FRELAY: LinkType = LinkType(180);
+    /// Cisco HDLC behind a Juniper header.
     pub const JUNIPER_CHDLC: LinkType = LinkType(181);
+    /// Multi-link Frame Relay (FRF.16).
     pub const MFR: LinkType = LinkType(182);
+    /// Per-Packet Information: a header that says which link type follows.
     pub const PPI: LinkType = LinkType(192);
+    /// Records of Endace's capture cards.
     pub const ERF: LinkType = LinkType(197);
+    /// PPP, the direction before each packet.
     pub const PPP_WITH_DIR: LinkType = LinkType(204);
+    /// Cisco HDLC, the direction before each packet.
     pub const C_HDLC_WITH_DIR: LinkType = LinkType(205);
+    /// Frame Relay, the direction before each packet.
     pub const FRELAY_WITH_DIR: LinkType = LinkType(206);
+    /// MPLS, the label stack first.
     pub const MPLS: LinkType = LinkType(219);
+    /// Solaris's IPNET: zones before IP.
     pub const IPNET: LinkType = LinkType(226);
+    /// Raw IPv4.
     pub const IPV4: LinkType = LinkType(228);
+    /// Raw IPv6.
     pub const IPV6: LinkType = LinkType(229);
+    /// Linux's netfilter log (`-i nflog`).
     pub const NFLOG: LinkType = LinkType(239);
+    /// Hilscher's netANALYZER: four octets before Ethernet.
     pub const NETANALYZER: LinkType = LinkType(240);
+    /// Hilscher's netANALYZER with preamble and start of frame.
     pub const NETANALYZER_TRANSPARENT: LinkType = LinkType(241);
+    /// IP over InfiniBand (RFC 4391).
     pub const IPOIB: LinkType = LinkType(242);
+    /// Apple's PKTAP: the interface, the process and the link type before each packet.
     pub const PKTAP: LinkType = LinkType(258);
+    /// Ethernet passive optical network: Ethernet behind its preamble.
     pub const EPON: LinkType = LinkType(259);
+    /// Ethernet's preemptible frames (IEEE 802.3br).
     pub const ETHERNET_MPACKET: LinkType = LinkType(274);
+    /// Linux cooked capture, second version: with the interface's number.
     pub const LINUX_SLL2: LinkType = LinkType(276);
+    /// Ethernet with a Broadcom tag of a switch between the addresses and the type.
     pub const DSA_TAG_BRCM: LinkType = LinkType(281);
+    /// Ethernet with a Broadcom tag of a switch before it.
     pub const DSA_TAG_BRCM_PREPEND: LinkType = LinkType(282);
+    /// Ethernet with a Marvell tag of a switch.
     pub const DSA_TAG_DSA: LinkType = LinkType(284);
+    /// Ethernet with a Marvell tag of a switch that has a type of its own.
     pub const DSA_TAG_EDSA: LinkType = LinkType(285);
     /// No number of the registry: a packet that tcpdump printed, and that is no TCP.
     pub const TEXT: LinkType = LinkType(u16::MAX);

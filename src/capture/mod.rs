@@ -20,6 +20,7 @@ pub mod classic;
 pub mod compression;
 pub mod file;
 pub mod filter;
+pub mod foreign;
 mod link_type;
 pub mod live;
 pub mod pcapng;
@@ -48,9 +49,11 @@ use crate::tcp::segment::{Direction, FlowKey};
 /// One packet as captured.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
+    /// The time of its capture, its file, and its number in it, from 1.
     pub place: Place,
     /// The interface's number in its file.
     pub interface: u32,
+    /// The header that its data begins with.
     pub link: LinkType,
     /// Octets on the wire, of which `data` may hold fewer (the snap length).
     pub original_len: u32,
@@ -58,16 +61,19 @@ pub struct Frame<'a> {
     pub direction: Option<Direction>,
     /// The process that the capture names beside the packet's bytes.
     pub process: Option<&'a Process>,
+    /// Octets as captured: as many as the snap length left of it.
     pub data: &'a [u8],
 }
 
 /// The next thing that a source has to give.
 pub enum Next<'a> {
+    /// The next packet.
     Frame(Frame<'a>),
     /// Nothing just now; the time is this.
     Idle(Time),
     /// Something went wrong, and the source goes on.
     Trouble(Error),
+    /// No more packets, now or ever.
     End,
 }
 
@@ -104,6 +110,7 @@ const LONGEST_COMMENT: usize = 8_192;
 pub struct About {
     /// Distinct link types and snap lengths of its interfaces (0: not limited).
     pub links: BTreeSet<LinkType>,
+    /// Snap lengths of its interfaces, in octets; 0 and 65,535 and above are whole packets.
     pub snap_lengths: BTreeSet<u32>,
     /// Packets that the file says were lost, by the kernel or between two packets.
     pub drops: u64,
@@ -128,6 +135,7 @@ pub struct About {
 /// Connections whose ends may be the same under two names.
 #[derive(Clone, Debug, Default)]
 pub struct Ambiguous {
+    /// Connections whose ends may be those of others.
     pub flows: Arc<HashSet<FlowKey>>,
     /// The first two names.
     pub first: Option<(String, String)>,
@@ -149,6 +157,7 @@ impl Ambiguous {
 /// Packets of a text that cannot be read: how many, and the first of them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Unread {
+    /// Packets that could not be read.
     pub packets: u64,
     /// Its line's number, and the line.
     pub first: Option<(u64, String)>,
@@ -177,7 +186,9 @@ impl Unread {
 /// which dumpcap writes whatever the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
+    /// The end by its statistics, read with the interface's resolution.
     pub by_clock: Time,
+    /// The end, if the numbers are microseconds all the same.
     pub as_micros: Time,
 }
 
@@ -199,65 +210,129 @@ impl Ended {
 pub struct Error {
     /// The file's name as the user gave it, made safe to print.
     pub input: String,
+    /// The trouble with it.
     pub trouble: Trouble,
 }
 
+/// Reasons why a capture, or a part of it, could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
+    /// The interface could not be opened: libpcap's sentence.
     #[error("the capture ended: {0}; what was seen until then is reported")]
     Interface(String),
+    /// The interface went away while it was captured: its name.
     #[error("captures no more: {0}; the others go on")]
     Gone(String),
+    /// The interface is down: nothing arrives.
     #[error("is down: nothing is captured there until it is up again")]
     Down,
+    /// The host's clock was set meanwhile, by so many nanoseconds.
     #[error(
         "was set {} by {} s: times go on as if it had not been, so that durations stay right",
         if *.0 < 0 { "back" } else { "forward" }, .0.unsigned_abs() as f64 / 1e9
     )]
     ClockSet(i64),
+    /// Packets that were to be kept could not be: the sentence of whoever keeps them.
     #[error("not all packets could be written: {0}; the report covers them")]
     NotKept(String),
+    /// The interface's addresses could not be read.
     #[error("cannot be asked any more: {0}; processes are no longer named")]
     Unnamed(io::Error),
+    /// There is no such file.
     #[error("no such file")]
     Missing,
+    /// The file is there, and cannot be opened.
     #[error("cannot be opened: {0}")]
     Open(io::Error),
+    /// A member of an archive cannot be read: its name and the reason.
     #[error("cannot be read as a part of a capture: {0}")]
     NotAPart(String),
     /// Trouble that others had who read the capture.
     #[error("{sentence}")]
-    Told { sentence: String, is_failure: bool },
+    Told {
+        /// The sentence.
+        sentence: String,
+        /// True where the answer may be wrong without it: the exit status is 2.
+        is_failure: bool,
+    },
+    /// It is a folder, not a file.
     #[error("is a directory: name the capture files in it")]
     Directory,
+    /// Packets of a text could not be read.
     #[error(
-        "{packets} packet{} of TCP cannot be read, the first in line {number}: {line}; verdicts cover the others",
-        if *.packets == 1 { "" } else { "s" }
+        "{packets} packet{} of TCP cannot be read, the first in line {number}: {line}; {}verdicts cover the others",
+        if *.packets == 1 { "" } else { "s" },
+        foreign::lacks(.line)
     )]
-    Unread { packets: u64, number: u64, line: String },
+    Unread {
+        /// The number of them.
+        packets: u64,
+        /// The line of the first, from 1.
+        number: u64,
+        /// That line, safe to print.
+        line: String,
+    },
+    /// Ends of a text may be those of several connections, since names stand for addresses.
     #[error(
         "{one} and {two} may be the same host, and packets of one connection stand under both: nothing is judged of {flows} connections (tcpdump -n prints addresses alone)"
     )]
-    Ambiguous { flows: usize, one: String, two: String },
+    Ambiguous {
+        /// The number of such connections.
+        flows: usize,
+        /// One such end.
+        one: String,
+        /// Another with the same name.
+        two: String,
+    },
+    /// The file has no octet.
     #[error("is empty: no capture was written to it")]
     Empty,
+    /// No form that is known: what it seems to be.
     #[error("is not a capture: {0}")]
     NotACapture(String),
+    /// Packets that may well be TCP could not be read.
     #[error(
         "{packets} packet{} could not be read and may be TCP, of which nothing is said here: {kinds}",
         if *.packets == 1 { "" } else { "s" }
     )]
-    NotRead { packets: u64, kinds: String },
+    NotRead {
+        /// The number of them.
+        packets: u64,
+        /// Their kinds, each with its number.
+        kinds: String,
+    },
+    /// Reading failed in the middle.
     #[error("reading failed after {frames} packets (byte {offset}): {error}")]
-    Read { frames: u64, offset: u64, error: io::Error },
+    Read {
+        /// Packets read until then.
+        frames: u64,
+        /// Octets read until then.
+        offset: u64,
+        /// The system's error.
+        error: io::Error,
+    },
+    /// The file ends in the middle of a record: whoever wrote it was stopped.
     #[error(
         "ended in the middle of a record after {frames} packets (byte {offset}): the capture was cut off; verdicts cover what was read"
     )]
-    CutOff { frames: u64, offset: u64 },
+    CutOff {
+        /// Packets read until then.
+        frames: u64,
+        /// Octets at which the record begins.
+        offset: u64,
+    },
+    /// A record contradicts itself; nothing after it can be found.
     #[error(
         "corrupt after {frames} packets, at byte {offset}: {what}; verdicts cover what was read before it (editcap -r FILE OUT 1-{frames} keeps that part)"
     )]
-    Corrupt { frames: u64, offset: u64, what: String },
+    Corrupt {
+        /// Packets read until then.
+        frames: u64,
+        /// Octets at which the record begins.
+        offset: u64,
+        /// The contradiction.
+        what: String,
+    },
 }
 
 impl Trouble {

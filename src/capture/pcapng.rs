@@ -25,6 +25,7 @@ const MAX_BLOCK: u32 = 16 << 20;
 /// The obsolete packet block can name no more; a section with so many is a damaged or hostile one.
 const MAX_INTERFACES: usize = 65_536;
 
+/// The type of a Section Header Block, the same in either byte order: a pcapng file begins with it.
 pub const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 
@@ -45,6 +46,7 @@ const ENHANCED_PACKET_FRAME: usize = 32;
 /// The block type of packets before enhanced ones; the parser leaves it to us.
 const OBSOLETE_PACKET: u32 = 2;
 
+/// A pcapng file, read block by block: sections, interfaces with their own clocks, statistics, comments.
 #[derive(Default)]
 pub struct Pcapng {
     big_endian: bool,

@@ -9,7 +9,9 @@ use crate::printable::printable;
 /// A process by its number and name; nothing in the name that a terminal would obey.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
+    /// The process's number.
     pub pid: i32,
+    /// Its name, safe to print.
     pub command: String,
 }
 

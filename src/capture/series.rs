@@ -11,7 +11,9 @@ use crate::place::Time;
 /// An input whose turn has not come. A file is opened again then, so that a long series needs few
 /// descriptors; standard input cannot be.
 pub enum Pending {
+    /// A file that is opened when its turn comes.
     File(Input),
+    /// A file that was opened to see how it begins.
     Open(Box<FileSource>),
 }
 

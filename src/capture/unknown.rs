@@ -1,6 +1,7 @@
 //! Files that are no captures to us: what they seem to be, and the one command that helps.
 
 use super::buffer::Buffer;
+use super::foreign;
 
 /// Formats that Wireshark reads, by their first octets.
 const CONVERTED: &[(&[u8], &str)] = &[
@@ -46,6 +47,9 @@ pub fn looks_like(buffer: &mut Buffer) -> String {
     };
     if let Some(hint) = known(PACKED) {
         return hint.into();
+    }
+    if let Some(form) = foreign::form(&String::from_utf8_lossy(start)).filter(|_| text) {
+        return form.into();
     }
     if let Some(name) = known(CONVERTED) {
         // Frames of these can be of several links, and editcap is to be told.

@@ -7,7 +7,9 @@ use super::compression::Input;
 /// The order of the two octets of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
+    /// The low octet first, as on Windows.
     Little,
+    /// The high octet first.
     Big,
 }
 

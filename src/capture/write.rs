@@ -18,6 +18,7 @@ const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const NAME_RESOLUTION: u32 = 4;
 const INTERFACE_STATISTICS: u32 = 5;
+const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
 
 /// Option codes that every block has.
@@ -33,11 +34,13 @@ const MAX_COMMENT: usize = 8_192;
 /// An interface's description.
 #[derive(Clone, Debug)]
 pub struct Described {
+    /// The link type of its packets.
     pub link: LinkType,
     /// 0: not limited.
     pub snap_len: u32,
     /// The source of its packets.
     pub name: String,
+    /// Addresses of the interface, which tell whose side is local.
     pub addresses: BTreeSet<IpAddr>,
     /// Decimal digits of a second.
     pub digits: u8,
@@ -46,11 +49,15 @@ pub struct Described {
 /// A packet to write.
 #[derive(Clone, Debug)]
 pub struct PacketToWrite<'a> {
+    /// The time of its capture.
     pub time: Time,
+    /// Octets on the wire, before the snap length cut it.
     pub original_len: u32,
     /// The direction, where it stood beside the packet's bytes.
     pub direction: Option<Direction>,
+    /// Octets as captured.
     pub data: Cow<'a, [u8]>,
+    /// A comment beside it, for Wireshark's `frame.comment`.
     pub comment: Option<String>,
 }
 
@@ -58,6 +65,8 @@ pub struct PacketToWrite<'a> {
 pub struct Writer<W> {
     out: W,
     digits: Vec<u8>,
+    /// The snap length of the first interface.
+    snap_len: u32,
 }
 
 impl<W: Write> Writer<W> {
@@ -66,7 +75,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// If the output cannot be written to.
     pub fn new(out: W, comment: &str) -> io::Result<Writer<W>> {
-        let mut writer = Writer { out, digits: Vec::new() };
+        let mut writer = Writer { out, digits: Vec::new(), snap_len: 0 };
         let mut body = BYTE_ORDER_MAGIC.to_le_bytes().to_vec();
         // Version 1.0, of a length that is not told.
         body.extend([1, 0, 0, 0]);
@@ -98,6 +107,9 @@ impl<W: Write> Writer<W> {
         option(&mut body, 9, &[digits]);
         end_options(&mut body);
         self.block(INTERFACE_DESCRIPTION, &body)?;
+        if self.digits.is_empty() {
+            self.snap_len = described.snap_len;
+        }
         self.digits.push(digits);
         Ok(self.digits.len() as u32 - 1)
     }
@@ -107,6 +119,11 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// If the output cannot be written to.
     pub fn packet(&mut self, interface: u32, packet: &PacketToWrite) -> io::Result<()> {
+        if packet.time == Time::UNKNOWN && interface == 0 && self.can_be_simple(packet) {
+            self.simple_packet(packet)?;
+            // It cannot stand beside the packet.
+            return packet.comment.iter().try_for_each(|text| self.comment(0, packet.time, text));
+        }
         let mut body = interface.to_le_bytes().to_vec();
         body.extend(self.ticks(interface, packet.time));
         body.extend((packet.data.len() as u32).to_le_bytes());
@@ -129,6 +146,22 @@ impl<W: Write> Writer<W> {
             end_options(&mut body);
         }
         self.block(ENHANCED_PACKET, &body)
+    }
+
+    /// A simple packet is of the first interface, was cut by its snap length alone, and says of no direction.
+    fn can_be_simple(&self, packet: &PacketToWrite) -> bool {
+        let limit = if self.snap_len == 0 { u32::MAX } else { self.snap_len };
+        let is_told =
+            matches!(packet.direction, Some(Direction { told_by: ToldBy::PacketFlags, .. }));
+        packet.data.len() as u64 == u64::from(packet.original_len.min(limit)) && !is_told
+    }
+
+    /// Writes a packet that has no time: in a block of the usual kind, none would be 1970.
+    fn simple_packet(&mut self, packet: &PacketToWrite) -> io::Result<()> {
+        let mut body = packet.original_len.to_le_bytes().to_vec();
+        body.extend_from_slice(&packet.data);
+        pad(&mut body);
+        self.block(SIMPLE_PACKET, &body)
     }
 
     /// Writes the name of an address, for whoever reads the file: a text had it in place of one.
@@ -156,13 +189,16 @@ impl<W: Write> Writer<W> {
         drops: u64,
         missing: Holes,
     ) -> io::Result<()> {
+        let is_known = until != Time::UNKNOWN;
         let until = self.ticks(interface, until);
         let mut body = interface.to_le_bytes().to_vec();
         body.extend(until);
         if missing.shown > 0 {
             option(&mut body, COMMENT, missing_text(missing).as_bytes());
         }
-        option(&mut body, 3, &until);
+        if is_known {
+            option(&mut body, 3, &until);
+        }
         if drops > 0 {
             option(&mut body, 5, &drops.to_le_bytes());
         }

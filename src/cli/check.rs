@@ -18,36 +18,45 @@ use crate::report::check::Format;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  closewait check captures                      every capture in the folder, each by its x.expect.toml
-  closewait check --local 10.0.0.5 test.pcap    without one: no leak, nothing that cannot be told
+  closewait check captures  every capture in the folder, each by its
+                            x.expect.toml
+  closewait check --local 10.0.0.5 test.pcap
+                            without one: no leak, nothing that cannot be told
   closewait check --max-leaks :6379=2 captures  but two to Redis
-  closewait check -f 'port 3306' -- make integration-test     captures while it runs, and judges
-  closewait check --bless --local 10.0.0.5 captures     what is found becomes what is expected
+  closewait check -f 'port 3306' -- make integration-test
+                            captures while it runs, and judges
+  closewait check --bless --local 10.0.0.5 captures
+                            what is found becomes what is expected
   closewait check --write-baseline known.jsonl captures
-  closewait check --baseline known.jsonl captures       only new findings fail
-  closewait check --alias 172.17.0.0/16=db --baseline known.jsonl captures    whatever address db has
-  closewait check --format junit -o closewait.xml captures     or github, sarif, gitlab
+  closewait check --baseline known.jsonl captures  only new findings fail
+  closewait check --alias 172.17.0.0/16=db --baseline known.jsonl captures
+                            whatever address db has
+  closewait check --format junit -o closewait.xml captures
+                            or github, sarif, gitlab
 
 x.expect.toml, beside x.pcap (every key may be left out):
-  local = \"10.0.0.5\"                            also: filter = \"port 3306\", min_hold = \"1s\"
+  local = \"10.0.0.5\"                    also: filter, min_hold = \"1s\"
   flows = { min = 1 }
-  leak = 0                                      any verdict: a count, or { min = 1, max = 2 }
+  leak = 0                              any verdict: 1, or { min = 1, max = 2 }
   max_unknown = 0
-  held = { max = \"5s\" }                         in CLOSE-WAIT, whether closed in the end or not
-  open_idle = { idle = \"2s\", max = 0 }          open at the end, and unused for so long
+  held = { max = \"5s\" }                 in CLOSE-WAIT, whether closed in the end
+                                        or not
+  open_idle = { idle = \"2s\", max = 0 }  open at the end, and unused for so long
   transactions_open = 0
-  exact = true                                  no findings but these
-  [[finding]]                                   any of these keys
+  exact = true                          no findings but these
+  [[finding]]                           any of these keys
   local = \"10.0.0.5\"
   peer = \"10.0.0.3:3306\"
   holder = \"10.0.0.5\"
   cause = \"transaction-open\"
-  statement = \"UPDATE accounts\"                 a part of one
-  code = \"orders#update\"                       as the comments of its statements say
+  statement = \"UPDATE accounts\"         a part of one
+  code = \"orders#update\"                as the comments of its statements say
   held = { min = \"10s\" }
 
 Exit status:
-  0  all as expected    1  an expectation broken    2  an input could not be read; it wins over 1";
+  0  all as expected
+  1  an expectation broken
+  2  an input could not be read; it wins over 1";
 
 #[derive(Args)]
 pub struct CheckArgs {

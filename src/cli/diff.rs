@@ -11,12 +11,15 @@ use crate::commands::format::Format;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  closewait diff before.pcap after.pcap         which leaks are gone, which stayed, which are new
-  closewait diff before.jsonl after.pcap        a report in JSON lines stands for its capture
+  closewait diff before.pcap after.pcap   which leaks are gone, which stayed,
+                                          which are new
+  closewait diff before.jsonl after.pcap  a report in JSON lines stands for its
+                                          capture
   closewait diff before.pcap after.pcap --format html -o diff.html
 
-A leak is the same by its service, cause and statements, whatever its ports. One that is gone is shown
-to be mended only where the second capture has connections on which the same was said, and that were closed.
+A leak is the same by its service, cause, statements and code, whatever its
+ports. One that is gone is shown to be mended only where the second capture has
+connections on which the same was said, and that were closed.
 
 Exit status:
   0  no new leak    1  a new one    2  error";

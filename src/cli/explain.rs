@@ -4,26 +4,32 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::shared::{FileArgs, JudgingArgs, ReadingArgs};
+use super::nearest;
+use super::shared::{FileArgs, JudgingArgs, LangArg, ReadingArgs};
 use super::times::TimeArgs;
 use crate::capture::file::Input;
 use crate::commands::explain::{ExplainCommand, Which};
+use crate::printable::printable;
 use crate::report::ladder::LadderLook;
-use crate::report::words::is_word;
+use crate::report::lang::Lang;
+use crate::report::words::{is_word, names};
 use crate::tcp::segment::Endpoint;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  closewait explain x.pcap                      the first finding
-  closewait explain x.pcap --frame 17           the connection of frame 17 (as closewait and Wireshark count)
+  closewait explain x.pcap             the first finding
+  closewait explain x.pcap --frame 17  the connection of frame 17 (as closewait
+                                       and Wireshark count)
   closewait explain ring/*.pcap --frame part-2.pcap:17
   closewait explain x.pcap --flow 172.18.0.5:38822-172.18.0.3:3306
-                                                the last connection between these ends; others are named
-  closewait explain x.pcap --frame 17 -tttt     with dates and times in every line
+                                       the last connection between these ends;
+                                       others are named
+  closewait explain x.pcap --frame 17 -tttt  with dates and times in every line
 
-  closewait explain brief                       what a word of the report means, and what to do
+  closewait explain brief  what a word of the report means, and what to do
+  closewait explain brief --lang zh  the same in Chinese
 
 Exit status:
   0  it is no finding    1  it is one    2  error";
@@ -73,11 +79,35 @@ pub struct ExplainArgs {
     times: TimeArgs,
 }
 
-/// The word to explain, if the command line asks for one and no file has its name.
-pub fn word(args: &[OsString]) -> Option<String> {
-    let [_, command, word] = args else { return None };
+/// The word to explain, if the command line asks for one and no file has its name, and in which language; a
+/// sentence, if it can be neither a word nor a file.
+pub fn word(args: &[OsString]) -> Option<Result<(String, Option<Lang>), String>> {
+    let (command, word, lang) = match args {
+        [_, command, word] => (command, word, None),
+        [_, command, word, flag, lang] | [_, command, flag, lang, word] if flag == "--lang" => {
+            let lang = LangArg::from_str(lang.to_str()?, true).ok()?;
+            (command, word, Some(Lang::from(lang)))
+        }
+        _ => return None,
+    };
     let word = word.to_str().filter(|_| command == "explain")?;
-    (is_word(word) && !Path::new(word).exists()).then(|| word.to_owned())
+    if Path::new(word).exists() || word.starts_with('-') {
+        return None;
+    }
+    if is_word(word) {
+        return Some(Ok((word.to_owned(), lang)));
+    }
+    // A name that looks like one of a file was meant to be one.
+    (!word.contains(['.', '/', '*'])).then(|| Err(no_word(word)))
+}
+
+fn no_word(word: &str) -> String {
+    let (word, names) = (printable(word), names().into_iter().map(String::from));
+    let further = match nearest(&word, names) {
+        Some(near) => format!("; did you mean: closewait explain {near}"),
+        None => " (closewait help doubts, causes, verdicts)".into(),
+    };
+    format!("{word}: is neither a file nor a word of a report{further}")
 }
 
 fn frame(text: &str) -> Result<Which, String> {

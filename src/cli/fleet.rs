@@ -7,18 +7,19 @@ use std::time::Duration;
 use clap::Args;
 
 use super::read::{all_cores, bounded};
-use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, at_least_one};
+use super::shared::{JudgingArgs, MemoryArgs, OutputArgs, ReadingArgs};
 use super::times::TimeArgs;
 use crate::capture::file::Input;
 use crate::commands::fleet::{FactsCommand, JudgeCommand};
 use crate::run::Plan;
-use crate::table::MAX_FLOWS;
 
 pub const FACTS_EXAMPLES: &str = "\
 Examples:
   closewait facts cap-0412.pcap -o day/point=app-1-eth0/cap-0412.parquet
-  closewait facts --content cap-0412.pcap -o cap-0412.parquet   with payload, for causes
-  tcpdump -i eth0 -G 60 -w cap-%s.pcap -z closewait-facts       a script that calls it, for each file
+  closewait facts --content cap-0412.pcap -o cap-0412.parquet
+                                          with payload, for causes
+  tcpdump -i eth0 -G 60 -w cap-%s.pcap -z closewait-facts
+                                          a script that calls it, for each file
 
 In builds with the feature fleet. Exit status:
   0  the part is written    2  error, or not all of the file could be read";
@@ -26,12 +27,16 @@ In builds with the feature fleet. Exit status:
 pub const JUDGE_EXAMPLES: &str = "\
 Examples:
   closewait judge day/point=app-1-eth0/ --local 172.18.0.0/24
-  closewait judge day/point=app-1-eth0/ --format parquet --all -o verdicts/app-1-eth0.parquet
-  closewait judge point/ --shard 1/8 --tell told-1.json    an eighth of the connections; then 2/8 …
-  closewait judge --told told-1.json --told told-2.json    has each share to be judged again?
+  closewait judge day/point=app-1-eth0/ --format parquet -o app-1-eth0.parquet
+  closewait judge point/ --shard 1/8 --tell told-1.json
+                                          an eighth of the connections
+  closewait judge --told told-1.json --told told-2.json
+                                          has each share to be judged again?
 
 In builds with the feature fleet. Exit status:
-  0  no finding    1  a finding    2  error; without parts, 1: judge each share again, with --told";
+  0  no finding
+  1  a finding
+  2  error; without parts, 1: judge each share again, with --told";
 
 #[derive(Args)]
 pub struct FactsArgs {
@@ -76,9 +81,8 @@ pub struct JudgeArgs {
     #[arg(long, value_name = "FILE")]
     told: Vec<PathBuf>,
 
-    /// The most connections to keep in memory, as when captures are read
-    #[arg(long, value_name = "N", default_value_t = MAX_FLOWS, value_parser = at_least_one)]
-    max_flows: usize,
+    #[command(flatten)]
+    memory: MemoryArgs,
 
     /// Work with so many threads; the answer is the same for any number [default: all cores]
     #[arg(long, value_name = "N")]
@@ -124,7 +128,7 @@ impl JudgeArgs {
             plan: Plan {
                 policy: self.judging.policy(Duration::ZERO),
                 all: self.all,
-                max_flows: self.max_flows,
+                max_flows: self.memory.max_flows,
                 threads: bounded(self.threads.unwrap_or_else(all_cores)),
                 reading: self.reading.reading(),
                 ..Plan::default()

@@ -7,30 +7,31 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, at_least_one, netns};
+use super::shared::{JudgingArgs, MemoryArgs, NetnsArgs, OutputArgs, ReadingArgs};
 use super::times::{TimeArgs, duration};
 use crate::capture::live::ring::Ring;
 use crate::capture::live::{BUFFER, Wanted};
 use crate::commands::format::Format;
 use crate::commands::live::{Keeping, LiveCommand, not_stopped};
-use crate::owner::kernel::Netns;
 use crate::printable::printable;
 use crate::report::text::TextLook;
 use crate::run::{Paths, Plan, Reading};
-use crate::table::MAX_FLOWS;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  closewait live port 3306                      on all interfaces, until interrupted
-  closewait -i eth0 port 3306                   on one
+  closewait live port 3306               on all interfaces, until interrupted
+  closewait -i eth0 port 3306            on one
   closewait live --duration 10min --format jsonl port 3306
-  closewait live -w seen.pcap port 3306         keeps what was seen
-  closewait live -w seen -C 100 -W 10           the last gigabyte of it, in ten files
-  closewait live --metrics 127.0.0.1:9433 port 3306   numbers for Prometheus
-  closewait live --code port 3306               with the functions that used them (root)
-  closewait live -Z nobody port 3306            as root: with no more rights than it takes
+  closewait live -w seen.pcap port 3306  keeps what was seen
+  closewait live -w seen -C 100 -W 10    the last gigabyte of it, in ten files
+  closewait live --metrics 127.0.0.1:9433 port 3306  numbers for Prometheus
+  closewait live --code port 3306        with the functions that used them
+                                         (root)
+  closewait live -Z nobody port 3306     as root: with no more rights than it
+                                         takes
 
-An interrupt (or SIGTERM) prints the report. Capturing takes root, or once: setcap cap_net_raw=ep \"$(command -v closewait)\"
+An interrupt (or SIGTERM) prints the report. Capturing takes root, or once:
+setcap cap_net_raw=ep \"$(command -v closewait)\"
 
 Exit status:
   0  no finding    1  a finding    2  error";
@@ -116,13 +117,11 @@ pub struct LiveArgs {
     #[arg(long, value_name = "ADDR:PORT", value_parser = metrics_address)]
     metrics: Option<SocketAddr>,
 
-    /// Capture in a network namespace: a name of ip netns, or a process id (a container's)
-    #[arg(long, value_name = "NAME|PID")]
-    netns: Option<String>,
+    #[command(flatten)]
+    netns: NetnsArgs,
 
-    /// The most connections to keep in memory
-    #[arg(long, value_name = "N", default_value_t = MAX_FLOWS, value_parser = at_least_one)]
-    max_flows: usize,
+    #[command(flatten)]
+    memory: MemoryArgs,
 
     #[command(flatten)]
     judging: JudgingArgs,
@@ -204,10 +203,7 @@ impl LiveArgs {
         if self.judging.end.is_some() {
             return Err("--end: a live capture ends when it is told to: --duration".into());
         }
-        let netns = netns(self.netns.as_deref());
-        if netns == Netns::All {
-            return Err("--netns: capture in one namespace at a time".into());
-        }
+        let netns = self.netns.one()?;
         Ok(LiveCommand {
             wanted: Wanted {
                 interfaces: self.interface,
@@ -227,7 +223,7 @@ impl LiveArgs {
             metrics: self.metrics,
             plan: Plan {
                 policy: self.judging.policy(MIN_HOLD),
-                max_flows: self.max_flows,
+                max_flows: self.memory.max_flows,
                 // Packets come slower than one thread takes them.
                 threads: NonZeroUsize::MIN,
                 reading: Reading { octets: self.code, paths, ..self.reading.reading() },

@@ -33,23 +33,36 @@ use crate::commands::read::ReadCommand;
 use crate::commands::sockets::SocketsCommand;
 use crate::commands::top::TopCommand;
 use crate::commands::topics::Topic;
+use crate::report::lang::Lang;
 
 /// The command that the program was given, with its options.
 pub enum Command {
+    /// To report on captures.
     Read(Box<ReadCommand>),
+    /// To show one connection packet by packet.
     Explain(Box<ExplainCommand>),
-    /// To explain a word of the report.
-    Word(String),
+    /// To explain a word of the report, in a language that was asked for.
+    Word(String, Option<Lang>),
     /// To show a page of the manual.
     Topic(&'static Topic),
+    /// To hold two captures against each other.
     Diff(Box<DiffCommand>),
+    /// To watch interfaces.
     Live(Box<LiveCommand>),
+    /// To show a screen.
     Top(Box<TopCommand>),
+    /// To hold captures against what is expected of them.
     Check(Box<CheckCommand>),
+    /// To list the interfaces that can be watched.
     ListInterfaces,
+    /// To list this host's sockets, or a saved list's.
     Sockets(Box<SocketsCommand>),
+    /// To make a table of a capture's segments.
     Facts(Box<FactsCommand>),
+    /// To judge such tables.
     Judge(Box<JudgeCommand>),
+    /// To keep the packets of a screen.
+    Keeper(Box<TopCommand>),
     /// To answer questions about this host's sockets, as this user, and about the code behind them.
     Lookup(Option<String>, bool),
     /// Everything has been said (help, version, a usage error): end with this status.
@@ -59,12 +72,17 @@ pub enum Command {
 /// Understands the command line, or says what is wrong with it.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     let args: Vec<OsString> = args.into_iter().collect();
-    if let Some(word) = explain::word(&args) {
-        return Command::Word(word);
+    match explain::word(&args) {
+        Some(Ok((word, lang))) => return Command::Word(word, lang),
+        Some(Err(sentence)) => {
+            crate::commands::complain(&sentence);
+            return Command::End(2);
+        }
+        None => {}
     }
     match help::asked(&args, is_command) {
         Some(help::Asked::Topic(topic)) => return Command::Topic(topic),
-        Some(help::Asked::Word(word)) => return Command::Word(word),
+        Some(help::Asked::Word(word)) => return Command::Word(word, None),
         Some(help::Asked::Nothing(sentence)) => {
             crate::commands::complain(&sentence);
             return Command::End(2);
@@ -72,7 +90,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
         None => {}
     }
     let mut args = habits::put(args, is_command);
-    let is_bare = args.len() == 1 || args.len() == 2 && args[1] == "read";
+    let reads = |word: &OsString| ["read", "report", "explain", "check"].iter().any(|w| word == w);
+    let is_bare = args.len() == 1 || args.len() == 2 && reads(&args[1]);
     if is_bare && Input::is_redirected() {
         args.push("-".into());
     }
@@ -97,6 +116,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
         Some(Verb::Facts(args)) => Ok(Command::Facts(Box::new(args.facts()))),
         Some(Verb::Judge(args)) => args.judge().map(|judge| Command::Judge(Box::new(judge))),
         Some(Verb::Check(args)) => Ok(Command::Check(Box::new(args.check()))),
+        Some(Verb::Keeper(args)) => args.top().map(|top| Command::Keeper(Box::new(top))),
         Some(Verb::Lookup { user, code }) => Ok(Command::Lookup(user, code)),
         Some(Verb::Explain(args)) => args.explain().map(|e| Command::Explain(Box::new(e))),
         Some(Verb::Live(args)) if args.list => Ok(Command::ListInterfaces),
@@ -177,6 +197,9 @@ enum Verb {
     /// Judge the tables of a capture point's files, as one capture
     #[command(after_help = fleet::JUDGE_EXAMPLES, arg_required_else_help = true)]
     Judge(fleet::JudgeArgs),
+    /// The process that `top` starts to have packets written
+    #[command(hide = true)]
+    Keeper(top::TopArgs),
     /// The process that `live` starts to have processes named
     #[command(hide = true)]
     Lookup {

@@ -9,7 +9,7 @@ use clap::Args;
 use super::flames::FlameArgs;
 use super::nearest_command;
 use super::options::Options;
-use super::shared::{JudgingArgs, OutputArgs, ReadingArgs, at_least_one};
+use super::shared::{JudgingArgs, MemoryArgs, OutputArgs, ReadingArgs};
 use super::times::TimeArgs;
 use crate::attach::sql::tags::Sought;
 use crate::capture::file::Input;
@@ -21,33 +21,45 @@ use crate::engine::shards::MOST_THREADS;
 use crate::report::shell;
 use crate::report::text::TextLook;
 use crate::run::{Paths, Plan, Reading};
-use crate::table::MAX_FLOWS;
 
 pub const REPORT_EXAMPLES: &str = "\
 Examples:
-  closewait report incident.pcap -o incident.html    one file, for a ticket: it asks nothing of the net
+  closewait report incident.pcap -o incident.html
+                                          one file, for a ticket: it asks
+                                          nothing of the net
   closewait report --local 10.0.0.5 *.pcap -o incident.html
-  closewait report --sockets list x.pcap -o incident.html   with the processes
-  closewait live --format html port 3306 >incident.html     as it was seen, at the end
+  closewait report --sockets list x.pcap -o incident.html  with the processes
+  closewait live --format html port 3306 >incident.html
+                                          as it was seen, at the end
 
 Exit status:
   0  no finding    1  a finding    2  error";
 
 pub const EXAMPLES: &str = "\
 Examples:
-  closewait incident.pcap                       what is stuck, and since when
-  closewait --local 10.0.0.5 *.pcap             judge only what 10.0.0.5 has to close
-  closewait -r incident.pcap port 3306          only packets that match a BPF expression
-  closewait incident.pcap -- port 3306          the same
+  closewait incident.pcap               what is stuck, and since when
+  closewait --local 10.0.0.5 *.pcap     judge only what 10.0.0.5 has to close
+  closewait -r incident.pcap port 3306  only packets that match a BPF expression
+  closewait incident.pcap -- port 3306  the same
   tcpdump -r big.pcap -w - port 3306 | closewait -
-  closewait explain incident.pcap --frame 4     the connection of that frame, packet by packet
-  closewait big.pcap -w stuck.pcapng            the packets of the findings alone, for Wireshark
-  closewait report incident.pcap -o incident.html   one page with plots, for a ticket
-  closewait live port 3306                      as it happens, with the process (closewait live --help)
-  closewait --flamegraph-diff diff.svg x.pcap   what leaked did, and what was closed did
-  closewait --tag controller=orders x.pcap      what that code left, by its statements' comments
+  closewait explain incident.pcap --frame 4
+                                        the connection of that frame, packet by
+                                        packet
+  closewait big.pcap -w stuck.pcapng    the packets of the findings alone, for
+                                        Wireshark
+  closewait report incident.pcap -o incident.html
+                                        one page with plots, for a ticket
+  closewait live port 3306              as it happens, with the process
+                                        (closewait live --help)
+  closewait --flamegraph-diff diff.svg x.pcap
+                                        what leaked did, and what was closed did
+  closewait --tag controller=orders x.pcap
+                                        what that code left, by its statements'
+                                        comments
   closewait --format jsonl --all x.pcap | jq 'select(.verdict==\"leak\")'
-  closewait check captures                      in CI (closewait check --help)
+  closewait --lang zh incident.pcap     in Chinese (the default where the locale
+                                        is)
+  closewait check captures              in CI (closewait check --help)
 
 Exit status:
   0  no finding    1  a finding    2  error";
@@ -77,10 +89,12 @@ pub struct ReadArgs {
     #[arg(long)]
     separate: bool,
 
-    /// The most connections to keep in memory. Beyond it, finished ones are judged and forgotten
-    /// first, then unanswered SYNs, open ones, and half-closed ones last
-    #[arg(long, value_name = "N", default_value_t = MAX_FLOWS, value_parser = at_least_one)]
-    max_flows: usize,
+    #[command(flatten)]
+    memory: MemoryArgs,
+
+    /// Packets are read as they were captured: accepted, as tcpdump has it
+    #[arg(short = 's', value_name = "N", hide = true)]
+    snap_len: Option<u32>,
 
     /// Work with so many threads; the answer is the same for any number [default: all cores]
     #[arg(long, value_name = "N")]
@@ -153,7 +167,7 @@ impl ReadArgs {
                 all: self.all,
                 separate: self.separate,
                 sockets: None,
-                max_flows: self.max_flows,
+                max_flows: self.memory.max_flows,
                 threads: bounded(self.threads.unwrap_or_else(all_cores)),
                 reading: Reading { paths, tags: self.tag.into(), ..self.reading.reading() },
                 stop: Stop::default(),

@@ -16,9 +16,11 @@ use crate::commands::format::Format;
 use crate::commands::screen::screen;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::Netns;
+use crate::report::lang::Lang;
 use crate::report::parquet;
 use crate::report::text::TextLook;
 use crate::run::Reading;
+use crate::table::MAX_FLOWS;
 use crate::verdict::{EndedAt, Policy};
 
 /// Options for the file that something is written to.
@@ -59,6 +61,17 @@ pub(super) struct OutputArgs {
     /// Lines in each table; 0 for all [default: what a screen of 24 lines has room for]
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub(super) top: Option<usize>,
+
+    /// The language of the text: en, or zh for Chinese; other forms are always English [default: that of the
+    /// locale, LC_ALL, LC_MESSAGES or LANG]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LANG",
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    pub(super) lang: Option<LangArg>,
 }
 
 /// Options that decide what is a finding.
@@ -88,6 +101,45 @@ pub(super) struct JudgingArgs {
     /// 1970, or mtime: when the file was changed last, unless that is days later
     #[arg(long, value_name = "TIME|mtime", value_parser = ended_at, help_heading = "Judging")]
     pub(super) end: Option<EndedAt>,
+}
+
+/// The limit of what is kept in memory.
+#[derive(Args)]
+pub(super) struct MemoryArgs {
+    /// The most connections to keep in memory
+    ///
+    /// Beyond it, finished ones are judged and forgotten first, then unanswered SYNs, open ones, and
+    /// half-closed ones last.
+    #[arg(long, value_name = "N", default_value_t = MAX_FLOWS, value_parser = at_least_one)]
+    pub(super) max_flows: usize,
+}
+
+/// The network namespace that is looked into.
+#[derive(Args)]
+pub(super) struct NetnsArgs {
+    /// Look into a network namespace: a name of ip netns, or a process id (a container's); where
+    /// sockets are listed, all
+    #[arg(long, value_name = "NAME|PID|all")]
+    pub(super) netns: Option<String>,
+}
+
+impl NetnsArgs {
+    /// One of them, or all.
+    pub(super) fn any(&self) -> Netns {
+        match self.netns.as_deref() {
+            None => Netns::Own,
+            Some("all") => Netns::All,
+            Some(name) => name.parse().map_or_else(|_| Netns::Named(name.into()), Netns::Pid),
+        }
+    }
+
+    /// One: packets are captured in one place at a time.
+    pub(super) fn one(&self) -> Result<Netns, String> {
+        match self.any() {
+            Netns::All => Err("--netns all: captures are of one namespace at a time; closewait sockets looks into all".into()),
+            one => Ok(one),
+        }
+    }
 }
 
 /// Options for reading the contents of connections.
@@ -149,6 +201,21 @@ pub(super) enum FormatArg {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+pub(super) enum LangArg {
+    En,
+    Zh,
+}
+
+impl From<LangArg> for Lang {
+    fn from(lang: LangArg) -> Lang {
+        match lang {
+            LangArg::En => Lang::English,
+            LangArg::Zh => Lang::Chinese,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum ColorArg {
     Auto,
     Always,
@@ -162,7 +229,7 @@ fn server_port(text: &str) -> Result<(Known, u16), String> {
 }
 
 /// A number of connections that can be kept.
-pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("at least one connection has to be kept".into()),
         Ok(number) => Ok(number),
@@ -203,6 +270,11 @@ impl OutputArgs {
         self.report.file.color()
     }
 
+    /// The language that was asked for.
+    pub(super) fn lang(&self) -> Option<Lang> {
+        self.lang.map(Lang::from)
+    }
+
     /// The look of the text, with times like these.
     pub(super) fn look(&self, times: &TimeArgs, all: bool) -> TextLook {
         TextLook {
@@ -212,7 +284,7 @@ impl OutputArgs {
             all,
             explain: None,
             frames: false,
-            screen: screen(self.report.file.output.is_none()),
+            screen: screen(self.report.file.output.is_none(), self.lang()),
         }
     }
 }
@@ -248,14 +320,5 @@ impl JudgingArgs {
             certain: self.certain,
             end: self.end,
         }
-    }
-}
-
-/// A name of `ip netns`, a process id, or all of them.
-pub(super) fn netns(name: Option<&str>) -> Netns {
-    match name {
-        None => Netns::Own,
-        Some("all") => Netns::All,
-        Some(name) => name.parse().map_or_else(|_| Netns::Named(name.into()), Netns::Pid),
     }
 }

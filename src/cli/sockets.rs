@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::shared::{OutputArgs, netns};
+use super::shared::{NetnsArgs, OutputArgs};
 use super::times::duration;
 use crate::commands::format::Format;
 use crate::commands::sockets::{Narrow, SocketsCommand};
@@ -14,11 +14,17 @@ use crate::tcp::state::State;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  closewait sockets                             every state with its count; who holds CLOSE-WAIT
-  closewait sockets --peer :3306 --watch        how fast it grows, and when descriptors run out
-  closewait sockets --watch --code              the functions behind what gets stuck meanwhile
-  closewait sockets --netns all                 in every container of this host
-  closewait sockets --format jsonl --all >list  to join with a capture: closewait --sockets list x.pcap
+  closewait sockets                       every state with its count; who holds
+                                          CLOSE-WAIT
+  closewait sockets --peer :3306 --watch  how fast it grows, and when
+                                          descriptors run out
+  closewait sockets --watch --code        the functions behind what gets stuck
+                                          meanwhile
+  closewait sockets --netns all           in every container of this host
+  closewait sockets --lang zh             in Chinese (the default where the
+                                          locale is)
+  closewait sockets --format jsonl --all >list
+                                          for closewait --sockets list x.pcap
 
 Exit status:
   0  no socket in CLOSE-WAIT    1  at least one    2  error";
@@ -49,13 +55,16 @@ pub struct SocketsArgs {
     #[arg(long, value_name = "PORT", help_heading = "Narrowing")]
     port: Vec<u16>,
 
+    /// A port or a process: which of them, other tools do not agree on
+    #[arg(short = 'p', value_name = "PORT|PID", num_args = 0..=1, hide = true)]
+    ambiguous: Option<Option<String>>,
+
     /// Only sockets of this process; repeatable
     #[arg(long, value_name = "PID", help_heading = "Narrowing")]
     pid: Vec<i32>,
 
-    /// Look into a network namespace: a name of ip netns, a process id, or all
-    #[arg(long, value_name = "NAME|PID|all")]
-    netns: Option<String>,
+    #[command(flatten)]
+    netns: NetnsArgs,
 
     /// Look again every so often (2s), and say how fast it grows
     #[arg(
@@ -89,6 +98,11 @@ fn state(text: &str) -> Result<State, String> {
 
 impl SocketsArgs {
     pub fn sockets(self) -> Result<SocketsCommand, String> {
+        if self.ambiguous.is_some() {
+            return Err(
+                "-p: a port is --port N, a process --pid N; processes are named anyway".into()
+            );
+        }
         if let format @ (Format::Html | Format::Parquet) = self.output.format() {
             let name = format.name();
             return Err(format!("--format {name}: a list of sockets has text, jsonl and csv"));
@@ -96,12 +110,13 @@ impl SocketsArgs {
         let peer = (!self.peer.is_empty()).then(|| EndpointSet::union(self.peer));
         Ok(SocketsCommand {
             files: self.files,
-            netns: netns(self.netns.as_deref()),
+            netns: self.netns.any(),
             narrow: Narrow { states: self.state, peer, ports: self.port, pids: self.pid },
             all: self.all,
             format: self.output.format(),
             top: self.output.top.unwrap_or(LINES),
             color: self.output.color(),
+            lang: self.output.lang(),
             output: self.output.report.file.output,
             watch: self.watch,
             rounds: self.count,

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::live::{MIN_HOLD, SNAP_LEN};
 use super::read::all_cores;
-use super::shared::{JudgingArgs, ReadingArgs, at_least_one, netns};
+use super::shared::{JudgingArgs, MemoryArgs, NetnsArgs, ReadingArgs};
 use super::times::TimeArgs;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
@@ -16,23 +16,25 @@ use crate::capture::live::{BUFFER, Wanted};
 use crate::commands::format::Format;
 use crate::commands::live::{Keeping, LiveCommand, not_stopped};
 use crate::commands::top::{Files, TopCommand};
-use crate::owner::kernel::Netns;
 use crate::printable::printable;
 use crate::report::text::TextLook;
 use crate::report::text::page::Screen;
 use crate::run::{Plan, Reading};
-use crate::table::MAX_FLOWS;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  closewait top                                 this host: packets, and what the kernel lists
-  closewait top -i eth0 port 3306               packets of one interface that match
-  closewait top incident.pcap                   its end; space plays it from the beginning
+  closewait top                         this host: packets, and what the kernel
+                                        lists
+  closewait top -i eth0 port 3306       packets of one interface that match
+  closewait top incident.pcap           its end; space plays it from the
+                                        beginning
   closewait top -f 'port 3306' ring/*.pcap
-  closewait top -Z nobody -w seen.pcap          as root, with few rights; keeps what was seen
+  closewait top -Z nobody -w seen.pcap  as root, with few rights; keeps what was
+                                        seen
 
-Keys: ? on the screen. Without the right to capture (root, or setcap cap_net_raw=ep \"$(command -v closewait)\")
-it shows the kernel's list alone, and says so. For pipes and scripts: closewait live, closewait sockets --watch.
+Keys: ? on the screen. Without the right to capture (root, or setcap
+cap_net_raw=ep \"$(command -v closewait)\") it shows the kernel's list alone, and
+says so. For pipes and scripts: closewait live, closewait sockets --watch.
 
 Exit status:
   0  no finding    1  a finding    2  error";
@@ -63,17 +65,15 @@ pub struct TopArgs {
     #[arg(long)]
     code: bool,
 
-    /// Look at a network namespace: a name of ip netns, or a process id (a container's)
-    #[arg(long, value_name = "NAME|PID")]
-    netns: Option<String>,
+    #[command(flatten)]
+    netns: NetnsArgs,
 
     /// Read every file as a capture of its own, even if it follows another
     #[arg(long)]
     separate: bool,
 
-    /// The most connections to keep in memory
-    #[arg(long, value_name = "N", default_value_t = MAX_FLOWS, value_parser = at_least_one)]
-    max_flows: usize,
+    #[command(flatten)]
+    memory: MemoryArgs,
 
     #[command(flatten)]
     judging: JudgingArgs,
@@ -112,7 +112,9 @@ impl TopArgs {
             TopArgs { write: Some(_), .. } => (true, "-w: the key w writes packets of a capture"),
             TopArgs { user: Some(_), .. } => (true, "-Z: only for this host"),
             TopArgs { code: true, .. } => (true, "--code: only for this host"),
-            TopArgs { netns: Some(_), .. } => (true, "--netns: only for this host"),
+            TopArgs { netns: NetnsArgs { netns: Some(_) }, .. } => {
+                (true, "--netns: only for this host")
+            }
             _ => (false, ""),
         };
         if given {
@@ -124,7 +126,7 @@ impl TopArgs {
             filter: filter.map_err(|error| error.to_string())?,
             policy: self.judging.policy(Duration::ZERO),
             separate: self.separate,
-            max_flows: self.max_flows,
+            max_flows: self.memory.max_flows,
             threads: all_cores(),
             reading: self.reading.reading(),
         };
@@ -135,10 +137,7 @@ impl TopArgs {
         if self.judging.end.is_some() {
             return Err("--end: only for captures".into());
         }
-        let netns = netns(self.netns.as_deref());
-        if netns == Netns::All {
-            return Err("--netns: one namespace at a time".into());
-        }
+        let netns = self.netns.one()?;
         let any = || vec!["any".to_owned()];
         let interfaces = if self.interface.is_empty() { any() } else { self.interface };
         let words: Vec<String> =
@@ -162,7 +161,7 @@ impl TopArgs {
             metrics: None,
             plan: Plan {
                 policy: self.judging.policy(MIN_HOLD),
-                max_flows: self.max_flows,
+                max_flows: self.memory.max_flows,
                 threads: NonZeroUsize::MIN,
                 reading: Reading { octets: self.code, ..self.reading.reading() },
                 ..Plan::default()

@@ -79,12 +79,68 @@ pub fn is_own_native(function: &str, file: Option<&str>, main_crate: Option<&str
     }
 }
 
+/// Packages of Java's own library, and of those that stand between a program and its sockets: a map does not say
+/// which file a class is from.
+const FOREIGN_PACKAGES: [&str; 47] = [
+    "java",
+    "javax",
+    "jdk",
+    "sun",
+    "com.sun",
+    "akka",
+    "brave",
+    "com.datastax",
+    "com.fasterxml",
+    "com.google",
+    "com.ibm.db2",
+    "com.mchange",
+    "com.microsoft.sqlserver",
+    "com.mongodb",
+    "com.mysql",
+    "com.rabbitmq",
+    "com.zaxxer.hikari",
+    "groovy",
+    "io.grpc",
+    "io.lettuce",
+    "io.micrometer",
+    "io.netty",
+    "io.opentelemetry",
+    "io.r2dbc",
+    "io.reactivex",
+    "io.smallrye",
+    "io.undertow",
+    "io.vertx",
+    "jakarta",
+    "kotlin",
+    "kotlinx",
+    "net.bytebuddy",
+    "okhttp3",
+    "okio",
+    "oracle",
+    "org.apache",
+    "org.eclipse",
+    "org.hibernate",
+    "org.jboss",
+    "org.jooq",
+    "org.mariadb",
+    "org.postgresql",
+    "org.redisson",
+    "org.springframework",
+    "reactor",
+    "redis.clients",
+    "scala",
+];
+
 /// A function that a runtime compiled, by the name that it wrote down.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Compiled<'a> {
+    /// The function's name, readable.
     pub function: &'a str,
+    /// The source file, as the compiler was given it.
     pub file: Option<&'a str>,
+    /// The line in it.
     pub line: Option<u32>,
+    /// True for the program's own code: neither of a library nor of the runtime.
     pub own: bool,
 }
 
@@ -124,17 +180,33 @@ fn python(name: &str) -> Compiled<'_> {
     Compiled { function, file: (!file.is_empty()).then_some(file), line: None, own }
 }
 
-/// `Leak.charge`, or `Lcom/shop/Leak;::charge`
+/// `void com.shop.Leak.charge(java.net.Socket)`, as the JDK writes it; `Leak.charge`, or `Lcom/shop/Leak;::charge`.
 fn java(name: &str) -> Compiled<'_> {
-    let foreign = ["java", "javax", "jdk", "sun", "com.sun", "com/sun"];
-    let class = name.strip_prefix('L').filter(|_| name.contains(";::")).unwrap_or(name);
+    let is_mangled = name.contains(";::");
+    let function = if is_mangled { name } else { without_types(name) };
+    let class = function.strip_prefix('L').filter(|_| is_mangled).unwrap_or(function);
+    // `com/shop/Leak`, or `com.shop.Leak`.
     let is_foreign = |package: &str| {
-        class.strip_prefix(package).is_some_and(|rest| rest.starts_with(['.', '/']))
+        let same = |(a, b): (char, char)| a == b || a == '/' && b == '.';
+        let rest = class.get(package.len()..).unwrap_or_default();
+        rest.starts_with(['.', '/']) && class.chars().zip(package.chars()).all(same)
     };
     let is_method =
-        name.contains(";::") || name.split_once('.').is_some_and(|(class, _)| !class.is_empty());
-    let own = is_method && !foreign.into_iter().any(is_foreign);
-    Compiled { function: name, file: None, line: None, own }
+        is_mangled || function.split_once('.').is_some_and(|(class, _)| !class.is_empty());
+    let own = is_method && !FOREIGN_PACKAGES.into_iter().any(is_foreign);
+    Compiled { function, file: None, line: None, own }
+}
+
+/// A method without what it takes and returns.
+fn without_types(name: &str) -> &str {
+    let Some((before, _)) = name.split_once('(') else { return name };
+    before.rsplit(' ').next().unwrap_or(before)
+}
+
+/// Returns whether it stands for any function that a runtime has not compiled.
+#[must_use]
+pub fn is_interpreter(function: &str) -> bool {
+    function == "Interpreter" || function == "Builtin:InterpreterEntryTrampoline"
 }
 
 #[cfg(test)]
@@ -195,6 +267,15 @@ mod tests {
         is("Leak.charge", "Leak.charge", None, None, true);
         is("Lcom/shop/Leak;::charge", "Lcom/shop/Leak;::charge", None, None, true);
         is("java.net.Socket.write", "java.net.Socket.write", None, None, false);
+        let jdk = "int sun.nio.ch.FileDispatcherImpl.write0(java.io.FileDescriptor, long, int)";
+        is(jdk, "sun.nio.ch.FileDispatcherImpl.write0", None, None, false);
+        is("void com.shop.Leak.charge()", "com.shop.Leak.charge", None, None, true);
+        let driver = "Lcom/mysql/cj/protocol/a/SimplePacketSender;::send";
+        is(driver, driver, None, None, false);
+        let netty = "void io.netty.channel.nio.NioEventLoop.run()";
+        is(netty, "io.netty.channel.nio.NioEventLoop.run", None, None, false);
+        is("void io.nettyshop.Leak.run()", "io.nettyshop.Leak.run", None, None, true);
         is("Interpreter", "Interpreter", None, None, false);
+        assert!(is_interpreter("Interpreter") && !is_interpreter("Leak.charge"));
     }
 }

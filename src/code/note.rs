@@ -24,10 +24,13 @@ const LONGEST_NAME: usize = 512;
 /// The code that used a socket, with its ends and its process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
+    /// The end whose program it was.
     pub local: Endpoint,
+    /// The end across.
     pub peer: Endpoint,
     /// Number and name.
     pub process: Option<(i32, String)>,
+    /// The functions that used it.
     pub code: Code,
 }
 

@@ -9,7 +9,9 @@ const MAX_STACKS: usize = 16_384;
 /// Addresses of the functions that called one another, the innermost first, and how they were found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Stack {
+    /// Return addresses, the innermost first.
     pub addresses: Vec<u64>,
+    /// The way by which they were found.
     pub found: Found,
 }
 

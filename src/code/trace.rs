@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 /// A function on a stack, and the line in it that was being carried out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Frame {
+    /// The function's name, readable.
     pub function: String,
+    /// The source file, as the compiler was given it.
     pub file: Option<String>,
+    /// The line in it.
     pub line: Option<u32>,
     /// The program's own, not a library's or the language's.
     pub own: bool,
@@ -17,7 +20,9 @@ pub struct Frame {
 /// The stack of one event, the innermost function first, or the reason why there is none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Trace {
+    /// Functions, the innermost first.
     By(Vec<Frame>),
+    /// The reason why there are none, in a clause.
     Unknown(String),
 }
 
@@ -41,7 +46,9 @@ pub struct Code {
 /// Octets of one direction, by their numbers from the beginning of the connection, or before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
+    /// Nanoseconds of the kernel's monotonic clock at which it begins.
     pub from: u64,
+    /// Nanoseconds at which it ends.
     pub to: u64,
 }
 
@@ -50,6 +57,7 @@ pub struct Span {
 pub struct Asked {
     /// A transaction is open, whether or not it is known where it began.
     pub open: bool,
+    /// The send that began the transaction.
     pub begun: Option<Sent>,
     /// The statements of the transaction, in order.
     pub statements: Vec<Option<Sent>>,
@@ -98,6 +106,14 @@ impl Code {
         all.into_iter().filter_map(|(name, trace)| Some((name, trace.as_ref()?)))
     }
 
+    /// Returns the one function that matters most: the one that began the transaction, or else read the
+    /// end-of-file, asked last, or connected.
+    #[must_use]
+    pub fn culprit(&self) -> Option<&Frame> {
+        let traces = [&self.begun, &self.end_of_file, &self.last, &self.connected];
+        traces.into_iter().flatten().find_map(Trace::culprit)
+    }
+
     /// Returns each event in a line: what belongs together reads the same.
     #[must_use]
     pub fn heads(&self) -> Vec<(&'static str, String)> {
@@ -124,7 +140,11 @@ impl fmt::Display for Trace {
             });
         }
         // A library hands it to a task of its own: whoever asked for it is on another stack.
-        let task = frames.iter().rev().find(|frame| frame.function != GO_EXIT);
+        let mut tasks = frames.iter().rev().filter(|frame| frame.function != GO_EXIT);
+        let outermost = tasks.next();
+        // What only starts it has no name of its own.
+        let named = outermost.into_iter().chain(tasks).find(|frame| !frame.is_closure());
+        let task = named.or(outermost);
         task.map_or(Ok(()), |task| write!(f, "{task}, on behalf of code that is not on its stack"))
     }
 }
@@ -138,6 +158,12 @@ impl Frame {
     pub fn file_name(&self) -> Option<&str> {
         let path = self.file.as_deref()?;
         Some(path.rsplit(['/', '\\']).next().unwrap_or(path))
+    }
+
+    /// Returns whether it is a function of Go's without a name: `main.main.func1`.
+    fn is_closure(&self) -> bool {
+        let last = self.function.rsplit('.').next().and_then(|last| last.strip_prefix("func"));
+        last.is_some_and(|number| number.parse::<u32>().is_ok())
     }
 
     /// Returns the function without its package and type.
@@ -182,6 +208,18 @@ mod tests {
         assert_eq!(update.place().as_deref(), Some("controller.go:22"));
         assert_eq!(frame("main.main.func1", true).short(), "main.func1");
         assert_eq!(frame("charge", true).short(), "charge");
+    }
+
+    #[test]
+    fn a_task_of_a_library_is_named_by_its_function() {
+        let stack = ["net.(*conn).Write", "net/http.(*persistConn).writeLoop"];
+        let start = ["net/http.(*Transport).dialConn.func6", GO_EXIT];
+        let all = stack.into_iter().chain(start).map(|name| frame(name, false));
+        let said = Trace::By(all.collect()).to_string();
+        assert!(
+            said.starts_with("net/http.(*persistConn).writeLoop controller.go:22, on"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -24,12 +24,19 @@ use crate::verdict::{Close, Policy};
 
 /// The command `diff`: its captures and its options.
 pub struct DiffCommand {
+    /// The capture, or the JSON lines, of before.
     pub before: PathBuf,
+    /// The capture, or the JSON lines, of after.
     pub after: PathBuf,
+    /// The rules of judging, the same for both.
     pub policy: Policy,
+    /// The parts of contents that are read.
     pub reading: Reading,
+    /// The form of the report.
     pub format: Format,
+    /// Colours: always, never, or on terminals.
     pub color: ColorChoice,
+    /// The file of the report; standard output, if none.
     pub output: Option<PathBuf>,
 }
 

@@ -33,11 +33,18 @@ struct Finding {
     left: u64,
 }
 
+/// Connections that are wanted in place of the findings.
+pub enum Chosen {
+    /// By their first packets.
+    First(HashSet<u64>),
+    /// By their ends: all that these had.
+    Between(HashSet<FlowKey>),
+}
+
 /// Passes a report on, and keeps what is needed to find its findings' packets again.
 pub struct Gather<'a> {
     render: &'a mut dyn Sink,
-    /// Connections that are wanted in place of the findings, by their first packets.
-    wanted: Option<HashSet<u64>>,
+    chosen: Option<Chosen>,
     findings: Findings,
     keys: HashMap<FlowKey, (), RandomState>,
     /// Files of the findings' first packets.
@@ -50,10 +57,11 @@ pub struct Gather<'a> {
 }
 
 impl<'a> Gather<'a> {
+    /// Hands rows on to `render`, and remembers the findings.
     pub fn new(render: &'a mut dyn Sink) -> Gather<'a> {
         Gather {
             render,
-            wanted: None,
+            chosen: None,
             findings: Findings::default(),
             keys: HashMap::default(),
             files: Vec::new(),
@@ -63,14 +71,20 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Keeps some connections in place of the findings: those with these first packets.
-    pub fn of(render: &'a mut dyn Sink, wanted: HashSet<u64>) -> Gather<'a> {
-        Gather { wanted: Some(wanted), ..Gather::new(render) }
+    /// Keeps some connections in place of the findings.
+    pub fn of(render: &'a mut dyn Sink, chosen: Chosen) -> Gather<'a> {
+        Gather { chosen: Some(chosen), ..Gather::new(render) }
+    }
+
+    /// The number of connections that were found.
+    pub fn found(&self) -> u64 {
+        self.findings.len() as u64
     }
 
     fn wants(&self, row: &Row) -> bool {
-        match &self.wanted {
-            Some(wanted) => wanted.contains(&row.judged.flow.first.order()),
+        match &self.chosen {
+            Some(Chosen::First(first)) => first.contains(&row.judged.flow.first.order()),
+            Some(Chosen::Between(keys)) => keys.contains(&row.judged.key),
             None => row.judged.judgement.finding,
         }
     }
@@ -194,8 +208,13 @@ impl Extract {
         Ok(self.findings.values().map(|finding| finding.left).sum())
     }
 
-    fn interface(&mut self, origin: Origin, about: &About) -> io::Result<u32> {
-        if let Some(known) = self.interfaces.iter().position(|known| *known == origin) {
+    fn interface(&mut self, origin: Origin, time: Time, about: &About) -> io::Result<u32> {
+        // A packet without a time fits whatever the digits of times are.
+        let digits = |known: &Origin| {
+            if time == Time::UNKNOWN { known.digits } else { origin.digits }
+        };
+        let fits = |known: &Origin| *known == Origin { digits: digits(known), ..origin };
+        if let Some(known) = self.interfaces.iter().position(fits) {
             return Ok(known as u32);
         }
         // All addresses of a file, at the first of its interfaces: they tell who is local.
@@ -247,7 +266,7 @@ impl Trace for Extract {
     fn taken(&mut self, source: &FileSource) -> io::Result<()> {
         let Some((packet, origin)) = self.packet.take() else { return Ok(()) };
         let origin = Origin { snap_len: source.snap_len(origin.interface), ..origin };
-        let interface = self.interface(origin, source.about())?;
+        let interface = self.interface(origin, packet.time, source.about())?;
         for end in std::mem::take(&mut self.ends) {
             if let Some(name) = names::name(end)
                 && self.named.insert(end)

@@ -18,10 +18,15 @@ use crate::summary::Sink;
 /// The form of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
+    /// Sentences and tables, for people.
     Text,
+    /// A JSON object a line.
     Jsonl,
+    /// Comma-separated values.
     Csv,
+    /// A page for a browser.
     Html,
+    /// A table for engines that ask questions over many.
     Parquet,
 }
 

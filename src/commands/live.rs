@@ -42,6 +42,7 @@ const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 
 /// The place where packets are kept.
 pub enum Keeping {
+    /// One file, from the first packet to the last.
     File(PathBuf),
     /// Files that follow one another.
     Ring(Ring),
@@ -49,6 +50,7 @@ pub enum Keeping {
 
 /// The command `live`: its interface and its options.
 pub struct LiveCommand {
+    /// Interfaces, filter and bounds of the capture.
     pub wanted: Wanted,
     /// The namespace to capture in.
     pub netns: Netns,
@@ -60,10 +62,15 @@ pub struct LiveCommand {
     pub code: bool,
     /// The address to answer Prometheus at.
     pub metrics: Option<SocketAddr>,
+    /// The rules of judging, and the parts of contents that are read.
     pub plan: Plan,
+    /// The form of the report.
     pub format: Format,
+    /// The look of a report in text.
     pub look: TextLook,
+    /// Colours: always, never, or on terminals.
     pub color: ColorChoice,
+    /// The file of the report; standard output, if none.
     pub output: Option<PathBuf>,
 }
 
@@ -184,11 +191,15 @@ fn scraped(listener: TcpListener) -> Result<Arc<Board>, String> {
     Ok(board)
 }
 
+/// This program, by its own name where it has one, so that it can be told in a list of processes.
+pub(super) fn own_program() -> PathBuf {
+    let own = current_exe().ok().filter(|path| path.exists());
+    own.unwrap_or_else(|| "/proc/self/exe".into())
+}
+
 /// Starts this program once more, to [`lookup`].
 pub(super) fn start_lookup(user: Option<&str>, code: bool) -> Result<Lookup, String> {
-    // By its own name, so that it can be told in a list of processes.
-    let own = current_exe().ok().filter(|path| path.exists());
-    let mut command = Command::new(own.as_deref().unwrap_or(Path::new("/proc/self/exe")));
+    let mut command = Command::new(own_program());
     command.env_remove(NOTIFY_SOCKET);
     command.arg("lookup").args(user.into_iter().flat_map(|user| ["-Z", user]));
     command.args(code.then_some("--code"));
@@ -232,6 +243,11 @@ pub(super) fn arm() -> Option<Armed> {
     match Armed::arm() {
         Ok(armed) => {
             complain(&"--code: each send on this host takes 2 to 4 µs longer from now on");
+            if !confine::may_look_into_others() {
+                complain(
+                    &"--code: it takes cap_sys_ptrace, or root, to name other users' functions",
+                );
+            }
             Some(armed)
         }
         Err(error) => {

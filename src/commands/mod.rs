@@ -30,6 +30,8 @@ use anstream::{AutoStream, ColorChoice, StripStream};
 use output::{Outputs, Placing};
 
 use crate::capture::stop::Stop;
+use crate::printable::printable;
+use crate::run::MOST_FILES;
 use quiet::Quiet;
 
 /// The end of the program, as its exit status. A failure wins over a finding.
@@ -59,10 +61,23 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// A sentence on standard error, as every tool of this kind writes it. Where nobody reads that any more, it
-/// is lost, and the work goes on.
+/// A sentence on standard error, as every tool of this kind writes it. It can quote names and files that others
+/// wrote: a terminal obeys nothing in it. Where nobody reads that any more, it is lost, and the work goes on.
 pub fn complain(sentence: &impl std::fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "closewait: {sentence}");
+    let sentence = sentence.to_string();
+    let lines: Vec<String> = sentence.split('\n').map(printable).collect();
+    let _ = writeln!(io::stderr().lock(), "closewait: {}", lines.join("\n"));
+}
+
+/// Complains before the work where there are more files than one run can read.
+///
+/// # Errors
+/// A sentence.
+fn can_be_one_run(files: usize, remedy: &str) -> Result<(), String> {
+    match files {
+        0..=MOST_FILES => Ok(()),
+        _ => Err(format!("{files} files: no more than {MOST_FILES} are one run; {remedy}")),
+    }
 }
 
 /// Ends with what became of a text: a reader who has had enough of it is no failure.
@@ -99,7 +114,7 @@ fn open(
 ) -> Result<Opened, String> {
     let Some(path) = path else {
         outputs.standard_output();
-        let out = Box::new(Quiet::new(io::stdout(), gone));
+        let out = Box::new(Quiet::stdout(gone));
         return Ok(Opened { out, color: choice(color), placing: None });
     };
     let (file, placing) = outputs.create(path, "-o")?;

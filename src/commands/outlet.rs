@@ -69,7 +69,7 @@ pub struct Outlet {
     queue: Arc<Queue>,
     /// Written to straight, where no thread could be had: better late packets than no report.
     straight: Option<Box<dyn Write + Send>>,
-    /// The line that is not complete.
+    /// Lines that were written at once, or one that is not complete.
     line: Vec<u8>,
     was_slow: bool,
 }
@@ -134,11 +134,16 @@ fn write_all(mut out: impl Write, queue: &Queue) {
 
 impl Write for Outlet {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        // What is written at once goes out at once, as far as it is whole lines: a terminal has others between.
         for piece in octets.split_inclusive(|octet| *octet == b'\n') {
-            self.line.extend_from_slice(piece);
-            if piece.ends_with(b"\n") {
+            let is_last = self.line.len() + piece.len() > ONCE || !piece.ends_with(b"\n");
+            if is_last && self.line.ends_with(b"\n") {
                 self.hand_over()?;
             }
+            self.line.extend_from_slice(piece);
+        }
+        if self.line.ends_with(b"\n") {
+            self.hand_over()?;
         }
         Ok(octets.len())
     }
@@ -207,6 +212,17 @@ mod tests {
         assert!(pieces.iter().all(|piece| piece.ends_with(b"\n") && piece.len() <= ONCE));
         assert!(pieces.len() < lines.len(), "short lines go out together");
         assert_eq!(pieces.concat(), text.as_bytes());
+    }
+
+    /// A line that was wrapped is several, and none comes between them.
+    #[test]
+    fn what_is_written_at_once_goes_out_at_once() {
+        let mut outlet =
+            Outlet { queue: Arc::default(), straight: None, line: Vec::new(), was_slow: false };
+        outlet.write_all(b"one\n    and more\ntwo, to be").expect("memory");
+        outlet.write_all(b" ended\n").expect("memory");
+        let waiting = outlet.queue.lock().lines.clone();
+        assert_eq!(waiting, [&b"one\n    and more\n"[..], b"two, to be ended\n"]);
     }
 
     #[test]

@@ -34,6 +34,22 @@ enum Identity {
     Name(PathBuf),
 }
 
+/// A folder for nobody but its owner. Dropped, it goes with all that is in it.
+#[cfg(feature = "tui")]
+pub struct OwnFolder(tempfile::TempDir);
+
+#[cfg(feature = "tui")]
+impl OwnFolder {
+    /// Makes it, where files of a short life go.
+    pub fn new() -> io::Result<OwnFolder> {
+        Builder::new().prefix("closewait-").tempdir().map(OwnFolder)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
 /// Moves a file to its name, once it is whole. Dropped before, it leaves what was there as it was.
 pub struct Placing {
     to: PathBuf,

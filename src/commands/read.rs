@@ -15,7 +15,7 @@ use super::output::{Outputs, Placing};
 use super::quiet::Quiet;
 use super::signals::stop_at_signals;
 use super::terminal::{Terminal, ended};
-use super::{Exit, complain, open, place};
+use super::{Exit, can_be_one_run, complain, open, place};
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
@@ -31,14 +31,19 @@ use crate::units::count;
 
 /// The command `read`: its captures and its options.
 pub struct ReadCommand {
+    /// Captures, rules, and the parts of contents that are read.
     pub plan: Plan,
     /// A saved list of the host's sockets, to be read into the plan.
     pub sockets: Option<PathBuf>,
+    /// The form of the report.
     pub format: Format,
+    /// The look of a report in text.
     pub look: TextLook,
+    /// Colours: always, never, or on terminals.
     pub color: ColorChoice,
     /// Standard output if `None`.
     pub output: Option<PathBuf>,
+    /// Flame graphs beside the report.
     pub flames: Flames,
     /// The file for the packets of the findings.
     pub write: Option<PathBuf>,
@@ -49,11 +54,14 @@ pub struct ReadCommand {
 pub struct Flames {
     /// As text, in place of the report.
     pub folded: bool,
+    /// The file of a graph of findings, as SVG.
     pub graph: Option<PathBuf>,
+    /// The file of a graph of findings against what was closed, as SVG.
     pub diff: Option<PathBuf>,
 }
 
 impl Flames {
+    /// Returns the paths that have to be kept for these.
     pub fn paths(&self) -> Paths {
         match self {
             Flames { diff: Some(_), .. } => Paths::All,
@@ -83,6 +91,9 @@ pub fn read(mut asked: ReadCommand) -> Exit {
         complain(&sentence);
         Exit::Failed
     };
+    if let Err(sentence) = can_be_one_run(asked.plan.inputs.len(), "name fewer at once") {
+        return said(sentence);
+    }
     match asked.sockets.as_deref().map(saved::read).transpose() {
         Ok(sockets) => asked.plan.sockets = sockets,
         Err(sentence) => return said(sentence),
@@ -222,7 +233,7 @@ fn open_report(
     }
     for (drawing, path) in flames.drawn() {
         let out: Box<dyn Write> = match path {
-            path if is_stdout(path) => Box::new(Quiet::new(io::stdout(), &gone)),
+            path if is_stdout(path) => Box::new(Quiet::stdout(&gone)),
             path => {
                 let flag = match drawing {
                     Drawing::Diff => "--flamegraph-diff",

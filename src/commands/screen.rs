@@ -4,19 +4,34 @@ use std::io::{self, IsTerminal};
 
 use terminal_size::{Width, terminal_size_of};
 
+use crate::report::lang::Lang;
 use crate::report::text::page::Screen;
 
-/// Looks at standard output, if that is where the report goes.
-pub fn screen(is_stdout: bool) -> Screen {
+/// Looks at standard output, if that is where the report goes; and for the language at the locale, unless
+/// one was asked for.
+pub fn screen(is_stdout: bool, asked: Option<Lang>) -> Screen {
     let stdout = io::stdout();
     let size = (is_stdout && stdout.is_terminal()).then(|| terminal_size_of(&stdout)).flatten();
-    Screen { width: size.map(|(Width(width), _)| usize::from(width)), ascii: is_ascii(locale()) }
+    let width = size.map(|(Width(width), _)| usize::from(width));
+    let ascii = is_ascii(locale("LC_CTYPE"));
+    Screen { width, ascii, lang: spoken(asked, ascii) }
 }
 
-/// The locale of characters, by what POSIX looks at first.
-fn locale() -> Option<String> {
+/// The language of what is printed: as `asked`, or as the locale of messages has it.
+pub fn lang(asked: Option<Lang>) -> Lang {
+    spoken(asked, is_ascii(locale("LC_CTYPE")))
+}
+
+/// A terminal that knows ASCII only is not spoken to in Chinese, unless somebody asks for it.
+fn spoken(asked: Option<Lang>, ascii: bool) -> Lang {
+    let of_locale = || locale("LC_MESSAGES").map(|name| Lang::of_locale(&name));
+    asked.or_else(|| of_locale().filter(|_| !ascii)).unwrap_or_default()
+}
+
+/// The locale of a category, by what POSIX looks at first.
+fn locale(category: &str) -> Option<String> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let value = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set)?;
+    let value = ["LC_ALL", category, "LANG"].into_iter().find_map(set)?;
     Some(value.to_string_lossy().into_owned())
 }
 

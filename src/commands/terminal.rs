@@ -15,6 +15,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
+    /// Shows how far reading has come, if that is wanted and a terminal would show it.
     pub fn new(wanted: bool) -> Terminal {
         Terminal { progress: Progress::new(wanted) }
     }

@@ -6,6 +6,7 @@ use super::{Exit, prose, said};
 
 /// A page of the manual, or a part of one, that has a name.
 pub struct Topic {
+    /// The word behind `closewait help`.
     pub name: &'static str,
     page: &'static str,
     /// The heading of the part that is meant.

@@ -31,14 +31,24 @@ const ZONES: [&str; 3] = ["/etc/localtime", "/etc/timezone", "/usr/share/zoneinf
 /// A process could not give up what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum CannotConfine {
+    /// No user has that name.
     #[error("-Z {0}: no such user")]
     NoUser(String),
+    /// Only root can become another user.
     #[error("-Z {user}: cannot become that user: {error} (only root can)")]
-    NotRoot { user: String, error: io::Error },
+    NotRoot {
+        /// The user that was named.
+        user: String,
+        /// The kernel's reason.
+        error: io::Error,
+    },
+    /// Capabilities could not be given up.
     #[error("capabilities cannot be given up: {0}")]
     Capabilities(io::Error),
+    /// Landlock's rules could not be laid down.
     #[error("Landlock: {0}")]
     Landlock(#[from] RulesetError),
+    /// The filter of system calls could not be put in place: the reason.
     #[error("seccomp: {0}")]
     Seccomp(String),
 }
@@ -64,11 +74,43 @@ pub fn packets(
 ///
 /// # Errors
 /// If there is no such user, or the kernel refuses to take a right away.
-pub fn screen(user: Option<&str>, interfaces: &[String]) -> Result<bool, CannotConfine> {
+pub fn screen(
+    user: Option<&str>,
+    interfaces: &[String],
+    folder: Option<&Path>,
+) -> Result<bool, CannotConfine> {
     become_user(user, CapabilitySet::empty())?;
-    let landlock = landlock(interfaces, None)?;
-    syscalls::screen()?;
+    let landlock = landlock(interfaces, folder)?;
+    syscalls::screen(folder.is_some())?;
     Ok(landlock != RulesetStatus::NotEnforced)
+}
+
+/// Confines a process that reads captures and writes what came of them: it can write in these folders, remove
+/// `own` from where it is, and write nowhere else. It opens no socket of TCP.
+///
+/// # Errors
+/// If the kernel refuses to take a right away.
+pub fn writer(folders: &[&Path], own: &Path) -> Result<bool, CannotConfine> {
+    let abi = ABI::V6;
+    let writing = AccessFs::from_write(abi);
+    let status = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(writing)?
+        .handle_access(AccessNet::from_all(abi))?
+        .scope(Scope::from_all(abi))?
+        .create()?
+        .add_rules(path_beneath_rules(folders, writing))?
+        .add_rules(path_beneath_rules(own.parent(), AccessFs::RemoveDir))?
+        .restrict_self()?;
+    Ok(status.ruleset != RulesetStatus::NotEnforced)
+}
+
+/// Becomes `user`, if one is named, and keeps no capability.
+///
+/// # Errors
+/// If there is no such user, or the kernel refuses to take a right away.
+pub fn without_rights(user: Option<&str>) -> Result<(), CannotConfine> {
+    become_user(user, CapabilitySet::empty())
 }
 
 /// Confines the process that looks up sockets. It can read all that its user can, and name other
@@ -80,6 +122,12 @@ pub fn screen(user: Option<&str>, interfaces: &[String]) -> Result<bool, CannotC
 pub fn lookup(user: Option<&str>, code: bool) -> Result<(), CannotConfine> {
     become_user(user, NAMING)?;
     syscalls::lookup(code)
+}
+
+/// Returns whether this process may look into those of other users.
+#[must_use]
+pub fn may_look_into_others() -> bool {
+    capabilities(None).is_ok_and(|held| held.effective.contains(CapabilitySet::SYS_PTRACE))
 }
 
 /// Becomes `user` for good, with no capability beyond `keep`.

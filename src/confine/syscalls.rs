@@ -108,18 +108,22 @@ const CODE: &[i64] = &[
 
 /// Landlock says where files can be made, if any are to be.
 pub fn packets(makes_files: bool) -> Result<(), CannotConfine> {
+    apply(rules_of_packets(makes_files)?)
+}
+
+fn rules_of_packets(makes_files: bool) -> Result<Rules, CannotConfine> {
     let mut rules = rules(PACKETS)?;
     if makes_files {
         rules.insert(libc::SYS_openat, vec![]);
         #[cfg(target_arch = "x86_64")]
         rules.insert(libc::SYS_open, vec![]);
     }
-    apply(rules)
+    Ok(rules)
 }
 
 /// Packets, and a terminal.
-pub fn screen() -> Result<(), CannotConfine> {
-    let mut rules = rules(PACKETS)?;
+pub fn screen(makes_files: bool) -> Result<(), CannotConfine> {
+    let mut rules = rules_of_packets(makes_files)?;
     rules.extend(SCREEN.iter().map(|&call| (call, vec![])));
     apply(rules)
 }

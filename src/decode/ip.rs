@@ -12,9 +12,13 @@ use super::{Layer, Skipped};
 
 /// A packet of a transport protocol, and the addresses that IP gave it.
 pub struct Transport<'a> {
+    /// The sender's address.
     pub source: IpAddr,
+    /// The receiver's address, the last one of a routing header.
     pub destination: IpAddr,
+    /// The protocol above IP, behind all extension headers.
     pub protocol: IpNumber,
+    /// Octets behind the headers, as many as were captured.
     pub data: &'a [u8],
     /// Octets that were sent, by the IP header; `data` may hold fewer, or padding behind them.
     pub len: u32,

@@ -26,6 +26,7 @@ pub struct Carried<'a> {
     pub header_len: usize,
     /// Its checksum is for more than there is.
     pub fragment: bool,
+    /// The TTL or hop limit that was left.
     pub hops_left: u8,
 }
 

@@ -31,6 +31,7 @@ pub enum Skipped {
     NotMatched,
     /// A line of a text that is no packet.
     NoPacket,
+    /// A link type that nothing here reads.
     UnknownLink(LinkType),
     /// Some other network protocol, by its EtherType.
     NotIp(u16),
@@ -46,6 +47,7 @@ pub enum Skipped {
     NoData(&'static str),
     /// It may well be TCP, and cannot be read.
     Unread(&'static str),
+    /// Another protocol above IP.
     NotTcp(IpNumber),
     /// Tunnels within tunnels beyond any use.
     TooDeep,
@@ -57,10 +59,14 @@ pub enum Skipped {
     Malformed(Layer),
 }
 
+/// The layer at which a packet stopped making sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layer {
+    /// The link layer, or a tunnel's.
     Link,
+    /// IPv4 or IPv6.
     Ip,
+    /// TCP.
     Tcp,
 }
 

@@ -15,6 +15,7 @@ use crate::tcp::seq::Seq;
 /// drive each other out of the cache.
 const BLOCK: usize = 64;
 
+/// Segments on their way to the shards, each with its octets where these are read.
 pub struct Batch {
     /// As long as it ever was: only the first `used` are of this round.
     packed: Vec<Packed>,
@@ -54,6 +55,7 @@ impl Blocks {
 }
 
 impl Batch {
+    /// Makes room for segments of so many shards.
     pub fn new(shards: usize) -> Batch {
         Batch {
             packed: Vec::new(),
@@ -174,6 +176,7 @@ impl Batch {
         }
     }
 
+    /// Forgets all segments, and keeps the room.
     pub fn clear(&mut self) {
         self.used = 0;
         self.aside.clear();

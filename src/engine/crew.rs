@@ -12,6 +12,7 @@ use std::thread::{self, Builder, scope};
 
 /// A piece of work that any thread may do.
 pub trait Job: Send {
+    /// The result of a job.
     type Done: Send;
 
     /// Does it.

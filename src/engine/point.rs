@@ -11,7 +11,7 @@ use crate::decode::Decoder;
 use crate::facts::{CaptureFacts, Seen};
 use crate::join::rewrites::Rewrites;
 use crate::place::Time;
-use crate::summary::{Capture, Drops, Gap, Totals};
+use crate::summary::{Capture, Drops, Gap, Overlap, Totals};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::EndedAt;
 
@@ -24,6 +24,7 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// Returns the kind of a file by what it says of itself.
     pub fn of(about: &About) -> Kind {
         Kind { links: about.links.clone(), interfaces: about.interfaces.clone() }
     }
@@ -36,18 +37,22 @@ pub enum After {
     Series,
     /// As one of its series, between which others are missing.
     Missing,
+    /// Another capture, or another point of it.
     Other,
 }
 
 /// One capture while it is read: its flows, and facts of the whole. Flows of two capture points
 /// have nothing to do with each other, nor have their ends.
 pub struct CapturePoint {
+    /// Its connections, divided among threads.
     pub shards: Shards,
     /// None where no contents are read.
     ports: Option<Ports>,
     senders: Senders,
+    /// Flows that may be one connection under two pairs of addresses.
     pub rewrites: Rewrites,
     kind: Kind,
+    /// Its facts, for the report.
     pub totals: Capture,
     /// 4-tuples with a FIN, with their hashes, since somebody took them; `None` where they are of
     /// no use.
@@ -94,6 +99,13 @@ impl CapturePoint {
         let (own, others) = (&self.kind.links, &kind.links);
         // An interface may be described only when its first packet comes.
         follows(self.totals.facts.end(), first) && (own.is_subset(others) || others.is_subset(own))
+    }
+
+    /// Tells what sets a file apart whose first packet came at `first`: the time that both cover, or its link type.
+    pub fn overlap(&self, first: Time) -> Option<Overlap> {
+        let end = self.totals.facts.end();
+        let nanos = end.since(first).filter(|_| !follows(end, first));
+        Some(Overlap { with: *self.totals.files.last()?, nanos })
     }
 
     /// Are the last file's link types and interfaces these?

@@ -49,11 +49,13 @@ const ROUND_CONTENT: usize = 4 << 20;
 
 /// Orders for a round: all that every shard has to know to take its part.
 pub struct Orders {
+    /// The rules of judging.
     pub policy: Arc<Policy>,
     /// The capture at the end of the round.
     pub facts: CaptureFacts,
     /// Hand over every flow that has ended, not only the notable ones and those of pairs.
     pub all: bool,
+    /// Flows that are one connection under other addresses.
     pub pairs: Pairs,
     /// Nothing will follow: judge all that is left.
     pub last: bool,

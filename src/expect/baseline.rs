@@ -41,7 +41,9 @@ pub struct Baseline {
 /// A name for addresses that change: `172.17.0.0/16=database`.
 #[derive(Clone, Debug)]
 pub struct Alias {
+    /// The addresses that it stands for.
     pub addresses: EndpointSet,
+    /// The name that findings are compared by.
     pub name: String,
 }
 
@@ -88,13 +90,14 @@ impl Baseline {
     /// Reads a file that [`Baseline::text`] wrote.
     ///
     /// # Errors
-    /// A sentence with the number of the line that is not of a baseline.
+    /// A sentence, printable, with the number of the line that is not of a baseline.
     pub fn read(text: &str) -> Result<Baseline, String> {
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let known = lines.map(|(index, line)| {
             serde_json::from_str(line).map_err(|error| {
                 let line = index + 1;
-                format!("line {line} is not a baseline entry (--write-baseline makes one): {error}")
+                let wrong = "is not a baseline entry (--write-baseline makes one)";
+                printable(&format!("line {line} {wrong}: {error}"))
             })
         });
         let known = known.collect::<Result<_, _>>()?;

@@ -12,14 +12,19 @@ use crate::units::duration;
 /// One finding that should be there; what is `None` may be anything.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
+    /// The local end.
     pub local: Option<Named>,
+    /// The other end.
     pub peer: Option<Named>,
+    /// The end that owes a FIN.
     pub holder: Option<Named>,
+    /// The cause's word.
     pub cause: Option<String>,
     /// A part of one of its statements.
     pub statement: Option<String>,
     /// The code that sent them, as their comments say: `orders#update`.
     pub code: Option<String>,
+    /// Bounds of how long it was held.
     pub held: Option<Range<TimeDelta>>,
 }
 

@@ -14,7 +14,9 @@ use crate::printable::printable;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{}{sentence}", line.map_or(String::new(), |line| format!("line {line}: ")))]
 pub struct Wrong {
+    /// The line of the file, from 1, where there is one.
     pub line: Option<usize>,
+    /// The sentence that says so.
     pub sentence: String,
 }
 

@@ -26,14 +26,19 @@ pub use violation::{Exception, Key, Violation};
 /// An expectation of a capture: how to read it, and the limits that it should keep.
 #[derive(Clone, Debug, Default)]
 pub struct Expectation {
+    /// The options that the capture is read with.
     pub reading: ReadingOptions,
+    /// Bounds on the number of connections.
     pub flows: Option<Range<u64>>,
     /// By verdict, in the order of [`Verdict::NAMES`]. `leak` counts findings.
     pub verdicts: [Option<Range<u64>>; Verdict::NAMES.len()],
     /// Limits of the longest CLOSE-WAIT that a local side held.
     pub held: Option<Range<TimeDelta>>,
+    /// Bounds on connections that are open and unused at the end.
     pub open_idle: Option<OpenIdle>,
+    /// Bounds on transactions that are open at the end.
     pub transactions_open: Option<Range<u64>>,
+    /// Findings that are expected one by one.
     pub findings: Vec<Wanted>,
     /// No findings but these.
     pub exact: bool,
@@ -46,7 +51,9 @@ pub struct Expectation {
 pub struct ReadingOptions {
     /// The local sides, as they were written.
     pub local: Vec<String>,
+    /// A BPF expression.
     pub filter: Option<String>,
+    /// Half-closed for less than this is pending.
     pub min_hold: Option<TimeDelta>,
 }
 
@@ -68,24 +75,31 @@ impl ReadingOptions {
 /// Connections that are open at the end, and on which nothing was said for long.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenIdle {
+    /// Unused for at least so long.
     pub idle: TimeDelta,
+    /// Bounds on the number of such connections.
     pub count: Range<u64>,
 }
 
 /// Limits for the connections with some peers, instead of the general ones.
 #[derive(Clone, Debug)]
 pub struct Override {
+    /// The peer that it is about.
     pub peer: EndpointSet,
     /// As it was written.
     pub name: String,
+    /// The bounds on connections with that peer.
     pub limits: Limits,
 }
 
 /// Limits for some peers; `None` where the general one holds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
+    /// Bounds on leaks.
     pub leaks: Option<Range<u64>>,
+    /// Bounds of the time in CLOSE-WAIT, whether closed in the end or not.
     pub held: Option<Range<TimeDelta>>,
+    /// Bounds on what cannot be told.
     pub unknown: Option<Range<u64>>,
 }
 

@@ -3,7 +3,9 @@
 /// A range with one limit, two or none; both limits are inside.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range<T> {
+    /// The least that is allowed; none for any.
     pub min: Option<T>,
+    /// The most that is allowed; none for any.
     pub max: Option<T>,
 }
 

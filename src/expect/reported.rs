@@ -1,10 +1,12 @@
 //! Findings of a report in JSON lines, read back.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use chrono::TimeDelta;
 use serde::Deserialize;
 
+use crate::attach::sql::tags::code_of;
 use crate::names;
 use crate::printable::printable;
 use crate::summary::cause::Cause;
@@ -33,6 +35,8 @@ struct Line {
     doubts: Vec<String>,
     held_s: Option<f64>,
     headline: Option<Headline>,
+    #[serde(default)]
+    code: Option<Vec<Used>>,
     #[serde(flatten)]
     others: serde_json::Map<String, serde_json::Value>,
 }
@@ -53,6 +57,15 @@ struct Headline {
 struct Conversation {
     last_statement: Option<String>,
     statements: Vec<String>,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+}
+
+/// A function, and the event in which it used a socket.
+#[derive(Deserialize)]
+struct Used {
+    event: String,
+    function: Option<String>,
 }
 
 impl End {
@@ -74,11 +87,11 @@ impl Reported {
     /// Takes the next line.
     ///
     /// # Errors
-    /// A sentence with the number of a line that is not of a report.
+    /// A sentence, printable, with the number of a line that is not of a report.
     pub fn take(&mut self, line: &[u8]) -> Result<(), String> {
         self.lines += 1;
         let line: Line = serde_json::from_slice(line).map_err(|error| {
-            format!("line {} is not of a report in JSON lines: {error}", self.lines)
+            printable(&format!("line {} is not of a report in JSON lines: {error}", self.lines))
         })?;
         match line.r#type.as_str() {
             "flow" => line.count(&mut self.leaks),
@@ -121,11 +134,10 @@ impl Line {
             (false, None) => return,
         };
         let cause = self.cause.as_deref();
-        let kind = LeakKind {
-            service,
-            cause: Cause::ALL.into_iter().find(|known| Some(known.name()) == cause),
-            statements: statements(self.others),
-        };
+        let cause = Cause::ALL.into_iter().find(|known| Some(known.name()) == cause);
+        let (statements, tagged) = said(self.others);
+        let code = culprit(self.code.unwrap_or_default()).or(tagged);
+        let kind = LeakKind { service, cause, statements, code };
         let held = self.held_s.map(|s| TimeDelta::nanoseconds((s * 1e9) as i64));
         leaks.add(kind, !self.doubts.is_empty(), held);
     }
@@ -135,10 +147,23 @@ impl Line {
     }
 }
 
-/// The statements of the one conversation that a flow has.
-fn statements(keys: serde_json::Map<String, serde_json::Value>) -> Vec<String> {
+/// The statements of the one conversation that a flow has, and the code that their tags name.
+fn said(keys: serde_json::Map<String, serde_json::Value>) -> (Vec<String>, Option<String>) {
     let said = keys.into_values().find_map(|value| serde_json::from_value(value).ok());
-    let Some(Conversation { last_statement, statements }) = said else { return Vec::new() };
+    let Some(Conversation { last_statement, statements, tags }) = said else {
+        return (Vec::new(), None);
+    };
     let all = if statements.is_empty() { last_statement.into_iter().collect() } else { statements };
-    all.iter().map(|statement| printable(statement)).collect()
+    let code = code_of(|wanted| tags.get(wanted).map(String::as_str));
+    (all.iter().map(|statement| printable(statement)).collect(), code.map(|code| printable(&code)))
+}
+
+/// The function that matters most, as [`Code::culprit`](crate::code::Code::culprit) has it.
+fn culprit(used: Vec<Used>) -> Option<String> {
+    let events = ["begun by", "read its end-of-file", "last asked", "connected by"];
+    let named = |event: &str| {
+        let mut by = used.iter().filter(|used| used.event == event);
+        by.find_map(|used| used.function.as_deref())
+    };
+    events.into_iter().find_map(named).map(printable)
 }

@@ -6,19 +6,28 @@ use crate::verdict::Verdict;
 /// The key of an expectation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
+    /// The number of connections.
     Flows,
+    /// The number of connections that could be judged.
     Judged,
     /// A verdict, by its index in [`Verdict::NAMES`].
     Verdict(usize),
+    /// The time in CLOSE-WAIT.
     Held,
+    /// Connections that are open and unused at the end.
     OpenIdle,
+    /// Transactions that are open at the end.
     TransactionsOpen,
+    /// A finding that is described.
     Finding,
+    /// No findings but those that are described.
     Exact,
 }
 
 impl Key {
+    /// The number of leaks.
     pub const LEAK: Key = Key::Verdict(Verdict::Leak.index());
+    /// The number of what cannot be told.
     pub const UNKNOWN: Key = Key::Verdict(Verdict::UNKNOWN);
 
     /// Keys that have a short form, in one line: only one of both can stand in a file.
@@ -52,17 +61,22 @@ impl Key {
 /// A peer that other limits hold for, by its place among the overrides and by its name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exception {
+    /// The place of its expectation in the file, from 0.
     pub index: usize,
+    /// The expectation, in words.
     pub name: String,
 }
 
 /// An expectation that is broken.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Violation {
+    /// The expectation that is broken.
     pub key: Key,
     /// The override that says it; `None`: the expectation itself.
     pub exception: Option<Exception>,
+    /// The bounds, in words.
     pub expected: String,
+    /// The number or the words that were found.
     pub found: String,
     /// Indexes into [`crate::summary::seen::Collected::flows`].
     pub flows: Vec<usize>,

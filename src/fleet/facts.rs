@@ -23,19 +23,24 @@ const PROGRESS_EVERY: u64 = 65_536;
 
 /// A plan of a part: the capture, and what to keep of it.
 pub struct FactsPlan {
+    /// The capture.
     pub input: Input,
     /// Payloads as far as they were captured, too.
     pub contents: bool,
+    /// The key of the shards: the same for all parts of a fleet.
     pub key: Key,
     /// Ports of VXLAN, beside the usual ones.
     pub vxlan: Vec<u16>,
+    /// Ends the reading early when it is set.
     pub stop: Stop,
 }
 
 /// The result of making a part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Made {
+    /// Packets read.
     pub packets: u64,
+    /// Segments written.
     pub segments: u64,
     /// Not all of the file could be read.
     pub failed: bool,
@@ -47,6 +52,7 @@ pub enum Failed {
     /// Nothing can be made of the capture.
     #[error("{0}")]
     Input(#[from] Error),
+    /// The table could not be written.
     #[error("the part could not be written: {0}")]
     Output(#[from] Fault),
 }

@@ -24,6 +24,7 @@ use crate::units::count;
 pub struct JudgePlan {
     /// [`Plan::inputs`] are the parts.
     pub plan: Plan,
+    /// The share of all connections that is judged here.
     pub shard: Shard,
     /// Facts that all shares have told, where they are known.
     pub told: Option<Share>,
@@ -32,6 +33,7 @@ pub struct JudgePlan {
 /// The result of judging.
 #[derive(Debug, Default)]
 pub struct Judged {
+    /// The result of the run, as for captures.
     pub outcome: Outcome,
     /// Facts of this share that the others have to know.
     pub tells: Share,
@@ -142,6 +144,7 @@ fn read(
         &printable(&footer.file),
         first.map(|first| first.time),
         &footer.before.about(),
+        None,
     )?;
     session.point_mut().facts_mut().see_more(0, first, None);
     let rows = reader.each(wanted, file, hasher, |row| {
@@ -184,6 +187,7 @@ fn end(session: &mut Session, footer: &Footer, file: u16, shard: Shard) -> io::R
         facts.cut_off();
     }
     if shard.is_first() {
+        session.totals.cut_off += u64::from(footer.truncated);
         for (why, (may_be_tcp, packets)) in &footer.skipped {
             let known = session.totals.skipped_before.entry(printable(why)).or_default();
             *known = (*may_be_tcp, known.1.saturating_add(*packets));

@@ -45,6 +45,7 @@ impl Shard {
     /// The whole.
     pub const ALL: Shard = Shard { number: 1, of: 1 };
 
+    /// Tells whether it holds all connections.
     pub fn is_all(self) -> bool {
         self.of == 1
     }

@@ -50,38 +50,58 @@ pub const MESSAGE: &str = "message segment {
 
 /// Names of the columns, by their places.
 pub mod column {
+    /// The column of the packet's number in its file.
     pub const FRAME: usize = 0;
+    /// The column of its time, in nanoseconds since 1970.
     pub const TIME: usize = 1;
+    /// Columns of both addresses, the lower end first, where they are IPv4.
     pub const V4: [usize; 2] = [2, 3];
+    /// Columns of both addresses, where they are IPv6.
     pub const V6: [usize; 2] = [4, 5];
+    /// The column of both ports, in one number.
     pub const PORTS: usize = 6;
+    /// The column of the sequence number.
     pub const SEQ: usize = 7;
+    /// The column of the acknowledgment number.
     pub const ACK: usize = 8;
+    /// The column of the payload's length.
     pub const LEN: usize = 9;
+    /// The column of the window as it was sent.
     pub const WINDOW: usize = 10;
+    /// The column of flags, sender, direction and extras, as bits.
     pub const BITS: usize = 11;
+    /// The column of the process's number.
     pub const PID: usize = 12;
+    /// The column of the process's name.
     pub const COMMAND: usize = 13;
+    /// The column of the payload's octets, with `--content`.
     pub const PAYLOAD: usize = 14;
 }
 
 /// A part's account of its file.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Footer {
+    /// The number of this form of table.
     pub schema: u32,
     /// The capture file by its name.
     pub file: String,
+    /// Packets of the file.
     pub packets: u64,
+    /// Packets of TCP.
     pub segments: u64,
+    /// The first packet.
     pub first: Option<At>,
     /// The packet with the latest time.
     pub last: Option<At>,
+    /// The file has a segment with nothing but an ACK.
     pub bare_acks: bool,
+    /// The file has a segment without payload.
     pub empty_segments: bool,
     /// It ended in the middle of a record.
     pub truncated: bool,
     /// The file's own account of itself: before its first packet, and at its end.
     pub before: Account,
+    /// The account of the file itself at its end.
     pub after: Account,
     /// The time of its last change.
     pub modified: Option<i64>,
@@ -93,6 +113,7 @@ pub struct Footer {
     pub contents: bool,
     /// The key of the hash that shares go by.
     pub key: u64,
+    /// Groups of rows, each with bounds of its times.
     pub groups: Vec<Group>,
 }
 
@@ -110,8 +131,11 @@ pub struct Group {
 /// The time and the place of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct At {
+    /// Nanoseconds since 1970; none where the time is not known.
     pub time_ns: Option<i64>,
+    /// The packet's number in its file, from 1.
     pub frame: u64,
+    /// Digits of a second that the capture records.
     pub digits: u8,
 }
 
@@ -133,6 +157,7 @@ pub fn time(nanos: Option<i64>) -> Time {
 }
 
 impl At {
+    /// Takes a place without its file.
     pub fn of(place: Place) -> At {
         let digits = u8::try_from(place.digits()).unwrap_or_default();
         At { time_ns: place.time.nanos(), frame: place.frame(), digits }
@@ -145,6 +170,7 @@ impl At {
 }
 
 impl Account {
+    /// Takes from a file's account what others need.
     pub fn of(about: &About) -> Account {
         Account {
             links: about.links.iter().map(|link| link.0).collect(),
@@ -157,6 +183,7 @@ impl Account {
         }
     }
 
+    /// Returns the account that a file would give.
     pub fn about(&self) -> About {
         let ended = self.ended.map(|[by_clock, as_micros]| Ended {
             by_clock: time(by_clock),
@@ -186,6 +213,7 @@ pub mod bits {
     const DIGITS: u32 = 12;
     const EXTRAS: u32 = 16;
 
+    /// Puts into bits what the columns leave out.
     pub fn of(segment: &Segment) -> u32 {
         let set = |bit: u32, is: bool| if is { bit } else { 0 };
         let direction = segment.direction.map_or(0, |direction| {
@@ -200,14 +228,17 @@ pub mod bits {
             | segment.extras.bits() << EXTRAS
     }
 
+    /// Returns the control bits.
     pub fn flags(bits: u32) -> Flags {
         Flags(bits as u8)
     }
 
+    /// Returns the sender.
     pub fn from(bits: u32) -> End {
         if bits & UPPER != 0 { End::Upper } else { End::Lower }
     }
 
+    /// Returns the way past the interface.
     pub fn direction(bits: u32) -> Option<Direction> {
         (bits & DIRECTED != 0).then_some(Direction {
             way: if bits & OUT != 0 { Way::Out } else { Way::In },
@@ -215,10 +246,12 @@ pub mod bits {
         })
     }
 
+    /// Returns the digits of a second.
     pub fn digits(bits: u32) -> u8 {
         (bits >> DIGITS & 0xf) as u8
     }
 
+    /// Returns window scale, checksum and other rare things.
     pub fn extras(bits: u32) -> Extras {
         Extras::of_bits(bits >> EXTRAS & ((1 << Extras::BITS) - 1))
     }

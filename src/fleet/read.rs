@@ -31,14 +31,19 @@ use crate::tcp::seq::Seq;
 /// The reason why a part cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
+    /// The table is not of this form: the part that is wrong.
     #[error("{0}")]
     Form(&'static str),
+    /// The file is no whole Parquet.
     #[error("{0}")]
     Table(#[from] ParquetError),
+    /// Its footer cannot be read.
     #[error("{0}")]
     Footer(#[from] serde_json::Error),
+    /// The file cannot be read.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// It is of another version: its number.
     #[error("its form is {0}, and this closewait knows {known}", known = part::SCHEMA)]
     Schema(u32),
 }
@@ -46,14 +51,17 @@ pub enum Fault {
 /// A part, opened.
 pub struct PartReader<R: ChunkReader + 'static> {
     table: SerializedFileReader<R>,
+    /// The footer: all that is said of the file as a whole.
     pub footer: Footer,
 }
 
 /// A segment of a part.
 pub struct Row<'a> {
+    /// The segment.
     pub segment: Segment,
     /// Its payload, as far as it was captured.
     pub payload: &'a [u8],
+    /// The process that the capture names.
     pub process: Option<Process>,
     /// It belongs to the share that is read; others are there for what they tell.
     pub is_own: bool,
@@ -62,7 +70,9 @@ pub struct Row<'a> {
 /// The share that is read, by the key of all parts.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
+    /// The share that is read.
     pub shard: Shard,
+    /// The key of the shards.
     pub key: Key,
 }
 

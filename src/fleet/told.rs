@@ -53,6 +53,7 @@ impl From<EndLine> for Endpoint {
 }
 
 impl Told {
+    /// Writes down what a share says of itself.
     pub fn new(shard: String, share: &Share) -> Told {
         let legs = share.legs.iter().map(|(leg, ends)| LegLine::new(leg, *ends)).collect();
         Told { schema: SCHEMA, shard, holes: share.holes.numbers(), legs }

@@ -31,6 +31,7 @@ pub struct Elsewhere {
 /// The other connection of a proxy that passed a FIN on.
 #[derive(Clone, Copy, Debug)]
 pub struct OtherLeg {
+    /// The first packet of the other leg, which names it.
     pub first: Place,
     /// Its ends `a` and `b`.
     pub ends: [Endpoint; 2],
@@ -43,7 +44,10 @@ pub struct OtherLeg {
 /// The part of a connection that one capture point saw.
 #[derive(Clone, Debug)]
 pub struct Point {
+    /// The first packet that it saw.
     pub first: Place,
+    /// Words for what only this point saw: `a.fin`.
     pub saw: Vec<&'static str>,
+    /// Doubts of this point alone.
     pub doubts: Set<Doubt>,
 }

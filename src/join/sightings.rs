@@ -26,9 +26,11 @@ const TOGETHER_NS: i64 = 1_000_000_000;
 /// A flow as one capture point saw it.
 #[derive(Clone, Debug)]
 pub struct Sighting {
+    /// The first packet of it.
     pub first: Place,
     /// The capture point, by its number.
     pub point: usize,
+    /// Its 4-tuple there.
     pub key: FlowKey,
     /// Ends `a` and `b`.
     pub ends: [Endpoint; 2],
@@ -41,14 +43,18 @@ pub struct Sighting {
     /// Octets of payload of both sides, the lesser first.
     octets: [u64; 2],
     last: Place,
+    /// Words for what was seen there: `a.fin`.
     pub saw: Vec<&'static str>,
+    /// Doubts of what was seen there.
     pub doubts: Set<Doubt>,
+    /// Its verdict there.
     pub standing: Standing,
     /// It was reported when it ended: it stands.
     pub reported: bool,
 }
 
 impl Sighting {
+    /// Takes down a connection at a capture point, by its number.
     pub fn new(key: &FlowKey, flow: &Flow, judgement: &Judgement, point: usize) -> Sighting {
         let end = |side| key.endpoint(flow.end(side));
         let mut octets = [Side::A, Side::B].map(|side| flow.half(side).payload_bytes);
@@ -131,7 +137,9 @@ pub struct Sightings {
 /// Two sightings of one connection: the first stands for both.
 #[derive(Clone, Debug)]
 pub struct Joined {
+    /// The one that is counted.
     pub stands: Sighting,
+    /// The other, which is not.
     pub other: Sighting,
 }
 
@@ -141,10 +149,12 @@ impl Joined {
         self.stands.point == self.other.point
     }
 
+    /// Tells whether they have different 4-tuples.
     pub fn has_other_addresses(&self) -> bool {
         self.stands.key != self.other.key
     }
 
+    /// Returns the second one's addresses, point and doubts, for the report of the first.
     pub fn elsewhere(&self) -> Elsewhere {
         let point = |sighting: &Sighting| Point {
             first: sighting.first,

@@ -17,19 +17,27 @@ use said::{Said, said};
 /// One packet.
 #[derive(Clone, Debug)]
 pub struct Step {
+    /// The packet.
     pub place: Place,
+    /// The side that sent it.
     pub from: Side,
+    /// Its control bits.
     pub flags: Flags,
+    /// Its sequence number, relative to the sender's SYN.
     pub seq: i64,
+    /// Octets of payload.
     pub len: u32,
+    /// The number that it acknowledges, relative to the other side's SYN; none without ACK.
     pub ack: Option<i64>,
     /// States of `a` and `b` after the packet.
     pub states: [State; 2],
     /// They were others before.
     pub moved: bool,
+    /// Events that the packet brings, in their order.
     pub events: Vec<LadderEvent>,
     /// Sentences of the protocol that the packet completed, and the protocol.
     pub said: Vec<Said>,
+    /// The protocol that it was read as.
     pub protocol: Option<Identity>,
 }
 
@@ -50,6 +58,7 @@ pub enum LadderEvent {
     Used(Side, u32),
     /// Payload that was sent before.
     SentAgain,
+    /// A keep-alive: an octet at most, of what was acknowledged long ago.
     KeepAlive,
 }
 

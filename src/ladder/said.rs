@@ -7,16 +7,22 @@ use crate::attach::{Facts, Identity, ServerError};
 pub enum Said {
     /// The server names itself.
     Greeting(Identity, Box<str>),
+    /// Somebody logged in.
     Login {
+        /// The user.
         user: Box<str>,
+        /// The database that was asked for.
         database: Option<Box<str>>,
     },
+    /// The rest is encrypted.
     Encrypted,
+    /// The rest is compressed.
     Compressed,
     /// A statement's digest, or the name of a command without a text.
     Asked(Box<str>),
     /// A reply has come. It says that a transaction is open or not, if that is known.
     Answered(Option<bool>),
+    /// The server refused a request: its error.
     Refused(ServerError),
 }
 

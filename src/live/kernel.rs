@@ -90,6 +90,7 @@ impl Kernel {
         self.has_answer()
     }
 
+    /// Tells whether an answer of the kernel waits to be taken.
     pub fn has_answer(&self) -> bool {
         self.lookup.has_answer()
     }

@@ -11,7 +11,8 @@ use crate::run::follow::Mode;
 use crate::run::notices::{Notices, Outcome};
 use crate::run::session::Session;
 use crate::run::{Plan, offline};
-use crate::summary::Sink;
+use crate::summary::{Sink, Totals};
+use crate::verdict::EndedAt;
 
 /// The next step of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,65 @@ pub fn replay(
     notices: &mut dyn Notices,
 ) -> io::Result<Outcome> {
     offline::read(plan, sink, notices, &mut Replay { director })
+}
+
+/// Reads captures of several points, which cannot be followed in the order of time, as if each ended at a time. The
+/// sink gets the report. `points` has the capture point of each file, as reading all of them told.
+///
+/// # Errors
+///
+/// Errors of the sink.
+pub fn until(
+    mut plan: Plan,
+    at: Time,
+    points: &[usize],
+    sink: &mut dyn Sink,
+    notices: &mut dyn Notices,
+) -> io::Result<Outcome> {
+    plan.policy.end = Some(EndedAt::Time(at));
+    offline::read(plan, sink, notices, &mut Until { at, points, left_some: false })
+}
+
+/// The capture point of each file, as [`until`] takes them.
+pub fn points_of(totals: &Totals) -> Vec<usize> {
+    let mut points = vec![0; totals.files.len()];
+    for (point, capture) in totals.captures.iter().enumerate() {
+        capture.files.iter().for_each(|&file| points[file] = point);
+    }
+    points
+}
+
+struct Until<'a> {
+    at: Time,
+    points: &'a [usize],
+    left_some: bool,
+}
+
+impl Mode<FileSource> for Until<'_> {
+    fn frame(&mut self, session: &mut Session, frame: &Frame) -> io::Result<()> {
+        if frame.place.time > self.at {
+            self.left_some = true;
+            return Ok(());
+        }
+        session.take(frame)
+    }
+
+    fn wants_file(&self, first: Option<Time>) -> bool {
+        first.is_none_or(|first| first <= self.at)
+    }
+
+    fn begin_file(&mut self, _: usize, _: &str) -> io::Result<()> {
+        self.left_some = false;
+        Ok(())
+    }
+
+    fn left_some(&self) -> bool {
+        self.left_some
+    }
+
+    fn point_of(&self, file: usize) -> Option<usize> {
+        self.points.get(file).copied()
+    }
 }
 
 struct Replay<'a> {

@@ -17,11 +17,13 @@ use crate::verdict::{Close, Verdict};
 
 /// The contents of a live capture now, as if it ended here: totals, rows and gauges.
 pub struct Snapshot {
+    /// Counts so far.
     pub totals: Totals,
     /// Notable connections, in the order of their first packets.
     pub rows: Vec<Judged>,
     /// Sockets in CLOSE-WAIT since before the capture, as far as the kernel told then.
     pub before: Vec<Socket>,
+    /// Numbers of this moment.
     pub gauges: Gauges,
 }
 

@@ -2,6 +2,7 @@
 //!
 //! | page | |
 //! |---|---|
+//! | [`story`] | the incident, told with the tool, step by step |
 //! | [`sockets`] | what this host holds in CLOSE-WAIT, now |
 //! | [`capture`] | recipes for captures, and what can be read |
 //! | [`containers`] | containers, pods, sidecars: where to look from |
@@ -81,6 +82,9 @@ pub mod sockets {}
 
 #[doc = include_str!("speed.md")]
 pub mod speed {}
+
+#[doc = include_str!("story.md")]
+pub mod story {}
 
 #[doc = include_str!("timeouts.md")]
 pub mod timeouts {}

@@ -37,12 +37,20 @@ pub enum Netns {
 /// The list cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum NoList {
+    /// No namespace has that name.
     #[error("no network namespace {0:?} (ip netns lists the named ones; or give a process id)")]
     NoNamespace(String),
+    /// No process has that number.
     #[error("no process {0}")]
     NoProcess(i32),
+    /// A file of the kernel's could not be read.
     #[error("{what} cannot be read: {error}{}", remedy(.error))]
-    Unreadable { what: String, error: io::Error },
+    Unreadable {
+        /// Its path.
+        what: String,
+        /// The kernel's reason.
+        error: io::Error,
+    },
 }
 
 fn remedy(error: &io::Error) -> &'static str {

@@ -29,12 +29,16 @@ use crate::tcp::state::State;
 /// One TCP socket as the kernel lists it. IPv4-mapped addresses are IPv4 here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Socket {
+    /// Its own address and port.
     pub local: Endpoint,
+    /// The address and port of the other end.
     pub peer: Endpoint,
+    /// Its state, as the kernel has it.
     pub state: State,
     /// Octets that the program has not read; in CLOSE-WAIT, an unread end-of-file counts as one.
     /// Not every list has it.
     pub recv_q: Option<u32>,
+    /// Octets sent and not yet acknowledged.
     pub send_q: Option<u32>,
     /// 0 for a socket that no program has (yet, or any more).
     pub inode: u64,
@@ -51,10 +55,13 @@ pub struct Socket {
 /// A descriptor of a process that refers to a socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Holder {
+    /// The process's number.
     pub pid: i32,
+    /// Its name (comm), safe to print.
     pub command: String,
     /// Not every list has it.
     pub fd: Option<i32>,
+    /// Its user.
     pub uid: Option<u32>,
 }
 
@@ -72,15 +79,18 @@ impl fmt::Display for Holder {
 /// A process's open files, and how many it may have.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
+    /// The process's name, safe to print.
     pub command: String,
     /// The soft limit of open files; `None` if there is none, or it cannot be read.
     pub limit: Option<u64>,
+    /// Descriptors that are open; none where they may not be counted.
     pub in_use: Option<u64>,
 }
 
 /// All sockets at one time.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
+    /// Sockets of every state.
     pub sockets: Vec<Socket>,
     /// The processes that hold any of them.
     pub processes: BTreeMap<i32, Usage>,
@@ -93,6 +103,7 @@ pub struct Snapshot {
 /// The holder of a socket, as far as can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Held<'a> {
+    /// A process: the lowest number, of several.
     By(&'a Holder),
     /// In a listening socket's backlog: the program never accepted it.
     Backlog,

@@ -14,6 +14,7 @@ pub struct Silence {
     pub last_ack_recv: u32,
     /// Since payload came last, or the handshake was finished.
     pub last_data_recv: u32,
+    /// Milliseconds since data was sent last (tcp_info).
     pub last_data_sent: u32,
     /// This host sends keep-alives, as far as the list says: each answer is a segment that came.
     pub keep_alive: bool,

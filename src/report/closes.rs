@@ -26,6 +26,7 @@ pub struct HeadlineLine {
     not_judged: u64,
     unread_inputs: u64,
     unread_packets: u64,
+    cut_off: u64,
 }
 
 impl From<Headline> for HeadlineLine {
@@ -42,6 +43,7 @@ impl From<Headline> for HeadlineLine {
             not_judged: now.not_judged,
             unread_inputs: now.unread,
             unread_packets: now.unread_packets,
+            cut_off: now.cut_off,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The code behind a socket, as JSON lines have it.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::attach::Facts;
@@ -18,7 +20,7 @@ pub struct CodeLine<'a> {
     /// The innermost first.
     frames: Vec<FrameLine<'a>>,
     /// The reason, where nobody can be named.
-    unknown: Option<&'a str>,
+    unknown: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
@@ -48,7 +50,8 @@ pub fn code_lines<'a>(code: &'a Code, said: Option<&'a Facts>) -> Vec<CodeLine<'
             line: culprit.and_then(|frame| frame.line),
             frames: trace.frames().iter().map(FrameLine::from).collect(),
             unknown: match trace {
-                Trace::Unknown(why) => Some(why),
+                Trace::Unknown(why) => Some(why.into()),
+                Trace::By(_) if culprit.is_none() => Some(trace.to_string().into()),
                 Trace::By(_) => None,
             },
         }

@@ -19,6 +19,7 @@ pub struct Comments {
 }
 
 impl Comments {
+    /// Prepares the comments of one finding.
     pub fn new(row: &Row) -> Comments {
         let first = row.judged.flow.first_fin();
         let end = |side: Side| row.judged.endpoint(side);
@@ -32,6 +33,7 @@ impl Comments {
         }
     }
 
+    /// Returns the comment of a segment, if something begins or ends with it.
     pub fn of(&self, segment: &Segment) -> Option<String> {
         let is = |place: Option<Place>| place.map(Place::order) == Some(segment.place.order());
         if is(self.fin) {

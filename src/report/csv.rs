@@ -26,6 +26,7 @@ pub struct Csv<W: Write> {
 }
 
 impl<W: Write> Csv<W> {
+    /// Writes to `out`; the line of names comes before the first row.
     pub fn new(out: W) -> Csv<W> {
         Csv {
             out: csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out),

@@ -31,6 +31,7 @@ pub struct Flames {
 }
 
 impl Flames {
+    /// Draws beside a report, if there is one; `all` counts connections without a finding, too.
     pub fn new(
         report: Option<Box<dyn Sink>>,
         drawings: Vec<(Drawing, Box<dyn Write>)>,

@@ -35,6 +35,7 @@ pub struct Jsonl<W> {
 }
 
 impl<W: Write> Jsonl<W> {
+    /// Writes to `out`, a line a row as it comes.
     pub fn new(out: W) -> Jsonl<W> {
         Jsonl { out }
     }

@@ -15,6 +15,7 @@
 //! * [`sockets`]: the report of `closewait sockets`
 //! * [`stacks`], [`flames`], [`flamegraph`]: connections as stacks, counted beside a report and drawn
 //! * [`ladder`]: the report of `closewait explain`
+//! * [`lang`]: what a person reads, in English and Chinese
 //! * [`outlook`]: when descriptors run out
 //! * [`words`]: words of a report, explained; [`shell`], [`tshark`]: commands to copy
 //! * [`table`]: tables in text
@@ -36,6 +37,7 @@ pub mod html;
 pub mod ids;
 pub mod jsonl;
 pub mod ladder;
+pub mod lang;
 pub mod lines;
 pub mod outlook;
 pub mod parquet;

@@ -1,17 +1,18 @@
 //! Words for a process's descriptors and when they run out.
 
 use crate::place::Time;
+use crate::report::lang::Lang;
 use crate::summary::growth::Outlook;
 use crate::units::{Zone, clock_time, thousands};
 
 /// A rate for a line: tenths where they matter.
-pub fn rate(per_minute: f64) -> String {
+pub fn rate(per_minute: f64, lang: Lang) -> String {
     match per_minute.abs() {
-        0.0..0.05 => "not growing".into(),
-        0.05..10.0 => format!("{per_minute:+.1} a minute"),
+        0.0..0.05 => lang.steady(),
+        0.05..10.0 => lang.rate(format!("{per_minute:+.1}")),
         _ => {
             let sign = if per_minute < 0.0 { "-" } else { "+" };
-            format!("{sign}{} a minute", thousands(per_minute.abs().round() as u64))
+            lang.rate(format!("{sign}{}", thousands(per_minute.abs().round() as u64)))
         }
     }
 }
@@ -25,15 +26,14 @@ pub fn to_the_minute(full_at: Time, now: Time, zone: Zone) -> String {
 }
 
 /// `40 of 1,024 descriptors, +12 a minute, limit reached at 04:12`: as much of it as is known.
-pub fn outlook(outlook: &Outlook, now: Time, zone: Zone) -> String {
+pub fn outlook(outlook: &Outlook, now: Time, zone: Zone, lang: Lang) -> String {
     let number = |n: Option<u64>| n.map_or("?".into(), thousands);
     let Outlook { usage, per_minute, full_at } = outlook;
-    let mut parts =
-        vec![format!("{} of {} descriptors", number(usage.in_use), number(usage.limit))];
-    parts.extend(per_minute.map(rate));
+    let mut parts = vec![lang.in_use(number(usage.in_use), number(usage.limit))];
+    parts.extend(per_minute.map(|per_minute| rate(per_minute, lang)));
     let at = full_at.map(|full_at| to_the_minute(full_at, now, zone));
-    parts.extend(at.map(|at| format!("limit reached at {at}")));
-    parts.join(", ")
+    parts.extend(at.map(|at| lang.limit_reached(at)));
+    parts.join(&lang.comma())
 }
 
 #[cfg(test)]
@@ -45,7 +45,8 @@ mod tests {
     fn the_limit_is_told_to_the_minute() {
         let now = Time::from_nanos(1_500_000_000_000_000_000);
         let usage = Usage { command: "orders".into(), limit: Some(1_024), in_use: Some(24) };
-        let said = |rate| outlook(&Outlook::new(usage.clone(), rate, now), now, Zone::Utc);
+        let said =
+            |rate| outlook(&Outlook::new(usage.clone(), rate, now), now, Zone::Utc, Lang::English);
         assert_eq!(
             said(Some(100.0)),
             "24 of 1,024 descriptors, +100 a minute, limit reached at 02:50"

@@ -15,6 +15,7 @@ use crate::tcp::state::State;
 
 /// Content types of [`text`]: for who asks for it, and for everybody else.
 pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The content type of Prometheus's own text format.
 pub const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The text that is scraped.

@@ -25,12 +25,16 @@ const TOO_MANY: &str = "(too many different stacks)";
 /// Connections of one stack: those that were left, and those that were not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
+    /// Connections that are findings.
     pub findings: u64,
+    /// Connections that both sides closed.
     pub closed: u64,
+    /// Connections that are neither.
     pub others: u64,
 }
 
 impl Count {
+    /// Returns the number of all.
     pub fn all(self) -> u64 {
         self.findings + self.closed + self.others
     }
@@ -44,8 +48,19 @@ pub struct Stacks {
 }
 
 impl Stacks {
+    /// Counts a connection, with the functions that used it where they are known.
     pub fn count(&mut self, row: &Row) {
-        let count = self.entry(stack(row), ending(row));
+        self.count_as(row, row.owner.code());
+    }
+
+    /// Counts a connection by what was said on it alone: those whose functions are known stand beside those
+    /// whose are not.
+    pub fn count_said(&mut self, row: &Row) {
+        self.count_as(row, None);
+    }
+
+    fn count_as(&mut self, row: &Row, used_by: Option<&Code>) {
+        let count = self.entry(stack(row, used_by), ending(row));
         *match (row.judged.judgement.finding, row.judged.judgement.close) {
             (true, _) => &mut count.findings,
             (false, Close::Closed) => &mut count.closed,
@@ -69,6 +84,7 @@ impl Stacks {
         self.counts.entry(stack).or_default()
     }
 
+    /// Visits the stacks, with their counts, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Count)> {
         self.counts.iter().map(|(stack, count)| (stack.as_str(), *count))
     }
@@ -85,12 +101,11 @@ pub fn write_folded<'a>(
     out.flush()
 }
 
-fn stack(row: &Row) -> String {
-    let mut frames = vec![peer(row)];
-    match row.judged.said.as_deref() {
-        None => frames.push("(protocol not read)".into()),
-        Some(facts) => said(facts, row.owner.code(), &mut frames),
-    }
+fn stack(row: &Row, used_by: Option<&Code>) -> String {
+    let facts = row.judged.said.as_deref();
+    let mut frames = vec![peer(row), facts.map_or("(protocol not read)".into(), who)];
+    frames.extend(used_by.into_iter().flat_map(functions));
+    facts.into_iter().for_each(|facts| said(facts, &mut frames));
     frames.push(ending(row).into());
     folded(&frames)
 }
@@ -129,11 +144,8 @@ fn peer(row: &Row) -> String {
     format!("{host}:*")
 }
 
-/// Adds a frame for each statement in order, below one for the server and user. The same statement
-/// many times in a row makes one frame.
-fn said(facts: &Facts, used_by: Option<&Code>, frames: &mut Vec<String>) {
-    frames.push(who(facts));
-    frames.extend(used_by.into_iter().flat_map(functions));
+/// Adds a frame for each statement in order. The same statement many times in a row makes one frame.
+fn said(facts: &Facts, frames: &mut Vec<String>) {
     frames.extend(code(&facts.tags).map(|code| format!("by {code}")));
     let same = facts.path.chunk_by(|a, b| a == b && *a != PathStep::NotCaptured);
     frames.extend(same.filter_map(|same| match same {

@@ -4,21 +4,12 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::units::{count, thousands};
-
-/// Says how many lines a table does not show.
-pub fn more(out: &mut impl Write, n: usize, thing: &str) -> io::Result<()> {
-    match (n, thing) {
-        (0, _) => Ok(()),
-        (_, "") => writeln!(out, "  … {} more: --top 0", thousands(n as u64)),
-        _ => writeln!(out, "  … {}: --top 0", count(n as u64, &format!("more {thing}"))),
-    }
-}
-
 /// The side on which a column's cells are aligned.
 #[derive(Clone, Copy)]
 pub enum Align {
+    /// At the left, as words are.
     Left,
+    /// At the right, as numbers are.
     Right,
 }
 

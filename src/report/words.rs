@@ -2,37 +2,71 @@
 
 use std::io::{self, Write};
 
+use super::lang::{Lang, Named};
+use super::text::page::separator;
 use crate::set::Word as _;
 use crate::summary::cause::Cause;
 use crate::verdict::{Doubt, Note, Reason, Verdict};
 
 /// A word: what kind it is of, in short, and at length.
 struct Word {
-    kind: &'static str,
+    kind: [&'static str; 2],
     name: &'static str,
-    short: Option<&'static str>,
+    short: Option<[&'static str; 2]>,
     explained: &'static str,
+    /// Its Chinese name, and what it means.
+    chinese: [&'static str; 2],
+}
+
+impl Word {
+    fn new(kind: [&'static str; 2], it: impl Named, explained: &'static str) -> Word {
+        Word { kind, name: it.key(), short: None, explained, chinese: it.chinese() }
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.name == name || self.chinese[0] == name
+    }
+
+    /// Its name, its kind, and what it means in short.
+    fn heading(&self, lang: Lang) -> String {
+        let (name, [english, chinese]) = (self.name, self.kind);
+        match (lang, self.short) {
+            (Lang::English, Some([short, _])) => format!("{name} ({english}): {short}."),
+            (Lang::English, None) => format!("{name} ({english})"),
+            (Lang::Chinese, Some([_, short])) => {
+                format!("{name} {}（{chinese}）：{short}。", self.chinese[0])
+            }
+            (Lang::Chinese, None) => format!("{name} {}（{chinese}）", self.chinese[0]),
+        }
+    }
+
+    fn explained(&self, lang: Lang) -> &'static str {
+        match lang {
+            Lang::English => self.explained,
+            Lang::Chinese => self.chinese[1],
+        }
+    }
 }
 
 fn words() -> impl Iterator<Item = Word> {
-    let word = |kind, name, short, explained| Word { kind, name, short, explained };
-    let verdicts =
-        Verdict::ALL.into_iter().map(move |it| word("verdict", it.name(), None, it.explained()));
-    let reasons = Reason::ALL.into_iter().map(move |it| {
-        word("reason of an unknown", it.name(), Some(it.sentence()), it.explained())
+    let verdicts = Verdict::ALL.map(|it| Word::new(["verdict", "结论"], it, it.explained()));
+    let reasons = Reason::ALL.map(|it| {
+        let short = Some([it.sentence(), Lang::Chinese.reason_sentence(it)]);
+        let kind = ["reason of an unknown", "无法判断的原因"];
+        Word { short, ..Word::new(kind, it, it.explained()) }
     });
-    let doubts = Doubt::ALL
-        .iter()
-        .map(move |it| word("doubt", it.name(), Some(it.sentence()), it.explained()));
-    let causes =
-        Cause::ALL.into_iter().map(move |it| word("cause", it.name(), None, it.explained()));
-    let notes = Note::ALL.iter().map(move |it| word("note", it.name(), None, it.explained()));
-    verdicts.chain(reasons).chain(doubts).chain(causes).chain(notes)
+    let doubts = Doubt::ALL.iter().map(|it| {
+        let short = Some([it.sentence(), Lang::Chinese.doubt_sentence(*it)]);
+        Word { short, ..Word::new(["doubt", "疑点"], *it, it.explained()) }
+    });
+    let causes = Cause::ALL.map(|it| Word::new(["cause", "原因"], it, it.explained()));
+    let notes = Note::ALL.iter().map(|it| Word::new(["note", "注记"], *it, it.explained()));
+    verdicts.into_iter().chain(reasons).chain(doubts).chain(causes).chain(notes)
 }
 
-/// True if the word is one of them.
+/// True if the word is one of them, in whatever language.
 pub fn is_word(name: &str) -> bool {
-    words().any(|word| word.name == name)
+    words().any(|word| word.is(name))
 }
 
 /// Every name, once.
@@ -47,27 +81,24 @@ pub fn names() -> Vec<&'static str> {
 const COLUMNS: usize = 80;
 
 /// Writes what a word means, and what to do; of one that has several meanings, all.
-pub fn write(out: &mut dyn Write, name: &str) -> io::Result<()> {
-    for Word { kind, name, short, explained } in words().filter(|word| word.name == name) {
-        match short {
-            Some(short) => {
-                let line = format!("{name} ({kind}): {short}.");
-                writeln!(out, "{}\n", textwrap::fill(&line, COLUMNS))?;
-            }
-            None => writeln!(out, "{name} ({kind})\n")?,
-        }
-        writeln!(out, "{}\n", textwrap::fill(explained, COLUMNS))?;
+pub fn write(out: &mut dyn Write, name: &str, lang: Lang) -> io::Result<()> {
+    let lines = || textwrap::Options::new(COLUMNS).word_separator(separator(lang));
+    for word in words().filter(|word| word.is(name)) {
+        writeln!(out, "{}\n", textwrap::fill(&word.heading(lang), lines()))?;
+        writeln!(out, "{}\n", textwrap::fill(word.explained(lang), lines()))?;
     }
     out.flush()
 }
 
 #[cfg(test)]
 mod tests {
+    use unicode_width::UnicodeWidthStr;
+
     use super::*;
 
     #[test]
     fn every_word_of_a_report_is_explained() {
-        let counts = |kind| words().filter(|word| word.kind == kind).count();
+        let counts = |kind| words().filter(|word| word.kind[0] == kind).count();
         assert_eq!(counts("verdict"), Verdict::NAMES.len());
         assert!(Verdict::ALL.iter().zip(Verdict::NAMES).all(|(it, name)| it.name() == name));
         assert_eq!((counts("doubt"), counts("note")), (Doubt::ALL.len(), Note::ALL.len()));
@@ -76,8 +107,22 @@ mod tests {
         }
         // `unknown` is a verdict and a cause.
         let mut out = Vec::new();
-        write(&mut out, "unknown").expect("memory");
+        write(&mut out, "unknown", Lang::English).expect("memory");
         let text = String::from_utf8(out).expect("text");
         assert!(text.contains("unknown (verdict)") && text.contains("unknown (cause)"), "{text}");
+    }
+
+    #[test]
+    fn chinese_is_as_wide_as_english() {
+        for name in names() {
+            let mut out = Vec::new();
+            write(&mut out, name, Lang::Chinese).expect("memory");
+            let text = String::from_utf8(out).expect("text");
+            assert!(text.lines().all(|line| line.width() <= COLUMNS), "{text}");
+            assert!(text.starts_with(name) && text.contains('。'), "{text}");
+        }
+        for word in words() {
+            assert!(is_word(word.name) && is_word(word.chinese[0]), "{}", word.name);
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use super::notices::Notices;
 use super::session::{Session, Stopped};
 use crate::capture::{About, Frame, Next, Source, Trouble};
+use crate::place::Time;
 
 /// Packets between two looks at the progress.
 const PROGRESS_EVERY: u64 = 8_192;
@@ -22,6 +23,21 @@ pub trait Mode<S: Source> {
     /// Comes after each packet, pause or trouble.
     fn between(&mut self, _: &mut Session, _: &mut S, _: &mut dyn Notices) -> io::Result<()> {
         Ok(())
+    }
+
+    /// Tells whether a file is read at all; `first` is the time of its first packet.
+    fn wants_file(&self, _first: Option<Time>) -> bool {
+        true
+    }
+
+    /// Tells whether the rest of the file that is being read was left out: what it says of its end is no part then.
+    fn left_some(&self) -> bool {
+        false
+    }
+
+    /// Returns the capture point that a file is of, where that is known before it is read.
+    fn point_of(&self, _file: usize) -> Option<usize> {
+        None
     }
 
     /// Begins a file, with this number in [`crate::place::Place::file`].

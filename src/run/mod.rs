@@ -33,10 +33,16 @@ use crate::verdict::Policy;
 pub use notices::{Notices, Outcome};
 pub use offline::run;
 
+/// The most files of one run: their numbers stand in the [`Place`](crate::place::Place) of every packet.
+pub const MOST_FILES: usize = 1 << 16;
+
 /// A plan: what to read, and how to judge it.
 pub struct Plan {
+    /// Captures, in the order that they were named in.
     pub inputs: Vec<Input>,
+    /// Packets that are looked at; all, if none.
     pub filter: Option<Filter>,
+    /// The rules of judging.
     pub policy: Policy,
     /// Report every flow, not only the notable ones.
     pub all: bool,
@@ -48,6 +54,7 @@ pub struct Plan {
     pub max_flows: usize,
     /// Threads to work with; the answer is the same for any number.
     pub threads: NonZeroUsize,
+    /// The parts of contents that are read.
     pub reading: Reading,
     /// Set by who wants reading to end.
     pub stop: Stop,
@@ -84,6 +91,7 @@ pub struct Reading {
     pub vxlan: Vec<u16>,
     /// Statements as they were sent, with their values.
     pub literals: bool,
+    /// Paths of statements that are kept for flame graphs.
     pub paths: Paths,
     /// The octets that statements came in.
     pub octets: bool,
@@ -92,6 +100,7 @@ pub struct Reading {
 /// The connections of which the statements of the last transaction are kept, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Paths {
+    /// None.
     #[default]
     None,
     /// Paths of connections that are reported.

@@ -25,18 +25,22 @@ impl Notices for Nobody {}
 /// A live capture at a glance.
 #[derive(Clone, Copy, Debug)]
 pub struct Status {
+    /// Packets so far.
     pub packets: u64,
+    /// Connections in memory.
     pub flows: usize,
     /// In CLOSE-WAIT for as long as makes a finding.
     pub stuck: usize,
     /// Connections that got stuck within the last minute.
     pub stuck_lately: usize,
+    /// Packets that the kernel dropped.
     pub drops: u64,
 }
 
 /// The result of a run, from which the exit status follows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Outcome {
+    /// Findings: the exit status is 1 where there is one.
     pub findings: u64,
     /// Some input could not be read, or not to its end.
     pub failed: bool,

@@ -86,7 +86,11 @@ fn file(
     let mut source = pending.open(index, &session.plan.stop).map_err(Stopped::Input)?;
     let name = source.name().to_owned();
     let first = source.peek_time();
-    session.begin_file(&name, first, source.about())?;
+    if !mode.wants_file(first) {
+        return Ok(true);
+    }
+    let known = mode.point_of(usize::from(index));
+    session.begin_file(&name, first, source.about(), known)?;
     mode.begin_file(usize::from(index), &name)?;
     let before = Unread::of(&session.totals);
     let mut read = follow(session, mode, &mut source, notices);
@@ -103,6 +107,8 @@ fn file(
         *session.totals.skipped.entry(Skipped::NoPacket).or_default() += about.lines_skipped;
     }
     session.named.take_comments(about);
-    session.end_file(about, source.modified())?;
+    if !mode.left_some() {
+        session.end_file(about, source.modified())?;
+    }
     read
 }

@@ -1,6 +1,5 @@
-//! A session: the files and capture points that are read, and the rows that wait for their place.
-//!
-//! Every mode has one: reading files, reading some connections again, watching interfaces.
+//! A session: the files and capture points that are read, and the rows that wait for their place. Every
+//! mode has one: reading files, reading some connections again, watching interfaces.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -80,6 +79,7 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
+    /// Opens a session: rows go to `sink`, connections are judged by `crew`.
     pub fn new(plan: Plan, sink: &'a mut dyn Sink, crew: &'a mut Crew<Part>) -> Session<'a> {
         Session {
             policy: Arc::new(plan.policy.clone()),
@@ -101,6 +101,7 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Returns the rules of judging.
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
@@ -110,6 +111,7 @@ impl<'a> Session<'a> {
         &self.points[self.current]
     }
 
+    /// Returns the capture point that packets go to now.
     pub fn point_mut(&mut self) -> &mut CapturePoint {
         &mut self.points[self.current]
     }
@@ -119,13 +121,22 @@ impl<'a> Session<'a> {
         self.current
     }
 
-    /// Begins a file; `first` is the time of its first packet, `about` what it says of itself.
-    pub fn begin_file(&mut self, name: &str, first: Option<Time>, about: &About) -> io::Result<()> {
+    /// Begins a file; `first` is the time of its first packet, `known` its capture point, where that is known.
+    pub fn begin_file(
+        &mut self,
+        name: &str,
+        first: Option<Time>,
+        about: &About,
+        known: Option<usize>,
+    ) -> io::Result<()> {
         let file = self.totals.files.len();
         self.totals.files.push(name.to_owned());
         let before = self.current;
         let kind = Kind::of(about);
-        self.current = self.point_for(file, first, &kind);
+        self.current = match known {
+            Some(known) if known < self.points.len() => known,
+            _ => self.point_for(file, first, &kind, known.is_some()),
+        };
         if self.current != before {
             self.begin_round(before, false)?;
             self.end_round(before)?;
@@ -187,14 +198,16 @@ impl<'a> Session<'a> {
             && !error.trouble.is_failure()
         {
             point.facts_mut().cut_off();
+            self.totals.cut_off += 1;
         }
     }
 
     /// Files that follow one another are one capture; a file that overlaps with every capture so
     /// far was taken at another point. Where several could go on, the names decide.
-    fn point_for(&mut self, file: usize, first: Option<Time>, kind: &Kind) -> usize {
+    fn point_for(&mut self, file: usize, first: Option<Time>, kind: &Kind, is_new: bool) -> usize {
         let kin = |point: &CapturePoint| self.is_next_of(point, file);
         let going_on = self.points.iter().enumerate().filter(|(_, point)| match first {
+            _ if is_new => false,
             Some(first) => !self.plan.separate && point.can_go_on(first, kind),
             // Without any packet it is no capture of its own.
             None => true,
@@ -230,12 +243,8 @@ impl<'a> Session<'a> {
 
     /// The capture that a new one overlaps with least, and by how much.
     fn overlap(&self, first: Option<Time>) -> Option<Overlap> {
-        if self.plan.separate {
-            return None;
-        }
-        let with = self.points.iter().min_by_key(|point| point.facts().end())?;
-        let nanos = with.facts().end().since(first?)?;
-        Some(Overlap { with: *with.totals.files.last()?, nanos })
+        let with = self.points.iter().min_by_key(|point| point.facts().end());
+        with.filter(|_| !self.plan.separate)?.overlap(first?)
     }
 
     /// Sees a frame. Returns false if the filter does not match it.

@@ -21,7 +21,9 @@ use crate::tcp::segment::Segment;
 pub struct TracedPacket<'a> {
     /// The capture point, by its number.
     pub point: usize,
+    /// The packet as captured.
     pub frame: &'a Frame<'a>,
+    /// The segment in it.
     pub segment: &'a Segment,
     /// The octets of it that protocols should read.
     pub content: Option<Content<'a>>,

@@ -42,6 +42,7 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// One of each, in the order of reports.
     pub const ALL: [Cause; 14] = [
         Cause::TransactionOpen,
         Cause::Forgotten,
@@ -107,6 +108,7 @@ impl Cause {
         }
     }
 
+    /// Returns its word in reports.
     pub fn name(self) -> &'static str {
         match self {
             Cause::TransactionOpen => "transaction-open",

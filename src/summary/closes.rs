@@ -65,6 +65,7 @@ pub struct Service {
 /// Closes of one kind.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kind {
+    /// Connections of this kind.
     pub connections: u64,
     /// In a box, since most kinds have none.
     ranges: Option<Box<Ranges>>,
@@ -198,12 +199,14 @@ fn odd(judged: &Judged) -> Option<(Odd, Detail)> {
 }
 
 impl Closes {
+    /// Counts a connection by how it was closed.
     pub fn count(&mut self, judged: &Judged) {
         if let Some(occurrence) = Occurrence::of(judged) {
             self.add(&occurrence);
         }
     }
 
+    /// Counts a close that is already told from the connection.
     pub fn add(&mut self, occurrence: &Occurrence) {
         self.of(occurrence.service).add(occurrence);
     }

@@ -15,10 +15,22 @@ use crate::tcp::segment::Endpoint;
 /// A kind of leak: the same in whatever capture, on whatever host and port of a client.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LeakKind {
+    /// The service that was connected to.
     pub service: Served,
+    /// The reason why they were left, if it is known.
     pub cause: Option<Cause>,
     /// Statements of the open transaction, or the last one.
     pub statements: Vec<String>,
+    /// The function behind them, where it was watched or their statements name it; without its line, which any change of
+    /// the program moves.
+    pub code: Option<String>,
+}
+
+impl LeakKind {
+    /// Returns the same kind, whatever the code.
+    fn whatever_code(&self) -> LeakKind {
+        LeakKind { code: None, ..self.clone() }
+    }
 }
 
 /// The service of a leak's connections.
@@ -42,6 +54,7 @@ impl From<Party> for Served {
 /// The leaks of a capture, by kind.
 #[derive(Clone, Debug, Default)]
 pub struct Leaks {
+    /// Kinds of leaks, each with its count.
     pub kinds: BTreeMap<LeakKind, LeakCount>,
     /// Connections that were closed, by the kind of leak whose way they went; nothing where nobody
     /// looked for them.
@@ -53,7 +66,9 @@ pub struct Leaks {
 /// Leaks of one kind in one capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeakCount {
+    /// Connections of this kind that are findings.
     pub connections: u64,
+    /// Findings with a doubt, of these.
     pub doubted: u64,
     /// The longest of their times in CLOSE-WAIT.
     pub longest: Option<TimeDelta>,
@@ -64,7 +79,11 @@ impl Leaks {
     pub fn count(&mut self, seen: &Seen) {
         if seen.finding {
             let statements = seen.said.asked().to_vec();
-            let kind = LeakKind { service: seen.party().into(), cause: seen.cause, statements };
+            let culprit = seen.code.as_ref().and_then(|code| code.culprit());
+            let code = culprit.map(|frame| frame.function.clone());
+            let code = code.or_else(|| seen.said.code.clone());
+            let kind =
+                LeakKind { service: seen.party().into(), cause: seen.cause, statements, code };
             self.add(kind, !seen.doubts.is_empty(), seen.held);
         }
     }
@@ -93,17 +112,46 @@ impl Leaks {
     }
 }
 
+impl LeakCount {
+    fn join(&mut self, more: &LeakCount) {
+        self.connections += more.connections;
+        self.doubted += more.doubted;
+        self.longest = self.longest.max(more.longest);
+    }
+}
+
+/// The leaks of two captures by kind. Where the code of some of a kind is not known, all of it are one: else what is
+/// the same would seem to have changed.
+fn told_apart(both: [&Leaks; 2]) -> [BTreeMap<LeakKind, LeakCount>; 2] {
+    let kinds = both.iter().flat_map(|leaks| leaks.kinds.keys());
+    let unknown: BTreeSet<&LeakKind> = kinds.filter(|kind| kind.code.is_none()).collect();
+    both.map(|leaks| {
+        let mut told = BTreeMap::<LeakKind, LeakCount>::new();
+        for (kind, found) in &leaks.kinds {
+            let alike = kind.whatever_code();
+            let kind = if unknown.contains(&alike) { alike } else { kind.clone() };
+            told.entry(kind).or_default().join(found);
+        }
+        told
+    })
+}
+
 /// The fate of a kind of leak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
+    /// Only in the second capture.
     New,
+    /// In both.
     Stayed,
+    /// Only in the first capture.
     Gone,
 }
 
 impl Fate {
+    /// One of each, in the order of reports.
     pub const ALL: [Fate; 3] = [Fate::New, Fate::Stayed, Fate::Gone];
 
+    /// Returns its word in reports.
     pub fn name(self) -> &'static str {
         match self {
             Fate::New => "new",
@@ -116,9 +164,13 @@ impl Fate {
 /// A kind of leak before and after.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
+    /// The kind of leak.
     pub kind: LeakKind,
+    /// Its fate.
     pub fate: Fate,
+    /// Its count in the first capture.
     pub before: LeakCount,
+    /// Its count in the second.
     pub after: LeakCount,
     /// Connections of the second capture that went the same way and were closed, if that is known.
     pub closed_after: Option<u64>,
@@ -133,10 +185,15 @@ impl Change {
 
 /// Holds two captures against each other: new ones first, of each fate the most connections first.
 pub fn compare(before: &Leaks, after: &Leaks) -> Vec<Change> {
-    let kinds: BTreeSet<&LeakKind> = before.kinds.keys().chain(after.kinds.keys()).collect();
+    let [told_before, told_after] = told_apart([before, after]);
+    let kinds: BTreeSet<&LeakKind> = told_before.keys().chain(told_after.keys()).collect();
+    // Of connections that were closed nobody knows the code.
+    let closed = after.closed.as_ref().map(|closed| {
+        closed.iter().map(|(kind, n)| (kind.whatever_code(), *n)).collect::<BTreeMap<_, _>>()
+    });
     let change = |kind: &LeakKind| {
-        let of = |leaks: &Leaks| leaks.kinds.get(kind).copied();
-        let fate = match (of(before), of(after)) {
+        let (before, after) = (told_before.get(kind).copied(), told_after.get(kind).copied());
+        let fate = match (before, after) {
             (None, _) => Fate::New,
             (Some(_), Some(_)) => Fate::Stayed,
             (Some(_), None) => Fate::Gone,
@@ -144,12 +201,11 @@ pub fn compare(before: &Leaks, after: &Leaks) -> Vec<Change> {
         Change {
             kind: kind.clone(),
             fate,
-            before: of(before).unwrap_or_default(),
-            after: of(after).unwrap_or_default(),
-            closed_after: after
-                .closed
+            before: before.unwrap_or_default(),
+            after: after.unwrap_or_default(),
+            closed_after: closed
                 .as_ref()
-                .map(|closed| closed.get(kind).copied().unwrap_or(0)),
+                .map(|closed| closed.get(&kind.whatever_code()).copied().unwrap_or(0)),
         }
     };
     let mut changes: Vec<Change> = kinds.into_iter().map(change).collect();
@@ -170,7 +226,35 @@ mod tests {
             service: Served::There(end),
             cause: Some(cause),
             statements: vec!["BEGIN".into()],
+            code: None,
         }
+    }
+
+    /// Code tells kinds apart where it is known of all of them, and nowhere else.
+    #[test]
+    fn code_tells_kinds_apart_where_it_is_known() {
+        let open = kind(3306, Cause::TransactionOpen);
+        let by = |code: &str| LeakKind { code: Some(code.into()), ..open.clone() };
+        let fates = |before: &[(LeakKind, u64)], after: &[(LeakKind, u64)]| {
+            let mut after = leaks(after);
+            after.look_for(leaks(before).kinds.keys());
+            after.count_closed(open.service, &["BEGIN"]);
+            let changes = compare(&leaks(before), &after);
+            let told = changes.into_iter().map(|c| (c.kind.code, c.fate, c.closed_after));
+            told.collect::<Vec<_>>()
+        };
+        let (update, charge) = (by("main.update"), by("main.charge"));
+        assert_eq!(
+            fates(&[(update.clone(), 3), (charge.clone(), 1)], &[(charge.clone(), 2)]),
+            [
+                (Some("main.charge".into()), Fate::Stayed, Some(1)),
+                (Some("main.update".into()), Fate::Gone, Some(1))
+            ]
+        );
+        assert_eq!(
+            fates(&[(update, 3)], &[(open.clone(), 1), (charge, 1)]),
+            [(None, Fate::Stayed, Some(1))]
+        );
     }
 
     fn leaks(kinds: &[(LeakKind, u64)]) -> Leaks {

@@ -23,7 +23,9 @@ fn rank(seen: &Seen) -> Rank {
 /// The findings of a run.
 #[derive(Clone, Debug)]
 pub struct Found {
+    /// Findings, whether kept or not.
     pub count: u64,
+    /// Findings that are alike, together.
     pub groups: Groups,
     kept: BinaryHeap<Ranked>,
     /// The number of those that are kept.
@@ -42,6 +44,7 @@ pub struct Found {
     pub idle: Spread,
     /// Held by a proxy that passed the FIN on, and the first ends that it waits for: the longest held first.
     pub passed_on: u64,
+    /// Ends that proxies wait for, each with the first finding that does.
     pub waits_for: Vec<(Rank, Endpoint)>,
 }
 

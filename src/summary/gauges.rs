@@ -17,9 +17,13 @@ pub const UNKNOWN: &str = "unknown";
 /// A live capture at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Gauges {
+    /// Packets read.
     pub packets: u64,
+    /// Packets of TCP.
     pub segments: u64,
+    /// Packets that the kernel dropped.
     pub drops: u64,
+    /// Connections that left memory early.
     pub evicted: u64,
     /// Local ends by state.
     pub states: BTreeMap<&'static str, u64>,
@@ -27,8 +31,11 @@ pub struct Gauges {
     pub stuck: u64,
     /// Sockets in CLOSE-WAIT since before the capture.
     pub stuck_before: u64,
+    /// Connections that are held now, by how long.
     pub holds: Holds,
+    /// Connections that entered and left CLOSE-WAIT since the beginning.
     pub changes: Changes,
+    /// Connections whose end is still to come.
     pub unfinished: Unfinished,
 }
 
@@ -104,6 +111,7 @@ pub struct Holds {
 /// Connections in CLOSE-WAIT towards one service.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Service {
+    /// Connections of the service.
     pub connections: u64,
     /// Seconds.
     pub longest: f64,

@@ -24,15 +24,19 @@ pub struct Group {
     pub number: usize,
     /// The holder, as far as it is known.
     pub process: Holder,
+    /// The service that they have in common.
     pub party: Party,
+    /// The reason why they were left, if it is known.
     pub cause: Option<Cause>,
     /// Whatever would have told the cause, where it is unknown.
     pub not_seen: Option<&'static str>,
+    /// Statements that they have in common.
     pub said: Said,
     /// The code behind them, where that was watched.
     pub code: Option<Box<Code>>,
     /// The number of its members, and the one that was held longest: of equals the first.
     pub count: u64,
+    /// The member that was held longest.
     pub longest: Box<Seen>,
     held: Range<TimeDelta>,
     idle: Range<TimeDelta>,
@@ -54,9 +58,13 @@ pub struct Group {
 pub enum Holder {
     /// Nobody was asked.
     NotAsked,
+    /// The list has no such socket.
     NotListed,
+    /// No process: the socket waits in a backlog.
     Backlog,
+    /// A process that may not be looked at.
     Hidden,
+    /// A process, by number and name.
     By(i32, String),
 }
 
@@ -280,7 +288,9 @@ impl Group {
 
 /// The time in which the peer closed the connections of a group, and the hosts that hold them.
 pub struct Span {
+    /// The first FIN.
     pub first: Place,
+    /// The last FIN.
     pub last: Place,
     /// There are several, if only one moment shows.
     pub several: bool,
@@ -302,6 +312,7 @@ pub fn per_minute(after_first: usize, span: TimeDelta) -> Option<f64> {
 }
 
 impl Group {
+    /// Returns when the peer closed them, and how fast they grow.
     pub fn span(&self) -> Option<Span> {
         let (first, last) = self.first.zip(self.last)?;
         let nanos = last.time.since(first.time).unwrap_or(0);
@@ -323,6 +334,7 @@ impl Group {
 pub struct Timeout {
     /// The connections that were closed after this pause, of how many.
     pub closed: usize,
+    /// Members whose pause is known.
     pub of: usize,
     /// The middle of the pauses.
     pub middle: TimeDelta,

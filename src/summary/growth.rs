@@ -109,6 +109,7 @@ impl<K: Ord + Clone> Growth<K> {
 /// A process's descriptors, and the rate at which they become fewer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outlook {
+    /// The descriptors of the process, and their limit.
     pub usage: Usage,
     /// The growth a minute, where enough is known.
     pub per_minute: Option<f64>,

@@ -16,6 +16,7 @@ use crate::tcp::side::Side;
 use crate::tcp::state::State;
 use crate::units::seconds;
 use crate::verdict::local::Local;
+use crate::verdict::{Reason, Verdict};
 
 /// The states that a connection has a socket for, in the order in which it goes through them.
 pub const STATES: [State; 9] = {
@@ -53,8 +54,11 @@ pub struct History {
 /// A time in CLOSE-WAIT.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hold {
+    /// The end that holds it.
     pub own: Endpoint,
+    /// The end that closed.
     pub peer: Endpoint,
+    /// The time at which CLOSE-WAIT began.
     pub from: Time,
     /// The moment at which it ended; `None` if it has not.
     pub until: Option<Time>,
@@ -87,6 +91,7 @@ fn sides(judged: &Judged) -> [Option<Side>; 2] {
 }
 
 impl Lived {
+    /// Takes from a connection the times of its states.
     pub fn of(judged: &Judged) -> Lived {
         let sides = sides(judged);
         let lives = sides.map(|side| Some(life(judged, side?)));
@@ -98,6 +103,9 @@ impl Lived {
 /// A side's states; of what its packets do not show, the judgement tells the end.
 fn life(judged: &Judged, side: Side) -> Life {
     let life = judged.flow.life(side, judged.end);
+    if judged.judgement.verdict == Verdict::Unknown(Reason::Reused) {
+        return ended(life, judged.flow.last.time);
+    }
     // Of most connections packets tell all: both sides have closed.
     let Some(held) = judged.judgement.holder.and(judged.judgement.held) else { return life };
     let told = judged.state(side);
@@ -111,6 +119,13 @@ fn life(judged: &Judged, side: Side) -> Life {
         }
         _ => life,
     }
+}
+
+/// The life of a socket that is known to be gone, though nobody saw it go: none of it is told after the last
+/// packet.
+fn ended(mut life: Life, last: Time) -> Life {
+    life.goes_to(State::Closed, last);
+    life
 }
 
 fn hold(judged: &Judged, side: Side, life: &Life) -> Option<Hold> {
@@ -130,6 +145,7 @@ fn hold(judged: &Judged, side: Side, life: &Life) -> Option<Hold> {
 }
 
 impl History {
+    /// Counts the states of a connection.
     pub fn count(&mut self, judged: &Judged) {
         for side in sides(judged).into_iter().flatten() {
             let life = life(judged, side);
@@ -140,6 +156,7 @@ impl History {
         }
     }
 
+    /// Counts states that are already told from the connection.
     pub fn add(&mut self, lived: &Lived) {
         for life in lived.lives.iter().flatten() {
             self.add_life(life);
@@ -291,6 +308,7 @@ impl AddAssign<&History> for History {
 pub struct Series {
     /// The beginning of the first.
     pub from: Time,
+    /// The time between two counts.
     pub width: TimeDelta,
     /// The states that occur, in the order of [`STATES`].
     pub states: Vec<(State, Vec<u32>)>,
@@ -303,6 +321,7 @@ const GROWTH_S: f64 = 10.0;
 const FALL: u32 = 2;
 
 impl Series {
+    /// Returns the counts of sockets in a state; none where that is not counted.
     pub fn of(&self, state: State) -> Option<&[u32]> {
         let found = self.states.iter().find(|(other, _)| *other == state);
         found.map(|(_, counts)| counts.as_slice())

@@ -15,8 +15,11 @@ use crate::verdict::{Doubt, Judgement, Note, Policy, judge};
 /// One flow with its judgement, and what was said on it.
 #[derive(Clone, Debug)]
 pub struct Judged {
+    /// Its 4-tuple.
     pub key: FlowKey,
+    /// Facts of its packets.
     pub flow: Flow,
+    /// The verdict on it.
     pub judgement: Judgement,
     /// The end of its capture, so far.
     pub end: Time,

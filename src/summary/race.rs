@@ -100,6 +100,7 @@ impl Lap {
 }
 
 impl Race {
+    /// Takes in a connection.
     pub fn add(&mut self, lap: &Lap) {
         self.closed += 1;
         if let Some(pause) = lap.pause {
@@ -113,6 +114,7 @@ impl Race {
         }
     }
 
+    /// Takes in what another part of the capture showed.
     pub fn join(&mut self, more: &Race) {
         self.closed += more.closed;
         more.pauses.iter().for_each(|(step, pauses)| self.join_pauses(*step, *pauses));

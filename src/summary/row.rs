@@ -8,10 +8,13 @@ use crate::owner::{Holder, Socket};
 /// A judged connection, and what is known around it.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
+    /// The connection and the verdict on it.
     pub judged: &'a Judged,
     /// The names of the files, by [`Place::file`](crate::place::Place::file).
     pub files: &'a [String],
+    /// The process that holds it, as far as somebody was asked.
     pub owner: Owner<'a>,
+    /// The reason why it was left; none where nobody owes a FIN.
     pub cause: Option<Cause>,
 }
 
@@ -20,7 +23,9 @@ pub struct Row<'a> {
 pub enum Owner<'a> {
     /// No list was given.
     NotAsked,
+    /// A list was asked, and has no such socket.
     NotListed,
+    /// A list has it.
     Listed(&'a Socket),
     /// The capture itself names the processes, and the code where it was kept.
     Said(&'a [Holder], Option<&'a Code>),
@@ -47,6 +52,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Returns its word in reports.
     pub fn name(self) -> &'static str {
         match self {
             EventKind::CloseWait => "close-wait",

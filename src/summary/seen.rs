@@ -24,13 +24,19 @@ use crate::verdict::{Close, Doubt, Note, Verdict};
 /// One connection, as little of it as is printed or compared.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    /// The meaning for the local side.
     pub verdict: Verdict,
+    /// The plain fact, whoever is local.
     pub close: Close,
+    /// True for what the exit status counts.
     pub finding: bool,
     /// `A` sent the first packet seen.
     pub ends: [Endpoint; 2],
+    /// The side whose closing is judged.
     pub local: Local,
+    /// The ground on which it is local.
     pub local_by: Option<LocalBy>,
+    /// The side that owes a FIN.
     pub holder: Option<Side>,
     /// The end that a port is listened on, where the capture tells.
     pub service: Option<Side>,
@@ -42,39 +48,51 @@ pub struct Seen {
     pub idle_before_fin: Option<TimeDelta>,
     /// Still open: how long nothing had been said when the capture ended.
     pub open_idle: Option<TimeDelta>,
+    /// The reason why it was left, if it is known.
     pub cause: Option<Cause>,
     /// The evidence that would have told the cause, where it is unknown.
     pub not_seen: Option<&'static str>,
+    /// Statements of it.
     pub said: Said,
+    /// The process that holds it.
     pub process: Process,
     /// The code behind it, where that was watched.
     pub code: Option<Box<Code>>,
     /// The sentences that speak for the cause, where they were asked for.
     pub evidence: Vec<String>,
+    /// Reasons to trust the verdict less.
     pub doubts: Set<Doubt>,
+    /// True if the peer reset it, and the process may still have its descriptor.
     pub descriptor_may_leak: bool,
     /// A proxy holds it, which passed the FIN on, and waits for this end to close.
     pub waits_for: Option<Endpoint>,
+    /// Its first packet, which names it.
     pub first: Place,
+    /// Its last packet.
     pub last: Place,
     /// The first FIN, and whose it was.
     pub fin: Option<Place>,
+    /// The side that sent FIN first.
     pub closer: Option<Side>,
 }
 
 /// The end of a connection that was connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Party {
+    /// The end that local connected to.
     Peer(Endpoint),
+    /// Local's own end, which peers connected to.
     Local(Endpoint),
 }
 
 /// The last statements on a connection, without values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Said {
+    /// True if a transaction was open when the peer closed.
     pub in_transaction: bool,
     /// Statements of the open transaction.
     pub statements: Vec<String>,
+    /// The last statement, without its values unless they were asked for.
     pub last: Option<String>,
     /// The code that sent them, by the tags in their comments: `orders#update`.
     pub code: Option<String>,
@@ -91,7 +109,9 @@ pub enum Process {
     Backlog,
     /// Somebody holds it who may not be seen.
     Hidden,
+    /// A process.
     By {
+        /// Number, name and descriptor.
         holder: Holder,
         /// The capture itself says so, and no list.
         by_capture: bool,
@@ -99,6 +119,7 @@ pub enum Process {
 }
 
 impl Seen {
+    /// Takes from a row what reports need of it.
     pub fn new(row: &Row) -> Seen {
         let (flow, judgement) = (&row.judged.flow, &row.judged.judgement);
         Seen {
@@ -231,6 +252,7 @@ impl Said {
 }
 
 impl Process {
+    /// Takes from an owner what reports show of it.
     pub fn new(owner: Owner) -> Process {
         match owner {
             Owner::NotAsked => Process::NotAsked,
@@ -274,7 +296,9 @@ fn open_idle(row: &Row) -> Option<TimeDelta> {
 /// The connections of a capture that can matter, and the counts of all.
 #[derive(Clone, Debug, Default)]
 pub struct Collected {
+    /// Connections in the order of their first packets.
     pub flows: Vec<Seen>,
+    /// Counts of all connections.
     pub tally: Tally,
     /// Connections that the peer closed or reset: how local answers that is what can be judged.
     pub closed_by_peer: u64,

@@ -21,6 +21,7 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// Takes in a duration.
     pub fn add(&mut self, duration: TimeDelta) {
         self.most = self.most.max(duration);
         self.count_of(size(duration), 1);

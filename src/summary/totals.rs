@@ -15,6 +15,7 @@ use crate::verdict::{Reason, Standing, Verdict};
 pub struct Totals {
     /// Facts of all captures together.
     pub facts: CaptureFacts,
+    /// Counts of connections by verdict.
     pub tally: Tally,
     /// Sockets stuck before the capture: findings, too.
     pub stuck_before: u64,
@@ -22,8 +23,11 @@ pub struct Totals {
     pub closes: Closes,
     /// Inputs that could not be read, or not to their end.
     pub unread: u64,
+    /// Inputs that ended in the middle of a record, and were read as far as that.
+    pub cut_off: u64,
     /// Connections shown under two pairs of addresses, and those seen at two capture points.
     pub rewritten: u64,
+    /// Connections that two capture points saw.
     pub seen_twice: u64,
     /// Flows that left memory before their time (`--max-flows`).
     pub evicted: u64,
@@ -31,16 +35,20 @@ pub struct Totals {
     pub unlisted: u64,
     /// Events of the code behind sockets that did not arrive, where it was watched.
     pub code_lost: Option<u64>,
+    /// Packets that are not TCP, or could not be read, by reason.
     pub skipped: BTreeMap<Skipped, u64>,
     /// Packets that others skipped who read the captures, by name; and whether they may be TCP.
     pub skipped_before: BTreeMap<String, (bool, u64)>,
+    /// Captures, a series of files counting as one.
     pub captures: Vec<Capture>,
+    /// Names of all files, safe to print, in the order of places' numbers.
     pub files: Vec<String>,
 }
 
 /// Judged flows, counted. What several threads counted is added up.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
+    /// Connections, attempts too.
     pub flows: u64,
     /// Flows with a finding.
     pub findings: u64,
@@ -48,6 +56,7 @@ pub struct Tally {
     pub verdicts: [u64; Verdict::NAMES.len()],
     /// Connections by verdict that have a finding among them.
     pub found: [u64; Verdict::NAMES.len()],
+    /// Connections that cannot be told, by reason.
     pub unknown: BTreeMap<Reason, u64>,
     /// Findings that something speaks against.
     pub doubted: u64,
@@ -68,6 +77,7 @@ pub struct Capture {
     pub gaps: Vec<Gap>,
     /// The reason why it is a capture of its own.
     pub overlap: Option<Overlap>,
+    /// Its times, packets, drops and the like.
     pub facts: CaptureFacts,
     /// Files that packets are missing from, as the kernel or the file itself counts them.
     pub drops: Vec<Drops>,
@@ -78,8 +88,11 @@ pub struct Capture {
 /// Packets that were dropped some time in a file.
 #[derive(Clone, Copy, Debug)]
 pub struct Drops {
+    /// The beginning of the time in which they were dropped.
     pub from: Time,
+    /// The end of that time.
     pub until: Time,
+    /// Packets that were dropped in it.
     pub packets: u64,
 }
 
@@ -88,18 +101,21 @@ pub struct Drops {
 pub struct Gap {
     /// Indexes into [`Totals::files`].
     pub before: usize,
+    /// The file that begins after it, by its number.
     pub after: usize,
     /// The end of the one before.
     pub from: Time,
+    /// Nanoseconds of it.
     pub nanos: i64,
 }
 
-/// A capture began while another went on.
+/// A capture began while another went on, or is of another kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Overlap {
     /// Index into [`Totals::files`].
     pub with: usize,
-    pub nanos: i64,
+    /// Nanoseconds that both cover; `None` where it follows in time, and is of another link type.
+    pub nanos: Option<i64>,
 }
 
 impl Capture {
@@ -110,6 +126,7 @@ impl Capture {
 }
 
 impl Tally {
+    /// Counts a connection by its verdict.
     pub fn count(&mut self, standing: impl Into<Standing>) {
         self.change(standing.into(), |n| *n += 1);
     }
@@ -138,8 +155,15 @@ impl Tally {
         }
     }
 
+    /// Returns the number of connections with a verdict.
     pub fn of(&self, verdict: Verdict) -> u64 {
         self.verdicts[verdict.index()]
+    }
+
+    /// Connections are open, and none was closed or reset: there is nothing that a side could have left.
+    pub fn is_nobody_closing(&self) -> bool {
+        let open = self.of(Verdict::Open);
+        open > 0 && open + self.of(Verdict::Attempt) == self.flows
     }
 
     /// Flows of which it cannot be told whether somebody holds them still.
@@ -170,6 +194,7 @@ impl AddAssign for Tally {
 }
 
 impl Totals {
+    /// Counts a packet that was left out.
     pub fn skip(&mut self, reason: Skipped) {
         *self.skipped.entry(reason).or_default() += 1;
     }
@@ -203,6 +228,7 @@ impl Totals {
             elsewhere: tally.elsewhere,
             not_judged: tally.not_judged(),
             unread: self.unread,
+            cut_off: self.cut_off,
             unread_packets: self.unread_packets(),
         }
     }
@@ -231,10 +257,13 @@ pub struct Headline {
     pub close_wait: u64,
     /// Findings among what was captured.
     pub findings: u64,
+    /// Findings without any doubt.
     pub certain: u64,
+    /// Findings with one.
     pub doubted: u64,
     /// Not counted because of `--certain`.
     pub hidden: u64,
+    /// Connections held for less than `--min-hold`.
     pub pending: u64,
     /// Findings whose socket the kernel forgot.
     pub descriptors: u64,
@@ -242,10 +271,14 @@ pub struct Headline {
     pub before_capture: u64,
     /// In CLOSE-WAIT at an end that is not local.
     pub elsewhere: u64,
+    /// Connections of which it cannot be told.
     pub not_judged: u64,
-    /// Inputs, and packets.
+    /// Inputs that could not be read, or not to their end.
     pub unread: u64,
+    /// Packets that may well be TCP, and could not be read.
     pub unread_packets: u64,
+    /// Inputs that end in the middle of a record.
+    pub cut_off: u64,
 }
 
 impl Headline {

@@ -30,7 +30,9 @@ const LOOKED_UP: usize = 64;
 /// A flow that has left the table.
 #[derive(Clone, Debug)]
 pub struct Retired {
+    /// Its 4-tuple.
     pub key: FlowKey,
+    /// Facts of its packets.
     pub flow: Flow,
 }
 
@@ -112,9 +114,17 @@ pub fn too_many<'a>(
 #[derive(Clone, Copy, Debug)]
 pub enum Evict {
     /// Finished ones of 4-tuples that have held one since then or before.
-    Finished { until: Time },
+    Finished {
+        /// Ended by then, or before.
+        until: Time,
+    },
     /// Flows up to this rank; `latest` is the place of the last segment that any table took.
-    Any { limit: Rank, latest: u64 },
+    Any {
+        /// The rank up to which they go.
+        limit: Rank,
+        /// The place of the last segment that any table took.
+        latest: u64,
+    },
 }
 
 impl Default for FlowTable {
@@ -142,6 +152,7 @@ impl FlowTable {
         self.len + self.over.len()
     }
 
+    /// Tells whether it holds no connection.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -11,6 +11,7 @@ use crate::place::{Place, Time};
 /// The closing facts of one side.
 #[derive(Clone, Debug, Default)]
 pub struct Closing {
+    /// The FIN that it sent, if it counts.
     pub fin: Option<Fin>,
     odd: Option<Box<Odd>>,
 }
@@ -32,8 +33,11 @@ struct Odd {
 /// An acknowledgment number, and where it was first reached.
 #[derive(Clone, Copy, Debug)]
 pub struct Acked {
+    /// The highest number that was acknowledged.
     pub number: Seq,
+    /// The packet that did it.
     pub place: Place,
+    /// Numbers that were known at that moment.
     pub known: Known,
     /// The highest SEG.ACK below it, of this side's segments before and since.
     pub lower: Option<Seq>,
@@ -62,8 +66,11 @@ impl Acked {
 /// New payload carried by segments with one acknowledgment number.
 #[derive(Clone, Copy, Debug)]
 pub struct PayloadAtAck {
+    /// The ACK of that moment.
     pub ack: Seq,
+    /// Payload octets sent until then.
     pub bytes: u64,
+    /// The time of the last payload until then.
     pub last: Time,
 }
 
@@ -72,6 +79,7 @@ pub struct PayloadAtAck {
 pub struct Fin {
     /// The acknowledgment number that covers it: past its payload and itself.
     pub end: Seq,
+    /// The packet that carried it first.
     pub place: Place,
     /// It had the ACK flag: a scan's FIN has not.
     pub with_ack: bool,
@@ -86,6 +94,7 @@ pub struct Fin {
 /// A FIN that was sent again, [`REPEAT_NS`] or more after the time before.
 #[derive(Clone, Copy, Debug)]
 pub struct Again {
+    /// The time of the last repetition.
     pub last: Time,
     /// Nanoseconds since the time before that.
     pub pause: i64,
@@ -108,6 +117,7 @@ impl Fin {
 /// A reset that counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Rst {
+    /// The packet that carried it.
     pub place: Place,
     /// The highest SEG.SEQ of this side's resets.
     pub seq: Seq,
@@ -142,10 +152,12 @@ impl Closing {
         self.odd.get_or_insert_default()
     }
 
+    /// Returns the RST that counts: none that is outside the window, or that its sender contradicted.
     pub fn rst(&self) -> Option<&Rst> {
         self.odd.as_ref()?.rst.as_ref()
     }
 
+    /// Takes a RST; `before_close` says that the other side had not closed.
     pub fn take_rst(&mut self, segment: &Segment, before_close: bool) {
         let (place, seq) = (segment.place, segment.seq);
         let rst = self.odd().rst.get_or_insert(Rst { place, seq, before_close });
@@ -178,10 +190,12 @@ impl Closing {
         }
     }
 
+    /// Returns this side's highest ACK of something that was not captured.
     pub fn early_ack(&self) -> Option<Acked> {
         self.odd.as_ref()?.early_ack
     }
 
+    /// Returns the highest such number that later segments of this side stayed with.
     pub fn confirmed_ack(&self) -> Option<Seq> {
         self.odd.as_ref()?.confirmed_ack
     }

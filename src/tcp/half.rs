@@ -56,21 +56,27 @@ impl Has {
 /// short way for the many that have neither.
 #[derive(Clone, Copy, Debug)]
 pub struct Marks {
+    /// The segment has SYN.
     pub syn: bool,
+    /// The segment has FIN.
     pub fin: bool,
 }
 
 impl Marks {
+    /// A segment with neither.
     pub const NONE: Marks = Marks { syn: false, fin: false };
 }
 
 /// The part of a segment that its side had not sent before.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct News {
+    /// Octets of new payload: beyond all that its sender had sent.
     pub payload: u32,
+    /// It is a SYN/ACK with a sequence number that its sender had not begun with.
     pub syn_ack: bool,
     /// Its ACK is its side's first, and its highest so far.
     pub first_ack: bool,
+    /// It acknowledges more than any before it.
     pub highest_ack: bool,
     /// A first SYN/ACK that discards all that its sender had sent before.
     pub discards: bool,
@@ -83,6 +89,7 @@ impl Default for Half {
 }
 
 impl Half {
+    /// Returns the facts of a side that has sent nothing.
     pub fn new() -> Half {
         Half {
             payload_bytes: 0,
@@ -99,10 +106,12 @@ impl Half {
         }
     }
 
+    /// Counts its packets, repeated ones too.
     pub fn packets(&self) -> u64 {
         u64::from(self.packets_high) << 32 | u64::from(self.packets)
     }
 
+    /// Tells whether it answered a SYN.
     pub fn sent_syn_ack(&self) -> bool {
         self.has.any(Has::SENT_SYN_ACK)
     }
@@ -137,6 +146,7 @@ impl Half {
         self.has.any(Has::ROUTED)
     }
 
+    /// Notes whether a packet had passed routers before it was captured, as its TTL shows.
     pub fn note_routed(&mut self, routed: bool) {
         self.has.set(Has::ROUTED, routed);
     }

@@ -12,6 +12,7 @@ use super::side::Side;
 /// Counts of connections that show holes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Holes {
+    /// Connections that show missing packets.
     pub shown: u64,
     /// Connections that could show one: these, and those with payload in both directions. Others
     /// have too little.
@@ -38,10 +39,12 @@ impl Count {
         Count { sure, unsure, damaged, of }
     }
 
+    /// Returns its numbers, to be written down and read again.
     pub fn numbers(self) -> [u64; 4] {
         [self.sure, self.unsure, self.damaged, self.of]
     }
 
+    /// Counts a connection, and what it shows.
     pub fn note(&mut self, flow: &Flow) {
         let talks = [Side::A, Side::B].into_iter().all(|side| flow.half(side).sent_payload());
         let (shows, sure) = (flow.shows_hole(), flow.has_hole());

@@ -5,14 +5,23 @@ use crate::set::{Word, words};
 words! {
     /// An observation on the way of a flow.
     Noted {
+        /// The first packet has no SYN.
         Midstream,
+        /// The 4-tuple had a connection before.
         PortReused,
+        /// A FIN was sent more than once.
         FinRetransmitted,
+        /// A SYN came while the other side's FIN was acknowledged and the own not sent.
         SynInCloseWait,
+        /// A RST that RFC 5961 would not accept.
         RstOddSeq,
+        /// A RST that ended nothing.
         RstWithoutEffect,
+        /// A packet was captured more than once.
         Duplicates,
+        /// A packet is older than the one before it.
         TimeWentBack,
+        /// A FIN that its sender went on beyond, or that was damaged.
         FinWithoutEffect,
         /// Its 4-tuple was established again later: no kernel has two sockets of one.
         Superseded,
@@ -30,6 +39,7 @@ words! {
 pub struct Notes(u16);
 
 impl Notes {
+    /// Tells whether it was observed.
     pub fn has(self, note: Noted) -> bool {
         self.0 & 1 << note as u8 != 0
     }

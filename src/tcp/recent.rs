@@ -28,6 +28,7 @@ pub struct Recent {
 const NONE: u32 = u32::MAX;
 
 impl Recent {
+    /// No segment yet.
     pub const NEVER: Recent =
         Recent { last: [Time::UNKNOWN; 2], near: [NONE; 2], far: Time::UNKNOWN };
 

@@ -11,7 +11,9 @@ use crate::place::Place;
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
+    /// An IPv4 or IPv6 address; never an IPv4-mapped one.
     pub ip: IpAddr,
+    /// The TCP port.
     pub port: u16,
 }
 
@@ -80,7 +82,9 @@ impl Hash for FlowKey {
 /// The end of a [`FlowKey`] that sent a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
+    /// The end that compares lower by address, then port.
     Lower,
+    /// The end that compares higher.
     Upper,
 }
 
@@ -175,6 +179,7 @@ impl FlowKey {
         [(self.ports >> 16) as u16, self.ports as u16]
     }
 
+    /// Returns the address and port of an end.
     pub fn endpoint(&self, end: End) -> Endpoint {
         let v6 = |end: End| {
             let [high, low] = self.addresses[end as usize];
@@ -203,6 +208,7 @@ fn joined(lower: u16, upper: u16) -> u32 {
 }
 
 impl End {
+    /// Returns the end across.
     pub fn other(self) -> End {
         match self {
             End::Lower => End::Upper,
@@ -216,9 +222,13 @@ impl End {
 pub struct Flags(pub u8);
 
 impl Flags {
+    /// No more data from the sender (RFC 9293, 3.1).
     pub const FIN: u8 = 0x01;
+    /// The sender's numbers begin.
     pub const SYN: u8 = 0x02;
+    /// The connection ends at once.
     pub const RST: u8 = 0x04;
+    /// The acknowledgment number counts.
     pub const ACK: u8 = 0x10;
 
     /// RST: its ACK and its payload count for nothing.
@@ -236,6 +246,7 @@ impl Flags {
         self.0 & (Flags::FIN | Flags::SYN | Flags::RST) == Flags::FIN
     }
 
+    /// Tells whether ACK is set.
     pub fn ack(self) -> bool {
         self.0 & Flags::ACK != 0
     }
@@ -249,10 +260,13 @@ impl Flags {
 /// The way a packet passed the interface, as the capture says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Direction {
+    /// The way past the interface.
     pub way: Way,
+    /// The part of the capture that says so.
     pub told_by: ToldBy,
 }
 
+/// The way of a packet past the interface that it was captured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// To this host, or seen by it in passing.
@@ -273,20 +287,28 @@ pub enum ToldBy {
 /// One segment. `seq`, `ack` and `len` are RFC 9293's SEG.SEQ, SEG.ACK and the payload's octets.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment {
+    /// The 4-tuple, whichever end sent it.
     pub key: FlowKey,
     /// The hash of `key`, computed once per packet. All segments of a table must have it from one
     /// hasher.
     pub hash: u64,
+    /// The end that sent it.
     pub from: End,
+    /// The sequence number of its first octet, or of its SYN.
     pub seq: Seq,
+    /// The acknowledgment number; meaningless without ACK.
     pub ack: Seq,
+    /// Control bits.
     pub flags: Flags,
     /// Octets of payload, by the IP header: the capture may hold fewer.
     pub len: u32,
     /// SEG.WND as it stands in the header, not scaled.
     pub window: u16,
+    /// Window scale, checksum and other rare things, in few bits.
     pub extras: Extras,
+    /// The packet that carried it.
     pub place: Place,
+    /// The way past the interface, where the capture tells it.
     pub direction: Option<Direction>,
 }
 
@@ -308,10 +330,12 @@ impl Scale {
         self.0
     }
 
+    /// Reads a scale of its bits in [`Extras`].
     pub fn of_bits(bits: u8) -> Scale {
         Scale(bits & 15)
     }
 
+    /// Returns the shift of windows (RFC 7323), if it is known.
     pub fn shift(self) -> Option<u8> {
         self.0.checked_sub(1)
     }
@@ -323,6 +347,7 @@ pub enum Checksum {
     /// It was not looked at, or says nothing: not captured whole, or left to the card (offload).
     #[default]
     Unknown,
+    /// The checksum fits.
     Right,
     /// The segment was damaged on its way: its receiver drops it.
     Wrong,
@@ -346,6 +371,7 @@ impl Extras {
 
     const ROUTED: u8 = 1 << 6;
 
+    /// Puts both into a few bits.
     pub fn new(scale: Scale, checksum: Checksum) -> Extras {
         Extras(scale.bits() | (checksum as u8) << 4)
     }
@@ -368,15 +394,18 @@ impl Extras {
         Extras(bits as u8)
     }
 
+    /// Returns the bits themselves, to be written down.
     #[inline(always)]
     pub fn bits(self) -> u32 {
         u32::from(self.0)
     }
 
+    /// Returns the window scale that the SYN offered.
     pub fn scale(self) -> Scale {
         Scale::of_bits(self.0)
     }
 
+    /// Tells whether the checksum was right.
     pub fn checksum(self) -> Checksum {
         match self.0 >> 4 & 3 {
             0 => Checksum::Unknown,

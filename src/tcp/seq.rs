@@ -15,10 +15,12 @@ impl Seq {
         self.0.wrapping_sub(other.0) as i32
     }
 
+    /// Tells whether it comes after another, around the end of 32 bits.
     pub fn is_after(self, other: Seq) -> bool {
         self.ahead_of(other) > 0
     }
 
+    /// Tells whether it comes after another or is the same: an ACK of this number acknowledges that one.
     pub fn covers(self, other: Seq) -> bool {
         self.ahead_of(other) >= 0
     }

@@ -10,30 +10,50 @@ use core::fmt;
 /// The states of 3.3.2, spelled as there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
+    /// No connection.
     Closed,
+    /// Waiting for a connection from anywhere.
     Listen,
+    /// SYN sent, no answer yet.
     SynSent,
+    /// SYN received and answered, not yet acknowledged.
     SynReceived,
+    /// Data may flow both ways.
     Established,
+    /// FIN sent, not yet acknowledged; nothing heard of the other side's.
     FinWait1,
+    /// The own FIN was acknowledged; waiting for the other side's.
     FinWait2,
+    /// Both sent FIN at the same time; the own is not yet acknowledged.
     Closing,
+    /// Closed, waiting for late packets to die out.
     TimeWait,
+    /// The other side's FIN was received; the program has not closed yet.
     CloseWait,
+    /// Both sent FIN; the own, which came later, is not yet acknowledged.
     LastAck,
 }
 
 /// An event that can move a state (RFC 9293, figure 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// A SYN was sent, without ACK.
     SndSyn,
+    /// A SYN was sent that acknowledges the other side's.
     SndSynAck,
+    /// An ACK of the other side's SYN was sent.
     SndAckOfSyn,
+    /// An ACK of the own SYN was received.
     RcvAckOfSyn,
+    /// A FIN was sent.
     SndFin,
+    /// An ACK of the other side's FIN was sent: that FIN was received.
     SndAckOfFin,
+    /// An ACK of the own FIN was received.
     RcvAckOfFin,
+    /// A RST was sent or received.
     Rst,
+    /// Twice the maximum segment lifetime has passed.
     TwoMsl,
 }
 

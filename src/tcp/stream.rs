@@ -10,6 +10,7 @@ use super::seq::Seq;
 /// The next part of a direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
+    /// Octets in their order, each once.
     Data(&'a [u8]),
     /// So many octets were sent and cannot be seen: cut off by the snap length, or lost.
     /// Zero: nobody knows how many, for here the capture begins, or takes up the thread again.
@@ -21,6 +22,7 @@ pub enum Piece<'a> {
 pub struct Chunk<'a> {
     /// SEG.SEQ, which a SYN takes for itself.
     pub seq: Seq,
+    /// The segment has a SYN, which takes a number before the octets.
     pub syn: bool,
     /// Octets of payload on the wire.
     pub len: u32,
@@ -30,6 +32,7 @@ pub struct Chunk<'a> {
 
 /// Segments that may wait for one before them, and the captured octets that they may hold.
 pub const MAX_WAITING: usize = 16;
+/// Octets that wait for missing ones, at most, in each direction.
 pub const MAX_HELD: usize = 16 * 1024;
 
 /// No window is larger (RFC 7323, 2.3): a number further away is of another time.

@@ -9,6 +9,7 @@ use super::side::Side;
 pub struct Scales(u8);
 
 impl Scales {
+    /// Neither side's scale is known.
     pub const UNKNOWN: Scales = Scales(0);
 
     /// The octets that a side's field of its last segment stands for, where both SYNs tell.

@@ -3,12 +3,15 @@
 //! Words are joined by *and*; `!` before one turns it round. A word without a key may stand anywhere in what
 //! is shown of a connection. While a word is half typed it matches what it may become.
 
+use std::io::Write;
 use std::time::Duration;
 
 use super::picture::Entry;
 use crate::endpoints::EndpointSet;
+use crate::names;
+use crate::report::lang::Lang;
 use crate::report::text::groups::statements;
-use crate::summary::seen::Process;
+use crate::summary::seen::{Process, Said};
 use crate::tcp::segment::Endpoint;
 use crate::tcp::state::State;
 use crate::units::seconds;
@@ -80,6 +83,7 @@ pub const KEYS: [(&str, &str); 11] = [
 ];
 
 impl Filter {
+    /// Reads a filter; a part that means nothing yet is sought anywhere.
     pub fn new(text: &str) -> Filter {
         let terms = text.split_whitespace().filter_map(Term::new).collect();
         Filter { text: text.to_owned(), terms }
@@ -95,6 +99,7 @@ impl Filter {
         self.terms.is_empty()
     }
 
+    /// Tells whether a connection passes all its parts.
     pub fn matches(&self, entry: &Entry) -> bool {
         self.terms.iter().all(|term| term.test.matches(entry) != term.is_not)
     }
@@ -140,10 +145,10 @@ impl Test {
             Test::Descriptor(number) => descriptor(entry).is_some_and(|fd| fd == *number),
             Test::Local(ends) => ends.holds(entry.ends[0]),
             Test::Peer(ends) => ends.holds(entry.ends[1]),
-            Test::Port(port) => entry.ends.iter().any(|end| end.port.to_string() == *port),
+            Test::Port(port) => entry.ends.iter().any(|end| port.parse() == Ok(end.port)),
             Test::Cause(part) => seen.cause.is_some_and(|cause| is_in(cause.name(), part)),
             Test::Verdict(part) => is_in(seen.verdict.name(), part),
-            Test::Said(part) => is_in(&statements(&seen.said), part),
+            Test::Said(part) => said(&seen.said, part),
             Test::Code(part) => code(entry, part),
             Test::Held(least) => {
                 least.is_none_or(|least| seen.held.is_some_and(|held| seconds(held) >= least))
@@ -179,7 +184,7 @@ fn is_in(text: &str, small: &str) -> bool {
 fn process(entry: &Entry, part: &str) -> bool {
     match &entry.seen.process {
         Process::By { holder, .. } => {
-            is_in(&holder.command, part) || holder.pid.to_string() == part
+            is_in(&holder.command, part) || part.parse() == Ok(holder.pid)
         }
         Process::Backlog => is_in("(backlog)", part),
         Process::Hidden => is_in("(unknown)", part),
@@ -204,13 +209,40 @@ fn code(entry: &Entry, part: &str) -> bool {
         })
 }
 
+fn said(said: &Said, part: &str) -> bool {
+    // The text that is shown has all of them in one; it is made only for what could be between two of them.
+    said.asked().iter().any(|statement| is_in(statement, part))
+        || (part.contains([':', ';', ' ']) && is_in(&statements(said, Lang::English), part))
+}
+
+/// An address is looked at only for what can be a part of one: to write it takes longer than all the rest.
+fn is_in_end(entry: &Entry, part: &str) -> bool {
+    let could_be = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '[' | ']');
+    let is_address = part.chars().all(could_be);
+    entry.ends.iter().any(|end| match names::is_stand_in(end.ip) {
+        true => end.to_string().contains(part),
+        false => is_address && is_in_address(*end, part),
+    })
+}
+
+/// Octets that the longest address takes, with its zone and port.
+const ADDRESS: usize = 64;
+
+fn is_in_address(end: Endpoint, part: &str) -> bool {
+    let mut octets = [0; ADDRESS];
+    let mut rest = &mut octets[..];
+    let left = write!(rest, "{end}").map_or(ADDRESS, |()| rest.len());
+    let text = octets.get(..ADDRESS - left).and_then(|text| std::str::from_utf8(text).ok());
+    text.is_some_and(|text| text.contains(part))
+}
+
 fn anywhere(entry: &Entry, part: &str) -> bool {
     let is_state = |state: &State| is_in(state.name(), part);
     is_state(&entry.states[0])
-        || entry.ends.iter().any(|end| end.to_string().contains(part))
+        || is_in_end(entry, part)
         || process(entry, part)
         || is_in(entry.seen.verdict.name(), part)
         || entry.seen.cause.is_some_and(|cause| is_in(cause.name(), part))
-        || is_in(&statements(&entry.seen.said), part)
+        || said(&entry.seen.said, part)
         || code(entry, part)
 }

@@ -11,11 +11,17 @@ const WIDE: u16 = 120;
 /// The place of each part. Each begins with a line for its title, but for the first and the last line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Parts {
+    /// The headline.
     pub head: Rect,
+    /// CLOSE-WAIT over time.
     pub chart: Rect,
+    /// The groups of findings.
     pub groups: Rect,
+    /// The connections.
     pub rows: Rect,
+    /// Everything about the chosen one.
     pub detail: Rect,
+    /// The keys, and what was said last.
     pub foot: Rect,
 }
 

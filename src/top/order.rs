@@ -1,6 +1,6 @@
 //! Orders of connections.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 
 use super::picture::Entry;
 use crate::summary::seen::Process;
@@ -13,9 +13,13 @@ pub enum Order {
     Held,
     /// The longest pause before the FIN first.
     Idle,
+    /// By state.
     State,
+    /// By local address and port.
     Local,
+    /// By the peer's address and port.
     Peer,
+    /// By process.
     Process,
     /// The most octets unread first.
     Unread,
@@ -24,6 +28,7 @@ pub enum Order {
 }
 
 impl Order {
+    /// One of each, in the order of columns.
     pub const ALL: [Order; 8] = [
         Order::Held,
         Order::Idle,
@@ -56,20 +61,29 @@ impl Order {
         Order::ALL[(at + 1) % Order::ALL.len()]
     }
 
-    /// Compares two connections.
-    pub fn compare(self, a: &Entry, b: &Entry) -> Ordering {
-        let order = match self {
-            Order::Held => Reverse(a.seen.held).cmp(&Reverse(b.seen.held)),
-            Order::Idle => Reverse(a.seen.idle_before_fin).cmp(&Reverse(b.seen.idle_before_fin)),
-            Order::State => a.states.cmp(&b.states),
-            Order::Local => a.ends.cmp(&b.ends),
-            Order::Peer => (a.ends[1], a.ends[0]).cmp(&(b.ends[1], b.ends[0])),
-            Order::Process => process(a).cmp(&process(b)),
-            Order::Unread => Reverse(a.recv_q).cmp(&Reverse(b.recv_q)),
-            Order::First => moment(a).cmp(&moment(b)),
-        };
-        order.then_with(|| a.seen.first.order().cmp(&b.seen.first.order()))
+    /// Returns the places of all connections in this order. What they are compared by is looked up once of each:
+    /// it lies far apart.
+    pub fn sorted(self, entries: &[Entry]) -> Vec<u32> {
+        match self {
+            Order::Held => by(entries, |entry| Reverse(entry.seen.held)),
+            Order::Idle => by(entries, |entry| Reverse(entry.seen.idle_before_fin)),
+            Order::State => by(entries, |entry| entry.states),
+            Order::Local => by(entries, |entry| entry.ends),
+            Order::Peer => by(entries, |entry| (entry.ends[1], entry.ends[0])),
+            Order::Process => by(entries, process),
+            Order::Unread => by(entries, |entry| Reverse(entry.recv_q)),
+            Order::First => by(entries, moment),
+        }
     }
+}
+
+/// Sorts by a key, then by what was captured first.
+fn by<'a, K: Ord>(entries: &'a [Entry], key: impl Fn(&'a Entry) -> K) -> Vec<u32> {
+    let keyed = entries.iter().zip(0..);
+    let mut keyed: Vec<_> =
+        keyed.map(|(entry, place)| (key(entry), entry.seen.first.order(), place)).collect();
+    keyed.sort_unstable();
+    keyed.into_iter().map(|(_, _, place)| place).collect()
 }
 
 /// Names first, then those that have none.

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
+use chrono::TimeDelta;
+
 use crate::owner::{Socket, Usage};
 use crate::place::{Place, Time};
 use crate::set::Set;
@@ -22,6 +24,7 @@ use crate::verdict::{Close, Verdict};
 /// One connection, or one socket that no packet of was captured.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// The connection as reports show it.
     pub seen: Seen,
     /// The end that is judged, and its peer.
     pub ends: [Endpoint; 2],
@@ -29,6 +32,7 @@ pub struct Entry {
     pub states: [State; 2],
     /// The states that they went through; of a socket nothing is known but the last.
     pub lives: Option<Box<[Life; 2]>>,
+    /// Octets that the program has not read, by the kernel.
     pub recv_q: Option<u32>,
     /// The number of its group; `None` for what is no finding.
     pub group: Option<usize>,
@@ -124,8 +128,11 @@ impl Entry {
 pub struct Curve {
     /// The first file of its capture, where there are several captures.
     pub file: Option<String>,
+    /// Counts by state.
     pub series: Series,
+    /// The time of the first count.
     pub from: Time,
+    /// The time of the last.
     pub until: Time,
 }
 
@@ -158,15 +165,41 @@ impl Curve {
 /// All that a report says at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Picture {
+    /// Counts, as reports have them.
     pub totals: Totals,
+    /// Connections and sockets, each once.
     pub entries: Vec<Entry>,
     /// Groups of the findings, the largest first.
     pub groups: Vec<Group>,
     /// Findings of groups that were too small to be kept apart.
     pub others: u64,
+    /// Sockets by state over time.
     pub curve: Option<Curve>,
     /// Descriptors of processes, where the kernel was asked.
     pub usage: BTreeMap<i32, Usage>,
+    /// The findings of each process.
+    pub processes: BTreeMap<i32, Stuck>,
+}
+
+/// Findings of one process: how many, and the shortest and the longest time for which one was held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stuck {
+    /// Sockets of it.
+    pub count: u64,
+    /// The shortest and the longest hold, where they are known.
+    pub held: Option<(TimeDelta, TimeDelta)>,
+    /// Findings of which that time is known.
+    pub timed: u64,
+}
+
+impl Stuck {
+    fn add(&mut self, held: Option<TimeDelta>) {
+        self.count += 1;
+        let Some(held) = held else { return };
+        self.timed += 1;
+        let (least, most) = self.held.unwrap_or((held, held));
+        self.held = Some((least.min(held), most.max(held)));
+    }
 }
 
 impl Picture {
@@ -175,13 +208,24 @@ impl Picture {
         self.totals.facts.end()
     }
 
-    /// Counts the findings of each process.
-    pub fn by_process(&self) -> BTreeMap<i32, u64> {
-        let mut counts = BTreeMap::new();
-        for pid in self.entries.iter().filter(|entry| entry.seen.finding).filter_map(Entry::pid) {
-            *counts.entry(pid).or_default() += 1;
-        }
-        counts
+    /// Returns what the kernel said of sockets: those of which no packet was seen, and those whose process is known.
+    pub fn sockets(&self) -> impl Iterator<Item = Socket> {
+        let is_known = |entry: &&Entry| entry.is_socket || entry.pid().is_some();
+        self.entries.iter().filter(is_known).map(|entry| Socket {
+            local: entry.ends[0],
+            peer: entry.ends[1],
+            state: entry.states[0],
+            recv_q: entry.recv_q,
+            send_q: None,
+            inode: u64::from(entry.seen.process != Process::Backlog),
+            holders: match &entry.seen.process {
+                Process::By { holder, .. } => vec![holder.clone()],
+                _ => Vec::new(),
+            },
+            netns: None,
+            silence: None,
+            code: entry.seen.code.clone(),
+        })
     }
 
     /// Finds an entry again.
@@ -216,6 +260,7 @@ pub struct Camera<F> {
 }
 
 impl<F: FnMut(Picture)> Camera<F> {
+    /// Hands pictures on to `hand_on`, as often as there is something new.
     pub fn new(hand_on: F) -> Camera<F> {
         Camera { entries: Vec::new(), usage: BTreeMap::new(), hand_on }
     }
@@ -241,9 +286,12 @@ impl<F: FnMut(Picture)> Sink for Camera<F> {
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
         let mut entries = std::mem::take(&mut self.entries);
         name_services(&mut entries);
-        let mut groups = Groups::default();
+        let (mut groups, mut processes) = (Groups::default(), BTreeMap::<i32, Stuck>::new());
         for entry in entries.iter_mut().filter(|entry| entry.seen.finding) {
             entry.group = Some(groups.add(&entry.seen));
+            if let Some(pid) = entry.pid() {
+                processes.entry(pid).or_default().add(entry.seen.held);
+            }
         }
         let curve = totals.captures.iter().find_map(|capture| Curve::of(totals, capture));
         let curve = curve.or_else(|| Curve::of_sockets(&entries, totals.facts.end()));
@@ -254,6 +302,7 @@ impl<F: FnMut(Picture)> Sink for Camera<F> {
             entries,
             curve,
             usage: std::mem::take(&mut self.usage),
+            processes,
         });
         Ok(())
     }

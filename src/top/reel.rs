@@ -10,26 +10,29 @@ use crate::units::Zone;
 /// A capture from its first packet to its end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reel {
+    /// The time of the first packet.
     pub first: Time,
+    /// The time at which the capture ends.
     pub end: Time,
     /// The times at which findings began, in order.
     pub marks: Vec<Time>,
 }
 
 impl Reel {
-    /// Makes one of the picture of the whole capture; `None` for captures of several points, which are not
-    /// read in the order of time, and for those without times. Findings begin `min_hold` late.
+    /// Makes one of the picture of the whole capture, or of captures of several points, from the first packet of
+    /// any to the last end; `None` for those without times. Findings begin `min_hold` late.
     pub fn of(picture: &Picture, min_hold: TimeDelta) -> Option<Reel> {
-        let [capture] = &picture.totals.captures[..] else { return None };
-        let first = capture.facts.first()?.time;
+        let captures = || picture.totals.captures.iter();
+        let first = captures().filter_map(|capture| Some(capture.facts.first()?.time)).min()?;
         first.nanos()?;
+        let end = captures().map(|capture| capture.facts.end()).max()?;
         let late = min_hold.num_nanoseconds().unwrap_or(0);
         let findings = picture.entries.iter().filter(|entry| entry.seen.finding);
         let mut marks: Vec<Time> =
             findings.filter_map(began).map(|began| began.after(late)).collect();
         marks.sort();
         marks.dedup();
-        Some(Reel { first, end: capture.facts.end(), marks })
+        Some(Reel { first, end, marks })
     }
 
     /// The first finding after a time, and the last before it.
@@ -37,6 +40,7 @@ impl Reel {
         self.marks.iter().copied().find(|mark| *mark > at)
     }
 
+    /// Returns the last event before a time.
     pub fn previous(&self, at: Time) -> Option<Time> {
         self.marks.iter().copied().rfind(|mark| *mark < at)
     }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
-use super::picture::{Entry, Picture};
+use super::picture::{Picture, Stuck};
 use crate::owner::Usage;
 use crate::place::Time;
 use crate::summary::groups::per_minute;
@@ -21,8 +19,11 @@ pub struct Samples {
 /// A process with findings, and what they do to its descriptors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Holding {
+    /// The process's number.
     pub pid: i32,
+    /// Its sockets in CLOSE-WAIT.
     pub stuck: u64,
+    /// The time at which its descriptors run out.
     pub outlook: Outlook,
 }
 
@@ -36,18 +37,19 @@ impl Samples {
         self.last = at;
         let began = *self.began.get_or_insert(at);
         let since = at.since(began).unwrap_or(0).unsigned_abs();
-        self.growth.record(Duration::from_nanos(since), picture.by_process());
+        let counts = picture.processes.iter().map(|(pid, stuck)| (*pid, stuck.count));
+        self.growth.record(Duration::from_nanos(since), counts.collect());
     }
 
     /// Returns the processes whose descriptors are known, those first that have most findings.
     pub fn holdings(&self, picture: &Picture) -> Vec<Holding> {
         let rates = self.growth.per_minute();
-        let stuck = picture.by_process();
         let of = |(pid, usage): (&i32, &Usage)| {
+            let stuck = picture.processes.get(pid)?;
             let sampled = rates.get(pid).copied().unwrap_or(0.0);
-            let rate = self.growth.rate(sampled, at_one_look(&picture.entries, *pid));
+            let rate = self.growth.rate(sampled, at_one_look(stuck));
             let outlook = Outlook::new(usage.clone(), rate, picture.at());
-            Some(Holding { pid: *pid, stuck: *stuck.get(pid)?, outlook })
+            Some(Holding { pid: *pid, stuck: stuck.count, outlook })
         };
         let mut all: Vec<Holding> = picture.usage.iter().filter_map(of).collect();
         all.sort_by_key(|holding| std::cmp::Reverse(holding.stuck));
@@ -56,12 +58,7 @@ impl Samples {
 }
 
 /// The growth that the times show for which a process has held its findings.
-fn at_one_look(entries: &[Entry], pid: i32) -> Option<f64> {
-    let held: Vec<TimeDelta> = entries
-        .iter()
-        .filter(|entry| entry.seen.finding && entry.pid() == Some(pid))
-        .filter_map(|entry| entry.seen.held)
-        .collect();
-    let (least, most) = held.iter().min().zip(held.iter().max())?;
-    per_minute(held.len() - 1, *most - *least)
+fn at_one_look(stuck: &Stuck) -> Option<f64> {
+    let (least, most) = stuck.held?;
+    per_minute(usize::try_from(stuck.timed).ok()? - 1, most - least)
 }

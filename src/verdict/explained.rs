@@ -17,6 +17,7 @@ impl Verdict {
         Verdict::Open,
     ];
 
+    /// Says in a few sentences what it means, and what to do.
     pub fn explained(self) -> &'static str {
         match self {
             Verdict::Leak => {
@@ -52,6 +53,7 @@ impl Verdict {
 }
 
 impl Reason {
+    /// One of each, in the order of reports.
     pub const ALL: [Reason; 6] = [
         Reason::Itself,
         Reason::OneSided,
@@ -61,6 +63,7 @@ impl Reason {
         Reason::Ambiguous,
     ];
 
+    /// Says in a few sentences why it cannot be told, and what to do.
     pub fn explained(self) -> &'static str {
         match self {
             Reason::Itself => {
@@ -86,6 +89,7 @@ impl Reason {
 }
 
 impl Doubt {
+    /// Says in a few sentences what is doubtful, and what would settle it.
     pub fn explained(self) -> &'static str {
         match self {
             Doubt::Brief => {
@@ -132,6 +136,7 @@ impl Doubt {
 }
 
 impl Note {
+    /// Says in a few sentences what was observed, and what to do.
     pub fn explained(self) -> &'static str {
         match self {
             Note::Midstream => {

@@ -9,6 +9,7 @@ use crate::tcp::side::Side;
 /// The local side of one flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Local {
+    /// One side of the connection.
     Side(Side),
     /// Both ends are: the holder is judged.
     Both,
@@ -31,9 +32,13 @@ impl Local {
 /// The evidence that told which side is local.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LocalBy {
+    /// `--local` names it.
     Option,
+    /// An address of the capture's interface.
     InterfaceAddress,
+    /// The packet type of a cooked capture.
     PacketType,
+    /// The direction flags of pcapng, or of a text.
     PacketFlags,
 }
 

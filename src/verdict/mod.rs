@@ -32,6 +32,7 @@ pub use words::{Close, Doubt, Note, Reason, Verdict};
 /// Choices of the user that a verdict depends on.
 #[derive(Clone, Debug)]
 pub struct Policy {
+    /// Ends that are local (`--local`); none where the capture is to tell.
     pub local: Option<EndpointSet>,
     /// A half-closed flow held less than this is `pending`.
     pub min_hold: TimeDelta,
@@ -46,6 +47,7 @@ pub struct Policy {
 /// The end of a capture that cannot say it itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndedAt {
+    /// A point in time.
     Time(Time),
     /// The time its last file was changed last.
     Modified,
@@ -72,14 +74,21 @@ impl Policy {
 /// One flow, judged.
 #[derive(Clone, Debug)]
 pub struct Judgement {
+    /// The side whose closing is judged.
     pub local: Local,
+    /// The ground on which it is local; none where it is not known.
     pub local_by: Option<LocalBy>,
+    /// The plain fact, whoever is local.
     pub close: Close,
     /// The end that has not sent FIN, where exactly one has.
     pub holder: Option<Side>,
+    /// The meaning of it for the local side.
     pub verdict: Verdict,
+    /// True for what the exit status counts: somebody owes a FIN.
     pub finding: bool,
+    /// Reasons to trust it less.
     pub doubts: Set<Doubt>,
+    /// Observations beside it.
     pub notes: Set<Note>,
     /// The time for which the holder has held its side, at least.
     pub held: Option<TimeDelta>,

@@ -6,7 +6,9 @@ use super::{Judgement, Note, Verdict};
 /// The part of a judgement that a headline counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
+    /// The verdict, if the connection ended here.
     pub verdict: Verdict,
+    /// True if it is a finding then.
     pub finding: bool,
     /// It would be a finding if ones with doubts counted.
     pub hidden: bool,

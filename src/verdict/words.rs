@@ -6,14 +6,20 @@ use crate::tcp::flow::Noted;
 /// The plain fact, whoever is local.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
+    /// SYNs of one end, never an answer.
     Attempt,
+    /// A RST before both FINs.
     Reset,
+    /// Both FINs, seen or proven.
     Closed,
+    /// Exactly one FIN.
     HalfClosed,
+    /// Neither FIN nor RST.
     Open,
 }
 
 impl Close {
+    /// Returns its word in reports.
     pub fn name(self) -> &'static str {
         match self {
             Close::Attempt => "attempt",
@@ -38,10 +44,15 @@ pub enum Verdict {
     FinUnacked,
     /// Local is the closer: it waits in FIN-WAIT-2.
     PeerHolds,
+    /// One FIN, and the capture does not show enough.
     Unknown(Reason),
+    /// Both sides sent FIN.
     Closed,
+    /// A RST ended it first.
     Reset,
+    /// Nobody answered its SYN.
     Attempt,
+    /// Neither side had closed at the end.
     Open,
 }
 
@@ -60,6 +71,7 @@ impl Verdict {
         "open",
     ];
 
+    /// Returns its word in reports.
     pub fn name(self) -> &'static str {
         Verdict::NAMES[self.index()]
     }
@@ -102,6 +114,7 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Returns its word in reports.
     pub fn name(self) -> &'static str {
         match self {
             Reason::Itself => "self",
@@ -113,6 +126,7 @@ impl Reason {
         }
     }
 
+    /// Says it in a clause, without a full stop.
     pub fn sentence(self) -> &'static str {
         match self {
             Reason::Itself => "a connection with itself",
@@ -130,23 +144,37 @@ impl Reason {
 words! {
     /// A reason to trust a verdict less.
     Doubt {
+        /// Held for less than 1 s at the end of the capture.
         Brief,
+        /// Begun before the capture, and local sent nothing in it.
         FinBeforeCapture,
+        /// Local's packets are missing up to the peer's FIN.
         LostBeforeFin,
+        /// Local's FIN is known only by its ACK.
         FinImplied,
+        /// No ACK of the FIN was captured; it was not sent again.
         Unconfirmed,
+        /// The kernel or the file counts dropped packets.
         Dropped,
+        /// Captured on another host than that which holds it.
         RemoteTap,
+        /// The file ends in the middle of a record, or lines could not be read.
         Truncated,
+        /// Local's last data was not acknowledged, or the peer's window is closed.
         Unacked,
+        /// Other connections show that packets are missing.
         Holes,
+        /// Nothing was captured for a part of the hold.
         Gap,
+        /// The peer's FIN is known only by its ACK.
         PeerFinMissed,
+        /// The peer closed right after a request.
         Unanswered,
     }
 }
 
 impl Doubt {
+    /// Returns its word in reports.
     pub fn name(self) -> &'static str {
         match self {
             Doubt::Brief => "brief",
@@ -165,6 +193,7 @@ impl Doubt {
         }
     }
 
+    /// Says it in a clause, without a full stop.
     pub fn sentence(self) -> &'static str {
         match self {
             Doubt::Brief => {
@@ -197,23 +226,41 @@ impl Doubt {
 words! {
     /// An observation worth telling beside a verdict.
     Note {
+        /// The first packet has no SYN.
         Midstream,
+        /// The 4-tuple had a connection before.
         PortReused,
+        /// A FIN was sent more than once.
         FinRetransmitted,
+        /// A SYN came while the socket was in CLOSE-WAIT.
         SynInCloseWait,
+        /// An ACK one beyond all that the other side was seen to send.
         PeerFinImplied,
+        /// A RST that RFC 5961 would not accept.
         RstOddSeq,
+        /// A RST that ended nothing.
         RstWithoutEffect,
+        /// A SYN that was answered by a RST.
         Refused,
+        /// Packets captured more than once.
         Duplicates,
+        /// A packet that is older than the one before it.
         TimeWentBack,
+        /// Reset by the peer after a long CLOSE-WAIT: a finding.
         DescriptorMayLeak,
+        /// Nobody acknowledged the second FIN.
         LastAck,
+        /// A reset that answered what local sent after the peer's FIN.
         UsedAfterFin,
+        /// Forgotten on the path after a long silence.
         DroppedIdle,
+        /// A FIN that closed nothing.
         FinWithoutEffect,
+        /// Captured under two pairs of addresses.
         Rewritten,
+        /// In CLOSE-WAIT by the kernel, though packets ended it.
         KernelHolds,
+        /// Held by a proxy that passed the FIN on.
         FinPassedOn,
     }
 }
@@ -235,6 +282,7 @@ impl Note {
         })
     }
 
+    /// Returns its word in reports.
     pub fn name(self) -> &'static str {
         match self {
             Note::Midstream => "midstream",

@@ -5,11 +5,12 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod lab;
 mod native;
+mod runtimes;
 mod shop;
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -22,7 +23,8 @@ use std::time::{Duration, Instant};
 use common::{BINARY, NETNS, Need, ROOT, Scratch, command, lacks, project, skip, tool};
 use serde_json::Value;
 use shop::{
-    Program, QUIET, Server, assert_all_named, findings, named, quiet, report, statements, watching,
+    Program, QUIET, Server, assert_all_named, findings, named, quiet, report, started, statements,
+    until_nothing_is_lost, watching,
 };
 
 const GO: Need = ("go", "go", &["version"]);
@@ -43,14 +45,18 @@ fn can_run(needs: &[Need]) -> bool {
 
 /// The program, built with these flags.
 fn built(scratch: &Scratch, flags: &[&str]) -> PathBuf {
-    let path = scratch.path().join("shop");
+    go_build(scratch, "shop", flags)
+}
+
+fn go_build(scratch: &Scratch, program: &str, flags: &[&str]) -> PathBuf {
+    let path = scratch.path().join(program);
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go-cache");
     let status = Command::new("go")
         .args(["build", "-o"])
         .arg(&path)
         .args(flags)
         .arg(".")
-        .current_dir(project("fixtures/code/shop"))
+        .current_dir(project("fixtures/code").join(program))
         .envs([("GO111MODULE", "off"), ("GOPATH", "/usr/share/gocode"), ("GOFLAGS", "")])
         .env("GOCACHE", cache)
         .status();
@@ -78,6 +84,38 @@ fn every_place_in_a_stripped_program_is_named() {
     if can_run(&[ROOT, GO, DRIVER, TRACEFS]) {
         assert_named(&["-ldflags=-s -w"], &["-Z", "nobody"]);
     }
+}
+
+/// A library that has a task of its own send is not mistaken for whoever asked; it is said.
+#[test]
+fn a_library_that_sends_for_others_is_said() {
+    if !can_run(&[ROOT, GO, TRACEFS]) {
+        return;
+    }
+    let (scratch, _quiet) = (Scratch::new(), quiet());
+    let path = go_build(&scratch, "fetch", &[]);
+    until_nothing_is_lost(|| {
+        // Half of the body, and no more.
+        let server = Server::of(|mut client| {
+            let _ = client.read(&mut [0; 4_096]).ok()?;
+            client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok").ok()
+        });
+        let mut program = Program::start(&path, &server);
+        let (closewait, _) = watching(server.port, &[]);
+        program.leave("fetch", 1);
+        server.leave(1);
+        let (rows, summary) = report(closewait, 1);
+        let lost = summary["code_lost"].as_u64().unwrap_or(0);
+        let said: Vec<_> = rows.values().flat_map(named).filter(|_| lost == 0).collect();
+        assert!(lost > 0 || !said.is_empty());
+        for (word, said) in said {
+            let why = said.expect_err("nobody can know it");
+            let is_said = why.contains("(*persistConn).writeLoop transport.go:")
+                && why.contains("on behalf of code that is not on its stack");
+            assert!(word == "asked" && is_said, "{word}: {why}");
+        }
+        lost
+    });
 }
 
 /// Without packets: what its process did to each socket since.
@@ -239,19 +277,34 @@ fn lost_events_are_counted() {
     }
 }
 
-/// What `closewait lookup --code` says as nobody with these rights alone.
-fn said_with(binary: &Path, rights: &str) -> String {
+/// A command of closewait's as nobody with these rights alone.
+fn with_rights(binary: &Path, rights: &str, arguments: &[&str]) -> Command {
     let rights: Vec<String> = rights.split(' ').map(|right| format!("+{right}")).collect();
     let rights = format!("-all,{}", rights.join(","));
-    let output = tool("setpriv")
+    let mut command = tool("setpriv");
+    command
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(format!("--inh-caps={rights}"))
         .arg(format!("--ambient-caps={rights}"))
-        .args([binary.as_os_str(), OsStr::new("lookup"), OsStr::new("--code")])
-        .stdin(Stdio::null())
-        .output()
-        .expect("setpriv runs");
+        .arg(binary)
+        .args(arguments);
+    command
+}
+
+/// What `closewait lookup --code` says then.
+fn said_with(binary: &Path, rights: &str) -> String {
+    let mut command = with_rights(binary, rights, &["lookup", "--code"]);
+    let output = command.stdin(Stdio::null()).output().expect("setpriv runs");
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The binary where nobody may carry it out.
+fn binary_of_all(scratch: &Scratch) -> PathBuf {
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(scratch.path(), open).expect("ours");
+    let binary = scratch.path().join("closewait");
+    fs::copy(BINARY, &binary).expect("room");
+    binary
 }
 
 /// As nobody it takes three rights; each that is missing has its sentence, and the rest goes on.
@@ -261,16 +314,57 @@ fn each_missing_right_is_said() {
         return;
     }
     let scratch = Scratch::new();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(scratch.path(), open).expect("ours");
-    let binary = scratch.path().join("closewait");
-    fs::copy(BINARY, &binary).expect("room");
+    let binary = binary_of_all(&scratch);
     let said = said_with(&binary, "perfmon dac_read_search sys_ptrace");
-    assert!(said.contains("each send on this host"), "{said}");
+    assert!(said.contains("each send on this host") && !said.contains("it takes"), "{said}");
     let said = said_with(&binary, "dac_read_search sys_ptrace");
     assert!(said.contains("it takes cap_perfmon") && said.contains("going on without"), "{said}");
     let said = said_with(&binary, "perfmon sys_ptrace");
     assert!(said.contains("it takes cap_dac_read_search"), "{said}");
+    let said = said_with(&binary, "perfmon dac_read_search");
+    assert!(said.contains("each send") && said.contains("it takes cap_sys_ptrace"), "{said}");
+}
+
+/// With the three and the right to capture, nobody names another user's functions; without the one to look into
+/// its process, each of them says so.
+#[test]
+fn nobody_names_functions_with_three_rights() {
+    if !can_run(&[ROOT, GO, DRIVER, TRACEFS, SETPRIV]) {
+        return;
+    }
+    let (scratch, _quiet) = (Scratch::new(), quiet());
+    let (path, binary) = (built(&scratch, &[]), binary_of_all(&scratch));
+    let live = ["live", "--code", "-i", "lo", "--min-hold", "500ms", "--format", "jsonl"];
+    for (rights, is_named) in [
+        ("net_raw perfmon dac_read_search sys_ptrace", true),
+        ("net_raw perfmon dac_read_search", false),
+    ] {
+        until_nothing_is_lost(|| {
+            let server = Server::start();
+            let mut program = Program::start(&path, &server);
+            let port = server.port.to_string();
+            let expression = format!("port {port}");
+            let live = [&live[..], &["--mysql", &port, "--", &expression]].concat();
+            let mut closewait = with_rights(&binary, rights, &live);
+            let (closewait, _) = started(&mut closewait, "listening on lo");
+            program.leave("update", 2);
+            server.leave(2);
+            let (rows, summary) = report(closewait, 2);
+            assert_eq!(rows.len(), 2);
+            let lost = summary["code_lost"].as_u64().unwrap_or(0);
+            for (word, said) in rows.values().flat_map(named).filter(|_| lost == 0) {
+                let is_its =
+                    |place| program.truth.values().any(|told| told.get(&word) == Some(place));
+                match said {
+                    Ok(place) => assert!(is_named && is_its(&place), "{word} {place:?}"),
+                    Err(why) => {
+                        assert!(!is_named && why.contains("cap_sys_ptrace"), "{word}: {why}")
+                    }
+                }
+            }
+            lost
+        });
+    }
 }
 
 /// Where tracefs is not mounted.

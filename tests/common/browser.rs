@@ -160,7 +160,19 @@ impl Browser {
 
     /// A picture of the whole page, as PNG.
     pub fn picture(&mut self) -> Vec<u8> {
-        let answer = self.ask("Page.captureScreenshot", json!({"captureBeyondViewport": true}));
+        self.pictured(json!({"captureBeyondViewport": true}))
+    }
+
+    /// A picture of so much of its top, as WebP.
+    pub fn picture_of(&mut self, width: u32, height: u32) -> Vec<u8> {
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
+        self.pictured(
+            json!({"format": "webp", "quality": 60, "captureBeyondViewport": true, "clip": clip}),
+        )
+    }
+
+    fn pictured(&mut self, how: Value) -> Vec<u8> {
+        let answer = self.ask("Page.captureScreenshot", how);
         let data = answer["data"].as_str().expect("a picture");
         base64::Engine::decode(&base64::engine::general_purpose::STANDARD, data).expect("base64")
     }

@@ -40,7 +40,9 @@ pub fn closewait(args: &[&str]) -> Output {
 
 pub fn command(args: &[&str]) -> Process {
     let mut command = Process::new(BINARY);
-    command.args(args).env("TZ", "UTC").env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+    // Wherever the tests run, reports are English.
+    command.args(args).env("TZ", "UTC").env("LC_ALL", "C.UTF-8");
+    command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
     command
 }
 

@@ -85,6 +85,11 @@ impl Talk {
     }
 
     pub fn logged_in(port: u16) -> Talk {
+        Talk::logged_in_by(40_000, port)
+    }
+
+    /// The same of another client.
+    pub fn logged_in_by(client: u16, port: u16) -> Talk {
         let capabilities = 0x0008_a209_u32.to_le_bytes();
         let (low, high) = capabilities.split_at(2);
         let greeting =
@@ -92,7 +97,10 @@ impl Talk {
         let greeting = [&greeting.concat(), &b"yyyyyyyyyyyy\0mysql_native_password\0"[..]].concat();
         let login = [&capabilities[..], b"\0\0\0\x01\x2d", &[0; 23], b"app\0\0shop\0"].concat();
         let login = [&login, &b"mysql_native_password\0"[..]].concat();
-        Talk::with(port).packet(SERVER, 0, &greeting).packet(CLIENT, 1, &login).ok(2, 0x0002)
+        Talk::between(client, port)
+            .packet(SERVER, 0, &greeting)
+            .packet(CLIENT, 1, &login)
+            .ok(2, 0x0002)
     }
 
     pub fn ok(self, number: u8, status: u16) -> Talk {

@@ -46,6 +46,20 @@ fn the_first_line_says_what_leaves_the_host() {
     assert!(!table.contains("UPDATE"), "no payload is in it");
 }
 
+/// More parts than one run can number are refused before any is opened.
+#[test]
+fn too_many_parts_are_refused_at_once() {
+    let scratch = Scratch::new();
+    for n in 0..65_537 {
+        std::fs::File::create(scratch.path().join(format!("{n}.parquet"))).expect("a file");
+    }
+    let output = closewait(&["judge", path(scratch.path())]);
+    let (out, err) = text(&output);
+    assert_eq!((output.status.code(), &*out), (Some(2), ""));
+    assert!(err.contains("65537 files: no more than 65536 are one run"), "{err}");
+    assert_eq!(err.lines().count(), 1, "{err}");
+}
+
 #[test]
 fn a_text_has_no_part() {
     let scratch = Scratch::new();

@@ -165,6 +165,29 @@ fn a_capture_is_replayed_at_three_sizes() {
     }
 }
 
+/// Captures of several points go together: a step to a finding shows them both at that time.
+#[test]
+fn several_points_are_replayed_together() {
+    let Some(terminal) = Terminal::new(120, 40) else { return };
+    let paths = [APP, "fixtures/captures/reproduction/db-any.pcap"].map(project);
+    terminal.run(&top(&format!("{} {}", paths[0].display(), paths[1].display())));
+    let count = |screen: &str| {
+        let words = screen.lines().next().and_then(|head| head.split(" in CLOSE-WAIT").next());
+        words.and_then(|words| words.rsplit(' ').next()?.parse::<u32>().ok())
+    };
+    let is_read = |screen: &str| count(screen).is_some_and(|n| n > 20);
+    let all = count(&terminal.until("the end", is_read));
+    terminal.keys(&["b"]);
+    terminal.until("none", |screen| count(screen) == Some(0));
+    terminal.keys(&["n"]);
+    terminal.until("the first", |screen| count(screen).is_some_and(|n| 0 < n && n < 5));
+    // Played so fast that it is over at once.
+    terminal.keys(&["+", "+", "+", "+", "+", "+", "+", "+", "Space"]);
+    terminal.until("the end", |screen| count(screen) == all && !screen.contains('▶'));
+    terminal.keys(&["q"]);
+    assert_eq!(terminal.until_ended(), "1");
+}
+
 #[test]
 fn what_is_chosen_is_written_and_copied() {
     let Some(terminal) = Terminal::new(100, 30) else { return };
@@ -294,6 +317,11 @@ fn leaks(n: usize) -> (Server, Vec<TcpStream>) {
     (server, left)
 }
 
+/// An expression for connections of a server, and of nobody else.
+fn alone(server: &Server) -> String {
+    format!("host 127.0.0.1 and port {}", server.port())
+}
+
 /// The lines of a screen that do not change with time: groups and connections without their clocks.
 fn steady(screen: &str) -> Vec<String> {
     let lines = screen.lines().skip_while(|line| !line.contains("Groups ("));
@@ -317,8 +345,8 @@ fn a_host_is_shown_with_processes_and_a_capture_of_it_ends_on_the_same_screen() 
     sleep(Duration::from_secs(2));
     let folder = Scratch::new();
     let kept = folder.path().join("seen.pcap");
-    let port = server.port();
-    let line = format!("-i lo --min-hold 0s -w {} port {port}", kept.display());
+    // Other programs' clients may have the same port at other addresses of the loopback interface.
+    let line = format!("-i lo --min-hold 0s -w {} {}", kept.display(), alone(&server));
     terminal.run(&top(&line));
     terminal.until_whole("1 in CLOSE-WAIT");
     let held: Vec<TcpStream> = (0..12).map(|_| server.left_behind()).collect();
@@ -337,8 +365,6 @@ fn a_host_is_shown_with_processes_and_a_capture_of_it_ends_on_the_same_screen() 
     terminal.keys(&["Enter", "s", "s", "s"]);
     let live = steady(&terminal.until_shows("by local"));
     assert_eq!(live.len(), 12, "{live:?}");
-    terminal.keys(&["w"]);
-    terminal.until_shows("-w FILE");
     terminal.keys(&["q"]);
     assert_eq!(terminal.until_ended(), "1");
 
@@ -351,6 +377,56 @@ fn a_host_is_shown_with_processes_and_a_capture_of_it_ends_on_the_same_screen() 
     assert_eq!(replayed, live);
     terminal.keys(&["q"]);
     terminal.until_ended();
+    drop((before, held));
+}
+
+/// Packets are kept while the screen shows them, and are there when they are wished for: again and again, without
+/// any right to open a file. What was kept goes when the screen does.
+#[test]
+fn packets_of_a_host_are_written_while_it_is_looked_at() {
+    if !is_root() {
+        return;
+    }
+    let Some(terminal) = Terminal::new(120, 40) else { return };
+    let (server, before) = leaks(1);
+    sleep(Duration::from_secs(1));
+    let folder = Scratch::new();
+    terminal.run(&format!("cd {}; export TMPDIR=$PWD/kept; mkdir kept", folder.path().display()));
+    terminal.run(&top(&format!("-i lo --min-hold 0s '{}'", alone(&server))));
+    terminal.until_whole("1 in CLOSE-WAIT");
+    terminal.keys(&["w"]);
+    terminal.until_shows("no packet of these was captured");
+    let mut held: Vec<TcpStream> = (0..3).map(|_| server.left_behind()).collect();
+    terminal.until_shows("4 in CLOSE-WAIT of 3 connections, 1 before");
+    terminal.keys(&["r"]);
+    terminal.until_shows("report written to closewait-1.html");
+    held.extend((0..2).map(|_| server.left_behind()));
+    terminal.until_shows("6 in CLOSE-WAIT of 5 connections, 1 before");
+    terminal.keys(&["w"]);
+    terminal.until_shows("packets of 5 connections written to closewait-1.pcapng");
+    // The first is that of before.
+    terminal.keys(&["Tab", "Down", "w"]);
+    terminal.until_shows("packets of 1 connection written to closewait-2.pcapng");
+    terminal.keys(&["q"]);
+    assert_eq!(terminal.until_ended(), "1");
+
+    let findings = |name: &str| {
+        let file = folder.path().join(name);
+        let report = text(&closewait(&["--format", "jsonl", file.to_str().expect("UTF-8")])).0;
+        // Whole, and none in doubt: the file ends when it was wished for.
+        report.matches("\"finding\":true,\"reason\":null,\"doubts\":[]").count()
+    };
+    assert_eq!((findings("closewait-1.pcapng"), findings("closewait-2.pcapng")), (5, 1));
+    let page = std::fs::read_to_string(folder.path().join("closewait-1.html")).expect("a page");
+    let me = format!("[{}]", std::process::id());
+    for words in ["holds 3 connections", &me, "Stuck before the capture", "closewait top -i lo"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let started = Instant::now();
+    while std::fs::read_dir(folder.path().join("kept")).expect("a folder").next().is_some() {
+        assert!(started.elapsed() < PATIENCE, "what was kept stays");
+        sleep(Duration::from_millis(20));
+    }
     drop((before, held));
 }
 

@@ -6,6 +6,7 @@ mod common;
 mod driven;
 mod pictures;
 mod screens;
+mod svg;
 mod truth;
 #[path = "../common/live.rs"]
 mod watcher;

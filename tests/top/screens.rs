@@ -7,6 +7,7 @@ use closewait::top::app::{AppEvent, Wish};
 use ratatui_crossterm::crossterm::event::KeyCode;
 
 use super::pictures::Desk;
+use super::svg::svg;
 use crate::common::{closewait, project, text};
 
 const APP: &str = "fixtures/captures/reproduction/app.pcap";
@@ -54,6 +55,22 @@ fn the_manual_shows_the_screens_as_they_are() {
         return;
     }
     assert!(fresh == page, "the screens of {PAGE} are others now: make screenshots");
+}
+
+/// The picture in README: a connection of the largest group, on a wide terminal.
+#[test]
+fn readme_shows_the_screen_as_it_is() {
+    let mut desk = Desk::replay(APP, 124, 32);
+    desk.press(&[KeyCode::Down, KeyCode::Enter]);
+    let picture = svg(&desk.buffer(), "closewait top app.pcap");
+    let path = project(".github/top.svg");
+    if std::env::var_os("CLOSEWAIT_BLESS").is_some() {
+        fs::write(&path, &picture).expect("the picture");
+        return;
+    }
+    let kept = fs::read_to_string(&path).expect("the picture");
+    assert!(kept == picture, "the screen is another now: make screenshots");
+    assert!(kept.len() < 60_000, "{} octets", kept.len());
 }
 
 /// The picture may come after keys were pressed: nothing is chosen that is not there.

@@ -3,11 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+use closewait::capture::file::Input;
+use closewait::live::replay::{points_of, until as read_until};
 use closewait::place::Time;
+use closewait::report::lang::Lang;
+use closewait::run::notices::Nobody;
+use closewait::run::{Plan, run};
 use closewait::top::app::{AppEvent, Focus, Kind, Wish};
 use closewait::top::filter::Filter;
 use closewait::top::order::Order;
-use closewait::top::picture::Picture;
+use closewait::top::picture::{Camera, Entry, Picture};
+use closewait::top::reel::Reel;
 use ratatui_core::layout::Rect;
 use ratatui_core::style::Color;
 use ratatui_crossterm::crossterm::event::{
@@ -69,12 +76,15 @@ fn groups_are_those_of_the_text() {
         let mut lines = report.lines();
         let picture = whole(&project(capture));
         for group in &picture.groups {
-            let party = closewait::report::text::groups::party(group);
+            let party = closewait::report::text::groups::party(group, Lang::English);
             let start = format!("{}  ", group.count);
             let is_it =
                 |line: &&str| line.trim_start().starts_with(&start) && line.contains(&party);
             let line = lines.find(is_it).unwrap_or_else(|| panic!("{capture}: {start}{party}"));
-            assert!(line.contains(&closewait::report::text::groups::cause(group)), "{line}");
+            assert!(
+                line.contains(&closewait::report::text::groups::cause(group, Lang::English)),
+                "{line}"
+            );
         }
         let (curve, title) = (report.lines().find(|line| line.starts_with("CLOSE-WAIT ")), {
             let screen = Desk::of(picture, 120, 40).lines();
@@ -98,7 +108,7 @@ fn a_replay_at_a_time_is_a_capture_that_ends_there() {
     let pictures = moments(&capture, &[middle, last.before(1)]);
     assert_eq!(pictures.len(), 3);
     let names = |picture: &Picture| -> BTreeSet<String> {
-        let name = |entry: &closewait::top::picture::Entry| {
+        let name = |entry: &Entry| {
             format!("{:?} {:?} {:?}", entry.id(), entry.seen.verdict, entry.seen.cause)
         };
         picture.entries.iter().map(name).collect()
@@ -122,6 +132,37 @@ fn a_replay_at_a_time_is_a_capture_that_ends_there() {
         .map(|entry| (entry.seen.first.frame(), format!("{:?}", entry.seen.verdict.name())));
     assert_eq!(shown.collect::<BTreeSet<_>>(), told);
     assert_eq!(summary["findings"].as_u64(), Some(pictures[0].totals.findings()));
+}
+
+/// So it is of several points, which are joined at each moment: what both saw is one connection.
+#[test]
+fn several_points_at_a_time_are_captures_that_end_there() {
+    let captures = [APP, "fixtures/captures/reproduction/db-any.pcap"];
+    let plan =
+        || Plan { inputs: captures.map(|path| Input(path.into())).into(), ..Plan::default() };
+    let mut taken: Vec<Picture> = Vec::new();
+    run(plan(), &mut Camera::new(|picture| taken.push(picture)), &mut Nobody).expect("memory");
+    let points = points_of(&taken[0].totals);
+    assert_eq!(points, [0, 1]);
+    let reel = Reel::of(&taken[0], TimeDelta::zero()).expect("a time line");
+    for part in [0.25, 0.5, 1.0] {
+        let at = reel.at(part);
+        let mut camera = Camera::new(|picture| taken.push(picture));
+        read_until(plan(), at, &points, &mut camera, &mut Nobody).expect("memory");
+        let picture = taken.pop().expect("a picture");
+        assert_eq!(picture.at(), at);
+        let scratch = crate::common::Scratch::new();
+        let cut = captures.map(|capture| {
+            let bytes = std::fs::read(project(capture)).expect("the capture");
+            scratch.write(&capture.replace('/', "-"), &until(&bytes, at))
+        });
+        let end = closewait::units::rfc3339(at, 9).expect("a time");
+        let lines = closewait(&["--format", "jsonl", "--end", &end, &cut[0], &cut[1]]);
+        let summary = json_lines(&lines).pop().expect("a summary");
+        assert_eq!(summary["flows"], picture.totals.tally.flows, "{part}");
+        assert_eq!(summary["findings"], picture.totals.findings(), "{part}");
+        assert_eq!(json_lines(&lines).len() - 1, picture.entries.len(), "{part}");
+    }
 }
 
 /// The packets of a classic capture up to a time (microseconds, little-endian).
@@ -182,6 +223,24 @@ fn every_key_of_a_filter_is_understood() {
     assert_eq!(count("proc:nobody") + count("fd:99") + count("code:none"), 0);
 }
 
+/// As a reader compares two lines: the most first where it is a number.
+fn is_before(order: Order, a: &Entry, b: &Entry) -> bool {
+    match order {
+        Order::Held => a.seen.held >= b.seen.held,
+        Order::Idle => a.seen.idle_before_fin >= b.seen.idle_before_fin,
+        Order::State => a.states <= b.states,
+        Order::Local => a.ends <= b.ends,
+        Order::Peer => (a.ends[1], a.ends[0]) <= (b.ends[1], b.ends[0]),
+        Order::Unread => a.recv_q >= b.recv_q,
+        // A replay names no process: what was captured first comes first.
+        Order::Process => a.seen.first.order() <= b.seen.first.order(),
+        Order::First => {
+            let began = |entry: &Entry| entry.seen.fin.unwrap_or(entry.seen.first).time;
+            began(a) <= began(b)
+        }
+    }
+}
+
 #[test]
 fn rows_are_in_the_order_that_was_asked_for() {
     let mut desk = Desk::replay(APP, 120, 40);
@@ -192,7 +251,7 @@ fn rows_are_in_the_order_that_was_asked_for() {
         let pairs = rows(&desk);
         assert!(pairs.windows(2).all(|pair| {
             let [a, b] = [pair[0], pair[1]].map(|row| &entries[row as usize]);
-            order.compare(a, b).is_le()
+            is_before(order, a, b)
         }));
         desk.press(&[KeyCode::Char('S')]);
         let reversed: Vec<u32> = pairs.into_iter().rev().collect();

@@ -41,7 +41,7 @@ pub fn size(header: &[u8; 7]) -> Option<Size> {
     let can_be = matches!(kind, METHOD | HEADER | BODY | HEARTBEAT) && len <= LONGEST;
     // Only methods say anything.
     let keep = if kind == METHOD { KEEP.min(len as usize) } else { 0 };
-    can_be.then_some(Size { len: len + 1, keep, end: Some(END) })
+    can_be.then(|| Size { len: len + 1, keep, end: Some(END) })
 }
 
 /// Returns whether octets are nothing but frames, from the first to the last.
@@ -68,6 +68,11 @@ mod tests {
             }
             assert_eq!(out, [(METHOD, 1, b"ab".to_vec()), (HEARTBEAT, 0, Vec::new())]);
         }
+    }
+
+    #[test]
+    fn a_length_that_no_number_above_it_fits_is_none() {
+        assert!(size(&[METHOD, 0, 1, 0xff, 0xff, 0xff, 0xff]).is_none());
     }
 
     #[test]

@@ -5,19 +5,33 @@
 pub struct Command(pub u8);
 
 impl Command {
+    /// COM_QUIT: the client takes its leave.
     pub const QUIT: Command = Command(0x01);
+    /// COM_INIT_DB: another default database.
     pub const INIT_DB: Command = Command(0x02);
+    /// COM_QUERY: a statement as text.
     pub const QUERY: Command = Command(0x03);
+    /// COM_FIELD_LIST: the columns of a table; without an ordinary answer.
     pub const FIELD_LIST: Command = Command(0x04);
+    /// COM_STATISTICS: answered by one line of text.
     pub const STATISTICS: Command = Command(0x09);
+    /// COM_CHANGE_USER: a new login on the same connection.
     pub const CHANGE_USER: Command = Command(0x11);
+    /// COM_STMT_PREPARE: a statement to be executed by its number later.
     pub const STMT_PREPARE: Command = Command(0x16);
+    /// COM_STMT_EXECUTE: a prepared statement with its values.
     pub const STMT_EXECUTE: Command = Command(0x17);
+    /// COM_STMT_SEND_LONG_DATA: a long value; never answered.
     pub const STMT_SEND_LONG_DATA: Command = Command(0x18);
+    /// COM_STMT_CLOSE: a prepared statement is forgotten; never answered.
     pub const STMT_CLOSE: Command = Command(0x19);
+    /// COM_STMT_RESET: long values are forgotten.
     pub const STMT_RESET: Command = Command(0x1a);
+    /// COM_STMT_FETCH: rows of a cursor.
     pub const STMT_FETCH: Command = Command(0x1c);
+    /// COM_RESET_CONNECTION: the session begins anew, as pools ask for; an open transaction is rolled back.
     pub const RESET_CONNECTION: Command = Command(0x1f);
+    /// COM_STMT_BULK_EXECUTE: MariaDB's many executions at once.
     pub const STMT_BULK_EXECUTE: Command = Command(0xfa);
     const PROCESS_INFO: Command = Command(0x0a);
     const BINLOG_DUMP: Command = Command(0x12);

@@ -15,6 +15,7 @@ pub enum Kind {
     Begins,
     /// `COMMIT`, `ROLLBACK`: one ends, and with `AND CHAIN` another begins.
     Ends,
+    /// Cut off, or in a form that is not known.
     Unknown,
 }
 

@@ -16,6 +16,7 @@ pub enum Token<'a> {
     Literal,
     /// `/*!` or `/*M!`: what follows is a comment to other servers only. The version is left out.
     Executable,
+    /// Any other octet, by itself: an operator, a bracket, a semicolon.
     Symbol(u8),
 }
 
@@ -36,6 +37,7 @@ pub struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
+    /// Begins at the first octet.
     pub fn new(text: &'a [u8], dialect: Dialect) -> Lexer<'a> {
         Lexer { rest: text, after_name: false, dialect, open: false, comments: None }
     }

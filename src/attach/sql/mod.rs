@@ -23,6 +23,7 @@ pub mod text;
 pub struct Dialect {
     /// In strings, a backslash escapes (in MySQL: `NO_BACKSLASH_ESCAPES` is not set).
     pub backslash: bool,
+    /// The grammar that strings and comments follow.
     pub family: Family,
 }
 
@@ -56,9 +57,11 @@ impl Default for Dialect {
 /// A statement's text, and what must be known to read it.
 #[derive(Clone, Copy, Debug)]
 pub struct Sql<'a> {
+    /// Octets as they were sent: any character set, or none.
     pub text: &'a [u8],
     /// It went on, and the rest is not known.
     pub cut: bool,
+    /// The server's way of reading them.
     pub dialect: Dialect,
 }
 

@@ -137,8 +137,11 @@ fn is_traceparent(value: &str) -> bool {
 
 /// Returns the code that tags name, in one word: `orders#update`.
 pub fn code(tags: &[Tag]) -> Option<String> {
-    let value =
-        |wanted: &str| tags.iter().find(|(key, _)| *key == wanted).map(|(_, value)| &**value);
+    code_of(|wanted| tags.iter().find(|(key, _)| *key == wanted).map(|(_, value)| &**value))
+}
+
+/// Returns the code that tags name which somebody else keeps, by their names.
+pub fn code_of<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
     match (value("controller"), value("action")) {
         (Some(controller), Some(action)) => return Some(format!("{controller}#{action}")),
         (Some(one), None) | (None, Some(one)) => return Some(one.into()),
@@ -148,7 +151,7 @@ pub fn code(tags: &[Tag]) -> Option<String> {
         (Some(file), Some(line)) => Some(format!("{file}:{line}")),
         (file, _) => file.map(Into::into),
     };
-    let others = ["route", "job"].into_iter().find_map(value);
+    let others = ["route", "job"].into_iter().find_map(&value);
     others.map(Into::into).or(file).or_else(|| value("application").map(Into::into))
 }
 

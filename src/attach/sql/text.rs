@@ -14,9 +14,11 @@ pub const MAX_TEXT: usize = 1_024;
 /// The beginning of a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SqlText {
-    /// Shared by all that keep the statement.
+    /// Octets as they were sent, bounded in length; shared by all that keep the statement.
     pub octets: Arc<[u8]>,
+    /// True if the statement was longer than what is kept.
     pub cut: bool,
+    /// The server's way of reading them.
     pub dialect: Dialect,
     /// There is no text, or nothing of it was seen.
     pub none: bool,
@@ -25,7 +27,9 @@ pub struct SqlText {
 /// The database in use after a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Database {
+    /// The session stays where it is.
     Stays,
+    /// The session's default database becomes this one.
     Becomes(Box<str>),
     /// It may be another one, and which cannot be told.
     Unknown,
@@ -34,19 +38,25 @@ pub enum Database {
 /// The effect of a text on a transaction, with a server that says when one is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
+    /// Begins and ends none.
     Keeps,
+    /// Begins one.
     Begins,
+    /// Ends the one that is open.
     Ends,
+    /// Cannot be told: cut off, or a procedure's body.
     Unknown,
 }
 
 impl SqlText {
+    /// Keeps the octets of a statement; `cut` says that it went on.
     pub fn new(octets: &[u8], cut: bool, dialect: Dialect) -> SqlText {
         let kept = octets.get(..MAX_TEXT).unwrap_or(octets);
         let cut = cut || kept.len() < octets.len();
         SqlText { octets: kept.into(), cut, dialect, none: false }
     }
 
+    /// A statement of which nothing is known.
     pub fn none() -> SqlText {
         SqlText { none: true, ..SqlText::default() }
     }

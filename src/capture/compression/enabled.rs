@@ -21,6 +21,7 @@ pub fn decompressed(start: &[u8], input: Input) -> Result<Input, Input> {
     }
 }
 
+/// Unpacks bzip2 as it is read.
 pub fn bzip2(input: Input) -> Input {
     Box::new(MultiBzDecoder::new(input))
 }
@@ -28,6 +29,7 @@ pub fn bzip2(input: Input) -> Input {
 /// `xz -9` needs 65 MB; what claims more than this is made to.
 const MAX_XZ_KIB: u32 = 256 << 10;
 
+/// Unpacks xz as it is read.
 pub fn xz(input: Input) -> Input {
     Box::new(XzReader::new_mem_limit(input, true, MAX_XZ_KIB))
 }

@@ -56,7 +56,9 @@ pub fn zstd(input: Input) -> io::Result<Input> {
 
 /// Counts what is read.
 pub struct Counted {
+    /// The reader whose octets are counted.
     pub input: Input,
+    /// Octets read so far: compressed ones, where it is compressed. Others may look while it is read.
     pub read: Arc<AtomicU64>,
 }
 

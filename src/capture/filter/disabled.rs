@@ -8,18 +8,25 @@ use crate::tcp::segment::Endpoint;
 pub enum Filter {}
 
 impl Filter {
+    /// Refuses every expression.
+    ///
+    /// # Errors
+    /// Always.
     pub fn new(_: &str) -> Result<Filter, WrongFilter> {
         Err(WrongFilter::NotBuiltIn)
     }
 
+    /// Compiles it once more.
     pub fn again(&self) -> Filter {
         match *self {}
     }
 
+    /// Tells whether a packet matches.
     pub fn matches(&mut self, _: &Frame) -> bool {
         match *self {}
     }
 
+    /// Tells whether packets between two ends can match.
     pub fn matches_between(&mut self, _: Endpoint, _: Endpoint) -> bool {
         match *self {}
     }

@@ -13,8 +13,15 @@ pub use enabled::Filter;
 /// The reason why an expression is not a filter.
 #[derive(Debug, thiserror::Error)]
 pub enum WrongFilter {
+    /// libpcap refuses the expression.
     #[error("the filter {expression:?} is wrong: {error} (pcap-filter(7) describes the language)")]
-    Wrong { expression: String, error: String },
+    Wrong {
+        /// The expression as it was written.
+        expression: String,
+        /// libpcap's reason.
+        error: String,
+    },
+    /// This build has no libpcap, and so no BPF.
     #[error(
         "this closewait was built without libpcap: filter first, tcpdump -r FILE -w - EXPR | closewait -"
     )]

@@ -1,8 +1,10 @@
 //! Without libpcap: nothing can be captured.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use super::ring::Ring;
+use super::turn::Turn;
 use super::{CannotCapture, Wanted};
 use crate::capture::{About, Error, Next, Source};
 
@@ -10,22 +12,35 @@ use crate::capture::{About, Error, Next, Source};
 pub enum Live {}
 
 impl Live {
+    /// Refuses every interface.
+    ///
+    /// # Errors
+    /// Always.
     pub fn open(_: &Wanted) -> Result<Live, CannotCapture> {
         Err(CannotCapture::NotBuiltIn)
     }
 
+    /// Names the interfaces.
     pub fn name(&self) -> String {
         match *self {}
     }
 
+    /// Keeps the packets in a file.
     pub fn keep(&mut self, _: impl Write + Send + 'static) -> io::Result<()> {
         match *self {}
     }
 
+    /// Counts the packets that were kept.
     pub fn kept_packets(&self) -> u64 {
         match *self {}
     }
 
+    /// Begins a new file whenever somebody wishes it.
+    pub fn heed(&mut self, _: Arc<Turn>) {
+        match *self {}
+    }
+
+    /// Keeps the packets in files that follow one another.
     pub fn keep_in(&mut self, _: Ring) -> io::Result<()> {
         match *self {}
     }

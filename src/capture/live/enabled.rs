@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::clock::{Clock, ClockReading};
 use super::keep::Keep;
 use super::ring::{Ring, create};
+use super::turn::Turn;
 use super::{CannotCapture, Wanted, now};
 use crate::capture::{About, Error, Frame, LinkType, Next, Source, Trouble};
 use crate::place::{Place, Time};
@@ -48,6 +50,8 @@ pub struct Live {
     kept_packets: u64,
     /// The files that follow, if there are several.
     rotation: Option<Rotation>,
+    /// Whoever reads what is kept, if anybody does.
+    turn_wished: Option<Arc<Turn>>,
 }
 
 /// The file of a series that is written now.
@@ -116,6 +120,7 @@ impl Live {
             kept: None,
             kept_packets: 0,
             rotation: None,
+            turn_wished: None,
         })
     }
 
@@ -141,10 +146,29 @@ impl Live {
         Ok(())
     }
 
-    /// Ends the file that is full, or has had its time, and begins the next.
-    fn turn_over(&mut self) -> Result<(), Error> {
+    /// Makes what is kept whole whenever somebody wishes for it.
+    pub fn heed(&mut self, turn: Arc<Turn>) {
+        self.turn_wished = Some(turn);
+    }
+
+    /// Does so: of a series, the file ends, and the next begins.
+    fn make_whole(&mut self) {
+        let Some(wish) = self.turn_wished.clone().filter(|wish| wish.is_wished()) else { return };
+        self.turn_over(true);
+        self.write(|keep, _| keep.pause());
+        wish.done(self.rotation.as_ref().map_or(0, |rotation| rotation.number));
+    }
+
+    /// Ends the file that is full, has had its time, or is to be read, and begins the next.
+    fn turn_over(&mut self, is_wished: bool) {
+        if let Err(error) = self.turn_if_due(is_wished) {
+            self.troubles.push_back(error);
+        }
+    }
+
+    fn turn_if_due(&mut self, is_wished: bool) -> Result<(), Error> {
         let (Some(rotation), Some(kept)) = (&mut self.rotation, &self.kept) else { return Ok(()) };
-        let is_full = rotation.ring.size.is_some_and(|size| kept.octets > size);
+        let is_full = rotation.ring.size.is_some_and(|size| kept.octets > size || is_wished);
         if rotation.is_late() {
             rotation.begun = rotation.begun.saturating_add(1);
             rotation.number = 0;
@@ -196,9 +220,8 @@ impl Live {
                         i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_usec) * 1_000;
                     let (wall, len) = (Time::from_nanos(nanos), packet.header.len);
                     self.turn = at + 1;
-                    if let Err(error) = self.turn_over() {
-                        self.troubles.push_back(error);
-                    }
+                    self.make_whole();
+                    self.turn_over(false);
                     self.write(|keep, data| keep.packet(at, wall, len, data));
                     self.kept_packets += u64::from(self.kept.is_some());
                     return Ok(Some((self.time(wall), at, len)));
@@ -308,6 +331,7 @@ impl Source for Live {
             return Ok(Next::End);
         }
         let Some((time, interface, original_len)) = self.receive()? else {
+            self.make_whole();
             self.write(|keep, _| keep.pause());
             self.wait();
             self.refresh();

@@ -9,6 +9,7 @@ mod enabled;
 #[cfg(feature = "libpcap")]
 mod keep;
 pub mod ring;
+pub mod turn;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -35,6 +36,7 @@ pub struct Wanted {
     pub snap_len: u32,
     /// Octets of the ring that the kernel fills.
     pub buffer: u32,
+    /// Packets for others, too, where the network brings them.
     pub promiscuous: bool,
     /// End after so many packets.
     pub count: Option<u64>,
@@ -47,10 +49,23 @@ pub struct Wanted {
 /// The reason why nothing can be captured.
 #[derive(Debug, thiserror::Error)]
 pub enum CannotCapture {
+    /// The kernel does not let it be opened.
     #[error("{interface}: {error}{}", remedy(error))]
-    Interface { interface: String, error: String },
+    Interface {
+        /// The interface's name.
+        interface: String,
+        /// libpcap's sentence.
+        error: String,
+    },
+    /// The expression is refused for this interface's link type.
     #[error("the filter {expression:?} is wrong: {error} (pcap-filter(7) describes the language)")]
-    Filter { expression: String, error: String },
+    Filter {
+        /// The expression as it was written.
+        expression: String,
+        /// libpcap's reason.
+        error: String,
+    },
+    /// This build has no libpcap, and captures nothing.
     #[error("this closewait was built without libpcap: tcpdump -i any -U -w - | closewait -")]
     NotBuiltIn,
 }

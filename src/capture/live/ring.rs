@@ -29,8 +29,10 @@ pub struct Ring {
 /// A name that cannot be that of a series.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum NoSeries {
+    /// The name lacks a time (strftime(3)), and `-G` would write the files over each other: the name.
     #[error("-G: {0:?} has no time that strftime(3) knows")]
     NoTime(String),
+    /// A folder is no name for files.
     #[error("-G: the folder of -w is the same for all files, without a time in it")]
     Folder,
 }

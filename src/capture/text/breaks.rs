@@ -6,8 +6,10 @@ use std::borrow::Cow;
 /// The mark that ends a line. A newline does in any text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Breaks {
+    /// Lines end with a line feed, as on Unix.
     #[default]
     Newline,
+    /// Lines end with a carriage return alone, as in old exports.
     Return,
     /// A backslash and an `n`.
     Escaped,

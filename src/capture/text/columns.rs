@@ -6,23 +6,41 @@ use super::stamp::Stamp;
 /// The meaning of a cell for its packet: a time, an address, a port, flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
+    /// The time of the capture, in any of Wireshark's styles.
     Time,
+    /// The sender's address.
     Source,
+    /// The receiver's address.
     Destination,
+    /// The sender's port.
     SourcePort,
+    /// The receiver's port.
     DestinationPort,
+    /// The highest protocol, by Wireshark's name.
     Protocol,
+    /// Octets of the whole frame.
     FrameLen,
+    /// Wireshark's summary of the packet.
     Info,
+    /// Control bits as a number or in letters.
     Flags,
+    /// The SYN bit by itself.
     Syn,
+    /// The ACK bit by itself.
     Ack,
+    /// The FIN bit by itself.
     Fin,
+    /// The RST bit by itself.
     Rst,
+    /// The sequence number, relative to the first.
     Seq,
+    /// The sequence number as it was sent.
     SeqRaw,
+    /// The acknowledgment number, relative to the first.
     AckNumber,
+    /// The acknowledgment number as it was sent.
     AckRaw,
+    /// Octets of payload.
     Len,
 }
 
@@ -118,6 +136,7 @@ impl Columns {
         Some(Columns(columns))
     }
 
+    /// Tells whether there is such a column.
     pub fn has(&self, role: Role) -> bool {
         self.0.contains(&Some(role))
     }

@@ -8,15 +8,20 @@ use crate::tcp::segment::Flags;
 /// The fields of one packet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fields {
+    /// Control bits.
     pub flags: Flags,
+    /// The first sequence number; printed only where there is payload, SYN, FIN or RST.
     pub seq: Option<u32>,
+    /// The acknowledgment number, where the ACK bit is set.
     pub ack: Option<u32>,
+    /// Octets of payload.
     pub len: u32,
 }
 
 /// The fields of a line as far as it holds them: all, or those before it was cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Found {
+    /// All that a packet of TCP needs.
     Whole(Fields),
     /// The line ends before its last field; what it says so far may be enough.
     Cut(Option<Fields>),

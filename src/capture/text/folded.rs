@@ -15,6 +15,7 @@ pub struct Whole {
     pub number: u64,
     /// The parts as they stand, and with a blank between them: a fold may have taken one.
     pub tight: String,
+    /// Its parts with blanks between them, where the fold may have swallowed one.
     pub spaced: String,
 }
 

@@ -11,9 +11,13 @@ pub struct Info<'a> {
     pub at: usize,
     /// Numbers or services.
     pub ports: [&'a str; 2],
+    /// Control bits.
     pub flags: Flags,
+    /// The sequence number.
     pub seq: u32,
+    /// The acknowledgment number, where the ACK bit is set.
     pub ack: Option<u32>,
+    /// Octets of payload.
     pub len: u32,
     /// Wireshark knows these numbers already.
     pub again: bool,

@@ -85,9 +85,11 @@ enum Form {
 /// The result of looking at a file that is no binary capture: packets as text, or the reason why
 /// none can be had from it.
 pub enum Recognised {
+    /// Packets as a tool printed them.
     Text(Box<TextReader>),
     /// Packets in a form that does not say enough: what to export in its place.
     Refused(String),
+    /// Something else.
     No,
 }
 

@@ -13,6 +13,7 @@ use crate::tcp::seq::{Seq, later};
 /// More connections than this are forgotten all at once: a text is not that long.
 const MAX_TALKS: usize = 1 << 20;
 
+/// Relative numbers made absolute: each direction of a connection has its first.
 #[derive(Default)]
 pub struct Numbers {
     talks: HashMap<(SocketAddr, SocketAddr), Talk>,

@@ -9,14 +9,21 @@ use crate::tcp::segment::{Flags, Way};
 /// A TCP packet as printed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Printed {
+    /// The time before it.
     pub stamp: Stamp,
+    /// The way past the interface, where it is printed.
     pub way: Option<Way>,
+    /// The sender.
     pub from: SocketAddr,
+    /// The receiver.
     pub to: SocketAddr,
+    /// Control bits.
     pub flags: Flags,
     /// By tcpdump, printed with payload, SYN, FIN or RST only.
     pub seq: Option<u32>,
+    /// The acknowledgment number, where the ACK bit is set.
     pub ack: Option<u32>,
+    /// Octets of payload.
     pub len: u32,
     /// The process of the local end.
     pub process: Option<Process>,
@@ -25,6 +32,7 @@ pub struct Printed {
 /// A packet, or another thing worth counting, as found in the lines of a text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
+    /// A packet of TCP.
     Tcp(Printed),
     /// A packet, but not of TCP: it only tells the time.
     Other(Stamp),

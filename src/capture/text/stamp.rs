@@ -9,11 +9,24 @@ pub enum Stamp {
     #[default]
     None,
     /// The default, and relative times (`-ttt`, `-ttttt`): nanoseconds.
-    Clock { nanos: i64, digits: u8 },
+    Clock {
+        /// Nanoseconds since midnight.
+        nanos: i64,
+        /// Digits after the second.
+        digits: u8,
+    },
     /// `-tt`, `-tttt`: nanoseconds since 1970.
-    Dated { nanos: i64, digits: u8 },
+    Dated {
+        /// Nanoseconds since 1970.
+        nanos: i64,
+        /// Digits after the second.
+        digits: u8,
+    },
     /// `-ttt` before 4.0: nanoseconds since the packet before.
-    SinceLast { nanos: i64 },
+    SinceLast {
+        /// Nanoseconds of it.
+        nanos: i64,
+    },
 }
 
 const SECOND_NS: i64 = 1_000_000_000;

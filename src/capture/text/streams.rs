@@ -25,6 +25,7 @@ const MAX_STREAMS: usize = 1 << 20;
 /// One packet of TCP.
 #[derive(Clone, Debug)]
 pub struct Shown {
+    /// The packet as it was printed.
     pub printed: Printed,
     /// Octets of the frame, if they are shown.
     pub frame_len: Option<u32>,
@@ -32,15 +33,20 @@ pub struct Shown {
     pub raw: bool,
     /// Wireshark has seen it before, or takes it for a new connection.
     pub again: bool,
+    /// Wireshark said that its ports were used again: a new connection.
     pub reused: bool,
 }
 
 /// A packet that carries something else, as far as it is shown.
 #[derive(Clone, Debug)]
 pub struct Hidden {
+    /// The time before it.
     pub stamp: Stamp,
+    /// The sender's address; the port is not shown.
     pub from: IpAddr,
+    /// The receiver's address.
     pub to: IpAddr,
+    /// Octets of the whole frame.
     pub frame_len: u32,
 }
 
@@ -76,6 +82,7 @@ struct Stream {
 }
 
 impl Streams {
+    /// Takes a packet that is no TCP: it only tells the time.
     pub fn other(&mut self, stamp: Stamp, out: &mut VecDeque<Item>) {
         self.push(Slot::Ready(Item::Other(stamp)), out);
     }
@@ -85,10 +92,12 @@ impl Streams {
         self.push(Slot::Ready(item), out);
     }
 
+    /// Takes a packet that may be of a connection, and shows only its hosts.
     pub fn hidden(&mut self, hidden: Hidden, out: &mut VecDeque<Item>) {
         self.push(Slot::Waiting(hidden), out);
     }
 
+    /// Takes a packet of TCP with its ports.
     pub fn tcp(&mut self, shown: Shown, out: &mut VecDeque<Item>) {
         if self.streams.len() >= MAX_STREAMS {
             self.streams.clear();

@@ -14,6 +14,7 @@ use crate::tcp::segment::Way;
 /// One line of tcpdump's output, by what it holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Line {
+    /// A packet of TCP.
     Tcp(Printed),
     /// The first of the two lines of a packet: the time, and what is known of the way. `-v` prints
     /// these, and so does a tunnel.

@@ -18,6 +18,7 @@ pub struct Wireshark {
     layout: Layout,
     /// The index of the time that is the packet's, among those on a line.
     time: usize,
+    /// The style of its times.
     pub style: Style,
     streams: Streams,
     /// There where lines were folded.
@@ -40,9 +41,11 @@ enum Layout {
 
 /// The result of looking at the beginning of a text.
 pub enum Found {
+    /// Packets, with the reader of their lines.
     Packets(Box<Wireshark>),
     /// Packets of this kind that do not say enough, and what is missing.
     Lacking(String),
+    /// No table of packets.
     Nothing,
 }
 
@@ -112,6 +115,7 @@ impl Wireshark {
         }))
     }
 
+    /// Takes a line; what it holds goes out, perhaps with later ones.
     pub fn take(&mut self, number: u64, line: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
         let line = arrows(line);
         let is_empty = line.trim().is_empty();
@@ -142,6 +146,7 @@ impl Wireshark {
         self.streams.item(item, out);
     }
 
+    /// Hands out what waits for a line that will not come.
     pub fn end(&mut self, ends: &mut Ends, out: &mut VecDeque<Item>) {
         let whole = self.folded.as_mut().and_then(Folded::end);
         self.whole(whole, ends, out);

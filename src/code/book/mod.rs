@@ -12,6 +12,7 @@ use crate::tcp::segment::Endpoint;
 
 /// Sockets that are kept, and the last sends of each.
 pub const MAX_SOCKETS: usize = 16_384;
+/// Sends that are kept of one socket: older ones are forgotten.
 pub const MAX_SENDS: usize = 64;
 
 /// The ends of a socket, its own first.
@@ -24,19 +25,27 @@ pub struct Event {
     pub at: u64,
     /// The address of the socket in the kernel.
     pub socket: u64,
+    /// The process in which it happened, by the kernel's number.
     pub pid: u32,
+    /// The thing that happened.
     pub what: What,
     /// The caller's.
     pub stack: Stack,
 }
 
+/// Things that happen to a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
+    /// Its state changed.
     State {
+        /// The state before.
         from: State,
+        /// The state after.
         to: State,
+        /// The addresses and ports.
         ends: Ends,
     },
+    /// So many octets were sent.
     Sent(u32),
     /// A read came back empty: the end-of-file.
     EndOfFile,
@@ -45,11 +54,15 @@ pub enum What {
 /// A state, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
+    /// Connecting: SYN-SENT.
     Connecting,
     /// A connection is being accepted.
     Accepting,
+    /// The peer's FIN was received.
     CloseWait,
+    /// Nothing is left of the connection.
     Closed,
+    /// Any other state.
     Other,
 }
 
@@ -67,15 +80,13 @@ struct Send {
     from: u64,
     to: u64,
     by: By,
-    /// Losses that were known of by then.
-    losses: u32,
 }
 
 #[derive(Debug, Default)]
 struct Sock {
     ends: Option<Ends>,
-    /// It was seen to begin, after so many losses.
-    begun: Option<u32>,
+    /// It was seen to begin.
+    begun: Option<u64>,
     sent: u64,
     sends: VecDeque<Send>,
     connect: Option<By>,
@@ -87,15 +98,20 @@ struct Sock {
 /// A caller, to be named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
+    /// Nanoseconds of the kernel's monotonic clock.
     pub at: u64,
+    /// The process that called.
     pub pid: u32,
+    /// Return addresses, the innermost first; shared by all calls with the same.
     pub stack: Arc<Stack>,
 }
 
 /// An event's caller, or the reason why none is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
+    /// A call that was seen.
     By(Caller),
+    /// A call that was not, for a reason.
     Unknown(Why),
 }
 
@@ -104,6 +120,7 @@ pub enum Known {
 pub enum Why {
     /// It happened before anybody looked.
     Before,
+    /// Events were lost between.
     Lost,
     /// More sends came after it than are kept.
     LongAgo,
@@ -113,12 +130,14 @@ pub enum Why {
     Unfit,
     /// Several places sent the octets of one segment.
     Several,
+    /// More different stacks than are kept.
     TooManyStacks,
     /// Sockets of several network namespaces have the same ends.
     Twins,
 }
 
 impl Why {
+    /// Says it in a clause, without a full stop.
     #[must_use]
     pub fn sentence(self) -> &'static str {
         match self {
@@ -139,21 +158,29 @@ impl Why {
 pub enum Loss {
     /// Sums of sends, and which socket is which.
     Sums,
+    /// Events of connections that are opened.
     Connects,
+    /// Events of ends-of-file that are read.
     EndsOfFile,
 }
 
 /// All of them, in their order.
 pub const LOSSES: usize = 3;
+/// One of each.
 pub const ALL_LOSSES: [Loss; LOSSES] = [Loss::Sums, Loss::Connects, Loss::EndsOfFile];
 
 /// The callers of a socket's events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Callers {
+    /// The sender of the statement that began the transaction.
     pub begun: Option<Known>,
+    /// The sender of the last statement.
     pub last: Option<Known>,
+    /// The caller that connected, or accepted.
     pub connected: Option<Known>,
+    /// The reader of the end-of-file.
     pub end_of_file: Option<Known>,
+    /// The senders of the transaction's statements, in their order.
     pub statements: Vec<Known>,
 }
 
@@ -163,10 +190,11 @@ pub struct Book {
     sockets: HashMap<u64, Sock>,
     by_ends: HashMap<Ends, Vec<u64>>,
     stacks: Stacks,
-    /// Times at which sums were lost; whether others were, and how many events in all.
-    losses: u32,
+    /// The time until which some of what makes up sums was lost; whether others were, and how many events in all.
+    lost_until: u64,
     lost_connects: bool,
     lost_ends: bool,
+    /// Events that the kernel dropped, since the beginning.
     pub lost: u64,
 }
 
@@ -178,7 +206,6 @@ impl Book {
         }
         let stack = self.stacks.intern(&event.stack);
         let by = By { at: event.at, pid: event.pid, stack };
-        let losses = self.losses;
         match event.what {
             What::State { to: State::Closed, .. } => return self.forget(event.socket),
             What::State { from, to, ends } => self.change(event.socket, from, to, ends, by),
@@ -189,7 +216,7 @@ impl Book {
                 if sock.sends.len() >= MAX_SENDS {
                     sock.sends.pop_front();
                 }
-                sock.sends.push_back(Send { from, to: sock.sent, by, losses });
+                sock.sends.push_back(Send { from, to: sock.sent, by });
             }
             What::EndOfFile => {
                 let sock = self.sockets.entry(event.socket).or_default();
@@ -201,14 +228,15 @@ impl Book {
         }
     }
 
-    /// So many events did not arrive.
-    pub fn lose(&mut self, what: Loss, events: u64) {
+    /// So many events did not arrive, all of them of before this time. Others of before it may still come: what
+    /// was lost may be of their sockets.
+    pub fn lose(&mut self, what: Loss, events: u64, before: u64) {
         if events == 0 {
             return;
         }
         self.lost = self.lost.saturating_add(events);
         match what {
-            Loss::Sums => self.losses = self.losses.saturating_add(1),
+            Loss::Sums => self.lost_until = self.lost_until.max(before),
             Loss::Connects => self.lost_connects = true,
             Loss::EndsOfFile => self.lost_ends = true,
         }
@@ -223,10 +251,9 @@ impl Book {
         if is_new || is_other {
             self.forget(socket);
         }
-        let losses = self.losses;
         let sock = self.sockets.entry(socket).or_default();
         if begins && sock.begun.is_none() && sock.sends.is_empty() {
-            sock.begun = Some(losses);
+            sock.begun = Some(by.at);
         }
         if to == State::Connecting {
             sock.connect = Some(by);
@@ -285,11 +312,10 @@ impl Book {
     }
 
     fn last(&self, sock: &Sock) -> Option<Known> {
-        let whole = sock.begun == Some(self.losses);
         match sock.sends.back() {
-            Some(send) if send.losses == self.losses => Some(self.known(send.by)),
+            Some(send) if send.by.at > self.lost_until => Some(self.known(send.by)),
             Some(_) => Some(Known::Unknown(Why::Lost)),
-            None if whole => None,
+            None if self.is_whole(sock) => None,
             None => Some(Known::Unknown(self.unseen())),
         }
     }
@@ -304,8 +330,13 @@ impl Book {
         sock.connect.filter(|_| sock.sends.is_empty()).map(|by| self.known(by))
     }
 
+    /// It was seen from its beginning, and nothing of it was lost.
+    fn is_whole(&self, sock: &Sock) -> bool {
+        sock.begun.is_some_and(|at| at > self.lost_until)
+    }
+
     fn unseen(&self) -> Why {
-        if self.losses > 0 || self.lost_connects { Why::Lost } else { Why::Before }
+        if self.lost_until > 0 || self.lost_connects { Why::Lost } else { Why::Before }
     }
 
     /// The send that carried these octets. Where the socket was seen to begin, the sums are the
@@ -314,7 +345,7 @@ impl Book {
         let Some(Sent { before_end, sent }) = sent else {
             return Known::Unknown(Why::NotCaptured);
         };
-        let sent = sent.filter(|_| sock.begun == Some(self.losses));
+        let sent = sent.filter(|_| self.is_whole(sock));
         let span = match sent {
             Some(sent) if sock.sent < sent => return Known::Unknown(Why::Unfit),
             Some(sent) => from_end(sent, before_end),
@@ -335,7 +366,7 @@ impl Book {
                 self.unseen()
             });
         }
-        if sent.is_none() && first.losses != self.losses {
+        if sent.is_none() && first.by.at <= self.lost_until {
             return Known::Unknown(Why::Lost);
         }
         if sent.is_none() && first.from != from {

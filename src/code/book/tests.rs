@@ -115,7 +115,7 @@ fn nothing_is_known_of_a_socket_that_nothing_was_seen_of() {
 fn a_loss_makes_unknown_what_it_could_have_changed() {
     let mut story = Story::new();
     story.connect().sent(11, 3).sent(40, 4);
-    story.book.lose(Loss::Sums, 1);
+    story.book.lose(Loss::Sums, 1, story.at);
     story.close_wait();
     assert_eq!(by(&story.callers(Asked::default()).last), Err(Why::Lost));
     assert_eq!(by(&story.begun(51, 40, Some(51))), Err(Why::Lost));
@@ -126,6 +126,18 @@ fn a_loss_makes_unknown_what_it_could_have_changed() {
     assert_eq!(by(&story.callers(Asked::default()).last), Ok(6));
     assert_eq!(by(&story.begun(5, 0, Some(56))), Ok(6));
     assert_eq!(by(&story.begun(56, 45, Some(56))), Err(Why::Lost));
+}
+
+/// A socket whose beginning is read only afterwards may be the one that lost something.
+#[test]
+fn a_loss_reaches_as_far_as_its_time() {
+    let mut story = Story::new();
+    story.book.lose(Loss::Sums, 1, 5);
+    story.connect().close_wait();
+    assert_eq!(by(&story.callers(Asked::default()).last), Err(Why::Lost), "it may have sent");
+    story.at = 5;
+    story.connect().sent(11, 3).close_wait();
+    assert_eq!(by(&story.begun(11, 0, Some(11))), Ok(3), "of after the loss");
 }
 
 #[test]
@@ -189,13 +201,13 @@ fn memory_is_bounded() {
 fn a_lost_read_makes_only_reads_unknown() {
     let mut story = Story::new();
     story.connect().sent(100, 2).close_wait();
-    story.book.lose(Loss::EndsOfFile, 3);
+    story.book.lose(Loss::EndsOfFile, 3, story.at);
     let callers = story.callers(Asked::default());
     assert_eq!((by(&callers.last), by(&callers.end_of_file)), (Ok(2), Err(Why::Lost)));
     assert_eq!(story.book.lost, 3);
     story.event(What::EndOfFile, 9);
     assert_eq!(by(&story.callers(Asked::default()).end_of_file), Ok(9), "this one was seen");
-    story.book.lose(Loss::Connects, 1);
+    story.book.lose(Loss::Connects, 1, story.at);
     assert_eq!(by(&story.callers(Asked::default()).last), Ok(2));
 }
 

@@ -16,12 +16,14 @@ pub trait Bytes {
         Some(u16::from_le_bytes(octets))
     }
 
+    /// Reads four octets, in the order of this host.
     fn u32(&self, offset: u64) -> Option<u32> {
         let mut octets = [0; 4];
         self.read(offset, &mut octets)?;
         Some(u32::from_le_bytes(octets))
     }
 
+    /// Reads eight octets, in the order of this host.
     fn u64(&self, offset: u64) -> Option<u64> {
         let mut octets = [0; 8];
         self.read(offset, &mut octets)?;
@@ -80,8 +82,11 @@ impl<B: Bytes> Bytes for std::sync::Arc<B> {
 /// A part of a file.
 #[derive(Debug)]
 pub struct Section<B> {
+    /// The file, or the memory, that it is a part of.
     pub bytes: B,
+    /// Octets before it.
     pub offset: u64,
+    /// Octets of it.
     pub size: u64,
 }
 

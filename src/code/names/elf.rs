@@ -11,25 +11,35 @@ const MAGIC: [u8; 6] = *b"\x7fELF\x02\x01";
 /// A section, by its place in the file and in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ElfSection {
+    /// Its name: `.text`, `.symtab`.
     pub name: String,
+    /// Its flags (SHF_…).
     pub flags: u64,
+    /// The address that it is to be loaded at.
     pub address: u64,
+    /// Octets of the file before it.
     pub offset: u64,
+    /// Octets of it.
     pub size: u64,
 }
 
 /// A part of the file that is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
+    /// The address that it is to be loaded at.
     pub address: u64,
+    /// Octets of the file before it.
     pub offset: u64,
+    /// Octets of it in the file.
     pub size: u64,
 }
 
 /// The tables of an ELF file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Elf {
+    /// Its sections; none in a file whose table was cut away.
     pub sections: Vec<ElfSection>,
+    /// Segments that are loaded (PT_LOAD).
     pub segments: Vec<Segment>,
     /// The address of `.eh_frame_hdr`, which a program needs for its own exceptions.
     pub unwinding: Option<u64>,
@@ -57,6 +67,7 @@ impl Elf {
         names.iter().any(|name| self.section(name).is_some())
     }
 
+    /// Returns the first section of a name.
     pub fn section(&self, name: &str) -> Option<&ElfSection> {
         self.sections.iter().find(|section| section.name == name)
     }

@@ -3,11 +3,17 @@
 /// A mapping of a file, or of nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
+    /// The first address.
     pub start: u64,
+    /// The first address after it.
     pub end: u64,
+    /// Octets of the file before it.
     pub offset: u64,
+    /// True if it may be executed.
     pub is_code: bool,
+    /// The file's inode; 0 for memory without a file.
     pub inode: u64,
+    /// The file's path, or the kernel's word for the memory: `[vdso]`.
     pub path: String,
 }
 
@@ -42,6 +48,7 @@ fn mapping(line: &str) -> Option<Mapping> {
 }
 
 impl Mapping {
+    /// Tells whether an address lies in it.
     pub fn has(&self, address: u64) -> bool {
         (self.start..self.end).contains(&address)
     }

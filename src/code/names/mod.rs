@@ -90,7 +90,7 @@ impl Names {
             self.known.clear();
         }
         // What may be known later is asked again.
-        if matches!(trace, Trace::By(_)) {
+        if trace.culprit().is_some() {
             self.known.insert(key, trace.clone());
         }
         trace

@@ -2,6 +2,8 @@
 
 use std::io::BufRead;
 
+use crate::code::fold::compiled;
+
 /// Octets of such a file that are read.
 const MOST: u64 = 64 << 20;
 
@@ -30,17 +32,15 @@ impl PerfMap {
         PerfMap { all }
     }
 
-    /// Returns the function that has this address, if there was only one.
+    /// Returns the function that has this address, if there was only one: a runtime compiles one several times.
     pub fn find(&self, address: u64) -> Option<&str> {
         let after = self.all.partition_point(|(start, ..)| *start <= address);
         // A longer one may have begun before.
         const NEAR: usize = 64;
         let near = self.all.get(after.saturating_sub(NEAR)..after)?;
         let mut having = near.iter().filter(|(start, len, _)| address - start < *len);
-        match (having.next(), having.next()) {
-            (Some((.., name)), None) => Some(name),
-            _ => None,
-        }
+        let (.., name) = having.next()?;
+        having.all(|(.., other)| compiled(other) == compiled(name)).then_some(name)
     }
 }
 
@@ -70,5 +70,7 @@ mod tests {
     fn where_two_functions_were_in_turn_it_is_unknown() {
         let map = PerfMap::read(&b"1000 20 a\n1000 20 b\n1000 20 b\n1018 20 c\n"[..]);
         assert_eq!((map.find(0x1004), map.find(0x1018), map.find(0x1030)), (None, None, Some("c")));
+        let map = PerfMap::read(&b"1000 20 JS:~f /a.js:1:2\n1000 28 JS:^f /a.js:1:2\n"[..]);
+        assert_eq!(map.find(0x1004), Some("JS:~f /a.js:1:2"), "the same, compiled again");
     }
 }

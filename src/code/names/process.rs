@@ -16,7 +16,7 @@ use super::maps::{self, Mapping};
 use super::native::{Image, Images, Named};
 use super::perfmap::PerfMap;
 use crate::code::Frame;
-use crate::code::fold::{compiled, go_name, is_own_go, is_own_native};
+use crate::code::fold::{compiled, go_name, is_interpreter, is_own_go, is_own_native};
 use crate::code::stacks::{Found, Stack};
 
 /// A process, and how its functions are named.
@@ -94,11 +94,14 @@ impl Process {
         if stack.addresses.is_empty() {
             return Err("the kernel gave no stack of the program".into());
         }
-        if let By::Map(_, size) = &self.names
-            && let Some((map, now)) = perf_map(self.pid)
-            && now != *size
-        {
-            self.names = By::Map(map, now);
+        let known = match &self.names {
+            By::Map(_, size) => Some(*size),
+            By::Nothing(_) => Some(0),
+            By::Go(_) | By::Files => None,
+        };
+        // It grows, or was asked for only now.
+        if let Some((map, size)) = known.and_then(|known| perf_map(self.pid, known)) {
+            self.names = By::Map(map, size);
         }
         if let By::Nothing(why) = &self.names {
             return Err(why.clone());
@@ -106,16 +109,42 @@ impl Process {
         if matches!(self.names, By::Files) {
             return self.by_files(stack, images);
         }
-        let frames: Vec<Frame> = stack
-            .addresses
-            .iter()
-            .enumerate()
-            .map_while(|(n, at)| self.at(n == 0, *at))
-            .flatten()
-            .collect();
+        let named = stack.addresses.iter().enumerate().map(|(n, at)| self.at(n == 0, *at));
+        let named: Vec<Vec<Frame>> = named.map_while(|frames| frames).collect();
+        let is_whole = named.len() == stack.addresses.len();
+        let frames: Vec<Frame> = named.into_iter().flatten().collect();
         match frames.is_empty() {
             true => Err("none of its functions has a name".into()),
+            false if matches!(self.names, By::Map(..)) => {
+                self.compiled(frames, is_whole, stack.found)
+            }
             false => Ok(frames),
+        }
+    }
+
+    /// Holds what a runtime has compiled to be nearest to the socket only where nothing without a name of its own
+    /// stands before it.
+    fn compiled(
+        &self,
+        frames: Vec<Frame>,
+        is_whole: bool,
+        found: Found,
+    ) -> Result<Vec<Frame>, String> {
+        let own = frames.iter().position(|frame| frame.own);
+        let before = frames.get(..own.unwrap_or(frames.len())).unwrap_or_default();
+        if before.iter().any(|frame| is_interpreter(&frame.function)) {
+            let own = self.maps.iter().find(|map| map.is_code && map.inode == self.inode);
+            return Err(interpreted(own.map_or("", Mapping::name)).into());
+        }
+        if before.iter().any(|frame| frame.function == NO_FILE) || own.is_none() && !is_whole {
+            return Err("its code was compiled anew since, or its map has no name for it".into());
+        }
+        match own {
+            None if found == Found::Copied => Err(DEEPER.into()),
+            None if found == Found::Tables => {
+                Err("its callers are in code that was new then".into())
+            }
+            _ => Ok(frames),
         }
     }
 
@@ -135,12 +164,12 @@ impl Process {
                 return Some(calls.into_iter().map(frame).collect());
             }
         }
-        if !is_innermost {
+        let by_map = if let By::Map(map, _) = &self.names { map.find(inside) } else { None };
+        // An interpreter pushes the address to return to, and jumps.
+        if !is_innermost && !by_map.is_some_and(is_interpreter) {
             self.call_before(address)?;
         }
-        if let By::Map(map, _) = &self.names
-            && let Some(name) = map.find(inside)
-        {
+        if let Some(name) = by_map {
             let name = compiled(name);
             let (function, file) = (name.function.to_owned(), name.file.map(str::to_owned));
             return Some(vec![Frame { function, file, line: name.line, own: name.own }]);
@@ -194,7 +223,7 @@ impl Process {
             return Ok(frames);
         }
         match stack.found {
-            Found::Copied => Err("its stack is deeper than the 4 KiB of it that are copied".into()),
+            Found::Copied => Err(DEEPER.into()),
             Found::Tables => {
                 let last = stack.addresses.last().and_then(|last| self.mapping(*last));
                 let name = last.map_or("?", Mapping::name);
@@ -205,14 +234,19 @@ impl Process {
     }
 }
 
+const DEEPER: &str = "its stack is deeper than the 4 KiB of it that are copied";
+
 const STRIPPED: &str = "its program is stripped: one with its symbol table, or its debug symbols below /usr/lib/debug/.build-id, has names";
 
 /// A function of which only the file is known.
 fn unnamed(map: Option<&Mapping>) -> Frame {
-    let name = map.map_or("?", Mapping::name);
-    let function = format!("({})", if name.is_empty() { "?" } else { name });
+    let name = map.map_or("", Mapping::name);
+    let function = if name.is_empty() { NO_FILE.into() } else { format!("({name})") };
     Frame { function, file: None, line: None, own: false }
 }
+
+/// Code that no file has.
+const NO_FILE: &str = "(?)";
 
 /// The file that a function is in.
 struct Place<'a> {
@@ -265,7 +299,7 @@ fn names(pid: u32, program: &Arc<File>, inode: u64, memory: &File, maps: &[Mappi
             None => By::Nothing("its Go is older than 1.18, or newer than closewait knows".into()),
         };
     }
-    if let Some((map, size)) = perf_map(pid) {
+    if let Some((map, size)) = perf_map(pid, 0) {
         return By::Map(map, size);
     }
     let own = maps.iter().find(|mapping| mapping.is_code && mapping.inode == inode);
@@ -290,10 +324,7 @@ fn advice(program: &str) -> Option<&'static str> {
             "java",
             "java names its functions with -XX:+PreserveFramePointer, after jcmd PID Compiler.perfmap",
         ),
-        (
-            "python",
-            "python names its functions with -X perf (3.12 and later, built with frame pointers)",
-        ),
+        ("python", "python names its functions with -X perf (3.12 and later)"),
         ("ruby", "Ruby's functions are not named"),
         ("php", "PHP's functions are not named"),
         ("perl", "Perl's functions are not named"),
@@ -304,8 +335,20 @@ fn advice(program: &str) -> Option<&'static str> {
     advice.iter().find(|(name, _)| program.starts_with(name)).map(|(_, advice)| *advice)
 }
 
-/// The map that a runtime writes, by the process's number in its own namespace; and its size.
-fn perf_map(pid: u32) -> Option<(PerfMap, u64)> {
+/// Advice where a function is interpreted that would have to be compiled to have a name.
+fn interpreted(program: &str) -> &'static str {
+    match program {
+        "java" => "java had not compiled it yet: what it interprets has no name",
+        "node" => {
+            "node had not compiled it: --interpreted-frames-native-stack names it all the same"
+        }
+        _ => "it is interpreted: only what was compiled has a name",
+    }
+}
+
+/// The map that a runtime writes, by the process's number in its own namespace; and its size, which is another
+/// than what is `known`.
+fn perf_map(pid: u32, known: u64) -> Option<(PerfMap, u64)> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
     let inner: u32 = field("NSpid:")?.split_ascii_whitespace().last()?.parse().ok()?;
@@ -316,5 +359,5 @@ fn perf_map(pid: u32) -> Option<(PerfMap, u64)> {
     let file = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path).ok()?;
     let about = file.metadata().ok()?;
     let is_its = about.is_file() && (about.uid() == user || about.uid() == 0);
-    is_its.then(|| (PerfMap::read(BufReader::new(file)), about.len()))
+    (is_its && about.len() != known).then(|| (PerfMap::read(BufReader::new(file)), about.len()))
 }

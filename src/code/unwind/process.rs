@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use super::FRAMES;
 use super::registers::{Copied, FP, Registers, SP};
 use super::tables::{Index, Rule, Step};
-use crate::code::names::bytes::Section;
+use crate::code::names::bytes::{Bytes, Section};
 use crate::code::names::elf::Elf;
 use crate::code::names::maps::{self, Mapping};
 use crate::code::stacks::{Found, Stack};
@@ -16,7 +16,7 @@ use crate::code::stacks::{Found, Stack};
 const MOST_RULES: usize = 16_384;
 
 /// Nanoseconds between two looks at the mappings.
-const AGAIN_NS: u64 = 200_000_000;
+const AGAIN_NS: u64 = 20_000_000;
 
 /// A process, and the steps that were looked up.
 #[derive(Debug)]
@@ -91,9 +91,10 @@ impl Process {
             let inside = registers.ip.saturating_sub(u64::from(!innermost));
             let step = match self.rule(at, inside) {
                 Some(rule) => rule.step(&mut registers, innermost, copied, base),
-                None if !innermost && self.is_compiled(inside) => {
-                    by_pointer(&mut registers, copied, base)
-                }
+                None if !innermost && self.is_compiled(inside) => match self.ending(registers.ip) {
+                    Some(room) => over(room, &mut registers, copied, base),
+                    None => by_pointer(&mut registers, copied, base),
+                },
                 None => return Stack { addresses, found: Found::Tables },
             };
             match step {
@@ -107,19 +108,35 @@ impl Process {
         }
     }
 
-    /// Code that a runtime has compiled, or brings along: it has no table, and keeps frame pointers.
+    /// Code that a runtime has compiled, or brings along: it has no table, and keeps frame pointers. What it
+    /// compiles into may have been no code yet when the mappings were read.
     fn is_compiled(&self, address: u64) -> bool {
-        self.compiles && self.maps.iter().any(|map| map.is_code && map.has(address))
+        let may_be = |map: &Mapping| map.is_code || map.inode == 0 && !map.is_kernels();
+        self.compiles && self.maps.iter().any(|map| may_be(map) && map.has(address))
+    }
+
+    /// The octets of stack that the code at an address gives back before it returns, if it does nothing else: so
+    /// end the trampolines of Python, which keep no frame pointer.
+    fn ending(&self, address: u64) -> Option<u64> {
+        let mut code = [0; 5];
+        self.memory.read(address, &mut code)?;
+        match code {
+            // add $room, %rsp; ret
+            [0x48, 0x83, 0xc4, room, 0xc3] if cfg!(target_arch = "x86_64") => Some(room.into()),
+            _ => None,
+        }
     }
 
     fn rule(&mut self, at: u64, address: u64) -> Option<Rule> {
         if let Some(known) = self.rules.get(&address) {
             return known.clone();
         }
-        let is_known = self.maps.iter().any(|map| map.has(address));
-        // A library that was loaded since.
-        if !is_known && at.saturating_sub(self.looked) > AGAIN_NS {
+        // A library that was loaded since, or code that was compiled.
+        if !self.has(address) && at.saturating_sub(self.looked) > AGAIN_NS {
             self.look(at);
+        }
+        if !self.has(address) {
+            return None;
         }
         let rule = self.index(address).and_then(|index| index.rule(&self.memory, address));
         if self.rules.len() >= MOST_RULES {
@@ -127,6 +144,10 @@ impl Process {
         }
         self.rules.insert(address, rule.clone());
         rule
+    }
+
+    fn has(&self, address: u64) -> bool {
+        self.maps.iter().any(|map| map.has(address))
     }
 
     /// The index of the file that is mapped at an address.
@@ -144,6 +165,18 @@ fn index(memory: &File, start: u64) -> Option<Index> {
     let elf = Elf::loaded(&mapped)?;
     let bias = start.checked_sub(elf.segments.iter().find(|part| part.offset == 0)?.address)?;
     Index::read(memory, bias.checked_add(elf.unwinding?)?)
+}
+
+/// A step over what a function has put on the stack, to the address that it returns to.
+fn over(room: u64, registers: &mut Registers, copied: &Copied, base: u64) -> Step {
+    let step = || {
+        let end = registers.sp()?.checked_add(room)?;
+        Some((copied.word(base, end)?, end.checked_add(8)?))
+    };
+    let Some((caller, sp)) = step() else { return Step::Beyond };
+    registers.set(SP, Some(sp));
+    registers.ip = caller;
+    if caller == 0 { Step::Outermost } else { Step::Caller(caller) }
 }
 
 /// A step along frame pointers.

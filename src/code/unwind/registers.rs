@@ -6,6 +6,7 @@ pub const MOST: usize = 33;
 /// The part of a stack that was copied, and the registers of whoever called the kernel.
 #[derive(Clone, Debug)]
 pub struct Copied {
+    /// Registers at the moment of the event.
     pub registers: Registers,
     /// From the stack pointer on.
     pub stack: Vec<u8>,
@@ -92,16 +93,19 @@ impl Registers {
         Some(registers)
     }
 
+    /// Returns the value of a register, by its DWARF number, where it is known.
     pub fn get(&self, number: u16) -> Option<u64> {
         self.known.get(usize::from(number)).copied().flatten()
     }
 
+    /// Sets a register, by its DWARF number, or forgets it.
     pub fn set(&mut self, number: u16, value: Option<u64>) {
         if let Some(known) = self.known.get_mut(usize::from(number)) {
             *known = value;
         }
     }
 
+    /// Returns the stack pointer.
     pub fn sp(&self) -> Option<u64> {
         self.get(SP)
     }

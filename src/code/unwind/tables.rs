@@ -38,7 +38,9 @@ pub struct Rule {
 /// The way on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// The address that the function returns to.
     Caller(u64),
+    /// Nobody called it: the thread begins here.
     Outermost,
     /// The copy of the stack does not reach so far.
     Beyond,

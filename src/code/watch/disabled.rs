@@ -21,6 +21,7 @@ impl Armed {
         Err(CannotArm::NotBuilt)
     }
 
+    /// Begins to watch.
     #[must_use]
     pub fn begin(self) -> Watch {
         Watch {}

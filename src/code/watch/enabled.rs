@@ -111,6 +111,7 @@ fn read(reader: &Mutex<Reader>, kept: &Mutex<Kept>) -> u64 {
         }
         events.push(event);
     });
+    let read_at = now();
     let mut kept = lock(kept);
     kept.waiting.extend(events);
     kept.waiting.sort_by_key(|event| event.at);
@@ -120,7 +121,7 @@ fn read(reader: &Mutex<Reader>, kept: &Mutex<Kept>) -> u64 {
     let Kept { book, waiting } = &mut *kept;
     waiting.drain(..settled).for_each(|event| book.take(&event));
     for (what, lost) in ALL_LOSSES.into_iter().zip(harvest.lost) {
-        book.lose(what, lost);
+        book.lose(what, lost, read_at);
     }
     harvest.events
 }

@@ -23,20 +23,32 @@ use std::io;
 /// Events of the code behind sockets cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum CannotArm {
+    /// This build leaves the watch out, or this system is not Linux on a processor that is known.
     #[error("this closewait was built without the feature code")]
     NotBuilt,
+    /// The kernel's list of events is not mounted.
     #[error(
         "tracefs is not there: mount -t tracefs tracefs /sys/kernel/tracing (in a container: mount the host's, read-only)"
     )]
     NoTracefs,
+    /// The kernel's list of events is there, and may not be read.
     #[error("/sys/kernel/tracing may not be read: it takes cap_dac_read_search, or root")]
     Hidden,
+    /// The kernel has no such event: its name.
     #[error("this kernel has no event {0} (those of sends and reads came with Linux 6.3)")]
     NoEvent(&'static str),
+    /// An event lacks a field: the names of both.
     #[error("the event {0} has no field {1}: this kernel is not known")]
     NoField(&'static str, &'static str),
+    /// The kernel refuses events to this user.
     #[error("events may not be opened: it takes cap_perfmon, or root")]
     NotAllowed,
+    /// The kernel could not set an event up.
     #[error("the event {event} cannot be opened: {error}")]
-    Failed { event: &'static str, error: io::Error },
+    Failed {
+        /// The event's name.
+        event: &'static str,
+        /// The kernel's reason.
+        error: io::Error,
+    },
 }

@@ -31,8 +31,9 @@ const FRAMES: u16 = 64;
 /// Octets of all rings together, at most: with many processors, each has a smaller one.
 const MOST_OCTETS: usize = 128 << 20;
 
-/// The pages of the smallest ring that is tried, as a power of two.
+/// The pages of the smallest ring that is tried, as a power of two, and the times that each is halved, at most.
 const LEAST_PAGES: u8 = 3;
+const MOST_HALVINGS: u8 = 8;
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -78,7 +79,7 @@ const WANTED: [Wanted; 4] = [
         event: "sock/inet_sock_set_state",
         filter: c"protocol==6 && newstate!=2",
         has_caller: false,
-        pages: 6,
+        pages: 8,
     },
     Wanted {
         kind: Kind::Sent,
@@ -130,7 +131,18 @@ impl Rings {
     pub fn open() -> Result<Rings, CannotArm> {
         let root = tracefs()?;
         let processors = processors();
-        let smaller = halvings(processors.len());
+        // Without cap_ipc_lock, so much may not be locked (perf_event_mlock_kb): then each is smaller.
+        let sizes = halvings(processors.len())..=MOST_HALVINGS;
+        for smaller in sizes {
+            if let Some(rings) = Rings::of_size(root, &processors, smaller)? {
+                return Ok(rings);
+            }
+        }
+        Err(CannotArm::NotAllowed)
+    }
+
+    /// Opens them, each halved so many times; none if that is still too much.
+    fn of_size(root: &Path, processors: &[u32], smaller: u8) -> Result<Option<Rings>, CannotArm> {
         let mut rings = Vec::new();
         for wanted in &WANTED {
             let folder = root.join("events").join(wanted.event);
@@ -138,20 +150,21 @@ impl Rings {
             let id = id.trim().parse().map_err(|_| CannotArm::NoEvent(wanted.event))?;
             let layout = Layout::read(&read(&folder.join("format"), wanted.event)?);
             let fields = Fields::of(wanted, &layout)?;
-            for cpu in &processors {
-                let failed = |error| cannot_open(wanted.event, error);
-                match open(wanted, id, *cpu, smaller) {
-                    Ok((counter, sampler)) => {
+            for cpu in processors {
+                let pages = wanted.pages.saturating_sub(smaller).max(LEAST_PAGES);
+                match open(wanted, id, *cpu, pages) {
+                    Ok(Some((counter, sampler))) => {
                         rings.push(Ring { fields, sampler, counter, lost: 0 });
                     }
+                    Ok(None) => return Ok(None),
                     // A processor that is switched off.
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
                     Err(error) if error.raw_os_error() == Some(NO_DEVICE) => {}
-                    Err(error) => return Err(failed(error)),
+                    Err(error) => return Err(cannot_open(wanted.event, error)),
                 }
             }
         }
-        Ok(Rings(rings))
+        Ok(Some(Rings(rings)))
     }
 
     /// Takes what has come since the last time, with the copies of stacks.
@@ -189,7 +202,7 @@ fn halvings(processors: usize) -> u8 {
         let pages = WANTED.iter().map(|wanted| 1 << wanted.pages.saturating_sub(smaller));
         pages.sum::<usize>() * PAGE * processors
     };
-    (0..8).find(|smaller| all(*smaller) <= MOST_OCTETS).unwrap_or(8)
+    (0..MOST_HALVINGS).find(|smaller| all(*smaller) <= MOST_OCTETS).unwrap_or(MOST_HALVINGS)
 }
 
 /// ENODEV.
@@ -235,7 +248,8 @@ fn range(part: &str) -> Option<std::ops::RangeInclusive<u32>> {
     Some(first.parse().ok()?..=last.parse().ok()?)
 }
 
-fn open(wanted: &Wanted, id: u64, cpu: u32, smaller: u8) -> io::Result<(Counter, Sampler)> {
+/// Opens an event on a processor; none if its ring is more than may be locked.
+fn open(wanted: &Wanted, id: u64, cpu: u32, pages: u8) -> io::Result<Option<(Counter, Sampler)>> {
     let mut options =
         Opts { sample_on: SampleOn::Count(1), timer: Some(Clock::Monotonic), ..Opts::default() };
     options.sample_format.raw = true;
@@ -258,16 +272,12 @@ fn open(wanted: &Wanted, id: u64, cpu: u32, smaller: u8) -> io::Result<(Counter,
     options.record_id_format.time = true;
     let counter = Counter::new(Tracepoint { id }, (Proc::ALL, Cpu(cpu)), &options)?;
     counter.with_ftrace_filter(wanted.filter)?;
-    let mut pages = wanted.pages.saturating_sub(smaller);
-    let sampler = loop {
-        match counter.sampler(pages) {
-            // Without cap_ipc_lock, so much may not be locked (perf_event_mlock_kb).
-            Err(error) if is_too_much(&error) && pages > LEAST_PAGES => pages -= 1,
-            sampler => break sampler?,
-        }
+    let sampler = match counter.sampler(pages) {
+        Err(error) if is_too_much(&error) => return Ok(None),
+        sampler => sampler?,
     };
     counter.enable()?;
-    Ok((counter, sampler))
+    Ok(Some((counter, sampler)))
 }
 
 fn is_too_much(error: &io::Error) -> bool {

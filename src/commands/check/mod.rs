@@ -29,22 +29,29 @@ use watch::watch;
 
 /// The command `check`: its captures and its options.
 pub struct CheckCommand {
+    /// Captures, folders and patterns.
     pub paths: Vec<PathBuf>,
     /// Captured in place of them.
     pub watched: Option<Watched>,
     /// For captures that no expectation is beside.
     pub limits: Limits,
+    /// Limits of the command line, which go before those of the files.
     pub overrides: Vec<Override>,
     /// Options for captures whose expectation says nothing about them.
     pub reading: ReadingOptions,
     /// Write the expectations, and compare nothing.
     pub bless: bool,
+    /// A report of findings that are known already.
     pub baseline: Option<PathBuf>,
+    /// A file for the findings of this run, to be known by the next.
     pub write_baseline: Option<PathBuf>,
     /// Names for addresses that change, in the baseline.
     pub aliases: Vec<Alias>,
+    /// The form of the report.
     pub format: Format,
+    /// Colours: always, never, or on terminals.
     pub color: ColorChoice,
+    /// The file of the report; standard output, if none.
     pub output: Option<PathBuf>,
 }
 
@@ -141,7 +148,7 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> String {
 fn read_baseline(path: &Path) -> Result<Baseline, String> {
     let text = fs::read_to_string(path).map_err(|error| cannot("read", path, &error))?;
     Baseline::read(&text)
-        .map_err(|error| printable(&format!("{}: {error}", path.to_string_lossy())))
+        .map_err(|error| format!("{}: {error}", printable(&path.to_string_lossy())))
 }
 
 /// The expectation of captures that have none beside them: the command line, then `closewait.toml`.

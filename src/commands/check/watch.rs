@@ -32,7 +32,9 @@ use crate::units::{count, duration};
 /// A command, and how to capture what it does.
 #[derive(Clone, Debug)]
 pub struct Watched {
+    /// The command and its arguments.
     pub command: Vec<OsString>,
+    /// Interfaces to capture on while it runs.
     pub interfaces: Vec<String>,
     /// The time that capturing goes on for at most when the command has ended.
     pub linger: Duration,

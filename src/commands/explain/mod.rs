@@ -41,17 +41,27 @@ use whole::find_whole;
 /// The command `explain`: its captures and its options.
 #[derive(Clone)]
 pub struct ExplainCommand {
+    /// Captures, which are read twice.
     pub inputs: Vec<Input>,
+    /// The connection to show.
     pub which: Which,
+    /// The rules of judging.
     pub policy: Policy,
+    /// Reads each file as a capture of its own.
     pub separate: bool,
     /// A saved list of the host's sockets, and what is in it once it was read.
     pub sockets: Option<PathBuf>,
+    /// That list, once it has been read.
     pub listed: Option<SocketList>,
+    /// The parts of contents that are read.
     pub reading: Reading,
+    /// Connections in memory, at most.
     pub max_flows: usize,
+    /// The look of the page.
     pub look: LadderLook,
+    /// Colours: always, never, or on terminals.
     pub color: ColorChoice,
+    /// The file of the page; standard output, if none.
     pub output: Option<PathBuf>,
 }
 
@@ -59,7 +69,12 @@ pub struct ExplainCommand {
 #[derive(Clone, Debug)]
 pub enum Which {
     /// The one that this frame belongs to, of the file with this name, or of the first.
-    Frame { file: Option<String>, number: u64 },
+    Frame {
+        /// The file, if one was named: otherwise the first.
+        file: Option<String>,
+        /// The packet's number in it, from 1.
+        number: u64,
+    },
     /// The one with the first finding.
     FirstFinding,
     /// The last one between these ends.

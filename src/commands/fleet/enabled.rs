@@ -11,7 +11,7 @@ use crate::commands::format::{Format, renderer};
 use crate::commands::output::Outputs;
 use crate::commands::signals::stop_at_signals;
 use crate::commands::terminal::{Terminal, ended};
-use crate::commands::{Exit, complain, open, place};
+use crate::commands::{Exit, can_be_one_run, complain, open, place};
 use crate::fleet::facts::{FactsPlan, facts as make};
 use crate::fleet::judge::{JudgePlan, Judged, judge as judge_parts};
 use crate::fleet::keyed::{Key, Shard};
@@ -89,6 +89,7 @@ fn judge_all(asked: JudgeCommand) -> Result<Exit, String> {
         return Ok(if share.matters() { Exit::Found } else { Exit::Clean });
     }
     let inputs = parts(&asked.parts)?;
+    can_be_one_run(inputs.len(), "judge a day's parts at once, or make fewer of larger files")?;
     let mut plan = asked.plan;
     let mut outputs = Outputs::beside(inputs.iter().chain(&asked.told).map(PathBuf::as_path));
     plan.inputs = inputs.into_iter().map(Input).collect();

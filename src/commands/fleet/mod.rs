@@ -21,7 +21,9 @@ use crate::run::Plan;
 
 /// The command `facts`: its capture and its options.
 pub struct FactsCommand {
+    /// The capture.
     pub input: Input,
+    /// The file of the table.
     pub output: PathBuf,
     /// Payloads as far as they were captured, too.
     pub contents: bool,
@@ -41,9 +43,13 @@ pub struct JudgeCommand {
     pub tell: Option<PathBuf>,
     /// Files of what all shares have told.
     pub told: Vec<PathBuf>,
+    /// The rules of judging, and the parts of contents that are read.
     pub plan: Plan,
+    /// The form of the report.
     pub format: Format,
+    /// The look of a report in text.
     pub look: TextLook,
+    /// Colours: always, never, or on terminals.
     pub color: ColorChoice,
     /// Standard output if `None`.
     pub output: Option<PathBuf>,

@@ -23,6 +23,7 @@ use crate::endpoints::EndpointSet;
 use crate::owner::kernel::{Netns, snapshot};
 use crate::owner::lookup::add_code;
 use crate::owner::{Snapshot, Socket};
+use crate::report::lang::Lang;
 use crate::report::sockets::growth::{History, counts};
 use crate::report::sockets::text::SocketsLook;
 use crate::report::sockets::{Listing, lines, text};
@@ -33,13 +34,21 @@ use crate::tcp::state::State;
 pub struct SocketsCommand {
     /// Lists that somebody saved, in place of this host's.
     pub files: Vec<PathBuf>,
+    /// The network namespace to look into.
     pub netns: Netns,
+    /// Sockets that are left out.
     pub narrow: Narrow,
     /// List every socket, not only those in CLOSE-WAIT.
     pub all: bool,
+    /// The form of the report.
     pub format: Format,
+    /// Lines in each table; 0 for all.
     pub top: usize,
+    /// Colours: always, never, or on terminals.
     pub color: ColorChoice,
+    /// The language of the text, if one was asked for.
+    pub lang: Option<Lang>,
+    /// The file of the report; standard output, if none.
     pub output: Option<PathBuf>,
     /// Look again so often.
     pub watch: Option<Duration>,
@@ -47,15 +56,20 @@ pub struct SocketsCommand {
     pub rounds: Option<u64>,
     /// Name the code behind what gets stuck meanwhile; all functions of it.
     pub code: bool,
+    /// With the code: all functions, those of libraries, too.
     pub frames: bool,
 }
 
 /// Only sockets that match all of these.
 #[derive(Debug, Default)]
 pub struct Narrow {
+    /// States; all, if none is named.
     pub states: Vec<State>,
+    /// The peer's addresses and ports.
     pub peer: Option<EndpointSet>,
+    /// Ports of either end.
     pub ports: Vec<u16>,
+    /// Processes.
     pub pids: Vec<i32>,
 }
 
@@ -151,7 +165,7 @@ fn write(
 ) -> io::Result<()> {
     let mut out = out;
     match asked.format {
-        Format::Jsonl => lines::jsonl(&mut out, listing),
+        Format::Jsonl => lines::jsonl(&mut out, listing, history, now()),
         Format::Csv => lines::csv(&mut out, listing),
         Format::Html | Format::Parquet => Err(io::ErrorKind::Unsupported.into()),
         Format::Text => {
@@ -169,7 +183,7 @@ fn write(
                 top: asked.top,
                 each,
                 frames: asked.frames,
-                screen: screen(on_terminal),
+                screen: screen(on_terminal, asked.lang),
                 now: (!listing.snapshot.is_saved).then(now),
             };
             text::write(out, listing, history, look)?;

@@ -3,7 +3,7 @@
 //! * `screen`: the terminal, as it was when this is over
 //! * `show`: events in, frames out
 //! * `files`, `player`: a capture that is replayed; `deeds`: what is read again from it
-//! * `host`: this host
+//! * `host`: this host; `keeper`: its packets as files
 
 #[cfg(not(feature = "tui"))]
 mod disabled;
@@ -20,9 +20,9 @@ use crate::verdict::Policy;
 use std::num::NonZeroUsize;
 
 #[cfg(not(feature = "tui"))]
-pub use disabled::top;
+pub use disabled::{keeper, top};
 #[cfg(feature = "tui")]
-pub use enabled::{screen, top};
+pub use enabled::{keeper, screen, top};
 
 /// The command `top`: its subject.
 pub enum TopCommand {
@@ -34,12 +34,19 @@ pub enum TopCommand {
 
 /// Captures that are read again and again.
 pub struct Files {
+    /// Captures to replay.
     pub inputs: Vec<Input>,
+    /// Packets that are looked at.
     pub filter: Option<Filter>,
+    /// The rules of judging.
     pub policy: Policy,
+    /// Reads each file as a capture of its own.
     pub separate: bool,
+    /// Connections in memory, at most.
     pub max_flows: usize,
+    /// Threads that judge.
     pub threads: NonZeroUsize,
+    /// The parts of contents that are read.
     pub reading: Reading,
 }
 

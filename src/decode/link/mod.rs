@@ -23,7 +23,9 @@ pub use told::way;
 
 /// The network packet that a link layer carries.
 pub struct Network<'a> {
+    /// The type in Ethernet's numbers.
     pub ether_type: u16,
+    /// Octets from its header on.
     pub packet: &'a [u8],
     /// Octets that were on the wire, trailers included; `packet` may hold fewer.
     pub len: u32,
@@ -31,9 +33,13 @@ pub struct Network<'a> {
     pub direction: Option<Direction>,
 }
 
+/// IPv4.
 pub const IPV4: u16 = 0x0800;
+/// IPv6.
 pub const IPV6: u16 = 0x86dd;
+/// MPLS, a label stack first.
 pub const MPLS: u16 = 0x8847;
+/// PPP over Ethernet, a session's packet.
 pub const PPPOE: u16 = 0x8864;
 
 /// An EtherType, and the octets of the header before its packet.
@@ -44,15 +50,20 @@ pub(crate) const MALFORMED: Skipped = Skipped::Malformed(Layer::Link);
 
 /// One header of a chain.
 pub struct LinkHeader {
+    /// The header behind it.
     pub next: Next,
+    /// Octets of it.
     pub len: usize,
+    /// The way past the interface, where the header tells it.
     pub direction: Option<Direction>,
 }
 
 /// The header after a [`LinkHeader`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
+    /// A packet of this type, in Ethernet's numbers.
     EtherType(u16),
+    /// Another link layer.
     Link(LinkType),
 }
 
@@ -68,6 +79,7 @@ impl LinkHeader {
         LinkHeader { next: Next::Link(link), len, direction: None }
     }
 
+    /// Says which way the packet went.
     pub fn going(self, direction: Option<Direction>) -> LinkHeader {
         LinkHeader { direction, ..self }
     }

@@ -58,8 +58,9 @@ struct Lines {
     usage: BTreeMap<i32, Usage>,
 }
 
+/// A socket, as it travels.
 #[derive(Debug, Serialize, Deserialize)]
-struct SocketLine {
+pub struct SocketLine {
     local: SocketAddr,
     peer: SocketAddr,
     state: String,
@@ -72,7 +73,9 @@ struct SocketLine {
 }
 
 impl SocketLine {
-    fn socket(self) -> Option<Socket> {
+    /// Returns the socket, unless its state is none.
+    #[must_use]
+    pub fn socket(self) -> Option<Socket> {
         Some(Socket {
             local: self.local.into(),
             peer: self.peer.into(),

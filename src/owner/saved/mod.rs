@@ -26,6 +26,7 @@ use chrono::NaiveDateTime;
 
 use super::silence::Silence;
 use super::{Holder, Socket, SocketList};
+use crate::capture::foreign;
 use crate::capture::text::breaks::{Breaks, within};
 use crate::capture::text::lines::printed;
 use crate::capture::utf16;
@@ -52,6 +53,7 @@ pub struct Saved {
 pub struct Moment {
     /// As a date before it says.
     pub at: Option<NaiveDateTime>,
+    /// Sockets of that moment.
     pub sockets: Vec<Socket>,
 }
 
@@ -59,9 +61,11 @@ pub struct Moment {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} looks like a socket and cannot be read{}: {text:?}", more(*.lines))]
 pub struct Unread {
+    /// Lines that could not be read.
     pub lines: u64,
     /// The first of them: its number from 1, and the beginning of its text.
     pub line: usize,
+    /// The first of them, safe to print.
     pub text: String,
 }
 
@@ -74,11 +78,17 @@ fn more(lines: u64) -> String {
 
 /// No line of it is a socket.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "no line of it is a TCP socket as ss, netstat, lsof, /proc/net/tcp or closewait sockets --all list them{}",
-    .0.as_ref().map_or(String::new(), |unread| format!(" ({unread})"))
-)]
-pub struct NotAList(pub Option<Unread>);
+pub enum NotAList {
+    /// It has a form of its own.
+    #[error("is no list of sockets: {0}")]
+    Foreign(&'static str),
+    /// No form that is known; the first line that seemed to be of a socket, if there is one.
+    #[error(
+        "no line of it is a TCP socket as ss, netstat, lsof, /proc/net/tcp or closewait sockets --all list them{}",
+        .0.as_ref().map_or(String::new(), |unread| format!(" ({unread})"))
+    )]
+    Unknown(Option<Unread>),
+}
 
 /// A list without states was taken for one of CLOSE-WAIT.
 pub const ASSUMED: &str = "the socket list names no state, as after ss … state close-wait: all of it is taken for CLOSE-WAIT";
@@ -132,8 +142,15 @@ pub fn parse(text: &str) -> Result<Saved, NotAList> {
             _ => within(&printed(line)).for_each(|line| reader.line(number, &bare(line))),
         }
     }
-    reader.finish(last)
+    reader.finish(last).map_err(|unread| {
+        let start = text.get(..BEGINNING).unwrap_or(&text);
+        let form = foreign::form(&String::from_utf8_lossy(start));
+        form.map_or(NotAList::Unknown(unread), NotAList::Foreign)
+    })
 }
+
+/// Octets by which the form of a text is known that is no list.
+const BEGINNING: usize = 512;
 
 /// A line without the marks of a quotation, and those of Markdown for code and emphasis.
 fn bare(line: &str) -> String {
@@ -143,6 +160,7 @@ fn bare(line: &str) -> String {
 
 /// A line of a saved list, by what it turned out to be.
 pub enum SavedLine {
+    /// A socket.
     Socket(Socket),
     /// More of the socket before it.
     More(Vec<Holder>),
@@ -150,6 +168,7 @@ pub enum SavedLine {
     Times,
     /// A socket's beginning, or one that is not understood.
     Unclear,
+    /// A line of something else.
     Other,
 }
 
@@ -423,13 +442,13 @@ impl Reader {
         unread.lines += 1;
     }
 
-    fn finish(mut self, last: usize) -> Result<Saved, NotAList> {
+    fn finish(mut self, last: usize) -> Result<Saved, Option<Unread>> {
         self.give_up();
         self.end_record(last);
         self.begin();
         let Reader { moments, unread, is_assumed, .. } = self;
         match moments.is_empty() {
-            true => Err(NotAList(unread)),
+            true => Err(unread),
             false => Ok(Saved { moments, unread, is_assumed }),
         }
     }

@@ -16,15 +16,25 @@ use crate::tcp::state::State;
 /// The meaning of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
+    /// The protocol: other than TCP is passed over.
     Protocol,
+    /// The local address, perhaps with its port.
     Local,
+    /// The local port.
     LocalPort,
+    /// The peer's address, perhaps with its port.
     Peer,
+    /// The peer's port.
     PeerPort,
+    /// The state, in any system's words.
     State,
+    /// The process's number.
     Pid,
+    /// The process's name.
     Command,
+    /// Octets that the program has not read.
     RecvQ,
+    /// Octets that the peer has not acknowledged.
     SendQ,
 }
 
@@ -75,6 +85,7 @@ const NAMES: &[(&str, Role)] = &[
     ("sendq", Role::SendQ),
 ];
 
+/// Returns the meaning of a column's name, whatever tool wrote it.
 pub fn role(name: &str) -> Option<Role> {
     let bare = |c: char| c.is_alphanumeric().then(|| c.to_ascii_lowercase());
     let bare: String = name.chars().filter_map(bare).collect();

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use super::issues::{Level, issues};
 use super::{Checked, Status, text};
 
+/// Writes an annotation for each violation, and for each capture that could not be read.
 pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     for one in checked {
         for issue in issues(one) {

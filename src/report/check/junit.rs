@@ -8,6 +8,7 @@ use super::issues::{Level, issues};
 use super::{Checked, Outcome, Status};
 use crate::expect::Violation;
 
+/// Writes a test case a capture, in one suite.
 pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     let mut suite = TestSuite::new("closewait check");
     suite.add_test_cases(checked.iter().map(case));

@@ -12,6 +12,7 @@ use crate::summary::seen::Seen;
 use crate::units::seconds;
 use crate::verdict::Doubt;
 
+/// Writes a JSON object a capture, then one with the counts.
 pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     let mut out = out;
     for one in checked {

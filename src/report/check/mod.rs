@@ -25,17 +25,24 @@ use crate::verdict::{Close, Doubt};
 /// The form of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
+    /// Sentences, for people.
     Text,
+    /// A JSON object a line.
     Jsonl,
+    /// JUnit's XML, a test case a capture.
     Junit,
+    /// Annotations of a pull request, as GitHub reads them.
     Github,
+    /// SARIF 2.1.0, for code scanners.
     Sarif,
+    /// A code quality report, as GitLab reads it.
     Gitlab,
 }
 
 /// One capture. Names are safe to print.
 #[derive(Clone, Debug)]
 pub struct Checked {
+    /// The capture's name as it was given, safe to print.
     pub capture: String,
     /// The file that says what is expected, if there is one.
     pub expectation: Option<String>,
@@ -43,15 +50,20 @@ pub struct Checked {
     pub is_kept: bool,
     /// The sides that were judged, as they were written.
     pub local: Vec<String>,
+    /// The result of the comparison, or the reason why there is none.
     pub outcome: Outcome,
     /// Sentences on what was not as it should be, and did not matter.
     pub warnings: Vec<String>,
 }
 
+/// The result for one capture.
 #[derive(Clone, Debug)]
 pub enum Outcome {
+    /// It was read and compared.
     Judged {
+        /// The rows and counts of it.
         collected: Box<Collected>,
+        /// Expectations that it breaks, in the order of its file.
         violations: Vec<Violation>,
         /// Findings that the baseline has.
         known: usize,
@@ -59,7 +71,10 @@ pub enum Outcome {
         min_hold: TimeDelta,
     },
     /// The expectation was written: its change as a diff, empty if there is none.
-    Blessed { diff: String },
+    Blessed {
+        /// The lines that changed, as diff -u has them.
+        diff: String,
+    },
     /// The capture could not be checked, for this reason.
     Error(String),
 }
@@ -67,12 +82,16 @@ pub enum Outcome {
 /// The result of checking one capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
+    /// All is as expected.
     Ok,
+    /// An expectation is broken.
     Failed,
+    /// It could not be read, or compared.
     Error,
 }
 
 impl Checked {
+    /// Returns its status in one word.
     pub fn status(&self) -> Status {
         match &self.outcome {
             Outcome::Judged { violations, .. } if !violations.is_empty() => Status::Failed,
@@ -101,18 +120,23 @@ impl Checked {
 /// Captures by status.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
+    /// Captures.
     pub all: usize,
+    /// Captures that break an expectation.
     pub failed: usize,
+    /// Captures that could not be read, or compared.
     pub errors: usize,
 }
 
 impl Counts {
+    /// Counts them.
     pub fn of(checked: &[Checked]) -> Counts {
         let count = |status| checked.iter().filter(|one| one.status() == status).count();
         let (failed, errors) = (count(Status::Failed), count(Status::Error));
         Counts { all: checked.len(), failed, errors }
     }
 
+    /// Returns the number of captures that are as expected.
     pub fn ok(self) -> usize {
         self.all - self.failed - self.errors
     }

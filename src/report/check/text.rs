@@ -14,6 +14,7 @@ use crate::units::{count, duration, thousands};
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
+/// Writes a paragraph a capture.
 pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     for one in checked {
         line(out, one)?;
@@ -63,6 +64,7 @@ fn about(one: &Checked) -> String {
     }
 }
 
+/// Writes the counts, and a command to go on with.
 pub fn summary(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     let counts = Counts::of(checked);
     let captures = count(counts.all as u64, "capture");

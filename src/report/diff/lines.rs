@@ -21,6 +21,8 @@ struct ChangeLine<'a> {
     local_port: Option<u16>,
     cause: Option<&'static str>,
     statements: &'a [String],
+    /// The function behind it, where it is known of all of the kind.
+    code: Option<&'a str>,
     before: CountLine,
     after: CountLine,
     /// Connections of the second capture on which the same was said and that were closed; null where
@@ -69,6 +71,7 @@ impl<'a> From<&'a Change> for ChangeLine<'a> {
             local_port,
             cause: change.kind.cause.map(|cause| cause.name()),
             statements: &change.kind.statements,
+            code: change.kind.code.as_deref(),
             before: change.before.into(),
             after: change.after.into(),
             closed_after: change.closed_after,
@@ -77,6 +80,7 @@ impl<'a> From<&'a Change> for ChangeLine<'a> {
     }
 }
 
+/// Writes a JSON object a change, then a summary.
 pub fn write(mut out: &mut dyn Write, all: &Comparison) -> io::Result<()> {
     for change in &all.changes {
         write_line(&mut out, &ChangeLine::from(change))?;

@@ -13,6 +13,7 @@ use crate::units::count;
 
 /// Two captures, held against each other.
 pub struct Comparison {
+    /// Kinds of leaks, with their counts before and after.
     pub changes: Vec<Change>,
     /// Connections of the second capture of which it cannot be told.
     pub not_judged: u64,

@@ -13,6 +13,7 @@ use crate::units::{duration, thousands};
 /// Kinds of leaks of a fate that are listed.
 const ROWS: usize = 300;
 
+/// Writes a page; `made_by` is the command line, as a shell reads it.
 pub fn write(out: &mut dyn Write, all: &Comparison, made_by: &str) -> io::Result<()> {
     let headline = all.headline();
     let mood = match all.of(Fate::New) {
@@ -22,7 +23,7 @@ pub fn write(out: &mut dyn Write, all: &Comparison, made_by: &str) -> io::Result
     };
     let top = html! {
         p.answer { (headline) "." }
-        p.soft { "Two captures held against each other, by service, cause and statements." }
+        p.soft { "Two captures held against each other, by service, cause, statements and code." }
         @if let Some(caution) = all.caution() { p { (caution) } }
     };
     let main = html! {
@@ -43,6 +44,7 @@ fn title(fate: Fate) -> &'static str {
 fn part(all: &Comparison, fate: Fate) -> Markup {
     let changes = || all.changes.iter().filter(|change| change.fate == fate);
     let left = changes().count().saturating_sub(ROWS);
+    let has_code = changes().any(|change| change.kind.code.is_some());
     html! {
         section id=(fate.name()) aria-labelledby={ (fate.name()) "-title" } {
             h2 id={ (fate.name()) "-title" } { (title(fate)) }
@@ -51,9 +53,10 @@ fn part(all: &Comparison, fate: Fate) -> Markup {
                     caption { "Leaks, the most connections first" }
                     thead { tr {
                         th.n { "Before" } th.n { "After" } th { "Service" } th { "Cause" } th.n { "Longest held" } th { "Statements" }
+                        @if has_code { th { "Code" } }
                         @if fate == Fate::Gone { th { "What the second capture shows" } }
                     } }
-                    tbody { @for change in changes().take(ROWS) { (row(change)) } }
+                    tbody { @for change in changes().take(ROWS) { (row(change, has_code)) } }
                 }
             }
             @if left > 0 { p.soft { (left) " more." } }
@@ -61,7 +64,7 @@ fn part(all: &Comparison, fate: Fate) -> Markup {
     }
 }
 
-fn row(change: &Change) -> Markup {
+fn row(change: &Change, has_code: bool) -> Markup {
     let Change { kind, fate, before, after, .. } = change;
     let found = if *fate == Fate::Gone { before } else { after };
     html! {
@@ -72,6 +75,7 @@ fn row(change: &Change) -> Markup {
             td { (cause(kind)) @if found.doubted > 0 { ", " (thousands(found.doubted)) " with doubts" } }
             td.n { (found.longest.map_or("-".into(), |held| format!("≥ {}", duration(held)))) }
             td.mono { (short(&kind.statements.join("; "))) }
+            @if has_code { td.mono { (short(kind.code.as_deref().unwrap_or("-"))) } }
             @if *fate == Fate::Gone { td { (shown(change)) } }
         }
     }

@@ -11,6 +11,7 @@ use crate::units::{duration, thousands};
 /// Characters of statements in a line.
 const WIDE: usize = 100;
 
+/// Writes a headline, then the kinds of leaks by their fate.
 pub fn write(out: &mut dyn Write, all: &Comparison) -> io::Result<()> {
     let style = if all.of(Fate::New) > 0 { ALARM } else { CALM };
     writeln!(out, "{style}{}{style:#}.", all.headline())?;
@@ -43,6 +44,9 @@ fn one(mut out: &mut dyn Write, change: &Change) -> io::Result<()> {
         let short: String = said.chars().take(WIDE).collect();
         let more = if short.len() < said.len() { "…" } else { "" };
         writeln!(out, "       {short}{more}")?;
+    }
+    if let Some(code) = &kind.code {
+        writeln!(out, "       by {code}")?;
     }
     if change.fate == Fate::Gone {
         writeln!(out, "       {}", shown(change))?;

@@ -10,6 +10,10 @@ pub fn check() -> Result<(), NotBuiltIn> {
     Err(NotBuiltIn)
 }
 
+/// Refuses to draw.
+///
+/// # Errors
+/// Always.
 pub fn graph<'a>(
     _: &mut dyn Write,
     _: impl Iterator<Item = (&'a str, u64)>,
@@ -18,6 +22,10 @@ pub fn graph<'a>(
     Err(io::Error::other(NotBuiltIn))
 }
 
+/// Refuses to draw.
+///
+/// # Errors
+/// Always.
 pub fn diff<'a>(_: &mut dyn Write, _: impl Iterator<Item = (&'a str, Count)>) -> io::Result<()> {
     Err(io::Error::other(NotBuiltIn))
 }

@@ -4,6 +4,8 @@ use maud::{Markup, html};
 
 use super::document::Document;
 use super::short;
+use crate::report::lang::Lang;
+use crate::report::text::code::in_short;
 use crate::report::text::groups::{holder, statements, timeout_words};
 use crate::report::text::headline::{headline as coloured, how_local};
 use crate::report::text::page::plain;
@@ -20,7 +22,7 @@ pub fn title(page: &Document) -> String {
 
 fn headline(page: &Document) -> String {
     let report = &page.report;
-    plain(&coloured(report.totals, report.found, report.peer_holders))
+    plain(&coloured(report.totals, report.found, report.peer_holders, Lang::English))
 }
 
 pub fn part(page: &Document) -> Markup {
@@ -29,7 +31,7 @@ pub fn part(page: &Document) -> Markup {
     html! {
         p.answer { (told.as_deref().unwrap_or(&headline)) @if let Some(others) = others(page) { " " (others) } }
         @if told.is_some() { p { (headline) } }
-        @if let Some(line) = how_local(page.report.found) { p.soft { (line) } }
+        @if let Some(line) = how_local(page.report.found, Lang::English) { p.soft { (line) } }
         @if let Some(todo) = todo(page) { div.do { (todo) } }
     }
 }
@@ -38,7 +40,8 @@ pub fn part(page: &Document) -> Markup {
 fn told(page: &Document, group: &Group) -> String {
     let n = count(group.count, "connection");
     let host = names::host(group.longest.judged_and_peer().0.ip);
-    let (who, hosts) = (holder(&group.process), group.span().map_or(1, |span| span.hosts));
+    let (who, hosts) =
+        (holder(&group.process, Lang::English), group.span().map_or(1, |span| span.hosts));
     let who = match (&group.process, hosts) {
         (Holder::By(..), 0 | 1) => format!("{who} on {host}"),
         (Holder::By(..), _) => who,
@@ -60,7 +63,15 @@ fn told(page: &Document, group: &Group) -> String {
         Some(timeout) => format!("the peer closed them after {} s idle", timeout.about_s()),
         None => format!("the peer closed {}", if group.count == 1 { "it" } else { "them" }),
     };
-    format!("{who} {holds} {n} {with} in CLOSE-WAIT{since}: {closed}{}.", short(&why(group)))
+    let (why, code) = (short(&why(group)), short(&code(group)));
+    format!("{who} {holds} {n} {with} in CLOSE-WAIT{since}: {closed}{why}{code}.")
+}
+
+/// Names the code behind a group, if it was watched or its statements name it.
+fn code(group: &Group) -> String {
+    let watched = group.code.as_deref().and_then(in_short);
+    let named = watched.or_else(|| group.said.code.as_ref().map(|code| format!("by {code}")));
+    named.map_or(String::new(), |named| format!(", {named}"))
 }
 
 /// Says what the sentence about the largest group leaves out.
@@ -72,7 +83,7 @@ fn others(page: &Document) -> Option<String> {
 }
 
 fn why(group: &Group) -> String {
-    let said = statements(&group.said);
+    let said = statements(&group.said, Lang::English);
     let said = if said.is_empty() { said } else { format!(" ({said})") };
     match group.cause {
         Some(Cause::TransactionOpen) => format!(" in an open transaction{said}"),
@@ -107,7 +118,7 @@ fn todo(page: &Document) -> Option<Markup> {
                 }
             }
             @if let Some(timeout) = timeout {
-                p.soft { "Of the largest group: " (timeout_words(&timeout)) "." }
+                p.soft { "Of the largest group: " (timeout_words(&timeout, Lang::English)) "." }
             }
             @if let Some(span) = page.groups.first().and_then(|group| group.span()) {
                 @if let Some(apart) = span.apart {

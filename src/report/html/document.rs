@@ -9,7 +9,9 @@ use crate::summary::groups::Group;
 pub struct Document<'a> {
     pub report: Report<'a>,
     pub groups: Vec<&'a Group>,
+    /// Connections by what was said on them, and by the code behind those of which it is known.
     pub stacks: &'a Stacks,
+    pub code: &'a Stacks,
     pub strips: &'a [Strip],
     pub made_by: &'a str,
 }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::document::Document;
 use super::short;
 use crate::place::Place;
+use crate::report::lang::Lang;
 use crate::report::shell;
 use crate::report::text::{frame, idle_text, process};
 use crate::summary::seen::Seen;
@@ -54,7 +55,7 @@ fn row(page: &Document, seen: &Seen, owners: bool, doubts: bool) -> Markup {
             td.n data-v=(value(seen.idle_before_fin)) { (idle_text(seen)) }
             td.n { (seen.fin.map_or("-".into(), |fin| short(&frame(fin, page.report.totals)))) }
             td.t { (seen.cause.map_or("-", |cause| cause.name())) }
-            @if owners { td { (short(&process(&seen.process))) } }
+            @if owners { td { (short(&process(&seen.process, Lang::English))) } }
             @if doubts { td { (names()) } }
         }
     }
@@ -87,7 +88,7 @@ pub fn before(page: &Document) -> Option<Markup> {
                 thead { tr { th { "Local" } th { "Peer" } th { "Process" } } }
                 tbody {
                     @for socket in &before[..shown] {
-                        tr { td.mono { (socket.local) } td.mono { (socket.peer) } td { (short(&process(&socket.process))) } }
+                        tr { td.mono { (socket.local) } td.mono { (socket.peer) } td { (short(&process(&socket.process, Lang::English))) } }
                     }
                 }
             }

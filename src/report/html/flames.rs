@@ -1,4 +1,5 @@
-//! Conversations as two flame graphs beside each other: of what was left, and of what was closed.
+//! Conversations as two flame graphs beside each other: of what was left, and of what was closed. By the code
+//! behind them where it is known, and by what was said.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use maud::{Markup, html};
 use super::document::Document;
 use super::plot::number;
 use super::short;
-use crate::report::stacks::Count;
+use crate::report::stacks::{Count, Stacks};
 use crate::units::{count, thousands};
 
 /// The width of a graph and the height of a frame, in pixels; of a character of its font, about.
@@ -67,21 +68,51 @@ fn draw<'a>(frame: &Flame<'a>, left: f64, scale: f64, level: usize, into: &mut V
     }
 }
 
+/// Flames of one kind of stacks: of what was left, and of what was closed.
+struct Pair<'a> {
+    left: Flame<'a>,
+    well: Flame<'a>,
+}
+
+impl<'a> Pair<'a> {
+    fn of(stacks: &'a Stacks) -> Pair<'a> {
+        let of = |which: fn(Count) -> u64| {
+            Flame::of(stacks.iter().map(move |(stack, n)| (stack, which(n))))
+        };
+        Pair { left: of(|n| n.findings), well: of(|n| n.closed) }
+    }
+
+    /// Draws them beside each other, after some words about them.
+    fn beside(&self, words: &Markup) -> Option<Markup> {
+        (self.left.connections > 0).then(|| html! {
+            (words)
+            div.flames {
+                (graph(&self.left, "left", "Left in CLOSE-WAIT"))
+                @if self.well.connections > 0 { (graph(&self.well, "well", "Closed by both sides: a sample")) }
+            }
+        })
+    }
+}
+
 pub fn part(page: &Document) -> Option<Markup> {
-    let of = |which: fn(Count) -> u64| {
-        Flame::of(page.stacks.iter().map(move |(stack, n)| (stack, which(n))))
-    };
-    let (left, well) = (of(|n| n.findings), of(|n| n.closed));
-    (left.connections > 0).then(|| html! {
+    let (code, said) = (Pair::of(page.code), Pair::of(page.stacks));
+    let of = (code.left.connections, said.left.connections);
+    let by_code = code.beside(&html! {
+        h3 { "By code" }
+        p.soft {
+            "From below: the peer, user and database, the functions that began the transaction or asked last, statements in order, how it ended. "
+            @if of.0 < of.1 { "The code of " (thousands(of.0)) " of " (count(of.1, "connection")) " is known. " }
+            @if code.well.connections == 0 { "Of connections that were closed no code was kept." }
+        }
+    });
+    let by_statement = said.beside(&html! {
+        @if by_code.is_some() { h3 { "By statement" } }
         p.soft {
             "From below: the peer, user and database, statements in order, how it ended. What only the left one has stands out. "
-            @if well.connections == 0 { "No connection that was closed told what was said on it." }
+            @if said.well.connections == 0 { "No connection that was closed told what was said on it." }
         }
-        div.flames {
-            (graph(&left, "left", "Left in CLOSE-WAIT"))
-            @if well.connections > 0 { (graph(&well, "well", "Closed by both sides: a sample")) }
-        }
-    })
+    });
+    by_statement.map(|by_statement| html! { (by_code.unwrap_or_default()) (by_statement) })
 }
 
 fn graph(root: &Flame, class: &str, title: &str) -> Markup {

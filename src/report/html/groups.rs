@@ -1,9 +1,11 @@
-//! The findings by process, service, cause and statements.
+//! The findings by process, service, cause, statements and code.
 
 use maud::{Markup, html};
 
 use super::document::Document;
 use super::short;
+use crate::report::lang::Lang;
+use crate::report::text::code::code_lines;
 use crate::report::text::groups::{cause, holder, party, timeout_words};
 use crate::summary::groups::Group;
 use crate::summary::seen::Seen;
@@ -33,7 +35,7 @@ fn article(page: &Document, group: &Group) -> Markup {
         .collect();
     html! {
         article {
-            h3 { (n) " · " (short(&party(group))) @match holder(&group.process).as_str() { "" => {} by => { " · " (short(by)) } } }
+            h3 { (n) " · " (short(&party(group, Lang::English))) @match holder(&group.process, Lang::English).as_str() { "" => {} by => { " · " (short(by)) } } }
             ul {
                 @if let Some(line) = held(group) { li { (line) } }
                 @if let Some(line) = idle(group) { li { (line) } }
@@ -41,12 +43,13 @@ fn article(page: &Document, group: &Group) -> Markup {
                 @if group.cause.is_some() {
                     li {
                         "Cause: "
-                        code { (cause(group)) }
+                        code { (cause(group, Lang::English)) }
                     }
                 }
                 @for doubt in doubts { li { "In doubt: " (doubt) "." } }
             }
             (statements(group))
+            (code(group))
             (wireshark(page, &group.longest))
         }
     }
@@ -62,7 +65,8 @@ fn held(group: &Group) -> Option<String> {
 
 fn idle(group: &Group) -> Option<String> {
     let (least, most) = group.idle()?;
-    let timeout = group.timeout().map(|timeout| format!(": {}", timeout_words(&timeout)));
+    let timeout =
+        group.timeout().map(|timeout| format!(": {}", timeout_words(&timeout, Lang::English)));
     Some(format!("Idle for {} before the FIN{}", range(least, most), timeout.unwrap_or_default()))
 }
 
@@ -80,6 +84,19 @@ fn statements(group: &Group) -> Markup {
                 @for statement in all.iter().take(STATEMENTS) { (short(statement)) "\n" }
                 @if all.len() > STATEMENTS { "… " (all.len() - STATEMENTS) " more" }
             }
+        }
+    }
+}
+
+/// The functions that used these sockets, where that was watched; or what their statements say of it.
+fn code(group: &Group) -> Markup {
+    let lines = code_lines(group, false);
+    html! {
+        @if !lines.is_empty() {
+            p.soft { "The code behind them:" }
+            pre { @for line in &lines { (short(line.trim_start())) "\n" } }
+        } @else if let Some(code) = &group.said.code {
+            p.soft { "By " code { (short(code)) } ", as its statements say." }
         }
     }
 }

@@ -33,9 +33,11 @@ use std::io::{self, Write};
 
 use strip::Strip;
 
+use super::lang::Lang;
 use super::stacks::Stacks;
 use super::text::TextLook;
 use super::text::gathered::Gathered;
+use super::text::page::Screen;
 use crate::owner::Socket;
 use crate::printable::printable;
 use crate::summary::seen::Seen;
@@ -53,7 +55,9 @@ pub struct Html<W> {
     look: TextLook,
     made_by: String,
     gathered: Gathered,
+    /// By what was said, and by the code behind those connections where it is known.
     stacks: Stacks,
+    code: Stacks,
     strips: Vec<Strip>,
 }
 
@@ -61,9 +65,18 @@ impl<W: Write> Html<W> {
     /// `made_by` is the command line, as a shell reads it.
     pub fn new(out: W, look: TextLook, made_by: String) -> Html<W> {
         // Whoever reads it cannot ask for more.
-        let look = TextLook { top: Some(0), ..look };
-        let (gathered, stacks) = (Gathered::keeping(ROWS), Stacks::default());
-        Html { out, look, made_by, gathered, stacks, strips: Vec::new() }
+        let screen = Screen { lang: Lang::English, ..look.screen };
+        let look = TextLook { top: Some(0), screen, ..look };
+        let gathered = Gathered::keeping(ROWS);
+        let (stacks, code) = (Stacks::default(), Stacks::default());
+        Html { out, look, made_by, gathered, stacks, code, strips: Vec::new() }
+    }
+
+    fn count(&mut self, row: &Row) {
+        self.stacks.count_said(row);
+        if row.owner.code().is_some() {
+            self.code.count(row);
+        }
     }
 
     /// One connection of each of the largest groups, that which was held longest: to be looked at
@@ -86,13 +99,13 @@ impl<W: Write> Sink for Html<W> {
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        self.stacks.count(row);
+        self.count(row);
         self.gathered.row(row, false);
         Ok(())
     }
 
     fn unreported(&mut self, row: &Row) -> io::Result<()> {
-        self.stacks.count(row);
+        self.count(row);
         Ok(())
     }
 
@@ -107,13 +120,14 @@ impl<W: Write> Sink for Html<W> {
             report: self.gathered.report(&self.look, totals),
             groups: self.gathered.found.groups.sorted(),
             stacks: &self.stacks,
+            code: &self.code,
             strips: &self.strips,
             made_by: &self.made_by,
         };
         self.out.write_all(page(&document).into_string().as_bytes())?;
         self.out.flush()?;
         self.gathered = Gathered::keeping(ROWS);
-        self.stacks = Stacks::default();
+        (self.stacks, self.code) = (Stacks::default(), Stacks::default());
         self.strips.clear();
         Ok(())
     }

@@ -7,6 +7,7 @@ use super::document::Document;
 use super::plot::{Axis, HIGH, WIDE, number, steps};
 use super::short;
 use crate::place::Time;
+use crate::report::lang::Lang;
 use crate::report::text::history::words;
 use crate::summary::Capture;
 use crate::summary::history::Series;
@@ -72,7 +73,7 @@ fn name(page: &Document, capture: &Capture) -> String {
 fn panel(series: &Series, state: State, counts: &[u32], axis: Axis, lost: &[Lost]) -> Markup {
     let most = counts.iter().copied().max().unwrap_or(0);
     let (line, area) = steps(counts, most);
-    let words = words(series, state).unwrap_or_default();
+    let words = words(series, state, Lang::English).unwrap_or_default();
     let class = if state == State::CloseWait { "panel main" } else { "panel" };
     html! {
         div class=(class) {

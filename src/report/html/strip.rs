@@ -12,14 +12,18 @@ const TAIL: usize = 28;
 /// The packets of one connection: the first and the last of them.
 #[derive(Debug)]
 pub struct Strip {
+    /// The connection.
     pub seen: Seen,
+    /// Its first packets.
     pub head: Vec<Step>,
+    /// Its last packets; those between are counted.
     pub tail: VecDeque<Step>,
     /// Packets between them.
     pub between: u64,
 }
 
 impl Strip {
+    /// Begins without a packet.
     pub fn of(seen: Seen) -> Strip {
         Strip { seen, head: Vec::new(), tail: VecDeque::new(), between: 0 }
     }

@@ -40,6 +40,7 @@ const MARKED: usize = 400;
 /// Choices of the user for how a ladder looks.
 #[derive(Clone, Copy, Debug)]
 pub struct LadderLook {
+    /// The zone that times are shown in.
     pub zone: Zone,
     /// Dates and times in place of the time since the first packet.
     pub absolute: bool,
@@ -50,8 +51,11 @@ pub struct LadderLook {
 /// Names of the ends `a` and `b`, and which of them stands first in a line: the one that is judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Names {
+    /// The name of the end that sent the first packet.
     pub a: &'static str,
+    /// The name of the other end.
     pub b: &'static str,
+    /// The side that the first packet shows as the sender.
     pub first: Side,
 }
 
@@ -93,6 +97,7 @@ struct Between {
 }
 
 impl<W: Write> Ladder<W> {
+    /// Writes to `out`; `first` is the packet that times count from.
     pub fn new(out: W, look: LadderLook, names: Names, first: Place) -> Ladder<W> {
         Ladder {
             out,

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use super::{ALARM, CALM, HEADING, Ladder, Names};
 use crate::capture::LinkType;
 use crate::place::Place;
+use crate::report::lang::Lang;
 use crate::report::text::code::lines as code_lines;
 use crate::report::text::process;
 use crate::report::tshark;
@@ -22,15 +23,19 @@ use crate::verdict::{Close, Doubt, Judgement, Verdict};
 /// Another connection on the same 4-tuple.
 #[derive(Clone, Copy, Debug)]
 pub struct Other {
+    /// Its first packet, which names it.
     pub first: Place,
+    /// Its verdict.
     pub verdict: Verdict,
 }
 
 /// The connection that is explained, and others that were asked for with it.
 pub struct Subject<'a> {
+    /// The connection, judged.
     pub row: Row<'a>,
     /// Whoever holds its socket, where that is known.
     pub process: &'a Process,
+    /// The capture that it is of.
     pub totals: &'a Totals,
     /// The first of them.
     pub others: &'a [Other],
@@ -136,7 +141,7 @@ impl<W: Write> Ladder<W> {
             writeln!(self.out, "Notes: {}.", notes.join(", "))?;
         }
         if *subject.process != Process::NotAsked {
-            writeln!(self.out, "Process: {}", process(subject.process))?;
+            writeln!(self.out, "Process: {}", process(subject.process, Lang::English))?;
         }
         if let Some(cause) = subject.row.cause {
             writeln!(self.out, "Cause: {}", cause.name())?;

@@ -19,14 +19,20 @@ use Of::{Number, Seconds, Text, Times, Yes};
 /// The way from a row to a cell.
 #[derive(Clone, Copy)]
 pub enum Of {
+    /// Text.
     Text(fn(&Row) -> Option<String>),
+    /// A whole number.
     Number(fn(&Row) -> Option<i64>),
+    /// A point in time.
     Times(fn(&Row) -> Option<Time>),
+    /// A duration in seconds.
     Seconds(fn(&Row) -> Option<f64>),
+    /// True or false.
     Yes(fn(&Row) -> Option<bool>),
 }
 
 impl Of {
+    /// Returns the kind of its cells.
     pub fn kind(&self) -> Kind {
         match self {
             Text(_) => Kind::Text,
@@ -37,6 +43,7 @@ impl Of {
         }
     }
 
+    /// Returns the cell of a row.
     pub fn of(&self, row: &Row) -> Cell {
         match self {
             Text(of) => text(of(row)),

@@ -19,22 +19,32 @@ const GROUP: usize = 32_768;
 /// The type of a column. All may be null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// Text in UTF-8.
     Text,
+    /// A whole number of 64 bits.
     Number,
     /// In microseconds and UTC: some readers know no nanoseconds.
     Time,
+    /// A duration in seconds.
     Seconds,
+    /// True or false.
     Yes,
 }
 
 /// The value of a row in a column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
+    /// Nothing is known.
     Null,
+    /// Text.
     Text(String),
+    /// A whole number.
     Number(i64),
+    /// A point in time, written in microseconds and UTC.
     Time(Time),
+    /// A duration in seconds.
     Seconds(f64),
+    /// True or false.
     Yes(bool),
 }
 

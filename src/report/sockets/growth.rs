@@ -25,8 +25,12 @@ pub fn counts(listing: &Listing) -> BTreeMap<Whose, u64> {
     counts
 }
 
-/// Returns how many more sockets of one process there are each minute, over all its peers.
-pub fn of_process(history: &History, pid: i32) -> f64 {
+/// Returns how many more sockets of one process there are each minute, over all its peers; of one look, what their
+/// times tell.
+pub fn rate(listing: &Listing, history: Option<&History>, pid: i32) -> Option<f64> {
+    let at_one_look = listing.times_of(pid).per_minute();
+    let Some(history) = history else { return at_one_look };
     let rates = history.per_minute();
-    rates.iter().filter(|((whose, _), _)| *whose == Some(pid)).map(|(_, rate)| rate).sum()
+    let own = rates.iter().filter(|((whose, _), _)| *whose == Some(pid));
+    history.rate(own.map(|(_, rate)| rate).sum(), at_one_look)
 }

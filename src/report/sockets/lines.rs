@@ -6,12 +6,15 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::Listing;
+use super::growth::{History, rate};
 use crate::names::host;
 use crate::owner::silence::Silence;
 use crate::owner::{Holder, Socket};
+use crate::place::Time;
 use crate::report::code::{CodeLine, code_lines};
 use crate::report::lines::{EndKey, ProcessLine, SCHEMA, defused, write_line};
-use crate::units::seconds;
+use crate::summary::growth::Outlook;
+use crate::units::{rfc3339, seconds};
 
 #[derive(Serialize)]
 struct SocketLine<'a> {
@@ -99,21 +102,31 @@ struct UsageLine<'a> {
     close_wait: u64,
     descriptors: Option<u64>,
     descriptor_limit: Option<u64>,
+    per_minute: Option<f64>,
+    limit_reached_at: Option<String>,
 }
 
-/// `--format jsonl`.
-pub fn jsonl(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
+/// `--format jsonl`, of a list that is as of `now`.
+pub fn jsonl(
+    out: &mut impl Write,
+    listing: &Listing,
+    history: Option<&History>,
+    now: Time,
+) -> io::Result<()> {
     for socket in &listing.listed {
         write_line(out, &SocketLine::from(*socket))?;
     }
     let usage = |(pid, close_wait)| {
         let usage = listing.snapshot.processes.get(&pid)?;
+        let outlook = Outlook::new(usage.clone(), rate(listing, history, pid), now);
         Some(UsageLine {
             pid,
             command: &usage.command,
             close_wait,
             descriptors: usage.in_use,
             descriptor_limit: usage.limit,
+            per_minute: outlook.per_minute,
+            limit_reached_at: outlook.full_at.and_then(|at| rfc3339(at, 0)),
         })
     };
     let summary = SummaryLine {

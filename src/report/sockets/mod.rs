@@ -30,19 +30,26 @@ pub struct Listing<'a> {
     pub listed: Vec<&'a Socket>,
     /// Events of the code behind sockets that did not arrive, where it is watched.
     pub code_lost: Option<u64>,
+    /// The whole list, with processes and their limits.
     pub snapshot: &'a Snapshot,
 }
 
 /// CLOSE-WAIT sockets of one process with one peer.
 #[derive(Debug)]
 pub struct Group<'a> {
+    /// The process, or why none is known.
     pub held: Held<'a>,
+    /// The network namespace, where several were looked at.
     pub netns: Option<&'a str>,
+    /// The local end; without the port where they differ.
     pub local: End,
+    /// The peer's end; without the port where they differ.
     pub peer: End,
+    /// Sockets in it.
     pub count: u64,
     /// The least and the most of Recv-Q; `None` where the list does not say.
     pub unread: Option<(u32, u32)>,
+    /// The times since when they are held, and how long they were idle.
     pub times: Times,
     /// The code behind them, where that was watched.
     pub code: Option<&'a Code>,
@@ -51,7 +58,9 @@ pub struct Group<'a> {
 /// An endpoint of a group; without a port where there are several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct End {
+    /// The address.
     pub ip: std::net::IpAddr,
+    /// The port; none where members have different ones.
     pub port: Option<u16>,
 }
 

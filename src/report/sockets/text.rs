@@ -6,19 +6,21 @@ use std::io::{self, Write};
 
 use chrono::TimeDelta;
 
-use super::growth::{History, of_process};
+use super::growth::{History, rate};
 use super::times::Times;
 use super::{Group, Listing};
 use crate::owner::{Held, Socket, Usage};
 use crate::place::Time;
+use crate::report::lang::{Lang, Thing};
 use crate::report::outlook::to_the_minute;
-use crate::report::table::{Align, more, table, write_table};
+use crate::report::table::{Align, table, write_table};
 use crate::report::text::code::lines as code_lines;
 use crate::report::text::code::lost as code_lost;
 use crate::report::text::page::{Page, Screen};
 use crate::report::text::{ALARM, CALM, timeout_words};
 use crate::summary::growth::until_full;
-use crate::units::{Zone, count, duration, range, thousands};
+use crate::tcp::state::State;
+use crate::units::{Zone, duration, range, thousands};
 
 /// The look of the text.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,7 @@ pub struct SocketsLook {
     pub each: bool,
     /// All functions of a stack, those of libraries, too.
     pub frames: bool,
+    /// The terminal that it is written for.
     pub screen: Screen,
     /// The time of the look, where it is now.
     pub now: Option<Time>,
@@ -41,50 +44,58 @@ pub fn write(
     history: Option<&History>,
     look: SocketsLook,
 ) -> io::Result<()> {
-    let mut out = Page::new(out, look.screen);
-    states(&mut out, listing)?;
-    headline(&mut out, listing)?;
+    let (mut out, lang) = (Page::new(out, look.screen), look.screen.lang);
+    states(&mut out, listing, lang)?;
+    headline(&mut out, listing, lang)?;
     let groups = listing.groups();
     if !groups.is_empty() {
         group_table(&mut out, &groups, &look)?;
-        meaning(&mut out, listing, &groups)?;
-        exhaustion(&mut out, listing, history, look.now)?;
+        meaning(&mut out, listing, &groups, lang)?;
+        exhaustion(&mut out, listing, history, &look)?;
     }
     if look.each {
-        each(&mut out, &listing.listed, look.top)?;
+        each(&mut out, &listing.listed, &look)?;
     }
     out.flush()
 }
 
 /// The incident's `netstat | awk`.
-fn states(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
+fn states(out: &mut impl Write, listing: &Listing, lang: Lang) -> io::Result<()> {
     let words: Vec<String> =
         listing.states.iter().map(|(state, n)| format!("{state} {}", thousands(*n))).collect();
     match words.is_empty() {
-        true => writeln!(out, "No TCP socket.\n"),
+        true => writeln!(out, "{}\n", lang.no_socket()),
         false => writeln!(out, "{}\n", words.join("   ")),
     }
 }
 
-fn headline(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
-    match listing.stuck.len() as u64 {
-        0 => writeln!(out, "{CALM}No socket in CLOSE-WAIT.{CALM:#}"),
-        n => writeln!(out, "{ALARM}{} in CLOSE-WAIT{ALARM:#}\n", count(n, "socket")),
-    }
+fn headline(out: &mut impl Write, listing: &Listing, lang: Lang) -> io::Result<()> {
+    // The states above count all there are, whatever was asked for.
+    let all = listing.states.get(&State::CloseWait).copied().unwrap_or(0);
+    let sockets = lang.count(all, Thing::Socket);
+    let stuck = match listing.stuck.len() as u64 {
+        0 if all > 0 => return writeln!(out, "{}", lang.no_stuck_socket_matches(sockets)),
+        0 => return writeln!(out, "{CALM}{}{CALM:#}", lang.no_socket_stuck()),
+        1 if all > 1 => lang.one_stuck_socket_matches(sockets),
+        n if n < all => lang.stuck_sockets_match(thousands(n), sockets),
+        _ => lang.sockets_stuck(sockets),
+    };
+    writeln!(out, "{ALARM}{stuck}{ALARM:#}\n")
 }
 
 /// A row a group, and below it since when.
 fn group_table(out: &mut impl Write, groups: &[Group], look: &SocketsLook) -> io::Result<()> {
-    let top = look.top;
+    let (top, lang) = (look.top, look.screen.lang);
     let shown = if top == 0 { groups.len() } else { groups.len().min(top) };
     let several = groups.iter().any(|group| group.netns.is_some());
-    let mut heads = vec!["count", "command", "pid", "Recv-Q", "local", "peer"];
+    let mut heads = vec![lang.count_caption(), lang.command_caption(), "pid".into()];
+    heads.extend(["Recv-Q".into(), lang.local_caption(), lang.peer_caption()]);
     if several {
-        heads.push("netns");
+        heads.push("netns".into());
     }
-    let mut rows = vec![heads.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+    let mut rows = vec![heads];
     for group in &groups[..shown] {
-        let (command, pid) = who(group.held);
+        let (command, pid) = who(group.held, lang);
         let unread = match group.unread {
             None => "-".into(),
             Some((least, most)) if least == most => thousands(least.into()),
@@ -110,28 +121,29 @@ fn group_table(out: &mut impl Write, groups: &[Group], look: &SocketsLook) -> io
     lines.next().iter().try_for_each(|heads| writeln!(out, "{heads}"))?;
     for (line, group) in lines.zip(groups) {
         writeln!(out, "{line}")?;
-        since(&group.times).iter().try_for_each(|since| writeln!(out, "         {since}"))?;
+        since(&group.times, lang).iter().try_for_each(|since| writeln!(out, "         {since}"))?;
         let code = group.code.map_or(Vec::new(), |code| code_lines(code, Vec::new(), look.frames));
         code.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
     }
-    more(out, groups.len() - shown, "group")?;
+    more(out, groups.len() - shown, Thing::MoreGroup, lang)?;
     writeln!(out)
 }
 
 /// Since when, how many a minute, and after which pause.
-fn since(times: &Times) -> Option<String> {
+fn since(times: &Times, lang: Lang) -> Option<String> {
     let mut text = match times.held()? {
-        (least, most) if duration(least) == duration(most) => format!("held ≥ {}", duration(least)),
-        (least, most) => format!("held ≥ {} … ≥ {}", duration(least), duration(most)),
+        (least, most) if duration(least) == duration(most) => lang.held(duration(least)),
+        (least, most) => lang.held_range(duration(least), duration(most)),
     };
     if let Some(rate) = times.per_minute() {
-        text += &format!(", {} a minute", rounded(rate));
+        text += &lang.a_minute(rounded(rate));
     }
     text += &match (times.idle(), times.timeout()) {
         (None, _) => String::new(),
-        (Some((least, most)), None) => format!("; idle ≤ {}", range(least, most)),
+        (Some((least, most)), None) => lang.idle_at_most(range(least, most)),
         (_, Some(timeout)) => {
-            format!("; idle ≤ {}: {}", duration(timeout.middle), timeout_words(&timeout))
+            let words = timeout_words(&timeout, lang);
+            lang.idle_at_most(duration(timeout.middle)) + &lang.colon(words)
         }
     };
     Some(text)
@@ -145,17 +157,30 @@ fn rounded(rate: f64) -> String {
     }
 }
 
-fn who(held: Held) -> (String, String) {
+/// Says how many lines a table does not show.
+fn more(out: &mut impl Write, n: usize, thing: Thing, lang: Lang) -> io::Result<()> {
+    match n {
+        0 => Ok(()),
+        n => writeln!(out, "{}", lang.left_out(lang.count(n as u64, thing))),
+    }
+}
+
+fn who(held: Held, lang: Lang) -> (String, String) {
     match held {
         Held::By(holder) if holder.command.is_empty() => ("-".into(), holder.pid.to_string()),
         Held::By(holder) => (holder.command.clone(), holder.pid.to_string()),
-        Held::Backlog => ("(backlog)".into(), "-".into()),
-        Held::Hidden => ("(unknown)".into(), "-".into()),
+        Held::Backlog => (lang.backlog(), "-".into()),
+        Held::Hidden => (lang.hidden(), "-".into()),
     }
 }
 
 /// Says what Recv-Q and a missing process mean.
-fn meaning(out: &mut impl Write, listing: &Listing, groups: &[Group]) -> io::Result<()> {
+fn meaning(
+    out: &mut impl Write,
+    listing: &Listing,
+    groups: &[Group],
+    lang: Lang,
+) -> io::Result<()> {
     let held_by = |wanted: fn(&Held) -> bool| groups.iter().any(|group| wanted(&group.held));
     let unread: BTreeSet<u32> = listing
         .stuck
@@ -165,65 +190,42 @@ fn meaning(out: &mut impl Write, listing: &Listing, groups: &[Group]) -> io::Res
         .collect();
     for unread in unread {
         let sentence = match unread {
-            0 => "Recv-Q 0: the program read the end-of-file, and did not close the socket.",
-            1 => {
-                "Recv-Q 1: the program never read the end-of-file: it is not reading this connection."
-            }
-            _ => "Recv-Q above 1: data came before the end-of-file, and the program read neither.",
+            0 => lang.recv_q_0(),
+            1 => lang.recv_q_1(),
+            _ => lang.recv_q_more(),
         };
         writeln!(out, "{sentence}")?;
     }
-    bounds(out, listing)?;
+    bounds(out, listing, lang)?;
     if held_by(|held| matches!(held, Held::Backlog)) {
-        writeln!(
-            out,
-            "(backlog): no process has the socket: it sits in a listening socket's backlog, and the program never accepted it."
-        )?;
+        writeln!(out, "{}", lang.in_backlog())?;
     }
     if held_by(|held| matches!(held, Held::Hidden)) {
-        let hidden = listing.snapshot.denied;
-        match hidden {
-            _ if listing.snapshot.is_saved => writeln!(
-                out,
-                "(unknown): the list names no process for them: ss -tanpe, netstat -antp or lsof -nP -iTCP do, as root."
-            )?,
-            0 => writeln!(out, "(unknown): the process ended while the list was made.")?,
-            n => writeln!(
-                out,
-                "(unknown): no permission to look into {}: run as root, or give closewait cap_sys_ptrace and cap_dac_read_search.",
-                match n {
-                    1 => "1 process".into(),
-                    n => format!("{} processes", thousands(n)),
-                }
-            )?,
-        }
+        let why = match listing.snapshot.denied {
+            _ if listing.snapshot.is_saved => lang.list_has_no_process(),
+            0 => lang.process_ended(),
+            1 => lang.no_permission(lang.one_process()),
+            n => lang.no_permission(lang.processes(thousands(n))),
+        };
+        writeln!(out, "{why}")?;
     }
     Ok(())
 }
 
 /// Says what the times are worth, or why there are none.
-fn bounds(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
+fn bounds(out: &mut impl Write, listing: &Listing, lang: Lang) -> io::Result<()> {
     if let Some(lost) = listing.code_lost.filter(|lost| *lost > 0) {
         writeln!(out, "{}", code_lost(lost))?;
     }
     let mut times = Times::default();
     listing.stuck.iter().for_each(|socket| times.add(socket));
-    match (times.held(), listing.snapshot.is_saved) {
-        (Some(_), _) => {
-            write!(
-                out,
-                "held and idle go by the peer's last segment: a keep-alive after its FIN shortens held and lengthens idle"
-            )?;
-            match times.keep_alive {
-                0 => writeln!(out, "."),
-                n => writeln!(out, " (this host sends them on {}).", thousands(n)),
-            }
-        }
-        (None, true) => writeln!(out, "Since when, the list does not say: ss -tanpoei does."),
-        (None, false) => {
-            writeln!(out, "Since when, the kernel does not say here (sock_diag).")
-        }
-    }
+    let worth = match (times.held(), times.keep_alive) {
+        (Some(_), 0) => lang.by_last_segment(""),
+        (Some(_), n) => lang.by_last_segment(lang.keep_alives(thousands(n))),
+        (None, _) if listing.snapshot.is_saved => lang.list_says_no_times(),
+        (None, _) => lang.kernel_says_no_times(),
+    };
+    writeln!(out, "{worth}")
 }
 
 /// Says how near each process is to its descriptor limit, and when it gets there.
@@ -231,61 +233,52 @@ fn exhaustion(
     out: &mut impl Write,
     listing: &Listing,
     history: Option<&History>,
-    now: Option<Time>,
+    look: &SocketsLook,
 ) -> io::Result<()> {
+    let (now, lang) = (look.now, look.screen.lang);
     let mut processes: Vec<(i32, u64)> = listing.by_process().into_iter().collect();
     processes.sort_by_key(|(_, stuck)| std::cmp::Reverse(*stuck));
     writeln!(out)?;
     for (pid, stuck) in processes {
         let Some(usage) = listing.snapshot.processes.get(&pid) else { continue };
-        write!(out, "{}[{pid}]: {} of ", usage.command, thousands(stuck))?;
-        let number = |n: Option<u64>| n.map_or("an unknown number of".into(), thousands);
-        write!(out, "{} descriptors in CLOSE-WAIT", number(usage.in_use))?;
-        match usage.limit {
-            Some(limit) => write!(out, ", limit {}", thousands(limit))?,
-            None => write!(out, ", no limit known")?,
-        }
-        let at_one_look = listing.times_of(pid).per_minute();
-        let rate = match history {
-            Some(history) => history.rate(of_process(history, pid), at_one_look),
-            None => at_one_look,
-        };
-        if let Some(rate) = rate {
-            write!(out, "{}", outlook(rate, usage, now))?;
-        }
-        writeln!(out, ".")?;
+        let all = usage.in_use.map_or_else(|| lang.unknown_number(), thousands);
+        let limit = usage.limit.map_or_else(|| lang.no_limit(), |n| lang.limit(thousands(n)));
+        let rate = rate(listing, history, pid);
+        let outlook = rate.map_or(String::new(), |rate| outlook(rate, usage, now, lang));
+        let process = format!("{}[{pid}]", usage.command);
+        let line = lang.descriptors(process, thousands(stuck), all, limit, outlook);
+        writeln!(out, "{line}")?;
     }
     if let Some(history) = history.filter(|history| history.is_timeless()) {
         for ((pid, peer), more) in history.growth() {
-            let who = pid.map_or("(no process)".into(), |pid| format!("pid {pid}"));
-            let lists = history.len();
-            writeln!(
-                out,
-                "  {more:+} from the first of {lists} lists to the last: {who}, peer {peer}"
-            )?;
+            let grown = lang.grown(format!("{more:+}"), history.len(), of_pid(pid, lang), peer);
+            writeln!(out, "{grown}")?;
         }
     } else if let Some(history) = history {
         for ((pid, peer), rate) in history.per_minute() {
-            let who = pid.map_or("(no process)".into(), |pid| format!("pid {pid}"));
-            writeln!(out, "  {rate:+.1} a minute: {who}, peer {peer}")?;
+            let grows = lang.grows_by(format!("{rate:+.1}"), of_pid(pid, lang), peer);
+            writeln!(out, "{grows}")?;
         }
     }
     Ok(())
 }
 
-fn outlook(per_minute: f64, usage: &Usage, now: Option<Time>) -> String {
+fn of_pid(pid: Option<i32>, lang: Lang) -> String {
+    pid.map_or_else(|| lang.no_process(), |pid| format!("pid {pid}"))
+}
+
+fn outlook(per_minute: f64, usage: &Usage, now: Option<Time>, lang: Lang) -> String {
     let descriptors = usage.in_use.zip(usage.limit);
     let left = descriptors.and_then(|(in_use, limit)| until_full(in_use, limit, per_minute));
     match left.and_then(|left| TimeDelta::from_std(left).ok()) {
         Some(left) => {
             let full_at = |now: Time| now.after(left.num_nanoseconds().unwrap_or(i64::MAX));
-            let at =
-                now.map(|now| format!(", at {}", to_the_minute(full_at(now), now, Zone::Local)));
-            let (at, left) = (at.unwrap_or_default(), duration(left));
-            format!("; {per_minute:+.1} a minute, which reaches the limit in {left}{at}")
+            let at = |now| lang.full_at(to_the_minute(full_at(now), now, Zone::Local));
+            let at = now.map(at).unwrap_or_default();
+            lang.full_in(format!("{per_minute:+.1}"), duration(left), at)
         }
-        None if per_minute == 0.0 => "; not growing".into(),
-        None => format!("; {per_minute:+.1} a minute"),
+        None if per_minute == 0.0 => lang.not_growing(),
+        None => lang.grows(format!("{per_minute:+.1}")),
     }
 }
 
@@ -294,14 +287,16 @@ fn queue(octets: Option<u32>) -> String {
     octets.map_or("-".into(), |octets| octets.to_string())
 }
 
-fn each(out: &mut impl Write, sockets: &[&Socket], top: usize) -> io::Result<()> {
+fn each(out: &mut impl Write, sockets: &[&Socket], look: &SocketsLook) -> io::Result<()> {
+    let (top, lang) = (look.top, look.screen.lang);
     let shown = if top == 0 { sockets.len() } else { sockets.len().min(top) };
-    let heads =
-        ["state", "Recv-Q", "Send-Q", "local", "peer", "command", "pid", "fd", "held", "idle"];
-    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    let mut heads = vec![lang.state_caption(), "Recv-Q".into(), "Send-Q".into()];
+    heads.extend([lang.local_caption(), lang.peer_caption(), lang.command_caption()]);
+    heads.extend(["pid".into(), "fd".into(), lang.held_caption(), lang.idle_caption()]);
+    let mut rows = vec![heads];
     for socket in &sockets[..shown] {
         let holder = socket.holders.first();
-        let (command, pid) = who(socket.held());
+        let (command, pid) = who(socket.held(), lang);
         rows.push(vec![
             socket.state.name().into(),
             queue(socket.recv_q),
@@ -319,5 +314,5 @@ fn each(out: &mut impl Write, sockets: &[&Socket], top: usize) -> io::Result<()>
     writeln!(out)?;
     let aligns = [Left, Right, Right, Left, Left, Left, Right, Right, Right, Right];
     write_table(out, &rows, &aligns)?;
-    more(out, sockets.len() - shown, "socket")
+    more(out, sockets.len() - shown, Thing::MoreSocket, lang)
 }

@@ -18,6 +18,7 @@ pub struct Times {
 }
 
 impl Times {
+    /// Takes a socket's times in, if the list has them.
     pub fn add(&mut self, socket: &Socket) {
         self.sockets += 1;
         self.held.extend(socket.held_for());

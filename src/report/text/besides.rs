@@ -5,17 +5,18 @@ use chrono::TimeDelta;
 
 use super::report::Report;
 use crate::names;
+use crate::report::lang::{Lang, Thing};
 use crate::summary::closes::{Kind, Service};
 use crate::summary::groups::forgotten_after;
 use crate::summary::race::Advice;
 use crate::tcp::segment::Endpoint;
-use crate::units::{count, duration, range, thousands};
+use crate::units::{duration, range, thousands};
 
 /// Services of which something is said, of each kind.
 const SERVICES: usize = 2;
 
 /// One kind of what can happen: where it is counted, how it is said.
-type Told = (fn(&Service) -> &Kind, fn(&Kind) -> String);
+type Told = (fn(&Service) -> &Kind, fn(&Kind, Lang) -> String);
 
 const ODD: [Told; 4] = [
     (|service| &service.late, late),
@@ -25,12 +26,8 @@ const ODD: [Told; 4] = [
 ];
 
 /// The kinds of [`ODD`] in a few words, where there is no room for more.
-const IN_SHORT: [&str; 4] = [
-    "held for 1 s or more and closed after all",
-    "reset when used after the peer's FIN",
-    "dropped without a FIN after long silence",
-    "in LAST-ACK, never acknowledged",
-];
+const IN_SHORT: [fn(Lang, String) -> String; 4] =
+    [Lang::n_late, Lang::n_used, Lang::n_dropped, Lang::n_last_ack];
 
 impl Report<'_> {
     /// Says what went wrong, in so many lines if that is possible.
@@ -47,14 +44,14 @@ impl Report<'_> {
         let services = self.totals.closes.services();
         let all = ODD.iter().zip(IN_SHORT).filter_map(|((kind, _), words)| {
             let n: u64 = services.iter().map(|(_, service)| kind(service).connections).sum();
-            (n > 0).then(|| format!("{} {words}", thousands(n)))
+            (n > 0).then(|| words(self.lang(), thousands(n)))
         });
         let all: Vec<String> = all.collect();
-        (!all.is_empty()).then(|| format!("Besides: {} (more: --top 0).", all.join(", ")))
+        (!all.is_empty()).then(|| self.lang().besides(all.join(&self.lang().comma())))
     }
 
     pub fn odd_closes(&self) -> Vec<String> {
-        let services = self.totals.closes.services();
+        let (services, lang) = (self.totals.closes.services(), self.lang());
         let mut lines = Vec::new();
         for (kind, words) in ODD {
             // An advice says more of the same.
@@ -70,11 +67,11 @@ impl Report<'_> {
             told.sort_by_key(|(_, kind)| std::cmp::Reverse(kind.connections));
             let shown = self.told(told.len());
             lines.extend(told[..shown].iter().map(|(end, kind)| {
-                let connections = count(kind.connections, "connection");
-                format!("{connections} to {}: {}", name(*end), words(kind))
+                let connections = lang.count(kind.connections, Thing::Connection);
+                lang.to_service(connections, name(*end, lang), words(kind, lang))
             }));
             let left: u64 = told[shown..].iter().map(|(_, kind)| kind.connections).sum();
-            lines.extend(more(left, told.len() - shown));
+            lines.extend(more(left, told.len() - shown, lang));
         }
         lines.extend(self.races());
         lines
@@ -82,37 +79,38 @@ impl Report<'_> {
 
     /// Advises those whose requests come after the service's FIN.
     fn races(&self) -> Vec<String> {
-        let services = self.totals.closes.services();
+        let (services, lang) = (self.totals.closes.services(), self.lang());
         let told =
             services.iter().filter_map(|(end, service)| Some((*end, service.race.advice()?)));
         let mut told: Vec<(Option<Endpoint>, Advice)> = told.collect();
         told.sort_by_key(|(_, advice)| std::cmp::Reverse(advice.late));
         let shown = self.told(told.len());
-        let mut lines: Vec<String> =
-            told[..shown].iter().map(|(end, advice)| race(advice, &name(*end))).collect();
+        let mut lines: Vec<String> = told[..shown]
+            .iter()
+            .map(|(end, advice)| race(advice, &name(*end, lang), lang))
+            .collect();
         let left: u64 = told[shown..].iter().map(|(_, advice)| advice.late).sum();
-        lines.extend(more(left, told.len() - shown));
+        lines.extend(more(left, told.len() - shown, lang));
         lines
     }
 
     /// Says who closed first, of the busiest services, in so many lines.
     pub fn closed_first(&self, room: usize) -> Vec<String> {
-        let services = self.totals.closes.services();
+        let (services, lang) = (self.totals.closes.services(), self.lang());
         let mut closed: Vec<_> = services.into_iter().filter(|(_, all)| all.closed > 0).collect();
         closed.sort_by_key(|(_, service)| std::cmp::Reverse(service.closed));
         let mut lines = Vec::new();
         let mut left = room;
         for (shown, (end, service)) in closed.iter().enumerate() {
-            let line = closed_first(service, *end);
+            let line = closed_first(service, *end, lang);
             let (height, others) = (self.look.screen.height(&line), &closed[shown..]);
             // What is left out takes a line, too.
             let fits = height + usize::from(others.len() > 1) <= left && shown < SERVICES;
             if shown >= self.look.limit().unwrap_or(if fits { usize::MAX } else { 0 }) {
                 let connections: u64 = others.iter().map(|(_, service)| service.closed).sum();
                 lines.extend((left > 0).then(|| {
-                    let services = count(others.len() as u64, "service");
-                    let connections = count(connections, "connection");
-                    format!("Who closed first at {services} ({connections}): --top 0")
+                    let services = lang.count(others.len() as u64, Thing::Service);
+                    lang.first_elsewhere(services, lang.count(connections, Thing::Connection))
                 }));
                 break;
             }
@@ -127,122 +125,111 @@ impl Report<'_> {
     }
 }
 
-fn more(connections: u64, services: usize) -> Option<String> {
+fn more(connections: u64, services: usize, lang: Lang) -> Option<String> {
     (services > 0).then(|| {
-        let services = count(services as u64, "more service");
-        format!("  … {} of {services}: --top 0", count(connections, "connection"))
+        let services = lang.count(services as u64, Thing::MoreService);
+        lang.of_services(lang.count(connections, Thing::Connection), services)
     })
 }
 
-fn name(service: Option<Endpoint>) -> String {
-    service.map_or("other services".into(), |end| end.to_string())
+fn name(service: Option<Endpoint>, lang: Lang) -> String {
+    service.map_or_else(|| lang.other_services(), |end| end.to_string())
 }
 
-fn took(kind: &Kind) -> String {
-    kind.took().map_or("some time".into(), |(least, most)| range(least, most))
+fn took(kind: &Kind, lang: Lang) -> String {
+    kind.took().map_or_else(|| lang.some_time(), |(least, most)| range(least, most))
 }
 
 fn idle(kind: &Kind) -> Option<String> {
     kind.idle().map(|(least, most)| range(least, most))
 }
 
-fn host(kind: &Kind) -> String {
-    kind.host().map_or("several hosts".into(), names::host)
+fn host(kind: &Kind, lang: Lang) -> String {
+    kind.host().map_or_else(|| lang.several_hosts(), names::host)
 }
 
-fn late(kind: &Kind) -> String {
-    let at_once = match kind.all_at_once() {
-        true => ", all at the same moment (a restart?)",
-        false => "",
-    };
-    let (host, took) = (host(kind), took(kind));
-    format!("held in CLOSE-WAIT by {host} for {took}, then closed after all{at_once}.")
+fn late(kind: &Kind, lang: Lang) -> String {
+    let at_once = if kind.all_at_once() { lang.restart() } else { String::new() };
+    lang.late(host(kind, lang), took(kind, lang), at_once)
 }
 
-fn used(kind: &Kind) -> String {
-    let idle = idle(kind).map_or(String::new(), |idle| format!(", which came after {idle} idle"));
-    let (host, took) = (host(kind), took(kind));
-    format!(
-        "used by {host} {took} after the peer's FIN{idle}, and reset: drop idle ones sooner, or look before use."
-    )
+fn used(kind: &Kind, lang: Lang) -> String {
+    let idle = idle(kind).map_or(String::new(), |idle| lang.after_idle(idle));
+    lang.used(host(kind, lang), took(kind, lang), idle)
 }
 
-fn dropped(kind: &Kind) -> String {
+fn dropped(kind: &Kind, lang: Lang) -> String {
     let least = kind.took().map(|(least, _)| least);
-    let fits: Vec<&str> = least.into_iter().flat_map(forgotten_after).take(2).collect();
+    let fits = least.into_iter().flat_map(forgotten_after).take(2);
+    let fits: Vec<&str> = fits.map(|name| lang.product(name)).collect();
     let fits = match &fits[..] {
         [] => String::new(),
-        fits => format!(" ({}?)", fits.join(", ")),
+        fits => lang.perhaps(fits.join(&lang.comma())),
     };
-    format!(
-        "ended at their first use after {} idle, without any FIN: something on the path forgot them sooner{fits}.",
-        took(kind)
-    )
+    lang.dropped(took(kind, lang), fits)
 }
 
-fn last_ack(kind: &Kind) -> String {
-    format!(
-        "LAST-ACK: {} sent its FIN {} after the peer's, again and again, and nobody acknowledged it: something on the path forgot the connection.",
-        host(kind),
-        took(kind)
-    )
+fn last_ack(kind: &Kind, lang: Lang) -> String {
+    lang.last_ack(host(kind, lang), took(kind, lang))
 }
 
 /// A hold that somebody waits for.
 const SLOW: TimeDelta = TimeDelta::milliseconds(100);
 
 /// Says how long CLOSE-WAIT lasted where programs closed slowly: they leak one day.
-fn slow(service: &Service) -> Option<String> {
+fn slow(service: &Service, lang: Lang) -> Option<String> {
     let spread = &service.close_wait;
     let [half, nearly] = [50, 99].map(|hundredths| spread.percentile(hundredths));
     (spread.most() >= SLOW).then_some(())?;
     let (half, nearly, most) = (duration(half?), duration(nearly?), duration(spread.most()));
-    let mut text = format!("; CLOSE-WAIT lasted {most}");
-    if half != most {
-        text = format!("; CLOSE-WAIT lasted {half} or less in half of them, {most} at most");
-    }
+    let mut text = match half == most {
+        true => lang.lasted(&most),
+        false => lang.lasted_half(half, &most),
+    };
     if nearly != most {
-        text += &format!(" ({nearly} in 99 %)");
+        text += &lang.nearly_all(nearly);
     }
     Some(text)
 }
 
-fn race(advice: &Advice, service: &str) -> String {
-    let setting = advice.setting.map_or(String::new(), |setting| format!(" ({setting})"));
-    let timeout = duration(advice.timeout);
-    format!(
-        "{service}: its idle timeout is {timeout} (n = {}, ± {}); {} sent {} after its FIN had arrived: close idle connections after less than {timeout}{setting}.",
-        thousands(advice.number),
-        duration(advice.spread),
-        match advice.late {
-            1 => "1 request was".into(),
-            late => format!("{} requests were", thousands(late)),
-        },
-        range(advice.after.0, advice.after.1),
-    )
+fn race(advice: &Advice, service: &str, lang: Lang) -> String {
+    let setting = advice.setting.map_or(String::new(), |setting| lang.aside(setting));
+    let requests = match advice.late {
+        1 => lang.one_request(),
+        late => lang.requests(thousands(late)),
+    };
+    let (timeout, spread) = (duration(advice.timeout), duration(advice.spread));
+    let measured = format!("n = {}{}± {spread}", thousands(advice.number), lang.comma());
+    let after = range(advice.after.0, advice.after.1);
+    lang.race(service, timeout, measured, requests, after, setting)
 }
 
+/// Connections that one side closed first: which, by whom, after which pause.
+type Who<'a> = (&'a Kind, fn(Lang) -> String, fn(Lang, String) -> String);
+
 /// Says who closed first, and after which pause.
-fn closed_first(service: &Service, end: Option<Endpoint>) -> String {
-    let of = |kind: &Kind, whose: &str| match (service.closed, kind.connections) {
-        (1, _) => format!("{whose} first"),
-        (_, n) => format!("{whose} first in {}", thousands(n)),
+fn closed_first(service: &Service, end: Option<Endpoint>, lang: Lang) -> String {
+    let of = |kind: &Kind, whose: String| match (service.closed, kind.connections) {
+        (1, _) => lang.one_first(whose),
+        (_, n) => lang.some_first(whose, thousands(n)),
     };
-    let pause = |kind: &Kind, before: &str, after: &str| {
-        idle(kind).map_or(String::new(), |idle| format!(", {before}{idle}{after}"))
+    let pause = |kind: &Kind, words: fn(Lang, String) -> String| {
+        idle(kind).map_or(String::new(), |idle| words(lang, idle))
     };
-    let last_answer = " after its last answer (no idle timeout)";
-    let who = [
-        (&service.answered, "the service", "", last_answer),
-        (&service.by_service, "the service", "after ", " idle"),
-        (&service.by_client, "the client", "after ", " idle"),
+    let who: [Who; 3] = [
+        (&service.answered, Lang::the_service, Lang::after_answer),
+        (&service.by_service, Lang::the_service, Lang::after_idling),
+        (&service.by_client, Lang::the_client, Lang::after_idling),
     ];
     let who: Vec<String> = who
         .into_iter()
         .filter(|(kind, ..)| kind.connections > 0)
-        .map(|(kind, whose, before, after)| of(kind, whose) + &pause(kind, before, after))
+        .map(|(kind, whose, words)| of(kind, whose(lang)) + &pause(kind, words))
         .collect();
-    let who = if who.is_empty() { String::new() } else { format!(": {}", who.join("; ")) };
-    let slow = slow(service).unwrap_or_default();
-    format!("{} to {} closed by both{who}{slow}.", count(service.closed, "connection"), name(end))
+    let who = match &who[..] {
+        [] => String::new(),
+        who => lang.colon(who.join(&lang.semicolon())),
+    };
+    let connections = lang.count(service.closed, Thing::Connection);
+    lang.closed_by_both(connections, name(end, lang), who, slow(service, lang).unwrap_or_default())
 }

@@ -22,10 +22,11 @@ impl<W: Write> Text<W> {
         let seen = Seen::new(row);
         let at = self.clock_time(row.judged.end);
         let held = seen.held.map_or("?".into(), duration);
-        let idle = seen.idle_before_fin.map(|_| format!(", idle {} before", idle_text(&seen)));
+        let lang = self.look.screen.lang;
+        let idle = seen.idle_before_fin.map(|_| lang.idle_before(idle_text(&seen)));
         let what = match kind {
-            EventKind::CloseWait => format!("held {held} so far{}", idle.unwrap_or_default()),
-            EventKind::Ended => format!("{} after {held}", seen.verdict.name()),
+            EventKind::CloseWait => lang.held_so_far(held, idle.unwrap_or_default()),
+            EventKind::Ended => lang.ended_after(lang.name(seen.verdict), held),
         };
         let by = match kind {
             EventKind::CloseWait => seen.code.as_deref().and_then(super::code::in_short),
@@ -33,7 +34,7 @@ impl<W: Write> Text<W> {
         };
         let by = by.map_or(String::new(), |by| format!(", {by}"));
         let more = grown.map(|grown| self.growth(grown, row.judged.end)).unwrap_or_default();
-        let what = format!("{what}  {}{by}{more}", process(&seen.process));
+        let what = format!("{what}  {}{by}{more}", process(&seen.process, lang));
         let (left, right) = seen.judged_and_peer();
         self.write_event_line(&at, kind, [left, right], &what)
     }
@@ -41,21 +42,23 @@ impl<W: Write> Text<W> {
     pub(super) fn write_event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
         let at = self.clock_time(at);
         let ends = [socket.local, socket.peer];
-        let held = socket.held_for().map(|held| format!(", held ≥ {}", duration(held)));
-        let idle = socket.idle_before_fin().map(|idle| format!(", idle ≤ {}", duration(idle)));
-        let (held, idle) = (held.unwrap_or_default(), idle.unwrap_or_default());
-        let what = format!("since before{held}{idle}  {}", process(&Process::of(socket)));
+        let lang = self.look.screen.lang;
+        let held = socket.held_for().map(|held| lang.held_bound(duration(held)));
+        let idle = socket.idle_before_fin().map(|idle| lang.idle_bound(duration(idle)));
+        let since = lang.stuck_before(held.unwrap_or_default(), idle.unwrap_or_default());
+        let what = format!("{since}  {}", process(&Process::of(socket), lang));
         self.write_event_line(&at, EventKind::CloseWait, ends, &what)
     }
 
     /// Says how many there are now, how fast they become more, and when descriptors run out.
     fn growth(&self, grown: &Grown, now: Time) -> String {
-        let mut text = format!("; {} of these now", thousands(grown.count));
-        match &grown.outlook {
-            Some(known) => text += &format!(", {}", outlook(known, now, self.look.zone)),
-            None => text.extend(grown.per_minute.map(|more| format!(", {}", rate(more)))),
-        }
-        text
+        let lang = self.look.screen.lang;
+        let fast = match &grown.outlook {
+            Some(known) => Some(outlook(known, now, self.look.zone, lang)),
+            None => grown.per_minute.map(|more| rate(more, lang)),
+        };
+        let fast = fast.map(|fast| lang.comma() + &fast);
+        lang.of_these(thousands(grown.count)) + &fast.unwrap_or_default()
     }
 
     fn clock_time(&self, at: Time) -> String {
@@ -69,10 +72,15 @@ impl<W: Write> Text<W> {
         [left, right]: [Endpoint; 2],
         what: &str,
     ) -> io::Result<()> {
+        let lang = self.look.screen.lang;
         let style = if kind == EventKind::CloseWait { ALARM } else { CALM };
         let name = kind.name();
         let what = what.trim_end();
-        writeln!(self.out, "{at}  {style}{name:<10}{style:#}  {left}  peer {right}  {what}")?;
+        writeln!(
+            self.out,
+            "{at}  {style}{name:<10}{style:#}  {left}  {}  {what}",
+            lang.peer(right)
+        )?;
         self.out.flush()
     }
 }

@@ -3,11 +3,12 @@
 use super::code::code_lines;
 use super::report::Report;
 use crate::place::Place;
+use crate::report::lang::{Lang, Thing};
 use crate::report::table::{Align, cut, table};
 use crate::summary::cause::Cause;
 use crate::summary::groups::{Group, Holder, Span, Timeout};
 use crate::summary::seen::{Party, Said};
-use crate::units::{count, duration, packet_time, range, thousands};
+use crate::units::{duration, packet_time, range, thousands};
 
 /// Characters of statements in a line, where the screen's width is not known.
 const WIDE: usize = 100;
@@ -47,7 +48,7 @@ impl Report<'_> {
     pub fn groups(&self) -> GroupLines {
         let groups = self.found.groups.sorted();
         GroupLines {
-            rows: groups.iter().copied().map(row).collect(),
+            rows: groups.iter().map(|group| row(group, self.lang())).collect(),
             codes: groups.iter().map(|group| code_lines(group, self.look.frames)).collect(),
             details: groups.iter().map(|group| self.details(group)).collect(),
         }
@@ -81,8 +82,7 @@ impl Report<'_> {
         lines.extend(self.left_out(n, without as u64));
         let others = self.found.groups.others();
         if others > 0 {
-            let others = count(others, "connection");
-            lines.push(format!("  … {others} in groups too small to be kept apart"));
+            lines.push(self.lang().too_small(self.lang().count(others, Thing::Connection)));
         }
         lines
     }
@@ -91,13 +91,14 @@ impl Report<'_> {
     fn left_out(&self, shown: usize, without_details: u64) -> Option<String> {
         let left = &self.found.groups.sorted()[shown..];
         let connections: u64 = left.iter().map(|group| group.count).sum();
-        let connections = count(connections, "connection");
-        let more = count(left.len() as u64, "more group");
+        let lang = self.lang();
+        let connections = lang.count(connections, Thing::Connection);
+        let more = lang.count(left.len() as u64, Thing::MoreGroup);
         Some(match (left.len(), without_details) {
             (0, 0) => return None,
-            (0, n) => format!("  … details of {}: --top 0", count(n, "group")),
-            (_, 0) => format!("  … {more} ({connections}): --top 0"),
-            (_, n) => format!("  … {more} ({connections}), details of {n} above: --top 0"),
+            (0, n) => lang.details_left(lang.count(n, Thing::Group)),
+            (_, 0) => lang.groups_left(more, connections),
+            (_, n) => lang.groups_and_details_left(more, connections, n),
         })
     }
 
@@ -136,24 +137,21 @@ impl Report<'_> {
 
     /// After which pause they were closed; when, how fast they grow, on how many hosts; what was said; doubts.
     fn details(&self, group: &Group) -> Option<String> {
-        let mut parts = Vec::new();
-        parts.extend(group.timeout().map(|timeout| timeout_words(&timeout)));
+        let (mut parts, lang) = (Vec::new(), self.lang());
+        parts.extend(group.timeout().map(|timeout| timeout_words(&timeout, lang)));
         parts.extend(group.span().map(|span| self.span(&span)));
         if let (Party::Local(_), (_, hosts @ 2..)) = (group.party, group.peers()) {
-            parts.push(format!("peers at {}{hosts} addresses", at_least(group)));
+            parts.push(lang.peer_addresses(format!("{}{hosts}", at_least(group))));
         }
-        let doubts = group.doubts().iter();
-        let doubts: Vec<String> =
-            doubts.map(|(doubt, n)| format!("{} {}", thousands(*n), doubt.name())).collect();
-        if !doubts.is_empty() {
-            parts.push(format!("in doubt: {}", doubts.join(", ")));
+        if !group.doubts().is_empty() {
+            parts.push(lang.in_doubt(self.doubt_list(group.doubts().iter())));
         }
-        let line = format!("{INDENT}{}", parts.join("; "));
-        let code = group.said.code.as_ref().map(|code| format!("by {code}"));
-        let said = statements(&group.said);
+        let line = format!("{INDENT}{}", parts.join(&lang.semicolon()));
+        let code = group.said.code.as_ref().map(|code| lang.by_code(code));
+        let said = statements(&group.said, lang);
         let said: Vec<String> =
             code.into_iter().chain((!said.is_empty()).then_some(said)).collect();
-        let said = said.join("; ");
+        let said = said.join(&lang.semicolon());
         if said.is_empty() {
             return (!parts.is_empty()).then_some(line);
         }
@@ -163,7 +161,7 @@ impl Report<'_> {
             .screen
             .width
             .map_or(WIDE, |width| width.saturating_sub(INDENT.len() + 5).min(WIDE));
-        Some(format!("{line}; {}", cut(&said, wide.max(FEWEST))))
+        Some(line + &lang.and_so(cut(&said, wide.max(FEWEST))))
     }
 
     /// The times at which the peer closed them, the first and the last; how fast they grow; by whom.
@@ -173,35 +171,36 @@ impl Report<'_> {
             // To the second: this is about minutes.
             time.split('.').next().unwrap_or_default().to_owned()
         };
-        let mut text = format!("FIN at {}", time(span.first));
+        let lang = self.lang();
+        let mut text = lang.fin_at(time(span.first));
         if time(span.first) != time(span.last) {
             text += &format!(" … {}", time(span.last));
         }
         if let Some(rate) = span.per_minute {
-            text += &format!(", {} a minute", thousands(rate.round().max(1.0) as u64));
+            text += &lang.a_minute(thousands(rate.round().max(1.0) as u64));
         }
         if span.hosts > 1 {
-            text += &format!(", on {} hosts", span.hosts);
+            text += &lang.on_hosts(span.hosts);
         }
         if let Some(apart) = span.apart {
-            text += &format!(", begun {} apart", duration(apart));
+            text += &lang.begun_apart(duration(apart));
         }
         text
     }
 }
 
 /// A group as a row: how many, by whom, at which service, how long, after which pause, why.
-fn row(group: &Group) -> Vec<String> {
+fn row(group: &Group, lang: Lang) -> Vec<String> {
     let held = group.held().map_or(String::new(), |(least, most)| match range(least, most) {
-        one if !one.contains('…') => format!("held ≥ {one}"),
-        _ => format!("held ≥ {} … ≥ {}", duration(least), duration(most)),
+        one if !one.contains('…') => lang.held(one),
+        _ => lang.held_range(duration(least), duration(most)),
     });
     let idle = group.idle().map_or(String::new(), |(least, most)| match group.timeout() {
-        Some(timeout) => format!("idle {}", duration(timeout.middle)),
-        None => format!("idle {}", range(least, most)),
+        Some(timeout) => lang.idle(duration(timeout.middle)),
+        None => lang.idle(range(least, most)),
     });
     let n = thousands(group.count);
-    vec![n, holder(&group.process), party(group), held, idle, cause(group)]
+    vec![n, holder(&group.process, lang), party(group, lang), held, idle, cause(group, lang)]
 }
 
 /// Aligned, without columns that are empty in every row.
@@ -218,23 +217,24 @@ fn align(mut rows: Vec<Vec<String>>) -> Vec<String> {
 }
 
 /// The process, or why none is known.
-pub fn holder(holder: &Holder) -> String {
+pub fn holder(holder: &Holder, lang: Lang) -> String {
     match holder {
         Holder::NotAsked => String::new(),
-        Holder::NotListed => "not in the list".into(),
-        Holder::Backlog => "(backlog)".into(),
-        Holder::Hidden => "(unknown)".into(),
+        Holder::NotListed => lang.not_in_list(),
+        Holder::Backlog => lang.backlog(),
+        Holder::Hidden => lang.hidden(),
         Holder::By(pid, command) if command.is_empty() => format!("pid {pid}"),
         Holder::By(pid, command) => format!("{command}[{pid}]"),
     }
 }
 
 /// The service: the peer where local connected, local's own end where it was connected to.
-pub fn party(group: &Group) -> String {
+pub fn party(group: &Group, lang: Lang) -> String {
     match (group.party, group.peers()) {
-        (Party::Peer(peer), _) => format!("peer {peer}"),
+        (Party::Peer(peer), _) => lang.peer(peer),
         (Party::Local(own), (ends, _)) => {
-            format!("local {own} ({}{})", at_least(group), count(ends as u64, "peer"))
+            let peers = lang.count(ends as u64, Thing::Peer);
+            lang.local_with(own, format!("{}{peers}", at_least(group)))
         }
     }
 }
@@ -244,29 +244,31 @@ fn at_least(group: &Group) -> &'static str {
     if group.is_cut { "≥ " } else { "" }
 }
 
-pub fn cause(group: &Group) -> String {
+/// The cause, or what would have told it.
+pub fn cause(group: &Group, lang: Lang) -> String {
     match (group.cause, group.not_seen) {
         (None, _) => String::new(),
-        (Some(Cause::Unknown), Some(why)) => format!("unknown: {why}"),
-        (Some(cause), _) => cause.name().into(),
+        (Some(Cause::Unknown), Some(why)) => {
+            lang.name(Cause::Unknown).to_owned() + &lang.colon(lang.not_seen(why))
+        }
+        (Some(cause), _) => lang.name(cause).to_owned(),
     }
 }
 
 /// The timer on the other side, as the pauses before FINs show it.
-pub fn timeout_words(timeout: &Timeout) -> String {
-    let which = match timeout.closed == timeout.of {
-        true => String::new(),
-        false => format!("{} of them closed by ", timeout.closed),
-    };
-    let like = timeout.known().map_or(String::new(), |name| format!(" (like {name})"));
-    let spread = duration(timeout.spread);
-    format!("{which}a timeout of about {} s there{like} (idle ± {spread})", timeout.about_s())
+pub fn timeout_words(timeout: &Timeout, lang: Lang) -> String {
+    let like = timeout.known().map_or(String::new(), |name| lang.like(lang.product(name)));
+    let words = lang.timeout(timeout.about_s(), like, duration(timeout.spread));
+    match timeout.closed == timeout.of {
+        true => words,
+        false => lang.timeout_of_some(timeout.closed, words),
+    }
 }
 
 /// `BEGIN; UPDATE …`, or the last statement where no transaction is open.
-pub fn statements(said: &Said) -> String {
+pub fn statements(said: &Said, lang: Lang) -> String {
     match &said.statements[..] {
-        [] => said.last.as_ref().map_or(String::new(), |last| format!("last: {last}")),
+        [] => said.last.as_ref().map_or(String::new(), |last| lang.last_said(last)),
         open => open.join("; "),
     }
 }

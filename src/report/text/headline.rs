@@ -8,13 +8,13 @@ use anstyle::Style;
 use super::{ALARM, CALM, HEADING};
 use crate::decode::Skipped;
 use crate::names;
+use crate::report::lang::{Lang, Thing};
 use crate::report::shell;
 use crate::summary::Totals;
 use crate::summary::found::{Found, HOLDERS};
 use crate::summary::totals::Headline;
-use crate::units::{count, thousands};
+use crate::units::thousands;
 use crate::verdict::Verdict;
-use crate::verdict::local::LocalBy;
 
 /// The main clause: words that are emphasised, and what they go on with.
 struct Main {
@@ -24,140 +24,146 @@ struct Main {
 }
 
 /// The sentence, coloured by what it says.
-pub fn headline(totals: &Totals, found: &Found, peer_holders: &BTreeSet<IpAddr>) -> String {
+pub fn headline(
+    totals: &Totals,
+    found: &Found,
+    peer_holders: &BTreeSet<IpAddr>,
+    lang: Lang,
+) -> String {
     let now = totals.headline();
-    if totals.facts.segments() == 0 && now.before_capture == 0 {
-        return no_connection(totals, now);
-    }
-    let Main { strong, rest, style } = main(totals, now, found, peer_holders);
-    let more: String = besides(totals, now).iter().map(|words| format!("; {words}")).collect();
-    format!("{style}{strong}{style:#}{rest}{more}.")
+    let Main { strong, rest, style } = match totals.facts.segments() {
+        0 if now.before_capture == 0 => no_connection(totals, lang),
+        _ => main(totals, now, found, peer_holders, lang),
+    };
+    let more: String = besides(totals, now, lang).iter().map(|it| lang.and_so(it)).collect();
+    format!("{style}{strong}{style:#}{rest}{more}{}", lang.stop())
 }
 
-fn main(totals: &Totals, now: Headline, found: &Found, peer_holders: &BTreeSet<IpAddr>) -> Main {
-    let of = of(totals);
+fn main(
+    totals: &Totals,
+    now: Headline,
+    found: &Found,
+    peer_holders: &BTreeSet<IpAddr>,
+    lang: Lang,
+) -> Main {
+    let of = of(totals, lang);
     let waiting = totals.tally.of(Verdict::PeerHolds);
     let say = |strong: String, rest: String, style| Main { strong, rest, style };
     if now.findings > 0 {
-        let (n, by) = (thousands(now.findings), holders(found));
-        say(format!("{n} of {of} left in CLOSE-WAIT{by}"), format!(": {}", how_sure(now)), ALARM)
+        let left = lang.left(thousands(now.findings), of, holders(found, lang));
+        say(left, lang.colon(how_sure(now, lang)), ALARM)
     } else if now.before_capture > 0 {
-        let n = count(now.before_capture, "socket");
-        let none = now.close_wait + now.hidden == 0;
-        let none = if none { format!("; none of the {of} in it is left") } else { String::new() };
-        say(format!("{n} in CLOSE-WAIT since before the capture"), none, ALARM)
+        let none = match (totals.tally.flows, now.close_wait + now.hidden) {
+            (0, _) => lang.and_none_in_it(),
+            (_, 0) => lang.none_of_them_left(of),
+            _ => String::new(),
+        };
+        say(lang.since_before(lang.count(now.before_capture, Thing::Socket)), none, ALARM)
     } else if now.hidden + now.pending > 0 {
         let n = thousands(now.close_wait.max(now.hidden));
-        say(format!("{n} of {of} in CLOSE-WAIT, none of them a finding"), String::new(), HEADING)
+        say(lang.in_close_wait(n, of), String::new(), HEADING)
     } else if waiting > 0 {
-        let (n, wait) = (thousands(waiting), if waiting == 1 { "waits" } else { "wait" });
-        let whom = whom(peer_holders);
-        let none = match now.is_all_clear() {
-            true => "; none is left in CLOSE-WAIT at this side",
-            false => "",
+        let (n, whom) = (thousands(waiting), whom(peer_holders, lang));
+        let wait = match waiting {
+            1 => lang.one_waits(n, of, whom),
+            _ => lang.some_wait(n, of, whom),
         };
-        say(format!("{n} of {of} {wait} in FIN-WAIT-2 for {whom} to close"), none.into(), HEADING)
+        let none = if now.is_all_clear() { lang.none_left_here() } else { String::new() };
+        say(wait, none, HEADING)
     } else if now.elsewhere > 0 {
-        say(format!("None of {of} left in CLOSE-WAIT at the local end"), String::new(), HEADING)
+        say(lang.none_left_locally(of), String::new(), HEADING)
+    } else if now.is_all_clear() && totals.tally.is_nobody_closing() {
+        say(lang.none_left(), lang.nobody_closed(of, still_open(totals, lang)), HEADING)
     } else if now.is_all_clear() {
-        say("No connection left in CLOSE-WAIT".into(), format!(" among {of}"), CALM)
+        say(lang.none_left(), lang.among(of), CALM)
     } else {
-        say("No finding".into(), format!(" among {of}, but not everything was judged"), HEADING)
+        say(lang.no_finding(), lang.not_all_judged(of), HEADING)
     }
 }
 
-fn how_sure(now: Headline) -> String {
+/// `6 open, 4 in a transaction`
+fn still_open(totals: &Totals, lang: Lang) -> String {
+    let open = thousands(totals.tally.of(Verdict::Open));
+    match totals.tally.in_transaction {
+        0 => lang.still_open(open),
+        n => lang.still_open_in_transaction(open, thousands(n)),
+    }
+}
+
+fn how_sure(now: Headline, lang: Lang) -> String {
     match (now.certain, now.doubted) {
-        (1, 0) => "certain".into(),
-        (_, 0) => "all certain".into(),
-        (0, 1) => "with doubts".into(),
-        (0, _) => "all with doubts".into(),
-        (certain, doubted) => {
-            format!("{} certain, {} with doubts", thousands(certain), thousands(doubted))
-        }
+        (1, 0) => lang.certain(),
+        (_, 0) => lang.all_certain(),
+        (0, 1) => lang.doubted(),
+        (0, _) => lang.all_doubted(),
+        (certain, doubted) => lang.partly_certain(thousands(certain), thousands(doubted)),
     }
 }
 
 /// Names the host that has to close, where the capture was taken at the side that did.
-fn whom(peer_holders: &BTreeSet<IpAddr>) -> String {
+fn whom(peer_holders: &BTreeSet<IpAddr>, lang: Lang) -> String {
     match peer_holders.first() {
         Some(ip) if peer_holders.len() == 1 => names::host(*ip),
-        _ => count(peer_holders.len() as u64, "host"),
+        _ => lang.count(peer_holders.len() as u64, Thing::Host),
     }
 }
 
 /// The whole that the numbers are part of: `56 connections`.
-fn of(totals: &Totals) -> String {
-    let connections = count(totals.tally.flows, "connection");
+fn of(totals: &Totals, lang: Lang) -> String {
+    let connections = lang.count(totals.tally.flows, Thing::Connection);
     match totals.captures.len() {
         0 | 1 => connections,
-        n => format!("{connections} in {n} captures"),
+        n => lang.in_captures(connections, n),
     }
 }
 
 /// The numbers that the main clause leaves out.
-fn besides(totals: &Totals, now: Headline) -> Vec<String> {
-    let hides = if now.hidden == 1 { "is" } else { "are" };
+fn besides(totals: &Totals, now: Headline, lang: Lang) -> Vec<String> {
+    let hidden = thousands(now.hidden);
+    let hidden = if now.hidden == 1 { lang.one_hidden(hidden) } else { lang.some_hidden(hidden) };
     let said_before = now.findings == 0;
-    let waiting = totals.tally.of(Verdict::PeerHolds);
+    let before = if said_before { 0 } else { now.before_capture };
+    let is_main = said_before && now.hidden + now.pending + now.before_capture == 0;
+    let waiting = if is_main { 0 } else { totals.tally.of(Verdict::PeerHolds) };
+    let unread = lang.count(now.unread, Thing::Input);
+    let packets = lang.count(now.unread_packets, Thing::Packet);
     let all = [
-        (
-            now.pending,
-            format!("{} pending (held for less than --min-hold)", thousands(now.pending)),
-        ),
-        (
-            now.hidden,
-            format!("{} with doubts {hides} not counted (--certain)", thousands(now.hidden)),
-        ),
-        (
-            if said_before { 0 } else { now.before_capture },
-            format!("{} more since before the capture", thousands(now.before_capture)),
-        ),
-        (
-            now.elsewhere,
-            format!("{} in CLOSE-WAIT at ends that are not local", thousands(now.elsewhere)),
-        ),
-        (
-            if said_before && now.hidden + now.pending + now.before_capture == 0 {
-                0
-            } else {
-                waiting
-            },
-            format!("{} at the other side (peer-holds)", thousands(waiting)),
-        ),
-        (now.not_judged, format!("{} not judged (unknown)", thousands(now.not_judged))),
-        (now.unread, format!("{} not read whole", count(now.unread, "input"))),
-        (now.unread_packets, format!("{} not understood", count(now.unread_packets, "packet"))),
+        (now.pending, lang.pending(thousands(now.pending))),
+        (now.hidden, hidden),
+        (before, lang.more_before(thousands(before))),
+        (now.elsewhere, lang.elsewhere(thousands(now.elsewhere))),
+        (waiting, lang.other_side(thousands(waiting))),
+        (now.not_judged, lang.not_judged(thousands(now.not_judged))),
+        (now.unread, lang.not_read(unread)),
+        (now.unread_packets, lang.not_understood(packets)),
+        (now.cut_off, lang.cut_off(lang.count(now.cut_off, Thing::Input))),
     ];
     all.into_iter().filter(|(n, _)| *n > 0).map(|(_, words)| words).collect()
 }
 
-fn no_connection(totals: &Totals, now: Headline) -> String {
-    let read = count(totals.facts.packets(), "packet");
+fn no_connection(totals: &Totals, lang: Lang) -> Main {
     let filtered = totals.skipped.contains_key(&Skipped::NotMatched);
-    let which = if filtered { "matches the filter" } else { "in the capture" };
-    let rest: String = besides(totals, now).iter().map(|words| format!("; {words}")).collect();
-    format!("{HEADING}No TCP connection {which}{HEADING:#} ({read} read){rest}.")
+    let strong = if filtered { lang.none_matches() } else { lang.none_in_capture() };
+    let rest = lang.read(lang.count(totals.facts.packets(), Thing::Packet));
+    Main { strong, rest, style: HEADING }
 }
 
 /// Names the host that holds the findings.
-fn holders(found: &Found) -> String {
+fn holders(found: &Found, lang: Lang) -> String {
     match found.holder() {
-        Ok(ip) => format!(" by {}", names::host(ip)),
-        Err(HOLDERS) => format!(" by {} hosts or more", thousands(HOLDERS as u64)),
-        Err(hosts) => format!(" by {hosts} hosts"),
+        Ok(ip) => lang.by_host(names::host(ip)),
+        Err(HOLDERS) => lang.by_hosts_or_more(thousands(HOLDERS as u64)),
+        Err(hosts) => lang.by_hosts(hosts),
     }
 }
 
 /// Says how the local side is known, or what would tell it.
-pub fn how_local(found: &Found) -> Option<String> {
+pub fn how_local(found: &Found, lang: Lang) -> Option<String> {
     if !found.is_local_unsure {
-        let phrases: Vec<&str> = found.told.iter().copied().map(LocalBy::phrase).collect();
-        let known = (!phrases.is_empty()).then(|| phrases.join(" and "));
-        return known.map(|known| format!("Local side known from {known}."));
+        let phrases: Vec<&str> = found.told.iter().map(|by| lang.local_by(*by)).collect();
+        let known = (!phrases.is_empty()).then(|| phrases.join(&lang.and()));
+        return known.map(|known| lang.local_known(known));
     }
     let most = shell::word(&names::option(found.most_frequent_holder()?));
-    Some(format!(
-        "Local side unknown, so whichever side has not closed is judged: use --local {most} to judge one side."
-    ))
+    Some(lang.local_unknown(most))
 }

@@ -2,6 +2,7 @@
 
 use super::report::Report;
 use crate::printable::printable;
+use crate::report::lang::Lang;
 use crate::summary::Capture;
 use crate::summary::history::Series;
 use crate::tcp::state::State;
@@ -20,31 +21,33 @@ impl Report<'_> {
     /// A line for each of the first captures that something was in CLOSE-WAIT in, and not only at its end.
     pub fn history(&self) -> Vec<String> {
         let captures = &self.totals.captures;
-        let several = captures.len() > 1;
+        let (several, lang) = (captures.len() > 1, self.lang());
         let name = |capture: &Capture| {
             let file = capture.files.first().and_then(|&file| self.totals.files.get(file));
-            file.filter(|_| several).map_or(String::new(), |file| format!(" ({})", printable(file)))
+            let aside = |file: &String| lang.aside(printable(file));
+            file.filter(|_| several).map_or(String::new(), aside)
         };
-        let line =
-            |capture: &Capture| Some(format!("CLOSE-WAIT{} {}", name(capture), curve(capture)?));
+        let line = |capture: &Capture| {
+            Some(format!("CLOSE-WAIT{} {}", name(capture), curve(capture, lang)?))
+        };
         let shown = self.look.limit().unwrap_or(CAPTURES);
         captures.iter().filter_map(line).take(shown).collect()
     }
 }
 
 /// The curve, from how many to how many, and how fast they grow.
-fn curve(capture: &Capture) -> Option<String> {
+fn curve(capture: &Capture, lang: Lang) -> Option<String> {
     let series = capture.series()?;
     let counts = series.of(State::CloseWait)?;
     let (least, most) = (*counts.iter().min()?, *counts.iter().max()?);
     // One moment is no curve.
     (least < most && counts.iter().filter(|n| **n > 0).count() > 1).then_some(())?;
     let line: String = columns(counts).map(|n| LEVELS[level(n, most)]).collect();
-    Some(format!("{line} {}", words(&series, State::CloseWait)?))
+    Some(format!("{line} {}", words(&series, State::CloseWait, lang)?))
 }
 
 /// Tells from how many to how many sockets were in a state, and how fast they grow.
-pub fn words(series: &Series, state: State) -> Option<String> {
+pub fn words(series: &Series, state: State, lang: Lang) -> Option<String> {
     let counts = series.of(state)?;
     let (first, last, most) = (*counts.first()?, *counts.last()?, *counts.iter().max()?);
     let [first, last, most] = [first, last, most].map(|n| thousands(n.into()));
@@ -53,7 +56,7 @@ pub fn words(series: &Series, state: State) -> Option<String> {
     } else {
         format!("{first} … {most} … {last}")
     };
-    Some(format!("{ends}{}", growth(series, state)))
+    Some(format!("{ends}{}", growth(series, state, lang)))
 }
 
 /// The most of each column's times.
@@ -72,14 +75,14 @@ fn level(n: u32, most: u32) -> usize {
     (u64::from(n) * above).div_ceil(u64::from(most.max(1))).min(above) as usize
 }
 
-fn growth(series: &Series, state: State) -> String {
+fn growth(series: &Series, state: State, lang: Lang) -> String {
     match series.per_minute(state) {
         Some(rate) if rate.abs() >= 10.0 => {
             let sign = if rate < 0.0 { "-" } else { "+" };
-            format!(", {sign}{} a minute", thousands(rate.abs().round() as u64))
+            lang.a_minute(format!("{sign}{}", thousands(rate.abs().round() as u64)))
         }
-        Some(rate) if rate.abs() >= 0.1 => format!(", {rate:+.1} a minute"),
-        Some(rate) if rate.abs() >= 0.1 / 60.0 => format!(", {:+.1} an hour", rate * 60.0),
+        Some(rate) if rate.abs() >= 0.1 => lang.a_minute(format!("{rate:+.1}")),
+        Some(rate) if rate.abs() >= 0.1 / 60.0 => lang.an_hour(format!("{:+.1}", rate * 60.0)),
         _ => String::new(),
     }
 }

@@ -3,9 +3,11 @@
 use chrono::TimeDelta;
 
 use super::report::Report;
+use crate::decode::Skipped;
+use crate::report::lang::Thing;
 use crate::summary::Capture;
-use crate::units::{count, duration, missing, packet_time, thousands, zone_mark};
-use crate::verdict::{Close, Verdict};
+use crate::units::{clock_time, duration, thousands, zone_mark};
+use crate::verdict::Verdict;
 
 /// Snap lengths of a capture that are printed.
 const SNAP_LENGTHS: usize = 4;
@@ -17,29 +19,35 @@ const KINDS: usize = 6;
 impl Report<'_> {
     /// Says how the other connections ended.
     pub fn endings(&self) -> Vec<String> {
-        let tally = &self.totals.tally;
-        let endings: Vec<String> = Verdict::NAMES
+        let (tally, lang) = (&self.totals.tally, self.lang());
+        let ending = |verdict: Verdict, n: u64| {
+            let words = lang.n_of(thousands(n), lang.name(verdict));
+            match tally.in_transaction {
+                open @ 1.. if verdict == Verdict::Open => {
+                    words + &lang.in_transaction(thousands(open))
+                }
+                _ => words,
+            }
+        };
+        let endings: Vec<String> = Verdict::ALL
             .into_iter()
             .zip(tally.verdicts.into_iter().zip(tally.found))
-            .map(|(name, (all, found))| (name, all.saturating_sub(found)))
+            .map(|(verdict, (all, found))| (verdict, all.saturating_sub(found)))
             .filter(|(_, others)| *others > 0)
-            .map(|(name, others)| match (name == Close::Open.name(), tally.in_transaction) {
-                (true, 1..) => {
-                    let n = thousands(tally.in_transaction);
-                    format!("{} {name} ({n} in a transaction)", thousands(others))
-                }
-                _ => format!("{} {name}", thousands(others)),
-            })
+            .map(|(verdict, others)| ending(verdict, others))
             .collect();
         let mut lines = Vec::new();
         if !endings.is_empty() {
-            let which = if tally.findings > 0 { "The other connections" } else { "Connections" };
+            let list = endings.join(&lang.comma());
             lines.push(String::new());
-            lines.push(format!("{which}: {}.", endings.join(", ")));
+            lines.push(match tally.findings {
+                0 => lang.all_ended(list),
+                _ => lang.others_ended(list),
+            });
         }
         for (reason, n) in tally.unknown.iter().filter(|(_, n)| **n > 0) {
-            let (n, name, sentence) = (thousands(*n), reason.name(), reason.sentence());
-            lines.push(format!("{n} unknown ({name}): {sentence}."));
+            let sentence = lang.reason_sentence(*reason);
+            lines.push(lang.unknown_because(thousands(*n), lang.name(*reason), sentence));
         }
         if lines.is_empty() {
             lines.push(String::new());
@@ -49,43 +57,46 @@ impl Report<'_> {
 
     /// Says what the capture was, and what it could not show.
     pub fn limits(&self) -> Vec<String> {
-        let totals = self.totals;
+        let (totals, lang) = (self.totals, self.lang());
+        let connections = |n| lang.count(n, Thing::Connection);
         let shown = totals.captures.len().min(self.look.limit().unwrap_or(CAPTURES));
         let mut lines: Vec<String> =
             totals.captures[..shown].iter().flat_map(|capture| self.limits_of(capture)).collect();
         let left = (totals.captures.len() - shown) as u64;
         if left > 0 {
-            lines.push(format!("… {}: --top 0", count(left, "more capture")));
+            lines.push(lang.left_out(lang.count(left, Thing::MoreCapture)).trim_start().to_owned());
         }
         if totals.rewritten > 0 {
-            lines.push(format!(
-                "Addresses were rewritten (NAT, a sidecar?): {} shown under two pairs of them, counted once, as dialled.",
-                count(totals.rewritten, "connection")
-            ));
+            lines.push(lang.rewritten(connections(totals.rewritten)));
         }
         if totals.seen_twice > 0 {
-            let twice = count(totals.seen_twice, "connection");
-            lines.push(format!("{twice} seen at two capture points, counted once."));
+            lines.push(lang.seen_twice(connections(totals.seen_twice)));
         }
         if totals.evicted > 0 {
-            lines.push(format!(
-                "{} left memory early and were judged by what was seen until then: --max-flows raises the limit.",
-                count(totals.evicted, "connection")
-            ));
+            lines.push(lang.evicted(connections(totals.evicted)));
         }
         if totals.unlisted > 0 {
-            lines.push(format!(
-                "{} more are counted, and not listed or grouped: --max-flows raises the limit, --all --format jsonl has none.",
-                count(totals.unlisted, "connection")
-            ));
+            lines.push(lang.unlisted(connections(totals.unlisted)));
         }
         lines.extend(totals.code_lost.filter(|lost| *lost > 0).map(super::code::lost));
         lines.extend(self.skipped());
         lines
     }
 
-    fn skipped(&self) -> Option<String> {
-        let skipped = self.totals.skipped_by_name();
+    /// Counts what was skipped: packets by their kind, and lines of a text.
+    fn skipped(&self) -> Vec<String> {
+        let line = Skipped::NoPacket.to_string();
+        let (lines, packets): (Vec<_>, Vec<_>) =
+            self.totals.skipped_by_name().into_iter().partition(|(kind, _)| *kind == line);
+        let lines = lines.first().map(|(_, n)| match n {
+            1 => self.lang().one_line_skipped(),
+            n => self.lang().lines_skipped(thousands(*n)),
+        });
+        self.packets_skipped(&packets).into_iter().chain(lines).collect()
+    }
+
+    fn packets_skipped(&self, skipped: &[(String, u64)]) -> Option<String> {
+        let lang = self.lang();
         let all: u64 = skipped.iter().map(|(_, n)| n).sum();
         let shown = skipped.len().min(self.look.limit().unwrap_or(KINDS));
         let named = skipped[..shown].iter();
@@ -93,87 +104,82 @@ impl Report<'_> {
             named.map(|(kind, n)| format!("{kind} {}", thousands(*n))).collect();
         let left = (skipped.len() - shown) as u64;
         if left > 0 {
-            kinds.push(count(left, "more kind"));
+            kinds.push(lang.count(left, Thing::MoreKind));
         }
-        (all > 0).then(|| format!("Skipped {}: {}.", count(all, "packet"), kinds.join(", ")))
+        let packets = lang.count(all, Thing::Packet);
+        (all > 0).then(|| lang.skipped(packets, kinds.join(&lang.comma())))
     }
 
     fn limits_of(&self, capture: &Capture) -> Vec<String> {
-        let mut lines = vec![self.description(capture)];
+        let (mut lines, lang) = (vec![self.description(capture)], self.lang());
         let name = |&i: &usize| self.totals.files.get(i).map_or("", String::as_str);
         let facts = &capture.facts;
-        if let Some(holes) = missing(facts.holes()) {
-            lines.push(format!("Packets are {holes}."));
+        let holes = facts.holes();
+        if holes.shown > 0 {
+            let of = lang.count(holes.of, Thing::Connection);
+            lines.push(lang.missing(thousands(holes.shown), of));
         }
         for gap in &capture.gaps {
             let pause = duration(TimeDelta::nanoseconds(gap.nanos));
-            let (before, after) = (name(&gap.before), name(&gap.after));
-            lines.push(format!("Nothing was captured for {pause} between {before} and {after}."));
+            lines.push(lang.pause(pause, name(&gap.before), name(&gap.after)));
         }
         if let (Some(overlap), Some(first)) = (capture.overlap, capture.files.first()) {
-            let both = duration(TimeDelta::nanoseconds(overlap.nanos));
             let (first, with) = (name(first), name(&overlap.with));
-            lines.push(format!(
-                "{first} overlaps {with} by {both}: read as a capture of another point."
-            ));
+            lines.push(match overlap.nanos {
+                Some(nanos) => lang.overlap(first, with, duration(TimeDelta::nanoseconds(nanos))),
+                None => lang.other_link_type(first, with),
+            });
         }
         if facts.segments() > 0 && !facts.holds_empty_segments() {
-            lines.push(
-                "It holds only packets with payload: a FIN or an ACK without any cannot show."
-                    .into(),
-            );
+            lines.push(lang.only_payload());
         } else if facts.segments() > 0 && !facts.holds_bare_acks() {
-            lines.push(
-                "It holds no bare ACK (a filter on flags?): whether a FIN was acknowledged is inferred."
-                    .into(),
-            );
+            lines.push(lang.no_bare_ack());
         }
         lines
     }
 
     /// Its files, packets, times, snap lengths and drops.
     fn description(&self, capture: &Capture) -> String {
+        let lang = self.lang();
         let name = |&i: &usize| self.totals.files.get(i).map_or("", String::as_str);
         let facts = &capture.facts;
         let names = match &capture.files[..] {
             [first, .., last] if capture.files.len() > 2 => {
-                format!("{} … {} ({} files)", name(first), name(last), capture.files.len())
+                lang.files(name(first), name(last), capture.files.len())
             }
             files => files.iter().map(name).collect::<Vec<_>>().join(", "),
         };
-        let (packets, segments) = (count(facts.packets(), "packet"), thousands(facts.segments()));
-        let mut text = format!("{names}: {packets}, {segments} of TCP");
+        let packets = lang.count(facts.packets(), Thing::Packet);
+        let mut text = lang.of_tcp(names, packets, thousands(facts.segments()));
         let known = |place: &crate::place::Place| place.time.nanos().is_some();
         if let (Some(first), Some(last)) = (facts.first().filter(known), facts.last().filter(known))
         {
-            let time = |place| {
-                let time = packet_time(place, self.look.zone, self.dates);
-                // To the second: it is about when, not about which packet.
-                time.split('.').next().unwrap_or_default().to_owned()
-            };
+            // To the second: it is about when, not about which packet.
+            let time = |time| clock_time(time, 0, self.look.zone, self.dates);
             let zone = zone_mark(first, self.look.zone);
-            text += &format!(", {} … {} {zone}", time(first), time(last));
             // It may be said to have ended later than its last packet.
             let end = facts.end().max(last.time);
+            let times = format!("{} … {} {zone}", time(first.time), time(end));
+            text += &(lang.comma() + &times);
             if let Some(nanos) = end.since(first.time) {
-                text += &format!(" ({})", duration(TimeDelta::nanoseconds(nanos)));
+                text += &lang.aside(duration(TimeDelta::nanoseconds(nanos)));
             }
         } else if facts.packets() > 0 {
-            text += ", without times";
+            text += &lang.without_times();
         }
         // A damaged file can have any number of them.
         let mut snaps = facts.snap_lengths().range(1..65_535);
         for snap in snaps.by_ref().take(SNAP_LENGTHS) {
-            text += &format!(", snap length {snap}");
+            text += &lang.snap_length(snap);
         }
         match snaps.count() {
             0 => {}
-            n => text += &format!(" and {} others", thousands(n as u64)),
+            n => text += &lang.other_lengths(thousands(n as u64)),
         }
         match facts.drops() {
             0 => {}
-            n => text += &format!(", {} dropped", count(n, "packet")),
+            n => text += &lang.drops(lang.count(n, Thing::Packet)),
         }
-        text + "."
+        text + &lang.stop()
     }
 }

@@ -31,6 +31,7 @@ pub use groups::timeout_words;
 
 use crate::owner::Socket;
 use crate::place::{Place, Time};
+use crate::report::lang::Lang;
 use crate::summary::growth::Grown;
 use crate::summary::seen::{Process, Seen};
 use crate::summary::{EventKind, Row, Sink, Totals};
@@ -42,6 +43,7 @@ use page::{Page, Screen};
 /// The look of the text.
 #[derive(Clone, Debug)]
 pub struct TextLook {
+    /// The zone that times are shown in.
     pub zone: Zone,
     /// Dates before times.
     pub dates: bool,
@@ -53,6 +55,7 @@ pub struct TextLook {
     pub explain: Option<String>,
     /// All functions of a stack, those of libraries, too.
     pub frames: bool,
+    /// The terminal that it is written for, and its reader's language.
     pub screen: Screen,
 }
 
@@ -80,11 +83,14 @@ pub struct Text<W: Write> {
     gathered: Gathered,
 }
 
+/// The colour of a finding.
 pub const ALARM: Style = AnsiColor::Red.on_default().bold();
+/// The colour of an all-clear.
 pub const CALM: Style = AnsiColor::Green.on_default().bold();
 const HEADING: Style = Style::new().bold();
 
 impl<W: Write> Text<W> {
+    /// Writes to `out` when the capture has ended.
     pub fn new(out: W, look: TextLook) -> Text<W> {
         let gathered = Gathered::keeping(look.kept());
         Text { out: Page::new(out, look.screen), look, gathered }
@@ -141,14 +147,14 @@ pub(super) fn idle_text(seen: &Seen) -> String {
 }
 
 /// `orders-api[26922] fd 6`.
-pub(super) fn process(process: &Process) -> String {
+pub(super) fn process(process: &Process, lang: Lang) -> String {
     match process {
         Process::NotAsked => String::new(),
-        Process::NotListed => "not in the list".into(),
-        Process::Backlog => "(backlog)".into(),
-        Process::Hidden => "(unknown)".into(),
+        Process::NotListed => lang.not_in_list(),
+        Process::Backlog => lang.backlog(),
+        Process::Hidden => lang.hidden(),
         Process::By { holder, by_capture: false } => holder.to_string(),
-        Process::By { holder, by_capture: true } => format!("{holder} (by the capture)"),
+        Process::By { holder, by_capture: true } => lang.by_capture(holder),
     }
 }
 

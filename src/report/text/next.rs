@@ -16,18 +16,22 @@ impl Report<'_> {
     /// Only where the files can be read again. The longest held stands first.
     pub fn next(&self) -> Option<String> {
         let options = self.look.explain.as_deref()?;
-        let (seen, fin) = self.longest.first().and_then(|seen| Some((seen, seen.fin?)))?;
-        let names = names(fin, self.totals);
+        let seen = self.longest.first()?;
+        // Where the FIN itself was not captured, any packet leads there.
+        let place = seen.fin.unwrap_or(seen.first);
+        let names = names(place, self.totals);
         if names.is_empty() || !names.iter().all(|name| shell::can_be_typed(name)) {
             return None;
         }
-        let frame = match (&names[..], self.totals.files.get(fin.file())) {
-            ([_, _, ..], Some(name)) => shell::word(&format!("{name}:{}", fin.frame())),
-            _ => fin.frame().to_string(),
+        let frame = match (&names[..], self.totals.files.get(place.file())) {
+            ([_, _, ..], Some(name)) => shell::word(&format!("{name}:{}", place.frame())),
+            _ => place.frame().to_string(),
         };
         let files: Vec<String> = names.into_iter().map(shell::word).collect();
         let local = local(seen);
-        Some(format!("next: closewait explain {} --frame {frame}{local}{options}", files.join(" ")))
+        let files = files.join(" ");
+        let command = format!("closewait explain {files} --frame {frame}{local}{options}");
+        Some(self.lang().next(command))
     }
 }
 

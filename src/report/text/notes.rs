@@ -12,9 +12,7 @@ impl Report<'_> {
     pub fn notes(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.found.is_empty() {
-            lines.push(
-                "No kernel timer ends CLOSE-WAIT: the program must close the socket.".to_owned(),
-            );
+            lines.push(self.lang().no_timer());
             lines.extend(self.descriptors());
             lines.extend(self.passed_on());
             lines.extend(self.doubts());
@@ -34,53 +32,52 @@ impl Report<'_> {
         let names: Vec<String> = ends.iter().map(|(_, end)| end.to_string()).collect();
         let more = match all - names.len() as u64 {
             0 => String::new(),
-            more => format!(" and {} more", thousands(more)),
+            more => self.lang().and_more(thousands(more)),
         };
         (all > 0).then(|| {
-            let (n, names) = (thousands(all), names.join(", "));
-            let note = Note::FinPassedOn.name();
-            format!(
-                "{n} of them: held by a proxy, which passed the FIN on and waits for {names}{more} to close ({note})."
-            )
+            let names = names.join(&self.lang().comma()) + &more;
+            self.lang().passed_on(thousands(all), names, self.lang().name(Note::FinPassedOn))
         })
     }
 
     fn descriptors(&self) -> Option<String> {
-        let which = match self.found.descriptors {
-            0 => return None,
-            n if n == self.totals.findings() => "They were".into(),
-            n => format!("{} of them were", thousands(n)),
-        };
-        Some(format!(
-            "{which} reset by the peer after a long CLOSE-WAIT: the kernel forgot the socket, the program may still hold its descriptor."
-        ))
+        let lang = self.lang();
+        match (self.found.descriptors, self.totals.findings()) {
+            (0, _) => None,
+            (1, 1) => Some(lang.only_one_reset()),
+            (1, _) => Some(lang.one_reset()),
+            (n, all) if n == all => Some(lang.all_reset()),
+            (n, _) => Some(lang.some_reset(thousands(n))),
+        }
     }
 
     /// Counts the findings that each doubt weakens, and says what it means.
     fn doubts(&self) -> Vec<String> {
-        let (counts, all) = (&self.found.doubts, self.found.count);
-        let how_many = |n: u64| match n {
-            n if n == all => String::new(),
-            n => format!(" ({} of {})", thousands(n), thousands(all)),
-        };
-        let list: Vec<String> =
-            counts.iter().map(|(doubt, n)| format!("{} {}", thousands(*n), doubt.name())).collect();
+        let (counts, all, lang) = (&self.found.doubts, self.found.count, self.lang());
         let mut lines = match counts.iter().next() {
             None => Vec::new(),
             // One that matters for most of them is explained here.
             Some((doubt, n)) if counts.len() == 1 && *n * 2 > all => {
-                vec![format!("Doubt {}{}: {}.", doubt.name(), how_many(*n), doubt.sentence())]
+                let of = match *n == all {
+                    true => String::new(),
+                    false => lang.of_all(thousands(*n), thousands(all)),
+                };
+                vec![lang.doubt(lang.name(*doubt), of, lang.doubt_sentence(*doubt))]
             }
-            Some(_) => vec![format!("Doubts: {} (closewait explain WORD).", list.join(", "))],
+            Some(_) => vec![lang.doubts(self.doubt_list(counts.iter()))],
         };
         let brief = counts.get(&Doubt::Brief).copied().unwrap_or(0);
         if brief * 2 > all {
-            lines.push(
-                "Did the capture go on after its last packet? Say until when: --end mtime (or TIME)."
-                    .to_owned(),
-            );
+            lines.push(lang.say_the_end());
         }
         lines
+    }
+
+    /// Doubts with the number of findings that each weakens.
+    pub fn doubt_list<'a>(&self, counts: impl Iterator<Item = (&'a Doubt, &'a u64)>) -> String {
+        let lang = self.lang();
+        let counted = counts.map(|(doubt, n)| lang.n_in_doubt(thousands(*n), lang.name(*doubt)));
+        counted.collect::<Vec<String>>().join(&lang.comma())
     }
 
     fn peer_holds(&self) -> Option<String> {
@@ -88,12 +85,7 @@ impl Report<'_> {
         let option = |ip: &IpAddr| shell::word(&names::option(*ip));
         let hosts: Vec<String> = self.peer_holders.iter().take(3).map(option).collect();
         // How many they are, the headline has said.
-        (waiting > 0).then(|| {
-            format!(
-                "Held at the other side (peer-holds): see with --local {}.",
-                hosts.join(" --local ")
-            )
-        })
+        (waiting > 0).then(|| self.lang().held_over_there(hosts.join(" --local ")))
     }
 
     /// Sockets stuck before the first packet cannot show, where no list was given: says so.
@@ -102,9 +94,6 @@ impl Report<'_> {
         let known = self.listed || !self.before.is_empty();
         let first = first.filter(|_| self.totals.facts.segments() > 0 && !known)?;
         let time = packet_time(first, self.look.zone, self.look.dates);
-        let time = time.split('.').next().unwrap_or_default();
-        Some(format!(
-            "Sockets stuck before {time} cannot show here: closewait sockets, on the host."
-        ))
+        Some(self.lang().stuck_earlier(time.split('.').next().unwrap_or_default()))
     }
 }

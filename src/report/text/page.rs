@@ -2,17 +2,25 @@
 
 use std::io::{self, Write};
 
-/// The abilities of the output.
+use textwrap::WordSeparator;
+use textwrap::core::Word;
+
+use crate::report::lang::Lang;
+
+/// The abilities of the output, and of its reader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Screen {
     /// Columns of a terminal; whole lines where there is none.
     pub width: Option<usize>,
     /// Its locale has no other characters than ASCII.
     pub ascii: bool,
+    /// The language of the reader.
+    pub lang: Lang,
 }
 
 /// Lines of a screen that is not known: as high and as wide as the first terminals were.
 pub const HEIGHT: usize = 24;
+/// Columns of such a screen.
 pub const WIDTH: usize = 80;
 
 /// Narrower than this, nothing can be laid out.
@@ -26,7 +34,7 @@ impl Screen {
 
     /// The number of lines that a line takes: one, where lines are whole.
     pub fn height(self, line: &str) -> usize {
-        self.width.map_or(1, |_| wrapped(line, self.columns()).len())
+        self.width.map_or(1, |_| wrapped(line, self.columns(), self.lang).len())
     }
 }
 
@@ -39,6 +47,7 @@ pub struct Page<W> {
 }
 
 impl<W: Write> Page<W> {
+    /// Writes to `out` what the screen can show.
     pub fn new(out: W, screen: Screen) -> Page<W> {
         Page { out, screen, line: Vec::new() }
     }
@@ -50,7 +59,7 @@ impl<W: Write> Page<W> {
             text = in_ascii(&text);
         }
         if self.screen.width.is_some() {
-            text = wrapped(&text, self.screen.columns()).join("\n");
+            text = wrapped(&text, self.screen.columns(), self.screen.lang).join("\n");
         }
         text.push('\n');
         // At once: nothing else is written between the parts of a line.
@@ -78,15 +87,47 @@ impl<W: Write> Write for Page<W> {
 }
 
 /// The parts of a line: those after the first stand to the right of where it begins.
-fn wrapped(line: &str, columns: usize) -> Vec<String> {
+fn wrapped(line: &str, columns: usize, lang: Lang) -> Vec<String> {
     let begins = line.len() - line.trim_start_matches(' ').len();
     let further = " ".repeat((begins + 4).min(columns / 2));
     let options = textwrap::Options::new(columns)
         .subsequent_indent(&further)
-        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_separator(separator(lang))
         .word_splitter(textwrap::WordSplitter::NoHyphenation)
         .break_words(false);
     textwrap::wrap(line, options).into_iter().map(|part| part.into_owned()).collect()
+}
+
+/// The places where a line may be broken: Chinese has no blanks between words.
+pub fn separator(lang: Lang) -> WordSeparator {
+    match lang {
+        Lang::English => WordSeparator::AsciiSpace,
+        Lang::Chinese => WordSeparator::Custom(|line| Box::new(after_stops(line))),
+    }
+}
+
+/// Full-width punctuation that ends something.
+const STOPS: [char; 7] = ['，', '。', '；', '：', '、', '）', '？'];
+
+/// Parts that end with blanks, or with a full stop or its like: never in a name, which may be Chinese, too, nor
+/// between a number and what it counts.
+pub fn after_stops(line: &str) -> impl Iterator<Item = Word<'_>> {
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        let mut before = ['x'; 2];
+        let end = rest.char_indices().find(|(_, c)| {
+            let [older, last] = before;
+            before = [last, *c];
+            *c != ' '
+                && match last {
+                    ' ' => !older.is_ascii_digit() || c.is_ascii(),
+                    last => STOPS.contains(&last) && !STOPS.contains(c),
+                }
+        });
+        let (part, further) = rest.split_at(end.map_or(rest.len(), |(at, _)| at));
+        rest = further;
+        (!part.is_empty()).then(|| Word::from(part))
+    })
 }
 
 /// A line without the codes of its colours, for what has others.
@@ -127,8 +168,12 @@ mod tests {
     use super::*;
 
     fn page(text: &str, width: usize, ascii: bool) -> String {
+        page_in(Lang::English, text, width, ascii)
+    }
+
+    fn page_in(lang: Lang, text: &str, width: usize, ascii: bool) -> String {
         let mut out = Vec::new();
-        let mut page = Page::new(&mut out, Screen { width: Some(width), ascii });
+        let mut page = Page::new(&mut out, Screen { width: Some(width), ascii, lang });
         page.write_all(text.as_bytes()).expect("memory");
         String::from_utf8(out).expect("text")
     }
@@ -145,6 +190,19 @@ mod tests {
         let red = "\u{1b}[31mten ten ten\u{1b}[0m ten ten\n";
         assert_eq!(page(red, 20, false), red);
         assert_eq!(page("北京北京北 京北京北京\n", 20, false), "北京北京北\n    京北京北京\n");
+    }
+
+    #[test]
+    fn chinese_breaks_after_its_stops_and_nowhere_in_a_name() {
+        let chinese = |text| page_in(Lang::Chinese, text, 20, false);
+        assert_eq!(
+            chinese("没有发现，都不算；都能判断。\n"),
+            "没有发现，都不算；\n    都能判断。\n"
+        );
+        assert_eq!(
+            chinese("（北京）。北京 上海北京上海北京上海北京\n"),
+            "（北京）。北京\n    上海北京上海北京上海北京\n"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::TextLook;
 use super::headline::{headline, how_local};
 use super::page::HEIGHT;
 use crate::place::Place;
+use crate::report::lang::Lang;
 use crate::summary::Totals;
 use crate::summary::found::Found;
 use crate::summary::seen::{Process, Seen};
@@ -48,8 +49,8 @@ pub struct Before {
 impl Report<'_> {
     /// All lines. The findings get what room the rest leaves on a screen; who closed first, what they leave.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = vec![headline(self.totals, self.found, self.peer_holders)];
-        lines.extend(how_local(self.found));
+        let mut lines = vec![headline(self.totals, self.found, self.peer_holders, self.lang())];
+        lines.extend(how_local(self.found, self.lang()));
         lines.extend(self.history());
         let mut rest = self.before_lines();
         rest.extend(self.notes());
@@ -73,6 +74,8 @@ impl Report<'_> {
             lines.extend(self.other_table());
         }
         lines.extend(end);
+        // Parts have empty lines around them, whether there is another beside them or not.
+        lines.dedup_by(|line, before| line.is_empty() && before.is_empty());
         lines
     }
 
@@ -90,7 +93,7 @@ impl Report<'_> {
             lines.push(String::new());
             lines.extend(each);
         } else if self.height(&lines) < room {
-            lines.push("  one by one: --top 0".into());
+            lines.push(self.lang().one_by_one());
         }
         lines.push(String::new());
         lines
@@ -101,6 +104,10 @@ impl Report<'_> {
         let mut lines = self.endings();
         lines.extend(self.limits());
         lines
+    }
+
+    pub fn lang(&self) -> Lang {
+        self.look.screen.lang
     }
 
     fn height(&self, lines: &[String]) -> usize {

@@ -31,7 +31,9 @@ impl FlowId {
 #[derive(Clone, Debug)]
 pub struct Flow {
     halves: [Half; 2],
+    /// Its first packet, which names it.
     pub first: Place,
+    /// Its last packet.
     pub last: Place,
     last_payload: Option<Place>,
     recent: Recent,
@@ -41,6 +43,7 @@ pub struct Flow {
     silence: Option<Box<Silence>>,
     manner: Manner,
     scales: Scales,
+    /// Observations beside the facts, each once.
     pub notes: Notes,
     /// The place where the contents that are read along are kept.
     pub slot: Slot,
@@ -51,6 +54,7 @@ pub struct Flow {
 pub struct Slot(pub u32);
 
 impl Slot {
+    /// The slot of a flow that has none.
     pub const NONE: Slot = Slot(u32::MAX);
     /// Nothing was learnt, and nothing can be.
     pub const NOTHING: Slot = Slot(u32::MAX - 1);
@@ -67,9 +71,11 @@ struct Closings {
 /// A long time without any packet, after which the other side has not been heard of.
 #[derive(Clone, Copy, Debug)]
 pub struct Silence {
+    /// The time of the last packet before it.
     pub began: Time,
     /// The packet that ended it, and whose that was.
     pub ended: Place,
+    /// The side that spoke first after it.
     pub by: Side,
 }
 
@@ -87,6 +93,7 @@ pub enum Ending {
     Closed,
     /// Only this side sent FIN.
     HalfClosed(Side),
+    /// Neither FIN nor RST ended it.
     Open,
 }
 
@@ -115,10 +122,12 @@ impl Flow {
         FlowId::of(self.first)
     }
 
+    /// Returns the side of an end of its 4-tuple.
     pub fn side(&self, end: End) -> Side {
         if end == self.manner.opener() { Side::A } else { Side::B }
     }
 
+    /// Returns the end of its 4-tuple that a side is.
     pub fn end(&self, side: Side) -> End {
         match side {
             Side::A => self.manner.opener(),
@@ -135,6 +144,7 @@ impl Flow {
         }
     }
 
+    /// Returns the facts of one direction: what that side sent.
     pub fn half(&self, side: Side) -> &Half {
         &self.halves[side as usize]
     }
@@ -143,10 +153,12 @@ impl Flow {
         self.closing.as_ref().map(|closing| &closing.sides[side as usize])
     }
 
+    /// Returns the FIN that a side sent, if it counts.
     pub fn fin(&self, side: Side) -> Option<&Fin> {
         self.closing(side)?.fin.as_ref()
     }
 
+    /// Returns the RST that a side sent, if it counts.
     pub fn rst(&self, side: Side) -> Option<&Rst> {
         self.closing(side)?.rst()
     }
@@ -175,6 +187,7 @@ impl Flow {
         self.notes.note(Noted::Superseded, true);
     }
 
+    /// Tells whether its 4-tuple was established again later: it had ended.
     pub fn is_superseded(&self) -> bool {
         self.notes.has(Noted::Superseded)
     }
@@ -252,9 +265,8 @@ impl Flow {
         if let Some(direction) = segment.direction {
             self.manner.tell(direction.told_by);
         }
-        if self.manner.has_only_syns()
-            && !(segment.flags.syn() && !segment.flags.ack() && side == Side::A)
-        {
+        let is_only_syn = segment.flags.syn() && !segment.flags.ack() && side == Side::A;
+        if self.manner.has_only_syns() && !is_only_syn && !segment.is_damaged() {
             self.manner.note_more_than_syns();
         }
         if self.manner.is_unanswered() && self.answers(segment) {
@@ -474,6 +486,7 @@ impl Flow {
         self.halves.iter().all(|half| half.isn().is_some())
     }
 
+    /// Tells how far its end has come, by the packets so far.
     pub fn ending(&self) -> Ending {
         if self.manner.has_only_syns() {
             return Ending::Attempt;

@@ -7,7 +7,9 @@ use crate::top::reel::Reel;
 /// A replay's time line, once it is known, and its movement.
 #[derive(Clone, Debug)]
 pub struct Clock {
+    /// The capture that is replayed; none of a host.
     pub reel: Option<Reel>,
+    /// True while time goes on by itself.
     pub is_playing: bool,
     /// Seconds of the capture in a second.
     pub speed: f64,
@@ -81,12 +83,9 @@ impl App {
     }
 
     fn no_time_line(&mut self) -> Vec<Wish> {
-        let whole = self.whole.as_ref();
-        self.said = Some(match whole.map_or(0, |whole| whole.totals.captures.len()) {
-            0 => "still reading".into(),
-            1 => "the packets have no times".into(),
-            n => format!("{n} capture points: replay each alone, this is their end"),
-        });
+        let is_read = self.whole.is_some();
+        let why = if is_read { "the packets have no times" } else { "still reading" };
+        self.said = Some(why.into());
         Vec::new()
     }
 }

@@ -59,8 +59,7 @@ impl App {
         if text == self.filter.text() {
             return Vec::new();
         }
-        self.filter = Filter::new(text);
-        self.list_again(true);
+        self.filter_by(Filter::new(text));
         self.wants_ladder()
     }
 
@@ -193,7 +192,7 @@ impl App {
 
     pub(super) fn reorder(&mut self, change: impl FnOnce(&mut App)) -> Vec<Wish> {
         change(self);
-        self.list_again(false);
+        self.list_again();
         Vec::new()
     }
 
@@ -233,19 +232,16 @@ impl App {
 
     /// Wishes for a page.
     fn report(&mut self) -> Vec<Wish> {
-        if let Mode::Host { .. } = self.setting.mode {
-            self.said =
-                Some("no file can be made here: -w FILE, then closewait report FILE".into());
-            return Vec::new();
+        if self.has_packets() {
+            self.said = Some("writing the report".into());
+            return vec![Wish::Report];
         }
-        self.said = Some("writing the report".into());
-        vec![Wish::Report]
+        Vec::new()
     }
 
     /// Wishes for the packets of what is chosen: a group's connections, or one.
     fn write(&mut self) -> Vec<Wish> {
-        if let Mode::Host { .. } = self.setting.mode {
-            self.said = Some("packets are kept from the start or not at all: -w FILE".into());
+        if !self.has_packets() {
             return Vec::new();
         }
         let id = |number: &u32| self.picture.entries[*number as usize].id();
@@ -259,5 +255,15 @@ impl App {
         }
         self.said = Some("writing packets".into());
         vec![Wish::Write(ids)]
+    }
+
+    /// Says so, where there are none.
+    fn has_packets(&mut self) -> bool {
+        let lists_only = matches!(self.setting.mode, Mode::Host { packets: Err(_), .. });
+        if lists_only {
+            self.said =
+                Some("no packets are captured here: the kernel's list is all there is".into());
+        }
+        !lists_only
     }
 }

@@ -30,8 +30,11 @@ pub use view::{Kind, View};
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum AppEvent {
+    /// A key was pressed.
     Key(KeyEvent),
+    /// The mouse was used.
     Mouse(MouseEvent),
+    /// The terminal has another size: columns and lines.
     Resize(u16, u16),
     /// The capture or the host is like this now.
     Picture(Arc<Picture>),
@@ -50,6 +53,7 @@ pub enum AppEvent {
 /// Something that is to be done outside.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Wish {
+    /// To end.
     Quit,
     /// Put a line on the clipboard.
     Copy(String),
@@ -71,7 +75,12 @@ pub enum Wish {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mode {
     /// This host: packets of these interfaces, or none where that may not be; the reason then.
-    Host { interfaces: Vec<String>, packets: Result<(), String> },
+    Host {
+        /// Interfaces that are captured on.
+        interfaces: Vec<String>,
+        /// The reason why none is, where that failed.
+        packets: Result<(), String>,
+    },
     /// Files.
     Replay,
 }
@@ -79,23 +88,30 @@ pub enum Mode {
 /// A part of the screen that keys go to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Focus {
+    /// The groups of findings.
     #[default]
     Groups,
+    /// The connections.
     Rows,
+    /// Everything about one of them.
     Detail,
 }
 
 /// Text that is being typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Typing {
+    /// A filter.
     Filter,
+    /// A time to jump to.
     Jump,
 }
 
 /// A list: the chosen line, and the first that is shown.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct List {
+    /// The chosen line, from 0.
     pub chosen: usize,
+    /// The first line that is shown.
     pub first: usize,
 }
 
@@ -104,8 +120,11 @@ pub struct List {
 pub struct Setting {
     /// The names of files or interfaces, and the expression.
     pub title: String,
+    /// A host or a capture.
     pub mode: Mode,
+    /// The zone that times are shown in.
     pub zone: Zone,
+    /// True if the terminal has colours, and they are wanted.
     pub is_colored: bool,
     /// The terminal has no other characters than ASCII.
     pub is_ascii: bool,
@@ -113,36 +132,53 @@ pub struct Setting {
 
 /// The state of the screen.
 pub struct App {
+    /// The things that stay as they are.
     pub setting: Setting,
+    /// The size of the terminal.
     pub size: Rect,
+    /// The report that is shown.
     pub picture: Arc<Picture>,
     /// The latest picture, while another is looked at.
     pub frozen: Option<Arc<Picture>>,
     samples: Samples,
     /// Processes of the picture, as [`Samples::holdings`] has them.
     pub holdings: Vec<Holding>,
+    /// The time of a replay.
     pub clock: Clock,
     /// The whole capture's end, for what is still to come.
     pub whole: Option<Arc<Picture>>,
+    /// Connections that are shown.
     pub filter: Filter,
+    /// The words that are being typed, and their purpose.
     pub typing: Option<(Typing, String)>,
+    /// The order of connections.
     pub order: Order,
+    /// True if that order is turned round.
     pub is_reversed: bool,
+    /// The page that is shown.
     pub view: View,
+    /// The list of groups.
     pub groups: List,
+    /// The list of connections.
     pub rows: List,
     /// Lines of the detail that are above its part.
     pub scrolled: usize,
+    /// The list that keys go to.
     pub focus: Focus,
     /// The detail has the room of the lists, too.
     pub is_zoomed: bool,
+    /// True while the keys are explained.
     pub is_helping: bool,
+    /// A sentence for the last line.
     pub said: Option<String>,
+    /// Octets that were read, of how many.
     pub reading: Option<(u64, Option<u64>)>,
+    /// The packets of a connection, line by line.
     pub ladder: Option<(EntryId, Vec<Vec<Part>>)>,
 }
 
 impl App {
+    /// Begins with an empty picture.
     pub fn new(setting: Setting, width: u16, height: u16) -> App {
         let picture = Arc::new(Picture::default());
         let view = View::new(&picture, &Filter::default());
@@ -221,14 +257,29 @@ impl App {
         self.wants_ladder()
     }
 
-    /// Changes the picture; what was chosen stays so, as far as it is there.
+    /// Changes the picture.
     fn show(&mut self, picture: Arc<Picture>) {
+        self.keeping_what_is_chosen(|app| {
+            app.holdings = app.samples.holdings(&picture);
+            app.view = View::new(&picture, &app.filter);
+            app.picture = picture;
+        });
+    }
+
+    /// Lets another filter choose.
+    fn filter_by(&mut self, filter: Filter) {
+        self.keeping_what_is_chosen(|app| {
+            app.view.filter(&app.picture, &filter);
+            app.filter = filter;
+        });
+    }
+
+    /// Changes what is listed; what was chosen stays so, as far as it is there.
+    fn keeping_what_is_chosen(&mut self, change: impl FnOnce(&mut App)) {
         let kind = self.kind();
         let group = self.group().cloned();
         let row = self.entry().map(Entry::id);
-        self.picture = picture;
-        self.holdings = self.samples.holdings(&self.picture);
-        self.view = View::new(&self.picture, &self.filter);
+        change(self);
         let is_kept = |own: Kind| match (own, &group) {
             (Kind::Group(place), Some(group)) => {
                 self.picture.groups.get(place).is_some_and(|own| own.is_like(group))
@@ -257,14 +308,10 @@ impl App {
         }
     }
 
-    /// Lists anew after a change of the order, or of the filter; the row that was chosen stays so.
-    fn list_again(&mut self, has_new_filter: bool) {
+    /// Lists anew after a change of the order; the row that was chosen stays so.
+    fn list_again(&mut self) {
         let row = self.entry().map(Entry::id);
-        if has_new_filter {
-            self.show(Arc::clone(&self.picture));
-        } else {
-            self.list();
-        }
+        self.list();
         self.find_row(row);
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::filter::Filter;
 use super::super::order::Order;
-use super::super::picture::Picture;
+use super::super::picture::{Entry, Picture};
 use crate::verdict::Verdict;
 
 /// A line among the groups.
@@ -19,45 +19,55 @@ pub enum Kind {
 }
 
 /// The lines of the groups and the rows of the chosen one.
+///
+/// Kinds are told once a picture, the order is made once a picture and column, and the filter is asked once a text:
+/// of a hundred thousand connections each key would else cost many looks at all of them.
 #[derive(Clone, Debug, Default)]
 pub struct View {
     /// Kinds that there are, each with the number of connections that pass the filter; the chosen kind is among them.
     pub kinds: Vec<(Kind, usize)>,
     /// Places in [`Picture::entries`].
     pub rows: Vec<u32>,
-    /// All that pass the filter, and their kinds.
-    passed: Vec<(u32, Kind)>,
+    /// All of them in an order, and which.
+    sorted: Vec<u32>,
+    order: Option<Order>,
+    /// The kind of each, and whether the filter lets it pass.
+    kind_of: Vec<Kind>,
+    passes: Vec<bool>,
 }
 
 impl View {
     /// Looks at every connection once.
     pub fn new(picture: &Picture, filter: &Filter) -> View {
         let places = places(picture);
-        let kind = |number: u32| {
-            let entry = &picture.entries[number as usize];
-            match entry.group {
-                Some(group) => {
-                    places.get(group).copied().flatten().map_or(Kind::Others, Kind::Group)
-                }
-                None => Kind::Verdict(entry.seen.verdict.index()),
-            }
+        let kind = |entry: &Entry| match entry.group {
+            Some(group) => places.get(group).copied().flatten().map_or(Kind::Others, Kind::Group),
+            None => Kind::Verdict(entry.seen.verdict.index()),
         };
-        let passes = |number: &u32| filter.matches(&picture.entries[*number as usize]);
-        let numbers = (0..picture.entries.len() as u32).filter(passes);
-        let passed: Vec<(u32, Kind)> = numbers.map(|number| (number, kind(number))).collect();
-        let kinds = kinds(picture, &passed, filter);
-        View { kinds, rows: Vec::new(), passed }
+        let kind_of = picture.entries.iter().map(kind).collect();
+        let mut view = View { kind_of, ..View::default() };
+        view.filter(picture, filter);
+        view
+    }
+
+    /// Asks a filter which of them it lets pass.
+    pub fn filter(&mut self, picture: &Picture, filter: &Filter) {
+        self.passes = picture.entries.iter().map(|entry| filter.matches(entry)).collect();
+        let passed = self.kind_of.iter().zip(&self.passes).filter(|(_, passes)| **passes);
+        self.kinds = kinds(picture, passed.map(|(kind, _)| *kind), filter);
     }
 
     /// Lists the rows of a kind.
     pub fn choose(&mut self, picture: &Picture, kind: Kind, order: Order, is_reversed: bool) {
-        let of_kind = |(_, own): &&(u32, Kind)| kind == Kind::All || *own == kind;
-        self.rows = self.passed.iter().filter(of_kind).map(|(number, _)| *number).collect();
-        let entries = &picture.entries;
-        self.rows.sort_by(|a, b| {
-            let compared = order.compare(&entries[*a as usize], &entries[*b as usize]);
-            if is_reversed { compared.reverse() } else { compared }
-        });
+        if self.order.replace(order) != Some(order) {
+            self.sorted = order.sorted(&picture.entries);
+        }
+        let is_shown = |number: &&u32| {
+            let at = **number as usize;
+            self.passes[at] && (kind == Kind::All || self.kind_of[at] == kind)
+        };
+        let shown = self.sorted.iter().filter(is_shown).copied();
+        self.rows = if is_reversed { shown.rev().collect() } else { shown.collect() };
     }
 }
 
@@ -73,19 +83,24 @@ fn places(picture: &Picture) -> Vec<Option<usize>> {
 
 /// Groups come as the report has them, then what is no finding. With a filter, what it leaves nothing of is
 /// left out.
-fn kinds(picture: &Picture, passed: &[(u32, Kind)], filter: &Filter) -> Vec<(Kind, usize)> {
+fn kinds(
+    picture: &Picture,
+    passed: impl Iterator<Item = Kind>,
+    filter: &Filter,
+) -> Vec<(Kind, usize)> {
     let mut groups = vec![0; picture.groups.len()];
     let mut verdicts = vec![0; Verdict::NAMES.len()];
-    let mut others = 0;
-    for (_, kind) in passed {
+    let (mut all, mut others) = (0, 0);
+    for kind in passed {
+        all += 1;
         match kind {
-            Kind::Group(place) => groups[*place] += 1,
-            Kind::Verdict(verdict) => verdicts[*verdict] += 1,
+            Kind::Group(place) => groups[place] += 1,
+            Kind::Verdict(verdict) => verdicts[verdict] += 1,
             Kind::Others | Kind::All => others += 1,
         }
     }
     let is_shown = |(_, n): &(Kind, usize)| *n > 0;
-    let all = [(Kind::All, passed.len())];
+    let all = [(Kind::All, all)];
     let groups = groups.into_iter().enumerate().map(|(place, n)| (Kind::Group(place), n));
     let groups = groups.filter(|line| filter.is_empty() || is_shown(line));
     let verdicts = verdicts.into_iter().enumerate().map(|(place, n)| (Kind::Verdict(place), n));

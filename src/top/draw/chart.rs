@@ -8,6 +8,7 @@ use super::pen::{self, Pen};
 use super::titled;
 use crate::place::Time;
 use crate::printable::printable;
+use crate::report::lang::Lang;
 use crate::report::outlook::outlook;
 use crate::report::text::history::words;
 use crate::summary::history::Series;
@@ -28,6 +29,7 @@ pub fn plot(area: Rect) -> Rect {
     Rect { x: area.x + AXIS.min(area.width), y: area.y + 1, width, height: area.height - 1 }
 }
 
+/// Draws bars of CLOSE-WAIT over time, and the time line below them.
 pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let holdings = &app.holdings;
     let limit = holdings.first().map(|first| holding(app, first));
@@ -62,7 +64,7 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
 /// The series in words, as the report has it.
 fn title(app: &App) -> String {
     let curve = app.picture.curve.as_ref();
-    let told = curve.and_then(|curve| words(&curve.series, State::CloseWait));
+    let told = curve.and_then(|curve| words(&curve.series, State::CloseWait, Lang::English));
     let file = curve.and_then(|curve| curve.file.as_deref());
     let file = file.map_or(String::new(), |file| format!(" ({})", printable(file)));
     format!("CLOSE-WAIT over time{file}  {}", told.unwrap_or_else(|| "0".into()))
@@ -72,7 +74,7 @@ fn title(app: &App) -> String {
 pub fn holding(app: &App, holding: &Holding) -> String {
     let (now, zone) = (app.picture.at(), app.setting.zone);
     let (command, stuck) = (&holding.outlook.usage.command, thousands(holding.stuck));
-    let rest = outlook(&holding.outlook, now, zone);
+    let rest = outlook(&holding.outlook, now, zone, Lang::English);
     format!("{command}[{}] {stuck} in {rest}", holding.pid)
 }
 

@@ -10,6 +10,7 @@ use super::pen::{self, Pen};
 use super::rows::{held, process};
 use super::titled;
 use crate::place::Time;
+use crate::report::lang::Lang;
 use crate::report::text::code::lines as code_lines;
 use crate::report::text::groups::{cause, holder, party, statements, timeout_words};
 use crate::summary::groups::Group;
@@ -77,7 +78,7 @@ impl Text {
 
     fn statements(&mut self, said: &Said) {
         match &said.statements[..] {
-            [] => self.say(&statements(said), pen::SPOKEN),
+            [] => self.say(&statements(said, Lang::English), pen::SPOKEN),
             open => {
                 let word = if said.in_transaction { "open transaction:" } else { "last asked:" };
                 self.plain(word);
@@ -91,18 +92,20 @@ impl Text {
 }
 
 fn of_group(app: &App, group: &Group, text: &mut Text) {
-    let holder = holder(&group.process);
+    let holder = holder(&group.process, Lang::English);
     let by = if holder.is_empty() { String::new() } else { format!(" by {holder}") };
     let n = count(group.count, "connection");
-    text.say(&format!("{n} left in CLOSE-WAIT{by}, {}", party(group)), pen::BOLD);
+    text.say(&format!("{n} left in CLOSE-WAIT{by}, {}", party(group, Lang::English)), pen::BOLD);
     if group.cause.is_some() {
-        text.plain(&format!("why: {}", cause(group)));
+        text.plain(&format!("why: {}", cause(group, Lang::English)));
     }
     if let Some((least, most)) = group.held() {
         text.plain(&format!("held ≥ {}", range(least, most)));
     }
     match (group.timeout(), group.idle()) {
-        (Some(timeout), _) => text.plain(&format!("closed by {}", timeout_words(&timeout))),
+        (Some(timeout), _) => {
+            text.plain(&format!("closed by {}", timeout_words(&timeout, Lang::English)))
+        }
         (None, Some((least, most))) => {
             text.plain(&format!("idle before the FIN {}", range(least, most)));
         }

@@ -6,6 +6,7 @@ use ratatui_core::layout::Rect;
 use super::columns::{Column, laid_out};
 use super::pen::{self, Pen};
 use super::{mark, titled};
+use crate::report::lang::Lang;
 use crate::report::text::code::in_short;
 use crate::report::text::groups::{cause, holder, party, statements};
 use crate::summary::groups::Group;
@@ -80,12 +81,12 @@ fn group_row(group: &Group, n: usize) -> Vec<String> {
     let code = code.or_else(|| group.said.code.as_ref().map(|code| format!("by {code}")));
     vec![
         n,
-        party(group),
-        holder(&group.process),
-        cause(group),
+        party(group, Lang::English),
+        holder(&group.process, Lang::English),
+        cause(group, Lang::English),
         held,
         idle,
-        statements(&group.said),
+        statements(&group.said, Lang::English),
         code.unwrap_or_default(),
     ]
 }

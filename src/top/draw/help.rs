@@ -7,24 +7,24 @@ use super::pen::{self, Pen};
 use crate::top::app::{App, Mode};
 use crate::top::filter::KEYS;
 
-const COMMON: [(&str, &str); 7] = [
+const COMMON: [(&str, &str); 8] = [
     ("↑ ↓, page, home", "another line; tab, enter, esc: another part"),
     ("/", "filter while you type; esc ends it"),
     ("s, S", "sort by another column; the other way round"),
     ("c", "copy the tshark line of the connection (OSC 52)"),
+    ("w", "write the packets of what is chosen (pcapng)"),
     ("r", "write the report as a page"),
     ("q", "quit"),
     ("mouse", "choose, turn the wheel, point at the time line"),
 ];
 
-const REPLAY: [(&str, &str); 7] = [
+const REPLAY: [(&str, &str); 6] = [
     ("space", "play or pause"),
     ("+ -", "faster, slower"),
     ("← →", "a hundredth of the capture back or on"),
     ("n, N", "next finding, the one before"),
     ("b, e", "beginning, end"),
     ("g", "go to a time: 12:30:05, +30s, 50%"),
-    ("w", "write the packets of what is chosen (pcapng)"),
 ];
 
 const HOST: [(&str, &str); 1] = [("f, space", "hold the screen fast, and let it go on")];

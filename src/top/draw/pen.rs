@@ -8,11 +8,17 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::printable::printable;
 
+/// Names and headings.
 pub const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
+/// Matters of less weight.
 pub const ASIDE: Style = Style::new().add_modifier(Modifier::DIM);
+/// A finding.
 pub const ALARM: Style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
+/// An all-clear.
 pub const CALM: Style = Style::new().fg(Color::Green).add_modifier(Modifier::BOLD);
+/// Something to look at.
 pub const NOTE: Style = Style::new().fg(Color::Yellow);
+/// Words that were on the wire.
 pub const SPOKEN: Style = Style::new().fg(Color::Cyan);
 
 /// Writes into one line.
@@ -40,6 +46,7 @@ impl<'a> Pen<'a> {
         usize::from(self.area.right().saturating_sub(self.x))
     }
 
+    /// Writes text without a style.
     pub fn plain(&mut self, text: &str) {
         self.styled(text, Style::new());
     }

@@ -6,6 +6,7 @@ use ratatui_core::layout::Rect;
 use super::columns::{Column, laid_out};
 use super::pen::{self, Pen};
 use super::{mark, titled};
+use crate::report::lang::Lang;
 use crate::report::text::groups::statements;
 use crate::summary::seen::Process;
 use crate::top::app::{App, Focus};
@@ -70,7 +71,7 @@ fn row(app: &App, entry: &Entry) -> Vec<String> {
         verdict.to_owned(),
         seen.idle_before_fin.map_or(String::new(), duration),
         fin.unwrap_or_default(),
-        statements(&seen.said),
+        statements(&seen.said, Lang::English),
     ]
 }
 

@@ -60,9 +60,10 @@ impl Debug {
 
     /// Returns the functions at an address of the file, the innermost first.
     pub fn at(&self, address: u64) -> Vec<Named> {
-        let Ok(mut frames) = self.0.find_frames(address).skip_all_loads() else {
-            return Vec::new();
-        };
+        // The crate adds one to it.
+        let address = Some(address).filter(|address| *address < u64::MAX);
+        let frames = address.map(|address| self.0.find_frames(address).skip_all_loads());
+        let Some(Ok(mut frames)) = frames else { return Vec::new() };
         let mut all = Vec::new();
         while let Ok(Some(frame)) = frames.next() {
             let name = frame.function.as_ref().and_then(|name| name.raw_name().ok());
@@ -90,7 +91,7 @@ mod tests {
         for n in 0..64_u8 {
             let octets = |_| Ok((0..255).map(|at| n.wrapping_mul(at)).collect());
             if let Some(debug) = Debug::of(octets) {
-                assert!(debug.at(0x1000).len() <= DEPTH);
+                assert!(debug.at(0x1000).len() <= DEPTH && debug.at(u64::MAX).is_empty());
             }
         }
     }

@@ -41,8 +41,11 @@ pub struct Image {
 /// A function, as a file names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
+    /// The function's name, readable.
     pub function: String,
+    /// The source file, as the compiler was given it.
     pub file: Option<String>,
+    /// The line in it.
     pub line: Option<u32>,
 }
 
@@ -56,6 +59,7 @@ pub struct Images {
 }
 
 impl Images {
+    /// Reads symbols alone: no lines, and no inlined functions.
     pub fn by_symbols() -> Images {
         Images { by_symbols: true, ..Images::default() }
     }

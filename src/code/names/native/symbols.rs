@@ -55,6 +55,7 @@ impl Symbols {
         Symbols { all: Vec::new(), names: None }
     }
 
+    /// Tells whether the file names no function.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }

@@ -52,8 +52,11 @@ struct Function {
 /// A function that was being carried out, and the line in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
+    /// The function's name, with its package.
     pub function: String,
+    /// The source file, as the compiler was given it.
     pub file: Option<String>,
+    /// The line in it.
     pub line: Option<u32>,
 }
 

@@ -1,6 +1,5 @@
 //! Deeds that read files again: packets of connections, and the report as a page.
 
-use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
@@ -10,7 +9,7 @@ use std::thread;
 use super::show::Message;
 use crate::commands::explain::{ExplainCommand, Which, ladder};
 use crate::commands::explained::Explained;
-use crate::commands::extract::Gather;
+use crate::commands::extract::{Chosen, Gather};
 use crate::commands::format::command_line;
 use crate::commands::output::Outputs;
 use crate::commands::top::Files;
@@ -23,7 +22,7 @@ use crate::run::trace::run_traced;
 use crate::run::{Paths, Plan, run};
 use crate::summary::{Nothing, Sink};
 use crate::top::app::{AppEvent, Wish};
-use crate::top::picture::{EntryId, Picture};
+use crate::top::picture::Picture;
 use crate::units::{Zone, count};
 
 /// Reads files again, each time in a thread of its own.
@@ -61,8 +60,11 @@ impl Reader {
                     self.begin(move || AppEvent::Ladder(id, packets(&files, file, number, zone)));
                 }
             }
-            Wish::Write(ids) => self.begin(move || said(write(&files, &ids))),
-            Wish::Report => self.begin(move || said(page(&files, zone))),
+            Wish::Write(ids) => self.begin(move || {
+                let first = ids.iter().map(|(_, first)| *first).collect();
+                said(write(&files, Chosen::First(first)))
+            }),
+            Wish::Report => self.begin(move || said(page(files.plan(), zone, command_line()))),
             _ => {}
         }
     }
@@ -134,30 +136,34 @@ fn free_name(extension: &str) -> PathBuf {
 }
 
 /// Writes the packets of connections to a file of their own.
-fn write(files: &Files, ids: &[EntryId]) -> Result<String, String> {
+pub fn write(files: &Files, chosen: Chosen) -> Result<String, String> {
     let path = free_name("pcapng");
-    let wanted: HashSet<u64> = ids.iter().map(|(_, first)| *first).collect();
     let failed = |error: io::Error| format!("w: the packets could not be written: {error}");
-    let mut outputs = Outputs::beside(files.inputs.iter().map(|input| input.0.as_path()));
-    let (file, placing) = outputs.create(&path, "w")?;
     let mut nothing = Nothing;
-    let mut gather = Gather::of(&mut nothing, wanted);
+    let mut gather = Gather::of(&mut nothing, chosen);
     // All of them: at another time of the capture than its end they may have been something else.
     let plan = Plan { all: true, ..files.plan() };
     run(plan, &mut gather, &mut Nobody).map_err(failed)?;
-    let mut extract = gather.of_one_point()?.extract(file).map_err(failed)?;
+    let gather = gather.of_one_point()?;
+    let found = gather.found();
+    if found == 0 {
+        return Err("w: no packet of these was captured".into());
+    }
+    let mut outputs = Outputs::beside(files.inputs.iter().map(|input| input.0.as_path()));
+    let (file, placing) = outputs.create(&path, "w")?;
+    let mut extract = gather.extract(file).map_err(failed)?;
     run_traced(files.plan(), &mut Nothing, &mut Nobody, &mut extract).map_err(failed)?;
     extract.finish().map_err(failed)?;
     placing.place().map_err(failed)?;
-    let (n, name) = (count(ids.len() as u64, "connection"), path.to_string_lossy());
+    let (n, name) = (count(found, "connection"), path.to_string_lossy());
     Ok(format!("packets of {n} written to {}", printable(&name)))
 }
 
-/// Writes the report as a page.
-fn page(files: &Files, zone: Zone) -> Result<String, String> {
+/// Writes the report as a page; `made_by` is the command line.
+pub fn page(mut plan: Plan, zone: Zone, made_by: String) -> Result<String, String> {
     let path = free_name("html");
     let failed = |error: io::Error| format!("r: the report could not be written: {error}");
-    let mut outputs = Outputs::beside(files.inputs.iter().map(|input| input.0.as_path()));
+    let mut outputs = Outputs::beside(plan.inputs.iter().map(|input| input.0.as_path()));
     let (file, placing) = outputs.create(&path, "r")?;
     let look = TextLook {
         zone,
@@ -168,10 +174,9 @@ fn page(files: &Files, zone: Zone) -> Result<String, String> {
         frames: false,
         screen: Screen::default(),
     };
-    let mut plan = files.plan();
     plan.reading.paths = Paths::Sample;
     let out = Box::new(io::BufWriter::new(file));
-    let mut sink: Box<dyn Sink> = Box::new(Explained::new(out, look, command_line(), &plan));
+    let mut sink: Box<dyn Sink> = Box::new(Explained::new(out, look, made_by, &plan));
     run(plan, sink.as_mut(), &mut Nobody).map_err(failed)?;
     drop(sink);
     placing.place().map_err(failed)?;

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use super::deeds::Reader;
-use super::player::{Order, Player};
+use super::player::{Order, Player, Steps};
 use super::screen::Screen;
 use super::show::{Deeds, Message, read_keys, show as show_app};
 use crate::capture::Error;
@@ -15,7 +15,8 @@ use crate::capture::stop::Stop;
 use crate::commands::signals::stop_at_signals;
 use crate::commands::top::{Files, TopCommand};
 use crate::commands::{Exit, complain};
-use crate::live::replay::replay;
+use crate::live::replay::{points_of, replay, until};
+use crate::place::Time;
 use crate::printable::printable;
 use crate::run::notices::{Nobody, Notices};
 use crate::run::{Outcome, run};
@@ -107,8 +108,11 @@ fn play(files: &Files, orders: &Receiver<Order>, to: &Sender<Message>) {
         let _ = to.send(Message::Event(event));
     };
     let late = files.policy.min_hold;
+    let (mut points, mut end) = (Vec::new(), Time::UNKNOWN);
     let mut whole = Camera::new(|picture: Picture| {
         let reel = Reel::of(&picture, late);
+        points = points_of(&picture.totals);
+        end = reel.as_ref().map_or(end, |reel| reel.end);
         said(AppEvent::Whole(Arc::new(picture), reel));
     });
     match run(files.plan(), &mut whole, &mut Spoken { to }) {
@@ -116,11 +120,39 @@ fn play(files: &Files, orders: &Receiver<Order>, to: &Sender<Message>) {
         Ok(_) => return,
         Err(error) => return said(AppEvent::Said(error.to_string())),
     }
+    drop(whole);
+    let has_several = points.iter().any(|point| *point > 0);
     while let Ok(order) = orders.recv() {
-        if order != Order::Pause && !follow(files, orders, order, to) {
+        let goes_on = match order {
+            Order::Pause => true,
+            order if has_several => step(files, (&points, end), orders, order, to),
+            order => follow(files, orders, order, to),
+        };
+        if !goes_on {
             return;
         }
     }
+}
+
+/// Follows orders among captures of several points: each picture is a reading of its own, as far as its time, for
+/// only then is it told which connections were seen at several. False if the user is gone.
+fn step(
+    files: &Files,
+    (points, end): (&[usize], Time),
+    orders: &Receiver<Order>,
+    first: Order,
+    to: &Sender<Message>,
+) -> bool {
+    let mut steps = Steps::new(orders, first);
+    while let Some(at) = steps.next(end) {
+        let mut camera = Camera::new(|picture: Picture| {
+            let _ = to.send(Message::Event(AppEvent::Picture(Arc::new(picture))));
+        });
+        if let Err(error) = until(files.plan(), at, points, &mut camera, &mut Nobody) {
+            return to.send(Message::Event(AppEvent::Said(error.to_string()))).is_ok();
+        }
+    }
+    !steps.is_over && to.send(Message::Event(AppEvent::Paused)).is_ok()
 }
 
 /// Follows orders, in as many readings as it takes, until one has come to its end. False if the user is gone.

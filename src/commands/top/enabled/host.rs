@@ -10,20 +10,22 @@ use std::time::{Duration, Instant};
 use ratatui_crossterm::crossterm::event::poll;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use super::keeper::{Deed, Keeper};
 use super::screen::Screen;
 use super::show::{Deeds, Message, read_keys, show as show_app};
 use crate::capture::Error;
+use crate::capture::live::ring::Ring;
 use crate::capture::live::{Live as Source, now};
 use crate::capture::stop::Stop;
 use crate::commands::Exit;
-use crate::commands::live::{Keeping, LiveCommand, is_captured, keep, start_lookup};
+use crate::commands::live::{Keeping, LiveCommand, is_captured, keep, own_program, start_lookup};
 use crate::commands::output::Outputs;
 use crate::commands::signals::stop_at;
 use crate::confine;
 use crate::live::kernel::Kernel;
 use crate::live::{LiveSetup, live};
 use crate::owner::kernel::enter;
-use crate::owner::lookup::Question;
+use crate::owner::lookup::{Question, SocketLine};
 use crate::run::Plan;
 use crate::run::notices::Notices;
 use crate::summary::{Sink, Totals};
@@ -45,6 +47,10 @@ pub fn show(asked: LiveCommand) -> Result<Exit, String> {
     };
     let interfaces = asked.wanted.interfaces.clone();
     let lookup = start_lookup(asked.user.as_deref(), asked.code)?;
+    let keeper = source.as_ref().map(|_| Keeper::start(&own_program()));
+    let keeper = keeper.transpose().map_err(|error| format!("packets cannot be kept: {error}"))?;
+    // Where they are kept in a file of the user's, they need no other.
+    let ring = keeper.as_ref().filter(|_| asked.write.is_none()).map(Keeper::ring);
     let mut kernel = Kernel::new(lookup, interfaces.clone(), is_captured(&asked)?);
     if let (Some(source), Some(Keeping::File(path))) = (&mut source, &asked.write) {
         keep(source, path, &mut Outputs::default())?;
@@ -55,13 +61,21 @@ pub fn show(asked: LiveCommand) -> Result<Exit, String> {
     // What waits for keys is made at the first look for them: later it could not be.
     poll(Duration::ZERO).map_err(failed)?;
     // Threads that begin from here on have no more rights than this one.
-    confine::screen(asked.user.as_deref(), &interfaces).map_err(|error| error.to_string())?;
+    let folder = ring.as_ref().map(Ring::folder);
+    let confined = confine::screen(asked.user.as_deref(), &interfaces, folder);
+    confined.map_err(|error| error.to_string())?;
+    if let (Some(source), Some(keeper)) = (&mut source, &keeper) {
+        ring.map_or(Ok(()), |ring| source.keep_in(ring)).map_err(failed)?;
+        source.heed(Arc::clone(&keeper.turn));
+    }
     let before = kernel.all_stuck(Question::default());
     if before.is_none() && source.is_none() {
         return Err("neither packets nor the kernel's list may be seen".into());
     }
     let (to, messages) = channel();
     read_keys(Sender::clone(&to), Stop::clone(&stop)).map_err(failed)?;
+    let deeds = keeper.map(|keeper| wait_for_deeds(keeper, Sender::clone(&to)));
+    let deeds = deeds.transpose().map_err(failed)?;
     let title = match asked.wanted.filter.as_str() {
         "" => interfaces.join(" "),
         filter => format!("{} {filter}", interfaces.join(" ")),
@@ -89,7 +103,8 @@ pub fn show(asked: LiveCommand) -> Result<Exit, String> {
         }
         None => list(kernel, asked_for, to).map_err(failed)?,
     };
-    let mut host = Host { report, asks, due: Some(Instant::now()) };
+    let due = Some(Instant::now());
+    let mut host = Host { report, asks, due, deeds, latest: Arc::default() };
     let shown = show_app(&mut app, &mut screen, &messages, &mut host);
     stop.store(true, Ordering::Relaxed);
     drop(host);
@@ -108,6 +123,9 @@ struct Host {
     asks: Sender<()>,
     /// The time of the next question; none while one is under way.
     due: Option<Instant>,
+    /// Wishes that take packets, if there are any.
+    deeds: Option<Sender<Deed>>,
+    latest: Arc<Picture>,
 }
 
 /// Time between two pictures.
@@ -117,7 +135,18 @@ const EVERY: Duration = Duration::from_secs(1);
 const EACH: Duration = Duration::from_micros(50);
 
 impl Deeds for Host {
-    fn act(&mut self, _: Wish) {}
+    fn act(&mut self, wish: Wish) {
+        let deed = match wish {
+            Wish::Write(ids) => {
+                let ends = ids.into_iter().map(|([own, peer], _)| (own.into(), peer.into()));
+                Deed::Write(ends.collect())
+            }
+            Wish::Report => Deed::Report(self.latest.sockets().map(SocketLine::from).collect()),
+            _ => return,
+        };
+        // One that has ended has said why.
+        let _ = self.deeds.as_ref().map(|deeds| deeds.send(deed));
+    }
 
     fn pause(&self) -> Option<Duration> {
         self.due.map(|due| due.saturating_duration_since(Instant::now()))
@@ -134,9 +163,24 @@ impl Deeds for Host {
         if let AppEvent::Picture(picture) = event {
             let flows = picture.totals.tally.flows.max(picture.entries.len() as u64);
             let flows = u32::try_from(flows).unwrap_or(u32::MAX);
+            self.latest = Arc::clone(picture);
             self.due = Some(Instant::now() + EVERY + EACH.saturating_mul(flows));
         }
     }
+}
+
+/// Has the user's wishes done, in a thread of its own.
+fn wait_for_deeds(mut keeper: Keeper, to: Sender<Message>) -> io::Result<Sender<Deed>> {
+    let (wish, wishes) = channel();
+    thread::Builder::new().name("deeds".into()).spawn(move || {
+        while let Ok(deed) = wishes.recv() {
+            let said = AppEvent::Said(keeper.act(deed));
+            if to.send(Message::Event(said)).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(wish)
 }
 
 /// Watches packets in a thread of its own.

@@ -3,6 +3,7 @@
 mod deeds;
 mod files;
 mod host;
+mod keeper;
 mod player;
 pub mod screen;
 mod show;
@@ -16,6 +17,14 @@ use super::TopCommand;
 use crate::commands::{Exit, choice, complain};
 use crate::top::app::{Mode, Setting};
 use crate::units::Zone;
+
+/// Keeps packets for a screen, until it is gone.
+pub fn keeper(asked: TopCommand) -> Exit {
+    match asked {
+        TopCommand::Host(asked) => keeper::serve(*asked),
+        TopCommand::Files(..) => Exit::Failed,
+    }
+}
 
 /// Shows the screen until the user has seen enough.
 pub fn top(asked: TopCommand) -> Exit {
@@ -57,6 +66,6 @@ fn look() -> Setting {
         mode: Mode::Replay,
         zone: Zone::Local,
         is_colored: choice(ColorChoice::Auto) != ColorChoice::Never,
-        is_ascii: super::super::screen::screen(true).ascii,
+        is_ascii: super::super::screen::screen(true, None).ascii,
     }
 }

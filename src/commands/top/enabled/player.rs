@@ -32,6 +32,62 @@ const SHOWN_EVERY: Duration = Duration::from_millis(100);
 /// The part of the time that goes into pictures.
 const SHARE: u32 = 3;
 
+/// The times that are shown, one after the other, where each picture is a reading of its own.
+pub struct Steps<'a> {
+    orders: &'a Receiver<Order>,
+    /// The order that is still to be followed.
+    order: Option<Order>,
+    /// Plays from this time, since that moment, so fast.
+    plays: Option<(Time, Instant, f64)>,
+    asked: Instant,
+    /// The user is gone.
+    pub is_over: bool,
+}
+
+impl<'a> Steps<'a> {
+    pub fn new(orders: &'a Receiver<Order>, first: Order) -> Steps<'a> {
+        let asked = Instant::now();
+        Steps { orders, order: Some(first), plays: None, asked, is_over: false }
+    }
+
+    /// The next time to be shown; none where nothing moves any more.
+    pub fn next(&mut self, end: Time) -> Option<Time> {
+        // What the picture before cost, and a pause.
+        let pause = SHOWN_EVERY.max(self.asked.elapsed() * (SHARE - 1));
+        if self.plays.is_some() && self.order.is_none() {
+            match self.orders.recv_timeout(pause) {
+                Ok(order) => self.order = Some(order),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.end(),
+            }
+        }
+        while let Ok(order) = self.orders.try_recv() {
+            self.order = Some(order);
+        }
+        self.asked = Instant::now();
+        match self.order.take() {
+            Some(Order::Seek(to)) => {
+                self.plays = None;
+                return Some(to);
+            }
+            Some(Order::Play(from, speed)) => self.plays = Some((from, self.asked, speed)),
+            Some(Order::Pause) => self.plays = None,
+            None => {}
+        }
+        let (from, since, speed) = self.plays?;
+        let at = Player::now(from, since, speed).min(end);
+        if at == end {
+            self.plays = None;
+        }
+        Some(at)
+    }
+
+    fn end(&mut self) -> Option<Time> {
+        self.is_over = true;
+        None
+    }
+}
+
 /// Plays one reading of the captures, from their beginning.
 pub struct Player<'a> {
     orders: &'a Receiver<Order>,

@@ -1,0 +1,96 @@
+//! Text of other forms than packets a line or sockets a line: its form by how it begins, and what helps.
+
+/// A form: words that its beginning has, and a sentence about it.
+struct Form {
+    words: &'static [&'static str],
+    says: &'static str,
+}
+
+const FORMS: &[Form] = &[
+    Form {
+        words: &["Frame ", " bytes on wire"],
+        says: "it is packets in full (tshark -V): read the capture itself, or what tshark -n -r CAPTURE prints without -V",
+    },
+    Form {
+        words: &["\"_index\":", "packets-"],
+        says: "it is packets as tshark -T json or -T ek writes them: read the capture itself, or what tshark -n -r CAPTURE prints without -T",
+    },
+    Form {
+        words: &["<pdml"],
+        says: "it is packets as tshark -T pdml writes them: read the capture itself, or what tshark -n -r CAPTURE prints without -T",
+    },
+    Form {
+        words: &["<psml"],
+        says: "it is packets as tshark -T psml writes them: read the capture itself, or what tshark -n -r CAPTURE prints without -T",
+    },
+    Form {
+        words: &["0000  ", "0010  "],
+        says: "it is octets alone (tshark -x): text2pcap FILE OUT.pcap makes a capture of it, without its times",
+    },
+    Form {
+        words: &[" src=", " dst=", " sport=", " dport="],
+        says: "it is what a gateway keeps of connections (conntrack -L): no host's sockets are in it; ss -tanpo on the host lists them",
+    },
+    Form {
+        words: &["Total: ", "TCP: ", "timewait "],
+        says: "it is sums (ss -s), of which no socket can be told: ss -tanpo lists them",
+    },
+];
+
+const SUMS: &str =
+    "it is a number of sockets a state, of which no socket can be told: ss -tanpo lists them";
+
+/// Describes a text by its beginning, where it has one of these forms.
+pub fn form(start: &str) -> Option<&'static str> {
+    let known = FORMS.iter().find(|form| form.words.iter().all(|word| start.contains(word)));
+    known.map(|form| form.says).or_else(|| is_sums(start).then_some(SUMS))
+}
+
+/// `309 CLOSE_WAIT`, as `uniq -c` leaves it, or the other way round, as awk does: every line such a pair.
+fn is_sums(start: &str) -> bool {
+    let is_number = |word: &str| word.parse::<u64>().is_ok();
+    let is_state = |word: &str| {
+        let word = word.trim_end_matches(':').replace('-', "_").to_ascii_uppercase();
+        matches!(&*word, "CLOSE_WAIT" | "ESTABLISHED" | "ESTAB" | "TIME_WAIT" | "LISTEN")
+    };
+    let mut pairs = start.lines().filter(|line| !line.trim().is_empty()).map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        matches!(&*words, [one, two] if is_number(one) || is_number(two))
+    });
+    start.split_whitespace().any(is_state) && pairs.all(|is_pair| is_pair)
+}
+
+/// Says of a line of tcpdump's in which a packet of TCP cannot be read what it lacks, if that is known.
+pub fn lacks(line: &str) -> &'static str {
+    let is_quiet =
+        line.rsplit_once(": tcp ").is_some_and(|(_, len)| len.trim().parse::<u32>().is_ok());
+    if is_quiet {
+        "tcpdump -q prints no flags (leave -q out, or give the capture itself); "
+    } else {
+        ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_in_either_order() {
+        assert_eq!(
+            form("    309 CLOSE_WAIT\n     12 ESTABLISHED\n      1 FIN_WAIT2\n"),
+            Some(SUMS)
+        );
+        assert_eq!(form("CLOSE-WAIT 309\nESTAB 12\n"), Some(SUMS));
+        assert_eq!(form("CLOSE-WAIT 1 0 10.0.0.5:1 10.0.0.3:2\n"), None);
+        assert_eq!(form("1 2\n"), None);
+    }
+
+    #[test]
+    fn octets_alone_are_known_by_their_places() {
+        let octets = "0000  02 00 00 00 00 01 02 00 00 00 00 02 08 00 45 00   ..............E.\n\
+            0010  00 28 00 01 40 00 40 06 00 00 0a 00 00 05 0a 00   .(..@.@.........\n";
+        assert!(form(octets).is_some_and(|said| said.contains("text2pcap")));
+        assert_eq!(form("\t0x0000:  4500 0028\n\t0x0010:  4006 0000\n"), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! The report claims no more than was read and judged, and contradicts itself nowhere.
+
+mod common;
+
+use common::scenario::Scenario;
+use common::wire::{Link, MICROSECONDS, Packet, Record};
+use common::{Scratch, closewait, json_lines, text};
+
+fn scenario(name: &str) -> Scenario {
+    Scenario::read(&common::project(&format!("fixtures/scenarios/{name}.scn"))).expect("a scenario")
+}
+
+fn written(scratch: &Scratch, name: &str) -> String {
+    scratch.write(&format!("{name}.pcap"), &MICROSECONDS.write(1, &scenario(name).records()))
+}
+
+fn report(args: &[&str]) -> String {
+    text(&closewait(args)).0
+}
+
+fn packets(name: &str) -> Vec<Packet> {
+    scenario(name).rows.into_iter().filter_map(|row| row.packet).collect()
+}
+
+/// So many packets of a scenario on a link, from so many seconds after 2023-11-14 on.
+fn capture(link: Link, name: &str, packets_of_it: usize, after: u64) -> Vec<u8> {
+    let packets = packets(name).into_iter().take(packets_of_it);
+    let frames = packets.zip(0..).map(|(packet, n)| {
+        Record::new((1_700_000_000 + after) * 1_000_000_000 + n * 1_000_000, packet.frame(link))
+    });
+    MICROSECONDS.write(link.link_type(), &frames.collect::<Vec<_>>())
+}
+
+#[test]
+fn where_nobody_closed_nothing_was_judged() {
+    let scratch = Scratch::new();
+    let open = scratch.write("open.pcap", &capture(Link::Ethernet, "leak", 3, 0));
+    let out = report(&[&open]);
+    let sentence = "among 1 connection, but nobody closed one, so nothing was judged: 1 open.";
+    assert!(out.contains(sentence), "{out}");
+}
+
+#[test]
+fn a_capture_that_was_cut_off_is_no_all_clear() {
+    let scratch = Scratch::new();
+    let whole = std::fs::read(written(&scratch, "figure-12-normal-close")).expect("there");
+    let cut = scratch.write("cut.pcap", &whole[..whole.len() - 3]);
+    let output = closewait(&[&cut, "--format", "jsonl"]);
+    assert_eq!(json_lines(&output).last().expect("a summary")["headline"]["cut_off"], 1);
+    assert_eq!(output.status.code(), Some(0), "what was found decides");
+    let out = report(&[&cut]);
+    assert!(
+        out.starts_with("No finding among 1 connection, but not everything was judged"),
+        "{out}"
+    );
+    assert!(out.contains("; 1 input cut off in the middle of a record."), "{out}");
+}
+
+/// What has ended, unseen, is in CLOSE-WAIT no more: neither in the first line nor in the curve below it.
+#[test]
+fn the_curve_ends_where_the_headline_says() {
+    let scratch = Scratch::new();
+    for name in ["four-tuple-used-again-by-the-holder", "four-tuple-used-again-by-the-peer"] {
+        let out = report(&[&written(&scratch, name), "--local", "172.18.0.5"]);
+        assert!(out.starts_with("No connection left in CLOSE-WAIT among 2 connections."), "{out}");
+        assert!(!out.contains("0 … 1"), "{out}");
+    }
+}
+
+#[test]
+fn a_finding_whose_fin_was_not_captured_leads_on_all_the_same() {
+    let scratch = Scratch::new();
+    let path = written(&scratch, "fin-of-the-peer-missed");
+    let out = report(&[&path]);
+    let next = out.lines().find_map(|line| line.strip_prefix("next: closewait "));
+    let next: Vec<&str> = next.unwrap_or_else(|| panic!("{out}")).split(' ').collect();
+    assert_eq!(closewait(&next).status.code(), Some(1), "{next:?}");
+}
+
+#[test]
+fn one_is_not_they() {
+    let scratch = Scratch::new();
+    let out = report(&[&written(&scratch, "keep-alive-answered-by-rst")]);
+    assert!(out.contains("\nIt was reset by the peer after a long CLOSE-WAIT"), "{out}");
+}
+
+/// Captures that follow one another in time are set apart by their link types, and it says by what.
+#[test]
+fn captures_are_set_apart_by_what_differs() {
+    let scratch = Scratch::new();
+    let one = scratch.write("one.pcap", &capture(Link::Ethernet, "leak", 5, 0));
+    let other = scratch.write("other.pcap", &capture(Link::Sll, "leak", 5, 100));
+    let out = report(&[&one, &other]);
+    let sentence =
+        format!("{other} is of another link type than {one}: read as a capture of another point.");
+    assert!(out.contains(&sentence), "{out}");
+}
+
+/// The capture's times are those that `--end` makes of them.
+#[test]
+fn an_end_that_was_said_is_shown() {
+    let scratch = Scratch::new();
+    let path = scratch.write("leak.pcap", &capture(Link::Ethernet, "leak", 5, 0));
+    let out = report(&[&path, "--utc", "--end", "2023-11-14T22:14:20Z"]);
+    assert!(out.contains(", 22:13:20 … 22:14:20 UTC (60.0 s)."), "{out}");
+}
+
+#[test]
+fn lines_that_are_not_packets_are_counted_as_lines() {
+    let scratch = Scratch::new();
+    let lines = include_str!("../fixtures/captures/incident-as-text.tcpdump");
+    let path = scratch.write("ticket.txt", format!("Hi all,\nsee below\n{lines}").as_bytes());
+    let out = report(&[&path]);
+    assert!(out.contains("Skipped 2 lines that are not packet lines."), "{out}");
+}
+
+#[test]
+fn a_word_that_there_is_not_is_no_file() {
+    let (out, err) = text(&closewait(&["explain", "brif"]));
+    assert_eq!(
+        (out.as_str(), err.as_str()),
+        (
+            "",
+            "closewait: brif: is neither a file nor a word of a report; did you mean: closewait explain brief\n"
+        )
+    );
+    let (_, err) = text(&closewait(&["explain", "brief.pcap"]));
+    assert!(err.contains("brief.pcap: no such file"), "{err}");
+}
+
+/// The counts above are of all sockets: what is asked for is said to be a part of them.
+#[test]
+fn sockets_that_were_not_asked_for_are_not_denied() {
+    let scratch = Scratch::new();
+    let list = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\n\
+        CLOSE-WAIT 1 0 192.0.2.5:40000 198.51.100.3:3306\n\
+        CLOSE-WAIT 1 0 192.0.2.5:40002 198.51.100.3:6379\n";
+    let path = scratch.write("list", list.as_bytes());
+    for (port, said, status) in [
+        ("3306", "1 of 2 sockets in CLOSE-WAIT matches\n", 1),
+        ("80", "None of 2 sockets in CLOSE-WAIT matches.\n", 0),
+    ] {
+        let output = closewait(&["sockets", &path, "--port", port]);
+        let out = text(&output).0;
+        assert!(out.contains(said), "{out}");
+        assert_eq!(output.status.code(), Some(status));
+    }
+    let (_, err) = text(&closewait(&["sockets", "-p", "80"]));
+    assert!(err.contains("-p: a port is --port N, a process --pid N"), "{err}");
+}
