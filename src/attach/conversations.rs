@@ -136,7 +136,7 @@ impl Conversation {
 
     /// It turned out to be something else, and no end's first word can change that.
     fn is_in_no_protocol(&self) -> bool {
-        self.awaited == [false; 2] && self.talk.facts(false).confirmed == Some(false)
+        self.awaited == [false; 2] && self.talk.confirmed() == Some(false)
     }
 
     /// Returns whether this was the last that can be learnt, or an end's first word after that.

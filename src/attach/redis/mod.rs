@@ -132,6 +132,10 @@ impl Protocol for Redis {
         self.done
     }
 
+    fn confirmed(&self) -> Option<bool> {
+        self.confirmed
+    }
+
     fn facts(&self, literals: bool) -> Facts {
         let shown = |command: &Command| match literals {
             true => command.literal(),
