@@ -80,6 +80,8 @@ fn assert_advised(left: &[Said], advice: &str) {
 
 fn runtime(program: &str, options: &[&str], source: &str) -> Command {
     let mut command = tool(program);
+    // Node leaves a log where it is.
+    command.current_dir(env!("CARGO_TARGET_TMPDIR"));
     command.args(options).arg(project("fixtures/code/runtimes").join(source));
     command
 }
