@@ -123,6 +123,7 @@ fn table(bencher: Bencher) {
             table.take_all(
                 &segments,
                 |segment| segment.hash,
+                |segment| Some(*segment),
                 |segment| *segment,
                 |_| false,
                 |_, _| (),

@@ -20,12 +20,7 @@ use crate::tcp::segment::{FlowKey, Segment};
 #[derive(Clone, Debug, Default)]
 pub struct CaptureFacts {
     end: Time,
-    packets: u64,
-    segments: u64,
-    first: Option<Place>,
-    last: Option<Place>,
-    bare_acks: bool,
-    empty_segments: bool,
+    seen: Seen,
     /// Drops of the files that have been read to their end.
     drops_before: u64,
     /// Drops of the file that is being read.
@@ -46,18 +41,51 @@ pub struct CaptureFacts {
     snap_lengths: BTreeSet<u32>,
 }
 
-impl CaptureFacts {
+/// Packets of a capture that follow one another, as far as each bears on the whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seen {
+    packets: u64,
+    segments: u64,
+    first: Option<Place>,
+    last: Option<Place>,
+    bare_acks: bool,
+    empty_segments: bool,
+}
+
+impl Seen {
     /// Takes in where and when a packet was captured: each one tells the time, whatever else becomes
     /// of it.
-    #[inline]
+    #[inline(always)]
     pub fn see(&mut self, place: Place) {
         self.packets += 1;
         self.first.get_or_insert(place);
         if self.last.is_none_or(|last: Place| place.time >= last.time) {
             self.last = Some(place);
-            // Live, the clock may have been looked at since the packet came.
-            self.end = self.end.max(place.time);
         }
+    }
+
+    /// Takes in a segment.
+    #[inline(always)]
+    pub fn note(&mut self, segment: &Segment) {
+        self.segments += 1;
+        self.bare_acks |= segment.is_bare_ack();
+        self.empty_segments |= segment.len == 0;
+    }
+}
+
+impl CaptureFacts {
+    /// Takes in where and when a packet was captured.
+    pub fn see(&mut self, place: Place) {
+        let mut seen = Seen::default();
+        seen.see(place);
+        self.take(&seen);
+    }
+
+    /// Takes in packets that come next.
+    pub fn take(&mut self, seen: &Seen) {
+        self.seen.segments += seen.segments;
+        self.see_more(seen.packets, seen.first, seen.last);
+        self.note_more(seen.bare_acks, seen.empty_segments);
     }
 
     /// Lets time pass: without any packet, too, it does.
@@ -66,34 +94,32 @@ impl CaptureFacts {
     }
 
     /// Takes in a segment, before any of its connection is judged.
-    #[inline(always)]
     pub fn note(&mut self, segment: &Segment) {
-        self.segments += 1;
-        self.bare_acks |= segment.is_bare_ack();
-        self.empty_segments |= segment.len == 0;
+        self.seen.note(segment);
     }
 
     /// Takes in packets of a file that are not handed over one by one: how many, the first, and the one
     /// with the latest time.
     pub fn see_more(&mut self, packets: u64, first: Option<Place>, last: Option<Place>) {
-        self.packets = self.packets.saturating_add(packets);
-        self.first = self.first.or(first);
-        let is_later = |last: &Place| self.last.is_none_or(|known| last.time >= known.time);
+        self.seen.packets = self.seen.packets.saturating_add(packets);
+        self.seen.first = self.seen.first.or(first);
+        let is_later = |last: &Place| self.seen.last.is_none_or(|known| last.time >= known.time);
         if let Some(last) = last.filter(is_later) {
-            self.last = Some(last);
+            self.seen.last = Some(last);
+            // Live, the clock may have been looked at since the packet came.
             self.end = self.end.max(last.time);
         }
     }
 
     /// Takes in whether a file holds bare ACKs, and segments without payload.
     pub fn note_more(&mut self, bare_acks: bool, empty_segments: bool) {
-        self.bare_acks |= bare_acks;
-        self.empty_segments |= empty_segments;
+        self.seen.bare_acks |= bare_acks;
+        self.seen.empty_segments |= empty_segments;
     }
 
     /// Tells whether what more packets show cannot change what is judged of a connection that has ended.
     pub fn is_settled(&self) -> bool {
-        self.bare_acks && self.empty_segments
+        self.seen.bare_acks && self.seen.empty_segments
     }
 
     /// Takes in what the file that is read says of itself so far.
@@ -145,43 +171,43 @@ impl CaptureFacts {
 
     /// Packets read, of any kind.
     pub fn packets(&self) -> u64 {
-        self.packets
+        self.seen.packets
     }
 
     /// TCP segments among them.
     pub fn segments(&self) -> u64 {
-        self.segments
+        self.seen.segments
     }
 
     /// The first packet.
     pub fn first(&self) -> Option<Place> {
-        self.first
+        self.seen.first
     }
 
     /// The packet with the latest time.
     pub fn last(&self) -> Option<Place> {
-        self.last
+        self.seen.last
     }
 
     /// True if it holds an ACK without SYN, FIN, RST or payload.
     pub fn holds_bare_acks(&self) -> bool {
-        self.bare_acks
+        self.seen.bare_acks
     }
 
     /// True if it holds a segment without payload.
     pub fn holds_empty_segments(&self) -> bool {
-        self.empty_segments
+        self.seen.empty_segments
     }
 
     /// True if bare ACKs would show in it: it was not filtered down to flags. Of a capture that nothing
     /// is known of, this is assumed, since fewer verdicts follow from it.
     pub fn shows_bare_acks(&self) -> bool {
-        self.bare_acks || self.segments == 0
+        self.seen.bare_acks || self.seen.segments == 0
     }
 
     /// True if segments without payload would show in it: it was not filtered down to payload.
     pub fn shows_empty_segments(&self) -> bool {
-        self.empty_segments || self.segments == 0
+        self.seen.empty_segments || self.seen.segments == 0
     }
 
     /// Packets that the kernel or the capture file says were lost.
@@ -245,12 +271,14 @@ impl CaptureFacts {
 impl AddAssign<&CaptureFacts> for CaptureFacts {
     fn add_assign(&mut self, more: &CaptureFacts) {
         self.end = self.end.max(more.end);
-        self.packets = self.packets.saturating_add(more.packets);
-        self.segments += more.segments;
-        self.first = self.first.into_iter().chain(more.first).min_by_key(|place| place.time);
-        self.last = self.last.into_iter().chain(more.last).max_by_key(|place| place.time);
-        self.bare_acks |= more.bare_acks;
-        self.empty_segments |= more.empty_segments;
+        self.seen.packets = self.seen.packets.saturating_add(more.seen.packets);
+        self.seen.segments += more.seen.segments;
+        self.seen.first =
+            self.seen.first.into_iter().chain(more.seen.first).min_by_key(|place| place.time);
+        self.seen.last =
+            self.seen.last.into_iter().chain(more.seen.last).max_by_key(|place| place.time);
+        self.seen.bare_acks |= more.seen.bare_acks;
+        self.seen.empty_segments |= more.seen.empty_segments;
         self.drops_before = self.drops_before.saturating_add(more.drops_before);
         self.drops = self.drops.saturating_add(more.drops);
         self.truncated |= more.truncated;

@@ -51,6 +51,7 @@ fn unnoted(rows: &[(i64, bool, u8, u32, u32)]) -> Verdict {
     table.take_all(
         &segments(rows),
         |segment| segment.hash,
+        |segment| Some(*segment),
         |segment| *segment,
         |_| false,
         |_, _| {},

@@ -95,6 +95,14 @@ fn without_times_the_leak_is_a_leak() {
         assert_eq!(again[key], flow[key], "{key}");
     }
     assert_eq!(again["first"]["time"], Value::Null, "{again}");
+    // One packet whose time cannot be read, among others.
+    let Some(lines) = printed(CAPTURES[0], &["-n", "-tt"]) else { return common::skip("tcpdump") };
+    let (rest, last) = lines.trim_end().rsplit_once('\n').expect("lines");
+    let (_, last) = last.split_once(' ').expect("a time");
+    let path = scratch.write("mixed.txt", format!("{rest}\n{last}\n").as_bytes());
+    closewait(&[&path, "-w", written]);
+    let again = &json_lines(&closewait(&[written, "--format", "jsonl"]))[0];
+    assert_eq!((&again["verdict"], &again["last"]["time"]), (&"leak".into(), &Value::Null));
 }
 
 const INCIDENT: &str = include_str!("../fixtures/captures/incident-as-text.tcpdump");

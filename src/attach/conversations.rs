@@ -81,10 +81,9 @@ impl Conversations {
         let conversation = self.get(flow)?;
         let mut facts = conversation.talk.facts(literals);
         facts.client = Some(conversation.server.other());
-        let since = facts.transaction_since;
-        facts.begun_in =
-            conversation.marks.as_ref().zip(since).and_then(|(marks, at)| marks.at(at));
         if let Some(marks) = &conversation.marks {
+            facts.begun_in = facts.transaction_since.and_then(|at| marks.at(at));
+            facts.last_statement_in = facts.last_statement_at.and_then(|at| marks.at(at));
             facts.statements_in = facts.statements_at.iter().map(|at| marks.at(*at)).collect();
         }
         (facts.confirmed != Some(false)).then(|| Box::new(facts))
@@ -137,7 +136,7 @@ impl Conversation {
 
     /// It turned out to be something else, and no end's first word can change that.
     fn is_in_no_protocol(&self) -> bool {
-        self.awaited == [false; 2] && self.talk.facts(false).confirmed == Some(false)
+        self.awaited == [false; 2] && self.talk.confirmed() == Some(false)
     }
 
     /// Returns whether this was the last that can be learnt, or an end's first word after that.

@@ -98,6 +98,12 @@ pub trait Protocol: Send + Sized {
     /// pieces are handed over.
     fn is_done(&self) -> bool;
 
+    /// Returns whether the octets say that it is this protocol, or that it is not: as [`Facts::confirmed`],
+    /// and asked more often than all other facts.
+    fn confirmed(&self) -> Option<bool> {
+        self.facts(false).confirmed
+    }
+
     /// Returns what is known by now. `literals`: statements as they were sent, with their values.
     fn facts(&self, literals: bool) -> Facts;
 }

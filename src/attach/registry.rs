@@ -92,6 +92,13 @@ macro_rules! protocols {
                 }
             }
 
+            /// Returns whether the octets say that it is this protocol, or that it is not.
+            pub fn confirmed(&self) -> Option<bool> {
+                match self {
+                    $(Talk::$protocol(talk) => talk.confirmed()),*
+                }
+            }
+
             /// Returns what is known by now.
             pub fn facts(&self, literals: bool) -> Facts {
                 match self {
@@ -146,10 +153,17 @@ pub struct Content<'a> {
 
 /// Ports of servers: those that were named, and those where a conversation was seen to begin.
 pub struct Ports {
-    named: Vec<(Known, u16)>,
+    /// All of them: most segments are of none, and this stays in the nearest cache.
     any: PortSet,
-    /// The ports seen, by protocol.
-    of: Vec<(Known, PortSet)>,
+    /// The protocol of each.
+    of: Box<[Option<Spoken>]>,
+}
+
+/// The protocol of a port.
+#[derive(Clone, Copy)]
+struct Spoken {
+    protocol: Known,
+    named: bool,
 }
 
 /// A bit for each port.
@@ -175,17 +189,28 @@ impl Ports {
     pub fn new(more: &[(Known, u16)]) -> Ports {
         let usual =
             Known::ALL.iter().flat_map(|&known| known.ports().iter().map(move |&p| (known, p)));
-        let named: Vec<(Known, u16)> = more.iter().copied().chain(usual).collect();
-        let of = Known::ALL.iter().map(|&known| (known, PortSet::new())).collect();
-        let mut ports = Ports { named: Vec::new(), any: PortSet::new(), of };
-        named.iter().for_each(|&(known, port)| ports.learn(known, port));
-        Ports { named, ..ports }
+        let of = vec![None; 1 << u16::BITS].into_boxed_slice();
+        let mut ports = Ports { any: PortSet::new(), of };
+        for (protocol, port) in more.iter().copied().chain(usual) {
+            // The first name counts.
+            if ports.of[usize::from(port)].is_none() {
+                ports.put(port, Spoken { protocol, named: true });
+            }
+        }
+        ports
     }
 
-    fn learn(&mut self, protocol: Known, port: u16) {
+    fn put(&mut self, port: u16, spoken: Spoken) {
         self.any.insert(port);
-        let of = self.of.iter_mut().filter(|(known, _)| *known == protocol);
-        of.for_each(|(_, set)| set.insert(port));
+        self.of[usize::from(port)] = Some(spoken);
+    }
+
+    /// A conversation began there. Of several protocols that did, the first in the registry has it.
+    fn learn(&mut self, protocol: Known, port: u16) {
+        let stays = |at: Spoken| at.named || at.protocol as u8 <= protocol as u8;
+        if !self.of[usize::from(port)].is_some_and(stays) {
+            self.put(port, Spoken { protocol, named: false });
+        }
     }
 
     /// Returns whether [`Ports::content`] is worth asking, which for most segments it is not.
@@ -231,10 +256,8 @@ impl Ports {
         // Where both are, the smaller is less likely to be a client's.
         let is_lower = self.any.has(lower) && (!self.any.has(upper) || lower < upper);
         let (server, port) = if is_lower { (End::Lower, lower) } else { (End::Upper, upper) };
-        let named = self.named.iter().find(|(_, named)| *named == port).map(|(known, _)| *known);
-        let learnt = || self.of.iter().find(|(_, set)| set.has(port)).map(|(known, _)| *known);
-        let protocol = named.or_else(learnt)?;
-        Some(Content { guess: Guess { protocol, server, assumed: named.is_some() }, payload })
+        let Spoken { protocol, named } = self.of[usize::from(port)]?;
+        Some(Content { guess: Guess { protocol, server, assumed: named }, payload })
     }
 }
 
@@ -409,8 +432,7 @@ mod tests {
                 talk.take(Peer::Client, Time::UNKNOWN, Piece::Data(b"HI"));
                 assert!(talk.is_done());
             }
-            let confirmed =
-                |talk: &Talk| (talk.facts(false).protocol.key, talk.facts(false).confirmed);
+            let confirmed = |talk: &Talk| (talk.facts(false).protocol.key, talk.confirmed());
             assert_eq!(confirmed(&mysql), ("mysql", Some(false)));
             assert_eq!(confirmed(&hi), ("hi", Some(true)));
         }

@@ -107,7 +107,7 @@ impl LinkType {
     pub const PKTAP: LinkType = LinkType(258);
     /// Ethernet passive optical network: Ethernet behind its preamble.
     pub const EPON: LinkType = LinkType(259);
-    /// Ethernet's preemptable frames (IEEE 802.3br).
+    /// Ethernet's preemptible frames (IEEE 802.3br).
     pub const ETHERNET_MPACKET: LinkType = LinkType(274);
     /// Linux cooked capture, second version: with the interface's number.
     pub const LINUX_SLL2: LinkType = LinkType(276);

@@ -208,8 +208,13 @@ impl Extract {
         Ok(self.findings.values().map(|finding| finding.left).sum())
     }
 
-    fn interface(&mut self, origin: Origin, about: &About) -> io::Result<u32> {
-        if let Some(known) = self.interfaces.iter().position(|known| *known == origin) {
+    fn interface(&mut self, origin: Origin, time: Time, about: &About) -> io::Result<u32> {
+        // A packet without a time fits whatever the digits of times are.
+        let digits = |known: &Origin| {
+            if time == Time::UNKNOWN { known.digits } else { origin.digits }
+        };
+        let fits = |known: &Origin| *known == Origin { digits: digits(known), ..origin };
+        if let Some(known) = self.interfaces.iter().position(fits) {
             return Ok(known as u32);
         }
         // All addresses of a file, at the first of its interfaces: they tell who is local.
@@ -261,7 +266,7 @@ impl Trace for Extract {
     fn taken(&mut self, source: &FileSource) -> io::Result<()> {
         let Some((packet, origin)) = self.packet.take() else { return Ok(()) };
         let origin = Origin { snap_len: source.snap_len(origin.interface), ..origin };
-        let interface = self.interface(origin, source.about())?;
+        let interface = self.interface(origin, packet.time, source.about())?;
         for end in std::mem::take(&mut self.ends) {
             if let Some(name) = names::name(end)
                 && self.named.insert(end)

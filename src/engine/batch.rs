@@ -48,6 +48,12 @@ struct Blocks {
     carried: Vec<Carried>,
 }
 
+impl Blocks {
+    fn is_full(&self) -> bool {
+        self.next == self.end
+    }
+}
+
 impl Batch {
     /// Makes room for segments of so many shards.
     pub fn new(shards: usize) -> Batch {
@@ -71,18 +77,29 @@ impl Batch {
             packed.marks |= CARRIES;
             self.carry(shard, content);
         }
-        let blocks = &mut self.shards[shard];
-        if blocks.next == blocks.end {
-            blocks.next = self.used;
-            blocks.end = blocks.next + BLOCK;
-            blocks.starts.push(blocks.next);
-            self.used = blocks.end;
-            if self.packed.len() < self.used {
-                self.packed.resize(self.used, Packed::EMPTY);
-            }
+        if self.shards[shard].is_full() {
+            self.add_block(shard);
         }
+        let blocks = &mut self.shards[shard];
         self.packed[blocks.next] = packed;
         blocks.next += 1;
+    }
+
+    /// Takes a block of the stock for a shard. What lies in it is read, so that all of it is on its way from
+    /// memory before the first segment is written there: one by one, each would be waited for.
+    #[inline(never)]
+    fn add_block(&mut self, shard: usize) {
+        let (start, end) = (self.used, self.used + BLOCK);
+        let blocks = &mut self.shards[shard];
+        (blocks.next, blocks.end) = (start, end);
+        blocks.starts.push(start);
+        self.used = end;
+        match self.packed.get(start..end) {
+            Some(block) => {
+                std::hint::black_box(block.iter().fold(0, |read, packed| read ^ packed.hash));
+            }
+            None => self.packed.resize(end, Packed::EMPTY),
+        }
     }
 
     /// Octets of contents.
@@ -127,8 +144,9 @@ impl Batch {
                     read(flow, segment, self.content(carried));
                 }
             };
-            let whole = |packed: &Packed| self.unpack(packed, base);
-            table.take_all(packed, |packed| packed.hash, whole, carries, taken);
+            let short = |packed: &Packed| packed.is_plain().then(|| packed.segment(base));
+            let any = |packed: &Packed| self.unpack(packed, base);
+            table.take_all(packed, |packed| packed.hash, short, any, carries, taken);
         }
     }
 
@@ -241,6 +259,12 @@ impl Packed {
         flags: Flags(0),
         marks: 0,
     };
+
+    /// Neither aside nor SYN, FIN or RST.
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        self.marks & ASIDE == 0 && self.flags.are_plain()
+    }
 
     fn aside(hash: u64, index: u32) -> Packed {
         Packed { hash, frame: index, marks: ASIDE, ..Packed::EMPTY }

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use crate::attach::registry::{Content, Known, Ports};
 use crate::capture::series::{OVERLAP_NS, follows};
-use crate::capture::{About, Ended, Frame, LinkType};
+use crate::capture::{About, Ended, Frame, LinkType, Source};
 use crate::decode::Decoder;
-use crate::facts::CaptureFacts;
+use crate::facts::{CaptureFacts, Seen};
 use crate::join::rewrites::Rewrites;
 use crate::place::Time;
 use crate::summary::{Capture, Drops, Gap, Overlap, Totals};
@@ -160,20 +160,48 @@ impl CapturePoint {
         self.totals.facts.count_holes(holes);
     }
 
-    /// Takes in a frame if it is a plain packet that nobody has to look at twice. Returns whether it is:
-    /// never when a round is due.
+    /// Takes in what lies ready of a source, as long as it is as nearly all packets are, no round is due, and
+    /// nobody has to look at a packet twice. Returns how many it has taken: they are what reading a capture
+    /// costs.
     #[inline(always)]
-    pub fn take_usual(&mut self, frame: &Frame, decoder: &Decoder) -> bool {
-        if self.shards.is_due() || self.rewrites.are_any() || frame.may_name_process() {
-            return false;
+    pub fn take_usual(&mut self, source: &mut impl Source, decoder: &Decoder) -> u64 {
+        let (mut left, mut seen) = (self.left(), Seen::default());
+        let taken = source.each_whole(|frame| {
+            if left == 0 || frame.may_name_process() {
+                return false;
+            }
+            match decoder.decode_usual(frame) {
+                Some((segment, payload)) => {
+                    seen.note(&segment);
+                    let content = self.content(segment, payload);
+                    let has_content = content.is_some();
+                    self.put(segment, content);
+                    left = if has_content && self.shards.is_full() { 0 } else { left - 1 };
+                }
+                None if self.take_short(frame, decoder) => left = self.left().min(left - 1),
+                None => return false,
+            }
+            seen.see(frame.place);
+            true
+        });
+        self.totals.facts.take(&seen);
+        self.shards.count(taken as usize);
+        taken
+    }
+
+    /// Packets that can be taken in one go.
+    fn left(&self) -> usize {
+        if self.rewrites.are_any() { 0 } else { self.shards.until_due() }
+    }
+
+    /// Takes in a frame that begins or ends something, or is over IPv6, if it can be decoded in one go.
+    #[inline(never)]
+    fn take_short(&mut self, frame: &Frame, decoder: &Decoder) -> bool {
+        let decoded = decoder.decode_short(frame);
+        if let Some((segment, payload)) = decoded {
+            self.take(segment, payload);
         }
-        let Some((segment, payload)) = decoder.decode_usual(frame) else { return false };
-        self.totals.facts.see(frame.place);
-        self.totals.facts.note(&segment);
-        let content = self.content(segment, payload);
-        self.put(segment, content);
-        self.shards.count();
-        true
+        decoded.is_some()
     }
 
     /// Takes in any segment.

@@ -291,16 +291,25 @@ impl Shards {
         }
     }
 
-    /// Counts a packet.
-    #[inline(always)]
-    pub fn count(&mut self) {
-        self.packets += 1;
+    /// Counts packets.
+    pub fn count(&mut self, packets: usize) {
+        self.packets += packets;
     }
 
     /// Tells whether it is time for a round.
-    #[inline(always)]
     pub fn is_due(&self) -> bool {
-        self.packets >= self.round_packets || self.waiting.carried() >= ROUND_CONTENT
+        self.until_due() == 0
+    }
+
+    /// Returns after how many packets it is time for a round, if it is not full before.
+    pub fn until_due(&self) -> usize {
+        if self.is_full() { 0 } else { self.round_packets.saturating_sub(self.packets) }
+    }
+
+    /// Tells whether no more contents may wait for a round.
+    #[inline(always)]
+    pub fn is_full(&self) -> bool {
+        self.waiting.carried() >= ROUND_CONTENT
     }
 
     /// A segment for the next round, with what is to be read of it.

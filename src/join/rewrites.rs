@@ -40,12 +40,13 @@ pub struct Rewrites {
 }
 
 /// A SYN, and what answered it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Handshake {
     isn: Seq,
     at: Time,
     first: Sight,
-    second: Option<Sight>,
+    /// Elsewhere, since few have one: the smaller the table, the nearer the cache that it lies in.
+    second: Option<Box<Sight>>,
     /// More than two flows fit.
     crowded: bool,
 }
@@ -149,8 +150,8 @@ impl Rewrites {
         });
         match known {
             Some(known) if known.first.key == key => {}
-            Some(known) => match known.second {
-                None => known.second = Some(sight),
+            Some(known) => match &known.second {
+                None => known.second = Some(Box::new(sight)),
                 Some(second) if second.key == key => {}
                 // A third: whose twin is it?
                 Some(second) => {
@@ -194,7 +195,7 @@ impl Rewrites {
             self.alias(segment.key, Alias { to, hash, client, client_here: to_client });
             return;
         }
-        let twins = known.second.filter(|_| !known.crowded);
+        let twins = known.second.as_ref().filter(|_| !known.crowded);
         if let Some(second) = twins.filter(|second| second.answer == known.first.answer) {
             let pairs = Arc::make_mut(&mut self.pairs);
             if pairs.len() < ALIASES {

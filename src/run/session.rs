@@ -268,14 +268,13 @@ impl<'a> Session<'a> {
     }
 
     /// Takes in what lies ready of a source, as long as it is as nearly all packets are. Returns how
-    /// many it has taken: they are what reading a capture costs.
+    /// many it has taken.
     #[inline(never)]
     pub fn take_usual(&mut self, source: &mut impl Source) -> io::Result<u64> {
         if self.plan.filter.is_some() {
             return Ok(0);
         }
-        let (point, decoder) = (&mut self.points[self.current], &self.decoder);
-        let taken = source.each_whole(|frame| point.take_usual(frame, decoder));
+        let taken = self.points[self.current].take_usual(source, &self.decoder);
         self.begin_due_round()?;
         Ok(taken)
     }
@@ -313,7 +312,7 @@ impl<'a> Session<'a> {
 
     /// Counts a packet, and begins a round when it is time for one.
     fn count(&mut self) -> io::Result<()> {
-        self.points[self.current].shards.count();
+        self.points[self.current].shards.count(1);
         self.begin_due_round()
     }
 

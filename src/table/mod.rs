@@ -158,13 +158,15 @@ impl FlowTable {
     }
 
     /// Takes in segments, in the order of capture, from whatever form they are kept in. The hash of
-    /// each must be that of its key, by one hasher for the table's life. `taken` is told of each that is
-    /// `wanted`, with its flow. Whoever read them has noted them in the capture's facts.
+    /// each must be that of its key, by one hasher for the table's life. `plain` gives those segments that
+    /// are plain, as nearly all are, as far as that is quickly told; `any` gives each. `taken` is told of each
+    /// that is `wanted`, with its flow. Whoever read them has noted them in the capture's facts.
     pub fn take_all<T>(
         &mut self,
         kept: &[T],
         hash: impl Fn(&T) -> u64,
-        segment: impl Fn(&T) -> Segment,
+        plain: impl Fn(&T) -> Option<Segment>,
+        any: impl Fn(&T) -> Segment,
         wanted: impl Fn(&T) -> bool,
         mut taken: impl FnMut(Option<&mut Flow>, &Segment),
     ) {
@@ -176,13 +178,14 @@ impl FlowTable {
             self.prefetch(likely.iter().flatten());
             for (likely, kept) in likely.iter().zip(kept) {
                 // Unpacked again for the few that more is done with: so, for the many, it stays in registers.
-                if let Some(flow) = self.take_usual(*likely, &segment(kept)) {
+                let plain = plain(kept);
+                if let Some(flow) = plain.and_then(|plain| self.take_usual(*likely, &plain)) {
                     if wanted(kept) {
-                        taken(Some(flow), &segment(kept));
+                        taken(Some(flow), &any(kept));
                     }
                     continue;
                 }
-                let segment = segment(kept);
+                let segment = any(kept);
                 self.take_any(*likely, &segment);
                 if wanted(kept) {
                     taken(self.taker(&segment), &segment);

@@ -196,13 +196,17 @@ pub fn fits_nearly(older: &Flow, segment: &Segment) -> bool {
     fits_exactly(older, segment) || near(older.half(older.side(segment.from)), segment)
 }
 
-/// Is the segment just what is to come in an older flow?
+/// Is the segment just what is to come in an older flow, or sent again there? Then it acknowledges all that
+/// the other side sent: a keep-alive's number is one too low (RFC 9293, 3.8.4).
 pub fn fits_exactly(older: &Flow, segment: &Segment) -> bool {
     let flags = segment.flags;
     if flags.rst() || flags.fin() {
         return ends(older, segment);
     }
-    older.half(older.side(segment.from)).snd_max() == Some(segment.seq)
+    let side = older.side(segment.from);
+    let (sender, other) = (older.half(side), older.half(side.other()));
+    let acks_all = flags.ack() && other.snd_max() == Some(segment.ack);
+    sender.snd_max() == Some(segment.seq) || acks_all && near(sender, segment)
 }
 
 /// Is it just the FIN or the RST that an older flow can have? A FIN that it has had is the only one.

@@ -131,6 +131,10 @@ impl Protocol for Amqp {
         self.done
     }
 
+    fn confirmed(&self) -> Option<bool> {
+        self.confirmed
+    }
+
     fn facts(&self, _: bool) -> Facts {
         let Session { server, user, host, program, product, .. } = &self.session;
         let in_transaction = self.in_transaction();

@@ -1,5 +1,10 @@
 //! Heads out of octets, and the bodies between them.
 
+use std::borrow::Cow;
+use std::mem::MaybeUninit;
+
+use memchr::memmem;
+
 use crate::attach::Probe;
 
 /// The longest head that is read.
@@ -151,9 +156,10 @@ impl Heads {
             if head == PREFACE {
                 return Some(Event::Preface);
             }
-            let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-            let mut request = httparse::Request::new(&mut headers);
-            if !matches!(request.parse(head), Ok(httparse::Status::Complete(_))) {
+            let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+            let mut request = httparse::Request::new(&mut []);
+            let parsed = request.parse_with_uninit_headers(head, &mut headers);
+            if !matches!(parsed, Ok(httparse::Status::Complete(_))) {
                 return None;
             }
             let headers = &*request.headers;
@@ -172,9 +178,14 @@ impl Heads {
     /// `bare`: it answers a HEAD, and has no body.
     pub fn next_response(&mut self, data: &mut &[u8], bare: bool) -> Event {
         self.next(data, |heads, head| {
-            let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-            let mut response = httparse::Response::new(&mut headers);
-            if !matches!(response.parse(head), Ok(httparse::Status::Complete(_))) {
+            let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+            let mut response = httparse::Response::new(&mut []);
+            let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+                &mut response,
+                head,
+                &mut headers,
+            );
+            if !matches!(parsed, Ok(httparse::Status::Complete(_))) {
                 return None;
             }
             let (status, headers) = (response.code?, &*response.headers);
@@ -256,8 +267,16 @@ impl Heads {
     }
 
     /// Octets up to `end`, with it; as long as it has not come they are kept, up to `most`.
-    fn up_to(&mut self, data: &mut &[u8], end: &[u8], most: usize) -> Option<Vec<u8>> {
+    fn up_to<'d>(&mut self, data: &mut &'d [u8], end: &[u8], most: usize) -> Option<Cow<'d, [u8]>> {
         let before = self.kept.len();
+        // Nearly all lie in one piece.
+        if before == 0
+            && let Some(found) = memmem::find(data.get(..most).unwrap_or(data), end)
+            && let Some((all, after)) = data.split_at_checked(found + end.len())
+        {
+            *data = after;
+            return Some(Cow::Borrowed(all));
+        }
         let taken = data.len().min(most.saturating_sub(before));
         self.kept.extend_from_slice(data.get(..taken).unwrap_or(data));
         let from = before.saturating_sub(end.len());
@@ -270,7 +289,7 @@ impl Heads {
         *data = data.get(all.saturating_sub(before)..).unwrap_or_default();
         let mut head = core::mem::take(&mut self.kept);
         head.truncate(all);
-        Some(head)
+        Some(Cow::Owned(head))
     }
 }
 

@@ -125,6 +125,10 @@ impl Protocol for Http {
         self.done
     }
 
+    fn confirmed(&self) -> Option<bool> {
+        if self.two.is_some() { Some(true) } else { self.confirmed }
+    }
+
     fn facts(&self, literals: bool) -> Facts {
         if let Some(two) = &self.two {
             return two.facts(literals, Facts::of(Http::IDENTITY));

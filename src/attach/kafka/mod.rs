@@ -121,6 +121,10 @@ impl Protocol for Kafka {
         self.done
     }
 
+    fn confirmed(&self) -> Option<bool> {
+        self.confirmed
+    }
+
     fn facts(&self, _: bool) -> Facts {
         let last: Option<Box<str>> = self.last.map(|(_, name)| name.into());
         Facts {

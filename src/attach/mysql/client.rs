@@ -1,7 +1,7 @@
 //! Reading the client's side: logins and commands.
 
 use super::command::Command;
-use super::frames::{Frames, MysqlPacket, Rest};
+use super::frames::{MysqlPacket, Rest};
 use super::reply::Reply;
 use super::session::Program;
 use super::statement::Statement;
@@ -18,38 +18,44 @@ const KEEP: usize = MAX_TEXT + 128;
 
 impl Mysql {
     pub(super) fn take_client(&mut self, at: Time, piece: Piece<'_>) {
-        let mut frames = core::mem::take(&mut self.client);
-        if let (Piece::Data(data), true) = (piece, frames.is_lost()) {
+        if let (Piece::Data(data), true) = (piece, self.client.is_lost()) {
             if self.confirmed.is_none() && is_tls(data) {
                 self.encrypted = true;
                 return self.finish();
             }
             let found = if self.phase == Phase::Login { is_login(data) } else { is_command(data) };
             if found {
-                frames.guess();
+                self.client.guess();
             }
         }
-        let was_lost = frames.is_lost();
-        self.read_client(&mut frames, Rest::from(piece), at);
-        if self.phase == Phase::Done {
-            return;
-        }
-        if frames.is_lost() && !was_lost {
+        let was_lost = self.client.is_lost();
+        self.read_client(Rest::from(piece), at);
+        if self.phase != Phase::Done && self.client.is_lost() && !was_lost {
             self.client_lost();
         }
-        self.client = frames;
     }
 
-    fn read_client(&mut self, frames: &mut Frames, mut rest: Rest<'_>, at: Time) {
-        // The thread is lost outside of the loop, which borrows from it.
-        let mut in_step = true;
-        while in_step && self.phase != Phase::Done {
-            let Some(packet) = frames.next(&mut rest, at, KEEP) else { return };
-            in_step = self.client_packet(&packet);
+    fn read_client(&mut self, mut rest: Rest<'_>, at: Time) {
+        while self.phase != Phase::Done && !rest.is_nothing() {
+            let in_step = match self.client.take_whole(&mut rest, at) {
+                Some(packet) => Some(self.client_packet(&packet)),
+                None => self.next_client_packet(&mut rest, at),
+            };
+            let Some(in_step) = in_step else { return };
+            if !in_step && self.phase != Phase::Done {
+                return self.client.lose();
+            }
         }
-        if !in_step {
-            frames.lose();
+    }
+
+    /// Takes the next packet, wherever its beginning lies. `None`: there is none.
+    fn next_client_packet(&mut self, rest: &mut Rest<'_>, at: Time) -> Option<bool> {
+        let mut frames = core::mem::take(&mut self.client);
+        let in_step = frames.next(rest, at, KEEP).map(|packet| self.client_packet(&packet));
+        if self.phase != Phase::Done {
+            self.client = frames;
         }
+        in_step
     }
 
     /// Something that the client sent was not seen: nobody knows what it asked for.

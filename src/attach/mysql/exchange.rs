@@ -6,7 +6,6 @@ use super::command::Command;
 use super::frames::{Frames, Rest};
 use super::reply::Reply;
 use super::statement::Statement;
-use super::wire::EOF;
 use crate::attach::sql::text::Database;
 
 /// Commands that may wait for their answers.
@@ -139,18 +138,18 @@ impl Exchange {
         self.results = self.results.saturating_add(1);
     }
 
-    /// Passes over rows, which change nothing but the number of the next packet.
-    pub fn skip_rows(&mut self, frames: &Frames, rest: &mut Rest<'_>) {
-        if self.reply != Reply::Rows || !self.is_due() || self.unsure {
+    /// Passes over definitions of columns and rows, which are only counted.
+    pub fn skip_counted(&mut self, frames: &Frames, rest: &mut Rest<'_>) {
+        if !self.reply.may_count() || !self.is_due() || self.unsure {
             return;
         }
-        frames.skip(rest, |seq, row| {
-            let is_row = seq == self.next_seq && row.first().is_some_and(|first| *first < EOF);
-            if is_row {
+        frames.skip(rest, |seq, payload| {
+            let is_counted = seq == self.next_seq && self.reply.counts(payload);
+            if is_counted {
                 self.next_seq = seq.wrapping_add(1);
                 self.fresh = false;
             }
-            is_row
+            is_counted
         });
     }
 

@@ -74,6 +74,10 @@ pub enum Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
+    pub fn is_nothing(&self) -> bool {
+        matches!(self, Rest::Nothing)
+    }
+
     fn of(data: &'a [u8]) -> Rest<'a> {
         if data.is_empty() { Rest::Nothing } else { Rest::Data(data) }
     }
@@ -180,6 +184,16 @@ impl Frames {
         }
         let (head, after) = data.split_at_checked(len as usize)?;
         Some((MysqlPacket { seq, last_seq: seq, len: u64::from(len), head, at }, after))
+    }
+
+    /// The next packet, where it lies whole in what is left of the piece, as nearly all do: it borrows from
+    /// the piece alone.
+    #[inline]
+    pub fn take_whole<'d>(&self, rest: &mut Rest<'d>, at: Time) -> Option<MysqlPacket<'d>> {
+        let Rest::Data(data) = *rest else { return None };
+        let (packet, after) = self.in_one_piece(data, at)?;
+        *rest = Rest::of(after);
+        Some(packet)
     }
 
     /// Passes over packets that are all there, as long as `is_known` knows them by number and payload.

@@ -126,6 +126,10 @@ impl Protocol for Mysql {
         self.phase == Phase::Done
     }
 
+    fn confirmed(&self) -> Option<bool> {
+        self.confirmed
+    }
+
     fn facts(&self, literals: bool) -> Facts {
         self.show(literals)
     }

@@ -144,6 +144,29 @@ impl Reply {
         }
     }
 
+    /// The next packet may be one that is only counted.
+    pub fn may_count(&self) -> bool {
+        matches!(self, Reply::Columns(_) | Reply::Rows)
+    }
+
+    /// Takes a packet if it is a column's definition or a row, of which only the number matters.
+    #[inline]
+    pub fn counts(&mut self, payload: &[u8]) -> bool {
+        match *self {
+            Reply::Rows => payload.first().is_some_and(|first| *first < EOF),
+            Reply::Columns(left) => {
+                *self = Reply::after_column(left);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// One of so many definitions has come.
+    fn after_column(left: u32) -> Reply {
+        if left > 1 { Reply::Columns(left - 1) } else { Reply::AfterColumns }
+    }
+
     /// Only the number of packets matters.
     fn counts_only(&self) -> bool {
         matches!(self, Reply::Columns(_) | Reply::Definitions { .. })
@@ -152,8 +175,7 @@ impl Reply {
     fn count(&mut self, agreed: &mut Agreed) -> ReplyStep {
         let marked = agreed.has(capability::DEPRECATE_EOF).map(|deprecated| !deprecated);
         *self = match *self {
-            Reply::Columns(left) if left > 1 => Reply::Columns(left - 1),
-            Reply::Columns(_) => Reply::AfterColumns,
+            Reply::Columns(left) => Reply::after_column(left),
             Reply::Definitions { left, then } if left > 1 => {
                 Reply::Definitions { left: left - 1, then }
             }

@@ -1,7 +1,7 @@
 //! Reading the server's side: its greeting and its answers.
 
 use super::command::Command;
-use super::frames::{Frames, MysqlPacket, Rest};
+use super::frames::{MysqlPacket, Rest};
 use super::reply::{Agreed, Reply, ReplyStep};
 use super::statement::Statement;
 use super::wire::{self, ERROR, Greeting, MAX_MESSAGE, OK, Reader, Refusal, capability, status};
@@ -47,46 +47,54 @@ impl Mysql {
             // Its direction begins here, after the command: what comes is the answer.
             return;
         }
-        let mut frames = core::mem::take(&mut self.server);
-        if let (Piece::Data(data), true) = (piece, frames.is_lost()) {
-            self.find_server(&mut frames, data);
+        if let (Piece::Data(data), true) = (piece, self.server.is_lost()) {
+            self.find_server(data);
         }
-        let was_lost = frames.is_lost();
+        let was_lost = self.server.is_lost();
         if was_lost && self.exchange.is_due() {
             // An answer comes, and cannot be read.
             self.hide();
         }
-        self.read_server(&mut frames, Rest::from(piece), at);
-        if self.phase == Phase::Done {
-            return;
-        }
-        if frames.is_lost() && !was_lost {
+        self.read_server(Rest::from(piece), at);
+        if self.phase != Phase::Done && self.server.is_lost() && !was_lost {
             self.server_lost();
         }
-        self.server = frames;
     }
 
-    fn read_server(&mut self, frames: &mut Frames, mut rest: Rest<'_>, at: Time) {
-        let mut in_step = true;
-        while in_step && self.phase != Phase::Done {
+    fn read_server(&mut self, mut rest: Rest<'_>, at: Time) {
+        while self.phase != Phase::Done && !rest.is_nothing() {
             if self.phase == Phase::Commands {
-                self.exchange.skip_rows(frames, &mut rest);
+                self.exchange.skip_counted(&self.server, &mut rest);
             }
-            let Some(packet) = frames.next(&mut rest, at, KEEP) else { return };
-            in_step = self.server_packet(&packet) && !core::mem::take(&mut self.exchange.unsure);
+            let in_step = match self.server.take_whole(&mut rest, at) {
+                Some(packet) => Some(self.server_packet(&packet)),
+                None => self.next_server_packet(&mut rest, at),
+            };
+            let Some(in_step) = in_step else { return };
+            let is_sure = in_step && !core::mem::take(&mut self.exchange.unsure);
+            if !is_sure && self.phase != Phase::Done {
+                return self.server.lose();
+            }
         }
-        if !in_step {
-            frames.lose();
+    }
+
+    /// Takes the next packet, wherever its beginning lies. `None`: there is none.
+    fn next_server_packet(&mut self, rest: &mut Rest<'_>, at: Time) -> Option<bool> {
+        let mut frames = core::mem::take(&mut self.server);
+        let in_step = frames.next(rest, at, KEEP).map(|packet| self.server_packet(&packet));
+        if self.phase != Phase::Done {
+            self.server = frames;
         }
+        in_step
     }
 
     /// The thread was lost: does it begin again here?
-    fn find_server(&mut self, frames: &mut Frames, data: &[u8]) {
+    fn find_server(&mut self, data: &[u8]) {
         if self.phase != Phase::Commands {
             return;
         }
         if self.exchange.begins_answer(data) {
-            frames.find();
+            self.server.find();
         } else if let Some(error) = lone_error(data) {
             // Whatever it answers, it is the last word so far.
             let unsolicited = !self.exchange.is_due() || data.get(3) == Some(&0);

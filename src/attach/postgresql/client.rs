@@ -268,7 +268,7 @@ impl Postgresql {
 
     fn query(&mut self, message: &Message<'_>) {
         let text = self.text_of(message.body, message);
-        if text.begins_with("deallocate") || text.begins_with("discard") {
+        if text.begins_with(&["deallocate", "discard"]) {
             self.prepared.clear();
         }
         self.say(message.at, "Query", text.clone());

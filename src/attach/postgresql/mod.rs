@@ -168,6 +168,10 @@ impl Protocol for Postgresql {
         self.phase == Phase::Done
     }
 
+    fn confirmed(&self) -> Option<bool> {
+        self.confirmed
+    }
+
     fn facts(&self, literals: bool) -> Facts {
         self.show(literals)
     }

@@ -1,6 +1,6 @@
 //! Effects of a statement on a transaction, told by its first words.
 
-use super::lexer::Token;
+use super::lexer::{Token, is_name};
 
 /// The effect of a statement on the transaction it is sent in: `COMMIT` ends one, `BEGIN` begins
 /// one.
@@ -34,15 +34,8 @@ pub fn of_nth<'a>(mut tokens: impl Iterator<Item = Token<'a>>, index: usize, cut
     }
     let mut words = [None; 3];
     if !cut {
-        let first = tokens.next();
-        // Most begin with a word that tells all.
-        if let Some(Token::Word(word)) = first
-            && keeps(word)
-        {
-            return Kind::Keeps;
-        }
         // The rest makes no difference.
-        let mut few = first.into_iter().chain(tokens.take(words.len() - 1));
+        let mut few = tokens.take(words.len());
         first_words(&mut few, &mut words);
         return kind(words);
     }
@@ -79,24 +72,34 @@ fn begins_with_data(words: [Option<&[u8]>; 3]) -> bool {
 }
 
 /// Words that begin nothing which ends a transaction.
+const KEEPING: [&[u8]; 14] = [
+    b"select",
+    b"insert",
+    b"update",
+    b"delete",
+    b"replace",
+    b"show",
+    b"savepoint",
+    b"release",
+    b"do",
+    b"use",
+    b"explain",
+    b"desc",
+    b"describe",
+    b"with",
+];
+
 fn keeps(first: &[u8]) -> bool {
-    const WORDS: [&[u8]; 14] = [
-        b"select",
-        b"insert",
-        b"update",
-        b"delete",
-        b"replace",
-        b"show",
-        b"savepoint",
-        b"release",
-        b"do",
-        b"use",
-        b"explain",
-        b"desc",
-        b"describe",
-        b"with",
-    ];
-    WORDS.iter().any(|word| first.eq_ignore_ascii_case(word))
+    KEEPING.iter().any(|word| first.eq_ignore_ascii_case(word))
+}
+
+/// Tells whether a text that is all there begins with such a word, without taking it apart: most do.
+pub fn begins_with_keeping(text: &[u8]) -> bool {
+    KEEPING.iter().any(|word| {
+        text.split_at_checked(word.len()).is_some_and(|(first, rest)| {
+            first.eq_ignore_ascii_case(word) && !rest.first().is_some_and(|next| is_name(*next))
+        })
+    })
 }
 
 fn kind(words: [Option<&[u8]>; 3]) -> Kind {

@@ -275,7 +275,8 @@ pub fn is_blank(octet: u8) -> bool {
     octet <= b' ' || octet == 0x7f
 }
 
-fn is_name(octet: u8) -> bool {
+/// An octet of a name or a keyword.
+pub fn is_name(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'$') || octet >= 0x80
 }
 

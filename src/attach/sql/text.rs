@@ -1,5 +1,7 @@
 //! A statement's text as it was sent, as far as it was seen.
 
+use std::sync::Arc;
+
 use super::digest::{digest, literal};
 use super::kind::{self, Kind};
 use super::lexer::{Lexer, Token};
@@ -12,8 +14,8 @@ pub const MAX_TEXT: usize = 1_024;
 /// The beginning of a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SqlText {
-    /// Octets as they were sent, bounded in length.
-    pub octets: Box<[u8]>,
+    /// Octets as they were sent, bounded in length; shared by all that keep the statement.
+    pub octets: Arc<[u8]>,
     /// True if the statement was longer than what is kept.
     pub cut: bool,
     /// The server's way of reading them.
@@ -75,7 +77,11 @@ impl SqlText {
 
     /// Returns the effect of its `index`th statement on a transaction.
     pub fn kind(&self, index: usize) -> Kind {
-        if self.none { Kind::Unknown } else { kind::of_nth(self.tokens(), index, self.cut) }
+        match index {
+            _ if self.none => Kind::Unknown,
+            0 if !self.cut && kind::begins_with_keeping(&self.octets) => Kind::Keeps,
+            _ => kind::of_nth(self.tokens(), index, self.cut),
+        }
     }
 
     /// Returns its effect on a transaction of PostgreSQL, where nothing but these words begins or ends one.
@@ -89,7 +95,8 @@ impl SqlText {
             Kind::Ends => return Effect::Ends,
             _ => {}
         }
-        let is = |names: &[&str]| names.iter().any(|name| self.begins_with(name));
+        let first = self.first_word();
+        let is = |words: &[&str]| words.iter().any(|word| first.eq_ignore_ascii_case(word));
         match () {
             () if is(&["begin"]) => Effect::Begins,
             () if is(&["end", "abort"]) => Effect::Ends,
@@ -98,14 +105,25 @@ impl SqlText {
         }
     }
 
-    /// Returns whether this is its first word.
-    pub fn begins_with(&self, word: &str) -> bool {
-        let first = self.tokens().next();
-        matches!(first, Some(Token::Word(w)) if w.eq_ignore_ascii_case(word.as_bytes()))
+    /// The first word, where it begins with one; else nothing.
+    fn first_word(&self) -> &str {
+        match self.tokens().next() {
+            Some(Token::Word(word)) => str::from_utf8(word).unwrap_or_default(),
+            _ => "",
+        }
+    }
+
+    /// Returns whether one of these is its first word.
+    pub fn begins_with(&self, words: &[&str]) -> bool {
+        let first = self.first_word();
+        words.iter().any(|word| first.eq_ignore_ascii_case(word))
     }
 
     /// It is all there, and a single statement.
     pub fn is_single(&self) -> bool {
+        if !self.octets.contains(&b';') {
+            return !self.none && !self.cut;
+        }
         let mut tokens = self.tokens();
         let past_end = tokens.by_ref().skip_while(|token| *token != Token::Symbol(b';'));
         let more = past_end.into_iter().any(|token| token != Token::Symbol(b';'));

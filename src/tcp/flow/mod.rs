@@ -491,6 +491,9 @@ impl Flow {
         if self.manner.has_only_syns() {
             return Ending::Attempt;
         }
+        if self.closing.is_none() {
+            return Ending::Open;
+        }
         if let Some((side, _)) = self.reset() {
             return Ending::Reset(side);
         }
