@@ -40,9 +40,20 @@ pub fn clock_time(time: Time, digits: usize, zone: Zone, dates: bool) -> String 
     format!("{}{}", time.format(pattern), fraction(nanos, digits))
 }
 
+/// The first month of 1970: a text that prints the time of day alone has its packets there.
+const UNDATED_NS: i64 = 31 * 86_400_000_000_000;
+
+/// True for a time of day, of which neither the day nor the zone is known.
+pub fn is_undated(time: Time) -> bool {
+    time.nanos().is_some_and(|nanos| nanos < UNDATED_NS)
+}
+
 /// Names the zone for a reader: `times in UTC`, or local times with their offset.
 pub fn zone_name(place: Option<Place>, zone: Zone) -> String {
     match (zone, place.and_then(|place| place.time.nanos())) {
+        (Zone::Local, Some(nanos)) if is_undated(Time::from_nanos(nanos.into())) => {
+            "times without a date or a zone".into()
+        }
         (Zone::Local, Some(nanos)) => {
             format!("local times, UTC{}", in_zone(nanos, zone).format("%:z"))
         }
@@ -51,9 +62,10 @@ pub fn zone_name(place: Option<Place>, zone: Zone) -> String {
     }
 }
 
-/// The zone after a time: `UTC`, or the local offset.
+/// The zone after a time: `UTC`, or the local offset; nothing, where none is known.
 pub fn zone_mark(place: Place, zone: Zone) -> String {
     match (zone, place.time.nanos()) {
+        (Zone::Local, Some(_)) if is_undated(place.time) => String::new(),
         (Zone::Local, Some(nanos)) => format!("UTC{}", in_zone(nanos, zone).format("%:z")),
         _ => "UTC".into(),
     }
@@ -164,6 +176,15 @@ mod tests {
         assert_eq!(at(9).as_deref(), Some("2017-07-14T02:40:00.123456789Z"));
         assert_eq!(at(0).as_deref(), Some("2017-07-14T02:40:00Z"));
         assert_eq!(rfc3339(Time::UNKNOWN, 6), None);
+    }
+
+    #[test]
+    fn a_time_of_day_alone_has_no_zone() {
+        let place = |seconds: i128| Place::new(Time::from_nanos(seconds * 1_000_000_000), 0, 1, 6);
+        assert_eq!(zone_mark(place(86_400), Zone::Local), "");
+        assert!(zone_name(Some(place(86_400)), Zone::Local).contains("without a date"));
+        assert!(zone_mark(place(1_500_000_000), Zone::Local).starts_with("UTC"));
+        assert_eq!(zone_mark(place(86_400), Zone::Utc), "UTC");
     }
 
     #[test]

@@ -82,6 +82,16 @@ fn values_are_shown_to_who_asks_for_them() {
 }
 
 #[test]
+fn a_greeting_that_was_never_answered() {
+    for (seconds, is_default) in [(10, true), (30, false)] {
+        let flow = &Talk::greeted(40_000, 3306).wait(seconds).closed_by_server().report(&[])[0];
+        assert_eq!(cause(flow), "not-logged-in");
+        says(flow, "the client never answered the server's greeting");
+        assert_eq!(flow.to_string().contains("the default of connect_timeout"), is_default);
+    }
+}
+
+#[test]
 fn what_nobody_reads_is_unknown() {
     let talk = || Talk::logged_in(3306).ask("BEGIN", 0x0003).wait(50).closed_by_server();
     assert_eq!(cause(&talk().report(&[])[0]), "transaction-open");

@@ -84,6 +84,18 @@ fn one_is_not_they() {
     assert!(out.contains("\nIt was reset by the peer after a long CLOSE-WAIT"), "{out}");
 }
 
+/// Text prints the time of day alone: neither a day nor a zone is made up for it.
+#[test]
+fn times_without_a_date_have_none() {
+    let scratch = Scratch::new();
+    let lines = include_str!("../fixtures/captures/incident-as-text.tcpdump");
+    let path = scratch.write("ticket.txt", lines.as_bytes());
+    let out = report(&[&path]);
+    assert!(out.contains(", 11:38:15 … 11:38:45 (30.0 s)."), "{out}");
+    let out = report(&["explain", &path]);
+    assert!(out.contains("\nfrom 11:38:15.679863 (times without a date or a zone), "), "{out}");
+}
+
 /// Captures that follow one another in time are set apart by their link types, and it says by what.
 #[test]
 fn captures_are_set_apart_by_what_differs() {

@@ -31,6 +31,8 @@ use output::{Outputs, Placing};
 
 use crate::capture::stop::Stop;
 use crate::printable::printable;
+use crate::report::lang::Lang;
+use crate::report::text::page::wrapped;
 use crate::run::MOST_FILES;
 use quiet::Quiet;
 
@@ -65,8 +67,13 @@ impl From<Exit> for ExitCode {
 /// wrote: a terminal obeys nothing in it. Where nobody reads that any more, it is lost, and the work goes on.
 pub fn complain(sentence: &impl std::fmt::Display) {
     let sentence = sentence.to_string();
-    let lines: Vec<String> = sentence.split('\n').map(printable).collect();
-    let _ = writeln!(io::stderr().lock(), "closewait: {}", lines.join("\n"));
+    let sentence = format!("closewait: {sentence}");
+    let columns = screen::columns_of(&io::stderr());
+    let lines = sentence.split('\n').map(printable).flat_map(|line| match columns {
+        Some(columns) => wrapped(&line, columns, Lang::English),
+        None => vec![line],
+    });
+    let _ = writeln!(io::stderr().lock(), "{}", lines.collect::<Vec<_>>().join("\n"));
 }
 
 /// Complains before the work where there are more files than one run can read.

@@ -1,18 +1,23 @@
 //! The screen that a report is written to: how wide it is, and which characters it has.
 
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 
 use terminal_size::{Width, terminal_size_of};
 
 use crate::report::lang::Lang;
-use crate::report::text::page::Screen;
+use crate::report::text::page::{NARROWEST, Screen};
+
+/// Columns of a terminal that is written to; none of anything else.
+pub fn columns_of(out: &(impl IsTerminal + AsFd)) -> Option<usize> {
+    let size = out.is_terminal().then(|| terminal_size_of(out)).flatten();
+    size.map(|(Width(width), _)| usize::from(width).max(NARROWEST))
+}
 
 /// Looks at standard output, if that is where the report goes; and for the language at the locale, unless
 /// one was asked for.
 pub fn screen(is_stdout: bool, asked: Option<Lang>) -> Screen {
-    let stdout = io::stdout();
-    let size = (is_stdout && stdout.is_terminal()).then(|| terminal_size_of(&stdout)).flatten();
-    let width = size.map(|(Width(width), _)| usize::from(width));
+    let width = is_stdout.then(|| columns_of(&io::stdout())).flatten();
     let ascii = is_ascii(locale("LC_CTYPE"));
     Screen { width, ascii, lang: spoken(asked, ascii) }
 }

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::Row;
 use super::cause::{Cause, first_fin, missed_heartbeats};
+use super::settings::login_timeout;
 use crate::attach::{BeforeLogin, Begun, Facts};
 use crate::place::Time;
 use crate::tcp::side::Side;
@@ -109,7 +110,22 @@ fn of_talk(row: &Row, facts: &Facts) -> Vec<String> {
         all.push(format!("last statement{before}: {statement}{answered}"));
     }
     all.extend(idle(row));
+    all.extend(given_up(row, facts));
     all
+}
+
+/// So far may a timer be off.
+const TIMER: TimeDelta = TimeDelta::milliseconds(500);
+
+/// Names the timer by which a server gives up who never answered its greeting.
+fn given_up(row: &Row, facts: &Facts) -> Option<String> {
+    facts.before_login.filter(|stage| *stage == BeforeLogin::GreetingUnread)?;
+    let (name, after) = login_timeout(facts)?;
+    let idle = row.judged.judgement.idle_before_fin?;
+    let fits = (idle - after).abs() <= TIMER;
+    fits.then(|| {
+        format!("the server closed {} after its greeting: the default of {name}", duration(after))
+    })
 }
 
 /// Nobody had logged in, so no transaction can be open.

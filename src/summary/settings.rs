@@ -1,4 +1,6 @@
-//! Settings by which clients close their idle connections.
+//! Settings by which clients close their idle connections, and servers those on which nobody logs in.
+
+use chrono::TimeDelta;
 
 use crate::attach::Facts;
 
@@ -44,6 +46,11 @@ pub fn setting(said: &Facts) -> Option<&'static str> {
         };
         SETTINGS.iter().find(of).map(|(_, _, setting)| *setting)
     })
+}
+
+/// Returns the setting by which a server closes a connection on which nobody logs in, and its default.
+pub fn login_timeout(said: &Facts) -> Option<(&'static str, TimeDelta)> {
+    (said.protocol.key == "mysql").then_some(("connect_timeout", TimeDelta::seconds(10)))
 }
 
 #[cfg(test)]

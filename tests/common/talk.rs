@@ -24,6 +24,9 @@ pub struct Talk {
 pub const CLIENT: usize = 0;
 pub const SERVER: usize = 1;
 
+/// Capabilities of both ends, without TLS and compression.
+const CAPABILITIES: [u8; 4] = 0x0008_a209_u32.to_le_bytes();
+
 impl Talk {
     pub fn with(port: u16) -> Talk {
         Talk::between(40_000, port)
@@ -88,19 +91,20 @@ impl Talk {
         Talk::logged_in_by(40_000, port)
     }
 
-    /// The same of another client.
-    pub fn logged_in_by(client: u16, port: u16) -> Talk {
-        let capabilities = 0x0008_a209_u32.to_le_bytes();
-        let (low, high) = capabilities.split_at(2);
+    /// Only the server has spoken yet.
+    pub fn greeted(client: u16, port: u16) -> Talk {
+        let (low, high) = CAPABILITIES.split_at(2);
         let greeting =
             [b"\x0a8.0.36\0\x07\0\0\0xxxxxxxx\0", low, b"\x2d\x02\0", high, b"\x15", &[0; 10]];
         let greeting = [&greeting.concat(), &b"yyyyyyyyyyyy\0mysql_native_password\0"[..]].concat();
-        let login = [&capabilities[..], b"\0\0\0\x01\x2d", &[0; 23], b"app\0\0shop\0"].concat();
+        Talk::between(client, port).packet(SERVER, 0, &greeting)
+    }
+
+    /// The same of another client.
+    pub fn logged_in_by(client: u16, port: u16) -> Talk {
+        let login = [&CAPABILITIES[..], b"\0\0\0\x01\x2d", &[0; 23], b"app\0\0shop\0"].concat();
         let login = [&login, &b"mysql_native_password\0"[..]].concat();
-        Talk::between(client, port)
-            .packet(SERVER, 0, &greeting)
-            .packet(CLIENT, 1, &login)
-            .ok(2, 0x0002)
+        Talk::greeted(client, port).packet(CLIENT, 1, &login).ok(2, 0x0002)
     }
 
     pub fn ok(self, number: u8, status: u16) -> Talk {

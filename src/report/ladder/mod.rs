@@ -19,7 +19,7 @@ use crate::ladder::{LadderEvent, Step};
 use crate::place::{Place, Time};
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
-use crate::units::{Zone, count, packet_time, thousands};
+use crate::units::{Zone, count, is_undated, packet_time, thousands};
 pub use verdict::{Other, Subject};
 use words::{bytes, flags, offset, sentence};
 
@@ -79,7 +79,7 @@ pub struct Ladder<W> {
     tail: VecDeque<Step>,
     between: Between,
     marked: usize,
-    /// Statements of the open transaction that are still to come, each with who sent it.
+    /// Statements of the open transaction that are still to come, or the last one of none, each with who sent it.
     senders: VecDeque<(Box<str>, Trace)>,
     since: Option<Time>,
     files: Vec<String>,
@@ -239,6 +239,6 @@ impl<W: Write> Ladder<W> {
     }
 
     fn time(&self, place: Place) -> String {
-        packet_time(place, self.look.zone, true)
+        packet_time(place, self.look.zone, self.look.absolute || !is_undated(place.time))
     }
 }

@@ -160,7 +160,7 @@ impl Report<'_> {
             // It may be said to have ended later than its last packet.
             let end = facts.end().max(last.time);
             let times = format!("{} … {} {zone}", time(first.time), time(end));
-            text += &(lang.comma() + &times);
+            text += &(lang.comma() + times.trim_end());
             if let Some(nanos) = end.since(first.time) {
                 text += &lang.aside(duration(TimeDelta::nanoseconds(nanos)));
             }

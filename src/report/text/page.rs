@@ -24,7 +24,7 @@ pub const HEIGHT: usize = 24;
 pub const WIDTH: usize = 80;
 
 /// Narrower than this, nothing can be laid out.
-const NARROWEST: usize = 20;
+pub const NARROWEST: usize = 20;
 
 impl Screen {
     /// Columns that a layout can count on.
@@ -87,7 +87,7 @@ impl<W: Write> Write for Page<W> {
 }
 
 /// The parts of a line: those after the first stand to the right of where it begins.
-fn wrapped(line: &str, columns: usize, lang: Lang) -> Vec<String> {
+pub fn wrapped(line: &str, columns: usize, lang: Lang) -> Vec<String> {
     let begins = line.len() - line.trim_start_matches(' ').len();
     let further = " ".repeat((begins + 4).min(columns / 2));
     let options = textwrap::Options::new(columns)
