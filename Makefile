@@ -2,6 +2,7 @@
 # make test   installs what the tests need, and passes them all
 # make bench  speed beside tcpdump, tshark, tcptrace and argus, in ratios; then part by part
 # make bench-live  live capture beside tcpdump under load (root)
+# make bench-code  what `live --code` costs a sender, beside bpftrace (root)
 # make budget instructions a packet, held by CI
 # make test-fleet  the job on Spark, and the questions to DuckDB, ClickHouse and Spark SQL, each installed into target/fleet
 # make screenshots  the pictures in README and the screens in the manual, as they are drawn
@@ -25,7 +26,7 @@ CARGO   ?= cargo
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
 
-.PHONY: help run build test test-fleet screenshots library bench bench-live budget soak soak-kernel soak-live lab-code fuzz fuzz-check dist test-dist book lint crate needs-build needs-test needs-fleet needs-budget needs-cxx needs-fuzz needs-dist needs-book needs-lint
+.PHONY: help run build test test-fleet screenshots library bench bench-live bench-code budget soak soak-kernel soak-live lab-code fuzz fuzz-check dist test-dist book lint crate needs-build needs-test needs-fleet needs-budget needs-cxx needs-fuzz needs-dist needs-book needs-lint
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -62,6 +63,10 @@ bench: needs-build
 bench-live: needs-build
 	@.ci/need 'command -v tcpreplay' tcpreplay
 	@$(CARGO) bench --locked --bench live
+
+bench-code: needs-build
+	@.ci/need '$(SBIN) command -v bpftrace' bpftrace
+	@$(CARGO) bench --locked --bench code
 
 budget: needs-budget
 	@$(CARGO) bench --locked --bench budget

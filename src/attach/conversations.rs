@@ -81,10 +81,9 @@ impl Conversations {
         let conversation = self.get(flow)?;
         let mut facts = conversation.talk.facts(literals);
         facts.client = Some(conversation.server.other());
-        let since = facts.transaction_since;
-        facts.begun_in =
-            conversation.marks.as_ref().zip(since).and_then(|(marks, at)| marks.at(at));
         if let Some(marks) = &conversation.marks {
+            facts.begun_in = facts.transaction_since.and_then(|at| marks.at(at));
+            facts.last_statement_in = facts.last_statement_at.and_then(|at| marks.at(at));
             facts.statements_in = facts.statements_at.iter().map(|at| marks.at(*at)).collect();
         }
         (facts.confirmed != Some(false)).then(|| Box::new(facts))

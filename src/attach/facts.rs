@@ -43,6 +43,8 @@ pub struct Facts {
     pub last_statement: Option<Box<str>>,
     /// The time of the segment that ended the last statement.
     pub last_statement_at: Option<Time>,
+    /// The segment that it came in, as [`Facts::begun_in`] is.
+    pub last_statement_in: Option<(Seq, Seq)>,
     /// Tags of the last statement, or of the transaction's last one that has any: which code sent it.
     pub tags: Vec<Tag>,
     /// The server owes no answer. An answer that has only begun is none.
@@ -103,6 +105,7 @@ impl Facts {
             last_command: None,
             last_statement: None,
             last_statement_at: None,
+            last_statement_in: None,
             tags: Vec::new(),
             answered: None,
             in_transaction: None,

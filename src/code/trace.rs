@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::fold::runs_tasks;
+
 /// A function on a stack, and the line in it that was being carried out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Frame {
@@ -31,7 +33,7 @@ pub enum Trace {
 pub struct Code {
     /// The send that began the transaction; `None` where no transaction is open.
     pub begun: Option<Trace>,
-    /// The last send.
+    /// The send of the last statement; where none is known, the last send.
     pub last: Option<Trace>,
     /// The connect, where nothing was sent since.
     pub connected: Option<Trace>,
@@ -59,6 +61,8 @@ pub struct Asked {
     pub open: bool,
     /// The send that began the transaction.
     pub begun: Option<Sent>,
+    /// The last statement.
+    pub last: Option<Sent>,
     /// The statements of the transaction, in order.
     pub statements: Vec<Option<Sent>>,
 }
@@ -140,7 +144,9 @@ impl fmt::Display for Trace {
             });
         }
         // A library hands it to a task of its own: whoever asked for it is on another stack.
-        let mut tasks = frames.iter().rev().filter(|frame| frame.function != GO_EXIT);
+        let runner = frames.iter().position(|frame| runs_tasks(&frame.function));
+        let inner = frames.get(..runner.unwrap_or(frames.len())).unwrap_or_default();
+        let mut tasks = inner.iter().rev().filter(|frame| frame.function != GO_EXIT);
         let outermost = tasks.next();
         // What only starts it has no name of its own.
         let named = outermost.into_iter().chain(tasks).find(|frame| !frame.is_closure());

@@ -26,8 +26,8 @@ pub fn ask_for(question: &mut Question, judged: &Judged) {
     }
 }
 
-/// The octets of a side's sends whose code is asked for: those that began the transaction that is open, in
-/// a segment of their own. They count from the connection's end, where a socket that was there before
+/// The octets of a side's sends whose code is asked for: those that began the transaction that is open, and
+/// those of its statements and of the last one, each in a segment of its own. They count from the connection's end, where a socket that was there before
 /// can be joined, too.
 fn sent_by(judged: &Judged, side: Side) -> Asked {
     let said = judged.said.as_deref();
@@ -47,6 +47,7 @@ fn sent_by(judged: &Judged, side: Side) -> Asked {
     Asked {
         open,
         begun: sent(said.and_then(|said| said.begun_in)),
+        last: sent(said.and_then(|said| said.last_statement_in)),
         statements: statements.map(|octets| sent(*octets)).collect(),
     }
 }

@@ -235,8 +235,8 @@ impl Score {
                 assert!(named[word].is_err(), "nobody has seen it: {row}");
                 continue;
             }
-            let said = named.get(word).unwrap_or_else(|| panic!("{word} is not in {row}"));
-            self.take(said, place, row);
+            let not_seen = Err("not seen".to_owned());
+            self.take(named.get(word).unwrap_or(&not_seen), place, row);
         }
         // Of what was not there, it may be unknown whether it was.
         let is_told =

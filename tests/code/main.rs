@@ -7,7 +7,9 @@
 mod common;
 mod lab;
 mod native;
+mod protocols;
 mod runtimes;
+mod screen;
 mod shop;
 
 use std::collections::BTreeMap;
@@ -165,8 +167,16 @@ fn sockets_are_named_without_a_capture() {
         let mut truth = program.truth[&port].clone();
         // Without packets nobody knows of a transaction.
         truth.remove("begun");
-        let truth = truth.into_iter().map(|(word, place)| (word, Ok(place))).collect();
-        assert_eq!(named, truth);
+        // A machine that has much else to do may lose some.
+        let is_lost =
+            named.values().any(|said| said.as_ref().is_err_and(|why| why.contains("lost")));
+        for (word, place) in truth {
+            let said = named.get(&word);
+            assert!(
+                said == Some(&Ok(place)) || is_lost && !said.is_some_and(Result::is_ok),
+                "{named:?}"
+            );
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use super::unit::Unit;
 use super::{Postgresql, Statement};
 use crate::attach::facts::Tag;
 use crate::attach::sql::tags;
-use crate::attach::sql::text::SqlText;
 use crate::attach::{Begun, Facts, PathStep, Protocol};
+use crate::place::Time;
 
 /// Statements of no transaction that are kept of the path.
 const MAX_OUTSIDE: usize = 8;
@@ -33,6 +33,8 @@ impl Postgresql {
         let is_open = in_transaction == Some(true);
         let transaction = &self.transaction;
         let Statement { at, command, .. } = self.last;
+        let statements = if is_open { self.statements(literals) } else { Default::default() };
+        let (statements_at, statements) = statements;
         let begun = transaction.begun.then_some(Begun::By("BEGIN"));
         Facts {
             confirmed: self.confirmed,
@@ -49,7 +51,8 @@ impl Postgresql {
             in_transaction,
             transaction_since: transaction.since.filter(|_| is_open),
             begun: begun.filter(|_| is_open),
-            statements: if is_open { self.statements(literals) } else { Vec::new() },
+            statements,
+            statements_at,
             more_statements: if is_open { transaction.log.more } else { 0 },
             path: self.path(literals),
             goodbye: self.terminated.then_some("Terminate"),
@@ -65,7 +68,8 @@ impl Postgresql {
     }
 
     fn tags(&self, is_open: bool) -> Vec<Tag> {
-        let texts = self.transaction.log.kept.iter().filter(|_| is_open);
+        let log = self.transaction.log.kept.iter().filter(|_| is_open);
+        let texts = log.map(|(_, text)| text);
         tags::of_last(texts.chain([&self.last.text]))
     }
 
@@ -84,17 +88,18 @@ impl Postgresql {
         self.transaction.open.filter(|_| is_known)
     }
 
-    /// Statements that were answered, and those that were sent and not answered.
-    fn statements(&self, literals: bool) -> Vec<Box<str>> {
+    /// Statements that were answered, and those that were sent and not answered, with their times.
+    fn statements(&self, literals: bool) -> (Vec<Time>, Vec<Box<str>>) {
         let waiting = self.units.iter().flat_map(|unit| &unit.texts);
         let all = self.transaction.log.kept.iter().chain(waiting);
-        all.filter_map(|text: &SqlText| text.show(literals)).collect()
+        all.filter_map(|(at, text)| Some((*at, text.show(literals)?))).unzip()
     }
 
     fn path(&self, literals: bool) -> Vec<PathStep> {
         let Some(path) = &self.path else { return Vec::new() };
         let waiting = self.units.iter().flat_map(|unit| &unit.texts);
-        let shown = path.kept.iter().chain(waiting).filter_map(|text| text.show(literals));
+        let all = path.kept.iter().chain(waiting);
+        let shown = all.filter_map(|(_, text)| text.show(literals));
         let mut steps: Vec<PathStep> = shown.map(PathStep::Said).collect();
         if self.truncated && steps.is_empty() {
             steps.push(PathStep::NotCaptured);

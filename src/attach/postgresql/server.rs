@@ -172,7 +172,8 @@ impl Postgresql {
             // Of the transaction, or to a savepoint in it.
             [b'R', b'O', b'L', b'L', b'B', b'A', b'C', b'K', ..] => {
                 let at = usize::from(unit.done) - 1;
-                let keeps = unit.texts.get(at).map(|text| text.effect()) == Some(Effect::Keeps);
+                let keeps =
+                    unit.texts.get(at).map(|(_, text)| text.effect()) == Some(Effect::Keeps);
                 unit.ended |= !keeps;
             }
             _ => {}

@@ -24,24 +24,26 @@ pub struct Transaction {
 /// Statements in order.
 #[derive(Debug, Default)]
 pub struct Log {
-    pub kept: Vec<SqlText>,
+    /// Each with the time at which it was sent.
+    pub kept: Vec<(Time, SqlText)>,
     octets: usize,
     pub more: u32,
 }
 
 impl Log {
-    pub fn push(&mut self, text: &SqlText) {
+    pub fn push(&mut self, said: &(Time, SqlText)) {
+        let (_, text) = said;
         let octets = self.octets + text.octets.len();
         if text.none || self.kept.len() >= MAX_STATEMENTS || octets > MAX_OCTETS {
             self.more = self.more.saturating_add(1);
         } else {
             self.octets = octets;
-            self.kept.push(text.clone());
+            self.kept.push(said.clone());
         }
     }
 
     pub fn heap_octets(&self) -> usize {
-        self.octets + self.kept.capacity() * size_of::<SqlText>()
+        self.octets + self.kept.capacity() * size_of::<(Time, SqlText)>()
     }
 }
 
@@ -73,7 +75,7 @@ impl Transaction {
         let count = if unit.unheard { unit.texts.len() } else { carried_out.max(1) };
         let texts = unit.texts.get(..count).unwrap_or(&unit.texts);
         // What stands before the beginning belongs to no transaction, or to another one.
-        let first = texts.iter().rposition(|text| text.effect() == Effect::Begins);
+        let first = texts.iter().rposition(|(_, text)| text.effect() == Effect::Begins);
         let first = if goes_on { 0 } else { first.unwrap_or(0) };
         texts.iter().skip(first).for_each(|text| self.log.push(text));
         if unit.unsure {

@@ -14,8 +14,8 @@ const MAX_OCTETS: usize = 8 * 1_024;
 #[derive(Debug, Default)]
 pub struct Unit {
     pub at: Time,
-    /// In order; those without a text were not kept, or not seen.
-    pub texts: Vec<SqlText>,
+    /// In order, each with its time; those without a text were not kept, or not seen.
+    pub texts: Vec<(Time, SqlText)>,
     /// The server will say `ReadyForQuery`.
     pub closed: bool,
     /// Results are asked for without it.
@@ -81,7 +81,7 @@ impl Units {
         let octets = if room { text.octets.len() } else { 0 };
         let Some(unit) = self.open(at) else { return false };
         if room {
-            unit.texts.push(text);
+            unit.texts.push((at, text));
         } else {
             unit.unsure = true;
         }
@@ -91,7 +91,7 @@ impl Units {
 
     pub fn pop(&mut self) -> Option<Unit> {
         let unit = self.waiting.pop_front()?;
-        self.octets -= unit.texts.iter().map(|text| text.octets.len()).sum::<usize>();
+        self.octets -= unit.texts.iter().map(|(_, text)| text.octets.len()).sum::<usize>();
         Some(unit)
     }
 
@@ -102,12 +102,14 @@ impl Units {
     /// Returns whether none of them can begin or end a transaction.
     pub fn keep_transactions(&self) -> bool {
         self.waiting.iter().all(|unit| {
-            !unit.unsure && unit.texts.iter().all(|text| text.effect() == Effect::Keeps)
+            !unit.unsure && unit.texts.iter().all(|(_, text)| text.effect() == Effect::Keeps)
         })
     }
 
     pub fn heap_octets(&self) -> usize {
         let texts: usize = self.waiting.iter().map(|unit| unit.texts.capacity()).sum();
-        self.octets + texts * size_of::<SqlText>() + self.waiting.capacity() * size_of::<Unit>()
+        self.octets
+            + texts * size_of::<(Time, SqlText)>()
+            + self.waiting.capacity() * size_of::<Unit>()
     }
 }

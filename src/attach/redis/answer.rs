@@ -254,7 +254,7 @@ impl Redis {
             self.done = true;
         }
         if kind == b'+' && text == b"QUEUED" {
-            self.log.is_queued(self.last.as_ref().map(|(_, command)| command));
+            self.log.is_queued(self.last.as_ref());
         } else if let Some(asked) = asked.filter(|_| !is_error) {
             self.session.grant(asked);
         }

@@ -249,7 +249,7 @@ impl Redis {
         if effect == Effect::Multi {
             self.log.multi(at);
         }
-        self.log.push(&self.reading, self.path);
+        self.log.push(at, &self.reading, self.path);
         if matches!(effect, Effect::Exec | Effect::Discard | Effect::Reset) {
             self.log.ended();
         }

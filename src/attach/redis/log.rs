@@ -13,7 +13,8 @@ const MAX_OUTSIDE: usize = 8;
 /// The last transaction, or the last commands.
 #[derive(Debug, Default)]
 pub struct Log {
-    kept: Vec<Command>,
+    /// Each with the time at which it was sent.
+    kept: Vec<(Time, Command)>,
     /// So many more of the transaction were not kept.
     pub more: u32,
     /// The time at which MULTI was sent.
@@ -34,7 +35,7 @@ impl Log {
     }
 
     /// The server says that there is a transaction whose beginning was not seen.
-    pub fn is_queued(&mut self, last: Option<&Command>) {
+    pub fn is_queued(&mut self, last: Option<&(Time, Command)>) {
         if !self.is_open {
             *self = Log { is_open: true, ..Log::default() };
             self.kept.extend(last.cloned());
@@ -47,26 +48,28 @@ impl Log {
     }
 
     /// `outside`: commands of no transaction are wanted, too.
-    pub fn push(&mut self, command: &Command, outside: bool) {
+    pub fn push(&mut self, at: Time, command: &Command, outside: bool) {
         let most = match (self.is_open, outside) {
             (true, _) => MAX_KEPT,
             (false, true) => MAX_OUTSIDE,
             (false, false) => return,
         };
         if self.kept.len() < most {
-            self.kept.push(command.clone());
+            self.kept.push((at, command.clone()));
         } else if self.is_open {
             self.more = self.more.saturating_add(1);
         } else {
             self.since = None;
             self.more = 0;
             self.kept.drain(..=self.kept.len() - most);
-            self.kept.push(command.clone());
+            self.kept.push((at, command.clone()));
         }
     }
 
-    pub fn transaction(&self, literals: bool) -> Vec<Box<str>> {
-        self.shown(literals).map(String::into_boxed_str).collect()
+    /// Returns the commands, and the times at which they were sent.
+    pub fn transaction(&self, literals: bool) -> (Vec<Time>, Vec<Box<str>>) {
+        let times = self.kept.iter().map(|(at, _)| *at);
+        times.zip(self.shown(literals).map(String::into_boxed_str)).unzip()
     }
 
     pub fn path(&self, literals: bool) -> Vec<PathStep> {
@@ -74,10 +77,10 @@ impl Log {
     }
 
     fn shown(&self, literals: bool) -> impl Iterator<Item = String> {
-        self.kept.iter().map(move |one| if literals { one.literal() } else { one.name() })
+        self.kept.iter().map(move |(_, one)| if literals { one.literal() } else { one.name() })
     }
 
     pub fn heap_octets(&self) -> usize {
-        self.kept.iter().map(|one| one.heap_octets() + size_of::<Command>()).sum()
+        self.kept.iter().map(|one| one.1.heap_octets() + size_of::<(Time, Command)>()).sum()
     }
 }

@@ -144,6 +144,8 @@ impl Protocol for Redis {
         let in_transaction = self.in_transaction();
         let is_open = in_transaction == Some(true);
         let Session { version, user, database, name, library, .. } = &self.session;
+        let log = if is_open { self.log.transaction(literals) } else { Default::default() };
+        let (statements_at, statements) = log;
         Facts {
             confirmed: self.confirmed,
             server: version.clone(),
@@ -158,7 +160,8 @@ impl Protocol for Redis {
             in_transaction,
             transaction_since: self.log.since.filter(|_| is_open),
             begun: self.log.since.filter(|_| is_open).map(|_| Begun::By("MULTI")),
-            statements: if is_open { self.log.transaction(literals) } else { Vec::new() },
+            statements,
+            statements_at,
             more_statements: if is_open { self.log.more } else { 0 },
             path: self.path(literals),
             goodbye: self.goodbye.then_some("QUIT"),

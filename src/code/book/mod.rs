@@ -304,10 +304,18 @@ impl Book {
         };
         Callers {
             begun: asked.open.then(|| self.sender(sock, asked.begun)),
-            last: self.last(sock),
+            last: self.asked_last(sock, asked.last),
             connected: self.connected(sock),
             end_of_file: self.end_of_file(sock),
             statements: asked.statements.iter().map(|sent| self.sender(sock, *sent)).collect(),
+        }
+    }
+
+    /// The sender of the last statement. It need not be the last send: a body may follow it, or a heartbeat.
+    fn asked_last(&self, sock: &Sock, last: Option<Sent>) -> Option<Known> {
+        match last {
+            Some(Sent { before_end, .. }) if before_end.to > 0 => Some(self.sender(sock, last)),
+            _ => self.last(sock),
         }
     }
 

@@ -16,7 +16,7 @@ use super::maps::{self, Mapping};
 use super::native::{Image, Images, Named};
 use super::perfmap::PerfMap;
 use crate::code::Frame;
-use crate::code::fold::{compiled, go_name, is_interpreter, is_own_go, is_own_native};
+use crate::code::fold::{compiled, go_name, is_interpreter, is_own_go, is_own_native, runs_tasks};
 use crate::code::stacks::{Found, Stack};
 
 /// A process, and how its functions are named.
@@ -219,7 +219,8 @@ impl Process {
                 return Err(STRIPPED.into());
             }
         }
-        if frames.iter().any(|frame| frame.own) {
+        let is_task = without_hosts(&mut frames);
+        if is_task || frames.iter().any(|frame| frame.own) {
             return Ok(frames);
         }
         match stack.found {
@@ -237,6 +238,14 @@ impl Process {
 const DEEPER: &str = "its stack is deeper than the 4 KiB of it that are copied";
 
 const STRIPPED: &str = "its program is stripped: one with its symbol table, or its debug symbols below /usr/lib/debug/.build-id, has names";
+
+/// Takes no function for the task's own by which whatever carries out tasks was called. Returns whether it is a task.
+fn without_hosts(frames: &mut [Frame]) -> bool {
+    let runner = frames.iter().position(|frame| runs_tasks(&frame.function));
+    let hosts = runner.and_then(|runner| frames.get_mut(runner..)).unwrap_or_default();
+    hosts.iter_mut().for_each(|frame| frame.own = false);
+    runner.is_some()
+}
 
 /// A function of which only the file is known.
 fn unnamed(map: Option<&Mapping>) -> Frame {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 
 use super::FRAMES;
 use super::registers::{Copied, FP, Registers, SP};
@@ -29,7 +30,7 @@ pub struct Process {
     looked: u64,
     /// The indexes of mapped files, by the first address of each; none where there is no table.
     indexes: HashMap<u64, Option<Index>>,
-    rules: HashMap<u64, Option<Rule>>,
+    rules: HashMap<u64, Option<Arc<Rule>>>,
     /// It has code that no file has: it compiles while it runs.
     compiles: bool,
     /// Go keeps frame pointers everywhere.
@@ -127,7 +128,7 @@ impl Process {
         }
     }
 
-    fn rule(&mut self, at: u64, address: u64) -> Option<Rule> {
+    fn rule(&mut self, at: u64, address: u64) -> Option<Arc<Rule>> {
         if let Some(known) = self.rules.get(&address) {
             return known.clone();
         }
@@ -139,6 +140,7 @@ impl Process {
             return None;
         }
         let rule = self.index(address).and_then(|index| index.rule(&self.memory, address));
+        let rule = rule.map(Arc::new);
         if self.rules.len() >= MOST_RULES {
             self.rules.clear();
         }

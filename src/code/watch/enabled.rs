@@ -10,7 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::CannotArm;
 use super::namer::Namer;
 use super::rings::Rings;
-use crate::code::book::{ALL_LOSSES, Book, Ends, Event, LOSSES};
+use crate::code::book::{ALL_LOSSES, Book, Ends, Event};
 use crate::code::unwind::Unwinders;
 use crate::code::{Asked, Code};
 
@@ -115,8 +115,6 @@ fn read(reader: &Mutex<Reader>, kept: &Mutex<Kept>) -> u64 {
     let mut kept = lock(kept);
     kept.waiting.extend(events);
     kept.waiting.sort_by_key(|event| event.at);
-    // What was lost may have been before any that are there.
-    let before = if harvest.lost == [0; LOSSES] { before } else { u64::MAX };
     let settled = kept.waiting.partition_point(|event| event.at <= before);
     let Kept { book, waiting } = &mut *kept;
     waiting.drain(..settled).for_each(|event| book.take(&event));

@@ -79,7 +79,7 @@ pub struct Ladder<W> {
     tail: VecDeque<Step>,
     between: Between,
     marked: usize,
-    /// Statements of the open transaction that are still to come, each with who sent it.
+    /// Statements of the open transaction that are still to come, or the last one of none, each with who sent it.
     senders: VecDeque<(Box<str>, Trace)>,
     since: Option<Time>,
     files: Vec<String>,

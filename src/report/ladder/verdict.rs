@@ -1,13 +1,15 @@
 //! Above and below a ladder: which connection it is, and what is to be made of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Write};
 
 use chrono::TimeDelta;
 
 use super::{ALARM, CALM, HEADING, Ladder, Names};
+use crate::attach::Facts;
 use crate::capture::LinkType;
-use crate::place::Place;
+use crate::code::{Code, Trace};
+use crate::place::{Place, Time};
 use crate::report::lang::Lang;
 use crate::report::text::code::lines as code_lines;
 use crate::report::text::process;
@@ -65,14 +67,23 @@ impl Subject<'_> {
     }
 }
 
+/// The statements of a transaction, or the last one of none, with who sent each; and the time of the first.
+fn senders(said: &Facts, code: &Code) -> (VecDeque<(Box<str>, Trace)>, Option<Time>) {
+    if said.in_transaction == Some(true) {
+        let fits = said.statements.len() == code.statements.len();
+        let all = said.statements.iter().cloned().zip(code.statements.iter().cloned());
+        let since = said.transaction_since.or(said.statements_at.first().copied());
+        return (all.filter(|_| fits).collect(), since);
+    }
+    let last = said.last_statement.clone().zip(code.last.clone());
+    (last.into_iter().collect(), said.last_statement_at)
+}
+
 impl<W: Write> Ladder<W> {
     /// Writes the head: the connection with its ends and its time.
     pub fn begin(&mut self, subject: &Subject) -> io::Result<()> {
-        if let (Some(said), Some(code)) = (&subject.row.judged.said, subject.row.owner.code())
-            && said.statements.len() == code.statements.len()
-        {
-            let all = said.statements.iter().cloned().zip(code.statements.iter().cloned());
-            (self.senders, self.since) = (all.collect(), said.transaction_since);
+        if let (Some(said), Some(code)) = (&subject.row.judged.said, subject.row.owner.code()) {
+            (self.senders, self.since) = senders(said, code);
         }
         let Judged { flow, judgement, .. } = subject.row.judged;
         let end = |side| subject.row.judged.endpoint(side);
