@@ -99,6 +99,17 @@ fn every_stuck_socket_has_its_process_and_descriptor() {
     assert_eq!(lines.last().expect("a summary")["findings"], 3);
 }
 
+/// The headlines of a text that say so many: other sockets of this host, and of the tests beside this one, may be
+/// in CLOSE-WAIT, too.
+fn headlines(out: &str, n: usize) -> usize {
+    let begins = |line: &&str| {
+        line.starts_with(&format!("{n} socket")) || line.starts_with(&format!("{n} of "))
+    };
+    let ends =
+        |line: &&str| ["in CLOSE-WAIT", "match", "matches"].iter().any(|it| line.ends_with(it));
+    out.lines().filter(begins).filter(ends).count()
+}
+
 #[test]
 fn the_text_says_what_recv_q_tells_and_ends_with_one() {
     let mut leaks = Leaks::new("127.0.0.1:0");
@@ -108,14 +119,15 @@ fn the_text_says_what_recv_q_tells_and_ends_with_one() {
     let port = leaks.port().to_string();
     let output = closewait(&["sockets", "--port", &port]);
     let (out, _) = text(&output);
-    assert!(out.contains("2 sockets in CLOSE-WAIT"), "{out}");
+    assert_eq!(headlines(&out, 2), 1, "{out}");
     assert!(out.contains(&format!("{}  ", std::process::id())), "{out}");
     assert!(out.contains("Recv-Q 0: the program read the end-of-file, and did not close"), "{out}");
     assert!(out.contains("Recv-Q 1: the program never read the end-of-file"), "{out}");
     assert!(out.contains(" descriptors in CLOSE-WAIT, limit "), "{out}");
     assert_eq!(output.status.code(), Some(1));
     let none = closewait(&["sockets", "--port", "1"]);
-    assert!(text(&none).0.contains("No socket in CLOSE-WAIT."));
+    let said = text(&none).0;
+    assert!(said.contains("No socket in CLOSE-WAIT.") || said.contains("None of "), "{said}");
     assert_eq!(none.status.code(), Some(0));
 }
 
@@ -228,7 +240,8 @@ fn watched(format: &str) -> (String, String) {
 #[test]
 fn watching_says_how_fast_it_grows() {
     let (out, port) = watched("text");
-    assert_eq!(out.matches("in CLOSE-WAIT\n").count(), 3, "{out}");
+    let told: usize = (1..=9).map(|n| headlines(&out, n)).sum();
+    assert_eq!(told, 3, "{out}");
     assert!(!out.contains('\x1b'), "a pipe gets lines");
     assert!(out.contains(" a minute, which reaches the limit in "), "{out}");
     assert!(out.contains(&format!("peer 127.0.0.1:{port}")), "{out}");
@@ -368,7 +381,7 @@ fn permissions_decide_what_is_seen() {
     let mut plain = Command::new(&binary);
     plain.args(["sockets", "--port", &port]).uid(NOBODY).gid(NOBODY);
     let (out, _) = text(&plain.output().expect("it runs"));
-    assert!(out.contains("1 socket in CLOSE-WAIT") && out.contains("(unknown)"), "{out}");
+    assert!(headlines(&out, 1) == 1 && out.contains("(unknown)"), "{out}");
     assert!(out.contains("give closewait cap_sys_ptrace and cap_dac_read_search"), "{out}");
 
     let caps = "+sys_ptrace,+dac_read_search";

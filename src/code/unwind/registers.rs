@@ -32,6 +32,7 @@ pub const FP: u16 = 6;
 #[cfg(target_arch = "x86_64")]
 const IP: u16 = 16;
 
+/// The kernel's numbers, each with DWARF's: here they are the same.
 #[cfg(target_arch = "aarch64")]
 pub const PERF_REGISTERS: &[(u32, u16)] = &[
     (19, 19),

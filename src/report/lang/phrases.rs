@@ -220,9 +220,7 @@ phrases! {
     // Sockets of a host.
     no_socket(): "No TCP socket." => "没有 TCP 套接字。";
     no_socket_stuck(): "No socket in CLOSE-WAIT." => "没有套接字处于 CLOSE-WAIT。";
-    no_stuck_socket_matches(sockets): "None of {sockets} in CLOSE-WAIT matches." => "处于 CLOSE-WAIT 的 {sockets}都不符合条件。";
-    one_stuck_socket_matches(sockets): "1 of {sockets} in CLOSE-WAIT matches" => "处于 CLOSE-WAIT 的 {sockets}中有 1 个符合条件";
-    stuck_sockets_match(n, sockets): "{n} of {sockets} in CLOSE-WAIT match" => "处于 CLOSE-WAIT 的 {sockets}中有 {n} 个符合条件";
+    others_stuck(sockets): " {sockets} that were not asked for are." => "另有 {sockets}处于 CLOSE-WAIT，但不在所问之列。";
     sockets_stuck(sockets): "{sockets} in CLOSE-WAIT" => "{sockets}处于 CLOSE-WAIT";
     idle_at_most(time): "; idle ≤ {time}" => "；空闲 ≤ {time}";
     recv_q_0(): "Recv-Q 0: the program read the end-of-file, and did not close the socket." => "Recv-Q 0：程序读到了文件结尾（EOF），却没有关闭套接字。";

@@ -72,15 +72,17 @@ fn states(out: &mut impl Write, listing: &Listing, lang: Lang) -> io::Result<()>
 fn headline(out: &mut impl Write, listing: &Listing, lang: Lang) -> io::Result<()> {
     // The states above count all there are, whatever was asked for.
     let all = listing.states.get(&State::CloseWait).copied().unwrap_or(0);
-    let sockets = lang.count(all, Thing::Socket);
-    let stuck = match listing.stuck.len() as u64 {
-        0 if all > 0 => return writeln!(out, "{}", lang.no_stuck_socket_matches(sockets)),
-        0 => return writeln!(out, "{CALM}{}{CALM:#}", lang.no_socket_stuck()),
-        1 if all > 1 => lang.one_stuck_socket_matches(sockets),
-        n if n < all => lang.stuck_sockets_match(thousands(n), sockets),
-        _ => lang.sockets_stuck(sockets),
-    };
-    writeln!(out, "{ALARM}{stuck}{ALARM:#}\n")
+    match listing.stuck.len() as u64 {
+        0 if all == 0 => writeln!(out, "{CALM}{}{CALM:#}", lang.no_socket_stuck()),
+        0 => {
+            let others = lang.others_stuck(lang.count(all, Thing::Socket));
+            writeln!(out, "{}{others}", lang.no_socket_stuck())
+        }
+        n => {
+            let stuck = lang.sockets_stuck(lang.count(n, Thing::Socket));
+            writeln!(out, "{ALARM}{stuck}{ALARM:#}\n")
+        }
+    }
 }
 
 /// A row a group, and below it since when.
