@@ -225,14 +225,17 @@ fn watched(format: &str) -> (String, String) {
     let mut leaks = Leaks::new("127.0.0.1:0");
     leaks.add(Eof::Unread);
     let port = leaks.port().to_string();
-    let arguments = ["sockets", "--port", &port, "--watch=400ms", "-c", "3", "--format", format];
+    let arguments = ["sockets", "--port", &port, "--watch=700ms", "-c", "3", "--format", format];
     let mut watching = command(&arguments).stdout(Stdio::piped()).spawn().expect("it runs");
-    for _ in 0..8 {
-        sleep(Duration::from_millis(70));
-        leaks.add(Eof::Unread);
-    }
+    let mut printed = BufReader::new(watching.stdout.take().expect("a pipe"));
     let mut out = String::new();
-    watching.stdout.take().expect("a pipe").read_to_string(&mut out).expect("UTF-8");
+    // It grows from the first look on.
+    printed.read_line(&mut out).expect("UTF-8");
+    for _ in 0..8 {
+        leaks.add(Eof::Unread);
+        sleep(Duration::from_millis(70));
+    }
+    printed.read_to_string(&mut out).expect("UTF-8");
     assert_eq!(watching.wait().expect("it ends").code(), Some(1));
     (out, port)
 }
