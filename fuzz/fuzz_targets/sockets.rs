@@ -8,6 +8,7 @@ use closewait::commands::sockets::saved::one;
 use closewait::commands::sockets::{Narrow, SocketsCommand};
 use closewait::owner::kernel::Netns;
 use closewait::owner::{Socket, SocketList, saved};
+use closewait::report::lang::Lang;
 use closewait::run::Plan;
 use closewait_fuzz::{Format, assert_printable, dice, input, plan, report, without_styles};
 use libfuzzer_sys::fuzz_target;
@@ -45,16 +46,17 @@ fuzz_target!(|text: &str| {
         report(Plan { sockets: Some(list), ..plan }, format).check(format);
         return;
     }
+    let lang = [Lang::English, Lang::Chinese][dice(text.as_bytes(), 4) % 2];
     for format in [format::Format::Text, format::Format::Jsonl, format::Format::Csv] {
         let mut out = Vec::new();
-        one(&asked(format), &mut out, None, saved.moments.clone()).expect("memory");
+        one(&asked(format, lang), &mut out, None, saved.moments.clone()).expect("memory");
         let out = String::from_utf8(out).expect("UTF-8");
         assert_printable(&without_styles(&out), &['\r', '\n']);
     }
 });
 
 /// `closewait sockets --all --top 0`.
-fn asked(format: format::Format) -> SocketsCommand {
+fn asked(format: format::Format, lang: Lang) -> SocketsCommand {
     SocketsCommand {
         files: Vec::new(),
         netns: Netns::Own,
@@ -68,5 +70,6 @@ fn asked(format: format::Format) -> SocketsCommand {
         rounds: None,
         code: false,
         frames: false,
+        lang: Some(lang),
     }
 }
