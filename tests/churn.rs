@@ -97,7 +97,8 @@ fn churn(done: Arc<Done>, port: u16) -> JoinHandle<Vec<TcpStream>> {
     })
 }
 
-/// Reads what `-w` writes, with pauses. Returns how many octets there were.
+/// Reads what `-w` writes, with pauses: no more than a pipe holds at once, so 3 MB a second at most, of which a
+/// thousand connections a second need one. Returns how many octets there were.
 fn read_slowly(path: String) -> JoinHandle<u64> {
     spawn(move || {
         let mut file = File::open(path).expect("a pipe");
@@ -107,7 +108,7 @@ fn read_slowly(path: String) -> JoinHandle<u64> {
                 0 => return octets,
                 n => octets += n as u64,
             }
-            sleep(Duration::from_millis(50));
+            sleep(Duration::from_millis(20));
         }
     })
 }
