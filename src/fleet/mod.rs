@@ -7,13 +7,14 @@
 //! for one run is judged in shares of its 4-tuples; what one share has to know of the others is little.
 //!
 //! * [`part`]: the columns of a part, and what it says of its file; [`keyed`]: the shares of 4-tuples
-//! * [`mod@write`], [`mod@read`]: parts on their way out and in
+//! * [`mod@write`], [`mod@read`]: parts on their way out and in, and `pages` with bounds
 //! * [`mod@facts`]: a capture becomes a part; [`mod@judge`]: parts become verdicts
 //! * [`told`]: what shares tell each other
 
 pub mod facts;
 pub mod judge;
 pub mod keyed;
+mod pages;
 pub mod part;
 pub mod read;
 pub mod told;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use parquet::basic::Type;
-use parquet::column::reader::get_typed_column_reader;
+use parquet::column::reader::{get_column_reader, get_typed_column_reader};
 use parquet::data_type::{
     ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType, Int32Type,
     Int64Type,
@@ -22,7 +22,8 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::keyed::{Key, Shard};
-use super::part::{self, CHUNK, CHUNK_PAYLOAD, Footer, GROUPS, Group, MESSAGE, NOTE, bits, column};
+use super::pages::{Bounded, Counted, MOST_OCTETS};
+use super::part::{self, CHUNK, Footer, GROUPS, Group, MESSAGE, NOTE, bits, column};
 use crate::capture::process::Process;
 use crate::place::Place;
 use crate::tcp::segment::{FlowKey, Segment};
@@ -50,7 +51,7 @@ pub enum Fault {
 
 /// A part, opened.
 pub struct PartReader<R: ChunkReader + 'static> {
-    table: SerializedFileReader<R>,
+    table: SerializedFileReader<Bounded<R>>,
     /// The footer: all that is said of the file as a whole.
     pub footer: Footer,
 }
@@ -79,9 +80,6 @@ pub struct Wanted {
 /// A footer's octets, at most.
 const MOST_NOTE: usize = 16 << 20;
 
-/// Octets of a row group before compression, at most: payloads, and as much again for all else.
-const MOST_OCTETS: i64 = 4 * CHUNK_PAYLOAD as i64;
-
 impl PartReader<File> {
     /// Opens a part.
     ///
@@ -98,7 +96,7 @@ impl<R: ChunkReader + 'static> PartReader<R> {
     /// # Errors
     /// If it is no part.
     pub fn new(octets: R) -> Result<PartReader<R>, Fault> {
-        let table = caught(|| Ok(SerializedFileReader::new(octets)?))?;
+        let table = caught(|| Ok(SerializedFileReader::new(Bounded(octets))?))?;
         let metadata = table.metadata();
         let footer = footer(metadata)?;
         if footer.schema != part::SCHEMA {
@@ -332,7 +330,9 @@ fn read<T: DataType>(
     at: usize,
 ) -> Result<(Vec<T::T>, Vec<i16>), Fault> {
     let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
-    let mut reader = get_typed_column_reader::<T>(group.get_column_reader(at)?);
+    let column = group.metadata().schema_descr().column(at);
+    let pages = Counted(group.get_column_page_reader(at)?);
+    let mut reader = get_typed_column_reader::<T>(get_column_reader(column, Box::new(pages)));
     let (mut values, mut levels) = (Vec::new(), Vec::new());
     let (records, _, _) = reader.read_records(rows, Some(&mut levels), None, &mut values)?;
     let is_required = group.metadata().schema_descr().column(at).max_def_level() == 0;
