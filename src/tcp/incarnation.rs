@@ -196,8 +196,8 @@ pub fn fits_nearly(older: &Flow, segment: &Segment) -> bool {
     fits_exactly(older, segment) || near(older.half(older.side(segment.from)), segment)
 }
 
-/// Is the segment just what is to come in an older flow, or sent again there? Then it acknowledges all that
-/// the other side sent: a keep-alive's number is one too low (RFC 9293, 3.8.4).
+/// Is the segment just what is to come in an older flow, or sent again there? Then it acknowledges what the
+/// other side sent, and is not beyond what its own has: a keep-alive's number is one too low (RFC 9293, 3.8.4).
 pub fn fits_exactly(older: &Flow, segment: &Segment) -> bool {
     let flags = segment.flags;
     if flags.rst() || flags.fin() {
@@ -205,8 +205,15 @@ pub fn fits_exactly(older: &Flow, segment: &Segment) -> bool {
     }
     let side = older.side(segment.from);
     let (sender, other) = (older.half(side), older.half(side.other()));
-    let acks_all = flags.ack() && other.snd_max() == Some(segment.ack);
-    sender.snd_max() == Some(segment.seq) || acks_all && near(sender, segment)
+    let acks_sent = flags.ack() && has_used(other, segment.ack);
+    sender.snd_max() == Some(segment.seq) || acks_sent && near(sender, segment)
+}
+
+/// Is it a number between the first and the next of a side?
+fn has_used(half: &Half, number: Seq) -> bool {
+    half.lowest()
+        .zip(half.snd_max())
+        .is_some_and(|(lowest, max)| number.ahead_of(lowest) >= 0 && max.ahead_of(number) >= 0)
 }
 
 /// Is it just the FIN or the RST that an older flow can have? A FIN that it has had is the only one.
