@@ -174,7 +174,7 @@ impl Live {
             || self.rotation.as_ref().is_some_and(Rotation::is_over)
     }
 
-    /// What has come until now is the last.
+    /// Tells whether nothing that comes from now on counts.
     fn is_over(&self) -> bool {
         self.wanted.stop.load(Ordering::Relaxed)
             || self.until.is_some_and(|until| Instant::now() >= until)
