@@ -82,7 +82,12 @@ fn the_events_are_rotated() {
     let rules = file(".dist/closewait.logrotate").replace("/var/log/closewait.jsonl", &log);
     let rules = scratch.write("rules", rules.as_bytes());
     let state = scratch.path().join("state");
-    let output = tool("logrotate").arg("--state").arg(state).args(["--force", &rules]).output().expect("it runs");
+    let output = tool("logrotate")
+        .arg("--state")
+        .arg(state)
+        .args(["--force", &rules])
+        .output()
+        .expect("it runs");
     assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output).1);
     let kept = fs::read_to_string(format!("{log}.1")).expect("the day before");
     assert_eq!((kept.as_str(), fs::read(&log).expect("it stays").len()), ("{}\n", 0));
