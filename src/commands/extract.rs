@@ -184,7 +184,7 @@ pub struct Extract {
     keys: HashMap<FlowKey, (), RandomState>,
     followed: Followed,
     writer: Writer<BufWriter<File>>,
-    /// Those that packets came from, and the numbers that they have in the file.
+    /// Interfaces that packets came from, each with its number in the file.
     interfaces: Vec<(Origin, u32)>,
     /// Taken, and not yet written: its interface is asked for first.
     packet: Option<(PacketToWrite<'static>, Origin)>,
