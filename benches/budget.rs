@@ -31,8 +31,8 @@ const BUDGETS: [(&str, Traffic, u64); 5] = [
     ("pcap", Traffic::Made(Format::Pcap, NOBODYS), 1_015),
     ("pcapng", Traffic::Made(Format::Pcapng, NOBODYS), 1_060),
     ("pcap, port 3306", Traffic::Made(Format::Pcap, 3_306), 1_255),
-    ("OLTP of a MariaDB", Traffic::Recorded(recorded::OLTP), 2_500),
-    ("short conversations of a MariaDB", Traffic::Recorded(recorded::SHORT), 2_440),
+    ("OLTP of a MariaDB", Traffic::Recorded("oltp"), 2_500),
+    ("short conversations of a MariaDB", Traffic::Recorded("short"), 2_440),
 ];
 
 /// What is read.
@@ -40,7 +40,7 @@ const BUDGETS: [(&str, Traffic, u64); 5] = [
 enum Traffic {
     /// Short packets that are in no protocol, with servers on a port.
     Made(Format, u16),
-    Recorded(&'static [u8]),
+    Recorded(&'static str),
 }
 
 fn main() {
@@ -74,8 +74,8 @@ fn count(folder: &Path, packets: u64, traffic: Traffic) -> u64 {
             let shape = Shape::small(packets, 2_000).on(port);
             generator::write(shape, format, &mut file).expect("a capture");
         }
-        Traffic::Recorded(recording) => {
-            recorded::multiply(recording, packets, &mut file).expect("a capture");
+        Traffic::Recorded(name) => {
+            recorded::multiply(recorded::named(name), packets, &mut file).expect("a capture");
         }
     }
     drop(file);

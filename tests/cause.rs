@@ -211,6 +211,49 @@ fn tags_in_comments_say_which_code_sent_a_statement() {
     }
 }
 
+/// Of two connections that were left, one by code whose statements say so.
+#[test]
+fn check_judges_what_code_with_a_tag_left() {
+    let by = |controller: &str, port: u16| {
+        let sql = format!("UPDATE t SET a=1 /*controller='{controller}',action='update'*/");
+        let talk = Talk::logged_in(port).ask("BEGIN", 3).ask(&sql, 3);
+        talk.wait(50).closed_by_server().capture(5)
+    };
+    let scratch = common::Scratch::new();
+    let orders = scratch.write("orders.pcap", &by("orders", 3306));
+    let carts = scratch.write("carts.pcap", &by("carts", 3306));
+    let check = |more: &[&str]| {
+        let output = common::closewait(&[&["check"], more, &[&orders, &carts]].concat());
+        let (out, _) = common::text(&output);
+        let failed: Vec<String> = ["orders.pcap", "carts.pcap"]
+            .into_iter()
+            .filter(|name| out.lines().any(|line| line.contains("FAIL") && line.contains(name)))
+            .map(String::from)
+            .collect();
+        (failed, output.status.code(), out)
+    };
+    let (failed, status, out) = check(&[]);
+    assert_eq!((failed.len(), status), (2, Some(1)), "{out}");
+    let (failed, status, out) = check(&["--tag", "controller=orders"]);
+    assert_eq!((&failed[..], status), (&["orders.pcap".to_owned()][..], Some(1)), "{out}");
+    let (failed, status, out) = check(&["--tag", "controller=orders", "--tag", "action=show"]);
+    assert_eq!((failed.len(), status), (0, Some(0)), "{out}");
+    let (_, status, _) = check(&["--tag", "token=s3cr3t"]);
+    assert_eq!(status, Some(2), "no such key");
+    // What an expectation says itself goes before the command line, and is written into a new one.
+    scratch.write("carts.expect.toml", b"tag = [\"controller=carts\", \"action=update\"]\n");
+    let (failed, _, out) = check(&["--tag", "controller=orders"]);
+    assert_eq!(failed.len(), 2, "{out}");
+    scratch.write("carts.expect.toml", b"tag = \"token=s3cr3t\"\n");
+    let (_, status, out) = check(&[]);
+    assert_eq!(status, Some(2), "{out}");
+    let blessed = common::closewait(&["check", "--bless", "--tag", "controller=carts", &orders]);
+    assert_eq!(blessed.status.code(), Some(0), "{:?}", common::text(&blessed));
+    let beside = std::path::Path::new(&orders).with_file_name("orders.expect.toml");
+    let written = std::fs::read_to_string(beside).expect("an expectation");
+    assert!(written.contains("tag = \"controller=carts\"\nflows = 0\nleak = 0\n"), "{written}");
+}
+
 #[test]
 fn other_protocols_are_forgotten_too() {
     let talk = Talk::with(6379).say(CLIENT, b"PING\r\n").say(SERVER, b"+PONG\r\n");

@@ -27,9 +27,9 @@ struct Args {
     /// Segments of 32 KB
     #[arg(long, conflicts_with = "large")]
     huge: bool,
-    /// Recorded from a MariaDB and multiplied by addresses; of the other flags, only --packets counts
-    #[arg(long)]
-    recorded: Option<Recording>,
+    /// Recorded from real servers and multiplied by addresses; of the other flags, only --packets counts
+    #[arg(long, value_parser = recorded::ALL.iter().map(|one| one.name).collect::<Vec<_>>())]
+    recorded: Option<String>,
     /// The servers' port
     #[arg(long, default_value = "5432")]
     port: u16,
@@ -52,12 +52,6 @@ struct Args {
     seed: u64,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Recording {
-    Oltp,
-    Short,
-}
-
 fn main() -> ExitCode {
     match write(&Args::parse()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -70,12 +64,8 @@ fn main() -> ExitCode {
 
 fn write(args: &Args) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
-    match args.recorded {
-        Some(Recording::Oltp) => return recorded::multiply(recorded::OLTP, args.packets, &mut out),
-        Some(Recording::Short) => {
-            return recorded::multiply(recorded::SHORT, args.packets, &mut out);
-        }
-        None => {}
+    if let Some(name) = &args.recorded {
+        return recorded::multiply(recorded::named(name), args.packets, &mut out);
     }
     let shape = match (args.large, args.huge) {
         (true, _) => Shape::large(args.packets, args.open),

@@ -49,6 +49,9 @@ impl Snapshot {
         let orders = session.orders(session.current(), false);
         for flow in point.shards.flows() {
             let mut judged = point.shards.judge(flow, &orders);
+            if !orders.seeks(judged.said.as_deref()) {
+                continue;
+            }
             learn_others(&mut judged, &point.rewrites);
             count(&judged, &mut snapshot.gauges);
             pauses.see(&judged);
