@@ -249,7 +249,8 @@ fn write(folder: &Path, name: &str, traffic: Traffic) -> PathBuf {
             zstd.finish().expect("room for a capture");
         }
         Traffic::Recorded(name, packets) => {
-            recorded::multiply(recorded::named(name), packets, &mut out).expect("room for a capture");
+            recorded::multiply(recorded::named(name), packets, &mut out)
+                .expect("room for a capture");
         }
     }
     path

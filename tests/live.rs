@@ -571,11 +571,10 @@ fn without_permission_the_remedy_is_said() {
 
 /// A client that asks a PostgreSQL in these words, is answered, and left behind.
 fn asked_by(server: &Server, statement: &str) -> TcpStream {
-    let message = |kind: &[u8], body: &[u8]| {
-        [kind, &(body.len() as u32 + 4).to_be_bytes(), body].concat()
-    };
+    let message =
+        |kind: &[u8], body: &[u8]| [kind, &(body.len() as u32 + 4).to_be_bytes(), body].concat();
     let (mut client, mut served) = server.accepted();
-    let mut pass = |from: &mut TcpStream, to: &mut TcpStream, octets: &[u8]| {
+    let pass = |from: &mut TcpStream, to: &mut TcpStream, octets: &[u8]| {
         from.write_all(octets).expect("an open connection");
         to.read_exact(&mut vec![0; octets.len()]).expect("an open connection");
     };
@@ -595,8 +594,7 @@ fn only_what_code_with_a_tag_left_is_told() {
     let server = Server::new();
     let port = server.port();
     let protocol = format!("postgresql={port}");
-    let mut watcher =
-        Watcher::start(port, &["--port", &protocol, "--tag", "controller=orders"]);
+    let mut watcher = Watcher::start(port, &["--port", &protocol, "--tag", "controller=orders"]);
     let by = |controller: &str| {
         asked_by(&server, &format!("UPDATE t SET a=1 /*controller='{controller}'*/"))
     };

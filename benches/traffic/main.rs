@@ -65,7 +65,8 @@ fn main() -> ExitCode {
 fn write(args: &Args) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
     if let Some(name) = &args.recorded {
-        return recorded::multiply(recorded::named(name), args.packets, &mut out);
+        recorded::multiply(recorded::named(name), args.packets, &mut out)?;
+        return Ok(());
     }
     let shape = match (args.large, args.huge) {
         (true, _) => Shape::large(args.packets, args.open),

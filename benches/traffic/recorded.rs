@@ -78,9 +78,9 @@ fn read(recording: &[u8]) -> Vec<Recorded> {
     packets
 }
 
-/// Writes a capture of about so many packets: as many whole copies of a recording as they make. Its first
-/// packet goes to the server.
-pub fn multiply(recording: Recording, packets: u64, out: &mut impl Write) -> io::Result<()> {
+/// Writes a capture of about so many packets: as many whole copies of a recording as they make; how many they are.
+/// Its first packet goes to the server.
+pub fn multiply(recording: Recording, packets: u64, out: &mut impl Write) -> io::Result<u64> {
     let mut octets = Vec::new();
     flate2::read::GzDecoder::new(recording.gzip).read_to_end(&mut octets)?;
     let mut recorded = read(&octets);
@@ -100,7 +100,8 @@ pub fn multiply(recording: Recording, packets: u64, out: &mut impl Write) -> io:
             }
         }
     }
-    out.flush()
+    out.flush()?;
+    Ok(u64::from(copies) * recorded.len() as u64)
 }
 
 /// Gives a packet the addresses of a copy. Its checksum is zero, as with offload.
