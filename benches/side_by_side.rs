@@ -11,6 +11,7 @@ mod generator;
 #[allow(dead_code, reason = "each of those that share it uses a part")]
 mod prng;
 #[path = "traffic/recorded.rs"]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod recorded;
 
 use std::fs::File;

@@ -4,6 +4,7 @@ mod generator;
 #[path = "../../tests/simulation/prng.rs"]
 #[allow(dead_code, reason = "each of those that share it uses a part")]
 mod prng;
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod recorded;
 
 use std::io::{self, BufWriter};
