@@ -68,7 +68,7 @@ pub struct Response<'h> {
 /// The beginning of HTTP/2's preface looks like a head.
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 
-/// What octets come to.
+/// A step of reading.
 pub enum Step<'d> {
     /// A head, up to the empty line.
     Head(Cow<'d, [u8]>),

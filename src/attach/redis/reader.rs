@@ -366,7 +366,7 @@ mod tests {
         *out += if is_last { "." } else { " " };
     }
 
-    /// What is here as a whole is the same by either way.
+    /// Elements that are here as a whole are the same by either way.
     #[test]
     fn whole_elements_are_the_same() {
         let long = format!("*3\r\n$70\r\n{}\r\n+a\r\r\n:-7\r\n", "x".repeat(70));

@@ -143,7 +143,7 @@ fn plan(target: &Target, reading: &ReadingOptions, threads: NonZeroUsize) -> Res
     })
 }
 
-/// What is read of contents by these options.
+/// Settings for reading contents by these options.
 pub fn reading_by(reading: &ReadingOptions) -> Reading {
     Reading { tags: reading.tags.clone().into(), ..Reading::default() }
 }

@@ -54,7 +54,7 @@ pub struct Two {
     product: Kept,
     /// The status of the last answer that has come whole.
     status: Kept,
-    /// Those of the head that is read.
+    /// Fields of the head that is read.
     fields: Fields,
     trouble: Option<Trouble>,
     goaway: Option<Goaway>,
