@@ -217,12 +217,13 @@ fn has_used(half: &Half, number: Seq) -> bool {
 }
 
 /// Is it just the FIN or the RST that an older flow can have? A FIN that it has had is the only one. A RST answers
-/// whatever comes late: it can have any number that was acknowledged.
+/// whatever comes late: it can have any number that was acknowledged, though nothing of its side was captured.
 fn ends(older: &Flow, segment: &Segment) -> bool {
     let side = older.side(segment.from);
-    let sender = older.half(side);
+    let (sender, ends) = (older.half(side), can_end(older, side, segment));
+    if segment.flags.rst() {
+        return ends || has_used(sender, segment.seq);
+    }
     let end = segment.end_of_payload() + 1;
-    let is_known = older.fin(side).is_none_or(|fin| !segment.flags.fin() || fin.end == end);
-    let answers_late = segment.flags.rst() && has_used(sender, segment.seq);
-    sender.snd_max().is_some() && (answers_late || can_end(older, side, segment)) && is_known
+    sender.snd_max().is_some() && ends && older.fin(side).is_none_or(|fin| fin.end == end)
 }
