@@ -47,10 +47,13 @@ pub fn check(run: &Run, into: &mut Statistics) -> Result<(), Failure> {
     if told_exactly && !damage_is_unknown(run) {
         flows_are_connections(run)?;
     }
-    for flow in &run.flows {
+    for (index, flow) in run.flows.iter().enumerate() {
         let truth = &truths[flow.conn];
         into.flows += 1;
-        if told_exactly && !flow.begun_by_damage {
+        // What came past the tap is told of both sockets of a connection that was accepted again.
+        let is_second = run.flows[..index].iter().any(|before| before.conn == flow.conn);
+        let is_mixed = is_second && run.world.was_accepted_again(flow.conn);
+        if told_exactly && !flow.begun_by_damage && !is_mixed {
             verdict_is_truth(run, flow, truth, into)?;
         }
         if flow.judgement.verdict == Verdict::Leak {

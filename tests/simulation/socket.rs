@@ -231,9 +231,10 @@ impl Socket {
     }
 
     /// Is this a RST that it will not accept, whenever it arrives? Its number, and the FIN's that may be there, was
-    /// received before.
+    /// received before. The same of a socket that has ended since: the tap knows no more.
     pub fn will_ignore(&self, rst: &Packet) -> bool {
-        self.is_synchronized() && self.rcv_nxt.is_after(rst.seq + 1)
+        let was_synchronized = self.una != self.iss;
+        was_synchronized && self.rcv_nxt.is_after(rst.seq + 1)
     }
 
     /// SND.NXT.

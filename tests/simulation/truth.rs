@@ -91,7 +91,9 @@ impl Truth {
         Truth {
             local: socket(LOCAL).map(|s| s.state),
             peer: socket(PEER).map(|s| s.state),
-            rst_ignored: on_its_way || lives.iter().any(|life| life.ignored_rst),
+            rst_ignored: on_its_way
+                || world.stale_resets[conn]
+                || lives.iter().any(|life| life.ignored_rst),
             lives,
             passed,
             word_lost: fin_lost || rst_lost || fin_waits && payload_lost,

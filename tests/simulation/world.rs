@@ -47,6 +47,8 @@ pub struct World {
     pub passed: Vec<Passed>,
     /// Resets that a host sent for a connection, whether by a socket or for want of one.
     pub resets_sent: Vec<[bool; 2]>,
+    /// A reset came past the tap that its receiver would not accept, whether it arrived or not.
+    pub stale_resets: Vec<bool>,
 }
 
 impl World {
@@ -55,6 +57,7 @@ impl World {
         let round_trip = 2 * plan.legs.iter().map(|leg| leg.delay + leg.jitter).sum::<u64>();
         let manners = [0, 1].map(|_| Manners::any(&mut prng, round_trip));
         let resets_sent = vec![[false; 2]; plan.connections.len()];
+        let stale_resets = vec![false; plan.connections.len()];
         let mut world = World {
             prng,
             manners,
@@ -64,6 +67,7 @@ impl World {
             hosts: [Host::default(), Host::default()],
             passed: Vec::new(),
             resets_sent,
+            stale_resets,
             plan,
         };
         world.schedule_plan();
@@ -209,6 +213,10 @@ impl World {
 
     fn pass_tap(&mut self, packet: Packet) {
         self.passed.push(Passed { at: self.now, packet });
+        let receiver = self.socket(1 - packet.from, packet.conn);
+        self.stale_resets[packet.conn] |= packet.has(Flags::RST)
+            && !packet.damaged
+            && receiver.is_some_and(|to| to.will_ignore(&packet));
         if let Some((at, packet)) = self.travel(1 - packet.from, packet) {
             self.schedule(at, Event::Arrive(packet));
         }
