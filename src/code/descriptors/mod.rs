@@ -1,0 +1,443 @@
+//! Sockets by their descriptors, on kernels that say only which system calls a thread makes.
+//!
+//! A descriptor says which socket it is when it is looked at, which is after the call. What was found holds for
+//! the call if nothing ended the descriptor between: each call that can end one is heard, too, from its beginning
+//! to its return. A call whose descriptor was closed before it was looked at is nobody's: so is its socket, unless
+//! that lives on in a copy of the descriptor. Where it could, what is known of it is in doubt until then.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use foldhash::fast::RandomState;
+
+use super::book::What;
+use super::stacks::Stack;
+
+/// Descriptors and threads that are followed.
+const MOST: usize = 65_536;
+
+/// Ends that are kept of a descriptor.
+const MOST_ENDS: usize = 8;
+
+/// Parents, and their parents, that a descriptor may have come from.
+const MOST_PARENTS: usize = 8;
+
+/// A read is heard only when it returns: it may have begun so long before, on what the descriptor was then.
+const READ_NS: u64 = 1_000_000_000;
+
+/// What is sent unheard may go out so much later.
+const UNHEARD_NS: u64 = 1_000_000_000;
+
+/// Something that a thread does.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Nanoseconds of a clock that never goes back.
+    pub at: u64,
+    /// The process.
+    pub pid: u32,
+    /// The thread in it.
+    pub thread: u32,
+    /// The thing it does.
+    pub did: Did,
+    /// The caller's.
+    pub stack: Stack,
+}
+
+/// Things that a thread does to descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Did {
+    /// It begins to send to a descriptor.
+    Sends(u32),
+    /// It begins to end one, or all where none is named.
+    Ends(Option<u32>),
+    /// It begins to copy one within its process.
+    Copies,
+    /// It begins to put a copy in the place of this one.
+    Replaces(u32),
+    /// It sends in a way that does not tell how much, or to whom; what it ends is not heard, either.
+    Unheard,
+    /// It parts from the descriptors of its process.
+    Parts,
+    /// What it began to send has gone: so many octets.
+    Sent(u32),
+    /// A read of a descriptor came back empty.
+    Empty(u32),
+    /// What it began to end has ended.
+    Ended,
+    /// It made a process, with copies of its descriptors, or with the same ones.
+    Starts {
+        /// The new process.
+        child: u32,
+        /// Both use one table of descriptors.
+        shares: bool,
+    },
+}
+
+/// The thing behind a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// A socket, by its inode.
+    Socket(u64),
+    /// Anything else.
+    Other,
+    /// It is not there any more.
+    Gone,
+}
+
+/// A look at a descriptor, and its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The thing it was.
+    pub link: Link,
+    /// Nanoseconds.
+    pub at: u64,
+}
+
+/// A call to be told of, once its descriptor is certain.
+#[derive(Clone, Debug)]
+pub struct Use {
+    /// The process.
+    pub pid: u32,
+    descriptor: u32,
+    began: u64,
+    /// Nanoseconds at which it returned.
+    pub at: u64,
+    found: Found,
+    /// The thing it did to the socket.
+    pub what: What,
+    /// The caller's.
+    pub stack: Stack,
+}
+
+impl Use {
+    /// Returns whether its descriptor was a socket's when it was looked at.
+    #[must_use]
+    pub fn is_of_socket(&self) -> bool {
+        matches!(self.found.link, Link::Socket(_))
+    }
+}
+
+/// The outcome of hearing a call.
+#[derive(Debug)]
+pub enum Heard {
+    /// Nothing to be told.
+    Nothing,
+    /// A use of what may be a socket.
+    Used(Use),
+    /// One descriptor of this socket is going to end.
+    Ends(u64),
+}
+
+/// The socket of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Not before later calls are heard.
+    NotYet,
+    /// This one.
+    Socket(u64),
+    /// None, or nobody knows which.
+    Nobody,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    at: u64,
+    did: Did,
+}
+
+/// The time in which a thread ended a descriptor, or is about to.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    thread: u32,
+    from: u64,
+    to: u64,
+}
+
+#[derive(Debug, Default)]
+struct Ends(VecDeque<End>);
+
+#[derive(Debug, Default)]
+struct Descriptor {
+    found: Option<Found>,
+    ends: Ends,
+    used: u64,
+}
+
+/// Descriptors of all processes.
+#[derive(Debug, Default)]
+pub struct Descriptors {
+    /// The calls that threads are in.
+    begun: HashMap<u32, Begun, RandomState>,
+    all: HashMap<(u32, u32), Descriptor, RandomState>,
+    /// Ends of all descriptors of a process at once.
+    processes: HashMap<u32, Ends, RandomState>,
+    parents: HashMap<u32, u32>,
+    /// Processes that have copies of their own descriptors.
+    copying: HashSet<u32>,
+    /// Processes that share a table of descriptors with others, or have several.
+    sharing: HashSet<u32>,
+    /// Processes, and sockets, with the time until which a send of theirs may be missing.
+    doubted: HashMap<u32, u64>,
+    doubted_sockets: HashMap<u64, u64>,
+    /// Of before this time, ends are forgotten.
+    horizon: u64,
+}
+
+impl Descriptors {
+    /// Hears the next call, in the order of time; looks at a descriptor where it has to.
+    pub fn hear(&mut self, call: Call, look: impl FnOnce(u32, u32) -> Found) -> Heard {
+        self.make_room();
+        let Call { at, pid, thread, did, .. } = call;
+        match did {
+            Did::Sends(_) => self.begin(pid, thread, Begun { at, did }),
+            Did::Ends(which) => {
+                self.begin(pid, thread, Begun { at, did });
+                self.end(pid, which).begin(thread, at);
+                let known = which.and_then(|which| self.all.get(&(pid, which))?.found);
+                if let Some(Found { link: Link::Socket(inode), .. }) = known {
+                    return Heard::Ends(inode);
+                }
+            }
+            Did::Ended => self.ended(pid, thread, at),
+            Did::Copies => {
+                self.copying.insert(pid);
+            }
+            Did::Replaces(which) => {
+                self.copying.insert(pid);
+                let ends = Did::Ends(Some(which));
+                return self.hear(Call { did: ends, ..call }, look);
+            }
+            Did::Parts => {
+                self.sharing.insert(pid);
+            }
+            Did::Unheard => {
+                self.begin_anew(pid, at);
+                doubt(&mut self.doubted, pid, at.saturating_add(UNHEARD_NS));
+            }
+            Did::Starts { child, shares } => self.start(pid, child, shares, at),
+            Did::Sent(octets) => {
+                let begun = self.begun.remove(&thread);
+                let Some(Begun { at: began, did: Did::Sends(descriptor) }) = begun else {
+                    // It began before anybody looked.
+                    doubt(&mut self.doubted, pid, at);
+                    return Heard::Nothing;
+                };
+                let found = self.look(pid, descriptor, began, look);
+                let (what, stack) = (What::Sent(octets), call.stack);
+                return Heard::Used(Use { pid, descriptor, began, at, found, what, stack });
+            }
+            Did::Empty(descriptor) => {
+                let began = at.saturating_sub(READ_NS);
+                let found = self.look(pid, descriptor, at, look);
+                let (what, stack) = (What::EndOfFile, call.stack);
+                return Heard::Used(Use { pid, descriptor, began, at, found, what, stack });
+            }
+        }
+        Heard::Nothing
+    }
+
+    /// Returns the socket of a call, once all calls of before this time are heard.
+    pub fn settle(&mut self, used: &Use, before: u64) -> Settled {
+        let Use { pid, descriptor, began, at, found, .. } = *used;
+        let is_send = used.what != What::EndOfFile;
+        if self.sharing.contains(&pid) || self.ended_between(pid, descriptor, began, at) {
+            // It may have been on what the descriptor was before.
+            if is_send {
+                doubt(&mut self.doubted, pid, at);
+            }
+            return Settled::Nobody;
+        }
+        if found.at > before {
+            return Settled::NotYet;
+        }
+        let is_late = found.at > at && self.ended_between(pid, descriptor, at, found.at);
+        match found.link {
+            Link::Socket(inode) if !is_late => Settled::Socket(inode),
+            Link::Other if !is_late => Settled::Nobody,
+            _ => {
+                if is_send {
+                    self.doubt_copies(pid, descriptor, at);
+                }
+                Settled::Nobody
+            }
+        }
+    }
+
+    /// Returns the time until which sends to this socket, of these processes, may be missing.
+    #[must_use]
+    pub fn doubted_until(&self, inode: u64, pids: &[i32]) -> u64 {
+        let pids = pids.iter().filter_map(|pid| self.doubted.get(&u32::try_from(*pid).ok()?));
+        pids.chain(self.doubted_sockets.get(&inode)).copied().max().unwrap_or(0)
+    }
+
+    /// Calls of before this time were not heard: whatever a descriptor was may have changed.
+    pub fn lose(&mut self, before: u64) {
+        self.begun.clear();
+        self.all.clear();
+        self.processes.clear();
+        self.horizon = self.horizon.max(before);
+    }
+
+    fn look(
+        &mut self,
+        pid: u32,
+        which: u32,
+        began: u64,
+        look: impl FnOnce(u32, u32) -> Found,
+    ) -> Found {
+        let known = self.all.get(&(pid, which)).and_then(|one| one.found);
+        let holds = |found: &Found| {
+            found.link != Link::Gone
+                && (found.at > began || !self.ended_between(pid, which, found.at, began))
+        };
+        let found = known.filter(holds).unwrap_or_else(|| look(pid, which));
+        let one = self.all.entry((pid, which)).or_default();
+        (one.found, one.used) = (Some(found), one.used.max(began));
+        found
+    }
+
+    fn ended_between(&self, pid: u32, which: u32, from: u64, to: u64) -> bool {
+        let one = self.all.get(&(pid, which)).map(|one| &one.ends);
+        let all = [one, self.processes.get(&pid)];
+        from < self.horizon || all.into_iter().flatten().any(|ends| ends.are_within(from, to))
+    }
+
+    fn end(&mut self, pid: u32, which: Option<u32>) -> &mut Ends {
+        match which {
+            Some(which) => &mut self.all.entry((pid, which)).or_default().ends,
+            None => self.processes.entry(pid).or_default(),
+        }
+    }
+
+    /// A thread is in one call at a time: what it was in has returned.
+    fn begin(&mut self, pid: u32, thread: u32, begun: Begun) {
+        let (at, before) = (begun.at, self.begun.insert(thread, begun));
+        if let Some(Begun { did: Did::Ends(which), .. }) = before {
+            self.end(pid, which).end(Some(thread), at);
+        }
+    }
+
+    fn ended(&mut self, pid: u32, thread: u32, at: u64) {
+        match self.begun.remove(&thread) {
+            Some(Begun { did: Did::Ends(Some(which)), .. }) => {
+                self.end(pid, Some(which)).end(Some(thread), at);
+            }
+            // A thread that carries out another program goes on as the first one of its process.
+            _ => self.end(pid, None).end(None, at),
+        }
+    }
+
+    /// All that was known of its descriptors is over.
+    fn begin_anew(&mut self, pid: u32, at: u64) {
+        let ends = self.end(pid, None);
+        ends.begin(0, at);
+        ends.end(Some(0), at);
+    }
+
+    fn start(&mut self, parent: u32, child: u32, shares: bool, at: u64) {
+        // Its number may have been another's.
+        self.doubted.remove(&child);
+        self.copying.remove(&child);
+        self.begin_anew(child, at);
+        self.parents.insert(child, parent);
+        if shares {
+            self.sharing.extend([parent, child]);
+        }
+    }
+
+    /// A send to a descriptor that is closed: was it a copy, its socket may be another's still.
+    fn doubt_copies(&mut self, pid: u32, which: u32, at: u64) {
+        if self.copying.contains(&pid) {
+            doubt(&mut self.doubted, pid, at);
+        }
+        let mut process = pid;
+        for _ in 0..MOST_PARENTS {
+            let Some(parent) = self.parents.get(&process) else { break };
+            let known = self.all.get(&(*parent, which)).and_then(|one| one.found);
+            if let Some(Found { link: Link::Socket(inode), .. }) = known {
+                doubt(&mut self.doubted_sockets, inode, at);
+            }
+            process = *parent;
+        }
+    }
+
+    /// Forgets those that were not used for longest, and ends with them.
+    fn make_room(&mut self) {
+        if self.all.len() >= MOST {
+            let mut times: Vec<u64> = self.all.values().map(Descriptor::last).collect();
+            times.sort_unstable();
+            let until = times.get(MOST / 2).copied().unwrap_or(0);
+            self.all.retain(|_, one| one.last() > until);
+            self.horizon = self.horizon.max(until);
+        }
+        if self.processes.len() >= MOST {
+            let last = self.processes.values().filter_map(Ends::last).max();
+            self.processes.clear();
+            self.horizon = self.horizon.max(last.unwrap_or(0));
+        }
+        if self.begun.len() >= MOST {
+            self.begun.clear();
+        }
+        if self.parents.len() >= MOST {
+            self.parents.clear();
+        }
+        for many in [&mut self.copying, &mut self.sharing] {
+            if many.len() >= MOST {
+                many.clear();
+            }
+        }
+        bound(&mut self.doubted);
+        bound(&mut self.doubted_sockets);
+    }
+}
+
+fn doubt<T: Eq + std::hash::Hash>(doubted: &mut HashMap<T, u64>, which: T, at: u64) {
+    let until = doubted.entry(which).or_default();
+    *until = at.max(*until);
+}
+
+/// Keeps the younger half.
+fn bound<T: Eq + std::hash::Hash>(doubted: &mut HashMap<T, u64>) {
+    if doubted.len() >= MOST {
+        let mut times: Vec<u64> = doubted.values().copied().collect();
+        times.sort_unstable();
+        let until = times.get(MOST / 2).copied().unwrap_or(0);
+        doubted.retain(|_, at| *at > until);
+    }
+}
+
+impl Descriptor {
+    fn last(&self) -> u64 {
+        self.used.max(self.ends.last().unwrap_or(0))
+    }
+}
+
+impl Ends {
+    fn begin(&mut self, thread: u32, at: u64) {
+        if self.0.len() >= MOST_ENDS {
+            self.0.pop_front();
+            // It stands for those before it.
+            if let Some(oldest) = self.0.front_mut() {
+                oldest.from = 0;
+            }
+        }
+        self.0.push_back(End { thread, from: at, to: u64::MAX });
+    }
+
+    /// Ends those of a thread, or all.
+    fn end(&mut self, thread: Option<u32>, at: u64) {
+        let is_its = |end: &&mut End| thread.is_none_or(|thread| end.thread == thread);
+        let open = self.0.iter_mut().filter(|end| end.to == u64::MAX).filter(is_its);
+        open.for_each(|end| end.to = at);
+    }
+
+    fn are_within(&self, from: u64, to: u64) -> bool {
+        self.0.iter().any(|end| end.from <= to && end.to >= from)
+    }
+
+    fn last(&self) -> Option<u64> {
+        self.0.back().map(|end| end.from)
+    }
+}
+
+#[cfg(test)]
+mod tests;
