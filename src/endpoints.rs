@@ -1,6 +1,7 @@
 //! Endpoints as users name them: `10.0.0.5`, `10.0.0.0/8`, `10.0.0.5:3306`, `[2001:db8::5]:80`, `:80`,
 //! `name:frontend`.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
@@ -8,6 +9,12 @@ use ipnet::IpNet;
 
 use crate::names;
 use crate::tcp::segment::Endpoint;
+
+/// Tells whether an address is one of a host's or an interface's. All loopback addresses are, where one is
+/// told: none leaves its host (RFC 1122, 3.2.1.3), and of 127.0.0.0/8 only the first is listed.
+pub fn is_one_of(addresses: &BTreeSet<IpAddr>, ip: IpAddr) -> bool {
+    addresses.contains(&ip) || ip.is_loopback() && addresses.iter().any(IpAddr::is_loopback)
+}
 
 /// A set of endpoints: one is in it if any rule matches it.
 #[derive(Clone, Debug, Default, PartialEq)]

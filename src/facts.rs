@@ -12,6 +12,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use crate::capture::{About, LinkType};
+use crate::endpoints::is_one_of;
 use crate::place::{Place, Time};
 use crate::tcp::holes::Holes;
 use crate::tcp::segment::{FlowKey, Segment};
@@ -249,6 +250,11 @@ impl CaptureFacts {
     /// True if a file ended in the middle of a record.
     pub fn is_truncated(&self) -> bool {
         self.truncated
+    }
+
+    /// Tells whether an address is at the interfaces captured on.
+    pub fn is_at_interface(&self, ip: IpAddr) -> bool {
+        is_one_of(&self.addresses, ip)
     }
 
     /// The addresses of the interfaces captured on, where the file tells.

@@ -347,6 +347,29 @@ fn interface_addresses_tell_which_side_is_local() {
     }
 }
 
+/// Of loopback, a system lists one address; the others are its own as well.
+#[test]
+fn every_loopback_address_is_local_where_one_is() {
+    let scratch = Scratch::new();
+    let moved = scratch.path().join("leak.scn");
+    let text = std::fs::read_to_string(common::project("fixtures/scenarios/leak.scn"))
+        .expect("the scenario");
+    // Whoever holds it is at an address that is in no list.
+    let text = text.replace("172.18.0.5", "127.0.0.53").replace("172.18.0.3", "127.0.0.1");
+    std::fs::write(&moved, text).expect("room");
+    let scenario = Scenario::read(&moved).expect("a scenario");
+    for address in [[127, 0, 0, 1], [127, 0, 0, 53]] {
+        let mut file = Pcapng::new(false);
+        file.interface(1, 0, &[(4, [&address[..], &[255, 0, 0, 0]].concat())]);
+        for record in scenario.records() {
+            file.packet(0, record.nanos / 1_000, &record, &[]);
+        }
+        let path = scratch.write("x.pcapng", &file.bytes);
+        let flow = &json_lines(&closewait(&[&path, "--format", "jsonl"]))[0];
+        assert_eq!((&flow["local"], &flow["verdict"]), (&"both".into(), &"leak".into()));
+    }
+}
+
 /// Simple packets have no time and belong to the first interface.
 #[test]
 fn simple_packets_are_read_without_times() {

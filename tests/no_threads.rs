@@ -9,9 +9,16 @@ use common::{BINARY, ROOT, Scratch, closewait, lacks, skip, text, tool};
 
 /// A process with a limit on processes and threads, as a user that has no others. It must not hang.
 fn limited(processes: u32, args: &[&str]) -> Output {
+    limited_but(&[], processes, args)
+}
+
+/// With some rights, as setpriv(1) gives them.
+fn limited_but(rights: &[&str], processes: u32, args: &[&str]) -> Output {
     let line = format!("ulimit -u {processes}; exec \"$0\" \"$@\"");
     let mut child = tool("setpriv")
-        .args(["--reuid", "65533", "--regid", "65533", "--clear-groups", "bash", "-c", &line])
+        .args(["--reuid", "65533", "--regid", "65533", "--clear-groups"])
+        .args(rights)
+        .args(["bash", "-c", &line])
         .arg(BINARY)
         .args(args)
         .env("TZ", "UTC")
@@ -73,4 +80,37 @@ fn more_threads_than_work_are_bounded_and_that_is_said() {
     assert_eq!(err, "closewait: --threads 20000: 64 work, more would find nothing to do\n");
     assert_eq!(output.stdout, closewait(&[&path]).stdout);
     assert_eq!(output.status.code(), Some(1));
+}
+
+/// Live, one reads packets from the kernel while another looks at them: where there is no other, it is one.
+#[cfg(feature = "libpcap")]
+#[test]
+fn live_captures_all_the_same_without_a_thread() {
+    if let Some(missing) = lacks(&[ROOT]) {
+        return skip(missing);
+    }
+    let rights = ["--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw"];
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = server.local_addr().expect("its address");
+    let filter = format!("port {}", address.port());
+    let talk = std::thread::spawn(move || {
+        let until = Instant::now() + Duration::from_secs(3);
+        while Instant::now() < until {
+            drop(std::net::TcpStream::connect(address));
+            drop(server.accept());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    // Two processes: itself, and the one that looks up sockets. Six have a few threads, too.
+    for processes in [2, 6] {
+        let args = ["live", "-i", "lo", "--duration", "1s", "--format", "jsonl", &filter];
+        let output = limited_but(&rights, processes, &args);
+        let (out, err) = text(&output);
+        assert!(err.contains("listening on lo"), "{processes}: {err}");
+        assert_eq!(output.status.code(), Some(0), "{processes}: {err}");
+        let summary = out.lines().last().unwrap_or_default();
+        let summary: serde_json::Value = serde_json::from_str(summary).expect("a summary");
+        assert!(summary["flows"].as_u64() > Some(2), "{processes}: {summary}");
+    }
+    talk.join().expect("it talks");
 }

@@ -99,11 +99,6 @@ impl Conversations {
         self.facts(flow, false).is_some_and(|facts| facts.in_transaction == Some(true))
     }
 
-    /// Returns whether it reads this connection; others read the others.
-    pub fn has(&self, flow: &Flow) -> bool {
-        self.get(flow).is_some()
-    }
-
     /// Lets go of a connection that nobody will ask about.
     pub fn forget(&mut self, flow: &mut Flow) {
         self.release(flow.slot);

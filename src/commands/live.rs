@@ -24,6 +24,7 @@ use crate::capture::live::ring::Ring;
 use crate::capture::live::{Live as Source, Wanted, interfaces, now};
 use crate::code::watch::Armed;
 use crate::confine;
+use crate::endpoints::is_one_of;
 use crate::live::board::Board;
 use crate::live::kernel::{IsCaptured, Kernel};
 use crate::live::scrape::serve as serve_numbers;
@@ -214,7 +215,7 @@ pub(super) fn is_captured(asked: &LiveCommand) -> Result<IsCaptured, String> {
     };
     let everywhere = asked.wanted.interfaces.iter().any(|interface| interface == "any");
     Ok(Box::new(move |Socket { local, peer, .. }, addresses| {
-        (everywhere || addresses.contains(&local.ip))
+        (everywhere || is_one_of(addresses, local.ip))
             && filter.as_mut().is_none_or(|filter| filter.matches_between(*local, *peer))
     }))
 }

@@ -5,6 +5,7 @@
 //! that is worth as much as the second thread. Rounds end at the same packets however many threads
 //! there are, and only between rounds flows are retired or evicted, so every answer is the same.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::holes::{self, Holes};
 use crate::tcp::segment::{FlowKey, Segment};
-use crate::verdict::{Close, Judgement, Policy, Standing};
+use crate::verdict::{Close, Policy, Standing};
 
 /// Enough for many threads to share evenly, and few enough to be filled side by side.
 const SHARDS: usize = 64;
@@ -131,6 +132,18 @@ impl Shard {
     }
 }
 
+impl Shard {
+    /// Judges a copy of a flow that stays. What was said is added if it is asked for, or matters.
+    fn look_at(&self, key: FlowKey, flow: &Flow, by: &Orders, is_asked_for: bool) -> Judged {
+        let judged = Judged::new(Retired { key, flow: flow.clone() }, &by.policy, &by.facts);
+        let is_open = judged.judgement.close == Close::Open;
+        match is_asked_for || is_open || matters(&judged) {
+            true => with_said(judged, &self.conversations, by),
+            false => Judged { unread: by.no_content, ..judged },
+        }
+    }
+}
+
 /// A shard's part in a round.
 pub struct Part {
     shard: Shard,
@@ -169,9 +182,7 @@ impl Judge<'_> {
         let slot = judged.flow.slot;
         let is_twin = pairs.contains(&judged.key);
         let is_asked_for = *all || is_twin || self.sampled.contains(&judged.id());
-        // What was said may take a doubt away that hides a finding.
-        let matters = |by: &Judgement| by.is_notable() || Standing::from(by).hidden;
-        if is_asked_for || matters(&judged.judgement) || race::is_late(&judged) {
+        if is_asked_for || matters(&judged) {
             judged = with_said(judged, self.conversations, self.orders);
         }
         self.tally.count(&judged.judgement);
@@ -220,6 +231,12 @@ fn is_sampled(sampled: &mut Vec<FlowId>, flow: FlowId) -> bool {
         sampled.push(flow);
     }
     has_room
+}
+
+/// Does it matter what was said on a connection? It may take a doubt away that hides a finding.
+fn matters(judged: &Judged) -> bool {
+    let judgement = &judged.judgement;
+    judgement.is_notable() || Standing::from(judgement).hidden || race::is_late(judged)
 }
 
 /// Adds what was said on a connection.
@@ -444,14 +461,22 @@ impl Shards {
         holes
     }
 
-    /// Judges a flow that is still there, between two rounds.
-    pub fn judge(&self, (key, flow): (FlowKey, &Flow), by: &Orders) -> Judged {
-        let judged = Judged::new(Retired { key, flow: flow.clone() }, &by.policy, &by.facts);
-        let read = self.shards.iter().find(|shard| shard.conversations.has(flow));
-        match read {
-            Some(shard) => with_said(judged, &shard.conversations, by),
-            None => Judged { unread: by.no_content, ..judged },
-        }
+    /// Judges a flow of a 4-tuple with this hash that is still there, between two rounds.
+    pub fn judge(&self, hash: u64, key: FlowKey, flow: &Flow, by: &Orders) -> Judged {
+        self.shards[shard_of(hash)].look_at(key, flow, by, true)
+    }
+
+    /// Judges every flow that is still there, between two rounds. What was said on these is asked for.
+    pub fn judge_all<'a>(
+        &'a self,
+        by: &'a Orders,
+        these: &'a BTreeSet<FlowId>,
+    ) -> impl Iterator<Item = Judged> + use<'a> {
+        let looked_at = move |shard: &'a Shard| {
+            let flows = shard.table.flows();
+            flows.map(move |(key, flow)| shard.look_at(key, flow, by, these.contains(&flow.id())))
+        };
+        self.shards.iter().flat_map(looked_at)
     }
 
     /// The flows of a 4-tuple, between two rounds.

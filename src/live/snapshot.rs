@@ -47,8 +47,7 @@ impl Snapshot {
         let mut pauses = Pauses::default();
         let mut snapshot = Snapshot { totals, rows: session.kept.clone(), before, gauges };
         let orders = session.orders(session.current(), false);
-        for flow in point.shards.flows() {
-            let mut judged = point.shards.judge(flow, &orders);
+        for mut judged in point.shards.judge_all(&orders, &session.held) {
             learn_others(&mut judged, &point.rewrites);
             count(&judged, &mut snapshot.gauges);
             pauses.see(&judged);

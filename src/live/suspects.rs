@@ -193,12 +193,12 @@ impl Suspects {
         // Made anew, so that nothing is remembered of flows that have left memory.
         let before = std::mem::take(&mut self.known);
         let mut watched = std::mem::take(&mut self.watched);
-        let flows = watched
-            .iter()
-            .flat_map(|(key, hash)| shards.flows_of(*hash, key).map(move |flow| (key, flow)));
-        for (key, flow) in flows {
+        let flows = watched.iter().flat_map(|(key, hash)| {
+            shards.flows_of(*hash, key).map(move |flow| (*hash, *key, flow))
+        });
+        for (hash, key, flow) in flows {
             let judged = || {
-                let mut judged = shards.judge((*key, flow), orders);
+                let mut judged = shards.judge(hash, key, flow, orders);
                 learn_others(&mut judged, rewrites);
                 judged
             };

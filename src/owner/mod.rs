@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use silence::Silence;
 
 use crate::code::Code;
+use crate::endpoints::is_one_of;
 use crate::names::is_stand_in;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::state::State;
@@ -161,7 +162,7 @@ pub struct SocketList {
     /// Indexes of the sockets of which the capture holds a packet.
     captured: HashSet<usize>,
     /// The addresses of their host, if they are known.
-    host: HashSet<IpAddr>,
+    host: BTreeSet<IpAddr>,
     /// Descriptors of processes that hold some, where the list has them.
     pub usage: BTreeMap<i32, Usage>,
 }
@@ -193,7 +194,7 @@ impl SocketList {
     /// True if the address is one of the host's: a socket with it would be in the list.
     #[must_use]
     pub fn is_host(&self, address: IpAddr) -> bool {
-        self.host.contains(&address)
+        is_one_of(&self.host, address)
     }
 
     /// Finds a socket by its ends.

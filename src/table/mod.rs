@@ -316,7 +316,7 @@ impl FlowTable {
         is_due: impl Fn(&Flow) -> bool + Copy,
         mut to: impl FnMut(Retired),
     ) {
-        // Those that are put back come again later.
+        // Those that are put back come again once their last packet is old enough.
         for _ in 0..self.finished.len() {
             let Some(&(since, hash)) = self.finished.front() else { return };
             if !has_since(since) {
@@ -336,12 +336,19 @@ impl FlowTable {
                 self.chains.remove(at);
                 continue;
             }
-            let queued = chain.flows(&key, &self.older).any(Flow::is_finished);
-            chain.queued = queued;
-            if queued {
-                self.finished.push_back((self.clock, hash));
-            }
+            let finished = chain.flows(&key, &self.older).filter(|flow| flow.is_finished());
+            let last = finished.map(|flow| flow.last.time).min();
+            chain.queued = last.is_some();
+            last.into_iter().for_each(|last| self.wait_from(last, hash));
         }
+    }
+
+    /// Puts a 4-tuple back where it belongs by the last packet of its finished flow: the ACK of the
+    /// second FIN, as a rule, right after what finished it.
+    fn wait_from(&mut self, last: Time, hash: u64) {
+        let since = if last == Time::UNKNOWN { self.clock } else { last };
+        let at = self.finished.partition_point(|(earlier, _)| *earlier <= since);
+        self.finished.insert(at, (since, hash));
     }
 
     /// Hands over the flows that have to go ([`too_many`]). Returns how many.
@@ -426,6 +433,9 @@ fn is_due(flow: &Flow, now: Time) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::place::Place;
+    use crate::tcp::segment::{Endpoint, Extras, Flags};
+    use crate::tcp::seq::Seq;
 
     /// With some 10 octets of the index, that is what an open flow costs.
     #[test]
@@ -434,35 +444,54 @@ mod tests {
         assert!(octets <= 208, "{octets}");
     }
 
-    #[test]
-    fn what_finished_before_the_first_look_at_the_clock_leaves_too() {
-        use crate::place::Place;
-        use crate::tcp::segment::{Endpoint, Extras, Flags};
-        use crate::tcp::seq::Seq;
-
-        let at = |seconds: i64| Time::from_nanos(i128::from(seconds) * 1_000_000_000);
+    fn segment(at: Time, packet: u64, flags: u8) -> Segment {
         let end = |port| Endpoint { ip: [10, 0, 0, 1].into(), port };
         let (key, from) = FlowKey::new(end(1), end(2));
-        let reset = Segment {
+        Segment {
             key,
             hash: 7,
             from,
             seq: Seq(1),
             ack: Seq(1),
-            flags: Flags(Flags::RST),
+            flags: Flags(flags),
             len: 0,
             window: 0,
             extras: Extras::default(),
-            place: Place::new(at(1_000), 0, 1, 6),
+            place: Place::new(at, 0, packet, 6),
             direction: None,
-        };
-        let mut table = FlowTable::default();
-        table.take(&reset, &mut CaptureFacts::default());
-        let left = [1_001, 1_500, 1_602].map(|seconds| {
+        }
+    }
+
+    fn millis(millis: i64) -> Time {
+        Time::from_nanos(i128::from(millis) * 1_000_000)
+    }
+
+    /// Flows that leave at each of these seconds.
+    fn leave<const N: usize>(table: &mut FlowTable, seconds: [i64; N]) -> [usize; N] {
+        seconds.map(|seconds| {
             let mut left = 0;
-            table.retire(at(seconds), |_| left += 1);
+            table.retire(millis(seconds * 1_000), |_| left += 1);
             left
-        });
+        })
+    }
+
+    #[test]
+    fn what_had_a_packet_after_its_end_leaves_ten_minutes_after_that() {
+        let mut table = FlowTable::default();
+        let mut facts = CaptureFacts::default();
+        table.retire(millis(1_000_000), |_| {});
+        table.take(&segment(millis(1_000_500), 1, Flags::RST), &mut facts);
+        table.take(&segment(millis(1_001_200), 2, Flags::RST), &mut facts);
+        assert_eq!(leave(&mut table, [1_600, 1_601, 1_602, 2_201]), [0, 0, 1, 0]);
+        assert!(table.is_empty() && table.finished.is_empty());
+    }
+
+    #[test]
+    fn what_finished_before_the_first_look_at_the_clock_leaves_too() {
+        let mut table = FlowTable::default();
+        let reset = segment(millis(1_000_000), 1, Flags::RST);
+        table.take(&reset, &mut CaptureFacts::default());
+        let left = leave(&mut table, [1_001, 1_500, 1_602]);
         assert_eq!((left, table.len()), ([0, 0, 1], 0));
     }
 }

@@ -3,7 +3,8 @@
 //! Words are joined by *and*; `!` before one turns it round. A word without a key may stand anywhere in what
 //! is shown of a connection. While a word is half typed it matches what it may become.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::picture::Entry;
@@ -231,9 +232,28 @@ const ADDRESS: usize = 64;
 fn is_in_address(end: Endpoint, part: &str) -> bool {
     let mut octets = [0; ADDRESS];
     let mut rest = &mut octets[..];
-    let left = write!(rest, "{end}").map_or(ADDRESS, |()| rest.len());
-    let text = octets.get(..ADDRESS - left).and_then(|text| std::str::from_utf8(text).ok());
-    text.is_some_and(|text| text.contains(part))
+    let written = match end.ip {
+        // The usual ones by hand: of a hundred thousand each key costs two hundred thousand.
+        IpAddr::V4(ip) => write_v4(ip, end.port, &mut rest),
+        IpAddr::V6(_) => write!(rest, "{end}"),
+    };
+    let left = written.map_or(ADDRESS, |()| rest.len());
+    let text = octets.get(..ADDRESS - left).unwrap_or_default();
+    part.is_empty() || text.windows(part.len()).any(|at| at == part.as_bytes())
+}
+
+fn write_v4(ip: Ipv4Addr, port: u16, to: &mut &mut [u8]) -> io::Result<()> {
+    for (octet, after) in ip.octets().into_iter().zip(b"...:") {
+        write_decimal(octet.into(), to)?;
+        to.write_all(&[*after])?;
+    }
+    write_decimal(port, to)
+}
+
+fn write_decimal(number: u16, to: &mut &mut [u8]) -> io::Result<()> {
+    let digits = [10_000, 1_000, 100, 10, 1].map(|unit| b'0' + (number / unit % 10) as u8);
+    let first = digits.iter().position(|digit| *digit != b'0').unwrap_or(4);
+    to.write_all(&digits[first..])
 }
 
 fn anywhere(entry: &Entry, part: &str) -> bool {
@@ -245,4 +265,23 @@ fn anywhere(entry: &Entry, part: &str) -> bool {
         || entry.seen.cause.is_some_and(|cause| is_in(cause.name(), part))
         || said(&entry.seen.said, part)
         || code(entry, part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_sought_as_it_is_shown() {
+        for text in ["10.0.0.5:3306", "0.0.0.0:0", "255.250.9.100:65535", "[2001:db8::5]:80"] {
+            let ends: std::net::SocketAddr = text.parse().expect("an address");
+            let end = Endpoint { ip: ends.ip(), port: ends.port() };
+            let parts = (0..text.len())
+                .flat_map(|from| (from..=text.len()).map(move |until| &text[from..until]));
+            parts.for_each(|part| assert!(is_in_address(end, part), "{part} in {text}"));
+            for other in ["10.0.0.05", "5:33060", ".10.", "25O", "::6"] {
+                assert!(!is_in_address(end, other), "{other} in {text}");
+            }
+        }
+    }
 }

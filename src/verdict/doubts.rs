@@ -60,8 +60,7 @@ impl Case<'_> {
         let is_loopback = |side| self.key.endpoint(self.flow.end(side)).ip.is_loopback();
         let has_path = ![Side::A, Side::B].into_iter().any(is_loopback);
         // Of a host's own packets it knows better than their TTL, which some systems begin lower.
-        let is_own =
-            self.facts.addresses().contains(&self.key.endpoint(self.flow.end(h.holder)).ip);
+        let is_own = self.facts.is_at_interface(self.key.endpoint(self.flow.end(h.holder)).ip);
         has_path
             && self.local.judges(h.holder)
             && (h.holding.seen_arriving() || h.holding.was_routed() && !is_own)

@@ -76,7 +76,7 @@ pub fn local(
         let local = sides(matches).unwrap_or(Local::Neither);
         return (local, Some(LocalBy::Option));
     }
-    let at_interface = |side| facts.addresses().contains(&key.endpoint(flow.end(side)).ip);
+    let at_interface = |side| facts.is_at_interface(key.endpoint(flow.end(side)).ip);
     if let Some(local) = sides(at_interface) {
         return (local, Some(LocalBy::InterfaceAddress));
     }

@@ -7,8 +7,14 @@ mod disabled;
 #[cfg(feature = "libpcap")]
 mod enabled;
 #[cfg(feature = "libpcap")]
+mod gather;
+#[cfg(feature = "libpcap")]
+mod interface;
+#[cfg(feature = "libpcap")]
 mod keep;
 pub mod ring;
+#[cfg(feature = "libpcap")]
+mod taker;
 pub mod turn;
 
 use std::sync::Arc;
@@ -18,7 +24,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 #[cfg(not(feature = "libpcap"))]
 pub use disabled::{Live, interfaces};
 #[cfg(feature = "libpcap")]
-pub use enabled::{Live, interfaces};
+pub use enabled::Live;
+#[cfg(feature = "libpcap")]
+pub use interface::interfaces;
 
 use crate::place::Time;
 

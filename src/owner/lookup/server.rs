@@ -1,7 +1,7 @@
 //! The answering side: what the kernel lists, and who holds it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, BufWriter, Write};
 use std::net::{IpAddr, SocketAddr};
 
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
@@ -13,16 +13,16 @@ use crate::code::{Asked, Code, Trace};
 use crate::owner::kernel::{Netns, NoList, list, name_holders, usage};
 use crate::owner::{Socket, Usage, diag};
 
+/// Octets that a pipe holds.
+const PIPE: usize = 64 << 10;
+
 /// Answers every question that comes through `input`, until it is closed. With a `watch`, the code behind
 /// the sockets, too.
 ///
 /// # Errors
 /// If a line is not a question, or the output is closed.
-pub fn serve(
-    input: impl BufRead,
-    mut output: impl Write,
-    mut watch: Option<Watch>,
-) -> io::Result<()> {
+pub fn serve(input: impl BufRead, output: impl Write, mut watch: Option<Watch>) -> io::Result<()> {
+    let mut output = BufWriter::with_capacity(PIPE, output);
     for line in input.lines() {
         let question: Question = serde_json::from_str(&line?)?;
         serde_json::to_writer(&mut output, &answer(&question, watch.as_mut()))?;

@@ -131,8 +131,9 @@ struct Host {
 /// Time between two pictures.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// More of it for each connection that is looked at: a picture costs a small part of that.
-const EACH: Duration = Duration::from_micros(50);
+/// More of it for each connection that is looked at: the picture and the list of the kernel cost a
+/// twentieth of that.
+const EACH: Duration = Duration::from_micros(250);
 
 impl Deeds for Host {
     fn act(&mut self, wish: Wish) {

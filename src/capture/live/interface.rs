@@ -1,0 +1,66 @@
+//! One interface, and the list of all.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use pcap::{Active, Capture, Device};
+
+use super::{CannotCapture, Wanted};
+use crate::capture::LinkType;
+use crate::printable::printable;
+
+/// An interface that is captured on.
+pub struct Interface {
+    pub name: String,
+    pub capture: Capture<Active>,
+    pub link: LinkType,
+    pub is_lost: bool,
+}
+
+impl Interface {
+    pub fn open(name: &str, wanted: &Wanted) -> Result<Interface, CannotCapture> {
+        let wrong = |error: pcap::Error| {
+            let interface = printable(name);
+            CannotCapture::Interface { interface, error: error.to_string() }
+        };
+        let mut capture = Capture::from_device(name)
+            .map_err(wrong)?
+            .snaplen(i32::try_from(wanted.snap_len).unwrap_or(i32::MAX))
+            .buffer_size(i32::try_from(wanted.buffer).unwrap_or(i32::MAX))
+            .promisc(wanted.promiscuous && name != "any")
+            .timeout(100)
+            .open()
+            .map_err(wrong)?;
+        capture.filter(&wanted.filter, true).map_err(|error| {
+            let expression = printable(&wanted.filter);
+            CannotCapture::Filter { expression, error: error.to_string() }
+        })?;
+        let link = LinkType(capture.get_datalink().0 as u16);
+        let capture = capture.setnonblock().map_err(wrong)?;
+        Ok(Interface { name: name.into(), capture, link, is_lost: false })
+    }
+}
+
+/// The addresses of these interfaces, so far as they can be told.
+pub fn addresses(interfaces: &[String]) -> BTreeSet<IpAddr> {
+    let all = interfaces.iter().any(|name| name == "any");
+    let devices = Device::list().unwrap_or_default().into_iter();
+    let ours = devices.filter(|device| all || interfaces.contains(&device.name));
+    ours.flat_map(|device| device.addresses).map(|address| address.addr).collect()
+}
+
+/// Names and descriptions of the interfaces.
+///
+/// # Errors
+/// If libpcap cannot list them.
+pub fn interfaces() -> Result<Vec<String>, CannotCapture> {
+    let listed = Device::list().map_err(|error| CannotCapture::Interface {
+        interface: "interfaces".into(),
+        error: error.to_string(),
+    })?;
+    let line = |(number, device): (usize, Device)| {
+        let about = device.desc.map_or(String::new(), |about| format!(" ({about})"));
+        printable(&format!("{}.{}{about}", number + 1, device.name))
+    };
+    Ok(listed.into_iter().enumerate().map(line).collect())
+}
