@@ -302,7 +302,7 @@ fn an_empty_read_before_the_end_is_none() {
         let mut story = ByInode::new();
         story.0.book.by_inode = by_inode;
         let socket = if by_inode { INODE } else { ADDRESS };
-        let mut read = |story: &mut ByInode, stack| {
+        let read = |story: &mut ByInode, stack| {
             story.0.at += 1;
             let (at, what, stack) = (story.0.at, What::EndOfFile, stack_of(stack));
             story.0.book.take(&Event { at, socket, pid: 7, what, stack });

@@ -50,9 +50,14 @@ pub enum Did {
     /// It begins to end one, or all where none is named.
     Ends(Option<u32>),
     /// It begins to copy one within its process.
-    Copies,
-    /// It begins to put a copy in the place of this one.
-    Replaces(u32),
+    Copies(u32),
+    /// It begins to put a copy of one in the place of another.
+    Replaces {
+        /// The one that is copied.
+        copied: u32,
+        /// The one that ends.
+        ended: u32,
+    },
     /// It sends in a way that does not tell how much, or to whom; what it ends is not heard, either.
     Unheard,
     /// It parts from the descriptors of its process.
@@ -61,8 +66,8 @@ pub enum Did {
     Sent(u32),
     /// A read of a descriptor came back empty.
     Empty(u32),
-    /// What it began to end has ended.
-    Ended,
+    /// What it began to end, or to copy, is done; the copy that was made, if one was.
+    Done(Option<u32>),
     /// It made a process, with copies of its descriptors, or with the same ones.
     Starts {
         /// The new process.
@@ -98,10 +103,13 @@ pub struct Use {
     /// The process.
     pub pid: u32,
     descriptor: u32,
-    began: u64,
     /// Nanoseconds at which it returned.
     pub at: u64,
     found: Found,
+    /// The descriptor was another for a part of the call, or may have been.
+    is_across: bool,
+    /// It was a copy, or was copied: of this.
+    copied: Option<Link>,
     /// The thing it did to the socket.
     pub what: What,
     /// The caller's.
@@ -160,6 +168,8 @@ struct Descriptor {
     found: Option<Found>,
     ends: Ends,
     used: u64,
+    /// It was copied, or is a copy, from this time on: of this.
+    copied: Option<Found>,
 }
 
 /// Descriptors of all processes.
@@ -171,8 +181,6 @@ pub struct Descriptors {
     /// Ends of all descriptors of a process at once.
     processes: HashMap<u32, Ends, RandomState>,
     parents: HashMap<u32, u32>,
-    /// Processes that have copies of their own descriptors.
-    copying: HashSet<u32>,
     /// Processes that share a table of descriptors with others, or have several.
     sharing: HashSet<u32>,
     /// Processes, and sockets, with the time until which a send of theirs may be missing.
@@ -184,11 +192,15 @@ pub struct Descriptors {
 
 impl Descriptors {
     /// Hears the next call, in the order of time; looks at a descriptor where it has to.
-    pub fn hear(&mut self, call: Call, look: impl FnOnce(u32, u32) -> Found) -> Heard {
+    pub fn hear(&mut self, call: Call, mut look: impl FnMut(u32, u32) -> Found) -> Heard {
         self.make_room();
         let Call { at, pid, thread, did, .. } = call;
         match did {
-            Did::Sends(_) => self.begin(pid, thread, Begun { at, did }),
+            Did::Sends(_) | Did::Copies(_) => self.begin(pid, thread, Begun { at, did }),
+            Did::Replaces { ended, .. } => {
+                self.begin(pid, thread, Begun { at, did });
+                self.end(pid, Some(ended)).begin(thread, at);
+            }
             Did::Ends(which) => {
                 self.begin(pid, thread, Begun { at, did });
                 self.end(pid, which).begin(thread, at);
@@ -197,14 +209,14 @@ impl Descriptors {
                     return Heard::Ends(inode);
                 }
             }
-            Did::Ended => self.ended(pid, thread, at),
-            Did::Copies => {
-                self.copying.insert(pid);
-            }
-            Did::Replaces(which) => {
-                self.copying.insert(pid);
-                let ends = Did::Ends(Some(which));
-                return self.hear(Call { did: ends, ..call }, look);
+            Did::Done(copy) => {
+                let begun = self.done(pid, thread, at);
+                let (Did::Copies(copied) | Did::Replaces { copied, .. }) = begun else {
+                    return Heard::Nothing;
+                };
+                if let Some(copy) = copy {
+                    self.copy(pid, [copy, copied], at, look);
+                }
             }
             Did::Parts => {
                 self.sharing.insert(pid);
@@ -221,15 +233,11 @@ impl Descriptors {
                     doubt(&mut self.doubted, pid, at);
                     return Heard::Nothing;
                 };
-                let found = self.look(pid, descriptor, began, look);
-                let (what, stack) = (What::Sent(octets), call.stack);
-                return Heard::Used(Use { pid, descriptor, began, at, found, what, stack });
+                return self.used(descriptor, began, What::Sent(octets), call, &mut look);
             }
             Did::Empty(descriptor) => {
                 let began = at.saturating_sub(READ_NS);
-                let found = self.look(pid, descriptor, at, look);
-                let (what, stack) = (What::EndOfFile, call.stack);
-                return Heard::Used(Use { pid, descriptor, began, at, found, what, stack });
+                return self.used(descriptor, began, What::EndOfFile, call, &mut look);
             }
         }
         Heard::Nothing
@@ -237,9 +245,9 @@ impl Descriptors {
 
     /// Returns the socket of a call, once all calls of before this time are heard.
     pub fn settle(&mut self, used: &Use, before: u64) -> Settled {
-        let Use { pid, descriptor, began, at, found, .. } = *used;
+        let Use { pid, descriptor, at, found, is_across, .. } = *used;
         let is_send = used.what != What::EndOfFile;
-        if self.sharing.contains(&pid) || self.ended_between(pid, descriptor, began, at) {
+        if is_across || self.sharing.contains(&pid) {
             // It may have been on what the descriptor was before.
             if is_send {
                 doubt(&mut self.doubted, pid, at);
@@ -255,7 +263,7 @@ impl Descriptors {
             Link::Other if !is_late => Settled::Nobody,
             _ => {
                 if is_send {
-                    self.doubt_copies(pid, descriptor, at);
+                    self.doubt_copies(used);
                 }
                 Settled::Nobody
             }
@@ -277,21 +285,40 @@ impl Descriptors {
         self.horizon = self.horizon.max(before);
     }
 
+    /// A call that has returned: what there is to know before any later one is heard.
+    fn used(
+        &mut self,
+        descriptor: u32,
+        began: u64,
+        what: What,
+        call: Call,
+        look: &mut impl FnMut(u32, u32) -> Found,
+    ) -> Heard {
+        let Call { at, pid, stack, .. } = call;
+        let is_across = self.ended_between(pid, descriptor, began, at);
+        let copied = self.all.get(&(pid, descriptor)).and_then(|one| one.copied);
+        // Of another that had the number before, it was none.
+        let is_this = |copied: &Found| !self.ended_between(pid, descriptor, copied.at + 1, at);
+        let copied = copied.filter(is_this).map(|copied| copied.link);
+        let found = self.look(pid, descriptor, at, look);
+        Heard::Used(Use { pid, descriptor, at, found, is_across, copied, what, stack })
+    }
+
     fn look(
         &mut self,
         pid: u32,
         which: u32,
-        began: u64,
-        look: impl FnOnce(u32, u32) -> Found,
+        at: u64,
+        look: &mut impl FnMut(u32, u32) -> Found,
     ) -> Found {
         let known = self.all.get(&(pid, which)).and_then(|one| one.found);
         let holds = |found: &Found| {
             found.link != Link::Gone
-                && (found.at > began || !self.ended_between(pid, which, found.at, began))
+                && (found.at > at || !self.ended_between(pid, which, found.at, at))
         };
         let found = known.filter(holds).unwrap_or_else(|| look(pid, which));
         let one = self.all.entry((pid, which)).or_default();
-        (one.found, one.used) = (Some(found), one.used.max(began));
+        (one.found, one.used) = (Some(found), one.used.max(at));
         found
     }
 
@@ -311,18 +338,37 @@ impl Descriptors {
     /// A thread is in one call at a time: what it was in has returned.
     fn begin(&mut self, pid: u32, thread: u32, begun: Begun) {
         let (at, before) = (begun.at, self.begun.insert(thread, begun));
-        if let Some(Begun { did: Did::Ends(which), .. }) = before {
-            self.end(pid, which).end(Some(thread), at);
+        match before.map(|before| before.did) {
+            Some(Did::Ends(which)) => self.end(pid, which).end(Some(thread), at),
+            Some(Did::Replaces { ended, .. }) => self.end(pid, Some(ended)).end(Some(thread), at),
+            _ => {}
         }
     }
 
-    fn ended(&mut self, pid: u32, thread: u32, at: u64) {
-        match self.begun.remove(&thread) {
-            Some(Begun { did: Did::Ends(Some(which)), .. }) => {
+    /// A call has returned. Returns what it was.
+    fn done(&mut self, pid: u32, thread: u32, at: u64) -> Did {
+        let begun = self.begun.remove(&thread).map_or(Did::Done(None), |begun| begun.did);
+        match begun {
+            Did::Ends(Some(which)) | Did::Replaces { ended: which, .. } => {
                 self.end(pid, Some(which)).end(Some(thread), at);
             }
+            Did::Copies(_) => {}
             // A thread that carries out another program goes on as the first one of its process.
             _ => self.end(pid, None).end(None, at),
+        }
+        begun
+    }
+
+    /// Two descriptors are the same: either says of what.
+    fn copy(&mut self, pid: u32, both: [u32; 2], at: u64, mut look: impl FnMut(u32, u32) -> Found) {
+        let links = both.map(|which| look(pid, which).link);
+        let link = links.into_iter().find(|link| *link != Link::Gone).unwrap_or(Link::Gone);
+        if link == Link::Other {
+            return;
+        }
+        for which in both {
+            let one = self.all.entry((pid, which)).or_default();
+            (one.copied, one.used) = (Some(Found { link, at }), at.max(one.used));
         }
     }
 
@@ -336,7 +382,6 @@ impl Descriptors {
     fn start(&mut self, parent: u32, child: u32, shares: bool, at: u64) {
         // Its number may have been another's.
         self.doubted.remove(&child);
-        self.copying.remove(&child);
         self.begin_anew(child, at);
         self.parents.insert(child, parent);
         if shares {
@@ -345,9 +390,14 @@ impl Descriptors {
     }
 
     /// A send to a descriptor that is closed: was it a copy, its socket may be another's still.
-    fn doubt_copies(&mut self, pid: u32, which: u32, at: u64) {
-        if self.copying.contains(&pid) {
-            doubt(&mut self.doubted, pid, at);
+    fn doubt_copies(&mut self, used: &Use) {
+        let Use { pid, descriptor: which, at, .. } = *used;
+        let since = self.all.get(&(pid, which)).and_then(|one| one.copied);
+        let since = since.filter(|copied| copied.at >= at).map(|copied| copied.link);
+        match used.copied.or(since) {
+            Some(Link::Socket(inode)) => doubt(&mut self.doubted_sockets, inode, at),
+            Some(_) => doubt(&mut self.doubted, pid, at),
+            None => {}
         }
         let mut process = pid;
         for _ in 0..MOST_PARENTS {
@@ -380,10 +430,8 @@ impl Descriptors {
         if self.parents.len() >= MOST {
             self.parents.clear();
         }
-        for many in [&mut self.copying, &mut self.sharing] {
-            if many.len() >= MOST {
-                many.clear();
-            }
+        if self.sharing.len() >= MOST {
+            self.sharing.clear();
         }
         bound(&mut self.doubted);
         bound(&mut self.doubted_sockets);

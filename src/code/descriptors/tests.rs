@@ -38,7 +38,7 @@ impl Story {
 
     fn closed(&mut self, (from, to): (u64, u64), thread: u32, which: u32) {
         self.did(from, thread, Did::Ends(Some(which)), Link::Gone);
-        self.did(to, thread, Did::Ended, Link::Gone);
+        self.did(to, thread, Did::Done(None), Link::Gone);
     }
 
     fn doubted(&self, inode: u64) -> u64 {
@@ -68,7 +68,7 @@ fn a_descriptor_that_is_given_again_is_looked_at_again() {
     let first = story.sent(PID, (10, 12), 5, A);
     assert_eq!(story.all.settle(&first, 60), Settled::Socket(100));
     assert!(matches!(story.did(70, 1, Did::Ends(Some(5)), Link::Gone), Heard::Ends(100)));
-    story.did(72, 1, Did::Ended, Link::Gone);
+    story.did(72, 1, Did::Done(None), Link::Gone);
     story.now = 100;
     let second = story.sent(PID, (80, 82), 5, B);
     assert_eq!(story.all.settle(&second, 100), Settled::Socket(200));
@@ -90,16 +90,61 @@ fn a_descriptor_that_was_given_again_before_the_look_is_nobodys() {
 /// As above, but a copy of it may be open still.
 #[test]
 fn a_closed_descriptor_that_was_copied_leaves_a_doubt() {
-    for copy in [Did::Copies, Did::Replaces(9)] {
+    let copies = [Did::Copies(5), Did::Copies(4), Did::Replaces { copied: 4, ended: 5 }];
+    for (copy, made) in copies.into_iter().zip([9, 5, 5]) {
+        // Of before the send, and of after.
+        for at in [5, 15] {
+            let mut story = Story { now: 50, ..Story::default() };
+            let mut copy = |story: &mut Story| {
+                story.did(at, 1, copy, Link::Gone);
+                story.did(at + 1, 1, Did::Done(Some(made)), B);
+            };
+            if at < 10 {
+                copy(&mut story);
+            }
+            let first = story.sent(PID, (10, 12), 5, Link::Gone);
+            if at > 10 {
+                copy(&mut story);
+            }
+            story.closed((20, 22), 1, 5);
+            assert_eq!(story.all.settle(&first, 60), Settled::Nobody);
+            assert_eq!((story.doubted(200), story.doubted(100)), (12, 0), "{at}");
+        }
+    }
+}
+
+/// Of a copy that nobody saw, any socket may have been meant; of a file's, none.
+#[test]
+fn copies_of_files_leave_no_doubt() {
+    for (link, until) in [(Link::Other, 0), (Link::Gone, 12)] {
         let mut story = Story { now: 50, ..Story::default() };
-        story.did(5, 1, copy, Link::Gone);
-        story.did(6, 1, Did::Ended, Link::Gone);
+        story.did(5, 1, Did::Copies(4), Link::Gone);
+        story.did(6, 1, Did::Done(Some(5)), link);
         let first = story.sent(PID, (10, 12), 5, Link::Gone);
         story.closed((20, 22), 1, 5);
         assert_eq!(story.all.settle(&first, 60), Settled::Nobody);
-        assert_eq!(story.doubted(200), 12);
-        assert_eq!(story.all.doubted_until(200, &[8]), 0, "another process's");
+        assert_eq!((story.doubted(200), story.all.doubted_until(200, &[8])), (until, 0));
+        // The number's next one is no copy.
+        let next = story.sent(PID, (70, 72), 5, Link::Gone);
+        assert_eq!(story.all.settle(&next, 80), Settled::Nobody);
+        assert_eq!(story.doubted(200), until);
     }
+}
+
+/// Many connections one after the other, each with the same number, before anybody looks.
+#[test]
+fn a_descriptor_that_is_given_again_and_again_leaves_no_doubt() {
+    let mut story = Story { now: 1_000, ..Story::default() };
+    let rounds = 3 * MOST_ENDS as u64;
+    let mut all: Vec<Use> = Vec::new();
+    for at in (0..rounds).map(|round| 10 * (round + 1)) {
+        all.push(story.sent(PID, (at, at + 1), 5, B));
+        story.closed((at + 2, at + 3), 1, 5);
+    }
+    all.push(story.sent(PID, (900, 901), 5, B));
+    let last = all.pop().expect("one");
+    assert!(all.iter().all(|used| story.all.settle(used, NEVER) == Settled::Nobody));
+    assert_eq!((story.all.settle(&last, NEVER), story.doubted(200)), (Settled::Socket(200), 0));
 }
 
 /// A copy in the place of a descriptor is another socket.
@@ -107,8 +152,8 @@ fn a_closed_descriptor_that_was_copied_leaves_a_doubt() {
 fn a_descriptor_that_is_replaced_is_looked_at_again() {
     let mut story = Story { now: 50, ..Story::default() };
     let first = story.sent(PID, (10, 12), 5, A);
-    story.did(60, 1, Did::Replaces(5), Link::Gone);
-    story.did(62, 1, Did::Ended, Link::Gone);
+    story.did(60, 1, Did::Replaces { copied: 6, ended: 5 }, Link::Gone);
+    story.did(62, 1, Did::Done(Some(5)), B);
     story.now = 90;
     let second = story.sent(PID, (70, 72), 5, B);
     assert_eq!(story.all.settle(&first, 90), Settled::Socket(100));
@@ -176,7 +221,7 @@ fn a_process_that_begins_anew_is_looked_at_again() {
         assert_eq!(story.all.settle(&first, 60), Settled::Socket(100));
         story.of(pid, 70, 3, did, Link::Gone);
         // Whichever thread it goes on as.
-        story.of(pid, 72, 4, Did::Ended, Link::Gone);
+        story.of(pid, 72, 4, Did::Done(None), Link::Gone);
         story.now = 90;
         let second = story.sent(PID, (80, 82), 5, B);
         assert_eq!(story.all.settle(&second, 90), Settled::Socket(200), "{did:?}");

@@ -22,13 +22,13 @@ pub fn begun(call: u64, arguments: [u64; 3]) -> Option<Did> {
         // close
         3 => Did::Ends(Some(first)),
         // dup2, dup3
-        33 | 292 => Did::Replaces(second),
+        33 | 292 => Did::Replaces { copied: first, ended: second },
         // execve, execveat, close_range
         59 | 322 | 436 => Did::Ends(None),
         // dup
-        32 => Did::Copies,
+        32 => Did::Copies(first),
         // fcntl
-        72 if COPYING.contains(&u64::from(second)) => Did::Copies,
+        72 if COPYING.contains(&u64::from(second)) => Did::Copies(first),
         // unshare
         272 if u64::from(first) & SHARES_FILES != 0 => Did::Parts,
         // sendmmsg, io_uring_enter
@@ -55,15 +55,15 @@ mod tests {
     /// Whoever returns has begun, and what is heard is understood.
     #[test]
     fn filters_and_numbers_agree() {
-        let (mut sends, mut ends) = (BTreeSet::new(), BTreeSet::new());
+        let (mut sends, mut done) = (BTreeSet::new(), BTreeSet::new());
         for call in numbers(Kind::Begins) {
             match begun(call, [SHARES_FILES | 7, 0, 9]).unwrap() {
                 Did::Sends(_) => sends.insert(call),
-                Did::Ends(_) | Did::Replaces(_) => ends.insert(call),
+                Did::Ends(_) | Did::Replaces { .. } | Did::Copies(_) => done.insert(call),
                 _ => true,
             };
         }
-        assert_eq!((sends, ends), (numbers(Kind::CallSent), numbers(Kind::CallEnded)));
+        assert_eq!((sends, done), (numbers(Kind::CallSent), numbers(Kind::CallDone)));
         assert!(
             (0..500)
                 .all(|call| begun(call, [0; 3]).is_none() || numbers(Kind::Begins).contains(&call))
@@ -74,8 +74,8 @@ mod tests {
     fn arguments_are_descriptors_of_32_bits() {
         assert_eq!(begun(1, [0xffff_ffff_0000_0007, 0, 0]), Some(Did::Sends(7)));
         assert_eq!(begun(275, [5, 0, 6]), Some(Did::Sends(6)));
-        assert_eq!(begun(33, [5, 6, 0]), Some(Did::Replaces(6)));
-        assert_eq!(begun(72, [5, 1030, 0]), Some(Did::Copies));
+        assert_eq!(begun(33, [5, 6, 0]), Some(Did::Replaces { copied: 5, ended: 6 }));
+        assert_eq!(begun(72, [5, 1030, 0]), Some(Did::Copies(5)));
         assert_eq!((begun(72, [5, 1, 0]), begun(272, [0x20000, 0, 0])), (None, None));
     }
 }

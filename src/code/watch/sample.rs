@@ -21,9 +21,9 @@ pub const FRAMES: u16 = 64;
 /// An event, as the kernel tells it.
 #[derive(Clone, Debug)]
 pub enum Seen {
-    /// Of a socket.
+    /// An event of a socket.
     Socket(Event),
-    /// Of a thread.
+    /// A call of a thread's.
     Thread(Call),
 }
 
@@ -68,7 +68,7 @@ enum Places {
     },
 }
 
-/// How an event is read.
+/// The way in which an event is read.
 #[derive(Clone, Copy)]
 pub struct Fields {
     pub kind: Kind,
@@ -90,7 +90,7 @@ impl Fields {
                 Places::Socket { socket: field("sk")?, octets: field("ret")? }
             }
             Kind::Begins => Places::Begins { call: field("id")?, arguments: field("args")? },
-            Kind::CallSent | Kind::CallEmpty | Kind::CallEnded => {
+            Kind::CallSent | Kind::CallEmpty | Kind::CallDone => {
                 Places::Returns { result: field("ret")? }
             }
             Kind::Starts => Places::Starts { child: field("pid")?, flags: field("clone_flags")? },
@@ -140,7 +140,11 @@ impl Fields {
                 begun(number(&raw, which)?, [a?, b?, c?]).map(|did| call(did, stack))
             }
             Places::Returns { result } => match self.kind {
-                Kind::CallEnded => Some(call(Did::Ended, stack)),
+                // What is negative is an error.
+                Kind::CallDone => {
+                    let copy = i32::try_from(number(&raw, result)?.cast_signed()).ok();
+                    Some(call(Did::Done(copy.and_then(|copy| copy.try_into().ok())), stack))
+                }
                 // Calls of programs of 32 bits have other numbers: these are not what they seem.
                 _ if !is_native => None,
                 Kind::CallEmpty => Some(call(Did::Empty(argument?), stack)),

@@ -7,9 +7,9 @@ use crate::code::book::Loss;
 /// The way to know of sends and reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// By the events of sockets (Linux 6.3).
+    /// Events of sockets (Linux 6.3).
     Sockets,
-    /// By system calls and descriptors (x86-64).
+    /// System calls and descriptors (x86-64).
     Calls,
 }
 
@@ -30,8 +30,8 @@ pub enum Kind {
     CallSent,
     /// A call that reads returns empty.
     CallEmpty,
-    /// A call that ends descriptors returns.
-    CallEnded,
+    /// A call that ends or copies descriptors returns.
+    CallDone,
     /// A process is made.
     Starts,
 }
@@ -48,10 +48,10 @@ impl Kind {
 
     /// Returns whether descriptors may be others than they were, once such an event is lost.
     pub fn is_of_descriptors(self) -> bool {
-        matches!(self, Kind::Begins | Kind::CallSent | Kind::CallEnded | Kind::Starts)
+        matches!(self, Kind::Begins | Kind::CallSent | Kind::CallDone | Kind::Starts)
     }
 
-    /// Whoever is carried out then has caused it.
+    /// Returns whether whoever is carried out then has caused it.
     pub fn has_caller(self) -> bool {
         use Kind::{CallEmpty, CallSent, Connect, EndOfFile, Sent};
         matches!(self, Connect | Sent | EndOfFile | CallSent | CallEmpty)
@@ -116,10 +116,10 @@ const OF_CALLS: &[Wanted] = &[
         pages: 9,
     },
     Wanted {
-        kind: Kind::CallEnded,
+        kind: Kind::CallDone,
         event: "raw_syscalls/sys_exit",
-        filter: c"id==3 || id==33 || id==292 || id==59 || id==322 || id==436",
-        pages: 8,
+        filter: c"id==3 || id==33 || id==292 || id==72 || id==32 || id==59 || id==322 || id==436",
+        pages: 9,
     },
     // Processes, not threads (CLONE_THREAD).
     Wanted {
