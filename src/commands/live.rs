@@ -239,8 +239,8 @@ pub fn lookup(user: Option<&str>, code: bool) -> Exit {
     }
 }
 
-const BY_CALLS: &str = "--code: this kernel tells only of system calls: each send on this host, and each write to a \
-                        file, takes 3 to 5 µs longer from now on, any other call a little";
+const BY_CALLS: &str = "--code: each send on this host, and each write to a file, takes 3 to 5 µs longer from now \
+                        on, any other call a little: this kernel tells only of system calls";
 
 /// Opens the events of the code behind sockets. Without them, all else goes on.
 pub(super) fn arm() -> Option<Armed> {

@@ -351,7 +351,8 @@ fn left_at(
     program.leave("update", each);
     let before: Vec<u64> = program.truth.keys().copied().collect();
     let (closewait, said) = watching_by(events, server.port, more);
-    assert!(said.iter().any(|line| line.contains("--code: each send")), "{said:?}");
+    let is_armed = |line: &String| line.contains("--code: ") && line.contains("each send");
+    assert!(said.iter().any(is_armed), "{said:?}");
     for place in places {
         program.leave(place, each);
     }

@@ -421,7 +421,8 @@ impl Book {
     }
 
     fn connected(&self, sock: &Sock) -> Option<Known> {
-        sock.connect.filter(|_| sock.sends.is_empty()).map(|by| self.known(by))
+        let is_unused = sock.sends.is_empty() && self.is_whole(sock);
+        sock.connect.filter(|_| is_unused).map(|by| self.known(by))
     }
 
     /// It was seen from its beginning, and nothing of it was lost.

@@ -138,7 +138,8 @@ fn a_loss_reaches_as_far_as_its_time() {
     let mut story = Story::new();
     story.book.lose(Loss::Sums, 1, 5);
     story.connect().close_wait();
-    assert_eq!(by(&story.callers(Asked::default()).last), Err(Why::Lost), "it may have sent");
+    let callers = story.callers(Asked::default());
+    assert_eq!((by(&callers.last), callers.connected), (Err(Why::Lost), None), "it may have sent");
     story.at = 5;
     story.connect().sent(11, 3).close_wait();
     assert_eq!(by(&story.begun(11, 0, Some(11))), Ok(3), "of after the loss");
