@@ -13,8 +13,10 @@
 # make fuzz   every fuzz target for a minute (FUZZ_SECONDS=…)
 # make fuzz-check  the fuzz targets compile
 # make library  the library alone builds, and without the program's crates
-# make dist   a static binary in a .deb, an .rpm, a tarball and an image, with man pages, SBOM and sums, in target/dist
-# make test-dist   installs and runs them in Debian 11, Debian 12 and a root with nothing in it; packs twice, equal (root)
+# make dist   a static binary in a .deb, an .rpm, a tarball and an image, with man pages, SBOM and sums, in target/dist;
+#             ARCH=arm64 makes them for arm64, beside
+# make test-dist   builds them twice, equal, and installs and runs them in Debian 11, Debian 12, Alpine and a root with
+#             nothing in it (root); with ARCH=arm64 by qemu, and on a kernel of its own, with this machine's answers
 # make book   the manual as a site, in target/book
 # make lint   spelling, licences and sources of crates, manifests for Kubernetes
 # make crate  what goes to the crate registry is small, and builds
@@ -26,7 +28,7 @@ CARGO   ?= cargo
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
 
-.PHONY: help run build test test-fleet screenshots library bench bench-live bench-code budget soak soak-kernel soak-live lab-code fuzz fuzz-check dist test-dist book lint crate needs-build needs-test needs-fleet needs-budget needs-cxx needs-fuzz needs-dist needs-book needs-lint
+.PHONY: help run build test test-fleet screenshots library bench bench-live bench-code budget soak soak-kernel soak-live lab-code fuzz fuzz-check dist test-dist book lint crate needs-build needs-test needs-fleet needs-budget needs-cxx needs-fuzz needs-dist needs-test-dist needs-book needs-lint
 
 run: build
 	@echo '$$ closewait $(CAPTURE)'
@@ -93,13 +95,14 @@ lab-code: needs-test
 	  $(CARGO) test --locked --release --all-features --test code lab:: -- --nocapture
 
 # Each fuzz target for so long; a finding ends it. fuzz/README.md tells more. Weighing inputs by entropy
-# takes libFuzzer three times as long here as the inputs themselves do.
+# takes libFuzzer three times as long here as the inputs themselves do, and tracing each comparison as long
+# again as all else: words.dict has the words that it would find.
 FUZZ_SECONDS ?= 60
 fuzz: needs-fuzz
 	@set -e; for target in $$($(CARGO) fuzz list); do \
 	  fuzz/seeds.sh $$target fuzz/corpus/$$target; \
 	  echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
-	  $(CARGO) fuzz run -s none $$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=25 -entropic=0 \
+	  $(CARGO) fuzz run -s none --no-trace-compares $$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=25 -entropic=0 \
 	    -dict=fuzz/words.dict -print_final_stats=1 >fuzz/corpus/$$target.log 2>&1 \
 	    || { tail -n 60 fuzz/corpus/$$target.log; exit 1; }; \
 	  grep number_of_executed_units fuzz/corpus/$$target.log; \
@@ -109,25 +112,27 @@ fuzz-check: needs-cxx
 	$(CARGO) clippy --locked --manifest-path fuzz/Cargo.toml --target-dir $(TARGET) --all-targets -- -D warnings
 
 TARGET  = $(abspath $(or $(CARGO_TARGET_DIR),target))
-TRIPLE  = x86_64-unknown-linux-gnu
 # The commit's time; of a tarball, that of its changelog.
 EPOCH   = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md))
-# The C library is in it, and so is libpcap: it runs on any Linux of its machine's kind. Nothing in it says who
-# built it, or where. Without symbols: they are most of it.
+# For machines of this kind, as Debian calls them: amd64 or arm64, either built on either.
+HOST    = $(shell dpkg --print-architecture 2>/dev/null || echo amd64)
+ARCH   ?= $(HOST)
+MACHINE = $(if $(filter arm64,$(ARCH)),aarch64,x86_64)
+ACROSS  = $(filter-out $(HOST),$(ARCH))
+DIST    = SOURCE_DATE_EPOCH=$(EPOCH) CARGO=$(CARGO)
 dist: needs-dist
-	@.ci/dist/libpcap $(TARGET)/pcap
-	@SOURCE_DATE_EPOCH=$(EPOCH) CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_PROFILE_RELEASE_DEBUG=0 \
-	  LIBPCAP_LIBDIR=$(TARGET)/pcap LIBPCAP_VER=1.9.1 \
-	  RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=$(CURDIR)=closewait --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo" \
-	  $(CARGO) build --release --locked --target $(TRIPLE) --bin closewait
-	@rm -rf $(TARGET)/$(TRIPLE)/release/pages && $(CARGO) run --quiet --locked --example pages -- $(TARGET)/$(TRIPLE)/release/pages
-	@PATH="$(TOOLS):$$PATH" SOURCE_DATE_EPOCH=$(EPOCH) .ci/dist/pack $(TARGET)
+	@$(DIST) .ci/dist/build $(TARGET) $(ARCH)
+	@$(DIST) .ci/dist/pack $(TARGET) $(ARCH)
 	@ls -sh1 $(TARGET)/dist
 
-test-dist: dist
-	@.ci/need 'command -v debootstrap && command -v umoci && command -v cpio && test -x /bin/busybox' debootstrap umoci cpio busybox-static
-	@PATH="$(TOOLS):$$PATH" SOURCE_DATE_EPOCH=$(EPOCH) .ci/dist/again $(TARGET)
-	@.ci/dist/roots $(TARGET)
+# Another machine's binary says what this one's does: so both are made.
+test-dist: needs-test-dist
+	@$(if $(ACROSS),$(MAKE) --no-print-directory dist ARCH=$(HOST))
+	@$(MAKE) --no-print-directory dist ARCH=$(ARCH)
+	@$(DIST) .ci/dist/again $(TARGET) $(ARCH)
+	@.ci/dist/roots $(TARGET) $(ARCH)
+	@$(if $(ACROSS),.ci/dist/alike $(TARGET) $(HOST) $(ARCH))
+	@$(if $(filter arm64,$(ACROSS)),.ci/dist/kernel $(TARGET))
 
 book: needs-book
 	@.ci/book $(TARGET)/book
@@ -146,9 +151,19 @@ crate:
 TOOLS   = $(TARGET)/tools/bin
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
+# A C compiler and Rust's libraries for that kind of machine, too. `cargo install` installs for this one.
 needs-dist: needs-build
 	@.ci/need 'command -v strip && command -v rpmbuild && command -v jq && command -v flex && command -v bison' binutils rpm jq flex bison
+	@.ci/need 'test -e $$($(MACHINE)-linux-gnu-gcc -print-file-name=libc.a)' $(if $(ACROSS),gcc-$(subst _,-,$(MACHINE))-linux-gnu libc6-dev-$(ARCH)-cross,gcc libc6-dev)
+	@test -d "$$(rustc --print target-libdir --target $(MACHINE)-unknown-linux-gnu)" || rustup target add $(MACHINE)-unknown-linux-gnu
 	@$(CARGO) deb --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deb
+
+# Without an emulator for another kind of machine, what takes one is left out, and that is said.
+needs-test-dist:
+	@.ci/need '$(SBIN) command -v debootstrap && command -v umoci && command -v cpio && test -x /bin/busybox' debootstrap umoci cpio busybox-static
+	@.ci/need '$(SBIN) command -v qemu-img && command -v debugfs && python3 -m venv --help' qemu-utils e2fsprogs python3-venv
+	@test -x $(TOOLS)/pip || python3 -m venv $(TARGET)/tools
+	@$(if $(ACROSS),.ci/need 'command -v qemu-$(MACHINE)-static && command -v qemu-system-aarch64' qemu-user-static qemu-system-arm || true)
 
 needs-book:
 	@mdbook --version >/dev/null 2>&1 || $(CARGO) install --locked mdbook --no-default-features --features search

@@ -134,16 +134,9 @@ fn table(bencher: Bencher) {
 }
 
 /// Recordings of each protocol, and traffic of none.
-const CONTENTS: [(&str, &[u8]); 8] = [
-    ("mysql", recorded::OLTP),
-    ("postgresql", include_bytes!("../fixtures/captures/postgresql.pcap")),
-    ("http", include_bytes!("../fixtures/captures/http.pcap")),
-    ("http2", include_bytes!("../fixtures/captures/http2.pcap")),
-    ("redis", include_bytes!("../fixtures/captures/redis.pcap")),
-    ("amqp", include_bytes!("../fixtures/captures/amqp.pcap")),
-    ("kafka", include_bytes!("../fixtures/captures/kafka.pcap")),
-    ("none", &[]),
-];
+fn contents_of() -> impl Iterator<Item = &'static str> {
+    recorded::ALL.iter().map(|recording| recording.name).chain(["none"])
+}
 
 /// Nobody is told.
 struct Quiet;
@@ -157,20 +150,19 @@ impl Notices for Quiet {
 }
 
 /// A whole run over traffic of a protocol, with its contents read and without.
-#[divan::bench(args = CONTENTS.map(|(name, _)| name), consts = [true, false], sample_count = 9)]
+#[divan::bench(args = contents_of(), consts = [true, false], sample_count = 9)]
 fn contents<const READ: bool>(bencher: Bencher, name: &str) {
-    let recording = CONTENTS.iter().find(|(known, _)| *known == name).map(|(_, octets)| *octets);
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = match recording.filter(|octets| !octets.is_empty()) {
-        Some(octets) => {
+    let path = match name {
+        "none" => capture(Format::Pcap).path.clone(),
+        name => {
             let path = folder.path().join("capture");
             let mut file = std::fs::File::create(&path).expect("a writable folder");
             let mut bytes = Vec::new();
-            recorded::multiply(octets, PACKETS, &mut bytes).expect("a capture");
+            recorded::multiply(recorded::named(name), PACKETS, &mut bytes).expect("a capture");
             std::io::Write::write_all(&mut file, &bytes).expect("room");
             path
         }
-        None => capture(Format::Pcap).path.clone(),
     };
     bencher.counter(ItemsCount::new(PACKETS)).bench_local(|| {
         let reading = Reading { no_content: !READ, ..Reading::default() };

@@ -11,6 +11,7 @@ mod generator;
 #[allow(dead_code, reason = "each of those that share it uses a part")]
 mod prng;
 #[path = "traffic/recorded.rs"]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod recorded;
 
 use std::fs::File;
@@ -98,7 +99,7 @@ enum Traffic {
     Gzip(Shape),
     Zstd(Shape),
     /// Multiplied to so many packets.
-    Recorded(&'static [u8], u64),
+    Recorded(&'static str, u64),
 }
 
 fn rows() -> Vec<Row> {
@@ -107,7 +108,7 @@ fn rows() -> Vec<Row> {
     let small = Shape::small(8 * million, 100_000);
     let large = Shape::large(2 * million, 20_000);
     let made = |shape| Traffic::Made(shape, Format::Pcap);
-    vec![
+    let mut rows = vec![
         row("8 M packets of 106 octets, 100,000 flows open", made(small), &[TCPDUMP]),
         row("the same on port 3306, no MySQL", made(small.on(3_306)), &[TCPDUMP]),
         row("that as pcapng", Traffic::Made(small.on(3_306), Format::Pcapng), &[TCPDUMP]),
@@ -122,21 +123,16 @@ fn rows() -> Vec<Row> {
             &[TCPDUMP],
         ),
         row(
-            "OLTP of a MariaDB, 2 M packets",
-            Traffic::Recorded(recorded::OLTP, 2 * million),
-            &[TCPDUMP, NO_CONTENT],
-        ),
-        row(
-            "short conversations of a MariaDB, 2 M packets",
-            Traffic::Recorded(recorded::SHORT, 2 * million),
-            &[TCPDUMP, NO_CONTENT],
-        ),
-        row(
             "1 M packets, 20,000 flows open",
             made(Shape::small(million, 20_000)),
             &[TCPDUMP, TSHARK, TCPTRACE, ARGUS],
         ),
-    ]
+    ];
+    rows.extend(recorded::ALL.iter().map(|recording| {
+        let traffic = Traffic::Recorded(recording.name, 2 * million);
+        row(recording.what, traffic, &[TCPDUMP, NO_CONTENT])
+    }));
+    rows
 }
 
 /// How cost grows: packets and open flows, in millions and thousands.
@@ -253,8 +249,9 @@ fn write(folder: &Path, name: &str, traffic: Traffic) -> PathBuf {
             made(shape, Format::Pcap, &mut zstd);
             zstd.finish().expect("room for a capture");
         }
-        Traffic::Recorded(recording, packets) => {
-            recorded::multiply(recording, packets, &mut out).expect("room for a capture");
+        Traffic::Recorded(name, packets) => {
+            recorded::multiply(recorded::named(name), packets, &mut out)
+                .expect("room for a capture");
         }
     }
     path

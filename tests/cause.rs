@@ -211,6 +211,53 @@ fn tags_in_comments_say_which_code_sent_a_statement() {
     }
 }
 
+/// Of two connections that were left, one by code whose statements say so.
+#[test]
+fn check_judges_what_code_with_a_tag_left() {
+    let by = |controller: &str, port: u16| {
+        let sql = format!("UPDATE t SET a=1 /*controller='{controller}',action='update'*/");
+        let talk = Talk::logged_in(port).ask("BEGIN", 3).ask(&sql, 3);
+        talk.wait(50).closed_by_server().capture(5)
+    };
+    let scratch = common::Scratch::new();
+    let orders = scratch.write("orders.pcap", &by("orders", 3306));
+    let carts = scratch.write("carts.pcap", &by("carts", 3306));
+    // Captures that hold a leak, and those that hold nothing to be judged: such a one is no pass.
+    let check = |more: &[&str]| {
+        let output = common::closewait(&[&["check"], more, &[&orders, &carts]].concat());
+        let (out, _) = common::text(&output);
+        let count = |sentence: &str| out.lines().filter(|line| line.contains(sentence)).count();
+        let counts =
+            [count("leak: expected at most 0, found 1"), count("flows: expected at least 1")];
+        (counts, output.status.code(), out)
+    };
+    let by_orders = &["--tag", "controller=orders"][..];
+    for (more, expected) in [
+        (&[][..], [2, 0]),
+        (by_orders, [1, 1]),
+        (&[by_orders, &["--tag", "action=update"]].concat(), [1, 1]),
+        (&[by_orders, &["--tag", "action=show"]].concat(), [0, 2]),
+    ] {
+        let (counts, status, out) = check(more);
+        assert_eq!((counts, status), (expected, Some(1)), "{more:?} {out}");
+    }
+    let (_, status, _) = check(&["--tag", "token=s3cr3t"]);
+    assert_eq!(status, Some(2), "no such key");
+    // What an expectation says itself goes before the command line, and is written into a new one.
+    scratch
+        .write("carts.expect.toml", b"tag = [\"controller=carts\", \"action=update\"]\nleak = 1\n");
+    let (counts, status, out) = check(by_orders);
+    assert_eq!((counts, status), ([1, 0], Some(1)), "{out}");
+    scratch.write("carts.expect.toml", b"tag = \"token=s3cr3t\"\n");
+    let (_, status, out) = check(&[]);
+    assert_eq!(status, Some(2), "{out}");
+    let blessed = common::closewait(&["check", "--bless", "--tag", "controller=carts", &orders]);
+    assert_eq!(blessed.status.code(), Some(0), "{:?}", common::text(&blessed));
+    let beside = std::path::Path::new(&orders).with_file_name("orders.expect.toml");
+    let written = std::fs::read_to_string(beside).expect("an expectation");
+    assert!(written.contains("tag = \"controller=carts\"\nflows = 0\nleak = 0\n"), "{written}");
+}
+
 #[test]
 fn other_protocols_are_forgotten_too() {
     let talk = Talk::with(6379).say(CLIENT, b"PING\r\n").say(SERVER, b"+PONG\r\n");

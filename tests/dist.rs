@@ -7,7 +7,10 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Scratch, assert_understood, commands, is_root, project, skip, text};
+use common::{
+    BINARY, Need, ROOT, Scratch, assert_understood, commands, is_root, lacks, project, skip, text,
+    tool,
+};
 use yaml_rust2::{Yaml, YamlLoader};
 
 fn file(path: &str) -> String {
@@ -48,6 +51,46 @@ fn the_service_is_started_with_arguments_that_are_understood() {
     assert_eq!(values(&unit, "EnvironmentFile"), ["-/etc/default/closewait"]);
     assert_understood(&start.replace("$CLOSEWAIT_ARGS", ""));
     assert_understood(&start.replace("$CLOSEWAIT_ARGS", &default_args().1));
+}
+
+/// Every line of the unit, as systemd reads it.
+#[test]
+fn systemd_understands_the_unit() {
+    const SYSTEMD: Need = ("systemd", "systemd-analyze", &["--version"]);
+    if let Some(missing) = lacks(&[SYSTEMD]) {
+        return skip(missing);
+    }
+    let scratch = Scratch::new();
+    // The package installs the program; here it is elsewhere.
+    let unit = file(".dist/closewait.service").replace("/usr/bin/closewait", BINARY);
+    let path = scratch.write("closewait.service", unit.as_bytes());
+    let verify = ["verify", "--man=no", "--recursive-errors=no", &path];
+    let output = tool("systemd-analyze").args(verify).output().expect("it runs");
+    let (_, err) = text(&output);
+    assert!(output.status.success() && !err.contains("closewait.service:"), "{err}");
+}
+
+/// The events of a day go aside, and the file that the program has open is empty.
+#[test]
+fn the_events_are_rotated() {
+    const LOGROTATE: Need = ("logrotate", "logrotate", &["--version"]);
+    if let Some(missing) = lacks(&[ROOT, LOGROTATE]) {
+        return skip(missing);
+    }
+    let scratch = Scratch::new();
+    let log = scratch.write("closewait.jsonl", b"{}\n");
+    let rules = file(".dist/closewait.logrotate").replace("/var/log/closewait.jsonl", &log);
+    let rules = scratch.write("rules", rules.as_bytes());
+    let state = scratch.path().join("state");
+    let output = tool("logrotate")
+        .arg("--state")
+        .arg(state)
+        .args(["--force", &rules])
+        .output()
+        .expect("it runs");
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output).1);
+    let kept = fs::read_to_string(format!("{log}.1")).expect("the day before");
+    assert_eq!((kept.as_str(), fs::read(&log).expect("it stays").len()), ("{}\n", 0));
 }
 
 #[test]

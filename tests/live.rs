@@ -569,6 +569,49 @@ fn without_permission_the_remedy_is_said() {
     assert!(err.contains("setcap cap_net_raw=ep") && err.lines().count() == 1, "{err}");
 }
 
+/// A client that asks a PostgreSQL in these words, is answered, and left behind.
+fn asked_by(server: &Server, statement: &str) -> TcpStream {
+    let message =
+        |kind: &[u8], body: &[u8]| [kind, &(body.len() as u32 + 4).to_be_bytes(), body].concat();
+    let (mut client, mut served) = server.accepted();
+    let pass = |from: &mut TcpStream, to: &mut TcpStream, octets: &[u8]| {
+        from.write_all(octets).expect("an open connection");
+        to.read_exact(&mut vec![0; octets.len()]).expect("an open connection");
+    };
+    let ready = message(b"Z", b"I");
+    pass(&mut client, &mut served, &message(b"", b"\0\x03\0\0user\0me\0\0"));
+    pass(&mut served, &mut client, &[message(b"R", &[0; 4]), ready.clone()].concat());
+    pass(&mut client, &mut served, &message(b"Q", &[statement.as_bytes(), b"\0"].concat()));
+    pass(&mut served, &mut client, &[message(b"C", b"UPDATE 1\0"), ready].concat());
+    client
+}
+
+#[test]
+fn only_what_code_with_a_tag_left_is_told() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let port = server.port();
+    let protocol = format!("postgresql={port}");
+    let mut watcher = Watcher::start(port, &["--port", &protocol, "--tag", "controller=orders"]);
+    let by = |controller: &str| {
+        asked_by(&server, &format!("UPDATE t SET a=1 /*controller='{controller}'*/"))
+    };
+    let held = ["carts", "orders", "carts"].map(by);
+    let orders = u64::from(held[1].local_addr().expect("an address").port());
+    let event = watcher.line();
+    assert_eq!((port_of(&event), &event["cause"]), (orders, &"forgotten".into()), "{event}");
+    let (report, status) = watcher.stop();
+    let told: Vec<u64> =
+        report.iter().filter(|line| line["type"] != "summary").map(port_of).collect();
+    assert!(!told.is_empty() && told.iter().all(|port| *port == orders), "{report:?}");
+    let summary = report.last().expect("a summary");
+    assert_eq!((&summary["flows"], &summary["findings"]), (&1.into(), &1.into()), "{summary}");
+    assert_eq!(status, Some(1));
+    drop(held);
+}
+
 /// At each power of two from four on, an event says how many of its kind there are, and when descriptors run out.
 #[test]
 fn growth_is_told_at_powers_of_two() {

@@ -85,6 +85,31 @@ fn what_builds_is_there() {
     assert!(!has(&tree(&["--no-default-features"]), "clap"), "the library alone");
 }
 
+/// The oldest Rust that README names builds it: no crate asks for a later one. Clippy sees that no line here does.
+#[test]
+fn no_crate_wants_a_later_rust() {
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    let mut cargo = Command::new(cargo);
+    cargo.args(["metadata", "--locked", "--format-version", "1", "--all-features"]);
+    cargo.args(["--filter-platform", "x86_64-unknown-linux-gnu"]).current_dir(project("."));
+    let output = cargo.output().expect("cargo");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let version = |text: &str| {
+        let parts = text.split('.').map(|part| part.parse().expect("a number"));
+        parts.collect::<Vec<u32>>()
+    };
+    let ours = env!("CARGO_PKG_RUST_VERSION");
+    let readme = std::fs::read_to_string(project("README.md")).expect("README");
+    assert!(readme.contains(&format!("Rust ({ours} or later")), "{ours}");
+    let crates = told["packages"].as_array().expect("packages");
+    let later = crates.iter().filter(|package| {
+        let wanted = package["rust_version"].as_str();
+        wanted.is_some_and(|wanted| version(wanted) > version(&format!("{ours}.0")))
+    });
+    let later: Vec<String> = later.map(|package| package["id"].to_string()).collect();
+    assert!(crates.len() > 100 && later.is_empty(), "{ours} is too old for {later:?}");
+}
+
 /// The words of a line, with `#` for whatever has a digit, and `s` for each unit of time.
 fn skeleton(line: &str) -> String {
     let mut words: Vec<String> = Vec::new();

@@ -4,6 +4,7 @@ mod generator;
 #[path = "../../tests/simulation/prng.rs"]
 #[allow(dead_code, reason = "each of those that share it uses a part")]
 mod prng;
+#[allow(dead_code, reason = "each of those that share it uses a part")]
 mod recorded;
 
 use std::io::{self, BufWriter};
@@ -27,9 +28,9 @@ struct Args {
     /// Segments of 32 KB
     #[arg(long, conflicts_with = "large")]
     huge: bool,
-    /// Recorded from a MariaDB and multiplied by addresses; of the other flags, only --packets counts
-    #[arg(long)]
-    recorded: Option<Recording>,
+    /// Recorded from real servers and multiplied by addresses; of the other flags, only --packets counts
+    #[arg(long, value_parser = recorded::ALL.iter().map(|one| one.name).collect::<Vec<_>>())]
+    recorded: Option<String>,
     /// The servers' port
     #[arg(long, default_value = "5432")]
     port: u16,
@@ -52,12 +53,6 @@ struct Args {
     seed: u64,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Recording {
-    Oltp,
-    Short,
-}
-
 fn main() -> ExitCode {
     match write(&Args::parse()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -70,12 +65,9 @@ fn main() -> ExitCode {
 
 fn write(args: &Args) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
-    match args.recorded {
-        Some(Recording::Oltp) => return recorded::multiply(recorded::OLTP, args.packets, &mut out),
-        Some(Recording::Short) => {
-            return recorded::multiply(recorded::SHORT, args.packets, &mut out);
-        }
-        None => {}
+    if let Some(name) = &args.recorded {
+        recorded::multiply(recorded::named(name), args.packets, &mut out)?;
+        return Ok(());
     }
     let shape = match (args.large, args.huge) {
         (true, _) => Shape::large(args.packets, args.open),

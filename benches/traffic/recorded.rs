@@ -1,12 +1,41 @@
 //! Traffic of real servers, recorded once (`benches/recorded/record`) and multiplied by addresses.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
-/// Connections of the client MariaDB's own: transactions of points, a range, a sum and updates.
-pub const OLTP: &[u8] = include_bytes!("../recorded/oltp.pcap");
+/// A recording by its name: a file in `benches/recorded`, compressed.
+#[derive(Clone, Copy)]
+pub struct Recording {
+    pub name: &'static str,
+    /// In words.
+    pub what: &'static str,
+    gzip: &'static [u8],
+}
 
-/// Connect, log in, one transaction, quit.
-pub const SHORT: &[u8] = include_bytes!("../recorded/short.pcap");
+macro_rules! recordings {
+    ($($name:literal: $what:literal;)*) => {
+        pub const ALL: &[Recording] = &[$(Recording {
+            name: $name,
+            what: $what,
+            gzip: include_bytes!(concat!("../recorded/", $name, ".pcap.gz")),
+        }),*];
+    };
+}
+
+recordings! {
+    "oltp": "OLTP of a MariaDB";
+    "short": "short conversations of a MariaDB";
+    "postgresql": "pgbench in its three protocols on PostgreSQL";
+    "http": "keep-alive requests of curl to nginx";
+    "http2": "HTTP/2 of h2load to nginx";
+    "redis": "redis-benchmark on Redis";
+    "amqp": "pika on RabbitMQ, publishing and consuming";
+    "kafka": "aiokafka on Tansu, producing and fetching";
+}
+
+/// The recording of this name.
+pub fn named(name: &str) -> Recording {
+    *ALL.iter().find(|recording| recording.name == name).expect("a recording of this name")
+}
 
 const FILE_HEADER: usize = 24;
 const RECORD_HEADER: usize = 16;
@@ -49,12 +78,14 @@ fn read(recording: &[u8]) -> Vec<Recorded> {
     packets
 }
 
-/// Writes a capture of about so many packets: as many whole copies of a recording as they make. Its first
-/// packet goes to the server.
-pub fn multiply(recording: &[u8], packets: u64, out: &mut impl Write) -> io::Result<()> {
-    let mut recorded = read(recording);
+/// Writes a capture of about so many packets: as many whole copies of a recording as they make; how many they are.
+/// Its first packet goes to the server.
+pub fn multiply(recording: Recording, packets: u64, out: &mut impl Write) -> io::Result<u64> {
+    let mut octets = Vec::new();
+    flate2::read::GzDecoder::new(recording.gzip).read_to_end(&mut octets)?;
+    let mut recorded = read(&octets);
     let server = recorded.first().map_or([0; 2], |first| [first.frame[36], first.frame[37]]);
-    out.write_all(&recording[..FILE_HEADER])?;
+    out.write_all(&octets[..FILE_HEADER])?;
     let copies = packets.div_ceil(recorded.len() as u64) as u32;
     let length = recorded.last().map_or(0, |last| last.micros) + 1_000;
     for group in 0..copies.div_ceil(BESIDE) {
@@ -69,7 +100,8 @@ pub fn multiply(recording: &[u8], packets: u64, out: &mut impl Write) -> io::Res
             }
         }
     }
-    out.flush()
+    out.flush()?;
+    Ok(u64::from(copies) * recorded.len() as u64)
 }
 
 /// Gives a packet the addresses of a copy. Its checksum is zero, as with offload.

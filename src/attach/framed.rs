@@ -75,6 +75,9 @@ impl<const N: usize> Framed<N> {
         data: &mut &'d [u8],
         size: impl Fn(&[u8; N]) -> Option<Size>,
     ) -> Option<Whole<'a, N>> {
+        if let Some(whole) = self.here(data, &size) {
+            return Some(whole);
+        }
         let is_new = self.begun().is_none();
         if self.lost || !self.read_header(data) {
             return None;
@@ -93,16 +96,30 @@ impl<const N: usize> Framed<N> {
             self.lose();
             return None;
         }
-        if is_new && self.rest == 0 {
-            // All of it is here: nothing has to be kept.
-            self.got = 0;
-            let body = octets.get(..keep).unwrap_or(octets);
-            return Some(Whole { header: self.header, body, cut: body.len() < octets.len() });
-        }
         let room = if self.cut { 0 } else { keep.saturating_sub(self.body.len()) };
         self.cut |= room < octets.len();
         self.body.extend_from_slice(octets.get(..room).unwrap_or(octets));
         self.take()
+    }
+
+    /// Takes a frame that begins and ends here, as nearly all do: nothing has to be kept.
+    fn here<'d>(
+        &self,
+        data: &mut &'d [u8],
+        size: impl Fn(&[u8; N]) -> Option<Size>,
+    ) -> Option<Whole<'d, N>> {
+        if self.got > 0 || self.lost {
+            return None;
+        }
+        let (header, rest) = data.split_first_chunk::<N>()?;
+        let Size { len, keep, end } = size(header)?;
+        let (octets, after) = rest.split_at_checked(len as usize)?;
+        if end.is_some() && octets.last() != end.as_ref() {
+            return None;
+        }
+        *data = after;
+        let body = octets.get(..keep).unwrap_or(octets);
+        Some(Whole { header: *header, body, cut: body.len() < octets.len() })
     }
 
     /// So many octets cannot be seen: the frame that ends with them, if one does.

@@ -10,6 +10,7 @@
 //! * [`conversations`]: the conversations of many connections at once
 //! * [`facts`]: what is known of a conversation, whatever its protocol
 //! * `framed`: frames out of octets, where a header says how many follow
+//! * `kept`: octets of which something is made when somebody asks
 //! * `marks`: the octets that a statement came in, by its time
 //! * [`sql`]: texts of statements, for every protocol that carries them
 //! * [`amqp`]: AMQP 0-9-1, as RabbitMQ speaks it
@@ -25,6 +26,7 @@ pub mod facts;
 mod framed;
 pub mod http;
 pub mod kafka;
+mod kept;
 mod marks;
 pub mod mysql;
 pub mod postgresql;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 
-use super::shared::ReportArgs;
+use super::shared::{ReportArgs, TagArgs};
 use super::times::duration;
 use crate::commands::check::{CheckCommand, Watched};
 use crate::endpoints::EndpointSet;
@@ -23,6 +23,8 @@ Examples:
   closewait check --local 10.0.0.5 test.pcap
                             without one: no leak, nothing that cannot be told
   closewait check --max-leaks :6379=2 captures  but two to Redis
+  closewait check --tag controller=orders captures
+                            what that code left, by its statements' comments
   closewait check -f 'port 3306' -- make integration-test
                             captures while it runs, and judges
   closewait check --bless --local 10.0.0.5 captures
@@ -35,7 +37,8 @@ Examples:
                             or github, sarif, gitlab
 
 x.expect.toml, beside x.pcap (every key may be left out):
-  local = \"10.0.0.5\"                    also: filter, min_hold = \"1s\"
+  local = \"10.0.0.5\"                    also: filter, min_hold = \"1s\",
+                                        tag = \"controller=orders\"
   flows = { min = 1 }
   leak = 0                              any verdict: 1, or { min = 1, max = 2 }
   max_unknown = 0
@@ -119,6 +122,9 @@ pub struct CheckArgs {
     /// Held for less, it is pending and no leak, where the expectation does not say it [default: 1s]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Reading")]
     min_hold: Option<Duration>,
+
+    #[command(flatten)]
+    tag: TagArgs,
 
     /// Write what is found into the expectations, and print what changes
     #[arg(long, conflicts_with_all = ["baseline", "write_baseline"])]
@@ -222,6 +228,7 @@ impl CheckArgs {
                 local: self.local,
                 filter: self.filter,
                 min_hold: self.min_hold.map(delta),
+                tags: self.tag.sought(),
             },
             bless: self.bless,
             baseline: self.baseline,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::shared::{JudgingArgs, MemoryArgs, NetnsArgs, OutputArgs, ReadingArgs};
+use super::shared::{JudgingArgs, MemoryArgs, NetnsArgs, OutputArgs, ReadingArgs, TagArgs};
 use super::times::{TimeArgs, duration};
 use crate::capture::live::ring::Ring;
 use crate::capture::live::{BUFFER, Wanted};
@@ -27,6 +27,9 @@ Examples:
   closewait live --metrics 127.0.0.1:9433 port 3306  numbers for Prometheus
   closewait live --code port 3306        with the functions that used them
                                          (root)
+  closewait live --tag controller=orders port 3306
+                                         what that code leaves, by its
+                                         statements' comments
   closewait live -Z nobody port 3306     as root: with no more rights than it
                                          takes
 
@@ -130,6 +133,9 @@ pub struct LiveArgs {
     reading: ReadingArgs,
 
     #[command(flatten)]
+    tag: TagArgs,
+
+    #[command(flatten)]
     output: OutputArgs,
 
     #[command(flatten)]
@@ -204,6 +210,7 @@ impl LiveArgs {
             return Err("--end: a live capture ends when it is told to: --duration".into());
         }
         let netns = self.netns.one()?;
+        let reading = self.tag.add_to(self.reading.reading())?;
         Ok(LiveCommand {
             wanted: Wanted {
                 interfaces: self.interface,
@@ -226,7 +233,7 @@ impl LiveArgs {
                 max_flows: self.memory.max_flows,
                 // Packets come slower than one thread takes them.
                 threads: NonZeroUsize::MIN,
-                reading: Reading { octets: self.code, paths, ..self.reading.reading() },
+                reading: Reading { octets: self.code, paths, ..reading },
                 ..Plan::default()
             },
             format,

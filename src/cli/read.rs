@@ -9,9 +9,8 @@ use clap::Args;
 use super::flames::FlameArgs;
 use super::nearest_command;
 use super::options::Options;
-use super::shared::{JudgingArgs, MemoryArgs, OutputArgs, ReadingArgs};
+use super::shared::{JudgingArgs, MemoryArgs, OutputArgs, ReadingArgs, TagArgs};
 use super::times::TimeArgs;
-use crate::attach::sql::tags::Sought;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
@@ -113,15 +112,8 @@ pub struct ReadArgs {
     #[command(flatten)]
     reading: ReadingArgs,
 
-    /// Only connections whose last statement, or open transaction, has this tag in its comment:
-    /// controller=orders; repeatable, and all have to be there
-    #[arg(
-        long,
-        value_name = "KEY=VALUE",
-        help_heading = "Contents",
-        conflicts_with = "no_content"
-    )]
-    tag: Vec<Sought>,
+    #[command(flatten)]
+    tag: TagArgs,
 
     /// Report every connection, not only stuck ones
     #[arg(long, help_heading = "Output")]
@@ -158,6 +150,7 @@ impl ReadArgs {
             (Format::Html, Paths::None | Paths::Reported) => Paths::Sample,
             (_, paths) => paths,
         };
+        let reading = self.tag.add_to(self.reading.reading())?;
         Ok(ReadCommand {
             sockets: self.sockets,
             plan: Plan {
@@ -169,7 +162,7 @@ impl ReadArgs {
                 sockets: None,
                 max_flows: self.memory.max_flows,
                 threads: bounded(self.threads.unwrap_or_else(all_cores)),
-                reading: Reading { paths, tags: self.tag.into(), ..self.reading.reading() },
+                reading: Reading { paths, ..reading },
                 stop: Stop::default(),
             },
             flames,

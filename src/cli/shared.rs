@@ -12,6 +12,7 @@ use super::options::Options;
 use super::times::{TimeArgs, duration, end_word, ended_at};
 
 use crate::attach::registry::Known;
+use crate::attach::sql::tags::Sought;
 use crate::commands::format::Format;
 use crate::commands::screen::screen;
 use crate::endpoints::EndpointSet;
@@ -183,6 +184,29 @@ impl ReadingArgs {
         let vxlan = self.vxlan_port.clone();
         let (no_content, literals) = (self.no_content, self.show_literals);
         Reading { no_content, ports, vxlan, literals, ..Reading::default() }
+    }
+}
+
+/// The connections that count, by the code that used them.
+#[derive(Args)]
+pub(super) struct TagArgs {
+    /// Only connections whose last statement, or open transaction, has this tag in its comment:
+    /// controller=orders; repeatable, and all have to be there
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Contents")]
+    tag: Vec<Sought>,
+}
+
+impl TagArgs {
+    pub(super) fn sought(self) -> Vec<Sought> {
+        self.tag
+    }
+
+    /// Adds them to what is read.
+    pub(super) fn add_to(self, reading: Reading) -> Result<Reading, String> {
+        if reading.no_content && !self.tag.is_empty() {
+            return Err("--tag: with --no-content, no statement is read".into());
+        }
+        Ok(Reading { tags: self.tag.into(), ..reading })
     }
 }
 

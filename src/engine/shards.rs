@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::batch::Batch;
 use super::crew::{Crew, Job};
+use crate::attach::Facts;
 use crate::attach::conversations::{Conversations, Wanted};
 use crate::attach::registry::Content;
 use crate::attach::sql::tags::Sought;
@@ -82,6 +83,12 @@ impl Orders {
     fn reads(&self, flow: &Flow) -> bool {
         self.all || !self.tags.is_empty() || flow.ending() != Ending::Closed
     }
+
+    /// Returns whether a connection on which this was said is one of those that are looked for.
+    pub fn seeks(&self, said: Option<&Facts>) -> bool {
+        let is_in = |sought: &Sought| said.is_some_and(|said| sought.is_in(&said.tags));
+        self.tags.iter().all(is_in)
+    }
 }
 
 #[inline]
@@ -137,6 +144,7 @@ impl Shard {
     fn look_at(&self, key: FlowKey, flow: &Flow, by: &Orders, is_asked_for: bool) -> Judged {
         let judged = Judged::new(Retired { key, flow: flow.clone() }, &by.policy, &by.facts);
         let is_open = judged.judgement.close == Close::Open;
+        let is_asked_for = is_asked_for || !by.tags.is_empty();
         match is_asked_for || is_open || matters(&judged) {
             true => with_said(judged, &self.conversations, by),
             false => Judged { unread: by.no_content, ..judged },
@@ -201,12 +209,8 @@ impl Judge<'_> {
 
     /// Is it one of the connections that are looked for?
     fn is_sought(&self, flow: &Flow) -> bool {
-        let sought = &self.orders.tags;
-        sought.is_empty()
-            || self
-                .conversations
-                .facts(flow, false)
-                .is_some_and(|facts| sought.iter().all(|sought| sought.is_in(&facts.tags)))
+        let tags = &self.orders.tags;
+        tags.is_empty() || self.orders.seeks(self.conversations.facts(flow, false).as_deref())
     }
 
     /// Is a transaction open? The facts are not put together again where they are known.

@@ -6,6 +6,7 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, val
 
 use super::file::{Wrong, expectation};
 use super::{Expectation, Key, Range, ReadingOptions, is_nothing_judged, violations};
+use crate::attach::sql::tags::Sought;
 use crate::printable::printable;
 use crate::summary::seen::{Collected, Seen};
 use crate::tcp::segment::Endpoint;
@@ -75,10 +76,7 @@ fn fresh(capture: &str, reading: &ReadingOptions, collected: &Collected) -> Stri
 /// Writes the options of reading: they are a part of what is expected.
 fn options(table: &mut Table, before: &ReadingOptions, now: &ReadingOptions) {
     if before.local != now.local {
-        table["local"] = match &now.local[..] {
-            [one] => value(one),
-            several => value(several.iter().collect::<Array>()),
-        };
+        table["local"] = one_or_several(&now.local);
     }
     if before.filter != now.filter
         && let Some(filter) = &now.filter
@@ -89,6 +87,17 @@ fn options(table: &mut Table, before: &ReadingOptions, now: &ReadingOptions) {
         && let Some(time) = now.min_hold.and_then(|time| time.to_std().ok())
     {
         table["min_hold"] = value(humantime::format_duration(time).to_string());
+    }
+    if before.tags != now.tags {
+        let tags: Vec<String> = now.tags.iter().map(Sought::to_string).collect();
+        table["tag"] = one_or_several(&tags);
+    }
+}
+
+fn one_or_several(words: &[String]) -> Item {
+    match words {
+        [one] => value(one),
+        several => value(several.iter().collect::<Array>()),
     }
 }
 

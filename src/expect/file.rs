@@ -7,10 +7,11 @@ use super::{Expectation, Key, Limits, OpenIdle, Override, Range, ReadingOptions}
 use crate::verdict::Verdict;
 
 /// The keys of both files, beside the verdicts' names.
-const COMMON: [&str; 11] = [
+const COMMON: [&str; 12] = [
     "local",
     "filter",
     "min_hold",
+    "tag",
     "held",
     "max_leaks",
     "max_held",
@@ -68,6 +69,7 @@ fn reading(keys: &Keys) -> Result<ReadingOptions, Wrong> {
         local: keys.read("local", Value::addresses)?.unwrap_or_default(),
         filter: keys.read("filter", Value::text)?,
         min_hold: keys.read("min_hold", Value::time)?,
+        tags: keys.read("tag", Value::tags)?.unwrap_or_default(),
     })
 }
 

@@ -7,6 +7,7 @@ use toml_edit::{Item, TableLike};
 
 use super::Range;
 use super::findings::Named;
+use crate::attach::sql::tags::Sought;
 use crate::endpoints::EndpointSet;
 use crate::printable::printable;
 
@@ -131,6 +132,18 @@ impl<'a> Value<'a> {
             Ok(name.to_owned())
         };
         array.iter().map(one).collect()
+    }
+
+    /// `"controller=orders"`, or several in brackets.
+    pub fn tags(self) -> Result<Vec<Sought>, Wrong> {
+        let one = |text: Option<&str>| {
+            let text = text.ok_or_else(|| self.wrong("write a tag in quotes"))?;
+            text.parse().map_err(|error: String| self.wrong(&error))
+        };
+        match self.item.as_array() {
+            Some(array) => array.iter().map(|item| one(item.as_str())).collect(),
+            None => one(self.item.as_str()).map(|tag| vec![tag]),
+        }
     }
 
     /// `2`, `{ max = 2 }`, `{ min = 1, max = 3 }`.

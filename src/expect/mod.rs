@@ -15,6 +15,7 @@ mod violation;
 
 use chrono::TimeDelta;
 
+use crate::attach::sql::tags::Sought;
 use crate::endpoints::EndpointSet;
 use crate::summary::seen::{Collected, Seen};
 use crate::units::duration;
@@ -55,6 +56,8 @@ pub struct ReadingOptions {
     pub filter: Option<String>,
     /// Half-closed for less than this is pending.
     pub min_hold: Option<TimeDelta>,
+    /// Connections count only if what was said on them last has all of these.
+    pub tags: Vec<Sought>,
 }
 
 impl ReadingOptions {
@@ -68,6 +71,7 @@ impl ReadingOptions {
             local: if self.local.is_empty() { other.local.clone() } else { self.local },
             filter: self.filter.or_else(|| other.filter.clone()),
             min_hold: self.min_hold.or(other.min_hold),
+            tags: if self.tags.is_empty() { other.tags.clone() } else { self.tags },
         }
     }
 }

@@ -170,7 +170,7 @@ impl Live {
         let point = session.point_mut();
         self.suspects.watch(point.fins.iter_mut().flat_map(|fins| fins.drain(..)));
         let events = self.suspects.check(&point.shards, &point.rewrites, &orders);
-        session.held.extend(self.suspects.held());
+        session.held = self.suspects.held().collect();
         self.suspects.take_troubles().iter().for_each(|trouble| notices.trouble(trouble));
         if !events.is_empty() {
             notices.make_room();

@@ -48,6 +48,9 @@ impl Snapshot {
         let mut snapshot = Snapshot { totals, rows: session.kept.clone(), before, gauges };
         let orders = session.orders(session.current(), false);
         for mut judged in point.shards.judge_all(&orders, &session.held) {
+            if !orders.seeks(judged.said.as_deref()) {
+                continue;
+            }
             learn_others(&mut judged, &point.rewrites);
             count(&judged, &mut snapshot.gauges);
             pauses.see(&judged);

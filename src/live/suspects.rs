@@ -210,7 +210,7 @@ impl Suspects {
                 }
                 Step::Ask(known) => {
                     self.known.extend(known.map(|standing| (flow.id(), standing)));
-                    suspects.push(judged());
+                    suspects.extend(Some(judged()).filter(|one| orders.seeks(one.said.as_deref())));
                 }
                 Step::Decide => events.extend(self.decide(judged(), sockets.clone())),
                 Step::Insist { announced } => {

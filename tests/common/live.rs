@@ -26,11 +26,16 @@ impl Server {
         self.0.local_addr().expect("an address").port()
     }
 
+    /// A client, and the server's side of it.
+    pub fn accepted(&self) -> (TcpStream, TcpStream) {
+        let client =
+            TcpStream::connect(self.0.local_addr().expect("an address")).expect("a client");
+        (client, self.0.accept().expect("a client").0)
+    }
+
     /// A client that has been answered, and the server's side of it.
     pub fn connected(&self) -> (TcpStream, TcpStream) {
-        let mut client =
-            TcpStream::connect(self.0.local_addr().expect("an address")).expect("a client");
-        let (mut served, _) = self.0.accept().expect("a client");
+        let (mut client, mut served) = self.accepted();
         let mut octet = [0];
         client.write_all(b"q").expect("an open connection");
         served.read_exact(&mut octet).expect("an open connection");

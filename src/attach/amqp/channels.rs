@@ -135,9 +135,9 @@ impl Channels {
 
     /// Returns whether a transaction begins: in its mode, with anything that is to be committed.
     fn begin(&mut self, id: u16, at: Time, by: &'static str) -> bool {
-        let is_work = ["basic.publish", "basic.ack", "basic.nack", "basic.reject"].contains(&by);
+        let is_work = || ["basic.publish", "basic.ack", "basic.nack", "basic.reject"].contains(&by);
         let mode = self.open.get_mut(&id).and_then(|channel| channel.transaction.as_mut());
-        let begins = mode.filter(|transaction| is_work && transaction.since.is_none());
+        let begins = mode.filter(|transaction| transaction.since.is_none() && is_work());
         begins.map(|transaction| *transaction = Uncommitted { since: Some(at), by }).is_some()
     }
 

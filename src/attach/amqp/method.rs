@@ -1,100 +1,72 @@
 //! Methods by their numbers, and what is in them.
 
-/// Names of methods, by class and number.
-const NAMES: &[(u16, u16, &str)] = &[
-    (10, 10, "connection.start"),
-    (10, 11, "connection.start-ok"),
-    (10, 20, "connection.secure"),
-    (10, 21, "connection.secure-ok"),
-    (10, 30, "connection.tune"),
-    (10, 31, "connection.tune-ok"),
-    (10, 40, "connection.open"),
-    (10, 41, "connection.open-ok"),
-    (10, 50, "connection.close"),
-    (10, 51, "connection.close-ok"),
-    (10, 60, "connection.blocked"),
-    (10, 61, "connection.unblocked"),
-    (10, 70, "connection.update-secret"),
-    (10, 71, "connection.update-secret-ok"),
-    (20, 10, "channel.open"),
-    (20, 11, "channel.open-ok"),
-    (20, 20, "channel.flow"),
-    (20, 21, "channel.flow-ok"),
-    (20, 40, "channel.close"),
-    (20, 41, "channel.close-ok"),
-    (40, 10, "exchange.declare"),
-    (40, 11, "exchange.declare-ok"),
-    (40, 20, "exchange.delete"),
-    (40, 21, "exchange.delete-ok"),
-    (40, 30, "exchange.bind"),
-    (40, 31, "exchange.bind-ok"),
-    (40, 40, "exchange.unbind"),
-    (40, 51, "exchange.unbind-ok"),
-    (50, 10, "queue.declare"),
-    (50, 11, "queue.declare-ok"),
-    (50, 20, "queue.bind"),
-    (50, 21, "queue.bind-ok"),
-    (50, 30, "queue.purge"),
-    (50, 31, "queue.purge-ok"),
-    (50, 40, "queue.delete"),
-    (50, 41, "queue.delete-ok"),
-    (50, 50, "queue.unbind"),
-    (50, 51, "queue.unbind-ok"),
-    (60, 10, "basic.qos"),
-    (60, 11, "basic.qos-ok"),
-    (60, 20, "basic.consume"),
-    (60, 21, "basic.consume-ok"),
-    (60, 30, "basic.cancel"),
-    (60, 31, "basic.cancel-ok"),
-    (60, 40, "basic.publish"),
-    (60, 50, "basic.return"),
-    (60, 60, "basic.deliver"),
-    (60, 70, "basic.get"),
-    (60, 71, "basic.get-ok"),
-    (60, 72, "basic.get-empty"),
-    (60, 80, "basic.ack"),
-    (60, 90, "basic.reject"),
-    (60, 100, "basic.recover-async"),
-    (60, 110, "basic.recover"),
-    (60, 111, "basic.recover-ok"),
-    (60, 120, "basic.nack"),
-    (85, 10, "confirm.select"),
-    (85, 11, "confirm.select-ok"),
-    (90, 10, "tx.select"),
-    (90, 11, "tx.select-ok"),
-    (90, 20, "tx.commit"),
-    (90, 21, "tx.commit-ok"),
-    (90, 30, "tx.rollback"),
-    (90, 31, "tx.rollback-ok"),
-];
-
-/// Methods of the client that the server answers with one of its own.
-const ASKING: &[&str] = &[
-    "connection.start-ok",
-    "connection.open",
-    "connection.close",
-    "connection.update-secret",
-    "channel.open",
-    "channel.flow",
-    "channel.close",
-    "exchange.declare",
-    "exchange.delete",
-    "exchange.bind",
-    "exchange.unbind",
-    "queue.declare",
-    "queue.bind",
-    "queue.purge",
-    "queue.delete",
-    "queue.unbind",
-    "basic.qos",
-    "basic.consume",
-    "basic.cancel",
-    "basic.get",
-    "basic.recover",
-    "confirm.select",
-    "tx.select",
-    "tx.commit",
-    "tx.rollback",
+/// Methods in order, by class and number: their names, and whether they are of the client, and the server answers
+/// with one of its own.
+const METHODS: &[(u16, u16, &str, bool)] = &[
+    (10, 10, "connection.start", false),
+    (10, 11, "connection.start-ok", true),
+    (10, 20, "connection.secure", false),
+    (10, 21, "connection.secure-ok", false),
+    (10, 30, "connection.tune", false),
+    (10, 31, "connection.tune-ok", false),
+    (10, 40, "connection.open", true),
+    (10, 41, "connection.open-ok", false),
+    (10, 50, "connection.close", true),
+    (10, 51, "connection.close-ok", false),
+    (10, 60, "connection.blocked", false),
+    (10, 61, "connection.unblocked", false),
+    (10, 70, "connection.update-secret", true),
+    (10, 71, "connection.update-secret-ok", false),
+    (20, 10, "channel.open", true),
+    (20, 11, "channel.open-ok", false),
+    (20, 20, "channel.flow", true),
+    (20, 21, "channel.flow-ok", false),
+    (20, 40, "channel.close", true),
+    (20, 41, "channel.close-ok", false),
+    (40, 10, "exchange.declare", true),
+    (40, 11, "exchange.declare-ok", false),
+    (40, 20, "exchange.delete", true),
+    (40, 21, "exchange.delete-ok", false),
+    (40, 30, "exchange.bind", true),
+    (40, 31, "exchange.bind-ok", false),
+    (40, 40, "exchange.unbind", true),
+    (40, 51, "exchange.unbind-ok", false),
+    (50, 10, "queue.declare", true),
+    (50, 11, "queue.declare-ok", false),
+    (50, 20, "queue.bind", true),
+    (50, 21, "queue.bind-ok", false),
+    (50, 30, "queue.purge", true),
+    (50, 31, "queue.purge-ok", false),
+    (50, 40, "queue.delete", true),
+    (50, 41, "queue.delete-ok", false),
+    (50, 50, "queue.unbind", true),
+    (50, 51, "queue.unbind-ok", false),
+    (60, 10, "basic.qos", true),
+    (60, 11, "basic.qos-ok", false),
+    (60, 20, "basic.consume", true),
+    (60, 21, "basic.consume-ok", false),
+    (60, 30, "basic.cancel", true),
+    (60, 31, "basic.cancel-ok", false),
+    (60, 40, "basic.publish", false),
+    (60, 50, "basic.return", false),
+    (60, 60, "basic.deliver", false),
+    (60, 70, "basic.get", true),
+    (60, 71, "basic.get-ok", false),
+    (60, 72, "basic.get-empty", false),
+    (60, 80, "basic.ack", false),
+    (60, 90, "basic.reject", false),
+    (60, 100, "basic.recover-async", false),
+    (60, 110, "basic.recover", true),
+    (60, 111, "basic.recover-ok", false),
+    (60, 120, "basic.nack", false),
+    (85, 10, "confirm.select", true),
+    (85, 11, "confirm.select-ok", false),
+    (90, 10, "tx.select", true),
+    (90, 11, "tx.select-ok", false),
+    (90, 20, "tx.commit", true),
+    (90, 21, "tx.commit-ok", false),
+    (90, 30, "tx.rollback", true),
+    (90, 31, "tx.rollback-ok", false),
 ];
 
 /// A method, as far as it was seen.
@@ -102,18 +74,23 @@ const ASKING: &[&str] = &[
 pub struct Method<'a> {
     pub name: &'static str,
     pub arguments: Arguments<'a>,
+    asks: bool,
 }
 
 impl<'a> Method<'a> {
     pub fn read(body: &'a [u8]) -> Option<Method<'a>> {
         let mut arguments = Arguments(body);
         let numbers = (arguments.short()?, arguments.short()?);
-        let known = NAMES.iter().find(|(class, method, _)| (*class, *method) == numbers);
-        known.map(|(_, _, name)| Method { name, arguments })
+        let known = METHODS.binary_search_by_key(&numbers, |(class, method, ..)| (*class, *method));
+        let (_, _, name, asks) = *METHODS.get(known.ok()?)?;
+        Some(Method { name, arguments, asks })
     }
 
     /// Returns whether the server owes an answer to it, unless it says that it wants none.
     pub fn asks(&self) -> bool {
+        if !self.asks {
+            return false;
+        }
         let mut arguments = self.arguments;
         let declines = match self.name {
             "exchange.declare" => arguments.bits_after(2, 2).map(|bits| bits & 16),
@@ -128,7 +105,7 @@ impl<'a> Method<'a> {
             "confirm.select" => arguments.bits_after(0, 0),
             _ => None,
         };
-        ASKING.contains(&self.name) && declines.unwrap_or(0) == 0
+        declines.unwrap_or(0) == 0
     }
 }
 
@@ -201,5 +178,20 @@ impl<'a> Arguments<'a> {
             }
         }
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_are_in_order_and_what_asks_is_answered_by_its_name() {
+        assert!(METHODS.is_sorted_by_key(|(class, method, ..)| (*class, *method)));
+        for (_, _, name, asks) in METHODS {
+            let answer = format!("{name}-ok");
+            let is_answered = METHODS.iter().any(|(_, _, other, _)| *other == answer);
+            assert!(is_answered || !asks || *name == "connection.start-ok", "{name}");
+        }
     }
 }

@@ -73,6 +73,7 @@ impl Amqp {
     /// Answers the request that waits for it on its channel.
     fn answer(&mut self, channel: u16, name: &str) {
         match name {
+            _ if self.waiting.is_empty() => {}
             "connection.close" => self.waiting.clear(),
             "channel.close" => self.waiting.retain(|(of, _)| *of != channel),
             _ => {

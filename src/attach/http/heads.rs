@@ -44,20 +44,20 @@ pub struct Heads {
 }
 
 /// A request, by its head.
-pub struct Request {
-    pub method: Vec<u8>,
-    pub target: Vec<u8>,
-    pub host: Option<Vec<u8>>,
+pub struct Request<'h> {
+    pub method: &'h [u8],
+    pub target: &'h [u8],
+    pub host: Option<&'h [u8]>,
     /// The product that the client names itself by.
-    pub agent: Option<Vec<u8>>,
+    pub agent: Option<&'h [u8]>,
     pub closes: bool,
 }
 
 /// An answer, by its head.
-pub struct Response {
+pub struct Response<'h> {
     pub status: u16,
     pub body: Body,
-    pub product: Option<Vec<u8>>,
+    pub product: Option<&'h [u8]>,
     pub closes: bool,
     /// HTTP/1.0, and it does not stay.
     pub is_old: bool,
@@ -68,11 +68,10 @@ pub struct Response {
 /// The beginning of HTTP/2's preface looks like a head.
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 
-pub enum Event {
-    Request(Request),
-    Response(Response),
-    /// The client goes on in HTTP/2: a head of its preface.
-    Preface,
+/// A step of reading.
+pub enum Step<'d> {
+    /// A head, up to the empty line.
+    Head(Cow<'d, [u8]>),
     /// No more heads yet.
     More,
     /// This is no head.
@@ -151,77 +150,70 @@ impl Heads {
         }
     }
 
-    pub fn next_request(&mut self, data: &mut &[u8]) -> Event {
-        self.next(data, |heads, head| {
-            if head == PREFACE {
-                return Some(Event::Preface);
-            }
-            let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
-            let mut request = httparse::Request::new(&mut []);
-            let parsed = request.parse_with_uninit_headers(head, &mut headers);
-            if !matches!(parsed, Ok(httparse::Status::Complete(_))) {
-                return None;
-            }
-            let headers = &*request.headers;
-            let body = length(headers).unwrap_or(Body::Octets(0));
-            heads.begin(if body == Body::ToTheEnd { Body::Octets(0) } else { body });
-            Some(Event::Request(Request {
-                method: request.method?.into(),
-                target: request.path?.into(),
-                host: value(headers, "host").map(Into::into),
-                agent: value(headers, "user-agent").map(product),
-                closes: has(headers, "connection", b"close"),
-            }))
+    /// Reads a request's head, after which its body is skipped. `None`: it is none.
+    pub fn request<'h>(&mut self, head: &'h [u8]) -> Option<Request<'h>> {
+        let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+        let mut request = httparse::Request::new(&mut []);
+        let parsed = request.parse_with_uninit_headers(head, &mut headers);
+        if !matches!(parsed, Ok(httparse::Status::Complete(_))) {
+            return None;
+        }
+        let fields = Fields::of(&*request.headers);
+        self.begin(match fields.body().unwrap_or(Body::Octets(0)) {
+            Body::ToTheEnd => Body::Octets(0),
+            body => body,
+        });
+        Some(Request {
+            method: request.method?.as_bytes(),
+            target: request.path?.as_bytes(),
+            host: fields.host,
+            agent: fields.agent.map(product),
+            closes: fields.closes,
         })
     }
 
-    /// `bare`: it answers a HEAD, and has no body.
-    pub fn next_response(&mut self, data: &mut &[u8], bare: bool) -> Event {
-        self.next(data, |heads, head| {
-            let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
-            let mut response = httparse::Response::new(&mut []);
-            let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-                &mut response,
-                head,
-                &mut headers,
-            );
-            if !matches!(parsed, Ok(httparse::Status::Complete(_))) {
-                return None;
-            }
-            let (status, headers) = (response.code?, &*response.headers);
-            let is_bare = bare || status < 200 || status == 204 || status == 304;
-            let body = match is_bare {
-                true => Body::Octets(0),
-                false => length(headers).unwrap_or(Body::ToTheEnd),
-            };
-            heads.begin(body);
-            Some(Event::Response(Response {
-                status,
-                body,
-                product: value(headers, "server").map(product),
-                closes: has(headers, "connection", b"close"),
-                is_old: response.version == Some(0) && !has(headers, "connection", b"keep-alive"),
-                upgrades: status == 101 && has(headers, "upgrade", b"h2c"),
-            }))
+    /// Reads an answer's head. `bare`: it answers a HEAD, and has no body.
+    pub fn response<'h>(&mut self, head: &'h [u8], bare: bool) -> Option<Response<'h>> {
+        let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+        let mut response = httparse::Response::new(&mut []);
+        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+            &mut response,
+            head,
+            &mut headers,
+        );
+        if !matches!(parsed, Ok(httparse::Status::Complete(_))) {
+            return None;
+        }
+        let (status, fields) = (response.code?, Fields::of(&*response.headers));
+        let is_bare = bare || status < 200 || status == 204 || status == 304;
+        let body = match is_bare {
+            true => Body::Octets(0),
+            false => fields.body().unwrap_or(Body::ToTheEnd),
+        };
+        self.begin(body);
+        Some(Response {
+            status,
+            body,
+            product: fields.server.map(product),
+            closes: fields.closes,
+            is_old: response.version == Some(0) && !fields.stays,
+            upgrades: status == 101 && fields.upgrades,
         })
     }
 
-    fn next(
-        &mut self,
-        data: &mut &[u8],
-        read: impl Fn(&mut Self, &[u8]) -> Option<Event>,
-    ) -> Event {
+    /// Takes octets up to the end of a head.
+    pub fn next<'d>(&mut self, data: &mut &'d [u8]) -> Step<'d> {
         loop {
             if data.is_empty() {
-                return Event::More;
+                return Step::More;
             }
             match self.state {
                 State::Head => {
                     let Some(head) = self.up_to(data, b"\r\n\r\n", MAX_HEAD) else {
                         let is_odd = self.kept.len() >= MAX_HEAD || !could_begin(&self.kept);
-                        return if is_odd { Event::Odd } else { Event::More };
+                        return if is_odd { Step::Odd } else { Step::More };
                     };
-                    return read(self, &head).unwrap_or(Event::Odd);
+                    return Step::Head(head);
                 }
                 State::Body(rest) => {
                     let rest = skip(data, rest);
@@ -234,9 +226,9 @@ impl Heads {
                 State::Size => {
                     let Some(line) = self.up_to(data, b"\r\n", MAX_LINE) else {
                         let is_odd = self.kept.len() >= MAX_LINE;
-                        return if is_odd { Event::Odd } else { Event::More };
+                        return if is_odd { Step::Odd } else { Step::More };
                     };
-                    let Some(size) = chunk_size(&line) else { return Event::Odd };
+                    let Some(size) = chunk_size(&line) else { return Step::Odd };
                     self.state = if size == 0 {
                         State::Trailer
                     } else {
@@ -246,13 +238,13 @@ impl Heads {
                 State::Trailer => {
                     let Some(line) = self.up_to(data, b"\r\n", MAX_LINE) else {
                         let is_odd = self.kept.len() >= MAX_LINE;
-                        return if is_odd { Event::Odd } else { Event::More };
+                        return if is_odd { Step::Odd } else { Step::More };
                     };
                     if line.len() == 2 {
                         self.state = State::Head;
                     }
                 }
-                State::ToTheEnd | State::Lost => return Event::More,
+                State::ToTheEnd | State::Lost => return Step::More,
             }
         }
     }
@@ -313,30 +305,69 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
     u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
 }
 
-fn value<'a>(headers: &[httparse::Header<'a>], name: &str) -> Option<&'a [u8]> {
-    let mut found = headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
-    found.next().map(|header| header.value)
+/// Fields that tell something; of one that comes twice, the first.
+#[derive(Default)]
+struct Fields<'h> {
+    host: Option<&'h [u8]>,
+    agent: Option<&'h [u8]>,
+    server: Option<&'h [u8]>,
+    length: Option<&'h [u8]>,
+    coding: Option<&'h [u8]>,
+    closes: bool,
+    stays: bool,
+    upgrades: bool,
+}
+
+impl<'h> Fields<'h> {
+    fn of(headers: &[httparse::Header<'h>]) -> Fields<'h> {
+        let mut fields = Fields::default();
+        headers.iter().for_each(|header| fields.add(header));
+        fields
+    }
+
+    fn add(&mut self, header: &httparse::Header<'h>) {
+        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+        let value = header.value;
+        // Most are told by the lengths of their names.
+        let slot = match header.name.len() {
+            4 if is("host") => &mut self.host,
+            6 if is("server") => &mut self.server,
+            10 if is("user-agent") => &mut self.agent,
+            14 if is("content-length") => &mut self.length,
+            17 if is("transfer-encoding") => &mut self.coding,
+            10 if is("connection") => {
+                self.closes |= has(value, b"close");
+                self.stays |= has(value, b"keep-alive");
+                return;
+            }
+            7 if is("upgrade") => {
+                self.upgrades |= has(value, b"h2c");
+                return;
+            }
+            _ => return,
+        };
+        slot.get_or_insert(value);
+    }
+
+    /// The length of a body, as far as its head says.
+    fn body(&self) -> Option<Body> {
+        if let Some(coding) = self.coding {
+            let is_chunked =
+                coding.last_chunk::<7>().is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
+            return Some(if is_chunked { Body::Chunks } else { Body::ToTheEnd });
+        }
+        Some(Body::Octets(str::from_utf8(self.length?).ok()?.trim().parse().ok()?))
+    }
 }
 
 /// Returns whether a list has this word.
-fn has(headers: &[httparse::Header<'_>], name: &str, word: &[u8]) -> bool {
-    headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name)).any(|header| {
-        let mut words = header.value.split(|octet| *octet == b',');
-        words.any(|one| one.trim_ascii().eq_ignore_ascii_case(word))
-    })
-}
-
-/// The length of a body, as far as its head says.
-fn length(headers: &[httparse::Header<'_>]) -> Option<Body> {
-    if let Some(coding) = value(headers, "transfer-encoding") {
-        let is_chunked = coding.to_ascii_lowercase().ends_with(b"chunked");
-        return Some(if is_chunked { Body::Chunks } else { Body::ToTheEnd });
-    }
-    let octets = value(headers, "content-length")?;
-    Some(Body::Octets(str::from_utf8(octets).ok()?.trim().parse().ok()?))
+fn has(list: &[u8], word: &[u8]) -> bool {
+    let mut words = list.split(|octet| *octet == b',');
+    words.any(|one| one.trim_ascii().eq_ignore_ascii_case(word))
 }
 
 /// The product before any comment: `Go-http-client/1.1`.
-pub fn product(value: &[u8]) -> Vec<u8> {
-    value.split(|octet| *octet == b' ').next().unwrap_or(value).to_vec()
+pub fn product(value: &[u8]) -> &[u8] {
+    let end = memchr::memchr(b' ', value).unwrap_or(value.len());
+    value.get(..end).unwrap_or(value)
 }

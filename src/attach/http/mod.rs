@@ -1,6 +1,7 @@
 //! HTTP/1.0, HTTP/1.1 and, without TLS, HTTP/2, for an observer.
 //!
 //! * `heads`: heads out of octets, and how long what follows them is; [`httparse`] reads what is in them
+//! * `asked`: a request, and what is shown of it
 //! * `path`: a request's path without its values
 //! * `two`: HTTP/2, once its preface has come or an upgrade to it
 //!
@@ -8,6 +9,7 @@
 //! can be told, or something was not seen, the thread is taken up at a segment that begins with a head.
 //! What comes after another upgrade, or in a tunnel, is another protocol.
 
+mod asked;
 mod heads;
 mod path;
 #[cfg(test)]
@@ -16,11 +18,12 @@ mod two;
 
 use std::collections::VecDeque;
 
-use super::facts::name;
+use super::kept::Kept;
 use super::{Facts, GLANCE, Identity, Opening, PathStep, Peer, Probe, Protocol};
 use crate::place::Time;
 use crate::tcp::stream::Piece;
-use heads::{Body, Event, Heads, Request, Response};
+use asked::Asked;
+use heads::{Body, Heads, Request, Response, Step};
 use two::Two;
 
 /// Requests that may wait for their answers.
@@ -39,9 +42,9 @@ pub struct Http {
     /// Requests and answers are not matched.
     unmatched: bool,
     last: Option<Asked>,
-    host: Option<Box<str>>,
-    agent: Option<Box<str>>,
-    product: Option<Box<str>>,
+    host: Kept,
+    agent: Kept,
+    product: Kept,
     /// The status of the last answer.
     status: Option<u16>,
     /// It goes on in HTTP/2.
@@ -54,19 +57,19 @@ pub struct Http {
     done: bool,
 }
 
+/// The turn that a head takes.
+enum Turn {
+    None,
+    /// It goes on in HTTP/2.
+    Two,
+}
+
 /// A method, as far as the length of an answer depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Method {
     Head,
     Connect,
     Other,
-}
-
-#[derive(Debug)]
-struct Asked {
-    at: Time,
-    digest: Box<str>,
-    literal: Box<str>,
 }
 
 impl Protocol for Http {
@@ -95,9 +98,9 @@ impl Protocol for Http {
             waiting: VecDeque::new(),
             unmatched: false,
             last: None,
-            host: None,
-            agent: None,
-            product: None,
+            host: Kept::default(),
+            agent: Kept::default(),
+            product: Kept::default(),
             status: None,
             two: None,
             announced: None,
@@ -133,14 +136,12 @@ impl Protocol for Http {
         if let Some(two) = &self.two {
             return two.facts(literals, Facts::of(Http::IDENTITY));
         }
-        let shown =
-            |asked: &Asked| if literals { asked.literal.clone() } else { asked.digest.clone() };
-        let last = self.last.as_ref().map(shown);
+        let last = self.last.as_ref().map(|asked| asked.show(literals));
         Facts {
             confirmed: self.confirmed,
-            server: self.product.clone(),
-            database: self.host.clone(),
-            application: self.agent.clone(),
+            server: self.product.name(),
+            database: self.host.name(),
+            application: self.agent.name(),
             last_command: self.last.as_ref().map(|_| "request"),
             last_statement_at: self.last.as_ref().map(|asked| asked.at),
             answered: self.answered(),
@@ -158,7 +159,14 @@ impl Http {
     /// Octets on the heap.
     pub fn heap_octets(&self) -> usize {
         let two = self.two.as_ref().map_or(0, |two| two.heap_octets());
-        self.client.heap_octets() + self.server.heap_octets() + self.waiting.capacity() + two
+        let names: usize =
+            [&self.host, &self.agent, &self.product].map(Kept::heap_octets).iter().sum();
+        self.client.heap_octets()
+            + self.server.heap_octets()
+            + self.last.as_ref().map_or(0, Asked::octets)
+            + self.waiting.capacity()
+            + names
+            + two
     }
 
     fn answered(&self) -> Option<bool> {
@@ -209,30 +217,46 @@ impl Http {
         }
         let mut rest = data;
         while !self.done {
-            // An answer's length depends on what it answers.
-            let method = self.waiting.front().copied().unwrap_or(Method::Other);
-            let event = match from {
-                Peer::Client => self.client.next_request(&mut rest),
-                Peer::Server => self.server.next_response(&mut rest, method == Method::Head),
+            let head = match self.heads(from).next(&mut rest) {
+                Step::Head(head) => head,
+                Step::More => return,
+                Step::Odd => return self.odd(from),
             };
-            match event {
-                Event::Request(request) => self.request(at, request),
-                Event::Response(response) if response.upgrades => {
-                    let asked = self.last.take();
-                    let upgraded =
-                        asked.map(|asked| Two::upgraded(asked.at, asked.digest, asked.literal));
-                    self.two = Some(Box::new(upgraded.unwrap_or_else(Two::in_the_middle)));
-                    return self.go_on(from, at, rest);
-                }
-                Event::Response(response) => self.response(response, method),
-                Event::Preface => {
-                    self.two = Some(Box::new(Two::begin(heads::PREFACE.len())));
-                    return self.go_on(from, at, rest);
-                }
-                Event::More => return,
-                Event::Odd => return self.odd(from),
+            let goes_on = match from {
+                Peer::Client => self.take_request(at, &head),
+                Peer::Server => self.take_response(&head),
+            };
+            match goes_on {
+                Some(Turn::None) => {}
+                Some(Turn::Two) => return self.go_on(from, at, rest),
+                None => return self.odd(from),
             }
         }
+    }
+
+    /// `None`: it is no request.
+    fn take_request(&mut self, at: Time, head: &[u8]) -> Option<Turn> {
+        if head == heads::PREFACE {
+            self.two = Some(Box::new(Two::begin(heads::PREFACE.len())));
+            return Some(Turn::Two);
+        }
+        let request = self.client.request(head)?;
+        self.request(at, &request);
+        Some(Turn::None)
+    }
+
+    /// `None`: it is no answer.
+    fn take_response(&mut self, head: &[u8]) -> Option<Turn> {
+        // An answer's length depends on what it answers.
+        let method = self.waiting.front().copied().unwrap_or(Method::Other);
+        let response = self.server.response(head, method == Method::Head)?;
+        if response.upgrades {
+            let upgraded = self.last.take().map(Two::upgraded);
+            self.two = Some(Box::new(upgraded.unwrap_or_else(Two::in_the_middle)));
+            return Some(Turn::Two);
+        }
+        self.response(&response, method);
+        Some(Turn::None)
     }
 
     /// A server may say its settings first, and a capture begin anywhere.
@@ -278,9 +302,9 @@ impl Http {
         self.unread(from);
     }
 
-    fn request(&mut self, at: Time, request: Request) {
+    fn request(&mut self, at: Time, request: &Request<'_>) {
         self.confirmed = Some(true);
-        let method = match &request.method[..] {
+        let method = match request.method {
             b"HEAD" => Method::Head,
             b"CONNECT" => Method::Connect,
             _ => Method::Other,
@@ -290,18 +314,14 @@ impl Http {
         } else {
             self.waiting.push_back(method);
         }
-        let line = |target: &str| format!("{} {target}", name(&request.method)).into();
-        self.last = Some(Asked {
-            at,
-            digest: line(&path::digest(&request.target)),
-            literal: line(&name(&request.target)),
-        });
-        self.host = request.host.as_deref().map(name);
-        self.agent = request.agent.as_deref().map(name);
+        let last = self.last.get_or_insert_default();
+        last.set(at, request.method, request.target, false);
+        self.host.set(request.host);
+        self.agent.set(request.agent);
         self.announced = request.closes.then_some("the client asked for it with its request");
     }
 
-    fn response(&mut self, response: Response, method: Method) {
+    fn response(&mut self, response: &Response<'_>, method: Method) {
         self.confirmed = Some(true);
         if response.status < 200 && response.status != 101 {
             return;
@@ -311,7 +331,7 @@ impl Http {
         }
         self.status = Some(response.status);
         if response.product.is_some() {
-            self.product = response.product.as_deref().map(name);
+            self.product.set(response.product);
         }
         let tunnels = method == Method::Connect && response.status / 100 == 2;
         if response.status == 101 || tunnels {

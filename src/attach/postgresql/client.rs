@@ -1,6 +1,6 @@
 //! Messages of the client: requests.
 
-use super::messages::{Message, are_messages};
+use super::messages::{Message, are_messages, whole};
 use super::{Phase, Postgresql, Statement};
 use crate::attach::facts::name;
 use crate::attach::sql::text::{MAX_TEXT, SqlText};
@@ -36,6 +36,16 @@ pub fn probe_startup(first: &[u8]) -> Probe {
 
 impl Postgresql {
     pub(super) fn take_client(&mut self, at: Time, piece: Piece<'_>) {
+        let is_usual = self.phase == Phase::Messages && self.confirmed == Some(true);
+        let piece = match piece {
+            Piece::Data(data) if is_usual && self.client.is_between() => {
+                match self.read_whole(at, data) {
+                    [] => return,
+                    rest => Piece::Data(rest),
+                }
+            }
+            piece => piece,
+        };
         let mut messages = core::mem::take(&mut self.client);
         let was_lost = messages.is_lost();
         match piece {
@@ -92,6 +102,19 @@ impl Postgresql {
             self.client_lost(at);
         }
         self.client = messages;
+    }
+
+    /// Reads requests that are here as a whole, and nothing else, which is usual; the rest.
+    fn read_whole<'d>(&mut self, at: Time, data: &'d [u8]) -> &'d [u8] {
+        let mut rest = data;
+        while let Some(message) = whole(&mut rest, at) {
+            if !self.request(&message) {
+                self.client.lose();
+                self.client_lost(at);
+                return &[];
+            }
+        }
+        rest
     }
 
     /// The middle of a conversation, if it is not the beginning.
@@ -256,7 +279,7 @@ impl Postgresql {
     }
 
     fn text_of(&mut self, octets: &[u8], message: &Message<'_>) -> SqlText {
-        let ends = octets.iter().position(|octet| *octet == 0);
+        let ends = memchr::memchr(0, octets);
         let text = ends.and_then(|end| octets.get(..end)).unwrap_or(octets);
         let is_cut = ends.is_none();
         self.truncated |= is_cut && message.body.len() < KEEP;

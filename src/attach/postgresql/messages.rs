@@ -38,14 +38,29 @@ impl<'a> Message<'a> {
 
     /// The text up to a zero octet, and what follows it.
     pub fn text(octets: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
-        let end = octets.iter().position(|octet| *octet == 0)?;
+        let end = memchr::memchr(0, octets)?;
         Some((octets.get(..end)?, octets.get(end + 1..)?))
     }
+}
+
+/// Takes a message that is here as a whole.
+pub fn whole<'d>(data: &mut &'d [u8], at: Time) -> Option<Message<'d>> {
+    let [kind, a, b, c, d, rest @ ..] = *data else { return None };
+    let len = u32::from_be_bytes([*a, *b, *c, *d]);
+    let len = len.checked_sub(4).filter(|_| len <= LONGEST)?;
+    let (body, after) = rest.split_at_checked(len as usize)?;
+    *data = after;
+    Some(Message { kind: *kind, body, len: len.into(), at })
 }
 
 impl Messages {
     pub fn is_lost(&self) -> bool {
         self.lost
+    }
+
+    /// Nothing of a message has come that has not ended.
+    pub fn is_between(&self) -> bool {
+        !self.lost && self.got == 0
     }
 
     pub fn heap_octets(&self) -> usize {

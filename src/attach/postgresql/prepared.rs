@@ -16,9 +16,18 @@ pub struct Prepared {
 
 impl Prepared {
     pub fn put(&mut self, name: &[u8], text: SqlText) {
-        self.remove(name);
-        self.octets += name.len() + text.octets.len();
-        self.kept.push_back((name.into(), text));
+        match self.kept.back_mut().filter(|(last, _)| **last == *name) {
+            // One without a name is parsed again and again.
+            Some((_, last)) => {
+                self.octets = self.octets - last.octets.len() + text.octets.len();
+                *last = text;
+            }
+            None => {
+                self.remove(name);
+                self.octets += name.len() + text.octets.len();
+                self.kept.push_back((name.into(), text));
+            }
+        }
         while self.kept.len() > MAX_STATEMENTS || self.octets > MAX_OCTETS {
             let Some((name, text)) = self.kept.pop_front() else { return };
             self.octets -= name.len() + text.octets.len();

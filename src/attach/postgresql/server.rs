@@ -1,7 +1,7 @@
 //! Messages of the server: answers.
 
 use super::error::Refusal;
-use super::messages::{Message, Messages, are_messages};
+use super::messages::{Message, Messages, are_messages, whole};
 use super::unit::Unit;
 use super::{Phase, Postgresql};
 use crate::attach::facts::name;
@@ -12,11 +12,30 @@ use crate::tcp::stream::Piece;
 /// Errors are the longest that matter.
 const KEEP: usize = 512;
 
-const KINDS: &[u8] = b"RSKZCTDEN123nstIGHWAdcvV";
+/// Kinds of messages: each of the server's has one.
+static KINDS: [bool; 256] = {
+    let (mut kinds, mut at, all) = ([false; 256], 0, b"RSKZCTDEN123nstIGHWAdcvV");
+    while at < all.len() {
+        kinds[all[at] as usize] = true;
+        at += 1;
+    }
+    kinds
+};
+
+fn is_kind(octet: u8) -> bool {
+    KINDS[usize::from(octet)]
+}
 
 impl Postgresql {
     pub(super) fn take_server(&mut self, at: Time, piece: Piece<'_>) {
+        let is_usual = self.phase == Phase::Messages && self.confirmed == Some(true) && self.spoke;
         let piece = match (self.phase, piece) {
+            (_, Piece::Data(data)) if is_usual && self.server.is_between() => {
+                match self.hear_whole(at, data) {
+                    [] => return,
+                    rest => Piece::Data(rest),
+                }
+            }
             (Phase::AskedForTls, Piece::Data([b'S' | b'G'])) => return self.encrypt(),
             (Phase::AskedForTls, Piece::Data([b'N', rest @ ..])) => {
                 self.phase = Phase::Startup;
@@ -53,13 +72,28 @@ impl Postgresql {
         self.server = messages;
     }
 
+    /// Reads answers that are here as a whole, and nothing else, which is usual; the rest.
+    fn hear_whole<'d>(&mut self, at: Time, data: &'d [u8]) -> &'d [u8] {
+        self.heard |= !data.is_empty();
+        let mut rest = data;
+        while let Some(message) = whole(&mut rest, at) {
+            if !is_kind(message.kind) {
+                self.server.lose();
+                self.server_lost();
+                return &[];
+            }
+            self.answer(&message, rest.is_empty());
+        }
+        rest
+    }
+
     fn read_server(&mut self, messages: &mut Messages, data: &[u8], at: Time) {
-        let is_odd = data.first().is_none_or(|kind| !KINDS.contains(kind));
+        let is_odd = data.first().is_none_or(|kind| !is_kind(*kind));
         if is_odd && self.confirmed.is_none() && !self.truncated {
             return self.reject();
         }
         if messages.is_lost() {
-            if !are_messages(data, |kind| KINDS.contains(&kind)) {
+            if !are_messages(data, is_kind) {
                 return self.read_end(messages, data);
             }
             messages.find();
@@ -67,7 +101,7 @@ impl Postgresql {
         let mut rest = data;
         while self.phase != Phase::Done {
             let Some(message) = messages.next(&mut rest, at, true, KEEP) else { return };
-            if !KINDS.contains(&message.kind) {
+            if !is_kind(message.kind) {
                 return messages.lose();
             }
             self.answer(&message, rest.is_empty());
@@ -214,5 +248,8 @@ impl Postgresql {
             path.step(was_open, status != b'I', unit.as_ref());
         }
         self.transaction.status(status != b'I', unit.as_ref());
+        if let Some(unit) = unit {
+            self.units.give_back(unit);
+        }
     }
 }

@@ -75,8 +75,11 @@ impl Transaction {
         let count = if unit.unheard { unit.texts.len() } else { carried_out.max(1) };
         let texts = unit.texts.get(..count).unwrap_or(&unit.texts);
         // What stands before the beginning belongs to no transaction, or to another one.
-        let first = texts.iter().rposition(|(_, text)| text.effect() == Effect::Begins);
-        let first = if goes_on { 0 } else { first.unwrap_or(0) };
+        let begins = |(_, text): &(Time, SqlText)| text.effect() == Effect::Begins;
+        let first = match texts.len() {
+            2.. if !goes_on => texts.iter().rposition(begins).unwrap_or(0),
+            _ => 0,
+        };
         texts.iter().skip(first).for_each(|text| self.log.push(text));
         if unit.unsure {
             self.log.more = self.log.more.saturating_add(1);

@@ -40,6 +40,8 @@ pub struct Unit {
 pub struct Units {
     waiting: VecDeque<Unit>,
     octets: usize,
+    /// The room that an answered unit had for its texts.
+    spare: Vec<(Time, SqlText)>,
 }
 
 impl Units {
@@ -69,7 +71,8 @@ impl Units {
             if self.waiting.len() >= MAX_UNITS {
                 return None;
             }
-            self.waiting.push_back(Unit { at, ..Unit::default() });
+            let texts = core::mem::take(&mut self.spare);
+            self.waiting.push_back(Unit { at, texts, ..Unit::default() });
         }
         self.waiting.back_mut()
     }
@@ -95,6 +98,12 @@ impl Units {
         Some(unit)
     }
 
+    /// Keeps the room of a unit that nobody looks at any more.
+    pub fn give_back(&mut self, unit: Unit) {
+        self.spare = unit.texts;
+        self.spare.clear();
+    }
+
     pub fn clear(&mut self) {
         *self = Units::default();
     }
@@ -109,7 +118,7 @@ impl Units {
     pub fn heap_octets(&self) -> usize {
         let texts: usize = self.waiting.iter().map(|unit| unit.texts.capacity()).sum();
         self.octets
-            + texts * size_of::<(Time, SqlText)>()
+            + (texts + self.spare.capacity()) * size_of::<(Time, SqlText)>()
             + self.waiting.capacity() * size_of::<Unit>()
     }
 }

@@ -112,30 +112,48 @@ impl Refusal {
 
 impl Redis {
     pub(super) fn take_server(&mut self, piece: Piece<'_>) {
-        let mut reader = core::mem::take(&mut self.server);
         match piece {
             Piece::Missing(octets) => {
                 self.heard = true;
+                let mut reader = core::mem::take(&mut self.server);
                 if let Some(element) = reader.miss(octets) {
                     self.hear(element);
                 }
                 if reader.is_lost() {
                     self.lose_server(octets > 0);
                 }
+                self.server = reader;
             }
-            Piece::Data(data) => {
-                self.was_heard = core::mem::replace(&mut self.heard, true);
-                let is_odd = data.first().is_none_or(|first| !is_kind(*first));
-                if self.confirmed.is_none() && reader.is_between() && is_odd {
-                    return self.reject();
-                }
-                if reader.is_lost() && are_values(data) {
-                    reader.find();
-                }
-                self.read_server(&mut reader, data);
-            }
+            Piece::Data(data) => self.take_answers(data),
         }
-        self.server = reader;
+    }
+
+    fn take_answers(&mut self, data: &[u8]) {
+        self.was_heard = core::mem::replace(&mut self.heard, true);
+        let is_odd = data.first().is_none_or(|first| !is_kind(*first));
+        if self.confirmed.is_none() && self.server.is_between() && is_odd {
+            return self.reject();
+        }
+        if self.server.is_lost() && are_values(data) {
+            self.server.find();
+        }
+        let rest = self.hear_whole(data);
+        if !rest.is_empty() || self.server.is_lost() {
+            let mut reader = core::mem::take(&mut self.server);
+            self.read_server(&mut reader, rest);
+            self.server = reader;
+        }
+    }
+
+    /// Reads elements that are here as a whole, as nearly all are; the rest.
+    fn hear_whole<'d>(&mut self, mut data: &'d [u8]) -> &'d [u8] {
+        loop {
+            if !matches!(self.waiting.front(), Some(Asked::Hello(_))) {
+                self.server.skip_texts(&mut data);
+            }
+            let Some(element) = self.server.whole(&mut data, false) else { return data };
+            self.hear(element);
+        }
     }
 
     fn read_server(&mut self, reader: &mut Reader, mut data: &[u8]) {
@@ -158,7 +176,8 @@ impl Redis {
     fn hear(&mut self, element: Element<'_>) {
         if element.index == 0 {
             self.answer.kind = element.kind;
-            self.answer.len = element.number().filter(|_| b"*>".contains(&element.kind));
+            let is_list = matches!(element.kind, b'*' | b'>');
+            self.answer.len = if is_list { element.number() } else { None };
             self.answer.about = About::Anything;
             self.answer.before.clear();
         } else {

@@ -134,6 +134,13 @@ pub fn probe(first: &[u8]) -> Probe {
 
 impl Redis {
     pub(super) fn take_client(&mut self, at: Time, piece: Piece<'_>) {
+        let piece = match piece {
+            Piece::Data(data) => match self.read_whole(at, data) {
+                [] => return,
+                rest => Piece::Data(rest),
+            },
+            piece => piece,
+        };
         let mut reader = core::mem::take(&mut self.client);
         match piece {
             Piece::Missing(octets) => {
@@ -169,6 +176,24 @@ impl Redis {
             }
         }
         self.client = reader;
+    }
+
+    /// Reads what is here as a whole, which is usual; the rest.
+    fn read_whole<'d>(&mut self, at: Time, mut data: &'d [u8]) -> &'d [u8] {
+        while let Some(element) = self.client.whole(&mut data, true) {
+            if !self.argument(at, element) {
+                self.client.lose();
+                match self.confirmed {
+                    None => self.reject(),
+                    Some(_) => self.lose_client(true),
+                }
+                return &[];
+            }
+            if self.done {
+                return &[];
+            }
+        }
+        data
     }
 
     /// Forgets what hangs on the client's commands: some were not seen.

@@ -137,6 +137,63 @@ impl Reader {
         }
     }
 
+    /// Takes an element that is here as a whole, if it is of a kind that most are; else nothing.
+    pub fn whole<'d>(&mut self, data: &mut &'d [u8], words: bool) -> Option<Element<'d>> {
+        let (&kind, line) = data.split_first()?;
+        if self.state != State::Kind || words && kind != b'*' && self.open.is_empty() {
+            return None;
+        }
+        match kind {
+            b'$' => {
+                let (len, after) = short_number(line)?;
+                let (text, after) = after.split_at_checked(len + 2)?;
+                *data = after;
+                let kept = text.get(..len.min(KEEP)).unwrap_or(text);
+                let (depth, index, is_last) = self.step();
+                let is_whole = kept.len() == len;
+                Some(Element { kind, text: kept, is_whole, depth, index, is_last })
+            }
+            b'*' | b'>' => {
+                let (len, after) = short_number(line)?;
+                let text = line.get(..line.len() - after.len() - 2)?;
+                if len == 0 || self.open.len() >= DEEPEST {
+                    return None;
+                }
+                *data = after;
+                let (depth, index) = (self.open.len(), self.index);
+                self.open.push(len as u64);
+                self.index = index.saturating_add(1);
+                Some(Element { kind, text, is_whole: true, depth, index, is_last: false })
+            }
+            b'+' | b':' => {
+                let end = memchr::memchr(b'\n', line.get(..KEEP_LINE).unwrap_or(line))?;
+                let text = line.get(..end)?.strip_suffix(b"\r")?;
+                if text.ends_with(b"\r") {
+                    return None;
+                }
+                *data = line.get(end + 1..)?;
+                let (depth, index, is_last) = self.step();
+                Some(Element { kind, text, is_whole: true, depth, index, is_last })
+            }
+            _ => None,
+        }
+    }
+
+    /// Skips texts of an aggregate that are here as a whole, but for its last: nobody asks what they are.
+    pub fn skip_texts(&mut self, data: &mut &[u8]) {
+        let is_between = self.state == State::Kind && self.index > 1;
+        let Some(rest) = self.open.last_mut().filter(|_| is_between) else { return };
+        while *rest > 1
+            && let [b'$', line @ ..] = *data
+            && let Some((len, after)) = short_number(line)
+            && let Some(after) = after.get(len + 2..)
+        {
+            *data = after;
+            *rest -= 1;
+            self.index = self.index.saturating_add(1);
+        }
+    }
+
     /// So many octets cannot be seen: the element that ends with them, if one does.
     pub fn miss(&mut self, octets: u64) -> Option<Element<'_>> {
         if self.state != State::Text || octets == 0 || octets > self.rest {
@@ -266,6 +323,19 @@ impl Reader {
     }
 }
 
+/// Returns the number of a line that is nothing but a few digits, and what follows the line.
+fn short_number(line: &[u8]) -> Option<(usize, &[u8])> {
+    let mut number = 0;
+    for (at, octet) in line.iter().enumerate().take(9) {
+        match octet {
+            b'0'..=b'9' => number = number * 10 + usize::from(octet - b'0'),
+            b'\r' if at > 0 => return Some((number, line.get(at + 1..)?.strip_prefix(b"\n")?)),
+            _ => return None,
+        }
+    }
+    None
+}
+
 /// Returns whether octets are nothing but values, from the first to the last.
 pub fn are_values(data: &[u8]) -> bool {
     let (mut reader, mut rest) = (Reader::default(), data);
@@ -282,12 +352,71 @@ mod tests {
         let (mut reader, mut out) = (Reader::default(), String::new());
         for mut piece in octets.chunks(each) {
             while let Some(element) = reader.next(&mut piece, false) {
-                let text = String::from_utf8_lossy(element.text);
-                out += &format!("{}{}{text}", element.depth, char::from(element.kind));
-                out += if element.is_last { "." } else { " " };
+                say(&mut out, &element);
             }
         }
         if reader.is_lost() { out + "lost" } else { out }
+    }
+
+    fn say(out: &mut String, element: &Element<'_>) {
+        let Element { kind, text, is_whole, depth, index, is_last } = *element;
+        let text = String::from_utf8_lossy(text);
+        assert!(is_whole || text.len() == KEEP, "{text} {index}");
+        *out += &format!("{depth}{}{text}", char::from(kind));
+        *out += if is_last { "." } else { " " };
+    }
+
+    /// Elements that are here as a whole are the same by either way.
+    #[test]
+    fn whole_elements_are_the_same() {
+        let long = format!("*3\r\n$70\r\n{}\r\n+a\r\r\n:-7\r\n", "x".repeat(70));
+        for octets in [
+            "*3\r\n$1\r\na\r\n*2\r\n:7\r\n$0\r\n\r\n+x\r\n+OK\r\n",
+            ">2\r\n+message\r\n$-1\r\n*0\r\n*-1\r\n$3\n",
+            "$+1\r\na\r\n$01\r\na\r\n:1\n-ERR x\r\n%1\r\n$1\r\na\r\n$1\r\nb\r\n",
+            "$1234567890\r\nabc",
+            "*1\r\n?",
+            &long,
+        ] {
+            let (mut one, mut other) = (Reader::default(), Reader::default());
+            let (mut data, mut out) = (octets.as_bytes(), String::new());
+            loop {
+                if let Some(element) = one.whole(&mut data, false) {
+                    say(&mut out, &element);
+                } else if let Some(element) = one.next(&mut data, false) {
+                    say(&mut out, &element);
+                } else {
+                    break;
+                }
+            }
+            let (mut data, mut right) = (octets.as_bytes(), String::new());
+            while let Some(element) = other.next(&mut data, false) {
+                say(&mut right, &element);
+            }
+            assert_eq!(
+                (out, one.state, one.index),
+                (right, other.state, other.index),
+                "{octets:?}"
+            );
+            assert_eq!(one.open, other.open);
+        }
+    }
+
+    #[test]
+    fn texts_of_a_list_are_skipped_but_for_the_last() {
+        let mut data = &b"*4\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n+OK\r\n"[..];
+        let mut reader = Reader::default();
+        reader.skip_texts(&mut data);
+        assert_eq!(
+            (reader.whole(&mut data, false).map(|it| it.kind), reader.index),
+            (Some(b'*'), 1)
+        );
+        reader.skip_texts(&mut data);
+        assert!(reader.whole(&mut data, false).is_some_and(|first| first.text == b"a"));
+        reader.skip_texts(&mut data);
+        let last = reader.whole(&mut data, false).map(|it| (it.text, it.index, it.is_last));
+        assert_eq!(last, Some((&b"d"[..], 4, true)));
+        assert!(reader.whole(&mut data, false).is_some_and(|it| it.text == b"OK" && it.index == 0));
     }
 
     #[test]

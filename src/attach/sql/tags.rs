@@ -4,6 +4,7 @@
 //! (`/*controller:orders,action:update*/`) write them. Keys that are listed are read, and no others: a
 //! comment can hold anything.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::lexer::Lexer;
@@ -39,6 +40,12 @@ impl FromStr for Sought {
         let known = KEYS.iter().find(|known| **known == key);
         let key = known.ok_or_else(|| format!("no tag '{key}': there are {}", KEYS.join(", ")))?;
         Ok(Sought { key, value: value.into() })
+    }
+}
+
+impl fmt::Display for Sought {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key, self.value)
     }
 }
 

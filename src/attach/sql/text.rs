@@ -115,6 +115,15 @@ impl SqlText {
 
     /// Returns whether one of these is its first word.
     pub fn begins_with(&self, words: &[&str]) -> bool {
+        // Most statements begin with the first letter of another word.
+        let begins = |letter: &u8| {
+            words.iter().any(|word| {
+                word.as_bytes().first().is_some_and(|first| first.eq_ignore_ascii_case(letter))
+            })
+        };
+        if self.octets.first().is_some_and(|octet| octet.is_ascii_alphabetic() && !begins(octet)) {
+            return false;
+        }
         let first = self.first_word();
         words.iter().any(|word| first.eq_ignore_ascii_case(word))
     }

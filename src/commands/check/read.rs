@@ -18,7 +18,7 @@ use crate::endpoints::EndpointSet;
 use crate::expect::{Expectation, ReadingOptions, file};
 use crate::printable::printable;
 use crate::report::check::{Checked, Outcome};
-use crate::run::{Notices, Plan, run};
+use crate::run::{Notices, Plan, Reading, run};
 use crate::summary::seen::Collected;
 use crate::table::MAX_FLOWS;
 use crate::verdict::Policy;
@@ -138,9 +138,14 @@ fn plan(target: &Target, reading: &ReadingOptions, threads: NonZeroUsize) -> Res
         sockets: None,
         max_flows: MAX_FLOWS,
         threads,
-        reading: crate::run::Reading::default(),
+        reading: reading_by(reading),
         stop: Stop::default(),
     })
+}
+
+/// Settings for reading contents by these options.
+pub fn reading_by(reading: &ReadingOptions) -> Reading {
+    Reading { tags: reading.tags.clone().into(), ..Reading::default() }
 }
 
 /// The policy of verdicts by these options.

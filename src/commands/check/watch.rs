@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 
 use super::find::Target;
-use super::read::{Troubles, own, policy_of};
+use super::read::{Troubles, own, policy_of, reading_by};
 use super::{Own, ReadCapture};
 use crate::capture::live::{BUFFER, Live as Source, Wanted, now};
 use crate::capture::stop::Stop;
@@ -109,7 +109,8 @@ fn collect(
     let asking = Arc::clone(&board);
     let waiting = thread::spawn(move || wait(child, linger, &asking, &stop));
     let (mut collected, mut troubles) = (Collected::default(), Troubles::default());
-    let plan = Plan { policy: policy_of(reading)?, all: true, ..Plan::default() };
+    let (policy, contents) = (policy_of(reading)?, reading_by(reading));
+    let plan = Plan { policy, all: true, reading: contents, ..Plan::default() };
     let name = source.name();
     let setup = LiveSetup {
         began: now(),

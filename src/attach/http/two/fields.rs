@@ -40,6 +40,8 @@ pub struct Table {
     octets: usize,
     /// The octets that it may hold, as the standard counts them.
     most: u32,
+    /// Room for a string.
+    room: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -50,21 +52,15 @@ struct Entry {
     value: Option<Box<[u8]>>,
 }
 
-/// A string, as far as it is wanted.
-struct Text {
-    octets: Vec<u8>,
-    len: u32,
-}
-
 impl Default for Table {
     fn default() -> Table {
-        Table { entries: VecDeque::new(), octets: 0, most: USUAL }
+        Table { entries: VecDeque::new(), octets: 0, most: USUAL, room: Vec::new() }
     }
 }
 
 impl Table {
     pub fn heap_octets(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>() + self.octets
+        self.entries.capacity() * size_of::<Entry>() + self.octets + self.room.capacity()
     }
 
     /// A block was not seen: nobody knows what it has added.
@@ -74,24 +70,29 @@ impl Table {
 
     /// Reads a block; hands on the fields whose values are known.
     pub fn read(&mut self, block: &[u8], whole: bool, mut emit: impl FnMut(Name, &[u8])) {
-        let mut rest = block;
-        while !rest.is_empty() {
-            if self.field(&mut rest, &mut emit).is_none() {
-                return self.forget();
-            }
+        let (mut rest, mut room) = (block, core::mem::take(&mut self.room));
+        let mut is_right = true;
+        while is_right && !rest.is_empty() {
+            is_right = self.field(&mut rest, &mut room, &mut emit).is_some();
         }
-        if !whole {
+        self.room = room;
+        if !whole || !is_right {
             self.forget();
         }
     }
 
-    fn field(&mut self, rest: &mut &[u8], emit: &mut impl FnMut(Name, &[u8])) -> Option<()> {
+    fn field(
+        &mut self,
+        rest: &mut &[u8],
+        room: &mut Vec<u8>,
+        emit: &mut impl FnMut(Name, &[u8]),
+    ) -> Option<()> {
         let first = *rest.first()?;
         match first {
             0x80.. => {
                 let at = integer(rest, 7)?;
                 let (name, value) = match usual(at) {
-                    Some((name, value)) => (name_of(name.as_bytes()), value.as_bytes()),
+                    Some((_, value)) => (usual_name(at), value.as_bytes()),
                     None if at == 0 => return None,
                     None => match self.entry(at) {
                         Some(Entry { name, value: Some(value), .. }) => (*name, &**value),
@@ -104,15 +105,18 @@ impl Table {
             _ => {
                 let is_kept = first >= 0x40;
                 let at = integer(rest, if is_kept { 6 } else { 4 })?;
-                let (name, name_len) = self.name(at, rest)?;
-                let value = text(rest, if name == Name::Other { 0 } else { LONGEST })?;
-                let is_known = name != Name::Other && value.octets.len() == value.len as usize;
+                let (name, name_len) = self.name(at, rest, room)?;
+                if name == Name::Other && !is_kept {
+                    return skip_text(rest);
+                }
+                let len = text(rest, if name == Name::Other { 0 } else { LONGEST }, room)?;
+                let is_known = name != Name::Other && room.len() == len as usize;
                 if is_known {
-                    emit(name, &value.octets);
+                    emit(name, room);
                 }
                 if is_kept {
-                    let octets = is_known.then(|| value.octets.into_boxed_slice());
-                    self.add(Entry { name, name_len, value: octets }, value.len);
+                    let value = is_known.then(|| room[..].into());
+                    self.add(Entry { name, name_len, value }, len);
                 }
             }
         }
@@ -120,13 +124,13 @@ impl Table {
     }
 
     /// Returns a field's name and the name's length.
-    fn name(&self, at: u32, rest: &mut &[u8]) -> Option<(Name, u32)> {
+    fn name(&self, at: u32, rest: &mut &[u8], room: &mut Vec<u8>) -> Option<(Name, u32)> {
         if at == 0 {
-            let name = text(rest, LONGEST)?;
-            return Some((name_of(&name.octets), name.len));
+            let len = text(rest, LONGEST, room)?;
+            return Some((name_of(room), len));
         }
         Some(match (usual(at), self.entry(at)) {
-            (Some((name, _)), _) => (name_of(name.as_bytes()), name.len() as u32),
+            (Some((name, _)), _) => (usual_name(at), name.len() as u32),
             (None, Some(entry)) => (entry.name, entry.name_len),
             // Made known in a block that was not seen.
             (None, None) => (Name::Other, 0),
@@ -193,27 +197,50 @@ fn integer(rest: &mut &[u8], bits: u32) -> Option<u32> {
     Some(number)
 }
 
-/// A string, packed or not (5.2); no more than `most` octets are kept.
-fn text(rest: &mut &[u8], most: usize) -> Option<Text> {
+/// Takes a string, packed or not (5.2): its octets, but no more than `most`. Returns its length.
+fn text(rest: &mut &[u8], most: usize, octets: &mut Vec<u8>) -> Option<u32> {
+    octets.clear();
     let is_packed = rest.first()? & 0x80 != 0;
     let len = integer(rest, 7)?;
-    let (octets, after) = rest.split_at_checked(len as usize)?;
+    let (all, after) = rest.split_at_checked(len as usize)?;
     *rest = after;
     if !is_packed {
-        return Some(Text { octets: octets.get(..most).unwrap_or(octets).to_vec(), len });
+        octets.extend_from_slice(all.get(..most).unwrap_or(all));
+        return Some(len);
     }
-    let mut text = Text { octets: Vec::new(), len: 0 };
-    unpack(octets, |octet| {
-        text.len += 1;
-        if text.octets.len() < most {
-            text.octets.push(octet);
+    let mut unpacked = 0;
+    unpack(all, |octet| {
+        unpacked += 1;
+        if octets.len() < most {
+            octets.push(octet);
         }
     })?;
-    Some(text)
+    Some(unpacked)
+}
+
+/// Skips a string that nobody refers to.
+fn skip_text(rest: &mut &[u8]) -> Option<()> {
+    let len = integer(rest, 7)?;
+    *rest = rest.get(len as usize..)?;
+    Some(())
 }
 
 fn usual(at: u32) -> Option<(&'static str, &'static str)> {
     USUAL_FIELDS.get((at as usize).checked_sub(1)?).copied()
+}
+
+/// As [`name_of`] the name of a usual field.
+fn usual_name(at: u32) -> Name {
+    match at {
+        1 | 38 => Name::Authority,
+        2 | 3 => Name::Method,
+        4 | 5 => Name::Path,
+        8..=14 => Name::Status,
+        31 => Name::ContentType,
+        54 => Name::Server,
+        58 => Name::UserAgent,
+        _ => Name::Other,
+    }
 }
 
 /// The fields that everybody knows (appendix A).
@@ -299,6 +326,13 @@ mod tests {
     const FIRST: &[u8] = b"\x82\x86\x84\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff";
     const SECOND: &[u8] = b"\x82\x86\x84\xbe\x58\x86\xa8\xeb\x10\x64\x9c\xbf";
     const THIRD: &[u8] = b"\x82\x87\x85\xbf\x40\x88\x25\xa8\x49\xe9\x5b\xa9\x7d\x7f\x89\x25\xa8\x49\xe9\x5b\xb8\xe8\xb4\xbf";
+
+    #[test]
+    fn usual_names() {
+        for (at, (name, _)) in (1..).zip(USUAL_FIELDS) {
+            assert_eq!(usual_name(at), name_of(name.as_bytes()), "{name}");
+        }
+    }
 
     #[test]
     fn as_the_standard_has_it() {

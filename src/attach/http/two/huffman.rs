@@ -52,22 +52,74 @@ const fn codes() -> Codes {
     codes
 }
 
+/// Bits that are looked at together: most codes are no longer.
+const WINDOW: u32 = 8;
+
+/// By what the next bits are: the symbol that they begin with, and the length of its code; none: a longer one.
+static SHORT: [(u8, u8); 1 << WINDOW] = {
+    let (mut short, mut length) = ([(0, 0); 1 << WINDOW], 1);
+    while length <= WINDOW as usize {
+        let (free, mut nth) = (WINDOW as usize - length, 0);
+        while nth < CODES.number[length] as usize {
+            let symbol = CODES.symbols[CODES.begin[length] as usize + nth];
+            let first = (CODES.first[length] as usize + nth) << free;
+            let mut at = first;
+            while at < first + (1 << free) {
+                short[at] = (symbol as u8, length as u8);
+                at += 1;
+            }
+            nth += 1;
+        }
+        length += 1;
+    }
+    short
+};
+
 /// Hands on the octets of a packed string; `None`: it is none.
 pub fn unpack(packed: &[u8], mut emit: impl FnMut(u8)) -> Option<()> {
-    let (mut code, mut length) = (0_u32, 0_usize);
-    let bits = packed.iter().flat_map(|octet| (0..8).rev().map(move |bit| octet >> bit & 1));
-    for bit in bits {
-        (code, length) = (code << 1 | u32::from(bit), length + 1);
-        let nth = code.checked_sub(*CODES.first.get(length)?);
-        if let Some(nth) = nth.filter(|nth| CODES.number.get(length).is_some_and(|all| nth < all)) {
-            let at = CODES.begin.get(length)? + nth;
-            // The end never comes within.
-            emit(u8::try_from(*CODES.symbols.get(at as usize)?).ok()?);
-            (code, length) = (0, 0);
+    let mut rest = packed.iter();
+    // The last `left` of these bits are to be read.
+    let (mut bits, mut left) = (0_u64, 0_u32);
+    loop {
+        while left <= u64::BITS - 8
+            && let Some(octet) = rest.next()
+        {
+            (bits, left) = (bits << 8 | u64::from(*octet), left + 8);
+        }
+        // Beyond the end there are ones.
+        let window = match left.checked_sub(WINDOW) {
+            Some(beyond) => (bits >> beyond) as u8,
+            None => (bits << (WINDOW - left)) as u8 | 0xff >> left,
+        };
+        let (symbol, length) = *SHORT.get(usize::from(window))?;
+        match u32::from(length) {
+            1.. if u32::from(length) <= left => {
+                emit(symbol);
+                left -= u32::from(length);
+            }
+            // The rest of the last octet is the beginning of the end: ones.
+            _ if left < WINDOW => return (window == 0xff).then_some(()),
+            _ => {
+                let (symbol, length) = long(bits, left)?;
+                // The end never comes within.
+                emit(u8::try_from(symbol).ok()?);
+                left -= length;
+            }
         }
     }
-    // The rest of the last octet is the beginning of the end: ones.
-    (length < 8 && code + 1 == 1 << length).then_some(())
+}
+
+/// A symbol whose code is longer than the window, and its length.
+#[cold]
+fn long(bits: u64, left: u32) -> Option<(u16, u32)> {
+    (WINDOW + 1..=LONGEST as u32).find_map(|length| {
+        let code = (bits >> left.checked_sub(length)?) as u32 & ((1 << length) - 1);
+        let nth = code.checked_sub(*CODES.first.get(length as usize)?)?;
+        let is_one = CODES.number.get(length as usize).is_some_and(|all| nth < *all);
+        let at = CODES.begin.get(length as usize)? + nth;
+        let symbol = CODES.symbols.get(at as usize)?;
+        is_one.then_some((*symbol, length))
+    })
 }
 
 #[cfg(test)]
@@ -89,6 +141,36 @@ mod tests {
         let packed = [0x64, 0x02];
         assert_eq!(unpacked(&packed).as_deref(), Some(&b"302"[..]));
         assert_eq!(unpacked(b"").as_deref(), Some(&b""[..]));
+    }
+
+    /// Each symbol alone, and after others: codes begin anywhere in an octet.
+    #[test]
+    fn every_symbol() {
+        let pack = |symbols: &[usize]| {
+            let (mut bits, mut at) = (vec![0xff_u8; 64], 0);
+            for symbol in symbols {
+                let length = usize::from(LENGTHS[*symbol]);
+                let same = (0..*symbol).filter(|other| LENGTHS[*other] == LENGTHS[*symbol]);
+                let code = CODES.first[length] + same.count() as u32;
+                for bit in (0..length).rev() {
+                    let mask = 0x80 >> (at % 8);
+                    bits[at / 8] =
+                        bits[at / 8] & !mask | if code >> bit & 1 != 0 { mask } else { 0 };
+                    at += 1;
+                }
+            }
+            bits.truncate(at.div_ceil(8));
+            bits
+        };
+        for symbol in 0..256 {
+            for others in [&[][..], b"a", b"e0", b"?:", b"\0\xff"] {
+                let others: Vec<usize> = others.iter().map(|octet| usize::from(*octet)).collect();
+                let all = [&others[..], &[symbol], &others].concat();
+                let right: Vec<u8> = all.iter().map(|symbol| *symbol as u8).collect();
+                assert_eq!(unpacked(&pack(&all)), Some(right));
+            }
+        }
+        assert_eq!(unpacked(&pack(&[97, 256])), None);
     }
 
     #[test]

@@ -17,8 +17,9 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
-use super::path;
+use super::asked::Asked;
 use crate::attach::facts::name;
+use crate::attach::kept::Kept;
 use crate::attach::{ErrorCode, Facts, PathStep, Peer, ServerError};
 use crate::place::Time;
 use crate::tcp::stream::Piece;
@@ -29,7 +30,7 @@ use frames::{
 };
 pub use frames::{are_frames, is_beginning};
 use goaway::{Goaway, Trouble};
-use streams::{Asked, Streams};
+use streams::Streams;
 
 /// A client's first words.
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -48,11 +49,13 @@ pub struct Two {
     /// Octets of the preface that have come.
     preface: usize,
     streams: Streams,
-    host: Option<Box<str>>,
-    agent: Option<Box<str>>,
-    product: Option<Box<str>>,
+    host: Kept,
+    agent: Kept,
+    product: Kept,
     /// The status of the last answer that has come whole.
-    status: Option<Box<str>>,
+    status: Kept,
+    /// Fields of the head that is read.
+    fields: Fields,
     trouble: Option<Trouble>,
     goaway: Option<Goaway>,
     /// The client took its leave.
@@ -81,15 +84,15 @@ struct Head {
 }
 
 /// Fields that tell something.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Fields {
-    method: Option<Vec<u8>>,
-    path: Option<Vec<u8>>,
-    authority: Option<Vec<u8>>,
-    status: Option<Vec<u8>>,
+    method: Kept,
+    path: Kept,
+    authority: Kept,
+    status: Kept,
     is_grpc: bool,
-    product: Option<Vec<u8>>,
-    grpc_status: Option<Vec<u8>>,
+    product: Kept,
+    grpc_status: Kept,
 }
 
 impl Two {
@@ -99,9 +102,9 @@ impl Two {
     }
 
     /// Begins after an upgrade, which a request of the old version asked for: its answer is to come.
-    pub fn upgraded(at: Time, digest: Box<str>, literal: Box<str>) -> Two {
+    pub fn upgraded(asked: Asked) -> Two {
         let mut two = Two::default();
-        two.streams.begin(1, Some(Asked { at, digest, literal }));
+        two.streams.begin(1, Some(asked));
         two
     }
 
@@ -115,7 +118,12 @@ impl Two {
 
     /// Octets on the heap.
     pub fn heap_octets(&self) -> usize {
-        self.client.heap_octets() + self.server.heap_octets() + self.streams.heap_octets()
+        let Two { host, agent, product, status, fields, .. } = self;
+        let names = [host, agent, product, status].into_iter().chain(fields.all());
+        self.client.heap_octets()
+            + self.server.heap_octets()
+            + self.streams.heap_octets()
+            + names.map(Kept::heap_octets).sum::<usize>()
     }
 
     pub fn take(&mut self, from: Peer, at: Time, piece: Piece<'_>) {
@@ -164,7 +172,8 @@ impl Two {
             }
             Peer::Server => {
                 self.streams.lose_answers();
-                (self.status, self.trouble) = (None, None);
+                self.status.set(None);
+                self.trouble = None;
             }
         }
     }
@@ -224,6 +233,9 @@ impl Two {
     }
 
     fn head(&mut self, from: Peer, at: Time, frame: Frame<'_>) {
+        let is_whole = frame.flags & END_HEADERS != 0;
+        let mut fields = core::mem::take(&mut self.fields);
+        fields.clear();
         let half = self.half(from);
         let mut head = match frame.kind {
             CONTINUATION => match half.head.take() {
@@ -238,49 +250,54 @@ impl Two {
                 ..Head::default()
             },
         };
-        head.add(&frame);
-        if frame.flags & END_HEADERS == 0 {
-            half.head = Some(head);
-            return;
+        if is_whole && frame.kind != CONTINUATION {
+            // All of it is here: nothing has to be kept.
+            let (block, cut) = block(&frame).map_or((&[][..], true), |part| (part, frame.cut));
+            half.table.read(block, !cut, |name, value| fields.add(name, value));
+        } else {
+            head.add(&frame);
+            if !is_whole {
+                half.head = Some(head);
+                self.fields = fields;
+                return;
+            }
+            half.table.read(&head.block, !head.cut, |name, value| fields.add(name, value));
         }
-        let fields = head.fields(&mut half.table);
         match from {
             _ if head.is_promise => {}
-            Peer::Client => self.asked(at, head.stream, fields),
-            Peer::Server => self.answer(&head, fields),
+            Peer::Client => self.asked(at, head.stream, &fields),
+            Peer::Server => self.answer(&head, &fields),
         }
+        self.fields = fields;
     }
 
-    fn asked(&mut self, at: Time, stream: u32, fields: Fields) {
-        if fields.authority.is_some() {
-            self.host = fields.authority.as_deref().map(name);
+    fn asked(&mut self, at: Time, stream: u32, fields: &Fields) {
+        if fields.authority.get().is_some() {
+            self.host.set(fields.authority.get());
         }
-        if fields.product.is_some() {
-            self.agent = fields.product.as_deref().map(name);
+        if fields.product.get().is_some() {
+            self.agent.set(fields.product.get());
         }
-        let has_method = fields.method.is_some();
-        let said = fields.method.zip(fields.path).map(|(method, path)| {
-            let method = name(method.get(..LONGEST_METHOD).unwrap_or(&method));
-            let line = |target: &str| format!("{method} {target}").into();
-            let digest = match fields.is_grpc.then(|| path::of_call(&path)).flatten() {
-                Some(call) => line(call),
-                None => line(&path::digest(&path)),
-            };
-            Asked { at, digest, literal: line(&name(&path)) }
+        let has_method = fields.method.get().is_some();
+        let said = fields.method.get().zip(fields.path.get()).map(|(method, path)| {
+            let method = method.get(..LONGEST_METHOD).unwrap_or(method);
+            let mut asked = self.streams.room();
+            asked.set(at, method, path, fields.is_grpc);
+            asked
         });
         self.streams.asked(stream, said, has_method);
     }
 
-    fn answer(&mut self, head: &Head, fields: Fields) {
-        if fields.product.is_some() {
-            self.product = fields.product.as_deref().map(name);
+    fn answer(&mut self, head: &Head, fields: &Fields) {
+        if fields.product.get().is_some() {
+            self.product.set(fields.product.get());
         }
-        if let Some(status) = fields.status.filter(|status| !status.starts_with(b"1")) {
-            self.status = Some(name(&status));
+        if let Some(status) = fields.status.get().filter(|status| !status.starts_with(b"1")) {
+            self.status.set(Some(status));
         }
         if head.ends {
             self.answered(head.stream);
-            let status = fields.grpc_status.as_deref().filter(|status| *status != b"0");
+            let status = fields.grpc_status.get().filter(|status| *status != b"0");
             self.trouble = status.map(|status| Trouble::Grpc(name(status)));
         }
     }
@@ -300,15 +317,12 @@ impl Two {
 
     pub fn facts(&self, literals: bool, facts: Facts) -> Facts {
         let last = self.streams.last();
-        let shown = last.map(|asked| match literals {
-            true => asked.literal.clone(),
-            false => asked.digest.clone(),
-        });
+        let shown = last.map(|asked| asked.show(literals));
         Facts {
             confirmed: Some(true),
-            server: self.product.clone(),
-            database: self.host.clone(),
-            application: self.agent.clone(),
+            server: self.product.name(),
+            database: self.host.name(),
+            application: self.agent.name(),
             last_command: last.map(|_| "request"),
             last_statement_at: last.map(|asked| asked.at),
             answered: self.answered_all(),
@@ -357,7 +371,7 @@ impl Two {
             1 => Some("1 request open".into()),
             open => Some(format!("{open} requests open").into()),
         };
-        let status = self.status.as_deref().map(super::of_status);
+        let status = self.status.name().map(|status| super::of_status(&status));
         goaway.into_iter().chain(open).chain(status).collect()
     }
 }
@@ -379,12 +393,6 @@ impl Head {
         let room = if self.cut { 0 } else { MAX_BLOCK.saturating_sub(self.block.len()) };
         self.cut |= frame.cut || room < part.len();
         self.block.extend_from_slice(part.get(..room).unwrap_or(part));
-    }
-
-    fn fields(&self, table: &mut Table) -> Fields {
-        let mut fields = Fields::default();
-        table.read(&self.block, !self.cut, |name, value| fields.add(name, value));
-        fields
     }
 }
 
@@ -408,6 +416,18 @@ fn block<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
 }
 
 impl Fields {
+    fn all(&self) -> [&Kept; 6] {
+        let Fields { method, path, authority, status, product, grpc_status, .. } = self;
+        [method, path, authority, status, product, grpc_status]
+    }
+
+    fn clear(&mut self) {
+        let Fields { method, path, authority, status, product, grpc_status, is_grpc } = self;
+        *is_grpc = false;
+        let all = [method, path, authority, status, product, grpc_status];
+        all.into_iter().for_each(|field| field.set(None));
+    }
+
     fn add(&mut self, name: Name, value: &[u8]) {
         let slot = match name {
             Name::Method => &mut self.method,
@@ -416,8 +436,7 @@ impl Fields {
             Name::Status => &mut self.status,
             Name::GrpcStatus => &mut self.grpc_status,
             Name::Server | Name::UserAgent => {
-                self.product = Some(super::heads::product(value));
-                return;
+                return self.product.set(Some(super::heads::product(value)));
             }
             Name::ContentType => {
                 self.is_grpc = value.starts_with(b"application/grpc");
@@ -425,6 +444,6 @@ impl Fields {
             }
             Name::Other => return,
         };
-        *slot = Some(value.to_vec());
+        slot.set(Some(value));
     }
 }

@@ -1,37 +1,31 @@
 //! Requests that wait for their answers, each on its stream.
 
-use std::collections::BTreeMap;
-
-use crate::place::Time;
+use crate::attach::http::asked::Asked;
 
 /// Streams that are followed.
 const MAX_OPEN: usize = 100;
 
-/// A request.
-#[derive(Debug)]
-pub struct Asked {
-    pub at: Time,
-    pub digest: Box<str>,
-    pub literal: Box<str>,
-}
-
 /// Requests of the client; a server's promises ask for nothing.
 #[derive(Debug, Default)]
 pub struct Streams {
-    /// None: what was asked is not known.
-    open: BTreeMap<u32, Option<Asked>>,
+    /// In the order of their numbers. None: what was asked is not known.
+    open: Vec<(u32, Option<Asked>)>,
     /// The latest that is closed.
     closed: Option<(u32, Option<Asked>)>,
     /// The highest that began.
     highest: u32,
     /// There may be others that are open.
     unknown: bool,
+    /// The room of a request that is not shown any more.
+    spare: Option<Asked>,
 }
 
 impl Streams {
     pub fn heap_octets(&self) -> usize {
-        let all = self.open.values().chain(self.closed.iter().map(|(_, asked)| asked));
-        all.map(|asked| 96 + asked.as_ref().map_or(0, Asked::octets)).sum()
+        let all = self.open.iter().chain(&self.closed).map(|(_, asked)| asked);
+        let octets = |asked: &Option<Asked>| asked.as_ref().map_or(0, Asked::octets);
+        let room = self.open.capacity() * size_of::<(u32, Option<Asked>)>();
+        room + all.chain([&self.spare]).map(octets).sum::<usize>()
     }
 
     pub fn open(&self) -> usize {
@@ -49,20 +43,25 @@ impl Streams {
 
     /// Returns whether one is open up to this.
     pub fn is_open_to(&self, last: u32) -> bool {
-        self.unknown || self.open.range(..=last).next().is_some()
+        self.unknown || self.open.first().is_some_and(|(first, _)| *first <= last)
     }
 
     /// Returns how many are open beyond this.
     pub fn open_beyond(&self, last: u32) -> usize {
-        self.open.range(last.saturating_add(1)..).count()
+        self.open.iter().filter(|(stream, _)| *stream > last).count()
     }
 
     /// The request that is shown: the latest that is open, or the latest.
     pub fn last(&self) -> Option<&Asked> {
-        match self.open.last_key_value() {
+        match self.open.last() {
             Some((_, asked)) => asked.as_ref(),
             None => self.closed.as_ref()?.1.as_ref(),
         }
+    }
+
+    /// Room for the next request.
+    pub fn room(&mut self) -> Asked {
+        self.spare.take().unwrap_or_default()
     }
 
     /// A head of the client's: a request, or what follows one.
@@ -84,17 +83,19 @@ impl Streams {
         if self.open.len() >= MAX_OPEN {
             self.lose_requests();
         }
-        self.open.insert(stream, asked);
+        self.open.push((stream, asked));
     }
 
     /// It is answered, or nobody waits for an answer any more.
     pub fn end(&mut self, stream: u32) {
-        if let Some(asked) = self.open.remove(&stream) {
+        if let Ok(at) = self.open.binary_search_by_key(&stream, |(open, _)| *open) {
+            let (_, asked) = self.open.remove(at);
             if self.unknown {
                 // An older one may still be open.
                 self.closed = None;
             } else if self.closed.as_ref().is_none_or(|(latest, _)| *latest < stream) {
-                self.closed = Some((stream, asked));
+                let before = self.closed.replace((stream, asked));
+                self.spare = before.and_then(|(_, asked)| asked);
             }
         } else if stream % 2 == 1 {
             self.highest = self.highest.max(stream);
@@ -116,12 +117,6 @@ impl Streams {
 
     /// Something of the client was not seen: anything may be open.
     pub fn lose_requests(&mut self) {
-        (self.open, self.closed, self.unknown) = (BTreeMap::new(), None, true);
-    }
-}
-
-impl Asked {
-    fn octets(&self) -> usize {
-        self.digest.len() + self.literal.len()
+        (self.open, self.closed, self.unknown) = (Vec::new(), None, true);
     }
 }
