@@ -101,12 +101,12 @@ struct Sock {
     connect: Option<By>,
     /// The first read that came back empty, and the last one.
     empty: Option<(By, By)>,
-    /// When it came into CLOSE-WAIT.
+    /// The time at which it came into CLOSE-WAIT.
     stuck: Option<u64>,
     last: u64,
     /// A descriptor was closed after its last event.
     is_closed: bool,
-    /// What was forgotten when its first event came, may have been its own: the time of the last of that.
+    /// The time of the last event that was forgotten when its first one came: it may have been its own.
     forgotten: u64,
     /// Sends of before this time may be missing.
     doubted: u64,
@@ -155,7 +155,7 @@ pub enum Why {
     Descriptors,
 }
 
-/// Who holds a socket, as far as it is known when its callers are asked for.
+/// The holders of a socket, as far as they are known when its callers are asked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Held<'a> {
     /// The processes that hold it.

@@ -231,7 +231,7 @@ fn statements_have_their_senders() {
     assert_eq!(all, [Ok(3), Ok(4), Err(Why::NotCaptured), Ok(5)]);
 }
 
-/// Where sends are known by inodes: the state says when it began, the inode what was sent.
+/// Sends known by inodes: the state says when it began, the inode what was sent.
 struct ByInode(Story);
 
 const INODE: u64 = 4_711;
@@ -280,7 +280,7 @@ fn sends_by_inode_are_joined_with_the_state() {
     assert_eq!((by(&callers.connected), callers.last), (Ok(1), None));
 }
 
-/// What may be missing makes unknown what it could have changed.
+/// A send that may be missing makes unknown what it could have changed.
 #[test]
 fn a_doubt_about_descriptors_makes_sends_before_it_unknown() {
     let mut story = ByInode::new();

@@ -24,7 +24,7 @@ const MOST_PARENTS: usize = 8;
 /// A read is heard only when it returns: it may have begun so long before, on what the descriptor was then.
 const READ_NS: u64 = 1_000_000_000;
 
-/// What is sent unheard may go out so much later.
+/// The time after which all has gone out that was sent unheard.
 const UNHEARD_NS: u64 = 1_000_000_000;
 
 /// Something that a thread does.
@@ -62,11 +62,11 @@ pub enum Did {
     Unheard,
     /// It parts from the descriptors of its process.
     Parts,
-    /// What it began to send has gone: so many octets.
+    /// All has gone that it began to send: so many octets.
     Sent(u32),
     /// A read of a descriptor came back empty.
     Empty(u32),
-    /// What it began to end, or to copy, is done; the copy that was made, if one was.
+    /// The end or the copy that it began is done; the copy that was made, if one was.
     Done(Option<u32>),
     /// It made a process, with copies of its descriptors, or with the same ones.
     Starts {
@@ -186,7 +186,7 @@ pub struct Descriptors {
     /// Processes, and sockets, with the time until which a send of theirs may be missing.
     doubted: HashMap<u32, u64>,
     doubted_sockets: HashMap<u64, u64>,
-    /// Of before this time, ends are forgotten.
+    /// Ends of before this time are forgotten.
     horizon: u64,
 }
 

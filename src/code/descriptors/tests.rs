@@ -113,7 +113,7 @@ fn a_closed_descriptor_that_was_copied_leaves_a_doubt() {
     }
 }
 
-/// Of a copy that nobody saw, any socket may have been meant; of a file's, none.
+/// A copy that nobody saw may have been of any socket; a file's was of none.
 #[test]
 fn copies_of_files_leave_no_doubt() {
     for (link, until) in [(Link::Other, 0), (Link::Gone, 12)] {

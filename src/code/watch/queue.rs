@@ -16,7 +16,7 @@ pub struct Queue {
     descriptors: Descriptors,
     /// Events that an older one may still come before.
     waiting: Vec<(Seen, Option<Copied>)>,
-    /// Those that may have to wait for their socket to be certain, and all behind them.
+    /// Events that may have to wait for their socket to be certain, and all behind them.
     settling: VecDeque<Settling>,
 }
 
@@ -116,7 +116,7 @@ impl Queue {
     }
 }
 
-/// What a descriptor is now.
+/// The thing that a descriptor is now.
 fn link(pid: u32, which: u32) -> Link {
     let Ok(link) = fs::read_link(format!("/proc/{pid}/fd/{which}")) else { return Link::Gone };
     let inode = link.to_str().and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']'));

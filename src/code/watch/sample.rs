@@ -1,4 +1,4 @@
-//! What the octets of an event tell.
+//! An event, read from its octets.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -58,7 +58,7 @@ enum Places {
         call: Place,
         arguments: Place,
     },
-    /// What it returned.
+    /// The number that it returned.
     Returns {
         result: Place,
     },
