@@ -120,6 +120,31 @@ fn wireshark_reads_it() {
     }
 }
 
+/// Packets without a time have none in the file either, whichever input they are of.
+#[test]
+fn what_has_no_time_gets_none() {
+    let scratch = Scratch::new();
+    let text = |host: &str| {
+        let (own, peer) = (format!("{host}.47902"), "10.0.0.3.3306");
+        // Without payload, which no such line has: they can be written whole.
+        let lines = [
+            format!("IP {own} > {peer}: Flags [S], seq 100, win 64240, length 0"),
+            format!("IP {peer} > {own}: Flags [S.], seq 500, ack 101, win 65160, length 0"),
+            format!("IP {own} > {peer}: Flags [.], ack 501, win 502, length 0"),
+            format!("IP {peer} > {own}: Flags [F.], seq 501, ack 101, win 502, length 0"),
+            format!("IP {own} > {peer}: Flags [.], ack 502, win 502, length 0"),
+        ];
+        lines.join("\n") + "\n"
+    };
+    let of = |host: &str| scratch.write(&format!("{host}.txt"), text(host).as_bytes());
+    let inputs = [of("10.0.0.5"), of("10.0.0.7")];
+    let (_, first, second) = extract(&scratch, &[&inputs[0], &inputs[1]]);
+    assert_eq!((findings(&first).len(), packets(&second)), (2, 10));
+    assert_eq!(findings(&first), findings(&second));
+    let times = |line: &Value| [&line["first"]["time"], &line["last"]["time"]].map(Value::is_null);
+    assert!(second.iter().all(|line| times(line) == [true; 2]), "{second:?}");
+}
+
 /// What the capture counted as lost stays a doubt.
 #[test]
 fn drops_are_kept() {

@@ -40,6 +40,21 @@ fn where_nobody_closed_nothing_was_judged() {
     assert!(out.contains(sentence), "{out}");
 }
 
+/// A FIN that is there to be seen, and was damaged, is not passed over in silence.
+#[test]
+fn where_no_fin_counts_nobody_is_said_not_to_have_closed() {
+    let scratch = Scratch::new();
+    let out = report(&[&written(&scratch, "fin-by-damage")]);
+    let sentence =
+        "among 1 connection, but no FIN that counts was seen, so nothing was judged: 1 open.";
+    assert!(out.contains(sentence), "{out}");
+    let out = report(&[&written(&scratch, "fin-by-damage"), "--lang", "zh"]);
+    assert!(
+        out.contains("（共 1 条连接），但没有见到有效的 FIN，所以什么也没有判断：1 条打开"),
+        "{out}"
+    );
+}
+
 #[test]
 fn a_capture_that_was_cut_off_is_no_all_clear() {
     let scratch = Scratch::new();

@@ -65,8 +65,8 @@ pub struct PacketToWrite<'a> {
 pub struct Writer<W> {
     out: W,
     digits: Vec<u8>,
-    /// The snap length of the first interface.
-    snap_len: u32,
+    /// The link type and the snap length of the first interface.
+    first: Option<(LinkType, u32)>,
 }
 
 impl<W: Write> Writer<W> {
@@ -75,7 +75,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// If the output cannot be written to.
     pub fn new(out: W, comment: &str) -> io::Result<Writer<W>> {
-        let mut writer = Writer { out, digits: Vec::new(), snap_len: 0 };
+        let mut writer = Writer { out, digits: Vec::new(), first: None };
         let mut body = BYTE_ORDER_MAGIC.to_le_bytes().to_vec();
         // Version 1.0, of a length that is not told.
         body.extend([1, 0, 0, 0]);
@@ -107,9 +107,7 @@ impl<W: Write> Writer<W> {
         option(&mut body, 9, &[digits]);
         end_options(&mut body);
         self.block(INTERFACE_DESCRIPTION, &body)?;
-        if self.digits.is_empty() {
-            self.snap_len = described.snap_len;
-        }
+        self.first.get_or_insert((described.link, described.snap_len));
         self.digits.push(digits);
         Ok(self.digits.len() as u32 - 1)
     }
@@ -119,7 +117,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// If the output cannot be written to.
     pub fn packet(&mut self, interface: u32, packet: &PacketToWrite) -> io::Result<()> {
-        if packet.time == Time::UNKNOWN && interface == 0 && self.can_be_simple(packet) {
+        if interface == 0 && self.first.is_some_and(|(link, _)| self.fits_first(link, packet)) {
             self.simple_packet(packet)?;
             // It cannot stand beside the packet.
             return packet.comment.iter().try_for_each(|text| self.comment(0, packet.time, text));
@@ -148,12 +146,18 @@ impl<W: Write> Writer<W> {
         self.block(ENHANCED_PACKET, &body)
     }
 
-    /// A simple packet is of the first interface, was cut by its snap length alone, and says of no direction.
-    fn can_be_simple(&self, packet: &PacketToWrite) -> bool {
-        let limit = if self.snap_len == 0 { u32::MAX } else { self.snap_len };
+    /// Can a packet of this link be written as one of the first interface, and without a time? Only a simple
+    /// packet has none, and that is of the first interface, was cut by its snap length alone, and says of no
+    /// direction.
+    pub fn fits_first(&self, link: LinkType, packet: &PacketToWrite) -> bool {
         let is_told =
             matches!(packet.direction, Some(Direction { told_by: ToldBy::PacketFlags, .. }));
-        packet.data.len() as u64 == u64::from(packet.original_len.min(limit)) && !is_told
+        let is_whole = |snap_len| {
+            let limit = if snap_len == 0 { u32::MAX } else { snap_len };
+            packet.data.len() as u64 == u64::from(packet.original_len.min(limit))
+        };
+        let fits = self.first.is_some_and(|(first, limit)| first == link && is_whole(limit));
+        packet.time == Time::UNKNOWN && fits && !is_told
     }
 
     /// Writes a packet that has no time: in a block of the usual kind, none would be 1970.

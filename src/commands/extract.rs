@@ -184,7 +184,8 @@ pub struct Extract {
     keys: HashMap<FlowKey, (), RandomState>,
     followed: Followed,
     writer: Writer<BufWriter<File>>,
-    interfaces: Vec<Origin>,
+    /// Interfaces that packets came from, each with its number in the file.
+    interfaces: Vec<(Origin, u32)>,
     /// Taken, and not yet written: its interface is asked for first.
     packet: Option<(PacketToWrite<'static>, Origin)>,
     /// The ends of that packet, and those whose names the file has.
@@ -208,27 +209,41 @@ impl Extract {
         Ok(self.findings.values().map(|finding| finding.left).sum())
     }
 
-    fn interface(&mut self, origin: Origin, time: Time, about: &About) -> io::Result<u32> {
+    fn interface(
+        &mut self,
+        origin: Origin,
+        packet: &PacketToWrite,
+        about: &About,
+    ) -> io::Result<u32> {
         // A packet without a time fits whatever the digits of times are.
         let digits = |known: &Origin| {
-            if time == Time::UNKNOWN { known.digits } else { origin.digits }
+            if packet.time == Time::UNKNOWN { known.digits } else { origin.digits }
         };
         let fits = |known: &Origin| *known == Origin { digits: digits(known), ..origin };
-        if let Some(known) = self.interfaces.iter().position(fits) {
-            return Ok(known as u32);
+        if let Some((_, number)) = self.interfaces.iter().find(|(known, _)| fits(known)) {
+            return Ok(*number);
         }
+        // On any other than the first, its time would be 1970. Of its own, it has nothing to say but addresses.
+        let number = match about.addresses.is_empty() && self.writer.fits_first(origin.link, packet)
+        {
+            true => 0,
+            false => self.describe(origin, about)?,
+        };
+        self.interfaces.push((origin, number));
+        Ok(number)
+    }
+
+    fn describe(&mut self, origin: Origin, about: &About) -> io::Result<u32> {
         // All addresses of a file, at the first of its interfaces: they tell who is local.
-        let is_first = self.interfaces.iter().all(|known| known.file != origin.file);
-        let number = self.writer.interface(&Described {
+        let is_first = self.interfaces.iter().all(|(known, _)| known.file != origin.file);
+        self.drops.push(0);
+        self.writer.interface(&Described {
             link: origin.link,
             snap_len: origin.snap_len,
             name: format!("{} of {}", origin.interface, self.file),
             addresses: if is_first { about.addresses.clone() } else { Default::default() },
             digits: origin.digits as u8,
-        })?;
-        self.interfaces.push(origin);
-        self.drops.push(0);
-        Ok(number)
+        })
     }
 }
 
@@ -266,7 +281,7 @@ impl Trace for Extract {
     fn taken(&mut self, source: &FileSource) -> io::Result<()> {
         let Some((packet, origin)) = self.packet.take() else { return Ok(()) };
         let origin = Origin { snap_len: source.snap_len(origin.interface), ..origin };
-        let interface = self.interface(origin, packet.time, source.about())?;
+        let interface = self.interface(origin, &packet, source.about())?;
         for end in std::mem::take(&mut self.ends) {
             if let Some(name) = names::name(end)
                 && self.named.insert(end)
@@ -285,8 +300,9 @@ impl Trace for Extract {
     /// Keeps the count of packets that were dropped: it casts doubt on the findings, wherever they are
     /// read.
     fn end_file(&mut self, file: usize, about: &About) -> io::Result<()> {
-        if let Some(interface) = self.interfaces.iter().position(|known| known.file == file) {
-            self.drops[interface] = about.drops;
+        let number = self.interfaces.iter().find(|(known, _)| known.file == file);
+        if let Some(drops) = number.and_then(|(_, number)| self.drops.get_mut(*number as usize)) {
+            *drops += about.drops;
         }
         Ok(())
     }

@@ -64,6 +64,8 @@ pub struct Tally {
     pub hidden: u64,
     /// Flows in CLOSE-WAIT at an end that is not the local one.
     pub elsewhere: u64,
+    /// Flows with a FIN that does not count.
+    pub fins_without_effect: u64,
     /// Open flows whose last transaction is open, as far as it was read.
     pub in_transaction: u64,
 }
@@ -142,7 +144,8 @@ impl Tally {
                 by_one(n);
             }
         };
-        let Standing { verdict, finding, hidden, doubted, elsewhere } = standing;
+        let Standing { verdict, finding, hidden, doubted, elsewhere, fin_without_effect } =
+            standing;
         change_if(&mut self.flows, true);
         change_if(&mut self.findings, finding);
         change_if(&mut self.verdicts[verdict.index()], true);
@@ -150,6 +153,7 @@ impl Tally {
         change_if(&mut self.doubted, finding && doubted);
         change_if(&mut self.hidden, hidden);
         change_if(&mut self.elsewhere, elsewhere);
+        change_if(&mut self.fins_without_effect, fin_without_effect);
         if let Verdict::Unknown(reason) = verdict {
             by_one(self.unknown.entry(reason).or_default());
         }
@@ -180,6 +184,7 @@ impl AddAssign for Tally {
         self.doubted += more.doubted;
         self.hidden += more.hidden;
         self.elsewhere += more.elsewhere;
+        self.fins_without_effect += more.fins_without_effect;
         self.in_transaction += more.in_transaction;
         for (n, more) in self.verdicts.iter_mut().zip(more.verdicts) {
             *n += more;

@@ -39,7 +39,8 @@ pub struct Acked {
     pub place: Place,
     /// Numbers that were known at that moment.
     pub known: Known,
-    /// The highest SEG.ACK below it, of this side's segments before and since.
+    /// The highest SEG.ACK below it, of this side's segments before and since, but for such as acknowledge
+    /// something not captured, too.
     pub lower: Option<Seq>,
 }
 
@@ -121,6 +122,11 @@ pub struct Rst {
     pub place: Place,
     /// The highest SEG.SEQ of this side's resets.
     pub seq: Seq,
+    /// It has no ACK: it answers a segment, and its number is what that acknowledged (3.10.7.1). More may have
+    /// been on its way.
+    pub answers: bool,
+    /// The end of what was new beyond such a reset, and came soon after it.
+    pub overtaken: Option<Seq>,
     /// It came before both FINs had been seen.
     pub before_close: bool,
 }
@@ -129,10 +135,19 @@ impl Rst {
     /// Was the segment sent before the reset, and overtaken by it? Payload after a reset takes the
     /// reset's effect, payload before it does not.
     pub fn overtook(&self, segment: &Segment) -> bool {
-        let end = segment.end_of_payload() + u32::from(segment.flags.fin());
         let soon = segment.place.time.since(self.place.time) < Some(OVERTAKES_NS);
-        self.seq.covers(end) && soon && !segment.flags.syn()
+        (self.answers || self.seq.covers(end_of(segment))) && soon && !segment.flags.syn()
     }
+
+    /// Does the other side acknowledge what was overtaken? Then the reset has not reached it.
+    pub fn is_survived(&self, segment: &Segment) -> bool {
+        segment.flags.ack() && self.overtaken.is_some_and(|end| segment.ack.covers(end))
+    }
+}
+
+/// The number after a segment of data, FIN included.
+fn end_of(segment: &Segment) -> Seq {
+    segment.end_of_payload() + u32::from(segment.flags.fin())
 }
 
 /// A packet this soon after its twin was captured twice (a bridge, a mirror port), not sent twice.
@@ -159,9 +174,20 @@ impl Closing {
 
     /// Takes a RST; `before_close` says that the other side had not closed.
     pub fn take_rst(&mut self, segment: &Segment, before_close: bool) {
-        let (place, seq) = (segment.place, segment.seq);
-        let rst = self.odd().rst.get_or_insert(Rst { place, seq, before_close });
-        rst.seq = rst.seq.max(segment.seq);
+        let (place, seq, answers) = (segment.place, segment.seq, !segment.flags.ack());
+        let new = Rst { place, seq, answers, overtaken: None, before_close };
+        let rst = self.odd().rst.get_or_insert(new);
+        if !rst.seq.is_after(seq) {
+            (rst.seq, rst.answers) = (seq, answers);
+        }
+    }
+
+    /// Remembers something new of this side that its reset overtook, and that is beyond the reset's number.
+    pub fn note_overtaken(&mut self, segment: &Segment) {
+        let rst = self.odd.as_mut().and_then(|odd| odd.rst.as_mut());
+        if let Some(rst) = rst.filter(|rst| !rst.seq.covers(end_of(segment))) {
+            rst.overtaken = Some(later(rst.overtaken, end_of(segment)));
+        }
     }
 
     /// Takes the effect of a reset that meets the test. True if there was one.
@@ -179,12 +205,13 @@ impl Closing {
     }
 
     /// Takes in a segment of this side that acknowledges as much as its highest one, and is no copy of it,
-    /// or acknowledges less.
-    pub fn confirm_early_ack(&mut self, segment: &Segment) {
+    /// or acknowledges less: that `is_early` as well, if it was not captured.
+    pub fn confirm_early_ack(&mut self, segment: &Segment, is_early: bool) {
         let Some(odd) = &mut self.odd else { return };
         let Some(early) = &mut odd.early_ack else { return };
         if !segment.ack.covers(early.number) {
-            early.lower = Some(later(early.lower, segment.ack));
+            let lower = (!is_early).then(|| later(early.lower, segment.ack));
+            early.lower = lower.or(early.lower);
         } else if segment.place.time.since(early.place.time) >= Some(COPIED_NS) {
             odd.confirmed_ack = Some(early.number);
         }
@@ -200,15 +227,25 @@ impl Closing {
         self.odd.as_ref()?.confirmed_ack
     }
 
-    /// It never sent its highest ACK, and `to` is what it had acknowledged.
-    pub fn take_back_early_ack(&mut self, to: Seq) {
-        let Some(odd) = &mut self.odd else { return };
-        let early = odd.early_ack.take();
-        odd.payload_at_ack.take_if(|at| early.is_some_and(|early| at.ack == early.number));
+    /// It never sent its highest ACK, and `to` is what it had acknowledged. Returns what it never sent.
+    pub fn take_back_early_ack(&mut self, to: Seq) -> Option<Acked> {
+        let odd = self.odd.as_mut()?;
+        let early = odd.early_ack.take()?;
+        odd.payload_at_ack.take_if(|at| at.ack == early.number);
         if let Some(fin) = &mut self.fin
-            && early.is_some_and(|early| fin.ack_then == Some(early.number))
+            && fin.ack_then == Some(early.number)
         {
             fin.ack_then = Some(to);
+        }
+        Some(early)
+    }
+
+    /// The other side never sent this ACK, which acknowledged this side's FIN, but `to`, at the latest by `then`.
+    pub fn unmatch_ack(&mut self, early: &Acked, to: Seq, then: Place) {
+        if let Some(fin) = &mut self.fin
+            && fin.acked.is_some_and(|acked| acked.order() == early.place.order())
+        {
+            fin.acked = to.covers(fin.end).then_some(then);
         }
     }
 

@@ -298,9 +298,4 @@ impl Half {
             None => self.isn().is_some() && self.ack().is_some(),
         }
     }
-
-    /// The numbers that a RST of this side can have: its next, or what `peer` has acknowledged.
-    pub fn rst_numbers(&self, peer: &Half) -> [Option<Seq>; 2] {
-        [self.snd_max(), peer.ack()]
-    }
 }

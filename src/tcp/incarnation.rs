@@ -48,7 +48,7 @@ pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
         _ if flow.is_unanswered() && !fits_syn(flow, segment) => Belongs::Older,
         _ if flow.is_unanswered() && !flow.answers(segment) => Belongs::OlderExactly,
         _ if !flow.is_unanswered() && precedes(sender, other, segment) => Belongs::OlderNear,
-        _ if !flow.is_unanswered() && !can_end(sender, other, segment) => {
+        _ if !flow.is_unanswered() && !can_end(flow, side, segment) => {
             match near(sender, segment) {
                 true => Belongs::OlderExactly,
                 false => Belongs::OlderNear,
@@ -119,11 +119,11 @@ fn fits_syn(flow: &Flow, segment: &Segment) -> bool {
 
 /// Is it a FIN or a RST of this connection, or none of either? A FIN comes after all that its sender
 /// sent; a RST's number is the next, or what the other side has acknowledged.
-fn can_end(sender: &Half, other: &Half, segment: &Segment) -> bool {
+fn can_end(flow: &Flow, side: Side, segment: &Segment) -> bool {
     if segment.flags.rst() {
-        return sender.rst_numbers(other).contains(&Some(segment.seq));
+        return flow.rst_numbers(side).contains(&Some(segment.seq));
     }
-    !segment.flags.fin() || sender.snd_max().is_none_or(|max| is_last(max, segment))
+    !segment.flags.fin() || flow.half(side).snd_max().is_none_or(|max| is_last(max, segment))
 }
 
 /// The FIN comes after `max`, or is the one that ends there.
@@ -216,11 +216,13 @@ fn has_used(half: &Half, number: Seq) -> bool {
         .is_some_and(|(lowest, max)| number.ahead_of(lowest) >= 0 && max.ahead_of(number) >= 0)
 }
 
-/// Is it just the FIN or the RST that an older flow can have? A FIN that it has had is the only one.
+/// Is it just the FIN or the RST that an older flow can have? A FIN that it has had is the only one. A RST answers
+/// whatever comes late: it can have any number that was acknowledged.
 fn ends(older: &Flow, segment: &Segment) -> bool {
     let side = older.side(segment.from);
-    let (sender, other) = (older.half(side), older.half(side.other()));
+    let sender = older.half(side);
     let end = segment.end_of_payload() + 1;
     let is_known = older.fin(side).is_none_or(|fin| !segment.flags.fin() || fin.end == end);
-    sender.snd_max().is_some() && can_end(sender, other, segment) && is_known
+    let answers_late = segment.flags.rst() && has_used(sender, segment.seq);
+    sender.snd_max().is_some() && (answers_late || can_end(older, side, segment)) && is_known
 }

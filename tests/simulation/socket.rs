@@ -230,6 +230,12 @@ impl Socket {
         self.fin_wanted && !self.fin_sent()
     }
 
+    /// Is this a RST that it will not accept, whenever it arrives? Its number, and the FIN's that may be there, was
+    /// received before.
+    pub fn will_ignore(&self, rst: &Packet) -> bool {
+        self.is_synchronized() && self.rcv_nxt.is_after(rst.seq + 1)
+    }
+
     /// SND.NXT.
     pub fn sent(&self) -> Seq {
         self.nxt

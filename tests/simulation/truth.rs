@@ -24,6 +24,8 @@ pub struct Truth {
     pub word_lost: bool,
     /// Local has closed, and its FIN waits behind payload.
     pub fin_waits: bool,
+    /// A RST came past the tap that its receiver ignored, or will.
+    pub rst_ignored: bool,
     /// Whatever local sent at a time was lost before the tap: its interface was down.
     pub down: bool,
 }
@@ -37,6 +39,9 @@ pub struct Words {
     fin_ack: [bool; 2],
     /// Anything but SYNs without ACK.
     more_than_syn: bool,
+    /// A SYN/ACK; and a RST after it.
+    syn_ack: bool,
+    rst_after_syn_ack: bool,
     /// Something that was damaged on its way, and that nobody received.
     damaged: bool,
     packets: [u64; 2],
@@ -57,6 +62,8 @@ impl Words {
             let end = words.end[from].map_or(packet.end(), |end| end.max(packet.end()));
             words.end[from] = Some(end);
             words.rst[from] |= packet.has(Flags::RST);
+            words.syn_ack |= packet.has(Flags::SYN) && packet.has(Flags::ACK);
+            words.rst_after_syn_ack |= packet.has(Flags::RST) && words.syn_ack;
             words.fin[from] |= packet.has(Flags::FIN);
             words.fin_ack[from] |= packet.acks_fin && !packet.has(Flags::RST);
             words.more_than_syn |= !packet.has(Flags::SYN) || packet.has(Flags::ACK);
@@ -68,18 +75,23 @@ impl Words {
 impl Truth {
     pub fn of(world: &World, conn: usize) -> Truth {
         let packets = world.passed.iter().map(|passed| &passed.packet);
-        let passed = Words::of(packets.filter(|packet| packet.conn == conn));
+        let packets = packets.filter(|packet| packet.conn == conn);
+        let passed = Words::of(packets.clone());
         let socket = |host| world.socket(host, conn);
         let lives = [LOCAL, PEER].map(|host| socket(host).map_or(Life::default(), |s| s.life));
         let fin_lost = lives[LOCAL].fin_sent.is_some() && !passed.fin[LOCAL];
         let rst_lost = world.resets_sent[conn][LOCAL] && !passed.rst[LOCAL];
         let fin_waits = socket(LOCAL).is_some_and(Socket::fin_waits);
+        let mut resets = packets.filter(|packet| packet.has(Flags::RST) && !packet.damaged);
+        let on_its_way =
+            resets.any(|rst| socket(1 - rst.from).is_some_and(|to| to.will_ignore(rst)));
         let end = passed.end[LOCAL];
         let payload_lost =
             socket(LOCAL).is_some_and(|socket| end.is_none_or(|end| socket.sent().is_after(end)));
         Truth {
             local: socket(LOCAL).map(|s| s.state),
             peer: socket(PEER).map(|s| s.state),
+            rst_ignored: on_its_way || lives.iter().any(|life| life.ignored_rst),
             lives,
             passed,
             word_lost: fin_lost || rst_lost || fin_waits && payload_lost,
@@ -106,7 +118,8 @@ impl Truth {
 
     /// The verdicts that are right where everything that came past the tap was captured.
     pub fn verdicts(&self, stand: Stand, end: u64) -> Vec<&'static str> {
-        let Words { fin, rst, more_than_syn, damaged, .. } = self.passed;
+        let Words { fin, rst, more_than_syn, syn_ack, rst_after_syn_ack, damaged, .. } =
+            self.passed;
         let reset = rst != [false; 2];
         if !more_than_syn {
             // Of an answer that nobody received, the capture shows nothing but its checksum.
@@ -119,11 +132,14 @@ impl Truth {
             [true, false] => vec!["fin-unacked", "peer-holds"],
             [false, true] => self.of_close_wait(stand, end),
         };
+        // A RST that came by before the first SYN/ACK did may be an older connection's: nobody there can tell.
+        let before_answer = syn_ack && !rst_after_syn_ack;
         // A RST that its receiver ignored resets nothing.
-        let ignored = self.lives.iter().any(|life| life.ignored_rst);
         match reset {
             false => ended,
-            true if fin == [true, true] || ignored => [ended, vec!["reset"]].concat(),
+            true if fin == [true, true] || self.rst_ignored || before_answer => {
+                [ended, vec!["reset"]].concat()
+            }
             true => vec!["reset"],
         }
     }

@@ -82,6 +82,12 @@ impl World {
         self.hosts[host].sockets.iter().rev().find(|socket| socket.conn == conn)
     }
 
+    /// Has a host had two sockets for a connection?
+    pub fn was_accepted_again(&self, conn: usize) -> bool {
+        let sockets = |host: &Host| host.sockets.iter().filter(|s| s.conn == conn).count();
+        self.hosts.iter().any(|host| sockets(host) > 1)
+    }
+
     fn schedule_plan(&mut self) {
         let all: Vec<_> = (self.plan.connections.iter().enumerate())
             .flat_map(|(conn, c)| {

@@ -73,7 +73,12 @@ fn main(
     } else if now.elsewhere > 0 {
         say(lang.none_left_locally(of), String::new(), HEADING)
     } else if now.is_all_clear() && totals.tally.is_nobody_closing() {
-        say(lang.none_left(), lang.nobody_closed(of, still_open(totals, lang)), HEADING)
+        let open = still_open(totals, lang);
+        let why = match totals.tally.fins_without_effect {
+            0 => lang.nobody_closed(of, open),
+            _ => lang.no_fin_counts(of, open),
+        };
+        say(lang.none_left(), why, HEADING)
     } else if now.is_all_clear() {
         say(lang.none_left(), lang.among(of), CALM)
     } else {

@@ -80,6 +80,12 @@ impl Flow {
         }
     }
 
+    /// The highest SEG.ACK of `side`; and the one before, where a flipped bit may have made that.
+    pub(super) fn possible_acks(&self, side: Side) -> [Option<Seq>; 2] {
+        let last = self.standing_early_ack(side).filter(Acked::is_one_bit_off);
+        [self.half(side).ack(), last.and_then(|early| early.lower)]
+    }
+
     /// Forgets an ACK of something not captured where this segment shows that it was none of its
     /// sender's making: its receiver dropped it (or 3.10.7.4, fifth: "acks something not yet sent").
     #[inline(never)]
@@ -87,12 +93,12 @@ impl Flow {
         if let Some(early) = self.standing_early_ack(side)
             && self.acknowledges_less(side, segment, &early)
         {
-            self.take_back(side, segment.ack);
+            self.take_back(side, early.lower.unwrap_or(segment.ack), segment);
         }
         if let Some(early) = self.standing_early_ack(side.other())
             && (has_not_sent(self.half(side), segment, &early) || ends_below(segment, &early))
         {
-            self.take_back(side.other(), early.lower.unwrap_or(segment.seq));
+            self.take_back(side.other(), early.lower.unwrap_or(segment.seq), segment);
         }
     }
 
@@ -115,11 +121,13 @@ impl Flow {
         far || segment.place.time.since(early.place.time) >= Some(LATE_NS)
     }
 
-    fn take_back(&mut self, side: Side, to: Seq) {
+    /// It acknowledged no more than `to`, as this segment shows.
+    fn take_back(&mut self, side: Side, to: Seq, shown_by: &Segment) {
         self.notes.note(Noted::Damaged, true);
         self.halves[side as usize].take_back_ack(to);
-        if let Some(closing) = &mut self.closing {
-            closing.sides[side as usize].take_back_early_ack(to);
+        let Some(closing) = &mut self.closing else { return };
+        if let Some(early) = closing.sides[side as usize].take_back_early_ack(to) {
+            closing.sides[side.other() as usize].unmatch_ack(&early, to, shown_by.place);
         }
     }
 }

@@ -305,7 +305,7 @@ impl Flow {
     /// only the exact next one, so others are noted.
     fn take_rst(&mut self, side: Side, segment: &Segment) {
         let (sender, other) = (self.half(side), self.half(side.other()));
-        let expected = sender.rst_numbers(other);
+        let expected = self.rst_numbers(side);
         // A refusal answers the SYN by its ACK; its own number is zero (3.10.7.1).
         let refusal =
             segment.flags.ack() && sender.isn().is_none() && other.counts_syn(segment.ack);
@@ -324,11 +324,20 @@ impl Flow {
         closing.sides[side as usize].take_rst(segment, before_close);
     }
 
+    /// The numbers that a RST of a side can have: its next, or what the other side has acknowledged.
+    pub fn rst_numbers(&self, side: Side) -> [Option<Seq>; 3] {
+        let [last, before] = self.possible_acks(side.other());
+        [self.half(side).snd_max(), last, before]
+    }
+
     /// Is a number that `side` sends outside the window that the other side last advertised (3.5.3)?
     fn is_outside_window(&self, side: Side, seq: Seq) -> bool {
-        let receiver = self.half(side.other());
-        let window = receiver.window().and_then(|window| self.scales.window(side.other(), window));
-        window.zip(receiver.ack()).is_some_and(|(window, next)| is_outside(seq, next, window))
+        let receiver = side.other();
+        let window = self.half(receiver).window();
+        let window = window.and_then(|window| self.scales.window(receiver, window));
+        let mut next = self.possible_acks(receiver).into_iter().flatten().peekable();
+        let is_known = next.peek().is_some();
+        window.is_some_and(|window| is_known && next.all(|next| is_outside(seq, next, window)))
     }
 
     /// `before` is the time of the flow's packet before this one.
@@ -423,7 +432,7 @@ impl Flow {
             }
             match beyond {
                 Some(known) if news.highest_ack => own.note_early_ack(segment, known),
-                _ => own.confirm_early_ack(segment),
+                _ => own.confirm_early_ack(segment, beyond.is_some()),
             }
             if news.payload > 0 && (beyond.is_some() || after_fin) {
                 own.note_payload(segment, news.payload);
@@ -440,7 +449,11 @@ impl Flow {
             own.match_early_ack(acks[side.other() as usize], peer);
         }
         let alive = news.payload > 0 || news.syn_ack || first_fin;
-        let revoked = own.revoke_rst(|rst| alive && !rst.overtook(segment));
+        let revoked = own.revoke_rst(|rst| alive && !rst.overtook(segment))
+            || peer.revoke_rst(|rst| rst.is_survived(segment));
+        if alive {
+            own.note_overtaken(segment);
+        }
         let first_of_both = first_fin && peer.fin.is_none();
         // A RST before the first SYN/ACK ended an older connection, not this one.
         let forgotten =
