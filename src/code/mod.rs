@@ -7,6 +7,7 @@
 //!
 //! * [`trace`]: the answer as data; nothing in it is guessed, and what is unknown says why
 //! * [`book`]: sockets with their sends, within bounds; pure
+//! * [`descriptors`]: on older kernels, the sockets behind system calls; pure
 //! * [`watch`]: the events, and the thread that reads them
 //! * [`note`]: the answer beside the packets, in a capture that is kept
 //! * `unwind`: callers on a copy of a stack
@@ -14,6 +15,7 @@
 //! * [`fold`]: a program's own functions among those of libraries
 
 pub mod book;
+pub mod descriptors;
 pub mod fold;
 #[cfg(all(feature = "code", target_os = "linux"))]
 pub mod names;

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 /// Stacks that are kept. A program with more calls sites than this is not followed into all of them.
 const MAX_STACKS: usize = 16_384;
 
@@ -36,7 +38,7 @@ pub struct StackId(u32);
 /// All stacks seen so far.
 #[derive(Debug, Default)]
 pub struct Stacks {
-    ids: HashMap<Arc<Stack>, StackId>,
+    ids: HashMap<Arc<Stack>, StackId, RandomState>,
     all: Vec<Arc<Stack>>,
 }
 

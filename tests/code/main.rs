@@ -25,8 +25,8 @@ use std::time::{Duration, Instant};
 use common::{BINARY, NETNS, Need, ROOT, Scratch, command, lacks, project, skip, tool};
 use serde_json::Value;
 use shop::{
-    Program, QUIET, Server, assert_all_named, findings, named, quiet, report, started, statements,
-    until_nothing_is_lost, watching,
+    Program, QUIET, Server, assert_all_named, assert_all_named_by_calls, findings, named, quiet,
+    report, started, statements, until_nothing_is_lost, watching,
 };
 
 const GO: Need = ("go", "go", &["version"]);
@@ -66,9 +66,9 @@ fn go_build(scratch: &Scratch, program: &str, flags: &[&str]) -> PathBuf {
     path
 }
 
+const PLACES: [&str; 7] = ["update", "inlined", "closure", "generic", "worker", "forget", "later"];
+
 fn assert_named(flags: &[&str], more: &[&str]) {
-    const PLACES: [&str; 7] =
-        ["update", "inlined", "closure", "generic", "worker", "forget", "later"];
     let scratch = Scratch::new();
     assert_all_named(&built(&scratch, flags), true, &PLACES, 13, more);
 }
@@ -77,6 +77,15 @@ fn assert_named(flags: &[&str], more: &[&str]) {
 fn every_place_in_a_go_program_is_named() {
     if can_run(&[ROOT, GO, DRIVER, TRACEFS]) {
         assert_named(&[], &[]);
+    }
+}
+
+/// On a kernel that tells only of system calls, as before Linux 6.3.
+#[test]
+fn every_place_in_a_go_program_is_named_by_calls() {
+    if can_run(&[ROOT, GO, DRIVER, TRACEFS]) {
+        let scratch = Scratch::new();
+        assert_all_named_by_calls(&built(&scratch, &[]), true, &PLACES, 13);
     }
 }
 

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use crate::common::{Need, ROOT, Scratch, project};
 use crate::shop::{
-    Program, Server, assert_all_named, named, quiet, report, until_nothing_is_lost, watching,
+    Program, Server, assert_all_named, assert_all_named_by_calls, assert_none_wrong, named, quiet,
+    report, until_nothing_is_lost, watching,
 };
 use crate::{TRACEFS, can_run};
 
@@ -68,6 +69,30 @@ fn every_place_in_a_c_program_is_named() {
     ] {
         assert_all_named(&c(&scratch, flags), has_lines, &OF_C, TOLD_BY_C, more);
     }
+}
+
+/// On a kernel that tells only of system calls, as before Linux 6.3.
+#[test]
+fn every_place_in_a_c_program_is_named_by_calls() {
+    if can_run(&[ROOT, CC, TRACEFS]) {
+        let scratch = Scratch::new();
+        let path = c(&scratch, &["-O2", "-g"]);
+        assert_all_named_by_calls(&path, true, &OF_C, TOLD_BY_C);
+    }
+}
+
+/// Descriptors that are copied, handed on, moved and given again: what was sent through them is named, or unknown.
+#[test]
+fn descriptors_that_come_and_go_name_nobody_else() {
+    const PLACES: [&str; 6] = ["copied", "handed", "reused", "moved", "worker", "later"];
+    if !can_run(&[ROOT, CC, TRACEFS]) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let path = c(&scratch, &["-O2", "-g"]);
+    // The last statement is asked by whoever stays, and the end is read.
+    assert_none_wrong("", &path, &PLACES, PLACES.len() + 2);
+    assert_none_wrong("syscalls", &path, &PLACES, PLACES.len() + 2);
 }
 
 #[test]

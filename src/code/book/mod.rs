@@ -1,10 +1,14 @@
-//! Sockets with what their processes did to them, by their addresses in the kernel.
+//! Sockets with what their processes did to them, by their addresses in the kernel; where the kernel does not
+//! say them with each send, by their inodes, which the two are then joined by.
 //!
 //! Events come in the order of their times. What was lost is counted, and whatever it could have changed
 //! is unknown from then on. All of it has bounds: sockets, sends of each, and stacks.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+
+use foldhash::fast::RandomState;
 
 use super::stacks::{Stack, StackId, Stacks};
 use super::trace::{Asked, Sent, Span};
@@ -15,6 +19,9 @@ pub const MAX_SOCKETS: usize = 16_384;
 /// Sends that are kept of one socket: older ones are forgotten.
 pub const MAX_SENDS: usize = 64;
 
+/// Inodes of sockets have 32 bits; addresses in the kernel are in its half of all.
+const LAST_INODE: u64 = u32::MAX as u64;
+
 /// The ends of a socket, its own first.
 pub type Ends = (Endpoint, Endpoint);
 
@@ -23,7 +30,7 @@ pub type Ends = (Endpoint, Endpoint);
 pub struct Event {
     /// Nanoseconds of a clock that never goes back.
     pub at: u64,
-    /// The address of the socket in the kernel.
+    /// The address of the socket in the kernel, or its inode: no number is both.
     pub socket: u64,
     /// The process in which it happened, by the kernel's number.
     pub pid: u32,
@@ -49,6 +56,8 @@ pub enum What {
     Sent(u32),
     /// A read came back empty: the end-of-file.
     EndOfFile,
+    /// One of its descriptors is going to be closed.
+    Closed,
 }
 
 /// A state, as far as it matters here.
@@ -82,7 +91,7 @@ struct Send {
     by: By,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Sock {
     ends: Option<Ends>,
     /// It was seen to begin.
@@ -90,9 +99,17 @@ struct Sock {
     sent: u64,
     sends: VecDeque<Send>,
     connect: Option<By>,
-    end_of_file: Option<By>,
-    is_stuck: bool,
+    /// The first read that came back empty, and the last one.
+    empty: Option<(By, By)>,
+    /// The time at which it came into CLOSE-WAIT.
+    stuck: Option<u64>,
     last: u64,
+    /// A descriptor was closed after its last event.
+    is_closed: bool,
+    /// The time of the last event that was forgotten when its first one came: it may have been its own.
+    forgotten: u64,
+    /// Sends of before this time may be missing.
+    doubted: u64,
 }
 
 /// A caller, to be named.
@@ -134,6 +151,19 @@ pub enum Why {
     TooManyStacks,
     /// Sockets of several network namespaces have the same ends.
     Twins,
+    /// Something was sent through a descriptor of which nobody knows which socket it was.
+    Descriptors,
+}
+
+/// The holders of a socket, as far as they are known when its callers are asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Held<'a> {
+    /// The processes that hold it.
+    pub processes: &'a [i32],
+    /// Its inode.
+    pub inode: u64,
+    /// Sends of before this time may be missing.
+    pub doubted: u64,
 }
 
 impl Why {
@@ -149,6 +179,9 @@ impl Why {
             Why::Several => "several places sent it",
             Why::TooManyStacks => "more call sites than are kept",
             Why::Twins => "another network namespace has the same addresses",
+            Why::Descriptors => {
+                "its process has sent through descriptors that could not be followed"
+            }
         }
     }
 }
@@ -187,22 +220,40 @@ pub struct Callers {
 /// All sockets that anything was seen of.
 #[derive(Debug, Default)]
 pub struct Book {
-    sockets: HashMap<u64, Sock>,
-    by_ends: HashMap<Ends, Vec<u64>>,
+    sockets: HashMap<u64, Sock, RandomState>,
+    by_ends: HashMap<Ends, Vec<u64>, RandomState>,
     stacks: Stacks,
     /// The time until which some of what makes up sums was lost; whether others were, and how many events in all.
     lost_until: u64,
     lost_connects: bool,
     lost_ends: bool,
+    /// Sends are known by inodes.
+    by_inode: bool,
+    /// The time of the last event that was forgotten with its inode.
+    forgotten: u64,
     /// Events that the kernel dropped, since the beginning.
     pub lost: u64,
 }
 
 impl Book {
+    /// A book of sends by inodes.
+    #[must_use]
+    pub fn by_inode() -> Book {
+        Book { by_inode: true, ..Book::default() }
+    }
+
     /// Takes the next event.
     pub fn take(&mut self, event: &Event) {
+        if event.what == What::Closed {
+            if let Some(sock) = self.sockets.get_mut(&event.socket) {
+                sock.is_closed = true;
+            }
+            return;
+        }
         if !self.sockets.contains_key(&event.socket) {
             self.make_room();
+            let sock = Sock { forgotten: self.forgotten, ..Sock::default() };
+            self.sockets.insert(event.socket, sock);
         }
         let stack = self.stacks.intern(&event.stack);
         let by = By { at: event.at, pid: event.pid, stack };
@@ -220,11 +271,12 @@ impl Book {
             }
             What::EndOfFile => {
                 let sock = self.sockets.entry(event.socket).or_default();
-                sock.end_of_file.get_or_insert(by);
+                sock.empty = Some((sock.empty.map_or(by, |(first, _)| first), by));
             }
+            What::Closed => {}
         }
         if let Some(sock) = self.sockets.get_mut(&event.socket) {
-            sock.last = event.at;
+            (sock.last, sock.is_closed) = (event.at, false);
         }
     }
 
@@ -258,7 +310,9 @@ impl Book {
         if to == State::Connecting {
             sock.connect = Some(by);
         }
-        sock.is_stuck |= to == State::CloseWait;
+        if to == State::CloseWait {
+            sock.stuck.get_or_insert(by.at);
+        }
         if ends.0.port != 0 && sock.ends.replace(ends) != Some(ends) {
             self.by_ends.entry(ends).or_default().push(socket);
         }
@@ -279,29 +333,58 @@ impl Book {
         if self.sockets.len() < MAX_SOCKETS {
             return;
         }
-        let mut all: Vec<_> =
-            self.sockets.iter().map(|(id, sock)| (sock.is_stuck, sock.last, *id)).collect();
+        let worth = |sock: &Sock| (sock.stuck.is_some(), !sock.is_closed, sock.last);
+        let mut all: Vec<_> = self.sockets.iter().map(|(id, sock)| (worth(sock), *id)).collect();
         all.sort_unstable();
-        all.iter().take(MAX_SOCKETS / 8).for_each(|(.., id)| self.forget(*id));
+        for ((.., last), id) in all.into_iter().take(MAX_SOCKETS / 8) {
+            if id <= LAST_INODE {
+                self.forgotten = self.forgotten.max(last);
+            }
+            self.forget(id);
+        }
     }
 
-    /// Returns who used the socket with these ends, which these processes hold; none where nothing of
-    /// it was seen.
-    #[must_use]
-    pub fn callers(&self, ends: Ends, holders: &[i32], asked: &Asked) -> Callers {
+    /// The socket with these ends: by what its state told, and where sends are known by inodes, with those.
+    fn found(&self, ends: Ends, held: Held<'_>) -> Result<Cow<'_, Sock>, Why> {
         let all = self.by_ends.get(&ends).map_or(&[][..], Vec::as_slice);
         let socks = || all.iter().filter_map(|id| self.sockets.get(id));
-        let of_holder = |sock: &&Sock| sock.callers().any(|by| holders.contains(&(by.pid as i32)));
+        if self.by_inode {
+            let mut socks = socks();
+            let state = socks.next().filter(|_| socks.next().is_none());
+            return Ok(Cow::Owned(self.with_sends(state, held)));
+        }
+        let is_holders = |by: By| held.processes.contains(&(by.pid as i32));
+        let of_holder = |sock: &&Sock| sock.callers().any(is_holders);
         let mut found = socks().filter(|sock| all.len() == 1 || of_holder(sock));
-        let sock = match (found.next(), found.next()) {
-            (Some(sock), None) => sock,
-            (None, _) if all.is_empty() => &Sock::default(),
-            _ => {
-                let twins = Some(Known::Unknown(Why::Twins));
-                let begun = twins.clone().filter(|_| asked.open);
-                return Callers { begun, last: twins, ..Callers::default() };
+        match (found.next(), found.next()) {
+            (Some(sock), None) => Ok(Cow::Borrowed(sock)),
+            (None, _) if all.is_empty() => Ok(Cow::Owned(Sock::default())),
+            _ => Err(Why::Twins),
+        }
+    }
+
+    /// A socket by its state, with its sends.
+    fn with_sends(&self, state: Option<&Sock>, held: Held<'_>) -> Sock {
+        let nothing = Sock { forgotten: self.forgotten, ..Sock::default() };
+        let used = self.sockets.get(&held.inode).unwrap_or(&nothing).clone();
+        let Some(state) = state else { return Sock { doubted: held.doubted, ..used } };
+        let begun = state.begun.filter(|at| *at > used.forgotten);
+        let (connect, stuck) = (state.connect, state.stuck);
+        Sock { begun, connect, stuck, doubted: held.doubted, ..used }
+    }
+
+    /// Returns who used the socket with these ends, which is held so; none where nothing of it was seen.
+    #[must_use]
+    pub fn callers(&self, ends: Ends, held: Held<'_>, asked: &Asked) -> Callers {
+        let sock = match self.found(ends, held) {
+            Ok(sock) => sock,
+            Err(why) => {
+                let unknown = Some(Known::Unknown(why));
+                let begun = unknown.clone().filter(|_| asked.open);
+                return Callers { begun, last: unknown, ..Callers::default() };
             }
         };
+        let sock = &*sock;
         Callers {
             begun: asked.open.then(|| self.sender(sock, asked.begun)),
             last: self.asked_last(sock, asked.last),
@@ -321,30 +404,49 @@ impl Book {
 
     fn last(&self, sock: &Sock) -> Option<Known> {
         match sock.sends.back() {
-            Some(send) if send.by.at > self.lost_until => Some(self.known(send.by)),
-            Some(_) => Some(Known::Unknown(Why::Lost)),
+            Some(send) if send.by.at > self.missing_until(sock) => Some(self.known(send.by)),
+            Some(_) => Some(Known::Unknown(self.missing(sock))),
             None if self.is_whole(sock) => None,
-            None => Some(Known::Unknown(self.unseen())),
+            None => Some(Known::Unknown(self.unseen(sock))),
         }
     }
 
-    /// A read that was lost may have seen it.
+    /// A read that was lost may have seen it. One that came back empty before the end-of-file was there, had no room
+    /// for anything.
     fn end_of_file(&self, sock: &Sock) -> Option<Known> {
-        let by = sock.end_of_file.map(|by| self.known(by));
+        let is_end = |by: &By| sock.stuck.is_none_or(|stuck| by.at >= stuck);
+        let mut all = sock.empty.into_iter().flat_map(|(first, last)| [first, last]);
+        let by = all.find(is_end).map(|by| self.known(by));
         by.or(self.lost_ends.then_some(Known::Unknown(Why::Lost)))
     }
 
     fn connected(&self, sock: &Sock) -> Option<Known> {
-        sock.connect.filter(|_| sock.sends.is_empty()).map(|by| self.known(by))
+        let is_unused = sock.sends.is_empty() && self.is_whole(sock);
+        sock.connect.filter(|_| is_unused).map(|by| self.known(by))
     }
 
     /// It was seen from its beginning, and nothing of it was lost.
     fn is_whole(&self, sock: &Sock) -> bool {
-        sock.begun.is_some_and(|at| at > self.lost_until)
+        sock.begun.is_some_and(|at| at > self.missing_until(sock))
     }
 
-    fn unseen(&self) -> Why {
-        if self.lost_until > 0 || self.lost_connects { Why::Lost } else { Why::Before }
+    /// The time until which sends of it may be missing.
+    fn missing_until(&self, sock: &Sock) -> u64 {
+        self.lost_until.max(sock.doubted)
+    }
+
+    fn missing(&self, sock: &Sock) -> Why {
+        if sock.doubted > self.lost_until { Why::Descriptors } else { Why::Lost }
+    }
+
+    fn unseen(&self, sock: &Sock) -> Why {
+        if self.missing_until(sock) > 0 || self.lost_connects {
+            self.missing(sock)
+        } else if sock.forgotten > 0 {
+            Why::LongAgo
+        } else {
+            Why::Before
+        }
     }
 
     /// The send that carried these octets. Where the socket was seen to begin, the sums are the
@@ -356,26 +458,30 @@ impl Book {
         let sent = sent.filter(|_| self.is_whole(sock));
         let span = match sent {
             Some(sent) if sock.sent < sent => return Known::Unknown(Why::Unfit),
+            // Descriptors can be handed on: what is not all of it may be the wrong part.
+            Some(sent) if self.by_inode && sock.sent != sent => {
+                return Known::Unknown(Why::Unfit);
+            }
             Some(sent) => from_end(sent, before_end),
             None => from_end(sock.sent, before_end),
         };
-        let Some(Span { from, to }) = span else { return Known::Unknown(self.unseen()) };
+        let Some(Span { from, to }) = span else { return Known::Unknown(self.unseen(sock)) };
         let mut carrying =
             sock.sends.iter().filter(|send| send.from < to && from < send.to).peekable();
         let Some(first) = carrying.peek().copied() else {
             let forgotten = sock.sends.front().is_some_and(|send| send.from > 0);
-            let why = if forgotten { Why::LongAgo } else { self.unseen() };
+            let why = if forgotten { Why::LongAgo } else { self.unseen(sock) };
             return Known::Unknown(why);
         };
         if first.from > from {
             return Known::Unknown(if first.from > 0 && sock.sends.len() >= MAX_SENDS {
                 Why::LongAgo
             } else {
-                self.unseen()
+                self.unseen(sock)
             });
         }
-        if sent.is_none() && first.by.at <= self.lost_until {
-            return Known::Unknown(Why::Lost);
+        if sent.is_none() && first.by.at <= self.missing_until(sock) {
+            return Known::Unknown(self.missing(sock));
         }
         if sent.is_none() && first.from != from {
             return Known::Unknown(Why::Unfit);
@@ -397,7 +503,7 @@ impl Book {
 impl Sock {
     fn callers(&self) -> impl Iterator<Item = By> {
         let sends = self.sends.iter().map(|send| send.by);
-        sends.chain(self.connect).chain(self.end_of_file)
+        sends.chain(self.connect).chain(self.empty.map(|(first, _)| first))
     }
 }
 

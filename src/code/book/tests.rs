@@ -14,6 +14,10 @@ fn stack_of(address: u64) -> Stack {
     Stack { addresses: vec![address], ..Stack::default() }
 }
 
+fn held(processes: &[i32]) -> Held<'_> {
+    Held { processes, ..Held::default() }
+}
+
 struct Story {
     book: Book,
     at: u64,
@@ -46,7 +50,7 @@ impl Story {
     }
 
     fn callers(&self, asked: Asked) -> Callers {
-        self.book.callers(ends(), &[7], &asked)
+        self.book.callers(ends(), held(&[7]), &asked)
     }
 
     fn begun(&self, from: u64, to: u64, sent: Option<u64>) -> Option<Known> {
@@ -134,7 +138,8 @@ fn a_loss_reaches_as_far_as_its_time() {
     let mut story = Story::new();
     story.book.lose(Loss::Sums, 1, 5);
     story.connect().close_wait();
-    assert_eq!(by(&story.callers(Asked::default()).last), Err(Why::Lost), "it may have sent");
+    let callers = story.callers(Asked::default());
+    assert_eq!((by(&callers.last), callers.connected), (Err(Why::Lost), None), "it may have sent");
     story.at = 5;
     story.connect().sent(11, 3).close_wait();
     assert_eq!(by(&story.begun(11, 0, Some(11))), Ok(3), "of after the loss");
@@ -171,9 +176,12 @@ fn sockets_with_the_same_ends_are_told_apart_by_who_holds_them() {
         let (at, socket) = (99, ADDRESS + 64);
         story.book.take(&Event { at, socket, pid: 8, what, stack: stack_of(5) });
     }
-    assert_eq!(by(&story.book.callers(ends(), &[8], &Asked::default()).last), Ok(5));
-    assert_eq!(by(&story.book.callers(ends(), &[7], &Asked::default()).last), Ok(3));
-    assert_eq!(by(&story.book.callers(ends(), &[7, 8], &Asked::default()).last), Err(Why::Twins));
+    assert_eq!(by(&story.book.callers(ends(), held(&[8]), &Asked::default()).last), Ok(5));
+    assert_eq!(by(&story.book.callers(ends(), held(&[7]), &Asked::default()).last), Ok(3));
+    assert_eq!(
+        by(&story.book.callers(ends(), held(&[7, 8]), &Asked::default()).last),
+        Err(Why::Twins)
+    );
 }
 
 /// However many there are, memory has its bounds, and those that are stuck stay.
@@ -221,4 +229,110 @@ fn statements_have_their_senders() {
     let callers = story.callers(Asked { open: true, statements, ..Asked::default() });
     let all: Vec<_> = callers.statements.into_iter().map(|known| by(&Some(known))).collect();
     assert_eq!(all, [Ok(3), Ok(4), Err(Why::NotCaptured), Ok(5)]);
+}
+
+/// Sends known by inodes: the state says when it began, the inode what was sent.
+struct ByInode(Story);
+
+const INODE: u64 = 4_711;
+
+impl ByInode {
+    fn new() -> ByInode {
+        ByInode(Story { book: Book::by_inode(), at: 0 })
+    }
+
+    fn used(&mut self, what: What, stack: u64) -> &mut ByInode {
+        self.0.at += 1;
+        let (at, stack) = (self.0.at, stack_of(stack));
+        self.0.book.take(&Event { at, socket: INODE, pid: 7, what, stack });
+        self
+    }
+
+    fn callers(&self, doubted: u64, asked: Asked) -> Callers {
+        let held = Held { processes: &[7], inode: INODE, doubted };
+        self.0.book.callers(ends(), held, &asked)
+    }
+
+    fn begun(&self, doubted: u64, from: u64, to: u64, sent: Option<u64>) -> Result<u64, Why> {
+        let begun = Some(Sent { before_end: Span { from, to }, sent });
+        by(&self.callers(doubted, Asked { open: true, begun, ..Asked::default() }).begun)
+    }
+}
+
+#[test]
+fn sends_by_inode_are_joined_with_the_state() {
+    let mut story = ByInode::new();
+    story.0.connect();
+    story.used(What::Sent(100), 2).used(What::Sent(11), 3).used(What::Sent(40), 4);
+    story.0.close_wait();
+    story.used(What::EndOfFile, 9);
+    assert_eq!(story.begun(0, 51, 40, Some(151)), Ok(3));
+    let callers = story.callers(0, Asked::default());
+    assert_eq!((by(&callers.last), by(&callers.end_of_file)), (Ok(4), Ok(9)));
+    assert_eq!(callers.connected, None);
+    // All of it, or it may be the wrong part.
+    for sent in [150, 152] {
+        assert_eq!(story.begun(0, 51, 40, Some(sent)), Err(Why::Unfit));
+    }
+    // Another socket has no sends.
+    let held = Held { processes: &[7], inode: 1, doubted: 0 };
+    let callers = story.0.book.callers(ends(), held, &Asked::default());
+    assert_eq!((by(&callers.connected), callers.last), (Ok(1), None));
+}
+
+/// A send that may be missing makes unknown what it could have changed.
+#[test]
+fn a_doubt_about_descriptors_makes_sends_before_it_unknown() {
+    let mut story = ByInode::new();
+    story.0.connect();
+    story.used(What::Sent(11), 3).used(What::Sent(40), 4);
+    let doubted = story.0.at;
+    assert_eq!(story.begun(doubted, 51, 40, Some(51)), Err(Why::Descriptors));
+    assert_eq!(by(&story.callers(doubted, Asked::default()).last), Err(Why::Descriptors));
+    story.used(What::Sent(5), 6);
+    assert_eq!(by(&story.callers(doubted, Asked::default()).last), Ok(6));
+    assert_eq!(story.begun(doubted, 5, 0, Some(56)), Ok(6));
+    assert_eq!(story.begun(doubted, 56, 45, Some(56)), Err(Why::Descriptors));
+    assert_eq!(story.begun(0, 56, 45, Some(56)), Ok(3));
+}
+
+/// A read that has no room comes back empty, too, and is no end-of-file.
+#[test]
+fn an_empty_read_before_the_end_is_none() {
+    for by_inode in [false, true] {
+        let mut story = ByInode::new();
+        story.0.book.by_inode = by_inode;
+        let socket = if by_inode { INODE } else { ADDRESS };
+        let read = |story: &mut ByInode, stack| {
+            story.0.at += 1;
+            let (at, what, stack) = (story.0.at, What::EndOfFile, stack_of(stack));
+            story.0.book.take(&Event { at, socket, pid: 7, what, stack });
+        };
+        story.0.connect();
+        read(&mut story, 8);
+        story.0.close_wait();
+        assert_eq!(story.callers(0, Asked::default()).end_of_file, None);
+        read(&mut story, 9);
+        assert_eq!(by(&story.callers(0, Asked::default()).end_of_file), Ok(9));
+    }
+}
+
+/// Closed ones go first; of one that went, nothing is said.
+#[test]
+fn what_was_forgotten_is_not_taken_for_nothing() {
+    let mut story = ByInode::new();
+    story.0.connect();
+    story.used(What::Sent(11), 3).used(What::Closed, 0);
+    for n in 0..2 * MAX_SOCKETS as u64 {
+        story.0.at += 1;
+        let (at, socket, stack) = (story.0.at, 10_000 + n, stack_of(5));
+        story.0.book.take(&Event { at, socket, pid: 8, what: What::Sent(1), stack });
+        story.0.book.take(&Event { at, socket, pid: 8, what: What::Closed, stack: stack_of(0) });
+    }
+    assert!(story.0.book.sockets.len() <= MAX_SOCKETS);
+    story.0.close_wait();
+    assert_eq!(by(&story.callers(0, Asked::default()).last), Err(Why::LongAgo));
+    story.used(What::Sent(5), 6);
+    assert_eq!(by(&story.callers(0, Asked::default()).last), Ok(6));
+    assert_eq!(story.begun(0, 16, 5, Some(16)), Err(Why::LongAgo));
 }

@@ -15,6 +15,8 @@ pub mod tables;
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 pub use registers::{Copied, MASK, PERF_REGISTERS, Registers};
 
 use super::names::began;
@@ -33,7 +35,7 @@ const CHECK_NS: u64 = 1_000_000_000;
 /// The processes that were seen.
 #[derive(Debug, Default)]
 pub struct Unwinders {
-    processes: HashMap<u32, Known>,
+    processes: HashMap<u32, Known, RandomState>,
 }
 
 #[derive(Debug)]

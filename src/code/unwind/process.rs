@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::FRAMES;
 use super::registers::{Copied, FP, Registers, SP};
 use super::tables::{Index, Rule, Step};
@@ -29,8 +31,8 @@ pub struct Process {
     maps: Vec<Mapping>,
     looked: u64,
     /// The indexes of mapped files, by the first address of each; none where there is no table.
-    indexes: HashMap<u64, Option<Index>>,
-    rules: HashMap<u64, Option<Arc<Rule>>>,
+    indexes: HashMap<u64, Option<Index>, RandomState>,
+    rules: HashMap<u64, Option<Arc<Rule>>, RandomState>,
     /// It has code that no file has: it compiles while it runs.
     compiles: bool,
     /// Go keeps frame pointers everywhere.
@@ -49,8 +51,8 @@ impl Process {
             memory,
             maps: Vec::new(),
             looked: 0,
-            indexes: HashMap::new(),
-            rules: HashMap::new(),
+            indexes: HashMap::default(),
+            rules: HashMap::default(),
             compiles: false,
             is_go,
         };

@@ -1,7 +1,7 @@
 //! Registers as the kernel hands them over, by the numbers that tables for unwinding know them by.
 
 /// Registers that a table may name, here: those that a called function gives back.
-pub const MOST: usize = 33;
+pub const MOST: usize = if cfg!(target_arch = "x86_64") { 17 } else { 33 };
 
 /// The part of a stack that was copied, and the registers of whoever called the kernel.
 #[derive(Clone, Debug)]

@@ -21,6 +21,12 @@ impl Armed {
         Err(CannotArm::NotBuilt)
     }
 
+    /// Knows of none.
+    #[must_use]
+    pub fn is_by_calls(&self) -> bool {
+        false
+    }
+
     /// Begins to watch.
     #[must_use]
     pub fn begin(self) -> Watch {
@@ -36,7 +42,7 @@ impl Watch {
     }
 
     /// Knows nothing.
-    pub fn code_of(&mut self, _: Ends, _: &[i32], _: &Asked) -> Code {
+    pub fn code_of(&mut self, _: Ends, _: u64, _: &[i32], _: &Asked) -> Code {
         Code::default()
     }
 }

@@ -9,8 +9,11 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::CannotArm;
 use super::namer::Namer;
+use super::queue::Queue;
 use super::rings::Rings;
-use crate::code::book::{ALL_LOSSES, Book, Ends, Event};
+use super::sample::Seen;
+use super::wanted::Way;
+use crate::code::book::{ALL_LOSSES, Ends};
 use crate::code::unwind::Unwinders;
 use crate::code::{Asked, Code};
 
@@ -42,10 +45,16 @@ impl Armed {
         Rings::open().map(Armed)
     }
 
+    /// Returns whether the kernel tells only of system calls.
+    #[must_use]
+    pub fn is_by_calls(&self) -> bool {
+        self.0.way == Way::Calls
+    }
+
     /// Begins to keep a book of them, in a thread that has the rights that are left.
     #[must_use]
     pub fn begin(self) -> Watch {
-        let book = Arc::new(Mutex::new(Kept::default()));
+        let book = Arc::new(Mutex::new(Queue::new(self.0.way)));
         let reader = Reader { rings: self.0, unwinders: Unwinders::default() };
         let (rings, kept) = (Arc::new(Mutex::new(reader)), Arc::clone(&book));
         let reader = Arc::clone(&rings);
@@ -69,15 +78,8 @@ struct Reader {
 /// A book of all sockets, and the names of who is in it.
 pub struct Watch {
     rings: Arc<Mutex<Reader>>,
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<Queue>>,
     namer: Namer,
-}
-
-#[derive(Default)]
-struct Kept {
-    book: Book,
-    /// Events that an older one may still come before.
-    waiting: Vec<Event>,
 }
 
 impl Watch {
@@ -88,9 +90,12 @@ impl Watch {
     }
 
     /// Returns the code that used a socket.
-    pub fn code_of(&mut self, ends: Ends, holders: &[i32], asked: &Asked) -> Code {
+    pub fn code_of(&mut self, ends: Ends, inode: u64, holders: &[i32], asked: &Asked) -> Code {
         read(&self.rings, &self.kept);
-        let callers = lock(&self.kept).book.callers(ends, holders, asked);
+        let callers = {
+            let kept = lock(&self.kept);
+            kept.book.callers(ends, kept.held(inode, holders), asked)
+        };
         self.namer.name(callers)
     }
 }
@@ -100,26 +105,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Moves what has come into the book, in the order of its times. Returns how many events there were.
-fn read(reader: &Mutex<Reader>, kept: &Mutex<Kept>) -> u64 {
+fn read(reader: &Mutex<Reader>, kept: &Mutex<Queue>) -> u64 {
     let mut reader = lock(reader);
     let Reader { rings, unwinders } = &mut *reader;
     let before = now().saturating_sub(SETTLED_NS);
     let mut events = Vec::new();
-    let harvest = rings.read(|mut event, copied| {
-        if let Some(copied) = copied {
+    let harvest = rings.read(|mut seen, mut copied| {
+        // Of a thread's call it is not known yet whether a socket is meant.
+        if let Seen::Socket(event) = &mut seen
+            && let Some(copied) = copied.take()
+        {
             event.stack = unwinders.find(event.pid, event.at, &copied);
         }
-        events.push(event);
+        events.push((seen, copied));
     });
     let read_at = now();
     let mut kept = lock(kept);
-    kept.waiting.extend(events);
-    kept.waiting.sort_by_key(|event| event.at);
-    let settled = kept.waiting.partition_point(|event| event.at <= before);
-    let Kept { book, waiting } = &mut *kept;
-    waiting.drain(..settled).for_each(|event| book.take(&event));
+    if harvest.lost_descriptors {
+        kept.lose_descriptors(read_at);
+    }
+    kept.take(events, unwinders, before, now);
     for (what, lost) in ALL_LOSSES.into_iter().zip(harvest.lost) {
-        book.lose(what, lost, read_at);
+        kept.book.lose(what, lost, read_at);
     }
     harvest.events
 }

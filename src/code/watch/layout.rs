@@ -26,6 +26,13 @@ impl Layout {
         let field = self.fields.iter().find(|field| field.name == name)?;
         Some((field.offset, field.size))
     }
+
+    /// Returns the octets of all fields.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let ends = self.fields.iter().map(|field| field.offset.saturating_add(field.size));
+        ends.max().unwrap_or(0)
+    }
 }
 
 impl Field {
@@ -65,7 +72,7 @@ mod tests {
         assert_eq!(layout.field("common_pid"), Some((4, 4)));
         assert_eq!(layout.field("skaddr"), Some((8, 8)));
         assert_eq!(layout.field("saddr_v6"), Some((40, 16)));
-        assert_eq!(layout.field("sport"), None);
+        assert_eq!((layout.field("sport"), layout.size()), (None, 56));
         for odd in ["field:;", "field:int a; offset:x; size:4;", "field:int a", ""] {
             assert_eq!(Layout::read(odd), Layout::default(), "{odd}");
         }

@@ -3,6 +3,8 @@
 //! They are opened once, with rights that the process then gives up; what is read afterwards is memory
 //! that the kernel fills.
 
+#[cfg(all(feature = "code", target_os = "linux"))]
+mod calls;
 #[cfg(not(all(feature = "code", target_os = "linux")))]
 mod disabled;
 #[cfg(all(feature = "code", target_os = "linux"))]
@@ -11,7 +13,13 @@ pub mod layout;
 #[cfg(all(feature = "code", target_os = "linux"))]
 mod namer;
 #[cfg(all(feature = "code", target_os = "linux"))]
+mod queue;
+#[cfg(all(feature = "code", target_os = "linux"))]
 mod rings;
+#[cfg(all(feature = "code", target_os = "linux"))]
+mod sample;
+#[cfg(all(feature = "code", target_os = "linux"))]
+mod wanted;
 
 #[cfg(not(all(feature = "code", target_os = "linux")))]
 pub use disabled::{Armed, Watch};
@@ -35,7 +43,7 @@ pub enum CannotArm {
     #[error("/sys/kernel/tracing may not be read: it takes cap_dac_read_search, or root")]
     Hidden,
     /// The kernel has no such event: its name.
-    #[error("this kernel has no event {0} (those of sends and reads came with Linux 6.3)")]
+    #[error("this kernel has no event {0} (it takes Linux 6.3, or on x86-64 4.17)")]
     NoEvent(&'static str),
     /// An event lacks a field: the names of both.
     #[error("the event {0} has no field {1}: this kernel is not known")]

@@ -79,7 +79,7 @@ pub fn add_code(
         let ends: (SocketAddr, SocketAddr) = (socket.local.into(), socket.peer.into());
         let asked = asked.get(&ends).map_or_else(Asked::default, |asked| (*asked).clone());
         let holders: Vec<i32> = socket.holders.iter().map(|holder| holder.pid).collect();
-        let code = watch.code_of((socket.local, socket.peer), &holders, &asked);
+        let code = watch.code_of((socket.local, socket.peer), socket.inode, &holders, &asked);
         // It waits to be read: nobody has.
         let waits = socket.recv_q.is_some_and(|octets| octets > 0);
         let read = code.end_of_file.filter(|by| !(waits && matches!(by, Trace::Unknown(_))));
