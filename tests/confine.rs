@@ -168,6 +168,9 @@ fn who_names_processes_keeps_two_capabilities() {
 #[test]
 #[cfg(feature = "code")]
 fn code_inside() {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::MetadataExt;
+
     use closewait::code::Asked;
     use closewait::code::watch::Armed;
     let Some(folder) = std::env::var_os(CONFINED) else { return };
@@ -177,6 +180,8 @@ fn code_inside() {
     let armed = Armed::arm().expect("root may");
     let mut client = TcpStream::connect(address).expect("it listens");
     let ends = (client.local_addr().expect("one").into(), address.into());
+    let own = format!("/proc/self/fd/{}", client.as_raw_fd());
+    let inode = fs::metadata(own).expect("its own socket").ino();
     confine::lookup(Some("nobody"), true).expect("it can be confined");
 
     assert_no_writing(folder);
@@ -189,7 +194,7 @@ fn code_inside() {
     io::Write::write_all(&mut client, b"asked").expect("it is open");
     std::thread::sleep(std::time::Duration::from_millis(300));
     let pid = std::process::id().cast_signed();
-    let code = watch.code_of(ends, &[pid], &Asked::default());
+    let code = watch.code_of(ends, inode, &[pid], &Asked::default());
     // It was seen, and named.
     let last = format!("{:?}", code.last.expect("a send"));
     assert!(last.contains("confine::code_inside"), "{last}");

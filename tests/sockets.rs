@@ -358,8 +358,9 @@ fn other_network_namespaces_by_name_by_process_and_all() {
     let mut inside = Command::new("ip");
     inside.args(["netns", "exec", &namespace.0]).arg(&me);
     let leaker = Leaker::start(inside);
-    let pid = leaker.child.id().to_string();
-    let is_its = |socket: &&Value| socket["process"]["pid"].to_string() == pid;
+    let pid = leaker.child.id();
+    let is_its = |socket: &&Value| socket["process"]["pid"] == pid;
+    let pid = pid.to_string();
     let here = listed(leaker.port, &[]);
     assert_eq!(sockets(&here).into_iter().filter(is_its).count(), 0, "not in our own namespace");
     for netns in [namespace.0.as_str(), &pid, "all"] {

@@ -95,7 +95,7 @@ fn a_closed_descriptor_that_was_copied_leaves_a_doubt() {
         // Of before the send, and of after.
         for at in [5, 15] {
             let mut story = Story { now: 50, ..Story::default() };
-            let mut copy = |story: &mut Story| {
+            let copy = |story: &mut Story| {
                 story.did(at, 1, copy, Link::Gone);
                 story.did(at + 1, 1, Did::Done(Some(made)), B);
             };
