@@ -59,7 +59,9 @@ impl Acked {
     /// One bit makes it of a number that could be acknowledged: it may have been set on the way.
     pub fn is_one_bit_off(&self) -> bool {
         let Known { acked, captured, .. } = self.known;
-        let range = captured.or(acked).map(|captured| (acked.unwrap_or(captured), captured));
+        // What was acknowledged may be beyond what was captured: that is no range.
+        let within = |captured: Seq| acked.filter(|acked| captured.covers(*acked));
+        let range = captured.or(acked).map(|last| (within(last).unwrap_or(last), last));
         range.is_some_and(|(acked, captured)| self.number.is_one_bit_from(acked, captured))
     }
 }
