@@ -27,7 +27,7 @@ impl Capture {
                     "-s",
                     "0",
                     "-B",
-                    "8192",
+                    "131072",
                     "--immediate-mode",
                     "-Z",
                     "root",
