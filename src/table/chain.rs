@@ -46,6 +46,9 @@ impl Chain {
     /// Takes a segment that may begin or end something.
     #[inline(never)]
     pub fn take_any(&mut self, older: &mut Older, segment: &Segment) -> (bool, bool) {
+        if self.reused {
+            self.go_back(older, segment);
+        }
         let (flow, began) = self.flow_of(older, segment);
         let was_finished = flow.is_finished();
         flow.take(segment);
@@ -68,6 +71,27 @@ impl Chain {
         // Those before one that is known to have ended are known to have, too.
         let before = older[..until].iter_mut().rev();
         before.take_while(|flow| !flow.is_superseded()).for_each(Flow::supersede);
+    }
+
+    /// Makes an older connection the newest again: one whose SYN is answered only now, for a duplicate of a yet older
+    /// SYN came in between and was answered first (RFC 9293, figure 9); or one whose handshake goes on, where
+    /// the answer to such a duplicate was refused.
+    #[cold]
+    fn go_back(&mut self, older: &mut Older, segment: &Segment) {
+        let (is_over, is_unheeded) = (self.newest.is_finished(), self.newest.is_unheeded());
+        let Some(older) = older.get_mut(&segment.key).filter(|_| is_over || is_unheeded) else {
+            return;
+        };
+        let answers = !segment.flags.rst() && !segment.is_damaged();
+        let goes_on = |flow: &Flow| match flow.is_unanswered() {
+            true => is_over && is_unheeded || answers && flow.answers(segment),
+            false => is_over && is_unheeded && flow.is_unheeded() && !flow.is_finished(),
+        };
+        if let Some(at) = newest_where(older, goes_on) {
+            let newest = older.remove(at);
+            older.push(std::mem::replace(&mut self.newest, newest));
+            self.newest.notes.forget(Noted::Superseded);
+        }
     }
 
     /// The flow that the segment belongs to, and whether it begins there.

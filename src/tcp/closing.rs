@@ -198,20 +198,27 @@ impl Closing {
         rst.and_then(|rst| rst.take_if(|rst| test(rst))).is_some()
     }
 
-    /// Remembers a highest ACK of something that was not captured. It covers the one before, too.
-    pub fn note_early_ack(&mut self, segment: &Segment, known: Known) {
+    /// Remembers a highest ACK of something that was not captured. It covers the one before, too, unless bits of
+    /// both were flipped: then what was acknowledged before both is what is known.
+    pub fn note_early_ack(&mut self, segment: &Segment, mut known: Known) {
         let (number, place) = (segment.ack, segment.place);
         let odd = self.odd();
+        if let Some(before) = odd.early_ack.filter(|before| known.acked == Some(before.number))
+            && odd.confirmed_ack != Some(before.number)
+            && before.is_one_bit_off()
+        {
+            known.acked = before.lower;
+        }
         let before = odd.early_ack.replace(Acked { number, place, known, lower: known.acked });
         odd.confirmed_ack = before.map(|before| before.number).or(odd.confirmed_ack);
     }
 
     /// Takes in a segment of this side that acknowledges as much as its highest one, and is no copy of it,
-    /// or acknowledges less: that `is_early` as well, if it was not captured.
-    pub fn confirm_early_ack(&mut self, segment: &Segment, is_early: bool) {
+    /// or acknowledges less: that `is_early` as well, if it was not captured, or that `is_below` what was not.
+    pub fn confirm_early_ack(&mut self, segment: &Segment, is_early: bool, is_below: bool) {
         let Some(odd) = &mut self.odd else { return };
         let Some(early) = &mut odd.early_ack else { return };
-        if !segment.ack.covers(early.number) {
+        if is_below || !segment.ack.covers(early.number) {
             let lower = (!is_early).then(|| later(early.lower, segment.ack));
             early.lower = lower.or(early.lower);
         } else if segment.place.time.since(early.place.time) >= Some(COPIED_NS) {
@@ -234,6 +241,8 @@ impl Closing {
         let odd = self.odd.as_mut()?;
         let early = odd.early_ack.take()?;
         odd.payload_at_ack.take_if(|at| at.ack == early.number);
+        // It confirmed nothing, then.
+        odd.confirmed_ack.take_if(|confirmed| confirmed.is_after(to));
         if let Some(fin) = &mut self.fin
             && fin.ack_then == Some(early.number)
         {

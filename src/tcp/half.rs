@@ -78,6 +78,8 @@ pub struct News {
     pub first_ack: bool,
     /// It acknowledges more than any before it.
     pub highest_ack: bool,
+    /// It acknowledges less than one of something that was not captured.
+    pub below_early_ack: bool,
     /// A first SYN/ACK that discards all that its sender had sent before.
     pub discards: bool,
 }

@@ -81,7 +81,7 @@ fn of_syn_ack(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> Be
     if flow.is_unanswered() {
         return Belongs::Older;
     }
-    if flow.is_finished() || sender.sent_payload() { Belongs::New } else { Belongs::Here }
+    if flow.is_finished() || sender.sent_payload() { Belongs::New } else { Belongs::Older }
 }
 
 /// Returns true if a segment is the SYN of the flow, by what was seen of it so far.
@@ -106,14 +106,15 @@ fn crosses(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> bool 
         && [Side::A, Side::B].into_iter().all(untouched)
 }
 
-/// Does the segment fit the SYN that began `flow`?
+/// Does the segment fit the SYN that began `flow`? Octets after it may have been acknowledged and not captured.
 fn fits_syn(flow: &Flow, segment: &Segment) -> bool {
     let after_syn = flow.half(Side::A).isn().map(|isn| isn + 1);
+    let fits = |number: Seq| {
+        after_syn.is_none_or(|next| (0..=FITS_WITHIN).contains(&number.ahead_of(next)))
+    };
     match flow.side(segment.from) {
-        Side::A => {
-            after_syn.is_none_or(|next| (0..=FITS_WITHIN).contains(&segment.seq.ahead_of(next)))
-        }
-        Side::B => flow.answers(segment),
+        Side::A => fits(segment.seq),
+        Side::B => segment.flags.ack() && fits(segment.ack),
     }
 }
 
@@ -123,7 +124,9 @@ fn can_end(flow: &Flow, side: Side, segment: &Segment) -> bool {
     if segment.flags.rst() {
         return flow.rst_numbers(side).contains(&Some(segment.seq));
     }
-    !segment.flags.fin() || flow.half(side).snd_max().is_none_or(|max| is_last(max, segment))
+    // Of a side of which nothing was captured, the other one tells how far it is.
+    let last = flow.half(side).snd_max().or(flow.half(side.other()).ack());
+    !segment.flags.fin() || last.is_none_or(|last| is_last(last, segment))
 }
 
 /// The FIN comes after `max`, or is the one that ends there.
@@ -225,5 +228,6 @@ fn ends(older: &Flow, segment: &Segment) -> bool {
         return ends || has_used(sender, segment.seq);
     }
     let end = segment.end_of_payload() + 1;
-    sender.snd_max().is_some() && ends && older.fin(side).is_none_or(|fin| fin.end == end)
+    let is_known = sender.snd_max().is_some() || older.half(side.other()).ack().is_some();
+    is_known && ends && older.fin(side).is_none_or(|fin| fin.end == end)
 }

@@ -53,4 +53,9 @@ impl Notes {
     pub fn note(&mut self, note: Noted, applies: bool) {
         self.0 |= u16::from(applies) << note as u8;
     }
+
+    /// Takes back what was noted.
+    pub fn forget(&mut self, note: Noted) {
+        self.0 &= !(1 << note as u8);
+    }
 }

@@ -612,6 +612,9 @@ impl Socket {
     }
 
     fn receive_text(&mut self, packet: &Packet) {
+        if !self.has_room_for(packet) {
+            return self.send_ack();
+        }
         let end_of_text = packet.seq + packet.len;
         let new_text = end_of_text.is_after(self.rcv_nxt);
         let in_fin_wait = matches!(self.state, State::FinWait1 | State::FinWait2);
@@ -624,16 +627,16 @@ impl Socket {
         if packet.has(Flags::FIN) {
             self.peer_fin = Some(end_of_text);
         }
-        if packet.len > 0 && packet.seq.ahead_of(self.rcv_nxt) >= self.window() as i32 {
-            // No room for it (3.10.7.4, first).
-            return self.send_ack();
-        }
-        let in_order = !packet.seq.is_after(self.rcv_nxt) && packet.end().is_after(self.rcv_nxt);
-        if packet.end().is_after(self.rcv_nxt) {
-            self.early.push((packet.seq, packet.end()));
-            self.take_in_order();
-        }
+        let in_order = !packet.seq.is_after(self.rcv_nxt);
+        self.early.push((packet.seq, packet.end()));
+        self.take_in_order();
         self.acknowledge(in_order);
+    }
+
+    /// Has it something new that lies in the window? Nothing else is taken, a FIN as little as an octet (3.10.7.4, first).
+    fn has_room_for(&self, packet: &Packet) -> bool {
+        let begins_within = packet.seq.ahead_of(self.rcv_nxt) < self.window() as i32;
+        begins_within && packet.end().is_after(self.rcv_nxt)
     }
 
     fn take_in_order(&mut self) {

@@ -6,7 +6,7 @@
 
 use super::Flow;
 use crate::tcp::closing::Acked;
-use crate::tcp::half::Half;
+use crate::tcp::half::{Half, News};
 use crate::tcp::notes::Noted;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::Seq;
@@ -103,8 +103,20 @@ impl Flow {
     }
 
     /// An early ACK that is its sender's highest.
-    fn standing_early_ack(&self, side: Side) -> Option<Acked> {
+    pub(super) fn standing_early_ack(&self, side: Side) -> Option<Acked> {
         self.early_ack(side).filter(|early| self.half(side).ack() == Some(early.number))
+    }
+
+    /// Stays with an early ACK where one came of what was captured: it is lower, though it may look higher where
+    /// the numbers are more than half of all apart.
+    #[inline(never)]
+    pub(super) fn keep_early_ack(&mut self, side: Side, early: &Acked, news: &mut News) {
+        let captured = self.half(side.other()).captured_max();
+        if captured.is_none_or(|captured| early.number.is_after(captured)) {
+            news.below_early_ack = true;
+            news.highest_ack = false;
+            self.halves[side as usize].take_back_ack(early.number);
+        }
     }
 
     /// No side acknowledges less than it has before. Does this one, in a segment that is not overtaken?
@@ -112,7 +124,7 @@ impl Flow {
         let own = self.half(side);
         // A keep-alive's number is one too low.
         let overtaken = own.snd_max().is_some_and(|max| max.is_after(segment.seq + 1));
-        let back = i64::from(early.number.ahead_of(segment.ack));
+        let back = behind(early, segment.ack);
         if !segment.flags.ack() || overtaken || back <= 0 {
             return false;
         }
@@ -129,6 +141,16 @@ impl Flow {
         if let Some(early) = closing.sides[side as usize].take_back_early_ack(to) {
             closing.sides[side.other() as usize].unmatch_ack(&early, to, shown_by.place);
         }
+    }
+}
+
+/// How far a number is behind an early ACK. From one of what was captured it is the way there, and from there
+/// to the ACK: together that may be more than half of all numbers.
+fn behind(early: &Acked, ack: Seq) -> i64 {
+    let way = |from: Seq, to: Seq| i64::from(to.ahead_of(from));
+    match early.known.captured.filter(|captured| !ack.is_after(*captured)) {
+        Some(captured) => way(ack, captured).abs() + way(captured, early.number),
+        None => way(ack, early.number),
     }
 }
 

@@ -192,12 +192,14 @@ impl Flow {
         self.notes.has(Noted::Superseded)
     }
 
-    /// A SYN was answered: by a SYN/ACK, and that by an ACK where the SYN was not captured.
+    /// A SYN was answered: by a SYN/ACK, and that by an ACK where the SYN was not captured; or where the SYN/ACK was
+    /// not, both have acknowledged.
     pub fn is_established(&self) -> bool {
         [Side::A, Side::B].into_iter().any(|side| {
             let (own, other) = (self.half(side), self.half(side.other()));
             let acked = own.isn().is_some_and(|isn| other.has_acked(isn + 1));
-            own.sent_syn_ack() && (other.isn().is_some() || acked)
+            let both = acked && own.ack().is_some() && !self.is_unanswered();
+            own.sent_syn_ack() && (other.isn().is_some() || acked) || both
         })
     }
 
@@ -352,7 +354,11 @@ impl Flow {
         let (peer_snd_max, captured) = (peer.snd_max(), peer.captured_max());
         let beyond = self.acks_beyond(side, segment);
         let (own_captured, acked) = (self.half(side).captured_max(), self.half(side).ack());
-        let news = self.take_news(side, segment, marks);
+        let early = self.standing_early_ack(side).filter(|_| !beyond);
+        let mut news = self.take_news(side, segment, marks);
+        if let Some(early) = early.filter(|_| !news.discards) {
+            self.keep_early_ack(side, &early, &mut news);
+        }
         let mut first_fin = false;
         if self.closing.is_some() || beyond || marks.fin {
             self.find_hole(side, segment, own_captured);
@@ -432,7 +438,7 @@ impl Flow {
             }
             match beyond {
                 Some(known) if news.highest_ack => own.note_early_ack(segment, known),
-                _ => own.confirm_early_ack(segment, beyond.is_some()),
+                _ => own.confirm_early_ack(segment, beyond.is_some(), news.below_early_ack),
             }
             if news.payload > 0 && (beyond.is_some() || after_fin) {
                 own.note_payload(segment, news.payload);
@@ -486,7 +492,7 @@ impl Flow {
     /// Does the segment answer the SYN that began the flow, or follow it up? From then on the
     /// 4-tuple's packets are this connection's.
     #[inline(always)]
-    pub(super) fn answers(&self, segment: &Segment) -> bool {
+    pub fn answers(&self, segment: &Segment) -> bool {
         let Some(isn) = self.half(Side::A).isn() else { return false };
         match self.side(segment.from) {
             Side::A => !segment.flags.syn() && segment.seq == isn + 1,
@@ -553,6 +559,11 @@ impl Flow {
     /// Its SYN waits for an answer.
     pub fn is_unanswered(&self) -> bool {
         self.manner.is_unanswered()
+    }
+
+    /// Its SYN was answered, and whoever sent it has acknowledged nothing.
+    pub fn is_unheeded(&self) -> bool {
+        self.half(Side::B).sent_syn_ack() && self.half(Side::A).ack().is_none()
     }
 
     /// Returns the part of the capture that told the direction of its packets.
