@@ -9,12 +9,12 @@ const MAX_NAME: usize = 63;
 /// Channels, none of them twice.
 type Channels = Vec<Box<[u8]>>;
 
-/// What a session waits for.
+/// Channels that a session listens to, and will listen to.
 #[derive(Debug, Default)]
 pub struct Waits {
     /// Channels that it listens to, as soon as the transaction is committed.
     soon: Channels,
-    /// Those that it listens to.
+    /// Channels that it listens to already.
     now: Channels,
 }
 
