@@ -225,7 +225,9 @@ impl Doubt {
             Doubt::Unanswered => {
                 "the peer closed right after a request: the program may still be working on the answer"
             }
-            Doubt::ListedOpen => "the list of sockets has it open: it may be older than the peer's FIN",
+            Doubt::ListedOpen => {
+                "the list of sockets has it open: it may be older than the peer's FIN"
+            }
             Doubt::ListedClosed => "the list of sockets has it as closed by the program",
         }
     }
