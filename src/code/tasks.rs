@@ -12,7 +12,7 @@ struct Library {
     files: &'static [&'static str],
 }
 
-/// Those that carry out tasks, one after the other.
+/// Libraries that carry out tasks, one after the other.
 const RUNNERS: [Library; 8] = [
     Library {
         name: "tokio",
@@ -62,7 +62,7 @@ const RUNNERS: [Library; 8] = [
     },
 ];
 
-/// Those that send what was handed to them. A program has to carry them out itself, often in a function of its own
+/// Libraries that send what was handed to them. A program has to carry them out itself, often in a function of its own
 /// that does nothing else.
 const SENDERS: [Library; 4] = [
     Library {
