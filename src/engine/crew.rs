@@ -28,11 +28,13 @@ struct Queue<J> {
 struct Jobs<J> {
     waiting: VecDeque<J>,
     closed: bool,
+    /// Threads that wait for a job: where there are none, nobody need be woken, which takes a system call.
+    idle: usize,
 }
 
 impl<J> Default for Queue<J> {
     fn default() -> Queue<J> {
-        let jobs = Jobs { waiting: VecDeque::new(), closed: false };
+        let jobs = Jobs { waiting: VecDeque::new(), closed: false, idle: 0 };
         Queue { jobs: Mutex::new(jobs), changed: Condvar::new() }
     }
 }
@@ -44,15 +46,24 @@ impl<J> Queue<J> {
     }
 
     fn put(&self, job: J) {
-        self.lock().waiting.push_back(job);
-        self.changed.notify_one();
+        let mut jobs = self.lock();
+        jobs.waiting.push_back(job);
+        let is_waited_for = jobs.idle > 0;
+        drop(jobs);
+        if is_waited_for {
+            self.changed.notify_one();
+        }
     }
 
     /// The next job, as soon as there is one; `None` when there will be none.
     fn take(&self) -> Option<J> {
         let idle = |jobs: &mut Jobs<J>| jobs.waiting.is_empty() && !jobs.closed;
-        let jobs = self.changed.wait_while(self.lock(), idle);
-        jobs.unwrap_or_else(PoisonError::into_inner).waiting.pop_front()
+        let mut jobs = self.lock();
+        jobs.idle += 1;
+        let jobs = self.changed.wait_while(jobs, idle);
+        let mut jobs = jobs.unwrap_or_else(PoisonError::into_inner);
+        jobs.idle -= 1;
+        jobs.waiting.pop_front()
     }
 
     fn take_last(&self) -> Option<J> {

@@ -144,8 +144,8 @@ impl Flow {
     }
 }
 
-/// How far a number is behind an early ACK. From one of what was captured it is the way there, and from there
-/// to the ACK: together that may be more than half of all numbers.
+/// Numbers from an ACK to an early one that is ahead of it. From one of what was captured they go by what was: that
+/// may be more than half of all numbers.
 fn behind(early: &Acked, ack: Seq) -> i64 {
     let way = |from: Seq, to: Seq| i64::from(to.ahead_of(from));
     match early.known.captured.filter(|captured| !ack.is_after(*captured)) {

@@ -1,7 +1,9 @@
 //! One connection: two halves, and what one more segment changes. `early` has what acknowledgements
-//! say of packets that were not captured, `states` the states of figure 5, `packed` a flow in few octets.
+//! say of packets that were not captured, `handshake` how it was opened, `states` the states of figure 5, `packed` a
+//! flow in few octets.
 
 mod early;
+mod handshake;
 mod packed;
 mod states;
 
@@ -204,17 +206,6 @@ impl Flow {
     /// Tells whether its 4-tuple was established again later: it had ended.
     pub fn is_superseded(&self) -> bool {
         self.notes.has(Noted::Superseded)
-    }
-
-    /// A SYN was answered: by a SYN/ACK, and that by an ACK where the SYN was not captured; or where the SYN/ACK was
-    /// not, both have acknowledged.
-    pub fn is_established(&self) -> bool {
-        [Side::A, Side::B].into_iter().any(|side| {
-            let (own, other) = (self.half(side), self.half(side.other()));
-            let acked = own.isn().is_some_and(|isn| other.has_acked(isn + 1));
-            let both = acked && own.ack().is_some() && !self.is_unanswered();
-            own.sent_syn_ack() && (other.isn().is_some() || acked) || both
-        })
     }
 
     /// The new payload of `side` in segments whose ACK covers `number`, which is a FIN's.
@@ -504,22 +495,6 @@ impl Flow {
         }
     }
 
-    /// Does the segment answer the SYN that began the flow, or follow it up? From then on the
-    /// 4-tuple's packets are this connection's.
-    #[inline(always)]
-    pub fn answers(&self, segment: &Segment) -> bool {
-        let Some(isn) = self.half(Side::A).isn() else { return false };
-        match self.side(segment.from) {
-            Side::A => !segment.flags.syn() && segment.seq == isn + 1,
-            Side::B => segment.flags.ack() && self.half(Side::A).counts_syn(segment.ack),
-        }
-    }
-
-    /// Then `A`'s first ACK ends the handshake.
-    fn has_both_syns(&self) -> bool {
-        self.halves.iter().all(|half| half.isn().is_some())
-    }
-
     /// Tells how far its end has come, by the packets so far.
     pub fn ending(&self) -> Ending {
         if self.manner.has_only_syns() {
@@ -557,28 +532,9 @@ impl Flow {
             .min_by_key(|(_, fin)| fin.place.order())
     }
 
-    /// A SYN met by a RST, and nothing else.
-    pub fn is_refused(&self) -> bool {
-        let (a, b) = (self.half(Side::A), self.half(Side::B));
-        a.isn().is_some()
-            && b.isn().is_none()
-            && b.snd_max().is_none()
-            && self.rst(Side::B).is_some()
-    }
-
     /// Closed or reset: nothing but late packets can come.
     pub fn is_finished(&self) -> bool {
         self.closing.is_some() && matches!(self.ending(), Ending::Closed | Ending::Reset(_))
-    }
-
-    /// Its SYN waits for an answer.
-    pub fn is_unanswered(&self) -> bool {
-        self.manner.is_unanswered()
-    }
-
-    /// Its SYN was answered, and whoever sent it has acknowledged nothing.
-    pub fn is_unheeded(&self) -> bool {
-        self.half(Side::B).sent_syn_ack() && self.half(Side::A).ack().is_none()
     }
 
     /// Returns the part of the capture that told the direction of its packets.

@@ -1,0 +1,53 @@
+//! The handshake: how far a connection has been opened (RFC 9293, 3.5).
+
+use super::Flow;
+use crate::tcp::segment::Segment;
+use crate::tcp::side::Side;
+
+impl Flow {
+    /// A SYN was answered: by a SYN/ACK, and that by an ACK where the SYN was not captured; or where the SYN/ACK was
+    /// not, both have acknowledged.
+    pub fn is_established(&self) -> bool {
+        [Side::A, Side::B].into_iter().any(|side| {
+            let (own, other) = (self.half(side), self.half(side.other()));
+            let acked = own.isn().is_some_and(|isn| other.has_acked(isn + 1));
+            let both = acked && own.ack().is_some() && !self.is_unanswered();
+            own.sent_syn_ack() && (other.isn().is_some() || acked) || both
+        })
+    }
+
+    /// Does the segment answer the SYN that began the flow, or follow it up? From then on the
+    /// 4-tuple's packets are this connection's.
+    #[inline(always)]
+    pub fn answers(&self, segment: &Segment) -> bool {
+        let Some(isn) = self.half(Side::A).isn() else { return false };
+        match self.side(segment.from) {
+            Side::A => !segment.flags.syn() && segment.seq == isn + 1,
+            Side::B => segment.flags.ack() && self.half(Side::A).counts_syn(segment.ack),
+        }
+    }
+
+    /// Then `A`'s first ACK ends the handshake.
+    pub(super) fn has_both_syns(&self) -> bool {
+        self.halves.iter().all(|half| half.isn().is_some())
+    }
+
+    /// A SYN met by a RST, and nothing else.
+    pub fn is_refused(&self) -> bool {
+        let (a, b) = (self.half(Side::A), self.half(Side::B));
+        a.isn().is_some()
+            && b.isn().is_none()
+            && b.snd_max().is_none()
+            && self.rst(Side::B).is_some()
+    }
+
+    /// Its SYN waits for an answer.
+    pub fn is_unanswered(&self) -> bool {
+        self.manner.is_unanswered()
+    }
+
+    /// Its SYN was answered, and whoever sent it has acknowledged nothing.
+    pub fn is_unheeded(&self) -> bool {
+        self.half(Side::B).sent_syn_ack() && self.half(Side::A).ack().is_none()
+    }
+}
