@@ -64,6 +64,8 @@ pub struct Tally {
     pub hidden: u64,
     /// Flows in CLOSE-WAIT at an end that is not the local one.
     pub elsewhere: u64,
+    /// Flows neither of whose ends is the local one.
+    pub foreign: u64,
     /// Flows with a FIN that does not count.
     pub fins_without_effect: u64,
     /// Open flows whose last transaction is open, as far as it was read.
@@ -144,7 +146,7 @@ impl Tally {
                 by_one(n);
             }
         };
-        let Standing { verdict, finding, hidden, doubted, elsewhere, fin_without_effect } =
+        let Standing { verdict, finding, hidden, doubted, elsewhere, foreign, fin_without_effect } =
             standing;
         change_if(&mut self.flows, true);
         change_if(&mut self.findings, finding);
@@ -153,6 +155,7 @@ impl Tally {
         change_if(&mut self.doubted, finding && doubted);
         change_if(&mut self.hidden, hidden);
         change_if(&mut self.elsewhere, elsewhere);
+        change_if(&mut self.foreign, foreign);
         change_if(&mut self.fins_without_effect, fin_without_effect);
         if let Verdict::Unknown(reason) = verdict {
             by_one(self.unknown.entry(reason).or_default());
@@ -170,6 +173,11 @@ impl Tally {
         open > 0 && open + self.of(Verdict::Attempt) == self.flows
     }
 
+    /// `--local` names no end of any connection: nothing was judged.
+    pub fn is_of_others(&self) -> bool {
+        self.flows > 0 && self.foreign == self.flows
+    }
+
     /// Flows of which it cannot be told whether somebody holds them still.
     pub fn not_judged(&self) -> u64 {
         let ended = self.unknown.get(&Reason::Reused).copied().unwrap_or(0);
@@ -184,6 +192,7 @@ impl AddAssign for Tally {
         self.doubted += more.doubted;
         self.hidden += more.hidden;
         self.elsewhere += more.elsewhere;
+        self.foreign += more.foreign;
         self.fins_without_effect += more.fins_without_effect;
         self.in_transaction += more.in_transaction;
         for (n, more) in self.verdicts.iter_mut().zip(more.verdicts) {

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use super::front::clock_at_the_end;
+
 /// The mark that ends a line. A newline does in any text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Breaks {
@@ -84,10 +86,34 @@ pub fn ended_within(line: &[u8]) -> Option<usize> {
     Some(last + ESCAPED.len())
 }
 
-/// The lines within a line: of a string that JSON or a log holds.
+/// The lines within a line: of a string that JSON or a log holds, and of a text whose lines have lost their
+/// ends.
 pub fn within(line: &str) -> impl Iterator<Item = &str> {
     let lines = line.split('\n').flat_map(|line| line.split("\\n"));
-    lines.map(|line| line.strip_suffix("\\r").unwrap_or(line).trim_end())
+    let lines = lines.map(|line| line.strip_suffix("\\r").unwrap_or(line).trim_end());
+    lines.flat_map(packets)
+}
+
+/// The packets on a line: each begins with its time.
+fn packets(line: &str) -> Vec<&str> {
+    const FLAGS: &str = "Flags [";
+    if line.find(FLAGS) == line.rfind(FLAGS) {
+        return vec![line];
+    }
+    let (mut packets, mut rest) = (Vec::new(), line);
+    while let Some(at) = begins_last(rest).filter(|at| *at > 0) {
+        packets.push(&rest[at..]);
+        rest = &rest[..at];
+    }
+    packets.push(rest);
+    packets.reverse();
+    packets
+}
+
+/// The place of the last time with a packet behind it.
+fn begins_last(line: &str) -> Option<usize> {
+    let before = |mark| line.rmatch_indices(mark).find_map(|(at, _)| clock_at_the_end(&line[..at]));
+    [" IP ", " IP6 ", " ARP, "].into_iter().filter_map(before).max()
 }
 
 #[cfg(test)]

@@ -75,8 +75,19 @@ fn typed(c: char) -> Option<char> {
         '\u{201c}'..='\u{201f}' | '\u{ab}' | '\u{bb}' => '"',
         '\u{2018}'..='\u{201b}' => '\'',
         '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => return None,
+        // Ends of lines that only Unicode has.
+        '\u{85}' | '\u{2028}' | '\u{2029}' => '\n',
         c => c,
     })
+}
+
+/// The packets that tcpdump says it has lost, in one of its last lines: `12 packets dropped by kernel`.
+pub fn dropped(line: &str) -> Option<u64> {
+    let (before, by) = [" packets dropped by ", " packet dropped by "]
+        .iter()
+        .find_map(|words| line.trim_end().split_once(words))?;
+    let number = before.split_whitespace().next_back()?.trim_start_matches(['"', '\'']);
+    if by.starts_with("kernel") || by.starts_with("interface") { number.parse().ok() } else { None }
 }
 
 /// A line of a web page's source: the characters that markup has names for, and no break at its end.

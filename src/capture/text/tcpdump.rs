@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use super::ends::Ends;
 use super::fields::{Found, new_style, old_style};
-use super::front::{self, HEADERS, front, process_below, trailer};
+use super::front::{self, HEADERS, clock_at_the_end, front, process_below, trailer};
+use super::info::looks_like_info;
 use super::lines::{unquoted, without_marks};
 use super::printed::{Item, Printed};
 use super::stamp::Stamp;
@@ -82,7 +83,10 @@ fn split_ends(ends: &str) -> Option<(&str, &str)> {
 fn tcp(split: &Split, ends: &mut Ends) -> Line {
     let (stamp, way) = front(split.front);
     let way = way.or_else(|| trailer(split.tail));
-    let (Some(from), Some(to)) = (ends.dotted(split.from), ends.dotted(split.to)) else {
+    // A name with a blank: where it begins is not known. And behind a whole packet comes no other.
+    let is_clear = !split.to.contains(char::is_whitespace) && !split.tail.contains("Flags [");
+    let found = ends.dotted(split.from).zip(ends.dotted(split.to)).filter(|_| is_clear);
+    let Some((from, to)) = found else {
         return match split.found {
             Found::Cut(_) => Line::Cut(Box::new(Line::Unread)),
             _ => Line::Unread,
@@ -153,6 +157,26 @@ fn is_head(line: &str) -> bool {
     inside.is_some_and(|inside| !inside.contains(" > "))
         || line.ends_with("next-header TCP (6)")
         || line.contains("hlim ") && line.ends_with(')')
+}
+
+/// Does a line that is no packet to us show the flags of one, and a time? Perhaps another program's, as
+/// FortiGate's `… -> 10.0.0.3.3306: fin 27968 ack 28050`.
+fn shows_flags(line: &str) -> bool {
+    let behind = line.split_once("Flags").map_or("", |(_, behind)| behind.trim_start());
+    let named = line.split_once(" -> ").is_some_and(|(_, behind)| {
+        [": fin ", ": syn ", ": rst ", ": psh "].iter().any(|flag| behind.contains(flag))
+    });
+    let has_flags =
+        behind.trim_start_matches('\\').starts_with('[') || looks_like_info(line) || named;
+    let is_time = |word: &str| clock_at_the_end(word).is_some() || is_seconds(word);
+    has_flags && line.split_whitespace().any(is_time)
+}
+
+/// `12.345678`, as tshark counts from the first packet.
+fn is_seconds(word: &str) -> bool {
+    word.contains('.')
+        && word.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        && word.parse::<f64>().is_ok()
 }
 
 /// Nothing but the time fitted on the line.
@@ -267,7 +291,7 @@ impl Tcpdump {
 
     fn give_up(&mut self, open: Open, out: &mut VecDeque<Item>) {
         match open.line {
-            Line::Nothing => out.push_back(Item::Skipped(open.lines)),
+            Line::Nothing if !shows_flags(&open.text) => out.push_back(Item::Skipped(open.lines)),
             line => self.settle(line, open.number, &open.text, out),
         }
     }
@@ -297,6 +321,10 @@ impl Tcpdump {
                 self.head = Some((stamp, way));
                 self.head_process = front::process(text);
             }
+            Line::Other(_) if shows_flags(text) => {
+                self.flush_head(out);
+                out.push_back(Item::Unread(number, text.to_owned()));
+            }
             Line::Other(stamp) => {
                 self.flush_head(out);
                 if stamp != Stamp::None {
@@ -308,6 +336,9 @@ impl Tcpdump {
                 out.push_back(Item::Unread(number, text.to_owned()));
             }
             Line::Cut(_) | Line::Nothing if text.is_empty() => {}
+            Line::Cut(_) | Line::Nothing if shows_flags(text) => {
+                out.push_back(Item::Unread(number, text.to_owned()));
+            }
             Line::Cut(_) | Line::Nothing => out.push_back(Item::Skipped(1)),
         }
     }
