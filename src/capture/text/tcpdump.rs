@@ -363,7 +363,7 @@ fn begins(line: &str, open: &str) -> bool {
 /// that stand alone there was one, and elsewhere none is needed.
 fn join(open: &mut String, next: &str) {
     let last = open.split_whitespace().next_back().unwrap_or_default();
-    let alone = matches!(last, "IP" | "IP6" | "In" | "Out" | ">")
+    let alone = matches!(last, "IP" | "IP6" | "In" | "Out" | ">" | "length")
         || last.ends_with([',', ':'])
         || Stamp::clock(last)
             .is_some_and(|clock| matches!(clock, Stamp::Clock { digits: 6 | 9, .. }))
@@ -405,12 +405,10 @@ mod tests {
     fn a_packet_folded_at_any_width_is_one_packet() {
         let line = format!("11:38:45.693382 IP {PACKET}");
         let whole = tcp(&line);
-        let chars: Vec<char> = line.chars().collect();
         for width in 18..line.len() {
-            let parts: Vec<String> =
-                chars.chunks(width).map(|part| part.iter().collect()).collect();
-            assert_eq!(tcp(&parts.join("\n")), whole, "hard at {width}");
-            let quoted: Vec<String> = parts.iter().map(|part| format!("> {part}")).collect();
+            let folded = hard(&line, width);
+            assert_eq!(tcp(&folded), whole, "hard at {width}");
+            let quoted: Vec<String> = folded.lines().map(|part| format!("> {part}")).collect();
             assert_eq!(tcp(&quoted.join("\n")), whole, "quoted at {width}");
         }
         for width in 30..line.len() {
@@ -419,6 +417,39 @@ mod tests {
                 assert_eq!(tcp(&folded), whole, "at blanks, {width}:\n{folded}");
             }
         }
+    }
+
+    #[test]
+    fn lines_of_before_and_with_their_link_may_be_folded_too() {
+        for rest in [
+            "IP 172.18.0.5.38822 > 172.18.0.3.3306: . ack 78 win 229",
+            "IP 172.18.0.5.38822 > 172.18.0.3.3306: P 1:78(77) ack 90 win 229",
+            "IP 172.18.0.5.38822 > 172.18.0.3.3306: F 78:78(0) ack 90 win 229 <nop,nop,timestamp 1 2>",
+            " In 02:00:00:00:00:05 ethertype IPv4 (0x0800), length 76: 172.18.0.5.38822 > 172.18.0.3.3306: Flags [.], ack 1, win 229, length 0",
+        ] {
+            let line = format!("11:38:45.693382 {rest}");
+            let whole = tcp(&line);
+            for width in 50..line.len() {
+                for folded in [hard(&line, width), fold(&line, width, "", "")] {
+                    let found = items(&folded);
+                    let read = match &found[..] {
+                        // Nothing asks for what is behind the window.
+                        [Item::Tcp(printed)] | [Item::Tcp(printed), Item::Skipped(1)] => {
+                            *printed == whole
+                        }
+                        [Item::Unread(..), ..] => true,
+                        _ => false,
+                    };
+                    assert!(read, "{width}:\n{folded}\n{found:?}");
+                }
+            }
+        }
+    }
+
+    fn hard(line: &str, width: usize) -> String {
+        let chars: Vec<char> = line.chars().collect();
+        let parts: Vec<String> = chars.chunks(width).map(|part| part.iter().collect()).collect();
+        parts.join("\n")
     }
 
     /// At the last blank before the width, as mail programs do.
