@@ -357,7 +357,11 @@ impl<'a> Session<'a> {
             literals: reading.literals,
             no_content: reading.no_content,
             tags: Arc::clone(&reading.tags),
-            wanted: Wanted { path: reading.paths != Paths::None, octets: reading.octets },
+            wanted: Wanted {
+                path: reading.paths != Paths::None,
+                octets: reading.octets,
+                later: !self.is_live(),
+            },
             sample: reading.paths == Paths::Sample,
         }
     }
