@@ -4,7 +4,7 @@ use super::Facts;
 use super::conversation::Conversation;
 use super::registry::{Content, Guess};
 use super::unread::Rounds;
-pub use super::unread::{Header, Span, Payloads};
+pub use super::unread::{Header, Payloads, Span};
 use crate::tcp::flow::{Flow, Slot};
 use crate::tcp::segment::End;
 

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::attach::conversations::{Header, Span, Payloads};
+use crate::attach::conversations::{Header, Payloads, Span};
 use crate::attach::registry::{Content, Guess};
 use crate::place::{Place, Time};
 use crate::table::FlowTable;

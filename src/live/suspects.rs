@@ -198,12 +198,12 @@ impl Suspects {
         });
         for (hash, key, flow) in flows {
             let judged = || {
-                let mut judged = shards.judge(hash, key, flow, orders);
+                let mut judged = shards.judge(hash, key, &flow, orders);
                 learn_others(&mut judged, rewrites);
                 judged
             };
             let known = before.get(&flow.id()).copied();
-            match self.next(known, flow, now, heard) {
+            match self.next(known, &flow, now, heard) {
                 Step::Forget => {}
                 Step::Keep(standing) => {
                     self.known.insert(flow.id(), standing);
@@ -221,7 +221,7 @@ impl Suspects {
         }
         watched.retain(|key, hash| {
             let is_open = |flow: &Flow| is_half_closed(flow) || self.known.contains_key(&flow.id());
-            shards.flows_of(*hash, key).any(is_open)
+            shards.flows_of(*hash, key).any(|flow| is_open(&flow))
         });
         self.watched = watched;
         self.ask_about(suspects, orders, &mut events);
