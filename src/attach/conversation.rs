@@ -4,7 +4,6 @@
 //! leave no doubt which protocol it speaks, its segments wait unread. One that goes on for long is read along.
 //! Read later, they say the same.
 
-use super::conversations::Wanted;
 use super::facts::Facts;
 use super::marks::Marks;
 use super::registry::{self, Guess, Known, Talk};
@@ -12,6 +11,17 @@ use super::unread::{Header, Rounds, Waiting};
 use super::{Opening, Peer};
 use crate::tcp::segment::End;
 use crate::tcp::stream::{Chunk, Stream};
+
+/// Facts that cost something, and are only kept where they are wanted; and when they are asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// [`Facts::path`].
+    pub path: bool,
+    /// [`Facts::begun_in`].
+    pub octets: bool,
+    /// Only of connections that have ended, or at the end: until then, segments may wait unread.
+    pub later: bool,
+}
 
 /// A connection, from its first segment on.
 pub struct Conversation {
@@ -23,7 +33,7 @@ pub struct Conversation {
     /// The number of the round in which it began.
     pub began: u8,
     unread: Vec<Waiting>,
-    /// What came of segments that were read; none where none was.
+    /// The conversation as far as it was read; none where nothing was.
     reading: Option<Box<Reading>>,
 }
 

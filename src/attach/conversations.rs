@@ -2,6 +2,7 @@
 
 use super::Facts;
 use super::conversation::Conversation;
+pub use super::conversation::Wanted;
 use super::registry::{Content, Guess};
 use super::unread::Rounds;
 pub use super::unread::{Header, Payloads, Span};
@@ -22,17 +23,6 @@ pub struct Conversations {
     unread: usize,
     /// Segments of this round that were read at once, less those that wait.
     balance: isize,
-}
-
-/// Facts that cost something, and are only kept where they are wanted; and when they are asked for.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted {
-    /// [`Facts::path`].
-    pub path: bool,
-    /// [`Facts::begun_in`].
-    pub octets: bool,
-    /// Only of connections that have ended, or at the end: until then, segments may wait unread.
-    pub later: bool,
 }
 
 impl Conversations {

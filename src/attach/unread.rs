@@ -73,7 +73,7 @@ pub struct Rounds {
     /// The number of the one that is taken in. They go around.
     number: u8,
     current: Round,
-    /// Those before it, the oldest first.
+    /// The rounds before it, the oldest first.
     before: VecDeque<Round>,
 }
 
