@@ -5,11 +5,12 @@
 //! that is worth as much as the second thread. Rounds end at the same packets however many threads
 //! there are, and only between rounds flows are retired or evicted, so every answer is the same.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::batch::Batch;
+use super::batch::{Batch, Lent};
 use super::crew::{Crew, Job};
 use crate::attach::Facts;
 use crate::attach::conversations::{Conversations, Wanted};
@@ -122,32 +123,39 @@ impl Shard {
     /// Takes its segments in, and judges what has ended.
     pub fn run(&mut self, Work { orders, batch }: &Work) {
         let Shard { conversations, judged, sampled, tally, closes, history, holes, .. } = self;
-        batch.give(self.number, &mut self.table, |flow, segment, content| {
+        let at_once = conversations.begin_round(batch.payloads());
+        batch.give(self.number, &mut self.table, at_once, |flow, header, guess, payload| {
             match orders.reads(flow) {
-                true => conversations.take(flow, segment, content, orders.wanted),
+                true => conversations.keep(flow, header, guess, payload, orders.wanted),
                 false if orders.sample && is_sampled(sampled, flow.id()) => {}
                 false => conversations.forget(flow),
             }
         });
+        conversations.end_round();
         let mut judge =
             Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
         if orders.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| judge.judge(flow));
-        } else if orders.settled {
+            return;
+        }
+        if orders.settled {
             self.table.retire(orders.facts.end(), |flow| judge.judge(flow));
         }
+        self.table.rest(orders.facts.end());
     }
-}
 
-impl Shard {
     /// Judges a copy of a flow that stays. What was said is added if it is asked for, or matters.
-    fn look_at(&self, key: FlowKey, flow: &Flow, by: &Orders, is_asked_for: bool) -> Judged {
-        let judged = Judged::new(Retired { key, flow: flow.clone() }, &by.policy, &by.facts);
+    fn look_at(&self, key: FlowKey, flow: Flow, by: &Orders, is_asked_for: bool) -> Judged {
+        let judged = Judged::new(Retired { key, flow }, &by.policy, &by.facts);
+        let judged = Judged { unread: by.no_content, ..judged };
         let is_open = judged.judgement.close == Close::Open;
         let is_asked_for = is_asked_for || !by.tags.is_empty();
         match is_asked_for || is_open || matters(&judged) {
-            true => with_said(judged, &self.conversations, by),
-            false => Judged { unread: by.no_content, ..judged },
+            true => {
+                let said = self.conversations.facts_read(&judged.flow, by.literals);
+                with_said(judged, said, &self.conversations, by)
+            }
+            false => judged,
         }
     }
 }
@@ -181,17 +189,19 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn judge(&mut self, retired: Retired) {
-        let Orders { policy, facts, all, pairs, .. } = self.orders;
+        let Orders { policy, facts, all, pairs, no_content, .. } = self.orders;
         self.holes.note(&retired.flow);
         if !self.is_sought(&retired.flow) {
             return self.conversations.release(retired.flow.slot);
         }
         let mut judged = Judged::new(retired, policy, facts);
+        judged.unread = *no_content;
         let slot = judged.flow.slot;
         let is_twin = pairs.contains(&judged.key);
         let is_asked_for = *all || is_twin || self.sampled.contains(&judged.id());
         if is_asked_for || matters(&judged) {
-            judged = with_said(judged, self.conversations, self.orders);
+            let said = self.conversations.facts(&judged.flow, self.orders.literals);
+            judged = with_said(judged, said, self.conversations, self.orders);
         }
         self.tally.count(&judged.judgement);
         if judged.judgement.close == Close::Open {
@@ -208,13 +218,13 @@ impl Judge<'_> {
     }
 
     /// Is it one of the connections that are looked for?
-    fn is_sought(&self, flow: &Flow) -> bool {
+    fn is_sought(&mut self, flow: &Flow) -> bool {
         let tags = &self.orders.tags;
         tags.is_empty() || self.orders.seeks(self.conversations.facts(flow, false).as_deref())
     }
 
     /// Is a transaction open? The facts are not put together again where they are known.
-    fn is_in_transaction(&self, judged: &Judged) -> bool {
+    fn is_in_transaction(&mut self, judged: &Judged) -> bool {
         match &judged.said {
             Some(said) => said.in_transaction == Some(true),
             None => self.conversations.is_in_transaction(&judged.flow),
@@ -244,10 +254,14 @@ fn matters(judged: &Judged) -> bool {
 }
 
 /// Adds what was said on a connection.
-fn with_said(judged: Judged, conversations: &Conversations, orders: &Orders) -> Judged {
-    let said = conversations.facts(&judged.flow, orders.literals);
+fn with_said(
+    judged: Judged,
+    said: Option<Box<Facts>>,
+    conversations: &Conversations,
+    orders: &Orders,
+) -> Judged {
     let server = said.as_ref().and_then(|_| conversations.server(&judged.flow));
-    let judged = Judged { said, unread: orders.no_content, ..judged };
+    let judged = Judged { said, ..judged };
     match server {
         Some(server) => judged.served_by(server, &orders.policy),
         None => judged,
@@ -284,6 +298,7 @@ pub struct Shards {
     waiting: Batch,
     /// Emptied, for the round after.
     spare: Option<Batch>,
+    lent: Lent,
     /// Packets seen since the last round, whatever they held.
     packets: usize,
     round_packets: usize,
@@ -303,6 +318,7 @@ impl Shards {
             shards: (0..SHARDS).map(|number| Shard { number, ..Shard::default() }).collect(),
             waiting: Batch::new(SHARDS),
             spare: None,
+            lent: Lent::default(),
             packets: 0,
             round_packets: FIRST_ROUND.min(longest_round),
             longest_round,
@@ -344,7 +360,9 @@ impl Shards {
     pub fn begin_round(&mut self, orders: Orders, crew: &mut Crew<Part>) -> Vec<Judged> {
         let judged = self.end_round(crew);
         let spare = self.spare.take().unwrap_or_else(|| Batch::new(SHARDS));
-        let work = Arc::new(Work { orders, batch: std::mem::replace(&mut self.waiting, spare) });
+        let mut batch = std::mem::replace(&mut self.waiting, spare);
+        batch.seal();
+        let work = Arc::new(Work { orders, batch });
         for shard in self.shards.drain(..) {
             crew.start(Part { shard, work: Arc::clone(&work) });
         }
@@ -365,7 +383,7 @@ impl Shards {
         self.held = self.flow_count();
         // All shards have let go of it, so its memory can be used again.
         if let Some(Work { mut batch, .. }) = Arc::into_inner(work) {
-            batch.clear();
+            batch.clear(&mut self.lent);
             self.spare = Some(batch);
         }
         let mut judged: Vec<Judged> =
@@ -378,7 +396,9 @@ impl Shards {
     /// take as much memory again as the flows.
     pub fn begin_last(&mut self, orders: Orders) -> Arc<Work> {
         self.spare = None;
-        Arc::new(Work { orders, batch: std::mem::replace(&mut self.waiting, Batch::new(SHARDS)) })
+        let mut batch = std::mem::replace(&mut self.waiting, Batch::new(SHARDS));
+        batch.seal();
+        Arc::new(Work { orders, batch })
     }
 
     /// Judges all that is left in some more shards, from one on; nothing when they all have been.
@@ -460,14 +480,14 @@ impl Shards {
         let mut holes = holes::Count::default();
         self.shards.iter().for_each(|shard| holes += shard.holes);
         if all {
-            self.flows().for_each(|(_, flow)| holes.note(flow));
+            self.shards.iter().for_each(|shard| holes += shard.table.holes());
         }
         holes
     }
 
     /// Judges a flow of a 4-tuple with this hash that is still there, between two rounds.
     pub fn judge(&self, hash: u64, key: FlowKey, flow: &Flow, by: &Orders) -> Judged {
-        self.shards[shard_of(hash)].look_at(key, flow, by, true)
+        self.shards[shard_of(hash)].look_at(key, flow.clone(), by, true)
     }
 
     /// Judges every flow that is still there, between two rounds. What was said on these is asked for.
@@ -478,19 +498,22 @@ impl Shards {
     ) -> impl Iterator<Item = Judged> + use<'a> {
         let looked_at = move |shard: &'a Shard| {
             let flows = shard.table.flows();
-            flows.map(move |(key, flow)| shard.look_at(key, flow, by, these.contains(&flow.id())))
+            flows.map(move |(key, flow)| {
+                let is_asked_for = these.contains(&flow.id());
+                shard.look_at(key, flow.into_owned(), by, is_asked_for)
+            })
         };
         self.shards.iter().flat_map(looked_at)
     }
 
     /// The flows of a 4-tuple, between two rounds.
-    pub fn flows_of(&self, hash: u64, key: &FlowKey) -> impl Iterator<Item = &Flow> {
+    pub fn flows_of(&self, hash: u64, key: &FlowKey) -> impl Iterator<Item = Cow<'_, Flow>> {
         let shard = self.shards.get(shard_of(hash));
         shard.into_iter().flat_map(move |shard| shard.table.flows_of(hash, key))
     }
 
     /// Every flow, between two rounds.
-    pub fn flows(&self) -> impl Iterator<Item = (FlowKey, &Flow)> {
+    pub fn flows(&self) -> impl Iterator<Item = (FlowKey, Cow<'_, Flow>)> {
         self.shards.iter().flat_map(|shard| shard.table.flows())
     }
 }

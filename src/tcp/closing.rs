@@ -4,6 +4,7 @@
 //! An ACK can stand in the capture before the FIN that it covers. So it is remembered here from the
 //! moment it acknowledges something that was not captured: that can be a FIN.
 
+use super::packed::{Base, Code};
 use super::segment::Segment;
 use super::seq::{Seq, later};
 use crate::place::{Place, Time};
@@ -30,8 +31,27 @@ struct Odd {
     payload_at_ack: Option<PayloadAtAck>,
 }
 
+impl Odd {
+    fn coded(&self, code: &mut impl Code, base: Base) -> Odd {
+        Odd {
+            rst: code.option(self.rst, |code, rst| rst.coded(code, base)),
+            fin_again: code.option(self.fin_again, |code, again| Again {
+                last: code.time(again.last, base.last.time),
+                pause: code.signed(again.pause),
+            }),
+            early_ack: code.option(self.early_ack, |code, early| early.coded(code, base)),
+            confirmed_ack: code.some_seq(self.confirmed_ack, base.others_sent),
+            payload_at_ack: code.option(self.payload_at_ack, |code, at| PayloadAtAck {
+                ack: code.seq(at.ack, base.others_sent),
+                bytes: code.number(at.bytes),
+                last: code.time(at.last, base.last.time),
+            }),
+        }
+    }
+}
+
 /// An acknowledgment number, and where it was first reached.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Acked {
     /// The highest number that was acknowledged.
     pub number: Seq,
@@ -45,7 +65,7 @@ pub struct Acked {
 }
 
 /// The numbers that are known beside an ACK.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Known {
     /// This side's highest SEG.ACK before.
     pub acked: Option<Seq>,
@@ -56,6 +76,19 @@ pub struct Known {
 }
 
 impl Acked {
+    fn coded(self, code: &mut impl Code, base: Base) -> Acked {
+        Acked {
+            number: code.seq(self.number, base.others_sent),
+            place: code.place(self.place, base.last),
+            known: Known {
+                acked: code.some_seq(self.known.acked, base.others_sent),
+                sent: code.some_seq(self.known.sent, base.sent),
+                captured: code.some_seq(self.known.captured, base.others_sent),
+            },
+            lower: code.some_seq(self.lower, base.others_sent),
+        }
+    }
+
     /// One bit makes it of a number that could be acknowledged: it may have been set on the way.
     pub fn is_one_bit_off(&self) -> bool {
         let Known { acked, captured, .. } = self.known;
@@ -67,7 +100,7 @@ impl Acked {
 }
 
 /// New payload carried by segments with one acknowledgment number.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct PayloadAtAck {
     /// The ACK of that moment.
     pub ack: Seq,
@@ -78,7 +111,7 @@ pub struct PayloadAtAck {
 }
 
 /// A FIN, known by the number that acknowledges it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Fin {
     /// The acknowledgment number that covers it: past its payload and itself.
     pub end: Seq,
@@ -95,7 +128,7 @@ pub struct Fin {
 }
 
 /// A FIN that was sent again, [`REPEAT_NS`] or more after the time before.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Again {
     /// The time of the last repetition.
     pub last: Time,
@@ -104,6 +137,17 @@ pub struct Again {
 }
 
 impl Fin {
+    fn coded(self, code: &mut impl Code, base: Base) -> Fin {
+        Fin {
+            end: code.seq(self.end, base.sent),
+            place: code.place(self.place, base.last),
+            with_ack: code.flag(self.with_ack),
+            ack_then: code.some_seq(self.ack_then, base.others_sent),
+            peer_snd_max_then: code.some_seq(self.peer_snd_max_then, base.others_sent),
+            acked: code.some_place(self.acked, base.last),
+        }
+    }
+
     /// One that was not captured, by the ACK that covers it.
     pub fn missed(ack: Acked) -> Fin {
         Fin {
@@ -118,7 +162,7 @@ impl Fin {
 }
 
 /// A reset that counts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Rst {
     /// The packet that carried it.
     pub place: Place,
@@ -134,6 +178,16 @@ pub struct Rst {
 }
 
 impl Rst {
+    fn coded(self, code: &mut impl Code, base: Base) -> Rst {
+        Rst {
+            place: code.place(self.place, base.last),
+            seq: code.seq(self.seq, base.sent),
+            answers: code.flag(self.answers),
+            overtaken: code.some_seq(self.overtaken, base.sent),
+            before_close: code.flag(self.before_close),
+        }
+    }
+
     /// Was the segment sent before the reset, and overtaken by it? Payload after a reset takes the
     /// reset's effect, payload before it does not.
     pub fn overtook(&self, segment: &Segment) -> bool {
@@ -165,6 +219,17 @@ const GOES_ON_WITHIN: i32 = 1 << 20;
 pub const REPEAT_NS: i64 = 100_000_000;
 
 impl Closing {
+    /// Writes it, or reads what it was.
+    pub(super) fn coded(self, code: &mut impl Code, base: Base) -> Closing {
+        Closing {
+            fin: code.option(self.fin, |code, fin| fin.coded(code, base)),
+            odd: code.option(self.odd, |code, mut odd| {
+                *odd = odd.coded(code, base);
+                odd
+            }),
+        }
+    }
+
     fn odd(&mut self) -> &mut Odd {
         self.odd.get_or_insert_default()
     }

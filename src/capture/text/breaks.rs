@@ -86,10 +86,12 @@ pub fn ended_within(line: &[u8]) -> Option<usize> {
     Some(last + ESCAPED.len())
 }
 
-/// The lines within a line: of a string that JSON or a log holds, and of a text whose lines have lost their
-/// ends.
+/// The lines within a line: of a string that JSON or a log holds, by the line ends of Unicode, and of a text
+/// whose lines have lost their ends.
 pub fn within(line: &str) -> impl Iterator<Item = &str> {
-    let lines = line.split('\n').flat_map(|line| line.split("\\n"));
+    let is_end =
+        |c: char| matches!(c, '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let lines = line.split(is_end).flat_map(|line| line.split("\\n"));
     let lines = lines.map(|line| line.strip_suffix("\\r").unwrap_or(line).trim_end());
     lines.flat_map(packets)
 }
@@ -100,20 +102,16 @@ fn packets(line: &str) -> Vec<&str> {
     if line.find(FLAGS) == line.rfind(FLAGS) {
         return vec![line];
     }
-    let (mut packets, mut rest) = (Vec::new(), line);
-    while let Some(at) = begins_last(rest).filter(|at| *at > 0) {
-        packets.push(&rest[at..]);
-        rest = &rest[..at];
+    let begins =
+        |mark| line.match_indices(mark).filter_map(|(at, _)| clock_at_the_end(&line[..at]));
+    let mut starts: Vec<usize> = [" IP ", " IP6 ", " ARP, "].into_iter().flat_map(begins).collect();
+    starts.sort_unstable();
+    let (mut packets, mut from) = (Vec::new(), 0);
+    for at in starts.into_iter().filter(|at| *at > 0).chain([line.len()]) {
+        packets.push(&line[from..at]);
+        from = at;
     }
-    packets.push(rest);
-    packets.reverse();
     packets
-}
-
-/// The place of the last time with a packet behind it.
-fn begins_last(line: &str) -> Option<usize> {
-    let before = |mark| line.rmatch_indices(mark).find_map(|(at, _)| clock_at_the_end(&line[..at]));
-    [" IP ", " IP6 ", " ARP, "].into_iter().filter_map(before).max()
 }
 
 #[cfg(test)]
@@ -136,5 +134,6 @@ mod tests {
         assert_eq!(usual("{\"a\":\"b\\nc\"}"), "{\"a\":\"b\\nc\"}");
         let lines: Vec<&str> = within("\"stdout\": \"a\\r\\nb\nc\"").collect();
         assert_eq!(lines, ["\"stdout\": \"a", "b", "c\""]);
+        assert_eq!(within("a\u{2028}b\u{85}c").collect::<Vec<_>>(), ["a", "b", "c"]);
     }
 }

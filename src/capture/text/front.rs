@@ -50,8 +50,12 @@ fn own_stamp(words: &[&str]) -> (Stamp, usize) {
 /// The place of tcpdump's time at the end of a text, whatever stands right before it: a name, as `grep -Hn`
 /// puts it there (`tcpdump.txt:12:11:38:45.693382`), or the quote of a log (`msg="11:38:45.693382`).
 pub fn clock_at_the_end(text: &str) -> Option<usize> {
-    let (colon, _) = text.match_indices(':').rev().nth(1)?;
-    let at = colon.checked_sub(2)?;
+    // No time is longer, and nothing before it is searched.
+    const LONGEST: usize = "00:00:00.000000000".len();
+    let mut near = text.len().saturating_sub(LONGEST)..text.len();
+    let from = near.find(|at| text.is_char_boundary(*at))?;
+    let (colon, _) = text[from..].match_indices(':').rev().nth(1)?;
+    let at = (from + colon).checked_sub(2)?;
     let clock = text.get(at..).filter(|clock| clock.contains('.'))?;
     Stamp::clock(clock)?;
     // The day of a log's own time, and other numbers.

@@ -75,8 +75,6 @@ fn typed(c: char) -> Option<char> {
         '\u{201c}'..='\u{201f}' | '\u{ab}' | '\u{bb}' => '"',
         '\u{2018}'..='\u{201b}' => '\'',
         '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => return None,
-        // Ends of lines that only Unicode has.
-        '\u{85}' | '\u{2028}' | '\u{2029}' => '\n',
         c => c,
     })
 }

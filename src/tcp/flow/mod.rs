@@ -1,7 +1,8 @@
 //! One connection: two halves, and what one more segment changes. `early` has what acknowledgements
-//! say of packets that were not captured, `states` the states of figure 5.
+//! say of packets that were not captured, `states` the states of figure 5, `packed` a flow in few octets.
 
 mod early;
+mod packed;
 mod states;
 
 use super::closing::{Again, COPIED_NS, Closing, Fin, Known, PayloadAtAck, Rst};
@@ -39,8 +40,8 @@ pub struct Flow {
     recent: Recent,
     /// There once something of a close has been seen, or may have been.
     closing: Option<Box<Closings>>,
-    /// The last one, if the other side has not been heard of since.
-    silence: Option<Box<Silence>>,
+    /// The last long one, if the other side than the one that ended it has not been heard of since.
+    pause: Option<Box<Pause>>,
     manner: Manner,
     scales: Scales,
     /// Observations beside the facts, each once.
@@ -66,6 +67,13 @@ struct Closings {
     sides: [Closing; 2],
     /// The last new payload or handshake segment before the first FIN; set by that FIN.
     busy_until: Time,
+}
+
+/// A [`Silence`], without who ended it: [`Manner`] has room for that.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pause {
+    began: Time,
+    ended: Place,
 }
 
 /// A long time without any packet, after which the other side has not been heard of.
@@ -102,17 +110,22 @@ impl Flow {
     pub fn new(segment: &Segment) -> Flow {
         let mut notes = Notes::default();
         notes.note(Noted::Midstream, !segment.flags.syn());
+        Flow { manner: Manner::of(segment), notes, ..Flow::of_nothing(segment.place) }
+    }
+
+    /// A flow of which nothing is known but its first packet.
+    fn of_nothing(first: Place) -> Flow {
         Flow {
             halves: [Half::new(), Half::new()],
-            first: segment.place,
-            last: segment.place,
+            first,
+            last: first,
             last_payload: None,
             recent: Recent::NEVER,
             closing: None,
-            silence: None,
-            manner: Manner::of(segment),
+            pause: None,
+            manner: Manner::UNKNOWN,
             scales: Scales::UNKNOWN,
-            notes,
+            notes: Notes::default(),
             slot: Slot::NONE,
         }
     }
@@ -169,8 +182,9 @@ impl Flow {
     }
 
     /// The last long silence, if the other side has not been heard of since.
-    pub fn silence(&self) -> Option<&Silence> {
-        self.silence.as_deref()
+    pub fn silence(&self) -> Option<Silence> {
+        let Pause { began, ended } = **self.pause.as_ref()?;
+        Some(Silence { began, ended, by: self.manner.broke_silence() })
     }
 
     /// The last new payload was this side's.
@@ -224,7 +238,7 @@ impl Flow {
         segment.is_plain()
             && !self.is_unanswered()
             && self.closing.is_none()
-            && self.silence.is_none()
+            && self.pause.is_none()
             && !self.acks_beyond(self.side(segment.from), segment)
     }
 
@@ -278,7 +292,8 @@ impl Flow {
 
     #[cold]
     fn break_silence(&mut self, by: Side, ended: Place, began: Time) {
-        self.silence = Some(Box::new(Silence { began, ended, by }));
+        self.pause = Some(Box::new(Pause { began, ended }));
+        self.manner.note_broke_silence(by);
     }
 
     /// A SYN or a FIN.
@@ -344,7 +359,7 @@ impl Flow {
     #[inline(always)]
     fn take_numbers(&mut self, side: Side, segment: &Segment, marks: Marks, before: Time) {
         // Whoever answers has forgotten nothing.
-        self.silence.take_if(|silence| silence.by != side);
+        self.pause.take_if(|_| self.manner.broke_silence() != side);
         if self.closing.is_some() {
             self.doubt_early_acks(side, segment);
         }
