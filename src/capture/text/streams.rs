@@ -213,7 +213,7 @@ fn carried(frames: &[(usize, u32)], overhead: u32) -> Vec<(usize, u32)> {
     lens.filter(|(_, len)| *len > 0).collect()
 }
 
-/// Those that carry just so much together, and the one that had the FIN: the last of them, or one behind it
+/// The packets that carry just so much together, and the one that had the FIN: the last of them, or one behind it
 /// without payload, where a message that ends with the connection is shown.
 fn with_fin(
     frames: &[(usize, u32)],
