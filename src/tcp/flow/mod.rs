@@ -1,7 +1,8 @@
 //! One connection: two halves, and what one more segment changes. `early` has what acknowledgements
-//! say of packets that were not captured, `states` the states of figure 5.
+//! say of packets that were not captured, `fins` which FINs have no effect, `states` the states of figure 5.
 
 mod early;
+mod fins;
 mod states;
 
 use super::closing::{Again, COPIED_NS, Closing, Fin, Known, PayloadAtAck, Rst};
@@ -225,7 +226,7 @@ impl Flow {
             && !self.is_unanswered()
             && self.closing.is_none()
             && self.silence.is_none()
-            && !self.acks_beyond(self.side(segment.from), segment)
+            && !self.acks_elsewhere(segment)
     }
 
     /// Takes in a segment that the flow [is open to](Flow::is_open_to), as [`Flow::take`] would. Nobody is
@@ -298,6 +299,9 @@ impl Flow {
             self.notes.note(Noted::Duplicates, copied);
             self.scales.note(side, segment.extras.scale(), first);
         }
+        if marks.fin {
+            return self.take_fin(side, segment, marks, before);
+        }
         self.take_numbers(side, segment, marks, before);
     }
 
@@ -347,6 +351,7 @@ impl Flow {
         self.silence.take_if(|silence| silence.by != side);
         if self.closing.is_some() {
             self.doubt_early_acks(side, segment);
+            self.doubt_fins(side, segment, marks);
         }
         let peer = self.half(side.other());
         let (peer_snd_max, captured) = (peer.snd_max(), peer.captured_max());
@@ -370,6 +375,15 @@ impl Flow {
     fn acks_beyond(&self, side: Side, segment: &Segment) -> bool {
         let captured = self.half(side.other()).captured_max();
         segment.flags.ack() && captured.is_none_or(|max| segment.ack.is_after(max))
+    }
+
+    /// Does it acknowledge something that was not captured, or was so long ago that it may be another connection's?
+    #[inline(always)]
+    pub(super) fn acks_elsewhere(&self, segment: &Segment) -> bool {
+        const LONG_AGO: u32 = 1 << 24;
+        let captured = self.half(self.side(segment.from).other()).captured_max();
+        segment.flags.ack()
+            && captured.is_none_or(|max| max.0.wrapping_sub(segment.ack.0) > LONG_AGO)
     }
 
     /// Takes in the numbers of a segment, and when there was something new.
