@@ -21,7 +21,7 @@
 //! }
 //! facts.end_file(source.about());
 //! for (key, flow) in table.flows() {
-//!     let judgement = judge(&key, flow, &Policy::default(), &facts);
+//!     let judgement = judge(&key, &flow, &Policy::default(), &facts);
 //!     assert_eq!(judgement.verdict, Verdict::Leak);
 //!     assert_eq!(judgement.holder.map(|side| key.endpoint(flow.end(side)).port), Some(38822));
 //! }

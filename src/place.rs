@@ -69,6 +69,13 @@ pub struct Place {
     position: NonZeroU64,
 }
 
+/// Before every other one, at no known time.
+impl Default for Place {
+    fn default() -> Place {
+        Place { time: Time::UNKNOWN, position: NonZeroU64::MIN }
+    }
+}
+
 /// Bits of the frame number in `Place::position`; the rest are the file (16) and the digits (4).
 const FRAME_BITS: u32 = 44;
 
@@ -114,6 +121,12 @@ impl Place {
     #[must_use]
     pub fn later(self, time: Time, frames: u32) -> Place {
         Place { time, position: self.position.saturating_add(u64::from(frames) << 4) }
+    }
+
+    /// The place at this time of which [`Place::order`] gave the key.
+    #[must_use]
+    pub fn of_order(time: Time, order: u64) -> Place {
+        Place { time, position: NonZeroU64::new(order).unwrap_or(NonZeroU64::MIN) }
     }
 
     /// A key that orders places as they were read.

@@ -60,7 +60,7 @@ fn unnoted(rows: &[(i64, bool, u8, u32, u32)]) -> Verdict {
     facts.wait_until(Time::from_nanos(300_000_000_000));
     assert_eq!(facts.segments(), 0, "they were forgotten");
     let (key, flow) = table.flows().next().expect("a flow");
-    judge(&key, flow, &Policy::default(), &facts).verdict
+    judge(&key, &flow, &Policy::default(), &facts).verdict
 }
 
 #[test]

@@ -108,9 +108,12 @@ fn tables(kinds: &[&str], each: u16) -> Vec<FlowTable> {
     tables
 }
 
-/// The flows that a table of `most` flows has let go of, by how they stood.
-fn evicted(most: usize) -> Vec<Ending> {
+/// The flows that a table of `most` flows has let go of, by how they stood; those that are over rested, or did not.
+fn evicted(most: usize, rest: bool) -> Vec<Ending> {
     let mut tables = tables(&KINDS, 10);
+    if rest {
+        tables.iter_mut().for_each(|table| table.rest(Time::UNKNOWN));
+    }
     let mut gone = Vec::new();
     let Some(which) = too_many(tables.iter(), most) else {
         return gone;
@@ -135,9 +138,10 @@ fn the_least_worth_leaves_first() {
         Ending::Open => 2,
         Ending::HalfClosed(_) => 3,
     };
-    assert!(evicted(40).is_empty(), "a full table is not too full");
-    for (most, expected) in [(35, 0), (28, 1), (20, 2), (9, 3)] {
-        let gone: Vec<i32> = evicted(most).iter().map(worth).collect();
+    assert!(evicted(40, false).is_empty(), "a full table is not too full");
+    let rooms = [(35, 0), (28, 1), (20, 2), (9, 3)];
+    for ((most, expected), rest) in rooms.iter().flat_map(|room| [(*room, false), (*room, true)]) {
+        let gone: Vec<i32> = evicted(most, rest).iter().map(worth).collect();
         let most_dear = gone.iter().copied().max();
         assert_eq!(most_dear, Some(expected), "room for {most}");
         // All that is worth less went before.

@@ -3,6 +3,8 @@
 #[path = "common/regressions.rs"]
 mod regressions;
 
+use std::collections::BTreeSet;
+
 use closewait::facts::CaptureFacts;
 use closewait::place::{Place, Time};
 use closewait::table::FlowTable;
@@ -150,6 +152,23 @@ fn judged(segments: &[Segment]) -> Vec<(FlowKey, Flow, Judgement)> {
     flows
 }
 
+/// Every flow as it is and as it left, while time passes; finished ones rest, as they would so much later, or do not.
+fn left(segments: &[Segment], rest: Option<i64>) -> Vec<String> {
+    let mut table = FlowTable::default();
+    let mut left = Vec::new();
+    for segment in segments {
+        table.take(segment, &mut CaptureFacts::default());
+        if let Some(later) = rest {
+            table.rest(segment.place.time.after(later));
+        }
+        let held = table.flows().map(|(key, flow)| format!("{key:?} {flow:?}"));
+        left.push(held.collect::<BTreeSet<_>>().into_iter().collect());
+        table.retire(segment.place.time, |gone| left.push(format!("{gone:?}")));
+    }
+    let last: BTreeSet<String> = table.into_flows().map(|gone| format!("{gone:?}")).collect();
+    left.into_iter().chain(last).collect()
+}
+
 /// What must not depend on how a capture was taken: verdicts and states, without places.
 fn essence(flows: &[(FlowKey, Flow, Judgement)]) -> Vec<String> {
     let essence = |(_, flow, judgement): &(FlowKey, Flow, Judgement)| {
@@ -174,6 +193,16 @@ proptest! {
             .map(|(_, flow, _)| flow.half(Side::A).packets() + flow.half(Side::B).packets())
             .sum();
         prop_assert_eq!(packets, segments.len() as u64);
+    }
+
+    /// Finished flows that rest in between, and are woken, end as they would have.
+    #[test]
+    fn rest_changes_nothing(lines in noise(), slower in 1u32..40, at_once in any::<bool>()) {
+        let mut slow = lines;
+        slow.iter_mut().for_each(|line| line.millis *= slower);
+        let segments = World::usual().segments(&slow);
+        let later = if at_once { 60_000_000_000 } else { 0 };
+        prop_assert_eq!(left(&segments, Some(later)), left(&segments, None));
     }
 
     /// The same numbers from another start, past 2^32 or not, mean the same. Which of them differ by one bit,

@@ -139,7 +139,7 @@ fn check_states(
         .into_iter()
         .map(|side| {
             let state = flow.state(side, place.time).to_string();
-            (name(scenario, &key, flow, side), state)
+            (name(scenario, &key, &flow, side), state)
         })
         .collect();
     let wanted: BTreeMap<String, String> = row.states.iter().cloned().collect();

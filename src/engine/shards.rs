@@ -5,6 +5,7 @@
 //! that is worth as much as the second thread. Rounds end at the same packets however many threads
 //! there are, and only between rounds flows are retired or evicted, so every answer is the same.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -133,21 +134,23 @@ impl Shard {
             Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
         if orders.last {
             std::mem::take(&mut self.table).into_flows().for_each(|flow| judge.judge(flow));
-        } else if orders.settled {
+            return;
+        }
+        if orders.settled {
             self.table.retire(orders.facts.end(), |flow| judge.judge(flow));
         }
+        self.table.rest(orders.facts.end());
     }
-}
 
-impl Shard {
     /// Judges a copy of a flow that stays. What was said is added if it is asked for, or matters.
-    fn look_at(&self, key: FlowKey, flow: &Flow, by: &Orders, is_asked_for: bool) -> Judged {
-        let judged = Judged::new(Retired { key, flow: flow.clone() }, &by.policy, &by.facts);
+    fn look_at(&self, key: FlowKey, flow: Flow, by: &Orders, is_asked_for: bool) -> Judged {
+        let judged = Judged::new(Retired { key, flow }, &by.policy, &by.facts);
+        let judged = Judged { unread: by.no_content, ..judged };
         let is_open = judged.judgement.close == Close::Open;
         let is_asked_for = is_asked_for || !by.tags.is_empty();
         match is_asked_for || is_open || matters(&judged) {
             true => with_said(judged, &self.conversations, by),
-            false => Judged { unread: by.no_content, ..judged },
+            false => judged,
         }
     }
 }
@@ -181,12 +184,13 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn judge(&mut self, retired: Retired) {
-        let Orders { policy, facts, all, pairs, .. } = self.orders;
+        let Orders { policy, facts, all, pairs, no_content, .. } = self.orders;
         self.holes.note(&retired.flow);
         if !self.is_sought(&retired.flow) {
             return self.conversations.release(retired.flow.slot);
         }
         let mut judged = Judged::new(retired, policy, facts);
+        judged.unread = *no_content;
         let slot = judged.flow.slot;
         let is_twin = pairs.contains(&judged.key);
         let is_asked_for = *all || is_twin || self.sampled.contains(&judged.id());
@@ -247,7 +251,7 @@ fn matters(judged: &Judged) -> bool {
 fn with_said(judged: Judged, conversations: &Conversations, orders: &Orders) -> Judged {
     let said = conversations.facts(&judged.flow, orders.literals);
     let server = said.as_ref().and_then(|_| conversations.server(&judged.flow));
-    let judged = Judged { said, unread: orders.no_content, ..judged };
+    let judged = Judged { said, ..judged };
     match server {
         Some(server) => judged.served_by(server, &orders.policy),
         None => judged,
@@ -460,14 +464,14 @@ impl Shards {
         let mut holes = holes::Count::default();
         self.shards.iter().for_each(|shard| holes += shard.holes);
         if all {
-            self.flows().for_each(|(_, flow)| holes.note(flow));
+            self.shards.iter().for_each(|shard| holes += shard.table.holes());
         }
         holes
     }
 
     /// Judges a flow of a 4-tuple with this hash that is still there, between two rounds.
     pub fn judge(&self, hash: u64, key: FlowKey, flow: &Flow, by: &Orders) -> Judged {
-        self.shards[shard_of(hash)].look_at(key, flow, by, true)
+        self.shards[shard_of(hash)].look_at(key, flow.clone(), by, true)
     }
 
     /// Judges every flow that is still there, between two rounds. What was said on these is asked for.
@@ -478,19 +482,22 @@ impl Shards {
     ) -> impl Iterator<Item = Judged> + use<'a> {
         let looked_at = move |shard: &'a Shard| {
             let flows = shard.table.flows();
-            flows.map(move |(key, flow)| shard.look_at(key, flow, by, these.contains(&flow.id())))
+            flows.map(move |(key, flow)| {
+                let is_asked_for = these.contains(&flow.id());
+                shard.look_at(key, flow.into_owned(), by, is_asked_for)
+            })
         };
         self.shards.iter().flat_map(looked_at)
     }
 
     /// The flows of a 4-tuple, between two rounds.
-    pub fn flows_of(&self, hash: u64, key: &FlowKey) -> impl Iterator<Item = &Flow> {
+    pub fn flows_of(&self, hash: u64, key: &FlowKey) -> impl Iterator<Item = Cow<'_, Flow>> {
         let shard = self.shards.get(shard_of(hash));
         shard.into_iter().flat_map(move |shard| shard.table.flows_of(hash, key))
     }
 
     /// Every flow, between two rounds.
-    pub fn flows(&self) -> impl Iterator<Item = (FlowKey, &Flow)> {
+    pub fn flows(&self) -> impl Iterator<Item = (FlowKey, Cow<'_, Flow>)> {
         self.shards.iter().flat_map(|shard| shard.table.flows())
     }
 }

@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use super::board::Board;
 use super::parties::Parties;
 use super::setup::LiveSetup;
-use super::word::{ask_for, held_after_all, process, usage, word};
+use super::word::{ask_for, process, usage};
 use crate::capture::Error;
 use crate::engine::shards::{Orders, Shards};
 use crate::join::rewrites::Rewrites;
@@ -18,6 +18,7 @@ use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
 use crate::run::sights::learn_others;
+use crate::run::word::{Made, held_after_all, word};
 use crate::summary::gauges::Changes;
 use crate::summary::growth::{Grown, Outlook};
 use crate::summary::{EventKind, Judged};
@@ -198,12 +199,12 @@ impl Suspects {
         });
         for (hash, key, flow) in flows {
             let judged = || {
-                let mut judged = shards.judge(hash, key, flow, orders);
+                let mut judged = shards.judge(hash, key, &flow, orders);
                 learn_others(&mut judged, rewrites);
                 judged
             };
             let known = before.get(&flow.id()).copied();
-            match self.next(known, flow, now, heard) {
+            match self.next(known, &flow, now, heard) {
                 Step::Forget => {}
                 Step::Keep(standing) => {
                     self.known.insert(flow.id(), standing);
@@ -221,7 +222,7 @@ impl Suspects {
         }
         watched.retain(|key, hash| {
             let is_open = |flow: &Flow| is_half_closed(flow) || self.known.contains_key(&flow.id());
-            shards.flows_of(*hash, key).any(is_open)
+            shards.flows_of(*hash, key).any(|flow| is_open(&flow))
         });
         self.watched = watched;
         self.ask_about(suspects, orders, &mut events);
@@ -349,7 +350,8 @@ impl Suspects {
         announced: bool,
         policy: &Policy,
     ) -> Option<LiveEvent> {
-        let held = sockets.as_ref().and_then(|list| held_after_all(&judged, list, policy));
+        let held =
+            sockets.as_ref().and_then(|list| held_after_all(&judged, list, policy, Made::Now));
         if held.as_ref().is_some_and(|held| held.verdict == Verdict::Pending) {
             self.known.insert(judged.id(), Standing::Held);
             return None;

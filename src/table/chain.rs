@@ -30,6 +30,8 @@ pub struct Chain {
     pub reused: bool,
     /// It is waited for until its finished flows may leave: once, however many of them have finished.
     pub queued: bool,
+    /// It is among those that will rest.
+    pub tired: bool,
 }
 
 /// The older connections of 4-tuples that were used again, and what may be of others.
@@ -65,6 +67,11 @@ impl Chain {
             self.supersede(older, &segment.key);
         }
         (finished, began)
+    }
+
+    /// Its only flow waits for nothing but late packets.
+    pub fn can_rest(&self) -> bool {
+        self.queued && !self.reused && self.newest.is_finished()
     }
 
     /// Marks older connections of the 4-tuple as superseded once a later one was established: no

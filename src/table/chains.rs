@@ -126,8 +126,8 @@ impl Chains {
         self.aside.key(chain)
     }
 
-    /// Adds the chain of a 4-tuple that has none, with its first flow.
-    pub fn add(&mut self, hash: u64, key: &FlowKey, newest: Flow, queued: bool) {
+    /// Adds the chain of a 4-tuple that has none, with its first flow. Returns its place.
+    pub fn add(&mut self, hash: u64, key: &FlowKey, newest: Flow, queued: bool) -> usize {
         let at = self.len() as u32;
         let (addresses, ports, is_v6) = match (key.as_v4(), key.as_v6()) {
             (None, Some(addresses)) => ([self.aside.put(addresses), 0], key.joined_ports(), true),
@@ -136,7 +136,8 @@ impl Chains {
                 (addresses, ports, false)
             }
         };
-        let chain = Chain { newest, hash, addresses, ports, is_v6, reused: false, queued };
+        let chain =
+            Chain { newest, hash, addresses, ports, is_v6, reused: false, queued, tired: false };
         match self.blocks.last_mut().filter(|last| last.len() < BLOCK) {
             Some(last) => last.push(chain),
             None => {
@@ -151,16 +152,17 @@ impl Chains {
             blocks.get(block).and_then(|block| block.get(within)).map_or(0, |chain| chain.hash)
         };
         index.insert_unique(hash, at, hash_at);
+        at as usize
     }
 
     /// Removes the chain at a place, which the last one takes.
-    pub fn remove(&mut self, at: usize) {
+    pub fn remove(&mut self, at: usize) -> Option<(FlowKey, Chain)> {
         let last = self.len().saturating_sub(1);
-        let Some(hash) = self.get(at).map(|chain| chain.hash) else { return };
+        let (hash, key) = self.get(at).map(|chain| (chain.hash, self.key(chain)))?;
         if let Ok(entry) = self.index.find_entry(hash, |place| *place as usize == at) {
             entry.remove();
         }
-        let Some(mut gone) = self.blocks.last_mut().and_then(Vec::pop) else { return };
+        let mut gone = self.blocks.last_mut()?.pop()?;
         if self.blocks.last().is_some_and(Vec::is_empty) {
             self.blocks.pop();
         }
@@ -175,6 +177,7 @@ impl Chains {
         if gone.is_v6 {
             self.aside.free.push(gone.addresses[0]);
         }
+        Some((key, gone))
     }
 
     /// All chains with their 4-tuples, in no particular order.

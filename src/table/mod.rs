@@ -2,28 +2,36 @@
 //!
 //! A 4-tuple can hold several connections one after the other; [`crate::tcp::incarnation`] tells them
 //! apart. A finished flow (closed or reset) stays for ten minutes of capture time, so that late
-//! packets find it. Open and half-closed flows stay however long they are idle.
+//! packets find it: at rest, in a third of the memory, until one does. Open and half-closed flows stay however
+//! long they are idle.
 //!
-//! Only a memory cap can evict others ([`too_many`]): finished flows first, then SYNs that
-//! nobody answered, then open flows, and half-closed ones last; among equals, those whose last packet
-//! is oldest. What is evicted is judged by what was seen of it, and counted.
+//! Only a memory cap can evict others ([`too_many`]).
 
 mod chain;
 mod chains;
+mod evict;
+mod resting;
 mod strange;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use chain::Older;
+use chain::{Chain, Older};
 use chains::Chains;
+pub use evict::{Evict, Rank, too_many};
+use resting::Resting;
 
 use crate::facts::CaptureFacts;
 use crate::place::Time;
-use crate::tcp::flow::{Ending, Flow};
+use crate::tcp::flow::Flow;
+use crate::tcp::holes::Count;
 use crate::tcp::segment::{FlowKey, Segment};
 
 /// Nanoseconds of capture time for which a finished flow is kept after its last packet, at least.
 const LINGER_NS: i64 = 600_000_000_000;
+
+/// Nanoseconds for which it does not rest: what is repeated after its end, or was late, has come by then.
+const WAKE_NS: i64 = 30_000_000_000;
 
 /// Segments whose flows are looked up together: the memory of one is prefetched while the next is sought.
 const LOOKED_UP: usize = 64;
@@ -40,6 +48,10 @@ pub struct Retired {
 /// Flows by 4-tuple.
 pub struct FlowTable {
     chains: Chains,
+    /// Finished flows, each the only one of its 4-tuple.
+    resting: Resting,
+    /// Since when 4-tuples have waited for their rest, and their hashes.
+    tired: VecDeque<(Time, u64)>,
     older: Older,
     /// Since when 4-tuples have held a finished flow, and their hashes.
     finished: VecDeque<(Time, u64)>,
@@ -56,82 +68,12 @@ pub struct FlowTable {
 /// Flows that are kept by default: about 400 MB.
 pub const MAX_FLOWS: usize = 1_000_000;
 
-/// The worth of a flow when memory runs out: the cheapest go first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Worth {
-    Finished,
-    Attempt,
-    Open,
-    HalfClosed,
-    /// It has just had a packet, perhaps its first.
-    Current,
-}
-
-/// Its worth, and the place of its last packet: what orders flows for eviction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rank(Worth, u64);
-
-impl Rank {
-    /// `latest` is the place of the last segment that any table took.
-    fn of(flow: &Flow, latest: u64) -> Rank {
-        let last = flow.last.order();
-        let worth = match flow.ending() {
-            _ if last == latest => Worth::Current,
-            Ending::Closed | Ending::Reset(_) => Worth::Finished,
-            Ending::Attempt => Worth::Attempt,
-            Ending::Open => Worth::Open,
-            Ending::HalfClosed(_) => Worth::HalfClosed,
-        };
-        Rank(worth, last)
-    }
-}
-
-/// Chooses the flows that have to go where `tables` together hold more than `most`: an eighth of
-/// all, since finding them takes time. Finished ones stand in the order of their ends; where they
-/// are not enough, all flows are looked at.
-pub fn too_many<'a>(
-    tables: impl Iterator<Item = &'a FlowTable> + Clone,
-    most: usize,
-) -> Option<Evict> {
-    let held: usize = tables.clone().map(FlowTable::held).sum();
-    if held <= most {
-        return None;
-    }
-    let many = (held - most + most / 8).clamp(1, held);
-    let finished = tables.clone().flat_map(|table| &table.finished);
-    let mut finished: Vec<Time> = finished.map(|(since, _)| *since).collect();
-    if finished.len() >= many {
-        let (_, &mut until, _) = finished.select_nth_unstable(many - 1);
-        return Some(Evict::Finished { until });
-    }
-    let latest = tables.clone().map(|table| table.latest).max()?;
-    let flows = tables.flat_map(|table| table.flows());
-    let mut ranks: Vec<Rank> = flows.map(|(_, flow)| Rank::of(flow, latest)).collect();
-    let (_, &mut limit, _) = ranks.select_nth_unstable(many - 1);
-    Some(Evict::Any { limit, latest })
-}
-
-/// The flows that leave.
-#[derive(Clone, Copy, Debug)]
-pub enum Evict {
-    /// Finished ones of 4-tuples that have held one since then or before.
-    Finished {
-        /// Ended by then, or before.
-        until: Time,
-    },
-    /// Flows up to this rank; `latest` is the place of the last segment that any table took.
-    Any {
-        /// The rank up to which they go.
-        limit: Rank,
-        /// The place of the last segment that any table took.
-        latest: u64,
-    },
-}
-
 impl Default for FlowTable {
     fn default() -> FlowTable {
         FlowTable {
             chains: Chains::default(),
+            resting: Resting::default(),
+            tired: VecDeque::new(),
             older: Older::default(),
             finished: VecDeque::new(),
             over: Vec::new(),
@@ -238,7 +180,48 @@ impl FlowTable {
                 self.take_after_end(at, segment);
             }
             Some(at) => self.take_at(at, segment),
-            None => self.begin(segment),
+            None => match self.wake(hash, key) {
+                Some(at) => self.take_after_end(at, segment),
+                None => self.begin(segment),
+            },
+        }
+    }
+
+    /// Gives a resting flow its chain again. Returns the chain's place.
+    fn wake(&mut self, hash: u64, key: &FlowKey) -> Option<usize> {
+        let at = self.resting.find(hash, key)?;
+        let flow = self.resting.take(at).flow;
+        let at = self.chains.add(hash, key, flow, true);
+        self.tire(at);
+        Some(at)
+    }
+
+    /// Has a chain rest after a while, if it can.
+    fn tire(&mut self, at: usize) {
+        if let Some(chain) = self.chains.get_mut(at)
+            && !std::mem::replace(&mut chain.tired, true)
+        {
+            self.tired.push_back((self.clock, chain.hash));
+        }
+    }
+
+    /// Lays flows to rest that have been finished for a while at `now`.
+    pub fn rest(&mut self, now: Time) {
+        let has_been_awake = |since| since == Time::UNKNOWN || now.since(since) >= Some(WAKE_NS);
+        while let Some(&(since, hash)) = self.tired.front() {
+            if !has_been_awake(since) {
+                return;
+            }
+            self.tired.pop_front();
+            let Some(at) = self.chains.of_hash(hash) else { continue };
+            let Some(chain) = self.chains.get_mut(at) else { continue };
+            chain.tired = false;
+            if chain.can_rest()
+                && self.resting.has_room()
+                && let Some((key, Chain { newest: flow, .. })) = self.chains.remove(at)
+            {
+                self.resting.put(hash, Retired { key, flow });
+            }
         }
     }
 
@@ -249,8 +232,11 @@ impl FlowTable {
             return self.begin(segment);
         }
         let Some(chain) = self.chains.get_mut(at) else { return };
-        let (_, began) = chain.take_any(&mut self.older, segment);
+        let (finished, began) = chain.take_any(&mut self.older, segment);
         self.len += usize::from(began);
+        if finished {
+            self.tire(at);
+        }
     }
 
     /// Forgets the flows of a segment's 4-tuple that had been finished for long enough when it came.
@@ -276,7 +262,7 @@ impl FlowTable {
         let (finished, began) = chain.take(&mut self.older, segment);
         self.len += usize::from(began);
         if finished && !std::mem::replace(&mut chain.queued, true) {
-            self.finished.push_back((self.clock, segment.hash));
+            self.queue(at, segment.hash);
         }
     }
 
@@ -285,11 +271,17 @@ impl FlowTable {
         let mut flow = Flow::new(segment);
         flow.take(segment);
         let queued = flow.is_finished();
-        self.chains.add(segment.hash, &segment.key, flow, queued);
+        let at = self.chains.add(segment.hash, &segment.key, flow, queued);
         self.len += 1;
         if queued {
-            self.finished.push_back((self.clock, segment.hash));
+            self.queue(at, segment.hash);
         }
+    }
+
+    /// Has a 4-tuple wait that holds a finished flow now.
+    fn queue(&mut self, at: usize, hash: u64) {
+        self.finished.push_back((self.clock, hash));
+        self.tire(at);
     }
 
     /// Hands over the flows that have been finished for long enough at `now`.
@@ -302,7 +294,7 @@ impl FlowTable {
         self.over.drain(..).for_each(&mut to);
         // What finished before the first time that was told is looked at, and waits from now on if it must.
         let may_be_over = |since| since == Time::UNKNOWN || is_over(since, now);
-        self.clear(may_be_over, |flow| is_due(flow, now), to);
+        self.clear(may_be_over, |last| is_over(last, now), to);
     }
 
     /// Drops the flows that a late packet found to be over.
@@ -310,11 +302,11 @@ impl FlowTable {
         self.over.clear();
     }
 
-    /// Hands over finished flows that are due, of 4-tuples that have held one since then.
+    /// Hands over finished flows that are due by their last packet, of 4-tuples that have held one since then.
     fn clear(
         &mut self,
         has_since: impl Fn(Time) -> bool,
-        is_due: impl Fn(&Flow) -> bool + Copy,
+        is_due: impl Fn(Time) -> bool,
         mut to: impl FnMut(Retired),
     ) {
         // Those that are put back come again once their last packet is old enough.
@@ -324,7 +316,10 @@ impl FlowTable {
                 return;
             }
             self.finished.pop_front();
-            let Some(at) = self.chains.of_hash(hash) else { continue };
+            let Some(at) = self.chains.of_hash(hash) else {
+                self.clear_resting(hash, &is_due, &mut to);
+                continue;
+            };
             let Some(key) = self.chains.get(at).map(|chain| self.chains.key(chain)) else {
                 continue;
             };
@@ -333,15 +328,35 @@ impl FlowTable {
                 to(Retired { key, flow });
             };
             let Some(chain) = self.chains.get_mut(at) else { continue };
-            if !chain.remove(&key, &mut self.older, is_due, gone) {
+            let goes = |flow: &Flow| flow.is_finished() && is_due(flow.last.time);
+            if !chain.remove(&key, &mut self.older, goes, gone) {
                 self.chains.remove(at);
                 continue;
             }
             let finished = chain.flows(&key, &self.older).filter(|flow| flow.is_finished());
             let last = finished.map(|flow| flow.last.time).min();
             chain.queued = last.is_some();
-            last.into_iter().for_each(|last| self.wait_from(last, hash));
+            if let Some(last) = last {
+                self.wait_from(last, hash);
+                self.tire(at);
+            }
         }
+    }
+
+    /// Hands over a resting flow if it is due, or has it wait.
+    fn clear_resting(
+        &mut self,
+        hash: u64,
+        is_due: impl Fn(Time) -> bool,
+        mut to: impl FnMut(Retired),
+    ) {
+        let Some(at) = self.resting.of_hash(hash) else { return };
+        let last = self.resting.last(at).time;
+        if !is_due(last) {
+            return self.wait_from(last, hash);
+        }
+        self.len -= 1;
+        to(self.resting.take(at));
     }
 
     /// Puts a 4-tuple back where it belongs by the last packet of its finished flow: the ACK of the
@@ -360,7 +375,7 @@ impl FlowTable {
         let (limit, latest) = match which {
             Evict::Any { limit, latest } => (limit, latest),
             Evict::Finished { until } => {
-                self.clear(|since| since <= until, Flow::is_finished, to);
+                self.clear(|since| since <= until, |_| true, to);
                 return before - self.len;
             }
         };
@@ -375,14 +390,20 @@ impl FlowTable {
             match chain.is_some_and(|chain| chain.remove(&key, &mut self.older, goes, gone)) {
                 true => at += 1,
                 // Another one is there now.
-                false => self.chains.remove(at),
+                false => drop(self.chains.remove(at)),
             }
         }
+        let goes = |flow: &Flow| Rank::of(flow, latest) <= limit;
+        self.resting.take_all(goes, |retired| {
+            self.len -= 1;
+            to(retired);
+        });
         before - self.len
     }
 
     /// Every flow that is left, in no particular order.
     pub fn into_flows(mut self) -> impl Iterator<Item = Retired> {
+        let resting = std::mem::take(&mut self.resting).into_all();
         let over = std::mem::take(&mut self.over);
         let left = self.chains.into_all().flat_map(move |(key, chain)| {
             if chain.reused {
@@ -392,7 +413,7 @@ impl FlowTable {
             let flows = older.unwrap_or_default().into_iter().chain([chain.newest]);
             flows.map(move |flow| Retired { key, flow })
         });
-        over.into_iter().chain(left)
+        over.into_iter().chain(left).chain(resting)
     }
 
     /// The flow that has just taken a segment.
@@ -409,16 +430,31 @@ impl FlowTable {
     }
 
     /// The connections of a 4-tuple.
-    pub fn flows_of(&self, hash: u64, key: &FlowKey) -> impl Iterator<Item = &Flow> {
+    pub fn flows_of(&self, hash: u64, key: &FlowKey) -> impl Iterator<Item = Cow<'_, Flow>> {
         let chain = self.chains.find(hash, key).and_then(|at| self.chains.get(at));
-        chain.into_iter().flat_map(|chain| chain.flows(key, &self.older))
+        let flows = chain.into_iter().flat_map(|chain| chain.flows(key, &self.older));
+        flows.map(Cow::Borrowed).chain(self.resting.flow_of(hash, key).map(Cow::Owned))
     }
 
     /// Every flow in the table.
-    pub fn flows(&self) -> impl Iterator<Item = (FlowKey, &Flow)> {
+    pub fn flows(&self) -> impl Iterator<Item = (FlowKey, Cow<'_, Flow>)> {
+        let awake = self.awake().map(|(key, flow)| (key, Cow::Borrowed(flow)));
+        let resting = self.resting.iter().map(|Retired { key, flow }| (key, Cow::Owned(flow)));
+        awake.chain(resting)
+    }
+
+    /// Flows that do not rest.
+    fn awake(&self) -> impl Iterator<Item = (FlowKey, &Flow)> {
         self.chains
             .iter()
             .flat_map(|(key, chain)| chain.flows(&key, &self.older).map(move |flow| (key, flow)))
+    }
+
+    /// Counts its flows by whether they show packets that were not captured.
+    pub fn holes(&self) -> Count {
+        let mut holes = self.resting.holes();
+        self.awake().for_each(|(_, flow)| holes.note(flow));
+        holes
     }
 }
 

@@ -5,6 +5,7 @@
 //! moment it acknowledges something that was not captured: that can be a FIN.
 
 use super::half::{Half, Marks};
+use super::packed::{Base, Code};
 use super::segment::Segment;
 use super::seq::{Seq, later};
 use crate::place::{Place, Time};
@@ -33,8 +34,28 @@ struct Odd {
     aside: Option<Half>,
 }
 
+impl Odd {
+    fn coded(&self, code: &mut impl Code, base: Base) -> Odd {
+        Odd {
+            rst: code.option(self.rst, |code, rst| rst.coded(code, base)),
+            fin_again: code.option(self.fin_again, |code, again| Again {
+                last: code.time(again.last, base.last.time),
+                pause: code.signed(again.pause),
+            }),
+            early_ack: code.option(self.early_ack, |code, early| early.coded(code, base)),
+            confirmed_ack: code.some_seq(self.confirmed_ack, base.others_sent),
+            payload_at_ack: code.option(self.payload_at_ack, |code, at| PayloadAtAck {
+                ack: code.seq(at.ack, base.others_sent),
+                bytes: code.number(at.bytes),
+                last: code.time(at.last, base.last.time),
+            }),
+            aside: code.option(self.aside.clone(), |code, half| half.coded(code, &Half::new())),
+        }
+    }
+}
+
 /// An acknowledgment number, and where it was first reached.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Acked {
     /// The highest number that was acknowledged.
     pub number: Seq,
@@ -48,7 +69,7 @@ pub struct Acked {
 }
 
 /// The numbers that are known beside an ACK.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Known {
     /// This side's highest SEG.ACK before.
     pub acked: Option<Seq>,
@@ -59,6 +80,19 @@ pub struct Known {
 }
 
 impl Acked {
+    fn coded(self, code: &mut impl Code, base: Base) -> Acked {
+        Acked {
+            number: code.seq(self.number, base.others_sent),
+            place: code.place(self.place, base.last),
+            known: Known {
+                acked: code.some_seq(self.known.acked, base.others_sent),
+                sent: code.some_seq(self.known.sent, base.sent),
+                captured: code.some_seq(self.known.captured, base.others_sent),
+            },
+            lower: code.some_seq(self.lower, base.others_sent),
+        }
+    }
+
     /// One bit makes it of a number that could be acknowledged: it may have been set on the way.
     pub fn is_one_bit_off(&self) -> bool {
         let Known { acked, captured, .. } = self.known;
@@ -70,7 +104,7 @@ impl Acked {
 }
 
 /// New payload carried by segments with one acknowledgment number.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct PayloadAtAck {
     /// The ACK of that moment.
     pub ack: Seq,
@@ -81,7 +115,7 @@ pub struct PayloadAtAck {
 }
 
 /// A FIN, known by the number that acknowledges it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Fin {
     /// The acknowledgment number that covers it: past its payload and itself.
     pub end: Seq,
@@ -100,7 +134,7 @@ pub struct Fin {
 }
 
 /// A FIN that was sent again, [`REPEAT_NS`] or more after the time before.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Again {
     /// The time of the last repetition.
     pub last: Time,
@@ -109,6 +143,18 @@ pub struct Again {
 }
 
 impl Fin {
+    fn coded(self, code: &mut impl Code, base: Base) -> Fin {
+        Fin {
+            end: code.seq(self.end, base.sent),
+            place: code.place(self.place, base.last),
+            with_ack: code.flag(self.with_ack),
+            ack_then: code.some_seq(self.ack_then, base.others_sent),
+            peer_snd_max_then: code.some_seq(self.peer_snd_max_then, base.others_sent),
+            acked: code.some_place(self.acked, base.last),
+            denied: code.flag(self.denied),
+        }
+    }
+
     /// One that was not captured, by the ACK that covers it.
     pub fn missed(ack: Acked) -> Fin {
         Fin {
@@ -124,7 +170,7 @@ impl Fin {
 }
 
 /// A reset that counts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Rst {
     /// The packet that carried it.
     pub place: Place,
@@ -140,6 +186,16 @@ pub struct Rst {
 }
 
 impl Rst {
+    fn coded(self, code: &mut impl Code, base: Base) -> Rst {
+        Rst {
+            place: code.place(self.place, base.last),
+            seq: code.seq(self.seq, base.sent),
+            answers: code.flag(self.answers),
+            overtaken: code.some_seq(self.overtaken, base.sent),
+            before_close: code.flag(self.before_close),
+        }
+    }
+
     /// Was the segment sent before the reset, and overtaken by it? Payload after a reset takes the
     /// reset's effect, payload before it does not.
     pub fn overtook(&self, segment: &Segment) -> bool {
@@ -174,6 +230,17 @@ const RECEIVED_NS: i64 = 1_000_000_000;
 pub const REPEAT_NS: i64 = 100_000_000;
 
 impl Closing {
+    /// Writes it, or reads what it was.
+    pub(super) fn coded(self, code: &mut impl Code, base: Base) -> Closing {
+        Closing {
+            fin: code.option(self.fin, |code, fin| fin.coded(code, base)),
+            odd: code.option(self.odd, |code, mut odd| {
+                *odd = odd.coded(code, base);
+                odd
+            }),
+        }
+    }
+
     fn odd(&mut self) -> &mut Odd {
         self.odd.get_or_insert_default()
     }

@@ -5,6 +5,7 @@
 //! reader [`crate::verdict`]'s. What only a close needs is in [`super::closing`]: a table can hold
 //! millions of open flows, so what is here is small.
 
+use super::packed::Code;
 use super::segment::{Direction, Segment, Way};
 use super::seq::Seq;
 
@@ -103,6 +104,29 @@ impl Half {
             captured_max: Seq(0),
             first_ack: Seq(0),
             ack: Seq(0),
+        }
+    }
+
+    /// Writes it, or reads what it was. What `other` sent and received is near to what this side received and sent.
+    pub(super) fn coded(&self, code: &mut impl Code, other: &Half) -> Half {
+        let isn = code.seq(self.isn, other.first_ack + u32::MAX);
+        let lowest = code.seq(self.lowest, isn + 1);
+        let snd_max = code.seq(self.snd_max, other.ack().unwrap_or(lowest));
+        let first_ack = code.seq(self.first_ack, other.isn + 1);
+        let sent = snd_max.ahead_of(lowest).unsigned_abs().into();
+        let packets = code.number(self.packets());
+        Half {
+            isn,
+            lowest,
+            snd_max,
+            captured_max: code.seq(self.captured_max, snd_max),
+            first_ack,
+            ack: code.seq(self.ack, other.snd_max().unwrap_or(first_ack)),
+            payload_bytes: code.number_near(self.payload_bytes, sent),
+            packets: packets as u32,
+            packets_high: (packets >> u32::BITS) as u8,
+            has: Has(code.number(self.has.0.into()) as u8),
+            window: code.number(self.window.into()) as u16,
         }
     }
 

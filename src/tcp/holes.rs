@@ -4,7 +4,7 @@
 //! A few come from packets that were captured in another order than they were sent, or were damaged on
 //! the way. Where many connections show one, the capture lost packets, and a FIN can be among them.
 
-use std::ops::AddAssign;
+use std::ops::{AddAssign, SubAssign};
 
 use super::flow::{Flow, Noted};
 use super::side::Side;
@@ -46,12 +46,19 @@ impl Count {
 
     /// Counts a connection, and what it shows.
     pub fn note(&mut self, flow: &Flow) {
+        *self += Count::of(flow);
+    }
+
+    /// A connection, and what it shows.
+    pub fn of(flow: &Flow) -> Count {
         let talks = [Side::A, Side::B].into_iter().all(|side| flow.half(side).sent_payload());
         let (shows, sure) = (flow.shows_hole(), flow.has_hole());
-        self.of += u64::from(talks || shows);
-        self.sure += u64::from(sure);
-        self.unsure += u64::from(shows && !sure);
-        self.damaged += u64::from(flow.notes.has(Noted::Damaged));
+        Count {
+            sure: sure.into(),
+            unsure: (shows && !sure).into(),
+            damaged: flow.notes.has(Noted::Damaged).into(),
+            of: (talks || shows).into(),
+        }
     }
 
     /// Adds them up: damage that is as frequent as what it would explain does explain it.
@@ -67,6 +74,15 @@ impl AddAssign for Count {
         self.unsure = self.unsure.saturating_add(more.unsure);
         self.damaged = self.damaged.saturating_add(more.damaged);
         self.of = self.of.saturating_add(more.of);
+    }
+}
+
+impl SubAssign for Count {
+    fn sub_assign(&mut self, less: Count) {
+        self.sure = self.sure.saturating_sub(less.sure);
+        self.unsure = self.unsure.saturating_sub(less.unsure);
+        self.damaged = self.damaged.saturating_sub(less.damaged);
+        self.of = self.of.saturating_sub(less.of);
     }
 }
 

@@ -1,7 +1,9 @@
 //! The beginning of a connection and who told its direction, in one octet: of a flow, every octet
 //! counts.
 
+use super::packed::Code;
 use super::segment::{End, Segment, ToldBy};
+use super::side::Side;
 
 /// The kind of the first packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +24,12 @@ const ONLY_SYNS: u8 = 8;
 const UNANSWERED: u8 = 16;
 const BY_PACKET_TYPE: u8 = 32;
 const BY_PACKET_FLAGS: u8 = 64;
+const SILENCE_BROKEN_BY_B: u8 = 128;
 
 impl Manner {
+    /// Nothing is known of it.
+    pub const UNKNOWN: Manner = Manner(0);
+
     /// Returns the manner of a flow that begins with `segment`.
     pub fn of(segment: &Segment) -> Manner {
         let opener = if segment.from == End::Upper { BY_UPPER } else { 0 };
@@ -33,6 +39,10 @@ impl Manner {
             (false, _) => 0,
         };
         Manner(opener | began | ONLY_SYNS)
+    }
+
+    pub(super) fn coded(self, code: &mut impl Code) -> Manner {
+        Manner(code.number(self.0.into()) as u8)
     }
 
     fn has(self, bit: u8) -> bool {
@@ -69,6 +79,16 @@ impl Manner {
 
     pub fn note_answer(&mut self) {
         self.0 &= !UNANSWERED;
+    }
+
+    /// The side that spoke first after the last long silence.
+    pub fn broke_silence(self) -> Side {
+        if self.has(SILENCE_BROKEN_BY_B) { Side::B } else { Side::A }
+    }
+
+    pub fn note_broke_silence(&mut self, by: Side) {
+        let bit = if by == Side::B { SILENCE_BROKEN_BY_B } else { 0 };
+        self.0 = self.0 & !SILENCE_BROKEN_BY_B | bit;
     }
 
     /// Returns the part of the capture that told the direction of its packets last.

@@ -12,6 +12,7 @@
 //! * [`incarnation`]: to which connection of a 4-tuple a segment belongs
 //! * [`window`]: which numbers the other side may send
 //! * [`notes`]: what is noted on the way
+//! * `packed`: numbers in few octets, where a flow waits for nothing but late packets
 //! * [`stream`]: the octets of one direction, in order, where somebody reads them
 //!
 //! Two rules carry everything here. *A segment is sent when it is seen, and received when the other
@@ -25,6 +26,7 @@ pub mod incarnation;
 pub mod life;
 mod manner;
 pub mod notes;
+pub(crate) mod packed;
 pub mod recent;
 pub mod segment;
 pub mod seq;

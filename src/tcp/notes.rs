@@ -1,5 +1,6 @@
 //! Notes of a flow taken on the way, a bit each.
 
+use super::packed::Code;
 use crate::set::{Word, words};
 
 words! {
@@ -39,6 +40,10 @@ words! {
 pub struct Notes(u16);
 
 impl Notes {
+    pub(super) fn coded(self, code: &mut impl Code) -> Notes {
+        Notes(code.number(self.0.into()) as u16)
+    }
+
     /// Tells whether it was observed.
     pub fn has(self, note: Noted) -> bool {
         self.0 & 1 << note as u8 != 0

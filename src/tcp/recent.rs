@@ -6,6 +6,7 @@
 //! other side said before that, this one has said something later. Exact across pauses of half a
 //! second or more, within half a second in an unbroken stream.
 
+use super::packed::Code;
 use super::side::Side;
 use crate::place::Time;
 
@@ -31,6 +32,16 @@ impl Recent {
     /// No segment yet.
     pub const NEVER: Recent =
         Recent { last: [Time::UNKNOWN; 2], near: [NONE; 2], far: Time::UNKNOWN };
+
+    /// Writes it, or reads what it was; most of its times are near to this one.
+    pub(super) fn coded(&self, code: &mut impl Code, near: Time) -> Recent {
+        Recent {
+            last: self.last.map(|time| code.time(time, near)),
+            // None is the greatest.
+            near: self.near.map(|ns| !(code.number((!ns).into()) as u32)),
+            far: code.time(self.far, near),
+        }
+    }
 
     /// Reads something in the middle.
     pub fn prefetch(&self) -> u64 {

@@ -6,7 +6,7 @@ use core::ops::Add;
 ///
 /// It has no order of its own: "after" means less than half the number space ahead, so there is no
 /// `Ord` here, only questions about two numbers of one direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seq(pub u32);
 
 impl Seq {

@@ -1,5 +1,6 @@
 //! The receive window (3.5.3): which numbers the other side may send.
 
+use super::packed::Code;
 use super::segment::Scale;
 use super::seq::Seq;
 use super::side::Side;
@@ -14,6 +15,10 @@ pub struct Scales(u8);
 impl Scales {
     /// Neither side's scale is known.
     pub const UNKNOWN: Scales = Scales(0);
+
+    pub(super) fn coded(self, code: &mut impl Code) -> Scales {
+        Scales(code.number(self.0.into()) as u8)
+    }
 
     /// The octets that a side's field of its last segment stands for, where the SYNs tell: both that
     /// windows are scaled, or one that they are not.

@@ -1,8 +1,11 @@
 //! One connection: two halves, and what one more segment changes. `early` has what acknowledgements
-//! say of packets that were not captured, `fins` which FINs have no effect, `states` the states of figure 5.
+//! say of packets that were not captured, `fins` and `resets` which FINs and RSTs have no effect, `states` the
+//! states of figure 5, `packed` a flow in few octets.
 
 mod early;
 mod fins;
+mod packed;
+mod resets;
 mod states;
 
 use super::closing::{Again, COPIED_NS, Closing, Fin, Known, PayloadAtAck, Rst};
@@ -13,7 +16,7 @@ use super::recent::Recent;
 use super::segment::{End, Segment, ToldBy};
 use super::seq::Seq;
 use super::side::Side;
-use super::window::{Scales, is_outside};
+use super::window::Scales;
 use crate::place::{Place, Time};
 pub(super) use states::TWO_MSL_NS;
 
@@ -40,8 +43,8 @@ pub struct Flow {
     recent: Recent,
     /// There once something of a close has been seen, or may have been.
     closing: Option<Box<Closings>>,
-    /// The last one, if the other side has not been heard of since.
-    silence: Option<Box<Silence>>,
+    /// The last long one, if the other side than the one that ended it has not been heard of since.
+    pause: Option<Box<Pause>>,
     manner: Manner,
     scales: Scales,
     /// Observations beside the facts, each once.
@@ -67,6 +70,13 @@ struct Closings {
     sides: [Closing; 2],
     /// The last new payload or handshake segment before the first FIN; set by that FIN.
     busy_until: Time,
+}
+
+/// A [`Silence`], without who ended it: [`Manner`] has room for that.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pause {
+    began: Time,
+    ended: Place,
 }
 
 /// A long time without any packet, after which the other side has not been heard of.
@@ -103,17 +113,22 @@ impl Flow {
     pub fn new(segment: &Segment) -> Flow {
         let mut notes = Notes::default();
         notes.note(Noted::Midstream, !segment.flags.syn());
+        Flow { manner: Manner::of(segment), notes, ..Flow::of_nothing(segment.place) }
+    }
+
+    /// A flow of which nothing is known but its first packet.
+    fn of_nothing(first: Place) -> Flow {
         Flow {
             halves: [Half::new(), Half::new()],
-            first: segment.place,
-            last: segment.place,
+            first,
+            last: first,
             last_payload: None,
             recent: Recent::NEVER,
             closing: None,
-            silence: None,
-            manner: Manner::of(segment),
+            pause: None,
+            manner: Manner::UNKNOWN,
             scales: Scales::UNKNOWN,
-            notes,
+            notes: Notes::default(),
             slot: Slot::NONE,
         }
     }
@@ -170,8 +185,9 @@ impl Flow {
     }
 
     /// The last long silence, if the other side has not been heard of since.
-    pub fn silence(&self) -> Option<&Silence> {
-        self.silence.as_deref()
+    pub fn silence(&self) -> Option<Silence> {
+        let Pause { began, ended } = **self.pause.as_ref()?;
+        Some(Silence { began, ended, by: self.manner.broke_silence() })
     }
 
     /// The last new payload was this side's.
@@ -225,7 +241,7 @@ impl Flow {
         segment.is_plain()
             && !self.is_unanswered()
             && self.closing.is_none()
-            && self.silence.is_none()
+            && self.pause.is_none()
             && !self.acks_elsewhere(segment)
     }
 
@@ -279,7 +295,8 @@ impl Flow {
 
     #[cold]
     fn break_silence(&mut self, by: Side, ended: Place, began: Time) {
-        self.silence = Some(Box::new(Silence { began, ended, by }));
+        self.pause = Some(Box::new(Pause { began, ended }));
+        self.manner.note_broke_silence(by);
     }
 
     /// A SYN or a FIN.
@@ -305,50 +322,11 @@ impl Flow {
         self.take_numbers(side, segment, marks, before);
     }
 
-    /// A RST counts unless it was damaged or its number is out of the window; RFC 5961 would accept
-    /// only the exact next one, so others are noted.
-    fn take_rst(&mut self, side: Side, segment: &Segment) {
-        let (sender, other) = (self.half(side), self.half(side.other()));
-        let expected = self.rst_numbers(side);
-        // A refusal answers the SYN by its ACK; its own number is zero (3.10.7.1).
-        let refusal =
-            segment.flags.ack() && sender.isn().is_none() && other.counts_syn(segment.ack);
-        let odd = !refusal
-            && expected.iter().any(Option::is_some)
-            && !expected.contains(&Some(segment.seq));
-        self.notes.note(Noted::RstOddSeq, odd);
-        let damaged = segment.is_damaged();
-        self.notes.note(Noted::Damaged, damaged);
-        if damaged || odd && self.is_outside_window(side, segment.seq) {
-            self.notes.note(Noted::RstWithoutEffect, true);
-            return;
-        }
-        let closing = self.closing.get_or_insert_default();
-        let before_close = closing.sides.iter().any(|side| side.fin.is_none());
-        closing.sides[side as usize].take_rst(segment, before_close);
-    }
-
-    /// The numbers that a RST of a side can have: its next, or what the other side has acknowledged.
-    pub fn rst_numbers(&self, side: Side) -> [Option<Seq>; 3] {
-        let [last, before] = self.possible_acks(side.other());
-        [self.half(side).snd_max(), last, before]
-    }
-
-    /// Is a number that `side` sends outside the window that the other side last advertised (3.5.3)?
-    fn is_outside_window(&self, side: Side, seq: Seq) -> bool {
-        let receiver = side.other();
-        let window = self.half(receiver).window();
-        let window = window.and_then(|window| self.scales.window(receiver, window));
-        let mut next = self.possible_acks(receiver).into_iter().flatten().peekable();
-        let is_known = next.peek().is_some();
-        window.is_some_and(|window| is_known && next.all(|next| is_outside(seq, next, window)))
-    }
-
     /// `before` is the time of the flow's packet before this one.
     #[inline(always)]
     fn take_numbers(&mut self, side: Side, segment: &Segment, marks: Marks, before: Time) {
         // Whoever answers has forgotten nothing.
-        self.silence.take_if(|silence| silence.by != side);
+        self.pause.take_if(|_| self.manner.broke_silence() != side);
         if self.closing.is_some() {
             self.doubt_early_acks(side, segment);
             self.doubt_fins(side, segment, marks);
