@@ -141,6 +141,77 @@ fn what_a_list_of_sockets_confirms_has_no_doubts() {
     assert_eq!((status, flows.len()), (Some(0), 0));
 }
 
+/// What a list has in CLOSE-WAIT counts, whatever the capture shows of it: as a connection that is left, or
+/// as a socket beside the capture.
+#[test]
+fn what_a_list_has_in_close_wait_counts() {
+    let scratch = Scratch::new();
+    let socket = "CLOSE-WAIT 1 0 172.18.0.5:38822 172.18.0.3:3306\n";
+    let list = scratch.write("list", socket.as_bytes());
+    for (name, notes, is_left) in [
+        // The peer's FIN came when the capture was over.
+        ("figure-06-handshake", json!(["kernel-holds"]), true),
+        ("fin-missed-but-acknowledged", json!(["kernel-holds"]), true),
+        ("host-gone", json!(["fin-retransmitted", "kernel-holds"]), true),
+        ("packets-lost-with-perhaps-a-fin", json!(["kernel-holds"]), true),
+        ("leak", json!([]), true),
+        // A later connection has the same ends.
+        ("late-close", json!([]), false),
+        ("rst-instead-of-a-fin", json!([]), false),
+        ("attempt", json!([]), false),
+        ("peer-holds", json!([]), false),
+    ] {
+        let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &scenario(name).records()));
+        let args = [path.as_str(), "--local", "172.18.0.5", "--sockets", &list];
+        let (report, _) = text(&closewait(&args));
+        let certain = closewait(&[&args[..], &["--certain"]].concat());
+        assert_eq!(certain.status.code(), Some(1), "{name}: {report}");
+        let found: Vec<Value> =
+            flows(&args).into_iter().filter(|flow| flow["finding"] == true).collect();
+        let [flow] = &found[..] else { panic!("{name}: {found:?}") };
+        assert_eq!(flow["before_capture"], !is_left, "{name}: {flow}");
+        assert_eq!(flow["kernel"]["confirmed"], true, "{name}: {flow}");
+        assert_eq!(flow["notes"], notes, "{name}: {flow}");
+        let headline = match is_left {
+            true => "1 of 1 connection left in CLOSE-WAIT by 172.18.0.5: certain.\n",
+            false => "1 socket in CLOSE-WAIT by the list, not by the capture",
+        };
+        assert!(report.starts_with(headline), "{name}: {report}");
+        assert_eq!(report.contains("a later connection, or the list is older"), !is_left);
+    }
+    // In use is no leak; an older connection of the same ends is not the one that is listed.
+    for (name, findings) in [("half-close-in-use", 0), ("port-reused", 1)] {
+        let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &scenario(name).records()));
+        let lines = json_lines(&closewait(&[&path, "--sockets", &list, "--format", "jsonl"]));
+        assert_eq!(lines.last().expect("a summary")["findings"], findings, "{name}: {lines:?}");
+    }
+}
+
+/// Nobody knows whether a list is older than the capture: another state is a doubt, and a sentence.
+#[test]
+fn a_list_with_another_state_makes_a_finding_doubtful() {
+    let scratch = Scratch::new();
+    let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &scenario("leak").records()));
+    for (state, doubt, sentence) in [
+        ("ESTAB", "listed-open", "it may be older than the peer's FIN"),
+        ("LAST-ACK", "listed-closed", "has it as closed by the program"),
+        ("TIME-WAIT", "listed-closed", "has it as closed by the program"),
+        ("FIN-WAIT-2", "listed-closed", "has it as closed by the program"),
+    ] {
+        let socket = format!("{state} 0 0 172.18.0.5:38822 172.18.0.3:3306\n");
+        let list = scratch.write("list", socket.as_bytes());
+        let args = [path.as_str(), "--sockets", &list];
+        let flow = &flows(&args)[0];
+        assert_eq!((&flow["finding"], &flow["doubts"]), (&json!(true), &json!([doubt])), "{flow}");
+        assert_eq!(flow["kernel"]["confirmed"], false);
+        let (report, _) = text(&closewait(&args));
+        assert!(report.contains("with doubts") && report.contains(sentence), "{report}");
+        let output = closewait(&[&args[..], &["--certain"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{state}");
+        assert!(text(&output).0.contains("1 with doubts is not counted"), "{state}");
+    }
+}
+
 /// Nothing is cleared by packets whose header the snap length cut off, whatever the rest shows.
 #[test]
 fn headers_that_were_cut_off_are_no_all_clear() {

@@ -4,7 +4,7 @@
 //! * `suspects`: which flows are half-closed, and what was said of them
 //! * [`kernel`]: who is asked about their sockets
 //! * `parties`: how fast they become more
-//! * `word`: what its answer means for them
+//! * `word`: what it is asked about them
 //! * [`snapshot`]: the capture at one moment, for whoever shows it
 //! * [`replay`]: files in the place of packets as they happen
 //! * [`scrape`]: its numbers for Prometheus, over HTTP

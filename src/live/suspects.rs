@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use super::board::Board;
 use super::parties::Parties;
 use super::setup::LiveSetup;
-use super::word::{ask_for, held_after_all, process, usage, word};
+use super::word::{ask_for, process, usage};
 use crate::capture::Error;
 use crate::engine::shards::{Orders, Shards};
 use crate::join::rewrites::Rewrites;
@@ -18,6 +18,7 @@ use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
 use crate::run::sights::learn_others;
+use crate::run::word::{Made, held_after_all, word};
 use crate::summary::gauges::Changes;
 use crate::summary::growth::{Grown, Outlook};
 use crate::summary::{EventKind, Judged};
@@ -349,7 +350,8 @@ impl Suspects {
         announced: bool,
         policy: &Policy,
     ) -> Option<LiveEvent> {
-        let held = sockets.as_ref().and_then(|list| held_after_all(&judged, list, policy));
+        let held =
+            sockets.as_ref().and_then(|list| held_after_all(&judged, list, policy, Made::Now));
         if held.as_ref().is_some_and(|held| held.verdict == Verdict::Pending) {
             self.known.insert(judged.id(), Standing::Held);
             return None;

@@ -1,19 +1,14 @@
-//! The kernel's word about flows: it has the last one.
-//!
-//! Packets can say that a connection has ended where it has not: a FIN or a RST that was damaged, forged,
-//! or lost behind the tap. What the kernel still has in CLOSE-WAIT is held, whatever was seen; what it has
-//! in LAST-ACK, or no more, is not.
-
-use chrono::TimeDelta;
+//! Questions to the kernel about the sockets of flows, and what its answers tell of them.
 
 use crate::code::trace::Sent;
 use crate::code::{Asked, Span};
 use crate::owner::lookup::Question;
-use crate::owner::{Socket, SocketList, Usage};
+use crate::owner::{SocketList, Usage};
+use crate::run::word::{Made, heard, socket_of};
 use crate::summary::{Judged, Tally};
 use crate::tcp::seq::Seq;
 use crate::tcp::side::Side;
-use crate::verdict::{Judgement, Policy, Reason, Verdict};
+use crate::verdict::Policy;
 
 /// Adds the sockets of a flow that may be held, under all addresses they may be known by.
 pub fn ask_for(question: &mut Question, judged: &Judged) {
@@ -52,19 +47,6 @@ fn sent_by(judged: &Judged, side: Side) -> Asked {
     }
 }
 
-/// Is the holder's socket in CLOSE-WAIT? `None` where it may be another host's.
-pub fn word(judged: &Judged, sockets: &SocketList) -> Option<bool> {
-    let holder = judged.judgement.holder?;
-    match socket_of(judged, holder, sockets) {
-        Some(socket) => Some(socket.is_stuck()),
-        None => judged.socket_of(holder).any(|(own, _)| sockets.is_host(own.ip)).then_some(false),
-    }
-}
-
-fn socket_of<'a>(judged: &Judged, side: Side, sockets: &'a SocketList) -> Option<&'a Socket> {
-    judged.socket_of(side).find_map(|(own, other)| sockets.find(own, other))
-}
-
 /// The name of who holds the holder's socket.
 pub fn process(judged: &Judged, sockets: &SocketList) -> Option<String> {
     let socket = socket_of(judged, judged.judgement.holder?, sockets)?;
@@ -77,27 +59,6 @@ pub fn usage(judged: &Judged, sockets: &SocketList) -> Option<Usage> {
     sockets.usage.get(&socket.holders.first()?.pid).cloned()
 }
 
-/// The judgement of a flow that packets ended, or do not tell the end of, and whose socket is in
-/// CLOSE-WAIT all the same.
-pub fn held_after_all(judged: &Judged, sockets: &SocketList, policy: &Policy) -> Option<Judgement> {
-    let may_be = match judged.judgement.verdict {
-        Verdict::Closed | Verdict::Reset | Verdict::FinUnacked => true,
-        Verdict::Unknown(reason) => !matches!(reason, Reason::Itself | Reason::Ambiguous),
-        _ => false,
-    };
-    // Its socket would be the later connection's.
-    if !may_be || judged.flow.is_superseded() {
-        return None;
-    }
-    let is_stuck = |side: &Side| socket_of(judged, *side, sockets).is_some_and(Socket::is_stuck);
-    let judges = |side: &Side| judged.judgement.local.judges(*side);
-    let holder = judged.may_hold().find(|side| is_stuck(side) && judges(side))?;
-    let fin = judged.flow.fin(holder.other());
-    let from = fin.map(|fin| fin.acked.unwrap_or(fin.place).time);
-    let held = from.and_then(|from| judged.end.since(from)).map(TimeDelta::nanoseconds);
-    Some(judged.judgement.clone().hold(holder, held, policy))
-}
-
 /// The kernel confirms findings at this host, or knows of a FIN that was not captured; and it has
 /// connections that ended by packets alone.
 pub fn heed(sockets: &SocketList, rows: &mut [Judged], tally: &mut Tally, policy: &Policy) {
@@ -105,16 +66,8 @@ pub fn heed(sockets: &SocketList, rows: &mut [Judged], tally: &mut Tally, policy
 }
 
 fn decide(judged: &mut Judged, sockets: &SocketList, tally: &mut Tally, policy: &Policy) {
-    let judgement = &judged.judgement;
-    let heard = match judgement.verdict {
-        Verdict::Leak => word(judged, sockets).map(|is_stuck| match is_stuck {
-            true => judgement.clone().confirm(),
-            false => judgement.clone().deny(),
-        }),
-        _ => held_after_all(judged, sockets, policy),
-    };
-    if let Some(heard) = heard {
-        tally.uncount(judgement);
+    if let Some(heard) = heard(judged, sockets, policy, Made::Now) {
+        tally.uncount(&judged.judgement);
         tally.count(&heard);
         judged.judgement = heard;
     }

@@ -161,6 +161,8 @@ pub struct SocketList {
     is_named: bool,
     /// Indexes of the sockets of which the capture holds a packet.
     captured: HashSet<usize>,
+    /// Indexes of those whose ends a connection of the capture has, that was not in CLOSE-WAIT in the end.
+    otherwise: HashSet<usize>,
     /// The addresses of their host, if they are known.
     host: BTreeSet<IpAddr>,
     /// Descriptors of processes that hold some, where the list has them.
@@ -253,7 +255,25 @@ impl SocketList {
         self.captured.extend(places);
     }
 
-    /// Sockets in CLOSE-WAIT of which the capture holds no packet: stuck before it began.
+    /// Marks a socket that a connection of the capture accounts for.
+    pub fn mark_held(&mut self, local: Endpoint, peer: Endpoint) {
+        self.captured.extend(self.index(local, peer));
+    }
+
+    /// Marks a socket whose ends a connection of the capture has that was not left in CLOSE-WAIT.
+    pub fn mark_otherwise(&mut self, local: Endpoint, peer: Endpoint) {
+        self.otherwise.extend(self.index(local, peer));
+    }
+
+    /// Counts sockets in CLOSE-WAIT whose ends the capture shows, and not in CLOSE-WAIT: a later connection has
+    /// them, or an older one.
+    #[must_use]
+    pub fn stuck_otherwise(&self) -> u64 {
+        let others = self.otherwise.difference(&self.captured);
+        others.filter(|i| self.sockets.get(**i).is_some_and(Socket::is_stuck)).count() as u64
+    }
+
+    /// Sockets in CLOSE-WAIT that no connection of the capture accounts for: stuck before it began.
     pub fn stuck_before(&self) -> impl Iterator<Item = &Socket> {
         let unseen = self.sockets.iter().enumerate().filter(|(i, _)| !self.captured.contains(i));
         unseen.map(|(_, socket)| socket).filter(|socket| socket.is_stuck())

@@ -4,6 +4,7 @@
 //! * [`rows`]: judged connections beside what is known around them
 //! * [`share`]: what runs tell each other that judge one capture together
 //! * `sights`: connections that were seen more than once
+//! * [`word`]: what a list of sockets says of them
 //! * [`mod@follow`]: the one loop, packet after packet, and what a mode is
 //! * [`offline`]: files; [`trace`]: files once more, for some connections
 //! * [`notices`]: troubles and progress on the way, and how it ended
@@ -18,6 +19,7 @@ pub(crate) mod sights;
 mod told;
 pub mod trace;
 pub(crate) mod unread;
+pub mod word;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Judged connections on their way out: what is known around each of them.
 
 use super::told::Told;
-use crate::owner::{Socket, SocketList};
+use super::word::socket_of;
+use crate::owner::SocketList;
 use crate::summary::cause::cause;
 use crate::summary::{Judged, Owner, Row};
 use crate::verdict::Note;
@@ -9,11 +10,6 @@ use crate::verdict::Note;
 /// A finding of a connection that has ended: what the rest of the capture shows can weaken it.
 pub(super) fn is_provisional(judged: &Judged) -> bool {
     judged.judgement.notes.contains(&Note::DescriptorMayLeak)
-}
-
-/// The socket that is held, by any of the addresses that it may be known under.
-pub(super) fn holders_socket<'a>(judged: &Judged, sockets: &'a SocketList) -> Option<&'a Socket> {
-    judged.socket_of(judged.judgement.holder?).find_map(|(own, other)| sockets.find(own, other))
 }
 
 /// Puts a judged connection beside what is known around it.
@@ -24,7 +20,9 @@ pub fn as_row<'a>(
     told: &'a Told,
 ) -> Row<'a> {
     let owner = sockets.map_or(Owner::NotAsked, |sockets| {
-        holders_socket(judged, sockets).map_or(Owner::NotListed, Owner::Listed)
+        let holder = judged.judgement.holder;
+        let socket = holder.and_then(|holder| socket_of(judged, holder, sockets));
+        socket.map_or(Owner::NotListed, Owner::Listed)
     });
     let (said, code) = (told.holders(judged), told.code(judged));
     let (owner, socket) = match owner {

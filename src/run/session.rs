@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use super::rows::{as_row, holders_socket, is_provisional};
+use super::rows::{as_row, is_provisional};
 use super::share::Share;
 use super::sights::{Sights, join_legs, learn_others, may_be_leg};
 use super::told::Told;
+use super::word::{Made, heard, mark};
 use super::{Paths, Plan};
 use crate::attach::conversations::Wanted;
 use crate::attach::registry::Content;
@@ -19,14 +20,14 @@ use crate::decode::{Decoder, Skipped};
 use crate::engine::crew::Crew;
 use crate::engine::point::{After, CapturePoint, Kind};
 use crate::engine::shards::{AT_A_TIME, Orders, Pace, Part};
-use crate::owner::{Socket, SocketList};
+use crate::owner::SocketList;
 use crate::place::Time;
 use crate::summary::{Judged, Overlap, Sink, Totals};
 use crate::table::MAX_FLOWS;
 use crate::tcp::flow::FlowId;
 use crate::tcp::segment::Segment;
 use crate::tcp::side::Side;
-use crate::verdict::{Policy, Standing, Verdict};
+use crate::verdict::{Policy, Standing};
 
 /// The reason why a source is read no further.
 #[derive(Debug)]
@@ -458,22 +459,21 @@ impl<'a> Session<'a> {
     /// Adds what else is known of a judged flow than its packets tell.
     fn look_at(&mut self, judged: &mut Judged, point: usize, reported: bool) {
         learn_others(judged, &self.points[point].rewrites);
-        self.mark_captured(judged);
-        self.confirm(judged);
+        match self.is_live() {
+            true => self.mark_captured(judged),
+            false => self.hear(judged),
+        }
         self.sights.note(judged, &self.points[point].rewrites, point, reported);
     }
 
-    /// A list that somebody saved has the holder's socket in CLOSE-WAIT: what the packets leave in doubt
-    /// the kernel knows.
-    fn confirm(&mut self, judged: &mut Judged) {
-        let Some(sockets) = self.plan.sockets.as_ref().filter(|_| !self.is_live()) else { return };
-        let socket = holders_socket(judged, sockets);
-        if socket.is_some_and(Socket::is_stuck) && judged.judgement.verdict == Verdict::Leak {
-            let judgement = &mut judged.judgement;
-            let before = Standing::from(&*judgement);
-            *judgement = judgement.clone().confirm();
-            self.changed.push([before, Standing::from(&*judgement)]);
+    /// A list that somebody saved has a say in the judgement.
+    fn hear(&mut self, judged: &mut Judged) {
+        let Some(sockets) = &mut self.plan.sockets else { return };
+        if let Some(heard) = heard(judged, sockets, &self.policy, Made::Sometime) {
+            self.changed.push([&judged.judgement, &heard].map(Standing::from));
+            judged.judgement = heard;
         }
+        mark(judged, sockets);
     }
 
     /// Packets come as they happen.
@@ -481,13 +481,12 @@ impl<'a> Session<'a> {
         self.points.first().is_some_and(|point| point.fins.is_some())
     }
 
-    /// The capture holds packets of this socket. A live one, of which the kernel says that it was in
-    /// CLOSE-WAIT all along, can still have sent some: only a FIN makes it the capture's.
+    /// The capture holds packets of this socket. Of one of which the kernel says that it was in CLOSE-WAIT all
+    /// along, some can still have come: only a FIN makes it the capture's.
     fn mark_captured(&mut self, judged: &Judged) {
-        if self.is_live() && judged.flow.first_fin().is_none() {
-            return;
-        }
-        if let Some(sockets) = &mut self.plan.sockets {
+        if let Some(sockets) = &mut self.plan.sockets
+            && judged.flow.first_fin().is_some()
+        {
             judged.socket_of(Side::A).for_each(|(a, b)| sockets.mark_captured(a, b));
         }
     }
@@ -586,6 +585,8 @@ impl<'a> Session<'a> {
                 kept.shrink_to_fit();
             }
         }
+        self.totals.stuck_otherwise =
+            self.plan.sockets.as_ref().map_or(0, SocketList::stuck_otherwise);
         for socket in self.plan.sockets.iter().flat_map(SocketList::stuck_before) {
             self.totals.stuck_before += 1;
             self.sink.stuck_before(socket)?;

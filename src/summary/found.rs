@@ -40,6 +40,8 @@ pub struct Found {
     pub doubts: BTreeMap<Doubt, u64>,
     /// Reset by the peer after a long CLOSE-WAIT.
     pub descriptors: u64,
+    /// In CLOSE-WAIT by the kernel or a list of its sockets, and not by the packets.
+    pub by_list: u64,
     /// The pauses before the FINs.
     pub idle: Spread,
     /// Held by a proxy that passed the FIN on, and the first ends that it waits for: the longest held first.
@@ -67,6 +69,7 @@ impl Found {
             is_local_unsure: false,
             doubts: BTreeMap::new(),
             descriptors: 0,
+            by_list: 0,
             idle: Spread::default(),
             passed_on: 0,
             waits_for: Vec::new(),
@@ -87,6 +90,7 @@ impl Found {
             *self.doubts.entry(*doubt).or_default() += 1;
         }
         self.descriptors += u64::from(seen.descriptor_may_leak);
+        self.by_list += u64::from(seen.kernel_holds);
         if let Some(end) = seen.waits_for {
             self.passed_on += 1;
             self.waits_for.push((rank(&seen), end));

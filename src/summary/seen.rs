@@ -64,6 +64,8 @@ pub struct Seen {
     pub doubts: Set<Doubt>,
     /// True if the peer reset it, and the process may still have its descriptor.
     pub descriptor_may_leak: bool,
+    /// In CLOSE-WAIT by the kernel or a list of its sockets, and not by the packets.
+    pub kernel_holds: bool,
     /// A proxy holds it, which passed the FIN on, and waits for this end to close.
     pub waits_for: Option<Endpoint>,
     /// Its first packet, which names it.
@@ -143,6 +145,7 @@ impl Seen {
             evidence: Vec::new(),
             doubts: judgement.doubts,
             descriptor_may_leak: judgement.notes.contains(&Note::DescriptorMayLeak),
+            kernel_holds: judgement.notes.contains(&Note::KernelHolds),
             waits_for: row.judged.waits_for(),
             first: flow.first,
             last: flow.last,

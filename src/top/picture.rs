@@ -90,6 +90,7 @@ impl Entry {
             evidence: Vec::new(),
             doubts: Set::default(),
             descriptor_may_leak: false,
+            kernel_holds: false,
             waits_for: None,
             first: place,
             last: place,

@@ -131,6 +131,12 @@ impl Doubt {
             Doubt::Unanswered => {
                 "The peer closed right after a request that local had not answered: the program may still work on the answer, and close then. See whether it is there later: closewait sockets."
             }
+            Doubt::ListedOpen => {
+                "The list of sockets (--sockets) has it open, and the capture shows the peer's FIN acknowledged: the list may have been saved before that, or on another host. Save it again: ss -tanpoei."
+            }
+            Doubt::ListedClosed => {
+                "The list of sockets (--sockets) has it in a state that comes when the program has closed (LAST-ACK, TIME-WAIT, FIN-WAIT), and the capture does not show that: it may have been closed when the capture was over, or local's FIN was not captured. Save the list again, and see whether it is still there: ss -tanpoei."
+            }
         }
     }
 }
@@ -185,7 +191,7 @@ impl Note {
                 "A FIN was damaged or forged: its sender went on with new data beyond it, or its checksum is wrong. It closed nothing."
             }
             Note::KernelHolds => {
-                "Packets seemed to end the connection, and the kernel still has its socket in CLOSE-WAIT: what was seen was damaged, forged, or never arrived. Close the socket."
+                "The kernel, or a list of its sockets, has the socket in CLOSE-WAIT, and the packets show another end of the connection, or none: what ended it was damaged, forged, or never arrived; or the peer closed when the capture was over. Close the socket."
             }
             Note::FinPassedOn => {
                 "A proxy holds it: it passed the FIN on, on its other connection, and waits for the far end of that one to close. Look there, not at the proxy: other_leg names that connection."

@@ -128,12 +128,8 @@ impl Judgement {
 
     /// The kernel has the socket of `holder` in CLOSE-WAIT, though its packets say that the connection
     /// has ended, or do not tell: what they say never reached it.
-    pub fn hold(mut self, holder: Side, held: Option<TimeDelta>, policy: &Policy) -> Judgement {
+    pub fn hold(mut self, holder: Side, held: Option<TimeDelta>, verdict: Verdict) -> Judgement {
         self.notes = self.notes.with(Note::KernelHolds);
-        let verdict = match held >= Some(policy.min_hold) {
-            true => Verdict::Leak,
-            false => Verdict::Pending,
-        };
         Judgement {
             close: Close::HalfClosed,
             holder: Some(holder),

@@ -170,6 +170,10 @@ words! {
         PeerFinMissed,
         /// The peer closed right after a request.
         Unanswered,
+        /// A list of sockets has it open.
+        ListedOpen,
+        /// A list of sockets has it in a state after CLOSE-WAIT.
+        ListedClosed,
     }
 }
 
@@ -190,6 +194,8 @@ impl Doubt {
             Doubt::Gap => "gap",
             Doubt::PeerFinMissed => "peer-fin-missed",
             Doubt::Unanswered => "unanswered",
+            Doubt::ListedOpen => "listed-open",
+            Doubt::ListedClosed => "listed-closed",
         }
     }
 
@@ -219,6 +225,10 @@ impl Doubt {
             Doubt::Unanswered => {
                 "the peer closed right after a request: the program may still be working on the answer"
             }
+            Doubt::ListedOpen => {
+                "the list of sockets has it open: it may be older than the peer's FIN"
+            }
+            Doubt::ListedClosed => "the list of sockets has it as closed by the program",
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::summary::{Judged, Row, Totals};
 use crate::tcp::side::Side;
 use crate::units::{count, duration, zone_name};
 use crate::verdict::local::Local;
-use crate::verdict::{Close, Doubt, Judgement, Verdict};
+use crate::verdict::{Close, Doubt, Judgement, Note, Verdict};
 
 /// Another connection on the same 4-tuple.
 #[derive(Clone, Copy, Debug)]
@@ -203,6 +203,9 @@ fn meaning(judgement: &Judgement, names: Names) -> String {
     let holder = judgement.holder.map_or("the other side", |side| names.of(side));
     let closer = judgement.holder.map_or("one side", |side| names.of(side.other()));
     match judgement.verdict {
+        Verdict::Leak if judgement.notes.contains(&Note::KernelHolds) => {
+            format!("{holder}'s socket is in CLOSE-WAIT by the list, whatever the packets show")
+        }
         Verdict::Leak => {
             format!("{closer}'s FIN was acknowledged, and {holder} never sent its own")
         }

@@ -68,6 +68,8 @@ phrases! {
     pending(n): "{n} pending (held for less than --min-hold)" => "{n} 条待定（持有时间短于 --min-hold）";
     one_hidden(n): "{n} with doubts is not counted (--certain)" => "{n} 条存疑，未计入（--certain）";
     some_hidden(n): "{n} with doubts are not counted (--certain)" => "{n} 条存疑，未计入（--certain）";
+    by_the_list(sockets): "{sockets} in CLOSE-WAIT by the list, not by the capture" => "列表中有 {sockets}处于 CLOSE-WAIT，抓包里看不到";
+    more_by_the_list(n): "{n} more by the list, not by the capture" => "列表中另有 {n} 个，抓包里看不到";
     more_before(n): "{n} more since before the capture" => "另有 {n} 个在抓包开始之前就已如此";
     elsewhere(n): "{n} in CLOSE-WAIT at ends that are not local" => "{n} 条在非本端的一侧处于 CLOSE-WAIT";
     other_side(n): "{n} at the other side (peer-holds)" => "{n} 条由对端持有";
@@ -132,6 +134,7 @@ phrases! {
     // What it means.
     no_timer(): "No kernel timer ends CLOSE-WAIT: the program must close the socket." => "没有任何内核定时器会结束 CLOSE-WAIT：必须由程序关闭套接字。";
     and_more(n): " and {n} more" => " 等另外 {n} 个";
+    by_list_alone(n, note): "{n} of them: in CLOSE-WAIT by the list of sockets, which the packets alone do not show ({note})." => "其中 {n} 条：套接字列表中处于 CLOSE-WAIT，单凭数据包看不出来（{note}）。";
     passed_on(n, ends, note): "{n} of them: held by a proxy, which passed the FIN on and waits for {ends} to close ({note})." => "其中 {n} 条：由代理持有，它已把 FIN 转发出去，正在等待 {ends} 关闭（{note}）。";
     only_one_reset(): "It was reset by the peer after a long CLOSE-WAIT: forgotten by the kernel, perhaps with a descriptor that the program still holds." => "它在 CLOSE-WAIT 中停留很久之后被对端重置：内核已经忘记这个套接字，程序可能仍然占着描述符。";
     one_reset(): "1 of them was reset by the peer after a long CLOSE-WAIT: forgotten by the kernel, perhaps with a descriptor that the program still holds." => "其中 1 条在 CLOSE-WAIT 中停留很久之后被对端重置：内核已经忘记这个套接字，程序可能仍然占着描述符。";
@@ -204,6 +207,8 @@ phrases! {
     snap_length(octets): ", snap length {octets}" => "，截断长度 {octets}";
     other_lengths(n): " and {n} others" => " 以及另外 {n} 种";
     drops(packets): ", {packets} dropped" => "，丢弃 {packets}";
+
+    listed_otherwise(sockets): "The list has {sockets} in CLOSE-WAIT with the ends of a connection that this capture shows otherwise: a later connection, or the list is older." => "列表中有 {sockets}处于 CLOSE-WAIT，而抓包中这两端的连接并非如此：那是之后的连接，或列表较旧。";
 
     // Events.
     held_so_far(held, idle): "held {held} so far{idle}" => "已持有 {held}{idle}";

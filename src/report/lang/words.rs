@@ -47,6 +47,8 @@ impl Lang {
             (_, Doubt::Gap) => "这段时间里有一部分没有抓包",
             (_, Doubt::PeerFinMissed) => "没有抓到对端的 FIN，但它已被确认",
             (_, Doubt::Unanswered) => "对端发出请求后立即关闭：程序可能还在处理应答",
+            (_, Doubt::ListedOpen) => "套接字列表中它是打开的：列表可能早于对端的 FIN",
+            (_, Doubt::ListedClosed) => "套接字列表中它已被程序关闭",
         }
     }
 
@@ -256,6 +258,14 @@ impl Named for Doubt {
                 "请求尚未应答",
                 "对端发出请求后立即关闭，本端还没有应答：程序可能仍在处理，随后才会关闭。请稍后再看它还在不在：closewait sockets。",
             ],
+            Doubt::ListedOpen => [
+                "列表中仍打开",
+                "套接字列表（--sockets）中它是打开的，而抓包显示对端的 FIN 已被确认：列表可能在那之前保存，或来自另一台主机。请重新保存：ss -tanpoei。",
+            ],
+            Doubt::ListedClosed => [
+                "列表中已关闭",
+                "套接字列表（--sockets）中它处于程序关闭之后才有的状态（LAST-ACK、TIME-WAIT、FIN-WAIT），而抓包里看不到：它可能在抓包结束后才关闭，或本端的 FIN 没有抓到。请重新保存列表，看它还在不在：ss -tanpoei。",
+            ],
         }
     }
 }
@@ -388,7 +398,7 @@ impl Named for Note {
             }
             Note::KernelHolds => [
                 "内核仍持有",
-                "数据包看似结束了连接，而内核里它的套接字仍在 CLOSE-WAIT：所见的数据包已损坏、是伪造的，或从未到达。请关闭套接字。",
+                "内核或其套接字列表中，它的套接字处于 CLOSE-WAIT，而数据包显示的是另一种结束，或没有结束：所见的数据包已损坏、是伪造的，或从未到达；或者对端在抓包结束后才关闭。请关闭套接字。",
             ],
             Note::FinPassedOn => [
                 "FIN 已转发",

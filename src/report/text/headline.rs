@@ -39,6 +39,22 @@ pub fn headline(
     format!("{style}{strong}{style:#}{rest}{more}{}", lang.stop())
 }
 
+/// Sockets in CLOSE-WAIT that are no connections of the capture: older ones, as far as can be told.
+pub fn stuck_besides(totals: &Totals, lang: Lang) -> String {
+    let sockets = lang.count(totals.stuck_before, Thing::Socket);
+    match totals.stuck_otherwise {
+        0 => lang.since_before(sockets),
+        _ => lang.by_the_list(sockets),
+    }
+}
+
+fn more_stuck_besides(totals: &Totals, n: u64, lang: Lang) -> String {
+    match totals.stuck_otherwise {
+        0 => lang.more_before(thousands(n)),
+        _ => lang.more_by_the_list(thousands(n)),
+    }
+}
+
 fn main(
     totals: &Totals,
     now: Headline,
@@ -58,7 +74,7 @@ fn main(
             (_, 0) => lang.none_of_them_left(of),
             _ => String::new(),
         };
-        say(lang.since_before(lang.count(now.before_capture, Thing::Socket)), none, ALARM)
+        say(stuck_besides(totals, lang), none, ALARM)
     } else if now.hidden + now.pending > 0 {
         let n = thousands(now.close_wait.max(now.hidden));
         say(lang.in_close_wait(n, of), String::new(), HEADING)
@@ -135,7 +151,7 @@ fn besides(totals: &Totals, now: Headline, lang: Lang) -> Vec<String> {
     let all = [
         (now.pending, lang.pending(thousands(now.pending))),
         (now.hidden, hidden),
-        (before, lang.more_before(thousands(before))),
+        (before, more_stuck_besides(totals, before, lang)),
         (now.elsewhere, lang.elsewhere(thousands(now.elsewhere))),
         (waiting, lang.other_side(thousands(waiting))),
         (now.not_judged, lang.not_judged(thousands(now.not_judged))),

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::report::Report;
 use crate::names;
+use crate::report::lang::Thing;
 use crate::report::shell;
 use crate::units::{packet_time, thousands};
 use crate::verdict::{Doubt, Note, Verdict};
@@ -15,10 +16,19 @@ impl Report<'_> {
             lines.push(self.lang().no_timer());
             lines.extend(self.descriptors());
             lines.extend(self.passed_on());
+            lines.extend(self.by_list());
             lines.extend(self.doubts());
         }
+        lines.extend(self.listed_otherwise());
         lines.extend(self.peer_holds());
         lines
+    }
+
+    /// A list and the capture do not agree: says so.
+    fn listed_otherwise(&self) -> Option<String> {
+        let sockets = self.totals.stuck_otherwise;
+        let lang = self.lang();
+        (sockets > 0).then(|| lang.listed_otherwise(lang.count(sockets, Thing::Socket)))
     }
 
     /// Commands and places to go on with.
@@ -38,6 +48,12 @@ impl Report<'_> {
             let names = names.join(&self.lang().comma()) + &more;
             self.lang().passed_on(thousands(all), names, self.lang().name(Note::FinPassedOn))
         })
+    }
+
+    /// Findings that the kernel or a list knows of, and the packets do not show.
+    fn by_list(&self) -> Option<String> {
+        let (n, lang) = (self.found.by_list, self.lang());
+        (n > 0).then(|| lang.by_list_alone(thousands(n), lang.name(Note::KernelHolds)))
     }
 
     fn descriptors(&self) -> Option<String> {

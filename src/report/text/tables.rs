@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::groups::holder;
+use super::headline::stuck_besides;
 use super::report::Report;
 use super::{ALARM, HEADING, ROWS, frame, idle_text, process};
 use crate::report::lang::{Lang, Thing};
@@ -113,11 +114,11 @@ impl Report<'_> {
         if self.before.is_empty() {
             return Vec::new();
         }
-        let n = self.lang().count(self.before.len() as u64, Thing::Socket);
         let mut lines = Vec::new();
         // The headline has just said it where there is nothing else.
         if !self.found.is_empty() {
-            lines.push(format!("{ALARM}{}{ALARM:#}", self.lang().since_before(n)));
+            let said = stuck_besides(self.totals, self.lang());
+            lines.push(format!("{ALARM}{said}{ALARM:#}"));
         }
         lines.push(String::new());
         lines.extend(match self.look.limit() {

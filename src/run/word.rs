@@ -1,0 +1,139 @@
+//! The kernel's word about flows: it has the last one.
+//!
+//! Packets can say that a connection has ended where it has not: a FIN or a RST that was damaged, forged,
+//! or lost behind the tap. What the kernel still has in CLOSE-WAIT is held, whatever was seen; what it has
+//! in LAST-ACK, or no more, is not. A list that somebody saved is older or younger than the capture, nobody
+//! knows which: what it has in CLOSE-WAIT counts all the same, and what it has in another state is a doubt.
+
+use chrono::TimeDelta;
+
+use crate::owner::{Socket, SocketList};
+use crate::summary::Judged;
+use crate::tcp::side::Side;
+use crate::tcp::state::State;
+use crate::verdict::{Doubt, Judgement, Policy, Reason, Verdict};
+
+/// The moment of a list of sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// The kernel was asked just now.
+    Now,
+    /// Somebody saved it, before the capture ended or after.
+    Sometime,
+}
+
+/// The judgement of a flow by what a list says of its socket; `None` where it says nothing else than the
+/// packets do.
+#[must_use]
+pub fn heard(
+    judged: &Judged,
+    sockets: &SocketList,
+    policy: &Policy,
+    made: Made,
+) -> Option<Judgement> {
+    let judgement = || judged.judgement.clone();
+    match (judged.judgement.verdict, made) {
+        (Verdict::Leak, Made::Now) => word(judged, sockets).map(|is_stuck| match is_stuck {
+            true => judgement().confirm(),
+            false => judgement().deny(),
+        }),
+        (Verdict::Leak, Made::Sometime) => {
+            let state = socket_of(judged, judged.judgement.holder?, sockets)?.state;
+            Some(match doubt(state) {
+                None => judgement().confirm(),
+                Some(doubt) => judgement().doubted(doubt, true, policy.certain),
+            })
+        }
+        _ => held_after_all(judged, sockets, policy, made),
+    }
+}
+
+/// A list has the socket in this state, and packets left it in CLOSE-WAIT.
+fn doubt(state: State) -> Option<Doubt> {
+    match state {
+        State::CloseWait => None,
+        State::Listen | State::SynSent | State::SynReceived | State::Established => {
+            Some(Doubt::ListedOpen)
+        }
+        _ => Some(Doubt::ListedClosed),
+    }
+}
+
+/// Is the holder's socket in CLOSE-WAIT? `None` where it may be another host's.
+#[must_use]
+pub fn word(judged: &Judged, sockets: &SocketList) -> Option<bool> {
+    let holder = judged.judgement.holder?;
+    match socket_of(judged, holder, sockets) {
+        Some(socket) => Some(socket.is_stuck()),
+        None => judged.socket_of(holder).any(|(own, _)| sockets.is_host(own.ip)).then_some(false),
+    }
+}
+
+/// The socket of a side, by any of the addresses that it may be known under.
+#[must_use]
+pub fn socket_of<'a>(judged: &Judged, side: Side, sockets: &'a SocketList) -> Option<&'a Socket> {
+    judged.socket_of(side).find_map(|(own, other)| sockets.find(own, other))
+}
+
+/// The judgement of a flow that packets ended, or do not tell the end of, and whose socket is in
+/// CLOSE-WAIT all the same.
+#[must_use]
+pub fn held_after_all(
+    judged: &Judged,
+    sockets: &SocketList,
+    policy: &Policy,
+    made: Made,
+) -> Option<Judgement> {
+    // Its socket would be the later connection's.
+    if !may_be_held(judged, made) || judged.flow.is_superseded() {
+        return None;
+    }
+    let is_stuck = |side: &Side| socket_of(judged, *side, sockets).is_some_and(Socket::is_stuck);
+    let judges = |side: &Side| judged.judgement.local.judges(*side);
+    let is_held = |side: &Side| is_stuck(side) && judges(side);
+    let holder = match made {
+        Made::Now => judged.may_hold().find(is_held),
+        // The peer may have closed when the capture was over. Who sent a FIN has closed.
+        Made::Sometime => {
+            let owes = |side: &Side| judged.flow.fin(*side).is_none() && is_held(side);
+            [Side::A, Side::B].into_iter().find(owes)
+        }
+    }?;
+    let fin = judged.flow.fin(holder.other());
+    let from = fin.map(|fin| fin.acked.unwrap_or(fin.place).time);
+    let held = from.and_then(|from| judged.end.since(from)).map(TimeDelta::nanoseconds);
+    let is_long = match (made, held) {
+        (Made::Sometime, None) => true,
+        _ => held >= Some(policy.min_hold),
+    };
+    let verdict = if is_long { Verdict::Leak } else { Verdict::Pending };
+    Some(judged.judgement.clone().hold(holder, held, verdict))
+}
+
+/// Can the socket of a flow be in CLOSE-WAIT, whatever its packets say? By a saved list, the socket of one
+/// that was seen to end is rather a later connection's.
+fn may_be_held(judged: &Judged, made: Made) -> bool {
+    match (judged.judgement.verdict, made) {
+        (Verdict::Unknown(reason), _) => !matches!(reason, Reason::Itself | Reason::Ambiguous),
+        (Verdict::FinUnacked, _) => true,
+        (Verdict::Closed | Verdict::Reset, Made::Now) => true,
+        (Verdict::Open, Made::Sometime) => true,
+        (Verdict::Closed, Made::Sometime) => judged.judgement.doubts.contains(&Doubt::FinImplied),
+        _ => false,
+    }
+}
+
+/// Marks the sockets of a flow, where a saved list was heard: that of the holder as the flow's, the others as
+/// of ends that the capture has seen otherwise. What they have in CLOSE-WAIT is a later connection's, or an
+/// older one's.
+pub fn mark(judged: &Judged, sockets: &mut SocketList) {
+    let holder = judged.judgement.holder.filter(|_| !judged.flow.is_superseded());
+    for side in [Side::A, Side::B] {
+        for (own, peer) in judged.socket_of(side) {
+            match holder == Some(side) {
+                true => sockets.mark_held(own, peer),
+                false => sockets.mark_otherwise(own, peer),
+            }
+        }
+    }
+}
