@@ -45,7 +45,7 @@ impl Conversations {
             return;
         }
         if flow.slot == Slot::NONE {
-            flow.slot = self.begin(Conversation::new(flow, content, wanted));
+            flow.slot = self.begin(Conversation::new(flow, segment, content, wanted));
         }
         let Some(conversation) = self.get_mut(flow.slot) else { return };
         let may_be_told = conversation.take(segment, content.payload);
@@ -80,6 +80,9 @@ impl Conversations {
     pub fn facts(&self, flow: &Flow, literals: bool) -> Option<Box<Facts>> {
         let conversation = self.get(flow)?;
         let mut facts = conversation.talk.facts(literals);
+        if conversation.is_silent(flow) {
+            facts = facts.silent();
+        }
         facts.client = Some(conversation.server.other());
         if let Some(marks) = &conversation.marks {
             facts.begun_in = facts.transaction_since.and_then(|at| marks.at(at));
@@ -115,7 +118,12 @@ impl Conversations {
 }
 
 impl Conversation {
-    fn new(flow: &Flow, Content { guess, .. }: Content, wanted: Wanted) -> Conversation {
+    fn new(
+        flow: &Flow,
+        segment: &Segment,
+        Content { guess, .. }: Content,
+        wanted: Wanted,
+    ) -> Conversation {
         let opening = Opening { assumed: guess.assumed, path: wanted.path };
         Conversation {
             first: flow.first.order(),
@@ -124,9 +132,18 @@ impl Conversation {
             opening,
             server: guess.server,
             awaited: [false; 2],
-            streams: Some(Box::default()),
+            streams: Some(Box::new(begun(flow, segment))),
             marks: wanted.octets.then(Box::default),
         }
+    }
+
+    /// The beginnings of both ends were captured, and neither has sent an octet.
+    fn is_silent(&self, flow: &Flow) -> bool {
+        let Some(streams) = &self.streams else { return false };
+        [End::Lower, End::Upper].into_iter().all(|end| {
+            let isn = flow.half(flow.side(end)).isn();
+            isn.is_some_and(|isn| streams[end as usize].is_at(isn + 1))
+        })
     }
 
     /// It turned out to be something else, and no end's first word can change that.
@@ -186,6 +203,28 @@ impl Conversation {
     fn peer(&self, end: End) -> Peer {
         if end == self.server { Peer::Server } else { Peer::Client }
     }
+}
+
+/// The streams of a conversation that begins with a segment: where that has a SYN, it says so itself.
+///
+/// Where its words tell what is spoken, they may come long after the SYN. If they are the first of their end,
+/// nothing is missing before them; whatever the other end has said before is none of the conversation.
+fn begun(flow: &Flow, segment: &Segment) -> [Stream; 2] {
+    let mut streams = <[Stream; 2]>::default();
+    if segment.flags.syn() || segment.len == 0 {
+        return streams;
+    }
+    let [from, to] = [segment.from, segment.from.other()];
+    let begins_at =
+        |end, number| flow.half(flow.side(end)).isn().is_some_and(|isn| isn + 1 == number);
+    let is_first = begins_at(from, segment.seq);
+    if is_first {
+        streams[from as usize] = Stream::at(segment.seq);
+    }
+    if segment.flags.ack() && (is_first || begins_at(to, segment.ack)) {
+        streams[to as usize] = Stream::at(segment.ack);
+    }
+    streams
 }
 
 #[cfg(test)]
