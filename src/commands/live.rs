@@ -247,7 +247,7 @@ pub(super) fn arm() -> Option<Armed> {
     match Armed::arm() {
         Ok(armed) => {
             complain(&match armed.is_by_calls() {
-                false => "--code: each send on this host takes 2 to 4 µs longer from now on",
+                false => "--code: each send on this host takes about 2 µs longer from now on",
                 true => BY_CALLS,
             });
             if !confine::may_look_into_others() {
