@@ -38,6 +38,12 @@ fn says(flow: &Value, what: &str) {
     assert!(found, "{what}: {evidence:?}");
 }
 
+/// A client of PostgreSQL that has logged in.
+fn postgresql() -> Talk {
+    let talk = Talk::with(5432).say(CLIENT, b"\0\0\0\x12\0\x03\0\0user\0app\0\0");
+    talk.say(SERVER, b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I")
+}
+
 #[test]
 fn a_transaction_that_was_open() {
     let talk = Talk::logged_in(3306).ask("BEGIN", 0x0003);
@@ -267,6 +273,76 @@ fn other_protocols_are_forgotten_too() {
     // Nothing was ever said: there is nothing to tell by.
     let flow = &Talk::with(6379).wait(300).closed_by_server().report(&[])[0];
     assert_eq!(cause(flow), "unknown");
+}
+
+/// A request that is open is no idleness, whatever the protocol.
+#[test]
+fn a_statement_that_was_never_answered() {
+    let mysql = Talk::logged_in(3306).packet(CLIENT, 0, b"\x03SELECT SLEEP(60)");
+    for (talk, key) in [
+        (mysql, "mysql"),
+        (postgresql().say(CLIENT, b"Q\0\0\0\x18SELECT pg_sleep(60)\0"), "postgresql"),
+    ] {
+        let flow = &talk.wait(30).closed_by_server().report(&[])[0];
+        assert_eq!((cause(flow), &flow[key]["answered"]), ("unanswered", &false.into()));
+        assert_eq!(flow[key]["in_transaction"], false);
+        says(flow, "not answered");
+    }
+}
+
+/// A replica, and a session that listens: none of the messages need ever have come.
+#[test]
+fn those_that_wait_for_messages() {
+    let dump = b"\x12\x04\0\0\0\0\0\x09\0\0\0bin.1";
+    let replica = Talk::logged_in(3306).packet(CLIENT, 0, dump);
+    let replica = replica.packet(SERVER, 1, &[b"\0", &[7; 40][..]].concat());
+    let listen = postgresql().say(CLIENT, b"Q\0\0\0\x0dLISTEN a\0");
+    let listen = listen.say(SERVER, b"C\0\0\0\x0bLISTEN\0Z\0\0\0\x05I");
+    for (talk, asked) in [(replica, "COM_BINLOG_DUMP"), (listen, "LISTEN")] {
+        let flow = &talk.wait(30).closed_by_server().report(&[])[0];
+        assert_eq!(cause(flow), "subscribed", "{flow}");
+        says(flow, &format!("it waited for messages that it had asked for with {asked}"));
+        says(flow, "no transaction was open");
+    }
+    // One that acknowledges, one that got all there was and no more, and one that took its leave.
+    let replica = || Talk::logged_in(3306).packet(CLIENT, 0, dump);
+    let acknowledges =
+        replica().packet(SERVER, 0, b"\0\xef\x01x").packet(CLIENT, 0, b"\xef12345678bin.1");
+    let got_all = replica().packet(SERVER, 1, b"\0x").packet(SERVER, 2, b"\xfe\0\0\x02\0");
+    let leaves = replica().packet(SERVER, 1, b"\0x").packet(CLIENT, 0, b"\x01");
+    for (talk, right) in
+        [(acknowledges, "subscribed"), (got_all, "forgotten"), (leaves, "quit-unclosed")]
+    {
+        let flow = &talk.wait(30).closed_by_server().report(&[])[0];
+        assert_eq!((cause(flow), &flow["mysql"]["truncated"]), (right, &false.into()));
+    }
+}
+
+#[test]
+fn encrypted_from_the_first_octet_on() {
+    for (port, key) in [
+        (3306, "mysql"),
+        (5432, "postgresql"),
+        (80, "http"),
+        (6379, "redis"),
+        (5672, "amqp"),
+        (9092, "kafka"),
+    ] {
+        let talk = Talk::with(port).say(CLIENT, b"\x16\x03\x01\0\x05hello");
+        let talk = talk.say(SERVER, b"\x16\x03\x03\0\x05hello").say(CLIENT, b"\x17\x03\x03\0\x01x");
+        let flow = &talk.wait(30).closed_by_server().report(&[])[0];
+        assert_eq!((cause(flow), &flow[key]["encrypted"]), ("unknown", &true.into()), "{key}");
+        says(flow, "encrypted: no statement can be seen");
+    }
+}
+
+/// Nobody has used what nobody has ever said a word on.
+#[test]
+fn what_was_never_used_is_not_forgotten() {
+    for port in [80, 9092, 6379] {
+        let flow = &Talk::with(port).wait(30).closed_by_server().report(&[])[0];
+        assert_eq!((cause(flow), &flow["verdict"]), ("unknown", &"leak".into()), "{port}");
+    }
 }
 
 #[test]

@@ -157,7 +157,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("similar::", &["commands"]),
     ("glob::", &["commands"]),
     ("tempfile::", &["commands/output.rs"]),
-    ("procfs", &["owner"]),
+    ("procfs", &["owner", "code/watch"]),
     ("prometheus_client", &["report"]),
     ("httparse", &["live/visitor.rs", "attach/http"]),
     ("perf_event_open", &["code/watch"]),

@@ -31,7 +31,8 @@ fuzz_target!(|text: &str| {
     assert!(saved.moments.iter().all(|moment| !moment.sockets.is_empty()));
     let sockets: Vec<Socket> =
         saved.moments.iter().flat_map(|moment| moment.sockets.iter().cloned()).collect();
-    assert!(sockets.len() <= text.lines().count());
+    // A line may hold several, each of some words.
+    assert!(sockets.len() <= text.lines().count() + text.len() / 8);
     for socket in &sockets {
         for holder in &socket.holders {
             assert_printable(&holder.command, &[]);

@@ -131,25 +131,6 @@ const FOREIGN_PACKAGES: [&str; 47] = [
     "scala",
 ];
 
-/// Beginnings of functions that carry out tasks, one after the other: what called them did not ask for the task.
-const RUNNERS: [&str; 8] = [
-    "tokio::runtime::",
-    "async_executor::",
-    "async_std::task::",
-    "futures_executor::",
-    "smol::",
-    "io.netty.util.concurrent.",
-    "java.util.concurrent.ThreadPoolExecutor",
-    "java.lang.Thread.run",
-];
-
-/// Returns whether a function carries out others' tasks.
-#[must_use]
-pub fn runs_tasks(function: &str) -> bool {
-    let name = function.trim_start_matches('<');
-    RUNNERS.iter().any(|start| name.starts_with(start))
-}
-
 /// A function that a runtime compiled, by the name that it wrote down.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Compiled<'a> {
@@ -258,14 +239,6 @@ mod tests {
         assert!(!rust("<core::option::Option<T>>::map", Some("/rustc/1/library/core/option.rs")));
         assert!(!is_own_native("write_all", Some("../sysdeps/unix/write.c"), None));
         assert!(is_own_native("charge", Some("src/charge.c"), None));
-    }
-
-    #[test]
-    fn runners_of_tasks_are_told_from_tasks() {
-        assert!(runs_tasks("tokio::runtime::task::core::Core<T,S>::poll"));
-        assert!(runs_tasks("<tokio::runtime::task::Task as X>::poll"));
-        assert!(!runs_tasks("tokio::net::tcp::stream::TcpStream::poll_write"));
-        assert!(!runs_tasks("shop::update::{{closure}}") && !runs_tasks("runtime.goexit"));
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! * `unwind`: callers on a copy of a stack
 //! * `names`: addresses of a process become functions and lines
 //! * [`fold`]: a program's own functions among those of libraries
+//! * [`tasks`]: what sends for code that is not on its stack
 
 pub mod book;
 pub mod descriptors;
@@ -21,6 +22,7 @@ pub mod fold;
 pub mod names;
 pub mod note;
 pub mod stacks;
+pub mod tasks;
 pub mod trace;
 #[cfg(all(feature = "code", target_os = "linux"))]
 pub mod unwind;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::fold::runs_tasks;
+use super::tasks::{host, sender};
 
 /// A function on a stack, and the line in it that was being carried out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -144,16 +144,23 @@ impl fmt::Display for Trace {
             });
         }
         // A library hands it to a task of its own: whoever asked for it is on another stack.
-        let runner = frames.iter().position(|frame| runs_tasks(&frame.function));
-        let inner = frames.get(..runner.unwrap_or(frames.len())).unwrap_or_default();
+        let host = host(frames);
+        let sending = host.and_then(|at| frames.get(at));
+        if let Some((frame, library)) = sending.and_then(|frame| Some((frame, sender(frame)?))) {
+            let place = frame.place().map_or_else(String::new, |place| format!(" ({place})"));
+            return write!(f, "a task of {library}{place}{ON_BEHALF}");
+        }
+        let inner = frames.get(..host.unwrap_or(frames.len())).unwrap_or_default();
         let mut tasks = inner.iter().rev().filter(|frame| frame.function != GO_EXIT);
         let outermost = tasks.next();
         // What only starts it has no name of its own.
         let named = outermost.into_iter().chain(tasks).find(|frame| !frame.is_closure());
         let task = named.or(outermost);
-        task.map_or(Ok(()), |task| write!(f, "{task}, on behalf of code that is not on its stack"))
+        task.map_or(Ok(()), |task| write!(f, "{task}{ON_BEHALF}"))
     }
 }
+
+const ON_BEHALF: &str = ", on behalf of code that is not on its stack";
 
 /// The outermost function on any stack of Go.
 const GO_EXIT: &str = "runtime.goexit";
@@ -226,6 +233,15 @@ mod tests {
             said.starts_with("net/http.(*persistConn).writeLoop controller.go:22, on"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn a_library_that_sends_for_others_is_named() {
+        let hyper = "<hyper::proto::h1::dispatch::Dispatcher<D,B,I,T>>::poll_loop";
+        let all = ["writev", hyper, "shop::main::{{closure}}"].map(|name| frame(name, false));
+        let said = Trace::By(all.to_vec()).to_string();
+        let is = "a task of hyper (controller.go:22), on behalf of code that is not on its stack";
+        assert_eq!(said, is);
     }
 
     #[test]

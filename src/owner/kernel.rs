@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use procfs::net::{TcpNetEntries, TcpNetEntry, TcpState};
-use procfs::process::{LimitValue, Process, all_processes};
+use procfs::process::{FDTarget, LimitValue, Process, all_processes};
 use procfs::{FromBufReadSI, current_system_info};
 use rustix::fs::{Dir, Mode, OFlags, open, readlinkat};
 use rustix::io::Errno;
@@ -108,7 +108,7 @@ pub fn list(netns: &Netns) -> Result<Vec<Socket>, NoList> {
 /// Finds who holds these sockets. Returns how many processes may not be looked into.
 pub fn name_holders(sockets: &mut [Socket]) -> u64 {
     let inodes = sockets.iter().map(|socket| socket.inode).filter(|inode| *inode != 0);
-    let mut held = Descriptors::of(inodes.collect());
+    let mut held = Holders::of(inodes.collect());
     if !held.wanted.is_empty() {
         held.scan();
     }
@@ -314,16 +314,16 @@ fn state(state: &TcpState) -> State {
     }
 }
 
-/// The descriptors that refer to some sockets.
-struct Descriptors {
+/// The holders of some sockets, by all processes' descriptors.
+struct Holders {
     wanted: HashSet<u64>,
     by_inode: HashMap<u64, Vec<Holder>>,
     denied: u64,
 }
 
-impl Descriptors {
-    fn of(wanted: HashSet<u64>) -> Descriptors {
-        Descriptors { wanted, by_inode: HashMap::new(), denied: 0 }
+impl Holders {
+    fn of(wanted: HashSet<u64>) -> Holders {
+        Holders { wanted, by_inode: HashMap::new(), denied: 0 }
     }
 
     fn scan(&mut self) {
@@ -366,12 +366,10 @@ fn socket_descriptors(pid: i32) -> rustix::io::Result<Vec<(u64, i32)>> {
             target = Vec::new();
             continue;
         };
-        let inode = read
-            .to_str()
-            .ok()
-            .and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
         let fd = entry.file_name().to_str().ok().and_then(|name| name.parse().ok());
-        found.extend(inode.zip(fd));
+        if let (Ok(Ok(FDTarget::Socket(inode))), Some(fd)) = (read.to_str().map(str::parse), fd) {
+            found.push((inode, fd));
+        }
         target = read.into_bytes();
     }
     Ok(found)

@@ -327,6 +327,7 @@ impl<'a> Session<'a> {
     /// Returns what the shards of a capture point have to know now.
     pub fn orders(&self, point: usize, last: bool) -> Orders {
         let reading = &self.plan.reading;
+        let path = reading.paths != Paths::None;
         let pairs = self.points[point].rewrites.pairs();
         let mut facts = self.points[point].facts().clone();
         facts.know_twins(Arc::clone(&pairs));
@@ -344,7 +345,7 @@ impl<'a> Session<'a> {
             literals: reading.literals,
             no_content: reading.no_content,
             tags: Arc::clone(&reading.tags),
-            wanted: Wanted { path: reading.paths != Paths::None, octets: reading.octets },
+            wanted: Wanted { path, octets: reading.octets, later: !self.is_live() },
             sample: reading.paths == Paths::Sample,
         }
     }

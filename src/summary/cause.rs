@@ -148,6 +148,8 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
         {
             // The program may have closed it, and its FIN wait behind what was not acknowledged.
             Cause::Forgotten if judgement.doubts.contains(&Doubt::Unacked) => Cause::Unknown,
+            // Nobody ever used it.
+            Cause::Forgotten if !is_used(flow) => Cause::Unknown,
             // It waits for somebody else to close.
             Cause::Forgotten if judged.waits_for().is_some() => Cause::Unknown,
             // It could have been in a transaction.
@@ -168,10 +170,16 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
         _ if judged.flow.service().is_none() => "began before the capture",
         _ if has(Doubt::Unacked) => "its last data was not acknowledged",
         Some(Facts { truncated: true, .. }) => "not captured whole",
+        Some(_) if !is_used(&judged.flow) => "it sent nothing",
         Some(_) => "transaction not seen",
         None if judged.judgement.holder.is_some() => "it sent nothing",
         None => return None,
     })
+}
+
+/// Tells whether anything was said on it.
+fn is_used(flow: &Flow) -> bool {
+    [Side::A, Side::B].into_iter().any(|side| flow.half(side).payload_bytes > 0)
 }
 
 /// Tells whether the end that had received the only FIN sent something new.
@@ -196,9 +204,7 @@ fn of_talk(facts: &Facts, fin: Option<Time>) -> Cause {
         _ if missed_heartbeats(facts, fin).is_some() => Cause::MissedHeartbeats,
         Facts { waits_by: Some(_), .. } => Cause::Subscribed,
         Facts { announced: Some(_), .. } => Cause::CloseAnnounced,
-        Facts { answered: Some(false), protocol, .. } if !protocol.transactions => {
-            Cause::Unanswered
-        }
+        Facts { answered: Some(false), .. } => Cause::Unanswered,
         Facts { in_transaction: Some(false), .. } => Cause::Forgotten,
         // Encrypted, cut or begun before the capture: what was not seen would tell, a transaction
         // where there are any.
@@ -253,6 +259,12 @@ mod tests {
         assert_eq!(of_talk(&announced, None), Cause::CloseAnnounced);
         let open = Facts { answered: Some(false), ..with(false) };
         assert_eq!(of_talk(&open, None), Cause::Unanswered);
+        for in_transaction in [None, Some(false)] {
+            let open = Facts { answered: Some(false), in_transaction, ..with(true) };
+            assert_eq!(of_talk(&open, None), Cause::Unanswered);
+        }
+        let open = Facts { answered: Some(false), in_transaction: Some(true), ..with(true) };
+        assert_eq!(of_talk(&open, None), Cause::TransactionOpen);
         let login = Facts { before_login: Some(BeforeLogin::Denied), ..with(true) };
         assert_eq!(of_talk(&login, None), Cause::NotLoggedIn);
     }

@@ -110,7 +110,7 @@ impl FlowTable {
         plain: impl Fn(&T) -> Option<Segment>,
         any: impl Fn(&T) -> Segment,
         wanted: impl Fn(&T) -> bool,
-        mut taken: impl FnMut(Option<&mut Flow>, &Segment),
+        mut taken: impl FnMut(Option<&mut Flow>, &T),
     ) {
         for kept in kept.chunks(LOOKED_UP) {
             let mut likely = [None; LOOKED_UP];
@@ -123,14 +123,14 @@ impl FlowTable {
                 let plain = plain(kept);
                 if let Some(flow) = plain.and_then(|plain| self.take_usual(*likely, &plain)) {
                     if wanted(kept) {
-                        taken(Some(flow), &any(kept));
+                        taken(Some(flow), kept);
                     }
                     continue;
                 }
                 let segment = any(kept);
                 self.take_any(*likely, &segment);
                 if wanted(kept) {
-                    taken(self.taker(&segment), &segment);
+                    taken(self.taker(&segment), kept);
                 }
             }
         }

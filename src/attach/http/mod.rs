@@ -53,6 +53,7 @@ pub struct Http {
     /// Ends that have said something.
     heard: [bool; 2],
     confirmed: Option<bool>,
+    encrypted: bool,
     truncated: bool,
     done: bool,
 }
@@ -106,6 +107,7 @@ impl Protocol for Http {
             announced: None,
             heard: [false; 2],
             confirmed: None,
+            encrypted: false,
             truncated: false,
             done: false,
         }
@@ -149,6 +151,7 @@ impl Protocol for Http {
             path: last.iter().cloned().map(PathStep::Said).collect(),
             last_statement: last,
             remarks: self.status.iter().map(|status| of_status(&status.to_string())).collect(),
+            encrypted: self.encrypted,
             truncated: self.truncated,
             ..Facts::of(Http::IDENTITY)
         }
@@ -203,6 +206,13 @@ impl Http {
 
     fn read(&mut self, from: Peer, at: Time, data: &[u8]) {
         let was_heard = core::mem::replace(&mut self.heard[from as usize], true);
+        if self.confirmed.is_none()
+            && !was_heard
+            && matches!((from, data), (Peer::Client, [0x16, 3, ..]))
+        {
+            (self.encrypted, self.done) = (true, true);
+            return;
+        }
         if self.confirmed.is_none() && self.is_two(from, was_heard, data) {
             return self.go_on(from, at, data);
         }

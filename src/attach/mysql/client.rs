@@ -120,6 +120,8 @@ impl Mysql {
     fn command_packet(&mut self, packet: &MysqlPacket<'_>) -> bool {
         let takes_data = match self.exchange.reply {
             Reply::Infile => true,
+            // A replica acknowledges what it got.
+            Reply::Stream => packet.head != [Command::QUIT.0],
             Reply::Login | Reply::Hidden => packet.seq != 0,
             _ => false,
         };

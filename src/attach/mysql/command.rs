@@ -110,8 +110,10 @@ impl Command {
 
     /// It can neither begin nor end a transaction.
     pub fn is_harmless(self) -> bool {
-        // Ping, statistics, the list of fields, the use of a database, preparing and its like.
-        matches!(self.0, 0x01 | 0x02 | 0x04 | 0x09 | 0x0a | 0x0e | 0x16 | 0x18..=0x1c)
+        // Ping, statistics, the list of fields, the use of a database, preparing and its like; what a replica asks.
+        let is_replicas = matches!(self.0, 0x12 | 0x15 | 0x1e);
+        is_replicas
+            || matches!(self.0, 0x01 | 0x02 | 0x04 | 0x09 | 0x0a | 0x0e | 0x16 | 0x18..=0x1c)
     }
 
     /// It is answered by a stream that does not end.
@@ -120,6 +122,11 @@ impl Command {
             self,
             Command::BINLOG_DUMP | Command::TABLE_DUMP | Command::BINLOG_DUMP_GTID | Command(0x20)
         )
+    }
+
+    /// It asks for events that come whenever something is written.
+    pub fn subscribes(self) -> bool {
+        matches!(self, Command::BINLOG_DUMP | Command::BINLOG_DUMP_GTID)
     }
 
     /// It is answered by results.

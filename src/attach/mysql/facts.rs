@@ -1,6 +1,7 @@
 //! Tells what is known of a connection in the keys that all protocols share.
 
 use super::command::Command;
+use super::reply::Reply;
 use super::statement::Statement;
 use super::{Mysql, Phase};
 use crate::attach::facts::Tag;
@@ -39,6 +40,7 @@ impl Mysql {
             path: self.path(literals),
             goodbye: self.goodbye(),
             before_login: self.before_login(),
+            waits_by: self.waits_by(),
             server_error: self.error.as_deref().map(|error| error.show(literals)),
             encrypted: self.encrypted,
             compressed: self.compressed,
@@ -49,6 +51,11 @@ impl Mysql {
 
     pub(super) fn goodbye(&self) -> Option<&'static str> {
         self.quit.then(|| Command::QUIT.name()).flatten()
+    }
+
+    fn waits_by(&self) -> Option<&'static str> {
+        let asked = self.exchange.command().filter(|asked| asked.subscribes());
+        asked.filter(|_| self.exchange.reply == Reply::Stream).and_then(Command::name)
     }
 
     /// The client never answered, or the server refused it; a password too many is 1045.

@@ -213,6 +213,11 @@ impl Mysql {
     fn take_early(&mut self, at: Time, piece: Piece<'_>) {
         match piece {
             Piece::Missing(_) => self.client.lose(),
+            // TLS from the first octet on.
+            Piece::Data([0x16, 3, ..]) => {
+                self.encrypted = true;
+                self.finish();
+            }
             Piece::Data([b'P' | b'\r', ..]) => {}
             Piece::Data(_) if self.client.is_lost() => {
                 self.take_up();

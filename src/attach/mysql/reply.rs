@@ -131,6 +131,8 @@ impl Reply {
         }
         match *self {
             Reply::Nothing => ReplyStep::Wrong,
+            // Who does not want to wait is told that there is no more.
+            Reply::Stream if first == EOF && packet.len == LEN_OF_EOF => ReplyStep::Ended,
             Reply::Hidden | Reply::Stream => ReplyStep::Goes,
             Reply::Text => ReplyStep::Ended,
             Reply::Word | Reply::Infile => word(first, packet),

@@ -192,7 +192,8 @@ impl Mysql {
             self.exchange.unmatched = true;
             return false;
         }
-        if packet.seq != self.exchange.next_seq {
+        // A stream's numbers begin anew with what is to be acknowledged.
+        if packet.seq != self.exchange.next_seq && self.exchange.reply != Reply::Stream {
             return false;
         }
         self.exchange.next_seq = packet.last_seq.wrapping_add(1);

@@ -139,6 +139,7 @@ impl Postgresql {
     pub(super) fn client_lost(&mut self, at: Time) {
         self.truncated = true;
         self.bound = None;
+        self.forget_waits();
         if self.phase != Phase::Messages {
             self.session.began = false;
             return self.take_up();

@@ -58,6 +58,7 @@ impl Postgresql {
             goodbye: self.terminated.then_some("Terminate"),
             server_error: self.error.as_deref().map(|error| error.show(literals)),
             before_login: self.before_login(),
+            waits_by: self.waits_by(),
             announced: self
                 .cancels
                 .then_some("a CancelRequest has no answer, and ends its connection"),
@@ -77,6 +78,8 @@ impl Postgresql {
         let is_sure = |unit: &Unit| unit.closed && !unit.unsure;
         match self.units.is_empty() {
             _ if self.unmatched || self.doubtful || self.cancels => None,
+            // The client says when the copy ends.
+            _ if self.copy == Some(b'G') && !self.server.is_lost() => Some(false),
             true => Some(true),
             false if self.units.iter().all(is_sure) && !self.server.is_lost() => Some(false),
             false => None,
@@ -86,6 +89,15 @@ impl Postgresql {
     fn in_transaction(&self) -> Option<bool> {
         let is_known = !self.unmatched && !self.doubtful && self.units.keep_transactions();
         self.transaction.open.filter(|_| is_known)
+    }
+
+    fn waits_by(&self) -> Option<&'static str> {
+        let is_idle = self.in_transaction() == Some(false) && self.answered() != Some(false);
+        match self.copy {
+            Some(b'W') => Some("START_REPLICATION"),
+            _ if is_idle && self.waits.listens() => Some("LISTEN"),
+            _ => None,
+        }
     }
 
     /// Statements that were answered, and those that were sent and not answered, with their times.

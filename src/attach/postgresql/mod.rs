@@ -4,7 +4,7 @@
 //! * `messages`: messages out of octets
 //! * `client`: what was asked; `server`: what was answered; `error`: what was refused
 //! * `unit`: what was asked at once, and waits for its answer; `prepared`: texts by their names
-//! * `transaction`: what the server says of its transaction
+//! * `transaction`: what the server says of its transaction; `waits`: messages that come unasked
 //! * `facts`: what is known in the end
 //!
 //! Never wrong, rather unknown. After a loss, the thread is taken up where a whole segment is nothing
@@ -23,6 +23,7 @@ mod server;
 mod tests;
 mod transaction;
 mod unit;
+mod waits;
 
 use super::{BeforeLogin, Facts, GLANCE, Identity, Opening, Peer, Probe, Protocol};
 use crate::attach::sql::Dialect;
@@ -34,6 +35,7 @@ use messages::Messages;
 use prepared::Prepared;
 use transaction::{Log, Transaction};
 use unit::Units;
+use waits::Waits;
 
 /// Octets on the heap, strings and all.
 pub const MAX_HEAP: usize = 96 * 1_024;
@@ -71,6 +73,9 @@ pub struct Postgresql {
     bound: Option<(Box<[u8]>, SqlText)>,
     last: Statement,
     transaction: Transaction,
+    waits: Waits,
+    /// The copy that goes on, by the server's letter for it: one that the client sends, or one in both directions.
+    copy: Option<u8>,
     /// The last transaction with what ended it; only if the path is wanted.
     path: Option<Box<Log>>,
     error: Option<Box<Refusal>>,
@@ -141,6 +146,8 @@ impl Protocol for Postgresql {
             bound: None,
             last: Statement::default(),
             transaction: Transaction::default(),
+            waits: Waits::default(),
+            copy: None,
             path: opening.path.then(Box::default),
             error: None,
             confirmed: None,
@@ -187,6 +194,7 @@ impl Postgresql {
             + self.bound.as_ref().map_or(0, |(name, text)| name.len() + text.octets.len())
             + self.last.text.octets.len()
             + self.transaction.log.heap_octets()
+            + self.waits.heap_octets()
             + self.path.as_ref().map_or(0, |path| size_of::<Log>() + path.heap_octets())
             + self.error.as_ref().map_or(0, |error| error.heap_octets())
     }

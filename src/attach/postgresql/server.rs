@@ -3,6 +3,7 @@
 use super::error::Refusal;
 use super::messages::{Message, Messages, are_messages, whole};
 use super::unit::Unit;
+use super::waits::Waits;
 use super::{Phase, Postgresql};
 use crate::attach::facts::name;
 use crate::attach::sql::text::Effect;
@@ -131,9 +132,15 @@ impl Postgresql {
         self.session.ready = true;
         self.transaction.forget();
         self.unmatched |= self.pipelines && self.units.len() > 1;
+        self.forget_waits();
         if let Some(unit) = self.units.front() {
             unit.unheard = true;
         }
+    }
+
+    /// Something was not seen that may have asked for messages, or for no more of them.
+    pub(super) fn forget_waits(&mut self) {
+        (self.waits, self.copy) = (Waits::default(), None);
     }
 
     /// `last`: nothing follows it in its segment.
@@ -158,7 +165,10 @@ impl Postgresql {
             }
             (b'S', body) => self.parameter(body),
             // A Sync that the client sent before it copies is not answered.
+            (b'W', _) => self.copy = Some(b'W'),
+            (b'c', _) => self.copy = None,
             (b'G', _) => {
+                self.copy = Some(b'G');
                 let is_extended = self.last.command != Some("Query");
                 if let Some(unit) = self.units.front().filter(|_| is_extended) {
                     unit.closed = false;
@@ -195,6 +205,7 @@ impl Postgresql {
 
     /// A statement was carried out; a server names its kind.
     fn complete(&mut self, tag: &[u8]) {
+        self.copy = None;
         self.done(|unit| match tag {
             [b'B', b'E', b'G', b'I', b'N', ..] | [b'S', b'T', b'A', b'R', b'T', b' ', ..] => {
                 unit.began = true;
@@ -212,6 +223,9 @@ impl Postgresql {
             }
             _ => {}
         });
+        let unit = self.units.front();
+        let text = unit.and_then(|unit| unit.texts.get(usize::from(unit.done).checked_sub(1)?));
+        self.waits.complete(tag, text.map(|(_, text)| text));
     }
 
     fn refuse(&mut self, error: Refusal) {
@@ -220,7 +234,7 @@ impl Postgresql {
         if let Some(unit) = self.units.front() {
             unit.failed = true;
         }
-        self.confirmed = Some(true);
+        (self.confirmed, self.copy) = (Some(true), None);
         // Idle in a transaction for too long: it is open, whatever was not seen.
         if &*error.sqlstate == "25P03" && self.transaction.open.is_none() {
             self.units.clear();
@@ -240,6 +254,10 @@ impl Postgresql {
         let unit = if is_unsure && !last { None } else { self.units.pop() };
         self.doubtful = unit.as_ref().is_some_and(|unit| unit.merged);
         let failed = unit.as_ref().is_some_and(|unit| unit.failed);
+        self.copy = None;
+        if status == b'I' {
+            self.waits.settle(!failed);
+        }
         if !failed {
             self.error = None;
         }

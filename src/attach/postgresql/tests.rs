@@ -257,6 +257,62 @@ fn copies_and_calls() {
 }
 
 #[test]
+fn a_copy_is_open_until_the_client_ends_it() {
+    for begin in
+        [query("COPY t FROM STDIN"), [extended("COPY t FROM STDIN"), message("S", b"")].concat()]
+    {
+        let talk = Talk::logged_in().client(&begin).server(&message("G", b"\0\0\0"));
+        assert_eq!(
+            (talk.facts().answered, talk.facts().in_transaction),
+            (Some(false), Some(false))
+        );
+        assert_eq!(talk.piece(Peer::Server, Piece::Missing(9)).facts().answered, None);
+    }
+}
+
+#[test]
+fn it_waits_for_notifications_while_it_listens() {
+    let said = |talk: Talk, sql: &str, tag: &str, status: &str| {
+        talk.client(&query(sql)).server(&done(tag, status))
+    };
+    let listening = || said(Talk::logged_in(), "LISTEN \"a\"; ", "LISTEN", "I");
+    let waits_by = |talk: &Talk| talk.facts().waits_by;
+    assert_eq!(waits_by(&listening()), Some("LISTEN"));
+    let talk = said(listening(), "SELECT 1", "SELECT 1", "I");
+    assert_eq!(waits_by(&talk), Some("LISTEN"), "it goes on listening");
+    assert_eq!(waits_by(&talk.client(&query("SELECT 2"))), None, "it waits for something else");
+    for (sql, tag, waits) in [
+        ("UNLISTEN b", "UNLISTEN", true),
+        ("UNLISTEN A", "UNLISTEN", false),
+        ("UNLISTEN *", "UNLISTEN", false),
+        ("DISCARD ALL", "DISCARD ALL", false),
+    ] {
+        assert_eq!(waits_by(&said(listening(), sql, tag, "I")).is_some(), waits, "{sql}");
+    }
+    assert_eq!(waits_by(&listening().piece(Peer::Client, Piece::Missing(9))), None);
+    // Asked for in a transaction, it holds when that is committed.
+    for (sql, waits) in [("COMMIT", true), ("ROLLBACK", false)] {
+        let talk = said(Talk::logged_in(), "BEGIN", "BEGIN", "T");
+        let talk = said(talk, "listen a", "LISTEN", "T");
+        assert_eq!(waits_by(&talk), None);
+        assert_eq!(waits_by(&said(talk, sql, sql, "I")).is_some(), waits, "{sql}");
+    }
+    let failed = [message("C", b"LISTEN\0"), error("ERROR", "22012", "x"), message("Z", b"I")];
+    let talk = Talk::logged_in().client(&query("LISTEN a; SELECT 1/0")).server(&failed.concat());
+    assert_eq!(waits_by(&talk), None, "undone");
+}
+
+#[test]
+fn it_waits_for_what_is_replicated() {
+    let talk = Talk::logged_in().client(&query("START_REPLICATION 0/1"));
+    let talk = talk.server(&message("W", b"\0\0\0")).client(&message("d", &[b'r'; 34]));
+    let facts = talk.facts();
+    assert_eq!((facts.waits_by, facts.in_transaction), (Some("START_REPLICATION"), Some(false)));
+    let talk = talk.server(&message("d", b"k")).server(&done("COPY 0", "I"));
+    assert_eq!(talk.facts().waits_by, None);
+}
+
+#[test]
 fn another_protocol_is_none() {
     assert_eq!(Talk::new(true).client(b"GET / HTTP/1.1\r\n\r\n").facts().confirmed, Some(false));
     assert_eq!(Talk::new(true).server(b"\x4a\0\0\0\x0a8.0").facts().confirmed, Some(false));

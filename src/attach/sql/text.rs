@@ -113,6 +113,18 @@ impl SqlText {
         }
     }
 
+    /// Returns the name after its first word, as a server of PostgreSQL takes it.
+    pub fn second_name(&self) -> Option<Vec<u8>> {
+        match self.tokens().nth(1)? {
+            Token::Word(word) => Some(word.to_ascii_lowercase()),
+            Token::Quoted(quoted) => {
+                let inner = quoted.strip_prefix(b"\"").unwrap_or(quoted);
+                Some(inner.strip_suffix(b"\"").unwrap_or(inner).to_vec())
+            }
+            _ => None,
+        }
+    }
+
     /// Returns whether one of these is its first word.
     pub fn begins_with(&self, words: &[&str]) -> bool {
         // Most statements begin with the first letter of another word.

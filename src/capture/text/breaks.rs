@@ -84,9 +84,11 @@ pub fn ended_within(line: &[u8]) -> Option<usize> {
     Some(last + ESCAPED.len())
 }
 
-/// The lines within a line: of a string that JSON or a log holds.
+/// The lines within a line: of a string that JSON or a log holds, or by the line ends of Unicode.
 pub fn within(line: &str) -> impl Iterator<Item = &str> {
-    let lines = line.split('\n').flat_map(|line| line.split("\\n"));
+    let is_end =
+        |c: char| matches!(c, '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let lines = line.split(is_end).flat_map(|line| line.split("\\n"));
     lines.map(|line| line.strip_suffix("\\r").unwrap_or(line).trim_end())
 }
 
@@ -110,5 +112,6 @@ mod tests {
         assert_eq!(usual("{\"a\":\"b\\nc\"}"), "{\"a\":\"b\\nc\"}");
         let lines: Vec<&str> = within("\"stdout\": \"a\\r\\nb\nc\"").collect();
         assert_eq!(lines, ["\"stdout\": \"a", "b", "c\""]);
+        assert_eq!(within("a\u{2028}b\u{85}c").collect::<Vec<_>>(), ["a", "b", "c"]);
     }
 }

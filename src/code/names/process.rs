@@ -16,8 +16,9 @@ use super::maps::{self, Mapping};
 use super::native::{Image, Images, Named};
 use super::perfmap::PerfMap;
 use crate::code::Frame;
-use crate::code::fold::{compiled, go_name, is_interpreter, is_own_go, is_own_native, runs_tasks};
+use crate::code::fold::{compiled, go_name, is_interpreter, is_own_go, is_own_native};
 use crate::code::stacks::{Found, Stack};
+use crate::code::tasks::host;
 
 /// A process, and how its functions are named.
 #[derive(Debug)]
@@ -126,11 +127,13 @@ impl Process {
     /// stands before it.
     fn compiled(
         &self,
-        frames: Vec<Frame>,
+        mut frames: Vec<Frame>,
         is_whole: bool,
         found: Found,
     ) -> Result<Vec<Frame>, String> {
-        let own = frames.iter().position(|frame| frame.own);
+        let host = without_hosts(&mut frames);
+        // Nearest to the socket, and of interest.
+        let own = frames.iter().position(|frame| frame.own).or(host);
         let before = frames.get(..own.unwrap_or(frames.len())).unwrap_or_default();
         if before.iter().any(|frame| is_interpreter(&frame.function)) {
             let own = self.maps.iter().find(|map| map.is_code && map.inode == self.inode);
@@ -219,7 +222,7 @@ impl Process {
                 return Err(STRIPPED.into());
             }
         }
-        let is_task = without_hosts(&mut frames);
+        let is_task = without_hosts(&mut frames).is_some();
         if is_task || frames.iter().any(|frame| frame.own) {
             return Ok(frames);
         }
@@ -235,16 +238,15 @@ impl Process {
     }
 }
 
-const DEEPER: &str = "its stack is deeper than the 4 KiB of it that are copied";
+const DEEPER: &str = "its stack is deeper than the 3.5 KiB of it that are copied";
 
 const STRIPPED: &str = "its program is stripped: one with its symbol table, or its debug symbols below /usr/lib/debug/.build-id, has names";
 
-/// Takes no function for the task's own by which whatever carries out tasks was called. Returns whether it is a task.
-fn without_hosts(frames: &mut [Frame]) -> bool {
-    let runner = frames.iter().position(|frame| runs_tasks(&frame.function));
-    let hosts = runner.and_then(|runner| frames.get_mut(runner..)).unwrap_or_default();
-    hosts.iter_mut().for_each(|frame| frame.own = false);
-    runner.is_some()
+/// Takes no function for the task's own by which whatever carries out tasks was called. Returns the place of that.
+fn without_hosts(frames: &mut [Frame]) -> Option<usize> {
+    let host = host(frames)?;
+    frames.get_mut(host..)?.iter_mut().for_each(|frame| frame.own = false);
+    Some(host)
 }
 
 /// A function of which only the file is known.

@@ -1,6 +1,6 @@
 //! Registers as the kernel hands them over, by the numbers that tables for unwinding know them by.
 
-/// Registers that a table may name, here: those that a called function gives back.
+/// Registers that a table may name.
 pub const MOST: usize = if cfg!(target_arch = "x86_64") { 17 } else { 33 };
 
 /// The part of a stack that was copied, and the registers of whoever called the kernel.
@@ -20,11 +20,10 @@ pub struct Registers {
     pub ip: u64,
 }
 
-/// The kernel's numbers (`asm/perf_regs.h`), each with DWARF's: those that a called function gives back,
-/// then the stack pointer and the instruction.
+/// The kernel's numbers (`asm/perf_regs.h`), each with DWARF's: those by which functions keep the end of their frames,
+/// and the instruction. Each of them costs every send.
 #[cfg(target_arch = "x86_64")]
-pub const PERF_REGISTERS: &[(u32, u16)] =
-    &[(1, 3), (6, 6), (7, SP), (8, IP), (20, 12), (21, 13), (22, 14), (23, 15)];
+pub const PERF_REGISTERS: &[(u32, u16)] = &[(6, FP), (7, SP), (8, IP)];
 #[cfg(target_arch = "x86_64")]
 pub const SP: u16 = 7;
 #[cfg(target_arch = "x86_64")]
@@ -32,24 +31,9 @@ pub const FP: u16 = 6;
 #[cfg(target_arch = "x86_64")]
 const IP: u16 = 16;
 
-/// The kernel's numbers, each with DWARF's: here they are the same.
+/// The kernel's numbers, each with DWARF's: here they are the same. One more has the address to return to.
 #[cfg(target_arch = "aarch64")]
-pub const PERF_REGISTERS: &[(u32, u16)] = &[
-    (19, 19),
-    (20, 20),
-    (21, 21),
-    (22, 22),
-    (23, 23),
-    (24, 24),
-    (25, 25),
-    (26, 26),
-    (27, 27),
-    (28, 28),
-    (29, FP),
-    (30, 30),
-    (31, SP),
-    (32, IP),
-];
+pub const PERF_REGISTERS: &[(u32, u16)] = &[(29, FP), (30, 30), (31, SP), (32, IP)];
 #[cfg(target_arch = "aarch64")]
 pub const SP: u16 = 31;
 #[cfg(target_arch = "aarch64")]

@@ -17,7 +17,7 @@ use crate::code::book::{ALL_LOSSES, Ends};
 use crate::code::unwind::Unwinders;
 use crate::code::{Asked, Code};
 
-/// The pause between two looks at the rings, and the one while much is sent. With 4 KiB of its stack each,
+/// The pause between two looks at the rings, and the one while much is sent. With 3.5 KiB of its stack each,
 /// 20,000 sends a second on one processor fill a ring in ten times as long as the longer.
 const PAUSE: Duration = Duration::from_millis(10);
 const SHORT: Duration = Duration::from_millis(2);

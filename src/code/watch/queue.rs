@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::fs;
 
+use procfs::process::FDTarget;
+
 use super::sample::Seen;
 use super::wanted::Way;
 use crate::code::book::{Book, Event, Held, What};
@@ -119,6 +121,8 @@ impl Queue {
 /// The thing that a descriptor is now.
 fn link(pid: u32, which: u32) -> Link {
     let Ok(link) = fs::read_link(format!("/proc/{pid}/fd/{which}")) else { return Link::Gone };
-    let inode = link.to_str().and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']'));
-    inode.and_then(|inode| inode.parse().ok()).map_or(Link::Other, Link::Socket)
+    match link.to_str().map(str::parse) {
+        Some(Ok(FDTarget::Socket(inode))) => Link::Socket(inode),
+        _ => Link::Other,
+    }
 }

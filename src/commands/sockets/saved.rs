@@ -28,6 +28,9 @@ pub fn report(asked: &SocketsCommand, out: &mut dyn Write) -> Exit {
             complain(&format!("{name}: {unread}"));
             failed = true;
         }
+        if let Some(fewer) = saved.fewer() {
+            complain(&format!("{name}: {fewer}"));
+        }
         if saved.is_assumed {
             complain(&format!("{name}: {ASSUMED}"));
         }

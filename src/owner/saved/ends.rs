@@ -4,31 +4,38 @@
 
 use std::net::IpAddr;
 
-use super::{SavedLine, named, netstat, words};
+use super::named::{self, Role};
+use super::{SavedLine, netstat, words};
+use crate::owner::{Holder, Socket};
 use crate::tcp::segment::Endpoint;
 use crate::tcp::state::State;
-
-/// The words of a state that are written apart, at most: `Fin Wait 2`.
-const STATE: usize = 3;
 
 /// A line, with any prefix. Two ends without a state are no other thing than a socket that was not
 /// understood.
 pub fn line(words: &[&str]) -> SavedLine {
+    if let Some(socket) = of_lsof(words) {
+        return SavedLine::Socket(socket);
+    }
     let parts = words.iter().flat_map(|word| word.split("->"));
-    let all: Vec<&str> =
-        parts.map(|word| word.trim_matches([',', ';'])).filter(|word| !is_label(word)).collect();
+    let labelled: Vec<&str> = parts.map(|word| word.trim_matches([',', ';'])).collect();
+    let all: Vec<&str> = labelled.iter().copied().filter(|word| !is_label(word)).collect();
     let found = (0..all.len()).find_map(|at| Some((at, ends(&all[at..])?)));
-    let Some((at, ([local, peer], len))) = found else { return SavedLine::Other };
+    let Some((at, ([mut local, mut peer], len))) = found else { return SavedLine::Other };
+    if is_turned(&labelled) {
+        (local, peer) = (peer, local);
+    }
     let (before, after) = (&all[..at], &all[at + len..]);
     let is_other = |word: &&str| words::is_other_protocol(word) || **word == *"UNCONN";
     // Solaris says so of UDP.
     if before.iter().any(is_other) || after.first() == Some(&"Connected") {
         return SavedLine::Other;
     }
-    match state_after(after).or_else(|| state_before(before)) {
+    let behind = || words::state_at(after).map(|(state, n)| (state, &after[n..]));
+    match behind().or_else(|| state_before(before)) {
+        Some(_) if words::is_cut(after) && peer.port != 0 => SavedLine::Unclear,
         Some((state, rest)) => {
-            let holders = netstat::program(rest).or_else(|| netstat::pid_first(rest));
-            let holders = holders.into_iter().collect();
+            let behind = netstat::program(rest).or_else(|| netstat::pid_first(rest));
+            let holders = behind.or_else(|| tcp_view(before)).into_iter().collect();
             SavedLine::Socket(netstat::socket([local, peer], state, [None, None], holders))
         }
         // A listener is never in CLOSE-WAIT, in whatever language.
@@ -37,18 +44,68 @@ pub fn line(words: &[&str]) -> SavedLine {
     }
 }
 
-/// A word between ends and their state that says nothing: `->`, `<->`, `Peer:`.
+/// `orders 4242 web-1:47902->db:mysql (CLOSE_WAIT)`: columns of lsof that somebody chose. Its arrow tells ends, be
+/// they names.
+fn of_lsof(words: &[&str]) -> Option<Socket> {
+    let ends = |word: &&str| {
+        let (local, peer) = word.split_once("->")?;
+        Some([words::end(local)?, words::end(peer)?])
+    };
+    let (at, ends) = words.iter().enumerate().find_map(|(at, word)| Some((at, ends(word)?)))?;
+    let (state, _) = words.get(at + 1).and_then(|word| words::state_at(&[word]))?;
+    let is_whole = words[at + 1].starts_with('(') && words[at + 1] != "(CLOSE";
+    let holder = match words[..at] {
+        [command, pid] => netstat::named(command, pid),
+        _ => None,
+    };
+    let is_other = words[..at].iter().any(|word| words::is_other_protocol(word));
+    (is_whole && !is_other)
+        .then(|| netstat::socket(ends, state, [None, None], holder.into_iter().collect()))
+}
+
+/// `java.exe 4242 TCP Close Wait`: what is before the protocol, where the state is before the ends.
+fn tcp_view(before: &[&str]) -> Option<Holder> {
+    let protocol = before.iter().position(|word| words::is_tcp(word))?;
+    match before[..protocol] {
+        [command, pid] => netstat::named(command, pid),
+        _ => None,
+    }
+}
+
+/// A line in anybody's own form, without its marks: `sconn(laddr=addr(ip='192.0.2.5', port=47902), …)`,
+/// `tcp,192.0.2.5:47902,198.51.100.3:3306,CLOSE_WAIT`, `192.0.2.5(47902)<->198.51.100.3(3306)`.
+pub fn loosened(line: &str) -> SavedLine {
+    let bare = line.replace("<->", " ").replace("->", " ").replace('=', "= ");
+    let bare = bare.replace(|c: char| "(){}<>'\",;|".contains(c), " ");
+    self::line(&bare.split_whitespace().collect::<Vec<_>>())
+}
+
+/// A word between ends and their state that says nothing: `->`, `<->`, `Peer:`, `ip=`.
 fn is_label(word: &str) -> bool {
-    let label = word.strip_suffix([':', '=']);
-    matches!(word, "" | "<" | ">" | "=>" | "to")
+    let label = word.strip_suffix(':');
+    let is_arrow = word.chars().all(|c| matches!(c, '-' | '<' | '>' | '='));
+    is_arrow
+        || matches!(word, "to" | "addr")
+        || word.ends_with('=')
         || label.is_some_and(|name| named::role(name).is_some())
+}
+
+/// Do labels name the peer before the local end?
+fn is_turned(words: &[&str]) -> bool {
+    let place = |wanted: Role| {
+        let is_it = |word: &&str| {
+            word.strip_suffix([':', '=']).and_then(named::role).is_some_and(|role| role == wanted)
+        };
+        words.iter().position(is_it)
+    };
+    place(Role::Peer).zip(place(Role::Local)).is_some_and(|(peer, local)| peer < local)
 }
 
 /// Two addresses with their ports, and the words that they take. A name may be any word.
 fn ends(words: &[&str]) -> Option<([Endpoint; 2], usize)> {
     let is_address = |word: &str| {
         let host = word.rsplit_once([':', '.']).map_or(word, |(host, _)| host);
-        host.trim_matches(['[', ']'])
+        host.trim_matches(['[', ']', '.'])
             .split('%')
             .next()
             .is_some_and(|ip| ip.parse::<IpAddr>().is_ok())
@@ -67,14 +124,7 @@ fn is_port(word: &str) -> bool {
     word.bytes().all(|octet| octet.is_ascii_digit())
 }
 
-fn state_after<'a, 'w>(words: &'a [&'w str]) -> Option<(State, &'a [&'w str])> {
-    let bare = |word: &&str| word.trim_matches(['(', ')', '[', ']', ',']).to_owned();
-    let state =
-        |n: &usize| words::state(&words.get(..*n)?.iter().map(bare).collect::<Vec<_>>().concat());
-    (1..=STATE).rev().find_map(|n| Some((state(&n)?, &words[n..])))
-}
-
 fn state_before<'a, 'w>(words: &'a [&'w str]) -> Option<(State, &'a [&'w str])> {
     let state = |n: usize| words::state(&words[words.len().checked_sub(n)?..].concat());
-    (1..=STATE).rev().find_map(|n| Some((state(n)?, &words[..0])))
+    (1..=words::STATE).rev().find_map(|n| Some((state(n)?, &words[..0])))
 }

@@ -9,9 +9,27 @@ use crate::printable::printable;
 /// A line, with any prefix: the protocol stands late in it.
 pub fn line(words: &[&str]) -> SavedLine {
     let is_protocol = |at: &usize| words[*at] == "TCP" && is_kind(words.get(at.wrapping_sub(3)));
-    let Some(at) = (0..words.len()).find(is_protocol) else { return SavedLine::Other };
+    let Some(at) = (0..words.len()).find(is_protocol) else { return begun(words) };
     let (before, after) = (&words[..at], &words[at + 1..]);
     socket(before, after).map_or(SavedLine::Unclear, SavedLine::Socket)
+}
+
+/// `orders 4242 app 9u IPv4 42056997`, folded before the protocol.
+fn begun(words: &[&str]) -> SavedLine {
+    let is_fd = |word: &str| {
+        let number = word.trim_end_matches(['u', 'r', 'w', 'U', 'W']);
+        !number.is_empty() && number.len() < word.len() && number.parse::<u32>().is_ok()
+    };
+    let is_begun = |at: &usize| {
+        matches!(words[*at], "IPv4" | "IPv6")
+            && (words.len() - at <= 3 || matches!(words[at + 3..], ["T" | "TC"]))
+            && is_fd(words[at - 1])
+            && words[..at - 1].iter().any(|word| word.parse::<u32>().is_ok())
+    };
+    match (2..words.len()).any(|at| is_begun(&at)) {
+        true => SavedLine::Unclear,
+        false => SavedLine::Other,
+    }
 }
 
 /// The column TYPE, three before the protocol.
@@ -20,13 +38,15 @@ fn is_kind(word: Option<&&str>) -> bool {
 }
 
 fn socket(before: &[&str], after: &[&str]) -> Option<Socket> {
-    let [ends, state, ..] = after else { return None };
+    let [ends, after @ ..] = after else { return None };
     let (local, peer) = match ends.split_once("->") {
         Some((local, peer)) => (words::end(local)?, words::end(peer)?),
         // Of a listener, lsof names no peer.
         None => (words::end(ends)?, words::end("*:*")?),
     };
-    let state = words::state(state.trim_matches(['(', ')']))?;
+    // The closing bracket is not there where a line was cut.
+    let is_whole = |taken: usize| taken > 1 || after.first() != Some(&"(CLOSE");
+    let (state, _) = words::state_at(after).filter(|(_, taken)| is_whole(*taken))?;
     let queue = |name: &str| {
         after.iter().find_map(|word| word.trim_matches(['(', ')']).strip_prefix(name)?.parse().ok())
     };

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{SavedLine, words};
 use crate::owner::{Holder, Socket, endpoint};
@@ -36,6 +36,13 @@ pub enum Role {
     RecvQ,
     /// Octets that the peer has not acknowledged.
     SendQ,
+}
+
+impl Role {
+    /// Is it an end, or a part of one?
+    fn is_end(self) -> bool {
+        matches!(self, Role::Local | Role::LocalPort | Role::Peer | Role::PeerPort)
+    }
 }
 
 /// Names of columns, in small letters and digits alone.
@@ -80,6 +87,8 @@ const NAMES: &[(&str, Role)] = &[
     ("processname", Role::Command),
     ("pidprogramname", Role::Command),
     ("program", Role::Command),
+    ("programname", Role::Command),
+    ("comm", Role::Command),
     ("command", Role::Command),
     ("recvq", Role::RecvQ),
     ("sendq", Role::SendQ),
@@ -95,26 +104,36 @@ pub fn role(name: &str) -> Option<Role> {
 /// A row or a list of fields, as far as it says something of a socket.
 pub type Record<'a> = Vec<(Role, &'a str)>;
 
-/// Reads a record; `None` if it is of no connection at all.
+/// Reads a record. One with a state and no ends, or the other way round, is unclear where it may be a
+/// connection.
 pub fn socket(record: &[(Role, &str)]) -> SavedLine {
     let get = |role: Role| record.iter().find(|(known, _)| *known == role).map(|(_, cell)| *cell);
     let is_tcp = |protocol: &str| protocol == "6" || protocol.to_lowercase().starts_with("tcp");
     if get(Role::Protocol).is_some_and(|protocol| !protocol.is_empty() && !is_tcp(protocol)) {
         return SavedLine::Other;
     }
-    let (Some(state), Some(peer)) = (get(Role::State), get(Role::Peer)) else {
-        return SavedLine::Other;
-    };
-    let peer = end(peer, get(Role::PeerPort));
     let local = match get(Role::Local) {
         Some(local) => end(local, get(Role::LocalPort)),
         // The column was left out.
         None => get(Role::LocalPort).and_then(|port| end("*", Some(port))),
     };
     let is_microsoft = get(Role::PeerPort).is_some();
-    let state = words::state(state).or_else(|| microsoft(state).filter(|_| is_microsoft));
+    let named = get(Role::State);
+    let state = named.and_then(|named| {
+        words::state(named).or_else(|| microsoft(named).filter(|_| is_microsoft))
+    });
+    let peer = get(Role::Peer).and_then(|peer| end(peer, get(Role::PeerPort)));
+    // A listener's peer is said in many ways, or not at all.
+    let peer = peer.or_else(|| words::end("*:*").filter(|_| state == Some(State::Listen)));
+    let has_ends = local.is_some() && peer.is_some_and(|peer| peer.port != 0);
     let (Some(local), Some(peer), Some(state)) = (local, peer, state) else {
-        return SavedLine::Unclear;
+        let is_row = named.is_some_and(is_said) && get(Role::Peer).is_some_and(is_said);
+        let is_stuck =
+            state == Some(State::CloseWait) && record.iter().any(|(role, _)| role.is_end());
+        return match has_ends || is_row || is_stuck {
+            true => SavedLine::Unclear,
+            false => SavedLine::Other,
+        };
     };
     let queue = |role| get(role).and_then(|queue| queue.parse().ok());
     SavedLine::Socket(Socket {
@@ -129,6 +148,11 @@ pub fn socket(record: &[(Role, &str)]) -> SavedLine {
         silence: None,
         code: None,
     })
+}
+
+/// Datagram sockets have no state, and lists that have all kinds say so.
+fn is_said(cell: &str) -> bool {
+    !matches!(cell, "" | "-" | "NONE" | "None" | "none" | "*" | "*:*")
 }
 
 /// An address with its port in it, or in a column of its own.
@@ -221,6 +245,10 @@ impl Table {
         if cells.len() <= last? || cells.iter().all(|cell| is_rule(cell)) {
             return None;
         }
+        // Its last word may have been cut off.
+        if self.delimiter.is_none() && cells.last().is_some_and(|cell| cell == "CLOSE") {
+            return Some(SavedLine::Unclear);
+        }
         let named = self.roles.iter().zip(&cells);
         let record: Record = named.filter_map(|(role, cell)| Some(((*role)?, &**cell))).collect();
         Some(socket(&record))
@@ -254,28 +282,54 @@ pub fn field(line: &str) -> Option<(Role, &str)> {
     let (name, value) = line.split_once(':')?;
     let value = value.trim().trim_end_matches(',').trim_matches('"');
     let role = role(name.trim().trim_matches('"'))?;
-    // More than a word is no address, and no state.
-    let is_one = role == Role::Command || !value.contains(char::is_whitespace);
-    is_one.then_some((role, value))
+    // More than a word is no address; `Close Wait` is a state.
+    let is_one = !value.contains(char::is_whitespace);
+    let may_be_more = role == Role::Command || role == Role::State && words::state(value).is_some();
+    (is_one || may_be_more).then_some((role, value))
 }
 
-/// Sockets of JSON that others wrote, in an object or a list of them.
-pub fn json(value: &Value) -> Vec<SavedLine> {
-    let objects = match value {
-        Value::Array(values) => &values[..],
-        value => std::slice::from_ref(value),
-    };
-    objects.iter().map(object).collect()
+/// A socket of JSON that others wrote.
+pub fn object(object: &Map<String, Value>) -> SavedLine {
+    let mut record: Vec<(Role, String)> = Vec::new();
+    for (name, value) in object {
+        match role(name) {
+            Some(role @ (Role::Local | Role::Peer)) => record.extend(nested(role, value)),
+            Some(role) => record.extend(scalar(value).map(|text| (role, text))),
+            // osquery's, beside the number.
+            None if name == "name" && object.contains_key("pid") => {
+                record.extend(scalar(value).map(|text| (Role::Command, text)));
+            }
+            None => {}
+        }
+    }
+    let is_datagram = object.get("type").is_some_and(|kind| kind == 2 || kind == "SOCK_DGRAM");
+    match is_datagram {
+        true => SavedLine::Other,
+        false => socket(&record.iter().map(|(role, text)| (*role, &**text)).collect::<Vec<_>>()),
+    }
 }
 
-fn object(value: &Value) -> SavedLine {
-    let Some(object) = value.as_object() else { return SavedLine::Other };
-    let text = |value: &Value| match value {
+fn scalar(value: &Value) -> Option<String> {
+    match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
+    }
+}
+
+/// An end in a text, or `{"ip": "192.0.2.5", "port": 47902}`, or `["192.0.2.5", 47902]`.
+fn nested(role: Role, value: &Value) -> Vec<(Role, String)> {
+    let (ip, port) = match value {
+        Value::Object(end) => {
+            let of = |names: &[&str]| names.iter().find_map(|name| scalar(end.get(*name)?));
+            (of(&["ip", "addr", "address", "host"]), of(&["port"]))
+        }
+        Value::Array(end) => (end.first().and_then(scalar), end.get(1).and_then(scalar)),
+        value => (scalar(value), None),
     };
-    let named = object.iter().filter_map(|(name, value)| Some((role(name)?, text(value)?)));
-    let named: Vec<(Role, String)> = named.collect();
-    socket(&named.iter().map(|(role, text)| (*role, &**text)).collect::<Vec<_>>())
+    let port_role = if role == Role::Local { Role::LocalPort } else { Role::PeerPort };
+    [(role, ip), (port_role, port)]
+        .into_iter()
+        .filter_map(|(role, text)| Some((role, text?)))
+        .collect()
 }

@@ -17,12 +17,18 @@ pub fn line(words: &[&str], before: &[&str], context: &Context) -> SavedLine {
                     let holders = process_before(before).into_iter().collect();
                     SavedLine::Socket(Socket { holders, ..socket })
                 }
+                SavedLine::Socket(socket) if socket.holders.is_empty() => {
+                    let holders = sockstat(protocol, before).into_iter().collect();
+                    SavedLine::Socket(Socket { holders, ..socket })
+                }
                 found => found,
             }
         }
-        _ => solaris(words)
-            .or_else(|| power_shell(words))
-            .map_or(SavedLine::Other, SavedLine::Socket),
+        _ => match solaris(words).or_else(|| power_shell(words)) {
+            Some(socket) => SavedLine::Socket(socket),
+            None if before.is_empty() => power_shell_begun(words),
+            None => SavedLine::Other,
+        },
     }
 }
 
@@ -36,7 +42,8 @@ fn with_protocol(rest: &[&str], before: &[&str], context: &Context) -> SavedLine
         _ => ([None, None], rest),
     };
     if let Some([local, peer]) = words::columns(ends)
-        && let Some(state) = ends.get(4).and_then(|word| words::state(word))
+        && let Some((state, _)) = words::state_at(&ends[4..])
+        && !words::is_cut(&ends[4..])
     {
         let holders = tcp_view(before).into_iter().collect();
         return SavedLine::Socket(socket([local, peer], state, queues, holders));
@@ -46,11 +53,14 @@ fn with_protocol(rest: &[&str], before: &[&str], context: &Context) -> SavedLine
             queues[0].is_some() || ends.first().is_some_and(|word| words::end(word).is_some());
         return if is_begun { SavedLine::Unclear } else { SavedLine::Other };
     };
-    let [state, rest @ ..] = rest else { return SavedLine::Unclear };
-    let Some(state) = words::state(state) else {
+    let Some((state, taken)) =
+        words::state_at(rest).filter(|_| !words::is_cut(rest) || peer.port == 0)
+    else {
         // A listener is never in CLOSE-WAIT, in whatever language.
-        return if peer.port == 0 { SavedLine::Other } else { SavedLine::Unclear };
+        let is_other = peer.port == 0 && !rest.is_empty();
+        return if is_other { SavedLine::Other } else { SavedLine::Unclear };
     };
+    let rest = &rest[taken..];
     let holder = match queues[0] {
         Some(_) => program(rest).or_else(|| in_column(rest, context)),
         None => pid_first(rest),
@@ -100,13 +110,16 @@ pub fn folded_program(words: &[&str]) -> Option<Holder> {
     program(words).filter(|_| name.starts_with(|c: char| c.is_alphabetic()))
 }
 
-/// The process of a column of macOS that is named in the header.
+/// The process of a column of macOS that is named in the header. Its name may have blanks.
 fn in_column(rest: &[&str], context: &Context) -> Option<Holder> {
-    let word = rest.get(context.process_column?)?;
-    match word.rsplit_once(':') {
-        Some((name, pid)) => Some(Holder { command: printable(name), ..pid_alone(pid)? }),
-        None => pid_alone(word),
-    }
+    let words = rest.get(context.process_column?..)?;
+    pid_first(words).or_else(|| {
+        (0..words.len()).find_map(|last| {
+            let (end, pid) = words[last].rsplit_once(':')?;
+            let name = [&words[..last], &[end]].concat().join(" ");
+            Some(Holder { command: printable(&name), ..pid_alone(pid)? })
+        })
+    })
 }
 
 /// The process right behind the state, as on Windows.
@@ -117,13 +130,28 @@ pub fn pid_first(rest: &[&str]) -> Option<Holder> {
 /// `java.exe 4242`: its program and number.
 fn tcp_view(before: &[&str]) -> Option<Holder> {
     let [.., command, pid] = before else { return None };
-    Some(Holder { command: printable(command), ..pid_alone(pid)? })
+    named(command, pid)
+}
+
+/// A process by its name and its number, each a word.
+pub fn named(command: &str, pid: &str) -> Option<Holder> {
+    let is_name = command.parse::<u64>().is_err();
+    is_name.then(|| Some(Holder { command: printable(command), ..pid_alone(pid)? }))?
 }
 
 /// `app java 4242 9`: its user, command, number and descriptor.
 fn process_before(before: &[&str]) -> Option<Holder> {
     let [.., command, pid, fd] = before else { return None };
     Some(Holder { command: printable(command), fd: fd.parse().ok(), ..pid_alone(pid)? })
+}
+
+/// The process of a line of sockstat without a header: its protocols have a number, and nothing else is before them.
+fn sockstat(protocol: &str, before: &[&str]) -> Option<Holder> {
+    let are_names =
+        before.len() == 4 && before[..2].iter().all(|word| word.parse::<u64>().is_err());
+    let is_fd = before.last().is_some_and(|fd| fd.parse::<u32>().is_ok());
+    (are_names && is_fd && protocol.starts_with("tcp") && protocol.len() > 3)
+        .then(|| process_before(before))?
 }
 
 /// A process of which only the number is told; 0 is none.
@@ -154,4 +182,23 @@ fn power_shell(words: &[&str]) -> Option<Socket> {
     let ends = words::columns(words).filter(|_| are_addresses)?;
     let holders = rest.last().and_then(|word| pid_alone(word)).into_iter().collect();
     Some(socket(ends, words::state(state)?, [None, None], holders))
+}
+
+/// The first words of such a row, folded before its state.
+fn power_shell_begun(words: &[&str]) -> SavedLine {
+    let is_ip = |word: &str| word.parse::<IpAddr>().is_ok();
+    let is_port = |word: &str| word.parse::<u16>().is_ok();
+    match words {
+        [local, port, peer] | [local, port, peer, _]
+            if is_ip(local) && is_port(port) && is_ip(peer) =>
+        {
+            match words.get(3) {
+                Some(port) if !is_port(port) => SavedLine::Other,
+                _ => SavedLine::Unclear,
+            }
+        }
+        // An address and a count look the same.
+        [local, port] if is_ip(local) && is_port(port) => SavedLine::Begun,
+        _ => SavedLine::Other,
+    }
 }

@@ -10,12 +10,16 @@ use crate::tcp::segment::Endpoint;
 
 /// A line from these words on.
 pub fn line(words: &[&str]) -> SavedLine {
-    let [slot, local, peer, state, queues, rest @ ..] = words else { return SavedLine::Other };
+    let [slot, local, rest @ ..] = words else { return SavedLine::Other };
     let is_slot = slot.strip_suffix(':').is_some_and(|number| number.parse::<u64>().is_ok());
-    let (Some(local), Some(peer), true) = (end(local), end(peer), is_slot) else {
-        return SavedLine::Other;
-    };
-    socket(local, peer, state, queues, rest).map_or(SavedLine::Unclear, SavedLine::Socket)
+    let (Some(local), true) = (end(local), is_slot) else { return SavedLine::Other };
+    match rest {
+        [peer, state, queues, rest @ ..] => end(peer)
+            .and_then(|peer| socket(local, peer, state, queues, rest))
+            .map_or(SavedLine::Unclear, SavedLine::Socket),
+        // Nothing else begins like that: it was folded.
+        _ => SavedLine::Unclear,
+    }
 }
 
 fn socket(

@@ -100,17 +100,18 @@ fn words_after_users(line: &str) -> impl Iterator<Item = &str> {
 }
 
 /// `users:(("orders",pid=7,fd=6),("orders",pid=8,fd=6))`, and `users:(("orders",7,6))` of old: a name
-/// can hold anything but its closing quote.
+/// can hold anything but its closing quote. With `-T` and `-Z`, more stands between.
 fn users(line: &str) -> Vec<Holder> {
     let Some((_, mut rest)) = line.split_once("users:(") else { return Vec::new() };
     let uid = number(line, "uid:");
     let mut holders = Vec::new();
     while let Some((_, after)) = rest.split_once("(\"") {
         let Some((command, after)) = after.split_once("\",") else { break };
-        let after = after.strip_prefix("pid=").unwrap_or(after);
-        let Some((pid, after)) = after.split_once(',') else { break };
-        let after = after.strip_prefix("fd=").unwrap_or(after);
-        let fd: String = after.chars().take_while(char::is_ascii_digit).collect();
+        let (within, after) = after.split_once(')').unwrap_or((after, ""));
+        let Some((pid, more)) = within.split_once(',') else { break };
+        let pid = pid.strip_prefix("pid=").unwrap_or(pid);
+        let fd = more.rsplit_once("fd=").map_or(more, |(_, fd)| fd);
+        let fd: String = fd.chars().take_while(char::is_ascii_digit).collect();
         let (Ok(pid), Ok(fd)) = (pid.parse(), fd.parse()) else { break };
         holders.push(Holder { pid, command: printable(command), fd: Some(fd), uid });
         rest = after;

@@ -16,11 +16,11 @@ pub fn state(word: &str) -> Option<State> {
     if let Ok(state) = word.parse() {
         return Some(state);
     }
-    let bare: String = word.chars().filter(|c| !matches!(c, '-' | '_')).collect();
+    let bare: String = word.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).collect();
     Some(match bare.to_uppercase().as_str() {
-        "ESTAB" | "ESTABLISHED" | "HERGESTELLT" | "VERBUNDEN" => State::Established,
+        "ESTAB" | "ESTABLISHED" | "ESTABLSH" | "HERGESTELLT" | "VERBUNDEN" => State::Established,
         "LISTEN" | "LISTENING" | "ABHÖREN" | "ABHOEREN" => State::Listen,
-        "CLOSEWAIT" | "SCHLIESSENWARTEN" | "SCHLIESSEN/WARTEN" => State::CloseWait,
+        "CLOSEWAIT" | "CLOSWT" | "SCHLIESSENWARTEN" | "SCHLIESSEN/WARTEN" => State::CloseWait,
         "FINWAIT1" | "FINWARTEN1" => State::FinWait1,
         "FINWAIT2" | "FINWARTEN2" => State::FinWait2,
         "TIMEWAIT" | "WARTEND" => State::TimeWait,
@@ -39,6 +39,26 @@ pub fn state(word: &str) -> Option<State> {
         "时间等待" | "等待超时" => State::TimeWait,
         _ => return None,
     })
+}
+
+/// The words of a state that are written apart, at most: `Fin Wait 2`.
+pub const STATE: usize = 3;
+
+/// The state with which these words begin, and how many of them it takes: `CLOSE_WAIT`, `Close Wait`, `(CLOSE_WAIT)`,
+/// and `CLOSE _WAIT` of a line that was folded within.
+pub fn state_at(words: &[&str]) -> Option<(State, usize)> {
+    let bare = |word: &&str| word.trim_matches(['(', ')', '[', ']', ',']).to_owned();
+    let named = |n: &usize| {
+        let parts: Vec<String> = words.get(..*n)?.iter().map(bare).collect();
+        let is_more = parts.last().is_some_and(|part| part.contains(char::is_alphanumeric));
+        state(&parts.concat()).filter(|_| is_more)
+    };
+    (1..=STATE).rev().find_map(|n| Some((named(&n)?, n)))
+}
+
+/// Is that all of a state's words? `CLOSE` at the end of a line may be a `CLOSE_WAIT` that was cut off.
+pub fn is_cut(words: &[&str]) -> bool {
+    matches!(words, [word] if word.trim_start_matches('(').eq_ignore_ascii_case("close"))
 }
 
 /// TCP, as lists begin its lines with it.
@@ -156,17 +176,18 @@ fn address(host: &str) -> Option<IpAddr> {
     match bare {
         "" => None,
         "*" => Some(IpAddr::from([0; 16])),
-        _ => bare.parse().ok().or_else(|| name(bare)),
+        // z/OS has two dots before the port.
+        _ => bare.trim_end_matches('.').parse().ok().or_else(|| name(bare)),
     }
 }
 
-/// A host's name: letters, digits, dots and dashes, and what people put in place of them. An address
-/// that netstat has cut off is a name, too.
+/// A host's name, and whatever people put in place of one: `10.*.*.5`, `{{ip}}`, `(local)`. An address that
+/// netstat has cut off is a name, too.
 fn name(host: &str) -> Option<IpAddr> {
-    let is_usual = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '<' | '>');
+    let is_part = |c: char| !c.is_control() && !"'\"`,;=/\\|&".contains(c);
     let is_pair = host.contains("->");
     let is_number = host.bytes().all(|octet| octet.is_ascii_digit());
-    (host.chars().all(is_usual) && !is_number && !is_pair).then(|| names::address(host))?
+    (host.chars().all(is_part) && !is_number && !is_pair).then(|| names::address(host))?
 }
 
 /// Reads a header or a command as the context of the lines after it; `None` for any other line.
@@ -200,11 +221,22 @@ pub fn header(line: &str, before: &Context) -> Option<Context> {
     (is_header || is_windows).then(Context::default)
 }
 
-/// `ss -tn state close-wait`: the state of all that follows.
+/// `ss -tn state close-wait`: the state of all that follows. The command may be one of another shell's.
 fn asked(words: &[&str]) -> Option<State> {
+    let quotes = |c: char| "'\"`()[]{}$;,\\".contains(c);
+    let words: Vec<&str> = words.iter().map(|word| word.trim_matches(quotes)).collect();
     let ss = words.iter().position(|word| *word == "ss" || word.ends_with("/ss"))?;
     let state = words[ss..].iter().position(|word| *word == "state")?;
-    words.get(ss + state + 1).and_then(|word| self::state(word.trim_matches(['\'', '"'])))
+    words.get(ss + state + 1).and_then(|word| self::state(word))
+}
+
+/// The line with which `watch` begins each look, and its date:
+/// `Every 2.0s: ss -tan    web-1: Thu Nov 26 13:12:27 2026`.
+pub fn watch(line: &str) -> Option<Option<NaiveDateTime>> {
+    let mut words = line.strip_prefix("Every ")?.split_whitespace();
+    words.next()?.strip_suffix("s:")?.parse::<f64>().ok()?;
+    let words: Vec<&str> = words.collect();
+    Some((4..=6).find_map(|n| moment(&words[words.len().checked_sub(n)?..].join(" "))))
 }
 
 /// Returns the columns from the state to `pid` or `process:pid` in a header of macOS.

@@ -1,0 +1,198 @@
+//! Lines that say CLOSE-WAIT of an end, in whatever form. One of which no socket was read is not passed over.
+
+use std::net::IpAddr;
+
+use super::named::{self, Role};
+use super::words;
+use crate::tcp::state::State;
+
+/// Does a line say that some end is in CLOSE-WAIT? A command that asks for it does not.
+pub fn is_of_a_socket(line: &str) -> bool {
+    close_waits(line) > 0 && (ends(line) > 0 || is_of_lsof(line)) && !is_command(line)
+}
+
+/// `TST=CLOSE_WAIT` of `lsof -F`, whose ends have a line of their own.
+fn is_of_lsof(line: &str) -> bool {
+    line.trim().starts_with("TST=")
+}
+
+/// Counts words for CLOSE-WAIT, in any spelling; a file or a directory may be called so, too.
+pub fn close_waits(line: &str) -> usize {
+    // Nearly every line has none of these.
+    if !line.bytes().any(|octet| matches!(octet, b'c' | b'C' | b's' | b'S' | 0x80..)) {
+        return 0;
+    }
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '*');
+    let (mut count, mut at, mut before) = (0, 0, "");
+    for word in line.split(|c| !is_part(c)) {
+        let after = &line[at + word.len()..];
+        let is_name = after.starts_with(':') && after[1..].starts_with(char::is_alphabetic);
+        let is_apart = before.eq_ignore_ascii_case("close") && word.eq_ignore_ascii_case("wait");
+        count += usize::from((is_apart || is_close_wait(word)) && !is_name);
+        at += word.len() + after.chars().next().map_or(0, char::len_utf8);
+        before = word;
+    }
+    count
+}
+
+/// `CLOSE_WAIT`, `TCP_CLOSE_WAIT`, `TcpState.CloseWait`, `3306CLOSE_WAIT4242/orders`, `CLOSE_WAI` of a column that
+/// was too narrow.
+fn is_close_wait(word: &str) -> bool {
+    let word = word.split('/').next().unwrap_or(word);
+    let bare = word.trim_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '*'));
+    if words::state(bare) == Some(State::CloseWait) {
+        return true;
+    }
+    let upper = bare.to_ascii_uppercase();
+    let is_cut = |rest: &str| !rest.is_empty() && "WAIT".starts_with(rest);
+    let is_last = |spelled: &str| {
+        let before = upper.strip_suffix(spelled);
+        before.is_some_and(|before| {
+            before.ends_with(['_', '.', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+        })
+    };
+    upper.strip_prefix("CLOSE_").is_some_and(is_cut)
+        || ["CLOSE_WAIT", "CLOSE-WAIT", "CLOSEWAIT"].iter().any(|spelled| is_last(spelled))
+}
+
+/// Counts what may be an end, or a part of one: addresses, names with a port, ports that are called so.
+pub fn ends(line: &str) -> usize {
+    let apart = |c: char| c.is_whitespace() || "(){}<>[]'\"`,;=|".contains(c);
+    let parts = || line.split("->").flat_map(|part| part.split(apart));
+    let words = || parts().filter(|word| !word.is_empty());
+    let plain = words().filter(|word| is_end_by_name(word) == Some(false)).count();
+    let sure = words().filter(|word| {
+        let is_port = matches!(named::role(word), Some(Role::LocalPort | Role::PeerPort));
+        is_port || is_address(word) || is_end_by_name(word) == Some(true)
+    });
+    // `count:23` is no end; a pair of such words is one.
+    sure.count() + if plain > 1 { plain } else { 0 }
+}
+
+/// `192.0.2.5`, `192.0.2.5:80`, `192.0.2.5.80`, `192.0.2.5..80`, `192.0.2.5/80`, `2001:db8::5`.
+fn is_address(word: &str) -> bool {
+    let is_ip = |host: &str| host.trim_end_matches('.').parse::<IpAddr>().is_ok();
+    let word = word.trim_matches([':', '.']);
+    is_ip(word) || word.rsplit_once([':', '.', '/', '#']).is_some_and(|(host, _)| is_ip(host))
+}
+
+/// `db.shop:3306` is an end, `count:23` might be one, `13:12:27` is none.
+fn is_end_by_name(word: &str) -> Option<bool> {
+    let (host, _) = word.rsplit_once(':')?;
+    let is_name = host.contains(char::is_alphabetic) && words::state(host).is_none();
+    (is_name && words::end(word).is_some())
+        .then(|| host.contains(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-')))
+}
+
+/// Is it a shell's line? It has a prompt before it, or a tool with its options, or a pipe.
+fn is_command(line: &str) -> bool {
+    const TOOLS: [&str; 14] = [
+        "ss",
+        "netstat",
+        "lsof",
+        "grep",
+        "egrep",
+        "awk",
+        "findstr",
+        "closewait",
+        "watch",
+        "sockstat",
+        "conntrack",
+        "tcpdump",
+        "Get-NetTCPConnection",
+        "ssh",
+    ];
+    let quotes = |c: char| "'\"`()[]{}$;".contains(c);
+    let words: Vec<&str> = line.split_whitespace().map(|word| word.trim_matches(quotes)).collect();
+    let is_tool =
+        |word: &str| TOOLS.contains(&word.rsplit_once("bin/").map_or(word, |(_, tool)| tool));
+    let is_asked =
+        |pair: &[&str]| is_tool(pair[0]) && (pair[1].starts_with(['-', '/']) || pair[1] == "state");
+    let is_piped = || {
+        let behind = line.split('|').skip(1).filter_map(|part| part.split_whitespace().next());
+        behind.into_iter().any(is_tool)
+    };
+    let is_prompt =
+        || ["$ ", "# ", "% "].iter().any(|prompt| line.trim_start().starts_with(prompt));
+    words.windows(2).any(is_asked)
+        || is_piped()
+        || is_prompt() && words.iter().any(|word| is_tool(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn close_wait_is_known_in_any_spelling() {
+        for word in [
+            "CLOSE_WAIT",
+            "CLOSE-WAIT",
+            "CloseWait",
+            "Close Wait",
+            "(CLOSE_WAIT)",
+            "'CLOSE_WAIT'",
+            "TST=CLOSE_WAIT",
+            "TCP_CLOSE_WAIT",
+            "TcpState.CloseWait",
+            "3306CLOSE_WAIT",
+            "CLOSE_WAIT4242/orders",
+            "CLOSE_WAI",
+            "ClosWt",
+            "SCHLIESSEN_WARTEN",
+            "关闭等待",
+            "**CLOSE_WAIT**",
+        ] {
+            assert_eq!(close_waits(word), 1, "{word}");
+        }
+        for word in [
+            "CLOSE",
+            "CLOSED",
+            "CLOSING",
+            "close_wait.txt:tcp",
+            "logs/close-wait",
+            "close_wait:tcp",
+            "waiting to close",
+            "my-close-wait",
+            "",
+        ] {
+            assert_eq!(close_waits(word), 0, "{word}");
+        }
+        assert_eq!(close_waits("a CLOSE_WAIT b CLOSE_WAIT"), 2);
+    }
+
+    #[test]
+    fn ends_are_addresses_and_names_with_ports() {
+        for line in [
+            "('192.0.2.5', 47902)",
+            "192.0.2.5(47902)",
+            "192.0.2.5..47902",
+            "[2001:db8::5]:80",
+            "db.shop:3306",
+            "web:40002->db:mysql",
+            "{\"local_port\":1}",
+            "ip='192.0.2.5'",
+        ] {
+            assert!(ends(line) > 0, "{line}");
+        }
+        for line in ["23", "count:23", "13:12:27", "CLOSE_WAIT:23", "x", ""] {
+            assert_eq!(ends(line), 0, "{line}");
+        }
+    }
+
+    #[test]
+    fn commands_and_counts_are_of_no_socket() {
+        for line in [
+            "$ ss -tn state close-wait dst 192.0.2.5",
+            "netstat -ant | grep CLOSE_WAIT | grep 192.0.2.5:3306",
+            "[root@web-1 ~]# ss -tn 'state close-wait and dst 192.0.2.5'",
+            "PS C:\\> Get-NetTCPConnection -State CloseWait -RemoteAddress 192.0.2.5",
+            "    23 CLOSE_WAIT",
+            "Nov 26 13:12:27 web-1 check: CLOSE_WAIT 23",
+        ] {
+            assert!(!is_of_a_socket(line), "{line}");
+        }
+        assert!(is_of_a_socket("shop | 192.0.2.5:40002 | 198.51.100.3:3306 | CLOSE_WAIT"));
+        assert!(is_of_a_socket("TST=CLOSE_WAIT"));
+    }
+}

@@ -1,0 +1,190 @@
+//! Several lists after each other: later looks, or parts of one look.
+//!
+//! `ss -4` and then `ss -6`, one state and then another, one pod and then the next: such lists have the same
+//! header, and belong together. The same connection in two lists of one kind was seen twice: the second is later.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use chrono::NaiveDateTime;
+
+use super::Moment;
+use crate::owner::Socket;
+use crate::tcp::state::State;
+
+/// The lists read so far, by their moments.
+#[derive(Default)]
+pub struct Moments {
+    ended: Vec<Moment>,
+    at: Option<NaiveDateTime>,
+    /// The whole lists of this moment.
+    now: List,
+    /// The list that is being read.
+    list: List,
+}
+
+type Key = (String, String, Option<String>);
+
+fn key(socket: &Socket) -> Key {
+    (socket.local.to_string(), socket.peer.to_string(), socket.netns.clone())
+}
+
+/// Sockets of one list, or of several.
+#[derive(Default)]
+struct List {
+    sockets: Vec<Socket>,
+    /// One with several holders is one.
+    places: HashMap<Key, usize>,
+    /// States that their commands asked for.
+    asked: Vec<Option<State>>,
+}
+
+impl List {
+    /// Returns the place of the socket.
+    fn add(&mut self, socket: Socket) -> usize {
+        let place = *self.places.entry(key(&socket)).or_insert(self.sockets.len());
+        match self.sockets.get_mut(place).filter(|known| known.state == socket.state) {
+            Some(known) if known.peer.port != 0 => {
+                known.silence = known.silence.or(socket.silence);
+                known.join(socket.holders);
+                place
+            }
+            _ => {
+                self.sockets.push(socket);
+                self.sockets.len() - 1
+            }
+        }
+    }
+
+    /// Is it another look at what there is? Other processes and other states may be asked for at one time, listeners
+    /// are there all the time, and each host has the same loopback addresses.
+    fn is_later_than(&self, known: &List) -> bool {
+        let is_same = |socket: &&Socket| {
+            let is_loopback = |ip: IpAddr| ip.is_loopback();
+            let place = known.places.get(&key(socket));
+            socket.peer.port != 0
+                && !(is_loopback(socket.local.ip) && is_loopback(socket.peer.ip))
+                && place.is_some_and(|place| may_share(socket, &known.sockets[*place]))
+        };
+        self.asked.iter().all(|asked| known.asked.contains(asked))
+            && self.sockets.iter().find(is_same).is_some()
+    }
+}
+
+/// May both have the same holder, as far as they say?
+fn may_share(one: &Socket, other: &Socket) -> bool {
+    let is_in = |pid: i32| other.holders.iter().any(|holder| holder.pid == pid);
+    one.holders.is_empty()
+        || other.holders.is_empty()
+        || one.holders.iter().any(|holder| is_in(holder.pid))
+}
+
+impl Moments {
+    /// Adds a socket to the list that is being read. Returns its place there.
+    pub fn add(&mut self, socket: Socket, asked: Option<State>) -> usize {
+        if !self.list.asked.contains(&asked) {
+            self.list.asked.push(asked);
+        }
+        self.list.add(socket)
+    }
+
+    /// The socket at that place of the list that is being read.
+    pub fn at(&mut self, place: usize) -> Option<&mut Socket> {
+        self.list.sockets.get_mut(place)
+    }
+
+    /// The last socket of the list that is being read.
+    pub fn last(&mut self) -> Option<&mut Socket> {
+        self.list.sockets.last_mut()
+    }
+
+    /// A list of the same kind follows.
+    pub fn end_list(&mut self) {
+        let list = std::mem::take(&mut self.list);
+        if list.is_later_than(&self.now) {
+            self.end_moment();
+        }
+        for asked in list.asked {
+            if !self.now.asked.contains(&asked) {
+                self.now.asked.push(asked);
+            }
+        }
+        list.sockets.into_iter().for_each(|socket| _ = self.now.add(socket));
+    }
+
+    /// A later moment begins, if this one has any socket.
+    pub fn begin(&mut self, at: Option<NaiveDateTime>) {
+        self.end_list();
+        self.end_moment();
+        self.at = at;
+    }
+
+    fn end_moment(&mut self) {
+        if !self.now.sockets.is_empty() {
+            let sockets = std::mem::take(&mut self.now).sockets;
+            self.ended.push(Moment { at: self.at.take(), sockets });
+        }
+    }
+
+    /// All moments that have a socket.
+    pub fn finish(mut self) -> Vec<Moment> {
+        self.begin(None);
+        self.ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::owner::saved::parse;
+
+    fn moments(lists: &[&str]) -> Vec<usize> {
+        let header = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\n";
+        let text: String = lists.iter().map(|list| format!("{header}{list}")).collect();
+        parse(&text).expect("lists").moments.iter().map(|moment| moment.sockets.len()).collect()
+    }
+
+    const A: &str = "CLOSE-WAIT 1 0 192.0.2.5:40001 198.51.100.3:3306 users:((\"x\",pid=7,fd=6))\n";
+    const B: &str = "ESTAB 0 0 192.0.2.5:40002 198.51.100.3:3306 users:((\"x\",pid=7,fd=7))\n";
+    const LISTENER: &str = "LISTEN 0 0 0.0.0.0:80 0.0.0.0:* users:((\"x\",pid=7,fd=3))\n";
+    const LOOPBACK: &str = "ESTAB 0 0 127.0.0.1:40002 127.0.0.1:3306\n";
+
+    #[test]
+    fn the_same_connection_again_is_a_later_moment() {
+        assert_eq!(moments(&[&format!("{A}{B}"), B]), [2, 1]);
+        assert_eq!(moments(&[A, A, A]), [1, 1, 1]);
+    }
+
+    #[test]
+    fn lists_without_one_in_common_are_parts_of_a_moment() {
+        assert_eq!(moments(&[A, B]), [2]);
+        assert_eq!(moments(&[&format!("{A}{LISTENER}"), &format!("{B}{LISTENER}")]), [4]);
+        assert_eq!(moments(&[&format!("{A}{LOOPBACK}"), &format!("{B}{LOOPBACK}")]), [3]);
+        // Inherited: another process has it, too.
+        assert_eq!(moments(&[A, &A.replace("pid=7", "pid=8")]), [1]);
+    }
+
+    #[test]
+    fn other_states_are_asked_for_at_one_time() {
+        let row = |port: u16| {
+            format!(
+                "Recv-Q Send-Q Local Address:Port Peer Address:Port\n1 0 192.0.2.5:{port} 198.51.100.3:3306\n"
+            )
+        };
+        let asked = |state: &str, port| format!("$ ss -tn state {state}\n{}", row(port));
+        let text = asked("close-wait", 1) + &asked("established", 1);
+        assert_eq!(parse(&text).expect("lists").moments.len(), 1);
+        let text = asked("close-wait", 1) + &asked("close-wait", 1);
+        assert_eq!(parse(&text).expect("lists").moments.len(), 2);
+    }
+
+    #[test]
+    fn a_date_or_watch_begins_a_moment_whatever_there_is() {
+        for between in
+            ["2026-11-26 13:13:00\n", "Every 2.0s: ss -tan    web-1: Thu Nov 26 13:12:27 2026\n"]
+        {
+            let moments = parse(&format!("{A}{between}{B}")).expect("lists").moments;
+            assert_eq!(moments.len(), 2, "{between}");
+            assert!(moments[1].at.is_some(), "{between}");
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! A saved list, line by line: what its headers said, what goes on in the next line, and what was found so far.
+
+use super::json::{self, Piece};
+use super::moments::Moments;
+use super::named::{self, Role, Table};
+use super::{
+    Context, Saved, SavedLine, Unread, clue, ends, lsof, netstat, procfs, split, ss, words,
+};
+use crate::capture::text::breaks::within;
+use crate::capture::text::lines::printed;
+use crate::owner::silence::Silence;
+use crate::owner::{Holder, Socket};
+use crate::printable::printable;
+
+/// Reads a saved list line by line, and keeps what it has found so far.
+#[derive(Default)]
+pub struct Reader {
+    moments: Moments,
+    /// The socket that a line may go on with, and whether keep-alives are sent on it.
+    last: Option<(usize, bool)>,
+    /// The socket right above, whose program may be named next.
+    above: Option<usize>,
+    /// Column headers of this list.
+    headers: Vec<String>,
+    /// The headers and commands before this line, as far as they explain it.
+    context: Context,
+    /// Fields of a list of them, which say one thing each of one socket.
+    record: Vec<(Role, String)>,
+    /// A line that may go on in the next.
+    pending: Option<Pending>,
+    unread: Option<Unread>,
+    is_assumed: bool,
+}
+
+/// A line that was perhaps folded, and those that it goes on in.
+struct Pending {
+    number: usize,
+    first: String,
+    /// All of them in one, with a blank between them or with none: who folded it may have taken it away.
+    texts: Vec<String>,
+    lines: usize,
+}
+
+/// The most lines that one is folded into, and the most that name the processes of one socket.
+const MAX_LINES: usize = 4;
+const MAX_OPEN: usize = 32;
+
+impl Pending {
+    fn new(number: usize, line: &str) -> Pending {
+        Pending { number, first: line.to_owned(), texts: vec![line.to_owned()], lines: 1 }
+    }
+
+    fn joined(&self, line: &str) -> Vec<String> {
+        let with = |gap: &str| {
+            let join = |text: &String| format!("{}{gap}{line}", text.trim_end());
+            self.texts.iter().map(join).collect::<Vec<String>>()
+        };
+        let any = |is: fn(&str) -> bool| self.texts.iter().any(|text| is(text));
+        match (any(ss::is_open), any(|text| text.ends_with('-'))) {
+            (true, _) => with(""),
+            // The rest of an arrow, which seemed to be the mark of a quotation.
+            (_, true) => [with(">"), with(" "), with("")].concat(),
+            _ => [with(" "), with("")].concat(),
+        }
+    }
+}
+
+/// A line without the marks of a quotation, and those of Markdown for code and emphasis.
+fn bare(line: &str) -> String {
+    let line = line.trim_start_matches([' ', '\t', '>']);
+    unstressed(&line.replace('→', "->").replace('`', " "))
+}
+
+/// `**CLOSE_WAIT**` without its marks, and not `**.**.**.**`, which somebody put in place of an address.
+fn unstressed(line: &str) -> String {
+    if !line.contains("**") {
+        return line.to_owned();
+    }
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '(' | ')' | '[' | ']');
+    let bare = |word: &str| {
+        let word = word.strip_prefix("**").filter(|rest| rest.starts_with(is_word)).unwrap_or(word);
+        word.strip_suffix("**").filter(|rest| rest.ends_with(is_word)).unwrap_or(word).to_owned()
+    };
+    line.split(' ').map(bare).collect::<Vec<_>>().join(" ")
+}
+
+impl Reader {
+    /// A line as a file has it, with whatever is around it.
+    pub fn text(&mut self, number: usize, line: &str) {
+        within(&printed(line.as_bytes())).for_each(|line| self.line(number, &bare(line)));
+    }
+
+    /// JSON, as far as it says something of sockets.
+    pub fn pieces(&mut self, number: usize, pieces: Vec<Piece>) {
+        self.give_up();
+        for piece in pieces {
+            match piece {
+                Piece::Found(found, text) => self.take(found, number, &text),
+                Piece::Line(line) => self.text(number, &line),
+            }
+        }
+    }
+
+    /// A line without what is around it.
+    pub fn line(&mut self, number: usize, line: &str) {
+        if let Some(at) = words::watch(line).or_else(|| words::moment(line).map(Some)) {
+            self.give_up();
+            self.end_record(number);
+            self.moments.begin(at);
+            self.headers.clear();
+            self.forget();
+            // `watch` has the command there.
+            self.header(line);
+        } else if self.header(line) {
+            self.forget();
+        } else if let Some(pieces) = json::line(line) {
+            self.pieces(number, pieces);
+        } else if !self.field(number, line) {
+            let is_whole = |record: &str| matches!(self.look(record), SavedLine::Socket(_));
+            let records = split::records(line, is_whole);
+            records.into_iter().for_each(|record| self.record(number, record));
+        }
+    }
+
+    fn record(&mut self, number: usize, line: &str) {
+        if let Some(begun) = self.pending.take()
+            && self.goes_on(begun, line)
+        {
+            return;
+        }
+        match self.look(line) {
+            SavedLine::Socket(_) if ss::is_open(line) => {
+                self.pending = Some(Pending::new(number, line));
+            }
+            SavedLine::Socket(socket) => {
+                self.add(socket, line);
+                if clue::close_waits(line) > 1 && clue::ends(line) > 2 {
+                    self.fail(number, line);
+                }
+            }
+            SavedLine::Unclear | SavedLine::Begun => {
+                self.pending = Some(Pending::new(number, line));
+            }
+            _ if clue::is_of_a_socket(line) => self.fail(number, line),
+            SavedLine::More(holders) => self.join(holders),
+            SavedLine::Times => self.time(line),
+            SavedLine::Other => self.name(line),
+        }
+    }
+
+    /// Does a line go on with those before it? If not, they are all there is of theirs.
+    fn goes_on(&mut self, begun: Pending, line: &str) -> bool {
+        let joined = begun.joined(line);
+        let (mut open, mut is_other, mut found) = (Vec::new(), false, None);
+        for text in joined {
+            match self.look(&text) {
+                SavedLine::Socket(_) if self.is_another(line, &text) => {}
+                SavedLine::Socket(_) if ss::is_open(&text) && begun.lines < MAX_OPEN => {
+                    let texts = vec![text];
+                    self.pending = Some(Pending { texts, lines: begun.lines + 1, ..begun });
+                    return true;
+                }
+                // The right one of them has a process, if any has.
+                SavedLine::Socket(socket) if found.is_none() || !socket.holders.is_empty() => {
+                    let is_named = !socket.holders.is_empty();
+                    found = Some((socket, text));
+                    if is_named {
+                        break;
+                    }
+                }
+                SavedLine::Unclear | SavedLine::Begun if !self.begins(line) => open.push(text),
+                _ => is_other |= line.split_whitespace().any(words::is_other_protocol),
+            }
+        }
+        if let Some((socket, text)) = found {
+            self.add(socket, &text);
+            return true;
+        }
+        let is_more = begun.lines < MAX_LINES;
+        match self.look(line) {
+            SavedLine::Other if is_more && is_other => return true,
+            SavedLine::Other if is_more => {}
+            // Ends that are told at last, and not those of a line that begins anew.
+            SavedLine::Unclear if is_more => open.retain(|text| clue::ends(text) <= 2),
+            _ => open.clear(),
+        }
+        if !open.is_empty() {
+            self.pending = Some(Pending { texts: open, lines: begun.lines + 1, ..begun });
+            return true;
+        }
+        self.alone(&begun, line);
+        false
+    }
+
+    /// Is a line a socket of its own, and does not go on with the one before it?
+    fn is_another(&self, line: &str, joined: &str) -> bool {
+        let is_whole = || matches!(self.look(line), SavedLine::Socket(_));
+        words::addresses(joined) > 2 || self.begins(line) && is_whole()
+    }
+
+    /// Has a line the first word of one? lsof, whose ends have an arrow, has the protocol late.
+    fn begins(&self, line: &str) -> bool {
+        let first = line.split_whitespace().next();
+        let is_first = |word: &str| words::is_tcp(word) || words::state(word).is_some();
+        first.is_some_and(is_first) && !line.contains("->")
+    }
+
+    /// A socket that has a line, or several, of its own.
+    fn take(&mut self, found: SavedLine, number: usize, line: &str) {
+        match found {
+            SavedLine::Socket(socket) => self.add(socket, line),
+            SavedLine::Unclear => self.fail(number, line),
+            _ => {}
+        }
+    }
+
+    /// A field of a list of fields. The next socket begins with one that there was, or behind an empty line.
+    fn field(&mut self, number: usize, line: &str) -> bool {
+        let field = named::field(line);
+        let is_known = |role: &Role| self.record.iter().any(|(known, _)| known == role);
+        let is_end = || matches!(line.trim(), "" | "}" | "},");
+        if field.map_or_else(is_end, |(role, _)| is_known(&role)) {
+            self.end_record(number);
+        }
+        let Some((role, value)) = field else { return false };
+        self.give_up();
+        self.record.push((role, value.to_owned()));
+        true
+    }
+
+    fn end_record(&mut self, number: usize) {
+        let record = std::mem::take(&mut self.record);
+        let record: Vec<(Role, &str)> =
+            record.iter().map(|(role, value)| (*role, &**value)).collect();
+        if !record.is_empty() {
+            let line = record.iter().map(|(_, value)| *value).collect::<Vec<_>>().join(" ");
+            self.take(named::socket(&record), number, &line);
+        }
+    }
+
+    /// `[orders.exe]`: Windows names a program below its socket, perhaps behind a part of it.
+    fn name(&mut self, line: &str) {
+        let bare = line.trim().strip_prefix('[').and_then(|line| line.strip_suffix(']'));
+        let is_part = line.split_whitespace().count() == 1;
+        let Some(place) = self.above.take_if(|_| bare.is_some() || !is_part) else { return };
+        let holder = self.moments.at(place).and_then(|socket| socket.holders.first_mut());
+        if let (Some(name), Some(holder)) = (bare, holder)
+            && holder.command.is_empty()
+        {
+            holder.command = printable(name);
+        }
+    }
+
+    fn look(&self, line: &str) -> SavedLine {
+        let row = self.context.table.as_ref().and_then(|table| table.row(line));
+        if let Some(row @ (SavedLine::Socket(_) | SavedLine::Other)) = row {
+            return row;
+        }
+        // Lines of tables are blanks.
+        let line = line.replace(['|', '│', '┃', '║'], " ");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let found = self.look_at(&words, &line);
+        let behind = || self.look_behind_names(&words, &line);
+        let last = || match (row.as_ref(), ends::line(&words)) {
+            (_, found @ SavedLine::Socket(_)) => found,
+            (Some(_), _) | (_, SavedLine::Unclear) => SavedLine::Unclear,
+            _ => match netstat::folded_program(&words) {
+                Some(holder) => SavedLine::More(vec![holder]),
+                None => ss::more(&line),
+            },
+        };
+        match found {
+            SavedLine::Other => match behind().unwrap_or_else(last) {
+                SavedLine::Other => as_socket(ends::loosened(&line)).unwrap_or(SavedLine::Other),
+                found => found,
+            },
+            SavedLine::Begun => behind().or_else(|| as_socket(last())).unwrap_or(found),
+            SavedLine::Unclear => behind().or_else(|| as_socket(last())).unwrap_or(found),
+            found => found,
+        }
+    }
+
+    /// Looks behind what `grep -H` and others put before a line without a blank.
+    fn look_behind_names(&self, words: &[&str], line: &str) -> Option<SavedLine> {
+        let (at, first) = words
+            .iter()
+            .take(MAX_PREFIX)
+            .enumerate()
+            .find_map(|(at, word)| Some((at, words::unglued(word)?)))?;
+        let words = [&[first], &words[at + 1..]].concat();
+        as_socket(self.look_at(&words, line))
+    }
+
+    fn look_at(&self, words: &[&str], line: &str) -> SavedLine {
+        let (mut unclear, mut begun) = (false, false);
+        // A prefix has a few words at most.
+        for start in 0..words.len().min(MAX_PREFIX) {
+            if start > 0 && words::is_other_protocol(words[start - 1]) {
+                break;
+            }
+            let (before, words) = words.split_at(start);
+            let forms = [
+                ss::line(words, line, &self.context),
+                netstat::line(words, before, &self.context),
+                procfs::line(words),
+            ];
+            for form in forms {
+                match form {
+                    SavedLine::Socket(socket) => return SavedLine::Socket(socket),
+                    SavedLine::Unclear => unclear = true,
+                    SavedLine::Begun => begun = true,
+                    SavedLine::More(_) | SavedLine::Times | SavedLine::Other => {}
+                }
+            }
+        }
+        match lsof::line(words) {
+            SavedLine::Other if unclear => SavedLine::Unclear,
+            SavedLine::Other if begun => SavedLine::Begun,
+            found => found,
+        }
+    }
+
+    /// Column headers say what the lines after them are; with the same header again, a list of its own begins.
+    fn header(&mut self, line: &str) -> bool {
+        let (known, table) = (words::header(line, &self.context), Table::of(line));
+        if known.is_none() && table.is_none() {
+            return false;
+        }
+        self.give_up();
+        self.context = Context { table, ..known.unwrap_or_default() };
+        let header = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        if self.headers.contains(&header) {
+            self.moments.end_list();
+            self.headers.clear();
+        }
+        self.headers.push(header);
+        true
+    }
+
+    /// No line goes on with a socket above.
+    fn forget(&mut self) {
+        (self.last, self.above) = (None, None);
+    }
+
+    fn add(&mut self, socket: Socket, line: &str) {
+        self.is_assumed |= self.context.is_stateless
+            && self.context.asked.is_none()
+            && !words::names_state(line, socket.state);
+        let place = self.moments.add(socket, self.context.asked);
+        self.last = Some((place, ss::keeps_alive(line)));
+        self.above = Some(place);
+    }
+
+    fn join(&mut self, holders: Vec<Holder>) {
+        if let Some(socket) = self.moments.last() {
+            socket.join(holders);
+        }
+    }
+
+    /// Times are those of the socket before them.
+    fn time(&mut self, line: &str) {
+        let Some((place, keep_alive)) = self.last else { return };
+        if let Some(socket) = self.moments.at(place) {
+            let silence = ss::silence(line, socket.silence);
+            socket.silence = silence.map(|silence| Silence { keep_alive, ..silence });
+        }
+    }
+
+    fn give_up(&mut self) {
+        if let Some(begun) = self.pending.take() {
+            self.alone(&begun, "");
+        }
+    }
+
+    /// A line that does not go on in the next. What may be something else is no socket unless the next says so.
+    fn alone(&mut self, begun: &Pending, next: &str) {
+        let is_stuck = |text: &String| clue::close_waits(text) > 0;
+        let is_whole = || matches!(self.look(next), SavedLine::Socket(_));
+        let is_next = || clue::close_waits(next) > 0 && !is_whole();
+        match self.look(&begun.first) {
+            // What it could be read of last: its processes may go on.
+            SavedLine::Socket(first) => {
+                let text = begun.texts.last().unwrap_or(&begun.first);
+                let socket = match self.look(text) {
+                    SavedLine::Socket(socket) => socket,
+                    _ => first,
+                };
+                self.add(socket, text);
+            }
+            SavedLine::Begun if !begun.texts.iter().any(is_stuck) && !is_next() => {}
+            _ => self.fail(begun.number, &begun.first),
+        }
+    }
+
+    fn fail(&mut self, line: usize, text: &str) {
+        Unread::add(&mut self.unread, line, text);
+        self.above = None;
+    }
+
+    /// All that was found; `Err` if that is no socket.
+    pub fn finish(mut self, last: usize) -> Result<Saved, Option<Unread>> {
+        self.give_up();
+        self.end_record(last);
+        let Reader { moments, unread, is_assumed, .. } = self;
+        let moments = moments.finish();
+        match moments.is_empty() {
+            true => Err(unread),
+            false => Ok(Saved { moments, unread, is_assumed }),
+        }
+    }
+}
+
+fn as_socket(found: SavedLine) -> Option<SavedLine> {
+    matches!(found, SavedLine::Socket(_)).then_some(found)
+}
+
+/// The most words of a prefix.
+const MAX_PREFIX: usize = 12;
