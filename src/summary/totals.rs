@@ -31,6 +31,11 @@ pub struct Totals {
     pub rewritten: u64,
     /// Connections that two capture points saw.
     pub seen_twice: u64,
+    /// Connections that have the same ends and initial numbers as one at another point, whose clock has
+    /// another time for them: each counts.
+    pub apart: u64,
+    /// Nanoseconds between those clocks, at most.
+    pub clocks_apart: i64,
     /// Flows that left memory before their time (`--max-flows`).
     pub evicted: u64,
     /// Flows that are counted and not listed, since there was no memory for their rows (`--max-flows`).
