@@ -195,6 +195,7 @@ mod tests {
             evidence: Vec::new(),
             doubts: Set::default(),
             descriptor_may_leak: false,
+            kernel_holds: false,
             waits_for: None,
             first: place,
             last: place,
