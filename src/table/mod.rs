@@ -11,6 +11,7 @@ mod chain;
 mod chains;
 mod evict;
 mod resting;
+mod strange;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -409,7 +410,7 @@ impl FlowTable {
             if chain.reused {
                 chain.supersede(&mut self.older, &key);
             }
-            let older = if chain.reused { self.older.remove(&key) } else { None };
+            let older = if chain.reused { self.older.flows.remove(&key) } else { None };
             let flows = older.unwrap_or_default().into_iter().chain([chain.newest]);
             flows.map(move |flow| Retired { key, flow })
         });
@@ -426,7 +427,7 @@ impl FlowTable {
         if is_taker(&chain.newest) {
             return Some(&mut chain.newest);
         }
-        self.older.get_mut(key)?.iter_mut().find(|flow| is_taker(flow))
+        self.older.flows.get_mut(key)?.iter_mut().find(|flow| is_taker(flow))
     }
 
     /// The connections of a 4-tuple.

@@ -233,7 +233,7 @@ phrases! {
     recv_q_1(): "Recv-Q 1: the program never read the end-of-file: it is not reading this connection." => "Recv-Q 1：程序从未读到文件结尾（EOF）：它没有在读这条连接。";
     recv_q_more(): "Recv-Q above 1: data came before the end-of-file, and the program read neither." => "Recv-Q 大于 1：文件结尾（EOF）之前还有数据，程序两者都没有读。";
     in_backlog(): "(backlog): no process has the socket: it sits in a listening socket's backlog, and the program never accepted it." => "(backlog)：没有进程拥有这个套接字：它在监听套接字的 backlog 里，程序从未 accept。";
-    list_has_no_process(): "(unknown): the list names no process for them: ss -tanpe, netstat -antp or lsof -nP -iTCP do, as root." => "(未知)：列表里没有它们的进程：请以 root 运行 ss -tanpe、netstat -antp 或 lsof -nP -iTCP。";
+    list_has_no_process(): "(unknown): the list has no process number for them: ss -tanpe, netstat -antp or lsof -nP -iTCP do, as root." => "(未知)：列表里没有它们的进程号：请以 root 运行 ss -tanpe、netstat -antp 或 lsof -nP -iTCP。";
     process_ended(): "(unknown): the process ended while the list was made." => "(未知)：生成列表时进程已经结束。";
     no_permission(processes): "(unknown): no permission to look into {processes}: run as root, or give closewait cap_sys_ptrace and cap_dac_read_search." => "(未知)：没有权限查看 {processes}：请以 root 运行，或给 closewait 赋予 cap_sys_ptrace 和 cap_dac_read_search。";
     one_process(): "1 process" => "1 个进程";
