@@ -67,7 +67,7 @@ impl Span {
 struct Waiting {
     header: Header,
     payload: Span,
-    /// How many places before it the one before it on its connection stands.
+    /// The number of places between it and the one before it on its connection.
     back: u32,
 }
 
