@@ -1,61 +1,116 @@
 //! The conversations of many connections, each in the slot that its connection names.
 
-use super::marks::Marks;
-use super::registry::{self, Content, Known, Talk};
-use super::{Facts, Opening, Peer};
+use super::Facts;
+use super::conversation::Conversation;
+pub use super::conversation::Wanted;
+use super::registry::{Content, Guess};
+use super::unread::Rounds;
+pub use super::unread::{Header, Payloads, Span};
 use crate::tcp::flow::{Flow, Slot};
-use crate::tcp::segment::{End, Segment};
-use crate::tcp::stream::{Chunk, Stream};
+use crate::tcp::segment::End;
 
 /// The conversations read along of one shard's connections, each in its slot.
 #[derive(Default)]
 pub struct Conversations {
     slots: Vec<Option<Conversation>>,
     free: Vec<u32>,
-}
-
-/// Facts that cost something, and are only kept where they are wanted.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted {
-    /// [`Facts::path`].
-    pub path: bool,
-    /// [`Facts::begun_in`].
-    pub octets: bool,
-}
-
-struct Conversation {
-    /// The place of its connection's first packet: slots are used again.
-    first: u64,
-    talk: Talk,
-    protocol: Known,
-    opening: Opening,
-    server: End,
-    /// The first octets of the lower and of the upper end are still to come.
-    awaited: [bool; 2],
-    /// The octets from the lower and from the upper end; none once nothing more can be learnt.
-    streams: Option<Box<[Stream; 2]>>,
-    /// The client's last segments, where they are wanted.
-    marks: Option<Box<Marks>>,
+    /// The last rounds, with the payloads of what waits.
+    rounds: Rounds,
+    /// Segments of this round that were read at once, less those that wait.
+    balance: isize,
 }
 
 impl Conversations {
-    /// Takes a segment of a connection.
-    pub fn take(&mut self, flow: &mut Flow, segment: &Segment, content: Content, wanted: Wanted) {
-        if flow.slot == Slot::NOTHING {
-            return;
+    /// Begins with a round, in which segments come with these payloads. Returns whether most are likely to be read
+    /// at once.
+    pub fn begin_round(&mut self, payloads: &Payloads) -> bool {
+        let most_are_read = core::mem::take(&mut self.balance) > 0;
+        self.rounds.begin(payloads);
+        while let Some((round, began)) = self.rounds.too_old() {
+            for at in began {
+                let slot = self.slots.get_mut(at as usize).and_then(Option::as_mut);
+                if let Some(conversation) = slot.filter(|it| it.began == round) {
+                    conversation.read_along(&self.rounds);
+                }
+            }
+            self.rounds.end_oldest();
         }
+        most_are_read
+    }
+
+    /// Takes a segment of a connection, which may wait where its payload lies.
+    #[inline]
+    pub fn keep(
+        &mut self,
+        flow: &mut Flow,
+        header: &Header,
+        guess: Guess,
+        payload: Span,
+        wanted: Wanted,
+    ) {
+        let slot = self.slots.get_mut(flow.slot.0 as usize).and_then(Option::as_mut);
+        match slot.filter(|conversation| conversation.waits()) {
+            Some(conversation) => {
+                self.rounds.wait(&mut conversation.unread, header, payload);
+                self.balance -= 1;
+            }
+            None => self.keep_closely(flow, header, guess, payload, wanted),
+        }
+    }
+
+    #[inline(never)]
+    fn keep_closely(
+        &mut self,
+        flow: &mut Flow,
+        header: &Header,
+        guess: Guess,
+        payload: Span,
+        wanted: Wanted,
+    ) {
         if flow.slot == Slot::NONE {
-            flow.slot = self.begin(Conversation::new(flow, content, wanted));
+            self.begin(flow, guess, wanted);
+            self.rounds.note(flow.slot.0);
         }
-        let Some(conversation) = self.get_mut(flow.slot) else { return };
-        let may_be_told = conversation.take(segment, content.payload);
-        if may_be_told && conversation.is_in_no_protocol() {
+        let slot = self.slots.get_mut(flow.slot.0 as usize);
+        let Some(conversation) = slot.and_then(Option::as_mut) else { return };
+        conversation.hear(self.rounds.payload(payload));
+        if conversation.waits() || conversation.is_silent() {
+            return self.rounds.wait(&mut conversation.unread, header, payload);
+        }
+        self.balance += 1;
+        conversation.read_along(&self.rounds);
+        conversation.read(header, self.rounds.payload(payload));
+        self.let_go_of_nothing(flow);
+    }
+
+    /// Takes a segment of a connection, and reads it at once.
+    pub fn take(&mut self, flow: &mut Flow, header: &Header, content: Content, wanted: Wanted) {
+        if flow.slot == Slot::NONE {
+            self.begin(flow, content.guess, wanted);
+        }
+        let slot = self.slots.get_mut(flow.slot.0 as usize);
+        let Some(conversation) = slot.and_then(Option::as_mut) else { return };
+        conversation.read(header, content.payload);
+        self.let_go_of_nothing(flow);
+    }
+
+    /// Lets go of a connection that is in no protocol.
+    #[inline]
+    fn let_go_of_nothing(&mut self, flow: &mut Flow) {
+        let slot = self.slots.get(flow.slot.0 as usize).and_then(Option::as_ref);
+        if slot.is_some_and(Conversation::is_in_no_protocol) {
             self.release(flow.slot);
             flow.slot = Slot::NOTHING;
         }
     }
 
-    fn begin(&mut self, conversation: Conversation) -> Slot {
+    fn begin(&mut self, flow: &mut Flow, guess: Guess, wanted: Wanted) {
+        let (first, round) = (flow.first.order(), self.rounds.number());
+        let begins = [End::Lower, End::Upper].map(|end| {
+            let isn = flow.half(flow.side(end)).isn();
+            isn.map(|isn| isn + 1)
+        });
+        let conversation = Conversation::new(first, begins, guess, wanted, round);
         let free = self.free.pop();
         let at = free.unwrap_or_else(|| {
             self.slots.push(None);
@@ -64,11 +119,7 @@ impl Conversations {
         if let Some(slot) = self.slots.get_mut(at as usize) {
             *slot = Some(conversation);
         }
-        Slot(at)
-    }
-
-    fn get_mut(&mut self, Slot(at): Slot) -> Option<&mut Conversation> {
-        self.slots.get_mut(at as usize)?.as_mut()
+        flow.slot = Slot(at);
     }
 
     fn get(&self, flow: &Flow) -> Option<&Conversation> {
@@ -77,25 +128,27 @@ impl Conversations {
     }
 
     /// Returns what was said on a connection, unless it turned out to be in no protocol that is read.
-    pub fn facts(&self, flow: &Flow, literals: bool) -> Option<Box<Facts>> {
-        let conversation = self.get(flow)?;
-        let mut facts = conversation.talk.facts(literals);
-        facts.client = Some(conversation.server.other());
-        if let Some(marks) = &conversation.marks {
-            facts.begun_in = facts.transaction_since.and_then(|at| marks.at(at));
-            facts.last_statement_in = facts.last_statement_at.and_then(|at| marks.at(at));
-            facts.statements_in = facts.statements_at.iter().map(|at| marks.at(*at)).collect();
+    pub fn facts(&mut self, flow: &Flow, literals: bool) -> Option<Box<Facts>> {
+        let slot = self.slots.get_mut(flow.slot.0 as usize);
+        if let Some(conversation) = slot.and_then(Option::as_mut) {
+            conversation.read_along(&self.rounds);
         }
+        self.facts_read(flow, literals)
+    }
+
+    /// Returns it as far as it has been read: all of it, but for segments that may wait ([`Wanted::later`]).
+    pub fn facts_read(&self, flow: &Flow, literals: bool) -> Option<Box<Facts>> {
+        let facts = self.get(flow)?.facts(literals)?;
         (facts.confirmed != Some(false)).then(|| Box::new(facts))
     }
 
-    /// Returns the end that is the server in what is spoken on a connection.
+    /// Returns the end that is the server in what is spoken on a connection, as far as it has been read.
     pub fn server(&self, flow: &Flow) -> Option<End> {
-        Some(self.get(flow)?.server)
+        self.get(flow)?.server()
     }
 
     /// Returns whether a transaction is open on a connection.
-    pub fn is_in_transaction(&self, flow: &Flow) -> bool {
+    pub fn is_in_transaction(&mut self, flow: &Flow) -> bool {
         self.facts(flow, false).is_some_and(|facts| facts.in_transaction == Some(true))
     }
 
@@ -114,86 +167,15 @@ impl Conversations {
     }
 }
 
-impl Conversation {
-    fn new(flow: &Flow, Content { guess, .. }: Content, wanted: Wanted) -> Conversation {
-        let opening = Opening { assumed: guess.assumed, path: wanted.path };
-        Conversation {
-            first: flow.first.order(),
-            talk: guess.protocol.begin(opening),
-            protocol: guess.protocol,
-            opening,
-            server: guess.server,
-            awaited: [false; 2],
-            streams: Some(Box::default()),
-            marks: wanted.octets.then(Box::default),
-        }
-    }
-
-    /// It turned out to be something else, and no end's first word can change that.
-    fn is_in_no_protocol(&self) -> bool {
-        self.awaited == [false; 2] && self.talk.confirmed() == Some(false)
-    }
-
-    /// Returns whether this was the last that can be learnt, or an end's first word after that.
-    fn take(&mut self, segment: &Segment, payload: &[u8]) -> bool {
-        let is_first = self.decide(segment, payload);
-        let Some(streams) = &mut self.streams else { return is_first };
-        let [from, to] = [segment.from, segment.from.other()];
-        let peer = |end| if end == self.server { Peer::Server } else { Peer::Client };
-        let (at, talk) = (segment.place.time, &mut self.talk);
-        if segment.flags.ack() {
-            streams[to as usize].acked(segment.ack, |piece| talk.take(peer(to), at, piece));
-        }
-        let stream = &mut streams[from as usize];
-        if segment.flags.fin() {
-            stream.acked(segment.seq, |piece| talk.take(peer(from), at, piece));
-        }
-        let (seq, syn, len) = (segment.seq, segment.flags.syn(), segment.len);
-        let chunk = Chunk { seq, syn, len, captured: payload };
-        if let Some(marks) = self.marks.as_mut().filter(|_| len > 0 && from != self.server) {
-            let is_next = stream.is_next(&chunk);
-            marks.add(at, is_next.then(|| (seq, seq + len)));
-        }
-        stream.take(chunk, |piece| talk.take(peer(from), at, piece));
-        let is_done = talk.is_done();
-        if is_done {
-            self.streams = None;
-        }
-        is_done
-    }
-
-    /// The port was only a guess: what an end says first decides. Returns whether this was it.
-    fn decide(&mut self, segment: &Segment, payload: &[u8]) -> bool {
-        let Some(awaited) = self.awaited.get_mut(segment.from as usize) else { return false };
-        *awaited |= segment.flags.syn();
-        if payload.is_empty() || !core::mem::take(awaited) {
-            return false;
-        }
-        // Of all protocols that are read, no client's first words are an answer: what looks like them is.
-        let is_answer = !self.awaited[segment.from.other() as usize];
-        if let Some((protocol, from)) = registry::recognise_surely(payload)
-            && !(is_answer && from == Peer::Client)
-            && (protocol, from) != (self.protocol, self.peer(segment.from))
-        {
-            self.protocol = protocol;
-            self.server = if from == Peer::Server { segment.from } else { segment.from.other() };
-            self.talk = protocol.begin(self.opening);
-            self.streams.get_or_insert_default();
-        }
-        true
-    }
-
-    fn peer(&self, end: End) -> Peer {
-        if end == self.server { Peer::Server } else { Peer::Client }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::registry::Guess;
+    use proptest::prelude::*;
+
+    use super::super::registry::Known;
     use super::*;
     use crate::place::{Place, Time};
-    use crate::tcp::segment::{Endpoint, Extras, Flags, FlowKey};
+    use crate::regressions::kept;
+    use crate::tcp::segment::{Endpoint, Extras, Flags, FlowKey, Segment};
     use crate::tcp::seq::Seq;
 
     const CLIENT: Endpoint =
@@ -228,7 +210,7 @@ mod tests {
         let mut take = |from, flags, seq, payload: &[u8]| {
             let segment = segment(from, flags, seq, payload);
             let content = Content { guess, payload };
-            all.take(&mut flow, &segment, content, Wanted::default());
+            all.take(&mut flow, &Header::of(&segment), content, Wanted::default());
             (flow.slot, all.free.len())
         };
         take(CLIENT, Flags::SYN, 0, b"");
@@ -236,5 +218,166 @@ mod tests {
         assert_eq!(take(CLIENT, Flags::ACK, 1, b"who speaks first?"), (Slot(0), 0));
         assert_eq!(take(SERVER, Flags::ACK, 1, b"not a server"), (Slot::NOTHING, 1));
         assert_eq!(take(SERVER, Flags::ACK, 13, b"of MySQL"), (Slot::NOTHING, 1));
+    }
+
+    /// First words and others, in several protocols.
+    const WORDS: &[(Endpoint, &[u8])] = &[
+        (SERVER, b"\x17\0\0\0\x0a8.0.36\0xxxxxxxxxxxxx\x01\0"),
+        (CLIENT, b"\x06\0\0\0\x03BEGIN"),
+        (CLIENT, b"\x09\0\0\0\x03select 1"),
+        (SERVER, b"\x07\0\0\x01\0\0\0\x01\0\0\0"),
+        (CLIENT, b"\0\0\0\x12\0\x03\0\0user\0app\0\0"),
+        (CLIENT, b"Q\0\0\0\x0aBEGIN\0"),
+        (SERVER, b"C\0\0\0\x0aBEGIN\0Z\0\0\0\x05T"),
+        (CLIENT, b"GET /orders/17 HTTP/1.1\r\nHost: shop\r\n\r\n"),
+        (SERVER, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"),
+        (CLIENT, b"*1\r\n$5\r\nMULTI\r\n"),
+        (SERVER, b"+OK\r\n"),
+        (CLIENT, b"\x16\x03\x01\0\x05hello"),
+        (SERVER, b"words of nobody"),
+        (CLIENT, b""),
+    ];
+
+    /// A segment of one of several connections.
+    #[derive(Clone, Debug)]
+    struct Said {
+        connection: usize,
+        word: usize,
+        /// Octets before it that were lost.
+        lost: u32,
+        /// Octets of it that were captured.
+        captured: usize,
+    }
+
+    fn said() -> impl Strategy<Value = Said> {
+        let lost = prop_oneof![12 => Just(0u32), 1 => 1u32..9];
+        let captured = prop_oneof![12 => Just(usize::MAX), 1 => 0usize..9];
+        (0usize..3, 0..WORDS.len(), lost, captured).prop_map(
+            |(connection, word, lost, captured)| Said { connection, word, lost, captured },
+        )
+    }
+
+    /// Connections with what was said on them, each side's next number, and a clock.
+    struct Read {
+        all: Conversations,
+        flows: Vec<Flow>,
+        next: [[u32; 2]; 3],
+        clock: i128,
+        wanted: Wanted,
+    }
+
+    impl Read {
+        fn new(later: bool) -> Read {
+            let flow = Flow::new(&segment(CLIENT, Flags::SYN, 0, b""));
+            let wanted = Wanted { path: true, octets: true, later };
+            let mut read = Read {
+                all: Conversations::default(),
+                flows: vec![flow; 3],
+                next: [[0; 2]; 3],
+                clock: 0,
+                wanted,
+            };
+            // Of the first connection, the beginning was seen.
+            let begun = [(CLIENT, Flags::SYN), (SERVER, Flags::SYN | Flags::ACK)];
+            let begun = begun.map(|(from, flags)| segment(from, flags, 0, b""));
+            begun.iter().for_each(|segment| read.take(0, segment, b"", None));
+            read.next[0] = [1; 2];
+            read
+        }
+
+        fn take(&mut self, at: usize, segment: &Segment, payload: &[u8], span: Option<Span>) {
+            let (_, server) = FlowKey::new(SERVER, CLIENT);
+            let guess = Guess { protocol: Known::ALL[at], server, assumed: true };
+            let (flow, header) = (&mut self.flows[at], Header::of(segment));
+            match span.or(self.wanted.later.then_some(Span { start: 0, len: 0 })) {
+                Some(span) => self.all.keep(flow, &header, guess, span, self.wanted),
+                None => self.all.take(flow, &header, Content { guess, payload }, self.wanted),
+            }
+        }
+
+        fn round(&mut self, round: &[Said]) {
+            let captured = |said: &Said| {
+                let word = WORDS[said.word].1;
+                word.get(..said.captured).unwrap_or(word)
+            };
+            let payloads = round.iter().map(captured).collect::<Vec<_>>().concat();
+            self.all.begin_round(&payloads.into());
+            let mut start = 0;
+            for said in round {
+                let (from, word) = WORDS[said.word];
+                let number = &mut self.next[said.connection][usize::from(from == SERVER)];
+                *number += said.lost;
+                let payload = captured(said);
+                let mut segment = segment(from, Flags::ACK, *number, word);
+                *number += word.len() as u32;
+                self.clock += 1;
+                segment.place = Place::new(Time::from_nanos(self.clock), 0, 1, 6);
+                let span = Span { start, len: payload.len() as u32 };
+                start += span.len;
+                let span = self.wanted.later.then_some(span);
+                self.take(said.connection, &segment, payload, span);
+            }
+        }
+
+        fn facts(&mut self) -> Vec<String> {
+            let facts = |flow| format!("{:?}", self.all.facts(flow, true));
+            self.flows.iter().map(facts).collect()
+        }
+    }
+
+    proptest! {
+        #![proptest_config(kept("conversations", 256))]
+
+        /// However long segments wait, they say what they would have said at once.
+        #[test]
+        fn what_waits_says_the_same_later(
+            rounds in prop::collection::vec(prop::collection::vec(said(), 0..6), 1..40),
+        ) {
+            let (mut at_once, mut later) = (Read::new(false), Read::new(true));
+            for round in &rounds {
+                at_once.round(round);
+                later.round(round);
+            }
+            prop_assert_eq!(at_once.facts(), later.facts());
+        }
+    }
+
+    /// A connection that goes on is read along once its first round is too old, and lets go of all payloads.
+    #[test]
+    fn nothing_waits_for_long() {
+        let mut read = Read::new(true);
+        let login = Said { connection: 1, word: 4, lost: 0, captured: usize::MAX };
+        let waits = |read: &Read| {
+            let conversation = read.all.get(&read.flows[1]).expect("a conversation");
+            conversation.unread.count > 0
+        };
+        read.round(&[login.clone()]);
+        assert!(waits(&read));
+        let payloads = Payloads::from(vec![0; 8]);
+        read.all.begin_round(&payloads);
+        assert_eq!(Payloads::strong_count(&payloads), 2);
+        (0..20).for_each(|_| read.round(&[]));
+        assert_eq!((waits(&read), Payloads::strong_count(&payloads)), (false, 1));
+        let facts = read.all.facts(&read.flows[1], false).expect("a conversation");
+        assert_eq!(facts.user.as_deref(), Some("app"));
+        read.round(&[login]);
+        assert!(!waits(&read), "from here on, nothing of it does");
+    }
+
+    /// However short rounds are, no more than so many segments are kept for what waits.
+    #[test]
+    fn what_waits_is_bounded() {
+        let mut read = Read::new(true);
+        let many = |word| vec![Said { connection: 1, word, lost: 0, captured: usize::MAX }; 5_000];
+        read.round(&many(4)[..1]);
+        read.round(&many(5));
+        let unread =
+            read.all.get(&read.flows[1]).map(|conversation| conversation.unread.count == 0);
+        assert_eq!(unread, Some(false));
+        read.round(&many(5));
+        read.round(&[]);
+        let unread =
+            read.all.get(&read.flows[1]).map(|conversation| conversation.unread.count == 0);
+        assert_eq!(unread, Some(true));
     }
 }

@@ -7,7 +7,8 @@
 //! [worked example](crate::manual::protocol) shows all of it. Nobody outside reads anything but its [`Facts`].
 //!
 //! * [`registry`]: the protocols, the ports they are found by, and what their first octets look like
-//! * [`conversations`]: the conversations of many connections at once
+//! * [`conversations`]: the conversations of many connections at once; `conversation`: that of one
+//! * `unread`: segments that wait until somebody asks what was said
 //! * [`facts`]: what is known of a conversation, whatever its protocol
 //! * `framed`: frames out of octets, where a header says how many follow
 //! * `kept`: octets of which something is made when somebody asks
@@ -21,6 +22,7 @@
 //! * [`redis`]: RESP, the protocol of Redis, Valkey and their like
 
 pub mod amqp;
+mod conversation;
 pub mod conversations;
 pub mod facts;
 mod framed;
@@ -33,6 +35,7 @@ pub mod postgresql;
 pub mod redis;
 pub mod registry;
 pub mod sql;
+mod unread;
 
 use crate::place::Time;
 use crate::tcp::stream::Piece;

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
 
-use crate::attach::conversations::{Conversations, Wanted};
+use crate::attach::conversations::{Conversations, Header, Wanted};
 use crate::capture::file::Input;
 use crate::capture::stop::Stop;
 use crate::ladder::Climb;
@@ -161,7 +161,8 @@ impl Trace for Examples {
         };
         let mut facts = None;
         if let Some(content) = traced.content {
-            self.conversations.take(flow, segment, content, Wanted::default());
+            let header = Header::of(segment);
+            self.conversations.take(flow, &header, content, Wanted::default());
             facts = self.conversations.facts(flow, self.literals).map(|facts| *facts);
         }
         let step = self.climbs[at].step(flow, segment, facts);

@@ -3,6 +3,9 @@
 //! A batch moves between the reader and the tables and is more than any cache holds, so its size is what
 //! it costs: a segment between IPv4 addresses travels in 48 octets, any other has its place aside.
 
+use std::collections::VecDeque;
+
+use crate::attach::conversations::{Header, Payloads, Span};
 use crate::attach::registry::{Content, Guess};
 use crate::place::{Place, Time};
 use crate::table::FlowTable;
@@ -25,15 +28,39 @@ pub struct Batch {
     aside: Vec<Segment>,
     /// The place of the first segment, from which the others' are counted.
     base: Option<Place>,
-    /// The payloads of segments whose content is read.
+    /// The payloads of segments whose content is read, as they come.
     payloads: Vec<u8>,
+    /// All of them, once no more will come.
+    sealed: Payloads,
+}
+
+/// Payloads of rounds that have ended, the oldest first: somebody may still wait to read them.
+#[derive(Default)]
+pub struct Lent(VecDeque<Payloads>);
+
+impl Lent {
+    /// Takes the payloads of a round, and returns room for those of another.
+    fn exchange(&mut self, payloads: Payloads) -> Vec<u8> {
+        let len = payloads.len();
+        self.0.push_back(payloads);
+        match self.0.pop_front().map(Payloads::try_unwrap) {
+            Some(Ok(mut room)) => {
+                room.clear();
+                room
+            }
+            Some(Err(waited_for)) => {
+                self.0.push_front(waited_for);
+                Vec::with_capacity(len)
+            }
+            None => Vec::new(),
+        }
+    }
 }
 
 /// The content of a segment, by its place among the payloads: a round holds a few MiB of them.
 struct Carried {
     guess: Guess,
-    start: u32,
-    len: u32,
+    payload: Span,
 }
 
 /// The blocks of one shard, of which all but the last are full.
@@ -64,6 +91,7 @@ impl Batch {
             aside: Vec::new(),
             base: None,
             payloads: Vec::new(),
+            sealed: Payloads::default(),
         }
     }
 
@@ -85,7 +113,7 @@ impl Batch {
         blocks.next += 1;
     }
 
-    /// Takes a block of the stock for a shard. What lies in it is read, so that all of it is on its way from
+    /// Takes a block of the stock for a shard. What span in it is read, so that all of it is on its way from
     /// memory before the first segment is written there: one by one, each would be waited for.
     #[inline(never)]
     fn add_block(&mut self, shard: usize) {
@@ -108,11 +136,12 @@ impl Batch {
         self.payloads.len()
     }
 
+    #[inline]
     fn carry(&mut self, shard: usize, content: Content) {
         let Content { guess, payload } = content;
         let (start, len) = (self.payloads.len() as u32, payload.len() as u32);
         self.payloads.extend_from_slice(payload);
-        self.shards[shard].carried.push(Carried { guess, start, len });
+        self.shards[shard].carried.push(Carried { guess, payload: Span { start, len } });
     }
 
     #[cold]
@@ -123,12 +152,13 @@ impl Batch {
     }
 
     /// Gives the segments of a shard to a table, in the order of capture; `read` gets those whose
-    /// content is read, with the flow that has taken them.
+    /// content is read, with the flow that has taken them. `at_once`: it looks at most of it.
     pub fn give(
         &self,
         shard: usize,
         table: &mut FlowTable,
-        mut read: impl FnMut(&mut Flow, &Segment, Content),
+        at_once: bool,
+        mut read: impl FnMut(&mut Flow, &Header, Guess, Span),
     ) {
         let Some(base) = self.base else { return };
         let blocks = &self.shards[shard];
@@ -138,10 +168,12 @@ impl Batch {
             let end = if start + BLOCK == blocks.end { blocks.next } else { start + BLOCK };
             let packed = &self.packed[start..end];
             let carries = |packed: &Packed| packed.marks & CARRIES != 0;
-            self.prefetch(carried.as_slice().iter().take(packed.len()));
-            let taken = |flow: Option<&mut Flow>, segment: &Segment| {
+            if at_once {
+                self.prefetch(carried.as_slice().iter().take(packed.len()));
+            }
+            let taken = |flow: Option<&mut Flow>, packed: &Packed| {
                 if let (Some(carried), Some(flow)) = (carried.next(), flow) {
-                    read(flow, segment, self.content(carried));
+                    read(flow, &self.header(packed), carried.guess, carried.payload);
                 }
             };
             let short = |packed: &Packed| packed.is_plain().then(|| packed.segment(base));
@@ -150,19 +182,13 @@ impl Batch {
         }
     }
 
-    fn content(&self, carried: &Carried) -> Content<'_> {
-        let payload = self.payloads.get(carried.start as usize..).unwrap_or_default();
-        let payload = payload.get(..carried.len as usize).unwrap_or_default();
-        Content { guess: carried.guess, payload }
-    }
-
     /// Prefetches contents: reads an octet of each line at the beginning of each, so that all of them are
     /// on their way from memory together.
     fn prefetch<'a>(&self, carried: impl Iterator<Item = &'a Carried>) {
         const LINE: usize = 64;
         const FIRST: usize = 4 * LINE;
         let lines = carried.flat_map(|carried| {
-            let payload = self.content(carried).payload;
+            let payload = carried.payload.among(&self.sealed);
             payload.iter().take(FIRST).step_by(LINE)
         });
         std::hint::black_box(lines.fold(0, |read, octet| read ^ octet));
@@ -176,11 +202,29 @@ impl Batch {
         }
     }
 
-    /// Forgets all segments, and keeps the room.
-    pub fn clear(&mut self) {
+    #[inline(always)]
+    fn header(&self, packed: &Packed) -> Header {
+        match packed.marks & ASIDE {
+            0 => packed.header(),
+            _ => Header::of(&self.aside[packed.frame as usize]),
+        }
+    }
+
+    /// No more segments will come.
+    pub fn seal(&mut self) {
+        self.sealed = Payloads::new(std::mem::take(&mut self.payloads));
+    }
+
+    /// The payloads of a batch that is sealed.
+    pub fn payloads(&self) -> &Payloads {
+        &self.sealed
+    }
+
+    /// Forgets all segments, and keeps the room; that for payloads is exchanged for other.
+    pub fn clear(&mut self, lent: &mut Lent) {
         self.used = 0;
         self.aside.clear();
-        self.payloads.clear();
+        self.payloads = lent.exchange(std::mem::take(&mut self.sealed));
         self.base = None;
         for blocks in &mut self.shards {
             blocks.starts.clear();
@@ -270,13 +314,26 @@ impl Packed {
         Packed { hash, frame: index, marks: ASIDE, ..Packed::EMPTY }
     }
 
+    fn marked(&self, bit: u8) -> bool {
+        self.marks & bit != 0
+    }
+
+    fn from(&self) -> End {
+        if self.marked(FROM_UPPER) { End::Upper } else { End::Lower }
+    }
+
+    #[inline(always)]
+    fn header(&self) -> Header {
+        let Packed { time: at, seq, ack, len, flags, .. } = *self;
+        Header { at, seq, ack, len, flags, from: self.from() }
+    }
+
     #[inline(always)]
     fn segment(&self, base: Place) -> Segment {
-        let marked = |bit| self.marks & bit != 0;
         Segment {
             key: FlowKey::of_v4(self.addresses, self.ports),
             hash: self.hash,
-            from: if marked(FROM_UPPER) { End::Upper } else { End::Lower },
+            from: self.from(),
             seq: self.seq,
             ack: self.ack,
             flags: self.flags,
@@ -284,9 +341,9 @@ impl Packed {
             window: self.window,
             extras: Extras::of_bits(self.frame >> FRAME_BITS),
             place: base.later(self.time, self.frame & ((1 << FRAME_BITS) - 1)),
-            direction: marked(DIRECTED).then(|| Direction {
-                way: if marked(OUT) { Way::Out } else { Way::In },
-                told_by: match marked(BY_PACKET_FLAGS) {
+            direction: self.marked(DIRECTED).then(|| Direction {
+                way: if self.marked(OUT) { Way::Out } else { Way::In },
+                told_by: match self.marked(BY_PACKET_FLAGS) {
                     true => ToldBy::PacketFlags,
                     false => ToldBy::PacketType,
                 },

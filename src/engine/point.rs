@@ -253,8 +253,7 @@ impl CapturePoint {
     /// of them.
     #[inline(always)]
     pub fn content<'a>(&mut self, segment: Segment, payload: &'a [u8]) -> Option<Content<'a>> {
-        let ports = self.ports.as_mut()?;
-        if ports.may_tell(&segment, payload) { ports.content(segment, payload) } else { None }
+        self.ports.as_mut()?.content(segment, payload)
     }
 
     /// Adds what was counted so far to `totals`, but for the flows that are still there.

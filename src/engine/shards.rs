@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::batch::Batch;
+use super::batch::{Batch, Lent};
 use super::crew::{Crew, Job};
 use crate::attach::Facts;
 use crate::attach::conversations::{Conversations, Wanted};
@@ -123,9 +123,10 @@ impl Shard {
     /// Takes its segments in, and judges what has ended.
     pub fn run(&mut self, Work { orders, batch }: &Work) {
         let Shard { conversations, judged, sampled, tally, closes, history, holes, .. } = self;
-        batch.give(self.number, &mut self.table, |flow, segment, content| {
+        let at_once = conversations.begin_round(batch.payloads());
+        batch.give(self.number, &mut self.table, at_once, |flow, header, guess, payload| {
             match orders.reads(flow) {
-                true => conversations.take(flow, segment, content, orders.wanted),
+                true => conversations.keep(flow, header, guess, payload, orders.wanted),
                 false if orders.sample && is_sampled(sampled, flow.id()) => {}
                 false => conversations.forget(flow),
             }
@@ -149,7 +150,10 @@ impl Shard {
         let is_open = judged.judgement.close == Close::Open;
         let is_asked_for = is_asked_for || !by.tags.is_empty();
         match is_asked_for || is_open || matters(&judged) {
-            true => with_said(judged, &self.conversations, by),
+            true => {
+                let said = self.conversations.facts_read(&judged.flow, by.literals);
+                with_said(judged, said, &self.conversations, by)
+            }
             false => judged,
         }
     }
@@ -195,7 +199,8 @@ impl Judge<'_> {
         let is_twin = pairs.contains(&judged.key);
         let is_asked_for = *all || is_twin || self.sampled.contains(&judged.id());
         if is_asked_for || matters(&judged) {
-            judged = with_said(judged, self.conversations, self.orders);
+            let said = self.conversations.facts(&judged.flow, self.orders.literals);
+            judged = with_said(judged, said, self.conversations, self.orders);
         }
         self.tally.count(&judged.judgement);
         if judged.judgement.close == Close::Open {
@@ -212,13 +217,13 @@ impl Judge<'_> {
     }
 
     /// Is it one of the connections that are looked for?
-    fn is_sought(&self, flow: &Flow) -> bool {
+    fn is_sought(&mut self, flow: &Flow) -> bool {
         let tags = &self.orders.tags;
         tags.is_empty() || self.orders.seeks(self.conversations.facts(flow, false).as_deref())
     }
 
     /// Is a transaction open? The facts are not put together again where they are known.
-    fn is_in_transaction(&self, judged: &Judged) -> bool {
+    fn is_in_transaction(&mut self, judged: &Judged) -> bool {
         match &judged.said {
             Some(said) => said.in_transaction == Some(true),
             None => self.conversations.is_in_transaction(&judged.flow),
@@ -248,8 +253,12 @@ fn matters(judged: &Judged) -> bool {
 }
 
 /// Adds what was said on a connection.
-fn with_said(judged: Judged, conversations: &Conversations, orders: &Orders) -> Judged {
-    let said = conversations.facts(&judged.flow, orders.literals);
+fn with_said(
+    judged: Judged,
+    said: Option<Box<Facts>>,
+    conversations: &Conversations,
+    orders: &Orders,
+) -> Judged {
     let server = said.as_ref().and_then(|_| conversations.server(&judged.flow));
     let judged = Judged { said, ..judged };
     match server {
@@ -288,6 +297,7 @@ pub struct Shards {
     waiting: Batch,
     /// Emptied, for the round after.
     spare: Option<Batch>,
+    lent: Lent,
     /// Packets seen since the last round, whatever they held.
     packets: usize,
     round_packets: usize,
@@ -307,6 +317,7 @@ impl Shards {
             shards: (0..SHARDS).map(|number| Shard { number, ..Shard::default() }).collect(),
             waiting: Batch::new(SHARDS),
             spare: None,
+            lent: Lent::default(),
             packets: 0,
             round_packets: FIRST_ROUND.min(longest_round),
             longest_round,
@@ -348,7 +359,9 @@ impl Shards {
     pub fn begin_round(&mut self, orders: Orders, crew: &mut Crew<Part>) -> Vec<Judged> {
         let judged = self.end_round(crew);
         let spare = self.spare.take().unwrap_or_else(|| Batch::new(SHARDS));
-        let work = Arc::new(Work { orders, batch: std::mem::replace(&mut self.waiting, spare) });
+        let mut batch = std::mem::replace(&mut self.waiting, spare);
+        batch.seal();
+        let work = Arc::new(Work { orders, batch });
         for shard in self.shards.drain(..) {
             crew.start(Part { shard, work: Arc::clone(&work) });
         }
@@ -369,7 +382,7 @@ impl Shards {
         self.held = self.flow_count();
         // All shards have let go of it, so its memory can be used again.
         if let Some(Work { mut batch, .. }) = Arc::into_inner(work) {
-            batch.clear();
+            batch.clear(&mut self.lent);
             self.spare = Some(batch);
         }
         let mut judged: Vec<Judged> =
@@ -382,7 +395,9 @@ impl Shards {
     /// take as much memory again as the flows.
     pub fn begin_last(&mut self, orders: Orders) -> Arc<Work> {
         self.spare = None;
-        Arc::new(Work { orders, batch: std::mem::replace(&mut self.waiting, Batch::new(SHARDS)) })
+        let mut batch = std::mem::replace(&mut self.waiting, Batch::new(SHARDS));
+        batch.seal();
+        Arc::new(Work { orders, batch })
     }
 
     /// Judges all that is left in some more shards, from one on; nothing when they all have been.

@@ -11,6 +11,7 @@ mod chain;
 mod chains;
 mod evict;
 mod resting;
+mod strange;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -110,7 +111,7 @@ impl FlowTable {
         plain: impl Fn(&T) -> Option<Segment>,
         any: impl Fn(&T) -> Segment,
         wanted: impl Fn(&T) -> bool,
-        mut taken: impl FnMut(Option<&mut Flow>, &Segment),
+        mut taken: impl FnMut(Option<&mut Flow>, &T),
     ) {
         for kept in kept.chunks(LOOKED_UP) {
             let mut likely = [None; LOOKED_UP];
@@ -123,14 +124,14 @@ impl FlowTable {
                 let plain = plain(kept);
                 if let Some(flow) = plain.and_then(|plain| self.take_usual(*likely, &plain)) {
                     if wanted(kept) {
-                        taken(Some(flow), &any(kept));
+                        taken(Some(flow), kept);
                     }
                     continue;
                 }
                 let segment = any(kept);
                 self.take_any(*likely, &segment);
                 if wanted(kept) {
-                    taken(self.taker(&segment), &segment);
+                    taken(self.taker(&segment), kept);
                 }
             }
         }
@@ -206,6 +207,7 @@ impl FlowTable {
 
     /// Lays flows to rest that have been finished for a while at `now`.
     pub fn rest(&mut self, now: Time) {
+        self.resting.compact();
         let has_been_awake = |since| since == Time::UNKNOWN || now.since(since) >= Some(WAKE_NS);
         while let Some(&(since, hash)) = self.tired.front() {
             if !has_been_awake(since) {
@@ -408,7 +410,7 @@ impl FlowTable {
             if chain.reused {
                 chain.supersede(&mut self.older, &key);
             }
-            let older = if chain.reused { self.older.remove(&key) } else { None };
+            let older = if chain.reused { self.older.flows.remove(&key) } else { None };
             let flows = older.unwrap_or_default().into_iter().chain([chain.newest]);
             flows.map(move |flow| Retired { key, flow })
         });
@@ -425,7 +427,7 @@ impl FlowTable {
         if is_taker(&chain.newest) {
             return Some(&mut chain.newest);
         }
-        self.older.get_mut(key)?.iter_mut().find(|flow| is_taker(flow))
+        self.older.flows.get_mut(key)?.iter_mut().find(|flow| is_taker(flow))
     }
 
     /// The connections of a 4-tuple.

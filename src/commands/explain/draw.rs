@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::ExplainCommand;
-use crate::attach::conversations::{Conversations, Wanted};
+use crate::attach::conversations::{Conversations, Header, Wanted};
 use crate::ladder::Climb;
 use crate::report::ladder::{Ladder, Subject};
 use crate::run::trace::{Followed, Trace, TracedPacket};
@@ -63,7 +63,8 @@ impl Trace for Draw {
         };
         let mut facts = None;
         if let Some(content) = traced.content {
-            self.conversations.take(flow, segment, content, Wanted::default());
+            let header = Header::of(segment);
+            self.conversations.take(flow, &header, content, Wanted::default());
             facts = self.conversations.facts(flow, self.literals).map(|facts| *facts);
         }
         let step = self.climb.step(flow, segment, facts);

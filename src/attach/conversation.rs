@@ -1,0 +1,263 @@
+//! One connection's conversation: its segments are read as they come, or wait until somebody asks.
+//!
+//! Most connections end well, and nobody ever asks what was said on them. So where a connection's first words
+//! leave no doubt which protocol it speaks, its segments wait unread. One that goes on for long is read along.
+//! Read later, they say the same.
+
+use super::facts::Facts;
+use super::marks::Marks;
+use super::registry::{self, Guess, Known, Talk};
+use super::unread::{Header, Rounds, Unread};
+use super::{Opening, Peer};
+use crate::tcp::segment::End;
+use crate::tcp::seq::Seq;
+use crate::tcp::stream::{Chunk, Stream};
+
+/// Facts that cost something, and are only kept where they are wanted; and when they are asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// [`Facts::path`].
+    pub path: bool,
+    /// [`Facts::begun_in`].
+    pub octets: bool,
+    /// Only of connections that have ended, or at the end: until then, segments may wait unread.
+    pub later: bool,
+}
+
+/// A connection, from its first segment on.
+pub struct Conversation {
+    /// The place of its connection's first packet: slots are used again.
+    pub first: u64,
+    begins: Begins,
+    guess: Guess,
+    wanted: Wanted,
+    stage: Stage,
+    /// The number of the round in which it began.
+    pub began: u8,
+    /// Segments that wait.
+    pub unread: Unread,
+    /// The conversation as far as it was read; none where nothing was.
+    reading: Option<Box<Reading>>,
+}
+
+/// The numbers of the first octets of the lower and of the upper end, where their SYNs were captured.
+pub type Begins = [Option<Seq>; 2];
+
+/// The stages of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// No word has been said: its first segments wait.
+    Silent,
+    /// It waits unread.
+    Waits,
+    /// It is read along.
+    Read,
+    /// It is in no protocol that is read.
+    Nothing,
+}
+
+impl Conversation {
+    /// Begins with a connection whose first packet had this place, in this round.
+    pub fn new(
+        first: u64,
+        begins: Begins,
+        guess: Guess,
+        wanted: Wanted,
+        began: u8,
+    ) -> Conversation {
+        let stage = if wanted.later { Stage::Silent } else { Stage::Read };
+        let unread = Unread::default();
+        Conversation { first, begins, guess, wanted, stage, began, unread, reading: None }
+    }
+
+    /// Hears words, of which the first tell whether it waits.
+    pub fn hear(&mut self, payload: &[u8]) {
+        if self.stage == Stage::Silent && !payload.is_empty() {
+            let is_sure = registry::recognise_surely(payload).is_some();
+            self.stage = if is_sure { Stage::Waits } else { Stage::Read };
+        }
+    }
+
+    /// No word has been said.
+    pub fn is_silent(&self) -> bool {
+        self.stage == Stage::Silent
+    }
+
+    /// It is sure what it speaks, and nobody has asked yet.
+    #[inline]
+    pub fn waits(&self) -> bool {
+        self.stage == Stage::Waits
+    }
+
+    /// It turned out to be in no protocol that is read: there is nothing to keep.
+    pub fn is_in_no_protocol(&self) -> bool {
+        self.stage == Stage::Nothing
+    }
+
+    /// Reads what waits; what comes from now on is read at once.
+    pub fn read_along(&mut self, rounds: &Rounds) {
+        if matches!(self.stage, Stage::Silent | Stage::Waits) {
+            self.stage = Stage::Read;
+        }
+        rounds
+            .each(core::mem::take(&mut self.unread), |header, payload| self.read(header, payload));
+    }
+
+    /// Returns what is known by what has been read.
+    pub fn facts(&self, literals: bool) -> Option<Facts> {
+        self.reading.as_ref().map(|reading| reading.facts(literals))
+    }
+
+    /// Returns the end that is the server in what is spoken.
+    pub fn server(&self) -> Option<End> {
+        Some(self.reading.as_ref()?.server)
+    }
+
+    /// Reads a segment.
+    pub fn read(&mut self, header: &Header, payload: &[u8]) {
+        if self.stage == Stage::Nothing {
+            return;
+        }
+        let (begins, guess, wanted) = (self.begins, self.guess, self.wanted);
+        let begin = || Box::new(Reading::new(begins, header, guess, wanted));
+        let reading = self.reading.get_or_insert_with(begin);
+        let may_be_told = reading.take(header, payload);
+        if may_be_told && reading.is_in_no_protocol() {
+            self.stage = Stage::Nothing;
+        }
+    }
+}
+
+/// A conversation that is read along.
+struct Reading {
+    talk: Talk,
+    protocol: Known,
+    opening: Opening,
+    server: End,
+    begins: Begins,
+    /// The first octets of the lower and of the upper end are still to come.
+    awaited: [bool; 2],
+    /// The octets from the lower and from the upper end; none once nothing more can be learnt.
+    streams: Option<[Stream; 2]>,
+    /// The client's last segments, where they are wanted.
+    marks: Option<Box<Marks>>,
+}
+
+impl Reading {
+    fn new(begins: Begins, first: &Header, guess: Guess, wanted: Wanted) -> Reading {
+        let opening = Opening { assumed: guess.assumed, path: wanted.path };
+        Reading {
+            talk: guess.protocol.begin(opening),
+            protocol: guess.protocol,
+            opening,
+            server: guess.server,
+            begins,
+            awaited: [false; 2],
+            streams: Some(begun(begins, first)),
+            marks: wanted.octets.then(Box::default),
+        }
+    }
+
+    fn facts(&self, literals: bool) -> Facts {
+        let mut facts = self.talk.facts(literals);
+        if self.is_silent() {
+            facts = facts.silent();
+        }
+        facts.client = Some(self.server.other());
+        if let Some(marks) = &self.marks {
+            facts.begun_in = facts.transaction_since.and_then(|at| marks.at(at));
+            facts.last_statement_in = facts.last_statement_at.and_then(|at| marks.at(at));
+            facts.statements_in = facts.statements_at.iter().map(|at| marks.at(*at)).collect();
+        }
+        facts
+    }
+
+    /// The beginnings of both ends were captured, and neither has sent an octet.
+    fn is_silent(&self) -> bool {
+        let Some(streams) = &self.streams else { return false };
+        let is_at =
+            |(stream, number): (&Stream, &Option<Seq>)| number.is_some_and(|it| stream.is_at(it));
+        streams.iter().zip(&self.begins).all(is_at)
+    }
+
+    /// It turned out to be something else, and no end's first word can change that.
+    fn is_in_no_protocol(&self) -> bool {
+        self.awaited == [false; 2] && self.talk.confirmed() == Some(false)
+    }
+
+    /// Returns whether this was the last that can be learnt, or an end's first word after that.
+    fn take(&mut self, header: &Header, payload: &[u8]) -> bool {
+        let is_first = self.decide(header, payload);
+        let Some(streams) = &mut self.streams else { return is_first };
+        let [from, to] = [header.from, header.from.other()];
+        let peer = |end| if end == self.server { Peer::Server } else { Peer::Client };
+        let (at, talk) = (header.at, &mut self.talk);
+        if header.flags.ack() {
+            streams[to as usize].acked(header.ack, |piece| talk.take(peer(to), at, piece));
+        }
+        let stream = &mut streams[from as usize];
+        if header.flags.fin() {
+            stream.acked(header.seq, |piece| talk.take(peer(from), at, piece));
+        }
+        let (seq, syn, len) = (header.seq, header.flags.syn(), header.len);
+        let chunk = Chunk { seq, syn, len, captured: payload };
+        if let Some(marks) = self.marks.as_mut().filter(|_| len > 0 && from != self.server) {
+            let is_next = stream.is_next(&chunk);
+            marks.add(at, is_next.then(|| (seq, seq + len)));
+        }
+        stream.take(chunk, |piece| talk.take(peer(from), at, piece));
+        let is_done = talk.is_done();
+        if is_done {
+            self.streams = None;
+        }
+        is_done
+    }
+
+    /// The port was only a guess: what an end says first decides. Returns whether this was it.
+    fn decide(&mut self, header: &Header, payload: &[u8]) -> bool {
+        let Some(awaited) = self.awaited.get_mut(header.from as usize) else { return false };
+        if header.flags.syn() {
+            *awaited = true;
+            self.begins[header.from as usize] = Some(header.seq + 1);
+        }
+        if payload.is_empty() || !core::mem::take(awaited) {
+            return false;
+        }
+        // Of all protocols that are read, no client's first words are an answer: what looks like them is.
+        let is_answer = !self.awaited[header.from.other() as usize];
+        if let Some((protocol, from)) = registry::recognise_surely(payload)
+            && !(is_answer && from == Peer::Client)
+            && (protocol, from) != (self.protocol, self.peer(header.from))
+        {
+            self.protocol = protocol;
+            self.server = if from == Peer::Server { header.from } else { header.from.other() };
+            self.talk = protocol.begin(self.opening);
+            self.streams.get_or_insert_default();
+        }
+        true
+    }
+
+    fn peer(&self, end: End) -> Peer {
+        if end == self.server { Peer::Server } else { Peer::Client }
+    }
+}
+
+/// The streams of a conversation that begins with a segment: where that has a SYN, it says so itself.
+///
+/// Words that tell what is spoken may come long after the SYN. If they are the first of their end,
+/// nothing is missing before them; whatever the other end has said before is none of the conversation.
+fn begun(begins: Begins, first: &Header) -> [Stream; 2] {
+    let mut streams = <[Stream; 2]>::default();
+    if first.flags.syn() || first.len == 0 {
+        return streams;
+    }
+    let [from, to] = [first.from as usize, first.from.other() as usize];
+    let is_first = begins[from] == Some(first.seq);
+    if is_first {
+        streams[from] = Stream::at(first.seq);
+    }
+    if first.flags.ack() && (is_first || begins[to] == Some(first.ack)) {
+        streams[to] = Stream::at(first.ack);
+    }
+    streams
+}
