@@ -170,6 +170,17 @@ fn nothing_is_guessed() {
     nothing_is_said(&[Leg { octets: [0, 0], ..FAR }, Leg { octets: [0, 0], ..NEAR }]);
 }
 
+/// A server on this host closes two connections at once that were opened together, or two clients theirs.
+#[test]
+fn two_connections_of_one_service_are_no_proxys() {
+    let [one, other] = [("127.0.0.1:40000", 0), ("127.0.0.1:40001", 150)].map(|(client, later)| {
+        Leg { client, server: "127.0.0.1:3306", opened: later, fin: FAR.fin + later, ..FAR }
+    });
+    nothing_is_said(&[one, other]);
+    let by_clients = |leg: Leg| Leg { client_closes: true, ..leg };
+    nothing_is_said(&[by_clients(one), by_clients(other)]);
+}
+
 #[test]
 fn of_several_that_fit_none_is_chosen() {
     let other_near = Leg { client: "192.0.2.5:51680", fin: 3_000_050, ..NEAR };

@@ -106,7 +106,11 @@ impl Conversations {
 
     fn begin(&mut self, flow: &mut Flow, guess: Guess, wanted: Wanted) {
         let (first, round) = (flow.first.order(), self.rounds.number());
-        let conversation = Conversation::new(first, guess, wanted, round);
+        let begins = [End::Lower, End::Upper].map(|end| {
+            let isn = flow.half(flow.side(end)).isn();
+            isn.map(|isn| isn + 1)
+        });
+        let conversation = Conversation::new(first, begins, guess, wanted, round);
         let free = self.free.pop();
         let at = free.unwrap_or_else(|| {
             self.slots.push(None);

@@ -239,7 +239,7 @@ pub fn lookup(user: Option<&str>, code: bool) -> Exit {
     }
 }
 
-const BY_CALLS: &str = "--code: each send on this host, and each write to a file, takes 3 to 5 µs longer from now \
+const BY_CALLS: &str = "--code: each send on this host, and each write to a file, takes about 3 µs longer from now \
                         on, any other call a little: this kernel tells only of system calls";
 
 /// Opens the events of the code behind sockets. Without them, all else goes on.

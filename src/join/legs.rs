@@ -81,6 +81,11 @@ impl Leg {
         })
     }
 
+    /// The end that was dialled.
+    fn service(&self) -> Endpoint {
+        if self.dialled_by_holder { self.closer } else { self.holder }
+    }
+
     /// Did the holder of this one pass its FIN on to the other?
     fn was_passed_on_to(&self, other: &Leg) -> bool {
         let (dialled, accepted) = match self.dialled_by_holder {
@@ -89,6 +94,8 @@ impl Leg {
         };
         self.is_on_one_host_with(other)
             && self.holder != other.closer
+            // Two clients of one service, which leaves them at once or is left: no proxy dials itself.
+            && self.service() != other.service()
             && self.dialled_by_holder == other.dialled_by_holder
             && self.first.file() == other.first.file()
             && follows(accepted.first.time, dialled.first.time)

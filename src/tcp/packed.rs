@@ -1,8 +1,9 @@
 //! Numbers in few octets: a flow that waits for nothing but late packets lies in memory for long, and nobody reads it.
 //!
 //! Each number is told by how far it is from another that it is near to, as a rule, in as many octets as that
-//! takes: how many is told by the lowest bits of the first, so that all of them are written and read at once. Any number can be told, so what is read is what was written. Writing and reading are one list of the
-//! same fields: it is gone through with a [`Writer`] or a [`Reader`].
+//! takes: how many is told by the lowest bits of the first, so that all of them are written and read at once. Any
+//! number can be told, so what is read is what was written. Writing and reading are one list of the same fields:
+//! it is gone through with a [`Writer`] or a [`Reader`].
 
 use super::seq::Seq;
 use crate::place::{Place, Time};
@@ -89,6 +90,9 @@ fn unfolded(number: u64) -> i64 {
 /// Bits of an octet.
 const BITS: u32 = u8::BITS;
 
+/// Numbers below take one octet.
+const SHORT: u64 = 1 << 7;
+
 /// Octets of a number that are written at once; a longer one follows a zero.
 const LONGEST: u32 = 8;
 
@@ -97,7 +101,7 @@ const FIRST_ROOM: usize = 256;
 
 /// Writes into memory of its own, which it keeps.
 pub struct Writer {
-    /// The first `len` are written; there is room for eight more.
+    /// The first `len` are written.
     octets: Vec<u8>,
     len: usize,
     /// The octet that has the last flags, and how many it has room for.
@@ -122,13 +126,25 @@ impl Writer {
 
     /// Writes as many octets of a word.
     fn put(&mut self, word: u64, octets: u32) {
+        if self.octets.len() < self.len + size_of::<u64>() {
+            self.make_room();
+        }
         let room = self.octets.get_mut(self.len..).and_then(|room| room.first_chunk_mut());
         if let Some(room) = room {
             *room = word.to_le_bytes();
         }
         self.len += octets as usize;
-        if self.octets.len() < self.len + size_of::<u64>() {
-            self.make_room();
+    }
+
+    #[inline(never)]
+    fn put_long(&mut self, number: u64) {
+        let octets = (u64::BITS - (number | 1).leading_zeros()).div_ceil(7);
+        if octets > LONGEST {
+            self.put(0, 1);
+            self.put(number, u64::BITS / BITS);
+        } else {
+            // As many zeros below a one as octets follow the first.
+            self.put((number << 1 | 1) << (octets - 1), octets);
         }
     }
 
@@ -139,14 +155,15 @@ impl Writer {
 }
 
 impl Code for Writer {
+    #[inline(always)]
     fn number(&mut self, number: u64) -> u64 {
-        let octets = (u64::BITS - (number | 1).leading_zeros()).div_ceil(7);
-        if octets > LONGEST {
-            self.put(0, 1);
-            self.put(number, u64::BITS / BITS);
-        } else {
-            // As many zeros below a one as octets follow the first.
-            self.put((number << 1 | 1) << (octets - 1), octets);
+        match self.octets.get_mut(self.len) {
+            // Most are such.
+            Some(octet) if number < SHORT => {
+                *octet = (number as u8) << 1 | 1;
+                self.len += 1;
+            }
+            _ => self.put_long(number),
         }
         number
     }
@@ -195,13 +212,8 @@ impl Reader<'_> {
         }
     }
 
-    fn skip(&mut self, octets: u32) {
-        self.octets = self.octets.get(octets as usize..).unwrap_or_default();
-    }
-}
-
-impl Code for Reader<'_> {
-    fn number(&mut self, _: u64) -> u64 {
+    #[inline(never)]
+    fn long(&mut self) -> u64 {
         let word = self.next();
         let octets = word.trailing_zeros() + 1;
         if octets > LONGEST {
@@ -212,6 +224,23 @@ impl Code for Reader<'_> {
         }
         self.skip(octets);
         (word << (u64::BITS - octets * BITS)) >> (u64::BITS - octets * 7)
+    }
+
+    fn skip(&mut self, octets: u32) {
+        self.octets = self.octets.get(octets as usize..).unwrap_or_default();
+    }
+}
+
+impl Code for Reader<'_> {
+    #[inline(always)]
+    fn number(&mut self, _: u64) -> u64 {
+        match self.octets.split_first() {
+            Some((octet, others)) if octet & 1 == 1 => {
+                self.octets = others;
+                u64::from(octet >> 1)
+            }
+            _ => self.long(),
+        }
     }
 
     fn word(&mut self, _: u32) -> u32 {

@@ -134,6 +134,9 @@ impl Doubt {
             Doubt::ListedOpen => {
                 "The list of sockets (--sockets) has it open, and the capture shows the peer's FIN acknowledged: the list may have been saved before that, or on another host. Save it again: ss -tanpoei."
             }
+            Doubt::EndedElsewhere => {
+                "Another capture point shows a FIN or a RST on the same addresses and ports, and what lies between was captured at neither: it may have ended this connection. Look at both: closewait explain FILE… --flow A:P-B:Q."
+            }
             Doubt::ListedClosed => {
                 "The list of sockets (--sockets) has it in a state that comes when the program has closed (LAST-ACK, TIME-WAIT, FIN-WAIT), and the capture does not show that: it may have been closed when the capture was over, or local's FIN was not captured. Save the list again, and see whether it is still there: ss -tanpoei."
             }
@@ -188,7 +191,7 @@ impl Note {
                 "After a minute or more of silence, what was sent was reset or never acknowledged, and no FIN was seen: something on the path (NAT, a load balancer, a firewall) forgot the connection. Send keep-alives more often than its timeout, or drop idle connections sooner."
             }
             Note::FinWithoutEffect => {
-                "A FIN was damaged or forged: its sender went on with new data beyond it, or its checksum is wrong. It closed nothing."
+                "A FIN was damaged, forged or of an older connection: its checksum is wrong, its receiver must drop it for its numbers or for want of an ACK, or its sender went on with new data beyond it. It closed nothing."
             }
             Note::KernelHolds => {
                 "The kernel, or a list of its sockets, has the socket in CLOSE-WAIT, and the packets show another end of the connection, or none: what ended it was damaged, forged, or never arrived; or the peer closed when the capture was over. Close the socket."

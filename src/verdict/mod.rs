@@ -141,6 +141,20 @@ impl Judgement {
         }
     }
 
+    /// It has ended after all, as another capture shows.
+    #[must_use]
+    pub fn ended(self, close: Close, verdict: Verdict) -> Judgement {
+        let doubts = Set::default();
+        Judgement { close, verdict, holder: None, finding: false, doubts, held: None, ..self }
+    }
+
+    /// Its holder still sends, as another capture shows.
+    #[must_use]
+    pub fn in_use(self) -> Judgement {
+        let doubts = Set::default();
+        Judgement { verdict: Verdict::HalfClosed, finding: false, doubts, ..self }
+    }
+
     /// Is it a finding, could it become one, or can it not be told?
     pub fn is_notable(&self) -> bool {
         self.finding
@@ -339,6 +353,9 @@ impl<'a> Case<'a> {
     fn acknowledged(&self, h: &HalfClose) -> Acknowledged {
         if h.fin.acked.is_some() {
             return Acknowledged::Seen;
+        }
+        if h.fin.denied || !h.fin.with_ack {
+            return Acknowledged::No;
         }
         let again = self.flow.fin_again(h.holder.other());
         let sent_last = again.map_or(h.fin.place.time, |again| again.last);

@@ -1,6 +1,7 @@
 //! What several tests share. Each uses a part of it.
 #![allow(dead_code, reason = "each of those that share it uses a part")]
 
+pub mod fold;
 pub mod links;
 pub mod regressions;
 pub mod scenario;

@@ -11,8 +11,44 @@ pub fn is_of_a_socket(line: &str) -> bool {
     close_waits(line) > 0 && (ends(line) > 0 || is_of_lsof(line)) && !is_command(line)
 }
 
+/// A line of a table of states, as `uniq -c` makes it, that counts sockets in CLOSE-WAIT: `12 CLOSE_WAIT`.
+pub fn counted(line: &str) -> Option<u64> {
+    let apart = |c: char| c.is_whitespace() || "{}\",:;=|()'".contains(c);
+    let words: Vec<&str> = line.split(apart).filter(|word| !word.is_empty()).collect();
+    let place = words.iter().position(|word| words::state(word) == Some(State::CloseWait))?;
+    let number = |at: Option<usize>| words.get(at?)?.parse::<u64>().ok();
+    // A sentence may have a number, too.
+    let is_cell = |word: &&str| word.parse::<u64>().is_ok() || words::state(word).is_some();
+    if !words[place..].iter().all(is_cell) {
+        return None;
+    }
+    // In a row of several, each state has its number on the same side.
+    let is_first = words[0].parse::<u64>().is_err();
+    let [near, other] = [Some(place + 1), place.checked_sub(1)];
+    match is_first {
+        true => number(near).or_else(|| number(other)),
+        false => number(other).or_else(|| number(near)),
+    }
+}
+
+/// Does a line end with an end, so that what is below may go on with it?
+pub fn is_open(line: &str) -> bool {
+    let last = line.split_whitespace().next_back();
+    last.is_some_and(|word| !word.ends_with(':') && ends(word) > 0)
+}
+
+/// May a line be the rest of one that was folded before its state, or before the port that is before it?
+pub fn is_rest(line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let words = match &words[..] {
+        [port, rest @ ..] if port.parse::<u16>().is_ok() => rest,
+        words => words,
+    };
+    words.first().is_some_and(|word| close_waits(word) > 0)
+}
+
 /// `TST=CLOSE_WAIT` of `lsof -F`, whose ends have a line of their own.
-fn is_of_lsof(line: &str) -> bool {
+pub fn is_of_lsof(line: &str) -> bool {
     line.trim().starts_with("TST=")
 }
 
@@ -55,11 +91,15 @@ fn is_close_wait(word: &str) -> bool {
         || ["CLOSE_WAIT", "CLOSE-WAIT", "CLOSEWAIT"].iter().any(|spelled| is_last(spelled))
 }
 
+/// The words of a line, without brackets, quotes and arrows.
+pub fn words(line: &str) -> impl Iterator<Item = &str> {
+    let apart = |c: char| c.is_whitespace() || "(){}<>[]'\"`,;=|".contains(c);
+    line.split("->").flat_map(move |part| part.split(apart)).filter(|word| !word.is_empty())
+}
+
 /// Counts what may be an end, or a part of one: addresses, names with a port, ports that are called so.
 pub fn ends(line: &str) -> usize {
-    let apart = |c: char| c.is_whitespace() || "(){}<>[]'\"`,;=|".contains(c);
-    let parts = || line.split("->").flat_map(|part| part.split(apart));
-    let words = || parts().filter(|word| !word.is_empty());
+    let words = || self::words(line);
     let plain = words().filter(|word| is_end_by_name(word) == Some(false)).count();
     let sure = words().filter(|word| {
         let is_port = matches!(named::role(word), Some(Role::LocalPort | Role::PeerPort));
@@ -67,6 +107,11 @@ pub fn ends(line: &str) -> usize {
     });
     // `count:23` is no end; a pair of such words is one.
     sure.count() + if plain > 1 { plain } else { 0 }
+}
+
+/// Is there an address in the line?
+pub fn has_address(line: &str) -> bool {
+    words(line).any(is_address)
 }
 
 /// `192.0.2.5`, `192.0.2.5:80`, `192.0.2.5.80`, `192.0.2.5..80`, `192.0.2.5/80`, `2001:db8::5`.
@@ -191,6 +236,19 @@ mod tests {
             "Nov 26 13:12:27 web-1 check: CLOSE_WAIT 23",
         ] {
             assert!(!is_of_a_socket(line), "{line}");
+        }
+        for (line, n) in [
+            ("    23 CLOSE_WAIT", Some(23)),
+            ("CLOSE_WAIT 23", Some(23)),
+            ("{\"CLOSE_WAIT\":23,\"ESTABLISHED\":4}", Some(23)),
+            ("4 ESTABLISHED 23 CLOSE_WAIT 7 LISTEN", Some(23)),
+            ("ESTABLISHED 4   CLOSE-WAIT 23   LISTEN 7", Some(23)),
+            ("Nov 26 13:12:27 web-1 check: CLOSE_WAIT 23", Some(23)),
+            ("many in CLOSE_WAIT", None),
+            ("CLOSE_WAIT 60 seconds", None),
+            ("23", None),
+        ] {
+            assert_eq!(counted(line), n, "{line}");
         }
         assert!(is_of_a_socket("shop | 192.0.2.5:40002 | 198.51.100.3:3306 | CLOSE_WAIT"));
         assert!(is_of_a_socket("TST=CLOSE_WAIT"));

@@ -20,7 +20,7 @@ pub fn line(words: &[&str]) -> SavedLine {
     let labelled: Vec<&str> = parts.map(|word| word.trim_matches([',', ';'])).collect();
     let all: Vec<&str> = labelled.iter().copied().filter(|word| !is_label(word)).collect();
     let found = (0..all.len()).find_map(|at| Some((at, ends(&all[at..])?)));
-    let Some((at, ([mut local, mut peer], len))) = found else { return SavedLine::Other };
+    let Some((at, ([mut local, mut peer], len))) = found else { return begun(&all) };
     if is_turned(&labelled) {
         (local, peer) = (peer, local);
     }
@@ -41,6 +41,19 @@ pub fn line(words: &[&str]) -> SavedLine {
         // A listener is never in CLOSE-WAIT, in whatever language.
         None if peer.port == 0 => SavedLine::Other,
         None => SavedLine::Unclear,
+    }
+}
+
+/// A state alone, or with one end: a field a line. A heading looks the same.
+fn begun(words: &[&str]) -> SavedLine {
+    let rest = match words::state_at(words) {
+        Some((State::CloseWait, taken)) => &words[taken..],
+        _ => return SavedLine::Other,
+    };
+    match rest {
+        [] => SavedLine::Begun,
+        [local] if words::end(local).is_some() => SavedLine::Begun,
+        _ => SavedLine::Other,
     }
 }
 

@@ -6,12 +6,15 @@
 //! CLOSE-WAIT of an end and is understood by none is said, never passed over.
 //!
 //! * [`reader`]: line by line; [`split`]: several sockets on one; [`moments`]: several lists
-//! * [`words`]: states, addresses, services as lists write them; [`clue`]: what may be a socket
-//! * [`ss`], [`netstat`], [`lsof`], [`procfs`], [`json`]: the forms; [`named`]: columns in any order, by their
+//! * [`words`]: states, addresses, services as lists write them; [`clue`]: what may be a socket; [`claims`]: what is
+//!   said of one
+//! * [`ss`], [`netstat`], [`lsof`], [`fields`], [`procfs`], [`json`]: the forms; [`named`]: columns in any order, by their
 //!   names; [`ends`]: two ends and a state
 
+pub mod claims;
 pub mod clue;
 pub mod ends;
+pub mod fields;
 pub mod json;
 pub mod lsof;
 pub mod moments;
@@ -56,9 +59,8 @@ pub struct Saved {
 impl Saved {
     /// Says that fewer are in CLOSE-WAIT in the last moment than in one before, if that is so.
     pub fn fewer(&self) -> Option<String> {
-        let count = |moment: &Moment| moment.sockets.iter().filter(|s| s.is_stuck()).count();
         let (last, before) = self.moments.split_last()?;
-        let (last, most) = (count(last), before.iter().map(count).max()?);
+        let (last, most) = (last.stuck(), before.iter().map(Moment::stuck).max()?);
         let n = self.moments.len();
         (most > last).then(|| {
             format!("the last of {n} lists has {last} in CLOSE-WAIT, one before it {most}: the report is of the last")
@@ -73,6 +75,13 @@ pub struct Moment {
     pub at: Option<NaiveDateTime>,
     /// Sockets of that moment.
     pub sockets: Vec<Socket>,
+}
+
+impl Moment {
+    /// Counts sockets in CLOSE-WAIT.
+    fn stuck(&self) -> usize {
+        self.sockets.iter().filter(|socket| socket.is_stuck()).count()
+    }
 }
 
 /// Lines that could not be read.
@@ -90,8 +99,11 @@ pub struct Unread {
 impl Unread {
     /// Counts a line that could not be read.
     fn add(unread: &mut Option<Unread>, line: usize, text: &str) {
-        let text = || printable(&text.trim().chars().take(80).collect::<String>());
-        unread.get_or_insert_with(|| Unread { lines: 0, line, text: text() }).lines += 1;
+        let text = printable(&text.trim().chars().take(80).collect::<String>());
+        let lines = unread.as_ref().map_or(0, |unread| unread.lines) + 1;
+        let known = unread.take().filter(|known| known.line <= line);
+        let (line, text) = known.map_or((line, text), |known| (known.line, known.text));
+        *unread = Some(Unread { lines, line, text });
     }
 }
 

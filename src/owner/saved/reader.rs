@@ -1,5 +1,7 @@
 //! A saved list, line by line: what its headers said, what goes on in the next line, and what was found so far.
 
+use super::claims::Claims;
+use super::fields::{Fields, File};
 use super::json::{self, Piece};
 use super::moments::Moments;
 use super::named::{self, Role, Table};
@@ -29,6 +31,14 @@ pub struct Reader {
     /// A line that may go on in the next.
     pending: Option<Pending>,
     unread: Option<Unread>,
+    /// Lines around the list that speak of it.
+    claims: Claims,
+    /// The line above was passed over, and may go on.
+    is_open: bool,
+    /// The last line with an address that was passed over.
+    ends_at: Option<usize>,
+    /// Fields of `lsof -F`.
+    fields: Fields,
     is_assumed: bool,
 }
 
@@ -40,6 +50,9 @@ struct Pending {
     texts: Vec<String>,
     lines: usize,
 }
+
+/// So many lines apart, ends and a state are still of one socket.
+const NEAR: usize = 8;
 
 /// The most lines that one is folded into, and the most that name the processes of one socket.
 const MAX_LINES: usize = 4;
@@ -105,6 +118,7 @@ impl Reader {
     pub fn line(&mut self, number: usize, line: &str) {
         if let Some(at) = words::watch(line).or_else(|| words::moment(line).map(Some)) {
             self.give_up();
+            self.end_fields();
             self.end_record(number);
             self.moments.begin(at);
             self.headers.clear();
@@ -114,8 +128,13 @@ impl Reader {
         } else if self.header(line) {
             self.forget();
         } else if let Some(pieces) = json::line(line) {
+            self.claims.count(number, line);
             self.pieces(number, pieces);
+        } else if let Some(ended) = self.fields.take(number, line) {
+            self.give_up();
+            self.file(ended);
         } else if !self.field(number, line) {
+            self.end_fields();
             let is_whole = |record: &str| matches!(self.look(record), SavedLine::Socket(_));
             let records = split::records(line, is_whole);
             records.into_iter().for_each(|record| self.record(number, record));
@@ -128,6 +147,7 @@ impl Reader {
         {
             return;
         }
+        let is_open = std::mem::take(&mut self.is_open);
         match self.look(line) {
             SavedLine::Socket(_) if ss::is_open(line) => {
                 self.pending = Some(Pending::new(number, line));
@@ -138,18 +158,40 @@ impl Reader {
                     self.fail(number, line);
                 }
             }
-            SavedLine::Unclear | SavedLine::Begun => {
-                self.pending = Some(Pending::new(number, line));
-            }
-            _ if clue::is_of_a_socket(line) => self.fail(number, line),
+            SavedLine::Unclear => self.pending = Some(Pending::new(number, line)),
+            _ if is_open && clue::is_rest(line) => self.fail(number, line),
+            SavedLine::Begun => self.pending = Some(Pending::new(number, line)),
+            _ if clue::is_of_a_socket(line) => self.claim(number, line),
             SavedLine::More(holders) => self.join(holders),
             SavedLine::Times => self.time(line),
-            SavedLine::Other => self.name(line),
+            SavedLine::Other => self.other(number, line),
+        }
+    }
+
+    /// A line that is none of a socket.
+    fn other(&mut self, number: usize, line: &str) {
+        self.is_open = clue::is_open(line);
+        if clue::has_address(line) {
+            self.ends_at = Some(number);
+        }
+        self.name(line);
+        self.claims.count(number, line);
+    }
+
+    /// Whoever says CLOSE-WAIT of an end may be speaking of what the list has.
+    fn claim(&mut self, number: usize, line: &str) {
+        self.above = None;
+        if clue::is_of_lsof(line) || !self.claims.keep(number, line) {
+            self.fail(number, line);
         }
     }
 
     /// Does a line go on with those before it? If not, they are all there is of theirs.
     fn goes_on(&mut self, begun: Pending, line: &str) -> bool {
+        let is_heading = matches!(self.look(&begun.first), SavedLine::Begun);
+        if is_heading && matches!(self.look(line), SavedLine::Socket(_)) {
+            return false;
+        }
         let joined = begun.joined(line);
         let (mut open, mut is_other, mut found) = (Vec::new(), false, None);
         for text in joined {
@@ -234,7 +276,15 @@ impl Reader {
             record.iter().map(|(role, value)| (*role, &**value)).collect();
         if !record.is_empty() {
             let line = record.iter().map(|(_, value)| *value).collect::<Vec<_>>().join(" ");
-            self.take(named::socket(&record), number, &line);
+            let found = named::socket(&record);
+            // Its ends may be in lines of another form.
+            let is_near = self.ends_at.is_some_and(|at| number.saturating_sub(at) <= NEAR);
+            match found {
+                SavedLine::Other if is_near && clue::close_waits(&line) > 0 => {
+                    self.fail(number, &line);
+                }
+                found => self.take(found, number, &line),
+            }
         }
     }
 
@@ -264,6 +314,7 @@ impl Reader {
         let last = || match (row.as_ref(), ends::line(&words)) {
             (_, found @ SavedLine::Socket(_)) => found,
             (Some(_), _) | (_, SavedLine::Unclear) => SavedLine::Unclear,
+            (_, SavedLine::Begun) => SavedLine::Begun,
             _ => match netstat::folded_program(&words) {
                 Some(holder) => SavedLine::More(vec![holder]),
                 None => ss::more(&line),
@@ -327,6 +378,7 @@ impl Reader {
             return false;
         }
         self.give_up();
+        self.end_fields();
         self.context = Context { table, ..known.unwrap_or_default() };
         let header = line.split_whitespace().collect::<Vec<_>>().join(" ");
         if self.headers.contains(&header) {
@@ -335,6 +387,18 @@ impl Reader {
         }
         self.headers.push(header);
         true
+    }
+
+    /// A file of `lsof -F` is whole when the next begins.
+    fn file(&mut self, ended: Option<File>) {
+        if let Some((found, number, text)) = ended {
+            self.take(found, number, &text);
+        }
+    }
+
+    fn end_fields(&mut self) {
+        let ended = self.fields.end();
+        self.file(ended);
     }
 
     /// No line goes on with a socket above.
@@ -374,9 +438,9 @@ impl Reader {
 
     /// A line that does not go on in the next. What may be something else is no socket unless the next says so.
     fn alone(&mut self, begun: &Pending, next: &str) {
-        let is_stuck = |text: &String| clue::close_waits(text) > 0;
+        let is_stuck = |text: &String| clue::is_of_a_socket(text);
         let is_whole = || matches!(self.look(next), SavedLine::Socket(_));
-        let is_next = || clue::close_waits(next) > 0 && !is_whole();
+        let is_next = || clue::ends(&begun.first) > 0 && clue::close_waits(next) > 0 && !is_whole();
         match self.look(&begun.first) {
             // What it could be read of last: its processes may go on.
             SavedLine::Socket(first) => {
@@ -401,8 +465,10 @@ impl Reader {
     pub fn finish(mut self, last: usize) -> Result<Saved, Option<Unread>> {
         self.give_up();
         self.end_record(last);
-        let Reader { moments, unread, is_assumed, .. } = self;
+        self.end_fields();
+        let Reader { moments, mut unread, claims, is_assumed, .. } = self;
         let moments = moments.finish();
+        claims.hold_against(&moments, &mut unread);
         match moments.is_empty() {
             true => Err(unread),
             false => Ok(Saved { moments, unread, is_assumed }),

@@ -49,6 +49,7 @@ impl Lang {
             (_, Doubt::Unanswered) => "对端发出请求后立即关闭：程序可能还在处理应答",
             (_, Doubt::ListedOpen) => "套接字列表中它是打开的：列表可能早于对端的 FIN",
             (_, Doubt::ListedClosed) => "套接字列表中它已被程序关闭",
+            (_, Doubt::EndedElsewhere) => "另一抓包点的 FIN 或 RST 可能已结束它",
         }
     }
 
@@ -103,6 +104,7 @@ const NOT_SEEN: &[(&str, &str)] = &[
     ("began before the capture", "始于抓包之前"),
     ("its last data was not acknowledged", "最后的数据未被确认"),
     ("not captured whole", "没有抓全"),
+    ("not told by the server", "服务器没有说明"),
     ("transaction not seen", "没有看到事务"),
     ("it sent nothing", "它什么也没发"),
 ];
@@ -262,6 +264,10 @@ impl Named for Doubt {
                 "列表中仍打开",
                 "套接字列表（--sockets）中它是打开的，而抓包显示对端的 FIN 已被确认：列表可能在那之前保存，或来自另一台主机。请重新保存：ss -tanpoei。",
             ],
+            Doubt::EndedElsewhere => [
+                "可能在别处结束",
+                "另一抓包点显示同样的地址和端口上有 FIN 或 RST，而两者之间的数据包在哪里都没有抓到：它可能结束了这条连接。请对照两份抓包：closewait explain FILE… --flow A:P-B:Q。",
+            ],
             Doubt::ListedClosed => [
                 "列表中已关闭",
                 "套接字列表（--sockets）中它处于程序关闭之后才有的状态（LAST-ACK、TIME-WAIT、FIN-WAIT），而抓包里看不到：它可能在抓包结束后才关闭，或本端的 FIN 没有抓到。请重新保存列表，看它还在不在：ss -tanpoei。",
@@ -391,7 +397,7 @@ impl Named for Note {
             ],
             Note::FinWithoutEffect => [
                 "FIN 无效",
-                "FIN 已损坏或是伪造的：发送者之后仍有新数据，或校验和不对。它没有关闭任何东西。",
+                "FIN 已损坏、是伪造的或属于更早的连接：校验和不对，序号不可接受或没有 ACK，接收者必须丢弃，或发送者之后仍有新数据。它没有关闭任何东西。",
             ],
             Note::Rewritten => {
                 ["地址被改写", "连接以两组地址被抓到（NAT、sidecar）。只计一次，以拨出的地址为准。"]
