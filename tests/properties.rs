@@ -267,6 +267,31 @@ proptest! {
         prop_assert_eq!(of(&lines), of(&doubled));
     }
 
+    /// A FIN that its receiver drops changes nothing, whenever it comes: one without ACK, or of an older connection that
+    /// was not captured.
+    #[test]
+    fn a_fin_that_is_dropped_changes_nothing(
+        (lines, ..) in conversation(),
+        at in any::<prop::sample::Index>(),
+        from_local in any::<bool>(),
+        below in prop::option::of((1u32 << 21..1 << 30, 1u32 << 21..1 << 30)),
+    ) {
+        // The handshake comes first, and what comes after both FINs is another connection's.
+        let at = 3 + at.index(lines.len() - 2);
+        let closes = lines.iter().take(at).filter(|line| line.flags & Flags::FIN != 0);
+        prop_assume!(closes.count() < 2);
+        let sent = |line: &&Line| line.from_local == from_local;
+        let next = lines.iter().take(at).rfind(sent).map_or(1, |line| line.seq + line.len);
+        let (flags, seq, ack) = match below {
+            Some((seq, ack)) => (Flags::FIN | Flags::ACK, seq.wrapping_neg(), ack.wrapping_neg()),
+            None => (Flags::FIN, next, 0),
+        };
+        let mut with = lines.clone();
+        with.insert(at, Line { from_local, flags, seq, ack, len: 0, millis: 0 });
+        let of = |lines: &[Line]| essence(&judged(&World::usual().segments(lines)));
+        prop_assert_eq!(of(&lines), of(&with));
+    }
+
     /// State by state, a whole conversation walks along figure 5, or stands still.
     #[test]
     fn states_follow_the_figure((lines, ..) in conversation()) {

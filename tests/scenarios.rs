@@ -18,7 +18,7 @@ use closewait::tcp::seq::Seq;
 use closewait::tcp::side::Side;
 use closewait::verdict::{Judgement, Policy, Verdict, judge};
 use common::scenario::{Expected, Row, Scenario};
-use common::wire::{Link, MICROSECONDS, Packet};
+use common::wire::{MICROSECONDS, Packet};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 
@@ -62,7 +62,7 @@ fn by_segments(scenario: &Scenario) -> Result<Vec<Expected>, String> {
         let place = Place::new(Time::from_nanos(row.nanos.into()), 0, index as u64 + 1, 6);
         facts.see(place);
         let Some(packet) = &row.packet else { continue };
-        let segment = segment(row, packet, place, scenario.link);
+        let segment = segment(row, packet, place, scenario);
         table.retire(facts.end(), |gone| retired.push(gone));
         table.take(&segment, &mut facts);
         check_states(scenario, row, &table, place)?;
@@ -88,7 +88,7 @@ fn policy(scenario: &Scenario) -> Result<Policy, String> {
     }
 }
 
-fn segment(row: &Row, packet: &Packet, place: Place, link: Link) -> Segment {
+fn segment(row: &Row, packet: &Packet, place: Place, scenario: &Scenario) -> Segment {
     // Of a fragmented packet, only the first fragment tells its numbers.
     let whole = packet.payload.len();
     let len = row.fragment.map_or(whole, |octets| octets - 20);
@@ -106,14 +106,20 @@ fn segment(row: &Row, packet: &Packet, place: Place, link: Link) -> Segment {
         window: packet.window,
         extras: Extras::new(
             match packet.options[..] {
+                // The snap length cuts them off.
+                [_, ..] if scenario.snap.is_some() => Scale::UNKNOWN,
                 [1, 3, 3, shift] => Scale::new(shift),
+                _ if packet.flags & Flags::SYN != 0 => Scale::ABSENT,
                 _ => Scale::UNKNOWN,
             },
             if row.damaged { Checksum::Wrong } else { Checksum::Unknown },
         )
         .routed(row.ttl.is_some_and(|ttl| !matches!(ttl, 63 | 64))),
         place,
-        direction: link.tells_direction().then_some(Direction { way, told_by: ToldBy::PacketType }),
+        direction: scenario
+            .link
+            .tells_direction()
+            .then_some(Direction { way, told_by: ToldBy::PacketType }),
     }
 }
 

@@ -55,12 +55,14 @@ fn is_routed(hops_left: u8) -> bool {
     hops_left > 1 && initial.is_some_and(|initial| initial - hops_left >= 2)
 }
 
+/// The window scale among options that were captured whole. Behind one that cannot be read there may be any.
 fn scale(options: &[u8]) -> Scale {
-    let shift = |option| match option {
-        Ok(TcpOptionElement::WindowScale(shift)) => Some(shift),
-        _ => None,
+    let told = |option| match option {
+        Ok(TcpOptionElement::WindowScale(shift)) => Some(Scale::new(shift)),
+        Ok(_) => None,
+        Err(_) => Some(Scale::UNKNOWN),
     };
-    TcpOptionsIterator::from_slice(options).find_map(shift).map_or(Scale::UNKNOWN, Scale::new)
+    TcpOptionsIterator::from_slice(options).find_map(told).unwrap_or(Scale::ABSENT)
 }
 
 /// Verifies the checksum of a segment that was captured whole (RFC 9293, 3.1).
@@ -95,7 +97,19 @@ fn checksum(key: &FlowKey, whole: &[u8]) -> Checksum {
 
 #[cfg(test)]
 mod tests {
-    use super::is_routed;
+    use super::{Scale, is_routed, scale};
+
+    #[test]
+    fn a_window_scale_is_there_or_absent_or_not_known() {
+        assert_eq!(scale(&[2, 4, 5, 180, 1, 3, 3, 7]), Scale::new(7));
+        assert_eq!(scale(&[2, 4, 5, 180]), Scale::ABSENT);
+        assert_eq!(scale(&[]), Scale::ABSENT);
+        // An option of a kind that is not known, and one that is longer than all of them.
+        assert_eq!(scale(&[254, 4, 0, 0, 1, 3, 3, 7]), Scale::UNKNOWN);
+        assert_eq!(scale(&[2, 4, 5, 180, 3, 9, 7]), Scale::UNKNOWN);
+        let shifts = [0, 1, 7, 12, 13, 14, 200].map(|shift| Scale::new(shift).shift());
+        assert_eq!(shifts, [0, 1, 7, 12, 14, 14, 14].map(Some));
+    }
 
     #[test]
     fn two_routers_are_a_way() {

@@ -4,8 +4,11 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
+use super::strange::Strange;
 use crate::tcp::flow::{Flow, Noted};
-use crate::tcp::incarnation::{Belongs, belongs, fits_exactly, fits_nearly, knows_syn, takes_late};
+use crate::tcp::incarnation::{
+    Belongs, belongs, fits_exactly, fits_nearly, is_another_s, knows_syn, takes_late,
+};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
@@ -31,14 +34,19 @@ pub struct Chain {
     pub tired: bool,
 }
 
-/// The older connections of 4-tuples that were used again.
-pub type Older = HashMap<FlowKey, Vec<Flow>, RandomState>;
+/// The older connections of 4-tuples that were used again, and what may be of others.
+#[derive(Default)]
+pub struct Older {
+    pub flows: HashMap<FlowKey, Vec<Flow>, RandomState>,
+    strange: Strange,
+}
 
 impl Chain {
     /// Takes a segment. Returns whether it finished its flow, and whether it began one.
     pub fn take(&mut self, older: &mut Older, segment: &Segment) -> (bool, bool) {
         // Most segments begin nothing and end nothing.
-        if segment.is_plain() && !self.newest.is_unanswered() {
+        let begins = self.newest.is_unanswered() || is_another_s(&self.newest, segment);
+        if segment.is_plain() && !begins {
             self.newest.take(segment);
             return (false, false);
         }
@@ -48,7 +56,10 @@ impl Chain {
     /// Takes a segment that may begin or end something.
     #[inline(never)]
     pub fn take_any(&mut self, older: &mut Older, segment: &Segment) -> (bool, bool) {
-        let (flow, began) = self.flow_of(older, segment);
+        let Some((flow, began)) = self.flow_of(older, segment) else {
+            self.newest.pass_by(segment);
+            return (false, false);
+        };
         let was_finished = flow.is_finished();
         flow.take(segment);
         let finished = !was_finished && flow.is_finished();
@@ -67,29 +78,34 @@ impl Chain {
     /// kernel has two sockets of one 4-tuple.
     #[cold]
     pub fn supersede(&self, older: &mut Older, key: &FlowKey) {
-        let Some(older) = older.get_mut(key) else { return };
+        let Some(older) = older.flows.get_mut(key) else { return };
         let until = match self.newest.is_established() {
             true => older.len(),
             false => newest_where(older, Flow::is_established).unwrap_or(0),
         };
-        // Those before one that is known to have ended are known to have, too.
-        let before = older[..until].iter_mut().rev();
-        before.take_while(|flow| !flow.is_superseded()).for_each(Flow::supersede);
+        supersede(&mut older[..until]);
     }
 
-    /// The flow that the segment belongs to, and whether it begins there.
-    fn flow_of<'a>(&'a mut self, older: &'a mut Older, segment: &Segment) -> (&'a mut Flow, bool) {
+    /// The flow that the segment belongs to, and whether it begins there; `None` for one that passes by.
+    fn flow_of<'a>(
+        &'a mut self,
+        older: &'a mut Older,
+        segment: &Segment,
+    ) -> Option<(&'a mut Flow, bool)> {
         let belongs = belongs(&self.newest, segment);
         let begins = matches!(belongs, Belongs::New | Belongs::OlderNearOrNew);
-        if belongs == Belongs::Here || !self.reused && !begins {
-            return (&mut self.newest, false);
+        if belongs == Belongs::Strange && !(self.reused && is_known(older, segment)) {
+            return self.flow_of_strange(older, segment);
         }
-        let older = older.entry(segment.key).or_default();
+        if belongs == Belongs::Here || !self.reused && !begins {
+            return Some((&mut self.newest, false));
+        }
+        let older = older.flows.entry(segment.key).or_default();
         let found = match belongs {
             Belongs::Here => None,
             // A late SYN of an older connection begins nothing.
             Belongs::New => match newest_where(older, |flow| knows_syn(flow, segment)) {
-                None => return (self.begin(older, segment), true),
+                None => return Some((self.begin(older, segment), true)),
                 known => known,
             },
             Belongs::Older => {
@@ -97,19 +113,40 @@ impl Chain {
                 newest_where(older, |flow| takes_late(flow, segment))
                     .or_else(|| newest_where(older, answered))
             }
-            Belongs::OlderNear => newest_where(older, |flow| fits_nearly(flow, segment)),
+            Belongs::OlderNear | Belongs::Strange => {
+                newest_where(older, |flow| fits_nearly(flow, segment))
+            }
             Belongs::OlderNearOrNew => match newest_where(older, |flow| fits_nearly(flow, segment))
             {
-                None => return (self.begin(older, segment), true),
+                None => return Some((self.begin(older, segment), true)),
                 known => known,
             },
             Belongs::OlderExactly => newest_where(older, |flow| fits_exactly(flow, segment)),
         };
-        (found.map_or(&mut self.newest, |found| &mut older[found]), false)
+        Some((found.map_or(&mut self.newest, |found| &mut older[found]), false))
+    }
+
+    /// The flow of a segment that cannot be the newest's: where it answers another one, a new one.
+    #[cold]
+    fn flow_of_strange<'a>(
+        &'a mut self,
+        older: &'a mut Older,
+        segment: &Segment,
+    ) -> Option<(&'a mut Flow, bool)> {
+        let first = older.strange.answered_by(segment)?;
+        let older = older.flows.entry(segment.key).or_default();
+        self.begin(older, first.first()?);
+        supersede(older);
+        first.iter().for_each(|segment| self.newest.take(segment));
+        // Those before this one have passed by as the older one's, and name no other.
+        self.newest.first = segment.place;
+        Some((&mut self.newest, true))
     }
 
     fn begin(&mut self, older: &mut Vec<Flow>, segment: &Segment) -> &mut Flow {
-        let waiting = |side| self.newest.state(side, segment.place.time) == State::CloseWait;
+        let is_syn = segment.flags.syn();
+        let waiting =
+            |side| is_syn && self.newest.state(side, segment.place.time) == State::CloseWait;
         let in_close_wait = waiting(Side::A) || waiting(Side::B);
         self.newest.notes.note(Noted::SynInCloseWait, in_close_wait);
         let mut flow = Flow::new(segment);
@@ -124,7 +161,7 @@ impl Chain {
         key: &FlowKey,
         older: &'a Older,
     ) -> impl Iterator<Item = &'a Flow> + use<'a> {
-        let older = if self.reused { older.get(key) } else { None };
+        let older = if self.reused { older.flows.get(key) } else { None };
         older.into_iter().flatten().chain([&self.newest])
     }
 
@@ -144,7 +181,7 @@ impl Chain {
             return !going;
         }
         self.supersede(older, key);
-        let left = older.entry(*key).or_default();
+        let left = older.flows.entry(*key).or_default();
         left.extract_if(.., |flow| goes(flow)).for_each(&mut to);
         let mut any_left = true;
         if goes(&self.newest) {
@@ -158,10 +195,23 @@ impl Chain {
         }
         if left.is_empty() {
             self.reused = false;
-            older.remove(key);
+            older.flows.remove(key);
         }
         any_left
     }
+}
+
+/// Marks older connections, of which one is followed by another: those before one that is known to have ended are known to
+/// have, too.
+fn supersede(older: &mut [Flow]) {
+    let before = older.iter_mut().rev();
+    before.take_while(|flow| !flow.is_superseded()).for_each(Flow::supersede);
+}
+
+/// Are the numbers near those of an older connection?
+fn is_known(older: &Older, segment: &Segment) -> bool {
+    let older = older.flows.get(&segment.key);
+    older.is_some_and(|older| newest_where(older, |flow| fits_nearly(flow, segment)).is_some())
 }
 
 /// The newest flow that the test holds for.

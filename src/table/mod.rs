@@ -11,6 +11,7 @@ mod chain;
 mod chains;
 mod evict;
 mod resting;
+mod strange;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -206,6 +207,7 @@ impl FlowTable {
 
     /// Lays flows to rest that have been finished for a while at `now`.
     pub fn rest(&mut self, now: Time) {
+        self.resting.compact();
         let has_been_awake = |since| since == Time::UNKNOWN || now.since(since) >= Some(WAKE_NS);
         while let Some(&(since, hash)) = self.tired.front() {
             if !has_been_awake(since) {
@@ -408,7 +410,7 @@ impl FlowTable {
             if chain.reused {
                 chain.supersede(&mut self.older, &key);
             }
-            let older = if chain.reused { self.older.remove(&key) } else { None };
+            let older = if chain.reused { self.older.flows.remove(&key) } else { None };
             let flows = older.unwrap_or_default().into_iter().chain([chain.newest]);
             flows.map(move |flow| Retired { key, flow })
         });
@@ -425,7 +427,7 @@ impl FlowTable {
         if is_taker(&chain.newest) {
             return Some(&mut chain.newest);
         }
-        self.older.get_mut(key)?.iter_mut().find(|flow| is_taker(flow))
+        self.older.flows.get_mut(key)?.iter_mut().find(|flow| is_taker(flow))
     }
 
     /// The connections of a 4-tuple.

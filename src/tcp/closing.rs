@@ -4,6 +4,7 @@
 //! An ACK can stand in the capture before the FIN that it covers. So it is remembered here from the
 //! moment it acknowledges something that was not captured: that can be a FIN.
 
+use super::half::{Half, Marks};
 use super::packed::{Base, Code};
 use super::segment::Segment;
 use super::seq::{Seq, later};
@@ -29,6 +30,8 @@ struct Odd {
     confirmed_ack: Option<Seq>,
     /// The new payload that it sent with its highest SEG.ACK that covers a FIN, or may.
     payload_at_ack: Option<PayloadAtAck>,
+    /// The numbers of this side without its FIN, while that may turn out to be none.
+    aside: Option<Half>,
 }
 
 impl Odd {
@@ -46,6 +49,7 @@ impl Odd {
                 bytes: code.number(at.bytes),
                 last: code.time(at.last, base.last.time),
             }),
+            aside: code.option(self.aside.clone(), |code, half| half.coded(code, &Half::new())),
         }
     }
 }
@@ -125,6 +129,8 @@ pub struct Fin {
     pub peer_snd_max_then: Option<Seq>,
     /// The other side's first ACK that covers it.
     pub acked: Option<Place>,
+    /// The other side acknowledged less when it had had time to receive it.
+    pub denied: bool,
 }
 
 /// A FIN that was sent again, [`REPEAT_NS`] or more after the time before.
@@ -145,6 +151,7 @@ impl Fin {
             ack_then: code.some_seq(self.ack_then, base.others_sent),
             peer_snd_max_then: code.some_seq(self.peer_snd_max_then, base.others_sent),
             acked: code.some_place(self.acked, base.last),
+            denied: code.flag(self.denied),
         }
     }
 
@@ -157,6 +164,7 @@ impl Fin {
             ack_then: None,
             peer_snd_max_then: None,
             acked: Some(ack.place),
+            denied: false,
         }
     }
 }
@@ -214,6 +222,9 @@ const OVERTAKES_NS: i64 = 1_000_000_000;
 
 /// Numbers this far beyond a FIN are some other connection's, whose SYN was not captured.
 const GOES_ON_WITHIN: i32 = 1 << 20;
+
+/// A FIN has been received, or is lost, after this long.
+const RECEIVED_NS: i64 = 1_000_000_000;
 
 /// A FIN seen again after this long was retransmitted, not captured twice.
 pub const REPEAT_NS: i64 = 100_000_000;
@@ -346,9 +357,12 @@ impl Closing {
     /// The FIN that was just taken in may have been acknowledged before it was captured.
     pub fn match_early_ack(&mut self, ack: Option<Seq>, holder: &Closing) {
         if let (Some(fin), Some(ack)) = (self.fin, ack) {
-            let early = holder.early_ack().filter(|early| early.number.covers(fin.end));
-            // Or nothing was missing then: it is a FIN below numbers that were captured.
-            self.match_ack(ack, early.map_or(fin.place, |early| early.place));
+            // What acknowledges more does not acknowledge a FIN, beyond which there is nothing.
+            let early =
+                holder.early_ack().filter(|early| early.number == fin.end && ack == fin.end);
+            if let Some(early) = early {
+                self.match_ack(ack, early.place);
+            }
         }
     }
 
@@ -374,7 +388,51 @@ impl Closing {
     /// The FIN that was sent again is none, or another one is in its place.
     fn forget_again(&mut self) {
         if let Some(odd) = &mut self.odd {
-            odd.fin_again = None;
+            (odd.fin_again, odd.aside) = (None, None);
+        }
+    }
+
+    /// Keeps the numbers of this side without the FIN that it has just sent.
+    pub fn keep_aside(&mut self, half: Half) {
+        self.odd().aside = Some(half);
+    }
+
+    /// Takes a later segment of this side into the numbers without its FIN. One with another FIN shows that the
+    /// first was none: returns the numbers without it.
+    pub fn follow_aside(&mut self, segment: &Segment, marks: Marks) -> Option<Half> {
+        let aside = self.odd.as_mut()?.aside.as_mut()?;
+        let Some(fin) = self.fin.filter(|fin| fin.acked.is_none()) else {
+            self.odd().aside = None;
+            return None;
+        };
+        if !marks.fin {
+            aside.take(segment, marks);
+        } else if fin.end != segment.end_of_payload() + 1 {
+            return self.drop_fin();
+        }
+        None
+    }
+
+    /// The FIN had no effect. Returns the numbers of this side without it.
+    pub fn drop_fin(&mut self) -> Option<Half> {
+        let aside = self.odd.as_mut()?.aside.take()?;
+        self.fin = None;
+        self.forget_again();
+        Some(aside)
+    }
+
+    /// The FIN, if it may turn out to be none.
+    pub fn questionable_fin(&self) -> Option<&Fin> {
+        self.odd.as_ref()?.aside.as_ref()?;
+        self.fin.as_ref().filter(|fin| fin.acked.is_none())
+    }
+
+    /// The other side acknowledges less than this side's FIN by `ack`, at `time`, and has had time to receive it.
+    pub fn deny_fin(&mut self, ack: Seq, time: Time) {
+        let sent = self.fin_again().map(|again| again.last);
+        if let Some(fin) = self.fin.as_mut().filter(|fin| fin.acked.is_none()) {
+            let since = time.since(sent.unwrap_or(fin.place.time));
+            fin.denied |= fin.end.is_after(ack) && since >= Some(RECEIVED_NS);
         }
     }
 
@@ -395,6 +453,7 @@ impl Closing {
                 let pause = last.since(before).filter(|pause| *pause >= REPEAT_NS);
                 if let Some(pause) = pause {
                     self.odd().fin_again = Some(Again { last, pause });
+                    self.fin = self.fin.map(|fin| Fin { denied: false, ..fin });
                 }
             }
             Some(fin) if fin.acked.is_some() => {}
@@ -407,6 +466,7 @@ impl Closing {
                     ack_then,
                     peer_snd_max_then,
                     acked: None,
+                    denied: false,
                 });
             }
         }

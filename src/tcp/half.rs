@@ -271,6 +271,17 @@ impl Half {
         highest
     }
 
+    /// Goes back to numbers without a segment that had no effect; what was counted stays.
+    pub fn restore(&mut self, without: Half) {
+        *self = Half {
+            packets: self.packets,
+            packets_high: self.packets_high,
+            payload_bytes: self.payload_bytes,
+            has: Has(without.has.0 | self.has.0 & (Has::LEFT.0 | Has::ARRIVED.0 | Has::ROUTED.0)),
+            ..without
+        };
+    }
+
     /// Its highest ACK was none of its own making.
     pub fn take_back_ack(&mut self, to: Seq) {
         self.ack = to;

@@ -27,6 +27,9 @@ pub enum Belongs {
     /// To an older flow if its numbers are anywhere near those of that one, else to a new flow, whose
     /// handshake was not captured.
     OlderNearOrNew,
+    /// To an older flow if its numbers are anywhere near those of that one, else to a new flow if another such
+    /// segment and this one [answer each other](answers), else to none: it passes by.
+    Strange,
 }
 
 /// A side that has sent fewer octets has used no number twice, nor will soon.
@@ -45,6 +48,7 @@ pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
         (true, false) => of_syn(flow, sender, other, segment),
         (true, true) => of_syn_ack(flow, sender, other, segment),
         _ if flow.is_finished() && is_strange(flow, side, segment) => Belongs::OlderNearOrNew,
+        _ if !flow.is_unanswered() && cannot_be_here(flow, segment) => Belongs::Strange,
         _ if flow.is_unanswered() && !fits_syn(flow, segment) => Belongs::Older,
         _ if flow.is_unanswered() && !flow.answers(segment) => Belongs::OlderExactly,
         _ if !flow.is_unanswered() && precedes(sender, other, segment) => Belongs::OlderNear,
@@ -161,6 +165,45 @@ fn is_strange(flow: &Flow, side: Side, segment: &Segment) -> bool {
     let is_strange = numbers.into_iter().all(|(side, number)| is_far(flow.half(side), number))
         || numbers.into_iter().all(is_beyond);
     flags.ack() && !flags.rst() && !segment.is_bare_ack() && is_strange
+}
+
+/// Are both its numbers far from all that either side has used, and one of them such as it cannot come to, however much was
+/// not captured: below its first, or beyond a FIN that was received?
+#[inline(always)]
+pub fn is_another_s(flow: &Flow, segment: &Segment) -> bool {
+    flow.acks_elsewhere(segment) && !flow.is_unanswered() && cannot_be_here(flow, segment)
+}
+
+#[cold]
+fn cannot_be_here(flow: &Flow, segment: &Segment) -> bool {
+    let side = flow.side(segment.from);
+    let numbers = [(side, segment.seq), (side.other(), segment.ack)];
+    let is_below = |(side, number): (Side, Seq)| {
+        flow.half(side).lowest().is_some_and(|lowest| number.ahead_of(lowest) < -1)
+    };
+    let is_beyond = |(side, number): (Side, Seq)| {
+        let fin = flow.fin(side).filter(|fin| fin.acked.is_some());
+        fin.is_some_and(|fin| number.is_after(fin.end))
+    };
+    segment.flags.ack()
+        && !segment.flags.rst()
+        && numbers.into_iter().all(|(side, number)| is_far(flow.half(side), number))
+        && numbers.into_iter().any(|at| is_below(at) || is_beyond(at))
+}
+
+/// Does a segment acknowledge another one of the other side, and go on where that says? Damage makes no two such.
+pub fn answers(segment: &Segment, other: &Segment) -> bool {
+    let end = other.end_of_payload() + u32::from(other.flags.fin());
+    segment.from != other.from
+        && segment.flags.ack()
+        && (0..=FITS_WITHIN).contains(&segment.ack.ahead_of(end))
+        && (-1..=FITS_WITHIN).contains(&segment.seq.ahead_of(other.ack))
+}
+
+/// Does a segment go on where another one of its sender was?
+pub fn goes_on(segment: &Segment, other: &Segment) -> bool {
+    let ahead = segment.seq.ahead_of(other.seq);
+    segment.from == other.from && (-FITS_WITHIN..=FITS_WITHIN).contains(&ahead)
 }
 
 /// Are both its numbers below those that the two SYNs began with?

@@ -312,17 +312,22 @@ pub struct Segment {
     pub direction: Option<Direction>,
 }
 
-/// The shift count of a SYN's window scale option (RFC 7323).
+/// The shift count of a SYN's window scale option (RFC 7323), in four bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scale(u8);
 
 impl Scale {
-    /// No SYN, no such option, or cut off by the snap length.
+    /// No SYN, or its options were not captured whole.
     pub const UNKNOWN: Scale = Scale(0);
+    /// A SYN without the option: then neither side scales its windows (RFC 7323, 2.2).
+    pub const ABSENT: Scale = Scale(15);
+    /// The greatest shift.
+    const MOST: Scale = Scale(14);
 
-    /// The shift count, which is 14 at most.
+    /// The shift count, which is 14 at most. There is no room for 13, which counts as 14: nothing is
+    /// outside a window for its seeming larger than it is.
     pub fn new(shift: u8) -> Scale {
-        Scale(shift.min(14) + 1)
+        if shift < 13 { Scale(shift + 1) } else { Scale::MOST }
     }
 
     /// Four bits that [`Scale::of_bits`] makes it of again; none is set where it is unknown.
@@ -335,9 +340,13 @@ impl Scale {
         Scale(bits & 15)
     }
 
-    /// Returns the shift of windows (RFC 7323), if it is known.
+    /// Returns the shift of windows (RFC 7323), if one was offered.
     pub fn shift(self) -> Option<u8> {
-        self.0.checked_sub(1)
+        match self {
+            Scale::UNKNOWN | Scale::ABSENT => None,
+            Scale::MOST => Some(14),
+            Scale(bits) => Some(bits - 1),
+        }
     }
 }
 

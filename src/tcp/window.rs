@@ -5,6 +5,9 @@ use super::segment::Scale;
 use super::seq::Seq;
 use super::side::Side;
 
+/// The largest window that there is (RFC 7323, 2.3).
+pub const MOST: u32 = 1 << 30;
+
 /// The window scales that the SYNs of both sides offered.
 #[derive(Clone, Copy, Debug)]
 pub struct Scales(u8);
@@ -17,10 +20,15 @@ impl Scales {
         Scales(code.number(self.0.into()) as u8)
     }
 
-    /// The octets that a side's field of its last segment stands for, where both SYNs tell.
+    /// The octets that a side's field of its last segment stands for, where the SYNs tell: both that
+    /// windows are scaled, or one that they are not.
     pub fn window(self, side: Side, field: u16) -> Option<u32> {
-        let (own, _) = self.of(side).shift().zip(self.of(side.other()).shift())?;
-        Some(u32::from(field) << own)
+        let (own, others) = (self.of(side), self.of(side.other()));
+        let shift = match [own, others].contains(&Scale::ABSENT) {
+            true => 0,
+            false => own.shift().zip(others.shift())?.0,
+        };
+        Some(u32::from(field) << shift)
     }
 
     fn of(self, side: Side) -> Scale {

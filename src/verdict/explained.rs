@@ -188,7 +188,7 @@ impl Note {
                 "After a minute or more of silence, what was sent was reset or never acknowledged, and no FIN was seen: something on the path (NAT, a load balancer, a firewall) forgot the connection. Send keep-alives more often than its timeout, or drop idle connections sooner."
             }
             Note::FinWithoutEffect => {
-                "A FIN was damaged or forged: its sender went on with new data beyond it, or its checksum is wrong. It closed nothing."
+                "A FIN was damaged, forged or of an older connection: its checksum is wrong, its receiver must drop it for its numbers or for want of an ACK, or its sender went on with new data beyond it. It closed nothing."
             }
             Note::KernelHolds => {
                 "The kernel, or a list of its sockets, has the socket in CLOSE-WAIT, and the packets show another end of the connection, or none: what ended it was damaged, forged, or never arrived; or the peer closed when the capture was over. Close the socket."

@@ -340,6 +340,9 @@ impl<'a> Case<'a> {
         if h.fin.acked.is_some() {
             return Acknowledged::Seen;
         }
+        if h.fin.denied || !h.fin.with_ack {
+            return Acknowledged::No;
+        }
         let again = self.flow.fin_again(h.holder.other());
         let sent_last = again.map_or(h.fin.place.time, |again| again.last);
         let after = self.facts.end().since(sent_last).unwrap_or(0);

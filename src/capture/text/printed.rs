@@ -53,10 +53,15 @@ impl Item {
     }
 }
 
+/// An option that nobody knows (RFC 6994), in the place of a SYN's, which are not read: without any, it would say that windows
+/// are not scaled.
+const NOT_READ: &[u8] = &[254, 4, 0, 0];
+
 /// The headers that a printed packet describes; the payload itself was not printed.
 pub fn packet(printed: &Printed, seq: u32, ack: u32) -> Vec<u8> {
-    const TCP: u32 = 20;
-    let len = TCP.saturating_add(printed.len);
+    let options = if printed.flags.0 & Flags::SYN != 0 { NOT_READ } else { &[] };
+    let header_len = 20 + options.len() as u8;
+    let len = u32::from(header_len).saturating_add(printed.len);
     let mut packet = match (printed.from.ip(), printed.to.ip()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             // A length that does not fit is left at 0, as segmentation offload does.
@@ -79,7 +84,8 @@ pub fn packet(printed: &Printed, seq: u32, ack: u32) -> Vec<u8> {
     packet.extend([port(printed.from), port(printed.to)].concat());
     packet.extend([seq.to_be_bytes(), ack.to_be_bytes()].concat());
     // A window that is not known is not a closed one.
-    packet.extend([5 << 4, printed.flags.0, 0xff, 0xff, 0, 0, 0, 0]);
+    packet.extend([header_len << 2, printed.flags.0, 0xff, 0xff, 0, 0, 0, 0]);
+    packet.extend(options);
     packet
 }
 

@@ -14,8 +14,8 @@ use crate::tcp::side::Side;
 
 /// A lower ACK is not merely captured in another order than it was sent if it is lower by so many octets,
 /// or later by so much.
-const FAR: i64 = 1 << 17;
-const LATE_NS: i64 = 1_000_000_000;
+pub(super) const FAR: i64 = 1 << 17;
+pub(super) const LATE_NS: i64 = 1_000_000_000;
 
 impl Flow {
     /// The highest number of `side` that acknowledges something not captured.

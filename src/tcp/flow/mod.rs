@@ -1,8 +1,11 @@
 //! One connection: two halves, and what one more segment changes. `early` has what acknowledgements
-//! say of packets that were not captured, `states` the states of figure 5, `packed` a flow in few octets.
+//! say of packets that were not captured, `fins` and `resets` which FINs and RSTs have no effect, `states` the
+//! states of figure 5, `packed` a flow in few octets.
 
 mod early;
+mod fins;
 mod packed;
+mod resets;
 mod states;
 
 use super::closing::{Again, COPIED_NS, Closing, Fin, Known, PayloadAtAck, Rst};
@@ -13,7 +16,7 @@ use super::recent::Recent;
 use super::segment::{End, Segment, ToldBy};
 use super::seq::Seq;
 use super::side::Side;
-use super::window::{Scales, is_outside};
+use super::window::Scales;
 use crate::place::{Place, Time};
 pub(super) use states::TWO_MSL_NS;
 
@@ -239,7 +242,7 @@ impl Flow {
             && !self.is_unanswered()
             && self.closing.is_none()
             && self.pause.is_none()
-            && !self.acks_beyond(self.side(segment.from), segment)
+            && !self.acks_elsewhere(segment)
     }
 
     /// Takes in a segment that the flow [is open to](Flow::is_open_to), as [`Flow::take`] would. Nobody is
@@ -313,46 +316,10 @@ impl Flow {
             self.notes.note(Noted::Duplicates, copied);
             self.scales.note(side, segment.extras.scale(), first);
         }
-        self.take_numbers(side, segment, marks, before);
-    }
-
-    /// A RST counts unless it was damaged or its number is out of the window; RFC 5961 would accept
-    /// only the exact next one, so others are noted.
-    fn take_rst(&mut self, side: Side, segment: &Segment) {
-        let (sender, other) = (self.half(side), self.half(side.other()));
-        let expected = self.rst_numbers(side);
-        // A refusal answers the SYN by its ACK; its own number is zero (3.10.7.1).
-        let refusal =
-            segment.flags.ack() && sender.isn().is_none() && other.counts_syn(segment.ack);
-        let odd = !refusal
-            && expected.iter().any(Option::is_some)
-            && !expected.contains(&Some(segment.seq));
-        self.notes.note(Noted::RstOddSeq, odd);
-        let damaged = segment.is_damaged();
-        self.notes.note(Noted::Damaged, damaged);
-        if damaged || odd && self.is_outside_window(side, segment.seq) {
-            self.notes.note(Noted::RstWithoutEffect, true);
-            return;
+        if marks.fin {
+            return self.take_fin(side, segment, marks, before);
         }
-        let closing = self.closing.get_or_insert_default();
-        let before_close = closing.sides.iter().any(|side| side.fin.is_none());
-        closing.sides[side as usize].take_rst(segment, before_close);
-    }
-
-    /// The numbers that a RST of a side can have: its next, or what the other side has acknowledged.
-    pub fn rst_numbers(&self, side: Side) -> [Option<Seq>; 3] {
-        let [last, before] = self.possible_acks(side.other());
-        [self.half(side).snd_max(), last, before]
-    }
-
-    /// Is a number that `side` sends outside the window that the other side last advertised (3.5.3)?
-    fn is_outside_window(&self, side: Side, seq: Seq) -> bool {
-        let receiver = side.other();
-        let window = self.half(receiver).window();
-        let window = window.and_then(|window| self.scales.window(receiver, window));
-        let mut next = self.possible_acks(receiver).into_iter().flatten().peekable();
-        let is_known = next.peek().is_some();
-        window.is_some_and(|window| is_known && next.all(|next| is_outside(seq, next, window)))
+        self.take_numbers(side, segment, marks, before);
     }
 
     /// `before` is the time of the flow's packet before this one.
@@ -362,6 +329,7 @@ impl Flow {
         self.pause.take_if(|_| self.manner.broke_silence() != side);
         if self.closing.is_some() {
             self.doubt_early_acks(side, segment);
+            self.doubt_fins(side, segment, marks);
         }
         let peer = self.half(side.other());
         let (peer_snd_max, captured) = (peer.snd_max(), peer.captured_max());
@@ -385,6 +353,15 @@ impl Flow {
     fn acks_beyond(&self, side: Side, segment: &Segment) -> bool {
         let captured = self.half(side.other()).captured_max();
         segment.flags.ack() && captured.is_none_or(|max| segment.ack.is_after(max))
+    }
+
+    /// Does it acknowledge something that was not captured, or was so long ago that it may be another connection's?
+    #[inline(always)]
+    pub(super) fn acks_elsewhere(&self, segment: &Segment) -> bool {
+        const LONG_AGO: u32 = 1 << 24;
+        let captured = self.half(self.side(segment.from).other()).captured_max();
+        segment.flags.ack()
+            && captured.is_none_or(|max| max.0.wrapping_sub(segment.ack.0) > LONG_AGO)
     }
 
     /// Takes in the numbers of a segment, and when there was something new.

@@ -1,0 +1,49 @@
+//! RSTs: which of them reach their receiver, and with which numbers.
+
+use super::Flow;
+use crate::tcp::notes::Noted;
+use crate::tcp::segment::Segment;
+use crate::tcp::seq::Seq;
+use crate::tcp::side::Side;
+use crate::tcp::window::is_outside;
+
+impl Flow {
+    /// A RST counts unless it was damaged or its number is out of the window; RFC 5961 would accept
+    /// only the exact next one, so others are noted.
+    pub(super) fn take_rst(&mut self, side: Side, segment: &Segment) {
+        let (sender, other) = (self.half(side), self.half(side.other()));
+        let expected = self.rst_numbers(side);
+        // A refusal answers the SYN by its ACK; its own number is zero (3.10.7.1).
+        let refusal =
+            segment.flags.ack() && sender.isn().is_none() && other.counts_syn(segment.ack);
+        let odd = !refusal
+            && expected.iter().any(Option::is_some)
+            && !expected.contains(&Some(segment.seq));
+        self.notes.note(Noted::RstOddSeq, odd);
+        let damaged = segment.is_damaged();
+        self.notes.note(Noted::Damaged, damaged);
+        if damaged || odd && self.is_outside_window(side, segment.seq) {
+            self.notes.note(Noted::RstWithoutEffect, true);
+            return;
+        }
+        let closing = self.closing.get_or_insert_default();
+        let before_close = closing.sides.iter().any(|side| side.fin.is_none());
+        closing.sides[side as usize].take_rst(segment, before_close);
+    }
+
+    /// The numbers that a RST of a side can have: its next, or what the other side has acknowledged.
+    pub fn rst_numbers(&self, side: Side) -> [Option<Seq>; 3] {
+        let [last, before] = self.possible_acks(side.other());
+        [self.half(side).snd_max(), last, before]
+    }
+
+    /// Is a number that `side` sends outside the window that the other side last advertised (3.5.3)?
+    fn is_outside_window(&self, side: Side, seq: Seq) -> bool {
+        let receiver = side.other();
+        let window = self.half(receiver).window();
+        let window = window.and_then(|window| self.scales.window(receiver, window));
+        let mut next = self.possible_acks(receiver).into_iter().flatten().peekable();
+        let is_known = next.peek().is_some();
+        window.is_some_and(|window| is_known && next.all(|next| is_outside(seq, next, window)))
+    }
+}
