@@ -38,6 +38,11 @@ fn says(flow: &Value, what: &str) {
     assert!(found, "{what}: {evidence:?}");
 }
 
+/// A login to MySQL with these capabilities.
+fn login(capabilities: u32) -> Vec<u8> {
+    [&capabilities.to_le_bytes()[..], b"\0\0\0\x01\x2d", &[0; 23], b"app\0\0shop\0x\0"].concat()
+}
+
 /// A client of PostgreSQL that has logged in.
 fn postgresql() -> Talk {
     let talk = Talk::with(5432).say(CLIENT, b"\0\0\0\x12\0\x03\0\0user\0app\0\0");
@@ -333,6 +338,150 @@ fn encrypted_from_the_first_octet_on() {
         let flow = &talk.wait(30).closed_by_server().report(&[])[0];
         assert_eq!((cause(flow), &flow[key]["encrypted"]), ("unknown", &true.into()), "{key}");
         says(flow, "encrypted: no statement can be seen");
+    }
+}
+
+/// Captured from the SYN on, without a login: no transaction was open, and nothing was missed.
+#[test]
+fn nobody_had_logged_in() {
+    let tls = b"\0\0\0\x08\x04\xd2\x16\x2f";
+    let startup = b"\0\0\0\x12\0\x03\0\0user\0app\0\0";
+    let full = b"E\0\0\0\x2dSFATAL\0C53300\0Mtoo many clients already\0\0";
+    let too_many = b"\xff\x10\x04#08004Too many connections";
+    let blocked = b"\xff\x69\x04Host 'x' is blocked";
+    let last = [
+        (Talk::with(5432), "not-logged-in"),
+        (Talk::with(5432).say(CLIENT, tls), "not-logged-in"),
+        (Talk::with(5432).say(CLIENT, tls).say(SERVER, b"EFATAL: unsupported\0"), "not-logged-in"),
+        (Talk::with(5432).say(CLIENT, startup), "not-logged-in"),
+        (Talk::with(5432).say(CLIENT, startup).say(SERVER, full), "server-said"),
+        (Talk::with(3306), "not-logged-in"),
+        (Talk::greeted(40_000, 3306), "not-logged-in"),
+        (Talk::with(3306).packet(SERVER, 0, too_many), "server-said"),
+        (Talk::with(3306).packet(SERVER, 0, blocked), "server-said"),
+        (Talk::with(5672), "not-logged-in"),
+        (Talk::with(5672).say(CLIENT, b"AMQP\0\0\x09\x01"), "not-logged-in"),
+    ];
+    for (at, (talk, right)) in last.into_iter().enumerate() {
+        let key = ["postgresql", "mysql", "amqp"].into_iter();
+        let flow = &talk.wait(30).closed_by_server().report(&[])[0];
+        let said = key.map(|key| &flow[key]).find(|said| said.is_object()).expect("a protocol");
+        assert_eq!((cause(flow), &said["in_transaction"]), (right, &false.into()), "{at}: {flow}");
+        assert_eq!(said["truncated"], false, "{at}: {flow}");
+        let evidence = flow["evidence"].to_string();
+        assert!(
+            !evidence.contains("captured") && !evidence.contains("last answer"),
+            "{at}: {evidence}"
+        );
+        let is_said = [&["nobody had logged in", "refused the login"][..], &["none was begun"]]
+            .map(|any| any.iter().any(|it| evidence.contains(it)));
+        assert_eq!(is_said, [right == "not-logged-in", right == "server-said"], "{at}: {evidence}");
+    }
+}
+
+/// Nothing is known of an end whose beginning was not captured.
+#[test]
+fn what_was_not_captured_may_have_been_a_login() {
+    let left = || Talk::with(5432).wait(30).closed_by_server();
+    for lost in [0..1, 1..2, 0..3] {
+        let mut talk = left();
+        talk.records.drain(lost.clone());
+        let flow = &talk.report(&[])[0];
+        assert_eq!(
+            (cause(flow), &flow["postgresql"]["in_transaction"]),
+            ("unknown", &Value::Null),
+            "{lost:?}"
+        );
+    }
+    // Two octets that are missing could have been any.
+    let mut talk = Talk::with(5432).say(CLIENT, b"xx");
+    talk.records.pop();
+    let flow = &talk.wait(30).closed_by_server().report(&[])[0];
+    assert_eq!((cause(flow), &flow["postgresql"]["in_transaction"]), ("unknown", &Value::Null));
+    says(flow, "was not captured");
+}
+
+/// What an error does to a transaction is known, or is said to depend on the server.
+#[test]
+fn an_error_that_ends_a_transaction_or_not() {
+    let begun = || Talk::logged_in(3306).ask("BEGIN", 3).ask("UPDATE t SET a=1", 3);
+    let failed = |code: u16| {
+        let error = [&b"\xff"[..], &code.to_le_bytes(), b"#HY000x"].concat();
+        begun().packet(CLIENT, 0, b"\x03UPDATE t SET a=2").packet(SERVER, 1, &error)
+    };
+    let left = |talk: Talk| talk.wait(30).closed_by_server().report(&[]).swap_remove(0);
+    let deadlock = left(failed(1213));
+    assert_eq!(
+        (cause(&deadlock), &deadlock["mysql"]["in_transaction"]),
+        ("forgotten", &false.into())
+    );
+    assert_eq!(deadlock["mysql"]["statements"], serde_json::json!([]));
+    let all = serde_json::json!(["BEGIN", "UPDATE t SET a=?", "UPDATE t SET a=?"]);
+    for (code, by) in [(1205, ", by innodb_rollback_on_timeout"), (1206, "")] {
+        let flow = left(failed(code));
+        assert_eq!((cause(&flow), &flow["mysql"]["in_transaction"]), ("unknown", &Value::Null));
+        assert_eq!(flow["mysql"]["statements"], all, "what was done in it is known");
+        says(
+            &flow,
+            &format!(
+                "neither COMMIT nor ROLLBACK; error {code} ended it or not{by}: BEGIN; UPDATE"
+            ),
+        );
+    }
+    // The next answer tells which.
+    let goes_on = left(failed(1205).ask("SELECT 1", 3));
+    assert_eq!(
+        (cause(&goes_on), &goes_on["mysql"]["statements"][0]),
+        ("transaction-open", &"BEGIN".into())
+    );
+    assert_eq!(goes_on["mysql"]["statements"].as_array().map(Vec::len), Some(4));
+    assert_eq!(cause(&left(failed(1205).ask("SELECT 1", 2))), "forgotten");
+    // Without autocommit, the next statement may have begun another one.
+    let other = left(failed(1205).ask("SELECT 1", 1));
+    assert_eq!(
+        (cause(&other), &other["mysql"]["transaction_since"]),
+        ("transaction-open", &Value::Null)
+    );
+    // Of one that was not even answered, nothing else is known.
+    let unanswered = left(Talk::logged_in(3306).packet(CLIENT, 0, b"\x03BEGIN"));
+    assert_eq!(
+        (cause(&unanswered), &unanswered["mysql"]["in_transaction"]),
+        ("unanswered", &Value::Null)
+    );
+    says(&unanswered, "is not known: the last statement was not answered");
+}
+
+/// Captured from the SYN on, a conversation is known from its beginning, whatever its port.
+#[test]
+fn the_first_connection_on_another_port_is_known_from_its_beginning() {
+    let on = |port| Talk::logged_in(port).ask("BEGIN", 3).wait(30).closed_by_server();
+    let usual = on(3306).report(&[])[0]["mysql"].clone();
+    assert_eq!(on(5999).report(&[])[0]["mysql"], usual);
+    // Whoever spoke before the greeting is a balancer.
+    let greeted = Talk::greeted(40_000, 5999);
+    let denied =
+        greeted.packet(CLIENT, 1, &login(0x0008_a209)).packet(SERVER, 2, b"\xff\x15\x04#28000no");
+    assert_eq!(cause(&denied.wait(30).closed_by_server().report(&[])[0]), "not-logged-in");
+    let command = b"*1\r\n$4\r\nPING\r\n";
+    let redis = Talk::with(5999).say(CLIENT, command).say(SERVER, b"+PONG\r\n");
+    let flow = &redis.wait(30).closed_by_server().report(&[])[0];
+    assert_eq!((cause(flow), &flow["redis"]["database"]), ("forgotten", &"0".into()));
+    // Where it was taken up in the middle, another database may have been chosen before.
+    let mut late =
+        Talk::with(5999).say(CLIENT, command).say(SERVER, b"+PONG\r\n").wait(30).closed_by_server();
+    late.records.drain(..3);
+    assert_eq!(late.report(&[])[0]["redis"]["database"], Value::Null);
+}
+
+/// Commands of which none begins a transaction, whether they were answered or not.
+#[test]
+fn no_transaction_was_begun() {
+    let get = b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
+    let pop = b"*3\r\n$5\r\nBLPOP\r\n$1\r\na\r\n$1\r\n0\r\n";
+    for (asked, right) in [(&get[..], "unanswered"), (pop, "subscribed")] {
+        let flow = &Talk::with(6379).say(CLIENT, asked).wait(30).closed_by_server().report(&[])[0];
+        assert_eq!((cause(flow), &flow["redis"]["in_transaction"]), (right, &false.into()));
+        says(flow, "no transaction was open: none was begun since the connection was");
     }
 }
 

@@ -7,9 +7,10 @@
 use super::facts::Facts;
 use super::marks::Marks;
 use super::registry::{self, Guess, Known, Talk};
-use super::unread::{Header, Rounds, Waiting};
+use super::unread::{Header, Rounds, Unread};
 use super::{Opening, Peer};
 use crate::tcp::segment::End;
+use crate::tcp::seq::Seq;
 use crate::tcp::stream::{Chunk, Stream};
 
 /// Facts that cost something, and are only kept where they are wanted; and when they are asked for.
@@ -27,15 +28,20 @@ pub struct Wanted {
 pub struct Conversation {
     /// The place of its connection's first packet: slots are used again.
     pub first: u64,
+    begins: Begins,
     guess: Guess,
     wanted: Wanted,
     stage: Stage,
     /// The number of the round in which it began.
     pub began: u8,
-    unread: Vec<Waiting>,
+    /// Segments that wait.
+    pub unread: Unread,
     /// The conversation as far as it was read; none where nothing was.
     reading: Option<Box<Reading>>,
 }
+
+/// The numbers of the first octets of the lower and of the upper end, where their SYNs were captured.
+pub type Begins = [Option<Seq>; 2];
 
 /// The stages of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,9 +58,16 @@ enum Stage {
 
 impl Conversation {
     /// Begins with a connection whose first packet had this place, in this round.
-    pub fn new(first: u64, guess: Guess, wanted: Wanted, began: u8) -> Conversation {
+    pub fn new(
+        first: u64,
+        begins: Begins,
+        guess: Guess,
+        wanted: Wanted,
+        began: u8,
+    ) -> Conversation {
         let stage = if wanted.later { Stage::Silent } else { Stage::Read };
-        Conversation { first, guess, wanted, stage, began, unread: Vec::new(), reading: None }
+        let unread = Unread::default();
+        Conversation { first, begins, guess, wanted, stage, began, unread, reading: None }
     }
 
     /// Hears words, of which the first tell whether it waits.
@@ -76,17 +89,6 @@ impl Conversation {
         self.stage == Stage::Waits
     }
 
-    /// Has a segment wait.
-    #[inline]
-    pub fn wait(&mut self, waiting: Waiting) {
-        self.unread.push(waiting);
-    }
-
-    /// The number of segments that wait.
-    pub fn unread(&self) -> usize {
-        self.unread.len()
-    }
-
     /// It turned out to be in no protocol that is read: there is nothing to keep.
     pub fn is_in_no_protocol(&self) -> bool {
         self.stage == Stage::Nothing
@@ -97,10 +99,8 @@ impl Conversation {
         if matches!(self.stage, Stage::Silent | Stage::Waits) {
             self.stage = Stage::Read;
         }
-        for waiting in core::mem::take(&mut self.unread) {
-            let (header, payload) = rounds.segment(&waiting);
-            self.read(header, payload);
-        }
+        rounds
+            .each(core::mem::take(&mut self.unread), |header, payload| self.read(header, payload));
     }
 
     /// Returns what is known by what has been read.
@@ -118,8 +118,9 @@ impl Conversation {
         if self.stage == Stage::Nothing {
             return;
         }
-        let (guess, wanted) = (self.guess, self.wanted);
-        let reading = self.reading.get_or_insert_with(|| Box::new(Reading::new(guess, wanted)));
+        let (begins, guess, wanted) = (self.begins, self.guess, self.wanted);
+        let begin = || Box::new(Reading::new(begins, header, guess, wanted));
+        let reading = self.reading.get_or_insert_with(begin);
         let may_be_told = reading.take(header, payload);
         if may_be_told && reading.is_in_no_protocol() {
             self.stage = Stage::Nothing;
@@ -133,6 +134,7 @@ struct Reading {
     protocol: Known,
     opening: Opening,
     server: End,
+    begins: Begins,
     /// The first octets of the lower and of the upper end are still to come.
     awaited: [bool; 2],
     /// The octets from the lower and from the upper end; none once nothing more can be learnt.
@@ -142,21 +144,25 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(guess: Guess, wanted: Wanted) -> Reading {
+    fn new(begins: Begins, first: &Header, guess: Guess, wanted: Wanted) -> Reading {
         let opening = Opening { assumed: guess.assumed, path: wanted.path };
         Reading {
             talk: guess.protocol.begin(opening),
             protocol: guess.protocol,
             opening,
             server: guess.server,
+            begins,
             awaited: [false; 2],
-            streams: Some(Default::default()),
+            streams: Some(begun(begins, first)),
             marks: wanted.octets.then(Box::default),
         }
     }
 
     fn facts(&self, literals: bool) -> Facts {
         let mut facts = self.talk.facts(literals);
+        if self.is_silent() {
+            facts = facts.silent();
+        }
         facts.client = Some(self.server.other());
         if let Some(marks) = &self.marks {
             facts.begun_in = facts.transaction_since.and_then(|at| marks.at(at));
@@ -164,6 +170,14 @@ impl Reading {
             facts.statements_in = facts.statements_at.iter().map(|at| marks.at(*at)).collect();
         }
         facts
+    }
+
+    /// The beginnings of both ends were captured, and neither has sent an octet.
+    fn is_silent(&self) -> bool {
+        let Some(streams) = &self.streams else { return false };
+        let is_at =
+            |(stream, number): (&Stream, &Option<Seq>)| number.is_some_and(|it| stream.is_at(it));
+        streams.iter().zip(&self.begins).all(is_at)
     }
 
     /// It turned out to be something else, and no end's first word can change that.
@@ -202,7 +216,10 @@ impl Reading {
     /// The port was only a guess: what an end says first decides. Returns whether this was it.
     fn decide(&mut self, header: &Header, payload: &[u8]) -> bool {
         let Some(awaited) = self.awaited.get_mut(header.from as usize) else { return false };
-        *awaited |= header.flags.syn();
+        if header.flags.syn() {
+            *awaited = true;
+            self.begins[header.from as usize] = Some(header.seq + 1);
+        }
         if payload.is_empty() || !core::mem::take(awaited) {
             return false;
         }
@@ -223,4 +240,24 @@ impl Reading {
     fn peer(&self, end: End) -> Peer {
         if end == self.server { Peer::Server } else { Peer::Client }
     }
+}
+
+/// The streams of a conversation that begins with a segment: where that has a SYN, it says so itself.
+///
+/// Words that tell what is spoken may come long after the SYN. If they are the first of their end,
+/// nothing is missing before them; whatever the other end has said before is none of the conversation.
+fn begun(begins: Begins, first: &Header) -> [Stream; 2] {
+    let mut streams = <[Stream; 2]>::default();
+    if first.flags.syn() || first.len == 0 {
+        return streams;
+    }
+    let [from, to] = [first.from as usize, first.from.other() as usize];
+    let is_first = begins[from] == Some(first.seq);
+    if is_first {
+        streams[from] = Stream::at(first.seq);
+    }
+    if first.flags.ack() && (is_first || begins[to] == Some(first.ack)) {
+        streams[to] = Stream::at(first.ack);
+    }
+    streams
 }

@@ -16,6 +16,8 @@ pub struct Identity {
     pub title: &'static str,
     /// It has transactions: not to know whether one was open is to know too little.
     pub transactions: bool,
+    /// Nobody can ask for anything who has not logged in.
+    pub logs_in: bool,
 }
 
 /// Plain facts; `None`: unknown, or the protocol has no such thing. All texts are safe to print.
@@ -51,6 +53,8 @@ pub struct Facts {
     pub answered: Option<bool>,
     /// True in a transaction, by the server's own word; none where it is not known.
     pub in_transaction: Option<bool>,
+    /// None can be open, though the server has said nothing of any: none was begun since the connection was.
+    pub never_begun: bool,
     /// The time at which the statement that began it was sent.
     pub transaction_since: Option<Time>,
     /// The statement that began the transaction, and its time.
@@ -109,6 +113,7 @@ impl Facts {
             tags: Vec::new(),
             answered: None,
             in_transaction: None,
+            never_begun: false,
             transaction_since: None,
             begun: None,
             begun_in: None,
@@ -129,11 +134,23 @@ impl Facts {
             truncated: false,
         }
     }
+
+    /// Both ends were seen from their beginning on, and neither has said anything.
+    pub fn silent(self) -> Facts {
+        Facts {
+            in_transaction: self.protocol.transactions.then_some(false),
+            never_begun: true,
+            before_login: self.protocol.logs_in.then_some(BeforeLogin::Silent),
+            ..self
+        }
+    }
 }
 
 /// The stage that a connection has come to on which nobody logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BeforeLogin {
+    /// Neither end ever said anything.
+    Silent,
     /// The server greeted, and the client never said who it is.
     GreetingUnread,
     /// The client said who it is, and the server was not yet satisfied.

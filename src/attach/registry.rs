@@ -369,7 +369,8 @@ mod tests {
         }
 
         impl Protocol for Hi {
-            const IDENTITY: Identity = Identity { key: "hi", title: "Hi", transactions: false };
+            const IDENTITY: Identity =
+                Identity { key: "hi", title: "Hi", transactions: false, logs_in: false };
 
             const FIRST: &[u8] = b"H";
 

@@ -171,6 +171,7 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
         _ if has(Doubt::Unacked) => "its last data was not acknowledged",
         Some(Facts { truncated: true, .. }) => "not captured whole",
         Some(_) if !is_used(&judged.flow) => "it sent nothing",
+        Some(Facts { in_transaction: None, .. }) => "not told by the server",
         Some(_) => "transaction not seen",
         None if judged.judgement.holder.is_some() => "it sent nothing",
         None => return None,
@@ -239,7 +240,7 @@ mod tests {
     use crate::attach::{BeforeLogin, Identity};
 
     fn with(transactions: bool) -> Facts {
-        Facts::of(Identity { key: "x", title: "X", transactions })
+        Facts::of(Identity { key: "x", title: "X", transactions, logs_in: false })
     }
 
     #[test]

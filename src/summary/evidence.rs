@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::Row;
 use super::cause::{Cause, first_fin, missed_heartbeats};
-use super::settings::login_timeout;
+use super::settings::{decides, login_timeout};
 use crate::attach::{BeforeLogin, Begun, Facts};
 use crate::place::Time;
 use crate::tcp::side::Side;
@@ -65,11 +65,16 @@ fn of_talk(row: &Row, facts: &Facts) -> Vec<String> {
     let mut all: Vec<String> = before_login(facts).into_iter().map(Into::into).collect();
     match facts.in_transaction {
         Some(true) => all.push(open_transaction(row, facts)),
+        // It was said already that nobody had logged in.
+        Some(false) if facts.never_begun && facts.before_login.is_some() => {}
+        Some(false) if facts.never_begun => {
+            all.push("no transaction was open: none was begun since the connection was".into());
+        }
         Some(false) => all.push("no transaction was open, by the server's last answer".into()),
         None if facts.encrypted => all.push("encrypted: no statement can be seen".into()),
         None if facts.compressed => all.push("compressed: no statement can be read".into()),
         None if facts.protocol.transactions && facts.before_login.is_none() => {
-            all.push("whether a transaction was open was not captured".into());
+            all.push(unknown_transaction(row, facts));
         }
         None => {}
     }
@@ -131,6 +136,7 @@ fn given_up(row: &Row, facts: &Facts) -> Option<String> {
 /// Nobody had logged in, so no transaction can be open.
 fn before_login(facts: &Facts) -> Option<&'static str> {
     Some(match facts.before_login? {
+        BeforeLogin::Silent => "nothing was ever said on it: nobody had logged in",
         BeforeLogin::GreetingUnread => {
             "the client never answered the server's greeting: nobody had logged in"
         }
@@ -139,7 +145,33 @@ fn before_login(facts: &Facts) -> Option<&'static str> {
     })
 }
 
+/// Says why it is not known whether a transaction was open: what would tell was not captured, or not said.
+fn unknown_transaction(row: &Row, facts: &Facts) -> String {
+    if facts.truncated || row.judged.flow.service().is_none() {
+        return "whether a transaction was open was not captured".into();
+    }
+    let error = facts.server_error.as_ref().filter(|error| !error.unsolicited);
+    let is_known = "whether a transaction was open is not known";
+    match error {
+        _ if facts.answered == Some(false) => {
+            format!("{is_known}: the last statement was not answered")
+        }
+        Some(error) if !facts.statements.is_empty() => {
+            let code = &error.code;
+            let by = decides(facts).map_or(String::new(), |name| format!(", by {name}"));
+            let begun = begun_transaction(row, facts);
+            format!("{begun}; error {code} ended it or not{by}{}", statements_of(facts))
+        }
+        Some(error) => format!("{is_known}: error {} may have ended it", error.code),
+        None => format!("{is_known}: the server did not say"),
+    }
+}
+
 fn open_transaction(row: &Row, facts: &Facts) -> String {
+    begun_transaction(row, facts) + &statements_of(facts)
+}
+
+fn begun_transaction(row: &Row, facts: &Facts) -> String {
     let begun = match facts.begun {
         Some(Begun::By(request)) => format!("begun by {request}"),
         Some(Begun::Under(mode)) => format!("begun by a statement with {mode}"),
@@ -147,16 +179,20 @@ fn open_transaction(row: &Row, facts: &Facts) -> String {
     };
     let since = facts.transaction_since.and_then(|at| before_fin(row, at));
     let since = since.map_or(String::new(), |since| format!(" {since} before the FIN"));
+    format!("transaction {begun}{since}, neither COMMIT nor ROLLBACK")
+}
+
+/// The first statements of a transaction, after a colon.
+fn statements_of(facts: &Facts) -> String {
     let mut statements: Vec<&str> =
         facts.statements.iter().take(STATEMENTS).map(|statement| &**statement).collect();
     let more = facts.statements.len() - statements.len() + facts.more_statements as usize;
     let more = (more > 0).then(|| format!("{more} more"));
     statements.extend(more.as_deref());
-    let statements = match &statements[..] {
+    match &statements[..] {
         [] => String::new(),
         statements => format!(": {}", statements.join("; ")),
-    };
-    format!("transaction {begun}{since}, neither COMMIT nor ROLLBACK{statements}")
+    }
 }
 
 /// The time from then to the first FIN, if it was before that.

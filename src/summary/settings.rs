@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::attach::Facts;
+use crate::attach::{ErrorCode, Facts};
 
 /// Protocols, the beginnings of names that clients give themselves, and their settings.
 const SETTINGS: &[(&str, &str, &str)] = &[
@@ -53,6 +53,13 @@ pub fn login_timeout(said: &Facts) -> Option<(&'static str, TimeDelta)> {
     (said.protocol.key == "mysql").then_some(("connect_timeout", TimeDelta::seconds(10)))
 }
 
+/// Returns the setting by which a server's last error has ended the transaction or not.
+pub fn decides(said: &Facts) -> Option<&'static str> {
+    let is_lock_timeout =
+        said.server_error.as_ref().is_some_and(|error| error.code == ErrorCode::Number(1205));
+    (said.protocol.key == "mysql" && is_lock_timeout).then_some("innodb_rollback_on_timeout")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,7 +68,8 @@ mod tests {
     #[test]
     fn a_client_that_is_not_known_has_none() {
         let of = |key, driver: Option<&str>, application: Option<&str>| {
-            let facts = Facts::of(Identity { key, title: "X", transactions: false });
+            let facts =
+                Facts::of(Identity { key, title: "X", transactions: false, logs_in: false });
             let [driver, application] = [driver, application].map(|name| name.map(Into::into));
             setting(&Facts { driver, application, ..facts })
         };

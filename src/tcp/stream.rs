@@ -100,13 +100,23 @@ impl Stream {
         self.next.is_none_or(|next| next == start) && self.waiting.is_none()
     }
 
+    /// Returns whether the octet with this number is the next one to hand on.
+    pub fn is_at(&self, number: Seq) -> bool {
+        self.next == Some(number)
+    }
+
     /// Captured octets that wait.
     pub fn heap_octets(&self) -> usize {
         self.waiting.as_ref().map_or(0, |waiting| waiting.octets)
     }
 
+    /// A stream of which the next octet has this number: nothing is missing before it.
+    pub fn at(number: Seq) -> Stream {
+        Stream { next: Some(number), waiting: None }
+    }
+
     fn begin(&mut self, at: Seq) {
-        *self = Stream { next: Some(at), waiting: None };
+        *self = Stream::at(at);
     }
 
     /// A SYN repeats the beginning if the stream has gone on from it.

@@ -245,7 +245,7 @@ fn what_clients_of_rabbitmq_did_is_what_is_read() {
         client,
         "a wrong password",
         "not-logged-in",
-        json!({"in_transaction": null, "user": "guest"}),
+        json!({"in_transaction": false, "user": "guest"}),
     );
 
     let client = Client::greet(broker.port);

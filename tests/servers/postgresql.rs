@@ -272,7 +272,7 @@ fn what_clients_of_postgresql_did_is_what_is_read() {
         what: "nobody",
         port: client.port(),
         cause: "not-logged-in",
-        said: json!({"in_transaction": null, "user": "nobody"}),
+        said: json!({"in_transaction": false, "user": "nobody"}),
     });
     kept.push(client);
 

@@ -38,6 +38,7 @@ impl Amqp {
         match data.strip_prefix(HEADER) {
             Some(rest) => {
                 (self.client, self.confirmed) = (Default::default(), Some(true));
+                self.session.asked = true;
                 self.read_client(at, rest);
             }
             None if matches!(data, [0x16, 3, ..]) => (self.encrypted, self.done) = (true, true),

@@ -68,6 +68,8 @@ struct Session {
     heartbeat: Option<u16>,
     /// The client said something last.
     spoke: Option<Time>,
+    /// The client's first octets were seen.
+    asked: bool,
     stage: Stage,
 }
 
@@ -85,7 +87,8 @@ enum Stage {
 }
 
 impl Protocol for Amqp {
-    const IDENTITY: Identity = Identity { key: "amqp", title: "AMQP", transactions: true };
+    const IDENTITY: Identity =
+        Identity { key: "amqp", title: "AMQP", transactions: true, logs_in: true };
 
     const FIRST: &[u8] = b"A";
 
@@ -152,6 +155,7 @@ impl Protocol for Amqp {
             last_statement_at: self.last.map(|(at, _)| at),
             answered: self.last.and_then(|_| self.answered()),
             in_transaction,
+            never_begun: self.is_before_login(),
             transaction_since: open.and_then(|open| open.since),
             begun: open.map(|open| Begun::By(open.by)),
             statements: if open.is_some() { logged() } else { Vec::new() },
@@ -191,6 +195,9 @@ impl Amqp {
 
     fn in_transaction(&self) -> Option<bool> {
         let is_kept = !self.waiting.iter().any(|(_, name)| name.starts_with("tx."));
+        if self.is_before_login() {
+            return Some(false);
+        }
         let is_known = !self.lost && self.session.stage == Stage::Open && is_kept;
         is_known.then(|| self.channels.uncommitted().is_some())
     }
@@ -204,11 +211,17 @@ impl Amqp {
         Some(Heartbeat { seconds, last })
     }
 
+    /// Nobody has logged in, and nothing was missed.
+    fn is_before_login(&self) -> bool {
+        self.session.asked && !self.lost && self.before_login().is_some()
+    }
+
     fn before_login(&self) -> Option<BeforeLogin> {
         match self.session.stage {
             Stage::Greeted => Some(BeforeLogin::GreetingUnread),
             Stage::Answered => Some(BeforeLogin::Unanswered),
             Stage::Denied => Some(BeforeLogin::Denied),
+            Stage::Header if self.session.asked && !self.lost => Some(BeforeLogin::Unanswered),
             Stage::Header | Stage::Open | Stage::Unknown => None,
         }
     }

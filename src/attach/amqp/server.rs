@@ -60,6 +60,9 @@ impl Amqp {
         }
         let Some(method) = Method::read(frame.body) else {
             self.unsure = true;
+            if self.session.stage != Stage::Open {
+                self.session.stage = Stage::Unknown;
+            }
             return;
         };
         self.delivers |= method.name == "basic.deliver";

@@ -74,7 +74,8 @@ enum Method {
 }
 
 impl Protocol for Http {
-    const IDENTITY: Identity = Identity { key: "http", title: "HTTP", transactions: false };
+    const IDENTITY: Identity =
+        Identity { key: "http", title: "HTTP", transactions: false, logs_in: false };
 
     const FIRST: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 

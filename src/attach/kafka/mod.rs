@@ -84,7 +84,8 @@ enum Login {
 }
 
 impl Protocol for Kafka {
-    const IDENTITY: Identity = Identity { key: "kafka", title: "Kafka", transactions: false };
+    const IDENTITY: Identity =
+        Identity { key: "kafka", title: "Kafka", transactions: false, logs_in: false };
 
     const FIRST: &[u8] = &[0];
 

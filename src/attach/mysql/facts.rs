@@ -14,7 +14,7 @@ impl Mysql {
     pub(super) fn show(&self, literals: bool) -> Facts {
         let (exchange, session) = (&self.exchange, &self.session);
         let in_transaction = self.in_transaction();
-        let is_open = in_transaction == Some(true);
+        let is_open = in_transaction == Some(true) || self.may_be_open();
         let last = exchange.last();
         let has_last = last.command.is_some();
         let (statements_at, statements) =
@@ -32,6 +32,7 @@ impl Mysql {
             tags: self.tags(last, is_open),
             answered: if has_last { exchange.answered() } else { None },
             in_transaction,
+            never_begun: self.is_before_login(),
             transaction_since: self.transaction.since().filter(|_| is_open),
             begun: self.transaction.begun().filter(|_| is_open).map(Begun::from),
             statements,
@@ -72,7 +73,23 @@ impl Mysql {
         }
     }
 
+    /// Nobody has logged in, and nothing was missed: the server is satisfied with nothing yet, or said with its
+    /// first word that it takes nobody.
+    fn is_before_login(&self) -> bool {
+        let is_early = matches!(self.phase, Phase::Login | Phase::Proof | Phase::Done);
+        let is_seen = !(self.truncated || self.encrypted || self.compressed);
+        is_early && is_seen && self.confirmed == Some(true)
+    }
+
+    /// A transaction was begun that the last error has ended or not.
+    fn may_be_open(&self) -> bool {
+        self.transaction.is_doubtful() && !self.exchange.is_due()
+    }
+
     fn in_transaction(&self) -> Option<bool> {
+        if self.is_before_login() {
+            return Some(false);
+        }
         let known = self.transaction.is_open()?;
         let still = |statement| self.transaction.is_open_during(statement) == Some(known);
         self.exchange.waiting().all(still).then_some(known)

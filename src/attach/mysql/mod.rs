@@ -90,7 +90,8 @@ pub struct Mysql {
 }
 
 impl Protocol for Mysql {
-    const IDENTITY: Identity = Identity { key: "mysql", title: "MySQL", transactions: true };
+    const IDENTITY: Identity =
+        Identity { key: "mysql", title: "MySQL", transactions: true, logs_in: true };
 
     const FIRST: &[u8] = &[];
 

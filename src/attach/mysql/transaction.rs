@@ -37,6 +37,8 @@ impl From<Beginning> for Begun {
 pub struct Transaction {
     /// The last status flags; none where they could not be seen, or may have changed since.
     flags: Option<u16>,
+    /// An error may have ended it.
+    doubtful: bool,
     since: Time,
     begun: Option<Beginning>,
     log: Option<Box<Log>>,
@@ -77,15 +79,25 @@ impl Transaction {
     }
 
     pub fn is_open(&self) -> Option<bool> {
-        self.flags.map(|flags| flags & IN_TRANS != 0)
+        self.flags.filter(|_| !self.doubtful).map(|flags| flags & IN_TRANS != 0)
+    }
+
+    /// It was open until an error came that may have ended it.
+    pub fn is_doubtful(&self) -> bool {
+        self.doubtful
+    }
+
+    /// It was open when the server last said so.
+    fn was_open(&self) -> bool {
+        self.flags.is_some_and(|flags| flags & IN_TRANS != 0)
     }
 
     pub fn since(&self) -> Option<Time> {
-        (self.is_open() == Some(true) && self.since != Time::UNKNOWN).then_some(self.since)
+        (self.was_open() && self.since != Time::UNKNOWN).then_some(self.since)
     }
 
     pub fn begun(&self) -> Option<Beginning> {
-        self.begun.filter(|_| self.is_open() == Some(true))
+        self.begun.filter(|_| self.was_open())
     }
 
     pub fn log(&self) -> Option<&Log> {
@@ -100,8 +112,12 @@ impl Transaction {
     /// The server said so, at the end of the `index`th result of a command. `true`: a transaction
     /// began with it.
     pub fn status(&mut self, flags: u16, statement: &Statement, index: usize) -> bool {
-        let was = self.is_open();
-        self.flags = Some(flags);
+        // With autocommit, none begins by itself: it is the same one, and no error has ended it.
+        let goes_on = self.doubtful
+            && flags & AUTOCOMMIT != 0
+            && matches!(kind_of(statement, index), Kind::Keeps | Kind::Sets);
+        let was = if goes_on { Some(true) } else { self.is_open() };
+        (self.flags, self.doubtful) = (Some(flags), false);
         if flags & IN_TRANS == 0 {
             self.end();
             return false;
@@ -131,14 +147,29 @@ impl Transaction {
     /// The server refused a statement: that comes without flags.
     pub fn refused(&mut self, code: Option<u16>, statement: &Statement, index: usize) {
         if !self.outlives(code, statement, index) {
-            self.forget();
-        } else if self.is_open() == Some(true)
+            let keeps = kind_of(statement, index) == Kind::Keeps;
+            match code {
+                Some(DEADLOCK) if keeps && (self.begun.is_some() || !self.was_open()) => {
+                    return self.undone();
+                }
+                Some(_) if keeps && self.was_open() => self.doubtful = true,
+                _ => self.forget(),
+            }
+        }
+        if self.was_open()
             && statement.command.is_some_and(Command::executes)
             // With other results before the error, it stands there.
             && (index == 0 || self.log.is_none())
         {
             self.log.get_or_insert_default().push(statement);
         }
+    }
+
+    /// The server has undone all of it.
+    fn undone(&mut self) {
+        self.flags = self.flags.map(|flags| flags & !IN_TRANS);
+        self.doubtful = false;
+        self.end();
     }
 
     /// The flags are as they were, in spite of an error.
@@ -193,6 +224,9 @@ fn begun_by(kind: Kind, flags: u16) -> Option<Beginning> {
         _ => None,
     }
 }
+
+/// A deadlock undoes the transaction of which it makes its victim. One of XA is another matter.
+const DEADLOCK: u16 = 1213;
 
 /// Errors of the SQL layer, and those that the manual's chapter on error handling of InnoDB says undo
 /// a statement and no more: a key twice, a row too long, a constraint, a value, a name, a right.

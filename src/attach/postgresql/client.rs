@@ -141,7 +141,7 @@ impl Postgresql {
         self.bound = None;
         self.forget_waits();
         if self.phase != Phase::Messages {
-            self.session.began = false;
+            (self.session.began, self.session.asked) = (false, false);
             return self.take_up();
         }
         // What was parsed in between may have their names.
@@ -177,7 +177,9 @@ impl Postgresql {
             return true;
         };
         match *code {
-            TLS | GSS if message.len == 4 => self.phase = Phase::AskedForTls,
+            TLS | GSS if message.len == 4 => {
+                (self.phase, self.session.asked) = (Phase::AskedForTls, true);
+            }
             CANCEL if message.len == 12 => {
                 (self.cancels, self.confirmed) = (true, Some(true));
                 self.say(message.at, "CancelRequest", SqlText::none());

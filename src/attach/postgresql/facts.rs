@@ -49,6 +49,7 @@ impl Postgresql {
             tags: self.tags(is_open),
             answered: command.and_then(|_| self.answered()),
             in_transaction,
+            never_begun: self.is_before_login(),
             transaction_since: transaction.since.filter(|_| is_open),
             begun: begun.filter(|_| is_open),
             statements,
@@ -87,6 +88,9 @@ impl Postgresql {
     }
 
     fn in_transaction(&self) -> Option<bool> {
+        if self.is_before_login() {
+            return Some(false);
+        }
         let is_known = !self.unmatched && !self.doubtful && self.units.keep_transactions();
         self.transaction.open.filter(|_| is_known)
     }

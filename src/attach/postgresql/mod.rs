@@ -105,6 +105,8 @@ struct Session {
     backslash: bool,
     /// The client's startup message was seen.
     began: bool,
+    /// It asked whether TLS is spoken.
+    asked: bool,
     /// The server was ready once, or what would tell was not seen.
     ready: bool,
     denied: bool,
@@ -112,7 +114,7 @@ struct Session {
 
 impl Protocol for Postgresql {
     const IDENTITY: Identity =
-        Identity { key: "postgresql", title: "PostgreSQL", transactions: true };
+        Identity { key: "postgresql", title: "PostgreSQL", transactions: true, logs_in: true };
 
     const FIRST: &[u8] = &[];
 
@@ -232,9 +234,15 @@ impl Postgresql {
         Dialect::postgresql(self.session.backslash)
     }
 
+    /// Nobody has logged in, and nothing was missed.
+    fn is_before_login(&self) -> bool {
+        let Session { began, asked, ready, .. } = self.session;
+        (began || asked) && !ready && !(self.truncated || self.encrypted || self.cancels)
+    }
+
     fn before_login(&self) -> Option<BeforeLogin> {
         let Session { began, ready, denied, .. } = self.session;
-        match (began, ready) {
+        match (began || self.is_before_login(), ready) {
             (true, false) if denied => Some(BeforeLogin::Denied),
             (true, false) if self.error.is_none() => Some(BeforeLogin::Unanswered),
             _ => None,

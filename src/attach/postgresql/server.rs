@@ -43,6 +43,11 @@ impl Postgresql {
                 Piece::Data(rest)
             }
             (Phase::AskedForTls, Piece::Missing(1)) => return,
+            // An error without a length, as of old: before it knows the version that the client speaks.
+            (_, Piece::Data([b'E', b' '..=b'~', ..])) if !self.spoke && self.is_before_login() => {
+                (self.confirmed, self.session.denied) = (Some(true), true);
+                return self.finish();
+            }
             _ => piece,
         };
         if piece == Piece::Data(&[]) {

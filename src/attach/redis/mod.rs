@@ -76,7 +76,8 @@ pub struct Redis {
 }
 
 impl Protocol for Redis {
-    const IDENTITY: Identity = Identity { key: "redis", title: "Redis", transactions: true };
+    const IDENTITY: Identity =
+        Identity { key: "redis", title: "Redis", transactions: true, logs_in: false };
 
     const FIRST: &[u8] = b"*";
 
@@ -158,6 +159,7 @@ impl Protocol for Redis {
             last_statement_at: self.last.as_ref().map(|(at, _)| *at),
             answered: self.last.as_ref().and_then(|_| self.answered()),
             in_transaction,
+            never_begun: in_transaction.is_some() && self.confirmed != Some(true),
             transaction_since: self.log.since.filter(|_| is_open),
             begun: self.log.since.filter(|_| is_open).map(|_| Begun::By("MULTI")),
             statements,
@@ -204,8 +206,9 @@ impl Redis {
 
     fn in_transaction(&self) -> Option<bool> {
         let is_kept = self.waiting.iter().all(|asked| !asked.ends_or_begins());
-        // Before the server has said anything, it may be any protocol.
-        let is_known = self.confirmed == Some(true) && !self.client.is_lost() && !self.done;
+        // Before either has said anything, it may be any protocol.
+        let is_read = self.confirmed == Some(true) || self.last.is_some();
+        let is_known = is_read && !self.client.is_lost() && !self.done;
         self.open.filter(|_| is_kept && is_known)
     }
 
