@@ -256,8 +256,8 @@ impl Reading {
 
 /// The streams of a conversation that begins with a segment: where that has a SYN, it says so itself.
 ///
-/// Where its words tell what is spoken, they may come long after the SYN. If they are the first of their end,
-/// nothing is missing before them; whatever the other end has said before is none of the conversation.
+/// Words that tell what is spoken may come long after the SYN. If they are the first of their end, nothing is missing
+/// before them; whatever the other end has said before is none of the conversation.
 fn begun(begins: Begins, first: &Header) -> [Stream; 2] {
     let mut streams = <[Stream; 2]>::default();
     if first.flags.syn() || first.len == 0 {
