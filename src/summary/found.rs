@@ -175,7 +175,6 @@ mod tests {
         let end = |number: u32, port| Endpoint { ip: IpAddr::from(number.to_be_bytes()), port };
         let place = Place::new(Time::from_nanos(1), 0, frame, 6);
         Seen {
-            kernel_holds: false,
             verdict: Verdict::Leak,
             close: Close::HalfClosed,
             finding: true,
