@@ -46,7 +46,7 @@ impl FromStr for EndpointSet {
 }
 
 fn rule(word: &str) -> Option<Rule> {
-    let whole = |ip: IpAddr| Some(IpNet::from(ip));
+    let whole = |ip: IpAddr| Some(IpNet::from(ip.to_canonical()));
     if let Some(port) = word.strip_prefix(':')
         && let Ok(port) = port.parse()
     {
@@ -61,9 +61,19 @@ fn rule(word: &str) -> Option<Rule> {
     let bare = word.strip_prefix('[').and_then(|w| w.strip_suffix(']'));
     let net = match bare.unwrap_or(word).parse() {
         Ok(ip) => whole(ip),
-        Err(_) => Some(word.parse().ok()?),
+        Err(_) => Some(canonical(word.parse().ok()?)),
     };
     Some(Rule { net, port: None })
+}
+
+/// A network of IPv4-mapped addresses (RFC 4291, 2.5.5.2) is one of IPv4: sockets of both families show so.
+fn canonical(net: IpNet) -> IpNet {
+    const MAPPED: u8 = 96;
+    let of_v4 = |ip| IpNet::new(ip, net.prefix_len().checked_sub(MAPPED)?).ok();
+    match net.addr().to_canonical() {
+        ip @ IpAddr::V4(_) if net.addr().is_ipv6() => of_v4(ip).unwrap_or(net),
+        _ => net,
+    }
 }
 
 /// A name as a text prints it, with or without a port.
@@ -111,6 +121,10 @@ mod tests {
         assert!(holds("[2001:db8::5]", "2001:db8::5", 81));
         assert!(holds("2001:db8::/32", "2001:db8::5", 80));
         assert!(holds("::1", "::1", 80));
+        assert!(holds("::ffff:10.0.0.5", "10.0.0.5", 80));
+        assert!(holds("[::ffff:10.0.0.5]:80", "10.0.0.5", 80));
+        assert!(holds("::ffff:10.0.0.0/104", "10.9.9.9", 80));
+        assert!(!holds("::ffff:10.0.0.0/120", "10.0.1.5", 80));
         assert!(holds(":3306", "192.0.2.1", 3306));
         assert!(holds("10.0.0.5, :3306", "192.0.2.1", 3306));
         let frontend = names::host(names::address("frontend").unwrap());

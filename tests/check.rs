@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Output;
 
 use common::talk::{ACK, CLIENT, FIN, SERVER, Talk};
-use common::{Scratch, command, json_lines, text};
+use common::{Scratch, closewait, command, json_lines, text};
 
 /// A transaction that was left open, closed by the server after 50 s.
 fn leak() -> Talk {
@@ -259,6 +259,26 @@ fn without_an_expectation_the_policy_decides() {
     // The expectation beside a capture is more than the policy.
     let strict = Project::with(&leak()).file("x.expect.toml", "leak = 0");
     assert_eq!(strict.out(&["--max-leaks", "9", "x.pcap"]).0, Some(1));
+}
+
+/// Where nothing was judged, that nothing was found is no pass.
+#[test]
+fn a_local_side_that_no_connection_has_is_no_pass() {
+    let project = Project::with(&leak()).file("x.expect.toml", "local = \"10.0.0.99\"");
+    let (status, out) = project.out(&["x.pcap"]);
+    assert_eq!(status, Some(1), "{out}");
+    assert!(out.contains("`local` names no end of any connection"), "{out}");
+    let capture = project.0.path().join("x.pcap").to_str().expect("UTF-8").to_owned();
+    let read = closewait(&[&capture, "--local", "10.0.0.99"]);
+    let (out, _) = text(&read);
+    assert_eq!(read.status.code(), Some(0), "{out}");
+    assert!(out.starts_with("Nothing was judged: --local names no end of 1 connection"), "{out}");
+    let diff = closewait(&["diff", &capture, &capture, "--local", "10.0.0.99"]);
+    let (_, err) = text(&diff);
+    assert_eq!(diff.status.code(), Some(2), "{err}");
+    assert!(err.contains("--local names no end of its connections"), "{err}");
+    let mapped = closewait(&[&capture, "--local", "::ffff:172.18.0.5"]);
+    assert_eq!(mapped.status.code(), Some(1));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::Command;
 
 use common::scenario::Scenario;
-use common::wire::{Classic, MICROSECONDS, Record};
+use common::wire::{Classic, MICROSECONDS, Pcapng, Record};
 use common::{Scratch, closewait, json_lines, text};
 use packed::{bzip2, gzip, lz4, tar, xz, zip};
 use serde_json::Value;
@@ -174,6 +174,66 @@ fn varied(magic: u32, more: usize, big_endian: bool) -> Vec<u8> {
         file.extend(record.data);
     }
     file
+}
+
+/// What `cat` makes of several captures is all of them; of two kinds, it is not read to its end.
+#[test]
+fn captures_one_behind_the_other_are_read() {
+    let scratch = Scratch::new();
+    let records = scenario("leak");
+    for big_endian in [false, true] {
+        let pcap = Classic { big_endian, nanoseconds: false };
+        for cut in 0..=records.len() {
+            let (one, other) = records.split_at(cut);
+            let both = [pcap.write(1, one), pcap.write(1, other), pcap.write(1, &[])].concat();
+            assert_eq!(findings(&scratch.write("both.pcap", &both)), expected(), "{cut}");
+        }
+    }
+    let raw = MICROSECONDS.write(101, &records);
+    let output = closewait(&[&scratch.write("two.pcap", &[leak(), raw].concat())]);
+    let (_, err) = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.contains("another capture begins there, of another link type"), "{err}");
+}
+
+/// Blocks that nobody needs may be as they like; counts of lost packets stand in old packet blocks, too.
+#[test]
+fn blocks_of_others_are_passed_over() {
+    let scratch = Scratch::new();
+    for big_endian in [false, true] {
+        let mut file = Pcapng::new(big_endian);
+        file.interface(1, 0, &[]);
+        for record in scenario("leak") {
+            file.block(0x8000_0001, Vec::new());
+            file.block(0xbad, Vec::new());
+            file.packet(0, record.nanos / 1_000, &record, &[]);
+        }
+        assert_eq!(findings(&scratch.write("x.pcapng", &file.bytes)), expected());
+    }
+}
+
+#[test]
+fn old_packet_blocks_tell_what_was_lost() {
+    let scratch = Scratch::new();
+    for (gap, dropped) in [(5, true), (0, false), (0xffff, false)] {
+        let mut file = Pcapng::new(false);
+        file.interface(1, 0, &[]);
+        for record in scenario("leak") {
+            file.obsolete_packet(0, gap, record.nanos / 1_000, &record);
+        }
+        let output = closewait(&[&scratch.write("x.pcapng", &file.bytes), "--format", "jsonl"]);
+        let flow = &json_lines(&output)[0];
+        let doubts = flow["doubts"].as_array().expect("doubts");
+        assert_eq!(doubts.contains(&"dropped".into()), dropped, "{gap}: {flow}");
+    }
+}
+
+#[test]
+fn frames_of_zstandard_that_hold_something_else_are_passed_over() {
+    let scratch = Scratch::new();
+    let packed = zstd::encode_all(&leak()[..], 1).expect("memory");
+    let skipped = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3], &packed[..]].concat();
+    assert_eq!(findings(&scratch.write("x.pcap.zst", &skipped)), expected());
 }
 
 #[test]

@@ -18,8 +18,8 @@ use serde_json::Value;
 /// The states of local ends, as the lines of flows have them.
 fn states(lines: &[Value]) -> BTreeMap<String, u64> {
     let mut states = BTreeMap::new();
-    // What was connected again has ended, whatever its packets show.
-    let there = |line: &&Value| line["type"] == "flow" && line["reason"] != "reused";
+    // Of what cannot be told nothing is, whatever its packets show.
+    let there = |line: &&Value| line["type"] == "flow" && line["verdict"] != "unknown";
     for flow in lines.iter().filter(there) {
         let holder = flow["holder"].as_str();
         let first = |key: &str| flow[key]["fin"]["frame"].as_u64();

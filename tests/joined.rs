@@ -219,6 +219,112 @@ fn a_fin_that_one_point_saw_counts() {
     assert_eq!(closewait(&[&app, &db]).status.code(), Some(0));
 }
 
+/// The FIN of the holder is in another file: the connection is closed, whatever that file has beside it.
+#[test]
+fn a_fin_in_another_file_ends_the_connection() {
+    let scratch = Scratch::new();
+    let whole: Vec<Line> = leak().into_iter().chain(close()).collect();
+    let first = scratch.write("first.pcap", &capture(&[&PLAIN], &leak()));
+    let there = Sight { delay_micros: 30, ..PLAIN };
+    for (name, lines, points) in [
+        ("the close alone", close(), 2),
+        ("from the middle on", leak().into_iter().skip(4).chain(close()).collect(), 2),
+        // A side alone.
+        ("the FIN alone", close().into_iter().take(1).collect(), 2),
+    ] {
+        let second = scratch.write("second.pcap", &capture(&[&PLAIN], &lines));
+        for files in [[&first, &second], [&second, &first]] {
+            let (flows, summary) = read(&[files[0], files[1], "--local", "192.0.2.5"]);
+            assert_eq!((flows.len(), &summary["findings"]), (1, &json!(0)), "{name}: {flows:?}");
+            let flow = &flows[0];
+            assert_eq!((&flow["verdict"], &flow["holder"]), (&json!("closed"), &Value::Null));
+            assert_eq!(flow["points"].as_array().map(Vec::len), Some(points), "{name}");
+            assert_eq!(closewait(&[files[0], files[1]]).status.code(), Some(0), "{name}");
+            assert_eq!(json_lines(&closewait(&[files[0], files[1], "--format", "jsonl"])).len(), 1);
+        }
+    }
+    // One that has both FINs, and a part of it that has not.
+    let all = scratch.write("all.pcap", &capture(&[&there], &whole));
+    let some: Vec<Line> = leak().into_iter().skip(3).collect();
+    let part = scratch.write("part.pcap", &capture(&[&PLAIN], &some));
+    let (flows, summary) = read(&[&all, &part]);
+    assert_eq!((flows.len(), &summary["findings"]), (1, &json!(0)), "{flows:?}");
+    // Captures that have nothing to do with each other are asked for.
+    assert_eq!(closewait(&[&all, &part, "--separate"]).status.code(), Some(1));
+}
+
+/// A part of a leak is no other leak, and the longest hold of them counts.
+#[test]
+fn a_part_of_a_connection_is_not_counted_beside_it() {
+    let scratch = Scratch::new();
+    let first = scratch.write("first.pcap", &capture(&[&PLAIN], &leak()));
+    for skipped in 1..8 {
+        let lines: Vec<Line> = leak().into_iter().skip(skipped).collect();
+        let second = scratch.write("second.pcap", &capture(&[&PLAIN], &lines));
+        let (flows, summary) = read(&[&first, &second]);
+        assert_eq!((flows.len(), &summary["findings"]), (1, &json!(1)), "{skipped}: {flows:?}");
+        assert_eq!((&flows[0]["doubts"], &flows[0]["held_s"]), (&json!([]), &json!(60.0)));
+        assert_eq!(flows[0]["points"][0]["file"], json!(first), "{skipped}");
+    }
+    // Other numbers are another connection, which had the same ends.
+    let other = Sight { isn: [500_000, 900_000], ..PLAIN };
+    let lines: Vec<Line> = leak().into_iter().skip(3).collect();
+    let second = scratch.write("second.pcap", &capture(&[&other], &lines));
+    assert_eq!(read(&[&first, &second]).1["flows"], 2);
+}
+
+/// A FIN beyond what was captured of the holder may have ended it, or not.
+#[test]
+fn a_fin_further_on_is_a_doubt() {
+    let scratch = Scratch::new();
+    let first = scratch.write("first.pcap", &capture(&[&PLAIN], &leak()));
+    let further: Vec<Line> =
+        close().into_iter().map(|line| Line { seq: line.seq + 50, ..line }).take(1).collect();
+    let second = scratch.write("second.pcap", &capture(&[&PLAIN], &further));
+    let args = [first.as_str(), &second, "--local", "192.0.2.5"];
+    let (flows, _) = read(&args);
+    let leak = flows.iter().find(|flow| flow["verdict"] == "leak").expect("a leak");
+    assert_eq!(leak["doubts"], json!(["ended-elsewhere"]), "{leak}");
+    assert_eq!(closewait(&[&args[..], &["--certain"]].concat()).status.code(), Some(0));
+}
+
+/// However many capture points see it, by nearly the same clock.
+#[test]
+fn any_number_of_points_see_one_connection() {
+    let scratch = Scratch::new();
+    let points = [0, 30, 90, 140].map(|delay_micros| Sight { delay_micros, ..PLAIN });
+    let files = [0, 1, 2, 3]
+        .map(|n| scratch.write(&format!("p{n}.pcap"), &capture(&[&points[n]], &leak())));
+    for n in 2..=files.len() {
+        let given: Vec<&str> = files[..n].iter().map(String::as_str).collect();
+        let (flows, summary) = read(&given);
+        assert_eq!((flows.len(), &summary["findings"]), (1, &json!(1)), "{n}: {flows:?}");
+        assert_eq!(flows[0]["points"].as_array().map(Vec::len), Some(n));
+        let (report, _) = text(&closewait(&given));
+        assert!(report.contains("1 connection seen at two capture points"), "{report}");
+    }
+}
+
+/// Clocks that are more than a second apart make two of it: that is said, and a FIN by the other clock is a
+/// doubt.
+#[test]
+fn the_same_numbers_by_another_clock_are_said() {
+    let scratch = Scratch::new();
+    let ahead = Sight { delay_micros: 5_000_000, ..PLAIN };
+    let here = scratch.write("here.pcap", &capture(&[&PLAIN], &leak()));
+    let there = scratch.write("there.pcap", &capture(&[&ahead], &leak()));
+    let (report, _) = text(&closewait(&[&here, &there]));
+    assert!(report.starts_with("2 of 2 connections in 2 captures"), "{report}");
+    let said = "2 connections with the ends and the initial numbers of one at another point, up to 5.0 s apart";
+    assert!(report.contains(said), "{report}");
+    let whole: Vec<Line> = leak().into_iter().chain(close()).collect();
+    let there = scratch.write("there.pcap", &capture(&[&ahead], &whole));
+    let (flows, _) = read(&[&here, &there]);
+    let leak = flows.iter().find(|flow| flow["verdict"] == "leak").expect("a leak");
+    assert_eq!(leak["doubts"], json!(["ended-elsewhere"]), "{leak}");
+    assert_eq!(closewait(&[&here, &there, "--certain"]).status.code(), Some(0));
+}
+
 /// Whichever of its frames or addresses is asked for, and of whichever capture, it is the same connection.
 #[test]
 fn each_sight_of_a_connection_is_explained() {

@@ -52,6 +52,24 @@ fn assert_refused(output: &Output, why: &str) {
 }
 
 #[test]
+fn a_dash_is_standard_output_and_no_file() {
+    let folder = Folder::new();
+    let run = |args: &[&str]| {
+        command(args).current_dir(folder.0.path()).output().expect("the program runs").stdout
+    };
+    for args in [&["a.pcap"][..], &["check", "a.pcap", "--max-leaks", "0"], &["a.pcap", "--folded"]]
+    {
+        let plain = run(args);
+        assert!(!plain.is_empty());
+        assert_eq!(run(&[args, &["-o", "-"]].concat()), plain, "{args:?}");
+    }
+    if cfg!(feature = "fleet") {
+        assert!(run(&["facts", "a.pcap", "-o", "-"]).starts_with(b"PAR1"));
+    }
+    assert_eq!(folder.names(), ["a.pcap"]);
+}
+
+#[test]
 fn no_input_is_written_over_whatever_it_is_called() {
     let folder = Folder::new();
     let a = folder.path("a.pcap");

@@ -7,7 +7,7 @@
 use super::facts::Facts;
 use super::marks::Marks;
 use super::registry::{self, Guess, Known, Talk};
-use super::unread::{Header, Rounds, Waiting};
+use super::unread::{Header, Rounds, Unread};
 use super::{Opening, Peer};
 use crate::tcp::segment::End;
 use crate::tcp::seq::Seq;
@@ -34,7 +34,8 @@ pub struct Conversation {
     stage: Stage,
     /// The number of the round in which it began.
     pub began: u8,
-    unread: Vec<Waiting>,
+    /// Segments that wait.
+    pub unread: Unread,
     /// The conversation as far as it was read; none where nothing was.
     reading: Option<Box<Reading>>,
 }
@@ -65,7 +66,7 @@ impl Conversation {
         began: u8,
     ) -> Conversation {
         let stage = if wanted.later { Stage::Silent } else { Stage::Read };
-        let unread = Vec::new();
+        let unread = Unread::default();
         Conversation { first, begins, guess, wanted, stage, began, unread, reading: None }
     }
 
@@ -88,17 +89,6 @@ impl Conversation {
         self.stage == Stage::Waits
     }
 
-    /// Has a segment wait.
-    #[inline]
-    pub fn wait(&mut self, waiting: Waiting) {
-        self.unread.push(waiting);
-    }
-
-    /// The number of segments that wait.
-    pub fn unread(&self) -> usize {
-        self.unread.len()
-    }
-
     /// It turned out to be in no protocol that is read: there is nothing to keep.
     pub fn is_in_no_protocol(&self) -> bool {
         self.stage == Stage::Nothing
@@ -109,10 +99,8 @@ impl Conversation {
         if matches!(self.stage, Stage::Silent | Stage::Waits) {
             self.stage = Stage::Read;
         }
-        for waiting in core::mem::take(&mut self.unread) {
-            let (header, payload) = rounds.segment(&waiting);
-            self.read(header, payload);
-        }
+        rounds
+            .each(core::mem::take(&mut self.unread), |header, payload| self.read(header, payload));
     }
 
     /// Returns what is known by what has been read.
@@ -256,8 +244,8 @@ impl Reading {
 
 /// The streams of a conversation that begins with a segment: where that has a SYN, it says so itself.
 ///
-/// Words that tell what is spoken may come long after the SYN. If they are the first of their end, nothing is missing
-/// before them; whatever the other end has said before is none of the conversation.
+/// Words that tell what is spoken may come long after the SYN. If they are the first of their end,
+/// nothing is missing before them; whatever the other end has said before is none of the conversation.
 fn begun(begins: Begins, first: &Header) -> [Stream; 2] {
     let mut streams = <[Stream; 2]>::default();
     if first.flags.syn() || first.len == 0 {

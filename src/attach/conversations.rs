@@ -9,9 +9,6 @@ pub use super::unread::{Header, Payloads, Span};
 use crate::tcp::flow::{Flow, Slot};
 use crate::tcp::segment::End;
 
-/// Segments that may wait on all connections, at most: half a MiB. Where there are more, all are read.
-const MOST_UNREAD: usize = 16 * 1_024;
-
 /// The conversations read along of one shard's connections, each in its slot.
 #[derive(Default)]
 pub struct Conversations {
@@ -19,8 +16,6 @@ pub struct Conversations {
     free: Vec<u32>,
     /// The last rounds, with the payloads of what waits.
     rounds: Rounds,
-    /// Segments that wait.
-    unread: usize,
     /// Segments of this round that were read at once, less those that wait.
     balance: isize,
 }
@@ -30,15 +25,16 @@ impl Conversations {
     /// at once.
     pub fn begin_round(&mut self, payloads: &Payloads) -> bool {
         let most_are_read = core::mem::take(&mut self.balance) > 0;
-        let Some((round, began)) = self.rounds.begin(payloads) else { return most_are_read };
-        for at in began {
-            let slot = self.slots.get_mut(at as usize).and_then(Option::as_mut);
-            if let Some(conversation) = slot.filter(|conversation| conversation.began == round) {
-                self.unread -= conversation.unread();
-                conversation.read_along(&self.rounds);
+        self.rounds.begin(payloads);
+        while let Some((round, began)) = self.rounds.too_old() {
+            for at in began {
+                let slot = self.slots.get_mut(at as usize).and_then(Option::as_mut);
+                if let Some(conversation) = slot.filter(|it| it.began == round) {
+                    conversation.read_along(&self.rounds);
+                }
             }
+            self.rounds.end_oldest();
         }
-        self.rounds.end_oldest();
         most_are_read
     }
 
@@ -55,8 +51,7 @@ impl Conversations {
         let slot = self.slots.get_mut(flow.slot.0 as usize).and_then(Option::as_mut);
         match slot.filter(|conversation| conversation.waits()) {
             Some(conversation) => {
-                conversation.wait(self.rounds.waiting(header, payload));
-                self.unread += 1;
+                self.rounds.wait(&mut conversation.unread, header, payload);
                 self.balance -= 1;
             }
             None => self.keep_closely(flow, header, guess, payload, wanted),
@@ -80,11 +75,8 @@ impl Conversations {
         let Some(conversation) = slot.and_then(Option::as_mut) else { return };
         conversation.hear(self.rounds.payload(payload));
         if conversation.waits() || conversation.is_silent() {
-            conversation.wait(self.rounds.waiting(header, payload));
-            self.unread += 1;
-            return;
+            return self.rounds.wait(&mut conversation.unread, header, payload);
         }
-        self.unread -= conversation.unread();
         self.balance += 1;
         conversation.read_along(&self.rounds);
         conversation.read(header, self.rounds.payload(payload));
@@ -135,22 +127,10 @@ impl Conversations {
         (conversation.first == flow.first.order()).then_some(conversation)
     }
 
-    /// Ends a round. Where too many segments wait, all are read.
-    pub fn end_round(&mut self) {
-        if self.unread > MOST_UNREAD {
-            for conversation in self.slots.iter_mut().flatten() {
-                conversation.read_along(&self.rounds);
-            }
-            self.unread = 0;
-            self.rounds.end_all();
-        }
-    }
-
     /// Returns what was said on a connection, unless it turned out to be in no protocol that is read.
     pub fn facts(&mut self, flow: &Flow, literals: bool) -> Option<Box<Facts>> {
         let slot = self.slots.get_mut(flow.slot.0 as usize);
         if let Some(conversation) = slot.and_then(Option::as_mut) {
-            self.unread -= conversation.unread();
             conversation.read_along(&self.rounds);
         }
         self.facts_read(flow, literals)
@@ -181,8 +161,7 @@ impl Conversations {
     /// Empties the slot of a connection that has left.
     pub fn release(&mut self, Slot(at): Slot) {
         let slot = self.slots.get_mut(at as usize);
-        if let Some(conversation) = slot.and_then(Option::take) {
-            self.unread -= conversation.unread();
+        if slot.is_some_and(|slot| slot.take().is_some()) {
             self.free.push(at);
         }
     }
@@ -338,7 +317,6 @@ mod tests {
                 let span = self.wanted.later.then_some(span);
                 self.take(said.connection, &segment, payload, span);
             }
-            self.all.end_round();
         }
 
         fn facts(&mut self) -> Vec<String> {
@@ -361,10 +339,6 @@ mod tests {
                 later.round(round);
             }
             prop_assert_eq!(at_once.facts(), later.facts());
-            for read in [&mut at_once, &mut later] {
-                read.flows.iter_mut().for_each(|flow| read.all.forget(flow));
-                prop_assert_eq!(read.all.unread, 0);
-            }
         }
     }
 
@@ -373,17 +347,37 @@ mod tests {
     fn nothing_waits_for_long() {
         let mut read = Read::new(true);
         let login = Said { connection: 1, word: 4, lost: 0, captured: usize::MAX };
+        let waits = |read: &Read| {
+            let conversation = read.all.get(&read.flows[1]).expect("a conversation");
+            conversation.unread.count > 0
+        };
         read.round(&[login.clone()]);
-        assert!(read.all.unread > 0);
+        assert!(waits(&read));
         let payloads = Payloads::from(vec![0; 8]);
         read.all.begin_round(&payloads);
         assert_eq!(Payloads::strong_count(&payloads), 2);
         (0..20).for_each(|_| read.round(&[]));
-        assert_eq!((read.all.unread, Payloads::strong_count(&payloads)), (0, 1));
+        assert_eq!((waits(&read), Payloads::strong_count(&payloads)), (false, 1));
         let facts = read.all.facts(&read.flows[1], false).expect("a conversation");
         assert_eq!(facts.user.as_deref(), Some("app"));
-        // From here on, nothing of it waits.
         read.round(&[login]);
-        assert_eq!(read.all.unread, 0);
+        assert!(!waits(&read), "from here on, nothing of it does");
+    }
+
+    /// However short rounds are, no more than so many segments are kept for what waits.
+    #[test]
+    fn what_waits_is_bounded() {
+        let mut read = Read::new(true);
+        let many = |word| vec![Said { connection: 1, word, lost: 0, captured: usize::MAX }; 5_000];
+        read.round(&many(4)[..1]);
+        read.round(&many(5));
+        let unread =
+            read.all.get(&read.flows[1]).map(|conversation| conversation.unread.count == 0);
+        assert_eq!(unread, Some(false));
+        read.round(&many(5));
+        read.round(&[]);
+        let unread =
+            read.all.get(&read.flows[1]).map(|conversation| conversation.unread.count == 0);
+        assert_eq!(unread, Some(true));
     }
 }

@@ -9,8 +9,11 @@ use crate::place::Time;
 use crate::tcp::segment::{End, Flags, Segment};
 use crate::tcp::seq::Seq;
 
-/// Rounds for which a connection's segments wait, at most: their payloads take 48 MiB.
-const MOST_ROUNDS: usize = 12;
+/// Rounds for which a connection's segments wait, at most: their payloads take 32 MiB.
+const MOST_ROUNDS: usize = 8;
+
+/// Segments of all connections of a shard that are kept for these, at most, but for those of the last round.
+const MOST_WAITING: usize = 8 * 1_024;
 
 /// The payloads of a round, one after the other.
 pub type Payloads = Arc<Vec<u8>>;
@@ -61,13 +64,21 @@ impl Span {
 
 /// A segment that waits.
 #[derive(Clone, Copy, Debug)]
-pub struct Waiting {
+struct Waiting {
     header: Header,
     payload: Span,
-    round: u8,
+    /// The number of places between it and the one before it on its connection.
+    back: u32,
 }
 
-/// The last rounds.
+/// The segments of one connection that wait: how many, and the place of the last. Places go around.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unread {
+    pub count: u32,
+    last: u32,
+}
+
+/// The last rounds, with all that waits: segments in the order in which they came, whatever their connection.
 #[derive(Debug, Default)]
 pub struct Rounds {
     /// The number of the one that is taken in. They go around.
@@ -75,6 +86,10 @@ pub struct Rounds {
     current: Round,
     /// The rounds before it, the oldest first.
     before: VecDeque<Round>,
+    /// Segments of these.
+    waiting: usize,
+    /// The place of the next segment.
+    next: u32,
 }
 
 #[derive(Debug, Default)]
@@ -82,35 +97,38 @@ struct Round {
     payloads: Payloads,
     /// Somebody waits to read some of them.
     is_used: bool,
+    waiting: Vec<Waiting>,
     /// The slots of connections whose first segment came in it.
     began: Vec<u32>,
 }
 
 impl Rounds {
-    /// Begins with a round. Returns the number of one that is too old now, and the slots of connections that began
-    /// in it: what waits there has to be read before [`Rounds::end_oldest`].
-    pub fn begin(&mut self, payloads: &Payloads) -> Option<(u8, Vec<u32>)> {
-        let payloads = Arc::clone(payloads);
-        let last = core::mem::replace(&mut self.current, Round { payloads, ..Round::default() });
+    /// Begins with a round.
+    pub fn begin(&mut self, payloads: &Payloads) {
+        let next = Round {
+            payloads: Arc::clone(payloads),
+            waiting: Vec::with_capacity(self.current.waiting.len()),
+            ..Round::default()
+        };
+        let last = core::mem::replace(&mut self.current, next);
         let payloads = if last.is_used { last.payloads } else { Payloads::default() };
+        self.waiting += last.waiting.len();
         self.before.push_back(Round { payloads, ..last });
         self.number = self.number.wrapping_add(1);
-        let is_over = self.before.len() > MOST_ROUNDS;
+    }
+
+    /// Returns the number of a round that is too old, and the slots of connections that began in it: what waits
+    /// there has to be read before [`Rounds::end_oldest`].
+    pub fn too_old(&mut self) -> Option<(u8, Vec<u32>)> {
+        let age = self.before.len();
+        let is_over = age > MOST_ROUNDS || self.waiting > MOST_WAITING;
         let oldest = self.before.front_mut().filter(|_| is_over)?;
-        let began = core::mem::take(&mut oldest.began);
-        Some((self.number.wrapping_sub(self.before.len() as u8), began))
+        Some((self.number.wrapping_sub(age as u8), core::mem::take(&mut oldest.began)))
     }
 
     /// Lets go of the oldest round.
     pub fn end_oldest(&mut self) {
-        self.before.pop_front();
-    }
-
-    /// Lets go of all rounds before the one that is taken in, and of that: nobody waits.
-    pub fn end_all(&mut self) {
-        self.before.clear();
-        self.current.is_used = false;
-        self.current.began.clear();
+        self.waiting -= self.before.pop_front().map_or(0, |round| round.waiting.len());
     }
 
     /// The number of the round that is taken in.
@@ -129,18 +147,36 @@ impl Rounds {
         self.current.began.push(slot);
     }
 
-    /// Makes a segment one that waits.
+    /// Has a segment wait, with those of its connection.
     #[inline]
-    pub fn waiting(&mut self, header: &Header, payload: Span) -> Waiting {
+    pub fn wait(&mut self, unread: &mut Unread, header: &Header, payload: Span) {
+        let back = self.next.wrapping_sub(unread.last);
         self.current.is_used |= payload.len > 0;
-        Waiting { header: *header, payload, round: self.number }
+        self.current.waiting.push(Waiting { header: *header, payload, back });
+        *unread = Unread { count: unread.count + 1, last: self.next };
+        self.next = self.next.wrapping_add(1);
     }
 
-    /// Returns a segment that waits.
-    pub fn segment<'a>(&'a self, waiting: &'a Waiting) -> (&'a Header, &'a [u8]) {
-        let age = usize::from(self.number.wrapping_sub(waiting.round));
-        let before = self.before.len().checked_sub(age).and_then(|at| self.before.get(at));
-        let round = if age == 0 { Some(&self.current) } else { before };
-        (&waiting.header, round.map_or(&[], |round| waiting.payload.among(&round.payloads)))
+    /// Hands out the segments of a connection, in their order.
+    pub fn each(&self, unread: Unread, mut to: impl FnMut(&Header, &[u8])) {
+        let (mut at, mut found) = (unread.last, Vec::new());
+        for _ in 0..unread.count {
+            let Some((round, waiting)) = self.at(at) else { break };
+            found.push((&waiting.header, waiting.payload.among(&round.payloads)));
+            at = at.wrapping_sub(waiting.back);
+        }
+        found.into_iter().rev().for_each(|(header, payload)| to(header, payload));
+    }
+
+    /// The segment at a place, and its round.
+    fn at(&self, place: u32) -> Option<(&Round, &Waiting)> {
+        let mut behind = self.next.wrapping_sub(place) as usize;
+        for round in [&self.current].into_iter().chain(self.before.iter().rev()) {
+            if let Some(at) = round.waiting.len().checked_sub(behind) {
+                return Some((round, round.waiting.get(at)?));
+            }
+            behind -= round.waiting.len();
+        }
+        None
     }
 }

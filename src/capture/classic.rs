@@ -24,6 +24,10 @@ pub struct Classic {
     /// Before version 2.4, either length could come first: the smaller is what was captured.
     is_old: bool,
     max_packet: u32,
+    /// The number that its header begins with.
+    magic: [u8; 4],
+    /// Octets of the header.
+    header: usize,
 }
 
 /// The meaning of a magic number.
@@ -115,6 +119,8 @@ impl Classic {
             record_header: magic.record_headers.first().copied().unwrap_or(16),
             is_old: minor < 4 && !is_aix,
             max_packet: MAX_PACKET.max(snap_len.min(MAX_CLAIMED)),
+            magic: header.first_chunk().copied().unwrap_or_default(),
+            header: magic.header,
         };
         (format, snap_len)
     }
@@ -131,6 +137,9 @@ impl Classic {
     fn makes_sense(&self, mut bytes: &[u8], header: usize) -> bool {
         const ENOUGH: usize = 4;
         for _ in 0..ENOUGH {
+            if bytes.starts_with(self.beginning().as_flattened()) {
+                return true;
+            }
             let Some(numbers) = bytes.first_chunk() else { return true };
             let [_, fraction, captured, original] = self.numbers(numbers);
             let is_time = u64::from(fraction) * self.unit < 1_000_000_000;
@@ -150,6 +159,7 @@ impl Classic {
     /// # Errors
     /// If the record is cut off or corrupt, or the input cannot be read.
     pub fn locate(&mut self, buffer: &mut Buffer) -> Result<Option<Record>, Broken> {
+        self.pass_header(buffer)?;
         let peeked = buffer.peek(self.record_header)?;
         let Some(numbers) = peeked.first_chunk::<16>() else {
             return if peeked.is_empty() { Ok(None) } else { Err(Broken::CutOff) };
@@ -160,7 +170,35 @@ impl Classic {
             return Err(Broken::Corrupt(what));
         }
         let whole = self.record_header + captured as usize;
-        self.in_one_piece(buffer.peek(whole)?).map(Some).ok_or(Broken::CutOff)
+        self.record(buffer.peek(whole)?).map(Some).ok_or(Broken::CutOff)
+    }
+
+    /// Passes over the header of another capture behind this one's packets, as `cat` leaves it: read as a
+    /// packet's, it would be one without any octet, in the year 2055.
+    fn pass_header(&self, buffer: &mut Buffer) -> Result<(), Broken> {
+        while buffer.peek(8)? == self.beginning().as_flattened() {
+            let header = buffer.peek(self.header)?.first_chunk().ok_or(Broken::CutOff)?;
+            let (other, _) = Classic::new(&Magic::new(self.magic).ok_or(Broken::CutOff)?, header);
+            if other.link != self.link {
+                let what = "another capture begins there, of another link type".into();
+                return Err(Broken::Corrupt(what));
+            }
+            buffer.consume(self.header);
+        }
+        Ok(())
+    }
+
+    /// The number and the version that a header of this kind begins with.
+    fn beginning(&self) -> [[u8; 4]; 2] {
+        [self.magic, if self.big_endian { [0, 2, 0, 4] } else { [2, 0, 4, 0] }]
+    }
+
+    /// The record at the start of these bytes, if all of it is there, and it holds any octet: else it may be
+    /// the header of another capture.
+    #[inline(always)]
+    #[must_use]
+    pub fn in_one_piece(&self, bytes: &[u8]) -> Option<Record> {
+        self.record(bytes).filter(|record| record.data_len > 0)
     }
 
     /// The record at the start of these bytes, if all of it is there.
@@ -168,8 +206,7 @@ impl Classic {
     /// Its four numbers are read here and not by the parser crate, which costs as much for each
     /// packet as all the decoding after it.
     #[inline(always)]
-    #[must_use]
-    pub fn in_one_piece(&self, bytes: &[u8]) -> Option<Record> {
+    fn record(&self, bytes: &[u8]) -> Option<Record> {
         let [seconds, fraction, captured, original_len] = self.numbers(bytes.first_chunk()?);
         let whole = self.record_header + captured as usize;
         if bytes.len() < whole || captured > self.max_packet {

@@ -24,10 +24,6 @@ const FORMS: &[Form] = &[
         says: "it is packets as tshark -T psml writes them: read the capture itself, or what tshark -n -r CAPTURE prints without -T",
     },
     Form {
-        words: &["0000  ", "0010  "],
-        says: "it is octets alone (tshark -x): text2pcap FILE OUT.pcap makes a capture of it, without its times",
-    },
-    Form {
         words: &[" src=", " dst=", " sport=", " dport="],
         says: "it is what a gateway keeps of connections (conntrack -L): no host's sockets are in it; ss -tanpo on the host lists them",
     },
@@ -37,13 +33,22 @@ const FORMS: &[Form] = &[
     },
 ];
 
+const OCTETS: &str = "it is octets alone (tshark -x): text2pcap FILE OUT.pcap makes a capture of it, without its times";
+
 const SUMS: &str =
     "it is a number of sockets a state, of which no socket can be told: ss -tanpo lists them";
 
 /// Describes a text by its beginning, where it has one of these forms.
 pub fn form(start: &str) -> Option<&'static str> {
     let known = FORMS.iter().find(|form| form.words.iter().all(|word| start.contains(word)));
-    known.map(|form| form.says).or_else(|| is_sums(start).then_some(SUMS))
+    let said = known.map(|form| form.says);
+    said.or_else(|| is_octets(start).then_some(OCTETS)).or_else(|| is_sums(start).then_some(SUMS))
+}
+
+/// Lines that begin with the places of their octets.
+fn is_octets(start: &str) -> bool {
+    let begins = |place| start.lines().any(|line| line.trim_start().starts_with(place));
+    begins("0000  ") && begins("0010  ")
 }
 
 /// `309 CLOSE_WAIT`, as `uniq -c` leaves it, or the other way round, as awk does: every line such a pair.
@@ -91,6 +96,7 @@ mod tests {
         let octets = "0000  02 00 00 00 00 01 02 00 00 00 00 02 08 00 45 00   ..............E.\n\
             0010  00 28 00 01 40 00 40 06 00 00 0a 00 00 05 0a 00   .(..@.@.........\n";
         assert!(form(octets).is_some_and(|said| said.contains("text2pcap")));
+        assert_eq!(form("  1   0.00000      app -> db  TCP\n  2   0.00100  "), None);
         assert_eq!(form("\t0x0000:  4500 0028\n\t0x0010:  4006 0000\n"), None);
     }
 }

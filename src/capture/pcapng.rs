@@ -46,6 +46,15 @@ const ENHANCED_PACKET_FRAME: usize = 32;
 /// The block type of packets before enhanced ones; the parser leaves it to us.
 const OBSOLETE_PACKET: u32 = 2;
 
+/// Sections, interfaces, packets and counts of what was lost.
+const NEEDED: [u32; 6] = [0x0a0d_0d0a, 1, OBSOLETE_PACKET, 3, 5, ENHANCED_PACKET];
+
+/// macOS's own, which describes a process.
+const PROCESS_INFORMATION: u32 = 0x8000_0001;
+
+/// Its count of packets lost before it, where that is not known.
+const GAP_UNKNOWN: u32 = 0xffff;
+
 /// A pcapng file, read block by block: sections, interfaces with their own clocks, statistics, comments.
 #[derive(Default)]
 pub struct Pcapng {
@@ -103,11 +112,17 @@ impl Pcapng {
             }
             let parse = if self.big_endian { parse_block_be } else { parse_block_le };
             // The block is whole, so "incomplete" would be a length inside it that leads out of it.
-            let Ok((_, block)) = parse(bytes) else {
-                return Err(Broken::Corrupt("a block's contents do not fit its length".into()));
-            };
-            if let Some(record) = self.take(&block, len, about)? {
-                return Ok(Some(record));
+            match parse(bytes) {
+                Ok((_, block)) => {
+                    if let Some(record) = self.take(&block, len, about)? {
+                        return Ok(Some(record));
+                    }
+                }
+                Err(_) if self.can_do_without(bytes) => {}
+                Err(_) => {
+                    let what = "a block's contents do not fit its length";
+                    return Err(Broken::Corrupt(what.into()));
+                }
             }
             buffer.consume(len);
         }
@@ -181,6 +196,19 @@ impl Pcapng {
         Ok(Some(len as usize))
     }
 
+    /// Is a block of no kind that packets need, and as long at its end as it says at its beginning?
+    fn can_do_without(&mut self, block: &[u8]) -> bool {
+        let ([kind, len, ..], Some(end)) = (block.as_chunks::<4>().0, block.last_chunk()) else {
+            return false;
+        };
+        let kind = self.u32(*kind);
+        if kind == PROCESS_INFORMATION && self.processes.len() < MAX_INTERFACES {
+            // Packets name the others by their place.
+            self.processes.push(None);
+        }
+        end == len && !NEEDED.contains(&kind)
+    }
+
     fn u32(&self, bytes: [u8; 4]) -> u32 {
         if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
     }
@@ -223,7 +251,7 @@ impl Pcapng {
             Block::EnhancedPacket(packet) => return self.enhanced(packet, len, about).map(Some),
             Block::SimplePacket(packet) => return self.simple(packet, len).map(Some),
             Block::Unknown(block) if block.block_type == OBSOLETE_PACKET => {
-                return self.obsolete(block.data, len).map(Some);
+                return self.obsolete(block.data, len, about).map(Some);
             }
             Block::ProcessInformation(described) => self.describe(described),
             _ => {}
@@ -307,19 +335,25 @@ impl Pcapng {
     }
 
     /// The obsolete packet block: interface and drop count (16 bits each), time, lengths, data.
-    fn obsolete(&self, block: &[u8], len: usize) -> Result<Record, Broken> {
+    fn obsolete(&mut self, block: &[u8], len: usize, about: &mut About) -> Result<Record, Broken> {
         let short = || Broken::Corrupt("a packet block is too short".into());
         let word = |at: usize| {
             let bytes = block.get(at..at + 4).and_then(|b| <[u8; 4]>::try_from(b).ok());
             bytes.map(|b| self.u32(b)).ok_or_else(short)
         };
         let ids = word(0)?;
-        let id = if self.big_endian { ids >> 16 } else { ids & 0xffff };
+        let halves = [ids & 0xffff, ids >> 16];
+        let [id, gap] = if self.big_endian { [halves[1], halves[0]] } else { halves };
         let ticks = u64::from(word(4)?) << 32 | u64::from(word(8)?);
         let (captured, original_len) = (word(12)?, word(16)?);
         let captured = captured as usize;
         if block.len() < captured.saturating_add(20) {
             return Err(short());
+        }
+        if gap != GAP_UNKNOWN {
+            self.count(id, about, |interface| {
+                interface.gaps = interface.gaps.saturating_add(gap.into());
+            });
         }
         let interface = self.interface(id)?;
         Ok(Record {

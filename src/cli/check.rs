@@ -211,7 +211,7 @@ impl CheckArgs {
     pub fn check(self) -> CheckCommand {
         let (limits, overrides) = self.limits();
         let aside =
-            !matches!(self.report.format, FormatArg::Text) && self.report.file.output.is_none();
+            !matches!(self.report.format, FormatArg::Text) && self.report.file.output().is_none();
         let watched = (!self.command.is_empty()).then_some(Watched {
             command: self.command,
             interfaces: self.interface,
@@ -243,7 +243,7 @@ impl CheckArgs {
                 FormatArg::Gitlab => Format::Gitlab,
             },
             color: self.report.file.color(),
-            output: self.report.file.output,
+            output: self.report.file.output(),
         }
     }
 

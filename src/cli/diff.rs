@@ -58,7 +58,7 @@ impl DiffArgs {
             reading: self.reading.reading(),
             format,
             color: self.output.color(),
-            output: self.output.report.file.output,
+            output: self.output.report.file.output(),
         })
     }
 }

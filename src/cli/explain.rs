@@ -147,7 +147,7 @@ impl ExplainArgs {
                 all: self.all,
             },
             color: self.file.color(),
-            output: self.file.output,
+            output: self.file.output(),
         })
     }
 }

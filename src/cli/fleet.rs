@@ -1,5 +1,6 @@
 //! The flags of `closewait facts` and `closewait judge`.
 
+use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -44,7 +45,7 @@ pub struct FactsArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// The part to write: beside its name first, and renamed when it is whole
+    /// The part to write: beside its name first, and renamed when it is whole; - is standard output
     #[arg(short = 'o', long = "output", value_name = "PART")]
     output: PathBuf,
 
@@ -106,14 +107,18 @@ pub struct JudgeArgs {
 }
 
 impl FactsArgs {
-    pub fn facts(self) -> FactsCommand {
-        FactsCommand {
+    pub fn facts(self) -> Result<FactsCommand, String> {
+        let is_stdout = self.output.as_os_str() == "-";
+        if is_stdout && io::stdout().is_terminal() {
+            return Err("a part is for programs: name a file for it, -o PART.parquet".into());
+        }
+        Ok(FactsCommand {
             input: Input(self.file),
-            output: self.output,
+            output: if is_stdout { "/dev/stdout".into() } else { self.output },
             contents: self.content,
             key: self.key,
             vxlan: self.vxlan_port,
-        }
+        })
     }
 }
 
@@ -136,7 +141,7 @@ impl JudgeArgs {
             format: self.output.format_to_file()?,
             look,
             color: self.output.color(),
-            output: self.output.report.file.output,
+            output: self.output.report.file.output(),
         })
     }
 }

@@ -239,7 +239,7 @@ impl LiveArgs {
             format,
             look,
             color: self.output.color(),
-            output: self.output.report.file.output,
+            output: self.output.report.file.output(),
         })
     }
 }

@@ -113,7 +113,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     };
     let asked = match cli.command {
         Some(Verb::Sockets(args)) => args.sockets().map(|s| Command::Sockets(Box::new(s))),
-        Some(Verb::Facts(args)) => Ok(Command::Facts(Box::new(args.facts()))),
+        Some(Verb::Facts(args)) => args.facts().map(|facts| Command::Facts(Box::new(facts))),
         Some(Verb::Judge(args)) => args.judge().map(|judge| Command::Judge(Box::new(judge))),
         Some(Verb::Check(args)) => Ok(Command::Check(Box::new(args.check()))),
         Some(Verb::Keeper(args)) => args.top().map(|top| Command::Keeper(Box::new(top))),

@@ -144,7 +144,7 @@ impl ReadArgs {
         let can_be_read = inputs.iter().all(|input| input.read_once().is_none());
         let explain = can_be_read.then(|| self.options());
         let look = TextLook { explain, ..self.output.look(&self.times, self.all) };
-        let flames = self.flames.flames(self.output.report.file.output.as_deref())?;
+        let flames = self.flames.flames(self.output.report.file.output().as_deref())?;
         let format = self.output.format_to_file()?;
         let paths = match (format, flames.paths()) {
             (Format::Html, Paths::None | Paths::Reported) => Paths::Sample,
@@ -169,7 +169,7 @@ impl ReadArgs {
             format,
             look,
             color: self.output.color(),
-            output: self.output.report.file.output,
+            output: self.output.report.file.output(),
             write: self.write,
         })
     }

@@ -27,9 +27,9 @@ use crate::verdict::{EndedAt, Policy};
 /// Options for the file that something is written to.
 #[derive(Args)]
 pub(super) struct FileArgs {
-    /// Write the report to a file
+    /// Write the report to a file; - is standard output, as without this
     #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
-    pub(super) output: Option<PathBuf>,
+    output: Option<PathBuf>,
 
     /// Use colours: auto looks whether a terminal reads them
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
@@ -275,13 +275,15 @@ impl OutputArgs {
     /// The form of a report that goes to a file or to standard output.
     pub(super) fn format_to_file(&self) -> Result<Format, String> {
         let format = self.format();
-        if format == Format::Html && self.report.file.output.is_none() && io::stdout().is_terminal()
+        if format == Format::Html
+            && self.report.file.output().is_none()
+            && io::stdout().is_terminal()
         {
             return Err("a page is for a browser: name a file for it, -o incident.html".into());
         }
         if format == Format::Parquet {
             parquet::check().map_err(|error| error.to_string())?;
-            if self.report.file.output.is_none() && io::stdout().is_terminal() {
+            if self.report.file.output().is_none() && io::stdout().is_terminal() {
                 return Err(
                     "a table is for programs: name a file for it, -o verdicts.parquet".into()
                 );
@@ -308,12 +310,17 @@ impl OutputArgs {
             all,
             explain: None,
             frames: false,
-            screen: screen(self.report.file.output.is_none(), self.lang()),
+            screen: screen(self.report.file.output().is_none(), self.lang()),
         }
     }
 }
 
 impl FileArgs {
+    /// The file that was named; none for standard output.
+    pub(super) fn output(&self) -> Option<PathBuf> {
+        self.output.clone().filter(|path| path.as_os_str() != "-")
+    }
+
     pub(super) fn color(&self) -> ColorChoice {
         match self.color {
             ColorArg::Auto => ColorChoice::Auto,

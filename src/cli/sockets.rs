@@ -117,7 +117,7 @@ impl SocketsArgs {
             top: self.output.top.unwrap_or(LINES),
             color: self.output.color(),
             lang: self.output.lang(),
-            output: self.output.report.file.output,
+            output: self.output.report.file.output(),
             watch: self.watch,
             rounds: self.count,
             code: self.code,

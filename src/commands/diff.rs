@@ -137,10 +137,14 @@ fn read_capture(
     };
     let mut terminal = Terminal::new(io::stderr().is_terminal());
     let outcome = run(plan, &mut found, &mut terminal).map_err(|error| error.to_string())?;
-    match outcome.failed || !outcome.read_any {
-        true => Err(format!("{}: was not read whole", printable(&path.to_string_lossy()))),
-        false => Ok(found.0),
+    let name = printable(&path.to_string_lossy());
+    if outcome.failed || !outcome.read_any {
+        return Err(format!("{name}: was not read whole"));
     }
+    if outcome.judged_none {
+        return Err(format!("{name}: --local names no end of its connections, so none is judged"));
+    }
+    Ok(found.0)
 }
 
 /// Counts what is found.

@@ -131,7 +131,6 @@ impl Shard {
                 false => conversations.forget(flow),
             }
         });
-        conversations.end_round();
         let mut judge =
             Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
         if orders.last {

@@ -149,6 +149,12 @@ impl Case<'_> {
     /// Requires that something was judged. If no peer closed anything, no CLOSE-WAIT can be: that nothing
     /// was found says nothing.
     fn judged(&mut self) {
+        if self.collected.tally.is_of_others() {
+            let why = "none: `local` names no end of any connection";
+            let expected = "a connection with a local end";
+            self.broken.push(Violation::new(Key::Judged, expected, why, Vec::new()));
+            return;
+        }
         if !is_nothing_judged(self.collected) || self.expectation.allows_open() {
             return;
         }

@@ -3,12 +3,17 @@
 //!
 //! A host that redirects (NAT, a sidecar) can show what the client sends under other addresses than
 //! what it gets: [`rewrites`] finds that out at the handshake and gives both directions the addresses
-//! of the SYN. It can also show all packets twice, as can captures at both ends: [`sightings`] knows
-//! them by both initial sequence numbers. Where more than two flows would fit, nothing is joined.
+//! of the SYN. It can also show all packets twice, as can captures at both ends: [`gathered`] knows
+//! them by both initial sequence numbers. Where more than two flows of a capture would fit, nothing is joined.
+//! What several capture points show of one 4-tuple, `points` gathers from [`sightings`], and [`joined`] puts
+//! together.
 //!
 //! Two connections that belong together, because a proxy stands between them, stay two: [`legs`].
 
+pub mod gathered;
+pub mod joined;
 pub mod legs;
+mod points;
 pub mod rewrites;
 pub mod sightings;
 

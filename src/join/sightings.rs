@@ -1,13 +1,7 @@
-//! Flows that are the same connection, seen twice: under other addresses, or at two capture points.
-//!
-//! Both initial sequence numbers are the same, and both began within a second of one another. What is
-//! remembered of each is little, and of a bounded number: the others count as what they are.
+//! A flow as one capture point saw it: as much as tells whether it is the same connection as another.
 
-use std::collections::HashMap;
+use chrono::TimeDelta;
 
-use foldhash::fast::RandomState;
-
-use super::{Elsewhere, Point};
 use crate::place::Place;
 use crate::set::Set;
 use crate::tcp::flow::Flow;
@@ -15,13 +9,13 @@ use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::seq::Seq;
 use crate::tcp::side::Side;
 use crate::verdict::local::{Local, LocalBy};
-use crate::verdict::{Doubt, Judgement, Standing};
-
-/// Flows that are remembered.
-const MOST: usize = 1 << 20;
+use crate::verdict::{Doubt, Judgement, Standing, Verdict};
 
 /// Both began no farther apart.
-const TOGETHER_NS: i64 = 1_000_000_000;
+pub(super) const TOGETHER_NS: i64 = 1_000_000_000;
+
+/// More octets than this make numbers that wrap: where they begin and end tells nothing.
+const MOST_OCTETS: u64 = 1 << 30;
 
 /// A flow as one capture point saw it.
 #[derive(Clone, Debug)]
@@ -34,8 +28,10 @@ pub struct Sighting {
     pub key: FlowKey,
     /// Ends `a` and `b`.
     pub ends: [Endpoint; 2],
-    /// The ISN of `a`.
-    isn: Option<Seq>,
+    /// Facts of `a` and `b`.
+    pub(super) sides: [Shown; 2],
+    /// `a` and `b` have changed places.
+    pub(super) is_turned: bool,
     /// The end that opened the connection.
     client: Endpoint,
     /// The end that the user says is local.
@@ -43,14 +39,52 @@ pub struct Sighting {
     /// Octets of payload of both sides, the lesser first.
     octets: [u64; 2],
     last: Place,
-    /// Words for what was seen there: `a.fin`.
-    pub saw: Vec<&'static str>,
+    /// The one of `ends` that has not closed, and for how long.
+    pub(super) holder: Option<usize>,
+    pub(super) held: Option<TimeDelta>,
     /// Doubts of what was seen there.
     pub doubts: Set<Doubt>,
     /// Its verdict there.
     pub standing: Standing,
     /// It was reported when it ended: it stands.
     pub reported: bool,
+}
+
+/// The part of a side that a capture point saw.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shown {
+    pub isn: Option<Seq>,
+    /// The first and the last number that are known to be its, by what it sent or what was acknowledged.
+    pub numbers: Option<[Seq; 2]>,
+    /// The number after its FIN.
+    pub fin: Option<Seq>,
+    pub rst: bool,
+}
+
+impl Shown {
+    fn of(flow: &Flow, side: Side) -> Shown {
+        let (half, other) = (flow.half(side), flow.half(side.other()));
+        let sent = half.lowest().zip(half.snd_max());
+        let numbers = sent.or(other.first_ack().zip(other.ack()));
+        let rst = flow.rst(side);
+        let numbers = numbers.or(rst.map(|rst| (rst.seq, rst.seq)));
+        let numbers = numbers.filter(|_| half.payload_bytes < MOST_OCTETS);
+        Shown {
+            isn: half.isn(),
+            numbers: numbers.map(|(first, last)| [first, last]),
+            fin: flow.fin(side).map(|fin| fin.end),
+            rst: rst.is_some(),
+        }
+    }
+
+    /// Can both be of one side? Their numbers overlap, or the ones begin where the others end.
+    pub fn meets(&self, other: &Shown) -> bool {
+        let same = self.isn.zip(other.isn).is_none_or(|(one, two)| one == two);
+        let numbers = self.numbers.zip(other.numbers);
+        same && numbers.is_some_and(|([first, last], [others_first, others_last])| {
+            last.covers(others_first) && others_last.covers(first)
+        })
+    }
 }
 
 impl Sighting {
@@ -65,147 +99,83 @@ impl Sighting {
             point,
             key: *key,
             ends: [Side::A, Side::B].map(end),
+            sides: [Side::A, Side::B].map(|side| Shown::of(flow, side)),
+            is_turned: false,
             client: end(flow.service().map_or(Side::A, Side::other)),
             local: match (judgement.local, judgement.local_by) {
                 (Local::Side(side), Some(LocalBy::Option)) => Some(end(side)),
                 _ => None,
             },
             octets,
-            isn: flow.half(Side::A).isn(),
-            saw: saw(flow),
+            holder: judgement.holder.map(|side| side as usize),
+            held: judgement.held,
             doubts: judgement.doubts,
             standing: Standing::from(judgement),
             reported: false,
         }
     }
 
-    /// With the same `a` as another of the same connection.
-    fn turned_as(mut self, other: &Sighting) -> Sighting {
-        if self.isn != other.isn {
-            self.ends.reverse();
-            let turned = |name: &&'static str| match *name {
-                "a.syn" => "b.syn",
-                "a.fin" => "b.fin",
-                "a.rst" => "b.rst",
-                "b.syn" => "a.syn",
-                "b.fin" => "a.fin",
-                _ => "a.rst",
-            };
-            self.saw = self.saw.iter().map(turned).collect();
-            self.saw.sort_unstable();
-        }
-        self
+    /// Both SYNs were seen.
+    pub(super) fn is_whole(&self) -> bool {
+        self.sides.iter().all(|side| side.isn.is_some())
+    }
+
+    /// Both initial numbers, the lesser first: whichever end is `a`.
+    pub(super) fn isns(&self) -> Option<[u32; 2]> {
+        let [Seq(a), Seq(b)] = self.sides[0].isn.zip(self.sides[1].isn).map(|(a, b)| [a, b])?;
+        Some([a.min(b), a.max(b)])
+    }
+
+    /// Has `a` and `b` change places.
+    pub(super) fn turn(&mut self) {
+        self.is_turned ^= true;
+        self.ends.reverse();
+        self.sides.reverse();
+        self.holder = self.holder.map(|holder| 1 - holder);
+    }
+
+    /// Names the segments of the beginning and the end that were seen: `["a.syn", "b.fin"]`.
+    pub fn saw(&self) -> Vec<&'static str> {
+        let names = [["a.syn", "a.fin", "a.rst"], ["b.syn", "b.fin", "b.rst"]];
+        let shown = |side: &Shown| [side.isn.is_some(), side.fin.is_some(), side.rst];
+        let all = names.iter().zip(&self.sides).flat_map(|(n, side)| n.iter().zip(shown(side)));
+        all.filter_map(|(name, seen)| seen.then_some(*name)).collect()
     }
 
     /// Can it be the same connection as another with the same numbers? Nobody rewrites a port alone,
     /// two ends that are both local are two sockets, and one capture sees a packet as often as the next.
-    fn can_be(&self, other: &Sighting) -> bool {
+    pub(super) fn can_be(&self, other: &Sighting) -> bool {
         let port_alone = self.client.ip == other.client.ip && self.client.port != other.client.port;
         let both_local = self.local.zip(other.local).is_some_and(|(one, two)| one != two);
         let here = self.point == other.point;
-        let same_here = self.octets == other.octets && together(self.last, other.last);
-        (self.point, self.key) != (other.point, other.key)
-            && !port_alone
-            && !both_local
-            && (!here || same_here)
+        let ended_together = apart(self.last, other.last).is_some_and(|ns| ns <= TOGETHER_NS);
+        let same_here = self.octets == other.octets && ended_together;
+        let is_near = self.from(other).is_some_and(|ns| ns <= TOGETHER_NS);
+        let is_other = (self.point, self.key) != (other.point, other.key);
+        is_other && is_near && !port_alone && !both_local && (!here || same_here)
+    }
+
+    /// Nanoseconds between the beginnings of both.
+    pub(super) fn from(&self, other: &Sighting) -> Option<i64> {
+        apart(self.first, other.first)
+    }
+
+    /// In CLOSE-WAIT at the end that is judged.
+    pub(super) fn is_leak(&self) -> bool {
+        let Standing { verdict, finding, hidden, .. } = self.standing;
+        verdict == Verdict::Leak && (finding || hidden)
     }
 
     /// Ranks a sighting by how much of the connection's end it shows.
-    fn weight(&self) -> (bool, usize) {
-        (self.reported, self.saw.len())
+    pub(super) fn weight(&self) -> impl Ord + use<> {
+        let ends = |side: &Shown| u8::from(side.fin.is_some()) + u8::from(side.rst);
+        let ends: u8 = self.sides.iter().map(ends).sum();
+        let is_found = self.standing.finding || self.standing.hidden;
+        let is_sure = is_found && self.doubts.is_empty();
+        (self.reported, ends, is_found, is_sure, self.saw().len())
     }
 }
 
-/// Names the segments of the beginning and the end that were seen: `["syn", "fin"]`.
-fn saw(flow: &Flow) -> Vec<&'static str> {
-    let [a, b] = [Side::A, Side::B].map(|side| {
-        let half = flow.half(side);
-        [half.isn().is_some(), flow.fin(side).is_some(), flow.rst(side).is_some()]
-    });
-    let names = ["a.syn", "a.fin", "a.rst", "b.syn", "b.fin", "b.rst"];
-    let seen = a.into_iter().chain(b);
-    names.into_iter().zip(seen).filter_map(|(name, seen)| seen.then_some(name)).collect()
-}
-
-/// All that are remembered.
-#[derive(Debug, Default)]
-pub struct Sightings {
-    by_isn: HashMap<[u32; 2], Vec<Sighting>, RandomState>,
-    len: usize,
-}
-
-/// Two sightings of one connection: the first stands for both.
-#[derive(Clone, Debug)]
-pub struct Joined {
-    /// The one that is counted.
-    pub stands: Sighting,
-    /// The other, which is not.
-    pub other: Sighting,
-}
-
-impl Joined {
-    /// Both are of one capture point.
-    pub fn is_rewritten(&self) -> bool {
-        self.stands.point == self.other.point
-    }
-
-    /// Tells whether they have different 4-tuples.
-    pub fn has_other_addresses(&self) -> bool {
-        self.stands.key != self.other.key
-    }
-
-    /// Returns the second one's addresses, point and doubts, for the report of the first.
-    pub fn elsewhere(&self) -> Elsewhere {
-        let point = |sighting: &Sighting| Point {
-            first: sighting.first,
-            saw: sighting.saw.clone(),
-            doubts: sighting.doubts,
-        };
-        Elsewhere {
-            rewritten_as: self.has_other_addresses().then_some(self.other.ends),
-            points: match self.is_rewritten() {
-                true => Vec::new(),
-                false => vec![point(&self.stands), point(&self.other)],
-            },
-            other_leg: None,
-        }
-    }
-}
-
-impl Sightings {
-    /// Remembers a flow, if both its SYNs were seen.
-    pub fn note(&mut self, flow: &Flow, sighting: Sighting) {
-        let isn = [Side::A, Side::B].map(|side| flow.half(side).isn());
-        let [Some(Seq(a)), Some(Seq(b))] = isn else { return };
-        if self.len < MOST {
-            self.len += 1;
-            self.by_isn.entry([a.min(b), a.max(b)]).or_default().push(sighting);
-        }
-    }
-
-    /// The pairs, in the order of the first packets of those that stand.
-    pub fn joined(self) -> Vec<Joined> {
-        let mut joined: Vec<Joined> = self.by_isn.into_values().filter_map(join).collect();
-        joined.sort_by_key(|joined| joined.stands.first.order());
-        joined
-    }
-}
-
-fn together(one: Place, two: Place) -> bool {
-    let (earlier, later) = (one.time.min(two.time), one.time.max(two.time));
-    later.since(earlier).is_some_and(|ns| ns <= TOGETHER_NS)
-}
-
-/// Exactly two, under other addresses or at other points.
-fn join(mut sightings: Vec<Sighting>) -> Option<Joined> {
-    sightings.sort_by_key(|sighting| sighting.first.order());
-    let [one, two] = <[Sighting; 2]>::try_from(sightings).ok()?;
-    if !one.can_be(&two) || !together(one.first, two.first) {
-        return None;
-    }
-    // In one capture both saw the same, and the first has the addresses that were dialled.
-    let swap = one.point != two.point && two.weight() > one.weight();
-    let (stands, other) = if swap { (two, one) } else { (one, two) };
-    let other = other.turned_as(&stands);
-    Some(Joined { stands, other })
+fn apart(one: Place, two: Place) -> Option<i64> {
+    one.time.max(two.time).since(one.time.min(two.time))
 }

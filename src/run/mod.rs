@@ -16,6 +16,7 @@ pub mod rows;
 pub mod session;
 pub mod share;
 pub(crate) mod sights;
+mod stopped;
 mod told;
 pub mod trace;
 pub(crate) mod unread;

@@ -69,7 +69,8 @@ pub(crate) fn read(
             return Ok(Outcome { failed, ..Outcome::default() });
         }
         session.settle()?;
-        Ok(Outcome { findings: session.close()?, failed, read_any: true })
+        let judged_none = session.totals.tally.is_of_others();
+        Ok(Outcome { findings: session.close()?, failed, read_any: true, judged_none })
     })
 }
 

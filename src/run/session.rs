@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::rows::{as_row, is_provisional};
 use super::share::Share;
 use super::sights::{Sights, join_legs, learn_others, may_be_leg};
+pub use super::stopped::Stopped;
 use super::told::Told;
 use super::word::{Made, heard, mark};
 use super::{Paths, Plan};
@@ -28,21 +29,6 @@ use crate::tcp::flow::FlowId;
 use crate::tcp::segment::Segment;
 use crate::tcp::side::Side;
 use crate::verdict::{Policy, Standing};
-
-/// The reason why a source is read no further.
-#[derive(Debug)]
-pub enum Stopped {
-    /// The sink's own output failed: the run ends.
-    Output(io::Error),
-    /// This input failed: others may follow.
-    Input(Error),
-}
-
-impl From<io::Error> for Stopped {
-    fn from(error: io::Error) -> Stopped {
-        Stopped::Output(error)
-    }
-}
 
 /// Rows that are printed before their memory is given back.
 const FREE_EVERY: usize = 65_536;
@@ -522,12 +508,21 @@ impl<'a> Session<'a> {
             self.totals.tally.count(now);
         }
         let legs_are_whole = self.have_room_for_legs();
-        std::mem::take(&mut self.sights).join(&mut self.kept, &mut self.totals);
+        self.join();
         if legs_are_whole {
             let others = self.told.take().map_or(Vec::new(), |told| told.legs);
             self.tells.legs = join_legs(&mut self.kept, others);
         }
         Ok(())
+    }
+
+    /// Joins what was seen more than once. Then some have ended that were not known to.
+    fn join(&mut self) {
+        let (all, held) = (self.plan.all, &self.held);
+        let is_reported =
+            |judged: &Judged| all || judged.judgement.is_notable() || held.contains(&judged.id());
+        let sights = std::mem::take(&mut self.sights);
+        sights.join(&mut self.kept, &mut self.totals, &self.policy, is_reported);
     }
 
     /// Counts connections that show packets missing, at the end of a capture: those that other runs

@@ -3,15 +3,17 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::join::OtherLeg;
+use crate::join::gathered::Sightings;
+use crate::join::joined::Joined;
 use crate::join::legs::{self, Leg};
 use crate::join::rewrites::Rewrites;
-use crate::join::sightings::{Sighting, Sightings};
+use crate::join::sightings::Sighting;
 use crate::summary::closes::{Closes, Occurrence};
 use crate::summary::history::Lived;
 use crate::summary::{Judged, Totals};
 use crate::tcp::segment::{End, Endpoint};
 use crate::tcp::side::Side;
-use crate::verdict::Note;
+use crate::verdict::{Note, Policy};
 
 /// Connections that may have been seen elsewhere, too, as far as they were seen.
 #[derive(Default)]
@@ -49,21 +51,35 @@ impl Sights {
             let Judged { key, flow, judgement, .. } = judged;
             let mut sighting = Sighting::new(key, flow, judgement, point);
             sighting.reported = reported;
-            self.sightings.note(flow, sighting);
+            self.sightings.note(flow, sighting, self.several);
         }
     }
 
-    /// Joins what was kept: of two sightings of a connection, one stands for both.
-    pub fn join(self, kept: &mut Vec<Judged>, totals: &mut Totals) {
+    /// Joins what was kept: of the sightings of a connection, one stands for all. Without `all`, those are
+    /// taken out that have ended by what the others show.
+    pub fn join(
+        self,
+        kept: &mut Vec<Judged>,
+        totals: &mut Totals,
+        policy: &Policy,
+        is_reported: impl Fn(&Judged) -> bool,
+    ) {
         let mut stands = HashMap::new();
         let mut gone = HashSet::new();
         for joined in self.sightings.joined() {
-            totals.tally.uncount(joined.other.standing);
+            for other in &joined.others {
+                totals.tally.uncount(other.standing);
+                gone.insert(other.first.order());
+            }
             match joined.is_rewritten() {
+                _ if joined.others.is_empty() => {}
                 true => totals.rewritten += 1,
                 false => totals.seen_twice += 1,
             }
-            gone.insert(joined.other.first.order());
+            if let Some(apart) = joined.apart {
+                totals.apart += 1;
+                totals.clocks_apart = totals.clocks_apart.max(apart);
+            }
             stands.insert(joined.stands.first.order(), joined);
         }
         if !gone.is_empty() && self.several && self.closes.len() < CLOSES {
@@ -78,15 +94,31 @@ impl Sights {
                 capture.history.add(lived);
             }
         }
-        kept.retain(|judged| !gone.contains(&judged.flow.first.order()));
-        for judged in kept {
-            if let Some(joined) = stands.get(&judged.flow.first.order()) {
-                judged.elsewhere = Some(Box::new(joined.elsewhere()));
-                if joined.has_other_addresses() {
-                    judged.judgement.notes = judged.judgement.notes.with(Note::Rewritten);
-                }
+        kept.retain_mut(|judged| {
+            let first = judged.flow.first.order();
+            if let Some(joined) = stands.remove(&first) {
+                totals.tally.uncount(&judged.judgement);
+                stand(judged, &joined, policy);
+                totals.tally.count(&judged.judgement);
             }
+            !gone.contains(&first) && is_reported(judged)
+        });
+        // There was no memory for their rows, or they have been written.
+        for joined in stands.into_values() {
+            totals.tally.uncount(joined.stands.standing);
+            totals.tally.count(joined.standing());
         }
+    }
+}
+
+/// Has a connection stand for all sightings of it.
+fn stand(judged: &mut Judged, joined: &Joined, policy: &Policy) {
+    judged.judgement = joined.judged(judged.judgement.clone(), policy);
+    if !joined.others.is_empty() {
+        judged.elsewhere = Some(Box::new(joined.elsewhere()));
+    }
+    if joined.has_other_addresses() {
+        judged.judgement.notes = judged.judgement.notes.with(Note::Rewritten);
     }
 }
 

@@ -371,7 +371,7 @@ impl Timeout {
 
     /// The seconds that it is set to, probably.
     pub fn about_s(&self) -> f64 {
-        rounded(seconds(self.middle))
+        rounded(seconds(self.middle), seconds(self.spread))
     }
 
     /// A product whose default it is: a hint, since anybody can choose the same.
@@ -397,9 +397,11 @@ pub fn known_between(from: TimeDelta, to: TimeDelta) -> impl Iterator<Item = &'s
 }
 
 /// Timers are set in whole seconds; where one is not near, what was measured is all that is known.
-fn rounded(seconds: f64) -> f64 {
+/// Near is what the measured pauses reach, and a little more, by which timers come late.
+fn rounded(seconds: f64, spread: f64) -> f64 {
     let whole = seconds.round();
-    let is_near = (seconds - whole).abs() <= (whole / 40.0).max(0.05);
+    let late = (whole / 300.0).clamp(0.05, 0.25);
+    let is_near = (seconds - whole).abs() <= spread + late;
     if is_near { whole } else { (seconds * 10.0).round() / 10.0 }
 }
 
@@ -421,7 +423,10 @@ mod tests {
 
     #[test]
     fn a_timeout_is_a_whole_number_only_where_one_is_near() {
-        assert_eq!([29.9, 3.004, 1.03, 60.2].map(rounded), [30.0, 3.0, 1.0, 60.0]);
-        assert_eq!([5.53, 1.26, 2.5].map(rounded), [5.5, 1.3, 2.5]);
+        let sharp = |seconds| rounded(seconds, 0.002);
+        assert_eq!([29.9, 3.004, 1.03, 60.2].map(sharp), [30.0, 3.0, 1.0, 60.0]);
+        assert_eq!([5.53, 1.26, 2.5].map(sharp), [5.5, 1.3, 2.5]);
+        assert_eq!([29.5, 45.5, 59.5, 119.5].map(sharp), [29.5, 45.5, 59.5, 119.5]);
+        assert_eq!(rounded(59.5, 0.6), 60.0);
     }
 }

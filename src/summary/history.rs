@@ -16,7 +16,7 @@ use crate::tcp::side::Side;
 use crate::tcp::state::State;
 use crate::units::seconds;
 use crate::verdict::local::Local;
-use crate::verdict::{Reason, Verdict};
+use crate::verdict::{Doubt, Verdict};
 
 /// The states that a connection has a socket for, in the order in which it goes through them.
 pub const STATES: [State; 9] = {
@@ -103,8 +103,12 @@ impl Lived {
 /// A side's states; of what its packets do not show, the judgement tells the end.
 fn life(judged: &Judged, side: Side) -> Life {
     let life = judged.flow.life(side, judged.end);
-    if judged.judgement.verdict == Verdict::Unknown(Reason::Reused) {
-        return ended(life, judged.flow.last.time);
+    let (judgement, last) = (&judged.judgement, judged.flow.last.time);
+    if matches!(judgement.verdict, Verdict::Unknown(_)) {
+        return ended(life, State::Closed, last);
+    }
+    if judgement.doubts.contains(&Doubt::FinImplied) {
+        return ended(life, judged.state(side), last);
     }
     // Of most connections packets tell all: both sides have closed.
     let Some(held) = judged.judgement.holder.and(judged.judgement.held) else { return life };
@@ -121,10 +125,10 @@ fn life(judged: &Judged, side: Side) -> Life {
     }
 }
 
-/// The life of a socket that is known to be gone, though nobody saw it go: none of it is told after the last
-/// packet.
-fn ended(mut life: Life, last: Time) -> Life {
-    life.goes_to(State::Closed, last);
+/// The life of a socket that is known to have gone on, though nobody saw it, or of which nothing is known: it
+/// is told until the last packet.
+fn ended(mut life: Life, state: State, last: Time) -> Life {
+    life.goes_to(state, last);
     life
 }
 

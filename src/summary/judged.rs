@@ -6,7 +6,7 @@ use crate::join::Elsewhere;
 use crate::place::Time;
 use crate::set::Set;
 use crate::table::Retired;
-use crate::tcp::flow::{Flow, FlowId};
+use crate::tcp::flow::{Flow, FlowId, TWO_MSL_NS};
 use crate::tcp::segment::{End, Endpoint, FlowKey};
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
@@ -110,16 +110,28 @@ impl Judged {
         })
     }
 
-    /// The state of a side's socket (RFC 9293, 3.3.2) when the capture ended. Where no FIN was captured
-    /// that was acknowledged, or one had no effect, the judgement knows better than the packets.
+    /// The state of a side's socket (RFC 9293, 3.3.2) when the capture ended. Where a FIN was not captured,
+    /// or one had no effect, the judgement knows better than the packets.
     pub fn state(&self, side: Side) -> State {
         let judgement = &self.judgement;
         let by_judgement = judgement.doubts.contains(&Doubt::PeerFinMissed)
             || judgement.notes.contains(&Note::KernelHolds);
+        if judgement.doubts.contains(&Doubt::FinImplied) {
+            return self.state_after_both(side);
+        }
         match judgement.holder {
             Some(holder) if by_judgement && holder == side => State::CloseWait,
             Some(_) if by_judgement => State::FinWait2,
             _ => self.flow.state(side, self.end),
+        }
+    }
+
+    /// The state of a side after both FINs were acknowledged, of which the first was captured.
+    fn state_after_both(&self, side: Side) -> State {
+        let is_over = self.flow.last.time.after(TWO_MSL_NS) <= self.end;
+        match self.flow.fin(side) {
+            Some(_) if !is_over => State::TimeWait,
+            _ => State::Closed,
         }
     }
 

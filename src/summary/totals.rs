@@ -31,6 +31,11 @@ pub struct Totals {
     pub rewritten: u64,
     /// Connections that two capture points saw.
     pub seen_twice: u64,
+    /// Connections that have the same ends and initial numbers as one at another point, whose clock has
+    /// another time for them: each counts.
+    pub apart: u64,
+    /// Nanoseconds between those clocks, at most.
+    pub clocks_apart: i64,
     /// Flows that left memory before their time (`--max-flows`).
     pub evicted: u64,
     /// Flows that are counted and not listed, since there was no memory for their rows (`--max-flows`).
@@ -66,6 +71,8 @@ pub struct Tally {
     pub hidden: u64,
     /// Flows in CLOSE-WAIT at an end that is not the local one.
     pub elsewhere: u64,
+    /// Flows neither of whose ends is the local one.
+    pub foreign: u64,
     /// Flows with a FIN that does not count.
     pub fins_without_effect: u64,
     /// Open flows whose last transaction is open, as far as it was read.
@@ -146,7 +153,7 @@ impl Tally {
                 by_one(n);
             }
         };
-        let Standing { verdict, finding, hidden, doubted, elsewhere, fin_without_effect } =
+        let Standing { verdict, finding, hidden, doubted, elsewhere, foreign, fin_without_effect } =
             standing;
         change_if(&mut self.flows, true);
         change_if(&mut self.findings, finding);
@@ -155,6 +162,7 @@ impl Tally {
         change_if(&mut self.doubted, finding && doubted);
         change_if(&mut self.hidden, hidden);
         change_if(&mut self.elsewhere, elsewhere);
+        change_if(&mut self.foreign, foreign);
         change_if(&mut self.fins_without_effect, fin_without_effect);
         if let Verdict::Unknown(reason) = verdict {
             by_one(self.unknown.entry(reason).or_default());
@@ -172,6 +180,11 @@ impl Tally {
         open > 0 && open + self.of(Verdict::Attempt) == self.flows
     }
 
+    /// `--local` names no end of any connection: nothing was judged.
+    pub fn is_of_others(&self) -> bool {
+        self.flows > 0 && self.foreign == self.flows
+    }
+
     /// Flows of which it cannot be told whether somebody holds them still.
     pub fn not_judged(&self) -> u64 {
         let ended = self.unknown.get(&Reason::Reused).copied().unwrap_or(0);
@@ -186,6 +199,7 @@ impl AddAssign for Tally {
         self.doubted += more.doubted;
         self.hidden += more.hidden;
         self.elsewhere += more.elsewhere;
+        self.foreign += more.foreign;
         self.fins_without_effect += more.fins_without_effect;
         self.in_transaction += more.in_transaction;
         for (n, more) in self.verdicts.iter_mut().zip(more.verdicts) {

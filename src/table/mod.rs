@@ -207,6 +207,7 @@ impl FlowTable {
 
     /// Lays flows to rest that have been finished for a while at `now`.
     pub fn rest(&mut self, now: Time) {
+        self.resting.compact();
         let has_been_awake = |since| since == Time::UNKNOWN || now.since(since) >= Some(WAKE_NS);
         while let Some(&(since, hash)) = self.tired.front() {
             if !has_been_awake(since) {

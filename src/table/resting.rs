@@ -18,6 +18,10 @@ const BLOCK: usize = 1 << 14;
 /// Blocks, at most: a place has 32 bits.
 const BLOCKS: usize = 1 << (u32::BITS - BLOCK.ilog2());
 
+/// Flows of a block, on average, below which all are put together: fewer would take as much as if they did not
+/// rest.
+const FEW: usize = 32;
+
 #[derive(Default)]
 pub struct Resting {
     /// Places: which block, and where in it.
@@ -155,6 +159,19 @@ impl Resting {
         places.into_iter().map(move |at| self.get(at))
     }
 
+    /// Puts flows together where a few keep the memory of many that have left: who has each of a block wake but one
+    /// must not gain by it.
+    pub fn compact(&mut self) {
+        let in_use = self.blocks.len() - self.empty.len();
+        if in_use <= 1 + self.index.len() / FEW {
+            return;
+        }
+        let scattered = std::mem::take(self);
+        for at in &scattered.index {
+            self.put(hash_at(&scattered.blocks, *at), scattered.get(*at));
+        }
+    }
+
     fn let_go(&mut self, at: u32) {
         let number = at as usize / BLOCK;
         let Some(block) = self.blocks.get_mut(number) else { return };
@@ -279,6 +296,30 @@ mod tests {
         resting.take_all(|_| true, |_| ());
         let kept: usize = resting.blocks.iter().map(|block| block.octets.capacity()).sum();
         assert_eq!((resting.index.len(), kept), (0, 0), "memory is given back");
+    }
+
+    #[test]
+    fn few_that_stay_keep_no_memory_of_many() {
+        let mut resting = Resting::default();
+        for (hash, flow) in (0..9_000).map(retired) {
+            resting.put(hash, flow);
+        }
+        let stays = |number: &u32| number % 100 == 0;
+        for (hash, flow) in (0..9_000).filter(|number| !stays(number)).map(retired) {
+            let at = resting.find(hash, &flow.key).expect("it is there");
+            resting.take(at);
+        }
+        let octets = |resting: &Resting| -> usize {
+            resting.blocks.iter().map(|block| block.octets.capacity()).sum()
+        };
+        assert!(octets(&resting) > 50 * BLOCK, "they lie far apart");
+        resting.compact();
+        assert_eq!(octets(&resting), BLOCK);
+        for (hash, flow) in (0..9_000).filter(stays).map(retired) {
+            let at = resting.find(hash, &flow.key).expect("it is there");
+            assert_eq!(said(&resting.take(at)), said(&flow));
+        }
+        assert!(resting.index.is_empty());
     }
 
     /// With some 10 octets of the index, and 16 of those that wait for their end.

@@ -1,8 +1,9 @@
 //! Numbers in few octets: a flow that waits for nothing but late packets lies in memory for long, and nobody reads it.
 //!
 //! Each number is told by how far it is from another that it is near to, as a rule, in as many octets as that
-//! takes: how many is told by the lowest bits of the first, so that all of them are written and read at once. Any number can be told, so what is read is what was written. Writing and reading are one list of the
-//! same fields: it is gone through with a [`Writer`] or a [`Reader`].
+//! takes: how many is told by the lowest bits of the first, so that all of them are written and read at once. Any
+//! number can be told, so what is read is what was written. Writing and reading are one list of the same fields:
+//! it is gone through with a [`Writer`] or a [`Reader`].
 
 use super::seq::Seq;
 use crate::place::{Place, Time};

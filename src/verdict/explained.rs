@@ -134,6 +134,9 @@ impl Doubt {
             Doubt::ListedOpen => {
                 "The list of sockets (--sockets) has it open, and the capture shows the peer's FIN acknowledged: the list may have been saved before that, or on another host. Save it again: ss -tanpoei."
             }
+            Doubt::EndedElsewhere => {
+                "Another capture point shows a FIN or a RST on the same addresses and ports, and what lies between was captured at neither: it may have ended this connection. Look at both: closewait explain FILE… --flow A:P-B:Q."
+            }
             Doubt::ListedClosed => {
                 "The list of sockets (--sockets) has it in a state that comes when the program has closed (LAST-ACK, TIME-WAIT, FIN-WAIT), and the capture does not show that: it may have been closed when the capture was over, or local's FIN was not captured. Save the list again, and see whether it is still there: ss -tanpoei."
             }

@@ -141,6 +141,20 @@ impl Judgement {
         }
     }
 
+    /// It has ended after all, as another capture shows.
+    #[must_use]
+    pub fn ended(self, close: Close, verdict: Verdict) -> Judgement {
+        let doubts = Set::default();
+        Judgement { close, verdict, holder: None, finding: false, doubts, held: None, ..self }
+    }
+
+    /// Its holder still sends, as another capture shows.
+    #[must_use]
+    pub fn in_use(self) -> Judgement {
+        let doubts = Set::default();
+        Judgement { verdict: Verdict::HalfClosed, finding: false, doubts, ..self }
+    }
+
     /// Is it a finding, could it become one, or can it not be told?
     pub fn is_notable(&self) -> bool {
         self.finding

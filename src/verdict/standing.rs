@@ -16,6 +16,8 @@ pub struct Standing {
     pub doubted: bool,
     /// In CLOSE-WAIT, at an end that is not the local one.
     pub elsewhere: bool,
+    /// Neither of its ends is the local one: nobody judged it.
+    pub foreign: bool,
     /// It had a FIN that does not count.
     pub fin_without_effect: bool,
 }
@@ -32,6 +34,7 @@ impl From<&Judgement> for Standing {
             hidden: counts && !judgement.finding,
             doubted: counts && !judgement.doubts.is_empty(),
             elsewhere: verdict == Verdict::Leak && !is_local,
+            foreign: !is_local,
             fin_without_effect: judgement.notes.contains(&Note::FinWithoutEffect),
         }
     }

@@ -174,6 +174,8 @@ words! {
         ListedOpen,
         /// A list of sockets has it in a state after CLOSE-WAIT.
         ListedClosed,
+        /// A FIN or a RST at another capture point may have ended it.
+        EndedElsewhere,
     }
 }
 
@@ -196,6 +198,7 @@ impl Doubt {
             Doubt::Unanswered => "unanswered",
             Doubt::ListedOpen => "listed-open",
             Doubt::ListedClosed => "listed-closed",
+            Doubt::EndedElsewhere => "ended-elsewhere",
         }
     }
 
@@ -229,6 +232,7 @@ impl Doubt {
                 "the list of sockets has it open: it may be older than the peer's FIN"
             }
             Doubt::ListedClosed => "the list of sockets has it as closed by the program",
+            Doubt::EndedElsewhere => "a FIN or RST at another capture point may have ended it",
         }
     }
 }

@@ -257,6 +257,16 @@ impl Pcapng {
         self.block(6, body);
     }
 
+    /// The packet block of before enhanced ones, with its count of packets lost before it.
+    pub fn obsolete_packet(&mut self, interface: u16, gap: u16, ticks: u64, record: &Record) {
+        let mut body = [self.u16(interface), self.u16(gap)].concat();
+        let len = record.data.len() as u32;
+        let numbers = [(ticks >> 32) as u32, ticks as u32, len, record.original_len];
+        body.extend(numbers.map(|n| self.u32(n)).concat());
+        body.extend(&record.data);
+        self.block(2, body);
+    }
+
     pub fn simple_packet(&mut self, record: &Record) {
         let mut body = self.u32(record.original_len).to_vec();
         body.extend(&record.data);

@@ -40,13 +40,18 @@ pub fn decompressed(mut input: Input) -> io::Result<Input> {
     let whole = Box::new(Counted { input: Box::new(whole), read: Arc::clone(&packed) });
     let bytes: Input = match &start {
         start if start.starts_with(GZIP) => Box::new(MultiGzDecoder::new(whole)),
-        start if start.starts_with(ZSTD) => zstd(whole)?,
+        start if start.starts_with(ZSTD) || is_skippable(start) => zstd(whole)?,
         start => match others::decompressed(start, whole) {
             Ok(bytes) => bytes,
             Err(plain) => return Ok(plain),
         },
     };
     Ok(Box::new(Ahead::new(Box::new(Bounded { bytes, packed, unpacked: 0 }))))
+}
+
+/// A frame of Zstandard that holds something else, to be passed over (RFC 8878, 3.1.2).
+fn is_skippable(start: &[u8]) -> bool {
+    matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
 /// Zstandard, by its reference decoder.

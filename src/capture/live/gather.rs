@@ -47,17 +47,17 @@ impl Shared {
 /// The one who takes packets from the kernel.
 enum By {
     /// Nobody yet: a thread that begins later has no more rights than the rest.
-    Nobody,
+    Later(Taker),
     Thread(JoinHandle<()>),
     /// No thread was to be had.
     Ourselves(Taker),
+    /// Nobody any more.
+    Nobody,
 }
 
 /// Packets as they come, a batch at a time.
 pub struct Gathered {
     shared: Arc<Shared>,
-    /// Until it is begun.
-    taker: Option<Taker>,
     by: By,
     drops: Drops,
 }
@@ -65,7 +65,7 @@ pub struct Gathered {
 impl Gathered {
     pub fn new(taker: Taker) -> Gathered {
         let drops = taker.drops();
-        Gathered { shared: Arc::default(), taker: Some(taker), by: By::Nobody, drops }
+        Gathered { shared: Arc::default(), by: By::Later(taker), drops }
     }
 
     /// Packets that the kernel has dropped, by interface.
@@ -77,12 +77,13 @@ impl Gathered {
     /// any packets. Returns false when there will be no more.
     pub fn next(&mut self, batch: &mut Batch) -> bool {
         batch.clear();
-        if let Some(taker) = self.taker.take() {
-            self.by = begin(taker, &self.shared);
-        }
+        self.by = match std::mem::replace(&mut self.by, By::Nobody) {
+            By::Later(taker) => begin(taker, &self.shared),
+            by => by,
+        };
         match &mut self.by {
             By::Ourselves(taker) => take(taker, batch, &self.shared),
-            By::Nobody | By::Thread(_) => self.exchange(batch),
+            _ => self.exchange(batch),
         }
     }
 
@@ -105,17 +106,13 @@ impl Gathered {
 
     /// Takes no more from the kernel. What waits is still to be had.
     pub fn stop(&mut self) {
-        if self.taker.is_none() && matches!(self.by, By::Nobody) {
-            return;
-        }
-        self.taker = None;
         self.shared.lock().is_over = true;
         self.shared.changed.notify_all();
         match std::mem::replace(&mut self.by, By::Nobody) {
             // It counts what was dropped until the end.
             By::Thread(thread) => drop(thread.join()),
             By::Ourselves(mut taker) => taker.count_drops(),
-            By::Nobody => {}
+            By::Later(_) | By::Nobody => {}
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use super::front::clock_at_the_end;
+
 /// The mark that ends a line. A newline does in any text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Breaks {
@@ -84,12 +86,32 @@ pub fn ended_within(line: &[u8]) -> Option<usize> {
     Some(last + ESCAPED.len())
 }
 
-/// The lines within a line: of a string that JSON or a log holds, or by the line ends of Unicode.
+/// The lines within a line: of a string that JSON or a log holds, by the line ends of Unicode, and of a text
+/// whose lines have lost their ends.
 pub fn within(line: &str) -> impl Iterator<Item = &str> {
     let is_end =
         |c: char| matches!(c, '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}');
     let lines = line.split(is_end).flat_map(|line| line.split("\\n"));
-    lines.map(|line| line.strip_suffix("\\r").unwrap_or(line).trim_end())
+    let lines = lines.map(|line| line.strip_suffix("\\r").unwrap_or(line).trim_end());
+    lines.flat_map(packets)
+}
+
+/// The packets on a line: each begins with its time.
+fn packets(line: &str) -> Vec<&str> {
+    const FLAGS: &str = "Flags [";
+    if line.find(FLAGS) == line.rfind(FLAGS) {
+        return vec![line];
+    }
+    let begins =
+        |mark| line.match_indices(mark).filter_map(|(at, _)| clock_at_the_end(&line[..at]));
+    let mut starts: Vec<usize> = [" IP ", " IP6 ", " ARP, "].into_iter().flat_map(begins).collect();
+    starts.sort_unstable();
+    let (mut packets, mut from) = (Vec::new(), 0);
+    for at in starts.into_iter().filter(|at| *at > 0).chain([line.len()]) {
+        packets.push(&line[from..at]);
+        from = at;
+    }
+    packets
 }
 
 #[cfg(test)]

@@ -31,16 +31,18 @@ pub enum Style {
 
 impl Style {
     /// Tells the style by the first times of a text: relative times begin with zero, and those
-    /// since the packet before go back sooner or later.
+    /// since the packet before fall again and again, and not at midnight.
     pub fn of(times: impl Iterator<Item = Stamp>) -> Style {
         let clock = |stamp| match stamp {
             Stamp::Clock { nanos, .. } => Some(nanos),
             _ => None,
         };
         let times: Vec<i64> = times.filter_map(clock).collect();
+        let falls = |pair: &&[i64]| pair[1] < pair[0] / 2 && pair[0] - pair[1] < DAY_NS / 2;
         match times.first() {
             Some(0) if times.is_sorted() => Style::SinceFirst,
             Some(0) => Style::SinceLast,
+            Some(_) if times.windows(2).filter(falls).count() > 1 => Style::SinceLast,
             _ => Style::OfDay,
         }
     }

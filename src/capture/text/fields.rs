@@ -78,7 +78,13 @@ pub fn old_style(tail: &str) -> Option<Found> {
     let tail = tail.trim_start();
     let end = tail.find(|c| !"SFRPUWE.".contains(c)).unwrap_or(tail.len());
     let (word, rest) = tail.split_at(end);
-    if word.is_empty() || word.len() > 8 || !rest.starts_with([' ', '\t']) && !rest.is_empty() {
+    if word.is_empty() || word.len() > 8 {
+        return None;
+    }
+    let is_apart = rest.is_empty() || rest.starts_with([' ', '\t']);
+    // A fold took the blank away, and nothing else can stand there.
+    let is_folded = rest.starts_with(|c: char| c.is_ascii_digit()) || rest.starts_with("ack");
+    if !is_apart && !is_folded {
         return None;
     }
     let rest = without_remarks(rest);
@@ -87,7 +93,8 @@ pub fn old_style(tail: &str) -> Option<Found> {
     let window = after(rest, "win");
     let is_tcp = seq.is_some() || ack.is_some() || window.is_some();
     if !is_tcp {
-        let begun = rest.chars().all(|c| c.is_ascii_digit() || ":()".contains(c));
+        let numbers = rest.chars().all(|c| c.is_ascii_digit() || ":()".contains(c));
+        let begun = is_apart && (numbers || "ack".starts_with(rest.trim_end()));
         return begun.then_some(Found::Cut(None));
     }
     let Some(mut flags) = new_flags(word) else { return Some(Found::Wrong) };
@@ -160,10 +167,11 @@ fn value<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// Returns the text behind a field's name, where no commas are printed between fields.
+/// Returns the text behind a field's name, where no commas are printed between fields, and a fold may have
+/// left no blank behind a number.
 fn after<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
     fields.match_indices(name).find_map(|(at, _)| {
-        let begins = !fields[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+        let begins = !fields[..at].ends_with(|c: char| c.is_ascii_alphabetic());
         let behind = fields[at + name.len()..].trim_start();
         (begins && behind.starts_with(|c: char| c.is_ascii_digit())).then_some(behind)
     })

@@ -22,7 +22,8 @@ pub fn front(text: &str) -> (Stamp, Option<Way>) {
 /// The time, and the number of the first word behind it.
 fn own_stamp(words: &[&str]) -> (Stamp, usize) {
     for (at, word) in words.iter().enumerate().rev() {
-        let word = behind_name(word.trim_matches(['[', ']']));
+        let word = word.trim_matches(['[', ']']);
+        let word = clock_at_the_end(word).map_or(word, |at| &word[at..]);
         if let Some(clock) = Stamp::clock(word)
             && (has_fraction(clock) || stands_first(&words[..at]))
         {
@@ -46,11 +47,20 @@ fn own_stamp(words: &[&str]) -> (Stamp, usize) {
     (Stamp::None, 0)
 }
 
-/// Without what `grep -Hn` puts before a line: `tcpdump.txt:12:11:38:45.693382`.
-fn behind_name(word: &str) -> &str {
-    let colons = word.match_indices(':').rev().nth(2);
-    let clock = colons.map(|(at, _)| &word[at + 1..]).filter(|clock| clock.contains('.'));
-    clock.filter(|clock| Stamp::clock(clock).is_some()).unwrap_or(word)
+/// The place of tcpdump's time at the end of a text, whatever stands right before it: a name, as `grep -Hn`
+/// puts it there (`tcpdump.txt:12:11:38:45.693382`), or the quote of a log (`msg="11:38:45.693382`).
+pub fn clock_at_the_end(text: &str) -> Option<usize> {
+    // No time is longer, and nothing before it is searched.
+    const LONGEST: usize = "00:00:00.000000000".len();
+    let mut near = text.len().saturating_sub(LONGEST)..text.len();
+    let from = near.find(|at| text.is_char_boundary(*at))?;
+    let (colon, _) = text[from..].match_indices(':').rev().nth(1)?;
+    let at = (from + colon).checked_sub(2)?;
+    let clock = text.get(at..).filter(|clock| clock.contains('.'))?;
+    Stamp::clock(clock)?;
+    // The day of a log's own time, and other numbers.
+    let is_apart = !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+    is_apart.then_some(at)
 }
 
 fn has_fraction(clock: Stamp) -> bool {

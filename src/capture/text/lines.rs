@@ -79,6 +79,15 @@ fn typed(c: char) -> Option<char> {
     })
 }
 
+/// The packets that tcpdump says it has lost, in one of its last lines: `12 packets dropped by kernel`.
+pub fn dropped(line: &str) -> Option<u64> {
+    let (before, by) = [" packets dropped by ", " packet dropped by "]
+        .iter()
+        .find_map(|words| line.trim_end().split_once(words))?;
+    let number = before.split_whitespace().next_back()?.trim_start_matches(['"', '\'']);
+    if by.starts_with("kernel") || by.starts_with("interface") { number.parse().ok() } else { None }
+}
+
 /// A line of a web page's source: the characters that markup has names for, and no break at its end.
 fn without_markup(line: &str) -> String {
     const NAMED: [(&str, &str); 8] = [

@@ -37,7 +37,7 @@ use std::io;
 use self::breaks::{Breaks, within};
 use self::clock::{Clock, Style};
 use self::ends::Ends;
-use self::lines::{line_len, printed, whole_lines};
+use self::lines::{dropped, line_len, printed, whole_lines};
 use self::numbers::Numbers;
 use self::printed::{Item, Printed, packet};
 use self::stamp::Stamp;
@@ -137,7 +137,7 @@ impl TextReader {
             Item::Unread(..) => true,
             // Packets of other kinds may fill the beginning of a long text.
             Item::Other(_) => goes_on && head.len() > MAX_SEARCH,
-            Item::Tcp(_) | Item::Skipped(_) => false,
+            Item::Tcp(_) | Item::Dropped(_) | Item::Skipped(_) => false,
         };
         if items.iter().any(|item| matches!(item, Item::Tcp(_))) {
             return TextReader::of_tcpdump(&items, head);
@@ -206,6 +206,7 @@ impl TextReader {
                     }
                     Item::Other(stamp) => return Ok(Some(self.other(stamp))),
                     Item::Unread(number, line) => about.unread.add(number, &line),
+                    Item::Dropped(packets) => about.drops = about.drops.saturating_add(packets),
                     Item::Skipped(lines) => about.lines_skipped += lines,
                 }
             }
@@ -225,6 +226,7 @@ impl TextReader {
         self.line += 1;
         let line = printed(self.breaks.bare(buffer.get(0, len)));
         for line in within(&line) {
+            self.ready.extend(dropped(line).map(Item::Dropped));
             self.form.take(self.line, line, &mut self.ends, &mut self.ready);
         }
         buffer.consume(len);

@@ -38,6 +38,8 @@ pub enum Item {
     Other(Stamp),
     /// A packet of TCP that cannot be read: the line's number, and the line.
     Unread(u64, String),
+    /// So many packets that were lost while the text was printed.
+    Dropped(u64),
     /// So many lines that are no packets.
     Skipped(u64),
 }
@@ -48,7 +50,7 @@ impl Item {
         match self {
             Item::Tcp(printed) => Some(printed.stamp),
             Item::Other(stamp) => Some(*stamp),
-            Item::Unread(..) | Item::Skipped(_) => None,
+            Item::Unread(..) | Item::Dropped(_) | Item::Skipped(_) => None,
         }
     }
 }

@@ -169,20 +169,23 @@ impl Streams {
                 _ => None,
             })
             .collect();
-        // A FIN that came with the last of them takes one number more.
-        let found = stream.overheads(side).into_iter().find_map(|overhead| {
-            let lens = waiting.iter().map(|(at, len)| (*at, len.saturating_sub(overhead)));
-            let lens: Vec<_> = lens.filter(|(_, len)| *len > 0).collect();
-            together(&lens, gap).or_else(|| together(&lens, gap - 1))
+        let overheads = stream.overheads(side);
+        let alone =
+            overheads.iter().find_map(|overhead| together(&carried(&waiting, *overhead), gap));
+        let found = alone.map(|packets| (packets, None)).or_else(|| {
+            overheads.iter().find_map(|overhead| with_fin(&waiting, *overhead, gap - 1))
         });
+        let (packets, fin) = found.unwrap_or_default();
         let (mut seq, mut sent_at) = (reached, stream.sent_at[side]);
-        for (at, len) in found.unwrap_or_default() {
+        for (at, len) in packets {
             let position = self.first + at as u64;
             let ack = stream.acked(side, position);
             let Some(slot @ Slot::Waiting(_)) = self.queue.get_mut(at) else { continue };
             let stamp = slot.stamp();
             // Pushed or not: nothing asks for it.
-            let flags = Flags(if ack.is_some() { Flags::ACK } else { 0 });
+            let flag = |is_set, flag| if is_set { flag } else { 0 };
+            let is_last = fin == Some(at);
+            let flags = Flags(flag(ack.is_some(), Flags::ACK) | flag(is_last, Flags::FIN));
             let printed = Printed {
                 stamp,
                 way: None,
@@ -195,13 +198,40 @@ impl Streams {
                 process: None,
             };
             *slot = Slot::Ready(Item::Tcp(printed));
-            (seq, sent_at) = (seq + len, position);
+            (seq, sent_at) = (seq + len + u32::from(is_last), position);
         }
         if let Some(stream) = self.streams.get_mut(&key) {
             stream.reached[side] = Some(seq);
             stream.sent_at[side] = sent_at;
         }
     }
+}
+
+/// The packets with payload, each with the octets of it, where frames have so many beside.
+fn carried(frames: &[(usize, u32)], overhead: u32) -> Vec<(usize, u32)> {
+    let lens = frames.iter().map(|(at, len)| (*at, len.saturating_sub(overhead)));
+    lens.filter(|(_, len)| *len > 0).collect()
+}
+
+/// The packets that carry just so much together, and the one that had the FIN: the last of them, or one behind it
+/// without payload, where a message that ends with the connection is shown.
+fn with_fin(
+    frames: &[(usize, u32)],
+    overhead: u32,
+    sum: u32,
+) -> Option<(Vec<(usize, u32)>, Option<usize>)> {
+    /// Ethernet pads what is shorter.
+    const SHORTEST: u32 = 60;
+    let mut packets = match sum {
+        0 => Vec::new(),
+        sum => together(&carried(frames, overhead), sum)?,
+    };
+    let last = packets.last().map(|(at, _)| *at);
+    let is_bare = |(at, len): &&(usize, u32)| Some(*at) > last && *len <= overhead.max(SHORTEST);
+    let bare = frames.iter().find(is_bare).map(|(at, _)| (*at, 0));
+    packets.extend(bare);
+    let fin = packets.last().map(|(at, _)| *at);
+    fin.is_some().then_some((packets, fin))
 }
 
 /// The earliest of the packets, in order, that carry just so much together.

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use super::ends::Ends;
 use super::fields::{Found, new_style, old_style};
-use super::front::{self, HEADERS, front, process_below, trailer};
+use super::front::{self, HEADERS, clock_at_the_end, front, process_below, trailer};
+use super::info::looks_like_info;
 use super::lines::{unquoted, without_marks};
 use super::printed::{Item, Printed};
 use super::stamp::Stamp;
@@ -82,7 +83,10 @@ fn split_ends(ends: &str) -> Option<(&str, &str)> {
 fn tcp(split: &Split, ends: &mut Ends) -> Line {
     let (stamp, way) = front(split.front);
     let way = way.or_else(|| trailer(split.tail));
-    let (Some(from), Some(to)) = (ends.dotted(split.from), ends.dotted(split.to)) else {
+    // A name with a blank: where it begins is not known. And behind a whole packet comes no other.
+    let is_clear = !split.to.contains(char::is_whitespace) && !split.tail.contains("Flags [");
+    let found = ends.dotted(split.from).zip(ends.dotted(split.to)).filter(|_| is_clear);
+    let Some((from, to)) = found else {
         return match split.found {
             Found::Cut(_) => Line::Cut(Box::new(Line::Unread)),
             _ => Line::Unread,
@@ -153,6 +157,26 @@ fn is_head(line: &str) -> bool {
     inside.is_some_and(|inside| !inside.contains(" > "))
         || line.ends_with("next-header TCP (6)")
         || line.contains("hlim ") && line.ends_with(')')
+}
+
+/// Does a line that is no packet to us show the flags of one, and a time? Perhaps another program's, as
+/// FortiGate's `… -> 10.0.0.3.3306: fin 27968 ack 28050`.
+fn shows_flags(line: &str) -> bool {
+    let behind = line.split_once("Flags").map_or("", |(_, behind)| behind.trim_start());
+    let named = line.split_once(" -> ").is_some_and(|(_, behind)| {
+        [": fin ", ": syn ", ": rst ", ": psh "].iter().any(|flag| behind.contains(flag))
+    });
+    let has_flags =
+        behind.trim_start_matches('\\').starts_with('[') || looks_like_info(line) || named;
+    let is_time = |word: &str| clock_at_the_end(word).is_some() || is_seconds(word);
+    has_flags && line.split_whitespace().any(is_time)
+}
+
+/// `12.345678`, as tshark counts from the first packet.
+fn is_seconds(word: &str) -> bool {
+    word.contains('.')
+        && word.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        && word.parse::<f64>().is_ok()
 }
 
 /// Nothing but the time fitted on the line.
@@ -267,7 +291,7 @@ impl Tcpdump {
 
     fn give_up(&mut self, open: Open, out: &mut VecDeque<Item>) {
         match open.line {
-            Line::Nothing => out.push_back(Item::Skipped(open.lines)),
+            Line::Nothing if !shows_flags(&open.text) => out.push_back(Item::Skipped(open.lines)),
             line => self.settle(line, open.number, &open.text, out),
         }
     }
@@ -297,6 +321,10 @@ impl Tcpdump {
                 self.head = Some((stamp, way));
                 self.head_process = front::process(text);
             }
+            Line::Other(_) if shows_flags(text) => {
+                self.flush_head(out);
+                out.push_back(Item::Unread(number, text.to_owned()));
+            }
             Line::Other(stamp) => {
                 self.flush_head(out);
                 if stamp != Stamp::None {
@@ -308,6 +336,9 @@ impl Tcpdump {
                 out.push_back(Item::Unread(number, text.to_owned()));
             }
             Line::Cut(_) | Line::Nothing if text.is_empty() => {}
+            Line::Cut(_) | Line::Nothing if shows_flags(text) => {
+                out.push_back(Item::Unread(number, text.to_owned()));
+            }
             Line::Cut(_) | Line::Nothing => out.push_back(Item::Skipped(1)),
         }
     }
@@ -332,7 +363,7 @@ fn begins(line: &str, open: &str) -> bool {
 /// that stand alone there was one, and elsewhere none is needed.
 fn join(open: &mut String, next: &str) {
     let last = open.split_whitespace().next_back().unwrap_or_default();
-    let alone = matches!(last, "IP" | "IP6" | "In" | "Out" | ">")
+    let alone = matches!(last, "IP" | "IP6" | "In" | "Out" | ">" | "length")
         || last.ends_with([',', ':'])
         || Stamp::clock(last)
             .is_some_and(|clock| matches!(clock, Stamp::Clock { digits: 6 | 9, .. }))
@@ -374,12 +405,10 @@ mod tests {
     fn a_packet_folded_at_any_width_is_one_packet() {
         let line = format!("11:38:45.693382 IP {PACKET}");
         let whole = tcp(&line);
-        let chars: Vec<char> = line.chars().collect();
         for width in 18..line.len() {
-            let parts: Vec<String> =
-                chars.chunks(width).map(|part| part.iter().collect()).collect();
-            assert_eq!(tcp(&parts.join("\n")), whole, "hard at {width}");
-            let quoted: Vec<String> = parts.iter().map(|part| format!("> {part}")).collect();
+            let folded = hard(&line, width);
+            assert_eq!(tcp(&folded), whole, "hard at {width}");
+            let quoted: Vec<String> = folded.lines().map(|part| format!("> {part}")).collect();
             assert_eq!(tcp(&quoted.join("\n")), whole, "quoted at {width}");
         }
         for width in 30..line.len() {
@@ -388,6 +417,39 @@ mod tests {
                 assert_eq!(tcp(&folded), whole, "at blanks, {width}:\n{folded}");
             }
         }
+    }
+
+    #[test]
+    fn lines_of_before_and_with_their_link_may_be_folded_too() {
+        for rest in [
+            "IP 172.18.0.5.38822 > 172.18.0.3.3306: . ack 78 win 229",
+            "IP 172.18.0.5.38822 > 172.18.0.3.3306: P 1:78(77) ack 90 win 229",
+            "IP 172.18.0.5.38822 > 172.18.0.3.3306: F 78:78(0) ack 90 win 229 <nop,nop,timestamp 1 2>",
+            " In 02:00:00:00:00:05 ethertype IPv4 (0x0800), length 76: 172.18.0.5.38822 > 172.18.0.3.3306: Flags [.], ack 1, win 229, length 0",
+        ] {
+            let line = format!("11:38:45.693382 {rest}");
+            let whole = tcp(&line);
+            for width in 50..line.len() {
+                for folded in [hard(&line, width), fold(&line, width, "", "")] {
+                    let found = items(&folded);
+                    let read = match &found[..] {
+                        // Nothing asks for what is behind the window.
+                        [Item::Tcp(printed)] | [Item::Tcp(printed), Item::Skipped(1)] => {
+                            *printed == whole
+                        }
+                        [Item::Unread(..), ..] => true,
+                        _ => false,
+                    };
+                    assert!(read, "{width}:\n{folded}\n{found:?}");
+                }
+            }
+        }
+    }
+
+    fn hard(line: &str, width: usize) -> String {
+        let chars: Vec<char> = line.chars().collect();
+        let parts: Vec<String> = chars.chunks(width).map(|part| part.iter().collect()).collect();
+        parts.join("\n")
     }
 
     /// At the last blank before the width, as mail programs do.

@@ -140,7 +140,9 @@ impl Wireshark {
         let cells = self.layout.cells(line);
         let item = match self.layout.row(line, &cells) {
             Some(row) => return self.row(row, number, line, ends, out),
-            None if looks_like_info(line) => Item::Unread(number, line.trim().to_owned()),
+            None if looks_like_info(line) || line.contains(": Flags [") => {
+                Item::Unread(number, line.trim().to_owned())
+            }
             None => Item::Skipped(1),
         };
         self.streams.item(item, out);
@@ -298,6 +300,9 @@ fn words_row(line: &str, source: Option<usize>) -> Option<Row<'_>> {
         return None;
     }
     let protocol = words.get(to + 1)?;
+    // A name with a blank: where it ends is not known.
+    let is_shifted = info.is_some() && *protocol != "TCP" && words[to + 1..].contains(&"TCP");
+    let is_part = is_part_of_message(line);
     Some(Row {
         times,
         from: words.get(from)?,
@@ -305,11 +310,18 @@ fn words_row(line: &str, source: Option<usize>) -> Option<Row<'_>> {
         protocol,
         frame_len: words.get(to + 2).and_then(|len| len.parse().ok()),
         packet: match info {
+            Some(_) if is_shifted => Packet::Unread,
             Some(info) => info.into(),
-            None if *protocol == "TCP" || looks_like_info(line) => Packet::Unread,
+            None if *protocol == "TCP" && !is_part || looks_like_info(line) => Packet::Unread,
             None => Packet::Other,
         },
     })
+}
+
+/// Is it a segment of TCP that is shown as the message which it is a part of, without its own numbers?
+fn is_part_of_message(line: &str) -> bool {
+    !line.contains("Seq=")
+        && (line.contains("of a reassembled PDU]") || line.contains("[TCP PDU reassembled in "))
 }
 
 /// All times among the words; a date takes two of them.
@@ -344,7 +356,9 @@ fn table_row<'a>(columns: &Columns, cells: &'a [String]) -> Option<Row<'a>> {
         packet: match columns.cell(cells, Role::Info).filter(|_| !columns.has(Role::Len)) {
             Some(text) => match info(text) {
                 Some(info) => info.into(),
-                None if protocol == "TCP" || looks_like_info(text) => Packet::Unread,
+                None if protocol == "TCP" && !is_part_of_message(text) || looks_like_info(text) => {
+                    Packet::Unread
+                }
                 None => Packet::Other,
             },
             None => fields(columns, cells),

@@ -109,6 +109,11 @@ pub fn ends(line: &str) -> usize {
     sure.count() + if plain > 1 { plain } else { 0 }
 }
 
+/// Is there an address in the line?
+pub fn has_address(line: &str) -> bool {
+    words(line).any(is_address)
+}
+
 /// `192.0.2.5`, `192.0.2.5:80`, `192.0.2.5.80`, `192.0.2.5..80`, `192.0.2.5/80`, `2001:db8::5`.
 fn is_address(word: &str) -> bool {
     let is_ip = |host: &str| host.trim_end_matches('.').parse::<IpAddr>().is_ok();

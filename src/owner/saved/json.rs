@@ -43,22 +43,22 @@ pub fn is_ours(line: &str) -> bool {
 /// Looks for JSON of more than one line.
 #[derive(Default)]
 pub struct Layouts {
-    /// Texts that began so, and did not end.
-    open: usize,
+    /// Lines that were read of texts that began so, and were none.
+    wasted: usize,
 }
 
 /// A longer text is read in lines.
 const MAX_LEN: usize = 64 << 20;
 
-/// So many may be open: each of them was read to its end.
-const MAX_OPEN: usize = 16;
+/// More of them, and what follows is read in lines: a text that never ends is read from each beginning.
+const MAX_WASTED: usize = 1 << 18;
 
 impl Layouts {
     /// The pieces of what begins here, and its length. `None` where it is in one line, or says nothing of sockets.
     pub fn pieces(&mut self, text: &str) -> Option<(usize, Vec<Piece>)> {
         let text = &text.as_bytes()[..text.len().min(MAX_LEN)];
         let begins = text.iter().find(|octet| !matches!(octet, b' ' | b'\t'));
-        if !begins.is_some_and(|octet| matches!(octet, b'{' | b'[')) || self.open >= MAX_OPEN {
+        if !begins.is_some_and(|octet| matches!(octet, b'{' | b'[')) || self.wasted >= MAX_WASTED {
             return None;
         }
         let mut values = Deserializer::from_slice(text).into_iter::<Value>();
@@ -69,7 +69,7 @@ impl Layouts {
                 pieces.filter(|pieces| !pieces.is_empty()).map(|pieces| (len, pieces))
             }
             Err(error) => {
-                self.open += usize::from(error.is_eof());
+                self.wasted += error.line();
                 None
             }
         }

@@ -35,6 +35,8 @@ pub struct Reader {
     claims: Claims,
     /// The line above was passed over, and may go on.
     is_open: bool,
+    /// The last line with an address that was passed over.
+    ends_at: Option<usize>,
     /// Fields of `lsof -F`.
     fields: Fields,
     is_assumed: bool,
@@ -48,6 +50,9 @@ struct Pending {
     texts: Vec<String>,
     lines: usize,
 }
+
+/// So many lines apart, ends and a state are still of one socket.
+const NEAR: usize = 8;
 
 /// The most lines that one is folded into, and the most that name the processes of one socket.
 const MAX_LINES: usize = 4;
@@ -166,6 +171,9 @@ impl Reader {
     /// A line that is none of a socket.
     fn other(&mut self, number: usize, line: &str) {
         self.is_open = clue::is_open(line);
+        if clue::has_address(line) {
+            self.ends_at = Some(number);
+        }
         self.name(line);
         self.claims.count(number, line);
     }
@@ -268,7 +276,15 @@ impl Reader {
             record.iter().map(|(role, value)| (*role, &**value)).collect();
         if !record.is_empty() {
             let line = record.iter().map(|(_, value)| *value).collect::<Vec<_>>().join(" ");
-            self.take(named::socket(&record), number, &line);
+            let found = named::socket(&record);
+            // Its ends may be in lines of another form.
+            let is_near = self.ends_at.is_some_and(|at| number.saturating_sub(at) <= NEAR);
+            match found {
+                SavedLine::Other if is_near && clue::close_waits(&line) > 0 => {
+                    self.fail(number, &line);
+                }
+                found => self.take(found, number, &line),
+            }
         }
     }
 

@@ -53,6 +53,7 @@ phrases! {
     some_wait(n, of, whom): "{n} of {of} wait in FIN-WAIT-2 for {whom} to close" => "{of}中有 {n} 条在 FIN-WAIT-2 中等待 {whom} 关闭";
     none_left_here(): "; none is left in CLOSE-WAIT at this side" => "；本端没有遗留在 CLOSE-WAIT 的连接";
     none_left_locally(of): "None of {of} left in CLOSE-WAIT at the local end" => "{of}中，没有一条在本端遗留于 CLOSE-WAIT";
+    names_nobody(of): "Nothing was judged: --local names no end of {of}" => "什么也没有判断：--local 没有指到{of}的任何一端";
     none_left(): "No connection left in CLOSE-WAIT" => "没有遗留在 CLOSE-WAIT 的连接";
     among(of): " among {of}" => "（共 {of}）";
     nobody_closed(of, open): " among {of}, but nobody closed one, so nothing was judged: {open}" => "（共 {of}），但没有任何一方关闭过连接，所以什么也没有判断：{open}";
@@ -190,6 +191,8 @@ phrases! {
     unknown_because(n, name, sentence): "{n} unknown ({name}): {sentence}." => "{n} 条无法判断（{name}）：{sentence}。";
     rewritten(connections): "Addresses were rewritten (NAT, a sidecar?): {connections} shown under two pairs of them, counted once, as dialled." => "地址被改写过（NAT、sidecar？）：{connections}以两组地址出现，只计一次，以拨出的地址为准。";
     seen_twice(connections): "{connections} seen at two capture points, counted once." => "{connections}在两个抓包点都被看到，只计一次。";
+    seen_often(connections): "{connections} seen at two capture points or more, counted once." => "{connections}在两个或更多抓包点被看到，只计一次。";
+    apart(connections, time): "{connections} with the ends and the initial numbers of one at another point, up to {time} apart: the same by other clocks, perhaps; each counts." => "{connections}与另一抓包点的连接两端和初始序号相同，时间相差最多 {time}：可能是同一条连接，只是时钟不同；分别计数。";
     evicted(connections): "{connections} left memory early and were judged by what was seen until then: --max-flows raises the limit." => "{connections}提前离开内存，按当时所见判断：--max-flows 可提高上限。";
     unlisted(connections): "{connections} more are counted, and not listed or grouped: --max-flows raises the limit, --all --format jsonl has none." => "另有 {connections}已计数，但未列出也未分组：--max-flows 可提高上限，--all --format jsonl 没有上限。";
     skipped(packets, kinds): "Skipped {packets}: {kinds}." => "跳过 {packets}：{kinds}。";

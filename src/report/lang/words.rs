@@ -49,6 +49,7 @@ impl Lang {
             (_, Doubt::Unanswered) => "对端发出请求后立即关闭：程序可能还在处理应答",
             (_, Doubt::ListedOpen) => "套接字列表中它是打开的：列表可能早于对端的 FIN",
             (_, Doubt::ListedClosed) => "套接字列表中它已被程序关闭",
+            (_, Doubt::EndedElsewhere) => "另一抓包点的 FIN 或 RST 可能已结束它",
         }
     }
 
@@ -262,6 +263,10 @@ impl Named for Doubt {
             Doubt::ListedOpen => [
                 "列表中仍打开",
                 "套接字列表（--sockets）中它是打开的，而抓包显示对端的 FIN 已被确认：列表可能在那之前保存，或来自另一台主机。请重新保存：ss -tanpoei。",
+            ],
+            Doubt::EndedElsewhere => [
+                "可能在别处结束",
+                "另一抓包点显示同样的地址和端口上有 FIN 或 RST，而两者之间的数据包在哪里都没有抓到：它可能结束了这条连接。请对照两份抓包：closewait explain FILE… --flow A:P-B:Q。",
             ],
             Doubt::ListedClosed => [
                 "列表中已关闭",

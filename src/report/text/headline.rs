@@ -75,6 +75,8 @@ fn main(
             _ => String::new(),
         };
         say(stuck_besides(totals, lang), none, ALARM)
+    } else if totals.tally.is_of_others() {
+        say(lang.names_nobody(of), String::new(), HEADING)
     } else if now.hidden + now.pending > 0 {
         let n = thousands(now.close_wait.max(now.hidden));
         say(lang.in_close_wait(n, of), String::new(), HEADING)

@@ -70,8 +70,13 @@ impl Report<'_> {
             lines.push(lang.rewritten(connections(totals.rewritten)));
         }
         if totals.seen_twice > 0 {
-            lines.push(lang.seen_twice(connections(totals.seen_twice)));
+            let seen = connections(totals.seen_twice);
+            lines.push(match totals.captures.len() {
+                3.. => lang.seen_often(seen),
+                _ => lang.seen_twice(seen),
+            });
         }
+        lines.extend(self.apart());
         if totals.evicted > 0 {
             lines.push(lang.evicted(connections(totals.evicted)));
         }
@@ -108,6 +113,13 @@ impl Report<'_> {
         }
         let packets = lang.count(all, Thing::Packet);
         (all > 0).then(|| lang.skipped(packets, kinds.join(&lang.comma())))
+    }
+
+    /// Connections that are counted at each point, though they may be the same.
+    fn apart(&self) -> Option<String> {
+        let apart = duration(TimeDelta::nanoseconds(self.totals.clocks_apart));
+        let connections = self.lang().count(self.totals.apart, Thing::Connection);
+        (self.totals.apart > 0).then(|| self.lang().apart(connections, apart))
     }
 
     fn limits_of(&self, capture: &Capture) -> Vec<String> {

@@ -18,7 +18,7 @@ use super::seq::Seq;
 use super::side::Side;
 use super::window::Scales;
 use crate::place::{Place, Time};
-pub(super) use states::TWO_MSL_NS;
+pub(crate) use states::TWO_MSL_NS;
 
 /// The name of a flow within a run: the place of its first packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

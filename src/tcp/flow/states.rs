@@ -7,7 +7,7 @@ use crate::tcp::side::Side;
 use crate::tcp::state::{Event, State};
 
 /// Twice the maximum segment lifetime, "arbitrarily defined to be 2 minutes" (RFC 9293, 3.4.2).
-pub(in crate::tcp) const TWO_MSL_NS: i64 = 240_000_000_000;
+pub(crate) const TWO_MSL_NS: i64 = 240_000_000_000;
 
 impl Flow {
     /// The state of a side at `now`: figure 5, note 3 for a reset by either side, and the time-out.

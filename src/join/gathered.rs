@@ -1,0 +1,84 @@
+//! Flows that are the same connection, seen more than once: under other addresses, or at several capture
+//! points.
+//!
+//! At capture points, the same 4-tuple and both initial sequence numbers are the same connection, whatever
+//! their clocks; so is what begins in its middle there, with numbers that fit. Under other addresses, both
+//! began within a second of one another. What is remembered of each is little, and of a bounded number: the
+//! others count as what they are.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::joined::Joined;
+use super::points::{Group, gather};
+use super::sightings::Sighting;
+use crate::tcp::flow::{Ending, Flow};
+use crate::tcp::segment::FlowKey;
+
+/// Flows that are remembered, and among them those whose handshake was not seen whole.
+const MOST: usize = 1 << 20;
+const MOST_PARTS: usize = 1 << 18;
+
+/// All that are remembered.
+#[derive(Debug, Default)]
+pub struct Sightings {
+    by_key: HashMap<FlowKey, Vec<Sighting>, RandomState>,
+    len: usize,
+    parts: usize,
+}
+
+impl Sightings {
+    /// Remembers a flow, if both its SYNs were seen; where there are several capture points, what one has of
+    /// it from the middle on, too.
+    pub fn note(&mut self, flow: &Flow, sighting: Sighting, several: bool) {
+        let is_part = !sighting.is_whole();
+        let tells = several && flow.ending() != Ending::Attempt && !sighting.key.is_self();
+        let most = if is_part { MOST_PARTS } else { MOST };
+        let len = if is_part { &mut self.parts } else { &mut self.len };
+        if *len < most && (tells || !is_part) {
+            *len += 1;
+            let seen = self.by_key.entry(sighting.key).or_default();
+            // Nearly all 4-tuples have one connection.
+            if seen.len() < 2 {
+                seen.reserve_exact(1);
+            }
+            seen.push(sighting);
+        }
+    }
+
+    /// Returns those that were seen more than once, in the order of the first packets of those that stand.
+    pub fn joined(self) -> Vec<Joined> {
+        let mut groups: Vec<Group> = self.by_key.into_values().flat_map(gather).collect();
+        let mut with: HashMap<[u32; 2], usize, RandomState> = HashMap::default();
+        let isns = |group: &Group| group.members.iter().find_map(Sighting::isns);
+        groups.iter().filter_map(isns).for_each(|isns| *with.entry(isns).or_default() += 1);
+        let mut pairs: HashMap<[u32; 2], Group, RandomState> = HashMap::default();
+        let mut joined = Vec::new();
+        for group in groups.drain(..) {
+            match isns(&group).filter(|isns| with.get(isns) == Some(&2)) {
+                None => joined.extend(group.joined()),
+                Some(isns) => match pairs.remove(&isns) {
+                    None => drop(pairs.insert(isns, group)),
+                    Some(other) => joined.extend(join(other, group)),
+                },
+            }
+        }
+        joined.sort_by_key(|joined| joined.stands.first.order());
+        joined
+    }
+}
+
+/// Two 4-tuples with the same initial numbers.
+fn join(one: Group, two: Group) -> Vec<Joined> {
+    let are_apart = one.members.iter().all(|member| !two.is_at(member.point));
+    let are_single = one.members.len() + two.members.len() == 2;
+    let can_be = match (one.whole(), two.whole()) {
+        (Some(one), Some(two)) => one.can_be(two),
+        _ => false,
+    };
+    match can_be && (are_apart || are_single) {
+        true => one.and(two).joined().into_iter().collect(),
+        false => [one, two].into_iter().filter_map(Group::joined).collect(),
+    }
+}

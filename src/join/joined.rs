@@ -1,0 +1,181 @@
+//! A connection of several sightings: which of them stands for all, and what they show together.
+
+use chrono::TimeDelta;
+
+use super::sightings::Sighting;
+use super::{Elsewhere, Point};
+use crate::tcp::seq::Seq;
+use crate::verdict::{Close, Doubt, Judgement, Policy, Standing, Verdict};
+
+/// Sightings of one connection, one of which stands for all.
+#[derive(Clone, Debug)]
+pub struct Joined {
+    /// The one that is counted.
+    pub stands: Sighting,
+    /// The others, which are not.
+    pub others: Vec<Sighting>,
+    /// The end that all of them show together.
+    outcome: Outcome,
+    /// For how long it was held, by the one that saw most of that.
+    held: Option<TimeDelta>,
+    /// It stands beside another with the same numbers, so many nanoseconds apart by another point's clock.
+    pub apart: Option<i64>,
+}
+
+/// The end of a connection that one sighting alone does not show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// As the one that stands shows it.
+    AsSeen,
+    /// Each side's FIN was seen somewhere.
+    Closed,
+    /// The holder reset it.
+    Reset,
+    /// The holder still sent.
+    InUse,
+    /// Something elsewhere may have ended it.
+    Doubtful,
+}
+
+/// Held for less, a close may not be over.
+const BRIEF: TimeDelta = TimeDelta::seconds(1);
+
+impl Joined {
+    /// Takes the sightings of one connection. In one capture the first
+    /// has the addresses that were dialled; of several points, who saw more is believed.
+    pub(super) fn of(
+        mut members: Vec<Sighting>,
+        may_be_over: bool,
+        apart: Option<i64>,
+    ) -> Option<Joined> {
+        members.sort_by_key(|member| member.first.order());
+        let here = members.first()?.point;
+        let most = match members.iter().all(|member| member.point == here) {
+            true => 0,
+            false => {
+                let heaviest = members.iter().map(Sighting::weight).max()?;
+                members.iter().position(|member| member.weight() == heaviest)?
+            }
+        };
+        let mut stands = members.remove(most);
+        if stands.is_turned {
+            stands.turn();
+            members.iter_mut().for_each(Sighting::turn);
+        }
+        let outcome = outcome(&stands, &members, may_be_over);
+        let held = longest(&stands, &members);
+        Some(Joined { stands, others: members, outcome, held, apart })
+    }
+
+    /// All are of one capture point.
+    pub fn is_rewritten(&self) -> bool {
+        self.others.iter().all(|other| other.point == self.stands.point)
+    }
+
+    /// Tells whether they have different 4-tuples.
+    pub fn has_other_addresses(&self) -> bool {
+        self.others.iter().any(|other| other.key != self.stands.key)
+    }
+
+    /// Returns the others' addresses, points and doubts, for the report of the one that stands.
+    pub fn elsewhere(&self) -> Elsewhere {
+        let point = |sighting: &Sighting| Point {
+            first: sighting.first,
+            saw: sighting.saw(),
+            doubts: sighting.doubts,
+        };
+        let rewritten = self.others.iter().find(|other| other.key != self.stands.key);
+        Elsewhere {
+            rewritten_as: rewritten.map(|other| other.ends),
+            points: match self.is_rewritten() {
+                true => Vec::new(),
+                false => [&self.stands].into_iter().chain(&self.others).map(point).collect(),
+            },
+            other_leg: None,
+        }
+    }
+
+    /// The judgement by all that was seen.
+    #[must_use]
+    pub fn judged(&self, judgement: Judgement, policy: &Policy) -> Judgement {
+        let held = self.held.or(judgement.held);
+        let judgement = match self.outcome {
+            _ if self.stands.reported => return judgement,
+            Outcome::Closed => return judgement.ended(Close::Closed, Verdict::Closed),
+            Outcome::Reset => return judgement.ended(Close::Reset, Verdict::Reset),
+            Outcome::InUse => return Judgement { held, ..judgement.in_use() },
+            Outcome::Doubtful => judgement.doubted(Doubt::EndedElsewhere, true, policy.certain),
+            Outcome::AsSeen => judgement,
+        };
+        let is_brief = held.is_none_or(|held| held < BRIEF);
+        match judgement.doubts.contains(&Doubt::Brief) && !is_brief {
+            true => Judgement { held, ..judgement.doubted(Doubt::Brief, false, policy.certain) },
+            false => Judgement { held, ..judgement },
+        }
+    }
+
+    /// The way it is counted, where no more than that is known of it.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let ended = |verdict| Standing {
+            verdict,
+            finding: false,
+            hidden: false,
+            doubted: false,
+            elsewhere: false,
+            ..self.stands.standing
+        };
+        match self.outcome {
+            Outcome::Closed if !self.stands.reported => ended(Verdict::Closed),
+            Outcome::Reset if !self.stands.reported => ended(Verdict::Reset),
+            Outcome::InUse if !self.stands.reported => ended(Verdict::HalfClosed),
+            _ => self.stands.standing,
+        }
+    }
+}
+
+fn outcome(stands: &Sighting, others: &[Sighting], may_be_over: bool) -> Outcome {
+    let Standing { verdict, finding, .. } = stands.standing;
+    if verdict == Verdict::Closed || verdict == Verdict::Reset && !finding {
+        return Outcome::AsSeen;
+    }
+    if [0, 1].into_iter().all(|side| has_closed(stands, others, side)) {
+        return Outcome::Closed;
+    }
+    let Some(holder) = stands.holder else { return Outcome::AsSeen };
+    let reset_by = |side: usize| others.iter().any(|other| other.sides[side].rst);
+    let sent_later = |other: &Sighting| {
+        other.standing.verdict == Verdict::HalfClosed
+            && other.holder == Some(holder)
+            && other.held > stands.held
+    };
+    match verdict {
+        _ if reset_by(holder) => Outcome::Reset,
+        Verdict::Leak | Verdict::Pending if others.iter().any(sent_later) => Outcome::InUse,
+        Verdict::Leak if may_be_over || reset_by(1 - holder) => Outcome::Doubtful,
+        _ => Outcome::AsSeen,
+    }
+}
+
+/// A side's FIN was seen, and nothing of that side beyond it.
+fn has_closed(stands: &Sighting, others: &[Sighting], side: usize) -> bool {
+    let all = || others.iter().chain([stands]).map(|one| one.sides[side]);
+    let fin = all().filter_map(|shown| shown.fin).reduce(Seq::max);
+    let is_last = |fin: Seq| all().filter_map(|s| s.numbers).all(|[_, last]| fin.covers(last));
+    fin.is_some_and(is_last)
+}
+
+/// The longest that it was held, among those that say that it is.
+fn longest(stands: &Sighting, others: &[Sighting]) -> Option<TimeDelta> {
+    let is_same = |one: &&Sighting| {
+        one.holder == stands.holder
+            && matches!(
+                one.standing.verdict,
+                Verdict::Leak | Verdict::Pending | Verdict::HalfClosed | Verdict::PeerHolds
+            )
+    };
+    let all = || others.iter().chain([stands]);
+    // Of what has ended, it is the time from one end to another.
+    all().find(|one| one.first == stands.first).filter(is_same)?;
+    all().filter(is_same).filter_map(|one| one.held).max()
+}

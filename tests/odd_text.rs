@@ -1,0 +1,208 @@
+//! Packets as text that lost something on its way into a ticket: never an all-clear over what was not read.
+
+mod common;
+
+use common::{Scratch, closewait, json_lines, text};
+use serde_json::Value;
+
+const APP: &str = "192.0.2.5.47902";
+const DB: &str = "198.51.100.3.3306";
+
+/// The packets of a connection that the application left in CLOSE-WAIT: the time, and the rest of the line.
+fn packets(app: &str, db: &str) -> Vec<(&'static str, String)> {
+    let line = |from: &str, to: &str, told: &str| format!("IP {from} > {to}: Flags {told}");
+    vec![
+        ("22:13:20.000000", line(app, db, "[S], seq 100, win 229, length 0")),
+        ("22:13:20.000050", line(db, app, "[S.], seq 900, ack 101, win 229, length 0")),
+        ("22:13:20.000100", line(app, db, "[.], ack 1, win 229, length 0")),
+        ("22:13:20.000400", line(db, app, "[P.], seq 1:78, ack 1, win 229, length 77")),
+        ("22:13:20.040000", line(app, db, "[.], ack 78, win 229, length 0")),
+        ("22:13:50.040000", line(db, app, "[F.], seq 78, ack 1, win 229, length 0")),
+        ("22:13:50.080000", line(app, db, "[.], ack 79, win 229, length 0")),
+        ("22:14:24.000000", "ARP, Request who-has 192.0.2.1, length 28".into()),
+    ]
+}
+
+fn each(change: impl Fn(&str, &str) -> String) -> String {
+    packets(APP, DB).iter().map(|(time, rest)| change(time, rest)).collect()
+}
+
+fn read(ticket: &str) -> (Option<i32>, String) {
+    let output = closewait(&[&Scratch::new().write("ticket.txt", ticket.as_bytes())]);
+    let (out, err) = text(&output);
+    (output.status.code(), out + &err)
+}
+
+/// The leak, for as long as it was held.
+fn held(ticket: &str) -> Value {
+    let path = Scratch::new();
+    let path = path.write("ticket.txt", ticket.as_bytes());
+    let lines = json_lines(&closewait(&[&path, "--format", "jsonl"]));
+    let flow = lines
+        .iter()
+        .find(|line| line["type"] == "flow")
+        .unwrap_or_else(|| panic!("none: {ticket}"));
+    assert_eq!(flow["verdict"], "leak", "{flow}");
+    flow["held_s"].clone()
+}
+
+#[test]
+fn a_time_may_stand_right_behind_whatever_is_no_time() {
+    let expected = held(&each(|time, rest| format!("{time} {rest}\n")));
+    assert_eq!(expected, 33.92);
+    for (before, after) in [
+        ("msg=\"", "\""),
+        ("{\"log\": [\"", "\"]}"),
+        ("host|", ""),
+        ("7→", ""),
+        ("'", "',"),
+        ("2024-05-01,\"", "\""),
+        ("<td>", "</td>"),
+    ] {
+        let ticket = each(|time, rest| format!("{before}{time} {rest}{after}\n"));
+        assert_eq!(held(&ticket), expected, "{ticket}");
+    }
+    // The time of the log is not the packet's.
+    let logged = each(|_, rest| format!("2024-05-01T10:00:00.000000 {rest}\n"));
+    assert_eq!(held(&logged), Value::Null);
+}
+
+#[test]
+fn packets_on_one_line_are_all_read() {
+    let expected = held(&each(|time, rest| format!("{time} {rest}\n")));
+    for between in [" ", "  ", "\u{2028}", "\u{85}", "\",\"", "|"] {
+        let ticket = each(|time, rest| format!("{time} {rest}{between}"));
+        assert_eq!(held(&ticket), expected, "{ticket}");
+    }
+    // Without times, where a packet begins is not known.
+    let (status, out) = read(&each(|_, rest| format!("{rest} ")));
+    assert_eq!(status, Some(2), "{out}");
+}
+
+#[test]
+fn a_name_with_a_blank_is_not_cut_in_two() {
+    for (app, db) in [("<client ip>.47902", "<server ip>.3306"), (APP, "DB SERVER.3306")] {
+        let all = packets(app, db);
+        let ticket: String = all.iter().map(|(time, rest)| format!("{time} {rest}\n")).collect();
+        let (status, out) = read(&ticket);
+        assert_eq!(status, Some(2), "{out}");
+        assert!(out.contains("cannot be read"), "{out}");
+    }
+    let rows = "    1 0.000000 app server → 198.51.100.3 TCP 54 47902 → 3306 [SYN] Seq=0 Win=229 Len=0\n\
+        2 0.000100 198.51.100.3 → app server TCP 54 3306 → 47902 [SYN, ACK] Seq=0 Ack=1 Win=229 Len=0\n\
+        3 0.000200 app server → 198.51.100.3 TCP 54 47902 → 3306 [ACK] Seq=1 Ack=1 Win=229 Len=0\n";
+    let (status, out) = read(rows);
+    assert_eq!(status, Some(2), "{out}");
+}
+
+/// What shows flags and a time is a packet, whoever printed it.
+#[test]
+fn packets_in_another_form_are_said() {
+    let healthy =
+        "22:13:19.000000 IP 192.0.2.5.1 > 198.51.100.9.443: Flags [S], seq 1, win 1, length 0\n";
+    for change in [
+        |rest: &str| rest.replace(": Flags", " Flags"),
+        |rest: &str| rest.replace(" > ", " » "),
+        |rest: &str| rest.replace('[', "\\["),
+        |rest: &str| rest.replace("Flags [", "Flags\t["),
+    ] {
+        let ticket = each(|time, rest| format!("{time} {}\n", change(rest)));
+        let (status, out) = read(&format!("{healthy}{ticket}"));
+        let is_told = status == Some(1) && out.starts_with("1 of 2");
+        assert!(is_told || status == Some(2), "{status:?} {out}");
+    }
+    let rows = "    1 0.000000 192.0.2.5 → 198.51.100.3 TCP 54 47902 → 3306 [SYN] Seq=0 Win=229 Len=0\n\
+        2 30.000000 198.51.100.3 → 192.0.2.5 TCP 54 3306 → 47902 [FIN, ACK] Seq=1 Ack=1 Win=229 Len=0\n";
+    for ticket in [format!("{healthy}{rows}"), format!("{rows}{healthy}")] {
+        let (status, out) = read(&ticket);
+        assert_eq!(status, Some(2), "{out}");
+    }
+    let prose = format!("{healthy}we looked for Flags [F.] and saw none\n$ grep 'Flags \\[F' x\n");
+    assert_eq!(read(&prose).0, Some(0));
+}
+
+#[test]
+fn what_tcpdump_says_it_has_lost_is_a_doubt() {
+    let whole = each(|time, rest| format!("{time} {rest}\n"));
+    for (said, is_doubt) in [
+        ("1117 packets dropped by kernel", true),
+        ("tcpdump-1  | 1 packet dropped by interface", true),
+        ("0 packets dropped by kernel", false),
+        ("many packets dropped by kernel", false),
+    ] {
+        let path = Scratch::new();
+        let path =
+            path.write("ticket.txt", format!("{whole}8 packets captured\n{said}\n").as_bytes());
+        let flow = &json_lines(&closewait(&[&path, "--format", "jsonl"]))[0];
+        let doubts = flow["doubts"].as_array().expect("doubts");
+        assert_eq!(doubts.contains(&"dropped".into()), is_doubt, "{said}: {flow}");
+    }
+}
+
+/// `-ttt`, of which the first line was not pasted.
+#[test]
+fn pauses_are_known_by_their_going_back() {
+    let mut before = 0;
+    let nanos = |time: &str| {
+        let parts: Vec<f64> = time.split(':').map(|part| part.parse().expect("a number")).collect();
+        ((parts[0] * 3600.0 + parts[1] * 60.0 + parts[2]) * 1e6).round() as u64
+    };
+    let mut lines = Vec::new();
+    let healthy = "IP 192.0.2.5.1 > 198.51.100.9.443: Flags [S], seq 1, win 1, length 0".to_owned();
+    let before_it = [("22:12:00.000000", healthy.clone()), ("22:13:19.000000", healthy)];
+    for (time, rest) in before_it.into_iter().chain(packets(APP, DB)) {
+        let pause = nanos(time) - std::mem::replace(&mut before, nanos(time));
+        let (seconds, micros) = (pause / 1_000_000, pause % 1_000_000);
+        lines.push(format!("00:{:02}:{:02}.{micros:06} {rest}\n", seconds / 60, seconds % 60));
+    }
+    assert_eq!(held(&lines[1..].concat()), 33.92);
+}
+
+/// tshark shows the last packet of a message as the message, though it has the FIN, too.
+#[test]
+fn a_fin_that_a_message_hides_is_found() {
+    let row = |number: u32, at: f64, from_app: bool, rest: &str| {
+        let ends = ["192.0.2.5 → 198.51.100.3", "198.51.100.3 → 192.0.2.5"];
+        format!("{number:>5} {at:>10.6} {} {rest}\n", ends[usize::from(!from_app)])
+    };
+    let connection = |port: u32, answer: &[(&str, u32)], last: &[(bool, &str)]| {
+        let mut at = f64::from(port - 41_000);
+        let mut rows = String::new();
+        let mut add = |from_app: bool, rest: &str| {
+            at += 0.001;
+            rows += &row(1, at, from_app, rest);
+        };
+        add(true, &format!("TCP 54 {port} → 80 [SYN] Seq=0 Win=229 Len=0"));
+        add(false, &format!("TCP 54 80 → {port} [SYN, ACK] Seq=0 Ack=1 Win=229 Len=0"));
+        add(true, &format!("TCP 54 {port} → 80 [ACK] Seq=1 Ack=1 Win=229 Len=0"));
+        add(true, "HTTP 100 GET / HTTP/1.1 ");
+        for (told, len) in answer {
+            add(
+                false,
+                &format!("{} {len} {told}", if told.contains('[') { "TCP" } else { "HTTP" }),
+            );
+        }
+        for (from_app, rest) in last {
+            let ports = if *from_app { format!("{port} → 80") } else { format!("80 → {port}") };
+            add(*from_app, &format!("TCP 54 {ports} {rest}"));
+        }
+        rows
+    };
+    let closed = [
+        (true, "[ACK] Seq=47 Ack=23 Win=229 Len=0"),
+        (true, "[FIN, ACK] Seq=47 Ack=23 Win=229 Len=0"),
+        (false, "[ACK] Seq=23 Ack=48 Win=229 Len=0"),
+    ];
+    let with_data = [("HTTP/1.0 200 OK ", 75)];
+    let apart =
+        [("HTTP/1.0 200 OK  [TCP segment of a reassembled PDU]", 75), ("HTTP/1.0 200 OK ", 54)];
+    for answer in [&with_data[..], &apart[..]] {
+        let healthy = connection(41_000, answer, &closed) + &connection(41_001, answer, &closed);
+        let (status, out) = read(&healthy);
+        assert_eq!(status, Some(0), "{healthy}\n{out}");
+        assert!(out.contains("2 closed"), "{out}");
+        let (status, out) = read(&(healthy + &connection(41_002, answer, &closed[..1])));
+        assert_eq!(status, Some(1), "{out}");
+        assert!(out.starts_with("1 of 3 connections left in CLOSE-WAIT by 192.0.2.5"), "{out}");
+    }
+}
