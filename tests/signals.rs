@@ -91,6 +91,22 @@ fn a_signal_ends_a_named_pipe() {
     assert_eq!(status, Some(1));
 }
 
+/// timeout(1) sends its signal to the program and to its group, and so perhaps twice.
+#[test]
+fn what_timeout_sends_twice_loses_no_report() {
+    let mut child = reading(&["-"], Stdio::piped());
+    let mut pipe = child.stdin.take().expect("piped");
+    pipe.write_all(&leak()).expect("it reads");
+    handles_signals(&child);
+    for _ in 0..3 {
+        signal("-TERM", &child);
+    }
+    let (out, status) = ended(child);
+    assert!(out.contains("CLOSE-WAIT"), "{out}");
+    assert_eq!(status, Some(1));
+    drop(pipe);
+}
+
 #[test]
 fn a_second_signal_ends_at_once() {
     let mut child = reading(&["-"], Stdio::piped());

@@ -351,7 +351,7 @@ mod tests {
             let conversation = read.all.get(&read.flows[1]).expect("a conversation");
             conversation.unread.count > 0
         };
-        read.round(&[login.clone()]);
+        read.round(std::slice::from_ref(&login));
         assert!(waits(&read));
         let payloads = Payloads::from(vec![0; 8]);
         read.all.begin_round(&payloads);

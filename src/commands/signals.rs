@@ -23,15 +23,19 @@ pub fn stop_at_signals(stop: &Stop) -> Result<(), String> {
     stop_at(hang_up, stop)
 }
 
-/// Sets `stop` at the first of some signals, and ends the program at the second.
+/// Sets `stop` at the first of some signals, and ends the program at the second, if that is none that
+/// timeout(1) sends: it sends SIGTERM twice at once, to the program and to its group. Whoever kills for good
+/// sends SIGKILL.
 ///
 /// # Errors
 /// A sentence, if they cannot be handled.
 pub fn stop_at(signals: &[i32], stop: &Stop) -> Result<(), String> {
     for &signal in signals {
-        flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(stop))
-            .and_then(|_| flag::register(signal, Arc::clone(stop)))
-            .map_err(unhandled)?;
+        if signal != SIGTERM {
+            flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(stop))
+                .map_err(unhandled)?;
+        }
+        flag::register(signal, Arc::clone(stop)).map_err(unhandled)?;
     }
     Ok(())
 }

@@ -304,7 +304,7 @@ mod tests {
         for (hash, flow) in (0..9_000).map(retired) {
             resting.put(hash, flow);
         }
-        let stays = |number: &u32| number % 100 == 0;
+        let stays = |number: &u32| number.is_multiple_of(100);
         for (hash, flow) in (0..9_000).filter(|number| !stays(number)).map(retired) {
             let at = resting.find(hash, &flow.key).expect("it is there");
             resting.take(at);

@@ -207,19 +207,18 @@ impl Streams {
     }
 }
 
+/// A packet by its place in the queue, with the octets of its frame or of its payload.
+type Carrier = (usize, u32);
+
 /// The packets with payload, each with the octets of it, where frames have so many beside.
-fn carried(frames: &[(usize, u32)], overhead: u32) -> Vec<(usize, u32)> {
+fn carried(frames: &[Carrier], overhead: u32) -> Vec<Carrier> {
     let lens = frames.iter().map(|(at, len)| (*at, len.saturating_sub(overhead)));
     lens.filter(|(_, len)| *len > 0).collect()
 }
 
 /// The packets that carry just so much together, and the one that had the FIN: the last of them, or one behind it
 /// without payload, where a message that ends with the connection is shown.
-fn with_fin(
-    frames: &[(usize, u32)],
-    overhead: u32,
-    sum: u32,
-) -> Option<(Vec<(usize, u32)>, Option<usize>)> {
+fn with_fin(frames: &[Carrier], overhead: u32, sum: u32) -> Option<(Vec<Carrier>, Option<usize>)> {
     /// Ethernet pads what is shorter.
     const SHORTEST: u32 = 60;
     let mut packets = match sum {
@@ -227,7 +226,7 @@ fn with_fin(
         sum => together(&carried(frames, overhead), sum)?,
     };
     let last = packets.last().map(|(at, _)| *at);
-    let is_bare = |(at, len): &&(usize, u32)| Some(*at) > last && *len <= overhead.max(SHORTEST);
+    let is_bare = |(at, len): &&Carrier| Some(*at) > last && *len <= overhead.max(SHORTEST);
     let bare = frames.iter().find(is_bare).map(|(at, _)| (*at, 0));
     packets.extend(bare);
     let fin = packets.last().map(|(at, _)| *at);

@@ -6,7 +6,7 @@ use super::words;
 const MAX_WORDS: usize = 128;
 
 /// The records of a line: it is split where a whole one ends and another begins.
-pub fn records<'a>(line: &'a str, is_whole: impl Fn(&str) -> bool) -> Vec<&'a str> {
+pub fn records(line: &str, is_whole: impl Fn(&str) -> bool) -> Vec<&str> {
     let starts: Vec<usize> = starts(line).collect();
     let end = |n: usize| starts.get(n).copied().unwrap_or(line.len());
     // Each record has a state, or a slot.
