@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::attach::conversations::{Header, Payloads, Span};
+use crate::attach::conversations::{Header, Payloads, Span, prefetch};
 use crate::attach::registry::{Content, Guess};
 use crate::place::{Place, Time};
 use crate::table::FlowTable;
@@ -169,7 +169,8 @@ impl Batch {
             let packed = &self.packed[start..end];
             let carries = |packed: &Packed| packed.marks & CARRIES != 0;
             if at_once {
-                self.prefetch(carried.as_slice().iter().take(packed.len()));
+                let soon = carried.as_slice().iter().take(packed.len());
+                prefetch(soon.map(|carried| carried.payload.among(&self.sealed)));
             }
             let taken = |flow: Option<&mut Flow>, packed: &Packed| {
                 if let (Some(carried), Some(flow)) = (carried.next(), flow) {
@@ -180,18 +181,6 @@ impl Batch {
             let any = |packed: &Packed| self.unpack(packed, base);
             table.take_all(packed, |packed| packed.hash, short, any, carries, taken);
         }
-    }
-
-    /// Prefetches contents: reads an octet of each line at the beginning of each, so that all of them are
-    /// on their way from memory together.
-    fn prefetch<'a>(&self, carried: impl Iterator<Item = &'a Carried>) {
-        const LINE: usize = 64;
-        const FIRST: usize = 4 * LINE;
-        let lines = carried.flat_map(|carried| {
-            let payload = carried.payload.among(&self.sealed);
-            payload.iter().take(FIRST).step_by(LINE)
-        });
-        std::hint::black_box(lines.fold(0, |read, octet| read ^ octet));
     }
 
     #[inline(always)]
