@@ -35,7 +35,7 @@ const BUDGETS: [(&str, Traffic, u64); 6] = [
     ("pcapng", Traffic::Made(Format::Pcapng, NOBODYS), 1_060),
     ("pcap, port 3306", Traffic::Made(Format::Pcap, 3_306), 1_200),
     ("OLTP of a MariaDB", Traffic::Recorded("oltp"), 1_060),
-    ("short conversations of a MariaDB", Traffic::Recorded("short"), 1_550),
+    ("short conversations of a MariaDB", Traffic::Recorded("short"), 1_640),
 ];
 
 /// Instructions a packet of each protocol's recording, with its contents over without, in hundredths, with some room
