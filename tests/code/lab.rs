@@ -321,6 +321,8 @@ fn every_statement_has_its_line_behind_a_balancer() {
     );
     assert_eq!((seen, rows.len()), (all, all), "each is found");
     assert!(sent_again > 0, "the path loses packets");
-    // A loaded machine may lose events, which is said; nothing is wrong for that.
-    assert!(lost != 0 && !lost.is_null() || unknown * 100 <= score.named, "{:?}", score.unknown);
+    // A loaded machine may lose events, which is said; nothing is wrong for that. Of a few connections, one that was
+    // begun too early, at three places, is more than one in a hundred.
+    let most = (score.named / 100).max(3);
+    assert!(lost != 0 && !lost.is_null() || unknown <= most, "{:?}", score.unknown);
 }

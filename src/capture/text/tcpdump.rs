@@ -162,14 +162,19 @@ fn is_head(line: &str) -> bool {
 /// Does a line that is no packet to us show the flags of one, and a time? Perhaps another program's, as
 /// FortiGate's `… -> 10.0.0.3.3306: fin 27968 ack 28050`.
 fn shows_flags(line: &str) -> bool {
-    let behind = line.split_once("Flags").map_or("", |(_, behind)| behind.trim_start());
     let named = line.split_once(" -> ").is_some_and(|(_, behind)| {
         [": fin ", ": syn ", ": rst ", ": psh "].iter().any(|flag| behind.contains(flag))
     });
-    let has_flags =
-        behind.trim_start_matches('\\').starts_with('[') || looks_like_info(line) || named;
+    let has_flags = named || looks_like_info(line) || line.split("Flags").skip(1).any(are_flags);
     let is_time = |word: &str| clock_at_the_end(word).is_some() || is_seconds(word);
     has_flags && line.split_whitespace().any(is_time)
+}
+
+/// `[F.]`; not the flags of a neighbour or of a tunnel: `[router, solicited]`, `[none]`.
+fn are_flags(behind: &str) -> bool {
+    let inside = behind.trim_start().trim_start_matches('\\').strip_prefix('[');
+    let flags = inside.and_then(|inside| inside.split([']', '\\']).next());
+    flags.is_some_and(|flags| !flags.is_empty() && flags.chars().all(|c| "SFRPUWE.".contains(c)))
 }
 
 /// `12.345678`, as tshark counts from the first packet.
