@@ -38,11 +38,12 @@ pub trait Director {
 ///
 /// Errors of the sink; and [`io::ErrorKind::Interrupted`] where the director left.
 pub fn replay(
-    plan: Plan,
+    mut plan: Plan,
     director: &mut dyn Director,
     sink: &mut dyn Sink,
     notices: &mut dyn Notices,
 ) -> io::Result<Outcome> {
+    plan.reading.at_once = true;
     offline::read(plan, sink, notices, &mut Replay { director })
 }
 

@@ -98,6 +98,8 @@ pub struct Reading {
     pub paths: Paths,
     /// The octets that statements came in.
     pub octets: bool,
+    /// As it comes: somebody may ask on the way what was said so far. Else much waits unread.
+    pub at_once: bool,
 }
 
 /// The connections of which the statements of the last transaction are kept, in order.

@@ -345,7 +345,11 @@ impl<'a> Session<'a> {
             literals: reading.literals,
             no_content: reading.no_content,
             tags: Arc::clone(&reading.tags),
-            wanted: Wanted { path, octets: reading.octets, later: !self.is_live() },
+            wanted: Wanted {
+                path,
+                octets: reading.octets,
+                later: !self.is_live() && !reading.at_once,
+            },
             sample: reading.paths == Paths::Sample,
         }
     }
