@@ -27,15 +27,20 @@ impl Conversations {
         let most_are_read = core::mem::take(&mut self.balance) > 0;
         self.rounds.begin(payloads);
         while let Some((round, began)) = self.rounds.too_old() {
-            for at in began {
-                let slot = self.slots.get_mut(at as usize).and_then(Option::as_mut);
-                if let Some(conversation) = slot.filter(|it| it.began == round) {
+            for slot in began {
+                let conversation = at(&mut self.slots, Slot(slot));
+                if let Some(conversation) = conversation.filter(|it| it.began == round) {
                     conversation.read_along(&self.rounds);
                 }
             }
             self.rounds.end_oldest();
         }
         most_are_read
+    }
+
+    /// Ends a round: no more segments come with its payloads.
+    pub fn end_round(&mut self) {
+        self.rounds.close();
     }
 
     /// Takes a segment of a connection, which may wait where its payload lies.
@@ -48,8 +53,8 @@ impl Conversations {
         payload: Span,
         wanted: Wanted,
     ) {
-        let slot = self.slots.get_mut(flow.slot.0 as usize).and_then(Option::as_mut);
-        match slot.filter(|conversation| conversation.waits()) {
+        let conversation = at(&mut self.slots, flow.slot);
+        match conversation.filter(|conversation| conversation.waits()) {
             Some(conversation) => {
                 self.rounds.wait(&mut conversation.unread, header, payload);
                 self.balance -= 1;
@@ -71,8 +76,7 @@ impl Conversations {
             self.begin(flow, guess, wanted);
             self.rounds.note(flow.slot.0);
         }
-        let slot = self.slots.get_mut(flow.slot.0 as usize);
-        let Some(conversation) = slot.and_then(Option::as_mut) else { return };
+        let Some(conversation) = at(&mut self.slots, flow.slot) else { return };
         conversation.hear(self.rounds.payload(payload));
         if conversation.waits() || conversation.is_silent() {
             return self.rounds.wait(&mut conversation.unread, header, payload);
@@ -88,8 +92,7 @@ impl Conversations {
         if flow.slot == Slot::NONE {
             self.begin(flow, content.guess, wanted);
         }
-        let slot = self.slots.get_mut(flow.slot.0 as usize);
-        let Some(conversation) = slot.and_then(Option::as_mut) else { return };
+        let Some(conversation) = at(&mut self.slots, flow.slot) else { return };
         conversation.read(header, content.payload);
         self.let_go_of_nothing(flow);
     }
@@ -129,8 +132,7 @@ impl Conversations {
 
     /// Returns what was said on a connection, unless it turned out to be in no protocol that is read.
     pub fn facts(&mut self, flow: &Flow, literals: bool) -> Option<Box<Facts>> {
-        let slot = self.slots.get_mut(flow.slot.0 as usize);
-        if let Some(conversation) = slot.and_then(Option::as_mut) {
+        if let Some(conversation) = at(&mut self.slots, flow.slot) {
             conversation.read_along(&self.rounds);
         }
         self.facts_read(flow, literals)
@@ -165,6 +167,12 @@ impl Conversations {
             self.free.push(at);
         }
     }
+}
+
+/// The conversation in a slot, while others beside the slots are in use.
+#[inline]
+fn at(slots: &mut [Option<Conversation>], Slot(at): Slot) -> Option<&mut Conversation> {
+    slots.get_mut(at as usize)?.as_mut()
 }
 
 #[cfg(test)]

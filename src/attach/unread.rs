@@ -106,16 +106,23 @@ struct Round {
 impl Rounds {
     /// Begins with a round.
     pub fn begin(&mut self, payloads: &Payloads) {
+        self.close();
         let next = Round {
             payloads: Arc::clone(payloads),
             waiting: Vec::with_capacity(self.current.waiting.len()),
             ..Round::default()
         };
         let last = core::mem::replace(&mut self.current, next);
-        let payloads = if last.is_used { last.payloads } else { Payloads::default() };
         self.waiting += last.waiting.len();
-        self.before.push_back(Round { payloads, ..last });
+        self.before.push_back(last);
         self.number = self.number.wrapping_add(1);
+    }
+
+    /// Ends taking in: lets go of payloads that nobody waits to read, so that the next can come into their place.
+    pub fn close(&mut self) {
+        if !self.current.is_used {
+            self.current.payloads = Payloads::default();
+        }
     }
 
     /// Returns the number of a round that is too old, and the slots of connections that began in it: what waits

@@ -39,20 +39,23 @@ pub struct Batch {
 pub struct Lent(VecDeque<Payloads>);
 
 impl Lent {
-    /// Takes the payloads of a round, and returns room for those of another.
+    /// Takes the payloads of a round, and returns room for those of another: the same, which a cache still
+    /// holds, if nobody waits to read any of it.
     fn exchange(&mut self, payloads: Payloads) -> Vec<u8> {
         let len = payloads.len();
-        self.0.push_back(payloads);
-        match self.0.pop_front().map(Payloads::try_unwrap) {
-            Some(Ok(mut room)) => {
+        let room = Payloads::try_unwrap(payloads).or_else(|waited_for| {
+            self.0.push_back(waited_for);
+            self.0.pop_front().map_or(Ok(Vec::new()), Payloads::try_unwrap)
+        });
+        match room {
+            Ok(mut room) => {
                 room.clear();
                 room
             }
-            Some(Err(waited_for)) => {
+            Err(waited_for) => {
                 self.0.push_front(waited_for);
                 Vec::with_capacity(len)
             }
-            None => Vec::new(),
         }
     }
 }
@@ -113,7 +116,7 @@ impl Batch {
         blocks.next += 1;
     }
 
-    /// Takes a block of the stock for a shard. What span in it is read, so that all of it is on its way from
+    /// Takes a block of the stock for a shard. What lies in it is read, so that all of it is on its way from
     /// memory before the first segment is written there: one by one, each would be waited for.
     #[inline(never)]
     fn add_block(&mut self, shard: usize) {

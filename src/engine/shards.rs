@@ -131,6 +131,7 @@ impl Shard {
                 false => conversations.forget(flow),
             }
         });
+        conversations.end_round();
         let mut judge =
             Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
         if orders.last {
