@@ -65,6 +65,11 @@ pub enum Probe {
 /// Octets of a segment's payload that are looked at first: no protocol's first ones are fewer.
 pub const GLANCE: usize = 8;
 
+/// Does a client's first payload begin TLS? A record with a handshake in it does (RFC 8446, 5.1).
+fn begins_tls(data: &[u8]) -> bool {
+    matches!(data, [0x16, 3, ..])
+}
+
 /// Circumstances in which a conversation begins.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Opening {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::commands::is_stdout;
 use crate::commands::read::Flames;
 use crate::report::flamegraph;
 
@@ -34,10 +35,9 @@ impl FlameArgs {
         if graph.is_some() || diff.is_some() {
             flamegraph::check().map_err(|error| error.to_string())?;
         }
-        let is_stdout = |path: &&PathBuf| path.as_os_str() == "-";
         let drawn = [&graph, &diff].into_iter().flatten();
-        let on_stdout =
-            drawn.filter(is_stdout).count() + usize::from(self.folded && output.is_none());
+        let on_stdout = drawn.filter(|path| is_stdout(path)).count()
+            + usize::from(self.folded && output.is_none());
         if on_stdout > 1 {
             return Err("standard output can take one of them: name files for the others".into());
         }

@@ -12,6 +12,7 @@ use super::shared::{JudgingArgs, MemoryArgs, OutputArgs, ReadingArgs};
 use super::times::TimeArgs;
 use crate::capture::file::Input;
 use crate::commands::fleet::{FactsCommand, JudgeCommand};
+use crate::commands::is_stdout;
 use crate::run::Plan;
 
 pub const FACTS_EXAMPLES: &str = "\
@@ -108,7 +109,7 @@ pub struct JudgeArgs {
 
 impl FactsArgs {
     pub fn facts(self) -> Result<FactsCommand, String> {
-        let is_stdout = self.output.as_os_str() == "-";
+        let is_stdout = is_stdout(&self.output);
         if is_stdout && io::stdout().is_terminal() {
             return Err("a part is for programs: name a file for it, -o PART.parquet".into());
         }

@@ -12,6 +12,7 @@ use super::times::{TimeArgs, duration};
 use crate::capture::live::ring::Ring;
 use crate::capture::live::{BUFFER, Wanted};
 use crate::commands::format::Format;
+use crate::commands::is_stdout;
 use crate::commands::live::{Keeping, LiveCommand, not_stopped};
 use crate::printable::printable;
 use crate::report::text::TextLook;
@@ -194,7 +195,7 @@ impl LiveArgs {
             return Err(format!("--format parquet: a table is whole only in the end; {other}"));
         }
         let paths = if format == Format::Html { Paths::Sample } else { Paths::None };
-        if self.write.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+        if self.write.as_deref().is_some_and(is_stdout) {
             let other = "closewait -i IFACE -w FILE, or: tcpdump -w - | tee FILE | closewait -";
             return Err(format!("-w -: standard output is the report's ({other})"));
         }

@@ -14,6 +14,7 @@ use super::times::{TimeArgs, duration, end_word, ended_at};
 use crate::attach::registry::Known;
 use crate::attach::sql::tags::Sought;
 use crate::commands::format::Format;
+use crate::commands::is_stdout;
 use crate::commands::screen::screen;
 use crate::endpoints::EndpointSet;
 use crate::owner::kernel::Netns;
@@ -318,7 +319,7 @@ impl OutputArgs {
 impl FileArgs {
     /// The file that was named; none for standard output.
     pub(super) fn output(&self) -> Option<PathBuf> {
-        self.output.clone().filter(|path| path.as_os_str() != "-")
+        self.output.clone().filter(|path| !is_stdout(path))
     }
 
     pub(super) fn color(&self) -> ColorChoice {

@@ -124,7 +124,7 @@ fn read_capture(
 ) -> Result<Leaks, String> {
     let mut found = Gathered::default();
     if let Some(before) = before {
-        found.0.look_for(before.kinds.keys());
+        found.leaks.look_for(before.kinds.keys());
     }
     let paths = if before.is_some() { Paths::All } else { Paths::None };
     let plan = Plan {
@@ -141,15 +141,19 @@ fn read_capture(
     if outcome.failed || !outcome.read_any {
         return Err(format!("{name}: was not read whole"));
     }
-    if outcome.judged_none {
+    if found.judged_none {
         return Err(format!("{name}: --local names no end of its connections, so none is judged"));
     }
-    Ok(found.0)
+    Ok(found.leaks)
 }
 
 /// Counts what is found.
 #[derive(Default)]
-struct Gathered(Leaks);
+struct Gathered {
+    leaks: Leaks,
+    /// `--local` names no end of any connection.
+    judged_none: bool,
+}
 
 impl Gathered {
     fn closed(&mut self, row: &Row, seen: &Seen) {
@@ -158,7 +162,7 @@ impl Gathered {
             let said = path.iter().map(ToString::to_string).map(|said| printable(&said));
             let said: Vec<String> = said.collect();
             let said: Vec<&str> = said.iter().map(String::as_str).collect();
-            self.0.count_closed(seen.party().into(), &said);
+            self.leaks.count_closed(seen.party().into(), &said);
         }
     }
 }
@@ -166,7 +170,7 @@ impl Gathered {
 impl Sink for Gathered {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         let seen = Seen::new(row);
-        self.0.count(&seen);
+        self.leaks.count(&seen);
         self.closed(row, &seen);
         Ok(())
     }
@@ -177,7 +181,8 @@ impl Sink for Gathered {
     }
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
-        self.0.not_judged += totals.headline().not_judged;
+        self.leaks.not_judged += totals.headline().not_judged;
+        self.judged_none = totals.tally.is_of_others();
         Ok(())
     }
 }

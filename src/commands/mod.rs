@@ -27,6 +27,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice, StripStream};
+pub use output::is_stdout;
 use output::{Outputs, Placing};
 
 use crate::capture::stop::Stop;

@@ -20,6 +20,11 @@ const PUBLIC: u32 = 0o666;
 /// Symbolic links that lead on to another, at most (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
+/// Tells whether a name stands for standard output, where a file could be named.
+pub fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
 /// The files of one run, so that none is written over another.
 #[derive(Default)]
 pub struct Outputs {

@@ -11,7 +11,7 @@ use anstream::ColorChoice;
 use super::explained::Explained;
 use super::extract::Gather;
 use super::format::{Format, command_line, renderer};
-use super::output::{Outputs, Placing};
+use super::output::{Outputs, Placing, is_stdout};
 use super::quiet::Quiet;
 use super::signals::stop_at_signals;
 use super::terminal::{Terminal, ended};
@@ -79,10 +79,6 @@ impl Flames {
     fn take_stdout(&self) -> bool {
         self.drawn().any(|(_, path)| is_stdout(path))
     }
-}
-
-fn is_stdout(path: &Path) -> bool {
-    path.as_os_str() == "-"
 }
 
 /// Reads the captures and writes the report.
@@ -154,7 +150,7 @@ pub fn read(mut asked: ReadCommand) -> Exit {
 
 /// The file that the packets of the findings go to.
 fn writable(path: &Path, plan: &Plan, outputs: &mut Outputs) -> Result<(File, Placing), String> {
-    if path.as_os_str() == "-" {
+    if is_stdout(path) {
         return Err("-w -: standard output is the report's: name a file".into());
     }
     if let Some(sentence) = plan.inputs.iter().find_map(Input::read_once) {

@@ -93,9 +93,7 @@ pub fn judge(
         }
         session.settle()?;
         let tells = std::mem::take(&mut session.tells);
-        let findings = session.close()?;
-        // Another share may have connections of the local side.
-        let outcome = Outcome { findings, failed: unread > 0, read_any: true, judged_none: false };
+        let outcome = Outcome { findings: session.close()?, failed: unread > 0, read_any: true };
         Ok(Judged { outcome, tells, without_contents })
     })
 }

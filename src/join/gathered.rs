@@ -1,10 +1,10 @@
 //! Flows that are the same connection, seen more than once: under other addresses, or at several capture
 //! points.
 //!
-//! At capture points, the same 4-tuple and both initial sequence numbers are the same connection, whatever
-//! their clocks; so is what begins in its middle there, with numbers that fit. Under other addresses, both
-//! began within a second of one another. What is remembered of each is little, and of a bounded number: the
-//! others count as what they are.
+//! Both initial sequence numbers are the same, and all began within a second of one another: at several capture
+//! points, and under other addresses. What a point has of a 4-tuple from the middle on, with numbers that fit, is
+//! the same connection, too. What is remembered of each is little, and of a bounded number: the others count as
+//! what they are.
 
 use std::collections::HashMap;
 

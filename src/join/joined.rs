@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::sightings::Sighting;
 use super::{Elsewhere, Point};
 use crate::tcp::seq::Seq;
-use crate::verdict::{Close, Doubt, Judgement, Policy, Standing, Verdict};
+use crate::verdict::{BRIEF_NS, Close, Doubt, Judgement, Policy, Standing, Verdict};
 
 /// Sightings of one connection, one of which stands for all.
 #[derive(Clone, Debug)]
@@ -36,9 +36,6 @@ enum Outcome {
     /// Something elsewhere may have ended it.
     Doubtful,
 }
-
-/// Held for less, a close may not be over.
-const BRIEF: TimeDelta = TimeDelta::seconds(1);
 
 impl Joined {
     /// Takes the sightings of one connection. In one capture the first
@@ -107,7 +104,7 @@ impl Joined {
             Outcome::Doubtful => judgement.doubted(Doubt::EndedElsewhere, true, policy.certain),
             Outcome::AsSeen => judgement,
         };
-        let is_brief = held.is_none_or(|held| held < BRIEF);
+        let is_brief = held.is_none_or(|held| held < TimeDelta::nanoseconds(BRIEF_NS));
         match judgement.doubts.contains(&Doubt::Brief) && !is_brief {
             true => Judgement { held, ..judgement.doubted(Doubt::Brief, false, policy.certain) },
             false => Judgement { held, ..judgement },

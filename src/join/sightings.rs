@@ -6,16 +6,13 @@ use crate::place::Place;
 use crate::set::Set;
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::{Endpoint, FlowKey};
-use crate::tcp::seq::Seq;
+use crate::tcp::seq::{COMES_ROUND, Seq};
 use crate::tcp::side::Side;
 use crate::verdict::local::{Local, LocalBy};
 use crate::verdict::{Doubt, Judgement, Standing, Verdict};
 
 /// Both began no farther apart.
 pub(super) const TOGETHER_NS: i64 = 1_000_000_000;
-
-/// More octets than this make numbers that wrap: where they begin and end tells nothing.
-const MOST_OCTETS: u64 = 1 << 30;
 
 /// A flow as one capture point saw it.
 #[derive(Clone, Debug)]
@@ -68,7 +65,8 @@ impl Shown {
         let numbers = sent.or(other.first_ack().zip(other.ack()));
         let rst = flow.rst(side);
         let numbers = numbers.or(rst.map(|rst| (rst.seq, rst.seq)));
-        let numbers = numbers.filter(|_| half.payload_bytes < MOST_OCTETS);
+        // Where numbers have come round, their beginning and end tell nothing.
+        let numbers = numbers.filter(|_| half.payload_bytes < COMES_ROUND as u64);
         Shown {
             isn: half.isn(),
             numbers: numbers.map(|(first, last)| [first, last]),

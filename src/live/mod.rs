@@ -75,7 +75,7 @@ pub fn live(
         session.settle()?;
         let failed = failed || live.suspects.is_nameless();
         live.ask_again(&mut session);
-        Ok(Outcome { findings: session.close()?, failed, read_any: true, judged_none: false })
+        Ok(Outcome { findings: session.close()?, failed, read_any: true })
     })
 }
 

@@ -46,6 +46,4 @@ pub struct Outcome {
     pub failed: bool,
     /// Something could be read, so there was a report.
     pub read_any: bool,
-    /// None of it was judged: `--local` names no end of any connection.
-    pub judged_none: bool,
 }

@@ -69,8 +69,7 @@ pub(crate) fn read(
             return Ok(Outcome { failed, ..Outcome::default() });
         }
         session.settle()?;
-        let judged_none = session.totals.tally.is_of_others();
-        Ok(Outcome { findings: session.close()?, failed, read_any: true, judged_none })
+        Ok(Outcome { findings: session.close()?, failed, read_any: true })
     })
 }
 

@@ -7,7 +7,7 @@
 use super::flow::Flow;
 use super::half::Half;
 use super::segment::Segment;
-use super::seq::Seq;
+use super::seq::{COMES_ROUND, Seq};
 use super::side::Side;
 
 /// The connection of a 4-tuple that a segment belongs to, seen from its newest flow.
@@ -31,9 +31,6 @@ pub enum Belongs {
     /// segment and this one [answer each other](answers), else to none: it passes by.
     Strange,
 }
-
-/// A side that has sent fewer octets has used no number twice, nor will soon.
-const COMES_ROUND: i32 = 1 << 30;
 
 /// A number this far beyond an unanswered SYN is some other connection's.
 const FITS_WITHIN: i32 = 1 << 20;

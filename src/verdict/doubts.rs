@@ -7,7 +7,7 @@ use crate::tcp::flow::Noted;
 use crate::tcp::side::Side;
 
 /// Held less than this, the close may simply not be over.
-const BRIEF_NS: i64 = 1_000_000_000;
+pub const BRIEF_NS: i64 = 1_000_000_000;
 
 impl Case<'_> {
     pub(super) fn doubts(&self, h: &HalfClose, close: Close, held: Option<i64>) -> Set<Doubt> {

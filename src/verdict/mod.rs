@@ -25,6 +25,7 @@ use crate::tcp::half::Half;
 use crate::tcp::segment::FlowKey;
 use crate::tcp::seq::later;
 use crate::tcp::side::Side;
+pub use doubts::BRIEF_NS;
 use local::{Local, LocalBy, local};
 pub use standing::Standing;
 pub use words::{Close, Doubt, Note, Reason, Verdict};

@@ -3,6 +3,7 @@
 use super::frames::{Frame, METHOD, are_frames, size};
 use super::method::Method;
 use super::{Amqp, HEADER, Stage};
+use crate::attach::begins_tls;
 use crate::attach::facts::name;
 use crate::place::Time;
 use crate::tcp::stream::Piece;
@@ -41,7 +42,7 @@ impl Amqp {
                 self.session.asked = true;
                 self.read_client(at, rest);
             }
-            None if matches!(data, [0x16, 3, ..]) => (self.encrypted, self.done) = (true, true),
+            None if begins_tls(data) => (self.encrypted, self.done) = (true, true),
             None if self.client.is_lost() => {
                 self.lose_client();
                 self.read_client(at, data);

@@ -19,7 +19,7 @@ mod two;
 use std::collections::VecDeque;
 
 use super::kept::Kept;
-use super::{Facts, GLANCE, Identity, Opening, PathStep, Peer, Probe, Protocol};
+use super::{Facts, GLANCE, Identity, Opening, PathStep, Peer, Probe, Protocol, begins_tls};
 use crate::place::Time;
 use crate::tcp::stream::Piece;
 use asked::Asked;
@@ -207,10 +207,8 @@ impl Http {
 
     fn read(&mut self, from: Peer, at: Time, data: &[u8]) {
         let was_heard = core::mem::replace(&mut self.heard[from as usize], true);
-        if self.confirmed.is_none()
-            && !was_heard
-            && matches!((from, data), (Peer::Client, [0x16, 3, ..]))
-        {
+        let is_first = self.confirmed.is_none() && !was_heard;
+        if is_first && from == Peer::Client && begins_tls(data) {
             (self.encrypted, self.done) = (true, true);
             return;
         }

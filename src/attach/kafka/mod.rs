@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use super::facts::name;
 use super::{
     BeforeLogin, ErrorCode, Facts, GLANCE, Identity, Opening, PathStep, Peer, Probe, Protocol,
-    ServerError,
+    ServerError, begins_tls,
 };
 use crate::place::Time;
 use crate::tcp::stream::Piece;
@@ -187,7 +187,7 @@ impl Kafka {
 
     /// Returns whether it can be this protocol, by the client's first octets.
     fn begins(&mut self, data: &[u8]) -> bool {
-        if matches!(data, [0x16, 3, ..]) {
+        if begins_tls(data) {
             (self.encrypted, self.done) = (true, true);
         } else if !self.client.is_lost()
             && data.first_chunk().is_some_and(|it| !Kafka::may_begin(*it))

@@ -34,7 +34,7 @@ mod tests;
 mod transaction;
 mod wire;
 
-use super::{Facts, GLANCE, Identity, Opening, Peer, Probe, Protocol};
+use super::{Facts, GLANCE, Identity, Opening, Peer, Probe, Protocol, begins_tls};
 use crate::place::Time;
 use crate::tcp::stream::Piece;
 use exchange::Exchange;
@@ -214,8 +214,7 @@ impl Mysql {
     fn take_early(&mut self, at: Time, piece: Piece<'_>) {
         match piece {
             Piece::Missing(_) => self.client.lose(),
-            // TLS from the first octet on.
-            Piece::Data([0x16, 3, ..]) => {
+            Piece::Data(data) if begins_tls(data) => {
                 self.encrypted = true;
                 self.finish();
             }

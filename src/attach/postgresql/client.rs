@@ -4,7 +4,7 @@ use super::messages::{Message, are_messages, whole};
 use super::{Phase, Postgresql, Statement};
 use crate::attach::facts::name;
 use crate::attach::sql::text::{MAX_TEXT, SqlText};
-use crate::attach::{Peer, Probe, Protocol};
+use crate::attach::{Peer, Probe, Protocol, begins_tls};
 use crate::place::Time;
 use crate::tcp::stream::Piece;
 
@@ -61,8 +61,9 @@ impl Postgresql {
                     self.client_message(&message);
                 }
             }
-            Piece::Data([0x16, 3, ..])
-                if self.confirmed.is_none() || self.phase == Phase::AskedForTls =>
+            Piece::Data(data)
+                if begins_tls(data)
+                    && (self.confirmed.is_none() || self.phase == Phase::AskedForTls) =>
             {
                 return self.encrypt();
             }

@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 
 use super::{
     BeforeLogin, Begun, ErrorCode, Facts, GLANCE, Identity, Opening, PathStep, Peer, Probe,
-    Protocol, ServerError,
+    Protocol, ServerError, begins_tls,
 };
 use crate::place::Time;
 use crate::tcp::stream::Piece;
@@ -121,7 +121,7 @@ impl Protocol for Redis {
     fn take(&mut self, from: Peer, at: Time, piece: Piece<'_>) {
         match (from, piece) {
             _ if self.done => {}
-            (Peer::Client, Piece::Data([0x16, 3, ..])) if self.confirmed.is_none() => {
+            (Peer::Client, Piece::Data(data)) if self.confirmed.is_none() && begins_tls(data) => {
                 (self.encrypted, self.done) = (true, true);
             }
             (Peer::Client, piece) => self.take_client(at, piece),

@@ -166,7 +166,8 @@ fn shows_flags(line: &str) -> bool {
         [": fin ", ": syn ", ": rst ", ": psh "].iter().any(|flag| behind.contains(flag))
     });
     let has_flags = named || looks_like_info(line) || line.split("Flags").skip(1).any(are_flags);
-    let is_time = |word: &str| clock_at_the_end(word).is_some() || is_seconds(word);
+    // tshark counts seconds from the first packet.
+    let is_time = |word: &str| clock_at_the_end(word).is_some() || Stamp::seconds(word).is_some();
     has_flags && line.split_whitespace().any(is_time)
 }
 
@@ -175,13 +176,6 @@ fn are_flags(behind: &str) -> bool {
     let inside = behind.trim_start().trim_start_matches('\\').strip_prefix('[');
     let flags = inside.and_then(|inside| inside.split([']', '\\']).next());
     flags.is_some_and(|flags| !flags.is_empty() && flags.chars().all(|c| "SFRPUWE.".contains(c)))
-}
-
-/// `12.345678`, as tshark counts from the first packet.
-fn is_seconds(word: &str) -> bool {
-    word.contains('.')
-        && word.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        && word.parse::<f64>().is_ok()
 }
 
 /// Nothing but the time fitted on the line.

@@ -83,9 +83,8 @@ fn is_close_wait(word: &str) -> bool {
     let is_cut = |rest: &str| !rest.is_empty() && "WAIT".starts_with(rest);
     let is_last = |spelled: &str| {
         let before = upper.strip_suffix(spelled);
-        before.is_some_and(|before| {
-            before.ends_with(['_', '.', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
-        })
+        let ends_so = |c: char| c.is_ascii_digit() || matches!(c, '_' | '.');
+        before.is_some_and(|before| before.ends_with(ends_so))
     };
     upper.strip_prefix("CLOSE_").is_some_and(is_cut)
         || ["CLOSE_WAIT", "CLOSE-WAIT", "CLOSEWAIT"].iter().any(|spelled| is_last(spelled))

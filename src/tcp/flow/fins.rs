@@ -11,11 +11,9 @@ use crate::tcp::closing::Fin;
 use crate::tcp::half::Marks;
 use crate::tcp::notes::Noted;
 use crate::tcp::segment::Segment;
+use crate::tcp::seq::COMES_ROUND;
 use crate::tcp::side::Side;
 use crate::tcp::window::MOST;
-
-/// A side that has sent fewer octets has used no number twice.
-const COMES_ROUND: i32 = 1 << 30;
 
 /// Less may be sent in the time by which one direction is captured later than the other.
 const FAR_AT_ONCE: i64 = 1 << 26;
