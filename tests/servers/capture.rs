@@ -1,15 +1,22 @@
 //! A capture of what happens at a port, and what the program says of it.
 
+use std::net::UdpSocket;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use super::common;
 use super::process::{Process, until};
 
+/// A datagram that is sent when all was done: where it is in the file, all before it is, too.
+const LAST: &[u8] = b"end of the capture";
+
+/// Octets of headers before a datagram's own on loopback: of a record, Ethernet, IPv4 and UDP.
+const HEADERS: usize = 16 + 14 + 20 + 8;
+
 pub struct Capture {
     scratch: common::Scratch,
+    port: u16,
     tcpdump: Option<Process>,
 }
 
@@ -34,16 +41,23 @@ impl Capture {
                     "-w",
                 ])
                 .arg(&into)
-                .args(["tcp", "port", &port.to_string()]),
+                .args(["port", &port.to_string()]),
         );
         until("tcpdump", || std::fs::metadata(&into).map_or(0, |file| file.len()) >= 24);
-        Some(Capture { scratch, tcpdump: Some(tcpdump?) })
+        Some(Capture { scratch, port, tcpdump: Some(tcpdump?) })
     }
 
     /// Ends it when all is written.
     pub fn finish(&mut self) {
-        std::thread::sleep(Duration::from_millis(1_200));
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        socket.send_to(LAST, ("127.0.0.1", self.port)).expect("loopback");
+        let written = || std::fs::read(self.path()).expect("a capture");
+        until("the last datagram in the capture", || last_datagram(&written()).is_some());
         self.tcpdump = None;
+        let mut bytes = written();
+        let at = last_datagram(&bytes).expect("it was there");
+        bytes.drain(at - HEADERS..at + LAST.len());
+        std::fs::write(self.path(), bytes).expect("a file");
     }
 
     pub fn path(&self) -> PathBuf {
@@ -111,4 +125,9 @@ impl Capture {
 pub fn flow(lines: &[Value], port: u16) -> &Value {
     let of = |line: &&Value| line["a"]["port"] == port || line["b"]["port"] == port;
     lines.iter().filter(|line| line["type"] == "flow").find(of).expect("it was captured")
+}
+
+/// Where its octets begin.
+fn last_datagram(capture: &[u8]) -> Option<usize> {
+    capture.windows(LAST.len()).rposition(|octets| octets == LAST)
 }
