@@ -2,6 +2,7 @@
 
 use std::net::UdpSocket;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -47,17 +48,19 @@ impl Capture {
         Some(Capture { scratch, port, tcpdump: Some(tcpdump?) })
     }
 
-    /// Ends it when all is written.
+    /// Ends it when all is written: the kernels' late acknowledgements, too.
     pub fn finish(&mut self) {
+        std::thread::sleep(Duration::from_millis(1_200));
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         socket.send_to(LAST, ("127.0.0.1", self.port)).expect("loopback");
-        let written = || std::fs::read(self.path()).expect("a capture");
+        let path = self.path();
+        let written = || std::fs::read(&path).expect("a capture");
         until("the last datagram in the capture", || last_datagram(&written()).is_some());
         self.tcpdump = None;
         let mut bytes = written();
         let at = last_datagram(&bytes).expect("it was there");
         bytes.drain(at - HEADERS..at + LAST.len());
-        std::fs::write(self.path(), bytes).expect("a file");
+        std::fs::write(path, bytes).expect("a file");
     }
 
     pub fn path(&self) -> PathBuf {
