@@ -34,6 +34,10 @@ fuzz_target!(|bytes: &[u8]| {
     let again = report(plan(&[closewait_fuzz::input(&written)]), Format::Jsonl);
     again.check(Format::Jsonl);
     assert!(!again.outcome.failed, "{}", again.troubles);
+    // A capture of nothing but flags looks as if it had been filtered, and that is said of it.
+    if again.out.contains(r#""reason":"filtered""#) {
+        return;
+    }
     // What is not believed when it is read back cannot be compared.
     let Some(before) = findings(&String::from_utf8_lossy(&out)) else { return };
     let after = findings(&again.out).expect("ends that are believed");

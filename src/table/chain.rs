@@ -90,8 +90,8 @@ impl Chain {
     }
 
     /// Makes an older connection the newest again: one whose SYN is answered only now, for a duplicate of a yet older
-    /// SYN came in between and was answered first (RFC 9293, figure 9); or one whose handshake goes on, where
-    /// the answer to such a duplicate was refused.
+    /// SYN came in between and was answered first (RFC 9293, figure 9); one whose handshake goes on, where
+    /// the answer to such a duplicate was refused; or one whose handshake ends here, where such an answer came late.
     #[cold]
     fn go_back(&mut self, older: &mut Older, segment: &Segment) {
         let (is_over, is_unheeded) = (self.newest.is_finished(), self.newest.is_unheeded());
@@ -100,9 +100,12 @@ impl Chain {
             return;
         };
         let answers = !segment.flags.rst() && !segment.is_damaged();
+        let completes = !self.newest.is_completed_by(segment);
         let goes_on = |flow: &Flow| match flow.is_unanswered() {
             true => is_over && is_unheeded || answers && flow.answers(segment),
-            false => is_over && is_unheeded && flow.is_unheeded() && !flow.is_finished(),
+            false if flow.is_finished() => false,
+            false if completes && flow.is_completed_by(segment) => true,
+            false => is_over && is_unheeded && flow.is_unheeded(),
         };
         if let Some(at) = newest_where(older, goes_on) {
             let newest = older.remove(at);
@@ -126,6 +129,10 @@ impl Chain {
             return Some((&mut self.newest, false));
         }
         let older = older.flows.entry(segment.key).or_default();
+        let answered = |flow: &Flow| !segment.flags.syn() && !flow.is_unanswered();
+        // Just what is to come in one is not another's that its numbers happen to be near to.
+        let exact = newest_where(older, |flow| answered(flow) && fits_exactly(flow, segment));
+        let nearly = || exact.or_else(|| newest_where(older, |flow| fits_nearly(flow, segment)));
         let found = match belongs {
             Belongs::Here => None,
             // A late SYN of an older connection begins nothing.
@@ -133,16 +140,11 @@ impl Chain {
                 None => return Some((self.begin(older, segment), true)),
                 known => known,
             },
-            Belongs::Older => {
-                let answered = |flow: &Flow| !segment.flags.syn() && !flow.is_unanswered();
-                newest_where(older, |flow| takes_late(flow, segment))
-                    .or_else(|| newest_where(older, answered))
-            }
-            Belongs::OlderNear | Belongs::Strange => {
-                newest_where(older, |flow| fits_nearly(flow, segment))
-            }
-            Belongs::OlderNearOrNew => match newest_where(older, |flow| fits_nearly(flow, segment))
-            {
+            Belongs::Older => exact
+                .or_else(|| newest_where(older, |flow| takes_late(flow, segment)))
+                .or_else(|| newest_where(older, answered)),
+            Belongs::OlderNear | Belongs::Strange => nearly(),
+            Belongs::OlderNearOrNew => match nearly() {
                 None => return Some((self.begin(older, segment), true)),
                 known => known,
             },

@@ -330,7 +330,9 @@ impl Closing {
     /// The other side never sent this ACK, which acknowledged this side's FIN, but `to`, at the latest by `then`.
     pub fn unmatch_ack(&mut self, early: &Acked, to: Seq, then: Place) {
         if let Some(fin) = &mut self.fin
-            && fin.acked.is_some_and(|acked| acked.order() == early.place.order())
+            && fin.acked.is_some_and(|acked| {
+                [early.place, fin.place].map(Place::order).contains(&acked.order())
+            })
         {
             fin.acked = to.covers(fin.end).then_some(then);
         }
@@ -356,9 +358,10 @@ impl Closing {
         self.odd.as_ref()?.payload_at_ack.filter(|at| at.ack.covers(number))
     }
 
-    /// `holder` acknowledges by `ack`, at `place`: does that cover this side's FIN for the first time?
+    /// `holder` acknowledges by `ack`, at `place`: is that this side's FIN, for the first time? There is nothing beyond it
+    /// that could be acknowledged.
     pub fn match_ack(&mut self, ack: Seq, place: Place) {
-        if let Some(fin) = self.fin.as_mut().filter(|fin| ack.covers(fin.end)) {
+        if let Some(fin) = self.fin.as_mut().filter(|fin| ack == fin.end) {
             fin.acked.get_or_insert(place);
         }
     }
@@ -370,7 +373,9 @@ impl Closing {
             let early =
                 holder.early_ack().filter(|early| early.number == fin.end && ack == fin.end);
             if let Some(early) = early {
-                self.match_ack(ack, early.place);
+                // A flipped bit may have made that: no earlier than the FIN itself, then.
+                let is_sure = !early.is_one_bit_off() || holder.confirmed_ack() == Some(ack);
+                self.match_ack(ack, if is_sure { early.place } else { fin.place });
             }
         }
     }

@@ -249,7 +249,9 @@ pub fn fits_exactly(older: &Flow, segment: &Segment) -> bool {
     let side = older.side(segment.from);
     let (sender, other) = (older.half(side), older.half(side.other()));
     let acks_sent = flags.ack() && has_used(other, segment.ack);
-    sender.snd_max() == Some(segment.seq) || acks_sent && near(sender, segment)
+    sender.snd_max() == Some(segment.seq)
+        || acks_sent && near(sender, segment)
+        || older.is_unanswered() && !flags.syn() && older.answers(segment)
 }
 
 /// Is it a number between the first and the next of a side?

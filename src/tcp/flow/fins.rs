@@ -47,7 +47,17 @@ impl Flow {
     /// Does the receiver of this FIN of `side` drop it, whatever was not captured?
     fn drops_fin(&self, side: Side, fin: &Segment) -> bool {
         let is_seen = self.half(side.other()).snd_max().is_some();
-        is_seen && (!fin.flags.ack() || self.has_received_more(side, fin))
+        is_seen
+            && (!fin.flags.ack()
+                || self.has_received_more(side, fin)
+                || self.acks_before_syn(side.other(), fin))
+    }
+
+    /// Does it acknowledge what was before the SYN of its receiver, which has sent no payload since (3.10.7.3)?
+    fn acks_before_syn(&self, receiver: Side, fin: &Segment) -> bool {
+        let receiver = self.half(receiver);
+        let ahead = receiver.isn().map(|isn| fin.ack.ahead_of(isn));
+        !receiver.sent_payload() && ahead.is_some_and(|ahead| ahead <= 0)
     }
 
     /// Has its receiver acknowledged what `side` sent beyond the FIN?

@@ -27,6 +27,33 @@ impl Flow {
         }
     }
 
+    /// Does the segment end the handshake: the first acknowledgment of the SYN/ACK, with the number after the SYN?
+    pub fn is_completed_by(&self, segment: &Segment) -> bool {
+        let after = |side: Side| self.half(side).isn().map(|isn| isn + 1);
+        let [syn, rst, ack] = [segment.flags.syn(), segment.flags.rst(), segment.flags.ack()];
+        self.is_unheeded()
+            && self.side(segment.from) == Side::A
+            && ack
+            && !syn
+            && !rst
+            && after(Side::A) == Some(segment.seq)
+            && after(Side::B) == Some(segment.ack)
+    }
+
+    /// Does the segment show more of the connection than a SYN without an answer? A SYN/ACK that acknowledges something
+    /// else than that SYN does not: whoever sent the SYN takes it for none of this connection (3.10.7.3).
+    pub(super) fn follows_syn(&self, segment: &Segment) -> bool {
+        let is_syn = segment.flags.syn();
+        match self.side(segment.from) {
+            _ if segment.is_damaged() => false,
+            Side::A => !is_syn || segment.flags.ack(),
+            Side::B if is_syn && segment.flags.ack() && !segment.flags.rst() => {
+                self.half(Side::A).isn().is_none() || self.answers(segment)
+            }
+            Side::B => true,
+        }
+    }
+
     /// Then `A`'s first ACK ends the handshake.
     pub(super) fn has_both_syns(&self) -> bool {
         self.halves.iter().all(|half| half.isn().is_some())

@@ -274,11 +274,10 @@ impl Flow {
         if let Some(direction) = segment.direction {
             self.manner.tell(direction.told_by);
         }
-        let is_only_syn = segment.flags.syn() && !segment.flags.ack() && side == Side::A;
-        if self.manner.has_only_syns() && !is_only_syn && !segment.is_damaged() {
+        if self.manner.has_only_syns() && self.follows_syn(segment) {
             self.manner.note_more_than_syns();
         }
-        if self.manner.is_unanswered() && self.answers(segment) {
+        if self.manner.is_unanswered() && !segment.is_damaged() && self.answers(segment) {
             self.manner.note_answer();
         }
         self.halves[side as usize].count(segment);
@@ -443,9 +442,10 @@ impl Flow {
             own.note_overtaken(segment);
         }
         let first_of_both = first_fin && peer.fin.is_none();
-        // A RST before the first SYN/ACK ended an older connection, not this one.
-        let forgotten =
-            news.syn_ack && [own, peer].map(|half| half.revoke_rst(|_| true)) != [false; 2];
+        // A RST before the first SYN/ACK ended an older connection, not this one: unless it comes just after the SYN.
+        let forgotten = news.syn_ack
+            && [own.revoke_rst(|_| true), peer.revoke_rst(|rst| rst.seq != segment.ack)]
+                != [false; 2];
         self.notes.note(Noted::RstWithoutEffect, revoked || forgotten);
         if first_of_both {
             closing.busy_until = self.recent.before_fin(side, segment.place.time);
