@@ -46,7 +46,7 @@ impl Chain {
     pub fn take(&mut self, older: &mut Older, segment: &Segment) -> (bool, bool) {
         // Most segments begin nothing and end nothing.
         let begins = self.newest.is_unanswered() || is_another_s(&self.newest, segment);
-        if segment.is_plain() && !begins {
+        if segment.is_plain() && !begins && !self.may_go_back() {
             self.newest.take(segment);
             return (false, false);
         }
@@ -70,6 +70,12 @@ impl Chain {
             self.supersede(older, &segment.key);
         }
         (finished, began)
+    }
+
+    /// An older connection's handshake may go on instead of this one's.
+    #[inline(always)]
+    pub fn may_go_back(&self) -> bool {
+        self.reused && self.newest.is_unheeded()
     }
 
     /// Its only flow waits for nothing but late packets.

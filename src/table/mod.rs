@@ -142,7 +142,7 @@ impl FlowTable {
     #[inline(always)]
     fn take_usual(&mut self, likely: Option<usize>, segment: &Segment) -> Option<&mut Flow> {
         let chain = self.chains.get_if(likely?, &segment.key)?;
-        if chain.queued || !chain.newest.is_open_to(segment) {
+        if chain.queued || chain.may_go_back() || !chain.newest.is_open_to(segment) {
             return None;
         }
         self.latest = segment.place.order();

@@ -32,6 +32,8 @@ words! {
         PerhapsHole,
         /// Something of it was damaged on the way.
         Damaged,
+        /// Its holder answered as a host that has no such socket, and whom it answered ignores that.
+        HolderAnswersRst,
     }
 }
 

@@ -29,6 +29,7 @@ impl Case<'_> {
             (half_closed && self.spans_gap(h), Doubt::Gap),
             (h.fin_missed, Doubt::PeerFinMissed),
             (close != Close::Closed && self.is_unanswered(h), Doubt::Unanswered),
+            (half_closed && self.flow.notes.has(Noted::HolderAnswersRst), Doubt::RstIgnored),
         ]
         .into_iter()
         .filter_map(|(applies, doubt)| applies.then_some(doubt))

@@ -176,6 +176,8 @@ words! {
         ListedClosed,
         /// A FIN or a RST at another capture point may have ended it.
         EndedElsewhere,
+        /// Local sent a RST that its peer ignores.
+        RstIgnored,
     }
 }
 
@@ -199,6 +201,7 @@ impl Doubt {
             Doubt::ListedOpen => "listed-open",
             Doubt::ListedClosed => "listed-closed",
             Doubt::EndedElsewhere => "ended-elsewhere",
+            Doubt::RstIgnored => "rst-ignored",
         }
     }
 
@@ -233,6 +236,9 @@ impl Doubt {
             }
             Doubt::ListedClosed => "the list of sockets has it as closed by the program",
             Doubt::EndedElsewhere => "a FIN or RST at another capture point may have ended it",
+            Doubt::RstIgnored => {
+                "it sent a RST that the peer ignores: its host may have no such socket any more"
+            }
         }
     }
 }
@@ -292,7 +298,8 @@ impl Note {
             Noted::Duplicates => Note::Duplicates,
             Noted::TimeWentBack => Note::TimeWentBack,
             Noted::FinWithoutEffect => Note::FinWithoutEffect,
-            Noted::Superseded | Noted::Hole | Noted::PerhapsHole | Noted::Damaged => return None,
+            Noted::Superseded | Noted::Hole | Noted::PerhapsHole => return None,
+            Noted::Damaged | Noted::HolderAnswersRst => return None,
         })
     }
 

@@ -50,6 +50,7 @@ impl Lang {
             (_, Doubt::ListedOpen) => "套接字列表中它是打开的：列表可能早于对端的 FIN",
             (_, Doubt::ListedClosed) => "套接字列表中它已被程序关闭",
             (_, Doubt::EndedElsewhere) => "另一抓包点的 FIN 或 RST 可能已结束它",
+            (_, Doubt::RstIgnored) => "它发出了对端会忽略的 RST：主机上可能已没有这个套接字",
         }
     }
 
@@ -267,6 +268,10 @@ impl Named for Doubt {
             Doubt::EndedElsewhere => [
                 "可能在别处结束",
                 "另一抓包点显示同样的地址和端口上有 FIN 或 RST，而两者之间的数据包在哪里都没有抓到：它可能结束了这条连接。请对照两份抓包：closewait explain FILE… --flow A:P-B:Q。",
+            ],
+            Doubt::RstIgnored => [
+                "发出的 RST 被忽略",
+                "本端发出了 RST，而对端早已收到它的序号，所以会忽略它（RFC 9293，3.5.3）。主机收到发给已不存在的套接字的数据包时才发这样的 RST：程序可能已经关闭。请问那台主机：closewait sockets。",
             ],
             Doubt::ListedClosed => [
                 "列表中已关闭",

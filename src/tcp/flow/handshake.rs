@@ -22,7 +22,7 @@ impl Flow {
     pub fn answers(&self, segment: &Segment) -> bool {
         let Some(isn) = self.half(Side::A).isn() else { return false };
         match self.side(segment.from) {
-            Side::A => !segment.flags.syn() && segment.seq == isn + 1,
+            Side::A => !segment.flags.syn() && !has_no_effect(segment) && segment.seq == isn + 1,
             Side::B => segment.flags.ack() && self.half(Side::A).counts_syn(segment.ack),
         }
     }
@@ -43,14 +43,12 @@ impl Flow {
     /// Does the segment show more of the connection than a SYN without an answer? A SYN/ACK that acknowledges something
     /// else than that SYN does not: whoever sent the SYN takes it for none of this connection (3.10.7.3).
     pub(super) fn follows_syn(&self, segment: &Segment) -> bool {
-        let is_syn = segment.flags.syn();
+        let [syn, ack, rst] = [segment.flags.syn(), segment.flags.ack(), segment.flags.rst()];
+        let has_begun = self.half(Side::A).isn().is_some();
         match self.side(segment.from) {
-            _ if segment.is_damaged() => false,
-            Side::A => !is_syn || segment.flags.ack(),
-            Side::B if is_syn && segment.flags.ack() && !segment.flags.rst() => {
-                self.half(Side::A).isn().is_none() || self.answers(segment)
-            }
-            Side::B => true,
+            _ if segment.is_damaged() || has_begun && has_no_effect(segment) => false,
+            Side::A => !syn || ack,
+            Side::B => !has_begun || !syn || !ack || rst || self.answers(segment),
         }
     }
 
@@ -77,4 +75,9 @@ impl Flow {
     pub fn is_unheeded(&self) -> bool {
         self.half(Side::B).sent_syn_ack() && self.half(Side::A).ack().is_none()
     }
+}
+
+/// It has neither SYN, ACK nor RST: whoever receives such drops it (3.10.7).
+fn has_no_effect(segment: &Segment) -> bool {
+    !segment.flags.syn() && !segment.flags.ack() && !segment.flags.rst()
 }

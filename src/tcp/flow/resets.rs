@@ -24,11 +24,24 @@ impl Flow {
         self.notes.note(Noted::Damaged, damaged);
         if damaged || odd && self.is_outside_window(side, segment.seq) {
             self.notes.note(Noted::RstWithoutEffect, true);
+            let is_holder = self.fin(side.other()).is_some() && self.fin(side).is_none();
+            let answers = !damaged && self.answers_what_came_late(side, segment);
+            self.notes.note(Noted::HolderAnswersRst, is_holder && answers);
             return;
         }
         let closing = self.closing.get_or_insert_default();
         let before_close = closing.sides.iter().any(|side| side.fin.is_none());
         closing.sides[side as usize].take_rst(segment, before_close);
+    }
+
+    /// Is it the answer of a host that has no such socket to something that came late (3.10.7.1)? It has no ACK, and the
+    /// number that was acknowledged then.
+    fn answers_what_came_late(&self, side: Side, rst: &Segment) -> bool {
+        let own = self.half(side);
+        let is_used = own.lowest().zip(own.snd_max()).is_some_and(|(lowest, max)| {
+            rst.seq.ahead_of(lowest) >= 0 && max.ahead_of(rst.seq) >= 0
+        });
+        !rst.flags.ack() && is_used
     }
 
     /// The numbers that a RST of a side can have: its next, or what the other side has acknowledged.
