@@ -111,7 +111,8 @@ fn verdict_is_truth(
     let wanted = truth.verdicts(run.tap.stand, run.plan.end);
     let got = flow.judgement.verdict.name();
     let right = wanted.contains(&got);
-    if !right && (is_untold(run, flow) || is_rst_behind_damage(run, flow)) {
+    let is_stray = wanted == ["attempt"] && got == "open" && has_stray_answer(run);
+    if !right && (is_untold(run, flow) || is_rst_behind_damage(run, flow) || is_stray) {
         into.untold += 1;
         return Ok(());
     }
@@ -174,6 +175,13 @@ fn is_untold(run: &Run, flow: &Judged) -> bool {
     let renumbered = seen.any(|packet| packet.conn == *conn && packet.renumbered);
     let careful = matches!(judgement.verdict, Verdict::Unknown(_)) || !judgement.doubts.is_empty();
     renumbered && careful
+}
+
+/// A SYN/ACK acknowledges what nobody sent, for a bit of it flipped: of a later SYN of the 4-tuple it shows an answer, though
+/// none that is accepted.
+fn has_stray_answer(run: &Run) -> bool {
+    let is_answer = |packet: &Packet| packet.has(Flags::SYN) && packet.has(Flags::ACK);
+    run.capture.seen.iter().any(|seen| is_answer(&seen.packet) && seen.packet.renumbered)
 }
 
 /// A RST has a number below a damaged ACK of before, which acknowledges nothing that was not sent: the RST is outside

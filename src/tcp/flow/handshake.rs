@@ -40,15 +40,14 @@ impl Flow {
             && after(Side::B) == Some(segment.ack)
     }
 
-    /// Does the segment show more of the connection than a SYN without an answer? A SYN/ACK that acknowledges something
-    /// else than that SYN does not: whoever sent the SYN takes it for none of this connection (3.10.7.3).
+    /// Does the segment show more of the connection than a SYN without an answer?
     pub(super) fn follows_syn(&self, segment: &Segment) -> bool {
-        let [syn, ack, rst] = [segment.flags.syn(), segment.flags.ack(), segment.flags.rst()];
+        let is_only_syn = segment.flags.syn() && !segment.flags.ack();
         let has_begun = self.half(Side::A).isn().is_some();
         match self.side(segment.from) {
             _ if segment.is_damaged() || has_begun && has_no_effect(segment) => false,
-            Side::A => !syn || ack,
-            Side::B => !has_begun || !syn || !ack || rst || self.answers(segment),
+            Side::A => !is_only_syn,
+            Side::B => true,
         }
     }
 
