@@ -241,9 +241,6 @@ impl Source for Live {
                 self.end()?;
                 return Ok(Next::End);
             }
-            if self.is_over() {
-                self.gathered.stop();
-            }
             if let Some(packet) = self.batch.next() {
                 self.receive(&packet);
                 return Ok(Next::Frame(Frame {
@@ -264,6 +261,9 @@ impl Source for Live {
             if let Some(now) = self.batch.idle.take() {
                 self.pause();
                 return Ok(Next::Idle(now));
+            }
+            if self.is_over() {
+                self.gathered.stop();
             }
             self.count_drops();
             if self.troubles.is_empty() && !self.gathered.next(&mut self.batch) {
