@@ -297,9 +297,8 @@ pub fn may_be_first(payload: &[u8]) -> bool {
     recognise(payload).is_some()
 }
 
-/// Returns it where there is no doubt.
+/// Returns it where there is no doubt, of an end's first words.
 pub fn recognise_surely(first: &[u8]) -> Option<(Known, Peer)> {
-    let first = proxy::words(first);
     let (known, from) = recognise(first)?;
     (known.probe(first, from) == Probe::Sure).then_some((known, from))
 }
