@@ -6,6 +6,7 @@
 
 use super::facts::Facts;
 use super::marks::Marks;
+use super::proxy::{self, Before};
 use super::registry::{self, Guess, Known, Talk};
 use super::unread::{Header, Rounds, Unread};
 use super::{Opening, Peer};
@@ -72,8 +73,9 @@ impl Conversation {
 
     /// Hears words, of which the first tell whether it waits.
     pub fn hear(&mut self, payload: &[u8]) {
-        if self.stage == Stage::Silent && !payload.is_empty() {
-            let is_sure = registry::recognise_surely(payload).is_some();
+        let words = if self.stage == Stage::Silent { proxy::words(payload) } else { &[] };
+        if !words.is_empty() {
+            let is_sure = registry::recognise_surely(words).is_some();
             self.stage = if is_sure { Stage::Waits } else { Stage::Read };
         }
     }
@@ -135,7 +137,7 @@ struct Reading {
     opening: Opening,
     server: End,
     begins: Begins,
-    /// The first octets of the lower and of the upper end are still to come.
+    /// The first words of the lower and of the upper end are still to come.
     awaited: [bool; 2],
     /// The octets from the lower and from the upper end; none once nothing more can be learnt.
     streams: Option<[Stream; 2]>,
@@ -187,7 +189,12 @@ impl Reading {
 
     /// Returns whether this was the last that can be learnt, or an end's first word after that.
     fn take(&mut self, header: &Header, payload: &[u8]) -> bool {
-        let is_first = self.decide(header, payload);
+        if header.flags.syn() {
+            self.awaited[header.from as usize] = true;
+            self.begins[header.from as usize] = Some(header.seq + 1);
+        }
+        let (header, payload) = self.without_proxy(header, payload);
+        let is_first = self.decide(&header, payload);
         let Some(streams) = &mut self.streams else { return is_first };
         let [from, to] = [header.from, header.from.other()];
         let peer = |end| if end == self.server { Peer::Server } else { Peer::Client };
@@ -213,13 +220,35 @@ impl Reading {
         is_done
     }
 
+    /// Leaves out what a balancer says before an end's first words: the conversation begins after it.
+    fn without_proxy<'p>(&mut self, header: &Header, payload: &'p [u8]) -> (Header, &'p [u8]) {
+        let from = header.from as usize;
+        let start = header.seq + u32::from(header.flags.syn());
+        let stream = self.streams.as_mut().map(|streams| &mut streams[from]);
+        let is_first = match self.begins[from] {
+            Some(begin) => begin == start,
+            None => stream.as_ref().is_some_and(|stream| stream.is_new()),
+        };
+        match if is_first { proxy::before(payload, header.len) } else { Before::Nothing } {
+            Before::Nothing => (*header, payload),
+            Before::Header(octets) => {
+                if let Some(stream) = stream {
+                    stream.leave_out(start, octets);
+                }
+                self.begins[from] = Some(start + octets);
+                let (seq, len) = (header.seq + octets, header.len.saturating_sub(octets));
+                (Header { seq, len, ..*header }, payload.get(octets as usize..).unwrap_or_default())
+            }
+            Before::Unknown => {
+                self.awaited[from] = false;
+                (*header, &[])
+            }
+        }
+    }
+
     /// The port was only a guess: what an end says first decides. Returns whether this was it.
     fn decide(&mut self, header: &Header, payload: &[u8]) -> bool {
         let Some(awaited) = self.awaited.get_mut(header.from as usize) else { return false };
-        if header.flags.syn() {
-            *awaited = true;
-            self.begins[header.from as usize] = Some(header.seq + 1);
-        }
         if payload.is_empty() || !core::mem::take(awaited) {
             return false;
         }

@@ -243,6 +243,9 @@ mod tests {
         (SERVER, b"+OK\r\n"),
         (CLIENT, b"\x16\x03\x01\0\x05hello"),
         (SERVER, b"words of nobody"),
+        (CLIENT, b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 5432\r\n"),
+        (CLIENT, b"PROXY UNKNOWN\r\n*1\r\n$5\r\nMULTI\r\n"),
+        (CLIENT, b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0GET /orders/17 HTTP/1.1\r\n\r\n"),
         (CLIENT, b""),
     ];
 

@@ -13,6 +13,7 @@
 //! * `framed`: frames out of octets, where a header says how many follow
 //! * `kept`: octets of which something is made when somebody asks
 //! * `marks`: the octets that a statement came in, by its time
+//! * `proxy`: the header that a balancer sends before the first words
 //! * [`sql`]: texts of statements, for every protocol that carries them
 //! * [`amqp`]: AMQP 0-9-1, as RabbitMQ speaks it
 //! * [`http`]: HTTP/1.0, HTTP/1.1, and HTTP/2 without TLS
@@ -32,6 +33,7 @@ mod kept;
 mod marks;
 pub mod mysql;
 pub mod postgresql;
+mod proxy;
 pub mod redis;
 pub mod registry;
 pub mod sql;

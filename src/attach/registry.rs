@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{Facts, GLANCE, Identity, Opening, Peer, Probe, Protocol};
+use super::{Facts, GLANCE, Identity, Opening, Peer, Probe, Protocol, proxy};
 use crate::place::Time;
 use crate::tcp::segment::{End, Segment};
 use crate::tcp::stream::Piece;
@@ -60,6 +60,7 @@ macro_rules! protocols {
         static FIRST: [bool; 256] = {
             let mut all = [false; 256];
             $(mark(&mut all, $protocol::FIRST);)*
+            mark(&mut all, crate::attach::proxy::FIRST);
             all
         };
 
@@ -269,13 +270,14 @@ const fn mark(all: &mut [bool; 256], octets: &[u8]) {
 #[inline(always)]
 fn recognise(first: &[u8]) -> Option<(Known, Peer)> {
     let glance = *first.first_chunk()?;
-    if may_begin(glance) { recognise_closely(glance, first) } else { None }
+    if may_begin(glance) { recognise_closely(first) } else { None }
 }
 
 #[cold]
 #[inline(never)]
-fn recognise_closely(glance: [u8; GLANCE], first: &[u8]) -> Option<(Known, Peer)> {
-    if !begins(glance) {
+fn recognise_closely(first: &[u8]) -> Option<(Known, Peer)> {
+    let first = proxy::words(first);
+    if !begins(*first.first_chunk()?) {
         return None;
     }
     let mut surest = (Probe::No, None);
@@ -295,7 +297,7 @@ pub fn may_be_first(payload: &[u8]) -> bool {
     recognise(payload).is_some()
 }
 
-/// Returns it where there is no doubt.
+/// Returns it where there is no doubt, of an end's first words.
 pub fn recognise_surely(first: &[u8]) -> Option<(Known, Peer)> {
     let (known, from) = recognise(first)?;
     (known.probe(first, from) == Probe::Sure).then_some((known, from))

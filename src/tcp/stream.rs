@@ -105,6 +105,18 @@ impl Stream {
         self.next == Some(number)
     }
 
+    /// Returns whether nothing of it has been seen.
+    pub fn is_new(&self) -> bool {
+        self.next.is_none()
+    }
+
+    /// Leaves out the next octets, if they have this number: they are none of what is said.
+    pub fn leave_out(&mut self, number: Seq, octets: u32) {
+        if self.is_at(number) {
+            self.next = Some(number + octets);
+        }
+    }
+
     /// Captured octets that wait.
     pub fn heap_octets(&self) -> usize {
         self.waiting.as_ref().map_or(0, |waiting| waiting.octets)

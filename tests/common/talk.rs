@@ -93,18 +93,28 @@ impl Talk {
 
     /// Only the server has spoken yet.
     pub fn greeted(client: u16, port: u16) -> Talk {
+        Talk::between(client, port).greet()
+    }
+
+    /// The server of MySQL speaks first.
+    pub fn greet(self) -> Talk {
         let (low, high) = CAPABILITIES.split_at(2);
         let greeting =
             [b"\x0a8.0.36\0\x07\0\0\0xxxxxxxx\0", low, b"\x2d\x02\0", high, b"\x15", &[0; 10]];
         let greeting = [&greeting.concat(), &b"yyyyyyyyyyyy\0mysql_native_password\0"[..]].concat();
-        Talk::between(client, port).packet(SERVER, 0, &greeting)
+        self.packet(SERVER, 0, &greeting)
     }
 
     /// The same of another client.
     pub fn logged_in_by(client: u16, port: u16) -> Talk {
+        Talk::greeted(client, port).log_in()
+    }
+
+    /// The client logs in, and is welcome.
+    pub fn log_in(self) -> Talk {
         let login = [&CAPABILITIES[..], b"\0\0\0\x01\x2d", &[0; 23], b"app\0\0shop\0"].concat();
         let login = [&login, &b"mysql_native_password\0"[..]].concat();
-        Talk::greeted(client, port).packet(CLIENT, 1, &login).ok(2, 0x0002)
+        self.packet(CLIENT, 1, &login).ok(2, 0x0002)
     }
 
     pub fn ok(self, number: u8, status: u16) -> Talk {

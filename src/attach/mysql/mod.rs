@@ -210,7 +210,7 @@ impl Mysql {
         self.server.lose();
     }
 
-    /// A client that speaks before the server is none of MySQL, but for a balancer's PROXY header.
+    /// A client that speaks before the server is none of MySQL.
     fn take_early(&mut self, at: Time, piece: Piece<'_>) {
         match piece {
             Piece::Missing(_) => self.client.lose(),
@@ -218,7 +218,6 @@ impl Mysql {
                 self.encrypted = true;
                 self.finish();
             }
-            Piece::Data([b'P' | b'\r', ..]) => {}
             Piece::Data(_) if self.client.is_lost() => {
                 self.take_up();
                 // It may be a command.
