@@ -48,10 +48,10 @@ fuzz_target!(|bytes: &[u8]| {
 /// An end of the capture that is farther than this from its last packet is not believed when it is read back.
 const WEEK: f64 = 604_800.0;
 
-/// The ends of the findings, unless one was held for longer.
+/// The ends of the findings, unless one was held for longer, or nobody knows how long.
 fn findings(lines: &str) -> Option<Vec<String>> {
     let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-    let is_short = |line: &Value| line["held_s"].as_f64().is_none_or(|held| held < WEEK);
+    let is_short = |line: &Value| line["held_s"].as_f64().is_some_and(|held| held < WEEK);
     let found = lines.filter(|line| line["finding"] == true);
     let end = |line: &Value, end: &str| format!("{}:{}", line[end]["ip"], line[end]["port"]);
     let ends = |line: Value| is_short(&line).then(|| end(&line, "a") + " " + &end(&line, "b"));

@@ -67,6 +67,8 @@ pub struct Writer<W> {
     digits: Vec<u8>,
     /// The link type and the snap length of the first interface.
     first: Option<(LinkType, u32)>,
+    /// The time of the last packet that had one: another one that has to have a time gets that, for none would be 1970.
+    last: Time,
 }
 
 impl<W: Write> Writer<W> {
@@ -75,7 +77,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// If the output cannot be written to.
     pub fn new(out: W, comment: &str) -> io::Result<Writer<W>> {
-        let mut writer = Writer { out, digits: Vec::new(), first: None };
+        let mut writer = Writer { out, digits: Vec::new(), first: None, last: Time::UNKNOWN };
         let mut body = BYTE_ORDER_MAGIC.to_le_bytes().to_vec();
         // Version 1.0, of a length that is not told.
         body.extend([1, 0, 0, 0]);
@@ -122,8 +124,11 @@ impl<W: Write> Writer<W> {
             // It cannot stand beside the packet.
             return packet.comment.iter().try_for_each(|text| self.comment(0, packet.time, text));
         }
+        if packet.time != Time::UNKNOWN {
+            self.last = packet.time;
+        }
         let mut body = interface.to_le_bytes().to_vec();
-        body.extend(self.ticks(interface, packet.time));
+        body.extend(self.ticks(interface, self.last));
         body.extend((packet.data.len() as u32).to_le_bytes());
         body.extend(packet.original_len.to_le_bytes());
         body.extend_from_slice(&packet.data);
@@ -285,4 +290,41 @@ fn pad(body: &mut Vec<u8>) {
 fn cut(text: &str) -> &str {
     let end = (0..=MAX_COMMENT.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
     text.get(..end.unwrap_or(0)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_without_a_time_gets_that_of_the_one_before() {
+        let name = String::from("eth0");
+        let ethernet = Described {
+            link: LinkType(1),
+            snap_len: 0,
+            name,
+            addresses: BTreeSet::new(),
+            digits: 6,
+        };
+        let mut out = Vec::new();
+        let mut writer = Writer::new(&mut out, "").expect("memory");
+        writer.interface(&ethernet).expect("memory");
+        // Only the first can have packets without a time.
+        let second = writer.interface(&ethernet).expect("memory");
+        for time in [Time::from_nanos(1_520_854_695_000_001_000), Time::UNKNOWN] {
+            let packet = PacketToWrite {
+                time,
+                original_len: 4,
+                direction: None,
+                data: Cow::Borrowed(b"data"),
+                comment: None,
+            };
+            writer.packet(second, &packet).expect("memory");
+        }
+        let packets: Vec<_> = out.windows(4).enumerate().filter(|(_, it)| *it == b"data").collect();
+        let [first, without] = packets[..] else { panic!("{out:?}") };
+        // Ticks come before both lengths, and those before the octets.
+        let ticks = |at: usize| &out[at - 16..at - 8];
+        assert_eq!(ticks(first.0), ticks(without.0));
+    }
 }
