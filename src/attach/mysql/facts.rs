@@ -14,7 +14,7 @@ impl Mysql {
     pub(super) fn show(&self, literals: bool) -> Facts {
         let (exchange, session) = (&self.exchange, &self.session);
         let in_transaction = self.in_transaction();
-        let is_open = in_transaction == Some(true) || self.may_be_open();
+        let is_open = in_transaction.unwrap_or_else(|| self.may_be_open());
         let last = exchange.last();
         let has_last = last.command.is_some();
         let (statements_at, statements) =
