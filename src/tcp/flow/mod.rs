@@ -414,9 +414,8 @@ impl Flow {
         }
         if segment.flags.ack() {
             let after_fin = peer.fin.is_some_and(|fin| segment.ack.covers(fin.end));
-            if news.highest_ack {
-                peer.match_ack(segment.ack, segment.place);
-            }
+            // Also below a higher one, which was damaged: of whatever is beyond a FIN, nothing can be acknowledged.
+            peer.match_ack(segment.ack, segment.place);
             match beyond {
                 Some(known) if news.highest_ack => own.note_early_ack(segment, known),
                 _ => own.confirm_early_ack(segment, beyond.is_some(), news.below_early_ack),
