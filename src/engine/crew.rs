@@ -87,8 +87,6 @@ pub struct Crew<J: Job> {
     /// A panic is handed over like a result: it must not be waited for.
     done: Receiver<thread::Result<J::Done>>,
     under_way: usize,
-    /// Jobs that are not worth waking anybody for.
-    kept: Vec<J>,
 }
 
 impl<J: Job> Crew<J> {
@@ -106,7 +104,7 @@ impl<J: Job> Crew<J> {
                 }
             }
             let _at_the_end = EndOfWork(Arc::clone(&queue));
-            body(&mut Crew { queue, done, under_way: 0, kept: Vec::new() })
+            body(&mut Crew { queue, done, under_way: 0 })
         })
     }
 
@@ -116,17 +114,10 @@ impl<J: Job> Crew<J> {
         self.under_way += 1;
     }
 
-    /// Keeps a small job until [the end](Crew::finish), on this thread.
-    pub fn keep(&mut self, job: J) {
-        self.kept.push(job);
-        self.under_way += 1;
-    }
-
     /// Returns the results of all jobs that were started, in no particular order; helps until the last
     /// is done.
     pub fn finish(&mut self) -> Vec<J::Done> {
         let mut all = Vec::with_capacity(self.under_way);
-        all.extend(self.kept.drain(..).map(Job::run));
         while let Some(job) = self.queue.take_last() {
             all.push(job.run());
         }

@@ -362,12 +362,9 @@ impl Shards {
         let spare = self.spare.take().unwrap_or_else(|| Batch::new(SHARDS));
         let mut batch = std::mem::replace(&mut self.waiting, spare);
         batch.seal();
-        // To wake the others takes as long as to take some thousands of packets in.
-        let is_small = self.packets < SHORT_ROUND && batch.carried() < ROUND_CONTENT;
         let work = Arc::new(Work { orders, batch });
         for shard in self.shards.drain(..) {
-            let part = Part { shard, work: Arc::clone(&work) };
-            if is_small { crew.keep(part) } else { crew.start(part) }
+            crew.start(Part { shard, work: Arc::clone(&work) });
         }
         self.packets = 0;
         self.round_packets = (self.round_packets * 2).min(self.longest_round);
