@@ -106,11 +106,11 @@ impl Chain {
             return;
         };
         let answers = !segment.flags.rst() && !segment.is_damaged();
-        let completes = !self.newest.is_completed_by(segment);
+        let is_completed_here = self.newest.is_completed_by(segment);
         let goes_on = |flow: &Flow| match flow.is_unanswered() {
             true => is_over && is_unheeded || answers && flow.answers(segment),
             false if flow.is_finished() => false,
-            false if completes && flow.is_completed_by(segment) => true,
+            false if flow.is_completed_by(segment) && !is_completed_here => true,
             false => is_over && is_unheeded && flow.is_unheeded(),
         };
         if let Some(at) = newest_where(older, goes_on) {
@@ -137,8 +137,8 @@ impl Chain {
         let older = older.flows.entry(segment.key).or_default();
         let answered = |flow: &Flow| !segment.flags.syn() && !flow.is_unanswered();
         // Just what is to come in one is not another's that its numbers happen to be near to.
-        let exact = newest_where(older, |flow| answered(flow) && fits_exactly(flow, segment));
-        let nearly = || exact.or_else(|| newest_where(older, |flow| fits_nearly(flow, segment)));
+        let exact = || newest_where(older, |flow| answered(flow) && fits_exactly(flow, segment));
+        let nearly = || exact().or_else(|| newest_where(older, |flow| fits_nearly(flow, segment)));
         let found = match belongs {
             Belongs::Here => None,
             // A late SYN of an older connection begins nothing.
@@ -146,7 +146,7 @@ impl Chain {
                 None => return Some((self.begin(older, segment), true)),
                 known => known,
             },
-            Belongs::Older => exact
+            Belongs::Older => exact()
                 .or_else(|| newest_where(older, |flow| takes_late(flow, segment)))
                 .or_else(|| newest_where(older, answered)),
             Belongs::OlderNear | Belongs::Strange => nearly(),

@@ -368,15 +368,12 @@ impl Closing {
 
     /// The FIN that was just taken in may have been acknowledged before it was captured.
     pub fn match_early_ack(&mut self, ack: Option<Seq>, holder: &Closing) {
-        if let (Some(fin), Some(ack)) = (self.fin, ack) {
-            // What acknowledges more does not acknowledge a FIN, beyond which there is nothing.
-            let early =
-                holder.early_ack().filter(|early| early.number == fin.end && ack == fin.end);
-            if let Some(early) = early {
-                // A flipped bit may have made that: no earlier than the FIN itself, then.
-                let is_sure = !early.is_one_bit_off() || holder.confirmed_ack() == Some(ack);
-                self.match_ack(ack, if is_sure { early.place } else { fin.place });
-            }
+        if let (Some(fin), Some(ack)) = (self.fin, ack)
+            && let Some(early) = holder.early_ack().filter(|early| early.number == fin.end)
+        {
+            // A flipped bit may have made that: no earlier than the FIN itself, then.
+            let is_sure = !early.is_one_bit_off() || holder.confirmed_ack() == Some(ack);
+            self.match_ack(ack, if is_sure { early.place } else { fin.place });
         }
     }
 

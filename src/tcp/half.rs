@@ -315,6 +315,13 @@ impl Half {
         new
     }
 
+    /// Tells whether a number is between the first and the next of this side.
+    pub fn has_used(&self, number: Seq) -> bool {
+        self.lowest()
+            .zip(self.snd_max())
+            .is_some_and(|(lowest, max)| number.ahead_of(lowest) >= 0 && max.ahead_of(number) >= 0)
+    }
+
     /// This side acknowledged `number` or more.
     pub fn has_acked(&self, number: Seq) -> bool {
         self.has.any(Has::ACK) && self.ack.covers(number)

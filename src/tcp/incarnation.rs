@@ -248,17 +248,10 @@ pub fn fits_exactly(older: &Flow, segment: &Segment) -> bool {
     }
     let side = older.side(segment.from);
     let (sender, other) = (older.half(side), older.half(side.other()));
-    let acks_sent = flags.ack() && has_used(other, segment.ack);
+    let acks_sent = flags.ack() && other.has_used(segment.ack);
     sender.snd_max() == Some(segment.seq)
         || acks_sent && near(sender, segment)
         || older.is_unanswered() && !flags.syn() && older.answers(segment)
-}
-
-/// Is it a number between the first and the next of a side?
-fn has_used(half: &Half, number: Seq) -> bool {
-    half.lowest()
-        .zip(half.snd_max())
-        .is_some_and(|(lowest, max)| number.ahead_of(lowest) >= 0 && max.ahead_of(number) >= 0)
 }
 
 /// Is it just the FIN or the RST that an older flow can have? A FIN that it has had is the only one. A RST answers
@@ -267,7 +260,7 @@ fn ends(older: &Flow, segment: &Segment) -> bool {
     let side = older.side(segment.from);
     let (sender, ends) = (older.half(side), can_end(older, side, segment));
     if segment.flags.rst() {
-        return ends || has_used(sender, segment.seq);
+        return ends || sender.has_used(segment.seq);
     }
     let end = segment.end_of_payload() + 1;
     let is_known = sender.snd_max().is_some() || older.half(side.other()).ack().is_some();

@@ -42,13 +42,10 @@ impl Flow {
 
     /// Does the segment show more of the connection than a SYN without an answer?
     pub(super) fn follows_syn(&self, segment: &Segment) -> bool {
-        let is_only_syn = segment.flags.syn() && !segment.flags.ack();
-        let has_begun = self.half(Side::A).isn().is_some();
-        match self.side(segment.from) {
-            _ if segment.is_damaged() || has_begun && has_no_effect(segment) => false,
-            Side::A => !is_only_syn,
-            Side::B => true,
-        }
+        let is_syn = segment.flags.syn() && !segment.flags.ack();
+        let is_only_syn = is_syn && self.side(segment.from) == Side::A;
+        let is_dropped = self.half(Side::A).isn().is_some() && has_no_effect(segment);
+        !is_only_syn && !is_dropped && !segment.is_damaged()
     }
 
     /// Then `A`'s first ACK ends the handshake.

@@ -37,11 +37,7 @@ impl Flow {
     /// Is it the answer of a host that has no such socket to something that came late (3.10.7.1)? It has no ACK, and the
     /// number that was acknowledged then.
     fn answers_what_came_late(&self, side: Side, rst: &Segment) -> bool {
-        let own = self.half(side);
-        let is_used = own.lowest().zip(own.snd_max()).is_some_and(|(lowest, max)| {
-            rst.seq.ahead_of(lowest) >= 0 && max.ahead_of(rst.seq) >= 0
-        });
-        !rst.flags.ack() && is_used
+        !rst.flags.ack() && self.half(side).has_used(rst.seq)
     }
 
     /// The numbers that a RST of a side can have: its next, or what the other side has acknowledged.
