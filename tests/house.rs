@@ -104,6 +104,7 @@ const FLOORS: &[&str] = &[
     "confine",
     "progress",
     "printable",
+    "paged",
     "set",
     "place",
 ];

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use super::{Facts, GLANCE, Identity, Opening, Peer, Probe, Protocol, proxy};
+use crate::paged::Paged;
 use crate::place::Time;
 use crate::tcp::segment::{End, Segment};
 use crate::tcp::stream::Piece;
@@ -157,7 +158,7 @@ pub struct Ports {
     /// All of them: most segments are of none, and this stays in the nearest cache.
     any: PortSet,
     /// The protocol of each.
-    of: Box<[Option<Spoken>]>,
+    of: Paged<Spoken, 256, 256>,
 }
 
 /// The protocol of a port.
@@ -190,26 +191,30 @@ impl Ports {
     pub fn new(more: &[(Known, u16)]) -> Ports {
         let usual =
             Known::ALL.iter().flat_map(|&known| known.ports().iter().map(move |&p| (known, p)));
-        let of = vec![None; 1 << u16::BITS].into_boxed_slice();
-        let mut ports = Ports { any: PortSet::new(), of };
+        let mut ports = Ports { any: PortSet::new(), of: Paged::default() };
         for (protocol, port) in more.iter().copied().chain(usual) {
             // The first name counts.
-            if ports.of[usize::from(port)].is_none() {
+            if ports.spoken(port).is_none() {
                 ports.put(port, Spoken { protocol, named: true });
             }
         }
         ports
     }
 
+    #[inline]
+    fn spoken(&self, port: u16) -> Option<Spoken> {
+        self.of.get(usize::from(port)).copied()
+    }
+
     fn put(&mut self, port: u16, spoken: Spoken) {
         self.any.insert(port);
-        self.of[usize::from(port)] = Some(spoken);
+        *self.of.place(usize::from(port)) = Some(spoken);
     }
 
     /// A conversation began there. Of several protocols that did, the first in the registry has it.
     fn learn(&mut self, protocol: Known, port: u16) {
         let stays = |at: Spoken| at.named || at.protocol as u8 <= protocol as u8;
-        if !self.of[usize::from(port)].is_some_and(stays) {
+        if !self.spoken(port).is_some_and(stays) {
             self.put(port, Spoken { protocol, named: false });
         }
     }
@@ -253,7 +258,7 @@ impl Ports {
         // Where both are, the smaller is less likely to be a client's.
         let is_lower = known[0] && (!known[1] || lower < upper);
         let (server, port) = if is_lower { (End::Lower, lower) } else { (End::Upper, upper) };
-        let Spoken { protocol, named } = self.of[usize::from(port)]?;
+        let Spoken { protocol, named } = self.spoken(port)?;
         Some(Guess { protocol, server, assumed: named })
     }
 }

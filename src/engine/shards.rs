@@ -120,6 +120,10 @@ pub struct Shard {
 }
 
 impl Shard {
+    fn new(number: usize) -> Shard {
+        Shard { number, ..Shard::default() }
+    }
+
     /// Takes its segments in, and judges what has ended.
     pub fn run(&mut self, Work { orders, batch }: &Work) {
         let Shard { conversations, judged, sampled, tally, closes, history, holes, .. } = self;
@@ -162,14 +166,14 @@ impl Shard {
 
 /// A shard's part in a round.
 pub struct Part {
-    shard: Shard,
+    shard: Box<Shard>,
     work: Arc<Work>,
 }
 
 impl Job for Part {
-    type Done = Shard;
+    type Done = Box<Shard>;
 
-    fn run(mut self) -> Shard {
+    fn run(mut self) -> Box<Shard> {
         self.shard.run(&self.work);
         self.shard
     }
@@ -293,8 +297,10 @@ impl Pace {
 
 /// All shards, and the segments that wait for the next round.
 pub struct Shards {
-    /// None of them while their round is under way.
-    shards: Vec<Shard>,
+    /// None of them while their round is under way. They go round after round through the crew's hands, and are
+    /// more than a kilobyte each.
+    #[expect(clippy::vec_box, reason = "what moves is a pointer")]
+    shards: Vec<Box<Shard>>,
     waiting: Batch,
     /// Emptied, for the round after.
     spare: Option<Batch>,
@@ -315,7 +321,7 @@ impl Shards {
     pub fn new(max_flows: usize, pace: Pace) -> Shards {
         let longest_round = pace.longest(max_flows);
         Shards {
-            shards: (0..SHARDS).map(|number| Shard { number, ..Shard::default() }).collect(),
+            shards: (0..SHARDS).map(Shard::new).map(Box::new).collect(),
             waiting: Batch::new(SHARDS),
             spare: None,
             lent: Lent::default(),
@@ -408,20 +414,18 @@ impl Shards {
         from: usize,
         crew: &mut Crew<Part>,
     ) -> Option<Vec<Vec<Judged>>> {
-        let some = self.shards.get_mut(from..)?.iter_mut().take(AT_A_TIME);
-        let mut started = 0;
-        for shard in some {
-            crew.start(Part { shard: std::mem::take(shard), work: Arc::clone(work) });
-            started += 1;
+        let to = self.shards.len().min(from + AT_A_TIME);
+        if from >= to {
+            return None;
+        }
+        for shard in self.shards.drain(from..to) {
+            crew.start(Part { shard, work: Arc::clone(work) });
         }
         let mut done = crew.finish();
         done.sort_unstable_by_key(|shard| shard.number);
         let judged = done.iter_mut().map(|shard| std::mem::take(&mut shard.judged)).collect();
-        for shard in done {
-            let place = shard.number;
-            self.shards[place] = shard;
-        }
-        (started > 0).then_some(judged)
+        self.shards.splice(from..from, done);
+        Some(judged)
     }
 
     /// Judges flows that there is no memory for.
@@ -431,7 +435,7 @@ impl Shards {
         for shard in &mut self.shards {
             let Shard {
                 table, conversations, judged, sampled, tally, closes, history, holes, ..
-            } = shard;
+            } = &mut **shard;
             let mut judge =
                 Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
             self.evicted += table.evict(which, |flow| judge.judge(flow)) as u64;
@@ -503,7 +507,7 @@ impl Shards {
                 shard.look_at(key, flow.into_owned(), by, is_asked_for)
             })
         };
-        self.shards.iter().flat_map(looked_at)
+        self.shards.iter().map(Box::as_ref).flat_map(looked_at)
     }
 
     /// The flows of a 4-tuple, between two rounds.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use crate::paged::Paged;
 use crate::place::Time;
 use crate::tcp::segment::{End, FlowKey, Segment};
 use crate::tcp::seq::Seq;
@@ -25,9 +26,10 @@ const TOGETHER_NS: i64 = 1_000_000_000;
 pub type Pairs = Arc<HashSet<FlowKey, RandomState>>;
 
 /// Addresses that were rewritten on the way (NAT), as learnt from one capture.
+#[derive(Default)]
 pub struct Rewrites {
     /// By the ISN of the SYN.
-    handshakes: Box<[Option<Handshake>]>,
+    handshakes: Box<Paged<Handshake, 64, { HANDSHAKES / 64 }>>,
     aliases: HashMap<FlowKey, Alias, RandomState>,
     /// The other way round.
     others: HashMap<FlowKey, FlowKey, RandomState>,
@@ -69,20 +71,6 @@ struct Alias {
     /// The client's end there, and here.
     client: End,
     client_here: End,
-}
-
-impl Default for Rewrites {
-    fn default() -> Rewrites {
-        Rewrites {
-            handshakes: vec![None; HANDSHAKES].into_boxed_slice(),
-            aliases: HashMap::default(),
-            others: HashMap::default(),
-            order: VecDeque::new(),
-            pairs: Pairs::default(),
-            redirected: 0,
-            twins: false,
-        }
-    }
 }
 
 impl Rewrites {
@@ -142,7 +130,7 @@ impl Rewrites {
         self.forget(segment.key);
         let (key, hash, client) = (segment.key, segment.hash, segment.from);
         let sight = Sight { key, hash, client, answer: None };
-        let slot = &mut self.handshakes[Rewrites::slot(segment.seq)];
+        let slot = self.handshakes.place(Rewrites::slot(segment.seq));
         let known = slot.as_mut().filter(|known| {
             let apart = segment.place.time.since(known.at);
             let together = apart.is_none_or(|apart| apart <= TOGETHER_NS);
@@ -173,7 +161,7 @@ impl Rewrites {
 
     fn learn_answer(&mut self, segment: &Segment) {
         let isn = Seq(segment.ack.0.wrapping_sub(1));
-        let Some(known) = &mut self.handshakes[Rewrites::slot(isn)] else { return };
+        let Some(known) = self.handshakes.place(Rewrites::slot(isn)) else { return };
         if known.isn != isn {
             return;
         }
