@@ -95,14 +95,14 @@ lab-code: needs-test
 	  $(CARGO) test --locked --release --all-features --test code lab:: -- --nocapture
 
 # Each fuzz target for so long; a finding ends it. fuzz/README.md tells more. Weighing inputs by entropy
-# takes libFuzzer three times as long here as the inputs themselves do, and tracing each comparison as long
-# again as all else: words.dict has the words that it would find.
+# takes libFuzzer three times as long here as the inputs themselves do, tracing each comparison as long again as
+# all else (words.dict has the words that it would find), and a third goes into finding shorter inputs of the same kind.
 FUZZ_SECONDS ?= 60
 fuzz: needs-fuzz
 	@set -e; for target in $$($(CARGO) fuzz list); do \
 	  fuzz/seeds.sh $$target fuzz/corpus/$$target; \
 	  echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
-	  $(CARGO) fuzz run -s none --no-trace-compares $$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=25 -entropic=0 \
+	  $(CARGO) fuzz run -s none --no-trace-compares $$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=25 -entropic=0 -reduce_inputs=0 \
 	    -dict=fuzz/words.dict -print_final_stats=1 >fuzz/corpus/$$target.log 2>&1 \
 	    || { tail -n 60 fuzz/corpus/$$target.log; exit 1; }; \
 	  grep number_of_executed_units fuzz/corpus/$$target.log; \

@@ -20,6 +20,7 @@ use crate::{DRIVER, GO, TRACEFS, built, can_run};
 
 const MARIADB: Need = ("mariadb", "mariadbd", &["--version"]);
 const HAPROXY: Need = ("haproxy", "haproxy", &["-v"]);
+const SS: Need = ("ss", "ss", &["-V"]);
 const NFT: Need = ("nft", "nft", &["--version"]);
 
 const APP: &str = "172.18.0.5";
@@ -68,6 +69,14 @@ impl Host {
         router.ip(&["link", "set", &port, "up"]);
         router.ip(&["route", "add", address, "dev", &port]);
         self.ip(&["route", "add", "default", "via", ROUTER, "dev", "eth0", "onlink"]);
+        self.receive_on_the_first_processor();
+    }
+
+    /// Has what comes taken in by the first processor: some kernels (a virtual machine's 6.18) tell nobody of what
+    /// happens on another one that is idle, and whose socket was closed then stays unknown.
+    fn receive_on_the_first_processor(&self) {
+        let steer = "echo 1 > /sys/class/net/eth0/queues/rx-0/rps_cpus";
+        must(tool("ip").args(["netns", "exec", &self.0, "sh", "-c", steer]));
     }
 
     /// It forwards, and loses packets.
@@ -132,14 +141,39 @@ impl Lab {
         Lab { app, _others: [database, router], _servers: servers, scratch }
     }
 
-    /// HAProxy closes its side of all connections.
-    fn leave(&self) {
+    /// HAProxy closes its side of all connections, once it has had so many and all that was sent to it: where the
+    /// last ACK of a handshake was lost, it learns of a connection a second later than its client; and what is
+    /// sent again to a socket that is gone, is answered with RST.
+    fn leave(&self, number: usize) {
+        until("the last connection", || self.had() >= number);
+        until("the last ACK", || self.unacknowledged() == 0);
+        assert_eq!(self.ask("shutdown sessions server balancer/db").trim(), "");
+    }
+
+    /// Returns the number of connections that HAProxy has had.
+    fn had(&self) -> usize {
+        let stat = self.ask("show stat -1 4 -1 typed");
+        let line = stat.lines().rfind(|line| line.contains(".stot.")).expect("it counts them");
+        line.rsplit(':').next().and_then(|number| number.parse().ok()).expect("a number")
+    }
+
+    /// Returns the number of octets that the programs' host has sent, and the other not acknowledged.
+    fn unacknowledged(&self) -> usize {
+        let mut command = self.app.command("ss");
+        let sockets =
+            text(&command.args(["-Htn", "dport", "=", ":3306"]).output().expect("it runs")).0;
+        let queued = sockets.lines().filter_map(|line| line.split_whitespace().nth(2));
+        queued.map(|octets| octets.parse::<usize>().expect("Send-Q")).sum()
+    }
+
+    /// Asks HAProxy.
+    fn ask(&self, what: &str) -> String {
         let mut admin =
             UnixStream::connect(self.scratch.path().join("admin")).expect("it is there");
-        admin.write_all(b"shutdown sessions server balancer/db\n").expect("it listens");
+        admin.write_all(format!("{what}\n").as_bytes()).expect("it listens");
         let mut answer = String::new();
         admin.read_to_string(&mut answer).expect("an answer");
-        assert_eq!(answer.trim(), "");
+        answer
     }
 }
 
@@ -213,6 +247,8 @@ struct Score {
     named: usize,
     statements: usize,
     unknown: BTreeMap<String, usize>,
+    /// The connections that these are of.
+    unknown_of: BTreeMap<String, Value>,
 }
 
 impl Score {
@@ -223,7 +259,10 @@ impl Score {
                 assert_eq!(said, truth, "{row}");
                 self.named += 1;
             }
-            Err(why) => *self.unknown.entry(why.clone()).or_default() += 1,
+            Err(why) => {
+                *self.unknown.entry(why.clone()).or_default() += 1;
+                self.unknown_of.insert(row["uid"].to_string(), row.clone());
+            }
         }
     }
 
@@ -259,7 +298,7 @@ impl Score {
 
 #[test]
 fn every_statement_has_its_line_behind_a_balancer() {
-    if !can_run(&[ROOT, GO, DRIVER, TRACEFS, NETNS, NFT, MARIADB, HAPROXY]) {
+    if !can_run(&[ROOT, GO, DRIVER, TRACEFS, NETNS, NFT, SS, MARIADB, HAPROXY]) {
         return;
     }
     let each = each();
@@ -289,7 +328,7 @@ fn every_statement_has_its_line_behind_a_balancer() {
     let (closewait, _) = started(closewait.args(["--", "port 3306"]), "listening on eth0");
     leave(&mut programs, &[&PLACES[..], &["later", "resume"]].concat());
     let all = programs.len() * (PLACES.len() + 3) * each;
-    lab.leave();
+    lab.leave(all);
     for program in &mut programs {
         program.learn_ends(each);
     }
@@ -324,5 +363,5 @@ fn every_statement_has_its_line_behind_a_balancer() {
     // A loaded machine may lose events, which is said; nothing is wrong for that. Of a few connections, one that was
     // begun too early, at three places, is more than one in a hundred.
     let most = (score.named / 100).max(3);
-    assert!(lost != 0 && !lost.is_null() || unknown <= most, "{:?}", score.unknown);
+    assert!(lost != 0 && !lost.is_null() || unknown <= most, "{:?}", score.unknown_of);
 }

@@ -1,6 +1,6 @@
 //! Programs that leave sockets behind, their server, and what is said of them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
@@ -269,11 +269,14 @@ pub fn findings(closewait: Child, number: usize) -> BTreeMap<String, Value> {
 pub fn report(mut closewait: Child, number: usize) -> (BTreeMap<String, Value>, Value) {
     let lines = BufReader::new(closewait.stdout.take().expect("piped")).lines();
     let mut lines = lines.map(|line| serde_json::from_str::<Value>(&line.expect("a line")));
-    let mut seen = 0;
-    while seen < number {
+    let mut told = BTreeSet::new();
+    let mut other = Value::Null;
+    while told.len() < number && other.is_null() {
         let line = lines.next().expect("an event").expect("JSON");
-        assert_eq!(line["event"], "close-wait", "{line}");
-        seen += 1;
+        match line["event"] == "close-wait" {
+            true => drop(told.insert(name(&line))),
+            false => other = line,
+        }
     }
     interrupt(&closewait);
     let (mut rows, mut summary) = (BTreeMap::new(), Value::Null);
@@ -281,11 +284,21 @@ pub fn report(mut closewait: Child, number: usize) -> (BTreeMap<String, Value>, 
         if row["type"] == "summary" {
             summary = row;
         } else if row["type"] == "flow" && row["finding"] == true {
-            rows.insert(row["uid"].as_str().expect("a name").to_owned(), row);
+            rows.insert(name(&row), row);
         }
     }
+    let untold: Vec<_> = rows.iter().filter(|(name, _)| !told.contains(*name)).collect();
+    let of = told.len();
+    assert!(
+        other.is_null(),
+        "{of} of {number} were told before {other}; not {untold:?}; {summary}"
+    );
     assert_eq!(closewait.wait().expect("it ends").code(), Some(1));
     (rows, summary)
+}
+
+fn name(row: &Value) -> String {
+    row["uid"].as_str().expect("a name").to_owned()
 }
 
 /// Does it again where events were lost, as on a machine that has much else to do. What is named is right all the
