@@ -91,6 +91,10 @@ impl<S: Source> Mode<S> for Live {
         session.take(frame)
     }
 
+    fn ready(&mut self, session: &mut Session, source: &mut S) -> io::Result<u64> {
+        session.take_usual(source)
+    }
+
     fn between(
         &mut self,
         session: &mut Session,

@@ -16,6 +16,7 @@ use netlink_packet_sock_diag::inet::{
 };
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket as Netlink, SocketAddr as Kernel};
+use nix::net::if_::if_nameindex;
 
 use super::silence::Silence;
 use super::{Socket, endpoint, kernel_state};
@@ -32,31 +33,29 @@ const ANY: [u8; 8] = [0xff; 8];
 ///
 /// # Errors
 /// If the kernel has no sock_diag, or refuses.
-pub fn sockets(ends: &[(SocketAddr, SocketAddr)], stuck: bool) -> io::Result<Vec<Socket>> {
+pub fn sockets(ends: &[Ends], stuck: bool) -> io::Result<Vec<Socket>> {
     let mut diag = Diag::open()?;
-    let mut found = BTreeMap::new();
-    for (local, peer) in ends {
-        let id = SocketId {
-            source_address: local.ip(),
-            source_port: local.port(),
-            destination_address: peer.ip(),
-            destination_port: peer.port(),
-            cookie: ANY,
-            ..SocketId::new_v4()
-        };
-        diag.ask(id, NLM_F_REQUEST, StateFlags::all(), &mut found)?;
+    let mut found = Found::new();
+    for ends in ends {
+        diag.look_up(ends, ANYWHERE, &mut found)?;
     }
-    // One that is bound to a device is not found by its ends alone.
-    let is_found = |(local, peer): &(SocketAddr, SocketAddr)| {
-        found.contains_key(&(endpoint(*local), endpoint(*peer)))
-    };
-    if stuck || !ends.iter().all(is_found) {
+    if stuck || !diag.look_up_bound(ends, &mut found)? {
         for family in [SocketId::new_v4(), SocketId::new_v6()] {
             diag.ask(family, NLM_F_REQUEST | NLM_F_DUMP, StateFlags::CLOSE_WAIT, &mut found)?;
         }
     }
     Ok(found.into_values().collect())
 }
+
+/// The number of no interface.
+const ANYWHERE: u32 = 0;
+
+/// Sockets that are looked up one by one: a list of all that are stuck goes through every socket of every network
+/// namespace of the host.
+const ONE_BY_ONE: usize = 1_024;
+
+/// The ends of a socket, the local one first.
+type Ends = (SocketAddr, SocketAddr);
 
 type Found = BTreeMap<(Endpoint, Endpoint), Socket>;
 
@@ -70,6 +69,41 @@ impl Diag {
         let mut netlink = Netlink::new(NETLINK_SOCK_DIAG)?;
         netlink.bind_auto()?;
         Ok(Diag { netlink, received: vec![0; LONGEST] })
+    }
+
+    /// Looks for a socket that is bound to an interface, or to none.
+    fn look_up(&mut self, ends: &Ends, interface_id: u32, found: &mut Found) -> io::Result<()> {
+        let (local, peer) = ends;
+        let id = SocketId {
+            source_address: local.ip(),
+            source_port: local.port(),
+            destination_address: peer.ip(),
+            destination_port: peer.port(),
+            interface_id,
+            cookie: ANY,
+        };
+        self.ask(id, NLM_F_REQUEST, StateFlags::all(), found)
+    }
+
+    /// Looks for those that were not found: one that is bound to an interface is not found without its number.
+    /// Returns false if that is too much to ask.
+    fn look_up_bound(&mut self, ends: &[Ends], found: &mut Found) -> io::Result<bool> {
+        let is_missing =
+            |(local, peer): &&Ends| !found.contains_key(&(endpoint(*local), endpoint(*peer)));
+        let missing: Vec<&Ends> = ends.iter().filter(is_missing).collect();
+        if missing.is_empty() {
+            return Ok(true);
+        }
+        let Ok(interfaces) = if_nameindex() else { return Ok(false) };
+        if missing.len() * interfaces.iter().count() > ONE_BY_ONE {
+            return Ok(false);
+        }
+        for ends in missing {
+            for interface in &interfaces {
+                self.look_up(ends, interface.index(), found)?;
+            }
+        }
+        Ok(true)
     }
 
     fn ask(
@@ -158,6 +192,8 @@ fn silence(response: &InetResponse) -> Option<Silence> {
 mod tests {
     use std::net::{TcpListener, TcpStream};
 
+    use socket2::{Domain, Socket as Socket2, Type};
+
     use super::*;
     use crate::tcp::state::State;
 
@@ -189,6 +225,22 @@ mod tests {
             assert_eq!(again, &Socket { silence: again.silence, ..stuck.clone() });
             assert!(again.held_for() >= stuck.held_for() && all.iter().all(Socket::is_stuck));
         }
+    }
+
+    /// Binding to an interface takes rights on older kernels.
+    #[test]
+    fn a_socket_that_is_bound_to_an_interface_is_found() {
+        let Ok(listener) = TcpListener::bind("127.0.0.1:0") else { return };
+        let address = listener.local_addr().expect("bound");
+        let client = Socket2::new(Domain::IPV4, Type::STREAM, None).expect("room");
+        if client.bind_device(Some(b"lo")).is_err() {
+            return;
+        }
+        client.connect(&address.into()).expect("it listens");
+        let own = client.local_addr().ok().and_then(|own| own.as_socket()).expect("open");
+        let found = sockets(&[(own, address)], false).expect("sock_diag");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].state, State::Established);
     }
 
     #[test]

@@ -16,7 +16,6 @@ use super::taker::{Batch, Packet, Taker};
 use super::turn::Turn;
 use super::{CannotCapture, Wanted, now};
 use crate::capture::{About, Error, Frame, LinkType, Next, Source, Trouble};
-use crate::place::Place;
 use crate::printable::printable;
 
 /// One or more interfaces, captured on together.
@@ -243,15 +242,8 @@ impl Source for Live {
             }
             if let Some(packet) = self.batch.next() {
                 self.receive(&packet);
-                return Ok(Next::Frame(Frame {
-                    place: Place::new(packet.time, 0, self.frames, 6),
-                    interface: packet.interface as u32,
-                    link: self.links[packet.interface],
-                    original_len: packet.original_len,
-                    direction: None,
-                    process: None,
-                    data: self.batch.data(&packet),
-                }));
+                let link = self.links[packet.interface];
+                return Ok(Next::Frame(packet.frame(self.frames, link, self.batch.data(&packet))));
             }
             self.troubles.extend(self.batch.troubles.drain(..));
             if let Some(error) = self.batch.end.take() {
@@ -271,6 +263,20 @@ impl Source for Live {
                 return Ok(Next::End);
             }
         }
+    }
+
+    /// Hands out a batch that is only looked at: where packets are kept or counted, each is a step of its own.
+    fn each_whole(&mut self, mut take: impl FnMut(&Frame<'_>) -> bool) -> u64 {
+        if self.kept.is_some() || self.wanted.count.is_some() || !self.troubles.is_empty() {
+            return 0;
+        }
+        let (mut number, links) = (self.frames, &self.links);
+        let taken = self.batch.each(|packet, data| {
+            number += 1;
+            take(&packet.frame(number, links[packet.interface], data))
+        });
+        self.frames += taken;
+        taken
     }
 
     fn about(&self) -> &About {

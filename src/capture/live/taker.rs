@@ -11,8 +11,8 @@ use rustix::time::{ClockId, clock_gettime};
 use super::clock::{Clock, ClockReading};
 use super::interface::Interface;
 use super::now;
-use crate::capture::{Error, Trouble};
-use crate::place::Time;
+use crate::capture::{Error, Frame, LinkType, Trouble};
+use crate::place::{Place, Time};
 use crate::printable::printable;
 
 /// The longest wait for packets before time is looked at.
@@ -58,12 +58,37 @@ pub struct Packet {
     until: usize,
 }
 
+impl Packet {
+    /// The packet with its data, by its number in the capture.
+    #[inline]
+    pub fn frame<'a>(&self, number: u64, link: LinkType, data: &'a [u8]) -> Frame<'a> {
+        Frame {
+            place: Place::new(self.time, 0, number, 6),
+            interface: self.interface as u32,
+            link,
+            original_len: self.original_len,
+            direction: None,
+            process: None,
+            data,
+        }
+    }
+}
+
 impl Batch {
     /// The next packet.
     pub fn next(&mut self) -> Option<Packet> {
         let packet = self.packets.get(self.at).copied();
         self.at += usize::from(packet.is_some());
         packet
+    }
+
+    /// Shows the packets that are left, until `take` refuses one. Returns how many it has taken.
+    pub fn each(&mut self, mut take: impl FnMut(&Packet, &[u8]) -> bool) -> u64 {
+        let left = self.packets.get(self.at..).unwrap_or_default();
+        let refused = left.iter().position(|packet| !take(packet, self.data(packet)));
+        let taken = refused.unwrap_or(left.len());
+        self.at += taken;
+        taken as u64
     }
 
     /// The data of a packet of it.
