@@ -135,8 +135,8 @@ pub enum Known {
 /// The reason why the code behind an event is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// It happened before anybody looked.
-    Before,
+    /// Nobody has seen it: it happened before anybody looked, or the kernel did not tell.
+    Unseen,
     /// Events were lost between.
     Lost,
     /// More sends came after it than are kept.
@@ -171,7 +171,7 @@ impl Why {
     #[must_use]
     pub fn sentence(self) -> &'static str {
         match self {
-            Why::Before => "before closewait looked",
+            Why::Unseen => "closewait did not see it",
             Why::Lost => "events were lost",
             Why::LongAgo => "too many sends ago",
             Why::NotCaptured => "its beginning was not captured",
@@ -445,7 +445,7 @@ impl Book {
         } else if sock.forgotten > 0 {
             Why::LongAgo
         } else {
-            Why::Before
+            Why::Unseen
         }
     }
 

@@ -97,7 +97,7 @@ fn a_socket_that_was_there_before_is_joined_from_its_end() {
     story.sent(11, 3).sent(40, 4).close_wait();
     for sent in [None, Some(5_000)] {
         assert_eq!(by(&story.begun(51, 40, sent)), Ok(3));
-        assert_eq!(by(&story.begun(62, 51, sent)), Err(Why::Before));
+        assert_eq!(by(&story.begun(62, 51, sent)), Err(Why::Unseen));
         // No send begins there: something is amiss, and nothing is said.
         assert_eq!(by(&story.begun(45, 40, sent)), Err(Why::Unfit));
     }
@@ -110,8 +110,8 @@ fn a_socket_that_was_there_before_is_joined_from_its_end() {
 #[test]
 fn nothing_is_known_of_a_socket_that_nothing_was_seen_of() {
     let story = Story::new();
-    assert_eq!(by(&story.callers(Asked::default()).last), Err(Why::Before));
-    assert_eq!(by(&story.begun(40, 0, Some(151))), Err(Why::Before));
+    assert_eq!(by(&story.callers(Asked::default()).last), Err(Why::Unseen));
+    assert_eq!(by(&story.begun(40, 0, Some(151))), Err(Why::Unseen));
 }
 
 /// A loss makes unknown whatever it could have changed, and nothing else.
@@ -155,7 +155,7 @@ fn an_address_that_is_used_again_is_another_socket() {
     assert_eq!((callers.last, callers.end_of_file), (None, None));
     let closed = What::State { from: State::CloseWait, to: State::Closed, ends: ends() };
     story.sent(11, 3).event(closed, 0);
-    assert_eq!(by(&story.callers(Asked::default()).last), Err(Why::Before));
+    assert_eq!(by(&story.callers(Asked::default()).last), Err(Why::Unseen));
     assert!(story.book.sockets.is_empty() && story.book.by_ends.is_empty());
 }
 
