@@ -36,7 +36,7 @@ fn where_nobody_closed_nothing_was_judged() {
     let scratch = Scratch::new();
     let open = scratch.write("open.pcap", &capture(Link::Ethernet, "leak", 3, 0));
     let out = report(&[&open]);
-    let sentence = "among 1 connection, but nobody closed one, so nothing was judged: 1 open.";
+    let sentence = "among 1 connection, but no FIN was seen, so nothing was judged: 1 open.";
     assert!(out.contains(sentence), "{out}");
 }
 

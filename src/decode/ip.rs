@@ -1,6 +1,6 @@
 //! IPv4, and IPv6 with its extension headers.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use etherparse::{
     IpAuthHeaderSlice, IpNumber, Ipv4HeaderSlice, Ipv6ExtensionSlice, Ipv6ExtensionsSlice,
@@ -93,9 +93,10 @@ fn v6(packet: &[u8], wire_len: u32) -> Result<Transport<'_>, Skipped> {
     if extensions.clone().into_iter().any(is_later_fragment) {
         return Err(Skipped::Fragment);
     }
+    let routed = extensions.clone().into_iter().find_map(final_destination);
     Ok(Transport {
         source: header.source_addr().into(),
-        destination: header.destination_addr().into(),
+        destination: routed.unwrap_or(header.destination_addr()).into(),
         protocol,
         data,
         len: less(len, extensions_len)?,
@@ -109,6 +110,17 @@ fn is_later_fragment(extension: Ipv6ExtensionSlice) -> bool {
         Ipv6ExtensionSlice::Fragment(fragment) => fragment.fragment_offset().value() > 0,
         _ => false,
     }
+}
+
+/// Returns the last address of a routing header that has not been followed to its end: TCP's pseudo-header has that
+/// one (RFC 8200, 8.1). Of the types of RFC 8754 (segments, the last one first) and RFC 6275 (a home address); type 0 is
+/// forbidden (RFC 5095).
+fn final_destination(extension: Ipv6ExtensionSlice) -> Option<Ipv6Addr> {
+    let Ipv6ExtensionSlice::Routing(routing) = extension else { return None };
+    let [kind, segments_left, _, _, _, _, addresses @ ..] = routing.payload() else { return None };
+    let last =
+        addresses.first_chunk::<16>().filter(|_| matches!(kind, 2 | 4) && *segments_left > 0);
+    last.map(|octets| Ipv6Addr::from(*octets))
 }
 
 fn less(total: u32, header: usize) -> Result<u32, Skipped> {

@@ -377,12 +377,12 @@ impl Closing {
         }
     }
 
-    /// New payload beyond a FIN shows that it was none: nothing is sent after one (3.10.4). True if
-    /// there was such a FIN.
+    /// New payload beyond a FIN shows that it was none: nothing is sent after one (3.10.4). One that was acknowledged
+    /// was received as it is, and the payload's number is damaged. True if there was such a FIN.
     pub fn revoke_fin(&mut self, segment: &Segment) -> bool {
         let goes_on = |fin: &mut Fin| {
             let beyond = segment.end_of_payload().ahead_of(fin.end);
-            (1..=GOES_ON_WITHIN).contains(&beyond)
+            fin.acked.is_none() && (1..=GOES_ON_WITHIN).contains(&beyond)
         };
         let revoked = self.fin.take_if(goes_on).is_some();
         if revoked {

@@ -16,6 +16,8 @@ pub struct Fields {
     pub ack: Option<u32>,
     /// Octets of payload.
     pub len: u32,
+    /// The window is 0.
+    pub shut: bool,
 }
 
 /// The fields of a line as far as it holds them: all, or those before it was cut.
@@ -61,7 +63,8 @@ pub fn new_style(tail: &str) -> Found {
         (_, Some(None)) => return Found::Wrong,
         (_, None) => 0,
     };
-    let fields = Fields { flags, seq: seq.map(|(start, _)| start), ack, len };
+    let shut = value(rest, "win").map(number) == Some(Some(0));
+    let fields = Fields { flags, seq: seq.map(|(start, _)| start), ack, len, shut };
     // An ACK has its number; behind a fold it may come yet.
     let whole = !flags.ack() || ack.is_some();
     match length {
@@ -108,7 +111,8 @@ pub fn old_style(tail: &str) -> Option<Found> {
         flags.0 |= Flags::ACK;
     }
     let (seq, len) = seq.map_or((None, 0), |(seq, len)| (Some(seq), len));
-    let fields = Fields { flags, seq, ack, len };
+    let shut = window.map(number) == Some(Some(0));
+    let fields = Fields { flags, seq, ack, len, shut };
     let whole = window.is_some() || rest.contains("[|tcp");
     Some(if whole { Found::Whole(fields) } else { Found::Cut(None) })
 }
@@ -200,7 +204,13 @@ mod tests {
     use super::*;
 
     fn fields(flags: u8, seq: Option<u32>, ack: Option<u32>, len: u32) -> Found {
-        Found::Whole(Fields { flags: Flags(flags), seq, ack, len })
+        Found::Whole(Fields { flags: Flags(flags), seq, ack, len, shut: false })
+    }
+
+    /// A window of 0.
+    fn shut(ack: u32) -> Found {
+        let (flags, ack) = (Flags(Flags::ACK), Some(ack));
+        Found::Whole(Fields { flags, seq: None, ack, len: 0, shut: true })
     }
 
     #[test]
@@ -227,7 +237,8 @@ mod tests {
                 fields(0x19, Some(1), Some(1), 1),
             ),
             (".], ack 90, win 229, length 0", ". ack 90 win 229", fields(0x10, None, Some(90), 0)),
-            ("R], seq 5, win 0, length 0", "R 5:5(0) win 0", fields(0x04, Some(5), None, 0)),
+            ("R], seq 5, win 9, length 0", "R 5:5(0) win 9", fields(0x04, Some(5), None, 0)),
+            (".], ack 90, win 0, length 0", ". ack 90 win 0", shut(90)),
         ] {
             assert_eq!(new_style(new), expected, "{new}");
             assert_eq!(old_style(old), Some(expected), "{old}");

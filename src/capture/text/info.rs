@@ -19,6 +19,8 @@ pub struct Info<'a> {
     pub ack: Option<u32>,
     /// Octets of payload.
     pub len: u32,
+    /// The window is 0.
+    pub shut: bool,
     /// Wireshark knows these numbers already.
     pub again: bool,
     /// Wireshark takes it for the first packet of another connection.
@@ -44,6 +46,7 @@ pub fn info(line: &str) -> Option<Info<'_>> {
         seq: field(fields, "Seq=")?,
         ack: field(fields, "Ack="),
         len: field(fields, "Len=").unwrap_or(0),
+        shut: field(fields, "Win=") == Some(0),
         again: labels.contains("Retransmission") || labels.contains("Out-Of-Order"),
         reused: labels.contains("numbers reused"),
     })

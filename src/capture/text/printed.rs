@@ -25,6 +25,8 @@ pub struct Printed {
     pub ack: Option<u32>,
     /// Octets of payload.
     pub len: u32,
+    /// Its window is printed, as 0. Any other may be scaled, or not.
+    pub shut: bool,
     /// The process of the local end.
     pub process: Option<Process>,
 }
@@ -85,8 +87,9 @@ pub fn packet(printed: &Printed, seq: u32, ack: u32) -> Vec<u8> {
     let port = |address: SocketAddr| address.port().to_be_bytes();
     packet.extend([port(printed.from), port(printed.to)].concat());
     packet.extend([seq.to_be_bytes(), ack.to_be_bytes()].concat());
-    // A window that is not known is not a closed one.
-    packet.extend([header_len << 2, printed.flags.0, 0xff, 0xff, 0, 0, 0, 0]);
+    let window: u16 = if printed.shut { 0 } else { u16::MAX };
+    packet.extend([header_len << 2, printed.flags.0]);
+    packet.extend([window.to_be_bytes(), [0; 2], [0; 2]].concat());
     packet.extend(options);
     packet
 }

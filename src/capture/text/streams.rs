@@ -195,6 +195,7 @@ impl Streams {
                 seq: Some(seq.0),
                 ack: ack.map(|ack| ack.0),
                 len,
+                shut: false,
                 process: None,
             };
             *slot = Slot::Ready(Item::Tcp(printed));

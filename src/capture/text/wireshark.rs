@@ -69,6 +69,7 @@ enum Packet<'a> {
         seq: u32,
         ack: Option<u32>,
         len: u32,
+        shut: bool,
         raw: bool,
         again: bool,
         reused: bool,
@@ -167,7 +168,10 @@ impl Wireshark {
         let hosts = ends.host(row.from).zip(ends.host(row.to));
         let unread = || Item::Unread(number, line.trim().to_owned());
         match (row.packet, hosts) {
-            (Packet::Tcp { ports, flags, seq, ack, len, raw, again, reused }, Some((from, to))) => {
+            (
+                Packet::Tcp { ports, flags, seq, ack, len, shut, raw, again, reused },
+                Some((from, to)),
+            ) => {
                 let [from_port, to_port] = ports.map(|port| ends.port(port));
                 let (Some(from_port), Some(to_port)) = (from_port, to_port) else {
                     return self.streams.item(unread(), out);
@@ -181,6 +185,7 @@ impl Wireshark {
                     seq: Some(seq),
                     ack,
                     len,
+                    shut,
                     process: None,
                 };
                 let frame_len = row.frame_len;
@@ -280,8 +285,8 @@ impl Layout {
 
 impl<'a> From<Info<'a>> for Packet<'a> {
     fn from(info: Info<'a>) -> Packet<'a> {
-        let Info { ports, flags, seq, ack, len, again, reused, .. } = info;
-        Packet::Tcp { ports, flags, seq, ack, len, raw: false, again, reused }
+        let Info { ports, flags, seq, ack, len, shut, again, reused, .. } = info;
+        Packet::Tcp { ports, flags, seq, ack, len, shut, raw: false, again, reused }
     }
 }
 
@@ -388,7 +393,17 @@ fn fields<'a>(columns: &Columns, cells: &'a [String]) -> Packet<'a> {
     if flags.ack() && ack.is_none() {
         return Packet::Unread;
     }
-    Packet::Tcp { ports: [from, to], flags, seq, ack, len, raw, again: false, reused: false }
+    Packet::Tcp {
+        ports: [from, to],
+        flags,
+        seq,
+        ack,
+        len,
+        shut: false,
+        raw,
+        again: false,
+        reused: false,
+    }
 }
 
 /// `tcp.flags.fin` and the like, each in a column.

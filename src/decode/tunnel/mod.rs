@@ -104,11 +104,13 @@ fn mpls(bytes: Bytes) -> Option<Network> {
     inner.ip().or_else(|| pseudowire(inner))
 }
 
-/// Ethernet behind a control word (RFC 4448, 4.6), whose first four bits are 0.
+/// Ethernet behind a control word (RFC 4448, 4.6), whose first four bits are 0; or without one, which both ends of a
+/// pseudowire may agree on.
 fn pseudowire(bytes: Bytes) -> Option<Network> {
     let has_control_word = bytes.u8(0)? >> 4 == 0;
-    let inner = has_control_word.then(|| bytes.after(4)?.ethernet())??;
-    matches!(inner.ether_type, IPV4 | IPV6).then_some(inner)
+    let is_ip = |inner: &Network| matches!(inner.ether_type, IPV4 | IPV6);
+    let behind = if has_control_word { bytes.after(4)?.ethernet() } else { None };
+    behind.filter(is_ip).or_else(|| bytes.ethernet().filter(is_ip))
 }
 
 /// RFC 8300, 2: lengths in units of four octets, and the next protocol in the fourth octet.

@@ -56,7 +56,7 @@ phrases! {
     names_nobody(of): "Nothing was judged: --local names no end of {of}" => "什么也没有判断：--local 没有指到{of}的任何一端";
     none_left(): "No connection left in CLOSE-WAIT" => "没有遗留在 CLOSE-WAIT 的连接";
     among(of): " among {of}" => "（共 {of}）";
-    nobody_closed(of, open): " among {of}, but nobody closed one, so nothing was judged: {open}" => "（共 {of}），但没有任何一方关闭过连接，所以什么也没有判断：{open}";
+    nobody_closed(of, open): " among {of}, but no FIN was seen, so nothing was judged: {open}" => "（共 {of}），但没有看到任何 FIN，所以什么也没有判断：{open}";
     no_fin_counts(of, open): " among {of}, but no FIN that counts was seen, so nothing was judged: {open}" => "（共 {of}），但没有见到有效的 FIN，所以什么也没有判断：{open}";
     still_open(n): "{n} open" => "{n} 条打开";
     still_open_in_transaction(n, open): "{n} open, {open} in a transaction" => "{n} 条打开，其中 {open} 条在事务中";

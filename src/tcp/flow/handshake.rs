@@ -2,6 +2,7 @@
 
 use super::Flow;
 use crate::tcp::segment::Segment;
+use crate::tcp::seq::Seq;
 use crate::tcp::side::Side;
 
 impl Flow {
@@ -60,6 +61,17 @@ impl Flow {
             && b.isn().is_none()
             && b.snd_max().is_none()
             && self.rst(Side::B).is_some()
+    }
+
+    /// Is it a SYN/ACK of `side` with another number than the one that the other side has taken (3.10.7.4)? Whoever
+    /// answers without keeping anything (SYN cookies) answers a SYN that is sent again with another number.
+    pub(super) fn is_answered_otherwise(&self, side: Side, segment: &Segment) -> bool {
+        let (own, other) = (self.half(side), self.half(side.other()));
+        let is_taken = |ack: Option<Seq>| ack.is_some_and(|ack| own.has_used(ack));
+        segment.flags.ack()
+            && own.sent_syn_ack()
+            && own.isn() != Some(segment.seq)
+            && (is_taken(other.first_ack()) || is_taken(other.ack()))
     }
 
     /// Its SYN waits for an answer.

@@ -299,6 +299,9 @@ impl Flow {
             self.notes.note(Noted::Damaged, true);
             return;
         }
+        if marks.syn && self.is_answered_otherwise(side, segment) {
+            return;
+        }
         self.halves[side as usize].note_routed(segment.extras.is_routed());
         if marks.syn {
             let first = self.half(side).isn() != Some(segment.seq);
