@@ -190,8 +190,8 @@ impl Mysql {
     fn without_attributes<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
         match self.session.agreed.has(capability::QUERY_ATTRIBUTES) {
             Some(false) => Some(body),
-            // No text begins with a zero octet.
-            None if body.first() != Some(&0) => Some(body),
+            // No text begins with a zero octet, nor has it a one behind a count.
+            None if body.first() != Some(&0) && body.get(1) != Some(&1) => Some(body),
             _ => skip_attributes(body),
         }
     }

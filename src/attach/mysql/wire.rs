@@ -3,6 +3,7 @@
 //! Everything read here may have been cut: what is not there is `None`, and never guessed.
 
 use crate::attach::facts::name;
+use crate::attach::sql::message::without_values;
 use crate::attach::{ErrorCode, ServerError};
 use crate::printable::printable;
 
@@ -252,26 +253,12 @@ pub struct Refusal {
 /// A message is kept so far.
 pub const MAX_MESSAGE: usize = 200;
 
-/// From the first quote to the last, both included; the apostrophe of `doesn't` is none.
-fn quoted(message: &str) -> Option<std::ops::Range<usize>> {
-    let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    let mut quotes = message.match_indices('\'').map(|(at, _)| at);
-    let start = quotes.find(|&at| !is_letter(message[..at].chars().next_back()))?;
-    let end = quotes.rfind(|&at| !is_letter(message[at + 1..].chars().next()));
-    Some(start..end.map_or(message.len(), |end| end + 1))
-}
-
 impl Refusal {
-    /// Messages repeat values between quotes, and values can hold quotes: without `literals`, nothing
-    /// is shown from the first to the last.
+    /// Returns what is told of it; without `literals`, no value that the message repeats.
     pub fn show(&self, literals: bool) -> ServerError {
-        let quoted = if literals { None } else { quoted(&self.message) };
-        let message = match quoted {
-            Some(quoted) => {
-                let (before, after) = (&self.message[..quoted.start], &self.message[quoted.end..]);
-                format!("{before}'?'{after}").into()
-            }
-            None => self.message.clone(),
+        let message = match literals {
+            true => self.message.clone(),
+            false => without_values(&self.message).into(),
         };
         ServerError {
             code: ErrorCode::Number(self.code.into()),

@@ -1,21 +1,68 @@
 //! Messages of servers without the values that they repeat.
 
+/// Quotes of the languages that servers speak, each with what ends it.
+const QUOTES: &[(char, char)] = &[
+    ('\'', '\''),
+    ('"', '"'),
+    ('`', '`'),
+    ('«', '»'),
+    ('»', '«'),
+    ('‹', '›'),
+    ('›', '‹'),
+    ('„', '“'),
+    ('“', '”'),
+    ('”', '”'),
+    ('‚', '‘'),
+    ('‘', '’'),
+    ('’', '’'),
+    ('「', '」'),
+    ('『', '』'),
+];
+
 /// The message with `?` in place of what stands between quotes of any kind.
 ///
-/// Values can hold quotes: from the first quote of a kind to its last, nothing is shown. An apostrophe
-/// within a word is none.
+/// Values can hold quotes: from the first quote to the last that can be its end, nothing is shown, nor what follows
+/// one that has no end. An apostrophe within a word is none.
 pub fn without_values(message: &str) -> String {
-    let quotes = ['\'', '"', '`'];
-    let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    let opens = |at: usize| !is_letter(message[..at].chars().next_back());
-    let closes = |at: usize| !is_letter(message[at + 1..].chars().next());
-    let mut found = message.match_indices(quotes).map(|(at, _)| at).filter(|at| opens(*at));
-    let Some(start) = found.next() else { return message.into() };
-    let quote = &message[start..=start];
-    let end =
-        message.rmatch_indices(quotes).map(|(at, _)| at).find(|at| *at > start && closes(*at));
-    let after = end.map_or("", |end| &message[end + 1..]);
-    format!("{}{quote}?{quote}{after}", &message[..start])
+    let Some((start, open, close)) = first_quote(message) else { return message.into() };
+    let value = &message[start + open.len_utf8()..];
+    let after = value.rmatch_indices(ends(open)).find(|(at, _)| can_end(value, *at));
+    let after = after.map_or("", |(at, end)| &value[at + end.len()..]);
+    let (behind, hidden) = match first_quote(after) {
+        Some((at, open, close)) => (&after[..at], format!("{open}?{close}")),
+        None => (after, String::new()),
+    };
+    format!("{}{open}?{close}{behind}{hidden}", &message[..start])
+}
+
+/// The place of the first quote, and what ends it.
+fn first_quote(text: &str) -> Option<(usize, char, char)> {
+    text.char_indices().find_map(|(at, c)| {
+        let (open, close) = QUOTES.iter().find(|(open, _)| *open == c)?;
+        let is_apostrophe = matches!(c, '\'' | '’') && is_in_word(text[..at].chars().next_back());
+        (!is_apostrophe).then_some((at, *open, *close))
+    })
+}
+
+/// Quotes that may end what this one begins: of the plain ones, each.
+fn ends(open: char) -> impl Fn(char) -> bool {
+    let plain = ['\'', '"', '`'];
+    let close = QUOTES.iter().find(|(quote, _)| *quote == open).map(|(_, close)| *close);
+    move |c| close == Some(c) || plain.contains(&open) && plain.contains(&c)
+}
+
+/// Can the quote be an end? A plain one before a word, or behind what goes before values, begins another one.
+fn can_end(value: &str, at: usize) -> bool {
+    let mut from = value[at..].chars();
+    let is_plain = from.next().is_some_and(|quote| quote.is_ascii());
+    let before = value[..at].chars().next_back();
+    let goes_before = |c: char| c.is_whitespace() || "(:=,".contains(c);
+    !is_plain || !is_in_word(from.next()) && !before.is_some_and(goes_before)
+}
+
+/// Is it a letter or a digit of a script that has blanks between words? Others put quotes right beside their letters.
+fn is_in_word(c: Option<char>) -> bool {
+    c.is_some_and(|c| c.is_alphanumeric() && c < '\u{2e80}')
 }
 
 #[cfg(test)]
@@ -30,6 +77,15 @@ mod tests {
             ("Table 'app.nope' doesn't exist", "Table '?' doesn't exist"),
             ("cut off \"in a val", "cut off \"?\""),
             ("can't connect", "can't connect"),
+            ("value for \"x\": \"hunter", "value for \"?\": \"?\""),
+            ("'x' can't be set to the value of '-hunter", "'?' can't be set to the value of '?'"),
+            ("Incorrect value: 'a' for 'hu", "Incorrect value: '?' for '?'"),
+            ("Typ integer: »hunter2«", "Typ integer: »?«"),
+            ("l'entrée : « hunter2 » est", "l'entrée : «?» est"),
+            ("paramètre « x » : « hunter", "paramètre «?» : «?»"),
+            ("値\"hunter2\"は型integer", "値\"?\"は型integer"),
+            ("\"x\" のキー「hunter」", "\"?\" のキー「?」"),
+            ("near \"(\"", "near \"?\""),
             (
                 "terminating connection due to idle-session timeout",
                 "terminating connection due to idle-session timeout",
