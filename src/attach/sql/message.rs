@@ -26,7 +26,9 @@ const QUOTES: &[(char, char)] = &[
 pub fn without_values(message: &str) -> String {
     let Some((start, open, close)) = first_quote(message) else { return message.into() };
     let value = &message[start + open.len_utf8()..];
-    let after = value.rmatch_indices(ends(open)).find(|(at, _)| can_end(value, *at));
+    // Of the plain ones, each may end what another one begins.
+    let ends = |c: char| c == close || open.is_ascii() && matches!(c, '\'' | '"' | '`');
+    let after = value.rmatch_indices(ends).find(|(at, _)| can_end(value, *at));
     let after = after.map_or("", |(at, end)| &value[at + end.len()..]);
     let (behind, hidden) = match first_quote(after) {
         Some((at, open, close)) => (&after[..at], format!("{open}?{close}")),
@@ -42,13 +44,6 @@ fn first_quote(text: &str) -> Option<(usize, char, char)> {
         let is_apostrophe = matches!(c, '\'' | '’') && is_in_word(text[..at].chars().next_back());
         (!is_apostrophe).then_some((at, *open, *close))
     })
-}
-
-/// Quotes that may end what this one begins: of the plain ones, each.
-fn ends(open: char) -> impl Fn(char) -> bool {
-    let plain = ['\'', '"', '`'];
-    let close = QUOTES.iter().find(|(quote, _)| *quote == open).map(|(_, close)| *close);
-    move |c| close == Some(c) || plain.contains(&open) && plain.contains(&c)
 }
 
 /// Can the quote be an end? A plain one before a word, or behind what goes before values, begins another one.

@@ -427,10 +427,7 @@ impl Flow {
                 own.note_payload(segment, news.payload);
             }
         }
-        // Once both sides are known to have closed, what follows belongs to another connection.
-        let over =
-            [&*own, &*peer].iter().all(|half| half.fin.is_some_and(|fin| fin.acked.is_some()));
-        let goes_on = news.payload > 0 && !over && own.revoke_fin(segment);
+        let goes_on = news.payload > 0 && own.revoke_fin(segment);
         self.notes.note(Noted::FinWithoutEffect, goes_on);
         let first_fin =
             segment.flags.fin() && own.take_fin(segment, acks[side as usize], peer_snd_max);
