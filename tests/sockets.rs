@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -17,14 +17,24 @@ use common::wire::MICROSECONDS;
 use common::{Scratch, closewait, command, json_lines, text};
 use serde_json::Value;
 
-/// Connections whose peer has closed, held by this process.
+/// Connections whose peer has closed, held by a process of their own that starts no other. What this one held would,
+/// between a fork and its exec, be that child's as well: and then the list would rightly name two processes.
 struct Leaks {
-    listener: TcpListener,
-    held: Vec<TcpStream>,
+    process: Child,
+    asked: ChildStdin,
+    told: Lines<BufReader<ChildStdout>>,
+    address: SocketAddr,
+    held: Vec<Leak>,
+}
+
+/// One of them, at the end that does not close.
+struct Leak {
+    port: u16,
+    fd: i32,
 }
 
 /// What the program did with the end-of-file.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Eof {
     Unread,
     Read,
@@ -32,32 +42,87 @@ enum Eof {
     BehindData,
 }
 
+const LEAK_AT: &str = "CLOSEWAIT_TEST_LEAK_AT";
+
 impl Leaks {
-    fn new(address: &str) -> Leaks {
-        Leaks { listener: TcpListener::bind(address).expect("a free port"), held: Vec::new() }
+    /// Some whose peer listens at a free port of an address.
+    fn new(ip: &str) -> Leaks {
+        Leaks::started_by(Command::new(std::env::current_exe().expect("a path")), ip)
     }
 
-    fn address(&self) -> SocketAddr {
-        self.listener.local_addr().expect("bound")
+    fn started_by(mut program: Command, ip: &str) -> Leaks {
+        let mut process = program
+            .args(["helper_that_leaks", "--exact", "--nocapture"])
+            .env(LEAK_AT, ip)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the helper starts");
+        let asked = process.stdin.take().expect("a pipe");
+        let mut told = BufReader::new(process.stdout.take().expect("a pipe")).lines();
+        let address = answer(&mut told, "at ").parse().expect("an address");
+        Leaks { process, asked, told, address, held: Vec::new() }
     }
 
     fn port(&self) -> u16 {
-        self.address().port()
+        self.address.port()
     }
 
-    /// One more connection that its peer closes and this process does not.
-    fn add(&mut self, eof: Eof) {
-        let mut held = TcpStream::connect(self.address()).expect("connected");
-        let (mut peer, _) = self.listener.accept().expect("accepted");
-        if let Eof::BehindData = eof {
-            peer.write_all(b"four").expect("written");
-        }
-        drop(peer);
-        if let Eof::Read = eof {
-            assert_eq!(held.read_to_end(&mut Vec::new()).expect("the end-of-file"), 0);
-        }
-        self.held.push(held);
+    fn pid(&self) -> u32 {
+        self.process.id()
     }
+
+    /// One more connection that its peer closes and the process does not.
+    fn add(&mut self, eof: Eof) {
+        writeln!(self.asked, "{eof:?}").expect("the helper listens");
+        let held = answer(&mut self.told, "held ");
+        let (port, fd) = held.split_once(' ').expect("a port and a descriptor");
+        let (port, fd) = (port.parse().expect("a port"), fd.parse().expect("a descriptor"));
+        self.held.push(Leak { port, fd });
+    }
+}
+
+impl Drop for Leaks {
+    fn drop(&mut self) {
+        let _ = writeln!(self.asked);
+        let _ = self.process.wait();
+    }
+}
+
+/// Waits for the line of the helper that begins so, and returns the rest of it.
+fn answer(told: &mut Lines<BufReader<ChildStdout>>, begins: &str) -> String {
+    let mut lines = told.map_while(Result::ok);
+    lines.find_map(|line| Some(line.strip_prefix(begins)?.to_owned())).expect("the helper says it")
+}
+
+/// Not a test of its own: the process that holds leaks for the tests below, as many as its input asks for.
+#[test]
+fn helper_that_leaks() {
+    let Ok(ip) = std::env::var(LEAK_AT) else { return };
+    let listener = TcpListener::bind((ip.as_str(), 0)).expect("a free port");
+    println!("\nat {}", listener.local_addr().expect("bound"));
+    let mut kept = Vec::new();
+    for asked in std::io::stdin().lines().map_while(Result::ok).take_while(|line| !line.is_empty())
+    {
+        let held = leak(&listener, &asked);
+        let port = held.local_addr().expect("connected").port();
+        println!("held {port} {}", held.as_raw_fd());
+        kept.push(held);
+    }
+}
+
+fn leak(listener: &TcpListener, eof: &str) -> TcpStream {
+    let address = listener.local_addr().expect("bound");
+    let mut held = TcpStream::connect(address).expect("connected");
+    let (mut peer, _) = listener.accept().expect("accepted");
+    if eof == "BehindData" {
+        peer.write_all(b"four").expect("written");
+    }
+    drop(peer);
+    if eof == "Read" {
+        assert_eq!(held.read_to_end(&mut Vec::new()).expect("the end-of-file"), 0);
+    }
+    held
 }
 
 /// The JSON lines for one port.
@@ -92,21 +157,20 @@ fn sockets_of(list: &str) -> Vec<closewait::owner::Socket> {
 
 #[test]
 fn every_stuck_socket_has_its_process_and_descriptor() {
-    let mut leaks = Leaks::new("127.0.0.1:0");
+    let mut leaks = Leaks::new("127.0.0.1");
     leaks.add(Eof::Unread);
     leaks.add(Eof::Read);
     leaks.add(Eof::BehindData);
     let lines = listed(leaks.port(), &[]);
-    let found = own(&lines, &leaks.address());
+    let found = own(&lines, &leaks.address);
     assert_eq!(found.len(), 3);
     for (held, recv_q) in leaks.held.iter().zip([1, 0, 5]) {
-        let port = held.local_addr().expect("connected").port();
-        let socket = found.iter().find(|socket| socket["local"]["port"] == port).expect("listed");
+        let socket = found.iter().find(|it| it["local"]["port"] == held.port).expect("listed");
         assert_eq!(socket["state"], "CLOSE-WAIT");
         assert_eq!(socket["recv_q"], recv_q);
         assert_eq!(socket["peer"]["port"], leaks.port());
-        assert_eq!(socket["process"]["pid"], std::process::id());
-        assert_eq!(socket["process"]["fd"], held.as_raw_fd());
+        assert_eq!(socket["process"]["pid"], leaks.pid());
+        assert_eq!(socket["process"]["fd"], held.fd);
         assert_eq!(socket["netns"], Value::Null);
     }
     assert_eq!(lines.last().expect("a summary")["findings"], sockets(&lines).len());
@@ -125,7 +189,7 @@ fn headlines(out: &str, n: usize) -> usize {
 
 #[test]
 fn the_text_says_what_recv_q_tells_and_ends_with_one() {
-    let mut leaks = Leaks::new("127.0.0.1:0");
+    let mut leaks = Leaks::new("127.0.0.1");
     leaks.add(Eof::Unread);
     leaks.add(Eof::Read);
     sleep(Duration::from_millis(50));
@@ -133,7 +197,7 @@ fn the_text_says_what_recv_q_tells_and_ends_with_one() {
     let output = closewait(&["sockets", "--port", &port]);
     let (out, _) = text(&output);
     assert_eq!(headlines(&out, 2), 1, "{out}");
-    assert!(out.contains(&format!("{}  ", std::process::id())), "{out}");
+    assert!(out.contains(&format!("{}  ", leaks.pid())), "{out}");
     assert!(out.contains("Recv-Q 0: the program read the end-of-file, and did not close"), "{out}");
     assert!(out.contains("Recv-Q 1: the program never read the end-of-file"), "{out}");
     assert!(out.contains(" descriptors in CLOSE-WAIT, limit "), "{out}");
@@ -162,8 +226,10 @@ fn a_connection_that_was_never_accepted_sits_in_the_backlog() {
 
 #[test]
 fn ipv6_and_ipv4_mapped_sockets_are_listed() {
-    let Ok(six) = TcpListener::bind("[::1]:0") else { return common::skip("ipv6") };
-    let mut leaks = Leaks { listener: six, held: Vec::new() };
+    if TcpListener::bind("[::1]:0").is_err() {
+        return common::skip("ipv6");
+    }
+    let mut leaks = Leaks::new("::1");
     leaks.add(Eof::Unread);
     let lines = listed(leaks.port(), &[]);
     assert_eq!(sockets(&lines)[0]["local"]["ip"], "::1");
@@ -181,11 +247,11 @@ fn ipv6_and_ipv4_mapped_sockets_are_listed() {
 
 #[test]
 fn narrowing_narrows() {
-    let mut leaks = Leaks::new("127.0.0.1:0");
+    let mut leaks = Leaks::new("127.0.0.1");
     leaks.add(Eof::Unread);
     let port = leaks.port();
-    let count = |more: &[&str]| own(&listed(port, more), &leaks.address()).len();
-    let me = std::process::id().to_string();
+    let count = |more: &[&str]| own(&listed(port, more), &leaks.address).len();
+    let me = leaks.pid().to_string();
     assert_eq!(count(&["--peer", "127.0.0.0/8"]), 1);
     assert_eq!(count(&["--peer", &format!(":{port}")]), 1);
     assert_eq!(count(&["--peer", "10.0.0.1"]), 0);
@@ -201,7 +267,8 @@ fn narrowing_narrows() {
 fn the_same_sockets_processes_and_descriptors_as_ss() {
     let Ok(output) = Command::new("ss").arg("-tanpeH").output() else { return common::skip("ss") };
     assert!(output.status.success());
-    let mut leaks = [Leaks::new("127.0.0.1:0"), Leaks::new("127.0.0.1:0")];
+    // Nobody else uses these addresses, and so nothing else comes or goes between the two lists.
+    let mut leaks = [Leaks::new("127.0.0.77"), Leaks::new("127.0.0.78")];
     for leaks in &mut leaks {
         for _ in 0..20 {
             leaks.add(Eof::Unread);
@@ -209,13 +276,13 @@ fn the_same_sockets_processes_and_descriptors_as_ss() {
     }
     sleep(Duration::from_millis(50));
     for leaks in &leaks {
-        let port = leaks.port();
-        let filter = format!("( sport = :{port} or dport = :{port} )");
+        let filter = format!("( src {0} or dst {0} )", leaks.address);
         let output = Command::new("ss").args(["-tanpeH", &filter]).output().expect("ss runs");
         let theirs = sockets_of(&text(&output).0);
-        let ours = sockets_of(
-            &listed(port, &["--all"]).iter().map(|line| format!("{line}\n")).collect::<String>(),
-        );
+        let lines = listed(leaks.port(), &["--all"]);
+        let ours: String =
+            own(&lines, &leaks.address).iter().map(|line| format!("{line}\n")).collect();
+        let ours = sockets_of(&ours);
         let key = |socket: &closewait::owner::Socket| {
             let holders: Vec<String> = socket.holders.iter().map(|h| h.to_string()).collect();
             format!(
@@ -228,14 +295,13 @@ fn the_same_sockets_processes_and_descriptors_as_ss() {
         };
         let set = |list: &[closewait::owner::Socket]| list.iter().map(key).collect::<BTreeSet<_>>();
         assert_eq!(set(&ours), set(&theirs));
-        // A listener and both ends of each; another test may be given a port of ours for an end.
-        assert!(ours.len() >= 41);
+        assert_eq!(ours.len(), 41, "a listener, and both ends of each");
     }
 }
 
-/// What is printed while more and more is left behind, and the port of that.
-fn watched(format: &str) -> (String, String) {
-    let mut leaks = Leaks::new("127.0.0.1:0");
+/// What is printed while more and more is left behind, and who left it.
+fn watched(format: &str) -> (String, Leaks) {
+    let mut leaks = Leaks::new("127.0.0.1");
     leaks.add(Eof::Unread);
     let port = leaks.port().to_string();
     let arguments = ["sockets", "--port", &port, "--watch=700ms", "-c", "3", "--format", format];
@@ -250,80 +316,33 @@ fn watched(format: &str) -> (String, String) {
     }
     printed.read_to_string(&mut out).expect("UTF-8");
     assert_eq!(watching.wait().expect("it ends").code(), Some(1));
-    (out, port)
+    (out, leaks)
 }
 
 #[test]
 fn watching_says_how_fast_it_grows() {
-    let (out, port) = watched("text");
+    let (out, leaks) = watched("text");
     let told: usize = (1..=9).map(|n| headlines(&out, n)).sum();
     assert_eq!(told, 3, "{out}");
     assert!(!out.contains('\x1b'), "a pipe gets lines");
     assert!(out.contains(" a minute, which reaches the limit in "), "{out}");
-    assert!(out.contains(&format!("peer 127.0.0.1:{port}")), "{out}");
+    assert!(out.contains(&format!("peer 127.0.0.1:{}", leaks.port())), "{out}");
 }
 
 /// For machines, too: a summary of each look, with the rate and the time at which the limit is reached.
 #[test]
 fn watching_tells_rate_and_deadline_in_json() {
-    let (out, _) = watched("jsonl");
+    let (out, leaks) = watched("jsonl");
     let lines = out.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
     let summaries: Vec<Value> = lines.filter(|line| line["type"] == "summary").collect();
     assert_eq!(summaries.len(), 3, "{out}");
-    let me = |process: &&Value| process["pid"] == std::process::id();
-    let own = summaries[2]["processes"].as_array().expect("a list").iter().find(me);
-    let own = own.expect("this process");
+    let its = |process: &&Value| process["pid"] == leaks.pid();
+    let own = summaries[2]["processes"].as_array().expect("a list").iter().find(its);
+    let own = own.expect("the process");
     assert!(own["per_minute"].as_f64() > Some(0.0), "{own}");
     let reached = own["limit_reached_at"].as_str().expect("a time");
     let reached = chrono::DateTime::parse_from_rfc3339(reached).expect("RFC 3339");
     assert!(reached > chrono::Utc::now(), "{own}");
-}
-
-/// Not a test of its own: the process that holds leaks elsewhere, started by the tests below.
-#[test]
-fn helper_that_leaks() {
-    if std::env::var_os("CLOSEWAIT_TEST_LEAKS").is_none() {
-        return;
-    }
-    let mut leaks = Leaks::new("127.0.0.1:0");
-    leaks.add(Eof::Unread);
-    println!("\nport {}", leaks.port());
-    let mut wait = String::new();
-    std::io::stdin().read_line(&mut wait).expect("a pipe");
-}
-
-/// A process that leaks; ended when dropped.
-struct Leaker {
-    child: Child,
-    port: u16,
-    /// Kept open: the helper goes on printing.
-    _out: Lines<BufReader<ChildStdout>>,
-}
-
-impl Leaker {
-    fn start(mut through: Command) -> Leaker {
-        let mut child = through
-            .args(["helper_that_leaks", "--exact", "--nocapture"])
-            .env("CLOSEWAIT_TEST_LEAKS", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the helper starts");
-        let mut out = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let port = out
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix("port ")?.parse().ok())
-            .expect("the helper says its port");
-        Leaker { child, port, _out: out }
-    }
-}
-
-impl Drop for Leaker {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
 }
 
 fn is_root() -> bool {
@@ -357,20 +376,21 @@ fn other_network_namespaces_by_name_by_process_and_all() {
     let me = std::env::current_exe().expect("a path");
     let mut inside = Command::new("ip");
     inside.args(["netns", "exec", &namespace.0]).arg(&me);
-    let leaker = Leaker::start(inside);
-    let pid = leaker.child.id();
+    let mut leaks = Leaks::started_by(inside, "127.0.0.1");
+    leaks.add(Eof::Unread);
+    let pid = leaks.pid();
     let is_its = |socket: &&Value| socket["process"]["pid"] == pid;
     let pid = pid.to_string();
-    let here = listed(leaker.port, &[]);
+    let here = listed(leaks.port(), &[]);
     assert_eq!(sockets(&here).into_iter().filter(is_its).count(), 0, "not in our own namespace");
     for netns in [namespace.0.as_str(), &pid, "all"] {
-        let lines = listed(leaker.port, &["--netns", netns]);
+        let lines = listed(leaks.port(), &["--netns", netns]);
         let found: Vec<&Value> = sockets(&lines).into_iter().filter(is_its).collect();
         assert_eq!(found.len(), 1, "{netns}");
         let label = found[0]["netns"].as_str().expect("named");
         assert!(netns == "all" || label == netns, "{label}");
     }
-    drop(leaker);
+    drop(leaks);
     // Without any process in it, a named namespace is entered.
     let lines = listed(1, &["--netns", &namespace.0]);
     assert_eq!(lines.last().expect("a summary")["findings"], 0);
@@ -391,7 +411,7 @@ fn permissions_decide_what_is_seen() {
     for path in [scratch.path(), &binary] {
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("opened");
     }
-    let mut leaks = Leaks::new("127.0.0.1:0");
+    let mut leaks = Leaks::new("127.0.0.1");
     leaks.add(Eof::Unread);
     sleep(Duration::from_millis(50));
     let port = leaks.port().to_string();
@@ -411,22 +431,22 @@ fn permissions_decide_what_is_seen() {
         .args(["sockets", "--port", &port]);
     let Ok(output) = capable.output() else { return common::skip("setpriv") };
     let (out, err) = text(&output);
-    assert!(out.contains(&std::process::id().to_string()), "{out}{err}");
+    assert!(out.contains(&leaks.pid().to_string()), "{out}{err}");
     assert!(!out.contains("(unknown)"), "{out}");
 
     let (out, _) = text(&closewait(&["sockets", "--port", &port]));
-    assert!(out.contains(&std::process::id().to_string()), "{out}");
+    assert!(out.contains(&leaks.pid().to_string()), "{out}");
 }
 
 #[test]
 fn csv_lists_sockets_too() {
-    let mut leaks = Leaks::new("127.0.0.1:0");
+    let mut leaks = Leaks::new("127.0.0.1");
     leaks.add(Eof::Unread);
     sleep(Duration::from_millis(50));
     let port = leaks.port().to_string();
     let (out, _) = text(&closewait(&["sockets", "--port", &port, "--format", "csv"]));
     assert!(out.starts_with("state,local.ip,local.port,peer.ip"), "{out}");
-    let held = leaks.held[0].local_addr().expect("connected").port();
+    let held = leaks.held[0].port;
     let begins = format!("CLOSE-WAIT,127.0.0.1,{held},127.0.0.1,{port},");
     assert_eq!(out.lines().filter(|line| line.starts_with(&begins)).count(), 1, "{out}");
 }
@@ -484,16 +504,14 @@ fn names_in_a_list_are_only_names() {
 /// What `sockets` saves, `read` understands.
 #[test]
 fn our_own_list_joins_as_well() {
-    let mut leaks = Leaks::new("127.0.0.1:0");
+    let mut leaks = Leaks::new("127.0.0.1");
     leaks.add(Eof::Unread);
     let lines = listed(leaks.port(), &["--all"]);
-    let ours = own(&lines, &leaks.address());
+    let ours = own(&lines, &leaks.address);
     let saved: String = ours.iter().map(|line| format!("{line}\n")).collect();
     let parsed = sockets_of(&saved);
     assert_eq!(parsed.len(), 3);
-    let holder = parsed
-        .iter()
-        .flat_map(|socket| &socket.holders)
-        .find(|h| h.fd == Some(leaks.held[0].as_raw_fd()));
-    assert_eq!(holder.expect("held").pid as u32, std::process::id());
+    let holder =
+        parsed.iter().flat_map(|socket| &socket.holders).find(|h| h.fd == Some(leaks.held[0].fd));
+    assert_eq!(holder.expect("held").pid as u32, leaks.pid());
 }
