@@ -142,10 +142,10 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
         Verdict::Unknown(_) => Cause::Unknown,
         _ if socket.is_some_and(|socket| socket.held() == Held::Backlog) => Cause::NeverAccepted,
         _ if was_used_after_fin(flow) => Cause::StaleReuse,
-        _ => match said
-            .as_deref()
-            .map_or_else(|| of_any(flow, holder), |facts| of_talk(facts, first_fin(flow)))
-        {
+        _ => match said.as_deref().map_or_else(
+            || of_any(flow, holder),
+            |facts| of_talk(facts, first_fin(flow), judged.server_holds()),
+        ) {
             // The program may have closed it, and its FIN wait behind what was not acknowledged.
             Cause::Forgotten if judgement.doubts.contains(&Doubt::Unacked) => Cause::Unknown,
             // Nobody ever used it.
@@ -196,17 +196,28 @@ fn was_used_after_fin(flow: &Flow) -> bool {
     }
 }
 
-fn of_talk(facts: &Facts, fin: Option<Time>) -> Cause {
+/// By what was said. What a client takes its leave with, promises and waits for, and what it is told before it is
+/// closed, explain a client that holds, and no server.
+fn of_talk(facts: &Facts, fin: Option<Time>, server_holds: bool) -> Cause {
     match facts {
+        Facts { goodbye: Some(_), .. } if server_holds => Cause::Forgotten,
         Facts { goodbye: Some(_), .. } => Cause::QuitUnclosed,
         Facts { before_login: Some(_), .. } => Cause::NotLoggedIn,
         Facts { in_transaction: Some(true), .. } => Cause::TransactionOpen,
+        _ if server_holds => of_answers(facts),
         Facts { server_error: Some(error), .. } if error.unsolicited => Cause::ServerSaid,
         _ if missed_heartbeats(facts, fin).is_some() => Cause::MissedHeartbeats,
         Facts { waits_by: Some(_), .. } => Cause::Subscribed,
+        _ => of_answers(facts),
+    }
+}
+
+/// By what was asked and answered, where nothing stronger explains it.
+fn of_answers(facts: &Facts) -> Cause {
+    match facts {
         Facts { announced: Some(_), .. } => Cause::CloseAnnounced,
         Facts { answered: Some(false), .. } => Cause::Unanswered,
-        Facts { in_transaction: Some(false), .. } => Cause::Forgotten,
+        Facts { in_transaction: Some(_), .. } => Cause::Forgotten,
         // Encrypted, cut or begun before the capture: what was not seen would tell, a transaction
         // where there are any.
         Facts { encrypted: true, .. } | Facts { truncated: true, .. } => Cause::Unknown,
@@ -243,10 +254,14 @@ mod tests {
         Facts::of(Identity { key: "x", title: "X", transactions, logs_in: false })
     }
 
+    fn of_client(facts: &Facts, fin: Option<Time>) -> Cause {
+        of_talk(facts, fin, false)
+    }
+
     #[test]
     fn an_unknown_transaction_matters_where_there_are_any() {
-        assert_eq!(of_talk(&with(true), None), Cause::Unknown);
-        assert_eq!(of_talk(&with(false), None), Cause::Forgotten);
+        assert_eq!(of_client(&with(true), None), Cause::Unknown);
+        assert_eq!(of_client(&with(false), None), Cause::Forgotten);
     }
 
     #[test]
@@ -254,29 +269,42 @@ mod tests {
         let seconds = |n: i128| Time::from_nanos(n * 1_000_000_000);
         let heartbeat = Some(Heartbeat { seconds: 10, last: seconds(100) });
         let beating = Facts { heartbeat, waits_by: Some("basic.consume"), ..with(false) };
-        assert_eq!(of_talk(&beating, Some(seconds(119))), Cause::Subscribed);
-        assert_eq!(of_talk(&beating, Some(seconds(121))), Cause::MissedHeartbeats);
+        assert_eq!(of_client(&beating, Some(seconds(119))), Cause::Subscribed);
+        assert_eq!(of_client(&beating, Some(seconds(121))), Cause::MissedHeartbeats);
         let announced = Facts { announced: Some("x"), answered: Some(false), ..with(false) };
-        assert_eq!(of_talk(&announced, None), Cause::CloseAnnounced);
+        assert_eq!(of_client(&announced, None), Cause::CloseAnnounced);
         let open = Facts { answered: Some(false), ..with(false) };
-        assert_eq!(of_talk(&open, None), Cause::Unanswered);
+        assert_eq!(of_client(&open, None), Cause::Unanswered);
         for in_transaction in [None, Some(false)] {
             let open = Facts { answered: Some(false), in_transaction, ..with(true) };
-            assert_eq!(of_talk(&open, None), Cause::Unanswered);
+            assert_eq!(of_client(&open, None), Cause::Unanswered);
         }
         let open = Facts { answered: Some(false), in_transaction: Some(true), ..with(true) };
-        assert_eq!(of_talk(&open, None), Cause::TransactionOpen);
+        assert_eq!(of_client(&open, None), Cause::TransactionOpen);
         let login = Facts { before_login: Some(BeforeLogin::Denied), ..with(true) };
-        assert_eq!(of_talk(&login, None), Cause::NotLoggedIn);
+        assert_eq!(of_client(&login, None), Cause::NotLoggedIn);
     }
 
     #[test]
     fn what_was_not_seen_may_have_told() {
-        assert_eq!(of_talk(&Facts { encrypted: true, ..with(false) }, None), Cause::Unknown);
-        assert_eq!(of_talk(&Facts { truncated: true, ..with(false) }, None), Cause::Unknown);
+        assert_eq!(of_client(&Facts { encrypted: true, ..with(false) }, None), Cause::Unknown);
+        assert_eq!(of_client(&Facts { truncated: true, ..with(false) }, None), Cause::Unknown);
         assert_eq!(
-            of_talk(&Facts { goodbye: Some("X"), ..with(false) }, None),
+            of_client(&Facts { goodbye: Some("X"), ..with(false) }, None),
             Cause::QuitUnclosed
         );
+    }
+
+    #[test]
+    fn what_a_client_said_explains_no_server() {
+        let seconds = |n: i128| Time::from_nanos(n * 1_000_000_000);
+        let heartbeat = Some(Heartbeat { seconds: 10, last: seconds(100) });
+        let waited = Facts { heartbeat, waits_by: Some("x"), ..with(false) };
+        assert_eq!(of_talk(&waited, Some(seconds(200)), true), Cause::Forgotten);
+        let goodbye = Some("X");
+        let left = Facts { goodbye, in_transaction: Some(true), ..with(true) };
+        assert_eq!(of_talk(&left, None, true), Cause::Forgotten);
+        let open = Facts { answered: Some(false), waits_by: Some("x"), ..with(false) };
+        assert_eq!(of_talk(&open, None, true), Cause::Unanswered);
     }
 }

@@ -78,23 +78,7 @@ fn of_talk(row: &Row, facts: &Facts) -> Vec<String> {
         }
         None => {}
     }
-    if let Some(goodbye) = facts.goodbye {
-        all.push(format!("the client sent {goodbye} and kept its socket"));
-    }
-    if let Some(error) = &facts.server_error {
-        let when = if error.unsolicited { "said before it closed" } else { "answered last" };
-        all.push(format!("the server {when}: error {} {}", error.code, error.message));
-    }
-    if let Some(silent) = missed_heartbeats(facts, first_fin(&row.judged.flow)) {
-        let promised = facts.heartbeat.map_or(0, |beat| beat.seconds);
-        let silent = duration(TimeDelta::nanoseconds(silent));
-        all.push(format!(
-            "the client had promised to say something every {promised} s, and was silent for {silent}"
-        ));
-    }
-    if let Some(asked) = facts.waits_by {
-        all.push(format!("it waited for messages that it had asked for with {asked}"));
-    }
+    all.extend(leave_taking(row, facts));
     if let Some(announced) = facts.announced {
         all.push(format!("the close was announced: {announced}"));
     }
@@ -119,12 +103,49 @@ fn of_talk(row: &Row, facts: &Facts) -> Vec<String> {
     all
 }
 
+/// Says with what both took their leave, or why one did, as far as it explains who holds.
+fn leave_taking(row: &Row, facts: &Facts) -> Vec<String> {
+    let server_holds = row.judged.server_holds();
+    let mut all = Vec::new();
+    if let Some(goodbye) = facts.goodbye {
+        all.push(match server_holds {
+            true => format!("the client sent {goodbye} and closed; the server kept its socket"),
+            false => format!("the client sent {goodbye} and kept its socket"),
+        });
+    }
+    if let Some(error) = &facts.server_error {
+        let when = match error.unsolicited {
+            true if server_holds => "said, and did not close",
+            true => "said before it closed",
+            false => "answered last",
+        };
+        all.push(format!("the server {when}: error {} {}", error.code, error.message));
+    }
+    if server_holds {
+        return all;
+    }
+    if let Some(silent) = missed_heartbeats(facts, first_fin(&row.judged.flow)) {
+        let promised = facts.heartbeat.map_or(0, |beat| beat.seconds);
+        let silent = duration(TimeDelta::nanoseconds(silent));
+        all.push(format!(
+            "the client had promised to say something every {promised} s, and was silent for {silent}"
+        ));
+    }
+    if let Some(asked) = facts.waits_by {
+        all.push(format!("it waited for messages that it had asked for with {asked}"));
+    }
+    all
+}
+
 /// So far may a timer be off.
 const TIMER: TimeDelta = TimeDelta::milliseconds(500);
 
 /// Names the timer by which a server gives up who never answered its greeting.
 fn given_up(row: &Row, facts: &Facts) -> Option<String> {
-    facts.before_login.filter(|stage| *stage == BeforeLogin::GreetingUnread)?;
+    let is_unread = facts.before_login == Some(BeforeLogin::GreetingUnread);
+    if !is_unread || row.judged.server_holds() {
+        return None;
+    }
     let (name, after) = login_timeout(facts)?;
     let idle = row.judged.judgement.idle_before_fin?;
     let fits = (idle - after).abs() <= TIMER;

@@ -65,6 +65,13 @@ impl Judged {
         self
     }
 
+    /// Tells whether the client closed and the server holds, as far as what was said tells who is who.
+    pub fn server_holds(&self) -> bool {
+        let client = self.said.as_deref().and_then(|said| said.client);
+        let holder = self.judgement.holder.map(|holder| self.flow.end(holder));
+        client.zip(holder).is_some_and(|(client, holder)| client != holder)
+    }
+
     /// Judges it again, by what was learnt since of its capture.
     pub fn judge_again(&mut self, policy: &Policy, facts: &CaptureFacts) {
         let unanswered = self.judgement.doubts.contains(&Doubt::Unanswered);

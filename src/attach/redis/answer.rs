@@ -60,8 +60,9 @@ pub struct Answer {
 enum About {
     #[default]
     Anything,
-    Subscription,
-    Message,
+    /// Channels, patterns or shards, by the command that subscribes to them.
+    Subscription(&'static str),
+    Message(&'static str),
 }
 
 /// An error, as far as it was seen.
@@ -192,9 +193,15 @@ impl Redis {
         let answer = &mut self.answer;
         if element.depth == 1 && element.index == 1 && answer.len.is_some_and(|len| len >= 3) {
             answer.about = match element.text {
-                b"subscribe" | b"psubscribe" | b"ssubscribe" => About::Subscription,
-                b"unsubscribe" | b"punsubscribe" | b"sunsubscribe" => About::Subscription,
-                b"message" | b"pmessage" | b"smessage" => About::Message,
+                b"subscribe" => About::Subscription("SUBSCRIBE"),
+                b"psubscribe" => About::Subscription("PSUBSCRIBE"),
+                b"ssubscribe" => About::Subscription("SSUBSCRIBE"),
+                b"unsubscribe" | b"punsubscribe" | b"sunsubscribe" => {
+                    About::Subscription(self.subscribed_by)
+                }
+                b"message" => About::Message("SUBSCRIBE"),
+                b"pmessage" => About::Message("PSUBSCRIBE"),
+                b"smessage" => About::Message("SSUBSCRIBE"),
                 _ => About::Anything,
             };
         }
@@ -219,23 +226,29 @@ impl Redis {
             || waits_for_channels
             || self.waiting.is_empty();
         match about {
-            About::Subscription if may_be_told && len == Some(3) && last.kind == b':' => {
+            About::Subscription(by) if may_be_told && len == Some(3) && last.kind == b':' => {
+                self.subscribed_by = by;
                 self.subscribed = last.number().and_then(|channels| u64::try_from(channels).ok());
                 return self.channel_answered();
             }
             // Of what was not seen to be asked for, there is one at least.
-            About::Message if may_be_told => {
+            About::Message(by) if may_be_told => {
                 if self.subscribed.is_none() && (is_push || self.was_heard) {
-                    self.subscribed = Some(1);
+                    (self.subscribed, self.subscribed_by) = (Some(1), by);
                 }
                 // It may be an answer that only looks like one.
                 self.open = self.open.filter(|_| is_push || self.is_subscribed() == Some(true));
                 return;
             }
-            _ if is_push => return,
+            _ if is_push || self.is_told_of_others(kind, last) => return,
             _ => {}
         }
         self.reply(kind, last);
+    }
+
+    /// A line of MONITOR begins with its time; an answer does not.
+    fn is_told_of_others(&self, kind: u8, last: &Element<'_>) -> bool {
+        self.monitors && kind == b'+' && last.text.first().is_some_and(u8::is_ascii_digit)
     }
 
     fn channel_answered(&mut self) {
@@ -267,15 +280,35 @@ impl Redis {
             Box::new(Refusal { unsolicited, ..error })
         });
         self.session.was_let_in |= !is_error;
-        self.open =
-            self.state_after(kind == b'+' && text == b"QUEUED", is_error, text, asked.as_ref());
-        if asked == Some(Asked::Streams) && !is_error {
-            self.done = true;
-        }
-        if kind == b'+' && text == b"QUEUED" {
+        let is_queued = kind == b'+' && text == b"QUEUED";
+        self.open = self.state_after(is_queued, is_error, text, asked.as_ref());
+        self.agreed(asked.as_ref(), is_queued, is_error);
+        if is_queued {
             self.log.is_queued(self.last.as_ref());
         } else if let Some(asked) = asked.filter(|_| !is_error) {
             self.session.grant(asked);
+        }
+    }
+
+    /// What the server tells of itself changes by some of its answers.
+    fn agreed(&mut self, asked: Option<&Asked>, is_queued: bool, is_error: bool) {
+        match asked {
+            Some(Asked::Channels(_)) if is_queued => {
+                let last = self.last.as_ref().and_then(|(_, last)| last.waits_by());
+                self.will_subscribe_by = last.or(self.will_subscribe_by);
+            }
+            Some(Asked::Exec) if !is_error => {
+                if let Some(by) = self.will_subscribe_by.take() {
+                    (self.subscribed, self.subscribed_by) = (Some(1), by);
+                }
+            }
+            Some(Asked::Exec | Asked::Discard) => self.will_subscribe_by = None,
+            Some(Asked::Streams) if !is_error => self.done = true,
+            Some(Asked::Monitor) if !is_error => self.monitors = true,
+            Some(Asked::Reset) => {
+                (self.subscribed, self.will_subscribe_by, self.monitors) = (Some(0), None, false);
+            }
+            _ => {}
         }
     }
 

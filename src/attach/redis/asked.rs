@@ -3,6 +3,7 @@
 use super::command::{Command, Effect, known};
 use super::names::LONGEST;
 use super::reader::Element;
+use super::silence::Replies;
 use super::{MAX_WAITING, Redis};
 use crate::attach::Probe;
 use crate::attach::facts::name;
@@ -24,6 +25,8 @@ pub enum Asked {
     Library(Option<Box<str>>),
     /// Each of so many channels is answered.
     Channels(u32),
+    /// From its answer on the server tells what others ask.
+    Monitor,
     /// From its answer on the server tells everything.
     Streams,
 }
@@ -48,6 +51,7 @@ impl Asked {
                 | Asked::Exec
                 | Asked::Discard
                 | Asked::Channels(_)
+                | Asked::Monitor
                 | Asked::Streams
         )
     }
@@ -90,6 +94,7 @@ impl Asked {
             Effect::SetName => Asked::Name(text(2)),
             Effect::SetInfo if command.after("LIB-NAME", 0).is_some() => Asked::Library(text(3)),
             Effect::Subscribe | Effect::Unsubscribe => Asked::Channels(command.arguments() - 1),
+            Effect::Monitor => Asked::Monitor,
             Effect::Streams => Asked::Streams,
             _ => Asked::Any,
         }
@@ -202,6 +207,7 @@ impl Redis {
         self.reading.clear();
         self.waiting.clear();
         (self.unmatched, self.last, self.open) = (true, None, None);
+        self.monitors = false;
         self.log.forget();
         self.session.forget();
     }
@@ -257,17 +263,39 @@ impl Redis {
             // Whoever waits for each answer has had all of them.
             (self.unmatched, self.waiting) = (false, Default::default());
         }
-        if self.waiting.len() >= MAX_WAITING || effect == Effect::Silences {
+        let is_silent = self.replies.silences(effect);
+        let is_queued = self.open != Some(false) || self.waiting.iter().any(Asked::ends_or_begins);
+        let is_unclear = match effect {
+            // It says nothing of itself before EXEC does.
+            Effect::Replies(replies) => is_queued || replies == Replies::Unknown,
+            _ => self.waiting.len() >= MAX_WAITING,
+        };
+        if is_unclear {
             (self.unmatched, self.pipelines) = (true, true);
             self.stop_waiting();
         }
-        if !self.unmatched {
-            self.waiting.push_back(asked);
-        } else if asked.changes_session() {
-            self.session.forget();
+        if is_queued && matches!(effect, Effect::Replies(_)) {
+            self.replies = Replies::Unknown;
+        }
+        match () {
+            () if is_silent => self.unanswered(&asked),
+            () if !self.unmatched => self.waiting.push_back(asked),
+            () if asked.changes_session() => self.session.forget(),
+            () => {}
         }
         self.heard = false;
         self.remember(at, effect);
+    }
+
+    /// What the server does with a command on which it is silent is not known.
+    fn unanswered(&mut self, asked: &Asked) {
+        match asked {
+            Asked::Multi => self.open = None,
+            Asked::Exec | Asked::Discard => self.open = Some(false),
+            Asked::Monitor | Asked::Streams => self.lose_client(true),
+            asked if asked.changes_session() => self.session.forget(),
+            _ => {}
+        }
     }
 
     fn remember(&mut self, at: Time, effect: Effect) {

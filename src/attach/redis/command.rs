@@ -1,6 +1,7 @@
 //! Commands by their names: all that is shown of them, unless values are asked for.
 
 use super::names;
+use super::silence::Replies;
 use crate::attach::facts::name;
 
 /// Arguments that are looked at.
@@ -80,7 +81,10 @@ const BLOCKING: [&str; 8] =
     ["BLPOP", "BRPOP", "BLMOVE", "BLMPOP", "BRPOPLPUSH", "BZPOPMIN", "BZPOPMAX", "BZMPOP"];
 
 /// Commands after which the server sends by itself.
-const STREAMING: [&str; 3] = ["MONITOR", "PSYNC", "SYNC"];
+const STREAMING: [&str; 2] = ["PSYNC", "SYNC"];
+
+/// Commands that subscribe.
+const SUBSCRIBING: [&str; 3] = ["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"];
 
 /// A command as it was sent, with the beginnings of its arguments.
 #[derive(Clone, Debug, Default)]
@@ -113,8 +117,10 @@ pub enum Effect {
     Blocks,
     Quit,
     Reset,
-    /// The server is to answer no more, or not the next.
-    Silences,
+    /// The server is to answer so.
+    Replies(Replies),
+    /// From here on it tells what others ask.
+    Monitor,
     /// From here on the server tells everything.
     Streams,
     /// Too little of it was seen.
@@ -235,10 +241,13 @@ impl Command {
             b"UNSUBSCRIBE" | b"PUNSUBSCRIBE" | b"SUNSUBSCRIBE" => Effect::Unsubscribe,
             b"QUIT" => Effect::Quit,
             b"RESET" => Effect::Reset,
-            b"MONITOR" | b"PSYNC" | b"SYNC" => Effect::Streams,
+            b"MONITOR" => Effect::Monitor,
+            b"PSYNC" | b"SYNC" => Effect::Streams,
             b"CLIENT" if self.is(1, "SETNAME") => Effect::SetName,
             b"CLIENT" if self.is(1, "SETINFO") => Effect::SetInfo,
-            b"CLIENT" if self.is(1, "REPLY") => Effect::Silences,
+            b"CLIENT" if self.is(1, "REPLY") => {
+                Effect::Replies(Replies::read(self.whole_argument(2)))
+            }
             [b'B', ..] if self.blocks() => Effect::Blocks,
             _ => Effect::None,
         }
@@ -253,7 +262,9 @@ impl Command {
         match self.is_one_of(0, &["XREAD", "XREADGROUP"]) {
             Some("XREAD") => Some("XREAD BLOCK"),
             Some(_) => Some("XREADGROUP BLOCK"),
-            None => self.is_one_of(0, &BLOCKING).or_else(|| self.is_one_of(0, &STREAMING)),
+            None => [&BLOCKING[..], &STREAMING, &SUBSCRIBING]
+                .iter()
+                .find_map(|names| self.is_one_of(0, names)),
         }
     }
 

@@ -3,6 +3,7 @@
 //! * `reader`: values out of octets
 //! * `command`: commands by their `names`, all that is shown of them
 //! * `asked`: commands of the client; `answer`: answers of the server, and what it says unasked
+//! * `silence`: commands that are not to be answered
 //! * `session`: who, and in which database
 //! * `log`: commands in order
 //!
@@ -16,6 +17,7 @@ mod log;
 mod names;
 mod reader;
 mod session;
+mod silence;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +35,7 @@ use command::Command;
 use log::Log;
 use reader::Reader;
 use session::Session;
+use silence::Replies;
 
 /// Commands that may wait for their answers.
 const MAX_WAITING: usize = 1_024;
@@ -58,6 +61,8 @@ pub struct Redis {
     heard: bool,
     /// Something had come so before the segment that is being read.
     was_heard: bool,
+    /// Which commands are to be answered, by the client's word.
+    replies: Replies,
     /// The answer that is being read.
     answer: Answer,
     session: Session,
@@ -66,6 +71,12 @@ pub struct Redis {
     log: Log,
     /// Channels and patterns, by the server's word.
     subscribed: Option<u64>,
+    /// What it subscribed with.
+    subscribed_by: &'static str,
+    /// It will have subscribed with this when what is queued was done.
+    will_subscribe_by: Option<&'static str>,
+    /// It is told what others ask.
+    monitors: bool,
     error: Option<Box<Refusal>>,
     confirmed: Option<bool>,
     goodbye: bool,
@@ -103,11 +114,15 @@ impl Protocol for Redis {
             pipelines: false,
             heard: false,
             was_heard: false,
+            replies: Replies::default(),
             answer: Answer::default(),
             session: Session::begin(),
             open: Some(false),
             log: Log::default(),
             subscribed: Some(0),
+            subscribed_by: "SUBSCRIBE",
+            will_subscribe_by: None,
+            monitors: false,
             error: None,
             confirmed: None,
             goodbye: false,
@@ -197,7 +212,7 @@ impl Redis {
 
     fn answered(&self) -> Option<bool> {
         match () {
-            () if self.done => None,
+            () if self.done || self.replies == Replies::Unknown => None,
             () if !self.unmatched => Some(self.waiting.is_empty() && self.server.is_between()),
             () if !self.heard && !self.client.is_lost() => Some(false),
             () => None,
@@ -208,7 +223,9 @@ impl Redis {
         let is_kept = self.waiting.iter().all(|asked| !asked.ends_or_begins());
         // Before either has said anything, it may be any protocol.
         let is_read = self.confirmed == Some(true) || self.last.is_some();
-        let is_known = is_read && !self.client.is_lost() && !self.done;
+        // What has only begun may answer EXEC.
+        let is_half = self.unmatched && !self.server.is_between();
+        let is_known = is_read && !is_half && !self.client.is_lost() && !self.done;
         self.open.filter(|_| is_kept && is_known)
     }
 
@@ -218,13 +235,15 @@ impl Redis {
 
     fn waits_by(&self) -> Option<&'static str> {
         if self.is_subscribed() == Some(true) {
-            return Some("SUBSCRIBE");
+            return Some(self.subscribed_by);
+        }
+        if self.monitors {
+            return Some("MONITOR");
         }
         let (_, last) = self.last.as_ref()?;
         let is_open = self.answered() == Some(false) && self.in_transaction() != Some(true);
         match last.effect() {
-            command::Effect::Subscribe if is_open => Some("SUBSCRIBE"),
-            command::Effect::Blocks if is_open => last.waits_by(),
+            command::Effect::Subscribe | command::Effect::Blocks if is_open => last.waits_by(),
             command::Effect::Streams if is_open || self.done => last.waits_by(),
             _ => None,
         }

@@ -70,6 +70,22 @@ fn who_waits_for_messages() {
     assert_eq!(waits(&[("XREAD COUNT 2 BLOCK 0 STREAMS s $", "")]), Some("XREAD BLOCK"));
     assert_eq!(waits(&[("XREAD STREAMS s $", "")]), None);
     assert_eq!(waits(&[("MONITOR", "+OK\r\n+1 [0 a:1] \"get\" \"secret\"\r\n")]), Some("MONITOR"));
+    let by_pattern = answer.replace("$9\r\ns", "$10\r\nps");
+    assert_eq!(waits(&[("PSUBSCRIBE a", &by_pattern)]), Some("PSUBSCRIBE"));
+    assert_eq!(waits(&[("PSUBSCRIBE a", "")]), Some("PSUBSCRIBE"));
+    // In a transaction, it does with EXEC.
+    let queued = [("MULTI", "+OK\r\n"), ("SUBSCRIBE a", "+QUEUED\r\n")];
+    assert_eq!(waits(&queued), None);
+    assert_eq!(waits(&[&queued[..], &[("DISCARD", "+OK\r\n")]].concat()), None);
+    let done = format!("*1\r\n{answer}");
+    assert_eq!(waits(&[&queued[..], &[("EXEC", &done)]].concat()), Some("SUBSCRIBE"));
+    // RESET ends all of it.
+    for told in [("SUBSCRIBE a", answer), ("MONITOR", "+OK\r\n+1.2 [0 a:1] \"get\" \"secret\"\r\n")]
+    {
+        let facts = turns(&[told, ("RESET", "+RESET\r\n"), ("GET k", "$1\r\nx\r\n")]);
+        assert_eq!((facts.waits_by, facts.in_transaction), (None, Some(false)), "{told:?}");
+        assert_eq!((facts.answered, facts.truncated), (Some(true), false), "{told:?}");
+    }
     // A list that looks like a message is an answer.
     let list = "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n";
     let facts = turns(&[("LRANGE l 0 2", list)]);
@@ -118,6 +134,30 @@ fn answers_are_matched_in_a_pipeline() {
     let big = [(Client, cmd("GET a")), (Server, b"$900\r\nx".to_vec()), (Server, Vec::new())];
     let facts = talk(&big).facts(false);
     assert_eq!((facts.answered, facts.in_transaction, facts.truncated), (None, None, true));
+}
+
+#[test]
+fn silence_that_was_asked_for_is_no_missing_answer() {
+    let off = ("CLIENT REPLY OFF", "");
+    let state = |said: &[(&str, &str)]| {
+        let facts = turns(said);
+        (facts.answered, facts.in_transaction)
+    };
+    assert_eq!(state(&[off, ("SET k secret", "")]), (Some(true), Some(false)));
+    assert_eq!(state(&[off, ("MULTI", ""), ("SET k secret", "")]), (Some(true), None));
+    assert_eq!(state(&[off, ("MULTI", ""), ("EXEC", "")]), (Some(true), Some(false)));
+    let on = ("CLIENT REPLY ON", "+OK\r\n");
+    assert_eq!(state(&[off, ("SET k secret", ""), on, ("GET k", "")]), (Some(false), Some(false)));
+    let skip = ("CLIENT REPLY SKIP", "");
+    assert_eq!(state(&[skip, ("SET k secret", "")]), (Some(true), Some(false)));
+    assert_eq!(state(&[skip, ("SET k secret", ""), ("GET k", "")]), (Some(false), Some(false)));
+    // Within a transaction, silence begins with EXEC.
+    let queued = [("MULTI", "+OK\r\n"), ("CLIENT REPLY OFF", "+QUEUED\r\n")];
+    assert_eq!(state(&queued), (None, Some(true)));
+    let begun = [("EXEC", "*1\r\n"), ("GET k", "")];
+    assert_eq!(state(&[&queued[..], &begun].concat()), (None, None));
+    assert_eq!(state(&[off, ("MULTI", ""), ("CLIENT REPLY ON", ""), ("GET k", "")]), (None, None));
+    assert_eq!(state(&[off, ("MONITOR", "")]).1, None);
 }
 
 #[test]
