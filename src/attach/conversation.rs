@@ -213,6 +213,9 @@ impl Reading {
             marks.add(at, is_next.then(|| (seq, seq + len)));
         }
         stream.take(chunk, |piece| talk.take(peer(from), at, piece));
+        if header.flags.fin() && stream.is_at(seq + len) {
+            talk.end(peer(from));
+        }
         let is_done = talk.is_done();
         if is_done {
             self.streams = None;

@@ -106,6 +106,9 @@ pub trait Protocol: Send + Sized {
     /// Takes the next octets of one direction.
     fn take(&mut self, from: Peer, at: Time, piece: Piece<'_>);
 
+    /// Takes note that one direction has ended, with a FIN behind all that was taken of it.
+    fn end(&mut self, _from: Peer) {}
+
     /// Returns whether nothing more can be learnt here, say because it is encrypted: then no more
     /// pieces are handed over.
     fn is_done(&self) -> bool;

@@ -86,6 +86,13 @@ macro_rules! protocols {
                 }
             }
 
+            /// Takes note that one direction has ended.
+            pub fn end(&mut self, from: Peer) {
+                match self {
+                    $(Talk::$protocol(talk) => talk.end(from)),*
+                }
+            }
+
             /// Returns whether nothing more can be learnt.
             #[inline]
             pub fn is_done(&self) -> bool {
@@ -433,6 +440,7 @@ mod tests {
             assert!(matches!((&mysql, &hi), (Talk::Mysql(_), Talk::Hi(_))));
             for talk in [&mut mysql, &mut hi] {
                 talk.take(Peer::Client, Time::UNKNOWN, Piece::Data(b"HI"));
+                talk.end(Peer::Client);
                 assert!(talk.is_done());
             }
             let confirmed = |talk: &Talk| (talk.facts(false).protocol.key, talk.confirmed());

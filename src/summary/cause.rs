@@ -149,7 +149,7 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
             // The program may have closed it, and its FIN wait behind what was not acknowledged.
             Cause::Forgotten if judgement.doubts.contains(&Doubt::Unacked) => Cause::Unknown,
             // Nobody ever used it.
-            Cause::Forgotten if !is_used(flow) => Cause::Unknown,
+            Cause::Forgotten if !is_used(judged) => Cause::Unknown,
             // It waits for somebody else to close.
             Cause::Forgotten if judged.waits_for().is_some() => Cause::Unknown,
             // It could have been in a transaction.
@@ -170,7 +170,7 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
         _ if judged.flow.service().is_none() => "began before the capture",
         _ if has(Doubt::Unacked) => "its last data was not acknowledged",
         Some(Facts { truncated: true, .. }) => "not captured whole",
-        Some(_) if !is_used(&judged.flow) => "it sent nothing",
+        Some(_) if !is_used(judged) => "it sent nothing",
         Some(Facts { in_transaction: None, .. }) => "not told by the server",
         Some(_) => "transaction not seen",
         None if judged.judgement.holder.is_some() => "it sent nothing",
@@ -178,9 +178,13 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
     })
 }
 
-/// Tells whether anything was said on it.
-fn is_used(flow: &Flow) -> bool {
+/// Tells whether anything was said on it, but for whose connection it carries.
+fn is_used(judged: &Judged) -> bool {
+    let Judged { flow, said, .. } = judged;
+    let is_silent =
+        |said: &Facts| said.never_begun && said.last_command.is_none() && said.confirmed.is_none();
     [Side::A, Side::B].into_iter().any(|side| flow.half(side).payload_bytes > 0)
+        && !said.as_deref().is_some_and(is_silent)
 }
 
 /// Tells whether the end that had received the only FIN sent something new.

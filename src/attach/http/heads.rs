@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
-use memchr::memmem;
+use memchr::{memchr_iter, memmem};
 
 use crate::attach::Probe;
 
@@ -99,7 +99,7 @@ pub fn probe(first: &[u8]) -> Probe {
         return Probe::No;
     };
     let target = first.get(method.len()..).unwrap_or_default();
-    let line = target.split(|octet| *octet == b'\r').next().unwrap_or(target);
+    let line = target.split(|octet| b"\r\n".contains(octet)).next().unwrap_or(target);
     let begins = matches!(target, [b'/' | b'*' | b'h', ..]) || *method == b"CONNECT ";
     match line.len() < target.len() {
         true if line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0") => Probe::Sure,
@@ -120,6 +120,13 @@ impl Heads {
     /// Nothing of a message has come that has not ended.
     pub fn is_between(&self) -> bool {
         self.state == State::Head && self.kept.is_empty()
+    }
+
+    /// The direction ends, and so does a body that goes on to the end.
+    pub fn end(&mut self) {
+        if self.state == State::ToTheEnd {
+            self.state = State::Head;
+        }
     }
 
     pub fn lose(&mut self) {
@@ -151,14 +158,18 @@ impl Heads {
     }
 
     /// Reads a request's head, after which its body is skipped. `None`: it is none.
+    ///
+    /// One whose fields cannot be read is a request all the same, by its first line: a server refuses it.
     pub fn request<'h>(&mut self, head: &'h [u8]) -> Option<Request<'h>> {
         let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut []);
         let parsed = request.parse_with_uninit_headers(head, &mut headers);
-        if !matches!(parsed, Ok(httparse::Status::Complete(_))) {
+        let is_read = matches!(parsed, Ok(httparse::Status::Complete(_)));
+        if !is_read && probe(head) != Probe::Sure {
             return None;
         }
-        let fields = Fields::of(&*request.headers);
+        let headers = if is_read { &*request.headers } else { &[] };
+        let fields = Fields::of(headers);
         self.begin(match fields.body().unwrap_or(Body::Octets(0)) {
             Body::ToTheEnd => Body::Octets(0),
             body => body,
@@ -209,7 +220,7 @@ impl Heads {
             }
             match self.state {
                 State::Head => {
-                    let Some(head) = self.up_to(data, b"\r\n\r\n", MAX_HEAD) else {
+                    let Some(head) = self.up_to(data, end_of_head, MAX_HEAD) else {
                         let is_odd = self.kept.len() >= MAX_HEAD || !could_begin(&self.kept);
                         return if is_odd { Step::Odd } else { Step::More };
                     };
@@ -224,7 +235,7 @@ impl Heads {
                     self.state = if rest == 0 { State::Size } else { State::Chunk(rest) };
                 }
                 State::Size => {
-                    let Some(line) = self.up_to(data, b"\r\n", MAX_LINE) else {
+                    let Some(line) = self.up_to(data, end_of_line, MAX_LINE) else {
                         let is_odd = self.kept.len() >= MAX_LINE;
                         return if is_odd { Step::Odd } else { Step::More };
                     };
@@ -236,7 +247,7 @@ impl Heads {
                     };
                 }
                 State::Trailer => {
-                    let Some(line) = self.up_to(data, b"\r\n", MAX_LINE) else {
+                    let Some(line) = self.up_to(data, end_of_line, MAX_LINE) else {
                         let is_odd = self.kept.len() >= MAX_LINE;
                         return if is_odd { Step::Odd } else { Step::More };
                     };
@@ -258,31 +269,49 @@ impl Heads {
         };
     }
 
-    /// Octets up to `end`, with it; as long as it has not come they are kept, up to `most`.
-    fn up_to<'d>(&mut self, data: &mut &'d [u8], end: &[u8], most: usize) -> Option<Cow<'d, [u8]>> {
+    /// Octets up to the end that `find` finds; as long as it has not come they are kept, up to `most`.
+    fn up_to<'d>(&mut self, data: &mut &'d [u8], find: Find, most: usize) -> Option<Cow<'d, [u8]>> {
         let before = self.kept.len();
         // Nearly all lie in one piece.
         if before == 0
-            && let Some(found) = memmem::find(data.get(..most).unwrap_or(data), end)
-            && let Some((all, after)) = data.split_at_checked(found + end.len())
+            && let Some(found) = find(data.get(..most).unwrap_or(data))
+            && let Some((all, after)) = data.split_at_checked(found)
         {
             *data = after;
             return Some(Cow::Borrowed(all));
         }
         let taken = data.len().min(most.saturating_sub(before));
         self.kept.extend_from_slice(data.get(..taken).unwrap_or(data));
-        let from = before.saturating_sub(end.len());
-        let found = self.kept.get(from..)?.windows(end.len()).position(|octets| octets == end);
-        let Some(found) = found else {
+        let from = before.saturating_sub(LONGEST_END);
+        let Some(found) = find(self.kept.get(from..)?) else {
             *data = data.get(taken..).unwrap_or_default();
             return None;
         };
-        let all = from + found + end.len();
+        let all = from + found;
         *data = data.get(all.saturating_sub(before)..).unwrap_or_default();
         let mut head = core::mem::take(&mut self.kept);
         head.truncate(all);
         Some(Cow::Owned(head))
     }
+}
+
+/// Returns how many octets there are with the first end among them.
+type Find = fn(&[u8]) -> Option<usize>;
+
+/// Octets of the longest end.
+const LONGEST_END: usize = 4;
+
+/// An empty line; CR may be missing (RFC 9112, 2.2).
+fn end_of_head(octets: &[u8]) -> Option<usize> {
+    memchr_iter(b'\n', octets).find_map(|at| match octets.get(at + 1..)? {
+        [b'\n', ..] => Some(at + 2),
+        [b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    })
+}
+
+fn end_of_line(octets: &[u8]) -> Option<usize> {
+    memmem::find(octets, b"\r\n").map(|at| at + 2)
 }
 
 /// A head begins with a method or a version.

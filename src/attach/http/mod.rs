@@ -115,8 +115,12 @@ impl Protocol for Http {
     }
 
     fn take(&mut self, from: Peer, at: Time, piece: Piece<'_>) {
-        if self.done {
+        if self.done || self.encrypted && !self.is_answered_in_plain(from, piece) {
             return;
+        }
+        if self.is_declined(from, piece) {
+            (self.two, self.unmatched) = (None, true);
+            self.client.lose();
         }
         if let Some(two) = &mut self.two {
             return two.take(from, at, piece);
@@ -125,6 +129,10 @@ impl Protocol for Http {
             Piece::Missing(octets) => self.miss(from, octets),
             Piece::Data(data) => self.read(from, at, data),
         }
+    }
+
+    fn end(&mut self, from: Peer) {
+        self.heads(from).end();
     }
 
     fn is_done(&self) -> bool {
@@ -209,7 +217,7 @@ impl Http {
         let was_heard = core::mem::replace(&mut self.heard[from as usize], true);
         let is_first = self.confirmed.is_none() && !was_heard;
         if is_first && from == Peer::Client && begins_tls(data) {
-            (self.encrypted, self.done) = (true, true);
+            self.encrypted = true;
             return;
         }
         if self.confirmed.is_none() && self.is_two(from, was_heard, data) {
@@ -241,6 +249,23 @@ impl Http {
                 None => return self.odd(from),
             }
         }
+    }
+
+    /// A server that speaks no TLS answers its first words in plain, and closes.
+    fn is_answered_in_plain(&mut self, from: Peer, piece: Piece<'_>) -> bool {
+        match (from, piece) {
+            (Peer::Client, _) | (_, Piece::Missing(0)) => return false,
+            (Peer::Server, Piece::Data(data)) => self.encrypted = !is_one(data),
+            (Peer::Server, Piece::Missing(_)) => {}
+        }
+        self.done = self.encrypted;
+        !self.encrypted
+    }
+
+    /// A server that does not speak HTTP/2 answers its preface in HTTP/1.
+    fn is_declined(&self, from: Peer, piece: Piece<'_>) -> bool {
+        let is_new = self.two.as_ref().is_some_and(|two| !two.has_heard_server());
+        is_new && from == Peer::Server && matches!(piece, Piece::Data(data) if is_one(data))
     }
 
     /// `None`: it is no request.
@@ -357,6 +382,11 @@ impl Http {
             () => self.announced,
         };
     }
+}
+
+/// Begins an answer in HTTP/1.0 or HTTP/1.1.
+fn is_one(data: &[u8]) -> bool {
+    data.starts_with(b"HTTP/1.")
 }
 
 /// Says what an answer began with.

@@ -12,7 +12,8 @@ pub fn digest(target: &[u8]) -> String {
         None => (target, ""),
     };
     // An absolute form names the host again, and perhaps a user.
-    let path = match target.windows(3).position(|octets| octets == b"://") {
+    let scheme = target.windows(3).position(|octets| octets == b"://");
+    let path = match scheme.filter(|_| !target.starts_with(b"/")) {
         Some(at) => {
             let after = target.get(at + 3..).unwrap_or_default();
             let slash = after.iter().position(|octet| *octet == b'/');
@@ -72,6 +73,7 @@ mod tests {
             ("/u/9f1c2e64-1b2c-4d3e-8f90-123456789abc", "/u/?"),
             ("/a/alice@example.org/b", "/a/?/b"),
             ("http://user:pw@host/a/1", "/a/?"),
+            ("/proxy/http://host/secret.html1", "/proxy/?//host/?"),
             ("/static/app.min.js", "/static/app.min.js"),
             ("/%20secret/x", "/?/x"),
             ("*", "*"),

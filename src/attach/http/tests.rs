@@ -55,6 +55,12 @@ fn a_close_that_was_announced() {
     assert!(announced(CLOSE).is_some());
     assert!(announced(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n").is_some());
     assert!(announced(b"HTTP/1.1 200 OK\r\n\r\nto the end").is_some());
+    let mut to_the_end = talk(&[(Client, GET), (Server, b"HTTP/1.1 200 OK\r\n\r\nto the end")]);
+    assert_eq!(to_the_end.facts(false).answered, Some(false));
+    to_the_end.end(Client);
+    assert_eq!(to_the_end.facts(false).answered, Some(false));
+    to_the_end.end(Server);
+    assert_eq!(to_the_end.facts(false).answered, Some(true));
     assert!(
         announced(b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n")
             .is_none()
@@ -77,6 +83,42 @@ fn another_protocol_follows_or_was_there_from_the_beginning() {
     assert_eq!(Http::probe(&GET[..20], Client), Probe::Likely);
     assert_eq!(Http::probe(b"GET some words of another protocol\r\n", Client), Probe::No);
     assert_eq!(Http::probe(OK, Server), Probe::Sure);
+}
+
+#[test]
+fn what_a_server_refuses_was_asked_all_the_same() {
+    let refused: &[u8] =
+        b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let hello: &[u8] = b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03";
+    for asked in [hello, &[heads::PREFACE, b"SM\r\n\r\n"].concat()] {
+        let facts = talk(&[(Client, asked), (Server, refused)]).facts(false);
+        assert!(facts.announced.is_some() && !facts.encrypted, "{facts:?}");
+        assert_eq!((facts.confirmed, facts.truncated), (Some(true), false));
+    }
+    assert!(talk(&[(Client, hello), (Server, hello)]).is_done());
+    for odd in ["GET /a HTTP/1.1\r\nHost: a\x01b\r\n\r\n", "GET /a HTTP/1.1\r\nno field\r\n\r\n"] {
+        let facts = talk(&[(Client, odd.as_bytes())]).facts(false);
+        assert_eq!((facts.answered, facts.confirmed), (Some(false), Some(true)), "{odd}");
+        assert_eq!(facts.last_statement.as_deref(), Some("GET /a"));
+        let facts = talk(&[(Client, odd.as_bytes()), (Server, refused)]).facts(false);
+        assert_eq!((facts.answered, facts.announced.is_some()), (Some(true), true));
+    }
+}
+
+#[test]
+fn lines_may_end_without_cr() {
+    let ask: &[u8] = b"GET /a HTTP/1.1\nHost: shop\n\n";
+    for asked in [ask, b"GET /a HTTP/1.1\r\nHost: shop\n\r\n"] {
+        let facts = talk(&[(Client, asked)]).facts(false);
+        assert_eq!((facts.answered, facts.database.as_deref()), (Some(false), Some("shop")));
+        let twice = [asked, asked].concat();
+        let facts = talk(&[(Client, &twice), (Server, OK), (Server, OK)]).facts(false);
+        assert_eq!(facts.answered, Some(true));
+    }
+    assert_eq!(Http::probe(ask, Client), Probe::Sure);
+    let answer: &[u8] = b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok";
+    let facts = talk(&[(Client, ask), (Server, answer)]).facts(false);
+    assert_eq!((facts.answered, facts.announced), (Some(true), None));
 }
 
 #[test]

@@ -181,7 +181,8 @@ impl Postgresql {
             TLS | GSS if message.len == 4 => {
                 (self.phase, self.session.asked) = (Phase::AskedForTls, true);
             }
-            CANCEL if message.len == 12 => {
+            // The key has 4 octets, and up to 256 since version 3.2.
+            CANCEL if (12..=264).contains(&message.len) => {
                 (self.cancels, self.confirmed) = (true, Some(true));
                 self.say(message.at, "CancelRequest", SqlText::none());
                 self.finish();

@@ -92,7 +92,9 @@ impl Postgresql {
             return Some(false);
         }
         let is_known = !self.unmatched && !self.doubtful && self.units.keep_transactions();
-        self.transaction.open.filter(|_| is_known)
+        // What was carried out before a Sync that never came is a transaction, which the server does not tell.
+        let is_synced = self.copy.is_some() || self.units.iter().all(|unit| unit.closed);
+        self.transaction.open.filter(|open| is_known && (*open || is_synced))
     }
 
     fn waits_by(&self) -> Option<&'static str> {

@@ -120,14 +120,15 @@ impl Protocol for Postgresql {
 
     #[inline(always)]
     fn may_begin(first: [u8; GLANCE]) -> bool {
-        matches!(first, [0, 0, _, _, 0, 3, ..] | [0, 0, 0, _, 4, 210, ..] | [b'E', 0, ..])
+        matches!(first, [0, 0, _, _, 0, 3, ..] | [0, 0, 0 | 1, _, 4, 210, ..] | [b'E', 0, ..])
     }
 
     fn probe(first: &[u8], from: Peer) -> Probe {
         match (from, first) {
             (Peer::Client, [0, 0, _, _, 0, 3, 0, 0 | 2, ..]) => client::probe_startup(first),
-            (Peer::Client, [0, 0, 0, 8 | 16, 4, 210, 22, 46..=48, ..]) => {
-                if first.len() == usize::from(first[3]) { Probe::Sure } else { Probe::No }
+            (Peer::Client, [0, 0, high @ (0 | 1), low, 4, 210, 22, 46..=48, ..]) => {
+                let len = usize::from(u16::from_be_bytes([*high, *low]));
+                if first.len() == len { Probe::Sure } else { Probe::No }
             }
             (Peer::Server, [b'E', 0, 0, _, _, b'S', b'F', b'A', b'T', b'A', b'L', 0, ..]) => {
                 Probe::Sure

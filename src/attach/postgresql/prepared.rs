@@ -15,7 +15,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Takes the text that a client has parsed. Under a name that is taken, a server refuses it, unless it had refused
+    /// the text before as well: either may be meant from then on.
     pub fn put(&mut self, name: &[u8], text: SqlText) {
+        let is_taken = !name.is_empty() && self.kept.iter().any(|(known, _)| **known == *name);
+        let text = if is_taken && self.get(name) != text { SqlText::none() } else { text };
         match self.kept.back_mut().filter(|(last, _)| **last == *name) {
             // One without a name is parsed again and again.
             Some((_, last)) => {

@@ -135,6 +135,39 @@ fn a_transaction_by_the_extended_protocol_and_what_prepared_it() {
     assert_eq!((facts.answered, facts.last_command), (Some(true), Some("Execute")));
 }
 
+/// What was carried out is committed by the Sync: before that, the server holds its locks and tells nobody.
+#[test]
+fn what_awaits_its_sync_is_no_known_end() {
+    let flushed = [extended("DELETE FROM t"), message("H", b"")].concat();
+    let answer = [message("1", b""), message("2", b""), message("C", b"DELETE 1\0")].concat();
+    let talk = Talk::logged_in().client(&flushed).server(&answer);
+    assert_eq!((talk.facts().in_transaction, talk.facts().answered), (None, None));
+    let talk = talk.client(&message("S", b"")).server(&message("Z", b"I"));
+    assert_eq!((talk.facts().in_transaction, talk.facts().answered), (Some(false), Some(true)));
+    let talk = talk.client(&query("BEGIN")).server(&done("BEGIN", "T"));
+    assert_eq!(talk.client(&flushed).server(&answer).facts().in_transaction, Some(true));
+}
+
+#[test]
+fn a_name_that_is_taken_is_not_that_of_the_second_text() {
+    let parse = |sql: &str| message("P", &[b"s1\0", sql.as_bytes(), b"\0\0\0"].concat());
+    let sync = message("S", b"");
+    let run = [message("B", b"\0s1\0\0\0\0\0\0\0"), message("E", b"\0\0\0\0\0"), sync.clone()];
+    let parsed = [message("1", b""), message("Z", b"I")].concat();
+    let taken = error("ERROR", "42P05", "prepared statement \"s1\" already exists");
+    let last = |first: &str, between: Vec<u8>, second: &str| {
+        let talk = Talk::logged_in().client(&[parse(first), sync.clone()].concat());
+        let again = [between, parse(second), sync.clone()].concat();
+        let refused = [taken.clone(), message("Z", b"I")].concat();
+        let talk = talk.server(&parsed).client(&again).server(&refused);
+        talk.client(&run.concat()).facts().last_statement
+    };
+    assert_eq!(last("SELECT 1", Vec::new(), "DELETE FROM t").as_deref(), Some("Execute"));
+    assert_eq!(last("SELECT a", Vec::new(), "SELECT a").as_deref(), Some("SELECT a"));
+    let closed = message("C", b"Ss1\0");
+    assert_eq!(last("SELECT 1", closed, "DELETE FROM t").as_deref(), Some("DELETE FROM t"));
+}
+
 #[test]
 fn one_transaction_after_another_is_not_the_same() {
     let talk = Talk::logged_in()
@@ -188,6 +221,10 @@ fn tls_cancel_and_goodbye() {
     let cancel = message("", &[4, 210, 22, 46, 0, 0, 0, 1, 0, 0, 0, 2]);
     let facts = Talk::new(false).client(&cancel).facts();
     assert_eq!((facts.announced.is_some(), facts.answered), (true, None));
+    // Since version 3.2, a key can be longer.
+    let long = message("", &[&[4, 210, 22, 46, 0, 0, 0, 1][..], &[7; 256]].concat());
+    assert_eq!(Postgresql::probe(&long, Peer::Client), Probe::Sure);
+    assert!(Talk::new(false).client(&long).facts().announced.is_some());
     let facts = Talk::logged_in().client(&message("X", b"")).facts();
     assert_eq!(facts.goodbye, Some("Terminate"));
 }

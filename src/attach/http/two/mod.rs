@@ -143,6 +143,10 @@ impl Two {
         }
     }
 
+    pub fn has_heard_server(&self) -> bool {
+        self.server.heard
+    }
+
     fn half(&mut self, from: Peer) -> &mut Half {
         match from {
             Peer::Client => &mut self.client,
