@@ -383,6 +383,17 @@ fn what_cannot_be_read_is_said() {
     let none = report(b"ESTAB 0 0 192.0.2.5:40002 198.51.100.3:3306\n");
     assert_eq!(none.0, Some(0));
     assert!(none.1.contains("No socket in CLOSE-WAIT."));
+    // The row in which a list was cut may have been of any state.
+    for rest in ["CL", "CLOSE-WAIT", "CLOSE-WAIT 1", "CLOSE-WAIT 1 0 192.0"] {
+        let cut = format!("ESTAB 0 0 192.0.2.5:40002 198.51.100.3:3306\n{rest}");
+        let (code, _, err) = report(cut.as_bytes());
+        assert_eq!(code, Some(2), "{rest}: {err}");
+        assert!(err.contains("line 2 looks like a socket and cannot be read"), "{err}");
+    }
+    for rest in ["", "$", "done", "Closing words", "ESTAB 0 0 192.0.2.5:40003 198.51.100.3:3306"] {
+        let pasted = format!("ESTAB 0 0 192.0.2.5:40002 198.51.100.3:3306\n{rest}");
+        assert_eq!(report(pasted.as_bytes()).0, Some(0), "{rest}");
+    }
     // What Windows writes by >.
     let utf_16: Vec<u8> = "\u{feff}  TCP  192.0.2.5:40002  198.51.100.3:3306  CLOSE_WAIT  9\r\n"
         .encode_utf16()

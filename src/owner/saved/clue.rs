@@ -31,6 +31,32 @@ pub fn counted(line: &str) -> Option<u64> {
     }
 }
 
+/// Is a line the beginning of a row, before its first address: `CLOSE-WA`, `tcp  1`, `1: 0100007F:0C`? A list that
+/// ends with one, and without the end of a line, goes on where it was cut.
+pub fn begins_row(line: &str) -> bool {
+    const STATES: [&str; 10] = [
+        "ESTAB",
+        "CLOSE-WAIT",
+        "CLOSE_WAIT",
+        "CLOSING",
+        "LISTEN",
+        "FIN-WAIT-",
+        "SYN-SENT",
+        "SYN-RECV",
+        "TIME-WAIT",
+        "LAST-ACK",
+    ];
+    let is_state =
+        |word: &str| word.len() > 1 && STATES.iter().any(|state| state.starts_with(word));
+    let is_slot =
+        |word: &str| word.strip_suffix(':').is_some_and(|slot| slot.parse::<u32>().is_ok());
+    let is_number =
+        |word: &str| word.bytes().all(|octet| octet.is_ascii_hexdigit() || octet == b':');
+    let mut words = line.split_whitespace();
+    words.next().is_some_and(|first| is_state(first) || is_slot(first) || words::is_tcp(first))
+        && words.all(is_number)
+}
+
 /// Does a line end with an end, so that what is below may go on with it?
 pub fn is_open(line: &str) -> bool {
     let last = line.split_whitespace().next_back();

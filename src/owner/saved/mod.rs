@@ -186,6 +186,9 @@ pub fn parse(text: &str) -> Result<Saved, NotAList> {
             true => reader.line(number, line.trim()),
             false => reader.text(number, line),
         }
+        if rest.len() == line.len() {
+            reader.cut(number, line);
+        }
         number += 1;
         rest = after;
     }

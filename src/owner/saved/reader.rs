@@ -461,6 +461,13 @@ impl Reader {
         self.above = None;
     }
 
+    /// The list ends here without the end of a line.
+    pub fn cut(&mut self, number: usize, line: &str) {
+        if clue::begins_row(line) {
+            Unread::add(&mut self.unread, number, line);
+        }
+    }
+
     /// All that was found; `Err` if that is no socket.
     pub fn finish(mut self, last: usize) -> Result<Saved, Option<Unread>> {
         self.give_up();
