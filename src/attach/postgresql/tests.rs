@@ -135,7 +135,7 @@ fn a_transaction_by_the_extended_protocol_and_what_prepared_it() {
     assert_eq!((facts.answered, facts.last_command), (Some(true), Some("Execute")));
 }
 
-/// What was carried out is committed by the Sync: before that, the server holds its locks and tells nobody.
+/// The Sync commits what was carried out: before that, the server holds its locks and tells nobody.
 #[test]
 fn what_awaits_its_sync_is_no_known_end() {
     let flushed = [extended("DELETE FROM t"), message("H", b"")].concat();

@@ -290,7 +290,7 @@ impl Redis {
         }
     }
 
-    /// What the server tells of itself changes by some of its answers.
+    /// Takes what an answer changes of all that the server tells of itself.
     fn agreed(&mut self, asked: Option<&Asked>, is_queued: bool, is_error: bool) {
         match asked {
             Some(Asked::Channels(_)) if is_queued => {

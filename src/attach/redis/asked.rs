@@ -263,7 +263,11 @@ impl Redis {
             // Whoever waits for each answer has had all of them.
             (self.unmatched, self.waiting) = (false, Default::default());
         }
-        let is_silent = self.replies.silences(effect);
+        let is_silent = self.replies.silences(match effect {
+            Effect::Replies(replies) => Some(replies),
+            Effect::Reset => Some(Replies::On),
+            _ => None,
+        });
         let is_queued = self.open != Some(false) || self.waiting.iter().any(Asked::ends_or_begins);
         let is_unclear = match effect {
             // It says nothing of itself before EXEC does.
@@ -287,7 +291,7 @@ impl Redis {
         self.remember(at, effect);
     }
 
-    /// What the server does with a command on which it is silent is not known.
+    /// Takes a command on which the server is silent: nobody knows what it does with it.
     fn unanswered(&mut self, asked: &Asked) {
         match asked {
             Asked::Multi => self.open = None,

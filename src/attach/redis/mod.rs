@@ -61,7 +61,7 @@ pub struct Redis {
     heard: bool,
     /// Something had come so before the segment that is being read.
     was_heard: bool,
-    /// Which commands are to be answered, by the client's word.
+    /// The commands that are to be answered, by the client's word.
     replies: Replies,
     /// The answer that is being read.
     answer: Answer,
@@ -71,7 +71,7 @@ pub struct Redis {
     log: Log,
     /// Channels and patterns, by the server's word.
     subscribed: Option<u64>,
-    /// What it subscribed with.
+    /// The command that it subscribed with.
     subscribed_by: &'static str,
     /// It will have subscribed with this when what is queued was done.
     will_subscribe_by: Option<&'static str>,

@@ -1,8 +1,6 @@
 //! Silence that the client asks for: commands to which the server sends no answer.
 
-use super::command::Effect;
-
-/// What CLIENT REPLY asked for last.
+/// Answers that the client wants, as CLIENT REPLY asked for them last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Replies {
     /// Every command is answered.
@@ -12,7 +10,7 @@ pub enum Replies {
     Skip,
     /// None is.
     Off,
-    /// Which of them was not seen, or it waits for EXEC.
+    /// The word was not seen, or it waits for EXEC.
     Unknown,
 }
 
@@ -28,21 +26,19 @@ impl Replies {
         }
     }
 
-    /// Takes the next command; tells whether the server is silent on it.
-    pub fn silences(&mut self, effect: Effect) -> bool {
+    /// Takes the next command, which asks for this or for nothing of the kind; tells whether the server is silent on it.
+    pub fn silences(&mut self, asked: Option<Replies>) -> bool {
         let before = *self;
-        match effect {
+        match asked {
             // Nothing is skipped where nothing is said.
-            Effect::Replies(Replies::Skip) if before == Replies::Off => {}
-            Effect::Replies(asked) => *self = asked,
-            Effect::Reset => *self = Replies::On,
-            _ if before == Replies::Skip => *self = Replies::On,
-            _ => {}
+            Some(Replies::Skip) if before == Replies::Off => {}
+            Some(asked) => *self = asked,
+            None if before == Replies::Skip => *self = Replies::On,
+            None => {}
         }
-        match effect {
-            Effect::Replies(asked) => asked != Replies::On,
-            Effect::Reset => false,
-            _ => matches!(before, Replies::Skip | Replies::Off),
+        match asked {
+            Some(asked) => asked != Replies::On,
+            None => matches!(before, Replies::Skip | Replies::Off),
         }
     }
 }
@@ -53,15 +49,13 @@ mod tests {
 
     #[test]
     fn who_is_answered() {
-        use Effect::{None, Reset};
-        let [on, skip, off] = [Replies::On, Replies::Skip, Replies::Off].map(Effect::Replies);
+        let [on, skip, off] = [Replies::On, Replies::Skip, Replies::Off].map(Some);
         for (commands, silent) in [
             (&[None, on, None][..], &[false, false, false][..]),
             (&[skip, None, None], &[true, true, false]),
             (&[skip, on, None], &[true, false, false]),
             (&[off, None, skip, None, None], &[true, true, true, true, true]),
             (&[off, None, on, None], &[true, true, false, false]),
-            (&[off, Reset, None], &[true, false, false]),
         ] {
             let mut replies = Replies::default();
             let told: Vec<bool> = commands.iter().map(|effect| replies.silences(*effect)).collect();
