@@ -426,3 +426,34 @@ fn other_forms_are_named() {
     assert!(err.contains("tcpdump -q prints no flags"), "{err}");
     assert_eq!(output.status.code(), Some(2));
 }
+
+/// A RST that its receiver must ignore (RFC 9293, 3.10.7.4), as far as the windows are printed as they were sent.
+#[test]
+fn windows_of_a_text_are_those_of_the_capture() {
+    let [client, server] = ["172.18.0.5.38822", "172.18.0.3.3306"];
+    let lines = |options: &str, reset: u32| {
+        [
+            (0, client, server, format!("[S], seq 1000, win 64240, {options}length 0")),
+            (0, server, client, format!("[S.], seq 5000, ack 1001, win 65160, {options}length 0")),
+            (0, client, server, "[.], ack 1, win 502, length 0".into()),
+            (5, server, client, "[F.], seq 1, ack 1, win 510, length 0".into()),
+            (5, client, server, "[.], ack 2, win 502, length 0".into()),
+            (6, server, client, format!("[R], seq {reset}, win 0, length 0")),
+        ]
+        .map(|(second, from, to, rest)| {
+            format!("11:38:{second:02}.250000 IP {from} > {to}: Flags {rest}\n")
+        })
+        .concat()
+    };
+    let scratch = Scratch::new();
+    let verdict = |lines: String| {
+        let path = scratch.write("printed.txt", lines.as_bytes());
+        json_lines(&closewait(&[&path, "--all", "--format", "jsonl"]))[0]["verdict"].clone()
+    };
+    let scaled = "options [mss 1460,nop,wscale 7], ";
+    assert_eq!(verdict(lines(scaled, 1_000_000)), "leak");
+    assert_eq!(verdict(lines(scaled, 100_000)), "reset");
+    assert_eq!(verdict(lines("options [mss 1460], ", 5_000)), "leak");
+    assert_eq!(verdict(lines("options [mss 1460,wscale[|tcp]>, ", 5_000)), "reset");
+    assert_eq!(verdict(lines("", 5_000)), "reset", "they may have been left out");
+}

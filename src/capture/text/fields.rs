@@ -3,7 +3,7 @@
 //! `Flags [F.], seq 89, ack 17, win 229, length 0` since 4.1, `F 89:89(0) ack 17 win 229` before.
 //! A line that was folded has lost or won blanks anywhere: none are counted on.
 
-use crate::tcp::segment::Flags;
+use crate::tcp::segment::{Flags, Scale};
 
 /// The fields of one packet.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,8 +16,10 @@ pub struct Fields {
     pub ack: Option<u32>,
     /// Octets of payload.
     pub len: u32,
-    /// The window is 0.
-    pub shut: bool,
+    /// SEG.WND as it was sent, where it is printed whole.
+    pub window: Option<u16>,
+    /// The window scale, where a SYN's options are printed whole.
+    pub scale: Scale,
 }
 
 /// The fields of a line as far as it holds them: all, or those before it was cut.
@@ -63,8 +65,9 @@ pub fn new_style(tail: &str) -> Found {
         (_, Some(None)) => return Found::Wrong,
         (_, None) => 0,
     };
-    let shut = value(rest, "win").map(number) == Some(Some(0));
-    let fields = Fields { flags, seq: seq.map(|(start, _)| start), ack, len, shut };
+    let window = window(value(rest, "win"));
+    let scale = if flags.syn() { scale(rest) } else { Scale::UNKNOWN };
+    let fields = Fields { flags, seq: seq.map(|(start, _)| start), ack, len, window, scale };
     // An ACK has its number; behind a fold it may come yet.
     let whole = !flags.ack() || ack.is_some();
     match length {
@@ -93,8 +96,8 @@ pub fn old_style(tail: &str) -> Option<Found> {
     let rest = without_remarks(rest);
     let (seq, rest) = old_range(rest);
     let ack = after(rest, "ack").map(number);
-    let window = after(rest, "win");
-    let is_tcp = seq.is_some() || ack.is_some() || window.is_some();
+    let win = after(rest, "win");
+    let is_tcp = seq.is_some() || ack.is_some() || win.is_some();
     if !is_tcp {
         let numbers = rest.chars().all(|c| c.is_ascii_digit() || ":()".contains(c));
         let begun = is_apart && (numbers || "ack".starts_with(rest.trim_end()));
@@ -111,9 +114,10 @@ pub fn old_style(tail: &str) -> Option<Found> {
         flags.0 |= Flags::ACK;
     }
     let (seq, len) = seq.map_or((None, 0), |(seq, len)| (Some(seq), len));
-    let shut = window.map(number) == Some(Some(0));
-    let fields = Fields { flags, seq, ack, len, shut };
-    let whole = window.is_some() || rest.contains("[|tcp");
+    // Nothing stands behind it, as a rule, that would tell whether all its digits are here.
+    let window = win.and_then(number).filter(|window| *window == 0).map(|_| 0);
+    let fields = Fields { flags, seq, ack, len, window, scale: Scale::UNKNOWN };
+    let whole = win.is_some() || rest.contains("[|tcp");
     Some(if whole { Found::Whole(fields) } else { Found::Cut(None) })
 }
 
@@ -181,6 +185,26 @@ fn after<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
+/// A window whose digits end with the field: a fold may have taken some to the next line. Of 0, there are no more.
+fn window(text: Option<&str>) -> Option<u16> {
+    let (number, rest) = digits(text?);
+    let number = number.parse().ok()?;
+    (number == 0 || rest.starts_with(',')).then_some(number)
+}
+
+/// The window scale among options that are printed whole, whatever blanks a fold has put between them.
+fn scale(rest: &str) -> Scale {
+    let bare: String = rest.chars().filter(|c| !c.is_whitespace()).collect();
+    let options = bare.split_once("options[").and_then(|(_, rest)| rest.split_once(']'));
+    let Some((options, _)) = options.filter(|(options, _)| !options.contains('[')) else {
+        return Scale::UNKNOWN;
+    };
+    match options.split(',').find_map(|option| option.strip_prefix("wscale")) {
+        Some(shift) => shift.parse().map_or(Scale::UNKNOWN, Scale::new),
+        None => Scale::ABSENT,
+    }
+}
+
 fn number(text: &str) -> Option<u32> {
     digits(text).0.parse().ok()
 }
@@ -204,45 +228,47 @@ mod tests {
     use super::*;
 
     fn fields(flags: u8, seq: Option<u32>, ack: Option<u32>, len: u32) -> Found {
-        Found::Whole(Fields { flags: Flags(flags), seq, ack, len, shut: false })
-    }
-
-    /// A window of 0.
-    fn shut(ack: u32) -> Found {
-        let (flags, ack) = (Flags(Flags::ACK), Some(ack));
-        Found::Whole(Fields { flags, seq: None, ack, len: 0, shut: true })
+        let (flags, window, scale) = (Flags(flags), Some(0), Scale::UNKNOWN);
+        Found::Whole(Fields { flags, seq, ack, len, window, scale })
     }
 
     #[test]
     fn both_styles_say_the_same() {
+        let [syn, answer, push, fin, ack, rst] = [0x02, 0x12, 0x18, 0x19, 0x10, 0x04];
         for (new, old, expected) in [
             (
-                "S], seq 7, win 229, options [mss 1460,sackOK,TS val 1 ecr 0], length 0",
-                "S 7:7(0) win 229 <mss 1460,sackOK,timestamp 1 0>",
-                fields(0x02, Some(7), None, 0),
+                "S], seq 7, win 0, options [mss 1460,sackOK,TS val 1 ecr [|tcp]>",
+                "S 7:7(0) win 0 <mss 1460,sackOK,timestamp 1 0>",
+                fields(syn, Some(7), None, 0),
             ),
             (
-                "S.], seq 9, ack 8, win 229, length 0",
-                "S 9:9(0) ack 8 win 229",
-                fields(0x12, Some(9), Some(8), 0),
+                "S.], seq 9, ack 8, win 0, length 0",
+                "S 9:9(0) ack 8 win 0",
+                fields(answer, Some(9), Some(8), 0),
             ),
             (
-                "P.], cksum 0x1 (correct), seq 1:78, ack 1, win 9, length 77: HTTP",
-                "P [tcp sum ok] 1:78(77) ack 1 win 9 (DF)",
-                fields(0x18, Some(1), Some(1), 77),
+                "P.], cksum 0x1 (correct), seq 1:78, ack 1, win 0, length 77: HTTP",
+                "P [tcp sum ok] 1:78(77) ack 1 win 0 (DF)",
+                fields(push, Some(1), Some(1), 77),
             ),
             (
-                "FP.], seq 1:2, ack 1, win 229, length 1",
-                "FP 1:2(1) ack 1 win 229",
-                fields(0x19, Some(1), Some(1), 1),
+                "FP.], seq 1:2, ack 1, win 0, length 1",
+                "FP 1:2(1) ack 1 win 0",
+                fields(fin, Some(1), Some(1), 1),
             ),
-            (".], ack 90, win 229, length 0", ". ack 90 win 229", fields(0x10, None, Some(90), 0)),
-            ("R], seq 5, win 9, length 0", "R 5:5(0) win 9", fields(0x04, Some(5), None, 0)),
-            (".], ack 90, win 0, length 0", ". ack 90 win 0", shut(90)),
+            (".], ack 90, win 0, length 0", ". ack 90 win 0", fields(ack, None, Some(90), 0)),
+            ("R], seq 5, win 0, length 0", "R 5:5(0) win 0", fields(rst, Some(5), None, 0)),
         ] {
             assert_eq!(new_style(new), expected, "{new}");
             assert_eq!(old_style(old), Some(expected), "{old}");
         }
+        // The old one can be folded behind any digit.
+        let window = |found| match found {
+            Found::Whole(fields) => fields.window,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(window(new_style(".], ack 90, win 229, length 0")), Some(229));
+        assert_eq!(old_style(". ack 90 win 229").map(window), Some(None));
     }
 
     #[test]
@@ -265,10 +291,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_fold_may_have_parted_is_not_taken_for_whole() {
+        let of = |found| match found {
+            Found::Whole(fields) | Found::Cut(Some(fields)) => (fields.window, fields.scale),
+            other => panic!("{other:?}"),
+        };
+        for (line, expected) in [
+            (
+                "S], seq 7, win 2 29, options [mss 1460,ws cale 1 0], length 0",
+                (None, Scale::new(10)),
+            ),
+            ("S], seq 7, win 229, options [mss 1460,ws", (Some(229), Scale::UNKNOWN)),
+            ("S], seq 7, win 229, options [nop,TS [|tcp]>", (Some(229), Scale::UNKNOWN)),
+            ("S], seq 7, win 229, length 0", (Some(229), Scale::UNKNOWN)),
+            (".], ack 7, win 22", (None, Scale::UNKNOWN)),
+        ] {
+            assert_eq!(of(new_style(line)), expected, "{line}");
+        }
+    }
+
+    #[test]
     fn the_snap_length_may_cut_the_options_off() {
-        let got = new_style("P.], seq 13:24, ack 9, win 64, options [nop,nop,TS [|tcp]>");
+        let got = new_style("P.], seq 13:24, ack 9, win 0, options [nop,nop,TS [|tcp]>");
         assert_eq!(got, fields(0x18, Some(13), Some(9), 11));
-        let got = old_style("S 7:7(0) win 229 <mss 1460,sackOK,timestamp[|tcp]>");
+        let got = old_style("S 7:7(0) win 0 <mss 1460,sackOK,timestamp[|tcp]>");
         assert_eq!(got, Some(fields(0x02, Some(7), None, 0)));
     }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::stamp::Stamp;
 use crate::capture::process::Process;
-use crate::tcp::segment::{Flags, Way};
+use crate::tcp::segment::{Flags, Scale, Way};
 
 /// A TCP packet as printed.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +25,10 @@ pub struct Printed {
     pub ack: Option<u32>,
     /// Octets of payload.
     pub len: u32,
-    /// Its window is printed, as 0. Any other may be scaled, or not.
-    pub shut: bool,
+    /// SEG.WND as it was sent. One that is printed scaled, or may be, tells no more than that it is 0.
+    pub window: Option<u16>,
+    /// The window scale, where a SYN's options are printed.
+    pub scale: Scale,
     /// The process of the local end.
     pub process: Option<Process>,
 }
@@ -57,13 +59,22 @@ impl Item {
     }
 }
 
-/// An option that nobody knows (RFC 6994), in the place of a SYN's, which are not read: without any, it would say that windows
-/// are not scaled.
-const NOT_READ: &[u8] = &[254, 4, 0, 0];
+/// An option that nobody knows (RFC 6994), in the place of a SYN's where those are not printed: without any, it would
+/// say that windows are not scaled.
+const NOT_PRINTED: [u8; 4] = [254, 4, 0, 0];
+
+/// The options of a SYN, as far as they are of interest.
+fn options(printed: &Printed) -> Vec<u8> {
+    match printed.scale.shift() {
+        _ if !printed.flags.syn() || printed.scale == Scale::ABSENT => Vec::new(),
+        Some(shift) => vec![1, 3, 3, shift],
+        None => NOT_PRINTED.to_vec(),
+    }
+}
 
 /// The headers that a printed packet describes; the payload itself was not printed.
 pub fn packet(printed: &Printed, seq: u32, ack: u32) -> Vec<u8> {
-    let options = if printed.flags.0 & Flags::SYN != 0 { NOT_READ } else { &[] };
+    let options = options(printed);
     let header_len = 20 + options.len() as u8;
     let len = u32::from(header_len).saturating_add(printed.len);
     let mut packet = match (printed.from.ip(), printed.to.ip()) {
@@ -87,7 +98,7 @@ pub fn packet(printed: &Printed, seq: u32, ack: u32) -> Vec<u8> {
     let port = |address: SocketAddr| address.port().to_be_bytes();
     packet.extend([port(printed.from), port(printed.to)].concat());
     packet.extend([seq.to_be_bytes(), ack.to_be_bytes()].concat());
-    let window: u16 = if printed.shut { 0 } else { u16::MAX };
+    let window = printed.window.unwrap_or(u16::MAX);
     packet.extend([header_len << 2, printed.flags.0]);
     packet.extend([window.to_be_bytes(), [0; 2], [0; 2]].concat());
     packet.extend(options);

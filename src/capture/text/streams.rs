@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::printed::{Item, Printed};
 use super::stamp::Stamp;
-use crate::tcp::segment::Flags;
+use crate::tcp::segment::{Flags, Scale};
 use crate::tcp::seq::Seq;
 
 /// More packets than this wait for no answer.
@@ -195,7 +195,8 @@ impl Streams {
                 seq: Some(seq.0),
                 ack: ack.map(|ack| ack.0),
                 len,
-                shut: false,
+                window: None,
+                scale: Scale::UNKNOWN,
                 process: None,
             };
             *slot = Slot::Ready(Item::Tcp(printed));

@@ -93,9 +93,9 @@ fn tcp(split: &Split, ends: &mut Ends) -> Line {
         };
     };
     let printed = |fields: super::fields::Fields| {
-        let super::fields::Fields { flags, seq, ack, len, shut } = fields;
+        let super::fields::Fields { flags, seq, ack, len, window, scale } = fields;
         let process = front::process(split.front);
-        Line::Tcp(Printed { stamp, way, from, to, flags, seq, ack, len, shut, process })
+        Line::Tcp(Printed { stamp, way, from, to, flags, seq, ack, len, window, scale, process })
     };
     match split.found {
         Found::Whole(fields) => printed(fields),

@@ -11,7 +11,7 @@ use super::lines::printed;
 use super::printed::{Item, Printed};
 use super::stamp::Stamp;
 use super::streams::{Hidden, Shown, Streams};
-use crate::tcp::segment::Flags;
+use crate::tcp::segment::{Flags, Scale};
 
 /// Reads lines of one form.
 pub struct Wireshark {
@@ -185,7 +185,8 @@ impl Wireshark {
                     seq: Some(seq),
                     ack,
                     len,
-                    shut,
+                    window: shut.then_some(0),
+                    scale: Scale::UNKNOWN,
                     process: None,
                 };
                 let frame_len = row.frame_len;
