@@ -190,6 +190,13 @@ fn forms() -> Vec<Form> {
             Tcpdump(N, |text, _| lines(text, |line| format!("Nov 14 {} (DF)", old(line, "")))),
         ),
         form("Cisco ASA", Tcpdump(N, |text, _| asa(text))),
+        form("FortiGate", Tcpdump(&["-n", "-S", "-tttt"], |text, _| fortigate(text, &[""]))),
+        form(
+            "FortiGate, interfaces",
+            Tcpdump(&["-n", "-S", "-tttt"], |text, _| {
+                fortigate(text, &["port1 in ", "port2 out "])
+            }),
+        ),
         way(
             "Junos",
             Tcpdump(N, |text, capture| {
@@ -523,6 +530,34 @@ fn asa(text: &str) -> String {
         format!("{n:4}: {time}       {rest} \n")
     });
     format!("\n{} packets captured\n\n{}{} packets shown\n", 1, lines.collect::<String>(), 1)
+}
+
+/// Without lengths, and numbers of segments that are not pushed.
+fn fortigate(text: &str, interfaces: &[&str]) -> String {
+    let packets = text.lines().flat_map(|line| {
+        let Some((front, fields)) = line.split_once(": Flags [") else {
+            return vec![format!("{line}\n")];
+        };
+        let (front, ends) = front.split_once(" IP").expect("a packet of IP");
+        let time = front.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        let (_, ends) = ends.split_once(' ').expect("ends");
+        let (flags, fields) = fields.split_once(']').expect("flags");
+        let value = |name: &str| {
+            let (_, value) = fields.split_once(&format!(", {name} "))?;
+            Some(value.split([',', ':', ' ']).next().expect("a value"))
+        };
+        let flag = [('S', "syn"), ('F', "fin"), ('R', "rst"), ('P', "psh")]
+            .into_iter()
+            .find(|(letter, _)| flags.contains(*letter))
+            .map_or(String::new(), |(_, name)| format!("{name} {} ", value("seq").expect("one")));
+        let ack = value("ack").map_or(String::new(), |ack| format!("ack {ack}"));
+        let ends = ends.replace(" > ", " -> ");
+        interfaces
+            .iter()
+            .map(move |interface| format!("{time} {interface}{ends}: {flag}{ack}\n"))
+            .collect::<Vec<_>>()
+    });
+    format!("interfaces=[any]\nfilters=[port 3306]\n{}", packets.collect::<String>())
 }
 
 fn is_out(line: &str, capture: &Capture) -> bool {

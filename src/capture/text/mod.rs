@@ -6,6 +6,7 @@
 //!
 //! * [`breaks`]: where a line ends; [`lines`]: a line without what others put around it
 //! * [`tcpdump`]: lines of tcpdump; [`front`] and [`fields`] are what stands before and behind the ends
+//! * [`fortigate`]: lines of FortiGate's sniffer
 //! * [`wireshark`]: lines, tables and fields of Wireshark and tshark; [`columns`] and [`info`] are what
 //!   they consist of, [`folded`] puts lines together, and [`streams`] gives packets of other protocols their connection
 //! * [`ends`]: addresses and ports, or their names
@@ -20,6 +21,7 @@ pub mod columns;
 pub mod ends;
 pub mod fields;
 pub mod folded;
+pub mod fortigate;
 pub mod front;
 pub mod info;
 pub mod lines;
@@ -37,6 +39,7 @@ use std::io;
 use self::breaks::{Breaks, within};
 use self::clock::{Clock, Style};
 use self::ends::Ends;
+use self::fortigate::Fortigate;
 use self::lines::{dropped, line_len, printed, whole_lines};
 use self::numbers::Numbers;
 use self::printed::{Item, Printed, packet};
@@ -79,6 +82,7 @@ pub struct TextReader {
 /// The program that printed the text, with the state of reading it.
 enum Form {
     Tcpdump(Box<Tcpdump>, Numbers),
+    Fortigate(Box<Fortigate>, Numbers),
     Wireshark(Box<Wireshark>),
 }
 
@@ -97,6 +101,7 @@ impl Form {
     fn take(&mut self, number: u64, line: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
         match self {
             Form::Tcpdump(form, _) => form.take(number, line, ends, out),
+            Form::Fortigate(form, _) => form.take(number, line, ends, out),
             Form::Wireshark(form) => form.take(number, line, ends, out),
         }
     }
@@ -104,6 +109,7 @@ impl Form {
     fn end(&mut self, ends: &mut Ends, out: &mut VecDeque<Item>) {
         match self {
             Form::Tcpdump(form, _) => form.end(out),
+            Form::Fortigate(form, _) => form.end(out),
             Form::Wireshark(form) => form.end(ends, out),
         }
     }
@@ -142,6 +148,9 @@ impl TextReader {
         if items.iter().any(|item| matches!(item, Item::Tcp(_))) {
             return TextReader::of_tcpdump(&items, head);
         }
+        if let Some(reader) = TextReader::of_fortigate(head) {
+            return Recognised::Text(Box::new(reader));
+        }
         match Wireshark::of(head) {
             Found::Nothing if items.iter().any(perhaps) => TextReader::of_tcpdump(&items, head),
             Found::Packets(form) => {
@@ -153,6 +162,13 @@ impl TextReader {
             )),
             Found::Nothing => Recognised::No,
         }
+    }
+
+    fn of_fortigate(head: &[u8]) -> Option<TextReader> {
+        let form = || Form::Fortigate(Box::default(), Numbers::as_they_are());
+        let items = try_out(&mut form(), head);
+        let is_printed = items.iter().any(|item| matches!(item, Item::Tcp(_)));
+        is_printed.then(|| TextReader::new(form(), Clock::new(Style::SinceFirst)))
     }
 
     fn of_tcpdump(items: &[Item], head: &[u8]) -> Recognised {
@@ -235,7 +251,7 @@ impl TextReader {
 
     fn tcp(&mut self, printed: &Printed) -> Record {
         let numbers = match &mut self.form {
-            Form::Tcpdump(_, numbers) => numbers.absolute(printed),
+            Form::Tcpdump(_, numbers) | Form::Fortigate(_, numbers) => numbers.absolute(printed),
             Form::Wireshark(_) => printed.seq.map(|seq| (seq, printed.ack.unwrap_or(0))),
         };
         let Some((seq, ack)) = numbers else { return self.other(printed.stamp) };

@@ -34,6 +34,11 @@ struct Talk {
 const UNSEEN: Seq = Seq(1 << 30);
 
 impl Numbers {
+    /// Nothing is known of any connection yet, but that numbers are printed as they are.
+    pub fn as_they_are() -> Numbers {
+        Numbers { as_is: true, ..Numbers::default() }
+    }
+
     /// Nothing is known of any connection yet, but how these lines print numbers.
     pub fn like<'a>(lines: impl Iterator<Item = &'a Printed>) -> Numbers {
         let mut tried = Numbers::default();

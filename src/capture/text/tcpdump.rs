@@ -160,7 +160,7 @@ fn is_head(line: &str) -> bool {
 }
 
 /// Does a line that is no packet to us show the flags of one, and a time? Perhaps another program's, as
-/// FortiGate's `… -> 10.0.0.3.3306: fin 27968 ack 28050`.
+/// FortiGate's `… -> 10.0.0.3.3306: fin 27968 ack 28050` among those of tcpdump.
 fn shows_flags(line: &str) -> bool {
     let named = line.split_once(" -> ").is_some_and(|(_, behind)| {
         [": fin ", ": syn ", ": rst ", ": psh "].iter().any(|flag| behind.contains(flag))

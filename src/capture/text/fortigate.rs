@@ -1,0 +1,291 @@
+//! Lines of FortiGate's sniffer: `5.253143 port1 in 10.0.0.5.40000 -> 10.0.0.3.3306: psh 28050 ack 27968`.
+//!
+//! Numbers are those of the wire, and no length is printed, nor any number of a segment without SYN, FIN, RST or PSH.
+//! What a side was seen to have sent since, by its own next number or by what the other side acknowledges, is taken
+//! for the payload of its last segment before that. So segments wait a while, and nothing overtakes them.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+
+use super::ends::Ends;
+use super::lines::unquoted;
+use super::printed::{Item, Printed};
+use super::stamp::Stamp;
+use crate::tcp::segment::{Flags, Scale};
+use crate::tcp::seq::Seq;
+
+/// Items that wait, at most.
+const MAX_WAITING: usize = 512;
+
+/// More octets than these were not sent in one segment, but not printed.
+const MAX_LEN: u32 = 1 << 16;
+
+/// More connections than this are forgotten all at once: a text is not that long.
+const MAX_TALKS: usize = 1 << 20;
+
+const PSH: u8 = 0x08;
+
+/// Lines as they come.
+#[derive(Default)]
+pub struct Fortigate {
+    talks: HashMap<[SocketAddr; 2], Sent>,
+    queue: VecDeque<Item>,
+    /// The number of the first in the queue.
+    first: u64,
+}
+
+/// Octets that one end has sent another.
+#[derive(Default)]
+struct Sent {
+    /// The number behind all of them, as far as it was printed.
+    reached: Option<Seq>,
+    /// The last segment: its number among all items.
+    last: Option<u64>,
+}
+
+impl Fortigate {
+    /// Takes the next line, and puts out what is certain now.
+    pub fn take(&mut self, number: u64, raw: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
+        let (_, line) = unquoted(raw);
+        let item = match line.split_once(" -> ") {
+            Some((before, behind)) => item(before, behind, ends),
+            None if line.is_empty() => return,
+            None => no_tcp(line),
+        };
+        match item {
+            Item::Tcp(printed) => self.tcp(printed),
+            Item::Unread(..) => self.queue.push_back(Item::Unread(number, line.to_owned())),
+            item => self.queue.push_back(item),
+        }
+        while self.queue.len() > MAX_WAITING {
+            out.extend(self.queue.pop_front());
+            self.first += 1;
+        }
+    }
+
+    /// The text has ended.
+    pub fn end(&mut self, out: &mut VecDeque<Item>) {
+        self.first += self.queue.len() as u64;
+        out.append(&mut self.queue);
+    }
+
+    fn tcp(&mut self, printed: Printed) {
+        if self.talks.len() >= MAX_TALKS {
+            self.talks.clear();
+        }
+        let (there, back) = ([printed.from, printed.to], [printed.to, printed.from]);
+        if let Some(ack) = printed.ack.filter(|_| !printed.flags.rst()) {
+            self.reach(back, Seq(ack));
+        }
+        if printed.flags.syn() {
+            let reached = printed.seq.map(|isn| Seq(isn) + 1);
+            self.talks.insert(there, Sent { reached, last: None });
+        } else if !printed.flags.rst() {
+            if let Some(seq) = printed.seq {
+                self.reach(there, Seq(seq));
+            }
+            self.talks.entry(there).or_default().last = Some(self.first + self.queue.len() as u64);
+        }
+        self.queue.push_back(Item::Tcp(printed));
+    }
+
+    /// An end has sent all up to this number: what is new of it was in its last segment.
+    fn reach(&mut self, talk: [SocketAddr; 2], upto: Seq) {
+        let sent = self.talks.entry(talk).or_default();
+        let Some(reached) = sent.reached.replace(upto) else { return };
+        let Ok(new) = u32::try_from(upto.ahead_of(reached)) else {
+            sent.reached = Some(reached);
+            return;
+        };
+        let last = sent.last.and_then(|last| usize::try_from(last.checked_sub(self.first)?).ok());
+        if let Some(last) = last.filter(|_| (1..=MAX_LEN).contains(&new)) {
+            self.carried(talk, last, new);
+        }
+    }
+
+    /// A segment carried so much; so did those before it that are the same, printed at another interface.
+    fn carried(&mut self, [from, to]: [SocketAddr; 2], last: usize, octets: u32) {
+        let Some(Item::Tcp(Printed { flags, seq, .. })) = self.queue.get(last) else { return };
+        let (flags, seq) = (*flags, *seq);
+        let of_talk = self.queue.range_mut(..=last).rev().filter_map(|item| match item {
+            Item::Tcp(printed) if printed.from == from && printed.to == to => Some(printed),
+            _ => None,
+        });
+        let same = of_talk.enumerate().take_while(|(before, printed)| {
+            *before == 0 || seq.is_some() && printed.seq == seq && printed.flags == flags
+        });
+        same.for_each(|(_, printed)| {
+            // A FIN has a number of its own: the last, whatever was acknowledged before it.
+            let was_told = flags.fin() && printed.len > 0;
+            printed.len += octets - u32::from(flags.fin() && !was_told);
+        });
+    }
+}
+
+/// `0.655224 port1 in arp who-has 10.0.0.1 tell 10.0.0.5`, or no packet: what stands below one is its octets.
+fn no_tcp(line: &str) -> Item {
+    match stamp(line) {
+        stamp if stamp != Stamp::None && !line.starts_with("0x") => Item::Other(stamp),
+        _ => Item::Skipped(1),
+    }
+}
+
+/// A line, by what stands before and behind its arrow.
+fn item(before: &str, behind: &str, ends: &mut Ends) -> Item {
+    let stamp = stamp(before);
+    let Some((to, told)) = behind.split_once(": ") else { return Item::Other(stamp) };
+    let Some((flags, [seq, ack])) = fields(told) else { return Item::Other(stamp) };
+    let from = before.split_whitespace().next_back().unwrap_or_default();
+    let is_whole = (seq.is_some() || flags.0 == Flags::ACK) && ack.is_some() == flags.ack();
+    let found = ends.dotted(from).zip(ends.dotted(to.trim())).filter(|_| is_whole);
+    let Some((from, to)) = found else { return Item::Unread(0, String::new()) };
+    Item::Tcp(Printed {
+        stamp,
+        // It passes packets on: each comes in and goes out.
+        way: None,
+        from,
+        to,
+        flags,
+        seq,
+        ack,
+        len: 0,
+        window: None,
+        scale: Scale::UNKNOWN,
+        process: None,
+    })
+}
+
+/// `fin 28050 ack 27968`, or `None` where no flag is named: `udp 113`, `icmp: echo request`.
+fn fields(told: &str) -> Option<(Flags, [Option<u32>; 2])> {
+    let (mut flags, mut numbers) = (0, [None; 2]);
+    let mut words = told.split_whitespace().peekable();
+    while let Some(flag) = words.next() {
+        let bit = match flag {
+            "syn" => Flags::SYN,
+            "fin" => Flags::FIN,
+            "rst" => Flags::RST,
+            "psh" => PSH,
+            "urg" => 0x20,
+            "ack" => Flags::ACK,
+            _ => break,
+        };
+        flags |= bit;
+        let number = words.next_if(|word| word.bytes().all(|b| b.is_ascii_digit()));
+        let slot = &mut numbers[usize::from(bit == Flags::ACK)];
+        *slot = number.and_then(|number| number.parse().ok()).or(*slot);
+    }
+    (flags != 0).then_some((Flags(flags), numbers))
+}
+
+/// The seconds since it began, or a day and a time of it.
+fn stamp(before: &str) -> Stamp {
+    let words: Vec<&str> = before.split_whitespace().collect();
+    let dated = words.windows(2).find_map(|pair| Stamp::dated(pair[0], pair[1]));
+    let seconds = || words.iter().find_map(|word| Stamp::seconds(word));
+    dated.or_else(seconds).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<Item> {
+        let (mut form, mut ends, mut out) =
+            (Fortigate::default(), Ends::default(), VecDeque::new());
+        for (number, line) in (1..).zip(text.lines()) {
+            form.take(number, line, &mut ends, &mut out);
+        }
+        form.end(&mut out);
+        out.into()
+    }
+
+    /// Flags and lengths of the packets.
+    fn segments(text: &str) -> Vec<(u8, Option<u32>, u32)> {
+        let of = |item| match item {
+            Item::Tcp(printed) => Some((printed.flags.0, printed.seq, printed.len)),
+            _ => None,
+        };
+        read(text).into_iter().filter_map(of).collect()
+    }
+
+    #[test]
+    fn what_a_segment_carried_is_told_by_what_follows() {
+        let text = "\
+interfaces=[any]
+1.000000 port1 in 10.0.0.5.4000 -> 10.0.0.3.3306: syn 99
+1.001000 port1 out 10.0.0.3.3306 -> 10.0.0.5.4000: syn 499 ack 100
+1.002000 port1 in 10.0.0.5.4000 -> 10.0.0.3.3306: ack 500
+1.003000 port1 in 10.0.0.5.4000 -> 10.0.0.3.3306: psh 100 ack 500
+1.003010 port2 out 10.0.0.5.4000 -> 10.0.0.3.3306: psh 100 ack 500
+1.004000 port1 out 10.0.0.3.3306 -> 10.0.0.5.4000: ack 150
+1.005000 port1 out 10.0.0.3.3306 -> 10.0.0.5.4000: psh 1960 ack 150
+1.006000 port1 in 10.0.0.5.4000 -> 10.0.0.3.3306: ack 2000
+9.000000 port1 out 10.0.0.3.3306 -> 10.0.0.5.4000: fin 2000 ack 150
+9.000500 port1 in 10.0.0.5.4000 -> 10.0.0.3.3306: ack 2007
+9.001000 port1 in 10.0.0.5.4000 -> 10.0.0.3.3306: ack 2008
+9.002000 port1 out 10.0.0.3.3306 -> 10.0.0.5.4000: rst 2008
+";
+        let (ack, psh, fin) = (Flags::ACK, Flags::ACK | PSH, Flags::ACK | Flags::FIN);
+        let expected = [
+            (Flags::SYN, Some(99), 0),
+            (Flags::SYN | ack, Some(499), 0),
+            (ack, None, 0),
+            (psh, Some(100), 50),
+            (psh, Some(100), 50),
+            // Its number is not printed, and nor is that it carries anything.
+            (ack, None, 1_460),
+            (psh, Some(1_960), 40),
+            (ack, None, 0),
+            (fin, Some(2_000), 7),
+            (ack, None, 0),
+            (ack, None, 0),
+            (Flags::RST, Some(2_008), 0),
+        ];
+        assert_eq!(segments(text), expected);
+    }
+
+    #[test]
+    fn a_line_is_a_packet_of_tcp_or_another_or_none() {
+        let one = |line: &str| read(line).remove(0);
+        let dated =
+            "2023-11-14 22:13:20.213856 port1 in 2001:db8::5.4000 -> 2001:db8::3.3306: fin 7 ack 8";
+        let Item::Tcp(printed) = one(dated) else { panic!("{:?}", one(dated)) };
+        assert_eq!(printed.stamp, Stamp::dated("2023-11-14", "22:13:20.213856").expect("a time"));
+        assert_eq!((printed.to.port(), printed.seq, printed.ack), (3306, Some(7), Some(8)));
+        let Item::Tcp(printed) = one("10.0.0.5.4000 -> 10.0.0.3.3306: rst 7") else { panic!() };
+        assert_eq!((printed.stamp, printed.flags), (Stamp::None, Flags(Flags::RST)));
+        let stamp = Stamp::seconds("0.655224").expect("a time");
+        for other in
+            ["10.0.0.5.4000 -> 10.0.0.3.53: udp 113", "10.0.0.5 -> 10.0.0.3: icmp: echo request"]
+        {
+            assert_eq!(one(&format!("0.655224 {other}")), Item::Other(stamp));
+        }
+        for unread in [
+            "10.0.0.5.no-such-port -> 10.0.0.3.2: fin 7 ack 8",
+            "10.0.0.5.1 -> 10.0.0.3.2: fin ack 8",
+        ] {
+            assert_eq!(one(unread), Item::Unread(1, unread.to_owned()));
+        }
+        assert_eq!(one("0.655224 port1 in arp who-has 10.0.0.1 tell 10.0.0.5"), Item::Other(stamp));
+        for none in ["filters=[port 3306]", "0x0000   0000 0000 0001 0009   ........"] {
+            assert_eq!(one(none), Item::Skipped(1));
+        }
+    }
+
+    #[test]
+    fn few_wait() {
+        let mut form = Fortigate::default();
+        let (mut ends, mut out) = (Ends::default(), VecDeque::new());
+        for number in 0..2_000 {
+            let line = format!("1.0 10.0.0.5.4000 -> 10.0.0.3.3306: psh {} ack 1", number * 10);
+            form.take(number, &line, &mut ends, &mut out);
+        }
+        assert_eq!(form.queue.len(), MAX_WAITING);
+        form.end(&mut out);
+        let lens: Vec<u32> = out
+            .iter()
+            .filter_map(|item| if let Item::Tcp(printed) = item { Some(printed.len) } else { None })
+            .collect();
+        assert!(lens.len() == 2_000 && lens[..1_999].iter().all(|len| *len == 10));
+    }
+}
