@@ -383,6 +383,11 @@ fn what_cannot_be_read_is_said() {
     let none = report(b"ESTAB 0 0 192.0.2.5:40002 198.51.100.3:3306\n");
     assert_eq!(none.0, Some(0));
     assert!(none.1.contains("No socket in CLOSE-WAIT."));
+    // What a socket was in, and what it is in now.
+    let changes = "LADDR LPORT RADDR RPORT OLDSTATE -> NEWSTATE MS\n192.0.2.5 40002 198.51.100.3 3306 ESTABLISHED -> CLOSE_WAIT 60.0\n";
+    let (code, out, err) = report(changes.as_bytes());
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+    assert!(err.contains("a log of states that changed (tcpstates)"), "{err}");
     // The row in which a list was cut may have been of any state.
     for rest in ["CL", "CLOSE-WAIT", "CLOSE-WAIT 1", "CLOSE-WAIT 1 0 192.0"] {
         let cut = format!("ESTAB 0 0 192.0.2.5:40002 198.51.100.3:3306\n{rest}");

@@ -28,6 +28,22 @@ const FORMS: &[Form] = &[
         says: "it is what a gateway keeps of connections (conntrack -L): no host's sockets are in it; ss -tanpo on the host lists them",
     },
     Form {
+        words: &["OLDSTATE", "NEWSTATE"],
+        says: "it is a log of states that changed (tcpstates), not of those that are left: ss -tanpo on the host lists them",
+    },
+    Form {
+        words: &["LADDR", "RADDR", "TX_KB", "RX_KB"],
+        says: "it is a log of sockets that were closed (tcplife): ss -tanpo on the host lists those that are not",
+    },
+    Form {
+        words: &["#fields", "conn_state"],
+        says: "it is a log of connections (Zeek's conn.log), of which each end's close cannot be told: read the capture that it was made of",
+    },
+    Form {
+        words: &["\"event_type\":", "\"flow_id\":"],
+        says: "it is a log of events (Suricata's eve.json), of which each end's close cannot be told: read the capture that it was made of",
+    },
+    Form {
         words: &["Total: ", "TCP: ", "timewait "],
         says: "it is sums (ss -s), of which no socket can be told: ss -tanpo lists them",
     },
@@ -79,6 +95,18 @@ pub fn lacks(line: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logs_are_no_lists_and_no_captures() {
+        for (log, name) in [
+            ("SKADDR C-PID C-COMM LADDR LPORT RADDR RPORT OLDSTATE -> NEWSTATE MS\n", "tcpstates"),
+            ("PID COMM LADDR LPORT RADDR RPORT TX_KB RX_KB MS\n", "tcplife"),
+            ("#separator \\x09\n#fields\tts\tuid\tproto\tconn_state\n", "Zeek"),
+            ("{\"flow_id\":1,\"event_type\":\"flow\"}\n", "Suricata"),
+        ] {
+            assert!(form(log).is_some_and(|said| said.contains(name)), "{name}");
+        }
+    }
 
     #[test]
     fn sums_in_either_order() {

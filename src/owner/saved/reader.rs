@@ -309,6 +309,9 @@ impl Reader {
         // Lines of tables are blanks.
         let line = line.replace(['|', '│', '┃', '║'], " ");
         let words: Vec<&str> = line.split_whitespace().collect();
+        if words::is_change(&words) {
+            return SavedLine::Unclear;
+        }
         let found = self.look_at(&words, &line);
         let behind = || self.look_behind_names(&words, &line);
         let last = || match (row.as_ref(), ends::line(&words)) {

@@ -61,6 +61,14 @@ pub fn is_cut(words: &[&str]) -> bool {
     matches!(words, [word] if word.trim_start_matches('(').eq_ignore_ascii_case("close"))
 }
 
+/// A state that a socket had, and the one that it came to: `ESTABLISHED -> CLOSE_WAIT`. It may have left that since.
+pub fn is_change(words: &[&str]) -> bool {
+    let is_arrow = |word: &str| matches!(word, "->" | "→" | "=>");
+    words
+        .windows(3)
+        .any(|words| is_arrow(words[1]) && state(words[0]).is_some() && state(words[2]).is_some())
+}
+
 /// TCP, as lists begin its lines with it.
 pub fn is_tcp(word: &str) -> bool {
     matches!(word, "tcp" | "tcp4" | "tcp6" | "tcp46" | "TCP" | "TCPv6")
