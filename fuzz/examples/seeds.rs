@@ -163,6 +163,13 @@ fn texts() {
 3: 11:38:15.679936 172.18.0.5.38822 > 172.18.0.3.3306:  . ack 1 win 229
 4: 11:38:45.693382 172.18.0.3.3306 > 172.18.0.5.38822:  FP 123:125(2) ack 144 win 227
 ";
+    let fortigate = "\
+interfaces=[any]
+0.655224 port1 in 172.18.0.5.38822 -> 172.18.0.3.3306: syn 7
+0.655284 port1 out 172.18.0.3.3306 -> 172.18.0.5.38822: syn 9 ack 8
+0.655297 port1 in 172.18.0.5.38822 -> 172.18.0.3.3306: psh 8 ack 10
+30.669000 port1 out 172.18.0.3.3306 -> 172.18.0.5.38822: fin 10 ack 151
+";
     let tshark = "\
 1 0.000000 172.18.0.5 → 172.18.0.3 TCP 74 38822 → 3306 [SYN] Seq=0 Win=29200 Len=0
 2 0.000060 172.18.0.3 → 172.18.0.5 TCP 74 3306 → 38822 [SYN, ACK] Seq=0 Ack=1 Win=2 Len=0
@@ -185,6 +192,7 @@ frame.time_epoch\tip.src\ttcp.srcport\tip.dst\ttcp.dstport\ttcp.flags\ttcp.seq\t
         ("named", named),
         ("tunnel", tunnel),
         ("old", old.to_owned()),
+        ("fortigate", fortigate.to_owned()),
         ("tshark", tshark.to_owned()),
         ("csv", csv.to_owned()),
         ("fields", fields.to_owned()),
