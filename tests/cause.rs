@@ -142,6 +142,23 @@ fn goodbye_and_no_close() {
     assert_eq!(cause(flow), "quit-unclosed");
 }
 
+/// What the client said explains why it closed, not why the server did not.
+#[test]
+fn a_server_that_never_closes_has_forgotten_its_client() {
+    let words =
+        b"\xff\xbf\x0f#HY000The client was disconnected by the server because of inactivity.";
+    let quit = Talk::logged_in(3306).ask("BEGIN", 0x0003).packet(CLIENT, 0, b"\x01");
+    let told = Talk::logged_in(3306).ask("SELECT 1", 0x0002).packet(SERVER, 0, words);
+    for (talk, said) in [
+        (quit, "the client sent COM_QUIT and closed; the server kept its socket"),
+        (told, "the server said, and did not close: error 4031"),
+    ] {
+        let flow = &talk.closed_by_client().report(&["--local", "172.18.0.3"])[0];
+        assert_eq!((cause(flow), &flow["holder"]), ("forgotten", &"b".into()));
+        says(flow, said);
+    }
+}
+
 #[test]
 fn encrypted_is_unknown_and_said() {
     let capabilities = 0x0008_aa09_u32.to_le_bytes();
@@ -490,6 +507,10 @@ fn no_transaction_was_begun() {
 fn what_was_never_used_is_not_forgotten() {
     for port in [80, 9092, 6379] {
         let flow = &Talk::with(port).wait(30).closed_by_server().report(&[])[0];
+        assert_eq!((cause(flow), &flow["verdict"]), ("unknown", &"leak".into()), "{port}");
+        // A balancer that looks whether the server is there says for whom, and nothing else.
+        let looked = Talk::with(port).say(CLIENT, b"PROXY UNKNOWN\r\n");
+        let flow = &looked.wait(30).closed_by_server().report(&[])[0];
         assert_eq!((cause(flow), &flow["verdict"]), ("unknown", &"leak".into()), "{port}");
     }
 }

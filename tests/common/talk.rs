@@ -81,6 +81,12 @@ impl Talk {
         self
     }
 
+    pub fn closed_by_client(mut self) -> Talk {
+        self.send(CLIENT, FIN | ACK, b"");
+        self.send(SERVER, ACK, b"");
+        self
+    }
+
     /// A MySQL packet.
     pub fn packet(self, from: usize, number: u8, payload: &[u8]) -> Talk {
         let header = [payload.len() as u8, (payload.len() >> 8) as u8, 0, number];
