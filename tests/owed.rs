@@ -43,7 +43,7 @@ fn a_request_that_nobody_answered_is_owed() {
 fn who_took_its_leave_is_owed_nothing() {
     let quit = || closed_by_client(Talk::logged_in(3306).packet(CLIENT, 0, b"\x01"));
     let flow = report(&quit(), &["--certain"]);
-    assert_eq!((&flow["cause"], &flow["finding"]), (&json!("quit-unclosed"), &json!(true)));
+    assert_eq!((&flow["cause"], &flow["finding"]), (&json!("forgotten"), &json!(true)));
     assert_eq!(flow["doubts"], json!([]));
     // By its packets alone, it may have been a request.
     assert_eq!(report(&quit(), &["--no-content"])["doubts"], json!(UNANSWERED));

@@ -167,7 +167,12 @@ impl Decoder {
         })?;
         let direction = frame.direction.or(network.direction);
         let transport = innermost(network, &self.vxlan)?;
-        let header = Header::read(transport.data, transport.len)?;
+        let header =
+            Header::read(transport.data, transport.len).map_err(|skipped| match skipped {
+                // The rest of the header is in the next fragment.
+                Skipped::Malformed(Layer::Tcp) if transport.fragment => Skipped::Cut(Layer::Tcp),
+                skipped => skipped,
+            })?;
         let source = Endpoint { ip: transport.source, port: header.source };
         let destination = Endpoint { ip: transport.destination, port: header.destination };
         let (key, from) = FlowKey::new(source, destination);

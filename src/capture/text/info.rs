@@ -45,7 +45,8 @@ pub fn info(line: &str) -> Option<Info<'_>> {
         flags,
         seq: field(fields, "Seq=")?,
         ack: field(fields, "Ack="),
-        len: field(fields, "Len=").unwrap_or(0),
+        // Printed of every packet: a line without it was cut off.
+        len: field(fields, "Len=")?,
         shut: field(fields, "Win=") == Some(0),
         again: labels.contains("Retransmission") || labels.contains("Out-Of-Order"),
         reused: labels.contains("numbers reused"),

@@ -26,6 +26,8 @@ pub struct Numbers {
 struct Talk {
     /// The initial sequence numbers that tcpdump subtracts, once it has seen a packet with an ACK.
     base: Option<[Seq; 2]>,
+    /// The side whose number was not printed then: nothing can be compared with it.
+    unseen: Option<usize>,
     /// The highest number each side has sent, or its peer acknowledged.
     reached: [Option<Seq>; 2],
 }
@@ -78,7 +80,9 @@ impl Talk {
         let base = match self.base {
             Some(base) if !printed.flags.syn() => base,
             _ => {
-                let seq = as_printed.or(self.reached[me]).unwrap_or(UNSEEN);
+                let seen = as_printed.or(self.reached[me]);
+                self.unseen = seen.is_none().then_some(me);
+                let seq = seen.unwrap_or(UNSEEN);
                 let mut base = [seq; 2];
                 base[1 - me] = ack + u32::MAX;
                 self.base = Some(base);
@@ -87,9 +91,18 @@ impl Talk {
         };
         let relative = |number: Seq, side: usize| base[side] + number.0;
         // `-S`: the printed number itself is nearer to what this connection has reached.
-        let near = self.reached[1 - me].unwrap_or(base[1 - me]);
-        let distance = |number: Seq| number.ahead_of(near).unsigned_abs();
-        *as_is = distance(ack) < distance(relative(ack, 1 - me));
+        let is_nearer = |number: Seq, side: usize| {
+            let near = self.reached[side].unwrap_or(base[side]);
+            let distance = |number: Seq| number.ahead_of(near).unsigned_abs();
+            distance(number) < distance(relative(number, side))
+        };
+        let told = [Some((ack, 1 - me)), as_printed.map(|seq| (seq, me))];
+        let told = told.into_iter().flatten().find(|(_, side)| self.unseen != Some(*side));
+        *as_is = told.map_or(*as_is, |(number, side)| is_nearer(number, side));
+        if let (true, Some(side)) = (*as_is, self.unseen) {
+            // It was made up.
+            (self.unseen, self.reached[side]) = (None, None);
+        }
         let absolute = |number, side| if *as_is { number } else { relative(number, side) };
         let seq = match as_printed {
             Some(seq) => absolute(seq, me),

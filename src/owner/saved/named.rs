@@ -126,6 +126,9 @@ pub fn socket(record: &[(Role, &str)]) -> SavedLine {
     // A listener's peer is said in many ways, or not at all.
     let peer = peer.or_else(|| words::end("*:*").filter(|_| state == Some(State::Listen)));
     let has_ends = local.is_some() && peer.is_some_and(|peer| peer.port != 0);
+    if has_ends && named.is_some_and(|named| words::is_cut(&[named])) {
+        return SavedLine::Unclear;
+    }
     let (Some(local), Some(peer), Some(state)) = (local, peer, state) else {
         let is_row = named.is_some_and(is_said) && get(Role::Peer).is_some_and(is_said);
         let is_stuck =

@@ -30,13 +30,15 @@ fn socket(
     rest: &[&str],
 ) -> Option<Socket> {
     let (send_q, recv_q) = queues.split_once(':')?;
-    let queue = |text: &str| u32::from_str_radix(text, 16).ok();
+    // Of as many digits: a line may have been cut, and another come behind it.
+    let queue = |text: &str| u32::from_str_radix(text, 16).ok().filter(|_| text.len() == 8);
+    let (send_q, recv_q) = (queue(send_q)?, queue(recv_q)?);
     Some(Socket {
         local,
         peer,
         state: kernel_state(u8::from_str_radix(state, 16).ok()?)?,
-        recv_q: queue(recv_q),
-        send_q: queue(send_q),
+        recv_q: Some(recv_q),
+        send_q: Some(send_q),
         // Timer, retransmissions, uid, probes, inode.
         inode: rest.get(4).and_then(|word| word.parse().ok()).unwrap_or(1),
         holders: Vec::new(),
