@@ -131,6 +131,7 @@ impl CaptureFacts {
         if !about.ambiguous.flows.is_empty() {
             Arc::make_mut(&mut self.ambiguous).extend(about.ambiguous.flows.iter());
         }
+        self.seen.bare_acks |= about.bare_acks;
         self.drops = about.drops;
     }
 

@@ -395,6 +395,15 @@ fn what_cannot_be_read_is_said() {
         assert_eq!(code, Some(2), "{rest}: {err}");
         assert!(err.contains("line 2 looks like a socket and cannot be read"), "{err}");
     }
+    // A list whose lines were all cut at the right.
+    let kernel = "  sl  local_address rem_address   st tx_\n   0: 0100007F:1F90 00000000:0000 0A 000\n   1: 0100000A:9C41 0200000A:0CEA 08 000\n";
+    let windows = "  Proto  Local Address          Foreign Address        State\n  TCP    0.0.0.0:135            0.0.0.0:0              LISTENING\n [svchost.exe]\n  TCP    10.0.0.1:40001         10.0.0.2:3306          CLOSE\n [java.exe]\n";
+    let bsd = "Proto Recv-Q Send-Q  Local Address          Foreign Address        (state)\ntcp4       0      0  10.0.0.1.40001         10.0.0.2.3306          CLOSE\ntcp4       0      0  10.0.0.1.40002         10.0.0.2.3306          ESTABLISHED\n";
+    for cut in [kernel, windows, bsd] {
+        assert_eq!(report(cut.as_bytes()).0, Some(2), "{cut}");
+    }
+    let linux = "tcp        0      0 192.0.2.5:40002 198.51.100.3:3306 CLOSE       123/java\n";
+    assert_eq!(report(linux.as_bytes()).0, Some(0), "Linux has such a state");
     for rest in ["", "$", "done", "Closing words", "ESTAB 0 0 192.0.2.5:40003 198.51.100.3:3306"] {
         let pasted = format!("ESTAB 0 0 192.0.2.5:40002 198.51.100.3:3306\n{rest}");
         assert_eq!(report(pasted.as_bytes()).0, Some(0), "{rest}");

@@ -457,3 +457,90 @@ fn windows_of_a_text_are_those_of_the_capture() {
     assert_eq!(verdict(lines("options [mss 1460,wscale[|tcp]>, ", 5_000)), "reset");
     assert_eq!(verdict(lines("", 5_000)), "reset", "they may have been left out");
 }
+
+/// Verdicts and doubts of a text's connections, with the exit status.
+fn judged(lines: &str) -> (Option<i32>, Vec<String>) {
+    let scratch = Scratch::new();
+    let path = scratch.write("printed.txt", lines.as_bytes());
+    let output = closewait(&[&path, "--all", "--format", "jsonl"]);
+    let flows = json_lines(&output).into_iter().filter(|line| line["type"] == "flow");
+    let said = flows.map(|flow| format!("{} {}", flow["verdict"], flow["doubts"]).replace('"', ""));
+    (output.status.code(), said.collect())
+}
+
+/// What tshark prints of a packet ends with its length and its options: without, nobody knows where it ends.
+#[test]
+fn lines_that_were_cut_at_the_right_are_not_whole() {
+    let lines = "\
+    1 0.000000     10.0.0.1 → 10.0.0.2     TCP 74 40000 → 3306 [SYN] Seq=0 Win=64240 Len=0 MSS=1460
+    2 0.010000     10.0.0.2 → 10.0.0.1     TCP 74 3306 → 40000 [SYN, ACK] Seq=0 Ack=1 Win=65160 Len=0 MSS=1460
+    3 0.020000     10.0.0.1 → 10.0.0.2     TCP 66 40000 → 3306 [ACK] Seq=1 Ack=1 Win=64256 Len=0 TSval=1
+    4 9.000000     10.0.0.2 → 10.0.0.1     TCP 66 3306 → 40000 [FIN, ACK] Seq=1 Ack=1 Win=65280 Len=0 TSval=1
+    5 9.010000     10.0.0.1 → 10.0.0.2     TCP 66 40000 → 3306 [ACK] Seq=1 Ack=2 Win=64256 Len=0 TSval=1
+    6 90.00000     10.0.0.9 → 10.0.0.2     TCP 66 50000 → 3306 [ACK] Seq=1 Ack=2 Win=64256 Len=0 TSval=1
+";
+    let cut = |width: usize| {
+        let cut = lines.lines().map(|line| line.chars().take(width).collect::<String>() + "\n");
+        judged(&cut.collect::<String>())
+    };
+    let whole = (Some(1), vec!["leak []".to_owned(), "open []".to_owned()]);
+    assert_eq!(judged(lines), whole);
+    for width in 50..110 {
+        let (code, flows) = cut(width);
+        assert!(code == Some(2) || (code, flows) == whole, "{width}");
+    }
+}
+
+/// `-S` from the middle of a connection, whose first line says no number of its sender: numbers are compared with those
+/// that were printed, and with no others.
+#[test]
+fn numbers_as_they_are_are_known_from_the_middle_on() {
+    let [client, server] = ["10.0.0.1.40000", "10.0.0.2.9999"];
+    let closed = format!(
+        "22:13:24.967876 IP {client} > {server}: Flags [.], ack 2754957220, win 501, length 0
+22:13:26.987876 IP {server} > {client}: Flags [F.], seq 2754957220, ack 3730851523, win 501, length 0
+22:13:27.007876 IP {client} > {server}: Flags [.], ack 2754957221, win 501, length 0
+22:13:28.007876 IP {client} > {server}: Flags [F.], seq 3730851523, ack 2754957221, win 501, length 0
+22:13:28.027876 IP {server} > {client}: Flags [.], ack 3730851524, win 501, length 0\n"
+    );
+    assert_eq!(judged(&closed), (Some(0), vec!["closed []".to_owned()]));
+    // Of a bare ACK alone, nothing is known but that there are such.
+    let unseen = format!(
+        "22:13:26.0 IP {server} > {client}: Flags [F.], seq 2754957220, ack 3730851523, win 501, length 0
+22:13:26.1 IP {server} > {client}: Flags [F.], seq 2754957220, ack 3730851523, win 501, length 0
+22:14:27.0 IP 10.0.0.7.1 > 10.0.0.8.2: Flags [.], ack 2754957221, win 501, length 0\n"
+    );
+    let (code, flows) = judged(&unseen);
+    assert_eq!(
+        (code, flows.first().map(String::as_str)),
+        (Some(0), Some("unknown []")),
+        "{flows:?}"
+    );
+}
+
+/// A message of ICMP quotes the packet that it is about: that was sent before.
+#[test]
+fn what_a_message_quotes_is_no_packet() {
+    let [client, server] = ["10.0.0.1.40000", "10.0.0.2.9999"];
+    let tcp = "IP (tos 0x0, ttl 64, id 1, offset 0, flags [DF], proto TCP (6), length 40)";
+    let lines = format!(
+        "22:13:20.01 {tcp}
+    {client} > {server}: Flags [S], cksum 0x1 (correct), seq 99, win 501, length 0
+22:13:20.02 {tcp}
+    {server} > {client}: Flags [S.], cksum 0x1 (correct), seq 499, ack 100, win 501, length 0
+22:13:20.03 {tcp}
+    {client} > {server}: Flags [.], cksum 0x1 (correct), seq 1, ack 1, win 501, length 0
+22:13:21.01 {tcp}
+    {server} > {client}: Flags [F.], cksum 0x1 (correct), seq 1, ack 1, win 501, length 0
+22:13:21.02 {tcp}
+    {client} > {server}: Flags [.], cksum 0x1 (correct), seq 1, ack 2, win 501, length 0
+22:14:25.01 IP (tos 0x0, ttl 64, id 182, offset 0, flags [DF], proto ICMP (1), length 68)
+    10.0.0.9 > 10.0.0.2: ICMP time exceeded in-transit, length 48
+\t{tcp}
+    {client} > {server}: Flags [F.], cksum 0x1 (correct), seq 1, ack 2, win 501, length 0
+"
+    );
+    assert_eq!(judged(&lines), (Some(1), vec!["leak []".to_owned()]));
+    // A hop on the way back took one off, and another.
+    assert_eq!(judged(&lines.replace("ttl 64", "ttl 61")).1, ["leak [remote-tap]"]);
+}

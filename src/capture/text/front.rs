@@ -19,6 +19,13 @@ pub fn front(text: &str) -> (Stamp, Option<Way>) {
     (stamp, way(&words[own..]))
 }
 
+/// The TTL or hop limit that `-v` prints: `ttl 63`, `hlim 64`.
+pub fn hops(text: &str) -> Option<u8> {
+    let header = &text[HEADERS.iter().filter_map(|mark| text.find(mark)).min()?..];
+    let (_, behind) = header.split_once("ttl ").or_else(|| header.split_once("hlim "))?;
+    behind.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
 /// The time, and the number of the first word behind it.
 fn own_stamp(words: &[&str]) -> (Stamp, usize) {
     for (at, word) in words.iter().enumerate().rev() {

@@ -29,6 +29,8 @@ pub struct Printed {
     pub window: Option<u16>,
     /// The window scale, where a SYN's options are printed.
     pub scale: Scale,
+    /// The TTL or hop limit, where it is printed.
+    pub hops: Option<u8>,
     /// The process of the local end.
     pub process: Option<Process>,
 }
@@ -63,6 +65,9 @@ impl Item {
 /// say that windows are not scaled.
 const NOT_PRINTED: [u8; 4] = [254, 4, 0, 0];
 
+/// The TTL or hop limit of a packet that no router has passed on, as far as is known.
+const NEAR: u8 = 64;
+
 /// The options of a SYN, as far as they are of interest.
 fn options(printed: &Printed) -> Vec<u8> {
     match printed.scale.shift() {
@@ -74,7 +79,7 @@ fn options(printed: &Printed) -> Vec<u8> {
 
 /// The headers that a printed packet describes; the payload itself was not printed.
 pub fn packet(printed: &Printed, seq: u32, ack: u32) -> Vec<u8> {
-    let options = options(printed);
+    let (options, hops) = (options(printed), printed.hops.unwrap_or(NEAR));
     let header_len = 20 + options.len() as u8;
     let len = u32::from(header_len).saturating_add(printed.len);
     let mut packet = match (printed.from.ip(), printed.to.ip()) {
@@ -83,14 +88,14 @@ pub fn packet(printed: &Printed, seq: u32, ack: u32) -> Vec<u8> {
             let total = u16::try_from(len.saturating_add(20)).unwrap_or(0);
             let mut ip = vec![0x45, 0];
             ip.extend(total.to_be_bytes());
-            ip.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
+            ip.extend([0, 0, 0x40, 0, hops, 6, 0, 0]);
             ip.extend([from.octets(), to.octets()].concat());
             ip
         }
         (from, to) => {
             let mut ip = vec![0x60, 0, 0, 0];
             ip.extend(u16::try_from(len).unwrap_or(0).to_be_bytes());
-            ip.extend([6, 64]);
+            ip.extend([6, hops]);
             ip.extend([v6(from), v6(to)].concat());
             ip
         }

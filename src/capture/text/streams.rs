@@ -197,6 +197,7 @@ impl Streams {
                 len,
                 window: None,
                 scale: Scale::UNKNOWN,
+                hops: None,
                 process: None,
             };
             *slot = Slot::Ready(Item::Tcp(printed));

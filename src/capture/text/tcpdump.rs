@@ -94,8 +94,21 @@ fn tcp(split: &Split, ends: &mut Ends) -> Line {
     };
     let printed = |fields: super::fields::Fields| {
         let super::fields::Fields { flags, seq, ack, len, window, scale } = fields;
-        let process = front::process(split.front);
-        Line::Tcp(Printed { stamp, way, from, to, flags, seq, ack, len, window, scale, process })
+        let (process, hops) = (front::process(split.front), front::hops(split.front));
+        Line::Tcp(Printed {
+            stamp,
+            way,
+            from,
+            to,
+            flags,
+            seq,
+            ack,
+            len,
+            window,
+            scale,
+            hops,
+            process,
+        })
     };
     match split.found {
         Found::Whole(fields) => printed(fields),
@@ -192,6 +205,10 @@ pub struct Tcpdump {
     /// The first of two lines, until the second comes.
     head: Option<(Stamp, Option<Way>)>,
     head_process: Option<Process>,
+    head_hops: Option<u8>,
+    /// A message of ICMP that may quote the packet which it is about, and the head of that packet.
+    may_quote: bool,
+    quotes: bool,
     /// A packet that is not whole yet.
     open: Option<Open>,
     /// Processes are named below their packets, as far as is known: then each waits for a line.
@@ -297,13 +314,22 @@ impl Tcpdump {
 
     fn settle(&mut self, line: Line, number: u64, text: &str, out: &mut VecDeque<Item>) {
         self.release(out);
+        let may_quote = std::mem::take(&mut self.may_quote);
         match line {
+            // It was sent before, and was captured or not then.
+            Line::Tcp(printed)
+                if std::mem::take(&mut self.quotes) && printed.stamp == Stamp::None =>
+            {
+                out.push_back(Item::Skipped(1));
+            }
+            Line::Head(Stamp::None, _) if may_quote => self.quotes = true,
             Line::Tcp(mut printed) => {
                 match self.head.take() {
                     Some((stamp, way)) if printed.stamp == Stamp::None => {
                         printed.stamp = stamp;
                         printed.way = printed.way.or(way);
                         printed.process = printed.process.or(self.head_process.take());
+                        printed.hops = printed.hops.or(self.head_hops.take());
                     }
                     Some((stamp, _)) => out.push_back(Item::Other(stamp)),
                     None => {}
@@ -319,12 +345,14 @@ impl Tcpdump {
                 self.flush_head(out);
                 self.head = Some((stamp, way));
                 self.head_process = front::process(text);
+                self.head_hops = front::hops(text);
             }
             Line::Other(_) if shows_flags(text) => {
                 self.flush_head(out);
                 out.push_back(Item::Unread(number, text.to_owned()));
             }
             Line::Other(stamp) => {
+                self.may_quote = text.contains(": ICMP");
                 self.flush_head(out);
                 if stamp != Stamp::None {
                     out.push_back(Item::Other(stamp));
