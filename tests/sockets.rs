@@ -9,6 +9,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -45,8 +46,16 @@ enum Eof {
 const LEAK_AT: &str = "CLOSEWAIT_TEST_LEAK_AT";
 
 impl Leaks {
+    /// Some whose peer listens at an address of its own: what others have left at the same port is no part of them,
+    /// and stays for a minute.
+    fn new() -> Leaks {
+        static NEXT: AtomicU8 = AtomicU8::new(1);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        Leaks::at(&format!("127.77.{}.{next}", std::process::id() % 250 + 1))
+    }
+
     /// Some whose peer listens at a free port of an address.
-    fn new(ip: &str) -> Leaks {
+    fn at(ip: &str) -> Leaks {
         Leaks::started_by(Command::new(std::env::current_exe().expect("a path")), ip)
     }
 
@@ -157,7 +166,7 @@ fn sockets_of(list: &str) -> Vec<closewait::owner::Socket> {
 
 #[test]
 fn every_stuck_socket_has_its_process_and_descriptor() {
-    let mut leaks = Leaks::new("127.0.0.1");
+    let mut leaks = Leaks::new();
     leaks.add(Eof::Unread);
     leaks.add(Eof::Read);
     leaks.add(Eof::BehindData);
@@ -189,12 +198,12 @@ fn headlines(out: &str, n: usize) -> usize {
 
 #[test]
 fn the_text_says_what_recv_q_tells_and_ends_with_one() {
-    let mut leaks = Leaks::new("127.0.0.1");
+    let mut leaks = Leaks::new();
     leaks.add(Eof::Unread);
     leaks.add(Eof::Read);
     sleep(Duration::from_millis(50));
-    let port = leaks.port().to_string();
-    let output = closewait(&["sockets", "--port", &port]);
+    let peer = leaks.address.to_string();
+    let output = closewait(&["sockets", "--peer", &peer]);
     let (out, _) = text(&output);
     assert_eq!(headlines(&out, 2), 1, "{out}");
     assert!(out.contains(&format!("{}  ", leaks.pid())), "{out}");
@@ -229,7 +238,7 @@ fn ipv6_and_ipv4_mapped_sockets_are_listed() {
     if TcpListener::bind("[::1]:0").is_err() {
         return common::skip("ipv6");
     }
-    let mut leaks = Leaks::new("::1");
+    let mut leaks = Leaks::at("::1");
     leaks.add(Eof::Unread);
     let lines = listed(leaks.port(), &[]);
     assert_eq!(sockets(&lines)[0]["local"]["ip"], "::1");
@@ -247,7 +256,7 @@ fn ipv6_and_ipv4_mapped_sockets_are_listed() {
 
 #[test]
 fn narrowing_narrows() {
-    let mut leaks = Leaks::new("127.0.0.1");
+    let mut leaks = Leaks::new();
     leaks.add(Eof::Unread);
     let port = leaks.port();
     let count = |more: &[&str]| own(&listed(port, more), &leaks.address).len();
@@ -267,8 +276,7 @@ fn narrowing_narrows() {
 fn the_same_sockets_processes_and_descriptors_as_ss() {
     let Ok(output) = Command::new("ss").arg("-tanpeH").output() else { return common::skip("ss") };
     assert!(output.status.success());
-    // Nobody else uses these addresses, and so nothing else comes or goes between the two lists.
-    let mut leaks = [Leaks::new("127.0.0.77"), Leaks::new("127.0.0.78")];
+    let mut leaks = [Leaks::new(), Leaks::new()];
     for leaks in &mut leaks {
         for _ in 0..20 {
             leaks.add(Eof::Unread);
@@ -301,10 +309,10 @@ fn the_same_sockets_processes_and_descriptors_as_ss() {
 
 /// What is printed while more and more is left behind, and who left it.
 fn watched(format: &str) -> (String, Leaks) {
-    let mut leaks = Leaks::new("127.0.0.1");
+    let mut leaks = Leaks::new();
     leaks.add(Eof::Unread);
-    let port = leaks.port().to_string();
-    let arguments = ["sockets", "--port", &port, "--watch=700ms", "-c", "3", "--format", format];
+    let peer = leaks.address.to_string();
+    let arguments = ["sockets", "--peer", &peer, "--watch=700ms", "-c", "3", "--format", format];
     let mut watching = command(&arguments).stdout(Stdio::piped()).spawn().expect("it runs");
     let mut printed = BufReader::new(watching.stdout.take().expect("a pipe"));
     let mut out = String::new();
@@ -326,7 +334,7 @@ fn watching_says_how_fast_it_grows() {
     assert_eq!(told, 3, "{out}");
     assert!(!out.contains('\x1b'), "a pipe gets lines");
     assert!(out.contains(" a minute, which reaches the limit in "), "{out}");
-    assert!(out.contains(&format!("peer 127.0.0.1:{}", leaks.port())), "{out}");
+    assert!(out.contains(&format!("peer {}", leaks.address)), "{out}");
 }
 
 /// For machines, too: a summary of each look, with the rate and the time at which the limit is reached.
@@ -411,13 +419,13 @@ fn permissions_decide_what_is_seen() {
     for path in [scratch.path(), &binary] {
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("opened");
     }
-    let mut leaks = Leaks::new("127.0.0.1");
+    let mut leaks = Leaks::new();
     leaks.add(Eof::Unread);
     sleep(Duration::from_millis(50));
-    let port = leaks.port().to_string();
+    let peer = leaks.address.to_string();
     const NOBODY: u32 = 65_534;
     let mut plain = Command::new(&binary);
-    plain.args(["sockets", "--port", &port]).uid(NOBODY).gid(NOBODY);
+    plain.args(["sockets", "--peer", &peer]).uid(NOBODY).gid(NOBODY);
     let (out, _) = text(&plain.output().expect("it runs"));
     assert!(headlines(&out, 1) == 1 && out.contains("(unknown)"), "{out}");
     assert!(out.contains("give closewait cap_sys_ptrace and cap_dac_read_search"), "{out}");
@@ -428,26 +436,27 @@ fn permissions_decide_what_is_seen() {
         .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
         .args(["--inh-caps", caps, "--ambient-caps", caps])
         .arg(&binary)
-        .args(["sockets", "--port", &port]);
+        .args(["sockets", "--peer", &peer]);
     let Ok(output) = capable.output() else { return common::skip("setpriv") };
     let (out, err) = text(&output);
     assert!(out.contains(&leaks.pid().to_string()), "{out}{err}");
     assert!(!out.contains("(unknown)"), "{out}");
 
-    let (out, _) = text(&closewait(&["sockets", "--port", &port]));
+    let (out, _) = text(&closewait(&["sockets", "--peer", &peer]));
     assert!(out.contains(&leaks.pid().to_string()), "{out}");
 }
 
 #[test]
 fn csv_lists_sockets_too() {
-    let mut leaks = Leaks::new("127.0.0.1");
+    let mut leaks = Leaks::new();
     leaks.add(Eof::Unread);
     sleep(Duration::from_millis(50));
     let port = leaks.port().to_string();
     let (out, _) = text(&closewait(&["sockets", "--port", &port, "--format", "csv"]));
     assert!(out.starts_with("state,local.ip,local.port,peer.ip"), "{out}");
     let held = leaks.held[0].port;
-    let begins = format!("CLOSE-WAIT,127.0.0.1,{held},127.0.0.1,{port},");
+    let ip = leaks.address.ip();
+    let begins = format!("CLOSE-WAIT,127.0.0.1,{held},{ip},{port},");
     assert_eq!(out.lines().filter(|line| line.starts_with(&begins)).count(), 1, "{out}");
 }
 
@@ -504,7 +513,7 @@ fn names_in_a_list_are_only_names() {
 /// What `sockets` saves, `read` understands.
 #[test]
 fn our_own_list_joins_as_well() {
-    let mut leaks = Leaks::new("127.0.0.1");
+    let mut leaks = Leaks::new();
     leaks.add(Eof::Unread);
     let lines = listed(leaks.port(), &["--all"]);
     let ours = own(&lines, &leaks.address);

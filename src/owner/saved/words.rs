@@ -59,13 +59,12 @@ pub fn state_at(words: &[&str]) -> Option<(State, usize)> {
 /// Is that all of a state's words? `CLOSE` at the end of a line may be a `CLOSE_WAIT` that was cut off. Linux has such a
 /// state, and a number or `-` behind it, of the user or the process.
 pub fn is_cut(words: &[&str]) -> bool {
-    let is_linux = |next: &str| next == "-" || next.starts_with(|c: char| c.is_ascii_digit());
-    match words {
-        [word, rest @ ..] if word.trim_start_matches('(').eq_ignore_ascii_case("close") => {
-            !rest.first().is_some_and(|next| is_linux(next))
-        }
-        _ => false,
-    }
+    let is_linux = |next: &&&str| **next == "-" || next.starts_with(|c: char| c.is_ascii_digit());
+    let is_close = |word: &&&str| word.trim_start_matches('(').eq_ignore_ascii_case("close");
+    let is_alone = state_at(words).is_some_and(|(_, taken)| taken == 1);
+    is_alone
+        && words.first().is_some_and(|word| is_close(&word))
+        && words.get(1).filter(is_linux).is_none()
 }
 
 /// A state that a socket had, and the one that it came to: `ESTABLISHED -> CLOSE_WAIT`. It may have left that since.
