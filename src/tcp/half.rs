@@ -225,7 +225,6 @@ impl Half {
     #[inline(always)]
     pub fn take(&mut self, segment: &Segment, marks: Marks) -> News {
         let mut news = News::default();
-        self.window = segment.window;
         if marks.syn {
             news.syn_ack = segment.flags.ack() && self.isn() != Some(segment.seq);
             news.discards = news.syn_ack && self.discard_for(segment);
@@ -236,6 +235,10 @@ impl Half {
         if segment.flags.ack() {
             news.first_ack = !self.has.any(Has::ACK);
             news.highest_ack = self.take_ack(segment.ack);
+        }
+        // An ACK of before says nothing of the window now (3.10.7.4).
+        if !segment.flags.ack() || segment.ack == self.ack {
+            self.window = segment.window;
         }
         news.payload = self.take_text(segment, marks);
         self.has.set(Has::SENT_PAYLOAD, news.payload > 0);
