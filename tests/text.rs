@@ -541,6 +541,17 @@ fn what_a_message_quotes_is_no_packet() {
 "
     );
     assert_eq!(judged(&lines), (Some(1), vec!["leak []".to_owned()]));
+    // One that quotes UDP says nothing of what comes next.
+    let udp = lines.replacen(
+        "22:13:21.01 ",
+        "22:13:21.00 IP (tos 0x0, ttl 64, id 9, offset 0, flags [DF], proto ICMP (1), length 68)
+    10.0.0.9 > 10.0.0.2: ICMP 10.0.0.9 udp port 53 unreachable, length 48
+\tIP (tos 0x0, ttl 64, id 9, offset 0, flags [DF], proto UDP (17), length 40)
+    10.0.0.2.5353 > 10.0.0.9.53: 7+ A? a.example. (27)
+22:13:21.01 ",
+        1,
+    );
+    assert_eq!(judged(&udp), (Some(1), vec!["leak []".to_owned()]));
     // A hop on the way back took one off, and another.
     assert_eq!(judged(&lines.replace("ttl 64", "ttl 61")).1, ["leak [remote-tap]"]);
 }

@@ -314,12 +314,14 @@ impl Tcpdump {
 
     fn settle(&mut self, line: Line, number: u64, text: &str, out: &mut VecDeque<Item>) {
         self.release(out);
-        let may_quote = std::mem::take(&mut self.may_quote);
+        // Each is told of the line right before; an empty one between them is none.
+        let [may_quote, quotes] = match text.is_empty() {
+            true => [false; 2],
+            false => [&mut self.may_quote, &mut self.quotes].map(std::mem::take),
+        };
         match line {
             // It was sent before, and was captured or not then.
-            Line::Tcp(printed)
-                if std::mem::take(&mut self.quotes) && printed.stamp == Stamp::None =>
-            {
+            Line::Tcp(printed) if quotes && printed.stamp == Stamp::None => {
                 out.push_back(Item::Skipped(1));
             }
             Line::Head(Stamp::None, _) if may_quote => self.quotes = true,
