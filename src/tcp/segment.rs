@@ -251,6 +251,12 @@ impl Flags {
         self.0 & Flags::ACK != 0
     }
 
+    /// An ACK alone, of the control bits that begin, end or acknowledge.
+    #[inline(always)]
+    pub fn only_ack(self) -> bool {
+        self.are_plain() && self.ack()
+    }
+
     /// Neither SYN nor FIN nor RST.
     pub fn are_plain(self) -> bool {
         self.0 & (Flags::FIN | Flags::SYN | Flags::RST) == 0
@@ -447,7 +453,6 @@ impl Segment {
 
     /// A bare ACK: it is never acknowledged itself, so it alone counts as received when seen.
     pub fn is_bare_ack(&self) -> bool {
-        self.len == 0
-            && self.flags.0 & (Flags::FIN | Flags::SYN | Flags::RST | Flags::ACK) == Flags::ACK
+        self.len == 0 && self.flags.only_ack()
     }
 }

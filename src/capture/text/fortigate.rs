@@ -12,7 +12,7 @@ use super::lines::unquoted;
 use super::printed::{Item, Printed};
 use super::stamp::Stamp;
 use crate::tcp::segment::{Flags, Scale};
-use crate::tcp::seq::Seq;
+use crate::tcp::seq::{Seq, later};
 
 /// Items that wait, at most.
 const MAX_WAITING: usize = 512;
@@ -65,7 +65,6 @@ impl Fortigate {
 
     /// The text has ended.
     pub fn end(&mut self, out: &mut VecDeque<Item>) {
-        self.first += self.queue.len() as u64;
         out.append(&mut self.queue);
     }
 
@@ -92,13 +91,11 @@ impl Fortigate {
     /// An end has sent all up to this number: what is new of it was in its last segment.
     fn reach(&mut self, talk: [SocketAddr; 2], upto: Seq) {
         let sent = self.talks.entry(talk).or_default();
-        let Some(reached) = sent.reached.replace(upto) else { return };
-        let Ok(new) = u32::try_from(upto.ahead_of(reached)) else {
-            sent.reached = Some(reached);
-            return;
-        };
+        let before = sent.reached;
+        sent.reached = Some(later(before, upto));
+        let new = before.and_then(|before| u32::try_from(upto.ahead_of(before)).ok());
         let last = sent.last.and_then(|last| usize::try_from(last.checked_sub(self.first)?).ok());
-        if let Some(last) = last.filter(|_| (1..=MAX_LEN).contains(&new)) {
+        if let (Some(new @ 1..=MAX_LEN), Some(last)) = (new, last) {
             self.carried(talk, last, new);
         }
     }

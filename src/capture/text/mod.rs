@@ -51,7 +51,7 @@ use super::buffer::Buffer;
 use super::process::Process;
 use super::record::{Broken, Record};
 use super::{About, LinkType};
-use crate::tcp::segment::{Direction, Flags, ToldBy};
+use crate::tcp::segment::{Direction, ToldBy};
 
 /// Octets of a text that are searched for its first packet.
 const MAX_SEARCH: usize = 64 << 10;
@@ -218,7 +218,7 @@ impl TextReader {
                 match item {
                     Item::Tcp(printed) => {
                         self.twins.note(&printed, &mut about.ambiguous);
-                        about.bare_acks |= printed.flags.0 == Flags::ACK && printed.len == 0;
+                        about.bare_acks |= printed.len == 0 && printed.flags.only_ack();
                         return Ok(Some(self.tcp(&printed)));
                     }
                     Item::Other(stamp) => return Ok(Some(self.other(stamp))),

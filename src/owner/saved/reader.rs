@@ -303,17 +303,16 @@ impl Reader {
 
     fn look(&self, line: &str) -> SavedLine {
         let row = self.context.table.as_ref().and_then(|table| table.row(line));
+        // Lines of tables are blanks.
+        let line = line.replace(['|', '│', '┃', '║'], " ");
+        let words: Vec<&str> = line.split_whitespace().collect();
         if let Some(row @ (SavedLine::Socket(_) | SavedLine::Other)) = row {
             // The kernel's own has a header, too, and numbers in place of words.
-            let words: Vec<&str> = line.split_whitespace().collect();
             return match procfs::line(&words) {
                 SavedLine::Other => row,
                 own => own,
             };
         }
-        // Lines of tables are blanks.
-        let line = line.replace(['|', '│', '┃', '║'], " ");
-        let words: Vec<&str> = line.split_whitespace().collect();
         if words::is_change(&words) {
             return SavedLine::Unclear;
         }

@@ -59,12 +59,13 @@ pub fn state_at(words: &[&str]) -> Option<(State, usize)> {
 /// Is that all of a state's words? `CLOSE` at the end of a line may be a `CLOSE_WAIT` that was cut off. Linux has such a
 /// state, and a number or `-` behind it, of the user or the process.
 pub fn is_cut(words: &[&str]) -> bool {
-    let is_linux = |next: &&&str| **next == "-" || next.starts_with(|c: char| c.is_ascii_digit());
-    let is_close = |word: &&&str| word.trim_start_matches('(').eq_ignore_ascii_case("close");
+    let [word, rest @ ..] = words else { return false };
+    let is_close = word.trim_start_matches('(').eq_ignore_ascii_case("close");
     let is_alone = state_at(words).is_some_and(|(_, taken)| taken == 1);
-    is_alone
-        && words.first().is_some_and(|word| is_close(&word))
-        && words.get(1).filter(is_linux).is_none()
+    let is_linux = rest
+        .first()
+        .is_some_and(|next| *next == "-" || next.starts_with(|c: char| c.is_ascii_digit()));
+    is_close && is_alone && !is_linux
 }
 
 /// A state that a socket had, and the one that it came to: `ESTABLISHED -> CLOSE_WAIT`. It may have left that since.
