@@ -112,7 +112,11 @@ fn segment(row: &Row, packet: &Packet, place: Place, scenario: &Scenario) -> Seg
                 _ if packet.flags & Flags::SYN != 0 => Scale::ABSENT,
                 _ => Scale::UNKNOWN,
             },
-            if row.damaged { Checksum::Wrong } else { Checksum::Unknown },
+            match row {
+                Row { damaged: true, .. } => Checksum::Wrong,
+                Row { fragment: Some(_), .. } => Checksum::OfMore,
+                _ => Checksum::Unknown,
+            },
         )
         .routed(row.ttl.is_some_and(|ttl| !matches!(ttl, 63 | 64))),
         place,

@@ -460,6 +460,26 @@ fn unknown_link_types_that_can_carry_ip_are_a_failure() {
     }
 }
 
+/// Of another link type, every packet is nonsense, and that is no all-clear; one damaged packet among others is no failure.
+#[test]
+fn a_wrong_link_type_is_a_failure() {
+    let scratch = Scratch::new();
+    let read = |link: u16, records: &[Record]| {
+        closewait(&[&scratch.write("x.pcap", &MICROSECONDS.write(link, records))])
+    };
+    let mut records = scenario("figure-12-normal-close").records();
+    for link in [101, 228, 229] {
+        let output = read(link, &records);
+        assert_eq!(output.status.code(), Some(2), "{link}");
+        let (_, err) = text(&output);
+        assert!(err.contains("malformed IP header: is the link type right?"), "{link}: {err}");
+    }
+    let mut damaged = records[0].data.clone();
+    damaged[14] ^= 0x80;
+    records.push(Record::new(records[0].nanos, damaged));
+    assert_eq!(read(1, &records).status.code(), Some(0));
+}
+
 /// What nobody can look into is named.
 #[test]
 fn encrypted_packets_are_said_to_be() {

@@ -555,3 +555,28 @@ fn what_a_message_quotes_is_no_packet() {
     // A hop on the way back took one off, and another.
     assert_eq!(judged(&lines.replace("ttl 64", "ttl 61")).1, ["leak [remote-tap]"]);
 }
+
+/// The first IP fragment has the FIN, and not the length of its segment: what is acknowledged tells it.
+#[test]
+fn a_fin_in_fragments_ends_where_it_is_acknowledged() {
+    let tcp = "IP (tos 0x0, ttl 64, id 1, offset 0, flags [DF], proto TCP (6), length 40)";
+    let lines = format!(
+        "22:13:20.01 {tcp}
+    10.0.0.1.40000 > 10.0.0.2.9999: Flags [S], cksum 0x1 (correct), seq 99, win 501, length 0
+22:13:20.02 {tcp}
+    10.0.0.2.9999 > 10.0.0.1.40000: Flags [S.], cksum 0x1 (correct), seq 499, ack 100, win 501, length 0
+22:13:20.03 {tcp}
+    10.0.0.1.40000 > 10.0.0.2.9999: Flags [.], cksum 0x1 (correct), seq 1, ack 1, win 501, length 0
+22:13:21.00 IP (tos 0x0, ttl 64, id 8, offset 0, flags [+], proto TCP (6), length 620)
+    10.0.0.2.9999 > 10.0.0.1.40000: Flags [FP.], seq 1:581, ack 1, win 64240, length 580
+22:13:21.01 IP (tos 0x0, ttl 64, id 8, offset 600, flags [none], proto TCP (6), length 740)
+    10.0.0.2 > 10.0.0.1: ip-proto-6
+22:13:21.02 {tcp}
+    10.0.0.1.40000 > 10.0.0.2.9999: Flags [.], cksum 0x1 (correct), ack 1302, win 501, length 0
+22:14:20.01 {tcp}
+    10.0.0.9.40001 > 10.0.0.2.9999: Flags [.], cksum 0x1 (correct), ack 1, win 501, length 0
+"
+    );
+    let (code, flows) = judged(&lines);
+    assert_eq!((code, flows.first().map(String::as_str)), (Some(1), Some("leak []")));
+}

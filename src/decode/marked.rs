@@ -39,8 +39,9 @@ pub fn extras(segment: &Segment, carried: &Carried) -> Extras {
     };
     let whole = data.get(..header_len.saturating_add(segment.len as usize));
     let checksum = match whole {
-        Some(whole) if !fragment => checksum(&segment.key, whole),
-        _ => Checksum::Unknown,
+        _ if fragment => Checksum::OfMore,
+        Some(whole) => checksum(&segment.key, whole),
+        None => Checksum::Unknown,
     };
     Extras::new(scale, checksum).routed(is_routed(hops_left))
 }

@@ -39,7 +39,7 @@ impl Senders {
         if !segment.flags.rst() {
             self.learn(sender, checksum);
         }
-        if !damaged {
+        if !damaged && checksum != Checksum::OfMore {
             segment.extras = segment.extras.with_checksum(Checksum::Unknown);
         }
         segment
@@ -52,14 +52,16 @@ impl Senders {
 
     fn learn(&mut self, sender: IpAddr, checksum: Checksum) {
         let known = self.0.contains_key(&sender);
-        if checksum == Checksum::Unknown || !known && self.0.len() >= MOST {
+        if matches!(checksum, Checksum::Unknown | Checksum::OfMore)
+            || !known && self.0.len() >= MOST
+        {
             return;
         }
         let sums = self.0.entry(sender).or_default();
         match checksum {
             Checksum::Right => sums.right = sums.right.saturating_add(1),
             Checksum::Wrong => sums.wrong = sums.wrong.saturating_add(1),
-            Checksum::Unknown => {}
+            Checksum::Unknown | Checksum::OfMore => {}
         }
     }
 }

@@ -6,7 +6,7 @@ use super::Plan;
 use super::follow::{Mode, follow};
 use super::notices::{Notices, Outcome};
 use super::session::{Session, Stopped};
-use super::unread::Unread;
+use super::unread::{Sense, Unread};
 use crate::capture::file::FileSource;
 use crate::capture::series::{Pending, in_order};
 use crate::capture::{Frame, Source};
@@ -92,11 +92,12 @@ fn file(
     let known = mode.point_of(usize::from(index));
     session.begin_file(&name, first, source.about(), known)?;
     mode.begin_file(usize::from(index), &name)?;
-    let before = Unread::of(&session.totals);
+    let (before, sense) = (Unread::of(&session.totals), Sense::of(session));
     let mut read = follow(session, mode, &mut source, notices);
     if let Err(Stopped::Output(_)) = read {
         return read;
     }
+    sense.doubt_link_type(session);
     if let Some(error) = Unread::of(&session.totals).since(&before, &name) {
         notices.trouble(&error);
         read = read.map(|_| false);

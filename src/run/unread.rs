@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::session::Session;
 use crate::capture::{Error, Trouble};
 use crate::decode::Skipped;
 use crate::summary::Totals;
@@ -30,5 +31,31 @@ impl Unread {
             kinds.iter().map(|(kind, n)| format!("{kind} {}", thousands(*n))).collect();
         let trouble = Trouble::NotRead { packets, kinds: words.join(", ") };
         (packets > 0).then(|| Error { input: file.to_owned(), trouble })
+    }
+}
+
+/// Counts of packets so far, by what could be made of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Sense {
+    segments: u64,
+    /// Packets whose IP header contradicts itself.
+    malformed: u64,
+}
+
+impl Sense {
+    /// Counts the packets so far.
+    pub fn of(session: &Session) -> Sense {
+        let segments = session.point().facts().segments();
+        Sense { segments, malformed: session.totals.malformed() }
+    }
+
+    /// Looks at the packets of a file, which follow these: where more are malformed than are TCP, it is the link type that
+    /// is wrong, and nothing is known of them.
+    pub fn doubt_link_type(self, session: &mut Session) {
+        let now = Sense::of(session);
+        let malformed = now.malformed.saturating_sub(self.malformed);
+        if malformed > now.segments.saturating_sub(self.segments) {
+            session.totals.doubt_link_type(malformed);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 
 use super::closes::Closes;
 use super::history::{History, Series};
-use crate::decode::Skipped;
+use crate::decode::{Layer, Skipped};
 use crate::facts::CaptureFacts;
 use crate::place::Time;
 use crate::verdict::{Reason, Standing, Verdict};
@@ -51,6 +51,9 @@ pub struct Totals {
     /// Names of all files, safe to print, in the order of places' numbers.
     pub files: Vec<String>,
 }
+
+const MALFORMED: Skipped = Skipped::Malformed(Layer::Ip);
+const OTHER_LINK: Skipped = Skipped::Unread("malformed IP header: is the link type right?");
 
 /// Judged flows, counted. What several threads counted is added up.
 #[derive(Clone, Debug, Default)]
@@ -223,6 +226,18 @@ impl Totals {
     /// Flows with a finding, and sockets stuck before the capture.
     pub fn findings(&self) -> u64 {
         self.tally.findings + self.stuck_before
+    }
+
+    /// Counts packets whose IP header contradicts itself.
+    pub fn malformed(&self) -> u64 {
+        self.skipped.get(&MALFORMED).copied().unwrap_or(0)
+    }
+
+    /// Counts so many malformed packets as unread: it is the link type that is wrong.
+    pub fn doubt_link_type(&mut self, malformed: u64) {
+        self.skipped.entry(MALFORMED).and_modify(|n| *n -= malformed);
+        self.skipped.retain(|_, n| *n > 0);
+        *self.skipped.entry(OTHER_LINK).or_default() += malformed;
     }
 
     /// Packets that may well be TCP and could not be read.

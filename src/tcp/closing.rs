@@ -131,6 +131,8 @@ pub struct Fin {
     pub acked: Option<Place>,
     /// The other side acknowledged less when it had had time to receive it.
     pub denied: bool,
+    /// Only the first IP fragment of its segment was read: its end is this, or more.
+    pub of_more: bool,
 }
 
 /// A FIN that was sent again, [`REPEAT_NS`] or more after the time before.
@@ -152,6 +154,7 @@ impl Fin {
             peer_snd_max_then: code.some_seq(self.peer_snd_max_then, base.others_sent),
             acked: code.some_place(self.acked, base.last),
             denied: code.flag(self.denied),
+            of_more: code.flag(self.of_more),
         }
     }
 
@@ -165,6 +168,7 @@ impl Fin {
             peer_snd_max_then: None,
             acked: Some(ack.place),
             denied: false,
+            of_more: false,
         }
     }
 }
@@ -478,6 +482,7 @@ impl Closing {
                     peer_snd_max_then,
                     acked: None,
                     denied: false,
+                    of_more: segment.is_first_fragment(),
                 });
             }
         }

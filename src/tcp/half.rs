@@ -287,6 +287,12 @@ impl Half {
         };
     }
 
+    /// It sent more than was read of its last segment: up to `end`.
+    pub fn reach(&mut self, end: Seq) {
+        self.snd_max = self.snd_max.max(end);
+        self.captured_max = self.captured_max.max(end);
+    }
+
     /// Its highest ACK was none of its own making.
     pub fn take_back_ack(&mut self, to: Seq) {
         self.ack = to;

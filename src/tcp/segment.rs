@@ -366,6 +366,8 @@ pub enum Checksum {
     Right,
     /// The segment was damaged on its way: its receiver drops it.
     Wrong,
+    /// It is for more than the first IP fragment, the only one that is read.
+    OfMore,
 }
 
 /// Facts that only segments with SYN, FIN or RST are asked for; in one octet, because every segment
@@ -425,7 +427,8 @@ impl Extras {
         match self.0 >> 4 & 3 {
             0 => Checksum::Unknown,
             1 => Checksum::Right,
-            _ => Checksum::Wrong,
+            2 => Checksum::Wrong,
+            _ => Checksum::OfMore,
         }
     }
 
@@ -444,6 +447,12 @@ impl Segment {
     /// Its checksum is wrong: its receiver drops it. Only segments with SYN, FIN or RST are asked for it.
     pub fn is_damaged(&self) -> bool {
         self.extras.checksum() == Checksum::Wrong
+    }
+
+    /// Tells whether it begins or ends something and is longer than what was read of it, by so many octets as only a
+    /// later IP fragment tells.
+    pub fn is_first_fragment(&self) -> bool {
+        self.extras.checksum() == Checksum::OfMore
     }
 
     /// Neither SYN nor FIN nor RST: it begins and ends nothing.

@@ -148,7 +148,7 @@ fn item(before: &str, behind: &str, ends: &mut Ends) -> Item {
         len: 0,
         window: None,
         scale: Scale::UNKNOWN,
-        hops: None,
+        ip: None,
         process: None,
     })
 }

@@ -3,6 +3,7 @@
 //! Others write their own before it: kubectl, docker, journald, syslog, `-#`. tcpdump's is the one
 //! nearest to the packet.
 
+use super::printed::IpHeader;
 use super::stamp::Stamp;
 use crate::capture::process::Process;
 use crate::tcp::segment::Way;
@@ -19,11 +20,12 @@ pub fn front(text: &str) -> (Stamp, Option<Way>) {
     (stamp, way(&words[own..]))
 }
 
-/// The TTL or hop limit that `-v` prints: `ttl 63`, `hlim 64`.
-pub fn hops(text: &str) -> Option<u8> {
+/// Finds the IP header that `-v` prints: `ttl 63` or `hlim 64`, and `flags [+]` where more fragments follow.
+pub fn ip_header(text: &str) -> Option<IpHeader> {
     let header = &text[HEADERS.iter().filter_map(|mark| text.find(mark)).min()?..];
     let (_, behind) = header.split_once("ttl ").or_else(|| header.split_once("hlim "))?;
-    behind.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    let hops = behind.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+    Some(IpHeader { hops, more_fragments: behind.contains(", flags [+]") })
 }
 
 /// The time, and the number of the first word behind it.

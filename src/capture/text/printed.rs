@@ -29,10 +29,19 @@ pub struct Printed {
     pub window: Option<u16>,
     /// The window scale, where a SYN's options are printed.
     pub scale: Scale,
-    /// The TTL or hop limit, where it is printed.
-    pub hops: Option<u8>,
+    /// The IP header, where it is printed.
+    pub ip: Option<IpHeader>,
     /// The process of the local end.
     pub process: Option<Process>,
+}
+
+/// Fields of an IP header that bear on a close.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct IpHeader {
+    /// The TTL or hop limit.
+    pub hops: u8,
+    /// The packet is a fragment, and others follow.
+    pub more_fragments: bool,
 }
 
 /// A packet, or another thing worth counting, as found in the lines of a text.
@@ -65,8 +74,8 @@ impl Item {
 /// say that windows are not scaled.
 const NOT_PRINTED: [u8; 4] = [254, 4, 0, 0];
 
-/// The TTL or hop limit of a packet that no router has passed on, as far as is known.
-const NEAR: u8 = 64;
+/// The IP header of a whole packet that no router has passed on, as far as is known.
+const NEAR: IpHeader = IpHeader { hops: 64, more_fragments: false };
 
 /// The options of a SYN, as far as they are of interest.
 fn options(printed: &Printed) -> Vec<u8> {
@@ -79,7 +88,8 @@ fn options(printed: &Printed) -> Vec<u8> {
 
 /// The headers that a printed packet describes; the payload itself was not printed.
 pub fn packet(printed: &Printed, seq: u32, ack: u32) -> Vec<u8> {
-    let (options, hops) = (options(printed), printed.hops.unwrap_or(NEAR));
+    let IpHeader { hops, more_fragments } = printed.ip.unwrap_or(NEAR);
+    let options = options(printed);
     let header_len = 20 + options.len() as u8;
     let len = u32::from(header_len).saturating_add(printed.len);
     let mut packet = match (printed.from.ip(), printed.to.ip()) {
@@ -88,7 +98,7 @@ pub fn packet(printed: &Printed, seq: u32, ack: u32) -> Vec<u8> {
             let total = u16::try_from(len.saturating_add(20)).unwrap_or(0);
             let mut ip = vec![0x45, 0];
             ip.extend(total.to_be_bytes());
-            ip.extend([0, 0, 0x40, 0, hops, 6, 0, 0]);
+            ip.extend([0, 0, if more_fragments { 0x20 } else { 0x40 }, 0, hops, 6, 0, 0]);
             ip.extend([from.octets(), to.octets()].concat());
             ip
         }

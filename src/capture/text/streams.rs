@@ -197,7 +197,7 @@ impl Streams {
                 len,
                 window: None,
                 scale: Scale::UNKNOWN,
-                hops: None,
+                ip: None,
                 process: None,
             };
             *slot = Slot::Ready(Item::Tcp(printed));

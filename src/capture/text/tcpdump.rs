@@ -7,7 +7,7 @@ use super::fields::{Found, new_style, old_style};
 use super::front::{self, HEADERS, clock_at_the_end, front, process_below, trailer};
 use super::info::looks_like_info;
 use super::lines::{unquoted, without_marks};
-use super::printed::{Item, Printed};
+use super::printed::{IpHeader, Item, Printed};
 use super::stamp::Stamp;
 use crate::capture::process::Process;
 use crate::tcp::segment::Way;
@@ -94,7 +94,7 @@ fn tcp(split: &Split, ends: &mut Ends) -> Line {
     };
     let printed = |fields: super::fields::Fields| {
         let super::fields::Fields { flags, seq, ack, len, window, scale } = fields;
-        let (process, hops) = (front::process(split.front), front::hops(split.front));
+        let (process, ip) = (front::process(split.front), front::ip_header(split.front));
         Line::Tcp(Printed {
             stamp,
             way,
@@ -106,7 +106,7 @@ fn tcp(split: &Split, ends: &mut Ends) -> Line {
             len,
             window,
             scale,
-            hops,
+            ip,
             process,
         })
     };
@@ -205,7 +205,7 @@ pub struct Tcpdump {
     /// The first of two lines, until the second comes.
     head: Option<(Stamp, Option<Way>)>,
     head_process: Option<Process>,
-    head_hops: Option<u8>,
+    head_ip: Option<IpHeader>,
     /// A message of ICMP that may quote the packet which it is about, and the head of that packet.
     may_quote: bool,
     quotes: bool,
@@ -331,7 +331,7 @@ impl Tcpdump {
                         printed.stamp = stamp;
                         printed.way = printed.way.or(way);
                         printed.process = printed.process.or(self.head_process.take());
-                        printed.hops = printed.hops.or(self.head_hops.take());
+                        printed.ip = printed.ip.or(self.head_ip.take());
                     }
                     Some((stamp, _)) => out.push_back(Item::Other(stamp)),
                     None => {}
@@ -347,7 +347,7 @@ impl Tcpdump {
                 self.flush_head(out);
                 self.head = Some((stamp, way));
                 self.head_process = front::process(text);
-                self.head_hops = front::hops(text);
+                self.head_ip = front::ip_header(text);
             }
             Line::Other(_) if shows_flags(text) => {
                 self.flush_head(out);

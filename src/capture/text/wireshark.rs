@@ -187,7 +187,7 @@ impl Wireshark {
                     len,
                     window: shut.then_some(0),
                     scale: Scale::UNKNOWN,
-                    hops: None,
+                    ip: None,
                     process: None,
                 };
                 let frame_len = row.frame_len;

@@ -4,6 +4,7 @@
 
 mod early;
 mod fins;
+mod fragments;
 mod handshake;
 mod packed;
 mod resets;
@@ -311,7 +312,7 @@ impl Flow {
             self.scales.note(side, segment.extras.scale(), first);
         }
         if marks.fin {
-            return self.take_fin(side, segment, marks, before);
+            return self.take_fin(side, &self.whole(side, segment), marks, before);
         }
         self.take_numbers(side, segment, marks, before);
     }
@@ -322,6 +323,7 @@ impl Flow {
         // Whoever answers has forgotten nothing.
         self.pause.take_if(|_| self.manner.broke_silence() != side);
         if self.closing.is_some() {
+            self.learn_end(side, segment);
             self.doubt_early_acks(side, segment);
             self.doubt_fins(side, segment, marks);
         }
