@@ -381,7 +381,7 @@ fn a_pipe_has_a_page_too() {
 fn wrong_uses_are_told() {
     let refused = [
         (&["report", REPRODUCTION, "--format", "csv"][..], "report writes a page"),
-        (&["sockets", "--format", "html"], "has text, jsonl and csv"),
+        (&["sockets", "--format", "html"], "possible values: text, jsonl, csv"),
     ];
     for (arguments, words) in refused {
         let output = closewait(arguments);

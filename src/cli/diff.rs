@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::shared::{JudgingArgs, OutputArgs, ReadingArgs};
+use super::shared::{FormatArg, JudgingArgs, OutputArgs, ReadingArgs};
 use crate::commands::diff::DiffCommand;
-use crate::commands::format::Format;
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -23,6 +22,9 @@ connections on which the same was said, and that were closed.
 
 Exit status:
   0  no new leak    1  a new one    2  error";
+
+/// Forms of a comparison.
+pub const FORMATS: &[FormatArg] = &[FormatArg::Text, FormatArg::Jsonl, FormatArg::Html];
 
 #[derive(Args)]
 pub struct DiffArgs {
@@ -47,10 +49,6 @@ pub struct DiffArgs {
 impl DiffArgs {
     pub fn diff(self) -> Result<DiffCommand, String> {
         let format = self.output.format_to_file()?;
-        if let Format::Csv | Format::Parquet = format {
-            let name = format.name();
-            return Err(format!("--format {name}: diff has text, jsonl and html"));
-        }
         Ok(DiffCommand {
             before: self.before,
             after: self.after,

@@ -20,6 +20,8 @@ mod top;
 
 use std::ffi::OsString;
 
+use shared::one_of;
+
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -174,7 +176,11 @@ enum Verb {
     #[command(after_help = read::REPORT_EXAMPLES, arg_required_else_help = true, mut_arg("format", |format| format.hide(true).default_value("html")))]
     Report(read::ReadArgs),
     /// Hold two captures against each other: leaks gone, left and new
-    #[command(after_help = diff::EXAMPLES, arg_required_else_help = true)]
+    #[command(
+        after_help = diff::EXAMPLES,
+        arg_required_else_help = true,
+        mut_arg("format", |format| format.value_parser(one_of(diff::FORMATS)))
+    )]
     Diff(diff::DiffArgs),
     /// Show one connection packet by packet, or explain a word of a report
     #[command(after_help = explain::EXAMPLES, arg_required_else_help = true)]
@@ -186,7 +192,10 @@ enum Verb {
     #[command(after_help = top::EXAMPLES)]
     Top(top::TopArgs),
     /// List what this host holds in CLOSE-WAIT, by process: no capture
-    #[command(after_help = sockets::EXAMPLES)]
+    #[command(
+        after_help = sockets::EXAMPLES,
+        mut_arg("format", |format| format.value_parser(one_of(sockets::FORMATS)))
+    )]
     Sockets(sockets::SocketsArgs),
     /// Hold captures against what is expected of them: for tests and CI
     #[command(after_help = check::EXAMPLES, arg_required_else_help = true)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anstream::ColorChoice;
 use chrono::TimeDelta;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use super::options::Options;
@@ -211,7 +212,7 @@ impl TagArgs {
     }
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum FormatArg {
     /// For people
     Text,
@@ -223,6 +224,12 @@ pub(super) enum FormatArg {
     Html,
     /// A table for Spark, DuckDB or ClickHouse; in builds with the feature `fleet`
     Parquet,
+}
+
+/// A value of `--format` for a command that has only these.
+pub(super) fn one_of(formats: &[FormatArg]) -> impl TypedValueParser<Value = FormatArg> {
+    let names = formats.iter().filter_map(FormatArg::to_possible_value);
+    PossibleValuesParser::new(names).try_map(|name| FormatArg::from_str(&name, false))
 }
 
 #[derive(Clone, Copy, ValueEnum)]

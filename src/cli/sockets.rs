@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::shared::{NetnsArgs, OutputArgs};
+use super::shared::{FormatArg, NetnsArgs, OutputArgs};
 use super::times::duration;
-use crate::commands::format::Format;
 use crate::commands::sockets::{Narrow, SocketsCommand};
 use crate::endpoints::EndpointSet;
 use crate::tcp::state::State;
@@ -28,6 +27,9 @@ Examples:
 
 Exit status:
   0  no socket in CLOSE-WAIT    1  at least one    2  error";
+
+/// Forms of a list of sockets.
+pub const FORMATS: &[FormatArg] = &[FormatArg::Text, FormatArg::Jsonl, FormatArg::Csv];
 
 /// Lines in each table.
 const LINES: usize = 20;
@@ -102,10 +104,6 @@ impl SocketsArgs {
             return Err(
                 "-p: a port is --port N, a process --pid N; processes are named anyway".into()
             );
-        }
-        if let format @ (Format::Html | Format::Parquet) = self.output.format() {
-            let name = format.name();
-            return Err(format!("--format {name}: a list of sockets has text, jsonl and csv"));
         }
         let peer = (!self.peer.is_empty()).then(|| EndpointSet::union(self.peer));
         Ok(SocketsCommand {

@@ -31,17 +31,6 @@ pub enum Format {
 }
 
 impl Format {
-    /// Its name as a flag's value.
-    pub fn name(self) -> &'static str {
-        match self {
-            Format::Text => "text",
-            Format::Jsonl => "jsonl",
-            Format::Csv => "csv",
-            Format::Html => "html",
-            Format::Parquet => "parquet",
-        }
-    }
-
     /// Only text has colours: in the others, none has to be looked for and taken out.
     pub fn color(self, asked: ColorChoice) -> ColorChoice {
         if self == Format::Text { asked } else { ColorChoice::AlwaysAnsi }

@@ -332,13 +332,16 @@ impl Series {
     }
 
     /// Says how many more there are each minute, from the first to the last change since most of them
-    /// went at once.
+    /// went at once; nothing where they have been as many as now for longer than that.
     pub fn per_minute(&self, state: State) -> Option<f64> {
         let counts = self.of(state)?;
         let falls = counts.windows(2).rposition(|pair| pair[0] > 1 && pair[1] < pair[0] / FALL);
         let counts = counts.get(falls.map_or(0, |at| at + 1)..)?;
         let changes = || counts.windows(2).enumerate().filter(|(_, pair)| pair[0] != pair[1]);
         let (first, last) = (changes().next()?.0, changes().next_back()?.0 + 1);
+        if counts.len() - 1 - last > last - first {
+            return None;
+        }
         let minutes = (last - first) as f64 * seconds(self.width) / 60.0;
         let more = f64::from(counts[last]) - f64::from(counts[first]);
         (minutes * 60.0 >= GROWTH_S).then(|| more / minutes)
@@ -437,6 +440,8 @@ mod tests {
         let series = of(&lives).series(at(0), at(160)).expect("known times");
         let rate = series.per_minute(State::CloseWait).expect("long enough");
         assert!((55.0..65.0).contains(&rate), "{rate}");
+        let still = of(&lives).series(at(0), at(230)).expect("known times");
+        assert_eq!(still.per_minute(State::CloseWait), None, "they grow no more");
         let short = of(&lives[..5]).series(at(0), at(5)).expect("known times");
         assert_eq!(short.per_minute(State::CloseWait), None);
     }
