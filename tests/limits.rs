@@ -212,6 +212,47 @@ fn a_list_with_another_state_makes_a_finding_doubtful() {
     }
 }
 
+/// What only a list says counts as far as the list says it: of which connection, in which state, made when, and of what
+/// was asked for.
+#[test]
+fn a_list_that_may_mean_another_connection_accuses_nobody_for_certain() {
+    let scratch = Scratch::new();
+    let path =
+        scratch.write("x.pcap", &MICROSECONDS.write(1, &scenario("figure-06-handshake").records()));
+    let read = |list: &str, more: &[&str]| {
+        let list = scratch.write("list", list.as_bytes());
+        let args = [&[&path, "--all", "--format", "jsonl", "--sockets", &list], more].concat();
+        let lines = json_lines(&closewait(&args));
+        let flow =
+            lines.iter().find(|line| line["type"] == "flow" && line["before_capture"] != true);
+        let flow = flow.expect("the connection");
+        let findings = lines.last().expect("a summary")["findings"].clone();
+        (flow["verdict"].clone(), flow["doubts"].clone(), findings)
+    };
+    let ends = "172.18.0.5:38822 172.18.0.3:3306";
+    let stuck = format!("CLOSE-WAIT 1 0 {ends}\n");
+    let dated = |year: u32| format!("{year}-07-12 08:00:00\n{stuck}");
+    let (leak, open) = (json!("leak"), json!("open"));
+    assert_eq!(read(&stuck, &[]), (leak.clone(), json!([]), json!(1)));
+    assert_eq!(read(&dated(2030), &[]), (leak.clone(), json!([]), json!(1)));
+    assert_eq!(read(&dated(2016), &[]), (open.clone(), json!([]), json!(1)), "an older one's");
+    let unsure = json!(["listed-unsure"]);
+    let stateless =
+        format!("Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n0 0 {ends}\n");
+    assert_eq!(read(&stateless, &[]), (leak.clone(), unsure.clone(), json!(1)));
+    assert_eq!(read(&stateless, &["--certain"]).2, 0);
+    let named = "CLOSE-WAIT 1 0 another-host:38822 cache:3306\n";
+    assert_eq!(read(named, &[]), (leak, unsure, json!(1)));
+    // Not of the local side, not what was asked for, and in another network namespace beside.
+    let others = "CLOSE-WAIT 1 0 192.0.2.7:40000 192.0.2.9:6379\n";
+    assert_eq!(read(others, &[]).2, 1);
+    assert_eq!(read(others, &["--local", "172.18.0.5"]).2, 0);
+    assert_eq!(read(others, &["--", "port", "3306"]).2, 0);
+    assert_eq!(read(others, &["--", "port 6379 or port 3306"]).2, 1);
+    let twice = format!("ESTAB 0 0 {ends} users:((\"a\",pid=8,fd=6))\n{stuck}");
+    assert_eq!(read(&twice, &[]).2, 1, "not once more, beside its connection");
+}
+
 /// Nothing is cleared by packets whose header the snap length cut off, whatever the rest shows.
 #[test]
 fn headers_that_were_cut_off_are_no_all_clear() {

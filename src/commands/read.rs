@@ -19,6 +19,7 @@ use super::{Exit, can_be_one_run, complain, open, place};
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
+use crate::owner::SocketList;
 use crate::owner::saved::{self, ASSUMED};
 use crate::report::flames::{self, Drawing};
 use crate::report::text::TextLook;
@@ -106,7 +107,7 @@ pub fn read(mut asked: ReadCommand) -> Exit {
         Some(Ok(file)) => Some(file),
         Some(Err(sentence)) => return said(sentence),
     };
-    if asked.plan.sockets.as_ref().is_some_and(|sockets| sockets.is_assumed) {
+    if asked.plan.sockets.as_ref().is_some_and(SocketList::is_assumed) {
         complain(&ASSUMED);
     }
     if asked.plan.inputs.iter().any(Input::is_stdin) && io::stdin().is_terminal() {

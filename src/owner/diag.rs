@@ -169,6 +169,7 @@ fn socket(response: &InetResponse) -> Option<Socket> {
         local: end(id.source_address, id.source_port),
         peer: end(id.destination_address, id.destination_port),
         state: kernel_state(header.state)?,
+        is_assumed: false,
         recv_q: Some(header.recv_queue),
         send_q: Some(header.send_queue),
         inode: header.inode.into(),

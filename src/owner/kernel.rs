@@ -288,6 +288,7 @@ fn socket(entry: TcpNetEntry, netns: Option<String>) -> Socket {
         local: endpoint(entry.local_address),
         peer: endpoint(entry.remote_address),
         state: state(&entry.state),
+        is_assumed: false,
         recv_q: Some(entry.rx_queue),
         send_q: Some(entry.tx_queue),
         inode: entry.inode,

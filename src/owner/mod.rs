@@ -17,13 +17,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use chrono::TimeDelta;
+use chrono::{NaiveDateTime, TimeDelta};
 use serde::{Deserialize, Serialize};
 use silence::Silence;
 
 use crate::code::Code;
 use crate::endpoints::is_one_of;
 use crate::names::is_stand_in;
+use crate::place::Time;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::state::State;
 
@@ -36,6 +37,8 @@ pub struct Socket {
     pub peer: Endpoint,
     /// Its state, as the kernel has it.
     pub state: State,
+    /// The list names no state: it may be one of CLOSE-WAIT alone, or of another.
+    pub is_assumed: bool,
     /// Octets that the program has not read; in CLOSE-WAIT, an unread end-of-file counts as one.
     /// Not every list has it.
     pub recv_q: Option<u32>,
@@ -150,13 +153,16 @@ impl Socket {
     }
 }
 
+/// Clocks are ahead of UTC by less, and behind it.
+const FARTHEST_ZONE: TimeDelta = TimeDelta::hours(14);
+
 /// Sockets by their ends, to find those of a capture's flows.
 #[derive(Clone, Debug, Default)]
 pub struct SocketList {
     sockets: Vec<Socket>,
     by_ends: HashMap<(Endpoint, Endpoint), usize>,
-    /// The list names no state, and was taken for one of CLOSE-WAIT.
-    pub is_assumed: bool,
+    /// The time at which it was made, in some zone, if it says so.
+    made: Option<NaiveDateTime>,
     /// Names stand for some addresses.
     is_named: bool,
     /// Indexes of the sockets of which the capture holds a packet.
@@ -185,18 +191,46 @@ impl SocketList {
         SocketList { host: host.into_iter().collect(), ..SocketList::new(sockets) }
     }
 
+    /// A list that says when it was made, in the zone of its host.
+    #[must_use]
+    pub fn made(self, at: Option<NaiveDateTime>) -> SocketList {
+        SocketList { made: at, ..self }
+    }
+
+    /// Was it made before this, whatever its zone?
+    #[must_use]
+    pub fn is_older_than(&self, time: Time) -> bool {
+        let at = self.made.map(|at| at.and_utc() + FARTHEST_ZONE);
+        let nanos = at.and_then(|at| at.timestamp_nanos_opt());
+        nanos.zip(time.nanos()).is_some_and(|(at, time)| at < time)
+    }
+
+    /// It names the states of none of its sockets.
+    #[must_use]
+    pub fn is_assumed(&self) -> bool {
+        self.sockets.iter().any(|socket| socket.is_assumed)
+    }
+
     /// Keeps those sockets only.
     #[must_use]
     pub fn retained(self, is_kept: impl FnMut(&Socket) -> bool) -> SocketList {
         let mut sockets = self.sockets;
         sockets.retain(is_kept);
-        SocketList { usage: self.usage, ..SocketList::of_host(sockets, self.host) }
+        SocketList { usage: self.usage, made: self.made, ..SocketList::of_host(sockets, self.host) }
     }
 
     /// True if the address is one of the host's: a socket with it would be in the list.
     #[must_use]
     pub fn is_host(&self, address: IpAddr) -> bool {
         is_one_of(&self.host, address)
+    }
+
+    /// Tells whether a socket that is [found](SocketList::find) is surely the one with these ends, and in the state
+    /// that it is listed in.
+    #[must_use]
+    pub fn is_sure(&self, local: Endpoint, peer: Endpoint) -> bool {
+        let exact = self.by_ends.get(&(local, peer)).and_then(|at| self.sockets.get(*at));
+        exact.is_some_and(|socket| !socket.is_assumed)
     }
 
     /// Finds a socket by its ends.
@@ -269,14 +303,19 @@ impl SocketList {
     /// them, or an older one.
     #[must_use]
     pub fn stuck_otherwise(&self) -> u64 {
-        let others = self.otherwise.difference(&self.captured);
-        others.filter(|i| self.sockets.get(**i).is_some_and(Socket::is_stuck)).count() as u64
+        self.stuck_before().filter(|socket| self.is_among(&self.otherwise, socket)).count() as u64
+    }
+
+    /// Is a socket with these ends among those? Two network namespaces may have the same.
+    fn is_among(&self, indexes: &HashSet<usize>, socket: &Socket) -> bool {
+        let last = self.by_ends.get(&(socket.local, socket.peer));
+        last.is_some_and(|at| indexes.contains(at))
     }
 
     /// Sockets in CLOSE-WAIT that no connection of the capture accounts for: stuck before it began.
     pub fn stuck_before(&self) -> impl Iterator<Item = &Socket> {
-        let unseen = self.sockets.iter().enumerate().filter(|(i, _)| !self.captured.contains(i));
-        unseen.map(|(_, socket)| socket).filter(|socket| socket.is_stuck())
+        let stuck = self.sockets.iter().filter(|socket| socket.is_stuck());
+        stuck.filter(|socket| !self.is_among(&self.captured, socket))
     }
 }
 

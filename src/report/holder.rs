@@ -55,7 +55,7 @@ impl<'a> OwnerKeys<'a> {
             kernel: socket.map(|socket| KernelLine {
                 state: socket.state.name(),
                 recv_q: socket.recv_q,
-                confirmed: socket.state == State::CloseWait,
+                confirmed: socket.state == State::CloseWait && !socket.is_assumed,
             }),
             before_capture: false,
             code: owner.code().map(|code| code_lines(code, said)),

@@ -10,7 +10,7 @@ use super::share::Share;
 use super::sights::{Sights, join_legs, learn_others, may_be_leg};
 pub use super::stopped::Stopped;
 use super::told::Told;
-use super::word::{Made, heard, mark};
+use super::word::{Made, heard, is_asked_for, mark};
 use super::{Paths, Plan};
 use crate::attach::conversations::Wanted;
 use crate::attach::registry::Content;
@@ -587,7 +587,9 @@ impl<'a> Session<'a> {
         }
         self.totals.stuck_otherwise =
             self.plan.sockets.as_ref().map_or(0, SocketList::stuck_otherwise);
-        for socket in self.plan.sockets.iter().flat_map(SocketList::stuck_before) {
+        let Plan { sockets, filter, policy, .. } = &mut self.plan;
+        let sockets = sockets.iter().flat_map(SocketList::stuck_before);
+        for socket in sockets.filter(|it| is_asked_for(it, policy, filter.as_mut())) {
             self.totals.stuck_before += 1;
             self.sink.stuck_before(socket)?;
         }

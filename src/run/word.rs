@@ -7,6 +7,8 @@
 
 use chrono::TimeDelta;
 
+use crate::capture::filter::Filter;
+use crate::names::is_stand_in;
 use crate::owner::{Socket, SocketList};
 use crate::summary::Judged;
 use crate::tcp::side::Side;
@@ -31,6 +33,10 @@ pub fn heard(
     policy: &Policy,
     made: Made,
 ) -> Option<Judgement> {
+    if made == Made::Sometime && sockets.is_older_than(judged.flow.first.time) {
+        // What it has with these ends was another connection's.
+        return None;
+    }
     let judgement = || judged.judgement.clone();
     match (judged.judgement.verdict, made) {
         (Verdict::Leak, Made::Now) => word(judged, sockets).map(|is_stuck| match is_stuck {
@@ -38,11 +44,11 @@ pub fn heard(
             false => judgement().deny(),
         }),
         (Verdict::Leak, Made::Sometime) => {
-            let state = socket_of(judged, judged.judgement.holder?, sockets)?.state;
-            Some(match doubt(state) {
-                None => judgement().confirm(),
-                Some(doubt) => judgement().doubted(doubt, true, policy.certain),
-            })
+            let holder = judged.judgement.holder?;
+            match doubt(socket_of(judged, holder, sockets)?.state) {
+                None => is_sure(judged, holder, sockets).then(|| judgement().confirm()),
+                Some(doubt) => Some(judgement().doubted(doubt, true, policy.certain)),
+            }
         }
         _ => held_after_all(judged, sockets, policy, made),
     }
@@ -73,6 +79,11 @@ pub fn word(judged: &Judged, sockets: &SocketList) -> Option<bool> {
 #[must_use]
 pub fn socket_of<'a>(judged: &Judged, side: Side, sockets: &'a SocketList) -> Option<&'a Socket> {
     judged.socket_of(side).find_map(|(own, other)| sockets.find(own, other))
+}
+
+/// Does the list surely mean a side's socket by what it says of it?
+fn is_sure(judged: &Judged, side: Side, sockets: &SocketList) -> bool {
+    judged.socket_of(side).any(|(own, other)| sockets.is_sure(own, other))
 }
 
 /// The judgement of a flow that packets ended, or do not tell the end of, and whose socket is in
@@ -107,7 +118,9 @@ pub fn held_after_all(
         _ => held >= Some(policy.min_hold),
     };
     let verdict = if is_long { Verdict::Leak } else { Verdict::Pending };
-    Some(judged.judgement.clone().hold(holder, held, verdict))
+    let is_unsure = made == Made::Sometime && !is_sure(judged, holder, sockets);
+    let held = judged.judgement.clone().hold(holder, held, verdict);
+    Some(held.doubted(Doubt::ListedUnsure, is_unsure, policy.certain))
 }
 
 /// Can the socket of a flow be in CLOSE-WAIT, whatever its packets say? By a saved list, the socket of one
@@ -127,7 +140,8 @@ fn may_be_held(judged: &Judged, made: Made) -> bool {
 /// of ends that the capture has seen otherwise. What they have in CLOSE-WAIT is a later connection's, or an
 /// older one's.
 pub fn mark(judged: &Judged, sockets: &mut SocketList) {
-    let holder = judged.judgement.holder.filter(|_| !judged.flow.is_superseded());
+    let is_over = judged.flow.is_superseded() || sockets.is_older_than(judged.flow.first.time);
+    let holder = judged.judgement.holder.filter(|_| !is_over);
     for side in [Side::A, Side::B] {
         for (own, peer) in judged.socket_of(side) {
             match holder == Some(side) {
@@ -136,4 +150,13 @@ pub fn mark(judged: &Judged, sockets: &mut SocketList) {
             }
         }
     }
+}
+
+/// Tells whether a socket that the capture does not show is one of those that were asked for: of the local side, and
+/// between ends whose packets the filter would let pass.
+pub fn is_asked_for(socket: &Socket, policy: &Policy, filter: Option<&mut Filter>) -> bool {
+    let Socket { local, peer, .. } = *socket;
+    let has_name = [local, peer].iter().any(|end| is_stand_in(end.ip));
+    let is_local = policy.local.as_ref().is_none_or(|set| set.contains(local));
+    has_name || is_local && filter.is_none_or(|filter| filter.matches_between(local, peer))
 }

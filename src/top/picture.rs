@@ -216,6 +216,7 @@ impl Picture {
             local: entry.ends[0],
             peer: entry.ends[1],
             state: entry.states[0],
+            is_assumed: false,
             recv_q: entry.recv_q,
             send_q: None,
             inode: u64::from(entry.seen.process != Process::Backlog),

@@ -134,6 +134,9 @@ impl Doubt {
             Doubt::ListedOpen => {
                 "The list of sockets (--sockets) has it open, and the capture shows the peer's FIN acknowledged: the list may have been saved before that, or on another host. Save it again: ss -tanpoei."
             }
+            Doubt::ListedUnsure => {
+                "Its packets leave it open. The list of sockets (--sockets) has it in CLOSE-WAIT if its lines are of that state alone, which it does not say, or if the names in it stand for these addresses. Save it again: ss -tanpoei."
+            }
             Doubt::EndedElsewhere => {
                 "Another capture point shows a FIN or a RST on the same addresses and ports, and what lies between was captured at neither: it may have ended this connection. Look at both: closewait explain FILE… --flow A:P-B:Q."
             }

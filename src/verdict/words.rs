@@ -174,6 +174,8 @@ words! {
         ListedOpen,
         /// A list of sockets has it in a state after CLOSE-WAIT.
         ListedClosed,
+        /// A list of sockets alone has it in CLOSE-WAIT, and may mean another connection or state.
+        ListedUnsure,
         /// A FIN or a RST at another capture point may have ended it.
         EndedElsewhere,
         /// Local sent a RST that its peer ignores.
@@ -200,6 +202,7 @@ impl Doubt {
             Doubt::Unanswered => "unanswered",
             Doubt::ListedOpen => "listed-open",
             Doubt::ListedClosed => "listed-closed",
+            Doubt::ListedUnsure => "listed-unsure",
             Doubt::EndedElsewhere => "ended-elsewhere",
             Doubt::RstIgnored => "rst-ignored",
         }
@@ -235,6 +238,9 @@ impl Doubt {
                 "the list of sockets has it open: it may be older than the peer's FIN"
             }
             Doubt::ListedClosed => "the list of sockets has it as closed by the program",
+            Doubt::ListedUnsure => {
+                "only the list of sockets says so, and names no state, or names in place of addresses"
+            }
             Doubt::EndedElsewhere => "a FIN or RST at another capture point may have ended it",
             Doubt::RstIgnored => {
                 "it sent a RST that the peer ignores: its host may have no such socket any more"

@@ -80,6 +80,7 @@ impl SocketLine {
             local: self.local.into(),
             peer: self.peer.into(),
             state: self.state.parse().ok()?,
+            is_assumed: false,
             recv_q: self.recv_q,
             send_q: self.send_q,
             inode: self.inode,

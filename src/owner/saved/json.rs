@@ -151,6 +151,7 @@ fn socket(value: &Value) -> Option<Socket> {
         local: end(&value["local"])?,
         peer: end(&value["peer"])?,
         state: value["state"].as_str()?.parse().ok()?,
+        is_assumed: false,
         recv_q: queue("recv_q"),
         send_q: queue("send_q"),
         inode: u64::from(!holders.is_empty()),

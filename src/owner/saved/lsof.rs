@@ -54,6 +54,7 @@ fn socket(before: &[&str], after: &[&str]) -> Option<Socket> {
         local,
         peer,
         state,
+        is_assumed: false,
         recv_q: queue("QR="),
         send_q: queue("QS="),
         inode: 1,

@@ -138,8 +138,8 @@ pub fn read(path: &Path) -> Result<SocketList, String> {
     match saved.unread {
         Some(unread) => Err(named(unread.to_string())),
         None => {
-            let sockets = saved.moments.pop().unwrap_or_default().sockets;
-            Ok(SocketList { is_assumed: saved.is_assumed, ..SocketList::new(sockets) })
+            let Moment { at, sockets } = saved.moments.pop().unwrap_or_default();
+            Ok(SocketList::new(sockets).made(at))
         }
     }
 }

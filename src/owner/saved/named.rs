@@ -143,6 +143,7 @@ pub fn socket(record: &[(Role, &str)]) -> SavedLine {
         local,
         peer,
         state,
+        is_assumed: false,
         recv_q: queue(Role::RecvQ),
         send_q: queue(Role::SendQ),
         inode: 1,

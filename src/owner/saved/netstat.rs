@@ -79,6 +79,7 @@ pub fn socket(
         local,
         peer,
         state,
+        is_assumed: false,
         recv_q,
         send_q,
         inode: 1,

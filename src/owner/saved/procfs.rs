@@ -37,6 +37,7 @@ fn socket(
         local,
         peer,
         state: kernel_state(u8::from_str_radix(state, 16).ok()?)?,
+        is_assumed: false,
         recv_q: Some(recv_q),
         send_q: Some(send_q),
         // Timer, retransmissions, uid, probes, inode.

@@ -413,10 +413,11 @@ impl Reader {
         (self.last, self.above) = (None, None);
     }
 
-    fn add(&mut self, socket: Socket, line: &str) {
-        self.is_assumed |= self.context.is_stateless
+    fn add(&mut self, mut socket: Socket, line: &str) {
+        socket.is_assumed = self.context.is_stateless
             && self.context.asked.is_none()
             && !words::names_state(line, socket.state);
+        self.is_assumed |= socket.is_assumed;
         let place = self.moments.add(socket, self.context.asked);
         self.last = Some((place, ss::keeps_alive(line)));
         self.above = Some(place);

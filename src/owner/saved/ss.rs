@@ -41,6 +41,7 @@ pub fn line(words: &[&str], line: &str, context: &Context) -> SavedLine {
         local,
         peer,
         state,
+        is_assumed: false,
         recv_q: Some(recv_q),
         send_q: Some(send_q),
         inode: inode.unwrap_or(1),

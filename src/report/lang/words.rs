@@ -48,6 +48,7 @@ impl Lang {
             (_, Doubt::PeerFinMissed) => "没有抓到对端的 FIN，但它已被确认",
             (_, Doubt::Unanswered) => "对端发出请求后立即关闭：程序可能还在处理应答",
             (_, Doubt::ListedOpen) => "套接字列表中它是打开的：列表可能早于对端的 FIN",
+            (_, Doubt::ListedUnsure) => "只有套接字列表这样说，而它没有状态列，或以名字代替地址",
             (_, Doubt::ListedClosed) => "套接字列表中它已被程序关闭",
             (_, Doubt::EndedElsewhere) => "另一抓包点的 FIN 或 RST 可能已结束它",
             (_, Doubt::RstIgnored) => "它发出了对端会忽略的 RST：主机上可能已没有这个套接字",
@@ -264,6 +265,10 @@ impl Named for Doubt {
             Doubt::ListedOpen => [
                 "列表中仍打开",
                 "套接字列表（--sockets）中它是打开的，而抓包显示对端的 FIN 已被确认：列表可能在那之前保存，或来自另一台主机。请重新保存：ss -tanpoei。",
+            ],
+            Doubt::ListedUnsure => [
+                "列表不确定",
+                "它的数据包看来仍是打开的。套接字列表（--sockets）中它处于 CLOSE-WAIT，前提是列表只有该状态的行（列表自己没有说），或其中的名字代表这些地址。请重新保存：ss -tanpoei。",
             ],
             Doubt::EndedElsewhere => [
                 "可能在别处结束",
