@@ -42,6 +42,14 @@ pub struct CaptureFacts {
     snap_lengths: BTreeSet<u32>,
 }
 
+/// Octets of a packet as most networks send it; 0 is no snap length.
+const WHOLE: u32 = 1_514;
+
+/// Tells whether a snap length cuts packets as most networks send them.
+pub fn cuts_packets(snap_length: u32) -> bool {
+    (1..WHOLE).contains(&snap_length)
+}
+
 /// Packets of a capture that follow one another, as far as each bears on the whole.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen {
@@ -271,6 +279,11 @@ impl CaptureFacts {
     /// The snap lengths of its interfaces; 0 where not limited.
     pub fn snap_lengths(&self) -> &BTreeSet<u32> {
         &self.snap_lengths
+    }
+
+    /// Its snap length is less than a packet may have.
+    pub fn cuts_packets(&self) -> bool {
+        self.snap_lengths.iter().any(|len| cuts_packets(*len))
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod common;
 
+use common::scenario::Scenario;
 use common::talk::Talk;
+use common::wire::MICROSECONDS;
 use common::{Scratch, closewait, json_lines, text};
 use serde_json::Value;
 
@@ -16,6 +18,11 @@ fn diff(before: &str, after: &str) -> (Option<i32>, Vec<Value>, Value) {
     let mut lines = json_lines(&output);
     let summary = lines.pop().unwrap_or_else(|| panic!("{}", text(&output).1));
     (output.status.code(), lines, summary)
+}
+
+fn scenario(name: &str) -> Scenario {
+    let path = common::project("fixtures/scenarios").join(format!("{name}.scn"));
+    Scenario::read(&path).expect("a scenario")
 }
 
 fn report(scratch: &Scratch, name: &str, capture: &str) -> String {
@@ -140,4 +147,57 @@ fn what_cannot_be_read_is_an_error_and_no_all_clear() {
         assert_eq!(output.status.code(), Some(2), "{err}");
         assert!(err.contains(words), "{err}");
     }
+}
+
+/// A report is read for a capture only if it is a whole one, of a capture that was read whole and judged.
+#[test]
+fn a_report_that_says_too_little_is_refused() {
+    let scratch = Scratch::new();
+    let whole = std::fs::read(common::project(LEAKY)).expect("there");
+    let broken = scratch.write("broken.pcap", &[&whole[..whole.len() / 2], &[0xff; 64]].concat());
+    let partly = report(&scratch, "partly.jsonl", &broken);
+    let nobody = scratch.path().join("nobody.jsonl").to_str().expect("UTF-8").to_owned();
+    closewait(&["--local", "192.0.2.77", LEAKY, "--format", "jsonl", "-o", &nobody]);
+    let lines = std::fs::read_to_string(report(&scratch, "all.jsonl", LEAKY)).expect("there");
+    let summary = lines.lines().last().expect("a summary");
+    let missing = scratch.write("missing.jsonl", format!("{summary}\n").as_bytes());
+    let list = scratch.write("list", b"CLOSE-WAIT 1 0 10.0.0.5:40000 10.0.0.9:9000\n");
+    let sockets = scratch.path().join("sockets.jsonl").to_str().expect("UTF-8").to_owned();
+    closewait(&["sockets", &list, "--all", "--format", "jsonl", "-o", &sockets]);
+    for (after, words) in [
+        (partly, "was not read whole"),
+        (nobody, "--local names no end"),
+        (missing, "lines are missing"),
+        (sockets, "lists sockets"),
+    ] {
+        let output = closewait(&["diff", LEAKY, &after]);
+        let (report, err) = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{after}: {report}");
+        assert!(err.contains(words), "{err}");
+    }
+}
+
+/// Where one capture has packets in part, what was said does not tell leaks apart, and shows nothing to be mended.
+#[test]
+fn the_same_packets_in_part_are_the_same_leaks() {
+    const SNAPPED: &str = "fixtures/captures/reproduction/snap128.pcap";
+    for (before, after) in [(REPRODUCTION, SNAPPED), (SNAPPED, REPRODUCTION)] {
+        let (status, changes, summary) = diff(before, after);
+        assert_eq!((status, &summary["new"], &summary["gone"]), (Some(0), &0.into(), &0.into()));
+        assert_eq!(summary["cut"], true);
+        assert!(changes.iter().all(|change| change["closed_after"].is_null()), "{changes:?}");
+    }
+}
+
+/// A restart that closes what was held for long mends nothing.
+#[test]
+fn what_was_closed_after_a_long_hold_is_no_proof() {
+    let scratch = Scratch::new();
+    let [held, late] = ["leak", "late-close"]
+        .map(|name| scratch.write(name, &MICROSECONDS.write(1, &scenario(name).records())));
+    let (status, changes, summary) = diff(&held, &late);
+    assert_eq!((status, &summary["gone"], &summary["unshown"]), (Some(0), &1.into(), &1.into()));
+    assert_eq!((&changes[0]["closed_after"], &changes[0]["shown"]), (&0.into(), &false.into()));
+    let output = closewait(&["diff", &held, &held, "--min-hold", "1d"]);
+    assert!(text(&output).0.contains("1 connection of the second capture in CLOSE-WAIT do"));
 }

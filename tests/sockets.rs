@@ -524,3 +524,19 @@ fn our_own_list_joins_as_well() {
         parsed.iter().flat_map(|socket| &socket.holders).find(|h| h.fd == Some(leaks.held[0].fd));
     assert_eq!(holder.expect("held").pid as u32, leaks.pid());
 }
+
+/// A report of a list that somebody saved goes to a file as any other, and never over that list.
+#[test]
+fn a_saved_list_is_reported_to_a_file() {
+    let scratch = Scratch::new();
+    let list = scratch.write("list", b"CLOSE-WAIT 1 0 10.0.0.5:40000 10.0.0.9:9000\n");
+    let report = scratch.path().join("report.txt");
+    let output = closewait(&["sockets", &list, "-o", report.to_str().expect("UTF-8")]);
+    assert_eq!((output.status.code(), &*text(&output).0), (Some(1), ""));
+    let written = std::fs::read_to_string(&report).expect("a report");
+    assert_eq!(written, text(&closewait(&["sockets", &list])).0);
+    let output = closewait(&["sockets", &list, "-o", &list]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).1.contains("is an input too"));
+    assert!(std::fs::read_to_string(&list).expect("still there").starts_with("CLOSE-WAIT"));
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::shared::{FormatArg, JudgingArgs, OutputArgs, ReadingArgs};
+use super::shared::{FormatArg, JudgingArgs, ReadingArgs, ReportArgs};
 use crate::commands::diff::DiffCommand;
 
 pub const EXAMPLES: &str = "\
@@ -43,20 +43,20 @@ pub struct DiffArgs {
     reading: ReadingArgs,
 
     #[command(flatten)]
-    output: OutputArgs,
+    report: ReportArgs<FormatArg>,
 }
 
 impl DiffArgs {
     pub fn diff(self) -> Result<DiffCommand, String> {
-        let format = self.output.format_to_file()?;
+        let format = self.report.format_to_file()?;
         Ok(DiffCommand {
             before: self.before,
             after: self.after,
             policy: self.judging.policy(Duration::ZERO),
             reading: self.reading.reading(),
             format,
-            color: self.output.color(),
-            output: self.output.report.file.output(),
+            color: self.report.file.color(),
+            output: self.report.file.output(),
         })
     }
 }

@@ -139,9 +139,9 @@ impl JudgeArgs {
                 reading: self.reading.reading(),
                 ..Plan::default()
             },
-            format: self.output.format_to_file()?,
+            format: self.output.report.format_to_file()?,
             look,
-            color: self.output.color(),
+            color: self.output.report.file.color(),
             output: self.output.report.file.output(),
         })
     }

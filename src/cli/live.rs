@@ -188,7 +188,7 @@ impl LiveArgs {
 
     pub fn live(self) -> Result<LiveCommand, String> {
         let look = TextLook { frames: self.frames, ..self.output.look(&self.times, false) };
-        let format = self.output.format_to_file()?;
+        let format = self.output.report.format_to_file()?;
         if format == Format::Parquet {
             let other =
                 "keep the packets (-w), and: closewait --format parquet FILE -o FILE.parquet";
@@ -239,7 +239,7 @@ impl LiveArgs {
             },
             format,
             look,
-            color: self.output.color(),
+            color: self.output.report.file.color(),
             output: self.output.report.file.output(),
         })
     }

@@ -145,7 +145,7 @@ impl ReadArgs {
         let explain = can_be_read.then(|| self.options());
         let look = TextLook { explain, ..self.output.look(&self.times, self.all) };
         let flames = self.flames.flames(self.output.report.file.output().as_deref())?;
-        let format = self.output.format_to_file()?;
+        let format = self.output.report.format_to_file()?;
         let paths = match (format, flames.paths()) {
             (Format::Html, Paths::None | Paths::Reported) => Paths::Sample,
             (_, paths) => paths,
@@ -168,7 +168,7 @@ impl ReadArgs {
             flames,
             format,
             look,
-            color: self.output.color(),
+            color: self.output.report.file.color(),
             output: self.output.report.file.output(),
             write: self.write,
         })

@@ -269,9 +269,9 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
-impl OutputArgs {
+impl ReportArgs<FormatArg> {
     pub(super) fn format(&self) -> Format {
-        match self.report.format {
+        match self.format {
             FormatArg::Text => Format::Text,
             FormatArg::Jsonl => Format::Jsonl,
             FormatArg::Csv => Format::Csv,
@@ -283,15 +283,13 @@ impl OutputArgs {
     /// The form of a report that goes to a file or to standard output.
     pub(super) fn format_to_file(&self) -> Result<Format, String> {
         let format = self.format();
-        if format == Format::Html
-            && self.report.file.output().is_none()
-            && io::stdout().is_terminal()
-        {
+        let is_shown = self.file.output().is_none() && io::stdout().is_terminal();
+        if format == Format::Html && is_shown {
             return Err("a page is for a browser: name a file for it, -o incident.html".into());
         }
         if format == Format::Parquet {
             parquet::check().map_err(|error| error.to_string())?;
-            if self.report.file.output().is_none() && io::stdout().is_terminal() {
+            if is_shown {
                 return Err(
                     "a table is for programs: name a file for it, -o verdicts.parquet".into()
                 );
@@ -299,11 +297,9 @@ impl OutputArgs {
         }
         Ok(format)
     }
+}
 
-    pub(super) fn color(&self) -> ColorChoice {
-        self.report.file.color()
-    }
-
+impl OutputArgs {
     /// The language that was asked for.
     pub(super) fn lang(&self) -> Option<Lang> {
         self.lang.map(Lang::from)

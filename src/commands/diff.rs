@@ -13,11 +13,12 @@ use super::terminal::Terminal;
 use super::{Exit, complain, open, place};
 use crate::capture::file::Input;
 use crate::capture::stop::Stop;
-use crate::expect::reported::{Reported, is_report};
+use crate::expect::reported::{NOBODY_S, Reported, is_report};
 use crate::printable::printable;
 use crate::report::diff::{Comparison, write_lines, write_page, write_text};
 use crate::run::{Paths, Plan, Reading, run};
-use crate::summary::compare::{Fate, Leaks, compare};
+use crate::summary::closes::LATE;
+use crate::summary::compare::{Fate, Leaks};
 use crate::summary::seen::Seen;
 use crate::summary::{Row, Sink, Totals};
 use crate::verdict::{Close, Policy};
@@ -66,7 +67,7 @@ fn told(asked: &DiffCommand) -> Result<Exit, String> {
     let (mut out, placing) = open(asked.output.as_deref(), color, &mut outputs, &gone)?.output();
     let before = leaks(asked, &asked.before, None, &stop)?;
     let after = leaks(asked, &asked.after, Some(&before), &stop)?;
-    let all = Comparison { changes: compare(&before, &after), not_judged: after.not_judged };
+    let all = Comparison::of(&before, &after);
     let written = match asked.format {
         Format::Text => write_text(&mut out, &all),
         Format::Jsonl => write_lines(&mut out, &all),
@@ -76,7 +77,7 @@ fn told(asked: &DiffCommand) -> Result<Exit, String> {
     drop(out);
     let written = written.and_then(|()| place(placing));
     written.map_err(|error| format!("the report could not be written: {error}"))?;
-    Ok(if all.of(Fate::New) > 0 { Exit::Found } else { Exit::Clean })
+    Ok(if all.with(Fate::New) > 0 { Exit::Found } else { Exit::Clean })
 }
 
 /// The leaks of a capture, or of a report of one, that comes after another.
@@ -142,7 +143,7 @@ fn read_capture(
         return Err(format!("{name}: was not read whole"));
     }
     if found.judged_none {
-        return Err(format!("{name}: --local names no end of its connections, so none is judged"));
+        return Err(format!("{name}: {NOBODY_S}"));
     }
     Ok(found.leaks)
 }
@@ -157,7 +158,10 @@ struct Gathered {
 
 impl Gathered {
     fn closed(&mut self, row: &Row, seen: &Seen) {
-        if row.judged.judgement.close == Close::Closed && !seen.finding {
+        let judgement = &row.judged.judgement;
+        // What ended a long hold (a restart, perhaps) mended nothing.
+        let is_late = judgement.held >= Some(LATE);
+        if judgement.close == Close::Closed && !seen.finding && !is_late {
             let path = row.judged.said.as_ref().map_or(&[][..], |facts| &facts.path);
             let said = path.iter().map(ToString::to_string).map(|said| printable(&said));
             let said: Vec<String> = said.collect();
@@ -181,7 +185,10 @@ impl Sink for Gathered {
     }
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
-        self.leaks.not_judged += totals.headline().not_judged;
+        let now = totals.headline();
+        self.leaks.not_judged += now.not_judged;
+        self.leaks.uncounted += now.pending + now.hidden;
+        self.leaks.is_cut |= totals.facts.cuts_packets();
         self.judged_none = totals.tally.is_of_others();
         Ok(())
     }

@@ -7,11 +7,15 @@ use chrono::TimeDelta;
 use serde::Deserialize;
 
 use crate::attach::sql::tags::code_of;
+use crate::facts::cuts_packets;
 use crate::names;
 use crate::printable::printable;
 use crate::summary::cause::Cause;
 use crate::summary::compare::{LeakKind, Leaks, Served};
 use crate::tcp::segment::Endpoint;
+
+/// The reason why nothing of a capture was judged.
+pub const NOBODY_S: &str = "--local names no end of its connections, so none is judged";
 
 /// Octets that tell a report in JSON lines from a capture.
 const BEGINS: &[u8] = b"{\"schema\":1,\"type\":\"";
@@ -35,6 +39,11 @@ struct Line {
     doubts: Vec<String>,
     held_s: Option<f64>,
     headline: Option<Headline>,
+    findings: Option<u64>,
+    #[serde(default)]
+    flows: u64,
+    #[serde(default)]
+    captures: Vec<Capture>,
     #[serde(default)]
     code: Option<Vec<Used>>,
     #[serde(flatten)]
@@ -50,6 +59,22 @@ struct End {
 #[derive(Deserialize)]
 struct Headline {
     not_judged: u64,
+    #[serde(default)]
+    pending: u64,
+    #[serde(default)]
+    hidden: u64,
+    #[serde(default)]
+    unread_inputs: u64,
+    #[serde(default)]
+    unread_packets: u64,
+    #[serde(default)]
+    foreign: u64,
+}
+
+#[derive(Deserialize)]
+struct Capture {
+    #[serde(default)]
+    snap_lengths: Vec<u32>,
 }
 
 /// The part of a conversation that tells kinds of leaks apart, in any protocol.
@@ -80,6 +105,8 @@ impl End {
 pub struct Reported {
     leaks: Leaks,
     lines: u64,
+    /// Lines of flows that are findings.
+    findings: u64,
     ended: bool,
 }
 
@@ -94,11 +121,15 @@ impl Reported {
             printable(&format!("line {} is not of a report in JSON lines: {error}", self.lines))
         })?;
         match line.r#type.as_str() {
-            "flow" => line.count(&mut self.leaks),
+            "flow" => {
+                self.findings += u64::from(line.finding);
+                line.count(&mut self.leaks);
+            }
             "summary" => {
-                line.end(&mut self.leaks);
+                line.end(&mut self.leaks, self.findings)?;
                 self.ended = true;
             }
+            "socket" => return Err("it lists sockets, and is no report of a capture".into()),
             // What happened live is told again by flows at the end.
             _ => {}
         }
@@ -142,8 +173,27 @@ impl Line {
         leaks.add(kind, !self.doubts.is_empty(), held);
     }
 
-    fn end(self, leaks: &mut Leaks) {
-        leaks.not_judged += self.headline.map_or(0, |headline| headline.not_judged);
+    /// The end of a report that has so many findings.
+    fn end(self, leaks: &mut Leaks, findings: u64) -> Result<(), String> {
+        let (Some(now), Some(said)) = (self.headline, self.findings) else {
+            return Err("its summary is none of a capture's report".into());
+        };
+        if said != findings {
+            return Err(format!(
+                "its summary says {said} findings, and it has {findings}: lines are missing"
+            ));
+        }
+        if now.unread_inputs + now.unread_packets > 0 {
+            return Err("is the report of a capture that was not read whole".into());
+        }
+        if now.foreign > 0 && now.foreign == self.flows {
+            return Err(NOBODY_S.into());
+        }
+        leaks.not_judged += now.not_judged;
+        leaks.uncounted += now.pending + now.hidden;
+        leaks.is_cut |=
+            self.captures.iter().flat_map(|it| &it.snap_lengths).any(|len| cuts_packets(*len));
+        Ok(())
     }
 }
 

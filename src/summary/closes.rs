@@ -24,7 +24,7 @@ use crate::verdict::{Close, Note};
 const SERVICES: usize = 256;
 
 /// A close that came sooner after the FIN is an ordinary one.
-const LATE: TimeDelta = TimeDelta::seconds(1);
+pub const LATE: TimeDelta = TimeDelta::seconds(1);
 
 /// Closes by service.
 #[derive(Clone, Debug, Default, PartialEq)]

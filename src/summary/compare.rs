@@ -31,6 +31,11 @@ impl LeakKind {
     fn whatever_code(&self) -> LeakKind {
         LeakKind { code: None, ..self.clone() }
     }
+
+    /// Returns the same kind, whatever was said, and why.
+    fn of_service(&self) -> LeakKind {
+        LeakKind { service: self.service, cause: None, statements: Vec::new(), code: None }
+    }
 }
 
 /// The service of a leak's connections.
@@ -61,6 +66,10 @@ pub struct Leaks {
     pub closed: Option<BTreeMap<LeakKind, u64>>,
     /// Connections of which it could not be told.
     pub not_judged: u64,
+    /// Connections in CLOSE-WAIT that do not count: not for long enough, or with a doubt.
+    pub uncounted: u64,
+    /// Packets were not captured whole: what was said may be known in part.
+    pub is_cut: bool,
 }
 
 /// Leaks of one kind in one capture.
@@ -121,15 +130,20 @@ impl LeakCount {
 }
 
 /// The leaks of two captures by kind. Where the code of some of a kind is not known, all of it are one: else what is
-/// the same would seem to have changed.
+/// the same would seem to have changed. So are all of a service where one capture tells less of what was said.
 fn told_apart(both: [&Leaks; 2]) -> [BTreeMap<LeakKind, LeakCount>; 2] {
+    let is_cut = both[0].is_cut != both[1].is_cut;
     let kinds = both.iter().flat_map(|leaks| leaks.kinds.keys());
     let unknown: BTreeSet<&LeakKind> = kinds.filter(|kind| kind.code.is_none()).collect();
     both.map(|leaks| {
         let mut told = BTreeMap::<LeakKind, LeakCount>::new();
         for (kind, found) in &leaks.kinds {
             let alike = kind.whatever_code();
-            let kind = if unknown.contains(&alike) { alike } else { kind.clone() };
+            let kind = match (is_cut, unknown.contains(&alike)) {
+                (true, _) => kind.of_service(),
+                (false, true) => alike,
+                (false, false) => kind.clone(),
+            };
             told.entry(kind).or_default().join(found);
         }
         told
@@ -188,7 +202,7 @@ pub fn compare(before: &Leaks, after: &Leaks) -> Vec<Change> {
     let [told_before, told_after] = told_apart([before, after]);
     let kinds: BTreeSet<&LeakKind> = told_before.keys().chain(told_after.keys()).collect();
     // Of connections that were closed nobody knows the code.
-    let closed = after.closed.as_ref().map(|closed| {
+    let closed = after.closed.as_ref().filter(|_| !before.is_cut && !after.is_cut).map(|closed| {
         closed.iter().map(|(kind, n)| (kind.whatever_code(), *n)).collect::<BTreeMap<_, _>>()
     });
     let change = |kind: &LeakKind| {

@@ -263,6 +263,7 @@ impl Totals {
             before_capture: self.stuck_before,
             elsewhere: tally.elsewhere,
             not_judged: tally.not_judged(),
+            foreign: tally.foreign,
             unread: self.unread,
             cut_off: self.cut_off,
             unread_packets: self.unread_packets(),
@@ -309,6 +310,8 @@ pub struct Headline {
     pub elsewhere: u64,
     /// Connections of which it cannot be told.
     pub not_judged: u64,
+    /// Connections that are not between ends of which one was named as local.
+    pub foreign: u64,
     /// Inputs that could not be read, or not to their end.
     pub unread: u64,
     /// Packets that may well be TCP, and could not be read.
@@ -318,8 +321,8 @@ pub struct Headline {
 }
 
 impl Headline {
-    /// Nothing is in CLOSE-WAIT, and everything was read and judged.
+    /// Nothing is in CLOSE-WAIT, and everything was read, and judged where it may be local.
     pub fn is_all_clear(self) -> bool {
-        self == Headline::default()
+        Headline { foreign: 0, ..self } == Headline::default()
     }
 }

@@ -86,7 +86,8 @@ impl Narrow {
 /// Lists the sockets, once or again and again.
 pub fn sockets(asked: &SocketsCommand) -> Exit {
     let (gone, color) = (Stop::default(), asked.format.color(asked.color));
-    let opened = open(asked.output.as_deref(), color, &mut Outputs::default(), &gone);
+    let mut outputs = Outputs::beside(asked.files.iter().map(PathBuf::as_path));
+    let opened = open(asked.output.as_deref(), color, &mut outputs, &gone);
     let (mut out, mut placing) = match opened {
         Ok(opened) => opened.output(),
         Err(sentence) => {
@@ -95,7 +96,9 @@ pub fn sockets(asked: &SocketsCommand) -> Exit {
         }
     };
     if !asked.files.is_empty() {
-        return saved::report(asked, &mut out);
+        let reported = saved::report(asked, &mut out);
+        drop(out);
+        return reported.and_then(|exit| place(placing).map(|()| exit)).unwrap_or_else(not_written);
     }
     let mut watch = asked.code.then(arm).flatten().map(Armed::begin);
     let started = Instant::now();
@@ -122,10 +125,7 @@ pub fn sockets(asked: &SocketsCommand) -> Exit {
             .and_then(|()| place(placing.take()));
         match written {
             Ok(()) => {}
-            Err(error) => {
-                complain(&format!("the report could not be written: {error}"));
-                return Exit::Failed;
-            }
+            Err(error) => return not_written(error),
         }
         match asked.watch {
             Some(pause)
@@ -138,6 +138,11 @@ pub fn sockets(asked: &SocketsCommand) -> Exit {
             _ => return Exit::Clean,
         }
     }
+}
+
+fn not_written(error: io::Error) -> Exit {
+    complain(&format!("the report could not be written: {error}"));
+    Exit::Failed
 }
 
 fn listing<'a>(asked: &SocketsCommand, snapshot: &'a Snapshot) -> Listing<'a> {

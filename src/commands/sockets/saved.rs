@@ -11,7 +11,11 @@ use crate::owner::saved::{ASSUMED, Moment, Saved, parse, text};
 use crate::printable::printable;
 
 /// Reports each file in its turn.
-pub fn report(asked: &SocketsCommand, out: &mut dyn Write) -> Exit {
+///
+/// # Errors
+///
+/// Errors of `out`.
+pub fn report(asked: &SocketsCommand, out: &mut dyn Write) -> io::Result<Exit> {
     let several = asked.files.len() > 1;
     let (mut failed, mut found) = (false, false);
     for file in &asked.files {
@@ -34,19 +38,13 @@ pub fn report(asked: &SocketsCommand, out: &mut dyn Write) -> Exit {
         if saved.is_assumed {
             complain(&format!("{name}: {ASSUMED}"));
         }
-        match one(asked, out, several.then_some(&name), saved.moments) {
-            Ok(stuck) => found |= stuck,
-            Err(error) => {
-                complain(&format!("the report could not be written: {error}"));
-                return Exit::Failed;
-            }
-        }
+        found |= one(asked, out, several.then_some(&name), saved.moments)?;
     }
-    match (failed, found) {
+    Ok(match (failed, found) {
         (true, _) => Exit::Failed,
         (false, true) => Exit::Found,
         (false, false) => Exit::Clean,
-    }
+    })
 }
 
 fn read(file: &Path) -> Result<Saved, String> {

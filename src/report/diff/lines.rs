@@ -26,7 +26,7 @@ struct ChangeLine<'a> {
     before: CountLine,
     after: CountLine,
     /// Connections of the second capture on which the same was said and that were closed; null where
-    /// a report stands for it.
+    /// a report stands for it, or packets were cut.
     closed_after: Option<u64>,
     /// The second capture shows that one that is gone was mended.
     shown: bool,
@@ -48,6 +48,12 @@ struct SummaryLine {
     gone: usize,
     unshown: usize,
     not_judged: u64,
+    /// As many of the first capture.
+    not_judged_before: u64,
+    /// Connections in CLOSE-WAIT of the second capture that do not count.
+    uncounted: u64,
+    /// Packets were captured in part.
+    cut: bool,
 }
 
 impl From<LeakCount> for CountLine {
@@ -85,7 +91,7 @@ pub fn write(mut out: &mut dyn Write, all: &Comparison) -> io::Result<()> {
     for change in &all.changes {
         write_line(&mut out, &ChangeLine::from(change))?;
     }
-    let [new, stayed, gone] = Fate::ALL.map(|fate| all.of(fate));
+    let [new, stayed, gone] = Fate::ALL.map(|fate| all.with(fate));
     let summary = SummaryLine {
         schema: SCHEMA,
         r#type: "diff-summary",
@@ -93,7 +99,10 @@ pub fn write(mut out: &mut dyn Write, all: &Comparison) -> io::Result<()> {
         stayed,
         gone,
         unshown: all.unshown(),
-        not_judged: all.not_judged,
+        not_judged: all.not_judged[1],
+        not_judged_before: all.not_judged[0],
+        uncounted: all.uncounted,
+        cut: all.is_cut,
     };
     write_line(&mut out, &summary)?;
     out.flush()

@@ -8,20 +8,34 @@ pub use lines::write as write_lines;
 pub use page::write as write_page;
 pub use text::write as write_text;
 
-use crate::summary::compare::{Change, Fate, LeakKind, Served};
+use crate::summary::compare::{Change, Fate, LeakKind, Leaks, Served, compare};
 use crate::units::count;
 
 /// Two captures, held against each other.
 pub struct Comparison {
     /// Kinds of leaks, with their counts before and after.
     pub changes: Vec<Change>,
-    /// Connections of the second capture of which it cannot be told.
-    pub not_judged: u64,
+    /// Connections of the first and of the second capture of which it cannot be told.
+    pub not_judged: [u64; 2],
+    /// Connections in CLOSE-WAIT of the second that do not count.
+    pub uncounted: u64,
+    /// Packets of one of them were cut, or of both.
+    pub is_cut: bool,
 }
 
 impl Comparison {
+    /// Holds two captures against each other.
+    pub fn of(before: &Leaks, after: &Leaks) -> Comparison {
+        Comparison {
+            changes: compare(before, after),
+            not_judged: [before.not_judged, after.not_judged],
+            uncounted: after.uncounted,
+            is_cut: before.is_cut || after.is_cut,
+        }
+    }
+
     /// Counts the kinds of leaks with a fate.
-    pub fn of(&self, fate: Fate) -> usize {
+    pub fn with(&self, fate: Fate) -> usize {
         self.changes.iter().filter(|change| change.fate == fate).count()
     }
 
@@ -32,14 +46,12 @@ impl Comparison {
 
     /// Everything in one sentence.
     fn headline(&self) -> String {
-        let [new, stayed, gone] = Fate::ALL.map(|fate| self.of(fate));
+        let [new, stayed, gone] = Fate::ALL.map(|fate| self.with(fate));
         if self.changes.is_empty() {
             return "No leak in either capture".into();
         }
         let kinds = |n: usize, what: &str| {
-            (n > 0).then(|| {
-                format!("{} {what}", count(n as u64, "kind of leak").replace("leaks", "leak"))
-            })
+            (n > 0).then(|| format!("{} of leak {what}", count(n as u64, "kind")))
         };
         let told = [kinds(new, "new"), kinds(stayed, "stayed"), kinds(gone, "gone")];
         let told: Vec<String> = told.into_iter().flatten().collect();
@@ -51,10 +63,20 @@ impl Comparison {
         format!("{}{unshown}", told.join(", "))
     }
 
-    /// The reason why the second capture is less of a proof.
-    fn caution(&self) -> Option<String> {
-        let n = count(self.not_judged, "connection");
-        (self.not_judged > 0).then(|| format!("{n} of the second capture could not be judged."))
+    /// The reasons why the captures are less of a proof, a sentence each.
+    fn cautions(&self) -> Vec<String> {
+        let of = |which| move |n| format!("{} of the {which} capture", count(n, "connection"));
+        let some = |n: u64| (n > 0).then_some(n);
+        let [before, after] = self.not_judged.map(some);
+        [
+            before.map(of("first")).map(|n| format!("{n} could not be judged: what is new may be older.")),
+            after.map(of("second")).map(|n| format!("{n} could not be judged.")),
+            some(self.uncounted).map(of("second")).map(|n| format!("{n} in CLOSE-WAIT do not count: not for long enough, or with doubts.")),
+            self.is_cut.then(|| "Packets were captured in part (snap length): what was said on connections cannot be held against each other.".into()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 }
 
@@ -73,9 +95,9 @@ fn cause(kind: &LeakKind) -> &'static str {
 /// The evidence of the second capture about a leak that is gone.
 fn shown(change: &Change) -> String {
     match change.closed_after {
-        None => "a report in JSON lines cannot show that it was mended: compare captures".into(),
+        None => "that it was mended cannot be shown so: compare captures, of whole packets".into(),
         Some(0) => {
-            "nobody went the same way in the second capture: no proof that it was mended".into()
+            "in the second capture, none that went the same way was closed in time: no proof that it was mended".into()
         }
         Some(n) => {
             let n = count(n, "connection");

@@ -16,18 +16,18 @@ const ROWS: usize = 300;
 /// Writes a page; `made_by` is the command line, as a shell reads it.
 pub fn write(out: &mut dyn Write, all: &Comparison, made_by: &str) -> io::Result<()> {
     let headline = all.headline();
-    let mood = match all.of(Fate::New) {
-        0 if all.unshown() == 0 && all.not_judged == 0 => Mood::Good,
+    let mood = match all.with(Fate::New) {
+        0 if all.unshown() == 0 && all.cautions().is_empty() => Mood::Good,
         0 => Mood::Plain,
         _ => Mood::Bad,
     };
     let top = html! {
         p.answer { (headline) "." }
         p.soft { "Two captures held against each other, by service, cause, statements and code." }
-        @if let Some(caution) = all.caution() { p { (caution) } }
+        @for caution in all.cautions() { p { (caution) } }
     };
     let main = html! {
-        @for fate in Fate::ALL { @if all.of(fate) > 0 { (part(all, fate)) } }
+        @for fate in Fate::ALL { @if all.with(fate) > 0 { (part(all, fate)) } }
     };
     out.write_all(frame(&headline, mood, &top, &main, made_by).into_string().as_bytes())?;
     out.flush()

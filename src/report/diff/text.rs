@@ -13,7 +13,7 @@ const WIDE: usize = 100;
 
 /// Writes a headline, then the kinds of leaks by their fate.
 pub fn write(out: &mut dyn Write, all: &Comparison) -> io::Result<()> {
-    let style = if all.of(Fate::New) > 0 { ALARM } else { CALM };
+    let style = if all.with(Fate::New) > 0 { ALARM } else { CALM };
     writeln!(out, "{style}{}{style:#}.", all.headline())?;
     for fate in Fate::ALL {
         let changes: Vec<&Change> = all.changes.iter().filter(|c| c.fate == fate).collect();
@@ -22,9 +22,11 @@ pub fn write(out: &mut dyn Write, all: &Comparison) -> io::Result<()> {
             changes.iter().try_for_each(|change| one(out, change))?;
         }
     }
-    if let Some(caution) = all.caution() {
-        writeln!(out, "\n{caution}")?;
+    let cautions = all.cautions();
+    if !cautions.is_empty() {
+        writeln!(out)?;
     }
+    cautions.iter().try_for_each(|caution| writeln!(out, "{caution}"))?;
     out.flush()
 }
 
