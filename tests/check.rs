@@ -807,3 +807,118 @@ fn scanners_get_what_they_read() {
     let before = print(&project);
     assert_eq!(print(&project.capture("x.pcap", &other_port(leak()))), before);
 }
+
+/// Limits of some peers say what they say: of the rest, the general ones hold for the whole capture.
+#[test]
+fn an_override_changes_no_other_limit() {
+    let mut both = forgotten();
+    both.records.extend(other_port(forgotten()).records);
+    let with = |policy: &str| Project::with(&both).file("closewait.toml", policy).out(&["x.pcap"]);
+    let held = "[[override]]\npeer = ':3306'\nmax_held = '5min'\n";
+    let (status, out) = with("max_leaks = 1\n");
+    assert_eq!(status, Some(1), "{out}");
+    let (status, out) = with(&format!("max_leaks = 1\n{held}"));
+    assert_eq!(status, Some(1), "{out}");
+    assert!(out.contains("leak: expected at most 1, found 2"), "{out}");
+    assert_eq!(with(&format!("max_leaks = 2\n{held}")).0, Some(0));
+}
+
+/// A capture's own expectation is asked alone, and what is passed over is said.
+#[test]
+fn an_expectation_of_its_own_goes_before_the_policy_and_the_limits() {
+    let project = Project::with(&leak())
+        .file("x.expect.toml", "leak = 1\n")
+        .file("closewait.toml", "filter = 'port 9'\nmax_leaks = 0\n");
+    let (status, out) = project.out(&["x.pcap"]);
+    assert_eq!(status, Some(0), "{out}");
+    let (status, out) = project.out(&["--max-leaks", "0", "--max-held", ":3306=1s", "x.pcap"]);
+    assert_eq!(status, Some(0), "{out}");
+    let words = "x.expect.toml says what is expected, and --max-leaks, --max-held does not count";
+    assert!(out.contains(words), "{out}");
+}
+
+/// A folder is checked whole: parts of a series, other names, other compressions; and what has no capture.
+#[test]
+fn a_folder_hides_nothing() {
+    let project = Project::with(&closed_after(0)).capture("x.pcap1", &leak());
+    let project = project.capture("Y.PCAP", &leak()).capture("z.dump", &leak());
+    let (status, out) = project.out(&["."]);
+    assert_eq!(status, Some(1), "{out}");
+    assert!(out.contains("4 captures: 1 ok, 3 FAILED"), "{out}");
+    let project = Project::with(&closed_after(0)).file("gone.expect.toml", "leak = 0\n");
+    let (status, out) = project.out(&["."]);
+    assert_eq!(status, Some(2), "{out}");
+    assert!(out.contains("gone.expect.toml  the capture that it is about is not there"), "{out}");
+}
+
+/// That no attempt is expected says nothing of connections that were left open.
+#[test]
+fn attempts_allow_no_open_connection() {
+    let open = Talk::logged_in(3306).ask("SELECT 1", 0x0002);
+    each(&open, &[("attempt = 0", Some("judged: expected a connection")), ("open = 1", None)]);
+}
+
+/// What the report and the baseline are written to is none of what is read.
+#[test]
+fn no_input_is_written_over() {
+    let project = Project::with(&leak())
+        .file("x.expect.toml", "leak = 1\n")
+        .file("closewait.toml", "max_leaks = 0\n");
+    assert_eq!(project.out(&["--write-baseline", "known.jsonl", "x.pcap"]).0, Some(0));
+    let known = project.read("known.jsonl");
+    for options in [
+        &["-o", "x.expect.toml"][..],
+        &["-o", "closewait.toml"],
+        &["--write-baseline", "x.expect.toml"],
+        &["--baseline", "known.jsonl", "-o", "known.jsonl"],
+        &["--write-baseline", "new.jsonl", "-o", "new.jsonl"],
+    ] {
+        let (status, out) = project.out(&[options, &["x.pcap"]].concat());
+        assert_eq!(status, Some(2), "{options:?}: {out}");
+        assert!(out.contains("must name another file"), "{out}");
+    }
+    assert_eq!(project.read("x.expect.toml"), "leak = 1\n");
+    assert_eq!(project.read("known.jsonl"), known);
+    let again = ["--baseline", "known.jsonl", "--write-baseline", "known.jsonl", "x.pcap"];
+    assert_eq!(project.out(&again).0, Some(0));
+}
+
+/// Nothing is blessed that would fail the next time.
+#[test]
+fn what_cannot_be_met_is_not_blessed() {
+    let project = Project::with(&leak());
+    let (status, out) = project.out(&["--bless", "--local", "192.0.2.77", "x.pcap"]);
+    assert_eq!(status, Some(2), "{out}");
+    assert!(out.contains("cannot be expected: judged"), "{out}");
+    assert!(!project.0.path().join("x.expect.toml").exists());
+}
+
+/// Many findings that say the same are matched as fast as they were written.
+#[test]
+fn many_entries_that_say_the_same_are_one_search() {
+    let wanted = "[[finding]]\npeer = ':3306'\n".repeat(20_000);
+    let (status, out) = Project::with(&leak()).file("x.expect.toml", &wanted).out(&["x.pcap"]);
+    assert_eq!(status, Some(1));
+    assert_eq!(out.matches("finding: expected peer :3306").count(), 19_999);
+}
+
+/// Two entries that are missed are two issues.
+#[test]
+fn what_was_expected_tells_issues_apart() {
+    let expected = "[[finding]]\npeer = '10.1.1.1'\n[[finding]]\npeer = '10.1.1.2'\n";
+    let project = Project::with(&closed_after(0)).file("x.expect.toml", expected);
+    let (_, out) = project.out(&["--format", "gitlab", "x.pcap"]);
+    let issues: Vec<serde_json::Value> = serde_json::from_str(&out).expect("a list");
+    let of = |issue: &serde_json::Value| issue["fingerprint"].as_str().expect("one").to_owned();
+    let fingerprints: std::collections::BTreeSet<String> = issues.iter().map(of).collect();
+    assert_eq!((issues.len(), fingerprints.len()), (2, 2), "{out}");
+}
+
+/// XML has no place for some characters.
+#[test]
+fn junit_has_no_character_that_xml_does_not_know() {
+    let project = Project::new().capture("a\u{fffe}b\u{ffff}.pcap", &leak());
+    let (_, xml) = project.out(&["--format", "junit", "."]);
+    well_formed(&xml);
+    assert!(!xml.contains(['\u{fffe}', '\u{ffff}']), "{xml}");
+}

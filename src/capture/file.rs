@@ -361,6 +361,11 @@ impl Source for FileSource {
     }
 }
 
+/// Tells whether a file that begins so is a capture as libpcap or Wireshark write it.
+pub fn is_capture(magic: [u8; 4]) -> bool {
+    magic == SECTION_HEADER || is_magic(magic)
+}
+
 /// Tells the format by its first bytes.
 fn recognise(buffer: &mut Buffer, about: &mut About) -> Result<Format, Trouble> {
     let start = buffer.peek(4).map_err(read_failed)?;

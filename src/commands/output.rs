@@ -84,7 +84,10 @@ impl Outputs {
     /// Writes a whole file that holds neither.
     pub fn write(&mut self, path: &Path, flag: &str, text: &str) -> Result<(), String> {
         self.claim(path, flag)?;
-        write(path, text).map_err(|error| cannot(path, &error))
+        write(path, text).map_err(|error| cannot(path, &error))?;
+        // From now on it is known by its inode.
+        self.outputs.extend(Identity::of(path));
+        Ok(())
     }
 
     fn claim(&mut self, path: &Path, flag: &str) -> Result<(), String> {

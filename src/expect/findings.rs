@@ -1,5 +1,6 @@
 //! The findings expected, one by one, in any order.
 
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 
 use chrono::TimeDelta;
@@ -85,50 +86,77 @@ impl fmt::Display for Wanted {
 /// Pairs each entry with the index of a finding that fits it. As many entries as possible have one, each its own: an
 /// entry that fits many must not take the only one that another fits.
 pub fn pairs(wanted: &[Wanted], found: &[&Seen]) -> Vec<Option<usize>> {
-    let fits: Vec<Vec<usize>> = wanted
-        .iter()
-        .map(|wanted| (0..found.len()).filter(|&place| wanted.matches(found[place])).collect())
-        .collect();
-    let mut taken: Vec<Option<usize>> = vec![None; found.len()];
-    for entry in 0..wanted.len() {
-        give(entry, &fits, &mut taken);
-    }
-    let place_of = |entry| taken.iter().position(|by| *by == Some(entry));
-    (0..wanted.len()).map(place_of).collect()
+    let mut matching = Matching::new(wanted, found);
+    (0..wanted.len()).for_each(|entry| matching.give(entry));
+    matching.place_of
 }
 
-/// Finds a place for `entry`: a free one, or one whose owner can go elsewhere, and so on. The shortest
-/// such chain is looked for, so nothing is visited twice.
-fn give(entry: usize, fits: &[Vec<usize>], taken: &mut [Option<usize>]) {
-    let mut came_from: Vec<Option<usize>> = vec![None; taken.len()];
-    let mut waiting = std::collections::VecDeque::from([entry]);
-    while let Some(who) = waiting.pop_front() {
-        for &place in &fits[who] {
-            if came_from[place].is_some() {
-                continue;
-            }
-            came_from[place] = Some(who);
-            match taken[place] {
-                None => return hand_on(place, entry, &came_from, taken),
-                Some(owner) => waiting.push_back(owner),
-            }
+/// Entries and the places of findings, each given to one at most. Entries that say the same are of one kind: what one of
+/// them fits, all do.
+struct Matching {
+    kind_of: Vec<usize>,
+    /// Places that fit, by kind.
+    fits: Vec<Vec<usize>>,
+    /// Kinds of which an entry found no place: nor will another.
+    in_vain: Vec<bool>,
+    owner: Vec<Option<usize>>,
+    place_of: Vec<Option<usize>>,
+}
+
+impl Matching {
+    fn new(wanted: &[Wanted], found: &[&Seen]) -> Matching {
+        let (mut kinds, mut fits) = (HashMap::new(), Vec::new());
+        let mut kind = |wanted: &Wanted| {
+            *kinds.entry(wanted.to_string()).or_insert_with(|| {
+                let places = (0..found.len()).filter(|&place| wanted.matches(found[place]));
+                fits.push(places.collect());
+                fits.len() - 1
+            })
+        };
+        Matching {
+            kind_of: wanted.iter().map(&mut kind).collect(),
+            in_vain: vec![false; fits.len()],
+            fits,
+            owner: vec![None; found.len()],
+            place_of: vec![None; wanted.len()],
         }
     }
-}
 
-/// Everyone on the chain moves one place on.
-fn hand_on(
-    mut place: usize,
-    entry: usize,
-    came_from: &[Option<usize>],
-    taken: &mut [Option<usize>],
-) {
-    while let Some(who) = came_from[place] {
-        let before = taken.iter().position(|by| *by == Some(who));
-        taken[place] = Some(who);
-        match before {
-            Some(before) if who != entry => place = before,
-            _ => return,
+    /// Finds a place for `entry`: a free one, or one whose owner can go elsewhere, and so on. The shortest such chain is
+    /// looked for, so no kind is visited twice.
+    fn give(&mut self, entry: usize) {
+        if self.in_vain[self.kind_of[entry]] {
+            return;
+        }
+        let mut came_from: Vec<Option<usize>> = vec![None; self.owner.len()];
+        let mut visited = vec![false; self.fits.len()];
+        let mut waiting = VecDeque::from([entry]);
+        while let Some(who) = waiting.pop_front() {
+            if std::mem::replace(&mut visited[self.kind_of[who]], true) {
+                continue;
+            }
+            for &place in &self.fits[self.kind_of[who]] {
+                if came_from[place].is_some() {
+                    continue;
+                }
+                came_from[place] = Some(who);
+                match self.owner[place] {
+                    None => return self.hand_on(place, entry, &came_from),
+                    Some(owner) => waiting.push_back(owner),
+                }
+            }
+        }
+        self.in_vain[self.kind_of[entry]] = true;
+    }
+
+    /// Everyone on the chain moves one place on.
+    fn hand_on(&mut self, mut place: usize, entry: usize, came_from: &[Option<usize>]) {
+        while let Some(who) = came_from[place] {
+            self.owner[place] = Some(who);
+            match self.place_of[who].replace(place) {
+                Some(before) if who != entry => place = before,
+                _ => return,
+            }
         }
     }
 }

@@ -155,10 +155,11 @@ impl Case<'_> {
             self.broken.push(Violation::new(Key::Judged, expected, why, Vec::new()));
             return;
         }
-        if !is_nothing_judged(self.collected) || self.expectation.allows_open() {
+        let tally = &self.collected.tally;
+        let is_open = tally.of(Verdict::Open) > 0;
+        if !is_nothing_judged(self.collected) || self.expectation.allows(is_open) {
             return;
         }
-        let tally = &self.collected.tally;
         let busy = self.those(|seen| seen.said.in_transaction && seen.is_kept());
         let words = match tally.of(Verdict::Open) {
             0 => format!("{} attempts and no connection", tally.flows),
@@ -190,14 +191,27 @@ impl Case<'_> {
     /// Leaks, what cannot be told, and how long it was held: in general, then for each override.
     fn limits(&mut self) {
         let expectation = self.expectation;
-        let general = expectation.limits();
-        let rest = self.those(|seen| self.override_of(seen).is_none());
-        self.limited(general, &rest);
+        let Limits { leaks, held, unknown } = expectation.limits();
+        // Connections with a peer whose own limits do not say it.
+        let rest = |says: fn(&Limits) -> bool| {
+            let own = |index: usize| &expectation.overrides[index].limits;
+            self.those(|seen| self.override_of(seen).is_none_or(|index| !says(own(index))))
+        };
+        let rests = [
+            rest(|own| own.leaks.is_some()),
+            rest(|own| own.held.is_some()),
+            rest(|own| own.unknown.is_some()),
+        ];
+        let none = Limits::default();
+        let general =
+            [Limits { leaks, ..none }, Limits { held, ..none }, Limits { unknown, ..none }];
+        for (limits, rest) in general.into_iter().zip(&rests) {
+            self.limited(limits, rest);
+        }
         for (index, exception) in expectation.overrides.iter().enumerate() {
             let own = self.those(|seen| self.override_of(seen) == Some(index));
-            let limits = exception.limits.or(general.without_lower());
             let before = self.broken.len();
-            self.limited(limits, &own);
+            self.limited(exception.limits, &own);
             for violation in &mut self.broken[before..] {
                 violation.exception = Some(Exception { index, name: exception.name.clone() });
             }
@@ -332,14 +346,12 @@ fn left_over(found: &[usize], pairs: &[Option<usize>]) -> Vec<usize> {
 }
 
 impl Expectation {
-    /// True if something is said of connections that are open at the end.
+    /// True if something is said of connections that are open at the end, or else of attempts.
     #[must_use]
-    pub fn allows_open(&self) -> bool {
+    pub fn allows(&self, is_open: bool) -> bool {
         let says = |verdict: Verdict| self.verdicts[verdict.index()].is_some();
-        says(Verdict::Open)
-            || says(Verdict::Attempt)
-            || self.open_idle.is_some()
-            || self.transactions_open.is_some()
+        let of_open = self.open_idle.is_some() || self.transactions_open.is_some();
+        says(Verdict::Open) || of_open || !is_open && says(Verdict::Attempt)
     }
 
     /// The limits that hold for every peer without ones of its own. Where nothing is said of findings,
@@ -353,25 +365,6 @@ impl Expectation {
             leaks: leaks.or(says_nothing.then_some(Range::at_most(0))),
             held: self.held,
             unknown: Some(unknown.unwrap_or(Range::at_most(0))),
-        }
-    }
-}
-
-impl Limits {
-    fn or(self, general: Limits) -> Limits {
-        Limits {
-            leaks: self.leaks.or(general.leaks),
-            held: self.held.or(general.held),
-            unknown: self.unknown.or(general.unknown),
-        }
-    }
-
-    /// "At least" is meant of the whole capture, not of each peer.
-    fn without_lower(self) -> Limits {
-        Limits {
-            leaks: self.leaks.map(Range::without_lower),
-            held: self.held.map(Range::without_lower),
-            unknown: self.unknown.map(Range::without_lower),
         }
     }
 }

@@ -25,12 +25,6 @@ impl<T: PartialOrd + PartialEq + Copy> Range<T> {
         self.min.is_none_or(|min| value >= min) && self.max.is_none_or(|max| value <= max)
     }
 
-    /// Drops the lower limit.
-    #[must_use]
-    pub fn without_lower(self) -> Range<T> {
-        Range { min: None, ..self }
-    }
-
     /// Says it in a sentence: `0`, `at most 2`, `1 to 3`.
     pub fn text(self, one: impl Fn(T) -> String) -> String {
         match (self.min, self.max) {

@@ -307,6 +307,8 @@ pub struct Collected {
     pub closed_by_peer: u64,
     /// Connections that show packets missing, where there are too many.
     pub holes: Holes,
+    /// Packets that were dropped while it was captured, as somebody counted.
+    pub drops: u64,
 }
 
 /// True if the side that is not judged closed it, or reset it before anybody closed it; without a local
@@ -334,7 +336,10 @@ impl Sink for Collected {
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
         self.tally = totals.tally.clone();
-        totals.captures.iter().for_each(|capture| self.holes += capture.facts.holes());
+        for capture in &totals.captures {
+            self.holes += capture.facts.holes();
+            self.drops += capture.facts.drops();
+        }
         // Rows come as connections end: what is printed goes by their first packets.
         self.flows.sort_by_key(|seen| seen.first.order());
         Ok(())

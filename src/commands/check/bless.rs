@@ -5,6 +5,7 @@ use similar::TextDiff;
 use super::{Own, ReadCapture, cannot};
 use crate::commands::output;
 use crate::expect::bless::bless as blessed;
+use crate::expect::{Violation, file, violations};
 use crate::printable::printable;
 use crate::report::check::{Checked, Outcome};
 
@@ -30,12 +31,24 @@ fn write(read: &ReadCapture) -> Result<String, String> {
     let before = read.own.as_ref().map(|Own { text }| text.as_str());
     let after = blessed(before, &capture, &read.reading, &read.collected)
         .map_err(|wrong| format!("{}: {wrong}", read.target.expectation_name()))?;
+    if let Some(broken) = broken(&after, read) {
+        return Err(format!("what was found cannot be expected: {broken}"));
+    }
     let before = before.unwrap_or_default();
     if after == before {
         return Ok(String::new());
     }
     output::write(path, &after).map_err(|error| cannot("written", path, &error))?;
     Ok(diff(&read.target.expectation_name(), before, &after))
+}
+
+/// Says what of an expectation the capture does not hold that it was made of.
+fn broken(text: &str, read: &ReadCapture) -> Option<String> {
+    let expectation = file::expectation(text).map_err(|wrong| wrong.to_string());
+    match expectation.map(|expected| violations(&expected, &read.collected, &|_| false)) {
+        Ok(broken) => broken.first().map(Violation::sentence),
+        Err(wrong) => Some(wrong),
+    }
 }
 
 fn diff(name: &str, before: &str, after: &str) -> String {

@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+use crate::capture::file::is_capture;
 
 /// A capture to check.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +23,7 @@ pub struct Nothing {
 }
 
 const KINDS: [&str; 3] = ["pcap", "pcapng", "cap"];
-const COMPRESSED: [&str; 2] = ["gz", "zst"];
+const COMPRESSED: [&str; 5] = ["gz", "zst", "xz", "bz2", "lz4"];
 
 /// Files, folders with all below them, and globs that the shell has left alone. What is named twice is
 /// checked once.
@@ -37,9 +39,9 @@ fn of(path: &Path) -> Vec<Result<PathBuf, Nothing>> {
     if path.is_dir() {
         return match in_folder(path) {
             Ok(found) if found.is_empty() => {
-                nothing("holds no capture (.pcap, .pcapng, .cap, also with .gz or .zst)".into())
+                nothing("holds no capture (.pcap, .pcapng, .cap, also compressed)".into())
             }
-            Ok(found) => found.into_iter().map(Ok).collect(),
+            Ok(found) => found,
             Err(error) => nothing(format!("cannot be listed: {error}")),
         };
     }
@@ -70,8 +72,8 @@ fn matching(pattern: &str) -> Result<Vec<PathBuf>, String> {
 
 /// Sorted. Links to folders are not followed, so that no loop is; what is hidden is not looked at, and
 /// a pipe is not waited for.
-fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
+fn in_folder(folder: &Path) -> io::Result<Vec<Result<PathBuf, Nothing>>> {
+    let (mut found, mut expected) = (Vec::new(), Vec::new());
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder)? {
@@ -80,15 +82,40 @@ fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
             let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
             if kind.is_dir() && !is_hidden {
                 folders.push(path);
-            } else if !is_hidden && stem(&path).is_some() && path.is_file() {
+            } else if is_hidden || !path.is_file() {
+            } else if path.to_string_lossy().ends_with(EXPECTATION) {
+                expected.push(path);
+            } else if stem(&path).is_some() || begins_as_capture(&path) {
                 found.push(path);
             }
         }
     }
     found.sort();
+    let used: HashSet<PathBuf> =
+        found.iter().cloned().map(|it| Target::new(it).expectation).collect();
+    expected.retain(|path| !used.contains(path));
+    expected.sort();
     // `closewait check .` names files as everyone else does.
     let short = |path: PathBuf| path.strip_prefix(".").map(Path::to_path_buf).unwrap_or(path);
-    Ok(found.into_iter().map(short).collect())
+    let alone = |path| Nothing {
+        path: short(path),
+        why: "the capture that it is about is not there".into(),
+    };
+    Ok(found
+        .into_iter()
+        .map(|path| Ok(short(path)))
+        .chain(expected.into_iter().map(|path| Err(alone(path))))
+        .collect())
+}
+
+/// The ending of expectations.
+const EXPECTATION: &str = ".expect.toml";
+
+/// Is it a capture, whatever it is called (`x.pcap1` of a rotated series)?
+fn begins_as_capture(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && is_capture(magic)
 }
 
 /// The name without what says that it is a capture; `None` if nothing does.
@@ -96,7 +123,8 @@ fn stem(path: &Path) -> Option<&str> {
     let name = path.file_name()?.to_str()?;
     let without = |name: &'_ str, endings: &[&str]| {
         let (stem, ending) = name.rsplit_once('.')?;
-        (!stem.is_empty() && endings.contains(&ending)).then_some(stem.len())
+        let is_one = endings.iter().any(|known| known.eq_ignore_ascii_case(ending));
+        (!stem.is_empty() && is_one).then_some(stem.len())
     };
     let plain = without(name, &COMPRESSED).map_or(name, |len| &name[..len]);
     without(plain, &KINDS).map(|len| &plain[..len])
@@ -110,12 +138,20 @@ impl Target {
         let whole = name(&whole.unwrap_or_default());
         let usual = match stem(&capture) {
             Some(stem) => name(stem),
+            None if is_part(&capture) => whole.clone(),
             None => capture.with_extension("expect.toml"),
         };
         let shared = || !usual.exists() && has_sibling(&capture);
         let expectation = if whole.exists() || shared() { whole } else { usual };
         Target { capture, expectation }
     }
+}
+
+/// Is it a part of a series, `x.pcap1` as `tcpdump -C` names them? Then its expectation is not that of `x.pcap`.
+fn is_part(capture: &Path) -> bool {
+    let ending = capture.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let kind = ending.trim_end_matches(|c: char| c.is_ascii_digit());
+    kind.len() < ending.len() && KINDS.contains(&kind)
 }
 
 /// Another capture of the same name, but for its ending.

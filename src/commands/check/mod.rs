@@ -22,7 +22,7 @@ use crate::report::check::{Checked, Counts, Format, Outcome, write};
 use crate::summary::seen::Collected;
 use crate::units::{count, missing};
 use crate::verdict::Verdict;
-use find::{Target, find};
+use find::{Nothing, Target, find};
 use read::read_all;
 pub use watch::Watched;
 use watch::watch;
@@ -60,8 +60,12 @@ const POLICY: &str = "closewait.toml";
 
 /// Checks the captures and writes the report. Where a command was run, it ends as the worse of both.
 pub fn check(asked: &CheckCommand) -> ExitCode {
-    match check_all(asked) {
-        Ok((checked, status)) => ExitCode::from(u8::from(told(asked, &checked)).max(status)),
+    let targets = find(&asked.paths);
+    let mut outputs = outputs(asked, &targets);
+    match check_all(asked, targets, &mut outputs) {
+        Ok((checked, status)) => {
+            ExitCode::from(u8::from(told(asked, &checked, &mut outputs)).max(status))
+        }
         Err(sentence) => {
             complain(&sentence);
             Exit::Failed.into()
@@ -69,8 +73,19 @@ pub fn check(asked: &CheckCommand) -> ExitCode {
     }
 }
 
-fn told(asked: &CheckCommand, checked: &[Checked]) -> Exit {
-    match report(asked, checked) {
+/// The files that are written. None may be one that is read; but a baseline may become the next.
+fn outputs(asked: &CheckCommand, targets: &[Result<Target, Nothing>]) -> Outputs {
+    let of = |target: &Target| [target.capture.clone(), target.expectation.clone()];
+    let kept = asked.watched.as_ref().and_then(|watched| watched.save.clone().map(Target::new));
+    let expected = kept.map(|target| target.expectation);
+    let baseline = asked.baseline.clone().filter(|_| asked.write_baseline != asked.baseline);
+    let inputs = targets.iter().flatten().flat_map(of).chain(expected).chain(baseline);
+    let inputs: Vec<PathBuf> = inputs.chain([PathBuf::from(POLICY)]).collect();
+    Outputs::beside(inputs.iter().map(PathBuf::as_path))
+}
+
+fn told(asked: &CheckCommand, checked: &[Checked], outputs: &mut Outputs) -> Exit {
+    match report(asked, checked, outputs) {
         Ok(()) => exit(checked),
         Err(error) => {
             complain(&format!("the report could not be written: {error}"));
@@ -87,10 +102,9 @@ fn exit(checked: &[Checked]) -> Exit {
     }
 }
 
-fn report(asked: &CheckCommand, checked: &[Checked]) -> io::Result<()> {
-    let mut outputs = Outputs::beside(checked.iter().map(|one| Path::new(one.capture.as_str())));
+fn report(asked: &CheckCommand, checked: &[Checked], outputs: &mut Outputs) -> io::Result<()> {
     let color = if asked.format == Format::Text { asked.color } else { ColorChoice::Never };
-    let opened = open(asked.output.as_deref(), color, &mut outputs, &Stop::default())
+    let opened = open(asked.output.as_deref(), color, outputs, &Stop::default())
         .map_err(io::Error::other)?;
     let (mut out, placing) = opened.output();
     write(asked.format, &mut out, checked)?;
@@ -114,22 +128,73 @@ struct Own {
     text: String,
 }
 
+/// Limits and options that are said beside the captures.
+struct Given {
+    /// For captures that have no expectation of their own.
+    policy: Expectation,
+    /// Options of the command line, for any.
+    reading: ReadingOptions,
+    /// Limits of the command line, by their names: not for captures that have one.
+    limits: Vec<&'static str>,
+}
+
+impl Given {
+    /// The expectation of a capture, and what it is read with.
+    fn expectation(
+        &self,
+        target: &Target,
+        own: Option<&Own>,
+    ) -> Result<(Expectation, ReadingOptions), String> {
+        let Some(Own { text }) = own else {
+            return Ok((self.policy.clone(), self.policy.reading.clone()));
+        };
+        let own = file::expectation(text);
+        let own = own.map_err(|wrong| format!("{}: {wrong}", target.expectation_name()))?;
+        let reading = own.reading.clone().or(&self.reading);
+        Ok((own, reading))
+    }
+
+    /// Says which limits of the command line do not count for a capture with an expectation of its own.
+    fn not_looked_at(&self, target: &Target) -> Option<String> {
+        let said = || {
+            format!(
+                "{} says what is expected, and {} does not count",
+                target.expectation_name(),
+                self.limits.join(", ")
+            )
+        };
+        (!self.limits.is_empty()).then(said)
+    }
+}
+
+/// The limits of the command line that were given.
+fn limits(asked: &CheckCommand) -> Vec<&'static str> {
+    let all = || asked.overrides.iter().map(|one| &one.limits).chain([&asked.limits]);
+    let named = [
+        ("--max-leaks", all().any(|limits| limits.leaks.is_some())),
+        ("--max-held", all().any(|limits| limits.held.is_some())),
+        ("--max-unknown", all().any(|limits| limits.unknown.is_some())),
+    ];
+    named.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+}
+
 /// All captures, and the status of the command that was run.
-fn check_all(asked: &CheckCommand) -> Result<(Vec<Checked>, u8), String> {
-    let policy = policy(asked)?;
+fn check_all(
+    asked: &CheckCommand,
+    targets: Vec<Result<Target, Nothing>>,
+    outputs: &mut Outputs,
+) -> Result<(Vec<Checked>, u8), String> {
+    let given =
+        Given { policy: policy(asked)?, reading: asked.reading.clone(), limits: limits(asked) };
     let baseline = asked.baseline.as_deref().map(read_baseline).transpose()?;
     let mut baseline = baseline.unwrap_or_default().with(&asked.aliases);
-    let targets = find(&asked.paths);
-    let captures: Vec<PathBuf> =
-        targets.iter().flatten().map(|target| target.capture.clone()).collect();
     let (all, status) = match &asked.watched {
-        Some(watched) => watch(watched, &policy).map(|(read, status)| (vec![Ok(read)], status))?,
-        None => (read_all(targets, &policy, asked.bless), 0),
+        Some(watched) => watch(watched, &given).map(|(read, status)| (vec![Ok(read)], status))?,
+        None => (read_all(targets, &given, asked.bless), 0),
     };
     if let Some(path) = &asked.write_baseline {
         all.iter().flatten().for_each(|read| baseline.add(&read.collected));
         let text = baseline.text().map_err(|error| error.to_string())?;
-        let mut outputs = Outputs::beside(captures.iter().map(PathBuf::as_path));
         outputs.write(path, "--write-baseline", &text)?;
     }
     let is_kept = asked.watched.as_ref().is_none_or(|watched| watched.save.is_some());
@@ -173,6 +238,7 @@ fn judge(read: ReadCapture, baseline: &Baseline, is_kept: bool) -> Checked {
     let mut warnings = read.warnings;
     warnings.extend(pending(&read.expectation, &read.collected));
     warnings.extend(missing(read.collected.holes).map(|missing| format!("packets are {missing}")));
+    warnings.extend(dropped(read.collected.drops));
     Checked {
         capture: read.target.name(),
         expectation: read.own.is_some().then(|| read.target.expectation_name()),
@@ -186,6 +252,17 @@ fn judge(read: ReadCapture, baseline: &Baseline, is_kept: bool) -> Checked {
         },
         warnings,
     }
+}
+
+/// A FIN of local may be among what was dropped, and one of a peer.
+fn dropped(packets: u64) -> Option<String> {
+    let said = || {
+        format!(
+            "{} dropped while it was captured: capture with a larger buffer (-B)",
+            count(packets, "packet")
+        )
+    };
+    (packets > 0).then(said)
 }
 
 /// The end of a capture is its last packet: one that stops too early shows no leak, and would pass.

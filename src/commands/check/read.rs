@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::find::{Nothing, Target};
-use super::{Own, ReadCapture};
+use super::{Given, Own, ReadCapture};
 use crate::capture::Error;
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
 use crate::endpoints::EndpointSet;
-use crate::expect::{Expectation, ReadingOptions, file};
+use crate::expect::ReadingOptions;
 use crate::printable::printable;
 use crate::report::check::{Checked, Outcome};
 use crate::run::{Notices, Plan, Reading, run};
@@ -23,10 +23,10 @@ use crate::summary::seen::Collected;
 use crate::table::MAX_FLOWS;
 use crate::verdict::Policy;
 
-/// Reads all, in their order. `bless`: the options of `policy` become those of each capture.
+/// Reads all, in their order. `bless`: the options that were given become those of each capture.
 pub fn read_all(
     found: Vec<Result<Target, Nothing>>,
-    policy: &Expectation,
+    given: &Given,
     bless: bool,
 ) -> Vec<Result<ReadCapture, Box<Checked>>> {
     let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -34,7 +34,7 @@ pub fn read_all(
     // A single capture has all cores; among many, each has one.
     let threads = NonZeroUsize::new(cores.get() / workers).unwrap_or(NonZeroUsize::MIN);
     let one = |found: &Result<Target, Nothing>| match found {
-        Ok(target) => read(target, policy, bless, threads).map_err(|why| {
+        Ok(target) => read(target, given, bless, threads).map_err(|why| {
             Box::new(Checked {
                 capture: target.name(),
                 expectation: target.expectation.exists().then(|| target.expectation_name()),
@@ -88,19 +88,16 @@ fn in_parallel<T: Sync, R: Send>(
 
 fn read(
     target: &Target,
-    policy: &Expectation,
+    given: &Given,
     bless: bool,
     threads: NonZeroUsize,
 ) -> Result<ReadCapture, String> {
     let own = own(target)?;
-    let expectation = match &own {
-        Some(Own { text }) => file::expectation(text)
-            .map_err(|wrong| format!("{}: {wrong}", target.expectation_name()))?,
-        None if bless => Expectation::default(),
-        None => policy.clone(),
-    };
-    let reading = expectation.reading.clone().or(&policy.reading);
-    let (collected, warnings) = collect(target, &reading, threads)?;
+    let (expectation, reading) = given.expectation(target, own.as_ref())?;
+    let (collected, mut warnings) = collect(target, &reading, threads)?;
+    if own.is_some() && !bless {
+        warnings.extend(given.not_looked_at(target));
+    }
     Ok(ReadCapture { target: target.clone(), own, expectation, reading, collected, warnings })
 }
 

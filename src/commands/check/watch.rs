@@ -13,14 +13,14 @@ use chrono::TimeDelta;
 
 use super::find::Target;
 use super::read::{Troubles, own, policy_of, reading_by};
-use super::{Own, ReadCapture};
+use super::{Given, ReadCapture};
 use crate::capture::live::{BUFFER, Live as Source, Wanted, now};
 use crate::capture::stop::Stop;
 use crate::commands::complain;
 use crate::commands::live::keep;
 use crate::commands::output::Outputs;
 use crate::commands::signals::stop_at_signals;
-use crate::expect::{Expectation, ReadingOptions, file};
+use crate::expect::ReadingOptions;
 use crate::live::board::Board;
 use crate::live::{LiveSetup, live};
 use crate::printable::printable;
@@ -60,18 +60,20 @@ const STEP: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// A sentence, if nothing can be captured or the command cannot be run.
-pub(super) fn watch(asked: &Watched, policy: &Expectation) -> Result<(ReadCapture, u8), String> {
+pub(super) fn watch(asked: &Watched, given: &Given) -> Result<(ReadCapture, u8), String> {
     let target = target(asked);
     let own = if asked.save.is_some() { own(&target)? } else { None };
-    let expectation = match &own {
-        Some(Own { text }) => file::expectation(text)
-            .map_err(|wrong| format!("{}: {wrong}", target.expectation_name()))?,
-        None => policy.clone(),
-    };
-    let reading = expectation.reading.clone().or(&policy.reading);
+    let (expectation, reading) = given.expectation(&target, own.as_ref())?;
     let (collected, mut warnings, status) = collect(asked, &reading)?;
     if expectation.held.is_none() {
-        warnings.extend(held_for_a_while(&collected));
+        let limit = match own {
+            Some(_) => format!("held = {{ max = \"1s\" }} in {}", target.expectation_name()),
+            None => "--max-held 1s".into(),
+        };
+        warnings.extend(held_for_a_while(&collected, &limit));
+    }
+    if own.is_some() {
+        warnings.extend(given.not_looked_at(&target));
     }
     Ok((ReadCapture { target, own, expectation, reading, collected, warnings }, status))
 }
@@ -185,7 +187,7 @@ fn still_open(left: Unfinished, linger: Duration) -> Option<String> {
 
 /// Warns of connections that were closed in the end, after a hold: when a program exits, its kernel closes
 /// what it forgot.
-fn held_for_a_while(collected: &Collected) -> Option<String> {
+fn held_for_a_while(collected: &Collected, limit: &str) -> Option<String> {
     let late = || {
         let closed = collected.flows.iter().filter(|seen| !seen.finding && !seen.is_kept());
         closed.filter_map(|seen| seen.held_by_local).filter(|held| *held >= LATE)
@@ -194,7 +196,7 @@ fn held_for_a_while(collected: &Collected) -> Option<String> {
     let n = count(late().count() as u64, "connection");
     let longest = duration(longest);
     Some(format!(
-        "{n} held in CLOSE-WAIT for up to {longest} and closed after all, perhaps by the end of a program: --max-held 1s fails then"
+        "{n} held in CLOSE-WAIT for up to {longest} and closed after all, perhaps by the end of a program: {limit} fails then"
     ))
 }
 

@@ -69,11 +69,19 @@ pub struct Issue<'a> {
     pub sentences: Vec<String>,
     /// The connections, and what speaks for their cause.
     pub connections: Vec<&'a Seen>,
+    /// Bounds that the first of them names.
+    expected: &'a str,
 }
 
 impl<'a> Issue<'a> {
     fn bare(level: Level, rule: Rule, sentence: &str) -> Issue<'a> {
-        Issue { level, rule, sentences: vec![sentence.to_owned()], connections: Vec::new() }
+        Issue {
+            level,
+            rule,
+            sentences: vec![sentence.to_owned()],
+            connections: Vec::new(),
+            expected: "",
+        }
     }
 
     /// Says all of it, in lines; those of connections are indented.
@@ -95,8 +103,8 @@ impl<'a> Issue<'a> {
         lines
     }
 
-    /// Returns a name that the issue has in other runs of the same capture, too: by rule, peers and causes, not by
-    /// ports that clients chose.
+    /// Returns a name that the issue has in other runs of the same capture, too: by rule, what was expected, peers and
+    /// causes, not by ports that clients chose.
     pub fn fingerprint(&self, capture: &str) -> String {
         let kind = |seen: &&Seen| {
             let (_, peer) = seen.from_local();
@@ -106,7 +114,8 @@ impl<'a> Issue<'a> {
         let mut kinds: Vec<String> = self.connections.iter().map(kind).collect();
         kinds.sort();
         kinds.dedup();
-        digest(&[&[capture.to_owned(), self.rule.id().to_owned()], &kinds[..]].concat().join("\n"))
+        let broken = [capture, self.rule.id(), self.expected].map(str::to_owned);
+        digest(&[&broken[..], &kinds].concat().join("\n"))
     }
 }
 
@@ -134,6 +143,7 @@ fn broken<'a>(violations: &'a [Violation], flows: &'a [Seen]) -> Vec<Issue<'a>> 
             }
             _ => issues.push(Issue {
                 connections: new.iter().filter_map(|&index| flows.get(index)).collect(),
+                expected: &violation.expected,
                 ..Issue::bare(Level::Error, Rule::Expectation(violation.key), &violation.sentence())
             }),
         }
