@@ -175,6 +175,10 @@ mod tests {
             "line 1: unknown key maximum; did you mean max? (a count, or { min = …, max = … })"
         );
         assert!(wrong("leak = -1").contains("write a count"));
+        assert!(wrong("leak = '4'").contains("write a count, or { min = …"));
+        assert!(wrong("held = '5s'").contains("write { max = \"5s\" }"));
+        let own = "[[override]]\npeer = ':80'\nleak = 2";
+        assert!(wrong(own).contains("unknown key leak; did you mean max_leaks?"));
         assert!(wrong("leak = { min = 3, max = 2 }").contains("min is greater than max"));
         assert!(wrong("held = { max = 'soon' }").contains("write a time"));
         assert!(wrong("local = 'localhost'").contains("is no address"));

@@ -54,7 +54,10 @@ impl<'a> Keys<'a> {
         let near = |a: &&&str, b: &&&str| {
             strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b))
         };
-        let nearest = known.iter().max_by(near).copied().unwrap_or_default();
+        // `leak` where only `max_leaks` can stand.
+        let bare = |word: &str| word.trim_start_matches("max_").trim_end_matches('s').to_owned();
+        let same = known.iter().find(|known| bare(known) == bare(key));
+        let nearest = same.or(known.iter().max_by(near)).copied().unwrap_or_default();
         let span = self.table.get_key_value(key).and_then(|(key, _)| key.span());
         wrong(self.text, span, &format!("unknown key {key}; did you mean {nearest}?"))
     }
@@ -151,6 +154,9 @@ impl<'a> Value<'a> {
         if self.item.is_integer() {
             return self.count().map(Range::exactly);
         }
+        if self.item.as_table_like().is_none() {
+            return Err(self.wrong("write a count, or { min = …, max = … }"));
+        }
         self.range(Value::count).map_err(|error| Wrong {
             sentence: format!("{} (a count, or {{ min = …, max = … }})", error.sentence),
             ..error
@@ -159,6 +165,9 @@ impl<'a> Value<'a> {
 
     /// `{ max = "5s" }`, `{ min = "1s", max = "5s" }`.
     pub fn times(self) -> Result<Range<TimeDelta>, Wrong> {
+        if self.item.as_table_like().is_none() {
+            return Err(self.wrong("write { max = \"5s\" }, or { min = …, max = … }"));
+        }
         self.range(Value::time)
     }
 

@@ -16,7 +16,9 @@ mod violation;
 use chrono::TimeDelta;
 
 use crate::attach::sql::tags::Sought;
+use crate::capture::filter::Filter;
 use crate::endpoints::EndpointSet;
+use crate::printable::printable;
 use crate::summary::seen::{Collected, Seen};
 use crate::units::duration;
 use crate::verdict::Verdict;
@@ -63,6 +65,15 @@ pub struct ReadingOptions {
 impl ReadingOptions {
     /// The default of `min_hold`: held for less, a close may simply not be over.
     pub const MIN_HOLD: TimeDelta = TimeDelta::seconds(1);
+
+    /// Makes the filter.
+    ///
+    /// # Errors
+    /// A sentence, printable, if it is wrong.
+    pub fn filter(&self) -> Result<Option<Filter>, String> {
+        let filter = self.filter.as_deref().map(Filter::new).transpose();
+        filter.map_err(|wrong| printable(&wrong.to_string()))
+    }
 
     /// Fills what is not said here from `other`.
     #[must_use]

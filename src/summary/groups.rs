@@ -14,7 +14,7 @@ use super::seen::{Party, Process, Said, Seen};
 use crate::code::Code;
 use crate::place::Place;
 use crate::tcp::segment::Endpoint;
-use crate::units::seconds;
+use crate::units::{range, seconds};
 use crate::verdict::Doubt;
 
 /// Findings of one process with one service, for one reason, after the same statements.
@@ -40,6 +40,8 @@ pub struct Group {
     pub longest: Box<Seen>,
     held: Range<TimeDelta>,
     idle: Range<TimeDelta>,
+    /// Some of these times are at most so long.
+    is_idle_at_most: bool,
     /// The pauses before the FINs.
     pauses: Vec<TimeDelta>,
     first: Option<Place>,
@@ -189,6 +191,7 @@ impl Group {
             longest: Box::new(seen.clone()),
             held: Range::default(),
             idle: Range::default(),
+            is_idle_at_most: false,
             pauses: Vec::new(),
             first: None,
             last: None,
@@ -223,9 +226,10 @@ impl Group {
         let (own, peer) = seen.judged_and_peer();
         if let Some(idle) = seen.idle_before_fin {
             self.idle.add(idle);
-            match full {
-                true => self.is_cut = true,
-                false => self.pauses.push(idle),
+            match (seen.is_idle_at_most(), full) {
+                (true, _) => self.is_idle_at_most = true,
+                (false, true) => self.is_cut = true,
+                (false, false) => self.pauses.push(idle),
             }
         }
         if let Some(fin) = seen.fin {
@@ -269,9 +273,11 @@ impl Group {
         Timeout::of(self.pauses.iter().copied(), of)
     }
 
-    /// Returns the least and the most of the pauses before the FINs.
-    pub fn idle(&self) -> Option<(TimeDelta, TimeDelta)> {
-        self.idle.ends()
+    /// Says how long the pauses before the FINs were: `≤ 3.9 s`, `1.9 s … 2.1 s`.
+    pub fn idle(&self) -> Option<String> {
+        let (least, most) = self.idle.ends()?;
+        let bound = if self.is_idle_at_most { "≤ " } else { "" };
+        Some(format!("{bound}{}", range(least, most)))
     }
 
     /// Returns how many peers they are with, and at how many addresses: as far as they were told apart.

@@ -218,6 +218,12 @@ impl Seen {
         if serves { Party::Local(own) } else { Party::Peer(peer) }
     }
 
+    /// The idle time before the FIN is a bound: packets are missing before it, and the connection may have been in use
+    /// later.
+    pub fn is_idle_at_most(&self) -> bool {
+        self.doubts.contains(&Doubt::LostBeforeFin)
+    }
+
     /// Neither closed nor reset: the program still has it.
     pub fn is_kept(&self) -> bool {
         matches!(self.close, Close::Open | Close::HalfClosed) && self.local != Local::Neither

@@ -5,6 +5,7 @@ mod find;
 mod read;
 mod watch;
 
+use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -148,8 +149,9 @@ impl Given {
         let Some(Own { text }) = own else {
             return Ok((self.policy.clone(), self.policy.reading.clone()));
         };
-        let own = file::expectation(text);
-        let own = own.map_err(|wrong| format!("{}: {wrong}", target.expectation_name()))?;
+        let named = |wrong: &dyn Display| format!("{}: {wrong}", target.expectation_name());
+        let own = file::expectation(text).map_err(|wrong| named(&wrong))?;
+        own.reading.filter().map_err(|wrong| named(&wrong))?;
         let reading = own.reading.clone().or(&self.reading);
         Ok((own, reading))
     }
@@ -219,7 +221,11 @@ fn read_baseline(path: &Path) -> Result<Baseline, String> {
 /// The expectation of captures that have none beside them: the command line, then `closewait.toml`.
 fn policy(asked: &CheckCommand) -> Result<Expectation, String> {
     let mut policy = match fs::read_to_string(POLICY) {
-        Ok(text) => file::policy(&text).map_err(|wrong| format!("{POLICY}: {wrong}"))?,
+        Ok(text) => {
+            let policy = file::policy(&text).map_err(|wrong| format!("{POLICY}: {wrong}"))?;
+            policy.reading.filter().map_err(|wrong| format!("{POLICY}: {wrong}"))?;
+            policy
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Expectation::default(),
         Err(error) => return Err(cannot("read", Path::new(POLICY), &error)),
     };

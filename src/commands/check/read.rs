@@ -12,7 +12,6 @@ use super::find::{Nothing, Target};
 use super::{Given, Own, ReadCapture};
 use crate::capture::Error;
 use crate::capture::file::Input;
-use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
 use crate::endpoints::EndpointSet;
 use crate::expect::ReadingOptions;
@@ -125,10 +124,9 @@ fn collect(
 }
 
 fn plan(target: &Target, reading: &ReadingOptions, threads: NonZeroUsize) -> Result<Plan, String> {
-    let filter = reading.filter.as_deref().map(Filter::new).transpose();
     Ok(Plan {
         inputs: vec![Input(target.capture.clone())],
-        filter: filter.map_err(|error| printable(&error.to_string()))?,
+        filter: reading.filter()?,
         policy: policy_of(reading)?,
         all: true,
         separate: true,

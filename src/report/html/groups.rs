@@ -64,10 +64,10 @@ fn held(group: &Group) -> Option<String> {
 }
 
 fn idle(group: &Group) -> Option<String> {
-    let (least, most) = group.idle()?;
+    let idle = group.idle()?;
     let timeout =
         group.timeout().map(|timeout| format!(": {}", timeout_words(&timeout, Lang::English)));
-    Some(format!("Idle for {} before the FIN{}", range(least, most), timeout.unwrap_or_default()))
+    Some(format!("Idle for {idle} before the FIN{}", timeout.unwrap_or_default()))
 }
 
 fn statements(group: &Group) -> Markup {

@@ -53,7 +53,7 @@ phrases! {
     some_wait(n, of, whom): "{n} of {of} wait in FIN-WAIT-2 for {whom} to close" => "{of}中有 {n} 条在 FIN-WAIT-2 中等待 {whom} 关闭";
     none_left_here(): "; none is left in CLOSE-WAIT at this side" => "；本端没有遗留在 CLOSE-WAIT 的连接";
     none_left_locally(of): "None of {of} left in CLOSE-WAIT at the local end" => "{of}中，没有一条在本端遗留于 CLOSE-WAIT";
-    names_nobody(of): "Nothing was judged: --local names no end of {of}" => "什么也没有判断：--local 没有指到{of}的任何一端";
+    names_nobody(of): "Nothing was judged: --local names no end of {of}" => "什么也没有判断：--local 没有指到 {of}的任何一端";
     none_left(): "No connection left in CLOSE-WAIT" => "没有遗留在 CLOSE-WAIT 的连接";
     among(of): " among {of}" => "（共 {of}）";
     nobody_closed(of, open): " among {of}, but no FIN was seen, so nothing was judged: {open}" => "（共 {of}），但没有看到任何 FIN，所以什么也没有判断：{open}";

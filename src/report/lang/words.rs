@@ -424,6 +424,30 @@ impl Named for Note {
     }
 }
 
+/// Kinds of skipped packets that are sentences, not names.
+const KINDS: [(&str, &str); 9] = [
+    ("not matched by the filter", "不符合过滤条件"),
+    ("later IP fragment", "后续 IP 分片"),
+    ("malformed IP header: is the link type right?", "IP 首部格式错误：链路类型对吗？"),
+    ("malformed IP header", "IP 首部格式错误"),
+    ("malformed TCP header", "TCP 首部格式错误"),
+    ("malformed link header", "链路首部格式错误"),
+    ("IP header cut off", "IP 首部被截断"),
+    ("TCP header cut off", "TCP 首部被截断"),
+    ("link header cut off", "链路首部被截断"),
+];
+
+impl Lang {
+    /// Names a kind of skipped packets, which JSON has by its English name.
+    pub fn kind(self, name: &str) -> &str {
+        let known = KINDS.iter().find(|(english, _)| *english == name);
+        match (self, known) {
+            (Lang::Chinese, Some((_, chinese))) => chinese,
+            _ => name,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -195,9 +195,9 @@ fn row(group: &Group, lang: Lang) -> Vec<String> {
         one if !one.contains('…') => lang.held(one),
         _ => lang.held_range(duration(least), duration(most)),
     });
-    let idle = group.idle().map_or(String::new(), |(least, most)| match group.timeout() {
+    let idle = group.idle().map_or(String::new(), |idle| match group.timeout() {
         Some(timeout) => lang.idle(duration(timeout.middle)),
-        None => lang.idle(range(least, most)),
+        None => lang.idle(idle),
     });
     let n = thousands(group.count);
     vec![n, holder(&group.process, lang), party(group, lang), held, idle, cause(group, lang)]

@@ -106,7 +106,7 @@ impl Report<'_> {
         let shown = skipped.len().min(self.look.limit().unwrap_or(KINDS));
         let named = skipped[..shown].iter();
         let mut kinds: Vec<String> =
-            named.map(|(kind, n)| format!("{kind} {}", thousands(*n))).collect();
+            named.map(|(kind, n)| format!("{} {}", lang.kind(kind), thousands(*n))).collect();
         let left = (skipped.len() - shown) as u64;
         if left > 0 {
             kinds.push(lang.count(left, Thing::MoreKind));

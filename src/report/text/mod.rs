@@ -36,7 +36,6 @@ use crate::summary::growth::Grown;
 use crate::summary::seen::{Process, Seen};
 use crate::summary::{EventKind, Row, Sink, Totals};
 use crate::units::{Zone, duration};
-use crate::verdict::Doubt;
 use gathered::Gathered;
 use page::{Page, Screen};
 
@@ -141,8 +140,7 @@ fn holder_ip(seen: &Seen) -> IpAddr {
 /// The idle time before the FIN; at most that, where packets are missing before it: the connection may
 /// have been in use later.
 pub(super) fn idle_text(seen: &Seen) -> String {
-    let at_most = seen.doubts.contains(&Doubt::LostBeforeFin);
-    let bound = if at_most { "≤ " } else { "" };
+    let bound = if seen.is_idle_at_most() { "≤ " } else { "" };
     seen.idle_before_fin.map_or("-".into(), |idle| format!("{bound}{}", duration(idle)))
 }
 

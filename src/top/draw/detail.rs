@@ -106,9 +106,7 @@ fn of_group(app: &App, group: &Group, text: &mut Text) {
         (Some(timeout), _) => {
             text.plain(&format!("closed by {}", timeout_words(&timeout, Lang::English)))
         }
-        (None, Some((least, most))) => {
-            text.plain(&format!("idle before the FIN {}", range(least, most)));
-        }
+        (None, Some(idle)) => text.plain(&format!("idle before the FIN {idle}")),
         (None, None) => {}
     }
     if let Some(span) = group.span() {

@@ -73,9 +73,9 @@ fn group_row(group: &Group, n: usize) -> Vec<String> {
     };
     let held =
         group.held().map_or(String::new(), |(least, most)| format!("≥ {}", range(least, most)));
-    let idle = group.idle().map_or(String::new(), |(least, most)| match group.timeout() {
+    let idle = group.idle().map_or(String::new(), |idle| match group.timeout() {
         Some(timeout) => format!("idle {} s", timeout.about_s()),
-        None => format!("idle {}", range(least, most)),
+        None => format!("idle {idle}"),
     });
     let code = group.code.as_deref().and_then(in_short);
     let code = code.or_else(|| group.said.code.as_ref().map(|code| format!("by {code}")));
