@@ -165,7 +165,7 @@ fn sockets_that_were_not_asked_for_are_not_denied() {
     let path = scratch.write("list", list.as_bytes());
     for (port, said, status) in [
         ("3306", "1 socket in CLOSE-WAIT\n", 1),
-        ("80", "No socket in CLOSE-WAIT. 2 sockets that were not asked for are.\n", 0),
+        ("80", "No socket in CLOSE-WAIT. Not asked for: 2 sockets in CLOSE-WAIT.\n", 0),
     ] {
         let output = closewait(&["sockets", &path, "--port", port]);
         let out = text(&output).0;

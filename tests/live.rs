@@ -634,3 +634,50 @@ fn growth_is_told_at_powers_of_two() {
     watcher.stop();
     drop(held);
 }
+
+/// What events said is not denied in the end: neither where the filter passes SYN and FIN alone, nor
+/// with an address that is another interface's.
+#[test]
+fn a_finding_that_was_announced_stays_one() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let port = server.port();
+    let filter = format!("port {port} and tcp[tcpflags] & (tcp-syn|tcp-fin) != 0");
+    let arguments = ["live", "-i", "lo", "--min-hold", "500ms", "--format", "jsonl", "--", &filter];
+    let mut child = command(&arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut said = BufReader::new(child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    said.read_line(&mut line).expect("a line");
+    let lines = BufReader::new(child.stdout.take().expect("piped"));
+    let mut watcher = Watcher { child, lines };
+    let client = server.left_behind();
+    assert_eq!(watcher.line()["event"], "close-wait");
+    let (report, status) = watcher.stop();
+    let leak = report.iter().find(|line| line["type"] == "flow").expect("the connection");
+    assert_eq!((status, &leak["verdict"]), (Some(1), &"leak".into()), "{leak}");
+    assert_eq!(leak["kernel"]["confirmed"], true, "{leak}");
+    drop(client);
+}
+
+/// What was stuck when the capture began is told once it was held for long enough.
+#[test]
+fn what_was_stuck_before_waits_for_min_hold_as_well() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let early = server.left_behind();
+    let mut watcher = Watcher::start(server.port(), &["--min-hold", "3s"]);
+    let event = watcher.line();
+    assert_eq!((&event["event"], &event["before_capture"]), (&"close-wait".into(), &true.into()));
+    assert!(event["held_s"].as_f64() >= Some(3.0), "{event}");
+    drop(early);
+    let (report, status) = watcher.stop();
+    assert_eq!((report.len(), status), (1, Some(0)), "{report:?}");
+}

@@ -402,6 +402,8 @@ fn other_network_namespaces_by_name_by_process_and_all() {
     // Without any process in it, a named namespace is entered.
     let lines = listed(1, &["--netns", &namespace.0]);
     assert_eq!(lines.last().expect("a summary")["findings"], 0);
+    let all = closewait(&["sockets", "--netns", "all", "--all", "--format", "jsonl"]);
+    assert_eq!(text(&all).1.contains("cannot be looked into"), all.status.code() == Some(2));
     let output = closewait(&["sockets", "--netns", "no-such-namespace"]);
     assert!(text(&output).1.contains("no network namespace \"no-such-namespace\""));
     assert_eq!(output.status.code(), Some(2));
@@ -444,6 +446,18 @@ fn permissions_decide_what_is_seen() {
 
     let (out, _) = text(&closewait(&["sockets", "--peer", &peer]));
     assert!(out.contains(&leaks.pid().to_string()), "{out}");
+
+    // Nobody knows whose it is: it may be the one that is asked about.
+    let mut asked = Command::new(&binary);
+    asked.args(["sockets", "--pid", &leaks.pid().to_string()]).uid(NOBODY).gid(NOBODY);
+    let output = asked.output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output).0);
+    assert!(text(&output).1.contains("it is not known which process holds it"));
+    let output = closewait(&["sockets", "--pid", "4194305"]);
+    assert_eq!(
+        (output.status.code(), text(&output).1.contains("no process 4194305")),
+        (Some(2), true)
+    );
 }
 
 #[test]

@@ -96,6 +96,13 @@ impl Conversation {
         self.stage == Stage::Nothing
     }
 
+    /// Nothing can be learnt of what follows.
+    pub fn is_deaf(&self) -> bool {
+        let is_deaf =
+            |reading: &Reading| reading.streams.is_none() && reading.awaited == [false; 2];
+        self.is_in_no_protocol() || self.reading.as_deref().is_some_and(is_deaf)
+    }
+
     /// Reads what waits; what comes from now on is read at once.
     pub fn read_along(&mut self, rounds: &Rounds) {
         if matches!(self.stage, Stage::Silent | Stage::Waits) {

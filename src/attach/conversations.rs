@@ -43,7 +43,8 @@ impl Conversations {
         self.rounds.close();
     }
 
-    /// Takes a segment of a connection, which may wait where its payload lies.
+    /// Takes a segment of a connection, which may wait where its payload lies. True if nothing can be learnt of those
+    /// that follow.
     #[inline]
     pub fn keep(
         &mut self,
@@ -52,12 +53,13 @@ impl Conversations {
         guess: Guess,
         payload: Span,
         wanted: Wanted,
-    ) {
+    ) -> bool {
         let conversation = at(&mut self.slots, flow.slot);
         match conversation.filter(|conversation| conversation.waits()) {
             Some(conversation) => {
                 self.rounds.wait(&mut conversation.unread, header, payload);
                 self.balance -= 1;
+                false
             }
             None => self.keep_closely(flow, header, guess, payload, wanted),
         }
@@ -71,20 +73,49 @@ impl Conversations {
         guess: Guess,
         payload: Span,
         wanted: Wanted,
-    ) {
-        if flow.slot == Slot::NONE {
+    ) -> bool {
+        if matches!(flow.slot, Slot::NONE | Slot::WITHHELD) {
             self.begin(flow, guess, wanted);
             self.rounds.note(flow.slot.0);
         }
-        let Some(conversation) = at(&mut self.slots, flow.slot) else { return };
+        let Some(conversation) = at(&mut self.slots, flow.slot) else {
+            return flow.slot == Slot::NOTHING;
+        };
         conversation.hear(self.rounds.payload(payload));
         if conversation.waits() || conversation.is_silent() {
-            return self.rounds.wait(&mut conversation.unread, header, payload);
+            self.rounds.wait(&mut conversation.unread, header, payload);
+            return false;
         }
         self.balance += 1;
         conversation.read_along(&self.rounds);
         conversation.read(header, self.rounds.payload(payload));
+        let is_deaf = conversation.is_deaf();
         self.let_go_of_nothing(flow);
+        is_deaf
+    }
+
+    /// Takes a segment whose octets were withheld. True if they are of another connection than was meant: then they
+    /// are lost.
+    #[inline]
+    pub fn miss(&mut self, flow: &mut Flow, header: &Header) -> bool {
+        match flow.slot {
+            Slot::NOTHING => false,
+            Slot::NONE | Slot::WITHHELD => {
+                flow.slot = Slot::WITHHELD;
+                true
+            }
+            slot => self.lose(slot, header),
+        }
+    }
+
+    #[inline(never)]
+    fn lose(&mut self, slot: Slot, header: &Header) -> bool {
+        let conversation = at(&mut self.slots, slot).filter(|conversation| !conversation.is_deaf());
+        conversation.is_some_and(|conversation| {
+            conversation.read_along(&self.rounds);
+            conversation.read(header, &[]);
+            true
+        })
     }
 
     /// Takes a segment of a connection, and reads it at once.
@@ -217,7 +248,7 @@ mod tests {
         let guess = Guess { protocol: Known::Mysql, server, assumed: true };
         let mut take = |from, flags, seq, payload: &[u8]| {
             let segment = segment(from, flags, seq, payload);
-            let content = Content { guess, payload };
+            let content = Content::new(guess, payload);
             all.take(&mut flow, &Header::of(&segment), content, Wanted::default());
             (flow.slot, all.free.len())
         };
@@ -301,8 +332,10 @@ mod tests {
             let guess = Guess { protocol: Known::ALL[at], server, assumed: true };
             let (flow, header) = (&mut self.flows[at], Header::of(segment));
             match span.or(self.wanted.later.then_some(Span { start: 0, len: 0 })) {
-                Some(span) => self.all.keep(flow, &header, guess, span, self.wanted),
-                None => self.all.take(flow, &header, Content { guess, payload }, self.wanted),
+                Some(span) => {
+                    self.all.keep(flow, &header, guess, span, self.wanted);
+                }
+                None => self.all.take(flow, &header, Content::new(guess, payload), self.wanted),
             }
         }
 

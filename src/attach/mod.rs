@@ -25,6 +25,7 @@
 pub mod amqp;
 mod conversation;
 pub mod conversations;
+pub mod deaf;
 pub mod facts;
 mod framed;
 pub mod http;

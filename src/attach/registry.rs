@@ -158,6 +158,15 @@ pub struct Content<'a> {
     pub guess: Guess,
     /// Octets of the segment, as captured.
     pub payload: &'a [u8],
+    /// They are not here, for nothing can be learnt of them.
+    pub is_withheld: bool,
+}
+
+impl<'a> Content<'a> {
+    /// Makes it of all that was captured.
+    pub fn new(guess: Guess, payload: &'a [u8]) -> Content<'a> {
+        Content { guess, payload, is_withheld: false }
+    }
 }
 
 /// Ports of servers: those that were named, and those where a conversation was seen to begin.
@@ -239,7 +248,7 @@ impl Ports {
         }
         let tells = len > 0 || flags.syn() || flags.fin();
         let guess = if tells && !flags.rst() { self.guess(ports, known) } else { None };
-        guess.map(|guess| Content { guess, payload })
+        guess.map(|guess| Content::new(guess, payload))
     }
 
     #[cold]
@@ -256,7 +265,7 @@ impl Ports {
             Peer::Client => from.other(),
         };
         self.learn(protocol, ports[server as usize]);
-        Content { guess: Guess { protocol, server, assumed: false }, payload }
+        Content::new(Guess { protocol, server, assumed: false }, payload)
     }
 
     /// The server, where the port of one end or of both is known.

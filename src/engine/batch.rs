@@ -104,9 +104,13 @@ impl Batch {
     pub fn put(&mut self, shard: usize, segment: Segment, content: Option<Content>) {
         let base = *self.base.get_or_insert(segment.place);
         let mut packed = Packed::new(&segment, base).unwrap_or_else(|| self.put_aside(segment));
-        if let Some(content) = content {
-            packed.marks |= CARRIES;
-            self.carry(shard, content);
+        match content {
+            Some(Content { is_withheld: true, .. }) => packed.marks |= WITHHELD,
+            Some(content) => {
+                packed.marks |= CARRIES;
+                self.carry(shard, content);
+            }
+            None => {}
         }
         if self.shards[shard].is_full() {
             self.add_block(shard);
@@ -141,7 +145,7 @@ impl Batch {
 
     #[inline]
     fn carry(&mut self, shard: usize, content: Content) {
-        let Content { guess, payload } = content;
+        let Content { guess, payload, .. } = content;
         let (start, len) = (self.payloads.len() as u32, payload.len() as u32);
         self.payloads.extend_from_slice(payload);
         self.shards[shard].carried.push(Carried { guess, payload: Span { start, len } });
@@ -155,13 +159,13 @@ impl Batch {
     }
 
     /// Gives the segments of a shard to a table, in the order of capture; `read` gets those whose
-    /// content is read, with the flow that has taken them. `at_once`: it looks at most of it.
+    /// content is read, or would be, with the flow that has taken them. `at_once`: it looks at most of it.
     pub fn give(
         &self,
         shard: usize,
         table: &mut FlowTable,
         at_once: bool,
-        mut read: impl FnMut(&mut Flow, &Header, Guess, Span),
+        mut read: impl FnMut(&mut Flow, u64, &Header, Option<(Guess, Span)>),
     ) {
         let Some(base) = self.base else { return };
         let blocks = &self.shards[shard];
@@ -170,14 +174,17 @@ impl Batch {
             // Only the last block can be short.
             let end = if start + BLOCK == blocks.end { blocks.next } else { start + BLOCK };
             let packed = &self.packed[start..end];
-            let carries = |packed: &Packed| packed.marks & CARRIES != 0;
+            let carries = |packed: &Packed| packed.marks & (CARRIES | WITHHELD) != 0;
             if at_once {
                 let soon = carried.as_slice().iter().take(packed.len());
                 prefetch(soon.map(|carried| carried.payload.among(&self.sealed)));
             }
             let taken = |flow: Option<&mut Flow>, packed: &Packed| {
-                if let (Some(carried), Some(flow)) = (carried.next(), flow) {
-                    read(flow, &self.header(packed), carried.guess, carried.payload);
+                let is_here = packed.marks & CARRIES != 0;
+                let content = if is_here { carried.next() } else { None };
+                if let Some(flow) = flow {
+                    let content = content.map(|carried| (carried.guess, carried.payload));
+                    read(flow, packed.hash, &self.header(packed), content);
                 }
             };
             let short = |packed: &Packed| packed.is_plain().then(|| packed.segment(base));
@@ -255,6 +262,7 @@ const OUT: u8 = 4;
 const BY_PACKET_FLAGS: u8 = 8;
 const ASIDE: u8 = 16;
 const CARRIES: u8 = 32;
+const WITHHELD: u8 = 64;
 
 impl Packed {
     #[inline(always)]

@@ -1,9 +1,11 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
+use super::crew::Crew;
 use super::senders::Senders;
-use super::shards::{Pace, Shards};
+use super::shards::{Orders, Pace, Part, Shards};
 use std::collections::BTreeSet;
 
+use crate::attach::deaf::Deaf;
 use crate::attach::registry::{Content, Known, Ports};
 use crate::capture::series::{OVERLAP_NS, follows};
 use crate::capture::{About, Ended, Frame, LinkType, Source};
@@ -11,7 +13,7 @@ use crate::decode::Decoder;
 use crate::facts::{CaptureFacts, Seen};
 use crate::join::rewrites::Rewrites;
 use crate::place::Time;
-use crate::summary::{Capture, Drops, Gap, Overlap, Totals};
+use crate::summary::{Capture, Drops, Gap, Judged, Overlap, Totals};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::EndedAt;
 
@@ -48,6 +50,7 @@ pub struct CapturePoint {
     pub shards: Shards,
     /// None where no contents are read.
     ports: Option<Ports>,
+    deaf: Deaf,
     senders: Senders,
     /// Flows that may be one connection under two pairs of addresses.
     pub rewrites: Rewrites,
@@ -69,6 +72,7 @@ impl CapturePoint {
         CapturePoint {
             shards: Shards::new(max_flows, pace),
             ports: named.map(Ports::new),
+            deaf: Deaf::default(),
             senders: Senders::default(),
             rewrites: Rewrites::default(),
             kind: Kind::default(),
@@ -173,7 +177,7 @@ impl CapturePoint {
             match decoder.decode_usual(frame) {
                 Some((segment, payload)) => {
                     seen.note(&segment);
-                    let content = self.content(segment, payload);
+                    let content = self.heard(segment, payload);
                     let has_content = content.is_some();
                     self.put(segment, content);
                     left = if has_content && self.shards.is_full() { 0 } else { left - 1 };
@@ -207,7 +211,7 @@ impl CapturePoint {
     /// Takes in any segment.
     pub fn take(&mut self, segment: Segment, payload: &[u8]) {
         let segment = self.note(segment);
-        let content = self.content(segment, payload);
+        let content = self.heard(segment, payload);
         self.put(segment, content);
     }
 
@@ -254,6 +258,20 @@ impl CapturePoint {
     #[inline(always)]
     pub fn content<'a>(&mut self, segment: Segment, payload: &'a [u8]) -> Option<Content<'a>> {
         self.ports.as_mut()?.content(segment, payload)
+    }
+
+    /// Returns the same, without the octets of which nothing can be learnt.
+    #[inline(always)]
+    fn heard<'a>(&mut self, segment: Segment, payload: &'a [u8]) -> Option<Content<'a>> {
+        let content = self.content(segment, payload)?;
+        Some(self.deaf.withhold(&segment, content))
+    }
+
+    /// Has the shards take in what was read, while reading goes on. Returns the flows that left in the round before.
+    pub fn begin_round(&mut self, orders: Orders, crew: &mut Crew<Part>) -> Vec<Judged> {
+        let judged = self.shards.begin_round(orders, crew);
+        self.deaf.end_round(self.shards.take_found());
+        judged
     }
 
     /// Adds what was counted so far to `totals`, but for the flows that are still there.

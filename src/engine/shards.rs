@@ -14,6 +14,7 @@ use super::batch::{Batch, Lent};
 use super::crew::{Crew, Job};
 use crate::attach::Facts;
 use crate::attach::conversations::{Conversations, Wanted};
+use crate::attach::deaf::{Found, WORTH};
 use crate::attach::registry::Content;
 use crate::attach::sql::tags::Sought;
 use crate::facts::CaptureFacts;
@@ -23,7 +24,7 @@ use crate::summary::history::History;
 use crate::summary::race;
 use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
-use crate::tcp::flow::{Ending, Flow, FlowId};
+use crate::tcp::flow::{Ending, Flow, FlowId, Slot};
 use crate::tcp::holes::{self, Holes};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::{Close, Policy, Standing};
@@ -85,6 +86,11 @@ impl Orders {
         self.all || !self.tags.is_empty() || flow.ending() != Ending::Closed
     }
 
+    /// Nobody has read what was said on this connection, whatever it was.
+    fn is_unread(&self, flow: &Flow) -> bool {
+        self.no_content || flow.slot == Slot::WITHHELD
+    }
+
     /// Returns whether a connection on which this was said is one of those that are looked for.
     pub fn seeks(&self, said: Option<&Facts>) -> bool {
         let is_in = |sought: &Sought| said.is_some_and(|said| sought.is_in(&said.tags));
@@ -117,6 +123,8 @@ pub struct Shard {
     history: History,
     /// Holes in flows that have left.
     holes: holes::Count,
+    /// 4-tuples whose octets need not be handed on, as this round has shown.
+    found: Found,
 }
 
 impl Shard {
@@ -126,13 +134,25 @@ impl Shard {
 
     /// Takes its segments in, and judges what has ended.
     pub fn run(&mut self, Work { orders, batch }: &Work) {
-        let Shard { conversations, judged, sampled, tally, closes, history, holes, .. } = self;
+        let Shard { conversations, judged, sampled, tally, closes, history, holes, found, .. } =
+            self;
         let at_once = conversations.begin_round(batch.payloads());
-        batch.give(self.number, &mut self.table, at_once, |flow, header, guess, payload| {
-            match orders.reads(flow) {
-                true => conversations.keep(flow, header, guess, payload, orders.wanted),
-                false if orders.sample && is_sampled(sampled, flow.id()) => {}
-                false => conversations.forget(flow),
+        batch.give(self.number, &mut self.table, at_once, |flow, hash, header, content| {
+            match (orders.reads(flow), content) {
+                (true, Some((guess, payload))) => {
+                    if flow.slot == Slot::NONE {
+                        found.hear(hash, false);
+                    }
+                    let is_over = conversations.keep(flow, header, guess, payload, orders.wanted);
+                    let is_over = is_over && payload.len as usize >= WORTH;
+                    if is_over && !flow.is_superseded() && !flow.is_finished() {
+                        found.deaf.insert(hash);
+                    }
+                }
+                (true, None) if conversations.miss(flow, header) => found.hear(hash, true),
+                (true, None) => {}
+                (false, _) if orders.sample && is_sampled(sampled, flow.id()) => {}
+                (false, _) => conversations.forget(flow),
             }
         });
         conversations.end_round();
@@ -151,7 +171,8 @@ impl Shard {
     /// Judges a copy of a flow that stays. What was said is added if it is asked for, or matters.
     fn look_at(&self, key: FlowKey, flow: Flow, by: &Orders, is_asked_for: bool) -> Judged {
         let judged = Judged::new(Retired { key, flow }, &by.policy, &by.facts);
-        let judged = Judged { unread: by.no_content, ..judged };
+        let unread = by.is_unread(&judged.flow);
+        let judged = Judged { unread, ..judged };
         let is_open = judged.judgement.close == Close::Open;
         let is_asked_for = is_asked_for || !by.tags.is_empty();
         match is_asked_for || is_open || matters(&judged) {
@@ -193,13 +214,13 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn judge(&mut self, retired: Retired) {
-        let Orders { policy, facts, all, pairs, no_content, .. } = self.orders;
+        let Orders { policy, facts, all, pairs, .. } = self.orders;
         self.holes.note(&retired.flow);
         if !self.is_sought(&retired.flow) {
             return self.conversations.release(retired.flow.slot);
         }
         let mut judged = Judged::new(retired, policy, facts);
-        judged.unread = *no_content;
+        judged.unread = self.orders.is_unread(&judged.flow);
         let slot = judged.flow.slot;
         let is_twin = pairs.contains(&judged.key);
         let is_asked_for = *all || is_twin || self.sampled.contains(&judged.id());
@@ -314,6 +335,8 @@ pub struct Shards {
     held: usize,
     /// The round that is under way.
     under_way: Option<Arc<Work>>,
+    /// 4-tuples whose octets need not be handed on, as rounds have shown that have ended.
+    found: Found,
 }
 
 impl Shards {
@@ -331,6 +354,7 @@ impl Shards {
             evicted: 0,
             held: 0,
             under_way: None,
+            found: Found::default(),
         }
     }
 
@@ -378,6 +402,11 @@ impl Shards {
         judged
     }
 
+    /// Takes the 4-tuples whose octets need not be handed on, as rounds have shown that have ended since.
+    pub fn take_found(&mut self) -> Found {
+        std::mem::take(&mut self.found)
+    }
+
     /// Ends the round under way. Returns the flows that left, in the order of their first packets.
     pub fn end_round(&mut self, crew: &mut Crew<Part>) -> Vec<Judged> {
         let Some(work) = self.under_way.take() else {
@@ -386,6 +415,9 @@ impl Shards {
         self.shards = crew.finish();
         self.shards.sort_unstable_by_key(|shard| shard.number);
         self.evict(&work.orders);
+        for shard in &mut self.shards {
+            self.found += std::mem::take(&mut shard.found);
+        }
         self.held = self.flow_count();
         // All shards have let go of it, so its memory can be used again.
         if let Some(Work { mut batch, .. }) = Arc::into_inner(work) {

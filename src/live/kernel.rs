@@ -100,7 +100,8 @@ impl Kernel {
         self.receive()
     }
 
-    /// Asks, and waits: every socket in CLOSE-WAIT whose packets are captured, and those of `question`.
+    /// Asks, and waits: every socket in CLOSE-WAIT, and those of `question`. Of those whose packets are not captured, the
+    /// capture tells nothing.
     pub fn all_stuck(&mut self, mut question: Question) -> Option<SocketList> {
         if !self.is_free() {
             self.receive();
@@ -109,9 +110,10 @@ impl Kernel {
         if !self.ask(&question, self.asked) {
             return None;
         }
-        let list = self.receive()?;
+        let mut list = self.receive()?;
         let (is_captured, addresses) = (&mut self.is_captured, &self.addresses);
-        Some(list.retained(|socket| !socket.is_stuck() || is_captured(socket, addresses)))
+        list.leave_out(|socket| socket.is_stuck() && !is_captured(socket, addresses));
+        Some(list)
     }
 
     fn receive(&mut self) -> Option<SocketList> {

@@ -24,20 +24,25 @@ mod word;
 use std::io;
 use std::time::Instant;
 
+use chrono::TimeDelta;
+
 use crate::capture::{About, Frame, Source};
 use crate::code::note::Note;
 use crate::engine::crew::Crew;
 use crate::engine::shards::Pace;
-use crate::owner::SocketList;
 use crate::owner::lookup::Question;
+use crate::owner::{Socket, SocketList};
+use crate::place::Time;
 use crate::run::Plan;
 use crate::run::follow::{Mode, follow};
 use crate::run::notices::{Notices, Outcome, Status};
 use crate::run::rows::as_row;
 use crate::run::session::{Session, Stopped};
+use crate::run::unread::Unread;
 use crate::summary::gauges::Gauges;
 use crate::summary::{Judged, Owner, Row, Sink};
-use crate::tcp::segment::End;
+use crate::tcp::segment::{End, Endpoint};
+use kernel::Kernel;
 pub use setup::LiveSetup;
 use snapshot::Snapshot;
 use suspects::Suspects;
@@ -60,7 +65,7 @@ pub fn live(
 ) -> io::Result<Outcome> {
     Crew::with(plan.threads.get() - 1, |crew| {
         let mut session = Session::new(plan, sink, crew);
-        let mut live = Live::begin(&mut session, name, source, setup);
+        let mut live = Live::begin(&mut session, name.clone(), source, setup);
         let failed = match follow(&mut session, &mut live, source, notices) {
             Ok(all_well) => !all_well,
             Err(Stopped::Output(error)) => return Err(error),
@@ -73,6 +78,9 @@ pub fn live(
         notices.make_room();
         session.totals.unread = u64::from(failed);
         session.settle()?;
+        let unread = Unread::of(&session.totals).since(&Unread::default(), &name);
+        unread.iter().for_each(|error| notices.trouble(error));
+        let failed = failed || unread.is_some();
         let failed = failed || live.suspects.is_nameless();
         live.ask_again(&mut session);
         Ok(Outcome { findings: session.close()?, failed, read_any: true })
@@ -84,7 +92,14 @@ struct Live {
     suspects: Suspects,
     /// Events of the code behind sockets that did not arrive, where it is watched.
     code_lost: Option<u64>,
+    /// The time at which those that were stuck before are looked at again.
+    again: Time,
+    /// Ends of those of them that have not been held for long enough to be told.
+    young: Vec<(Endpoint, Endpoint)>,
 }
+
+/// Nanoseconds between two looks at what was stuck before.
+const AGAIN_NS: i64 = 15_000_000_000;
 
 impl<S: Source> Mode<S> for Live {
     fn frame(&mut self, session: &mut Session, frame: &Frame) -> io::Result<()> {
@@ -124,7 +139,8 @@ impl Live {
         point.facts_mut().about(source.about());
         session.points.push(point);
         session.plan.sockets = setup.before.take();
-        Live { suspects: Suspects::new(setup), code_lost: None }
+        let again = Time::UNKNOWN;
+        Live { suspects: Suspects::new(setup), code_lost: None, again, young: Vec::new() }
     }
 
     /// Has all flows take in what was seen, and tells what has happened to them.
@@ -136,6 +152,7 @@ impl Live {
     ) -> io::Result<()> {
         catch_up(session, source.about())?;
         self.tell_before(session, notices)?;
+        self.look_again(session, notices)?;
         self.tell_events(session, source, notices)?;
         self.tell_status(session, notices);
         self.answer(session, notices)
@@ -155,10 +172,47 @@ impl Live {
                 });
             }
         }
-        let told =
-            sockets.stuck_before().try_for_each(|socket| session.sink.event_before(socket, began));
+        let least = session.policy().min_hold;
+        let (old, young): (Vec<_>, Vec<_>) =
+            sockets.stuck_before().partition(|socket| socket.is_stuck_for(least));
+        self.young = young.iter().map(|socket| (socket.local, socket.peer)).collect();
+        self.again = session.point().facts().end().after(self.pause(least));
+        let told = old.iter().try_for_each(|socket| session.sink.event_before(socket, began));
         session.plan.sockets = Some(sockets);
         told
+    }
+
+    /// Nanoseconds until what was stuck before is looked at again.
+    fn pause(&self, min_hold: TimeDelta) -> i64 {
+        let least = min_hold.num_nanoseconds().filter(|_| !self.young.is_empty());
+        least.map_or(AGAIN_NS, |least| least.min(AGAIN_NS))
+    }
+
+    /// Asks the kernel again about what was stuck before: whether it still is, and for long enough by now.
+    fn look_again(&mut self, session: &mut Session, notices: &mut dyn Notices) -> io::Result<()> {
+        let now = session.point().facts().end();
+        let is_any =
+            session.plan.sockets.as_ref().is_some_and(|it| it.stuck_before().next().is_some());
+        if now < self.again || !is_any {
+            return Ok(());
+        }
+        let is_free = self.suspects.setup.kernel.as_ref().is_some_and(Kernel::is_free);
+        let Some(list) = is_free.then(|| self.ask(&[])).flatten() else { return Ok(()) };
+        let least = session.policy().min_hold;
+        let young = std::mem::take(&mut self.young);
+        let stuck = young.iter().filter_map(|(own, peer)| list.find(*own, *peer));
+        let (old, young): (Vec<&Socket>, Vec<&Socket>) =
+            stuck.filter(|socket| socket.is_stuck()).partition(|socket| socket.is_stuck_for(least));
+        self.young = young.iter().map(|socket| (socket.local, socket.peer)).collect();
+        self.again = now.after(self.pause(least));
+        if !old.is_empty() {
+            notices.make_room();
+        }
+        old.into_iter().try_for_each(|socket| session.sink.event_before(socket, now))?;
+        if let Some(before) = &mut session.plan.sockets {
+            before.renew(list);
+        }
+        Ok(())
     }
 
     fn tell_events(
@@ -268,6 +322,7 @@ fn report(
     sockets: Option<&SocketList>,
 ) -> io::Result<()> {
     let Snapshot { mut totals, mut rows, before, .. } = snapshot;
+    totals.is_listed = sockets.is_some();
     rows.retain(|judged| judged.judgement.is_notable());
     for judged in &rows {
         session.sink.row(&as_row(judged, &totals.files, sockets, &session.named))?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::owner::{Socket, SocketList};
 use crate::run::session::Session;
 use crate::run::sights::learn_others;
+use crate::run::word::closed_last;
 use crate::summary::closes::Closes;
 use crate::summary::gauges::{Gauges, UNKNOWN, Unfinished};
 use crate::summary::{Judged, Totals};
@@ -34,7 +35,8 @@ impl Snapshot {
         let mut totals = session.totals.clone();
         point.add_to(&mut totals);
         let before = session.plan.sockets.iter().flat_map(SocketList::stuck_before);
-        let before: Vec<Socket> = before.cloned().collect();
+        let least = session.policy().min_hold;
+        let before: Vec<Socket> = before.filter(|it| it.is_stuck_for(least)).cloned().collect();
         let gauges = Gauges {
             packets: point.facts().packets(),
             segments: point.facts().segments(),
@@ -52,6 +54,11 @@ impl Snapshot {
                 continue;
             }
             learn_others(&mut judged, &point.rewrites);
+            if let Some(closed) =
+                session.plan.sockets.as_ref().and_then(|it| closed_last(&judged, it))
+            {
+                judged.judgement = closed;
+            }
             count(&judged, &mut snapshot.gauges);
             pauses.see(&judged);
             snapshot.totals.tally.count(&judged.judgement);

@@ -52,20 +52,15 @@ enum Standing {
     /// No finding yet.
     Held,
     /// The kernel is asked about it.
-    Asked,
-    Announced,
+    Asked { announced: bool },
+    /// It was said, and the kernel had nothing against it then.
+    Announced { at: Time },
     /// The kernel knew better then.
-    Denied {
-        at: Time,
-    },
+    Denied { at: Time },
     /// Packets ended it: the kernel is asked again.
-    Ending {
-        announced: bool,
-    },
+    Ending { announced: bool },
     /// Packets ended it, and the kernel had it in CLOSE-WAIT then.
-    Insisted {
-        at: Time,
-    },
+    Insisted { at: Time },
 }
 
 /// Nanoseconds after which the kernel is asked again where it does not agree with the packets.
@@ -148,8 +143,10 @@ impl Suspects {
     /// Flows that are stuck now.
     pub fn stuck(&self) -> usize {
         let is_stuck = |standing: &&Standing| {
-            use Standing::{Announced, Ending, Insisted};
-            matches!(standing, Announced | Insisted { .. } | Ending { announced: true })
+            use Standing::{Announced, Asked, Ending, Insisted};
+            let is_asked =
+                matches!(standing, Asked { announced: true } | Ending { announced: true });
+            is_asked || matches!(standing, Announced { .. } | Insisted { .. })
         };
         self.known.values().filter(is_stuck).count()
     }
@@ -213,7 +210,9 @@ impl Suspects {
                     self.known.extend(known.map(|standing| (flow.id(), standing)));
                     suspects.extend(Some(judged()).filter(|one| orders.seeks(one.said.as_deref())));
                 }
-                Step::Decide => events.extend(self.decide(judged(), sockets.clone())),
+                Step::Decide { announced } => {
+                    events.extend(self.decide(judged(), sockets.clone(), announced));
+                }
                 Step::Insist { announced } => {
                     let sockets = sockets.clone();
                     events.extend(self.insist(judged(), sockets, announced, &orders.policy));
@@ -250,14 +249,15 @@ impl Suspects {
         let is_due = |at: Time| now.since(at).is_none_or(|ns| ns >= AGAIN_NS);
         match (known, is_half_closed(flow)) {
             (Some(Ending { announced }), _) if heard => Step::Insist { announced },
-            (Some(Asked), true) if heard => Step::Decide,
-            (Some(standing @ (Asked | Ending { .. })), _) if !heard => Step::Keep(standing),
+            (Some(Asked { announced }), true) if heard => Step::Decide { announced },
+            (Some(standing @ (Asked { .. } | Ending { .. })), _) if !heard => Step::Keep(standing),
             (None | Some(Denied { .. }), false) => Step::Forget,
             (Some(Denied { at }), true) if is_due(at) => Step::Ask(known),
             (Some(Insisted { at }), false) if is_due(at) => Step::Ask(known),
-            (Some(Insisted { .. }), true) => Step::Keep(Announced),
+            (Some(Announced { at }), true) if is_due(at) => Step::Ask(known),
+            (Some(Insisted { at }), true) => Step::Keep(Announced { at }),
             (None | Some(Held), true) => Step::Ask(Some(Held)),
-            (Some(Held | Announced | Asked), false) => Step::Ask(known),
+            (Some(Held | Announced { .. } | Asked { .. }), false) => Step::Ask(known),
             (Some(standing), _) => Step::Keep(standing),
         }
     }
@@ -282,6 +282,12 @@ impl Suspects {
             }
             let mut question = Question::default();
             suspects.iter().for_each(|judged| ask_for(&mut question, judged));
+            // Those that it does not have, or not any more, may be redirected to others.
+            let is_known = |judged: &Judged| {
+                use Standing::{Announced, Denied};
+                matches!(self.known.get(&judged.id()), Some(Denied { .. } | Announced { .. }))
+            };
+            question.stuck = suspects.iter().any(is_known);
             if kernel.ask(&question, now) {
                 suspects.iter().for_each(|judged| self.asked(judged));
                 return;
@@ -293,7 +299,8 @@ impl Suspects {
                 self.known.remove(&judged.id());
                 events.extend(self.insist(judged, None, announced, &orders.policy));
             } else {
-                events.extend(self.decide(judged, None));
+                let announced = self.is_announced(&judged);
+                events.extend(self.decide(judged, None, announced));
             }
         }
     }
@@ -301,29 +308,36 @@ impl Suspects {
     fn asked(&mut self, judged: &Judged) {
         let standing = match has_ended(judged) {
             true => Standing::Ending { announced: self.is_announced(judged) },
-            false => Standing::Asked,
+            false => Standing::Asked { announced: self.is_announced(judged) },
         };
         self.known.insert(judged.id(), standing);
     }
 
     fn is_announced(&self, judged: &Judged) -> bool {
         let standing = self.known.get(&judged.id());
-        matches!(standing, Some(Standing::Announced | Standing::Insisted { .. }))
+        use Standing::{Announced, Asked, Insisted};
+        matches!(standing, Some(Announced { .. } | Insisted { .. } | Asked { announced: true }))
     }
 
-    /// Announces a flow, unless the kernel knows better.
-    fn decide(&mut self, mut judged: Judged, sockets: Option<Rc<SocketList>>) -> Option<LiveEvent> {
+    /// Announces a flow, unless the kernel knows better; and tells its end where it did not at first.
+    fn decide(
+        &mut self,
+        mut judged: Judged,
+        sockets: Option<Rc<SocketList>>,
+        announced: bool,
+    ) -> Option<LiveEvent> {
+        let (at, id) = (judged.end, judged.id());
         let word = sockets.as_ref().and_then(|sockets| word(&judged, sockets));
-        let standing = match word {
-            Some(false) => Standing::Denied { at: judged.end },
-            _ => Standing::Announced,
-        };
-        self.known.insert(judged.id(), standing);
+        if word == Some(false) {
+            self.known.insert(id, Standing::Denied { at });
+            judged.judgement = judged.judgement.deny();
+            return announced.then(|| self.end(judged));
+        }
+        self.known.insert(id, Standing::Announced { at });
         if word == Some(true) {
             judged.judgement = judged.judgement.confirm();
         }
-        (standing == Standing::Announced && judged.judgement.finding)
-            .then(|| self.announce(judged, sockets))
+        (judged.judgement.finding && !announced).then(|| self.announce(judged, sockets))
     }
 
     fn announce(&mut self, judged: Judged, sockets: Option<Rc<SocketList>>) -> LiveEvent {
@@ -372,7 +386,9 @@ enum Step {
     /// The kernel is asked; what it is until then.
     Ask(Option<Standing>),
     /// The kernel has answered about a suspect.
-    Decide,
+    Decide {
+        announced: bool,
+    },
     /// It has answered about one that packets ended.
     Insist {
         announced: bool,

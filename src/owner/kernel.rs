@@ -135,10 +135,8 @@ fn places(netns: &Netns) -> Result<Vec<Namespace>, NoList> {
     let through = |pid, label| vec![Namespace { entry: Entry::Through(pid), label }];
     Ok(match netns {
         Netns::Own => through(rustix::process::getpid().as_raw_nonzero().get(), None),
-        Netns::Pid(pid) => match fs::exists(format!("/proc/{pid}")) {
-            Ok(true) => through(*pid, Some(pid.to_string())),
-            _ => return Err(NoList::NoProcess(*pid)),
-        },
+        Netns::Pid(pid) if is_there(*pid) => through(*pid, Some(pid.to_string())),
+        Netns::Pid(pid) => return Err(NoList::NoProcess(*pid)),
         Netns::Named(name) => {
             let path = format!("{NAMED}/{name}");
             let inode = fs::metadata(&path).map_err(|_| NoList::NoNamespace(name.clone()))?.ino();
@@ -149,14 +147,29 @@ fn places(netns: &Netns) -> Result<Vec<Namespace>, NoList> {
             };
             vec![Namespace { entry, label: Some(name.clone()) }]
         }
-        Netns::All => members()
-            .into_iter()
-            .map(|(_, pid, command)| Namespace {
-                entry: Entry::Through(pid),
-                label: Some(format!("{command}[{pid}]")),
-            })
-            .collect(),
+        Netns::All => everywhere(),
     })
+}
+
+/// Every network namespace: those that a process is in, and named ones that none is in.
+fn everywhere() -> Vec<Namespace> {
+    let members = members();
+    let is_entered = |inode| members.iter().any(|(member, ..)| *member == inode);
+    let named = fs::read_dir(NAMED).into_iter().flatten().flatten().filter_map(|entry| {
+        let inode = fs::metadata(entry.path()).ok()?.ino();
+        entry.file_name().into_string().ok().filter(|_| !is_entered(inode))
+    });
+    let mut named: Vec<String> = named.collect();
+    named.sort();
+    let through = |(_, pid, command): &(u64, i32, String)| Namespace {
+        entry: Entry::Through(*pid),
+        label: Some(format!("{command}[{pid}]")),
+    };
+    let entering = |name: String| Namespace {
+        entry: Entry::Entering(format!("{NAMED}/{name}")),
+        label: Some(printable(&name)),
+    };
+    members.iter().map(through).chain(named.into_iter().map(entering)).collect()
 }
 
 /// Every network namespace that a process is in, by its inode, with the lowest such process.
@@ -175,10 +188,26 @@ fn members() -> Vec<(u64, i32, String)> {
     members
 }
 
+/// Counts processes of which it may not be seen in which network namespace they are.
+pub fn elsewhere() -> u64 {
+    let is_denied = |pid: i32| {
+        let seen = fs::metadata(format!("/proc/{pid}/ns/net"));
+        seen.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    let all = all_processes().into_iter().flatten().flatten();
+    all.filter(|process| is_denied(process.pid())).count() as u64
+}
+
+/// Tells whether there is such a process.
+pub fn is_there(pid: i32) -> bool {
+    fs::exists(format!("/proc/{pid}")).unwrap_or(false)
+}
+
 fn command(pid: i32) -> String {
-    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    // A process can call itself anything.
-    printable(name.trim_end())
+    let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    // A process can call itself anything, and the kernel cuts it within a character.
+    let name = String::from_utf8_lossy(&name);
+    printable(name.trim_end().trim_end_matches(char::REPLACEMENT_CHARACTER))
 }
 
 impl Namespace {
@@ -329,7 +358,7 @@ impl Holders {
 
     fn scan(&mut self) {
         for process in all_processes().into_iter().flatten().flatten() {
-            match socket_descriptors(process.pid()) {
+            match descriptors_of(process.pid()) {
                 Ok(mut descriptors) => {
                     descriptors.retain(|(inode, _)| self.wanted.contains(inode));
                     self.add(&process, &descriptors);
@@ -354,14 +383,31 @@ impl Holders {
     }
 }
 
-/// The descriptors of a process that are sockets, by their inodes. The crate for this opens and asks about each
+/// The descriptors of a process that are sockets, by their inodes. One whose first thread has ended shows none: the
+/// others have them still.
+fn descriptors_of(pid: i32) -> rustix::io::Result<Vec<(u64, i32)>> {
+    match socket_descriptors(&format!("/proc/{pid}/fd"))? {
+        (0, _) => {
+            let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+            let own = |thread: fs::DirEntry| {
+                socket_descriptors(&thread.path().join("fd").to_string_lossy()).ok()
+            };
+            let found = threads.filter_map(own).find(|(all, _)| *all > 0);
+            Ok(found.map(|(_, found)| found).unwrap_or_default())
+        }
+        (_, found) => Ok(found),
+    }
+}
+
+/// Counts the descriptors in a folder, and finds those that are sockets. The crate for this opens and asks about each
 /// link as well: of a hundred thousand, that takes half of a look.
-fn socket_descriptors(pid: i32) -> rustix::io::Result<Vec<(u64, i32)>> {
+fn socket_descriptors(folder: &str) -> rustix::io::Result<(usize, Vec<(u64, i32)>)> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = open(format!("/proc/{pid}/fd"), flags, Mode::empty())?;
-    let (mut found, mut target) = (Vec::new(), Vec::new());
+    let folder = open(folder, flags, Mode::empty())?;
+    let (mut all, mut found, mut target) = (0, Vec::new(), Vec::new());
     for entry in Dir::read_from(&folder)? {
         let entry = entry?;
+        all += usize::from(!entry.file_name().to_bytes().starts_with(b"."));
         // Closed since, perhaps.
         let Ok(read) = readlinkat(&folder, entry.file_name(), target) else {
             target = Vec::new();
@@ -373,7 +419,7 @@ fn socket_descriptors(pid: i32) -> rustix::io::Result<Vec<(u64, i32)>> {
         }
         target = read.into_bytes();
     }
-    Ok(found)
+    Ok((all, found))
 }
 
 /// Counts the descriptors of a process.

@@ -122,6 +122,12 @@ impl Socket {
         self.state == State::CloseWait
     }
 
+    /// In CLOSE-WAIT for so long, or nobody knows for how long.
+    #[must_use]
+    pub fn is_stuck_for(&self, least: TimeDelta) -> bool {
+        self.is_stuck() && self.held_for().is_none_or(|held| held >= least)
+    }
+
     /// The time for which it has been in CLOSE-WAIT, at least.
     #[must_use]
     pub fn held_for(&self) -> Option<TimeDelta> {
@@ -169,6 +175,8 @@ pub struct SocketList {
     captured: HashSet<usize>,
     /// Indexes of those whose ends a connection of the capture has, that was not in CLOSE-WAIT in the end.
     otherwise: HashSet<usize>,
+    /// Ends of sockets that an earlier list had in CLOSE-WAIT.
+    were_stuck: HashSet<(Endpoint, Endpoint)>,
     /// The addresses of their host, if they are known.
     host: BTreeSet<IpAddr>,
     /// Descriptors of processes that hold some, where the list has them.
@@ -211,12 +219,10 @@ impl SocketList {
         self.sockets.iter().any(|socket| socket.is_assumed)
     }
 
-    /// Keeps those sockets only.
-    #[must_use]
-    pub fn retained(self, is_kept: impl FnMut(&Socket) -> bool) -> SocketList {
-        let mut sockets = self.sockets;
-        sockets.retain(is_kept);
-        SocketList { usage: self.usage, made: self.made, ..SocketList::of_host(sockets, self.host) }
+    /// Counts some sockets as none that were stuck before the capture. They are found all the same.
+    pub fn leave_out(&mut self, mut is_left_out: impl FnMut(&Socket) -> bool) {
+        let all = self.sockets.iter().enumerate();
+        self.captured.extend(all.filter_map(|(i, socket)| is_left_out(socket).then_some(i)));
     }
 
     /// True if the address is one of the host's: a socket with it would be in the list.
@@ -265,6 +271,18 @@ impl SocketList {
         }
     }
 
+    /// Is a socket with that peer in CLOSE-WAIT, whatever its own end? Packets may have been redirected to it.
+    #[must_use]
+    pub fn has_stuck_with(&self, peer: Endpoint) -> bool {
+        self.sockets.iter().any(|socket| socket.is_stuck() && socket.peer == peer)
+    }
+
+    /// Is it in CLOSE-WAIT, or was it in an earlier list?
+    #[must_use]
+    pub fn was_stuck(&self, local: Endpoint, peer: Endpoint) -> bool {
+        self.is_stuck(local, peer) || self.were_stuck.contains(&(local, peer))
+    }
+
     fn is_stuck(&self, local: Endpoint, peer: Endpoint) -> bool {
         self.find(local, peer).is_some_and(Socket::is_stuck)
     }
@@ -277,8 +295,12 @@ impl SocketList {
             self.by_ends.get(ends).is_some_and(|index| self.captured.contains(index))
         };
         let others = later.by_ends.iter().filter(|(ends, _)| !stuck(ends) || seen(ends));
-        let captured = others.map(|(_, index)| *index).collect();
-        *self = SocketList { captured, ..later };
+        let captured = others.map(|(_, index)| *index).chain(later.captured.iter().copied());
+        let captured = captured.collect();
+        let mut were_stuck = std::mem::take(&mut self.were_stuck);
+        let now = self.sockets.iter().filter(|socket| socket.is_stuck());
+        were_stuck.extend(now.map(|socket| (socket.local, socket.peer)));
+        *self = SocketList { captured, were_stuck, ..later };
     }
 
     /// Marks a socket of which the capture holds packets.

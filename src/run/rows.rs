@@ -20,7 +20,8 @@ pub fn as_row<'a>(
     told: &'a Told,
 ) -> Row<'a> {
     let owner = sockets.map_or(Owner::NotAsked, |sockets| {
-        let holder = judged.judgement.holder;
+        // Its ends are a later connection's by now.
+        let holder = judged.judgement.holder.filter(|_| !judged.flow.is_superseded());
         let socket = holder.and_then(|holder| socket_of(judged, holder, sockets));
         socket.map_or(Owner::NotListed, Owner::Listed)
     });

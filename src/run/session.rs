@@ -10,7 +10,7 @@ use super::share::Share;
 use super::sights::{Sights, join_legs, learn_others, may_be_leg};
 pub use super::stopped::Stopped;
 use super::told::Told;
-use super::word::{Made, heard, is_asked_for, mark};
+use super::word::{Made, change, closed_last, heard, is_asked_for, mark};
 use super::{Paths, Plan};
 use crate::attach::conversations::Wanted;
 use crate::attach::registry::Content;
@@ -313,7 +313,7 @@ impl<'a> Session<'a> {
     /// Has the shards of a capture point take in what was read, while reading goes on.
     pub fn begin_round(&mut self, point: usize, last: bool) -> io::Result<()> {
         let orders = self.orders(point, last);
-        let judged = self.points[point].shards.begin_round(orders, self.crew);
+        let judged = self.points[point].begin_round(orders, self.crew);
         self.report(judged, point)
     }
 
@@ -427,9 +427,8 @@ impl<'a> Session<'a> {
         if !matches!(self.plan.reading.paths, Paths::All | Paths::Sample) {
             return Ok(());
         }
-        let files = &self.totals.files;
-        let row = as_row(judged, files, self.plan.sockets.as_ref(), &self.named);
-        self.sink.unreported(&row)
+        let Totals { files, .. } = &self.totals;
+        self.sink.unreported(&as_row(judged, files, self.plan.sockets.as_ref(), &self.named))
     }
 
     /// Rows that wait while flows are read, at most.
@@ -460,10 +459,8 @@ impl<'a> Session<'a> {
     /// A list that somebody saved has a say in the judgement.
     fn hear(&mut self, judged: &mut Judged) {
         let Some(sockets) = &mut self.plan.sockets else { return };
-        if let Some(heard) = heard(judged, sockets, &self.policy, Made::Sometime) {
-            self.changed.push([&judged.judgement, &heard].map(Standing::from));
-            judged.judgement = heard;
-        }
+        let heard = heard(judged, sockets, &self.policy, Made::Sometime);
+        self.changed.extend(heard.map(|heard| change(judged, heard)));
         mark(judged, sockets);
     }
 
@@ -474,12 +471,13 @@ impl<'a> Session<'a> {
 
     /// The capture holds packets of this socket. Of one of which the kernel says that it was in CLOSE-WAIT all
     /// along, some can still have come: only a FIN makes it the capture's.
-    fn mark_captured(&mut self, judged: &Judged) {
-        if let Some(sockets) = &mut self.plan.sockets
-            && judged.flow.first_fin().is_some()
-        {
+    fn mark_captured(&mut self, judged: &mut Judged) {
+        let Some(sockets) = &mut self.plan.sockets else { return };
+        if judged.flow.first_fin().is_some() {
             judged.socket_of(Side::A).for_each(|(a, b)| sockets.mark_captured(a, b));
         }
+        let closed = closed_last(judged, sockets);
+        self.changed.extend(closed.map(|closed| change(judged, closed)));
     }
 
     fn row(&mut self, judged: &Judged) -> io::Result<()> {
@@ -585,8 +583,9 @@ impl<'a> Session<'a> {
                 kept.shrink_to_fit();
             }
         }
-        self.totals.stuck_otherwise =
-            self.plan.sockets.as_ref().map_or(0, SocketList::stuck_otherwise);
+        self.totals.is_listed = self.plan.sockets.is_some();
+        let otherwise = self.plan.sockets.as_ref().map(SocketList::stuck_otherwise);
+        self.totals.stuck_otherwise = otherwise.unwrap_or(0);
         let Plan { sockets, filter, policy, .. } = &mut self.plan;
         let sockets = sockets.iter().flat_map(SocketList::stuck_before);
         for socket in sockets.filter(|it| is_asked_for(it, policy, filter.as_mut())) {

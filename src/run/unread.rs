@@ -9,7 +9,7 @@ use crate::summary::Totals;
 use crate::units::thousands;
 
 /// Counts by kind.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Unread(BTreeMap<Skipped, u64>);
 
 impl Unread {

@@ -13,7 +13,7 @@ use crate::owner::{Socket, SocketList};
 use crate::summary::Judged;
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
-use crate::verdict::{Doubt, Judgement, Policy, Reason, Verdict};
+use crate::verdict::{Close, Doubt, Judgement, Policy, Reason, Standing, Verdict};
 
 /// The moment of a list of sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,13 +65,19 @@ fn doubt(state: State) -> Option<Doubt> {
     }
 }
 
-/// Is the holder's socket in CLOSE-WAIT? `None` where it may be another host's.
+/// Is the holder's socket in CLOSE-WAIT? `None` where it may be another host's, or has another port than its packets: a
+/// kernel that redirects a port has the socket under the new one.
 #[must_use]
 pub fn word(judged: &Judged, sockets: &SocketList) -> Option<bool> {
     let holder = judged.judgement.holder?;
     match socket_of(judged, holder, sockets) {
         Some(socket) => Some(socket.is_stuck()),
-        None => judged.socket_of(holder).any(|(own, _)| sockets.is_host(own.ip)).then_some(false),
+        None => {
+            let is_host = judged.socket_of(holder).any(|(own, _)| sockets.is_host(own.ip));
+            let is_redirected =
+                || judged.socket_of(holder).any(|(_, peer)| sockets.has_stuck_with(peer));
+            (is_host && !is_redirected()).then_some(false)
+        }
     }
 }
 
@@ -136,6 +142,23 @@ fn may_be_held(judged: &Judged, made: Made) -> bool {
     }
 }
 
+/// The judgement of a flow with one FIN, of a side whose socket was in CLOSE-WAIT before the first packet: the other side
+/// had closed first, and holds nothing.
+#[must_use]
+pub fn closed_last(judged: &Judged, sockets: &SocketList) -> Option<Judgement> {
+    let holder = judged.judgement.holder.filter(|_| judged.judgement.close == Close::HalfClosed)?;
+    let mut closer = judged.socket_of(holder.other());
+    let was_stuck = closer.any(|(own, other)| sockets.was_stuck(own, other));
+    was_stuck.then(|| judged.judgement.clone().ended(Close::Closed, Verdict::Closed))
+}
+
+/// Judges a flow otherwise. Returns as what it was counted, and as what it counts.
+pub fn change(judged: &mut Judged, to: Judgement) -> [Standing; 2] {
+    let both = [&judged.judgement, &to].map(Standing::from);
+    judged.judgement = to;
+    both
+}
+
 /// Marks the sockets of a flow, where a saved list was heard: that of the holder as the flow's, the others as
 /// of ends that the capture has seen otherwise. What they have in CLOSE-WAIT is a later connection's, or an
 /// older one's.
@@ -158,5 +181,6 @@ pub fn is_asked_for(socket: &Socket, policy: &Policy, filter: Option<&mut Filter
     let Socket { local, peer, .. } = *socket;
     let has_name = [local, peer].iter().any(|end| is_stand_in(end.ip));
     let is_local = policy.local.as_ref().is_none_or(|set| set.contains(local));
-    has_name || is_local && filter.is_none_or(|filter| filter.matches_between(local, peer))
+    socket.is_stuck_for(policy.min_hold)
+        && (has_name || is_local && filter.is_none_or(|filter| filter.matches_between(local, peer)))
 }

@@ -19,6 +19,8 @@ pub struct Totals {
     pub tally: Tally,
     /// Sockets stuck before the capture: findings, too.
     pub stuck_before: u64,
+    /// A list of sockets was there: what was stuck before the capture would show.
+    pub is_listed: bool,
     /// Sockets among them with the ends of a connection of the capture, which it did not leave in CLOSE-WAIT.
     pub stuck_otherwise: u64,
     /// Closes of connections, by service.

@@ -20,14 +20,15 @@ use crate::capture::stop::Stop;
 use crate::code::watch::{Armed, Watch};
 use crate::commands::format::Format;
 use crate::endpoints::EndpointSet;
-use crate::owner::kernel::{Netns, snapshot};
+use crate::owner::kernel::{Netns, NoList, elsewhere, is_there, snapshot};
 use crate::owner::lookup::add_code;
-use crate::owner::{Snapshot, Socket};
+use crate::owner::{Held, Snapshot, Socket};
 use crate::report::lang::Lang;
 use crate::report::sockets::growth::{History, counts};
 use crate::report::sockets::text::SocketsLook;
 use crate::report::sockets::{Listing, lines, text};
 use crate::tcp::state::State;
+use crate::units::count;
 
 /// The command `sockets`: its lists and its options.
 #[derive(Debug)]
@@ -74,6 +75,27 @@ pub struct Narrow {
 }
 
 impl Narrow {
+    /// Says that sockets in CLOSE-WAIT may be held by the processes that are asked about: nobody knows by whom.
+    fn may_be_more(&self, sockets: &[Socket]) -> Option<String> {
+        let anyones = Narrow {
+            states: Vec::new(),
+            peer: self.peer.clone(),
+            ports: self.ports.clone(),
+            pids: Vec::new(),
+        };
+        let is_hidden = |socket: &&Socket| {
+            socket.is_stuck() && socket.held() == Held::Hidden && anyones.matches(socket)
+        };
+        let n = sockets.iter().filter(is_hidden).count() as u64;
+        let sentence = || {
+            format!(
+                "--pid: of {} in CLOSE-WAIT it is not known which process holds it",
+                count(n, "socket")
+            )
+        };
+        (n > 0 && !self.pids.is_empty()).then(sentence)
+    }
+
     fn matches(&self, socket: &Socket) -> bool {
         let port = |port| socket.local.port == port || socket.peer.port == port;
         let pid = |pid| socket.holders.iter().any(|holder| holder.pid == pid);
@@ -100,6 +122,10 @@ pub fn sockets(asked: &SocketsCommand) -> Exit {
         drop(out);
         return reported.and_then(|exit| place(placing).map(|()| exit)).unwrap_or_else(not_written);
     }
+    if let Some(gone) = asked.narrow.pids.iter().find(|pid| !is_there(**pid)) {
+        complain(&NoList::NoProcess(*gone));
+        return Exit::Failed;
+    }
     let mut watch = asked.code.then(arm).flatten().map(Armed::begin);
     let started = Instant::now();
     let mut history = History::default();
@@ -120,6 +146,8 @@ pub fn sockets(asked: &SocketsCommand) -> Exit {
         listing.code_lost = watch.as_ref().map(Watch::lost);
         history.record(started.elapsed(), counts(&listing));
         let found = !listing.stuck.is_empty();
+        let unsure =
+            asked.narrow.may_be_more(&snapshot.sockets).or_else(|| out_of_sight(&asked.netns));
         let written = write(asked, &mut out, &listing, asked.watch.map(|_| &history))
             .and_then(|()| out.flush())
             .and_then(|()| place(placing.take()));
@@ -135,9 +163,21 @@ pub fn sockets(asked: &SocketsCommand) -> Exit {
                 thread::sleep(pause);
             }
             _ if found => return Exit::Found,
-            _ => return Exit::Clean,
+            _ => {
+                return unsure.map_or(Exit::Clean, |sentence| {
+                    complain(&sentence);
+                    Exit::Failed
+                });
+            }
         }
     }
+}
+
+/// Says that there may be network namespaces that were not looked into.
+fn out_of_sight(netns: &Netns) -> Option<String> {
+    let n = if *netns == Netns::All { elsewhere() } else { 0 };
+    let processes = count(n, "process").replace("processs", "processes");
+    (n > 0).then(|| format!("--netns all: {processes} may be in network namespaces that cannot be looked into (run as root of the host)"))
 }
 
 fn not_written(error: io::Error) -> Exit {

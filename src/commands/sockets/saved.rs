@@ -38,6 +38,11 @@ pub fn report(asked: &SocketsCommand, out: &mut dyn Write) -> io::Result<Exit> {
         if saved.is_assumed {
             complain(&format!("{name}: {ASSUMED}"));
         }
+        let last = saved.moments.last().map_or(&[][..], |moment| &moment.sockets);
+        if let Some(sentence) = asked.narrow.may_be_more(last) {
+            complain(&format!("{name}: {sentence}"));
+            failed = true;
+        }
         found |= one(asked, out, several.then_some(&name), saved.moments)?;
     }
     Ok(match (failed, found) {

@@ -216,6 +216,7 @@ phrases! {
     // Events.
     held_so_far(held, idle): "held {held} so far{idle}" => "已持有 {held}{idle}";
     idle_before(idle): ", idle {idle} before" => "，此前空闲 {idle}";
+    gone(): "the kernel has it in CLOSE-WAIT no more" => "内核里它已不在 CLOSE-WAIT";
     ended_after(verdict, held): "{verdict} after {held}" => "{held} 后{verdict}";
     of_these(n): "; {n} of these now" => "；此类现有 {n} 条";
     steady(): "not growing" => "没有增长";
@@ -229,7 +230,7 @@ phrases! {
     // Sockets of a host.
     no_socket(): "No TCP socket." => "没有 TCP 套接字。";
     no_socket_stuck(): "No socket in CLOSE-WAIT." => "没有套接字处于 CLOSE-WAIT。";
-    others_stuck(sockets): " {sockets} that were not asked for are." => "另有 {sockets}处于 CLOSE-WAIT，但不在所问之列。";
+    others_stuck(sockets): " Not asked for: {sockets} in CLOSE-WAIT." => "另有 {sockets}处于 CLOSE-WAIT，但不在所问之列。";
     sockets_stuck(sockets): "{sockets} in CLOSE-WAIT" => "{sockets}处于 CLOSE-WAIT";
     idle_at_most(time): "; idle ≤ {time}" => "；空闲 ≤ {time}";
     recv_q_0(): "Recv-Q 0: the program read the end-of-file, and did not close the socket." => "Recv-Q 0：程序读到了文件结尾（EOF），却没有关闭套接字。";
@@ -237,7 +238,7 @@ phrases! {
     recv_q_more(): "Recv-Q above 1: data came before the end-of-file, and the program read neither." => "Recv-Q 大于 1：文件结尾（EOF）之前还有数据，程序两者都没有读。";
     in_backlog(): "(backlog): no process has the socket: it sits in a listening socket's backlog, and the program never accepted it." => "(backlog)：没有进程拥有这个套接字：它在监听套接字的 backlog 里，程序从未 accept。";
     list_has_no_process(): "(unknown): the list has no process number for them: ss -tanpe, netstat -antp or lsof -nP -iTCP do, as root." => "(未知)：列表里没有它们的进程号：请以 root 运行 ss -tanpe、netstat -antp 或 lsof -nP -iTCP。";
-    process_ended(): "(unknown): the process ended while the list was made." => "(未知)：生成列表时进程已经结束。";
+    process_ended(): "(unknown): no process that was found has it: it ended meanwhile, or passes it on, or a thread has descriptors of its own." => "(未知)：没有找到持有它的进程：进程已结束，正在传递它，或某个线程有自己的描述符表。";
     no_permission(processes): "(unknown): no permission to look into {processes}: run as root, or give closewait cap_sys_ptrace and cap_dac_read_search." => "(未知)：没有权限查看 {processes}：请以 root 运行，或给 closewait 赋予 cap_sys_ptrace 和 cap_dac_read_search。";
     one_process(): "1 process" => "1 个进程";
     processes(n): "{n} processes" => "{n} 个进程";

@@ -11,6 +11,7 @@ use crate::summary::seen::{Process, Seen};
 use crate::summary::{EventKind, Row};
 use crate::tcp::segment::Endpoint;
 use crate::units::{DIGITS, clock_time, duration, thousands};
+use crate::verdict::Verdict;
 
 impl<W: Write> Text<W> {
     pub(super) fn write_event(
@@ -26,6 +27,7 @@ impl<W: Write> Text<W> {
         let idle = seen.idle_before_fin.map(|_| lang.idle_before(idle_text(&seen)));
         let what = match kind {
             EventKind::CloseWait => lang.held_so_far(held, idle.unwrap_or_default()),
+            EventKind::Ended if matches!(seen.verdict, Verdict::Unknown(_)) => lang.gone(),
             EventKind::Ended => lang.ended_after(lang.name(seen.verdict), held),
         };
         let by = match kind {

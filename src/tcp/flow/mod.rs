@@ -64,6 +64,8 @@ impl Slot {
     pub const NONE: Slot = Slot(u32::MAX);
     /// Nothing was learnt, and nothing can be.
     pub const NOTHING: Slot = Slot(u32::MAX - 1);
+    /// Nobody handed on what was said: nothing is known of it.
+    pub const WITHHELD: Slot = Slot(u32::MAX - 2);
 }
 
 /// The closing facts of both sides.

@@ -195,8 +195,12 @@ fn watch(
     worker.spawn(move || {
         let name = source.name();
         let mut camera = Camera::new(|picture| hand_on(&to, picture));
-        let ended = live(plan, name, &mut source, setup, &mut camera, &mut Spoken { to: &to });
-        let why = ended.err().map(|error| error.to_string());
+        let mut spoken = Spoken { to: &to, last: None };
+        let ended = live(plan, name, &mut source, setup, &mut camera, &mut spoken);
+        let why = match ended {
+            Ok(outcome) => spoken.last.filter(|_| outcome.failed),
+            Err(error) => Some(error.to_string()),
+        };
         let _ = to.send(Message::End(why));
     })
 }
@@ -236,10 +240,13 @@ fn hand_on(to: &Sender<Message>, picture: Picture) {
 /// Says on the screen what is wrong.
 struct Spoken<'a> {
     to: &'a Sender<Message>,
+    /// The last that was said: on the screen, it goes with it.
+    last: Option<String>,
 }
 
 impl Notices for Spoken<'_> {
     fn trouble(&mut self, error: &Error) {
+        self.last = Some(error.to_string());
         let _ = self.to.send(Message::Event(AppEvent::Said(error.to_string())));
     }
 }

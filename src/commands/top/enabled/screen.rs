@@ -1,6 +1,7 @@
 //! The terminal: drawn on while this runs, and afterwards as it was, however this ends.
 
 use std::io::{self, Stdout, Write};
+use std::mem::ManuallyDrop;
 use std::panic;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +22,8 @@ use crate::top::draw::draw;
 
 /// The terminal, drawn on. Dropped, it is as it was.
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Never dropped: it would complain, on a terminal that may be gone, and [`leave`] does what it does.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
 }
 
 impl Screen {
@@ -37,7 +39,7 @@ impl Screen {
         // The guard is there before anything else can fail.
         let screen = Terminal::new(CrosstermBackend::new(io::stdout()));
         match entered.and(screen) {
-            Ok(terminal) => Ok(Screen { terminal }),
+            Ok(terminal) => Ok(Screen { terminal: ManuallyDrop::new(terminal) }),
             Err(error) => {
                 leave();
                 Err(error)

@@ -1,0 +1,82 @@
+//! Connections of which nothing more can be learnt: they speak TLS by now, or no protocol that is read. Their octets are
+//! not handed on any more.
+//!
+//! Whoever reads conversations says which they are, a round later than the segments are handed on. So a connection that
+//! has begun in between is none of them, though it has the same 4-tuple.
+
+use std::collections::HashSet;
+use std::ops::AddAssign;
+
+use foldhash::fast::RandomState;
+
+use super::registry::Content;
+use crate::tcp::segment::Segment;
+
+/// Fewer octets are handed on in less time than it takes to look whether they should be.
+pub const WORTH: usize = 256;
+
+/// They are forgotten together when there are more: whoever reads them says so again.
+const MOST: usize = 1 << 18;
+
+/// 4-tuples by their hashes, as those who read segments found them.
+#[derive(Default)]
+pub struct Found {
+    /// Nothing more can be learnt on these.
+    pub deaf: HashSet<u64, RandomState>,
+    /// Octets were withheld of these, and are of another connection.
+    pub missed: HashSet<u64, RandomState>,
+}
+
+impl Found {
+    /// A connection of this 4-tuple begins, or was missed.
+    pub fn hear(&mut self, hash: u64, was_missed: bool) {
+        self.deaf.remove(&hash);
+        if was_missed {
+            self.missed.insert(hash);
+        }
+    }
+}
+
+impl AddAssign for Found {
+    fn add_assign(&mut self, more: Found) {
+        self.deaf.extend(more.deaf);
+        self.missed.extend(more.missed);
+    }
+}
+
+/// The 4-tuples of such connections, by their hashes.
+#[derive(Default)]
+pub struct Deaf {
+    hashes: HashSet<u64, RandomState>,
+    /// 4-tuples of which a connection began in this round.
+    begun: HashSet<u64, RandomState>,
+}
+
+impl Deaf {
+    /// Withholds the octets of a segment if nothing can be learnt of them.
+    #[inline(always)]
+    pub fn withhold<'a>(&mut self, segment: &Segment, content: Content<'a>) -> Content<'a> {
+        if segment.flags.syn() {
+            self.begin(segment.hash);
+        } else if content.payload.len() >= WORTH && self.hashes.contains(&segment.hash) {
+            return Content { payload: &[], is_withheld: true, ..content };
+        }
+        content
+    }
+
+    #[inline(never)]
+    fn begin(&mut self, hash: u64) {
+        self.hashes.remove(&hash);
+        self.begun.insert(hash);
+    }
+
+    /// Takes in what was found in the round before the one that has just been handed on.
+    pub fn end_round(&mut self, Found { deaf, missed }: Found) {
+        if self.hashes.len() + deaf.len() > MOST {
+            self.hashes.clear();
+        }
+        self.hashes.extend(deaf.into_iter().filter(|hash| !self.begun.contains(hash)));
+        missed.iter().for_each(|hash| _ = self.hashes.remove(hash));
+        self.begun.clear();
+    }
+}
