@@ -22,6 +22,8 @@ struct Leg {
     server: &'static str,
     opened: u64,
     octets: [usize; 2],
+    /// When the answer comes, after the beginning.
+    answered: u64,
     fin: u64,
     client_closes: bool,
 }
@@ -32,6 +34,7 @@ const NEAR: Leg = Leg {
     server: "198.51.100.3:3306",
     opened: 150,
     octets: [100, 2_000],
+    answered: 900,
     fin: 3_000_000,
     client_closes: false,
 };
@@ -40,6 +43,7 @@ const FAR: Leg = Leg {
     server: "127.0.0.1:15001",
     opened: 0,
     octets: [100, 2_000],
+    answered: 1_200,
     fin: 3_000_116,
     client_closes: false,
 };
@@ -75,8 +79,8 @@ impl Leg {
             packet(at + 20, false, SYN | ACK, 0, 1, 0),
             packet(at + 40, true, ACK, 1, 1, 0),
             packet(at + 400, true, ACK, 1, 1, self.octets[0]),
-            packet(at + 900, false, ACK, 1, asked + 1, self.octets[1]),
-            packet(at + 950, true, ACK, asked + 1, got + 1, 0),
+            packet(at + self.answered, false, ACK, 1, asked + 1, self.octets[1]),
+            packet(at + self.answered + 50, true, ACK, asked + 1, got + 1, 0),
             packet(fin, by_client, FIN | ACK, own + 1, others + 1, 0),
             packet(fin + 30, !by_client, ACK, others + 1, own + 2, 0),
         ]
@@ -144,6 +148,7 @@ fn it_works_the_other_way_round() {
         server: "10.0.0.1:8080",
         opened: 0,
         client_closes: true,
+        answered: 1_400,
         ..NEAR
     };
     let far = Leg {
@@ -161,7 +166,8 @@ fn it_works_the_other_way_round() {
 
 #[test]
 fn nothing_is_guessed() {
-    // Too late, the wrong order, other octets, another host, opened at another time.
+    // Answered before the answer came, too late, the wrong order, other octets, another host, opened at another time.
+    nothing_is_said(&[Leg { answered: 900, ..FAR }, NEAR]);
     nothing_is_said(&[Leg { fin: 3_200_000, ..FAR }, NEAR]);
     nothing_is_said(&[Leg { fin: 2_999_900, ..FAR }, NEAR]);
     nothing_is_said(&[Leg { octets: [101, 2_000], ..FAR }, NEAR]);

@@ -2,8 +2,8 @@
 //!
 //! A proxy passes a FIN on: it gets one on one connection, sends its own on the other, and holds the first
 //! until the far end of the other closes. That far end is whom both wait for. Nothing is guessed: both
-//! connections have an end on one host, were opened together, carried as much each way, and the FIN of one
-//! soon followed that of the other; and only these two fit.
+//! connections have an end on one host, were opened together, carried as much each way, what one got was
+//! sent on the other after it, and the FIN of one soon followed that of the other; and only these two fit.
 
 use std::collections::HashMap;
 
@@ -32,6 +32,8 @@ pub struct Leg {
     dialled_by_holder: bool,
     /// Octets of payload: the client's, the server's.
     octets: [u32; 2],
+    /// The times of their last payload.
+    said: [Time; 2],
 }
 
 impl Leg {
@@ -56,7 +58,8 @@ impl Leg {
         [holder, closer]: [Endpoint; 2],
         (dialled_by_holder, octets): (bool, [u32; 2]),
     ) -> Leg {
-        Leg { first, fin, holder, closer, dialled_by_holder, octets }
+        let said = [Time::UNKNOWN; 2];
+        Leg { first, fin, holder, closer, dialled_by_holder, octets, said }
     }
 
     /// A leg of a half-closed flow that was seen from its beginning and carried anything.
@@ -78,6 +81,7 @@ impl Leg {
             closer: key.endpoint(flow.end(holder.other())),
             dialled_by_holder: service != holder,
             octets,
+            said: [flow.last_said(service.other()), flow.last_said(service)],
         })
     }
 
@@ -99,6 +103,8 @@ impl Leg {
             && self.dialled_by_holder == other.dialled_by_holder
             && self.first.file() == other.first.file()
             && follows(accepted.first.time, dialled.first.time)
+            && is_not_before(dialled.said[0], accepted.said[0])
+            && is_not_before(accepted.said[1], dialled.said[1])
             && follows(self.fin.time, other.fin.time)
     }
 
@@ -117,6 +123,12 @@ pub fn passed_on_after(near: &Leg, far: &Leg) -> i64 {
 
 fn follows(earlier: Time, later: Time) -> bool {
     earlier <= later && later.since(earlier).is_some_and(|ns| ns <= TOGETHER_NS)
+}
+
+/// Requests are passed on after they have come, and so are answers. Two services that one client asks at once answer in
+/// any order.
+fn is_not_before(passed_on: Time, came: Time) -> bool {
+    passed_on == Time::UNKNOWN || came == Time::UNKNOWN || passed_on >= came
 }
 
 /// Finds pairs by their indices: a leg that its proxy holds, and the one that its FIN was passed on to.

@@ -34,6 +34,9 @@ impl Unread {
     }
 }
 
+/// Malformed packets that may be damaged ones.
+const FEW: u64 = 2;
+
 /// Counts of packets so far, by what could be made of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Sense {
@@ -54,7 +57,8 @@ impl Sense {
     pub fn doubt_link_type(self, session: &mut Session) {
         let now = Sense::of(session);
         let malformed = now.malformed.saturating_sub(self.malformed);
-        if malformed > now.segments.saturating_sub(self.segments) {
+        let segments = now.segments.saturating_sub(self.segments);
+        if malformed > segments + FEW {
             session.totals.doubt_link_type(malformed);
         }
     }

@@ -11,6 +11,7 @@ use crate::capture::filter::Filter;
 use crate::names::is_stand_in;
 use crate::owner::{Socket, SocketList};
 use crate::summary::Judged;
+use crate::tcp::flow::Noted;
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
 use crate::verdict::{Close, Doubt, Judgement, Policy, Reason, Standing, Verdict};
@@ -146,7 +147,9 @@ fn may_be_held(judged: &Judged, made: Made) -> bool {
 /// had closed first, and holds nothing.
 #[must_use]
 pub fn closed_last(judged: &Judged, sockets: &SocketList) -> Option<Judgement> {
-    let holder = judged.judgement.holder.filter(|_| judged.judgement.close == Close::HalfClosed)?;
+    let began_before = judged.flow.notes.has(Noted::Midstream);
+    let is_half_closed = judged.judgement.close == Close::HalfClosed && began_before;
+    let holder = judged.judgement.holder.filter(|_| is_half_closed)?;
     let mut closer = judged.socket_of(holder.other());
     let was_stuck = closer.any(|(own, other)| sockets.was_stuck(own, other));
     was_stuck.then(|| judged.judgement.clone().ended(Close::Closed, Verdict::Closed))

@@ -194,6 +194,11 @@ impl Flow {
         Some(Silence { began, ended, by: self.manner.broke_silence() })
     }
 
+    /// Returns the time at which a side last sent new payload, if it sent any.
+    pub fn last_said(&self, side: Side) -> Time {
+        if self.half(side).sent_payload() { self.recent.last(side) } else { Time::UNKNOWN }
+    }
+
     /// The last new payload was this side's.
     pub fn had_last_word(&self, side: Side) -> bool {
         let [own, others] = [side, side.other()].map(|side| self.recent.last(side));
