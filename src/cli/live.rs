@@ -116,8 +116,8 @@ pub struct LiveArgs {
     #[arg(long, requires = "code")]
     frames: bool,
 
-    /// Answer Prometheus at this address (http://ADDR:PORT/metrics); a port alone is on the loopback
-    /// interface
+    /// Answer Prometheus at this address (http://ADDR:PORT/metrics), of this network namespace
+    /// whatever --netns; a port alone is on the loopback interface
     #[arg(long, value_name = "ADDR:PORT", value_parser = metrics_address)]
     metrics: Option<SocketAddr>,
 

@@ -92,6 +92,8 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
     if let Some(user) = &asked.user {
         confine::find_user(user).map_err(|error| error.to_string())?;
     }
+    // Whoever scrapes is where this was started.
+    let listener = asked.metrics.map(listen).transpose()?;
     enter(&asked.netns).map_err(|error| error.to_string())?;
     let mut source = Source::open(&asked.wanted).map_err(|error| error.to_string())?;
     let report = Arc::new(AtomicBool::new(false));
@@ -108,7 +110,6 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
         interfaces,
         is_captured(&asked)?,
     );
-    let listener = asked.metrics.map(listen).transpose()?;
     let mut outputs = Outputs::default();
     let color = asked.format.color(asked.color);
     let opened = open(asked.output.as_deref(), color, &mut outputs, &stop)?;
@@ -151,12 +152,12 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
     let result = result.and_then(|outcome| drain.wait().map(|()| outcome));
     let exit = ended(result, reported.end());
     if let Some(keeping) = &asked.write {
-        let path = match keeping {
-            Keeping::File(path) => path,
-            Keeping::Ring(ring) => &ring.path,
+        let (path, what) = match keeping {
+            Keeping::File(path) => (path, "kept in"),
+            Keeping::Ring(ring) => (&ring.path, "written to files of the series"),
         };
         let (packets, name) = (source.kept_packets(), printable(&path.to_string_lossy()));
-        complain(&format!("{} kept in {name}", count(packets, "packet")));
+        complain(&format!("{} {what} {name}", count(packets, "packet")));
     }
     Ok(exit)
 }
