@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::talk::{ACK, CLIENT, FIN, RST, SECOND, SERVER, START, SYN, Talk};
+use common::talk::{ACK, CLIENT, RST, SECOND, SERVER, START, Talk};
 use common::wire::{MICROSECONDS, Record};
 use common::{Scratch, closewait, json_lines};
 use serde_json::Value;
