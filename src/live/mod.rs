@@ -101,6 +101,9 @@ struct Live {
 /// Nanoseconds between two looks at what was stuck before.
 const AGAIN_NS: i64 = 15_000_000_000;
 
+/// Nanoseconds more for each of them, of which a look takes a fiftieth.
+const EACH_NS: i64 = 1_000_000;
+
 impl<S: Source> Mode<S> for Live {
     fn frame(&mut self, session: &mut Session, frame: &Frame) -> io::Result<()> {
         session.take(frame)
@@ -176,16 +179,17 @@ impl Live {
         let (old, young): (Vec<_>, Vec<_>) =
             sockets.stuck_before().partition(|socket| socket.is_stuck_for(least));
         self.young = young.iter().map(|socket| (socket.local, socket.peer)).collect();
-        self.again = session.point().facts().end().after(self.pause(least));
+        self.again = session.point().facts().end().after(self.pause(least, old.len()));
         let told = old.iter().try_for_each(|socket| session.sink.event_before(socket, began));
         session.plan.sockets = Some(sockets);
         told
     }
 
-    /// Nanoseconds until what was stuck before is looked at again.
-    fn pause(&self, min_hold: TimeDelta) -> i64 {
+    /// Nanoseconds until what was stuck before is looked at again: the more there are, the longer a look takes.
+    fn pause(&self, min_hold: TimeDelta, stuck: usize) -> i64 {
+        let usual = AGAIN_NS.max(EACH_NS.saturating_mul(stuck as i64));
         let least = min_hold.num_nanoseconds().filter(|_| !self.young.is_empty());
-        least.map_or(AGAIN_NS, |least| least.min(AGAIN_NS))
+        least.map_or(usual, |least| least.min(usual))
     }
 
     /// Asks the kernel again about what was stuck before: whether it still is, and for long enough by now.
@@ -196,6 +200,7 @@ impl Live {
         if now < self.again || !is_any {
             return Ok(());
         }
+        self.again = now.after(AGAIN_NS);
         let is_free = self.suspects.setup.kernel.as_ref().is_some_and(Kernel::is_free);
         let Some(list) = is_free.then(|| self.ask(&[])).flatten() else { return Ok(()) };
         let least = session.policy().min_hold;
@@ -204,7 +209,8 @@ impl Live {
         let (old, young): (Vec<&Socket>, Vec<&Socket>) =
             stuck.filter(|socket| socket.is_stuck()).partition(|socket| socket.is_stuck_for(least));
         self.young = young.iter().map(|socket| (socket.local, socket.peer)).collect();
-        self.again = now.after(self.pause(least));
+        let stuck = list.stuck_before().count();
+        self.again = now.after(self.pause(least, stuck));
         if !old.is_empty() {
             notices.make_room();
         }

@@ -44,6 +44,8 @@ pub struct Suspects {
     parties: Parties,
     /// Times of the latest announcements, oldest first.
     lately: VecDeque<Time>,
+    /// The time at which the kernel was last asked again about some that it had confirmed.
+    confirmed: Time,
 }
 
 /// A flow that is held, or was when it was last looked at.
@@ -53,8 +55,8 @@ enum Standing {
     Held,
     /// The kernel is asked about it.
     Asked { announced: bool },
-    /// It was said, and the kernel had nothing against it then.
-    Announced { at: Time },
+    /// It was said; whether the kernel had it then.
+    Announced { at: Time, confirmed: bool },
     /// The kernel knew better then.
     Denied { at: Time },
     /// Packets ended it: the kernel is asked again.
@@ -65,6 +67,11 @@ enum Standing {
 
 /// Nanoseconds after which the kernel is asked again where it does not agree with the packets.
 const AGAIN_NS: i64 = 5_000_000_000;
+
+/// Nanoseconds after which it is asked again about what it has confirmed, of so many at once: a look at who holds them
+/// goes through all descriptors of the host.
+const ONCE_MORE_NS: i64 = 60_000_000_000;
+const AT_ONCE: usize = 4_096;
 
 /// Nanoseconds that count as "lately".
 const LATELY_NS: i64 = 60_000_000_000;
@@ -96,6 +103,7 @@ impl Suspects {
             changes: Changes::default(),
             parties: Parties::default(),
             lately: VecDeque::new(),
+            confirmed: Time::UNKNOWN,
         }
     }
 
@@ -187,7 +195,8 @@ impl Suspects {
         let (heard, sockets) = self.heard();
         let now = orders.facts.end();
         let mut events = Vec::new();
-        let mut suspects = Vec::new();
+        let (mut suspects, mut again) = (Vec::new(), Vec::new());
+        let may_ask_again = now.since(self.confirmed).is_none_or(|ns| ns >= AGAIN_NS);
         // Made anew, so that nothing is remembered of flows that have left memory.
         let before = std::mem::take(&mut self.known);
         let mut watched = std::mem::take(&mut self.watched);
@@ -205,6 +214,12 @@ impl Suspects {
                 Step::Forget => {}
                 Step::Keep(standing) => {
                     self.known.insert(flow.id(), standing);
+                }
+                Step::AskAgain => {
+                    self.known.extend(known.map(|standing| (flow.id(), standing)));
+                    if may_ask_again && again.len() < AT_ONCE {
+                        again.push(judged());
+                    }
                 }
                 Step::Ask(known) => {
                     self.known.extend(known.map(|standing| (flow.id(), standing)));
@@ -224,6 +239,10 @@ impl Suspects {
             shards.flows_of(*hash, key).any(|flow| is_open(&flow))
         });
         self.watched = watched;
+        if !again.is_empty() {
+            self.confirmed = now;
+        }
+        suspects.append(&mut again);
         self.ask_about(suspects, orders, &mut events);
         // Nor of these.
         self.labels.retain(|id, _| self.known.contains_key(id));
@@ -247,6 +266,7 @@ impl Suspects {
     fn next(&self, known: Option<Standing>, flow: &Flow, now: Time, heard: bool) -> Step {
         use Standing::{Announced, Asked, Denied, Ending, Held, Insisted};
         let is_due = |at: Time| now.since(at).is_none_or(|ns| ns >= AGAIN_NS);
+        let is_old = |at: Time| now.since(at).is_none_or(|ns| ns >= ONCE_MORE_NS);
         match (known, is_half_closed(flow)) {
             (Some(Ending { announced }), _) if heard => Step::Insist { announced },
             (Some(Asked { announced }), true) if heard => Step::Decide { announced },
@@ -254,8 +274,8 @@ impl Suspects {
             (None | Some(Denied { .. }), false) => Step::Forget,
             (Some(Denied { at }), true) if is_due(at) => Step::Ask(known),
             (Some(Insisted { at }), false) if is_due(at) => Step::Ask(known),
-            (Some(Announced { at }), true) if is_due(at) => Step::Ask(known),
-            (Some(Insisted { at }), true) => Step::Keep(Announced { at }),
+            (Some(Announced { at, confirmed: true }), true) if is_old(at) => Step::AskAgain,
+            (Some(Insisted { at }), true) => Step::Keep(Announced { at, confirmed: true }),
             (None | Some(Held), true) => Step::Ask(Some(Held)),
             (Some(Held | Announced { .. } | Asked { .. }), false) => Step::Ask(known),
             (Some(standing), _) => Step::Keep(standing),
@@ -282,12 +302,11 @@ impl Suspects {
             }
             let mut question = Question::default();
             suspects.iter().for_each(|judged| ask_for(&mut question, judged));
-            // Those that it does not have, or not any more, may be redirected to others.
-            let is_known = |judged: &Judged| {
-                use Standing::{Announced, Denied};
-                matches!(self.known.get(&judged.id()), Some(Denied { .. } | Announced { .. }))
+            // It did not have them: they may be redirected to others.
+            let is_denied = |judged: &Judged| {
+                matches!(self.known.get(&judged.id()), Some(Standing::Denied { .. }))
             };
-            question.stuck = suspects.iter().any(is_known);
+            question.stuck = suspects.iter().any(is_denied);
             if kernel.ask(&question, now) {
                 suspects.iter().for_each(|judged| self.asked(judged));
                 return;
@@ -333,7 +352,7 @@ impl Suspects {
             judged.judgement = judged.judgement.deny();
             return announced.then(|| self.end(judged));
         }
-        self.known.insert(id, Standing::Announced { at });
+        self.known.insert(id, Standing::Announced { at, confirmed: word == Some(true) });
         if word == Some(true) {
             judged.judgement = judged.judgement.confirm();
         }
@@ -385,6 +404,8 @@ enum Step {
     Keep(Standing),
     /// The kernel is asked; what it is until then.
     Ask(Option<Standing>),
+    /// It is asked once more about what it has confirmed.
+    AskAgain,
     /// The kernel has answered about a suspect.
     Decide {
         announced: bool,

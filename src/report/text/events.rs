@@ -37,8 +37,12 @@ impl<W: Write> Text<W> {
         let by = by.map_or(String::new(), |by| format!(", {by}"));
         let more = grown.map(|grown| self.growth(grown, row.judged.end)).unwrap_or_default();
         let what = format!("{what}  {}{by}{more}", process(&seen.process, lang));
-        let (left, right) = seen.judged_and_peer();
-        self.write_event_line(&at, kind, [left, right], &what)
+        // The end that held it comes first in both lines, whatever is local.
+        let closer = row.judged.flow.first_fin().filter(|_| kind == EventKind::Ended);
+        let ends = closer
+            .map(|(closer, _)| [closer.other(), closer].map(|side| row.judged.endpoint(side)));
+        let ends = ends.unwrap_or_else(|| seen.judged_and_peer().into());
+        self.write_event_line(&at, kind, ends, &what)
     }
 
     pub(super) fn write_event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
