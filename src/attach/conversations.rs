@@ -9,6 +9,17 @@ pub use super::unread::{Header, Payloads, Span, prefetch};
 use crate::tcp::flow::{Flow, Slot};
 use crate::tcp::segment::End;
 
+/// What comes of a segment that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// More may be learnt.
+    Usual,
+    /// A conversation begins with it.
+    Begun,
+    /// Nothing can be learnt of those that follow.
+    All,
+}
+
 /// The conversations read along of one shard's connections, each in its slot.
 #[derive(Default)]
 pub struct Conversations {
@@ -43,8 +54,7 @@ impl Conversations {
         self.rounds.close();
     }
 
-    /// Takes a segment of a connection, which may wait where its payload lies. True if nothing can be learnt of those
-    /// that follow.
+    /// Takes a segment of a connection, which may wait where its payload lies.
     #[inline]
     pub fn keep(
         &mut self,
@@ -53,13 +63,16 @@ impl Conversations {
         guess: Guess,
         payload: Span,
         wanted: Wanted,
-    ) -> bool {
+    ) -> Heard {
+        if flow.slot == Slot::NOTHING {
+            return Heard::All;
+        }
         let conversation = at(&mut self.slots, flow.slot);
         match conversation.filter(|conversation| conversation.waits()) {
             Some(conversation) => {
                 self.rounds.wait(&mut conversation.unread, header, payload);
                 self.balance -= 1;
-                false
+                Heard::Usual
             }
             None => self.keep_closely(flow, header, guess, payload, wanted),
         }
@@ -73,25 +86,25 @@ impl Conversations {
         guess: Guess,
         payload: Span,
         wanted: Wanted,
-    ) -> bool {
-        if matches!(flow.slot, Slot::NONE | Slot::WITHHELD) {
+    ) -> Heard {
+        let begins = matches!(flow.slot, Slot::NONE | Slot::WITHHELD);
+        if begins {
             self.begin(flow, guess, wanted);
             self.rounds.note(flow.slot.0);
         }
-        let Some(conversation) = at(&mut self.slots, flow.slot) else {
-            return flow.slot == Slot::NOTHING;
-        };
+        let heard = if begins { Heard::Begun } else { Heard::Usual };
+        let Some(conversation) = at(&mut self.slots, flow.slot) else { return heard };
         conversation.hear(self.rounds.payload(payload));
         if conversation.waits() || conversation.is_silent() {
             self.rounds.wait(&mut conversation.unread, header, payload);
-            return false;
+            return heard;
         }
         self.balance += 1;
         conversation.read_along(&self.rounds);
         conversation.read(header, self.rounds.payload(payload));
         let is_deaf = conversation.is_deaf();
         self.let_go_of_nothing(flow);
-        is_deaf
+        if is_deaf && !begins { Heard::All } else { heard }
     }
 
     /// Takes a segment whose octets were withheld. True if they are of another connection than was meant: then they

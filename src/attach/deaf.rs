@@ -10,10 +10,12 @@ use std::ops::AddAssign;
 use foldhash::fast::RandomState;
 
 use super::registry::Content;
+use super::unread::Span;
+use crate::tcp::flow::Flow;
 use crate::tcp::segment::Segment;
 
 /// Fewer octets are handed on in less time than it takes to look whether they should be.
-pub const WORTH: usize = 256;
+const WORTH: usize = 256;
 
 /// They are forgotten together when there are more: whoever reads them says so again.
 const MOST: usize = 1 << 18;
@@ -28,6 +30,14 @@ pub struct Found {
 }
 
 impl Found {
+    /// All was learnt of a connection that goes on.
+    #[inline(never)]
+    pub fn let_go(&mut self, hash: u64, payload: Span, flow: &Flow) {
+        if payload.len as usize >= WORTH && !flow.is_superseded() && !flow.is_finished() {
+            self.deaf.insert(hash);
+        }
+    }
+
     /// A connection of this 4-tuple begins, or was missed.
     pub fn hear(&mut self, hash: u64, was_missed: bool) {
         self.deaf.remove(&hash);

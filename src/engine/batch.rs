@@ -61,9 +61,11 @@ impl Lent {
 }
 
 /// The content of a segment, by its place among the payloads: a round holds a few MiB of them.
-struct Carried {
-    guess: Guess,
-    payload: Span,
+pub struct Carried {
+    /// The protocol, and its server's end.
+    pub guess: Guess,
+    /// The place of its octets.
+    pub payload: Span,
 }
 
 /// The blocks of one shard, of which all but the last are full.
@@ -165,7 +167,7 @@ impl Batch {
         shard: usize,
         table: &mut FlowTable,
         at_once: bool,
-        mut read: impl FnMut(&mut Flow, u64, &Header, Option<(Guess, Span)>),
+        mut read: impl FnMut(&mut Flow, u64, &Header, Option<&Carried>),
     ) {
         let Some(base) = self.base else { return };
         let blocks = &self.shards[shard];
@@ -183,7 +185,6 @@ impl Batch {
                 let is_here = packed.marks & CARRIES != 0;
                 let content = if is_here { carried.next() } else { None };
                 if let Some(flow) = flow {
-                    let content = content.map(|carried| (carried.guess, carried.payload));
                     read(flow, packed.hash, &self.header(packed), content);
                 }
             };

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use super::batch::{Batch, Lent};
 use super::crew::{Crew, Job};
 use crate::attach::Facts;
-use crate::attach::conversations::{Conversations, Wanted};
-use crate::attach::deaf::{Found, WORTH};
+use crate::attach::conversations::{Conversations, Heard, Wanted};
+use crate::attach::deaf::Found;
 use crate::attach::registry::Content;
 use crate::attach::sql::tags::Sought;
 use crate::facts::CaptureFacts;
@@ -139,14 +139,17 @@ impl Shard {
         let at_once = conversations.begin_round(batch.payloads());
         batch.give(self.number, &mut self.table, at_once, |flow, hash, header, content| {
             match (orders.reads(flow), content) {
-                (true, Some((guess, payload))) => {
-                    if flow.slot == Slot::NONE {
-                        found.hear(hash, false);
-                    }
-                    let is_over = conversations.keep(flow, header, guess, payload, orders.wanted);
-                    let is_over = is_over && payload.len as usize >= WORTH;
-                    if is_over && !flow.is_superseded() && !flow.is_finished() {
-                        found.deaf.insert(hash);
+                (true, Some(content)) => {
+                    match conversations.keep(
+                        flow,
+                        header,
+                        content.guess,
+                        content.payload,
+                        orders.wanted,
+                    ) {
+                        Heard::Usual => {}
+                        Heard::Begun => found.hear(hash, false),
+                        Heard::All => found.let_go(hash, content.payload, flow),
                     }
                 }
                 (true, None) if conversations.miss(flow, header) => found.hear(hash, true),
