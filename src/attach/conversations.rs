@@ -9,7 +9,7 @@ pub use super::unread::{Header, Payloads, Span, prefetch};
 use crate::tcp::flow::{Flow, Slot};
 use crate::tcp::segment::End;
 
-/// What comes of a segment that was taken.
+/// Results of taking a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
     /// More may be learnt.
