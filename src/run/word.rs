@@ -34,7 +34,7 @@ pub fn heard(
     policy: &Policy,
     made: Made,
 ) -> Option<Judgement> {
-    if made == Made::Sometime && sockets.is_older_than(judged.flow.first.time) {
+    if made == Made::Sometime && began_since(judged, sockets) {
         // What it has with these ends was another connection's.
         return None;
     }
@@ -53,6 +53,12 @@ pub fn heard(
         }
         _ => held_after_all(judged, sockets, policy, made),
     }
+}
+
+/// Was the flow seen to begin after a list was made, which says when?
+fn began_since(judged: &Judged, sockets: &SocketList) -> bool {
+    let is_begun = !judged.flow.notes.has(Noted::Midstream);
+    is_begun && sockets.is_older_than(judged.flow.first.time)
 }
 
 /// A list has the socket in this state, and packets left it in CLOSE-WAIT.
@@ -166,11 +172,12 @@ pub fn change(judged: &mut Judged, to: Judgement) -> [Standing; 2] {
 /// of ends that the capture has seen otherwise. What they have in CLOSE-WAIT is a later connection's, or an
 /// older one's.
 pub fn mark(judged: &Judged, sockets: &mut SocketList) {
-    let is_over = judged.flow.is_superseded() || sockets.is_older_than(judged.flow.first.time);
-    let holder = judged.judgement.holder.filter(|_| !is_over);
+    // No kernel has two sockets of one 4-tuple: what was in CLOSE-WAIT then is gone.
+    let is_gone = began_since(judged, sockets) && judged.flow.is_established();
+    let holder = judged.judgement.holder.filter(|_| !judged.flow.is_superseded());
     for side in [Side::A, Side::B] {
         for (own, peer) in judged.socket_of(side) {
-            match holder == Some(side) {
+            match holder == Some(side) || is_gone {
                 true => sockets.mark_held(own, peer),
                 false => sockets.mark_otherwise(own, peer),
             }
