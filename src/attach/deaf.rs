@@ -12,7 +12,6 @@ use foldhash::fast::RandomState;
 use super::registry::Content;
 use super::unread::Span;
 use crate::tcp::flow::Flow;
-use crate::tcp::segment::Segment;
 
 /// Fewer octets are handed on in less time than it takes to look whether they should be.
 const WORTH: usize = 256;
@@ -63,19 +62,23 @@ pub struct Deaf {
 }
 
 impl Deaf {
-    /// Withholds the octets of a segment if nothing can be learnt of them.
+    /// Withholds the octets of a segment of the 4-tuple with this hash if nothing can be learnt of them. Of the segment
+    /// no more than that: so it stays in registers.
     #[inline(always)]
-    pub fn withhold<'a>(&mut self, segment: &Segment, content: Content<'a>) -> Content<'a> {
-        if segment.flags.syn() {
-            self.begin(segment.hash);
-        } else if content.payload.len() >= WORTH && self.hashes.contains(&segment.hash) {
+    pub fn withhold<'a>(&self, hash: u64, content: Content<'a>) -> Content<'a> {
+        if content.payload.len() >= WORTH && self.is_deaf(hash) {
             return Content { payload: &[], is_withheld: true, ..content };
         }
         content
     }
 
     #[inline(never)]
-    fn begin(&mut self, hash: u64) {
+    fn is_deaf(&self, hash: u64) -> bool {
+        self.hashes.contains(&hash)
+    }
+
+    /// A connection of this 4-tuple begins.
+    pub fn begin(&mut self, hash: u64) {
         self.hashes.remove(&hash);
         self.begun.insert(hash);
     }

@@ -211,6 +211,9 @@ impl CapturePoint {
     /// Takes in any segment.
     pub fn take(&mut self, segment: Segment, payload: &[u8]) {
         let segment = self.note(segment);
+        if segment.flags.syn() && self.content(segment, payload).is_some() {
+            self.deaf.begin(segment.hash);
+        }
         let content = self.heard(segment, payload);
         self.put(segment, content);
     }
@@ -264,7 +267,7 @@ impl CapturePoint {
     #[inline(always)]
     fn heard<'a>(&mut self, segment: Segment, payload: &'a [u8]) -> Option<Content<'a>> {
         let content = self.content(segment, payload)?;
-        Some(self.deaf.withhold(&segment, content))
+        Some(self.deaf.withhold(segment.hash, content))
     }
 
     /// Has the shards take in what was read, while reading goes on. Returns the flows that left in the round before.
