@@ -58,7 +58,7 @@ impl AddAssign for Found {
 pub struct Deaf {
     hashes: HashSet<u64, RandomState>,
     /// 4-tuples of which a connection began in this round.
-    begun: HashSet<u64, RandomState>,
+    begun: Vec<u64>,
 }
 
 impl Deaf {
@@ -66,7 +66,7 @@ impl Deaf {
     /// no more than that: so it stays in registers.
     #[inline(always)]
     pub fn withhold<'a>(&self, hash: u64, content: Content<'a>) -> Content<'a> {
-        if content.payload.len() >= WORTH && self.is_deaf(hash) {
+        if content.payload.len() >= WORTH && !self.hashes.is_empty() && self.is_deaf(hash) {
             return Content { payload: &[], is_withheld: true, ..content };
         }
         content
@@ -79,17 +79,22 @@ impl Deaf {
 
     /// A connection of this 4-tuple begins.
     pub fn begin(&mut self, hash: u64) {
-        self.hashes.remove(&hash);
-        self.begun.insert(hash);
+        if !self.hashes.is_empty() {
+            self.hashes.remove(&hash);
+        }
+        self.begun.push(hash);
     }
 
     /// Takes in what was found in the round before the one that has just been handed on.
-    pub fn end_round(&mut self, Found { deaf, missed }: Found) {
+    pub fn end_round(&mut self, Found { mut deaf, missed }: Found) {
+        if !deaf.is_empty() {
+            self.begun.iter().chain(&missed).for_each(|hash| _ = deaf.remove(hash));
+        }
+        self.begun.clear();
         if self.hashes.len() + deaf.len() > MOST {
             self.hashes.clear();
         }
-        self.hashes.extend(deaf.into_iter().filter(|hash| !self.begun.contains(hash)));
         missed.iter().for_each(|hash| _ = self.hashes.remove(hash));
-        self.begun.clear();
+        self.hashes.extend(deaf);
     }
 }
