@@ -4,7 +4,7 @@
 mod common;
 
 use std::fs::read_to_string;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -38,9 +38,21 @@ impl Service {
     }
 
     fn hear(&self) -> String {
+        self.word().expect("a word in time")
+    }
+
+    /// The next word. A signal to this process is none.
+    fn word(&self) -> io::Result<String> {
         let mut word = [0; 64];
-        let len = self.manager.recv(&mut word).expect("a word in time");
-        String::from_utf8_lossy(&word[..len]).into_owned()
+        loop {
+            match self.manager.recv(&mut word) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                heard => {
+                    let len = heard?;
+                    return Ok(String::from_utf8_lossy(&word[..len]).into_owned());
+                }
+            }
+        }
     }
 
     fn hear_until(&self, wanted: &str) {
@@ -98,8 +110,7 @@ fn a_loop_that_stands_still_is_not_heard() {
     service.hear_until("WATCHDOG=1");
     service.signal("-STOP");
     service.manager.set_read_timeout(Some(Duration::from_secs(2))).expect("a socket");
-    let mut word = [0; 64];
-    let silent = (0..20).any(|_| service.manager.recv(&mut word).is_err());
+    let silent = (0..20).any(|_| service.word().is_err());
     assert!(silent);
     service.signal("-CONT");
     service.signal("-TERM");
