@@ -646,16 +646,7 @@ fn a_finding_that_was_announced_stays_one() {
     let port = server.port();
     let filter = format!("port {port} and tcp[tcpflags] & (tcp-syn|tcp-fin) != 0");
     let arguments = ["live", "-i", "lo", "--min-hold", "500ms", "--format", "jsonl", "--", &filter];
-    let mut child = command(&arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary runs");
-    let mut said = BufReader::new(child.stderr.take().expect("piped"));
-    let mut line = String::new();
-    said.read_line(&mut line).expect("a line");
-    let lines = BufReader::new(child.stdout.take().expect("piped"));
-    let mut watcher = Watcher { child, lines };
+    let mut watcher = Watcher::with(&arguments);
     let client = server.left_behind();
     assert_eq!(watcher.line()["event"], "close-wait");
     let (report, status) = watcher.stop();

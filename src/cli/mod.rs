@@ -20,8 +20,6 @@ mod top;
 
 use std::ffi::OsString;
 
-use shared::one_of;
-
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -36,6 +34,7 @@ use crate::commands::sockets::SocketsCommand;
 use crate::commands::top::TopCommand;
 use crate::commands::topics::Topic;
 use crate::report::lang::Lang;
+use shared::one_of;
 
 /// The command that the program was given, with its options.
 pub enum Command {

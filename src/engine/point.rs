@@ -211,11 +211,12 @@ impl CapturePoint {
     /// Takes in any segment.
     pub fn take(&mut self, segment: Segment, payload: &[u8]) {
         let segment = self.note(segment);
-        if segment.flags.syn() && self.content(segment, payload).is_some() {
+        let content = self.content(segment, payload);
+        if segment.flags.syn() && content.is_some() {
             self.deaf.begin(segment.hash);
         }
-        let content = self.heard(segment, payload);
-        self.put(segment, content);
+        let heard = content.map(|content| self.deaf.withhold(segment.hash, content));
+        self.put(segment, heard);
     }
 
     /// Puts a segment where its flow is.

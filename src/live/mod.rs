@@ -80,8 +80,7 @@ pub fn live(
         session.settle()?;
         let unread = Unread::of(&session.totals).since(&Unread::default(), &name);
         unread.iter().for_each(|error| notices.trouble(error));
-        let failed = failed || unread.is_some();
-        let failed = failed || live.suspects.is_nameless();
+        let failed = failed || unread.is_some() || live.suspects.is_nameless();
         live.ask_again(&mut session);
         Ok(Outcome { findings: session.close()?, failed, read_any: true })
     })
@@ -176,13 +175,23 @@ impl Live {
             }
         }
         let least = session.policy().min_hold;
-        let (old, young): (Vec<_>, Vec<_>) =
-            sockets.stuck_before().partition(|socket| socket.is_stuck_for(least));
-        self.young = young.iter().map(|socket| (socket.local, socket.peer)).collect();
+        let old = self.ripe(sockets.stuck_before(), least);
         self.again = session.point().facts().end().after(self.pause(least, old.len()));
         let told = old.iter().try_for_each(|socket| session.sink.event_before(socket, began));
         session.plan.sockets = Some(sockets);
         told
+    }
+
+    /// Sockets that have been held for long enough to be told; the others are kept in mind.
+    fn ripe<'s>(
+        &mut self,
+        stuck: impl Iterator<Item = &'s Socket>,
+        min_hold: TimeDelta,
+    ) -> Vec<&'s Socket> {
+        let (ripe, young): (Vec<_>, Vec<_>) =
+            stuck.partition(|socket| socket.is_stuck_for(min_hold));
+        self.young = young.into_iter().map(|socket| (socket.local, socket.peer)).collect();
+        ripe
     }
 
     /// Nanoseconds until what was stuck before is looked at again: the more there are, the longer a look takes.
@@ -195,9 +204,8 @@ impl Live {
     /// Asks the kernel again about what was stuck before: whether it still is, and for long enough by now.
     fn look_again(&mut self, session: &mut Session, notices: &mut dyn Notices) -> io::Result<()> {
         let now = session.point().facts().end();
-        let is_any =
-            session.plan.sockets.as_ref().is_some_and(|it| it.stuck_before().next().is_some());
-        if now < self.again || !is_any {
+        let before = session.plan.sockets.as_ref();
+        if now < self.again || before.is_none_or(|it| it.stuck_before().next().is_none()) {
             return Ok(());
         }
         self.again = now.after(AGAIN_NS);
@@ -205,10 +213,8 @@ impl Live {
         let Some(list) = is_free.then(|| self.ask(&[])).flatten() else { return Ok(()) };
         let least = session.policy().min_hold;
         let young = std::mem::take(&mut self.young);
-        let stuck = young.iter().filter_map(|(own, peer)| list.find(*own, *peer));
-        let (old, young): (Vec<&Socket>, Vec<&Socket>) =
-            stuck.filter(|socket| socket.is_stuck()).partition(|socket| socket.is_stuck_for(least));
-        self.young = young.iter().map(|socket| (socket.local, socket.peer)).collect();
+        let still = young.iter().filter_map(|(own, peer)| list.find(*own, *peer));
+        let old = self.ripe(still.filter(|socket| socket.is_stuck()), least);
         let stuck = list.stuck_before().count();
         self.again = now.after(self.pause(least, stuck));
         if !old.is_empty() {

@@ -313,21 +313,21 @@ impl Suspects {
             }
         }
         for judged in suspects {
+            let announced = self.is_announced(&judged);
             if has_ended(&judged) {
-                let announced = self.is_announced(&judged);
                 self.known.remove(&judged.id());
                 events.extend(self.insist(judged, None, announced, &orders.policy));
             } else {
-                let announced = self.is_announced(&judged);
                 events.extend(self.decide(judged, None, announced));
             }
         }
     }
 
     fn asked(&mut self, judged: &Judged) {
+        let announced = self.is_announced(judged);
         let standing = match has_ended(judged) {
-            true => Standing::Ending { announced: self.is_announced(judged) },
-            false => Standing::Asked { announced: self.is_announced(judged) },
+            true => Standing::Ending { announced },
+            false => Standing::Asked { announced },
         };
         self.known.insert(judged.id(), standing);
     }

@@ -213,7 +213,7 @@ impl SocketList {
         nanos.zip(time.nanos()).is_some_and(|(at, time)| at < time)
     }
 
-    /// It names the states of none of its sockets.
+    /// The states of some of its sockets, or of all, were assumed: it does not name them.
     #[must_use]
     pub fn is_assumed(&self) -> bool {
         self.sockets.iter().any(|socket| socket.is_assumed)

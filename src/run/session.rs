@@ -427,8 +427,8 @@ impl<'a> Session<'a> {
         if !matches!(self.plan.reading.paths, Paths::All | Paths::Sample) {
             return Ok(());
         }
-        let Totals { files, .. } = &self.totals;
-        self.sink.unreported(&as_row(judged, files, self.plan.sockets.as_ref(), &self.named))
+        let (files, sockets) = (&self.totals.files, self.plan.sockets.as_ref());
+        self.sink.unreported(&as_row(judged, files, sockets, &self.named))
     }
 
     /// Rows that wait while flows are read, at most.
@@ -584,8 +584,8 @@ impl<'a> Session<'a> {
             }
         }
         self.totals.is_listed = self.plan.sockets.is_some();
-        let otherwise = self.plan.sockets.as_ref().map(SocketList::stuck_otherwise);
-        self.totals.stuck_otherwise = otherwise.unwrap_or(0);
+        self.totals.stuck_otherwise =
+            self.plan.sockets.as_ref().map_or(0, SocketList::stuck_otherwise);
         let Plan { sockets, filter, policy, .. } = &mut self.plan;
         let sockets = sockets.iter().flat_map(SocketList::stuck_before);
         for socket in sockets.filter(|it| is_asked_for(it, policy, filter.as_mut())) {

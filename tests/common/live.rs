@@ -63,7 +63,12 @@ impl Watcher {
         let arguments = ["live", "-i", "lo", "--format", "jsonl"];
         let soon: &[&str] =
             if more.contains(&"--min-hold") { &[] } else { &["--min-hold", "500ms"] };
-        let mut child = command(&[&arguments[..], soon, more, &["--", &expression]].concat())
+        Watcher::with(&[&arguments[..], soon, more, &["--", &expression]].concat())
+    }
+
+    /// Starts it with these arguments alone, and waits until it listens.
+    pub fn with(arguments: &[&str]) -> Watcher {
+        let mut child = command(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -28,7 +28,7 @@ use crate::report::sockets::growth::{History, counts};
 use crate::report::sockets::text::SocketsLook;
 use crate::report::sockets::{Listing, lines, text};
 use crate::tcp::state::State;
-use crate::units::count;
+use crate::units::{count, thousands};
 
 /// The command `sockets`: its lists and its options.
 #[derive(Debug)]
@@ -146,8 +146,6 @@ pub fn sockets(asked: &SocketsCommand) -> Exit {
         listing.code_lost = watch.as_ref().map(Watch::lost);
         history.record(started.elapsed(), counts(&listing));
         let found = !listing.stuck.is_empty();
-        let unsure =
-            asked.narrow.may_be_more(&snapshot.sockets).or_else(|| out_of_sight(&asked.netns));
         let written = write(asked, &mut out, &listing, asked.watch.map(|_| &history))
             .and_then(|()| out.flush())
             .and_then(|()| place(placing.take()));
@@ -164,10 +162,12 @@ pub fn sockets(asked: &SocketsCommand) -> Exit {
             }
             _ if found => return Exit::Found,
             _ => {
-                return unsure.map_or(Exit::Clean, |sentence| {
-                    complain(&sentence);
-                    Exit::Failed
-                });
+                let unsure = asked.narrow.may_be_more(&snapshot.sockets);
+                let Some(sentence) = unsure.or_else(|| out_of_sight(&asked.netns)) else {
+                    return Exit::Clean;
+                };
+                complain(&sentence);
+                return Exit::Failed;
             }
         }
     }
@@ -176,8 +176,8 @@ pub fn sockets(asked: &SocketsCommand) -> Exit {
 /// Says that there may be network namespaces that were not looked into.
 fn out_of_sight(netns: &Netns) -> Option<String> {
     let n = if *netns == Netns::All { elsewhere() } else { 0 };
-    let processes = count(n, "process").replace("processs", "processes");
-    (n > 0).then(|| format!("--netns all: {processes} may be in network namespaces that cannot be looked into (run as root of the host)"))
+    let processes = if n == 1 { "process" } else { "processes" };
+    (n > 0).then(|| format!("--netns all: {} {processes} may be in network namespaces that cannot be looked into (run as root of the host)", thousands(n)))
 }
 
 fn not_written(error: io::Error) -> Exit {
