@@ -121,7 +121,7 @@ fn table(bencher: Bencher) {
     bencher.counter(ItemsCount::new(segments.len())).with_inputs(FlowTable::default).bench_refs(
         |table| {
             table.take_all(
-                &segments,
+                std::iter::once(&segments[..]),
                 |segment| segment.hash,
                 |segment| Some(*segment),
                 |segment| *segment,

@@ -111,9 +111,10 @@
 //! The cellar, which any room may use: **[`endpoints`]** (addresses, networks and ports as users name
 //! them), **[`units`]** (times and durations as they are written), **[`names`]** (names that a text
 //! prints in place of addresses), **[`set`]** (a set of words, a bit each), **`paged`** (a table that is
-//! small until it is used), **[`services`]** (ports by their names), **[`confine`]** (rights that a process gives up once it has opened all it needs),
-//! **[`progress`]** (a bar on the terminal), **[`mod@printable`]** (names that others chose, safe for a
-//! terminal), **[`place`]** (when and where a packet was captured).
+//! small until it is used), **[`services`]** (ports by their names), **[`confine`]** (rights that a process
+//! gives up once it has opened all it needs), **[`progress`]** (a bar on the terminal),
+//! **[`mod@printable`]** (names that others chose, safe for a terminal), **[`place`]** (when and where a
+//! packet was captured), **`prefetch`** (memory that is needed soon).
 //!
 //! [`manual`] is the reader's manual, and its page [`why`](manual::why) has the reasons behind the house.
 //!
@@ -153,6 +154,7 @@ pub mod names;
 pub mod owner;
 pub(crate) mod paged;
 pub mod place;
+mod prefetch;
 pub mod printable;
 #[cfg(feature = "cli")]
 pub mod progress;

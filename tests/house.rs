@@ -107,6 +107,7 @@ const FLOORS: &[&str] = &[
     "paged",
     "set",
     "place",
+    "prefetch",
 ];
 
 /// Nowhere in the code outside tests.
@@ -189,6 +190,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("Redis::", &["attach"]),
     ("Amqp", &["attach"]),
     ("Kafka::", &["attach"]),
+    ("prefetch_index", &["prefetch.rs"]),
     ("unicode_properties", &["printable.rs"]),
     ("unicode_width", &["report", "top"]),
     ("ratatui_core", &["top", "commands/top"]),

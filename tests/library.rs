@@ -49,7 +49,7 @@ fn segments(rows: &[(i64, bool, u8, u32, u32)]) -> Vec<Segment> {
 fn unnoted(rows: &[(i64, bool, u8, u32, u32)]) -> Verdict {
     let mut table = FlowTable::default();
     table.take_all(
-        &segments(rows),
+        std::iter::once(&segments(rows)[..]),
         |segment| segment.hash,
         |segment| Some(*segment),
         |segment| *segment,

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::place::Time;
+use crate::prefetch::prefetch;
 use crate::tcp::segment::{End, Flags, Segment};
 use crate::tcp::seq::Seq;
 
@@ -173,7 +174,7 @@ impl Rounds {
             found.push((&waiting.header, waiting.payload.among(&round.payloads)));
             at = at.wrapping_sub(waiting.back);
         }
-        prefetch(found.iter().rev().map(|(_, payload)| *payload));
+        found.iter().rev().for_each(|(_, payload)| prefetch_beginning(payload));
         found.into_iter().rev().for_each(|(header, payload)| to(header, payload));
     }
 
@@ -190,11 +191,9 @@ impl Rounds {
     }
 }
 
-/// Prefetches payloads: reads an octet of each line at the beginning of each, so that all of them are on their
-/// way from memory together.
-pub fn prefetch<'a>(payloads: impl Iterator<Item = &'a [u8]>) {
+/// Has the beginning of a payload fetched, while something else is done.
+pub fn prefetch_beginning(payload: &[u8]) {
     const LINE: usize = 64;
     const FIRST: usize = 4 * LINE;
-    let lines = payloads.flat_map(|payload| payload.iter().take(FIRST).step_by(LINE));
-    std::hint::black_box(lines.fold(0, |read, octet| read ^ octet));
+    payload.iter().take(FIRST).step_by(LINE).for_each(prefetch);
 }

@@ -5,9 +5,10 @@
 
 use std::collections::VecDeque;
 
-use crate::attach::conversations::{Header, Payloads, Span, prefetch};
+use crate::attach::conversations::{Header, Payloads, Span, prefetch_beginning};
 use crate::attach::registry::{Content, Guess};
 use crate::place::{Place, Time};
+use crate::prefetch::prefetch;
 use crate::table::FlowTable;
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::{Direction, End, Extras, Flags, FlowKey, Segment, ToldBy, Way};
@@ -122,8 +123,8 @@ impl Batch {
         blocks.next += 1;
     }
 
-    /// Takes a block of the stock for a shard. What lies in it is read, so that all of it is on its way from
-    /// memory before the first segment is written there: one by one, each would be waited for.
+    /// Takes a block of the stock for a shard. The one that will be taken next is fetched from memory while
+    /// this one is filled: waiting for each line as it is written would cost more than all else here.
     #[inline(never)]
     fn add_block(&mut self, shard: usize) {
         let (start, end) = (self.used, self.used + BLOCK);
@@ -131,12 +132,10 @@ impl Batch {
         (blocks.next, blocks.end) = (start, end);
         blocks.starts.push(start);
         self.used = end;
-        match self.packed.get(start..end) {
-            Some(block) => {
-                std::hint::black_box(block.iter().fold(0, |read, packed| read ^ packed.hash));
-            }
-            None => self.packed.resize(end, Packed::EMPTY),
+        if end > self.packed.len() {
+            self.packed.resize(end, Packed::EMPTY);
         }
+        self.packed[end..].iter().take(BLOCK).for_each(prefetch);
     }
 
     /// Octets of contents.
@@ -171,27 +170,30 @@ impl Batch {
     ) {
         let Some(base) = self.base else { return };
         let blocks = &self.shards[shard];
-        let mut carried = blocks.carried.iter();
-        for &start in &blocks.starts {
+        let (mut carried, mut coming) = (blocks.carried.iter(), blocks.carried.iter());
+        let carries = |packed: &Packed| packed.marked(CARRIES);
+        let wanted = |packed: &Packed| packed.marked(CARRIES | WITHHELD);
+        let packed = blocks.starts.iter().map(|&start| {
             // Only the last block can be short.
             let end = if start + BLOCK == blocks.end { blocks.next } else { start + BLOCK };
             let packed = &self.packed[start..end];
-            let carries = |packed: &Packed| packed.marks & (CARRIES | WITHHELD) != 0;
             if at_once {
-                let soon = carried.as_slice().iter().take(packed.len());
-                prefetch(soon.map(|carried| carried.payload.among(&self.sealed)));
-            }
-            let taken = |flow: Option<&mut Flow>, packed: &Packed| {
-                let is_here = packed.marks & CARRIES != 0;
-                let content = if is_here { carried.next() } else { None };
-                if let Some(flow) = flow {
-                    read(flow, packed.hash, &self.header(packed), content);
+                let count = packed.iter().filter(|packed| carries(packed)).count();
+                for carried in coming.by_ref().take(count) {
+                    prefetch_beginning(carried.payload.among(&self.sealed));
                 }
-            };
-            let short = |packed: &Packed| packed.is_plain().then(|| packed.segment(base));
-            let any = |packed: &Packed| self.unpack(packed, base);
-            table.take_all(packed, |packed| packed.hash, short, any, carries, taken);
-        }
+            }
+            packed
+        });
+        let taken = |flow: Option<&mut Flow>, packed: &Packed| {
+            let content = if carries(packed) { carried.next() } else { None };
+            if let Some(flow) = flow {
+                read(flow, packed.hash, &self.header(packed), content);
+            }
+        };
+        let short = |packed: &Packed| packed.is_plain().then(|| packed.segment(base));
+        let any = |packed: &Packed| self.unpack(packed, base);
+        table.take_all(packed, |packed| packed.hash, short, any, wanted, taken);
     }
 
     #[inline(always)]
@@ -315,6 +317,7 @@ impl Packed {
         Packed { hash, frame: index, marks: ASIDE, ..Packed::EMPTY }
     }
 
+    #[inline(always)]
     fn marked(&self, bit: u8) -> bool {
         self.marks & bit != 0
     }

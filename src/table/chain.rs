@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::strange::Strange;
+use crate::prefetch::prefetch;
 use crate::tcp::flow::{Flow, Noted};
 use crate::tcp::incarnation::{
     Belongs, belongs, fits_exactly, fits_nearly, is_another_s, knows_syn, takes_late,
@@ -42,6 +43,14 @@ pub struct Older {
 }
 
 impl Chain {
+    /// Has all of its memory fetched.
+    #[inline(always)]
+    pub fn prefetch(&self) {
+        self.newest.prefetch();
+        prefetch(&self.hash);
+        prefetch(&self.tired);
+    }
+
     /// Takes a segment. Returns whether it finished its flow, and whether it began one.
     pub fn take(&mut self, older: &mut Older, segment: &Segment) -> (bool, bool) {
         // Most segments begin nothing and end nothing.

@@ -84,8 +84,8 @@ impl Chains {
     /// Returns the place of a chain by the few bits of its hash that the index holds: good enough to
     /// prefetch it, since another one may have the same bits.
     #[inline(always)]
-    pub fn likely(&self, hash: u64) -> Option<usize> {
-        self.index.find(hash, |_| true).map(|at| *at as usize)
+    pub fn likely(&self, hash: u64) -> Option<u32> {
+        self.index.find(hash, |_| true).copied()
     }
 
     /// Returns the place of a 4-tuple's chain.

@@ -33,8 +33,9 @@ const LINGER_NS: i64 = 600_000_000_000;
 /// Nanoseconds for which it does not rest: what is repeated after its end, or was late, has come by then.
 const WAKE_NS: i64 = 30_000_000_000;
 
-/// Segments whose flows are looked up together: the memory of one is prefetched while the next is sought.
-const LOOKED_UP: usize = 64;
+/// Segments whose flows are looked up together, before those that came earlier are taken: more lines of the
+/// cache than theirs, the processor cannot wait for at once.
+const LOOKED_UP: usize = 8;
 
 /// A flow that has left the table.
 #[derive(Clone, Debug)]
@@ -100,36 +101,34 @@ impl FlowTable {
         self.len == 0
     }
 
-    /// Takes in segments, in the order of capture, from whatever form they are kept in. The hash of
-    /// each must be that of its key, by one hasher for the table's life. `plain` gives those segments that
-    /// are plain, as nearly all are, as far as that is quickly told; `any` gives each. `taken` is told of each
-    /// that is `wanted`, with its flow. Whoever read them has noted them in the capture's facts.
-    pub fn take_all<T>(
+    /// Takes in segments, in the order of capture, from whatever form they are kept in, by the block. The
+    /// hash of each must be that of its key, by one hasher for the table's life. `plain` gives those segments
+    /// that are plain, as nearly all are, as far as that is quickly told; `any` gives each. `taken` is told of
+    /// each that is `wanted`, with its flow. Whoever read them has noted them in the capture's facts.
+    pub fn take_all<'a, T: 'a>(
         &mut self,
-        kept: &[T],
+        blocks: impl Iterator<Item = &'a [T]>,
         hash: impl Fn(&T) -> u64,
         plain: impl Fn(&T) -> Option<Segment>,
         any: impl Fn(&T) -> Segment,
         wanted: impl Fn(&T) -> bool,
         mut taken: impl FnMut(Option<&mut Flow>, &T),
     ) {
-        for kept in kept.chunks(LOOKED_UP) {
-            let mut likely = [None; LOOKED_UP];
-            for (likely, kept) in likely.iter_mut().zip(kept) {
-                *likely = self.chains.likely(hash(kept));
-            }
-            self.prefetch(likely.iter().flatten());
-            for (likely, kept) in likely.iter().zip(kept) {
+        let mut parts = blocks.flat_map(|block| block.chunks(LOOKED_UP));
+        let mut next = parts.next().map(|part| (part, self.look_up(part, &hash)));
+        while let Some((part, likely)) = next {
+            next = parts.next().map(|part| (part, self.look_up(part, &hash)));
+            for (likely, kept) in likely.into_iter().zip(part) {
                 // Unpacked again for the few that more is done with: so, for the many, it stays in registers.
                 let plain = plain(kept);
-                if let Some(flow) = plain.and_then(|plain| self.take_usual(*likely, &plain)) {
+                if let Some(flow) = plain.and_then(|plain| self.take_usual(likely, &plain)) {
                     if wanted(kept) {
                         taken(Some(flow), kept);
                     }
                     continue;
                 }
                 let segment = any(kept);
-                self.take_any(*likely, &segment);
+                self.take_any(likely, &segment);
                 if wanted(kept) {
                     taken(self.taker(&segment), kept);
                 }
@@ -137,27 +136,32 @@ impl FlowTable {
         }
     }
 
+    /// Returns where the chains of segments are likely to stand, and has the memory of these fetched: it comes
+    /// while the segments before are taken. By then a chain may stand elsewhere, so whoever looks there
+    /// compares the 4-tuple.
+    #[inline(always)]
+    fn look_up<T>(&self, part: &[T], hash: impl Fn(&T) -> u64) -> [Option<u32>; LOOKED_UP] {
+        let mut likely = [None; LOOKED_UP];
+        for (likely, kept) in likely.iter_mut().zip(part) {
+            *likely = self.chains.likely(hash(kept));
+        }
+        for chain in likely.iter().flatten().filter_map(|at| self.chains.get(*at as usize)) {
+            chain.prefetch();
+        }
+        likely
+    }
+
     /// Takes in what nearly all segments are: of a flow that is open and stands where it is likely to, and
     /// of nothing else. Returns the flow, or `None` for any other segment.
     #[inline(always)]
-    fn take_usual(&mut self, likely: Option<usize>, segment: &Segment) -> Option<&mut Flow> {
-        let chain = self.chains.get_if(likely?, &segment.key)?;
+    fn take_usual(&mut self, likely: Option<u32>, segment: &Segment) -> Option<&mut Flow> {
+        let chain = self.chains.get_if(likely? as usize, &segment.key)?;
         if chain.queued || chain.may_go_back() || !chain.newest.is_open_to(segment) {
             return None;
         }
         self.latest = segment.place.order();
         chain.newest.take_open(segment);
         Some(&mut chain.newest)
-    }
-
-    /// Prefetches chains: reads a little of each, so that all of them are on their way from memory
-    /// together.
-    fn prefetch<'a>(&self, likely: impl Iterator<Item = &'a usize>) {
-        let chains = likely.filter_map(|at| self.chains.get(*at));
-        let read = chains.fold(0, |read, chain| {
-            read ^ u64::from(chain.ports) ^ chain.hash ^ chain.newest.prefetch()
-        });
-        std::hint::black_box(read);
     }
 
     /// Takes in one segment of a capture, and has the capture's facts take note of it: no verdict can
@@ -171,10 +175,10 @@ impl FlowTable {
 
     /// Takes in any segment, whose 4-tuple is likely to stand at a place.
     #[inline(never)]
-    fn take_any(&mut self, likely: Option<usize>, segment: &Segment) {
+    fn take_any(&mut self, likely: Option<u32>, segment: &Segment) {
         self.latest = segment.place.order();
         let (hash, key) = (segment.hash, &segment.key);
-        let here = likely.filter(|at| self.chains.holds(*at, key));
+        let here = likely.map(|at| at as usize).filter(|at| self.chains.holds(*at, key));
         match here.or_else(|| self.chains.find(hash, key)) {
             Some(at) if self.chains.get(at).is_some_and(|chain| chain.queued) => {
                 self.take_after_end(at, segment);

@@ -43,11 +43,6 @@ impl Recent {
         }
     }
 
-    /// Reads something in the middle.
-    pub fn prefetch(&self) -> u64 {
-        u64::from(self.near[0])
-    }
-
     /// `side` has sent something new.
     #[inline(always)]
     pub fn record(&mut self, side: Side, time: Time) {

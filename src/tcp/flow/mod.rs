@@ -20,6 +20,7 @@ use super::seq::Seq;
 use super::side::Side;
 use super::window::Scales;
 use crate::place::{Place, Time};
+use crate::prefetch::prefetch;
 pub(crate) use states::TWO_MSL_NS;
 
 /// The name of a flow within a run: the place of its first packet.
@@ -223,15 +224,16 @@ impl Flow {
         self.closing(side)?.payload_after(number)
     }
 
-    /// Reads something of every line of the cache that the flow lies in.
-    pub fn prefetch(&self) -> u64 {
+    /// Has every line of the cache fetched that the flow lies in.
+    #[inline(always)]
+    pub fn prefetch(&self) {
         let [a, b] = &self.halves;
-        self.last.order()
-            ^ self.first.order()
-            ^ a.payload_bytes
-            ^ b.payload_bytes
-            ^ self.recent.prefetch()
-            ^ u64::from(self.slot.0)
+        prefetch(&self.last);
+        prefetch(&self.first);
+        prefetch(&a.payload_bytes);
+        prefetch(&b.payload_bytes);
+        prefetch(&self.recent);
+        prefetch(&self.slot);
     }
 
     /// Tells whether a segment changes nothing but how much was sent: nothing of a close has been seen,
