@@ -475,7 +475,10 @@ fn what_cannot_be_kept_is_said() {
     ]);
     let (out, err) = text(&output);
     assert_eq!(output.status.code(), Some(2), "{err}");
-    assert!(err.contains("-w: not all packets could be written: No space left"), "{err}");
+    assert!(
+        err.contains("-w: not all packets could be written: /dev/full: No space left"),
+        "{err}"
+    );
     assert!(out.contains("0 packets"), "{out}");
 }
 

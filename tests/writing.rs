@@ -254,7 +254,7 @@ fn a_full_disk_is_said_and_costs_nothing_that_was_there() {
         let output = on_a_small_disk(folder.0.path(), "1m", &line);
         let (out, err) = text(&output);
         assert_eq!(output.status.code(), Some(2), "{out}{err}");
-        assert!(err.contains("No space left on device"), "{err}");
+        assert!(err.contains("disk/old: No space left on device"), "{err}");
         assert!(out.ends_with("old\nold\nzero\n"), "{out}");
         assert_eq!(out.contains("left in CLOSE-WAIT"), report, "{out}");
     }
@@ -275,7 +275,10 @@ fn a_disk_that_fills_while_packets_are_kept_is_said() {
     let output = on_a_small_disk(folder.0.path(), "16k", line);
     let (out, err) = text(&output);
     assert_eq!(output.status.code(), Some(2), "{out}{err}");
-    assert!(err.contains("-w: not all packets could be written: No space left on device"), "{err}");
+    assert!(
+        err.contains("-w: not all packets could be written: disk/w.pcap: No space left on device"),
+        "{err}"
+    );
     assert!(out.starts_with("while it goes on\n"), "{out}");
     assert!(out.contains("packets"), "{out}");
 }

@@ -172,11 +172,7 @@ fn manager() -> Result<Option<Manager>, String> {
 /// Keeps what is seen in a file.
 pub(super) fn keep(source: &mut Source, path: &Path, outputs: &mut Outputs) -> Result<(), String> {
     let (file, placing) = outputs.create(path, "-w")?;
-    let name = printable(&path.to_string_lossy());
-    source
-        .keep(file)
-        .and_then(|()| placing.place())
-        .map_err(|error| format!("{name}: cannot be written: {error}"))
+    source.keep(file).and_then(|()| placing.place()).map_err(|error| format!("-w: {error}"))
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, String> {

@@ -55,6 +55,33 @@ impl OwnFolder {
     }
 }
 
+/// A file that is being written; its errors name it.
+pub struct Output {
+    file: File,
+    name: String,
+}
+
+impl Output {
+    fn new(file: File, path: &Path) -> Output {
+        Output { file, name: printable(&path.to_string_lossy()) }
+    }
+}
+
+/// An error with the file that it is about.
+fn about(name: &str, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{name}: {error}"))
+}
+
+impl Write for Output {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.file.write(octets).map_err(|error| about(&self.name, error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush().map_err(|error| about(&self.name, error))
+    }
+}
+
 /// Moves a file to its name, once it is whole. Dropped before, it leaves what was there as it was.
 pub struct Placing {
     to: PathBuf,
@@ -76,7 +103,7 @@ impl Outputs {
     }
 
     /// Begins a file that holds payload or statements. `flag` is how the user named it.
-    pub fn create(&mut self, path: &Path, flag: &str) -> Result<(File, Placing), String> {
+    pub fn create(&mut self, path: &Path, flag: &str) -> Result<(Output, Placing), String> {
         self.claim(path, flag)?;
         begin(path, PRIVATE).map_err(|error| cannot(path, &error))
     }
@@ -84,7 +111,7 @@ impl Outputs {
     /// Writes a whole file that holds neither.
     pub fn write(&mut self, path: &Path, flag: &str, text: &str) -> Result<(), String> {
         self.claim(path, flag)?;
-        write(path, text).map_err(|error| cannot(path, &error))?;
+        write(path, text)?;
         // From now on it is known by its inode.
         self.outputs.extend(Identity::of(path));
         Ok(())
@@ -125,18 +152,23 @@ impl Identity {
 impl Placing {
     /// Gives the file its name: from now on it is what was written.
     pub fn place(self) -> io::Result<()> {
-        let Some(beside) = self.beside else { return Ok(()) };
-        // A disk that writes later says only now that it is full.
-        beside.as_file().sync_all()?;
-        match beside.persist(&self.to) {
-            Ok(_) => Ok(()),
-            // A file that is mounted by itself, as into a container, keeps its inode.
-            Err(failed) if failed.error.kind() == io::ErrorKind::ResourceBusy => {
-                let mut onto = OpenOptions::new().write(true).truncate(true).open(&self.to)?;
-                io::copy(&mut failed.file.reopen()?, &mut onto).map(drop)
-            }
-            Err(failed) => Err(failed.error),
+        let Placing { to, beside: Some(beside) } = self else { return Ok(()) };
+        let name = printable(&to.to_string_lossy());
+        move_to(&to, beside).map_err(|error| about(&name, error))
+    }
+}
+
+fn move_to(to: &Path, beside: NamedTempFile) -> io::Result<()> {
+    // A disk that writes later says only now that it is full.
+    beside.as_file().sync_all()?;
+    match beside.persist(to) {
+        Ok(_) => Ok(()),
+        // A file that is mounted by itself, as into a container, keeps its inode.
+        Err(failed) if failed.error.kind() == io::ErrorKind::ResourceBusy => {
+            let mut onto = OpenOptions::new().write(true).truncate(true).open(to)?;
+            io::copy(&mut failed.file.reopen()?, &mut onto).map(drop)
         }
+        Err(failed) => Err(failed.error),
     }
 }
 
@@ -145,13 +177,13 @@ fn cannot(path: &Path, error: &io::Error) -> String {
 }
 
 /// Writes a whole file that holds neither payload nor statements.
-pub fn write(path: &Path, text: &str) -> io::Result<()> {
-    let (mut file, placing) = begin(path, PUBLIC)?;
-    file.write_all(text.as_bytes())?;
-    placing.place()
+pub fn write(path: &Path, text: &str) -> Result<(), String> {
+    let (mut file, placing) = begin(path, PUBLIC).map_err(|error| cannot(path, &error))?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| placing.place());
+    written.map_err(|error| error.to_string())
 }
 
-fn begin(path: &Path, mode: u32) -> io::Result<(File, Placing)> {
+fn begin(path: &Path, mode: u32) -> io::Result<(Output, Placing)> {
     let to = resolve(path);
     let old = to.metadata().ok();
     if is_straight(&to, old.as_ref()) {
@@ -166,7 +198,10 @@ fn begin(path: &Path, mode: u32) -> io::Result<(File, Placing)> {
     let prefix = format!(".{}.", to.file_name().unwrap_or_default().to_string_lossy());
     clear_left_over(folder(&to), &prefix);
     match create_beside(folder(&to), &prefix, mode) {
-        Ok(beside) => Ok((beside.as_file().try_clone()?, Placing { to, beside: Some(beside) })),
+        Ok(beside) => {
+            let output = Output::new(beside.as_file().try_clone()?, path);
+            Ok((output, Placing { to, beside: Some(beside) }))
+        }
         // The file may be written, but nothing beside it.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && old.is_some() => {
             straight(path, to, OpenOptions::new().write(true).truncate(true))
@@ -221,8 +256,8 @@ fn clear_left_over(folder: &Path, prefix: &str) {
     }
 }
 
-fn straight(path: &Path, to: PathBuf, options: &OpenOptions) -> io::Result<(File, Placing)> {
-    Ok((options.open(path)?, Placing { to, beside: None }))
+fn straight(path: &Path, to: PathBuf, options: &OpenOptions) -> io::Result<(Output, Placing)> {
+    Ok((Output::new(options.open(path)?, path), Placing { to, beside: None }))
 }
 
 /// Devices, pipes, sockets; and descriptors of a process, whatever they are open for.

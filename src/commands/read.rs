@@ -1,6 +1,5 @@
 //! `closewait read`: captures in, a report out.
 
-use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use anstream::ColorChoice;
 use super::explained::Explained;
 use super::extract::Gather;
 use super::format::{Format, command_line, renderer};
-use super::output::{Outputs, Placing, is_stdout};
+use super::output::{Output, Outputs, Placing, is_stdout};
 use super::quiet::Quiet;
 use super::signals::stop_at_signals;
 use super::terminal::{Terminal, ended};
@@ -150,7 +149,7 @@ pub fn read(mut asked: ReadCommand) -> Exit {
 }
 
 /// The file that the packets of the findings go to.
-fn writable(path: &Path, plan: &Plan, outputs: &mut Outputs) -> Result<(File, Placing), String> {
+fn writable(path: &Path, plan: &Plan, outputs: &mut Outputs) -> Result<(Output, Placing), String> {
     if is_stdout(path) {
         return Err("-w -: standard output is the report's: name a file".into());
     }
@@ -184,7 +183,7 @@ fn again(plan: &Plan) -> Plan {
 }
 
 /// Writes the packets of the findings.
-fn extract(plan: Plan, gather: Gather, file: File) -> Result<(), String> {
+fn extract(plan: Plan, gather: Gather, file: Output) -> Result<(), String> {
     let failed = |error: io::Error| format!("-w: not all packets could be written: {error}");
     let mut extract = gather.of_one_point()?.extract(file).map_err(failed)?;
     run_traced(plan, &mut Nothing, &mut Nobody, &mut extract).map_err(failed)?;

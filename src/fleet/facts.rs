@@ -1,6 +1,6 @@
 //! A capture file becomes a part.
 
-use std::fs::File;
+use std::io::Write;
 
 use super::keyed::Key;
 use super::part::{Account, At, Footer};
@@ -62,7 +62,11 @@ pub enum Failed {
 /// # Errors
 /// If the capture cannot be opened, is a text, or the part cannot be written. A capture that is damaged
 /// later is read until there, and the part says so.
-pub fn facts(plan: &FactsPlan, out: File, notices: &mut dyn Notices) -> Result<Made, Failed> {
+pub fn facts(
+    plan: &FactsPlan,
+    out: impl Write + Send + 'static,
+    notices: &mut dyn Notices,
+) -> Result<Made, Failed> {
     let mut source = FileSource::open_until(&plan.input, 0, &plan.stop)?;
     if source.is_text() {
         let trouble = Trouble::NotACapture(
@@ -71,7 +75,7 @@ pub fn facts(plan: &FactsPlan, out: File, notices: &mut dyn Notices) -> Result<M
         return Err(Error { input: source.name().to_owned(), trouble }.into());
     }
     let before = Account::of(source.about());
-    let mut making = Making::begin(plan, source.name(), before, out)?;
+    let mut making = Making::begin(plan, source.name(), before, Box::new(out))?;
     making.follow(&mut source, notices)?;
     making.footer.after = Account::of(source.about());
     making.footer.modified = source.modified().and_then(Time::nanos);
@@ -89,7 +93,12 @@ struct Making {
 }
 
 impl Making {
-    fn begin(plan: &FactsPlan, name: &str, before: Account, out: File) -> Result<Making, Failed> {
+    fn begin(
+        plan: &FactsPlan,
+        name: &str,
+        before: Account,
+        out: Box<dyn Write + Send>,
+    ) -> Result<Making, Failed> {
         Ok(Making {
             decoder: Decoder::with_vxlan(&plan.vxlan),
             seen: CaptureFacts::default(),

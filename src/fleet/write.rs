@@ -1,6 +1,6 @@
 //! A part that is being written, a chunk at a time.
 
-use std::fs::File;
+use std::io::Write;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -26,7 +26,7 @@ const SHARE: usize = 4_096;
 
 /// Writes a part.
 pub struct PartWriter {
-    out: SerializedFileWriter<File>,
+    out: SerializedFileWriter<Box<dyn Write + Send>>,
     key: Key,
     contents: bool,
     kept: Vec<Kept>,
@@ -50,7 +50,11 @@ impl PartWriter {
     ///
     /// # Errors
     /// Errors of the file.
-    pub fn new(file: File, key: Key, contents: bool) -> Result<PartWriter, ParquetError> {
+    pub fn new(
+        out: Box<dyn Write + Send>,
+        key: Key,
+        contents: bool,
+    ) -> Result<PartWriter, ParquetError> {
         let schema = Arc::new(parse_message_type(MESSAGE)?);
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
@@ -66,7 +70,7 @@ impl PartWriter {
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
         }
         let properties = properties.set_column_dictionary_enabled("payload".into(), false);
-        let out = SerializedFileWriter::new(file, schema, Arc::new(properties.build()))?;
+        let out = SerializedFileWriter::new(out, schema, Arc::new(properties.build()))?;
         let (kept, payloads, groups) = (Vec::new(), Vec::new(), Vec::new());
         Ok(PartWriter { out, key, contents, kept, payloads, groups, chunk: 0 })
     }
@@ -166,7 +170,7 @@ impl PartWriter {
 }
 
 /// The columns of a row group, one after the other.
-struct Columns<'a>(SerializedRowGroupWriter<'a, File>);
+struct Columns<'a>(SerializedRowGroupWriter<'a, Box<dyn Write + Send>>);
 
 impl Columns<'_> {
     fn required<T: DataType>(

@@ -2,7 +2,7 @@
 
 use similar::TextDiff;
 
-use super::{Own, ReadCapture, cannot};
+use super::{Own, ReadCapture};
 use crate::commands::output;
 use crate::expect::bless::bless as blessed;
 use crate::expect::{Violation, file, violations};
@@ -38,7 +38,7 @@ fn write(read: &ReadCapture) -> Result<String, String> {
     if after == before {
         return Ok(String::new());
     }
-    output::write(path, &after).map_err(|error| cannot("written", path, &error))?;
+    output::write(path, &after)?;
     Ok(diff(&read.target.expectation_name(), before, &after))
 }
 
