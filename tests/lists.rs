@@ -331,6 +331,16 @@ fn without_a_state_it_is_said_that_one_was_taken() {
 }
 
 /// The same list again is a later moment.
+/// Old `ss -l` prints no state: who has no peer listens.
+#[test]
+fn listeners_without_a_state_are_listeners() {
+    let list = "# ss -lnt\n\
+        Recv-Q Send-Q  Local Address:Port  Peer Address:Port\n\
+        0      128                  *:22                *:*\n\
+        0      50   ::ffff:127.0.0.1:8005              :::*\n";
+    assert_eq!(stuck(list), Vec::<String>::new());
+}
+
 #[test]
 fn several_lists_are_several_moments() {
     let list = |n: u16| -> String {

@@ -156,6 +156,9 @@ fn pauses_are_known_by_their_going_back() {
         lines.push(format!("00:{:02}:{:02}.{micros:06} {rest}\n", seconds / 60, seconds % 60));
     }
     assert_eq!(held(&lines[1..].concat()), 33.92);
+    // Two lines of them: the FIN's and the last ACK's.
+    let two = lines[lines.len() - 3..lines.len() - 1].concat();
+    assert_eq!(held(&two), 0.0);
 }
 
 /// tshark shows the last packet of a message as the message, though it has the FIN, too.
@@ -205,4 +208,168 @@ fn a_fin_that_a_message_hides_is_found() {
         assert_eq!(status, Some(1), "{out}");
         assert!(out.starts_with("1 of 3 connections left in CLOSE-WAIT by 192.0.2.5"), "{out}");
     }
+}
+
+/// Logs show the newest line first.
+#[test]
+fn lines_that_stand_newest_first_are_read_from_their_end() {
+    let whole = each(|time, rest| format!("{time} {rest}\n"));
+    let turned: Vec<&str> = whole.lines().rev().collect();
+    assert_eq!(held(&turned.join("\n")), held(&whole));
+    let logged = |line: &&str| format!("[pod/orders-7d9f/tcpdump] 2023-11-14T22:13:20Z {line}\n");
+    assert_eq!(held(&turned.iter().map(logged).collect::<String>()), held(&whole));
+    let rows = [
+        "0.000000 192.0.2.5 → 198.51.100.3 TCP 54 47902 → 3306 [SYN] Seq=0 Win=229 Len=0",
+        "0.000100 198.51.100.3 → 192.0.2.5 TCP 54 3306 → 47902 [SYN, ACK] Seq=0 Ack=1 Win=229 Len=0",
+        "0.000200 192.0.2.5 → 198.51.100.3 TCP 54 47902 → 3306 [ACK] Seq=1 Ack=1 Win=229 Len=0",
+        "30.00000 198.51.100.3 → 192.0.2.5 TCP 54 3306 → 47902 [FIN, ACK] Seq=1 Ack=1 Win=229 Len=0",
+        "34.00000 192.0.2.5 → 198.51.100.3 TCP 54 47902 → 3306 [ACK] Seq=1 Ack=2 Win=229 Len=0",
+    ];
+    let rows: Vec<String> =
+        (1..).zip(rows).map(|(n, row): (u32, _)| format!("{n:>4} {row}\n")).collect();
+    let turned: Vec<String> = rows.iter().rev().cloned().collect();
+    assert_eq!(held(&turned.concat()), held(&rows.concat()));
+}
+
+/// The line that matters is the one that people have stand out.
+#[test]
+fn flags_that_stand_out_are_flags() {
+    let whole = each(|time, rest| format!("{time} {rest}\n"));
+    for marked in [
+        "Flags **[F.]**",
+        "**Flags [F.]**",
+        "Flags `[F.]`",
+        "Flags <b>[F.]</b>",
+        "Flags <span class=\"x\">[F.]</span>",
+        "Flags {color:#f00}[F.]{color}",
+        "flags [F.]",
+        "Flags: [F.]",
+        "Flags [F]",
+    ] {
+        assert_eq!(held(&whole.replace("Flags [F.]", marked)), held(&whole), "{marked}");
+    }
+    // Nor is the holder's own taken for no packet of TCP.
+    let own = format!(
+        "{whole}22:14:25.000000 IP {APP} > {DB}: Flags **[F.]**, seq 1, ack 79, win 229, length 0\n"
+    );
+    let (status, out) = read(&own);
+    assert_eq!(status, Some(0), "{out}");
+    for lost in ["Flags ((F.))", "Flgs [F.]", "[F.]"] {
+        let (status, out) = read(&whole.replace("Flags [F.]", lost));
+        assert_eq!(status, Some(2), "{lost}: {out}");
+    }
+}
+
+/// Numbers that only TCP has, in another tool's form among these lines.
+#[test]
+fn other_lines_of_tcp_are_said() {
+    let whole = each(|time, rest| format!("{time} {rest}\n"));
+    for line in [
+        "22:14:26.000000 IP 192.0.2.5.47902 > 198.51.100.3.3306: tcp 0 (DF)",
+        "  1   0.00000 192.0.2.5 -> 198.51.100.3 TCP D=3306 S=47902 Fin Ack=79 Seq=1 Len=0 Win=229",
+    ] {
+        let (status, out) = read(&format!("{whole}{line}\n"));
+        assert_eq!(status, Some(2), "{line}: {out}");
+    }
+}
+
+#[test]
+fn a_text_that_ends_within_a_packet_was_cut_off() {
+    let whole = each(|time, rest| format!("{time} {rest}\n"));
+    let (status, out) = read(&format!("{whole}22:14:26.000000 IP {APP} > {DB}: Fla"));
+    assert_eq!(status, Some(1), "{out}");
+    assert!(out.contains("the capture was cut off"), "{out}");
+}
+
+/// A row between hosts that have a connection may be one of its packets, FIN and all: without its length, nobody knows.
+#[test]
+fn a_row_without_its_length_is_said() {
+    let rows = |columns: &str, len: &str, message: &str| {
+        let mut rows = format!("{columns}\n");
+        for (n, (at, [from, to], told)) in (1..).zip([
+            (
+                "0.000000",
+                ["192.0.2.5", "198.51.100.3"],
+                "TCP\tLEN47902 → 80 [SYN] Seq=0 Win=229 Len=0",
+            ),
+            (
+                "0.000100",
+                ["198.51.100.3", "192.0.2.5"],
+                "TCP\tLEN80 → 47902 [SYN, ACK] Seq=0 Ack=1 Win=229 Len=0",
+            ),
+            (
+                "0.000200",
+                ["192.0.2.5", "198.51.100.3"],
+                "TCP\tLEN47902 → 80 [ACK] Seq=1 Ack=1 Win=229 Len=0",
+            ),
+            ("1.000200", ["198.51.100.3", "192.0.2.5"], message),
+            (
+                "1.040200",
+                ["192.0.2.5", "198.51.100.3"],
+                "TCP\tLEN47902 → 80 [ACK] Seq=1 Ack=48 Win=229 Len=0",
+            ),
+        ]) {
+            let (n, told): (u32, _) = (n, told.replace("LEN", len));
+            rows += &format!("{n}\t{at}\t{from}\t{to}\t{told}\n");
+        }
+        rows
+    };
+    let message = "HTTP\tHTTP/1.1 200 OK";
+    let (status, out) = read(&rows("No.\tTime\tSource\tDestination\tProtocol\tInfo", "", message));
+    assert!(status == Some(2) && out.contains("Length"), "{status:?} {out}");
+    let message = "HTTP\t100\tHTTP/1.1 200 OK";
+    for length in ["Length", "_ws.col.Length"] {
+        let columns = format!("No.\tTime\tSource\tDestination\tProtocol\t{length}\tInfo");
+        let (status, out) = read(&rows(&columns, "54\t", message));
+        assert_eq!(status, Some(1), "{out}");
+    }
+}
+
+/// tshark was asked for IPv4 addresses only: the packet is there, and its ends are not.
+#[test]
+fn a_row_whose_addresses_have_no_column_is_said() {
+    let columns =
+        "ip.src\ttcp.srcport\tip.dst\ttcp.dstport\ttcp.flags\ttcp.seq\ttcp.ack\ttcp.len\n";
+    let row = "192.0.2.5\t47904\t198.51.100.3\t3306\t0x0002\t0\t0\t0\n";
+    assert_eq!(read(&format!("{columns}{row}")).0, Some(0));
+    let (status, out) = read(&format!("{columns}{row}\t47906\t\t3306\t0x0011\t1\t1\t0\n"));
+    assert_eq!(status, Some(2), "{out}");
+}
+
+/// pktmon, of Windows, has the time and the way on a line above each packet.
+#[test]
+fn the_line_above_a_packet_of_pktmon_has_its_time() {
+    let whole = each(|time, rest| format!("{time} {rest}\n"));
+    let pktmon = each(|time, rest| {
+        let way = if rest.contains(&format!("IP {APP}")) { "Tx" } else { "Rx" };
+        let rest = rest.trim_start_matches("IP ");
+        format!(
+            "{time}700 PktGroupId 1, PktNumber 1, Appearance 1, Direction {way} , Type Ethernet , Component 1\n\
+             \t00-00-00-00-00-01 > 00-00-00-00-00-02, ethertype IPv4 (0x0800), length 66: {rest}\n"
+        )
+    });
+    assert_eq!(held(&pktmon), held(&whole));
+    assert!(read(&pktmon).1.contains("by 192.0.2.5"), "the way tells who is local");
+}
+
+/// What was for another host came in, also where tcpdump prints no addresses of the link layer.
+#[test]
+fn what_was_for_another_host_came_in() {
+    let from_app = |rest: &str| rest.contains(&format!("IP {APP}"));
+    let ticket = each(|time, rest| {
+        let way = if from_app(rest) { "Out" } else { "P  " };
+        format!("{time} veth7 {way} {rest}\n")
+    });
+    let (status, out) = read(&ticket);
+    assert!(status == Some(1) && !out.contains("Local side unknown"), "{out}");
+}
+
+/// Without times, nobody knows how long ago a connection was used after the peer's FIN.
+#[test]
+fn use_after_the_fin_without_times_is_no_certain_leak() {
+    let used = format!("IP {APP} > {DB}: Flags [P.], seq 1:9, ack 79, win 229, length 8\n");
+    let lines =
+        each(|_, rest| if rest.starts_with("IP") { format!("{rest}\n") } else { String::new() });
+    let certain = |lines: &str| read(lines).1.contains("certain");
+    assert!(certain(&lines) && !certain(&format!("{lines}{used}")), "{lines}");
 }

@@ -13,7 +13,7 @@ impl Case<'_> {
     pub(super) fn doubts(&self, h: &HalfClose, close: Close, held: Option<i64>) -> Set<Doubt> {
         let half_closed = close == Close::HalfClosed;
         [
-            (half_closed && held.is_some_and(|held| held < BRIEF_NS), Doubt::Brief),
+            (half_closed && self.is_brief(h, held), Doubt::Brief),
             (
                 self.flow.notes.has(Noted::Midstream) && !h.holding.sent_payload(),
                 Doubt::FinBeforeCapture,
@@ -34,6 +34,14 @@ impl Case<'_> {
         .into_iter()
         .filter_map(|(applies, doubt)| applies.then_some(doubt))
         .collect()
+    }
+
+    /// A hold too short to tell. Where there are no times, one that was used after the FIN may be in use still.
+    fn is_brief(&self, h: &HalfClose, held: Option<i64>) -> bool {
+        match held {
+            Some(held) => held < BRIEF_NS,
+            None => self.flow.payload_after(h.holder, h.fin.end).is_some(),
+        }
     }
 
     fn lost_before_fin(&self, h: &HalfClose, half_closed: bool) -> bool {

@@ -29,6 +29,13 @@ pub enum Style {
     SinceFirst,
 }
 
+/// Longer pauses than this are rare, and times of day are later than this.
+const HOUR_NS: i64 = DAY_NS / 24;
+
+fn are_short(times: &[i64]) -> bool {
+    times.iter().all(|time| *time < HOUR_NS)
+}
+
 impl Style {
     /// Tells the style by the first times of a text: relative times begin with zero, and those
     /// since the packet before fall again and again, and not at midnight.
@@ -43,6 +50,10 @@ impl Style {
             Some(0) if times.is_sorted() => Style::SinceFirst,
             Some(0) => Style::SinceLast,
             Some(_) if times.windows(2).filter(falls).count() > 1 => Style::SinceLast,
+            // Such a fall just after midnight would be a clock set back.
+            Some(_) if times.windows(2).any(|pair| falls(&pair)) && are_short(&times) => {
+                Style::SinceLast
+            }
             _ => Style::OfDay,
         }
     }

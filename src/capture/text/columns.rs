@@ -42,6 +42,8 @@ pub enum Role {
     AckRaw,
     /// Octets of payload.
     Len,
+    /// The window, scaled or as it was sent.
+    Window,
 }
 
 /// Names of columns and of tshark's fields, in small letters.
@@ -78,6 +80,7 @@ const NAMES: &[(&str, Role)] = &[
     ("length", Role::FrameLen),
     ("frame.len", Role::FrameLen),
     ("_ws.col.packet_length", Role::FrameLen),
+    ("_ws.col.length", Role::FrameLen),
     ("info", Role::Info),
     ("_ws.col.info", Role::Info),
     ("tcp.flags", Role::Flags),
@@ -91,6 +94,8 @@ const NAMES: &[(&str, Role)] = &[
     ("tcp.ack", Role::AckNumber),
     ("tcp.ack_raw", Role::AckRaw),
     ("tcp.len", Role::Len),
+    ("tcp.window_size", Role::Window),
+    ("tcp.window_size_value", Role::Window),
 ];
 
 /// The columns of a table.

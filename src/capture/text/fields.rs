@@ -67,9 +67,11 @@ pub fn new_style(tail: &str) -> Found {
     };
     let window = window(value(rest, "win"));
     let scale = if flags.syn() { scale(rest) } else { Scale::UNKNOWN };
-    let fields = Fields { flags, seq: seq.map(|(start, _)| start), ack, len, window, scale };
+    // The number is printed only with the flag, whose point is easily lost.
+    let flags = Flags(if ack.is_some() { flags.0 | Flags::ACK } else { flags.0 });
     // An ACK has its number; behind a fold it may come yet.
     let whole = !flags.ack() || ack.is_some();
+    let fields = Fields { flags, seq: seq.map(|(start, _)| start), ack, len, window, scale };
     match length {
         Some(_) if !whole => Found::Wrong,
         Some(_) => Found::Whole(fields),

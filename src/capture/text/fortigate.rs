@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 
 use super::ends::Ends;
-use super::lines::unquoted;
+use super::lines::{unquoted, without_emphasis};
 use super::printed::{Item, Printed};
 use super::stamp::Stamp;
 use crate::tcp::segment::{Flags, Scale};
@@ -58,14 +58,14 @@ impl Fortigate {
             item => self.queue.push_back(item),
         }
         while self.queue.len() > MAX_WAITING {
-            out.extend(self.queue.pop_front());
+            out.extend(self.queue.pop_front().map(settled));
             self.first += 1;
         }
     }
 
     /// The text has ended.
     pub fn end(&mut self, out: &mut VecDeque<Item>) {
-        out.append(&mut self.queue);
+        out.extend(self.queue.drain(..).map(settled));
     }
 
     fn tcp(&mut self, printed: Printed) {
@@ -119,6 +119,16 @@ impl Fortigate {
     }
 }
 
+/// A segment as it goes out. Where nothing told its length, one that was pushed carried something.
+fn settled(item: Item) -> Item {
+    match item {
+        Item::Tcp(printed) if printed.len == 0 && printed.flags.0 & PSH != 0 => {
+            Item::Tcp(Printed { len: 1, ..printed })
+        }
+        item => item,
+    }
+}
+
 /// `0.655224 port1 in arp who-has 10.0.0.1 tell 10.0.0.5`, or no packet: what stands below one is its octets.
 fn no_tcp(line: &str) -> Item {
     match stamp(line) {
@@ -131,7 +141,14 @@ fn no_tcp(line: &str) -> Item {
 fn item(before: &str, behind: &str, ends: &mut Ends) -> Item {
     let stamp = stamp(before);
     let Some((to, told)) = behind.split_once(": ") else { return Item::Other(stamp) };
-    let Some((flags, [seq, ack])) = fields(told) else { return Item::Other(stamp) };
+    let plain = without_emphasis(told).unwrap_or_else(|| told.to_owned()).to_ascii_lowercase();
+    let Some((flags, [seq, ack])) = fields(&plain) else {
+        // Only TCP has such a number.
+        return match plain.contains(" ack ") {
+            true => Item::Unread(0, String::new()),
+            false => Item::Other(stamp),
+        };
+    };
     let from = before.split_whitespace().next_back().unwrap_or_default();
     let is_whole = (seq.is_some() || flags.0 == Flags::ACK) && ack.is_some() == flags.ack();
     let found = ends.dotted(from).zip(ends.dotted(to.trim())).filter(|_| is_whole);
@@ -242,6 +259,16 @@ interfaces=[any]
         assert_eq!(segments(text), expected);
     }
 
+    /// Nothing that follows tells of how many octets it was.
+    #[test]
+    fn what_was_pushed_last_carried_something() {
+        let text = "\
+1.000000 port1 in 10.0.0.5.4000 -> 10.0.0.3.3306: **psh** 100 ack 500
+1.000010 port1 in 10.0.0.5.4000 -> 10.0.0.3.3306: RST 100
+";
+        assert_eq!(segments(text), [(Flags::ACK | PSH, Some(100), 1), (Flags::RST, Some(100), 0)]);
+    }
+
     #[test]
     fn a_line_is_a_packet_of_tcp_or_another_or_none() {
         let one = |line: &str| read(line).remove(0);
@@ -261,6 +288,7 @@ interfaces=[any]
         for unread in [
             "10.0.0.5.no-such-port -> 10.0.0.3.2: fin 7 ack 8",
             "10.0.0.5.1 -> 10.0.0.3.2: fin ack 8",
+            "10.0.0.5.1 -> 10.0.0.3.2: (fin) 7 ack 8",
         ] {
             assert_eq!(one(unread), Item::Unread(1, unread.to_owned()));
         }

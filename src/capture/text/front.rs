@@ -102,7 +102,11 @@ fn way(words: &[&str]) -> Option<Way> {
             "In" => return Some(Way::In),
             "Out" => return Some(Way::Out),
             // Broadcast, multicast, and what was for another host.
-            "B" | "M" | "P" if at <= 1 && (next.matches(':').count() == 5 || next == "ifindex") => {
+            "B" | "M" | "P"
+                if at <= 1
+                    && (next.matches(':').count() == 5
+                        || matches!(next, "ifindex" | "IP" | "IP6")) =>
+            {
                 return Some(Way::In);
             }
             "in" if next == "on" => return Some(Way::In),
@@ -144,6 +148,16 @@ pub fn process_below(line: &str) -> Option<Process> {
     let (pid, rest) = line.strip_prefix("Process (pid ")?.split_once(", cmd ")?;
     let command = rest.split_once(", args ").map_or(rest, |(command, _)| command);
     Process::new(pid.parse().ok()?, command.trim_end_matches(')'))
+}
+
+/// The way that Windows' pktmon prints above the packet: `Direction Tx , Type Ethernet`.
+pub fn appearance(told: &str) -> Option<Way> {
+    let (_, behind) = told.split_once("Direction ")?;
+    match behind.split([' ', ',']).next()? {
+        "Rx" => Some(Way::In),
+        "Tx" => Some(Way::Out),
+        _ => None,
+    }
 }
 
 /// The way that F5's tcpdump prints at the end: `in slot1/tmm0 lis=`.

@@ -130,6 +130,55 @@ fn logged(line: &str) -> Option<String> {
     Some(text.trim_end().to_owned())
 }
 
+/// Marks by which people have a part of a line stand out, of Markdown, wikis and web pages, and what stays of them.
+const EMPHASIS: [(&str, &str); 23] = [
+    ("*", ""),
+    ("`", ""),
+    ("==", ""),
+    ("{{", ""),
+    ("}}", ""),
+    ("_[", "["),
+    ("]_", "]"),
+    ("<b>", ""),
+    ("</b>", ""),
+    ("<i>", ""),
+    ("</i>", ""),
+    ("<u>", ""),
+    ("</u>", ""),
+    ("<em>", ""),
+    ("</em>", ""),
+    ("<strong>", ""),
+    ("</strong>", ""),
+    ("<mark>", ""),
+    ("</mark>", ""),
+    ("<code>", ""),
+    ("</code>", ""),
+    ("</span>", ""),
+    ("</font>", ""),
+];
+
+/// Marks with more in them: how they begin and end.
+const LONG_EMPHASIS: [(&str, char); 3] = [("<span", '>'), ("<font", '>'), ("{color", '}')];
+
+/// A line on which nothing stands out, or `None` if nothing does. Who writes flags by hand writes them as `flags` or
+/// `Flags:`, too.
+pub fn without_emphasis(line: &str) -> Option<String> {
+    let mut marks = EMPHASIS.iter().chain(&[("flags", ""), ("Flags:", "")]).map(|(mark, _)| *mark);
+    let mut long = LONG_EMPHASIS.iter().map(|(mark, _)| *mark);
+    if !marks.any(|mark| line.contains(mark)) && !long.any(|mark| line.contains(mark)) {
+        return None;
+    }
+    let plain = LONG_EMPHASIS.iter().fold(line.to_owned(), |line, (mark, end)| {
+        let mut parts = line.split(mark);
+        let before = parts.next().unwrap_or_default().to_owned();
+        parts.fold(before, |before, part| {
+            before + part.split_once(*end).map_or("", |(_, rest)| rest)
+        })
+    });
+    let plain = EMPHASIS.iter().fold(plain, |line, (mark, kept)| line.replace(mark, kept));
+    Some(plain.replace("flags", "Flags").replace("Flags:", "Flags"))
+}
+
 /// The quote marks and blanks before a line, and the line.
 pub fn unquoted(line: &str) -> (usize, &str) {
     let bare = line.trim_start_matches([' ', '\t', '>', '|']);
@@ -165,6 +214,23 @@ mod tests {
         }
         assert_eq!(printed(b"length 0 \xc8\xd5\n"), "length 0 \u{fffd}\u{fffd}");
         assert_eq!(printed(b"{ no json\n"), "{ no json");
+    }
+
+    #[test]
+    fn what_stands_out_on_a_line_is_read_as_the_rest() {
+        for marked in [
+            "Flags **[F.]**, seq 1",
+            "Flags `[F.]`, seq 1",
+            "**Flags [F.]**, seq 1",
+            "Flags _[F.]_, seq 1",
+            "Flags <font color=red>[F.]</font>, seq 1",
+            "Flags {color:red}[F.]{color}, seq 1",
+            "flags: [F.], seq 1",
+        ] {
+            assert_eq!(without_emphasis(marked).as_deref(), Some("Flags [F.], seq 1"), "{marked}");
+        }
+        assert_eq!(without_emphasis("Flags [F.], seq 1"), None);
+        assert_eq!(without_emphasis("a <span no end").as_deref(), Some("a "));
     }
 
     #[test]

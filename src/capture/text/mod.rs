@@ -11,7 +11,9 @@
 //!   they consist of, [`folded`] puts lines together, and [`streams`] gives packets of other protocols their connection
 //! * [`ends`]: addresses and ports, or their names
 //! * [`stamp`], `clock`: times
+//! * [`signs`]: what shows that a line is a packet of TCP, though it cannot be read
 //! * [`numbers`]: sequence numbers as they were on the wire
+//! * [`turned`]: lines that stand newest first
 //! * [`twins`]: ends that may be the same under two names
 //! * [`mod@printed`]: one packet, and its headers
 
@@ -27,9 +29,11 @@ pub mod info;
 pub mod lines;
 pub mod numbers;
 pub mod printed;
+pub mod signs;
 pub mod stamp;
 pub mod streams;
 pub mod tcpdump;
+pub mod turned;
 pub mod twins;
 pub mod wireshark;
 
@@ -45,6 +49,7 @@ use self::numbers::Numbers;
 use self::printed::{Item, Printed, packet};
 use self::stamp::Stamp;
 use self::tcpdump::Tcpdump;
+use self::turned::{Turned, is_newest_first, turned};
 use self::twins::Twins;
 use self::wireshark::{Found, Wireshark};
 use super::buffer::Buffer;
@@ -57,7 +62,7 @@ use crate::tcp::segment::{Direction, ToldBy};
 const MAX_SEARCH: usize = 64 << 10;
 
 /// The command that makes tshark print all that is needed; shown where columns are missing.
-const FIELDS: &str = "tshark -r FILE -T fields -E header=y -e frame.time_epoch -e ip.src -e ipv6.src -e tcp.srcport -e ip.dst -e ipv6.dst -e tcp.dstport -e tcp.flags -e tcp.seq_raw -e tcp.ack_raw -e tcp.len";
+const FIELDS: &str = "tshark -r FILE -T fields -E header=y -e frame.time_epoch -e ip.src -e ipv6.src -e tcp.srcport -e ip.dst -e ipv6.dst -e tcp.dstport -e tcp.flags -e tcp.seq_raw -e tcp.ack_raw -e tcp.len -e tcp.window_size_value";
 
 /// The beginning of a line that ptcpdump prints below each packet.
 const BELOW: &[u8] = b"Process (pid ";
@@ -73,10 +78,21 @@ pub struct TextReader {
     ready: VecDeque<Item>,
     ended: bool,
     breaks: Breaks,
+    order: Order,
     twins: Twins,
     /// The packet that was made of the last line, and its process.
     packet: Vec<u8>,
     process: Option<Process>,
+}
+
+/// The order in which the lines of a text stand.
+enum Order {
+    /// As the packets came.
+    Forward,
+    /// Newest first: no line has been read.
+    Backward,
+    /// Newest first: all are here.
+    Turned(Turned),
 }
 
 /// The program that printed the text, with the state of reading it.
@@ -125,7 +141,7 @@ impl TextReader {
             let more = unread.len() >= len && unread.len() <= MAX_SEARCH;
             let breaks = Breaks::of(unread);
             let head = breaks.usual(unread);
-            match TextReader::of(whole_lines(&head), more || !buffer.is_at_end()) {
+            match TextReader::either_way(whole_lines(&head), more || !buffer.is_at_end()) {
                 Recognised::No if more => len = unread.len() + 1,
                 Recognised::Text(text) => {
                     return Ok(Recognised::Text(Box::new(TextReader { breaks, ..*text })));
@@ -133,6 +149,41 @@ impl TextReader {
                 recognised => return Ok(recognised),
             }
         }
+    }
+
+    /// The reader for a text that begins like this, whichever way its lines stand.
+    fn either_way(head: &[u8], goes_on: bool) -> Recognised {
+        let forward = TextReader::of(head, goes_on);
+        let Recognised::Text(reader) = &forward else { return forward };
+        if !is_newest_first(&reader.stamps(head), head) {
+            return forward;
+        }
+        let backward = [false, true].into_iter().find_map(|has_names| {
+            match TextReader::of(&turned(head, has_names), goes_on) {
+                Recognised::Text(reader) => Some(reader),
+                Recognised::Refused(_) | Recognised::No => None,
+            }
+        });
+        match backward {
+            Some(reader) => {
+                Recognised::Text(Box::new(TextReader { order: Order::Backward, ..*reader }))
+            }
+            None => forward,
+        }
+    }
+
+    /// Times of the packets in the beginning of a text of this form.
+    fn stamps(&self, head: &[u8]) -> Vec<Stamp> {
+        let form = match &self.form {
+            Form::Tcpdump(..) => Form::Tcpdump(Box::default(), Numbers::default()),
+            Form::Fortigate(..) => Form::Fortigate(Box::default(), Numbers::default()),
+            Form::Wireshark(_) => match Wireshark::of(head) {
+                Found::Packets(form) => Form::Wireshark(form),
+                Found::Lacking(_) | Found::Nothing => return Vec::new(),
+            },
+        };
+        let items = try_out(&mut { form }, head);
+        items.iter().filter_map(Item::stamp).filter(|stamp| *stamp != Stamp::None).collect()
     }
 
     /// The reader for a text that begins like this.
@@ -143,7 +194,7 @@ impl TextReader {
             Item::Unread(..) => true,
             // Packets of other kinds may fill the beginning of a long text.
             Item::Other(_) => goes_on && head.len() > MAX_SEARCH,
-            Item::Tcp(_) | Item::Dropped(_) | Item::Skipped(_) => false,
+            Item::Tcp(_) | Item::Dropped(_) | Item::Skipped(_) | Item::CutOff => false,
         };
         if items.iter().any(|item| matches!(item, Item::Tcp(_))) {
             return TextReader::of_tcpdump(&items, head);
@@ -191,6 +242,7 @@ impl TextReader {
             ready: VecDeque::new(),
             ended: false,
             breaks: Breaks::default(),
+            order: Order::Forward,
             twins: Twins::default(),
             packet: Vec::new(),
             process: None,
@@ -225,6 +277,11 @@ impl TextReader {
                     Item::Unread(number, line) => about.unread.add(number, &line),
                     Item::Dropped(packets) => about.drops = about.drops.saturating_add(packets),
                     Item::Skipped(lines) => about.lines_skipped += lines,
+                    // Nothing is said after that; what could not be read weighs more.
+                    Item::CutOff if about.unread.trouble().is_none() => {
+                        return Err(Broken::CutOff);
+                    }
+                    Item::CutOff => {}
                 }
             }
             if self.ended {
@@ -235,19 +292,38 @@ impl TextReader {
     }
 
     fn line(&mut self, buffer: &mut Buffer) -> Result<(), Broken> {
-        let Some(len) = line_len(buffer, self.breaks)? else {
-            self.ended = true;
-            self.form.end(&mut self.ends, &mut self.ready);
+        if let Order::Backward = self.order {
+            self.order = Order::Turned(Turned::read(buffer, self.breaks)?);
+        }
+        if let Order::Turned(turned) = &mut self.order {
+            match turned.pop() {
+                Some((number, line)) => self.take(number, &line),
+                None => self.end(),
+            }
             return Ok(());
-        };
-        self.line += 1;
-        let line = printed(self.breaks.bare(buffer.get(0, len)));
+        }
+        match line_len(buffer, self.breaks)? {
+            Some(len) => {
+                self.line += 1;
+                self.take(self.line, buffer.get(0, len));
+                buffer.consume(len);
+            }
+            None => self.end(),
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, number: u64, line: &[u8]) {
+        let line = printed(self.breaks.bare(line));
         for line in within(&line) {
             self.ready.extend(dropped(line).map(Item::Dropped));
-            self.form.take(self.line, line, &mut self.ends, &mut self.ready);
+            self.form.take(number, line, &mut self.ends, &mut self.ready);
         }
-        buffer.consume(len);
-        Ok(())
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.form.end(&mut self.ends, &mut self.ready);
     }
 
     fn tcp(&mut self, printed: &Printed) -> Record {

@@ -57,6 +57,8 @@ pub enum Item {
     Dropped(u64),
     /// So many lines that are no packets.
     Skipped(u64),
+    /// The text ends within a packet.
+    CutOff,
 }
 
 impl Item {
@@ -65,7 +67,7 @@ impl Item {
         match self {
             Item::Tcp(printed) => Some(printed.stamp),
             Item::Other(stamp) => Some(*stamp),
-            Item::Unread(..) | Item::Dropped(_) | Item::Skipped(_) => None,
+            Item::Unread(..) | Item::Dropped(_) | Item::Skipped(_) | Item::CutOff => None,
         }
     }
 }

@@ -5,7 +5,7 @@
 //! to. The next packet of TCP tells: its numbers have advanced by just what such packets carried.
 //! They wait until then, and nothing overtakes them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use super::printed::{Item, Printed};
@@ -59,6 +59,8 @@ enum Slot {
 #[derive(Default)]
 pub struct Streams {
     streams: HashMap<(SocketAddr, SocketAddr), Stream>,
+    /// Hosts that have any, the lower address first.
+    hosts: HashSet<(IpAddr, IpAddr)>,
     queue: VecDeque<Slot>,
     /// The number of the first in the queue.
     first: u64,
@@ -97,15 +99,22 @@ impl Streams {
         self.push(Slot::Waiting(hidden), out);
     }
 
+    /// Tells whether packets of TCP were shown between these hosts.
+    pub fn are_between(&self, a: IpAddr, b: IpAddr) -> bool {
+        self.hosts.contains(&(a.min(b), a.max(b)))
+    }
+
     /// Takes a packet of TCP with its ports.
     pub fn tcp(&mut self, shown: Shown, out: &mut VecDeque<Item>) {
         if self.streams.len() >= MAX_STREAMS {
             self.streams.clear();
+            self.hosts.clear();
         }
         let (key, me) = match shown.printed.from <= shown.printed.to {
             true => ((shown.printed.from, shown.printed.to), 0),
             false => ((shown.printed.to, shown.printed.from), 1),
         };
+        self.hosts.insert((key.0.ip(), key.1.ip()));
         let stream = self.streams.entry(key).or_default();
         stream.begin(&shown, me);
         let Shown { mut printed, frame_len, raw, .. } = shown;

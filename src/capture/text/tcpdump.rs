@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use super::ends::Ends;
 use super::fields::{Found, new_style, old_style};
-use super::front::{self, HEADERS, clock_at_the_end, front, process_below, trailer};
-use super::info::looks_like_info;
-use super::lines::{unquoted, without_marks};
+use super::front::{self, HEADERS, front, process_below, trailer};
+use super::lines::{unquoted, without_emphasis, without_marks};
 use super::printed::{IpHeader, Item, Printed};
+use super::signs::{has_fields, shows_flags};
 use super::stamp::Stamp;
 use crate::capture::process::Process;
 use crate::tcp::segment::Way;
@@ -30,9 +30,13 @@ pub enum Line {
     Nothing,
 }
 
-/// Reads one line.
+/// Reads one line. People have the one that matters stand out.
 pub fn parse(line: &str, ends: &mut Ends) -> Line {
-    match split(line) {
+    if let Some(split) = split(line) {
+        return tcp(&split, ends);
+    }
+    let plain = without_emphasis(line);
+    match plain.as_deref().and_then(split) {
         Some(split) => tcp(&split, ends),
         None => no_tcp(line),
     }
@@ -123,14 +127,19 @@ const TUNNELS: [&str; 8] = ["VXLAN", "Geneve", "GENEVE", "GREv", "OTV", "PPPoE",
 fn no_tcp(line: &str) -> Line {
     let (before, behind) = line.split_once(" > ").unwrap_or((line, ""));
     let (stamp, way) = front(before);
+    if let Some((_, told)) = line.split_once("PktGroupId ") {
+        return Line::Head(stamp, front::appearance(told));
+    }
     if is_head(line) {
         let head = Line::Head(stamp, way);
         return if line.ends_with(')') { head } else { Line::Cut(Box::new(head)) };
     }
     // `-q`, and a header that the snap length cut off.
     let told = behind.rsplit_once(": ").map_or("", |(_, told)| told);
-    if told.starts_with("tcp ") && told.ends_with(|c: char| c.is_ascii_digit())
+    let octets = told.strip_prefix("tcp ").and_then(|octets| octets.split(' ').next());
+    if octets.is_some_and(|octets| octets.parse::<u32>().is_ok())
         || told.starts_with("[|tcp]")
+        || has_fields(behind)
     {
         return Line::Unread;
     }
@@ -170,25 +179,6 @@ fn is_head(line: &str) -> bool {
     inside.is_some_and(|inside| !inside.contains(" > "))
         || line.ends_with("next-header TCP (6)")
         || line.contains("hlim ") && line.ends_with(')')
-}
-
-/// Does a line that is no packet to us show the flags of one, and a time? Perhaps another program's, as
-/// FortiGate's `… -> 10.0.0.3.3306: fin 27968 ack 28050` among those of tcpdump.
-fn shows_flags(line: &str) -> bool {
-    let named = line.split_once(" -> ").is_some_and(|(_, behind)| {
-        [": fin ", ": syn ", ": rst ", ": psh "].iter().any(|flag| behind.contains(flag))
-    });
-    let has_flags = named || looks_like_info(line) || line.split("Flags").skip(1).any(are_flags);
-    // tshark counts seconds from the first packet.
-    let is_time = |word: &str| clock_at_the_end(word).is_some() || Stamp::seconds(word).is_some();
-    has_flags && line.split_whitespace().any(is_time)
-}
-
-/// `[F.]`; not the flags of a neighbour or of a tunnel: `[router, solicited]`, `[none]`.
-fn are_flags(behind: &str) -> bool {
-    let inside = behind.trim_start().trim_start_matches('\\').strip_prefix('[');
-    let flags = inside.and_then(|inside| inside.split([']', '\\']).next());
-    flags.is_some_and(|flags| !flags.is_empty() && flags.chars().all(|c| "SFRPUWE.".contains(c)))
 }
 
 /// Nothing but the time fitted on the line.
@@ -256,11 +246,17 @@ impl Tcpdump {
 
     /// The text has ended.
     pub fn end(&mut self, out: &mut VecDeque<Item>) {
-        if let Some(open) = self.open.take() {
+        let open = self.open.take();
+        // Behind its ends, the last packet may have been one of TCP.
+        let is_cut_off = open
+            .as_ref()
+            .is_some_and(|open| matches!(open.line, Line::Other(_)) && open.text.contains(" > "));
+        if let Some(open) = open {
             self.give_up(open, out);
         }
         self.flush_head(out);
         self.release(out);
+        out.extend(is_cut_off.then_some(Item::CutOff));
     }
 
     /// A line that names the process of the packet above it.

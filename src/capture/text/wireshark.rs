@@ -197,6 +197,11 @@ impl Wireshark {
             (Packet::Other, Some((from, to))) if !is_never_tcp(row.protocol) => match row.frame_len
             {
                 Some(frame_len) => self.streams.hidden(Hidden { stamp, from, to, frame_len }, out),
+                // What it carried, nothing tells: perhaps a FIN.
+                None if self.streams.are_between(from, to) => {
+                    let line = format!("{} (show the column Length, too)", line.trim());
+                    self.streams.item(Item::Unread(number, line), out);
+                }
                 None => self.streams.other(stamp, out),
             },
             (Packet::Other, _) => self.streams.other(stamp, out),
@@ -349,7 +354,9 @@ fn table_row<'a>(columns: &Columns, cells: &'a [String]) -> Option<Row<'a>> {
     let from = columns.cell(cells, Role::Source);
     let to = columns.cell(cells, Role::Destination);
     let is_packet = times.iter().any(|time| *time != Stamp::None);
-    let lacks_all = from.is_none() || !columns.has(Role::Flags);
+    // Of a packet between addresses for which there is no column, there are the ports.
+    let is_from = from.is_some() || columns.cell(cells, Role::SourcePort).is_some();
+    let lacks_all = !is_from || !columns.has(Role::Flags);
     if !is_packet && (lacks_all || Columns::named(cells).is_some()) {
         return None;
     }
@@ -401,7 +408,7 @@ fn fields<'a>(columns: &Columns, cells: &'a [String]) -> Packet<'a> {
         seq,
         ack,
         len,
-        shut: false,
+        shut: number(Role::Window) == Some(0),
         raw,
         again: false,
         reused: false,

@@ -33,7 +33,9 @@ pub fn line(words: &[&str], line: &str, context: &Context) -> SavedLine {
             SavedLine::Other
         };
     };
-    let state = state.or(context.asked).unwrap_or(State::CloseWait);
+    // Only a listener has no peer.
+    let listens = (peer.port == 0).then_some(State::Listen);
+    let state = state.or(listens).or(context.asked).unwrap_or(State::CloseWait);
     let holders = users(line);
     let inode = number(line, "ino:");
     // Without -e the inode is unknown.
