@@ -77,6 +77,26 @@ fn each_stuck_connection_is_told_with_its_process_and_descriptor() {
     drop(open);
 }
 
+/// Whoever looks up sockets is killed: of a connection that came later, no list says that it is not there.
+#[test]
+fn a_list_that_nobody_can_make_again_is_not_asked() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let watcher = Watcher::start(server.port(), &[]);
+    let packets = watcher.child.id();
+    let children = format!("/proc/{packets}/task/{packets}/children");
+    let lookup = std::fs::read_to_string(children).expect("a process");
+    signal("-KILL", lookup.trim().parse().expect("one process"));
+    let _client = server.left_behind();
+    sleep(Duration::from_millis(1_500));
+    let (report, status) = watcher.stop();
+    assert_eq!(status, Some(1));
+    let leak = report.iter().rev().find(|line| line["verdict"] == "leak").expect("a finding");
+    assert!(leak.get("process").is_none() && leak.get("kernel").is_none(), "{leak}");
+}
+
 /// After the drop: a finding is named though its process is another user's, who reads packets has no
 /// rights, and who names processes has two capabilities.
 #[test]

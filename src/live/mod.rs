@@ -295,12 +295,14 @@ impl Live {
     /// In the end, the kernel's list as it is then, which has the last word about findings: of the
     /// sockets that were stuck before, those that still are.
     fn ask_again(&mut self, session: &mut Session) {
-        if let Some(now) = self.ask(&session.kept) {
-            let policy = &session.plan.policy;
-            heed(&now, &mut session.kept, &mut session.totals.tally, policy);
-            if let Some(before) = &mut session.plan.sockets {
-                before.renew(now);
-            }
+        let now = self.ask(&session.kept);
+        if let Some(now) = &now {
+            heed(now, &mut session.kept, &mut session.totals.tally, &session.plan.policy);
+        }
+        match (&mut session.plan.sockets, now) {
+            (Some(before), Some(now)) => before.renew(now),
+            (Some(before), None) => before.is_outdated = true,
+            (None, _) => {}
         }
         session.totals.code_lost = self.code_lost;
         let all = session.plan.all;

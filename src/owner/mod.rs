@@ -181,6 +181,8 @@ pub struct SocketList {
     host: BTreeSet<IpAddr>,
     /// Descriptors of processes that hold some, where the list has them.
     pub usage: BTreeMap<i32, Usage>,
+    /// Made before what it is asked about, and nobody could make another: what it has not, may be there.
+    pub is_outdated: bool,
 }
 
 impl SocketList {

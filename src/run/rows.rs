@@ -23,7 +23,11 @@ pub fn as_row<'a>(
         // Its ends are a later connection's by now.
         let holder = judged.judgement.holder.filter(|_| !judged.flow.is_superseded());
         let socket = holder.and_then(|holder| socket_of(judged, holder, sockets));
-        socket.map_or(Owner::NotListed, Owner::Listed)
+        match socket {
+            Some(socket) => Owner::Listed(socket),
+            None if sockets.is_outdated => Owner::NotAsked,
+            None => Owner::NotListed,
+        }
     });
     let (said, code) = (told.holders(judged), told.code(judged));
     let (owner, socket) = match owner {
