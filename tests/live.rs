@@ -77,6 +77,33 @@ fn each_stuck_connection_is_told_with_its_process_and_descriptor() {
     drop(open);
 }
 
+/// Answers to keep-alives come later than the FIN: what is in CLOSE-WAIT all the time is held all the time. And its end is
+/// told, though no packet of it was seen before.
+#[test]
+fn what_was_stuck_before_is_told_to_its_end() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    // The server's socket stays, to answer: of a process that has closed it there would be a RST.
+    let (client, served) = server.connected();
+    served.shutdown(std::net::Shutdown::Write).expect("open");
+    let keep = socket2::TcpKeepalive::new().with_time(Duration::from_secs(1));
+    let keep = keep.with_interval(Duration::from_secs(1));
+    socket2::SockRef::from(&client).set_tcp_keepalive(&keep).expect("a socket");
+    let mut watcher = Watcher::start(server.port(), &["--min-hold", "3s"]);
+    let event = watcher.line();
+    assert_eq!((&event["event"], &event["before_capture"]), (&"close-wait".into(), &true.into()));
+    assert_eq!(port_of(&event), u64::from(client.local_addr().expect("an address").port()));
+    assert!(event["held_s"].as_f64() >= Some(3.0), "{event}");
+    drop(client);
+    let event = watcher.line();
+    assert_eq!((&event["event"], &event["before_capture"]), (&"ended".into(), &true.into()));
+    assert_eq!((&event["verdict"], &event["finding"]), (&"unknown".into(), &false.into()));
+    let (report, status) = watcher.stop();
+    assert_eq!(status, Some(0), "{report:#?}");
+}
+
 /// Whoever looks up sockets is killed: of a connection that came later, no list says that it is not there.
 #[test]
 fn a_list_that_nobody_can_make_again_is_not_asked() {

@@ -245,6 +245,133 @@ fn a_sidecar_is_not_what_the_program_left() {
     assert_eq!((&summary["flows"], &summary["findings"]), (&8.into(), &6.into()), "{summary}");
 }
 
+/// Findings of a live capture at a device, while connections that `leave` makes are left behind.
+fn live<T>(host: &Host, device: &str, leave: impl FnOnce() -> T) -> (Vec<Value>, T) {
+    let mut command = host.command(common::BINARY);
+    command.args(["live", "-i", device, "--min-hold", "300ms", "--duration", "9s"]);
+    command.args(["--format", "jsonl"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut watcher = command.spawn().expect("it starts");
+    let mut said = BufReader::new(watcher.stderr.take().expect("piped"));
+    let mut line = String::new();
+    while !line.contains("listening on") {
+        assert_ne!(said.read_line(&mut line).expect("a pipe"), 0, "{line}");
+    }
+    let left = leave();
+    let lines = BufReader::new(watcher.stdout.take().expect("piped")).lines();
+    let lines = lines.map(|line| serde_json::from_str(&line.expect("a line")).expect("JSON"));
+    let lines: Vec<Value> = lines.collect();
+    watcher.wait().expect("it ends");
+    (lines.into_iter().filter(|line| line["finding"] == true).collect(), left)
+}
+
+/// The kernel translates the service's address for programs of the host itself: each has its socket under the address that
+/// it dialled.
+#[test]
+fn a_translated_service_is_found_at_its_programs() {
+    if !can_run() {
+        return;
+    }
+    let (host, remote) = (Host::new("dialler"), Host::new("dialled"));
+    wire([&host, &remote], ["dialler", "dialled"], ["198.51.100.5", "198.51.100.3"]);
+    host.ip("route add 10.96.0.0/24 dev dialled");
+    host.nft(&[
+        "add table ip nat",
+        "add chain ip nat out { type nat hook output priority -100; }",
+        "add rule ip nat out ip daddr 10.96.0.1 tcp dport 80 dnat to 198.51.100.3:3306",
+    ]);
+    let service = remote.listen(SERVICE);
+    let (findings, left) = live(&host, "dialled", || {
+        let leave = || {
+            let mut program = host.connect(DIALLED);
+            let (mut served, _) = service.accept().expect("a client");
+            pass(&mut program, &mut served);
+            program
+        };
+        [leave(), leave()]
+    });
+    assert_eq!(host.stuck().len(), 2);
+    let (told, report) = findings.split_at(2);
+    for (program, (told, row)) in left.iter().zip(told.iter().zip(report)) {
+        for line in [told, row] {
+            assert_eq!(holders(std::slice::from_ref(line)), [name(program.local_addr())]);
+            assert_eq!(line["process"]["pid"], std::process::id(), "{line}");
+            assert_eq!(line["doubts"], Value::Array(vec![]), "{line}");
+        }
+    }
+}
+
+/// Connections whose own FIN was lost behind the tap are gone from the kernel: that another one of the same service is
+/// stuck proves nothing of them.
+#[test]
+fn what_the_kernel_has_no_more_is_not_held_by_others_of_its_service() {
+    if !can_run() {
+        return;
+    }
+    let (host, remote) = (Host::new("pool"), Host::new("base"));
+    wire([&host, &remote], ["pool", "base"], ["198.51.100.5", "198.51.100.3"]);
+    let soon = "echo 1 > /proc/sys/net/ipv4/tcp_orphan_retries";
+    assert!(host.command("sh").args(["-c", soon]).status().expect("sh runs").success());
+    host.nft(&[
+        "add table ip lossy",
+        "add chain ip lossy out { type filter hook output priority 0; }",
+        "add rule ip lossy out tcp dport 3306 tcp flags & fin == fin drop",
+    ]);
+    let service = remote.listen(SERVICE);
+    let (findings, stuck) = live(&host, "base", || {
+        let leave = || {
+            let program = host.connect(SERVICE);
+            let (served, _) = service.accept().expect("a client");
+            served.shutdown(std::net::Shutdown::Write).expect("open");
+            (program, served)
+        };
+        let (stuck, lost) = (leave(), [leave(), leave()]);
+        thread::sleep(Duration::from_millis(100));
+        // The server's own sockets stay: they wait in FIN-WAIT-2.
+        let lost = lost.map(|(program, served)| {
+            drop(program);
+            served
+        });
+        (stuck, lost)
+    });
+    assert_eq!(host.stuck().len(), 1, "the others are gone");
+    let report = findings.iter().filter(|line| line["type"] == "flow");
+    let left = holders(&report.cloned().collect::<Vec<Value>>());
+    assert_eq!(left, [name(stuck.0.0.local_addr())], "{findings:#?}");
+}
+
+/// What a host passes on has its address, and its kernel has no socket of it: that is no proof that nobody has.
+#[test]
+fn what_a_host_passes_on_is_not_denied_by_its_kernel() {
+    if !can_run() {
+        return;
+    }
+    let (pod, node, remote) = (Host::new("pod"), Host::new("router"), Host::new("far"));
+    wire([&pod, &node], ["pod", "router"], ["10.1.0.2", "10.1.0.1"]);
+    wire([&node, &remote], ["router", "far"], ["198.51.100.5", "198.51.100.3"]);
+    pod.ip("route add default via 10.1.0.1");
+    let forward =
+        node.command("sh").args(["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]).status();
+    assert!(forward.expect("sh runs").success());
+    node.nft(&[
+        "add table ip nat",
+        "add chain ip nat post { type nat hook postrouting priority 100; }",
+        "add rule ip nat post ip saddr 10.1.0.0/24 masquerade",
+    ]);
+    let service = remote.listen(SERVICE);
+    for device in ["far", "any"] {
+        let (findings, _left) = live(&node, device, || {
+            let mut program = pod.connect(SERVICE);
+            let (mut served, _) = service.accept().expect("a client");
+            pass(&mut program, &mut served);
+            program
+        });
+        let [told, row] = &findings[..] else { panic!("once, and in the report: {findings:#?}") };
+        assert_eq!(told["event"], "close-wait");
+        let doubts = row["doubts"].as_array().expect("doubts");
+        assert!(doubts.contains(&"remote-tap".into()), "{device}: {row}");
+    }
+}
+
 const DIALLED: &str = "10.96.0.1:80";
 
 /// A node gives a service's address another one, and is seen at both sides of itself, at the client and at

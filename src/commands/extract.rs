@@ -128,8 +128,8 @@ impl Sink for Gather<'_> {
         self.render.event(kind, row, grown)
     }
 
-    fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
-        self.render.event_before(socket, at)
+    fn event_before(&mut self, kind: EventKind, socket: &Socket, at: Time) -> io::Result<()> {
+        self.render.event_before(kind, socket, at)
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {

@@ -37,6 +37,8 @@ pub struct Rewrites {
     order: VecDeque<FlowKey>,
     pairs: Pairs,
     redirected: u64,
+    /// The first of each pair, by the second.
+    seconds: HashMap<FlowKey, FlowKey, RandomState>,
     /// Some 4-tuple had a twin, or has.
     twins: bool,
 }
@@ -115,6 +117,11 @@ impl Rewrites {
         Arc::clone(&self.pairs)
     }
 
+    /// The 4-tuple under which a connection was seen first, if it has a twin.
+    pub fn seen_first(&self, key: &FlowKey) -> Option<FlowKey> {
+        self.seconds.get(key).copied()
+    }
+
     /// The other addresses of the connections of a 4-tuple.
     pub fn other(&self, key: &FlowKey) -> Option<FlowKey> {
         self.others.get(key).copied()
@@ -149,6 +156,7 @@ impl Rewrites {
                         [known.first.key, second.key].iter().for_each(|key| {
                             pairs.remove(key);
                         });
+                        self.seconds.remove(&second.key);
                     }
                 }
             },
@@ -189,6 +197,7 @@ impl Rewrites {
             if pairs.len() < ALIASES {
                 self.twins = true;
                 pairs.extend([known.first.key, second.key]);
+                self.seconds.insert(second.key, known.first.key);
             }
         }
     }

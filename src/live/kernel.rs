@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use crate::capture::{Error, Trouble};
 use crate::owner::lookup::Question;
-use crate::owner::lookup::client::{Answer, Lookup};
+use crate::owner::lookup::client::{Answer, LONGEST, Lookup, silent};
 use crate::owner::{Socket, SocketList};
 use crate::place::Time;
 use crate::printable::printable;
@@ -34,6 +34,9 @@ pub struct Kernel {
     pub code_lost: Option<u64>,
 }
 
+/// Nanoseconds after which nobody waits for an answer any more.
+const LONGEST_NS: i64 = LONGEST.tv_sec * 1_000_000_000;
+
 /// Nanoseconds between two looks whether an answer has come.
 const POLL_NS: i64 = 5_000_000;
 
@@ -55,9 +58,13 @@ impl Kernel {
 
     /// Takes the errors that are to be reported, and tells whether the kernel can still be asked.
     pub fn take_troubles(&mut self) -> (Vec<Error>, bool) {
-        let is_lost = |error: &Error| matches!(error.trouble, Trouble::Unnamed(_));
-        let lost = self.troubles.iter().any(is_lost);
+        let lost = self.is_lost();
         (std::mem::take(&mut self.troubles), !lost)
+    }
+
+    /// It could not be asked.
+    fn is_lost(&self) -> bool {
+        self.troubles.iter().any(|error| matches!(error.trouble, Trouble::Unnamed(_)))
     }
 
     fn lose(&mut self, error: io::Error) {
@@ -87,6 +94,11 @@ impl Kernel {
             return false;
         }
         self.polled = now;
+        let is_silent = now.since(self.asked).is_some_and(|ns| ns >= LONGEST_NS);
+        if is_silent && !self.has_answer() {
+            self.lose(silent());
+            return true;
+        }
         self.has_answer()
     }
 
@@ -106,6 +118,9 @@ impl Kernel {
         if !self.is_free() {
             self.receive();
         }
+        if self.is_lost() {
+            return None;
+        }
         question.stuck = true;
         if !self.ask(&question, self.asked) {
             return None;
@@ -117,13 +132,14 @@ impl Kernel {
     }
 
     fn receive(&mut self) -> Option<SocketList> {
-        let Answer { sockets, addresses, down, usage, code_lost } = match self.lookup.answer() {
-            Ok(answer) => answer,
-            Err(error) => {
-                self.lose(error);
-                return None;
-            }
-        };
+        let Answer { sockets, addresses, down, usage, code_lost, forwards } =
+            match self.lookup.answer() {
+                Ok(answer) => answer,
+                Err(error) => {
+                    self.lose(error);
+                    return None;
+                }
+            };
         let interfaces = &self.interfaces;
         let is_ours = |name: &String| interfaces.iter().any(|ours| ours == "any" || ours == name);
         let ours = addresses.iter().filter(|(interface, _)| is_ours(interface));
@@ -132,6 +148,7 @@ impl Kernel {
         self.code_lost = code_lost;
         let mut list = SocketList::of_host(sockets?, addresses.into_iter().map(|(_, ip)| ip));
         list.usage = usage;
+        list.forwards = forwards;
         Some(list)
     }
 

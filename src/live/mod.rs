@@ -40,9 +40,10 @@ use crate::run::rows::as_row;
 use crate::run::session::{Session, Stopped};
 use crate::run::unread::Unread;
 use crate::summary::gauges::Gauges;
-use crate::summary::{Judged, Owner, Row, Sink};
+use crate::summary::{EventKind, Judged, Owner, Row, Sink};
 use crate::tcp::segment::{End, Endpoint};
 use kernel::Kernel;
+use parties::Of;
 pub use setup::LiveSetup;
 use snapshot::Snapshot;
 use suspects::Suspects;
@@ -77,11 +78,12 @@ pub fn live(
         live.check(&mut session, source, notices)?;
         notices.make_room();
         session.totals.unread = u64::from(failed);
+        let until = session.point().facts().end();
         session.settle()?;
         let unread = Unread::of(&session.totals).since(&Unread::default(), &name);
         unread.iter().for_each(|error| notices.trouble(error));
         let failed = failed || unread.is_some() || live.suspects.is_nameless();
-        live.ask_again(&mut session);
+        live.ask_again(&mut session, until);
         Ok(Outcome { findings: session.close()?, failed, read_any: true })
     })
 }
@@ -93,8 +95,11 @@ struct Live {
     code_lost: Option<u64>,
     /// The time at which those that were stuck before are looked at again.
     again: Time,
-    /// Ends of those of them that have not been held for long enough to be told.
+    /// The time at which the list of them was made.
+    listed: Time,
+    /// Ends of those of them that have not been held for long enough to be told, and those that were told.
     young: Vec<(Endpoint, Endpoint)>,
+    told: Vec<Socket>,
 }
 
 /// Nanoseconds between two looks at what was stuck before.
@@ -141,8 +146,15 @@ impl Live {
         point.facts_mut().about(source.about());
         session.points.push(point);
         session.plan.sockets = setup.before.take();
-        let again = Time::UNKNOWN;
-        Live { suspects: Suspects::new(setup), code_lost: None, again, young: Vec::new() }
+        let (again, listed) = (Time::UNKNOWN, setup.began);
+        Live {
+            suspects: Suspects::new(setup),
+            code_lost: None,
+            again,
+            listed,
+            young: Vec::new(),
+            told: Vec::new(),
+        }
     }
 
     /// Has all flows take in what was seen, and tells what has happened to them.
@@ -177,9 +189,9 @@ impl Live {
         let least = session.policy().min_hold;
         let old = self.ripe(sockets.stuck_before(), least);
         self.again = session.point().facts().end().after(self.pause(least, old.len()));
-        let told = old.iter().try_for_each(|socket| session.sink.event_before(socket, began));
+        let old: Vec<Socket> = old.into_iter().cloned().collect();
         session.plan.sockets = Some(sockets);
-        told
+        self.announce(session, old, began)
     }
 
     /// Sockets that have been held for long enough to be told; the others are kept in mind.
@@ -211,20 +223,46 @@ impl Live {
         self.again = now.after(AGAIN_NS);
         let is_free = self.suspects.setup.kernel.as_ref().is_some_and(Kernel::is_free);
         let Some(list) = is_free.then(|| self.ask(&[])).flatten() else { return Ok(()) };
-        let least = session.policy().min_hold;
+        self.renew(session, list, now);
+        let Some(before) = &session.plan.sockets else { return Ok(()) };
+        let least = session.plan.policy.min_hold;
         let young = std::mem::take(&mut self.young);
-        let still = young.iter().filter_map(|(own, peer)| list.find(*own, *peer));
+        let still = young.iter().filter_map(|(own, peer)| before.find(*own, *peer));
         let old = self.ripe(still.filter(|socket| socket.is_stuck()), least);
-        let stuck = list.stuck_before().count();
+        let old: Vec<Socket> = old.into_iter().cloned().collect();
+        let is_stuck = |socket: &mut Socket| {
+            before.find(socket.local, socket.peer).is_some_and(Socket::is_stuck)
+        };
+        let ended: Vec<Socket> = self.told.extract_if(.., |socket| !is_stuck(socket)).collect();
+        let stuck = before.stuck_before().count();
         self.again = now.after(self.pause(least, stuck));
-        if !old.is_empty() {
+        if !old.is_empty() || !ended.is_empty() {
             notices.make_room();
         }
-        old.into_iter().try_for_each(|socket| session.sink.event_before(socket, now))?;
-        if let Some(before) = &mut session.plan.sockets {
-            before.renew(list);
+        for socket in ended {
+            self.suspects.parties.end(party(&socket));
+            session.sink.event_before(EventKind::Ended, &socket, now)?;
+        }
+        self.announce(session, old, now)
+    }
+
+    /// Tells sockets that were stuck before the capture.
+    fn announce(&mut self, session: &mut Session, stuck: Vec<Socket>, at: Time) -> io::Result<()> {
+        for socket in stuck {
+            self.suspects.parties.begin(party(&socket), at);
+            session.sink.event_before(EventKind::CloseWait, &socket, at)?;
+            self.told.push(socket);
         }
         Ok(())
+    }
+
+    /// Puts a list that was made now in the place of that before.
+    fn renew(&mut self, session: &mut Session, list: SocketList, now: Time) {
+        let listed = std::mem::replace(&mut self.listed, now);
+        let after = now.since(listed).map_or(TimeDelta::zero(), TimeDelta::nanoseconds);
+        if let Some(before) = &mut session.plan.sockets {
+            before.renew(list, after);
+        }
     }
 
     fn tell_events(
@@ -294,15 +332,14 @@ impl Live {
 
     /// In the end, the kernel's list as it is then, which has the last word about findings: of the
     /// sockets that were stuck before, those that still are.
-    fn ask_again(&mut self, session: &mut Session) {
+    fn ask_again(&mut self, session: &mut Session, until: Time) {
         let now = self.ask(&session.kept);
         if let Some(now) = &now {
             heed(now, &mut session.kept, &mut session.totals.tally, &session.plan.policy);
         }
-        match (&mut session.plan.sockets, now) {
-            (Some(before), Some(now)) => before.renew(now),
-            (Some(before), None) => before.is_outdated = true,
-            (None, _) => {}
+        match now {
+            Some(now) => self.renew(session, now, until),
+            None => session.plan.sockets.iter_mut().for_each(|before| before.is_outdated = true),
         }
         session.totals.code_lost = self.code_lost;
         let all = session.plan.all;
@@ -318,6 +355,13 @@ impl Live {
         self.code_lost = kernel.code_lost;
         sockets
     }
+}
+
+/// The service of a socket, and the process that holds it. Where no packets tell who opened a connection, the service is
+/// at the lower port.
+fn party(socket: &Socket) -> Of {
+    let service = if socket.local.port < socket.peer.port { socket.local } else { socket.peer };
+    (service, socket.holders.first().map(|holder| holder.pid))
 }
 
 /// The code that used a connection's socket, where that is known.

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use foldhash::fast::RandomState;
 
 use super::board::Board;
-use super::parties::Parties;
+use super::parties::{Of, Parties};
 use super::setup::LiveSetup;
 use super::word::{ask_for, process, usage};
 use crate::capture::Error;
@@ -18,13 +18,13 @@ use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
 use crate::run::sights::learn_others;
-use crate::run::word::{Made, held_after_all, word};
+use crate::run::word::{Made, held_after_all, may_be_passed_on, word};
 use crate::summary::gauges::Changes;
 use crate::summary::growth::{Grown, Outlook};
 use crate::summary::{EventKind, Judged};
 use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::segment::FlowKey;
-use crate::verdict::{Policy, Verdict};
+use crate::verdict::{Doubt, Policy, Verdict};
 
 /// Nanoseconds between two checks of the flows.
 const EVERY_NS: i64 = 500_000_000;
@@ -37,15 +37,22 @@ pub struct Suspects {
     /// 4-tuples that may hold a half-closed flow, with their hashes.
     watched: HashMap<FlowKey, u64, RandomState>,
     known: BTreeMap<FlowId, Standing>,
-    /// Labels of the announced flows, under which they are counted.
-    labels: BTreeMap<FlowId, [String; 2]>,
+    /// Labels and parties that the announced flows are counted under.
+    counted: BTreeMap<FlowId, Counted>,
     /// Counts of announcements.
     pub changes: Changes,
-    parties: Parties,
+    pub parties: Parties,
     /// Times of the latest announcements, oldest first.
     lately: VecDeque<Time>,
     /// The time at which the kernel was last asked again about some that it had confirmed.
     confirmed: Time,
+}
+
+/// The ways in which an announced flow is counted.
+struct Counted {
+    /// The service and the process's name, for those who scrape numbers.
+    labels: [String; 2],
+    of: Of,
 }
 
 /// A flow that is held, or was when it was last looked at.
@@ -99,7 +106,7 @@ impl Suspects {
             checked: Time::UNKNOWN,
             watched: HashMap::default(),
             known: BTreeMap::new(),
-            labels: BTreeMap::new(),
+            counted: BTreeMap::new(),
             changes: Changes::default(),
             parties: Parties::default(),
             lately: VecDeque::new(),
@@ -200,9 +207,19 @@ impl Suspects {
         // Made anew, so that nothing is remembered of flows that have left memory.
         let before = std::mem::take(&mut self.known);
         let mut watched = std::mem::take(&mut self.watched);
+        // A connection that is seen under two pairs of addresses is told once: as it was seen first.
+        let is_seen_before = |key: &FlowKey, flow: &Flow| {
+            let first = rewrites.seen_first(key);
+            let sight = first.and_then(|first| Some((first, *watched.get(&first)?)));
+            sight.is_some_and(|(first, hash)| {
+                let mut flows = shards.flows_of(hash, &first);
+                flows.any(|it| it.id() < flow.id() && is_half_closed(&it))
+            })
+        };
         let flows = watched.iter().flat_map(|(key, hash)| {
             shards.flows_of(*hash, key).map(move |flow| (*hash, *key, flow))
         });
+        let flows = flows.filter(|(_, key, flow)| !is_seen_before(key, flow));
         for (hash, key, flow) in flows {
             let judged = || {
                 let mut judged = shards.judge(hash, key, &flow, orders);
@@ -226,7 +243,12 @@ impl Suspects {
                     suspects.extend(Some(judged()).filter(|one| orders.seeks(one.said.as_deref())));
                 }
                 Step::Decide { announced } => {
-                    events.extend(self.decide(judged(), sockets.clone(), announced));
+                    events.extend(self.decide(
+                        judged(),
+                        sockets.clone(),
+                        announced,
+                        &orders.policy,
+                    ));
                 }
                 Step::Insist { announced } => {
                     let sockets = sockets.clone();
@@ -245,7 +267,7 @@ impl Suspects {
         suspects.append(&mut again);
         self.ask_about(suspects, orders, &mut events);
         // Nor of these.
-        self.labels.retain(|id, _| self.known.contains_key(id));
+        self.counted.retain(|id, _| self.known.contains_key(id));
         events.sort_by_key(|event| event.judged.id());
         events.iter_mut().for_each(|event| event.grown = self.grown(event));
         events
@@ -254,9 +276,9 @@ impl Suspects {
     /// The growth of those that an event belongs to, where it makes their number a power of two.
     fn grown(&mut self, event: &LiveEvent) -> Option<Grown> {
         let LiveEvent { judged, sockets, .. } = event;
-        let labels =
-            self.labels.get(&judged.id()).filter(|_| event.kind == EventKind::CloseWait)?;
-        let (count, per_minute) = self.parties.begin(labels, judged.end)?;
+        let is_begun = event.kind == EventKind::CloseWait;
+        let of = self.counted.get(&judged.id()).filter(|_| is_begun)?.of;
+        let (count, per_minute) = self.parties.begin(of, judged.end)?;
         let usage = sockets.as_ref().and_then(|sockets| usage(judged, sockets));
         let outlook = usage.map(|usage| Outlook::new(usage, per_minute, judged.end));
         Some(Grown { count, per_minute, outlook })
@@ -318,7 +340,7 @@ impl Suspects {
                 self.known.remove(&judged.id());
                 events.extend(self.insist(judged, None, announced, &orders.policy));
             } else {
-                events.extend(self.decide(judged, None, announced));
+                events.extend(self.decide(judged, None, announced, &orders.policy));
             }
         }
     }
@@ -344,6 +366,7 @@ impl Suspects {
         mut judged: Judged,
         sockets: Option<Rc<SocketList>>,
         announced: bool,
+        policy: &Policy,
     ) -> Option<LiveEvent> {
         let (at, id) = (judged.end, judged.id());
         let word = sockets.as_ref().and_then(|sockets| word(&judged, sockets));
@@ -355,23 +378,30 @@ impl Suspects {
         self.known.insert(id, Standing::Announced { at, confirmed: word == Some(true) });
         if word == Some(true) {
             judged.judgement = judged.judgement.confirm();
+        } else if sockets.as_ref().is_some_and(|sockets| may_be_passed_on(&judged, sockets)) {
+            judged.judgement = judged.judgement.doubted(Doubt::RemoteTap, true, policy.certain);
         }
         (judged.judgement.finding && !announced).then(|| self.announce(judged, sockets))
     }
 
     fn announce(&mut self, judged: Judged, sockets: Option<Rc<SocketList>>) -> LiveEvent {
-        let service = judged.endpoint(judged.service()).to_string();
+        let service = judged.endpoint(judged.service());
         let process = sockets.as_ref().and_then(|sockets| process(&judged, sockets));
-        let labels = self.changes.begin(service, process.unwrap_or_default());
-        self.labels.insert(judged.id(), labels);
+        let command = process.map_or(String::new(), |process| process.command.clone());
+        let labels = self.changes.begin(service.to_string(), command);
+        let of = (service, process.map(|process| process.pid));
+        self.counted.insert(judged.id(), Counted { labels, of });
         self.lately.push_back(judged.end);
         LiveEvent { kind: EventKind::CloseWait, judged, grown: None, sockets }
     }
 
     fn end(&mut self, judged: Judged) -> LiveEvent {
-        let labels = self.labels.remove(&judged.id()).unwrap_or_default();
-        self.parties.end(&labels);
-        self.changes.end(labels, judged.judgement.verdict.name());
+        let counted = self.counted.remove(&judged.id());
+        let labels = counted.map(|Counted { labels, of }| {
+            self.parties.end(of);
+            labels
+        });
+        self.changes.end(labels.unwrap_or_default(), judged.judgement.verdict.name());
         LiveEvent { kind: EventKind::Ended, judged, grown: None, sockets: None }
     }
 

@@ -3,7 +3,7 @@
 use crate::code::trace::Sent;
 use crate::code::{Asked, Span};
 use crate::owner::lookup::Question;
-use crate::owner::{SocketList, Usage};
+use crate::owner::{Holder, SocketList, Usage};
 use crate::run::word::{Made, heard, socket_of};
 use crate::summary::{Judged, Tally};
 use crate::tcp::seq::Seq;
@@ -47,16 +47,14 @@ fn sent_by(judged: &Judged, side: Side) -> Asked {
     }
 }
 
-/// The name of who holds the holder's socket.
-pub fn process(judged: &Judged, sockets: &SocketList) -> Option<String> {
-    let socket = socket_of(judged, judged.judgement.holder?, sockets)?;
-    Some(socket.holders.first()?.command.clone())
+/// The process that holds the holder's socket: the lowest number, of several.
+pub fn process<'a>(judged: &Judged, sockets: &'a SocketList) -> Option<&'a Holder> {
+    socket_of(judged, judged.judgement.holder?, sockets)?.holders.first()
 }
 
 /// The descriptors of that process.
 pub fn usage(judged: &Judged, sockets: &SocketList) -> Option<Usage> {
-    let socket = socket_of(judged, judged.judgement.holder?, sockets)?;
-    sockets.usage.get(&socket.holders.first()?.pid).cloned()
+    sockets.usage.get(&process(judged, sockets)?.pid).cloned()
 }
 
 /// The kernel confirms findings at this host, or knows of a FIN that was not captured; and it has

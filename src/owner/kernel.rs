@@ -430,6 +430,27 @@ pub fn usage(holder: &Holder) -> Usage {
         LimitValue::Value(limit) => Some(limit),
         LimitValue::Unlimited => None,
     });
-    let in_use = process.ok().and_then(|process| process.fd_count().ok());
+    let in_use = process.ok().and_then(|process| count_descriptors(process.pid()));
     Usage { command: holder.command.clone(), limit, in_use: in_use.map(|n| n as u64) }
+}
+
+/// Counts them. A process whose first thread has ended has none there, and all with the others.
+fn count_descriptors(pid: i32) -> Option<usize> {
+    match descriptors_in(&format!("/proc/{pid}/fd"))? {
+        0 => {
+            let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+            threads
+                .filter_map(|thread| descriptors_in(&thread.path().join("fd").to_string_lossy()))
+                .max()
+        }
+        count => Some(count),
+    }
+}
+
+/// Linux 6.2 and later tells their number as the size of the folder.
+fn descriptors_in(folder: &str) -> Option<usize> {
+    match fs::metadata(folder).ok()?.len() {
+        0 => fs::read_dir(folder).ok().map(Iterator::count),
+        size => usize::try_from(size).ok(),
+    }
 }

@@ -181,6 +181,8 @@ pub struct SocketList {
     host: BTreeSet<IpAddr>,
     /// Descriptors of processes that hold some, where the list has them.
     pub usage: BTreeMap<i32, Usage>,
+    /// Its host passes others' packets on, and may give them its own address.
+    pub forwards: bool,
     /// Made before what it is asked about, and nobody could make another: what it has not, may be there.
     pub is_outdated: bool,
 }
@@ -273,10 +275,16 @@ impl SocketList {
         }
     }
 
-    /// Is a socket with that peer in CLOSE-WAIT, whatever its own end? Packets may have been redirected to it.
+    /// Finds the socket in CLOSE-WAIT of a client with this end, or of whom it speaks to, whatever the other end is: of a
+    /// host whose kernel can have translated that. A client has one connection at a time from there, as a rule.
     #[must_use]
-    pub fn has_stuck_with(&self, peer: Endpoint) -> bool {
-        self.sockets.iter().any(|socket| socket.is_stuck() && socket.peer == peer)
+    pub fn stuck_with_client(&self, end: Endpoint, is_client_s: bool) -> Option<&Socket> {
+        let is_its = |socket: &&Socket| match is_client_s {
+            true => socket.local == end,
+            false => socket.peer == end,
+        };
+        let mut stuck = self.sockets.iter().filter(|socket| socket.is_stuck());
+        stuck.find(is_its).filter(|_| !self.host.is_empty())
     }
 
     /// Is it in CLOSE-WAIT, or was it in an earlier list?
@@ -289,9 +297,15 @@ impl SocketList {
         self.find(local, peer).is_some_and(Socket::is_stuck)
     }
 
-    /// Becomes a later list of the same host. Only what stood in CLOSE-WAIT in both can have been
-    /// stuck before a capture that began with the first.
-    pub fn renew(&mut self, later: SocketList) {
+    /// Becomes a list of the same host that was made so much later. Only what stood in CLOSE-WAIT in both can have been
+    /// stuck before a capture that began with the first; and it was for all the time between them.
+    pub fn renew(&mut self, mut later: SocketList, after: TimeDelta) {
+        for socket in later.sockets.iter_mut().filter(|socket| socket.is_stuck()) {
+            let before = self.find(socket.local, socket.peer);
+            if let Some(before) = before.filter(|it| it.is_stuck() && it.inode == socket.inode) {
+                socket.silence = socket.silence.map(|now| now.since(before.silence, after));
+            }
+        }
         let stuck = |ends: &(Endpoint, Endpoint)| self.is_stuck(ends.0, ends.1);
         let seen = |ends: &(Endpoint, Endpoint)| {
             self.by_ends.get(ends).is_some_and(|index| self.captured.contains(index))

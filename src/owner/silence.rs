@@ -47,6 +47,15 @@ impl Silence {
         milliseconds(self.last_ack_recv)
     }
 
+    /// The times of a socket that was in CLOSE-WAIT before, and since: answers to keep-alives, which came later than the
+    /// FIN, do not count.
+    #[must_use]
+    pub fn since(self, before: Option<Silence>, after: TimeDelta) -> Silence {
+        let after = u32::try_from(after.num_milliseconds()).unwrap_or(0);
+        let before = before.map_or(0, |before| before.last_ack_recv).saturating_add(after);
+        Silence { last_ack_recv: self.last_ack_recv.max(before), ..self }
+    }
+
     /// The time from the last use to the peer's FIN, at most; `None` where that is less than the time in
     /// which answers, farewells and acknowledgements of late data cannot be told apart.
     #[must_use]
@@ -83,6 +92,20 @@ mod tests {
         assert_eq!(idle(100, 110, 120), None, "an answer, and FIN");
         assert_eq!(idle(500, 90_000, 502), None, "used after the FIN");
         assert_eq!(idle(500, 400, 400), None, "not yet acknowledged");
+    }
+
+    #[test]
+    fn an_answer_to_a_keep_alive_shortens_no_hold() {
+        let [early, late] = [4_000, 100].map(|last_ack_recv| Silence {
+            last_ack_recv,
+            last_data_recv: 64_000,
+            ..Silence::default()
+        });
+        let held = |before, after| {
+            late.since(before, TimeDelta::milliseconds(after)).held().num_milliseconds()
+        };
+        assert_eq!(held(Some(early), 7_000), 11_000);
+        assert_eq!((held(None, 7_000), held(None, -1)), (7_000, 100));
     }
 
     #[test]

@@ -54,8 +54,8 @@ impl Sink for Flames {
         self.report(|report| report.event(kind, row, grown))
     }
 
-    fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
-        self.report(|report| report.event_before(socket, at))
+    fn event_before(&mut self, kind: EventKind, socket: &Socket, at: Time) -> io::Result<()> {
+        self.report(|report| report.event_before(kind, socket, at))
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {

@@ -26,7 +26,7 @@ use crate::tcp::holes::Holes;
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::side::Side;
 use crate::units::{DIGITS, rfc3339, seconds};
-use crate::verdict::{Doubt, Note, Verdict};
+use crate::verdict::{Doubt, Note, Reason, Verdict};
 
 /// Writes JSON lines.
 #[derive(Debug)]
@@ -63,9 +63,19 @@ impl<W: Write> Sink for Jsonl<W> {
         self.event_line(kind, at, FlowLine::new(row), grown.map(GrowthLine::from))
     }
 
-    fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
-        let at = rfc3339(at, DIGITS);
-        self.event_line(EventKind::CloseWait, at, FlowLine::before_capture(socket), None)
+    fn event_before(&mut self, kind: EventKind, socket: &Socket, at: Time) -> io::Result<()> {
+        let stuck = FlowLine::before_capture(socket);
+        let flow = match kind {
+            EventKind::CloseWait => stuck,
+            // How it ended, nobody saw.
+            EventKind::Ended => FlowLine {
+                verdict: Verdict::Unknown(Reason::Lost).name(),
+                reason: Some(Reason::Lost.name()),
+                finding: false,
+                ..stuck
+            },
+        };
+        self.event_line(kind, rfc3339(at, DIGITS), flow, None)
     }
 
     fn row(&mut self, row: &Row) -> io::Result<()> {

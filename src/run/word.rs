@@ -40,10 +40,12 @@ pub fn heard(
     }
     let judgement = || judged.judgement.clone();
     match (judged.judgement.verdict, made) {
-        (Verdict::Leak, Made::Now) => word(judged, sockets).map(|is_stuck| match is_stuck {
-            true => judgement().confirm(),
-            false => judgement().deny(),
-        }),
+        (Verdict::Leak, Made::Now) => match word(judged, sockets) {
+            Some(true) => Some(judgement().confirm()),
+            Some(false) => Some(judgement().deny()),
+            None => may_be_passed_on(judged, sockets)
+                .then(|| judgement().doubted(Doubt::RemoteTap, true, policy.certain)),
+        },
         (Verdict::Leak, Made::Sometime) => {
             let holder = judged.judgement.holder?;
             match doubt(socket_of(judged, holder, sockets)?.state) {
@@ -72,26 +74,46 @@ fn doubt(state: State) -> Option<Doubt> {
     }
 }
 
-/// Is the holder's socket in CLOSE-WAIT? `None` where it may be another host's, or has another port than its packets: a
-/// kernel that redirects a port has the socket under the new one.
+/// Is the holder's socket in CLOSE-WAIT? `None` where it may be another host's: the address of a host that forwards is
+/// that of others' packets, too, and so is one of the addresses under which a connection was seen.
 #[must_use]
 pub fn word(judged: &Judged, sockets: &SocketList) -> Option<bool> {
     let holder = judged.judgement.holder?;
     match socket_of(judged, holder, sockets) {
         Some(socket) => Some(socket.is_stuck()),
         None => {
-            let is_host = judged.socket_of(holder).any(|(own, _)| sockets.is_host(own.ip));
-            let is_redirected =
-                || judged.socket_of(holder).any(|(_, peer)| sockets.has_stuck_with(peer));
-            (is_host && !is_redirected()).then_some(false)
+            let is_host = judged.socket_of(holder).all(|(own, _)| sockets.is_host(own.ip));
+            (is_host && !sockets.forwards).then_some(false)
         }
     }
+}
+
+/// The holder's socket is not there, and its address is the host's, which forwards: it may be a container's.
+#[must_use]
+pub fn may_be_passed_on(judged: &Judged, sockets: &SocketList) -> bool {
+    judged.judgement.holder.is_some_and(|holder| {
+        let mut ends = judged.socket_of(holder);
+        sockets.forwards
+            && socket_of(judged, holder, sockets).is_none()
+            && ends.any(|(own, _)| sockets.is_host(own.ip))
+    })
 }
 
 /// The socket of a side, by any of the addresses that it may be known under.
 #[must_use]
 pub fn socket_of<'a>(judged: &Judged, side: Side, sockets: &'a SocketList) -> Option<&'a Socket> {
-    judged.socket_of(side).find_map(|(own, other)| sockets.find(own, other))
+    let mut ends = judged.socket_of(side);
+    let exact = ends.find_map(|(own, other)| sockets.find(own, other));
+    exact.or_else(|| translated(judged, side, sockets))
+}
+
+/// The socket of a side that packets left in CLOSE-WAIT, where its kernel translates the service's address or port
+/// (DNAT, REDIRECT): the client's end is the same in its packets.
+fn translated<'a>(judged: &Judged, side: Side, sockets: &'a SocketList) -> Option<&'a Socket> {
+    let is_left = judged.judgement.verdict == Verdict::Leak;
+    let client = judged.service().other();
+    let mut ends = judged.socket_of(client).filter(|_| is_left);
+    ends.find_map(|(client_end, _)| sockets.stuck_with_client(client_end, side == client))
 }
 
 /// Does the list surely mean a side's socket by what it says of it?

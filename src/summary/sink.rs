@@ -31,8 +31,9 @@ pub trait Sink {
         Ok(())
     }
 
-    /// Takes a socket that was in CLOSE-WAIT when a live capture began, at this time.
-    fn event_before(&mut self, _: &Socket, _: Time) -> io::Result<()> {
+    /// Takes what has just been learnt of a socket that was in CLOSE-WAIT when a live capture began: that it is still,
+    /// or has been until not long ago.
+    fn event_before(&mut self, _: EventKind, _: &Socket, _: Time) -> io::Result<()> {
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 
 use super::{Lines, Question, SocketLine};
 use crate::owner::{Socket, Usage};
@@ -18,6 +19,15 @@ pub struct Lookup {
     questions: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
     under_way: bool,
+}
+
+/// A look at the largest hosts takes a few seconds: who has not answered by then, stands still.
+pub const LONGEST: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
+
+/// The error of one that stands still.
+#[must_use]
+pub fn silent() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer for {} s", LONGEST.tv_sec))
 }
 
 /// The kernel's answer.
@@ -33,6 +43,8 @@ pub struct Answer {
     pub code_lost: Option<u64>,
     /// Descriptors of the processes that hold sockets in CLOSE-WAIT.
     pub usage: BTreeMap<i32, Usage>,
+    /// The host passes others' packets on.
+    pub forwards: bool,
 }
 
 impl Lookup {
@@ -72,16 +84,23 @@ impl Lookup {
     /// True if [`Lookup::answer`] would not wait.
     #[must_use]
     pub fn has_answer(&self) -> bool {
+        self.under_way && self.answers_within(&Timespec { tv_sec: 0, tv_nsec: 0 })
+    }
+
+    fn answers_within(&self, time: &Timespec) -> bool {
         let pipe = PollFd::from_borrowed_fd(self.answers.get_ref().as_fd(), PollFlags::IN);
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        self.under_way && poll(&mut [pipe], Some(&now)).is_ok_and(|ready| ready > 0)
+        let ready = retry_on_intr(|| poll(&mut [pipe.clone()], Some(time)));
+        ready.is_ok_and(|ready| ready > 0)
     }
 
     /// Waits for the answer of the question that is under way.
     ///
     /// # Errors
-    /// If the other process has ended, or what it says is no answer.
+    /// If the other process has ended or says nothing for long, or what it says is no answer.
     pub fn answer(&mut self) -> io::Result<Answer> {
+        if !self.answers_within(&LONGEST) {
+            return Err(silent());
+        }
         self.under_way = false;
         let mut line = String::new();
         if self.answers.read_line(&mut line)? == 0 {
@@ -91,15 +110,17 @@ impl Lookup {
         let sockets = lines.sockets;
         let sockets =
             sockets.map(|lines| lines.into_iter().filter_map(SocketLine::socket).collect());
-        let Lines { addresses, down, usage, code_lost, .. } = lines;
-        Ok(Answer { sockets, addresses, down, usage, code_lost })
+        let Lines { addresses, down, usage, code_lost, forwards, .. } = lines;
+        Ok(Answer { sockets, addresses, down, usage, code_lost, forwards })
     }
 }
 
 impl Drop for Lookup {
     fn drop(&mut self) {
-        // With its input closed it ends as soon as it has answered.
+        // With its input closed it ends as soon as it has answered: one that does not answer is not waited for.
         self.questions = None;
-        let _ = self.child.wait();
+        if !self.under_way || self.answers_within(&LONGEST) {
+            let _ = self.child.wait();
+        }
     }
 }

@@ -56,6 +56,8 @@ struct Lines {
     code_lost: Option<u64>,
     /// Descriptors of the processes that hold sockets in CLOSE-WAIT, as far as these are in the answer.
     usage: BTreeMap<i32, Usage>,
+    /// The host passes others' packets on.
+    forwards: bool,
 }
 
 /// A socket, as it travels.

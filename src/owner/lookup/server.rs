@@ -1,6 +1,7 @@
 //! The answering side: what the kernel lists, and who holds it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
 use std::io::{self, BufRead, BufWriter, Write};
 use std::net::{IpAddr, SocketAddr};
 
@@ -47,7 +48,14 @@ fn answer(question: &Question, mut watch: Option<&mut Watch>) -> Lines {
     let is_down = |it: &&InterfaceAddress| !it.flags.contains(InterfaceFlags::IFF_UP);
     let down = interfaces.iter().filter(is_down).map(|it| it.interface_name.clone()).collect();
     let code_lost = watch.map(|watch| watch.lost());
-    Lines { sockets, addresses: addresses(interfaces), down, usage, code_lost }
+    let addresses = addresses(interfaces);
+    Lines { sockets, addresses, down, usage, code_lost, forwards: forwards() }
+}
+
+/// Tells whether the kernel passes on packets between other hosts, or containers.
+fn forwards() -> bool {
+    let is_set = |name| fs::read_to_string(name).is_ok_and(|value| value.trim() != "0");
+    is_set("/proc/sys/net/ipv4/ip_forward") || is_set("/proc/sys/net/ipv6/conf/all/forwarding")
 }
 
 /// The descriptors of the processes that hold sockets in CLOSE-WAIT.

@@ -45,10 +45,19 @@ impl<W: Write> Text<W> {
         self.write_event_line(&at, kind, ends, &what)
     }
 
-    pub(super) fn write_event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
+    pub(super) fn write_event_before(
+        &mut self,
+        kind: EventKind,
+        socket: &Socket,
+        at: Time,
+    ) -> io::Result<()> {
         let at = self.clock_time(at);
         let ends = [socket.local, socket.peer];
         let lang = self.look.screen.lang;
+        if kind == EventKind::Ended {
+            let what = format!("{}  {}", lang.gone(), process(&Process::of(socket), lang));
+            return self.write_event_line(&at, kind, ends, &what);
+        }
         let held = socket.held_for().map(|held| lang.held_bound(duration(held)));
         let idle = socket.idle_before_fin().map(|idle| lang.idle_bound(duration(idle)));
         let since = lang.stuck_before(held.unwrap_or_default(), idle.unwrap_or_default());

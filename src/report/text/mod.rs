@@ -101,8 +101,8 @@ impl<W: Write> Sink for Text<W> {
         self.write_event(kind, row, grown)
     }
 
-    fn event_before(&mut self, socket: &Socket, at: Time) -> io::Result<()> {
-        self.write_event_before(socket, at)
+    fn event_before(&mut self, kind: EventKind, socket: &Socket, at: Time) -> io::Result<()> {
+        self.write_event_before(kind, socket, at)
     }
 
     /// They are put in order by how long they were held.
