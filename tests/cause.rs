@@ -49,6 +49,42 @@ fn postgresql() -> Talk {
     talk.say(SERVER, b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I")
 }
 
+/// PostgreSQL's `BEGIN` begins as a greeting of MySQL could: on a port that nobody knows, too, it is none.
+#[test]
+fn what_is_said_in_the_middle_of_postgresql_is_no_greeting() {
+    let talk = Talk::between(41_000, 15432);
+    let talk = talk.say(CLIENT, b"Q\0\0\0\x0aBEGIN\0");
+    let talk = talk.say(SERVER, b"C\0\0\0\x0aBEGIN\0Z\0\0\0\x05T");
+    let mut talk = talk.say(CLIENT, b"Q\0\0\0\x0dSELECT 1\0");
+    // Its beginning was not captured.
+    talk.records.drain(..3);
+    let flow = &talk.wait(5).closed_by_server().report(&[])[0];
+    assert_eq!((&flow["mysql"], &flow["verdict"]), (&Value::Null, &"leak".into()), "{flow}");
+}
+
+/// A server that answers a client which has given up, uses nothing that it has from a pool; nor does a client whose words
+/// the peer still takes.
+#[test]
+fn an_answer_after_the_fin_is_no_use_of_an_old_connection() {
+    let request = b"GET /slow HTTP/1.1\r\nHost: shop\r\n\r\n";
+    let mut talk = Talk::with(80).say(CLIENT, request).wait(1);
+    talk.send(CLIENT, FIN | ACK, b"");
+    talk.send(SERVER, ACK, b"");
+    talk.nanos += 2 * SECOND;
+    talk.send(SERVER, ACK, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    talk.send(CLIENT, ACK, b"");
+    let scratch = Scratch::new();
+    let path = scratch.write("x.pcap", &talk.capture(60));
+    let args = ["--format", "jsonl", "--all", "--local", "172.18.0.3", &path];
+    let flow = &json_lines(&closewait(&args))[0];
+    assert_ne!(cause(flow), "stale-reuse", "{flow}");
+    let mut taken = Talk::with(7000).say(CLIENT, b"a").say(SERVER, b"b").wait(5).closed_by_server();
+    taken.send(CLIENT, ACK, b"and more");
+    taken.send(SERVER, ACK, b"");
+    let flow = &taken.report(&[])[0];
+    assert_ne!(cause(flow), "stale-reuse", "{flow}");
+}
+
 #[test]
 fn a_transaction_that_was_open() {
     let talk = Talk::logged_in(3306).ask("BEGIN", 0x0003);

@@ -36,6 +36,44 @@ fn one(number: u16, pause: u64, then: Then) -> Talk {
     talk
 }
 
+/// The words of a TLS session, on a port of no protocol that is read.
+fn encrypted(number: u16) -> Talk {
+    let mut talk = Talk::between(43_000 + number, 8443);
+    for (from, words) in [(CLIENT, &[0x16, 3, 1, 0, 9][..]), (SERVER, &[0x16, 3, 3, 0, 9])] {
+        talk = talk.say(from, &[words, &[7; 60]].concat());
+    }
+    talk.nanos += 60_000 * MS;
+    let mut talk = talk.closed_by_server();
+    talk.nanos += 900 * MS;
+    talk.send(CLIENT, PUSH | ACK, &[0x15; 31]);
+    talk.send(SERVER, RST, b"");
+    talk
+}
+
+/// Who takes its leave after the server's FIN, asks for nothing.
+#[test]
+fn a_goodbye_is_no_request() {
+    let scratch = common::Scratch::new();
+    let records = |talk: Talk| talk.records.into_iter();
+    let all: Vec<_> = (0..5).flat_map(|number| records(encrypted(number))).collect();
+    let file = scratch.write("tls.pcap", &MICROSECONDS.write(1, &all));
+    let (out, _) = common::text(&common::closewait(&[&file, "--local", "172.18.0.5"]));
+    assert!(!out.contains("idle timeout is") && !out.contains("used by"), "{out}");
+    let mut quit = Talk::logged_in(3306).ask("SELECT 1", 0x0002).wait(60).closed_by_server();
+    quit.nanos += 3 * SECOND;
+    quit.send(CLIENT, PUSH | ACK, b"\x01\0\0\0\x01");
+    quit.send(SERVER, RST, b"");
+    let file = scratch.write("quit.pcap", &MICROSECONDS.write(1, &quit.records));
+    let output =
+        common::closewait(&[&*file, "--local", "172.18.0.5", "--all", "--format", "jsonl"]);
+    let flow = &common::json_lines(&output)[0];
+    assert_eq!(
+        (&flow["close"], &flow["cause"]),
+        (&"reset".into(), &serde_json::Value::Null),
+        "{flow}"
+    );
+}
+
 fn report(all: &[(u64, Then)], args: &[&str]) -> std::process::Output {
     let mut records = Vec::new();
     for (number, (pause, then)) in all.iter().enumerate() {

@@ -133,7 +133,7 @@ impl Cause {
 pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
     let Judged { flow, judgement, said, .. } = judged;
     if judgement.close == Close::Reset && judgement.holder.is_none() {
-        return was_used_after_fin(flow).then_some(Cause::StaleReuse);
+        return judged.reuse().map(|_| Cause::StaleReuse);
     }
     let holder = judgement.holder?;
     Some(match judgement.verdict {
@@ -141,7 +141,7 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
         Verdict::HalfClosed => Cause::HalfClose,
         Verdict::Unknown(_) => Cause::Unknown,
         _ if socket.is_some_and(|socket| socket.held() == Held::Backlog) => Cause::NeverAccepted,
-        _ if was_used_after_fin(flow) => Cause::StaleReuse,
+        _ if judged.reuse().is_some() => Cause::StaleReuse,
         _ => match said.as_deref().map_or_else(
             || of_any(flow, holder),
             |facts| of_talk(facts, first_fin(flow), judged.server_holds()),
@@ -185,19 +185,6 @@ fn is_used(judged: &Judged) -> bool {
         |said: &Facts| said.never_begun && said.last_command.is_none() && said.confirmed.is_none();
     [Side::A, Side::B].into_iter().any(|side| flow.half(side).payload_bytes > 0)
         && !said.as_deref().is_some_and(is_silent)
-}
-
-/// Tells whether the end that had received the only FIN sent something new.
-fn was_used_after_fin(flow: &Flow) -> bool {
-    let used = |closer: Side| {
-        let fin = flow.fin(closer)?;
-        flow.payload_after(closer.other(), fin.end)
-    };
-    match (flow.fin(Side::A), flow.fin(Side::B)) {
-        (Some(_), None) => used(Side::A).is_some(),
-        (None, Some(_)) => used(Side::B).is_some(),
-        _ => false,
-    }
 }
 
 /// By what was said. What a client takes its leave with, promises and waits for, and what it is told before it is

@@ -181,7 +181,7 @@ fn odd(judged: &Judged) -> Option<(Odd, Detail)> {
     }
     let used = flow.payload_after(holder, fin.end);
     if has(Note::UsedAfterFin) {
-        let used = used?;
+        let used = judged.reuse()?;
         let after = nanos(used.last.since(fin.place.time));
         return Some((Odd::Used, detail(holder, after, used.last)));
     }

@@ -6,11 +6,19 @@ use crate::join::Elsewhere;
 use crate::place::Time;
 use crate::set::Set;
 use crate::table::Retired;
+use crate::tcp::closing::PayloadAtAck;
 use crate::tcp::flow::{Flow, FlowId, TWO_MSL_NS};
 use crate::tcp::segment::{End, Endpoint, FlowKey};
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
 use crate::verdict::{Doubt, Judgement, Note, Policy, judge};
+
+/// Octets of a client's leave, at most: COM_QUIT has 5, AMQP's Connection.Close a text.
+const GOODBYE: u64 = 128;
+
+/// Octets of a close_notify as it travels: by TLS 1.3 (RFC 8446, 5.2), and by 1.2 with the usual ciphers (RFC 5246, 6.2.3;
+/// RFC 5288, 3; RFC 7905, 2).
+const CLOSE_NOTIFY: [u64; 3] = [24, 31, 23];
 
 /// One flow with its judgement, and what was said on it.
 #[derive(Clone, Debug)]
@@ -100,6 +108,22 @@ impl Judged {
             Side::A => (a, b),
             Side::B => (b, a),
         })
+    }
+
+    /// What the client sent on a connection that its service had closed, to use it once more: neither its leave, nor
+    /// what the service has taken all the same.
+    pub fn reuse(&self) -> Option<PayloadAtAck> {
+        let (closer, fin) =
+            self.flow.first_fin().filter(|(closer, _)| *closer == self.service())?;
+        let used = self.flow.payload_after(closer.other(), fin.end)?;
+        let sent = self.flow.half(closer.other()).snd_max()?;
+        let is_taken = self.flow.believed_ack(closer).is_some_and(|ack| ack.covers(sent));
+        let is_leave = match self.said.as_deref() {
+            Some(said) if said.goodbye.is_some() => used.bytes <= GOODBYE,
+            Some(said) => said.encrypted && CLOSE_NOTIFY.contains(&used.bytes),
+            None => CLOSE_NOTIFY.contains(&used.bytes),
+        };
+        (!is_taken && !is_leave).then_some(used)
     }
 
     /// The end of a proxy's other connection that both wait for.

@@ -11,7 +11,6 @@ use chrono::TimeDelta;
 use super::Judged;
 use super::range::Range;
 use super::settings::setting;
-use crate::tcp::side::Side;
 use crate::verdict::local::Local;
 use crate::verdict::{Close, Verdict};
 
@@ -88,9 +87,7 @@ impl Lap {
         if closer != judged.service() || !is_told {
             return None;
         }
-        let client: Side = closer.other();
-        let used = flow.payload_after(client, fin.end);
-        let late = used.and_then(|used| used.last.since(fin.place.time));
+        let late = judged.reuse().and_then(|used| used.last.since(fin.place.time));
         Some(Lap {
             pause: judgement.idle_before_fin.filter(|pause| *pause >= SHORTEST),
             late: late.map(TimeDelta::nanoseconds),

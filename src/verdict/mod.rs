@@ -479,14 +479,18 @@ impl Case<'_> {
             && self.flow.payload_after(h.holder, h.fin.end).is_some()
     }
 
-    /// After a long silence nothing but a reset, or what nobody acknowledged: somebody between forgot
-    /// the connection.
+    /// Its first use after a long silence was answered by a reset, or by nothing: somebody between forgot the
+    /// connection.
     fn was_dropped_idle(&self) -> bool {
         let Some(silence) = self.flow.silence() else { return false };
         if self.flow.first_fin().is_some() {
             return false;
         }
-        let reset = self.flow.reset().is_some();
+        // Who resets a connection that nobody used meanwhile, has waited for long enough.
+        let reset = self
+            .flow
+            .reset()
+            .is_some_and(|(by, at)| by != silence.by && at.order() > silence.ended.order());
         let unheard = self.flow.last_payload().is_some_and(|last| {
             last.order() >= silence.ended.order()
                 && self.facts.end().since(silence.ended.time) >= Some(STANDS_NS)

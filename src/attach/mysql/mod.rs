@@ -141,8 +141,10 @@ fn probe_greeting(first: &[u8]) -> Probe {
     let Some(([low, high, ..], rest)) = first.split_first_chunk::<4>() else { return Probe::No };
     let len = usize::from(u16::from_le_bytes([*low, *high]));
     let whole = rest.len() == len;
+    // A version, whoever made the server. PostgreSQL's `BEGIN`, in its message, is none.
+    let is_version = rest.get(1).is_some_and(u8::is_ascii_digit);
     // Nothing follows it in its segment, which the snap length can cut.
-    match Greeting::read(rest, whole) {
+    match Greeting::read(rest, whole).filter(|_| is_version) {
         Some(_) if whole => Probe::Sure,
         Some(_) if rest.len() < len => Probe::Likely,
         _ => Probe::No,

@@ -23,7 +23,7 @@ pub struct Refusal {
 impl Refusal {
     /// The fields of an error: a letter and a text each.
     pub fn read(body: &[u8], whole: bool) -> Option<Refusal> {
-        let (mut fatal, mut sqlstate, mut message, mut cut) = (false, None, None, false);
+        let (mut fatal, mut sqlstate, mut message, mut goes_on) = (false, None, None, false);
         let mut rest = body;
         while let [field, text @ ..] = rest
             && *field != 0
@@ -31,9 +31,13 @@ impl Refusal {
             let ends = Message::text(text);
             let text = match ends {
                 Some((text, _)) => text,
-                // It may go on.
-                None if whole || *field != b'M' => return None,
-                None => text,
+                None if whole => return None,
+                // Cut off. Of a message, the beginning says enough.
+                None if *field == b'M' => {
+                    goes_on = true;
+                    text
+                }
+                None => break,
             };
             match field {
                 b'S' | b'V' => fatal |= matches!(text, b"FATAL" | b"PANIC"),
@@ -41,17 +45,14 @@ impl Refusal {
                 b'M' => message = Some(text),
                 _ => {}
             }
-            let Some((_, after)) = ends else {
-                cut = true;
-                break;
-            };
+            let Some((_, after)) = ends else { break };
             rest = after;
         }
         let is_state =
             |state: &&[u8]| state.len() == 5 && state.iter().all(u8::is_ascii_alphanumeric);
         let sqlstate = name(sqlstate.filter(is_state)?);
         let message = printable(&String::from_utf8_lossy(message.unwrap_or_default()));
-        let end = if cut || message.chars().count() > MAX_MESSAGE { "…" } else { "" };
+        let end = if goes_on || message.chars().count() > MAX_MESSAGE { "…" } else { "" };
         let message =
             message.chars().take(MAX_MESSAGE).chain(end.chars()).collect::<String>().into();
         Some(Refusal { sqlstate, message, fatal, unsolicited: false })

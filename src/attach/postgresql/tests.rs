@@ -195,6 +195,20 @@ fn the_server_says_why_it_closes() {
     assert_eq!((facts.in_transaction, facts.server_error.is_some()), (Some(true), true));
 }
 
+/// Servers say in which file and line it was, too: a snap length may cut there, or in the text.
+#[test]
+fn an_error_that_is_cut_says_what_is_there_of_it() {
+    let head = "SFATAL\0VFATAL\0C57P05\0M";
+    let body = format!("{head}terminating connection\0Fpostgres.c\0L3344\0Rexec_simple\0\0");
+    for captured in head.len() + 8..body.len() {
+        let said = Refusal::read(&body.as_bytes()[..captured], false).expect("an error");
+        assert_eq!((&*said.sqlstate, said.fatal), ("57P05", true), "{captured}");
+        let is_whole = &*said.message == "terminating connection";
+        assert!(is_whole || said.message.ends_with('…'), "{captured}: {}", said.message);
+    }
+    assert_eq!(Refusal::read(&body.as_bytes()[..body.len() - 4], true), None);
+}
+
 #[test]
 fn before_the_login() {
     let names = startup("user\0app\0");
