@@ -263,6 +263,8 @@ fn tags_in_comments_say_which_code_sent_a_statement() {
     assert_eq!(looked_for(&["--tag", "controller=orders"]), (1, Some(1), Some(1)));
     assert_eq!(looked_for(&["--tag", "controller=orders", "--tag", "action=update"]).0, 1);
     assert_eq!(looked_for(&["--tag", "controller=carts"]), (0, Some(0), Some(0)));
+    let (none, _) = text(&common::closewait(&[&file, "--tag", "controller=carts"]));
+    assert!(none.starts_with("No connection has all the tags that were asked for."), "{none}");
     assert_eq!(looked_for(&["--tag", "controller=orders", "--tag", "action=show"]).0, 0);
     let unknown = common::closewait(&[&file, "--tag", "token=s3cr3t"]);
     assert_eq!(unknown.status.code(), Some(2));

@@ -271,8 +271,12 @@ fn a_local_side_that_no_connection_has_is_no_pass() {
     let capture = project.0.path().join("x.pcap").to_str().expect("UTF-8").to_owned();
     let read = closewait(&[&capture, "--local", "10.0.0.99"]);
     let (out, _) = text(&read);
-    assert_eq!(read.status.code(), Some(0), "{out}");
+    assert_eq!(read.status.code(), Some(2), "{out}");
     assert!(out.starts_with("Nothing was judged: --local names no end of 1 connection"), "{out}");
+    let explain = closewait(&["explain", &capture, "--local", "10.0.0.99"]);
+    let (_, err) = text(&explain);
+    assert_eq!(explain.status.code(), Some(2), "{err}");
+    assert!(err.contains("--local names no end of any connection"), "{err}");
     let diff = closewait(&["diff", &capture, &capture, "--local", "10.0.0.99"]);
     let (_, err) = text(&diff);
     assert_eq!(diff.status.code(), Some(2), "{err}");

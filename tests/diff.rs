@@ -3,7 +3,7 @@
 mod common;
 
 use common::scenario::Scenario;
-use common::talk::Talk;
+use common::talk::{ACK, CLIENT, FIN, SECOND, SERVER, Talk};
 use common::wire::MICROSECONDS;
 use common::{Scratch, closewait, json_lines, text};
 use serde_json::Value;
@@ -200,4 +200,29 @@ fn what_was_closed_after_a_long_hold_is_no_proof() {
     assert_eq!((&changes[0]["closed_after"], &changes[0]["shown"]), (&0.into(), &false.into()));
     let output = closewait(&["diff", &held, &held, "--min-hold", "1d"]);
     assert!(text(&output).0.contains("1 connection of the second capture in CLOSE-WAIT do"));
+}
+
+/// What a program forgot is closed when it ends: held for long and closed after all is no leak, and no mending either.
+#[test]
+fn what_the_end_of_a_program_closed_is_said() {
+    let scratch = Scratch::new();
+    let talk = |held: u64| {
+        let mut talk = Talk::with(9000).say(CLIENT, b"q").say(SERVER, b"a").wait(30);
+        talk = talk.closed_by_server();
+        talk.nanos += held * SECOND;
+        talk.send(CLIENT, FIN | ACK, b"");
+        talk.send(SERVER, ACK, b"");
+        MICROSECONDS.write(1, &talk.records)
+    };
+    let (good, late) = (scratch.write("good.pcap", &talk(0)), scratch.write("late.pcap", &talk(8)));
+    let said = "1 connection of the second capture: held in CLOSE-WAIT for a second or more";
+    let output = closewait(&["diff", &good, &late]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output).0.contains(said), "{}", text(&output).0);
+    assert!(!text(&closewait(&["diff", &late, &good])).0.contains("held in CLOSE-WAIT for"));
+    for (capture, is_warned) in [(&good, false), (&late, true)] {
+        let output = closewait(&["check", capture]);
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(text(&output).0.contains("--max-held 1s fails then"), is_warned);
+    }
 }

@@ -19,7 +19,7 @@ use crate::tcp::segment::Endpoint;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  closewait explain x.pcap             the first finding
+  closewait explain x.pcap             the finding that `next:` names
   closewait explain x.pcap --frame 17  the connection of frame 17 (as closewait
                                        and Wireshark count)
   closewait explain ring/*.pcap --frame part-2.pcap:17
@@ -36,7 +36,7 @@ Exit status:
 
 #[derive(Args)]
 pub struct ExplainArgs {
-    /// Captures to read, as for closewait FILE…; standard input can be read only once, and is none
+    /// Captures to read, as for closewait FILE…; not standard input, since they are read several times
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 

@@ -25,7 +25,7 @@ const EXAMPLES: [&str; 5] = [
     "closewait sockets                     on the host: who holds what, since when",
     "closewait live port 3306              as it happens, with the process",
     "closewait incident.pcap               of a capture: what is stuck, and why",
-    "closewait explain incident.pcap       the first finding, packet by packet",
+    "closewait explain incident.pcap       the foremost finding, packet by packet",
     "closewait check -f 'port 3306' -- make integration-test       in CI",
 ];
 

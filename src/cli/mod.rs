@@ -202,7 +202,7 @@ enum Verb {
     /// Make a table of a capture's segments, to be judged elsewhere
     #[command(after_help = fleet::FACTS_EXAMPLES, arg_required_else_help = true)]
     Facts(fleet::FactsArgs),
-    /// Judge the tables of a capture point's files, as one capture
+    /// Judge what `facts` wrote of one capture point
     #[command(after_help = fleet::JUDGE_EXAMPLES, arg_required_else_help = true)]
     Judge(fleet::JudgeArgs),
     /// The process that `top` starts to have packets written

@@ -101,8 +101,8 @@ pub struct ReadArgs {
 
     /// A list of the host's sockets: names the processes
     ///
-    /// Sockets that were stuck before the capture are listed. Read are lists of ss, netstat and lsof,
-    /// /proc/net/tcp, and `closewait sockets --format jsonl --all`.
+    /// Sockets that were stuck before the capture are listed. It may be one of ss, netstat or lsof,
+    /// /proc/net/tcp, or `closewait sockets --format jsonl --all`.
     #[arg(long, value_name = "FILE")]
     sockets: Option<PathBuf>,
 

@@ -95,7 +95,7 @@ pub(super) struct JudgingArgs {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Judging")]
     half_close_quiet: Duration,
 
-    /// Count only findings without any doubt; the others are counted as not counted
+    /// Count only findings without any doubt; the others are only mentioned
     #[arg(long, help_heading = "Judging")]
     certain: bool,
 

@@ -51,6 +51,8 @@ pub fn ended(result: io::Result<Outcome>, mut terminal: Terminal) -> Exit {
     match result {
         Ok(outcome) if outcome.failed => Exit::Failed,
         Ok(outcome) if outcome.findings > 0 => Exit::Found,
+        // The headline says it.
+        Ok(outcome) if outcome.is_of_nobody => Exit::Failed,
         Ok(_) => Exit::Clean,
         Err(error) => {
             complain(&format!("the report could not be written: {error}"));

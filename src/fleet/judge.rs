@@ -16,6 +16,7 @@ use crate::engine::crew::Crew;
 use crate::printable::printable;
 use crate::run::session::{Session, Stopped};
 use crate::run::share::Share;
+use crate::run::unread::is_of_nobody;
 use crate::run::{Notices, Outcome, Plan};
 use crate::summary::Sink;
 use crate::units::count;
@@ -93,7 +94,9 @@ pub fn judge(
         }
         session.settle()?;
         let tells = std::mem::take(&mut session.tells);
-        let outcome = Outcome { findings: session.close()?, failed: unread > 0, read_any: true };
+        let is_of_nobody = is_of_nobody(&session);
+        let (findings, failed) = (session.close()?, unread > 0);
+        let outcome = Outcome { findings, failed, read_any: true, is_of_nobody };
         Ok(Judged { outcome, tells, without_contents })
     })
 }

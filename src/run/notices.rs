@@ -46,4 +46,6 @@ pub struct Outcome {
     pub failed: bool,
     /// Something could be read, so there was a report.
     pub read_any: bool,
+    /// Nothing was judged: who is local was said, and is at no end of any connection.
+    pub is_of_nobody: bool,
 }

@@ -6,7 +6,7 @@ use super::Plan;
 use super::follow::{Mode, follow};
 use super::notices::{Notices, Outcome};
 use super::session::{Session, Stopped};
-use super::unread::{Sense, Unread};
+use super::unread::{Sense, Unread, is_of_nobody};
 use crate::capture::file::FileSource;
 use crate::capture::series::{Pending, in_order};
 use crate::capture::{Frame, Source};
@@ -69,7 +69,8 @@ pub(crate) fn read(
             return Ok(Outcome { failed, ..Outcome::default() });
         }
         session.settle()?;
-        Ok(Outcome { findings: session.close()?, failed, read_any: true })
+        let is_of_nobody = is_of_nobody(&session);
+        Ok(Outcome { findings: session.close()?, failed, read_any: true, is_of_nobody })
     })
 }
 

@@ -34,6 +34,11 @@ impl Unread {
     }
 }
 
+/// Tells whether nothing was judged: who is local was said, and is at no end of any connection.
+pub fn is_of_nobody(session: &Session) -> bool {
+    session.policy().local.is_some() && session.totals.tally.is_of_others()
+}
+
 /// Malformed packets that may be damaged ones.
 const FEW: u64 = 2;
 

@@ -199,6 +199,12 @@ fn odd(judged: &Judged) -> Option<(Odd, Detail)> {
 }
 
 impl Closes {
+    /// Counts connections that were held for a second or more, and closed after all.
+    pub fn held_for_a_while(&self) -> u64 {
+        let services = self.services.values().map(Box::as_ref).chain([&self.others]);
+        services.map(|service| service.late.connections).sum()
+    }
+
     /// Counts a connection by how it was closed.
     pub fn count(&mut self, judged: &Judged) {
         if let Some(occurrence) = Occurrence::of(judged) {

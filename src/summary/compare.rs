@@ -68,6 +68,8 @@ pub struct Leaks {
     pub not_judged: u64,
     /// Connections in CLOSE-WAIT that do not count: not for long enough, or with a doubt.
     pub uncounted: u64,
+    /// Connections that were held for a second or more, and closed after all.
+    pub held_for_a_while: u64,
     /// Packets were not captured whole: what was said may be known in part.
     pub is_cut: bool,
 }

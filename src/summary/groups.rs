@@ -161,6 +161,11 @@ impl Groups {
         groups
     }
 
+    /// The finding to look at first: that of the first group which was held longest.
+    pub fn foremost(&self) -> Option<&Seen> {
+        self.sorted().first().map(|group| &*group.longest)
+    }
+
     /// Returns the number of groups.
     pub fn len(&self) -> usize {
         self.groups.len()

@@ -18,8 +18,10 @@ use crate::expect::ReadingOptions;
 use crate::printable::printable;
 use crate::report::check::{Checked, Outcome};
 use crate::run::{Notices, Plan, Reading, run};
+use crate::summary::closes::LATE;
 use crate::summary::seen::Collected;
 use crate::table::MAX_FLOWS;
+use crate::units::{count, duration};
 use crate::verdict::Policy;
 
 /// Reads all, in their order. `bless`: the options that were given become those of each capture.
@@ -97,7 +99,26 @@ fn read(
     if own.is_some() && !bless {
         warnings.extend(given.not_looked_at(target));
     }
+    // What an expectation was made of, somebody has looked at.
+    if own.is_none() && expectation.held.is_none() {
+        warnings.extend(held_for_a_while(&collected, "--max-held 1s"));
+    }
     Ok(ReadCapture { target: target.clone(), own, expectation, reading, collected, warnings })
+}
+
+/// Warns of connections that were closed in the end, after a hold: when a program exits, its kernel closes
+/// what it forgot.
+pub(super) fn held_for_a_while(collected: &Collected, limit: &str) -> Option<String> {
+    let late = || {
+        let closed = collected.flows.iter().filter(|seen| !seen.finding && !seen.is_kept());
+        closed.filter_map(|seen| seen.held_by_local).filter(|held| *held >= LATE)
+    };
+    let longest = late().max()?;
+    let n = count(late().count() as u64, "connection");
+    let longest = duration(longest);
+    Some(format!(
+        "{n} held in CLOSE-WAIT for up to {longest} and closed after all, perhaps by the end of a program: {limit} fails then"
+    ))
 }
 
 /// The expectation beside a capture, if there is one.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 
 use super::find::Target;
-use super::read::{Troubles, own, policy_of, reading_by};
+use super::read::{Troubles, held_for_a_while, own, policy_of, reading_by};
 use super::{Given, ReadCapture};
 use crate::capture::live::{BUFFER, Live as Source, Wanted, now};
 use crate::capture::stop::Stop;
@@ -46,9 +46,6 @@ pub struct Watched {
 
 /// Octets of each packet.
 const SNAP_LEN: u32 = 1_024;
-
-/// A hold that is no matter of a busy moment.
-const LATE: TimeDelta = TimeDelta::seconds(1);
 
 /// The least time that is waited.
 const SETTLE: Duration = Duration::from_millis(700);
@@ -183,21 +180,6 @@ fn still_open(left: Unfinished, linger: Duration) -> Option<String> {
         }
         None => format!("{sentence}; nothing has shown after which silence their peers close"),
     })
-}
-
-/// Warns of connections that were closed in the end, after a hold: when a program exits, its kernel closes
-/// what it forgot.
-fn held_for_a_while(collected: &Collected, limit: &str) -> Option<String> {
-    let late = || {
-        let closed = collected.flows.iter().filter(|seen| !seen.finding && !seen.is_kept());
-        closed.filter_map(|seen| seen.held_by_local).filter(|held| *held >= LATE)
-    };
-    let longest = late().max()?;
-    let n = count(late().count() as u64, "connection");
-    let longest = duration(longest);
-    Some(format!(
-        "{n} held in CLOSE-WAIT for up to {longest} and closed after all, perhaps by the end of a program: {limit} fails then"
-    ))
 }
 
 /// As a shell has it.

@@ -75,7 +75,7 @@ pub enum Which {
         /// The packet's number in it, from 1.
         number: u64,
     },
-    /// The one with the first finding.
+    /// The finding to look at first.
     FirstFinding,
     /// The last one between these ends.
     Ends(Endpoint, Endpoint),
@@ -105,10 +105,14 @@ pub fn explain(asked: &ExplainCommand) -> Exit {
     };
     let Some(found) = found else {
         let read = run(plan(asked, false), &mut Nothing, &mut Terminal::new(false));
-        let Ok(Outcome { read_any: true, failed, .. }) = read else { return Exit::Failed };
-        complain(&"no finding: name a connection with --frame N or --flow A:P-B:Q");
+        let Ok(Outcome { read_any: true, failed, is_of_nobody, .. }) = read else {
+            return Exit::Failed;
+        };
+        let why =
+            if is_of_nobody { "--local names no end of any connection" } else { "no finding" };
+        complain(&format!("{why}: name a connection with --frame N or --flow A:P-B:Q"));
         // There may be one among what could not be read.
-        return if failed { Exit::Failed } else { Exit::Clean };
+        return if failed || is_of_nobody { Exit::Failed } else { Exit::Clean };
     };
     let inputs = asked.inputs.iter().map(|input| input.0.as_path());
     let mut outputs = Outputs::beside(inputs.chain(asked.sockets.as_deref()));

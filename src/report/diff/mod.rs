@@ -19,6 +19,9 @@ pub struct Comparison {
     pub not_judged: [u64; 2],
     /// Connections in CLOSE-WAIT of the second that do not count.
     pub uncounted: u64,
+    /// Connections of the second that were held for a second or more and closed after all, where they are more than there
+    /// were in the first.
+    pub held_for_a_while: u64,
     /// Packets of one of them were cut, or of both.
     pub is_cut: bool,
 }
@@ -30,6 +33,10 @@ impl Comparison {
             changes: compare(before, after),
             not_judged: [before.not_judged, after.not_judged],
             uncounted: after.uncounted,
+            held_for_a_while: match after.held_for_a_while {
+                more if more > before.held_for_a_while => more,
+                _ => 0,
+            },
             is_cut: before.is_cut || after.is_cut,
         }
     }
@@ -72,6 +79,7 @@ impl Comparison {
             before.map(of("first")).map(|n| format!("{n} could not be judged: what is new may be older.")),
             after.map(of("second")).map(|n| format!("{n} could not be judged.")),
             some(self.uncounted).map(of("second")).map(|n| format!("{n} in CLOSE-WAIT do not count: not for long enough, or with doubts.")),
+            some(self.held_for_a_while).map(of("second")).map(|n| format!("{n}: held in CLOSE-WAIT for a second or more, and closed after all, perhaps by the end of a program.")),
             self.is_cut.then(|| "Packets were captured in part (snap length): what was said on connections cannot be held against each other.".into()),
         ]
         .into_iter()

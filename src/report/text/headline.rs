@@ -33,6 +33,10 @@ pub fn headline(
     let now = totals.headline();
     let Main { strong, rest, style } = match totals.facts.segments() {
         0 if now.before_capture == 0 => no_connection(totals, lang),
+        // Each segment is of a connection: those that were looked for are others.
+        1.. if totals.tally.flows == 0 && now.before_capture == 0 => {
+            Main { strong: lang.none_has_tags(), rest: String::new(), style: HEADING }
+        }
         _ => main(totals, now, found, peer_holders, lang),
     };
     let more: String = besides(totals, now, lang).iter().map(|it| lang.and_so(it)).collect();

@@ -1,4 +1,4 @@
-//! The last line: what to type to see the longest held connection packet by packet.
+//! The line that says what to type to see the connection packet by packet that the first group held longest.
 
 use super::holder_ip;
 use super::report::Report;
@@ -13,10 +13,10 @@ use crate::verdict::local::LocalBy;
 const FILES: usize = 4;
 
 impl Report<'_> {
-    /// Only where the files can be read again. The longest held stands first.
+    /// Only where the files can be read again.
     pub fn next(&self) -> Option<String> {
         let options = self.look.explain.as_deref()?;
-        let seen = self.longest.first()?;
+        let seen = self.found.groups.foremost()?;
         // Where the FIN itself was not captured, any packet leads there.
         let place = seen.fin.unwrap_or(seen.first);
         let names = names(place, self.totals);
