@@ -3,6 +3,7 @@
 mod common;
 
 use common::scenario::Scenario;
+use common::talk::{CLIENT, SERVER, Talk};
 use common::wire::{Link, MICROSECONDS, Packet, Record};
 use common::{Scratch, closewait, json_lines, text};
 
@@ -174,4 +175,30 @@ fn sockets_that_were_not_asked_for_are_not_denied() {
     }
     let (_, err) = text(&closewait(&["sockets", "-p", "80"]));
     assert!(err.contains("-p: a port is --port N, a process --pid N"), "{err}");
+}
+
+/// A service is one group, though each of its connections was left after another request: else nobody sees how many they
+/// are, nor the timer that closed them.
+#[test]
+fn many_last_words_are_no_many_groups() {
+    let mut records = Vec::new();
+    let mut add = |number: u16, port: u16, path: &str| {
+        let request = format!("GET /{path} HTTP/1.1\r\nHost: shop\r\n\r\n");
+        let talk = Talk::between(40_000 + number, port).say(CLIENT, request.as_bytes());
+        let talk = talk.say(SERVER, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        records.extend(talk.wait(30).closed_by_server().records);
+    };
+    let paths: Vec<String> = (b'a'..b'm').map(|letter| char::from(letter).to_string()).collect();
+    (0..).zip(&paths).for_each(|(number, path)| add(number, 80, path));
+    (20..23).for_each(|number| add(number, 8080, "same"));
+    records.sort_by_key(|record| record.nanos);
+    let scratch = Scratch::new();
+    let path = scratch.write("many.pcap", &MICROSECONDS.write(1, &records));
+    let (out, _) = text(&closewait(&[&path, "--local", "172.18.0.5"]));
+    let groups: Vec<&str> = out.lines().filter(|line| line.contains("peer 172.18.0.3:")).collect();
+    assert_eq!(groups.len(), 2, "{out}");
+    assert!(groups[0].trim_start().starts_with("12  peer 172.18.0.3:80 "), "{out}");
+    assert!(out.contains("a timeout of about 30 s") && out.contains("and 11 others"), "{out}");
+    let (each, _) = text(&closewait(&[&path, "--local", "172.18.0.5", "--top", "0"]));
+    assert!(paths.iter().all(|path| each.contains(&format!("last: GET /{path}"))), "{each}");
 }

@@ -1,6 +1,7 @@
 //! Findings that belong together: by process, service, cause, statements and code; the pause that the peer
 //! closed them after, and how fast they grow.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
@@ -30,8 +31,10 @@ pub struct Group {
     pub cause: Option<Cause>,
     /// Whatever would have told the cause, where it is unknown.
     pub not_seen: Option<&'static str>,
-    /// Statements that they have in common.
+    /// Statements that they have in common; of several [kinds](Group::others), those of the largest.
     pub said: Said,
+    /// Kinds of statements that are in it beside these.
+    pub others: usize,
     /// The code behind them, where that was watched.
     pub code: Option<Box<Code>>,
     /// The number of its members, and the one that was held longest: of equals the first.
@@ -156,14 +159,38 @@ impl Groups {
     /// The largest group first, among equals the longest held.
     pub fn sorted(&self) -> Vec<&Group> {
         let mut groups: Vec<&Group> = self.groups.values().collect();
-        let rank = |group: &Group| (group.count, group.held().map(|(_, most)| most));
+        groups.sort_by_key(|group| Reverse(rank(group)));
+        groups
+    }
+
+    /// The groups in that order, but where many small groups of one service differ by what was said alone, they
+    /// are one: each for itself, they would hide how many there are.
+    pub fn by_service(&self) -> Vec<Cow<'_, Group>> {
+        let mut services = BTreeMap::<_, Vec<&Group>>::new();
+        for ((common, _, _, heads), group) in &self.groups {
+            services.entry((common, heads)).or_default().push(group);
+        }
+        let mut groups: Vec<Cow<Group>> = Vec::new();
+        for mut of_service in services.into_values() {
+            let all: u64 = of_service.iter().map(|group| group.count).sum();
+            of_service.sort_by_key(|group| Reverse(rank(group)));
+            let is_small = |group: &&Group| group.count.saturating_mul(SMALL) <= all;
+            let from = of_service.iter().position(is_small).unwrap_or(of_service.len());
+            let small = if of_service.len() - from >= MANY {
+                of_service.split_off(from)
+            } else {
+                Vec::new()
+            };
+            groups.extend(of_service.into_iter().map(Cow::Borrowed));
+            groups.extend(joined(&small).map(Cow::Owned));
+        }
         groups.sort_by_key(|group| Reverse(rank(group)));
         groups
     }
 
     /// The finding to look at first: that of the first group which was held longest.
-    pub fn foremost(&self) -> Option<&Seen> {
-        self.sorted().first().map(|group| &*group.longest)
+    pub fn foremost(&self) -> Option<Seen> {
+        self.by_service().first().map(|group| (*group.longest).clone())
     }
 
     /// Returns the number of groups.
@@ -182,7 +209,49 @@ impl Groups {
     }
 }
 
+/// Groups of a service are small that have no more than one of so many of its findings; so many of them are joined.
+const SMALL: u64 = 8;
+const MANY: usize = 4;
+
+/// By the number of its members, and how long they were held.
+fn rank(group: &Group) -> (u64, Option<TimeDelta>) {
+    (group.count, group.held().map(|(_, most)| most))
+}
+
+/// Joins groups, the largest first, that differ by what was said.
+fn joined(groups: &[&Group]) -> Option<Group> {
+    let (first, rest) = groups.split_first()?;
+    let joined = rest.iter().fold((*first).clone(), |mut all, group| {
+        all.join(group);
+        all
+    });
+    Some(Group { others: rest.len(), ..joined })
+}
+
 impl Group {
+    fn join(&mut self, more: &Group) {
+        self.count += more.count;
+        if more.longest.held > self.longest.held {
+            self.longest.clone_from(&more.longest);
+        }
+        self.held.join(more.held);
+        self.idle.join(more.idle);
+        self.is_idle_at_most |= more.is_idle_at_most;
+        self.is_cut |= more.is_cut;
+        self.pauses.extend(&more.pauses);
+        for (host, fin) in &more.begun {
+            self.add_fin(*host, *fin, false);
+        }
+        if let Some(last) = more.last {
+            let is_later = self.last.is_none_or(|own| last.time >= own.time);
+            self.last = if is_later { Some(last) } else { self.last };
+        }
+        self.peers.extend(&more.peers);
+        for (doubt, n) in &more.doubts {
+            *self.doubts.entry(*doubt).or_default() += n;
+        }
+    }
+
     fn new(number: usize, process: Holder, party: Party, seen: &Seen) -> Group {
         Group {
             number,
@@ -191,6 +260,7 @@ impl Group {
             cause: seen.cause,
             not_seen: seen.not_seen,
             said: seen.said.clone(),
+            others: 0,
             code: seen.code.clone(),
             count: 0,
             longest: Box::new(seen.clone()),

@@ -110,7 +110,7 @@ impl Judged {
         })
     }
 
-    /// What the client sent on a connection that its service had closed, to use it once more: neither its leave, nor
+    /// Octets that the client sent on a connection that its service had closed, to use it once more: neither its leave, nor
     /// what the service has taken all the same.
     pub fn reuse(&self) -> Option<PayloadAtAck> {
         let (closer, fin) =

@@ -63,6 +63,7 @@ phrases! {
     no_finding(): "No finding" => "没有发现";
     not_all_judged(of): " among {of}, but not everything was judged" => "（共 {of}），但并非全部都能判断";
     in_captures(connections, n): "{connections} in {n} captures" => "{n} 份抓包的 {connections}";
+    other_statements(n): "and {n} others" => "以及另外 {n} 种";
     none_has_tags(): "No connection has all the tags that were asked for" => "没有带有所查标签的连接";
     none_matches(): "No TCP connection matches the filter" => "没有符合过滤表达式的 TCP 连接";
     none_in_capture(): "No TCP connection in the capture" => "抓包里没有 TCP 连接";
@@ -171,7 +172,8 @@ phrases! {
     race(service, timeout, measured, requests, after, setting): "{service}: its idle timeout is {timeout} ({measured}); {requests} sent {after} after its FIN had arrived: close idle connections after less than {timeout}{setting}." => "{service}：空闲超时为 {timeout}（{measured}）；有 {requests}在其 FIN 到达之后 {after} 才发出：请在空闲不到 {timeout} 时关闭连接{setting}。";
     one_request(): "1 request was" => "1 个请求";
     requests(n): "{n} requests were" => "{n} 个请求";
-    lasted(most): "; CLOSE-WAIT lasted {most} at most" => "；CLOSE-WAIT 最长 {most}";
+    lasted(most): "; CLOSE-WAIT lasted {most}" => "；CLOSE-WAIT 持续 {most}";
+    lasted_at_most(most): "; CLOSE-WAIT lasted {most} at most" => "；CLOSE-WAIT 最长 {most}";
     lasted_half(half, most): "; CLOSE-WAIT lasted {half} or less in half of them, {most} at most" => "；CLOSE-WAIT 半数不超过 {half}，最长 {most}";
     nearly_all(time): " ({time} in 99 %)" => "（99 % 不超过 {time}）";
     the_service(): "the service" => "服务端";

@@ -182,9 +182,10 @@ fn slow(service: &Service, lang: Lang) -> Option<String> {
     let [half, nearly] = [50, 99].map(|hundredths| spread.percentile(hundredths));
     (spread.most() >= SLOW).then_some(())?;
     let (half, nearly, most) = (duration(half?), duration(nearly?), duration(spread.most()));
-    let mut text = match half == most {
-        true => lang.lasted(&most),
-        false => lang.lasted_half(half, &most),
+    let mut text = match (half == most, service.closed) {
+        (true, 1) => lang.lasted(&most),
+        (true, _) => lang.lasted_at_most(&most),
+        (false, _) => lang.lasted_half(half, &most),
     };
     if nearly != most {
         text += &lang.nearly_all(nearly);

@@ -1,5 +1,7 @@
 //! The findings by process, service and cause, as lines.
 
+use std::borrow::Cow;
+
 use super::code::code_lines;
 use super::report::Report;
 use crate::place::Place;
@@ -46,11 +48,20 @@ struct Shown {
 
 impl Report<'_> {
     pub fn groups(&self) -> GroupLines {
-        let groups = self.found.groups.sorted();
+        let groups = self.shown_groups();
         GroupLines {
             rows: groups.iter().map(|group| row(group, self.lang())).collect(),
             codes: groups.iter().map(|group| code_lines(group, self.look.frames)).collect(),
             details: groups.iter().map(|group| self.details(group)).collect(),
+        }
+    }
+
+    /// All of them, each for itself, only where nothing is to be left out.
+    fn shown_groups(&self) -> Vec<Cow<'_, Group>> {
+        let groups = &self.found.groups;
+        match self.look.limit() {
+            Some(usize::MAX) => groups.sorted().into_iter().map(Cow::Borrowed).collect(),
+            _ => groups.by_service(),
         }
     }
 
@@ -89,7 +100,7 @@ impl Report<'_> {
 
     /// Counts groups that are not shown, and those that are without what is known of them.
     fn left_out(&self, shown: usize, without_details: u64) -> Option<String> {
-        let left = &self.found.groups.sorted()[shown..];
+        let left = &self.shown_groups()[shown..];
         let connections: u64 = left.iter().map(|group| group.count).sum();
         let lang = self.lang();
         let connections = lang.count(connections, Thing::Connection);
@@ -149,8 +160,9 @@ impl Report<'_> {
         let line = format!("{INDENT}{}", parts.join(&lang.semicolon()));
         let code = group.said.code.as_ref().map(|code| lang.by_code(code));
         let said = statements(&group.said, lang);
-        let said: Vec<String> =
-            code.into_iter().chain((!said.is_empty()).then_some(said)).collect();
+        let said = (!said.is_empty()).then_some(said);
+        let others = (group.others > 0).then(|| lang.other_statements(group.others));
+        let said: Vec<String> = code.into_iter().chain(said).chain(others).collect();
         let said = said.join(&lang.semicolon());
         if said.is_empty() {
             return (!parts.is_empty()).then_some(line);

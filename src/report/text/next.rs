@@ -28,7 +28,7 @@ impl Report<'_> {
             _ => place.frame().to_string(),
         };
         let files: Vec<String> = names.into_iter().map(shell::word).collect();
-        let local = local(seen);
+        let local = local(&seen);
         let files = files.join(" ");
         let command = format!("closewait explain {files} --frame {frame}{local}{options}");
         Some(self.lang().next(command))
