@@ -4,12 +4,11 @@
 //! apart as in the first.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use super::output::Output;
 use crate::capture::file::FileSource;
 use crate::capture::write::{Described, PacketToWrite, Writer};
 use crate::capture::{About, LinkType, Source};
@@ -100,7 +99,8 @@ impl<'a> Gather<'a> {
     }
 
     /// Begins to write the packets to this file.
-    pub fn extract(self, out: Output) -> io::Result<Extract> {
+    pub fn extract(self, out: impl Write + 'static) -> io::Result<Extract> {
+        let out: Box<dyn Write> = Box::new(out);
         let writer = Writer::new(BufWriter::new(out), "connections left in CLOSE-WAIT")?;
         Ok(Extract {
             findings: self.findings,
@@ -183,7 +183,7 @@ pub struct Extract {
     findings: Findings,
     keys: HashMap<FlowKey, (), RandomState>,
     followed: Followed,
-    writer: Writer<BufWriter<Output>>,
+    writer: Writer<BufWriter<Box<dyn Write>>>,
     /// Interfaces that packets came from, each with its number in the file.
     interfaces: Vec<(Origin, u32)>,
     /// Taken, and not yet written: its interface is asked for first.
