@@ -13,7 +13,7 @@
 //! * [`stamp`], `clock`: times
 //! * [`signs`]: what shows that a line is a packet of TCP, though it cannot be read
 //! * [`numbers`]: sequence numbers as they were on the wire
-//! * [`turned`]: lines that stand newest first
+//! * [`mod@turned`]: lines that stand newest first
 //! * [`twins`]: ends that may be the same under two names
 //! * [`mod@printed`]: one packet, and its headers
 
