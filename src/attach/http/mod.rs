@@ -151,7 +151,7 @@ impl Protocol for Http {
         Facts {
             confirmed: self.confirmed,
             server: self.product.name(),
-            database: self.host.name(),
+            database: self.host.get().and_then(path::host),
             application: self.agent.name(),
             last_command: self.last.as_ref().map(|_| "request"),
             last_statement_at: self.last.as_ref().map(|asked| asked.at),

@@ -52,9 +52,27 @@ fn is_word(part: &[u8]) -> bool {
         && (digits == 0 || is_version && part.len() <= 4)
 }
 
+/// Octets of a host and its port, at most (RFC 1035, 2.3.4).
+const MOST_HOST: usize = 255 + ":65535".len();
+
+/// Returns the host of a request as it is shown: without a user and a password, which are not to stand before it (RFC 9110,
+/// 4.2.4), and do.
+pub fn host(host: &[u8]) -> Option<Box<str>> {
+    let bare = host.rsplit(|octet| *octet == b'@').next()?;
+    (host.len() <= MOST_HOST).then(|| name(bare))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_s_password_stands_before_a_host() {
+        let shown = |text: &[u8]| host(text).map(String::from);
+        assert_eq!(shown(b"shop:8080").as_deref(), Some("shop:8080"));
+        assert_eq!(shown(b"u:secret@pw@shop").as_deref(), Some("shop"));
+        assert_eq!(shown(&[b'x'; 400]), None, "the rest may be cut off");
+    }
 
     #[test]
     fn calls_are_names() {

@@ -18,6 +18,7 @@ mod streams;
 mod tests;
 
 use super::asked::Asked;
+use super::path;
 use crate::attach::facts::name;
 use crate::attach::kept::Kept;
 use crate::attach::{ErrorCode, Facts, PathStep, Peer, ServerError};
@@ -325,7 +326,7 @@ impl Two {
         Facts {
             confirmed: Some(true),
             server: self.product.name(),
-            database: self.host.name(),
+            database: self.host.get().and_then(path::host),
             application: self.agent.name(),
             last_command: last.map(|_| "request"),
             last_statement_at: last.map(|asked| asked.at),
