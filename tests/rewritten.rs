@@ -47,6 +47,13 @@ impl Host {
         command
     }
 
+    /// Sets one of its kernel's settings to 1.
+    fn set(&self, setting: &str) {
+        let line = format!("echo 1 > /proc/sys/net/ipv4/{setting}");
+        let status = self.command("sh").args(["-c", &line]).status();
+        assert!(status.expect("sh runs").success(), "{setting}");
+    }
+
     fn nft(&self, rules: &[&str]) {
         for rule in rules {
             let output = self.command("nft").arg(rule).output().expect("nft runs");
@@ -309,8 +316,7 @@ fn what_the_kernel_has_no_more_is_not_held_by_others_of_its_service() {
     }
     let (host, remote) = (Host::new("pool"), Host::new("base"));
     wire([&host, &remote], ["pool", "base"], ["198.51.100.5", "198.51.100.3"]);
-    let soon = "echo 1 > /proc/sys/net/ipv4/tcp_orphan_retries";
-    assert!(host.command("sh").args(["-c", soon]).status().expect("sh runs").success());
+    host.set("tcp_orphan_retries");
     host.nft(&[
         "add table ip lossy",
         "add chain ip lossy out { type filter hook output priority 0; }",
@@ -349,9 +355,7 @@ fn what_a_host_passes_on_is_not_denied_by_its_kernel() {
     wire([&pod, &node], ["pod", "router"], ["10.1.0.2", "10.1.0.1"]);
     wire([&node, &remote], ["router", "far"], ["198.51.100.5", "198.51.100.3"]);
     pod.ip("route add default via 10.1.0.1");
-    let forward =
-        node.command("sh").args(["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]).status();
-    assert!(forward.expect("sh runs").success());
+    node.set("ip_forward");
     node.nft(&[
         "add table ip nat",
         "add chain ip nat post { type nat hook postrouting priority 100; }",
@@ -386,9 +390,7 @@ fn a_node_that_translates_counts_nothing_twice() {
     wire([&node, &server], ["node", "backend"], ["10.2.0.1", "10.2.0.2"]);
     client.ip("route add default via 10.1.0.1");
     server.ip("route add default via 10.2.0.1");
-    let forward =
-        node.command("sh").args(["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]).status();
-    assert!(forward.expect("sh runs").success());
+    node.set("ip_forward");
     node.nft(&[
         "add table ip nat",
         "add chain ip nat in { type nat hook prerouting priority -100; }",

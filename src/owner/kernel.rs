@@ -388,15 +388,19 @@ impl Holders {
 fn descriptors_of(pid: i32) -> rustix::io::Result<Vec<(u64, i32)>> {
     match socket_descriptors(&format!("/proc/{pid}/fd"))? {
         (0, _) => {
-            let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-            let own = |thread: fs::DirEntry| {
-                socket_descriptors(&thread.path().join("fd").to_string_lossy()).ok()
-            };
-            let found = threads.filter_map(own).find(|(all, _)| *all > 0);
+            let folders = threads_folders(pid);
+            let own = |folder: String| socket_descriptors(&folder).ok();
+            let found = folders.filter_map(own).find(|(all, _)| *all > 0);
             Ok(found.map(|(_, found)| found).unwrap_or_default())
         }
         (_, found) => Ok(found),
     }
+}
+
+/// The folders of the descriptors of each thread.
+fn threads_folders(pid: i32) -> impl Iterator<Item = String> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads.map(|thread| thread.path().join("fd").to_string_lossy().into_owned())
 }
 
 /// Counts the descriptors in a folder, and finds those that are sockets. The crate for this opens and asks about each
@@ -437,12 +441,7 @@ pub fn usage(holder: &Holder) -> Usage {
 /// Counts them. A process whose first thread has ended has none there, and all with the others.
 fn count_descriptors(pid: i32) -> Option<usize> {
     match descriptors_in(&format!("/proc/{pid}/fd"))? {
-        0 => {
-            let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
-            threads
-                .filter_map(|thread| descriptors_in(&thread.path().join("fd").to_string_lossy()))
-                .max()
-        }
+        0 => threads_folders(pid).filter_map(|folder| descriptors_in(&folder)).max(),
         count => Some(count),
     }
 }

@@ -49,12 +49,13 @@ impl Style {
         match times.first() {
             Some(0) if times.is_sorted() => Style::SinceFirst,
             Some(0) => Style::SinceLast,
-            Some(_) if times.windows(2).filter(falls).count() > 1 => Style::SinceLast,
-            // Such a fall just after midnight would be a clock set back.
-            Some(_) if times.windows(2).any(|pair| falls(&pair)) && are_short(&times) => {
-                Style::SinceLast
-            }
-            _ => Style::OfDay,
+            Some(_) => match times.windows(2).filter(falls).count() {
+                0 => Style::OfDay,
+                // Just after midnight that would be a clock set back.
+                1 if !are_short(&times) => Style::OfDay,
+                _ => Style::SinceLast,
+            },
+            None => Style::OfDay,
         }
     }
 }
