@@ -5,7 +5,7 @@ use super::conversation::Conversation;
 pub use super::conversation::Wanted;
 use super::registry::{Content, Guess};
 use super::unread::Rounds;
-pub use super::unread::{Header, Payloads, Span, prefetch_beginning};
+pub use super::unread::{Header, Payloads, Span, prefetch_ends};
 use crate::tcp::flow::{Flow, Slot};
 use crate::tcp::segment::End;
 

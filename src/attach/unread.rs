@@ -17,6 +17,10 @@ const MOST_ROUNDS: usize = 8;
 /// Segments of all connections of a shard that are kept for these, at most, but for those of the last round.
 const MOST_WAITING: usize = 8 * 1_024;
 
+/// Payloads that are fetched from memory before they are read: of more, the first would be gone from the nearest
+/// cache by then.
+const AHEAD: usize = 16;
+
 /// The payloads of a round, one after the other.
 pub type Payloads = Arc<Vec<u8>>;
 
@@ -174,8 +178,12 @@ impl Rounds {
             found.push((&waiting.header, waiting.payload.among(&round.payloads)));
             at = at.wrapping_sub(waiting.back);
         }
-        found.iter().rev().for_each(|(_, payload)| prefetch_beginning(payload));
-        found.into_iter().rev().for_each(|(header, payload)| to(header, payload));
+        let mut coming = found.iter().rev();
+        coming.by_ref().take(AHEAD).for_each(|(_, payload)| prefetch_ends(payload));
+        for (header, payload) in found.iter().rev() {
+            coming.by_ref().take(1).for_each(|(_, payload)| prefetch_ends(payload));
+            to(header, payload);
+        }
     }
 
     /// The segment at a place, and its round.
@@ -191,9 +199,10 @@ impl Rounds {
     }
 }
 
-/// Has the beginning of a payload fetched, while something else is done.
-pub fn prefetch_beginning(payload: &[u8]) {
+/// Has the beginning and the end of a payload fetched, while something else is done: whoever passes over a body
+/// looks at both.
+pub fn prefetch_ends(payload: &[u8]) {
     const LINE: usize = 64;
     const FIRST: usize = 4 * LINE;
-    payload.iter().take(FIRST).step_by(LINE).for_each(prefetch);
+    payload.iter().take(FIRST).step_by(LINE).chain(payload.last()).for_each(prefetch);
 }

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::attach::conversations::{Header, Payloads, Span, prefetch_beginning};
+use crate::attach::conversations::{Header, Payloads, Span, prefetch_ends};
 use crate::attach::registry::{Content, Guess};
 use crate::place::{Place, Time};
 use crate::prefetch::prefetch;
@@ -180,7 +180,7 @@ impl Batch {
             if at_once {
                 let count = packed.iter().filter(|packed| carries(packed)).count();
                 for carried in coming.by_ref().take(count) {
-                    prefetch_beginning(carried.payload.among(&self.sealed));
+                    prefetch_ends(carried.payload.among(&self.sealed));
                 }
             }
             packed
