@@ -42,10 +42,10 @@ fn captures(scratch: &Scratch) -> Vec<Capture> {
 
 /// Who prints a form, and from what it is made.
 enum By {
-    Tcpdump(&'static [&'static str], fn(&str, &Capture) -> String),
+    Tcpdump(&'static str, fn(&str, &Capture) -> String),
     /// The frames are cut first, to so many octets.
     Snapped(&'static str),
-    Tshark(&'static [&'static str], fn(&str, &Capture) -> String),
+    Tshark(&'static str, fn(&str, &Capture) -> String),
 }
 
 struct Form {
@@ -70,7 +70,7 @@ fn lines(text: &str, change: impl Fn(&str) -> String) -> String {
     text.lines().map(|line| change(line) + "\n").collect()
 }
 
-const N: &[&str] = &["-n"];
+const N: &str = "-n";
 
 fn forms() -> Vec<Form> {
     use By::{Snapped, Tcpdump, Tshark};
@@ -78,12 +78,12 @@ fn forms() -> Vec<Form> {
     let named = |name, by| Form { names: true, ..form(name, by) };
     vec![
         form("tcpdump -n", Tcpdump(N, as_printed)),
-        form("tcpdump -n -e", Tcpdump(&["-n", "-e"], as_printed)),
-        form("tcpdump -n -v", Tcpdump(&["-n", "-v"], as_printed)),
-        form("tcpdump -n -vv -e -tttt", Tcpdump(&["-n", "-vv", "-e", "-tttt"], as_printed)),
-        form("tcpdump -n -#", Tcpdump(&["-n", "--number"], as_printed)),
-        form("tcpdump -n -A", Tcpdump(&["-n", "-A"], as_printed)),
-        form("tcpdump -n -xx", Tcpdump(&["-n", "-xx"], as_printed)),
+        form("tcpdump -n -e", Tcpdump("-n -e", as_printed)),
+        form("tcpdump -n -v", Tcpdump("-n -v", as_printed)),
+        form("tcpdump -n -vv -e -tttt", Tcpdump("-n -vv -e -tttt", as_printed)),
+        form("tcpdump -n -#", Tcpdump("-n --number", as_printed)),
+        form("tcpdump -n -A", Tcpdump("-n -A", as_printed)),
+        form("tcpdump -n -xx", Tcpdump("-n -xx", as_printed)),
         form("cut off by a snap length of 96", Snapped("96")),
         form(
             "kubectl logs --timestamps",
@@ -99,7 +99,7 @@ fn forms() -> Vec<Form> {
         ),
         form(
             "cri-o, -v",
-            Tcpdump(&["-n", "-v"], |text, _| {
+            Tcpdump("-n -v", |text, _| {
                 lines(text, |line| format!("2023-11-14T22:13:20.213856112Z stdout F {line}"))
             }),
         ),
@@ -125,7 +125,7 @@ fn forms() -> Vec<Form> {
         ),
         form(
             "journalctl -o short-precise, -v",
-            Tcpdump(&["-n", "-v"], |text, _| {
+            Tcpdump("-n -v", |text, _| {
                 lines(text, |line| format!("Nov 14 22:13:20.123456 host1 tcpdump[912]: {line}"))
             }),
         ),
@@ -157,7 +157,7 @@ fn forms() -> Vec<Form> {
         form("folded at 100", Tcpdump(N, |text, _| lines(text, |line| hard(line, 100)))),
         form(
             "folded at 80, -v -e",
-            Tcpdump(&["-n", "-v", "-e"], |text, _| lines(text, |line| hard(line, 80))),
+            Tcpdump("-n -v -e", |text, _| lines(text, |line| hard(line, 80))),
         ),
         form("folded at blanks, 72", Tcpdump(N, |text, _| lines(text, |line| soft(line, 72, "")))),
         form(
@@ -190,12 +190,10 @@ fn forms() -> Vec<Form> {
             Tcpdump(N, |text, _| lines(text, |line| format!("Nov 14 {} (DF)", old(line, "")))),
         ),
         form("Cisco ASA", Tcpdump(N, |text, _| asa(text))),
-        form("FortiGate", Tcpdump(&["-n", "-S", "-tttt"], |text, _| fortigate(text, &[""]))),
+        form("FortiGate", Tcpdump("-n -S -tttt", |text, _| fortigate(text, &[""]))),
         form(
             "FortiGate, interfaces",
-            Tcpdump(&["-n", "-S", "-tttt"], |text, _| {
-                fortigate(text, &["port1 in ", "port2 out "])
-            }),
+            Tcpdump("-n -S -tttt", |text, _| fortigate(text, &["port1 in ", "port2 out "])),
         ),
         way(
             "Junos",
@@ -294,14 +292,14 @@ fn forms() -> Vec<Form> {
             "tshark, folded at blanks, 76, quoted",
             Tshark(N, |text, _| lines(text, |line| soft(line.trim_start(), 76, "> "))),
         ),
-        form("tshark -T tabs", Tshark(&["-n", "-T", "tabs"], as_printed)),
+        form("tshark -T tabs", Tshark("-n -T tabs", as_printed)),
         form(
             "tshark with the line ends of old Macs",
             Tshark(N, |text, _| text.replace('\n', "\r")),
         ),
-        form("tshark -t ad", Tshark(&["-n", "-t", "ad"], as_printed)),
-        form("tshark -t e", Tshark(&["-n", "-t", "e"], as_printed)),
-        form("tshark -t d", Tshark(&["-n", "-t", "d"], as_printed)),
+        form("tshark -t ad", Tshark("-n -t ad", as_printed)),
+        form("tshark -t e", Tshark("-n -t e", as_printed)),
+        form("tshark -t d", Tshark("-n -t d", as_printed)),
         form(
             "tshark 1.x",
             Tshark(N, |text, _| {
@@ -340,116 +338,15 @@ fn forms() -> Vec<Form> {
     ]
 }
 
-const COLUMNS: &[&str] = &[
-    "-n",
-    "-T",
-    "fields",
-    "-e",
-    "frame.number",
-    "-e",
-    "_ws.col.Time",
-    "-e",
-    "_ws.col.Source",
-    "-e",
-    "_ws.col.Destination",
-    "-e",
-    "_ws.col.Protocol",
-    "-e",
-    "frame.len",
-    "-e",
-    "_ws.col.Info",
-];
-const FIELDS: &[&str] = &[
-    "-n",
-    "-T",
-    "fields",
-    "-E",
-    "header=y",
-    "-e",
-    "frame.time_epoch",
-    "-e",
-    "ip.src",
-    "-e",
-    "ipv6.src",
-    "-e",
-    "tcp.srcport",
-    "-e",
-    "ip.dst",
-    "-e",
-    "ipv6.dst",
-    "-e",
-    "tcp.dstport",
-    "-e",
-    "tcp.flags",
-    "-e",
-    "tcp.seq",
-    "-e",
-    "tcp.ack",
-    "-e",
-    "tcp.len",
-];
-const RAW: &[&str] = &[
-    "-n",
-    "-T",
-    "fields",
-    "-E",
-    "header=y",
-    "-E",
-    "separator=,",
-    "-E",
-    "quote=d",
-    "-e",
-    "frame.time",
-    "-e",
-    "ip.src",
-    "-e",
-    "ipv6.src",
-    "-e",
-    "tcp.srcport",
-    "-e",
-    "ip.dst",
-    "-e",
-    "ipv6.dst",
-    "-e",
-    "tcp.dstport",
-    "-e",
-    "tcp.flags",
-    "-e",
-    "tcp.seq_raw",
-    "-e",
-    "tcp.ack_raw",
-    "-e",
-    "tcp.len",
-];
-const LETTERS: &[&str] = &[
-    "-n",
-    "-T",
-    "fields",
-    "-E",
-    "header=y",
-    "-e",
-    "frame.time_relative",
-    "-e",
-    "ip.src",
-    "-e",
-    "ipv6.src",
-    "-e",
-    "tcp.srcport",
-    "-e",
-    "ip.dst",
-    "-e",
-    "ipv6.dst",
-    "-e",
-    "tcp.dstport",
-    "-e",
-    "tcp.flags.str",
-    "-e",
-    "tcp.seq",
-    "-e",
-    "tcp.ack",
-    "-e",
-    "tcp.len",
-];
+const COLUMNS: &str = "-n -T fields -e frame.number -e _ws.col.Time -e _ws.col.Source -e _ws.col.Destination \
+    -e _ws.col.Protocol -e frame.len -e _ws.col.Info";
+const FIELDS: &str = "-n -T fields -E header=y -e frame.time_epoch -e ip.src -e ipv6.src -e tcp.srcport \
+    -e ip.dst -e ipv6.dst -e tcp.dstport -e tcp.flags -e tcp.seq -e tcp.ack -e tcp.len";
+const RAW: &str = "-n -T fields -E header=y -E separator=, -E quote=d -e frame.time -e ip.src -e ipv6.src \
+    -e tcp.srcport -e ip.dst -e ipv6.dst -e tcp.dstport -e tcp.flags -e tcp.seq_raw \
+    -e tcp.ack_raw -e tcp.len";
+const LETTERS: &str = "-n -T fields -E header=y -e frame.time_relative -e ip.src -e ipv6.src -e tcp.srcport \
+    -e ip.dst -e ipv6.dst -e tcp.dstport -e tcp.flags.str -e tcp.seq -e tcp.ack -e tcp.len";
 
 /// At a width, wherever that is.
 fn hard(line: &str, width: usize) -> String {
@@ -595,22 +492,26 @@ fn plain(cells: &[&str]) -> String {
 }
 
 /// What programs printed so far: several forms are made of the same text.
-type Cache = BTreeMap<(String, Vec<String>), Option<String>>;
+type Cache = BTreeMap<String, Option<String>>;
 
 /// The form of a capture, or `None` without the program that prints it.
 fn printed(form: &Form, capture: &Capture, scratch: &Scratch, cache: &mut Cache) -> Option<String> {
-    let mut run = |program: &str, args: &[&str], path: &str| {
-        let key = (format!("{program} {path}"), args.iter().map(ToString::to_string).collect());
+    let mut run = |program: &str, options: &str, path: &str| {
         let run = || {
             let mut command = Command::new(program);
-            let output = command.args(args).args(["-r", path]).env("TZ", "UTC").output();
+            let output =
+                command.args(options.split(' ')).args(["-r", path]).env("TZ", "UTC").output();
             Some(String::from_utf8_lossy(&output.ok()?.stdout).into_owned())
         };
-        cache.entry(key).or_insert_with(run).clone()
+        cache.entry(format!("{program} {options} {path}")).or_insert_with(run).clone()
     };
     match &form.by {
-        By::Tcpdump(args, change) => Some(change(&run("tcpdump", args, &capture.path)?, capture)),
-        By::Tshark(args, change) => Some(change(&run("tshark", args, &capture.path)?, capture)),
+        By::Tcpdump(options, change) => {
+            Some(change(&run("tcpdump", options, &capture.path)?, capture))
+        }
+        By::Tshark(options, change) => {
+            Some(change(&run("tshark", options, &capture.path)?, capture))
+        }
         By::Snapped(len) => {
             let cut = scratch.path().join(format!("{}.cut", capture.name.replace('/', "-")));
             let cut = cut.to_str().expect("UTF-8");
