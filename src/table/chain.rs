@@ -163,7 +163,10 @@ impl Chain {
                 None => return Some((self.begin(older, segment), true)),
                 known => known,
             },
-            Belongs::OlderExactly => newest_where(older, |flow| fits_exactly(flow, segment)),
+            // A FIN fits every SYN with a number below its own: one that was answered comes first.
+            Belongs::OlderExactly => {
+                exact().or_else(|| newest_where(older, |flow| fits_exactly(flow, segment)))
+            }
         };
         Some((found.map_or(&mut self.newest, |found| &mut older[found]), false))
     }
