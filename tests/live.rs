@@ -8,7 +8,7 @@ mod common;
 mod watcher;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -704,6 +704,29 @@ fn a_finding_that_was_announced_stays_one() {
     assert_eq!((status, &leak["verdict"]), (Some(1), &"leak".into()), "{leak}");
     assert_eq!(leak["kernel"]["confirmed"], true, "{leak}");
     drop(client);
+}
+
+/// A program that uses what it was told to hold has not forgotten it: the finding is taken back, until the program is
+/// silent for long enough.
+#[test]
+fn what_is_used_after_all_is_taken_back() {
+    if !is_root() {
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let mut watcher = Watcher::start(address.port(), &["--half-close-quiet", "2s"]);
+    let mut client = TcpStream::connect(address).expect("connected");
+    let (served, _) = listener.accept().expect("accepted");
+    // It has said all, and goes on listening.
+    served.shutdown(Shutdown::Write).expect("open");
+    let seen = |event: &Value| (event["event"].clone(), event["verdict"].clone());
+    assert_eq!(seen(&watcher.line()), ("close-wait".into(), "leak".into()));
+    client.write_all(b"one more thing").expect("half open");
+    assert_eq!(seen(&watcher.line()), ("ended".into(), "half-closed".into()));
+    assert_eq!(seen(&watcher.line()), ("close-wait".into(), "leak".into()));
+    drop(client);
+    assert_eq!(watcher.line()["event"], "ended");
 }
 
 /// What was stuck when the capture began is told once it was held for long enough.

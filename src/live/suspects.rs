@@ -24,6 +24,7 @@ use crate::summary::growth::{Grown, Outlook};
 use crate::summary::{EventKind, Judged};
 use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::segment::FlowKey;
+use crate::tcp::side::Side;
 use crate::verdict::{Doubt, Policy, Verdict};
 
 /// Nanoseconds between two checks of the flows.
@@ -242,6 +243,13 @@ impl Suspects {
                     self.known.extend(known.map(|standing| (flow.id(), standing)));
                     suspects.extend(Some(judged()).filter(|one| orders.seeks(one.said.as_deref())));
                 }
+                Step::LookAgain(standing) => {
+                    let one = Some(judged());
+                    let used = one.filter(|one| one.judgement.verdict == Verdict::HalfClosed);
+                    self.known
+                        .insert(flow.id(), used.as_ref().map_or(standing, |_| Standing::Held));
+                    events.extend(used.map(|one| self.end(one)));
+                }
                 Step::Decide { announced } => {
                     events.extend(self.decide(
                         judged(),
@@ -297,6 +305,7 @@ impl Suspects {
             (Some(Denied { at }), true) if is_due(at) => Step::Ask(known),
             (Some(Insisted { at }), false) if is_due(at) => Step::Ask(known),
             (Some(Announced { at, confirmed: true }), true) if is_old(at) => Step::AskAgain,
+            (Some(standing @ Announced { .. }), true) if is_used(flow) => Step::LookAgain(standing),
             (Some(Insisted { at }), true) => Step::Keep(Announced { at, confirmed: true }),
             (None | Some(Held), true) => Step::Ask(Some(Held)),
             (Some(Held | Announced { .. } | Asked { .. }), false) => Step::Ask(known),
@@ -436,6 +445,8 @@ enum Step {
     Ask(Option<Standing>),
     /// It is asked once more about what it has confirmed.
     AskAgain,
+    /// It was announced, and then used: it is no finding as long as it is.
+    LookAgain(Standing),
     /// The kernel has answered about a suspect.
     Decide {
         announced: bool,
@@ -448,6 +459,12 @@ enum Step {
 
 fn is_half_closed(flow: &Flow) -> bool {
     matches!(flow.ending(), Ending::HalfClosed(_))
+}
+
+/// Has the side that has not closed sent something since the FIN?
+fn is_used(flow: &Flow) -> bool {
+    let fin = [Side::A, Side::B].into_iter().find_map(|by| Some((by.other(), flow.fin(by)?)));
+    fin.is_some_and(|(holder, fin)| flow.payload_after(holder, fin.end).is_some())
 }
 
 fn has_ended(judged: &Judged) -> bool {
