@@ -47,7 +47,7 @@ pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
         _ if flow.is_finished() && is_strange(flow, side, segment) => Belongs::OlderNearOrNew,
         _ if !flow.is_unanswered() && cannot_be_here(flow, segment) => Belongs::Strange,
         _ if flow.is_unanswered() && !fits_syn(flow, segment) => Belongs::Older,
-        _ if flow.is_unanswered() && !flow.answers(segment) => Belongs::OlderExactly,
+        _ if flow.is_unanswered() && !flow.answers(segment) => Belongs::OlderNear,
         _ if !flow.is_unanswered() && precedes(sender, other, segment) => Belongs::OlderNear,
         _ if !flow.is_unanswered() && !can_end(flow, side, segment) => {
             match near(sender, segment) {
