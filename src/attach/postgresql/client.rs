@@ -152,6 +152,8 @@ impl Postgresql {
             return;
         }
         let goes_on = !self.heard && self.units.back().is_some_and(|unit| unit.unsure);
+        // The rest of what is open already was not seen, or all of something else.
+        self.missed |= !goes_on && self.units.back().is_none_or(|unit| unit.closed);
         if !goes_on && let Some(unit) = self.units.open(at) {
             (unit.unsure, unit.closed) = (true, true);
         }
@@ -246,7 +248,7 @@ impl Postgresql {
     }
 
     fn say(&mut self, at: Time, command: &'static str, text: SqlText) {
-        self.last = Statement { at, command: Some(command), text };
+        (self.last, self.missed) = (Statement { at, command: Some(command), text }, false);
     }
 
     /// A statement of the last unit, which ends with it or not.
@@ -277,7 +279,7 @@ impl Postgresql {
             (unit.closed, unit.merged) = (false, true);
         } else if !self.heard {
             self.pipelines = true;
-        } else if self.server.is_lost() || self.units.iter().any(|unit| unit.unsure) {
+        } else if self.server.is_lost() || !self.units.are_seen() {
             self.units.clear();
             self.unmatched |= self.pipelines;
         }

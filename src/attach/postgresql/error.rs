@@ -58,6 +58,15 @@ impl Refusal {
         Some(Refusal { sqlstate, message, fatal, unsolicited: false })
     }
 
+    /// Returns whether a transaction was open, where the server closes because it waited for the client too long.
+    pub fn idle(&self) -> Option<bool> {
+        match &*self.sqlstate {
+            "25P03" => Some(true),
+            "57P05" => Some(false),
+            _ => None,
+        }
+    }
+
     /// Returns whether it refuses the session itself.
     pub fn denies(&self) -> bool {
         ["28", "3D", "08"].iter().any(|class| self.sqlstate.starts_with(class))

@@ -32,7 +32,8 @@ impl Postgresql {
         let in_transaction = self.in_transaction();
         let is_open = in_transaction == Some(true);
         let transaction = &self.transaction;
-        let Statement { at, command, .. } = self.last;
+        let Statement { at, command, text } = &self.last;
+        let command = command.filter(|_| !self.missed);
         let statements = if is_open { self.statements(literals) } else { Default::default() };
         let (statements_at, statements) = statements;
         let begun = transaction.begun.then_some(Begun::By("BEGIN"));
@@ -44,8 +45,8 @@ impl Postgresql {
             application: self.session.application.clone(),
             last_command: command,
             last_statement: command
-                .and_then(|name| self.last.text.show(literals).or_else(|| Some(name.into()))),
-            last_statement_at: command.map(|_| at),
+                .and_then(|name| text.show(literals).or_else(|| Some(name.into()))),
+            last_statement_at: command.map(|_| *at),
             tags: self.tags(is_open),
             answered: command.and_then(|_| self.answered()),
             in_transaction,
@@ -72,11 +73,13 @@ impl Postgresql {
     fn tags(&self, is_open: bool) -> Vec<Tag> {
         let log = self.transaction.log.kept.iter().filter(|_| is_open);
         let texts = log.map(|(_, text)| text);
-        tags::of_last(texts.chain([&self.last.text]))
+        let last = (!self.missed).then_some(&self.last.text);
+        tags::of_last(texts.chain(last))
     }
 
     fn answered(&self) -> Option<bool> {
-        let is_sure = |unit: &Unit| unit.closed && !unit.unsure;
+        // What ends an answer may be what was not seen of it.
+        let is_sure = |unit: &Unit| unit.closed && !unit.unsure && !unit.unheard;
         match self.units.is_empty() {
             _ if self.unmatched || self.doubtful || self.cancels => None,
             // The client says when the copy ends.

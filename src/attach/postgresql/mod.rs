@@ -72,6 +72,8 @@ pub struct Postgresql {
     /// The portal that was bound last.
     bound: Option<(Box<[u8]>, SqlText)>,
     last: Statement,
+    /// Something was asked after it that was not seen.
+    missed: bool,
     transaction: Transaction,
     waits: Waits,
     /// The copy that goes on, by the server's letter for it: one that the client sends, or one in both directions.
@@ -148,6 +150,7 @@ impl Protocol for Postgresql {
             prepared: Prepared::default(),
             bound: None,
             last: Statement::default(),
+            missed: false,
             transaction: Transaction::default(),
             waits: Waits::default(),
             copy: None,

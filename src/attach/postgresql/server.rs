@@ -72,8 +72,10 @@ impl Postgresql {
         if self.phase == Phase::Done {
             return;
         }
-        if messages.is_lost() && !was_lost {
-            self.server_lost();
+        match (was_lost, messages.is_lost()) {
+            (false, true) => self.server_lost(),
+            (true, true) => self.not_heard(),
+            (_, false) => {}
         }
         self.server = messages;
     }
@@ -138,6 +140,11 @@ impl Postgresql {
         self.transaction.forget();
         self.unmatched |= self.pipelines && self.units.len() > 1;
         self.forget_waits();
+        self.not_heard();
+    }
+
+    /// A part of an answer was not seen, its end perhaps.
+    fn not_heard(&mut self) {
         if let Some(unit) = self.units.front() {
             unit.unheard = true;
         }
@@ -240,12 +247,27 @@ impl Postgresql {
             unit.failed = true;
         }
         (self.confirmed, self.copy) = (Some(true), None);
-        // Idle in a transaction for too long: it is open, whatever was not seen.
-        if &*error.sqlstate == "25P03" && self.transaction.open.is_none() {
-            self.units.clear();
-            self.transaction.status(true, None);
+        if let Some(open) = error.idle() {
+            self.was_idle(open);
         }
         self.error = Some(Box::new(Refusal { unsolicited, ..error }));
+    }
+
+    /// The server waited for the client, in a transaction or in none, whatever was not seen.
+    fn was_idle(&mut self, open: bool) {
+        let is_seen = !self.unmatched && !self.doubtful && self.units.are_seen();
+        if is_seen && self.transaction.open.is_some() {
+            return;
+        }
+        let goes_on = self.transaction.open == Some(open)
+            && !self.unmatched
+            && !self.doubtful
+            && self.units.keep_transactions();
+        if !goes_on {
+            self.transaction.status(open, None);
+        }
+        self.units.clear();
+        (self.unmatched, self.doubtful) = (false, false);
     }
 
     fn ready(&mut self, status: u8, last: bool) {

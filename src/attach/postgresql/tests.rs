@@ -195,6 +195,50 @@ fn the_server_says_why_it_closes() {
     assert_eq!((facts.in_transaction, facts.server_error.is_some()), (Some(true), true));
 }
 
+/// The end of an answer may be in what was cut off; a client that asks again has had it.
+#[test]
+fn an_answer_that_was_cut_is_not_known_to_be_owed() {
+    let fatal = error("FATAL", "08P01", "client_idle_timeout");
+    let cut = |talk: Talk| {
+        let talk = talk.client(&query("SELECT 1")).server(&message("1", b""));
+        talk.piece(Peer::Server, Piece::Missing(60))
+    };
+    assert_eq!(cut(Talk::logged_in()).server(&fatal).facts().answered, None);
+    let lost = Talk::logged_in().piece(Peer::Server, Piece::Missing(60));
+    assert_eq!(cut(lost).server(&fatal).facts().answered, None);
+    let talk = cut(Talk::logged_in()).server(&message("N", b"SNOTICE\0\0"));
+    let talk = talk.client(&query("SELECT 2")).server(&done("SELECT 1", "I"));
+    assert_eq!((talk.facts().answered, talk.facts().in_transaction), (Some(true), Some(false)));
+}
+
+/// A server that closes because it waited for its client has answered, and says where the transaction stands.
+#[test]
+fn whoever_waited_too_long_has_answered() {
+    for (state, open) in [("25P03", true), ("57P05", false)] {
+        let fatal = error("FATAL", state, "terminating connection due to a timeout");
+        let begun = Talk::logged_in().client(&query("BEGIN")).server(&done("BEGIN", "T"));
+        let cut = begun.client(&extended("SELECT 1")[..30]).piece(Peer::Client, Piece::Missing(40));
+        let cut = cut.server(&message("1", b"")).piece(Peer::Server, Piece::Missing(60));
+        let facts = cut.server(&fatal).facts();
+        assert_eq!((facts.in_transaction, facts.answered), (Some(open), Some(true)), "{state}");
+        assert_eq!(facts.transaction_since, None, "it may be another one");
+    }
+}
+
+#[test]
+fn what_was_asked_before_a_hole_is_not_the_last_thing() {
+    let begun = || Talk::logged_in().client(&query("BEGIN")).server(&done("BEGIN", "T"));
+    let facts = begun().piece(Peer::Client, Piece::Missing(40)).facts();
+    assert_eq!((facts.last_statement, facts.last_statement_at), (None, None));
+    let talk = begun().piece(Peer::Client, Piece::Missing(40)).server(&done("DELETE 1", "T"));
+    assert_eq!((talk.facts().last_statement, talk.facts().in_transaction), (None, Some(true)));
+    let talk = talk.client(&query("SELECT 1"));
+    assert_eq!(talk.facts().last_statement.as_deref(), Some("SELECT ?"));
+    // Of one request, the beginning names it.
+    let cut = begun().client(&extended("SELECT 1")[..30]).piece(Peer::Client, Piece::Missing(40));
+    assert_eq!(cut.facts().last_statement.as_deref(), Some("SELECT ?"));
+}
+
 /// Servers say in which file and line it was, too: a snap length may cut there, or in the text.
 #[test]
 fn an_error_that_is_cut_says_what_is_there_of_it() {

@@ -108,6 +108,11 @@ impl Units {
         *self = Units::default();
     }
 
+    /// Returns whether all was seen of them, and of their answers so far.
+    pub fn are_seen(&self) -> bool {
+        self.waiting.iter().all(|unit| !unit.unsure && !unit.unheard)
+    }
+
     /// Returns whether none of them can begin or end a transaction.
     pub fn keep_transactions(&self) -> bool {
         self.waiting.iter().all(|unit| {
