@@ -580,3 +580,30 @@ fn a_fin_in_fragments_ends_where_it_is_acknowledged() {
     let (code, flows) = judged(&lines);
     assert_eq!((code, flows.first().map(String::as_str)), (Some(1), Some("leak []")));
 }
+
+/// A checksum that is printed as wrong tells what it tells in a capture: nobody received that FIN.
+#[test]
+fn a_wrong_checksum_that_is_printed_is_a_damaged_segment() {
+    let tcp = "IP (tos 0x0, ttl 64, id 1, offset 0, flags [DF], proto TCP (6), length 40)";
+    let [client, server] = ["10.0.0.1.40000", "10.0.0.2.9999"];
+    let lines = |sum: &str| {
+        format!(
+            "22:13:20.01 {tcp}
+    {client} > {server}: Flags [S], cksum 0x1 (correct), seq 99, win 501, length 0
+22:13:20.02 {tcp}
+    {server} > {client}: Flags [S.], cksum 0x1 (correct), seq 499, ack 100, win 501, length 0
+22:13:20.03 {tcp}
+    {client} > {server}: Flags [.], cksum 0x1 (correct), ack 1, win 501, length 0
+22:13:21.01 {tcp}
+    {server} > {client}: Flags [F.], cksum {sum}, seq 1, ack 1, win 501, length 0
+22:14:20.01 {tcp}
+    10.0.0.9.40001 > 10.0.0.2.9999: Flags [.], cksum 0x1 (correct), ack 1, win 501, length 0
+"
+        )
+    };
+    let first = |sum| judged(&lines(sum)).1.into_iter().next();
+    assert_eq!(first("0x1234 (incorrect -> 0x1)").as_deref(), Some("open []"));
+    assert_eq!(first("0x1 (correct)").as_deref(), Some("leak [unconfirmed]"));
+    // That of the pseudo-header is filled in by the card.
+    assert_eq!(first("0x141d (incorrect -> 0x1)").as_deref(), Some("leak [unconfirmed]"));
+}

@@ -165,6 +165,7 @@ fn item(before: &str, behind: &str, ends: &mut Ends) -> Item {
         len: 0,
         window: None,
         scale: Scale::UNKNOWN,
+        sum: None,
         ip: None,
         process: None,
     })

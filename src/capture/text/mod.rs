@@ -9,6 +9,7 @@
 //! * [`fortigate`]: lines of FortiGate's sniffer
 //! * [`wireshark`]: lines, tables and fields of Wireshark and tshark; [`columns`] and [`info`] are what
 //!   they consist of, [`folded`] puts lines together, and [`streams`] gives packets of other protocols their connection
+//! * [`sums`]: checksums that are printed
 //! * [`ends`]: addresses and ports, or their names
 //! * [`stamp`], `clock`: times
 //! * [`signs`]: what shows that a line is a packet of TCP, though it cannot be read
@@ -32,6 +33,7 @@ pub mod printed;
 pub mod signs;
 pub mod stamp;
 pub mod streams;
+pub mod sums;
 pub mod tcpdump;
 pub mod turned;
 pub mod twins;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::stamp::Stamp;
+use super::sums::{self, Sum};
 use crate::capture::process::Process;
 use crate::tcp::segment::{Flags, Scale, Way};
 
@@ -29,6 +30,8 @@ pub struct Printed {
     pub window: Option<u16>,
     /// The window scale, where a SYN's options are printed.
     pub scale: Scale,
+    /// Its checksum, where it is printed and tells something.
+    pub sum: Option<Sum>,
     /// The IP header, where it is printed.
     pub ip: Option<IpHeader>,
     /// The process of the local end.
@@ -76,6 +79,9 @@ impl Item {
 /// say that windows are not scaled.
 const NOT_PRINTED: [u8; 4] = [254, 4, 0, 0];
 
+/// The place of the checksum in a TCP header.
+const CHECKSUM: std::ops::Range<usize> = 16..18;
+
 /// The IP header of a whole packet that no router has passed on, as far as is known.
 const NEAR: IpHeader = IpHeader { hops: 64, more_fragments: false };
 
@@ -112,6 +118,7 @@ pub fn packet(printed: &Printed, seq: u32, ack: u32) -> Vec<u8> {
             ip
         }
     };
+    let begins_at = packet.len();
     let port = |address: SocketAddr| address.port().to_be_bytes();
     packet.extend([port(printed.from), port(printed.to)].concat());
     packet.extend([seq.to_be_bytes(), ack.to_be_bytes()].concat());
@@ -119,7 +126,21 @@ pub fn packet(printed: &Printed, seq: u32, ack: u32) -> Vec<u8> {
     packet.extend([header_len << 2, printed.flags.0]);
     packet.extend([window.to_be_bytes(), [0; 2], [0; 2]].concat());
     packet.extend(options);
+    // Of one with payload there is no more than its header.
+    if let Some(told) = printed.sum.filter(|_| printed.len == 0) {
+        let segment = packet.get_mut(begins_at..).unwrap_or_default();
+        let right = sums::sum(printed.from.ip(), printed.to.ip(), segment);
+        let sum = if told == Sum::Right { right } else { wrong(right) };
+        if let Some(place) = segment.get_mut(CHECKSUM) {
+            place.copy_from_slice(&sum.to_be_bytes());
+        }
+    }
     packet
+}
+
+/// A checksum that nobody takes for another's, nor for one that is filled in later.
+fn wrong(right: u16) -> u16 {
+    right ^ 0x0101
 }
 
 fn v6(ip: IpAddr) -> [u8; 16] {

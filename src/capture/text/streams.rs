@@ -206,6 +206,7 @@ impl Streams {
                 len,
                 window: None,
                 scale: Scale::UNKNOWN,
+                sum: None,
                 ip: None,
                 process: None,
             };

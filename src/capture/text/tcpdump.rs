@@ -9,6 +9,7 @@ use super::lines::{unquoted, without_emphasis, without_marks};
 use super::printed::{IpHeader, Item, Printed};
 use super::signs::{has_fields, shows_flags};
 use super::stamp::Stamp;
+use super::sums;
 use crate::capture::process::Process;
 use crate::tcp::segment::Way;
 
@@ -110,6 +111,7 @@ fn tcp(split: &Split, ends: &mut Ends) -> Line {
             len,
             window,
             scale,
+            sum: sums::told(split.tail, from.ip(), to.ip(), len),
             ip,
             process,
         })

@@ -187,6 +187,7 @@ impl Wireshark {
                     len,
                     window: shut.then_some(0),
                     scale: Scale::UNKNOWN,
+                    sum: None,
                     ip: None,
                     process: None,
                 };
