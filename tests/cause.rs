@@ -577,6 +577,22 @@ fn a_host_that_is_gone() {
     assert_eq!((cause(flow), &flow["verdict"]), ("host-gone", &"fin-unacked".into()));
 }
 
+/// Who shut its window before, or answers after, is there.
+#[test]
+fn a_host_that_takes_nothing_is_not_gone() {
+    let mut talk = Talk::with(80).say(CLIENT, b"ask").say(SERVER, b"answer").wait(1);
+    talk.send(CLIENT, ACK, b"");
+    // SEG.WND, behind Ethernet and IPv4.
+    talk.records.last_mut().expect("an ACK").data[48..50].fill(0);
+    let mut talk = talk.wait(50);
+    talk.send(SERVER, FIN | ACK, b"");
+    talk.next[SERVER] -= 1;
+    let mut talk = talk.wait(1);
+    talk.send(SERVER, FIN | ACK, b"");
+    let flow = &talk.report(&[])[0];
+    assert_eq!((cause(flow), &flow["verdict"]), ("unknown", &"fin-unacked".into()));
+}
+
 #[test]
 fn healthy_connections_have_no_cause() {
     let mut talk = Talk::logged_in(3306).ask("SELECT 1", 0x0002).packet(CLIENT, 0, b"\x01");

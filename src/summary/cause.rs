@@ -137,6 +137,7 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
     }
     let holder = judgement.holder?;
     Some(match judgement.verdict {
+        Verdict::FinUnacked if is_alive(flow, holder) => Cause::Unknown,
         Verdict::FinUnacked => Cause::HostGone,
         Verdict::HalfClosed => Cause::HalfClose,
         Verdict::Unknown(_) => Cause::Unknown,
@@ -159,11 +160,17 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
     })
 }
 
+/// Did an end that acknowledged no FIN shut its window before, or answer after it? Such a host is there.
+fn is_alive(flow: &Flow, holder: Side) -> bool {
+    flow.half(holder).window() == Some(0) || flow.fin(holder.other()).is_some_and(|fin| fin.denied)
+}
+
 /// Says what would have told the cause, where it is unknown.
 pub fn not_seen(judged: &Judged) -> Option<&'static str> {
     let said = judged.said.as_deref();
     let has = |doubt| judged.judgement.doubts.contains(&doubt);
     Some(match said {
+        _ if judged.judgement.verdict == Verdict::FinUnacked => "its host takes nothing more",
         _ if judged.waits_for().is_some() => "a proxy that waits for another",
         Some(Facts { encrypted: true, .. }) => "encrypted",
         Some(Facts { compressed: true, .. }) => "compressed",
