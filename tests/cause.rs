@@ -335,6 +335,39 @@ fn other_protocols_are_forgotten_too() {
     assert_eq!(cause(flow), "unknown");
 }
 
+/// A plain request tells nothing of those on its port that speak TLS.
+#[test]
+fn first_words_of_each_connection_tell_what_it_speaks() {
+    let tls = |client: u16| {
+        let talk = Talk::between(client, 8443).say(CLIENT, b"\x16\x03\x01\0\x05hello");
+        talk.say(SERVER, b"\x16\x03\x03\0\x05hello")
+    };
+    let end = |talk: Talk| {
+        let talk = talk.wait(2).say(CLIENT, b"\x17\x03\x03\0\x01x");
+        talk.say(SERVER, b"\x17\x03\x03\0\x01y").wait(20).closed_by_server()
+    };
+    let mut plain = Talk::between(41_000, 8443).say(CLIENT, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    plain = plain.say(SERVER, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    // One begins before the request, one after it.
+    let [before, after] = [end(tls(40_001)), end(tls(40_002).wait(1))];
+    let mut all = plain.wait(40).closed_by_server();
+    all.records.extend(before.records);
+    all.records.extend(after.records.into_iter().map(|record| {
+        let nanos = record.nanos + SECOND / 2;
+        Record { nanos, ..record }
+    }));
+    all.records.sort_by_key(|record| record.nanos);
+    let flows = all.report(&[]);
+    let of = |port: u16| {
+        let flow = flows.iter().find(|flow| flow["a"]["port"] == port).expect("a flow");
+        (cause(flow), flow["http"].is_object())
+    };
+    assert_eq!(
+        [40_001, 40_002, 41_000].map(of),
+        [("forgotten", false), ("forgotten", false), ("forgotten", true)]
+    );
+}
+
 /// A request that is open is no idleness, whatever the protocol.
 #[test]
 fn a_statement_that_was_never_answered() {

@@ -146,6 +146,9 @@ struct Reading {
     begins: Begins,
     /// The first words of the lower and of the upper end are still to come.
     awaited: [bool; 2],
+    /// The first words of it that came are TLS, on a port of which only other connections told what is spoken; none
+    /// before they came.
+    is_others: Option<bool>,
     /// The octets from the lower and from the upper end; none once nothing more can be learnt.
     streams: Option<[Stream; 2]>,
     /// The client's last segments, where they are wanted.
@@ -162,6 +165,7 @@ impl Reading {
             server: guess.server,
             begins,
             awaited: [false; 2],
+            is_others: None,
             streams: Some(begun(begins, first)),
             marks: wanted.octets.then(Box::default),
         }
@@ -171,6 +175,9 @@ impl Reading {
         let mut facts = self.talk.facts(literals);
         if self.is_silent() {
             facts = facts.silent();
+        }
+        if self.is_others == Some(true) {
+            facts.confirmed.get_or_insert(false);
         }
         facts.client = Some(self.server.other());
         if let Some(marks) = &self.marks {
@@ -201,6 +208,9 @@ impl Reading {
             self.begins[header.from as usize] = Some(header.seq + 1);
         }
         let (header, payload) = self.without_proxy(header, payload);
+        if !payload.is_empty() {
+            self.is_others.get_or_insert(!self.opening.assumed && is_tls(payload));
+        }
         let is_first = self.decide(&header, payload);
         let Some(streams) = &mut self.streams else { return is_first };
         let [from, to] = [header.from, header.from.other()];
@@ -279,6 +289,11 @@ impl Reading {
     fn peer(&self, end: End) -> Peer {
         if end == self.server { Peer::Server } else { Peer::Client }
     }
+}
+
+/// Begins a record of TLS, whatever is in it (RFC 8446, 5.1)?
+fn is_tls(data: &[u8]) -> bool {
+    matches!(data, [0x14..=0x17, 3, 1..=4, ..])
 }
 
 /// The streams of a conversation that begins with a segment: where that has a SYN, it says so itself.
