@@ -335,6 +335,21 @@ fn other_protocols_are_forgotten_too() {
     assert_eq!(cause(flow), "unknown");
 }
 
+/// A server of HTTP answers what is no request, and says that it closes.
+#[test]
+fn what_is_no_request_may_be_answered_in_http() {
+    let refusal = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let long = [b"GET / HTTP/1.1\r\nCookie: ", &[b'a'; 20_000][..]].concat();
+    for asked in [&b"neither this nor that\r\n\r\n"[..], b"\0\x01\x02\x03 and so on", &long] {
+        let talk = asked.chunks(1_400).fold(Talk::with(80), |talk, part| talk.say(CLIENT, part));
+        let flow = &talk.say(SERVER, refusal).closed_by_server().report(&[])[0];
+        assert_eq!((cause(flow), &flow["http"]["answered"]), ("close-announced", &Value::Null));
+        says(flow, "status 400");
+    }
+    let talk = Talk::with(80).say(CLIENT, b"neither this nor that").say(SERVER, b"but another");
+    assert_eq!(talk.wait(30).closed_by_server().report(&[])[0]["http"], Value::Null);
+}
+
 /// A plain request tells nothing of those on its port that speak TLS.
 #[test]
 fn first_words_of_each_connection_tell_what_it_speaks() {

@@ -52,6 +52,8 @@ pub struct Http {
     announced: Option<&'static str>,
     /// Ends that have said something.
     heard: [bool; 2],
+    /// The client's first words are no request, and nothing was said to them yet.
+    is_odd: bool,
     confirmed: Option<bool>,
     encrypted: bool,
     truncated: bool,
@@ -107,6 +109,7 @@ impl Protocol for Http {
             two: None,
             announced: None,
             heard: [false; 2],
+            is_odd: false,
             confirmed: None,
             encrypted: false,
             truncated: false,
@@ -126,6 +129,7 @@ impl Protocol for Http {
             return two.take(from, at, piece);
         }
         match piece {
+            _ if self.is_odd && !self.is_answered(from, piece) => {}
             Piece::Missing(octets) => self.miss(from, octets),
             Piece::Data(data) => self.read(from, at, data),
         }
@@ -149,7 +153,7 @@ impl Protocol for Http {
         }
         let last = self.last.as_ref().map(|asked| asked.show(literals));
         Facts {
-            confirmed: self.confirmed,
+            confirmed: if self.is_odd { Some(false) } else { self.confirmed },
             server: self.product.name(),
             database: self.host.get().and_then(path::host),
             application: self.agent.name(),
@@ -262,6 +266,19 @@ impl Http {
         !self.encrypted
     }
 
+    /// A server answers in HTTP what is no request; with anything else, it is another protocol.
+    fn is_answered(&mut self, from: Peer, piece: Piece<'_>) -> bool {
+        let data = match (from, piece) {
+            (Peer::Server, Piece::Data(data)) => data,
+            (Peer::Client, _) | (_, Piece::Missing(0)) => return false,
+            (Peer::Server, Piece::Missing(_)) => &[],
+        };
+        self.is_odd = false;
+        let is_http = is_one(data);
+        (self.confirmed, self.done) = (Some(is_http), !is_http);
+        is_http
+    }
+
     /// A server that does not speak HTTP/2 answers its preface in HTTP/1.
     fn is_declined(&self, from: Peer, piece: Piece<'_>) -> bool {
         let is_new = self.two.as_ref().is_some_and(|two| !two.has_heard_server());
@@ -329,8 +346,12 @@ impl Http {
 
     fn odd(&mut self, from: Peer) {
         if self.confirmed.is_none() && !self.truncated {
-            (self.confirmed, self.done) = (Some(false), true);
-            return;
+            let is_heard = self.heard[Peer::Server as usize];
+            (self.is_odd, self.unmatched) = (from == Peer::Client && !is_heard, true);
+            if !self.is_odd {
+                (self.confirmed, self.done) = (Some(false), true);
+            }
+            return self.client.lose();
         }
         self.heads(from).lose();
         self.unread(from);
