@@ -383,6 +383,19 @@ fn first_words_of_each_connection_tell_what_it_speaks() {
     );
 }
 
+/// What a snap length cut off may have been anything, on whatever port.
+#[test]
+fn what_was_cut_off_is_not_forgotten() {
+    let talk =
+        || Talk::with(7000).say(CLIENT, b"a question").say(SERVER, b"and an answer").wait(30);
+    assert_eq!(cause(&talk().closed_by_server().report(&[])[0]), "forgotten");
+    let mut cut = talk().closed_by_server();
+    // Two octets of payload, as `-s 68` leaves them behind Ethernet, IPv4 and time stamps.
+    let most = cut.records[0].data.len() + 2;
+    cut.records = cut.records.into_iter().map(|record| record.snapped(most)).collect();
+    assert_eq!(cause(&cut.report(&[])[0]), "unknown");
+}
+
 /// A request that is open is no idleness, whatever the protocol.
 #[test]
 fn a_statement_that_was_never_answered() {

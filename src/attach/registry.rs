@@ -169,6 +169,19 @@ impl<'a> Content<'a> {
     }
 }
 
+/// Octets that a snap length cut off before they could tell anything, whatever is spoken.
+const CUT: Content = Content {
+    guess: Guess { protocol: Known::ALL[0], server: End::Lower, assumed: false },
+    payload: &[],
+    is_withheld: true,
+};
+
+/// Were fewer octets captured than it takes to recognise a protocol, and more sent?
+#[inline(always)]
+fn is_cut(payload: &[u8], len: u32) -> bool {
+    payload.len() < GLANCE && (payload.len() as u64) < u64::from(len)
+}
+
 /// Ports of servers: those that were named, and those where a conversation was seen to begin.
 pub struct Ports {
     /// All of them: most segments are of none, and this stays in the nearest cache.
@@ -243,8 +256,10 @@ impl Ports {
         let ports = key.ports();
         let known = ports.map(|port| self.any.has(port));
         if known == [false; 2] {
-            let (protocol, by) = recognise(payload)?;
-            return Some(self.begun(ports, from, payload, protocol, by));
+            return match recognise(payload) {
+                Some((protocol, by)) => Some(self.begun(ports, from, payload, protocol, by)),
+                None => is_cut(payload, len).then_some(CUT),
+            };
         }
         let tells = len > 0 || flags.syn() || flags.fin();
         let guess = if tells && !flags.rst() { self.guess(ports, known) } else { None };

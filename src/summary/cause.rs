@@ -180,6 +180,7 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
         Some(_) if !is_used(judged) => "it sent nothing",
         Some(Facts { in_transaction: None, .. }) => "not told by the server",
         Some(_) => "transaction not seen",
+        None if judged.unread => "not captured whole",
         None if judged.judgement.holder.is_some() => "it sent nothing",
         None => return None,
     })
