@@ -341,6 +341,42 @@ fn listeners_without_a_state_are_listeners() {
     assert_eq!(stuck(list), Vec::<String>::new());
 }
 
+/// Hidden ends tell no sockets apart: rows do, and inodes.
+#[test]
+fn rows_with_the_same_hidden_ends_are_several_sockets() {
+    let row = |pid: u16| format!("tcp 1 0 10.0.0.x:8080 10.0.0.y:3306 CLOSE_WAIT {pid}/java\n");
+    assert_eq!(stuck(&row(4721).repeat(3)).len(), 3);
+    // Inherited, perhaps.
+    assert_eq!(stuck(&(row(4721) + &row(4722))).len(), 1);
+    assert_eq!(stuck(&row(4721).replace(['x', 'y'], "7").repeat(3)).len(), 1);
+    let open = |pid: u16, inode: u16| {
+        format!("java {pid} app 6u IPv4 {inode} 0t0 TCP db.x:40001->db.y:61616 (CLOSE_WAIT)\n")
+    };
+    assert_eq!(stuck(&(open(7, 501) + &open(7, 502) + &open(8, 502))).len(), 2);
+}
+
+/// Nobody can tell an empty list from one that was cut off: no finding stands for one that has ended, nor an all-clear.
+#[test]
+fn a_last_look_that_is_empty_is_said() {
+    let row = "tcp 1 0 10.0.0.4:41286 10.0.0.9:3306 CLOSE_WAIT\n";
+    let watch =
+        |second: u8| format!("Every 2.0s: netstat -tn    h: Thu Nov 26 13:12:{second} 2026\n\n");
+    let scratch = Scratch::new();
+    let code = |list: &str| {
+        let path = scratch.write("list.txt", list.as_bytes());
+        let output = closewait(&["sockets", &path]);
+        (output.status.code(), text(&output).1.contains("its last list is empty"))
+    };
+    assert_eq!(code(&(watch(27) + row + &watch(29))), (Some(2), true));
+    assert_eq!(code(&(watch(27) + row)), (Some(1), false));
+    let header = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\n";
+    let ss = format!("2026-11-26 13:13:00\n{header}CLOSE-WAIT 1 0 192.0.2.5:1 198.51.100.3:2\n");
+    assert_eq!(code(&format!("{ss}2026-11-26 13:14:00\n{header}")), (Some(2), true));
+    // A date alone is none, nor is another part of one look.
+    assert_eq!(code(&format!("{ss}2026-11-26 13:14:00\n")), (Some(1), false));
+    assert_eq!(code(&format!("{ss}{header}")), (Some(1), false));
+}
+
 #[test]
 fn several_lists_are_several_moments() {
     let list = |n: u16| -> String {

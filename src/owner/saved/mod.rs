@@ -50,6 +50,8 @@ const MAX_OCTETS: u64 = 1 << 30;
 pub struct Saved {
     /// At least one, each with a socket.
     pub moments: Vec<Moment>,
+    /// A last moment has none: they have ended, or it was cut off.
+    pub ends_empty: bool,
     /// Lines that look like sockets, and could not be read.
     pub unread: Option<Unread>,
     /// The list does not say in which state its sockets are: it was taken for CLOSE-WAIT.
@@ -131,12 +133,17 @@ pub enum NotAList {
 /// A list without states was taken for one of CLOSE-WAIT.
 pub const ASSUMED: &str = "the socket list names no state, as after ss … state close-wait: all of it is taken for CLOSE-WAIT";
 
+/// The last list of several has no socket.
+pub const ENDS_EMPTY: &str =
+    "its last list is empty: what was there has ended, or the list was cut off";
+
 /// Reads a saved list for a capture: its last moment. The error names the file.
 pub fn read(path: &Path) -> Result<SocketList, String> {
     let named = |problem: String| format!("{}: {problem}", printable(&path.to_string_lossy()));
     let mut saved = parse(&text(path)?).map_err(|e| named(e.to_string()))?;
     match saved.unread {
         Some(unread) => Err(named(unread.to_string())),
+        None if saved.ends_empty => Err(named(ENDS_EMPTY.to_owned())),
         None => {
             let Moment { at, sockets } = saved.moments.pop().unwrap_or_default();
             Ok(SocketList::new(sockets).made(at))

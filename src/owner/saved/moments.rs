@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use chrono::NaiveDateTime;
 
 use super::Moment;
+use crate::names::is_stand_in;
 use crate::owner::Socket;
 use crate::tcp::state::State;
 
@@ -21,12 +22,35 @@ pub struct Moments {
     now: List,
     /// The list that is being read.
     list: List,
+    /// The moment of this list was begun by its date, and looked at.
+    is_begun: bool,
+    is_looked_at: bool,
 }
 
-type Key = (String, String, Option<String>);
+/// Both ends, the network namespace, and the inode where a name hides an end.
+type Key = (String, String, Option<String>, u64);
 
 fn key(socket: &Socket) -> Key {
-    (socket.local.to_string(), socket.peer.to_string(), socket.netns.clone())
+    let inode = if is_hidden(socket) && has_inode(socket) { socket.inode } else { 0 };
+    (socket.local.to_string(), socket.peer.to_string(), socket.netns.clone(), inode)
+}
+
+/// A name may stand for many addresses: `x.x.x.x`.
+fn is_hidden(socket: &Socket) -> bool {
+    is_stand_in(socket.local.ip) || is_stand_in(socket.peer.ip)
+}
+
+/// A list without inodes has 1 in their place.
+fn has_inode(socket: &Socket) -> bool {
+    socket.inode > 1
+}
+
+/// Is a row with the same hidden ends another socket? No list names a process twice for one.
+fn is_another(socket: &Socket, known: &Socket) -> bool {
+    is_hidden(socket)
+        && !has_inode(socket)
+        && socket.holders.is_empty() == known.holders.is_empty()
+        && may_share(socket, known)
 }
 
 /// Sockets of one list, or of several.
@@ -43,7 +67,9 @@ impl List {
     /// Returns the place of the socket.
     fn add(&mut self, socket: Socket) -> usize {
         let place = *self.places.entry(key(&socket)).or_insert(self.sockets.len());
-        match self.sockets.get_mut(place).filter(|known| known.state == socket.state) {
+        let is_same =
+            |known: &&mut Socket| known.state == socket.state && !is_another(&socket, known);
+        match self.sockets.get_mut(place).filter(is_same) {
             Some(known) if known.peer.port != 0 => {
                 known.silence = known.silence.or(socket.silence);
                 known.join(socket.holders);
@@ -117,6 +143,18 @@ impl Moments {
         self.end_list();
         self.end_moment();
         self.at = at;
+        (self.is_begun, self.is_looked_at) = (true, false);
+    }
+
+    /// The list of this moment begins, whether it has any socket or not.
+    pub fn look(&mut self) {
+        self.is_looked_at = true;
+    }
+
+    /// The last moment has no socket, and one before it has.
+    pub fn ends_empty(&self) -> bool {
+        let is_empty = self.now.sockets.is_empty() && self.list.sockets.is_empty();
+        self.is_begun && self.is_looked_at && is_empty && !self.ended.is_empty()
     }
 
     fn end_moment(&mut self) {

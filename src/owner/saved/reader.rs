@@ -121,6 +121,9 @@ impl Reader {
             self.end_fields();
             self.end_record(number);
             self.moments.begin(at);
+            if words::watch(line).is_some() {
+                self.moments.look();
+            }
             self.headers.clear();
             self.forget();
             // `watch` has the command there.
@@ -386,6 +389,7 @@ impl Reader {
         }
         self.give_up();
         self.end_fields();
+        self.moments.look();
         self.context = Context { table, ..known.unwrap_or_default() };
         let header = line.split_whitespace().collect::<Vec<_>>().join(" ");
         if self.headers.contains(&header) {
@@ -482,11 +486,12 @@ impl Reader {
         self.end_record(last);
         self.end_fields();
         let Reader { moments, mut unread, claims, is_assumed, .. } = self;
+        let ends_empty = moments.ends_empty();
         let moments = moments.finish();
         claims.hold_against(&moments, &mut unread);
         match moments.is_empty() {
             true => Err(unread),
-            false => Ok(Saved { moments, unread, is_assumed }),
+            false => Ok(Saved { moments, ends_empty, unread, is_assumed }),
         }
     }
 }
