@@ -51,6 +51,8 @@ const FORMS: &[Form] = &[
 
 const OCTETS: &str = "it is octets alone (tshark -x): text2pcap FILE OUT.pcap makes a capture of it, without its times";
 
+const FIELDS: &str = "it is fields of packets without their names (tshark -T fields): let tshark print these, too, with -E header=y";
+
 const SUMS: &str =
     "it is a number of sockets a state, of which no socket can be told: ss -tanpo lists them";
 
@@ -58,13 +60,27 @@ const SUMS: &str =
 pub fn form(start: &str) -> Option<&'static str> {
     let known = FORMS.iter().find(|form| form.words.iter().all(|word| start.contains(word)));
     let said = known.map(|form| form.says);
-    said.or_else(|| is_octets(start).then_some(OCTETS)).or_else(|| is_sums(start).then_some(SUMS))
+    said.or_else(|| is_octets(start).then_some(OCTETS))
+        .or_else(|| is_sums(start).then_some(SUMS))
+        .or_else(|| is_fields(start).then_some(FIELDS))
 }
 
 /// Lines that begin with the places of their octets.
 fn is_octets(start: &str) -> bool {
     let begins = |place| start.lines().any(|line| line.trim_start().starts_with(place));
     begins("0000  ") && begins("0010  ")
+}
+
+/// The first line has two addresses, and TCP's flags as tshark prints them: `0x0012`, `·······A··S·`.
+fn is_fields(start: &str) -> bool {
+    let first = start.lines().next().unwrap_or_default();
+    let cells = || first.split(['\t', ',', ';', '|', ' ']).map(|cell| cell.trim_matches('"'));
+    let addresses = cells().filter(|cell| cell.parse::<std::net::IpAddr>().is_ok()).count();
+    let is_flags = |cell: &str| {
+        let number = cell.strip_prefix("0x").is_some_and(|digits| digits.len() == 4);
+        number || cell.chars().count() == 12 && cell.contains('·')
+    };
+    addresses >= 2 && cells().any(is_flags)
 }
 
 /// `309 CLOSE_WAIT`, as `uniq -c` leaves it, or the other way round, as awk does: every line such a pair.
@@ -117,6 +133,18 @@ mod tests {
         assert_eq!(form("CLOSE-WAIT 309\nESTAB 12\n"), Some(SUMS));
         assert_eq!(form("CLOSE-WAIT 1 0 10.0.0.5:1 10.0.0.3:2\n"), None);
         assert_eq!(form("1 2\n"), None);
+    }
+
+    #[test]
+    fn fields_without_names_are_known_by_addresses_and_flags() {
+        for row in [
+            "1.5\t192.0.2.5\t\t47902\t198.51.100.3\t\t3306\t0x0002\t0\t0\t0\n",
+            "\"192.0.2.5\",\"47902\",\"198.51.100.3\",\"3306\",\"··········S·\"\n",
+        ] {
+            assert_eq!(form(row), Some(FIELDS), "{row}");
+        }
+        assert_eq!(form("192.0.2.5 198.51.100.3 10\n"), None);
+        assert_eq!(form("ip.src\tip.dst\ttcp.flags\n192.0.2.5\t198.51.100.3\t0x0002\n"), None);
     }
 
     #[test]
