@@ -63,3 +63,18 @@ fn an_answer_that_came_leaves_no_doubt() {
     let flow = report(&closed_by_client(Talk::logged_in(3306).ask("COMMIT", 0x0002)), &[]);
     assert_eq!((&flow["verdict"], &flow["doubts"]), (&json!("leak"), &json!([])));
 }
+
+/// MySQL answers no COM_STMT_CLOSE.
+#[test]
+fn what_has_no_answer_is_owed_none() {
+    let close = b"\x19\x01\0\0\0";
+    let talk = Talk::logged_in(3306).ask("COMMIT", 0x0002).wait(1).packet(CLIENT, 0, close);
+    let flow = report(&closed_by_client(talk.wait(1)), &[]);
+    assert_eq!((&flow["verdict"], &flow["doubts"]), (&json!("leak"), &json!([])));
+    // Of a statement that was prepared.
+    let prepared = Talk::logged_in(3306).packet(CLIENT, 0, b"\x16SELECT 1");
+    let prepared = prepared.packet(SERVER, 1, b"\0\x01\0\0\0\0\0\0\0\0\0\0");
+    let executed = prepared.packet(CLIENT, 0, b"\x17\x01\0\0\0\0\x01\0\0\0").ok(1, 0x0002);
+    let flow = report(&closed_by_client(executed.packet(CLIENT, 0, close)), &[]);
+    assert_eq!((&flow["mysql"]["answered"], &flow["doubts"]), (&json!(true), &json!([])), "{flow}");
+}
