@@ -607,3 +607,29 @@ fn a_wrong_checksum_that_is_printed_is_a_damaged_segment() {
     // That of the pseudo-header is filled in by the card.
     assert_eq!(first("0x141d (incorrect -> 0x1)").as_deref(), Some("leak [unconfirmed]"));
 }
+
+/// With `-v`, labels of MPLS stand on lines of their own, and the time on the first of them.
+#[test]
+fn labels_of_mpls_have_the_time() {
+    let tcp = "\tIP (tos 0x0, ttl 64, id 1, offset 0, flags [DF], proto TCP (6), length 40)";
+    let packet = |second: u8, labels: &str, told: &str| {
+        format!("22:13:{second}.000000 MPLS {labels}\n{tcp}\n    {told}, win 501, length 0\n")
+    };
+    let [client, server] = ["10.0.0.1.40000", "10.0.0.2.9999"];
+    for labels in [
+        "(label 16, tc 0, [S], ttl 63)",
+        "(label 16, tc 0, ttl 63)\n\t(label 17, tc 0, [S], ttl 63)",
+    ] {
+        let lines = [
+            packet(20, labels, &format!("{client} > {server}: Flags [S], seq 100")),
+            packet(21, labels, &format!("{server} > {client}: Flags [S.], seq 500, ack 101")),
+            packet(22, labels, &format!("{client} > {server}: Flags [.], ack 1")),
+            packet(30, labels, &format!("{server} > {client}: Flags [F.], seq 1, ack 1")),
+            packet(31, labels, &format!("{client} > {server}: Flags [.], ack 2")),
+        ];
+        let lines = lines.concat();
+        assert_eq!(judged(&lines), (Some(1), vec!["leak [brief]".to_owned()]), "{labels}");
+        let routed = lines.replace("ttl 64", "ttl 61");
+        assert_eq!(judged(&routed).1, ["leak [brief,remote-tap]"], "{labels}");
+    }
+}

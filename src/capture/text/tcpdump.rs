@@ -129,6 +129,11 @@ const TUNNELS: [&str; 8] = ["VXLAN", "Geneve", "GENEVE", "GREv", "OTV", "PPPoE",
 fn no_tcp(line: &str) -> Line {
     let (before, behind) = line.split_once(" > ").unwrap_or((line, ""));
     let (stamp, way) = front(before);
+    // `-v` prints the packet below its labels.
+    if let Some((before, _)) = before.split_once("MPLS (label ").filter(|_| behind.is_empty()) {
+        let (stamp, way) = front(before);
+        return Line::Head(stamp, way);
+    }
     if let Some((_, told)) = line.split_once("PktGroupId ") {
         return Line::Head(stamp, front::appearance(told));
     }
@@ -340,7 +345,9 @@ impl Tcpdump {
                 }
             }
             // The head of a packet in a tunnel has no time.
-            Line::Head(Stamp::None, _) if self.head.is_some() => {}
+            Line::Head(Stamp::None, _) if self.head.is_some() => {
+                self.head_ip = front::ip_header(text).or(self.head_ip);
+            }
             Line::Head(stamp, way) => {
                 self.flush_head(out);
                 self.head = Some((stamp, way));
