@@ -242,6 +242,12 @@ impl Postgresql {
 
     fn refuse(&mut self, error: Refusal) {
         let unsolicited = self.units.is_empty() && self.session.ready;
+        // Without its code, it says something only where nothing had been asked, no login either.
+        let is_clear = unsolicited && self.transaction.open.is_some();
+        if error.sqlstate.is_none() && !is_clear {
+            self.truncated = true;
+            return;
+        }
         self.session.denied |= !self.session.ready && error.denies();
         if let Some(unit) = self.units.front() {
             unit.failed = true;

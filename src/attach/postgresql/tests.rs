@@ -244,13 +244,40 @@ fn what_was_asked_before_a_hole_is_not_the_last_thing() {
 fn an_error_that_is_cut_says_what_is_there_of_it() {
     let head = "SFATAL\0VFATAL\0C57P05\0M";
     let body = format!("{head}terminating connection\0Fpostgres.c\0L3344\0Rexec_simple\0\0");
+    for captured in 0..7 {
+        assert_eq!(Refusal::read(&body.as_bytes()[..captured], false), None, "{captured}");
+    }
+    // That it ends the session is what it says first.
+    for captured in 7..20 {
+        let said =
+            Refusal::read(&body.as_bytes()[..captured], false).expect("an error").show(false);
+        assert_eq!(
+            (said.code, said.sqlstate, &*said.message),
+            (ErrorCode::Name("FATAL".into()), None, "…")
+        );
+        assert!(said.unsolicited);
+    }
     for captured in head.len() + 8..body.len() {
         let said = Refusal::read(&body.as_bytes()[..captured], false).expect("an error");
-        assert_eq!((&*said.sqlstate, said.fatal), ("57P05", true), "{captured}");
+        assert_eq!((said.sqlstate.as_deref(), said.fatal), (Some("57P05"), true), "{captured}");
         let is_whole = &*said.message == "terminating connection";
         assert!(is_whole || said.message.ends_with('…'), "{captured}: {}", said.message);
     }
     assert_eq!(Refusal::read(&body.as_bytes()[..body.len() - 4], true), None);
+}
+
+#[test]
+fn an_error_without_its_code_tells_something_where_nothing_was_asked() {
+    let cut = |talk: Talk| {
+        let fatal = error("FATAL", "57P05", "terminating connection");
+        let talk = talk.piece(Peer::Server, Piece::Data(&fatal[..14]));
+        talk.piece(Peer::Server, Piece::Missing(fatal.len() as u64 - 14)).facts().server_error
+    };
+    let code = ErrorCode::Name("FATAL".into());
+    assert_eq!(cut(Talk::logged_in()).map(|error| error.code), Some(code));
+    assert_eq!(cut(Talk::logged_in().client(&query("SELECT 1"))), None);
+    assert_eq!(cut(Talk::logged_in().piece(Peer::Server, Piece::Missing(9))), None);
+    assert_eq!(cut(Talk::new(false).client(&startup("user\0app\0"))), None);
 }
 
 #[test]
