@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use memchr::{memchr_iter, memmem};
 
-use crate::attach::Probe;
+use crate::attach::{GLANCE, Probe};
 
 /// The longest head that is read.
 const MAX_HEAD: usize = 16 * 1_024;
@@ -83,6 +83,10 @@ pub enum Step<'d> {
 pub fn probe(first: &[u8]) -> Probe {
     if first.starts_with(PREFACE) {
         return Probe::Sure;
+    }
+    // A snap length cut it.
+    if first.len() >= GLANCE && PREFACE.starts_with(first) {
+        return Probe::Likely;
     }
     const METHODS: [&[u8]; 9] = [
         b"GET ",

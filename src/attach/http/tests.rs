@@ -81,6 +81,8 @@ fn another_protocol_follows_or_was_there_from_the_beginning() {
     assert_eq!(talk(&[(Client, b"SSH-2.0-x\r\n")]).facts(false).confirmed, Some(false));
     assert_eq!(Http::probe(GET, Client), Probe::Sure);
     assert_eq!(Http::probe(&GET[..20], Client), Probe::Likely);
+    assert_eq!(Http::probe(&heads::PREFACE[..14], Client), Probe::Likely);
+    assert_eq!(Http::probe(&heads::PREFACE[..7], Client), Probe::No);
     assert_eq!(Http::probe(b"GET some words of another protocol\r\n", Client), Probe::No);
     assert_eq!(Http::probe(OK, Server), Probe::Sure);
 }
