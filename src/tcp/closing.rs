@@ -221,6 +221,9 @@ fn end_of(segment: &Segment) -> Seq {
 /// A packet this soon after its twin was captured twice (a bridge, a mirror port), not sent twice.
 pub const COPIED_NS: i64 = 1_000_000;
 
+/// Nanoseconds by which two segments that were captured in another order than they were sent are not apart.
+pub const LATE_NS: i64 = 1_000_000_000;
+
 /// Packets of one side overtake each other by less than this.
 const OVERTAKES_NS: i64 = 1_000_000_000;
 
@@ -375,9 +378,15 @@ impl Closing {
         if let (Some(fin), Some(ack)) = (self.fin, ack)
             && let Some(early) = holder.early_ack().filter(|early| early.number == fin.end)
         {
-            // A flipped bit may have made that: no earlier than the FIN itself, then.
             let is_sure = !early.is_one_bit_off() || holder.confirmed_ack() == Some(ack);
-            self.match_ack(ack, if is_sure { early.place } else { fin.place });
+            let is_late = fin.place.time.since(early.place.time) >= Some(LATE_NS);
+            match is_sure {
+                true => self.match_ack(ack, early.place),
+                // A flipped bit made that: whoever had received the FIN then would say so again by now.
+                false if is_late => {}
+                // A flipped bit may have made that: no earlier than the FIN itself, then.
+                false => self.match_ack(ack, fin.place),
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 //! nothing. What other segments say is enough, but for the last one of a connection.
 
 use super::Flow;
-use crate::tcp::closing::Acked;
+use crate::tcp::closing::{Acked, LATE_NS};
 use crate::tcp::half::{Half, News};
 use crate::tcp::notes::Noted;
 use crate::tcp::segment::Segment;
@@ -13,9 +13,8 @@ use crate::tcp::seq::Seq;
 use crate::tcp::side::Side;
 
 /// A lower ACK is not merely captured in another order than it was sent if it is lower by so many octets,
-/// or later by so much.
+/// or [`LATE_NS`] later.
 pub(super) const FAR: i64 = 1 << 17;
-pub(super) const LATE_NS: i64 = 1_000_000_000;
 
 impl Flow {
     /// The highest number of `side` that acknowledges something not captured.

@@ -5,9 +5,9 @@
 //! not captured: it counts, until what its receiver sends after it shows that there was nothing of the kind.
 
 use super::Flow;
-use super::early::{FAR, LATE_NS};
+use super::early::FAR;
 use crate::place::Time;
-use crate::tcp::closing::Fin;
+use crate::tcp::closing::{Fin, LATE_NS};
 use crate::tcp::half::Marks;
 use crate::tcp::notes::Noted;
 use crate::tcp::segment::Segment;
