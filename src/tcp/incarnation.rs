@@ -49,7 +49,9 @@ pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
         _ if flow.is_unanswered() && !fits_syn(flow, segment) => Belongs::Older,
         _ if flow.is_unanswered() && !flow.answers(segment) => Belongs::OlderNear,
         _ if !flow.is_unanswered() && precedes(sender, other, segment) => Belongs::OlderNear,
-        _ if !flow.is_unanswered() && !can_end(flow, side, segment) => {
+        _ if !flow.is_unanswered()
+            && (!can_end(flow, side, segment) || acks_elsewhere(other, segment)) =>
+        {
             match near(sender, segment) {
                 true => Belongs::OlderExactly,
                 false => Belongs::OlderNear,
@@ -128,6 +130,11 @@ fn can_end(flow: &Flow, side: Side, segment: &Segment) -> bool {
     // Of a side of which nothing was captured, the other one tells how far it is.
     let last = flow.half(side).snd_max().or(flow.half(side.other()).ack());
     !segment.flags.fin() || last.is_none_or(|last| is_last(last, segment))
+}
+
+/// Does a FIN acknowledge what is nowhere near what the other side has sent?
+fn acks_elsewhere(other: &Half, segment: &Segment) -> bool {
+    segment.flags.fin() && segment.flags.ack() && is_far(other, segment.ack)
 }
 
 /// The FIN comes after `max`, or is the one that ends there.
