@@ -8,7 +8,8 @@ use super::strange::Strange;
 use crate::prefetch::prefetch;
 use crate::tcp::flow::{Flow, Noted};
 use crate::tcp::incarnation::{
-    Belongs, belongs, fits_exactly, fits_nearly, is_another_s, knows_syn, takes_late,
+    Belongs, belongs, fits_exactly, fits_nearly, is_another_s, knows_syn, may_be_an_older_s,
+    takes_late,
 };
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::tcp::side::Side;
@@ -55,7 +56,8 @@ impl Chain {
     pub fn take(&mut self, older: &mut Older, segment: &Segment) -> (bool, bool) {
         // Most segments begin nothing and end nothing.
         let begins = self.newest.is_unanswered() || is_another_s(&self.newest, segment);
-        if segment.is_plain() && !begins && !self.may_go_back() {
+        let may_be_older = self.reused && may_be_an_older_s(&self.newest, segment);
+        if segment.is_plain() && !begins && !may_be_older && !self.may_go_back() {
             self.newest.take(segment);
             return (false, false);
         }

@@ -50,7 +50,7 @@ pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
         _ if flow.is_unanswered() && !flow.answers(segment) => Belongs::OlderNear,
         _ if !flow.is_unanswered() && precedes(sender, other, segment) => Belongs::OlderNear,
         _ if !flow.is_unanswered()
-            && (!can_end(flow, side, segment) || acks_elsewhere(other, segment)) =>
+            && (!can_end(flow, side, segment) || is_odd(sender, other, segment)) =>
         {
             match near(sender, segment) {
                 true => Belongs::OlderExactly,
@@ -132,9 +132,9 @@ fn can_end(flow: &Flow, side: Side, segment: &Segment) -> bool {
     !segment.flags.fin() || last.is_none_or(|last| is_last(last, segment))
 }
 
-/// Does a FIN acknowledge what is nowhere near what the other side has sent?
-fn acks_elsewhere(other: &Half, segment: &Segment) -> bool {
-    segment.flags.fin() && segment.flags.ack() && is_far(other, segment.ack)
+/// Is one of its numbers nowhere near what was used?
+fn is_odd(sender: &Half, other: &Half, segment: &Segment) -> bool {
+    segment.flags.ack() && (is_far(sender, segment.seq) || is_far(other, segment.ack))
 }
 
 /// The FIN comes after `max`, or is the one that ends there.
@@ -179,6 +179,12 @@ fn is_strange(flow: &Flow, side: Side, segment: &Segment) -> bool {
 #[inline(always)]
 pub fn is_another_s(flow: &Flow, segment: &Segment) -> bool {
     flow.acks_elsewhere(segment) && !flow.is_unanswered() && cannot_be_here(flow, segment)
+}
+
+/// Does it acknowledge what was not captured, or is long ago? An older connection may know that.
+#[inline(always)]
+pub fn may_be_an_older_s(flow: &Flow, segment: &Segment) -> bool {
+    flow.acks_elsewhere(segment)
 }
 
 #[cold]
