@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 
 use super::printed::{Item, Printed};
 use super::stamp::Stamp;
@@ -15,6 +16,12 @@ use crate::tcp::seq::Seq;
 
 /// More packets than this wait for no answer.
 const MAX_WAITING: usize = 512;
+
+/// Octets of a frame that Ethernet may have padded, with a VLAN tag or a checksum beside or without.
+const PADDED: RangeInclusive<u32> = 60..=64;
+
+/// The padding of a packet without options and payload.
+const PADDING: u32 = 6;
 
 /// No more than so many packets are tried together.
 const MAX_TRIED: usize = 12;
@@ -178,12 +185,13 @@ impl Streams {
                 _ => None,
             })
             .collect();
-        let overheads = stream.overheads(side);
-        let alone =
-            overheads.iter().find_map(|overhead| together(&carried(&waiting, *overhead), gap));
-        let found = alone.map(|packets| (packets, None)).or_else(|| {
-            overheads.iter().find_map(|overhead| with_fin(&waiting, *overhead, gap - 1))
-        });
+        let found = match stream.overhead(side) {
+            Some(sure) => {
+                let alone = together(&carried(&waiting, sure), gap).map(|packets| (packets, None));
+                alone.or_else(|| with_fin(&waiting, sure, gap - 1))
+            }
+            None => guessed(&waiting, &stream.guesses(side), gap),
+        };
         let (packets, fin) = found.unwrap_or_default();
         let (mut seq, mut sent_at) = (reached, stream.sent_at[side]);
         for (at, len) in packets {
@@ -232,35 +240,45 @@ fn carried(frames: &[Carrier], overhead: u32) -> Vec<Carrier> {
 /// The packets that carry just so much together, and the one that had the FIN: the last of them, or one behind it
 /// without payload, where a message that ends with the connection is shown.
 fn with_fin(frames: &[Carrier], overhead: u32, sum: u32) -> Option<(Vec<Carrier>, Option<usize>)> {
-    /// Ethernet pads what is shorter.
-    const SHORTEST: u32 = 60;
     let mut packets = match sum {
         0 => Vec::new(),
         sum => together(&carried(frames, overhead), sum)?,
     };
     let last = packets.last().map(|(at, _)| *at);
-    let is_bare = |(at, len): &&Carrier| Some(*at) > last && *len <= overhead.max(SHORTEST);
+    let is_bare = |(at, len): &&Carrier| Some(*at) > last && *len <= overhead.max(*PADDED.start());
     let bare = frames.iter().find(is_bare).map(|(at, _)| (*at, 0));
     packets.extend(bare);
     let fin = packets.last().map(|(at, _)| *at);
     fin.is_some().then_some((packets, fin))
 }
 
+/// The packets that carry just so much together where what their frames have beside is a guess.
+fn guessed(frames: &[Carrier], guesses: &[u32], sum: u32) -> Option<(Vec<Carrier>, Option<usize>)> {
+    let alone = guesses.iter().find_map(|guess| together(&carried(frames, *guess), sum));
+    let fin = || guesses.iter().find_map(|guess| with_fin(frames, *guess, sum - 1));
+    alone.map(|packets| (packets, None)).or_else(fin)
+}
+
 /// The earliest of the packets, in order, that carry just so much together.
-fn together(lens: &[(usize, u32)], sum: u32) -> Option<Vec<(usize, u32)>> {
-    if sum == 0 || lens.is_empty() {
-        return None;
-    }
-    let total = |lens: &[(usize, u32)]| lens.iter().map(|(_, len)| u64::from(*len)).sum::<u64>();
-    if total(lens) == u64::from(sum) {
-        return Some(lens.to_vec());
+fn together(lens: &[Carrier], sum: u32) -> Option<Vec<Carrier>> {
+    let total: u64 = lens.iter().map(|(_, len)| u64::from(*len)).sum();
+    if sum == 0 || total <= u64::from(sum) {
+        return (sum > 0 && total == u64::from(sum)).then(|| lens.to_vec());
     }
     let tried = &lens[..lens.len().min(MAX_TRIED)];
-    (1u32..1 << tried.len()).find_map(|chosen| {
-        let chosen = tried.iter().enumerate().filter(|(bit, _)| chosen & (1 << bit) != 0);
-        let chosen: Vec<_> = chosen.map(|(_, packet)| *packet).collect();
-        (total(&chosen) == u64::from(sum)).then_some(chosen)
-    })
+    // Each choice is one that was summed before, and one packet more.
+    let mut sums = vec![0u64];
+    for choice in 1usize..1 << tried.len() {
+        let newest = choice.ilog2() as usize;
+        let choice_sum = sums[choice - (1 << newest)] + u64::from(tried[newest].1);
+        if choice_sum == u64::from(sum) {
+            let is_chosen = |(at, _): &(usize, &Carrier)| choice & (1 << at) != 0;
+            let chosen = tried.iter().enumerate().filter(is_chosen);
+            return Some(chosen.map(|(_, packet)| *packet).collect());
+        }
+        sums.push(choice_sum);
+    }
+    None
 }
 
 impl Slot {
@@ -324,25 +342,31 @@ impl Stream {
         };
         match printed.len {
             0 if printed.flags.syn() => {}
-            0 => self.bare[me] = Some(beside),
+            // Some have selective acknowledgments beside.
+            0 => self.bare[me] = Some(self.bare[me].map_or(beside, |least| least.min(beside))),
             _ => self.overhead[me] = Some(beside),
         }
     }
 
-    /// Returns the octets a frame may have beside its payload, the surest first: Ethernet pads what
-    /// is short, so a packet without payload tells less.
-    fn overheads(&self, side: usize) -> Vec<u32> {
-        const WITHOUT_OPTIONS: u32 = 54;
-        const WITH_TIMESTAMPS: u32 = 66;
-        match self.overhead[side] {
-            Some(sure) => vec![sure],
-            None => {
-                let bare = [self.bare[side], self.bare[1 - side], self.overhead[1 - side]];
-                let mut all: Vec<u32> = bare.into_iter().flatten().collect();
-                all.extend([WITHOUT_OPTIONS, WITH_TIMESTAMPS]);
-                all
-            }
+    /// Returns the octets that a frame has beside its payload, where that is known: by one with payload, or by one
+    /// without it that Ethernet did not pad.
+    fn overhead(&self, side: usize) -> Option<u32> {
+        let own = self.bare[side].filter(|bare| !PADDED.contains(bare));
+        let other = self.bare[1 - side].filter(|bare| bare > PADDED.end());
+        self.overhead[side].or(own).or(other)
+    }
+
+    /// Returns what it may be where that is not known.
+    fn guesses(&self, side: usize) -> Vec<u32> {
+        /// Without options, and with timestamps.
+        const USUAL: [u32; 2] = [54, 66];
+        let told = [self.bare[side], self.bare[1 - side], self.overhead[1 - side]];
+        let mut all: Vec<u32> = told.into_iter().flatten().collect();
+        match self.bare[side] {
+            Some(padded) => all.push(padded - PADDING),
+            None => all.extend(USUAL),
         }
+        all
     }
 
     /// Returns the number this side had acknowledged before the packet at `position`.

@@ -1,0 +1,46 @@
+//! Packets as text that was printed or pasted in a way that misleads: the verdict of the packets, or status 2.
+
+mod common;
+
+use common::{Scratch, closewait, json_lines};
+
+/// Verdicts and doubts of a text's connections, with the exit status.
+fn judged(lines: &str) -> (Option<i32>, Vec<String>) {
+    let scratch = Scratch::new();
+    let path = scratch.write("printed.txt", lines.as_bytes());
+    let output = closewait(&[&path, "--all", "--format", "jsonl"]);
+    let flows = json_lines(&output).into_iter().filter(|line| line["type"] == "flow");
+    let said = flows.map(|flow| format!("{} {}", flow["verdict"], flow["doubts"]).replace('"', ""));
+    (output.status.code(), said.collect())
+}
+
+fn said(code: i32, flows: &[&str]) -> (Option<i32>, Vec<String>) {
+    (Some(code), flows.iter().map(|flow| (*flow).to_owned()).collect())
+}
+
+/// The octets that frames have beside their payload are those of the connection's bare ACKs: with another number, four
+/// records of TLS would seem to fit without the FIN that the last had.
+#[test]
+fn a_fin_within_a_record_of_tls_is_known_by_the_acks() {
+    let open = "\
+    1   0.000000   172.18.0.5 → 10.9.0.8     TCP 74 41869 → 443 [SYN] Seq=0 Win=229 Len=0 MSS=1460 TSval=1 TSecr=0
+    2   0.005000     10.9.0.8 → 172.18.0.5   TCP 74 443 → 41869 [SYN, ACK] Seq=0 Ack=1 Win=229 Len=0 MSS=1460 TSval=1 TSecr=0
+    3   0.010000   172.18.0.5 → 10.9.0.8     TCP 66 41869 → 443 [ACK] Seq=1 Ack=1 Win=29312 Len=0 TSval=2 TSecr=1
+    4   0.015000   172.18.0.5 → 10.9.0.8     TLSv1.2 166 Application Data
+    5   0.020000     10.9.0.8 → 172.18.0.5   TCP 66 443 → 41869 [ACK] Seq=1 Ack=101 Win=29312 Len=0 TSval=2 TSecr=1
+    6   0.025001     10.9.0.8 → 172.18.0.5   TLSv1.2 101 Application Data
+    7   0.030001     10.9.0.8 → 172.18.0.5   TLSv1.2 466 Application Data
+    8   0.035001     10.9.0.8 → 172.18.0.5   TLSv1.2 766 Application Data
+    9   0.040001     10.9.0.8 → 172.18.0.5   TLSv1.2 386 Application Data
+   10   0.045001   172.18.0.5 → 10.9.0.8     TCP 66 41869 → 443 [ACK] Seq=101 Ack=1457 Win=29312 Len=0 TSval=3 TSecr=2
+";
+    let last = "   13  59.995000   172.18.0.5 → 10.9.0.8     TCP 74 42000 → 443 [SYN] Seq=0 Win=229 Len=0 MSS=1460 TSval=1 TSecr=0\n";
+    let close = "\
+   11   1.445001   172.18.0.5 → 10.9.0.8     TCP 66 41869 → 443 [FIN, ACK] Seq=101 Ack=1457 Win=29312 Len=0 TSval=4 TSecr=3
+   12   1.450002     10.9.0.8 → 172.18.0.5   TCP 66 443 → 41869 [ACK] Seq=1457 Ack=102 Win=29312 Len=0 TSval=5 TSecr=4
+";
+    let leak = format!("{open}{last}");
+    assert_eq!(judged(&leak), said(1, &["leak []", "attempt []"]));
+    let closed = format!("{open}{close}{last}");
+    assert_eq!(judged(&closed), said(0, &["closed []", "attempt []"]));
+}
