@@ -44,3 +44,60 @@ fn a_fin_within_a_record_of_tls_is_known_by_the_acks() {
     let closed = format!("{open}{close}{last}");
     assert_eq!(judged(&closed), said(0, &["closed []", "attempt []"]));
 }
+
+/// Times since the first packet, of which one went back, or below which another list begins, are no pauses.
+#[test]
+fn one_time_that_goes_back_makes_no_pauses() {
+    let [client, server] = ["172.18.0.5", "172.18.0.3"];
+    let packets = |port: u16, reset: bool| {
+        let mut packets = vec![
+            (0, client, server, format!("{port} → 3306 [SYN] Seq=0 Win=229 Len=0")),
+            (200, server, client, format!("3306 → {port} [SYN, ACK] Seq=0 Ack=1 Win=229 Len=0")),
+            (400, client, server, format!("{port} → 3306 [ACK] Seq=1 Ack=1 Win=229 Len=0")),
+            (1000, client, server, format!("{port} → 3306 [PSH, ACK] Seq=1 Ack=1 Win=229 Len=28")),
+            (1200, server, client, format!("3306 → {port} [ACK] Seq=1 Ack=29 Win=229 Len=0")),
+            (
+                11_000,
+                server,
+                client,
+                format!("3306 → {port} [PSH, ACK] Seq=1 Ack=29 Win=229 Len=19"),
+            ),
+            (11_200, client, server, format!("{port} → 3306 [ACK] Seq=29 Ack=20 Win=229 Len=0")),
+            (
+                30_011_000,
+                server,
+                client,
+                format!("3306 → {port} [FIN, ACK] Seq=20 Ack=29 Win=229 Len=0"),
+            ),
+            (
+                30_011_200,
+                client,
+                server,
+                format!("{port} → 3306 [ACK] Seq=29 Ack=21 Win=229 Len=0"),
+            ),
+        ];
+        if reset {
+            packets.push((
+                30_511_000,
+                server,
+                client,
+                format!("3306 → {port} [RST] Seq=21 Win=0 Len=0"),
+            ));
+        }
+        packets
+    };
+    let list = |packets: &[(u64, &str, &str, String)]| -> String {
+        let line = |(time, from, to, told): &(u64, &str, &str, String)| {
+            let (seconds, micros) = (time / 1_000_000, time % 1_000_000);
+            format!("1 {seconds}.{micros:06} {from} → {to} TCP 66 {told}\n")
+        };
+        packets.iter().map(line).collect()
+    };
+    let mut late = packets(40_001, true);
+    late.swap(4, 5);
+    assert_eq!(judged(&list(&late)), judged(&list(&packets(40_001, true))));
+    let two = list(&packets(40_001, true)) + "\nBroken:\n" + &list(&packets(40_002, false));
+    let (code, flows) = judged(&two);
+    assert_eq!((code, flows[1].as_str()), (Some(1), "leak [brief]"), "{flows:?}");
+    assert!(flows[0].starts_with("reset"), "{flows:?}");
+}

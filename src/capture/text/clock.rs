@@ -15,6 +15,8 @@ pub struct Clock {
     printed: i64,
     now: Time,
     days: i64,
+    /// The moment from which times since the first packet count.
+    origin: Option<i64>,
 }
 
 /// The moment that a time without a date counts from: midnight, the packet before, the first
@@ -47,17 +49,30 @@ impl Style {
         let times: Vec<i64> = times.filter_map(clock).collect();
         let falls = |pair: &&[i64]| pair[1] < pair[0] / 2 && pair[0] - pair[1] < DAY_NS / 2;
         match times.first() {
-            Some(0) if times.is_sorted() => Style::SinceFirst,
-            Some(0) => Style::SinceLast,
+            Some(0) => Style::from_zero(&times),
             Some(_) => match times.windows(2).filter(falls).count() {
                 0 => Style::OfDay,
                 // Just after midnight that would be a clock set back.
                 1 if !are_short(&times) => Style::OfDay,
-                _ => Style::SinceLast,
+                _ if are_pauses(&times) => Style::SinceLast,
+                _ => Style::OfDay,
             },
             None => Style::OfDay,
         }
     }
+
+    /// Tells the style of relative times, of which the first is zero.
+    pub fn from_zero(times: &[i64]) -> Style {
+        if are_pauses(times) { Style::SinceLast } else { Style::SinceFirst }
+    }
+}
+
+/// Tells whether times fall again and again, as pauses do: about every other time. A packet that was captured late falls
+/// once, and so does a second list below the first.
+fn are_pauses(times: &[i64]) -> bool {
+    let steps = times.windows(2).filter(|pair| pair[1] != pair[0]).count();
+    let falls = times.windows(2).filter(|pair| pair[1] < pair[0]).count();
+    falls * 5 > steps
 }
 
 impl Clock {
@@ -75,7 +90,7 @@ impl Clock {
         };
         let at = match style {
             Style::SinceLast => self.now.nanos().unwrap_or(start()).saturating_add(nanos),
-            Style::SinceFirst => start().saturating_add(nanos),
+            Style::SinceFirst => self.origin(nanos).saturating_add(nanos),
             Style::OfDay => {
                 // Half a day back is not a clock set back, but midnight.
                 self.days += i64::from(nanos < self.printed - DAY_NS / 2);
@@ -85,6 +100,15 @@ impl Clock {
         self.printed = nanos;
         self.now = Time::from_nanos(at.into());
         (self.now, digits)
+    }
+}
+
+impl Clock {
+    /// The time of the first packet. Where another one begins from zero, another list does, below the first.
+    fn origin(&mut self, nanos: i64) -> i64 {
+        let begins = nanos == 0 && self.printed > 0;
+        let anew = self.now.nanos().filter(|_| begins);
+        *self.origin.insert(anew.or(self.origin).unwrap_or_else(start))
     }
 }
 

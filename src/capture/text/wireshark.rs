@@ -443,7 +443,7 @@ fn times_of(line: &str, layout: &Layout) -> Option<Vec<Stamp>> {
     (!matches!(row.packet, Packet::Other)).then_some(row.times)
 }
 
-/// Chooses the packet's time of several on each line: it goes on and never goes back; a column that
+/// Chooses the packet's time of several on each line: it goes on and goes back the least; a column that
 /// shows the same time everywhere, or pauses, is another.
 fn which_time(rows: &[Vec<Stamp>]) -> (usize, Style) {
     let column = |at: usize| -> Vec<Stamp> {
@@ -456,14 +456,10 @@ fn which_time(rows: &[Vec<Stamp>]) -> (usize, Style) {
     let nanos =
         |at: usize| -> Vec<i64> { column(at).into_iter().filter_map(Stamp::nanos).collect() };
     let moves = |at: &usize| nanos(*at).windows(2).any(|pair| pair[0] != pair[1]);
-    let goes_on = |at: &usize| moves(at) && nanos(*at).is_sorted();
-    let found = (0..columns).find(goes_on).or_else(|| (0..columns).find(moves)).unwrap_or(0);
+    let falls = |at: &usize| nanos(*at).windows(2).filter(|pair| pair[1] < pair[0]).count();
+    let found = (0..columns).filter(moves).min_by_key(falls).unwrap_or(0);
     let style = match column(found).first() {
-        Some(Stamp::Clock { .. })
-            if !nanos(found).is_sorted() && nanos(found).first() == Some(&0) =>
-        {
-            Style::SinceLast
-        }
+        Some(Stamp::Clock { nanos: 0, .. }) => Style::from_zero(&nanos(found)),
         // Seconds count from the first packet as a time of day does from midnight.
         _ => Style::OfDay,
     };
