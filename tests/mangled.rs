@@ -101,3 +101,32 @@ fn one_time_that_goes_back_makes_no_pauses() {
     assert_eq!((code, flows[1].as_str()), (Some(1), "leak [brief]"), "{flows:?}");
     assert!(flows[0].starts_with("reset"), "{flows:?}");
 }
+
+/// tcpdump -vv prints the numbers of bare ACKs, too. They are relative also where the text leaves out the handshake.
+#[test]
+fn relative_numbers_without_the_handshake_are_known() {
+    let [client, server] = ["172.18.0.5.38830", "172.18.0.3.3306"];
+    let line = |second: u32, from: &str, to: &str, told: &str| {
+        format!("22:13:{second}.000000 IP (tos 0x0, ttl 64)\n    {from} > {to}: Flags {told}\n")
+    };
+    let packets = [
+        line(20, client, server, "[S], seq 400000001, win 229, length 0"),
+        line(20, server, client, "[S.], seq 3900000001, ack 400000002, win 229, length 0"),
+        line(20, client, server, "[.], seq 1, ack 1, win 229, length 0"),
+        line(21, client, server, "[P.], seq 1:29, ack 1, win 229, length 28"),
+        line(21, server, client, "[.], seq 1, ack 29, win 229, length 0"),
+        line(40, server, client, "[F.], seq 1, ack 29, win 229, length 0"),
+        line(40, client, server, "[.], seq 29, ack 2, win 229, length 0"),
+        line(42, client, server, "[F.], seq 29, ack 2, win 229, length 0"),
+        line(42, server, client, "[.], seq 2, ack 30, win 229, length 0"),
+    ];
+    let without = |missing: &[usize]| -> String {
+        let kept = packets.iter().enumerate().filter(|(at, _)| !missing.contains(at));
+        kept.map(|(_, packet)| packet.as_str()).collect()
+    };
+    assert_eq!(judged(&without(&[])), said(0, &["closed []"]));
+    assert_eq!(judged(&without(&[0])), said(0, &["closed []"]));
+    assert_eq!(judged(&without(&[1])), said(0, &["closed []"]));
+    assert_eq!(judged(&without(&[0, 1])), said(0, &["closed []"]));
+    assert_eq!(judged(&without(&[0, 1, 7])), said(0, &["closed [fin-implied]"]));
+}

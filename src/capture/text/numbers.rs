@@ -79,6 +79,11 @@ impl Talk {
         };
         let base = match self.base {
             Some(base) if !printed.flags.syn() => base,
+            None if !*as_is && self.is_begun(printed, me, ack) => {
+                let base =
+                    self.reached.map(|reached| reached.map_or(Seq(0), |next| next + u32::MAX));
+                *self.base.insert(base)
+            }
             _ => {
                 let seen = as_printed.or(self.reached[me]);
                 self.unseen = seen.is_none().then_some(me);
@@ -109,6 +114,14 @@ impl Talk {
             None => self.reached[me].unwrap_or(base[me]),
         };
         (seq, Some(absolute(ack, 1 - me)))
+    }
+
+    /// Tells whether tcpdump had seen the packets by which a connection begins, though the text leaves them out: numbers
+    /// as they were sent are not so small.
+    fn is_begun(&self, printed: &Printed, me: usize, ack: Seq) -> bool {
+        const SMALL: u32 = 1 << 20;
+        let is_told = printed.seq.map_or(self.reached[me].is_some(), |seq| seq < SMALL);
+        is_told && ack.0 < SMALL && !printed.flags.syn()
     }
 
     fn reach(&mut self, printed: &Printed, me: usize, seq: Seq, ack: Option<Seq>) {
