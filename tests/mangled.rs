@@ -130,3 +130,49 @@ fn relative_numbers_without_the_handshake_are_known() {
     assert_eq!(judged(&without(&[0, 1])), said(0, &["closed []"]));
     assert_eq!(judged(&without(&[0, 1, 7])), said(0, &["closed [fin-implied]"]));
 }
+
+/// Logs of packets that name the state of their sockets are no lists of sockets, and no captures.
+#[test]
+fn logs_of_dropped_packets_are_no_lists() {
+    let scratch = Scratch::new();
+    for (log, name) in [
+        (
+            "TIME     PID    IP SADDR:SPORT          > DADDR:DPORT          STATE (FLAGS)
+05:46:07 82093  4  10.74.40.245:50010   > 10.74.40.245:58484   CLOSE_WAIT (ACK)
+\tb'tcp_drop+0x1'
+
+",
+            "tcpdrop",
+        ),
+        (
+            "TIME     PID    IP LADDR:LPORT          T> RADDR:RPORT          STATE
+01:55:05 0      4  10.153.223.157:22    R> 69.53.245.40:34619   CLOSE_WAIT
+",
+            "tcpretrans",
+        ),
+    ] {
+        let path = scratch.write("log.txt", log.as_bytes());
+        for args in [&[path.as_str()][..], &["sockets", &path]] {
+            let output = closewait(args);
+            let (out, err) = common::text(&output);
+            assert_eq!((output.status.code(), &*out), (Some(2), ""), "{name}: {out}");
+            assert!(err.contains(name), "{err}");
+        }
+    }
+}
+
+/// A service without a known number is what a line lacks, and the option that prints numbers helps.
+#[test]
+fn an_unknown_service_is_named_as_the_reason() {
+    let scratch = Scratch::new();
+    for line in [
+        "22:13:20.000000 IP a.38822 > b.no-such-service: Flags [S], seq 1, win 1, length 0\n",
+        "1 0.000000 10.0.0.1 → 10.0.0.2 TCP 66 38822 → no-such-service [SYN] Seq=0 Win=1 Len=0\n",
+    ] {
+        let path = scratch.write("printed.txt", line.as_bytes());
+        let output = closewait(&[&path]);
+        let err = common::text(&output).1;
+        assert_eq!(output.status.code(), Some(2));
+        assert!(err.contains("is not known (tcpdump -n and tshark -n print numbers)"), "{err}");
+    }
+}

@@ -1,5 +1,8 @@
 //! Text of other forms than packets a line or sockets a line: its form by how it begins, and what helps.
 
+use super::text::info::info;
+use crate::services::port_of;
+
 /// A form: words that its beginning has, and a sentence about it.
 struct Form {
     words: &'static [&'static str],
@@ -49,6 +52,18 @@ const FORMS: &[Form] = &[
     },
 ];
 
+/// Logs of packets that name the state of their sockets: no list of sockets, though their lines look like one.
+const LOGS: &[Form] = &[
+    Form {
+        words: &["SADDR:SPORT", "DADDR:DPORT", "STATE (FLAGS)"],
+        says: "it is a log of packets that the kernel dropped (tcpdrop), not of sockets that are left: ss -tanpo on the host lists them",
+    },
+    Form {
+        words: &["LADDR:LPORT", "RADDR:RPORT", "STATE"],
+        says: "it is a log of packets that were sent again (tcpretrans), not of sockets that are left: ss -tanpo on the host lists them",
+    },
+];
+
 const OCTETS: &str = "it is octets alone (tshark -x): text2pcap FILE OUT.pcap makes a capture of it, without its times";
 
 const FIELDS: &str = "it is fields of packets without their names (tshark -T fields): let tshark print these, too, with -E header=y";
@@ -58,11 +73,21 @@ const SUMS: &str =
 
 /// Describes a text by its beginning, where it has one of these forms.
 pub fn form(start: &str) -> Option<&'static str> {
-    let known = FORMS.iter().find(|form| form.words.iter().all(|word| start.contains(word)));
-    let said = known.map(|form| form.says);
-    said.or_else(|| is_octets(start).then_some(OCTETS))
+    log(start)
+        .or_else(|| said(FORMS, start))
+        .or_else(|| is_octets(start).then_some(OCTETS))
         .or_else(|| is_sums(start).then_some(SUMS))
         .or_else(|| is_fields(start).then_some(FIELDS))
+}
+
+/// Describes a log of packets that may be taken for a list of sockets.
+pub fn log(start: &str) -> Option<&'static str> {
+    said(LOGS, start)
+}
+
+fn said(forms: &[Form], start: &str) -> Option<&'static str> {
+    let is_it = |form: &&Form| form.words.iter().all(|word| start.contains(word));
+    forms.iter().find(is_it).map(|form| form.says)
 }
 
 /// Lines that begin with the places of their octets.
@@ -103,9 +128,24 @@ pub fn lacks(line: &str) -> &'static str {
         line.rsplit_once(": tcp ").is_some_and(|(_, len)| len.trim().parse::<u32>().is_ok());
     if is_quiet {
         "tcpdump -q prints no flags (leave -q out, or give the capture itself); "
+    } else if has_unknown_service(line) {
+        "the service that stands for a port in it is not known (tcpdump -n and tshark -n print numbers); "
     } else {
         ""
     }
+}
+
+fn has_unknown_service(line: &str) -> bool {
+    let is_unknown =
+        |port: &str| !port.bytes().all(|b| b.is_ascii_digit()) && port_of(port).is_none();
+    if let Some(info) = info(line) {
+        return info.ports.into_iter().any(is_unknown);
+    }
+    let ends = line.split_once(": Flags [").and_then(|(before, _)| before.rsplit_once(" > "));
+    ends.is_some_and(|(before, to)| {
+        let from = before.split_whitespace().next_back().unwrap_or_default();
+        [from, to].iter().any(|end| end.rsplit_once('.').is_some_and(|(_, port)| is_unknown(port)))
+    })
 }
 
 #[cfg(test)]

@@ -178,6 +178,10 @@ pub fn parse(text: &str) -> Result<Saved, NotAList> {
     let (mut reader, mut layouts) = (Reader::default(), Layouts::default());
     let text = Breaks::of(text.as_bytes()).usual(text.as_bytes());
     let text = String::from_utf8_lossy(&text);
+    let start = String::from_utf8_lossy(&text.as_bytes()[..text.len().min(BEGINNING)]);
+    if let Some(log) = foreign::log(&start) {
+        return Err(NotAList::Foreign(log));
+    }
     let (mut number, mut rest) = (1, &*text);
     while !rest.is_empty() {
         if let Some((len, pieces)) = layouts.pieces(rest) {
@@ -200,8 +204,7 @@ pub fn parse(text: &str) -> Result<Saved, NotAList> {
         rest = after;
     }
     reader.finish(number - 1).map_err(|unread| {
-        let start = text.as_bytes().get(..BEGINNING).unwrap_or(text.as_bytes());
-        let form = foreign::form(&String::from_utf8_lossy(start));
+        let form = foreign::form(&start);
         form.map_or(NotAList::Unknown(unread), NotAList::Foreign)
     })
 }
