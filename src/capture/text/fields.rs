@@ -89,6 +89,7 @@ pub fn old_style(tail: &str) -> Option<Found> {
     if word.is_empty() || word.len() > 8 {
         return None;
     }
+    let rest = without_checksum(rest);
     let is_apart = rest.is_empty() || rest.starts_with([' ', '\t']);
     // A fold took the blank away, and nothing else can stand there.
     let is_folded = rest.starts_with(|c: char| c.is_ascii_digit()) || rest.starts_with("ack");
@@ -121,6 +122,12 @@ pub fn old_style(tail: &str) -> Option<Found> {
     let fields = Fields { flags, seq, ack, len, window, scale: Scale::UNKNOWN };
     let whole = win.is_some() || rest.contains("[|tcp");
     Some(if whole { Found::Whole(fields) } else { Found::Cut(None) })
+}
+
+/// `, cksum 0x9dc9 (correct), 1:1(0) …`, as `-v` prints it between 3.9 and 4.0; wrong: `(incorrect (-> 0x9dc9), `.
+fn without_checksum(rest: &str) -> &str {
+    let behind = rest.strip_prefix(", cksum ").and_then(|told| told.split_once("),"));
+    behind.map_or(rest, |(_, behind)| behind)
 }
 
 /// `[tcp sum ok]`, `[bad tcp cksum 1234 (->5678)!]`, `[ECN-Echo]`.
@@ -259,6 +266,11 @@ mod tests {
                 fields(fin, Some(1), Some(1), 1),
             ),
             (".], ack 90, win 0, length 0", ". ack 90 win 0", fields(ack, None, Some(90), 0)),
+            (
+                ".], cksum 0x1 (incorrect -> 0x2), ack 90, win 0, length 0",
+                "., cksum 0x1 (incorrect (-> 0x2), ack 90 win 0",
+                fields(ack, None, Some(90), 0),
+            ),
             ("R], seq 5, win 0, length 0", "R 5:5(0) win 0", fields(rst, Some(5), None, 0)),
         ] {
             assert_eq!(new_style(new), expected, "{new}");

@@ -55,9 +55,7 @@ pub fn info(line: &str) -> Option<Info<'_>> {
 
 /// Returns true if a line has such contents, though they may be unreadable for some reason.
 pub fn looks_like_info(line: &str) -> bool {
-    ["[SYN]", "[SYN, ACK]", "[ACK]", "[FIN, ACK]", "[PSH, ACK]", "[FIN, PSH, ACK]", "[RST"]
-        .iter()
-        .any(|flags| line.contains(flags))
+    ["[SYN", "[ACK", "[FIN", "[PSH", "[RST"].iter().any(|flags| line.contains(flags))
         && line.contains("Win=")
 }
 
@@ -79,6 +77,8 @@ fn flag_names(text: &str) -> Option<Flags> {
             "ACK" => Flags::ACK,
             "URG" => 0x20,
             "ECN" | "ECE" | "CWR" | "NS" | "AE" | "Reserved" => 0,
+            // ECN's counter, since Wireshark 4.
+            name if name.starts_with("ACE=") => 0,
             _ => return None,
         };
         Some(Flags(flags.0 | bit))
@@ -123,6 +123,7 @@ mod tests {
             ("x 47902 -> 3306 [FIN, ACK] Seq=89 Ack=17 Win=229 Len=0", ["47902", "3306"]),
             ("x 47902->3306 [FIN, ACK] Seq=89 Ack=17 Win=229 Len=0 TSval=1", ["47902", "3306"]),
             ("x 47902 > mysql [FIN, ACK] Seq=89 Ack=17 Win=229 Len=0", ["47902", "mysql"]),
+            ("x 47902 -> 3306 [FIN, ACK, ACE=0] Seq=89 Ack=17 Win=229 Len=0", ["47902", "3306"]),
             ("x 47902(47902)->mysql(3306) [FIN, ACK] Seq=89 Ack=17 Len=0", ["47902", "3306"]),
         ] {
             let got = info(line).unwrap();
