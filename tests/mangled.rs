@@ -102,6 +102,171 @@ fn one_time_that_goes_back_makes_no_pauses() {
     assert!(flows[0].starts_with("reset"), "{flows:?}");
 }
 
+/// A packet by its time and ends, and what tcpdump 3, FortiGate and Wireshark tell of it.
+type Packet = (&'static str, &'static str, &'static str, [&'static str; 3]);
+
+/// A connection that the server closed and the client did not.
+fn leak() -> [Packet; 5] {
+    let [client, server] = ["172.18.0.5", "172.18.0.3"];
+    [
+        (
+            "0.000000",
+            client,
+            server,
+            ["S 100:100(0) win 229", "syn 100", "[SYN] Seq=0 Win=229 Len=0"],
+        ),
+        (
+            "0.000200",
+            server,
+            client,
+            [
+                "S 900:900(0) ack 101 win 229",
+                "syn 900 ack 101",
+                "[SYN, ACK] Seq=0 Ack=1 Win=229 Len=0",
+            ],
+        ),
+        (
+            "0.000400",
+            client,
+            server,
+            [". ack 1 win 229", "ack 901", "[ACK] Seq=1 Ack=1 Win=229 Len=0"],
+        ),
+        (
+            "30.011000",
+            server,
+            client,
+            ["F 1:1(0) ack 1 win 229", "fin 901 ack 101", "[FIN, ACK] Seq=1 Ack=1 Win=229 Len=0"],
+        ),
+        (
+            "30.011200",
+            client,
+            server,
+            [". ack 2 win 229", "ack 902", "[ACK] Seq=1 Ack=2 Win=229 Len=0"],
+        ),
+    ]
+}
+
+fn port(end: &str) -> &'static str {
+    if end == "172.18.0.5" { "38822" } else { "3306" }
+}
+
+/// Where a text has lost some of its line ends, or all, each packet is read.
+#[test]
+fn packets_that_stand_on_one_line_are_read() {
+    let clock = |time: &str| {
+        let (seconds, fraction) = time.split_once('.').expect("a fraction");
+        format!("22:13:{seconds:0>2}.{fraction}")
+    };
+    let of = |form: &dyn Fn(usize, Packet) -> String, between: [&str; 2]| {
+        let lines = leak().into_iter().zip(1..);
+        let lines = lines.map(|(packet, number)| form(number, packet) + between[number % 2]);
+        lines.collect::<String>() + "\n"
+    };
+    let old = |_: usize, (time, from, to, told): Packet| {
+        format!("{} IP {from}.{} > {to}.{}: {}", clock(time), port(from), port(to), told[0])
+    };
+    let asa = |number: usize, (time, from, to, told): Packet| {
+        format!("{number}: {} {from}.{} > {to}.{}: {}", clock(time), port(from), port(to), told[0])
+    };
+    let fortigate = |_: usize, (time, from, to, told): Packet| {
+        format!("{time} port1 in {from}.{} -> {to}.{}: {}", port(from), port(to), told[1])
+    };
+    let tshark = |number: usize, (time, from, to, told): Packet| {
+        format!("{number} {time} {from} → {to} TCP 66 {} → {} {}", port(from), port(to), told[2])
+    };
+    let wireshark = |number: usize, (time, from, to, told): Packet| {
+        format!("{number} {time}  {from}  {to}  TCP  66  {} → {} {}", port(from), port(to), told[2])
+    };
+    for between in [["   ", "   "], ["\n", "   "], ["   ", "\n"], ["\n", "\n"]] {
+        for (name, text) in [
+            ("tcpdump 3", of(&old, between)),
+            ("ASA", of(&asa, between)),
+            ("FortiGate", of(&fortigate, between)),
+            ("tshark", of(&tshark, between)),
+            ("Wireshark", of(&wireshark, between)),
+        ] {
+            assert_eq!(judged(&text), said(1, &["leak [brief]"]), "{name}:\n{text}");
+        }
+    }
+    // What cannot be parted is no single packet.
+    let cells = "1,0.000000,172.18.0.5,172.18.0.3,TCP,66,38822 → 3306 [SYN] Seq=0 Win=229 Len=0";
+    assert_eq!(judged(&format!("{cells}\n{cells},{cells}\n")).0, Some(2));
+}
+
+const BESIDE: &str =
+    "22:15:00.000000 IP 10.9.0.1.1000 > 10.9.0.7.6379: Flags [S], seq 1, win 229, length 0\n";
+
+/// Beside a packet that is read, what may be others of TCP is no all-clear.
+#[test]
+fn what_may_be_tcp_is_said() {
+    for lines in [
+        // Cut at the right, before the flags.
+        "22:13:20.213856 IP ip-172-31-15-197.internal.38822 > ip-172-31-24-254.internal.330\n",
+        "22:13:20.213856 02:42:ac:12:00:05 > 02:42:ac:12:00:03, ethertype IPv4 (0x0800), length 74: 172.18.0.\n",
+        // Shortened by hand.
+        "22:13:50.224856 IP 172.18.0.3.3306 > 172.18.0.5.38822: FIN, ACK\n",
+        "22:13:50.224856 IP 172.18.0.3.3306 > 172.18.0.5.38822: [F.], seq 20, ack 29\n",
+        "22:13:50.224856 IP 172.18.0.3.3306 > 172.18.0.5.38822: Flags: FIN\n",
+        // Of other programs.
+        "Frame 1: 74 bytes on wire (592 bits), 74 bytes captured (592 bits)\n",
+        "\"1\",\"0.000000\",\"172.18.0.5\",\"172.18.0.3\",\"TCP\",\"66\",\"38822  >  3306 [FIN, ACK] Seq=0 Ack=1 Win=29312 Len=0\"\n",
+        "ip.src\ttcp.srcport\tip.dst\ttcp.dstport\ttcp.flags\ttcp.seq\ttcp.ack\ttcp.len\n",
+        "TCP: 38822 -> 3306 .S.... seq=b2b3b312 ack=00000000\n",
+        "Nov 14 22:13:20.213: 172.18.0.5:38822 (ID:1234) -> 172.18.0.3:3306 (world) to-stack FORWARDED (TCP Flags: SYN)\n",
+        "1\t22:13:20.213856 11/14/2023\tapp.exe\t172.18.0.5\t172.18.0.3\tTCP\tTCP:Flags=......S., SrcPort=38822\n",
+        "T 2023/11/14 22:13:20.213856 172.18.0.5:38822 -> 172.18.0.3:3306 [S] #1\n",
+        "TCP:  ----- TCP Header -----\n",
+        "172.18.0.5:38822 → 172.18.0.3:3306 [SYN] Seq=2998121234 Ack=0 Len=0\n",
+    ] {
+        assert_eq!(judged(&format!("{BESIDE}{lines}{BESIDE}")).0, Some(2), "{lines}");
+    }
+    for lines in [
+        "tcpdump -r x.pcap 'tcp[tcpflags] & tcp-fin != 0'\n",
+        "$ tshark -r x.pcap -Y tcp.flags.fin==1 -T fields -e ip.src -e tcp.srcport\n",
+        "22:13:50.224856 IP 10.0.0.1.53 > 10.0.0.2.5353: 1+ A? x. (21)\n",
+        "22:13:50.224856 02:42:ac:12:00:05 > ff:ff:ff:ff:ff:ff, ethertype Unknown (0x88b5), length 60:\n",
+    ] {
+        assert_eq!(judged(&format!("{BESIDE}{lines}{BESIDE}")).0, Some(0), "{lines}");
+    }
+}
+
+/// In a list without an arrow, a word more or less moves the ends: no other hosts are made of it.
+#[test]
+fn a_word_more_or_less_makes_no_other_hosts() {
+    let line = |(time, from, to, told): &Packet| {
+        format!("1 {time} {from} {to} TCP 66 {} → {} {}\n", port(from), port(to), told[2])
+    };
+    let whole = leak().iter().map(line).collect::<String>();
+    assert_eq!(judged(&whole).0, Some(1));
+    let fin = "1 30.011000 172.18.0.3 172.18.0.5 TCP";
+    for moved in [
+        "30.011000 172.18.0.3 172.18.0.5 TCP",
+        "1 30.011000 172.18.0.3 172.18.0.5 0 TCP",
+        "1 30.011000 172.18.0.3 > 172.18.0.5 TCP",
+    ] {
+        assert!(whole.contains(fin));
+        assert_eq!(judged(&whole.replace(fin, moved)).0, Some(2), "{moved}");
+    }
+    // With an arrow, the ends are known without the protocol.
+    let bare = whole.replace(" TCP 66", " 66").replace(" 172.18.0.3 66", " → 172.18.0.3 66");
+    let bare = bare.replace(" 172.18.0.5 66", " → 172.18.0.5 66");
+    assert_eq!(judged(&bare).0, Some(1));
+    let record = "1 30.500000 172.18.0.5 172.18.0.3 0 TLSv1.2 97 Encrypted Alert\n";
+    assert_eq!(judged(&format!("{whole}{record}")).0, Some(2));
+}
+
+/// Without a column for the RST, a reset would be an open connection.
+#[test]
+fn each_flag_needs_its_column() {
+    let header = "frame.time_relative\tip.src\ttcp.srcport\tip.dst\ttcp.dstport\ttcp.flags.syn\ttcp.flags.ack\ttcp.flags.fin\ttcp.seq\ttcp.ack\ttcp.len\n";
+    let row = "0.000000000\t172.18.0.5\t38822\t172.18.0.3\t3306\t1\t0\t0\t0\t0\t0\n";
+    let scratch = Scratch::new();
+    let path = scratch.write("fields.txt", format!("{header}{row}").as_bytes());
+    let output = closewait(&[&path]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(common::text(&output).1.contains("without tcp.flags.reset"));
+}
+
 /// tcpdump -vv prints the numbers of bare ACKs, too. They are relative also where the text leaves out the handshake.
 #[test]
 fn relative_numbers_without_the_handshake_are_known() {
@@ -159,6 +324,51 @@ fn logs_of_dropped_packets_are_no_lists() {
             assert!(err.contains(name), "{err}");
         }
     }
+}
+
+/// Heads of packets that other systems print above the ends, with the time and the way.
+#[test]
+fn heads_of_other_systems_lend_their_times() {
+    let text = |head: &dyn Fn(&str, &str) -> String| -> String {
+        let line = |(time, from, to, told): &Packet| {
+            let (seconds, fraction) = time.split_once('.').expect("a fraction");
+            let head = head(&format!("22:13:{seconds:0>2}.{fraction}"), from);
+            format!("{head}\n\t{from}.{} > {to}.{}: {}\n", port(from), port(to), told[0])
+        };
+        leak().iter().map(line).collect()
+    };
+    let asa =
+        text(&|time, _| format!("   1: {time} 0002.b301.0203 0002.b301.0204 0x0800 Length: 66"));
+    let junos = text(&|time, from| {
+        let way = if from == "172.18.0.5" { "Out" } else { "In" };
+        format!(
+            "{time} {way} \n\tJuniper PCAP Flags [Ext, no-L2], PCAP Extension(s) total length 16\n\t-----original packet-----"
+        )
+    });
+    // With times, it was held for less than a second.
+    assert_eq!(judged(&asa), said(1, &["leak [brief]"]));
+    assert_eq!(judged(&junos), said(1, &["leak [brief]"]));
+}
+
+/// Of tcpdump -A, a line of the payload may begin with a time: of another kind than the packets', it tells none.
+#[test]
+fn times_within_a_payload_are_not_the_packets() {
+    let text = |payload: &str| -> String {
+        let line = |(time, from, to, told): &Packet| {
+            let (seconds, fraction) = time.split_once('.').expect("a fraction");
+            format!(
+                "22:13:{seconds:0>2}.{fraction} IP {from}.{} > {to}.{}: {}\n{payload}",
+                port(from),
+                port(to),
+                told[0]
+            )
+        };
+        leak().iter().map(line).collect()
+    };
+    let payload =
+        "2023-11-14 22:13:21.213856 GET /x > y\n2023-11-14 22:13:21.213856 IP changed: a > b: c\n";
+    assert_eq!(judged(&text("")), said(1, &["leak [brief]"]));
+    assert_eq!(judged(&text(payload)), judged(&text("")));
 }
 
 /// A service without a known number is what a line lacks, and the option that prints numbers helps.

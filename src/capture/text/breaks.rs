@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
+use super::columns::is_number;
 use super::front::clock_at_the_end;
+use super::stamp::Stamp;
 
 /// The mark that ends a line. A newline does in any text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,12 +101,10 @@ pub fn within(line: &str) -> impl Iterator<Item = &str> {
 /// The packets on a line: each begins with its time.
 fn packets(line: &str) -> Vec<&str> {
     const FLAGS: &str = "Flags [";
-    if line.find(FLAGS) == line.rfind(FLAGS) {
-        return vec![line];
-    }
-    let begins =
-        |mark| line.match_indices(mark).filter_map(|(at, _)| clock_at_the_end(&line[..at]));
-    let mut starts: Vec<usize> = [" IP ", " IP6 ", " ARP, "].into_iter().flat_map(begins).collect();
+    let mut starts = match line.find(FLAGS) == line.rfind(FLAGS) {
+        true => times_before_arrows(line),
+        false => times_before_protocols(line),
+    };
     starts.sort_unstable();
     let (mut packets, mut from) = (Vec::new(), 0);
     for at in starts.into_iter().filter(|at| *at > 0).chain([line.len()]) {
@@ -112,6 +112,50 @@ fn packets(line: &str) -> Vec<&str> {
         from = at;
     }
     packets
+}
+
+/// The places of tcpdump's times, which may stand at the end of another word.
+fn times_before_protocols(line: &str) -> Vec<usize> {
+    let begins =
+        |mark| line.match_indices(mark).filter_map(|(at, _)| clock_at_the_end(&line[..at]));
+    [" IP ", " IP6 ", " ARP, "].into_iter().flat_map(begins).collect()
+}
+
+/// The places where another packet begins, of any form: at a time that stands between two arrows.
+fn times_before_arrows(line: &str) -> Vec<usize> {
+    let is_arrow = |word: &str| matches!(word, ">" | "->" | "\u{2192}");
+    if line.split(' ').filter(|word| is_arrow(word)).nth(1).is_none() {
+        return Vec::new();
+    }
+    let counts_packets = line.contains("Seq=");
+    let (mut starts, mut waiting) = (Vec::new(), None);
+    let (mut has_time, mut has_arrow) = (false, false);
+    let (mut at, mut before) = (0, (0, ""));
+    for word in line.split(' ') {
+        if is_arrow(word) {
+            // Not a quote mark before the first packet.
+            has_arrow = has_time;
+            starts.extend(waiting.take());
+        } else if is_time(word) {
+            // A number before it is the packet's, and so is a day.
+            let is_own = before.1.strip_suffix(':').is_some_and(is_number)
+                || before.1.matches(['-', '/']).count() == 2
+                || counts_packets && is_number(before.1);
+            waiting = has_arrow.then_some(if is_own { before.0 } else { at }).or(waiting);
+            (has_time, has_arrow) = (true, false);
+        }
+        if !word.is_empty() {
+            before = (at, word);
+        }
+        at += word.len() + 1;
+    }
+    starts
+}
+
+/// A time as it is printed of packets: no other number has so many digits behind its point.
+fn is_time(word: &str) -> bool {
+    let digits = word.rsplit_once('.').map_or(0, |(_, fraction)| fraction.len());
+    matches!(digits, 6 | 9) && (Stamp::clock(word).is_some() || Stamp::seconds(word).is_some())
 }
 
 #[cfg(test)]

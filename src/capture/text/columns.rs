@@ -98,6 +98,9 @@ const NAMES: &[(&str, Role)] = &[
     ("tcp.window_size_value", Role::Window),
 ];
 
+/// Characters between cells.
+pub const DELIMITERS: [u8; 4] = [b'\t', b',', b';', b'|'];
+
 /// The columns of a table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Columns(Vec<Option<Role>>);
@@ -164,20 +167,26 @@ impl Columns {
     /// Names the columns that are missing to tell how a connection was closed; `None` if all are
     /// there.
     pub fn lacks(&self) -> Option<&'static str> {
+        if self.has(Role::Info) {
+            return (!self.has(Role::Destination)).then_some("the column Destination");
+        }
+        self.lacks_field()
+    }
+
+    /// Names the field that is missing to do without the column Info.
+    pub fn lacks_field(&self) -> Option<&'static str> {
         let fields = [
             (Role::SourcePort, "tcp.srcport"),
             (Role::DestinationPort, "tcp.dstport"),
             (Role::Len, "tcp.len"),
         ];
-        if self.has(Role::Info) {
-            return (!self.has(Role::Destination)).then_some("the column Destination");
-        }
         if !self.has(Role::Destination) {
             return Some("ip.dst");
         }
-        let has_each = [Role::Fin, Role::Syn, Role::Ack].iter().all(|role| self.has(*role));
-        if !self.has(Role::Flags) && !has_each {
-            return Some("tcp.flags");
+        if !self.has(Role::Flags)
+            && let Some(missing) = self.lacks_flag()
+        {
+            return Some(missing);
         }
         if !self.has(Role::Seq) && !self.has(Role::SeqRaw) {
             return Some("tcp.seq");
@@ -187,9 +196,23 @@ impl Columns {
         }
         fields.into_iter().find(|(role, _)| !self.has(*role)).map(|(_, name)| name)
     }
+
+    /// Names the flag that has no column of its own, where others have; or all, where none has.
+    fn lacks_flag(&self) -> Option<&'static str> {
+        let flags = [
+            (Role::Syn, "tcp.flags.syn"),
+            (Role::Ack, "tcp.flags.ack"),
+            (Role::Fin, "tcp.flags.fin"),
+            (Role::Rst, "tcp.flags.reset"),
+        ];
+        let mut missing = flags.iter().filter(|(role, _)| !self.has(*role)).peekable();
+        let first = missing.peek().map(|(_, name)| *name);
+        if missing.count() == flags.len() { Some("tcp.flags") } else { first }
+    }
 }
 
-fn is_number(text: &str) -> bool {
+/// Tells whether there are digits, and nothing else.
+pub fn is_number(text: &str) -> bool {
     let text = text.trim();
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use super::ends::Ends;
 use super::lines::{unquoted, without_emphasis};
 use super::printed::{Item, Printed};
+use super::signs::shows_flags;
 use super::stamp::Stamp;
 use crate::tcp::segment::{Flags, Scale};
 use crate::tcp::seq::{Seq, later};
@@ -50,6 +51,7 @@ impl Fortigate {
         let item = match line.split_once(" -> ") {
             Some((before, behind)) => item(before, behind, ends),
             None if line.is_empty() => return,
+            None if shows_flags(line) => Item::Unread(number, String::new()),
             None => no_tcp(line),
         };
         match item {

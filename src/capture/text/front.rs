@@ -20,11 +20,23 @@ pub fn front(text: &str) -> (Stamp, Option<Way>) {
     (stamp, way(&words[own..]))
 }
 
+/// The first line of a packet whose ends stand on another: `1: 22:13:20.213856 0002.b301.0203 0002.b301.0204 0x0800
+/// Length: 66` of an ASA, and of Junos `22:13:20.213856 Out`.
+pub fn head_alone(line: &str) -> Option<(Stamp, Option<Way>)> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let before = match &*words {
+        [time, "In" | "Out"] if clock_at_the_end(time).is_some() => line,
+        [.., "0x0800" | "0x86dd", "Length:", _] => line.rsplit_once(" 0x")?.0,
+        _ => return None,
+    };
+    Some(front(before)).filter(|(stamp, _)| *stamp != Stamp::None)
+}
+
 /// Finds the IP header that `-v` prints: `ttl 63` or `hlim 64`, and `flags [+]` where more fragments follow.
 pub fn ip_header(text: &str) -> Option<IpHeader> {
     let header = &text[HEADERS.iter().filter_map(|mark| text.find(mark)).min()?..];
     let (_, behind) = header.split_once("ttl ").or_else(|| header.split_once("hlim "))?;
-    let hops = behind.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+    let hops = behind.trim_start().split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
     Some(IpHeader { hops, more_fragments: behind.contains(", flags [+]") })
 }
 

@@ -49,6 +49,7 @@ use self::fortigate::Fortigate;
 use self::lines::{dropped, line_len, printed, whole_lines};
 use self::numbers::Numbers;
 use self::printed::{Item, Printed, packet};
+use self::signs::is_of_another_form;
 use self::stamp::Stamp;
 use self::tcpdump::Tcpdump;
 use self::turned::{Turned, is_newest_first, turned};
@@ -193,7 +194,7 @@ impl TextReader {
         let items = try_out(&mut Form::Tcpdump(Box::default(), Numbers::default()), head);
         // What tcpdump may have printed, too, but need not: Wireshark is asked first.
         let perhaps = |item: &Item| match item {
-            Item::Unread(..) => true,
+            Item::Unread(_, line) => !is_of_another_form(line),
             // Packets of other kinds may fill the beginning of a long text.
             Item::Other(_) => goes_on && head.len() > MAX_SEARCH,
             Item::Tcp(_) | Item::Dropped(_) | Item::Skipped(_) | Item::CutOff => false,

@@ -7,7 +7,7 @@ use super::fields::{Found, new_style, old_style};
 use super::front::{self, HEADERS, front, process_below, trailer};
 use super::lines::{unquoted, without_emphasis, without_marks};
 use super::printed::{IpHeader, Item, Printed};
-use super::signs::{has_fields, shows_flags};
+use super::signs::{has_fields, has_flags_of_its_own, may_be_tcp, names_columns, shows_flags};
 use super::stamp::Stamp;
 use super::sums;
 use crate::capture::process::Process;
@@ -137,6 +137,9 @@ fn no_tcp(line: &str) -> Line {
     if let Some((_, told)) = line.split_once("PktGroupId ") {
         return Line::Head(stamp, front::appearance(told));
     }
+    if let Some(head) = front::head_alone(line) {
+        return Line::Head(head.0, head.1);
+    }
     if is_head(line) {
         let head = Line::Head(stamp, way);
         return if line.ends_with(')') { head } else { Line::Cut(Box::new(head)) };
@@ -147,6 +150,7 @@ fn no_tcp(line: &str) -> Line {
     if octets.is_some_and(|octets| octets.parse::<u32>().is_ok())
         || told.starts_with("[|tcp]")
         || has_fields(behind)
+        || has_flags_of_its_own(behind)
     {
         return Line::Unread;
     }
@@ -211,6 +215,8 @@ pub struct Tcpdump {
     /// Processes are named below their packets, as far as is known: then each waits for a line.
     names_below: bool,
     waiting: Option<Printed>,
+    /// The time of the last packet of TCP.
+    last: Stamp,
 }
 
 struct Open {
@@ -258,8 +264,10 @@ impl Tcpdump {
         let is_cut_off = open
             .as_ref()
             .is_some_and(|open| matches!(open.line, Line::Other(_)) && open.text.contains(" > "));
-        if let Some(open) = open {
-            self.give_up(open, out);
+        match open {
+            Some(open) if is_cut_off => self.settle(open.line, open.number, &open.text, out),
+            Some(open) => self.give_up(open, out),
+            None => {}
         }
         self.flush_head(out);
         self.release(out);
@@ -310,6 +318,9 @@ impl Tcpdump {
 
     fn give_up(&mut self, open: Open, out: &mut VecDeque<Item>) {
         match open.line {
+            Line::Other(stamp) if may_be_tcp(&open.text) && self.is_of_kind(stamp) => {
+                self.settle(Line::Unread, open.number, &open.text, out);
+            }
             Line::Nothing if !shows_flags(&open.text) => out.push_back(Item::Skipped(open.lines)),
             line => self.settle(line, open.number, &open.text, out),
         }
@@ -339,6 +350,7 @@ impl Tcpdump {
                     Some((stamp, _)) => out.push_back(Item::Other(stamp)),
                     None => {}
                 }
+                self.last = printed.stamp;
                 self.waiting = Some(printed);
                 if !self.names_below {
                     self.release(out);
@@ -353,6 +365,9 @@ impl Tcpdump {
                 self.head = Some((stamp, way));
                 self.head_process = front::process(text);
                 self.head_ip = front::ip_header(text);
+            }
+            Line::Other(stamp) if !self.is_of_kind(stamp) && !shows_flags(text) => {
+                out.push_back(Item::Skipped(1));
             }
             Line::Other(_) if shows_flags(text) => {
                 self.flush_head(out);
@@ -370,11 +385,18 @@ impl Tcpdump {
                 out.push_back(Item::Unread(number, text.to_owned()));
             }
             Line::Cut(_) | Line::Nothing if text.is_empty() => {}
-            Line::Cut(_) | Line::Nothing if shows_flags(text) => {
+            Line::Cut(_) | Line::Nothing if shows_flags(text) || names_columns(text) => {
                 out.push_back(Item::Unread(number, text.to_owned()));
             }
             Line::Cut(_) | Line::Nothing => out.push_back(Item::Skipped(1)),
         }
+    }
+
+    /// Is a time printed as those of the packets before? Others stand in what a packet carried (`-A`).
+    fn is_of_kind(&self, stamp: Stamp) -> bool {
+        let kind = std::mem::discriminant::<Stamp>;
+        let is_printed = |stamp: Stamp| stamp != Stamp::None;
+        !is_printed(stamp) || !is_printed(self.last) || kind(&stamp) == kind(&self.last)
     }
 
     /// The first of two lines had no second one of TCP: it was some other packet.

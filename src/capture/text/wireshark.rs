@@ -1,14 +1,16 @@
 //! Packets as Wireshark and tshark list them: a line each, a table, or fields.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use super::clock::Style;
-use super::columns::{Columns, Role, arrows, cells};
+use super::columns::{Columns, DELIMITERS, Role, arrows, cells, is_number};
 use super::ends::Ends;
 use super::folded::{self, Folded, Whole};
 use super::info::{Info, flags_cell, info, looks_like_info};
 use super::lines::printed;
 use super::printed::{Item, Printed};
+use super::signs::shows_flags;
 use super::stamp::Stamp;
 use super::streams::{Hidden, Shown, Streams};
 use crate::tcp::segment::{Flags, Scale};
@@ -83,8 +85,6 @@ enum Packet<'a> {
 /// Lines that are searched for the names of columns.
 const MAX_HEADER: usize = 200;
 
-const DELIMITERS: [u8; 4] = [b'\t', b',', b';', b'|'];
-
 impl Wireshark {
     /// Recognises a text by its beginning.
     pub fn of(head: &[u8]) -> Found {
@@ -140,8 +140,12 @@ impl Wireshark {
     fn line(&mut self, number: u64, line: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
         let cells = self.layout.cells(line);
         let item = match self.layout.row(line, &cells) {
+            // Another packet stands behind the first.
+            Some(_) if line.matches("] Seq=").count() > 1 => {
+                Item::Unread(number, line.trim().to_owned())
+            }
             Some(row) => return self.row(row, number, line, ends, out),
-            None if looks_like_info(line) || line.contains(": Flags [") => {
+            None if looks_like_info(line) || line.contains(": Flags [") || shows_flags(line) => {
                 Item::Unread(number, line.trim().to_owned())
             }
             None => Item::Skipped(1),
@@ -312,23 +316,37 @@ fn words_row(line: &str, source: Option<usize>) -> Option<Row<'_>> {
     if times.is_empty() {
         return None;
     }
-    let protocol = words.get(to + 1)?;
-    // A name with a blank: where it ends is not known.
-    let is_shifted = info.is_some() && *protocol != "TCP" && words[to + 1..].contains(&"TCP");
+    let protocol_at = to + 1;
+    let protocol = words.get(protocol_at)?;
+    let [from, to] = [*words.get(from)?, *words.get(to)?];
+    let is_clear = match &info {
+        // With an arrow, there may be no protocol. A name with a blank: where it ends is not known.
+        Some(_) if arrow.is_some() => {
+            is_end(to) && (*protocol == "TCP" || !words[protocol_at..].contains(&"TCP"))
+        }
+        // Without, a word more or less moves all others.
+        Some(_) => protocol.ends_with("TCP") && is_end(from) && is_end(to),
+        None => from.parse::<IpAddr>().is_err() || is_end(to) && !is_number(protocol),
+    };
     let is_part = is_part_of_message(line);
     Some(Row {
         times,
-        from: words.get(from)?,
-        to: words.get(to)?,
+        from,
+        to,
         protocol,
-        frame_len: words.get(to + 2).and_then(|len| len.parse().ok()),
+        frame_len: words.get(protocol_at + 1).and_then(|len| len.parse().ok()),
         packet: match info {
-            Some(_) if is_shifted => Packet::Unread,
+            _ if !is_clear => Packet::Unread,
             Some(info) => info.into(),
             None if *protocol == "TCP" && !is_part || looks_like_info(line) => Packet::Unread,
             None => Packet::Other,
         },
     })
+}
+
+/// No column's number, mark or protocol in the place of an end.
+fn is_end(word: &str) -> bool {
+    !is_number(word) && !matches!(word, ">" | "TCP")
 }
 
 /// Is it a segment of TCP that is shown as the message which it is a part of, without its own numbers?
@@ -368,7 +386,7 @@ fn table_row<'a>(columns: &Columns, cells: &'a [String]) -> Option<Row<'a>> {
         to: to.unwrap_or_default(),
         protocol,
         frame_len: columns.cell(cells, Role::FrameLen).and_then(|len| len.parse().ok()),
-        packet: match columns.cell(cells, Role::Info).filter(|_| !columns.has(Role::Len)) {
+        packet: match columns.cell(cells, Role::Info).filter(|_| columns.lacks_field().is_some()) {
             Some(text) => match info(text) {
                 Some(info) => info.into(),
                 None if protocol == "TCP" && !is_part_of_message(text) || looks_like_info(text) => {
