@@ -296,6 +296,50 @@ fn relative_numbers_without_the_handshake_are_known() {
     assert_eq!(judged(&without(&[0, 1, 7])), said(0, &["closed [fin-implied]"]));
 }
 
+/// What a text says of packets that are not in it is a doubt: lost ones, a capture that was cut off, and those that
+/// somebody left out.
+#[test]
+fn what_the_text_lacks_is_a_doubt() {
+    let lines: Vec<String> = leak()
+        .iter()
+        .map(|(time, from, to, told)| {
+            let (seconds, fraction) = time.split_once('.').expect("a fraction");
+            format!(
+                "22:13:{seconds:0>2}.{fraction} IP {from}.{} > {to}.{}: {}\n",
+                port(from),
+                port(to),
+                told[0]
+            )
+        })
+        .collect();
+    let text = |between: &str, last: &str| lines.join("") + between + BESIDE + last;
+    assert_eq!(judged(&text("", "")), said(1, &["leak []", "attempt []"]));
+    for last in [
+        "1,313 packets dropped by kernel\n",
+        "37 packets captured\n13 packets dropped\n",
+        "tshark: 13 packets dropped from eth0\n",
+        "Packets received/dropped on interface 'eth0': 37/13 (pcap:13/dumpcap:0/flushed:0/ps_ifdrop:0) (74.0%)\n",
+    ] {
+        assert_eq!(judged(&text("", last)).1[0], "leak [dropped]", "{last}");
+    }
+    for gap in ["...\n", "[...]\n", "\u{2026}\n", "<snip>\n", "[snip]\n"] {
+        assert_eq!(judged(&text(gap, "")).1[0], "leak [dropped]", "{gap}");
+        // Before the first packet, any capture leaves some out; and below one may stand what it carried.
+        assert_eq!(judged(&(gap.to_owned() + &text("", ""))).1[0], "leak []", "{gap}");
+        assert_eq!(judged(&text(&format!("E..<..@\n{gap}"), "")).1[0], "leak []", "{gap}");
+    }
+    for cut in [
+        "tcpdump: pcap_loop: truncated dump file; tried to read 16 header bytes, only got 4\n",
+        "tshark: The file \"x.pcap\" appears to have been cut short in the middle of a packet.\n",
+    ] {
+        let (_, flows) = judged(&text("", cut));
+        assert_eq!(flows[0], "leak [truncated]", "{cut}");
+        assert_eq!(judged(&(cut.to_owned() + &text("", ""))).1, flows, "{cut}");
+    }
+    let received = "Packets received/dropped on interface 'eth0': 37/0 (pcap:0/dumpcap:0)\n";
+    assert_eq!(judged(&text("", received)).1[0], "leak []");
+}
+
 /// Logs of packets that name the state of their sockets are no lists of sockets, and no captures.
 #[test]
 fn logs_of_dropped_packets_are_no_lists() {
@@ -369,6 +413,55 @@ fn times_within_a_payload_are_not_the_packets() {
         "2023-11-14 22:13:21.213856 GET /x > y\n2023-11-14 22:13:21.213856 IP changed: a > b: c\n";
     assert_eq!(judged(&text("")), said(1, &["leak [brief]"]));
     assert_eq!(judged(&text(payload)), judged(&text("")));
+}
+
+/// Forms of versions: what tcpdump 3.9 and Wireshark 4 print, an arrow in markup, and Info beside other fields.
+#[test]
+fn forms_of_versions_are_read() {
+    let old: String = leak()
+        .iter()
+        .map(|(time, from, to, [told, ..])| {
+            let (flags, rest) = told.split_once(' ').expect("fields");
+            let (seconds, fraction) = time.split_once('.').expect("a fraction");
+            format!(
+                "22:13:{seconds:0>2}.{fraction} IP (tos 0x0, ttl  64, id 1, offset 0, flags [DF], proto: TCP (6), length: 52) {from}.{} > {to}.{}: {flags}, cksum 0x9dc9 (correct), {rest}\n",
+                port(from),
+                port(to)
+            )
+        })
+        .collect();
+    let tshark = |arrow: &str| -> String {
+        let line = |(time, from, to, told): &Packet| {
+            format!(
+                "1 {time} {from} {arrow} {to} TCP 66 {} {arrow} {} {}\n",
+                port(from),
+                port(to),
+                told[2]
+            )
+        };
+        leak().iter().map(line).collect()
+    };
+    let beside = leak().iter().fold(
+        "frame.time_relative\tip.src\tip.dst\t_ws.col.Protocol\ttcp.len\t_ws.col.Info\n".to_owned(),
+        |text, (time, from, to, told)| {
+            text + &format!(
+                "{time}\t{from}\t{to}\tTCP\t0\t{} → {} {}\n",
+                port(from),
+                port(to),
+                told[2]
+            )
+        },
+    );
+    for text in [
+        old,
+        tshark("→").replace("ACK]", "ACK, ACE=0]"),
+        tshark("&rarr;"),
+        tshark("&#8594;"),
+        tshark("&#x2192;"),
+        beside,
+    ] {
+        assert_eq!(judged(&text), said(1, &["leak [brief]"]), "{text}");
+    }
 }
 
 /// A service without a known number is what a line lacks, and the option that prints numbers helps.

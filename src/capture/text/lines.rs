@@ -79,18 +79,41 @@ fn typed(c: char) -> Option<char> {
     })
 }
 
-/// The packets that tcpdump says it has lost, in one of its last lines: `12 packets dropped by kernel`.
+/// The packets that tcpdump or tshark says it has lost, in one of its last lines: `12 packets dropped by kernel`,
+/// `tshark: 13 packets dropped from eth0`, `Packets received/dropped on interface 'eth0': 37/13 (pcap:13/…`.
 pub fn dropped(line: &str) -> Option<u64> {
-    let (before, by) = [" packets dropped by ", " packet dropped by "]
-        .iter()
-        .find_map(|words| line.trim_end().split_once(words))?;
-    let number = before.split_whitespace().next_back()?.trim_start_matches(['"', '\'']);
-    if by.starts_with("kernel") || by.starts_with("interface") { number.parse().ok() } else { None }
+    let number = |text: &str| text.replace(',', "").parse().ok();
+    let line = line.trim_end();
+    if let Some((_, told)) = line.split_once("Packets received/dropped on interface ") {
+        return number(told.rsplit_once("': ")?.1.split(['/', ' ']).nth(1)?);
+    }
+    let (before, by) =
+        [" packets dropped", " packet dropped"].iter().find_map(|words| line.split_once(words))?;
+    let told = before.split_whitespace().next_back()?.trim_start_matches(['"', '\'']);
+    let by = by.trim_start().trim_end_matches('"');
+    let is_by = by.is_empty() || by.starts_with("by kernel") || by.starts_with("by interface");
+    if is_by || by.starts_with("from ") { number(told) } else { None }
+}
+
+/// Tells whether tcpdump or tshark says that the file ended within a packet.
+pub fn is_cut_off(line: &str) -> bool {
+    line.contains("truncated dump file; tried to read ")
+        || line.contains(" appears to have been cut short in the middle of a packet")
+}
+
+/// Tells whether a line stands for others that whoever wrote the text has left out: `...`, `[...]`, `<snip>`.
+pub fn is_left_out(line: &str) -> bool {
+    let bare = line.trim().trim_matches(['[', ']', '(', ')', '<', '>', '-', ' ']);
+    let has_dots = bare.len() >= 3 && bare.chars().all(|c| matches!(c, '.' | '\u{2026}'));
+    has_dots || ["snip", "snipped", "snip snip"].iter().any(|word| bare.eq_ignore_ascii_case(word))
 }
 
 /// A line of a web page's source: the characters that markup has names for, and no break at its end.
 fn without_markup(line: &str) -> String {
-    const NAMED: [(&str, &str); 8] = [
+    const NAMED: [(&str, &str); 11] = [
+        ("&rarr;", "\u{2192}"),
+        ("&#8594;", "\u{2192}"),
+        ("&#x2192;", "\u{2192}"),
         ("&gt;", ">"),
         ("&#62;", ">"),
         ("&#x3e;", ">"),

@@ -46,7 +46,7 @@ use self::breaks::{Breaks, within};
 use self::clock::{Clock, Style};
 use self::ends::Ends;
 use self::fortigate::Fortigate;
-use self::lines::{dropped, line_len, printed, whole_lines};
+use self::lines::{dropped, is_cut_off, is_left_out, line_len, printed, whole_lines};
 use self::numbers::Numbers;
 use self::printed::{Item, Printed, packet};
 use self::signs::is_of_another_form;
@@ -83,6 +83,10 @@ pub struct TextReader {
     breaks: Breaks,
     order: Order,
     twins: Twins,
+    /// The line before was a packet.
+    is_below: bool,
+    /// A line says that the capture was cut off, before others perhaps.
+    was_cut: bool,
     /// The packet that was made of the last line, and its process.
     packet: Vec<u8>,
     process: Option<Process>,
@@ -247,6 +251,8 @@ impl TextReader {
             breaks: Breaks::default(),
             order: Order::Forward,
             twins: Twins::default(),
+            is_below: false,
+            was_cut: false,
             packet: Vec::new(),
             process: None,
         }
@@ -320,13 +326,22 @@ impl TextReader {
         let line = printed(self.breaks.bare(line));
         for line in within(&line) {
             self.ready.extend(dropped(line).map(Item::Dropped));
+            self.was_cut |= is_cut_off(line);
+            // At least one packet. Below other lines it may be what a packet carried.
+            let is_gap = self.is_below && is_left_out(line);
+            self.ready.extend(is_gap.then_some(Item::Dropped(1)));
+            let known = self.ready.len();
             self.form.take(number, line, &mut self.ends, &mut self.ready);
+            if self.ready.len() > known {
+                self.is_below = !matches!(self.ready.back(), Some(Item::Skipped(_)));
+            }
         }
     }
 
     fn end(&mut self) {
         self.ended = true;
         self.form.end(&mut self.ends, &mut self.ready);
+        self.ready.extend(self.was_cut.then_some(Item::CutOff));
     }
 
     fn tcp(&mut self, printed: &Printed) -> Record {
