@@ -11,6 +11,13 @@ pub fn is_of_a_socket(line: &str) -> bool {
     close_waits(line) > 0 && (ends(line) > 0 || is_of_lsof(line)) && !is_command(line)
 }
 
+/// Does a line have the ends or the state of a socket, whatever else it is? A filter of `ss` has ends, too.
+pub fn has_row(line: &str) -> bool {
+    const FILTERS: [&str; 4] = ["src", "dst", "sport", "dport"];
+    let is_filter = |word: &str| FILTERS.contains(&word.trim_matches(['(', '\'', '"']));
+    is_of_a_socket(line) || words::addresses(line) > 1 && !line.split_whitespace().any(is_filter)
+}
+
 /// A line of a table of states, as `uniq -c` makes it, that counts sockets in CLOSE-WAIT: `12 CLOSE_WAIT`.
 pub fn counted(line: &str) -> Option<u64> {
     let apart = |c: char| c.is_whitespace() || "{}\",:;=|()'".contains(c);
@@ -178,15 +185,31 @@ fn is_command(line: &str) -> bool {
         |word: &str| TOOLS.contains(&word.rsplit_once("bin/").map_or(word, |(_, tool)| tool));
     let is_asked =
         |pair: &[&str]| is_tool(pair[0]) && (pair[1].starts_with(['-', '/']) || pair[1] == "state");
+    // A table begins with the mark of a pipe.
+    let is_table = line.trim_start().starts_with('|');
     let is_piped = || {
         let behind = line.split('|').skip(1).filter_map(|part| part.split_whitespace().next());
         behind.into_iter().any(is_tool)
     };
     let is_prompt =
         || ["$ ", "# ", "% "].iter().any(|prompt| line.trim_start().starts_with(prompt));
-    words.windows(2).any(is_asked)
-        || is_piped()
-        || is_prompt() && words.iter().any(|word| is_tool(word))
+    let is_line = words.windows(2).any(is_asked)
+        || !is_table && is_piped()
+        || is_prompt() && words.iter().any(|word| is_tool(word));
+    is_line && is_searched(line, is_tool)
+}
+
+/// Is CLOSE-WAIT what a command looks for? A sentence that begins with one says it of a socket.
+fn is_searched(line: &str, is_tool: impl Fn(&str) -> bool) -> bool {
+    let is_mark = |c: char| "'\"`=/:\\^~({[".contains(c);
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let Some(at) = words.iter().position(|word| close_waits(word) > 0) else { return true };
+    let before = at.checked_sub(1).map_or("", |before| words[before]);
+    let bare = before.trim_matches(is_mark).trim_start_matches(['|', '$']);
+    let is_asking = |word: &str| {
+        word.is_empty() || word.starts_with(['-', '/']) || matches!(word, "state" | "and" | "or")
+    };
+    words[at].contains(is_mark) || is_tool(bare) || is_asking(bare)
 }
 
 #[cfg(test)]

@@ -235,6 +235,8 @@ pub struct Context {
     pub is_stateless: bool,
     /// The state that a command asked for.
     pub asked: Option<State>,
+    /// A sentence names that command: it may not be the list's.
+    pub is_told: bool,
     /// The number of columns from the state to the process, in netstat's lists.
     pub process_column: Option<usize>,
     /// The process stands before the protocol (sockstat of FreeBSD).

@@ -242,7 +242,7 @@ impl Table {
     pub fn row(&self, line: &str) -> Option<SavedLine> {
         let cells = match self.delimiter {
             Some(delimiter) => cells(line, delimiter),
-            None => line.split_whitespace().map(String::from).collect(),
+            None => self.words(line),
         };
         let last =
             self.roles.iter().rposition(|role| matches!(role, Some(Role::State | Role::Peer)));
@@ -250,12 +250,32 @@ impl Table {
             return None;
         }
         // Its last word may have been cut off.
-        if self.delimiter.is_none() && cells.last().is_some_and(|cell| cell == "CLOSE") {
+        if self.delimiter.is_none() && cells.last().is_some_and(|cell| words::is_cut(&[cell])) {
             return Some(SavedLine::Unclear);
         }
         let named = self.roles.iter().zip(&cells);
         let record: Record = named.filter_map(|(role, cell)| Some(((*role)?, &**cell))).collect();
         Some(socket(&record))
+    }
+}
+
+impl Table {
+    /// The words of a line, with those of its state in one.
+    fn words(&self, line: &str) -> Vec<String> {
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        let state = self.roles.iter().position(|role| *role == Some(Role::State));
+        let apart = state.and_then(|at| Some((at, words::state_at(words.get(at..)?)?.1)));
+        let Some((at, taken)) = apart.filter(|(_, taken)| *taken > 1) else {
+            return words.into_iter().map(String::from).collect();
+        };
+        let after = words.split_off(at + taken);
+        let state = words.split_off(at).concat();
+        words
+            .into_iter()
+            .map(String::from)
+            .chain([state])
+            .chain(after.into_iter().map(String::from))
+            .collect()
     }
 }
 
@@ -281,9 +301,10 @@ fn cells(line: &str, delimiter: char) -> Vec<String> {
     cells.iter().map(|cell| cell.trim().to_owned()).collect()
 }
 
-/// `LocalAddress   : 192.0.2.5` of Format-List, `"LocalAddress":  "192.0.2.5",` of JSON.
+/// `LocalAddress   : 192.0.2.5` of Format-List, `"LocalAddress":  "192.0.2.5",` of JSON, `local_address = 192.0.2.5`
+/// of osquery.
 pub fn field(line: &str) -> Option<(Role, &str)> {
-    let (name, value) = line.split_once(':')?;
+    let (name, value) = line.split_once([':', '='])?;
     let value = value.trim().trim_end_matches(',').trim_matches('"');
     let role = role(name.trim().trim_matches('"'))?;
     // More than a word is no address; `Close Wait` is a state.

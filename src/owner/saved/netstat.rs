@@ -171,18 +171,26 @@ fn solaris(words: &[&str]) -> Option<Socket> {
         }
         numbers => (None, numbers),
     };
-    let [_, send_q, _, recv_q, state, ..] = rest else { return None };
+    let [_, send_q, _, recv_q, state @ ..] = rest else { return None };
     let queues = [Some(recv_q.parse().ok()?), Some(send_q.parse().ok()?)];
-    Some(socket([local, peer], words::state(state)?, queues, holder.into_iter().collect()))
+    let (state, _) = whole_state(state)?;
+    Some(socket([local, peer], state, queues, holder.into_iter().collect()))
+}
+
+/// The state with which these words begin, if it was not cut off, and the words behind it.
+fn whole_state<'a, 'w>(words: &'a [&'w str]) -> Option<(State, &'a [&'w str])> {
+    let (state, taken) = words::state_at(words).filter(|_| !words::is_cut(words))?;
+    Some((state, &words[taken..]))
 }
 
 /// `192.0.2.5 47902 198.51.100.3 3306 CloseWait Internet 11092`: addresses and ports in columns.
 fn power_shell(words: &[&str]) -> Option<Socket> {
-    let [local, _, peer, _, state, rest @ ..] = words else { return None };
+    let [local, _, peer, _, rest @ ..] = words else { return None };
     let are_addresses = [local, peer].iter().all(|ip| ip.parse::<IpAddr>().is_ok());
     let ends = words::columns(words).filter(|_| are_addresses)?;
+    let (state, rest) = whole_state(rest)?;
     let holders = rest.last().and_then(|word| pid_alone(word)).into_iter().collect();
-    Some(socket(ends, words::state(state)?, [None, None], holders))
+    Some(socket(ends, state, [None, None], holders))
 }
 
 /// The first words of such a row, folded before its state.

@@ -4,15 +4,17 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::SavedLine;
+use super::{SavedLine, netstat};
 use crate::owner::{Socket, endpoint, kernel_state};
 use crate::tcp::segment::Endpoint;
 
 /// A line from these words on.
-pub fn line(words: &[&str]) -> SavedLine {
+pub fn line(words: &[&str], before: &[&str]) -> SavedLine {
+    if let Some(socket) = without_slot(words, before) {
+        return SavedLine::Socket(socket);
+    }
     let [slot, local, rest @ ..] = words else { return SavedLine::Other };
-    let is_slot = slot.strip_suffix(':').is_some_and(|number| number.parse::<u64>().is_ok());
-    let (Some(local), true) = (end(local), is_slot) else { return SavedLine::Other };
+    let (Some(local), true) = (end(local), is_slot(slot)) else { return SavedLine::Other };
     match rest {
         [peer, state, queues, rest @ ..] => end(peer)
             .and_then(|peer| socket(local, peer, state, queues, rest))
@@ -20,6 +22,25 @@ pub fn line(words: &[&str]) -> SavedLine {
         // Nothing else begins like that: it was folded.
         _ => SavedLine::Unclear,
     }
+}
+
+fn is_slot(word: &str) -> bool {
+    word.strip_suffix(':').is_some_and(|number| number.parse::<u64>().is_ok())
+}
+
+/// `050012AC:97A6 030012AC:0CEA 08`: columns that somebody cut out.
+fn without_slot(words: &[&str], before: &[&str]) -> Option<Socket> {
+    let [local, peer, state, rest @ ..] = words else { return None };
+    if before.last().is_some_and(|word| is_slot(word)) || state.len() != 2 {
+        return None;
+    }
+    let (local, peer) = (end(local)?, end(peer)?);
+    let state = kernel_state(u8::from_str_radix(state, 16).ok()?)?;
+    let is_whole = |queues: &&&str| queues.len() == 17;
+    let whole = rest.first().filter(is_whole);
+    whole
+        .and_then(|queues| socket(local, peer, words[2], queues, &rest[1..]))
+        .or_else(|| Some(netstat::socket([local, peer], state, [None, None], Vec::new())))
 }
 
 fn socket(

@@ -81,7 +81,7 @@ impl Pending {
 /// A line without the marks of a quotation, and those of Markdown for code and emphasis.
 fn bare(line: &str) -> String {
     let line = line.trim_start_matches([' ', '\t', '>']);
-    unstressed(&line.replace('→', "->").replace('`', " "))
+    unstressed(&line.replace('→', "->").replace('：', ":").replace('`', " "))
 }
 
 /// `**CLOSE_WAIT**` without its marks, and not `**.**.**.**`, which somebody put in place of an address.
@@ -128,8 +128,15 @@ impl Reader {
             self.forget();
             // `watch` has the command there.
             self.header(line);
+            if clue::has_row(line) {
+                self.fail(number, line);
+            }
         } else if self.header(line) {
             self.forget();
+            // A page that lost its line ends.
+            if clue::has_row(line) {
+                self.fail(number, line);
+            }
         } else if let Some(pieces) = json::line(line) {
             self.claims.count(number, line);
             self.pieces(number, pieces);
@@ -156,8 +163,9 @@ impl Reader {
                 self.pending = Some(Pending::new(number, line));
             }
             SavedLine::Socket(socket) => {
+                let read = usize::from(socket.is_stuck());
                 self.add(socket, line);
-                if clue::close_waits(line) > 1 && clue::ends(line) > 2 {
+                if clue::close_waits(line) > read && clue::ends(line) > 2 {
                     self.fail(number, line);
                 }
             }
@@ -311,7 +319,7 @@ impl Reader {
         let words: Vec<&str> = line.split_whitespace().collect();
         if let Some(row @ (SavedLine::Socket(_) | SavedLine::Other)) = row {
             // The kernel's own has a header, too, and numbers in place of words.
-            return match procfs::line(&words) {
+            return match procfs::line(&words, &[]) {
                 SavedLine::Other => row,
                 own => own,
             };
@@ -363,7 +371,7 @@ impl Reader {
             let forms = [
                 ss::line(words, line, &self.context),
                 netstat::line(words, before, &self.context),
-                procfs::line(words),
+                procfs::line(words, before),
             ];
             for form in forms {
                 match form {
@@ -384,7 +392,9 @@ impl Reader {
     /// Column headers say what the lines after them are; with the same header again, a list of its own begins.
     fn header(&mut self, line: &str) -> bool {
         let (known, table) = (words::header(line, &self.context), Table::of(line));
-        if known.is_none() && table.is_none() {
+        // A row may have the words of a header, or stand behind one.
+        let is_row = || matches!(self.look(line), SavedLine::Socket(_));
+        if known.is_none() && table.is_none() || clue::has_row(line) && is_row() {
             return false;
         }
         self.give_up();

@@ -35,7 +35,11 @@ pub fn line(words: &[&str], line: &str, context: &Context) -> SavedLine {
     };
     // Only a listener has no peer.
     let listens = (peer.port == 0).then_some(State::Listen);
-    let state = state.or(listens).or(context.asked).unwrap_or(State::CloseWait);
+    let named = state.or(listens);
+    if named.is_none() && context.is_told && context.asked != Some(State::CloseWait) {
+        return SavedLine::Unclear;
+    }
+    let state = named.or(context.asked).unwrap_or(State::CloseWait);
     let holders = users(line);
     let inode = number(line, "ino:");
     // Without -e the inode is unknown.

@@ -70,7 +70,15 @@ pub fn is_cut(words: &[&str]) -> bool {
 
 /// A state that a socket had, and the one that it came to: `ESTABLISHED -> CLOSE_WAIT`. It may have left that since.
 pub fn is_change(words: &[&str]) -> bool {
-    let is_arrow = |word: &str| matches!(word, "->" | "→" | "=>");
+    const ARROWS: [&str; 3] = ["->", "→", "=>"];
+    let is_arrow = |word: &str| ARROWS.contains(&word);
+    let is_glued = |word: &&str| {
+        let sides = ARROWS.iter().find_map(|arrow| word.split_once(arrow));
+        sides.is_some_and(|(from, to)| state(from).is_some() && state(to).is_some())
+    };
+    if words.iter().any(is_glued) {
+        return true;
+    }
     words
         .windows(3)
         .any(|words| is_arrow(words[1]) && state(words[0]).is_some() && state(words[2]).is_some())
@@ -211,7 +219,8 @@ pub fn header(line: &str, before: &Context) -> Option<Context> {
     let words: Vec<&str> = words.map(|word| word.trim_matches(['"', '|'])).collect();
     let has = |word: &str| words.iter().any(|w| w.eq_ignore_ascii_case(word));
     if let Some(asked) = asked(&words) {
-        return Some(Context { asked: Some(asked), ..before.clone() });
+        let is_told = is_sentence(&words);
+        return Some(Context { asked: Some(asked), is_told, ..before.clone() });
     }
     if has("Recv-Q") && line.contains("Local") {
         return Some(Context {
@@ -220,6 +229,7 @@ pub fn header(line: &str, before: &Context) -> Option<Context> {
             is_process_first: false,
             table: None,
             asked: before.asked,
+            is_told: before.is_told,
             process_column: process_column(&words),
         });
     }
@@ -243,6 +253,28 @@ fn asked(words: &[&str]) -> Option<State> {
     let ss = words.iter().position(|word| *word == "ss" || word.ends_with("/ss"))?;
     let state = words[ss..].iter().position(|word| *word == "state")?;
     words.get(ss + state + 1).and_then(|word| self::state(word))
+}
+
+/// Do words go on behind the state that `ss` is asked for, which are no filter and no shell's?
+fn is_sentence(words: &[&str]) -> bool {
+    const FILTERS: [&str; 13] = [
+        "src",
+        "dst",
+        "sport",
+        "dport",
+        "dev",
+        "and",
+        "or",
+        "not",
+        "exclude",
+        "state",
+        "autobound",
+        "done",
+        "inet",
+    ];
+    let state = words.iter().rposition(|word| *word == "state").unwrap_or(0);
+    let next = words.get(state + 2).filter(|_| !words[state + 1].ends_with(['\'', '"', ';', ')']));
+    next.is_some_and(|word| word.starts_with(char::is_alphabetic) && !FILTERS.contains(word))
 }
 
 /// The line with which `watch` begins each look, and its date:

@@ -1,0 +1,89 @@
+//! What stands in and around a saved list: no socket in it is passed over, and nobody is named who does not hold one.
+
+use closewait::owner::saved::{Saved, parse};
+
+/// A row that is in no trouble.
+const ROW: &str = "tcp 0 0 192.0.2.5:40010 198.51.100.3:3306 ESTABLISHED 42/java\n";
+
+fn stuck(saved: &Saved) -> usize {
+    let last = saved.moments.last().map(|moment| &moment.sockets[..]);
+    last.unwrap_or_default().iter().filter(|socket| socket.is_stuck()).count()
+}
+
+/// Is a list with this text an all-clear?
+fn is_clear(text: &str) -> bool {
+    parse(text).is_ok_and(|saved| stuck(&saved) == 0 && saved.unread.is_none())
+}
+
+/// No text of these is an all-clear, above a list that is one.
+fn assert_no_all_clear(texts: &[&str]) {
+    assert!(is_clear(ROW));
+    for text in texts {
+        assert!(!is_clear(&format!("{text}\n{ROW}")), "{text}");
+    }
+}
+
+/// Processes that a text names, in the order of its sockets.
+fn holders(text: &str) -> Vec<i32> {
+    let saved = parse(text).expect("a list");
+    let sockets = saved.moments.into_iter().flat_map(|moment| moment.sockets);
+    sockets.flat_map(|socket| socket.holders).map(|holder| holder.pid).collect()
+}
+
+#[test]
+fn a_header_with_a_row_in_its_line_is_not_dropped() {
+    assert_no_all_clear(&[
+        "Proto Recv-Q Send-Q Local Address Foreign Address State tcp 1 0 192.0.2.5:40002 198.51.100.3:3306 CLOSE_WAIT 42/java",
+        "tcp 1 0 192.0.2.5:40002 198.51.100.3:3306 CLOSE_WAIT 42/java Proto Recv-Q Send-Q Local Address Foreign Address State",
+        "$ ss -tn state close-wait Recv-Q Send-Q Local Address:Port Peer Address:Port 1 0 192.0.2.5:40002 198.51.100.3:3306",
+        "Every 2.0s: ss -tan CLOSE-WAIT 1 0 192.0.2.5:40002 198.51.100.3:3306",
+        "TCP: IPv4 192.0.2.5.40002 198.51.100.3.3306 64240 0 64240 1 CLOSE_WAIT",
+        "LocalAddress 192.0.2.5 LocalPort 40002 RemoteAddress 198.51.100.3 RemotePort 3306 State CloseWait",
+        "Recv-Q 1 Send-Q 0 Local Address 192.0.2.5:40002 Peer 198.51.100.3:3306 State CLOSE-WAIT",
+    ]);
+    let header = "$ ss -tn state close-wait src 192.0.2.5:80 dst 198.51.100.3:3306\n";
+    assert!(is_clear(&format!("{header}{ROW}")));
+}
+
+#[test]
+fn a_state_that_was_folded_is_not_closed() {
+    for text in [
+        "192.0.2.5.40002 198.51.100.3.3306 64240 0 64240 1 CLOSE\n_WAIT\n",
+        "192.0.2.5.40002 198.51.100.3.3306 64240 0 64240 1 CLOSE\n",
+        "192.0.2.5 40002 198.51.100.3 3306 Close\nWait Internet 4242\n",
+        "LocalAddress LocalPort RemoteAddress RemotePort State\n192.0.2.5 40002 198.51.100.3 3306 Close\nWait\n",
+    ] {
+        assert!(!is_clear(text), "{text}");
+    }
+}
+
+#[test]
+fn each_state_of_a_line_is_read_or_said() {
+    assert_no_all_clear(&[
+        "192.0.2.5:40010 198.51.100.3:3306 ESTABLISHED   192.0.2.5:40002 198.51.100.3:3306 CLOSE_WAIT",
+        "192.0.2.5:40002 198.51.100.3:3306 ESTABLISHED->CLOSE_WAIT",
+        "192.0.2.5:40002 198.51.100.3:3306 ESTABLISHED→CLOSE_WAIT",
+        "| ssh | 4242 | 192.0.2.5:40002 | redacted | CLOSE_WAIT |",
+        "netstat -an shows 192.0.2.5:40002 in CLOSE_WAIT to 198.51.100.3:3306",
+    ]);
+}
+
+#[test]
+fn other_forms_are_read_beside_a_list() {
+    for text in [
+        "050200C0:9C42 036433C6:0CEA 08",
+        "050200C0:9C42 036433C6:0CEA 08 00000000:00000001 00:00000000 00000000  1000        0 22 1",
+        "local_address = 192.0.2.5\nlocal_port = 40002\nremote_address = 198.51.100.3\nremote_port = 3306\nstate = CLOSE_WAIT\n",
+        "192.0.2.5：40002 198.51.100.3：3306 CLOSE_WAIT",
+    ] {
+        let saved = parse(&format!("{text}\n{ROW}")).expect("a list");
+        assert_eq!((stuck(&saved), saved.unread), (1, None), "{text}");
+    }
+}
+
+#[test]
+fn a_command_within_a_sentence_is_not_that_of_the_list() {
+    let list = "Recv-Q Send-Q Local Address:Port Peer Address:Port\n1 0 192.0.2.5:40002 198.51.100.3:3306\n";
+    assert!(!is_clear(&format!("Some run `ss -tn state established` first.\n{list}")));
+    assert!(is_clear(&format!("$ ss -tn state established | head\n{list}")));
+}
