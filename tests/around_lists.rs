@@ -87,3 +87,87 @@ fn a_command_within_a_sentence_is_not_that_of_the_list() {
     assert!(!is_clear(&format!("Some run `ss -tn state established` first.\n{list}")));
     assert!(is_clear(&format!("$ ss -tn state established | head\n{list}")));
 }
+
+#[test]
+fn whoever_counts_close_wait_is_heard() {
+    assert_no_all_clear(&[
+        "  120 java (CLOSE_WAIT)",
+        "     12 CLOSE_WAIT 4242/java",
+        "120\tCLOSE_WAIT\tjava",
+        "CLOSE_WAIT 120 ESTABLISHED 5 TIME_WAIT 3 total 128",
+        "CLOSE_WAIT: 12 ALL OPEN: 40 ALL CLOSE_WAIT: 13",
+        "CLOSE_WAIT 120 (85%)",
+        "| 120 | CLOSE_WAIT | db1 |",
+        "120 in CLOSE_WAIT",
+        "CLOSE_WAIT sockets: 120",
+        "     12 CLOSE_WAIT     # <-- bad",
+        "[{\"state\":\"CLOSE_WAIT\",\"count\":120},{\"state\":\"ESTABLISHED\",\"count\":12}]",
+        "120 CLOSE\\_WAIT",
+        "netstat.tcp_close_wait 120",
+        "$ netstat -an | grep -c CLOSE_WAIT\n3493",
+        "$ lsof -p 14204 | grep CLOSE_WAIT | wc -l\n3493",
+        "$ ss -tn state close-wait | wc -l\n154",
+    ]);
+    for text in [
+        "net.netfilter.nf_conntrack_tcp_timeout_close_wait = 60",
+        "CLOSE_WAIT 60 seconds",
+        "$ ss -tn state close-wait | wc -l\n1",
+        "$ netstat -an | grep -c CLOSE_WAIT\n0",
+        "ESTABLISHED 12 CLOSE_WAIT 0",
+    ] {
+        assert!(is_clear(&format!("{text}\n{ROW}")), "{text}");
+    }
+}
+
+#[test]
+fn nobody_is_named_who_is_of_another_line() {
+    let row = "tcp CLOSE-WAIT 1 0 192.0.2.5:40002 198.51.100.3:3306";
+    for below in [
+        "udp UNCONN 0 0 0.0.0.0:68 0.0.0.0:* users:((\"dhclient\",pid=700,fd=6))",
+        "udp UNCONN 0 0 0.0.0.0:68 0.0.0.0:*\n     users:((\"dhclient\",pid=700,fd=6))",
+        "u_str ESTAB 0 0 * 1234 * 1235 users:((\"dbus\",pid=700,fd=6))",
+        "v_str ESTAB 0 0 2:1024 1:1025 users:((\"vsockd\",pid=700,fd=6))",
+        "sctp LISTEN 0 128 127.0.0.1:5000 0.0.0.0:* users:((\"s\",pid=9,fd=3))",
+        "\n26/Nov/2026 13:12:27",
+        "\nabout 5/min\n10/min",
+    ] {
+        assert_eq!(holders(&format!("{row}\n{below}\n")), [0_i32; 0], "{below}");
+    }
+    assert_eq!(holders(&format!("{row}\n     users:((\"java\",pid=42,fd=6))\n")), [42]);
+    let row = "tcp 1 0 192.0.2.5:40002 198.51.100.3:3306 CLOSE_WAIT";
+    assert_eq!(holders(&format!("{row}\n42/java\n")), [42]);
+    assert_eq!(holders(&format!("{row} 42/java\n26/Nov/2026\n")), [42]);
+}
+
+#[test]
+fn the_process_of_lsof_stands_before_its_descriptor() {
+    let rest = "app 9u IPv4 77 0t0 TCP 192.0.2.5:40002->198.51.100.3:3306 (CLOSE_WAIT)\n";
+    for before in [
+        "java 4242",
+        "Nov 26 10:00:00 web1 cron[77]: java 4242",
+        "web1 7 java 4242",
+        "2026 Nov 26 web1 java 4242",
+        "java 4242 4300 worker",
+        "java 4242 1",
+    ] {
+        assert_eq!(holders(&format!("{before} {rest}")), [4242], "{before}");
+    }
+}
+
+#[test]
+fn each_host_has_its_own_list_behind_its_date() {
+    let host = |ip: &str, state: &str| {
+        format!(
+            "Thu Nov 26 13:12:27 UTC 2026\ntcp 1 0 {ip}:40002 198.51.100.3:3306 {state} 42/java\n"
+        )
+    };
+    let saved = parse(&(host("192.0.2.5", "CLOSE_WAIT") + &host("192.0.2.6", "ESTABLISHED")));
+    assert_eq!(stuck(&saved.expect("a list")), 1);
+    let saved = parse(&(host("192.0.2.5", "CLOSE_WAIT") + &host("192.0.2.5", "ESTABLISHED")));
+    assert_eq!(stuck(&saved.expect("a list")), 0);
+    let header = "Proto Recv-Q Send-Q Local Address Foreign Address State PID/Program name\n";
+    let own = "tcp 1 0 localhost:8080 localhost:40002 CLOSE_WAIT 42/java\n";
+    let both = "tcp 0 0 localhost:8080 localhost:40003 ESTABLISHED -\n";
+    let saved = parse(&format!("web1:\n{header}{own}{both}web2:\n{header}{both}"));
+    assert_eq!(stuck(&saved.expect("a list")), 1);
+}

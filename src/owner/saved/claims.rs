@@ -13,6 +13,8 @@ use crate::tcp::segment::Endpoint;
 pub struct Claims {
     /// The most sockets that a line counts, and that line.
     counted: Option<(u64, usize, String)>,
+    /// The line above asks how many there are; so many lines of its answer are a header.
+    asked: Option<u64>,
     /// Lines that say CLOSE-WAIT of an end.
     said: Vec<(usize, String)>,
 }
@@ -21,9 +23,14 @@ pub struct Claims {
 const MAX: usize = 1 << 10;
 
 impl Claims {
-    /// Keeps the highest count.
+    /// Keeps the highest count. The answer to a command that counts is a line of its own.
     pub fn count(&mut self, number: usize, line: &str) {
-        let counted = clue::counted(line).unwrap_or(0);
+        let answer = self
+            .asked
+            .take()
+            .and_then(|header| Some(line.trim().parse::<u64>().ok()?.saturating_sub(header)));
+        self.asked = clue::asks_how_many(line);
+        let counted = answer.or_else(|| clue::counted(line)).unwrap_or(0);
         if counted > self.counted.as_ref().map_or(0, |(most, ..)| *most) {
             self.counted = Some((counted, number, line.to_owned()));
         }

@@ -18,24 +18,43 @@ pub fn has_row(line: &str) -> bool {
     is_of_a_socket(line) || words::addresses(line) > 1 && !line.split_whitespace().any(is_filter)
 }
 
-/// A line of a table of states, as `uniq -c` makes it, that counts sockets in CLOSE-WAIT: `12 CLOSE_WAIT`.
+/// A line that counts sockets in CLOSE-WAIT: `12 CLOSE_WAIT`, as `uniq -c` makes it, `CLOSE_WAIT: 12`, `12 in CLOSE_WAIT`.
 pub fn counted(line: &str) -> Option<u64> {
-    let apart = |c: char| c.is_whitespace() || "{}\",:;=|()'".contains(c);
-    let words: Vec<&str> = line.split(apart).filter(|word| !word.is_empty()).collect();
-    let place = words.iter().position(|word| words::state(word) == Some(State::CloseWait))?;
-    let number = |at: Option<usize>| words.get(at?)?.parse::<u64>().ok();
-    // A sentence may have a number, too.
-    let is_cell = |word: &&str| word.parse::<u64>().is_ok() || words::state(word).is_some();
-    if !words[place..].iter().all(is_cell) {
+    if close_waits(&line.replace('\\', "")) == 0 || ends(line) > 0 {
         return None;
     }
-    // In a row of several, each state has its number on the same side.
-    let is_first = words[0].parse::<u64>().is_err();
+    let line = line.replace('\\', "");
+    let apart = |c: char| c.is_whitespace() || "{}[]\",:;=|()'".contains(c);
+    let is_filler = |word: &str| {
+        let word = word.to_ascii_lowercase();
+        matches!(&*word, "" | "in" | "count" | "total" | "socket" | "sockets" | "connections")
+    };
+    let words: Vec<&str> = line.split(apart).filter(|word| !is_filler(word)).collect();
+    let is_it = |word: &&str| is_close_wait(word) && !word.contains("timeout");
+    let place = words.iter().position(is_it)?;
+    let number = |at: Option<usize>| words.get(at?)?.parse::<u64>().ok();
     let [near, other] = [Some(place + 1), place.checked_sub(1)];
-    match is_first {
-        true => number(near).or_else(|| number(other)),
-        false => number(other).or_else(|| number(near)),
+    // `CLOSE_WAIT 60 seconds` is a time.
+    let is_unit = |word: &&str| {
+        ["s", "ms", "sec", "secs", "second", "seconds", "min", "minutes", "hours"].contains(word)
+    };
+    let near = near.filter(|_| !words.get(place + 2).is_some_and(is_unit));
+    // In a row of several, each state has its number on the same side. `uniq -c` may have a name between.
+    match words[0].parse::<u64>() {
+        Err(_) => number(near).or_else(|| number(other)),
+        Ok(first) if place <= 2 => number(other).or(Some(first)),
+        Ok(_) => number(other).or_else(|| number(near)),
     }
+}
+
+/// A command whose answer is the number of sockets in CLOSE-WAIT, and how many lines of it are a header.
+pub fn asks_how_many(line: &str) -> Option<u64> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_asked = close_waits(line) > 0 || line.contains("/proc/net/tcp") && line.contains("08");
+    let counts = words.windows(2).any(|pair| pair == ["wc", "-l"])
+        || words.windows(2).any(|pair| pair[0].ends_with("grep") && pair[1].starts_with("-c"));
+    let has_header = words.contains(&"ss") && words.contains(&"state");
+    (is_asked && counts).then_some(u64::from(has_header))
 }
 
 /// Is a line the beginning of a row, before its first address: `CLOSE-WA`, `tcp  1`, `1: 0100007F:0C`? A list that

@@ -65,12 +65,16 @@ fn socket(before: &[&str], after: &[&str]) -> Option<Socket> {
     })
 }
 
-/// `orders 4242 app 9u IPv4 42056997 0t0`: the process is the first number that stands after a name.
+/// `orders 4242 app 9u IPv4 42056997 0t0`: the process is the first of the numbers that stand last before the user; a
+/// log has numbers before it. Behind it may be its group, its parent or its thread.
 fn holder(before: &[&str]) -> Option<Holder> {
     let (_, columns) = before.split_last_chunk::<3>().map(|(columns, kind)| (kind, columns))?;
     let (descriptor, columns) = columns.split_last()?;
     let fd = descriptor.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let pid_at = (1..columns.len()).find(|at| columns[*at].parse::<i32>().is_ok())?;
+    let is_number = |at: &usize| columns[*at].parse::<i32>().is_ok();
+    let last = (1..columns.len().saturating_sub(1)).rfind(is_number);
+    let first = |last: usize| (1..=last).rev().take_while(is_number).last();
+    let pid_at = last.and_then(first).or_else(|| (1..columns.len()).find(is_number))?;
     Some(Holder {
         pid: columns[pid_at].parse().ok()?,
         command: printable(&columns[pid_at - 1].replace("\\x20", " ")),

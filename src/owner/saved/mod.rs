@@ -218,6 +218,8 @@ pub enum SavedLine {
     Socket(Socket),
     /// More of the socket before it.
     More(Vec<Holder>),
+    /// The program of the socket right above it, perhaps.
+    Program(Holder),
     /// Times of the socket before it.
     Times,
     /// A socket's beginning, or one that is not understood.

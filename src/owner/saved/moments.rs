@@ -3,13 +3,13 @@
 //! `ss -4` and then `ss -6`, one state and then another, one pod and then the next: such lists have the same
 //! header, and belong together. The same connection in two lists of one kind was seen twice: the second is later.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use chrono::NaiveDateTime;
 
 use super::Moment;
-use crate::names::is_stand_in;
+use crate::names::{self, is_stand_in};
 use crate::owner::Socket;
 use crate::tcp::state::State;
 
@@ -86,7 +86,8 @@ impl List {
     /// are there all the time, and each host has the same loopback addresses.
     fn is_later_than(&self, known: &List) -> bool {
         let is_same = |socket: &&Socket| {
-            let is_loopback = |ip: IpAddr| ip.is_loopback();
+            let is_loopback =
+                |ip: IpAddr| ip.is_loopback() || names::name(ip).as_deref() == Some("localhost");
             let place = known.places.get(&key(socket));
             socket.peer.port != 0
                 && !(is_loopback(socket.local.ip) && is_loopback(socket.peer.ip))
@@ -105,6 +106,16 @@ fn may_share(one: &Socket, other: &Socket) -> bool {
         || one.holders.iter().any(|holder| is_in(holder.pid))
 }
 
+/// Are these of two hosts, each with its date before it? They have no local address in common.
+fn are_of_others(one: &[Socket], other: &[Socket]) -> bool {
+    let locals = |sockets: &[Socket]| -> HashSet<IpAddr> {
+        let is_told = |ip: &IpAddr| !ip.is_loopback() && !ip.is_unspecified() && !is_stand_in(*ip);
+        sockets.iter().map(|socket| socket.local.ip).filter(is_told).collect()
+    };
+    let (one, other) = (locals(one), locals(other));
+    !one.is_empty() && !other.is_empty() && one.is_disjoint(&other)
+}
+
 impl Moments {
     /// Adds a socket to the list that is being read. Returns its place there.
     pub fn add(&mut self, socket: Socket, asked: Option<State>) -> usize {
@@ -117,11 +128,6 @@ impl Moments {
     /// The socket at that place of the list that is being read.
     pub fn at(&mut self, place: usize) -> Option<&mut Socket> {
         self.list.sockets.get_mut(place)
-    }
-
-    /// The last socket of the list that is being read.
-    pub fn last(&mut self) -> Option<&mut Socket> {
-        self.list.sockets.last_mut()
     }
 
     /// A list of the same kind follows.
@@ -158,9 +164,13 @@ impl Moments {
     }
 
     fn end_moment(&mut self) {
-        if !self.now.sockets.is_empty() {
-            let sockets = std::mem::take(&mut self.now).sockets;
-            self.ended.push(Moment { at: self.at.take(), sockets });
+        if self.now.sockets.is_empty() {
+            return;
+        }
+        let (at, sockets) = (self.at.take(), std::mem::take(&mut self.now).sockets);
+        match self.ended.last_mut().filter(|last| are_of_others(&last.sockets, &sockets)) {
+            Some(last) => last.sockets.extend(sockets),
+            None => self.ended.push(Moment { at, sockets }),
         }
     }
 

@@ -133,6 +133,7 @@ impl Reader {
             }
         } else if self.header(line) {
             self.forget();
+            self.claims.count(number, line);
             // A page that lost its line ends.
             if clue::has_row(line) {
                 self.fail(number, line);
@@ -174,6 +175,7 @@ impl Reader {
             SavedLine::Begun => self.pending = Some(Pending::new(number, line)),
             _ if clue::is_of_a_socket(line) => self.claim(number, line),
             SavedLine::More(holders) => self.join(holders),
+            SavedLine::Program(holder) => self.program(holder),
             SavedLine::Times => self.time(line),
             SavedLine::Other => self.other(number, line),
         }
@@ -181,6 +183,10 @@ impl Reader {
 
     /// A line that is none of a socket.
     fn other(&mut self, number: usize, line: &str) {
+        // What goes on below is of that one.
+        if line.split_whitespace().take(MAX_PREFIX).any(words::is_other_protocol) {
+            self.forget();
+        }
         self.is_open = clue::is_open(line);
         if clue::has_address(line) {
             self.ends_at = Some(number);
@@ -334,7 +340,7 @@ impl Reader {
             (Some(_), _) | (_, SavedLine::Unclear) => SavedLine::Unclear,
             (_, SavedLine::Begun) => SavedLine::Begun,
             _ => match netstat::folded_program(&words) {
-                Some(holder) => SavedLine::More(vec![holder]),
+                Some(holder) => SavedLine::Program(holder),
                 None => ss::more(&line),
             },
         };
@@ -378,7 +384,10 @@ impl Reader {
                     SavedLine::Socket(socket) => return SavedLine::Socket(socket),
                     SavedLine::Unclear => unclear = true,
                     SavedLine::Begun => begun = true,
-                    SavedLine::More(_) | SavedLine::Times | SavedLine::Other => {}
+                    SavedLine::More(_)
+                    | SavedLine::Program(_)
+                    | SavedLine::Times
+                    | SavedLine::Other => {}
                 }
             }
         }
@@ -438,8 +447,17 @@ impl Reader {
     }
 
     fn join(&mut self, holders: Vec<Holder>) {
-        if let Some(socket) = self.moments.last() {
+        let Some((place, _)) = self.last else { return };
+        if let Some(socket) = self.moments.at(place) {
             socket.join(holders);
+        }
+    }
+
+    /// A program on a line of its own is that of the socket right above, if that names none.
+    fn program(&mut self, holder: Holder) {
+        let above = self.above.take().and_then(|place| self.moments.at(place));
+        if let Some(socket) = above.filter(|socket| socket.holders.is_empty()) {
+            socket.join(vec![holder]);
         }
     }
 

@@ -89,6 +89,10 @@ pub fn is_open(line: &str) -> bool {
 
 /// A line that goes on with the socket before it.
 pub fn more(line: &str) -> SavedLine {
+    let before = line.split_once("users:(").map_or("", |(before, _)| before);
+    if before.split_whitespace().any(words::is_other_protocol) {
+        return SavedLine::Other;
+    }
     match users(line) {
         holders if !holders.is_empty() => SavedLine::More(holders),
         _ if silence(line, None).is_some() => SavedLine::Times,
