@@ -171,3 +171,49 @@ fn each_host_has_its_own_list_behind_its_date() {
     let saved = parse(&format!("web1:\n{header}{own}{both}web2:\n{header}{both}"));
     assert_eq!(stuck(&saved.expect("a list")), 1);
 }
+
+#[test]
+fn what_was_cut_off_is_no_end_and_no_process() {
+    assert_no_all_clear(&[
+        "tcp 1 0 192.0.2.5 198.51.100.3 CLOSE_WAIT 42/java",
+        "CLOSE-WAIT 1 0 192.0.2.5:40002 198.51.100.3:33\n06  users:((\"java\",pid=42,fd=2))",
+    ]);
+    for text in [
+        "tcp 1 0 192.0.2.5 198.51.100.3 CLOSE_WAIT 42/java\n",
+        "CLOSE-WAIT 1 0 192.0.2.5:40002 198.51.100.3:33\n06  users:((\"java\",pid=42,fd=2))\n",
+    ] {
+        assert!(parse(text).map_or(true, |saved| saved.unread.is_some()), "{text}");
+    }
+    let row = "tcp 1 0 192.0.2.5:40002 198.51.100.3:3306 CLOSE_WAIT";
+    assert_eq!(holders(&format!("{row} 149\n31/java\n")), [0_i32; 0]);
+    assert_eq!(holders(&format!("{row} 1000 123456\n42/java\n")), [42]);
+}
+
+#[test]
+fn a_mark_of_a_page_is_no_program() {
+    let row = "  TCP    192.0.2.5:40002        198.51.100.3:3306      CLOSE_WAIT      4242";
+    let name = |below: &str| {
+        let saved = parse(&format!("{row}\n{below}\n")).expect("a list");
+        saved.moments[0].sockets[0].holders[0].command.clone()
+    };
+    for mark in ["[/code]", "[/quote]", "[code]", "[root@web1 ~]"] {
+        assert_eq!(name(mark), "", "{mark}");
+    }
+    assert_eq!(name(" [java.exe]"), "java.exe");
+    let saved = parse("tcp 1 0 192.0.2.5:1 198.51.100.3:2 CLOSE_WAIT 42/java  # <-- leak!\n");
+    assert_eq!(saved.expect("a list").moments[0].sockets[0].holders[0].command, "java");
+}
+
+#[test]
+fn names_of_columns_tell_the_ends() {
+    let list = "| Destination | Source | State |\n|---|---|---|\n| 198.51.100.3:3306 | 192.0.2.5:40002 | CLOSE_WAIT |\n";
+    let saved = parse(list).expect("a list");
+    assert_eq!(saved.moments[0].sockets[0].local.to_string(), "192.0.2.5:40002");
+}
+
+#[test]
+fn a_long_word_is_read_in_little_time() {
+    let begun = std::time::Instant::now();
+    assert!(parse(&"users:((\"a\",pid=1,fd=2)".repeat(8000)).is_err());
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+}

@@ -57,6 +57,19 @@ pub fn asks_how_many(line: &str) -> Option<u64> {
     (is_asked && counts).then_some(u64::from(has_header))
 }
 
+/// Does a line end with a number right behind its state?
+pub fn ends_in_number(line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_it =
+        |state: &str, last: &str| words::state(state).is_some() && last.parse::<u32>().is_ok();
+    matches!(words[..], [.., state, last] if is_it(state, last))
+}
+
+/// Does a line begin with a number?
+pub fn is_number(line: &str) -> bool {
+    line.split_whitespace().next().is_some_and(|word| word.parse::<u16>().is_ok())
+}
+
 /// Is a line the beginning of a row, before its first address: `CLOSE-WA`, `tcp  1`, `1: 0100007F:0C`? A list that
 /// ends with one, and without the end of a line, goes on where it was cut.
 pub fn begins_row(line: &str) -> bool {

@@ -95,10 +95,12 @@ pub fn program(rest: &[&str]) -> Option<Holder> {
     rest.iter().enumerate().find_map(|(at, word)| {
         let (pid, name) = word.split_once('/')?;
         let pid: i32 = pid.parse().ok()?;
-        // A name goes on until the timer, if that is asked for.
+        // A name goes on until the timer, if that is asked for, or somebody's comment.
         let is_timer =
-            |word: &&&str| !matches!(**word, "off" | "on" | "keepalive" | "timewait" | "probe");
-        let more = rest[at + 1..].iter().take_while(is_timer).copied();
+            |word: &str| matches!(word, "off" | "on" | "keepalive" | "timewait" | "probe");
+        let is_comment = |word: &str| word.starts_with('#') || word.starts_with("<-");
+        let is_name = |word: &&&str| !is_timer(word) && !is_comment(word);
+        let more = rest[at + 1..].iter().take_while(is_name).copied();
         let name = std::iter::once(name).chain(more).collect::<Vec<_>>().join(" ");
         let command = printable(name.trim_end_matches(':'));
         Some(Holder { pid, command, fd: None, uid: None })

@@ -174,6 +174,8 @@ impl Reader {
             _ if is_open && clue::is_rest(line) => self.fail(number, line),
             SavedLine::Begun => self.pending = Some(Pending::new(number, line)),
             _ if clue::is_of_a_socket(line) => self.claim(number, line),
+            // The rest of a port: what was read above is not all of it.
+            SavedLine::More(_) if clue::is_number(line) => self.fail(number, line),
             SavedLine::More(holders) => self.join(holders),
             SavedLine::Program(holder) => self.program(holder),
             SavedLine::Times => self.time(line),
@@ -308,6 +310,11 @@ impl Reader {
     /// `[orders.exe]`: Windows names a program below its socket, perhaps behind a part of it.
     fn name(&mut self, line: &str) {
         let bare = line.trim().strip_prefix('[').and_then(|line| line.strip_suffix(']'));
+        // `[/code]` of a forum and `[root@web1 ~]` are none.
+        let is_mark = |name: &&str| {
+            name.contains(['/', '@']) || matches!(&*name.to_lowercase(), "code" | "quote")
+        };
+        let bare = bare.filter(|name| !is_mark(name));
         let is_part = line.split_whitespace().count() == 1;
         let Some(place) = self.above.take_if(|_| bare.is_some() || !is_part) else { return };
         let holder = self.moments.at(place).and_then(|socket| socket.holders.first_mut());
@@ -441,9 +448,11 @@ impl Reader {
             && self.context.asked.is_none()
             && !words::names_state(line, socket.state);
         self.is_assumed |= socket.is_assumed;
+        // The rest of its number may be what is below.
+        let is_cut = socket.holders.is_empty() && clue::ends_in_number(line);
         let place = self.moments.add(socket, self.context.asked);
         self.last = Some((place, ss::keeps_alive(line)));
-        self.above = Some(place);
+        self.above = Some(place).filter(|_| !is_cut);
     }
 
     fn join(&mut self, holders: Vec<Holder>) {

@@ -1,6 +1,6 @@
 //! States, ends and headers as lists write them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use chrono::{DateTime, NaiveDateTime};
 
@@ -115,6 +115,9 @@ pub fn is_other_protocol(word: &str) -> bool {
     )
 }
 
+/// The longest name with a first column behind it: each mark in it may be where that begins.
+const MAX_GLUED: usize = 1 << 10;
+
 /// The first column of a list behind the name that `grep -H` or a quotation puts right before it:
 /// `host.txt:tcp`, `host.txt:12:CLOSE-WAIT`, `"tcp`.
 pub fn unglued(word: &str) -> Option<&str> {
@@ -123,7 +126,9 @@ pub fn unglued(word: &str) -> Option<&str> {
         is_tcp(rest) || state(rest).is_some() || is_slot(rest) || end_of_address(rest)
     };
     let behind = word.match_indices([':', '-', '=', '"', '}', ']']).map(|(at, _)| &word[at + 1..]);
-    (!end_of_address(word)).then(|| behind.into_iter().find(is_first)).flatten()
+    (word.len() <= MAX_GLUED && !end_of_address(word))
+        .then(|| behind.into_iter().find(is_first))
+        .flatten()
 }
 
 /// Counts the ends with an address.
@@ -174,6 +179,10 @@ fn next_end<'a, 'w>(words: &'a [&'w str]) -> Option<(Endpoint, &'a [&'w str])> {
 /// `10.0.0.5:80`, `[::1]:80`, `*:80`, `0.0.0.0:*`, `[fe80::1%eth0]:80`, `10.0.0.5%eth0:80`, `:::80`;
 /// `10.0.0.5.80`, `*.*` of the BSDs and Solaris; `db-1.shop:mysql`.
 pub fn end(word: &str) -> Option<Endpoint> {
+    // Its port is not there, and the last of its numbers is none.
+    if word.parse::<Ipv4Addr>().is_ok() {
+        return None;
+    }
     let by_colon = || word.rsplit_once(':').and_then(|(host, port)| pair(host, port));
     let by_dot = || word.rsplit_once('.').and_then(|(host, port)| pair(host, port));
     // The last separator is the port's; an IPv6 address may stand before a dot.
