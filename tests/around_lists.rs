@@ -217,17 +217,3 @@ fn a_long_word_is_read_in_little_time() {
     assert!(parse(&"users:((\"a\",pid=1,fd=2)".repeat(8000)).is_err());
     assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
 }
-
-/// A later list without a date may be an excerpt: it takes the place of a whole one only if that is said.
-#[test]
-fn a_part_of_a_list_is_no_later_look() {
-    let header = "Proto Recv-Q Send-Q Local Address Foreign Address State PID/Program name\n";
-    let stuck = "tcp 1 0 192.0.2.5:40002 198.51.100.3:3306 CLOSE_WAIT 42/java\n";
-    let doubt = |between: &str| {
-        let text = format!("{header}{stuck}{ROW}{between}{header}{ROW}");
-        parse(&text).expect("a list").doubt()
-    };
-    assert!(doubt("$ netstat -antp | grep ESTAB\n").is_some_and(|why| why.contains("only a part")));
-    // By its date, it is a later look: what was stuck has ended.
-    assert_eq!(doubt("Thu Nov 26 13:12:27 UTC 2026\n"), None);
-}

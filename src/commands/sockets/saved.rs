@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Exit, Format, History, SocketsCommand, complain, counts, listing, write};
 use crate::capture::file::{FileSource, Input};
 use crate::owner::Snapshot;
-use crate::owner::saved::{ASSUMED, Moment, Saved, parse, text};
+use crate::owner::saved::{ASSUMED, ENDS_EMPTY, Moment, Saved, parse, text};
 use crate::printable::printable;
 
 /// Reports each file in its turn.
@@ -32,8 +32,8 @@ pub fn report(asked: &SocketsCommand, out: &mut dyn Write) -> io::Result<Exit> {
             complain(&format!("{name}: {unread}"));
             failed = true;
         }
-        if let Some(doubt) = saved.doubt() {
-            complain(&format!("{name}: {doubt}"));
+        if saved.ends_empty {
+            complain(&format!("{name}: {ENDS_EMPTY}; the report is of the one before it"));
             failed = true;
         }
         if let Some(fewer) = saved.fewer() {

@@ -59,16 +59,6 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// Says why the last list may be no later look at what the others show.
-    pub fn doubt(&self) -> Option<&'static str> {
-        let (last, before) = self.moments.split_last()?;
-        let is_any_stuck = before.iter().any(|moment| moment.stuck() > 0);
-        match self.ends_empty {
-            true => Some(ENDS_EMPTY),
-            false => (last.is_guessed && last.stuck() == 0 && is_any_stuck).then_some(A_PART),
-        }
-    }
-
     /// Says that fewer are in CLOSE-WAIT in the last moment than in one before, if that is so.
     pub fn fewer(&self) -> Option<String> {
         let (last, before) = self.moments.split_last()?;
@@ -87,8 +77,6 @@ pub struct Moment {
     pub at: Option<NaiveDateTime>,
     /// Sockets of that moment.
     pub sockets: Vec<Socket>,
-    /// Neither a date nor `watch` begins it, only a connection that was there before.
-    pub is_guessed: bool,
 }
 
 impl Moment {
@@ -146,20 +134,18 @@ pub enum NotAList {
 pub const ASSUMED: &str = "the socket list names no state, as after ss … state close-wait: all of it is taken for CLOSE-WAIT";
 
 /// The last list of several has no socket.
-const ENDS_EMPTY: &str = "its last list is empty: what was there has ended, or the list was cut off; the report is of the one before it";
-
-/// The last list of several may be an excerpt.
-const A_PART: &str = "its last list has none of the sockets in CLOSE-WAIT of one before it, and no date: they have ended, or it is only a part (give it a file of its own)";
+pub const ENDS_EMPTY: &str =
+    "its last list is empty: what was there has ended, or the list was cut off";
 
 /// Reads a saved list for a capture: its last moment. The error names the file.
 pub fn read(path: &Path) -> Result<SocketList, String> {
     let named = |problem: String| format!("{}: {problem}", printable(&path.to_string_lossy()));
     let mut saved = parse(&text(path)?).map_err(|e| named(e.to_string()))?;
-    match (saved.doubt(), saved.unread) {
-        (_, Some(unread)) => Err(named(unread.to_string())),
-        (Some(doubt), None) => Err(named(doubt.to_owned())),
-        (None, None) => {
-            let Moment { at, sockets, .. } = saved.moments.pop().unwrap_or_default();
+    match saved.unread {
+        Some(unread) => Err(named(unread.to_string())),
+        None if saved.ends_empty => Err(named(ENDS_EMPTY.to_owned())),
+        None => {
+            let Moment { at, sockets } = saved.moments.pop().unwrap_or_default();
             Ok(SocketList::new(sockets).made(at))
         }
     }

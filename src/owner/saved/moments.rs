@@ -25,8 +25,6 @@ pub struct Moments {
     /// The moment of this list was begun by its date, and looked at.
     is_begun: bool,
     is_looked_at: bool,
-    /// Only a connection that was there before says that this moment is a later one.
-    is_guessed: bool,
 }
 
 /// Both ends, the network namespace, and the inode where a name hides an end.
@@ -137,7 +135,6 @@ impl Moments {
         let list = std::mem::take(&mut self.list);
         if list.is_later_than(&self.now) {
             self.end_moment();
-            self.is_guessed = true;
         }
         for asked in list.asked {
             if !self.now.asked.contains(&asked) {
@@ -152,7 +149,7 @@ impl Moments {
         self.end_list();
         self.end_moment();
         self.at = at;
-        (self.is_begun, self.is_looked_at, self.is_guessed) = (true, false, false);
+        (self.is_begun, self.is_looked_at) = (true, false);
     }
 
     /// The list of this moment begins, whether it has any socket or not.
@@ -173,7 +170,7 @@ impl Moments {
         let (at, sockets) = (self.at.take(), std::mem::take(&mut self.now).sockets);
         match self.ended.last_mut().filter(|last| are_of_others(&last.sockets, &sockets)) {
             Some(last) => last.sockets.extend(sockets),
-            None => self.ended.push(Moment { at, sockets, is_guessed: self.is_guessed }),
+            None => self.ended.push(Moment { at, sockets }),
         }
     }
 
