@@ -34,9 +34,10 @@ pub fn counted(line: &str) -> Option<u64> {
     let place = words.iter().position(is_it)?;
     let number = |at: Option<usize>| words.get(at?)?.parse::<u64>().ok();
     let [near, other] = [Some(place + 1), place.checked_sub(1)];
-    // `CLOSE_WAIT 60 seconds` is a time.
+    // `CLOSE_WAIT 60 seconds` is a time, `CLOSE_WAIT, 60 of them` a sentence.
     let is_unit = |word: &&str| {
-        ["s", "ms", "sec", "secs", "second", "seconds", "min", "minutes", "hours"].contains(word)
+        ["of", "s", "ms", "sec", "secs", "second", "seconds", "min", "minutes", "hours"]
+            .contains(word)
     };
     let near = near.filter(|_| !words.get(place + 2).is_some_and(is_unit));
     // In a row of several, each state has its number on the same side. `uniq -c` may have a name between.
