@@ -45,9 +45,6 @@ pub struct CaptureFacts {
 /// Octets of a packet as most networks send it; 0 is no snap length.
 const WHOLE: u32 = 1_514;
 
-/// Packets that come late are not so much older than those before them.
-const DISORDER_NS: i64 = 1_000_000_000;
-
 /// Tells whether a snap length cuts packets as most networks send them.
 pub fn cuts_packets(snap_length: u32) -> bool {
     (1..WHOLE).contains(&snap_length)
@@ -60,8 +57,6 @@ pub struct Seen {
     segments: u64,
     first: Option<Place>,
     last: Option<Place>,
-    /// The newest packet of those that are older by their times than one before them.
-    behind: Option<Place>,
     bare_acks: bool,
     empty_segments: bool,
 }
@@ -75,8 +70,6 @@ impl Seen {
         self.first.get_or_insert(place);
         if self.last.is_none_or(|last: Place| place.time >= last.time) {
             self.last = Some(place);
-        } else {
-            self.behind = Some(place);
         }
     }
 
@@ -101,10 +94,6 @@ impl CaptureFacts {
     pub fn take(&mut self, seen: &Seen) {
         self.seen.segments += seen.segments;
         self.see_more(seen.packets, seen.first, seen.last);
-        let newest = seen.last.into_iter().chain(seen.behind).max_by_key(|place| place.order());
-        if newest.zip(self.seen.last).is_some_and(|(newest, last)| newest.order() > last.order()) {
-            self.seen.behind = newest;
-        }
         self.note_more(seen.bare_acks, seen.empty_segments);
     }
 
@@ -188,18 +177,6 @@ impl CaptureFacts {
     /// The latest time of any packet read, before any filter, or when the capture is said to have ended.
     pub fn end(&self) -> Time {
         self.end
-    }
-
-    /// The end by the clock that a packet was captured with: where that was set back and has not caught up, the latest
-    /// time of all is one of before.
-    pub fn end_after(&self, place: Place) -> Time {
-        let Some((last, behind)) = self.seen.last.zip(self.seen.behind) else { return self.end };
-        let is_set_back = last.time.since(behind.time) > Some(DISORDER_NS);
-        let comes_later = |one: Place| one.order() > last.order();
-        match is_set_back && comes_later(behind) && comes_later(place) && self.end == last.time {
-            true => behind.time,
-            false => self.end,
-        }
     }
 
     /// Packets read, of any kind.
