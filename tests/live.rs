@@ -727,6 +727,7 @@ fn what_is_used_after_all_is_taken_back() {
     assert_eq!(seen(&watcher.line()), ("close-wait".into(), "leak".into()));
     drop(client);
     assert_eq!(watcher.line()["event"], "ended");
+    drop((served, watcher.stop()));
 }
 
 /// What was stuck when the capture began is told once it was held for long enough.
