@@ -133,6 +133,29 @@ fn an_end_that_was_said_is_shown() {
     assert!(out.contains(", 22:13:20 … 22:14:20 UTC (60.0 s)."), "{out}");
 }
 
+/// An end before the last packet, of another day than it, or of a copy.
+#[test]
+fn an_end_that_cannot_be_is_said() {
+    let scratch = Scratch::new();
+    let path = scratch.write("leak.pcap", &capture(Link::Ethernet, "leak", 5, 0));
+    let ended = |end| report(&[&path, "--utc", "--end", end]);
+    let (early, later, copied) =
+        (ended("2023-11-14T22:13:10Z"), ended("2023-11-16T00:00:00Z"), ended("mtime"));
+    let sentence = "Its end is not 2023-11-14 22:13:10 (--end): packets come after that";
+    assert!(early.contains(sentence), "{early}");
+    assert!(later.contains("2023-11-14 22:13:20 … 2023-11-16 00:00:00 UTC"), "{later}");
+    assert!(copied.contains("(--end mtime), more than 7 days after its last packet"), "{copied}");
+    for out in [early, later, copied] {
+        assert!(!out.contains("Say until when"), "{out}");
+    }
+    let text = scratch.write(
+        "leak.txt",
+        b"10:00:00.0 IP 10.0.0.5.40000 > 10.0.0.3.3306: Flags [S], seq 1, length 0\n",
+    );
+    let out = report(&[&text, "--end", "2023-11-16T00:00:00Z"]);
+    assert!(out.contains("whatever --end says: its times have no date"), "{out}");
+}
+
 #[test]
 fn lines_that_are_not_packets_are_counted_as_lines() {
     let scratch = Scratch::new();

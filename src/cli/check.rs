@@ -77,6 +77,7 @@ pub struct CheckArgs {
         long = "interface",
         value_name = "IFACE",
         default_value = "any",
+        conflicts_with = "paths",
         help_heading = "Around a command"
     )]
     interface: Vec<String>,
@@ -85,7 +86,7 @@ pub struct CheckArgs {
     /// close idle connections could have closed those that are open
     #[arg(
         long, value_name = "TIME", default_value = "10s", value_parser = duration,
-        help_heading = "Around a command"
+        conflicts_with = "paths", help_heading = "Around a command"
     )]
     linger: Duration,
 
@@ -94,6 +95,7 @@ pub struct CheckArgs {
         short = 'w',
         value_name = "FILE",
         requires = "command",
+        conflicts_with = "paths",
         help_heading = "Around a command"
     )]
     write: Option<PathBuf>,

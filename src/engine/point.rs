@@ -13,8 +13,9 @@ use crate::decode::Decoder;
 use crate::facts::{CaptureFacts, Seen};
 use crate::join::rewrites::Rewrites;
 use crate::place::Time;
-use crate::summary::{Capture, Drops, Gap, Judged, Overlap, Totals};
+use crate::summary::{Capture, Drops, Gap, Judged, Overlap, SaidEnd, Totals};
 use crate::tcp::segment::{FlowKey, Segment};
+use crate::units::is_undated;
 use crate::verdict::EndedAt;
 
 /// Link types and interfaces, which all files of one capture share.
@@ -147,15 +148,24 @@ impl CapturePoint {
     /// Lets it end when the user says that it did. A time long after the last packet is that of a copy.
     pub fn end_at(&mut self, end: EndedAt) {
         let last = self.totals.facts.end();
-        let end = match end {
-            EndedAt::Time(time) => Some(time),
-            EndedAt::Modified => self.modified.and_then(|modified| {
-                Ended { by_clock: modified, as_micros: Time::UNKNOWN }.after(last)
-            }),
+        let by_file = |modified| Ended { by_clock: modified, as_micros: Time::UNKNOWN };
+        let (end, is_believed) = match (end, self.modified) {
+            (EndedAt::Time(time), _) => (time, true),
+            (EndedAt::Modified, Some(modified)) => {
+                (modified, by_file(modified).after(last).is_some())
+            }
+            (EndedAt::Modified, None) => return self.totals.said_end = Some(SaidEnd::Unknown),
         };
-        if let Some(end) = end {
+        let said = match is_believed {
+            _ if is_undated(last) && !is_undated(end) => SaidEnd::NotComparable,
+            _ if end < last => SaidEnd::BeforeTheLastPacket(end),
+            true => SaidEnd::Believed,
+            false => SaidEnd::OfACopy(end),
+        };
+        if said == SaidEnd::Believed {
             self.totals.facts.wait_until(end);
         }
+        self.totals.said_end = Some(said);
     }
 
     /// Counts how many connections show that packets are missing; at the end, all of them count.

@@ -99,6 +99,23 @@ pub struct Capture {
     pub drops: Vec<Drops>,
     /// Sockets of the local side by state over time.
     pub history: History,
+    /// The outcome for an end that the user said (`--end`).
+    pub said_end: Option<SaidEnd>,
+}
+
+/// The outcome for a capture's end that the user said: what cannot be is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaidEnd {
+    /// The capture ends then.
+    Believed,
+    /// The end lies before the last packet.
+    BeforeTheLastPacket(Time),
+    /// The file was changed so long after its last packet that it must be a copy.
+    OfACopy(Time),
+    /// The packets have times of day without a date.
+    NotComparable,
+    /// The input has no time of its last change.
+    Unknown,
 }
 
 /// Packets that were dropped some time in a file.

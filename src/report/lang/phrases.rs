@@ -205,6 +205,10 @@ phrases! {
     pause(time, before, after): "Nothing was captured for {time} between {before} and {after}." => "{before} 与 {after} 之间有 {time} 没有抓包。";
     overlap(first, with, time): "{first} overlaps {with} by {time}: read as a capture of another point." => "{first} 与 {with} 重叠 {time}：视为另一个抓包点。";
     other_link_type(first, with): "{first} is of another link type than {with}: read as a capture of another point." => "{first} 与 {with} 的链路类型不同：视为另一个抓包点。";
+    end_too_early(time): "Its end is not {time} (--end): packets come after that; it ends with the last of them." => "它不是在 {time}（--end）结束的：此后还有数据包；以最后一个数据包为止。";
+    end_of_a_copy(time): "Its end is not {time} (--end mtime), more than 7 days after its last packet: a copy's time? Say --end TIME." => "它不是在 {time}（--end mtime）结束的：那是最后一个数据包之后 7 天以上，也许是复制的时间？请用 --end TIME 说明。";
+    end_not_comparable(): "It ends with its last packet, whatever --end says: its times have no date." => "以最后一个数据包为止，不按 --end：它的时间没有日期。";
+    end_unknown(): "Its end is not known (--end mtime): this input has no time of its last change. Say --end TIME." => "它的结束时间不明（--end mtime）：此输入没有最后修改时间。请用 --end TIME 说明。";
     only_payload(): "It holds only packets with payload: a FIN or an ACK without any cannot show." => "其中只有带载荷的数据包：不带载荷的 FIN 和 ACK 看不到。";
     no_bare_ack(): "It holds no bare ACK (a filter on flags?): whether a FIN was acknowledged is inferred." => "其中没有单独的 ACK（按标志位过滤过？）：FIN 是否被确认只能推断。";
     files(first, last, n): "{first} … {last} ({n} files)" => "{first} … {last}（{n} 个文件）";

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::report::Report;
 use crate::decode::Skipped;
 use crate::report::lang::Thing;
-use crate::summary::Capture;
+use crate::summary::{Capture, SaidEnd};
 use crate::units::{clock_time, duration, thousands, zone_mark};
 use crate::verdict::Verdict;
 
@@ -142,12 +142,25 @@ impl Report<'_> {
                 None => lang.other_link_type(first, with),
             });
         }
+        lines.extend(capture.said_end.and_then(|said| self.end_not_believed(said)));
         if facts.segments() > 0 && !facts.holds_empty_segments() {
             lines.push(lang.only_payload());
         } else if facts.segments() > 0 && !facts.holds_bare_acks() {
             lines.push(lang.no_bare_ack());
         }
         lines
+    }
+
+    /// Says why the capture does not end when the user says that it did.
+    fn end_not_believed(&self, said: SaidEnd) -> Option<String> {
+        let (lang, time) = (self.lang(), |time| clock_time(time, 0, self.look.zone, true));
+        match said {
+            SaidEnd::Believed => None,
+            SaidEnd::BeforeTheLastPacket(end) => Some(lang.end_too_early(time(end))),
+            SaidEnd::OfACopy(end) => Some(lang.end_of_a_copy(time(end))),
+            SaidEnd::NotComparable => Some(lang.end_not_comparable()),
+            SaidEnd::Unknown => Some(lang.end_unknown()),
+        }
     }
 
     /// Its files, packets, times, snap lengths and drops.

@@ -83,7 +83,8 @@ impl Report<'_> {
             Some(_) => vec![lang.doubts(self.doubt_list(counts.iter()))],
         };
         let brief = counts.get(&Doubt::Brief).copied().unwrap_or(0);
-        if brief * 2 > all {
+        let is_said = self.totals.captures.iter().any(|capture| capture.said_end.is_some());
+        if brief * 2 > all && !is_said {
             lines.push(lang.say_the_end());
         }
         lines

@@ -8,13 +8,13 @@ use chrono::TimeDelta;
 use super::TextLook;
 use super::headline::{headline, how_local};
 use super::page::HEIGHT;
-use crate::place::Place;
+use crate::place::{Place, Time};
 use crate::report::lang::Lang;
 use crate::summary::Totals;
 use crate::summary::found::Found;
 use crate::summary::seen::{Process, Seen};
 use crate::tcp::segment::Endpoint;
-use crate::units::{Zone, packet_time};
+use crate::units::{Zone, clock_time};
 
 /// Lines that the findings get before anything is said at length.
 const LEAST: usize = 12;
@@ -117,10 +117,13 @@ impl Report<'_> {
 
 /// Times alone do not tell the day.
 pub fn crosses_midnight(totals: &Totals, zone: Zone) -> bool {
-    let day = |place: Option<Place>| {
-        let known = place.filter(|place| place.time.nanos().is_some())?;
-        Some(packet_time(known, zone, true).split(' ').next()?.to_owned())
+    let day = |time: Time| {
+        time.nanos()?;
+        Some(clock_time(time, 0, zone, true).split(' ').next()?.to_owned())
     };
-    let (first, last) = (day(totals.facts.first()), day(totals.facts.last()));
-    first.zip(last).is_some_and(|(first, last)| first != last)
+    let of = |place: Option<Place>| place.and_then(|place| day(place.time));
+    let (first, last) = (of(totals.facts.first()), of(totals.facts.last()));
+    // It may be said to have ended on a later day than that of its last packet.
+    let ends = [last, day(totals.facts.end())];
+    first.is_some_and(|first| ends.into_iter().flatten().any(|end| end != first))
 }
