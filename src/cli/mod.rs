@@ -103,7 +103,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
             return Command::End(2);
         }
         Err(error) if error.use_stderr() => {
-            said::complain(&error);
+            said::complain(&error, &grammar());
             return Command::End(2);
         }
         Err(error) => {
@@ -230,7 +230,7 @@ fn commands() -> Vec<String> {
 }
 
 /// Words less alike than this are no slip of the hand.
-const ALIKE: f64 = 0.7;
+const ALIKE: f64 = 0.8;
 
 /// The name that a word was probably meant to be.
 fn nearest(word: &str, names: impl IntoIterator<Item = String>) -> Option<String> {

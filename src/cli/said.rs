@@ -1,8 +1,67 @@
 //! Errors, as clap words them, begun as all others are.
 
-/// Complains in one sentence.
-pub fn complain(error: &clap::Error) {
+use clap::error::{ContextKind, ContextValue};
+
+/// Complains in one sentence, with tips that help.
+pub fn complain(error: &clap::Error, grammar: &clap::Command) {
     let text = error.to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    crate::commands::complain(&text.trim_end());
+    crate::commands::complain(&with_tip(text, elsewhere(error, grammar).as_deref()).trim_end());
+}
+
+/// The text with another tip, if there is a better one. That an option can be passed as a value is none: no
+/// file of a user is named like one.
+fn with_tip(text: &str, better: Option<&str>) -> String {
+    let is_tip = |line: &&str| line.starts_with("  tip: ");
+    let no_help =
+        |line: &&str| is_tip(line) && (better.is_some() || line.contains("as a value, use"));
+    let mut lines: Vec<&str> = text.lines().filter(|line| !no_help(line)).collect();
+    if let Some(tip) = better {
+        lines.splice(1..1, ["", tip]);
+    }
+    lines.dedup_by(|line, before| line.is_empty() && before.is_empty());
+    lines.join("\n")
+}
+
+/// Commands that are named where an option is theirs.
+const NAMED: usize = 3;
+
+/// A tip for an option that other commands have.
+fn elsewhere(error: &clap::Error, grammar: &clap::Command) -> Option<String> {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let name = option.strip_prefix("--")?.split('=').next()?;
+    let has_it = |command: &&clap::Command| {
+        !command.is_hide_set() && command.get_arguments().any(|arg| arg.get_long() == Some(name))
+    };
+    let commands = grammar.get_subcommands().filter(has_it).map(clap::Command::get_name);
+    let commands: Vec<&str> = commands.take(NAMED).collect();
+    (!commands.is_empty()).then(|| {
+        format!("  tip: '--{name}' is an option of: closewait {}", commands.join(", closewait "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text as far as the usage.
+    fn said(args: &[&str]) -> String {
+        let grammar = crate::cli::grammar();
+        let error = grammar.clone().try_get_matches_from(args).expect_err("no such option");
+        let text = with_tip(&error.to_string(), elsewhere(&error, &grammar).as_deref());
+        text.split("\n\nUsage").next().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn a_tip_helps() {
+        let text = said(&["closewait", "--max-held", "3s", "x.pcap"]);
+        let tip = "'--max-held' found\n\n  tip: '--max-held' is an option of: closewait check";
+        assert!(text.ends_with(tip), "{text}");
+        let text = said(&["closewait", "--lokal", "10.0.0.5", "x.pcap"]);
+        assert!(text.ends_with("\n\n  tip: a similar argument exists: '--local'"), "{text}");
+        let text = said(&["closewait", "--zzz", "x.pcap"]);
+        assert!(text.ends_with("unexpected argument '--zzz' found"), "{text}");
+    }
 }

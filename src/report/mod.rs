@@ -17,7 +17,7 @@
 //! * [`ladder`]: the report of `closewait explain`
 //! * [`lang`]: what a person reads, in English and Chinese
 //! * [`outlook`]: when descriptors run out
-//! * [`words`]: words of a report, explained; [`shell`], [`tshark`]: commands to copy
+//! * [`words`], `terms`: words of a report, explained; [`shell`], [`tshark`]: commands to copy
 //! * [`table`]: tables in text
 //! * [`lines`]: what reports for machines are made of
 //! * [`ids`]: how identifiers are written
@@ -46,6 +46,7 @@ pub mod shell;
 pub mod sockets;
 pub mod stacks;
 pub mod table;
+mod terms;
 pub mod text;
 pub mod tshark;
 pub mod words;

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::lang::{Lang, Named};
+use super::terms::{TERMS, Term};
 use super::text::page::separator;
 use crate::set::Word as _;
 use crate::summary::cause::Cause;
@@ -23,8 +24,14 @@ impl Word {
         Word { kind, name: it.key(), short: None, explained, chinese: it.chinese() }
     }
 
+    fn of_term(term: &'static Term) -> Word {
+        let Term { name, kind, explained, chinese } = *term;
+        Word { kind, name, short: None, explained, chinese }
+    }
+
+    /// Programs write a state in ways of their own: `CLOSE_WAIT`.
     fn is(&self, name: &str) -> bool {
-        self.name == name || self.chinese[0] == name
+        self.name.eq_ignore_ascii_case(&name.replace('_', "-")) || self.chinese[0] == name
     }
 
     /// Its name, its kind, and what it means in short.
@@ -61,7 +68,8 @@ fn words() -> impl Iterator<Item = Word> {
     });
     let causes = Cause::ALL.map(|it| Word::new(["cause", "原因"], it, it.explained()));
     let notes = Note::ALL.iter().map(|it| Word::new(["note", "注记"], *it, it.explained()));
-    verdicts.into_iter().chain(reasons).chain(doubts).chain(causes).chain(notes)
+    let terms = TERMS.iter().map(Word::of_term);
+    verdicts.into_iter().chain(reasons).chain(doubts).chain(causes).chain(notes).chain(terms)
 }
 
 /// True if the word is one of them, in whatever language.
@@ -105,6 +113,7 @@ mod tests {
         for word in words() {
             assert!(word.explained.len() > 40 && word.explained.ends_with('.'), "{}", word.name);
         }
+        assert!(is_word("close_wait") && is_word("recv-q") && is_word("Held"));
         // `unknown` is a verdict and a cause.
         let mut out = Vec::new();
         write(&mut out, "unknown", Lang::English).expect("memory");
@@ -119,7 +128,11 @@ mod tests {
             write(&mut out, name, Lang::Chinese).expect("memory");
             let text = String::from_utf8(out).expect("text");
             assert!(text.lines().all(|line| line.width() <= COLUMNS), "{text}");
-            assert!(text.starts_with(name) && text.contains('。'), "{text}");
+            // In the order of the words that have it; some have it in other letters.
+            assert!(
+                text.to_lowercase().starts_with(&name.to_lowercase()) && text.contains('。'),
+                "{text}"
+            );
         }
         for word in words() {
             assert!(is_word(word.name) && is_word(word.chinese[0]), "{}", word.name);
