@@ -145,6 +145,7 @@ impl ExplainArgs {
                 zone: self.times.zone(),
                 absolute: self.times.dates(),
                 all: self.all,
+                width: None,
             },
             color: self.file.color(),
             output: self.file.output(),

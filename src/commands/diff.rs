@@ -10,7 +10,7 @@ use super::format::{Format, command_line};
 use super::output::Outputs;
 use super::signals::stop_at_signals;
 use super::terminal::Terminal;
-use super::{Exit, complain, open, place};
+use super::{Exit, complain, on_screen, open, place};
 use crate::capture::file::Input;
 use crate::capture::stop::Stop;
 use crate::expect::reported::{NOBODY_S, Reported, is_report};
@@ -69,7 +69,10 @@ fn told(asked: &DiffCommand) -> Result<Exit, String> {
     let after = leaks(asked, &asked.after, Some(&before), &stop)?;
     let all = Comparison::of(&before, &after);
     let written = match asked.format {
-        Format::Text => write_text(&mut out, &all),
+        Format::Text => {
+            out = on_screen(out, asked.output.as_deref());
+            write_text(&mut out, &all)
+        }
         Format::Jsonl => write_lines(&mut out, &all),
         Format::Html => write_page(&mut out, &all, &command_line()),
         Format::Csv | Format::Parquet => Err(io::ErrorKind::Unsupported.into()),

@@ -33,7 +33,7 @@ use output::{Outputs, Placing};
 use crate::capture::stop::Stop;
 use crate::printable::printable;
 use crate::report::lang::Lang;
-use crate::report::text::page::wrapped;
+use crate::report::text::page::{Page, wrapped};
 use crate::run::MOST_FILES;
 use quiet::Quiet;
 
@@ -141,6 +141,11 @@ fn colored(out: Box<dyn Write>, color: ColorChoice) -> Box<dyn Write> {
         ColorChoice::Auto | ColorChoice::Never => Box::new(StripStream::new(out)),
     };
     Box::new(BufWriter::new(out))
+}
+
+/// Breaks lines as wide as the terminal, if that is where a text goes that is in English alone.
+fn on_screen(out: Box<dyn Write>, output: Option<&Path>) -> Box<dyn Write> {
+    Box::new(Page::new(out, screen::screen(output.is_none(), Some(Lang::English))))
 }
 
 /// On standard output, `auto` asks the terminal, `NO_COLOR` and the like.

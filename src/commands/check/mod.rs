@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use anstream::ColorChoice;
 
 use super::output::Outputs;
-use super::{Exit, complain, open, place};
+use super::{Exit, complain, on_screen, open, place};
 use crate::capture::stop::Stop;
 use crate::expect::baseline::{Alias, Baseline};
 use crate::expect::{Expectation, Limits, Override, ReadingOptions, file, violations};
@@ -108,6 +108,9 @@ fn report(asked: &CheckCommand, checked: &[Checked], outputs: &mut Outputs) -> i
     let opened = open(asked.output.as_deref(), color, outputs, &Stop::default())
         .map_err(io::Error::other)?;
     let (mut out, placing) = opened.output();
+    if asked.format == Format::Text {
+        out = on_screen(out, asked.output.as_deref());
+    }
     write(asked.format, &mut out, checked)?;
     drop(out);
     place(placing)

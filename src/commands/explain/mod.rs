@@ -18,8 +18,9 @@ use std::path::PathBuf;
 use anstream::ColorChoice;
 
 use super::output::Outputs;
+use super::screen::screen;
 use super::terminal::{Terminal, ended};
-use super::{Exit, complain, open, place};
+use super::{Exit, complain, on_screen, open, place};
 use crate::capture::file::Input;
 use crate::capture::series::members;
 use crate::capture::stop::Stop;
@@ -98,7 +99,8 @@ pub fn explain(asked: &ExplainCommand) -> Exit {
         Ok(listed) => listed,
         Err(sentence) => return said(sentence),
     };
-    let asked = &ExplainCommand { inputs, listed, ..asked.clone() };
+    let look = LadderLook { width: screen(asked.output.is_none(), None).width, ..asked.look };
+    let asked = &ExplainCommand { inputs, listed, look, ..asked.clone() };
     let found = match find(asked) {
         Ok(found) => found,
         Err(sentence) => return said(sentence),
@@ -121,6 +123,7 @@ pub fn explain(asked: &ExplainCommand) -> Exit {
         Ok(opened) => opened.output(),
         Err(sentence) => return said(sentence),
     };
+    let out = on_screen(out, asked.output.as_deref());
     let mut terminal = Terminal::new(io::stderr().is_terminal());
     match explain_to(asked, &found, out, &mut terminal) {
         Ok(Ok(outcome)) => {

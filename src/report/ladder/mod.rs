@@ -46,6 +46,8 @@ pub struct LadderLook {
     pub absolute: bool,
     /// Every packet.
     pub all: bool,
+    /// Columns of the terminal; whole lines where there is none.
+    pub width: Option<usize>,
 }
 
 /// Names of the ends `a` and `b`, and which of them stands first in a line: the one that is judged.
@@ -187,11 +189,15 @@ impl<W: Write> Ladder<W> {
         let numbers = format!("{seq}:{}({len})", seq + i64::from(len));
         let ack = step.ack.map_or(String::new(), |ack| format!("ack {ack}"));
         let mut line = format!("{time:>12} {frame:>7}  {ends}  {flags:<5} {numbers:<16} {ack:<10}");
-        if step.moved {
-            line += &format!(" |{}", self.states(step.states));
+        let indent = self.indent();
+        let states = step.moved.then(|| self.states(step.states));
+        match states {
+            // Beside the packet, if there is room for that; below it otherwise.
+            Some(states) if self.is_wide(&line, &states) => line += &format!(" |{states}"),
+            Some(states) => line = format!("{}\n{indent}|{}", line.trim_end(), states.trim_end()),
+            None => {}
         }
         writeln!(self.out, "{}", line.trim_end())?;
-        let indent = self.indent();
         for said in &step.said {
             let by = self.sender(said, place.time).map_or(String::new(), |by| format!(", by {by}"));
             let words = words::said(said) + &by;
@@ -231,6 +237,11 @@ impl<W: Write> Ladder<W> {
             |side: Side| format!(" {} {:<12}", self.names.of(side), states[side as usize].name());
         let first = self.names.first;
         format!("{}{}", of(first), of(first.other()))
+    }
+
+    /// Tells whether the terminal has room for states beside a packet.
+    fn is_wide(&self, line: &str, states: &str) -> bool {
+        self.look.width.is_none_or(|width| width >= line.len() + " |".len() + states.len())
     }
 
     /// Below the ends of a line.

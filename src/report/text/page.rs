@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use textwrap::WordSeparator;
-use textwrap::core::Word;
+use textwrap::core::{Word, display_width};
 
 use crate::report::lang::Lang;
 
@@ -34,7 +34,11 @@ impl Screen {
 
     /// The number of lines that a line takes: one, where lines are whole.
     pub fn height(self, line: &str) -> usize {
-        self.width.map_or(1, |_| wrapped(line, self.columns(), self.lang).len())
+        match self.width {
+            None => 1,
+            Some(_) if is_command(line) => display_width(line).div_ceil(self.columns()).max(1),
+            Some(_) => wrapped(line, self.columns(), self.lang).len(),
+        }
     }
 }
 
@@ -58,7 +62,7 @@ impl<W: Write> Page<W> {
         if self.screen.ascii {
             text = in_ascii(&text);
         }
-        if self.screen.width.is_some() {
+        if self.screen.width.is_some() && !is_command(&text) {
             text = wrapped(&text, self.screen.columns(), self.screen.lang).join("\n");
         }
         text.push('\n');
@@ -84,6 +88,12 @@ impl<W: Write> Write for Page<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// True for a line to be copied: a terminal breaks it where it must, and copies it whole.
+fn is_command(line: &str) -> bool {
+    let begins = ["next: ", "下一步: ", "tshark "];
+    begins.iter().any(|word| line.starts_with(word))
 }
 
 /// The parts of a line: those after the first stand to the right of where it begins.
@@ -183,6 +193,14 @@ mod tests {
         let text = "  one  two three four five\n";
         assert_eq!(page(text, 20, false), "  one  two three\n      four five\n");
         assert_eq!(page("0123456789012345678901234\n", 20, false), "0123456789012345678901234\n");
+    }
+
+    #[test]
+    fn a_command_stays_whole() {
+        let next = "next: closewait explain incident.pcap --frame 4\n";
+        assert_eq!(page(next, 20, false), next);
+        let screen = Screen { width: Some(20), ..Screen::default() };
+        assert_eq!((screen.height(next.trim_end()), screen.height("next: a")), (3, 1));
     }
 
     #[test]

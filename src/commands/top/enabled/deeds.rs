@@ -97,7 +97,7 @@ fn packets(files: &Files, file: String, number: u64, zone: Zone) -> Vec<String> 
         listed: None,
         reading: files.reading.clone(),
         max_flows: files.max_flows,
-        look: LadderLook { zone, absolute: false, all: false },
+        look: LadderLook { zone, absolute: false, all: false, width: None },
         color: anstream::ColorChoice::Always,
         output: None,
     };
