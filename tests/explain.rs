@@ -353,3 +353,31 @@ fn the_report_leads_here_with_its_options() {
     let plain = text(&closewait(&[capture, "--separate", "--no-content"])).0;
     assert!(plain.lines().any(|line| line.ends_with(" --separate --no-content")), "{plain}");
 }
+
+/// On a terminal of 80 columns, nothing but a command to copy is wider.
+#[test]
+fn a_ladder_fits_its_terminal() {
+    if !common::has("script") {
+        return common::skip("script");
+    }
+    let on_terminal = |columns: u32| {
+        let command = format!(
+            "stty rows 24 cols {columns}; {} explain {APP} --frame 770 --local 172.18.0.5",
+            env!("CARGO_BIN_EXE_closewait")
+        );
+        let output = common::tool("script")
+            .args(["-qec", &command, "/dev/null"])
+            .env("NO_COLOR", "1")
+            .current_dir(common::project("."))
+            .output()
+            .expect("a terminal");
+        String::from_utf8_lossy(&output.stdout).replace('\r', "")
+    };
+    let narrow = on_terminal(80);
+    let is_wide = |line: &&str| line.chars().count() > 80 && !line.starts_with("tshark ");
+    assert_eq!(narrow.lines().find(is_wide), None, "{narrow}");
+    let below = "ack 180\n                      | local CLOSE-WAIT   peer FIN-WAIT-2\n";
+    assert!(narrow.contains(below), "{narrow}");
+    let wide = on_terminal(120);
+    assert!(wide.contains("ack 180    | local CLOSE-WAIT   peer FIN-WAIT-2\n"), "{wide}");
+}
