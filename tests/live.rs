@@ -662,6 +662,27 @@ fn only_what_code_with_a_tag_left_is_told() {
     drop(held);
 }
 
+/// What a person reads has the reason, too.
+#[test]
+fn a_line_has_the_cause_and_what_was_said_last() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let (protocol, filter) =
+        (format!("postgresql={}", server.port()), format!("port {}", server.port()));
+    let words = ["live", "-i", "lo", "--lang", "en", "--min-hold", "500ms", "--port", &protocol];
+    let mut watcher = Watcher::with(&[&words[..], &["--duration", "1min", "--", &filter]].concat());
+    let held = asked_by(&server, "UPDATE t SET a=1");
+    let mut line = String::new();
+    watcher.lines.read_line(&mut line).expect("a line");
+    assert!(line.trim_end().ends_with("; forgotten: UPDATE t SET a=?"), "{line}");
+    signal("-INT", watcher.child.id());
+    std::io::copy(&mut watcher.lines, &mut std::io::sink()).expect("a report");
+    assert_eq!(watcher.child.wait().expect("it ends").code(), Some(1));
+    drop(held);
+}
+
 /// At each power of two from four on, an event says how many of its kind there are, and when descriptors run out.
 #[test]
 fn growth_is_told_at_powers_of_two() {

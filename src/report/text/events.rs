@@ -5,13 +5,32 @@ use std::io::{self, Write};
 use super::{ALARM, CALM, Text, idle_text, process};
 use crate::owner::Socket;
 use crate::place::Time;
+use crate::report::lang::Lang;
 use crate::report::outlook::{outlook, rate};
+use crate::report::table::cut;
+use crate::summary::cause::Cause;
 use crate::summary::growth::Grown;
 use crate::summary::seen::{Process, Seen};
 use crate::summary::{EventKind, Row};
 use crate::tcp::segment::Endpoint;
 use crate::units::{DIGITS, clock_time, duration, thousands};
 use crate::verdict::Verdict;
+
+/// Characters of statements in a line.
+const STATEMENTS: usize = 60;
+
+/// The cause, where it is known, and what was said last.
+fn why(seen: &Seen, lang: Lang) -> String {
+    let Some(cause) = seen.cause.filter(|cause| *cause != Cause::Unknown) else {
+        return String::new();
+    };
+    let said = match &seen.said.statements[..] {
+        [] => seen.said.last.clone(),
+        open => Some(open.join("; ")),
+    };
+    let said = said.map(|said| lang.colon(cut(&said, STATEMENTS)));
+    format!("{}{}{}", lang.semicolon(), lang.name(cause), said.unwrap_or_default())
+}
 
 impl<W: Write> Text<W> {
     pub(super) fn write_event(
@@ -35,8 +54,9 @@ impl<W: Write> Text<W> {
             EventKind::Ended => None,
         };
         let by = by.map_or(String::new(), |by| format!(", {by}"));
+        let why = if kind == EventKind::CloseWait { why(&seen, lang) } else { String::new() };
         let more = grown.map(|grown| self.growth(grown, row.judged.end)).unwrap_or_default();
-        let what = format!("{what}  {}{by}{more}", process(&seen.process, lang));
+        let what = format!("{what}  {}{by}{why}{more}", process(&seen.process, lang));
         // The end that held it comes first in both lines, whatever is local.
         let closer = row.judged.flow.first_fin().filter(|_| kind == EventKind::Ended);
         let ends = closer
