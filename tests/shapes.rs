@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use common::scenario::Scenario;
@@ -360,6 +361,73 @@ fn csv_has_a_line_for_each_flow() {
     let files: Vec<String> = (0..4).map(|row| cell(row, "first.file")).collect();
     assert!(files.contains(&"'=cmd.pcap".into()), "a formula is defused: {files:?}");
     assert!(out.lines().all(|line| out.contains(&format!("{line}\r\n"))), "RFC 4180 ends lines so");
+}
+
+/// A cell has what the key of its name has in the JSON lines, of sockets that no packet shows as well.
+#[test]
+fn csv_says_what_json_says() {
+    let scratch = Scratch::new();
+    let app = "fixtures/captures/reproduction/app.pcap";
+    let list =
+        std::fs::read_to_string(common::project("fixtures/captures/reproduction/kernel.txt"));
+    let before = "CLOSE-WAIT 1 0 172.18.0.5:50999 172.18.0.3:3306 \
+        users:((\"app\",pid=7,fd=9)) uid:1000 ino:5 sk:1\n";
+    let kernel = scratch.write("kernel.txt", (list.expect("a list") + before).as_bytes());
+    let kernel = kernel.as_str();
+    let said = |format: &str| {
+        let output = common::command(&[
+            app,
+            "--sockets",
+            kernel,
+            "--all",
+            "--max-flows",
+            "500",
+            "--format",
+            format,
+        ])
+        .current_dir(common::project("."))
+        .output()
+        .expect("it runs");
+        text(&output).0
+    };
+    let flows: BTreeMap<String, Value> = said("jsonl")
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .filter(|line| line["type"] == "flow")
+        .map(|line| (line["uid"].as_str().expect("a name").to_owned(), line))
+        .collect();
+    let csv = said("csv");
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let names = reader.headers().expect("names").clone();
+    let (mut rows, mut before) = (0, 0);
+    for row in reader.records().map(|row| row.expect("a row")) {
+        let flow = &flows[&row[0]];
+        rows += 1;
+        before += usize::from(flow["before_capture"] == true);
+        // What was said has a key of its protocol's name there; the first FIN is that of an end.
+        let of_flow = |name: &str| {
+            !["said.", "fin"].iter().any(|it| name.starts_with(it)) || name == "finding"
+        };
+        for (name, cell) in names.iter().zip(&row).filter(|(name, _)| of_flow(name)) {
+            let key = name.split('.').fold(flow, |value, key| &value[key]);
+            let same = match key {
+                Value::Null => cell.is_empty(),
+                Value::String(text) => text == cell,
+                // Of a list, words or sentences.
+                Value::Array(all) => {
+                    all.iter().all(|one| cell.contains(one.as_str().unwrap_or("?")))
+                }
+                Value::Number(number) => cell.parse::<f64>().ok() == number.as_f64(),
+                Value::Bool(yes) => cell == if *yes { "true" } else { "false" },
+                Value::Object(_) => false,
+            };
+            // Where no packet was seen, none is counted.
+            let unseen = key == 0 && cell.is_empty();
+            assert!(same || unseen, "{name}: {cell}, not {key}: {flow}");
+        }
+    }
+    assert_eq!(rows, flows.len());
+    assert!(rows > 50 && before > 0, "{rows} {before}");
 }
 
 /// Nanoseconds, both byte orders, pcapng with one resolution and another: one answer.

@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use super::ids::{community_id, uid};
+use super::ids::{community_id, uid, uid_of_socket};
 use super::lines::{defused, local_name, side_name};
 use super::sockets::lines::{descriptor, span};
 use crate::attach::Facts;
@@ -15,6 +15,7 @@ use crate::place::{Place, Time};
 use crate::summary::cause::Cause;
 use crate::summary::evidence::evidence;
 use crate::summary::{Owner, Row, Sink, Totals};
+use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::side::Side;
 use crate::units::{DIGITS, rfc3339, seconds};
 use crate::verdict::{Close, Verdict};
@@ -53,20 +54,26 @@ impl<W: Write> Sink for Csv<W> {
     fn stuck_before(&mut self, socket: &Socket) -> io::Result<()> {
         self.names()?;
         let holder = socket.holders.first();
+        let (key, _) = FlowKey::new(socket.local, socket.peer);
         let cells = COLUMNS.map(|(name, _)| match name {
+            "uid" => uid_of_socket(socket),
+            "community_id" => community_id(&key).unwrap_or_default(),
             "verdict" => Verdict::Leak.name().into(),
             "finding" => "true".into(),
             "close" => Close::HalfClosed.name().into(),
             "holder" | "local" => "a".into(),
             "local_by" => "socket-list".into(),
-            "a.ip" => socket.local.ip.to_string(),
-            "a.port" => socket.local.port.to_string(),
+            "a.ip" | "held_by.ip" => host(socket.local.ip),
+            "a.port" | "held_by.port" => socket.local.port.to_string(),
             "a.state" | "kernel.state" => socket.state.name().into(),
-            "b.ip" => socket.peer.ip.to_string(),
-            "b.port" => socket.peer.port.to_string(),
+            "b.ip" | "waits_for.ip" => host(socket.peer.ip),
+            "b.port" | "waits_for.port" => socket.peer.port.to_string(),
             "process.pid" => holder.map_or(String::new(), |h| h.pid.to_string()),
             "process.command" => holder.map_or(String::new(), |h| h.command.clone()),
             "process.fd" => holder.map_or(String::new(), descriptor),
+            "process.uid" => number(holder.and_then(|holder| holder.uid)),
+            "kernel.recv_q" => number(socket.recv_q),
+            "cause" => Cause::of_socket(socket).map_or("", Cause::name).into(),
             "before_capture" => "true".into(),
             "held_s" => span(socket.held_for()),
             "idle_before_fin_s" => span(socket.idle_before_fin()),
@@ -83,7 +90,7 @@ impl<W: Write> Sink for Csv<W> {
 
 type Column = (&'static str, fn(&Row) -> String);
 
-const COLUMNS: [Column; 63] = [
+const COLUMNS: [Column; 70] = [
     ("uid", |row| uid(&row.judged.key, &row.judged.flow)),
     ("community_id", |row| community_id(&row.judged.key).unwrap_or_default()),
     ("verdict", |row| row.judged.judgement.verdict.name().into()),
@@ -155,7 +162,29 @@ const COLUMNS: [Column; 63] = [
     ("said.statements", |row| said(row, |m| m.statements.join("; "))),
     ("said.server_error", |row| said(row, error)),
     ("said.encrypted", |row| said(row, |m| m.encrypted.to_string())),
+    ("service", |row| row.judged.flow.service().map_or("", side_name).into()),
+    ("held_by.ip", |row| held_by(row).map_or(String::new(), |end| host(end.ip))),
+    ("held_by.port", |row| number(held_by(row).map(|end| end.port.into()))),
+    ("waits_for.ip", |row| waits_for(row).map_or(String::new(), |end| host(end.ip))),
+    ("waits_for.port", |row| number(waits_for(row).map(|end| end.port.into()))),
+    ("process.uid", |row| number(holder(row).and_then(|holder| holder.uid))),
+    ("kernel.recv_q", |row| match row.owner {
+        Owner::Listed(socket) => number(socket.recv_q),
+        Owner::Said(..) | Owner::NotAsked | Owner::NotListed => String::new(),
+    }),
 ];
+
+fn held_by(row: &Row) -> Option<Endpoint> {
+    row.judged.judgement.holder.map(|side| row.judged.endpoint(side))
+}
+
+fn waits_for(row: &Row) -> Option<Endpoint> {
+    row.judged.judgement.holder.map(|side| row.judged.endpoint(side.other()))
+}
+
+fn number(known: Option<u32>) -> String {
+    known.map_or(String::new(), |known| known.to_string())
+}
 
 fn mysql(row: &Row, cell: impl Fn(&Facts) -> String) -> String {
     let facts = row.judged.said.as_deref();

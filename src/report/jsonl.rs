@@ -16,7 +16,7 @@ use super::holder::OwnerKeys;
 use super::ids::{community_id, uid, uid_of_socket};
 use super::lines::{EndKey, PlaceLine, SCHEMA, host, local_name, place, side_name, write_line};
 use crate::attach::{ErrorCode, Facts};
-use crate::owner::{Held, Socket};
+use crate::owner::Socket;
 use crate::place::{Place, Time};
 use crate::summary::cause::Cause;
 use crate::summary::evidence::evidence;
@@ -343,7 +343,7 @@ impl<'a> FlowLine<'a> {
             notes: Vec::new(),
             held_s: socket.held_for().map(seconds),
             idle_before_fin_s: socket.idle_before_fin().map(seconds),
-            cause: (socket.held() == Held::Backlog).then_some(Cause::NeverAccepted.name()),
+            cause: Cause::of_socket(socket).map(Cause::name),
             evidence: Vec::new(),
             said: SaidKeys(None),
             elsewhere: ElsewhereKeys::default(),

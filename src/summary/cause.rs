@@ -108,6 +108,12 @@ impl Cause {
         }
     }
 
+    /// The cause of a socket that no packet shows: as far as its kernel tells.
+    #[must_use]
+    pub fn of_socket(socket: &Socket) -> Option<Cause> {
+        (socket.held() == Held::Backlog).then_some(Cause::NeverAccepted)
+    }
+
     /// Returns its word in reports.
     pub fn name(self) -> &'static str {
         match self {

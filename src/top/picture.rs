@@ -82,7 +82,7 @@ impl Entry {
             held_by_local: socket.held_for(),
             idle_before_fin: socket.idle_before_fin(),
             open_idle: None,
-            cause: matches!(Process::of(socket), Process::Backlog).then_some(Cause::NeverAccepted),
+            cause: Cause::of_socket(socket),
             not_seen: None,
             said: Said::default(),
             process: Process::of(socket),

@@ -9,6 +9,7 @@ use crate::owner::{Holder, Socket};
 use crate::place::{Place, Time};
 use crate::report::ids::{community_id, digest, uid, uid_of_socket};
 use crate::report::lines::{local_name, side_name};
+use crate::summary::cause::Cause;
 use crate::summary::{Owner, Row};
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::side::Side;
@@ -178,6 +179,7 @@ pub fn of_socket(column: &str, socket: &Socket) -> Cell {
             socket.idle_before_fin().map(seconds).map_or(Cell::Null, Cell::Seconds)
         }
         "process_pid" => process.map_or(Cell::Null, |process| Cell::Number(process.pid.into())),
+        "cause" => text(Cause::of_socket(socket).map(|cause| cause.name().to_owned())),
         "process_command" => text(process.map(|process| process.command.clone())),
         _ => Cell::Null,
     }
