@@ -54,6 +54,24 @@ fn a_new_leak_is_told_and_by_the_exit_status_too() {
     assert_eq!((status, &summary["stayed"]), (Some(0), &1.into()));
 }
 
+/// Of both captures, what is asked for counts; where nothing is, nothing is known.
+#[test]
+fn both_captures_are_narrowed() {
+    let narrowed = |expression: &str, before: &str| {
+        let output = closewait(&["diff", "-f", expression, before, FIXED]);
+        (output.status.code(), text(&output))
+    };
+    let (status, (out, _)) = narrowed("port 3306", LEAKY);
+    assert!(status == Some(0) && out.starts_with("1 kind of leak gone."), "{out}");
+    let (status, (out, err)) = narrowed("port 1", LEAKY);
+    assert!(status == Some(2) && err.contains("no TCP connection is what -f"), "{out}{err}");
+    let scratch = Scratch::new();
+    let (status, (out, err)) = narrowed("port 3306", &report(&scratch, "leaky.jsonl", LEAKY));
+    assert!(status == Some(2) && err.contains("cannot narrow: name its capture"), "{out}{err}");
+    let output = closewait(&["diff", "--tag", "controller=orders", LEAKY, FIXED]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
 /// A report in JSON lines is as good as its capture.
 #[test]
 fn a_report_stands_for_its_capture() {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::shared::{FormatArg, JudgingArgs, ReadingArgs, ReportArgs};
+use super::shared::{FormatArg, JudgingArgs, ReadingArgs, ReportArgs, TagArgs};
+use crate::capture::filter::Filter;
 use crate::commands::diff::DiffCommand;
 
 pub const EXAMPLES: &str = "\
@@ -14,6 +15,8 @@ Examples:
                                           which are new
   closewait diff before.jsonl after.pcap  a report in JSON lines stands for its
                                           capture
+  closewait diff -f 'port 3306' before.pcap after.pcap
+                                          of one service alone
   closewait diff before.pcap after.pcap --format html -o diff.html
 
 A leak is the same by its service, cause, statements and code, whatever its
@@ -36,6 +39,13 @@ pub struct DiffArgs {
     #[arg(value_name = "AFTER")]
     after: PathBuf,
 
+    /// Only packets that match a BPF expression (pcap-filter(7)), in both captures
+    #[arg(short = 'f', long, value_name = "EXPR", help_heading = "Reading")]
+    filter: Option<String>,
+
+    #[command(flatten)]
+    tag: TagArgs,
+
     #[command(flatten)]
     judging: JudgingArgs,
 
@@ -53,7 +63,13 @@ impl DiffArgs {
             before: self.before,
             after: self.after,
             policy: self.judging.policy(Duration::ZERO),
-            reading: self.reading.reading(),
+            filter: self
+                .filter
+                .as_deref()
+                .map(Filter::new)
+                .transpose()
+                .map_err(|e| e.to_string())?,
+            reading: self.tag.add_to(self.reading.reading())?,
             format,
             color: self.report.file.color(),
             output: self.report.file.output(),

@@ -12,6 +12,7 @@ use super::signals::stop_at_signals;
 use super::terminal::Terminal;
 use super::{Exit, complain, on_screen, open, place};
 use crate::capture::file::Input;
+use crate::capture::filter::Filter;
 use crate::capture::stop::Stop;
 use crate::expect::reported::{NOBODY_S, Reported, is_report};
 use crate::printable::printable;
@@ -31,6 +32,8 @@ pub struct DiffCommand {
     pub after: PathBuf,
     /// The rules of judging, the same for both.
     pub policy: Policy,
+    /// The packets that count, in both.
+    pub filter: Option<Filter>,
     /// The parts of contents that are read.
     pub reading: Reading,
     /// The form of the report.
@@ -39,6 +42,13 @@ pub struct DiffCommand {
     pub color: ColorChoice,
     /// The file of the report; standard output, if none.
     pub output: Option<PathBuf>,
+}
+
+impl DiffCommand {
+    /// True where not all of the captures counts.
+    fn is_narrowed(&self) -> bool {
+        self.filter.is_some() || !self.reading.tags.is_empty()
+    }
 }
 
 /// Octets of a file that tell what it is.
@@ -92,6 +102,9 @@ fn leaks(
 ) -> Result<Leaks, String> {
     let named = |error: String| format!("{}: {error}", printable(&path.to_string_lossy()));
     match report(path).map_err(|error| named(error.to_string()))? {
+        Some(_) if asked.is_narrowed() => {
+            Err(named("is a report, which -f and --tag cannot narrow: name its capture".to_owned()))
+        }
         Some(lines) => read_report(lines).map_err(named),
         None => read_capture(asked, path, before, stop),
     }
@@ -133,6 +146,7 @@ fn read_capture(
     let paths = if before.is_some() { Paths::All } else { Paths::None };
     let plan = Plan {
         inputs: vec![Input(path.to_owned())],
+        filter: asked.filter.as_ref().map(Filter::again),
         policy: asked.policy.clone(),
         reading: Reading { paths, ..asked.reading.clone() },
         threads: std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN),
@@ -144,6 +158,9 @@ fn read_capture(
     let name = printable(&path.to_string_lossy());
     if outcome.failed || !outcome.read_any {
         return Err(format!("{name}: was not read whole"));
+    }
+    if asked.is_narrowed() && found.holds_none {
+        return Err(format!("{name}: no TCP connection is what -f and --tag ask for"));
     }
     if found.judged_none {
         return Err(format!("{name}: {NOBODY_S}"));
@@ -157,6 +174,8 @@ struct Gathered {
     leaks: Leaks,
     /// `--local` names no end of any connection.
     judged_none: bool,
+    /// There was no connection.
+    holds_none: bool,
 }
 
 impl Gathered {
@@ -194,6 +213,7 @@ impl Sink for Gathered {
         self.leaks.held_for_a_while += totals.closes.held_for_a_while();
         self.leaks.is_cut |= totals.facts.cuts_packets();
         self.judged_none = totals.tally.is_of_others();
+        self.holds_none = totals.tally.flows == 0;
         Ok(())
     }
 }
