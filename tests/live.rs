@@ -376,6 +376,8 @@ fn another_namespace_can_be_watched() {
         return;
     }
     let Some(namespace) = Namespace::new("live") else { return };
+    let (_, err) = text(&common::closewait(&["live", "--netns", &namespace.0, "-i", "lo"]));
+    assert!(err.contains("not up (ip link set lo up)"), "{err}");
     namespace.ip("link set lo up");
     let arguments = ["-i", "lo", "--duration", "500ms", "--format", "jsonl"];
     let output = common::closewait(&[&["live", "--netns", &namespace.0], &arguments[..]].concat());

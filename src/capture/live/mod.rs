@@ -58,7 +58,7 @@ pub struct Wanted {
 #[derive(Debug, thiserror::Error)]
 pub enum CannotCapture {
     /// The kernel does not let it be opened.
-    #[error("{interface}: {error}{}", remedy(error))]
+    #[error("{interface}: {error}{}", remedy(interface, error))]
     Interface {
         /// The interface's name.
         interface: String,
@@ -100,12 +100,14 @@ pub fn now() -> Time {
 }
 
 /// Advice about an error of libpcap's.
-fn remedy(error: &str) -> &'static str {
+fn remedy(interface: &str, error: &str) -> String {
     if error.contains("permission") || error.contains("not permitted") {
-        " (run as root, or once: setcap cap_net_raw=ep \"$(command -v closewait)\")"
+        " (run as root, or once: setcap cap_net_raw=ep \"$(command -v closewait)\")".into()
     } else if error.contains("No such device") {
-        " (closewait live -D lists the interfaces)"
+        " (closewait live -D lists the interfaces)".into()
+    } else if error.contains("not up") {
+        format!(" (ip link set {interface} up)")
     } else {
-        ""
+        String::new()
     }
 }

@@ -36,7 +36,7 @@ pub enum CannotArm {
     NotBuilt,
     /// The kernel's list of events is not mounted.
     #[error(
-        "tracefs is not there: mount -t tracefs tracefs /sys/kernel/tracing (in a container: mount the host's, read-only)"
+        "tracefs is not there: mount -t tracefs tracefs /sys/kernel/tracing (under ip netns exec: in the same shell; in a container: mount the host's, read-only)"
     )]
     NoTracefs,
     /// The kernel's list of events is there, and may not be read.
