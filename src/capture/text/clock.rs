@@ -101,9 +101,7 @@ impl Clock {
         self.now = Time::from_nanos(at.into());
         (self.now, digits)
     }
-}
 
-impl Clock {
     /// The time of the first packet. Where another one begins from zero, another list does, below the first.
     fn origin(&mut self, nanos: i64) -> i64 {
         let begins = nanos == 0 && self.printed > 0;
