@@ -350,7 +350,7 @@ fn a_host_is_shown_with_processes_and_a_capture_of_it_ends_on_the_same_screen() 
     terminal.run(&top(&line));
     terminal.until_whole("1 in CLOSE-WAIT");
     let held: Vec<TcpStream> = (0..12).map(|_| server.left_behind()).collect();
-    terminal.until_whole("13 in CLOSE-WAIT of 12 connections, 1 before");
+    terminal.until_whole("13 in CLOSE-WAIT: 12 of 12 connections, 1 from before");
     let me = format!("[{}]", std::process::id());
     let screen = terminal.until("processes and descriptors", |screen| {
         screen.contains(&me) && screen.contains("descriptors")
@@ -397,11 +397,11 @@ fn packets_of_a_host_are_written_while_it_is_looked_at() {
     terminal.keys(&["w"]);
     terminal.until_shows("no packet of these was captured");
     let mut held: Vec<TcpStream> = (0..3).map(|_| server.left_behind()).collect();
-    terminal.until_shows("4 in CLOSE-WAIT of 3 connections, 1 before");
+    terminal.until_shows("4 in CLOSE-WAIT: 3 of 3 connections, 1 from before");
     terminal.keys(&["r"]);
     terminal.until_shows("report written to closewait-1.html");
     held.extend((0..2).map(|_| server.left_behind()));
-    terminal.until_shows("6 in CLOSE-WAIT of 5 connections, 1 before");
+    terminal.until_shows("6 in CLOSE-WAIT: 5 of 5 connections, 1 from before");
     // What was held for less is in doubt (brief).
     sleep(Duration::from_secs(1));
     terminal.keys(&["w"]);

@@ -45,13 +45,16 @@ fn numbers(app: &App) -> (String, Style) {
     let totals = &app.picture.totals;
     let headline = totals.headline();
     let findings = totals.findings();
-    let mut text = format!("{} in CLOSE-WAIT", thousands(findings));
-    let of = totals.tally.flows;
     let lists_only = matches!(app.setting.mode, Mode::Host { packets: Err(_), .. });
-    if !lists_only {
-        text += &format!(" of {}", count(of, "connection"));
+    let mut text = format!("{} in CLOSE-WAIT", thousands(findings));
+    let of = count(totals.tally.flows, "connection");
+    match headline.before_capture {
+        _ if lists_only => {}
+        0 => text += &format!(" of {of}"),
+        // Those from before are none of the connections that were captured.
+        _ => text += &format!(": {} of {of}", thousands(headline.findings)),
     }
-    let before = [(headline.before_capture, "before"), (headline.pending, "pending")];
+    let before = [(headline.before_capture, "from before"), (headline.pending, "pending")];
     for (n, word) in before.into_iter().filter(|(n, _)| *n > 0 && !lists_only) {
         text += &format!(", {} {word}", thousands(n));
     }
