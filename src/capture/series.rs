@@ -77,11 +77,12 @@ fn captures(members: Vec<PathBuf>) -> Vec<Input> {
     members.into_iter().map(Input).filter(is_capture).collect()
 }
 
-/// Orders the inputs that can be opened by their first packets; those without any come last.
+/// Orders the inputs that can be opened by their first packets, and where these came at the same time by their names;
+/// those without any come last.
 pub fn in_order(inputs: &[Input], stop: &Stop, trouble: &mut dyn FnMut(Error)) -> Vec<Pending> {
     let mut sources = Vec::new();
     let inputs = unpacked(inputs, trouble);
-    for (given, Unpacked { input, is_member }) in inputs.iter().enumerate() {
+    for Unpacked { input, is_member } in &inputs {
         match FileSource::open_until(input, 0, stop) {
             // Of an archive, only what is a capture is meant.
             Err(error) if *is_member && error.trouble.is_no_capture() => {}
@@ -89,16 +90,17 @@ pub fn in_order(inputs: &[Input], stop: &Stop, trouble: &mut dyn FnMut(Error)) -
             Ok(source) if inputs.len() == 1 => return vec![Pending::Open(Box::new(source))],
             Ok(mut source) => {
                 let time = source.peek_time();
+                let order = (time.is_none(), time, rank(source.name()));
                 let pending = match input.is_stdin() {
                     true => Pending::Open(Box::new(source)),
                     false => Pending::File(input.clone()),
                 };
-                sources.push((time.is_none(), time, given, pending));
+                sources.push((order, pending));
             }
         }
     }
-    sources.sort_by_key(|(empty, time, given, _)| (*empty, *time, *given));
-    sources.into_iter().map(|(.., pending)| pending).collect()
+    sources.sort_by(|(one, _), (two, _)| one.cmp(two));
+    sources.into_iter().map(|(_, pending)| pending).collect()
 }
 
 /// Files that follow one another may overlap by this much: packets are written a little late.
@@ -107,8 +109,20 @@ pub const OVERLAP_NS: i64 = 1_000_000_000;
 /// True if the names look like those of one series: the same folder, the same name but for its digits.
 #[must_use]
 pub fn same_series(a: &str, b: &str) -> bool {
-    let shape = |name: &str| -> String { name.chars().filter(|c| !c.is_ascii_digit()).collect() };
     Path::new(a).parent() == Path::new(b).parent() && shape(a) == shape(b)
+}
+
+fn shape(name: &str) -> String {
+    name.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+/// A name's place in its series: `x.pcap2` comes before `x.pcap10`.
+pub type Rank = (String, Vec<u64>, String);
+
+/// Ranks files by their names: the order in which they are given changes nothing.
+#[must_use]
+pub fn rank(name: &str) -> Rank {
+    (shape(name), numbers(name), name.to_owned())
 }
 
 /// Returns by how much the one number in which the names of two files of a series differ goes up.
@@ -157,6 +171,13 @@ mod tests {
         assert!(same_series("x_00001_20261122.pcapng", "x_00002_20261123.pcapng"));
         assert!(!same_series("d/part-1.pcap", "e/part-2.pcap"));
         assert!(!same_series("app-1.pcap", "db-2.pcap"));
+    }
+
+    #[test]
+    fn a_series_is_ranked_by_its_count() {
+        let mut names = ["d/x.pcap10", "d/x.pcap2", "d/x.pcap", "d/w.pcap3", "d/x.pcap02"];
+        names.sort_by_key(|name| rank(name));
+        assert_eq!(names, ["d/w.pcap3", "d/x.pcap", "d/x.pcap02", "d/x.pcap2", "d/x.pcap10"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use super::keyed::{Key, Shard};
 use super::part::{self, Footer};
 use super::read::{Fault, PartReader, Wanted};
-use crate::capture::series::missing;
+use crate::capture::series::{missing, rank};
 use crate::capture::{Error, Trouble};
 use crate::engine::crew::Crew;
 use crate::printable::printable;
@@ -101,7 +101,8 @@ pub fn judge(
     })
 }
 
-/// Opens all parts once, and orders them by their first packets; those without any come last.
+/// Opens all parts once, and orders them as captures are: by their first packets, and where these came at the same
+/// time by their names; those without any come last.
 fn in_order(plan: &Plan, trouble: &mut dyn FnMut(Error)) -> Vec<Waiting> {
     let mut parts = Vec::new();
     for input in &plan.inputs {
@@ -110,8 +111,10 @@ fn in_order(plan: &Plan, trouble: &mut dyn FnMut(Error)) -> Vec<Waiting> {
             Err(fault) => trouble(broken(&input.0, &fault)),
         }
     }
-    let first = |part: &Waiting| part.footer.first.map(|first| part::time(first.time_ns));
-    parts.sort_by_key(|part| (part.footer.first.is_none(), first(part)));
+    parts.sort_by_cached_key(|Waiting { footer, .. }| {
+        let first = footer.first.map(|first| part::time(first.time_ns));
+        (first.is_none(), first, rank(&footer.file))
+    });
     parts
 }
 
