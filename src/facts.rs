@@ -45,6 +45,9 @@ pub struct CaptureFacts {
 /// Octets of a packet as most networks send it; 0 is no snap length.
 const WHOLE: u32 = 1_514;
 
+/// Packets that come late are not so much older than those before them.
+const DISORDER_NS: i64 = 1_000_000_000;
+
 /// Tells whether a snap length cuts packets as most networks send them.
 pub fn cuts_packets(snap_length: u32) -> bool {
     (1..WHOLE).contains(&snap_length)
@@ -57,6 +60,8 @@ pub struct Seen {
     segments: u64,
     first: Option<Place>,
     last: Option<Place>,
+    /// The newest of those that are older by their times than one before them.
+    behind: Option<Place>,
     bare_acks: bool,
     empty_segments: bool,
 }
@@ -70,7 +75,14 @@ impl Seen {
         self.first.get_or_insert(place);
         if self.last.is_none_or(|last: Place| place.time >= last.time) {
             self.last = Some(place);
+        } else if place.time != Time::UNKNOWN {
+            self.behind = Some(place);
         }
+    }
+
+    /// The packet that was read last, of those whose times are known.
+    fn newest(&self) -> Option<Place> {
+        self.last.into_iter().chain(self.behind).max_by_key(|place| place.order())
     }
 
     /// Takes in a segment.
@@ -93,7 +105,7 @@ impl CaptureFacts {
     /// Takes in packets that come next.
     pub fn take(&mut self, seen: &Seen) {
         self.seen.segments += seen.segments;
-        self.see_more(seen.packets, seen.first, seen.last);
+        self.see_more(seen.packets, seen.first, seen.last, seen.newest());
         self.note_more(seen.bare_acks, seen.empty_segments);
     }
 
@@ -107,10 +119,18 @@ impl CaptureFacts {
         self.seen.note(segment);
     }
 
-    /// Takes in packets of a file that are not handed over one by one: how many, the first, and the one
-    /// with the latest time.
-    pub fn see_more(&mut self, packets: u64, first: Option<Place>, last: Option<Place>) {
+    /// Takes in packets of a file that are not handed over one by one: how many, the first, the one
+    /// with the latest time, and the one that was read last.
+    pub fn see_more(
+        &mut self,
+        packets: u64,
+        first: Option<Place>,
+        last: Option<Place>,
+        newest: Option<Place>,
+    ) {
         self.seen.packets = self.seen.packets.saturating_add(packets);
+        self.seen.behind =
+            self.newest().into_iter().chain(newest).max_by_key(|place| place.order());
         self.seen.first = self.seen.first.or(first);
         let is_later = |last: &Place| self.seen.last.is_none_or(|known| last.time >= known.time);
         if let Some(last) = last.filter(is_later) {
@@ -179,6 +199,18 @@ impl CaptureFacts {
         self.end
     }
 
+    /// The end by the clock that a packet was captured with: where that was set back and has not caught up since,
+    /// the latest time of all is one of before.
+    pub fn end_after(&self, place: Place) -> Time {
+        let Some((last, newest)) = self.last().zip(self.newest()) else { return self.end };
+        let is_set_back = last.time.since(newest.time) > Some(DISORDER_NS);
+        let comes_later = |one: Place| one.order() > last.order();
+        match is_set_back && comes_later(newest) && comes_later(place) && self.end == last.time {
+            true => newest.time,
+            false => self.end,
+        }
+    }
+
     /// Packets read, of any kind.
     pub fn packets(&self) -> u64 {
         self.seen.packets
@@ -197,6 +229,11 @@ impl CaptureFacts {
     /// The packet with the latest time.
     pub fn last(&self) -> Option<Place> {
         self.seen.last
+    }
+
+    /// The packet that was read last.
+    pub fn newest(&self) -> Option<Place> {
+        self.seen.newest()
     }
 
     /// True if it holds an ACK without SYN, FIN, RST or payload.

@@ -171,6 +171,7 @@ impl Making {
             segments,
             first: seen.first().map(At::of),
             last: seen.last().map(At::of),
+            newest: seen.newest().map(At::of),
             bare_acks: seen.holds_bare_acks(),
             empty_segments: seen.holds_empty_segments(),
             skipped: skipped.collect(),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use foldhash::fast::RandomState;
 
 use super::keyed::{Key, Shard};
-use super::part::{self, Footer};
+use super::part::{self, At, Footer};
 use super::read::{Fault, PartReader, Wanted};
 use crate::capture::series::{missing, rank};
 use crate::capture::{Error, Trouble};
@@ -152,7 +152,7 @@ fn read(
         &footer.before.about(),
         None,
     )?;
-    session.point_mut().facts_mut().see_more(0, first, None);
+    session.point_mut().facts_mut().see_more(0, first, None, None);
     let rows = reader.each(wanted, file, hasher, |row| {
         if row.is_own {
             return Ok(session.take_row(row.segment, row.payload, row.process)?);
@@ -185,9 +185,10 @@ fn read(
 fn end(session: &mut Session, footer: &Footer, file: u16, shard: Shard) -> io::Result<()> {
     // What belongs to no connection, the first share counts.
     let others = if shard.is_first() { footer.packets.saturating_sub(footer.segments) } else { 0 };
-    let last = footer.last.map(|last| last.place(file));
+    let place = |at: At| at.place(file);
+    let (last, newest) = (footer.last.map(place), footer.newest.map(place));
     let facts = session.point_mut().facts_mut();
-    facts.see_more(others, None, last);
+    facts.see_more(others, None, last, newest);
     facts.note_more(footer.bare_acks, footer.empty_segments);
     if footer.truncated {
         facts.cut_off();

@@ -93,6 +93,9 @@ pub struct Footer {
     pub first: Option<At>,
     /// The packet with the latest time.
     pub last: Option<At>,
+    /// The packet that was read last; none in parts of before that was told.
+    #[serde(default)]
+    pub newest: Option<At>,
     /// The file has a segment with nothing but an ACK.
     pub bare_acks: bool,
     /// The file has a segment without payload.
@@ -254,5 +257,18 @@ pub mod bits {
     /// Returns window scale, checksum and other rare things.
     pub fn extras(bits: u32) -> Extras {
         Extras::of_bits(bits >> EXTRAS & ((1 << Extras::BITS) - 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Footer;
+
+    #[test]
+    fn parts_of_before_a_fact_was_told_are_read_without_it() {
+        let mut footer = serde_json::to_value(Footer::default()).expect("JSON");
+        assert!(footer.as_object_mut().expect("an object").remove("newest").is_some());
+        let footer: Footer = serde_json::from_value(footer).expect("a footer");
+        assert_eq!(footer.newest, None);
     }
 }

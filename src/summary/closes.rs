@@ -182,8 +182,8 @@ fn odd(judged: &Judged) -> Option<(Odd, Detail)> {
     let used = flow.payload_after(holder, fin.end);
     if has(Note::UsedAfterFin) {
         let used = judged.reuse()?;
-        let after = nanos(used.last.since(fin.place.time));
-        return Some((Odd::Used, detail(holder, after, used.last)));
+        let after = nanos(used.last.time.since(fin.place.time));
+        return Some((Odd::Used, detail(holder, after, used.last.time)));
     }
     if has(Note::LastAck) {
         let at = flow.fin(holder)?.place.time;

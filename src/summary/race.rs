@@ -87,7 +87,7 @@ impl Lap {
         if closer != judged.service() || !is_told {
             return None;
         }
-        let late = judged.reuse().and_then(|used| used.last.since(fin.place.time));
+        let late = judged.reuse().and_then(|used| used.last.time.since(fin.place.time));
         Some(Lap {
             pause: judgement.idle_before_fin.filter(|pause| *pause >= SHORTEST),
             late: late.map(TimeDelta::nanoseconds),

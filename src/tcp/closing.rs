@@ -47,7 +47,7 @@ impl Odd {
             payload_at_ack: code.option(self.payload_at_ack, |code, at| PayloadAtAck {
                 ack: code.seq(at.ack, base.others_sent),
                 bytes: code.number(at.bytes),
-                last: code.time(at.last, base.last.time),
+                last: code.place(at.last, base.last),
             }),
             aside: code.option(self.aside.clone(), |code, half| half.coded(code, &Half::new())),
         }
@@ -110,8 +110,8 @@ pub struct PayloadAtAck {
     pub ack: Seq,
     /// Payload octets sent until then.
     pub bytes: u64,
-    /// The time of the last payload until then.
-    pub last: Time,
+    /// The last payload until then.
+    pub last: Place,
 }
 
 /// A FIN, known by the number that acknowledges it.
@@ -347,15 +347,15 @@ impl Closing {
 
     /// New payload of this side in a segment that comes, or may come, after the other side's FIN.
     pub fn note_payload(&mut self, segment: &Segment, new: u32) {
-        let time = segment.place.time;
+        let last = segment.place;
         match &mut self.odd().payload_at_ack {
             Some(at) if at.ack == segment.ack => {
                 at.bytes += u64::from(new);
-                at.last = at.last.max(time);
+                at.last = last;
             }
             Some(at) if at.ack.is_after(segment.ack) => {}
             at => {
-                *at = Some(PayloadAtAck { ack: segment.ack, bytes: u64::from(new), last: time });
+                *at = Some(PayloadAtAck { ack: segment.ack, bytes: u64::from(new), last });
             }
         }
     }

@@ -273,7 +273,7 @@ impl<'a> Case<'a> {
             return None;
         }
         let ack = self.flow.early_ack(closer.other())?;
-        let stands = self.facts.end().since(ack.place.time) >= Some(STANDS_NS);
+        let stands = self.facts.end_after(ack.place).since(ack.place.time) >= Some(STANDS_NS);
         let is_last = self.flow.half(closer.other()).ack() == Some(ack.number);
         (stands && is_last).then(|| self.half_closed_by(closer, Fin::missed(ack), true))
     }
@@ -305,11 +305,11 @@ impl<'a> Case<'a> {
             return Verdict::PeerHolds;
         }
         let used = self.flow.payload_after(h.holder, h.fin.end);
-        let quiet = used.and_then(|used| self.facts.end().since(used.last));
+        let quiet = used.and_then(|used| self.facts.end_after(used.last).since(used.last.time));
         if quiet.is_some_and(|quiet| quiet < nanos(self.policy.half_close_quiet)) {
             return Verdict::HalfClosed;
         }
-        let held = self.held_until(h, self.facts.end());
+        let held = self.held_until_end(h);
         if held.unwrap_or(0) < nanos(self.policy.min_hold) {
             return Verdict::Pending;
         }
@@ -360,7 +360,7 @@ impl<'a> Case<'a> {
         }
         let again = self.flow.fin_again(h.holder.other());
         let sent_last = again.map_or(h.fin.place.time, |again| again.last);
-        let after = self.facts.end().since(sent_last).unwrap_or(0);
+        let after = self.facts.end_after(h.fin.place).since(sent_last).unwrap_or(0);
         let assumed = match self.facts.shows_bare_acks() {
             // Sent again, it would come after twice the pause at the latest (RFC 6298).
             false => {
@@ -382,14 +382,15 @@ impl<'a> Case<'a> {
     }
 
     /// Nanoseconds.
-    fn held_until(&self, h: &HalfClose, end: Time) -> Option<i64> {
-        end.since(self.held_from(&h.fin, None).time)
+    fn held_until_end(&self, h: &HalfClose) -> Option<i64> {
+        let from = self.held_from(&h.fin, None);
+        self.facts.end_after(from).since(from.time)
     }
 
     fn held(&self, close: Close, verdict: Verdict) -> Option<i64> {
         match (close, verdict) {
             (_, Verdict::Leak | Verdict::Pending | Verdict::HalfClosed | Verdict::PeerHolds) => {
-                self.held_until(&self.half_close()?, self.facts.end())
+                self.held_until_end(&self.half_close()?)
             }
             (Close::Closed, _) => {
                 let (first, second) = self.fins()?;

@@ -17,8 +17,18 @@ fn pieces(scenario: &Path) -> Pieces {
 }
 
 /// Scenarios whose name has one of these in it.
-const NAMED: &[&str] =
-    &["half-close", "rst", "syn", "fin-with-data", "reuse", "late", "retire", "wrap", "mysql"];
+const NAMED: &[&str] = &[
+    "half-close",
+    "rst",
+    "syn",
+    "fin-with-data",
+    "reuse",
+    "late",
+    "retire",
+    "wrap",
+    "mysql",
+    "time-goes",
+];
 
 #[test]
 fn a_cut_may_come_between_any_two_packets_of_it() {
