@@ -522,6 +522,11 @@ fn unknown_link_types_that_can_carry_ip_are_a_failure() {
         let (_, err) = text(&output);
         assert!(err.contains("6 packets could not be read and may be TCP"), "{link}: {err}");
     }
+    // One that is cut off, too.
+    let mut cut = MICROSECONDS.write(147, &scenario("leak").records());
+    cut.pop();
+    let output = closewait(&[&scratch.write("x.pcap", &cut)]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output).1);
     // USB, Bluetooth, IEEE 802.15.4, CAN.
     for link in [189, 201, 195, 227] {
         assert_eq!(capture(link).status.code(), Some(0), "{link}");

@@ -273,6 +273,14 @@ fn a_packet_that_cannot_be_read_is_said() {
     assert_eq!(output.status.code(), Some(2));
     let doubts = json_lines(&output)[0]["doubts"].to_string();
     assert!(doubts.contains("truncated"), "{doubts}");
+    // Cut off behind it, too.
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    packed.write_all(format!("{INCIDENT}{bad}\n{INCIDENT}").as_bytes()).expect("memory");
+    let packed = packed.finish().expect("memory");
+    let output = closewait(&[&scratch.write("one.gz", &packed[..packed.len() - 20])]);
+    let err = text(&output).1;
+    assert!(err.contains("1 packet of TCP cannot be read") && err.contains("cut off"), "{err}");
+    assert_eq!(output.status.code(), Some(2));
 }
 
 /// A remark in another character set takes no packet away.

@@ -94,14 +94,11 @@ fn file(
     session.begin_file(&name, first, source.about(), known)?;
     mode.begin_file(usize::from(index), &name)?;
     let (before, sense) = (Unread::of(&session.totals), Sense::of(session));
-    let mut read = follow(session, mode, &mut source, notices);
-    if let Err(Stopped::Output(_)) = read {
-        return read;
-    }
+    let mut all_well = to_its_end(session, mode, &mut source, notices)?;
     sense.doubt_link_type(session);
     if let Some(error) = Unread::of(&session.totals).since(&before, &name) {
         notices.trouble(&error);
-        read = read.map(|_| false);
+        all_well = false;
     }
     let about = source.about();
     mode.end_file(usize::from(index), about)?;
@@ -112,5 +109,24 @@ fn file(
     if !mode.left_some() {
         session.end_file(about, source.modified())?;
     }
-    read
+    Ok(all_well)
+}
+
+/// Follows a file as far as it can be read, and hears its last words: what could not be read before it was cut off is
+/// a failure all the same.
+fn to_its_end(
+    session: &mut Session,
+    mode: &mut impl Mode<FileSource>,
+    source: &mut FileSource,
+    notices: &mut dyn Notices,
+) -> Result<bool, Stopped> {
+    match follow(session, mode, source, notices) {
+        Err(Stopped::Input(error)) => {
+            session.cut_off(&error);
+            notices.trouble(&error);
+            let all_well = follow(session, mode, source, notices)?;
+            Ok(all_well && !error.trouble.is_failure())
+        }
+        read => read,
+    }
 }
