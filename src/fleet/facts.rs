@@ -14,7 +14,7 @@ use crate::decode::Decoder;
 use crate::facts::CaptureFacts;
 use crate::place::Time;
 use crate::run::Notices;
-use crate::run::unread::Unread;
+use crate::run::unread::{Sense, Unread};
 use crate::summary::Totals;
 use crate::tcp::segment::Segment;
 
@@ -146,7 +146,8 @@ impl Making {
 
     /// Packets that may well have been TCP and could not be read are a failure of the file.
     fn unread(&mut self, notices: &mut dyn Notices) {
-        let none = Unread::of(&Totals::default());
+        Sense::default().doubt_link_type(self.seen.segments(), &mut self.skipped);
+        let none = Unread::default();
         if let Some(error) = Unread::of(&self.skipped).since(&none, &self.footer.file) {
             self.trouble(error, notices);
         }

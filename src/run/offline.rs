@@ -93,9 +93,10 @@ fn file(
     let known = mode.point_of(usize::from(index));
     session.begin_file(&name, first, source.about(), known)?;
     mode.begin_file(usize::from(index), &name)?;
-    let (before, sense) = (Unread::of(&session.totals), Sense::of(session));
+    let before = Unread::of(&session.totals);
+    let sense = Sense::of(session.point().facts().segments(), &session.totals);
     let mut all_well = to_its_end(session, mode, &mut source, notices)?;
-    sense.doubt_link_type(session);
+    sense.doubt_link_type(session.point().facts().segments(), &mut session.totals);
     if let Some(error) = Unread::of(&session.totals).since(&before, &name) {
         notices.trouble(&error);
         all_well = false;

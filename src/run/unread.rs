@@ -43,7 +43,7 @@ pub fn is_of_nobody(session: &Session) -> bool {
 const FEW: u64 = 2;
 
 /// Counts of packets so far, by what could be made of them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Sense {
     segments: u64,
     /// Packets whose IP header contradicts itself.
@@ -51,20 +51,19 @@ pub struct Sense {
 }
 
 impl Sense {
-    /// Counts the packets so far.
-    pub fn of(session: &Session) -> Sense {
-        let segments = session.point().facts().segments();
-        Sense { segments, malformed: session.totals.malformed() }
+    /// Counts the packets so far: so many are TCP.
+    pub fn of(segments: u64, totals: &Totals) -> Sense {
+        Sense { segments, malformed: totals.malformed() }
     }
 
     /// Looks at the packets of a file, which follow these: where more are malformed than are TCP, it is the link type that
     /// is wrong, and nothing is known of them.
-    pub fn doubt_link_type(self, session: &mut Session) {
-        let now = Sense::of(session);
+    pub fn doubt_link_type(self, segments: u64, totals: &mut Totals) {
+        let now = Sense::of(segments, totals);
         let malformed = now.malformed.saturating_sub(self.malformed);
         let segments = now.segments.saturating_sub(self.segments);
         if malformed > segments + FEW {
-            session.totals.doubt_link_type(malformed);
+            totals.doubt_link_type(malformed);
         }
     }
 }

@@ -6,6 +6,8 @@ use closewait::fleet::keyed::{Key, Shard};
 use closewait::fleet::read::{Fault, PartReader, Wanted};
 use foldhash::fast::RandomState;
 
+use super::common::scenario::Scenario;
+use super::common::wire::MICROSECONDS;
 use super::common::{Scratch, closewait, json_lines, project, text};
 use super::cut::Pieces;
 use super::generator::{Format, Shape, write};
@@ -58,6 +60,28 @@ fn too_many_parts_are_refused_at_once() {
     assert_eq!((output.status.code(), &*out), (Some(2), ""));
     assert!(err.contains("65537 files: no more than 65536 are one run"), "{err}");
     assert_eq!(err.lines().count(), 1, "{err}");
+}
+
+/// What one pass cannot read is read by no part either: of another link type, one of those that are known or not, and cut
+/// off or whole.
+#[test]
+fn packets_that_could_not_be_read_are_no_all_clear() {
+    let scratch = Scratch::new();
+    let scenario = project("fixtures/scenarios/figure-12-normal-close.scn");
+    let records = Scenario::read(&scenario).expect("a scenario").records();
+    for (link, cut) in [(147, 0), (147, 1), (101, 0), (101, 1)] {
+        let octets = MICROSECONDS.write(link, &records);
+        let capture = scratch.write("x.pcap", &octets[..octets.len() - cut]);
+        let part = scratch.path().join("x.parquet");
+        let answers = [
+            closewait(&[&capture, "--format", "jsonl"]),
+            closewait(&["facts", &capture, "--content", "-o", path(&part)]),
+            closewait(&["judge", path(&part), "--format", "jsonl"]),
+        ];
+        let statuses = answers.each_ref().map(|answer| answer.status.code());
+        assert_eq!(statuses, [Some(2); 3], "{link}, cut by {cut}: {}", text(&answers[2]).1);
+        assert_eq!(text(&answers[0]).0, text(&answers[2]).0, "{link}, cut by {cut}");
+    }
 }
 
 #[test]
