@@ -236,8 +236,8 @@ impl Half {
             news.first_ack = !self.has.any(Has::ACK);
             news.highest_ack = self.take_ack(segment.ack);
         }
-        // An ACK of before says nothing of the window now (3.10.7.4).
-        if !segment.flags.ack() || segment.ack == self.ack {
+        // An ACK of before says nothing of the window now, and whoever receives none drops the segment (3.10.7.4).
+        if segment.flags.ack() && segment.ack == self.ack {
             self.window = segment.window;
         }
         news.payload = self.take_text(segment, marks);
