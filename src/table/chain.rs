@@ -8,8 +8,8 @@ use super::strange::Strange;
 use crate::prefetch::prefetch;
 use crate::tcp::flow::{Flow, Noted};
 use crate::tcp::incarnation::{
-    Belongs, belongs, fits_exactly, fits_nearly, is_another_s, knows_syn, may_be_an_older_s,
-    takes_late,
+    Belongs, answers_syn, belongs, fits_exactly, fits_nearly, is_another_s, knows_syn,
+    may_be_an_older_s, takes_late,
 };
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::tcp::side::Side;
@@ -148,7 +148,10 @@ impl Chain {
         let older = older.flows.entry(segment.key).or_default();
         let answered = |flow: &Flow| !segment.flags.syn() && !flow.is_unanswered();
         // Just what is to come in one is not another's that its numbers happen to be near to.
-        let exact = || newest_where(older, |flow| answered(flow) && fits_exactly(flow, segment));
+        let exact = || {
+            newest_where(older, |flow| answered(flow) && fits_exactly(flow, segment))
+                .or_else(|| newest_where(older, |flow| answers_syn(flow, segment)))
+        };
         let nearly = || exact().or_else(|| newest_where(older, |flow| fits_nearly(flow, segment)));
         let found = match belongs {
             Belongs::Here => None,

@@ -264,7 +264,12 @@ pub fn fits_exactly(older: &Flow, segment: &Segment) -> bool {
     let acks_sent = flags.ack() && other.has_used(segment.ack);
     sender.snd_max() == Some(segment.seq)
         || acks_sent && near(sender, segment)
-        || older.is_unanswered() && !flags.syn() && older.answers(segment)
+        || answers_syn(older, segment)
+}
+
+/// Does it answer the SYN of an older flow, or follow it up, for the first time?
+pub fn answers_syn(older: &Flow, segment: &Segment) -> bool {
+    older.is_unanswered() && !segment.flags.syn() && older.answers(segment)
 }
 
 /// Is it just the FIN or the RST that an older flow can have? A FIN that it has had is the only one. A RST answers
