@@ -78,11 +78,15 @@ fn of_syn_ack(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> Be
     if !known && sender.isn().is_some() && flow.is_finished() {
         return Belongs::New;
     }
-    if known || other.counts_syn(segment.ack) || confirms(sender, other, segment) {
+    if known || other.counts_syn(segment.ack) {
         return Belongs::Here;
     }
+    // What came of its sender before answered nothing, either.
     if flow.is_unanswered() {
         return Belongs::Older;
+    }
+    if confirms(sender, other, segment) {
+        return Belongs::Here;
     }
     if flow.is_finished() || sender.sent_payload() { Belongs::New } else { Belongs::Older }
 }

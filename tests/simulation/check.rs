@@ -177,11 +177,10 @@ fn is_untold(run: &Run, flow: &Judged) -> bool {
     renumbered && careful
 }
 
-/// A SYN/ACK acknowledges what nobody sent, for a bit of it flipped: of a later SYN of the 4-tuple it shows an answer, though
+/// A segment acknowledges what nobody sent, for a bit of it flipped: of a later SYN of the 4-tuple it shows an answer, though
 /// none that is accepted.
 fn has_stray_answer(run: &Run) -> bool {
-    let is_answer = |packet: &Packet| packet.has(Flags::SYN) && packet.has(Flags::ACK);
-    run.capture.seen.iter().any(|seen| is_answer(&seen.packet) && seen.packet.renumbered)
+    run.capture.seen.iter().any(|seen| seen.packet.has(Flags::ACK) && seen.packet.renumbered)
 }
 
 /// A RST has a number below a damaged ACK of before, which acknowledges nothing that was not sent: the RST is outside
