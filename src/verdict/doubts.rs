@@ -4,6 +4,7 @@ use super::words::{Close, Doubt};
 use super::{Acknowledged, Case, HalfClose};
 use crate::set::Set;
 use crate::tcp::flow::Noted;
+use crate::tcp::seq::Seq;
 use crate::tcp::side::Side;
 
 /// Held less than this, the close may simply not be over.
@@ -80,12 +81,14 @@ impl Case<'_> {
     /// nothing: a FIN would wait behind them (RFC 9293, 3.10.4: "queue this until all preceding
     /// SENDs have been segmentized").
     fn is_unacked(&self, h: &HalfClose) -> bool {
+        // What was sent and not captured shows in the number of a bare ACK: it may have been a FIN.
+        let is_ahead = |sent: Seq| match self.flow.believed_ack(h.holder.other()) {
+            Some(ack) => !ack.covers(sent),
+            None => h.holding.sent_payload(),
+        };
         // Only bare ACKs tell it all the time.
-        let told = self.facts.shows_bare_acks() && h.holding.sent_payload();
-        let sent = h.holding.snd_max().filter(|_| told);
-        let believed = self.flow.believed_ack(h.holder.other());
-        let acked = |sent| believed.is_some_and(|ack| ack.covers(sent));
-        sent.is_some_and(|sent| !acked(sent)) || h.closing.window() == Some(0)
+        let sent = h.holding.snd_max().filter(|_| self.facts.shows_bare_acks());
+        sent.is_some_and(is_ahead) || h.closing.window() == Some(0)
     }
 
     /// For some of the time that it was held, nothing was captured.
