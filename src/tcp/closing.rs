@@ -404,6 +404,15 @@ impl Closing {
         revoked
     }
 
+    /// Forgets a FIN that is not beyond `number`, which acknowledges this side's SYN. True if there was such a FIN.
+    pub fn forget_fin_before(&mut self, number: Seq) -> bool {
+        let forgotten = self.fin.take_if(|fin| number.covers(fin.end)).is_some();
+        if forgotten {
+            self.forget_again();
+        }
+        forgotten
+    }
+
     /// The last repetition of the FIN, if there was one.
     pub fn fin_again(&self) -> Option<Again> {
         self.odd.as_ref()?.fin_again

@@ -452,11 +452,14 @@ impl Flow {
             own.note_overtaken(segment);
         }
         let first_of_both = first_fin && peer.fin.is_none();
-        // A RST before the first SYN/ACK ended an older connection, not this one: unless it comes just after the SYN.
+        // A RST before the first SYN/ACK ended an older connection, not this one: unless it comes just after the SYN. A FIN
+        // from before the SYN was an older one's, too.
         let forgotten = news.syn_ack
             && [own.revoke_rst(|_| true), peer.revoke_rst(|rst| rst.seq != segment.ack)]
                 != [false; 2];
         self.notes.note(Noted::RstWithoutEffect, revoked || forgotten);
+        let was_older_s = news.syn_ack && peer.forget_fin_before(segment.ack);
+        self.notes.note(Noted::FinWithoutEffect, was_older_s);
         if first_of_both {
             closing.busy_until = self.recent.before_fin(side, segment.place.time);
         }
