@@ -150,8 +150,8 @@ fn leak(run: &Run, flow: &Judged, truth: &Truth, into: &mut Statistics) -> Resul
 fn excuse(run: &Run, truth: &Truth) -> Option<&'static str> {
     if truth.word_lost {
         Some("lost before the tap")
-    } else if truth.fin_waits && run.tap.stand != Stand::AtLocal {
-        // Only there it shows which ACKs have arrived.
+    } else if truth.fin_waits && (run.tap.stand != Stand::AtLocal || truth.passed.damaged) {
+        // Only there it shows which ACKs have arrived, if none is damaged.
         Some("waits for what was lost behind the tap")
     } else if damage_is_unknown(run) {
         Some("damaged, and no checksum known")

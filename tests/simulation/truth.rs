@@ -43,7 +43,7 @@ pub struct Words {
     syn_ack: bool,
     rst_after_syn_ack: bool,
     /// Something that was damaged on its way, and that nobody received.
-    damaged: bool,
+    pub damaged: bool,
     packets: [u64; 2],
     /// The number after the highest octet.
     end: [Option<Seq>; 2],

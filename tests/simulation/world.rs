@@ -212,12 +212,17 @@ impl World {
     }
 
     fn pass_tap(&mut self, packet: Packet) {
+        let to = 1 - packet.from;
+        // Nothing comes in over an interface that is down, for whoever captures there either.
+        if self.plan.legs[to].delay == 0 && self.is_down(to) {
+            return;
+        }
         self.passed.push(Passed { at: self.now, packet });
-        let receiver = self.socket(1 - packet.from, packet.conn);
+        let receiver = self.socket(to, packet.conn);
         self.stale_resets[packet.conn] |= packet.has(Flags::RST)
             && !packet.damaged
             && receiver.is_some_and(|to| to.will_ignore(&packet));
-        if let Some((at, packet)) = self.travel(1 - packet.from, packet) {
+        if let Some((at, packet)) = self.travel(to, packet) {
             self.schedule(at, Event::Arrive(packet));
         }
     }
