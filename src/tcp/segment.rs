@@ -254,7 +254,7 @@ impl Flags {
     /// An ACK alone, of the control bits that begin, end or acknowledge.
     #[inline(always)]
     pub fn only_ack(self) -> bool {
-        self.are_plain() && self.ack()
+        self.0 & (Flags::FIN | Flags::SYN | Flags::RST | Flags::ACK) == Flags::ACK
     }
 
     /// Neither SYN nor FIN nor RST.

@@ -240,7 +240,7 @@ impl Flow {
     /// and nothing of it is either, nor a long silence that it might end. Nearly all are such.
     #[inline(always)]
     pub fn is_open_to(&self, segment: &Segment) -> bool {
-        segment.is_plain()
+        segment.flags.only_ack()
             && !self.is_unanswered()
             && self.closing.is_none()
             && self.pause.is_none()
@@ -263,13 +263,14 @@ impl Flow {
             return self.take_open(segment);
         }
         let (side, before) = self.count(segment);
-        if segment.is_plain() {
+        if segment.flags.only_ack() {
             self.take_numbers(side, segment, Marks::NONE, before);
         } else if segment.flags.rst() {
             self.take_rst(side, segment);
-        } else {
+        } else if !segment.is_plain() {
             self.take_marked(side, segment, before);
         }
+        // What has none of the four is dropped by whoever receives it (3.10.7): it says nothing of what was sent.
     }
 
     /// Counts a segment. Returns whose it is, and the time of the packet before it.
