@@ -447,8 +447,11 @@ impl Flow {
             own.match_early_ack(acks[side.other() as usize], peer);
         }
         let alive = news.payload > 0 || news.syn_ack || first_fin;
-        let revoked = own.revoke_rst(|rst| alive && !rst.overtook(segment))
-            || peer.revoke_rst(|rst| rst.is_survived(segment));
+        let survived = peer.revoke_rst(|rst| rst.is_survived(segment));
+        let revoked = own.revoke_rst(|rst| alive && !rst.overtook(segment)) || survived;
+        // It did not reach the other side, but whoever answers by a RST has no such socket.
+        let is_holder_s = own.fin.is_some() && peer.fin.is_none();
+        self.notes.note(Noted::HolderAnswersRst, survived && is_holder_s);
         if alive {
             own.note_overtaken(segment);
         }
