@@ -57,6 +57,8 @@ pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
                 false => Belongs::OlderNear,
             }
         }
+        // Near as they are, its numbers may be just those of an older one.
+        _ if !flow.is_unanswered() && may_be_an_older_s(flow, segment) => Belongs::OlderExactly,
         _ => Belongs::Here,
     }
 }
