@@ -86,8 +86,8 @@ impl Case<'_> {
             Some(ack) => !ack.covers(sent),
             None => h.holding.sent_payload(),
         };
-        // Only bare ACKs tell it all the time.
-        let sent = h.holding.snd_max().filter(|_| self.facts.shows_bare_acks());
+        // Among packets with payload alone, nothing tells that it was acknowledged.
+        let sent = h.holding.snd_max().filter(|_| self.facts.shows_empty_segments());
         sent.is_some_and(is_ahead) || h.closing.window() == Some(0)
     }
 
