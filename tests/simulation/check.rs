@@ -157,9 +157,17 @@ fn excuse(run: &Run, truth: &Truth) -> Option<&'static str> {
         Some("damaged, and no checksum known")
     } else if run.capture.missed > 0 && !run.tap.counts && !run.tap.shows_holes() {
         Some("missed and not counted")
+    } else if !run.tap.is_complete() && is_held_by_another(run) {
+        Some("another connection's: the first packet captured was a late one of this")
     } else {
         None
     }
+}
+
+/// Local holds a connection of the 4-tuple.
+fn is_held_by_another(run: &Run) -> bool {
+    let mut all = 0..run.plan.connections.len();
+    all.any(|conn| Truth::of(&run.world, conn).is_close_wait())
 }
 
 /// A FIN or RST was damaged, or came to be by damage, and nothing in the capture says so.

@@ -24,7 +24,7 @@ pub struct Truth {
     pub word_lost: bool,
     /// Local has closed, and its FIN waits behind payload.
     pub fin_waits: bool,
-    /// A RST came past the tap that its receiver ignored, or will.
+    /// A RST came past the tap that its receiver ignored, or will, or never received.
     pub rst_ignored: bool,
     /// Whatever local sent at a time was lost before the tap: its interface was down.
     pub down: bool,
@@ -83,8 +83,8 @@ impl Truth {
         let rst_lost = world.resets_sent[conn][LOCAL] && !passed.rst[LOCAL];
         let fin_waits = socket(LOCAL).is_some_and(Socket::fin_waits);
         let mut resets = packets.filter(|packet| packet.has(Flags::RST) && !packet.damaged);
-        let on_its_way =
-            resets.any(|rst| socket(1 - rst.from).is_some_and(|to| to.will_ignore(rst)));
+        let unheeded = |rst: &Packet, to: &Socket| to.will_ignore(rst) || to.state != State::Closed;
+        let on_its_way = resets.any(|rst| socket(1 - rst.from).is_some_and(|to| unheeded(rst, to)));
         let end = passed.end[LOCAL];
         let payload_lost =
             socket(LOCAL).is_some_and(|socket| end.is_none_or(|end| socket.sent().is_after(end)));
