@@ -84,14 +84,24 @@ impl Stamp {
         Some(Stamp::Clock { nanos: seconds.checked_mul(SECOND_NS)?.checked_add(nanos)?, digits })
     }
 
-    /// A day, and a time of it: `2018-03-12 11:38:15.679863`, with `/` in old versions.
+    /// A day, and a time of it: `2018-03-12 11:38:15.679863`, with `/` in old versions; or with its zone:
+    /// `11:38:15.679863Z`.
     pub fn dated(date: &str, clock: &str) -> Option<Stamp> {
+        if clock.ends_with('Z') || clock.contains(['+', '-']) {
+            return Stamp::zoned(date, clock);
+        }
         let date = ["%Y-%m-%d", "%m/%d/%Y", "%Y/%m/%d"]
             .iter()
             .find_map(|style| NaiveDate::parse_from_str(date, style).ok())?;
         let Stamp::Clock { nanos, digits } = Stamp::clock(clock)? else { return None };
         let time = NaiveTime::MIN + chrono::TimeDelta::nanoseconds(nanos);
         Some(Stamp::Dated { nanos: local(date, time)?, digits })
+    }
+
+    fn zoned(date: &str, clock: &str) -> Option<Stamp> {
+        let time = format!("{date}T{clock}");
+        let time = DateTime::parse_from_str(&time, "%Y-%m-%dT%H:%M:%S%.f%#z").ok()?;
+        Some(Stamp::Dated { nanos: time.timestamp_nanos_opt()?, digits: fraction_digits(clock) })
     }
 
     /// A day and a time in one cell, in any of Wireshark's styles.
@@ -205,6 +215,11 @@ mod tests {
         ] {
             assert_eq!(Stamp::cell(cell).and_then(Stamp::nanos), Some(nanos), "{cell}");
         }
+        for clock in ["22:13:20.213856Z", "23:13:20.213856+0100", "21:13:20.213856-01:00"] {
+            let dated = Stamp::dated("2023-11-14", clock);
+            assert_eq!(dated.and_then(Stamp::nanos), Some(nanos), "{clock}");
+        }
+        assert_eq!(Stamp::dated("2023-11-14", "22:13:20.213856-"), None);
         assert_eq!(Stamp::cell("0.000050").and_then(Stamp::nanos), Some(50_000));
         assert_eq!(Stamp::cell("MySQL"), None);
     }
