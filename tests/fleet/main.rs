@@ -103,12 +103,12 @@ fn every_scenario_may_be_cut_anywhere() {
         let mut prng = Prng::new(name.bytes().map(u64::from).sum());
         let scenario = Scenario::read(&path).expect("a scenario");
         let octets = MICROSECONDS.write(scenario.link.link_type(), &scenario.records());
-        in_shares += cut_and_compare(&octets, &path, &[3], &mut prng);
+        in_shares += cut_and_compare(&octets, &path, ALL, &[3], &mut prng);
     }
     assert!(in_shares > 100, "{in_shares} scenarios were judged in shares");
 }
 
-/// Real captures, pcapng too.
+/// Real captures, pcapng too, with any number of threads.
 #[test]
 fn every_fixture_may_be_cut_anywhere() {
     let mut prng = Prng::new(2);
@@ -118,19 +118,22 @@ fn every_fixture_may_be_cut_anywhere() {
     let (mut read, mut in_shares) = (0, 0);
     for path in &all {
         let octets = std::fs::read(path).expect("readable");
-        in_shares += cut_and_compare(&octets, path, &[2, 5], &mut prng);
+        for threads in [1, 2, 3, 8] {
+            let how = How { threads, contents: prng.one_in(2), key: prng.next(), ..ALL };
+            in_shares += cut_and_compare(&octets, path, how, &[2, 5], &mut prng);
+        }
         read += 1;
     }
-    assert!(read > 12 && in_shares > 8, "{in_shares} of {read} in shares");
+    assert!(read > 12 && in_shares > 32, "{in_shares} of {read} in shares");
 }
 
-fn cut_and_compare(octets: &[u8], path: &Path, shares: &[u64], prng: &mut Prng) -> usize {
+fn cut_and_compare(octets: &[u8], path: &Path, how: How, shares: &[u64], prng: &mut Prng) -> usize {
     let name = path.display().to_string();
     // One that is damaged, or has sections, is read as it is.
     let Some(pieces) = Pieces::of(octets).filter(|pieces| pieces.len() > 1) else {
-        return assert_same(&[path.to_str().expect("UTF-8").to_owned()], ALL, shares, prng, &name);
+        return assert_same(&[path.to_str().expect("UTF-8").to_owned()], how, shares, prng, &name);
     };
     let folder = Scratch::new();
     let files = pieces.write(&cuts(pieces.len(), 4, prng), folder.path());
-    assert_same(&files, ALL, shares, prng, &name)
+    assert_same(&files, how, shares, prng, &name)
 }
