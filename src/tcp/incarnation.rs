@@ -268,7 +268,7 @@ pub fn fits_exactly(older: &Flow, segment: &Segment) -> bool {
     let side = older.side(segment.from);
     let (sender, other) = (older.half(side), older.half(side.other()));
     let acks_sent = flags.ack() && other.has_used(segment.ack);
-    sender.snd_max() == Some(segment.seq)
+    sender.snd_max() == Some(segment.seq) && !is_odd(sender, other, segment)
         || acks_sent && near(sender, segment)
         || answers_syn(older, segment)
 }
