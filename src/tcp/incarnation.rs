@@ -57,8 +57,10 @@ pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
                 false => Belongs::OlderNear,
             }
         }
-        // Near as they are, its numbers may be just those of an older one.
-        _ if !flow.is_unanswered() && may_be_an_older_s(flow, segment) => Belongs::OlderExactly,
+        // Near as they are, its numbers may be just those of an older one. Of a FIN, one number alone would be looked at.
+        _ if segment.is_plain() && !flow.is_unanswered() && may_be_an_older_s(flow, segment) => {
+            Belongs::OlderExactly
+        }
         _ => Belongs::Here,
     }
 }
