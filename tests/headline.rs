@@ -154,6 +154,10 @@ fn an_end_that_cannot_be_is_said() {
     );
     let out = report(&[&text, "--end", "2023-11-16T00:00:00Z"]);
     assert!(out.contains("whatever --end says: its times have no date"), "{out}");
+    // Of an end there is nothing to say where there is no packet.
+    let empty = scratch.write("empty.pcap", &MICROSECONDS.write(1, &[]));
+    let out = report(&[&empty, "--end", "mtime"]);
+    assert!(out.contains("0 packets") && !out.contains("--end"), "{out}");
 }
 
 #[test]

@@ -156,6 +156,10 @@ impl CapturePoint {
             }
             (EndedAt::Modified, None) => return self.totals.said_end = Some(SaidEnd::Unknown),
         };
+        // There is no packet, or none with a time, that a file could have been changed after.
+        if last == Time::UNKNOWN && !is_believed {
+            return;
+        }
         let said = match is_believed {
             _ if is_undated(last) && !is_undated(end) => SaidEnd::NotComparable,
             _ if end < last => SaidEnd::BeforeTheLastPacket(end),
