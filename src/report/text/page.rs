@@ -201,6 +201,9 @@ mod tests {
         assert_eq!(page(next, 20, false), next);
         let screen = Screen { width: Some(20), ..Screen::default() };
         assert_eq!((screen.height(next.trim_end()), screen.height("next: a")), (3, 1));
+        assert!(
+            [Lang::English, Lang::Chinese].iter().all(|lang| is_command(&lang.next("closewait")))
+        );
     }
 
     #[test]
