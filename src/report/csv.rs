@@ -14,7 +14,7 @@ use crate::owner::{Holder, Socket};
 use crate::place::{Place, Time};
 use crate::summary::cause::Cause;
 use crate::summary::evidence::evidence;
-use crate::summary::{Owner, Row, Sink, Totals};
+use crate::summary::{Row, Sink, Totals};
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::side::Side;
 use crate::units::{DIGITS, rfc3339, seconds};
@@ -130,10 +130,7 @@ const COLUMNS: [Column; 70] = [
     ("process.pid", |row| holder(row).map_or(String::new(), |h| h.pid.to_string())),
     ("process.command", |row| holder(row).map_or(String::new(), |h| h.command.clone())),
     ("process.fd", |row| holder(row).map_or(String::new(), descriptor)),
-    ("kernel.state", |row| match row.owner {
-        Owner::Listed(socket) => socket.state.name().into(),
-        Owner::Said(..) | Owner::NotAsked | Owner::NotListed => String::new(),
-    }),
+    ("kernel.state", |row| row.owner.listed().map_or("", |socket| socket.state.name()).into()),
     ("before_capture", |_| "false".into()),
     ("cause", |row| row.cause.map_or("", Cause::name).into()),
     ("evidence", |row| evidence(row).join("; ")),
@@ -163,23 +160,20 @@ const COLUMNS: [Column; 70] = [
     ("said.server_error", |row| said(row, error)),
     ("said.encrypted", |row| said(row, |m| m.encrypted.to_string())),
     ("service", |row| row.judged.flow.service().map_or("", side_name).into()),
-    ("held_by.ip", |row| held_by(row).map_or(String::new(), |end| host(end.ip))),
-    ("held_by.port", |row| number(held_by(row).map(|end| end.port.into()))),
-    ("waits_for.ip", |row| waits_for(row).map_or(String::new(), |end| host(end.ip))),
-    ("waits_for.port", |row| number(waits_for(row).map(|end| end.port.into()))),
+    ("held_by.ip", |row| ip(row.judged.holder_end())),
+    ("held_by.port", |row| port(row.judged.holder_end())),
+    ("waits_for.ip", |row| ip(row.judged.waiting_end())),
+    ("waits_for.port", |row| port(row.judged.waiting_end())),
     ("process.uid", |row| number(holder(row).and_then(|holder| holder.uid))),
-    ("kernel.recv_q", |row| match row.owner {
-        Owner::Listed(socket) => number(socket.recv_q),
-        Owner::Said(..) | Owner::NotAsked | Owner::NotListed => String::new(),
-    }),
+    ("kernel.recv_q", |row| number(row.owner.listed().and_then(|socket| socket.recv_q))),
 ];
 
-fn held_by(row: &Row) -> Option<Endpoint> {
-    row.judged.judgement.holder.map(|side| row.judged.endpoint(side))
+fn ip(end: Option<Endpoint>) -> String {
+    end.map_or(String::new(), |end| host(end.ip))
 }
 
-fn waits_for(row: &Row) -> Option<Endpoint> {
-    row.judged.judgement.holder.map(|side| row.judged.endpoint(side.other()))
+fn port(end: Option<Endpoint>) -> String {
+    number(end.map(|end| end.port.into()))
 }
 
 fn number(known: Option<u32>) -> String {
@@ -225,11 +219,7 @@ fn time_of(place: Option<Place>) -> String {
 }
 
 fn holder<'a>(row: &Row<'a>) -> Option<&'a Holder> {
-    match row.owner {
-        Owner::Listed(socket) => socket.holders.first(),
-        Owner::Said(holders, _) => holders.first(),
-        Owner::NotAsked | Owner::NotListed => None,
-    }
+    row.owner.holders().first()
 }
 
 fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {

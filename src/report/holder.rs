@@ -38,21 +38,15 @@ impl<'a> OwnerKeys<'a> {
 
     /// Returns the keys, with the statements of the code behind the socket; none where no list was asked.
     pub fn new(owner: Owner<'a>, said: Option<&'a Facts>) -> Option<OwnerKeys<'a>> {
-        let socket = match owner {
-            Owner::NotAsked => return None,
-            Owner::NotListed => None,
-            Owner::Listed(socket) => Some(socket),
-            Owner::Said(..) => None,
-        };
-        let holders = match owner {
-            Owner::Said(holders, _) => holders,
-            _ => socket.map_or(&[][..], |socket| &socket.holders),
-        };
+        if matches!(owner, Owner::NotAsked) {
+            return None;
+        }
+        let holders = owner.holders();
         Some(OwnerKeys {
             process: holders.first().map(ProcessLine::from),
             processes: holders.iter().map(ProcessLine::from).collect(),
             process_by: matches!(owner, Owner::Said(..)).then_some("capture"),
-            kernel: socket.map(|socket| KernelLine {
+            kernel: owner.listed().map(|socket| KernelLine {
                 state: socket.state.name(),
                 recv_q: socket.recv_q,
                 confirmed: socket.state == State::CloseWait && !socket.is_assumed,

@@ -295,8 +295,8 @@ impl<'a> FlowLine<'a> {
             service: flow.service().map(side_name),
             close: judgement.close.name(),
             holder: judgement.holder.map(side_name),
-            held_by: judgement.holder.map(|side| row.judged.endpoint(side).into()),
-            waits_for: judgement.holder.map(|side| row.judged.endpoint(side.other()).into()),
+            held_by: row.judged.holder_end().map(Into::into),
+            waits_for: row.judged.waiting_end().map(Into::into),
             verdict: judgement.verdict.name(),
             finding: judgement.finding,
             reason: match judgement.verdict {

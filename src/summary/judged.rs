@@ -99,6 +99,16 @@ impl Judged {
         self.key.endpoint(self.flow.end(side))
     }
 
+    /// The end that owes a FIN.
+    pub fn holder_end(&self) -> Option<Endpoint> {
+        self.judgement.holder.map(|side| self.endpoint(side))
+    }
+
+    /// The end that waits for that FIN.
+    pub fn waiting_end(&self) -> Option<Endpoint> {
+        self.judgement.holder.map(|side| self.endpoint(side.other()))
+    }
+
     /// The ends of a side's socket, its own first: as its program dialled them, and where they were
     /// rewritten as the other end's kernel knows them.
     pub fn socket_of(&self, side: Side) -> impl Iterator<Item = (Endpoint, Endpoint)> + use<> {

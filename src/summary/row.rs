@@ -32,6 +32,23 @@ pub enum Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
+    /// Returns the socket, where a list has it.
+    pub fn listed(self) -> Option<&'a Socket> {
+        match self {
+            Owner::Listed(socket) => Some(socket),
+            Owner::Said(..) | Owner::NotAsked | Owner::NotListed => None,
+        }
+    }
+
+    /// Returns the processes that have the socket, as far as they are known.
+    pub fn holders(self) -> &'a [Holder] {
+        match self {
+            Owner::Listed(socket) => &socket.holders,
+            Owner::Said(holders, _) => holders,
+            Owner::NotAsked | Owner::NotListed => &[],
+        }
+    }
+
     /// Returns the code that used the holder's socket, where that was watched.
     pub fn code(self) -> Option<&'a Code> {
         match self {

@@ -100,6 +100,13 @@ pub struct Said {
     pub code: Option<String>,
 }
 
+impl Said {
+    /// Returns the statements of the open transaction in a line, if one is open.
+    pub fn open(&self) -> Option<String> {
+        (!self.statements.is_empty()).then(|| self.statements.join("; "))
+    }
+}
+
 /// The holder of a socket, as a socket list tells it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Process {

@@ -13,7 +13,7 @@ use crate::summary::cause::Cause;
 use crate::summary::groups::{Group, Groups};
 use crate::summary::history::{History, Series};
 use crate::summary::seen::{Process, Said, Seen};
-use crate::summary::{Capture, Owner, Row, Sink, Totals};
+use crate::summary::{Capture, Row, Sink, Totals};
 use crate::tcp::life::Life;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
@@ -50,10 +50,7 @@ impl Entry {
         let own = if seen.end(Side::A) == ends[0] { Side::A } else { Side::B };
         let sides = [own, own.other()];
         let lives = sides.map(|side| row.judged.flow.life(side, row.judged.end));
-        let recv_q = match row.owner {
-            Owner::Listed(socket) => socket.recv_q,
-            _ => None,
-        };
+        let recv_q = row.owner.listed().and_then(|socket| socket.recv_q);
         Entry {
             states: sides.map(|side| row.judged.state(side)),
             lives: Some(Box::new(lives)),

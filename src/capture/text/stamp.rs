@@ -87,8 +87,9 @@ impl Stamp {
     /// A day, and a time of it: `2018-03-12 11:38:15.679863`, with `/` in old versions; or with its zone:
     /// `11:38:15.679863Z`.
     pub fn dated(date: &str, clock: &str) -> Option<Stamp> {
-        if clock.ends_with('Z') || clock.contains(['+', '-']) {
-            return Stamp::zoned(date, clock);
+        let begins = clock.starts_with(|c: char| c.is_ascii_digit());
+        if begins && (clock.ends_with('Z') || clock.contains(['+', '-'])) {
+            return Stamp::zoned(&format!("{date}T{clock}"));
         }
         let date = ["%Y-%m-%d", "%m/%d/%Y", "%Y/%m/%d"]
             .iter()
@@ -98,18 +99,18 @@ impl Stamp {
         Some(Stamp::Dated { nanos: local(date, time)?, digits })
     }
 
-    fn zoned(date: &str, clock: &str) -> Option<Stamp> {
-        let time = format!("{date}T{clock}");
-        let time = DateTime::parse_from_str(&time, "%Y-%m-%dT%H:%M:%S%.f%#z").ok()?;
-        Some(Stamp::Dated { nanos: time.timestamp_nanos_opt()?, digits: fraction_digits(clock) })
+    /// A time with its zone, as RFC 3339 writes it, or with a zone of ISO 8601: `+0100`.
+    fn zoned(text: &str) -> Option<Stamp> {
+        let of_iso = |_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%#z");
+        let time = DateTime::parse_from_rfc3339(text).or_else(of_iso).ok()?;
+        Some(Stamp::Dated { nanos: time.timestamp_nanos_opt()?, digits: fraction_digits(text) })
     }
 
     /// A day and a time in one cell, in any of Wireshark's styles.
     pub fn cell(text: &str) -> Option<Stamp> {
         let text = text.trim();
-        if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-            let nanos = time.timestamp_nanos_opt()?;
-            return Some(Stamp::Dated { nanos, digits: fraction_digits(text) });
+        if let Some(stamp) = Stamp::zoned(text) {
+            return Some(stamp);
         }
         if let Some((date, clock)) = text.split_once([' ', 'T'])
             && let Some(stamp) = Stamp::dated(date, clock.trim())

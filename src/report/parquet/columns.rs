@@ -9,8 +9,8 @@ use crate::owner::{Holder, Socket};
 use crate::place::{Place, Time};
 use crate::report::ids::{community_id, digest, uid, uid_of_socket};
 use crate::report::lines::{local_name, side_name};
+use crate::summary::Row;
 use crate::summary::cause::Cause;
-use crate::summary::{Owner, Row};
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::side::Side;
 use crate::units::seconds;
@@ -95,10 +95,10 @@ pub const COLUMNS: [(&str, Of); 69] = [
     ("b_packets", Number(|row| number(row.judged.flow.half(Side::B).packets()))),
     ("b_payload_bytes", Number(|row| number(row.judged.flow.half(Side::B).payload_bytes))),
     ("holder", Text(|row| row.judged.judgement.holder.map(|side| side_name(side).into()))),
-    ("holder_ip", Text(|row| Some(host(holding(row)?.ip)))),
-    ("holder_port", Number(|row| Some(holding(row)?.port.into()))),
-    ("peer_ip", Text(|row| Some(host(waiting(row)?.ip)))),
-    ("peer_port", Number(|row| Some(waiting(row)?.port.into()))),
+    ("holder_ip", Text(|row| Some(host(row.judged.holder_end()?.ip)))),
+    ("holder_port", Number(|row| Some(row.judged.holder_end()?.port.into()))),
+    ("peer_ip", Text(|row| Some(host(row.judged.waiting_end()?.ip)))),
+    ("peer_port", Number(|row| Some(row.judged.waiting_end()?.port.into()))),
     ("service_ip", Text(|row| Some(host(row.judged.endpoint(row.judged.service()).ip)))),
     ("service_port", Number(|row| Some(row.judged.endpoint(row.judged.service()).port.into()))),
     ("closer", Text(|row| row.judged.flow.first_fin().map(|(side, _)| side_name(side).into()))),
@@ -144,13 +144,7 @@ pub const COLUMNS: [(&str, Of); 69] = [
     ("code_line", Number(|row| culprit(row)?.line.map(i64::from))),
     ("process_pid", Number(|row| Some(process(row)?.pid.into()))),
     ("process_command", Text(|row| Some(process(row)?.command.clone()))),
-    (
-        "kernel_state",
-        Text(|row| match row.owner {
-            Owner::Listed(socket) => Some(socket.state.name().into()),
-            Owner::Said(..) | Owner::NotAsked | Owner::NotListed => None,
-        }),
-    ),
+    ("kernel_state", Text(|row| row.owner.listed().map(|socket| socket.state.name().into()))),
     ("rewritten_a", Text(|row| Some(rewritten(row)?[0].to_string()))),
     ("rewritten_b", Text(|row| Some(rewritten(row)?[1].to_string()))),
     ("before_capture", Yes(|_| Some(false))),
@@ -178,8 +172,8 @@ pub fn of_socket(column: &str, socket: &Socket) -> Cell {
         "idle_before_fin_s" => {
             socket.idle_before_fin().map(seconds).map_or(Cell::Null, Cell::Seconds)
         }
-        "process_pid" => process.map_or(Cell::Null, |process| Cell::Number(process.pid.into())),
         "cause" => text(Cause::of_socket(socket).map(|cause| cause.name().to_owned())),
+        "process_pid" => process.map_or(Cell::Null, |process| Cell::Number(process.pid.into())),
         "process_command" => text(process.map(|process| process.command.clone())),
         _ => Cell::Null,
     }
@@ -211,15 +205,6 @@ fn first_fin(row: &Row) -> Option<Place> {
     row.judged.flow.first_fin().map(|(_, fin)| fin.place)
 }
 
-/// The end that owes a FIN, and the one that waits for it.
-fn holding(row: &Row) -> Option<Endpoint> {
-    row.judged.judgement.holder.map(|side| row.judged.endpoint(side))
-}
-
-fn waiting(row: &Row) -> Option<Endpoint> {
-    row.judged.judgement.holder.map(|side| row.judged.endpoint(side.other()))
-}
-
 fn said<'a>(row: &Row<'a>) -> Option<&'a Facts> {
     row.judged.said.as_deref()
 }
@@ -239,11 +224,7 @@ fn culprit<'a>(row: &Row<'a>) -> Option<&'a crate::code::Frame> {
 }
 
 fn process<'a>(row: &Row<'a>) -> Option<&'a Holder> {
-    match row.owner {
-        Owner::Listed(socket) => socket.holders.first(),
-        Owner::Said(holders, _) => holders.first(),
-        Owner::NotAsked | Owner::NotListed => None,
-    }
+    row.owner.holders().first()
 }
 
 fn rewritten(row: &Row) -> Option<[Endpoint; 2]> {

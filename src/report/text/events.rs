@@ -24,11 +24,11 @@ fn why(seen: &Seen, lang: Lang) -> String {
     let Some(cause) = seen.cause.filter(|cause| *cause != Cause::Unknown) else {
         return String::new();
     };
-    let said = match &seen.said.statements[..] {
-        [] => seen.said.last.clone(),
-        open => Some(open.join("; ")),
-    };
-    let said = said.map(|said| lang.colon(cut(&said, STATEMENTS)));
+    let said = seen
+        .said
+        .open()
+        .or_else(|| seen.said.last.clone())
+        .map(|said| lang.colon(cut(&said, STATEMENTS)));
     format!("{}{}{}", lang.semicolon(), lang.name(cause), said.unwrap_or_default())
 }
 

@@ -279,8 +279,6 @@ pub fn timeout_words(timeout: &Timeout, lang: Lang) -> String {
 
 /// `BEGIN; UPDATE …`, or the last statement where no transaction is open.
 pub fn statements(said: &Said, lang: Lang) -> String {
-    match &said.statements[..] {
-        [] => said.last.as_ref().map_or(String::new(), |last| lang.last_said(last)),
-        open => open.join("; "),
-    }
+    let last = || said.last.as_ref().map(|last| lang.last_said(last));
+    said.open().or_else(last).unwrap_or_default()
 }
