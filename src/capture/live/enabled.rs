@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use chrono::Local;
-
 use super::gather::Gathered;
 use super::interface::{Interface, addresses};
 use super::keep::Keep;
 use super::ring::{Ring, create};
+use super::rotation::Rotation;
 use super::taker::{Batch, Packet, Taker};
 use super::turn::Turn;
 use super::{CannotCapture, Wanted, now};
@@ -40,27 +39,6 @@ pub struct Live {
     rotation: Option<Rotation>,
     /// Whoever reads what is kept, if anybody does.
     turn_wished: Option<Arc<Turn>>,
-}
-
-/// The file of a series that is written now.
-struct Rotation {
-    ring: Ring,
-    number: u32,
-    /// Files begun for their time.
-    begun: u32,
-    since: Instant,
-}
-
-impl Rotation {
-    fn is_late(&self) -> bool {
-        self.ring.every.is_some_and(|every| self.since.elapsed() >= every)
-    }
-
-    /// The last file of those that were asked for has had its time.
-    fn is_over(&self) -> bool {
-        let limit = self.ring.files.filter(|_| self.ring.size.is_none());
-        limit.is_some_and(|limit| self.begun >= limit) && self.is_late()
-    }
 }
 
 impl Live {
@@ -112,8 +90,9 @@ impl Live {
     /// # Errors
     /// If the first cannot be written.
     pub fn keep_in(&mut self, ring: Ring) -> io::Result<()> {
-        self.keep(create(&ring.name(0, Local::now()))?)?;
-        self.rotation = Some(Rotation { ring, number: 0, begun: 1, since: Instant::now() });
+        let rotation = Rotation::new(ring, Instant::now());
+        self.keep(create(&rotation.name())?)?;
+        self.rotation = Some(rotation);
         Ok(())
     }
 
@@ -139,17 +118,10 @@ impl Live {
 
     fn turn_if_due(&mut self, is_wished: bool) -> Result<(), Error> {
         let (Some(rotation), Some(kept)) = (&mut self.rotation, &self.kept) else { return Ok(()) };
-        let is_full = rotation.ring.size.is_some_and(|size| kept.octets > size || is_wished);
-        if rotation.is_late() {
-            rotation.begun = rotation.begun.saturating_add(1);
-            rotation.number = 0;
-            rotation.since = Instant::now();
-        } else if is_full {
-            rotation.number = rotation.ring.after(rotation.number);
-        } else {
+        if !rotation.turn(kept.octets, is_wished, Instant::now()) {
             return Ok(());
         }
-        let next = rotation.ring.name(rotation.number, Local::now());
+        let next = rotation.name();
         self.count_drops();
         self.end_kept()?;
         create(&next).and_then(|file| self.keep(file)).map_err(|error| not_kept(&error))
@@ -170,7 +142,7 @@ impl Live {
     /// As many as were asked for have been looked at, or the last file is full.
     fn has_enough(&self) -> bool {
         self.wanted.count.is_some_and(|count| self.frames >= count)
-            || self.rotation.as_ref().is_some_and(Rotation::is_over)
+            || self.rotation.as_ref().is_some_and(|rotation| rotation.is_over(Instant::now()))
     }
 
     /// Tells whether nothing that comes from now on counts.

@@ -14,6 +14,8 @@ mod interface;
 mod keep;
 pub mod ring;
 #[cfg(feature = "libpcap")]
+mod rotation;
+#[cfg(feature = "libpcap")]
 mod taker;
 pub mod turn;
 
