@@ -34,8 +34,10 @@ pub struct Found {
     holders: BTreeMap<IpAddr, u64>,
     /// The ways in which the local side is known.
     pub told: BTreeSet<LocalBy>,
-    /// It is not known of all.
-    pub is_local_unsure: bool,
+    /// Findings of which the local side is not known, or both are local.
+    pub unsure: u64,
+    /// Findings among these with both sides on one host.
+    pub on_one_host: u64,
     /// Findings that each doubt weakens.
     pub doubts: BTreeMap<Doubt, u64>,
     /// Reset by the peer after a long CLOSE-WAIT.
@@ -66,7 +68,8 @@ impl Found {
             most,
             holders: BTreeMap::new(),
             told: BTreeSet::new(),
-            is_local_unsure: false,
+            unsure: 0,
+            on_one_host: 0,
             doubts: BTreeMap::new(),
             descriptors: 0,
             by_list: 0,
@@ -84,7 +87,10 @@ impl Found {
         if self.holders.len() < HOLDERS || self.holders.contains_key(&holder) {
             *self.holders.entry(holder).or_default() += 1;
         }
-        self.is_local_unsure |= !matches!(seen.local, Local::Side(_));
+        let is_unsure = !matches!(seen.local, Local::Side(_));
+        let is_one_host = seen.local == Local::Both || seen.ends[0].ip == seen.ends[1].ip;
+        self.unsure += u64::from(is_unsure);
+        self.on_one_host += u64::from(is_unsure && is_one_host);
         self.told.extend(seen.local_by);
         for doubt in seen.doubts.iter() {
             *self.doubts.entry(*doubt).or_default() += 1;

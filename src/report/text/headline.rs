@@ -186,10 +186,13 @@ fn holders(found: &Found, lang: Lang) -> String {
 
 /// Says how the local side is known, or what would tell it.
 pub fn how_local(found: &Found, lang: Lang) -> Option<String> {
-    if !found.is_local_unsure {
+    if found.unsure == 0 {
         let phrases: Vec<&str> = found.told.iter().map(|by| lang.local_by(*by)).collect();
         let known = (!phrases.is_empty()).then(|| phrases.join(&lang.and()));
         return known.map(|known| lang.local_known(known));
+    }
+    if found.unsure == found.on_one_host {
+        return Some(lang.local_both());
     }
     let most = shell::word(&names::option(found.most_frequent_holder()?));
     Some(lang.local_unknown(most))
