@@ -121,7 +121,7 @@ fn a_list_that_nobody_can_make_again_is_not_asked() {
     let (report, status) = watcher.stop();
     assert_eq!(status, Some(1));
     let leak = report.iter().rev().find(|line| line["verdict"] == "leak").expect("a finding");
-    assert!(leak.get("process").is_none() && leak.get("kernel").is_none(), "{leak}");
+    assert!(leak.get("process").is_none() && leak.get("kernel").is_none(), "{report:#?}");
 }
 
 /// After the drop: a finding is named though its process is another user's, who reads packets has no

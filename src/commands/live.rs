@@ -139,12 +139,13 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
     let board = listener.map(scraped).transpose()?;
     // Whatever is stuck later, packets tell.
     let before = kernel.all_stuck(Question::default());
+    let began = now();
     let name = source.name();
     complain(&format!("listening on {name}, snap length {}", asked.wanted.snap_len));
     let nameless = manager.as_ref().map(|_| Arc::clone(&asked.wanted.stop));
     // A page is one, and written in the end.
     let report = if asked.format == Format::Html { Arc::default() } else { report };
-    let setup = LiveSetup { began: now(), kernel: Some(kernel), before, board, report, nameless };
+    let setup = LiveSetup { began, kernel: Some(kernel), before, board, report, nameless };
     let terminal = Terminal::new(io::stderr().is_terminal());
     let mut reported = Reported::begin(terminal, manager);
     let result = watch(asked.plan, name, &mut source, setup, render.as_mut(), &mut reported);
