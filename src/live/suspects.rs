@@ -34,7 +34,9 @@ const EVERY_NS: i64 = 500_000_000;
 pub struct Suspects {
     pub setup: LiveSetup,
     has_checked: bool,
+    /// The last check that its time was due for, and whether the one under way is one.
     checked: Time,
+    may_ask: bool,
     /// 4-tuples that may hold a half-closed flow, with their hashes.
     watched: HashMap<FlowKey, u64, RandomState>,
     known: BTreeMap<FlowId, Standing>,
@@ -105,6 +107,7 @@ impl Suspects {
             setup,
             has_checked: false,
             checked: Time::UNKNOWN,
+            may_ask: true,
             watched: HashMap::default(),
             known: BTreeMap::new(),
             counted: BTreeMap::new(),
@@ -123,14 +126,14 @@ impl Suspects {
     /// Takes the chance to check again, if it is time to.
     pub fn take_due(&mut self, now: Time) -> bool {
         let last = self.checked.max(self.setup.began);
-        let due = now.since(last).is_some_and(|ns| ns >= EVERY_NS)
-            || self.setup.kernel.as_mut().is_some_and(|kernel| kernel.poll(now))
-            || self.setup.report.load(Ordering::Relaxed)
-            || self.setup.board.as_ref().is_some_and(|board| board.is_wanted());
-        if due {
+        self.may_ask = now.since(last).is_some_and(|ns| ns >= EVERY_NS);
+        if self.may_ask {
             self.checked = now;
         }
-        due
+        self.may_ask
+            || self.setup.kernel.as_mut().is_some_and(|kernel| kernel.poll(now))
+            || self.setup.report.load(Ordering::Relaxed)
+            || self.setup.board.as_ref().is_some_and(|board| board.is_wanted())
     }
 
     /// Ended because processes can no longer be named.
@@ -204,7 +207,8 @@ impl Suspects {
         let now = orders.facts.end();
         let mut events = Vec::new();
         let (mut suspects, mut again) = (Vec::new(), Vec::new());
-        let may_ask_again = now.since(self.confirmed).is_none_or(|ns| ns >= AGAIN_NS);
+        let may_ask = self.may_ask || self.setup.kernel.is_none();
+        let may_ask_again = may_ask && now.since(self.confirmed).is_none_or(|ns| ns >= AGAIN_NS);
         // Made anew, so that nothing is remembered of flows that have left memory.
         let before = std::mem::take(&mut self.known);
         let mut watched = std::mem::take(&mut self.watched);
@@ -241,7 +245,8 @@ impl Suspects {
                 }
                 Step::Ask(known) => {
                     self.known.extend(known.map(|standing| (flow.id(), standing)));
-                    suspects.extend(Some(judged()).filter(|one| orders.seeks(one.said.as_deref())));
+                    let one = may_ask.then(&judged);
+                    suspects.extend(one.filter(|one| orders.seeks(one.said.as_deref())));
                 }
                 Step::LookAgain(standing) => {
                     let one = Some(judged());
@@ -322,13 +327,15 @@ impl Suspects {
     }
 
     /// Asks the kernel about suspects, which has the last word about sockets of this host. While it is
-    /// busy, they stay suspects; where it cannot be asked, what packets say is told at once.
+    /// busy, they stay suspects; where it cannot be asked, what packets say is told at once. Each answer
+    /// has all flows checked: a question on each answer would have that done a hundred times a second.
     fn ask_about(&mut self, flows: Vec<Judged>, orders: &Orders, events: &mut Vec<LiveEvent>) {
         let now = orders.facts.end();
         let is_suspect = |judged: &Judged| judged.judgement.finding || has_ended(judged);
         let suspects: Vec<Judged> = flows.into_iter().filter(is_suspect).collect();
         if let Some(kernel) = &mut self.setup.kernel {
-            if !kernel.is_free() || suspects.is_empty() && !kernel.is_due(now) {
+            let is_idle = suspects.is_empty() && !kernel.is_due(now);
+            if !self.may_ask || !kernel.is_free() || is_idle {
                 return;
             }
             let mut question = Question::default();
