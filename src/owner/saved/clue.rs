@@ -25,14 +25,28 @@ pub fn counted(line: &str) -> Option<u64> {
     }
     let line = line.replace('\\', "");
     let apart = |c: char| c.is_whitespace() || "{}[]\",:;=|()'".contains(c);
-    let is_filler = |word: &str| {
-        let word = word.to_ascii_lowercase();
-        matches!(&*word, "" | "in" | "count" | "total" | "socket" | "sockets" | "connections")
-    };
-    let words: Vec<&str> = line.split(apart).filter(|word| !is_filler(word)).collect();
+    let grouped = without_separators(&line);
+    let words: Vec<&str> = grouped.split(apart).filter(|word| !is_filler(word)).collect();
+    beside_state(&words).or_else(|| {
+        // What counts behind a state is another sentence: `CLOSE_WAIT, 60 of them`.
+        let state = words.iter().position(|word| is_close_wait(word))?;
+        let is_left = |(at, word): &(usize, &str)| {
+            !is_of_a_sentence(word) || *at > state && matches!(*word, "of" | "more")
+        };
+        let words = words.into_iter().enumerate().filter(is_left).map(|(_, word)| word);
+        beside_state(&words.collect::<Vec<&str>>())
+    })
+}
+
+/// The number of sockets that stands beside CLOSE-WAIT in these words.
+fn beside_state(words: &[&str]) -> Option<u64> {
     let is_it = |word: &&str| is_close_wait(word) && !word.contains("timeout");
     let place = words.iter().position(is_it)?;
-    let number = |at: Option<usize>| words.get(at?)?.parse::<u64>().ok();
+    let number = |at: Option<usize>| {
+        let at = at?;
+        let of = at.checked_sub(1).map_or("", |before| words[before]);
+        quantity(words.get(at)?).filter(|_| !is_numbered(of))
+    };
     let [near, other] = [Some(place + 1), place.checked_sub(1)];
     // `CLOSE_WAIT 60 seconds` is a time, `CLOSE_WAIT, 60 of them` a sentence.
     let is_unit = |word: &&str| {
@@ -46,6 +60,73 @@ pub fn counted(line: &str) -> Option<u64> {
         Ok(first) if place <= 2 => number(other).or(Some(first)),
         Ok(_) => number(other).or_else(|| number(near)),
     }
+}
+
+/// Words between a number and its state in a list of numbers.
+fn is_filler(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    matches!(&*word, "" | "in" | "count" | "total" | "socket" | "sockets" | "connections")
+}
+
+/// Words between them in a sentence: `300 of them are stuck in CLOSE_WAIT`, `the CLOSE_WAIT count is 300`.
+fn is_of_a_sentence(word: &str) -> bool {
+    const WORDS: [&str; 28] = [
+        "more",
+        "of",
+        "them",
+        "these",
+        "those",
+        "the",
+        "which",
+        "that",
+        "are",
+        "is",
+        "was",
+        "were",
+        "remain",
+        "remaining",
+        "left",
+        "stuck",
+        "sitting",
+        "hanging",
+        "still",
+        "now",
+        "currently",
+        "tcp",
+        "state",
+        "times",
+        "lines",
+        "entries",
+        "conns",
+        "fds",
+    ];
+    WORDS.contains(&&*word.to_ascii_lowercase())
+}
+
+/// Does a word say that the number behind it counts nothing?
+fn is_numbered(word: &str) -> bool {
+    let word = word.trim_end_matches(['.', '#']).to_ascii_lowercase();
+    matches!(&*word, "pid" | "process" | "thread" | "port" | "fd" | "line" | "version" | "error")
+}
+
+/// `300`, `300+`, `3k`.
+fn quantity(word: &str) -> Option<u64> {
+    let word = word.trim_matches(['~', '+', '.', '>']);
+    match word.strip_suffix(['k', 'K']) {
+        Some(thousands) => thousands.parse::<u64>().ok()?.checked_mul(1_000),
+        None => word.parse().ok(),
+    }
+}
+
+/// The line with `3,000` as `3000`.
+fn without_separators(line: &str) -> String {
+    let octets = line.as_bytes();
+    let is_digit = |at: usize| octets.get(at).is_some_and(u8::is_ascii_digit);
+    let is_separator = |at: usize| {
+        let is_group = (1..=3).all(|n| is_digit(at + n)) && !is_digit(at + 4);
+        octets[at] == b',' && at > 0 && is_digit(at - 1) && is_group
+    };
+    line.char_indices().filter(|(at, _)| !is_separator(*at)).map(|(_, c)| c).collect()
 }
 
 /// A command whose answer is the number of sockets in CLOSE-WAIT, and how many lines of it are a header.
@@ -325,6 +406,17 @@ mod tests {
             ("4 ESTABLISHED 23 CLOSE_WAIT 7 LISTEN", Some(23)),
             ("ESTABLISHED 4   CLOSE-WAIT 23   LISTEN 7", Some(23)),
             ("Nov 26 13:12:27 web-1 check: CLOSE_WAIT 23", Some(23)),
+            ("... and 300 more in CLOSE_WAIT", Some(300)),
+            ("300 of them are in CLOSE_WAIT", Some(300)),
+            ("about 300 connections stuck in CLOSE_WAIT state", Some(300)),
+            ("we have 300+ CLOSE_WAIT", Some(300)),
+            ("3k CLOSE_WAIT", Some(3_000)),
+            ("3,000 CLOSE_WAIT", Some(3_000)),
+            ("close-wait count is 300", Some(300)),
+            ("[repeated 300 times: CLOSE_WAIT]", Some(300)),
+            ("process 4242 is stuck in CLOSE_WAIT", None),
+            ("after 60 seconds in CLOSE_WAIT", None),
+            ("Many are in CLOSE_WAIT, 60 of them, as of 10:00", None),
             ("many in CLOSE_WAIT", None),
             ("CLOSE_WAIT 60 seconds", None),
             ("23", None),
