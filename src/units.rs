@@ -1,6 +1,6 @@
 //! Times and durations as they are written.
 
-use chrono::{DateTime, FixedOffset, Local, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, Local, NaiveDate, TimeDelta, Utc};
 
 use crate::place::{Place, Time};
 use crate::tcp::holes::Holes;
@@ -36,8 +36,12 @@ pub fn clock_time(time: Time, digits: usize, zone: Zone, dates: bool) -> String 
         return "unknown".into();
     };
     let time = in_zone(nanos, zone);
-    let pattern = if dates { "%Y-%m-%d %H:%M:%S" } else { "%H:%M:%S" };
-    format!("{}{}", time.format(pattern), fraction(nanos, digits))
+    let date = match dates {
+        true if is_undated(Time::from_nanos(nanos.into())) => format!("{:+}d ", undated_day(time)),
+        true => time.format("%Y-%m-%d ").to_string(),
+        false => String::new(),
+    };
+    format!("{date}{}{}", time.format("%H:%M:%S"), fraction(nanos, digits))
 }
 
 /// The first month of 1970: a text that prints the time of day alone has its packets there.
@@ -46,6 +50,11 @@ const UNDATED_NS: i64 = 31 * 86_400_000_000_000;
 /// True for a time of day, of which neither the day nor the zone is known.
 pub fn is_undated(time: Time) -> bool {
     time.nanos().is_some_and(|nanos| nanos < UNDATED_NS)
+}
+
+/// The days since the first one of a text without dates, which is the second of 1970.
+fn undated_day(time: DateTime<FixedOffset>) -> i64 {
+    time.date_naive().signed_duration_since(NaiveDate::default()).num_days() - 1
 }
 
 /// Names the zone for a reader: `times in UTC`, or local times with their offset.
@@ -185,6 +194,9 @@ mod tests {
         assert!(zone_name(Some(place(86_400)), Zone::Local).contains("without a date"));
         assert!(zone_mark(place(1_500_000_000), Zone::Local).starts_with("UTC"));
         assert_eq!(zone_mark(place(86_400), Zone::Utc), "UTC");
+        let at = |seconds: i64| Time::from_nanos(i128::from(seconds) * 1_000_000_000);
+        assert_eq!(clock_time(at(86_400), 0, Zone::Utc, true), "+0d 00:00:00");
+        assert_eq!(clock_time(at(2 * 86_400 + 1), 0, Zone::Utc, true), "+1d 00:00:01");
     }
 
     #[test]
