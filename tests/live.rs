@@ -104,6 +104,24 @@ fn what_was_stuck_before_is_told_to_its_end() {
     assert_eq!(status, Some(0), "{report:#?}");
 }
 
+/// The FIN of one that was stuck before is its own: it holds nothing any more.
+#[test]
+fn what_was_stuck_before_and_was_closed_is_no_number() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let client = server.left_behind();
+    let (watcher, port) = scraped(&server);
+    drop(client);
+    sleep(Duration::from_millis(1_500));
+    let body = asked(port, SCRAPE);
+    assert!(body.contains("closewait_packets_total"), "{body}");
+    assert!(!body.contains("state=\"CLOSE-WAIT\"} 1"), "{body}");
+    assert!(body.contains("state=\"CLOSED\"} 1"), "{body}");
+    drop(watcher.stop());
+}
+
 /// Whoever looks up sockets is killed: of a connection that came later, no list says that it is not there.
 #[test]
 fn a_list_that_nobody_can_make_again_is_not_asked() {

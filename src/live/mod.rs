@@ -308,7 +308,7 @@ impl Live {
     fn answer(&mut self, session: &mut Session, notices: &mut dyn Notices) -> io::Result<()> {
         if let Some(board) = self.suspects.wants_numbers() {
             let begun = Instant::now();
-            let gauges = Snapshot::of(session, self.suspects.stuck()).gauges;
+            let gauges = self.snapshot(session).gauges;
             let gauges = Gauges { changes: self.suspects.changes.clone(), ..gauges };
             board.put(gauges, begun.elapsed());
         }
@@ -319,9 +319,13 @@ impl Live {
         Ok(())
     }
 
+    fn snapshot(&self, session: &Session) -> Snapshot {
+        Snapshot::of(session, self.suspects.stuck(), &self.suspects.denied())
+    }
+
     /// The report as if the capture ended here; nothing ends.
     fn report_now(&mut self, session: &mut Session) -> io::Result<()> {
-        let mut snapshot = Snapshot::of(session, self.suspects.stuck());
+        let mut snapshot = self.snapshot(session);
         let sockets = self.ask(&snapshot.rows);
         if let Some(sockets) = &sockets {
             let tally = &mut snapshot.totals.tally;

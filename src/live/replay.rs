@@ -1,5 +1,6 @@
 //! Captures read as if they happened: shown at any moment on the way, as a live capture is.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use super::report;
@@ -128,5 +129,5 @@ fn show(session: &mut Session, at: Time) -> io::Result<()> {
     let point = session.current();
     session.begin_round(point, false)?;
     session.end_round(point)?;
-    report(session, Snapshot::of(session, 0), None)
+    report(session, Snapshot::of(session, 0, &BTreeSet::new()), None)
 }

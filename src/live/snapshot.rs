@@ -1,6 +1,6 @@
 //! A live capture at one moment: the same rows and numbers for reports, metrics and screens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::owner::{Socket, SocketList};
 use crate::run::session::Session;
@@ -9,6 +9,7 @@ use crate::run::word::closed_last;
 use crate::summary::closes::Closes;
 use crate::summary::gauges::{Gauges, UNKNOWN, Unfinished};
 use crate::summary::{Judged, Totals};
+use crate::tcp::flow::FlowId;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
@@ -29,8 +30,9 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Looks at every flow once, between two rounds. `stuck` are the findings that were announced.
-    pub fn of(session: &Session, stuck: usize) -> Snapshot {
+    /// Looks at every flow once, between two rounds. `stuck` are the findings that were announced; of those of `denied`,
+    /// the kernel has none in CLOSE-WAIT.
+    pub fn of(session: &Session, stuck: usize, denied: &BTreeSet<FlowId>) -> Snapshot {
         let point = session.point();
         let mut totals = session.totals.clone();
         point.add_to(&mut totals);
@@ -59,7 +61,7 @@ impl Snapshot {
             {
                 judged.judgement = closed;
             }
-            count(&judged, &mut snapshot.gauges);
+            count(&judged, denied.contains(&judged.id()), &mut snapshot.gauges);
             pauses.see(&judged);
             snapshot.totals.tally.count(&judged.judgement);
             let is_open = judged.judgement.close == Close::Open;
@@ -129,7 +131,7 @@ impl Pauses {
 }
 
 /// Counts the local ends of a connection, and how long they have been held.
-fn count(judged: &Judged, gauges: &mut Gauges) {
+fn count(judged: &Judged, is_denied: bool, gauges: &mut Gauges) {
     let sides: &[Side] = match judged.judgement.local {
         Local::Side(Side::A) => &[Side::A],
         Local::Side(Side::B) => &[Side::B],
@@ -141,7 +143,17 @@ fn count(judged: &Judged, gauges: &mut Gauges) {
         }
     };
     for &side in sides {
-        let state = judged.state(side);
+        let state = match judged.state(side) {
+            // The kernel had it stuck before: the FIN that was seen is its own, and the other was before.
+            State::CloseWait | State::FinWait2 if judged.judgement.close == Close::Closed => {
+                State::Closed
+            }
+            State::CloseWait if is_denied => {
+                *gauges.states.entry(UNKNOWN).or_default() += 1;
+                continue;
+            }
+            state => state,
+        };
         *gauges.states.entry(state.name()).or_default() += 1;
         if state == State::CloseWait {
             let held = judged.judgement.held.map_or(0.0, seconds);

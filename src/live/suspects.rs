@@ -1,6 +1,6 @@
 //! Suspects: live flows that are half-closed. Says when one is stuck, and when that ends after all.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -194,6 +194,12 @@ impl Suspects {
             matches!(standing, Standing::Ending { .. } | Standing::Insisted { .. })
         };
         self.known.iter().filter(move |(_, standing)| is_held(standing)).map(|(id, _)| *id)
+    }
+
+    /// Flows that packets leave in CLOSE-WAIT, and the kernel does not.
+    pub fn denied(&self) -> BTreeSet<FlowId> {
+        let is_denied = |standing: &Standing| matches!(standing, Standing::Denied { .. });
+        self.known.iter().filter(|(_, it)| is_denied(it)).map(|(id, _)| *id).collect()
     }
 
     /// Returns the events since the last check, in the order of first packets.
