@@ -3,7 +3,7 @@
 mod common;
 
 use common::talk::{ACK, CLIENT, FIN, SERVER, Talk};
-use common::{Scratch, closewait, json_lines};
+use common::{Scratch, closewait, json_lines, text};
 use serde_json::{Value, json};
 
 /// The client closes, and the server holds for a minute.
@@ -56,6 +56,21 @@ fn a_client_is_known_by_what_it_speaks() {
     talk.records.drain(..3);
     let flow = report(&closed_by_client(talk), &[]);
     assert_eq!((&flow["notes"], &flow["doubts"]), (&json!(["midstream"]), &json!(UNANSWERED)));
+}
+
+/// And so is the service, though its port is the higher one.
+#[test]
+fn a_service_is_known_by_what_is_spoken() {
+    let mut talk = Talk::between(40_000, 50_051)
+        .say(CLIENT, b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        .say(SERVER, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+        .wait(5)
+        .closed_by_server();
+    talk.records.drain(..3);
+    let scratch = Scratch::new();
+    let path = scratch.write("x.pcap", &talk.capture(60));
+    let (out, _) = text(&closewait(&["--local", "172.18.0.5", &path]));
+    assert!(out.contains("  1  peer 172.18.0.3:50051"), "{out}");
 }
 
 #[test]

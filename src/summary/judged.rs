@@ -176,13 +176,20 @@ impl Judged {
         }
     }
 
-    /// The side that was connected to; where the capture missed that, the one with the lower port.
+    /// The side that was connected to; where the capture missed that, by what was said, and else the one with the lower
+    /// port.
     pub fn service(&self) -> Side {
         let lower_port = match self.endpoint(Side::A).port < self.endpoint(Side::B).port {
             true => Side::A,
             false => Side::B,
         };
-        self.flow.service().unwrap_or(lower_port)
+        self.told_service().unwrap_or(lower_port)
+    }
+
+    /// The side that was connected to, as the handshake or what was said shows.
+    pub fn told_service(&self) -> Option<Side> {
+        let said = || self.said.as_deref().and_then(|said| said.client);
+        self.flow.service().or_else(|| said().map(|client| self.flow.side(client).other()))
     }
 }
 

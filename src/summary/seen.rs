@@ -139,7 +139,7 @@ impl Seen {
             local: judgement.local,
             local_by: judgement.local_by,
             holder: judgement.holder,
-            service: flow.service(),
+            service: row.judged.told_service(),
             held: judgement.held,
             held_by_local: held_by_local(row),
             idle_before_fin: judgement.idle_before_fin,
