@@ -301,7 +301,7 @@ fn a_thousand_silent_visitors_keep_no_scrape_waiting() {
     for _ in 0..5 {
         let started = Instant::now();
         assert!(asked(port, SCRAPE).starts_with("HTTP/1.1 200"));
-        assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     }
     drop((silent, slow, watcher.stop()));
 }
