@@ -34,8 +34,9 @@ const EVERY_NS: i64 = 500_000_000;
 pub struct Suspects {
     pub setup: LiveSetup,
     has_checked: bool,
-    /// The last check that its time was due for, and whether the one under way is one.
+    /// The time of the last check that was due by itself, and not for an answer, a report or a scrape.
     checked: Time,
+    /// The check under way is one of these: no other asks the kernel.
     may_ask: bool,
     /// 4-tuples that may hold a half-closed flow, with their hashes.
     watched: HashMap<FlowKey, u64, RandomState>,
