@@ -329,6 +329,12 @@ fn forms() -> Vec<Form> {
         ),
         form("Wireshark's plain text", Tshark(COLUMNS, |text, _| columns(text, &plain, true))),
         form(
+            "Wireshark's plain text, layers collapsed",
+            Tshark(COLUMNS, |text, _| columns(text, &collapsed, false)),
+        ),
+        form("tshark -P -V", Tshark("-n -P -V", as_printed)),
+        form("tshark -P -x", Tshark("-n -P -x", as_printed)),
+        form(
             "rows with tabs",
             Tshark(COLUMNS, |text, _| columns(text, &|cells| cells.join("\t"), false)),
         ),
@@ -489,6 +495,21 @@ fn columns(text: &str, row: &dyn Fn(&[&str]) -> String, header: bool) -> String 
 fn plain(cells: &[&str]) -> String {
     let [no, time, from, to, protocol, len, info] = cells[..] else { panic!("{cells:?}") };
     format!("{no:>7} {time:<14} {from:<21} {to:<21} {protocol:<8} {len:<6} {info}")
+}
+
+/// A packet of an export whose details are collapsed: each with a header of its own, and what each layer is.
+fn collapsed(cells: &[&str]) -> String {
+    let [no, _, from, to, _, len, _] = cells[..] else { panic!("{cells:?}") };
+    [
+        &plain(&HEADER),
+        &plain(cells),
+        "",
+        &format!("Frame {no}: {len} bytes on wire, {len} bytes captured on interface eth0, id 0"),
+        "Ethernet II, Src: 02:42:ac:12:00:05, Dst: 02:42:ac:12:00:03",
+        &format!("Internet Protocol Version 4, Src: {from}, Dst: {to}"),
+        "",
+    ]
+    .join("\n")
 }
 
 /// What programs printed so far: several forms are made of the same text.

@@ -230,6 +230,28 @@ fn what_may_be_tcp_is_said() {
     }
 }
 
+/// An export that shows details tells each row twice; what it tells of a row that was lost is all there is of it.
+#[test]
+fn details_are_of_the_row_before_them() {
+    let row = |(number, (time, from, to, told)): (usize, &Packet)| {
+        let ports = format!("{} → {}", port(from), port(to));
+        format!("{number} {time} {from} {to} TCP 66 {ports} {}", told[2])
+    };
+    let details = |number| format!("Frame {number}: 66 bytes on wire (528 bits), 66 captured");
+    let packets = leak();
+    let rows: Vec<String> = packets.iter().enumerate().map(row).collect();
+    let with_details = |lost: Option<usize>| {
+        let shown = rows.iter().enumerate().map(|(number, row)| {
+            let row = if lost == Some(number) { "" } else { row };
+            format!("{row}\n\n{}\nInternet Protocol Version 4\n\n", details(number))
+        });
+        judged(&shown.collect::<String>())
+    };
+    assert_eq!(with_details(None), judged(&(rows.join("\n") + "\n")));
+    assert_eq!(with_details(None).0, Some(1));
+    assert_eq!(with_details(Some(rows.len() - 2)).0, Some(2));
+}
+
 /// In a list without an arrow, a word more or less moves the ends: no other hosts are made of it.
 #[test]
 fn a_word_more_or_less_makes_no_other_hosts() {

@@ -25,6 +25,8 @@ pub struct Wireshark {
     streams: Streams,
     /// There where lines were folded.
     folded: Option<Folded>,
+    /// The number of the row read last, as it is printed.
+    row: Option<u64>,
 }
 
 /// The way a line is taken apart.
@@ -113,6 +115,7 @@ impl Wireshark {
             style,
             streams: Streams::default(),
             folded,
+            row: None,
         }))
     }
 
@@ -144,7 +147,14 @@ impl Wireshark {
             Some(_) if line.matches("] Seq=").count() > 1 => {
                 Item::Unread(number, line.trim().to_owned())
             }
-            Some(row) => return self.row(row, number, line, ends, out),
+            Some(row) => {
+                self.row = number_in(line);
+                return self.row(row, number, line, ends, out);
+            }
+            // With an export's details, the row is told once more.
+            None if details_of(line).is_some_and(|frame| self.row == Some(frame)) => {
+                Item::Skipped(1)
+            }
             None if looks_like_info(line) || line.contains(": Flags [") || shows_flags(line) => {
                 Item::Unread(number, line.trim().to_owned())
             }
@@ -212,6 +222,18 @@ impl Wireshark {
             (Packet::Other, _) => self.streams.other(stamp, out),
         }
     }
+}
+
+/// Returns the number that a row begins with.
+fn number_in(row: &str) -> Option<u64> {
+    row.split_whitespace().next()?.parse().ok()
+}
+
+/// Returns the number of the packet whose details begin: `Frame 7: 66 bytes on wire (528 bits), …`.
+fn details_of(line: &str) -> Option<u64> {
+    let behind = line.strip_prefix("Frame ")?;
+    let number = behind.split([':', ' ']).next()?;
+    number.parse().ok().filter(|_| behind.contains(" bytes on wire"))
 }
 
 /// Protocols that travel without TCP, so that none of their packets belongs to a connection.
