@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use common::{Scratch, command, is_root};
+use common::{Scratch, heeding_hang_up, is_root};
 
 /// A manager, and the service that it has started.
 struct Service {
@@ -28,7 +28,7 @@ impl Service {
         let socket = folder.path().join("notify");
         let manager = UnixDatagram::bind(&socket).expect("a socket");
         manager.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        let child = command(&["live", "-i", "lo", "--format", "jsonl", "port", "1"])
+        let child = heeding_hang_up(&["live", "-i", "lo", "--format", "jsonl", "port", "1"])
             .env("NOTIFY_SOCKET", &socket)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -140,7 +140,7 @@ fn a_hang_up_ends_it_with_its_report() {
     }
     for (trap, ends) in [("", true), ("trap '' HUP; ", false)] {
         let line = format!("{trap}exec \"$0\" live -i lo --format jsonl port 1");
-        let mut child = Command::new("sh")
+        let mut child = common::not_by_nohup("sh")
             .args(["-c", &line, common::BINARY])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

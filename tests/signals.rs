@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use common::scenario::Scenario;
 use common::wire::MICROSECONDS;
-use common::{BINARY, Scratch, command, project};
+use common::{BINARY, Scratch, heeding_hang_up, project};
 
 /// A capture with one finding.
 fn leak() -> Vec<u8> {
@@ -39,7 +39,7 @@ fn handles_signals(child: &Child) {
 }
 
 fn reading(args: &[&str], stdin: Stdio) -> Child {
-    let mut command = command(args);
+    let mut command = heeding_hang_up(args);
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("the binary runs")
 }

@@ -40,10 +40,25 @@ pub fn closewait(args: &[&str]) -> Output {
 }
 
 pub fn command(args: &[&str]) -> Process {
-    let mut command = Process::new(BINARY);
+    as_tested(Process::new(BINARY), args)
+}
+
+/// The program, that a hang-up ends or reloads though nohup(1) began the tests.
+pub fn heeding_hang_up(args: &[&str]) -> Process {
+    as_tested(not_by_nohup(BINARY), args)
+}
+
+fn as_tested(mut command: Process, args: &[&str]) -> Process {
     // Wherever the tests run, reports are English.
     command.args(args).env("TZ", "UTC").env("LC_ALL", "C.UTF-8");
     command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+    command
+}
+
+/// A program with the usual answer to a hang-up.
+pub fn not_by_nohup(program: &str) -> Process {
+    let mut command = Process::new("env");
+    command.args(["--default-signal=HUP", program]);
     command
 }
 
