@@ -144,10 +144,6 @@ fn count(judged: &Judged, is_denied: bool, gauges: &mut Gauges) {
     };
     for &side in sides {
         let state = match judged.state(side) {
-            // The kernel had it stuck before: the FIN that was seen is its own, and the other was before.
-            State::CloseWait | State::FinWait2 if judged.judgement.close == Close::Closed => {
-                State::Closed
-            }
             State::CloseWait if is_denied => {
                 *gauges.states.entry(UNKNOWN).or_default() += 1;
                 continue;

@@ -11,7 +11,7 @@ use crate::tcp::flow::{Flow, FlowId, TWO_MSL_NS};
 use crate::tcp::segment::{End, Endpoint, FlowKey};
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
-use crate::verdict::{Doubt, Judgement, Note, Policy, judge};
+use crate::verdict::{Close, Doubt, Judgement, Note, Policy, judge};
 
 /// Octets of a client's leave, at most: COM_QUIT has 5, AMQP's Connection.Close a text.
 const GOODBYE: u64 = 128;
@@ -160,6 +160,10 @@ impl Judged {
         if judgement.doubts.contains(&Doubt::FinImplied) {
             return self.state_after_both(side);
         }
+        let [own, others] = [side, side.other()].map(|side| self.flow.fin(side).is_some());
+        if judgement.close == Close::Closed && own != others {
+            return self.state_after_last(side);
+        }
         match judgement.holder {
             Some(holder) if by_judgement && holder == side => State::CloseWait,
             Some(_) if by_judgement => State::FinWait2,
@@ -169,11 +173,24 @@ impl Judged {
 
     /// The state of a side after both FINs were acknowledged, of which the first was captured.
     fn state_after_both(&self, side: Side) -> State {
-        let is_over = self.flow.last.time.after(TWO_MSL_NS) <= self.end;
         match self.flow.fin(side) {
-            Some(_) if !is_over => State::TimeWait,
+            Some(_) if !self.is_over() => State::TimeWait,
             _ => State::Closed,
         }
+    }
+
+    /// The state of a side after both FINs were acknowledged, of which only the second was captured: its sender had
+    /// received the first before, as its kernel knew.
+    fn state_after_last(&self, side: Side) -> State {
+        match self.flow.fin(side) {
+            None if !self.is_over() => State::TimeWait,
+            _ => State::Closed,
+        }
+    }
+
+    /// Has all that TIME-WAIT waits for passed since the last packet?
+    fn is_over(&self) -> bool {
+        self.flow.last.time.after(TWO_MSL_NS) <= self.end
     }
 
     /// The side that was connected to; where the capture missed that, by what was said, and else the one with the lower
