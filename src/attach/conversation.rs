@@ -37,6 +37,8 @@ pub struct Conversation {
     pub began: u8,
     /// Segments that wait.
     pub unread: Unread,
+    /// Nobody will ask about its connection, unless more of it comes.
+    pub is_over: bool,
     /// The conversation as far as it was read; none where nothing was.
     reading: Option<Box<Reading>>,
 }
@@ -67,8 +69,8 @@ impl Conversation {
         began: u8,
     ) -> Conversation {
         let stage = if wanted.later { Stage::Silent } else { Stage::Read };
-        let unread = Unread::default();
-        Conversation { first, begins, guess, wanted, stage, began, unread, reading: None }
+        let (unread, reading) = (Unread::default(), None);
+        Conversation { first, begins, guess, wanted, stage, began, unread, is_over: false, reading }
     }
 
     /// Hears words, of which the first tell whether it waits.
@@ -110,6 +112,14 @@ impl Conversation {
         }
         rounds
             .each(core::mem::take(&mut self.unread), |header, payload| self.read(header, payload));
+    }
+
+    /// Reads what has waited for long, or forgets it if nobody will ask.
+    pub fn read_late(&mut self, rounds: &Rounds) {
+        if self.is_over {
+            self.unread = Unread::default();
+        }
+        self.read_along(rounds);
     }
 
     /// Returns what is known by what has been read.

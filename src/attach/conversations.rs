@@ -41,7 +41,7 @@ impl Conversations {
             for slot in began {
                 let conversation = at(&mut self.slots, Slot(slot));
                 if let Some(conversation) = conversation.filter(|it| it.began == round) {
-                    conversation.read_along(&self.rounds);
+                    conversation.read_late(&self.rounds);
                 }
             }
             self.rounds.end_oldest();
@@ -70,6 +70,7 @@ impl Conversations {
         let conversation = at(&mut self.slots, flow.slot);
         match conversation.filter(|conversation| conversation.waits()) {
             Some(conversation) => {
+                conversation.is_over = false;
                 self.rounds.wait(&mut conversation.unread, header, payload);
                 self.balance -= 1;
                 Heard::Usual
@@ -129,6 +130,13 @@ impl Conversations {
             conversation.read(header, &[]);
             true
         })
+    }
+
+    /// Notes that a connection is over, and that nobody will ask about it, unless more of it comes.
+    pub fn end(&mut self, flow: &Flow) {
+        if let Some(conversation) = at(&mut self.slots, flow.slot) {
+            conversation.is_over = true;
+        }
     }
 
     /// Takes a segment of a connection, and reads it at once.
@@ -419,6 +427,23 @@ mod tests {
         assert_eq!(facts.user.as_deref(), Some("app"));
         read.round(&[login]);
         assert!(!waits(&read), "from here on, nothing of it does");
+    }
+
+    /// Nobody reads what was said on a connection that is over, unless more of it comes.
+    #[test]
+    fn what_is_over_is_not_read_late() {
+        for goes_on in [false, true] {
+            let mut read = Read::new(true);
+            let login = Said { connection: 1, word: 4, lost: 0, captured: usize::MAX };
+            read.round(std::slice::from_ref(&login));
+            read.all.end(&read.flows[1]);
+            if goes_on {
+                read.round(&[login]);
+            }
+            (0..20).for_each(|_| read.round(&[]));
+            let facts = read.all.facts(&read.flows[1], false);
+            assert_eq!(facts.is_some(), goes_on);
+        }
     }
 
     /// However short rounds are, no more than so many segments are kept for what waits.

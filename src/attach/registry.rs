@@ -169,6 +169,13 @@ impl<'a> Content<'a> {
     }
 }
 
+/// The mark of a RST, which has no octets to read: its connection may be over.
+pub const RST: Content = Content {
+    guess: Guess { protocol: Known::ALL[0], server: End::Lower, assumed: false },
+    payload: &[],
+    is_withheld: false,
+};
+
 /// Octets that a snap length cut off before they could tell anything, whatever is spoken.
 const CUT: Content = Content {
     guess: Guess { protocol: Known::ALL[0], server: End::Lower, assumed: false },

@@ -6,7 +6,7 @@ use super::shards::{Orders, Pace, Part, Shards};
 use std::collections::BTreeSet;
 
 use crate::attach::deaf::Deaf;
-use crate::attach::registry::{Content, Known, Ports};
+use crate::attach::registry::{self, Content, Known, Ports};
 use crate::capture::series::{OVERLAP_NS, follows};
 use crate::capture::{About, Ended, Frame, LinkType, Source};
 use crate::decode::Decoder;
@@ -229,7 +229,10 @@ impl CapturePoint {
         if segment.flags.syn() && content.is_some() {
             self.deaf.begin(segment.hash);
         }
-        let heard = content.map(|content| self.deaf.withhold(segment.hash, content));
+        let heard = match content {
+            Some(content) => Some(self.deaf.withhold(segment.hash, content)),
+            None => (segment.flags.rst() && self.ports.is_some()).then_some(registry::RST),
+        };
         self.put(segment, heard);
     }
 

@@ -86,6 +86,16 @@ impl Orders {
         self.all || !self.tags.is_empty() || flow.ending() != Ending::Closed
     }
 
+    /// Tells whether nobody will ask what was said on a flow that a RST has just ended: it is no finding. Only where
+    /// it was used once more after a FIN, it matters by whom.
+    fn may_let_go(&self, flow: &Flow) -> bool {
+        let is_used_again = flow
+            .first_fin()
+            .is_some_and(|(closer, fin)| flow.payload_after(closer.other(), fin.end).is_some());
+        let is_reset = matches!(flow.ending(), Ending::Reset(_));
+        is_reset && !is_used_again && !self.all && self.tags.is_empty()
+    }
+
     /// Nobody has read what was said on this connection, whatever it was.
     fn is_unread(&self, flow: &Flow) -> bool {
         self.no_content || flow.slot == Slot::WITHHELD
@@ -139,6 +149,11 @@ impl Shard {
         let at_once = conversations.begin_round(batch.payloads());
         batch.give(self.number, &mut self.table, at_once, |flow, hash, header, content| {
             match (orders.reads(flow), content) {
+                (true, Some(_)) if header.flags.rst() => {
+                    if orders.may_let_go(flow) {
+                        conversations.end(flow);
+                    }
+                }
                 (true, Some(content)) => {
                     match conversations.keep(
                         flow,
