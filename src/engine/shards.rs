@@ -26,6 +26,7 @@ use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
 use crate::tcp::flow::{Ending, Flow, FlowId, Slot};
 use crate::tcp::holes::{self, Holes};
+use crate::tcp::notes::Noted;
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::verdict::{Close, Policy, Standing};
 
@@ -87,13 +88,15 @@ impl Orders {
     }
 
     /// Tells whether nobody will ask what was said on a flow that a RST has just ended: it is no finding. Only where
-    /// it was used once more after a FIN, it matters by whom.
+    /// it was used once more after a FIN, it matters by whom; and a RST with another number than the next, a kernel
+    /// challenges and lives on (RFC 5961, 3.2).
     fn may_let_go(&self, flow: &Flow) -> bool {
         let is_used_again = flow
             .first_fin()
             .is_some_and(|(closer, fin)| flow.payload_after(closer.other(), fin.end).is_some());
         let is_reset = matches!(flow.ending(), Ending::Reset(_));
-        is_reset && !is_used_again && !self.all && self.tags.is_empty()
+        let is_believed = is_reset && !flow.notes.has(Noted::RstOddSeq);
+        is_believed && !is_used_again && !self.all && self.tags.is_empty()
     }
 
     /// Nobody has read what was said on this connection, whatever it was.
