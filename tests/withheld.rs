@@ -101,3 +101,41 @@ fn however_short_rounds_are_the_same_is_told() {
         }
     }
 }
+
+/// A thousand connections that were none of MySQL's, and one that its client left after the server's FIN.
+fn others(last: Talk) -> Vec<u8> {
+    let mut all = Vec::new();
+    for n in 0..1_200 {
+        let talk = Talk::between(10_000 + n, 3306).say(CLIENT, b"neither a command");
+        let talk = talk.say(SERVER, b"nor a greeting").closed_by_server().closed_by_client();
+        let later = u64::from(n) * 10_000_000;
+        all.extend(talk.records.into_iter().map(|it| Record { nanos: it.nanos + later, ..it }));
+    }
+    let later = 30 * SECOND;
+    all.extend(last.records.into_iter().map(|it| Record { nanos: it.nanos + later, ..it }));
+    all.push(Record::new(START + 300 * SECOND, common::wire::arp()));
+    all.sort_by_key(|record| record.nanos);
+    MICROSECONDS.write(1, &all)
+}
+
+/// Where nobody speaks MySQL on its port, a connection that says nothing is none of it, and one that greets is. In one
+/// round, none of that is known before its end.
+#[test]
+fn a_port_that_is_used_for_something_else_tells_nothing() {
+    let scratch = Scratch::new();
+    let greeted = scratch.write("greeted.pcap", &others(asked(40_000).closed_by_server()));
+    let silent = Talk::between(40_000, 3306).wait(1).closed_by_server();
+    let silent = scratch.write("silent.pcap", &others(silent));
+    let leak = |path: &str, options: &[&str]| -> Value {
+        let output = closewait(&[&[path, "--format", "jsonl"], options].concat());
+        let lines = json_lines(&output);
+        let leak = lines.iter().find(|line| line["verdict"] == "leak");
+        leak.expect("a finding").clone()
+    };
+    for short in [&[][..], &["--max-flows", "800"]] {
+        assert_eq!(leak(&greeted, short)["mysql"]["in_transaction"], true);
+        let asked_for = [short, &["--mysql", "3306"]].concat();
+        assert_eq!(leak(&silent, &asked_for)["cause"], "not-logged-in");
+    }
+    assert_eq!(leak(&silent, &["--max-flows", "800"])["mysql"], Value::Null);
+}

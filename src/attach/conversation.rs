@@ -82,6 +82,18 @@ impl Conversation {
         }
     }
 
+    /// Returns the protocol that it was taken for by its port alone.
+    pub fn assumed(&self) -> Option<Known> {
+        self.guess.assumed.then_some(self.guess.protocol)
+    }
+
+    /// Tells whether it is in a protocol that is read, by more than its port.
+    pub fn is_spoken(&self) -> bool {
+        let reading = self.reading.as_deref().filter(|_| self.stage != Stage::Nothing);
+        let is_known = |it: &Reading| it.talk.confirmed().unwrap_or(it.streams.is_none());
+        self.waits() || reading.is_some_and(is_known)
+    }
+
     /// No word has been said.
     pub fn is_silent(&self) -> bool {
         self.stage == Stage::Silent

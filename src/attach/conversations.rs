@@ -3,9 +3,11 @@
 use super::Facts;
 use super::conversation::Conversation;
 pub use super::conversation::Wanted;
-use super::registry::{Content, Guess};
+use super::registry::{Content, Guess, Known};
+use super::tried::Tried;
 use super::unread::Rounds;
 pub use super::unread::{Header, Payloads, Span, prefetch_ends};
+use crate::set::Set;
 use crate::tcp::flow::{Flow, Slot};
 use crate::tcp::segment::End;
 
@@ -29,6 +31,10 @@ pub struct Conversations {
     rounds: Rounds,
     /// Segments of this round that were read at once, less those that wait.
     balance: isize,
+    /// Evidence of this round for and against the protocols of ports.
+    pub tried: Tried,
+    /// Protocols that their usual ports are not used for.
+    pub refuted: Set<Known>,
 }
 
 impl Conversations {
@@ -98,12 +104,14 @@ impl Conversations {
         conversation.hear(self.rounds.payload(payload));
         if conversation.waits() || conversation.is_silent() {
             self.rounds.wait(&mut conversation.unread, header, payload);
+            note(&mut self.tried, conversation);
             return heard;
         }
         self.balance += 1;
         conversation.read_along(&self.rounds);
         conversation.read(header, self.rounds.payload(payload));
         let is_deaf = conversation.is_deaf();
+        note(&mut self.tried, conversation);
         self.let_go_of_nothing(flow);
         if is_deaf && !begins { Heard::All } else { heard }
     }
@@ -192,8 +200,11 @@ impl Conversations {
 
     /// Returns it as far as it has been read: all of it, but for segments that may wait ([`Wanted::later`]).
     pub fn facts_read(&self, flow: &Flow, literals: bool) -> Option<Box<Facts>> {
-        let facts = self.get(flow)?.facts(literals)?;
-        (facts.confirmed != Some(false)).then(|| Box::new(facts))
+        let conversation = self.get(flow)?;
+        let facts = conversation.facts(literals)?;
+        let is_refuted = conversation.assumed().is_some_and(|it| self.refuted.contains(&it));
+        let is_theirs = facts.confirmed.unwrap_or(!is_refuted);
+        is_theirs.then(|| Box::new(facts))
     }
 
     /// Returns the end that is the server in what is spoken on a connection, as far as it has been read.
@@ -218,6 +229,15 @@ impl Conversations {
         if slot.is_some_and(|slot| slot.take().is_some()) {
             self.free.push(at);
         }
+    }
+}
+
+/// Takes note of a conversation after a segment, if its port is why it is read.
+fn note(tried: &mut Tried, conversation: &Conversation) {
+    match conversation.assumed() {
+        Some(protocol) if conversation.is_in_no_protocol() => tried.refute(protocol),
+        Some(protocol) if conversation.is_spoken() => tried.speak(protocol),
+        _ => {}
     }
 }
 

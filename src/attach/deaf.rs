@@ -10,6 +10,7 @@ use std::ops::AddAssign;
 use foldhash::fast::RandomState;
 
 use super::registry::Content;
+use super::tried::Tried;
 use super::unread::Span;
 use crate::tcp::flow::Flow;
 
@@ -26,6 +27,8 @@ pub struct Found {
     pub deaf: HashSet<u64, RandomState>,
     /// Octets were withheld of these, and are of another connection.
     pub missed: HashSet<u64, RandomState>,
+    /// Evidence for and against the protocols of ports.
+    pub tried: Tried,
 }
 
 impl Found {
@@ -50,6 +53,7 @@ impl AddAssign for Found {
     fn add_assign(&mut self, more: Found) {
         self.deaf.extend(more.deaf);
         self.missed.extend(more.missed);
+        self.tried += more.tried;
     }
 }
 
@@ -86,7 +90,7 @@ impl Deaf {
     }
 
     /// Takes in what was found in the round before the one that has just been handed on.
-    pub fn end_round(&mut self, Found { mut deaf, missed }: Found) {
+    pub fn end_round(&mut self, Found { mut deaf, missed, .. }: Found) {
         if !deaf.is_empty() {
             self.begun.iter().chain(&missed).for_each(|hash| _ = deaf.remove(hash));
         }

@@ -38,6 +38,7 @@ mod proxy;
 pub mod redis;
 pub mod registry;
 pub mod sql;
+pub mod tried;
 mod unread;
 
 use crate::place::Time;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use super::{Facts, GLANCE, Identity, Opening, Peer, Probe, Protocol, proxy};
 use crate::paged::Paged;
 use crate::place::Time;
+use crate::set::{Set, Word};
 use crate::tcp::segment::{End, Segment};
 use crate::tcp::stream::Piece;
 
@@ -129,6 +130,14 @@ protocols! {
     kafka::Kafka: 9092;
 }
 
+impl Word for Known {
+    const ALL: &'static [Known] = Known::ALL;
+
+    fn index(self) -> u32 {
+        self as u32
+    }
+}
+
 impl FromStr for Known {
     type Err = String;
 
@@ -195,6 +204,10 @@ pub struct Ports {
     any: PortSet,
     /// The protocol of each.
     of: Paged<Spoken, 256, 256>,
+    /// Protocols that somebody named a port of.
+    asked: Set<Known>,
+    /// Protocols that their usual ports are not used for.
+    refuted: Set<Known>,
 }
 
 /// The protocol of a port.
@@ -216,6 +229,10 @@ impl PortSet {
         self.0[usize::from(port / 64)] |= 1 << (port % 64);
     }
 
+    fn remove(&mut self, port: u16) {
+        self.0[usize::from(port / 64)] &= !(1 << (port % 64));
+    }
+
     #[inline]
     fn has(&self, port: u16) -> bool {
         self.0[usize::from(port / 64)] >> (port % 64) & 1 != 0
@@ -227,7 +244,12 @@ impl Ports {
     pub fn new(more: &[(Known, u16)]) -> Ports {
         let usual =
             Known::ALL.iter().flat_map(|&known| known.ports().iter().map(move |&p| (known, p)));
-        let mut ports = Ports { any: PortSet::new(), of: Paged::default() };
+        let mut ports = Ports {
+            any: PortSet::new(),
+            of: Paged::default(),
+            asked: more.iter().map(|(protocol, _)| *protocol).collect(),
+            refuted: Set::default(),
+        };
         for (protocol, port) in more.iter().copied().chain(usual) {
             // The first name counts.
             if ports.spoken(port).is_none() {
@@ -245,6 +267,26 @@ impl Ports {
     fn put(&mut self, port: u16, spoken: Spoken) {
         self.any.insert(port);
         *self.of.place(usize::from(port)) = Some(spoken);
+    }
+
+    /// Takes the usual ports of a protocol that nobody speaks there for ports as any other. Whoever named a port of it
+    /// knows better.
+    pub fn refute(&mut self, protocol: Known) {
+        if self.asked.contains(&protocol) {
+            return;
+        }
+        self.refuted = self.refuted.with(protocol);
+        for &port in protocol.ports() {
+            if self.spoken(port).is_some_and(|it| it.named && it.protocol == protocol) {
+                self.any.remove(port);
+                *self.of.place(usize::from(port)) = None;
+            }
+        }
+    }
+
+    /// Returns the protocols that their usual ports are not used for: what was begun by these is not read to its end.
+    pub fn refuted(&self) -> Set<Known> {
+        self.refuted
     }
 
     /// A conversation began there. Of several protocols that did, the first in the registry has it.

@@ -7,12 +7,14 @@ use std::collections::BTreeSet;
 
 use crate::attach::deaf::Deaf;
 use crate::attach::registry::{self, Content, Known, Ports};
+use crate::attach::tried::Tried;
 use crate::capture::series::{OVERLAP_NS, follows};
 use crate::capture::{About, Ended, Frame, LinkType, Source};
 use crate::decode::Decoder;
 use crate::facts::{CaptureFacts, Seen};
 use crate::join::rewrites::Rewrites;
 use crate::place::Time;
+use crate::set::Set;
 use crate::summary::{Capture, Drops, Gap, Judged, Overlap, SaidEnd, Totals};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::units::is_undated;
@@ -51,6 +53,8 @@ pub struct CapturePoint {
     pub shards: Shards,
     /// None where no contents are read.
     ports: Option<Ports>,
+    /// Evidence of conversations for and against these.
+    tried: Tried,
     deaf: Deaf,
     senders: Senders,
     /// Flows that may be one connection under two pairs of addresses.
@@ -73,6 +77,7 @@ impl CapturePoint {
         CapturePoint {
             shards: Shards::new(max_flows, pace),
             ports: named.map(Ports::new),
+            tried: Tried::default(),
             deaf: Deaf::default(),
             senders: Senders::default(),
             rewrites: Rewrites::default(),
@@ -261,6 +266,11 @@ impl CapturePoint {
         self.content(segment, payload);
     }
 
+    /// Returns the protocols that are not what their usual ports are used for.
+    pub fn refuted(&self) -> Set<Known> {
+        self.ports.as_ref().map(Ports::refuted).unwrap_or_default()
+    }
+
     fn known(&mut self, mut segment: Segment) -> Segment {
         if segment.flags.syn() {
             self.rewrites.learn(&segment);
@@ -291,7 +301,12 @@ impl CapturePoint {
     /// Has the shards take in what was read, while reading goes on. Returns the flows that left in the round before.
     pub fn begin_round(&mut self, orders: Orders, crew: &mut Crew<Part>) -> Vec<Judged> {
         let judged = self.shards.begin_round(orders, crew);
-        self.deaf.end_round(self.shards.take_found());
+        let found = self.shards.take_found();
+        self.tried += found.tried;
+        if let Some(ports) = &mut self.ports {
+            self.tried.refuted().for_each(|protocol| ports.refute(protocol));
+        }
+        self.deaf.end_round(found);
         judged
     }
 

@@ -15,10 +15,11 @@ use super::crew::{Crew, Job};
 use crate::attach::Facts;
 use crate::attach::conversations::{Conversations, Heard, Wanted};
 use crate::attach::deaf::Found;
-use crate::attach::registry::Content;
+use crate::attach::registry::{Content, Known};
 use crate::attach::sql::tags::Sought;
 use crate::facts::CaptureFacts;
 use crate::join::rewrites::Pairs;
+use crate::set::Set;
 use crate::summary::closes::Closes;
 use crate::summary::history::History;
 use crate::summary::race;
@@ -76,6 +77,8 @@ pub struct Orders {
     pub tags: Arc<[Sought]>,
     /// The facts of each connection that cost something.
     pub wanted: Wanted,
+    /// Protocols that are not what their usual ports are used for.
+    pub refuted: Set<Known>,
     /// Hand over a few of the flows that were closed and have something to tell, too.
     pub sample: bool,
 }
@@ -149,6 +152,7 @@ impl Shard {
     pub fn run(&mut self, Work { orders, batch }: &Work) {
         let Shard { conversations, judged, sampled, tally, closes, history, holes, found, .. } =
             self;
+        conversations.refuted = orders.refuted;
         let at_once = conversations.begin_round(batch.payloads());
         batch.give(self.number, &mut self.table, at_once, |flow, hash, header, content| {
             match (orders.reads(flow), content) {
@@ -177,6 +181,7 @@ impl Shard {
             }
         });
         conversations.end_round();
+        found.tried += std::mem::take(&mut conversations.tried);
         let mut judge =
             Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
         if orders.last {

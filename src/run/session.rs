@@ -351,6 +351,7 @@ impl<'a> Session<'a> {
                 later: !self.is_live() && !reading.at_once,
             },
             sample: reading.paths == Paths::Sample,
+            refuted: self.points[point].refuted(),
         }
     }
 
