@@ -139,3 +139,38 @@ fn a_port_that_is_used_for_something_else_tells_nothing() {
     }
     assert_eq!(leak(&silent, &["--max-flows", "800"])["mysql"], Value::Null);
 }
+
+/// A RST has ended these, after their clients took their leave of a service that had closed, or asked it once more. What
+/// was said on them has waited for many rounds by the end, and still tells the two apart.
+#[test]
+fn what_waits_for_long_tells_a_leave_from_a_late_request() {
+    let mut all = Vec::new();
+    for n in 0..12 {
+        let talk = Talk::logged_in_by(41_000 + n, 3306).ask("SELECT 1", 2).wait(60);
+        let talk = talk.closed_by_server();
+        let mut talk = match n % 2 {
+            0 => talk.packet(CLIENT, 0, &[1]),
+            _ => talk.packet(CLIENT, 0, b"\x03SELECT 2"),
+        };
+        talk.send(SERVER, RST | ACK, b"");
+        all.extend(talk.records);
+    }
+    for n in 0..8 {
+        let mut talk = Talk::logged_in_by(42_000 + n, 3306).wait(70);
+        for _ in 0..40 {
+            talk = talk.ask("SELECT 3", 2);
+        }
+        all.extend(talk.closed_by_client().closed_by_server().records);
+    }
+    all.sort_by_key(|record| record.nanos);
+    let scratch = Scratch::new();
+    let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &all));
+    let race = |most: &str| {
+        let output = closewait(&[&path, "--format", "jsonl", "--max-flows", most]);
+        let summary = json_lines(&output).pop().expect("a summary");
+        summary["closes"][0]["keep_alive_race"].clone()
+    };
+    let whole = race("1000000");
+    assert_eq!(whole["late"], 6, "{whole}");
+    assert_eq!(race("200"), whole);
+}
