@@ -156,7 +156,7 @@ impl Shard {
         let at_once = conversations.begin_round(batch.payloads());
         batch.give(self.number, &mut self.table, at_once, |flow, hash, header, content| {
             match (orders.reads(flow), content) {
-                (true, Some(_)) if header.flags.rst() => {
+                (_, Some(_)) if header.flags.rst() => {
                     if orders.may_let_go(flow) {
                         conversations.end(flow);
                     }
