@@ -186,11 +186,7 @@ pub const RST: Content = Content {
 };
 
 /// Octets that a snap length cut off before they could tell anything, whatever is spoken.
-const CUT: Content = Content {
-    guess: Guess { protocol: Known::ALL[0], server: End::Lower, assumed: false },
-    payload: &[],
-    is_withheld: true,
-};
+const CUT: Content = Content { is_withheld: true, ..RST };
 
 /// Were fewer octets captured than it takes to recognise a protocol, and more sent?
 #[inline(always)]

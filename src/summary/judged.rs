@@ -157,12 +157,13 @@ impl Judged {
         let judgement = &self.judgement;
         let by_judgement = judgement.doubts.contains(&Doubt::PeerFinMissed)
             || judgement.notes.contains(&Note::KernelHolds);
-        if judgement.doubts.contains(&Doubt::FinImplied) {
-            return self.state_after_both(side);
-        }
         let [own, others] = [side, side.other()].map(|side| self.flow.fin(side).is_some());
+        if judgement.doubts.contains(&Doubt::FinImplied) {
+            return self.state_after_both(own);
+        }
+        // The FIN that was captured was the second: its sender had received the first before, as its kernel knew.
         if judgement.close == Close::Closed && own != others {
-            return self.state_after_last(side);
+            return self.state_after_both(others);
         }
         match judgement.holder {
             Some(holder) if by_judgement && holder == side => State::CloseWait,
@@ -171,26 +172,10 @@ impl Judged {
         }
     }
 
-    /// The state of a side after both FINs were acknowledged, of which the first was captured.
-    fn state_after_both(&self, side: Side) -> State {
-        match self.flow.fin(side) {
-            Some(_) if !self.is_over() => State::TimeWait,
-            _ => State::Closed,
-        }
-    }
-
-    /// The state of a side after both FINs were acknowledged, of which only the second was captured: its sender had
-    /// received the first before, as its kernel knew.
-    fn state_after_last(&self, side: Side) -> State {
-        match self.flow.fin(side) {
-            None if !self.is_over() => State::TimeWait,
-            _ => State::Closed,
-        }
-    }
-
-    /// Has all that TIME-WAIT waits for passed since the last packet?
-    fn is_over(&self) -> bool {
-        self.flow.last.time.after(TWO_MSL_NS) <= self.end
+    /// The state of a side after both FINs were acknowledged: whoever closed first waits for 2 MSL.
+    fn state_after_both(&self, closed_first: bool) -> State {
+        let is_over = self.flow.last.time.after(TWO_MSL_NS) <= self.end;
+        if closed_first && !is_over { State::TimeWait } else { State::Closed }
     }
 
     /// The side that was connected to; where the capture missed that, by what was said, and else the one with the lower
