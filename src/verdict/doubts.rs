@@ -13,8 +13,11 @@ pub const BRIEF_NS: i64 = 1_000_000_000;
 impl Case<'_> {
     pub(super) fn doubts(&self, h: &HalfClose, close: Close, held: Option<i64>) -> Set<Doubt> {
         let half_closed = close == Close::HalfClosed;
+        // Where its FIN has no time, the capture may have stopped in the middle of a close as well.
+        let has_time = h.fin.place.time.nanos().is_some();
+        let is_brief = held.map_or(!has_time, |held| held < BRIEF_NS);
         [
-            (half_closed && self.is_brief(h, held), Doubt::Brief),
+            (half_closed && is_brief, Doubt::Brief),
             (
                 self.flow.notes.has(Noted::Midstream) && !h.holding.sent_payload(),
                 Doubt::FinBeforeCapture,
@@ -35,14 +38,6 @@ impl Case<'_> {
         .into_iter()
         .filter_map(|(applies, doubt)| applies.then_some(doubt))
         .collect()
-    }
-
-    /// A hold too short to tell. Where there are no times, one that was used after the FIN may be in use still.
-    fn is_brief(&self, h: &HalfClose, held: Option<i64>) -> bool {
-        match held {
-            Some(held) => held < BRIEF_NS,
-            None => self.flow.payload_after(h.holder, h.fin.end).is_some(),
-        }
     }
 
     fn lost_before_fin(&self, h: &HalfClose, half_closed: bool) -> bool {

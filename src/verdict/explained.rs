@@ -93,7 +93,7 @@ impl Doubt {
     pub fn explained(self) -> &'static str {
         match self {
             Doubt::Brief => {
-                "The peer's FIN came less than a second before the capture ended: an ordinary close may just not be finished. What tcpdump writes ends with its last packet, even if it was stopped much later: if you know when, say it with --end TIME or --end mtime. A list of sockets (--sockets) confirms it, too."
+                "The peer's FIN came less than a second before the capture ended, or the packets have no times (tcpdump -t): an ordinary close may just not be finished. What tcpdump writes ends with its last packet, even if it was stopped much later: if you know when, say it with --end TIME or --end mtime. A list of sockets (--sockets) confirms it, too."
             }
             Doubt::FinBeforeCapture => {
                 "The connection began before the capture and local sent nothing in it: its FIN may have been sent before the first packet. Ask the host: closewait sockets."

@@ -144,7 +144,7 @@ impl Reason {
 words! {
     /// A reason to trust a verdict less.
     Doubt {
-        /// Held for less than 1 s at the end of the capture.
+        /// Held for less than 1 s at the end of the capture, or for a time that is not known.
         Brief,
         /// Begun before the capture, and local sent nothing in it.
         FinBeforeCapture,
@@ -212,7 +212,7 @@ impl Doubt {
     pub fn sentence(self) -> &'static str {
         match self {
             Doubt::Brief => {
-                "held less than 1 s: the capture may have stopped in the middle of a close"
+                "held less than 1 s, or unknown how long: the capture may have stopped in the middle of a close"
             }
             Doubt::FinBeforeCapture => {
                 "begun before the capture, nothing sent in it: the FIN may precede it too"

@@ -30,7 +30,7 @@ impl Lang {
     pub(in crate::report) fn doubt_sentence(self, doubt: Doubt) -> &'static str {
         match (self, doubt) {
             (Lang::English, doubt) => doubt.sentence(),
-            (_, Doubt::Brief) => "持有不到 1 s：抓包可能正好停在关闭的过程中",
+            (_, Doubt::Brief) => "持有不到 1 s，或不知多久：抓包可能正好停在关闭的过程中",
             (_, Doubt::FinBeforeCapture) => {
                 "连接始于抓包之前，抓包中本端什么也没发：它的 FIN 也可能在那之前"
             }
@@ -213,7 +213,7 @@ impl Named for Doubt {
         match self {
             Doubt::Brief => [
                 "持有过短",
-                "对端的 FIN 距抓包结束不到一秒：一次普通的关闭可能只是还没完成。tcpdump 写的文件止于最后一个数据包，即使它停得更晚：若知道停止的时间，用 --end TIME 或 --end mtime 说明。套接字列表（--sockets）也能证实。",
+                "对端的 FIN 距抓包结束不到一秒，或数据包没有时间（tcpdump -t）：一次普通的关闭可能只是还没完成。tcpdump 写的文件止于最后一个数据包，即使它停得更晚：若知道停止的时间，用 --end TIME 或 --end mtime 说明。套接字列表（--sockets）也能证实。",
             ],
             Doubt::FinBeforeCapture => [
                 "FIN 可能早于抓包",

@@ -84,7 +84,9 @@ impl Report<'_> {
         };
         let brief = counts.get(&Doubt::Brief).copied().unwrap_or(0);
         let is_said = self.totals.captures.iter().any(|capture| capture.said_end.is_some());
-        if brief * 2 > all && !is_said {
+        // Of a capture without times, that of its end would not say how long.
+        let has_times = self.totals.facts.end().nanos().is_some();
+        if brief * 2 > all && !is_said && has_times {
             lines.push(lang.say_the_end());
         }
         lines
