@@ -46,7 +46,9 @@ fn parts() {
     let (to, folder) = (seeds("parts"), tempfile::tempdir().expect("room"));
     // A part names its capture, and where that lay says nothing.
     std::env::set_current_dir(&folder).expect("a folder");
-    for (name, contents) in [("leak", true), ("four-tuple-used-again-by-the-peer", false), ("ipv6", false)] {
+    for (name, contents) in
+        [("leak", true), ("four-tuple-used-again-by-the-peer", false), ("ipv6", false)]
+    {
         fs::write(name, MICROSECONDS.write(1, &scenario(name).records())).expect("room");
         let plan = FactsPlan {
             input: Input(name.into()),

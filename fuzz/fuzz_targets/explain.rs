@@ -38,8 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
     let is_first = matches!(which, Which::FirstFinding);
     let literals = dice(bytes, 2) == 0;
     let width = (dice(bytes, 5) < 2).then_some(80);
-    let look =
-        LadderLook { zone: Zone::Utc, absolute: literals, all: dice(bytes, 3) == 0, width };
+    let look = LadderLook { zone: Zone::Utc, absolute: literals, all: dice(bytes, 3) == 0, width };
     let asked = ExplainCommand {
         inputs: vec![input.clone()],
         which,

@@ -40,7 +40,9 @@ fn unwound(memory: &[u8]) {
     let Some(index) = Index::read(&memory, 0) else { return };
     for address in (0..2_048).step_by(5).chain([u64::MAX]) {
         let Some(rule) = index.rule(&memory, address) else { continue };
-        let Some(mut registers) = Registers::of_perf(&vec![address; PERF_REGISTERS.len()]) else { return };
+        let Some(mut registers) = Registers::of_perf(&vec![address; PERF_REGISTERS.len()]) else {
+            return;
+        };
         let copied = Copied { registers: registers.clone(), stack: memory.to_vec() };
         let before = registers.sp();
         if let Step::Caller(_) = rule.step(&mut registers, true, &copied, address) {

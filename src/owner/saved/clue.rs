@@ -29,7 +29,7 @@ pub fn counted(line: &str) -> Option<u64> {
     let words: Vec<&str> = grouped.split(apart).filter(|word| !is_filler(word)).collect();
     beside_state(&words).or_else(|| {
         // What counts behind a state is another sentence: `CLOSE_WAIT, 60 of them`.
-        let state = words.iter().position(|word| is_close_wait(word))?;
+        let state = place_of_state(&words)?;
         let is_left = |(at, word): &(usize, &str)| {
             !is_of_a_sentence(word) || *at > state && matches!(*word, "of" | "more")
         };
@@ -38,10 +38,14 @@ pub fn counted(line: &str) -> Option<u64> {
     })
 }
 
+/// The place of CLOSE-WAIT among words; a setting of the name, `tcp_timeout_close_wait`, counts nothing.
+fn place_of_state(words: &[&str]) -> Option<usize> {
+    words.iter().position(|word| is_close_wait(word) && !word.contains("timeout"))
+}
+
 /// The number of sockets that stands beside CLOSE-WAIT in these words.
 fn beside_state(words: &[&str]) -> Option<u64> {
-    let is_it = |word: &&str| is_close_wait(word) && !word.contains("timeout");
-    let place = words.iter().position(is_it)?;
+    let place = place_of_state(words)?;
     let number = |at: Option<usize>| {
         let at = at?;
         let of = at.checked_sub(1).map_or("", |before| words[before]);
