@@ -67,6 +67,28 @@ fn a_time_may_stand_right_behind_whatever_is_no_time() {
     assert_eq!(held(&logged), Value::Null);
 }
 
+/// What `kubectl logs --timestamps`, journald or `ts` put before `tcpdump -t`: "without times" was said of it.
+#[test]
+fn the_exact_time_of_a_log_stands_in_where_tcpdump_printed_none() {
+    for (before, after) in [
+        ("2023-11-14T", "Z"),
+        ("2023-11-14T", "789+08:00"),
+        ("2023-11-14T", "Z stdout F"),
+        ("2023-11-14T", "+00:00 node tcpdump[812]:"),
+        ("(", ")"),
+    ] {
+        let ticket = each(|time, rest| format!("{before}{time}{after} {rest}\n"));
+        assert_eq!(held(&ticket), 33.92, "{ticket}");
+    }
+    let by_comma = each(|time, rest| format!("{} {rest}\n", time.replace('.', ",")));
+    assert_eq!(held(&by_comma), 33.92);
+    let by_ts = each(|time, rest| format!("Nov 14 {} {rest}\n", &time[..8]));
+    assert_eq!(held(&by_ts), 34.0);
+    // tcpdump's own is nearer to the packet.
+    let both = each(|time, rest| format!("2023-11-14T10:00:00Z node tcpdump[1]: {time} {rest}\n"));
+    assert_eq!(held(&both), 33.92);
+}
+
 #[test]
 fn packets_on_one_line_are_all_read() {
     let expected = held(&each(|time, rest| format!("{time} {rest}\n")));

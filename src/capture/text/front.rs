@@ -1,7 +1,11 @@
 //! The part of tcpdump's lines before the two ends: its own time, and which way the packet went.
 //!
 //! Others write their own before it: kubectl, docker, journald, syslog, `-#`. tcpdump's is the one
-//! nearest to the packet.
+//! nearest to the packet; where it has none (`-t`), a log's with a date and a zone is the best there is.
+
+use std::str::FromStr;
+
+use chrono::Month;
 
 use super::printed::IpHeader;
 use super::stamp::Stamp;
@@ -43,7 +47,7 @@ pub fn ip_header(text: &str) -> Option<IpHeader> {
 /// The time, and the number of the first word behind it.
 fn own_stamp(words: &[&str]) -> (Stamp, usize) {
     for (at, word) in words.iter().enumerate().rev() {
-        let word = word.trim_matches(['[', ']']);
+        let word = word.trim_matches(['[', ']', '(', ')']);
         let word = clock_at_the_end(word).map_or(word, |at| &word[at..]);
         if let Some(clock) = Stamp::clock(word)
             && (has_fraction(clock) || stands_first(&words[..at]))
@@ -51,7 +55,7 @@ fn own_stamp(words: &[&str]) -> (Stamp, usize) {
             let date = at.checked_sub(1).map_or("", |before| words[before]);
             return (Stamp::dated(date, word).unwrap_or(clock), at + 1);
         }
-        if let Some(stamp) = Stamp::since_1970(word) {
+        if let Some(stamp) = Stamp::since_1970(word).or_else(|| of_log(words, word)) {
             return (stamp, at + 1);
         }
         let before = at.checked_sub(1).map_or("", |before| words[before]);
@@ -61,11 +65,18 @@ fn own_stamp(words: &[&str]) -> (Stamp, usize) {
             return (stamp, at + 1);
         }
         if is_label(word, before) {
-            // What stands before it is another's.
-            return (Stamp::None, at + 1);
+            // What stands before it is another's, and good enough only where it is exact.
+            let stamp = words[..at].iter().rev().find_map(|word| of_log(words, word));
+            return (stamp.unwrap_or_default(), at + 1);
         }
     }
     (Stamp::None, 0)
+}
+
+/// A log's time with its date and zone, on a line on which a packet begins: with `-v`, tcpdump's own stands above the ends.
+fn of_log(words: &[&str], word: &str) -> Option<Stamp> {
+    let begins = |word: &&str| matches!(*word, "IP" | "IP6" | "ARP,");
+    Stamp::zoned(word).filter(|_| words.iter().any(begins))
 }
 
 /// The place of tcpdump's time at the end of a text, whatever stands right before it: a name, as `grep -Hn`
@@ -88,8 +99,10 @@ fn has_fraction(clock: Stamp) -> bool {
     matches!(clock, Stamp::Clock { digits: 1.., .. })
 }
 
-/// A time of whole seconds is taken only where nothing but a number or a date stands before it.
+/// A time of whole seconds is taken only where nothing but a number or a date stands before it: `Nov 14`, as `ts` has it.
 fn stands_first(before: &[&str]) -> bool {
+    let is_month = |word: &&str| Month::from_str(word).is_ok();
+    let before = &before[usize::from(before.first().is_some_and(is_month))..];
     before.iter().all(|word| word.starts_with(|c: char| c.is_ascii_digit()) && word.len() <= 10)
         && !before.iter().any(|word| word.contains('T'))
 }

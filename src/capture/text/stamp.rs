@@ -32,15 +32,15 @@ pub enum Stamp {
 const SECOND_NS: i64 = 1_000_000_000;
 
 impl Stamp {
-    /// A time of day, or the time since another packet: `22:13:20.213856`.
+    /// A time of day, or the time since another packet: `22:13:20.213856`, and `22:13:20,213856` of a log.
     pub fn clock(word: &str) -> Option<Stamp> {
-        let (hms, fraction) = word.split_once('.').unwrap_or((word, ""));
+        let (hms, fraction) = word.split_once(['.', ',']).unwrap_or((word, ""));
         let mut parts = hms.split(':').map(two_digits);
         let (hours, minutes, seconds) = (parts.next()??, parts.next()??, parts.next()??);
         if parts.next().is_some() || hours > 23 || minutes > 59 || seconds > 60 {
             return None;
         }
-        let (nanos, digits) = match word.contains('.') {
+        let (nanos, digits) = match word.len() > hms.len() {
             true => nanoseconds(fraction)?,
             false => (0, 0),
         };
@@ -100,7 +100,9 @@ impl Stamp {
     }
 
     /// A time with its zone, as RFC 3339 writes it, or with a zone of ISO 8601: `+0100`.
-    fn zoned(text: &str) -> Option<Stamp> {
+    pub fn zoned(text: &str) -> Option<Stamp> {
+        // Most words are none, which shows at once.
+        text.as_bytes().get(10).filter(|between| matches!(between, b'T' | b't' | b' '))?;
         let of_iso = |_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%#z");
         let time = DateTime::parse_from_rfc3339(text).or_else(of_iso).ok()?;
         Some(Stamp::Dated { nanos: time.timestamp_nanos_opt()?, digits: fraction_digits(text) })
