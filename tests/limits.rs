@@ -61,6 +61,30 @@ fn a_capture_ends_when_its_statistics_say() {
     }
 }
 
+/// A crash leaves zeros where the rest was to come. They were read as packets of 1970, and what they held in place of was
+/// accused.
+#[test]
+fn zeros_at_the_end_are_a_capture_that_was_cut_off() {
+    let scratch = Scratch::new();
+    let records = leak();
+    let pcap = MICROSECONDS.write(1, &records);
+    let pcapng = ending(&records, records.last().expect("packets").nanos);
+    for (name, whole) in [("x.pcap", pcap), ("x.pcapng", pcapng)] {
+        for zeros in [16, 4_096, 1 << 20] {
+            let path = scratch.write(name, &[&whole[..], &vec![0; zeros]].concat());
+            let flow = &flows(&[&path])[0];
+            assert_eq!(flow["doubts"], json!(["brief", "truncated"]), "{name}, {zeros}");
+            let output = closewait(&[&path]);
+            assert_eq!(output.status.code(), Some(1), "{name}, {zeros}");
+            assert!(text(&output).1.contains("cut off"), "{name}, {zeros}");
+        }
+        let path = scratch.write(name, &[&whole[..], &[0; 1 << 18], &whole[..]].concat());
+        let output = closewait(&[&path]);
+        let (_, err) = text(&output);
+        assert!(output.status.code() == Some(2) && err.contains("nothing but zeros"), "{err}");
+    }
+}
+
 /// An hour after the leak, another capture begins.
 fn later(link: Link) -> Vec<u8> {
     let time = leak()[0].nanos + 3_600 * SECOND;

@@ -79,6 +79,26 @@ impl Buffer {
         &self.bytes[self.start..self.end]
     }
 
+    /// Tells whether nothing but zeros is left, as a crash leaves it in a file whose room was there before its
+    /// octets. Reads to the end, or to the first other octet: nothing can be read after it.
+    ///
+    /// # Errors
+    /// If the input cannot be read.
+    pub fn is_blank_to_its_end(&mut self) -> io::Result<bool> {
+        let is_blank = |octets: &[u8]| octets.iter().all(|octet| *octet == 0);
+        let mut room = vec![0; 1 << 16];
+        let mut blank = is_blank(self.unread());
+        while blank {
+            match self.input.read(&mut room) {
+                Ok(0) => break,
+                Ok(n) => blank = is_blank(&room[..n]),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(blank)
+    }
+
     /// True once the input has ended: what is held is the last of it.
     #[must_use]
     pub fn is_at_end(&self) -> bool {

@@ -164,6 +164,10 @@ impl Classic {
         let Some(numbers) = peeked.first_chunk::<16>() else {
             return if peeked.is_empty() { Ok(None) } else { Err(Broken::CutOff) };
         };
+        // No packet without an octet came in 1970.
+        if *numbers == [0; 16] {
+            return Err(Broken::blank(buffer));
+        }
         let [_, _, captured, _] = self.numbers(numbers);
         if captured > self.max_packet {
             let what = format!("a packet claims {captured} bytes");

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::LinkType;
+use super::buffer::Buffer;
 use crate::place::Time;
 use crate::tcp::segment::Direction;
 
@@ -29,6 +30,19 @@ pub enum Broken {
     CutOff,
     Corrupt(String),
     Read(io::Error),
+}
+
+impl Broken {
+    /// Returns why there is no record where all octets of its beginning are zero.
+    pub fn blank(buffer: &mut Buffer) -> Broken {
+        match buffer.is_blank_to_its_end() {
+            Ok(true) => Broken::CutOff,
+            Ok(false) => {
+                Broken::Corrupt("nothing but zeros stands where a packet should begin".into())
+            }
+            Err(error) => error.into(),
+        }
+    }
 }
 
 impl From<io::Error> for Broken {
