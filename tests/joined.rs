@@ -148,6 +148,26 @@ fn a_twin_is_not_counted_beside_the_connection() {
     assert_eq!((lines.len(), &lines[1]["findings"]), (2, &json!(1)));
 }
 
+/// A host that translates showed the end on one of its legs alone: what lacks it was left for certain.
+#[test]
+fn a_fin_that_only_one_leg_shows_is_a_doubt_of_the_other() {
+    let scratch = Scratch::new();
+    let translated =
+        Sight { sent: [CLIENT, BACKEND], got: [BACKEND, CLIENT], delay_micros: 20, ..PLAIN };
+    let later = |line: Line| Line { millis: line.millis + 10_000, ..line };
+    let whole: Vec<Line> = leak().into_iter().chain(close().into_iter().map(later)).collect();
+    for [lacking, ended] in [[&PLAIN, &translated], [&translated, &PLAIN]] {
+        let mut records = lacking.records(&leak());
+        records.extend(ended.records(&whole));
+        records.sort_by_key(|record| record.nanos);
+        let path = scratch.write("node.pcap", &MICROSECONDS.write(1, &records));
+        let (flows, _) = read(&[&path]);
+        let leak = flows.iter().find(|flow| flow["verdict"] == "leak").expect("a leak");
+        assert_eq!(leak["doubts"], json!(["ended-elsewhere"]), "{leak}");
+        assert_eq!(closewait(&[&path, "--certain"]).status.code(), Some(0));
+    }
+}
+
 #[test]
 fn what_fits_in_more_than_one_way_is_not_joined() {
     let scratch = Scratch::new();

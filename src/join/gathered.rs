@@ -70,15 +70,19 @@ impl Sightings {
 }
 
 /// Two 4-tuples with the same initial numbers.
-fn join(one: Group, two: Group) -> Vec<Joined> {
+fn join(mut one: Group, mut two: Group) -> Vec<Joined> {
     let are_apart = one.members.iter().all(|member| !two.is_at(member.point));
     let are_single = one.members.len() + two.members.len() == 2;
-    let can_be = match (one.whole(), two.whole()) {
-        (Some(one), Some(two)) => one.can_be(two),
+    let is_one = |can: fn(&Sighting, &Sighting) -> bool| match (one.whole(), two.whole()) {
+        (Some(one), Some(two)) => can(one, two) && (are_apart || are_single),
         _ => false,
     };
-    match can_be && (are_apart || are_single) {
-        true => one.and(two).joined().into_iter().collect(),
-        false => [one, two].into_iter().filter_map(Group::joined).collect(),
+    if is_one(Sighting::can_be) {
+        return one.and(two).joined().into_iter().collect();
     }
+    if is_one(Sighting::may_be) {
+        one.doubt_by(&two);
+        two.doubt_by(&one);
+    }
+    [one, two].into_iter().filter_map(Group::joined).collect()
 }

@@ -59,6 +59,13 @@ impl Group {
         self
     }
 
+    /// Its leak may be over where the other, perhaps the same connection under other addresses, shows the holder's
+    /// FIN or RST.
+    pub fn doubt_by(&mut self, other: &Group) {
+        let ends = |leak: &Sighting| other.members.iter().any(|other| may_end(leak, other));
+        self.may_be_over |= self.members.iter().any(ends);
+    }
+
     /// The connection, if there is anything to say of it.
     pub fn joined(self) -> Option<Joined> {
         let is_told = self.members.len() > 1 || self.may_be_over || self.apart.is_some();
@@ -162,6 +169,7 @@ fn may_end(leak: &Sighting, other: &Sighting) -> bool {
         Some(_) => peer.meets(&others_peer) && ahead.is_some_and(|ahead| ahead >= 0),
         None => ahead == Some(0),
     };
-    let is_same = leak.is_whole() && other.is_whole() && leak.isns() == other.isns();
+    let same_isn = |side: usize| leak.sides[side].isn == other.sides[side].isn;
+    let is_same = leak.is_whole() && same_isn(0) && same_isn(1);
     is_end && (is_same || is_ahead && !other.is_whole())
 }

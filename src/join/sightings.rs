@@ -140,17 +140,21 @@ impl Sighting {
         all.filter_map(|(name, seen)| seen.then_some(*name)).collect()
     }
 
-    /// Can it be the same connection as another with the same numbers? Nobody rewrites a port alone,
-    /// two ends that are both local are two sockets, and one capture sees a packet as often as the next.
+    /// Can it be the same connection as another with the same numbers? One capture sees a packet as often as the next.
     pub(super) fn can_be(&self, other: &Sighting) -> bool {
+        let ended_together = apart(self.last, other.last).is_some_and(|ns| ns <= TOGETHER_NS);
+        self.may_be(other) && (self.point != other.point || ended_together)
+    }
+
+    /// Can it be the same connection, of which one may lack the end? Nobody rewrites a port alone, and two ends that
+    /// are both local are two sockets.
+    pub(super) fn may_be(&self, other: &Sighting) -> bool {
         let port_alone = self.client.ip == other.client.ip && self.client.port != other.client.port;
         let both_local = self.local.zip(other.local).is_some_and(|(one, two)| one != two);
-        let here = self.point == other.point;
-        let ended_together = apart(self.last, other.last).is_some_and(|ns| ns <= TOGETHER_NS);
-        let same_here = self.octets == other.octets && ended_together;
+        let as_much = self.point != other.point || self.octets == other.octets;
         let is_near = self.from(other).is_some_and(|ns| ns <= TOGETHER_NS);
         let is_other = (self.point, self.key) != (other.point, other.key);
-        is_other && is_near && !port_alone && !both_local && (!here || same_here)
+        is_other && is_near && !port_alone && !both_local && as_much
     }
 
     /// Nanoseconds between the beginnings of both.

@@ -138,7 +138,7 @@ impl Doubt {
                 "Its packets leave it open. The list of sockets (--sockets) has it in CLOSE-WAIT if its lines are of that state alone, which it does not say, or if the names in it stand for these addresses. Save it again: ss -tanpoei."
             }
             Doubt::EndedElsewhere => {
-                "Another capture point shows a FIN or a RST on the same addresses and ports, and what lies between was captured at neither: it may have ended this connection. Look at both: closewait explain FILE… --flow A:P-B:Q."
+                "Another capture point shows a FIN or a RST on the same addresses and ports, and what lies between was captured at neither; or one that begins with the same numbers under other addresses (NAT), whose packets are missing here. It may have ended this connection. Look at both: closewait explain FILE… --flow A:P-B:Q."
             }
             Doubt::RstIgnored => {
                 "Local sent a RST whose number the peer has received already, and so the peer ignores it (RFC 9293, 3.5.3). A host sends such a RST when something comes for a socket that it no longer has: the program may have closed. Ask the host: closewait sockets."

@@ -241,7 +241,9 @@ impl Doubt {
             Doubt::ListedUnsure => {
                 "only the list of sockets says so, and names no state, or names in place of addresses"
             }
-            Doubt::EndedElsewhere => "a FIN or RST at another capture point may have ended it",
+            Doubt::EndedElsewhere => {
+                "a FIN or RST at another capture point, or under other addresses, may have ended it"
+            }
             Doubt::RstIgnored => {
                 "it sent a RST that the peer ignores: its host may have no such socket any more"
             }

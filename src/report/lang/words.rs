@@ -50,7 +50,7 @@ impl Lang {
             (_, Doubt::ListedOpen) => "套接字列表中它是打开的：列表可能早于对端的 FIN",
             (_, Doubt::ListedUnsure) => "只有套接字列表这样说，而它没有状态列，或以名字代替地址",
             (_, Doubt::ListedClosed) => "套接字列表中它已被程序关闭",
-            (_, Doubt::EndedElsewhere) => "另一抓包点的 FIN 或 RST 可能已结束它",
+            (_, Doubt::EndedElsewhere) => "另一抓包点或改写后的地址上的 FIN 或 RST 可能已结束它",
             (_, Doubt::RstIgnored) => "它发出了对端会忽略的 RST：主机上可能已没有这个套接字",
         }
     }
@@ -273,7 +273,7 @@ impl Named for Doubt {
             ],
             Doubt::EndedElsewhere => [
                 "可能在别处结束",
-                "另一抓包点显示同样的地址和端口上有 FIN 或 RST，而两者之间的数据包在哪里都没有抓到：它可能结束了这条连接。请对照两份抓包：closewait explain FILE… --flow A:P-B:Q。",
+                "另一抓包点显示同样的地址和端口上有 FIN 或 RST，而两者之间的数据包在哪里都没有抓到；或者在别的地址下（NAT）有一条起始序号相同的连接以此结束，而这里缺了那些数据包。它可能结束了这条连接。请对照两份抓包：closewait explain FILE… --flow A:P-B:Q。",
             ],
             Doubt::RstIgnored => [
                 "发出的 RST 被忽略",
