@@ -413,10 +413,10 @@ fn read_frames(
             continue;
         }
         // An acknowledgment first: it tells what is missing of the other side.
-        streams[to as usize].acked(segment.ack, |piece| mysql.take(to, time, piece));
-        let chunk =
-            Chunk { seq: segment.seq, syn: segment.flags.syn(), len: segment.len, captured };
-        streams[from as usize].take(chunk, |piece| mysql.take(from, time, piece));
+        streams[to as usize].acked(segment.ack, time, |at, piece| mysql.take(to, at, piece));
+        let (seq, syn, len) = (segment.seq, segment.flags.syn(), segment.len);
+        let chunk = Chunk { at: time, seq, syn, len, captured };
+        streams[from as usize].take(chunk, |at, piece| mysql.take(from, at, piece));
     }
     let port = |key: &FlowKey| {
         let ends = [closewait::tcp::segment::End::Lower, closewait::tcp::segment::End::Upper];

@@ -239,19 +239,19 @@ impl Reading {
         let peer = |end| if end == self.server { Peer::Server } else { Peer::Client };
         let (at, talk) = (header.at, &mut self.talk);
         if header.flags.ack() {
-            streams[to as usize].acked(header.ack, |piece| talk.take(peer(to), at, piece));
+            streams[to as usize].acked(header.ack, at, |at, piece| talk.take(peer(to), at, piece));
         }
         let stream = &mut streams[from as usize];
         if header.flags.fin() {
-            stream.acked(header.seq, |piece| talk.take(peer(from), at, piece));
+            stream.acked(header.seq, at, |at, piece| talk.take(peer(from), at, piece));
         }
         let (seq, syn, len) = (header.seq, header.flags.syn(), header.len);
-        let chunk = Chunk { seq, syn, len, captured: payload };
+        let chunk = Chunk { at, seq, syn, len, captured: payload };
         if let Some(marks) = self.marks.as_mut().filter(|_| len > 0 && from != self.server) {
             let is_next = stream.is_next(&chunk);
             marks.add(at, is_next.then(|| (seq, seq + len)));
         }
-        stream.take(chunk, |piece| talk.take(peer(from), at, piece));
+        stream.take(chunk, |at, piece| talk.take(peer(from), at, piece));
         if header.flags.fin() && stream.is_at(seq + len) {
             talk.end(peer(from));
         }

@@ -8,7 +8,7 @@ pub mod said;
 use crate::attach::{Facts, Identity};
 use crate::place::{Place, Time};
 use crate::tcp::flow::Flow;
-use crate::tcp::segment::{Flags, Segment};
+use crate::tcp::segment::{End, Flags, Segment};
 use crate::tcp::seq::Seq;
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
@@ -141,7 +141,7 @@ impl Climb {
         let moved = self.before.states != Some(states);
         self.before = now;
         let protocol = facts.as_ref().map(|facts| facts.protocol);
-        let said = facts.map_or(Vec::new(), |facts| self.say(facts));
+        let said = facts.map_or(Vec::new(), |facts| self.say(facts, segment.from));
         let (flags, len) = (segment.flags, segment.len);
         Step {
             place: segment.place,
@@ -228,9 +228,9 @@ impl Climb {
         self.before.states.is_some_and(|states| states[side as usize] == state)
     }
 
-    fn say(&mut self, facts: Facts) -> Vec<Said> {
+    fn say(&mut self, facts: Facts, from: End) -> Vec<Said> {
         let before = self.facts.take().unwrap_or_else(|| Facts::of(facts.protocol));
-        let said = said(&before, &facts);
+        let said = said(&before, &facts, from);
         self.facts = Some(facts);
         said
     }

@@ -1,6 +1,7 @@
 //! News of a protocol: the difference between the facts before a packet and after it.
 
 use crate::attach::{Facts, Identity, ServerError};
+use crate::tcp::segment::End;
 
 /// One thing that was said, all of it safe to print.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,15 +21,20 @@ pub enum Said {
     Compressed,
     /// A statement's digest, or the name of a command without a text.
     Asked(Box<str>),
+    /// A statement of an earlier packet than the one that shows it: others before it are missing.
+    AskedBefore(Box<str>),
     /// A reply has come. It says that a transaction is open or not, if that is known.
     Answered(Option<bool>),
     /// The server refused a request: its error.
     Refused(ServerError),
 }
 
-/// Returns the news between two states of the facts, in the order in which it can be said.
-pub fn said(before: &Facts, now: &Facts) -> Vec<Said> {
+/// Returns the news between two states of the facts, in the order in which it can be said; `from` sent the packet
+/// between them.
+pub fn said(before: &Facts, now: &Facts, from: End) -> Vec<Said> {
     let mut all = Vec::new();
+    let is_client = now.client.is_none_or(|client| client == from);
+    let asked = if is_client { Said::Asked } else { Said::AskedBefore };
     if let Some(server) = now.server.as_ref().filter(|_| before.server.is_none()) {
         all.push(Said::Greeting(now.protocol, server.clone()));
     }
@@ -43,11 +49,11 @@ pub fn said(before: &Facts, now: &Facts) -> Vec<Said> {
     }
     let is_asked = |facts: &Facts| (facts.last_statement_at, facts.last_command);
     if let Some(goodbye) = now.goodbye.filter(|_| before.goodbye.is_none()) {
-        all.push(Said::Asked(goodbye.into()));
+        all.push(asked(goodbye.into()));
     } else if let Some(statement) = &now.last_statement
         && is_asked(now) != is_asked(before)
     {
-        all.push(Said::Asked(statement.clone()));
+        all.push(asked(statement.clone()));
     }
     match &now.server_error {
         Some(error) if now.server_error != before.server_error => {

@@ -6,6 +6,7 @@
 //! goes on after it.
 
 use super::seq::Seq;
+use crate::place::Time;
 
 /// The next part of a direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Piece<'a> {
 /// A segment's place in the stream, and what was captured of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Chunk<'a> {
+    /// The time at which it was captured.
+    pub at: Time,
     /// SEG.SEQ, which a SYN takes for itself.
     pub seq: Seq,
     /// The segment has a SYN, which takes a number before the octets.
@@ -56,41 +59,42 @@ struct Waiting {
 
 #[derive(Debug)]
 struct Held {
+    at: Time,
     seq: Seq,
     len: u32,
     captured: Box<[u8]>,
 }
 
 impl Stream {
-    /// Takes a segment; `emit` gets what can be handed on now.
+    /// Takes a segment; `emit` gets what can be handed on now, each part with the time at which it came.
     #[inline]
-    pub fn take<F: FnMut(Piece<'_>)>(&mut self, chunk: Chunk<'_>, mut emit: F) {
+    pub fn take<F: FnMut(Time, Piece<'_>)>(&mut self, chunk: Chunk<'_>, mut emit: F) {
         let captured = chunk.captured.get(..chunk.len as usize).unwrap_or(chunk.captured);
         let chunk = Chunk { seq: chunk.seq + u32::from(chunk.syn), captured, ..chunk };
         if self.next == Some(chunk.seq) && self.waiting.is_none() {
             // The usual case.
-            self.hand_on(chunk.seq, chunk.len, captured, &mut emit);
+            self.hand_on(chunk, &mut emit);
         } else if chunk.syn && !self.is_near(chunk.seq) {
             self.begin(chunk.seq);
-            self.hand_on(chunk.seq, chunk.len, captured, &mut emit);
+            self.hand_on(chunk, &mut emit);
         } else if chunk.len > 0 {
             self.take_other(chunk, &mut emit);
         }
     }
 
-    /// The other side has acknowledged `ack`: what it covers will not be sent again, so a hole below
+    /// The other side has acknowledged `ack` at this time: what it covers will not be sent again, so a hole below
     /// it is missing for good. A single number beyond everything may be a FIN's, and is left alone.
-    pub fn acked<F: FnMut(Piece<'_>)>(&mut self, ack: Seq, mut emit: F) {
+    pub fn acked<F: FnMut(Time, Piece<'_>)>(&mut self, ack: Seq, at: Time, mut emit: F) {
         let Some(next) = self.next else { return };
         let hole = ack.ahead_of(next);
         if hole <= 1 && self.waiting.is_none() || hole <= 0 || hole as u32 > FAR {
             return;
         }
         while let Some(first) = self.first_waiting().filter(|first| ack.is_after(*first)) {
-            self.skip_to(first, &mut emit);
+            self.skip_to(first, at, &mut emit);
         }
         if self.next.is_some_and(|next| ack.ahead_of(next) > 1) {
-            self.skip_to(ack, &mut emit);
+            self.skip_to(ack, at, &mut emit);
         }
     }
 
@@ -139,7 +143,7 @@ impl Stream {
 
     /// A segment that is not simply the next one.
     #[cold]
-    fn take_other<F: FnMut(Piece<'_>)>(&mut self, chunk: Chunk<'_>, emit: &mut F) {
+    fn take_other<F: FnMut(Time, Piece<'_>)>(&mut self, chunk: Chunk<'_>, emit: &mut F) {
         let Some(next) = self.next else { return self.take_first(chunk, emit) };
         let ahead = chunk.seq.ahead_of(next);
         if ahead.unsigned_abs() > FAR {
@@ -147,43 +151,45 @@ impl Stream {
         } else if ahead > 0 {
             self.take_ahead(chunk, emit);
         } else {
-            self.hand_on(chunk.seq, chunk.len, chunk.captured, emit);
+            self.hand_on(chunk, emit);
             self.drain(emit);
         }
     }
 
     /// The stream is taken up in the middle.
-    fn take_first<F: FnMut(Piece<'_>)>(&mut self, chunk: Chunk<'_>, emit: &mut F) {
+    fn take_first<F: FnMut(Time, Piece<'_>)>(&mut self, chunk: Chunk<'_>, emit: &mut F) {
         self.begin(chunk.seq);
-        emit(Piece::Missing(0));
+        emit(chunk.at, Piece::Missing(0));
         if chunk.len == 1 {
             // It can be a keep-alive's, which repeats an octet or makes one up.
             self.next = Some(chunk.seq + 1);
         } else {
-            self.hand_on(chunk.seq, chunk.len, chunk.captured, emit);
+            self.hand_on(chunk, emit);
         }
     }
 
-    fn take_ahead<F: FnMut(Piece<'_>)>(&mut self, chunk: Chunk<'_>, emit: &mut F) {
+    fn take_ahead<F: FnMut(Time, Piece<'_>)>(&mut self, chunk: Chunk<'_>, emit: &mut F) {
         // A lone octet ahead can be a keep-alive's: it is worth nothing.
         let captured = if chunk.len == 1 { &[] } else { chunk.captured };
+        let chunk = Chunk { captured, ..chunk };
         let is_known = |waiting: &Waiting| waiting.segments.iter().any(|held| held.covers(chunk));
         if self.waiting.as_deref().is_some_and(is_known) {
             return;
         }
         while !self.has_room_for(captured.len()) {
             let first = self.first_waiting().filter(|first| chunk.seq.is_after(*first));
-            self.skip_to(first.unwrap_or(chunk.seq), emit);
+            self.skip_to(first.unwrap_or(chunk.seq), chunk.at, emit);
             if self.next.is_some_and(|next| next.covers(chunk.seq)) {
-                self.hand_on(chunk.seq, chunk.len, captured, emit);
+                self.hand_on(chunk, emit);
                 return self.drain(emit);
             }
         }
         let waiting = self.waiting.get_or_insert_default();
-        let held = Held { seq: chunk.seq, len: chunk.len, captured: captured.into() };
-        let at = waiting.segments.partition_point(|other| chunk.seq.is_after(other.seq));
+        let Chunk { at, seq, len, .. } = chunk;
+        let held = Held { at, seq, len, captured: captured.into() };
+        let place = waiting.segments.partition_point(|other| seq.is_after(other.seq));
         waiting.octets += held.captured.len();
-        waiting.segments.insert(at, held);
+        waiting.segments.insert(place, held);
     }
 
     fn has_room_for(&self, octets: usize) -> bool {
@@ -196,20 +202,21 @@ impl Stream {
         self.waiting.as_ref()?.segments.first().map(|held| held.seq)
     }
 
-    /// Everything before `to` is missing.
-    fn skip_to<F: FnMut(Piece<'_>)>(&mut self, to: Seq, emit: &mut F) {
+    /// Everything before `to` is missing, as shows at this time.
+    fn skip_to<F: FnMut(Time, Piece<'_>)>(&mut self, to: Seq, at: Time, emit: &mut F) {
         let hole = self.next.map_or(0, |next| to.ahead_of(next));
         if hole > 0 {
-            emit(Piece::Missing(hole as u64));
+            emit(at, Piece::Missing(hole as u64));
             self.next = Some(to);
         }
         self.drain(emit);
     }
 
     /// Hands on what waited and has its turn.
-    fn drain<F: FnMut(Piece<'_>)>(&mut self, emit: &mut F) {
+    fn drain<F: FnMut(Time, Piece<'_>)>(&mut self, emit: &mut F) {
         while let Some(held) = self.pop() {
-            self.hand_on(held.seq, held.len, &held.captured, emit);
+            let Held { at, seq, len, ref captured } = held;
+            self.hand_on(Chunk { at, seq, syn: false, len, captured }, emit);
         }
     }
 
@@ -227,7 +234,8 @@ impl Stream {
 
     /// A segment that begins at the next octet or before it: what is new of it.
     #[inline]
-    fn hand_on<F: FnMut(Piece<'_>)>(&mut self, seq: Seq, len: u32, captured: &[u8], emit: &mut F) {
+    fn hand_on<F: FnMut(Time, Piece<'_>)>(&mut self, chunk: Chunk<'_>, emit: &mut F) {
+        let Chunk { at, seq, len, captured, .. } = chunk;
         let old = self.next.map_or(0, |next| next.ahead_of(seq)).max(0) as u32;
         if len <= old {
             return;
@@ -235,11 +243,11 @@ impl Stream {
         self.next = Some(seq + len);
         let data = captured.get(old as usize..).unwrap_or_default();
         if !data.is_empty() {
-            emit(Piece::Data(data));
+            emit(at, Piece::Data(data));
         }
         let cut = len - old - data.len() as u32;
         if cut > 0 {
-            emit(Piece::Missing(u64::from(cut)));
+            emit(at, Piece::Missing(u64::from(cut)));
         }
     }
 }
@@ -270,8 +278,8 @@ mod tests {
     }
 
     impl Out {
-        fn emit(&mut self) -> impl FnMut(Piece<'_>) + '_ {
-            |piece| match piece {
+        fn emit(&mut self) -> impl FnMut(Time, Piece<'_>) + '_ {
+            |_, piece| match piece {
                 Piece::Data(data) => self.octets.extend(data.iter().copied().map(Some)),
                 Piece::Missing(0) => self.starts += 1,
                 Piece::Missing(n) => self.octets.extend((0..n).map(|_| None)),
@@ -284,11 +292,12 @@ mod tests {
     }
 
     fn syn(seq: u32) -> Chunk<'static> {
-        Chunk { seq: Seq(seq), syn: true, len: 0, captured: b"" }
+        Chunk { at: Time::UNKNOWN, seq: Seq(seq), syn: true, len: 0, captured: b"" }
     }
 
     fn text(seq: u32, captured: &str) -> Chunk<'_> {
         Chunk {
+            at: Time::UNKNOWN,
             seq: Seq(seq),
             syn: false,
             len: captured.len() as u32,
@@ -344,16 +353,26 @@ mod tests {
         let (mut stream, mut out) = (Stream::default(), Out::default());
         stream.take(syn(9), out.emit());
         stream.take(text(12, "cd"), out.emit());
-        stream.acked(Seq(10), out.emit());
+        stream.acked(Seq(10), Time::UNKNOWN, out.emit());
         assert_eq!(out.text(), "");
-        stream.acked(Seq(14), out.emit());
+        stream.acked(Seq(14), Time::UNKNOWN, out.emit());
         assert_eq!(out.text(), "__cd");
-        stream.acked(Seq(15), out.emit());
+        stream.acked(Seq(15), Time::UNKNOWN, out.emit());
         assert_eq!(out.text(), "__cd", "a FIN is no octet");
-        stream.acked(Seq(17), out.emit());
+        stream.acked(Seq(17), Time::UNKNOWN, out.emit());
         assert_eq!(out.text(), "__cd___");
         stream.take(text(14, "late"), out.emit());
         assert_eq!(out.text(), "__cd___e");
+    }
+
+    #[test]
+    fn what_waited_has_the_time_at_which_it_came() {
+        let (mut stream, mut came) = (Stream::default(), Vec::new());
+        let at = |second: i128| Time::from_nanos(second * 1_000_000_000);
+        stream.take(Chunk { at: at(1), ..syn(9) }, |_, _| {});
+        stream.take(Chunk { at: at(2), ..text(12, "cd") }, |_, _| {});
+        stream.acked(Seq(14), at(30), |at, piece| came.push((at, piece == Piece::Data(b"cd"))));
+        assert_eq!(came, [(at(30), false), (at(2), true)]);
     }
 
     #[test]
@@ -410,7 +429,8 @@ mod tests {
             for (at, len) in chunks {
                 let captured = &octets[at as usize..(at + len) as usize];
                 let seq = Seq(start) + 1 + at;
-                stream.take(Chunk { seq, syn: false, len, captured }, out.emit());
+                let at = Time::UNKNOWN;
+                stream.take(Chunk { at, seq, syn: false, len, captured }, out.emit());
             }
             prop_assert_eq!(stream.heap_octets(), 0);
             prop_assert_eq!(out.octets.len(), octets.len());
@@ -431,10 +451,12 @@ mod tests {
             for (seq, syn, len, captured, ack) in chunks {
                 let seq = Seq(seq >> 16);
                 if ack {
-                    stream.acked(seq, |_| {});
+                    stream.acked(seq, Time::UNKNOWN, |_, _| {});
                 } else {
                     let mut given = 0;
-                    stream.take(Chunk { seq, syn, len, captured: &zeros[..captured] }, |piece| {
+                    let at = Time::UNKNOWN;
+                    let captured = &zeros[..captured];
+                    stream.take(Chunk { at, seq, syn, len, captured }, |_, piece| {
                         given += usize::from(matches!(piece, Piece::Data(_)));
                     });
                     prop_assert!(given <= MAX_WAITING + 1);

@@ -367,9 +367,9 @@ fn through_streams(talk: &Talk, sizes: &[usize], snap: usize, swap: bool) -> (Fa
     let mut sizes = sizes.iter().cycle();
     let mut streams = [Stream::default(), Stream::default()];
     let mut next = [1_u32; 2];
-    let mut held = 0;
+    let (mut held, at) = (0, Time::from_nanos(1));
     for stream in &mut streams {
-        stream.take(Chunk { seq: Seq(0), syn: true, len: 0, captured: b"" }, |_| {});
+        stream.take(Chunk { at, seq: Seq(0), syn: true, len: 0, captured: b"" }, |_, _| {});
     }
     for run in talk.sent.chunk_by(|a, b| a.0 == b.0) {
         let from = run[0].0;
@@ -392,9 +392,8 @@ fn through_streams(talk: &Talk, sizes: &[usize], snap: usize, swap: bool) -> (Fa
         }
         for (seq, chunk) in chunks {
             let captured = &chunk[..chunk.len().min(snap)];
-            let chunk = Chunk { seq: Seq(seq), syn: false, len: chunk.len() as u32, captured };
-            streams[from as usize]
-                .take(chunk, |piece| mysql.take(from, Time::from_nanos(1), piece));
+            let chunk = Chunk { at, seq: Seq(seq), syn: false, len: chunk.len() as u32, captured };
+            streams[from as usize].take(chunk, |at, piece| mysql.take(from, at, piece));
             held = held.max(mysql.heap_octets());
         }
     }

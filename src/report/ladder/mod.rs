@@ -219,7 +219,7 @@ impl<W: Write> Ladder<W> {
     /// Returns who sent a statement, where the capture has that: those of the open transaction come in their
     /// order.
     fn sender(&mut self, said: &Said, at: Time) -> Option<Trace> {
-        let Said::Asked(statement) = said else { return None };
+        let (Said::Asked(statement) | Said::AskedBefore(statement)) = said else { return None };
         let is_its = |since: Time| at.since(since).is_some_and(|ns| ns >= 0);
         if !self.since.is_some_and(is_its) {
             return None;

@@ -91,6 +91,9 @@ pub fn said(said: &Said) -> String {
         Said::Encrypted => "encrypted from here on".into(),
         Said::Compressed => "compressed from here on".into(),
         Said::Asked(statement) => format!("asked: {statement}"),
+        Said::AskedBefore(statement) => {
+            format!("asked before, behind packets that are missing: {statement}")
+        }
         Said::Answered(None) => "answered".into(),
         Said::Answered(Some(true)) => "answered: OK, in transaction".into(),
         Said::Answered(Some(false)) => "answered: OK".into(),
