@@ -6,7 +6,7 @@ use crate::owner::{Held, Socket};
 use crate::place::Time;
 use crate::tcp::flow::Flow;
 use crate::tcp::side::Side;
-use crate::verdict::{Close, Doubt, Verdict};
+use crate::verdict::{BRIEF_NS, Close, Doubt, Verdict};
 
 /// The explanation of a half-closed connection; of several, the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -143,7 +143,7 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
     }
     let holder = judgement.holder?;
     Some(match judgement.verdict {
-        Verdict::FinUnacked if is_alive(flow, holder) => Cause::Unknown,
+        Verdict::FinUnacked if is_alive(flow, holder) || ended_first(judged) => Cause::Unknown,
         Verdict::FinUnacked => Cause::HostGone,
         Verdict::HalfClosed => Cause::HalfClose,
         Verdict::Unknown(_) => Cause::Unknown,
@@ -171,11 +171,24 @@ fn is_alive(flow: &Flow, holder: Side) -> bool {
     flow.half(holder).window() == Some(0) || flow.fin(holder.other()).is_some_and(|fin| fin.denied)
 }
 
+/// Did the capture end before the FIN could have been sent again, which shows that nobody acknowledged it? Most
+/// systems wait for 200 ms to a second.
+fn ended_first(judged: &Judged) -> bool {
+    let Some(holder) = judged.judgement.holder else { return false };
+    let closer = holder.other();
+    let is_again = judged.flow.fin_again(closer).is_some();
+    let since = judged.flow.fin(closer).and_then(|fin| judged.end.since(fin.place.time));
+    !is_again && since.is_some_and(|ns| ns < BRIEF_NS)
+}
+
 /// Says what would have told the cause, where it is unknown.
 pub fn not_seen(judged: &Judged) -> Option<&'static str> {
     let said = judged.said.as_deref();
     let has = |doubt| judged.judgement.doubts.contains(&doubt);
     Some(match said {
+        _ if judged.judgement.verdict == Verdict::FinUnacked && ended_first(judged) => {
+            "the capture ended right after the FIN"
+        }
         _ if judged.judgement.verdict == Verdict::FinUnacked => "its host takes nothing more",
         _ if judged.waits_for().is_some() => "a proxy that waits for another",
         Some(Facts { encrypted: true, .. }) => "encrypted",

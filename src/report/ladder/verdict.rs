@@ -214,7 +214,9 @@ fn meaning(judgement: &Judgement, names: Names) -> String {
             format!("{holder} still sends after {closer}'s FIN: legal (RFC 9293, 3.6.1)")
         }
         Verdict::FinUnacked => {
-            format!("nobody acknowledged {closer}'s FIN: the host or the path is gone")
+            format!(
+                "nobody acknowledged {closer}'s FIN: the host or the path is gone, or the capture ended first"
+            )
         }
         Verdict::PeerHolds => {
             format!("{closer} closed first, and waits in FIN-WAIT-2 for {holder}")
