@@ -171,6 +171,31 @@ fn the_server_said_why() {
     assert_eq!(flow["idle_before_fin_s"].as_f64().map(f64::round), Some(600.0));
 }
 
+/// An error that ends the session is the server's word of leave, whatever was asked. After any other, a close at once is
+/// not that of an idle connection.
+#[test]
+fn an_answer_may_be_the_servers_word_of_leave() {
+    let failed = |code: u16, begun: bool| {
+        let error = [&b"\xff"[..], &code.to_le_bytes(), b"#70100x"].concat();
+        let talk = Talk::logged_in(3306);
+        let talk = if begun { talk.ask("BEGIN", 3) } else { talk };
+        talk.packet(CLIENT, 0, b"\x03SELECT SLEEP(9)").wait(5).packet(SERVER, 1, &error)
+    };
+    let left = |talk: Talk| talk.closed_by_server().report(&[]).swap_remove(0);
+    for (code, begun) in [(1927, false), (1927, true), (1053, false), (1152, false)] {
+        let flow = left(failed(code, begun));
+        assert_eq!(cause(&flow), "server-said", "{code}");
+        says(&flow, &format!("the server said before it closed: error {code} x"));
+        if begun {
+            says(&flow, "error 1927 ended it or not: BEGIN; SELECT SLEEP(?)");
+        }
+    }
+    let interrupted = left(failed(1317, false));
+    assert_eq!(cause(&interrupted), "unknown");
+    says(&interrupted, "the server answered last: error 1317 x");
+    assert_eq!(cause(&left(failed(1317, false).wait(30))), "forgotten");
+}
+
 #[test]
 fn goodbye_and_no_close() {
     let talk = Talk::logged_in(3306).ask("BEGIN", 0x0003).packet(CLIENT, 0, b"\x01");

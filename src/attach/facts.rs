@@ -210,7 +210,7 @@ pub struct ServerError {
     pub sqlstate: Option<Box<str>>,
     /// Printable and bounded.
     pub message: Box<str>,
-    /// Nothing had been asked: it says why the server closes.
+    /// It says why the server closes: nothing had been asked, or nothing can be after it.
     pub unsolicited: bool,
 }
 

@@ -157,6 +157,8 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
             Cause::Forgotten if judgement.doubts.contains(&Doubt::Unacked) => Cause::Unknown,
             // Nobody ever used it.
             Cause::Forgotten if !is_used(judged) => Cause::Unknown,
+            // It was not idle.
+            Cause::Forgotten if closed_upon_error(judged) => Cause::Unknown,
             // It waits for somebody else to close.
             Cause::Forgotten if judged.waits_for().is_some() => Cause::Unknown,
             // It could have been in a transaction.
@@ -181,6 +183,15 @@ fn ended_first(judged: &Judged) -> bool {
     !is_again && since.is_some_and(|ns| ns < BRIEF_NS)
 }
 
+/// Did the server close within a second of its last answer, an error? That may be why.
+fn closed_upon_error(judged: &Judged) -> bool {
+    const AT_ONCE_NS: i64 = 1_000_000_000;
+    let Judged { flow, said, .. } = judged;
+    let is_error = said.as_deref().is_some_and(|said| said.server_error.is_some());
+    let pause = flow.first_fin().and_then(|(by, fin)| fin.place.time.since(flow.last_said(by)));
+    is_error && !judged.server_holds() && pause.is_some_and(|pause| pause < AT_ONCE_NS)
+}
+
 /// Says what would have told the cause, where it is unknown.
 pub fn not_seen(judged: &Judged) -> Option<&'static str> {
     let said = judged.said.as_deref();
@@ -197,6 +208,7 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
         _ if has(Doubt::Unacked) => "its last data was not acknowledged",
         Some(Facts { truncated: true, .. }) => "not captured whole",
         Some(_) if !is_used(judged) => "it sent nothing",
+        Some(_) if closed_upon_error(judged) => "closed upon an error",
         Some(Facts { in_transaction: None, .. }) => "not told by the server",
         Some(_) => "transaction not seen",
         None if judged.unread => "not captured whole",

@@ -171,7 +171,7 @@ fn unknown_transaction(row: &Row, facts: &Facts) -> String {
     if facts.truncated || row.judged.flow.service().is_none() {
         return "whether a transaction was open was not captured".into();
     }
-    let error = facts.server_error.as_ref().filter(|error| !error.unsolicited);
+    let error = facts.server_error.as_ref();
     let is_known = "whether a transaction was open is not known";
     match error {
         _ if facts.answered == Some(false) => {
@@ -183,8 +183,10 @@ fn unknown_transaction(row: &Row, facts: &Facts) -> String {
             let begun = begun_transaction(row, facts);
             format!("{begun}; error {code} ended it or not{by}{}", statements_of(facts))
         }
-        Some(error) => format!("{is_known}: error {} may have ended it", error.code),
-        None => format!("{is_known}: the server did not say"),
+        Some(error) if !error.unsolicited => {
+            format!("{is_known}: error {} may have ended it", error.code)
+        }
+        _ => format!("{is_known}: the server did not say"),
     }
 }
 

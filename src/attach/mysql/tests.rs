@@ -223,6 +223,12 @@ fn errors() {
         (said.code, said.unsolicited, said.sqlstate.as_deref()),
         (ErrorCode::Number(4031), true, Some("HY000"))
     );
+    for (code, ends) in [(1053, true), (1152, true), (1184, true), (1927, true), (1317, false)] {
+        let said = fails(code).facts().server_error.unwrap();
+        assert_eq!(said.unsolicited, ends, "{code}: the answer to a statement, and the last word");
+        let goes_on = fails(code).ask("select 1", OPEN).facts();
+        assert_eq!(goes_on.server_error, None, "{code}: a proxy went on");
+    }
     let full = Talk::default().server(b"\xff\x10\x04Too many connections");
     assert_eq!(full.facts().server_error.unwrap().code, ErrorCode::Number(1040));
     let talk = Talk::default().greeting("8", PROTOCOL_41).login(PROTOCOL_41 | WITH_DB);

@@ -246,7 +246,7 @@ pub struct Refusal {
     pub sqlstate: Option<Box<str>>,
     /// Printable and bounded.
     pub message: Box<str>,
-    /// Nothing had been asked: it says why the server closes.
+    /// Nothing had been asked.
     pub unsolicited: bool,
 }
 
@@ -264,8 +264,15 @@ impl Refusal {
             code: ErrorCode::Number(self.code.into()),
             sqlstate: self.sqlstate.clone(),
             message,
-            unsolicited: self.unsolicited,
+            unsolicited: self.unsolicited || self.ends(),
         }
+    }
+
+    /// Returns whether the session ends with it, whatever was asked: 1053 (shutdown), 1152 and 1184 (aborted
+    /// connection), 1158 to 1161 (the network), MariaDB's 1927 (killed), MySQL's 3032 (offline), 3169 (killed) and
+    /// 4031 (idle).
+    pub fn ends(&self) -> bool {
+        matches!(self.code, 1053 | 1152 | 1158..=1161 | 1184 | 1927 | 3032 | 3169 | 4031)
     }
 
     /// The packet as far as it was seen.

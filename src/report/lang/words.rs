@@ -105,6 +105,7 @@ const NOT_SEEN: &[(&str, &str)] = &[
     ("compressed", "已压缩"),
     ("began before the capture", "始于抓包之前"),
     ("its last data was not acknowledged", "最后的数据未被确认"),
+    ("closed upon an error", "报错后随即关闭"),
     ("not captured whole", "没有抓全"),
     ("not told by the server", "服务器没有说明"),
     ("transaction not seen", "没有看到事务"),
