@@ -639,6 +639,20 @@ fn what_was_never_used_is_not_forgotten() {
     }
 }
 
+/// Who asks and hears nothing waits for an answer, as far as anybody knows.
+#[test]
+fn what_was_never_answered_is_not_forgotten() {
+    let left = |talk: Talk| talk.wait(30).closed_by_server().report(&[]).swap_remove(0);
+    let half = left(Talk::with(80).say(CLIENT, b"GET / HTTP/1.1\r\nHost: sh"));
+    assert_eq!(cause(&half), "unanswered");
+    says(&half, "a request had begun, and never came to its end");
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    assert_eq!(cause(&left(Talk::with(80).say(CLIENT, preface))), "unknown");
+    assert_eq!(cause(&left(Talk::with(7000).say(CLIENT, b"anything"))), "unknown");
+    let both = Talk::with(7000).say(CLIENT, b"anything").say(SERVER, b"and more");
+    assert_eq!(cause(&left(both)), "forgotten");
+}
+
 #[test]
 fn what_is_sent_after_the_fin_is_a_half_close_or_too_late() {
     let talk = || Talk::with(80).say(CLIENT, b"ask").say(SERVER, b"answer").closed_by_server();

@@ -51,6 +51,8 @@ pub struct Facts {
     pub tags: Vec<Tag>,
     /// The server owes no answer. An answer that has only begun is none.
     pub answered: Option<bool>,
+    /// A request has begun, and has not ended: the server cannot answer it.
+    pub half_asked: bool,
     /// True in a transaction, by the server's own word; none where it is not known.
     pub in_transaction: Option<bool>,
     /// None can be open, though the server has said nothing of any: none was begun since the connection was.
@@ -112,6 +114,7 @@ impl Facts {
             last_statement_in: None,
             tags: Vec::new(),
             answered: None,
+            half_asked: false,
             in_transaction: None,
             never_begun: false,
             transaction_since: None,

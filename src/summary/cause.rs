@@ -207,23 +207,33 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
         _ if judged.flow.service().is_none() => "began before the capture",
         _ if has(Doubt::Unacked) => "its last data was not acknowledged",
         Some(Facts { truncated: true, .. }) => "not captured whole",
+        Some(_) if !is_used(judged) && holder_spoke(judged) => "nothing answered it",
         Some(_) if !is_used(judged) => "it sent nothing",
         Some(_) if closed_upon_error(judged) => "closed upon an error",
         Some(Facts { in_transaction: None, .. }) => "not told by the server",
         Some(_) => "transaction not seen",
         None if judged.unread => "not captured whole",
+        None if !is_used(judged) && holder_spoke(judged) => "nothing answered it",
         None if judged.judgement.holder.is_some() => "it sent nothing",
         None => return None,
     })
 }
 
-/// Tells whether anything was said on it, but for whose connection it carries.
+/// Has the holder said anything?
+fn holder_spoke(judged: &Judged) -> bool {
+    judged.judgement.holder.is_some_and(|it| judged.flow.half(it).payload_bytes > 0)
+}
+
+/// Tells whether anything was said on it, but for whose connection it carries: by both, unless it is known what was
+/// asked, for who was never answered may still wait.
 fn is_used(judged: &Judged) -> bool {
     let Judged { flow, said, .. } = judged;
     let is_silent =
         |said: &Facts| said.never_begun && said.last_command.is_none() && said.confirmed.is_none();
-    [Side::A, Side::B].into_iter().any(|side| flow.half(side).payload_bytes > 0)
-        && !said.as_deref().is_some_and(is_silent)
+    let is_asked = |said: &Facts| said.last_command.is_some();
+    let spoke = [Side::A, Side::B].map(|side| flow.half(side).payload_bytes > 0);
+    let is_heard = spoke == [true; 2] || said.as_deref().is_some_and(is_asked);
+    is_heard && !said.as_deref().is_some_and(is_silent)
 }
 
 /// By what was said. What a client takes its leave with, promises and waits for, and what it is told before it is
@@ -246,7 +256,7 @@ fn of_talk(facts: &Facts, fin: Option<Time>, server_holds: bool) -> Cause {
 fn of_answers(facts: &Facts) -> Cause {
     match facts {
         Facts { announced: Some(_), .. } => Cause::CloseAnnounced,
-        Facts { answered: Some(false), .. } => Cause::Unanswered,
+        Facts { answered: Some(false), .. } | Facts { half_asked: true, .. } => Cause::Unanswered,
         Facts { in_transaction: Some(_), .. } => Cause::Forgotten,
         // Encrypted, cut or begun before the capture: what was not seen would tell, a transaction
         // where there are any.

@@ -98,6 +98,9 @@ fn of_talk(row: &Row, facts: &Facts) -> Vec<String> {
         let before = before.map_or(String::new(), |before| format!(" {before} before the FIN"));
         all.push(format!("last statement{before}: {statement}{answered}"));
     }
+    if facts.half_asked {
+        all.push("a request had begun, and never came to its end".into());
+    }
     all.extend(idle(row));
     all.extend(given_up(row, facts));
     all

@@ -51,6 +51,8 @@ pub struct Request<'h> {
     /// The product that the client names itself by.
     pub agent: Option<&'h [u8]>,
     pub closes: bool,
+    /// HTTP/1.0, and it does not ask to stay (RFC 9112, 9.3).
+    pub is_old: bool,
 }
 
 /// An answer, by its head.
@@ -59,6 +61,7 @@ pub struct Response<'h> {
     pub body: Body,
     pub product: Option<&'h [u8]>,
     pub closes: bool,
+    pub stays: bool,
     /// HTTP/1.0, and it does not stay.
     pub is_old: bool,
     /// It goes on in HTTP/2.
@@ -126,6 +129,16 @@ impl Heads {
         self.state == State::Head && self.kept.is_empty()
     }
 
+    /// A body has begun whose end is known, and has not come.
+    pub fn is_in_body(&self) -> bool {
+        matches!(self.state, State::Body(_) | State::Size | State::Chunk(_) | State::Trailer)
+    }
+
+    /// A request's head has begun, by its whole first line, and has not ended.
+    pub fn has_half_a_request(&self) -> bool {
+        self.state == State::Head && probe(&self.kept) == Probe::Sure
+    }
+
     /// The direction ends, and so does a body that goes on to the end.
     pub fn end(&mut self) {
         if self.state == State::ToTheEnd {
@@ -184,6 +197,7 @@ impl Heads {
             host: fields.host,
             agent: fields.agent.map(product),
             closes: fields.closes,
+            is_old: request.version == Some(0) && !fields.stays,
         })
     }
 
@@ -211,6 +225,7 @@ impl Heads {
             body,
             product: fields.server.map(product),
             closes: fields.closes,
+            stays: fields.stays,
             is_old: response.version == Some(0) && !fields.stays,
             upgrades: status == 101 && fields.upgrades,
         })

@@ -32,6 +32,10 @@ const MAX_WAITING: usize = 32;
 /// Octets on the heap.
 pub const MAX_HEAP: usize = 128 * 1_024;
 
+/// Ways in which a request says that it is the last.
+const ASKED: &str = "the client asked for it with its request";
+const OLD_REQUEST: &str = "the client's request is HTTP/1.0 without keep-alive";
+
 /// One connection.
 #[derive(Debug)]
 pub struct Http {
@@ -50,6 +54,8 @@ pub struct Http {
     /// It goes on in HTTP/2.
     two: Option<Box<Two>>,
     announced: Option<&'static str>,
+    /// The last request asks the server to close after its answer, in one of these ways.
+    asked_to_close: Option<&'static str>,
     /// Ends that have said something.
     heard: [bool; 2],
     /// The client's first words are no request, and nothing was said to them yet.
@@ -108,6 +114,7 @@ impl Protocol for Http {
             status: None,
             two: None,
             announced: None,
+            asked_to_close: None,
             heard: [false; 2],
             is_odd: false,
             confirmed: None,
@@ -160,7 +167,9 @@ impl Protocol for Http {
             last_command: self.last.as_ref().map(|_| "request"),
             last_statement_at: self.last.as_ref().map(|asked| asked.at),
             answered: self.answered(),
-            announced: self.announced,
+            half_asked: self.client.has_half_a_request(),
+            // An answer that broke off was not the last of it.
+            announced: self.announced.filter(|_| !self.server.is_in_body()),
             path: last.iter().cloned().map(PathStep::Said).collect(),
             last_statement: last,
             remarks: self.status.iter().map(|status| of_status(&status.to_string())).collect(),
@@ -373,7 +382,12 @@ impl Http {
         last.set(at, request.method, request.target, false);
         self.host.set(request.host);
         self.agent.set(request.agent);
-        self.announced = request.closes.then_some("the client asked for it with its request");
+        self.announced = None;
+        self.asked_to_close = match () {
+            () if request.closes => Some(ASKED),
+            () if request.is_old => Some(OLD_REQUEST),
+            () => None,
+        };
     }
 
     fn response(&mut self, response: &Response<'_>, method: Method) {
@@ -400,7 +414,9 @@ impl Http {
             () if response.body == Body::ToTheEnd => {
                 Some("the server's answer ends with the connection")
             }
-            () => self.announced,
+            () if response.stays && self.asked_to_close == Some(OLD_REQUEST) => None,
+            () if self.waiting.is_empty() => self.asked_to_close,
+            () => None,
         };
     }
 }

@@ -69,6 +69,37 @@ fn a_close_that_was_announced() {
     assert!(announced(b"HTTP/1.1 304 Not Modified\r\n\r\n").is_none());
 }
 
+/// RFC 9112, 9.3: whatever the version of the answer is.
+#[test]
+fn a_request_may_be_the_last_by_its_version() {
+    let facts = |fields: &str, answer: &[u8]| {
+        let asked = format!("GET / HTTP/1.0\r\n{fields}\r\n");
+        talk(&[(Client, asked.as_bytes()), (Server, answer)]).facts(false)
+    };
+    let announced = facts("", OK).announced;
+    assert_eq!(announced, Some("the client's request is HTTP/1.0 without keep-alive"));
+    assert_eq!(facts("Connection: keep-alive\r\n", OK).announced, None);
+    let stays = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(facts("", stays).announced, None);
+    let unanswered = talk(&[(Client, b"GET / HTTP/1.0\r\n\r\n")]).facts(false);
+    assert_eq!((unanswered.announced, unanswered.answered), (None, Some(false)));
+}
+
+#[test]
+fn what_broke_off_was_not_the_announced_end() {
+    let half = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\nsecr";
+    let facts = talk(&[(Client, GET), (Server, half)]).facts(false);
+    assert_eq!((facts.announced, facts.answered), (None, Some(false)));
+    let whole = talk(&[(Client, GET), (Server, half), (Server, b"et ok")]).facts(false);
+    assert_eq!((whole.announced.is_some(), whole.answered), (true, Some(true)));
+    for (asked, half_asked) in [(&GET[..50], true), (&GET[..9], false), (GET, false)] {
+        let facts = talk(&[(Client, asked)]).facts(false);
+        assert_eq!(facts.half_asked, half_asked, "its first line says that it is one");
+        let facts = talk(&[(Client, GET), (Server, OK), (Client, asked)]).facts(false);
+        assert_eq!(facts.half_asked, half_asked);
+    }
+}
+
 #[test]
 fn another_protocol_follows_or_was_there_from_the_beginning() {
     let upgrade = b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x05";
