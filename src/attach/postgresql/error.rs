@@ -77,6 +77,11 @@ impl Refusal {
         }
     }
 
+    /// Returns whether the server goes down.
+    pub fn shuts_down(&self) -> bool {
+        matches!(self.sqlstate.as_deref(), Some("57P01" | "57P02"))
+    }
+
     /// Returns whether it refuses the session itself.
     pub fn denies(&self) -> bool {
         ["28", "3D", "08"].iter().any(|class| self.is_of(class))

@@ -170,11 +170,7 @@ impl Postgresql {
                 Some(error) => self.refuse(error),
                 None => self.truncated = true,
             },
-            (b'N', _) => {
-                if let Some(unit) = self.units.front() {
-                    unit.warned = true;
-                }
-            }
+            (b'N', body) => self.warn(Refusal::read(body, message.is_whole())),
             (b'S', body) => self.parameter(body),
             // A Sync that the client sent before it copies is not answered.
             (b'W', _) => self.copy = Some(b'W'),
@@ -187,6 +183,16 @@ impl Postgresql {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A server that is stopped at once, or of which another process crashed, takes its leave by a warning.
+    fn warn(&mut self, warning: Option<Refusal>) {
+        if let Some(unit) = self.units.front() {
+            unit.warned = true;
+        }
+        if let Some(leave) = warning.filter(Refusal::shuts_down) {
+            self.error = Some(Box::new(Refusal { unsolicited: true, ..leave }));
         }
     }
 

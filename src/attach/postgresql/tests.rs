@@ -195,6 +195,21 @@ fn the_server_says_why_it_closes() {
     assert_eq!((facts.in_transaction, facts.server_error.is_some()), (Some(true), true));
 }
 
+/// A process of the server that has to end at once tells its client by a warning.
+#[test]
+fn a_warning_may_be_the_last_word() {
+    let warning = |state: &str| message("N", format!("SWARNING\0C{state}\0Mx\0\0").as_bytes());
+    let last = |talk: Talk| talk.facts().server_error.map(|it| (it.code, it.unsolicited));
+    let asked = || Talk::logged_in().client(&query("SELECT 1"));
+    for talk in [Talk::logged_in(), asked()] {
+        let leave = Some((ErrorCode::Name("57P02".into()), true));
+        assert_eq!(last(talk.server(&warning("57P02"))), leave);
+    }
+    assert_eq!(last(asked().server(&warning("01000"))), None);
+    let raised = asked().server(&warning("57P02")).server(&done("SELECT 1", "I"));
+    assert_eq!(last(raised), None, "a procedure said so");
+}
+
 /// The end of an answer may be in what was cut off; a client that asks again has had it.
 #[test]
 fn an_answer_that_was_cut_is_not_known_to_be_owed() {
