@@ -157,6 +157,9 @@ impl Postgresql {
         if !goes_on && let Some(unit) = self.units.open(at) {
             (unit.unsure, unit.closed) = (true, true);
         }
+        if let Some(unit) = self.units.back() {
+            unit.goes_on |= !unit.texts.is_empty();
+        }
         self.heard = false;
     }
 

@@ -94,7 +94,8 @@ impl Postgresql {
         if self.is_before_login() {
             return Some(false);
         }
-        let is_known = !self.unmatched && !self.doubtful && self.units.keep_transactions();
+        let is_clear = !self.unmatched && (!self.doubtful || self.settled);
+        let is_known = is_clear && self.units.keep_transactions();
         // What was carried out before a Sync that never came is a transaction, which the server does not tell.
         let is_synced = self.copy.is_some() || self.units.iter().all(|unit| unit.closed);
         self.transaction.open.filter(|open| is_known && (*open || is_synced))

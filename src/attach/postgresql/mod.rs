@@ -92,6 +92,8 @@ pub struct Postgresql {
     unmatched: bool,
     /// The last answer may have been to another unit.
     doubtful: bool,
+    /// The transaction stands as that answer says, whichever unit it was to.
+    settled: bool,
     terminated: bool,
     cancels: bool,
     encrypted: bool,
@@ -162,6 +164,7 @@ impl Protocol for Postgresql {
             heard: false,
             unmatched: false,
             doubtful: false,
+            settled: false,
             terminated: false,
             cancels: false,
             encrypted: false,

@@ -292,6 +292,7 @@ impl Postgresql {
         // It may be the answer to the first of several that were not seen.
         let unit = if is_unsure && !last { None } else { self.units.pop() };
         self.doubtful = unit.as_ref().is_some_and(|unit| unit.merged);
+        self.settled = unit.as_ref().is_none_or(|unit| unit.leaves(status != b'I'));
         let failed = unit.as_ref().is_some_and(|unit| unit.failed);
         self.copy = None;
         if status == b'I' {

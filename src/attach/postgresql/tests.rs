@@ -254,6 +254,29 @@ fn what_was_asked_before_a_hole_is_not_the_last_thing() {
     assert_eq!(cut.facts().last_statement.as_deref(), Some("SELECT ?"));
 }
 
+/// The answer is to either of two requests, of which one was not seen: if the other changes nothing, it tells where the
+/// transaction stands.
+#[test]
+fn the_end_of_a_segment_counts_after_a_hole_in_both_directions() {
+    let left = |asked: &str, tag: &str, status: &str| {
+        let begun = Talk::logged_in().client(&query("BEGIN")).server(&done("BEGIN", "T"));
+        let lost = begun.piece(Peer::Server, Piece::Missing(20));
+        let lost = lost.piece(Peer::Client, Piece::Missing(14)).client(&query(asked));
+        lost.server(&done(tag, status))
+    };
+    let known = |talk: Talk| (talk.facts().in_transaction, talk.facts().answered);
+    assert_eq!(known(left("BEGIN", "BEGIN", "T")), (Some(true), None));
+    assert_eq!(known(left("UPDATE t SET a=1", "UPDATE 1", "T")), (Some(true), None));
+    assert_eq!(known(left("COMMIT", "COMMIT", "I")), (Some(false), None));
+    assert_eq!(known(left("COMMIT", "UPDATE 1", "T")), (None, None), "it may be on its way");
+    assert_eq!(known(left("BEGIN", "COMMIT", "I")), (None, None));
+    assert_eq!(known(left("DO 'x'; BEGIN", "DO", "T")), (None, None));
+    let begun = Talk::logged_in().client(&query("BEGIN")).server(&done("BEGIN", "T"));
+    let lost = begun.piece(Peer::Client, Piece::Missing(14)).client(&query("SELECT 1"));
+    let again = lost.piece(Peer::Client, Piece::Missing(14)).server(&done("SELECT 1", "T"));
+    assert_eq!(known(again).0, None, "that may have been its COMMIT");
+}
+
 /// Servers say in which file and line it was, too: a snap length may cut there, or in the text.
 #[test]
 fn an_error_that_is_cut_says_what_is_there_of_it() {

@@ -33,6 +33,21 @@ pub struct Unit {
     pub warned: bool,
     /// A part of its answer was not seen.
     pub unheard: bool,
+    /// Something was asked after its statements, or among them, that was not seen.
+    pub goes_on: bool,
+}
+
+impl Unit {
+    /// Returns whether its statements leave a transaction open, or none, where it stands so already.
+    pub fn leaves(&self, open: bool) -> bool {
+        let leaves = |text: &SqlText| match text.effect() {
+            Effect::Keeps => true,
+            Effect::Begins => open,
+            Effect::Ends => !open,
+            Effect::Unknown => false,
+        };
+        !self.goes_on && self.texts.iter().all(|(_, text)| leaves(text))
+    }
 }
 
 /// The units that wait, the first one first.
