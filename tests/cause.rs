@@ -201,6 +201,31 @@ fn goodbye_and_no_close() {
     let talk = Talk::logged_in(3306).ask("BEGIN", 0x0003).packet(CLIENT, 0, b"\x01");
     let flow = &talk.closed_by_server().report(&[])[0];
     assert_eq!(cause(flow), "quit-unclosed");
+    // The leave has no answer, and ends what was open.
+    let mysql = &flow["mysql"];
+    assert_eq!((&mysql["answered"], &mysql["in_transaction"]), (&Value::Null, &Value::Null));
+    assert!(!flow["evidence"].to_string().contains("transaction"), "{flow}");
+}
+
+/// What has no answer is neither answered nor not, and the server owes nothing.
+#[test]
+fn requests_without_an_answer() {
+    let silent = b"*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n*1\r\n$4\r\nPING\r\n";
+    let ping = b"*1\r\n$4\r\nPING\r\n";
+    let talk = || Talk::with(6379).say(CLIENT, ping).say(SERVER, b"+PONG\r\n").say(CLIENT, silent);
+    let flow = &talk().wait(30).closed_by_server().report(&[])[0];
+    assert_eq!((cause(flow), &flow["redis"]["answered"]), ("forgotten", &Value::Null));
+    let flow = &talk().closed_by_client().report(&["--local", "172.18.0.3"])[0];
+    assert_eq!((&flow["verdict"], &flow["doubts"]), (&"leak".into(), &serde_json::json!([])));
+}
+
+/// A transaction is ended by other words in other protocols.
+#[test]
+fn the_words_that_did_not_come_are_the_protocols_own() {
+    let multi = b"*1\r\n$5\r\nMULTI\r\n";
+    let talk = Talk::with(6379).say(CLIENT, multi).say(SERVER, b"+OK\r\n");
+    let flow = &talk.wait(30).closed_by_server().report(&[])[0];
+    says(flow, "neither EXEC nor DISCARD");
 }
 
 /// What the client said explains why it closed, not why the server did not.

@@ -194,7 +194,7 @@ impl Reading {
     }
 
     fn facts(&self, literals: bool) -> Facts {
-        let mut facts = self.talk.facts(literals);
+        let mut facts = self.talk.facts(literals).within_reason();
         if self.is_silent() {
             facts = facts.silent();
         }

@@ -51,6 +51,8 @@ pub struct Facts {
     pub tags: Vec<Tag>,
     /// The server owes no answer. An answer that has only begun is none.
     pub answered: Option<bool>,
+    /// The last request is one that has no answer.
+    pub no_answer: bool,
     /// A request has begun, and has not ended: the server cannot answer it.
     pub half_asked: bool,
     /// True in a transaction, by the server's own word; none where it is not known.
@@ -114,6 +116,7 @@ impl Facts {
             last_statement_in: None,
             tags: Vec::new(),
             answered: None,
+            no_answer: false,
             half_asked: false,
             in_transaction: None,
             never_begun: false,
@@ -136,6 +139,13 @@ impl Facts {
             compressed: false,
             truncated: false,
         }
+    }
+
+    /// Without an answer to what has none, nor a transaction of whom has taken its leave: the server ends it.
+    pub fn within_reason(self) -> Facts {
+        let answered = self.answered.filter(|answered| !(*answered && self.no_answer));
+        let in_transaction = self.in_transaction.filter(|open| !(*open && self.goodbye.is_some()));
+        Facts { answered, in_transaction, ..self }
     }
 
     /// Both ends were seen from their beginning on, and neither has said anything.

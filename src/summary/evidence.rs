@@ -71,6 +71,8 @@ fn of_talk(row: &Row, facts: &Facts) -> Vec<String> {
             all.push("no transaction was open: none was begun since the connection was".into());
         }
         Some(false) => all.push("no transaction was open, by the server's last answer".into()),
+        // Whatever was open, its leave has ended.
+        None if facts.goodbye.is_some() => {}
         None if facts.encrypted => all.push("encrypted: no statement can be seen".into()),
         None if facts.compressed => all.push("compressed: no statement can be read".into()),
         None if facts.protocol.transactions && facts.before_login.is_none() => {
@@ -205,7 +207,17 @@ fn begun_transaction(row: &Row, facts: &Facts) -> String {
     };
     let since = facts.transaction_since.and_then(|at| before_fin(row, at));
     let since = since.map_or(String::new(), |since| format!(" {since} before the FIN"));
-    format!("transaction {begun}{since}, neither COMMIT nor ROLLBACK")
+    let [commit, rollback] = ends(facts);
+    format!("transaction {begun}{since}, neither {commit} nor {rollback}")
+}
+
+/// The requests that end a transaction.
+fn ends(facts: &Facts) -> [&'static str; 2] {
+    match facts.protocol.key {
+        "redis" => ["EXEC", "DISCARD"],
+        "amqp" => ["tx.commit", "tx.rollback"],
+        _ => ["COMMIT", "ROLLBACK"],
+    }
 }
 
 /// The first statements of a transaction, after a colon.

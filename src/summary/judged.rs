@@ -195,7 +195,11 @@ impl Judged {
     }
 }
 
-/// Does a server owe its client an answer? A client that took its leave asks for none.
+/// Does a server owe its client an answer? A client that took its leave asks for none, nor do some requests.
 fn owes_answer(said: &Facts) -> Option<bool> {
-    if said.goodbye.is_some() { Some(false) } else { said.answered.map(|answered| !answered) }
+    match said.answered {
+        _ if said.goodbye.is_some() => Some(false),
+        None if said.no_answer => Some(false),
+        answered => answered.map(|answered| !answered),
+    }
 }

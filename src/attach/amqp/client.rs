@@ -87,7 +87,7 @@ impl Amqp {
         };
         // An answer to the server asks for nothing.
         if !method.name.ends_with("-ok") {
-            self.last = Some((at, method.name));
+            (self.last, self.asks) = (Some((at, method.name)), method.asks());
         }
         self.channels.asked(frame.channel, at, &method);
         if method.asks() {

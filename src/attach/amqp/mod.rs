@@ -39,6 +39,8 @@ pub struct Amqp {
     session: Session,
     channels: Channels,
     last: Option<(Time, &'static str)>,
+    /// It asks for an answer.
+    asks: bool,
     /// Methods that wait for their answers, by channel.
     waiting: Vec<(u16, &'static str)>,
     /// Nobody knows whether an answer is owed: it may not have been seen.
@@ -107,6 +109,7 @@ impl Protocol for Amqp {
             session: Session::default(),
             channels: Channels::default(),
             last: None,
+            asks: false,
             waiting: Vec::new(),
             unsure: false,
             error: None,
@@ -154,6 +157,7 @@ impl Protocol for Amqp {
             last_statement: self.last.map(|(_, name)| name.into()),
             last_statement_at: self.last.map(|(at, _)| at),
             answered: self.last.and_then(|_| self.answered()),
+            no_answer: self.last.is_some() && !self.asks,
             in_transaction,
             never_begun: self.is_before_login(),
             transaction_since: open.and_then(|open| open.since),

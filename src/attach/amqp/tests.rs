@@ -131,6 +131,7 @@ fn a_transaction_is_open_until_commit_or_rollback() {
     let open = facts(&begun);
     assert_eq!((open.in_transaction, open.statements.len()), (Some(true), 2));
     assert_eq!(open.begun, Some(Begun::By("tx.select")));
+    assert!(open.no_answer && !facts(&select).no_answer);
     for number in [20, 30] {
         let end = [(Client, method(1, 90, number, b"")), (Server, method(1, 90, number + 1, b""))];
         assert_eq!(facts(&[&begun[..], &end[..1]].concat()).in_transaction, None);

@@ -47,6 +47,8 @@ pub struct Kafka {
     /// So often that began.
     doubts: u32,
     last: Option<(Time, &'static str)>,
+    /// It wants no answer.
+    is_silent: bool,
     program: Option<Box<str>>,
     software: Option<Box<str>>,
     user: Option<Box<str>>,
@@ -136,6 +138,7 @@ impl Protocol for Kafka {
             last_command: self.last.map(|_| "request"),
             last_statement_at: self.last.map(|(at, _)| at),
             answered: self.last.and_then(|_| self.answered()),
+            no_answer: self.last.is_some() && self.is_silent,
             before_login: self.before_login(),
             waits_by: self.waits_by(),
             server_error: self.error(),
@@ -275,7 +278,9 @@ impl Kafka {
             self.software = Some(name(&words));
         }
         self.log_in(request);
-        match request.is_answered() {
+        let is_answered = request.is_answered();
+        self.is_silent = is_answered == Some(false);
+        match is_answered {
             Some(true) => self.wait(request),
             Some(false) => {}
             None => self.doubt(),

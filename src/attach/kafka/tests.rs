@@ -71,6 +71,7 @@ fn who_asked_what() {
 fn nobody_answers_what_is_not_to_be_acknowledged() {
     for version in [2, 7, 9] {
         assert_eq!(facts(&[produce(version, 1, 0)]).answered, Some(true), "{version}");
+        assert!(facts(&[produce(version, 1, 0)]).no_answer);
         assert_eq!(facts(&[produce(version, 1, -1)]).answered, Some(false), "{version}");
     }
     let cut = [ask(0, 7, 1, b"\0\x09sec")];

@@ -31,6 +31,7 @@ impl Mysql {
             last_statement_at: has_last.then_some(last.at),
             tags: self.tags(last, is_open),
             answered: if has_last { exchange.answered() } else { None },
+            no_answer: last.command.is_some_and(Command::is_silent),
             in_transaction,
             never_begun: self.is_before_login(),
             transaction_since: self.transaction.since().filter(|_| is_open),

@@ -268,6 +268,7 @@ impl Redis {
             Effect::Reset => Some(Replies::On),
             _ => None,
         });
+        self.is_silent = is_silent;
         let is_queued = self.open != Some(false) || self.waiting.iter().any(Asked::ends_or_begins);
         let is_unclear = match effect {
             // It says nothing of itself before EXEC does.

@@ -63,6 +63,8 @@ pub struct Redis {
     was_heard: bool,
     /// The commands that are to be answered, by the client's word.
     replies: Replies,
+    /// The server is silent on the last one.
+    is_silent: bool,
     /// The answer that is being read.
     answer: Answer,
     session: Session,
@@ -115,6 +117,7 @@ impl Protocol for Redis {
             heard: false,
             was_heard: false,
             replies: Replies::default(),
+            is_silent: false,
             answer: Answer::default(),
             session: Session::begin(),
             open: Some(false),
@@ -173,6 +176,7 @@ impl Protocol for Redis {
             last_statement: self.last.as_ref().map(|(_, command)| shown(command).into()),
             last_statement_at: self.last.as_ref().map(|(at, _)| *at),
             answered: self.last.as_ref().and_then(|_| self.answered()),
+            no_answer: self.is_silent,
             in_transaction,
             never_begun: in_transaction.is_some() && self.confirmed != Some(true),
             transaction_since: self.log.since.filter(|_| is_open),
