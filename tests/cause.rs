@@ -691,6 +691,42 @@ fn what_is_sent_after_the_fin_is_a_half_close_or_too_late() {
     assert_eq!((cause(flow), &flow["verdict"]), ("stale-reuse", &"reset".into()));
 }
 
+/// Nothing answers after the FIN, so nothing changes where the connection stood at it.
+#[test]
+fn what_is_asked_after_the_fin_was_not_open_at_it() {
+    let taken = |mut talk: Talk, late: &[u8]| {
+        talk = talk.closed_by_server().wait(2);
+        talk.send(CLIENT, ACK, late);
+        talk.send(SERVER, ACK, b"");
+        talk.report(&[]).swap_remove(0)
+    };
+    let begun = Talk::logged_in(3306).ask("BEGIN", 3).wait(20);
+    let flow = taken(begun, b"\x07\0\0\0\x03COMMIT");
+    assert_eq!(cause(&flow), "transaction-open");
+    let mysql = &flow["mysql"];
+    assert_eq!(
+        (&mysql["in_transaction"], &mysql["last_statement"]),
+        (&true.into(), &"COMMIT".into())
+    );
+    says(&flow, "last statement after the FIN: COMMIT, not answered");
+    let get = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n";
+    let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let kept = || Talk::with(80).say(CLIENT, get).say(SERVER, ok).wait(5);
+    let flow = taken(kept(), get);
+    assert_eq!((cause(&flow), &flow["http"]["answered"]), ("stale-reuse", &false.into()));
+    says(&flow, "the connection was used again: 30 octets of new payload after the peer's FIN");
+    // Both crossed: it was open when the server closed.
+    let mut crossed = kept();
+    crossed.send(SERVER, FIN | ACK, b"");
+    crossed.next[SERVER] -= 1;
+    crossed.send(CLIENT, ACK, get);
+    crossed.next[SERVER] += 1;
+    crossed.send(CLIENT, ACK, b"");
+    assert_eq!(cause(&crossed.report(&[])[0]), "unanswered");
+    let left = taken(Talk::logged_in(3306).ask("SELECT 1", 2).wait(20), b"\x01\0\0\0\x01");
+    assert_eq!(cause(&left), "quit-unclosed");
+}
+
 #[test]
 fn a_host_that_is_gone() {
     let closed = || {

@@ -5,6 +5,7 @@
 //! Read later, they say the same.
 
 use super::facts::Facts;
+use super::late::Late;
 use super::marks::Marks;
 use super::proxy::{self, Before};
 use super::registry::{self, Guess, Known, Talk};
@@ -173,6 +174,7 @@ struct Reading {
     is_others: Option<bool>,
     /// The octets from the lower and from the upper end; none once nothing more can be learnt.
     streams: Option<[Stream; 2]>,
+    late: Late,
     /// The client's last segments, where they are wanted.
     marks: Option<Box<Marks>>,
 }
@@ -189,12 +191,13 @@ impl Reading {
             awaited: [false; 2],
             is_others: None,
             streams: Some(begun(begins, first)),
+            late: Late::default(),
             marks: wanted.octets.then(Box::default),
         }
     }
 
     fn facts(&self, literals: bool) -> Facts {
-        let mut facts = self.talk.facts(literals).within_reason();
+        let mut facts = self.late.of(self.talk.facts(literals), literals).within_reason();
         if self.is_silent() {
             facts = facts.silent();
         }
@@ -240,6 +243,10 @@ impl Reading {
         let (at, talk) = (header.at, &mut self.talk);
         if header.flags.ack() {
             streams[to as usize].acked(header.ack, at, |at, piece| talk.take(peer(to), at, piece));
+        }
+        match peer(from) {
+            Peer::Server => self.late.note_server(&header),
+            Peer::Client => self.late.note_client(&header, |literals| talk.facts(literals)),
         }
         let stream = &mut streams[from as usize];
         if header.flags.fin() {

@@ -55,6 +55,9 @@ pub struct Facts {
     pub no_answer: bool,
     /// A request has begun, and has not ended: the server cannot answer it.
     pub half_asked: bool,
+    /// The last request came after the server's FIN: whether another was open at it. Where the connection stood is told as
+    /// of the FIN.
+    pub late: Option<bool>,
     /// True in a transaction, by the server's own word; none where it is not known.
     pub in_transaction: Option<bool>,
     /// None can be open, though the server has said nothing of any: none was begun since the connection was.
@@ -118,6 +121,7 @@ impl Facts {
             answered: None,
             no_answer: false,
             half_asked: false,
+            late: None,
             in_transaction: None,
             never_begun: false,
             transaction_since: None,
@@ -146,6 +150,11 @@ impl Facts {
         let answered = self.answered.filter(|answered| !(*answered && self.no_answer));
         let in_transaction = self.in_transaction.filter(|open| !(*open && self.goodbye.is_some()));
         Facts { answered, in_transaction, ..self }
+    }
+
+    /// Returns whether the server owed an answer when it closed.
+    pub fn is_owed(&self) -> bool {
+        self.late.unwrap_or(self.answered == Some(false))
     }
 
     /// Both ends were seen from their beginning on, and neither has said anything.

@@ -12,6 +12,7 @@
 //! * [`facts`]: what is known of a conversation, whatever its protocol
 //! * `framed`: frames out of octets, where a header says how many follow
 //! * `kept`: octets of which something is made when somebody asks
+//! * `late`: what a client says after the server's FIN
 //! * `marks`: the octets that a statement came in, by its time
 //! * `proxy`: the header that a balancer sends before the first words
 //! * [`sql`]: texts of statements, for every protocol that carries them
@@ -31,6 +32,7 @@ mod framed;
 pub mod http;
 pub mod kafka;
 mod kept;
+mod late;
 mod marks;
 pub mod mysql;
 pub mod postgresql;

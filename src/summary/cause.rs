@@ -155,6 +155,8 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
         ) {
             // The program may have closed it, and its FIN wait behind what was not acknowledged.
             Cause::Forgotten if judgement.doubts.contains(&Doubt::Unacked) => Cause::Unknown,
+            // The server's kernel took it, and nobody else.
+            Cause::Forgotten if is_late(judged) => Cause::StaleReuse,
             // Nobody ever used it.
             Cause::Forgotten if !is_used(judged) => Cause::Unknown,
             // It was not idle.
@@ -181,6 +183,11 @@ fn ended_first(judged: &Judged) -> bool {
     let is_again = judged.flow.fin_again(closer).is_some();
     let since = judged.flow.fin(closer).and_then(|fin| judged.end.since(fin.place.time));
     !is_again && since.is_some_and(|ns| ns < BRIEF_NS)
+}
+
+/// Did its client ask for something after the server had closed?
+fn is_late(judged: &Judged) -> bool {
+    judged.said.as_deref().is_some_and(|said| said.late.is_some() && said.goodbye.is_none())
 }
 
 /// Did the server close within a second of its last answer, an error? That may be why.
@@ -256,7 +263,8 @@ fn of_talk(facts: &Facts, fin: Option<Time>, server_holds: bool) -> Cause {
 fn of_answers(facts: &Facts) -> Cause {
     match facts {
         Facts { announced: Some(_), .. } => Cause::CloseAnnounced,
-        Facts { answered: Some(false), .. } | Facts { half_asked: true, .. } => Cause::Unanswered,
+        Facts { half_asked: true, .. } => Cause::Unanswered,
+        facts if facts.is_owed() => Cause::Unanswered,
         Facts { in_transaction: Some(_), .. } => Cause::Forgotten,
         // Encrypted, cut or begun before the capture: what was not seen would tell, a transaction
         // where there are any.

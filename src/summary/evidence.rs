@@ -97,7 +97,11 @@ fn of_talk(row: &Row, facts: &Facts) -> Vec<String> {
             None => "",
         };
         let before = facts.last_statement_at.and_then(|at| before_fin(row, at));
-        let before = before.map_or(String::new(), |before| format!(" {before} before the FIN"));
+        let before = match before {
+            Some(before) => format!(" {before} before the FIN"),
+            None if facts.late.is_some() => " after the FIN".into(),
+            None => String::new(),
+        };
         all.push(format!("last statement{before}: {statement}{answered}"));
     }
     if facts.half_asked {
@@ -179,7 +183,7 @@ fn unknown_transaction(row: &Row, facts: &Facts) -> String {
     let error = facts.server_error.as_ref();
     let is_known = "whether a transaction was open is not known";
     match error {
-        _ if facts.answered == Some(false) => {
+        _ if facts.is_owed() => {
             format!("{is_known}: the last statement was not answered")
         }
         Some(error) if !facts.statements.is_empty() => {
