@@ -86,17 +86,17 @@ fn what_clients_of_an_imitated_broker_did_is_what_is_read() {
     });
     let Some(mut capture) = Capture::start(port) else { return common::skip("tcpdump") };
     let (mut did, mut kept) = (Vec::new(), Vec::new());
-    let said = |last: &str, answered| {
+    let said = |last: &str, answered: Option<bool>| {
         json!({"last_statement": last, "answered": answered, "application_name": "orders",
             "driver": "librdkafka 2.3.0", "in_transaction": null})
     };
     let secret = SECRET.as_bytes();
     for (what, key, version, rest, cause, answered) in [
-        ("idle", METADATA, 7, &b""[..], "forgotten", true),
-        ("a consumer", FETCH, 4, secret, "subscribed", false),
-        ("a request is open", OFFSET_COMMIT, 2, secret, "unanswered", false),
-        ("nobody is to answer", PRODUCE, 3, &b"\xff\xff\0\0"[..], "forgotten", true),
-        ("somebody is to answer", PRODUCE, 3, &b"\xff\xff\0\x01"[..], "forgotten", true),
+        ("idle", METADATA, 7, &b""[..], "forgotten", Some(true)),
+        ("a consumer", FETCH, 4, secret, "subscribed", Some(false)),
+        ("a request is open", OFFSET_COMMIT, 2, secret, "unanswered", Some(false)),
+        ("nobody is to answer", PRODUCE, 3, &b"\xff\xff\0\0"[..], "forgotten", None),
+        ("somebody is to answer", PRODUCE, 3, &b"\xff\xff\0\x01"[..], "forgotten", Some(true)),
     ] {
         let mut stream = begin(port);
         ask(&mut stream, 2, key, version, rest);

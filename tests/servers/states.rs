@@ -40,10 +40,10 @@ fn states(capture: &Path, server: u16, some: &dyn Fn(u64) -> bool) -> BTreeMap<u
         let is_server = segment.key.endpoint(segment.from).port == server;
         let (from, to) =
             if is_server { (Peer::Server, Peer::Client) } else { (Peer::Client, Peer::Server) };
-        streams[to as usize].acked(segment.ack, |piece| talk.take(to, time, piece));
-        let chunk =
-            Chunk { seq: segment.seq, syn: segment.flags.syn(), len: segment.len, captured };
-        streams[from as usize].take(chunk, |piece| talk.take(from, time, piece));
+        streams[to as usize].acked(segment.ack, time, |at, piece| talk.take(to, at, piece));
+        let (seq, syn, len) = (segment.seq, segment.flags.syn(), segment.len);
+        let chunk = Chunk { at: time, seq, syn, len, captured };
+        streams[from as usize].take(chunk, |at, piece| talk.take(from, at, piece));
         if is_server {
             all.insert(number, talk.facts(false).in_transaction);
         }
