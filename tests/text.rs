@@ -265,11 +265,14 @@ fn a_packet_that_cannot_be_read_is_said() {
         err.contains("5 packets of TCP cannot be read, the first in line 2: 11:38:15"),
         "{err}"
     );
+    assert!(!err.contains("verdicts cover"), "there are no others: {err}");
     assert_eq!(output.status.code(), Some(2));
     let bad = INCIDENT.lines().nth(2).expect("a line").replace("ack 1", "ack x");
     let path = scratch.write("one.txt", format!("{INCIDENT}{bad}\n").as_bytes());
     let output = closewait(&[&path, "--format", "jsonl"]);
-    assert!(text(&output).1.contains("1 packet of TCP cannot be read, the first in line 6"));
+    let err = text(&output).1;
+    assert!(err.contains("1 packet of TCP cannot be read, the first in line 6"), "{err}");
+    assert!(err.contains("; verdicts cover the others"), "{err}");
     assert_eq!(output.status.code(), Some(2));
     let doubts = json_lines(&output)[0]["doubts"].to_string();
     assert!(doubts.contains("truncated"), "{doubts}");

@@ -286,7 +286,7 @@ impl FileSource {
 
     /// Said at the end, each once: what of a text could not be read, or not be understood.
     fn last_words(&mut self) -> Next<'static> {
-        let troubles = [self.about.unread.trouble(), self.about.ambiguous.trouble()];
+        let troubles = [self.about.unread.trouble(self.frames), self.about.ambiguous.trouble()];
         let unsaid = troubles.into_iter().flatten().nth(self.said);
         self.said += 1;
         match unsaid {

@@ -127,9 +127,9 @@ pub fn lacks(line: &str) -> &'static str {
     let is_quiet =
         line.rsplit_once(": tcp ").is_some_and(|(_, len)| len.trim().parse::<u32>().is_ok());
     if is_quiet {
-        "tcpdump -q prints no flags (leave -q out, or give the capture itself); "
+        "; tcpdump -q prints no flags (leave -q out, or give the capture itself)"
     } else if has_unknown_service(line) {
-        "the service that stands for a port in it is not known (tcpdump -n and tshark -n print numbers); "
+        "; the service that stands for a port in it is not known (tcpdump -n and tshark -n print numbers)"
     } else {
         ""
     }

@@ -177,10 +177,10 @@ impl Unread {
         });
     }
 
-    /// Returns a warning that names the first of them, if there are any.
-    pub fn trouble(&self) -> Option<Trouble> {
+    /// Returns a warning that names the first of them, if there are any, beside so many packets that were read.
+    pub fn trouble(&self, others: u64) -> Option<Trouble> {
         let (number, line) = self.first.clone()?;
-        Some(Trouble::Unread { packets: self.packets, number, line })
+        Some(Trouble::Unread { packets: self.packets, number, line, are_all: others == 0 })
     }
 }
 
@@ -262,9 +262,10 @@ pub enum Trouble {
     Directory,
     /// Packets of a text could not be read.
     #[error(
-        "{packets} packet{} of TCP cannot be read, the first in line {number}: {line}; {}verdicts cover the others",
+        "{packets} packet{} of TCP cannot be read, the first in line {number}: {line}{}{}",
         if *.packets == 1 { "" } else { "s" },
-        foreign::lacks(.line)
+        foreign::lacks(.line),
+        if *.are_all { "" } else { "; verdicts cover the others" }
     )]
     Unread {
         /// The number of them.
@@ -273,6 +274,8 @@ pub enum Trouble {
         number: u64,
         /// That line, safe to print.
         line: String,
+        /// No other packet was read.
+        are_all: bool,
     },
     /// Ends of a text may be those of several connections, since names stand for addresses.
     #[error(

@@ -287,7 +287,7 @@ impl TextReader {
                     Item::Dropped(packets) => about.drops = about.drops.saturating_add(packets),
                     Item::Skipped(lines) => about.lines_skipped += lines,
                     // Nothing is said after that; what could not be read weighs more.
-                    Item::CutOff if about.unread.trouble().is_none() => {
+                    Item::CutOff if about.unread.packets == 0 => {
                         return Err(Broken::CutOff);
                     }
                     Item::CutOff => {}
