@@ -569,3 +569,27 @@ fn encrypted_packets_are_said_to_be() {
     assert_eq!(skipped["encrypted (WireGuard)"], 1, "{skipped}");
     assert_eq!(skipped["encrypted (ESP)"], 1, "{skipped}");
 }
+
+/// They may hold all there was of TCP: that is no all-clear, unless some of it could be read.
+#[test]
+fn where_all_is_encrypted_nothing_is_said_to_be_absent() {
+    let scratch = Scratch::new();
+    let sealed = Record::new(1, common::wire::over_udp(4500, &[0x5a; 64]));
+    let read = |records: &[Record]| {
+        closewait(&[&scratch.write("x.pcap", &MICROSECONDS.write(1, records))])
+    };
+    let output = read(&[sealed.clone(), Record::new(2, common::wire::arp())]);
+    let (out, err) = text(&output);
+    assert!(out.starts_with("No TCP connection could be read (2 packets read); 1 packet"), "{out}");
+    assert!(
+        out.contains("1 packet encrypted (ESP): whatever TCP is in there cannot be read."),
+        "{out}"
+    );
+    assert!(err.contains("x.pcap: 1 packet could not be read and may be TCP"), "{err}");
+    assert_eq!(output.status.code(), Some(2));
+    let records = [&scenario("figure-12-normal-close").records()[..], &[sealed]].concat();
+    let output = read(&records);
+    let (out, err) = text(&output);
+    assert!(out.starts_with("No connection left") && out.contains("encrypted (ESP) 1"), "{out}");
+    assert_eq!((err.as_str(), output.status.code()), ("", Some(0)));
+}

@@ -121,6 +121,14 @@ impl Skipped {
             _ => false,
         }
     }
+
+    /// The encryption that hides what it is, if that is why.
+    pub fn sealed_by(&self) -> Option<&'static str> {
+        match self {
+            Skipped::Encrypted(by) => Some(by),
+            _ => None,
+        }
+    }
 }
 
 /// Decodes frames. Its hasher is seeded anew in every process, so that nobody can prepare packets

@@ -38,7 +38,7 @@ use crate::run::follow::{Mode, follow};
 use crate::run::notices::{Notices, Outcome, Status};
 use crate::run::rows::as_row;
 use crate::run::session::{Session, Stopped};
-use crate::run::unread::{Unread, is_of_nobody};
+use crate::run::unread::{Unread, is_of_nobody, sealed};
 use crate::summary::gauges::Gauges;
 use crate::summary::{EventKind, Judged, Owner, Row, Sink};
 use crate::tcp::segment::{End, Endpoint};
@@ -81,8 +81,9 @@ pub fn live(
         let until = session.point().facts().end();
         session.settle()?;
         let unread = Unread::of(&session.totals).since(&Unread::default(), &name);
+        let unread: Vec<_> = unread.into_iter().chain(sealed(&session.totals)).collect();
         unread.iter().for_each(|error| notices.trouble(error));
-        let failed = failed || unread.is_some() || live.suspects.is_nameless();
+        let failed = failed || !unread.is_empty() || live.suspects.is_nameless();
         live.ask_again(&mut session, until);
         let is_of_nobody = is_of_nobody(&session);
         Ok(Outcome { findings: session.close()?, failed, read_any: true, is_of_nobody })

@@ -6,7 +6,7 @@ use super::Plan;
 use super::follow::{Mode, follow};
 use super::notices::{Notices, Outcome};
 use super::session::{Session, Stopped};
-use super::unread::{Sense, Unread, is_of_nobody};
+use super::unread::{Sense, Unread, is_of_nobody, sealed};
 use crate::capture::file::FileSource;
 use crate::capture::series::{Pending, in_order};
 use crate::capture::{Frame, Source};
@@ -62,13 +62,17 @@ pub(crate) fn read(
                 }
             }
         }
-        let failed = unread > 0;
+        let mut failed = unread > 0;
         session.totals.unread = unread;
         // With nothing readable, there is nothing to report.
         if session.points.is_empty() {
             return Ok(Outcome { failed, ..Outcome::default() });
         }
         session.settle()?;
+        if let Some(error) = sealed(&session.totals) {
+            notices.trouble(&error);
+            failed = true;
+        }
         let is_of_nobody = is_of_nobody(&session);
         Ok(Outcome { findings: session.close()?, failed, read_any: true, is_of_nobody })
     })

@@ -25,13 +25,26 @@ impl Unread {
             let more = n - before.0.get(kind).copied().unwrap_or(0);
             (more > 0).then_some((kind.to_string(), more))
         };
-        let kinds: Vec<(String, u64)> = self.0.iter().filter_map(more).collect();
-        let packets = kinds.iter().map(|(_, n)| n).sum();
-        let words: Vec<String> =
-            kinds.iter().map(|(kind, n)| format!("{kind} {}", thousands(*n))).collect();
-        let trouble = Trouble::NotRead { packets, kinds: words.join(", ") };
-        (packets > 0).then(|| Error { input: file.to_owned(), trouble })
+        not_read(self.0.iter().filter_map(more).collect(), file)
     }
+}
+
+/// A failure of all that was read, where whatever there was of TCP is encrypted.
+pub fn sealed(totals: &Totals) -> Option<Error> {
+    let kinds = totals.sealed().into_iter().map(|(by, n)| (Skipped::Encrypted(by).to_string(), n));
+    let files = match &totals.files[..] {
+        [first, others @ ..] if !others.is_empty() => format!("{first} and {} more", others.len()),
+        files => files.concat(),
+    };
+    not_read(kinds.collect(), &files)
+}
+
+fn not_read(kinds: Vec<(String, u64)>, file: &str) -> Option<Error> {
+    let packets = kinds.iter().map(|(_, n)| n).sum();
+    let words: Vec<String> =
+        kinds.iter().map(|(kind, n)| format!("{kind} {}", thousands(*n))).collect();
+    let trouble = Trouble::NotRead { packets, kinds: words.join(", ") };
+    (packets > 0).then(|| Error { input: file.to_owned(), trouble })
 }
 
 /// Tells whether nothing was judged: who is local was said, and is at no end of any connection.

@@ -259,11 +259,19 @@ impl Totals {
         *self.skipped.entry(OTHER_LINK).or_default() += malformed;
     }
 
+    /// Packets that nobody can look into, by their encryption, where no other is of TCP: then it may be all in these.
+    pub fn sealed(&self) -> BTreeMap<&'static str, u64> {
+        let sealed = self.skipped.iter().filter_map(|(kind, n)| Some((kind.sealed_by()?, *n)));
+        sealed.filter(|_| self.facts.segments() == 0).collect()
+    }
+
     /// Packets that may well be TCP and could not be read.
     pub fn unread_packets(&self) -> u64 {
         let here = self.skipped.iter().filter(|(kind, _)| kind.may_be_tcp()).map(|(_, n)| n);
         let before = self.skipped_before.values().filter(|(may_be_tcp, _)| *may_be_tcp);
-        here.chain(before.map(|(_, n)| n)).fold(0, |sum, n| sum.saturating_add(*n))
+        let sealed = self.sealed();
+        let all = here.chain(before.map(|(_, n)| n)).chain(sealed.values());
+        all.fold(0, |sum, n| sum.saturating_add(*n))
     }
 
     /// The numbers of the headline.

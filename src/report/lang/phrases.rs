@@ -66,6 +66,7 @@ phrases! {
     other_statements(n): "and {n} others" => "以及另外 {n} 种";
     none_has_tags(): "No connection has all the tags that were asked for" => "没有带有所查标签的连接";
     none_matches(): "No TCP connection matches the filter" => "没有符合过滤表达式的 TCP 连接";
+    none_could_be_read(): "No TCP connection could be read" => "没有能读取的 TCP 连接";
     none_in_capture(): "No TCP connection in the capture" => "抓包里没有 TCP 连接";
     read(packets): " ({packets} read)" => "（读取了 {packets}）";
     pending(n): "{n} pending (held for less than --min-hold)" => "{n} 条待定（持有时间短于 --min-hold）";
@@ -78,6 +79,7 @@ phrases! {
     other_side(n): "{n} at the other side (peer-holds)" => "{n} 条由对端持有";
     not_judged(n): "{n} not judged (unknown)" => "{n} 条无法判断";
     not_read(inputs): "{inputs} not read whole" => "{inputs}没有读完";
+    sealed(packets, by): "{packets} encrypted ({by}): whatever TCP is in there cannot be read" => "{packets}已加密（{by}），其中若有 TCP 也无法读取";
     not_understood(packets): "{packets} not understood" => "{packets}没能解读";
     cut_off(inputs): "{inputs} cut off in the middle of a record" => "{inputs}在记录中间被截断";
     local_known(how): "Local side known from {how}." => "本端的依据：{how}。";

@@ -153,7 +153,11 @@ fn besides(totals: &Totals, now: Headline, lang: Lang) -> Vec<String> {
     let is_main = said_before && now.hidden + now.pending + now.before_capture == 0;
     let waiting = if is_main { 0 } else { totals.tally.of(Verdict::PeerHolds) };
     let unread = lang.count(now.unread, Thing::Input);
-    let packets = lang.count(now.unread_packets, Thing::Packet);
+    let sealed = totals.sealed();
+    let n_sealed = sealed.values().sum();
+    let not_understood = now.unread_packets - n_sealed;
+    let by: Vec<&str> = sealed.into_keys().collect();
+    let by = by.join(&lang.comma());
     let all = [
         (now.pending, lang.pending(thousands(now.pending))),
         (now.hidden, hidden),
@@ -162,7 +166,8 @@ fn besides(totals: &Totals, now: Headline, lang: Lang) -> Vec<String> {
         (waiting, lang.other_side(thousands(waiting))),
         (now.not_judged, lang.not_judged(thousands(now.not_judged))),
         (now.unread, lang.not_read(unread)),
-        (now.unread_packets, lang.not_understood(packets)),
+        (n_sealed, lang.sealed(lang.count(n_sealed, Thing::Packet), by)),
+        (not_understood, lang.not_understood(lang.count(not_understood, Thing::Packet))),
         (now.cut_off, lang.cut_off(lang.count(now.cut_off, Thing::Input))),
     ];
     all.into_iter().filter(|(n, _)| *n > 0).map(|(_, words)| words).collect()
@@ -170,7 +175,11 @@ fn besides(totals: &Totals, now: Headline, lang: Lang) -> Vec<String> {
 
 fn no_connection(totals: &Totals, lang: Lang) -> Main {
     let filtered = totals.skipped.contains_key(&Skipped::NotMatched);
-    let strong = if filtered { lang.none_matches() } else { lang.none_in_capture() };
+    let strong = match filtered {
+        true => lang.none_matches(),
+        false if totals.sealed().is_empty() => lang.none_in_capture(),
+        false => lang.none_could_be_read(),
+    };
     let rest = lang.read(lang.count(totals.facts.packets(), Thing::Packet));
     Main { strong, rest, style: HEADING }
 }
