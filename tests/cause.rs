@@ -62,6 +62,15 @@ fn what_is_said_in_the_middle_of_postgresql_is_no_greeting() {
     assert_eq!((&flow["mysql"], &flow["verdict"]), (&Value::Null, &"leak".into()), "{flow}");
 }
 
+/// Of a statement that was prepared before the capture, no text is known: it is counted as what it is.
+#[test]
+fn a_transaction_of_unknown_statements_is_said_in_a_whole_sentence() {
+    let execute = [&[0x17, 7, 0, 0, 0, 0][..], &1_u32.to_le_bytes()].concat();
+    let talk = Talk::logged_in(3306).packet(CLIENT, 0, &execute).ok(1, 0x0003);
+    let flow = &talk.wait(30).closed_by_server().report(&[])[0];
+    says(flow, "neither COMMIT nor ROLLBACK: 1 statement whose text is not known");
+}
+
 /// A server that answers a client which has given up, uses nothing that it has from a pool; nor does a client whose words
 /// the peer still takes.
 #[test]

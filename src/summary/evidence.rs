@@ -8,7 +8,7 @@ use super::settings::{decides, login_timeout};
 use crate::attach::{BeforeLogin, Begun, Facts};
 use crate::place::Time;
 use crate::tcp::side::Side;
-use crate::units::duration;
+use crate::units::{count, duration};
 
 /// Statements of a transaction that are written out.
 const STATEMENTS: usize = 8;
@@ -229,7 +229,10 @@ fn statements_of(facts: &Facts) -> String {
     let mut statements: Vec<&str> =
         facts.statements.iter().take(STATEMENTS).map(|statement| &**statement).collect();
     let more = facts.statements.len() - statements.len() + facts.more_statements as usize;
-    let more = (more > 0).then(|| format!("{more} more"));
+    let more = (more > 0).then(|| match statements.is_empty() {
+        true => count(more as u64, "statement") + " whose text is not known",
+        false => format!("{more} more"),
+    });
     statements.extend(more.as_deref());
     match &statements[..] {
         [] => String::new(),
