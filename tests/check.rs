@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::process::Output;
 
-use common::talk::{ACK, CLIENT, FIN, SERVER, Talk};
+use common::talk::{ACK, CLIENT, FIN, RST, SERVER, Talk};
 use common::{Scratch, closewait, command, json_lines, text};
 
 /// A transaction that was left open, closed by the server after 50 s.
@@ -691,6 +691,19 @@ fn what_was_not_read_is_an_error() {
     assert_eq!(status, Some(1), "{out}");
     assert!(out.contains("FAILED  usb.pcap") && out.contains("no TCP connection"), "{out}");
     assert_eq!(project.file("usb.expect.toml", "flows = 0").out(&["usb.pcap"]).0, Some(0));
+}
+
+/// What ended a hold is said: a use, and no close.
+#[test]
+fn what_was_used_after_a_hold_was_not_closed() {
+    let mut used = forgotten().wait(2).packet(CLIENT, 0, b"\x03SELECT 2");
+    used.send(SERVER, RST, b"");
+    let (status, out) = Project::with(&used).out(&["x.pcap", "--local", "172.18.0.5"]);
+    let warning = "warning: 1 connection held in CLOSE-WAIT for up to 2.0 s, then used and reset";
+    assert!(out.contains(warning) && !out.contains("closed after all"), "{out}");
+    assert_eq!(status, Some(0), "{out}");
+    let (_, out) = Project::with(&closed_after(2)).out(&["x.pcap", "--local", "172.18.0.5"]);
+    assert!(out.contains("for up to 2.0 s and closed after all"), "{out}");
 }
 
 /// Lines of a text that are packets and cannot be read are no pass.

@@ -8,6 +8,8 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use chrono::TimeDelta;
+
 use super::find::{Nothing, Target};
 use super::{Given, Own, ReadCapture};
 use crate::capture::Error;
@@ -18,8 +20,9 @@ use crate::expect::ReadingOptions;
 use crate::printable::printable;
 use crate::report::check::{Checked, Outcome};
 use crate::run::{Notices, Plan, Reading, run};
+use crate::summary::cause::Cause;
 use crate::summary::closes::LATE;
-use crate::summary::seen::Collected;
+use crate::summary::seen::{Collected, Seen};
 use crate::table::MAX_FLOWS;
 use crate::units::{count, duration};
 use crate::verdict::Policy;
@@ -106,19 +109,24 @@ fn read(
     Ok(ReadCapture { target: target.clone(), own, expectation, reading, collected, warnings })
 }
 
-/// Warns of connections that were closed in the end, after a hold: when a program exits, its kernel closes
-/// what it forgot.
-pub(super) fn held_for_a_while(collected: &Collected, limit: &str) -> Option<String> {
-    let late = || {
-        let closed = collected.flows.iter().filter(|seen| !seen.finding && !seen.is_kept());
-        closed.filter_map(|seen| seen.held_by_local).filter(|held| *held >= LATE)
+/// Warns of connections that ended after a hold: when a program exits, its kernel closes what it forgot; and one that
+/// is used again is reset.
+pub(super) fn held_for_a_while(collected: &Collected, limit: &str) -> Vec<String> {
+    let ended = collected.flows.iter().filter(|seen| !seen.finding && !seen.is_kept());
+    let (used, closed): (Vec<&Seen>, Vec<&Seen>) =
+        ended.partition(|seen| seen.cause == Some(Cause::StaleReuse));
+    let all = [
+        (closed, " and closed after all, perhaps by the end of a program"),
+        (used, ", then used and reset (drop idle ones sooner, or look before use)"),
+    ];
+    let warning = |(seen, what): (Vec<&Seen>, &str)| {
+        let held = seen.iter().filter_map(|seen| seen.held_by_local).filter(|held| *held >= LATE);
+        let held: Vec<TimeDelta> = held.collect();
+        let longest = duration(held.iter().copied().max()?);
+        let n = count(held.len() as u64, "connection");
+        Some(format!("{n} held in CLOSE-WAIT for up to {longest}{what}: {limit} fails then"))
     };
-    let longest = late().max()?;
-    let n = count(late().count() as u64, "connection");
-    let longest = duration(longest);
-    Some(format!(
-        "{n} held in CLOSE-WAIT for up to {longest} and closed after all, perhaps by the end of a program: {limit} fails then"
-    ))
+    all.into_iter().filter_map(warning).collect()
 }
 
 /// The expectation beside a capture, if there is one.
