@@ -8,12 +8,18 @@ use common::wire::MICROSECONDS;
 const MS: u64 = 1_000_000;
 
 const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: shop\r\nUser-Agent: Go-http-client/1.1\r\n\r\n";
+/// As long as a close_notify of TLS may be.
+const SHORT: [&[u8]; 2] =
+    [b"GET / HTTP/1.1\r\nT: x\r\n\r\n", b"GET /late HTTP/1.1\r\nHost: x\r\n\r\n"];
+
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// The time after the server's FIN at which the client asks again, or closes.
 #[derive(Clone, Copy)]
 enum Then {
     Asks(u64),
+    /// In these words.
+    Says(u64, &'static [u8]),
     Closes,
 }
 
@@ -23,16 +29,20 @@ fn one(number: u16, pause: u64, then: Then) -> Talk {
     talk.nanos += pause * MS;
     talk = talk.closed_by_server();
     match then {
-        Then::Asks(later) => {
-            talk.nanos += later * MS;
-            talk.send(CLIENT, PUSH | ACK, GET);
-            talk.send(SERVER, RST, b"");
-        }
+        Then::Asks(later) => return used(talk, later, GET),
+        Then::Says(later, words) => return used(talk, later, words),
         Then::Closes => {
             talk.send(CLIENT, FIN | ACK, b"");
             talk.send(SERVER, ACK, b"");
         }
     }
+    talk
+}
+
+fn used(mut talk: Talk, later: u64, words: &[u8]) -> Talk {
+    talk.nanos += later * MS;
+    talk.send(CLIENT, PUSH | ACK, words);
+    talk.send(SERVER, RST, b"");
     talk
 }
 
@@ -72,6 +82,31 @@ fn a_goodbye_is_no_request() {
         (&"reset".into(), &serde_json::Value::Null),
         "{flow}"
     );
+    // It is a close, and a late one.
+    let (out, _) = common::text(&common::closewait(&[&*file, "--local", "172.18.0.5"]));
+    let held = "held in CLOSE-WAIT by 172.18.0.5 for 3.0 s, then closed after all.";
+    assert!(out.contains(held), "{out}");
+}
+
+/// What was read in clear is no leave, however short it is.
+#[test]
+fn a_short_request_is_a_request() {
+    let words = [GET, SHORT[0], SHORT[1]];
+    let all: Vec<_> = [4_000, 7_000, 9_000].into_iter().zip(words).collect();
+    let all: Vec<_> = all.into_iter().map(|(pause, it)| (pause, Then::Says(90, it))).collect();
+    assert_eq!(SHORT.map(<[u8]>::len), [24, 31]);
+    let (text, _) = common::text(&report(&all, &["--top", "0"]));
+    assert!(text.contains("3 connections to 172.18.0.3:80: used by 172.18.0.5"), "{text}");
+}
+
+/// The sentence about those that both closed tells of no other.
+#[test]
+fn what_was_reset_was_not_closed_by_both() {
+    let then = [Then::Asks(10_000), Then::Closes, Then::Closes, Then::Asks(9_000), Then::Closes];
+    let all: Vec<_> = TIMER.into_iter().zip(then).collect();
+    let (text, _) = common::text(&report(&all, &["--top", "0"]));
+    assert!(text.contains("3 connections to 172.18.0.3:80 closed by both"), "{text}");
+    assert!(!text.contains("CLOSE-WAIT lasted"), "{text}");
 }
 
 fn report(all: &[(u64, Then)], args: &[&str]) -> std::process::Output {

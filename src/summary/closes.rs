@@ -56,6 +56,8 @@ pub struct Service {
     pub last_ack: Kind,
     /// The times in CLOSE-WAIT that ended.
     pub close_wait: Spread,
+    /// The times among them that a FIN ended.
+    pub closed_after: Spread,
     /// The pauses before the first FIN, whoever sent it.
     pub idle: Spread,
     /// Requests that came after its FIN.
@@ -180,7 +182,8 @@ fn odd(judged: &Judged) -> Option<(Odd, Detail)> {
         return None;
     }
     let used = flow.payload_after(holder, fin.end);
-    if has(Note::UsedAfterFin) {
+    let leave = judged.leave();
+    if has(Note::UsedAfterFin) && leave.is_none() {
         let used = judged.reuse()?;
         let after = nanos(used.last.time.since(fin.place.time));
         return Some((Odd::Used, detail(holder, after, used.last.time)));
@@ -191,10 +194,14 @@ fn odd(judged: &Judged) -> Option<(Odd, Detail)> {
     }
     let ended = match judgement.close {
         Close::Closed => flow.fin(holder)?.place.time,
-        Close::Reset => flow.reset().filter(|(by, _)| *by == holder)?.1.time,
+        // Whoever takes its leave closes: the peer's RST may overtake its FIN.
+        Close::Reset => match leave {
+            Some(leave) => leave.last.time,
+            None => flow.reset().filter(|(by, _)| *by == holder)?.1.time,
+        },
         Close::Attempt | Close::HalfClosed | Close::Open => return None,
     };
-    let is_late = judgement.held >= Some(LATE) && used.is_none();
+    let is_late = judgement.held >= Some(LATE) && (used.is_none() || leave.is_some());
     is_late.then(|| (Odd::Late, detail(holder, judgement.held, ended)))
 }
 
@@ -286,6 +293,8 @@ impl Service {
             return;
         }
         occurrence.close_wait.iter().for_each(|held| self.close_wait.add(*held));
+        let closed_after = occurrence.close_wait.filter(|_| occurrence.closed);
+        closed_after.iter().for_each(|held| self.closed_after.add(*held));
         occurrence.idle.iter().for_each(|idle| self.idle.add(*idle));
     }
 
@@ -299,6 +308,7 @@ impl Service {
         self.dropped.join(&more.dropped);
         self.last_ack.join(&more.last_ack);
         self.close_wait += &more.close_wait;
+        self.closed_after += &more.closed_after;
         self.idle += &more.idle;
         self.race.join(&more.race);
     }

@@ -120,20 +120,34 @@ impl Judged {
         })
     }
 
-    /// Octets that the client sent on a connection that its service had closed, to use it once more: neither its leave, nor
-    /// what the service has taken all the same.
-    pub fn reuse(&self) -> Option<PayloadAtAck> {
+    /// Octets that the client sent on a connection that its service had closed.
+    pub fn sent_too_late(&self) -> Option<PayloadAtAck> {
         let (closer, fin) =
             self.flow.first_fin().filter(|(closer, _)| *closer == self.service())?;
-        let used = self.flow.payload_after(closer.other(), fin.end)?;
-        let sent = self.flow.half(closer.other()).snd_max()?;
-        let is_taken = self.flow.believed_ack(closer).is_some_and(|ack| ack.covers(sent));
-        let is_leave = match self.said.as_deref() {
-            Some(said) if said.goodbye.is_some() => used.bytes <= GOODBYE,
-            Some(said) => said.encrypted && CLOSE_NOTIFY.contains(&used.bytes),
-            None => CLOSE_NOTIFY.contains(&used.bytes),
-        };
-        (!is_taken && !is_leave).then_some(used)
+        self.flow.payload_after(closer.other(), fin.end)
+    }
+
+    /// Octets of these that use the connection once more: neither its leave, nor what the service has taken all the same.
+    pub fn reuse(&self) -> Option<PayloadAtAck> {
+        let used = self.sent_too_late()?;
+        let service = self.service();
+        let sent = self.flow.half(service.other()).snd_max()?;
+        let is_taken = self.flow.believed_ack(service).is_some_and(|ack| ack.covers(sent));
+        (!is_taken && !self.is_leave(used)).then_some(used)
+    }
+
+    /// Octets of these with which the client took its leave.
+    pub fn leave(&self) -> Option<PayloadAtAck> {
+        self.sent_too_late().filter(|sent| self.is_leave(*sent))
+    }
+
+    /// By its length alone where nobody can look into it; what was read in clear is no TLS.
+    fn is_leave(&self, sent: PayloadAtAck) -> bool {
+        match self.said.as_deref() {
+            Some(said) if said.goodbye.is_some() => sent.bytes <= GOODBYE,
+            Some(said) => said.encrypted && CLOSE_NOTIFY.contains(&sent.bytes),
+            None => CLOSE_NOTIFY.contains(&sent.bytes),
+        }
     }
 
     /// The end of a proxy's other connection that both wait for.

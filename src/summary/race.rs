@@ -71,9 +71,9 @@ pub struct Advice {
     pub setting: Option<&'static str>,
 }
 
-/// Returns whether a request came after the service's FIN: then it matters whose it is.
+/// Returns whether something came after the service's FIN: then it matters what it is, and whose.
 pub fn is_late(judged: &Judged) -> bool {
-    Lap::of(judged).is_some_and(|lap| lap.late.is_some())
+    Lap::of(judged).is_some() && judged.sent_too_late().is_some()
 }
 
 impl Lap {

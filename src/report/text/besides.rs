@@ -178,7 +178,7 @@ const SLOW: TimeDelta = TimeDelta::milliseconds(100);
 
 /// Says how long CLOSE-WAIT lasted where programs closed slowly: they leak one day.
 fn slow(service: &Service, lang: Lang) -> Option<String> {
-    let spread = &service.close_wait;
+    let spread = &service.closed_after;
     let [half, nearly] = [50, 99].map(|hundredths| spread.percentile(hundredths));
     (spread.most() >= SLOW).then_some(())?;
     let (half, nearly, most) = (duration(half?), duration(nearly?), duration(spread.most()));
