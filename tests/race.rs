@@ -3,7 +3,7 @@
 mod common;
 
 use common::talk::{ACK, CLIENT, FIN, PUSH, RST, SECOND, SERVER, START, Talk};
-use common::wire::MICROSECONDS;
+use common::wire::{MICROSECONDS, Record};
 
 const MS: u64 = 1_000_000;
 
@@ -21,6 +21,7 @@ enum Then {
     /// In these words.
     Says(u64, &'static [u8]),
     Closes,
+    Nothing,
 }
 
 /// A connection that the server closes after a pause in milliseconds.
@@ -29,6 +30,7 @@ fn one(number: u16, pause: u64, then: Then) -> Talk {
     talk.nanos += pause * MS;
     talk = talk.closed_by_server();
     match then {
+        Then::Nothing => {}
         Then::Asks(later) => return used(talk, later, GET),
         Then::Says(later, words) => return used(talk, later, words),
         Then::Closes => {
@@ -109,11 +111,36 @@ fn what_was_reset_was_not_closed_by_both() {
     assert!(!text.contains("CLOSE-WAIT lasted"), "{text}");
 }
 
+/// The end of a server closes all at once, after whatever pause.
+#[test]
+fn a_restart_is_no_timeout() {
+    // Used a second apart.
+    let restart = |then: Then| -> Vec<(u64, Then)> {
+        (0..6).map(|at| (99_000 - 1_000 * at, if at == 0 { then } else { Then::Nothing })).collect()
+    };
+    let (text, _) = common::text(&apart(&restart(Then::Nothing), 1_000, &["--top", "0"]));
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(!flat.contains("a timeout of"), "{text}");
+    assert!(flat.contains("closed at the same moment (a restart or shutdown there?)"), "{text}");
+    let (text, _) = common::text(&apart(&restart(Then::Asks(40)), 1_000, &["--top", "0"]));
+    assert!(!text.contains("idle timeout is"), "{text}");
+    let timer = [(60_000, Then::Nothing); 6];
+    let (text, _) = common::text(&apart(&timer, 1_000, &["--top", "0"]));
+    assert!(text.contains("a timeout of about 60 s there"), "{text}");
+}
+
 fn report(all: &[(u64, Then)], args: &[&str]) -> std::process::Output {
+    apart(all, 0, args)
+}
+
+/// The report on connections that begin so many milliseconds apart.
+fn apart(all: &[(u64, Then)], millis: u64, args: &[&str]) -> std::process::Output {
     let mut records = Vec::new();
     for (number, (pause, then)) in all.iter().enumerate() {
+        let later = number as u64 * millis * MS;
         let talk = one(number as u16, *pause, *then);
-        records.extend(talk.records.into_iter().map(|record| (record.nanos, record)));
+        let talk = talk.records.into_iter().map(|it| Record { nanos: it.nanos + later, ..it });
+        records.extend(talk.map(|record| (record.nanos, record)));
     }
     records.sort_by_key(|(nanos, _)| *nanos);
     let records: Vec<_> = records.into_iter().map(|(_, record)| record).collect();

@@ -10,10 +10,11 @@ use chrono::TimeDelta;
 use foldhash::fast::RandomState;
 
 use super::cause::Cause;
+use super::moment::{SHARP, is_one_moment};
 use super::range::Range;
 use super::seen::{Party, Process, Said, Seen};
 use crate::code::Code;
-use crate::place::Place;
+use crate::place::{Place, Time};
 use crate::tcp::segment::Endpoint;
 use crate::units::{range, seconds};
 use crate::verdict::Doubt;
@@ -46,7 +47,7 @@ pub struct Group {
     /// Some of these times are at most so long.
     is_idle_at_most: bool,
     /// The pauses before the FINs.
-    pauses: Vec<TimeDelta>,
+    pauses: Vec<Pause>,
     first: Option<Place>,
     last: Option<Place>,
     /// The first FIN of each host that holds some.
@@ -304,7 +305,10 @@ impl Group {
             match (seen.is_idle_at_most(), full) {
                 (true, _) => self.is_idle_at_most = true,
                 (false, true) => self.is_cut = true,
-                (false, false) => self.pauses.push(idle),
+                (false, false) => {
+                    let fin = seen.fin.map_or(Time::UNKNOWN, |fin| fin.time);
+                    self.pauses.push(Pause { idle, fin });
+                }
             }
         }
         if let Some(fin) = seen.fin {
@@ -346,6 +350,16 @@ impl Group {
     pub fn timeout(&self) -> Option<Timeout> {
         let of = if self.is_cut { self.pauses.len() } else { self.count as usize };
         Timeout::of(self.pauses.iter().copied(), of)
+    }
+
+    /// Tells whether several were closed at one moment, after whatever pause: as when a process ends.
+    pub fn was_closed_at_once(&self) -> bool {
+        let fins = self.first.zip(self.last);
+        let fins = fins.and_then(|(first, last)| last.time.since(first.time));
+        let fins = fins.map(TimeDelta::nanoseconds).filter(|fins| *fins < MOMENT);
+        let pauses = self.idle.ends().map(|(least, most)| most - least);
+        let is_one = fins.zip(pauses).is_some_and(|(fins, pauses)| is_one_moment(fins, pauses));
+        self.count >= ENOUGH as u64 && is_one
     }
 
     /// Says how long the pauses before the FINs were: `≤ 3.9 s`, `1.9 s … 2.1 s`.
@@ -410,6 +424,18 @@ impl Group {
     }
 }
 
+/// A pause before a FIN, and when that came.
+#[derive(Clone, Copy, Debug)]
+pub struct Pause {
+    /// The time for which the connection was idle.
+    pub idle: TimeDelta,
+    /// The time of the FIN.
+    pub fin: Time,
+}
+
+/// Closes of one process that ends come within this time.
+const MOMENT: TimeDelta = TimeDelta::milliseconds(50);
+
 /// A timer that closes idle connections, as the pauses before FINs show it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timeout {
@@ -423,26 +449,29 @@ pub struct Timeout {
     pub spread: TimeDelta,
 }
 
-/// Pauses that belong together differ by no more than this, or by a fiftieth.
-const SHARP: TimeDelta = TimeDelta::milliseconds(40);
-
 /// Connections closed after the same pause were closed by a timer: most of them, and three at least.
 const ENOUGH: usize = 3;
 
 impl Timeout {
     /// Finds one in the pauses of so many connections.
-    pub fn of(idle: impl Iterator<Item = TimeDelta>, connections: usize) -> Option<Timeout> {
-        let mut idle: Vec<TimeDelta> = idle.collect();
-        idle.sort();
+    pub fn of(pauses: impl Iterator<Item = Pause>, connections: usize) -> Option<Timeout> {
+        let mut pauses: Vec<Pause> = pauses.collect();
+        pauses.sort_by_key(|pause| pause.idle);
+        // Pauses that belong together differ by no more than this, or by a twenty-fifth.
         let alike = |from: usize| {
-            let within = idle[from] + (idle[from] / 25).max(SHARP);
-            &idle[from..from + idle[from..].partition_point(|pause| *pause <= within)]
+            let within = pauses[from].idle + (pauses[from].idle / 25).max(SHARP);
+            &pauses[from..from + pauses[from..].partition_point(|pause| pause.idle <= within)]
         };
-        let cluster = (0..idle.len()).map(alike).max_by_key(|cluster| cluster.len())?;
-        let (least, most) = (*cluster.first()?, *cluster.last()?);
+        let cluster = (0..pauses.len()).map(alike).max_by_key(|cluster| cluster.len())?;
+        let (least, most) = (cluster.first()?.idle, cluster.last()?.idle);
+        let mut fins = Range::default();
+        cluster.iter().for_each(|pause| fins.add(pause.fin));
+        let fins = fins.ends().and_then(|(first, last)| last.since(first));
+        let is_one_moment =
+            fins.is_some_and(|fins| is_one_moment(TimeDelta::nanoseconds(fins), most - least));
         let middle = (least + most) / 2;
         let is_most = cluster.len() >= ENOUGH && cluster.len() * 2 > connections;
-        (is_most && middle >= TimeDelta::seconds(1)).then_some(Timeout {
+        (is_most && middle >= TimeDelta::seconds(1) && !is_one_moment).then_some(Timeout {
             closed: cluster.len(),
             of: connections,
             middle,
@@ -501,6 +530,26 @@ const KNOWN: [(f64, &str); 8] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Connections idle since then, in milliseconds, and closed at these times.
+    fn timeout(all: &[(i64, i64)]) -> Option<Timeout> {
+        let pause = |(since, fin): &(i64, i64)| Pause {
+            idle: TimeDelta::milliseconds(fin - since),
+            fin: Time::from_nanos(i128::from(*fin) * 1_000_000),
+        };
+        Timeout::of(all.iter().map(pause), all.len())
+    }
+
+    #[test]
+    fn what_is_closed_at_one_moment_shows_no_timeout() {
+        let since = |at: i64| at * 500;
+        let restart: Vec<_> = (0..12).map(|at| (since(at), 3_600_000 + at / 3)).collect();
+        assert_eq!(timeout(&restart), None);
+        let timer: Vec<_> = (0..12).map(|at| (since(at), since(at) + 60_000 + at % 3)).collect();
+        assert_eq!(timeout(&timer).map(|timeout| timeout.closed), Some(12));
+        let together: Vec<_> = (0..12).map(|at| (at, 30_000)).collect();
+        assert_eq!(timeout(&together).map(|timeout| timeout.closed), Some(12), "used together");
+    }
 
     #[test]
     fn a_timeout_is_a_whole_number_only_where_one_is_near() {

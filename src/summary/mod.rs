@@ -8,6 +8,7 @@
 //! * [`found`]: findings, counted, with as many kept whole as a screen shows
 //! * [`groups`]: those that belong together, the timeouts that closed them, how fast they grow
 //! * [`mod@cause`], [`mod@evidence`]: why a connection was left half-closed, and what speaks for it
+//! * [`moment`]: closes that came together, by no timer
 //! * [`compare`]: two captures held against each other
 //! * [`closes`]: how connections were closed, by service: who first, after which pause, and too late
 //! * [`history`]: sockets by state over time; [`spread`]: durations, in percentiles
@@ -25,6 +26,7 @@ pub mod groups;
 pub mod growth;
 pub mod history;
 pub mod judged;
+pub mod moment;
 pub mod race;
 pub mod range;
 pub mod row;

@@ -9,16 +9,15 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::Judged;
+use super::moment::{SHARP, is_one_moment};
 use super::range::Range;
 use super::settings::setting;
+use crate::place::Time;
 use crate::verdict::local::Local;
 use crate::verdict::{Close, Verdict};
 
 /// A timer closes after the same pause, three at least.
 const ENOUGH: u64 = 3;
-
-/// Pauses of one timer differ by no more than this, or by a twenty-fifth.
-const SHARP: TimeDelta = TimeDelta::milliseconds(40);
 
 /// No timer for idle connections is shorter.
 const SHORTEST: TimeDelta = TimeDelta::seconds(1);
@@ -31,6 +30,8 @@ const STEPS: f64 = 35.0;
 pub struct Lap {
     /// The connection was idle for so long before.
     pause: Option<TimeDelta>,
+    /// The time of the service's FIN.
+    fin: Time,
     /// A request came so long after the FIN.
     late: Option<TimeDelta>,
     setting: Option<&'static str>,
@@ -52,6 +53,8 @@ struct Pauses {
     number: u64,
     least: TimeDelta,
     most: TimeDelta,
+    /// The times of the FINs after them.
+    fins: Range<Time>,
 }
 
 /// Advice for a client whose requests come too late.
@@ -90,6 +93,7 @@ impl Lap {
         let late = judged.reuse().and_then(|used| used.last.time.since(fin.place.time));
         Some(Lap {
             pause: judgement.idle_before_fin.filter(|pause| *pause >= SHORTEST),
+            fin: fin.place.time,
             late: late.map(TimeDelta::nanoseconds),
             setting: said.as_deref().and_then(setting),
         })
@@ -101,7 +105,9 @@ impl Race {
     pub fn add(&mut self, lap: &Lap) {
         self.closed += 1;
         if let Some(pause) = lap.pause {
-            let one = Pauses { number: 1, least: pause, most: pause };
+            let mut fins = Range::default();
+            fins.add(lap.fin);
+            let one = Pauses { number: 1, least: pause, most: pause, fins };
             self.join_pauses(step(pause), one);
         }
         if let Some(late) = lap.late {
@@ -125,18 +131,19 @@ impl Race {
         all.number += more.number;
         all.least = all.least.min(more.least);
         all.most = all.most.max(more.most);
+        all.fins.join(more.fins);
     }
 
     /// Returns the pauses that belong together, the most of them.
     fn timer(&self) -> Option<Pauses> {
         let alike = |first: &Pauses| {
+            // Pauses of one timer differ by no more than this, or by a twenty-fifth.
             let within = first.least + (first.least / 25).max(SHARP);
             let from = step(first.least);
             let all = self.pauses.range(from..).map(|(_, pauses)| *pauses);
-            all.take_while(|pauses| pauses.most <= within).reduce(|one, next| Pauses {
-                number: one.number + next.number,
-                least: one.least,
-                most: next.most,
+            all.take_while(|pauses| pauses.most <= within).reduce(|mut one, next| {
+                one.fins.join(next.fins);
+                Pauses { number: one.number + next.number, most: next.most, ..one }
             })
         };
         let timers = self.pauses.values().filter_map(alike);
@@ -148,7 +155,7 @@ impl Race {
     pub fn advice(&self) -> Option<Advice> {
         let (after, timer) = (self.after.ends()?, self.timer()?);
         let is_most = timer.number >= ENOUGH && timer.number * 2 > self.closed;
-        is_most.then(|| Advice {
+        (is_most && !timer.is_of_one_moment()).then(|| Advice {
             timeout: (timer.least + timer.most) / 2,
             number: timer.number,
             spread: ((timer.most - timer.least) / 2).max(TimeDelta::milliseconds(1)),
@@ -156,6 +163,13 @@ impl Race {
             after,
             setting: self.setting,
         })
+    }
+}
+
+impl Pauses {
+    fn is_of_one_moment(&self) -> bool {
+        let fins = self.fins.ends().and_then(|(first, last)| last.since(first));
+        fins.is_some_and(|fins| is_one_moment(TimeDelta::nanoseconds(fins), self.most - self.least))
     }
 }
 
@@ -168,12 +182,19 @@ fn step(pause: TimeDelta) -> u32 {
 mod tests {
     use super::*;
 
+    /// A race on connections that were used one after another, a second apart.
     fn race(pauses: &[i64], late: &[i64]) -> Race {
+        closed_after(pauses, late, |at, pause| 1_000 * at as i64 + pause)
+    }
+
+    /// A race whose FINs came at these times, in milliseconds.
+    fn closed_after(pauses: &[i64], late: &[i64], fin: impl Fn(usize, i64) -> i64) -> Race {
         let mut race = Race::default();
         let millis = TimeDelta::milliseconds;
         for (at, pause) in pauses.iter().enumerate() {
             let late = late.get(at).map(|late| millis(*late));
-            race.add(&Lap { pause: Some(millis(*pause)), late, setting: Some("x") });
+            let fin = Time::from_nanos(i128::from(fin(at, *pause)) * 1_000_000);
+            race.add(&Lap { pause: Some(millis(*pause)), fin, late, setting: Some("x") });
         }
         race
     }
@@ -191,6 +212,13 @@ mod tests {
         assert!(race(&[60_000, 60_004], &[3]).advice().is_none(), "two are no timer");
         assert!(race(&[5_000, 17_000, 60_000, 90_000, 1_000], &[3]).advice().is_none());
         assert!(race(&[60_000, 60_001, 60_002, 5_000, 9_000, 20_000], &[3]).advice().is_none());
+    }
+
+    #[test]
+    fn closes_at_one_moment_are_no_advice() {
+        let pauses = [60_000, 60_500, 61_000, 61_500];
+        assert!(race(&pauses, &[3]).advice().is_some());
+        assert!(closed_after(&pauses, &[3], |at, _| 90_000 + at as i64).advice().is_none());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::document::Document;
 use super::short;
 use crate::report::lang::Lang;
 use crate::report::text::code::code_lines;
-use crate::report::text::groups::{cause, holder, party, timeout_words};
+use crate::report::text::groups::{cause, closed_words, holder, party};
 use crate::summary::groups::Group;
 use crate::summary::seen::Seen;
 use crate::units::{count, duration, range, thousands};
@@ -65,9 +65,8 @@ fn held(group: &Group) -> Option<String> {
 
 fn idle(group: &Group) -> Option<String> {
     let idle = group.idle()?;
-    let timeout =
-        group.timeout().map(|timeout| format!(": {}", timeout_words(&timeout, Lang::English)));
-    Some(format!("Idle for {idle} before the FIN{}", timeout.unwrap_or_default()))
+    let closed = closed_words(group, Lang::English).map(|words| format!(": {words}"));
+    Some(format!("Idle for {idle} before the FIN{}", closed.unwrap_or_default()))
 }
 
 fn statements(group: &Group) -> Markup {

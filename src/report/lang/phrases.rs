@@ -112,6 +112,7 @@ phrases! {
     peer(end): "peer {end}" => "对端 {end}";
     local(end): "local {end}" => "本端 {end}";
     local_with(end, peers): "local {end} ({peers})" => "本端 {end}（{peers}）";
+    closed_at_once(): "closed at the same moment (a restart or shutdown there?)" => "在同一时刻被关闭（对端重启或停止？）";
     timeout(about, like, spread): "a timeout of about {about} s there{like} (idle ± {spread})" => "对端约有 {about} s 的超时{like}（空闲 ± {spread}）";
     timeout_of_some(n, timeout): "{n} of them closed by {timeout}" => "其中 {n} 条：{timeout}";
     like(name): " (like {name})" => "（类似 {name}）";

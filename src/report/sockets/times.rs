@@ -3,15 +3,17 @@
 use chrono::TimeDelta;
 
 use crate::owner::Socket;
-use crate::summary::groups::{Timeout, per_minute};
+use crate::place::Time;
+use crate::summary::groups::{Pause, Timeout, per_minute};
+use crate::summary::range::Range;
 
 /// Times of sockets in CLOSE-WAIT.
 #[derive(Clone, Debug, Default)]
 pub struct Times {
     /// At least so long.
     held: Vec<TimeDelta>,
-    /// At most so long.
-    idle: Vec<TimeDelta>,
+    /// At most so long, and then the FIN.
+    pauses: Vec<Pause>,
     /// On how many of them this host sends keep-alives.
     pub keep_alive: u64,
     sockets: usize,
@@ -21,24 +23,26 @@ impl Times {
     /// Takes a socket's times in, if the list has them.
     pub fn add(&mut self, socket: &Socket) {
         self.sockets += 1;
-        self.held.extend(socket.held_for());
-        self.idle.extend(socket.idle_before_fin());
+        let held = socket.held_for();
+        self.held.extend(held);
+        let pause = |(idle, held)| Pause { idle, fin: before_list(held) };
+        self.pauses.extend(socket.idle_before_fin().zip(held).map(pause));
         self.keep_alive += u64::from(socket.silence.is_some_and(|silence| silence.keep_alive));
     }
 
     /// Returns the least and the most that they have been held.
     pub fn held(&self) -> Option<(TimeDelta, TimeDelta)> {
-        least_and_most(&self.held)
+        least_and_most(self.held.iter().copied())
     }
 
     /// Returns the least and the most of the pauses before the FINs.
     pub fn idle(&self) -> Option<(TimeDelta, TimeDelta)> {
-        least_and_most(&self.idle)
+        least_and_most(self.pauses.iter().map(|pause| pause.idle))
     }
 
     /// Returns the timer that closed most of them, if one did.
     pub fn timeout(&self) -> Option<Timeout> {
-        Timeout::of(self.idle.iter().copied(), self.sockets)
+        Timeout::of(self.pauses.iter().copied(), self.sockets)
     }
 
     /// Returns how many more there have been each minute since the first. Where keep-alives go out, nobody
@@ -50,7 +54,14 @@ impl Times {
     }
 }
 
-fn least_and_most(times: &[TimeDelta]) -> Option<(TimeDelta, TimeDelta)> {
-    let (least, most) = (times.iter().min()?, times.iter().max()?);
-    Some((*least, *most))
+/// The time so long before the list was made, whenever that was: only how far such times lie apart counts.
+fn before_list(held: TimeDelta) -> Time {
+    const LIST: i128 = i64::MAX as i128;
+    held.num_nanoseconds().map_or(Time::UNKNOWN, |held| Time::from_nanos(LIST).before(held))
+}
+
+fn least_and_most(times: impl Iterator<Item = TimeDelta>) -> Option<(TimeDelta, TimeDelta)> {
+    let mut all = Range::default();
+    times.for_each(|time| all.add(time));
+    all.ends()
 }

@@ -149,7 +149,7 @@ impl Report<'_> {
     /// After which pause they were closed; when, how fast they grow, on how many hosts; what was said; doubts.
     fn details(&self, group: &Group) -> Option<String> {
         let (mut parts, lang) = (Vec::new(), self.lang());
-        parts.extend(group.timeout().map(|timeout| timeout_words(&timeout, lang)));
+        parts.extend(closed_words(group, lang));
         parts.extend(group.span().map(|span| self.span(&span)));
         if let (Party::Local(_), (_, hosts @ 2..)) = (group.party, group.peers()) {
             parts.push(lang.peer_addresses(format!("{}{hosts}", at_least(group))));
@@ -265,6 +265,12 @@ pub fn cause(group: &Group, lang: Lang) -> String {
         }
         (Some(cause), _) => lang.name(cause).to_owned(),
     }
+}
+
+/// Words for what closed them on the other side: a timer, or the end of a process.
+pub fn closed_words(group: &Group, lang: Lang) -> Option<String> {
+    let timeout = group.timeout().map(|timeout| timeout_words(&timeout, lang));
+    timeout.or_else(|| group.was_closed_at_once().then(|| lang.closed_at_once()))
 }
 
 /// The timer on the other side, as the pauses before FINs show it.
