@@ -110,7 +110,7 @@ const NOT_SEEN: &[(&str, &str)] = &[
     ("not told by the server", "服务器没有说明"),
     ("transaction not seen", "没有看到事务"),
     ("it sent nothing", "它什么也没发"),
-    ("nothing answered it", "它从未得到应答"),
+    ("no answer captured", "没有抓到应答"),
     ("its host takes nothing more", "其主机不再接收任何数据"),
     ("the capture ended right after the FIN", "抓包在 FIN 之后随即结束"),
 ];
