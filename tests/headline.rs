@@ -3,7 +3,7 @@
 mod common;
 
 use common::scenario::Scenario;
-use common::talk::{CLIENT, SERVER, Talk};
+use common::talk::{ACK, CLIENT, FIN, PUSH, SERVER, Talk};
 use common::wire::{Link, MICROSECONDS, Packet, Record};
 use common::{Scratch, closewait, json_lines, text};
 
@@ -54,6 +54,33 @@ fn where_no_fin_counts_nobody_is_said_not_to_have_closed() {
         out.contains("（共 1 条连接），但没有见到有效的 FIN，所以什么也没有判断：1 条打开"),
         "{out}"
     );
+}
+
+/// Beside a connection that was captured whole, and closed, the report said that none is left.
+#[test]
+fn what_one_side_alone_shows_is_no_all_clear() {
+    let mut half = Talk::between(40_000, 80);
+    half.records.remove(1);
+    for (from, payload) in [(CLIENT, b"ask"), (SERVER, b"..."), (CLIENT, b"ask")] {
+        half.send(from, ACK | PUSH, payload);
+        if from == SERVER {
+            half.records.pop();
+        }
+    }
+    let mut whole = Talk::between(40_001, 80);
+    for (from, flags) in [(SERVER, FIN | ACK), (CLIENT, FIN | ACK), (SERVER, ACK)] {
+        whole.send(from, flags, b"");
+    }
+    let scratch = Scratch::new();
+    let both = [half.records, whole.records].concat();
+    let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &both));
+    let out = report(&[&path]);
+    assert!(out.starts_with("No finding among 2 connections, but not everything"), "{out}");
+    assert!(out.contains("1 connection with one side captured alone (one-side-captured)"), "{out}");
+    let checked = report(&["check", &path]);
+    assert!(checked.contains("one-side-captured"), "{checked}");
+    let lines = json_lines(&closewait(&[&path, "--all", "--format", "jsonl"]));
+    assert_eq!(lines[0]["notes"], serde_json::json!(["one-side-captured"]));
 }
 
 #[test]

@@ -54,10 +54,10 @@ pub struct Service {
     pub dropped: Kind,
     /// Closed, and the second FIN was never acknowledged.
     pub last_ack: Kind,
-    /// The times in CLOSE-WAIT that ended.
-    pub close_wait: Spread,
-    /// The times among them that a FIN ended.
+    /// The times in CLOSE-WAIT that a FIN ended.
     pub closed_after: Spread,
+    /// Those that a RST ended: few, as a rule.
+    reset_after: Option<Box<Spread>>,
     /// The pauses before the first FIN, whoever sent it.
     pub idle: Spread,
     /// Requests that came after its FIN.
@@ -182,7 +182,7 @@ fn odd(judged: &Judged) -> Option<(Odd, Detail)> {
         return None;
     }
     let used = flow.payload_after(holder, fin.end);
-    let leave = judged.leave();
+    let leave = used.and_then(|_| judged.leave());
     if has(Note::UsedAfterFin) && leave.is_none() {
         let used = judged.reuse()?;
         let after = nanos(used.last.time.since(fin.place.time));
@@ -265,6 +265,15 @@ impl AddAssign<&Closes> for Closes {
 }
 
 impl Service {
+    /// Returns the times in CLOSE-WAIT that ended, by a FIN or a RST.
+    pub fn close_wait(&self) -> Spread {
+        let mut all = self.closed_after.clone();
+        if let Some(resets) = &self.reset_after {
+            all += resets;
+        }
+        all
+    }
+
     /// Returns whether there is more of it than connections that are left: those are told elsewhere.
     fn is_told(&self) -> bool {
         let race = Race::default();
@@ -292,9 +301,11 @@ impl Service {
         if !occurrence.counts {
             return;
         }
-        occurrence.close_wait.iter().for_each(|held| self.close_wait.add(*held));
-        let closed_after = occurrence.close_wait.filter(|_| occurrence.closed);
-        closed_after.iter().for_each(|held| self.closed_after.add(*held));
+        match occurrence.close_wait {
+            Some(held) if occurrence.closed => self.closed_after.add(held),
+            Some(held) => self.reset_after.get_or_insert_default().add(held),
+            None => {}
+        }
         occurrence.idle.iter().for_each(|idle| self.idle.add(*idle));
     }
 
@@ -307,8 +318,10 @@ impl Service {
         self.used.join(&more.used);
         self.dropped.join(&more.dropped);
         self.last_ack.join(&more.last_ack);
-        self.close_wait += &more.close_wait;
         self.closed_after += &more.closed_after;
+        if let Some(more) = &more.reset_after {
+            **self.reset_after.get_or_insert_default() += more;
+        }
         self.idle += &more.idle;
         self.race.join(&more.race);
     }

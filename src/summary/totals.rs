@@ -80,6 +80,8 @@ pub struct Tally {
     pub foreign: u64,
     /// Flows with a FIN that does not count.
     pub fins_without_effect: u64,
+    /// Open flows of which one side alone was captured.
+    pub one_sided: u64,
     /// Open flows whose last transaction is open, as far as it was read.
     pub in_transaction: u64,
 }
@@ -175,8 +177,7 @@ impl Tally {
                 by_one(n);
             }
         };
-        let Standing { verdict, finding, hidden, doubted, elsewhere, foreign, fin_without_effect } =
-            standing;
+        let Standing { verdict, finding, hidden, doubted, elsewhere, foreign, .. } = standing;
         change_if(&mut self.flows, true);
         change_if(&mut self.findings, finding);
         change_if(&mut self.verdicts[verdict.index()], true);
@@ -185,7 +186,8 @@ impl Tally {
         change_if(&mut self.hidden, hidden);
         change_if(&mut self.elsewhere, elsewhere);
         change_if(&mut self.foreign, foreign);
-        change_if(&mut self.fins_without_effect, fin_without_effect);
+        change_if(&mut self.fins_without_effect, standing.fin_without_effect);
+        change_if(&mut self.one_sided, standing.one_sided);
         if let Verdict::Unknown(reason) = verdict {
             by_one(self.unknown.entry(reason).or_default());
         }
@@ -223,6 +225,7 @@ impl AddAssign for Tally {
         self.elsewhere += more.elsewhere;
         self.foreign += more.foreign;
         self.fins_without_effect += more.fins_without_effect;
+        self.one_sided += more.one_sided;
         self.in_transaction += more.in_transaction;
         for (n, more) in self.verdicts.iter_mut().zip(more.verdicts) {
             *n += more;
@@ -290,6 +293,7 @@ impl Totals {
             before_capture: self.stuck_before,
             elsewhere: tally.elsewhere,
             not_judged: tally.not_judged(),
+            one_sided: tally.one_sided,
             foreign: tally.foreign,
             unread: self.unread,
             cut_off: self.cut_off,
@@ -337,6 +341,8 @@ pub struct Headline {
     pub elsewhere: u64,
     /// Connections of which it cannot be told.
     pub not_judged: u64,
+    /// Open connections of which one side alone was captured.
+    pub one_sided: u64,
     /// Connections that are not between ends of which one was named as local.
     pub foreign: u64,
     /// Inputs that could not be read, or not to their end.

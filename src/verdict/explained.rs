@@ -205,6 +205,9 @@ impl Note {
             Note::FinPassedOn => {
                 "A proxy holds it: it passed the FIN on, on its other connection, and waits for the far end of that one to close. Look there, not at the proxy: other_leg names that connection."
             }
+            Note::OneSideCaptured => {
+                "Only packets of one side were captured, and they acknowledge what the other sent: had that closed, its FIN would not show. Capture where both directions pass (a mirror port or a router may see one), without a filter for one of them; or ask the host: closewait sockets."
+            }
             Note::Rewritten => {
                 "The connection was captured under two pairs of addresses (NAT, a sidecar). It counts once, under those that were dialled."
             }

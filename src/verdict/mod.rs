@@ -442,6 +442,14 @@ impl<'a> Case<'a> {
             && self.flow.payload_after(h.holder, h.fin.end).is_none()
     }
 
+    /// One side acknowledges more and more of what the other sent, of which nothing was captured: neither would its FIN.
+    fn is_of_one_side(&self) -> bool {
+        [Side::A, Side::B].into_iter().any(|side| {
+            let (unseen, seen) = (self.flow.half(side), self.flow.half(side.other()));
+            unseen.packets() == 0 && seen.ack() != seen.first_ack()
+        })
+    }
+
     fn notes(&self, close: Close, descriptor_may_leak: bool) -> Set<Note> {
         let may_imply = matches!(close, Close::Open | Close::Reset);
         let fin_implied =
@@ -453,6 +461,7 @@ impl<'a> Case<'a> {
             (self.is_in_last_ack(close), Note::LastAck),
             (self.was_used_after_fin(close), Note::UsedAfterFin),
             (self.was_dropped_idle(), Note::DroppedIdle),
+            (close == Close::Open && self.is_of_one_side(), Note::OneSideCaptured),
         ];
         let judged = judged.into_iter().filter_map(|(applies, note)| applies.then_some(note));
         self.flow.notes.iter().filter_map(Note::of).chain(judged).collect()

@@ -20,6 +20,8 @@ pub struct Standing {
     pub foreign: bool,
     /// It had a FIN that does not count.
     pub fin_without_effect: bool,
+    /// Open, as far as one side alone shows it: the other's FIN would not.
+    pub one_sided: bool,
 }
 
 impl From<&Judgement> for Standing {
@@ -36,6 +38,7 @@ impl From<&Judgement> for Standing {
             elsewhere: verdict == Verdict::Leak && !is_local,
             foreign: !is_local,
             fin_without_effect: judgement.notes.contains(&Note::FinWithoutEffect),
+            one_sided: is_local && judgement.notes.contains(&Note::OneSideCaptured),
         }
     }
 }

@@ -290,6 +290,8 @@ words! {
         KernelHolds,
         /// Held by a proxy that passed the FIN on.
         FinPassedOn,
+        /// Open, as far as one side's packets tell, and the other's were not captured.
+        OneSideCaptured,
     }
 }
 
@@ -332,6 +334,7 @@ impl Note {
             Note::Rewritten => "rewritten",
             Note::KernelHolds => "kernel-holds",
             Note::FinPassedOn => "fin-passed-on",
+            Note::OneSideCaptured => "one-side-captured",
         }
     }
 }

@@ -248,6 +248,7 @@ fn judge(read: ReadCapture, baseline: &Baseline, is_kept: bool) -> Checked {
     warnings.extend(pending(&read.expectation, &read.collected));
     warnings.extend(missing(read.collected.holes).map(|missing| format!("packets are {missing}")));
     warnings.extend(dropped(read.collected.drops));
+    warnings.extend(one_sided(read.collected.tally.one_sided));
     Checked {
         capture: read.target.name(),
         expectation: read.own.is_some().then(|| read.target.expectation_name()),
@@ -272,6 +273,17 @@ fn dropped(packets: u64) -> Option<String> {
         )
     };
     (packets > 0).then(said)
+}
+
+/// The other side's FIN does not show where only one side was captured.
+fn one_sided(connections: u64) -> Option<String> {
+    (connections > 0).then(|| {
+        format!(
+            "{} open as far as one side's packets tell, and the other's were not captured \
+             (one-side-captured): capture where both directions pass",
+            count(connections, "connection")
+        )
+    })
 }
 
 /// The end of a capture is its last packet: one that stops too early shows no leak, and would pass.

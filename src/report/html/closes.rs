@@ -18,11 +18,11 @@ fn name(end: Option<Endpoint>) -> String {
 /// Percentiles of the times in CLOSE-WAIT that ended.
 pub fn lasted(page: &Document) -> Option<Markup> {
     let mut services = page.report.totals.closes.services();
-    services.retain(|(_, service)| service.close_wait.count() > 0);
-    services.sort_by_key(|(_, service)| std::cmp::Reverse(service.close_wait.most()));
+    services.retain(|(_, service)| service.close_wait().count() > 0);
+    services.sort_by_key(|(_, service)| std::cmp::Reverse(service.close_wait().most()));
     let still = page.report.totals.headline().close_wait;
     let row = |(end, service): &(Option<Endpoint>, &Service)| {
-        let spread = &service.close_wait;
+        let spread = &service.close_wait();
         let of = |hundredths| spread.percentile(hundredths).map_or(String::new(), duration);
         html! {
             tr {

@@ -151,6 +151,7 @@ phrases! {
     of_all(n, all): " ({n} of {all})" => "（{all} 条中的 {n} 条）";
     doubts(list): "Doubts: {list} (closewait explain WORD)." => "疑点：{list}（含义：closewait explain 词）。";
     say_the_end(): "Did the capture go on after its last packet? Say until when: --end mtime (or TIME)." => "最后一个数据包之后抓包还在继续吗？请说明到何时为止：--end mtime（或 TIME）。";
+    one_sided(connections, note): "{connections} with one side captured alone ({note}): the other's FIN would not show." => "{connections}只抓到一端（{note}）：另一端的 FIN 不会出现。";
     held_over_there(options): "Held at the other side (peer-holds): see with --local {options}." => "由对端持有：用 --local {options} 查看。";
     stuck_earlier(time): "Sockets stuck before {time} cannot show here: closewait sockets, on the host." => "{time} 之前就卡住的套接字在这里看不到：请在主机上运行 closewait sockets。";
     next(command): "next: {command}" => "下一步: {command}";

@@ -94,7 +94,8 @@ fn main(
         say(wait, none, HEADING)
     } else if now.elsewhere > 0 {
         say(lang.none_left_locally(of), String::new(), HEADING)
-    } else if now.is_all_clear() && totals.tally.is_nobody_closing() {
+    } else if (Headline { one_sided: 0, ..now }).is_all_clear() && totals.tally.is_nobody_closing()
+    {
         let open = still_open(totals, lang);
         let why = match totals.tally.fins_without_effect {
             0 => lang.nobody_closed(of, open),

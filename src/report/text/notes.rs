@@ -19,9 +19,18 @@ impl Report<'_> {
             lines.extend(self.by_list());
             lines.extend(self.doubts());
         }
+        lines.extend(self.one_sided());
         lines.extend(self.listed_otherwise());
         lines.extend(self.peer_holds());
         lines
+    }
+
+    /// Open connections may have one side captured alone: says so.
+    fn one_sided(&self) -> Option<String> {
+        let n = self.totals.tally.one_sided;
+        let lang = self.lang();
+        let connections = lang.count(n, Thing::Connection);
+        (n > 0).then(|| lang.one_sided(connections, lang.name(Note::OneSideCaptured)))
     }
 
     /// A list and the capture do not agree: says so.
