@@ -56,7 +56,7 @@ pub struct Service {
     pub last_ack: Kind,
     /// The times in CLOSE-WAIT that a FIN ended.
     pub closed_after: Spread,
-    /// Those that a RST ended: few, as a rule.
+    /// Times in CLOSE-WAIT that a RST ended: few, as a rule.
     reset_after: Option<Box<Spread>>,
     /// The pauses before the first FIN, whoever sent it.
     pub idle: Spread,

@@ -257,8 +257,10 @@ impl Refusal {
     /// Returns what is told of it; without `literals`, no value that the message repeats.
     pub fn show(&self, literals: bool) -> ServerError {
         let message = match literals {
-            true => self.message.clone(),
-            false => without_values(&self.message).into(),
+            false if self.is_of_a_program() => "?".into(),
+            // The host of the client, and what unblocks it.
+            false if self.code != 1129 => without_values(&self.message).into(),
+            _ => self.message.clone(),
         };
         ServerError {
             code: ErrorCode::Number(self.code.into()),
@@ -273,6 +275,11 @@ impl Refusal {
     /// 4031 (idle).
     pub fn ends(&self) -> bool {
         matches!(self.code, 1053 | 1152 | 1158..=1161 | 1184 | 1927 | 3032 | 3169 | 4031)
+    }
+
+    /// A program of the database wrote the message (SIGNAL): it can hold anything.
+    fn is_of_a_program(&self) -> bool {
+        self.code == 1644 || self.sqlstate.as_deref().is_some_and(|state| state.starts_with("45"))
     }
 
     /// The packet as far as it was seen.
@@ -301,15 +308,20 @@ mod tests {
 
     #[test]
     fn a_message_hides_what_it_quotes_and_no_apostrophe_begins_that() {
-        let shown = |message: &str| {
-            let error =
-                Refusal { code: 1, sqlstate: None, message: message.into(), unsolicited: false };
+        let of = |code, sqlstate: Option<&str>, message: &str| {
+            let (sqlstate, message) = (sqlstate.map(Into::into), message.into());
+            let error = Refusal { code, sqlstate, message, unsolicited: false };
             error.show(false).message.into_string()
         };
+        let shown = |message: &str| of(1, None, message);
         assert_eq!(shown("Table 'app.nope' doesn't exist"), "Table '?' doesn't exist");
         assert_eq!(shown("Duplicate entry 'o'brien' for key 'x'"), "Duplicate entry '?'");
         assert_eq!(shown("Can't find 'a' b'"), "Can't find '?'");
         assert_eq!(shown("cut off 'in a val"), "cut off '?'");
         assert_eq!(shown("Didn't work"), "Didn't work");
+        let blocked = "Host '10.0.0.5' is blocked; unblock with 'mariadb-admin flush-hosts'";
+        assert_eq!(of(1129, None, blocked), blocked);
+        let signals = [of(1644, None, "card 4111"), of(1000, Some("45000"), "card 4111")];
+        assert_eq!(signals, ["?", "?"]);
     }
 }
