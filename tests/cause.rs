@@ -49,6 +49,19 @@ fn postgresql() -> Talk {
     talk.say(SERVER, b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I")
 }
 
+/// A capture that begins in the middle of TLS, on a port that its protocol is known by: "not captured" was said of it.
+#[test]
+fn what_is_encrypted_from_its_middle_on_is_said_to_be() {
+    for (port, key) in [(5432, "postgresql"), (6379, "redis"), (5672, "amqp"), (9092, "kafka")] {
+        let record = b"\x17\x03\x03\0\x04\x8f\x02\x9a\x31";
+        let mut talk = Talk::with(port).say(CLIENT, record).say(SERVER, record).say(CLIENT, record);
+        talk.records.drain(..3);
+        let flow = &talk.wait(30).closed_by_server().report(&[])[0];
+        assert_eq!((cause(flow), &flow[key]["encrypted"]), ("unknown", &true.into()), "{port}");
+        says(flow, "encrypted");
+    }
+}
+
 /// PostgreSQL's `BEGIN` begins as a greeting of MySQL could: on a port that nobody knows, too, it is none.
 #[test]
 fn what_is_said_in_the_middle_of_postgresql_is_no_greeting() {

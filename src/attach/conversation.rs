@@ -169,9 +169,8 @@ struct Reading {
     begins: Begins,
     /// The first words of the lower and of the upper end are still to come.
     awaited: [bool; 2],
-    /// The first words of it that came are TLS, on a port of which only other connections told what is spoken; none
-    /// before they came.
-    is_others: Option<bool>,
+    /// The first words of it that came are TLS; none before they came.
+    is_tls: Option<bool>,
     /// The octets from the lower and from the upper end; none once nothing more can be learnt.
     streams: Option<[Stream; 2]>,
     late: Late,
@@ -189,7 +188,7 @@ impl Reading {
             server: guess.server,
             begins,
             awaited: [false; 2],
-            is_others: None,
+            is_tls: None,
             streams: Some(begun(begins, first)),
             late: Late::default(),
             marks: wanted.octets.then(Box::default),
@@ -201,8 +200,11 @@ impl Reading {
         if self.is_silent() {
             facts = facts.silent();
         }
-        if self.is_others == Some(true) {
-            facts.confirmed.get_or_insert(false);
+        match self.is_tls {
+            // Only other connections told what is spoken on its port.
+            Some(true) if !self.opening.assumed => drop(facts.confirmed.get_or_insert(false)),
+            Some(true) if facts.confirmed != Some(true) => facts.encrypted = true,
+            _ => {}
         }
         facts.client = Some(self.server.other());
         if let Some(marks) = &self.marks {
@@ -234,7 +236,7 @@ impl Reading {
         }
         let (header, payload) = self.without_proxy(header, payload);
         if !payload.is_empty() {
-            self.is_others.get_or_insert(!self.opening.assumed && is_tls(payload));
+            self.is_tls.get_or_insert(is_tls(payload));
         }
         let is_first = self.decide(&header, payload);
         let Some(streams) = &mut self.streams else { return is_first };
