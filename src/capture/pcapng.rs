@@ -172,6 +172,9 @@ impl Pcapng {
         if head.is_empty() {
             return Ok(None);
         }
+        if head.starts_with(&[0; 8]) {
+            return Err(Broken::blank(buffer));
+        }
         let Some((kind, rest)) = head.split_first_chunk::<4>() else {
             return Err(Broken::CutOff);
         };
@@ -188,11 +191,7 @@ impl Pcapng {
                 _ => return Err(Broken::Corrupt("a section has no byte order".into())),
             };
         }
-        let blank = *kind == [0; 4] && *len == [0; 4];
         let len = self.u32(*len);
-        if blank {
-            return Err(Broken::blank(buffer));
-        }
         if !(12..=MAX_BLOCK).contains(&len) || !len.is_multiple_of(4) {
             let what = format!("a block claims {len} bytes");
             return Err(Broken::Corrupt(what));

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use foldhash::fast::RandomState;
 
 use super::cause::Cause;
-use super::moment::{SHARP, is_one_moment};
+use super::moment::{is_one_moment, longest_beside};
 use super::range::Range;
 use super::seen::{Party, Process, Said, Seen};
 use crate::code::Code;
@@ -354,12 +354,14 @@ impl Group {
 
     /// Tells whether several were closed at one moment, after whatever pause: as when a process ends.
     pub fn was_closed_at_once(&self) -> bool {
-        let fins = self.first.zip(self.last);
-        let fins = fins.and_then(|(first, last)| last.time.since(first.time));
-        let fins = fins.map(TimeDelta::nanoseconds).filter(|fins| *fins < MOMENT);
+        let fins = self.first.zip(self.last).map(|(first, last)| (first.time, last.time));
+        let is_short = |fins: &(Time, Time)| {
+            fins.1.since(fins.0).is_some_and(|ns| TimeDelta::nanoseconds(ns) < MOMENT)
+        };
         let pauses = self.idle.ends().map(|(least, most)| most - least);
-        let is_one = fins.zip(pauses).is_some_and(|(fins, pauses)| is_one_moment(fins, pauses));
-        self.count >= ENOUGH as u64 && is_one
+        let fins = fins.filter(is_short).zip(pauses);
+        self.count >= ENOUGH as u64
+            && fins.is_some_and(|(fins, pauses)| is_one_moment(fins, pauses))
     }
 
     /// Says how long the pauses before the FINs were: `≤ 3.9 s`, `1.9 s … 2.1 s`.
@@ -457,18 +459,15 @@ impl Timeout {
     pub fn of(pauses: impl Iterator<Item = Pause>, connections: usize) -> Option<Timeout> {
         let mut pauses: Vec<Pause> = pauses.collect();
         pauses.sort_by_key(|pause| pause.idle);
-        // Pauses that belong together differ by no more than this, or by a twenty-fifth.
         let alike = |from: usize| {
-            let within = pauses[from].idle + (pauses[from].idle / 25).max(SHARP);
+            let within = longest_beside(pauses[from].idle);
             &pauses[from..from + pauses[from..].partition_point(|pause| pause.idle <= within)]
         };
         let cluster = (0..pauses.len()).map(alike).max_by_key(|cluster| cluster.len())?;
         let (least, most) = (cluster.first()?.idle, cluster.last()?.idle);
         let mut fins = Range::default();
         cluster.iter().for_each(|pause| fins.add(pause.fin));
-        let fins = fins.ends().and_then(|(first, last)| last.since(first));
-        let is_one_moment =
-            fins.is_some_and(|fins| is_one_moment(TimeDelta::nanoseconds(fins), most - least));
+        let is_one_moment = fins.ends().is_some_and(|fins| is_one_moment(fins, most - least));
         let middle = (least + most) / 2;
         let is_most = cluster.len() >= ENOUGH && cluster.len() * 2 > connections;
         (is_most && middle >= TimeDelta::seconds(1) && !is_one_moment).then_some(Timeout {

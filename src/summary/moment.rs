@@ -2,16 +2,24 @@
 
 use chrono::TimeDelta;
 
+use crate::place::Time;
+
 /// Pauses of one timer differ by no more than this, however seldom it looks.
-pub const SHARP: TimeDelta = TimeDelta::milliseconds(40);
+const SHARP: TimeDelta = TimeDelta::milliseconds(40);
+
+/// Returns the longest pause of a timer whose shortest is this: they differ by 40 ms at most, or by a twenty-fifth.
+pub fn longest_beside(shortest: TimeDelta) -> TimeDelta {
+    shortest + (shortest / 25).max(SHARP)
+}
 
 /// A timer closes each connection by itself, so its closes lie apart as far as the last uses do, and the pauses hardly
 /// differ. Where the closes lie so many times closer together than the pauses differ, it is the other way round.
 const CLOSER: i32 = 4;
 
-/// Tells whether closes within such a time came at one moment, though the pauses before them differ by so much.
-pub fn is_one_moment(closes: TimeDelta, pauses: TimeDelta) -> bool {
-    pauses > SHARP && closes * CLOSER < pauses
+/// Tells whether closes between these times came at one moment, though the pauses before them differ by so much.
+pub fn is_one_moment((first, last): (Time, Time), pauses: TimeDelta) -> bool {
+    let closes = last.since(first).map(TimeDelta::nanoseconds);
+    pauses > SHARP && closes.is_some_and(|closes| closes * CLOSER < pauses)
 }
 
 #[cfg(test)]
@@ -21,7 +29,8 @@ mod tests {
     #[test]
     fn closes_that_lie_closer_than_the_pauses_differ_are_of_one_moment() {
         let is_one = |closes, pauses| {
-            is_one_moment(TimeDelta::milliseconds(closes), TimeDelta::milliseconds(pauses))
+            let at = |millis: i128| Time::from_nanos(millis * 1_000_000);
+            is_one_moment((at(0), at(closes)), TimeDelta::milliseconds(pauses))
         };
         assert!(is_one(5, 5_500) && is_one(0, 41) && is_one(20, 100));
         assert!(!is_one(0, 40), "a timer may look so seldom");

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::Judged;
-use super::moment::{SHARP, is_one_moment};
+use super::moment::{is_one_moment, longest_beside};
 use super::range::Range;
 use super::settings::setting;
 use crate::place::Time;
@@ -76,7 +76,7 @@ pub struct Advice {
 
 /// Returns whether something came after the service's FIN: then it matters what it is, and whose.
 pub fn is_late(judged: &Judged) -> bool {
-    Lap::of(judged).is_some() && judged.sent_too_late().is_some()
+    judged.sent_too_late().is_some() && Lap::of(judged).is_some()
 }
 
 impl Lap {
@@ -137,8 +137,7 @@ impl Race {
     /// Returns the pauses that belong together, the most of them.
     fn timer(&self) -> Option<Pauses> {
         let alike = |first: &Pauses| {
-            // Pauses of one timer differ by no more than this, or by a twenty-fifth.
-            let within = first.least + (first.least / 25).max(SHARP);
+            let within = longest_beside(first.least);
             let from = step(first.least);
             let all = self.pauses.range(from..).map(|(_, pauses)| *pauses);
             all.take_while(|pauses| pauses.most <= within).reduce(|mut one, next| {
@@ -168,8 +167,7 @@ impl Race {
 
 impl Pauses {
     fn is_of_one_moment(&self) -> bool {
-        let fins = self.fins.ends().and_then(|(first, last)| last.since(first));
-        fins.is_some_and(|fins| is_one_moment(TimeDelta::nanoseconds(fins), self.most - self.least))
+        self.fins.ends().is_some_and(|fins| is_one_moment(fins, self.most - self.least))
     }
 }
 

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::document::Document;
 use super::plot::{WIDE, bar};
 use crate::summary::closes::Service;
+use crate::summary::spread::Spread;
 use crate::tcp::segment::Endpoint;
 use crate::units::{count, duration, thousands};
 
@@ -17,12 +18,12 @@ fn name(end: Option<Endpoint>) -> String {
 
 /// Percentiles of the times in CLOSE-WAIT that ended.
 pub fn lasted(page: &Document) -> Option<Markup> {
-    let mut services = page.report.totals.closes.services();
-    services.retain(|(_, service)| service.close_wait().count() > 0);
-    services.sort_by_key(|(_, service)| std::cmp::Reverse(service.close_wait().most()));
+    let services = page.report.totals.closes.services().into_iter();
+    let services = services.map(|(end, service)| (end, service.close_wait()));
+    let mut services: Vec<_> = services.filter(|(_, spread)| spread.count() > 0).collect();
+    services.sort_by_key(|(_, spread)| std::cmp::Reverse(spread.most()));
     let still = page.report.totals.headline().close_wait;
-    let row = |(end, service): &(Option<Endpoint>, &Service)| {
-        let spread = &service.close_wait();
+    let row = |(end, spread): &(Option<Endpoint>, Spread)| {
         let of = |hundredths| spread.percentile(hundredths).map_or(String::new(), duration);
         html! {
             tr {
