@@ -147,6 +147,12 @@ impl Decoder {
         Decoder { vxlan: ports.to_vec(), ..Decoder::default() }
     }
 
+    /// Returns the hash that segments of this 4-tuple have.
+    #[must_use]
+    pub fn hash_of(&self, key: &FlowKey) -> u64 {
+        key.hash_by(&self.hasher)
+    }
+
     /// Finds the TCP segment in a frame, through tags and tunnels, and as much of its payload as was
     /// captured.
     ///

@@ -39,9 +39,12 @@ use crate::run::notices::{Notices, Outcome, Status};
 use crate::run::rows::as_row;
 use crate::run::session::{Session, Stopped};
 use crate::run::unread::{Unread, is_of_nobody, sealed};
+use crate::run::word::{is_of_local, verdict_of};
 use crate::summary::gauges::Gauges;
 use crate::summary::{EventKind, Judged, Owner, Row, Sink};
-use crate::tcp::segment::{End, Endpoint};
+use crate::tcp::flow::Ending;
+use crate::tcp::segment::{End, Endpoint, FlowKey};
+use crate::verdict::{Policy, Verdict};
 use kernel::Kernel;
 use parties::Of;
 pub use setup::LiveSetup;
@@ -76,6 +79,7 @@ pub fn live(
             }
         };
         live.check(&mut session, source, notices)?;
+        live.ask_about_open(&mut session);
         notices.make_room();
         session.totals.unread = u64::from(failed);
         let until = session.point().facts().end();
@@ -188,22 +192,24 @@ impl Live {
                 });
             }
         }
-        let least = session.policy().min_hold;
-        let old = self.ripe(sockets.stuck_before(), least);
-        self.again = session.point().facts().end().after(self.pause(least, old.len()));
+        let policy = session.policy();
+        let old = self.ripe(sockets.stuck_before(), policy);
+        self.again = session.point().facts().end().after(self.pause(policy.min_hold, old.len()));
         let old: Vec<Socket> = old.into_iter().cloned().collect();
         session.plan.sockets = Some(sockets);
         self.announce(session, old, began)
     }
 
-    /// Sockets that have been held for long enough to be told; the others are kept in mind.
+    /// Sockets of the local side that have been held for long enough to be told; the others, and what is in use, are kept
+    /// in mind.
     fn ripe<'s>(
         &mut self,
         stuck: impl Iterator<Item = &'s Socket>,
-        min_hold: TimeDelta,
+        policy: &Policy,
     ) -> Vec<&'s Socket> {
-        let (ripe, young): (Vec<_>, Vec<_>) =
-            stuck.partition(|socket| socket.is_stuck_for(min_hold));
+        let (ripe, young): (Vec<_>, Vec<_>) = stuck
+            .filter(|socket| is_of_local(socket, policy))
+            .partition(|socket| verdict_of(socket, policy) == Verdict::Leak);
         self.young = young.into_iter().map(|socket| (socket.local, socket.peer)).collect();
         ripe
     }
@@ -215,29 +221,39 @@ impl Live {
         least.map_or(usual, |least| least.min(usual))
     }
 
-    /// Asks the kernel again about what was stuck before: whether it still is, and for long enough by now.
+    /// Asks the kernel again about what was stuck before: whether it still is, and for long enough by now; and where
+    /// packets were lost, what has become so unseen.
     fn look_again(&mut self, session: &mut Session, notices: &mut dyn Notices) -> io::Result<()> {
         let now = session.point().facts().end();
         let before = session.plan.sockets.as_ref();
-        if now < self.again || before.is_none_or(|it| it.stuck_before().next().is_none()) {
+        let is_any = before.is_some_and(|before| before.stuck_before().next().is_some());
+        if now < self.again || !is_any && !self.has_lost(session) {
             return Ok(());
         }
         self.again = now.after(AGAIN_NS);
         let is_free = self.suspects.setup.kernel.as_ref().is_some_and(Kernel::is_free);
         let Some(list) = is_free.then(|| self.ask(&[])).flatten() else { return Ok(()) };
+        self.watch_open(session, &list);
         self.renew(session, list, now);
         let Some(before) = &session.plan.sockets else { return Ok(()) };
-        let least = session.plan.policy.min_hold;
+        let policy = &session.plan.policy;
         let young = std::mem::take(&mut self.young);
         let still = young.iter().filter_map(|(own, peer)| before.find(*own, *peer));
-        let old = self.ripe(still.filter(|socket| socket.is_stuck()), least);
+        let old = self.ripe(still.filter(|socket| socket.is_stuck()), policy);
         let old: Vec<Socket> = old.into_iter().cloned().collect();
-        let is_stuck = |socket: &mut Socket| {
-            before.find(socket.local, socket.peer).is_some_and(Socket::is_stuck)
+        // Another socket may have the same ends by now.
+        let now_of = |told: &Socket| {
+            let now = before.find(told.local, told.peer).filter(|now| now.is_stuck());
+            now.filter(|now| now.inode == told.inode)
         };
-        let ended: Vec<Socket> = self.told.extract_if(.., |socket| !is_stuck(socket)).collect();
+        let is_left = |told: &mut Socket| {
+            now_of(told).is_some_and(|now| !now.is_in_use(policy.half_close_quiet))
+        };
+        let ended: Vec<Socket> = self.told.extract_if(.., |told| !is_left(told)).collect();
+        let in_use = ended.iter().filter(|socket| now_of(socket).is_some());
+        self.young.extend(in_use.map(|socket| (socket.local, socket.peer)));
         let stuck = before.stuck_before().count();
-        self.again = now.after(self.pause(least, stuck));
+        self.again = now.after(self.pause(policy.min_hold, stuck));
         if !old.is_empty() || !ended.is_empty() {
             notices.make_room();
         }
@@ -246,6 +262,38 @@ impl Live {
             session.sink.event_before(EventKind::Ended, &socket, now)?;
         }
         self.announce(session, old, now)
+    }
+
+    /// Tells whether packets were lost that may have been a FIN.
+    fn has_lost(&self, session: &Session) -> bool {
+        session.point().facts().drops() > 0
+    }
+
+    /// Has connections looked at whose socket a list has in CLOSE-WAIT, though their packets show no FIN.
+    fn watch_open(&mut self, session: &mut Session, list: &SocketList) {
+        if !self.has_lost(session) {
+            return;
+        }
+        for socket in list.stuck_before() {
+            let (key, _) = FlowKey::new(socket.local, socket.peer);
+            let hash = session.decoder.hash_of(&key);
+            let mut flows = session.point().shards.flows_of(hash, &key);
+            let open = flows.find(|flow| flow.ending() == Ending::Open).map(|flow| flow.id());
+            drop(flows);
+            if let Some(id) = open {
+                self.suspects.watch_open(hash, key, id);
+                session.held.insert(id);
+            }
+        }
+    }
+
+    /// In the end: connections that are open as far as packets tell wait for the kernel's last word, where some were lost.
+    fn ask_about_open(&mut self, session: &mut Session) {
+        if self.has_lost(session)
+            && let Some(list) = self.ask(&[])
+        {
+            self.watch_open(session, &list);
+        }
     }
 
     /// Tells sockets that were stuck before the capture.
@@ -388,11 +436,12 @@ fn report(
     let Snapshot { mut totals, mut rows, before, .. } = snapshot;
     totals.is_listed = sockets.is_some();
     rows.retain(|judged| judged.judgement.is_notable());
+    // As they are now: they have been held longer since.
+    totals.stuck_before = 0;
     for judged in &rows {
         session.sink.row(&as_row(judged, &totals.files, sockets, &session.named))?;
     }
     for socket in &before {
-        // As it is now: it has been held longer since.
         let now = sockets.and_then(|now| now.find(socket.local, socket.peer));
         if let Some(socket) = now.filter(|socket| socket.is_stuck()) {
             totals.stuck_before += 1;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::owner::{Socket, SocketList};
 use crate::run::session::Session;
 use crate::run::sights::learn_others;
-use crate::run::word::closed_last;
+use crate::run::word::{closed_last, is_of_local, verdict_of};
 use crate::summary::closes::Closes;
 use crate::summary::gauges::{Gauges, UNKNOWN, Unfinished};
 use crate::summary::{Judged, Totals};
@@ -37,8 +37,12 @@ impl Snapshot {
         let mut totals = session.totals.clone();
         point.add_to(&mut totals);
         let before = session.plan.sockets.iter().flat_map(SocketList::stuck_before);
-        let least = session.policy().min_hold;
-        let before: Vec<Socket> = before.filter(|it| it.is_stuck_for(least)).cloned().collect();
+        let policy = session.policy();
+        let before = before.filter(|it| is_of_local(it, policy));
+        let of_local: Vec<Socket> = before.cloned().collect();
+        of_local.iter().for_each(|it| totals.count_before(verdict_of(it, policy)));
+        let is_left = |it: &Socket| verdict_of(it, policy) == Verdict::Leak;
+        let before: Vec<Socket> = of_local.into_iter().filter(is_left).collect();
         let gauges = Gauges {
             packets: point.facts().packets(),
             segments: point.facts().segments(),

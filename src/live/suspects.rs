@@ -18,7 +18,7 @@ use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
 use crate::run::sights::learn_others;
-use crate::run::word::{Made, held_after_all, may_be_passed_on, word};
+use crate::run::word::{Made, held_after_all, may_be_asked, may_be_passed_on, word};
 use crate::summary::gauges::Changes;
 use crate::summary::growth::{Grown, Outlook};
 use crate::summary::{EventKind, Judged};
@@ -189,6 +189,12 @@ impl Suspects {
         self.watched.extend(fins.map(|(hash, key)| (key, hash)));
     }
 
+    /// Has a flow checked that is open as far as packets tell, and that the kernel has in CLOSE-WAIT.
+    pub fn watch_open(&mut self, hash: u64, key: FlowKey, flow: FlowId) {
+        self.watched.insert(key, hash);
+        self.known.entry(flow).or_insert(Standing::Held);
+    }
+
     /// Flows that packets ended, and that the kernel has in CLOSE-WAIT or is asked about.
     pub fn held(&self) -> impl Iterator<Item = FlowId> {
         let is_held = |standing: &Standing| {
@@ -338,7 +344,10 @@ impl Suspects {
     /// has all flows checked: a question on each answer would have that done a hundred times a second.
     fn ask_about(&mut self, flows: Vec<Judged>, orders: &Orders, events: &mut Vec<LiveEvent>) {
         let now = orders.facts.end();
-        let is_suspect = |judged: &Judged| judged.judgement.finding || has_ended(judged);
+        let can_be_asked = self.setup.kernel.is_some();
+        let is_suspect = |judged: &Judged| {
+            judged.judgement.finding || has_ended(judged) || can_be_asked && may_be_asked(judged)
+        };
         let suspects: Vec<Judged> = flows.into_iter().filter(is_suspect).collect();
         if let Some(kernel) = &mut self.setup.kernel {
             let is_idle = suspects.is_empty() && !kernel.is_due(now);
@@ -359,7 +368,7 @@ impl Suspects {
         }
         for judged in suspects {
             let announced = self.is_announced(&judged);
-            if has_ended(&judged) {
+            if is_only_the_kernels(&judged) {
                 self.known.remove(&judged.id());
                 events.extend(self.insist(judged, None, announced, &orders.policy));
             } else {
@@ -370,7 +379,7 @@ impl Suspects {
 
     fn asked(&mut self, judged: &Judged) {
         let announced = self.is_announced(judged);
-        let standing = match has_ended(judged) {
+        let standing = match is_only_the_kernels(judged) {
             true => Standing::Ending { announced },
             false => Standing::Asked { announced },
         };
@@ -443,6 +452,11 @@ impl Suspects {
             return None;
         }
         let Some(held) = held.filter(|held| held.finding) else {
+            let at = judged.end;
+            // By now packets may tell: then it is asked about as any other.
+            let standing =
+                if may_be_asked(&judged) { Standing::Denied { at } } else { Standing::Held };
+            self.known.extend((!has_ended(&judged)).then_some((judged.id(), standing)));
             return announced.then(|| self.end(judged));
         };
         self.known.insert(judged.id(), Standing::Insisted { at: judged.end });
@@ -479,6 +493,11 @@ fn is_half_closed(flow: &Flow) -> bool {
 fn is_used(flow: &Flow) -> bool {
     let fin = [Side::A, Side::B].into_iter().find_map(|by| Some((by.other(), flow.fin(by)?)));
     fin.is_some_and(|(holder, fin)| flow.payload_after(holder, fin.end).is_some())
+}
+
+/// Do packets tell no finding, so that only the kernel can?
+fn is_only_the_kernels(judged: &Judged) -> bool {
+    has_ended(judged) || !judged.judgement.finding
 }
 
 fn has_ended(judged: &Judged) -> bool {

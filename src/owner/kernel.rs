@@ -203,11 +203,16 @@ pub fn is_there(pid: i32) -> bool {
     fs::exists(format!("/proc/{pid}")).unwrap_or(false)
 }
 
+/// Octets of a process's name, at most (`TASK_COMM_LEN`, less its end).
+const COMM: usize = 15;
+
 fn command(pid: i32) -> String {
     let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let name = name.trim_ascii_end();
     // A process can call itself anything, and the kernel cuts it within a character.
-    let name = String::from_utf8_lossy(&name);
-    printable(name.trim_end().trim_end_matches(char::REPLACEMENT_CHARACTER))
+    let cut = std::str::from_utf8(name).err().filter(|cut| cut.error_len().is_none());
+    let end = cut.filter(|_| name.len() == COMM).map_or(name.len(), |cut| cut.valid_up_to());
+    printable(&String::from_utf8_lossy(&name[..end]))
 }
 
 impl Namespace {

@@ -128,6 +128,12 @@ impl Socket {
         self.is_stuck() && self.held_for().is_none_or(|held| held >= least)
     }
 
+    /// In CLOSE-WAIT, and its program still sends: it did less than `quiet` ago, as far as is known.
+    #[must_use]
+    pub fn is_in_use(&self, quiet: TimeDelta) -> bool {
+        self.is_stuck() && self.silence.is_some_and(|silence| silence.is_in_use(quiet))
+    }
+
     /// The time for which it has been in CLOSE-WAIT, at least.
     #[must_use]
     pub fn held_for(&self) -> Option<TimeDelta> {
@@ -297,8 +303,8 @@ impl SocketList {
         self.find(local, peer).is_some_and(Socket::is_stuck)
     }
 
-    /// Becomes a list of the same host that was made so much later. Only what stood in CLOSE-WAIT in both can have been
-    /// stuck before a capture that began with the first; and it was for all the time between them.
+    /// Becomes a list of the same host that was made so much later. Only a socket that stood in CLOSE-WAIT in both can have
+    /// been stuck before a capture that began with the first; and it was for all the time between them.
     pub fn renew(&mut self, mut later: SocketList, after: TimeDelta) {
         for socket in later.sockets.iter_mut().filter(|socket| socket.is_stuck()) {
             let before = self.find(socket.local, socket.peer);
@@ -306,11 +312,16 @@ impl SocketList {
                 socket.silence = socket.silence.map(|now| now.since(before.silence, after));
             }
         }
-        let stuck = |ends: &(Endpoint, Endpoint)| self.is_stuck(ends.0, ends.1);
+        let is_same = |ends: &(Endpoint, Endpoint), index: &usize| {
+            let before = self.find(ends.0, ends.1).filter(|before| before.is_stuck());
+            let inode = later.sockets.get(*index).map(|socket| socket.inode);
+            before.map(|before| before.inode) == inode
+        };
         let seen = |ends: &(Endpoint, Endpoint)| {
             self.by_ends.get(ends).is_some_and(|index| self.captured.contains(index))
         };
-        let others = later.by_ends.iter().filter(|(ends, _)| !stuck(ends) || seen(ends));
+        let others = later.by_ends.iter();
+        let others = others.filter(|(ends, index)| !is_same(ends, index) || seen(ends));
         let captured = others.map(|(_, index)| *index).chain(later.captured.iter().copied());
         let captured = captured.collect();
         let mut were_stuck = std::mem::take(&mut self.were_stuck);
@@ -383,4 +394,35 @@ fn kernel_state(number: u8) -> Option<State> {
         11 => State::Closing,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stuck(inode: u64) -> SocketList {
+        let end = |last, port| Endpoint { ip: IpAddr::from([10, 0, 0, last]), port };
+        SocketList::new(vec![Socket {
+            local: end(1, 40_000),
+            peer: end(2, 3_306),
+            state: State::CloseWait,
+            is_assumed: false,
+            recv_q: None,
+            send_q: None,
+            inode,
+            holders: Vec::new(),
+            netns: None,
+            silence: None,
+            code: None,
+        }])
+    }
+
+    #[test]
+    fn another_socket_with_the_same_ends_was_not_stuck_before() {
+        for (inode, is_before) in [(7, true), (8, false)] {
+            let mut list = stuck(7);
+            list.renew(stuck(inode), TimeDelta::seconds(1));
+            assert_eq!(list.stuck_before().next().is_some(), is_before, "{inode}");
+        }
+    }
 }

@@ -18,6 +18,9 @@ pub struct Silence {
     pub last_data_sent: u32,
     /// This host sends keep-alives, as far as the list says: each answer is a segment that came.
     pub keep_alive: bool,
+    /// Data was sent in CLOSE-WAIT, as two lists together tell: the peer closed, and is still spoken to.
+    #[serde(default)]
+    pub is_used: bool,
 }
 
 /// Places of the three times in `struct tcp_info` (`include/uapi/linux/tcp.h`).
@@ -37,7 +40,7 @@ impl Silence {
             last_ack_recv: at(LAST_ACK_RECV)?,
             last_data_recv: at(LAST_DATA_RECV)?,
             last_data_sent: at(LAST_DATA_SENT)?,
-            keep_alive: false,
+            ..Silence::default()
         })
     }
 
@@ -48,12 +51,19 @@ impl Silence {
     }
 
     /// The times of a socket that was in CLOSE-WAIT before, and since: answers to keep-alives, which came later than the
-    /// FIN, do not count.
+    /// FIN, do not count. What was sent in that time was sent after the FIN.
     #[must_use]
     pub fn since(self, before: Option<Silence>, after: TimeDelta) -> Silence {
         let after = u32::try_from(after.num_milliseconds()).unwrap_or(0);
+        let is_used = before.is_some_and(|it| it.is_used) || self.last_data_sent < after;
         let before = before.map_or(0, |before| before.last_ack_recv).saturating_add(after);
-        Silence { last_ack_recv: self.last_ack_recv.max(before), ..self }
+        Silence { last_ack_recv: self.last_ack_recv.max(before), is_used, ..self }
+    }
+
+    /// Tells whether data was sent after the peer's FIN, the last of it less than `quiet` ago (RFC 9293, 3.6.1).
+    #[must_use]
+    pub fn is_in_use(self, quiet: TimeDelta) -> bool {
+        self.is_used && milliseconds(self.last_data_sent) < quiet
     }
 
     /// The time from the last use to the peer's FIN, at most; `None` where that is less than the time in
@@ -106,6 +116,18 @@ mod tests {
         };
         assert_eq!(held(Some(early), 7_000), 11_000);
         assert_eq!((held(None, 7_000), held(None, -1)), (7_000, 100));
+    }
+
+    #[test]
+    fn what_is_sent_between_two_lists_is_sent_after_the_fin() {
+        let sent = |ago| Silence { last_data_sent: ago, ..Silence::default() };
+        let [quiet, after] = [30, 7].map(TimeDelta::seconds);
+        assert!(!sent(100).is_in_use(quiet), "one list tells no order");
+        let used = sent(100).since(Some(sent(100)), after);
+        assert!(used.is_in_use(quiet));
+        assert!(!sent(7_100).since(Some(sent(100)), after).is_in_use(quiet), "not since");
+        assert!(sent(20_000).since(Some(used), after).is_in_use(quiet), "known from before");
+        assert!(!sent(30_000).since(Some(used), after).is_in_use(quiet), "quiet by now");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::share::Share;
 use super::sights::{Sights, join_legs, learn_others, may_be_leg};
 pub use super::stopped::Stopped;
 use super::told::Told;
-use super::word::{Made, change, closed_last, heard, is_asked_for, mark};
+use super::word::{Made, change, closed_last, heard, mark, stuck_before};
 use super::{Paths, Plan};
 use crate::attach::conversations::Wanted;
 use crate::attach::registry::Content;
@@ -28,7 +28,7 @@ use crate::table::MAX_FLOWS;
 use crate::tcp::flow::FlowId;
 use crate::tcp::segment::Segment;
 use crate::tcp::side::Side;
-use crate::verdict::{Policy, Standing};
+use crate::verdict::{Policy, Standing, Verdict};
 
 /// Rows that are printed before their memory is given back.
 const FREE_EVERY: usize = 65_536;
@@ -41,7 +41,7 @@ const MOST_LEGS: usize = 32_768;
 pub struct Session<'a> {
     pub(crate) plan: Plan,
     policy: Arc<Policy>,
-    decoder: Decoder,
+    pub(crate) decoder: Decoder,
     /// Processes that the captures name.
     pub(crate) named: Told,
     pub(crate) sink: &'a mut dyn Sink,
@@ -588,10 +588,11 @@ impl<'a> Session<'a> {
         self.totals.stuck_otherwise =
             self.plan.sockets.as_ref().map_or(0, SocketList::stuck_otherwise);
         let Plan { sockets, filter, policy, .. } = &mut self.plan;
-        let sockets = sockets.iter().flat_map(SocketList::stuck_before);
-        for socket in sockets.filter(|it| is_asked_for(it, policy, filter.as_mut())) {
-            self.totals.stuck_before += 1;
-            self.sink.stuck_before(socket)?;
+        for (socket, verdict) in stuck_before(sockets.as_ref(), policy, filter.as_mut()) {
+            self.totals.count_before(verdict);
+            if verdict == Verdict::Leak {
+                self.sink.stuck_before(socket)?;
+            }
         }
         self.sink.end(&self.totals)?;
         Ok(self.totals.findings())

@@ -14,6 +14,7 @@ use crate::summary::Judged;
 use crate::tcp::flow::Noted;
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
+use crate::verdict::local::Local;
 use crate::verdict::{Close, Doubt, Judgement, Policy, Reason, Standing, Verdict};
 
 /// The moment of a list of sockets.
@@ -138,16 +139,20 @@ pub fn held_after_all(
     let judges = |side: &Side| judged.judgement.local.judges(*side);
     let is_held = |side: &Side| is_stuck(side) && judges(side);
     let holder = match made {
-        Made::Now => judged.may_hold().find(is_held),
-        // The peer may have closed when the capture was over. Who sent a FIN has closed.
-        Made::Sometime => {
+        Made::Now if judged.judgement.verdict != Verdict::Open => judged.may_hold().find(is_held),
+        // The peer may have closed when the capture was over, or where it lost packets. Who sent a FIN has closed.
+        _ => {
             let owes = |side: &Side| judged.flow.fin(*side).is_none() && is_held(side);
             [Side::A, Side::B].into_iter().find(owes)
         }
     }?;
     let fin = judged.flow.fin(holder.other());
     let from = fin.map(|fin| fin.acked.unwrap_or(fin.place).time);
-    let held = from.and_then(|from| judged.end.since(from)).map(TimeDelta::nanoseconds);
+    let held = match (from, made) {
+        // The kernel knows since when, where no packet does.
+        (None, Made::Now) => socket_of(judged, holder, sockets).and_then(Socket::held_for),
+        _ => from.and_then(|from| judged.end.since(from)).map(TimeDelta::nanoseconds),
+    };
     let is_long = match (made, held) {
         (Made::Sometime, None) => true,
         _ => held >= Some(policy.min_hold),
@@ -158,6 +163,15 @@ pub fn held_after_all(
     Some(held.doubted(Doubt::ListedUnsure, is_unsure, policy.certain))
 }
 
+/// Tells whether packets leave it open who holds a flow with one FIN, and the kernel would know.
+pub fn may_be_asked(judged: &Judged) -> bool {
+    let Judgement { close, verdict, holder, local, .. } = judged.judgement;
+    let is_untold = matches!(verdict, Verdict::Unknown(_) | Verdict::FinUnacked);
+    let is_local = holder.is_some_and(|holder| local.judges(holder)) && local != Local::Neither;
+    let is_half_closed = close == Close::HalfClosed && !judged.flow.is_superseded();
+    is_untold && is_half_closed && is_local && may_be_held(judged, Made::Now)
+}
+
 /// Can the socket of a flow be in CLOSE-WAIT, whatever its packets say? By a saved list, the socket of one
 /// that was seen to end is rather a later connection's.
 fn may_be_held(judged: &Judged, made: Made) -> bool {
@@ -165,7 +179,7 @@ fn may_be_held(judged: &Judged, made: Made) -> bool {
         (Verdict::Unknown(reason), _) => !matches!(reason, Reason::Itself | Reason::Ambiguous),
         (Verdict::FinUnacked, _) => true,
         (Verdict::Closed | Verdict::Reset, Made::Now) => true,
-        (Verdict::Open, Made::Sometime) => true,
+        (Verdict::Open, _) => true,
         (Verdict::Closed, Made::Sometime) => judged.judgement.doubts.contains(&Doubt::FinImplied),
         _ => false,
     }
@@ -207,12 +221,41 @@ pub fn mark(judged: &Judged, sockets: &mut SocketList) {
     }
 }
 
+/// Sockets in CLOSE-WAIT that the capture does not show, of those that were asked for, each with its verdict.
+pub fn stuck_before<'s>(
+    sockets: Option<&'s SocketList>,
+    policy: &Policy,
+    mut filter: Option<&mut Filter>,
+) -> Vec<(&'s Socket, Verdict)> {
+    let stuck = sockets.into_iter().flat_map(SocketList::stuck_before);
+    let asked_for = stuck.filter(|socket| is_asked_for(socket, policy, filter.as_deref_mut()));
+    asked_for.map(|socket| (socket, verdict_of(socket, policy))).collect()
+}
+
 /// Tells whether a socket that the capture does not show is one of those that were asked for: of the local side, and
 /// between ends whose packets the filter would let pass.
-pub fn is_asked_for(socket: &Socket, policy: &Policy, filter: Option<&mut Filter>) -> bool {
+fn is_asked_for(socket: &Socket, policy: &Policy, filter: Option<&mut Filter>) -> bool {
     let Socket { local, peer, .. } = *socket;
-    let has_name = [local, peer].iter().any(|end| is_stand_in(end.ip));
-    let is_local = policy.local.as_ref().is_none_or(|set| set.contains(local));
-    socket.is_stuck_for(policy.min_hold)
-        && (has_name || is_local && filter.is_none_or(|filter| filter.matches_between(local, peer)))
+    is_of_local(socket, policy)
+        && (is_named(socket) || filter.is_none_or(|filter| filter.matches_between(local, peer)))
+}
+
+/// Is a socket of the local side? A name may stand for any address.
+pub fn is_of_local(socket: &Socket, policy: &Policy) -> bool {
+    is_named(socket) || policy.local.as_ref().is_none_or(|set| set.contains(socket.local))
+}
+
+fn is_named(socket: &Socket) -> bool {
+    [socket.local, socket.peer].iter().any(|end| is_stand_in(end.ip))
+}
+
+/// Tells how a socket in CLOSE-WAIT that the capture does not show is judged: as a connection in it would be.
+pub fn verdict_of(socket: &Socket, policy: &Policy) -> Verdict {
+    if socket.is_in_use(policy.half_close_quiet) {
+        Verdict::HalfClosed
+    } else if socket.is_stuck_for(policy.min_hold) {
+        Verdict::Leak
+    } else {
+        Verdict::Pending
+    }
 }

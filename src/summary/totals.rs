@@ -19,6 +19,8 @@ pub struct Totals {
     pub tally: Tally,
     /// Sockets stuck before the capture: findings, too.
     pub stuck_before: u64,
+    /// Others in CLOSE-WAIT since before it, of which nobody knows that it is for as long as `--min-hold`.
+    pub pending_before: u64,
     /// A list of sockets was there: what was stuck before the capture would show.
     pub is_listed: bool,
     /// Sockets among them with the ends of a connection of the capture, which it did not leave in CLOSE-WAIT.
@@ -245,6 +247,12 @@ impl Totals {
         *self.skipped.entry(reason).or_default() += 1;
     }
 
+    /// Counts a socket that was in CLOSE-WAIT before the capture.
+    pub fn count_before(&mut self, verdict: Verdict) {
+        self.stuck_before += u64::from(verdict == Verdict::Leak);
+        self.pending_before += u64::from(verdict == Verdict::Pending);
+    }
+
     /// Flows with a finding, and sockets stuck before the capture.
     pub fn findings(&self) -> u64 {
         self.tally.findings + self.stuck_before
@@ -291,6 +299,7 @@ impl Totals {
             pending,
             descriptors: tally.findings.saturating_sub(leaks),
             before_capture: self.stuck_before,
+            pending_before: self.pending_before,
             elsewhere: tally.elsewhere,
             not_judged: tally.not_judged(),
             one_sided: tally.one_sided,
@@ -337,6 +346,8 @@ pub struct Headline {
     pub descriptors: u64,
     /// Sockets in CLOSE-WAIT since before the capture.
     pub before_capture: u64,
+    /// Others of which nobody knows that it is for as long as `--min-hold`.
+    pub pending_before: u64,
     /// In CLOSE-WAIT at an end that is not local.
     pub elsewhere: u64,
     /// Connections of which it cannot be told.

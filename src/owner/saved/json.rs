@@ -169,6 +169,7 @@ fn silence(value: &Value) -> Option<Silence> {
         last_data_recv: at("last_data_recv_s")?,
         last_data_sent: at("last_data_sent_s")?,
         keep_alive: value["keep_alive"] == true,
+        ..Silence::default()
     })
 }
 

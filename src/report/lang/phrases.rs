@@ -74,6 +74,7 @@ phrases! {
     some_hidden(n): "{n} with doubts are not counted (--certain)" => "{n} 条存疑，未计入（--certain）";
     by_the_list(sockets): "{sockets} in CLOSE-WAIT by the list, not by the capture" => "列表中有 {sockets}处于 CLOSE-WAIT，抓包里看不到";
     more_by_the_list(n): "{n} more by the list, not by the capture" => "列表中另有 {n} 个，抓包里看不到";
+    pending_before(n): "{n} in CLOSE-WAIT since before it, not known to be held for --min-hold" => "{n} 个在抓包之前就处于 CLOSE-WAIT，尚不知是否已达 --min-hold";
     more_before(n): "{n} more since before the capture" => "另有 {n} 个在抓包开始之前就已如此";
     elsewhere(n): "{n} in CLOSE-WAIT at ends that are not local" => "{n} 条在非本端的一侧处于 CLOSE-WAIT";
     other_side(n): "{n} at the other side (peer-holds)" => "{n} 条由对端持有";

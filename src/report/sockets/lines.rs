@@ -52,7 +52,7 @@ struct InfoLine {
 
 impl From<Silence> for InfoLine {
     fn from(silence: Silence) -> InfoLine {
-        let Silence { last_ack_recv, last_data_recv, last_data_sent, keep_alive } = silence;
+        let Silence { last_ack_recv, last_data_recv, last_data_sent, keep_alive, .. } = silence;
         let [last_ack_recv_s, last_data_recv_s, last_data_sent_s] =
             [last_ack_recv, last_data_recv, last_data_sent].map(|ms| f64::from(ms) / 1e3);
         InfoLine { last_ack_recv_s, last_data_recv_s, last_data_sent_s, keep_alive }

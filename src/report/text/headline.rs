@@ -163,6 +163,7 @@ fn besides(totals: &Totals, now: Headline, lang: Lang) -> Vec<String> {
         (now.pending, lang.pending(thousands(now.pending))),
         (now.hidden, hidden),
         (before, more_stuck_besides(totals, before, lang)),
+        (now.pending_before, lang.pending_before(thousands(now.pending_before))),
         (now.elsewhere, lang.elsewhere(thousands(now.elsewhere))),
         (waiting, lang.other_side(thousands(waiting))),
         (now.not_judged, lang.not_judged(thousands(now.not_judged))),

@@ -15,9 +15,14 @@ pub fn head(app: &App, area: Rect, buffer: &mut Buffer) {
     pen.styled(&format!("  {}", clock(app)), pen::BOLD);
     pen.plain(&format!("{}  ", state(app)));
     let (text, style) = numbers(app);
-    let is_long = text.chars().count() > usize::from(area.width / 5 * 3);
-    let text = if is_long { text.split(" of ").next().unwrap_or_default() } else { &text };
+    let text = fitting(&text, usize::from(area.width / 5 * 3));
     pen::right(buffer, area, &format!("  {text}"), style);
+}
+
+/// Leaves of a sentence for which there is no room what is one, too: no number stands without its word.
+fn fitting(text: &str, room: usize) -> &str {
+    let end = text.find([',', ':']).into_iter().chain(text.find(" of ")).min();
+    end.filter(|_| text.chars().count() > room).map_or(text, |end| &text[..end])
 }
 
 fn clock(app: &App) -> String {
@@ -104,5 +109,21 @@ fn keys(app: &App, pen: &mut Pen) {
         }
         pen.styled(key, pen::BOLD);
         pen.plain(&format!(" {does}  "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_stands_without_its_word() {
+        for whole in [
+            "3 in CLOSE-WAIT: 0 of 0 connections, 3 from before",
+            "3 in CLOSE-WAIT of 4 connections, 1 pending",
+            "3 in CLOSE-WAIT, 2 dropped",
+        ] {
+            assert_eq!((fitting(whole, 20), fitting(whole, 80)), ("3 in CLOSE-WAIT", whole));
+        }
     }
 }

@@ -1,0 +1,128 @@
+//! `closewait live` where packets do not tell: sockets that were in CLOSE-WAIT before the first of them, and those
+//! whose FIN was not captured. The kernel tells then.
+#![cfg(feature = "libpcap")]
+
+mod common;
+#[path = "common/live.rs"]
+mod watcher;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::thread::{sleep, spawn};
+use std::time::{Duration, Instant};
+
+use common::is_root;
+use serde_json::Value;
+use watcher::{Server, Watcher, port_of, signal};
+
+fn port(stream: &TcpStream) -> u64 {
+    u64::from(stream.local_addr().expect("an address").port())
+}
+
+fn headline(report: &[Value]) -> &Value {
+    &report.last().expect("a summary")["headline"]
+}
+
+/// Its peer has closed, and reads on: legal use (RFC 9293, 3.6.1), whenever somebody begins to look.
+#[test]
+fn a_half_close_in_use_since_before_is_no_finding() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let (mut client, mut served) = server.connected();
+    served.shutdown(Shutdown::Write).expect("open");
+    spawn(move || while served.read(&mut [0; 64]).is_ok_and(|n| n > 0) {});
+    let mut speaking = client.try_clone().expect("a descriptor");
+    let until = Instant::now() + Duration::from_secs(5);
+    let speaker = spawn(move || {
+        while Instant::now() < until {
+            speaking.write_all(b"data").expect("somebody reads");
+            sleep(Duration::from_millis(100));
+        }
+    });
+    sleep(Duration::from_millis(500));
+    let watcher = Watcher::start(server.port(), &["--min-hold", "1s"]);
+    speaker.join().expect("it ends");
+    let (report, status) = watcher.stop();
+    assert_eq!(status, Some(0), "{report:#?}");
+    assert!(report.iter().all(|line| line["finding"] != true), "{report:#?}");
+    client.write_all(b"x").expect("open");
+}
+
+#[test]
+fn what_is_stuck_but_not_for_long_is_said() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let _client = server.left_behind();
+    let (report, status) = Watcher::start(server.port(), &["--min-hold", "60s"]).stop();
+    assert_eq!(status, Some(0), "{report:#?}");
+    assert_eq!(headline(&report)["pending_before"], 1, "{report:#?}");
+}
+
+#[test]
+fn only_what_is_local_is_told_of_what_was_stuck_before() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let _client = server.left_behind();
+    sleep(Duration::from_millis(600));
+    let watcher = Watcher::start(server.port(), &["--local", "10.0.0.0/8"]);
+    sleep(Duration::from_secs(1));
+    let (report, status) = watcher.stop();
+    assert_eq!((report.len(), status), (1, Some(0)), "no event, and no finding: {report:#?}");
+}
+
+/// A filter leaves out all that the holder says.
+#[test]
+fn a_finding_that_only_the_kernel_knows_is_told_at_once() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let expression = format!("src port {}", server.port());
+    let begin = ["live", "-i", "lo", "--format", "jsonl", "--min-hold", "500ms", "--", &expression];
+    let mut watcher = Watcher::with(&begin);
+    let client = server.left_behind();
+    let event = watcher.line();
+    assert_eq!((&event["event"], port_of(&event)), (&"close-wait".into(), port(&client)));
+    assert_eq!(event["notes"], serde_json::json!(["kernel-holds"]), "{event}");
+    assert_eq!(event["process"]["pid"], std::process::id(), "{event}");
+    let (report, status) = watcher.stop();
+    assert_eq!((headline(&report)["certain"].as_u64(), status), (Some(1), Some(1)), "{report:#?}");
+}
+
+/// The capture's ring was full when the FINs came.
+#[test]
+fn a_fin_that_was_lost_hides_no_finding() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let watcher = Watcher::start(server.port(), &["-B", "1"]);
+    let (clients, served): (Vec<_>, Vec<_>) = (0..5).map(|_| server.connected()).unzip();
+    let (mut busy, mut sink) = server.connected();
+    sleep(Duration::from_secs(1));
+    signal("-STOP", watcher.child.id());
+    let reader = spawn(move || while sink.read(&mut [0; 65_536]).is_ok_and(|n| n > 0) {});
+    let block = vec![0; 1_000];
+    (0..20_000).for_each(|_| busy.write_all(&block).expect("somebody reads"));
+    drop(served);
+    sleep(Duration::from_millis(300));
+    signal("-CONT", watcher.child.id());
+    sleep(Duration::from_millis(1_500));
+    let (report, status) = watcher.stop();
+    let drops = &report.last().expect("a summary")["captures"][0]["drops"];
+    assert!(drops.as_u64() > Some(0), "{report:#?}");
+    let is_leak = |line: &&Value| line["type"] == "flow" && line["verdict"] == "leak";
+    let mut held: Vec<u64> = report.iter().filter(is_leak).map(port_of).collect();
+    held.sort_unstable();
+    let mut expected: Vec<u64> = clients.iter().map(port).collect();
+    expected.sort_unstable();
+    assert_eq!((held, status), (expected, Some(1)));
+    drop(busy);
+    reader.join().expect("it ends");
+}
