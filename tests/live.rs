@@ -100,6 +100,7 @@ fn what_was_stuck_before_is_told_to_its_end() {
     let event = watcher.line();
     assert_eq!((&event["event"], &event["before_capture"]), (&"ended".into(), &true.into()));
     assert_eq!((&event["verdict"], &event["finding"]), (&"unknown".into(), &false.into()));
+    assert_eq!(event["kernel"]["confirmed"], false, "{event}");
     let (report, status) = watcher.stop();
     assert_eq!(status, Some(0), "{report:#?}");
 }

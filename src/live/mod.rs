@@ -44,6 +44,7 @@ use crate::summary::gauges::Gauges;
 use crate::summary::{EventKind, Judged, Owner, Row, Sink};
 use crate::tcp::flow::Ending;
 use crate::tcp::segment::{End, Endpoint, FlowKey};
+use crate::tcp::state::State;
 use crate::verdict::{Policy, Verdict};
 use kernel::Kernel;
 use parties::Of;
@@ -249,8 +250,11 @@ impl Live {
         let is_left = |told: &mut Socket| {
             now_of(told).is_some_and(|now| !now.is_in_use(policy.half_close_quiet))
         };
-        let ended: Vec<Socket> = self.told.extract_if(.., |told| !is_left(told)).collect();
-        let in_use = ended.iter().filter(|socket| now_of(socket).is_some());
+        let ended = self.told.extract_if(.., |told| !is_left(told));
+        let ended: Vec<Socket> = ended
+            .map(|told| now_of(&told).cloned().unwrap_or(Socket { state: State::Closed, ..told }))
+            .collect();
+        let in_use = ended.iter().filter(|socket| socket.is_stuck());
         self.young.extend(in_use.map(|socket| (socket.local, socket.peer)));
         let stuck = before.stuck_before().count();
         self.again = now.after(self.pause(policy.min_hold, stuck));

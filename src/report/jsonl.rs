@@ -67,6 +67,9 @@ impl<W: Write> Sink for Jsonl<W> {
         let stuck = FlowLine::before_capture(socket);
         let flow = match kind {
             EventKind::CloseWait => stuck,
+            EventKind::Ended if socket.is_stuck() => {
+                FlowLine { verdict: Verdict::HalfClosed.name(), finding: false, ..stuck }
+            }
             // How it ended, nobody saw.
             EventKind::Ended => FlowLine {
                 verdict: Verdict::Unknown(Reason::Lost).name(),

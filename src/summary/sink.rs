@@ -32,7 +32,7 @@ pub trait Sink {
     }
 
     /// Takes what has just been learnt of a socket that was in CLOSE-WAIT when a live capture began: that it is still,
-    /// or has been until not long ago.
+    /// or has been until not long ago. Where it still is as that ends, its program uses it.
     fn event_before(&mut self, _: EventKind, _: &Socket, _: Time) -> io::Result<()> {
         Ok(())
     }

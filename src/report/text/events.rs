@@ -75,7 +75,11 @@ impl<W: Write> Text<W> {
         let ends = [socket.local, socket.peer];
         let lang = self.look.screen.lang;
         if kind == EventKind::Ended {
-            let what = format!("{}  {}", lang.gone(), process(&Process::of(socket), lang));
+            let how = match socket.held_for() {
+                Some(held) => lang.ended_after(lang.name(Verdict::HalfClosed), duration(held)),
+                None => lang.gone(),
+            };
+            let what = format!("{how}  {}", process(&Process::of(socket), lang));
             return self.write_event_line(&at, kind, ends, &what);
         }
         let held = socket.held_for().map(|held| lang.held_bound(duration(held)));
