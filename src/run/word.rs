@@ -163,11 +163,11 @@ pub fn held_after_all(
     Some(held.doubted(Doubt::ListedUnsure, is_unsure, policy.certain))
 }
 
-/// Tells whether packets leave it open who holds a flow with one FIN, and the kernel would know.
+/// Tells whether packets leave it open what becomes of a flow with one FIN, and this host's kernel would know.
 pub fn may_be_asked(judged: &Judged) -> bool {
     let Judgement { close, verdict, holder, local, .. } = judged.judgement;
     let is_untold = matches!(verdict, Verdict::Unknown(_) | Verdict::FinUnacked);
-    let is_local = holder.is_some_and(|holder| local.judges(holder)) && local != Local::Neither;
+    let is_local = local == Local::Both || holder.is_some_and(|it| local == Local::Side(it));
     let is_half_closed = close == Close::HalfClosed && !judged.flow.is_superseded();
     is_untold && is_half_closed && is_local && may_be_held(judged, Made::Now)
 }
