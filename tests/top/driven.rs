@@ -217,7 +217,7 @@ fn what_is_chosen_is_written_and_copied() {
 /// However it ends, the terminal is as it was.
 #[test]
 fn a_signal_leaves_the_terminal_as_it_was() {
-    for signal in ["TERM", "INT", "HUP"] {
+    for signal in ["TERM", "INT", "HUP", "QUIT", "USR1"] {
         let Some(terminal) = Terminal::new(80, 24) else { return };
         terminal.run(&top(project(APP).to_str().expect("UTF-8")));
         terminal.until_whole("25 in CLOSE-WAIT");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use super::OTHERS;
 use super::deeds::Reader;
 use super::player::{Order, Player, Steps};
 use super::screen::Screen;
@@ -12,7 +13,7 @@ use super::show::{Deeds, Message, read_keys, show as show_app};
 use crate::capture::Error;
 use crate::capture::series::members;
 use crate::capture::stop::Stop;
-use crate::commands::signals::stop_at_signals;
+use crate::commands::signals::{stop_at, stop_at_signals};
 use crate::commands::top::{Files, TopCommand};
 use crate::commands::{Exit, complain};
 use crate::live::replay::{points_of, replay, until};
@@ -42,6 +43,7 @@ pub fn show(mut files: Files, zone: Zone) -> Result<Exit, String> {
     files.inputs = members(&files.inputs, &mut |error| complain(&error));
     let stop = Stop::default();
     stop_at_signals(&stop)?;
+    stop_at(&OTHERS, &stop)?;
     let title = title(&files);
     let setting = Setting { title, mode: Mode::Replay, zone, ..super::look() };
     let (to, messages) = channel();

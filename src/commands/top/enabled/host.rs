@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use ratatui_crossterm::crossterm::event::poll;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use super::OTHERS;
 use super::keeper::{Deed, Keeper};
 use super::screen::Screen;
 use super::show::{Deeds, Message, read_keys, show as show_app};
@@ -36,6 +37,7 @@ use crate::top::picture::{Camera, Picture};
 pub fn show(asked: LiveCommand) -> Result<Exit, String> {
     let stop = Arc::clone(&asked.wanted.stop);
     stop_at(&[SIGINT, SIGTERM, SIGHUP], &stop)?;
+    stop_at(&OTHERS, &stop)?;
     if let Some(user) = &asked.user {
         confine::find_user(user).map_err(|error| error.to_string())?;
     }

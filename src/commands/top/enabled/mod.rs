@@ -12,11 +12,15 @@ use std::env;
 use std::io::{self, IsTerminal};
 
 use anstream::ColorChoice;
+use signal_hook::consts::{SIGQUIT, SIGUSR1};
 
 use super::TopCommand;
 use crate::commands::{Exit, choice, complain};
 use crate::top::app::{Mode, Setting};
 use crate::units::Zone;
+
+/// Signals that end a program which does not handle them: its terminal would stay as a screen needs it.
+const OTHERS: [i32; 2] = [SIGQUIT, SIGUSR1];
 
 /// Keeps packets for a screen, until it is gone.
 pub fn keeper(asked: TopCommand) -> Exit {
