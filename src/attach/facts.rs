@@ -152,6 +152,22 @@ impl Facts {
         Facts { answered, in_transaction, ..self }
     }
 
+    /// Returns the reason why it cannot be told whether a transaction is open, where that matters and is so. Whoever took
+    /// its leave has none.
+    pub fn transaction_untold(&self) -> Option<&'static str> {
+        let is_told = self.in_transaction.is_some() || self.goodbye.is_some();
+        (self.protocol.transactions && !is_told).then(|| self.unread_because())
+    }
+
+    fn unread_because(&self) -> &'static str {
+        match (self.encrypted, self.compressed, self.truncated) {
+            (true, ..) => "encrypted",
+            (_, true, _) => "compressed",
+            (.., true) => "cut or lost",
+            _ => "not seen",
+        }
+    }
+
     /// Returns whether the server owed an answer when it closed.
     pub fn is_owed(&self) -> bool {
         self.late.unwrap_or(self.answered == Some(false))

@@ -250,8 +250,8 @@ fn lasting(end: Endpoint, is_service: bool) -> String {
 
 /// Open connections, or attempts, at least one.
 fn expect_open(table: &mut Table, collected: &Collected) {
-    let verdict = match collected.tally.of(Verdict::Open) {
-        0 => Verdict::Attempt,
+    let verdict = match collected.tally.not_closed {
+        [0, _] => Verdict::Attempt,
         _ => Verdict::Open,
     };
     table[verdict.name()] = limit("min", 1);

@@ -8,6 +8,7 @@ pub mod baseline;
 pub mod bless;
 pub mod file;
 mod findings;
+mod gate;
 mod keys;
 mod range;
 pub mod reported;
@@ -23,6 +24,7 @@ use crate::summary::seen::{Collected, Seen};
 use crate::units::duration;
 use crate::verdict::Verdict;
 pub use findings::Wanted;
+pub use gate::is_nothing_judged;
 pub use range::Range;
 pub use violation::{Exception, Key, Violation};
 
@@ -157,37 +159,6 @@ impl Case<'_> {
         }
     }
 
-    /// Requires that something was judged. If no peer closed anything, no CLOSE-WAIT can be: that nothing
-    /// was found says nothing.
-    fn judged(&mut self) {
-        if self.collected.tally.is_of_others() {
-            let why = "none: `local` names no end of any connection";
-            let expected = "a connection with a local end";
-            self.broken.push(Violation::new(Key::Judged, expected, why, Vec::new()));
-            return;
-        }
-        let tally = &self.collected.tally;
-        let is_open = tally.of(Verdict::Open) > 0;
-        if !is_nothing_judged(self.collected) || self.expectation.allows(is_open) {
-            return;
-        }
-        let busy = self.those(|seen| seen.said.in_transaction && seen.is_kept());
-        let words = match tally.of(Verdict::Open) {
-            0 => format!("{} attempts and no connection", tally.flows),
-            open => format!(
-                "none: {open} open{}; the peer's timeout lies after the capture \
-                 (shorten it, or expect transactions_open = 0, open_idle or open)",
-                if busy.is_empty() {
-                    String::new()
-                } else {
-                    format!(", {} in a transaction", busy.len())
-                }
-            ),
-        };
-        let expected = "a connection that its peer closed";
-        self.broken.push(Violation::new(Key::Judged, expected, &words, busy));
-    }
-
     /// Counts of verdicts over the whole capture. Those that limits may differ for come after.
     fn verdicts(&mut self) {
         for (index, range) in self.expectation.verdicts.into_iter().enumerate() {
@@ -289,13 +260,6 @@ impl Case<'_> {
         }
     }
 
-    fn transactions_open(&mut self) {
-        if let Some(range) = self.expectation.transactions_open {
-            let found = self.those(|seen| seen.said.in_transaction && seen.is_kept());
-            self.count(Key::TransactionsOpen, range, found.len() as u64, found);
-        }
-    }
-
     fn count(&mut self, key: Key, range: Range<u64>, found: u64, flows: Vec<usize>) {
         if !range.holds(found) {
             let expected = range.text(|n| n.to_string());
@@ -342,14 +306,6 @@ impl Case<'_> {
     }
 }
 
-/// True if connections were left open, or only tried, and no peer closed any.
-#[must_use]
-pub fn is_nothing_judged(collected: &Collected) -> bool {
-    let tally = &collected.tally;
-    let is_left_open = tally.of(Verdict::Open) > 0 || tally.of(Verdict::Attempt) == tally.flows;
-    tally.flows > 0 && collected.closed_by_peer == 0 && is_left_open
-}
-
 /// The findings that no entry is paired with.
 fn left_over(found: &[usize], pairs: &[Option<usize>]) -> Vec<usize> {
     let all = found.iter().enumerate();
@@ -357,14 +313,6 @@ fn left_over(found: &[usize], pairs: &[Option<usize>]) -> Vec<usize> {
 }
 
 impl Expectation {
-    /// True if something is said of connections that are open at the end, or else of attempts.
-    #[must_use]
-    pub fn allows(&self, is_open: bool) -> bool {
-        let says = |verdict: Verdict| self.verdicts[verdict.index()].is_some();
-        let of_open = self.open_idle.is_some() || self.transactions_open.is_some();
-        says(Verdict::Open) || of_open || !is_open && says(Verdict::Attempt)
-    }
-
     /// The limits that hold for every peer without ones of its own. Where nothing is said of findings,
     /// there should be none; and what cannot be told is no pass.
     #[must_use]

@@ -92,6 +92,8 @@ pub enum Party {
 pub struct Said {
     /// True if a transaction was open when the peer closed.
     pub in_transaction: bool,
+    /// An error with the reason where a protocol has transactions, and it cannot be told whether one was open.
+    pub transaction: Option<Result<(), &'static str>>,
     /// Statements of the open transaction.
     pub statements: Vec<String>,
     /// The last statement, without its values unless they were asked for.
@@ -247,6 +249,10 @@ impl Said {
     fn new(facts: &Facts) -> Said {
         Said {
             in_transaction: facts.in_transaction == Some(true),
+            transaction: facts
+                .protocol
+                .transactions
+                .then(|| facts.transaction_untold().map_or(Ok(()), Err)),
             statements: facts.statements.iter().map(|text| printable(text)).collect(),
             last: facts.last_statement.as_deref().map(printable),
             code: code(&facts.tags).map(|code| printable(&code)),
@@ -325,10 +331,10 @@ pub struct Collected {
 }
 
 /// True if the side that is not judged closed it, or reset it before anybody closed it; without a local
-/// side, whoever did.
+/// side, whoever did. Others' connections have nobody whose closing could be judged.
 fn is_closed_by_peer(row: &Row) -> bool {
-    let flow = &row.judged.flow;
-    let is_peer = |side: Side| row.judged.judgement.local.judges(side.other());
+    let (flow, local) = (&row.judged.flow, row.judged.judgement.local);
+    let is_peer = |side: Side| local != Local::Neither && local.judges(side.other());
     match flow.first_fin() {
         Some((closer, _)) => is_peer(closer),
         None => {

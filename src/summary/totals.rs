@@ -80,6 +80,8 @@ pub struct Tally {
     pub elsewhere: u64,
     /// Flows neither of whose ends is the local one.
     pub foreign: u64,
+    /// Open flows and mere attempts among the others: nobody has closed these.
+    pub not_closed: [u64; 2],
     /// Flows with a FIN that does not count.
     pub fins_without_effect: u64,
     /// Open flows of which one side alone was captured.
@@ -188,6 +190,9 @@ impl Tally {
         change_if(&mut self.hidden, hidden);
         change_if(&mut self.elsewhere, elsewhere);
         change_if(&mut self.foreign, foreign);
+        let [open, attempts] = &mut self.not_closed;
+        change_if(open, !foreign && verdict == Verdict::Open);
+        change_if(attempts, !foreign && verdict == Verdict::Attempt);
         change_if(&mut self.fins_without_effect, standing.fin_without_effect);
         change_if(&mut self.one_sided, standing.one_sided);
         if let Verdict::Unknown(reason) = verdict {
@@ -200,10 +205,16 @@ impl Tally {
         self.verdicts[verdict.index()]
     }
 
-    /// Connections are open, and none was closed or reset: there is nothing that a side could have left.
+    /// Connections are open, and none was closed or reset: there is nothing that a side could have left. Those between
+    /// others show nothing of the local side.
     pub fn is_nobody_closing(&self) -> bool {
-        let open = self.of(Verdict::Open);
-        open > 0 && open + self.of(Verdict::Attempt) == self.flows
+        let [open, attempts] = self.not_closed;
+        open > 0 && open + attempts == self.own()
+    }
+
+    /// Connections that have a local end, as far as is known.
+    pub fn own(&self) -> u64 {
+        self.flows.saturating_sub(self.foreign)
     }
 
     /// `--local` names no end of any connection: nothing was judged.
@@ -227,6 +238,9 @@ impl AddAssign for Tally {
         self.elsewhere += more.elsewhere;
         self.foreign += more.foreign;
         self.fins_without_effect += more.fins_without_effect;
+        for (n, more) in self.not_closed.iter_mut().zip(more.not_closed) {
+            *n += more;
+        }
         self.one_sided += more.one_sided;
         self.in_transaction += more.in_transaction;
         for (n, more) in self.verdicts.iter_mut().zip(more.verdicts) {

@@ -97,6 +97,10 @@ fn main(
     } else if (Headline { one_sided: 0, ..now }).is_all_clear() && totals.tally.is_nobody_closing()
     {
         let open = still_open(totals, lang);
+        let of = match now.foreign {
+            0 => of,
+            _ => lang.own_of(thousands(totals.tally.own()), of),
+        };
         let why = match totals.tally.fins_without_effect {
             0 => lang.nobody_closed(of, open),
             _ => lang.no_fin_counts(of, open),
@@ -111,7 +115,8 @@ fn main(
 
 /// `6 open, 4 in a transaction`
 fn still_open(totals: &Totals, lang: Lang) -> String {
-    let open = thousands(totals.tally.of(Verdict::Open));
+    let [open, _] = totals.tally.not_closed;
+    let open = thousands(open);
     match totals.tally.in_transaction {
         0 => lang.still_open(open),
         n => lang.still_open_in_transaction(open, thousands(n)),

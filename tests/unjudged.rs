@@ -1,0 +1,112 @@
+//! What nobody could read, and what is somebody else's, is no pass.
+
+mod common;
+
+use common::talk::{CLIENT, SERVER, Talk};
+use common::wire::{MICROSECONDS, Record};
+use common::{Scratch, closewait, text};
+
+/// MySQL goes over to TLS.
+fn encrypted(client: u16) -> Talk {
+    let asks = [&0x0008_aa09_u32.to_le_bytes()[..], b"\0\0\0\x01\x2d", &[0; 23]].concat();
+    let talk = Talk::greeted(client, 3306).packet(CLIENT, 1, &asks);
+    let talk = talk.say(CLIENT, b"\x16\x03\x01\0\x05hello").say(SERVER, b"\x16\x03\x03\0\x05there");
+    talk.say(CLIENT, b"\x17\x03\x03\0\x04abcd").say(SERVER, b"\x17\x03\x03\0\x04efgh")
+}
+
+/// All of them in one capture, that goes on for a minute.
+fn together(talks: impl IntoIterator<Item = Talk>) -> Vec<Record> {
+    let mut records: Vec<Record> = talks.into_iter().flat_map(|talk| talk.records).collect();
+    records.sort_by_key(|record| record.nanos);
+    let end = records.last().map_or(0, |last| last.nanos) + 60_000_000_000;
+    records.push(Record::new(end, common::wire::arp()));
+    records
+}
+
+/// The status and the report of a command over these packets, with an expectation beside them.
+fn run(records: &[Record], expectation: &str, args: &[&str]) -> (Option<i32>, String) {
+    let scratch = Scratch::new();
+    if !expectation.is_empty() {
+        scratch.write("x.expect.toml", expectation.as_bytes());
+    }
+    let path = scratch.write("x.pcap", &MICROSECONDS.write(1, records));
+    let args: Vec<&str> = args.iter().map(|arg| if *arg == "X" { &path } else { *arg }).collect();
+    let output = closewait(&args);
+    let (out, err) = text(&output);
+    (output.status.code(), out + &err)
+}
+
+/// The first octets of each packet, as a snap length leaves them.
+fn cut(mut records: Vec<Record>, octets: usize) -> Vec<Record> {
+    records.iter_mut().for_each(|record| record.data.truncate(octets));
+    records
+}
+
+/// It passed: what is not known to be open was taken for closed.
+#[test]
+fn no_transaction_is_open_only_where_that_can_be_told() {
+    let begun = || Talk::logged_in(3306).ask("BEGIN", 3);
+    let mut midstream = Talk::logged_in(3306);
+    let told = midstream.records.len();
+    midstream = midstream.packet(CLIENT, 0, b"\x0e");
+    midstream.records.drain(..told);
+    let cases = [
+        (together([encrypted(40_000)]), "encrypted"),
+        (cut(together([begun()]), 60), "cut or lost"),
+        (together([midstream]), "cut or lost"),
+        (together([encrypted(40_000).wait(20).closed_by_server()]), "encrypted"),
+    ];
+    for (records, why) in cases {
+        let (status, out) =
+            run(&records, "transactions_open = 0\nleak = { max = 1 }", &["check", "X"]);
+        let words = format!(
+            "transactions_open: expected 0, found 0, and 1 connection of which it cannot be told ({why})"
+        );
+        assert!(status == Some(1) && out.contains(&words), "{out}");
+        let most = "transactions_open = { max = 1 }\nleak = { max = 1 }";
+        assert_eq!(run(&records, most, &["check", "X"]).0, Some(0), "it is one at most");
+    }
+    let (status, out) =
+        run(&together([begun(), encrypted(40_001)]), "transactions_open = 0", &["check", "X"]);
+    assert!(status == Some(1) && out.contains("transactions_open: expected 0, found 1\n"), "{out}");
+}
+
+/// That no transaction is expected says nothing of connections that have none.
+#[test]
+fn a_key_of_transactions_lets_pass_what_has_some() {
+    let open = together([Talk::with(8123).say(CLIENT, b"hello").say(SERVER, b"world")]);
+    let (status, out) = run(&open, "transactions_open = 0", &["check", "X"]);
+    let words = "judged: expected a connection that its peer closed, found none: 1 open; the peer's timeout \
+                 lies after the capture (shorten it, or expect open_idle or open)";
+    assert!(status == Some(1) && out.contains(words), "{out}");
+    let tried = {
+        let mut talk = Talk::with(8123);
+        talk.records.truncate(1);
+        together([talk])
+    };
+    for expected in ["transactions_open = 0", "open_idle = { idle = '1s' }"] {
+        let (status, out) = run(&tried, expected, &["check", "X"]);
+        assert!(status == Some(1) && out.contains("found 1 attempt and no connection"), "{out}");
+    }
+}
+
+/// A connection of another host, which its peer closed, was taken for the one that was judged.
+#[test]
+fn what_others_closed_judges_nobody() {
+    let open = Talk::between(40_001, 8123).say(CLIENT, b"hello");
+    let mut closed = Talk::between(40_000, 8123).say(CLIENT, b"hello").closed_by_server();
+    closed.send(CLIENT, common::talk::FIN | common::talk::ACK, b"");
+    closed.send(SERVER, common::talk::ACK, b"");
+    let records = together([open, closed]);
+    let local = ["--local", "172.18.0.5:40001"];
+    let (status, out) = run(&records, "", &[&["check", "X"], &local[..]].concat());
+    assert!(
+        status == Some(1) && out.contains("judged: expected a connection that its peer"),
+        "{out}"
+    );
+    let (_, out) = run(&records, "", &[&["X"], &local[..]].concat());
+    let words = "among 1 of 2 connections that --local names, but no FIN was seen, so nothing was judged: 1 open";
+    assert!(out.contains(words), "{out}");
+    let (_, out) = run(&records, "", &["X", "--local", "172.18.0.5:40000"]);
+    assert!(out.starts_with("No connection left in CLOSE-WAIT among 2 connections.\n"), "{out}");
+}
