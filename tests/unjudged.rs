@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::talk::{CLIENT, SERVER, Talk};
+use common::talk::{ACK, CLIENT, FIN, SERVER, Talk};
 use common::wire::{MICROSECONDS, Record};
 use common::{Scratch, closewait, text};
 
@@ -95,8 +95,8 @@ fn a_key_of_transactions_lets_pass_what_has_some() {
 fn what_others_closed_judges_nobody() {
     let open = Talk::between(40_001, 8123).say(CLIENT, b"hello");
     let mut closed = Talk::between(40_000, 8123).say(CLIENT, b"hello").closed_by_server();
-    closed.send(CLIENT, common::talk::FIN | common::talk::ACK, b"");
-    closed.send(SERVER, common::talk::ACK, b"");
+    closed.send(CLIENT, FIN | ACK, b"");
+    closed.send(SERVER, ACK, b"");
     let records = together([open, closed]);
     let local = ["--local", "172.18.0.5:40001"];
     let (status, out) = run(&records, "", &[&["check", "X"], &local[..]].concat());
@@ -109,4 +109,68 @@ fn what_others_closed_judges_nobody() {
     assert!(out.contains(words), "{out}");
     let (_, out) = run(&records, "", &["X", "--local", "172.18.0.5:40000"]);
     assert!(out.starts_with("No connection left in CLOSE-WAIT among 2 connections.\n"), "{out}");
+}
+
+/// An encrypted connection, and one whose last statement is cut before its comment: a leak of which nobody can say whose
+/// it is was left out in silence.
+#[test]
+fn what_may_have_the_tags_is_not_left_out_in_silence() {
+    let ours = "SELECT 1 /*controller='orders'*/";
+    let mut closed = Talk::logged_in_by(40_000, 3306).ask(ours, 2).closed_by_server();
+    closed.send(CLIENT, FIN | ACK, b"");
+    closed.send(SERVER, ACK, b"");
+    let long = format!("SELECT {} /*controller='orders'*/", "column, ".repeat(40));
+    let cut_off = Talk::logged_in_by(40_002, 3306).ask(&long, 2).wait(5).closed_by_server();
+    let sealed = encrypted(40_001).wait(5).closed_by_server();
+    let with = |talk: &Talk| {
+        let records = [&closed.records[..], &talk.records].concat();
+        cut(together([Talk { records, ..Talk::with(1) }]), 256)
+    };
+    for talk in [sealed, cut_off] {
+        let records = with(&talk);
+        let (status, out) = run(&records, "", &["check", "X", "--tag", "controller=orders"]);
+        assert!(status == Some(1) && out.contains("unknown: expected at most 0, found 1"), "{out}");
+        assert!(out.contains("1 connection whose tags cannot be told"), "{out}");
+        assert_eq!(
+            run(&records, "", &["check", "X", "--tag", "job=x", "--max-unknown", "1"]).0,
+            Some(1)
+        );
+        let may_be = ["check", "X", "--tag", "controller=orders", "--max-unknown", "1"];
+        assert_eq!(run(&records, "", &may_be).0, Some(0));
+        let (_, out) = run(&records, "", &["X", "--tag", "controller=orders"]);
+        let first = "No finding among 1 connection, but not everything was judged; 1 in CLOSE-WAIT whose tags cannot be \
+                     told.\n1 connection left out, whose tags cannot be told";
+        assert!(out.starts_with(first), "{out}");
+        let (_, out) = run(&records, "", &["X", "--tag", "controller=orders", "--format", "jsonl"]);
+        assert!(out.contains("\"tags_untold\":1"), "{out}");
+    }
+    // What was read to its end has others, or none; what has none can have none.
+    let others = Talk::logged_in_by(40_001, 3306).ask("SELECT 1 /*controller='users'*/", 2);
+    let plain = Talk::between(40_002, 8123).say(CLIENT, b"hello").closed_by_server();
+    for talk in [others.closed_by_server(), plain] {
+        let (status, out) = run(&with(&talk), "", &["check", "X", "--tag", "controller=orders"]);
+        assert!(status == Some(0) && !out.contains("tags"), "{out}");
+    }
+}
+
+/// A capture that is full of others was said to be empty.
+#[test]
+fn what_a_question_left_out_was_there() {
+    let records = together([Talk::logged_in(3306).ask("SELECT 1", 2).closed_by_server()]);
+    for (question, words) in [
+        (&[][..], "leak: expected"),
+        (
+            &["--tag", "job=x"],
+            "found no TCP connection that has all the tags that were asked for (flows = 0 allows it)",
+        ),
+        (
+            &["-f", "port 5432"],
+            "found no TCP connection that matches the filter (flows = 0 allows it)",
+        ),
+    ] {
+        let (status, out) = run(&records, "", &[&["check", "X"], question].concat());
+        assert!(status == Some(1) && out.contains(words), "{out}");
+    }
+    let (_, out) = run(&together([]), "", &["check", "X"]);
+    assert!(out.contains("found no TCP connection: a capture without any shows nothing"), "{out}");
 }

@@ -18,6 +18,8 @@ pub struct Identity {
     pub transactions: bool,
     /// Nobody can ask for anything who has not logged in.
     pub logs_in: bool,
+    /// Its requests carry tags of the code that sends them.
+    pub tags: bool,
 }
 
 /// Plain facts; `None`: unknown, or the protocol has no such thing. All texts are safe to print.
@@ -157,6 +159,12 @@ impl Facts {
     pub fn transaction_untold(&self) -> Option<&'static str> {
         let is_told = self.in_transaction.is_some() || self.goodbye.is_some();
         (self.protocol.transactions && !is_told).then(|| self.unread_because())
+    }
+
+    /// Returns whether its last request may have any tag: it was not read, or not to its end.
+    pub fn may_be_tagged(&self) -> bool {
+        let is_hidden = self.encrypted || self.compressed || self.truncated;
+        self.protocol.tags && is_hidden
     }
 
     fn unread_because(&self) -> &'static str {

@@ -67,7 +67,8 @@ mod tests {
     const ACK: Flags = Flags(Flags::ACK);
 
     fn facts(asked: &str, at: i128, in_transaction: Option<bool>) -> Facts {
-        let talk = Identity { key: "x", title: "X", transactions: true, logs_in: false };
+        let talk =
+            Identity { key: "x", title: "X", transactions: true, logs_in: false, tags: false };
         Facts {
             last_statement: Some(asked.into()),
             last_statement_at: Some(Time::from_nanos(at)),

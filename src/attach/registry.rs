@@ -452,8 +452,13 @@ mod tests {
         }
 
         impl Protocol for Hi {
-            const IDENTITY: Identity =
-                Identity { key: "hi", title: "Hi", transactions: false, logs_in: false };
+            const IDENTITY: Identity = Identity {
+                key: "hi",
+                title: "Hi",
+                transactions: false,
+                logs_in: false,
+                tags: false,
+            };
 
             const FIRST: &[u8] = b"H";
 

@@ -209,7 +209,7 @@ impl Sink for Gathered {
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
         let now = totals.headline();
         self.leaks.not_judged += now.not_judged;
-        self.leaks.uncounted += now.pending + now.hidden;
+        self.leaks.uncounted += now.pending + now.hidden + now.tags_untold;
         self.leaks.held_for_a_while += totals.closes.held_for_a_while();
         self.leaks.is_cut |= totals.facts.cuts_packets();
         self.judged_none = totals.tally.is_of_others();

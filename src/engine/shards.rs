@@ -16,7 +16,7 @@ use crate::attach::Facts;
 use crate::attach::conversations::{Conversations, Heard, Wanted};
 use crate::attach::deaf::Found;
 use crate::attach::registry::{Content, Known};
-use crate::attach::sql::tags::Sought;
+use crate::attach::sql::tags::{Sought, have_all};
 use crate::facts::CaptureFacts;
 use crate::join::rewrites::Pairs;
 use crate::set::Set;
@@ -107,10 +107,12 @@ impl Orders {
         self.no_content || flow.slot == Slot::WITHHELD
     }
 
-    /// Returns whether a connection on which this was said is one of those that are looked for.
-    pub fn seeks(&self, said: Option<&Facts>) -> bool {
-        let is_in = |sought: &Sought| said.is_some_and(|said| sought.is_in(&said.tags));
-        self.tags.iter().all(is_in)
+    /// Returns whether a connection is one of those that are looked for; none where that cannot be told.
+    pub fn seeks(&self, judged: &Judged) -> Option<bool> {
+        if self.tags.is_empty() {
+            return Some(true);
+        }
+        have_all(&self.tags, judged.said.as_deref(), judged.unread)
     }
 }
 
@@ -242,12 +244,12 @@ impl Judge<'_> {
     fn judge(&mut self, retired: Retired) {
         let Orders { policy, facts, all, pairs, .. } = self.orders;
         self.holes.note(&retired.flow);
-        if !self.is_sought(&retired.flow) {
-            return self.conversations.release(retired.flow.slot);
-        }
         let mut judged = Judged::new(retired, policy, facts);
         judged.unread = self.orders.is_unread(&judged.flow);
         let slot = judged.flow.slot;
+        if !self.is_sought(&mut judged) {
+            return self.conversations.release(slot);
+        }
         let is_twin = pairs.contains(&judged.key);
         let is_asked_for = *all || is_twin || self.sampled.contains(&judged.id());
         if is_asked_for || matters(&judged) {
@@ -268,10 +270,17 @@ impl Judge<'_> {
         self.conversations.release(slot);
     }
 
-    /// Is it one of the connections that are looked for?
-    fn is_sought(&mut self, flow: &Flow) -> bool {
-        let tags = &self.orders.tags;
-        tags.is_empty() || self.orders.seeks(self.conversations.facts(flow, false).as_deref())
+    /// Is it one of the connections that are looked for? Of which it cannot be told, these are counted.
+    fn is_sought(&mut self, judged: &mut Judged) -> bool {
+        if self.orders.tags.is_empty() {
+            return true;
+        }
+        judged.said = self.conversations.facts(&judged.flow, self.orders.literals);
+        let sought = self.orders.seeks(judged);
+        if sought.is_none() {
+            self.tally.leave_out(&judged.judgement);
+        }
+        sought == Some(true)
     }
 
     /// Is a transaction open? The facts are not put together again where they are known.

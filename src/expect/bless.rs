@@ -262,7 +262,7 @@ fn pending(collected: &Collected) -> u64 {
 }
 
 fn unknown(collected: &Collected) -> u64 {
-    collected.tally.unknown.values().sum()
+    collected.tally.unknown.values().sum::<u64>() + collected.tally.tags_untold_held
 }
 
 /// `{ max = 3 }`

@@ -20,7 +20,7 @@ use crate::attach::sql::tags::Sought;
 use crate::capture::filter::Filter;
 use crate::endpoints::EndpointSet;
 use crate::printable::printable;
-use crate::summary::seen::{Collected, Seen};
+use crate::summary::seen::{Collected, Narrowed, Seen};
 use crate::units::duration;
 use crate::verdict::Verdict;
 pub use findings::Wanted;
@@ -151,9 +151,15 @@ impl Case<'_> {
         match self.expectation.flows {
             Some(range) => self.count(Key::Flows, range, found, Vec::new()),
             None if found == 0 => {
-                let why =
-                    "no TCP connection: a capture without any shows nothing (flows = 0 allows it)";
-                self.broken.push(Violation::new(Key::Flows, "at least 1", why, Vec::new()));
+                let why = match self.collected.narrowed {
+                    None => "no TCP connection: a capture without any shows nothing",
+                    Some(Narrowed::ByFilter) => "no TCP connection that matches the filter",
+                    Some(Narrowed::ByTags) => {
+                        "no TCP connection that has all the tags that were asked for"
+                    }
+                };
+                let why = format!("{why} (flows = 0 allows it)");
+                self.broken.push(Violation::new(Key::Flows, "at least 1", &why, Vec::new()));
             }
             None => {}
         }
@@ -188,19 +194,20 @@ impl Case<'_> {
         let general =
             [Limits { leaks, ..none }, Limits { held, ..none }, Limits { unknown, ..none }];
         for (limits, rest) in general.into_iter().zip(&rests) {
-            self.limited(limits, rest);
+            self.limited(limits, rest, self.collected.tally.tags_untold_held);
         }
         for (index, exception) in expectation.overrides.iter().enumerate() {
             let own = self.those(|seen| self.override_of(seen) == Some(index));
             let before = self.broken.len();
-            self.limited(exception.limits, &own);
+            self.limited(exception.limits, &own, 0);
             for violation in &mut self.broken[before..] {
                 violation.exception = Some(Exception { index, name: exception.name.clone() });
             }
         }
     }
 
-    fn limited(&mut self, limits: Limits, flows: &[usize]) {
+    /// `left_out`: connections that may be among these, and are none of the capture's.
+    fn limited(&mut self, limits: Limits, flows: &[usize], left_out: u64) {
         let collected = self.collected;
         let of = |which: &dyn Fn(&Seen) -> bool| -> Vec<usize> {
             flows.iter().copied().filter(|&index| which(&collected.flows[index])).collect()
@@ -215,7 +222,7 @@ impl Case<'_> {
                 Verdict::Pending => pending,
                 _ => false,
             });
-            self.count(Key::UNKNOWN, range, unknown.len() as u64, unknown);
+            self.count(Key::UNKNOWN, range, unknown.len() as u64 + left_out, unknown);
         }
         if let Some(range) = limits.held {
             self.held(Key::Held, range, of(&|seen| seen.held_by_local.is_some()));

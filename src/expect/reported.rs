@@ -64,6 +64,8 @@ struct Headline {
     #[serde(default)]
     hidden: u64,
     #[serde(default)]
+    tags_untold: u64,
+    #[serde(default)]
     unread_inputs: u64,
     #[serde(default)]
     unread_packets: u64,
@@ -190,7 +192,7 @@ impl Line {
             return Err(NOBODY_S.into());
         }
         leaks.not_judged += now.not_judged;
-        leaks.uncounted += now.pending + now.hidden;
+        leaks.uncounted += now.pending + now.hidden + now.tags_untold;
         leaks.is_cut |=
             self.captures.iter().flat_map(|it| &it.snap_lengths).any(|len| cuts_packets(*len));
         Ok(())

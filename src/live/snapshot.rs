@@ -56,8 +56,13 @@ impl Snapshot {
         let mut snapshot = Snapshot { totals, rows: session.kept.clone(), before, gauges };
         let orders = session.orders(session.current(), false);
         for mut judged in point.shards.judge_all(&orders, &session.held) {
-            if !orders.seeks(judged.said.as_deref()) {
-                continue;
+            match orders.seeks(&judged) {
+                Some(true) => {}
+                Some(false) => continue,
+                None => {
+                    snapshot.totals.tally.leave_out(&judged.judgement);
+                    continue;
+                }
             }
             learn_others(&mut judged, &point.rewrites);
             if let Some(closed) =

@@ -259,7 +259,7 @@ impl Suspects {
                 Step::Ask(known) => {
                     self.known.extend(known.map(|standing| (flow.id(), standing)));
                     let one = may_ask.then(&judged);
-                    suspects.extend(one.filter(|one| orders.seeks(one.said.as_deref())));
+                    suspects.extend(one.filter(|one| orders.seeks(one) == Some(true)));
                 }
                 Step::LookAgain(standing) => {
                     let one = Some(judged());

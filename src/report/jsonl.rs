@@ -539,7 +539,13 @@ mod tests {
 
     #[test]
     fn what_was_said_has_the_name_of_its_protocol() {
-        let redis = Identity { key: "redis", title: "Redis", transactions: true, logs_in: false };
+        let redis = Identity {
+            key: "redis",
+            title: "Redis",
+            transactions: true,
+            logs_in: false,
+            tags: false,
+        };
         let code = ErrorCode::Name("NOAUTH".into());
         let error = ServerError { code, sqlstate: None, message: "no".into(), unsolicited: true };
         let of_redis =

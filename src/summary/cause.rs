@@ -299,7 +299,7 @@ mod tests {
     use crate::attach::{BeforeLogin, Identity};
 
     fn with(transactions: bool) -> Facts {
-        Facts::of(Identity { key: "x", title: "X", transactions, logs_in: false })
+        Facts::of(Identity { key: "x", title: "X", transactions, logs_in: false, tags: false })
     }
 
     fn of_client(facts: &Facts, fin: Option<Time>) -> Cause {

@@ -11,6 +11,7 @@ use super::{Owner, Row, Sink, Tally, Totals};
 use crate::attach::Facts;
 use crate::attach::sql::tags::code;
 use crate::code::Code;
+use crate::decode::Skipped;
 use crate::owner::{Held, Holder, Socket};
 use crate::place::Place;
 use crate::printable::printable;
@@ -328,6 +329,28 @@ pub struct Collected {
     pub holes: Holes,
     /// Packets that were dropped while it was captured, as somebody counted.
     pub drops: u64,
+    /// The question that left connections out, where none is there.
+    pub narrowed: Option<Narrowed>,
+}
+
+/// A question that narrows a capture to some of its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Narrowed {
+    /// A BPF expression.
+    ByFilter,
+    /// Tags of statements.
+    ByTags,
+}
+
+impl Narrowed {
+    /// Each segment is of a connection: where none is left, those that were looked for are others.
+    fn of(totals: &Totals) -> Option<Narrowed> {
+        match totals.facts.segments() {
+            _ if totals.tally.flows > 0 => None,
+            0 => totals.skipped.contains_key(&Skipped::NotMatched).then_some(Narrowed::ByFilter),
+            _ => Some(Narrowed::ByTags),
+        }
+    }
 }
 
 /// True if the side that is not judged closed it, or reset it before anybody closed it; without a local
@@ -355,6 +378,7 @@ impl Sink for Collected {
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
         self.tally = totals.tally.clone();
+        self.narrowed = Narrowed::of(totals);
         for capture in &totals.captures {
             self.holes += capture.facts.holes();
             self.drops += capture.facts.drops();

@@ -68,8 +68,13 @@ mod tests {
     #[test]
     fn a_client_that_is_not_known_has_none() {
         let of = |key, driver: Option<&str>, application: Option<&str>| {
-            let facts =
-                Facts::of(Identity { key, title: "X", transactions: false, logs_in: false });
+            let facts = Facts::of(Identity {
+                key,
+                title: "X",
+                transactions: false,
+                logs_in: false,
+                tags: false,
+            });
             let [driver, application] = [driver, application].map(|name| name.map(Into::into));
             setting(&Facts { driver, application, ..facts })
         };

@@ -82,6 +82,10 @@ pub struct Tally {
     pub foreign: u64,
     /// Open flows and mere attempts among the others: nobody has closed these.
     pub not_closed: [u64; 2],
+    /// Flows that are left out, since it cannot be told whether they have the tags that were asked for.
+    pub tags_untold: u64,
+    /// Connections among those that would be findings, or pending.
+    pub tags_untold_held: u64,
     /// Flows with a FIN that does not count.
     pub fins_without_effect: u64,
     /// Open flows of which one side alone was captured.
@@ -170,6 +174,13 @@ impl Tally {
         self.change(standing.into(), |n| *n += 1);
     }
 
+    /// Counts a connection that is left out, since its tags cannot be told.
+    pub fn leave_out(&mut self, standing: impl Into<Standing>) {
+        let Standing { verdict, finding, hidden, .. } = standing.into();
+        self.tags_untold += 1;
+        self.tags_untold_held += u64::from(finding || hidden || verdict == Verdict::Pending);
+    }
+
     /// Takes back what was counted.
     pub fn uncount(&mut self, standing: impl Into<Standing>) {
         self.change(standing.into(), |n| *n = n.saturating_sub(1));
@@ -238,6 +249,8 @@ impl AddAssign for Tally {
         self.elsewhere += more.elsewhere;
         self.foreign += more.foreign;
         self.fins_without_effect += more.fins_without_effect;
+        self.tags_untold += more.tags_untold;
+        self.tags_untold_held += more.tags_untold_held;
         for (n, more) in self.not_closed.iter_mut().zip(more.not_closed) {
             *n += more;
         }
@@ -317,6 +330,7 @@ impl Totals {
             elsewhere: tally.elsewhere,
             not_judged: tally.not_judged(),
             one_sided: tally.one_sided,
+            tags_untold: tally.tags_untold_held,
             foreign: tally.foreign,
             unread: self.unread,
             cut_off: self.cut_off,
@@ -368,6 +382,8 @@ pub struct Headline {
     pub not_judged: u64,
     /// Open connections of which one side alone was captured.
     pub one_sided: u64,
+    /// Connections that would count, and are left out since their tags cannot be told.
+    pub tags_untold: u64,
     /// Connections that are not between ends of which one was named as local.
     pub foreign: u64,
     /// Inputs that could not be read, or not to their end.

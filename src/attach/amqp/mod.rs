@@ -90,7 +90,7 @@ enum Stage {
 
 impl Protocol for Amqp {
     const IDENTITY: Identity =
-        Identity { key: "amqp", title: "AMQP", transactions: true, logs_in: true };
+        Identity { key: "amqp", title: "AMQP", transactions: true, logs_in: true, tags: false };
 
     const FIRST: &[u8] = b"A";
 

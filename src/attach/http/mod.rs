@@ -83,7 +83,7 @@ enum Method {
 
 impl Protocol for Http {
     const IDENTITY: Identity =
-        Identity { key: "http", title: "HTTP", transactions: false, logs_in: false };
+        Identity { key: "http", title: "HTTP", transactions: false, logs_in: false, tags: false };
 
     const FIRST: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 

@@ -87,7 +87,7 @@ enum Login {
 
 impl Protocol for Kafka {
     const IDENTITY: Identity =
-        Identity { key: "kafka", title: "Kafka", transactions: false, logs_in: false };
+        Identity { key: "kafka", title: "Kafka", transactions: false, logs_in: false, tags: false };
 
     const FIRST: &[u8] = &[0];
 

@@ -91,7 +91,7 @@ pub struct Mysql {
 
 impl Protocol for Mysql {
     const IDENTITY: Identity =
-        Identity { key: "mysql", title: "MySQL", transactions: true, logs_in: true };
+        Identity { key: "mysql", title: "MySQL", transactions: true, logs_in: true, tags: true };
 
     const FIRST: &[u8] = &[];
 

@@ -117,8 +117,13 @@ struct Session {
 }
 
 impl Protocol for Postgresql {
-    const IDENTITY: Identity =
-        Identity { key: "postgresql", title: "PostgreSQL", transactions: true, logs_in: true };
+    const IDENTITY: Identity = Identity {
+        key: "postgresql",
+        title: "PostgreSQL",
+        transactions: true,
+        logs_in: true,
+        tags: true,
+    };
 
     const FIRST: &[u8] = &[];
 

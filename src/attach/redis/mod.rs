@@ -90,7 +90,7 @@ pub struct Redis {
 
 impl Protocol for Redis {
     const IDENTITY: Identity =
-        Identity { key: "redis", title: "Redis", transactions: true, logs_in: false };
+        Identity { key: "redis", title: "Redis", transactions: true, logs_in: false, tags: false };
 
     const FIRST: &[u8] = b"*";
 

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use super::lexer::Lexer;
 use super::text::SqlText;
-use crate::attach::facts::{Tag, name};
+use crate::attach::facts::{Facts, Tag, name};
 
 /// Keys that name code, and no person.
 const KEYS: &[&str] = &[
@@ -53,6 +53,17 @@ impl Sought {
     /// Returns whether it is one of these.
     pub fn is_in(&self, tags: &[Tag]) -> bool {
         tags.iter().any(|(key, value)| *key == self.key && **value == *self.value)
+    }
+}
+
+/// Tells whether what was said last on a connection has all of these; none where that cannot be told. Without facts,
+/// nobody has read it, or it is in no protocol that has tags.
+pub fn have_all(sought: &[Sought], said: Option<&Facts>, unread: bool) -> Option<bool> {
+    let Some(said) = said else { return if unread { None } else { Some(sought.is_empty()) } };
+    match sought.iter().all(|one| one.is_in(&said.tags)) {
+        true => Some(true),
+        false if said.may_be_tagged() => None,
+        false => Some(false),
     }
 }
 

@@ -79,6 +79,7 @@ phrases! {
     more_before(n): "{n} more since before the capture" => "另有 {n} 个在抓包开始之前就已如此";
     elsewhere(n): "{n} in CLOSE-WAIT at ends that are not local" => "{n} 条在非本端的一侧处于 CLOSE-WAIT";
     other_side(n): "{n} at the other side (peer-holds)" => "{n} 条由对端持有";
+    tags_left_out(n): "{n} in CLOSE-WAIT whose tags cannot be told" => "{n} 条处于 CLOSE-WAIT，但看不出标签";
     not_judged(n): "{n} not judged (unknown)" => "{n} 条无法判断";
     not_read(inputs): "{inputs} not read whole" => "{inputs}没有读完";
     sealed(packets, by): "{packets} encrypted ({by}): whatever TCP is in there cannot be read" => "{packets}已加密（{by}），其中若有 TCP 也无法读取";
@@ -154,6 +155,7 @@ phrases! {
     doubts(list): "Doubts: {list} (closewait explain WORD)." => "疑点：{list}（含义：closewait explain 词）。";
     say_the_end(): "Did the capture go on after its last packet? Say until when: --end mtime (or TIME)." => "最后一个数据包之后抓包还在继续吗？请说明到何时为止：--end mtime（或 TIME）。";
     one_sided(connections, note): "{connections} with one side captured alone ({note}): the other's FIN would not show." => "{connections}只抓到一端（{note}）：另一端的 FIN 不会出现。";
+    tags_untold(connections): "{connections} left out, whose tags cannot be told (encrypted, cut or lost)." => "{connections}未计入，因为看不出标签（加密、被截断或丢失）。";
     held_over_there(options): "Held at the other side (peer-holds): see with --local {options}." => "由对端持有：用 --local {options} 查看。";
     stuck_earlier(time): "Sockets stuck before {time} cannot show here: closewait sockets, on the host." => "{time} 之前就卡住的套接字在这里看不到：请在主机上运行 closewait sockets。";
     next(command): "next: {command}" => "下一步: {command}";

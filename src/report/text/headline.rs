@@ -172,6 +172,7 @@ fn besides(totals: &Totals, now: Headline, lang: Lang) -> Vec<String> {
         (now.elsewhere, lang.elsewhere(thousands(now.elsewhere))),
         (waiting, lang.other_side(thousands(waiting))),
         (now.not_judged, lang.not_judged(thousands(now.not_judged))),
+        (now.tags_untold, lang.tags_left_out(thousands(now.tags_untold))),
         (now.unread, lang.not_read(unread)),
         (n_sealed, lang.sealed(lang.count(n_sealed, Thing::Packet), by)),
         (not_understood, lang.not_understood(lang.count(not_understood, Thing::Packet))),

@@ -20,6 +20,7 @@ impl Report<'_> {
             lines.extend(self.doubts());
         }
         lines.extend(self.one_sided());
+        lines.extend(self.tags_untold());
         lines.extend(self.listed_otherwise());
         lines.extend(self.peer_holds());
         lines
@@ -31,6 +32,12 @@ impl Report<'_> {
         let lang = self.lang();
         let connections = lang.count(n, Thing::Connection);
         (n > 0).then(|| lang.one_sided(connections, lang.name(Note::OneSideCaptured)))
+    }
+
+    /// Connections may have the tags that were asked for, as far as is known: says so.
+    fn tags_untold(&self) -> Option<String> {
+        let (n, lang) = (self.totals.tally.tags_untold, self.lang());
+        (n > 0).then(|| lang.tags_untold(lang.count(n, Thing::Connection)))
     }
 
     /// A list and the capture do not agree: says so.
