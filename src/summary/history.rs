@@ -9,12 +9,12 @@ use std::ops::AddAssign;
 use chrono::TimeDelta;
 
 use super::Judged;
+use super::groups::per_minute;
 use crate::place::Time;
 use crate::tcp::life::Life;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
-use crate::units::seconds;
 use crate::verdict::local::Local;
 use crate::verdict::{Doubt, Verdict};
 
@@ -318,9 +318,6 @@ pub struct Series {
     pub states: Vec<(State, Vec<u32>)>,
 }
 
-/// Shorter times say nothing about growth.
-const GROWTH_S: f64 = 10.0;
-
 /// A fall to less than this part of what there was is a restart, and not a close.
 const FALL: u32 = 2;
 
@@ -332,20 +329,35 @@ impl Series {
     }
 
     /// Says how many more there are each minute, from the first to the last change since most of them
-    /// went at once; nothing where they have been as many as now for longer than that.
+    /// went at once: after the first change, over the time that it took, as groups count it. Nothing where they have been
+    /// as many as now for longer than that, nor where they rose and have fallen since, or the other way round.
     pub fn per_minute(&self, state: State) -> Option<f64> {
         let counts = self.of(state)?;
         let falls = counts.windows(2).rposition(|pair| pair[0] > 1 && pair[1] < pair[0] / FALL);
         let counts = counts.get(falls.map_or(0, |at| at + 1)..)?;
         let changes = || counts.windows(2).enumerate().filter(|(_, pair)| pair[0] != pair[1]);
         let (first, last) = (changes().next()?.0, changes().next_back()?.0 + 1);
-        if counts.len() - 1 - last > last - first {
+        let changed = counts.get(first..=last)?;
+        if counts.len() - 1 - last > last - first || turns(changed) {
             return None;
         }
-        let minutes = (last - first) as f64 * seconds(self.width) / 60.0;
-        let more = f64::from(counts[last]) - f64::from(counts[first]);
-        (minutes * 60.0 >= GROWTH_S).then(|| more / minutes)
+        let [before, after, .., now] = *changed else { return None };
+        let more = i64::from(now) - i64::from(after);
+        let span = self.width * i32::try_from(changed.len() - 2).ok()?;
+        let rate = per_minute(usize::try_from(more.abs()).ok()?, span)?;
+        // The first change may have been the other way.
+        let is_growing = now > before;
+        (is_growing == (more > 0)).then(|| if is_growing { rate } else { -rate })
     }
+}
+
+/// Does a curve go beyond both its ends, by more than half of what lies between them?
+fn turns(counts: &[u32]) -> bool {
+    let ends = counts.first().zip(counts.last());
+    let bounds = counts.iter().min().zip(counts.iter().max());
+    let Some(((first, last), (least, most))) = ends.zip(bounds) else { return false };
+    let beyond = (most - first.max(last)).max(first.min(last) - least);
+    u64::from(beyond) * 2 > u64::from(first.abs_diff(*last))
 }
 
 #[cfg(test)]
@@ -444,6 +456,30 @@ mod tests {
         assert_eq!(still.per_minute(State::CloseWait), None, "they grow no more");
         let short = of(&lives[..5]).series(at(0), at(5)).expect("known times");
         assert_eq!(short.per_minute(State::CloseWait), None);
+    }
+
+    /// The number of posts is one more than that of the spaces between them.
+    #[test]
+    fn growth_is_that_of_the_groups() {
+        let rate = |lives: &[Life], until| {
+            let series = of(lives).series(at(0), at(until)).expect("known times");
+            series.per_minute(State::CloseWait)
+        };
+        let every_30_s: Vec<Life> = (0..3).map(|n| held(0, 5 + 30 * n, None)).collect();
+        let found = rate(&every_30_s, 70).expect("three show it");
+        assert!((1.9..2.1).contains(&found), "{found}");
+        assert_eq!(rate(&every_30_s[..2], 70), None, "two do not");
+        // A hundred in ten seconds, of which one leaves each second: it fell, from nothing to ten.
+        let falling = (0..100).map(|n| held(0, 2 + n / 10, (n < 90).then_some(20 + n)));
+        assert_eq!(rate(&falling.collect::<Vec<_>>(), 130), None);
+        // All were there before, and leave one by one.
+        let leaving: Vec<Life> = (0..60).map(|n| held(0, 0, (n < 25).then_some(20 + n))).collect();
+        let found = rate(&leaving, 46).expect("it fell and nothing else");
+        assert!((-61.0..-59.0).contains(&found), "{found}");
+        // What is closed a little later does not hide what grows.
+        let blip = |n: i128| held(0, 5 + n, Some(6 + n));
+        let mixed: Vec<Life> = (0..50).flat_map(|n| [held(0, 5 + n, None), blip(n)]).collect();
+        assert!(rate(&mixed, 60).is_some_and(|rate| rate > 50.0));
     }
 
     #[test]
