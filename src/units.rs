@@ -126,6 +126,16 @@ pub fn duration(delta: TimeDelta) -> String {
     }
 }
 
+/// Writes durations so that these two, which are no equals, look like it: in seconds, where two units are too few.
+pub fn telling_apart(one: TimeDelta, other: TimeDelta) -> impl Fn(TimeDelta) -> String {
+    let exact = |delta: TimeDelta, digits: usize| {
+        format!("{}{} s", delta.num_seconds(), fraction(i64::from(delta.subsec_nanos()), digits))
+    };
+    let is_plain = one == other || duration(one) != duration(other);
+    let digits = (1..=9).find(|digits| exact(one, *digits) != exact(other, *digits)).unwrap_or(9);
+    move |delta| if is_plain { duration(delta) } else { exact(delta, digits) }
+}
+
 /// `5.0 s`, `5.0 s … 7.2 s`.
 pub fn range(least: TimeDelta, most: TimeDelta) -> String {
     match (duration(least), duration(most)) {
@@ -176,6 +186,19 @@ mod tests {
         assert_eq!(of(180_000), "3 min");
         assert_eq!(of(7_500_000), "2 h 5 min");
         assert_eq!(of(180_000_000), "2 d 2 h");
+    }
+
+    #[test]
+    fn what_differs_is_told_apart() {
+        let of = |one, other| {
+            let [one, other] = [one, other].map(TimeDelta::milliseconds);
+            let text = telling_apart(one, other);
+            [text(one), text(other)]
+        };
+        assert_eq!(of(1_000, 5_000), ["1.0 s", "5.0 s"]);
+        assert_eq!(of(1_000, 1_050), ["1.00 s", "1.05 s"]);
+        assert_eq!(of(3_659_000, 3_659_600), ["3659.0 s", "3659.6 s"]);
+        assert_eq!(of(1_000, 1_000), ["1.0 s", "1.0 s"]);
     }
 
     #[test]

@@ -110,6 +110,7 @@ fn how_long_it_was_held_counts_even_if_closed_in_the_end() {
             ("held = { min = '10s' }", None),
             ("max_held = 30", None),
             ("held = { max = '5s' }", Some("held: expected at most 5.0 s, found 20.0 s")),
+            ("max_held = 20", Some("held: expected at most 20.000 s, found 20.001 s")),
             ("held = { min = '1min' }", Some("held: expected at least 60.0 s, found 20.0 s")),
         ],
     );
@@ -160,6 +161,7 @@ fn what_cannot_be_told_is_no_pass() {
             ("max_unknown = 1", None),
             ("unknown = 1", None),
             ("leak = 0", Some("unknown: expected at most 0, found 1")),
+            ("", Some("peer 172.18.0.3:3306  unknown (one-sided)  from frame 1")),
         ],
     );
 }
@@ -704,6 +706,43 @@ fn what_was_used_after_a_hold_was_not_closed() {
     assert_eq!(status, Some(0), "{out}");
     let (_, out) = Project::with(&closed_after(2)).out(&["x.pcap", "--local", "172.18.0.5"]);
     assert!(out.contains("for up to 2.0 s and closed after all"), "{out}");
+}
+
+/// Who answers after the peer's FIN, and then closes, has used the half-close, and held nothing.
+#[test]
+fn a_half_close_in_use_is_no_hold() {
+    let mut answered = Talk::with(8123).say(CLIENT, b"ask").closed_by_client().wait(3);
+    answered = answered.say(SERVER, b"answer");
+    answered.send(SERVER, FIN | ACK, b"");
+    answered.send(CLIENT, ACK, b"");
+    let (status, out) = Project::with(&answered).out(&["x.pcap", "--max-held", "1s"]);
+    assert_eq!(status, Some(0), "{out}");
+    let (_, out) = Project::with(&answered).out(&["x.pcap"]);
+    assert!(!out.contains("held in CLOSE-WAIT"), "{out}");
+    // Without an answer it is one, at the end that was told.
+    let mut silent = Talk::with(8123).say(CLIENT, b"ask").closed_by_client().wait(3);
+    silent.send(SERVER, FIN | ACK, b"");
+    silent.send(CLIENT, ACK, b"");
+    let (status, out) = Project::with(&silent).out(&["x.pcap", "--max-held", "1s"]);
+    assert_eq!(status, Some(1), "{out}");
+    assert!(out.contains("172.18.0.3:8123  peer 172.18.0.5:40000  closed  held 3.0 s"), "{out}");
+}
+
+/// The warning counts what the report counts: nobody closed what the peer reset.
+#[test]
+fn what_the_peer_reset_was_not_closed() {
+    let mut reset = forgotten().wait(20);
+    reset.send(SERVER, RST, b"");
+    let (_, out) = Project::with(&reset).out(&["x.pcap"]);
+    assert!(
+        out.contains("for up to 20.0 s and reset by the peer") && !out.contains("closed after"),
+        "{out}"
+    );
+    let (status, out) = Project::with(&reset).out(&["x.pcap", "--max-held", "1s"]);
+    assert!(
+        status == Some(1) && out.contains("held: expected at most 1.0 s, found 20.0 s"),
+        "{out}"
+    );
 }
 
 /// Lines of a text that are packets and cannot be read are no pass.

@@ -21,7 +21,7 @@ use crate::capture::filter::Filter;
 use crate::endpoints::EndpointSet;
 use crate::printable::printable;
 use crate::summary::seen::{Collected, Narrowed, Seen};
-use crate::units::duration;
+use crate::units::{duration, telling_apart};
 use crate::verdict::Verdict;
 pub use findings::Wanted;
 pub use gate::is_nothing_judged;
@@ -249,12 +249,25 @@ impl Case<'_> {
             .collect();
         if !too_long.is_empty() {
             let longest = too_long.iter().filter_map(held).max().unwrap_or(longest);
-            let expected = range.text(duration);
-            self.broken.push(Violation::new(key, &expected, &duration(longest), too_long));
+            self.held_so_long(key, range, longest, too_long);
         } else if range.min.is_some_and(|min| longest < min) {
-            let expected = range.text(duration);
-            self.broken.push(Violation::new(key, &expected, &duration(longest), Vec::new()));
+            self.held_so_long(key, range, longest, Vec::new());
         }
+    }
+
+    /// Beside a limit, it does not look like it.
+    fn held_so_long(
+        &mut self,
+        key: Key,
+        range: Range<TimeDelta>,
+        longest: TimeDelta,
+        flows: Vec<usize>,
+    ) {
+        let is_over = range.max.is_some_and(|max| longest > max);
+        let limit = if is_over { range.max } else { range.min };
+        let text = telling_apart(limit.unwrap_or(longest), longest);
+        let expected = range.text(&text);
+        self.broken.push(Violation::new(key, &expected, &text(longest), flows));
     }
 
     fn open_idle(&mut self) {

@@ -162,6 +162,11 @@ fn first(judged: &Judged) -> Option<(First, Detail)> {
     Some((which, Detail { took: None, idle, at: fin.place.time, host }))
 }
 
+/// Tells whether a connection was held for a while, and closed after all by who held it.
+pub fn is_late(judged: &Judged) -> bool {
+    matches!(odd(judged), Some((Odd::Late, _)))
+}
+
 /// Tells what went wrong at the end, if something did.
 fn odd(judged: &Judged) -> Option<(Odd, Detail)> {
     let Judged { flow, judgement, .. } = judged;
@@ -201,7 +206,7 @@ fn odd(judged: &Judged) -> Option<(Odd, Detail)> {
         },
         Close::Attempt | Close::HalfClosed | Close::Open => return None,
     };
-    let is_late = judgement.held >= Some(LATE) && (used.is_none() || leave.is_some());
+    let is_late = judgement.held >= Some(LATE) && !judged.ended_in_use();
     is_late.then(|| (Odd::Late, detail(holder, judgement.held, ended)))
 }
 

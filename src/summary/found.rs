@@ -191,6 +191,7 @@ mod tests {
             service: Some(Side::B),
             held: Some(TimeDelta::seconds(held)),
             held_by_local: None,
+            is_late: false,
             idle_before_fin: Some(TimeDelta::seconds(30)),
             open_idle: None,
             cause: None,

@@ -141,6 +141,15 @@ impl Judged {
         self.sent_too_late().filter(|sent| self.is_leave(*sent))
     }
 
+    /// Tells whether the side that the first FIN was sent to went on to use the connection, and then ended it: a half-close,
+    /// which is legal (RFC 9293, 3.6.1), and no hold. A leave is no use, nor is what the peer reset it for.
+    pub fn ended_in_use(&self) -> bool {
+        let is_over = matches!(self.judgement.close, Close::Closed | Close::Reset);
+        let Some((closer, fin)) = self.flow.first_fin().filter(|_| is_over) else { return false };
+        let is_used = self.flow.payload_after(closer.other(), fin.end).is_some();
+        is_used && self.leave().is_none() && !self.judgement.notes.contains(&Note::UsedAfterFin)
+    }
+
     /// By its length alone where nobody can look into it; what was read in clear is no TLS.
     fn is_leave(&self, sent: PayloadAtAck) -> bool {
         match self.said.as_deref() {

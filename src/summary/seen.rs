@@ -6,6 +6,7 @@ use std::io;
 use chrono::TimeDelta;
 
 use super::cause::{Cause, not_seen};
+use super::closes::is_late;
 use super::evidence::evidence;
 use super::{Owner, Row, Sink, Tally, Totals};
 use crate::attach::Facts;
@@ -45,6 +46,8 @@ pub struct Seen {
     pub held: Option<TimeDelta>,
     /// The time for which the local side has held CLOSE-WAIT, or had when it closed.
     pub held_by_local: Option<TimeDelta>,
+    /// Held for a while, and closed after all by who held it.
+    pub is_late: bool,
     /// From the last use of the connection to the first FIN.
     pub idle_before_fin: Option<TimeDelta>,
     /// Still open: how long nothing had been said when the capture ended.
@@ -145,6 +148,7 @@ impl Seen {
             service: row.judged.told_service(),
             held: judgement.held,
             held_by_local: held_by_local(row),
+            is_late: is_late(row.judged),
             idle_before_fin: judgement.idle_before_fin,
             open_idle: open_idle(row),
             cause: row.cause,
@@ -198,6 +202,14 @@ impl Seen {
         match self.local {
             Local::Side(side) => (self.end(side), self.end(side.other())),
             Local::Both | Local::Neither | Local::Unknown => self.judged_and_peer(),
+        }
+    }
+
+    /// The end that held it, where one is said to have, and its peer; else those of [`Seen::from_local`].
+    pub fn from_holder(&self) -> (Endpoint, Endpoint) {
+        match self.closer.filter(|_| self.holder.is_none() && self.held_by_local.is_some()) {
+            Some(closer) => (self.end(closer.other()), self.end(closer)),
+            None => self.from_local(),
         }
     }
 
@@ -303,7 +315,8 @@ fn held_by_local(row: &Row) -> Option<TimeDelta> {
     let (closer, _) = row.judged.flow.first_fin()?;
     let judgement = &row.judged.judgement;
     let judged = judgement.local != Local::Neither && judgement.local.judges(closer.other());
-    let stuck = !matches!(judgement.verdict, Verdict::HalfClosed | Verdict::Unknown(_));
+    let stuck = !matches!(judgement.verdict, Verdict::HalfClosed | Verdict::Unknown(_))
+        && !row.judged.ended_in_use();
     judgement.held.filter(|_| judged && stuck)
 }
 

@@ -77,6 +77,7 @@ impl Entry {
             service: None,
             held: socket.held_for(),
             held_by_local: socket.held_for(),
+            is_late: false,
             idle_before_fin: socket.idle_before_fin(),
             open_idle: None,
             cause: Cause::of_socket(socket),

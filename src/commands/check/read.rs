@@ -25,7 +25,7 @@ use crate::summary::closes::LATE;
 use crate::summary::seen::{Collected, Seen};
 use crate::table::MAX_FLOWS;
 use crate::units::{count, duration};
-use crate::verdict::Policy;
+use crate::verdict::{Close, Policy};
 
 /// Reads all, in their order. `bless`: the options that were given become those of each capture.
 pub fn read_all(
@@ -112,12 +112,21 @@ fn read(
 /// Warns of connections that ended after a hold: when a program exits, its kernel closes what it forgot; and one that
 /// is used again is reset.
 pub(super) fn held_for_a_while(collected: &Collected, limit: &str) -> Vec<String> {
-    let ended = collected.flows.iter().filter(|seen| !seen.finding && !seen.is_kept());
-    let (used, closed): (Vec<&Seen>, Vec<&Seen>) =
-        ended.partition(|seen| seen.cause == Some(Cause::StaleReuse));
+    let those = |which: &dyn Fn(&Seen) -> bool| -> Vec<&Seen> {
+        let ended = collected.flows.iter().filter(|seen| !seen.finding && !seen.is_kept());
+        ended.filter(|seen| which(seen)).collect()
+    };
+    let is_used = |seen: &Seen| seen.cause == Some(Cause::StaleReuse);
     let all = [
-        (closed, " and closed after all, perhaps by the end of a program"),
-        (used, ", then used and reset (drop idle ones sooner, or look before use)"),
+        (
+            those(&|seen| seen.is_late && !is_used(seen)),
+            " and closed after all, perhaps by the end of a program",
+        ),
+        (those(&is_used), ", then used and reset (drop idle ones sooner, or look before use)"),
+        (
+            those(&|seen| seen.close == Close::Reset && !seen.is_late && !is_used(seen)),
+            " and reset by the peer, which waited no longer",
+        ),
     ];
     let warning = |(seen, what): (Vec<&Seen>, &str)| {
         let held = seen.iter().filter_map(|seen| seen.held_by_local).filter(|held| *held >= LATE);

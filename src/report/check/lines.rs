@@ -136,7 +136,7 @@ impl<'a> ViolationLine<'a> {
 
 impl<'a> ConnectionLine<'a> {
     fn new(seen: &'a Seen) -> ConnectionLine<'a> {
-        let (local, peer) = seen.from_local();
+        let (local, peer) = seen.from_holder();
         ConnectionLine {
             local: local.to_string(),
             peer: peer.to_string(),

@@ -20,7 +20,7 @@ use chrono::TimeDelta;
 use crate::expect::Violation;
 use crate::summary::seen::{Collected, Seen};
 use crate::units::duration;
-use crate::verdict::{Close, Doubt};
+use crate::verdict::{Close, Doubt, Verdict};
 
 /// The form of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,8 +157,12 @@ pub fn write(format: Format, out: &mut dyn Write, checked: &[Checked]) -> io::Re
 
 /// `172.18.0.5:38822  peer 172.18.0.3:3306  leak  held ≥ 61.2 s  transaction-open  frame 1`
 fn connection(seen: &Seen) -> String {
-    let (local, peer) = seen.from_local();
-    let mut words = vec![local.to_string(), format!("peer {peer}"), seen.verdict.name().to_owned()];
+    let (local, peer) = seen.from_holder();
+    let verdict = match seen.verdict {
+        Verdict::Unknown(reason) => format!("unknown ({})", reason.name()),
+        told => told.name().to_owned(),
+    };
+    let mut words = vec![local.to_string(), format!("peer {peer}"), verdict];
     if let Some(held) = seen.held_by_local {
         let bound = if seen.close == Close::HalfClosed { "≥ " } else { "" };
         words.push(format!("held {bound}{}", duration(held)));
@@ -169,7 +173,9 @@ fn connection(seen: &Seen) -> String {
     if seen.said.in_transaction {
         words.push("in a transaction".into());
     }
-    words.extend(seen.cause.map(|cause| cause.name().to_owned()));
+    // Of what cannot be told, the reason is said; its cause is not known either.
+    let is_told = !matches!(seen.verdict, Verdict::Unknown(_));
+    words.extend(seen.cause.filter(|_| is_told).map(|cause| cause.name().to_owned()));
     words.push(format!("from frame {}", seen.first.frame()));
     if !seen.doubts.is_empty() {
         let doubts: Vec<&str> = seen.doubts.iter().copied().map(Doubt::name).collect();
