@@ -108,6 +108,62 @@ fn a_hold_across_a_gap_is_doubted_unless_the_files_are_a_series() {
     assert!(doubted["held_s"].as_f64() > Some(3_590.0));
 }
 
+/// Of a series that counts its files, one between is missing: it may hold the FIN.
+#[test]
+fn a_hold_across_a_missing_file_of_a_series_is_doubted() {
+    let scratch = Scratch::new();
+    let after = |seconds: u64| {
+        let time = leak()[0].nanos + seconds * SECOND;
+        MICROSECONDS.write(1, &[Record::new(time, arp())])
+    };
+    let names = ["x.pcap", "x.pcap1", "x.pcap2", "x.pcap3.gz", "x.pcap4"];
+    for (missing, doubts) in
+        [(None, json!([])), (Some(1), json!(["gap"])), (Some(3), json!(["gap"]))]
+    {
+        let there = names.iter().enumerate().filter(|(at, _)| Some(*at) != missing);
+        let files: Vec<String> = there
+            .map(|(at, name)| match at {
+                0 => scratch.write(name, &MICROSECONDS.write(1, &leak())),
+                at => scratch.write(name, &after(at as u64 * 100)),
+            })
+            .collect();
+        let local = ["--local", "172.18.0.5:38822"];
+        let args: Vec<&str> = files.iter().map(String::as_str).chain(local).collect();
+        assert_eq!(flows(&args)[0]["doubts"], doubts, "{files:?}");
+        let output = closewait(&args);
+        assert_eq!(output.status.code(), Some(1));
+        let said = "1 file of the series before it missing";
+        assert_eq!(text(&output).1.contains(said), missing.is_some(), "{files:?}");
+    }
+}
+
+/// A text with times of day is of no day, and the hold in it does not last until the day of another capture.
+#[test]
+fn times_of_no_day_neither_follow_nor_are_followed_by_a_date() {
+    let scratch = Scratch::new();
+    let line = |time: &str, from: &str, to: &str, rest: &str| {
+        format!("{time} IP {from} > {to}: Flags {rest}, length 0\n")
+    };
+    let (a, b) = ("192.0.2.5.47902", "198.51.100.3.3306");
+    let lines = [
+        line("12:00:00.000000", a, b, "[S], seq 1000, win 64240"),
+        line("12:00:00.000100", b, a, "[S.], seq 2000, ack 1001, win 64240"),
+        line("12:00:00.000200", a, b, "[.], ack 1, win 64240"),
+        line("12:00:30.000000", b, a, "[F.], seq 1, ack 1, win 64240"),
+        line("12:00:30.000100", a, b, "[.], ack 2, win 64240"),
+    ];
+    let undated = scratch.write("a.txt", lines.concat().as_bytes());
+    let dated = scratch.write("b.pcap", &MICROSECONDS.write(1, &leak()));
+    let args = [undated.as_str(), &dated, "--format", "jsonl"];
+    let read = json_lines(&closewait(&args));
+    let of_text = read.iter().find(|line| line["a"]["port"] == 47902).expect("the text's");
+    assert!(of_text["held_s"].as_f64() < Some(1.0), "{of_text}");
+    let captures = &read.last().expect("a summary")["captures"];
+    assert_eq!(captures.as_array().map(Vec::len), Some(2));
+    let (report, _) = text(&closewait(&args[..2]));
+    assert!(report.contains("only one has dates"), "{report}");
+}
+
 #[test]
 fn files_of_other_link_types_are_other_captures() {
     let scratch = Scratch::new();

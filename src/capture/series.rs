@@ -1,5 +1,6 @@
 //! The order in which several inputs are read.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::archive;
@@ -18,6 +19,14 @@ pub enum Pending {
 }
 
 impl Pending {
+    /// Returns the input's name.
+    pub fn name(&self) -> String {
+        match self {
+            Pending::File(input) => input.name(),
+            Pending::Open(source) => source.name().to_owned(),
+        }
+    }
+
     /// Opens it, at its place in the order of reading.
     ///
     /// # Errors
@@ -113,7 +122,13 @@ pub fn same_series(a: &str, b: &str) -> bool {
 }
 
 fn shape(name: &str) -> String {
-    name.chars().filter(|c| !c.is_ascii_digit()).collect()
+    unpacked_name(name).chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+/// A name without the suffix of what packed the file: the newest of a series is not packed yet.
+fn unpacked_name(name: &str) -> &str {
+    const PACKED: [&str; 6] = [".gz", ".zst", ".xz", ".bz2", ".lz4", ".lzma"];
+    PACKED.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
 }
 
 /// A name's place in its series: `x.pcap2` comes before `x.pcap10`.
@@ -125,34 +140,80 @@ pub fn rank(name: &str) -> Rank {
     (shape(name), numbers(name), name.to_owned())
 }
 
-/// Returns by how much the one number in which the names of two files of a series differ goes up.
-fn step(before: &str, after: &str) -> Option<u64> {
-    let [one, two] = [before, after].map(numbers);
+/// Returns how the one count in which the names of two files of a series differ goes on: from which to which number.
+fn step(before: &str, after: &str) -> Option<(u64, u64)> {
+    let [mut one, two] = [before, after].map(counts);
+    // tcpdump -C counts from the second file on: x.pcap, x.pcap1.
+    if one.len() + 1 == two.len() && unpacked_name(after).starts_with(unpacked_name(before)) {
+        one.push(0);
+    }
     let mut differ = one.iter().zip(&two).filter(|(one, two)| one != two);
-    let (one, two) = differ.next().filter(|_| one.len() == two.len())?;
+    let (&one, &two) = differ.next().filter(|_| one.len() == two.len())?;
     let is_one = differ.next().is_none() && same_series(before, after);
-    // 04:59 is followed by 05:00.
-    let rolls_over = one % 100 == 59 && two % 100 == 0;
-    two.checked_sub(*one).filter(|_| is_one && !rolls_over)
+    (is_one && one < two && two < FIRST_DATE && !rolls_over(one, two)).then_some((one, two))
+}
+
+/// Numbers from here on are dates, and seconds since 1970: 20261122.
+const FIRST_DATE: u64 = 10_000_000;
+
+/// Is one followed by the other where they are times? 04:59 by 05:00, 23 h by 0 h, a month's last day by a first.
+fn rolls_over(one: u64, two: u64) -> bool {
+    matches!((one % 100, two % 100), (59 | 23, 0) | (28..=31, 1)) && two - one > 1
 }
 
 fn numbers(path: &str) -> Vec<u64> {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let runs = name.split(|c: char| !c.is_ascii_digit()).filter(|run| !run.is_empty());
-    runs.map(|run| run.parse().unwrap_or(u64::MAX)).collect()
+    digits(path).map(|run| run.parse().unwrap_or(u64::MAX)).collect()
 }
 
-/// Finds files that are missing in a series that counts its files, in the order of reading: the place of
+/// The numbers without whole times, which dumpcap writes behind its count: `x_00001_20261122120000.pcapng`.
+fn counts(path: &str) -> Vec<u64> {
+    let counts = digits(path).filter(|run| run.len() != "20261122120000".len());
+    counts.map(|run| run.parse().unwrap_or(u64::MAX)).collect()
+}
+
+/// Does the name itself show that it is counted? dumpcap writes a whole time behind the count, tcpdump -C the count behind
+/// the suffix.
+fn is_counted(path: &str) -> bool {
+    let behind = unpacked_name(path).rsplit_once(".pcap").is_some_and(|(_, behind)| {
+        !behind.is_empty() && behind.chars().all(|c| c.is_ascii_digit())
+    });
+    behind || digits(path).count() > counts(path).len()
+}
+
+fn digits(path: &str) -> impl Iterator<Item = &str> {
+    let name = unpacked_name(path.rsplit('/').next().unwrap_or_default());
+    name.split(|c: char| !c.is_ascii_digit()).filter(|run| !run.is_empty())
+}
+
+/// Finds files that are missing in each series that counts its files, in the order of reading: the place of
 /// the file after each hole, and how many are missing there. Names that hold times count nothing.
 #[must_use]
 pub fn missing(names: &[&str]) -> Vec<(usize, u64)> {
-    let steps = names.windows(2).map(|pair| step(pair[0], pair[1]));
-    let steps: Vec<(usize, u64)> =
-        steps.enumerate().filter_map(|(at, step)| Some((at + 1, step?))).collect();
-    if !steps.iter().any(|(_, step)| *step == 1) {
+    let mut series: BTreeMap<(Option<&Path>, String), Vec<usize>> = BTreeMap::new();
+    for (at, name) in names.iter().enumerate() {
+        series.entry((Path::new(name).parent(), shape(name))).or_default().push(at);
+    }
+    let mut missing: Vec<_> =
+        series.values().flat_map(|places| missing_of_one(names, places)).collect();
+    missing.sort_unstable();
+    missing
+}
+
+fn missing_of_one(names: &[&str], places: &[usize]) -> Vec<(usize, u64)> {
+    let steps = places.windows(2).map(|two| (two[1], step(names[two[0]], names[two[1]])));
+    let steps: Vec<_> = steps.filter_map(|(at, step)| Some((at, step?))).collect();
+    let are_counted = places.iter().any(|&at| is_counted(names[at]));
+    if !are_counted && !steps.iter().any(|(_, (one, two))| two - one == 1) {
         return Vec::new();
     }
-    steps.into_iter().filter(|(_, step)| *step > 1).map(|(at, step)| (at, step - 1)).collect()
+    // One without packets has no place in time, and is there all the same.
+    let there: BTreeSet<u64> = places.iter().flat_map(|&at| counts(names[at])).collect();
+    let absent = |(one, two): (u64, u64)| {
+        let between = there.range(one.saturating_add(1)..two).count() as u64;
+        (two - one - 1).saturating_sub(between)
+    };
+    let holes = steps.into_iter().map(|(at, step)| (at, absent(step)));
+    holes.filter(|(_, absent)| *absent > 0).collect()
 }
 
 /// True if a file whose first packet came at `first` can follow a capture that ended at `end`.
@@ -169,6 +230,7 @@ mod tests {
     fn a_series_is_known_by_its_names() {
         assert!(same_series("d/part-1.pcap", "d/part-12.pcap"));
         assert!(same_series("x_00001_20261122.pcapng", "x_00002_20261123.pcapng"));
+        assert!(same_series("x.pcap.gz", "x.pcap1.gz") && same_series("x.pcap1.bz2", "x.pcap2"));
         assert!(!same_series("d/part-1.pcap", "e/part-2.pcap"));
         assert!(!same_series("app-1.pcap", "db-2.pcap"));
     }
@@ -192,5 +254,19 @@ mod tests {
         // A ring begins again; others are no series.
         assert_eq!(missing(&["r8", "r9", "r0"]), []);
         assert_eq!(missing(&["a1", "a2", "b4"]), []);
+        assert_eq!(missing(&["n03", "n04", "n00", "n01"]), []);
+        // Nor are dates, and the time behind a count.
+        assert_eq!(missing(&["d-20261129", "d-20261130", "d-20261202"]), []);
+        assert_eq!(missing(&["d-1129", "d-1130", "d-1201"]), []);
+        let dumpcap = ["x_00001_20261122120000.pcapng", "x_00002_20261122120100.pcapng"];
+        let third = "x_00004_20261122120300.pcapng";
+        assert_eq!(missing(&[dumpcap[0], dumpcap[1], third]), [(2, 1)]);
+        // tcpdump -C, with series between one another.
+        let names = ["x.pcap", "y1", "x.pcap1", "y2", "x.pcap2", "x.pcap4", "y4"];
+        assert_eq!(missing(&names), [(5, 1), (6, 1)]);
+        assert_eq!(missing(&["x.pcap.gz", "x.pcap2.gz"]), [(1, 1)]);
+        assert_eq!(missing(&[dumpcap[0], third]), [(1, 2)]);
+        // One without packets is read last.
+        assert_eq!(missing(&["p-0", "p-2", "p-3", "p-1"]), []);
     }
 }

@@ -107,15 +107,20 @@ impl CapturePoint {
     /// Can a file whose first packet came at `first` belong here?
     pub fn can_go_on(&self, first: Time, kind: &Kind) -> bool {
         let (own, others) = (&self.kind.links, &kind.links);
+        let end = self.totals.facts.end();
+        // A time of day comes neither before nor after a date.
+        let is_dated = end == Time::default() || is_undated(end) == is_undated(first);
         // An interface may be described only when its first packet comes.
-        follows(self.totals.facts.end(), first) && (own.is_subset(others) || others.is_subset(own))
+        is_dated && follows(end, first) && (own.is_subset(others) || others.is_subset(own))
     }
 
-    /// Tells what sets a file apart whose first packet came at `first`: the time that both cover, or its link type.
+    /// Tells what sets a file apart whose first packet came at `first`: the time that both cover, that only one has
+    /// dates, or its link type.
     pub fn overlap(&self, first: Time) -> Option<Overlap> {
         let end = self.totals.facts.end();
-        let nanos = end.since(first).filter(|_| !follows(end, first));
-        Some(Overlap { with: *self.totals.files.last()?, nanos })
+        let is_of_no_day = is_undated(end) != is_undated(first);
+        let nanos = end.since(first).filter(|_| !is_of_no_day && !follows(end, first));
+        Some(Overlap { with: *self.totals.files.last()?, nanos, is_of_no_day })
     }
 
     /// Are the last file's link types and interfaces these?
@@ -128,7 +133,7 @@ impl CapturePoint {
         let end = self.totals.facts.end();
         let gap = first.and_then(|first| first.since(end));
         if let (Some(nanos), Some(&before)) = (gap, self.totals.files.last())
-            && (nanos > OVERLAP_NS || after == After::Missing)
+            && (nanos > OVERLAP_NS || nanos > 0 && after == After::Missing)
         {
             self.totals.gaps.push(Gap { before, after: file, from: end, nanos });
             if let Some(first) = first.filter(|_| after != After::Series) {
@@ -138,6 +143,11 @@ impl CapturePoint {
         self.kind = kind;
         self.file_began = first;
         self.totals.files.push(file);
+    }
+
+    /// Was nothing captured right before the file that is read?
+    pub fn begins_after_gap(&self) -> bool {
+        self.totals.gaps.last().is_some_and(|gap| self.totals.files.last() == Some(&gap.after))
     }
 
     /// A file of this capture ends.

@@ -16,10 +16,9 @@ use crate::engine::crew::Crew;
 use crate::printable::printable;
 use crate::run::session::{Session, Stopped};
 use crate::run::share::Share;
-use crate::run::unread::is_of_nobody;
+use crate::run::unread::{absent, is_of_nobody};
 use crate::run::{Notices, Outcome, Plan};
 use crate::summary::Sink;
-use crate::units::count;
 
 /// Parts of one capture point, and how to judge them.
 pub struct JudgePlan {
@@ -123,10 +122,7 @@ fn holes_in_series(parts: &[Waiting], trouble: &mut dyn FnMut(Error)) -> BTreeSe
     let names: Vec<&str> = parts.iter().map(|part| part.footer.file.as_str()).collect();
     let missing = missing(&names);
     for (at, files) in &missing {
-        let files = count(*files, "file");
-        let sentence = format!("{files} of the series before it missing: a gap in the capture");
-        let told = Trouble::Told { sentence, is_failure: false };
-        trouble(Error { input: printable(names[*at]), trouble: told });
+        trouble(Error { input: printable(names[*at]), trouble: absent(*files) });
     }
     missing.into_iter().map(|(at, _)| at).collect()
 }

@@ -1,15 +1,16 @@
 //! Files, one after the other, each from its first to its last packet.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use super::Plan;
 use super::follow::{Mode, follow};
 use super::notices::{Notices, Outcome};
 use super::session::{Session, Stopped};
-use super::unread::{Sense, Unread, is_of_nobody, sealed};
+use super::unread::{Sense, Unread, absent, is_of_nobody, sealed};
 use crate::capture::file::FileSource;
-use crate::capture::series::{Pending, in_order};
-use crate::capture::{Frame, Source};
+use crate::capture::series::{Pending, in_order, missing};
+use crate::capture::{Error, Frame, Source};
 use crate::decode::Skipped;
 use crate::engine::crew::Crew;
 use crate::summary::Sink;
@@ -51,8 +52,12 @@ pub(crate) fn read(
     });
     Crew::with(plan.threads.get() - 1, |crew| {
         let mut session = Session::new(plan, sink, crew);
-        for pending in sources {
-            match file(&mut session, mode, pending, notices) {
+        let names: Vec<String> = sources.iter().map(Pending::name).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let missing: BTreeMap<usize, u64> = missing(&names).into_iter().collect();
+        for (at, pending) in sources.into_iter().enumerate() {
+            let missing = missing.get(&at).copied();
+            match file(&mut session, mode, pending, missing, notices) {
                 Ok(all_well) => unread += u64::from(!all_well),
                 Err(Stopped::Output(error)) => return Err(error),
                 Err(Stopped::Input(error)) => {
@@ -78,11 +83,12 @@ pub(crate) fn read(
     })
 }
 
-/// Reads one file, as far as it can be read.
+/// Reads one file, as far as it can be read; before it, so many of its series are `missing`.
 fn file(
     session: &mut Session,
     mode: &mut impl Mode<FileSource>,
     pending: Pending,
+    missing: Option<u64>,
     notices: &mut dyn Notices,
 ) -> Result<bool, Stopped> {
     let Ok(index) = u16::try_from(session.totals.files.len()) else {
@@ -95,7 +101,12 @@ fn file(
         return Ok(true);
     }
     let known = mode.point_of(usize::from(index));
+    session.missing.extend(missing.map(|_| usize::from(index)));
     session.begin_file(&name, first, source.about(), known)?;
+    // Where one goes on before the other has ended, nothing is missing.
+    if let Some(files) = missing.filter(|_| session.point().begins_after_gap()) {
+        notices.trouble(&Error { input: name.clone(), trouble: absent(files) });
+    }
     mode.begin_file(usize::from(index), &name)?;
     let before = Unread::of(&session.totals);
     let sense = Sense::of(session.point().facts().segments(), &session.totals);

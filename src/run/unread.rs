@@ -6,7 +6,7 @@ use super::session::Session;
 use crate::capture::{Error, Trouble};
 use crate::decode::Skipped;
 use crate::summary::Totals;
-use crate::units::thousands;
+use crate::units::{count, thousands};
 
 /// Counts by kind.
 #[derive(Debug, Default)]
@@ -79,4 +79,11 @@ impl Sense {
             totals.doubt_link_type(malformed);
         }
     }
+}
+
+/// Says that files of a series are missing before one.
+pub(crate) fn absent(files: u64) -> Trouble {
+    let files = count(files, "file");
+    let sentence = format!("{files} of the series before it missing: a gap in the capture");
+    Trouble::Told { sentence, is_failure: false }
 }

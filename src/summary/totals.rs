@@ -159,6 +159,8 @@ pub struct Overlap {
     pub with: usize,
     /// Nanoseconds that both cover; `None` where it follows in time, and is of another link type.
     pub nanos: Option<i64>,
+    /// One has dates, the other times of day alone.
+    pub is_of_no_day: bool,
 }
 
 impl Capture {

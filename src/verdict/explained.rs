@@ -123,7 +123,7 @@ impl Doubt {
                 "Several connections of this capture show that packets are missing, though nothing counted them as dropped: local's FIN may be one. Capture with a larger buffer (-B) or a narrower filter."
             }
             Doubt::Gap => {
-                "The time that it was held spans a time without any capture, between files that are no series: it may have been closed then. Capture without a pause, or judge each file alone with --separate."
+                "The time that it was held spans a time without any capture, between files that are no series, or of which one between is missing: it may have been closed then. Capture without a pause, or judge each file alone with --separate."
             }
             Doubt::PeerFinMissed => {
                 "The peer's FIN was not captured, but local acknowledged one number more than the peer was seen to send, and stayed with it: that is the ACK of a FIN."

@@ -139,6 +139,7 @@ impl Report<'_> {
             let (first, with) = (name(first), name(&overlap.with));
             lines.push(match overlap.nanos {
                 Some(nanos) => lang.overlap(first, with, duration(TimeDelta::nanoseconds(nanos))),
+                None if overlap.is_of_no_day => lang.of_no_day(first, with),
                 None => lang.other_link_type(first, with),
             });
         }
