@@ -148,6 +148,20 @@ fn a_twin_is_not_counted_beside_the_connection() {
     assert_eq!((lines.len(), &lines[1]["findings"]), (2, &json!(1)));
 }
 
+/// A container's end, the bridge and the network behind it: what is translated passes one interface more on one side.
+#[test]
+fn copies_of_one_leg_make_no_second_connection() {
+    let scratch = Scratch::new();
+    let bridge = Sight { delay_micros: 10, ..PLAIN };
+    let translated =
+        Sight { sent: [CLIENT, BACKEND], got: [BACKEND, CLIENT], delay_micros: 20, ..PLAIN };
+    for sights in [[&PLAIN, &bridge, &translated], [&translated, &bridge, &translated]] {
+        let path = scratch.write("any.pcap", &capture(&sights, &leak()));
+        let (flows, summary) = read(&[&path]);
+        assert_eq!((&summary["flows"], &summary["findings"]), (&json!(1), &json!(1)), "{flows:?}");
+    }
+}
+
 /// A host that translates showed the end on one of its legs alone: what lacks it was left for certain.
 #[test]
 fn a_fin_that_only_one_leg_shows_is_a_doubt_of_the_other() {

@@ -33,7 +33,7 @@ pub struct Sighting {
     client: Endpoint,
     /// The end that the user says is local.
     local: Option<Endpoint>,
-    /// Octets of payload of both sides, the lesser first.
+    /// Octets of both sides, the lesser first: those of their numbers, however many times each was captured.
     octets: [u64; 2],
     last: Place,
     /// The one of `ends` that has not closed, and for how long.
@@ -89,7 +89,7 @@ impl Sighting {
     /// Takes down a connection at a capture point, by its number.
     pub fn new(key: &FlowKey, flow: &Flow, judgement: &Judgement, point: usize) -> Sighting {
         let end = |side| key.endpoint(flow.end(side));
-        let mut octets = [Side::A, Side::B].map(|side| flow.half(side).payload_bytes);
+        let mut octets = [Side::A, Side::B].map(|side| octets(flow, side));
         octets.sort_unstable();
         Sighting {
             first: flow.first,
@@ -175,6 +175,20 @@ impl Sighting {
         let is_found = self.standing.finding || self.standing.hidden;
         let is_sure = is_found && self.doubts.is_empty();
         (self.reported, ends, is_found, is_sure, self.saw().len())
+    }
+}
+
+/// Octets that a side was seen to send. A host sees one connection at an interface, a bridge and a container's end, and
+/// the same with other addresses only once: copies do not count.
+fn octets(flow: &Flow, side: Side) -> u64 {
+    let half = flow.half(side);
+    let numbers = half.lowest().zip(half.captured_max());
+    match numbers.filter(|_| half.payload_bytes < COMES_ROUND as u64) {
+        Some((first, last)) => {
+            let fin = flow.fin(side).is_some_and(|fin| fin.end == last);
+            u64::from(last.0.wrapping_sub(first.0)).saturating_sub(fin.into())
+        }
+        None => half.payload_bytes,
     }
 }
 
