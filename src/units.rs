@@ -57,24 +57,23 @@ fn undated_day(time: DateTime<FixedOffset>) -> i64 {
     time.date_naive().signed_duration_since(NaiveDate::default()).num_days() - 1
 }
 
-/// Names the zone for a reader: `times in UTC`, or local times with their offset.
-pub fn zone_name(place: Option<Place>, zone: Zone) -> String {
-    match (zone, place.and_then(|place| place.time.nanos())) {
-        (Zone::Local, Some(nanos)) if is_undated(Time::from_nanos(nanos.into())) => {
-            "times without a date or a zone".into()
-        }
-        (Zone::Local, Some(nanos)) => {
-            format!("local times, UTC{}", in_zone(nanos, zone).format("%:z"))
-        }
+/// Names the zone for a reader: `times in UTC`, or local times with their offset, and the one that it is later.
+pub fn zone_name(first: Time, last: Time, zone: Zone) -> String {
+    match (zone, first.nanos()) {
+        (Zone::Local, Some(_)) if is_undated(first) => "times without a date or a zone".into(),
+        (Zone::Local, Some(_)) => match [first, last].map(|time| zone_mark(time, zone)) {
+            [mark, later] if mark == later => format!("local times, {mark}"),
+            [mark, later] => format!("local times, {mark}, then {later}"),
+        },
         (Zone::Local, None) => "local times".into(),
         (Zone::Utc, _) => "times in UTC".into(),
     }
 }
 
 /// The zone after a time: `UTC`, or the local offset; nothing, where none is known.
-pub fn zone_mark(place: Place, zone: Zone) -> String {
-    match (zone, place.time.nanos()) {
-        (Zone::Local, Some(_)) if is_undated(place.time) => String::new(),
+pub fn zone_mark(time: Time, zone: Zone) -> String {
+    match (zone, time.nanos()) {
+        (Zone::Local, Some(_)) if is_undated(time) => String::new(),
         (Zone::Local, Some(nanos)) => format!("UTC{}", in_zone(nanos, zone).format("%:z")),
         _ => "UTC".into(),
     }
@@ -213,10 +212,13 @@ mod tests {
     #[test]
     fn a_time_of_day_alone_has_no_zone() {
         let place = |seconds: i128| Place::new(Time::from_nanos(seconds * 1_000_000_000), 0, 1, 6);
-        assert_eq!(zone_mark(place(86_400), Zone::Local), "");
-        assert!(zone_name(Some(place(86_400)), Zone::Local).contains("without a date"));
-        assert!(zone_mark(place(1_500_000_000), Zone::Local).starts_with("UTC"));
-        assert_eq!(zone_mark(place(86_400), Zone::Utc), "UTC");
+        assert_eq!(zone_mark(place(86_400).time, Zone::Local), "");
+        assert!(
+            zone_name(place(86_400).time, place(86_401).time, Zone::Local)
+                .contains("without a date")
+        );
+        assert!(zone_mark(place(1_500_000_000).time, Zone::Local).starts_with("UTC"));
+        assert_eq!(zone_mark(place(86_400).time, Zone::Utc), "UTC");
         let at = |seconds: i64| Time::from_nanos(i128::from(seconds) * 1_000_000_000);
         assert_eq!(clock_time(at(86_400), 0, Zone::Utc, true), "+0d 00:00:00");
         assert_eq!(clock_time(at(2 * 86_400 + 1), 0, Zone::Utc, true), "+1d 00:00:01");

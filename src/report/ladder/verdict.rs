@@ -101,7 +101,7 @@ impl<W: Write> Ladder<W> {
             _ => "local unknown: --local names it".into(),
         };
         writeln!(self.out, "{name_a} is {a}, {name_b} is {b} ({how})")?;
-        let zone = zone_name(Some(flow.first), self.look.zone);
+        let zone = zone_name(flow.first.time, flow.last.time, self.look.zone);
         let (first, last) = (subject.frame(flow.first), subject.frame(flow.last));
         let from = self.time(flow.first);
         writeln!(self.out, "from {from} ({zone}), frames {first} to {last}")?;

@@ -58,6 +58,7 @@ phrases! {
     among(of): " among {of}" => "（共 {of}）";
     nobody_closed(of, open): " among {of}, but no FIN was seen, so nothing was judged: {open}" => "（共 {of}），但没有看到任何 FIN，所以什么也没有判断：{open}";
     no_fin_counts(of, open): " among {of}, but no FIN that counts was seen, so nothing was judged: {open}" => "（共 {of}），但没有见到有效的 FIN，所以什么也没有判断：{open}";
+    zones(first, later): "{first}, then {later}" => "先 {first}，后 {later}";
     own_of(n, of): "{n} of {of} that --local names" => "{of}中 --local 指到的 {n} 条";
     still_open(n): "{n} open" => "{n} 条打开";
     still_open_in_transaction(n, open): "{n} open, {open} in a transaction" => "{n} 条打开，其中 {open} 条在事务中";

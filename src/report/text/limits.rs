@@ -182,9 +182,11 @@ impl Report<'_> {
         {
             // To the second: it is about when, not about which packet.
             let time = |time| clock_time(time, 0, self.look.zone, self.dates);
-            let zone = zone_mark(first, self.look.zone);
             // It may be said to have ended later than its last packet.
             let end = facts.end().max(last.time);
+            let [zone, later] = [first.time, end].map(|time| zone_mark(time, self.look.zone));
+            // Clocks may be put forward or back in it.
+            let zone = if zone == later { zone } else { lang.zones(zone, later) };
             let times = format!("{} … {} {zone}", time(first.time), time(end));
             text += &(lang.comma() + times.trim_end());
             if let Some(nanos) = end.since(first.time) {
