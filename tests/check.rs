@@ -324,6 +324,46 @@ fn folders_globs_and_compressed_captures() {
     assert!(project.out(&["x.pcap", "x.pcap", "*.pcap"]).1.contains("2 captures"));
 }
 
+/// Whoever made a link meant a file: it is no reason to pass.
+#[cfg(unix)]
+#[test]
+fn a_link_to_nothing_is_an_error_that_names_it() {
+    use std::os::unix::fs::symlink;
+    for link in ["x.expect.toml", "x.pcap.expect.toml", "y.pcap", "closewait.toml"] {
+        let project = Project::with(&closed_after(0));
+        symlink("nowhere", project.0.path().join(link)).expect("a link");
+        let (status, out) = project.out(&["."]);
+        assert_eq!(status, Some(2), "{link}: {out}");
+        assert!(out.contains(link) && out.contains("is a link to nothing"), "{out}");
+        fs::remove_file(project.0.path().join(link)).expect("it is there");
+        assert_eq!(project.out(&["."]).0, Some(0));
+    }
+}
+
+/// A baseline of another form would know nothing, and nobody would see why.
+#[test]
+fn a_baseline_of_another_schema_is_an_error() {
+    let project = Project::with(&leak());
+    project.out(&["--write-baseline", "known.jsonl", "."]);
+    let other = project.read("known.jsonl").replace("\"schema\":1", "\"schema\":2");
+    let project = project.file("known.jsonl", &other);
+    let (status, out) = project.out(&["--baseline", "known.jsonl", "."]);
+    assert_eq!(status, Some(2), "{out}");
+    assert!(out.contains("known.jsonl: line 1 has schema 2, and 1 is read"), "{out}");
+}
+
+/// What is expected is said of a number that is none.
+#[test]
+fn a_number_that_is_none_is_told_what_it_should_be() {
+    let project = Project::with(&closed_after(0));
+    for option in ["--max-leaks", "--max-unknown"] {
+        let (status, out) = project.out(&["x.pcap", option, "X"]);
+        assert!(status == Some(2) && out.contains("write a whole number, or PEER=NUMBER"), "{out}");
+    }
+    let (_, out) = project.out(&["x.pcap", "--min-hold", "0s"]);
+    assert!(!out.contains("held for less than"), "{out}");
+}
+
 #[test]
 fn nothing_to_check_is_an_error() {
     let project = Project::new().file("notes.txt", "no capture");

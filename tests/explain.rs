@@ -153,6 +153,50 @@ fn what_cannot_be_explained_is_said() {
     }
 }
 
+/// Two captures of one name: the first was taken, whichever was meant.
+#[test]
+fn a_name_that_two_captures_have_is_none() {
+    let scratch = Scratch::new();
+    let bytes = std::fs::read(common::project(INCIDENT)).expect("there");
+    for folder in ["a", "b"] {
+        std::fs::create_dir(scratch.path().join(folder)).expect("a folder");
+    }
+    let [a, b] = ["a/x.pcap", "b/x.pcap"].map(|name| scratch.write(name, &bytes));
+    let output = explain(&[&a, &b, "--frame", "x.pcap:4"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).1.contains("2 captures have this name: write the folder, too"));
+    let output = explain(&[&a, &b, "--frame", &format!("{b}:4")]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output).1);
+}
+
+/// Where no connection is, none can be named.
+#[test]
+fn a_capture_without_connections_has_none_to_name() {
+    let scratch = Scratch::new();
+    let record = Record::new(1_000_000_000, arp());
+    let arps = scratch.write("arp.pcap", &MICROSECONDS.write(1, &[record]));
+    let (_, err) = text(&explain(&[&arps]));
+    assert!(err.contains("no TCP connection in it") && !err.contains("--frame"), "{err}");
+}
+
+/// Clocks are put back while it is captured: an offset alone has times an hour off.
+#[test]
+fn a_change_of_the_clocks_is_said() {
+    let scratch = Scratch::new();
+    let at = 1_699_164_000_u64 * 1_000_000_000;
+    let records = [at - 60_000_000_000, at + 60_000_000_000].map(|nanos| Record::new(nanos, arp()));
+    let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &records));
+    let run = |zone: &str, lang: &str| {
+        let mut command = common::command(&[&path, "--lang", lang]);
+        text(&command.env("TZ", zone).output().expect("the binary runs")).0
+    };
+    // As POSIX writes the zone of New York: no database is needed.
+    let new_york = "EST5EDT,M3.2.0,M11.1.0";
+    assert!(run(new_york, "en").contains("UTC-04:00, then UTC-05:00"), "{}", run(new_york, "en"));
+    assert!(run(new_york, "zh").contains("先 UTC-04:00，后 UTC-05:00"));
+    assert!(!run("UTC", "en").contains("then UTC"));
+}
+
 #[test]
 fn colours_only_where_they_are_wanted() {
     let args = [INCIDENT, "--frame", "1"];

@@ -102,7 +102,7 @@ pub struct CheckArgs {
 
     /// The most findings; for some peers: ADDR=N, ADDR:PORT=N or :PORT=N; repeatable [default: 0]
     #[arg(long, value_name = "[PEER=]N", help_heading = "Without an expectation")]
-    max_leaks: Vec<Limit<u64>>,
+    max_leaks: Vec<Limit<Number>>,
 
     /// The longest that CLOSE-WAIT may be held, whether closed in the end or not; repeatable
     #[arg(long, value_name = "[PEER=]TIME", help_heading = "Without an expectation")]
@@ -110,7 +110,7 @@ pub struct CheckArgs {
 
     /// The most connections that cannot be told; repeatable [default: 0]
     #[arg(long, value_name = "[PEER=]N", help_heading = "Without an expectation")]
-    max_unknown: Vec<Limit<u64>>,
+    max_unknown: Vec<Limit<Number>>,
 
     /// The side to judge, where the expectation does not say it: an address, a network, ADDR:PORT
     /// or :PORT; repeatable
@@ -195,6 +195,17 @@ impl<T: FromStr<Err: ToString>> FromStr for Limit<T> {
 }
 
 #[derive(Clone, Copy)]
+struct Number(u64);
+
+impl FromStr for Number {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Number, &'static str> {
+        text.parse().map(Number).map_err(|_| "write a whole number, or PEER=NUMBER")
+    }
+}
+
+#[derive(Clone, Copy)]
 struct Time(TimeDelta);
 
 impl FromStr for Time {
@@ -253,13 +264,13 @@ impl CheckArgs {
     fn limits(&self) -> (Limits, Vec<Override>) {
         let (mut general, mut overrides) = (Limits::default(), Vec::new());
         for Limit { peer, most } in &self.max_leaks {
-            of(peer, &mut general, &mut overrides).leaks = Some(Range::at_most(*most));
+            of(peer, &mut general, &mut overrides).leaks = Some(Range::at_most(most.0));
         }
         for Limit { peer, most } in &self.max_held {
             of(peer, &mut general, &mut overrides).held = Some(Range::at_most(most.0));
         }
         for Limit { peer, most } in &self.max_unknown {
-            of(peer, &mut general, &mut overrides).unknown = Some(Range::at_most(*most));
+            of(peer, &mut general, &mut overrides).unknown = Some(Range::at_most(most.0));
         }
         (general, overrides)
     }

@@ -62,7 +62,7 @@ pub(super) struct OutputArgs {
     pub(super) report: ReportArgs<FormatArg>,
 
     /// Lines in each table; 0 for all [default: what a screen of 24 lines has room for]
-    #[arg(long, value_name = "N", help_heading = "Output")]
+    #[arg(long, value_name = "N", value_parser = lines, help_heading = "Output")]
     pub(super) top: Option<usize>,
 
     /// The language of the text: en, or zh for Chinese; other forms are always English [default: that of the
@@ -356,4 +356,9 @@ impl JudgingArgs {
             end: self.end,
         }
     }
+}
+
+/// A number of lines.
+fn lines(text: &str) -> Result<usize, &'static str> {
+    text.parse().map_err(|_| "write a whole number of lines; 0 for all")
 }

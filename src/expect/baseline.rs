@@ -94,13 +94,20 @@ impl Baseline {
     pub fn read(text: &str) -> Result<Baseline, String> {
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let known = lines.map(|(index, line)| {
-            serde_json::from_str(line).map_err(|error| {
-                let line = index + 1;
+            let line_number = index + 1;
+            let known: Known = serde_json::from_str(line).map_err(|error| {
                 let wrong = "is not a baseline entry (--write-baseline makes one)";
-                printable(&format!("line {line} {wrong}: {error}"))
-            })
+                printable(&format!("line {line_number} {wrong}: {error}"))
+            })?;
+            match known.schema {
+                SCHEMA => Ok(known),
+                // It would match no finding, and nobody would know why.
+                other => Err(format!(
+                    "line {line_number} has schema {other}, and {SCHEMA} is read: write it anew (--write-baseline)"
+                )),
+            }
         });
-        let known = known.collect::<Result<_, _>>()?;
+        let known = known.collect::<Result<_, String>>()?;
         Ok(Baseline { known, aliases: Vec::new() })
     }
 

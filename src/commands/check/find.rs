@@ -1,7 +1,8 @@
 //! The captures that paths name, in a fixed order, each with the place of its expectation.
 
 use std::collections::HashSet;
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, FileType};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -42,7 +43,10 @@ fn of(path: &Path) -> Vec<Result<PathBuf, Nothing>> {
                 nothing("holds no capture (.pcap, .pcapng, .cap, also compressed)".into())
             }
             Ok(found) => found,
-            Err(error) => nothing(format!("cannot be listed: {error}")),
+            Err((folder, error)) => {
+                let why = format!("cannot be listed: {error}");
+                vec![Err(Nothing { path: folder, why })]
+            }
         };
     }
     match path.to_str() {
@@ -72,17 +76,17 @@ fn matching(pattern: &str) -> Result<Vec<PathBuf>, String> {
 
 /// Sorted. Links to folders are not followed, so that no loop is; what is hidden is not looked at, and
 /// a pipe is not waited for.
-fn in_folder(folder: &Path) -> io::Result<Vec<Result<PathBuf, Nothing>>> {
-    let (mut found, mut expected) = (Vec::new(), Vec::new());
+fn in_folder(folder: &Path) -> Result<Vec<Result<PathBuf, Nothing>>, (PathBuf, io::Error)> {
+    let (mut found, mut expected, mut dangling) = (Vec::new(), Vec::new(), Vec::new());
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let (path, kind) = (entry.path(), entry.file_type()?);
-            let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+        for (path, kind) in listed(&folder).map_err(|error| (folder, error))? {
+            let is_hidden = path.file_name().is_some_and(is_hidden);
             if kind.is_dir() && !is_hidden {
                 folders.push(path);
-            } else if is_hidden || !path.is_file() {
+            } else if !is_hidden && stem(&path).is_some() && leads_nowhere(&path) {
+                dangling.push(path);
+            } else if is_hidden || !path.is_file() && !leads_nowhere(&path) {
             } else if path.to_string_lossy().ends_with(EXPECTATION) {
                 expected.push(path);
             } else if stem(&path).is_some() || begins_as_capture(&path) {
@@ -91,8 +95,9 @@ fn in_folder(folder: &Path) -> io::Result<Vec<Result<PathBuf, Nothing>>> {
         }
     }
     found.sort();
-    let used: HashSet<PathBuf> =
-        found.iter().cloned().map(|it| Target::new(it).expectation).collect();
+    dangling.sort();
+    let captures = found.iter().chain(&dangling).cloned();
+    let used: HashSet<PathBuf> = captures.map(|it| Target::new(it).expectation).collect();
     expected.retain(|path| !used.contains(path));
     expected.sort();
     // `closewait check .` names files as everyone else does.
@@ -101,11 +106,31 @@ fn in_folder(folder: &Path) -> io::Result<Vec<Result<PathBuf, Nothing>>> {
         path: short(path),
         why: "the capture that it is about is not there".into(),
     };
+    let nowhere = |path| Nothing { path: short(path), why: NOWHERE.into() };
     Ok(found
         .into_iter()
         .map(|path| Ok(short(path)))
+        .chain(dangling.into_iter().map(|path| Err(nowhere(path))))
         .chain(expected.into_iter().map(|path| Err(alone(path))))
         .collect())
+}
+
+/// The reason why a link cannot be followed.
+pub const NOWHERE: &str = "is a link to nothing";
+
+/// A link whose target is not there: whoever made it meant a file.
+pub fn leads_nowhere(path: &Path) -> bool {
+    path.is_symlink() && !path.exists()
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with('.')
+}
+
+fn listed(folder: &Path) -> io::Result<Vec<(PathBuf, FileType)>> {
+    fs::read_dir(folder)?
+        .map(|entry| entry.and_then(|it| Ok((it.path(), it.file_type()?))))
+        .collect()
 }
 
 /// The ending of expectations.
@@ -141,8 +166,10 @@ impl Target {
             None if is_part(&capture) => whole.clone(),
             None => capture.with_extension("expect.toml"),
         };
-        let shared = || !usual.exists() && has_sibling(&capture);
-        let expectation = if whole.exists() || shared() { whole } else { usual };
+        // A link is there, wherever it leads.
+        let is_there = |path: &Path| path.is_symlink() || path.exists();
+        let shared = || !is_there(&usual) && has_sibling(&capture);
+        let expectation = if is_there(&whole) || shared() { whole } else { usual };
         Target { capture, expectation }
     }
 }

@@ -23,7 +23,7 @@ use crate::report::check::{Checked, Counts, Format, Outcome, write};
 use crate::summary::seen::Collected;
 use crate::units::{count, missing};
 use crate::verdict::Verdict;
-use find::{Nothing, Target, find};
+use find::{NOWHERE, Nothing, Target, find, leads_nowhere};
 use read::read_all;
 pub use watch::Watched;
 use watch::watch;
@@ -215,6 +215,17 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> String {
     format!("{}: cannot be {what}: {error}", printable(&path.to_string_lossy()))
 }
 
+/// A file that is not there says nothing; a link to nothing was meant to.
+fn or_none(path: &Path, error: &io::Error) -> Result<(), String> {
+    match error.kind() {
+        io::ErrorKind::NotFound if leads_nowhere(path) => {
+            Err(format!("{}: {NOWHERE}", printable(&path.to_string_lossy())))
+        }
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(cannot("read", path, error)),
+    }
+}
+
 fn read_baseline(path: &Path) -> Result<Baseline, String> {
     let text = fs::read_to_string(path).map_err(|error| cannot("read", path, &error))?;
     Baseline::read(&text)
@@ -229,8 +240,7 @@ fn policy(asked: &CheckCommand) -> Result<Expectation, String> {
             policy.reading.filter().map_err(|wrong| format!("{POLICY}: {wrong}"))?;
             policy
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Expectation::default(),
-        Err(error) => return Err(cannot("read", Path::new(POLICY), &error)),
+        Err(error) => or_none(Path::new(POLICY), &error).map(|()| Expectation::default())?,
     };
     policy.limit(asked.limits);
     policy.reading = asked.reading.clone().or(&policy.reading);

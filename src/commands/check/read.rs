@@ -1,7 +1,6 @@
 //! Reading captures, several at a time, each as its expectation says.
 
 use std::fs;
-use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -142,8 +141,7 @@ pub(super) fn held_for_a_while(collected: &Collected, limit: &str) -> Vec<String
 pub fn own(target: &Target) -> Result<Option<Own>, String> {
     match fs::read_to_string(&target.expectation) {
         Ok(text) => Ok(Some(Own { text })),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(super::cannot("read", &target.expectation, &error)),
+        Err(error) => super::or_none(&target.expectation, &error).map(|()| None),
     }
 }
 

@@ -11,9 +11,10 @@ mod first;
 mod renamed;
 mod whole;
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anstream::ColorChoice;
 
@@ -29,7 +30,7 @@ use crate::report::ladder::LadderLook;
 use crate::run::notices::Nobody;
 use crate::run::trace::run_traced;
 use crate::run::{Notices, Outcome, Plan, Reading, run};
-use crate::summary::Nothing;
+use crate::summary::{Nothing, Sink, Totals};
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::verdict::Policy;
 use chosen::{Choice, Chosen, Found};
@@ -82,6 +83,21 @@ pub enum Which {
     Ends(Endpoint, Endpoint),
 }
 
+/// The number of connections.
+#[derive(Default)]
+struct Connections(u64);
+
+impl Sink for Connections {
+    fn takes_any_order(&self) -> bool {
+        true
+    }
+
+    fn end(&mut self, totals: &Totals) -> io::Result<()> {
+        self.0 = totals.tally.flows;
+        Ok(())
+    }
+}
+
 /// Explains one connection.
 pub fn explain(asked: &ExplainCommand) -> Exit {
     let said = |sentence: String| {
@@ -106,13 +122,19 @@ pub fn explain(asked: &ExplainCommand) -> Exit {
         Err(sentence) => return said(sentence),
     };
     let Some(found) = found else {
-        let read = run(plan(asked, false), &mut Nothing, &mut Terminal::new(false));
+        let mut all = Connections::default();
+        let read = run(plan(asked, false), &mut all, &mut Terminal::new(false));
         let Ok(Outcome { read_any: true, failed, is_of_nobody, .. }) = read else {
             return Exit::Failed;
         };
-        let why =
-            if is_of_nobody { "--local names no end of any connection" } else { "no finding" };
-        complain(&format!("{why}: name a connection with --frame N or --flow A:P-B:Q"));
+        let why = match all.0 {
+            0 => "no TCP connection in it",
+            _ if is_of_nobody => {
+                "--local names no end of any connection: name one with --frame N or --flow A:P-B:Q"
+            }
+            _ => "no finding: name a connection with --frame N or --flow A:P-B:Q",
+        };
+        complain(&why);
         // There may be one among what could not be read.
         return if failed || is_of_nobody { Exit::Failed } else { Exit::Clean };
     };
@@ -204,11 +226,19 @@ fn find(asked: &ExplainCommand) -> Result<Option<Found>, String> {
 fn named<'a>(inputs: &'a [Input], name: &str) -> Result<&'a Input, String> {
     let whole = |input: &&Input| input.0.as_os_str() == name;
     let last = |input: &&Input| input.0.file_name().is_some_and(|last| last == name);
-    let found = inputs.iter().find(whole).or_else(|| inputs.iter().find(last));
-    found.ok_or_else(|| {
-        let name = crate::printable::printable(name);
-        format!("--frame {name}:…: {name} is none of the captures to read")
-    })
+    let shown = crate::printable::printable(name);
+    if let Some(found) = inputs.iter().find(whole) {
+        return Ok(found);
+    }
+    let all: BTreeSet<&Path> = inputs.iter().filter(last).map(|input| input.0.as_path()).collect();
+    if all.len() > 1 {
+        return Err(format!(
+            "--frame {shown}:…: {} captures have this name: write the folder, too",
+            all.len()
+        ));
+    }
+    let found = inputs.iter().find(last);
+    found.ok_or_else(|| format!("--frame {shown}:…: {shown} is none of the captures to read"))
 }
 
 fn plan(asked: &ExplainCommand, all: bool) -> Plan {

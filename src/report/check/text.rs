@@ -75,7 +75,9 @@ pub fn summary(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     if counts.errors > 0 {
         words.push(count(counts.errors as u64, "error"));
     }
-    let holds: BTreeSet<TimeDelta> = checked.iter().filter_map(min_hold).collect();
+    // Nobody holds for less than nothing.
+    let holds = checked.iter().filter_map(min_hold).filter(|hold| !hold.is_zero());
+    let holds: BTreeSet<TimeDelta> = holds.collect();
     let holds: Vec<String> = holds.into_iter().map(duration).collect();
     let hold = match &holds[..] {
         [] => String::new(),

@@ -78,7 +78,7 @@ impl Comparison {
         [
             before.map(of("first")).map(|n| format!("{n} could not be judged: what is new may be older.")),
             after.map(of("second")).map(|n| format!("{n} could not be judged.")),
-            some(self.uncounted).map(of("second")).map(|n| format!("{n} in CLOSE-WAIT do not count: not for long enough, or with doubts.")),
+            some(self.uncounted).map(|all| (of("second")(all), if all == 1 { "does" } else { "do" })).map(|(n, does)| format!("{n} in CLOSE-WAIT {does} not count: not for long enough, or with doubts.")),
             some(self.held_for_a_while).map(of("second")).map(|n| format!("{n}: held in CLOSE-WAIT for a second or more, and closed after all, perhaps by the end of a program.")),
             self.is_cut.then(|| "Packets were captured in part (snap length): what was said on connections cannot be held against each other.".into()),
         ]
