@@ -145,6 +145,64 @@ fn a_damaged_archive_is_no_all_clear() {
     assert_eq!(code, Some(2), "{err}");
 }
 
+/// What lies in an archive and is not read is told with its name, as the same file alone would be.
+#[test]
+fn what_an_archive_holds_and_is_not_read_is_said() {
+    let (scratch, leak) = (Scratch::new(), leak());
+    let other = MICROSECONDS.write(1, &scenario("ipv6"));
+    let report = |name: &str, octets: &[u8]| {
+        let output = closewait(&[&scratch.write(name, octets)]);
+        (output.status.code(), text(&output).1)
+    };
+    let snoop: &[u8] = b"snoop\0\0\0\0\0\0\x02\0\0\0\x04";
+    let half = &xz(&other)[..20];
+    let members: [(&str, &[u8]); 6] = [
+        ("b.pcap", &other[..20]),
+        ("b.pcapng", b"\n\r\r\n\x1c\0\0\0"),
+        ("b.snoop", snoop),
+        ("b.zip", &zip(&[("x.pcap", &other, 8, 0, 0)])),
+        ("b.tar", &tar(&[("x.pcap", &other)])),
+        ("b.pcap.xz", half),
+    ];
+    for (name, octets) in members {
+        let two = [("a.pcap", &leak[..]), (name, octets)];
+        let zipped = two.map(|(name, octets)| (name, octets, 0, 0, 0));
+        for (archive, octets) in [("x.tar", tar(&two)), ("x.zip", zip(&zipped))] {
+            let (code, err) = report(archive, &octets);
+            assert_eq!(code, Some(2), "{archive}/{name}");
+            assert!(err.contains(&format!("{archive}/{name}: ")), "{archive}/{name}: {err}");
+        }
+    }
+    // Cut off in the header of the second, between both, and damaged there.
+    let whole = tar(&[("a.pcap", &leak), ("b.pcap", &other)]);
+    let second = 512 + leak.len().next_multiple_of(512);
+    let mut damaged = whole.clone();
+    damaged[second] ^= 1;
+    for octets in [&whole[..second + 100], &whole[..second], &damaged] {
+        for (name, octets) in [("x.tar", octets.to_vec()), ("x.tar.gz", gzip(octets))] {
+            let (code, err) = report(name, &octets);
+            assert_eq!(code, Some(2), "{name}");
+            assert!(err.contains("what comes behind a.pcap cannot be read"), "{err}");
+        }
+    }
+}
+
+/// tar -r and tar -u put another state of a file behind the first one.
+#[test]
+fn members_of_one_name_are_each_read() {
+    let scratch = Scratch::new();
+    let other = MICROSECONDS.write(1, &scenario("ipv6"));
+    let path = scratch.write("x.tar", &tar(&[("x.pcap", &other), ("x.pcap", &leak())]));
+    assert_eq!(findings(&format!("{path}/x.pcap#2")), expected());
+    let output = closewait(&[&path, "--separate", "--format", "jsonl"]);
+    let summary = json_lines(&output).pop().expect("a summary");
+    assert_eq!(summary["captures"].as_array().map(Vec::len), Some(2));
+    let zipped = zip(&[("x.pcap", &other, 8, 0, 0), ("x.pcap", &leak(), 8, 0, 0)]);
+    let output = closewait(&[&scratch.write("x.zip", &zipped)]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).1.contains("several members have one name"));
+}
+
 #[test]
 fn an_archive_through_a_pipe_is_told_what_to_do() {
     let mut child = common::command(&["-"])

@@ -18,7 +18,7 @@ use super::pcapng::{Pcapng, SECTION_HEADER};
 use super::record::{Broken, Record};
 use super::stop::{Stop, Waiting, Whole};
 use super::text::{Recognised, TextReader};
-use super::unknown::looks_like;
+use super::unknown::{begins_a_capture, looks_like};
 use super::utf16;
 use super::{About, Error, Frame, Next, Source, Trouble};
 use crate::place::{Place, Time};
@@ -372,29 +372,50 @@ fn recognise(buffer: &mut Buffer, about: &mut About) -> Result<Format, Trouble> 
     let Some(&magic) = start.first_chunk::<4>() else {
         return Err(match start {
             [] => Trouble::Empty,
+            _ if begins_a_capture(start) => ends_after(start.len()),
             _ => Trouble::NotACapture(format!("it ends after {} bytes", start.len())),
         });
     };
     if magic == SECTION_HEADER {
-        return Ok(Format::Pcapng(Pcapng::default()));
+        let is_whole = has_section_header(buffer).map_err(read_failed)?;
+        return match is_whole {
+            true => Ok(Format::Pcapng(Pcapng::default())),
+            false => Err(Trouble::NotReadable("it ends inside its first section header".into())),
+        };
     }
     match magic {
         magic if is_magic(magic) => match Classic::open(buffer, about) {
             Ok(format) => Ok(Format::Classic(format)),
             Err(Broken::Read(error)) => Err(read_failed(error)),
-            Err(_) => Err(Trouble::NotACapture("it ends inside its file header".into())),
+            Err(_) => Err(Trouble::NotReadable("it ends inside its file header".into())),
         },
         _ => match TextReader::recognise(buffer).map_err(read_failed)? {
             Recognised::Text(text) => Ok(Format::Text(text)),
             Recognised::Refused(why) => Err(Trouble::NotACapture(why)),
-            Recognised::No => Err(Trouble::NotACapture(looks_like(buffer))),
+            Recognised::No => Err(looks_like(buffer)),
         },
     }
 }
 
+fn ends_after(bytes: usize) -> Trouble {
+    Trouble::NotReadable(format!("it ends after {bytes} bytes"))
+}
+
+/// Is a pcapng file's first block there to its end? Without it, not even the order of octets is known.
+fn has_section_header(buffer: &mut Buffer) -> io::Result<bool> {
+    const SHORTEST: usize = 28;
+    let Some(start) = buffer.peek(SHORTEST)?.first_chunk::<SHORTEST>() else { return Ok(false) };
+    let (words, _) = start.as_chunks::<4>();
+    let order =
+        if words[2] == [0x1a, 0x2b, 0x3c, 0x4d] { u32::from_be_bytes } else { u32::from_le_bytes };
+    let len = order(words[1]) as usize;
+    // What is longer is for the reader to judge.
+    Ok(len > CAPACITY || buffer.peek(len)?.len() >= len)
+}
+
 fn read_failed(error: io::Error) -> Trouble {
     if error.kind() == io::ErrorKind::UnexpectedEof {
-        return Trouble::NotACapture("its compressed data end before its file header".into());
+        return Trouble::NotReadable("its compressed data end before its file header".into());
     }
     Trouble::Read { frames: 0, offset: 0, error }
 }

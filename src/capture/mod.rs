@@ -295,6 +295,9 @@ pub enum Trouble {
     /// No form that is known: what it seems to be.
     #[error("is not a capture: {0}")]
     NotACapture(String),
+    /// A capture or an archive all the same, in a form that is not read or cut off too early: what it is.
+    #[error("is not a capture: {0}")]
+    NotReadable(String),
     /// Packets that may well be TCP could not be read.
     #[error(
         "{packets} packet{} could not be read and may be TCP, of which nothing is said here: {kinds}",

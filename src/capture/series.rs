@@ -57,7 +57,12 @@ fn unpacked(inputs: &[Input], trouble: &mut dyn FnMut(Error)) -> Vec<Unpacked> {
     let mut unpacked = Vec::new();
     for input in inputs {
         let found = match archive::members(&input.0) {
-            Ok(Some(members)) => captures(members),
+            Ok(Some(members)) => {
+                for (path, trouble_there) in members.troubles {
+                    trouble(Error { input: Input(path).name(), trouble: trouble_there });
+                }
+                captures(members.paths)
+            }
             Ok(None) => {
                 unpacked.push(Unpacked { input: input.clone(), is_member: false });
                 continue;

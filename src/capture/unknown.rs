@@ -1,7 +1,7 @@
 //! Files that are no captures to us: what they seem to be, and the one command that helps.
 
 use super::buffer::Buffer;
-use super::foreign;
+use super::{Trouble, foreign};
 
 /// Formats that Wireshark reads, by their first octets.
 const CONVERTED: &[(&[u8], &str)] = &[
@@ -38,42 +38,45 @@ const PACKED: &[(&[u8], &str)] = &[
     (b"Rar!", "it is an archive: unrar p -inul FILE | closewait -"),
 ];
 
-/// Describes a file that is no capture by its first octets, and says what to do about it.
-pub fn looks_like(buffer: &mut Buffer) -> String {
+/// Describes a file that is no capture by its first octets, and says what to do about it. A capture in another form, and an
+/// archive, hold packets that nobody reads here.
+pub fn looks_like(buffer: &mut Buffer) -> Trouble {
     let start = buffer.peek(512).unwrap_or_default();
     let text = start.iter().all(|&b| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..));
     let known = |list: &[(&[u8], &'static str)]| {
         list.iter().find(|(mark, _)| start.starts_with(mark)).map(|(_, hint)| *hint)
     };
     if let Some(hint) = known(PACKED) {
-        return hint.into();
+        return Trouble::NotReadable(hint.into());
     }
     if let Some(form) = foreign::form(&String::from_utf8_lossy(start)).filter(|_| text) {
-        return form.into();
+        return Trouble::NotACapture(form.into());
     }
     if let Some(name) = known(CONVERTED) {
         // Frames of these can be of several links, and editcap is to be told.
         let link = if name.starts_with("K12") || *name == *"nettl" { "-T ether " } else { "" };
-        return format!("it is in {name}'s format: editcap {link}-F pcapng FILE OUT");
+        let hint = format!("it is in {name}'s format: editcap {link}-F pcapng FILE OUT");
+        return Trouble::NotReadable(hint);
     }
-    let hint = match start {
-        start if start.get(257..262) == Some(b"ustar") => {
-            "it is a tar archive: tar -xOf FILE | closewait -"
-        }
-        start if is_etl(start) => {
-            "it is a trace of Windows (.etl): etl2pcapng FILE OUT.pcapng, or pktmon etl2pcap FILE -o OUT.pcapng, on Windows"
-        }
-        _ if text && lists_sockets(start) => {
+    if start.get(257..262) == Some(b"ustar") {
+        return Trouble::NotReadable("it is a tar archive: tar -xOf FILE | closewait -".into());
+    }
+    if is_etl(start) {
+        let hint = "it is a trace of Windows (.etl): etl2pcapng FILE OUT.pcapng, or pktmon etl2pcap FILE -o OUT.pcapng, on Windows";
+        return Trouble::NotReadable(hint.into());
+    }
+    let hint = match text {
+        true if lists_sockets(start) => {
             "it is a list of sockets, not of packets: closewait sockets FILE"
         }
-        _ if text => {
+        true => {
             "it is text, and no line of it is a packet as tcpdump -n prints it (tcpdump -w FILE writes a capture)"
         }
-        _ => {
+        false => {
             "it begins like neither pcap nor pcapng; editcap -F pcapng FILE OUT converts many formats"
         }
     };
-    hint.into()
+    Trouble::NotACapture(hint.into())
 }
 
 /// Does a text name states of sockets, as any system's list does?
@@ -92,4 +95,16 @@ fn is_etl(start: &[u8]) -> bool {
     // Type and flags of the buffer, then a system header of version 2 or 3 for the first event.
     let is_header = matches!(start.get(0x48..0x4c), Some([2..=5, _, 1..=2, 0xc0]));
     size.is_power_of_two() && size >= 1024 && saved <= size && offset <= size && is_header
+}
+
+/// Do so few octets begin a capture, as pcap and pcapng begin?
+pub fn begins_a_capture(start: &[u8]) -> bool {
+    const MARKS: [&[u8]; 5] = [
+        &[0xd4, 0xc3, 0xb2],
+        &[0xa1, 0xb2, 0xc3],
+        &[0x4d, 0x3c, 0xb2],
+        &[0xa1, 0xb2, 0x3c],
+        b"\n\r\r",
+    ];
+    start.len() > 1 && MARKS.iter().any(|mark| mark.starts_with(start))
 }

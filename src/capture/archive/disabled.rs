@@ -1,10 +1,10 @@
 //! Without the feature `containers`, archives are files that are no captures.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Octets, Trouble};
+use super::{Members, Octets, Trouble};
 
-pub fn members(_: &Path) -> Result<Option<Vec<PathBuf>>, Trouble> {
+pub fn members(_: &Path) -> Result<Option<Members>, Trouble> {
     Ok(None)
 }
 

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -12,8 +13,8 @@ use flate2::CrcReader;
 use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::{Octets, Trouble, path_of};
-use crate::capture::compression::{bounded, bzip2, decompressed, xz, zstd};
+use super::{Members, Octets, Trouble, path_of};
+use crate::capture::compression::{Counted, bounded, bzip2, decompressed, xz, zstd};
 
 /// Archives with more members are not for this.
 const MAX_MEMBERS: usize = 4_096;
@@ -40,17 +41,22 @@ fn kind(path: &Path) -> io::Result<Option<Kind>> {
     })
 }
 
-pub fn members(path: &Path) -> Result<Option<Vec<PathBuf>>, Trouble> {
+pub fn members(path: &Path) -> Result<Option<Members>, Trouble> {
     // What cannot be opened or decompressed is said where it is read.
     let Ok(Some(kind)) = kind(path) else { return Ok(None) };
-    let names = match kind {
+    let (names, faults) = match kind {
         Kind::Zip => zip_names(path)?,
         Kind::Tar => tar_names(path)?,
     };
     if names.len() > MAX_MEMBERS {
         return Err(damaged(format!("more than {MAX_MEMBERS} members")));
     }
-    Ok(Some(names.iter().map(|name| path_of(path, name)).collect()))
+    let paths = names.iter().map(|name| path_of(path, name)).collect();
+    let troubles = faults.into_iter().map(|Fault { name, what }| {
+        let path = name.map_or_else(|| path.to_owned(), |name| path_of(path, &name));
+        (path, Trouble::Open(io::Error::other(what)))
+    });
+    Ok(Some(Members { paths, troubles: troubles.collect() }))
 }
 
 pub fn open(path: &Path, name: &str) -> Result<Octets, Trouble> {
@@ -70,10 +76,31 @@ fn zip_archive(path: &Path) -> Result<ZipArchive<File>, Trouble> {
     ZipArchive::new(File::open(path).map_err(Trouble::Open)?).map_err(damaged)
 }
 
-fn zip_names(path: &Path) -> Result<Vec<String>, Trouble> {
+fn zip_names(path: &Path) -> Result<(Vec<String>, Vec<Fault>), Trouble> {
     let archive = zip_archive(path)?;
     let names = archive.file_names().filter_map(Result::ok).map(Cow::into_owned);
-    Ok(names.filter(|name| !name.ends_with('/')).collect())
+    let names = names.filter(|name| !name.ends_with('/')).collect();
+    // The directory is read by name: of two with one name, only the last is in it.
+    let entries = zip_entries(path).map_err(Trouble::Open)?;
+    let hidden = entries.filter(|entries| *entries > archive.len());
+    let fault = hidden.map(|_| Fault {
+        name: None,
+        what: "several members have one name, and only the last is read: unzip it first".into(),
+    });
+    Ok((names, fault.into_iter().collect()))
+}
+
+/// The number of members by the end of a zip archive's directory, where it says it in 16 bits.
+fn zip_entries(path: &Path) -> io::Result<Option<usize>> {
+    const END: usize = 22;
+    let mut file = File::open(path)?;
+    let len = file.metadata()?.len();
+    file.seek(SeekFrom::Start(len.saturating_sub((END + 0xffff) as u64)))?;
+    let mut last = Vec::new();
+    file.take((END + 0xffff) as u64).read_to_end(&mut last)?;
+    let end = last.windows(END).rev().find(|window| window.starts_with(b"PK\x05\x06"));
+    let entries = end.map(|end| u16::from_le_bytes([end[10], end[11]]));
+    Ok(entries.filter(|entries| *entries < u16::MAX).map(usize::from))
 }
 
 fn open_zip(path: &Path, name: &str) -> Result<Octets, Trouble> {
@@ -120,9 +147,19 @@ impl Read for Checked {
     }
 }
 
+/// The reason why a member cannot be read; without a name, why those behind the last one cannot.
+#[derive(Clone)]
+struct Fault {
+    name: Option<String>,
+    what: String,
+}
+
 /// A member of a tar archive, and where it lies.
 struct Member {
+    /// Its name here, which no other has.
     name: String,
+    /// Its name in the archive.
+    path: String,
     at: u64,
     len: u64,
 }
@@ -164,54 +201,110 @@ impl Tar {
 type Listed = (u64, u64, u64, Option<SystemTime>);
 
 /// The archive that was listed last. Its members are opened one after the other, each by its name.
-static LAST: Mutex<Option<(Listed, Arc<Vec<Member>>)>> = Mutex::new(None);
+static LAST: Mutex<Option<(Listed, Arc<Listing>)>> = Mutex::new(None);
 
 /// The members that are files.
-fn tar_members(path: &Path) -> Result<Arc<Vec<Member>>, Trouble> {
+fn tar_members(path: &Path) -> Result<Arc<Listing>, Trouble> {
     let of = std::fs::metadata(path).map_err(Trouble::Open)?;
     let now = (of.dev(), of.ino(), of.len(), of.modified().ok());
     // Nothing that holds the lock can panic.
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, members)) = last.as_ref().filter(|(listed, _)| *listed == now) {
-        return Ok(Arc::clone(members));
+    if let Some((_, listing)) = last.as_ref().filter(|(listed, _)| *listed == now) {
+        return Ok(Arc::clone(listing));
     }
-    let members = Arc::new(match Tar::open(path)? {
-        Tar::Plain(file) => list(tar::Archive::new(file).entries_with_seek().map_err(damaged)?),
-        Tar::Packed(octets) => list(tar::Archive::new(octets).entries().map_err(damaged)?),
-    });
-    *last = Some((now, Arc::clone(&members)));
-    Ok(members)
+    let mut listing = Listing::default();
+    let read = Arc::new(AtomicU64::new(0));
+    let len = match Tar::open(path)? {
+        Tar::Plain(file) => {
+            listing.take(tar::Archive::new(file).entries_with_seek().map_err(damaged)?);
+            of.len()
+        }
+        Tar::Packed(input) => {
+            let counted = Counted { input, read: Arc::clone(&read) };
+            listing.take(tar::Archive::new(counted).entries().map_err(damaged)?);
+            read.load(Ordering::Relaxed)
+        }
+    };
+    listing.end_at(len);
+    let listing = Arc::new(listing);
+    *last = Some((now, Arc::clone(&listing)));
+    Ok(listing)
 }
 
-fn list<R: Read>(entries: tar::Entries<R>) -> Vec<Member> {
-    let mut members = Vec::new();
-    // What comes before the place where it was cut off can be read.
-    for entry in entries.take(MAX_MEMBERS + 1).map_while(Result::ok) {
-        if entry.header().entry_type().is_file() {
-            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            members.push(Member { name, at: entry.raw_file_position(), len: entry.size() });
+/// A tar archive's members, and what is wrong with it.
+#[derive(Default)]
+struct Listing {
+    members: Vec<Member>,
+    faults: Vec<Fault>,
+    /// The last entry's name, and where its data end.
+    last: Option<(String, u64)>,
+}
+
+impl Listing {
+    fn take<R: Read>(&mut self, entries: tar::Entries<R>) {
+        // What comes before the place where it is damaged can be read.
+        for entry in entries.take(MAX_MEMBERS + 1) {
+            match entry {
+                Ok(entry) => self.add(&entry),
+                Err(error) => return self.breaks_off(&error),
+            }
         }
     }
-    members
+
+    fn add<R: Read>(&mut self, entry: &tar::Entry<R>) {
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let (kind, at) = (entry.header().entry_type(), entry.raw_file_position());
+        let stored = entry.header().entry_size().unwrap_or(entry.size()).max(entry.size());
+        let is_sparse = kind.is_gnu_sparse() || name.contains("GNUSparseFile.");
+        if is_sparse {
+            let what = "it is stored with holes: unpack the archive first (tar -xf)".into();
+            self.faults.push(Fault { name: Some(name.clone()), what });
+        } else if kind.is_file() {
+            // A later one of the same name is another state of it.
+            let same = self.members.iter().filter(|member| member.path == name).count();
+            let member_name = if same == 0 { name.clone() } else { format!("{name}#{}", same + 1) };
+            let path = name.clone();
+            self.members.push(Member { name: member_name, path, at, len: entry.size() });
+        }
+        self.last = (!is_sparse).then(|| (name, at.saturating_add(stored)));
+    }
+
+    fn breaks_off(&mut self, why: &dyn std::fmt::Display) {
+        let behind = self.last.take().map_or_else(|| "its beginning".into(), |(name, _)| name);
+        let what = format!("what comes behind {behind} cannot be read: {why}");
+        self.faults.push(Fault { name: None, what });
+    }
+
+    /// Blocks of zeros end an archive: one without was cut off behind a member. A member that was itself cut off says so.
+    fn end_at(&mut self, len: u64) {
+        let is_cut = |end: u64| (end..=end.next_multiple_of(TAR_HEADER)).contains(&len);
+        if self.members.len() <= MAX_MEMBERS
+            && self.last.as_ref().is_some_and(|(_, end)| is_cut(*end))
+        {
+            self.breaks_off(&"the archive was cut off");
+        }
+    }
 }
 
 /// Octets that are unpacked for nothing, at most: each member of a compressed archive is reached through
 /// all that come before it.
 const MAX_AGAIN: u64 = 32 << 30;
 
-fn tar_names(path: &Path) -> Result<Vec<String>, Trouble> {
-    let members = tar_members(path)?;
+fn tar_names(path: &Path) -> Result<(Vec<String>, Vec<Fault>), Trouble> {
+    let listing = tar_members(path)?;
+    let members = &listing.members;
     let again = members.iter().fold(0_u64, |again, member| again.saturating_add(member.at));
     if again > MAX_AGAIN && matches!(Tar::open(path)?, Tar::Packed(_)) {
         let what = "it is compressed, and has too many members: unpack it first (tar -xf)";
         return Err(Trouble::Open(io::Error::other(what)));
     }
-    Ok(members.iter().map(|member| member.name.clone()).collect())
+    Ok((members.iter().map(|member| member.name.clone()).collect(), listing.faults.clone()))
 }
 
 fn open_tar(path: &Path, name: &str) -> Result<Octets, Trouble> {
-    let members = tar_members(path)?;
-    let member = members.iter().find(|member| member.name == name).ok_or(Trouble::Missing)?;
+    let listing = tar_members(path)?;
+    let member =
+        listing.members.iter().find(|member| member.name == name).ok_or(Trouble::Missing)?;
     let octets = Tar::open(path)?.from(member.at).map_err(Trouble::Open)?;
     Ok(Box::new(Whole { octets: octets.take(member.len) }))
 }

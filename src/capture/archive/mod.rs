@@ -21,9 +21,17 @@ use std::path::{Path, PathBuf};
 use super::Trouble;
 pub use super::compression::Input as Octets;
 
+/// Members of an archive.
+pub struct Members {
+    /// Their paths, in their order.
+    pub paths: Vec<PathBuf>,
+    /// Troubles with those that cannot be read, and where they stand.
+    pub troubles: Vec<(PathBuf, Trouble)>,
+}
+
 /// The members of an archive, or `None` where a path is none: a file of another kind, a folder, a
 /// pipe. In their order; whether they are captures shows when they are opened.
-pub fn members(path: &Path) -> Result<Option<Vec<PathBuf>>, Trouble> {
+pub fn members(path: &Path) -> Result<Option<Members>, Trouble> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => inside::members(path),
         _ => Ok(None),
