@@ -85,6 +85,59 @@ fn zeros_at_the_end_are_a_capture_that_was_cut_off() {
     }
 }
 
+/// A damaged length leads past the end of the file: that is no capture that was cut off, whose end alone is missing.
+#[test]
+fn a_damaged_length_is_no_end() {
+    let scratch = Scratch::new();
+    let records = leak();
+    let report = |name: &str, octets: &[u8]| {
+        let output = closewait(&[&scratch.write(name, octets)]);
+        (output.status.code(), text(&output).1)
+    };
+    // The second record's captured length.
+    let whole = MICROSECONDS.write(1, &records);
+    let at = 24 + 16 + records[0].data.len() + 8;
+    let mut damaged = whole.clone();
+    damaged[at + 2] ^= 1;
+    let (code, err) = report("x.pcap", &damaged);
+    assert!(code == Some(2) && err.contains("corrupt after 1 packet"), "{err}");
+    // Longer than its snap length, whatever the packet's length says.
+    damaged[at + 6] ^= 1;
+    damaged[16..20].copy_from_slice(&256_u32.to_le_bytes());
+    let (code, err) = report("x.pcap", &damaged);
+    assert!(code == Some(2) && err.contains("corrupt after 1 packet"), "{err}");
+    let (code, err) = report("x.pcap", &whole[..whole.len() - 3]);
+    assert!(code == Some(0) && err.contains("cut off"), "{err}");
+
+    // A pcapng's block, of which only the length is damaged.
+    let mut file = Pcapng::new(false);
+    file.interface(1, 0, &[]);
+    file.packet(0, records[0].nanos, &records[0], &[]);
+    let at = file.bytes.len() + 4;
+    records[1..].iter().for_each(|record| file.packet(0, record.nanos, record, &[]));
+    let mut damaged = file.bytes.clone();
+    damaged[at + 2] ^= 1;
+    let (code, err) = report("x.pcapng", &damaged);
+    assert!(code == Some(2) && err.contains("corrupt after 1 packet"), "{err}");
+    let (code, err) = report("x.pcapng", &file.bytes[..file.bytes.len() - 3]);
+    assert!(code == Some(0) && err.contains("cut off"), "{err}");
+    let (code, err) = report("x.pcapng", &file.bytes[..20]);
+    assert!(code == Some(2) && err.contains("inside its first section header"), "{err}");
+}
+
+/// Statistics that say nothing of drops leave what was counted before.
+#[test]
+fn drops_that_a_later_block_does_not_repeat_stay() {
+    let scratch = Scratch::new();
+    let mut file = Pcapng::new(false);
+    file.interface(1, 0, &[]);
+    leak().iter().for_each(|record| file.packet(0, record.nanos, record, &[]));
+    file.statistics(0, &[(5, 3_u64.to_le_bytes().to_vec())]);
+    file.statistics(0, &[(4, 30_u64.to_le_bytes().to_vec())]);
+    let flow = &flows(&[&scratch.write("x.pcapng", &file.bytes)])[0];
+    assert_eq!(flow["doubts"], json!(["brief", "dropped"]));
+}
+
 /// An hour after the leak, another capture begins.
 fn later(link: Link) -> Vec<u8> {
     let time = leak()[0].nanos + 3_600 * SECOND;

@@ -24,6 +24,8 @@ pub struct Classic {
     /// Before version 2.4, either length could come first: the smaller is what was captured.
     is_old: bool,
     max_packet: u32,
+    /// As its header says, where it says one.
+    snap_len: u32,
     /// The number that its header begins with.
     magic: [u8; 4],
     /// Octets of the header.
@@ -119,6 +121,7 @@ impl Classic {
             record_header: magic.record_headers.first().copied().unwrap_or(16),
             is_old: minor < 4 && !is_aix,
             max_packet: MAX_PACKET.max(snap_len.min(MAX_CLAIMED)),
+            snap_len: if snap_len == 0 { u32::MAX } else { snap_len },
             magic: header.first_chunk().copied().unwrap_or_default(),
             header: magic.header,
         };
@@ -168,13 +171,26 @@ impl Classic {
         if *numbers == [0; 16] {
             return Err(Broken::blank(buffer));
         }
-        let [_, _, captured, _] = self.numbers(numbers);
+        let numbers = self.numbers(numbers);
+        let [_, _, captured, _] = numbers;
         if captured > self.max_packet {
             let what = format!("a packet claims {captured} bytes");
             return Err(Broken::Corrupt(what));
         }
         let whole = self.record_header + captured as usize;
-        self.record(buffer.peek(whole)?).map(Some).ok_or(Broken::CutOff)
+        match self.record(buffer.peek(whole)?) {
+            Some(record) => Ok(Some(record)),
+            None => Err(self.ends_within(numbers)),
+        }
+    }
+
+    /// Returns why a record runs past the end of the file: no packet has more octets captured than it had, or than were to
+    /// be captured of any.
+    fn ends_within(&self, [_, _, captured, original]: [u32; 4]) -> Broken {
+        match captured > original || captured > self.snap_len {
+            true => Broken::Corrupt(format!("a packet of {original} bytes claims {captured}")),
+            false => Broken::CutOff,
+        }
     }
 
     /// Passes over the header of another capture behind this one's packets, as `cat` leaves it: read as a

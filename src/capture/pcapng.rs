@@ -75,8 +75,8 @@ struct Interface {
     link: LinkType,
     snap_len: u32,
     clock: Clock,
-    /// By its last statistics block: a running total.
-    drops: u64,
+    /// Lost by the interface and by the system, as last said: running totals. A block that says nothing of one leaves it.
+    drops: [u64; 2],
     /// Between packets, as the packets tell.
     gaps: u64,
 }
@@ -108,7 +108,7 @@ impl Pcapng {
             };
             let bytes = buffer.peek(len)?;
             if bytes.len() < len {
-                return Err(Broken::CutOff);
+                return Err(self.ends_within(bytes, len));
             }
             let parse = if self.big_endian { parse_block_be } else { parse_block_le };
             // The block is whole, so "incomplete" would be a length inside it that leads out of it.
@@ -199,6 +199,30 @@ impl Pcapng {
         Ok(Some(len as usize))
     }
 
+    /// Returns why a block runs past the end of the file: its length is damaged where it does not fit the packet in it.
+    fn ends_within(&self, bytes: &[u8], len: usize) -> Broken {
+        let Some(head) = bytes.first_chunk::<28>() else { return Broken::CutOff };
+        let (words, _) = head.as_chunks::<4>();
+        let word = |at: usize| self.u32(words[at]);
+        if word(0) != ENHANCED_PACKET {
+            return Broken::CutOff;
+        }
+        let (captured, original, snap_len) = (word(5), word(6), self.snap_len(word(2)));
+        let bare = (captured as usize).saturating_add(ENHANCED_PACKET_FRAME).next_multiple_of(4);
+        // The length of a block stands behind it, too.
+        let ends_before = bare < len
+            && bytes
+                .get(bare - 4..bare)
+                .and_then(<[u8]>::first_chunk)
+                .is_some_and(|end| self.u32(*end) as usize == bare);
+        let is_damaged =
+            captured > original || snap_len > 0 && captured > snap_len || bare > len || ends_before;
+        match is_damaged {
+            true => Broken::Corrupt(format!("a block of {len} bytes has a packet of {captured}")),
+            false => Broken::CutOff,
+        }
+    }
+
     /// Is a block of no kind that packets need, and as long at its end as it says at its beginning?
     fn can_do_without(&mut self, block: &[u8]) -> bool {
         let ([kind, len, ..], Some(end)) = (block.as_chunks::<4>().0, block.last_chunk()) else {
@@ -249,7 +273,10 @@ impl Pcapng {
                 }
                 comment(&statistics.options, about);
                 let drops = self.dropped(&statistics.options);
-                self.count(statistics.if_id, about, |interface| interface.drops = drops);
+                self.count(statistics.if_id, about, |interface| {
+                    let said = interface.drops.iter_mut().zip(drops);
+                    said.for_each(|(before, now)| *before = now.unwrap_or(*before));
+                });
             }
             Block::EnhancedPacket(packet) => return self.enhanced(packet, len, about).map(Some),
             Block::SimplePacket(packet) => return self.simple(packet, len).map(Some),
@@ -406,18 +433,15 @@ impl Pcapng {
     }
 
     /// isb_ifdrop and isb_osdrop: lost by the interface, and by the operating system.
-    fn dropped(&self, options: &[PcapNGOption]) -> u64 {
-        [5, 7]
-            .into_iter()
-            .filter_map(|code| option(options, code))
-            .map(|bytes| self.u64(bytes))
-            .fold(0, u64::saturating_add)
+    fn dropped(&self, options: &[PcapNGOption]) -> [Option<u64>; 2] {
+        [5, 7].map(|code| option(options, code).map(|bytes| self.u64(bytes)))
     }
 }
 
 impl Interface {
     fn lost(&self) -> u128 {
-        u128::from(self.drops.max(self.gaps))
+        let [interface, system] = self.drops;
+        u128::from(interface.saturating_add(system).max(self.gaps))
     }
 
     fn new(described: &InterfaceDescriptionBlock, big_endian: bool) -> Interface {
@@ -429,7 +453,7 @@ impl Interface {
             link: LinkType(described.linktype.0 as u16),
             snap_len: described.snaplen,
             clock: Clock::new(resolution, offset),
-            drops: 0,
+            drops: [0; 2],
             gaps: 0,
         }
     }
