@@ -435,3 +435,43 @@ fn captures_and_lists_are_told_apart() {
     let status = |output: &std::process::Output| output.status.code();
     assert_eq!((status(&as_capture), status(&as_list)), (Some(2), Some(2)));
 }
+
+/// A filter takes what it asks for on every link type, by what was on the wire; where libpcap cannot apply it, nothing was
+/// judged.
+#[test]
+#[cfg(feature = "libpcap")]
+fn a_filter_that_cannot_be_applied_is_no_all_clear() {
+    let scratch = Scratch::new();
+    let behind = |header: &'static [u8]| {
+        move |record: Record| Record { data: [header, &record.data[14..]].concat(), ..record }
+    };
+    let report = |link: u16, records: &[Record], filter: &str| {
+        let path = scratch.write("x.pcap", &MICROSECONDS.write(link, records));
+        let output = closewait(&[&path, "--", filter]);
+        (output.status.code(), text(&output).1)
+    };
+    // Loopback of hosts with the other order of octets, and with another number for IPv6.
+    let heads: [(u16, &[u8], &str); 3] =
+        [(0, &[0, 0, 0, 2], "leak"), (108, &[0, 0, 0, 2], "leak"), (0, &[0, 0, 0, 30], "ipv6")];
+    for (link, head, name) in heads {
+        let records: Vec<Record> = scenario(name).records().into_iter().map(behind(head)).collect();
+        let all = closewait(&[&scratch.write("all.pcap", &MICROSECONDS.write(link, &records))]);
+        let filter = if name == "ipv6" { "ip6 and tcp" } else { "tcp port 3306" };
+        let (code, err) = report(link, &records, filter);
+        assert_eq!((code, err.as_str()), (all.status.code(), ""), "{link} {head:?}");
+        assert_eq!(code, Some(1), "{link} {head:?}");
+    }
+    // Lengths are those of the wire.
+    let cut: Vec<Record> = scenario("leak")
+        .records()
+        .into_iter()
+        .map(|record| Record { original_len: 1_000, ..record })
+        .collect();
+    assert_eq!(report(1, &cut, "greater 500").0, Some(1));
+    // One that libpcap has no filter for, and a direction that Ethernet does not tell.
+    for (link, filter, name) in [(1, "inbound", "ETHERNET"), (197, "tcp", "ERF")] {
+        let (code, err) = report(link, &leak(), filter);
+        assert_eq!(code, Some(2), "{err}");
+        assert!(err.contains("x.pcap") && err.contains(&format!("link type {name}")), "{err}");
+    }
+}

@@ -29,6 +29,8 @@ use crate::tcp::seq::Seq;
 pub enum Skipped {
     /// The filter does not match it.
     NotMatched,
+    /// A link type that the filter cannot be compiled for.
+    NotFiltered(LinkType),
     /// A line of a text that is no packet.
     NoPacket,
     /// A link type that nothing here reads.
@@ -85,6 +87,9 @@ impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Skipped::NotMatched => f.write_str("not matched by the filter"),
+            Skipped::NotFiltered(link) => {
+                write!(f, "link type {link}, which libpcap cannot filter by this expression")
+            }
             Skipped::NoPacket => f.write_str("line that is no packet"),
             Skipped::UnknownLink(LinkType::TEXT) => write!(f, "{}", LinkType::TEXT),
             Skipped::UnknownLink(link) => write!(f, "link type {link}"),
@@ -116,7 +121,7 @@ impl Skipped {
     /// nobody can read, is not meant.
     pub fn may_be_tcp(&self) -> bool {
         match self {
-            Skipped::UnknownLink(link) => link.can_carry_ip(),
+            Skipped::UnknownLink(link) | Skipped::NotFiltered(link) => link.can_carry_ip(),
             Skipped::Unread(_) | Skipped::Cut(_) => true,
             _ => false,
         }

@@ -10,14 +10,14 @@ use super::share::Share;
 use super::sights::{Sights, join_legs, learn_others, may_be_leg};
 pub use super::stopped::Stopped;
 use super::told::Told;
-use super::word::{Made, change, closed_last, heard, mark, stuck_before};
+use super::word::{Made, change, closed_last, heard, left_out, mark, stuck_before};
 use super::{Paths, Plan};
 use crate::attach::conversations::Wanted;
 use crate::attach::registry::Content;
 use crate::capture::process::Process;
 use crate::capture::series::same_series;
 use crate::capture::{About, Error, Frame, Source};
-use crate::decode::{Decoder, Skipped};
+use crate::decode::Decoder;
 use crate::engine::crew::Crew;
 use crate::engine::point::{After, CapturePoint, Kind};
 use crate::engine::shards::{AT_A_TIME, Orders, Pace, Part};
@@ -237,11 +237,10 @@ impl<'a> Session<'a> {
     /// Sees a frame. Returns false if the filter does not match it.
     fn sees(&mut self, frame: &Frame) -> bool {
         self.points[self.current].facts_mut().see(frame.place);
-        let matches = self.plan.filter.as_mut().is_none_or(|filter| filter.matches(frame));
-        if !matches {
-            self.totals.skip(Skipped::NotMatched);
-        }
-        matches
+        let filter = self.plan.filter.as_mut();
+        let Some(reason) = filter.and_then(|it| left_out(it, frame)) else { return true };
+        self.totals.skip(reason);
+        false
     }
 
     /// Takes a frame in, for the flow that its segment belongs to.

@@ -22,7 +22,7 @@ impl Filter {
     }
 
     /// Tells whether a packet matches.
-    pub fn matches(&mut self, _: &Frame) -> bool {
+    pub fn applied(&mut self, _: &Frame) -> Option<bool> {
         match *self {}
     }
 

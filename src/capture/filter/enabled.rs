@@ -13,7 +13,7 @@ use crate::tcp::segment::Endpoint;
 /// A filter in tcpdump's language.
 pub struct Filter {
     expression: String,
-    programs: HashMap<LinkType, Option<BpfProgram>>,
+    programs: HashMap<LinkType, Option<Program>>,
 }
 
 impl Filter {
@@ -39,15 +39,80 @@ impl Filter {
         Filter { expression: self.expression.clone(), programs: HashMap::new() }
     }
 
-    /// True if the packet matches. Nothing matches on a link type that the expression cannot be compiled
-    /// for.
-    pub fn matches(&mut self, frame: &Frame) -> bool {
+    /// Tells whether the packet matches; nothing where the expression cannot be compiled for its link type.
+    pub fn applied(&mut self, frame: &Frame) -> Option<bool> {
         let program = self
             .programs
             .entry(frame.link)
-            .or_insert_with(|| compile(frame.link, &self.expression).ok());
-        program.as_ref().is_some_and(|program| program.filter(frame.data))
+            .or_insert_with(|| Program::new(compile(frame.link, &self.expression).ok()?));
+        program.as_ref().map(|program| program.matches(frame))
     }
+
+    fn matches(&mut self, frame: &Frame) -> bool {
+        self.applied(frame) == Some(true)
+    }
+}
+
+/// An expression compiled for a link type.
+struct Program {
+    code: BpfProgram,
+    /// It asks for the packet's length, which is that on the wire.
+    asks_length: bool,
+}
+
+/// The longest packet that libpcap writes.
+const LONGEST: usize = 262_144;
+
+impl Program {
+    /// None where it asks the kernel for what no file tells: the direction of a packet on Ethernet, say.
+    fn new(code: BpfProgram) -> Option<Program> {
+        const KERNEL: u32 = 0xffff_f000;
+        // A code, where to go on, and a number; the crate shows them in no other way.
+        let instructions = code.get_instructions().iter().map(ToString::to_string);
+        let parts = instructions.map(|instruction| {
+            let mut words = instruction.split(' ').map(|word| word.parse::<u32>().unwrap_or(0));
+            (words.next().unwrap_or(0), words.next_back().unwrap_or(0))
+        });
+        let parts: Vec<(u32, u32)> = parts.collect();
+        // BPF_LD | BPF_ABS of 4, 2 and 1 octets.
+        if parts.iter().any(|(code, k)| matches!(code, 32 | 40 | 48) && *k >= KERNEL) {
+            return None;
+        }
+        // BPF_LD | BPF_W | BPF_LEN, and the same with BPF_LDX.
+        let asks_length = parts.iter().any(|(code, _)| matches!(code, 128 | 129));
+        Some(Program { code, asks_length })
+    }
+
+    fn matches(&self, frame: &Frame) -> bool {
+        let on_wire = (frame.original_len as usize).min(LONGEST);
+        let is_cut = self.asks_length && on_wire > frame.data.len();
+        let family = match frame.link {
+            LinkType::NULL | LinkType::LOOP => own_family(frame.data),
+            _ => None,
+        };
+        if !is_cut && family.is_none() {
+            return self.code.filter(frame.data);
+        }
+        let mut data = frame.data.to_vec();
+        if let (Some(family), Some(start)) = (family, data.first_chunk_mut()) {
+            *start = family;
+        }
+        if is_cut {
+            data.resize(on_wire, 0);
+        }
+        self.code.filter(&data)
+    }
+}
+
+/// The address family as this host has it: another's can have the other order of octets, and BSD and macOS have numbers of
+/// their own for IPv6. None where there is no other.
+fn own_family(data: &[u8]) -> Option<[u8; 4]> {
+    const IPV6: u32 = 10;
+    let there: [u8; 4] = *data.first_chunk()?;
+    let little = u32::from_le_bytes(there);
+    let family = if little > 0xffff { little.swap_bytes() } else { little };
+    let own = if matches!(family, 24 | 28 | 30) { IPV6 } else { family };
+    Some(own.to_ne_bytes()).filter(|own| *own != there)
 }
 
 impl Filter {
@@ -94,9 +159,15 @@ fn acknowledgment(from: Endpoint, to: Endpoint) -> Vec<u8> {
 }
 
 fn compile(link: LinkType, expression: &str) -> Result<BpfProgram, pcap::Error> {
-    // Files number raw IP 101, libpcap inside 12 (LINKTYPE_RAW and DLT_RAW); the rest agree.
+    // The numbers in files (LINKTYPE_…) that libpcap has others for inside (DLT_…), on Linux; the rest agree.
     let dlt = match link {
-        LinkType::RAW => 12,
+        LinkType::ATM_RFC1483 => 11,
+        LinkType::RAW | LinkType(12 | 14) => 12,
+        LinkType(102) => 15,
+        LinkType(103) => 16,
+        LinkType::ATM_CLIP => 19,
+        // The address family is made this host's.
+        LinkType::LOOP => 0,
         LinkType(other) => i32::from(other),
     };
     Capture::dead(Linktype(dlt))?.compile(expression, true)
