@@ -3,7 +3,7 @@
 mod common;
 
 use common::scenario::Scenario;
-use common::wire::{Link, MICROSECONDS, Pcapng, Record, arp};
+use common::wire::{Link, MICROSECONDS, Pcapng, Record, arp, tunnelled};
 use common::{Scratch, closewait, json_lines, project, text};
 use serde_json::{Value, json};
 
@@ -434,6 +434,49 @@ fn captures_and_lists_are_told_apart() {
     );
     let status = |output: &std::process::Output| output.status.code();
     assert_eq!((status(&as_capture), status(&as_list)), (Some(2), Some(2)));
+}
+
+/// The snap length cut the headers of what is in a tunnel: that may be TCP as well as outside of one.
+#[test]
+fn headers_that_were_cut_off_in_a_tunnel_are_no_all_clear() {
+    let scratch = Scratch::new();
+    let inner = scenario("three-segment-close").records();
+    let tunnels = ["mpls", "pppoe", "gre", "gre-ethernet", "erspan-1", "vxlan", "geneve"];
+    for tunnel in tunnels {
+        let whole: Vec<Vec<u8>> = inner
+            .iter()
+            .map(|record| tunnelled(tunnel, &record.data[14..]).expect("carries IPv4"))
+            .collect();
+        // Wherever it is cut, the inside of the first packet is not there to its end.
+        let outer = if matches!(tunnel, "mpls" | "pppoe") { 15 } else { 14 + 20 + 9 };
+        for len in outer..whole[0].len() - 21 {
+            let cut = whole.iter().map(|data| Record::new(0, data.clone()).snapped(len));
+            let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &cut.collect::<Vec<_>>()));
+            let output = closewait(&[&path]);
+            let (report, err) = text(&output);
+            assert_eq!(output.status.code(), Some(2), "{tunnel}, {len}: {report}");
+            assert!(err.contains("header cut off"), "{tunnel}, {len}: {err}");
+        }
+    }
+    // Compressed and encrypted by PPP in PPPoE and in PPTP, as by PPP alone.
+    for (tunnel, at) in [("pppoe", 14 + 6), ("pptp", 14 + 20 + 12)] {
+        for (protocol, said) in [(0x2d, "TCP compressed by PPP"), (0xfd, "encrypted (PPP)")] {
+            let mut data = tunnelled(tunnel, &inner[0].data[14..]).expect("carries IPv4");
+            let at = at + data[at..].iter().position(|octet| *octet == 0x21).expect("IP");
+            data[at] = protocol;
+            let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &[Record::new(0, data)]));
+            let output = closewait(&[&path]);
+            let (report, err) = text(&output);
+            assert_eq!(output.status.code(), Some(2), "{tunnel}, {said}: {report}");
+            assert!(err.contains(said), "{tunnel}, {said}: {err}");
+        }
+    }
+    // What is no tunnel is cut, and read far enough.
+    let dns =
+        [&leak()[0].data[..23], &[17], &leak()[0].data[24..34], &[0, 53, 0x80, 1, 0, 60, 0, 0]];
+    let dns = Record { original_len: 94, ..Record::new(0, dns.concat()) };
+    let path = scratch.write("dns.pcap", &MICROSECONDS.write(1, &[dns]));
+    assert_eq!(closewait(&[&path]).status.code(), Some(0));
 }
 
 /// A filter takes what it asks for on every link type, by what was on the wire; where libpcap cannot apply it, nothing was

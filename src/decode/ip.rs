@@ -11,6 +11,7 @@ use super::link::{IPV4, IPV6};
 use super::{Layer, Skipped};
 
 /// A packet of a transport protocol, and the addresses that IP gave it.
+#[derive(Clone)]
 pub struct Transport<'a> {
     /// The sender's address.
     pub source: IpAddr,

@@ -263,7 +263,8 @@ fn innermost<'a>(mut network: Network<'a>, vxlan: &[u16]) -> Result<Transport<'a
             network = inner;
             continue;
         }
-        let transport = ip::strip(network.ether_type, network.packet, network.len)?;
+        let transport = ip::strip(network.ether_type, network.packet, network.len)
+            .map_err(|reason| tunnel::lacking::of_link(&network).unwrap_or(reason))?;
         if transport.protocol == IpNumber::TCP {
             return Ok(transport);
         }
@@ -272,7 +273,10 @@ fn innermost<'a>(mut network: Network<'a>, vxlan: &[u16]) -> Result<Transport<'a
         }
         match tunnel::within_ip(&transport, vxlan) {
             Some(inner) => network = inner,
-            None => return Err(Skipped::NotTcp(transport.protocol)),
+            None => {
+                let not_tcp = Skipped::NotTcp(transport.protocol);
+                return Err(tunnel::lacking::of_ip(&transport, vxlan).unwrap_or(not_tcp));
+            }
         }
     }
     Err(Skipped::TooDeep)

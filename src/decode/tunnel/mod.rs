@@ -5,7 +5,9 @@
 //!
 //! * [`udp`]: those over UDP
 //! * [`sealed`]: those that are encrypted
+//! * [`lacking`]: those whose inside was cut off
 
+pub mod lacking;
 pub mod sealed;
 pub mod udp;
 
@@ -138,8 +140,15 @@ fn ppp(bytes: Bytes) -> Option<Network> {
     bytes.after(header)?.network(ether_type)
 }
 
+/// The parts of a GRE header that tell what is inside.
+struct Gre<'a> {
+    protocol: u16,
+    has_sequence: bool,
+    inner: Bytes<'a>,
+}
+
 /// GRE (RFC 2784, RFC 2890), and version 1 of PPTP (RFC 2637): flags tell which fields are there.
-fn gre(bytes: Bytes) -> Option<Network> {
+fn gre_header(bytes: Bytes) -> Option<Gre> {
     const CHECKSUM: u16 = 0x8000;
     const ROUTING: u16 = 0x4000;
     const KEY: u16 = 0x2000;
@@ -155,10 +164,14 @@ fn gre(bytes: Bytes) -> Option<Network> {
     if version == 1 && flags & ACKNOWLEDGMENT != 0 {
         header += 4;
     }
-    let inner = bytes.after(header)?;
+    Some(Gre { protocol, has_sequence: flags & SEQUENCE != 0, inner: bytes.after(header)? })
+}
+
+fn gre(bytes: Bytes) -> Option<Network> {
+    let Gre { protocol, has_sequence, inner } = gre_header(bytes)?;
     match protocol {
         0x880b => ppp(inner),
-        0x88be => erspan_2(inner, flags & SEQUENCE != 0),
+        0x88be => erspan_2(inner, has_sequence),
         0x22eb => erspan_3(inner),
         // Aruba's access points tunnel what they hear on the air.
         0x8200..=0x820f => wireless(inner),

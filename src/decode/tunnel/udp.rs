@@ -59,28 +59,36 @@ fn holds(network: &Network) -> bool {
     len.is_some_and(|len| len <= network.len && network.len <= len.max(PADDING))
 }
 
+/// Is what goes to this port a tunnel, whatever is in it?
+pub(super) fn is_certain(port: u16, vxlan_ports: &[u16]) -> bool {
+    matches!(port, 4789 | 8472 | 4790 | 6081 | 4754 | 6635) || vxlan_ports.contains(&port)
+}
+
 /// L2TP version 2 (RFC 2661, 3.1) carries PPP; version 3 over UDP (RFC 3931, 4.1.2) anything.
 fn l2tp(bytes: Bytes) -> Option<Network> {
+    const VERSION: u16 = 0x800f;
+    match bytes.u16(0)? & VERSION {
+        3 => pseudowire(bytes.after(4)?),
+        _ => ppp(l2tp_ppp(bytes)?),
+    }
+}
+
+/// The PPP in a message of L2TP version 2 that carries data.
+pub(super) fn l2tp_ppp(bytes: Bytes) -> Option<Bytes> {
     const CONTROL: u16 = 0x8000;
     const LENGTH: u16 = 0x4000;
     const SEQUENCE: u16 = 0x0800;
     const OFFSET: u16 = 0x0200;
     let flags = bytes.u16(0)?;
-    if flags & CONTROL != 0 {
+    if flags & CONTROL != 0 || flags & 0x0f != 2 {
         return None;
     }
-    match flags & 0x0f {
-        2 => {
-            let mut header = if flags & LENGTH != 0 { 8 } else { 6 };
-            header += if flags & SEQUENCE != 0 { 4 } else { 0 };
-            if flags & OFFSET != 0 {
-                header += 2 + usize::from(bytes.u16(header)?);
-            }
-            ppp(bytes.after(header)?)
-        }
-        3 => pseudowire(bytes.after(4)?),
-        _ => None,
+    let mut header = if flags & LENGTH != 0 { 8 } else { 6 };
+    header += if flags & SEQUENCE != 0 { 4 } else { 0 };
+    if flags & OFFSET != 0 {
+        header += 2 + usize::from(bytes.u16(header)?);
     }
+    bytes.after(header)
 }
 
 /// L2TP version 3: a session, then a cookie and a sequence whose lengths only its ends know. The
