@@ -185,6 +185,25 @@ fn is_counted(path: &str) -> bool {
     behind || digits(path).count() > counts(path).len()
 }
 
+/// Does a name look like a time? Of a minute without packets, tcpdump -G writes no file: nothing is missing.
+fn is_timed(path: &str) -> bool {
+    // 12-01-59, 2026-11-22.
+    let pairs = digits(path).filter(|run| run.len() == 2).count();
+    pairs > 1 || digits(path).any(is_time_of_day)
+}
+
+/// 1201, 120159.
+fn is_time_of_day(run: &str) -> bool {
+    let part = |at: usize, below: u8| {
+        run.get(at..at + 2).and_then(|two| two.parse().ok()).is_some_and(|n: u8| n < below)
+    };
+    match run.len() {
+        4 => part(0, 24) && part(2, 60),
+        6 => part(0, 24) && part(2, 60) && part(4, 60),
+        _ => false,
+    }
+}
+
 fn digits(path: &str) -> impl Iterator<Item = &str> {
     let name = unpacked_name(path.rsplit('/').next().unwrap_or_default());
     name.split(|c: char| !c.is_ascii_digit()).filter(|run| !run.is_empty())
@@ -208,7 +227,8 @@ fn missing_of_one(names: &[&str], places: &[usize]) -> Vec<(usize, u64)> {
     let steps = places.windows(2).map(|two| (two[1], step(names[two[0]], names[two[1]])));
     let steps: Vec<_> = steps.filter_map(|(at, step)| Some((at, step?))).collect();
     let are_counted = places.iter().any(|&at| is_counted(names[at]));
-    if !are_counted && !steps.iter().any(|(_, (one, two))| two - one == 1) {
+    let are_timed = places.iter().all(|&at| is_timed(names[at]));
+    if !are_counted && (are_timed || !steps.iter().any(|(_, (one, two))| two - one == 1)) {
         return Vec::new();
     }
     // One without packets has no place in time, and is there all the same.
@@ -263,6 +283,12 @@ mod tests {
         // Nor are dates, and the time behind a count.
         assert_eq!(missing(&["d-20261129", "d-20261130", "d-20261202"]), []);
         assert_eq!(missing(&["d-1129", "d-1130", "d-1201"]), []);
+        assert_eq!(missing(&["c-1201", "c-1202", "c-1204"]), []);
+        assert_eq!(
+            missing(&["c-2026-11-22_12-01", "c-2026-11-22_12-02", "c-2026-11-22_12-04"]),
+            []
+        );
+        assert_eq!(missing(&["c-120100.pcap", "c-120100.pcap1", "c-120100.pcap3"]), [(2, 1)]);
         let dumpcap = ["x_00001_20261122120000.pcapng", "x_00002_20261122120100.pcapng"];
         let third = "x_00004_20261122120300.pcapng";
         assert_eq!(missing(&[dumpcap[0], dumpcap[1], third]), [(2, 1)]);
