@@ -19,25 +19,16 @@ struct Capture {
     local: &'static [&'static str],
 }
 
-const OWN: [(&str, &[&str]); 5] = [
-    ("fixtures/captures/incident.pcap", &["172.18.0.5"]),
-    ("fixtures/captures/reproduction/app.pcap", &["172.18.0.5", "fd00:18::5"]),
-    ("fixtures/captures/reproduction/any-sll2.pcap", &["172.18.0.5", "fd00:18::5"]),
-    ("fixtures/scenarios/ipv6.scn", &["2001:db8::5"]),
-    ("fixtures/scenarios/numbers-wrap.scn", &["172.18.0.5"]),
-];
-
-fn captures(scratch: &Scratch) -> Vec<Capture> {
-    let path = |name: &str| {
-        let path = common::project(name);
-        if !name.ends_with(".scn") {
-            return path.to_str().expect("UTF-8").to_owned();
-        }
-        let scenario = Scenario::read(&path).expect("a scenario");
-        let bytes = MICROSECONDS.write(scenario.link.link_type(), &scenario.records());
-        scratch.write(&format!("{}.pcap", path.file_stem().expect("a name").display()), &bytes)
-    };
-    OWN.map(|(name, local)| Capture { name, path: path(name), local }).into()
+/// A capture or a scenario of the project's own.
+fn capture(name: &'static str, local: &'static [&'static str], scratch: &Scratch) -> Capture {
+    let path = common::project(name);
+    if !name.ends_with(".scn") {
+        return Capture { name, path: path.to_str().expect("UTF-8").to_owned(), local };
+    }
+    let scenario = Scenario::read(&path).expect("a scenario");
+    let bytes = MICROSECONDS.write(scenario.link.link_type(), &scenario.records());
+    let file = format!("{}.pcap", path.file_stem().expect("a name").display());
+    Capture { name, path: scratch.write(&file, &bytes), local }
 }
 
 /// Who prints a form, and from what it is made.
@@ -576,50 +567,76 @@ fn essence(path: &str, local: &[&str], names: &BTreeMap<&str, &str>) -> Essence 
     essence
 }
 
-#[test]
-fn every_form_gives_the_findings_of_the_capture() {
+/// Every form gives the findings of the capture. A test each: all are many.
+fn is_found_in_every_form(name: &'static str, local: &'static [&'static str]) {
     let scratch = Scratch::new();
+    let capture = capture(name, local, &scratch);
     let mut wrong = Vec::new();
     let mut compared = 0;
     let mut cache = Cache::new();
-    for capture in captures(&scratch) {
-        let expected = essence(&capture.path, capture.local, &BTreeMap::new());
-        for form in forms() {
-            let Some(text) = printed(&form, &capture, &scratch, &mut cache) else {
-                common::skip("tcpdump, tshark");
-                continue;
-            };
-            let path = scratch.write("form.txt", text.as_bytes());
-            let names: BTreeMap<&str, &str> =
-                HOSTS.into_iter().chain(BLANKED).zip(ADDRESSES.into_iter().cycle()).collect();
-            let local: Vec<String> = match (form.way, form.names) {
-                (true, _) => Vec::new(),
-                (_, false) => capture.local.iter().map(ToString::to_string).collect(),
-                // A name is local by its name.
-                (_, true) => [0, 2, 4]
-                    .iter()
-                    .flat_map(|&at| [HOSTS[at], BLANKED[at]])
-                    .map(|name| format!("name:{name}"))
-                    .collect(),
-            };
-            let local: Vec<&str> = local.iter().map(String::as_str).collect();
-            let got = essence(&path, &local, &names);
-            compared += 1;
-            if got != expected {
-                let mut said = format!("{} as {}", capture.name, form.name);
-                let lacks = expected
-                    .closes
-                    .difference(&got.closes)
-                    .chain(expected.findings.difference(&got.findings));
-                said.extend(lacks.take(3).map(|flow| format!("\n  lacks {flow}")));
-                let has = got
-                    .closes
-                    .difference(&expected.closes)
-                    .chain(got.findings.difference(&expected.findings));
-                said.extend(has.take(3).map(|flow| format!("\n  has   {flow}")));
-                wrong.push(said);
-            }
+    let expected = essence(&capture.path, capture.local, &BTreeMap::new());
+    for form in forms() {
+        let Some(text) = printed(&form, &capture, &scratch, &mut cache) else {
+            common::skip("tcpdump, tshark");
+            continue;
+        };
+        let path = scratch.write("form.txt", text.as_bytes());
+        let names: BTreeMap<&str, &str> =
+            HOSTS.into_iter().chain(BLANKED).zip(ADDRESSES.into_iter().cycle()).collect();
+        let local: Vec<String> = match (form.way, form.names) {
+            (true, _) => Vec::new(),
+            (_, false) => capture.local.iter().map(ToString::to_string).collect(),
+            // A name is local by its name.
+            (_, true) => [0, 2, 4]
+                .iter()
+                .flat_map(|&at| [HOSTS[at], BLANKED[at]])
+                .map(|name| format!("name:{name}"))
+                .collect(),
+        };
+        let local: Vec<&str> = local.iter().map(String::as_str).collect();
+        let got = essence(&path, &local, &names);
+        compared += 1;
+        if got != expected {
+            let mut said = format!("{} as {}", capture.name, form.name);
+            let lacks = expected
+                .closes
+                .difference(&got.closes)
+                .chain(expected.findings.difference(&got.findings));
+            said.extend(lacks.take(3).map(|flow| format!("\n  lacks {flow}")));
+            let has = got
+                .closes
+                .difference(&expected.closes)
+                .chain(got.findings.difference(&expected.findings));
+            said.extend(has.take(3).map(|flow| format!("\n  has   {flow}")));
+            wrong.push(said);
         }
     }
     assert!(wrong.is_empty(), "{} of {compared} are wrong\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_incident_is_found_in_every_form() {
+    is_found_in_every_form("fixtures/captures/incident.pcap", &["172.18.0.5"]);
+}
+
+#[test]
+fn a_program_of_both_families_is_found_in_every_form() {
+    let local = &["172.18.0.5", "fd00:18::5"];
+    is_found_in_every_form("fixtures/captures/reproduction/app.pcap", local);
+}
+
+#[test]
+fn any_interface_is_found_in_every_form() {
+    let local = &["172.18.0.5", "fd00:18::5"];
+    is_found_in_every_form("fixtures/captures/reproduction/any-sll2.pcap", local);
+}
+
+#[test]
+fn ipv6_is_found_in_every_form() {
+    is_found_in_every_form("fixtures/scenarios/ipv6.scn", &["2001:db8::5"]);
+}
+
+#[test]
+fn numbers_that_wrap_are_found_in_every_form() {
+    is_found_in_every_form("fixtures/scenarios/numbers-wrap.scn", &["172.18.0.5"]);
 }
