@@ -117,6 +117,15 @@ impl fmt::Display for Skipped {
 }
 
 impl Skipped {
+    /// Returns why a filter leaves a packet out that was applied to it, or could not be: that is not "not matched".
+    pub fn by_filter(applied: Option<bool>, link: LinkType) -> Option<Skipped> {
+        match applied {
+            Some(true) => None,
+            Some(false) => Some(Skipped::NotMatched),
+            None => Some(Skipped::NotFiltered(link)),
+        }
+    }
+
     /// May it well have been TCP, had it been understood? What can be read and is no TCP, and what
     /// nobody can read, is not meant.
     pub fn may_be_tcp(&self) -> bool {

@@ -253,7 +253,9 @@ impl Judge<'_> {
         let is_twin = pairs.contains(&judged.key);
         let is_asked_for = *all || is_twin || self.sampled.contains(&judged.id());
         if is_asked_for || matters(&judged) {
-            let said = self.conversations.facts(&judged.flow, self.orders.literals);
+            let known = judged.said.take();
+            let said =
+                known.or_else(|| self.conversations.facts(&judged.flow, self.orders.literals));
             judged = with_said(judged, said, self.conversations, self.orders);
         }
         self.tally.count(&judged.judgement);

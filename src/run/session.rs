@@ -10,14 +10,14 @@ use super::share::Share;
 use super::sights::{Sights, join_legs, learn_others, may_be_leg};
 pub use super::stopped::Stopped;
 use super::told::Told;
-use super::word::{Made, change, closed_last, heard, left_out, mark, stuck_before};
+use super::word::{Made, change, closed_last, heard, mark, stuck_before};
 use super::{Paths, Plan};
 use crate::attach::conversations::Wanted;
 use crate::attach::registry::Content;
 use crate::capture::process::Process;
 use crate::capture::series::same_series;
 use crate::capture::{About, Error, Frame, Source};
-use crate::decode::Decoder;
+use crate::decode::{Decoder, Skipped};
 use crate::engine::crew::Crew;
 use crate::engine::point::{After, CapturePoint, Kind};
 use crate::engine::shards::{AT_A_TIME, Orders, Pace, Part};
@@ -238,9 +238,8 @@ impl<'a> Session<'a> {
     fn sees(&mut self, frame: &Frame) -> bool {
         self.points[self.current].facts_mut().see(frame.place);
         let filter = self.plan.filter.as_mut();
-        let Some(reason) = filter.and_then(|it| left_out(it, frame)) else { return true };
-        self.totals.skip(reason);
-        false
+        let left_out = filter.and_then(|it| Skipped::by_filter(it.applied(frame), frame.link));
+        left_out.map(|reason| self.totals.skip(reason)).is_none()
     }
 
     /// Takes a frame in, for the flow that its segment belongs to.

@@ -7,9 +7,7 @@
 
 use chrono::TimeDelta;
 
-use crate::capture::Frame;
 use crate::capture::filter::Filter;
-use crate::decode::Skipped;
 use crate::names::is_stand_in;
 use crate::owner::{Socket, SocketList};
 use crate::summary::Judged;
@@ -259,14 +257,5 @@ pub fn verdict_of(socket: &Socket, policy: &Policy) -> Verdict {
         Verdict::Leak
     } else {
         Verdict::Pending
-    }
-}
-
-/// Returns why the filter leaves a packet out: what it cannot be compiled for is not "not matched".
-pub fn left_out(filter: &mut Filter, frame: &Frame) -> Option<Skipped> {
-    match filter.applied(frame) {
-        Some(true) => None,
-        Some(false) => Some(Skipped::NotMatched),
-        None => Some(Skipped::NotFiltered(frame.link)),
     }
 }

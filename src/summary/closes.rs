@@ -17,7 +17,6 @@ use super::spread::Spread;
 use crate::place::Time;
 use crate::tcp::segment::Endpoint;
 use crate::tcp::side::Side;
-use crate::verdict::local::Local;
 use crate::verdict::{Close, Note};
 
 /// Services that are told apart, those with the least addresses; the others are one.
@@ -138,7 +137,7 @@ impl Occurrence {
 fn close_wait(Judged { flow, judgement, .. }: &Judged) -> Option<TimeDelta> {
     let (closer, _) = flow.first_fin()?;
     let ended = matches!(judgement.close, Close::Closed | Close::Reset);
-    let judged = judgement.local != Local::Neither && judgement.local.judges(closer.other());
+    let judged = judgement.local.holds_to_account(closer.other());
     judgement.held.filter(|_| ended && judged)
 }
 
@@ -183,7 +182,7 @@ fn odd(judged: &Judged) -> Option<(Odd, Detail)> {
     }
     let (closer, fin) = flow.first_fin()?;
     let holder = closer.other();
-    if judgement.local == Local::Neither || !judgement.local.judges(holder) {
+    if !judgement.local.holds_to_account(holder) {
         return None;
     }
     let used = flow.payload_after(holder, fin.end);

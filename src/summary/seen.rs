@@ -314,7 +314,7 @@ impl Process {
 fn held_by_local(row: &Row) -> Option<TimeDelta> {
     let (closer, _) = row.judged.flow.first_fin()?;
     let judgement = &row.judged.judgement;
-    let judged = judgement.local != Local::Neither && judgement.local.judges(closer.other());
+    let judged = judgement.local.holds_to_account(closer.other());
     let stuck = !matches!(judgement.verdict, Verdict::HalfClosed | Verdict::Unknown(_))
         && !row.judged.ended_in_use();
     judgement.held.filter(|_| judged && stuck)
@@ -370,7 +370,7 @@ impl Narrowed {
 /// side, whoever did. Others' connections have nobody whose closing could be judged.
 fn is_closed_by_peer(row: &Row) -> bool {
     let (flow, local) = (&row.judged.flow, row.judged.judgement.local);
-    let is_peer = |side: Side| local != Local::Neither && local.judges(side.other());
+    let is_peer = |side: Side| local.holds_to_account(side.other());
     match flow.first_fin() {
         Some((closer, _)) => is_peer(closer),
         None => {

@@ -27,6 +27,11 @@ impl Local {
             Local::Both | Local::Neither | Local::Unknown => true,
         }
     }
+
+    /// Is `side` the one to judge, and may it be local at all? Others' connections have nobody whose closing counts.
+    pub fn holds_to_account(self, side: Side) -> bool {
+        self != Local::Neither && self.judges(side)
+    }
 }
 
 /// The evidence that told which side is local.

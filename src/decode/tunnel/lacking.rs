@@ -4,7 +4,7 @@
 use etherparse::IpNumber;
 
 use super::{
-    Bytes, ETHER_IP, ETHERNET, NSH, PLAIN_ETHERNET, gre_header, udp, within_ip, within_link,
+    Bytes, ETHER_IP, ETHERNET, NSH, PLAIN_ETHERNET, PPP, gre_header, udp, within_ip, within_link,
 };
 use crate::decode::ip::Transport;
 use crate::decode::link::{self, Network};
@@ -22,7 +22,7 @@ pub fn of_link(network: &Network) -> Option<Skipped> {
     let bytes = Bytes { data: network.packet, len: network.len };
     let ppp = match network.ether_type {
         link::PPPOE => bytes.after(6),
-        0x880b => Some(bytes),
+        PPP => Some(bytes),
         0x8847 | 0x8848 | NSH | ETHERNET => None,
         _ => return None,
     };
@@ -36,7 +36,6 @@ pub fn of_link(network: &Network) -> Option<Skipped> {
 /// Returns why a packet in a tunnel over IP cannot be read.
 #[cold]
 pub fn of_ip(outer: &Transport, vxlan: &[u16]) -> Option<Skipped> {
-    const PPP: u16 = 0x880b;
     let bytes = Bytes { data: outer.data, len: outer.len };
     let ppp = match outer.protocol {
         IpNumber::GRE => gre_header(bytes).filter(|gre| gre.protocol == PPP).map(|gre| gre.inner),

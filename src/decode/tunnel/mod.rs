@@ -55,6 +55,9 @@ impl<'a> Bytes<'a> {
 /// Transparent Ethernet bridging: an Ethernet frame where an EtherType was expected.
 const ETHERNET: u16 = 0x6558;
 
+/// PPP, where an EtherType was expected.
+const PPP: u16 = 0x880b;
+
 /// A network service header.
 const NSH: u16 = 0x894f;
 
@@ -73,7 +76,7 @@ pub fn within_link<'a>(network: &Network<'a>) -> Option<Network<'a>> {
         0x8847 | 0x8848 => mpls(bytes),
         // PPPoE: version and type, code, session, length; then PPP (RFC 2516, 4).
         link::PPPOE => ppp(bytes.after(6)?),
-        0x880b => ppp(bytes),
+        PPP => ppp(bytes),
         NSH => nsh(bytes),
         0x22f3 => trill(bytes),
         ETHERNET => bytes.ethernet(),
@@ -170,7 +173,7 @@ fn gre_header(bytes: Bytes) -> Option<Gre> {
 fn gre(bytes: Bytes) -> Option<Network> {
     let Gre { protocol, has_sequence, inner } = gre_header(bytes)?;
     match protocol {
-        0x880b => ppp(inner),
+        PPP => ppp(inner),
         0x88be => erspan_2(inner, has_sequence),
         0x22eb => erspan_3(inner),
         // Aruba's access points tunnel what they hear on the air.
