@@ -62,6 +62,51 @@ fn what_is_encrypted_from_its_middle_on_is_said_to_be() {
     }
 }
 
+/// Where TLS begins on a port that nobody knows, nothing tells that it was idle with nothing open: it was "forgotten".
+#[test]
+fn what_is_encrypted_on_any_port_is_said_to_be() {
+    let client = b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03";
+    let server = b"\x16\x03\x03\x01\x7a\x02\0\0\x76\x03\x03";
+    let sealed = b"\x17\x03\x03\0\x04\x8f\x02\x9a\x31";
+    for first in [
+        &[&client[..], server][..],
+        &[client, sealed],
+        &[b"220 mail\r\n", client],
+        &[sealed, server],
+    ] {
+        let mut talk = Talk::between(41_000, 8443);
+        for (said, by) in first.iter().zip([CLIENT, SERVER].into_iter().cycle()) {
+            talk = talk.say(by, said);
+        }
+        let talk = talk.say(CLIENT, sealed).say(SERVER, sealed);
+        let flow = &talk.wait(30).closed_by_server().report(&[])[0];
+        assert_eq!((cause(flow), &flow["verdict"]), ("unknown", &"leak".into()), "{first:?}");
+        says(flow, "encrypted");
+    }
+    // Neither is a hello of TLS: the lengths of the first contradict each other.
+    for other in [&b"\x16\x03\x01\x02\0\x01\0\0\x0c"[..], b"\x16\x03\x01\x02\0\x0e\0\x01\xfc"] {
+        let talk = Talk::between(41_000, 8443).say(CLIENT, other).say(SERVER, b"of its own");
+        let flow = &talk.wait(30).closed_by_server().report(&[])[0];
+        assert_eq!(cause(flow), "forgotten", "{other:?}");
+    }
+}
+
+/// What was encrypted once, on a port where another connection spoke in clear, is no word of that protocol.
+#[test]
+fn what_is_encrypted_on_a_port_that_was_learnt_is_said_to_be() {
+    let clear = Talk::between(41_000, 7443).say(CLIENT, b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n");
+    let clear = clear.say(SERVER, b"HTTP/1.1 204 No Content\r\n\r\n").closed_by_server();
+    let sealed =
+        Talk::between(41_001, 7443).say(CLIENT, b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03");
+    let sealed = sealed.say(SERVER, b"\x16\x03\x03\x01\x7a\x02\0\0\x76\x03\x03");
+    let mut both = sealed.wait(30).closed_by_server();
+    both.records.splice(0..0, clear.records);
+    let flows = both.report(&[]);
+    let flow = flows.iter().find(|flow| flow["a"]["port"] == 41_001).expect("the second");
+    assert_eq!(cause(flow), "unknown", "{flow}");
+    says(flow, "encrypted");
+}
+
 /// PostgreSQL's `BEGIN` begins as a greeting of MySQL could: on a port that nobody knows, too, it is none.
 #[test]
 fn what_is_said_in_the_middle_of_postgresql_is_no_greeting() {
@@ -451,7 +496,7 @@ fn first_words_of_each_connection_tell_what_it_speaks() {
     };
     assert_eq!(
         [40_001, 40_002, 41_000].map(of),
-        [("forgotten", false), ("forgotten", false), ("forgotten", true)]
+        [("unknown", false), ("unknown", false), ("forgotten", true)]
     );
 }
 

@@ -111,6 +111,11 @@ impl Conversation {
         self.stage == Stage::Nothing
     }
 
+    /// Returns whether its first words were TLS.
+    pub fn is_encrypted(&self) -> bool {
+        self.reading.as_deref().is_some_and(|reading| reading.is_tls == Some(true))
+    }
+
     /// Nothing can be learnt of what follows.
     pub fn is_deaf(&self) -> bool {
         let is_deaf =

@@ -3,7 +3,7 @@
 use super::Facts;
 use super::conversation::Conversation;
 pub use super::conversation::Wanted;
-use super::registry::{Content, Guess, Known};
+use super::registry::{Content, Guess, Known, Withheld};
 use super::tried::Tried;
 use super::unread::Rounds;
 pub use super::unread::{Header, Payloads, Span, prefetch_ends};
@@ -70,7 +70,7 @@ impl Conversations {
         payload: Span,
         wanted: Wanted,
     ) -> Heard {
-        if flow.slot == Slot::NOTHING {
+        if matches!(flow.slot, Slot::NOTHING | Slot::ENCRYPTED) {
             return Heard::All;
         }
         let conversation = at(&mut self.slots, flow.slot);
@@ -119,14 +119,18 @@ impl Conversations {
     /// Takes a segment whose octets were withheld. True if they are of another connection than was meant: then they
     /// are lost.
     #[inline]
-    pub fn miss(&mut self, flow: &mut Flow, header: &Header) -> bool {
-        match flow.slot {
-            Slot::NOTHING => false,
-            Slot::NONE | Slot::WITHHELD => {
+    pub fn miss(&mut self, flow: &mut Flow, header: &Header, why: Withheld) -> bool {
+        match (flow.slot, why) {
+            (Slot::NOTHING | Slot::ENCRYPTED, _) => false,
+            (Slot::NONE | Slot::WITHHELD, Withheld::Untold) => {
                 flow.slot = Slot::WITHHELD;
                 true
             }
-            slot => self.lose(slot, header),
+            (Slot::NONE | Slot::WITHHELD, Withheld::Encrypted) => {
+                flow.slot = Slot::ENCRYPTED;
+                false
+            }
+            (slot, _) => self.lose(slot, header),
         }
     }
 
@@ -161,10 +165,10 @@ impl Conversations {
     #[inline]
     fn let_go_of_nothing(&mut self, flow: &mut Flow) {
         let slot = self.slots.get(flow.slot.0 as usize).and_then(Option::as_ref);
-        if slot.is_some_and(Conversation::is_in_no_protocol) {
-            self.release(flow.slot);
-            flow.slot = Slot::NOTHING;
-        }
+        let Some(nothing) = slot.filter(|it| it.is_in_no_protocol()) else { return };
+        let left = if nothing.is_encrypted() { Slot::ENCRYPTED } else { Slot::NOTHING };
+        self.release(flow.slot);
+        flow.slot = left;
     }
 
     fn begin(&mut self, flow: &mut Flow, guess: Guess, wanted: Wanted) {
@@ -205,6 +209,15 @@ impl Conversations {
         let is_refuted = conversation.assumed().is_some_and(|it| self.refuted.contains(&it));
         let is_theirs = facts.confirmed.unwrap_or(!is_refuted);
         is_theirs.then(|| Box::new(facts))
+    }
+
+    /// Returns the reason why nothing is known of what was said on a connection, as far as it has been read.
+    pub fn withheld(&self, flow: &Flow) -> Option<Withheld> {
+        match flow.slot {
+            Slot::WITHHELD => Some(Withheld::Untold),
+            Slot::ENCRYPTED => Some(Withheld::Encrypted),
+            _ => self.get(flow)?.is_encrypted().then_some(Withheld::Encrypted),
+        }
     }
 
     /// Returns the end that is the server in what is spoken on a connection, as far as it has been read.

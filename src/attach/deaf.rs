@@ -9,7 +9,7 @@ use std::ops::AddAssign;
 
 use foldhash::fast::RandomState;
 
-use super::registry::Content;
+use super::registry::{Content, Withheld};
 use super::tried::Tried;
 use super::unread::Span;
 use crate::tcp::flow::Flow;
@@ -71,7 +71,7 @@ impl Deaf {
     #[inline(always)]
     pub fn withhold<'a>(&self, hash: u64, content: Content<'a>) -> Content<'a> {
         if content.payload.len() >= WORTH && !self.hashes.is_empty() && self.is_deaf(hash) {
-            return Content { payload: &[], is_withheld: true, ..content };
+            return Content { payload: &[], withheld: Some(Withheld::Untold), ..content };
         }
         content
     }

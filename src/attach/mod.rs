@@ -71,9 +71,26 @@ pub enum Probe {
 /// Octets of a segment's payload that are looked at first: no protocol's first ones are fewer.
 pub const GLANCE: usize = 8;
 
-/// Does a client's first payload begin TLS? A record with a handshake in it does (RFC 8446, 5.1).
+/// The octet that a record with a handshake of TLS begins with (RFC 8446, 5.1).
+const HANDSHAKE: u8 = 0x16;
+
+/// Does a client's first payload begin TLS? A record with a handshake in it does.
 fn begins_tls(data: &[u8]) -> bool {
-    matches!(data, [0x16, 3, ..])
+    matches!(data, [HANDSHAKE, 3, ..])
+}
+
+/// Is this the hello of a client or of a server, on whatever port (RFC 8446, 4 and 5.1)? A client's goes on in the next
+/// record, if it does not end with this one; a server's is short, and may have other messages behind it.
+fn is_hello(first: [u8; GLANCE]) -> bool {
+    const HEADER: u16 = 4;
+    match first {
+        [HANDSHAKE, 3, 0..=4, high, low, 1, 0, len] => {
+            let record = u16::from_be_bytes([high, low]);
+            record > HEADER && u16::from(len) >= (record - HEADER) >> 8
+        }
+        [HANDSHAKE, 3, 0..=4, _, _, 2, 0, 0] => true,
+        _ => false,
+    }
 }
 
 /// Circumstances in which a conversation begins.

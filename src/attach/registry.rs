@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{Facts, GLANCE, Identity, Opening, Peer, Probe, Protocol, proxy};
+use super::{Facts, GLANCE, Identity, Opening, Peer, Probe, Protocol, is_hello, proxy};
 use crate::paged::Paged;
 use crate::place::Time;
 use crate::set::{Set, Word};
@@ -63,6 +63,7 @@ macro_rules! protocols {
             let mut all = [false; 256];
             $(mark(&mut all, $protocol::FIRST);)*
             mark(&mut all, crate::attach::proxy::FIRST);
+            mark(&mut all, &[crate::attach::HANDSHAKE]);
             all
         };
 
@@ -160,6 +161,15 @@ pub struct Guess {
     pub assumed: bool,
 }
 
+/// Octets that are not handed on, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withheld {
+    /// Nothing can be learnt of them.
+    Untold,
+    /// They begin TLS on a port that nobody knows.
+    Encrypted,
+}
+
 /// A segment whose content is to be read.
 #[derive(Clone, Copy, Debug)]
 pub struct Content<'a> {
@@ -167,14 +177,14 @@ pub struct Content<'a> {
     pub guess: Guess,
     /// Octets of the segment, as captured.
     pub payload: &'a [u8],
-    /// They are not here, for nothing can be learnt of them.
-    pub is_withheld: bool,
+    /// The reason why they are not here.
+    pub withheld: Option<Withheld>,
 }
 
 impl<'a> Content<'a> {
     /// Makes it of all that was captured.
     pub fn new(guess: Guess, payload: &'a [u8]) -> Content<'a> {
-        Content { guess, payload, is_withheld: false }
+        Content { guess, payload, withheld: None }
     }
 }
 
@@ -182,11 +192,14 @@ impl<'a> Content<'a> {
 pub const RST: Content = Content {
     guess: Guess { protocol: Known::ALL[0], server: End::Lower, assumed: false },
     payload: &[],
-    is_withheld: false,
+    withheld: None,
 };
 
 /// Octets that a snap length cut off before they could tell anything, whatever is spoken.
-const CUT: Content = Content { is_withheld: true, ..RST };
+const CUT: Content = Content { withheld: Some(Withheld::Untold), ..RST };
+
+/// The beginning of what nobody can read.
+const ENCRYPTED: Content = Content { withheld: Some(Withheld::Encrypted), ..RST };
 
 /// Were fewer octets captured than it takes to recognise a protocol, and more sent?
 #[inline(always)]
@@ -302,7 +315,10 @@ impl Ports {
         let known = ports.map(|port| self.any.has(port));
         if known == [false; 2] {
             return match recognise(payload) {
-                Some((protocol, by)) => Some(self.begun(ports, from, payload, protocol, by)),
+                Some(First::Words(protocol, by)) => {
+                    Some(self.begun(ports, from, payload, protocol, by))
+                }
+                Some(First::Hello) => Some(ENCRYPTED),
                 None => is_cut(payload, len).then_some(CUT),
             };
         }
@@ -347,18 +363,30 @@ const fn mark(all: &mut [bool; 256], octets: &[u8]) {
     }
 }
 
-/// Returns whose conversation begins with these octets, and which end has sent them.
+/// Octets that a conversation begins with.
+enum First {
+    /// In a protocol that is read, from one of its ends.
+    Words(Known, Peer),
+    /// In TLS.
+    Hello,
+}
+
+/// Returns what begins with these octets.
 #[inline(always)]
-fn recognise(first: &[u8]) -> Option<(Known, Peer)> {
+fn recognise(first: &[u8]) -> Option<First> {
     let glance = *first.first_chunk()?;
     if may_begin(glance) { recognise_closely(first) } else { None }
 }
 
 #[cold]
 #[inline(never)]
-fn recognise_closely(first: &[u8]) -> Option<(Known, Peer)> {
+fn recognise_closely(first: &[u8]) -> Option<First> {
     let first = proxy::words(first);
-    if !begins(*first.first_chunk()?) {
+    let glance = *first.first_chunk()?;
+    if is_hello(glance) {
+        return Some(First::Hello);
+    }
+    if !begins(glance) {
         return None;
     }
     let mut surest = (Probe::No, None);
@@ -366,7 +394,7 @@ fn recognise_closely(first: &[u8]) -> Option<(Known, Peer)> {
         for from in [Peer::Server, Peer::Client] {
             let probe = known.probe(first, from);
             if probe > surest.0 {
-                surest = (probe, Some((known, from)));
+                surest = (probe, Some(First::Words(known, from)));
             }
         }
     }
@@ -375,12 +403,12 @@ fn recognise_closely(first: &[u8]) -> Option<(Known, Peer)> {
 
 /// Tells whether a conversation may begin with these octets: [`Ports`] learn from them.
 pub fn may_be_first(payload: &[u8]) -> bool {
-    recognise(payload).is_some()
+    matches!(recognise(payload), Some(First::Words(..)))
 }
 
 /// Returns it where there is no doubt, of an end's first words.
 pub fn recognise_surely(first: &[u8]) -> Option<(Known, Peer)> {
-    let (known, from) = recognise(first)?;
+    let First::Words(known, from) = recognise(first)? else { return None };
     (known.probe(first, from) == Probe::Sure).then_some((known, from))
 }
 

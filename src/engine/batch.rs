@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::attach::conversations::{Header, Payloads, Span, prefetch_ends};
-use crate::attach::registry::{Content, Guess};
+use crate::attach::registry::{Content, Guess, Withheld};
 use crate::place::{Place, Time};
 use crate::prefetch::prefetch;
 use crate::table::FlowTable;
@@ -69,6 +69,14 @@ pub struct Carried {
     pub payload: Span,
 }
 
+/// Octets of a segment whose content is read, or would be.
+pub enum Said<'a> {
+    /// Its octets.
+    Here(&'a Carried),
+    /// Nothing, for this reason.
+    Not(Withheld),
+}
+
 /// The blocks of one shard, of which all but the last are full.
 #[derive(Default)]
 struct Blocks {
@@ -108,7 +116,8 @@ impl Batch {
         let base = *self.base.get_or_insert(segment.place);
         let mut packed = Packed::new(&segment, base).unwrap_or_else(|| self.put_aside(segment));
         match content {
-            Some(Content { is_withheld: true, .. }) => packed.marks |= WITHHELD,
+            Some(Content { withheld: Some(Withheld::Untold), .. }) => packed.marks |= WITHHELD,
+            Some(Content { withheld: Some(Withheld::Encrypted), .. }) => packed.marks |= ENCRYPTED,
             Some(content) => {
                 packed.marks |= CARRIES;
                 self.carry(shard, content);
@@ -166,13 +175,13 @@ impl Batch {
         shard: usize,
         table: &mut FlowTable,
         at_once: bool,
-        mut read: impl FnMut(&mut Flow, u64, &Header, Option<&Carried>),
+        mut read: impl FnMut(&mut Flow, u64, &Header, Said<'_>),
     ) {
         let Some(base) = self.base else { return };
         let blocks = &self.shards[shard];
         let (mut carried, mut coming) = (blocks.carried.iter(), blocks.carried.iter());
         let carries = |packed: &Packed| packed.marked(CARRIES);
-        let wanted = |packed: &Packed| packed.marked(CARRIES | WITHHELD);
+        let wanted = |packed: &Packed| packed.marked(CARRIES | WITHHELD | ENCRYPTED);
         let packed = blocks.starts.iter().map(|&start| {
             // Only the last block can be short.
             let end = if start + BLOCK == blocks.end { blocks.next } else { start + BLOCK };
@@ -188,7 +197,8 @@ impl Batch {
         let taken = |flow: Option<&mut Flow>, packed: &Packed| {
             let content = if carries(packed) { carried.next() } else { None };
             if let Some(flow) = flow {
-                read(flow, packed.hash, &self.header(packed), content);
+                let said = content.map_or_else(|| Said::Not(packed.withheld()), Said::Here);
+                read(flow, packed.hash, &self.header(packed), said);
             }
         };
         let short = |packed: &Packed| packed.is_plain().then(|| packed.segment(base));
@@ -266,6 +276,7 @@ const BY_PACKET_FLAGS: u8 = 8;
 const ASIDE: u8 = 16;
 const CARRIES: u8 = 32;
 const WITHHELD: u8 = 64;
+const ENCRYPTED: u8 = 128;
 
 impl Packed {
     #[inline(always)]
@@ -320,6 +331,10 @@ impl Packed {
     #[inline(always)]
     fn marked(&self, bit: u8) -> bool {
         self.marks & bit != 0
+    }
+
+    fn withheld(&self) -> Withheld {
+        if self.marked(ENCRYPTED) { Withheld::Encrypted } else { Withheld::Untold }
     }
 
     fn from(&self) -> End {

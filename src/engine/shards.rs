@@ -10,12 +10,12 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::batch::{Batch, Lent};
+use super::batch::{Batch, Lent, Said};
 use super::crew::{Crew, Job};
 use crate::attach::Facts;
 use crate::attach::conversations::{Conversations, Heard, Wanted};
 use crate::attach::deaf::Found;
-use crate::attach::registry::{Content, Known};
+use crate::attach::registry::{Content, Known, Withheld};
 use crate::attach::sql::tags::{Sought, have_all};
 use crate::facts::CaptureFacts;
 use crate::join::rewrites::Pairs;
@@ -25,7 +25,7 @@ use crate::summary::history::History;
 use crate::summary::race;
 use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
-use crate::tcp::flow::{Ending, Flow, FlowId, Slot};
+use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::holes::{self, Holes};
 use crate::tcp::notes::Noted;
 use crate::tcp::segment::{FlowKey, Segment};
@@ -102,17 +102,12 @@ impl Orders {
         is_believed && !is_used_again && !self.all && self.tags.is_empty()
     }
 
-    /// Nobody has read what was said on this connection, whatever it was.
-    fn is_unread(&self, flow: &Flow) -> bool {
-        self.no_content || flow.slot == Slot::WITHHELD
-    }
-
     /// Returns whether a connection is one of those that are looked for; none where that cannot be told.
     pub fn seeks(&self, judged: &Judged) -> Option<bool> {
         if self.tags.is_empty() {
             return Some(true);
         }
-        have_all(&self.tags, judged.said.as_deref(), judged.unread)
+        have_all(&self.tags, judged.said.as_deref(), judged.withheld.is_some())
     }
 }
 
@@ -158,12 +153,12 @@ impl Shard {
         let at_once = conversations.begin_round(batch.payloads());
         batch.give(self.number, &mut self.table, at_once, |flow, hash, header, content| {
             match (orders.reads(flow), content) {
-                (_, Some(_)) if header.flags.rst() => {
+                (_, Said::Here(_)) if header.flags.rst() => {
                     if orders.may_let_go(flow) {
                         conversations.end(flow);
                     }
                 }
-                (true, Some(content)) => {
+                (true, Said::Here(content)) => {
                     match conversations.keep(
                         flow,
                         header,
@@ -176,8 +171,11 @@ impl Shard {
                         Heard::All => found.let_go(hash, content.payload, flow),
                     }
                 }
-                (true, None) if conversations.miss(flow, header) => found.hear(hash, true),
-                (true, None) => {}
+                (true, Said::Not(why)) => {
+                    if conversations.miss(flow, header, why) {
+                        found.hear(hash, true);
+                    }
+                }
                 (false, _) if orders.sample && is_sampled(sampled, flow.id()) => {}
                 (false, _) => conversations.forget(flow),
             }
@@ -199,8 +197,6 @@ impl Shard {
     /// Judges a copy of a flow that stays. What was said is added if it is asked for, or matters.
     fn look_at(&self, key: FlowKey, flow: Flow, by: &Orders, is_asked_for: bool) -> Judged {
         let judged = Judged::new(Retired { key, flow }, &by.policy, &by.facts);
-        let unread = by.is_unread(&judged.flow);
-        let judged = Judged { unread, ..judged };
         let is_open = judged.judgement.close == Close::Open;
         let is_asked_for = is_asked_for || !by.tags.is_empty();
         match is_asked_for || is_open || matters(&judged) {
@@ -245,7 +241,6 @@ impl Judge<'_> {
         let Orders { policy, facts, all, pairs, .. } = self.orders;
         self.holes.note(&retired.flow);
         let mut judged = Judged::new(retired, policy, facts);
-        judged.unread = self.orders.is_unread(&judged.flow);
         let slot = judged.flow.slot;
         if !self.is_sought(&mut judged) {
             return self.conversations.release(slot);
@@ -278,6 +273,7 @@ impl Judge<'_> {
             return true;
         }
         judged.said = self.conversations.facts(&judged.flow, self.orders.literals);
+        judged.withheld = withheld(&judged.flow, self.conversations, self.orders);
         let sought = self.orders.seeks(judged);
         if sought.is_none() {
             self.tally.leave_out(&judged.judgement);
@@ -315,6 +311,11 @@ fn matters(judged: &Judged) -> bool {
     judgement.is_notable() || Standing::from(judgement).hidden || race::is_late(judged)
 }
 
+/// Returns the reason why nobody has read what was said on a connection.
+fn withheld(flow: &Flow, conversations: &Conversations, orders: &Orders) -> Option<Withheld> {
+    if orders.no_content { Some(Withheld::Untold) } else { conversations.withheld(flow) }
+}
+
 /// Adds what was said on a connection.
 fn with_said(
     judged: Judged,
@@ -323,7 +324,8 @@ fn with_said(
     orders: &Orders,
 ) -> Judged {
     let server = said.as_ref().and_then(|_| conversations.server(&judged.flow));
-    let judged = Judged { said, ..judged };
+    let withheld = withheld(&judged.flow, conversations, orders);
+    let judged = Judged { said, withheld, ..judged };
     match server {
         Some(server) => judged.served_by(server, &orders.policy),
         None => judged,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::attach::facts::NOT_CAPTURED;
+use crate::attach::registry::Withheld;
 use crate::attach::sql::tags::code;
 use crate::attach::{Facts, PathStep};
 use crate::code::{Code, Trace};
@@ -15,6 +16,9 @@ use crate::verdict::{Close, Verdict};
 
 /// The last frame of a leak.
 const HELD: &str = "CLOSE-WAIT, held";
+
+/// The frame of a conversation that nobody can read.
+const ENCRYPTED: &str = "(encrypted)";
 
 /// Octets of all stacks together, which is more than anybody looks at.
 const MAX_OCTETS: usize = 8 << 20;
@@ -103,7 +107,7 @@ pub fn write_folded<'a>(
 
 fn stack(row: &Row, used_by: Option<&Code>) -> String {
     let facts = row.judged.said.as_deref();
-    let mut frames = vec![peer(row), facts.map_or("(protocol not read)".into(), who)];
+    let mut frames = vec![peer(row), facts.map_or_else(|| unread(row).into(), who)];
     frames.extend(used_by.into_iter().flat_map(functions));
     facts.into_iter().for_each(|facts| said(facts, &mut frames));
     frames.push(ending(row).into());
@@ -179,10 +183,18 @@ fn who(facts: &Facts) -> String {
     }
 }
 
+/// Names the reason why nothing was read.
+fn unread(row: &Row) -> &'static str {
+    match row.judged.withheld {
+        Some(Withheld::Encrypted) => ENCRYPTED,
+        _ => "(protocol not read)",
+    }
+}
+
 /// Names the reason why nothing more could be read.
 fn hidden(facts: &Facts) -> Option<&'static str> {
     match facts {
-        Facts { encrypted: true, .. } => Some("(encrypted)"),
+        Facts { encrypted: true, .. } => Some(ENCRYPTED),
         Facts { compressed: true, .. } => Some("(compressed)"),
         _ => None,
     }

@@ -1,6 +1,7 @@
 //! Causes: why a connection was left half-closed, as far as packets and the kernel tell.
 
 use super::judged::Judged;
+use crate::attach::registry::Withheld;
 use crate::attach::{Facts, Heartbeat};
 use crate::owner::{Held, Socket};
 use crate::place::Time;
@@ -164,7 +165,7 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
             // It waits for somebody else to close.
             Cause::Forgotten if judged.waits_for().is_some() => Cause::Unknown,
             // It could have been in a transaction.
-            Cause::Forgotten if judged.unread => Cause::Unknown,
+            Cause::Forgotten if said.is_none() && judged.withheld.is_some() => Cause::Unknown,
             cause => cause,
         },
     })
@@ -219,7 +220,8 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
         Some(_) if closed_upon_error(judged) => "closed upon an error",
         Some(Facts { in_transaction: None, .. }) => "not told by the server",
         Some(_) => "transaction not seen",
-        None if judged.unread => "not captured whole",
+        None if judged.withheld == Some(Withheld::Encrypted) => "encrypted",
+        None if judged.withheld.is_some() => "not captured whole",
         None if !is_used(judged) && holder_spoke(judged) => "no answer captured",
         None if judged.judgement.holder.is_some() => "it sent nothing",
         None => return None,

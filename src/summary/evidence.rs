@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use super::Row;
 use super::cause::{Cause, first_fin, missed_heartbeats};
 use super::settings::{decides, login_timeout};
+use crate::attach::registry::Withheld;
 use crate::attach::{BeforeLogin, Begun, Facts};
 use crate::place::Time;
 use crate::tcp::side::Side;
@@ -30,7 +31,12 @@ pub fn evidence(row: &Row) -> Vec<String> {
     all.extend(other_leg(row));
     match row.judged.said.as_deref() {
         Some(facts) => all.extend(of_talk(row, facts)),
-        None => all.extend(idle(row)),
+        None => {
+            if row.judged.withheld == Some(Withheld::Encrypted) {
+                all.push("encrypted: what was said cannot be seen".into());
+            }
+            all.extend(idle(row));
+        }
     }
     all
 }

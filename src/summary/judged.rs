@@ -1,6 +1,7 @@
 //! A connection, judged: what every report is about.
 
 use crate::attach::Facts;
+use crate::attach::registry::Withheld;
 use crate::facts::CaptureFacts;
 use crate::join::Elsewhere;
 use crate::place::Time;
@@ -33,8 +34,8 @@ pub struct Judged {
     pub end: Time,
     /// Facts of the protocol spoken on it, if that was read.
     pub said: Option<Box<Facts>>,
-    /// No contents are read: anything may have been said.
-    pub unread: bool,
+    /// The reason why nothing was read of it, where anything may have been said.
+    pub withheld: Option<Withheld>,
     /// Other sights of the connection.
     pub elsewhere: Option<Box<Elsewhere>>,
 }
@@ -49,7 +50,7 @@ impl Judged {
             judgement,
             end: facts.end(),
             said: None,
-            unread: false,
+            withheld: None,
             elsewhere: None,
         }
     }

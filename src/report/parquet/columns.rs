@@ -115,7 +115,7 @@ pub const COLUMNS: [(&str, Of); 69] = [
     ("frame", Number(|row| number(row.judged.flow.first.frame()))),
     ("fin_frame", Number(|row| number(first_fin(row)?.frame()))),
     ("cause", Text(|row| row.cause.map(|cause| cause.name().into()))),
-    ("contents_read", Yes(|row| Some(!row.judged.unread))),
+    ("contents_read", Yes(|row| Some(row.judged.said.is_some() || row.judged.withheld.is_none()))),
     ("protocol", Text(|row| said(row).map(|said| said.protocol.key.into()))),
     ("server", Text(|row| owned(&said(row)?.server))),
     ("user", Text(|row| owned(&said(row)?.user))),

@@ -67,6 +67,8 @@ impl Slot {
     pub const NOTHING: Slot = Slot(u32::MAX - 1);
     /// Nobody handed on what was said: nothing is known of it.
     pub const WITHHELD: Slot = Slot(u32::MAX - 2);
+    /// TLS is spoken, and nobody can tell what is said in it.
+    pub const ENCRYPTED: Slot = Slot(u32::MAX - 3);
 }
 
 /// The closing facts of both sides.
