@@ -32,6 +32,8 @@ struct Odd {
     payload_at_ack: Option<PayloadAtAck>,
     /// The numbers of this side without its FIN, while that may turn out to be none.
     aside: Option<Half>,
+    /// A FIN that payload far beyond it seemed to deny: the number of that may have been damaged.
+    denied_fin: Option<Fin>,
 }
 
 impl Odd {
@@ -50,6 +52,7 @@ impl Odd {
                 last: code.place(at.last, base.last),
             }),
             aside: code.option(self.aside.clone(), |code, half| half.coded(code, &Half::new())),
+            denied_fin: code.option(self.denied_fin, |code, fin| fin.coded(code, base)),
         }
     }
 }
@@ -366,11 +369,22 @@ impl Closing {
     }
 
     /// `holder` acknowledges by `ack`, at `place`: is that this side's FIN, for the first time? There is nothing beyond it
-    /// that could be acknowledged.
-    pub fn match_ack(&mut self, ack: Seq, place: Place) {
+    /// that could be acknowledged. True if that brings a FIN back which seemed to be none.
+    pub fn match_ack(&mut self, ack: Seq, place: Place) -> bool {
+        let is_back = self.fin.is_none() && self.bring_back_fin(ack);
         if let Some(fin) = self.fin.as_mut().filter(|fin| ack == fin.end) {
             fin.acked.get_or_insert(place);
         }
+        is_back
+    }
+
+    /// A number that no payload ends at is acknowledged: it is the FIN's. What lies beyond it is not acknowledged, and
+    /// so its number was damaged.
+    fn bring_back_fin(&mut self, ack: Seq) -> bool {
+        let denied = self.odd.as_mut().map(|odd| &mut odd.denied_fin);
+        let told = denied.and_then(|denied| denied.take_if(|fin| ack.covers(fin.end)));
+        self.fin = told.filter(|fin| fin.end == ack);
+        self.fin.is_some()
     }
 
     /// The FIN that was just taken in may have been acknowledged before it was captured.
@@ -380,28 +394,36 @@ impl Closing {
         {
             let is_sure = !early.is_one_bit_off() || holder.confirmed_ack() == Some(ack);
             let is_late = fin.place.time.since(early.place.time) >= Some(LATE_NS);
-            match is_sure {
-                true => self.match_ack(ack, early.place),
+            let place = match is_sure {
+                true => Some(early.place),
                 // A flipped bit made that: whoever had received the FIN then would say so again by now.
-                false if is_late => {}
+                false if is_late => None,
                 // A flipped bit may have made that: no earlier than the FIN itself, then.
-                false => self.match_ack(ack, fin.place),
-            }
+                false => Some(fin.place),
+            };
+            place.map(|place| self.match_ack(ack, place));
         }
     }
 
     /// New payload beyond a FIN shows that it was none: nothing is sent after one (3.10.4). One that was acknowledged
-    /// was received as it is, and the payload's number is damaged. True if there was such a FIN.
+    /// was received as it is, and the payload's number is damaged: so it may be of one that payload with the FIN's own
+    /// number has not taken the place of. True if there was such a FIN.
     pub fn revoke_fin(&mut self, segment: &Segment) -> bool {
         let goes_on = |fin: &mut Fin| {
             let beyond = segment.end_of_payload().ahead_of(fin.end);
             fin.acked.is_none() && (1..=GOES_ON_WITHIN).contains(&beyond)
         };
-        let revoked = self.fin.take_if(goes_on).is_some();
-        if revoked {
-            self.forget_again();
+        let Some(fin) = self.fin.take_if(goes_on) else { return false };
+        self.forget_again();
+        if segment.seq.covers(fin.end) {
+            self.odd().denied_fin = Some(fin);
         }
-        revoked
+        true
+    }
+
+    /// Tells whether it has sent a FIN, be it one that seems to be none.
+    pub fn may_have_fin(&self) -> bool {
+        self.fin.is_some() || self.odd.as_ref().is_some_and(|odd| odd.denied_fin.is_some())
     }
 
     /// Forgets a FIN that is not beyond `number`, which acknowledges this side's SYN. True if there was such a FIN.
@@ -421,7 +443,7 @@ impl Closing {
     /// The FIN that was sent again is none, or another one is in its place.
     fn forget_again(&mut self) {
         if let Some(odd) = &mut self.odd {
-            (odd.fin_again, odd.aside) = (None, None);
+            (odd.fin_again, odd.aside, odd.denied_fin) = (None, None, None);
         }
     }
 

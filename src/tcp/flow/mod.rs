@@ -432,7 +432,10 @@ impl Flow {
         if segment.flags.ack() {
             let after_fin = peer.fin.is_some_and(|fin| segment.ack.covers(fin.end));
             // Also below a higher one, which was damaged: of whatever is beyond a FIN, nothing can be acknowledged.
-            peer.match_ack(segment.ack, segment.place);
+            if peer.match_ack(segment.ack, segment.place) {
+                self.notes.forget(Noted::FinWithoutEffect);
+                self.notes.note(Noted::Damaged, true);
+            }
             match beyond {
                 Some(known) if news.highest_ack => own.note_early_ack(segment, known),
                 _ => own.confirm_early_ack(segment, beyond.is_some(), news.below_early_ack),
@@ -483,7 +486,7 @@ impl Flow {
             let covered = own
                 .early_ack()
                 .is_none_or(|early| captured.is_some_and(|max| max.covers(early.number)));
-            own.fin.is_none() && own.rst().is_none() && covered
+            !own.may_have_fin() && own.rst().is_none() && covered
         };
         if is_over(Side::A) && is_over(Side::B) {
             self.closing = None;
