@@ -50,8 +50,12 @@ fuzz_target!(|bytes: &[u8]| {
     let header = inside.start.addr() - whole.start.addr();
     let cut = Frame { data: &data[..header], original_len: wire_len, ..frame };
     let cut = decoder.decode(&cut).expect("its headers are whole");
-    // But what the checksum would tell.
-    let extras = segment.extras.with_checksum(Checksum::Unknown);
+    // But what the checksum would tell. That it is a first fragment, the IP header does.
+    let told = match segment.is_first_fragment() {
+        true => Checksum::OfMore,
+        false => Checksum::Unknown,
+    };
+    let extras = segment.extras.with_checksum(told);
     assert_eq!(essence(cut.0), essence(Segment { extras, ..segment }));
     assert_eq!(cut.1, b"");
 });
