@@ -17,6 +17,7 @@ const SYN: u8 = 2;
 const SYN_ACK: u8 = 0x12;
 const ACK: u8 = 0x10;
 const FIN_ACK: u8 = 0x11;
+const RST_ACK: u8 = 0x14;
 
 const START: u64 = 1_600_000_000_000_000_000;
 
@@ -70,6 +71,11 @@ const PLAIN: Sight =
 
 impl Sight {
     fn records(&self, lines: &[Line]) -> Vec<Record> {
+        self.records_at(lines, Link::Ethernet, true)
+    }
+
+    /// By a link that may tell which packets were the host's own: the client's or the server's.
+    fn records_at(&self, lines: &[Line], link: Link, is_client_s: bool) -> Vec<Record> {
         let end = |text: &str| -> SocketAddr { text.parse().expect("an address") };
         let record = |line: &Line| {
             let [from, to] = if line.by_client { self.sent } else { self.got };
@@ -86,9 +92,9 @@ impl Sight {
                 window: 500,
                 options: Vec::new(),
                 payload: vec![b'x'; line.len],
-                outgoing: line.by_client,
+                outgoing: line.by_client == is_client_s,
             };
-            Record::new(nanos, packet.frame(Link::Ethernet))
+            Record::new(nanos, packet.frame(link))
         };
         lines.iter().map(record).collect()
     }
@@ -253,6 +259,77 @@ fn a_fin_that_one_point_saw_counts() {
     assert_eq!(closewait(&[&app, &db]).status.code(), Some(0));
 }
 
+/// The server's host knows its own end as local, and that has closed: so "none is left" was said of both captures, where
+/// the client's alone has a leak.
+#[test]
+fn what_is_left_stays_so_beside_the_capture_of_the_other_host() {
+    let scratch = Scratch::new();
+    let cooked = |name: &str, lines: &[Line], is_client_s: bool| {
+        let mut records = PLAIN.records_at(lines, Link::Sll, is_client_s);
+        records.push(Record::new(START + 63_044_000_000, common::wire::silence(Link::Sll)));
+        scratch.write(name, &MICROSECONDS.write(Link::Sll.link_type(), &records))
+    };
+    let here = cooked("here.pcap", &leak(), true);
+    let rst = Line { millis: 43_000, by_client: false, flags: RST_ACK, seq: 52, ack: 101, len: 0 };
+    let lost: Vec<Line> = leak().into_iter().chain([rst]).collect();
+    for lines in [leak(), lost] {
+        let there = cooked("there.pcap", &lines, false);
+        for both in [[&here, &there], [&there, &here]] {
+            let both = both.map(String::as_str);
+            let (flows, summary) = read(&both);
+            let flow = &flows[0];
+            assert_eq!((flows.len(), &summary["findings"]), (1, &json!(1)), "{flow}");
+            assert_eq!((&flow["verdict"], &flow["local"]), (&json!("leak"), &json!("a")));
+            assert_eq!(closewait(&both).status.code(), Some(1));
+        }
+    }
+    // But not where it closed by what the other host saw.
+    let whole: Vec<Line> = leak().into_iter().chain(close()).collect();
+    let there = cooked("there.pcap", &whole, false);
+    assert_eq!(closewait(&[&here, &there]).status.code(), Some(0));
+}
+
+/// A point outside of a NAT knows no end that was named as local: it stands for nothing. Where both of its addresses were
+/// named, it is still one connection.
+#[test]
+fn who_is_named_as_local_stands_for_a_connection() {
+    let scratch = Scratch::new();
+    let outside = "203.0.113.1:50000";
+    let sight =
+        Sight { sent: [outside, SERVER], got: [SERVER, outside], delay_micros: 30, ..PLAIN };
+    let whole: Vec<Line> = leak().into_iter().chain(close()).collect();
+    let app = scratch.write("app.pcap", &capture(&[&PLAIN], &leak()));
+    let db = scratch.write("db.pcap", &capture(&[&sight], &whole));
+    for local in
+        [&["--local", "192.0.2.5"][..], &["--local", "192.0.2.0/24", "--local", "203.0.113.0/24"]]
+    {
+        let args = [&[app.as_str(), &db], local].concat();
+        let (flows, summary) = read(&args);
+        assert_eq!((flows.len(), &summary["findings"]), (1, &json!(0)), "{local:?}: {flows:?}");
+        assert_eq!(
+            (&flows[0]["verdict"], closewait(&args).status.code()),
+            (&json!("closed"), Some(0))
+        );
+    }
+}
+
+/// What is shown twice in a capture closed once.
+#[test]
+fn the_closes_of_a_twin_count_once() {
+    let scratch = Scratch::new();
+    let twin = Sight { sent: [CLIENT, BACKEND], got: [BACKEND, CLIENT], delay_micros: 20, ..PLAIN };
+    let whole: Vec<Line> = leak().into_iter().chain(close()).collect();
+    let path = scratch.write("node.pcap", &capture(&[&PLAIN, &twin], &whole));
+    let (_, summary) = read(&[&path]);
+    let closed: u64 = summary["closes"]
+        .as_array()
+        .expect("services")
+        .iter()
+        .filter_map(|it| it["closed"].as_u64())
+        .sum();
+    assert_eq!((closed, &summary["flows"]), (1, &json!(1)), "{}", summary["closes"]);
+}
+
 /// The FIN of the holder is in another file: the connection is closed, whatever that file has beside it.
 #[test]
 fn a_fin_in_another_file_ends_the_connection() {
@@ -349,7 +426,7 @@ fn the_same_numbers_by_another_clock_are_said() {
     let there = scratch.write("there.pcap", &capture(&[&ahead], &leak()));
     let (report, _) = text(&closewait(&[&here, &there]));
     assert!(report.starts_with("2 of 2 connections in 2 captures"), "{report}");
-    let said = "2 connections with the ends and the initial numbers of one at another point, up to 5.0 s apart";
+    let said = "2 connections with the initial numbers of one at another point, up to 5.0 s apart";
     assert!(report.contains(said), "{report}");
     let whole: Vec<Line> = leak().into_iter().chain(close()).collect();
     let there = scratch.write("there.pcap", &capture(&[&ahead], &whole));
@@ -357,6 +434,15 @@ fn the_same_numbers_by_another_clock_are_said() {
     let leak = flows.iter().find(|flow| flow["verdict"] == "leak").expect("a leak");
     assert_eq!(leak["doubts"], json!(["ended-elsewhere"]), "{leak}");
     assert_eq!(closewait(&[&here, &there, "--certain"]).status.code(), Some(0));
+    // Under other addresses, too.
+    let outside = "203.0.113.1:50000";
+    let nat = Sight { sent: [outside, SERVER], got: [SERVER, outside], ..ahead };
+    let there = scratch.write("there.pcap", &capture(&[&nat], &whole));
+    let given = [here.as_str(), &there, "--local", "192.0.2.5"];
+    let (flows, _) = read(&given);
+    let leak = flows.iter().find(|flow| flow["verdict"] == "leak").expect("a leak");
+    assert_eq!(leak["doubts"], json!(["ended-elsewhere"]), "{leak}");
+    assert!(text(&closewait(&given)).0.contains(said), "the clocks are told");
 }
 
 /// Whichever of its frames or addresses is asked for, and of whichever capture, it is the same connection.

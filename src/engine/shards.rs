@@ -257,8 +257,8 @@ impl Judge<'_> {
         if judged.judgement.close == Close::Open {
             self.tally.in_transaction += u64::from(self.is_in_transaction(&judged));
         }
-        self.closes.count(&judged);
         if !is_twin {
+            self.closes.count(&judged);
             self.history.count(&judged);
         }
         if is_asked_for || judged.judgement.is_notable() {

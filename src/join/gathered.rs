@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 
 use super::joined::Joined;
 use super::points::{Group, gather};
-use super::sightings::Sighting;
+use super::sightings::{Sighting, TOGETHER_NS};
 use crate::tcp::flow::{Ending, Flow};
 use crate::tcp::segment::FlowKey;
 
@@ -80,9 +80,14 @@ fn join(mut one: Group, mut two: Group) -> Vec<Joined> {
     if is_one(Sighting::can_be) {
         return one.and(two).joined().into_iter().collect();
     }
-    if is_one(Sighting::may_be) {
+    let by_clock = is_one(Sighting::may_be_by_clock).then(|| one.from(&two)).flatten();
+    let by_clock = by_clock.filter(|ns| *ns > TOGETHER_NS);
+    if is_one(Sighting::may_be) || by_clock.is_some() {
         one.doubt_by(&two);
         two.doubt_by(&one);
+    }
+    for group in [&mut one, &mut two] {
+        group.apart = group.apart.max(by_clock);
     }
     [one, two].into_iter().filter_map(Group::joined).collect()
 }

@@ -49,17 +49,14 @@ impl Joined {
         let here = members.first()?.point;
         let most = match members.iter().all(|member| member.point == here) {
             true => 0,
-            false => {
-                let heaviest = members.iter().map(Sighting::weight).max()?;
-                members.iter().position(|member| member.weight() == heaviest)?
-            }
+            false => heaviest(&members, may_be_over)?,
         };
+        let outcome = outcome(members.get(most)?, &members, may_be_over);
         let mut stands = members.remove(most);
         if stands.is_turned {
             stands.turn();
             members.iter_mut().for_each(Sighting::turn);
         }
-        let outcome = outcome(&stands, &members, may_be_over);
         let held = longest(&stands, &members);
         Some(Joined { stands, others: members, outcome, held, apart })
     }
@@ -131,16 +128,30 @@ impl Joined {
     }
 }
 
-fn outcome(stands: &Sighting, others: &[Sighting], may_be_over: bool) -> Outcome {
+/// Returns the place of the sighting that stands: of several points, who saw more is believed, but for what is left by
+/// all that was seen. A point at the other host knows that host's end as the local one, which has closed.
+fn heaviest(members: &[Sighting], may_be_over: bool) -> Option<usize> {
+    let is_left = |one: &Sighting| {
+        let outcome = outcome(one, members, may_be_over);
+        let counts = one.is_found() || one.standing.verdict == Verdict::Pending;
+        counts && matches!(outcome, Outcome::AsSeen | Outcome::Doubtful)
+    };
+    let weight = |one: &Sighting| one.weight(is_left(one));
+    let heaviest = members.iter().map(weight).max()?;
+    members.iter().position(|member| weight(member) == heaviest)
+}
+
+/// Returns the end of the connection that one stands for, by `all` sightings of it.
+fn outcome(stands: &Sighting, all: &[Sighting], may_be_over: bool) -> Outcome {
     let Standing { verdict, finding, .. } = stands.standing;
     if verdict == Verdict::Closed || verdict == Verdict::Reset && !finding {
         return Outcome::AsSeen;
     }
-    if [0, 1].into_iter().all(|side| has_closed(stands, others, side)) {
+    if [0, 1].into_iter().all(|side| has_closed(all, side)) {
         return Outcome::Closed;
     }
     let Some(holder) = stands.holder else { return Outcome::AsSeen };
-    let reset_by = |side: usize| others.iter().any(|other| other.sides[side].rst);
+    let reset_by = |side: usize| all.iter().any(|one| one.sides[side].rst);
     let sent_later = |other: &Sighting| {
         other.standing.verdict == Verdict::HalfClosed
             && other.holder == Some(holder)
@@ -148,17 +159,17 @@ fn outcome(stands: &Sighting, others: &[Sighting], may_be_over: bool) -> Outcome
     };
     match verdict {
         _ if reset_by(holder) => Outcome::Reset,
-        Verdict::Leak | Verdict::Pending if others.iter().any(sent_later) => Outcome::InUse,
+        Verdict::Leak | Verdict::Pending if all.iter().any(sent_later) => Outcome::InUse,
         Verdict::Leak if may_be_over || reset_by(1 - holder) => Outcome::Doubtful,
         _ => Outcome::AsSeen,
     }
 }
 
 /// A side's FIN was seen, and nothing of that side beyond it.
-fn has_closed(stands: &Sighting, others: &[Sighting], side: usize) -> bool {
-    let all = || others.iter().chain([stands]).map(|one| one.sides[side]);
-    let fin = all().filter_map(|shown| shown.fin).reduce(Seq::max);
-    let is_last = |fin: Seq| all().filter_map(|s| s.numbers).all(|[_, last]| fin.covers(last));
+fn has_closed(all: &[Sighting], side: usize) -> bool {
+    let shown = || all.iter().map(|one| one.sides[side]);
+    let fin = shown().filter_map(|shown| shown.fin).reduce(Seq::max);
+    let is_last = |fin: Seq| shown().filter_map(|s| s.numbers).all(|[_, last]| fin.covers(last));
     fin.is_some_and(is_last)
 }
 

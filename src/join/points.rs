@@ -40,6 +40,11 @@ impl Group {
         self.members.iter().find(|member| member.is_whole())
     }
 
+    /// Nanoseconds between the beginnings of both, each by its point's clock.
+    pub fn from(&self, other: &Group) -> Option<i64> {
+        self.whole()?.from(other.whole()?)
+    }
+
     fn meets(&self, part: &Sighting) -> bool {
         let meets = |member: &Sighting| {
             member.sides.iter().zip(&part.sides).all(|(one, two)| one.meets(two))

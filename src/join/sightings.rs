@@ -8,7 +8,6 @@ use crate::tcp::flow::Flow;
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::seq::{COMES_ROUND, Seq};
 use crate::tcp::side::Side;
-use crate::verdict::local::{Local, LocalBy};
 use crate::verdict::{Doubt, Judgement, Standing, Verdict};
 
 /// Both began no farther apart.
@@ -31,8 +30,6 @@ pub struct Sighting {
     pub(super) is_turned: bool,
     /// The end that opened the connection.
     client: Endpoint,
-    /// The end that the user says is local.
-    local: Option<Endpoint>,
     /// Octets of both sides, the lesser first: those of their numbers, however many times each was captured.
     octets: [u64; 2],
     last: Place,
@@ -100,10 +97,6 @@ impl Sighting {
             sides: [Side::A, Side::B].map(|side| Shown::of(flow, side)),
             is_turned: false,
             client: end(flow.service().map_or(Side::A, Side::other)),
-            local: match (judgement.local, judgement.local_by) {
-                (Local::Side(side), Some(LocalBy::Option)) => Some(end(side)),
-                _ => None,
-            },
             octets,
             holder: judgement.holder.map(|side| side as usize),
             held: judgement.held,
@@ -146,15 +139,21 @@ impl Sighting {
         self.may_be(other) && (self.point != other.point || ended_together)
     }
 
-    /// Can it be the same connection, of which one may lack the end? Nobody rewrites a port alone, and two ends that
-    /// are both local are two sockets.
+    /// Can it be the same connection, of which one may lack the end? Nobody rewrites a port alone.
     pub(super) fn may_be(&self, other: &Sighting) -> bool {
-        let port_alone = self.client.ip == other.client.ip && self.client.port != other.client.port;
-        let both_local = self.local.zip(other.local).is_some_and(|(one, two)| one != two);
         let as_much = self.point != other.point || self.octets == other.octets;
         let is_near = self.from(other).is_some_and(|ns| ns <= TOGETHER_NS);
         let is_other = (self.point, self.key) != (other.point, other.key);
-        is_other && is_near && !port_alone && !both_local && as_much
+        is_other && is_near && !self.has_port_alone(other) && as_much
+    }
+
+    /// Can it be the same connection by another clock? Each point has one of its own.
+    pub(super) fn may_be_by_clock(&self, other: &Sighting) -> bool {
+        self.point != other.point && !self.has_port_alone(other)
+    }
+
+    fn has_port_alone(&self, other: &Sighting) -> bool {
+        self.client.ip == other.client.ip && self.client.port != other.client.port
     }
 
     /// Nanoseconds between the beginnings of both.
@@ -168,13 +167,18 @@ impl Sighting {
         verdict == Verdict::Leak && (finding || hidden)
     }
 
-    /// Ranks a sighting by how much of the connection's end it shows.
-    pub(super) fn weight(&self) -> impl Ord + use<> {
+    /// A finding, or one with doubts.
+    pub(super) fn is_found(&self) -> bool {
+        self.standing.finding || self.standing.hidden
+    }
+
+    /// Ranks a sighting by how much of the connection's end it shows. One of which no end is local comes last.
+    pub(super) fn weight(&self, is_left: bool) -> impl Ord + use<> {
         let ends = |side: &Shown| u8::from(side.fin.is_some()) + u8::from(side.rst);
         let ends: u8 = self.sides.iter().map(ends).sum();
-        let is_found = self.standing.finding || self.standing.hidden;
-        let is_sure = is_found && self.doubts.is_empty();
-        (self.reported, ends, is_found, is_sure, self.saw().len())
+        let is_sure = self.is_found() && self.doubts.is_empty();
+        let is_told = !self.standing.foreign;
+        (self.reported, is_told, is_left, ends, self.is_found(), is_sure, self.saw().len())
     }
 }
 

@@ -21,8 +21,9 @@ pub struct Sights {
     /// There are several inputs: connections can be seen at two points.
     pub several: bool,
     sightings: Sightings,
-    /// Closes of connections that may be one of two, each by its first packet.
-    closes: Vec<(u64, Occurrence)>,
+    /// Closes of connections that may be one of two, each by its first packet; those that are shown twice in a capture
+    /// have not been counted.
+    closes: Vec<(u64, bool, Occurrence)>,
     /// States of connections that are shown twice in a capture: by first packet and capture point.
     lives: Vec<(u64, usize, Lived)>,
 }
@@ -37,13 +38,13 @@ impl Sights {
 
     /// Notes a judged flow of a capture point.
     pub fn note(&mut self, judged: &Judged, rewrites: &Rewrites, point: usize, reported: bool) {
-        if self.several
+        let is_twin = rewrites.pairs().contains(&judged.key);
+        if (self.several || is_twin)
             && self.closes.len() < CLOSES
             && let Some(occurrence) = Occurrence::of(judged)
         {
-            self.closes.push((judged.flow.first.order(), occurrence));
+            self.closes.push((judged.flow.first.order(), is_twin, occurrence));
         }
-        let is_twin = rewrites.pairs().contains(&judged.key);
         if is_twin && self.lives.len() < CLOSES {
             self.lives.push((judged.flow.first.order(), point, Lived::of(judged)));
         }
@@ -82,10 +83,14 @@ impl Sights {
             }
             stands.insert(joined.stands.first.order(), joined);
         }
-        if !gone.is_empty() && self.several && self.closes.len() < CLOSES {
+        let is_new = !gone.is_empty() && self.several && self.closes.len() < CLOSES;
+        if is_new {
             totals.closes = Closes::default();
-            let stand = self.closes.iter().filter(|(first, _)| !gone.contains(first));
-            stand.for_each(|(_, occurrence)| totals.closes.add(occurrence));
+        }
+        for (first, is_twin, occurrence) in &self.closes {
+            if !gone.contains(first) && (is_new || *is_twin) {
+                totals.closes.add(occurrence);
+            }
         }
         for (first, point, lived) in &self.lives {
             if let Some(capture) = totals.captures.get_mut(*point)

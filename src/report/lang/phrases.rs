@@ -205,7 +205,7 @@ phrases! {
     rewritten(connections): "Addresses were rewritten (NAT, a sidecar?): {connections} shown under two pairs of them, counted once, as dialled." => "地址被改写过（NAT、sidecar？）：{connections}以两组地址出现，只计一次，以拨出的地址为准。";
     seen_twice(connections): "{connections} seen at two capture points, counted once." => "{connections}在两个抓包点都被看到，只计一次。";
     seen_often(connections): "{connections} seen at two capture points or more, counted once." => "{connections}在两个或更多抓包点被看到，只计一次。";
-    apart(connections, time): "{connections} with the ends and the initial numbers of one at another point, up to {time} apart: the same by other clocks, perhaps; each counts." => "{connections}与另一抓包点的连接两端和初始序号相同，时间相差最多 {time}：可能是同一条连接，只是时钟不同；分别计数。";
+    apart(connections, time): "{connections} with the initial numbers of one at another point, up to {time} apart: the same by other clocks, perhaps; each counts." => "{connections}与另一抓包点的连接初始序号相同，时间相差最多 {time}：可能是同一条连接，只是时钟不同；分别计数。";
     evicted(connections): "{connections} left memory early and were judged by what was seen until then: --max-flows raises the limit." => "{connections}提前离开内存，按当时所见判断：--max-flows 可提高上限。";
     unlisted(connections): "{connections} more are counted, and not listed or grouped: --max-flows raises the limit, --all --format jsonl has none." => "另有 {connections}已计数，但未列出也未分组：--max-flows 可提高上限，--all --format jsonl 没有上限。";
     skipped(packets, kinds): "Skipped {packets}: {kinds}." => "跳过 {packets}：{kinds}。";
