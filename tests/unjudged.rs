@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::talk::{ACK, CLIENT, FIN, SERVER, Talk};
+use common::talk::{ACK, CLIENT, FIN, RST, SERVER, Talk};
 use common::wire::{MICROSECONDS, Record};
 use common::{Scratch, closewait, text};
 
@@ -88,6 +88,40 @@ fn a_key_of_transactions_lets_pass_what_has_some() {
         let (status, out) = run(&tried, expected, &["check", "X"]);
         assert!(status == Some(1) && out.contains("found 1 attempt and no connection"), "{out}");
     }
+}
+
+/// A connection that was refused is none: it passed, though nobody could have left anything.
+#[test]
+fn what_was_only_refused_is_no_pass() {
+    let refused = |client| {
+        let mut talk = Talk::between(client, 8123);
+        talk.records.truncate(1);
+        talk.send(SERVER, RST | ACK, b"");
+        talk
+    };
+    let mut tried = Talk::between(40_002, 8123);
+    tried.records.truncate(1);
+    let one = together([refused(40_000)]);
+    let both = together([refused(40_000), tried]);
+    for (records, words) in [
+        (&one, "found 1 attempt (1 refused) and no connection"),
+        (&both, "found 2 attempts (1 refused) and no connection"),
+    ] {
+        let (status, out) = run(records, "", &["check", "X"]);
+        assert!(status == Some(1) && out.contains(words), "{out}");
+        assert_eq!(run(records, "reset = 1", &["check", "X"]).0, Some(0), "it is meant to be");
+        let (_, out) = run(records, "leak = 0", &["check", "X", "--bless"]);
+        assert!(!out.contains("FAILED"), "{out}");
+    }
+    let open = Talk::between(40_001, 8123).say(CLIENT, b"hello").say(SERVER, b"world");
+    let (_, out) = run(&together([refused(40_000), open.wait(1)]), "", &["X"]);
+    let words = "among 2 connections, but no FIN was seen, so nothing was judged: 1 open";
+    assert!(out.contains(words), "{out}");
+    let closed = Talk::between(40_001, 8123).say(CLIENT, b"hello").closed_by_client();
+    let mut closed = closed;
+    closed.send(SERVER, FIN | ACK, b"");
+    closed.send(CLIENT, ACK, b"");
+    assert_eq!(run(&together([refused(40_000), closed]), "", &["check", "X"]).0, Some(0));
 }
 
 /// A connection of another host, which its peer closed, was taken for the one that was judged.

@@ -248,9 +248,10 @@ fn lasting(end: Endpoint, is_service: bool) -> String {
     }
 }
 
-/// Open connections, or attempts, at least one.
+/// Open connections, or attempts, at least one; a refused one was reset.
 fn expect_open(table: &mut Table, collected: &Collected) {
     let verdict = match collected.tally.not_closed {
+        [0, _] if collected.tally.of(Verdict::Attempt) == 0 => Verdict::Reset,
         [0, _] => Verdict::Attempt,
         _ => Verdict::Open,
     };

@@ -37,7 +37,14 @@ impl Case<'_> {
         }
         let busy = self.in_transaction();
         let words = match self.collected.tally.not_closed {
-            [0, attempts] => format!("{} and no connection", count(attempts, "attempt")),
+            [0, attempts] => match attempts
+                - self.collected.tally.of(Verdict::Attempt).min(attempts)
+            {
+                0 => format!("{} and no connection", count(attempts, "attempt")),
+                refused => {
+                    format!("{} ({refused} refused) and no connection", count(attempts, "attempt"))
+                }
+            },
             [open, _] => format!(
                 "none: {open} open{}; the peer's timeout lies after the capture \
                  (shorten it, or expect {}open_idle or open)",
@@ -64,7 +71,8 @@ impl Case<'_> {
         let says = |verdict: Verdict| verdicts[verdict.index()].is_some();
         let of_open = open_idle.is_some()
             || transactions_open.is_some() && self.collected.flows.iter().any(tells_transactions);
-        says(Verdict::Open) || open > 0 && of_open || open == 0 && says(Verdict::Attempt)
+        let of_attempts = says(Verdict::Attempt) || says(Verdict::Reset);
+        says(Verdict::Open) || open > 0 && of_open || open == 0 && of_attempts
     }
 
     fn in_transaction(&self) -> Vec<usize> {

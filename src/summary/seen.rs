@@ -373,6 +373,8 @@ fn is_closed_by_peer(row: &Row) -> bool {
     let is_peer = |side: Side| local.holds_to_account(side.other());
     match flow.first_fin() {
         Some((closer, _)) => is_peer(closer),
+        // Whoever refuses closes nothing: there was no connection.
+        None if flow.is_refused() => false,
         None => {
             [Side::A, Side::B].into_iter().any(|side| is_peer(side) && flow.rst(side).is_some())
         }

@@ -80,7 +80,7 @@ pub struct Tally {
     pub elsewhere: u64,
     /// Flows neither of whose ends is the local one.
     pub foreign: u64,
-    /// Open flows and mere attempts among the others: nobody has closed these.
+    /// Open flows among the others, and mere attempts, refused ones too: nobody has closed these.
     pub not_closed: [u64; 2],
     /// Flows that are left out, since it cannot be told whether they have the tags that were asked for.
     pub tags_untold: u64,
@@ -205,7 +205,7 @@ impl Tally {
         change_if(&mut self.foreign, foreign);
         let [open, attempts] = &mut self.not_closed;
         change_if(open, !foreign && verdict == Verdict::Open);
-        change_if(attempts, !foreign && verdict == Verdict::Attempt);
+        change_if(attempts, !foreign && (verdict == Verdict::Attempt || standing.refused));
         change_if(&mut self.fins_without_effect, standing.fin_without_effect);
         change_if(&mut self.one_sided, standing.one_sided);
         if let Verdict::Unknown(reason) = verdict {

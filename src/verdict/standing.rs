@@ -20,6 +20,8 @@ pub struct Standing {
     pub foreign: bool,
     /// It had a FIN that does not count.
     pub fin_without_effect: bool,
+    /// A SYN that a RST answered: nothing was opened that anybody could close.
+    pub refused: bool,
     /// Open, as far as one side alone shows it: the other's FIN would not.
     pub one_sided: bool,
 }
@@ -38,6 +40,7 @@ impl From<&Judgement> for Standing {
             elsewhere: verdict == Verdict::Leak && !is_local,
             foreign: !is_local,
             fin_without_effect: judgement.notes.contains(&Note::FinWithoutEffect),
+            refused: judgement.notes.contains(&Note::Refused),
             one_sided: is_local && judgement.notes.contains(&Note::OneSideCaptured),
         }
     }
