@@ -187,6 +187,34 @@ fn what_may_have_the_tags_is_not_left_out_in_silence() {
     }
 }
 
+/// What is in no protocol that is read was left out without a word.
+#[test]
+fn what_nobody_reads_is_not_left_out_in_silence() {
+    let ours = "SELECT 1 /*controller='orders'*/";
+    let mut closed = Talk::logged_in_by(40_000, 3306).ask(ours, 2).closed_by_server();
+    closed.send(CLIENT, FIN | ACK, b"");
+    closed.send(SERVER, ACK, b"");
+    let words = Talk::between(40_001, 5555).say(CLIENT, b"\x16\x03\x01\0\x05hello");
+    let open = Talk { records: words.records.clone(), ..Talk::with(1) };
+    let left = words.wait(5).closed_by_server();
+    let records = |other: Talk| {
+        let records = [&closed.records[..], &other.records].concat();
+        together([Talk { records, ..Talk::with(1) }])
+    };
+    let of = ["--tag", "controller=orders"];
+    let held = records(left);
+    let (status, out) = run(&held, "", &[&["check", "X"], &of[..]].concat());
+    let words = "1 connection in CLOSE-WAIT left out, whose protocol is not read";
+    assert!(status == Some(0) && out.contains(words), "{out}");
+    let (_, out) = run(&held, "", &[&["X"], &of[..]].concat());
+    let words = "No finding among 1 connection, but not everything was judged; 1 in CLOSE-WAIT in a protocol that is not read.";
+    assert!(out.starts_with(words), "{out}");
+    let (_, out) = run(&held, "", &[&["X", "--format", "jsonl"], &of[..]].concat());
+    assert!(out.contains("\"tags_unread\":1"), "{out}");
+    let (_, out) = run(&records(open), "", &[&["X"], &of[..]].concat());
+    assert!(out.starts_with("No connection left in CLOSE-WAIT among 1 connection.\n"), "{out}");
+}
+
 /// A capture that is full of others was said to be empty.
 #[test]
 fn what_a_question_left_out_was_there() {

@@ -275,8 +275,12 @@ impl Judge<'_> {
         judged.said = self.conversations.facts(&judged.flow, self.orders.literals);
         judged.withheld = withheld(&judged.flow, self.conversations, self.orders);
         let sought = self.orders.seeks(judged);
-        if sought.is_none() {
-            self.tally.leave_out(&judged.judgement);
+        match sought {
+            None => self.tally.leave_out(&judged.judgement),
+            Some(false) if judged.said.is_none() => {
+                self.tally.leave_out_unread(&judged.judgement);
+            }
+            Some(_) => {}
         }
         sought == Some(true)
     }

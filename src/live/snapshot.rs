@@ -58,7 +58,12 @@ impl Snapshot {
         for mut judged in point.shards.judge_all(&orders, &session.held) {
             match orders.seeks(&judged) {
                 Some(true) => {}
-                Some(false) => continue,
+                Some(false) => {
+                    if judged.said.is_none() {
+                        snapshot.totals.tally.leave_out_unread(&judged.judgement);
+                    }
+                    continue;
+                }
                 None => {
                     snapshot.totals.tally.leave_out(&judged.judgement);
                     continue;

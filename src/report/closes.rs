@@ -27,10 +27,18 @@ pub struct HeadlineLine {
     not_judged: u64,
     one_sided: u64,
     tags_untold: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    tags_unread: u64,
     foreign: u64,
     unread_inputs: u64,
     unread_packets: u64,
     cut_off: u64,
+}
+
+/// The number is of those alone who asked for tags.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands on a reference")]
+fn is_none(number: &u64) -> bool {
+    *number == 0
 }
 
 impl From<Headline> for HeadlineLine {
@@ -48,6 +56,7 @@ impl From<Headline> for HeadlineLine {
             not_judged: now.not_judged,
             one_sided: now.one_sided,
             tags_untold: now.tags_untold,
+            tags_unread: now.tags_unread,
             foreign: now.foreign,
             unread_inputs: now.unread,
             unread_packets: now.unread_packets,

@@ -86,6 +86,9 @@ pub struct Tally {
     pub tags_untold: u64,
     /// Connections among those that would be findings, or pending.
     pub tags_untold_held: u64,
+    /// Connections that would be findings, or pending, and are left out: they are in no protocol that is read, so their
+    /// tags are not known either.
+    pub tags_unread_held: u64,
     /// Flows with a FIN that does not count.
     pub fins_without_effect: u64,
     /// Open flows of which one side alone was captured.
@@ -178,9 +181,13 @@ impl Tally {
 
     /// Counts a connection that is left out, since its tags cannot be told.
     pub fn leave_out(&mut self, standing: impl Into<Standing>) {
-        let Standing { verdict, finding, hidden, .. } = standing.into();
         self.tags_untold += 1;
-        self.tags_untold_held += u64::from(finding || hidden || verdict == Verdict::Pending);
+        self.tags_untold_held += u64::from(is_held(standing.into()));
+    }
+
+    /// Counts a connection that is left out, since nobody has read what is said on it.
+    pub fn leave_out_unread(&mut self, standing: impl Into<Standing>) {
+        self.tags_unread_held += u64::from(is_held(standing.into()));
     }
 
     /// Takes back what was counted.
@@ -242,6 +249,11 @@ impl Tally {
     }
 }
 
+/// Is it a finding, or one that would count later, or without doubts?
+fn is_held(standing: Standing) -> bool {
+    standing.finding || standing.hidden || standing.verdict == Verdict::Pending
+}
+
 impl AddAssign for Tally {
     fn add_assign(&mut self, more: Tally) {
         self.flows += more.flows;
@@ -253,6 +265,7 @@ impl AddAssign for Tally {
         self.fins_without_effect += more.fins_without_effect;
         self.tags_untold += more.tags_untold;
         self.tags_untold_held += more.tags_untold_held;
+        self.tags_unread_held += more.tags_unread_held;
         for (n, more) in self.not_closed.iter_mut().zip(more.not_closed) {
             *n += more;
         }
@@ -333,6 +346,7 @@ impl Totals {
             not_judged: tally.not_judged(),
             one_sided: tally.one_sided,
             tags_untold: tally.tags_untold_held,
+            tags_unread: tally.tags_unread_held,
             foreign: tally.foreign,
             unread: self.unread,
             cut_off: self.cut_off,
@@ -386,6 +400,8 @@ pub struct Headline {
     pub one_sided: u64,
     /// Connections that would count, and are left out since their tags cannot be told.
     pub tags_untold: u64,
+    /// Connections that would count, and are left out since they are in no protocol that is read.
+    pub tags_unread: u64,
     /// Connections that are not between ends of which one was named as local.
     pub foreign: u64,
     /// Inputs that could not be read, or not to their end.

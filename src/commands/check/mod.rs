@@ -259,6 +259,7 @@ fn judge(read: ReadCapture, baseline: &Baseline, is_kept: bool) -> Checked {
     warnings.extend(missing(read.collected.holes).map(|missing| format!("packets are {missing}")));
     warnings.extend(dropped(read.collected.drops));
     warnings.extend(tags_untold(read.collected.tally.tags_untold));
+    warnings.extend(tags_unread(read.collected.tally.tags_unread_held));
     warnings.extend(one_sided(read.collected.tally.one_sided));
     Checked {
         capture: read.target.name(),
@@ -291,6 +292,16 @@ fn tags_untold(connections: u64) -> Option<String> {
     (connections > 0).then(|| {
         format!(
             "{} whose tags cannot be told (encrypted, cut or lost) left out; in CLOSE-WAIT, it counts with max_unknown",
+            count(connections, "connection")
+        )
+    })
+}
+
+/// Their comments, if there are any, are not known; they are no failure, since most protocols have none.
+fn tags_unread(connections: u64) -> Option<String> {
+    (connections > 0).then(|| {
+        format!(
+            "{} in CLOSE-WAIT left out, whose protocol is not read: it is not known which code used them",
             count(connections, "connection")
         )
     })

@@ -80,6 +80,7 @@ phrases! {
     more_before(n): "{n} more since before the capture" => "另有 {n} 个在抓包开始之前就已如此";
     elsewhere(n): "{n} in CLOSE-WAIT at ends that are not local" => "{n} 条在非本端的一侧处于 CLOSE-WAIT";
     other_side(n): "{n} at the other side (peer-holds)" => "{n} 条由对端持有";
+    tags_not_read(n): "{n} in CLOSE-WAIT in a protocol that is not read" => "{n} 条处于 CLOSE-WAIT，但其协议无法解析";
     tags_left_out(n): "{n} in CLOSE-WAIT whose tags cannot be told" => "{n} 条处于 CLOSE-WAIT，但看不出标签";
     not_judged(n): "{n} not judged (unknown)" => "{n} 条无法判断";
     not_read(inputs): "{inputs} not read whole" => "{inputs}没有读完";

@@ -173,6 +173,7 @@ fn besides(totals: &Totals, now: Headline, lang: Lang) -> Vec<String> {
         (waiting, lang.other_side(thousands(waiting))),
         (now.not_judged, lang.not_judged(thousands(now.not_judged))),
         (now.tags_untold, lang.tags_left_out(thousands(now.tags_untold))),
+        (now.tags_unread, lang.tags_not_read(thousands(now.tags_unread))),
         (now.unread, lang.not_read(unread)),
         (n_sealed, lang.sealed(lang.count(n_sealed, Thing::Packet), by)),
         (not_understood, lang.not_understood(lang.count(not_understood, Thing::Packet))),
