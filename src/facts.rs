@@ -13,7 +13,7 @@ use foldhash::fast::RandomState;
 
 use crate::capture::{About, LinkType};
 use crate::endpoints::is_one_of;
-use crate::place::{Place, Time};
+use crate::place::{DISORDER_NS, Place, Time};
 use crate::tcp::holes::Holes;
 use crate::tcp::segment::{FlowKey, Segment};
 
@@ -44,9 +44,6 @@ pub struct CaptureFacts {
 
 /// Octets of a packet as most networks send it; 0 is no snap length.
 const WHOLE: u32 = 1_514;
-
-/// Packets that come late are not so much older than those before them.
-const DISORDER_NS: i64 = 1_000_000_000;
 
 /// Tells whether a snap length cuts packets as most networks send them.
 pub fn cuts_packets(snap_length: u32) -> bool {

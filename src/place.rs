@@ -11,6 +11,9 @@ use std::num::NonZeroU64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(i64);
 
+/// Packets that come late are not so much older than those before them.
+pub const DISORDER_NS: i64 = 1_000_000_000;
+
 impl Default for Time {
     fn default() -> Time {
         Time::UNKNOWN
@@ -45,6 +48,14 @@ impl Time {
     #[must_use]
     pub fn since(self, earlier: Time) -> Option<i64> {
         Some((self.nanos()? - earlier.nanos()?).max(0))
+    }
+
+    /// Nanoseconds from `earlier` to `self`, which was captured after it; `None` where either is unknown, or the clock
+    /// was set back in between: how long it took, nobody knows. Packets that come out of order are from zero on.
+    #[must_use]
+    pub fn measured_since(self, earlier: Time) -> Option<i64> {
+        let was_set_back = earlier.since(self)? > DISORDER_NS;
+        if was_set_back { None } else { self.since(earlier) }
     }
 
     /// `self` and `nanos` more; the latest time that there is, where that is too late.

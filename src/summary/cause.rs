@@ -196,7 +196,8 @@ fn closed_upon_error(judged: &Judged) -> bool {
     const AT_ONCE_NS: i64 = 1_000_000_000;
     let Judged { flow, said, .. } = judged;
     let is_error = said.as_deref().is_some_and(|said| said.server_error.is_some());
-    let pause = flow.first_fin().and_then(|(by, fin)| fin.place.time.since(flow.last_said(by)));
+    let pause =
+        flow.first_fin().and_then(|(by, fin)| fin.place.time.measured_since(flow.last_said(by)));
     is_error && !judged.server_holds() && pause.is_some_and(|pause| pause < AT_ONCE_NS)
 }
 

@@ -149,7 +149,8 @@ fn first(judged: &Judged) -> Option<(First, Detail)> {
     }
     let (closer, fin) = flow.first_fin()?;
     let said = flow.last_payload().filter(|last| last.order() <= fin.place.order());
-    let pause = said.and_then(|said| fin.place.time.since(said.time)).map(TimeDelta::nanoseconds);
+    let pause = said.and_then(|said| fin.place.time.measured_since(said.time));
+    let pause = pause.map(TimeDelta::nanoseconds);
     let at_once = flow.had_last_word(closer) && pause.is_some_and(|pause| pause < LATE);
     let which = match (closer == judged.service(), at_once) {
         (true, true) => First::Answered,
@@ -177,7 +178,7 @@ fn odd(judged: &Judged) -> Option<(Odd, Detail)> {
     let has = |note| judgement.notes.contains(&note);
     if has(Note::DroppedIdle) {
         let silence = flow.silence()?;
-        let lasted = nanos(silence.ended.time.since(silence.began));
+        let lasted = nanos(silence.ended.time.measured_since(silence.began));
         return Some((Odd::Dropped, detail(silence.by, lasted, silence.ended.time)));
     }
     let (closer, fin) = flow.first_fin()?;
@@ -189,7 +190,7 @@ fn odd(judged: &Judged) -> Option<(Odd, Detail)> {
     let leave = used.and_then(|_| judged.leave());
     if has(Note::UsedAfterFin) && leave.is_none() {
         let used = judged.reuse()?;
-        let after = nanos(used.last.time.since(fin.place.time));
+        let after = nanos(used.last.time.measured_since(fin.place.time));
         return Some((Odd::Used, detail(holder, after, used.last.time)));
     }
     if has(Note::LastAck) {

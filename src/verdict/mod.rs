@@ -411,7 +411,7 @@ impl<'a> Case<'a> {
             return None;
         }
         let from = self.held_from(fin, Some(end));
-        (from.order() <= end.order()).then(|| end.time.since(from.time))?
+        (from.order() <= end.order()).then(|| end.time.measured_since(from.time))?
     }
 
     /// Both FINs, in the order of capture.
@@ -424,7 +424,7 @@ impl<'a> Case<'a> {
 
     fn idle_before_fin(&self) -> Option<TimeDelta> {
         let (_, fin) = self.flow.first_fin()?;
-        let idle = fin.place.time.since(self.flow.busy_until())?;
+        let idle = fin.place.time.measured_since(self.flow.busy_until())?;
         Some(TimeDelta::nanoseconds(idle))
     }
 
