@@ -187,6 +187,48 @@ fn what_an_archive_holds_and_is_not_read_is_said() {
     }
 }
 
+/// Tapes fill up with zeros, and `cat` puts one file behind the other: gzip(1) and `tar -i` read them, and what comes
+/// behind the first was passed over in silence.
+#[test]
+fn what_lies_behind_the_end_is_read() {
+    let (scratch, leak) = (Scratch::new(), leak());
+    let other = MICROSECONDS.write(1, &scenario("ipv6"));
+    let zeros = |octets: Vec<u8>, n: usize| [octets, vec![0; n]].concat();
+    let halves = leak.split_at(leak.len() / 2);
+    let joined = [zeros(gzip(halves.0), 7), gzip(halves.1)].concat();
+    for (name, octets) in [
+        ("x.pcap.gz", zeros(gzip(&leak), 100_000)),
+        ("y.pcap.gz", joined),
+        ("x.pcap.bz2", zeros(bzip2(&leak), 100)),
+        ("x.tar", zeros(tar(&[("x.pcap", &leak)]), 100)),
+    ] {
+        let path = scratch.write(name, &octets);
+        assert_eq!(text(&closewait(&[&path])).1, "", "{name}");
+        assert_eq!(findings(&path), expected(), "{name}");
+    }
+    let two = [tar(&[("a.pcap", &other)]), tar(&[("b.pcap", &leak)])];
+    for (name, octets) in
+        [("two.tar", two.concat()), ("two.tgz", two.iter().flat_map(|one| gzip(one)).collect())]
+    {
+        let path = scratch.write(name, &octets);
+        let output = closewait(&[&path]);
+        assert_eq!((output.status.code(), text(&output).1), (Some(1), String::new()), "{name}");
+        assert_eq!(findings(&format!("{path}/b.pcap")), expected(), "{name}");
+    }
+    for (name, octets, words) in [
+        (
+            "z.tar",
+            [tar(&[("x.pcap", &leak)]), vec![7; 600]].concat(),
+            "behind x.pcap cannot be read",
+        ),
+        ("z.pcap.gz", [zeros(gzip(&leak), 9), vec![7; 600]].concat(), "invalid gzip header"),
+    ] {
+        let output = closewait(&[&scratch.write(name, &octets)]);
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert!(text(&output).1.contains(words), "{name}");
+    }
+}
+
 /// tar -r and tar -u put another state of a file behind the first one.
 #[test]
 fn members_of_one_name_are_each_read() {

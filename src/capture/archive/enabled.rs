@@ -216,12 +216,12 @@ fn tar_members(path: &Path) -> Result<Arc<Listing>, Trouble> {
     let read = Arc::new(AtomicU64::new(0));
     let len = match Tar::open(path)? {
         Tar::Plain(file) => {
-            listing.take(tar::Archive::new(file).entries_with_seek().map_err(damaged)?);
+            listing.take(whole(file).entries_with_seek().map_err(damaged)?);
             of.len()
         }
         Tar::Packed(input) => {
             let counted = Counted { input, read: Arc::clone(&read) };
-            listing.take(tar::Archive::new(counted).entries().map_err(damaged)?);
+            listing.take(whole(counted).entries().map_err(damaged)?);
             read.load(Ordering::Relaxed)
         }
     };
@@ -229,6 +229,44 @@ fn tar_members(path: &Path) -> Result<Arc<Listing>, Trouble> {
     let listing = Arc::new(listing);
     *last = Some((now, Arc::clone(&listing)));
     Ok(listing)
+}
+
+/// An archive that is read to the end of its file: another may follow (`cat a.tar b.tar`), as `tar -i` reads it.
+fn whole<R: Read>(input: R) -> tar::Archive<Blocks<R>> {
+    let mut archive = tar::Archive::new(Blocks { input, at: 0 });
+    archive.set_ignore_zeros(true);
+    archive
+}
+
+/// A tar archive whose last block is filled up: what is cut off of the zeros at its end is nothing that is missing.
+struct Blocks<R> {
+    input: R,
+    at: u64,
+}
+
+impl<R: Read> Read for Blocks<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut n = self.input.read(into)?;
+        if n == 0 {
+            let lacking = self.at.next_multiple_of(TAR_HEADER) - self.at;
+            n = into.len().min(lacking as usize);
+            into.iter_mut().take(n).for_each(|octet| *octet = 0);
+        }
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+impl<R: Seek> Seek for Blocks<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        // What was filled up lies behind the input's end.
+        let to = match to {
+            SeekFrom::Current(octets) => SeekFrom::Start(self.at.saturating_add_signed(octets)),
+            to => to,
+        };
+        self.at = self.input.seek(to)?;
+        Ok(self.at)
+    }
 }
 
 /// A tar archive's members, and what is wrong with it.

@@ -1,10 +1,13 @@
 //! xz, bzip2 and lz4.
 
-use ::bzip2::read::MultiBzDecoder;
+use std::io::BufReader;
+
+use ::bzip2::bufread::BzDecoder;
 use lz4_flex::frame::FrameDecoder;
 use lzma_rust2::XzReader;
 
 use super::Input;
+use super::joined::{Joined, One};
 
 const BZIP2: &[u8] = b"BZh";
 const XZ: &[u8] = &[0xfd, b'7', b'z', b'X', b'Z', 0];
@@ -23,7 +26,17 @@ pub fn decompressed(start: &[u8], input: Input) -> Result<Input, Input> {
 
 /// Unpacks bzip2 as it is read.
 pub fn bzip2(input: Input) -> Input {
-    Box::new(MultiBzDecoder::new(input))
+    Box::new(Joined::<BzDecoder<_>>::new(input))
+}
+
+impl One for BzDecoder<BufReader<Input>> {
+    fn begin(input: BufReader<Input>) -> Self {
+        BzDecoder::new(input)
+    }
+
+    fn behind(self) -> BufReader<Input> {
+        self.into_inner()
+    }
 }
 
 /// `xz -9` needs 65 MB; what claims more than this is made to.

@@ -4,6 +4,7 @@
 mod disabled;
 #[cfg(feature = "containers")]
 mod enabled;
+mod joined;
 
 #[cfg(not(feature = "containers"))]
 use disabled as others;
@@ -14,9 +15,10 @@ use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::ahead::Ahead;
+use joined::Joined;
 
 #[cfg(feature = "containers")]
 pub use enabled::{bzip2, xz};
@@ -39,7 +41,7 @@ pub fn decompressed(mut input: Input) -> io::Result<Input> {
     let whole = Cursor::new(start.clone()).chain(input);
     let whole = Box::new(Counted { input: Box::new(whole), read: Arc::clone(&packed) });
     let bytes: Input = match &start {
-        start if start.starts_with(GZIP) => Box::new(MultiGzDecoder::new(whole)),
+        start if start.starts_with(GZIP) => Box::new(Joined::<GzDecoder<_>>::new(whole)),
         start if start.starts_with(ZSTD) || is_skippable(start) => zstd(whole)?,
         start => match others::decompressed(start, whole) {
             Ok(bytes) => bytes,
