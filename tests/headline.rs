@@ -256,3 +256,36 @@ fn many_last_words_are_no_many_groups() {
     let (each, _) = text(&closewait(&[&path, "--local", "172.18.0.5", "--top", "0"]));
     assert!(paths.iter().all(|path| each.contains(&format!("last: GET /{path}"))), "{each}");
 }
+
+/// A time of day alone was any day's.
+#[test]
+fn the_beginning_has_its_date_where_days_differ() {
+    let scratch = Scratch::new();
+    let talk = Talk::with(8123).say(CLIENT, b"hello").closed_by_server();
+    for (seconds, words) in
+        [(60, "before 22:13:20 cannot"), (90_000, "before 2023-11-14 22:13:20 cannot")]
+    {
+        let path = scratch.write("x.pcap", &talk.capture(seconds));
+        let out = report(&[&path, "--utc"]);
+        assert!(out.contains(&format!("Sockets stuck {words}")), "{out}");
+    }
+}
+
+/// A percentile is the bound of a size, and no duration that anybody measured.
+#[test]
+fn a_bound_is_said_to_be_one() {
+    let scratch = Scratch::new();
+    let closed = |client: u16| {
+        let mut talk = Talk::between(client, 8123).say(CLIENT, b"hello").closed_by_server();
+        talk.nanos += if client == 40_000 { 10_000_000_000 } else { 300_000_000 };
+        talk.send(CLIENT, FIN | ACK, b"");
+        talk.send(SERVER, ACK, b"");
+        talk.records
+    };
+    let mut records: Vec<Record> = (40_000..40_120).flat_map(closed).collect();
+    records.sort_by_key(|record| record.nanos);
+    let out = report(&[&scratch.write("x.pcap", &MICROSECONDS.write(1, &records))]);
+    let words =
+        "CLOSE-WAIT lasted 320 ms or less in half of them, 10.0 s at most (320 ms or less in 99 %)";
+    assert!(out.contains(words), "{out}");
+}

@@ -186,7 +186,7 @@ phrases! {
     lasted(most): "; CLOSE-WAIT lasted {most}" => "；CLOSE-WAIT 持续 {most}";
     lasted_at_most(most): "; CLOSE-WAIT lasted {most} at most" => "；CLOSE-WAIT 最长 {most}";
     lasted_half(half, most): "; CLOSE-WAIT lasted {half} or less in half of them, {most} at most" => "；CLOSE-WAIT 半数不超过 {half}，最长 {most}";
-    nearly_all(time): " ({time} in 99 %)" => "（99 % 不超过 {time}）";
+    nearly_all(time): " ({time} or less in 99 %)" => "（99 % 不超过 {time}）";
     the_service(): "the service" => "服务端";
     the_client(): "the client" => "客户端";
     one_first(whose): "{whose} first" => "{whose}先关闭";

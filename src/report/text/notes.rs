@@ -128,7 +128,7 @@ impl Report<'_> {
         let first = self.totals.facts.first().filter(|first| first.time.nanos().is_some());
         let known = self.listed || self.totals.is_listed || !self.before.is_empty();
         let first = first.filter(|_| self.totals.facts.segments() > 0 && !known)?;
-        let time = packet_time(first, self.look.zone, self.look.dates);
+        let time = packet_time(first, self.look.zone, self.dates);
         Some(self.lang().stuck_earlier(time.split('.').next().unwrap_or_default()))
     }
 }
