@@ -289,3 +289,26 @@ fn a_bound_is_said_to_be_one() {
         "CLOSE-WAIT lasted 320 ms or less in half of them, 10.0 s at most (320 ms or less in 99 %)";
     assert!(out.contains(words), "{out}");
 }
+
+/// One capture twice was read as two points, and the next file of the series followed one of them.
+#[test]
+fn a_file_that_is_named_twice_is_read_once() {
+    let scratch = Scratch::new();
+    let talk = Talk::with(8123).say(CLIENT, b"hello").wait(5).closed_by_server();
+    let end = Record::new(talk.nanos + 60_000_000_000, common::wire::arp());
+    let records = [&talk.records[..], &[end]].concat();
+    let [one, two] = [&records[..4], &records[4..]];
+    let one = scratch.write("x.pcap1", &MICROSECONDS.write(1, one));
+    let two = scratch.write("x.pcap2", &MICROSECONDS.write(1, two));
+    let link = scratch.path().join("link.pcap");
+    std::os::unix::fs::symlink(&one, &link).expect("a link");
+    let link = link.to_str().expect("UTF-8");
+    for again in [&one, link] {
+        let output = closewait(&[&one, again, &two]);
+        let (out, err) = text(&output);
+        assert_eq!(err, format!("closewait: {again}: is named twice, and read once\n"));
+        assert_eq!(output.status.code(), Some(1));
+        assert!(out.starts_with("1 of 1 connection left"), "{out}");
+        assert_eq!(out, report(&[&one, &two]));
+    }
+}

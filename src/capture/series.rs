@@ -1,6 +1,7 @@
 //! The order in which several inputs are read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::archive;
@@ -55,7 +56,12 @@ pub fn members(inputs: &[Input], trouble: &mut dyn FnMut(Error)) -> Vec<Input> {
 
 fn unpacked(inputs: &[Input], trouble: &mut dyn FnMut(Error)) -> Vec<Unpacked> {
     let mut unpacked = Vec::new();
+    let mut known = BTreeSet::new();
     for input in inputs {
+        if !known.insert(identity(input)) {
+            trouble(Error { input: input.name(), trouble: named_twice() });
+            continue;
+        }
         let found = match archive::members(&input.0) {
             Ok(Some(members)) => {
                 for (path, trouble_there) in members.troubles {
@@ -80,6 +86,19 @@ fn unpacked(inputs: &[Input], trouble: &mut dyn FnMut(Error)) -> Vec<Unpacked> {
         unpacked.extend(members);
     }
     unpacked
+}
+
+/// The file that an input is, whatever its name; what is none has its name alone.
+fn identity(input: &Input) -> (Option<(u64, u64)>, &Path) {
+    match std::fs::metadata(&input.0) {
+        Ok(file) if !input.is_stdin() => (Some((file.dev(), file.ino())), Path::new("")),
+        _ => (None, &input.0),
+    }
+}
+
+/// One more look at the same packets is no other capture of them, and would keep the next file from following.
+fn named_twice() -> Trouble {
+    Trouble::Told { sentence: "is named twice, and read once".into(), is_failure: false }
 }
 
 /// The members that are captures, or that should be and are damaged.
