@@ -11,6 +11,8 @@ mod prng;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use common::talk::Talk;
+use common::wire::MICROSECONDS;
 use common::{Scratch, closewait, files, json_lines, text};
 use generator::{Format, Shape};
 use serde_json::Value;
@@ -116,4 +118,26 @@ fn the_line_has_an_ascii_form() {
     let (shown, _) = text(&command.env("LC_ALL", "C").output().expect("the binary runs"));
     let line = shown.lines().find(|line| line.starts_with("CLOSE-WAIT ")).expect("a line");
     assert!(line.is_ascii() && line.contains("#"), "{line}");
+}
+
+/// A leak an hour is one in the line and in its group, in every form that people read.
+#[test]
+fn a_slow_leak_is_as_slow_in_its_group() {
+    let leaks = (0..4).flat_map(|hour| {
+        let mut talk = Talk::greeted(40_000 + hour, 9_000).wait(u64::from(hour) * 3_600);
+        talk = talk.closed_by_server();
+        talk.records
+    });
+    let mut leaks: Vec<_> = leaks.collect();
+    leaks.sort_by_key(|record| record.nanos);
+    let scratch = Scratch::new();
+    let path = scratch.write("slow.pcap", &MICROSECONDS.write(1, &leaks));
+    let (shown, _) = text(&closewait(&[&path]));
+    assert!(shown.contains(" 1 … 4, +1.0 an hour\n"), "{shown}");
+    let group = shown.lines().find(|line| line.contains("FIN at 2")).expect("a group's times");
+    assert!(group.contains(", 1.0 an hour"), "{group}");
+    let (page, _) = text(&closewait(&[&path, "--format", "html"]));
+    assert!(page.contains(", 1.0 an hour") && !page.contains("1 a minute"), "{page}");
+    let (shown, _) = text(&closewait(&[&path, "--lang", "zh"]));
+    assert!(shown.contains("，每小时 1.0"), "{shown}");
 }

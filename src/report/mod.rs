@@ -17,6 +17,7 @@
 //! * [`ladder`]: the report of `closewait explain`
 //! * [`lang`]: what a person reads, in English and Chinese
 //! * [`outlook`]: when descriptors run out
+//! * [`pace`]: words for how fast something grows
 //! * [`words`], `terms`: words of a report, explained; [`shell`], [`tshark`]: commands to copy
 //! * [`table`]: tables in text
 //! * [`lines`]: what reports for machines are made of
@@ -40,6 +41,7 @@ pub mod ladder;
 pub mod lang;
 pub mod lines;
 pub mod outlook;
+pub mod pace;
 pub mod parquet;
 pub mod prometheus;
 pub mod shell;

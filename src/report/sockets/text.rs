@@ -13,6 +13,7 @@ use crate::owner::{Held, Socket, Usage};
 use crate::place::Time;
 use crate::report::lang::{Lang, Thing};
 use crate::report::outlook::to_the_minute;
+use crate::report::pace::pace;
 use crate::report::table::{Align, table, write_table};
 use crate::report::text::code::lines as code_lines;
 use crate::report::text::code::lost as code_lost;
@@ -138,7 +139,7 @@ fn since(times: &Times, lang: Lang) -> Option<String> {
         (least, most) => lang.held_range(duration(least), duration(most)),
     };
     if let Some(rate) = times.per_minute() {
-        text += &lang.a_minute(rounded(rate));
+        text += &pace(rate, lang);
     }
     text += &match (times.idle(), times.timeout()) {
         (None, _) => String::new(),
@@ -149,14 +150,6 @@ fn since(times: &Times, lang: Lang) -> Option<String> {
         }
     };
     Some(text)
-}
-
-/// In tenths where that matters.
-fn rounded(rate: f64) -> String {
-    match rate < 10.0 {
-        true => format!("{rate:.1}"),
-        false => thousands(rate.round() as u64),
-    }
 }
 
 /// Says how many lines a table does not show.

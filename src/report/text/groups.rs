@@ -6,6 +6,7 @@ use super::code::code_lines;
 use super::report::Report;
 use crate::place::Place;
 use crate::report::lang::{Lang, Thing};
+use crate::report::pace::pace;
 use crate::report::table::{Align, cut, table};
 use crate::summary::cause::Cause;
 use crate::summary::groups::{Group, Holder, Span, Timeout};
@@ -189,7 +190,7 @@ impl Report<'_> {
             text += &format!(" … {}", time(span.last));
         }
         if let Some(rate) = span.per_minute {
-            text += &lang.a_minute(thousands(rate.round().max(1.0) as u64));
+            text += &pace(rate, lang);
         }
         if span.hosts > 1 {
             text += &lang.on_hosts(span.hosts);

@@ -3,6 +3,7 @@
 use super::report::Report;
 use crate::printable::printable;
 use crate::report::lang::Lang;
+use crate::report::pace::signed_pace;
 use crate::summary::Capture;
 use crate::summary::history::Series;
 use crate::tcp::state::State;
@@ -76,15 +77,7 @@ fn level(n: u32, most: u32) -> usize {
 }
 
 fn growth(series: &Series, state: State, lang: Lang) -> String {
-    match series.per_minute(state) {
-        Some(rate) if rate.abs() >= 10.0 => {
-            let sign = if rate < 0.0 { "-" } else { "+" };
-            lang.a_minute(format!("{sign}{}", thousands(rate.abs().round() as u64)))
-        }
-        Some(rate) if rate.abs() >= 0.1 => lang.a_minute(format!("{rate:+.1}")),
-        Some(rate) if rate.abs() >= 0.1 / 60.0 => lang.an_hour(format!("{:+.1}", rate * 60.0)),
-        _ => String::new(),
-    }
+    series.per_minute(state).map_or(String::new(), |rate| signed_pace(rate, lang))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::rows::{held, process};
 use super::titled;
 use crate::place::Time;
 use crate::report::lang::Lang;
+use crate::report::pace::pace;
 use crate::report::text::code::lines as code_lines;
 use crate::report::text::groups::{cause, holder, party, statements, timeout_words};
 use crate::summary::groups::Group;
@@ -111,9 +112,7 @@ fn of_group(app: &App, group: &Group, text: &mut Text) {
     }
     if let Some(span) = group.span() {
         let at = |time| clock_time(time, 0, app.setting.zone, false);
-        let rate = span.per_minute.map_or(String::new(), |rate| {
-            format!(", {} a minute", thousands(rate.round().max(1.0) as u64))
-        });
+        let rate = span.per_minute.map_or(String::new(), |rate| pace(rate, Lang::English));
         text.plain(&format!("FIN at {} … {}{rate}", at(span.first.time), at(span.last.time)));
     }
     let doubts = group.doubts().iter();
