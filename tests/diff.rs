@@ -113,6 +113,48 @@ fn a_leak_that_nothing_shows_to_be_mended_is_not_called_so() {
     assert!(shown.contains("no proof that it was mended"), "{shown}");
 }
 
+/// Who logs in and asks goes another way than who did not even read the greeting.
+#[test]
+fn what_was_said_is_another_way_than_nothing() {
+    let scratch = Scratch::new();
+    let unread = Talk::greeted(40_000, 3306).wait(10).closed_by_server();
+    let unread = scratch.write("unread.pcap", &unread.capture(60));
+    let closed = |talk: Talk| {
+        let mut talk = talk.wait(10).closed_by_server();
+        talk.send(CLIENT, FIN | ACK, b"");
+        talk.send(SERVER, ACK, b"");
+        talk.capture(60)
+    };
+    let used = Talk::logged_in(3306).ask("SELECT a FROM t", 0x0002);
+    let idle = Talk::logged_in(3306);
+    for (talk, is_shown) in [(used, false), (idle, false), (Talk::greeted(40_000, 3306), true)] {
+        let (_, changes, _) = diff(&unread, &scratch.write("closed.pcap", &closed(talk)));
+        let [change] = &changes[..] else { panic!("{changes:?}") };
+        assert_eq!((&change["fate"], &change["cause"]), (&"gone".into(), &"not-logged-in".into()));
+        assert_eq!(change["shown"], is_shown, "{change}");
+    }
+}
+
+/// What was in CLOSE-WAIT before, and did not count, may be what is new now.
+#[test]
+fn what_did_not_count_before_is_said_beside_what_is_new() {
+    let scratch = Scratch::new();
+    let leak = Talk::logged_in(3306).ask("SELECT a FROM t", 0x0002).wait(10).closed_by_server();
+    let mut brief = Talk { records: leak.records.clone(), ..Talk::with(3306) };
+    brief.nanos = leak.nanos;
+    let long = scratch.write("long.pcap", &leak.capture(60));
+    let brief = scratch.write("brief.pcap", &MICROSECONDS.write(1, &brief.records));
+    for options in [&["--certain"][..], &["--min-hold", "5s"]] {
+        let run = |more: &[&str]| closewait(&[&["diff", &brief, &long], options, more].concat());
+        let (shown, _) = text(&run(&[]));
+        let said = "1 connection of the first capture in CLOSE-WAIT does not count: \
+                    not for long enough, or with doubts; what is new may be older.";
+        assert!(shown.starts_with("1 kind of leak new.") && shown.contains(said), "{shown}");
+        let summary = json_lines(&run(&["--format", "jsonl"])).pop().expect("a summary");
+        assert_eq!([&summary["uncounted_before"], &summary["uncounted"]], [1, 0]);
+    }
+}
+
 /// The same statements from other code are another leak, in captures and in reports of them.
 #[test]
 fn code_tells_leaks_apart() {

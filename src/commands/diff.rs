@@ -19,7 +19,7 @@ use crate::printable::printable;
 use crate::report::diff::{Comparison, write_lines, write_page, write_text};
 use crate::run::{Paths, Plan, Reading, run};
 use crate::summary::closes::LATE;
-use crate::summary::compare::{Fate, Leaks};
+use crate::summary::compare::{ClosedWay, Fate, Leaks};
 use crate::summary::seen::Seen;
 use crate::summary::{Row, Sink, Totals};
 use crate::verdict::{Close, Policy};
@@ -184,11 +184,16 @@ impl Gathered {
         // What ended a long hold (a restart, perhaps) mended nothing.
         let is_late = judgement.held >= Some(LATE);
         if judgement.close == Close::Closed && !seen.finding && !is_late {
-            let path = row.judged.said.as_ref().map_or(&[][..], |facts| &facts.path);
+            let facts = row.judged.said.as_deref();
+            let path = facts.map_or(&[][..], |facts| &facts.path);
             let said = path.iter().map(ToString::to_string).map(|said| printable(&said));
             let said: Vec<String> = said.collect();
             let said: Vec<&str> = said.iter().map(String::as_str).collect();
-            self.leaks.count_closed(seen.party().into(), &said);
+            self.leaks.count_closed(&ClosedWay {
+                service: seen.party().into(),
+                said: &said,
+                before_login: facts.is_some_and(|facts| facts.before_login.is_some()),
+            });
         }
     }
 }

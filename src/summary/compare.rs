@@ -112,14 +112,37 @@ impl Leaks {
         self.closed = Some(kinds.into_iter().map(|kind| (kind.clone(), 0)).collect());
     }
 
-    /// Counts a connection that was closed, with what was said on it last, in order.
-    pub fn count_closed(&mut self, service: Served, said: &[&str]) {
-        let kinds = self.closed.iter_mut().flatten().filter(|(kind, _)| kind.service == service);
+    /// Counts a connection that was closed, by the kinds of leaks whose way it went.
+    pub fn count_closed(&mut self, closed: &ClosedWay) {
+        let kinds = self.closed.iter_mut().flatten();
         for (kind, n) in kinds {
-            let mut rest = said.iter();
-            let went = kind.statements.iter().all(|statement| rest.any(|said| said == statement));
-            *n += u64::from(went);
+            *n += u64::from(closed.is_of(kind));
         }
+    }
+}
+
+/// A connection that was closed, as far as it tells which leak it could have been.
+pub struct ClosedWay<'a> {
+    /// Its service.
+    pub service: Served,
+    /// Statements, or what the protocol has instead: the last of them, in order.
+    pub said: &'a [&'a str],
+    /// Nobody had logged in on it.
+    pub before_login: bool,
+}
+
+impl ClosedWay<'_> {
+    /// Was the same said on it, in the same order, and perhaps more? Where nothing was said on those that leak, only one
+    /// on which nothing was said went their way.
+    fn is_of(&self, kind: &LeakKind) -> bool {
+        let is_there = kind.service == self.service;
+        let is_as_far = kind.cause != Some(Cause::NotLoggedIn) || self.before_login;
+        let mut rest = self.said.iter();
+        let is_said = match kind.statements.as_slice() {
+            [] => self.said.is_empty(),
+            all => all.iter().all(|statement| rest.any(|said| said == statement)),
+        };
+        is_there && is_as_far && is_said
     }
 }
 
@@ -254,7 +277,7 @@ mod tests {
         let fates = |before: &[(LeakKind, u64)], after: &[(LeakKind, u64)]| {
             let mut after = leaks(after);
             after.look_for(leaks(before).kinds.keys());
-            after.count_closed(open.service, &["BEGIN"]);
+            after.count_closed(&closed(open.service, &["BEGIN"]));
             let changes = compare(&leaks(before), &after);
             let told = changes.into_iter().map(|c| (c.kind.code, c.fate, c.closed_after));
             told.collect::<Vec<_>>()
@@ -271,6 +294,11 @@ mod tests {
             fates(&[(update, 3)], &[(open.clone(), 1), (charge, 1)]),
             [(None, Fate::Stayed, Some(1))]
         );
+    }
+
+    /// One that went beyond its login.
+    fn closed<'a>(service: Served, said: &'a [&'a str]) -> ClosedWay<'a> {
+        ClosedWay { service, said, before_login: false }
     }
 
     fn leaks(kinds: &[(LeakKind, u64)]) -> Leaks {
@@ -291,9 +319,10 @@ mod tests {
         let before = leaks(&[(open.clone(), 20), (idle.clone(), 3)]);
         let mut after = leaks(&[(idle.clone(), 2), (other.clone(), 1)]);
         after.look_for(before.kinds.keys());
-        after.count_closed(open.service, &["SELECT ?", "BEGIN", "UPDATE t", "COMMIT"]);
-        after.count_closed(open.service, &["SELECT ?"]);
-        after.count_closed(other.service, &["BEGIN"]);
+        let all = ["SELECT ?", "BEGIN", "UPDATE t", "COMMIT"];
+        after.count_closed(&closed(open.service, &all));
+        after.count_closed(&closed(open.service, &["SELECT ?"]));
+        after.count_closed(&closed(other.service, &["BEGIN"]));
         let changes = compare(&before, &after);
         let told: Vec<_> = changes
             .iter()
@@ -305,13 +334,27 @@ mod tests {
         assert_eq!((changes[2].closed_after, changes[2].is_shown()), (Some(1), true));
     }
 
+    /// Nothing that was said is said on any connection: that shows no way.
+    #[test]
+    fn where_nothing_was_said_only_silence_is_the_same_way() {
+        let silent = |cause| LeakKind { statements: Vec::new(), ..kind(3306, cause) };
+        let way = |cause, said, before_login| {
+            let kind = silent(cause);
+            ClosedWay { before_login, ..closed(kind.service, said) }.is_of(&kind)
+        };
+        assert!(!way(Cause::Forgotten, &["SELECT ?"], false));
+        assert!(way(Cause::Forgotten, &[], false));
+        assert!(!way(Cause::NotLoggedIn, &[], false));
+        assert!(way(Cause::NotLoggedIn, &[], true));
+    }
+
     #[test]
     fn nothing_is_shown_by_a_capture_in_which_nobody_came_that_way() {
         let before = leaks(&[(kind(3306, Cause::TransactionOpen), 20)]);
         let mut after = Leaks::default();
         assert!(!compare(&before, &after)[0].is_shown());
         after.look_for(before.kinds.keys());
-        after.count_closed(kind(3306, Cause::Forgotten).service, &["COMMIT"]);
+        after.count_closed(&closed(kind(3306, Cause::Forgotten).service, &["COMMIT"]));
         assert!(!compare(&before, &after)[0].is_shown());
     }
 }

@@ -52,6 +52,8 @@ struct SummaryLine {
     not_judged_before: u64,
     /// Connections in CLOSE-WAIT of the second capture that do not count.
     uncounted: u64,
+    /// As many of the first capture.
+    uncounted_before: u64,
     /// Packets were captured in part.
     cut: bool,
 }
@@ -101,7 +103,8 @@ pub fn write(mut out: &mut dyn Write, all: &Comparison) -> io::Result<()> {
         unshown: all.unshown(),
         not_judged: all.not_judged[1],
         not_judged_before: all.not_judged[0],
-        uncounted: all.uncounted,
+        uncounted: all.uncounted[1],
+        uncounted_before: all.uncounted[0],
         cut: all.is_cut,
     };
     write_line(&mut out, &summary)?;

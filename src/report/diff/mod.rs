@@ -17,8 +17,8 @@ pub struct Comparison {
     pub changes: Vec<Change>,
     /// Connections of the first and of the second capture of which it cannot be told.
     pub not_judged: [u64; 2],
-    /// Connections in CLOSE-WAIT of the second that do not count.
-    pub uncounted: u64,
+    /// Connections in CLOSE-WAIT of the first and of the second that do not count.
+    pub uncounted: [u64; 2],
     /// Connections of the second that were held for a second or more and closed after all, where they are more than there
     /// were in the first.
     pub held_for_a_while: u64,
@@ -32,7 +32,7 @@ impl Comparison {
         Comparison {
             changes: compare(before, after),
             not_judged: [before.not_judged, after.not_judged],
-            uncounted: after.uncounted,
+            uncounted: [before.uncounted, after.uncounted],
             held_for_a_while: match after.held_for_a_while {
                 more if more > before.held_for_a_while => more,
                 _ => 0,
@@ -75,10 +75,17 @@ impl Comparison {
         let of = |which| move |n| format!("{} of the {which} capture", count(n, "connection"));
         let some = |n: u64| (n > 0).then_some(n);
         let [before, after] = self.not_judged.map(some);
+        let uncounted = |n: u64, which: &'static str| {
+            let does = if n == 1 { "does" } else { "do" };
+            let why = "not for long enough, or with doubts";
+            some(n).map(of(which)).map(|n| format!("{n} in CLOSE-WAIT {does} not count: {why}"))
+        };
+        let [older, newer] = self.uncounted;
         [
             before.map(of("first")).map(|n| format!("{n} could not be judged: what is new may be older.")),
             after.map(of("second")).map(|n| format!("{n} could not be judged.")),
-            some(self.uncounted).map(|all| (of("second")(all), if all == 1 { "does" } else { "do" })).map(|(n, does)| format!("{n} in CLOSE-WAIT {does} not count: not for long enough, or with doubts.")),
+            uncounted(older, "first").map(|said| format!("{said}; what is new may be older.")),
+            uncounted(newer, "second").map(|said| said + "."),
             some(self.held_for_a_while).map(of("second")).map(|n| format!("{n}: held in CLOSE-WAIT for a second or more, and closed after all, perhaps by the end of a program.")),
             self.is_cut.then(|| "Packets were captured in part (snap length): what was said on connections cannot be held against each other.".into()),
         ]
