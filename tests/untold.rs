@@ -115,14 +115,54 @@ fn a_fin_that_was_lost_hides_no_finding() {
     signal("-CONT", watcher.child.id());
     sleep(Duration::from_millis(1_500));
     let (report, status) = watcher.stop();
-    let drops = &report.last().expect("a summary")["captures"][0]["drops"];
-    assert!(drops.as_u64() > Some(0), "{report:#?}");
+    assert_drops(&report);
     let is_leak = |line: &&Value| line["type"] == "flow" && line["verdict"] == "leak";
     let mut held: Vec<u64> = report.iter().filter(is_leak).map(port_of).collect();
     held.sort_unstable();
     let mut expected: Vec<u64> = clients.iter().map(port).collect();
     expected.sort_unstable();
     assert_eq!((held, status), (expected, Some(1)));
+    drop(busy);
+    reader.join().expect("it ends");
+}
+
+fn assert_drops(report: &[Value]) {
+    let drops = &report.last().expect("a summary")["captures"][0]["drops"];
+    assert!(drops.as_u64() > Some(0), "{report:#?}");
+}
+
+/// The ring was full from their first packet to their last: only the kernel knows of them.
+#[test]
+fn a_connection_that_was_lost_as_a_whole_is_said_in_the_end() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let old = server.left_behind();
+    // Its FIN is acknowledged by then.
+    sleep(Duration::from_millis(300));
+    let watcher = Watcher::start(server.port(), &["-B", "1"]);
+    let (mut busy, mut sink) = server.connected();
+    sleep(Duration::from_secs(1));
+    signal("-STOP", watcher.child.id());
+    let reader = spawn(move || while sink.read(&mut [0; 65_536]).is_ok_and(|n| n > 0) {});
+    let block = vec![0; 1_000];
+    (0..20_000).for_each(|_| busy.write_all(&block).expect("somebody reads"));
+    let clients: Vec<TcpStream> = (0..3).map(|_| server.left_behind()).collect();
+    sleep(Duration::from_millis(300));
+    signal("-CONT", watcher.child.id());
+    sleep(Duration::from_millis(1_000));
+    let (report, status) = watcher.stop();
+    assert_drops(&report);
+    let told = report.iter().filter(|line| line["type"] == "flow" && line["verdict"] == "leak");
+    let mut held: Vec<(u64, bool)> =
+        told.map(|line| (port_of(line), line["before_capture"] == true)).collect();
+    held.sort_unstable();
+    let unseen = clients.iter().map(|client| (port(client), false));
+    let mut expected: Vec<(u64, bool)> = unseen.chain([(port(&old), true)]).collect();
+    expected.sort_unstable();
+    assert_eq!((held, status), (expected, Some(1)), "{report:#?}");
+    assert_eq!(headline(&report)["before_capture"], 4, "{report:#?}");
     drop(busy);
     reader.join().expect("it ends");
 }

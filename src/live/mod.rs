@@ -9,6 +9,7 @@
 //! * [`replay`]: files in the place of packets as they happen
 //! * [`scrape`]: its numbers for Prometheus, over HTTP
 //! * [`setup`]: what a live run needs beside a plan
+//! * `unseen`: sockets that only the kernel knows of, as their packets were lost
 
 pub mod board;
 pub mod kernel;
@@ -18,9 +19,11 @@ pub mod scrape;
 pub mod setup;
 pub mod snapshot;
 mod suspects;
+mod unseen;
 mod visitor;
 mod word;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Instant;
 
@@ -43,7 +46,7 @@ use crate::run::word::{is_of_local, verdict_of};
 use crate::summary::gauges::Gauges;
 use crate::summary::{EventKind, Judged, Owner, Row, Sink};
 use crate::tcp::flow::Ending;
-use crate::tcp::segment::{End, Endpoint, FlowKey};
+use crate::tcp::segment::{End, FlowKey};
 use crate::tcp::state::State;
 use crate::verdict::{Policy, Verdict};
 use kernel::Kernel;
@@ -51,6 +54,7 @@ use parties::Of;
 pub use setup::LiveSetup;
 use snapshot::Snapshot;
 use suspects::Suspects;
+use unseen::{Ends, Last, mark_unseen, unseen};
 use word::{ask_for, heed};
 
 /// Watches a source that goes on until it is told to stop: events as they happen, the report in the
@@ -80,7 +84,7 @@ pub fn live(
             }
         };
         live.check(&mut session, source, notices)?;
-        live.ask_about_open(&mut session);
+        let last = live.ask_about_lost(&mut session);
         notices.make_room();
         session.totals.unread = u64::from(failed);
         let until = session.point().facts().end();
@@ -89,7 +93,7 @@ pub fn live(
         let unread: Vec<_> = unread.into_iter().chain(sealed(&session.totals)).collect();
         unread.iter().for_each(|error| notices.trouble(error));
         let failed = failed || !unread.is_empty() || live.suspects.is_nameless();
-        live.ask_again(&mut session, until);
+        live.ask_again(&mut session, until, last);
         let is_of_nobody = is_of_nobody(&session);
         Ok(Outcome { findings: session.close()?, failed, read_any: true, is_of_nobody })
     })
@@ -105,7 +109,7 @@ struct Live {
     /// The time at which the list of them was made.
     listed: Time,
     /// Ends of those of them that have not been held for long enough to be told, and those that were told.
-    young: Vec<(Endpoint, Endpoint)>,
+    young: Vec<Ends>,
     told: Vec<Socket>,
 }
 
@@ -235,10 +239,15 @@ impl Live {
         let is_free = self.suspects.setup.kernel.as_ref().is_some_and(Kernel::is_free);
         let Some(list) = is_free.then(|| self.ask(&[])).flatten() else { return Ok(()) };
         self.watch_open(session, &list);
+        let unseen = self.unseen(session, &list);
         self.renew(session, list, now);
+        mark_unseen(session, &unseen);
+        let (told, young) = (&self.told, std::mem::take(&mut self.young));
+        let is_told = |ends: &Ends| told.iter().any(|told| (told.local, told.peer) == *ends);
+        let unseen = unseen.into_iter().filter(|ends| !is_told(ends));
+        let young: BTreeSet<Ends> = young.into_iter().chain(unseen).collect();
         let Some(before) = &session.plan.sockets else { return Ok(()) };
         let policy = &session.plan.policy;
-        let young = std::mem::take(&mut self.young);
         let still = young.iter().filter_map(|(own, peer)| before.find(*own, *peer));
         let old = self.ripe(still.filter(|socket| socket.is_stuck()), policy);
         let old: Vec<Socket> = old.into_iter().cloned().collect();
@@ -291,13 +300,21 @@ impl Live {
         }
     }
 
-    /// In the end: connections that are open as far as packets tell wait for the kernel's last word, where some were lost.
-    fn ask_about_open(&mut self, session: &mut Session) {
-        if self.has_lost(session)
-            && let Some(list) = self.ask(&[])
-        {
-            self.watch_open(session, &list);
+    /// Ends of sockets whose packets were all lost, where some were.
+    fn unseen(&self, session: &Session, list: &SocketList) -> Vec<Ends> {
+        if self.has_lost(session) { unseen(session, list) } else { Vec::new() }
+    }
+
+    /// In the end, where packets were lost: the kernel's last word is asked for while connections that are open as far as
+    /// packets tell are still in memory, and those that it has in CLOSE-WAIT wait for it.
+    fn ask_about_lost(&mut self, session: &mut Session) -> Option<Last> {
+        if !self.has_lost(session) {
+            return None;
         }
+        let list = self.ask(&self.snapshot(session).rows);
+        list.iter().for_each(|list| self.watch_open(session, list));
+        let unseen = list.as_ref().map(|list| unseen(session, list)).unwrap_or_default();
+        Some(Last { list, unseen })
     }
 
     /// Tells sockets that were stuck before the capture.
@@ -390,13 +407,18 @@ impl Live {
 
     /// In the end, the kernel's list as it is then, which has the last word about findings: of the
     /// sockets that were stuck before, those that still are.
-    fn ask_again(&mut self, session: &mut Session, until: Time) {
-        let now = self.ask(&session.kept);
+    fn ask_again(&mut self, session: &mut Session, until: Time, last: Option<Last>) {
+        let last = last.unwrap_or_else(|| Last::of(self.ask(&session.kept)));
+        let unseen = last.unseen_but_for(&session.kept);
+        let now = last.list;
         if let Some(now) = &now {
             heed(now, &mut session.kept, &mut session.totals.tally, &session.plan.policy);
         }
         match now {
-            Some(now) => self.renew(session, now, until),
+            Some(now) => {
+                self.renew(session, now, until);
+                mark_unseen(session, &unseen);
+            }
             None => session.plan.sockets.iter_mut().for_each(|before| before.is_outdated = true),
         }
         session.totals.code_lost = self.code_lost;

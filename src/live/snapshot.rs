@@ -40,7 +40,7 @@ impl Snapshot {
         let policy = session.policy();
         let before = before.filter(|it| is_of_local(it, policy));
         let of_local: Vec<Socket> = before.cloned().collect();
-        of_local.iter().for_each(|it| totals.count_before(verdict_of(it, policy)));
+        of_local.iter().for_each(|it| totals.count_before(it, verdict_of(it, policy)));
         let is_left = |it: &Socket| verdict_of(it, policy) == Verdict::Leak;
         let before: Vec<Socket> = of_local.into_iter().filter(is_left).collect();
         let gauges = Gauges {

@@ -175,6 +175,7 @@ fn socket(response: &InetResponse) -> Option<Socket> {
         inode: header.inode.into(),
         holders: Vec::new(),
         netns: None,
+        is_unseen: false,
         silence: silence(response),
         code: None,
     })

@@ -328,6 +328,7 @@ fn socket(entry: TcpNetEntry, netns: Option<String>) -> Socket {
         inode: entry.inode,
         holders: Vec::new(),
         netns,
+        is_unseen: false,
         silence: None,
         code: None,
     }

@@ -50,6 +50,8 @@ pub struct Socket {
     pub holders: Vec<Holder>,
     /// The network namespace, where more than one is looked at.
     pub netns: Option<String>,
+    /// True if it came into CLOSE-WAIT while a capture went on that lost all its packets.
+    pub is_unseen: bool,
     /// Since when nothing has come, where the list says so.
     pub silence: Option<Silence>,
     /// The code that used it, where that was watched.
@@ -303,6 +305,21 @@ impl SocketList {
         self.find(local, peer).is_some_and(Socket::is_stuck)
     }
 
+    /// Tells whether the same socket is one of those that were stuck before the capture.
+    #[must_use]
+    pub fn had_before(&self, socket: &Socket) -> bool {
+        let known = self.find(socket.local, socket.peer).filter(|known| known.is_stuck());
+        let known = known.filter(|known| known.inode == socket.inode && !known.is_unseen);
+        known.is_some_and(|known| !self.is_among(&self.captured, known))
+    }
+
+    /// Counts a socket with those that no connection of the capture accounts for: all its packets were lost.
+    pub fn mark_unseen(&mut self, local: Endpoint, peer: Endpoint) {
+        let Some(index) = self.index(local, peer) else { return };
+        self.captured.remove(&index);
+        self.sockets.get_mut(index).into_iter().for_each(|socket| socket.is_unseen = true);
+    }
+
     /// Becomes a list of the same host that was made so much later. Only a socket that stood in CLOSE-WAIT in both can have
     /// been stuck before a capture that began with the first; and it was for all the time between them.
     pub fn renew(&mut self, mut later: SocketList, after: TimeDelta) {
@@ -315,7 +332,7 @@ impl SocketList {
         let is_same = |ends: &(Endpoint, Endpoint), index: &usize| {
             let before = self.find(ends.0, ends.1).filter(|before| before.is_stuck());
             let inode = later.sockets.get(*index).map(|socket| socket.inode);
-            before.map(|before| before.inode) == inode
+            before.filter(|before| !before.is_unseen).map(|before| before.inode) == inode
         };
         let seen = |ends: &(Endpoint, Endpoint)| {
             self.by_ends.get(ends).is_some_and(|index| self.captured.contains(index))
@@ -412,6 +429,7 @@ mod tests {
             inode,
             holders: Vec::new(),
             netns: None,
+            is_unseen: false,
             silence: None,
             code: None,
         }])

@@ -74,7 +74,7 @@ impl<W: Write> Sink for Csv<W> {
             "process.uid" => number(holder.and_then(|holder| holder.uid)),
             "kernel.recv_q" => number(socket.recv_q),
             "cause" => Cause::of_socket(socket).map_or("", Cause::name).into(),
-            "before_capture" => "true".into(),
+            "before_capture" => (!socket.is_unseen).to_string(),
             "held_s" => span(socket.held_for()),
             "idle_before_fin_s" => span(socket.idle_before_fin()),
             _ => String::new(),

@@ -31,9 +31,9 @@ struct KernelLine {
 }
 
 impl<'a> OwnerKeys<'a> {
-    /// Says that the socket was stuck before the capture began.
-    pub fn before_capture(self) -> OwnerKeys<'a> {
-        OwnerKeys { before_capture: true, ..self }
+    /// Says whether the socket was stuck before the capture began.
+    pub fn before_capture(self, before_capture: bool) -> OwnerKeys<'a> {
+        OwnerKeys { before_capture, ..self }
     }
 
     /// Returns the keys, with the statements of the code behind the socket; none where no list was asked.

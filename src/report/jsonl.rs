@@ -350,7 +350,7 @@ impl<'a> FlowLine<'a> {
             evidence: Vec::new(),
             said: SaidKeys(None),
             elsewhere: ElsewhereKeys::default(),
-            owner: owner.map(OwnerKeys::before_capture),
+            owner: owner.map(|owner| owner.before_capture(!socket.is_unseen)),
         }
     }
 }

@@ -587,7 +587,7 @@ impl<'a> Session<'a> {
             self.plan.sockets.as_ref().map_or(0, SocketList::stuck_otherwise);
         let Plan { sockets, filter, policy, .. } = &mut self.plan;
         for (socket, verdict) in stuck_before(sockets.as_ref(), policy, filter.as_mut()) {
-            self.totals.count_before(verdict);
+            self.totals.count_before(socket, verdict);
             if verdict == Verdict::Leak {
                 self.sink.stuck_before(socket)?;
             }

@@ -7,6 +7,7 @@ use super::closes::Closes;
 use super::history::{History, Series};
 use crate::decode::{Layer, Skipped};
 use crate::facts::CaptureFacts;
+use crate::owner::Socket;
 use crate::place::Time;
 use crate::verdict::{Reason, Standing, Verdict};
 
@@ -25,6 +26,8 @@ pub struct Totals {
     pub is_listed: bool,
     /// Sockets among them with the ends of a connection of the capture, which it did not leave in CLOSE-WAIT.
     pub stuck_otherwise: u64,
+    /// Sockets among them, or among the pending ones, whose packets were all lost while the capture went on.
+    pub unseen: u64,
     /// Closes of connections, by service.
     pub closes: Closes,
     /// Inputs that could not be read, or not to their end.
@@ -289,8 +292,10 @@ impl Totals {
         *self.skipped.entry(reason).or_default() += 1;
     }
 
-    /// Counts a socket that was in CLOSE-WAIT before the capture.
-    pub fn count_before(&mut self, verdict: Verdict) {
+    /// Counts a socket that was in CLOSE-WAIT before the capture, or whose packets were all lost.
+    pub fn count_before(&mut self, socket: &Socket, verdict: Verdict) {
+        let is_counted = matches!(verdict, Verdict::Leak | Verdict::Pending);
+        self.unseen += u64::from(socket.is_unseen && is_counted);
         self.stuck_before += u64::from(verdict == Verdict::Leak);
         self.pending_before += u64::from(verdict == Verdict::Pending);
     }

@@ -223,6 +223,7 @@ impl Picture {
                 _ => Vec::new(),
             },
             netns: None,
+            is_unseen: false,
             silence: None,
             code: entry.seen.code.clone(),
         })

@@ -88,6 +88,7 @@ impl SocketLine {
             inode: self.inode,
             holders: self.holders,
             netns: None,
+            is_unseen: false,
             silence: self.silence,
             code: self.code,
         })

@@ -157,6 +157,7 @@ fn socket(value: &Value) -> Option<Socket> {
         inode: u64::from(!holders.is_empty()),
         holders,
         netns: value["netns"].as_str().map(printable),
+        is_unseen: false,
         silence: silence(&value["tcp_info"]),
         code: None,
     })

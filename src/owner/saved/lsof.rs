@@ -60,6 +60,7 @@ fn socket(before: &[&str], after: &[&str]) -> Option<Socket> {
         inode: 1,
         holders: holder(before).into_iter().collect(),
         netns: None,
+        is_unseen: false,
         silence: None,
         code: None,
     })

@@ -151,6 +151,7 @@ pub fn socket(record: &[(Role, &str)]) -> SavedLine {
         inode: 1,
         holders: holder(get(Role::Pid), get(Role::Command)).into_iter().collect(),
         netns: None,
+        is_unseen: false,
         silence: None,
         code: None,
     })

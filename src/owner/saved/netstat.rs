@@ -85,6 +85,7 @@ pub fn socket(
         inode: 1,
         holders,
         netns: None,
+        is_unseen: false,
         silence: None,
         code: None,
     }

@@ -65,6 +65,7 @@ fn socket(
         inode: rest.get(4).and_then(|word| word.parse().ok()).unwrap_or(1),
         holders: Vec::new(),
         netns: None,
+        is_unseen: false,
         silence: None,
         code: None,
     })

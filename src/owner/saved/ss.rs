@@ -53,6 +53,7 @@ pub fn line(words: &[&str], line: &str, context: &Context) -> SavedLine {
         inode: inode.unwrap_or(1),
         holders,
         netns: None,
+        is_unseen: false,
         silence: silence(line, None),
         code: None,
     })

@@ -84,7 +84,11 @@ impl<W: Write> Text<W> {
         }
         let held = socket.held_for().map(|held| lang.held_bound(duration(held)));
         let idle = socket.idle_before_fin().map(|idle| lang.idle_bound(duration(idle)));
-        let since = lang.stuck_before(held.unwrap_or_default(), idle.unwrap_or_default());
+        let (held, idle) = (held.unwrap_or_default(), idle.unwrap_or_default());
+        let since = match socket.is_unseen {
+            true => lang.stuck_unseen(held, idle),
+            false => lang.stuck_before(held, idle),
+        };
         let what = format!("{since}  {}", process(&Process::of(socket), lang));
         self.write_event_line(&at, EventKind::CloseWait, ends, &what)
     }

@@ -47,6 +47,7 @@ pub fn headline(
 pub fn stuck_besides(totals: &Totals, lang: Lang) -> String {
     let sockets = lang.count(totals.stuck_before, Thing::Socket);
     match totals.stuck_otherwise {
+        0 if totals.unseen > 0 => lang.since_before_or_lost(sockets),
         0 => lang.since_before(sockets),
         _ => lang.by_the_list(sockets),
     }
@@ -54,9 +55,15 @@ pub fn stuck_besides(totals: &Totals, lang: Lang) -> String {
 
 fn more_stuck_besides(totals: &Totals, n: u64, lang: Lang) -> String {
     match totals.stuck_otherwise {
+        0 if totals.unseen > 0 => lang.more_before_or_lost(thousands(n)),
         0 => lang.more_before(thousands(n)),
         _ => lang.more_by_the_list(thousands(n)),
     }
+}
+
+fn pending_besides(totals: &Totals, lang: Lang) -> String {
+    let n = thousands(totals.pending_before);
+    if totals.unseen > 0 { lang.pending_before_or_lost(n) } else { lang.pending_before(n) }
 }
 
 fn main(
@@ -168,7 +175,7 @@ fn besides(totals: &Totals, now: Headline, lang: Lang) -> Vec<String> {
         (now.pending, lang.pending(thousands(now.pending))),
         (now.hidden, hidden),
         (before, more_stuck_besides(totals, before, lang)),
-        (now.pending_before, lang.pending_before(thousands(now.pending_before))),
+        (now.pending_before, pending_besides(totals, lang)),
         (now.elsewhere, lang.elsewhere(thousands(now.elsewhere))),
         (waiting, lang.other_side(thousands(waiting))),
         (now.not_judged, lang.not_judged(thousands(now.not_judged))),

@@ -1,0 +1,68 @@
+//! Sockets that only the kernel knows of: all their packets were lost.
+
+use std::collections::HashSet;
+
+use crate::owner::{Socket, SocketList};
+use crate::run::session::Session;
+use crate::run::word::{is_of_local, socket_of};
+use crate::summary::Judged;
+use crate::tcp::segment::{Endpoint, FlowKey};
+use crate::tcp::side::Side;
+
+/// The ends of a socket, its own first.
+pub type Ends = (Endpoint, Endpoint);
+
+/// The kernel's list as a capture ends.
+pub struct Last {
+    /// `None` if it cannot be asked.
+    pub list: Option<SocketList>,
+    /// Ends of those in it whose packets were all lost.
+    pub unseen: Vec<Ends>,
+}
+
+impl Last {
+    /// A list in which no packets are lost.
+    pub fn of(list: Option<SocketList>) -> Last {
+        Last { list, unseen: Vec::new() }
+    }
+
+    /// The unseen ones, but for those of connections that were seen under other ends, as they are translated.
+    pub fn unseen_but_for(&self, kept: &[Judged]) -> Vec<Ends> {
+        let Some(list) = self.list.as_ref().filter(|_| !self.unseen.is_empty()) else {
+            return Vec::new();
+        };
+        let sides = |judged| [Side::A, Side::B].map(|side| socket_of(judged, side, list));
+        let seen: HashSet<Ends> = kept.iter().flat_map(sides).flatten().map(ends).collect();
+        self.unseen.iter().filter(|ends| !seen.contains(ends)).copied().collect()
+    }
+}
+
+/// Local sockets in CLOSE-WAIT that were not when the capture began, and of which no packet was seen.
+pub fn unseen(session: &Session, list: &SocketList) -> Vec<Ends> {
+    let is_known = |socket: &Socket| {
+        let before = session.plan.sockets.as_ref();
+        before.is_none_or(|before| before.had_before(socket)) || is_seen(session, socket)
+    };
+    let policy = session.policy();
+    let stuck = list.stuck_before().filter(|socket| is_of_local(socket, policy));
+    stuck.filter(|socket| !is_known(socket)).map(ends).collect()
+}
+
+/// Is a connection with these ends in memory, or one that was seen under others, too?
+fn is_seen(session: &Session, socket: &Socket) -> bool {
+    let point = session.point();
+    let (key, _) = FlowKey::new(socket.local, socket.peer);
+    let mut flows = point.shards.flows_of(session.decoder.hash_of(&key), &key);
+    flows.next().is_some() || point.rewrites.other(&key).is_some()
+}
+
+/// Counts them with those that packets do not tell of.
+pub fn mark_unseen(session: &mut Session, unseen: &[Ends]) {
+    if let Some(sockets) = &mut session.plan.sockets {
+        unseen.iter().for_each(|(local, peer)| sockets.mark_unseen(*local, *peer));
+    }
+}
+
+fn ends(socket: &Socket) -> Ends {
+    (socket.local, socket.peer)
+}
