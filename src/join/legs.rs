@@ -1,9 +1,10 @@
 //! The two connections of a proxy, one to its client and one to its server.
 //!
 //! A proxy passes a FIN on: it gets one on one connection, sends its own on the other, and holds the first
-//! until the far end of the other closes. That far end is whom both wait for. Nothing is guessed: both
-//! connections have an end on one host, were opened together, carried as much each way, what one got was
-//! sent on the other after it, and the FIN of one soon followed that of the other; and only these two fit.
+//! until the far end of the other closes. That far end is whom both wait for. Both connections have an end
+//! on one host, were opened together, carried as much each way, what one got was sent on the other after it,
+//! and the FIN of one soon followed that of the other; and only these two fit. Contents are not compared, which a
+//! proxy may change: two clients that say as much at the same time look alike, so reports say that it seems so.
 
 use std::collections::HashMap;
 

@@ -210,7 +210,7 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
             "the capture ended right after the FIN"
         }
         _ if judged.judgement.verdict == Verdict::FinUnacked => "its host takes nothing more",
-        _ if judged.waits_for().is_some() => "a proxy that waits for another",
+        _ if judged.waits_for().is_some() => "a proxy, it seems, that waits for another",
         Some(Facts { encrypted: true, .. }) => "encrypted",
         Some(Facts { compressed: true, .. }) => "compressed",
         _ if judged.flow.service().is_none() => "began before the capture",

@@ -48,9 +48,11 @@ fn other_leg(row: &Row) -> Option<String> {
     let after = duration(TimeDelta::nanoseconds(leg.after));
     Some(match leg.waits_for {
         Some(end) => format!(
-            "a proxy holds it, which passed the FIN on {after} later, on {a} > {b}, and waits for {end} to close that"
+            "a proxy seems to hold it, which passed the FIN on {after} later, on {a} > {b} (as many octets, at times that fit), and waits for {end} to close that"
         ),
-        None => format!("a proxy passed this FIN on, {after} after that of {a} > {b}"),
+        None => format!(
+            "a proxy seems to have passed this FIN on, {after} after that of {a} > {b} (as many octets, at times that fit)"
+        ),
     })
 }
 

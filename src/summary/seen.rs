@@ -70,7 +70,7 @@ pub struct Seen {
     pub descriptor_may_leak: bool,
     /// In CLOSE-WAIT by the kernel or a list of its sockets, and not by the packets.
     pub kernel_holds: bool,
-    /// A proxy holds it, which passed the FIN on, and waits for this end to close.
+    /// A proxy seems to hold it, which passed the FIN on, and waits for this end to close.
     pub waits_for: Option<Endpoint>,
     /// Its first packet, which names it.
     pub first: Place,

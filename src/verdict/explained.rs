@@ -203,7 +203,7 @@ impl Note {
                 "The kernel, or a list of its sockets, has the socket in CLOSE-WAIT, and the packets show another end of the connection, or none: what ended it was damaged, forged, or never arrived; or the peer closed when the capture was over. Close the socket."
             }
             Note::FinPassedOn => {
-                "A proxy holds it: it passed the FIN on, on its other connection, and waits for the far end of that one to close. Look there, not at the proxy: other_leg names that connection."
+                "A proxy seems to hold it: another connection of its host fits it in octets and times (contents are not compared). It passed the FIN on, on that one, and waits for its far end to close. Look there first: other_leg names that connection."
             }
             Note::OneSideCaptured => {
                 "Only packets of one side were captured, and they acknowledge what the other sent: had that closed, its FIN would not show. Capture where both directions pass (a mirror port or a router may see one), without a filter for one of them; or ask the host: closewait sockets."

@@ -288,7 +288,7 @@ words! {
         Rewritten,
         /// In CLOSE-WAIT by the kernel, though packets ended it.
         KernelHolds,
-        /// Held by a proxy that passed the FIN on.
+        /// Held by what seems to be a proxy that passed the FIN on.
         FinPassedOn,
         /// Open, as far as one side's packets tell, and the other's were not captured.
         OneSideCaptured,

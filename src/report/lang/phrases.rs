@@ -150,7 +150,7 @@ phrases! {
     no_timer(): "No kernel timer ends CLOSE-WAIT: the program must close the socket." => "没有任何内核定时器会结束 CLOSE-WAIT：必须由程序关闭套接字。";
     and_more(n): " and {n} more" => " 等另外 {n} 个";
     by_list_alone(n, note): "{n} of them: in CLOSE-WAIT by the list of sockets, which the packets alone do not show ({note})." => "其中 {n} 条：套接字列表中处于 CLOSE-WAIT，单凭数据包看不出来（{note}）。";
-    passed_on(n, ends, note): "{n} of them: held by a proxy, which passed the FIN on and waits for {ends} to close ({note})." => "其中 {n} 条：由代理持有，它已把 FIN 转发出去，正在等待 {ends} 关闭（{note}）。";
+    passed_on(n, ends, note): "{n} of them: held by what seems to be a proxy, which passed the FIN on and waits for {ends} to close ({note})." => "其中 {n} 条：看来由代理持有，它似乎已把 FIN 转发出去，正在等待 {ends} 关闭（{note}）。";
     only_one_reset(): "It was reset by the peer after a long CLOSE-WAIT: forgotten by the kernel, perhaps with a descriptor that the program still holds." => "它在 CLOSE-WAIT 中停留很久之后被对端重置：内核已经忘记这个套接字，程序可能仍然占着描述符。";
     one_reset(): "1 of them was reset by the peer after a long CLOSE-WAIT: forgotten by the kernel, perhaps with a descriptor that the program still holds." => "其中 1 条在 CLOSE-WAIT 中停留很久之后被对端重置：内核已经忘记这个套接字，程序可能仍然占着描述符。";
     all_reset(): "They were reset by the peer after a long CLOSE-WAIT: forgotten by the kernel, perhaps with a descriptor that the program still holds." => "它们在 CLOSE-WAIT 中停留很久之后被对端重置：内核已经忘记这些套接字，程序可能仍然占着描述符。";

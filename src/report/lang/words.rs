@@ -100,7 +100,7 @@ fn look_up(
 }
 
 const NOT_SEEN: &[(&str, &str)] = &[
-    ("a proxy that waits for another", "代理在等待另一条连接"),
+    ("a proxy, it seems, that waits for another", "看来是代理在等待另一条连接"),
     ("encrypted", "已加密"),
     ("compressed", "已压缩"),
     ("began before the capture", "始于抓包之前"),
@@ -426,7 +426,7 @@ impl Named for Note {
             ],
             Note::FinPassedOn => [
                 "FIN 已转发",
-                "由代理持有：它已在另一条连接上把 FIN 转发出去，正在等待那条连接的远端关闭。请看那里，而不是代理：other_leg 指出那条连接。",
+                "看来由代理持有：这台主机有另一条连接，字节数和时间都与它相符（没有比较内容）；它似乎在那条连接上把 FIN 转发了出去，正在等待那条连接的远端关闭。请先看那里：other_leg 指出那条连接。",
             ],
         }
     }
