@@ -56,6 +56,20 @@ fn where_no_fin_counts_nobody_is_said_not_to_have_closed() {
     );
 }
 
+/// Two hosts that the user named are not one.
+#[test]
+fn both_sides_that_are_named_may_be_two_hosts() {
+    let scratch = Scratch::new();
+    let leak = written(&scratch, "leak");
+    let named = ["--local", "172.18.0.5", "--local", "172.18.0.3"];
+    let out = report(&[&[&*leak], &named[..]].concat());
+    let sentence = "\nBoth sides are local by --local, so each that owes a FIN is judged: \
+                    use --local 172.18.0.5 alone to judge one side.\n";
+    assert!(out.contains(sentence) && !out.contains("one host"), "{out}");
+    let out = report(&[&[&*leak, "--lang", "zh"], &named[..]].concat());
+    assert!(out.contains("两侧都由 --local 指定为本端") && !out.contains("同一台主机"), "{out}");
+}
+
 /// Beside a connection that was captured whole, and closed, the report said that none is left.
 #[test]
 fn what_one_side_alone_shows_is_no_all_clear() {

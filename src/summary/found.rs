@@ -38,6 +38,8 @@ pub struct Found {
     pub unsure: u64,
     /// Findings among these with both sides on one host.
     pub on_one_host: u64,
+    /// Findings among these with both sides named by `--local`, which may be two hosts.
+    pub both_named: u64,
     /// Findings that each doubt weakens.
     pub doubts: BTreeMap<Doubt, u64>,
     /// Reset by the peer after a long CLOSE-WAIT.
@@ -46,7 +48,7 @@ pub struct Found {
     pub by_list: u64,
     /// The pauses before the FINs.
     pub idle: Spread,
-    /// Held by a proxy that passed the FIN on, and the first ends that it waits for: the longest held first.
+    /// Held by what seems to be a proxy that passed the FIN on, and the first ends that it waits for: the longest held first.
     pub passed_on: u64,
     /// Ends that proxies wait for, each with the first finding that does.
     pub waits_for: Vec<(Rank, Endpoint)>,
@@ -70,6 +72,7 @@ impl Found {
             told: BTreeSet::new(),
             unsure: 0,
             on_one_host: 0,
+            both_named: 0,
             doubts: BTreeMap::new(),
             descriptors: 0,
             by_list: 0,
@@ -88,9 +91,12 @@ impl Found {
             *self.holders.entry(holder).or_default() += 1;
         }
         let is_unsure = !matches!(seen.local, Local::Side(_));
-        let is_one_host = seen.local == Local::Both || seen.ends[0].ip == seen.ends[1].ip;
+        let is_both = seen.local == Local::Both;
+        let is_named = is_both && seen.local_by == Some(LocalBy::Option);
+        let is_one_host = is_both && !is_named || seen.ends[0].ip == seen.ends[1].ip;
         self.unsure += u64::from(is_unsure);
         self.on_one_host += u64::from(is_unsure && is_one_host);
+        self.both_named += u64::from(is_named && !is_one_host);
         self.told.extend(seen.local_by);
         for doubt in seen.doubts.iter() {
             *self.doubts.entry(*doubt).or_default() += 1;

@@ -220,5 +220,8 @@ pub fn how_local(found: &Found, lang: Lang) -> Option<String> {
         return Some(lang.local_both());
     }
     let most = shell::word(&names::option(found.most_frequent_holder()?));
-    Some(lang.local_unknown(most))
+    Some(match found.unsure == found.on_one_host + found.both_named {
+        true => lang.local_both_named(most),
+        false => lang.local_unknown(most),
+    })
 }
