@@ -99,6 +99,18 @@ fn it_agrees_with_the_report() {
     }
 }
 
+/// The capture goes on after a connection whose addresses and ports were used again: that is not where it ends.
+#[test]
+fn a_connection_that_was_connected_again_did_not_end_with_the_capture() {
+    let path = common::project("fixtures/scenarios/four-tuple-used-again-by-the-peer.scn");
+    let records = Scenario::read(&path).expect("a scenario").records();
+    let scratch = Scratch::new();
+    let capture = scratch.write("again.pcap", &MICROSECONDS.write(1, &records));
+    let (out, _) = text(&explain(&[&capture, "--frame", "1", "--local", "172.18.0.5"]));
+    assert!(out.contains("unknown (reused)"), "{out}");
+    assert!(out.contains("no FIN from local (then connected again)\n"), "{out}");
+}
+
 /// A connection that goes on in the next file, told by a frame of either.
 #[test]
 fn a_series_is_one_capture() {

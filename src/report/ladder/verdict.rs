@@ -20,7 +20,7 @@ use crate::summary::{Judged, Row, Totals};
 use crate::tcp::side::Side;
 use crate::units::{count, duration, zone_name};
 use crate::verdict::local::Local;
-use crate::verdict::{Close, Doubt, Judgement, Note, Verdict};
+use crate::verdict::{Close, Doubt, Judgement, Note, Reason, Verdict};
 
 /// Another connection on the same 4-tuple.
 #[derive(Clone, Copy, Debug)]
@@ -124,7 +124,11 @@ impl<W: Write> Ladder<W> {
             let (name, indent) = (self.names.of(holder), self.indent());
             let held =
                 judgement.held.map_or(String::new(), |held| format!(" in {}", duration(held)));
-            writeln!(self.out, "{indent}no FIN from {name}{held} (end of capture)")?;
+            let until = match judgement.verdict {
+                Verdict::Unknown(Reason::Reused) => "then connected again",
+                _ => "end of capture",
+            };
+            writeln!(self.out, "{indent}no FIN from {name}{held} ({until})")?;
         }
         self.judgement(subject)?;
         self.tools(subject)?;
