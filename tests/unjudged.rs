@@ -177,6 +177,13 @@ fn what_may_have_the_tags_is_not_left_out_in_silence() {
         assert!(out.starts_with(first), "{out}");
         let (_, out) = run(&records, "", &["X", "--tag", "controller=orders", "--format", "jsonl"]);
         assert!(out.contains("\"tags_untold\":1"), "{out}");
+        // Where there are rows alone, nothing else says it.
+        for form in [&["--folded"][..], &["--format", "csv"]] {
+            let args = [&["X", "--tag", "controller=orders"], form].concat();
+            let words = "1 connection in CLOSE-WAIT left out, whose tags cannot be told";
+            let (status, out) = run(&records, "", &args);
+            assert!(status == Some(0) && out.matches(words).count() == 1, "{out}");
+        }
     }
     // What was read to its end has others, or none; what has none can have none.
     let others = Talk::logged_in_by(40_001, 3306).ask("SELECT 1 /*controller='users'*/", 2);
@@ -213,6 +220,34 @@ fn what_nobody_reads_is_not_left_out_in_silence() {
     assert!(out.contains("\"tags_unread\":1"), "{out}");
     let (_, out) = run(&records(open), "", &[&["X"], &of[..]].concat());
     assert!(out.starts_with("No connection left in CLOSE-WAIT among 1 connection.\n"), "{out}");
+}
+
+/// A status that nothing explains is a riddle: the reason is said where the report has none.
+#[test]
+fn that_nobody_was_judged_is_said_beside_every_form() {
+    let records = together([Talk::logged_in(3306).ask("SELECT 1", 2).closed_by_server()]);
+    let scratch = Scratch::new();
+    let file = scratch.path().join("report").to_str().expect("UTF-8").to_owned();
+    let local = ["X", "--local", "10.0.0.99"];
+    let words = "--local names no end of any connection, so none was judged";
+    for form in [
+        &["--folded"][..],
+        &["--format", "csv"],
+        &["--format", "jsonl"],
+        &["--format", "html", "-o", &file],
+        &["-o", &file],
+    ] {
+        let (status, out) = run(&records, "", &[&local[..], form].concat());
+        assert!(status == Some(2) && out.matches(words).count() == 1, "{form:?}: {out}");
+    }
+    // The headline says it.
+    let (status, out) = run(&records, "", &local);
+    assert!(status == Some(2) && out.starts_with("Nothing was judged: --local"), "{out}");
+    assert!(!out.contains(words), "{out}");
+    let explain = ["explain", "X", "--frame", "1", "--local", "10.0.0.99"];
+    let (status, out) = run(&records, "", &explain);
+    let words = "--local names neither end of this connection, so it is not judged";
+    assert!(status == Some(2) && out.contains(words), "{out}");
 }
 
 /// A capture that is full of others was said to be empty.

@@ -32,7 +32,8 @@ Examples:
   closewait explain brief --lang zh  the same in Chinese
 
 Exit status:
-  0  it is no finding    1  it is one    2  error";
+  0  it is no finding    1  it is one
+  2  error; or --local names neither of its ends, so it is not judged";
 
 #[derive(Args)]
 pub struct ExplainArgs {

@@ -17,7 +17,7 @@ use super::outlet::Outlet;
 use super::output::Outputs;
 use super::service::{Manager, Reported};
 use super::signals::{is_ignored, stop_at, unhandled};
-use super::terminal::{Terminal, ended};
+use super::terminal::{Said, Terminal, ended};
 use super::{Exit, colored, complain, open, place};
 use crate::capture::filter::Filter;
 use crate::capture::live::ring::Ring;
@@ -146,7 +146,8 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
     // A page is one, and written in the end.
     let report = if asked.format == Format::Html { Arc::default() } else { report };
     let setup = LiveSetup { began, kernel: Some(kernel), before, board, report, nameless };
-    let terminal = Terminal::new(io::stderr().is_terminal());
+    let said = Said::by(asked.format, asked.output.is_none());
+    let terminal = Terminal::new(io::stderr().is_terminal()).beside(said);
     let mut reported = Reported::begin(terminal, manager);
     let result = watch(asked.plan, name, &mut source, setup, render.as_mut(), &mut reported);
     drop(render);

@@ -13,7 +13,7 @@ use super::format::{Format, command_line, renderer};
 use super::output::{Output, Outputs, Placing, is_stdout};
 use super::quiet::Quiet;
 use super::signals::stop_at_signals;
-use super::terminal::{Terminal, ended};
+use super::terminal::{Said, Terminal, ended};
 use super::{Exit, can_be_one_run, complain, open, place};
 use crate::capture::file::Input;
 use crate::capture::filter::Filter;
@@ -114,7 +114,7 @@ pub fn read(mut asked: ReadCommand) -> Exit {
             &"-: waiting for a capture on standard input, which is this terminal (Ctrl-C ends it)",
         );
     }
-    let mut terminal = Terminal::new(io::stderr().is_terminal());
+    let mut terminal = Terminal::new(io::stderr().is_terminal()).beside(said_by(&asked));
     let Some((file, packets)) = write else {
         let result = run(asked.plan, render.as_mut(), &mut terminal);
         drop(render);
@@ -146,6 +146,13 @@ pub fn read(mut asked: ReadCommand) -> Exit {
             said(sentence)
         }
     }
+}
+
+/// The part of how it ends that the report says, if there is one.
+fn said_by(asked: &ReadCommand) -> Said {
+    let is_drawn = asked.flames.take_stdout();
+    let is_none = asked.flames.folded || is_drawn && asked.output.is_none();
+    if is_none { Said::Rows } else { Said::by(asked.format, asked.output.is_none()) }
 }
 
 /// The file that the packets of the findings go to.

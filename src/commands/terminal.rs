@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::format::Format;
 use super::{Exit, complain};
 use crate::capture::Error;
 use crate::progress::Progress;
@@ -12,12 +13,53 @@ use crate::units::count;
 /// Standard error, where a person may be looking.
 pub struct Terminal {
     progress: Progress,
+    said: Said,
+}
+
+/// The part of how a run ended that its report says, so that the terminal need not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// All of it: a headline is on the screen.
+    Headline,
+    /// Numbers, in a file or for a program.
+    Numbers,
+    /// Nothing: there are rows alone.
+    Rows,
+}
+
+impl Said {
+    /// Returns what a report in this form says; it may be on the screen.
+    pub fn by(format: Format, is_on_screen: bool) -> Said {
+        match format {
+            Format::Text if is_on_screen => Said::Headline,
+            Format::Text | Format::Html | Format::Jsonl => Said::Numbers,
+            Format::Csv | Format::Parquet => Said::Rows,
+        }
+    }
 }
 
 impl Terminal {
     /// Shows how far reading has come, if that is wanted and a terminal would show it.
     pub fn new(wanted: bool) -> Terminal {
-        Terminal { progress: Progress::new(wanted) }
+        Terminal { progress: Progress::new(wanted), said: Said::Headline }
+    }
+
+    /// Says in the end what a report leaves out that says no more than this.
+    pub fn beside(self, said: Said) -> Terminal {
+        Terminal { said, ..self }
+    }
+
+    /// Says why the status is what it is, and what is missing, where the report does not.
+    fn conclude(&self, outcome: &Outcome) {
+        if outcome.is_of_nobody && self.said != Said::Headline {
+            complain(&"--local names no end of any connection, so none was judged");
+        }
+        if outcome.tags_untold > 0 && self.said == Said::Rows {
+            let untold = count(outcome.tags_untold, "connection");
+            complain(&format!(
+                "{untold} in CLOSE-WAIT left out, whose tags cannot be told (encrypted, cut or lost)"
+            ));
+        }
     }
 }
 
@@ -48,10 +90,10 @@ impl Notices for Terminal {
 /// The end of the program after a run with this result.
 pub fn ended(result: io::Result<Outcome>, mut terminal: Terminal) -> Exit {
     terminal.progress.clear();
+    result.iter().for_each(|outcome| terminal.conclude(outcome));
     match result {
         Ok(outcome) if outcome.failed => Exit::Failed,
         Ok(outcome) if outcome.findings > 0 => Exit::Found,
-        // The headline says it.
         Ok(outcome) if outcome.is_of_nobody => Exit::Failed,
         Ok(_) => Exit::Clean,
         Err(error) => {

@@ -94,8 +94,9 @@ pub fn judge(
         session.settle()?;
         let tells = std::mem::take(&mut session.tells);
         let is_of_nobody = is_of_nobody(&session);
+        let tags_untold = session.totals.tally.tags_untold_held;
         let (findings, failed) = (session.close()?, unread > 0);
-        let outcome = Outcome { findings, failed, read_any: true, is_of_nobody };
+        let outcome = Outcome { findings, failed, read_any: true, is_of_nobody, tags_untold };
         Ok(Judged { outcome, tells, without_contents })
     })
 }

@@ -95,7 +95,9 @@ pub fn live(
         let failed = failed || !unread.is_empty() || live.suspects.is_nameless();
         live.ask_again(&mut session, until, last);
         let is_of_nobody = is_of_nobody(&session);
-        Ok(Outcome { findings: session.close()?, failed, read_any: true, is_of_nobody })
+        let tags_untold = session.totals.tally.tags_untold_held;
+        let findings = session.close()?;
+        Ok(Outcome { findings, failed, read_any: true, is_of_nobody, tags_untold })
     })
 }
 

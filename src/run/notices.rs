@@ -48,4 +48,6 @@ pub struct Outcome {
     pub read_any: bool,
     /// Nothing was judged: who is local was said, and is at no end of any connection.
     pub is_of_nobody: bool,
+    /// Connections in CLOSE-WAIT that were left out, since their tags cannot be told.
+    pub tags_untold: u64,
 }

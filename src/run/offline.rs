@@ -79,7 +79,9 @@ pub(crate) fn read(
             failed = true;
         }
         let is_of_nobody = is_of_nobody(&session);
-        Ok(Outcome { findings: session.close()?, failed, read_any: true, is_of_nobody })
+        let tags_untold = session.totals.tally.tags_untold_held;
+        let findings = session.close()?;
+        Ok(Outcome { findings, failed, read_any: true, is_of_nobody, tags_untold })
     })
 }
 

@@ -150,6 +150,9 @@ pub fn explain(asked: &ExplainCommand) -> Exit {
     match explain_to(asked, &found, out, &mut terminal) {
         Ok(Ok(outcome)) => {
             let placed = place(placing);
+            if outcome.is_of_nobody {
+                complain(&"--local names neither end of this connection, so it is not judged");
+            }
             ended(placed.map(|()| outcome), terminal)
         }
         Ok(Err(sentence)) => said(sentence),

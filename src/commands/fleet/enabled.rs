@@ -10,7 +10,7 @@ use crate::capture::stop::Stop;
 use crate::commands::format::{Format, renderer};
 use crate::commands::output::Outputs;
 use crate::commands::signals::stop_at_signals;
-use crate::commands::terminal::{Terminal, ended};
+use crate::commands::terminal::{Said, Terminal, ended};
 use crate::commands::{Exit, can_be_one_run, complain, open, place};
 use crate::fleet::facts::{FactsPlan, facts as make};
 use crate::fleet::judge::{JudgePlan, Judged, judge as judge_parts};
@@ -98,7 +98,8 @@ fn judge_all(asked: JudgeCommand) -> Result<Exit, String> {
     let (out, placing) = open(asked.output.as_deref(), color, &mut outputs, &gone)?.output();
     let tell = asked.tell.map(|path| outputs.create(&path, "--tell")).transpose()?;
     let mut sink = renderer(asked.format, out, asked.look);
-    let mut terminal = Terminal::new(io::stderr().is_terminal());
+    let said = Said::by(asked.format, asked.output.is_none());
+    let mut terminal = Terminal::new(io::stderr().is_terminal()).beside(said);
     let judged = match judge_parts(JudgePlan { plan, shard, told }, sink.as_mut(), &mut terminal) {
         Ok(judged) => judged,
         Err(error) => return Ok(ended(Err(error), terminal)),
