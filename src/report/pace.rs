@@ -14,7 +14,7 @@ pub fn pace(per_minute: f64, lang: Lang) -> String {
     words(per_minute, "", lang)
 }
 
-/// The same of what may fall: with its sign.
+/// Words for a rate that may fall: with its sign.
 pub fn signed_pace(per_minute: f64, lang: Lang) -> String {
     words(per_minute, if per_minute < 0.0 { "-" } else { "+" }, lang)
 }
