@@ -56,12 +56,7 @@ pub fn members(inputs: &[Input], trouble: &mut dyn FnMut(Error)) -> Vec<Input> {
 
 fn unpacked(inputs: &[Input], trouble: &mut dyn FnMut(Error)) -> Vec<Unpacked> {
     let mut unpacked = Vec::new();
-    let mut known = BTreeSet::new();
     for input in inputs {
-        if !known.insert(identity(input)) {
-            trouble(Error { input: input.name(), trouble: named_twice() });
-            continue;
-        }
         let found = match archive::members(&input.0) {
             Ok(Some(members)) => {
                 for (path, trouble_there) in members.troubles {
@@ -88,17 +83,28 @@ fn unpacked(inputs: &[Input], trouble: &mut dyn FnMut(Error)) -> Vec<Unpacked> {
     unpacked
 }
 
-/// The file that an input is, whatever its name; what is none has its name alone.
-fn identity(input: &Input) -> (Option<(u64, u64)>, &Path) {
-    match std::fs::metadata(&input.0) {
-        Ok(file) if !input.is_stdin() => (Some((file.dev(), file.ino())), Path::new("")),
-        _ => (None, &input.0),
-    }
+/// The inputs, each once: another look at the same packets is no other capture of them, and would keep the next file
+/// from following.
+pub fn once(inputs: &[Input], trouble: &mut dyn FnMut(Error)) -> Vec<Input> {
+    let mut known = BTreeSet::new();
+    let mut is_new = |input: &&Input| {
+        let is_new = known.insert(identity(input));
+        if !is_new {
+            let sentence = "is named twice, and read once".into();
+            let told = Trouble::Told { sentence, is_failure: false };
+            trouble(Error { input: input.name(), trouble: told });
+        }
+        is_new
+    };
+    inputs.iter().filter(|input| is_new(input)).cloned().collect()
 }
 
-/// One more look at the same packets is no other capture of them, and would keep the next file from following.
-fn named_twice() -> Trouble {
-    Trouble::Told { sentence: "is named twice, and read once".into(), is_failure: false }
+/// The file that an input is, whatever its name; what is none has its name alone.
+fn identity(input: &Input) -> (Option<(u64, u64)>, PathBuf) {
+    match std::fs::metadata(&input.0) {
+        Ok(file) if !input.is_stdin() => (Some((file.dev(), file.ino())), PathBuf::new()),
+        _ => (None, input.0.clone()),
+    }
 }
 
 /// The members that are captures, or that should be and are damaged.

@@ -9,7 +9,7 @@ use super::notices::{Notices, Outcome};
 use super::session::{Session, Stopped};
 use super::unread::{Sense, Unread, absent, is_of_nobody, sealed};
 use crate::capture::file::FileSource;
-use crate::capture::series::{Pending, in_order, missing};
+use crate::capture::series::{Pending, in_order, missing, once};
 use crate::capture::{Error, Frame, Source};
 use crate::decode::Skipped;
 use crate::engine::crew::Crew;
@@ -40,16 +40,21 @@ impl<S: Source> Mode<S> for Offline {
 
 /// Reads all inputs in some mode.
 pub(crate) fn read(
-    plan: Plan,
+    mut plan: Plan,
     sink: &mut dyn Sink,
     notices: &mut dyn Notices,
     mode: &mut impl Mode<FileSource>,
 ) -> io::Result<Outcome> {
     let mut unread = 0;
-    let sources = in_order(&plan.inputs, &plan.stop, &mut |error| {
+    let mut trouble = |error: Error| {
         unread += u64::from(error.trouble.is_failure());
         notices.trouble(&error);
-    });
+    };
+    // Where each is to be a capture of its own, so is one that is named twice.
+    if !plan.separate {
+        plan.inputs = once(&plan.inputs, &mut trouble);
+    }
+    let sources = in_order(&plan.inputs, &plan.stop, &mut trouble);
     Crew::with(plan.threads.get() - 1, |crew| {
         let mut session = Session::new(plan, sink, crew);
         let names: Vec<String> = sources.iter().map(Pending::name).collect();
