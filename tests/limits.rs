@@ -441,7 +441,8 @@ fn captures_and_lists_are_told_apart() {
 fn headers_that_were_cut_off_in_a_tunnel_are_no_all_clear() {
     let scratch = Scratch::new();
     let inner = scenario("three-segment-close").records();
-    let tunnels = ["mpls", "pppoe", "gre", "gre-ethernet", "erspan-1", "vxlan", "geneve"];
+    let tunnels =
+        ["mpls", "pppoe", "gre", "gre-ethernet", "erspan-1", "vxlan", "geneve", "lisp", "batman"];
     for tunnel in tunnels {
         let whole: Vec<Vec<u8>> = inner
             .iter()
@@ -470,6 +471,39 @@ fn headers_that_were_cut_off_in_a_tunnel_are_no_all_clear() {
             assert_eq!(output.status.code(), Some(2), "{tunnel}, {said}: {report}");
             assert!(err.contains(said), "{tunnel}, {said}: {err}");
         }
+    }
+    // Parts of packets, and what compresses or hides them.
+    let payload = &inner[0].data[14..];
+    let over = |protocol: u8, header: &[u8]| {
+        let mut data = tunnelled("ipip", payload).expect("carries IPv4");
+        let len = (20 + header.len() + payload.len()) as u16;
+        data[16..18].copy_from_slice(&len.to_be_bytes());
+        data[14 + 9] = protocol;
+        data.splice(14 + 20..14 + 20, header.iter().copied());
+        data
+    };
+    let mut vxlan = tunnelled("vxlan", payload).expect("carries IPv4");
+    let at = 14 + 20 + 8 + 8;
+    vxlan.splice(at + 12..at + 14, [0x88, 0xe5, 0x0c, 0, 0, 0, 0, 1]);
+    let mut capwap = tunnelled("capwap", payload).expect("carries IPv4");
+    capwap[14 + 20 + 8 + 3] |= 0x80;
+    let mut multilink = tunnelled("multilink-ppp", payload).expect("carries IPv4");
+    multilink[14 + 8] = 0x80;
+    let mut batman = tunnelled("batman", payload).expect("carries IPv4");
+    batman[14] = 0x41;
+    for (data, said) in [
+        (over(108, &[4, 0, 0, 2]), "compressed by IPComp"),
+        (over(55, &[6, 0, 0, 0, 192, 0, 2, 9]), "minimal encapsulation"),
+        (vxlan, "encrypted (MACsec)"),
+        (capwap, "part of a CAPWAP frame"),
+        (multilink, "part of a PPP packet"),
+        (batman, "part of a batman-adv frame"),
+    ] {
+        let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &[Record::new(0, data)]));
+        let output = closewait(&[&path]);
+        let (report, err) = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}: {report}");
+        assert!(err.contains(said), "{said}: {err}");
     }
     // What is no tunnel is cut, and read far enough.
     let dns =

@@ -179,7 +179,7 @@ fn tunnels_are_what_tshark_reads() {
     let (mut records, mut written) = (Vec::new(), Vec::new());
     // What tshark opens only when told, and what it would have to be told more about.
     let options = ["-d", "udp.port==4096,vxlan", "-d", "udp.port==16081,geneve"];
-    let unopened = ["mpls-ethernet", "l2tp-3", "l2tp-3-in-udp"];
+    let unopened = ["mpls-ethernet", "l2tp-3", "l2tp-3-in-udp", "gue", "gue-ip"];
     for tunnel in TUNNELS.into_iter().filter(|tunnel| !unopened.contains(tunnel)) {
         for packet in [packets("leak"), packets("ipv6")].concat() {
             let Some(frame) = tunnelled(tunnel, &packet.frame(Link::Raw)) else { continue };

@@ -105,6 +105,13 @@ pub const FRAMINGS: &[Framing] = &[
     plain("llc-snap", 1, |v4, _, _| [&ethernet(v4, &[0, 60])[..14], &llc(v4)].concat()),
     plain("802.11", 105, |v4, _, _| wireless(v4, false)),
     plain("802.11-qos", 105, |v4, _, _| wireless(v4, true)),
+    plain("802.11-mesh", 105, |v4, _, _| {
+        // Between two nodes, with a control of the mesh.
+        let mut frame = vec![0x88, 0x03, 0, 0];
+        frame.extend([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 5, 2, 0, 0, 0, 0, 3, 0x10, 0]);
+        frame.extend([2, 0, 0, 0, 0, 4, 0, 1, 0, 31, 1, 0, 0, 0]);
+        [frame, llc(v4)].concat()
+    }),
     plain("radiotap", 127, |v4, _, _| {
         // Time, flags, rate.
         let present = [7, 0, 0, 0];

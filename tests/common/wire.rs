@@ -289,7 +289,7 @@ impl Pcapng {
 }
 
 /// Tunnels: each takes an IP packet and gives the Ethernet frame that carries it.
-pub const TUNNELS: [&str; 36] = [
+pub const TUNNELS: [&str; 44] = [
     "mpls",
     "pppoe",
     "ipip",
@@ -326,6 +326,14 @@ pub const TUNNELS: [&str; 36] = [
     "tzsp",
     "capwap",
     "eoip",
+    "gtp-u-ethernet",
+    "gtp-0",
+    "lisp",
+    "gue",
+    "gue-ip",
+    "batman",
+    "fabric-path",
+    "multilink-ppp",
 ];
 
 /// An Ethernet header without tags.
@@ -469,6 +477,30 @@ pub fn tunnelled(tunnel: &str, ip: &[u8]) -> Option<Vec<u8>> {
             over(udp(5, 5247, &[&header, &inner_frame[..]].concat()))
         }
         "eoip" => over(gre(0x2001, 0x6400, &[0, 60, 1, 0], &inner_frame)),
+        "gtp-u-ethernet" => {
+            let [high, low] = (inner_frame.len() as u16).to_be_bytes();
+            let header = [0x30, 255, high, low, 0, 0, 0, 1];
+            over(udp(2152, 2152, &[&header, &inner_frame[..]].concat()))
+        }
+        "gtp-0" => {
+            let [high, low] = (ip.len() as u16).to_be_bytes();
+            let header = [&[0x1e, 255, high, low][..], &[0; 16]].concat();
+            over(udp(3386, 3386, &[&header, ip].concat()))
+        }
+        "lisp" => over(udp(5, 4341, &[&[0x40, 0, 0, 1, 0, 0, 0, 1], ip].concat())),
+        "gue" => over(udp(5, 6080, &[&[0, if v4 { 4 } else { 41 }, 0, 0], ip].concat())),
+        "gue-ip" => over(udp(5, 6080, ip)),
+        "batman" => {
+            let header = [0x40, 15, 50, 1, 2, 0, 0, 0, 0, 3];
+            [ethernet(0x4305), header.to_vec(), inner_frame].concat()
+        }
+        "fabric-path" => [ethernet(0x8903), vec![0, 0x60], inner_frame].concat(),
+        "multilink-ppp" => {
+            let len = (ip.len() as u16 + 8).to_be_bytes();
+            let ppp = if v4 { [0, 0x21] } else { [0, 0x57] };
+            let header = [0x11, 0, 0, 7, len[0], len[1], 0, 0x3d, 0xc0, 0, 0, 1, ppp[0], ppp[1]];
+            [ethernet(0x8864), header.to_vec(), ip.to_vec()].concat()
+        }
         "vxlan-in-gre-in-mpls" => {
             let vxlan = udp(5, 4789, &[&[8, 0, 0, 0, 0, 0, 7, 0], &inner_frame[..]].concat());
             let gre = gre(0, 0x0800, &[], &vxlan);

@@ -58,10 +58,38 @@ pub fn ppp(data: &[u8]) -> Result<Header, Skipped> {
         0x0057 => Ok((IPV6, at + len)),
         0x0281 => Ok((0x8847, at + len)),
         0x0031 => Ok((0x6558, at + len + 4)),
+        0x003d => multilink(data, at + len),
         // Van Jacobson's compression (RFC 1144) is of TCP alone.
         0x002d | 0x002f => Err(Skipped::Unread("TCP compressed by PPP")),
         0x0053 | 0x0055 | 0x00fd | 0x00fb => Err(Skipped::Encrypted("PPP")),
         other => Err(Skipped::PppProtocol(other)),
+    }
+}
+
+/// Multilink PPP (RFC 1990, 3): where a part begins and ends, and a number in four octets or in two. Only whole packets
+/// can be read.
+fn multilink(data: &[u8], at: usize) -> Result<Header, Skipped> {
+    const WHOLE: u8 = 0xc0;
+    if u8_at(data, at)? & WHOLE != WHOLE {
+        return Err(Skipped::Unread("part of a PPP packet"));
+    }
+    let within = |header: usize| data.get(at + header..).unwrap_or_default();
+    let ip = |header: usize| {
+        let (ether_type, protocol) = match within(header) {
+            [0x21, first, ..] if first >> 4 == 4 => (IPV4, 1),
+            [0, 0x21, first, ..] if first >> 4 == 4 => (IPV4, 2),
+            [0x57, first, ..] if first >> 4 == 6 => (IPV6, 1),
+            [0, 0x57, first, ..] if first >> 4 == 6 => (IPV6, 2),
+            _ => return None,
+        };
+        Some((ether_type, at + header + protocol))
+    };
+    // Protocols that set up others: those of links, and of networks (RFC 1661, 2).
+    let sets_up = |header: usize| matches!(within(header), [0x80 | 0xc0 | 0xc2, 1..=0xff, ..]);
+    match ip(4).or_else(|| ip(2)) {
+        Some(header) => Ok(header),
+        None if sets_up(4) || sets_up(2) => Err(Skipped::PppProtocol(0x003d)),
+        None => Err(Skipped::Unread("Multilink PPP")),
     }
 }
 

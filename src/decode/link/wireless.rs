@@ -112,13 +112,18 @@ pub fn frame(data: &[u8], padded: bool) -> Result<Header, Skipped> {
     if qos && u8_at(data, to_qos)? & 0x80 != 0 {
         len += aggregated(data.get(len..).ok_or(CUT)?, flags & PROTECTED != 0)?;
     }
+    // In a mesh, a control of its own stands before LLC: flags, a TTL, a number, and up to two addresses.
+    let mesh = match qos && u8_at(data, to_qos + 1)? & 1 != 0 {
+        true => data.get(len).map(|flags| 6 + 6 * usize::from(flags & 3)),
+        false => None,
+    };
     let llc = data.get(len..).ok_or(CUT)?;
     let after = |skipped: usize| {
         let (ether_type, llc) = snap(llc.get(skipped..)?)?;
         Some((ether_type, len + skipped + llc))
     };
     match flags & PROTECTED != 0 {
-        false => after(0).ok_or(Skipped::Llc),
+        false => after(0).or_else(|| after(mesh?)).ok_or(Skipped::Llc),
         // Drivers that decrypt leave the flag, and perhaps the initialization vector.
         true => after(0).or_else(|| after(8)).ok_or(Skipped::Encrypted("802.11")),
     }

@@ -1,10 +1,11 @@
-//! Tunnels that are known for certain, and whose inside cannot be read: the snap length cut it off, or PPP carries it
-//! compressed or encrypted. As outside of a tunnel, it may be TCP.
+//! Tunnels that are known for certain, and whose inside cannot be read: the snap length cut it off, it is a part of a
+//! packet, compressed or encrypted. As outside of a tunnel, it may be TCP.
 
 use etherparse::IpNumber;
 
 use super::{
-    Bytes, ETHER_IP, ETHERNET, NSH, PLAIN_ETHERNET, PPP, gre_header, udp, within_ip, within_link,
+    BATMAN, BATMAN_FRAGMENT, Bytes, ETHER_IP, ETHERNET, NSH, PLAIN_ETHERNET, PPP, gre_header, udp,
+    within_ip, within_link,
 };
 use crate::decode::ip::Transport;
 use crate::decode::link::{self, Network};
@@ -23,7 +24,10 @@ pub fn of_link(network: &Network) -> Option<Skipped> {
     let ppp = match network.ether_type {
         link::PPPOE => bytes.after(6),
         PPP => Some(bytes),
-        0x8847 | 0x8848 | NSH | ETHERNET => None,
+        BATMAN if bytes.u8(0) == Some(BATMAN_FRAGMENT) => {
+            return Some(Skipped::Unread("part of a batman-adv frame"));
+        }
+        0x8847 | 0x8848 | NSH | ETHERNET | BATMAN => None,
         _ => return None,
     };
     let opens = |bytes: Bytes| {
@@ -37,6 +41,9 @@ pub fn of_link(network: &Network) -> Option<Skipped> {
 #[cold]
 pub fn of_ip(outer: &Transport, vxlan: &[u16]) -> Option<Skipped> {
     let bytes = Bytes { data: outer.data, len: outer.len };
+    if let Some(reason) = refused_over_ip(outer.protocol, bytes, vxlan) {
+        return Some(reason);
+    }
     let ppp = match outer.protocol {
         IpNumber::GRE => gre_header(bytes).filter(|gre| gre.protocol == PPP).map(|gre| gre.inner),
         IpNumber::UDP => match [bytes.u16(0)?, bytes.u16(2)?] {
@@ -52,6 +59,23 @@ pub fn of_ip(outer: &Transport, vxlan: &[u16]) -> Option<Skipped> {
         within_ip(&Transport { data, len, ..outer.clone() }, vxlan).is_some()
     };
     ppp.and_then(refused).or_else(|| cut(bytes, opens))
+}
+
+/// IP's payload compression (RFC 3173), and minimal encapsulation (RFC 2004): both begin with the protocol that they
+/// carry.
+const COMPRESSED: u8 = 108;
+const MINIMAL: u8 = 55;
+
+/// TCP, or IP that may carry it, in a form that is not read.
+fn refused_over_ip(protocol: IpNumber, bytes: Bytes, vxlan: &[u16]) -> Option<Skipped> {
+    let carries = IpNumber(bytes.u8(0)?);
+    let may_be_tcp = matches!(carries, IpNumber::TCP | IpNumber::IPV4 | IpNumber::IPV6);
+    match protocol {
+        IpNumber(COMPRESSED) if may_be_tcp => Some(Skipped::Unread("compressed by IPComp")),
+        IpNumber(MINIMAL) if may_be_tcp => Some(Skipped::Unread("minimal encapsulation")),
+        IpNumber::UDP => udp::refused(bytes, vxlan),
+        _ => None,
+    }
 }
 
 /// PPP that carries IP and cannot be read.

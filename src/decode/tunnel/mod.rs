@@ -61,6 +61,10 @@ const PPP: u16 = 0x880b;
 /// A network service header.
 const NSH: u16 = 0x894f;
 
+/// The mesh of batman-adv, and its packets that are parts of others.
+const BATMAN: u16 = 0x4305;
+const BATMAN_FRAGMENT: u8 = 0x41;
+
 /// RFC 3931, over IP.
 const L2TP: u8 = 115;
 
@@ -79,6 +83,9 @@ pub fn within_link<'a>(network: &Network<'a>) -> Option<Network<'a>> {
         PPP => ppp(bytes),
         NSH => nsh(bytes),
         0x22f3 => trill(bytes),
+        // Cisco's FabricPath: a tag before the frame.
+        0x8903 => bytes.after(2)?.ethernet(),
+        BATMAN => batman(bytes),
         ETHERNET => bytes.ethernet(),
         _ => None,
     }
@@ -136,6 +143,17 @@ fn nsh(bytes: Bytes) -> Option<Network> {
 fn trill(bytes: Bytes) -> Option<Network> {
     let options = usize::from(bytes.u16(0)? >> 6 & 0x1f) * 4;
     bytes.after(6 + options)?.ethernet()
+}
+
+/// Version 15 of batman-adv's packets: for one node, the same with its origin, and for all.
+fn batman(bytes: Bytes) -> Option<Network> {
+    let header = match (bytes.u8(0)?, bytes.u8(1)?) {
+        (0x40, 15) => 10,
+        (0x42, 15) => 18,
+        (0x01, 15) => 14,
+        _ => return None,
+    };
+    bytes.after(header)?.ethernet()
 }
 
 fn ppp(bytes: Bytes) -> Option<Network> {

@@ -4,6 +4,7 @@ use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice, UdpHeaderSlice};
 
 use super::{Bytes, NSH, gre, mpls, ppp, within_link};
 use crate::capture::LinkType;
+use crate::decode::Skipped;
 use crate::decode::link::{self, IPV4, IPV6, Network};
 
 /// Returns the packet inside a UDP datagram, known by its ports; on any other port, VXLAN or GENEVE
@@ -17,7 +18,11 @@ pub(super) fn within<'a>(bytes: Bytes<'a>, vxlan_ports: &[u16]) -> Option<Networ
         (_, 4790) => vxlan_gpe(inner),
         (_, 6081) => geneve(inner),
         (2152, _) | (_, 2152) => gtp_u(inner),
+        (3386, _) | (_, 3386) => gtp_0(inner),
         (3544, _) | (_, 3544) => teredo(inner),
+        (_, 6080) => gue(inner),
+        // LISP's data (RFC 9300, 5.1).
+        (_, 4341) => inner.after(8)?.ip(),
         (1701, _) | (_, 1701) => l2tp(inner),
         // RFC 8086, RFC 7510.
         (_, 4754) => gre(inner),
@@ -61,7 +66,7 @@ fn holds(network: &Network) -> bool {
 
 /// Is what goes to this port a tunnel, whatever is in it?
 pub(super) fn is_certain(port: u16, vxlan_ports: &[u16]) -> bool {
-    matches!(port, 4789 | 8472 | 4790 | 6081 | 4754 | 6635) || vxlan_ports.contains(&port)
+    matches!(port, 4341 | 4789 | 8472 | 4790 | 6081 | 4754 | 6635) || vxlan_ports.contains(&port)
 }
 
 /// L2TP version 2 (RFC 2661, 3.1) carries PPP; version 3 over UDP (RFC 3931, 4.1.2) anything.
@@ -126,6 +131,20 @@ fn tzsp(bytes: Bytes) -> Option<Network> {
     link::chain(link, inner.data, inner.len).ok()
 }
 
+/// Returns why what goes to a tunnel's port cannot be read, though all of it is there.
+pub(super) fn refused(bytes: Bytes, vxlan_ports: &[u16]) -> Option<Skipped> {
+    let (source, port) = (bytes.u16(0)?, bytes.u16(2)?);
+    let inner = bytes.after(8)?;
+    if matches!(port, 4789 | 8472) || vxlan_ports.contains(&port) {
+        let frame = inner.after(8)?;
+        let reason = link::ethernet_within(frame.data, frame.len).err()?;
+        return matches!(reason, Skipped::Unread(_) | Skipped::Encrypted(_)).then_some(reason);
+    }
+    let is_part = inner.u8(0)? == 0 && inner.u8(1)? >> 3 >= 2 && inner.u8(3)? & 0x80 != 0;
+    let is_known = [source, port].contains(&5247);
+    (is_known && is_part).then_some(Skipped::Unread("part of a CAPWAP frame"))
+}
+
 /// Wireless stations' data on their way to a controller (RFC 5415, 4.3), Ethernet or 802.11.
 fn capwap(bytes: Bytes) -> Option<Network> {
     const NATIVE: u8 = 0x01;
@@ -183,7 +202,28 @@ fn gtp_u(bytes: Bytes) -> Option<Network> {
         next = bytes.u8(header + len - 1)?;
         header += len;
     }
-    bytes.after(header)?.ip()
+    // Sessions carry IP, or Ethernet: an address of that can look like the first octet of this.
+    let inner = bytes.after(header)?;
+    inner.ethernet().filter(holds).or_else(|| inner.ip())
+}
+
+/// GTP version 0 (3GPP TS 09.60, 6): its type 255 carries an IP packet behind 20 octets.
+fn gtp_0(bytes: Bytes) -> Option<Network> {
+    let is_data = bytes.u8(0)? & 0xf0 == 0x10 && bytes.u8(1)? == 255;
+    is_data.then(|| bytes.after(20)?.ip())?
+}
+
+/// Generic UDP encapsulation (draft-ietf-intarea-gue, 3): a header with the protocol in it, or IP itself.
+fn gue(bytes: Bytes) -> Option<Network> {
+    let first = bytes.u8(0)?;
+    let inner = bytes.after(4 + usize::from(first & 0x1f) * 4);
+    match (first >> 5, bytes.u8(1)?) {
+        (0, 4) => inner?.network(IPV4),
+        (0, 41) => inner?.network(IPV6),
+        (2 | 3, _) => bytes.ip(),
+        _ => None,
+    }
+    .filter(holds)
 }
 
 /// Teredo (RFC 4380, 5.1.1): authentication and origin can stand before the IPv6 packet.
