@@ -8,11 +8,12 @@ mod watcher;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use common::is_root;
 use common::wire::{Link, Packet};
+use common::{command, is_root};
 use serde_json::Value;
 use watcher::{Server, Watcher, port_of};
 
@@ -146,4 +147,42 @@ fn a_fin_behind_a_closed_window_is_none() {
     assert_eq!(leaks, [u64::from(port)], "{report:?}");
     let mut rest = Vec::new();
     let _ = (&served).read_to_end(&mut rest);
+}
+
+/// The other process stands still, or is killed: what is known is reported at once, with what is missing.
+#[test]
+fn whoever_does_not_answer_is_not_waited_for_in_the_end() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let _client = server.left_behind();
+    sleep(Duration::from_millis(300));
+    let expression = format!("port {}", server.port());
+    for (how, words) in
+        [("-STOP", "no answer for 2 s"), ("-KILL", "has ended (signal: 9 (SIGKILL))")]
+    {
+        let arguments = ["live", "-i", "lo", "--min-hold", "100ms", "--", &expression];
+        let mut child = command(&arguments);
+        let mut child =
+            child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        // The event of what was stuck before.
+        child.stdout.as_mut().expect("piped").read_exact(&mut [0; 40]).expect("an event");
+        let children = format!("/proc/{0}/task/{0}/children", child.id());
+        let lookup = std::fs::read_to_string(children).expect("a process");
+        let lookup = lookup.trim().parse().expect("one process");
+        watcher::signal(how, lookup);
+        let begun = Instant::now();
+        watcher::signal("-INT", child.id());
+        let status = child.wait().expect("it ends");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{how}: {:?}", begun.elapsed());
+        if how == "-STOP" {
+            // Its standard error is open there, too.
+            watcher::signal("-CONT", lookup);
+        }
+        let mut said = String::new();
+        child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+        assert!(said.contains(words) && said.contains("no longer known"), "{how}: {said}");
+        assert_eq!(status.code(), Some(1), "{how}: {said}");
+    }
 }

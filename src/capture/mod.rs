@@ -237,8 +237,10 @@ pub enum Trouble {
     /// Packets that were to be kept could not be: the sentence of whoever keeps them.
     #[error("not all packets could be written: {0}; the report covers them")]
     NotKept(String),
-    /// The interface's addresses could not be read.
-    #[error("cannot be asked any more: {0}; processes are no longer named")]
+    /// The kernel cannot be asked about sockets any more.
+    #[error(
+        "cannot be asked any more: {0}; processes are no longer named, and what the kernel has in CLOSE-WAIT is no longer known"
+    )]
     Unnamed(io::Error),
     /// There is no such file.
     #[error("no such file")]

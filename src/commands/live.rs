@@ -105,11 +105,9 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
         flag::register(SIGHUP, Arc::clone(hung_up)).map_err(unhandled)?;
     }
     let interfaces = asked.wanted.interfaces.clone();
-    let mut kernel = Kernel::new(
-        start_lookup(asked.user.as_deref(), asked.code)?,
-        interfaces,
-        is_captured(&asked)?,
-    );
+    let mut lookup = start_lookup(asked.user.as_deref(), asked.code)?;
+    lookup.heed(&stop);
+    let mut kernel = Kernel::new(lookup, interfaces, is_captured(&asked)?);
     let mut outputs = Outputs::default();
     let color = asked.format.color(asked.color);
     let opened = open(asked.output.as_deref(), color, &mut outputs, &stop)?;

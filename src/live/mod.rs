@@ -94,6 +94,7 @@ pub fn live(
         unread.iter().for_each(|error| notices.trouble(error));
         let failed = failed || !unread.is_empty() || live.suspects.is_nameless();
         live.ask_again(&mut session, until, last);
+        live.suspects.take_troubles().iter().for_each(|trouble| notices.trouble(trouble));
         let is_of_nobody = is_of_nobody(&session);
         let tags_untold = session.totals.tally.tags_untold_held;
         let findings = session.close()?;
