@@ -7,7 +7,7 @@ mod common;
 mod watcher;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -129,7 +129,7 @@ fn a_fin_behind_a_closed_window_is_none() {
     let server = Server::new();
     let mut watcher = Watcher::start(server.port(), &["--half-close-quiet", "1s"]);
     let (client, served) = server.connected();
-    served.shutdown(std::net::Shutdown::Write).expect("open");
+    served.shutdown(Shutdown::Write).expect("open");
     sleep(Duration::from_millis(200));
     // More than both buffers hold, to somebody who does not read.
     client.set_nonblocking(true).expect("open");
@@ -185,4 +185,29 @@ fn whoever_does_not_answer_is_not_waited_for_in_the_end() {
         assert!(said.contains(words) && said.contains("no longer known"), "{how}: {said}");
         assert_eq!(status.code(), Some(1), "{how}: {said}");
     }
+}
+
+/// After the RST its socket is in no list, and the descriptor is where it was.
+#[test]
+fn who_held_what_was_reset_is_named_in_the_end() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let mut watcher = Watcher::start(server.port(), &["--half-close-quiet", "1s"]);
+    let (mut client, served) = server.connected();
+    // With this unread, to close is to reset.
+    client.write_all(b"unread").expect("open");
+    served.shutdown(Shutdown::Write).expect("open");
+    let event = watcher.line();
+    assert_eq!(event["process"]["pid"], std::process::id(), "{event}");
+    sleep(Duration::from_millis(1_500));
+    drop(served);
+    sleep(Duration::from_millis(1_500));
+    let (report, status) = watcher.stop();
+    let reset = report.iter().find(|line| line["type"] == "flow").expect("a finding");
+    assert_eq!((&reset["verdict"], status), (&"reset".into(), Some(1)), "{reset}");
+    assert_eq!(reset["notes"], serde_json::json!(["descriptor-may-leak"]), "{reset}");
+    assert_eq!(reset["process"], event["process"], "{reset}");
+    drop(client);
 }

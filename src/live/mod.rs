@@ -3,6 +3,7 @@
 //!
 //! * `suspects`: which flows are half-closed, and what was said of them
 //! * [`kernel`]: who is asked about their sockets
+//! * `holders`: who held what was told, for when the kernel has it no more
 //! * `parties`: how fast they become more
 //! * `word`: what it is asked about them
 //! * [`snapshot`]: the capture at one moment, for whoever shows it
@@ -12,6 +13,7 @@
 //! * `unseen`: sockets that only the kernel knows of, as their packets were lost
 
 pub mod board;
+mod holders;
 pub mod kernel;
 mod parties;
 pub mod replay;
@@ -49,6 +51,7 @@ use crate::tcp::flow::Ending;
 use crate::tcp::segment::{End, FlowKey};
 use crate::tcp::state::State;
 use crate::verdict::{Policy, Verdict};
+use holders::Holders;
 use kernel::Kernel;
 use parties::Of;
 pub use setup::LiveSetup;
@@ -84,6 +87,7 @@ pub fn live(
             }
         };
         live.check(&mut session, source, notices)?;
+        live.holders.hand_over(&mut session.named);
         let last = live.ask_about_lost(&mut session);
         notices.make_room();
         session.totals.unread = u64::from(failed);
@@ -114,6 +118,7 @@ struct Live {
     /// Ends of those of them that have not been held for long enough to be told, and those that were told.
     young: Vec<Ends>,
     told: Vec<Socket>,
+    holders: Holders,
 }
 
 /// Nanoseconds between two looks at what was stuck before.
@@ -168,6 +173,7 @@ impl Live {
             listed,
             young: Vec::new(),
             told: Vec::new(),
+            holders: Holders::default(),
         }
     }
 
@@ -362,6 +368,7 @@ impl Live {
             session.sink.event(event.kind, &row, event.grown.as_ref())?;
             // Beside the packets, where they are kept: whoever reads them later cannot ask.
             note(&row).and_then(|note| note.comment()).iter().for_each(|text| source.comment(text));
+            self.holders.take(event.kind, &row, session.plan.max_flows);
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub mod session;
 pub mod share;
 pub(crate) mod sights;
 mod stopped;
-mod told;
+pub(crate) mod told;
 pub mod trace;
 pub(crate) mod unread;
 pub mod word;

@@ -71,6 +71,13 @@ impl Told {
         }
     }
 
+    /// Remembers the processes that the kernel named while it still had the socket.
+    pub fn keep(&mut self, key: FlowKey, end: End, holders: Vec<Holder>) {
+        if self.holders.len() < self.most {
+            self.holders.insert((key, Some(end)), holders);
+        }
+    }
+
     /// Returns the code that used the socket of the side that has not closed.
     pub fn code(&self, judged: &Judged) -> Option<&Code> {
         let end = judged.flow.end(judged.judgement.holder?);
