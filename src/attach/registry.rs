@@ -315,10 +315,7 @@ impl Ports {
         let known = ports.map(|port| self.any.has(port));
         if known == [false; 2] {
             return match recognise(payload) {
-                Some(First::Words(protocol, by)) => {
-                    Some(self.begun(ports, from, payload, protocol, by))
-                }
-                Some(First::Hello) => Some(ENCRYPTED),
+                Some(first) => Some(self.begun(ports, from, payload, first)),
                 None => is_cut(payload, len).then_some(CUT),
             };
         }
@@ -333,9 +330,9 @@ impl Ports {
         ports: [u16; 2],
         from: End,
         payload: &'a [u8],
-        protocol: Known,
-        by: Peer,
+        first: First,
     ) -> Content<'a> {
+        let First::Words(protocol, by) = first else { return ENCRYPTED };
         let server = match by {
             Peer::Server => from,
             Peer::Client => from.other(),
