@@ -145,14 +145,20 @@ fn what_others_closed_judges_nobody() {
     assert!(out.starts_with("No connection left in CLOSE-WAIT among 2 connections.\n"), "{out}");
 }
 
-/// An encrypted connection, and one whose last statement is cut before its comment: a leak of which nobody can say whose
-/// it is was left out in silence.
-#[test]
-fn what_may_have_the_tags_is_not_left_out_in_silence() {
+/// A connection with a tag, which both sides have closed.
+fn tagged() -> Talk {
     let ours = "SELECT 1 /*controller='orders'*/";
     let mut closed = Talk::logged_in_by(40_000, 3306).ask(ours, 2).closed_by_server();
     closed.send(CLIENT, FIN | ACK, b"");
     closed.send(SERVER, ACK, b"");
+    closed
+}
+
+/// An encrypted connection, and one whose last statement is cut before its comment: a leak of which nobody can say whose
+/// it is was left out in silence.
+#[test]
+fn what_may_have_the_tags_is_not_left_out_in_silence() {
+    let closed = tagged();
     let long = format!("SELECT {} /*controller='orders'*/", "column, ".repeat(40));
     let cut_off = Talk::logged_in_by(40_002, 3306).ask(&long, 2).wait(5).closed_by_server();
     let sealed = encrypted(40_001).wait(5).closed_by_server();
@@ -197,10 +203,7 @@ fn what_may_have_the_tags_is_not_left_out_in_silence() {
 /// What is in no protocol that is read was left out without a word.
 #[test]
 fn what_nobody_reads_is_not_left_out_in_silence() {
-    let ours = "SELECT 1 /*controller='orders'*/";
-    let mut closed = Talk::logged_in_by(40_000, 3306).ask(ours, 2).closed_by_server();
-    closed.send(CLIENT, FIN | ACK, b"");
-    closed.send(SERVER, ACK, b"");
+    let closed = tagged();
     let words = Talk::between(40_001, 5555).say(CLIENT, b"\x16\x03\x01\0\x05hello");
     let open = Talk { records: words.records.clone(), ..Talk::with(1) };
     let left = words.wait(5).closed_by_server();

@@ -8,7 +8,7 @@ mod watcher;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::thread::{sleep, spawn};
+use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
 use common::is_root;
@@ -95,6 +95,18 @@ fn a_finding_that_only_the_kernel_knows_is_told_at_once() {
     assert_eq!((headline(&report)["certain"].as_u64(), status), (Some(1), Some(1)), "{report:#?}");
 }
 
+/// Stops a watcher, and fills its ring: what comes from then on is dropped, until it goes on. Returns the connection that
+/// did it, and whoever reads that.
+fn overrun(server: &Server, watcher: &Watcher) -> (TcpStream, JoinHandle<()>) {
+    let (mut busy, mut sink) = server.connected();
+    sleep(Duration::from_secs(1));
+    signal("-STOP", watcher.child.id());
+    let reader = spawn(move || while sink.read(&mut [0; 65_536]).is_ok_and(|n| n > 0) {});
+    let block = vec![0; 1_000];
+    (0..20_000).for_each(|_| busy.write_all(&block).expect("somebody reads"));
+    (busy, reader)
+}
+
 /// The capture's ring was full when the FINs came.
 #[test]
 fn a_fin_that_was_lost_hides_no_finding() {
@@ -104,12 +116,7 @@ fn a_fin_that_was_lost_hides_no_finding() {
     let server = Server::new();
     let watcher = Watcher::start(server.port(), &["-B", "1"]);
     let (clients, served): (Vec<_>, Vec<_>) = (0..5).map(|_| server.connected()).unzip();
-    let (mut busy, mut sink) = server.connected();
-    sleep(Duration::from_secs(1));
-    signal("-STOP", watcher.child.id());
-    let reader = spawn(move || while sink.read(&mut [0; 65_536]).is_ok_and(|n| n > 0) {});
-    let block = vec![0; 1_000];
-    (0..20_000).for_each(|_| busy.write_all(&block).expect("somebody reads"));
+    let (busy, reader) = overrun(&server, &watcher);
     drop(served);
     sleep(Duration::from_millis(300));
     signal("-CONT", watcher.child.id());
@@ -142,12 +149,7 @@ fn a_connection_that_was_lost_as_a_whole_is_said_in_the_end() {
     // Its FIN is acknowledged by then.
     sleep(Duration::from_millis(300));
     let watcher = Watcher::start(server.port(), &["-B", "1"]);
-    let (mut busy, mut sink) = server.connected();
-    sleep(Duration::from_secs(1));
-    signal("-STOP", watcher.child.id());
-    let reader = spawn(move || while sink.read(&mut [0; 65_536]).is_ok_and(|n| n > 0) {});
-    let block = vec![0; 1_000];
-    (0..20_000).for_each(|_| busy.write_all(&block).expect("somebody reads"));
+    let (busy, reader) = overrun(&server, &watcher);
     let clients: Vec<TcpStream> = (0..3).map(|_| server.left_behind()).collect();
     sleep(Duration::from_millis(300));
     signal("-CONT", watcher.child.id());

@@ -70,11 +70,11 @@ pub struct Carried {
 }
 
 /// Octets of a segment whose content is read, or would be.
-pub enum Said<'a> {
-    /// Its octets.
+pub enum Octets<'a> {
+    /// All that were captured.
     Here(&'a Carried),
-    /// Nothing, for this reason.
-    Not(Withheld),
+    /// None, for this reason.
+    Withheld(Withheld),
 }
 
 /// The blocks of one shard, of which all but the last are full.
@@ -174,7 +174,7 @@ impl Batch {
         shard: usize,
         table: &mut FlowTable,
         at_once: bool,
-        mut read: impl FnMut(&mut Flow, u64, &Header, Said<'_>),
+        mut read: impl FnMut(&mut Flow, u64, &Header, Octets<'_>),
     ) {
         let Some(base) = self.base else { return };
         let blocks = &self.shards[shard];
@@ -196,8 +196,9 @@ impl Batch {
         let taken = |flow: Option<&mut Flow>, packed: &Packed| {
             let content = if carries(packed) { carried.next() } else { None };
             if let Some(flow) = flow {
-                let said = content.map_or_else(|| Said::Not(packed.withheld()), Said::Here);
-                read(flow, packed.hash, &self.header(packed), said);
+                let withheld = || Octets::Withheld(packed.withheld());
+                let octets = content.map_or_else(withheld, Octets::Here);
+                read(flow, packed.hash, &self.header(packed), octets);
             }
         };
         let short = |packed: &Packed| packed.is_plain().then(|| packed.segment(base));

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::batch::{Batch, Lent, Said};
+use super::batch::{Batch, Lent, Octets};
 use super::crew::{Crew, Job};
 use crate::attach::Facts;
 use crate::attach::conversations::{Conversations, Heard, Wanted};
@@ -109,6 +109,17 @@ impl Orders {
         }
         have_all(&self.tags, judged.said.as_deref(), judged.withheld.is_some())
     }
+
+    /// Tells whether it is one of them. One that is left out is counted, where nobody can tell, or has read it.
+    pub fn takes(&self, judged: &Judged, tally: &mut Tally) -> bool {
+        let sought = self.seeks(judged);
+        match sought {
+            None => tally.leave_out(&judged.judgement),
+            Some(false) if judged.said.is_none() => tally.leave_out_unread(&judged.judgement),
+            Some(_) => {}
+        }
+        sought == Some(true)
+    }
 }
 
 #[inline]
@@ -153,12 +164,12 @@ impl Shard {
         let at_once = conversations.begin_round(batch.payloads());
         batch.give(self.number, &mut self.table, at_once, |flow, hash, header, content| {
             match (orders.reads(flow), content) {
-                (_, Said::Here(_)) if header.flags.rst() => {
+                (_, Octets::Here(_)) if header.flags.rst() => {
                     if orders.may_let_go(flow) {
                         conversations.end(flow);
                     }
                 }
-                (true, Said::Here(content)) => {
+                (true, Octets::Here(content)) => {
                     match conversations.keep(
                         flow,
                         header,
@@ -171,11 +182,10 @@ impl Shard {
                         Heard::All => found.let_go(hash, content.payload, flow),
                     }
                 }
-                (true, Said::Not(why)) => {
-                    if conversations.miss(flow, header, why) {
-                        found.hear(hash, true);
-                    }
+                (true, Octets::Withheld(why)) if conversations.miss(flow, header, why) => {
+                    found.hear(hash, true);
                 }
+                (true, Octets::Withheld(_)) => {}
                 (false, _) if orders.sample && is_sampled(sampled, flow.id()) => {}
                 (false, _) => conversations.forget(flow),
             }
@@ -267,22 +277,14 @@ impl Judge<'_> {
         self.conversations.release(slot);
     }
 
-    /// Is it one of the connections that are looked for? Of which it cannot be told, these are counted.
+    /// Is it one of the connections that are looked for, by what was said on it?
     fn is_sought(&mut self, judged: &mut Judged) -> bool {
         if self.orders.tags.is_empty() {
             return true;
         }
         judged.said = self.conversations.facts(&judged.flow, self.orders.literals);
         judged.withheld = withheld(&judged.flow, self.conversations, self.orders);
-        let sought = self.orders.seeks(judged);
-        match sought {
-            None => self.tally.leave_out(&judged.judgement),
-            Some(false) if judged.said.is_none() => {
-                self.tally.leave_out_unread(&judged.judgement);
-            }
-            Some(_) => {}
-        }
-        sought == Some(true)
+        self.orders.takes(judged, self.tally)
     }
 
     /// Is a transaction open? The facts are not put together again where they are known.

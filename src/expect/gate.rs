@@ -37,14 +37,14 @@ impl Case<'_> {
         }
         let busy = self.in_transaction();
         let words = match self.collected.tally.not_closed {
-            [0, attempts] => match attempts
-                - self.collected.tally.of(Verdict::Attempt).min(attempts)
-            {
-                0 => format!("{} and no connection", count(attempts, "attempt")),
-                refused => {
-                    format!("{} ({refused} refused) and no connection", count(attempts, "attempt"))
-                }
-            },
+            [0, attempts] => {
+                let refused = attempts.saturating_sub(self.collected.tally.of(Verdict::Attempt));
+                let refused = match refused {
+                    0 => String::new(),
+                    refused => format!(" ({refused} refused)"),
+                };
+                format!("{}{refused} and no connection", count(attempts, "attempt"))
+            }
             [open, _] => format!(
                 "none: {open} open{}; the peer's timeout lies after the capture \
                  (shorten it, or expect {}open_idle or open)",

@@ -35,7 +35,7 @@ pub struct Kernel {
 }
 
 /// Nanoseconds after which nobody waits for an answer any more.
-const LONGEST_NS: i64 = LONGEST.tv_sec * 1_000_000_000;
+const LONGEST_NS: i64 = LONGEST.as_secs().cast_signed() * 1_000_000_000;
 
 /// Nanoseconds between two looks whether an answer has come.
 const POLL_NS: i64 = 5_000_000;

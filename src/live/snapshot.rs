@@ -56,18 +56,8 @@ impl Snapshot {
         let mut snapshot = Snapshot { totals, rows: session.kept.clone(), before, gauges };
         let orders = session.orders(session.current(), false);
         for mut judged in point.shards.judge_all(&orders, &session.held) {
-            match orders.seeks(&judged) {
-                Some(true) => {}
-                Some(false) => {
-                    if judged.said.is_none() {
-                        snapshot.totals.tally.leave_out_unread(&judged.judgement);
-                    }
-                    continue;
-                }
-                None => {
-                    snapshot.totals.tally.leave_out(&judged.judgement);
-                    continue;
-                }
+            if !orders.takes(&judged, &mut snapshot.totals.tally) {
+                continue;
             }
             learn_others(&mut judged, &point.rewrites);
             if let Some(closed) =

@@ -13,8 +13,7 @@ pub(super) fn within<'a>(bytes: Bytes<'a>, vxlan_ports: &[u16]) -> Option<Networ
     let header = UdpHeaderSlice::from_slice(bytes.data).ok()?;
     let inner = bytes.after(8)?;
     match (header.source_port(), header.destination_port()) {
-        (_, port) if vxlan_ports.contains(&port) => vxlan(inner),
-        (_, 4789 | 8472) => vxlan(inner),
+        (_, port) if is_vxlan(port, vxlan_ports) => vxlan(inner),
         (_, 4790) => vxlan_gpe(inner),
         (_, 6081) => geneve(inner),
         (2152, _) | (_, 2152) => gtp_u(inner),
@@ -66,7 +65,12 @@ fn holds(network: &Network) -> bool {
 
 /// Is what goes to this port a tunnel, whatever is in it?
 pub(super) fn is_certain(port: u16, vxlan_ports: &[u16]) -> bool {
-    matches!(port, 4341 | 4789 | 8472 | 4790 | 6081 | 4754 | 6635) || vxlan_ports.contains(&port)
+    matches!(port, 4341 | 4790 | 6081 | 4754 | 6635) || is_vxlan(port, vxlan_ports)
+}
+
+/// Is it a usual port of VXLAN (RFC 7348, 5; Linux before that), or one that was named?
+fn is_vxlan(port: u16, named: &[u16]) -> bool {
+    matches!(port, 4789 | 8472) || named.contains(&port)
 }
 
 /// L2TP version 2 (RFC 2661, 3.1) carries PPP; version 3 over UDP (RFC 3931, 4.1.2) anything.
@@ -135,7 +139,7 @@ fn tzsp(bytes: Bytes) -> Option<Network> {
 pub(super) fn refused(bytes: Bytes, vxlan_ports: &[u16]) -> Option<Skipped> {
     let (source, port) = (bytes.u16(0)?, bytes.u16(2)?);
     let inner = bytes.after(8)?;
-    if matches!(port, 4789 | 8472) || vxlan_ports.contains(&port) {
+    if is_vxlan(port, vxlan_ports) {
         let frame = inner.after(8)?;
         let reason = link::ethernet_within(frame.data, frame.len).err()?;
         return matches!(reason, Skipped::Unread(_) | Skipped::Encrypted(_)).then_some(reason);

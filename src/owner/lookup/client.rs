@@ -30,7 +30,7 @@ pub struct Lookup {
 }
 
 /// A look at the largest hosts takes a few seconds: who has not answered by then, stands still.
-pub const LONGEST: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
+pub const LONGEST: Duration = Duration::from_secs(20);
 
 /// Whoever wants to end waits for so long at least, and ten times as long as any answer has taken so far.
 const LAST: Duration = Duration::from_secs(2);
@@ -42,11 +42,7 @@ const SLICE: Duration = Duration::from_millis(100);
 /// The error of one that stands still.
 #[must_use]
 pub fn silent() -> io::Error {
-    no_answer(longest())
-}
-
-fn longest() -> Duration {
-    Duration::from_secs(LONGEST.tv_sec.unsigned_abs())
+    no_answer(LONGEST)
 }
 
 fn no_answer(waited: Duration) -> io::Error {
@@ -131,8 +127,8 @@ impl Lookup {
         let begun = Instant::now();
         loop {
             let most = match self.stop.load(Ordering::Relaxed) {
-                true => LAST.max(self.longest.saturating_mul(TIMES)).min(longest()),
-                false => longest(),
+                true => LAST.max(self.longest.saturating_mul(TIMES)).min(LONGEST),
+                false => LONGEST,
             };
             let waited = begun.elapsed();
             if self.answers_within(SLICE.min(most.saturating_sub(waited))) {
