@@ -485,3 +485,45 @@ fn each_sight_of_a_connection_is_explained() {
     each(&[&app, &far], &names(&far));
     names(&behind).iter().for_each(|frame| drop(explain(&[&app, &behind, "--frame", frame])));
 }
+
+/// The captures of two hosts whose clocks are farther apart than they last look like one that goes on.
+#[test]
+fn a_handshake_that_another_file_has_shown_is_seen_by_another_clock() {
+    let scratch = Scratch::new();
+    let hours_ahead = Sight { delay_micros: 3_600_000_000, ..PLAIN };
+    let records = |sight: &Sight, lines: &[Line]| MICROSECONDS.write(1, &sight.records(lines));
+    let client = scratch.write("client.pcap", &records(&PLAIN, &leak()));
+    let server = scratch.write("server.pcap", &records(&hours_ahead, &leak()));
+    for files in [[&client, &server], [&server, &client]] {
+        let (flows, summary) = read(&files.map(String::as_str));
+        let held: Vec<_> = flows.iter().map(|flow| (&flow["held_s"], &flow["doubts"])).collect();
+        assert_eq!(held, [(&json!(0.0), &json!(["brief"])); 2], "{flows:?}");
+        assert_eq!(summary["captures"].as_array().map(Vec::len), Some(2));
+        let (report, _) = text(&closewait(&files.map(String::as_str)));
+        let told = "server.pcap begins with handshakes of";
+        assert!(report.contains(told) && report.contains("up to 60 min apart"), "{report}");
+    }
+    // Each host's capture was rotated: what follows is of the host that it follows.
+    let one_later = |line: Line| Line { millis: line.millis + 5_000, ..line };
+    let second = |sight: &Sight| Sight { isn: [5_000, 9_000], ..*sight };
+    let rest = || leak().into_iter().map(one_later).collect::<Vec<_>>();
+    let more = scratch.write("more.pcap", &records(&second(&PLAIN), &rest()));
+    let others = scratch.write("others.pcap", &records(&second(&hours_ahead), &rest()));
+    let (_, summary) = read(&[&client, &more, &server, &others]);
+    let files: Vec<_> =
+        summary["captures"].as_array().into_iter().flatten().map(|one| &one["files"]).collect();
+    assert_eq!(files.len(), 2, "{summary}");
+}
+
+/// The answer to a SYN is sent again until it is acknowledged, and a rotation may lie between.
+#[test]
+fn a_handshake_that_is_repeated_until_it_is_complete_is_of_one_capture() {
+    let scratch = Scratch::new();
+    let again = |line: Line| Line { millis: line.millis + 3_000, ..line };
+    let begun: Vec<Line> = leak().into_iter().take(2).collect();
+    let repeated: Vec<Line> = leak().into_iter().map(again).collect();
+    let first = scratch.write("one.pcap", &MICROSECONDS.write(1, &PLAIN.records(&begun)));
+    let second = scratch.write("two.pcap", &MICROSECONDS.write(1, &PLAIN.records(&repeated)));
+    let (flows, summary) = read(&[&first, &second]);
+    assert_eq!((flows.len(), summary["captures"].as_array().map(Vec::len)), (1, Some(1)));
+}

@@ -15,7 +15,7 @@ use crate::facts::{CaptureFacts, Seen};
 use crate::join::rewrites::Rewrites;
 use crate::place::Time;
 use crate::set::Set;
-use crate::summary::{Capture, Drops, Gap, Judged, Overlap, SaidEnd, Totals};
+use crate::summary::{Capture, Difference, Distinct, Drops, Gap, Judged, SaidEnd, Totals};
 use crate::tcp::segment::{FlowKey, Segment};
 use crate::units::is_undated;
 use crate::verdict::EndedAt;
@@ -116,11 +116,15 @@ impl CapturePoint {
 
     /// Tells what sets a file apart whose first packet came at `first`: the time that both cover, that only one has
     /// dates, or its link type.
-    pub fn overlap(&self, first: Time) -> Option<Overlap> {
+    pub fn distinct(&self, first: Time) -> Option<Distinct> {
         let end = self.totals.facts.end();
         let is_of_no_day = is_undated(end) != is_undated(first);
-        let nanos = end.since(first).filter(|_| !is_of_no_day && !follows(end, first));
-        Some(Overlap { with: *self.totals.files.last()?, nanos, is_of_no_day })
+        let by = match end.since(first) {
+            _ if is_of_no_day => Difference::Dates,
+            Some(nanos) if !follows(end, first) => Difference::Overlap(nanos),
+            _ => Difference::LinkType,
+        };
+        Some(Distinct { from: *self.totals.files.last()?, by })
     }
 
     /// Are the last file's link types and interfaces these?

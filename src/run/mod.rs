@@ -2,6 +2,7 @@
 //!
 //! * [`session`]: the files and capture points that are read, whatever the mode
 //! * [`rows`]: judged connections beside what is known around them
+//! * `placing`: which capture point a file is of; `copies`: files that show what others have shown
 //! * [`share`]: what runs tell each other that judge one capture together
 //! * `sights`: connections that were seen more than once
 //! * [`word`]: what a list of sockets says of them
@@ -9,9 +10,11 @@
 //! * [`offline`]: files; [`trace`]: files once more, for some connections
 //! * [`notices`]: troubles and progress on the way, and how it ended
 
+mod copies;
 pub mod follow;
 pub mod notices;
 pub mod offline;
+mod placing;
 pub mod rows;
 pub mod session;
 pub mod share;

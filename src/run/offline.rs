@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::Plan;
+use super::copies::copies;
 use super::follow::{Mode, follow};
 use super::notices::{Notices, Outcome};
 use super::session::{Session, Stopped};
@@ -57,6 +58,9 @@ pub(crate) fn read(
     let sources = in_order(&plan.inputs, &plan.stop, &mut trouble);
     Crew::with(plan.threads.get() - 1, |crew| {
         let mut session = Session::new(plan, sink, crew);
+        if sources.len() > 1 && !session.plan.separate {
+            session.copies = copies(&sources, &session.decoder, &session.plan.stop);
+        }
         let names: Vec<String> = sources.iter().map(Pending::name).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let missing: BTreeMap<usize, u64> = missing(&names).into_iter().collect();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
+use super::copies::Copies;
 use super::rows::{as_row, is_provisional};
 use super::share::Share;
 use super::sights::{Sights, join_legs, learn_others, may_be_leg};
@@ -15,7 +16,6 @@ use super::{Paths, Plan};
 use crate::attach::conversations::Wanted;
 use crate::attach::registry::Content;
 use crate::capture::process::Process;
-use crate::capture::series::same_series;
 use crate::capture::{About, Error, Frame, Source};
 use crate::decode::{Decoder, Skipped};
 use crate::engine::crew::Crew;
@@ -23,7 +23,7 @@ use crate::engine::point::{After, CapturePoint, Kind};
 use crate::engine::shards::{AT_A_TIME, Orders, Pace, Part};
 use crate::owner::SocketList;
 use crate::place::Time;
-use crate::summary::{Judged, Overlap, Sink, Totals};
+use crate::summary::{Judged, Sink, Totals};
 use crate::table::MAX_FLOWS;
 use crate::tcp::flow::FlowId;
 use crate::tcp::segment::Segment;
@@ -57,6 +57,8 @@ pub struct Session<'a> {
     changed: Vec<[Standing; 2]>,
     /// Files before which others of their series are missing.
     pub(crate) missing: BTreeSet<usize>,
+    /// Files that show what others have shown.
+    pub(super) copies: Copies,
     /// Facts of connections that other runs judge, where the capture is judged in shares.
     pub(crate) told: Option<Share>,
     /// Facts of those judged here, for the other runs.
@@ -80,6 +82,7 @@ impl<'a> Session<'a> {
             current: 0,
             held: BTreeSet::new(),
             missing: BTreeSet::new(),
+            copies: Copies::new(),
             told: None,
             tells: Share::default(),
             totals: Totals::default(),
@@ -189,49 +192,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Files that follow one another are one capture; a file that overlaps with every capture so
-    /// far was taken at another point. Where several could go on, the names decide.
-    fn point_for(&mut self, file: usize, first: Option<Time>, kind: &Kind, is_new: bool) -> usize {
-        let kin = |point: &CapturePoint| self.is_next_of(point, file);
-        let going_on = self.points.iter().enumerate().filter(|(_, point)| match first {
-            _ if is_new => false,
-            Some(first) => !self.plan.separate && point.can_go_on(first, kind),
-            // Without any packet it is no capture of its own.
-            None => true,
-        });
-        let best = going_on.max_by_key(|(_, point)| (kin(point), point.facts().end()));
-        if let Some((found, _)) = best {
-            return found;
-        }
-        let mut point = self.new_point(Pace::Throughput);
-        point.totals.overlap = self.overlap(first);
-        self.points.push(point);
-        self.points.len() - 1
-    }
-
-    /// Is the file the next of the current capture's series, by name, link type and interface?
-    fn is_series(&self, file: usize, kind: &Kind) -> bool {
-        let point = self.point();
-        self.is_next_of(point, file) && point.is_of(kind)
-    }
-
-    /// By its name.
-    fn is_next_of(&self, point: &CapturePoint, file: usize) -> bool {
-        let name = |file: usize| self.totals.files.get(file);
-        let last = point.totals.files.last().and_then(|&last| name(last));
-        last.zip(name(file)).is_some_and(|(last, name)| same_series(last, name))
-    }
-
     pub(crate) fn new_point(&self, pace: Pace) -> CapturePoint {
         let reading = &self.plan.reading;
         let named = (!reading.no_content).then_some(&reading.ports[..]);
         CapturePoint::new(self.plan.max_flows, pace, named)
-    }
-
-    /// The capture that a new one overlaps with least, and by how much.
-    fn overlap(&self, first: Option<Time>) -> Option<Overlap> {
-        let with = self.points.iter().min_by_key(|point| point.facts().end());
-        with.filter(|_| !self.plan.separate)?.overlap(first?)
     }
 
     /// Sees a frame. Returns false if the filter does not match it.

@@ -39,4 +39,4 @@ pub mod totals;
 pub use judged::Judged;
 pub use row::{EventKind, Owner, Row};
 pub use sink::{Nothing, Sink};
-pub use totals::{Capture, Drops, Gap, Headline, Overlap, SaidEnd, Tally, Totals};
+pub use totals::{Capture, Difference, Distinct, Drops, Gap, Headline, SaidEnd, Tally, Totals};

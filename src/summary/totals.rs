@@ -108,7 +108,7 @@ pub struct Capture {
     /// Time without any packet between two of its files.
     pub gaps: Vec<Gap>,
     /// The reason why it is a capture of its own.
-    pub overlap: Option<Overlap>,
+    pub distinct: Option<Distinct>,
     /// Its times, packets, drops and the like.
     pub facts: CaptureFacts,
     /// Files that packets are missing from, as the kernel or the file itself counts them.
@@ -158,15 +158,26 @@ pub struct Gap {
     pub nanos: i64,
 }
 
-/// A capture began while another went on, or is of another kind.
+/// A capture that is none with another, though both were read in one run.
 #[derive(Clone, Copy, Debug)]
-pub struct Overlap {
-    /// Index into [`Totals::files`].
-    pub with: usize,
-    /// Nanoseconds that both cover; `None` where it follows in time, and is of another link type.
-    pub nanos: Option<i64>,
+pub struct Distinct {
+    /// The other's file: an index into [`Totals::files`].
+    pub from: usize,
+    /// The difference between them.
+    pub by: Difference,
+}
+
+/// The difference between two captures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// One began while the other went on: so many nanoseconds are covered by both.
+    Overlap(i64),
     /// One has dates, the other times of day alone.
-    pub is_of_no_day: bool,
+    Dates,
+    /// One follows in time, and shows handshakes that the other has shown: by another clock.
+    Clock,
+    /// One follows in time, and is of another link type.
+    LinkType,
 }
 
 impl Capture {

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::report::Report;
 use crate::decode::Skipped;
 use crate::report::lang::Thing;
-use crate::summary::{Capture, SaidEnd};
+use crate::summary::{Capture, Difference, SaidEnd};
 use crate::units::{clock_time, duration, thousands, zone_mark};
 use crate::verdict::Verdict;
 
@@ -135,12 +135,15 @@ impl Report<'_> {
             let pause = duration(TimeDelta::nanoseconds(gap.nanos));
             lines.push(lang.pause(pause, name(&gap.before), name(&gap.after)));
         }
-        if let (Some(overlap), Some(first)) = (capture.overlap, capture.files.first()) {
-            let (first, with) = (name(first), name(&overlap.with));
-            lines.push(match overlap.nanos {
-                Some(nanos) => lang.overlap(first, with, duration(TimeDelta::nanoseconds(nanos))),
-                None if overlap.is_of_no_day => lang.of_no_day(first, with),
-                None => lang.other_link_type(first, with),
+        if let (Some(distinct), Some(first)) = (capture.distinct, capture.files.first()) {
+            let (first, with) = (name(first), name(&distinct.from));
+            lines.push(match distinct.by {
+                Difference::Overlap(nanos) => {
+                    lang.overlap(first, with, duration(TimeDelta::nanoseconds(nanos)))
+                }
+                Difference::Dates => lang.of_no_day(first, with),
+                Difference::Clock => lang.of_another_clock(first, with),
+                Difference::LinkType => lang.other_link_type(first, with),
             });
         }
         lines.extend(capture.said_end.and_then(|said| self.end_not_believed(said)));
