@@ -178,11 +178,15 @@ fn what_an_archive_holds_and_is_not_read_is_said() {
     let second = 512 + leak.len().next_multiple_of(512);
     let mut damaged = whole.clone();
     damaged[second] ^= 1;
-    for octets in [&whole[..second + 100], &whole[..second], &damaged] {
+    // What is quoted of it is nothing that a terminal obeys.
+    let mut obeyed = whole.clone();
+    obeyed[second + 148..second + 156].copy_from_slice(b"\n\x1b[31m0\n");
+    for octets in [&whole[..second + 100], &whole[..second], &damaged, &obeyed] {
         for (name, octets) in [("x.tar", octets.to_vec()), ("x.tar.gz", gzip(octets))] {
             let (code, err) = report(name, &octets);
             assert_eq!(code, Some(2), "{name}");
             assert!(err.contains("what comes behind a.pcap cannot be read"), "{err}");
+            assert!(!err.contains(['\x1b', '\r']) && err.lines().count() == 1, "{err:?}");
         }
     }
 }

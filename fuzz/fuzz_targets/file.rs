@@ -39,6 +39,7 @@ fn read(input: &Input, bytes: &[u8], peeking: bool) -> Contents {
     let (mut frames, mut octets, mut hash) = (0, 0, DefaultHasher::new());
     let mut links = Vec::new();
     let mut troubles = Vec::new();
+    let mut has_failed = false;
     let error = loop {
         let next_time = peeking.then(|| source.peek_time());
         let frame = match source.next() {
@@ -51,7 +52,10 @@ fn read(input: &Input, bytes: &[u8], peeking: bool) -> Contents {
                 continue;
             }
             Ok(Next::End) => break troubles.pop(),
-            Err(error) => break Some(error.to_string()),
+            Err(error) => {
+                has_failed = true;
+                break Some(error.to_string());
+            }
         };
         frames += 1;
         // What a text describes is longer than its line.
@@ -79,8 +83,15 @@ fn read(input: &Input, bytes: &[u8], peeking: bool) -> Contents {
     assert!(about.is_empty() || links.iter().all(|link| about.contains(link)));
     let (done, all) = source.progress();
     assert!(all.is_some_and(|all| done <= all), "{done} of {all:?} bytes read");
-    // The end stays the end, after an error too.
-    assert!(matches!(source.next(), Ok(Next::End)));
+    // The end stays the end; after an error, what else is wrong comes before it.
+    let words = std::iter::from_fn(|| match source.next() {
+        Ok(Next::Trouble(error)) if has_failed => Some(error.to_string()),
+        Ok(Next::End) => None,
+        _ => panic!("a packet behind the end"),
+    });
+    let words: Vec<String> = words.take(3).collect();
+    assert!(words.len() < 3, "{words:?}");
+    words.iter().for_each(|word| assert_printable(word, &[]));
     assert_eq!(source.peek_time(), None);
     (frames, hash.finish(), error)
 }

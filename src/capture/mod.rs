@@ -79,7 +79,7 @@ pub enum Next<'a> {
 
 /// Packets, one after the other.
 pub trait Source {
-    /// Hands out the next packet. After an error, the source is at its end.
+    /// Hands out the next packet. After an error, there is none: what else is wrong with the input may be said yet.
     ///
     /// # Errors
     /// If no further packet can be read: the input is cut off, corrupt or gone.
@@ -246,7 +246,8 @@ pub enum Trouble {
     #[error("no such file")]
     Missing,
     /// The file is there, and cannot be opened.
-    #[error("cannot be opened: {0}")]
+    // Whoever unpacks quotes what it finds.
+    #[error("cannot be opened: {}", printable(&.0.to_string()))]
     Open(io::Error),
     /// A member of an archive cannot be read: its name and the reason.
     #[error("cannot be read as a part of a capture: {0}")]
@@ -312,7 +313,7 @@ pub enum Trouble {
         kinds: String,
     },
     /// Reading failed in the middle.
-    #[error("reading failed after {frames} packets (byte {offset}): {error}")]
+    #[error("reading failed after {frames} packets (byte {offset}): {}", printable(&.error.to_string()))]
     Read {
         /// Packets read until then.
         frames: u64,

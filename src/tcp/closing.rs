@@ -57,6 +57,9 @@ impl Odd {
     }
 }
 
+/// Octets: a segment that others have overtaken acknowledges less than they do, by a window without a scale at most.
+const OLDER: u32 = 1 << 16;
+
 /// An acknowledgment number, and where it was first reached.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Acked {
@@ -96,13 +99,16 @@ impl Acked {
         }
     }
 
-    /// One bit makes it of a number that could be acknowledged: it may have been set on the way.
+    /// One bit makes it of a number that could be acknowledged, or had been when the segment was sent: it may have been
+    /// set on the way.
     pub fn is_one_bit_off(&self) -> bool {
         let Known { acked, captured, .. } = self.known;
         // What was acknowledged may be beyond what was captured: that is no range.
         let within = |captured: Seq| acked.filter(|acked| captured.covers(*acked));
         let range = captured.or(acked).map(|last| (within(last).unwrap_or(last), last));
-        range.is_some_and(|(acked, captured)| self.number.is_one_bit_from(acked, captured))
+        range.is_some_and(|(acked, captured)| {
+            self.number.is_one_bit_from(acked.before(OLDER), captured)
+        })
     }
 }
 

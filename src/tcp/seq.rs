@@ -35,6 +35,11 @@ impl Seq {
         bits.map(|bit| Seq(self.0 ^ bit)).any(within)
     }
 
+    /// The number so many octets before.
+    pub fn before(self, octets: u32) -> Seq {
+        Seq(self.0.wrapping_sub(octets))
+    }
+
     /// The later of two numbers.
     pub fn max(self, other: Seq) -> Seq {
         if other.is_after(self) { other } else { self }

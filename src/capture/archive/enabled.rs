@@ -15,6 +15,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::{Members, Octets, Trouble, path_of};
 use crate::capture::compression::{Counted, bounded, bzip2, decompressed, xz, zstd};
+use crate::printable::printable;
 
 /// Archives with more members are not for this.
 const MAX_MEMBERS: usize = 4_096;
@@ -69,6 +70,7 @@ pub fn open(path: &Path, name: &str) -> Result<Octets, Trouble> {
 }
 
 fn damaged(what: impl std::fmt::Display) -> Trouble {
+    let what = printable(&what.to_string());
     Trouble::NotACapture(format!("the archive cannot be read: {what}"))
 }
 
