@@ -344,7 +344,17 @@ fn what_the_text_lacks_is_a_doubt() {
     ] {
         assert_eq!(judged(&text("", last)).1[0], "leak [dropped]", "{last}");
     }
-    for gap in ["...\n", "[...]\n", "\u{2026}\n", "<snip>\n", "[snip]\n"] {
+    for gap in [
+        "...\n",
+        "[...]\n",
+        "\u{2026}\n",
+        "<snip>\n",
+        "[snip]\n",
+        "--\n",
+        "[... 40 lines removed ...]\n",
+        "--- output truncated ---\n",
+        "... 57 more lines\n",
+    ] {
         assert_eq!(judged(&text(gap, "")).1[0], "leak [dropped]", "{gap}");
         // Before the first packet, any capture leaves some out; and below one may stand what it carried.
         assert_eq!(judged(&(gap.to_owned() + &text("", ""))).1[0], "leak []", "{gap}");

@@ -101,13 +101,6 @@ pub fn is_cut_off(line: &str) -> bool {
         || line.contains(" appears to have been cut short in the middle of a packet")
 }
 
-/// Tells whether a line stands for others that whoever wrote the text has left out: `...`, `[...]`, `<snip>`.
-pub fn is_left_out(line: &str) -> bool {
-    let bare = line.trim().trim_matches(['[', ']', '(', ')', '<', '>', '-', ' ']);
-    let has_dots = bare.len() >= 3 && bare.chars().all(|c| matches!(c, '.' | '\u{2026}'));
-    has_dots || ["snip", "snipped", "snip snip"].iter().any(|word| bare.eq_ignore_ascii_case(word))
-}
-
 /// A line of a web page's source: the characters that markup has names for, and no break at its end.
 fn without_markup(line: &str) -> String {
     const NAMED: [(&str, &str); 11] = [

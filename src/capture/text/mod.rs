@@ -4,7 +4,8 @@
 //! ones of their connection, and a bare ACK's own is not printed at all. Both are put back here, and
 //! each line becomes the packet that it describes, without its payload.
 //!
-//! * [`breaks`]: where a line ends; [`lines`]: a line without what others put around it
+//! * [`breaks`]: where a line ends; [`lines`]: a line without what others put around it; [`elided`]: one that stands for
+//!   others
 //! * [`tcpdump`]: lines of tcpdump; [`front`] and [`fields`] are what stands before and behind the ends
 //! * [`fortigate`]: lines of FortiGate's sniffer
 //! * [`wireshark`]: lines, tables and fields of Wireshark and tshark; [`columns`] and [`info`] are what
@@ -21,6 +22,7 @@
 pub mod breaks;
 mod clock;
 pub mod columns;
+pub mod elided;
 pub mod ends;
 pub mod fields;
 pub mod folded;
@@ -44,9 +46,10 @@ use std::io;
 
 use self::breaks::{Breaks, within};
 use self::clock::{Clock, Style};
+use self::elided::is_left_out;
 use self::ends::Ends;
 use self::fortigate::Fortigate;
-use self::lines::{dropped, is_cut_off, is_left_out, line_len, printed, whole_lines};
+use self::lines::{dropped, is_cut_off, line_len, printed, whole_lines};
 use self::numbers::Numbers;
 use self::printed::{Item, Printed, packet};
 use self::signs::is_of_another_form;
