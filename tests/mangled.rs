@@ -490,6 +490,10 @@ fn forms_of_versions_are_read() {
         tshark("&rarr;"),
         tshark("&#8594;"),
         tshark("&#x2192;"),
+        tshark("?"),
+        tshark("\u{fffd}"),
+        tshark("→").replace("[FIN, ACK]", "**[FIN, ACK]**"),
+        tshark("->").replace('[', "\\[").replace(']', "\\]"),
         beside,
     ] {
         assert_eq!(judged(&text), said(1, &["leak [brief]"]), "{text}");

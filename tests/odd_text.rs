@@ -267,6 +267,7 @@ fn flags_that_stand_out_are_flags() {
         "flags [F.]",
         "Flags: [F.]",
         "Flags [F]",
+        "Flags \\[F.\\]",
     ] {
         assert_eq!(held(&whole.replace("Flags [F.]", marked)), held(&whole), "{marked}");
     }
@@ -280,6 +281,30 @@ fn flags_that_stand_out_are_flags() {
         let (status, out) = read(&whole.replace("Flags [F.]", lost));
         assert_eq!(status, Some(2), "{lost}: {out}");
     }
+}
+
+/// Ends that stand out, or a part of them, and what editors and pages make of arrows and blanks.
+#[test]
+fn what_was_typed_anew_is_read() {
+    let whole = each(|time, rest| format!("{time} {rest}\n"));
+    let changed = |from: &str, to: &str| whole.replace(from, to);
+    for ticket in [
+        changed(&format!("{APP}:"), &format!("**{APP}**:")),
+        changed(&format!("IP {DB}"), "IP **198.51.100.3**.3306"),
+        changed(".3306:", ".<span class=\"x\">3306</span>:"),
+        changed(" > ", " -> "),
+        changed(" > ", " \u{2192} "),
+        changed(" > ", " \\> "),
+        changed(" > ", " &amp;gt; "),
+        changed(" ", "\t"),
+    ] {
+        assert_eq!(held(&ticket), held(&whole), "{ticket}");
+    }
+    // What hides a part of an address is no mark.
+    let hidden = whole.replace("192.0.2.5", "**192.0.2").replace("198.51.100.3", "**198.51.100");
+    assert_eq!(held(&hidden), held(&whole));
+    let output = closewait(&[&Scratch::new().write("ticket.txt", hidden.as_bytes())]);
+    assert!(text(&output).0.contains("**192.0.2"), "{output:?}");
 }
 
 /// Numbers that only TCP has, in another tool's form among these lines.

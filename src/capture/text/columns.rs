@@ -1,5 +1,7 @@
 //! The columns of a table of packets: each is known by its header, or by its contents.
 
+use std::net::IpAddr;
+
 use super::info::info;
 use super::stamp::Stamp;
 
@@ -122,7 +124,7 @@ impl Columns {
     pub fn of_row(cells: &[String]) -> Option<Columns> {
         let at = cells.iter().position(|cell| info(&arrows(cell)).is_some())?;
         let protocol = cells[..at].iter().rposition(|cell| cell.trim() == "TCP");
-        let is_address = |cell: &String| cell.trim().parse::<std::net::IpAddr>().is_ok();
+        let is_address = |cell: &String| cell.trim().parse::<IpAddr>().is_ok();
         let pair = cells[..at].windows(2).rposition(|pair| pair.iter().all(is_address));
         let source = pair.or_else(|| protocol.and_then(|at| at.checked_sub(2)))?;
         let mut columns = vec![None; cells.len()];
@@ -217,8 +219,19 @@ pub fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The line with one kind of arrow; the last is what becomes of it in the wrong character set.
+/// The line with one kind of arrow; what becomes of it in the wrong character set is one, too.
 pub fn arrows(line: &str) -> std::borrow::Cow<'_, str> {
+    let is_lost = |mark: &str| {
+        let ends = line
+            .split_once(mark)
+            .map(|(from, to)| [from.split_whitespace().next_back(), to.split_whitespace().next()]);
+        let is_address =
+            |word: Option<&str>| word.is_some_and(|word| word.parse::<IpAddr>().is_ok());
+        ends.is_some_and(|ends| ends.into_iter().all(is_address))
+    };
+    if let Some(mark) = [" ? ", " \u{fffd} "].into_iter().find(|mark| is_lost(mark)) {
+        return line.replace(mark, " -> ").into();
+    }
     if line.is_ascii() {
         return line.into();
     }

@@ -104,6 +104,8 @@ pub fn is_cut_off(line: &str) -> bool {
 /// A line of a web page's source: the characters that markup has names for, and no break at its end.
 fn without_markup(line: &str) -> String {
     const NAMED: [(&str, &str); 11] = [
+        // Who escapes a page twice leaves the mark of the second.
+        ("&amp;", "&"),
         ("&rarr;", "\u{2192}"),
         ("&#8594;", "\u{2192}"),
         ("&#x2192;", "\u{2192}"),
@@ -114,7 +116,6 @@ fn without_markup(line: &str) -> String {
         ("&#60;", "<"),
         ("&nbsp;", " "),
         ("&quot;", "\""),
-        ("&amp;", "&"),
     ];
     let bare = ["<br>", "<br/>", "<br />"]
         .iter()
@@ -147,7 +148,13 @@ fn logged(line: &str) -> Option<String> {
 }
 
 /// Marks by which people have a part of a line stand out, of Markdown, wikis and web pages, and what stays of them.
-const EMPHASIS: [(&str, &str); 23] = [
+const EMPHASIS: [(&str, &str); 28] = [
+    // Whoever turns a page into Markdown escapes what is a mark there.
+    ("\\[", "["),
+    ("\\]", "]"),
+    ("\\>", ">"),
+    ("\\_", "_"),
+    ("\\u003e", ">"),
     ("*", ""),
     ("`", ""),
     ("==", ""),
@@ -193,6 +200,20 @@ pub fn without_emphasis(line: &str) -> Option<String> {
     });
     let plain = EMPHASIS.iter().fold(plain, |line, (mark, kept)| line.replace(mark, kept));
     Some(plain.replace("flags", "Flags").replace("Flags:", "Flags"))
+}
+
+/// Arrows between ends, as people write them in place of tcpdump's own.
+const ARROWS: [&str; 8] =
+    [" -> ", " --> ", " => ", " \u{2192} ", " \u{27f6} ", " \u{2794} ", " >> ", " \u{ff1e} "];
+
+/// A line of tcpdump with its own arrow, and blanks where somebody's editor or table has tabs; `None` if it has both.
+pub fn retyped(line: &str) -> Option<String> {
+    let spaced = line.replace('\t', " ");
+    let arrow = ARROWS.iter().find(|arrow| spaced.contains(**arrow) && !spaced.contains(" > "));
+    match arrow {
+        Some(arrow) => Some(spaced.replace(arrow, " > ")),
+        None => line.trim_start().contains('\t').then_some(spaced),
+    }
 }
 
 /// The quote marks and blanks before a line, and the line.
@@ -242,11 +263,23 @@ mod tests {
             "Flags <font color=red>[F.]</font>, seq 1",
             "Flags {color:red}[F.]{color}, seq 1",
             "flags: [F.], seq 1",
+            "Flags \\[F.\\], seq 1",
         ] {
             assert_eq!(without_emphasis(marked).as_deref(), Some("Flags [F.], seq 1"), "{marked}");
         }
         assert_eq!(without_emphasis("Flags [F.], seq 1"), None);
         assert_eq!(without_emphasis("a <span no end").as_deref(), Some("a "));
+    }
+
+    #[test]
+    fn arrows_and_tabs_are_typed_again() {
+        for typed in
+            ["a\t>\tb:\tFlags", "a -> b: Flags", "a \u{2192} b:\tFlags", "\ta\t--> b: Flags"]
+        {
+            let got = retyped(typed).unwrap_or_default();
+            assert_eq!(got.split_whitespace().collect::<Vec<_>>(), ["a", ">", "b:", "Flags"]);
+        }
+        assert_eq!(retyped("\ta > b: Flags"), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Packets as Wireshark and tshark list them: a line each, a table, or fields.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
@@ -8,7 +9,7 @@ use super::columns::{Columns, DELIMITERS, Role, arrows, cells, is_number};
 use super::ends::Ends;
 use super::folded::{self, Folded, Whole};
 use super::info::{Info, flags_cell, info, looks_like_info};
-use super::lines::printed;
+use super::lines::{printed, without_emphasis};
 use super::printed::{Item, Printed};
 use super::signs::shows_flags;
 use super::stamp::Stamp;
@@ -91,7 +92,7 @@ impl Wireshark {
     /// Recognises a text by its beginning.
     pub fn of(head: &[u8]) -> Found {
         let lines: Vec<String> =
-            head.split(|b| *b == b'\n').map(|line| arrows(&printed(line)).into_owned()).collect();
+            head.split(|b| *b == b'\n').map(|line| plain(&printed(line)).into_owned()).collect();
         let is_folded = folded::is_folded(lines.iter().map(String::as_str));
         let lines = if is_folded { unfolded(&lines) } else { lines };
         let Some(layout) = layout(&lines) else { return Found::Nothing };
@@ -121,7 +122,7 @@ impl Wireshark {
 
     /// Takes a line; what it holds goes out, perhaps with later ones.
     pub fn take(&mut self, number: u64, line: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
-        let line = arrows(line);
+        let line = plain(line);
         let is_empty = line.trim().is_empty();
         match &mut self.folded {
             Some(folded) => {
@@ -221,6 +222,18 @@ impl Wireshark {
             },
             (Packet::Other, _) => self.streams.other(stamp, out),
         }
+    }
+}
+
+/// A line with one kind of arrow, on which nothing stands out that keeps its packet from being read.
+fn plain(line: &str) -> Cow<'_, str> {
+    let line = arrows(line);
+    if !looks_like_info(&line) || info(&line).is_some() {
+        return line;
+    }
+    match without_emphasis(&line) {
+        Some(plain) if info(&plain).is_some() => Cow::Owned(plain),
+        _ => line,
     }
 }
 

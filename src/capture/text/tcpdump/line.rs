@@ -1,9 +1,11 @@
 //! One line of tcpdump's, of any version: a packet, the first half of one, or nothing.
 
+use std::net::{IpAddr, SocketAddr};
+
 use crate::capture::text::ends::Ends;
 use crate::capture::text::fields::{Fields, Found, new_style, old_style};
 use crate::capture::text::front::{self, HEADERS, front, trailer};
-use crate::capture::text::lines::without_emphasis;
+use crate::capture::text::lines::{retyped, without_emphasis};
 use crate::capture::text::printed::Printed;
 use crate::capture::text::signs::{has_fields, has_flags_of_its_own};
 use crate::capture::text::stamp::Stamp;
@@ -28,16 +30,31 @@ pub enum Line {
     Nothing,
 }
 
-/// Reads one line. People have the one that matters stand out.
+/// Reads one line. People have the one that matters stand out, and type some of it anew.
 pub fn parse(line: &str, ends: &mut Ends) -> Line {
-    if let Some(split) = split(line) {
-        return tcp(&split, ends);
+    let mut found = split(line).map(|split| tcp(&split, ends));
+    if !found.as_ref().is_some_and(is_read) {
+        let typed = [without_emphasis(line), retyped_packet(line)];
+        let all = typed.iter().flatten().filter_map(|typed| Some(tcp(&split(typed)?, ends)));
+        let all: Vec<Line> = all.collect();
+        found = all.into_iter().find(|line| found.is_none() || is_read(line)).or(found);
     }
-    let plain = without_emphasis(line);
-    match plain.as_deref().and_then(split) {
-        Some(split) => tcp(&split, ends),
-        None => no_tcp(line),
+    found.unwrap_or_else(|| no_tcp(line))
+}
+
+/// Is it a packet whose ends are known?
+fn is_read(line: &Line) -> bool {
+    match line {
+        Line::Tcp(_) => true,
+        Line::Cut(line) => is_read(line),
+        _ => false,
     }
+}
+
+/// A line that is one of tcpdump's but for its arrow or its tabs.
+fn retyped_packet(line: &str) -> Option<String> {
+    let retyped = line.contains("lags").then(|| retyped(line)).flatten()?;
+    without_emphasis(&retyped).or(Some(retyped))
 }
 
 /// A line of TCP, taken apart.
@@ -82,12 +99,25 @@ fn split_ends(ends: &str) -> Option<(&str, &str)> {
     [" > ", "> ", " >"].iter().find_map(|mark| ends.rsplit_once(mark))
 }
 
+/// An end, which may stand out, or a part of it: `**10.0.0.5**.47902`. What hides an address has the same marks, but no
+/// address among them.
+fn end(text: &str, ends: &mut Ends) -> Option<SocketAddr> {
+    if text.starts_with(['*', '`', '<'])
+        && let Some(plain) = without_emphasis(text)
+        && let Some((host, _)) = plain.rsplit_once('.')
+        && host.parse::<IpAddr>().is_ok()
+    {
+        return ends.dotted(&plain);
+    }
+    ends.dotted(text)
+}
+
 fn tcp(split: &Split, ends: &mut Ends) -> Line {
     let (stamp, way) = front(split.front);
     let way = way.or_else(|| trailer(split.tail));
     // A name with a blank: where it begins is not known. And behind a whole packet comes no other.
     let is_clear = !split.to.contains(char::is_whitespace) && !split.tail.contains("Flags [");
-    let found = ends.dotted(split.from).zip(ends.dotted(split.to)).filter(|_| is_clear);
+    let found = end(split.from, ends).zip(end(split.to, ends)).filter(|_| is_clear);
     let Some((from, to)) = found else {
         return match split.found {
             Found::Cut(_) => Line::Cut(Box::new(Line::Unread)),
