@@ -179,7 +179,7 @@ const ONLY: &[(&str, &[&str])] = &[
             "cli",
             "report/jsonl.rs",
             "report/csv.rs",
-            "services.rs",
+            "services",
             "summary/settings.rs",
             // A driver's package is called so.
             "code/fold.rs",

@@ -260,8 +260,12 @@ ntpd      800 root    4u  IPv4      112      0t0  UDP *:123
         list: "\
 COMMAND   PID   TID TASKCMD  USER   FD   TYPE   DEVICE SIZE/OFF NODE NAME
 shop\\x20x  42    50 worker    app    9u  IPv6 42056997      0t0  TCP web-1:40002->db-1.shop:mysql (CLOSE_WAIT)
+shop\\x20x  42    50 worker    app   12u  IPv6 42056999      0t0  TCP web-1:distinct->web-1:53144 (CLOSE_WAIT)
 ",
-        stuck: &["web-1:40002 db-1.shop:3306 - shop x[42] fd 9"],
+        stuck: &[
+            "web-1:40002 db-1.shop:3306 - shop x[42] fd 9",
+            "web-1:9999 web-1:53144 - shop x[42] fd 12",
+        ],
     },
     Form {
         name: "/proc/net/tcp and /proc/net/tcp6",

@@ -172,6 +172,12 @@ fn names_identify_ends() {
         assert_eq!((&flow["b"]["ip"], &flow["b"]["port"]), (&db.into(), &3306.into()));
         assert_eq!(flow["community_id"], Value::Null, "{app}");
     }
+    // A client's port may have a name, too; which ports have one depends on the host that printed it.
+    let named = INCIDENT.replace("38822", "ldoms-mgmt").replace("3306", "ddi-tcp-1");
+    let path = scratch.write("named.txt", named.as_bytes());
+    let flow = &json_lines(&closewait(&[&path, "--format", "jsonl"]))[0];
+    assert_eq!(flow["verdict"], "leak");
+    assert_eq!((&flow["a"]["port"], &flow["b"]["port"]), (&6482.into(), &8888.into()));
 }
 
 /// No output shows the address that stands for a name.

@@ -1,5 +1,6 @@
 //! Ports by their names.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// The names under which tcpdump and Wireshark print the usual ports.
@@ -52,13 +53,29 @@ const USUAL: &[(&str, u16)] = &[
     ("zabbix-trapper", 10051),
 ];
 
-/// Services of this host's list that the usual one lacks, read when the first is met.
+/// Names that are registered with IANA, and those that systems have beside them: a port on each line, and its names.
+/// Only few are usual, but a client's port can have any, and a list or a capture is of another host as a rule.
+static REGISTERED: LazyLock<HashMap<&str, u16>> = LazyLock::new(|| {
+    let lines = include_str!("registered.txt").lines();
+    let names = |line: &'static str| {
+        let mut words = line.split(' ');
+        let port = words.next().and_then(|port| port.parse().ok()).unwrap_or(0);
+        words.map(move |name| (name, port))
+    };
+    lines.flat_map(names).collect()
+});
+
+/// Services of this host's list that both lack, read when the first is met.
 static OF_HOST: LazyLock<Vec<(String, u16)>> =
     LazyLock::new(|| parse(&std::fs::read_to_string("/etc/services").unwrap_or_default()));
 
-/// The port of a TCP service, by the usual list and this host's `/etc/services`.
+/// The port of a TCP service, by the usual list, the registered ones and this host's `/etc/services`.
 pub fn port_of(name: &str) -> Option<u16> {
     if let Some((_, port)) = USUAL.iter().find(|(usual, _)| *usual == name) {
+        return Some(*port);
+    }
+    let small = name.to_ascii_lowercase();
+    if let Some(port) = REGISTERED.get(&*small) {
         return Some(*port);
     }
     OF_HOST.iter().find(|(service, _)| service == name).map(|(_, port)| *port)
@@ -83,6 +100,24 @@ fn parse(text: &str) -> Vec<(String, u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn registered_names_are_known_on_any_host() {
+        for (name, port) in [
+            ("ddi-tcp-1", 8888),
+            ("irdmi", 8000),
+            ("distinct", 9999),
+            ("XmlIpcRegSvc", 9092),
+            ("tproxy", 8081),
+        ] {
+            assert_eq!(port_of(name), Some(port), "{name}");
+        }
+        assert!(REGISTERED.values().all(|port| *port != 0));
+        // No name of a zone is one.
+        for zone in ["com", "net", "local", "internal", "svc", "name", "test", "host"] {
+            assert_eq!(port_of(zone), None, "{zone}");
+        }
+    }
 
     #[test]
     fn names_and_aliases_of_tcp_are_read() {
