@@ -430,6 +430,8 @@ fn what_cannot_be_read_is_said() {
     assert_eq!(code, Some(2));
     assert!(out.contains("1 socket in CLOSE-WAIT"), "{out}");
     assert!(err.contains("line 2 looks like a socket and cannot be read"), "{err}");
+    let partial = half.replace("CLOSE-WAIT", "ESTAB");
+    assert!(report(partial.as_bytes()).1.contains("CLOSE-WAIT in the lines that could be read."));
     let none = report(b"ESTAB 0 0 192.0.2.5:40002 198.51.100.3:3306\n");
     assert_eq!(none.0, Some(0));
     assert!(none.1.contains("No socket in CLOSE-WAIT."));

@@ -78,7 +78,7 @@ pub fn snapshot(netns: &Netns) -> Result<Snapshot, NoList> {
     for holder in sockets.iter().flat_map(|socket| &socket.holders) {
         processes.entry(holder.pid).or_insert_with(|| usage(holder));
     }
-    Ok(Snapshot { sockets, processes, denied, is_saved: false })
+    Ok(Snapshot { sockets, processes, denied, is_saved: false, is_partial: false })
 }
 
 /// Lists the sockets alone.

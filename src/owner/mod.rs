@@ -104,6 +104,8 @@ pub struct Snapshot {
     pub denied: u64,
     /// Not this host's, but a list that somebody saved.
     pub is_saved: bool,
+    /// Lines of that list could not be read, and each may be a socket.
+    pub is_partial: bool,
 }
 
 /// The holder of a socket, as far as can be told.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Exit, Format, History, SocketsCommand, complain, counts, listing, write};
 use crate::capture::file::{FileSource, Input};
 use crate::owner::Snapshot;
-use crate::owner::saved::{ASSUMED, ENDS_EMPTY, Moment, Saved, parse, text};
+use crate::owner::saved::{ASSUMED, ENDS_EMPTY, Saved, parse, text};
 use crate::printable::printable;
 
 /// Reports each file in its turn.
@@ -47,7 +47,7 @@ pub fn report(asked: &SocketsCommand, out: &mut dyn Write) -> io::Result<Exit> {
             complain(&format!("{name}: {sentence}"));
             failed = true;
         }
-        found |= one(asked, out, several.then_some(&name), saved.moments)?;
+        found |= one(asked, out, several.then_some(&name), saved)?;
     }
     Ok(match (failed, found) {
         (true, _) => Exit::Failed,
@@ -78,14 +78,16 @@ pub fn one(
     asked: &SocketsCommand,
     out: &mut dyn Write,
     name: Option<&String>,
-    moments: Vec<Moment>,
+    saved: Saved,
 ) -> io::Result<bool> {
+    let (is_partial, moments) = (saved.unread.is_some(), saved.moments);
     let mut history = History::all();
     let first = moments.first().and_then(|moment| moment.at);
     let several = moments.len() > 1;
     let mut last = Snapshot::default();
     for moment in moments {
-        last = Snapshot { sockets: moment.sockets, is_saved: true, ..Snapshot::default() };
+        last =
+            Snapshot { sockets: moment.sockets, is_saved: true, is_partial, ..Snapshot::default() };
         let since =
             moment.at.zip(first).map(|(at, first)| (at - first).to_std().unwrap_or_default());
         history.record(since.unwrap_or(Duration::ZERO), counts(&listing(asked, &last)));

@@ -27,6 +27,9 @@ pub fn counted(line: &str) -> Option<u64> {
     let apart = |c: char| c.is_whitespace() || "{}[]\",:;=|()'".contains(c);
     let grouped = without_separators(&line);
     let words: Vec<&str> = grouped.split(apart).filter(|word| !is_filler(word)).collect();
+    if is_of_all_states(&words) {
+        return None;
+    }
     beside_state(&words).or_else(|| {
         // What counts behind a state is another sentence: `CLOSE_WAIT, 60 of them`.
         let state = place_of_state(&words)?;
@@ -36,6 +39,13 @@ pub fn counted(line: &str) -> Option<u64> {
         let words = words.into_iter().enumerate().filter(is_left).map(|(_, word)| word);
         beside_state(&words.collect::<Vec<&str>>())
     })
+}
+
+/// Is it a sentence about states? `11 states: CLOSED, LISTEN, …, CLOSE-WAIT`: only one number, of no state.
+fn is_of_all_states(words: &[&str]) -> bool {
+    let states = words.iter().filter(|word| words::state(word).is_some()).count();
+    let numbers = words.iter().filter(|word| quantity(word).is_some()).count();
+    states > 2 && numbers < 2
 }
 
 /// The place of CLOSE-WAIT among words; a setting of the name, `tcp_timeout_close_wait`, counts nothing.
@@ -422,6 +432,7 @@ mod tests {
             ("after 60 seconds in CLOSE_WAIT", None),
             ("Many are in CLOSE_WAIT, 60 of them, as of 10:00", None),
             ("many in CLOSE_WAIT", None),
+            ("11 states of TCP: CLOSED, LISTEN, SYN-SENT, CLOSE-WAIT, TIME-WAIT", None),
             ("CLOSE_WAIT 60 seconds", None),
             ("23", None),
         ] {

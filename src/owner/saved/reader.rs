@@ -353,7 +353,7 @@ impl Reader {
         };
         match found {
             SavedLine::Other => match behind().unwrap_or_else(last) {
-                SavedLine::Other => as_socket(ends::loosened(&line)).unwrap_or(SavedLine::Other),
+                SavedLine::Other => loosened(&line),
                 found => found,
             },
             SavedLine::Begun => behind().or_else(|| as_socket(last())).unwrap_or(found),
@@ -535,6 +535,16 @@ impl Reader {
 
 fn as_socket(found: SavedLine) -> Option<SavedLine> {
     matches!(found, SavedLine::Socket(_)).then_some(found)
+}
+
+/// A socket in a form of somebody's own. If its line says CLOSE-WAIT beside another state, that is what became of it.
+fn loosened(line: &str) -> SavedLine {
+    match ends::loosened(line) {
+        SavedLine::Socket(socket) if !socket.is_stuck() && clue::close_waits(line) > 0 => {
+            SavedLine::Unclear
+        }
+        found => as_socket(found).unwrap_or(SavedLine::Other),
+    }
 }
 
 /// The most words of a prefix.

@@ -74,6 +74,7 @@ fn headline(out: &mut impl Write, listing: &Listing, lang: Lang) -> io::Result<(
     // The states above count all there are, whatever was asked for.
     let all = listing.states.get(&State::CloseWait).copied().unwrap_or(0);
     match listing.stuck.len() as u64 {
+        0 if all == 0 && listing.snapshot.is_partial => writeln!(out, "{}", lang.none_read_stuck()),
         0 if all == 0 => writeln!(out, "{CALM}{}{CALM:#}", lang.no_socket_stuck()),
         0 => {
             let others = lang.others_stuck(lang.count(all, Thing::Socket));
