@@ -307,6 +307,24 @@ fn what_was_typed_anew_is_read() {
     assert!(text(&output).0.contains("**192.0.2"), "{output:?}");
 }
 
+/// Whoever explains packets leaves out what does not matter, and writes what does behind the numbers.
+#[test]
+fn a_remark_in_place_of_the_rest_is_no_cut() {
+    let whole = each(|time, rest| format!("{time} {rest}\n"));
+    let short = each(|time, rest| {
+        let told = match rest.split_once(", win") {
+            Some((told, _)) if told.contains("[F.]") => format!("{told}    # the server closes"),
+            Some((told, _)) => format!("{told}, ..."),
+            None => rest.to_owned(),
+        };
+        format!("{time} {told}\n")
+    });
+    assert_eq!(held(&short), held(&whole), "{short}");
+    // Without one, the last number may be a part of it.
+    let (status, out) = read(&short.replace(", ...", ""));
+    assert_eq!(status, Some(2), "{out}");
+}
+
 /// Numbers that only TCP has, in another tool's form among these lines.
 #[test]
 fn other_lines_of_tcp_are_said() {

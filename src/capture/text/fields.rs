@@ -77,8 +77,24 @@ pub fn new_style(tail: &str) -> Found {
         Some(_) => Found::Whole(fields),
         // The snap length cut the options off, and with them the length.
         None if rest.contains("[|tcp") => Found::Whole(fields),
+        // Only payload has two numbers, and who writes by hand may have left out the second.
+        None if whole && is_remarked(rest) && (len > 0 || flags.0 & 0x08 == 0) => {
+            Found::Whole(fields)
+        }
         None => Found::Cut((whole && value(rest, "win").is_some()).then_some(fields)),
     }
+}
+
+/// Tells whether somebody wrote something of his own behind the numbers, in place of all that follows them or beside
+/// it: `seq 89, ack 17  # the server closes`, `ack 18, ...`. So they are no beginning of a line that was folded.
+fn is_remarked(rest: &str) -> bool {
+    const REMARKS: [&str; 9] = ["#", "//", "<-", "\u{2190}", "...", "\u{2026}", "(", "--", "[..."];
+    let numbers = ["seq", "ack", "win"].into_iter().filter_map(|name| value(rest, name));
+    let behind =
+        numbers.map(|number| number.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':'));
+    let Some(last) = behind.min_by_key(|behind| behind.len()) else { return false };
+    let remark = last.trim_start_matches([' ', '\t', ',']);
+    remark.len() < last.len() && REMARKS.iter().any(|mark| remark.starts_with(mark))
 }
 
 /// Reads the part behind `A > B: ` as tcpdump printed it before 4.1; `None` where it is no TCP.
@@ -330,6 +346,26 @@ mod tests {
         assert_eq!(got, fields(0x18, Some(13), Some(9), 11));
         let got = old_style("S 7:7(0) win 0 <mss 1460,sackOK,timestamp[|tcp]>");
         assert_eq!(got, Some(fields(0x02, Some(7), None, 0)));
+    }
+
+    #[test]
+    fn a_remark_stands_for_the_rest() {
+        for (line, expected) in [
+            (".], ack 90    # the client's ACK", Some((0x10, None, Some(90), 0))),
+            ("F.], seq 89, ack 17, ...", Some((0x11, Some(89), Some(17), 0))),
+            ("P.], seq 1:78, ack 1 (a request)", Some((0x18, Some(1), Some(1), 77))),
+            ("F.], seq 89, ack 17   <- the server closes", Some((0x11, Some(89), Some(17), 0))),
+            // Its payload is not told; a number that was cut off; no number of its acknowledgment.
+            ("P.], seq 1, ack 1 # a request", None),
+            (".], ack 90...", None),
+            ("F.], seq 89, ...", None),
+        ] {
+            let got = match new_style(line) {
+                Found::Whole(fields) => Some((fields.flags.0, fields.seq, fields.ack, fields.len)),
+                _ => None,
+            };
+            assert_eq!(got, expected, "{line}");
+        }
     }
 
     #[test]
