@@ -484,8 +484,19 @@ fn forms_of_versions_are_read() {
             )
         },
     );
+    // Without quotes, and without the names of its columns.
+    let table = |delimiter: &str, header: &str| {
+        leak().iter().fold(header.to_owned(), |text, (time, from, to, told)| {
+            let told = format!("{} → {} {}", port(from), port(to), told[2]);
+            text + &["1", time, from, to, "TCP", "66", &told].join(delimiter) + "\n"
+        })
+    };
     for text in [
         old,
+        table(",", "No.,Time,Source,Destination,Protocol,Length,Info\n"),
+        table(",", ""),
+        table(";", ""),
+        table(" | ", ""),
         tshark("→").replace("ACK]", "ACK, ACE=0]"),
         tshark("&rarr;"),
         tshark("&#8594;"),

@@ -146,6 +146,16 @@ impl Columns {
         Some(Columns(columns))
     }
 
+    /// Cells of a line without quotes, of which the last one, Info, may hold the delimiter: `[FIN, ACK]`.
+    pub fn of(&self, line: &str, delimiter: u8) -> Vec<String> {
+        let mut cells = cells(line, delimiter);
+        if cells.len() > self.0.len() && self.0.last() == Some(&Some(Role::Info)) {
+            let info = cells.split_off(self.0.len() - 1);
+            cells.push(info.join(&char::from(delimiter).to_string()));
+        }
+        cells
+    }
+
     /// Tells whether there is such a column.
     pub fn has(&self, role: Role) -> bool {
         self.0.contains(&Some(role))

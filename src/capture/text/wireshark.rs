@@ -270,7 +270,7 @@ fn layout(lines: &[String]) -> Option<Layout> {
         }
     }
     for line in lines.iter().filter(|line| info(line).is_some()) {
-        for delimiter in [b'\t', b','] {
+        for delimiter in DELIMITERS {
             if line.bytes().filter(|b| *b == delimiter).count() >= 4
                 && let Some(columns) = Columns::of_row(&cells(line, delimiter))
             {
@@ -318,7 +318,7 @@ impl Layout {
     fn cells(&self, line: &str) -> Vec<String> {
         match self {
             Layout::Words { .. } => Vec::new(),
-            Layout::Table { delimiter, .. } => cells(line, *delimiter),
+            Layout::Table { delimiter, columns } => columns.of(line, *delimiter),
         }
     }
 
