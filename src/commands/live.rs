@@ -88,7 +88,7 @@ pub fn live(asked: LiveCommand) -> Exit {
 
 fn begin(asked: LiveCommand) -> Result<Exit, String> {
     let stop = Arc::clone(&asked.wanted.stop);
-    stop_at(&[SIGINT, SIGTERM], &stop)?;
+    let impatience = stop_at(&[SIGINT, SIGTERM], &stop)?;
     if let Some(user) = &asked.user {
         confine::find_user(user).map_err(|error| error.to_string())?;
     }
@@ -127,6 +127,7 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
         ring.map(|ring| ring.folder()),
     )
     .map_err(|error| error.to_string())?;
+    impatience.heed();
     if let Some(ring) = ring {
         // With no more rights than those that come later.
         let kept = source.keep_in(ring.clone());

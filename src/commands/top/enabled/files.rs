@@ -43,7 +43,7 @@ pub fn show(mut files: Files, zone: Zone) -> Result<Exit, String> {
     files.inputs = members(&files.inputs, &mut |error| complain(&error));
     let stop = Stop::default();
     stop_at_signals(&stop)?;
-    stop_at(&OTHERS, &stop)?;
+    stop_at(&OTHERS, &stop)?.heed();
     let title = title(&files);
     let setting = Setting { title, mode: Mode::Replay, zone, ..super::look() };
     let (to, messages) = channel();

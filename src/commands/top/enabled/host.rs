@@ -36,8 +36,7 @@ use crate::top::picture::{Camera, Picture};
 /// Shows this host until the user has seen enough.
 pub fn show(asked: LiveCommand) -> Result<Exit, String> {
     let stop = Arc::clone(&asked.wanted.stop);
-    stop_at(&[SIGINT, SIGTERM, SIGHUP], &stop)?;
-    stop_at(&OTHERS, &stop)?;
+    let impatience = stop_at(&[&[SIGINT, SIGTERM, SIGHUP], &OTHERS[..]].concat(), &stop)?;
     if let Some(user) = &asked.user {
         confine::find_user(user).map_err(|error| error.to_string())?;
     }
@@ -66,6 +65,7 @@ pub fn show(asked: LiveCommand) -> Result<Exit, String> {
     let folder = ring.as_ref().map(Ring::folder);
     let confined = confine::screen(asked.user.as_deref(), &interfaces, folder);
     confined.map_err(|error| error.to_string())?;
+    impatience.heed();
     if let (Some(source), Some(keeper)) = (&mut source, &keeper) {
         ring.map_or(Ok(()), |ring| source.keep_in(ring)).map_err(failed)?;
         source.heed(Arc::clone(&keeper.turn));
