@@ -3,6 +3,7 @@
 //! `Flags [F.], seq 89, ack 17, win 229, length 0` since 4.1, `F 89:89(0) ack 17 win 229` before.
 //! A line that was folded has lost or won blanks anywhere: none are counted on.
 
+use super::digits::{digits, goes_on, goes_on_in_fields};
 use crate::tcp::segment::{Flags, Scale};
 
 /// The fields of one packet.
@@ -38,6 +39,7 @@ pub fn new_style(tail: &str) -> Found {
     let Some((flags, rest)) = tail.split_once(']') else { return Found::Cut(None) };
     let Some(flags) = new_flags(flags) else { return Found::Wrong };
     let seq = match value(rest, "seq") {
+        None if is_masked(rest, "seq") => return Found::Wrong,
         None => None,
         Some(text) => match range(text) {
             Some(range) => Some(range),
@@ -46,7 +48,7 @@ pub fn new_style(tail: &str) -> Found {
             None => return Found::Wrong,
         },
     };
-    let ack = match value(rest, "ack").map(number) {
+    let ack = match value(rest, "ack").map(whole_number) {
         Some(None) => return Found::Wrong,
         ack => ack.flatten(),
     };
@@ -114,7 +116,12 @@ pub fn old_style(tail: &str) -> Option<Found> {
     }
     let rest = without_remarks(rest);
     let (seq, rest) = old_range(rest);
-    let ack = after(rest, "ack").map(number);
+    let ack = after(rest, "ack").map(|text| {
+        let (number, behind) = digits(text);
+        // A fold may have taken the blank away.
+        let is_whole = !goes_on(behind) || behind.starts_with("win") || behind.starts_with("urg");
+        number.parse().ok().filter(|_| is_whole)
+    });
     let win = after(rest, "win");
     let is_tcp = seq.is_some() || ack.is_some() || win.is_some();
     if !is_tcp {
@@ -200,6 +207,15 @@ fn value<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
+/// Tells whether a field has something else in the place of its number.
+fn is_masked(fields: &str, name: &str) -> bool {
+    let mut named = fields.match_indices(name);
+    named.any(|(at, _)| {
+        let behind = fields[at + name.len()..].trim();
+        fields[..at].trim_end().ends_with(',') && !behind.is_empty()
+    })
+}
+
 /// Returns the text behind a field's name, where no commas are printed between fields, and a fold may have
 /// left no blank behind a number.
 fn after<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
@@ -234,18 +250,19 @@ fn number(text: &str) -> Option<u32> {
     digits(text).0.parse().ok()
 }
 
-/// `1:78`, or the first of them alone.
-fn range(text: &str) -> Option<(u32, Option<u32>)> {
-    let (start, rest) = digits(text);
-    let end = match rest.trim_start().strip_prefix(':') {
-        Some(end) => Some(number(end.trim_start())?),
-        None => None,
-    };
-    Some((start.parse().ok()?, end))
+/// A number that stands there whole.
+fn whole_number(text: &str) -> Option<u32> {
+    let (number, behind) = digits(text);
+    number.parse().ok().filter(|_| !goes_on_in_fields(behind))
 }
 
-fn digits(text: &str) -> (&str, &str) {
-    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
+/// `1:78`, or the first of them alone.
+fn range(text: &str) -> Option<(u32, Option<u32>)> {
+    let (start, behind) = digits(text);
+    match behind.trim_start().strip_prefix(':') {
+        Some(end) => Some((start.parse().ok()?, Some(whole_number(end.trim_start())?))),
+        None => Some((whole_number(text)?, None)),
+    }
 }
 
 #[cfg(test)]
@@ -375,6 +392,10 @@ mod tests {
             "S], seq 99999999999, length 0",
             "X], seq 1, length 0",
             "S], ack 5000000000, length 0",
+            "F.], seq 1,011, ack 22, win 229, length 0",
+            "F.], seq 10xx, ack 22, win 229, length 0",
+            "F.], seq xxx, ack 22, win 229, length 0",
+            ".], ack 2x, win 229, length 0",
         ] {
             assert_eq!(new_style(wrong), Found::Wrong, "{wrong}");
         }

@@ -1,6 +1,7 @@
 //! Wireshark's column Info, of a packet that it calls TCP:
 //! `47902 → 3306 [FIN, ACK] Seq=89 Ack=17 Win=229 Len=0`.
 
+use super::digits::{digits, goes_on};
 use crate::tcp::segment::Flags;
 
 /// The contents of Wireshark's column Info for TCP: `47902 → 3306 [FIN, ACK] Seq=89 Ack=17 Win=229
@@ -39,12 +40,16 @@ pub fn info(line: &str) -> Option<Info<'_>> {
     let labels_at = left.find("[TCP").unwrap_or(left.len() - from.len());
     let labels = &left[labels_at.min(left.len() - from.len())..];
     let fields = &line[seq_at..];
+    let ack = field(fields, "Ack=");
+    if ack.is_none() && fields.contains("Ack=") {
+        return None;
+    }
     Some(Info {
         at: labels_at.min(left.len() - from.len()),
         ports: [port(from), port(right.trim())],
         flags,
         seq: field(fields, "Seq=")?,
-        ack: field(fields, "Ack="),
+        ack,
         // Printed of every packet: a line without it was cut off.
         len: field(fields, "Len=")?,
         shut: field(fields, "Win=") == Some(0),
@@ -86,9 +91,8 @@ fn flag_names(text: &str) -> Option<Flags> {
 }
 
 fn field(text: &str, name: &str) -> Option<u32> {
-    let (_, value) = text.split_once(name)?;
-    let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
-    value[..end].parse().ok()
+    let (number, behind) = digits(text.split_once(name)?.1);
+    number.parse().ok().filter(|_| !goes_on(behind))
 }
 
 /// `tcp.flags`, in any of the ways in which tshark prints it.

@@ -13,6 +13,7 @@
 //! * [`sums`]: checksums that are printed
 //! * [`ends`]: addresses and ports, or their names
 //! * [`stamp`], `clock`: times
+//! * `digits`: numbers that people may have changed
 //! * [`signs`]: what shows that a line is a packet of TCP, though it cannot be read
 //! * [`numbers`]: sequence numbers as they were on the wire
 //! * [`mod@turned`]: lines that stand newest first
@@ -22,6 +23,7 @@
 pub mod breaks;
 mod clock;
 pub mod columns;
+mod digits;
 pub mod elided;
 pub mod ends;
 pub mod fields;
