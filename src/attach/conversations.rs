@@ -122,7 +122,7 @@ impl Conversations {
     pub fn miss(&mut self, flow: &mut Flow, header: &Header, why: Withheld) -> bool {
         match (flow.slot, why) {
             (Slot::NOTHING | Slot::ENCRYPTED, _) => false,
-            (Slot::NONE | Slot::WITHHELD, Withheld::Untold) => {
+            (Slot::NONE | Slot::WITHHELD, Withheld::Untold | Withheld::Unread) => {
                 flow.slot = Slot::WITHHELD;
                 true
             }

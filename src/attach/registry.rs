@@ -168,6 +168,8 @@ pub enum Withheld {
     Untold,
     /// They begin TLS on a port that nobody knows.
     Encrypted,
+    /// Nobody is to read any.
+    Unread,
 }
 
 /// A segment whose content is to be read.

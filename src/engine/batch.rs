@@ -283,7 +283,7 @@ const ENCRYPTED: u8 = 128;
 #[inline(never)]
 fn mark(withheld: Withheld) -> u8 {
     match withheld {
-        Withheld::Untold => WITHHELD,
+        Withheld::Untold | Withheld::Unread => WITHHELD,
         Withheld::Encrypted => ENCRYPTED,
     }
 }

@@ -319,7 +319,7 @@ fn matters(judged: &Judged) -> bool {
 
 /// Returns the reason why nobody has read what was said on a connection.
 fn withheld(flow: &Flow, conversations: &Conversations, orders: &Orders) -> Option<Withheld> {
-    if orders.no_content { Some(Withheld::Untold) } else { conversations.withheld(flow) }
+    if orders.no_content { Some(Withheld::Unread) } else { conversations.withheld(flow) }
 }
 
 /// Adds what was said on a connection.

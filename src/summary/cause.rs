@@ -221,11 +221,14 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
         Some(_) if closed_upon_error(judged) => "closed upon an error",
         Some(Facts { in_transaction: None, .. }) => "not told by the server",
         Some(_) => "transaction not seen",
-        None if judged.withheld == Some(Withheld::Encrypted) => "encrypted",
-        None if judged.withheld.is_some() => "not captured whole",
-        None if !is_used(judged) && holder_spoke(judged) => "no answer captured",
-        None if judged.judgement.holder.is_some() => "it sent nothing",
-        None => return None,
+        None => match judged.withheld {
+            Some(Withheld::Encrypted) => "encrypted",
+            Some(Withheld::Unread) => "--no-content was given",
+            Some(Withheld::Untold) => "not captured whole",
+            None if !is_used(judged) && holder_spoke(judged) => "no answer captured",
+            None if judged.judgement.holder.is_some() => "it sent nothing",
+            None => return None,
+        },
     })
 }
 

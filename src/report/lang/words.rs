@@ -107,6 +107,7 @@ const NOT_SEEN: &[(&str, &str)] = &[
     ("its last data was not acknowledged", "最后的数据未被确认"),
     ("closed upon an error", "报错后随即关闭"),
     ("not captured whole", "没有抓全"),
+    ("--no-content was given", "指定了 --no-content"),
     ("not told by the server", "服务器没有说明"),
     ("transaction not seen", "没有看到事务"),
     ("it sent nothing", "它什么也没发"),
