@@ -136,6 +136,9 @@ fn way(words: &[&str]) -> Option<Way> {
             }
             "in" if next == "on" => return Some(Way::In),
             "out" if next == "on" => return Some(Way::Out),
+            // Behind an interface alone: tcpdump of Linux 2.2.
+            "<" if at == 1 && next.is_empty() => return Some(Way::In),
+            ">" if at == 1 && next.is_empty() => return Some(Way::Out),
             _ => {}
         }
         // `(en0, proc curl:1234, svc BE, out)`
@@ -286,6 +289,8 @@ mod tests {
             ("11:38:45.693382 (proc ssh:44637, svc CTL, out, so) IP", Way::Out),
             ("Nov 14 11:38:45.693382 rule 0/(match) pass out on em0:", Way::Out),
             ("11:38:45.693382 Out IP", Way::Out),
+            ("11:38:45.693382 eth0 <", Way::In),
+            ("11:38:45.693382 eth0 >", Way::Out),
         ] {
             assert_eq!(front(text).1, Some(expected), "{text}");
         }
