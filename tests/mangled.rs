@@ -368,6 +368,19 @@ fn what_the_text_lacks_is_a_doubt() {
         assert_eq!(flows[0], "leak [truncated]", "{cut}");
         assert_eq!(judged(&(cut.to_owned() + &text("", ""))).1, flows, "{cut}");
     }
+    // FortiGate's, which tell a payload's length by what comes later.
+    let fortigate = |gap: &str| {
+        format!(
+            "1.000000 a in 10.0.0.5.40001 -> 10.0.0.3.3306: syn 100\n\
+             1.000100 a out 10.0.0.3.3306 -> 10.0.0.5.40001: syn 900 ack 101\n\
+             1.000200 a in 10.0.0.5.40001 -> 10.0.0.3.3306: ack 901\n\
+             9.000100 a out 10.0.0.3.3306 -> 10.0.0.5.40001: fin 901 ack 101\n\
+             9.040000 a in 10.0.0.5.40001 -> 10.0.0.3.3306: ack 902\n{gap}\
+             60.000000 a in 10.0.0.6.40001 -> 10.0.0.3.3306: syn 100\n"
+        )
+    };
+    assert_eq!(judged(&fortigate("")).1[0], "leak []");
+    assert_eq!(judged(&fortigate("... 300 more lines\n")).1[0], "leak [dropped]");
     let received = "Packets received/dropped on interface 'eth0': 37/0 (pcap:0/dumpcap:0)\n";
     assert_eq!(judged(&text("", received)).1[0], "leak []");
 }

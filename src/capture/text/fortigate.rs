@@ -70,6 +70,11 @@ impl Fortigate {
         out.extend(self.queue.drain(..).map(settled));
     }
 
+    /// Was the last line a packet, whether it has gone out or not?
+    pub fn ends_with_packet(&self) -> bool {
+        self.queue.back().is_some_and(|item| !matches!(item, Item::Skipped(_)))
+    }
+
     fn tcp(&mut self, printed: Printed) {
         if self.talks.len() >= MAX_TALKS {
             self.talks.clear();

@@ -134,6 +134,11 @@ impl Form {
         }
     }
 
+    /// Does it keep back the packet of the last line?
+    fn keeps_packet(&self) -> bool {
+        matches!(self, Form::Fortigate(form, _) if form.ends_with_packet())
+    }
+
     fn end(&mut self, ends: &mut Ends, out: &mut VecDeque<Item>) {
         match self {
             Form::Tcpdump(form, _) => form.end(out),
@@ -333,7 +338,8 @@ impl TextReader {
             self.ready.extend(dropped(line).map(Item::Dropped));
             self.was_cut |= is_cut_off(line);
             // At least one packet. Below other lines it may be what a packet carried.
-            let is_gap = self.is_below && is_left_out(line);
+            let is_below = self.is_below || self.form.keeps_packet();
+            let is_gap = is_below && is_left_out(line);
             self.ready.extend(is_gap.then_some(Item::Dropped(1)));
             let known = self.ready.len();
             self.form.take(number, line, &mut self.ends, &mut self.ready);
