@@ -268,6 +268,8 @@ fn flags_that_stand_out_are_flags() {
         "Flags: [F.]",
         "Flags [F]",
         "Flags \\[F.\\]",
+        "Flags [FIN, ACK]",
+        "Flags [FA]",
     ] {
         assert_eq!(held(&whole.replace("Flags [F.]", marked)), held(&whole), "{marked}");
     }

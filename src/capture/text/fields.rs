@@ -195,7 +195,26 @@ fn new_flags(text: &str) -> Option<Flags> {
             _ => return None,
         })
     };
-    text.chars().try_fold(0, |flags, c| Some(flags | bit(c)?)).map(Flags)
+    let letters = text.chars().try_fold(0, |flags, c| Some(flags | bit(c)?)).map(Flags);
+    letters.or_else(|| flag_names(text))
+}
+
+/// `FIN, ACK`, or `FA`: whoever writes them by hand has the names of the RFC in mind, or Scapy's letters.
+fn flag_names(text: &str) -> Option<Flags> {
+    const NAMES: [(&str, char, u8); 6] = [
+        ("FIN", 'F', Flags::FIN),
+        ("SYN", 'S', Flags::SYN),
+        ("RST", 'R', Flags::RST),
+        ("PSH", 'P', 0x08),
+        ("ACK", 'A', Flags::ACK),
+        ("URG", 'U', 0x20),
+    ];
+    let all = |bits: Option<u8>, bit: Option<u8>| Some(bits? | bit?);
+    let name = |word: &str| NAMES.iter().find(|(name, ..)| *name == word).map(|(.., bit)| *bit);
+    let letter = |c: char| NAMES.iter().find(|(_, letter, _)| *letter == c).map(|(.., bit)| *bit);
+    let words = text.split([',', ' ', '|', '+', '/']).filter(|word| !word.is_empty());
+    let named = words.map(name).fold(Some(0), all);
+    named.or_else(|| text.chars().map(letter).fold(Some(0), all)).map(Flags)
 }
 
 /// The digits behind a field's name that stands behind a comma.
@@ -363,6 +382,22 @@ mod tests {
         assert_eq!(got, fields(0x18, Some(13), Some(9), 11));
         let got = old_style("S 7:7(0) win 0 <mss 1460,sackOK,timestamp[|tcp]>");
         assert_eq!(got, Some(fields(0x02, Some(7), None, 0)));
+    }
+
+    #[test]
+    fn flags_may_be_written_out() {
+        for (flags, expected) in [
+            ("FIN, ACK", Some(0x11)),
+            ("SYN,ACK", Some(0x12)),
+            ("PSH|ACK", Some(0x18)),
+            ("SYN", Some(0x02)),
+            ("FA", Some(0x11)),
+            ("A", Some(0x10)),
+            ("FINISH", None),
+            ("FIN, AC", None),
+        ] {
+            assert_eq!(new_flags(flags), expected.map(Flags), "{flags}");
+        }
     }
 
     #[test]
