@@ -95,6 +95,44 @@ fn a_finding_that_only_the_kernel_knows_is_told_at_once() {
     assert_eq!((headline(&report)["certain"].as_u64(), status), (Some(1), Some(1)), "{report:#?}");
 }
 
+/// Whether a packet is as long as that, or has these flags, its ends do not tell: a filter that asks for it hides no
+/// socket that was there before. One for other ports does.
+#[test]
+fn a_filter_that_asks_for_more_than_ends_hides_none_of_before() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let client = server.left_behind();
+    let port_of_server = format!("port {}", server.port());
+    for (more, is_told) in [
+        ("and greater 1000", true),
+        ("and tcp[tcpflags] & tcp-syn != 0", true),
+        ("and ip[8] < 5", true),
+        ("and udp", false),
+        ("and port 9 and greater 1000", false),
+    ] {
+        let expression = format!("{port_of_server} {more}");
+        let output = common::closewait(&[
+            "live",
+            "-i",
+            "lo",
+            "--format",
+            "jsonl",
+            "--min-hold",
+            "0s",
+            "--duration",
+            "700ms",
+            "--",
+            &expression,
+        ]);
+        let lines = common::json_lines(&output);
+        let told =
+            lines.iter().any(|line| line["type"] == "flow" && port_of(line) == port(&client));
+        assert_eq!((told, output.status.code()), (is_told, Some(is_told.into())), "{expression}");
+    }
+}
+
 /// Stops a watcher, and fills its ring: what comes from then on is dropped, until it goes on. Returns the connection that
 /// did it, and whoever reads that.
 fn overrun(server: &Server, watcher: &Watcher) -> (TcpStream, JoinHandle<()>) {

@@ -205,7 +205,7 @@ pub(super) fn start_lookup(user: Option<&str>, code: bool) -> Result<Lookup, Str
     Lookup::start(command).map_err(|error| format!("the list of sockets: {error}"))
 }
 
-/// Tells the sockets whose packets would be seen: at these addresses, and by the expression.
+/// Tells the sockets whose packets may be seen: at these addresses, and by the expression, as far as their ends tell.
 pub(super) fn is_captured(asked: &LiveCommand) -> Result<IsCaptured, String> {
     let mut filter = match asked.wanted.filter.as_str() {
         "" => None,
@@ -214,7 +214,7 @@ pub(super) fn is_captured(asked: &LiveCommand) -> Result<IsCaptured, String> {
     let everywhere = asked.wanted.interfaces.iter().any(|interface| interface == "any");
     Ok(Box::new(move |Socket { local, peer, .. }, addresses| {
         (everywhere || is_one_of(addresses, local.ip))
-            && filter.as_mut().is_none_or(|filter| filter.matches_between(*local, *peer))
+            && filter.as_mut().is_none_or(|filter| filter.may_match_between(*local, *peer))
     }))
 }
 

@@ -233,11 +233,11 @@ pub fn stuck_before<'s>(
 }
 
 /// Tells whether a socket that the capture does not show is one of those that were asked for: of the local side, and
-/// between ends whose packets the filter would let pass.
+/// between ends whose packets the filter may let pass.
 fn is_asked_for(socket: &Socket, policy: &Policy, filter: Option<&mut Filter>) -> bool {
     let Socket { local, peer, .. } = *socket;
     is_of_local(socket, policy)
-        && (is_named(socket) || filter.is_none_or(|filter| filter.matches_between(local, peer)))
+        && (is_named(socket) || filter.is_none_or(|filter| filter.may_match_between(local, peer)))
 }
 
 /// Is a socket of the local side? A name may stand for any address.

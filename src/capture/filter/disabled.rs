@@ -26,8 +26,8 @@ impl Filter {
         match *self {}
     }
 
-    /// Tells whether packets between two ends can match.
-    pub fn matches_between(&mut self, _: Endpoint, _: Endpoint) -> bool {
+    /// Tells whether packets between two ends may match.
+    pub fn may_match_between(&mut self, _: Endpoint, _: Endpoint) -> bool {
         match *self {}
     }
 }

@@ -4,6 +4,8 @@
 mod disabled;
 #[cfg(feature = "libpcap")]
 mod enabled;
+#[cfg(feature = "libpcap")]
+mod possible;
 
 #[cfg(not(feature = "libpcap"))]
 pub use disabled::Filter;
