@@ -221,6 +221,12 @@ fn what_nobody_reads_is_not_left_out_in_silence() {
     assert!(out.starts_with(words), "{out}");
     let (_, out) = run(&held, "", &[&["X", "--format", "jsonl"], &of[..]].concat());
     assert!(out.contains("\"tags_unread\":1"), "{out}");
+    // Where there are rows alone, nothing else says it.
+    for form in [&["--folded"][..], &["--format", "csv"]] {
+        let words = "1 connection in CLOSE-WAIT left out, whose protocol is not read";
+        let (status, out) = run(&held, "", &[&["X"], &of[..], form].concat());
+        assert!(status == Some(0) && out.matches(words).count() == 1, "{out}");
+    }
     let (_, out) = run(&records(open), "", &[&["X"], &of[..]].concat());
     assert!(out.starts_with("No connection left in CLOSE-WAIT among 1 connection.\n"), "{out}");
 }

@@ -60,7 +60,18 @@ impl Terminal {
                 "{untold} in CLOSE-WAIT left out, whose tags cannot be told (encrypted, cut or lost)"
             ));
         }
+        if outcome.tags_unread > 0 && self.said == Said::Rows {
+            complain(&tags_unread(outcome.tags_unread));
+        }
     }
+}
+
+/// Says that connections are left out whose comments, if there are any, nobody reads.
+pub fn tags_unread(connections: u64) -> String {
+    let unread = count(connections, "connection");
+    format!(
+        "{unread} in CLOSE-WAIT left out, whose protocol is not read: it is not known which code used them"
+    )
 }
 
 impl Notices for Terminal {

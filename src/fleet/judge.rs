@@ -94,9 +94,12 @@ pub fn judge(
         session.settle()?;
         let tells = std::mem::take(&mut session.tells);
         let is_of_nobody = is_of_nobody(&session);
-        let tags_untold = session.totals.tally.tags_untold_held;
+        let tally = &session.totals.tally;
+        let (tags_untold, tags_unread) = (tally.tags_untold_held, tally.tags_unread_held);
         let (findings, failed) = (session.close()?, unread > 0);
-        let outcome = Outcome { findings, failed, read_any: true, is_of_nobody, tags_untold };
+        let read_any = true;
+        let outcome =
+            Outcome { findings, failed, read_any, is_of_nobody, tags_untold, tags_unread };
         Ok(Judged { outcome, tells, without_contents })
     })
 }

@@ -100,9 +100,10 @@ pub fn live(
         live.ask_again(&mut session, until, last);
         live.suspects.take_troubles().iter().for_each(|trouble| notices.trouble(trouble));
         let is_of_nobody = is_of_nobody(&session);
-        let tags_untold = session.totals.tally.tags_untold_held;
+        let tally = &session.totals.tally;
+        let (tags_untold, tags_unread) = (tally.tags_untold_held, tally.tags_unread_held);
         let findings = session.close()?;
-        Ok(Outcome { findings, failed, read_any: true, is_of_nobody, tags_untold })
+        Ok(Outcome { findings, failed, read_any: true, is_of_nobody, tags_untold, tags_unread })
     })
 }
 

@@ -50,4 +50,6 @@ pub struct Outcome {
     pub is_of_nobody: bool,
     /// Connections in CLOSE-WAIT that were left out, since their tags cannot be told.
     pub tags_untold: u64,
+    /// Others that were left out, since they are in no protocol that is read.
+    pub tags_unread: u64,
 }

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use anstream::ColorChoice;
 
 use super::output::Outputs;
+use super::terminal;
 use super::{Exit, complain, on_screen, open, place};
 use crate::capture::stop::Stop;
 use crate::expect::baseline::{Alias, Baseline};
@@ -299,12 +300,7 @@ fn tags_untold(connections: u64) -> Option<String> {
 
 /// Their comments, if there are any, are not known; they are no failure, since most protocols have none.
 fn tags_unread(connections: u64) -> Option<String> {
-    (connections > 0).then(|| {
-        format!(
-            "{} in CLOSE-WAIT left out, whose protocol is not read: it is not known which code used them",
-            count(connections, "connection")
-        )
-    })
+    (connections > 0).then(|| terminal::tags_unread(connections))
 }
 
 /// The other side's FIN does not show where only one side was captured.
