@@ -95,6 +95,40 @@ fn a_finding_that_only_the_kernel_knows_is_told_at_once() {
     assert_eq!((headline(&report)["certain"].as_u64(), status), (Some(1), Some(1)), "{report:#?}");
 }
 
+/// Its peer asks whether it is still there, and it answers: packets show a connection that is open, and it is the socket
+/// that was there before.
+#[test]
+fn what_was_stuck_before_and_answers_late_is_told_once() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let (client, served) = server.connected();
+    let keep = socket2::TcpKeepalive::new().with_time(Duration::from_secs(1));
+    let keep = keep.with_interval(Duration::from_secs(1));
+    socket2::SockRef::from(&served).set_tcp_keepalive(&keep).expect("a socket");
+    served.shutdown(Shutdown::Write).expect("open");
+    sleep(Duration::from_millis(300));
+    let watcher = Watcher::start(server.port(), &["-B", "1"]);
+    sleep(Duration::from_millis(1_500));
+    // Some packets were lost, and a FIN may be among them: the kernel is asked about what is open.
+    let (busy, reader) = overrun(&server, &watcher);
+    sleep(Duration::from_millis(300));
+    signal("-CONT", watcher.child.id());
+    sleep(Duration::from_millis(2_500));
+    let (report, status) = watcher.stop();
+    assert_drops(&report);
+    let found: Vec<_> = report.iter().filter(|line| line["finding"] == true).collect();
+    let told = |kind: &str| found.iter().filter(|line| line["type"] == kind).count();
+    assert_eq!((told("event"), told("flow"), status), (1, 1, Some(1)), "{report:#?}");
+    assert!(found.iter().all(|line| line["before_capture"] == true), "{report:#?}");
+    assert_eq!(port_of(found[0]), port(&client));
+    let now = headline(&report);
+    assert_eq!((&now["close_wait"], &now["before_capture"]), (&0.into(), &1.into()));
+    drop(busy);
+    reader.join().expect("it ends");
+}
+
 /// Whether a packet is as long as that, or has these flags, its ends do not tell: a filter that asks for it hides no
 /// socket that was there before. One for other ports does.
 #[test]

@@ -358,7 +358,8 @@ impl Live {
         let orders = session.orders(session.current(), false);
         let point = session.point_mut();
         self.suspects.watch(point.fins.iter_mut().flat_map(|fins| fins.drain(..)));
-        let events = self.suspects.check(&point.shards, &point.rewrites, &orders);
+        let (point, before) = (session.point(), session.plan.sockets.as_ref());
+        let events = self.suspects.check(&point.shards, &point.rewrites, &orders, before);
         session.held = self.suspects.held().collect();
         self.suspects.take_troubles().iter().for_each(|trouble| notices.trouble(trouble));
         if !events.is_empty() {
@@ -409,8 +410,8 @@ impl Live {
         let mut snapshot = self.snapshot(session);
         let sockets = self.ask(&snapshot.rows);
         if let Some(sockets) = &sockets {
-            let tally = &mut snapshot.totals.tally;
-            heed(sockets, &mut snapshot.rows, tally, session.policy());
+            let (before, tally) = (session.plan.sockets.as_ref(), &mut snapshot.totals.tally);
+            heed(sockets, before, &mut snapshot.rows, tally, session.policy());
         }
         snapshot.totals.code_lost = self.code_lost;
         report(session, snapshot, sockets.as_ref())
@@ -423,7 +424,8 @@ impl Live {
         let unseen = last.unseen_but_for(&session.kept);
         let now = last.list;
         if let Some(now) = &now {
-            heed(now, &mut session.kept, &mut session.totals.tally, &session.plan.policy);
+            let (before, tally) = (session.plan.sockets.as_ref(), &mut session.totals.tally);
+            heed(now, before, &mut session.kept, tally, &session.plan.policy);
         }
         match now {
             Some(now) => {

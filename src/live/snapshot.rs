@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::owner::{Socket, SocketList};
 use crate::run::session::Session;
 use crate::run::sights::learn_others;
-use crate::run::word::{closed_last, is_of_local, verdict_of};
+use crate::run::word::{after_before, is_of_local, verdict_of};
 use crate::summary::closes::Closes;
 use crate::summary::gauges::{Gauges, UNKNOWN, Unfinished};
 use crate::summary::{Judged, Totals};
@@ -60,10 +60,10 @@ impl Snapshot {
                 continue;
             }
             learn_others(&mut judged, &point.rewrites);
-            if let Some(closed) =
-                session.plan.sockets.as_ref().and_then(|it| closed_last(&judged, it))
+            if let Some(otherwise) =
+                session.plan.sockets.as_ref().and_then(|it| after_before(&judged, it))
             {
-                judged.judgement = closed;
+                judged.judgement = otherwise;
             }
             count(&judged, denied.contains(&judged.id()), &mut snapshot.gauges);
             pauses.see(&judged);

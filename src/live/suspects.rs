@@ -18,7 +18,7 @@ use crate::owner::SocketList;
 use crate::owner::lookup::Question;
 use crate::place::Time;
 use crate::run::sights::learn_others;
-use crate::run::word::{Made, held_after_all, may_be_asked, may_be_passed_on, word};
+use crate::run::word::{Made, held_after_all, is_of_before, may_be_asked, may_be_passed_on, word};
 use crate::summary::gauges::Changes;
 use crate::summary::growth::{Grown, Outlook};
 use crate::summary::{EventKind, Judged};
@@ -209,12 +209,14 @@ impl Suspects {
         self.known.iter().filter(|(_, it)| is_denied(it)).map(|(id, _)| *id).collect()
     }
 
-    /// Returns the events since the last check, in the order of first packets.
+    /// Returns the events since the last check, in the order of first packets. What was stuck `before` is told from that
+    /// list.
     pub fn check(
         &mut self,
         shards: &Shards,
         rewrites: &Rewrites,
         orders: &Orders,
+        before: Option<&SocketList>,
     ) -> Vec<LiveEvent> {
         let (heard, sockets) = self.heard();
         let now = orders.facts.end();
@@ -223,7 +225,7 @@ impl Suspects {
         let may_ask = self.may_ask || self.setup.kernel.is_none();
         let may_ask_again = may_ask && now.since(self.confirmed).is_none_or(|ns| ns >= AGAIN_NS);
         // Made anew, so that nothing is remembered of flows that have left memory.
-        let before = std::mem::take(&mut self.known);
+        let known_before = std::mem::take(&mut self.known);
         let mut watched = std::mem::take(&mut self.watched);
         // A connection that is seen under two pairs of addresses is told once: as it was seen first.
         let is_seen_before = |key: &FlowKey, flow: &Flow| {
@@ -244,7 +246,7 @@ impl Suspects {
                 learn_others(&mut judged, rewrites);
                 judged
             };
-            let known = before.get(&flow.id()).copied();
+            let known = known_before.get(&flow.id()).copied();
             match self.next(known, &flow, now, heard) {
                 Step::Forget => {}
                 Step::Keep(standing) => {
@@ -258,7 +260,9 @@ impl Suspects {
                 }
                 Step::Ask(known) => {
                     self.known.extend(known.map(|standing| (flow.id(), standing)));
-                    let one = may_ask.then(&judged);
+                    let one = may_ask
+                        .then(&judged)
+                        .filter(|one| !before.is_some_and(|before| is_of_before(one, before)));
                     suspects.extend(one.filter(|one| orders.seeks(one) == Some(true)));
                 }
                 Step::LookAgain(standing) => {

@@ -4,7 +4,7 @@ use crate::code::trace::Sent;
 use crate::code::{Asked, Span};
 use crate::owner::lookup::Question;
 use crate::owner::{Holder, SocketList, Usage};
-use crate::run::word::{Made, heard, socket_of};
+use crate::run::word::{Made, heard, is_of_before, socket_of};
 use crate::summary::{Judged, Tally};
 use crate::tcp::seq::Seq;
 use crate::tcp::side::Side;
@@ -58,9 +58,17 @@ pub fn usage(judged: &Judged, sockets: &SocketList) -> Option<Usage> {
 }
 
 /// The kernel confirms findings at this host, or knows of a FIN that was not captured; and it has
-/// connections that ended by packets alone.
-pub fn heed(sockets: &SocketList, rows: &mut [Judged], tally: &mut Tally, policy: &Policy) {
-    rows.iter_mut().for_each(|judged| decide(judged, sockets, tally, policy));
+/// connections that ended by packets alone. What was stuck `before` is told from its own list.
+pub fn heed(
+    sockets: &SocketList,
+    before: Option<&SocketList>,
+    rows: &mut [Judged],
+    tally: &mut Tally,
+    policy: &Policy,
+) {
+    let is_told = |judged: &Judged| before.is_some_and(|before| is_of_before(judged, before));
+    let rows = rows.iter_mut().filter(|judged| !is_told(judged));
+    rows.for_each(|judged| decide(judged, sockets, tally, policy));
 }
 
 fn decide(judged: &mut Judged, sockets: &SocketList, tally: &mut Tally, policy: &Policy) {

@@ -11,7 +11,7 @@ use super::share::Share;
 use super::sights::{Sights, join_legs, learn_others, may_be_leg};
 pub use super::stopped::Stopped;
 use super::told::Told;
-use super::word::{Made, change, closed_last, heard, mark, stuck_before};
+use super::word::{Made, after_before, change, heard, mark, stuck_before};
 use super::{Paths, Plan};
 use crate::attach::conversations::Wanted;
 use crate::attach::registry::Content;
@@ -439,8 +439,8 @@ impl<'a> Session<'a> {
         if judged.flow.first_fin().is_some() {
             judged.socket_of(Side::A).for_each(|(a, b)| sockets.mark_captured(a, b));
         }
-        let closed = closed_last(judged, sockets);
-        self.changed.extend(closed.map(|closed| change(judged, closed)));
+        let otherwise = after_before(judged, sockets);
+        self.changed.extend(otherwise.map(|otherwise| change(judged, otherwise)));
     }
 
     fn row(&mut self, judged: &Judged) -> io::Result<()> {

@@ -187,14 +187,32 @@ fn may_be_held(judged: &Judged, made: Made) -> bool {
 
 /// The judgement of a flow with one FIN, of a side whose socket was in CLOSE-WAIT before the first packet: the other side
 /// had closed first, and holds nothing.
-#[must_use]
-pub fn closed_last(judged: &Judged, sockets: &SocketList) -> Option<Judgement> {
+fn closed_last(judged: &Judged, sockets: &SocketList) -> Option<Judgement> {
     let began_before = judged.flow.notes.has(Noted::Midstream);
     let is_half_closed = judged.judgement.close == Close::HalfClosed && began_before;
     let holder = judged.judgement.holder.filter(|_| is_half_closed)?;
     let mut closer = judged.socket_of(holder.other());
     let was_stuck = closer.any(|(own, other)| sockets.was_stuck(own, other));
     was_stuck.then(|| judged.judgement.clone().ended(Close::Closed, Verdict::Closed))
+}
+
+/// Does a connection show no FIN whose socket was in CLOSE-WAIT before the first packet? It is told as that socket is: late
+/// acknowledgments alone show that it is there, and may look as if a FIN had come between them.
+#[must_use]
+pub fn is_of_before(judged: &Judged, sockets: &SocketList) -> bool {
+    let is_late = judged.flow.notes.has(Noted::Midstream) && judged.flow.first_fin().is_none();
+    let had_before = |side| {
+        let mut ends = judged.socket_of(side);
+        ends.any(|(own, other)| sockets.find(own, other).is_some_and(|it| sockets.had_before(it)))
+    };
+    is_late && [Side::A, Side::B].into_iter().any(had_before)
+}
+
+/// The judgement of a live flow by what was stuck before the first packet, where that says otherwise than packets do.
+pub fn after_before(judged: &Judged, sockets: &SocketList) -> Option<Judgement> {
+    let is_told = judged.judgement.close == Close::HalfClosed && is_of_before(judged, sockets);
+    let open = is_told.then(|| judged.judgement.clone().ended(Close::Open, Verdict::Open));
+    open.or_else(|| closed_last(judged, sockets))
 }
 
 /// Judges a flow otherwise. Returns as what it was counted, and as what it counts.
