@@ -271,7 +271,7 @@ fn a_disk_that_fills_while_packets_are_kept_is_said() {
         until grep -q listening err; do sleep 0.05; done; \
         for i in $(seq 600); do echo >/dev/udp/127.0.0.1/9; done; \
         until grep -q 'No space' err || ! kill -0 $!; do sleep 0.05; done; \
-        kill -0 $! && echo while it goes on; wait $!; s=$?; cat err >&2; exit $s";
+        kill -0 $! && echo while it goes on; wait $!; s=$?; cat err >&2; cat disk/w.pcap >w.pcap; exit $s";
     let output = on_a_small_disk(folder.0.path(), "16k", line);
     let (out, err) = text(&output);
     assert_eq!(output.status.code(), Some(2), "{out}{err}");
@@ -281,4 +281,22 @@ fn a_disk_that_fills_while_packets_are_kept_is_said() {
     );
     assert!(out.starts_with("while it goes on\n"), "{out}");
     assert!(out.contains("packets"), "{out}");
+    let kept = err.lines().find_map(|line| line.strip_suffix(" packets kept in disk/w.pcap"));
+    let kept: usize =
+        kept.and_then(|line| line.rsplit_once(' ')?.1.parse().ok()).expect("a number");
+    let written = fs::read(folder.0.path().join("w.pcap")).expect("the file");
+    let whole = packets_in(&written);
+    // Of the block that did not go in, some are there.
+    assert!(kept > 0 && kept <= whole && whole - kept < 100, "{kept} of {whole}: {err}");
+}
+
+/// The packets of a pcapng file that are whole.
+fn packets_in(mut file: &[u8]) -> usize {
+    let number = |at: &[u8]| u32::from_le_bytes(at[..4].try_into().expect("4 octets"));
+    let mut packets = 0;
+    while file.len() >= 8 && file.len() >= number(&file[4..]) as usize {
+        packets += usize::from(number(file) == 6);
+        file = &file[number(&file[4..]) as usize..];
+    }
+    packets
 }

@@ -31,7 +31,7 @@ pub struct Live {
     troubles: VecDeque<Error>,
     about: About,
     kept: Option<Keep>,
-    /// Packets that were kept.
+    /// Packets that were kept in files that are finished, or full.
     kept_packets: u64,
     /// Drops of each interface that are told in files that are finished.
     drops_told: Vec<u64>,
@@ -130,7 +130,7 @@ impl Live {
     /// The number of packets that were kept.
     #[must_use]
     pub fn kept_packets(&self) -> u64 {
-        self.kept_packets
+        self.kept_packets + self.kept.as_ref().map_or(0, Keep::in_file)
     }
 
     /// The interfaces' names.
@@ -160,7 +160,6 @@ impl Live {
             let data = batch.data(packet);
             keep.packet(packet.interface, packet.wall, packet.original_len, data)
         });
-        self.kept_packets += u64::from(self.kept.is_some());
     }
 
     /// In a pause, what is kept is written.
@@ -182,15 +181,18 @@ impl Live {
         let Some(keep) = &mut self.kept else { return };
         if let Err(error) = write(keep, &self.batch) {
             self.troubles.push_back(not_kept(&error));
+            self.kept_packets += keep.in_file();
             self.kept = None;
         }
     }
 
     fn end_kept(&mut self) -> Result<(), Error> {
-        let Some(keep) = self.kept.take() else { return Ok(()) };
+        let Some(mut keep) = self.kept.take() else { return Ok(()) };
         let drops = self.gathered.drops().zip(&mut self.drops_told);
         let drops = drops.map(|(drops, told)| drops.saturating_sub(std::mem::replace(told, drops)));
-        keep.end(now(), drops).map_err(|error| not_kept(&error))
+        let ended = keep.end(now(), drops).map_err(|error| not_kept(&error));
+        self.kept_packets += keep.in_file();
+        ended
     }
 
     fn count_drops(&mut self) {
