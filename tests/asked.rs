@@ -209,5 +209,6 @@ fn who_held_what_was_reset_is_named_in_the_end() {
     assert_eq!((&reset["verdict"], status), (&"reset".into(), Some(1)), "{reset}");
     assert_eq!(reset["notes"], serde_json::json!(["descriptor-may-leak"]), "{reset}");
     assert_eq!(reset["process"], event["process"], "{reset}");
+    assert_eq!((event.get("process_by"), &reset["process_by"]), (None, &"earlier-list".into()));
     drop(client);
 }

@@ -13,7 +13,7 @@ use crate::tcp::state::State;
 pub struct OwnerKeys<'a> {
     process: Option<ProcessLine<'a>>,
     processes: Vec<ProcessLine<'a>>,
-    /// Absent where a socket list names them.
+    /// Absent where the list names them that was asked last.
     #[serde(skip_serializing_if = "Option::is_none")]
     process_by: Option<&'static str>,
     kernel: Option<KernelLine>,
@@ -45,7 +45,11 @@ impl<'a> OwnerKeys<'a> {
         Some(OwnerKeys {
             process: holders.first().map(ProcessLine::from),
             processes: holders.iter().map(ProcessLine::from).collect(),
-            process_by: matches!(owner, Owner::Said(..)).then_some("capture"),
+            process_by: match owner {
+                Owner::Said(..) => Some("capture"),
+                Owner::Kept(..) => Some("earlier-list"),
+                _ => None,
+            },
             kernel: owner.listed().map(|socket| KernelLine {
                 state: socket.state.name(),
                 recv_q: socket.recv_q,

@@ -32,6 +32,7 @@ pub fn as_row<'a>(
     let (said, code) = (told.holders(judged), told.code(judged));
     let (owner, socket) = match owner {
         Owner::Listed(socket) => (owner, Some(socket)),
+        _ if !said.is_empty() && told.is_kept(judged) => (Owner::Kept(said, code), None),
         _ if !said.is_empty() || code.is_some() => (Owner::Said(said, code), None),
         _ => (owner, None),
     };

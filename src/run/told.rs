@@ -1,6 +1,6 @@
 //! The processes that a capture itself names, by the end of the connection that they hold.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::capture::process::Process;
 use crate::capture::{About, Frame};
@@ -15,6 +15,8 @@ use crate::verdict::local::Local;
 #[derive(Debug)]
 pub struct Told {
     holders: HashMap<(FlowKey, Option<End>), Vec<Holder>>,
+    /// Ends whose processes a list of the kernel's named, and not the capture.
+    kept: HashSet<(FlowKey, End)>,
     /// The code behind connections, by the end that holds them.
     code: HashMap<(FlowKey, End), Code>,
     /// The most connections that are remembered.
@@ -26,7 +28,7 @@ const MAX_HOLDERS: usize = 8;
 
 impl Told {
     pub fn new(most: usize) -> Told {
-        Told { holders: HashMap::new(), code: HashMap::new(), most }
+        Told { holders: HashMap::new(), kept: HashSet::new(), code: HashMap::new(), most }
     }
 
     /// Remembers the process that a packet comes with.
@@ -75,7 +77,14 @@ impl Told {
     pub fn keep(&mut self, key: FlowKey, end: End, holders: Vec<Holder>) {
         if self.holders.len() < self.most {
             self.holders.insert((key, Some(end)), holders);
+            self.kept.insert((key, end));
         }
+    }
+
+    /// Tells whether a list named the processes of the side that has not closed.
+    pub fn is_kept(&self, judged: &Judged) -> bool {
+        let end = judged.judgement.holder.map(|holder| judged.flow.end(holder));
+        end.is_some_and(|end| self.kept.contains(&(judged.key, end)))
     }
 
     /// Returns the code that used the socket of the side that has not closed.

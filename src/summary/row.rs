@@ -29,6 +29,8 @@ pub enum Owner<'a> {
     Listed(&'a Socket),
     /// The capture itself names the processes, and the code where it was kept.
     Said(&'a [Holder], Option<&'a Code>),
+    /// An earlier list of the same run named the processes, and the last has no such socket.
+    Kept(&'a [Holder], Option<&'a Code>),
 }
 
 impl<'a> Owner<'a> {
@@ -36,7 +38,7 @@ impl<'a> Owner<'a> {
     pub fn listed(self) -> Option<&'a Socket> {
         match self {
             Owner::Listed(socket) => Some(socket),
-            Owner::Said(..) | Owner::NotAsked | Owner::NotListed => None,
+            Owner::Said(..) | Owner::Kept(..) | Owner::NotAsked | Owner::NotListed => None,
         }
     }
 
@@ -44,7 +46,7 @@ impl<'a> Owner<'a> {
     pub fn holders(self) -> &'a [Holder] {
         match self {
             Owner::Listed(socket) => &socket.holders,
-            Owner::Said(holders, _) => holders,
+            Owner::Said(holders, _) | Owner::Kept(holders, _) => holders,
             Owner::NotAsked | Owner::NotListed => &[],
         }
     }
@@ -53,7 +55,7 @@ impl<'a> Owner<'a> {
     pub fn code(self) -> Option<&'a Code> {
         match self {
             Owner::Listed(socket) => socket.code.as_deref(),
-            Owner::Said(_, code) => code,
+            Owner::Said(_, code) | Owner::Kept(_, code) => code,
             _ => None,
         }
     }

@@ -293,6 +293,10 @@ impl Process {
             Owner::NotAsked => Process::NotAsked,
             Owner::NotListed => Process::NotListed,
             Owner::Listed(socket) => Process::of(socket),
+            Owner::Kept([holder, ..], _) => {
+                Process::By { holder: holder.clone(), by_capture: false }
+            }
+            Owner::Kept([], _) => Process::NotAsked,
             Owner::Said(holders, _) => match holders.first() {
                 Some(holder) => Process::By { holder: holder.clone(), by_capture: true },
                 None => Process::NotAsked,
