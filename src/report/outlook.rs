@@ -2,18 +2,28 @@
 
 use crate::place::Time;
 use crate::report::lang::Lang;
+use crate::report::pace::LEAST;
 use crate::summary::growth::Outlook;
 use crate::units::{Zone, clock_time, thousands};
 
 /// A rate for a line: tenths where they matter.
 pub fn rate(per_minute: f64, lang: Lang) -> String {
     match per_minute.abs() {
-        0.0..0.05 => lang.steady(),
-        0.05..10.0 => lang.rate(format!("{per_minute:+.1}")),
+        0.0..10.0 => tenths(per_minute, lang).unwrap_or_else(|| lang.steady()),
         _ => {
             let sign = if per_minute < 0.0 { "-" } else { "+" };
             lang.rate(format!("{sign}{}", thousands(per_minute.abs().round() as u64)))
         }
+    }
+}
+
+/// A rate in tenths, by the minute or by the hour: in the unit that shows it; nothing where none does.
+pub fn tenths(per_minute: f64, lang: Lang) -> Option<String> {
+    let an_hour = per_minute * 60.0;
+    if per_minute.abs() >= LEAST {
+        Some(lang.rate(format!("{per_minute:+.1}")))
+    } else {
+        (an_hour.abs() >= LEAST).then(|| lang.rate_an_hour(format!("{an_hour:+.1}")))
     }
 }
 
@@ -54,6 +64,10 @@ mod tests {
         assert_eq!(
             said(Some(0.5)),
             "24 of 1,024 descriptors, +0.5 a minute, limit reached at 2017-07-15 12:00"
+        );
+        assert_eq!(
+            said(Some(2.0 / 60.0)),
+            "24 of 1,024 descriptors, +2.0 an hour, limit reached at 2017-08-03 22:40"
         );
         assert_eq!(said(Some(0.0)), "24 of 1,024 descriptors, not growing");
         assert_eq!(said(Some(-3.0)), "24 of 1,024 descriptors, -3.0 a minute");

@@ -7,7 +7,7 @@ use crate::units::thousands;
 const TENTHS: f64 = 10.0;
 
 /// The least that tenths show.
-const LEAST: f64 = 0.1;
+pub const LEAST: f64 = 0.1;
 
 /// `, 600 a minute`, `, 1.5 a minute`, `, 1.0 an hour`: in the unit that shows it; nothing where none does.
 pub fn pace(per_minute: f64, lang: Lang) -> String {

@@ -245,6 +245,7 @@ phrases! {
     of_these(n): "; {n} of these now" => "；此类现有 {n} 条";
     steady(): "not growing" => "没有增长";
     rate(more): "{more} a minute" => "每分钟 {more}";
+    rate_an_hour(more): "{more} an hour" => "每小时 {more}";
     in_use(n, limit): "{n} of {limit} descriptors" => "描述符 {n} / {limit}";
     limit_reached(time): "limit reached at {time}" => "{time} 达到上限";
     stuck_before(held, idle): "since before{held}{idle}" => "抓包之前就已如此{held}{idle}";
@@ -276,13 +277,13 @@ phrases! {
     unknown_number(): "an unknown number of" => "数目不明的";
     limit(n): ", limit {n}" => "，上限 {n}";
     no_limit(): ", no limit known" => "，上限不明";
-    full_in(rate, left, at): "; {rate} a minute, which reaches the limit in {left}{at}" => "；每分钟 {rate}，{left} 后达到上限{at}";
+    full_in(rate, left, at): "; {rate}, which reaches the limit in {left}{at}" => "；{rate}，{left} 后达到上限{at}";
     full_at(time): ", at {time}" => "，即 {time}";
     not_growing(): "; not growing" => "；没有增长";
-    grows(rate): "; {rate} a minute" => "；每分钟 {rate}";
+    grows(rate): "; {rate}" => "；{rate}";
     no_process(): "(no process)" => "(没有进程)";
     grown(more, lists, who, peer): "  {more} from the first of {lists} lists to the last: {who}, peer {peer}" => "  {lists} 份列表从第一份到最后一份 {more}：{who}，对端 {peer}";
-    grows_by(rate, who, peer): "  {rate} a minute: {who}, peer {peer}" => "  每分钟 {rate}：{who}，对端 {peer}";
+    grows_by(rate, who, peer): "  {rate}: {who}, peer {peer}" => "  {rate}：{who}，对端 {peer}";
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::{Group, Listing};
 use crate::owner::{Held, Socket, Usage};
 use crate::place::Time;
 use crate::report::lang::{Lang, Thing};
-use crate::report::outlook::to_the_minute;
+use crate::report::outlook::{tenths, to_the_minute};
 use crate::report::pace::pace;
 use crate::report::table::{Align, table, write_table};
 use crate::report::text::code::lines as code_lines;
@@ -252,7 +252,8 @@ fn exhaustion(
         }
     } else if let Some(history) = history {
         for ((pid, peer), rate) in history.per_minute() {
-            let grows = lang.grows_by(format!("{rate:+.1}"), of_pid(pid, lang), peer);
+            let rate = tenths(rate, lang).unwrap_or_else(|| lang.steady());
+            let grows = lang.grows_by(rate, of_pid(pid, lang), peer);
             writeln!(out, "{grows}")?;
         }
     }
@@ -264,6 +265,7 @@ fn of_pid(pid: Option<i32>, lang: Lang) -> String {
 }
 
 fn outlook(per_minute: f64, usage: &Usage, now: Option<Time>, lang: Lang) -> String {
+    let Some(rate) = tenths(per_minute, lang) else { return lang.not_growing() };
     let descriptors = usage.in_use.zip(usage.limit);
     let left = descriptors.and_then(|(in_use, limit)| until_full(in_use, limit, per_minute));
     match left.and_then(|left| TimeDelta::from_std(left).ok()) {
@@ -271,10 +273,9 @@ fn outlook(per_minute: f64, usage: &Usage, now: Option<Time>, lang: Lang) -> Str
             let full_at = |now: Time| now.after(left.num_nanoseconds().unwrap_or(i64::MAX));
             let at = |now| lang.full_at(to_the_minute(full_at(now), now, Zone::Local));
             let at = now.map(at).unwrap_or_default();
-            lang.full_in(format!("{per_minute:+.1}"), duration(left), at)
+            lang.full_in(rate, duration(left), at)
         }
-        None if per_minute == 0.0 => lang.not_growing(),
-        None => lang.grows(format!("{per_minute:+.1}")),
+        None => lang.grows(rate),
     }
 }
 
