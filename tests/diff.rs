@@ -113,6 +113,29 @@ fn a_leak_that_nothing_shows_to_be_mended_is_not_called_so() {
     assert!(shown.contains("no proof that it was mended"), "{shown}");
 }
 
+/// Of two encrypted ones nobody knows whether they went the same way.
+#[test]
+fn what_is_encrypted_shows_no_way() {
+    let scratch = Scratch::new();
+    let talk = || {
+        let record = b"\x17\x03\x03\0\x04\x8f\x02\x9a\x31";
+        let talk = Talk::with(5432).say(CLIENT, b"\0\0\0\x08\x04\xd2\x16\x2f").say(SERVER, b"S");
+        let talk = talk.say(CLIENT, b"\x16\x03\x01\0\x05hello").say(SERVER, record);
+        talk.say(CLIENT, record).wait(10).closed_by_server()
+    };
+    let leak = scratch.write("leak.pcap", &talk().capture(60));
+    let mut closed = talk();
+    closed.send(CLIENT, FIN | ACK, b"");
+    closed.send(SERVER, ACK, b"");
+    let closed = scratch.write("closed.pcap", &closed.capture(60));
+    let (_, changes, summary) = diff(&leak, &closed);
+    assert_eq!((&changes[0]["cause"], &summary["unshown"]), (&"unknown".into(), &1.into()));
+    assert_eq!(changes[0]["closed_after"], Value::Null, "{changes:?}");
+    let (shown, _) = text(&closewait(&["diff", &leak, &closed]));
+    assert!(shown.contains("that it was mended is not shown"), "{shown}");
+    assert!(shown.contains("compare captures, of whole packets that are not encrypted"), "{shown}");
+}
+
 /// Who logs in and asks goes another way than who did not even read the greeting.
 #[test]
 fn what_was_said_is_another_way_than_nothing() {

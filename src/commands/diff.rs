@@ -193,6 +193,7 @@ impl Gathered {
                 service: seen.party().into(),
                 said: &said,
                 before_login: facts.is_some_and(|facts| facts.before_login.is_some()),
+                is_encrypted: row.judged.is_encrypted(),
             });
         }
     }

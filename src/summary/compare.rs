@@ -64,6 +64,8 @@ pub struct Leaks {
     /// Connections that were closed, by the kind of leak whose way they went; nothing where nobody
     /// looked for them.
     pub closed: Option<BTreeMap<LeakKind, u64>>,
+    /// Kinds of leaks of which nothing that was said is known, where others of the service, which were closed, are encrypted.
+    pub untold: BTreeSet<LeakKind>,
     /// Connections of which it could not be told.
     pub not_judged: u64,
     /// Connections in CLOSE-WAIT that do not count: not for long enough, or with a doubt.
@@ -117,6 +119,9 @@ impl Leaks {
         let kinds = self.closed.iter_mut().flatten();
         for (kind, n) in kinds {
             *n += u64::from(closed.is_of(kind));
+            if closed.may_be_of(kind) {
+                self.untold.insert(kind.clone());
+            }
         }
     }
 }
@@ -129,6 +134,8 @@ pub struct ClosedWay<'a> {
     pub said: &'a [&'a str],
     /// Nobody had logged in on it.
     pub before_login: bool,
+    /// It is encrypted: of what was said on it, nothing is known.
+    pub is_encrypted: bool,
 }
 
 impl ClosedWay<'_> {
@@ -139,10 +146,16 @@ impl ClosedWay<'_> {
         let is_as_far = kind.cause != Some(Cause::NotLoggedIn) || self.before_login;
         let mut rest = self.said.iter();
         let is_said = match kind.statements.as_slice() {
-            [] => self.said.is_empty(),
+            [] => self.said.is_empty() && (self.before_login || !self.is_encrypted),
             all => all.iter().all(|statement| rest.any(|said| said == statement)),
         };
         is_there && is_as_far && is_said
+    }
+
+    /// Is nothing known of what either did before? Whether somebody had logged in is known.
+    fn may_be_of(&self, kind: &LeakKind) -> bool {
+        let is_unknown = kind.statements.is_empty() && kind.cause != Some(Cause::NotLoggedIn);
+        kind.service == self.service && is_unknown && self.is_encrypted
     }
 }
 
@@ -230,6 +243,7 @@ pub fn compare(before: &Leaks, after: &Leaks) -> Vec<Change> {
     let closed = after.closed.as_ref().filter(|_| !before.is_cut && !after.is_cut).map(|closed| {
         closed.iter().map(|(kind, n)| (kind.whatever_code(), *n)).collect::<BTreeMap<_, _>>()
     });
+    let untold: BTreeSet<_> = after.untold.iter().map(LeakKind::whatever_code).collect();
     let change = |kind: &LeakKind| {
         let (before, after) = (told_before.get(kind).copied(), told_after.get(kind).copied());
         let fate = match (before, after) {
@@ -242,9 +256,10 @@ pub fn compare(before: &Leaks, after: &Leaks) -> Vec<Change> {
             fate,
             before: before.unwrap_or_default(),
             after: after.unwrap_or_default(),
-            closed_after: closed
-                .as_ref()
-                .map(|closed| closed.get(&kind.whatever_code()).copied().unwrap_or(0)),
+            closed_after: closed.as_ref().and_then(|closed| {
+                let n = closed.get(&kind.whatever_code()).copied().unwrap_or(0);
+                (n > 0 || !untold.contains(&kind.whatever_code())).then_some(n)
+            }),
         }
     };
     let mut changes: Vec<Change> = kinds.into_iter().map(change).collect();
@@ -298,7 +313,7 @@ mod tests {
 
     /// One that went beyond its login.
     fn closed<'a>(service: Served, said: &'a [&'a str]) -> ClosedWay<'a> {
-        ClosedWay { service, said, before_login: false }
+        ClosedWay { service, said, before_login: false, is_encrypted: false }
     }
 
     fn leaks(kinds: &[(LeakKind, u64)]) -> Leaks {
@@ -346,6 +361,28 @@ mod tests {
         assert!(way(Cause::Forgotten, &[], false));
         assert!(!way(Cause::NotLoggedIn, &[], false));
         assert!(way(Cause::NotLoggedIn, &[], true));
+    }
+
+    /// Encrypted ones: nobody knows whether they went the same way.
+    #[test]
+    fn what_is_encrypted_shows_no_way() {
+        let of = |cause| LeakKind { statements: Vec::new(), ..kind(3306, cause) };
+        let [unknown, denied] = [of(Cause::Unknown), of(Cause::NotLoggedIn)];
+        let mut after = Leaks::default();
+        after.look_for([&unknown, &denied]);
+        let encrypted = ClosedWay { is_encrypted: true, ..closed(unknown.service, &[]) };
+        after.count_closed(&encrypted);
+        let closed_after = |after: &Leaks| {
+            let before = leaks(&[(unknown.clone(), 1), (denied.clone(), 1)]);
+            let changes = compare(&before, after);
+            let of = |kind| changes.iter().find(|it| it.kind == kind).map(|it| it.closed_after);
+            [of(unknown.clone()), of(denied.clone())].map(Option::flatten)
+        };
+        assert_eq!(closed_after(&after), [None, Some(0)]);
+        // It is known that nobody had logged in: that is a way.
+        assert!(ClosedWay { before_login: true, ..encrypted }.is_of(&denied));
+        after.count_closed(&closed(unknown.service, &[]));
+        assert_eq!(closed_after(&after), [Some(1), Some(0)]);
     }
 
     #[test]

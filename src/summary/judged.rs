@@ -175,6 +175,12 @@ impl Judged {
         })
     }
 
+    /// Is what was said on it encrypted?
+    pub fn is_encrypted(&self) -> bool {
+        let is_encrypted = self.said.as_ref().is_some_and(|said| said.encrypted);
+        is_encrypted || self.withheld == Some(Withheld::Encrypted)
+    }
+
     /// The state of a side's socket (RFC 9293, 3.3.2) when the capture ended. Where a FIN was not captured,
     /// or one had no effect, the judgement knows better than the packets.
     pub fn state(&self, side: Side) -> State {

@@ -110,7 +110,7 @@ fn cause(kind: &LeakKind) -> &'static str {
 /// The evidence of the second capture about a leak that is gone.
 fn shown(change: &Change) -> String {
     match change.closed_after {
-        None => "that it was mended cannot be shown so: compare captures, of whole packets".into(),
+        None => "that it was mended cannot be shown so: compare captures, of whole packets that are not encrypted".into(),
         Some(0) => {
             "in the second capture, none that went the same way was closed in time: no proof that it was mended".into()
         }
