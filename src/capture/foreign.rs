@@ -1,5 +1,7 @@
 //! Text of other forms than packets a line or sockets a line: its form by how it begins, and what helps.
 
+use std::net::IpAddr;
+
 use super::text::info::info;
 use crate::services::port_of;
 
@@ -68,6 +70,8 @@ const OCTETS: &str = "it is octets alone (tshark -x): text2pcap FILE OUT.pcap ma
 
 const FIELDS: &str = "it is fields of packets without their names (tshark -T fields): let tshark print these, too, with -E header=y";
 
+const NGREP: &str = "it is what ngrep prints, without numbers of sequence: ngrep -O FILE writes a capture of the same packets";
+
 const SUMS: &str =
     "it is a number of sockets a state, of which no socket can be told: ss -tanpo lists them";
 
@@ -76,6 +80,7 @@ pub fn form(start: &str) -> Option<&'static str> {
     log(start)
         .or_else(|| said(FORMS, start))
         .or_else(|| is_octets(start).then_some(OCTETS))
+        .or_else(|| start.lines().any(is_of_ngrep).then_some(NGREP))
         .or_else(|| is_sums(start).then_some(SUMS))
         .or_else(|| is_fields(start).then_some(FIELDS))
 }
@@ -90,6 +95,19 @@ fn said(forms: &[Form], start: &str) -> Option<&'static str> {
     forms.iter().find(is_it).map(|form| form.says)
 }
 
+/// `T 10.0.0.1:3306 -> 10.0.0.2:40000 [AF] #4`, with a time before the ends, if it was asked for.
+fn is_of_ngrep(line: &str) -> bool {
+    let is_end = |word: &str| {
+        let end = word.rsplit_once(':');
+        end.is_some_and(|(ip, port)| ip.parse::<IpAddr>().is_ok() && port.parse::<u16>().is_ok())
+    };
+    let words: Vec<&str> = line.split_whitespace().take(7).collect();
+    let mut three = words.windows(3);
+    line.starts_with("T ")
+        && three.any(|it| matches!(it, [a, "->", b] if is_end(a) && is_end(b)))
+        && words.iter().any(|word| word.starts_with('[') && word.ends_with(']'))
+}
+
 /// Lines that begin with the places of their octets.
 fn is_octets(start: &str) -> bool {
     let begins = |place| start.lines().any(|line| line.trim_start().starts_with(place));
@@ -100,7 +118,7 @@ fn is_octets(start: &str) -> bool {
 fn is_fields(start: &str) -> bool {
     let first = start.lines().next().unwrap_or_default();
     let cells = || first.split(['\t', ',', ';', '|', ' ']).map(|cell| cell.trim_matches('"'));
-    let addresses = cells().filter(|cell| cell.parse::<std::net::IpAddr>().is_ok()).count();
+    let addresses = cells().filter(|cell| cell.parse::<IpAddr>().is_ok()).count();
     let is_flags = |cell: &str| {
         let number = cell.strip_prefix("0x").is_some_and(|digits| digits.len() == 4);
         number || cell.chars().count() == 12 && cell.contains('·')
@@ -126,7 +144,9 @@ fn is_sums(start: &str) -> bool {
 pub fn lacks(line: &str) -> &'static str {
     let is_quiet =
         line.rsplit_once(": tcp ").is_some_and(|(_, len)| len.trim().parse::<u32>().is_ok());
-    if is_quiet {
+    if line.contains(" TCP D=") && line.contains(" S=") {
+        "; it is as Solaris' snoop prints it (snoop -o FILE writes a capture, and snoop -i FILE -o OUT one of what was kept)"
+    } else if is_quiet {
         "; tcpdump -q prints no flags (leave -q out, or give the capture itself)"
     } else if has_unknown_service(line) {
         "; the service that stands for a port in it is not known (tcpdump -n and tshark -n print numbers)"
@@ -162,6 +182,24 @@ mod tests {
         ] {
             assert!(form(log).is_some_and(|said| said.contains(name)), "{name}");
         }
+    }
+
+    #[test]
+    fn packets_of_ngrep_are_known_by_their_ends() {
+        for line in [
+            "T 10.0.0.1:3306 -> 10.0.0.2:40000 [AF] #4\n",
+            "interface: eth0\n##\nT +0.000123 10.0.0.1:3306 -> 10.0.0.2:40000 [AP]\n  ..\n",
+            "T 2024/05/01 10:00:00.123456 2001:db8::1:3306 -> 2001:db8::2:40000 [AP]\n",
+        ] {
+            assert_eq!(form(line), Some(NGREP), "{line}");
+        }
+        assert_eq!(form("T 10.0.0.1:3306 -> nowhere [AF]\n"), None);
+    }
+
+    #[test]
+    fn packets_of_snoop_are_named() {
+        let line = "  1   0.00000   app -> db   TCP D=3306 S=40000 Syn Seq=100 Len=0 Win=64240";
+        assert!(lacks(line).contains("snoop -o FILE"));
     }
 
     #[test]
