@@ -126,6 +126,23 @@ fn what_was_stuck_before_and_was_closed_is_no_number() {
     drop(watcher.stop());
 }
 
+/// Its FIN is left out by the filter: only the kernel knows that it has closed, and a scrape asks for what is now.
+#[test]
+fn what_was_stuck_before_is_as_young_as_a_scrape() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let client = server.left_behind();
+    let (watcher, port) = scraped_of(&format!("port {} and greater 1000", server.port()));
+    sleep(Duration::from_millis(1_200));
+    assert_eq!(value(&asked(port, SCRAPE), "closewait_stuck_before"), 1.0);
+    drop(client);
+    sleep(Duration::from_millis(1_200));
+    assert_eq!(value(&asked(port, SCRAPE), "closewait_stuck_before"), 0.0);
+    drop(watcher.stop());
+}
+
 /// Whoever looks up sockets is killed: of a connection that came later, no list says that it is not there.
 #[test]
 fn a_list_that_nobody_can_make_again_is_not_asked() {
@@ -185,9 +202,12 @@ fn another_users_descriptor_is_named_after_the_drop() {
 
 /// Starts it with `--metrics`; its port is in what it says first.
 fn scraped(server: &Server) -> (Watcher, u16) {
-    let expression = format!("port {}", server.port());
+    scraped_of(&format!("port {}", server.port()))
+}
+
+fn scraped_of(expression: &str) -> (Watcher, u16) {
     let arguments = ["live", "-i", "lo", "--min-hold", "300ms", "--format", "jsonl"];
-    let metrics = ["--metrics", "127.0.0.1:0", "--", &expression];
+    let metrics = ["--metrics", "127.0.0.1:0", "--", expression];
     let mut child = command(&[&arguments[..], &metrics].concat())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

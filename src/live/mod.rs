@@ -125,6 +125,9 @@ struct Live {
 /// Nanoseconds between two looks at what was stuck before.
 const AGAIN_NS: i64 = 15_000_000_000;
 
+/// Nanoseconds after which a scrape brings the next of them forward.
+const SCRAPED_NS: i64 = 1_000_000_000;
+
 /// Nanoseconds more for each of them, of which a look takes a fiftieth.
 const EACH_NS: i64 = 1_000_000;
 
@@ -236,13 +239,24 @@ impl Live {
         least.map_or(usual, |least| least.min(usual))
     }
 
+    /// Tells whether somebody waits for numbers, and the list that they are of is not of just now: the more it has, the
+    /// older it may be.
+    fn is_scraped(&self, session: &Session, now: Time) -> bool {
+        let age = now.since(self.listed).filter(|_| self.suspects.wants_numbers().is_some());
+        age.is_some_and(|age| {
+            let stuck = session.plan.sockets.iter().flat_map(SocketList::stuck_before).count();
+            age >= SCRAPED_NS.max(EACH_NS.saturating_mul(stuck as i64))
+        })
+    }
+
     /// Asks the kernel again about what was stuck before: whether it still is, and for long enough by now; and where
     /// packets were lost, what has become so unseen.
     fn look_again(&mut self, session: &mut Session, notices: &mut dyn Notices) -> io::Result<()> {
         let now = session.point().facts().end();
         let before = session.plan.sockets.as_ref();
         let is_any = before.is_some_and(|before| before.stuck_before().next().is_some());
-        if now < self.again || !is_any && !self.has_lost(session) {
+        let is_due = now >= self.again || self.is_scraped(session, now);
+        if !is_due || !is_any && !self.has_lost(session) {
             return Ok(());
         }
         self.again = now.after(AGAIN_NS);
