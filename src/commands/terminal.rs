@@ -85,17 +85,24 @@ impl Notices for Terminal {
     }
 
     fn status(&mut self, status: &Status) {
-        let Status { packets, flows, stuck, stuck_lately, drops } = status;
-        self.progress.say(format!(
-            "{}, {}, {stuck} in CLOSE-WAIT (+{stuck_lately} in a minute), {drops} dropped",
-            count(*packets, "packet"),
-            count(*flows as u64, "connection")
-        ));
+        self.progress.say(at_a_glance(status));
     }
 
     fn make_room(&mut self) {
         self.progress.clear();
     }
+}
+
+fn at_a_glance(status: &Status) -> String {
+    let Status { packets, flows, stuck, stuck_lately, before, drops } = status;
+    let [packets, flows] = [count(*packets, "packet"), count(*flows as u64, "connection")];
+    let before = match before {
+        0 => String::new(),
+        before => format!(", {before} from before"),
+    };
+    format!(
+        "{packets}, {flows}, {stuck} in CLOSE-WAIT (+{stuck_lately} in a minute){before}, {drops} dropped"
+    )
 }
 
 /// The end of the program after a run with this result.
@@ -111,5 +118,19 @@ pub fn ended(result: io::Result<Outcome>, mut terminal: Terminal) -> Exit {
             complain(&format!("the report could not be written: {error}"));
             Exit::Failed
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_stuck_before_is_told_beside_what_packets_show() {
+        let shown = Status { packets: 1, flows: 2, stuck: 0, stuck_lately: 0, before: 0, drops: 0 };
+        let told = "1 packet, 2 connections, 0 in CLOSE-WAIT (+0 in a minute)";
+        assert_eq!(at_a_glance(&shown), format!("{told}, 0 dropped"));
+        let stuck = Status { before: 3, ..shown };
+        assert_eq!(at_a_glance(&stuck), format!("{told}, 3 from before, 0 dropped"));
     }
 }

@@ -396,6 +396,7 @@ impl Live {
             flows: point.shards.flow_count(),
             stuck: self.suspects.stuck(),
             stuck_lately: self.suspects.stuck_lately(point.facts().end()),
+            before: self.told.len(),
             drops: point.facts().drops(),
         });
     }

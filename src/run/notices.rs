@@ -33,6 +33,8 @@ pub struct Status {
     pub stuck: usize,
     /// Connections that got stuck within the last minute.
     pub stuck_lately: usize,
+    /// Findings that the kernel has had in CLOSE-WAIT since before the capture.
+    pub before: usize,
     /// Packets that the kernel dropped.
     pub drops: u64,
 }
