@@ -189,7 +189,10 @@ fn what_is_evicted_is_judged_counted_and_said() {
     assert_eq!(lines.iter().filter(|line| line["verdict"] == "leak").count(), 100);
     let (out, _) = text(&closewait(&[&path, "--max-flows", "50"]));
     assert!(out.contains("left memory early"), "{out}");
+    // When the capture ended would change nothing of them.
+    assert!(out.contains("brief") && !out.contains("--end mtime"), "{out}");
     assert!(summary["unlisted"].is_null(), "there is room for all");
+    assert!(text(&closewait(&[&path])).0.contains("--end mtime"), "it would, where all were kept");
     let whole = json_lines(&closewait(&[&path, "--format", "jsonl"]));
     assert_eq!(whole.last().expect("a summary")["evicted"], 0);
 }

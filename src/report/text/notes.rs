@@ -102,7 +102,9 @@ impl Report<'_> {
         let is_said = self.totals.captures.iter().any(|capture| capture.said_end.is_some());
         // Of a capture without times, that of its end would not say how long.
         let has_times = self.totals.facts.end().nanos().is_some();
-        if brief * 2 > all && !is_said && has_times {
+        // Those that were forgotten on the way were judged then, whenever it ended.
+        let is_whole = self.totals.evicted == 0;
+        if brief * 2 > all && !is_said && has_times && is_whole {
             lines.push(lang.say_the_end());
         }
         lines
