@@ -143,6 +143,11 @@ impl Skipped {
             _ => None,
         }
     }
+
+    /// The encryption in such a kind's name, where only the name was handed on.
+    pub fn sealed_by_name(name: &str) -> Option<&str> {
+        name.strip_prefix("encrypted (")?.strip_suffix(')')
+    }
 }
 
 /// Decodes frames. Its hasher is seeded anew in every process, so that nobody can prepare packets

@@ -16,7 +16,7 @@ use crate::engine::crew::Crew;
 use crate::printable::printable;
 use crate::run::session::{Session, Stopped};
 use crate::run::share::Share;
-use crate::run::unread::{absent, is_of_nobody};
+use crate::run::unread::{absent, is_of_nobody, sealed};
 use crate::run::{Notices, Outcome, Plan};
 use crate::summary::Sink;
 
@@ -92,6 +92,10 @@ pub fn judge(
             notices.trouble(&trouble);
         }
         session.settle()?;
+        if let Some(error) = sealed(&session.totals) {
+            unread += 1;
+            notices.trouble(&error);
+        }
         let tells = std::mem::take(&mut session.tells);
         let is_of_nobody = is_of_nobody(&session);
         let tally = &session.totals.tally;
@@ -193,6 +197,8 @@ fn end(session: &mut Session, footer: &Footer, file: u16, shard: Shard) -> io::R
     if footer.truncated {
         facts.cut_off();
     }
+    let known = &mut session.totals.segments_before;
+    *known = known.saturating_add(footer.segments);
     if shard.is_first() {
         session.totals.cut_off += u64::from(footer.truncated);
         for (why, (may_be_tcp, packets)) in &footer.skipped {

@@ -31,7 +31,7 @@ impl Unread {
 
 /// A failure of all that was read, where whatever there was of TCP is encrypted.
 pub fn sealed(totals: &Totals) -> Option<Error> {
-    let kinds = totals.sealed().into_iter().map(|(by, n)| (Skipped::Encrypted(by).to_string(), n));
+    let kinds = totals.sealed().into_iter().map(|(by, n)| (format!("encrypted ({by})"), n));
     let files = match &totals.files[..] {
         [first, others @ ..] if !others.is_empty() => format!("{first} and {} more", others.len()),
         files => files.concat(),

@@ -53,6 +53,8 @@ pub struct Totals {
     pub skipped: BTreeMap<Skipped, u64>,
     /// Packets that others skipped who read the captures, by name; and whether they may be TCP.
     pub skipped_before: BTreeMap<String, (bool, u64)>,
+    /// Segments that others found who read the captures, whoever judges them.
+    pub segments_before: u64,
     /// Captures, a series of files counting as one.
     pub captures: Vec<Capture>,
     /// Names of all files, safe to print, in the order of places' numbers.
@@ -329,9 +331,19 @@ impl Totals {
     }
 
     /// Packets that nobody can look into, by their encryption, where no other is of TCP: then it may be all in these.
-    pub fn sealed(&self) -> BTreeMap<&'static str, u64> {
-        let sealed = self.skipped.iter().filter_map(|(kind, n)| Some((kind.sealed_by()?, *n)));
-        sealed.filter(|_| self.facts.segments() == 0).collect()
+    pub fn sealed(&self) -> BTreeMap<&str, u64> {
+        let mut sealed = BTreeMap::new();
+        if self.facts.segments().max(self.segments_before) > 0 {
+            return sealed;
+        }
+        let here = self.skipped.iter().filter_map(|(kind, n)| Some((kind.sealed_by()?, *n)));
+        let before = self.skipped_before.iter();
+        let before = before.filter_map(|(name, (_, n))| Some((Skipped::sealed_by_name(name)?, *n)));
+        for (by, n) in here.chain(before) {
+            let sum = sealed.entry(by).or_insert(0_u64);
+            *sum = sum.saturating_add(n);
+        }
+        sealed
     }
 
     /// Packets that may well be TCP and could not be read.

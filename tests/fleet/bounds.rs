@@ -84,6 +84,40 @@ fn packets_that_could_not_be_read_are_no_all_clear() {
     }
 }
 
+/// Where all is encrypted, parts know no more than one pass; beside any TCP, in whatever share, it is no failure.
+#[test]
+fn what_is_encrypted_is_no_all_clear() {
+    let scratch = Scratch::new();
+    let (sealed, open) = (scratch.path().join("a.parquet"), scratch.path().join("b.parquet"));
+    let capture = scratch.write("esp.pcap", &encrypted());
+    let other = fixture("incident.pcap");
+    part_of(&capture, &sealed);
+    part_of(&other, &open);
+
+    let answers = [
+        closewait(&[&capture, "--format", "jsonl"]),
+        closewait(&["judge", path(&sealed), "--format", "jsonl"]),
+    ];
+    assert_eq!(answers.each_ref().map(|answer| answer.status.code()), [Some(2); 2]);
+    assert_eq!(text(&answers[0]).0, text(&answers[1]).0);
+    assert!(text(&answers[1]).1.contains("encrypted (ESP) 1"), "{}", text(&answers[1]).1);
+
+    let told = scratch.path().join("told.json");
+    for share in ["1/2", "2/2"] {
+        let share = ["--shard", share, "--tell", path(&told)];
+        let judged = closewait(&[&["judge", path(&sealed), path(&open)], &share[..]].concat());
+        assert!(!text(&judged).1.contains("encrypted"), "{}", text(&judged).1);
+    }
+}
+
+/// A capture of one packet, raw IP, of ESP.
+fn encrypted() -> Vec<u8> {
+    let mut packet = vec![0x45, 0, 0, 40, 0, 0, 0, 0, 64, 50, 0, 0, 10, 0, 0, 5, 10, 0, 0, 3];
+    packet.resize(40, 0xa5);
+    let header = [0xa1b2_c3d4, 0x0002_0004, 0, 0, 65535, 101, 1_520_854_695, 0, 40, 40_u32];
+    header.into_iter().flat_map(u32::to_be_bytes).chain(packet).collect()
+}
+
 #[test]
 fn a_text_has_no_part() {
     let scratch = Scratch::new();

@@ -167,8 +167,8 @@ fn besides(totals: &Totals, now: Headline, lang: Lang) -> Vec<String> {
     let waiting = if is_main { 0 } else { totals.tally.of(Verdict::PeerHolds) };
     let unread = lang.count(now.unread, Thing::Input);
     let sealed = totals.sealed();
-    let n_sealed = sealed.values().sum();
-    let not_understood = now.unread_packets - n_sealed;
+    let n_sealed = sealed.values().fold(0_u64, |sum, n| sum.saturating_add(*n));
+    let not_understood = now.unread_packets.saturating_sub(n_sealed);
     let by: Vec<&str> = sealed.into_keys().collect();
     let by = by.join(&lang.comma());
     let all = [
