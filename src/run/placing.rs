@@ -33,7 +33,7 @@ impl Session<'_> {
             return found;
         }
         let mut point = self.new_point(Pace::Throughput);
-        point.totals.distinct = first.and_then(|first| self.distinct(file, first));
+        point.totals.distinct = first.and_then(|first| self.distinct(file, first, kind));
         self.points.push(point);
         self.points.len() - 1
     }
@@ -58,16 +58,15 @@ impl Session<'_> {
         files.into_iter().find(|&file| repeats.contains(&self.totals.files[file]))
     }
 
-    /// Returns the difference to the capture that a file overlaps with least, where it is of none of them.
-    fn distinct(&self, file: usize, first: Time) -> Option<Distinct> {
-        let with = self.points.iter().min_by_key(|point| point.facts().end());
-        let distinct = with.filter(|_| !self.plan.separate)?.distinct(first)?;
-        let repeated = || self.points.iter().find_map(|point| self.repeated(point, file));
-        Some(match distinct.by {
-            Difference::LinkType => {
-                repeated().map_or(distinct, |from| Distinct { from, by: Difference::Clock })
-            }
-            _ => distinct,
-        })
+    /// Returns the difference to the capture that a file would follow but for its handshakes, or else overlaps with least.
+    fn distinct(&self, file: usize, first: Time, kind: &Kind) -> Option<Distinct> {
+        if self.plan.separate {
+            return None;
+        }
+        let mut followed = self.points.iter().filter(|point| point.can_go_on(first, kind));
+        if let Some(from) = followed.find_map(|point| self.repeated(point, file)) {
+            return Some(Distinct { from, by: Difference::Clock });
+        }
+        self.points.iter().min_by_key(|point| point.facts().end())?.distinct(first)
     }
 }
