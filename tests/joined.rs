@@ -152,6 +152,13 @@ fn a_twin_is_not_counted_beside_the_connection() {
     // Without --all, too.
     let lines = json_lines(&closewait(&[&path, "--format", "jsonl"]));
     assert_eq!((lines.len(), &lines[1]["findings"]), (2, &json!(1)));
+    // What is kept of it is judged alike.
+    let out = scratch.path().join("out.pcapng").to_str().expect("UTF-8").to_owned();
+    assert_eq!(closewait(&[&path, "-w", &out]).status.code(), Some(1));
+    let kept = read(&[&out]).0;
+    for key in ["verdict", "doubts", "notes", "rewritten_as", "held_s"] {
+        assert_eq!(kept[0][key], flows[0][key], "{key}");
+    }
 }
 
 /// A container's end, the bridge and the network behind it: what is translated passes one interface more on one side.

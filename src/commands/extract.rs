@@ -19,9 +19,11 @@ use crate::report::comments::Comments;
 use crate::run::trace::{Followed, Trace, TracedPacket};
 use crate::summary::growth::Grown;
 use crate::summary::{EventKind, Row, Sink, Totals};
-use crate::tcp::flow::FlowId;
+use crate::tcp::flow::{Flow, FlowId};
 use crate::tcp::holes::Holes;
 use crate::tcp::segment::{End, FlowKey, Segment};
+use crate::tcp::seq::Seq;
+use crate::tcp::side::Side;
 
 /// Connections with a finding.
 type Findings = HashMap<FlowId, Finding, RandomState>;
@@ -30,6 +32,16 @@ struct Finding {
     comments: Comments,
     /// Packets that are still to come.
     left: u64,
+}
+
+/// Initial numbers of both sides, where they are known.
+type Isns = [Option<Seq>; 2];
+
+/// Findings under their other addresses: what both show is needed to judge them again.
+type Twins = HashMap<FlowKey, Vec<Isns>, RandomState>;
+
+fn isns(flow: &Flow) -> Isns {
+    [Side::A, Side::B].map(|side| flow.half(side).isn())
 }
 
 /// Connections that are wanted in place of the findings.
@@ -46,6 +58,7 @@ pub struct Gather<'a> {
     chosen: Option<Chosen>,
     findings: Findings,
     keys: HashMap<FlowKey, (), RandomState>,
+    twins: Twins,
     /// Files of the findings' first packets.
     files: Vec<usize>,
     /// Captures that have a finding.
@@ -63,6 +76,7 @@ impl<'a> Gather<'a> {
             chosen: None,
             findings: Findings::default(),
             keys: HashMap::default(),
+            twins: Twins::default(),
             files: Vec::new(),
             captures: 0,
             until: Time::UNKNOWN,
@@ -105,6 +119,7 @@ impl<'a> Gather<'a> {
         Ok(Extract {
             findings: self.findings,
             keys: self.keys,
+            twins: self.twins,
             followed: Followed::default(),
             writer,
             interfaces: Vec::new(),
@@ -137,6 +152,11 @@ impl Sink for Gather<'_> {
             let (comments, left) = (Comments::new(row), packets(row));
             self.findings.insert(row.judged.id(), Finding { comments, left });
             self.keys.insert(row.judged.key, ());
+            let elsewhere = row.judged.elsewhere.as_ref();
+            if let Some([a, b]) = elsewhere.and_then(|elsewhere| elsewhere.rewritten_as) {
+                let key = FlowKey::new(a, b).0;
+                self.twins.entry(key).or_default().push(isns(&row.judged.flow));
+            }
             if !self.files.contains(&row.judged.flow.first.file()) {
                 self.files.push(row.judged.flow.first.file());
             }
@@ -164,7 +184,6 @@ impl Sink for Gather<'_> {
 }
 
 fn packets(row: &Row) -> u64 {
-    use crate::tcp::side::Side;
     [Side::A, Side::B].map(|side| row.judged.flow.half(side).packets()).iter().sum()
 }
 
@@ -182,6 +201,7 @@ struct Origin {
 pub struct Extract {
     findings: Findings,
     keys: HashMap<FlowKey, (), RandomState>,
+    twins: Twins,
     followed: Followed,
     writer: Writer<BufWriter<Box<dyn Write>>>,
     /// Interfaces that packets came from, each with its number in the file.
@@ -247,24 +267,39 @@ impl Extract {
     }
 }
 
+/// Is it a finding under its other addresses?
+fn is_twin(twins: &Twins, key: &FlowKey, flow: &Flow) -> bool {
+    let seen = isns(flow);
+    let is_of = |twin: &Isns| {
+        seen.iter().any(Option::is_some)
+            && seen.iter().flatten().all(|isn| twin.contains(&Some(*isn)))
+    };
+    twins.get(key).is_some_and(|twins| twins.iter().any(is_of))
+}
+
 impl Trace for Extract {
     fn wants(&self, segment: &Segment) -> bool {
-        self.keys.contains_key(&segment.key)
+        self.keys.contains_key(&segment.key) || self.twins.contains_key(&segment.key)
     }
 
     fn take(&mut self, traced: TracedPacket) -> io::Result<()> {
         let TracedPacket { frame, segment, .. } = traced;
-        let flow = self.followed.take(traced.point, segment);
-        let finding = flow.and_then(|flow| self.findings.get_mut(&flow.id()));
-        let Some(finding) = finding else { return Ok(()) };
-        finding.left = finding.left.saturating_sub(1);
+        let Some(flow) = self.followed.take(traced.point, segment) else { return Ok(()) };
+        let comment = match self.findings.get_mut(&flow.id()) {
+            Some(finding) => {
+                finding.left = finding.left.saturating_sub(1);
+                finding.comments.of(segment)
+            }
+            None if is_twin(&self.twins, &segment.key, flow) => None,
+            None => return Ok(()),
+        };
         let Place { time, .. } = frame.place;
         let packet = PacketToWrite {
             time,
             original_len: frame.original_len,
             direction: frame.direction,
             data: frame.data.to_vec().into(),
-            comment: finding.comments.of(segment),
+            comment,
         };
         let origin = Origin {
             file: frame.place.file(),
