@@ -103,36 +103,32 @@ struct At {
     memory: [Bits; 16],
 }
 
-/// The most ways that are followed. A program of more may let anything pass.
-const MOST: usize = 10_000;
+/// The most ways that are followed, and the most instructions of all of them. A program of more may let anything pass.
+const WAYS: usize = 10_000;
+const STEPS: usize = 1_000_000;
 
 /// Tells whether a program may let a packet pass that begins with these octets: where it cannot be told, it may.
 pub fn may_pass(program: &[Instruction], packet: &[Bits]) -> bool {
     let begin =
         At { next: 0, a: Bits::exactly(0), x: Bits::exactly(0), memory: [Bits::exactly(0); 16] };
     let (mut ways, mut seen) = (vec![begin], HashSet::new());
-    while let Some(mut at) = ways.pop() {
-        for _ in 0..MOST {
-            match step(program, packet, &mut at) {
-                Step::On => {}
-                Step::Ends(passes) if passes => return true,
-                Step::Ends(_) => break,
-                Step::Both(one, other) => {
-                    for next in [one, other] {
-                        let way = At { next, ..at.clone() };
-                        if seen.insert(way.clone()) {
-                            ways.push(way);
-                        }
-                    }
-                    break;
-                }
+    for _ in 0..STEPS {
+        let Some(at) = ways.last_mut() else { return false };
+        match step(program, packet, at) {
+            Step::On => {}
+            Step::Ends(true) => return true,
+            Step::Ends(false) => drop(ways.pop()),
+            Step::Both(one, other) => {
+                let at = ways.pop().into_iter();
+                let both = at.flat_map(|at| [one, other].map(|next| At { next, ..at.clone() }));
+                ways.extend(both.filter(|way| seen.insert(way.clone())));
             }
         }
-        if seen.len() > MOST {
+        if seen.len() > WAYS {
             return true;
         }
     }
-    false
+    true
 }
 
 /// The outcome of an instruction.
