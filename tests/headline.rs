@@ -141,6 +141,21 @@ fn one_is_not_they() {
     assert!(out.contains("\nIt was reset by the peer after a long CLOSE-WAIT"), "{out}");
 }
 
+/// A reset ends CLOSE-WAIT, and the end of a capture does not.
+#[test]
+fn a_row_has_a_lower_bound_where_it_goes_on() {
+    let scratch = Scratch::new();
+    let reset = written(&scratch, "keep-alive-answered-by-rst");
+    let young = written(&scratch, "leak");
+    for (args, goes_on) in
+        [(vec![&*reset], false), (vec!["--all", "--min-hold", "1h", &young], true)]
+    {
+        let out = report(&args);
+        let row = out.lines().find(|line| line.contains("172.18.0.5:38822 "));
+        assert_eq!(row.map(|row| row.contains('≥')), Some(goes_on), "{out}");
+    }
+}
+
 /// Text prints the time of day alone: neither a day nor a zone is made up for it.
 #[test]
 fn times_without_a_date_have_none() {

@@ -7,9 +7,9 @@ use super::short;
 use crate::place::Place;
 use crate::report::lang::Lang;
 use crate::report::shell;
-use crate::report::text::{frame, idle_text, process};
+use crate::report::text::{frame, held_text, idle_text, process};
 use crate::summary::seen::Seen;
-use crate::units::{clock_time, duration, seconds, thousands};
+use crate::units::{clock_time, seconds, thousands};
 
 /// Rows: beyond them the page would not be one that can be sent.
 pub const ROWS: usize = 1_000;
@@ -51,7 +51,7 @@ fn row(page: &Document, seen: &Seen, owners: bool, doubts: bool) -> Markup {
         tr {
             td.mono { (local) } td.mono { (peer) }
             td.t data-v=[seen.fin.map(Place::order)] { (seen.fin.map_or("-".into(), at)) }
-            td.n data-v=(value(seen.held)) { (seen.held.map_or("-".into(), |held| format!("≥ {}", duration(held)))) }
+            td.n data-v=(value(seen.held)) { (held_text(seen).unwrap_or("-".into())) }
             td.n data-v=(value(seen.idle_before_fin)) { (idle_text(seen)) }
             td.n { (seen.fin.map_or("-".into(), |fin| short(&frame(fin, page.report.totals)))) }
             td.t { (seen.cause.map_or("-", |cause| cause.name())) }

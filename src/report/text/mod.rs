@@ -36,6 +36,7 @@ use crate::summary::growth::Grown;
 use crate::summary::seen::{Process, Seen};
 use crate::summary::{EventKind, Row, Sink, Totals};
 use crate::units::{Zone, duration};
+use crate::verdict::Close;
 use gathered::Gathered;
 use page::{Page, Screen};
 
@@ -142,6 +143,12 @@ fn holder_ip(seen: &Seen) -> IpAddr {
 pub(super) fn idle_text(seen: &Seen) -> String {
     let bound = if seen.is_idle_at_most() { "≤ " } else { "" };
     seen.idle_before_fin.map_or("-".into(), |idle| format!("{bound}{}", duration(idle)))
+}
+
+/// The time in CLOSE-WAIT; at least that, where it goes on.
+pub fn held_text(seen: &Seen) -> Option<String> {
+    let bound = if seen.close == Close::HalfClosed { "≥ " } else { "" };
+    seen.held.map(|held| format!("{bound}{}", duration(held)))
 }
 
 /// `orders-api[26922] fd 6`.

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::groups::holder;
 use super::headline::stuck_besides;
 use super::report::Report;
-use super::{ALARM, HEADING, ROWS, frame, idle_text, process};
+use super::{ALARM, HEADING, ROWS, frame, held_text, idle_text, process};
 use crate::report::lang::{Lang, Thing};
 use crate::report::table::{Align, table};
 use crate::summary::groups::Holder;
@@ -33,7 +33,7 @@ impl Report<'_> {
         for seen in findings {
             let (left, right) = seen.judged_and_peer();
             let mut row = vec![left.to_string(), right.to_string(), self.fin_at(seen)];
-            row.push(seen.held.map_or("-".into(), |held| format!("≥ {}", duration(held))));
+            row.push(held_text(seen).unwrap_or("-".into()));
             row.extend([idle_text(seen), self.fin_frame(seen)]);
             row.extend(self.owners.then(|| process(&seen.process, lang)));
             row.push(names(seen, lang));
@@ -95,7 +95,7 @@ impl Report<'_> {
             None => idle_text(seen),
         };
         let (left, right) = (left.to_string(), right.to_string());
-        let held = seen.held.map_or("-".into(), duration);
+        let held = held_text(seen).unwrap_or("-".into());
         let (fin_at, frame) = (self.fin_at(seen), self.fin_frame(seen));
         vec![word, left, right, fin_at, by, held, idle, frame, names(seen, lang)]
     }

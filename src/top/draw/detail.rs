@@ -7,13 +7,14 @@ use ratatui_core::style::Style;
 use textwrap::Options;
 
 use super::pen::{self, Pen};
-use super::rows::{held, process};
+use super::rows::process;
 use super::titled;
 use crate::place::Time;
 use crate::report::lang::Lang;
 use crate::report::pace::pace;
 use crate::report::text::code::lines as code_lines;
 use crate::report::text::groups::{cause, holder, party, statements, timeout_words};
+use crate::report::text::held_text;
 use crate::summary::groups::Group;
 use crate::summary::seen::{Process, Said};
 use crate::tcp::state::State;
@@ -131,8 +132,7 @@ fn of_entry(app: &App, entry: &Entry, text: &mut Text) {
     let [own, peer] = entry.ends;
     text.say(&format!("{own}  peer {peer}"), pen::BOLD);
     let style = if seen.finding { pen::ALARM } else { pen::CALM };
-    let held = held(entry);
-    let held = if held.is_empty() { held } else { format!(", held {held}") };
+    let held = held_text(seen).map_or(String::new(), |held| format!(", held {held}"));
     let idle = seen.idle_before_fin.map(|idle| format!(", idle {} before", duration(idle)));
     let verdict = match seen.verdict {
         Verdict::Unknown(reason) => format!("unknown ({})", reason.name()),

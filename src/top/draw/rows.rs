@@ -8,12 +8,12 @@ use super::pen::{self, Pen};
 use super::{mark, titled};
 use crate::report::lang::Lang;
 use crate::report::text::groups::statements;
+use crate::report::text::held_text;
 use crate::summary::seen::Process;
 use crate::top::app::{App, Focus};
 use crate::top::layout::lines;
 use crate::top::picture::Entry;
 use crate::units::{clock_time, duration, thousands};
-use crate::verdict::Close;
 
 const COLUMNS: [Column; 11] = [
     Column { head: "state", rank: 11, is_number: false },
@@ -62,7 +62,7 @@ fn row(app: &App, entry: &Entry) -> Vec<String> {
     };
     vec![
         entry.states[0].name().to_owned(),
-        held(entry),
+        held_text(&entry.seen).unwrap_or_default(),
         entry.ends[0].to_string(),
         entry.ends[1].to_string(),
         process(&seen.process),
@@ -73,12 +73,6 @@ fn row(app: &App, entry: &Entry) -> Vec<String> {
         fin.unwrap_or_default(),
         statements(&seen.said, Lang::English),
     ]
-}
-
-/// A lower bound, while it goes on.
-pub fn held(entry: &Entry) -> String {
-    let bound = if entry.seen.close == Close::HalfClosed { "≥ " } else { "" };
-    entry.seen.held.map_or(String::new(), |held| format!("{bound}{}", duration(held)))
 }
 
 pub fn process(process: &Process) -> String {
