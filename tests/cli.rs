@@ -542,6 +542,8 @@ fn tcpdumps_habits() {
         );
         assert_eq!(err, hint);
     }
+    let (_, err) = text(&closewait(&["expalin", INCIDENT]));
+    assert!(err.contains(&format!("did you mean: closewait explain {INCIDENT}\n")), "{err}");
     for args in [&["live", INCIDENT][..], &["-i", INCIDENT]] {
         let (_, err) = text(&closewait(args));
         assert_eq!(

@@ -265,8 +265,13 @@ fn as_expression(inputs: &[Input]) -> Option<String> {
     let file = inputs.iter().find(is_file)?.name();
     let others = inputs.iter().map(Input::name).filter(|name| *name != file);
     let words = others.collect::<Vec<_>>().join(" ");
+    let as_command =
+        nearest_command(&word).filter(|_| inputs.first().map(Input::name) == Some(word.clone()));
+    let command = as_command.map_or(String::new(), |command| {
+        format!("; if it is a command, did you mean: closewait {command} {file}")
+    });
     Some(format!(
-        "{word}: is not a file; if this is an expression: closewait -r {file} {words}, or: closewait {file} -- {words}"
+        "{word}: is not a file; if this is an expression: closewait -r {file} {words}, or: closewait {file} -- {words}{command}"
     ))
 }
 
