@@ -265,9 +265,9 @@ fn as_expression(inputs: &[Input]) -> Option<String> {
     let file = inputs.iter().find(is_file)?.name();
     let others = inputs.iter().map(Input::name).filter(|name| *name != file);
     let words = others.collect::<Vec<_>>().join(" ");
-    let as_command =
-        nearest_command(&word).filter(|_| inputs.first().map(Input::name) == Some(word.clone()));
-    let command = as_command.map_or(String::new(), |command| {
+    // An expression has two words, as a rule.
+    let is_alone = inputs.iter().filter(is_word).count() == 1;
+    let command = nearest_command(&word).filter(|_| is_alone).map_or(String::new(), |command| {
         format!("; if it is a command, did you mean: closewait {command} {file}")
     });
     Some(format!(
