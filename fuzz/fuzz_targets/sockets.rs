@@ -52,7 +52,7 @@ fuzz_target!(|text: &str| {
     let lang = [Lang::English, Lang::Chinese][dice(text.as_bytes(), 4) % 2];
     for format in [format::Format::Text, format::Format::Jsonl, format::Format::Csv] {
         let mut out = Vec::new();
-        one(&asked(format, lang), &mut out, None, saved.moments.clone()).expect("memory");
+        one(&asked(format, lang), &mut out, None, saved.clone()).expect("memory");
         let out = String::from_utf8(out).expect("UTF-8");
         assert_printable(&without_styles(&out), &['\r', '\n']);
     }
