@@ -107,7 +107,10 @@ impl Acked {
         let within = |captured: Seq| acked.filter(|acked| captured.covers(*acked));
         let range = captured.or(acked).map(|last| (within(last).unwrap_or(last), last));
         range.is_some_and(|(acked, captured)| {
-            self.number.is_one_bit_from(acked.before(OLDER), captured)
+            // Near by, a bit less makes an older number of any: that says nothing.
+            let is_far = self.number.ahead_of(captured).unsigned_abs() > 2 * OLDER;
+            let least = if is_far { acked.before(OLDER) } else { acked };
+            self.number.is_one_bit_from(least, captured)
         })
     }
 }
@@ -533,5 +536,22 @@ impl Closing {
             }
         }
         first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a number near by, one bit or another makes an older one nearly always.
+    #[test]
+    fn only_a_number_far_away_may_be_an_older_one() {
+        const BASE: u32 = 0x0010_4000;
+        let known = Known { acked: Some(Seq(BASE)), sent: None, captured: Some(Seq(BASE + 101)) };
+        let is_damaged =
+            |number: u32| Acked { number: Seq(number), known, ..Acked::default() }.is_one_bit_off();
+        assert!(!is_damaged(BASE + 3_001), "without 1 << 14, it would be older");
+        assert!(is_damaged(BASE + 100 + (1 << 28)) && is_damaged(BASE - 100 + (1 << 28)));
+        assert!(!is_damaged(BASE - 100_000 + (1 << 28)), "older than any window");
     }
 }
