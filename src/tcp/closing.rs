@@ -543,7 +543,7 @@ impl Closing {
 mod tests {
     use super::*;
 
-    /// Of a number near by, one bit or another makes an older one nearly always.
+    /// A number near by is made an older one by one bit or another, nearly always.
     #[test]
     fn only_a_number_far_away_may_be_an_older_one() {
         const BASE: u32 = 0x0010_4000;
