@@ -155,6 +155,7 @@ impl Sink for Gather<'_> {
             let elsewhere = row.judged.elsewhere.as_ref();
             if let Some([a, b]) = elsewhere.and_then(|elsewhere| elsewhere.rewritten_as) {
                 let key = FlowKey::new(a, b).0;
+                self.keys.insert(key, ());
                 self.twins.entry(key).or_default().push(isns(&row.judged.flow));
             }
             if !self.files.contains(&row.judged.flow.first.file()) {
@@ -279,7 +280,7 @@ fn is_twin(twins: &Twins, key: &FlowKey, flow: &Flow) -> bool {
 
 impl Trace for Extract {
     fn wants(&self, segment: &Segment) -> bool {
-        self.keys.contains_key(&segment.key) || self.twins.contains_key(&segment.key)
+        self.keys.contains_key(&segment.key)
     }
 
     fn take(&mut self, traced: TracedPacket) -> io::Result<()> {

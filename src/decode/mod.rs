@@ -102,7 +102,7 @@ impl fmt::Display for Skipped {
             Skipped::NotIpFamily(family) => write!(f, "address family {family}"),
             Skipped::PppProtocol(protocol) => write!(f, "PPP protocol 0x{protocol:04x}"),
             Skipped::Llc => f.write_str("LLC"),
-            Skipped::Encrypted(by) => write!(f, "encrypted ({by})"),
+            Skipped::Encrypted(by) => f.write_str(&Skipped::encrypted(by)),
             Skipped::NoData(kind) | Skipped::Unread(kind) => f.write_str(kind),
             Skipped::NotTcp(protocol) => match protocol.keyword_str() {
                 Some(name) => f.write_str(name),
@@ -142,6 +142,11 @@ impl Skipped {
             Skipped::Encrypted(by) => Some(by),
             _ => None,
         }
+    }
+
+    /// The name of packets that are encrypted so.
+    pub fn encrypted(by: &str) -> String {
+        format!("encrypted ({by})")
     }
 
     /// The encryption in such a kind's name, where only the name was handed on.

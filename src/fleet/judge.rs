@@ -16,7 +16,7 @@ use crate::engine::crew::Crew;
 use crate::printable::printable;
 use crate::run::session::{Session, Stopped};
 use crate::run::share::Share;
-use crate::run::unread::{absent, is_of_nobody, sealed};
+use crate::run::unread::{absent, sealed};
 use crate::run::{Notices, Outcome, Plan};
 use crate::summary::Sink;
 
@@ -97,13 +97,7 @@ pub fn judge(
             notices.trouble(&error);
         }
         let tells = std::mem::take(&mut session.tells);
-        let is_of_nobody = is_of_nobody(&session);
-        let tally = &session.totals.tally;
-        let (tags_untold, tags_unread) = (tally.tags_untold_held, tally.tags_unread_held);
-        let (findings, failed) = (session.close()?, unread > 0);
-        let read_any = true;
-        let outcome =
-            Outcome { findings, failed, read_any, is_of_nobody, tags_untold, tags_unread };
+        let outcome = Outcome::of(session, unread > 0)?;
         Ok(Judged { outcome, tells, without_contents })
     })
 }

@@ -43,7 +43,7 @@ use crate::run::follow::{Mode, follow};
 use crate::run::notices::{Notices, Outcome, Status};
 use crate::run::rows::as_row;
 use crate::run::session::{Session, Stopped};
-use crate::run::unread::{Unread, is_of_nobody, sealed};
+use crate::run::unread::{Unread, sealed};
 use crate::run::word::{is_of_local, verdict_of};
 use crate::summary::gauges::Gauges;
 use crate::summary::{EventKind, Judged, Owner, Row, Sink};
@@ -99,11 +99,7 @@ pub fn live(
         let failed = failed || !unread.is_empty() || live.suspects.is_nameless();
         live.ask_again(&mut session, until, last);
         live.suspects.take_troubles().iter().for_each(|trouble| notices.trouble(trouble));
-        let is_of_nobody = is_of_nobody(&session);
-        let tally = &session.totals.tally;
-        let (tags_untold, tags_unread) = (tally.tags_untold_held, tally.tags_unread_held);
-        let findings = session.close()?;
-        Ok(Outcome { findings, failed, read_any: true, is_of_nobody, tags_untold, tags_unread })
+        Outcome::of(session, failed)
     })
 }
 

@@ -1,5 +1,8 @@
 //! Notices on the way: troubles, progress, how a live capture stands; and how a run ended.
 
+use std::io;
+
+use super::session::Session;
 use crate::capture::Error;
 
 /// A board for notices while a run goes on. By default, nobody reads it.
@@ -54,4 +57,18 @@ pub struct Outcome {
     pub tags_untold: u64,
     /// Others that were left out, since they are in no protocol that is read.
     pub tags_unread: u64,
+}
+
+impl Outcome {
+    /// Ends a session in which something was read.
+    ///
+    /// # Errors
+    /// Errors of the sink.
+    pub(crate) fn of(session: Session, failed: bool) -> io::Result<Outcome> {
+        let tally = &session.totals.tally;
+        let is_of_nobody = session.policy().local.is_some() && tally.is_of_others();
+        let (tags_untold, tags_unread) = (tally.tags_untold_held, tally.tags_unread_held);
+        let findings = session.close()?;
+        Ok(Outcome { findings, failed, read_any: true, is_of_nobody, tags_untold, tags_unread })
+    }
 }

@@ -8,7 +8,7 @@ use super::copies::copies;
 use super::follow::{Mode, follow};
 use super::notices::{Notices, Outcome};
 use super::session::{Session, Stopped};
-use super::unread::{Sense, Unread, absent, is_of_nobody, sealed};
+use super::unread::{Sense, Unread, absent, sealed};
 use crate::capture::file::FileSource;
 use crate::capture::series::{Pending, in_order, missing, once};
 use crate::capture::{Error, Frame, Source};
@@ -87,11 +87,7 @@ pub(crate) fn read(
             notices.trouble(&error);
             failed = true;
         }
-        let is_of_nobody = is_of_nobody(&session);
-        let tally = &session.totals.tally;
-        let (tags_untold, tags_unread) = (tally.tags_untold_held, tally.tags_unread_held);
-        let findings = session.close()?;
-        Ok(Outcome { findings, failed, read_any: true, is_of_nobody, tags_untold, tags_unread })
+        Outcome::of(session, failed)
     })
 }
 

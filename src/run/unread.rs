@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::session::Session;
 use crate::capture::{Error, Trouble};
 use crate::decode::Skipped;
 use crate::summary::Totals;
@@ -31,7 +30,7 @@ impl Unread {
 
 /// A failure of all that was read, where whatever there was of TCP is encrypted.
 pub fn sealed(totals: &Totals) -> Option<Error> {
-    let kinds = totals.sealed().into_iter().map(|(by, n)| (format!("encrypted ({by})"), n));
+    let kinds = totals.sealed().into_iter().map(|(by, n)| (Skipped::encrypted(by), n));
     let files = match &totals.files[..] {
         [first, others @ ..] if !others.is_empty() => format!("{first} and {} more", others.len()),
         files => files.concat(),
@@ -45,11 +44,6 @@ fn not_read(kinds: Vec<(String, u64)>, file: &str) -> Option<Error> {
         kinds.iter().map(|(kind, n)| format!("{kind} {}", thousands(*n))).collect();
     let trouble = Trouble::NotRead { packets, kinds: words.join(", ") };
     (packets > 0).then(|| Error { input: file.to_owned(), trouble })
-}
-
-/// Tells whether nothing was judged: who is local was said, and is at no end of any connection.
-pub fn is_of_nobody(session: &Session) -> bool {
-    session.policy().local.is_some() && session.totals.tally.is_of_others()
 }
 
 /// Malformed packets that may be damaged ones.

@@ -6,6 +6,12 @@ pub fn digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
+/// The number that a text begins with, unless what stands behind it goes on with it.
+pub fn whole_number(text: &str, goes_on: impl FnOnce(&str) -> bool) -> Option<u32> {
+    let (number, behind) = digits(text);
+    number.parse().ok().filter(|_| !goes_on(behind))
+}
+
 /// Tells whether what stands behind digits goes on with them: `10xx`, `10…`, `10***`, `10.5`, `0x3f3`, `10...`.
 pub fn goes_on(behind: &str) -> bool {
     let mut chars = behind.chars();

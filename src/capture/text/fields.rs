@@ -3,7 +3,8 @@
 //! `Flags [F.], seq 89, ack 17, win 229, length 0` since 4.1, `F 89:89(0) ack 17 win 229` before.
 //! A line that was folded has lost or won blanks anywhere: none are counted on.
 
-use super::digits::{digits, goes_on, goes_on_in_fields};
+use super::digits::{digits, goes_on, goes_on_in_fields, whole_number};
+use super::info::{bit_of_letter, bit_of_name};
 use crate::tcp::segment::{Flags, Scale};
 
 /// The fields of one packet.
@@ -48,7 +49,7 @@ pub fn new_style(tail: &str) -> Found {
             None => return Found::Wrong,
         },
     };
-    let ack = match value(rest, "ack").map(whole_number) {
+    let ack = match value(rest, "ack").map(|text| whole_number(text, goes_on_in_fields)) {
         Some(None) => return Found::Wrong,
         ack => ack.flatten(),
     };
@@ -116,12 +117,10 @@ pub fn old_style(tail: &str) -> Option<Found> {
     }
     let rest = without_remarks(rest);
     let (seq, rest) = old_range(rest);
-    let ack = after(rest, "ack").map(|text| {
-        let (number, behind) = digits(text);
-        // A fold may have taken the blank away.
-        let is_whole = !goes_on(behind) || behind.starts_with("win") || behind.starts_with("urg");
-        number.parse().ok().filter(|_| is_whole)
-    });
+    // A fold may have taken the blank away.
+    let is_field = |behind: &str| behind.starts_with("win") || behind.starts_with("urg");
+    let ack = after(rest, "ack")
+        .map(|text| whole_number(text, |behind| goes_on(behind) && !is_field(behind)));
     let win = after(rest, "win");
     let is_tcp = seq.is_some() || ack.is_some() || win.is_some();
     if !is_tcp {
@@ -201,20 +200,10 @@ fn new_flags(text: &str) -> Option<Flags> {
 
 /// `FIN, ACK`, or `FA`: whoever writes them by hand has the names of the RFC in mind, or Scapy's letters.
 fn flag_names(text: &str) -> Option<Flags> {
-    const NAMES: [(&str, char, u8); 6] = [
-        ("FIN", 'F', Flags::FIN),
-        ("SYN", 'S', Flags::SYN),
-        ("RST", 'R', Flags::RST),
-        ("PSH", 'P', 0x08),
-        ("ACK", 'A', Flags::ACK),
-        ("URG", 'U', 0x20),
-    ];
     let all = |bits: Option<u8>, bit: Option<u8>| Some(bits? | bit?);
-    let name = |word: &str| NAMES.iter().find(|(name, ..)| *name == word).map(|(.., bit)| *bit);
-    let letter = |c: char| NAMES.iter().find(|(_, letter, _)| *letter == c).map(|(.., bit)| *bit);
     let words = text.split([',', ' ', '|', '+', '/']).filter(|word| !word.is_empty());
-    let named = words.map(name).fold(Some(0), all);
-    named.or_else(|| text.chars().map(letter).fold(Some(0), all)).map(Flags)
+    let named = words.map(bit_of_name).fold(Some(0), all);
+    named.or_else(|| text.chars().map(bit_of_letter).fold(Some(0), all)).map(Flags)
 }
 
 /// The digits behind a field's name that stands behind a comma.
@@ -269,18 +258,14 @@ fn number(text: &str) -> Option<u32> {
     digits(text).0.parse().ok()
 }
 
-/// A number that stands there whole.
-fn whole_number(text: &str) -> Option<u32> {
-    let (number, behind) = digits(text);
-    number.parse().ok().filter(|_| !goes_on_in_fields(behind))
-}
-
 /// `1:78`, or the first of them alone.
 fn range(text: &str) -> Option<(u32, Option<u32>)> {
     let (start, behind) = digits(text);
     match behind.trim_start().strip_prefix(':') {
-        Some(end) => Some((start.parse().ok()?, Some(whole_number(end.trim_start())?))),
-        None => Some((whole_number(text)?, None)),
+        Some(end) => {
+            Some((start.parse().ok()?, Some(whole_number(end.trim_start(), goes_on_in_fields)?)))
+        }
+        None => Some((whole_number(text, goes_on_in_fields)?, None)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Wireshark's column Info, of a packet that it calls TCP:
 //! `47902 → 3306 [FIN, ACK] Seq=89 Ack=17 Win=229 Len=0`.
 
-use super::digits::{digits, goes_on};
+use super::digits::{goes_on, whole_number};
 use crate::tcp::segment::Flags;
 
 /// The contents of Wireshark's column Info for TCP: `47902 → 3306 [FIN, ACK] Seq=89 Ack=17 Win=229
@@ -69,18 +69,33 @@ fn port(text: &str) -> &str {
     text.strip_suffix(')').and_then(|text| text.rsplit_once('(')).map_or(text, |(_, port)| port)
 }
 
+/// Control bits by the RFC's names, and by the letters that Wireshark and Scapy have for them.
+const BITS: [(&str, char, u8); 6] = [
+    ("FIN", 'F', Flags::FIN),
+    ("SYN", 'S', Flags::SYN),
+    ("RST", 'R', Flags::RST),
+    ("PSH", 'P', 0x08),
+    ("ACK", 'A', Flags::ACK),
+    ("URG", 'U', 0x20),
+];
+
+/// The control bit of a name: `FIN`.
+pub fn bit_of_name(name: &str) -> Option<u8> {
+    BITS.iter().find(|(known, ..)| *known == name).map(|(.., bit)| *bit)
+}
+
+/// The control bit of a letter: `F`, and `A` for ACK.
+pub fn bit_of_letter(letter: char) -> Option<u8> {
+    BITS.iter().find(|(_, known, _)| *known == letter).map(|(.., bit)| *bit)
+}
+
 fn flag_names(text: &str) -> Option<Flags> {
     if matches!(text, "<None>" | "None") {
         return Some(Flags(0));
     }
     text.split(',').try_fold(Flags(0), |flags, name| {
         let bit = match name.trim() {
-            "FIN" => Flags::FIN,
-            "SYN" => Flags::SYN,
-            "RST" => Flags::RST,
-            "PSH" => 0x08,
-            "ACK" => Flags::ACK,
-            "URG" => 0x20,
+            name if bit_of_name(name).is_some() => bit_of_name(name)?,
             "ECN" | "ECE" | "CWR" | "NS" | "AE" | "Reserved" => 0,
             // ECN's counter, since Wireshark 4.
             name if name.starts_with("ACE=") => 0,
@@ -91,8 +106,7 @@ fn flag_names(text: &str) -> Option<Flags> {
 }
 
 fn field(text: &str, name: &str) -> Option<u32> {
-    let (number, behind) = digits(text.split_once(name)?.1);
-    number.parse().ok().filter(|_| !goes_on(behind))
+    whole_number(text.split_once(name)?.1, goes_on)
 }
 
 /// `tcp.flags`, in any of the ways in which tshark prints it.
@@ -102,14 +116,8 @@ pub fn flags_cell(text: &str) -> Option<Flags> {
         return u32::from_str_radix(hex, 16).ok().map(|bits| Flags(bits as u8));
     }
     let letter = |c| match c {
-        'F' => Some(Flags::FIN),
-        'S' => Some(Flags::SYN),
-        'R' => Some(Flags::RST),
-        'P' => Some(0x08),
-        'A' => Some(Flags::ACK),
-        'U' => Some(0x20),
         'C' | 'E' | 'N' | '·' | '*' | '.' | '-' => Some(0),
-        _ => None,
+        _ => bit_of_letter(c),
     };
     if text.is_empty() {
         return None;
