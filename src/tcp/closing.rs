@@ -34,6 +34,8 @@ struct Odd {
     aside: Option<Half>,
     /// A FIN that payload far beyond it seemed to deny: the number of that may have been damaged.
     denied_fin: Option<Fin>,
+    /// A number that the other side acknowledged after it had acknowledged this side's FIN, and that is less.
+    less_acked: Option<Less>,
 }
 
 impl Odd {
@@ -53,6 +55,10 @@ impl Odd {
             }),
             aside: code.option(self.aside.clone(), |code, half| half.coded(code, &Half::new())),
             denied_fin: code.option(self.denied_fin, |code, fin| fin.coded(code, base)),
+            less_acked: code.option(self.less_acked, |code, less| Less {
+                ack: code.seq(less.ack, base.sent),
+                time: code.time(less.time, base.last.time),
+            }),
         }
     }
 }
@@ -124,6 +130,13 @@ pub struct PayloadAtAck {
     pub bytes: u64,
     /// The last payload until then.
     pub last: Place,
+}
+
+/// An acknowledgment number that is less than one before it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Less {
+    ack: Seq,
+    time: Time,
 }
 
 /// A FIN, known by the number that acknowledges it.
@@ -383,8 +396,26 @@ impl Closing {
         let is_back = self.fin.is_none() && self.bring_back_fin(ack);
         if let Some(fin) = self.fin.as_mut().filter(|fin| ack == fin.end) {
             fin.acked.get_or_insert(place);
+            self.odd.as_mut().and_then(|odd| odd.less_acked.take());
         }
         is_back
+    }
+
+    /// The other side acknowledges less than this side's FIN, which it seemed to have acknowledged, in a segment that was
+    /// sent later. Once, that one may be damaged; twice, it is the ACK of the FIN that was. True if it was.
+    pub fn unmatch_by_less(&mut self, segment: &Segment) -> bool {
+        let Some(fin) = &mut self.fin else { return false };
+        let (ack, time) = (segment.ack, segment.place.time);
+        let is_later = |since: Time, least: i64| time.since(since) >= Some(least);
+        if ack.covers(fin.end) || !fin.acked.is_some_and(|acked| is_later(acked.time, LATE_NS)) {
+            return false;
+        }
+        let before = self.odd.as_ref().and_then(|odd| odd.less_acked);
+        let is_again =
+            before.is_some_and(|less| ack.covers(less.ack) && is_later(less.time, COPIED_NS));
+        fin.acked.take_if(|_| is_again);
+        self.odd().less_acked = Some(Less { ack, time });
+        is_again
     }
 
     /// A number that no payload ends at is acknowledged: it is the FIN's. What lies beyond it is not acknowledged, and

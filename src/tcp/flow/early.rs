@@ -121,15 +121,18 @@ impl Flow {
     /// No side acknowledges less than it has before. Does this one, in a segment that is not overtaken?
     fn acknowledges_less(&self, side: Side, segment: &Segment, early: &Acked) -> bool {
         let own = self.half(side);
-        // A keep-alive's number is one too low.
-        let overtaken = own.snd_max().is_some_and(|max| max.is_after(segment.seq + 1));
         let back = behind(early, segment.ack);
-        if !segment.flags.ack() || overtaken || back <= 0 {
+        if !segment.flags.ack() || self.is_overtaken(side, segment) || back <= 0 {
             return false;
         }
         let window = own.window().and_then(|field| self.scales.window(side, field));
         let far = window.is_some_and(|window| back > FAR.max(2 * i64::from(window)));
         far || segment.place.time.since(early.place.time) >= Some(LATE_NS)
+    }
+
+    /// Had its sender sent more before it? A keep-alive's number is one too low.
+    pub(super) fn is_overtaken(&self, side: Side, segment: &Segment) -> bool {
+        self.half(side).snd_max().is_some_and(|max| max.is_after(segment.seq + 1))
     }
 
     /// It acknowledged no more than `to`, as this segment shows.

@@ -110,10 +110,26 @@ impl Flow {
             self.halves[side as usize].restore(without);
             self.notes.note(Noted::FinWithoutEffect, true);
         }
+        if segment.flags.ack() && !self.is_overtaken(side, segment) {
+            self.doubt_ack_of_fin(side, segment);
+        }
         let acked = self.half(side).ack();
         if segment.flags.ack() && acked.is_some_and(|acked| segment.ack.covers(acked)) {
             let Some(closing) = &mut self.closing else { return };
             closing.sides[side.other() as usize].deny_fin(segment.ack, segment.place.time);
+        }
+    }
+
+    /// Takes back the ACK of a FIN where its sender stays with less, as this segment shows once more.
+    fn doubt_ack_of_fin(&mut self, side: Side, segment: &Segment) {
+        let Some(closing) = &mut self.closing else { return };
+        let sender = &mut closing.sides[side.other() as usize];
+        let Some(end) = sender.fin.map(|fin| fin.end) else { return };
+        if sender.unmatch_by_less(segment) {
+            self.notes.note(Noted::Damaged, true);
+            if self.half(side).ack() == Some(end) {
+                self.halves[side as usize].take_back_ack(segment.ack);
+            }
         }
     }
 
