@@ -3,8 +3,8 @@
 mod common;
 
 use common::scenario::Scenario;
-use common::talk::{ACK, CLIENT, FIN, PUSH, SERVER, Talk};
-use common::wire::{Link, MICROSECONDS, Packet, Record};
+use common::talk::{ACK, CLIENT, FIN, PUSH, RST, SECOND, SERVER, Talk};
+use common::wire::{Link, MICROSECONDS, Packet, Record, arp};
 use common::{Scratch, closewait, json_lines, text};
 
 fn scenario(name: &str) -> Scenario {
@@ -139,6 +139,44 @@ fn one_is_not_they() {
     let scratch = Scratch::new();
     let out = report(&[&written(&scratch, "keep-alive-answered-by-rst")]);
     assert!(out.contains("\nIt was reset by the peer after a long CLOSE-WAIT"), "{out}");
+}
+
+/// What a reset has ended is in CLOSE-WAIT no more, and how long it was is known: neither the first line nor the groups
+/// say otherwise.
+#[test]
+fn what_a_reset_has_ended_is_not_left() {
+    let held = |client| {
+        let mut held = Talk::between(client, 3306).closed_by_server();
+        held.nanos += 60 * SECOND;
+        held
+    };
+    let mut ended = held(40_000);
+    ended.send(SERVER, RST, b"");
+    let mut left = held(40_001);
+    left.nanos += 10 * SECOND;
+    let scratch = Scratch::new();
+    let reset = scratch.write("reset.pcap", &ended.capture(5));
+    let out = report(&[&reset]);
+    let sentence = "1 of 1 connection held in CLOSE-WAIT by 172.18.0.5 until reset by the peer: \
+                    certain.";
+    assert!(out.starts_with(sentence) && out.contains("  held 60.0 s  "), "{out}");
+    assert!(!out.contains('≥'), "{out}");
+    let out = report(&[&reset, "--lang", "zh"]);
+    assert!(out.starts_with("1 条连接中有 1 条停留在 CLOSE-WAIT，直到被对端重置，"), "{out}");
+    let page = scratch.path().join("page.html").to_str().expect("UTF-8").to_owned();
+    closewait(&["report", &reset, "-o", &page]);
+    let page = std::fs::read_to_string(page).expect("written");
+    assert!(page.contains("<li>Held for 60.0 s</li>"), "{page}");
+
+    let records = [&ended.records[..], &left.records, &[Record::new(left.nanos, arp())]].concat();
+    let both = scratch.write("both.pcap", &MICROSECONDS.write(1, &records));
+    let out = report(&[&both]);
+    let sentence = "2 of 2 connections left in CLOSE-WAIT by 172.18.0.5: all certain; \
+                    1 of them until reset by the peer.";
+    assert!(out.starts_with(sentence), "{out}");
+    assert!(out.contains("  held 60.0 s … ≥ 70.0 s  "), "{out}");
+    let out = report(&["diff", &both, &reset]);
+    assert!(out.contains("  held 60.0 s"), "{out}");
 }
 
 /// A reset ends CLOSE-WAIT, and the end of a capture does not.

@@ -12,6 +12,7 @@ use crate::names;
 use crate::printable::printable;
 use crate::summary::cause::Cause;
 use crate::summary::compare::{LeakKind, Leaks, Served};
+use crate::summary::hold::Hold;
 use crate::tcp::segment::Endpoint;
 
 /// The reason why nothing of a capture was judged.
@@ -37,6 +38,7 @@ struct Line {
     cause: Option<String>,
     #[serde(default)]
     doubts: Vec<String>,
+    close: Option<String>,
     held_s: Option<f64>,
     headline: Option<Headline>,
     findings: Option<u64>,
@@ -171,7 +173,9 @@ impl Line {
         let (statements, tagged) = said(self.others);
         let code = culprit(self.code.unwrap_or_default()).or(tagged);
         let kind = LeakKind { service, cause, statements, code };
+        let goes_on = self.close.as_deref() != Some("reset");
         let held = self.held_s.map(|s| TimeDelta::nanoseconds((s * 1e9) as i64));
+        let held = held.map(|lasted| Hold { lasted, goes_on });
         leaks.add(kind, !self.doubts.is_empty(), held);
     }
 

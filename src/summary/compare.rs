@@ -6,9 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::TimeDelta;
-
 use super::cause::Cause;
+use super::hold::Hold;
 use super::seen::{Party, Seen};
 use crate::tcp::segment::Endpoint;
 
@@ -84,7 +83,7 @@ pub struct LeakCount {
     /// Findings with a doubt, of these.
     pub doubted: u64,
     /// The longest of their times in CLOSE-WAIT.
-    pub longest: Option<TimeDelta>,
+    pub longest: Option<Hold>,
 }
 
 impl Leaks {
@@ -97,12 +96,12 @@ impl Leaks {
             let code = code.or_else(|| seen.said.code.clone());
             let kind =
                 LeakKind { service: seen.party().into(), cause: seen.cause, statements, code };
-            self.add(kind, !seen.doubts.is_empty(), seen.held);
+            self.add(kind, !seen.doubts.is_empty(), seen.hold());
         }
     }
 
     /// Counts a finding.
-    pub fn add(&mut self, kind: LeakKind, doubted: bool, held: Option<TimeDelta>) {
+    pub fn add(&mut self, kind: LeakKind, doubted: bool, held: Option<Hold>) {
         let found = self.kinds.entry(kind).or_default();
         found.connections += 1;
         found.doubted += u64::from(doubted);

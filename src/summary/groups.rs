@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 use foldhash::fast::RandomState;
 
 use super::cause::Cause;
+use super::hold::Hold;
 use super::moment::{is_one_moment, longest_beside};
 use super::range::Range;
 use super::seen::{Party, Process, Said, Seen};
@@ -17,7 +18,7 @@ use crate::code::Code;
 use crate::place::{Place, Time};
 use crate::tcp::segment::Endpoint;
 use crate::units::{range, seconds};
-use crate::verdict::Doubt;
+use crate::verdict::{Close, Doubt};
 
 /// Findings of one process with one service, for one reason, after the same statements.
 #[derive(Clone, Debug)]
@@ -42,7 +43,9 @@ pub struct Group {
     pub count: u64,
     /// The member that was held longest.
     pub longest: Box<Seen>,
-    held: Range<TimeDelta>,
+    held: Range<Hold>,
+    /// Members that a reset has ended.
+    reset: u64,
     idle: Range<TimeDelta>,
     /// Some of these times are at most so long.
     is_idle_at_most: bool,
@@ -215,7 +218,7 @@ const SMALL: u64 = 8;
 const MANY: usize = 4;
 
 /// By the number of its members, and how long they were held.
-fn rank(group: &Group) -> (u64, Option<TimeDelta>) {
+fn rank(group: &Group) -> (u64, Option<Hold>) {
     (group.count, group.held().map(|(_, most)| most))
 }
 
@@ -266,6 +269,7 @@ impl Group {
             count: 0,
             longest: Box::new(seen.clone()),
             held: Range::default(),
+            reset: 0,
             idle: Range::default(),
             is_idle_at_most: false,
             pauses: Vec::new(),
@@ -293,7 +297,8 @@ impl Group {
         if rank(seen) > rank(&self.longest) {
             *self.longest = seen.clone();
         }
-        seen.held.iter().for_each(|held| self.held.add(*held));
+        seen.hold().into_iter().for_each(|held| self.held.add(held));
+        self.reset += u64::from(seen.close == Close::Reset);
         for doubt in seen.doubts.iter() {
             *self.doubts.entry(*doubt).or_default() += 1;
         }
@@ -342,8 +347,13 @@ impl Group {
     }
 
     /// Returns the least and the most that they have been held.
-    pub fn held(&self) -> Option<(TimeDelta, TimeDelta)> {
+    pub fn held(&self) -> Option<(Hold, Hold)> {
         self.held.ends()
+    }
+
+    /// Tells whether resets have ended all of them.
+    pub fn is_reset(&self) -> bool {
+        self.reset == self.count
     }
 
     /// Returns the timer that closed most of them, if one did.

@@ -8,6 +8,7 @@
 //! * [`found`]: findings, counted, with as many kept whole as a screen shows
 //! * [`groups`]: those that belong together, the timeouts that closed them, how fast they grow
 //! * [`mod@cause`], [`mod@evidence`]: why a connection was left half-closed, and what speaks for it
+//! * [`hold`]: times in CLOSE-WAIT, and whether they have ended
 //! * [`moment`]: closes that came together, by no timer
 //! * [`compare`]: two captures held against each other
 //! * [`closes`]: how connections were closed, by service: who first, after which pause, and too late
@@ -25,6 +26,7 @@ pub mod gauges;
 pub mod groups;
 pub mod growth;
 pub mod history;
+pub mod hold;
 pub mod judged;
 pub mod moment;
 pub mod race;

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use super::cause::{Cause, not_seen};
 use super::closes::is_late;
 use super::evidence::evidence;
+use super::hold::Hold;
 use super::{Owner, Row, Sink, Tally, Totals};
 use crate::attach::Facts;
 use crate::attach::sql::tags::code;
@@ -244,6 +245,12 @@ impl Seen {
     /// later.
     pub fn is_idle_at_most(&self) -> bool {
         self.doubts.contains(&Doubt::LostBeforeFin)
+    }
+
+    /// The time for which the holder has held its side.
+    pub fn hold(&self) -> Option<Hold> {
+        let goes_on = self.close == Close::HalfClosed;
+        self.held.map(|lasted| Hold { lasted, goes_on })
     }
 
     /// Neither closed nor reset: the program still has it.

@@ -445,4 +445,9 @@ impl Headline {
     pub fn is_all_clear(self) -> bool {
         Headline { foreign: 0, ..self } == Headline::default()
     }
+
+    /// There are findings, and none of them is in CLOSE-WAIT any more.
+    pub fn is_all_reset(self) -> bool {
+        self.findings > 0 && self.descriptors == self.findings
+    }
 }

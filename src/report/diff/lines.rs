@@ -61,7 +61,7 @@ struct SummaryLine {
 impl From<LeakCount> for CountLine {
     fn from(found: LeakCount) -> CountLine {
         let LeakCount { connections, doubted, longest } = found;
-        CountLine { connections, doubted, longest_held_s: longest.map(seconds) }
+        CountLine { connections, doubted, longest_held_s: longest.map(|held| seconds(held.lasted)) }
     }
 }
 

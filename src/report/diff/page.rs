@@ -8,7 +8,7 @@ use super::{Comparison, cause, service, shown};
 use crate::report::html::frame::{Mood, frame};
 use crate::report::html::short;
 use crate::summary::compare::{Change, Fate};
-use crate::units::{duration, thousands};
+use crate::units::thousands;
 
 /// Kinds of leaks of a fate that are listed.
 const ROWS: usize = 300;
@@ -73,7 +73,7 @@ fn row(change: &Change, has_code: bool) -> Markup {
             td.n data-v=(after.connections) { (thousands(after.connections)) }
             td.mono { (service(kind)) }
             td { (cause(kind)) @if found.doubted > 0 { ", " (thousands(found.doubted)) " with doubts" } }
-            td.n { (found.longest.map_or("-".into(), |held| format!("≥ {}", duration(held)))) }
+            td.n { (found.longest.map_or("-".into(), |held| held.to_string())) }
             td.mono { (short(&kind.statements.join("; "))) }
             @if has_code { td.mono { (short(kind.code.as_deref().unwrap_or("-"))) } }
             @if *fate == Fate::Gone { td { (shown(change)) } }

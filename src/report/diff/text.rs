@@ -6,7 +6,7 @@ use super::{Comparison, cause, service, shown};
 use crate::report::table::write_table;
 use crate::report::text::{ALARM, CALM};
 use crate::summary::compare::{Change, Fate};
-use crate::units::{duration, thousands};
+use crate::units::thousands;
 
 /// Characters of statements in a line.
 const WIDE: usize = 100;
@@ -34,7 +34,7 @@ fn one(mut out: &mut dyn Write, change: &Change) -> io::Result<()> {
     let Change { kind, before, after, .. } = change;
     let n = format!("{} → {}", thousands(before.connections), thousands(after.connections));
     let found = if change.fate == Fate::Gone { before } else { after };
-    let held = found.longest.map_or(String::new(), |held| format!("held ≥ {}", duration(held)));
+    let held = found.longest.map_or(String::new(), |held| format!("held {held}"));
     let doubted = match found.doubted {
         0 => String::new(),
         n => format!("{} with doubts", thousands(n)),

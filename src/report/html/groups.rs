@@ -8,8 +8,9 @@ use crate::report::lang::Lang;
 use crate::report::text::code::code_lines;
 use crate::report::text::groups::{cause, closed_words, holder, party};
 use crate::summary::groups::Group;
+use crate::summary::hold::Hold;
 use crate::summary::seen::Seen;
-use crate::units::{count, duration, range, thousands};
+use crate::units::{count, range, thousands};
 
 /// Groups that are shown, and statements of each.
 const GROUPS: usize = 30;
@@ -57,9 +58,9 @@ fn article(page: &Document, group: &Group) -> Markup {
 
 fn held(group: &Group) -> Option<String> {
     let (least, most) = group.held()?;
-    Some(match range(least, most) {
-        one if !one.contains('…') => format!("Held for {one} or longer"),
-        _ => format!("Held for {} … {} or longer", duration(least), duration(most)),
+    Some(match least.goes_on && most.goes_on {
+        true => format!("Held for {} or longer", range(least.lasted, most.lasted)),
+        false => format!("Held for {}", Hold::range(least, most)),
     })
 }
 

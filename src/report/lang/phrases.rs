@@ -37,6 +37,8 @@ phrases! {
 
     // The headline.
     left(n, of, by): "{n} of {of} left in CLOSE-WAIT{by}" => "{of}中有 {n} 条遗留在 CLOSE-WAIT{by}";
+    held_until_reset(n, of, by): "{n} of {of} held in CLOSE-WAIT{by} until reset by the peer" => "{of}中有 {n} 条停留在 CLOSE-WAIT，直到被对端重置{by}";
+    until_reset(n): "{n} of them until reset by the peer" => "其中 {n} 条直到被对端重置";
     by_host(host): " by {host}" => "，由 {host} 持有";
     by_hosts(n): " by {n} hosts" => "，由 {n} 台主机持有";
     by_hosts_or_more(n): " by {n} hosts or more" => "，由至少 {n} 台主机持有";
@@ -111,8 +113,7 @@ phrases! {
     fin_at(time): "FIN at {time}" => "FIN 在 {time}";
     on_hosts(n): ", on {n} hosts" => "，分布在 {n} 台主机";
     begun_apart(time): ", begun {time} apart" => "，开始时间相差 {time}";
-    held(time): "held ≥ {time}" => "持有 ≥ {time}";
-    held_range(least, most): "held ≥ {least} … ≥ {most}" => "持有 ≥ {least} … ≥ {most}";
+    held(time): "held {time}" => "持有 {time}";
     idle(time): "idle {time}" => "空闲 {time}";
     not_in_list(): "not in the list" => "不在列表中";
     backlog(): "(backlog)" => "(backlog)";

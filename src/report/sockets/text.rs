@@ -20,6 +20,7 @@ use crate::report::text::code::lost as code_lost;
 use crate::report::text::page::{Page, Screen};
 use crate::report::text::{ALARM, CALM, timeout_words};
 use crate::summary::growth::until_full;
+use crate::summary::hold::Hold;
 use crate::tcp::state::State;
 use crate::units::{Zone, duration, range, thousands};
 
@@ -135,10 +136,9 @@ fn group_table(out: &mut impl Write, groups: &[Group], look: &SocketsLook) -> io
 
 /// Since when, how many a minute, and after which pause.
 fn since(times: &Times, lang: Lang) -> Option<String> {
-    let mut text = match times.held()? {
-        (least, most) if duration(least) == duration(most) => lang.held(duration(least)),
-        (least, most) => lang.held_range(duration(least), duration(most)),
-    };
+    let (least, most) = times.held()?;
+    let [least, most] = [least, most].map(|lasted| Hold { lasted, goes_on: true });
+    let mut text = lang.held(Hold::range(least, most));
     if let Some(rate) = times.per_minute() {
         text += &pace(rate, lang);
     }

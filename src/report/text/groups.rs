@@ -10,8 +10,9 @@ use crate::report::pace::pace;
 use crate::report::table::{Align, cut, table};
 use crate::summary::cause::Cause;
 use crate::summary::groups::{Group, Holder, Span, Timeout};
+use crate::summary::hold::Hold;
 use crate::summary::seen::{Party, Said};
-use crate::units::{duration, packet_time, range, thousands};
+use crate::units::{duration, packet_time, thousands};
 
 /// Characters of statements in a line, where the screen's width is not known.
 const WIDE: usize = 100;
@@ -204,10 +205,8 @@ impl Report<'_> {
 
 /// A group as a row: how many, by whom, at which service, how long, after which pause, why.
 fn row(group: &Group, lang: Lang) -> Vec<String> {
-    let held = group.held().map_or(String::new(), |(least, most)| match range(least, most) {
-        one if !one.contains('…') => lang.held(one),
-        _ => lang.held_range(duration(least), duration(most)),
-    });
+    let held = group.held();
+    let held = held.map_or(String::new(), |(least, most)| lang.held(Hold::range(least, most)));
     let idle = group.idle().map_or(String::new(), |idle| match group.timeout() {
         Some(timeout) => lang.idle(duration(timeout.middle)),
         None => lang.idle(idle),

@@ -77,7 +77,11 @@ fn main(
     let waiting = totals.tally.of(Verdict::PeerHolds);
     let say = |strong: String, rest: String, style| Main { strong, rest, style };
     if now.findings > 0 {
-        let left = lang.left(thousands(now.findings), of, holders(found, lang));
+        let (n, by) = (thousands(now.findings), holders(found, lang));
+        let left = match now.is_all_reset() {
+            true => lang.held_until_reset(n, of, by),
+            false => lang.left(n, of, by),
+        };
         say(left, lang.colon(how_sure(now, lang)), ALARM)
     } else if now.before_capture > 0 {
         let none = match (totals.tally.flows, now.close_wait + now.hidden) {
@@ -171,7 +175,9 @@ fn besides(totals: &Totals, now: Headline, lang: Lang) -> Vec<String> {
     let not_understood = now.unread_packets.saturating_sub(n_sealed);
     let by: Vec<&str> = sealed.into_keys().collect();
     let by = by.join(&lang.comma());
+    let reset = if now.is_all_reset() { 0 } else { now.descriptors };
     let all = [
+        (reset, lang.until_reset(thousands(reset))),
         (now.pending, lang.pending(thousands(now.pending))),
         (now.hidden, hidden),
         (before, more_stuck_besides(totals, before, lang)),

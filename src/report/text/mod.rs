@@ -36,7 +36,6 @@ use crate::summary::growth::Grown;
 use crate::summary::seen::{Process, Seen};
 use crate::summary::{EventKind, Row, Sink, Totals};
 use crate::units::{Zone, duration};
-use crate::verdict::Close;
 use gathered::Gathered;
 use page::{Page, Screen};
 
@@ -147,8 +146,7 @@ pub(super) fn idle_text(seen: &Seen) -> String {
 
 /// The time in CLOSE-WAIT; at least that, where it goes on.
 pub fn held_text(seen: &Seen) -> Option<String> {
-    let bound = if seen.close == Close::HalfClosed { "≥ " } else { "" };
-    seen.held.map(|held| format!("{bound}{}", duration(held)))
+    seen.hold().map(|held| held.to_string())
 }
 
 /// `orders-api[26922] fd 6`.

@@ -16,13 +16,14 @@ use crate::report::text::code::lines as code_lines;
 use crate::report::text::groups::{cause, holder, party, statements, timeout_words};
 use crate::report::text::held_text;
 use crate::summary::groups::Group;
+use crate::summary::hold::Hold;
 use crate::summary::seen::{Process, Said};
 use crate::tcp::state::State;
 use crate::top::ansi::Part;
 use crate::top::app::{App, Focus, Mode};
 use crate::top::layout;
 use crate::top::picture::Entry;
-use crate::units::{clock_time, count, duration, range, thousands};
+use crate::units::{clock_time, count, duration, thousands};
 use crate::verdict::Verdict;
 
 type Line = Vec<Part>;
@@ -97,12 +98,14 @@ fn of_group(app: &App, group: &Group, text: &mut Text) {
     let holder = holder(&group.process, Lang::English);
     let by = if holder.is_empty() { String::new() } else { format!(" by {holder}") };
     let n = count(group.count, "connection");
-    text.say(&format!("{n} left in CLOSE-WAIT{by}, {}", party(group, Lang::English)), pen::BOLD);
+    let left = if group.is_reset() { "held" } else { "left" };
+    let party = party(group, Lang::English);
+    text.say(&format!("{n} {left} in CLOSE-WAIT{by}, {party}"), pen::BOLD);
     if group.cause.is_some() {
         text.plain(&format!("why: {}", cause(group, Lang::English)));
     }
     if let Some((least, most)) = group.held() {
-        text.plain(&format!("held ≥ {}", range(least, most)));
+        text.plain(&format!("held {}", Hold::short_range(least, most)));
     }
     match (group.timeout(), group.idle()) {
         (Some(timeout), _) => {

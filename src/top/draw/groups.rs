@@ -10,9 +10,10 @@ use crate::report::lang::Lang;
 use crate::report::text::code::in_short;
 use crate::report::text::groups::{cause, holder, party, statements};
 use crate::summary::groups::Group;
+use crate::summary::hold::Hold;
 use crate::top::app::{App, Focus, Kind};
 use crate::top::layout::lines;
-use crate::units::{range, thousands};
+use crate::units::thousands;
 use crate::verdict::Verdict;
 
 const COLUMNS: [Column; 8] = [
@@ -71,8 +72,7 @@ fn group_row(group: &Group, n: usize) -> Vec<String> {
         true => thousands(group.count),
         false => format!("{}/{}", thousands(n as u64), thousands(group.count)),
     };
-    let held =
-        group.held().map_or(String::new(), |(least, most)| format!("≥ {}", range(least, most)));
+    let held = group.held().map_or(String::new(), |(least, most)| Hold::short_range(least, most));
     let idle = group.idle().map_or(String::new(), |idle| match group.timeout() {
         Some(timeout) => format!("idle {} s", timeout.about_s()),
         None => format!("idle {idle}"),
