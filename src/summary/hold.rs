@@ -9,7 +9,7 @@ use crate::units::{duration, range};
 /// The time for which a connection was held: at least that, where it went on when the capture ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hold {
-    /// How long it was.
+    /// Its length, as far as it was captured.
     pub lasted: TimeDelta,
     /// Neither a FIN nor a reset ended it.
     pub goes_on: bool,

@@ -4,6 +4,8 @@
 //! An ACK can stand in the capture before the FIN that it covers. So it is remembered here from the
 //! moment it acknowledges something that was not captured: that can be a FIN.
 
+use super::beyond::Beyond;
+pub use super::fin::{Acked, Fin, Known};
 use super::half::{Half, Marks};
 use super::packed::{Base, Code};
 use super::segment::Segment;
@@ -36,6 +38,8 @@ struct Odd {
     denied_fin: Option<Fin>,
     /// A number that the other side acknowledged after it had acknowledged this side's FIN, and that is less.
     less_acked: Option<Less>,
+    /// Payload or a FIN beyond its FIN, though that was acknowledged.
+    beyond: Option<Beyond>,
 }
 
 impl Odd {
@@ -59,65 +63,8 @@ impl Odd {
                 ack: code.seq(less.ack, base.sent),
                 time: code.time(less.time, base.last.time),
             }),
+            beyond: code.option(self.beyond, |code, beyond| beyond.coded(code, base)),
         }
-    }
-}
-
-/// Octets: a segment that others have overtaken acknowledges less than they do, by a window without a scale at most.
-const OLDER: u32 = 1 << 16;
-
-/// An acknowledgment number, and where it was first reached.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Acked {
-    /// The highest number that was acknowledged.
-    pub number: Seq,
-    /// The packet that did it.
-    pub place: Place,
-    /// Numbers that were known at that moment.
-    pub known: Known,
-    /// The highest SEG.ACK below it, of this side's segments before and since, but for such as acknowledge
-    /// something not captured, too.
-    pub lower: Option<Seq>,
-}
-
-/// The numbers that are known beside an ACK.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Known {
-    /// This side's highest SEG.ACK before.
-    pub acked: Option<Seq>,
-    /// The end of all that this side had sent, that segment included.
-    pub sent: Option<Seq>,
-    /// The end of all that had been captured of the other side.
-    pub captured: Option<Seq>,
-}
-
-impl Acked {
-    fn coded(self, code: &mut impl Code, base: Base) -> Acked {
-        Acked {
-            number: code.seq(self.number, base.others_sent),
-            place: code.place(self.place, base.last),
-            known: Known {
-                acked: code.some_seq(self.known.acked, base.others_sent),
-                sent: code.some_seq(self.known.sent, base.sent),
-                captured: code.some_seq(self.known.captured, base.others_sent),
-            },
-            lower: code.some_seq(self.lower, base.others_sent),
-        }
-    }
-
-    /// One bit makes it of a number that could be acknowledged, or had been when the segment was sent: it may have been
-    /// set on the way.
-    pub fn is_one_bit_off(&self) -> bool {
-        let Known { acked, captured, .. } = self.known;
-        // What was acknowledged may be beyond what was captured: that is no range.
-        let within = |captured: Seq| acked.filter(|acked| captured.covers(*acked));
-        let range = captured.or(acked).map(|last| (within(last).unwrap_or(last), last));
-        range.is_some_and(|(acked, captured)| {
-            // Near by, a bit less makes an older number of any: that says nothing.
-            let is_far = self.number.ahead_of(captured).unsigned_abs() > 2 * OLDER;
-            let least = if is_far { acked.before(OLDER) } else { acked };
-            self.number.is_one_bit_from(least, captured)
-        })
     }
 }
 
@@ -139,27 +86,6 @@ struct Less {
     time: Time,
 }
 
-/// A FIN, known by the number that acknowledges it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Fin {
-    /// The acknowledgment number that covers it: past its payload and itself.
-    pub end: Seq,
-    /// The packet that carried it first.
-    pub place: Place,
-    /// It had the ACK flag: a scan's FIN has not.
-    pub with_ack: bool,
-    /// The sender's highest ACK up to and in its FIN.
-    pub ack_then: Option<Seq>,
-    /// The end of all that the other side had been seen to send by then.
-    pub peer_snd_max_then: Option<Seq>,
-    /// The other side's first ACK that covers it.
-    pub acked: Option<Place>,
-    /// The other side acknowledged less when it had had time to receive it.
-    pub denied: bool,
-    /// Only the first IP fragment of its segment was read: its end is this, or more.
-    pub of_more: bool,
-}
-
 /// A FIN that was sent again, [`REPEAT_NS`] or more after the time before.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Again {
@@ -167,35 +93,6 @@ pub struct Again {
     pub last: Time,
     /// Nanoseconds since the time before that.
     pub pause: i64,
-}
-
-impl Fin {
-    fn coded(self, code: &mut impl Code, base: Base) -> Fin {
-        Fin {
-            end: code.seq(self.end, base.sent),
-            place: code.place(self.place, base.last),
-            with_ack: code.flag(self.with_ack),
-            ack_then: code.some_seq(self.ack_then, base.others_sent),
-            peer_snd_max_then: code.some_seq(self.peer_snd_max_then, base.others_sent),
-            acked: code.some_place(self.acked, base.last),
-            denied: code.flag(self.denied),
-            of_more: code.flag(self.of_more),
-        }
-    }
-
-    /// One that was not captured, by the ACK that covers it.
-    pub fn missed(ack: Acked) -> Fin {
-        Fin {
-            end: ack.number,
-            place: ack.place,
-            with_ack: true,
-            ack_then: None,
-            peer_snd_max_then: None,
-            acked: Some(ack.place),
-            denied: false,
-            of_more: false,
-        }
-    }
 }
 
 /// A reset that counts.
@@ -248,6 +145,11 @@ pub const COPIED_NS: i64 = 1_000_000;
 
 /// Nanoseconds by which two segments that were captured in another order than they were sent are not apart.
 pub const LATE_NS: i64 = 1_000_000_000;
+
+/// Is it of the same connection, and beyond the FIN?
+fn goes_on(fin: &Fin, end: Seq) -> bool {
+    (1..=GOES_ON_WITHIN).contains(&end.ahead_of(fin.end))
+}
 
 /// Packets of one side overtake each other by less than this.
 const OVERTAKES_NS: i64 = 1_000_000_000;
@@ -446,19 +348,36 @@ impl Closing {
     }
 
     /// New payload beyond a FIN shows that it was none: nothing is sent after one (3.10.4). One that was acknowledged
-    /// was received as it is, and the payload's number is damaged: so it may be of one that payload with the FIN's own
-    /// number has not taken the place of. True if there was such a FIN.
-    pub fn revoke_fin(&mut self, segment: &Segment) -> bool {
-        let goes_on = |fin: &mut Fin| {
-            let beyond = segment.end_of_payload().ahead_of(fin.end);
-            fin.acked.is_none() && (1..=GOES_ON_WITHIN).contains(&beyond)
+    /// was received as it is, and the payload's number is damaged, unless `holder`, the other side's highest ACK, says
+    /// otherwise: so it may be of one that payload with the FIN's own number has not taken the place of. True if there
+    /// was such a FIN.
+    pub fn revoke_fin(&mut self, segment: &Segment, holder: Option<Seq>) -> bool {
+        let Some(fin) = self.fin.filter(|fin| goes_on(fin, segment.end_of_payload())) else {
+            return false;
         };
-        let Some(fin) = self.fin.take_if(goes_on) else { return false };
+        if fin.acked.is_some() {
+            self.odd().beyond.get_or_insert_default().reach(segment.end_of_payload());
+            return holder.is_some_and(|ack| self.revoke_acked_fin(ack));
+        }
+        self.fin = None;
         self.forget_again();
         if segment.seq.covers(fin.end) {
             self.odd().denied_fin = Some(fin);
         }
         true
+    }
+
+    /// The other side acknowledges, by `ack`, what this one sent beyond its FIN: so that was none, whatever seemed to
+    /// acknowledge it. True if there was such a FIN. Another one may be in its place.
+    pub fn revoke_acked_fin(&mut self, ack: Seq) -> bool {
+        let beyond = self.odd.as_ref().and_then(|odd| odd.beyond);
+        let is_none = |fin: Fin| beyond.is_some_and(|beyond| beyond.is_acked(ack, fin.end));
+        let revoked = self.fin.is_some_and(is_none);
+        if revoked {
+            self.fin = beyond.and_then(|beyond| beyond.fin());
+            self.forget_again();
+        }
+        revoked
     }
 
     /// Tells whether it has sent a FIN, be it one that seems to be none.
@@ -484,6 +403,7 @@ impl Closing {
     fn forget_again(&mut self) {
         if let Some(odd) = &mut self.odd {
             (odd.fin_again, odd.aside, odd.denied_fin) = (None, None, None);
+            odd.beyond = None;
         }
     }
 
@@ -541,6 +461,16 @@ impl Closing {
     ) -> bool {
         let end = segment.end_of_payload() + 1;
         let first = self.fin.is_none();
+        let new = Fin {
+            end,
+            place: segment.place,
+            with_ack: segment.flags.ack(),
+            ack_then,
+            peer_snd_max_then,
+            acked: None,
+            denied: false,
+            of_more: segment.is_first_fragment(),
+        };
         match &self.fin {
             Some(fin) if fin.end == end => {
                 let before = self.fin_again().map_or(fin.place.time, |again| again.last);
@@ -551,38 +481,16 @@ impl Closing {
                     self.fin = self.fin.map(|fin| Fin { denied: false, ..fin });
                 }
             }
-            Some(fin) if fin.acked.is_some() => {}
+            Some(fin) if fin.acked.is_some() => {
+                if goes_on(fin, end) {
+                    self.odd().beyond.get_or_insert_default().take_fin(new);
+                }
+            }
             _ => {
                 self.forget_again();
-                self.fin = Some(Fin {
-                    end,
-                    place: segment.place,
-                    with_ack: segment.flags.ack(),
-                    ack_then,
-                    peer_snd_max_then,
-                    acked: None,
-                    denied: false,
-                    of_more: segment.is_first_fragment(),
-                });
+                self.fin = Some(new);
             }
         }
         first
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A number near by is made an older one by one bit or another, nearly always.
-    #[test]
-    fn only_a_number_far_away_may_be_an_older_one() {
-        const BASE: u32 = 0x0010_4000;
-        let known = Known { acked: Some(Seq(BASE)), sent: None, captured: Some(Seq(BASE + 101)) };
-        let is_damaged =
-            |number: u32| Acked { number: Seq(number), known, ..Acked::default() }.is_one_bit_off();
-        assert!(!is_damaged(BASE + 3_001), "without 1 << 14, it would be older");
-        assert!(is_damaged(BASE + 100 + (1 << 28)) && is_damaged(BASE - 100 + (1 << 28)));
-        assert!(!is_damaged(BASE - 100_000 + (1 << 28)), "older than any window");
     }
 }

@@ -5,6 +5,7 @@
 //! * [`segment`]: what an observer needs of one segment
 //! * [`state`]: figure 5 as one match
 //! * [`half`]: the facts of one direction, [`closing`]: those that only a close needs
+//! * [`fin`]: a FIN, and an ACK that may be of one; `beyond`: what was sent beyond a FIN that was acknowledged
 //! * [`recent`]: when a connection was last in use
 //! * [`flow`]: two halves, and what one more segment changes
 //! * [`life`]: the states of a side, with their times
@@ -18,7 +19,9 @@
 //! Two rules carry everything here. *A segment is sent when it is seen, and received when the other
 //! side acknowledges it.* And facts are kept, not verdicts: what they mean is decided elsewhere, once.
 
+mod beyond;
 pub mod closing;
+pub mod fin;
 pub mod flow;
 pub mod half;
 pub mod holes;

@@ -431,6 +431,11 @@ impl Flow {
         }
         if segment.flags.ack() {
             let after_fin = peer.fin.is_some_and(|fin| segment.ack.covers(fin.end));
+            let revoked = peer.revoke_acked_fin(segment.ack);
+            self.notes.note(Noted::FinWithoutEffect, revoked);
+            if let Some(fin) = peer.fin.filter(|_| revoked && own.fin.is_none()) {
+                closing.busy_until = self.recent.before_fin(side.other(), fin.place.time);
+            }
             // Also below a higher one, which was damaged: of whatever is beyond a FIN, nothing can be acknowledged.
             if peer.match_ack(segment.ack, segment.place) {
                 self.notes.forget(Noted::FinWithoutEffect);
@@ -444,7 +449,7 @@ impl Flow {
                 own.note_payload(segment, news.payload);
             }
         }
-        let goes_on = news.payload > 0 && own.revoke_fin(segment);
+        let goes_on = news.payload > 0 && own.revoke_fin(segment, acks[side.other() as usize]);
         self.notes.note(Noted::FinWithoutEffect, goes_on);
         let first_fin =
             segment.flags.fin() && own.take_fin(segment, acks[side as usize], peer_snd_max);
@@ -533,6 +538,11 @@ impl Flow {
     /// Closed or reset: nothing but late packets can come.
     pub fn is_finished(&self) -> bool {
         self.closing.is_some() && matches!(self.ending(), Ending::Closed | Ending::Reset(_))
+    }
+
+    /// Tells whether somebody can still close it: it was opened, and nothing shows that it has ended.
+    pub fn may_go_on(&self) -> bool {
+        matches!(self.ending(), Ending::Open | Ending::HalfClosed(_)) && !self.is_superseded()
     }
 
     /// Returns the part of the capture that told the direction of its packets.
