@@ -189,6 +189,15 @@ fn what_is_evicted_is_judged_counted_and_said() {
     assert_eq!(lines.iter().filter(|line| line["verdict"] == "leak").count(), 100);
     let (out, _) = text(&closewait(&[&path, "--max-flows", "50"]));
     assert!(out.contains("left memory early"), "{out}");
+    // What cannot be known of them is said on the first line. An attempt had nothing that could be left.
+    let given_up = summary["headline"]["given_up"].as_u64();
+    assert!(given_up.is_some_and(|n| (50..=100).contains(&n)), "{summary}");
+    let headline = out.lines().next().expect("a line");
+    let n = given_up.unwrap_or_default();
+    assert!(
+        headline.ends_with(&format!("; {n} given up early for lack of memory (--max-flows).")),
+        "{out}"
+    );
     // When the capture ended would change nothing of them.
     assert!(out.contains("brief") && !out.contains("--end mtime"), "{out}");
     assert!(summary["unlisted"].is_null(), "there is room for all");

@@ -2,12 +2,13 @@
 //!
 //! * [`point`]: one capture point, its facts and its shards
 //! * [`shards`]: its flows in a fixed number of parts, taken in rounds
-//! * `senders`: whose checksums can be believed
+//! * `sample`: flows that were closed, some of which are read; `senders`: whose checksums can be believed
 //! * [`batch`]: the segments of one round
 //! * [`crew`]: threads, and any job for them
 
 pub mod batch;
 pub mod crew;
 pub mod point;
+mod sample;
 mod senders;
 pub mod shards;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::batch::{Batch, Lent, Octets};
 use super::crew::{Crew, Job};
+use super::sample::is_sampled;
 use crate::attach::Facts;
 use crate::attach::conversations::{Conversations, Heard, Wanted};
 use crate::attach::deaf::Found;
@@ -247,6 +248,12 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
+    /// Judges a flow that there is no memory for, by what was seen until now.
+    fn judge_early(&mut self, retired: Retired) {
+        self.tally.given_up += u64::from(retired.flow.may_go_on());
+        self.judge(retired);
+    }
+
     fn judge(&mut self, retired: Retired) {
         let Orders { policy, facts, all, pairs, .. } = self.orders;
         self.holes.note(&retired.flow);
@@ -294,21 +301,6 @@ impl Judge<'_> {
             None => self.conversations.is_in_transaction(&judged.flow),
         }
     }
-}
-
-/// Flows of each shard that are a sample: some thousands of all.
-const SAMPLE: usize = 64;
-
-/// Is a flow that was closed one of the sample? The first ones are.
-fn is_sampled(sampled: &mut Vec<FlowId>, flow: FlowId) -> bool {
-    if sampled.contains(&flow) {
-        return true;
-    }
-    let has_room = sampled.len() < SAMPLE;
-    if has_room {
-        sampled.push(flow);
-    }
-    has_room
 }
 
 /// Does it matter what was said on a connection? It may take a doubt away that hides a finding.
@@ -515,7 +507,7 @@ impl Shards {
             } = &mut **shard;
             let mut judge =
                 Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
-            self.evicted += table.evict(which, |flow| judge.judge(flow)) as u64;
+            self.evicted += table.evict(which, |flow| judge.judge_early(flow)) as u64;
         }
     }
 

@@ -30,12 +30,14 @@ pub struct HeadlineLine {
     #[serde(skip_serializing_if = "is_none")]
     tags_unread: u64,
     foreign: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    given_up: u64,
     unread_inputs: u64,
     unread_packets: u64,
     cut_off: u64,
 }
 
-/// The number is of those alone who asked for tags.
+/// The number is of those alone who asked for tags, or had too little memory.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands on a reference")]
 fn is_none(number: &u64) -> bool {
     *number == 0
@@ -58,6 +60,7 @@ impl From<Headline> for HeadlineLine {
             tags_untold: now.tags_untold,
             tags_unread: now.tags_unread,
             foreign: now.foreign,
+            given_up: now.given_up,
             unread_inputs: now.unread,
             unread_packets: now.unread_packets,
             cut_off: now.cut_off,

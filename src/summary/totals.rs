@@ -100,6 +100,8 @@ pub struct Tally {
     pub one_sided: u64,
     /// Open flows whose last transaction is open, as far as it was read.
     pub in_transaction: u64,
+    /// Flows that left memory early, and could have gone on: how they ended is not known.
+    pub given_up: u64,
 }
 
 /// One capture point: a file, or a series of files that follow one another.
@@ -287,6 +289,7 @@ impl AddAssign for Tally {
         }
         self.one_sided += more.one_sided;
         self.in_transaction += more.in_transaction;
+        self.given_up += more.given_up;
         for (n, more) in self.verdicts.iter_mut().zip(more.verdicts) {
             *n += more;
         }
@@ -376,6 +379,7 @@ impl Totals {
             tags_untold: tally.tags_untold_held,
             tags_unread: tally.tags_unread_held,
             foreign: tally.foreign,
+            given_up: tally.given_up,
             unread: self.unread,
             cut_off: self.cut_off,
             unread_packets: self.unread_packets(),
@@ -432,6 +436,8 @@ pub struct Headline {
     pub tags_unread: u64,
     /// Connections that are not between ends of which one was named as local.
     pub foreign: u64,
+    /// Connections that left memory before their end was known (`--max-flows`).
+    pub given_up: u64,
     /// Inputs that could not be read, or not to their end.
     pub unread: u64,
     /// Packets that may well be TCP, and could not be read.

@@ -88,6 +88,7 @@ phrases! {
     tags_not_read(n): "{n} in CLOSE-WAIT in a protocol that is not read" => "{n} 条处于 CLOSE-WAIT，但其协议无法解析";
     tags_left_out(n): "{n} in CLOSE-WAIT whose tags cannot be told" => "{n} 条处于 CLOSE-WAIT，但看不出标签";
     not_judged(n): "{n} not judged (unknown)" => "{n} 条无法判断";
+    given_up(n): "{n} given up early for lack of memory (--max-flows)" => "{n} 条因内存不足而提前放弃（--max-flows）";
     not_read(inputs): "{inputs} not read whole" => "{inputs}没有读完";
     sealed(packets, by): "{packets} encrypted ({by}): whatever TCP is in there cannot be read" => "{packets}已加密（{by}），其中若有 TCP 也无法读取";
     not_understood(packets): "{packets} not understood" => "{packets}没能解读";

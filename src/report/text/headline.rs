@@ -185,6 +185,7 @@ fn besides(totals: &Totals, now: Headline, lang: Lang) -> Vec<String> {
         (now.elsewhere, lang.elsewhere(thousands(now.elsewhere))),
         (waiting, lang.other_side(thousands(waiting))),
         (now.not_judged, lang.not_judged(thousands(now.not_judged))),
+        (now.given_up, lang.given_up(thousands(now.given_up))),
         (now.tags_untold, lang.tags_left_out(thousands(now.tags_untold))),
         (now.tags_unread, lang.tags_not_read(thousands(now.tags_unread))),
         (now.unread, lang.not_read(unread)),
