@@ -56,6 +56,20 @@ fn where_no_fin_counts_nobody_is_said_not_to_have_closed() {
     );
 }
 
+/// The advice names one holder of several, and says that there are others.
+#[test]
+fn one_of_several_holders_is_said_to_be_one() {
+    let by_server = [40_000, 40_001].map(|client| Talk::between(client, 3306).closed_by_server());
+    let by_client = Talk::between(40_002, 3306).closed_by_client();
+    let records: Vec<Record> =
+        by_server.into_iter().chain([by_client]).flat_map(|talk| talk.records).collect();
+    let scratch = Scratch::new();
+    let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &records));
+    let out = report(&[&path]);
+    let sentence = "use --local 172.18.0.5 (one of 2 holders) to judge one side.";
+    assert!(out.contains(sentence), "{out}");
+}
+
 /// Two hosts that the user named are not one.
 #[test]
 fn both_sides_that_are_named_may_be_two_hosts() {

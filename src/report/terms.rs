@@ -17,7 +17,7 @@ const STATE: [&str; 2] = ["state of a socket", "套接字状态"];
 const COLUMN: [&str; 2] = ["column", "栏目"];
 
 /// Every term, states first.
-pub const TERMS: [Term; 14] = [
+pub const TERMS: [Term; 18] = [
     Term {
         name: "ESTABLISHED",
         kind: STATE,
@@ -79,6 +79,33 @@ pub const TERMS: [Term; 14] = [
         ],
     },
     Term {
+        name: "LISTEN",
+        kind: STATE,
+        explained: "A program waits for connections on this address and port: it is no connection, and has no peer. In its line, Recv-Q counts connections that are complete and that the program has not accepted, and Send-Q is how many may wait so. One that the peer closes while it waits is in CLOSE-WAIT, without any process: a Recv-Q that stays says that the program accepts too slowly, or no more.",
+        chinese: [
+            "监听",
+            "程序在此地址和端口上等待连接：它本身不是连接，没有对端。在这一行，Recv-Q 是已经建立而程序还没有 accept 的连接数，Send-Q 是最多可以有多少条这样等待。等待期间被对端关闭的连接处于 CLOSE-WAIT，不属于任何进程：Recv-Q 一直不降，说明程序 accept 得太慢，或不再 accept。",
+        ],
+    },
+    Term {
+        name: "SYN-SENT",
+        kind: STATE,
+        explained: "The program connects: its SYN was sent, and nobody has answered it yet. If that lasts, the other host or the path is gone, or drops it.",
+        chinese: [
+            "SYN 已发出",
+            "程序正在连接：SYN 已发出，还没有应答。若一直如此，对端主机或路径已经不在，或把它丢弃了。",
+        ],
+    },
+    Term {
+        name: "SYN-RECEIVED",
+        kind: STATE,
+        explained: "A SYN came and the kernel answered it, but the peer has not acknowledged that yet (ss: SYN-RECV). Many that stay so are a flood, or clients that the answer does not reach. No program has such a socket.",
+        chinese: [
+            "SYN 已收到",
+            "收到了 SYN，内核已经应答，对端还没有确认（ss 写作 SYN-RECV）。许多一直如此，是洪水攻击，或应答到不了客户端。没有程序持有这样的套接字。",
+        ],
+    },
+    Term {
         name: "held",
         kind: COLUMN,
         explained: "The time in CLOSE-WAIT: from the first ACK that covers the peer's FIN to the end of the capture, to the holder's own FIN, or to the reset. With ≥ it lasted at least so long: it had not ended when the capture did, or it began before. A capture may have gone on after its last packet: --end says until when.",
@@ -126,10 +153,19 @@ pub const TERMS: [Term; 14] = [
     Term {
         name: "Recv-Q",
         kind: COLUMN,
-        explained: "Octets that the kernel holds and the program has not read; in CLOSE-WAIT the peer's FIN counts as one. 0: the program read the end-of-file, and did not close. 1: it never read the end-of-file, so it is not reading this connection. More: data came before the FIN, and the program read neither.",
+        explained: "Octets that the kernel holds and the program has not read; in CLOSE-WAIT the peer's FIN counts as one. 0: the program read the end-of-file, and did not close. 1: it never read the end-of-file, so it is not reading this connection. More: data came before the FIN, and the program read neither. In a LISTEN line it counts connections that wait to be accepted.",
         chinese: [
             "接收队列",
-            "内核存着而程序还没有读的字节；在 CLOSE-WAIT 中，对端的 FIN 也算一个。0：程序读到了文件结尾（EOF），却没有关闭。1：它从未读到文件结尾，没有在读这条连接。更多：FIN 之前还有数据，程序两者都没有读。",
+            "内核存着而程序还没有读的字节；在 CLOSE-WAIT 中，对端的 FIN 也算一个。0：程序读到了文件结尾（EOF），却没有关闭。1：它从未读到文件结尾，没有在读这条连接。更多：FIN 之前还有数据，程序两者都没有读。在 LISTEN 行，它是等待 accept 的连接数。",
+        ],
+    },
+    Term {
+        name: "Send-Q",
+        kind: COLUMN,
+        explained: "Octets that the program has sent and the peer has not acknowledged, those included that could not leave yet. In CLOSE-WAIT it is 0 as a rule: more that stays means that the peer's kernel takes nothing any more, or is gone. In a LISTEN line it is how many connections may wait to be accepted.",
+        chinese: [
+            "发送队列",
+            "程序已发送而对端还没有确认的字节，包括还没能发出的。在 CLOSE-WAIT 中通常是 0：若一直更多，说明对端内核不再接收，或已经不在。在 LISTEN 行，它是最多可以有多少条连接等待 accept。",
         ],
     },
     Term {

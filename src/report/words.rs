@@ -9,6 +9,15 @@ use crate::set::Word as _;
 use crate::summary::cause::Cause;
 use crate::verdict::{Doubt, Note, Reason, Verdict};
 
+/// States as `ss` and `netstat` write them, with their names in RFC 9293.
+const SPELLED: [(&str, &str); 5] = [
+    ("ESTAB", "ESTABLISHED"),
+    ("SYN-RECV", "SYN-RECEIVED"),
+    ("FIN-WAIT1", "FIN-WAIT-1"),
+    ("FIN-WAIT2", "FIN-WAIT-2"),
+    ("LISTENING", "LISTEN"),
+];
+
 /// A word: what kind it is of, in short, and at length.
 struct Word {
     kind: [&'static str; 2],
@@ -29,9 +38,12 @@ impl Word {
         Word { kind, name, short: None, explained, chinese }
     }
 
-    /// Programs write a state in ways of their own: `CLOSE_WAIT`.
+    /// Programs write a state in ways of their own: `CLOSE_WAIT`, `ESTAB`.
     fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(&name.replace('_', "-")) || self.chinese[0] == name
+        let hyphened = name.replace('_', "-");
+        let is = |spelled: &&(&str, &str)| spelled.0.eq_ignore_ascii_case(&hyphened);
+        let own = SPELLED.iter().find(is).map_or(&*hyphened, |(_, own)| own);
+        self.name.eq_ignore_ascii_case(own) || self.chinese[0] == name
     }
 
     /// Its name, its kind, and what it means in short.
@@ -120,6 +132,9 @@ mod tests {
         let closing = [State::CloseWait, State::LastAck, State::FinWait1, State::FinWait2];
         let others = [State::Established, State::Closing, State::TimeWait];
         assert!(closing.iter().chain(&others).all(|state| is_word(state.name())));
+        // And whatever `ss` and `netstat` print.
+        let printed = ["LISTEN", "Send-Q", "SYN_RECV", "ESTAB", "FIN_WAIT2", "syn-sent"];
+        assert!(printed.iter().all(|word| is_word(word)));
         // `unknown` is a verdict and a cause.
         let mut out = Vec::new();
         write(&mut out, "unknown", Lang::English).expect("memory");

@@ -525,9 +525,11 @@ fn rounded(seconds: f64, spread: f64) -> f64 {
 }
 
 /// Defaults of what closes idle connections, in seconds.
-const KNOWN: [(f64, &str); 8] = [
+const KNOWN: [(f64, &str); 10] = [
     (50.0, "the 50 s of HAProxy's examples"),
     (60.0, "the 60 s of AWS ALB and nginx"),
+    (75.0, "the 75 s of nginx towards clients"),
+    (120.0, "the 2 min of IIS"),
     (240.0, "the 4 min of Azure's load balancer"),
     (300.0, "the 5 min of many firewalls"),
     (350.0, "the 350 s of AWS NLB"),

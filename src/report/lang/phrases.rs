@@ -96,6 +96,7 @@ phrases! {
     local_known(how): "Local side known from {how}." => "本端的依据：{how}。";
     local_both(): "Both sides are on one host, so whichever side has not closed is judged: use --local :PORT to judge one side." => "两侧都在同一台主机上，所以凡是没有关闭的一侧都会被判断：用 --local :PORT 只判断一侧。";
     local_both_named(option): "Both sides are local by --local, so each that owes a FIN is judged: use --local {option} alone to judge one side." => "两侧都由 --local 指定为本端，所以凡是还欠一个 FIN 的一侧都会被判断：只用 --local {option} 则只判断一侧。";
+    one_of_holders(option, n): "{option} (one of {n} holders)" => "{option}（{n} 个持有者之一）";
     local_unknown(option): "Local side unknown, so whichever side has not closed is judged: use --local {option} to judge one side." => "不知道哪一侧是本端，所以凡是没有关闭的一侧都会被判断：用 --local {option} 只判断一侧。";
 
     // CLOSE-WAIT over time.

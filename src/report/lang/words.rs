@@ -119,6 +119,8 @@ const NOT_SEEN: &[(&str, &str)] = &[
 const PRODUCTS: &[(&str, &str)] = &[
     ("the 50 s of HAProxy's examples", "HAProxy 示例中的 50 s"),
     ("the 60 s of AWS ALB and nginx", "AWS ALB 与 nginx 的 60 s"),
+    ("the 75 s of nginx towards clients", "nginx 对客户端的 75 s"),
+    ("the 2 min of IIS", "IIS 的 2 分钟"),
     ("the 4 min of Azure's load balancer", "Azure 负载均衡的 4 min"),
     ("the 5 min of many firewalls", "许多防火墙的 5 min"),
     ("the 350 s of AWS NLB", "AWS NLB 的 350 s"),

@@ -227,8 +227,9 @@ pub fn how_local(found: &Found, lang: Lang) -> Option<String> {
         return Some(lang.local_both());
     }
     let most = shell::word(&names::option(found.most_frequent_holder()?));
-    Some(match found.unsure == found.on_one_host + found.both_named {
-        true => lang.local_both_named(most),
-        false => lang.local_unknown(most),
+    Some(match found.holder() {
+        _ if found.unsure == found.on_one_host + found.both_named => lang.local_both_named(most),
+        Ok(_) => lang.local_unknown(most),
+        Err(holders) => lang.local_unknown(lang.one_of_holders(most, thousands(holders as u64))),
     })
 }
