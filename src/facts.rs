@@ -35,6 +35,8 @@ pub struct CaptureFacts {
     gaps: Vec<(Time, Time)>,
     /// Connections of a text whose ends may be those of another under other names.
     ambiguous: Arc<HashSet<FlowKey>>,
+    /// Connections that may have ended, by the captures from which closewait chose these packets.
+    ended_elsewhere: Arc<HashSet<FlowKey>>,
     /// Connections that are seen here under other addresses, too.
     twins: Arc<HashSet<FlowKey, RandomState>>,
     addresses: BTreeSet<IpAddr>,
@@ -156,6 +158,9 @@ impl CaptureFacts {
         if !about.ambiguous.flows.is_empty() {
             Arc::make_mut(&mut self.ambiguous).extend(about.ambiguous.flows.iter());
         }
+        if !about.ended_elsewhere.is_empty() {
+            Arc::make_mut(&mut self.ended_elsewhere).extend(about.ended_elsewhere.iter());
+        }
         self.seen.bare_acks |= about.bare_acks;
         self.drops = about.drops;
     }
@@ -275,6 +280,11 @@ impl CaptureFacts {
         self.ambiguous.contains(key)
     }
 
+    /// True if a connection may have ended, as others showed in the capture that its packets were chosen from.
+    pub fn has_ended_elsewhere(&self, key: &FlowKey) -> bool {
+        self.ended_elsewhere.contains(key)
+    }
+
     /// Takes in which connections are seen under other addresses, too: somebody here translates them.
     pub fn know_twins(&mut self, twins: Arc<HashSet<FlowKey, RandomState>>) {
         self.twins = twins;
@@ -341,6 +351,9 @@ impl AddAssign<&CaptureFacts> for CaptureFacts {
         self.gaps.extend(&more.gaps);
         if !more.ambiguous.is_empty() {
             Arc::make_mut(&mut self.ambiguous).extend(more.ambiguous.iter());
+        }
+        if !more.ended_elsewhere.is_empty() {
+            Arc::make_mut(&mut self.ended_elsewhere).extend(more.ended_elsewhere.iter());
         }
         self.addresses.extend(&more.addresses);
         self.links.extend(&more.links);

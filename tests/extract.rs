@@ -4,6 +4,7 @@ mod common;
 
 use std::process::Command;
 
+use common::talk::Talk;
 use common::{Scratch, closewait, json_lines, text};
 use serde_json::Value;
 
@@ -172,6 +173,24 @@ fn drops_are_kept() {
     let (_, first, second) = extract(&scratch, &[&input]);
     assert!(findings(&first)[0].contains("dropped"), "{first:?}");
     assert_eq!(findings(&first), findings(&second));
+}
+
+/// The capture went on for weeks after the last packet that is in it: closewait says so of its own file, and no dumpcap waits
+/// so long.
+#[test]
+fn a_far_end_is_kept() {
+    let scratch = Scratch::new();
+    let talk = Talk::with(3306).closed_by_server();
+    let input = scratch.write("long.pcap", &talk.capture(30 * 24 * 3_600));
+    let (out, first, second) = extract(&scratch, &[&input]);
+    assert_eq!(first[0]["held_s"].as_f64(), Some(30.0 * 24.0 * 3_600.0), "{first:?}");
+    assert_eq!(findings(&first), findings(&second));
+    let octets = std::fs::read(out).expect("written");
+    let name = octets.windows(10).position(|it| it == b"closewait ").expect("its name");
+    let foreign = [&octets[..name], b"dumpcap   ", &octets[name + 10..]].concat();
+    let foreign = scratch.write("foreign.pcapng", &foreign);
+    let lines = json_lines(&closewait(&[&foreign, "--format", "jsonl"]));
+    assert_eq!(lines[0]["doubts"], serde_json::json!(["brief"]), "{lines:?}");
 }
 
 #[test]

@@ -192,7 +192,18 @@ fn a_fin_that_only_one_leg_shows_is_a_doubt_of_the_other() {
         let leak = flows.iter().find(|flow| flow["verdict"] == "leak").expect("a leak");
         assert_eq!(leak["doubts"], json!(["ended-elsewhere"]), "{leak}");
         assert_eq!(closewait(&[&path, "--certain"]).status.code(), Some(0));
+        assert_is_in_doubt_again(&scratch, &[&path]);
     }
+}
+
+/// The file of the findings' packets alone, without the other ones that cast the doubt, has it all the same.
+fn assert_is_in_doubt_again(scratch: &Scratch, given: &[&str]) {
+    let out = scratch.path().join("out.pcapng").to_str().expect("UTF-8").to_owned();
+    closewait(&[given, &["-w", &out]].concat());
+    let (flows, _) = read(&[&out]);
+    assert_eq!(flows.len(), 1, "{flows:?}");
+    let [finding, doubts] = ["finding", "doubts"].map(|key| &flows[0][key]);
+    assert_eq!((finding, doubts), (&json!(true), &json!(["ended-elsewhere"])));
 }
 
 #[test]
@@ -404,6 +415,7 @@ fn a_fin_further_on_is_a_doubt() {
     let leak = flows.iter().find(|flow| flow["verdict"] == "leak").expect("a leak");
     assert_eq!(leak["doubts"], json!(["ended-elsewhere"]), "{leak}");
     assert_eq!(closewait(&[&args[..], &["--certain"]].concat()).status.code(), Some(0));
+    assert_is_in_doubt_again(&scratch, &args);
 }
 
 /// However many capture points see it, by nearly the same clock.

@@ -122,6 +122,8 @@ pub struct About {
     pub ended: Option<Ended>,
     /// Connections that show packets missing, of the capture that closewait chose these packets from.
     pub holes: Holes,
+    /// Connections that may have ended, as others showed in that capture.
+    pub ended_elsewhere: Arc<HashSet<FlowKey>>,
     /// Comments beside its packets, as many as there is room for: anybody's text.
     pub comments: Vec<String>,
     /// Lines of a text that are no packets.
@@ -192,6 +194,9 @@ pub struct Ended {
     pub by_clock: Time,
     /// The end, if the numbers are microseconds all the same.
     pub as_micros: Time,
+    /// The end by closewait, which had read a capture to that end and wrote some of its packets: these may have come long
+    /// before.
+    pub is_sure: bool,
 }
 
 /// Nobody waits longer for a packet.
@@ -200,8 +205,8 @@ const WAITS_NS: i64 = 7 * 24 * 3_600 * 1_000_000_000;
 impl Ended {
     /// The end, if one reading makes sense after the last packet.
     pub fn after(self, last: Time) -> Option<Time> {
-        let believed =
-            |end: &Time| *end >= last && end.since(last).is_some_and(|ns| ns <= WAITS_NS);
+        let is_near = |end: &Time| end.since(last).is_some_and(|ns| ns <= WAITS_NS);
+        let believed = |end: &Time| *end >= last && (self.is_sure || is_near(end));
         [self.by_clock, self.as_micros].into_iter().find(believed)
     }
 }

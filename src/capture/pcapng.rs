@@ -2,6 +2,7 @@
 //! time resolution.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use pcap_parser::traits::PcapNGPacketBlock;
 use pcap_parser::{
@@ -16,7 +17,6 @@ use super::record::{Broken, Record};
 use super::{About, Ended, LONGEST_COMMENT, LinkType, MOST_COMMENTS};
 use crate::names;
 use crate::place::Time;
-use crate::tcp::holes::Holes;
 use crate::tcp::segment::{Direction, ToldBy, Way};
 
 /// libpcap's limit for one block: a longer one is a damaged length.
@@ -269,7 +269,7 @@ impl Pcapng {
             Block::InterfaceStatistics(statistics) => {
                 about.ended = self.ended(statistics).or(about.ended);
                 if self.ours {
-                    about.holes = holes(&statistics.options).unwrap_or(about.holes);
+                    note_of_ours(&statistics.options, about);
                 }
                 comment(&statistics.options, about);
                 let drops = self.dropped(&statistics.options);
@@ -429,7 +429,7 @@ impl Pcapng {
         let interface = self.interfaces.get(statistics.if_id as usize)?;
         let ticks = u64::from(high?) << 32 | u64::from(low?);
         let as_micros = Time::from_nanos(i128::from(ticks) * 1_000);
-        Some(Ended { by_clock: interface.clock.time(ticks), as_micros })
+        Some(Ended { by_clock: interface.clock.time(ticks), as_micros, is_sure: self.ours })
     }
 
     /// isb_ifdrop and isb_osdrop: lost by the interface, and by the operating system.
@@ -477,10 +477,17 @@ fn comment(options: &[PcapNGOption], about: &mut About) {
     }
 }
 
-/// Reads the holes that [`super::write`] noted of the capture its packets were chosen from.
-fn holes(options: &[PcapNGOption]) -> Option<Holes> {
-    let comment = options.iter().find(|option| option.code == OptionCode(1))?;
-    super::write::holes(core::str::from_utf8(comment.as_bytes().ok()?).ok()?)
+/// Reads what [`super::write`] noted of the capture that its packets were chosen from.
+fn note_of_ours(options: &[PcapNGOption], about: &mut About) {
+    let comment = options.iter().find(|option| option.code == OptionCode(COMMENT));
+    let octets = comment.and_then(|option| option.as_bytes().ok());
+    let Some(text) = octets.and_then(|octets| core::str::from_utf8(octets).ok()) else { return };
+    about.holes = super::write::holes(text).unwrap_or(about.holes);
+    if let Some(key) = super::write::ended_elsewhere(text)
+        && about.ended_elsewhere.len() < MOST_COMMENTS
+    {
+        Arc::make_mut(&mut about.ended_elsewhere).insert(key);
+    }
 }
 
 /// An interface's way to count time.

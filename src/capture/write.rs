@@ -6,12 +6,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::LinkType;
 use crate::place::Time;
 use crate::tcp::holes::Holes;
-use crate::tcp::segment::{Direction, ToldBy, Way};
+use crate::tcp::segment::{Direction, End, FlowKey, ToldBy, Way};
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
@@ -269,6 +269,22 @@ pub fn holes(comment: &str) -> Option<Holes> {
     let numbers = comment.strip_prefix(MISSING)?.strip_suffix(SHOW)?;
     let (shown, of) = numbers.split_once(OF)?;
     Some(Holes { shown: shown.parse().ok()?, of: of.parse().ok()? })
+}
+
+const ENDED: &str = "may have ended, as other addresses or another capture showed: ";
+const AND: &str = " and ";
+
+/// A sentence on a connection that the reader finds it in again.
+pub fn ended_elsewhere_text(key: &FlowKey) -> String {
+    let [one, other] = [End::Lower, End::Upper].map(|end| SocketAddr::from(key.endpoint(end)));
+    format!("{ENDED}{one}{AND}{other}")
+}
+
+/// The connection in such a sentence.
+pub fn ended_elsewhere(comment: &str) -> Option<FlowKey> {
+    let (one, other) = comment.strip_prefix(ENDED)?.split_once(AND)?;
+    let [one, other] = [one, other].map(|end| Some(end.parse::<SocketAddr>().ok()?.into()));
+    Some(FlowKey::new(one?, other?).0)
 }
 
 fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use crate::capture::file::FileSource;
-use crate::capture::write::{Described, PacketToWrite, Writer};
+use crate::capture::write::{Described, PacketToWrite, Writer, ended_elsewhere_text};
 use crate::capture::{About, LinkType, Source};
 use crate::names;
 use crate::owner::Socket;
@@ -24,6 +24,7 @@ use crate::tcp::holes::Holes;
 use crate::tcp::segment::{End, FlowKey, Segment};
 use crate::tcp::seq::Seq;
 use crate::tcp::side::Side;
+use crate::verdict::Doubt;
 
 /// Connections with a finding.
 type Findings = HashMap<FlowId, Finding, RandomState>;
@@ -58,6 +59,8 @@ pub struct Gather<'a> {
     chosen: Option<Chosen>,
     findings: Findings,
     keys: HashMap<FlowKey, (), RandomState>,
+    /// Findings among them that may have ended.
+    ended: Vec<FlowKey>,
     twins: Twins,
     /// Files of the findings' first packets.
     files: Vec<usize>,
@@ -76,6 +79,7 @@ impl<'a> Gather<'a> {
             chosen: None,
             findings: Findings::default(),
             keys: HashMap::default(),
+            ended: Vec::new(),
             twins: Twins::default(),
             files: Vec::new(),
             captures: 0,
@@ -119,6 +123,7 @@ impl<'a> Gather<'a> {
         Ok(Extract {
             findings: self.findings,
             keys: self.keys,
+            ended: self.ended,
             twins: self.twins,
             followed: Followed::default(),
             writer,
@@ -152,6 +157,9 @@ impl Sink for Gather<'_> {
             let (comments, left) = (Comments::new(row), packets(row));
             self.findings.insert(row.judged.id(), Finding { comments, left });
             self.keys.insert(row.judged.key, ());
+            if row.judged.judgement.doubts.contains(&Doubt::EndedElsewhere) {
+                self.ended.push(row.judged.key);
+            }
             let elsewhere = row.judged.elsewhere.as_ref();
             if let Some([a, b]) = elsewhere.and_then(|elsewhere| elsewhere.rewritten_as) {
                 let key = FlowKey::new(a, b).0;
@@ -202,6 +210,7 @@ struct Origin {
 pub struct Extract {
     findings: Findings,
     keys: HashMap<FlowKey, (), RandomState>,
+    ended: Vec<FlowKey>,
     twins: Twins,
     followed: Followed,
     writer: Writer<BufWriter<Box<dyn Write>>>,
@@ -225,6 +234,10 @@ impl Extract {
         // A connection is held until the capture ends, not until its last packet.
         for (interface, drops) in self.drops.iter().enumerate() {
             self.writer.statistics(interface as u32, self.until, *drops, self.missing)?;
+        }
+        // What shows that is of other connections, or of another capture.
+        for key in self.ended.iter().filter(|_| !self.drops.is_empty()) {
+            self.writer.comment(0, self.until, &ended_elsewhere_text(key))?;
         }
         self.writer.flush()?;
         Ok(self.findings.values().map(|finding| finding.left).sum())

@@ -167,7 +167,8 @@ impl CapturePoint {
     /// Lets it end when the user says that it did. A time long after the last packet is that of a copy.
     pub fn end_at(&mut self, end: EndedAt) {
         let last = self.totals.facts.end();
-        let by_file = |modified| Ended { by_clock: modified, as_micros: Time::UNKNOWN };
+        let by_file =
+            |modified| Ended { by_clock: modified, as_micros: Time::UNKNOWN, is_sure: false };
         let (end, is_believed) = match (end, self.modified) {
             (EndedAt::Time(time), _) => (time, true),
             (EndedAt::Modified, Some(modified)) => {

@@ -6,13 +6,15 @@
 //! share reads; then the others by the share of their 4-tuple. Within each, in the order of capture.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::capture::{About, Ended, LinkType};
 use crate::place::{Place, Time};
 use crate::tcp::holes::Holes;
+use crate::tcp::segment::{End, FlowKey};
 
 /// The number of this form of parts. One that is not known is refused.
 pub const SCHEMA: u32 = 1;
@@ -152,6 +154,10 @@ pub struct Account {
     interfaces: Vec<String>,
     ended: Option<[Option<i64>; 2]>,
     holes: [u64; 2],
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_end_sure: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ended_elsewhere: Vec<[SocketAddr; 2]>,
 }
 
 /// Makes a time of nanoseconds.
@@ -183,6 +189,8 @@ impl Account {
             interfaces: about.interfaces.iter().cloned().collect(),
             ended: about.ended.map(|end| [end.by_clock.nanos(), end.as_micros.nanos()]),
             holes: [about.holes.shown, about.holes.of],
+            is_end_sure: about.ended.is_some_and(|end| end.is_sure),
+            ended_elsewhere: about.ended_elsewhere.iter().map(ends).collect(),
         }
     }
 
@@ -191,7 +199,9 @@ impl Account {
         let ended = self.ended.map(|[by_clock, as_micros]| Ended {
             by_clock: time(by_clock),
             as_micros: time(as_micros),
+            is_sure: self.is_end_sure,
         });
+        let key = |[one, other]: &[SocketAddr; 2]| FlowKey::new((*one).into(), (*other).into()).0;
         About {
             links: self.links.iter().copied().map(LinkType).collect(),
             snap_lengths: self.snap_lengths.iter().copied().collect(),
@@ -200,9 +210,14 @@ impl Account {
             interfaces: self.interfaces.iter().cloned().collect(),
             ended,
             holes: Holes { shown: self.holes[0], of: self.holes[1] },
+            ended_elsewhere: Arc::new(self.ended_elsewhere.iter().map(key).collect()),
             ..About::default()
         }
     }
+}
+
+fn ends(key: &FlowKey) -> [SocketAddr; 2] {
+    [End::Lower, End::Upper].map(|end| key.endpoint(end).into())
 }
 
 /// A segment's small facts in one number: flags, sender, direction, extras, digits of its time.

@@ -34,6 +34,7 @@ impl Case<'_> {
             (h.fin_missed, Doubt::PeerFinMissed),
             (close != Close::Closed && self.is_unanswered(h), Doubt::Unanswered),
             (half_closed && self.flow.notes.has(Noted::HolderAnswersRst), Doubt::RstIgnored),
+            (half_closed && self.facts.has_ended_elsewhere(self.key), Doubt::EndedElsewhere),
         ]
         .into_iter()
         .filter_map(|(applies, doubt)| applies.then_some(doubt))
