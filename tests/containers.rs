@@ -319,14 +319,18 @@ fn blocks_of_others_are_passed_over() {
 #[test]
 fn old_packet_blocks_tell_what_was_lost() {
     let scratch = Scratch::new();
-    for (gap, dropped) in [(5, true), (0, false), (0xffff, false)] {
-        let mut file = Pcapng::new(false);
+    let gaps = [(5, true), (0, false), (0xffff, false)];
+    for ((gap, dropped), big_endian) in
+        gaps.into_iter().flat_map(|gap| [false, true].map(|order| (gap, order)))
+    {
+        let mut file = Pcapng::new(big_endian);
         file.interface(1, 0, &[]);
         for record in scenario("leak") {
             file.obsolete_packet(0, gap, record.nanos / 1_000, &record);
         }
         let output = closewait(&[&scratch.write("x.pcapng", &file.bytes), "--format", "jsonl"]);
         let flow = &json_lines(&output)[0];
+        assert_eq!(flow["verdict"], "leak", "{gap}, {big_endian}: {flow}");
         let doubts = flow["doubts"].as_array().expect("doubts");
         assert_eq!(doubts.contains(&"dropped".into()), dropped, "{gap}: {flow}");
     }

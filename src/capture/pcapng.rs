@@ -280,7 +280,10 @@ impl Pcapng {
             }
             Block::EnhancedPacket(packet) => return self.enhanced(packet, len, about).map(Some),
             Block::SimplePacket(packet) => return self.simple(packet, len).map(Some),
-            Block::Unknown(block) if block.block_type == OBSOLETE_PACKET => {
+            // The parser gives the type of a block that it does not know as if that were little-endian.
+            Block::Unknown(block)
+                if self.u32(block.block_type.to_le_bytes()) == OBSOLETE_PACKET =>
+            {
                 return self.obsolete(block.data, len, about).map(Some);
             }
             Block::ProcessInformation(described) => self.describe(described),
