@@ -81,6 +81,74 @@ fn other_forms_are_read_beside_a_list() {
     }
 }
 
+/// Ports and addresses that somebody hid: the row is said, be one below it read with ease.
+#[test]
+fn a_row_is_no_beginning_of_the_next() {
+    let table = "LocalAddress LocalPort RemoteAddress RemotePort State OwningProcess\n";
+    let share = |local: &str, state: &str| format!("{local} 198.51.100.3 3306 {state} 42\n");
+    let open = |local: &str, state: &str| {
+        format!("java 42 app 9u IPv4 42056997 0t0 TCP {local}->198.51.100.3:3306 ({state})\n")
+    };
+    let bars = |local: &str, state: &str| format!("{state}|1|0|{local}|198.51.100.3:3306\n");
+    let (used, stuck) = ("Established", "CloseWait");
+    for hidden in ["192.0.2.5 *****", "x x", "192.0.2.5 db-1", "192.0.2.5"] {
+        let list = share(hidden, stuck) + &share("192.0.2.5 40006", used);
+        assert!(!is_clear(&format!("{table}{list}")), "{list}");
+        assert!(!is_clear(&format!("{table}192.0.2.5 40006\n{list}")), "{list}");
+    }
+    let (used, stuck) = ("ESTABLISHED", "CLOSE_WAIT");
+    for row in [open, bars] {
+        for hidden in ["192.0.2.5:*****", "192.0.2.5:x.x.x.x", "2.5:x"] {
+            let list = row(hidden, stuck)
+                + &row("192.0.2.5:40006", used)
+                + &row("192.0.2.5:40004", stuck)
+                + &row("192.0.2.5:40008", used);
+            let saved = parse(&list).expect("a list");
+            assert_eq!(
+                (self::stuck(&saved), saved.unread.map(|it| it.line)),
+                (1, Some(1)),
+                "{list}"
+            );
+        }
+    }
+    let known = "tcp 1 0 192.0.2.5:40002 198.51.100.3:3306 CLOSE_WAIT 42/java\n";
+    for row in [
+        "tcp 1 0.2.5:40004 198.51.100.3:3306 CLOSE_WAIT 42/java",
+        "1 0 192.0.2.*:40004 198.51.100.3:3306 CLOSE_WAIT 42/java",
+        "TCP 192.0.2.5:x.x.x.x 198.51.100.3:3306 CLOSE_WAIT\n [java.exe]",
+    ] {
+        let saved = parse(&format!("{known}{row}\n{ROW}")).expect("a list");
+        assert_eq!((self::stuck(&saved), saved.unread.map(|it| it.line)), (1, Some(2)), "{row}");
+    }
+}
+
+/// A state is that of its own row, and one that was cut off is none.
+#[test]
+fn a_state_of_another_row_accuses_nobody() {
+    let stuck = |list: &str| parse(list).map_or(0, |saved| stuck(&saved));
+    let header = "Recv-Q Send-Q Local Address:Port Peer Address:Port\n";
+    let row = "192.0.2.5:40002 198.51.100.3:3306";
+    let used = "0 0 192.0.2.5:40006 198.51.100.3:3306";
+    // Without its first column, and folded within it.
+    assert_eq!(stuck(&format!("{header}CLOSE-WAIT 1 0 {row}\n{used}\n")), 1);
+    assert_eq!(
+        stuck(&format!("{header}tcp 1 0 {row} CLOS\nE_WAIT 4/x\ntcp {used} ESTA\nBLISHED 4/x\n")),
+        1
+    );
+    assert_eq!(stuck(&format!("ESTAB, {}\nCLOSE-WAIT, 1, 0,\n", used.replace(' ', ", "))), 0);
+    assert_eq!(stuck(&format!("{header}1 0 {row}\n{used}\n")), 2);
+}
+
+#[test]
+fn rows_of_mainframes_and_sums_are_told_apart() {
+    assert_no_all_clear(&[
+        "DB2DIST  0000A1B2 ClosWait\n  Local Socket:   192.0.2.5..446\n  Foreign Socket: 198.51.100.3..40002",
+        "192.0.2.5..446 198.51.100.3..40002 ClosWait",
+    ]);
+    let sums = "Total: 180\nTransport Total     IP        IPv6\nTCP\t  11        8         3\n";
+    assert!(is_clear(&format!("{sums}\n{ROW}")));
+}
+
 #[test]
 fn a_command_within_a_sentence_is_not_that_of_the_list() {
     let list = "Recv-Q Send-Q Local Address:Port Peer Address:Port\n1 0 192.0.2.5:40002 198.51.100.3:3306\n";

@@ -169,26 +169,14 @@ pub fn is_number(line: &str) -> bool {
 /// Is a line the beginning of a row, before its first address: `CLOSE-WA`, `tcp  1`, `1: 0100007F:0C`? A list that
 /// ends with one, and without the end of a line, goes on where it was cut.
 pub fn begins_row(line: &str) -> bool {
-    const STATES: [&str; 10] = [
-        "ESTAB",
-        "CLOSE-WAIT",
-        "CLOSE_WAIT",
-        "CLOSING",
-        "LISTEN",
-        "FIN-WAIT-",
-        "SYN-SENT",
-        "SYN-RECV",
-        "TIME-WAIT",
-        "LAST-ACK",
-    ];
-    let is_state =
-        |word: &str| word.len() > 1 && STATES.iter().any(|state| state.starts_with(word));
     let is_slot =
         |word: &str| word.strip_suffix(':').is_some_and(|slot| slot.parse::<u32>().is_ok());
     let is_number =
         |word: &str| word.bytes().all(|octet| octet.is_ascii_hexdigit() || octet == b':');
     let mut words = line.split_whitespace();
-    words.next().is_some_and(|first| is_state(first) || is_slot(first) || words::is_tcp(first))
+    words
+        .next()
+        .is_some_and(|first| words::begins_state(first) || is_slot(first) || words::is_tcp(first))
         && words.all(is_number)
 }
 
@@ -206,6 +194,25 @@ pub fn is_rest(line: &str) -> bool {
         words => words,
     };
     words.first().is_some_and(|word| close_waits(word) > 0)
+}
+
+/// Is a line a row of a list, and no sentence of one: `tcp 1 0 …`, `TCP 192.0.2.5:…`, `CLOSE-WAIT 1 0 …`, `… 0t0 TCP …`,
+/// `…->… (CLOSE_WAIT)`?
+pub fn is_row(line: &str) -> bool {
+    let words: Vec<&str> = words::cells(line).collect();
+    let begins = match words[..] {
+        [first, second, ..] => {
+            let is_first = words::is_tcp(first)
+                || words::state(first).is_some()
+                || [first, second].iter().all(|word| word.parse::<u32>().is_ok());
+            is_first && second.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '[' | '*'))
+        }
+        _ => false,
+    };
+    let is_file = |pair: &[&str]| {
+        pair == ["0t0", "TCP"] || pair[0].contains("->") && pair[1].starts_with("(CLOSE")
+    };
+    begins || is_of_lsof(line) || words.windows(2).any(is_file)
 }
 
 /// `TST=CLOSE_WAIT` of `lsof -F`, whose ends have a line of their own.

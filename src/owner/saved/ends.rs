@@ -33,6 +33,8 @@ pub fn line(words: &[&str]) -> SavedLine {
     let behind = || words::state_at(after).map(|(state, n)| (state, &after[n..]));
     match behind().or_else(|| state_before(before)) {
         Some(_) if words::is_cut(after) && peer.port != 0 => SavedLine::Unclear,
+        // The row before was cut off.
+        Some((state, _)) if names_another(before, state) => SavedLine::Unclear,
         Some((state, rest)) => {
             let behind = netstat::program(rest).or_else(|| netstat::pid_first(rest));
             let holders = behind.or_else(|| tcp_view(before)).into_iter().collect();
@@ -135,6 +137,12 @@ fn ends(words: &[&str]) -> Option<([Endpoint; 2], usize)> {
 
 fn is_port(word: &str) -> bool {
     word.bytes().all(|octet| octet.is_ascii_digit())
+}
+
+/// Does a word name a state that is not this one? `Close` may be a part of it.
+fn names_another(words: &[&str], state: State) -> bool {
+    let named = |word: &&str| words::state(word).filter(|named| *named != State::Closed);
+    words.iter().filter_map(named).any(|named| named != state)
 }
 
 fn state_before<'a, 'w>(words: &'a [&'w str]) -> Option<(State, &'a [&'w str])> {

@@ -49,8 +49,10 @@ fn with_protocol(rest: &[&str], before: &[&str], context: &Context) -> SavedLine
         return SavedLine::Socket(socket([local, peer], state, queues, holders));
     }
     let Some((local, peer, rest)) = words::ends(ends) else {
-        let is_begun =
-            queues[0].is_some() || ends.first().is_some_and(|word| words::end(word).is_some());
+        // `TCP   11  8  3` are sums of ss -s.
+        let are_sums = rest.len() == 3 && rest.iter().all(|word| queue(word).is_some());
+        let is_begun = queues[0].is_some() && !are_sums
+            || ends.first().is_some_and(|word| words::end(word).is_some());
         return if is_begun { SavedLine::Unclear } else { SavedLine::Other };
     };
     let Some((state, taken)) =

@@ -164,9 +164,9 @@ impl Reader {
                 self.pending = Some(Pending::new(number, line));
             }
             SavedLine::Socket(socket) => {
-                let read = usize::from(socket.is_stuck());
+                let is_all = says_all(&socket, line);
                 self.add(socket, line);
-                if clue::close_waits(line) > read && clue::ends(line) > 2 {
+                if !is_all {
                     self.fail(number, line);
                 }
             }
@@ -200,22 +200,24 @@ impl Reader {
     /// Whoever says CLOSE-WAIT of an end may be speaking of what the list has.
     fn claim(&mut self, number: usize, line: &str) {
         self.above = None;
-        if clue::is_of_lsof(line) || !self.claims.keep(number, line) {
+        if clue::is_row(line) || !self.claims.keep(number, line) {
             self.fail(number, line);
         }
     }
 
     /// Does a line go on with those before it? If not, they are all there is of theirs.
     fn goes_on(&mut self, begun: Pending, line: &str) -> bool {
-        let is_heading = matches!(self.look(&begun.first), SavedLine::Begun);
-        if is_heading && matches!(self.look(line), SavedLine::Socket(_)) {
+        let is_heading = || matches!(self.look(&begun.first), SavedLine::Begun);
+        if begun.lines == 1 && is_heading() && matches!(self.look(line), SavedLine::Socket(_)) {
             return false;
         }
         let joined = begun.joined(line);
         let (mut open, mut is_other, mut found) = (Vec::new(), false, None);
         for text in joined {
             match self.look(&text) {
-                SavedLine::Socket(_) if self.is_another(line, &text) => {}
+                SavedLine::Socket(found)
+                    if !says_all(&found, &text)
+                        || self.is_another(&begun.first, line, &text, &found) => {}
                 SavedLine::Socket(_) if ss::is_open(&text) && begun.lines < MAX_OPEN => {
                     let texts = vec![text];
                     self.pending = Some(Pending { texts, lines: begun.lines + 1, ..begun });
@@ -253,10 +255,14 @@ impl Reader {
         false
     }
 
-    /// Is a line a socket of its own, and does not go on with the one before it?
-    fn is_another(&self, line: &str, joined: &str) -> bool {
-        let is_whole = || matches!(self.look(line), SavedLine::Socket(_));
-        words::addresses(joined) > 2 || self.begins(line) && is_whole()
+    /// Is a line a socket of its own, and does not go on with the one before it? Two states are those of two, and a
+    /// beginning that tells nothing more of a socket is no beginning of it.
+    fn is_another(&self, begun: &str, line: &str, joined: &str, found: &Socket) -> bool {
+        if words::addresses(joined) > 2 {
+            return true;
+        }
+        let SavedLine::Socket(own) = self.look(line) else { return false };
+        self.begins(line) || words::has_state(begun) || !says_more(found, &own)
     }
 
     /// Has a line the first word of one? lsof, whose ends have an arrow, has the protocol late.
@@ -444,10 +450,11 @@ impl Reader {
     }
 
     fn add(&mut self, mut socket: Socket, line: &str) {
-        socket.is_assumed = self.context.is_stateless
-            && self.context.asked.is_none()
-            && !words::names_state(line, socket.state);
+        let is_named = words::names_state(line, socket.state);
+        socket.is_assumed = self.context.is_stateless && self.context.asked.is_none() && !is_named;
         self.is_assumed |= socket.is_assumed;
+        // Its header was cut off: of a row without a state, that was.
+        self.context.is_stateless &= !is_named;
         // The rest of its number may be what is below.
         let is_cut = socket.holders.is_empty() && clue::ends_in_number(line);
         let place = self.moments.add(socket, self.context.asked);
@@ -531,6 +538,19 @@ impl Reader {
             false => Ok(Saved { moments, ends_empty, unread, is_assumed }),
         }
     }
+}
+
+/// Is a socket all that a text says CLOSE-WAIT of?
+fn says_all(socket: &Socket, text: &str) -> bool {
+    let read = usize::from(socket.is_stuck());
+    clue::close_waits(text) <= read || read > 0 && clue::ends(text) <= 2
+}
+
+/// Does one say more of the socket than the other, or of another one?
+fn says_more(one: &Socket, other: &Socket) -> bool {
+    let key = |socket: &Socket| (socket.local, socket.peer, socket.state);
+    let has_holders = !one.holders.is_empty() && one.holders != other.holders;
+    key(one) != key(other) || has_holders || one.recv_q.is_some() && one.recv_q != other.recv_q
 }
 
 fn as_socket(found: SavedLine) -> Option<SavedLine> {

@@ -25,7 +25,7 @@ pub fn line(words: &[&str], line: &str, context: &Context) -> SavedLine {
     let (Ok(recv_q), Ok(send_q)) = (recv_q.parse(), send_q.parse()) else {
         return SavedLine::Other;
     };
-    let Some((local, peer, _)) = words::ends(ends) else {
+    let Some((local, peer, behind)) = words::ends(ends) else {
         let is_begun = ends.iter().any(|word| word.contains(':'));
         return if is_begun || has_protocol || state.is_some() {
             SavedLine::Unclear
@@ -33,6 +33,11 @@ pub fn line(words: &[&str], line: &str, context: &Context) -> SavedLine {
             SavedLine::Other
         };
     };
+    // netstat's, folded within its state.
+    let is_folded = |word: &&str| words::begins_state(word) && words::state(word).is_none();
+    if state.is_none() && behind.first().is_some_and(is_folded) {
+        return SavedLine::Unclear;
+    }
     // Only a listener has no peer.
     let listens = (peer.port == 0).then_some(State::Listen);
     let named = state.or(listens);

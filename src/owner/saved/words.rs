@@ -18,11 +18,15 @@ pub fn state(word: &str) -> Option<State> {
     }
     let bare: String = word.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).collect();
     Some(match bare.to_uppercase().as_str() {
-        "ESTAB" | "ESTABLISHED" | "ESTABLSH" | "HERGESTELLT" | "VERBUNDEN" => State::Established,
+        "ESTAB" | "ESTABLISHED" | "ESTABLSH" | "ESTBLSH" | "HERGESTELLT" | "VERBUNDEN" => {
+            State::Established
+        }
         "LISTEN" | "LISTENING" | "ABHÖREN" | "ABHOEREN" => State::Listen,
-        "CLOSEWAIT" | "CLOSWT" | "SCHLIESSENWARTEN" | "SCHLIESSEN/WARTEN" => State::CloseWait,
-        "FINWAIT1" | "FINWARTEN1" => State::FinWait1,
-        "FINWAIT2" | "FINWARTEN2" => State::FinWait2,
+        "CLOSEWAIT" | "CLOSWAIT" | "CLOSWT" | "SCHLIESSENWARTEN" | "SCHLIESSEN/WARTEN" => {
+            State::CloseWait
+        }
+        "FINWAIT1" | "FINWT1" | "FINWARTEN1" => State::FinWait1,
+        "FINWAIT2" | "FINWT2" | "FINWARTEN2" => State::FinWait2,
         "TIMEWAIT" | "WARTEND" => State::TimeWait,
         "SYNSENT" | "SYNGESENDET" => State::SynSent,
         "SYNRCVD" | "SYNRECEIVED" | "SYNEMPFANGEN" => State::SynReceived,
@@ -140,6 +144,34 @@ pub fn addresses(line: &str) -> usize {
 fn end_of_address(word: &str) -> bool {
     let host = word.rsplit_once([':', '.']).map(|(host, _)| host.trim_matches(['[', ']']));
     host.is_some_and(|host| host.parse::<IpAddr>().is_ok()) && end(word).is_some()
+}
+
+/// Is a word of the line a state?
+pub fn has_state(line: &str) -> bool {
+    cells(line).any(|word| state_at(&[word]).is_some())
+}
+
+/// The words of a line, whatever stands between its columns.
+pub fn cells(line: &str) -> impl Iterator<Item = &str> {
+    let apart = |c: char| c.is_whitespace() || matches!(c, '|' | ',' | ';');
+    line.split(apart).filter(|word| !word.is_empty())
+}
+
+/// Is a word the beginning of a state, as a fold leaves it?
+pub fn begins_state(word: &str) -> bool {
+    const STATES: [&str; 10] = [
+        "ESTAB",
+        "CLOSE-WAIT",
+        "CLOSE_WAIT",
+        "CLOSING",
+        "LISTEN",
+        "FIN-WAIT-",
+        "SYN-SENT",
+        "SYN-RECV",
+        "TIME-WAIT",
+        "LAST-ACK",
+    ];
+    word.len() > 1 && STATES.iter().any(|state| state.starts_with(word))
 }
 
 /// Does a word of the line name this state?
