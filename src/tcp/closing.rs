@@ -146,11 +146,6 @@ pub const COPIED_NS: i64 = 1_000_000;
 /// Nanoseconds by which two segments that were captured in another order than they were sent are not apart.
 pub const LATE_NS: i64 = 1_000_000_000;
 
-/// Is it of the same connection, and beyond the FIN?
-fn goes_on(fin: &Fin, end: Seq) -> bool {
-    (1..=GOES_ON_WITHIN).contains(&end.ahead_of(fin.end))
-}
-
 /// Packets of one side overtake each other by less than this.
 const OVERTAKES_NS: i64 = 1_000_000_000;
 
@@ -162,6 +157,11 @@ const RECEIVED_NS: i64 = 1_000_000_000;
 
 /// A FIN seen again after this long was retransmitted, not captured twice.
 pub const REPEAT_NS: i64 = 100_000_000;
+
+/// Is it of the same connection, and beyond the FIN?
+fn goes_on(fin: &Fin, end: Seq) -> bool {
+    (1..=GOES_ON_WITHIN).contains(&end.ahead_of(fin.end))
+}
 
 impl Closing {
     /// Writes it, or reads what it was.
