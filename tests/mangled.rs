@@ -216,6 +216,10 @@ fn what_may_be_tcp_is_said() {
         "1\t22:13:20.213856 11/14/2023\tapp.exe\t172.18.0.5\t172.18.0.3\tTCP\tTCP:Flags=......S., SrcPort=38822\n",
         "T 2023/11/14 22:13:20.213856 172.18.0.5:38822 -> 172.18.0.3:3306 [S] #1\n",
         "TCP:  ----- TCP Header -----\n",
+        "[7.213856] IN=eth0 OUT= SRC=172.18.0.3 DST=172.18.0.5 LEN=52 TTL=64 DF PROTO=TCP SPT=3306 DPT=38822 WINDOW=227 RES=0x00 ACK FIN URGP=0\n",
+        "Ether / IP / TCP 172.18.0.3:mysql > 172.18.0.5:38822 FA\n",
+        // The end of the line was lost: nothing carried eleven octets.
+        "22:13:50.224856 IP 172.18.0.3.3306 > 172.18.0.5.38822: Flags [.], ack 20, win 229, length 011:19:11.907567 lo\n",
         "172.18.0.5:38822 → 172.18.0.3:3306 [SYN] Seq=2998121234 Ack=0 Len=0\n",
     ] {
         assert_eq!(judged(&format!("{BESIDE}{lines}{BESIDE}")).0, Some(2), "{lines}");
@@ -228,6 +232,21 @@ fn what_may_be_tcp_is_said() {
     ] {
         assert_eq!(judged(&format!("{BESIDE}{lines}{BESIDE}")).0, Some(0), "{lines}");
     }
+}
+
+/// Right behind the flags stands a field, too; and where numbers are as they were, a FIN without its own is said.
+#[test]
+fn numbers_are_read_without_a_comma_or_said() {
+    let whole = "22:13:20.000000 IP 172.18.0.5.38822 > 172.18.0.3.3306: Flags [S], seq 4065722321, win 229, length 0\n\
+        22:13:20.000100 IP 172.18.0.3.3306 > 172.18.0.5.38822: Flags [S.], seq 3500000000, ack 4065722322, win 229, length 0\n\
+        22:13:20.000200 IP 172.18.0.5.38822 > 172.18.0.3.3306: Flags [.], ack 3500000001, win 229, length 0\n\
+        22:13:50.000000 IP 172.18.0.3.3306 > 172.18.0.5.38822: Flags [F.], seq 3500000001, ack 4065722322, win 229, length 0\n\
+        22:13:50.000100 IP 172.18.0.5.38822 > 172.18.0.3.3306: Flags [.], ack 3500000002, win 229, length 0\n\
+        22:13:59.000000 IP 10.9.0.1.53 > 10.9.0.7.5353: 1+ A? x. (21)\n";
+    assert_eq!(judged(whole), said(1, &["leak []"]));
+    assert_eq!(judged(&whole.replace(", seq", " seq")), said(1, &["leak []"]));
+    let fin = "22:13:55.000000 IP 172.18.0.7.3306 > 172.18.0.5.40000: Flags [F.], ack 4065722322, win 229, length 0\n";
+    assert_eq!(judged(&format!("{whole}{fin}")).0, Some(2));
 }
 
 /// An export that shows details tells each row twice; what it tells of a row that was lost is all there is of it.

@@ -33,6 +33,38 @@ const FORMS: &[Form] = &[
         says: "it is what a gateway keeps of connections (conntrack -L): no host's sockets are in it; ss -tanpo on the host lists them",
     },
     Form {
+        words: &[" SRC=", " DST=", " PROTO=TCP ", " SPT="],
+        says: "it is a firewall's log (iptables, nftables: LOG) of those packets alone that a rule met, as a rule without their numbers: tcpdump -w FILE on the host writes all",
+    },
+    Form {
+        words: &["IP / TCP ", " > "],
+        says: "it is packets as Scapy sums them up, without their times and numbers: wrpcap(FILE, packets) writes them",
+    },
+    Form {
+        words: &["###[ IP", "###[ TCP ]###"],
+        says: "it is packets as Scapy shows them, without their times: wrpcap(FILE, packets) writes them",
+    },
+    Form {
+        words: &["TCP:  ----- TCP Header"],
+        says: "it is packets in full (snoop -v): snoop -o FILE writes a capture, and snoop -i FILE -o OUT one of what was kept",
+    },
+    Form {
+        words: &["Flags=", "SrcPort=", "DstPort=", "PayloadLen="],
+        says: "it is as Network Monitor shows packets: its own file of them becomes a capture by editcap -F pcapng FILE OUT",
+    },
+    Form {
+        words: &["TCP: ", " -> ", "seq=", "ack="],
+        says: "it is what a firewall's monitor prints (fw monitor), without times: fw monitor -o FILE writes a capture, in snoop's format",
+    },
+    Form {
+        words: &["TCP Conversations", "<->"],
+        says: "it is sums of conversations (tshark -z conv), of which no close can be told: read the capture itself",
+    },
+    Form {
+        words: &["Follow: tcp,"],
+        says: "it is what a connection carried (tshark -z follow), of which no close can be told: read the capture itself",
+    },
+    Form {
         words: &["OLDSTATE", "NEWSTATE"],
         says: "it is a log of states that changed (tcpstates), not of those that are left: ss -tanpo on the host lists them",
     },
@@ -182,6 +214,37 @@ mod tests {
         ] {
             assert!(form(log).is_some_and(|said| said.contains(name)), "{name}");
         }
+    }
+
+    #[test]
+    fn packets_without_their_numbers_are_named() {
+        let log = "[7.1] IN=eth0 OUT= MAC=02:42 SRC=10.0.0.3 DST=10.0.0.5 LEN=52 TTL=64 DF PROTO=TCP SPT=3306 DPT=40000 WINDOW=227 RES=0x00 ACK FIN URGP=0";
+        for (text, name) in [
+            (log, "LOG"),
+            (&*format!("Nov 26 13:12:27 h kernel: {log}"), "LOG"),
+            ("Ether / IP / TCP 10.0.0.5:40000 > 10.0.0.3:mysql FA\n", "Scapy"),
+            (
+                "###[ Ethernet ]###\n###[ IP ]###\n  src = 10.0.0.5\n###[ TCP ]###\n  flags = FA\n",
+                "Scapy",
+            ),
+            ("TCP:  ----- TCP Header -----\nTCP:  Source port = 3306\n", "snoop -o"),
+            (
+                "- Tcp: Flags=...A...F, SrcPort=40000, DstPort=3306, PayloadLen=0, Seq=1, Ack=2",
+                "Network Monitor",
+            ),
+            (
+                "[vs_0][fw_0] eth0:i[60]: 10.0.0.5 -> 10.0.0.3 (TCP) len=60 id=1\nTCP: 40000 -> 3306 F...A. seq=f2 ack=01\n",
+                "fw monitor",
+            ),
+            (
+                "====\nTCP Conversations\nFilter:<No Filter>\n10.0.0.5:40000 <-> 10.0.0.3:3306 7 500 8 700\n",
+                "tshark -z conv",
+            ),
+            ("====\nFollow: tcp,ascii\nFilter: tcp.stream eq 0\n", "tshark -z follow"),
+        ] {
+            assert!(form(text).is_some_and(|said| said.contains(name)), "{text}");
+        }
+        assert_eq!(form("UDP / TCP: either, > all"), None);
     }
 
     #[test]

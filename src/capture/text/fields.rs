@@ -53,7 +53,9 @@ pub fn new_style(tail: &str) -> Found {
         Some(None) => return Found::Wrong,
         ack => ack.flatten(),
     };
-    let length = value(rest, "length").map(number);
+    // tcpdump prints no 0 before a length: the next line's time was put right behind it.
+    let is_glued = |text: &str| digits(text).0.len() > 1 && text.starts_with('0');
+    let length = value(rest, "length").map(|text| number(text).filter(|_| !is_glued(text)));
     // The difference of the numbers is there even where a fold cut the length in two.
     let len = match (seq, length) {
         (Some((start, Some(end))), length) => {
@@ -206,10 +208,16 @@ fn flag_names(text: &str) -> Option<Flags> {
     named.or_else(|| text.chars().map(bit_of_letter).fold(Some(0), all)).map(Flags)
 }
 
-/// The digits behind a field's name that stands behind a comma.
+/// Does a field begin here, behind a comma, or right behind the flags?
+fn begins(before: &str) -> bool {
+    let before = before.trim_end();
+    before.is_empty() || before.ends_with(',')
+}
+
+/// The digits behind a field's name.
 fn value<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
     fields.match_indices(name).find_map(|(at, _)| {
-        let begins = fields[..at].trim_end().ends_with(',');
+        let begins = begins(&fields[..at]);
         let behind = fields[at + name.len()..].trim_start();
         (begins && behind.starts_with(|c: char| c.is_ascii_digit())).then_some(behind)
     })
@@ -220,7 +228,7 @@ fn is_masked(fields: &str, name: &str) -> bool {
     let mut named = fields.match_indices(name);
     named.any(|(at, _)| {
         let behind = fields[at + name.len()..].trim();
-        fields[..at].trim_end().ends_with(',') && !behind.is_empty()
+        begins(&fields[..at]) && !behind.is_empty()
     })
 }
 

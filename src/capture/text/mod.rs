@@ -64,6 +64,7 @@ use super::buffer::Buffer;
 use super::process::Process;
 use super::record::{Broken, Record};
 use super::{About, LinkType};
+use crate::names;
 use crate::tcp::segment::{Direction, ToldBy};
 
 /// Octets of a text that are searched for its first packet.
@@ -287,6 +288,12 @@ impl TextReader {
         loop {
             while let Some(item) = self.ready.pop_front() {
                 match item {
+                    Item::Tcp(printed) if self.lacks_number(&printed) => {
+                        let [from, to] =
+                            [printed.from, printed.to].map(|end| names::host(end.ip()));
+                        let line = format!("{from} > {to}: its sequence number is not printed");
+                        about.unread.add(self.line, &line);
+                    }
                     Item::Tcp(printed) => {
                         self.twins.note(&printed, &mut about.ambiguous);
                         about.bare_acks |= printed.len == 0 && printed.flags.only_ack();
@@ -353,6 +360,16 @@ impl TextReader {
         self.ended = true;
         self.form.end(&mut self.ends, &mut self.ready);
         self.ready.extend(self.was_cut.then_some(Item::CutOff));
+    }
+
+    /// A packet that is more than a bare ACK, without its number where those stand as they were.
+    fn lacks_number(&self, printed: &Printed) -> bool {
+        let is_bare = printed.len == 0 && printed.flags.only_ack();
+        let numbers = match &self.form {
+            Form::Tcpdump(_, numbers) | Form::Fortigate(_, numbers) => numbers,
+            Form::Wireshark(_) => return false,
+        };
+        !is_bare && printed.seq.is_none() && numbers.lacks(printed)
     }
 
     fn tcp(&mut self, printed: &Printed) -> Record {

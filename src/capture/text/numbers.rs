@@ -50,16 +50,20 @@ impl Numbers {
         Numbers { as_is: tried.as_is, ..Numbers::default() }
     }
 
+    /// Is the number of a packet unknown that does not print it?
+    pub fn lacks(&self, printed: &Printed) -> bool {
+        let (key, me) = key(printed);
+        let reached = self.talks.get(&key).and_then(|talk| talk.reached[me]);
+        self.as_is && reached.is_none()
+    }
+
     /// SEG.SEQ and SEG.ACK of a printed packet. `None` where its SEQ cannot be known: `-S`, and a
     /// bare ACK of a side that has not been seen before.
     pub fn absolute(&mut self, printed: &Printed) -> Option<(u32, u32)> {
         if self.talks.len() >= MAX_TALKS {
             self.talks.clear();
         }
-        let (key, me) = match printed.from <= printed.to {
-            true => ((printed.from, printed.to), 0),
-            false => ((printed.to, printed.from), 1),
-        };
+        let (key, me) = key(printed);
         let talk = self.talks.entry(key).or_default();
         if self.as_is && printed.seq.is_none() && talk.reached[me].is_none() {
             return None;
@@ -67,6 +71,14 @@ impl Numbers {
         let (seq, ack) = talk.absolute(printed, me, &mut self.as_is);
         talk.reach(printed, me, seq, ack);
         Some((seq.0, ack.map_or(0, |ack| ack.0)))
+    }
+}
+
+/// The ends of a connection, the lower address first, and which of them sent a packet.
+fn key(printed: &Printed) -> ((SocketAddr, SocketAddr), usize) {
+    match printed.from <= printed.to {
+        true => ((printed.from, printed.to), 0),
+        false => ((printed.to, printed.from), 1),
     }
 }
 

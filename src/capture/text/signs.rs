@@ -35,8 +35,9 @@ pub fn shows_flags(line: &str) -> bool {
 }
 
 /// Words that only packets of TCP have in forms that are not read, or not below those of tcpdump.
-const OTHER_FORMS: [&[&str]; 8] = [
-    // tshark -V and -T, snoop -v, Network Monitor, Cilium, a firewall's monitor, and Wireshark's flow graph.
+const OTHER_FORMS: [&[&str]; 10] = [
+    // tshark -V and -T, snoop -v, Network Monitor, Cilium, a firewall's monitor, Wireshark's flow graph, a firewall's
+    // log, and Scapy.
     &["Frame ", " bytes on wire"],
     &["\"tcp.flags\":"],
     &["name=\"tcp.flags\""],
@@ -45,6 +46,8 @@ const OTHER_FORMS: [&[&str]; 8] = [
     &[" -> ", "(TCP Flags: "],
     &["TCP: ", " -> ", "seq=", "ack="],
     &[":", " [", "] Seq=", "Ack=", "Len="],
+    &[" SRC=", " DST=", " PROTO=TCP ", " SPT="],
+    &["IP / TCP ", ":", " > "],
 ];
 
 /// Tells whether a line is one of those forms.
