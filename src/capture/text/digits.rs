@@ -12,11 +12,13 @@ pub fn whole_number(text: &str, goes_on: impl FnOnce(&str) -> bool) -> Option<u3
     number.parse().ok().filter(|_| !goes_on(behind))
 }
 
-/// Tells whether what stands behind digits goes on with them: `10xx`, `10…`, `10***`, `10.5`, `0x3f3`, `10...`.
+/// Tells whether what stands behind digits goes on with them: `10xx`, `10…`, `10***`, `10.5`, `0x3f3`, `10...`, `10`5`.
 pub fn goes_on(behind: &str) -> bool {
     let mut chars = behind.chars();
     match chars.next() {
         Some('.') => chars.next().is_some_and(|c| c.is_ascii_digit() || c == '.'),
+        // Marks of emphasis end behind a number, or stand within one.
+        Some('`' | '~' | '|' | '"') => chars.next().is_some_and(|c| c.is_ascii_digit()),
         Some(c) => c.is_alphanumeric() || matches!(c, '_' | '*' | '?' | '#' | '\'' | '\u{2026}'),
         None => false,
     }
@@ -37,13 +39,30 @@ mod tests {
     #[test]
     fn what_is_left_of_a_number_is_none() {
         let of = |text: &str| goes_on_in_fields(digits(text).1);
-        for part in ["10xx, ack 1", "10\u{2026}", "0x3f3", "1,011, ack 22", "101 1", "10.5", "1..."]
-        {
+        for part in [
+            "10xx, ack 1",
+            "10\u{2026}",
+            "0x3f3",
+            "1,011, ack 22",
+            "101 1",
+            "10.5",
+            "1...",
+            "10`5, ack 1",
+        ] {
             assert!(of(part), "{part}");
         }
-        for whole in
-            ["10", "10, ack 1", "10,ack 1", "10 win 229", "10:20", "10(0)", "10.", "10]", "10 ..."]
-        {
+        for whole in [
+            "10",
+            "10, ack 1",
+            "10,ack 1",
+            "10 win 229",
+            "10`",
+            "10:20",
+            "10(0)",
+            "10.",
+            "10]",
+            "10 ...",
+        ] {
             assert!(!of(whole), "{whole}");
         }
     }
