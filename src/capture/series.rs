@@ -117,8 +117,14 @@ fn captures(members: Vec<PathBuf>) -> Vec<Input> {
 }
 
 /// Orders the inputs that can be opened by their first packets, and where these came at the same time by their names;
-/// those without any come last.
-pub fn in_order(inputs: &[Input], stop: &Stop, trouble: &mut dyn FnMut(Error)) -> Vec<Pending> {
+/// those without any come last. Of several, `look` gets each that is opened a second time, to look at how it begins: to
+/// open one is dear in an archive, which is unpacked as far as that. Standard input could not be read again.
+pub fn in_order(
+    inputs: &[Input],
+    stop: &Stop,
+    trouble: &mut dyn FnMut(Error),
+    look: &mut dyn FnMut(FileSource),
+) -> Vec<Pending> {
     let mut sources = Vec::new();
     let inputs = unpacked(inputs, trouble);
     for Unpacked { input, is_member } in &inputs {
@@ -132,7 +138,10 @@ pub fn in_order(inputs: &[Input], stop: &Stop, trouble: &mut dyn FnMut(Error)) -
                 let order = (time.is_none(), time, rank(source.name()));
                 let pending = match input.is_stdin() {
                     true => Pending::Open(Box::new(source)),
-                    false => Pending::File(input.clone()),
+                    false => {
+                        look(source);
+                        Pending::File(input.clone())
+                    }
                 };
                 sources.push((order, pending));
             }

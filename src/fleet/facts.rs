@@ -14,6 +14,7 @@ use crate::decode::Decoder;
 use crate::facts::CaptureFacts;
 use crate::place::Time;
 use crate::run::Notices;
+use crate::run::copies::Beginning;
 use crate::run::unread::{Sense, Unread};
 use crate::summary::Totals;
 use crate::tcp::segment::Segment;
@@ -89,6 +90,8 @@ struct Making {
     seen: CaptureFacts,
     skipped: Totals,
     footer: Footer,
+    /// The first packets of the file: other parts may show them, too.
+    beginning: Beginning,
     out: PartWriter,
 }
 
@@ -104,6 +107,7 @@ impl Making {
             seen: CaptureFacts::default(),
             skipped: Totals::default(),
             footer: Footer { file: name.to_owned(), before, ..Footer::default() },
+            beginning: Beginning::default(),
             out: PartWriter::new(out, plan.key, plan.contents).map_err(Fault::from)?,
         })
     }
@@ -135,7 +139,9 @@ impl Making {
 
     fn frame(&mut self, frame: &Frame) -> Result<(), Failed> {
         self.seen.see(frame.place);
-        match self.decoder.decode(frame) {
+        let decoded = self.decoder.decode(frame);
+        self.beginning.take(decoded.as_ref().ok().map(|(segment, _)| segment));
+        match decoded {
             Ok((segment, payload)) => self.segment(frame, &segment, payload),
             Err(reason) => {
                 self.skipped.skip(reason);
@@ -162,7 +168,7 @@ impl Making {
     }
 
     fn end(self) -> Result<Made, Failed> {
-        let Making { seen, skipped, footer, out, .. } = self;
+        let Making { seen, skipped, footer, beginning, out, .. } = self;
         let (packets, segments) = (seen.packets(), seen.segments());
         let failed = footer.troubles.iter().any(|(_, is_failure)| *is_failure);
         let skipped =
@@ -176,6 +182,7 @@ impl Making {
             bare_acks: seen.holds_bare_acks(),
             empty_segments: seen.holds_empty_segments(),
             skipped: skipped.collect(),
+            handshakes: beginning.complete.iter().map(Key::of_handshake).collect(),
             ..footer
         };
         out.end(footer).map_err(Fault::from)?;

@@ -14,6 +14,7 @@ use crate::capture::series::{missing, rank};
 use crate::capture::{Error, Trouble};
 use crate::engine::crew::Crew;
 use crate::printable::printable;
+use crate::run::copies::{Beginnings, Copies};
 use crate::run::session::{Session, Stopped};
 use crate::run::share::Share;
 use crate::run::unread::{absent, sealed};
@@ -37,8 +38,8 @@ pub struct Judged {
     pub outcome: Outcome,
     /// Facts of this share that the others have to know.
     pub tells: Share,
-    /// Payload is missing from some part: it was not asked for.
-    pub without_contents: bool,
+    /// Parts without payload, which was not asked for, and all parts.
+    pub without_contents: [usize; 2],
 }
 
 /// A part whose turn has not come.
@@ -63,13 +64,16 @@ pub fn judge(
         unread += 1;
         notices.trouble(&error);
     });
-    let without_contents = parts.iter().any(|part| !part.footer.contents);
-    plan.reading.no_content |= without_contents;
+    let without = parts.iter().filter(|part| !part.footer.contents).count();
+    let without_contents = [without, parts.len()];
+    // Where some have payload, that of the others is missing, as if their packets had been cut.
+    plan.reading.no_content |= without == parts.len();
     let key = Key(parts.first().map_or(0, |part| part.footer.key));
     let wanted = Wanted { shard, key };
     Crew::with(plan.threads.get() - 1, |crew| {
         let mut session = Session::new(plan, sink, crew);
         session.told = told;
+        session.copies = copies(&parts);
         session.missing = holes_in_series(&parts, &mut |error| notices.trouble(&error));
         let hasher = RandomState::default();
         for part in parts {
@@ -117,6 +121,15 @@ fn in_order(plan: &Plan, trouble: &mut dyn FnMut(Error)) -> Vec<Waiting> {
         (first.is_none(), first, rank(&footer.file))
     });
     parts
+}
+
+/// Finds the parts that show what others show: they are of captures by other clocks.
+fn copies(parts: &[Waiting]) -> Copies {
+    let mut beginnings = Beginnings::default();
+    for Waiting { footer, .. } in parts {
+        beginnings.take(&printable(&footer.file), footer.handshakes.iter().copied());
+    }
+    beginnings.copies()
 }
 
 /// Finds the parts before which others are missing: that is said, and such a series has a gap there.

@@ -29,6 +29,13 @@ impl Key {
         hash.write(&key.joined_ports().to_le_bytes());
         hash.finish()
     }
+
+    /// Makes a number of a handshake, the same in all parts, whatever their key.
+    pub fn of_handshake((key, isns): &(FlowKey, [u32; 2])) -> u64 {
+        let mut hash = SipHasher13::new_with_keys(Key(0).hash(key), 0);
+        isns.iter().for_each(|isn| hash.write(&isn.to_le_bytes()));
+        hash.finish()
+    }
 }
 
 /// One of several shares, counted from 1: `3/8`.

@@ -118,6 +118,9 @@ pub struct Footer {
     pub contents: bool,
     /// The key of the hash that shares go by.
     pub key: u64,
+    /// Complete handshakes among the first packets, each as a number; none in parts of before that was told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handshakes: Vec<u64>,
     /// Groups of rows, each with bounds of its times.
     pub groups: Vec<Group>,
 }

@@ -5,12 +5,11 @@
 //! complete nobody repeats it (RFC 9293, 3.4.1), so no later part of one capture can begin with it again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
 
 use foldhash::fast::RandomState;
 
 use crate::capture::file::FileSource;
-use crate::capture::series::Pending;
-use crate::capture::stop::Stop;
 use crate::capture::{Next, Source};
 use crate::decode::Decoder;
 use crate::tcp::segment::{FlowKey, Segment};
@@ -22,49 +21,101 @@ const LOOKED_AT: usize = 4_096;
 const REMEMBERED: usize = 1 << 17;
 
 /// A complete handshake: the 4-tuple, and the initial numbers of client and server.
-type Handshake = (FlowKey, [u32; 2]);
+pub type Handshake = (FlowKey, [u32; 2]);
 
-/// The files that others repeat, by the names of those.
+/// Files that are remembered of a handshake.
+const SHOWN_BY: usize = 64;
+
+/// Files that show what others show, by name: each of them has all the others.
 pub type Copies = BTreeMap<String, BTreeSet<String>>;
 
-/// Finds the files that begin with handshakes that files before them show. Standard input is not looked at, for it
-/// could not be read again.
-pub fn copies(sources: &[Pending], decoder: &Decoder, stop: &Stop) -> Copies {
-    let mut copies = Copies::new();
-    let mut shown: HashMap<Handshake, String, RandomState> = HashMap::default();
-    for source in sources {
-        let Pending::File(input) = source else { continue };
-        let Ok(file) = FileSource::open_until(input, 0, stop) else { continue };
-        let name = input.name();
-        for handshake in handshakes(file, decoder) {
-            match shown.get(&handshake) {
-                Some(before) if *before != name => {
-                    copies.entry(name.clone()).or_default().insert(before.clone());
-                }
-                None if shown.len() < REMEMBERED => {
-                    shown.insert(handshake, name.clone());
-                }
-                _ => {}
-            }
-        }
-    }
-    copies
+/// The handshakes that files begin with, and the files that have some in common.
+pub struct Beginnings<H> {
+    shown: HashMap<H, Vec<usize>, RandomState>,
+    /// Names of all files that were looked at.
+    names: Vec<String>,
+    copies: Copies,
 }
 
-/// The complete handshakes among a file's first packets.
-fn handshakes(mut file: FileSource, decoder: &Decoder) -> Vec<Handshake> {
-    let (mut begun, mut complete) = (Begun::default(), Vec::new());
-    for _ in 0..LOOKED_AT {
-        match file.next() {
-            Ok(Next::Frame(frame)) => {
-                let decoded = decoder.decode(&frame).ok();
-                complete.extend(decoded.and_then(|(segment, _)| begun.take(&segment)));
+impl<H> Default for Beginnings<H> {
+    fn default() -> Beginnings<H> {
+        Beginnings { shown: HashMap::default(), names: Vec::new(), copies: Copies::new() }
+    }
+}
+
+impl<H: Eq + Hash> Beginnings<H> {
+    /// Takes in one more file, which begins with these.
+    pub fn take(&mut self, name: &str, handshakes: impl IntoIterator<Item = H>) {
+        let file = self.names.len();
+        let mut others = BTreeSet::new();
+        for handshake in handshakes {
+            let has_room = self.shown.len() < REMEMBERED;
+            match self.shown.get_mut(&handshake) {
+                Some(files) => {
+                    others.extend(files.iter().copied().filter(|other| *other != file));
+                    if files.len() < SHOWN_BY && !files.contains(&file) {
+                        files.push(file);
+                    }
+                }
+                None if has_room => _ = self.shown.insert(handshake, vec![file]),
+                None => {}
             }
-            Ok(Next::Idle(_) | Next::Trouble(_)) => {}
-            Ok(Next::End) | Err(_) => break,
+        }
+        self.names.push(name.to_owned());
+        for other in others {
+            let other = self.names[other].clone();
+            self.copies.entry(name.to_owned()).or_default().insert(other.clone());
+            self.copies.entry(other).or_default().insert(name.to_owned());
         }
     }
-    complete
+
+    /// Returns the files that show what others show.
+    pub fn copies(self) -> Copies {
+        self.copies
+    }
+}
+
+impl Beginnings<Handshake> {
+    /// Looks at the first packets of one more file.
+    pub fn look(&mut self, mut file: FileSource, decoder: &Decoder) {
+        let mut beginning = Beginning::default();
+        while !beginning.is_over() {
+            match file.next() {
+                Ok(Next::Frame(frame)) => {
+                    let decoded = decoder.decode(&frame).ok();
+                    beginning.take(decoded.map(|(segment, _)| segment).as_ref());
+                }
+                Ok(Next::Idle(_) | Next::Trouble(_)) => {}
+                Ok(Next::End) | Err(_) => break,
+            }
+        }
+        let name = file.name().to_owned();
+        self.take(&name, beginning.complete);
+    }
+}
+
+/// The first packets of a file, as they come.
+#[derive(Default)]
+pub struct Beginning {
+    packets: usize,
+    begun: Begun,
+    /// Complete handshakes among them.
+    pub complete: Vec<Handshake>,
+}
+
+impl Beginning {
+    /// Tells whether all that is looked at has come.
+    pub fn is_over(&self) -> bool {
+        self.packets == LOOKED_AT
+    }
+
+    /// Takes the next packet: a segment, or no TCP.
+    pub fn take(&mut self, segment: Option<&Segment>) {
+        if !self.is_over() {
+            self.packets += 1;
+            self.complete.extend(segment.and_then(|segment| self.begun.take(segment)));
+        }
+    }
 }
 
 /// Handshakes that are under way.

@@ -10,7 +10,7 @@
 //! * [`offline`]: files; [`trace`]: files once more, for some connections
 //! * [`notices`]: troubles and progress on the way, and how it ended
 
-mod copies;
+pub(crate) mod copies;
 pub mod follow;
 pub mod notices;
 pub mod offline;

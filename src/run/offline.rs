@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::Plan;
-use super::copies::copies;
+use super::copies::Beginnings;
 use super::follow::{Mode, follow};
 use super::notices::{Notices, Outcome};
 use super::session::{Session, Stopped};
@@ -12,7 +12,7 @@ use super::unread::{Sense, Unread, absent, sealed};
 use crate::capture::file::FileSource;
 use crate::capture::series::{Pending, in_order, missing, once};
 use crate::capture::{Error, Frame, Source};
-use crate::decode::Skipped;
+use crate::decode::{Decoder, Skipped};
 use crate::engine::crew::Crew;
 use crate::summary::Sink;
 
@@ -55,12 +55,17 @@ pub(crate) fn read(
     if !plan.separate {
         plan.inputs = once(&plan.inputs, &mut trouble);
     }
-    let sources = in_order(&plan.inputs, &plan.stop, &mut trouble);
+    let decoder = Decoder::with_vxlan(&plan.reading.vxlan);
+    let mut beginnings = Beginnings::default();
+    let mut look = |file| {
+        if !plan.separate {
+            beginnings.look(file, &decoder);
+        }
+    };
+    let sources = in_order(&plan.inputs, &plan.stop, &mut trouble, &mut look);
     Crew::with(plan.threads.get() - 1, |crew| {
         let mut session = Session::new(plan, sink, crew);
-        if sources.len() > 1 && !session.plan.separate {
-            session.copies = copies(&sources, &session.decoder, &session.plan.stop);
-        }
+        session.copies = beginnings.copies();
         let names: Vec<String> = sources.iter().map(Pending::name).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let missing: BTreeMap<usize, u64> = missing(&names).into_iter().collect();

@@ -58,7 +58,7 @@ pub struct Session<'a> {
     /// Files before which others of their series are missing.
     pub(crate) missing: BTreeSet<usize>,
     /// Files that show what others have shown.
-    pub(super) copies: Copies,
+    pub(crate) copies: Copies,
     /// Facts of connections that other runs judge, where the capture is judged in shares.
     pub(crate) told: Option<Share>,
     /// Facts of those judged here, for the other runs.

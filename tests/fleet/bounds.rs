@@ -118,6 +118,19 @@ fn encrypted() -> Vec<u8> {
     header.into_iter().flat_map(u32::to_be_bytes).chain(packet).collect()
 }
 
+/// Payload that one part lacks is missing there alone.
+#[test]
+fn a_part_without_payload_takes_none_from_others() {
+    let scratch = Scratch::new();
+    let [with, without] = ["with.parquet", "without.parquet"].map(|name| scratch.path().join(name));
+    closewait(&["facts", &fixture("pair/leaky.pcap"), "--content", "-o", path(&with)]);
+    closewait(&["facts", &fixture("incident.pcap"), "-o", path(&without)]);
+    let output = closewait(&["judge", path(&with), path(&without), "--format", "jsonl"]);
+    let (out, err) = text(&output);
+    assert_eq!(out.matches(r#""cause":"transaction-open""#).count(), 1, "{out}{err}");
+    assert!(err.contains("contents were not read: 1 of 2 parts have headers alone"), "{err}");
+}
+
 #[test]
 fn a_text_has_no_part() {
     let scratch = Scratch::new();

@@ -49,6 +49,22 @@ fn left_descriptor() -> Vec<Record> {
     ]
 }
 
+/// Parts of two hosts whose clocks are farther apart than their captures last are of two capture points, as the captures are.
+#[test]
+fn parts_by_distant_clocks_are_of_two_points() {
+    let scratch = Scratch::new();
+    let here: Vec<Record> = left_descriptor().into_iter().take(8).collect();
+    let later = |record: &Record| Record { nanos: record.nanos + 3_600 * SECOND, ..record.clone() };
+    let there: Vec<Record> = here.iter().map(later).collect();
+    let files = [("app.pcap", here), ("balancer.pcap", there)];
+    let files = files.map(|(name, records)| scratch.write(name, &MICROSECONDS.write(1, &records)));
+    let pass = one_pass(&files, ALL);
+    assert_eq!(pass.matches("\"verdict\":\"leak\"").count(), 2, "{pass}");
+    let judged = whole(&parts(&files, ALL, scratch.path()), ALL);
+    let [pass, judged] = [rows(&pass), rows(&judged)];
+    assert_eq!(pass, judged, "{}", difference(&pass, &judged));
+}
+
 /// Drops that only a later file counts, long after the connection has left memory, weaken the finding.
 #[test]
 fn drops_in_a_later_file_weaken_what_ended_before() {

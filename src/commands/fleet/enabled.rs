@@ -117,12 +117,16 @@ fn judge_all(asked: JudgeCommand) -> Result<Exit, String> {
         _ => Ok(()),
     };
     let written = written.and_then(|()| if outcome.read_any { place(placing) } else { Ok(()) });
-    if without_contents && outcome.read_any {
-        complain(
-            &"contents were not read: the parts have headers alone, so causes come from packets",
-        );
+    if without_contents[0] > 0 && outcome.read_any {
+        complain(&without_contents_text(without_contents));
     }
     Ok(ended(written.map(|()| outcome), terminal))
+}
+
+fn without_contents_text([without, all]: [usize; 2]) -> String {
+    let which =
+        if without == all { "the parts".into() } else { format!("{without} of {all} parts") };
+    format!("contents were not read: {which} have headers alone, so causes come from packets")
 }
 
 /// Reads what all shares have told, added up.
