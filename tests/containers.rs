@@ -8,6 +8,7 @@ use std::io::Write;
 use std::process::Command;
 
 use common::scenario::Scenario;
+use common::talk::{CLIENT, SERVER, Talk};
 use common::wire::{Classic, MICROSECONDS, Pcapng, Record};
 use common::{Scratch, closewait, json_lines, text};
 use packed::{bzip2, gzip, lz4, tar, xz, zip};
@@ -483,4 +484,33 @@ fn many_members_behind_much_are_not_unpacked_again_and_again() {
     assert_eq!(output.status.code(), Some(2));
     let output = closewait(&[&scratch.write("x.tar", &plain), "--separate"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output).1);
+}
+
+/// A file of a series beside its packed copy (both are there while it is packed) shows the same twice: what comes later goes
+/// on with the series, and what was said before is not lost.
+#[test]
+fn a_file_beside_its_packed_copy_breaks_no_series() {
+    let scratch = Scratch::new();
+    let mut talk = Talk::with(7777);
+    for _ in 0..6 {
+        talk = talk.say(CLIENT, b"ask").say(SERVER, b"answer").wait(2);
+    }
+    let talk = talk.closed_by_server();
+    let pieces: Vec<Vec<u8>> =
+        talk.records.chunks(6).map(|piece| MICROSECONDS.write(1, piece)).collect();
+    let mut files: Vec<String> =
+        (0..).zip(&pieces).map(|(n, piece)| scratch.write(&format!("x.pcap{n}"), piece)).collect();
+    let rows = |files: &[String]| {
+        let args: Vec<&str> = files.iter().map(String::as_str).collect();
+        let mut lines = json_lines(&closewait(&[&args[..], &["--format", "jsonl"]].concat()));
+        lines.pop();
+        let key = |line: &Value, key: &str| line[key].clone();
+        let keys = ["uid", "verdict", "doubts", "held_s", "idle_before_fin_s"];
+        lines.iter().map(|line| keys.map(|it| key(line, it))).collect::<Vec<_>>()
+    };
+    let expected = rows(&files);
+    assert_eq!(expected.len(), 1);
+    assert!(expected[0][2].as_array().is_some_and(|doubts| doubts.len() == 1), "{expected:?}");
+    files.push(scratch.write("x.pcap1.gz", &gzip(&pieces[1])));
+    assert_eq!(rows(&files), expected);
 }

@@ -1,5 +1,7 @@
 //! The place of a file: it goes on with a capture point that was read before, or begins one.
 
+use std::cmp::Reverse;
+
 use super::session::Session;
 use crate::capture::series::same_series;
 use crate::engine::point::{CapturePoint, Kind};
@@ -28,7 +30,9 @@ impl Session<'_> {
             // Without any packet it is no capture of its own.
             None => true,
         });
-        let best = going_on.max_by_key(|(_, point)| (kin(point), point.facts().end()));
+        // Of two with the same packets (a file beside its packed copy), the first goes on, and the other shows no more.
+        let best =
+            going_on.max_by_key(|(at, point)| (kin(point), point.facts().end(), Reverse(*at)));
         if let Some((found, _)) = best {
             return found;
         }
