@@ -606,3 +606,23 @@ fn one_list_shows_the_timer_and_the_growth() {
     let told = "held ≥ 6.0 s … ≥ 30.0 s, 8.0 a minute; idle ≤ 30.0 s: a timeout of about 30 s there (idle ± 2 ms)\n";
     assert!(out.contains(told), "{out}");
 }
+
+/// What answers to this host's keep-alives have made alike is their interval, and no timeout of the peer.
+#[test]
+fn no_timeout_is_told_from_answers_to_keep_alives() {
+    let scratch = Scratch::new();
+    let row = |n: u64, timer: &str, used: u64| {
+        format!(
+            "CLOSE-WAIT 1 0 192.0.2.5:4000{n} 198.51.100.3:3306 users:((\"x\",pid=7,fd={n})){timer} cwnd:10 lastsnd:{used} lastrcv:{used} lastack:{}\n",
+            used - 16_000
+        )
+    };
+    let header = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    for (timer, is_told) in [("", true), (" timer:(keepalive,11sec,0)", false)] {
+        let rows: String = (1..=4).map(|n| row(n, timer, 21_000 + 700 * n)).collect();
+        let list = scratch.write("list.txt", format!("{header}{rows}").as_bytes());
+        let (out, err) = text(&closewait(&["sockets", &list]));
+        assert!(out.contains("idle ≤ 16.0 s"), "{out}{err}");
+        assert_eq!(out.contains("a timeout of about 16 s there"), is_told, "{out}{err}");
+    }
+}

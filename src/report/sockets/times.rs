@@ -13,6 +13,8 @@ pub struct Times {
     /// At least so long.
     held: Vec<TimeDelta>,
     /// At most so long, and then the FIN.
+    idle: Vec<TimeDelta>,
+    /// Pauses of those on which this host sends no keep-alives: with them, it is the interval of these that is alike.
     pauses: Vec<Pause>,
     /// On how many of them this host sends keep-alives.
     pub keep_alive: u64,
@@ -25,9 +27,12 @@ impl Times {
         self.sockets += 1;
         let held = socket.held_for();
         self.held.extend(held);
-        let pause = |(idle, held)| Pause { idle, fin: before_list(held) };
-        self.pauses.extend(socket.idle_before_fin().zip(held).map(pause));
-        self.keep_alive += u64::from(socket.silence.is_some_and(|silence| silence.keep_alive));
+        let (idle, pause) =
+            (socket.idle_before_fin(), |(idle, held)| Pause { idle, fin: before_list(held) });
+        self.idle.extend(idle);
+        let is_kept_alive = socket.silence.is_some_and(|silence| silence.keep_alive);
+        self.keep_alive += u64::from(is_kept_alive);
+        self.pauses.extend(idle.zip(held).filter(|_| !is_kept_alive).map(pause));
     }
 
     /// Returns the least and the most that they have been held.
@@ -37,7 +42,7 @@ impl Times {
 
     /// Returns the least and the most of the pauses before the FINs.
     pub fn idle(&self) -> Option<(TimeDelta, TimeDelta)> {
-        least_and_most(self.pauses.iter().map(|pause| pause.idle))
+        least_and_most(self.idle.iter().copied())
     }
 
     /// Returns the timer that closed most of them, if one did.
