@@ -191,7 +191,7 @@ impl CaptureFacts {
         self.truncated = true;
     }
 
-    /// Adds addresses of the interfaces captured on.
+    /// Adds addresses of the host captured on.
     pub fn at_addresses<'a>(&mut self, addresses: impl IntoIterator<Item = &'a IpAddr>) {
         self.addresses.extend(addresses);
     }
@@ -310,7 +310,7 @@ impl CaptureFacts {
         is_one_of(&self.addresses, ip)
     }
 
-    /// The addresses of the interfaces captured on, where the file tells.
+    /// The addresses of the host captured on, or of the interfaces that its file names.
     pub fn addresses(&self) -> &BTreeSet<IpAddr> {
         &self.addresses
     }

@@ -435,3 +435,40 @@ fn a_node_that_translates_counts_nothing_twice() {
         }
     }
 }
+
+/// A service behind a balancer that its answers do not pass (LVS): its address is at the loopback interface, and its packets
+/// pass another.
+#[test]
+fn an_address_at_the_loopback_interface_is_local_wherever_its_packets_pass() {
+    if !can_run() {
+        return;
+    }
+    let (host, remote) = (Host::new("vip"), Host::new("client"));
+    wire([&host, &remote], ["vip", "far"], ["198.51.100.5", "198.51.100.3"]);
+    host.ip("addr add 203.0.113.9/32 dev lo");
+    remote.ip("route add 203.0.113.9/32 via 198.51.100.5");
+    let service = host.listen("203.0.113.9:80");
+    let both = || {
+        let (mut client, mut served) =
+            (remote.connect("203.0.113.9:80"), service.accept().expect("a client").0);
+        pass(&mut client, &mut served);
+        (client, served)
+    };
+    let before = both().1;
+    thread::sleep(Duration::from_millis(500));
+    let (findings, left) = live(&host, "far", || {
+        // The other side holds the second.
+        (both().1, both().0)
+    });
+    assert_eq!(host.stuck().len(), 2);
+    let peers = [&before, &left.0].map(|held| name(held.peer_addr()));
+    for kind in ["event", "flow"] {
+        let told: Vec<&Value> = findings.iter().filter(|line| line["type"] == kind).collect();
+        let mut waiting: Vec<String> = told.iter().map(|line| end(&line["waits_for"])).collect();
+        waiting.sort_unstable();
+        let mut expected = peers.clone();
+        expected.sort_unstable();
+        assert_eq!(waiting, expected, "{kind}: {told:#?}");
+        assert!(told.iter().all(|line| line["process"]["pid"] == std::process::id()), "{told:#?}");
+    }
+}

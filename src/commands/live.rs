@@ -24,7 +24,6 @@ use crate::capture::live::ring::Ring;
 use crate::capture::live::{Live as Source, Wanted, interfaces, now};
 use crate::code::watch::Armed;
 use crate::confine;
-use crate::endpoints::is_one_of;
 use crate::live::board::Board;
 use crate::live::kernel::{IsCaptured, Kernel};
 use crate::live::scrape::serve as serve_numbers;
@@ -205,16 +204,14 @@ pub(super) fn start_lookup(user: Option<&str>, code: bool) -> Result<Lookup, Str
     Lookup::start(command).map_err(|error| format!("the list of sockets: {error}"))
 }
 
-/// Tells the sockets whose packets may be seen: at these addresses, and by the expression, as far as their ends tell.
+/// Tells the sockets whose packets the expression lets through, as far as their ends tell.
 pub(super) fn is_captured(asked: &LiveCommand) -> Result<IsCaptured, String> {
     let mut filter = match asked.wanted.filter.as_str() {
         "" => None,
         filter => Some(Filter::new(filter).map_err(|error| error.to_string())?),
     };
-    let everywhere = asked.wanted.interfaces.iter().any(|interface| interface == "any");
-    Ok(Box::new(move |Socket { local, peer, .. }, addresses| {
-        (everywhere || is_one_of(addresses, local.ip))
-            && filter.as_mut().is_none_or(|filter| filter.may_match_between(*local, *peer))
+    Ok(Box::new(move |Socket { local, peer, .. }| {
+        filter.as_mut().is_none_or(|filter| filter.may_match_between(*local, *peer))
     }))
 }
 

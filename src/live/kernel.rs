@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
+use super::places::Places;
 use crate::capture::{Error, Trouble};
 use crate::owner::lookup::Question;
 use crate::owner::lookup::client::{Answer, LONGEST, Lookup, silent};
@@ -11,8 +12,8 @@ use crate::owner::{Socket, SocketList};
 use crate::place::Time;
 use crate::printable::printable;
 
-/// Would packets of this socket, with these addresses at the interfaces, be captured?
-pub type IsCaptured = Box<dyn FnMut(&Socket, &BTreeSet<IpAddr>) -> bool + Send>;
+/// Would packets of this socket be captured, wherever they pass?
+pub type IsCaptured = Box<dyn FnMut(&Socket) -> bool + Send>;
 
 /// Nanoseconds between two looks at the interfaces' addresses.
 const ADDRESSES_NS: i64 = 5_000_000_000;
@@ -22,8 +23,10 @@ pub struct Kernel {
     lookup: Lookup,
     interfaces: Vec<String>,
     is_captured: IsCaptured,
-    /// Addresses of the interfaces that are captured on.
+    /// The host's addresses, whatever interface they are at: a bridge's and a bond's packets pass its ports, and
+    /// those of a service's address on the loopback interface pass any.
     pub addresses: BTreeSet<IpAddr>,
+    places: Places,
     asked: Time,
     /// The time of the last look whether an answer has come.
     polled: Time,
@@ -48,6 +51,7 @@ impl Kernel {
             interfaces,
             is_captured,
             addresses: BTreeSet::new(),
+            places: Places::default(),
             asked: Time::UNKNOWN,
             polled: Time::UNKNOWN,
             down: BTreeSet::new(),
@@ -126,8 +130,11 @@ impl Kernel {
             return None;
         }
         let mut list = self.receive()?;
-        let (is_captured, addresses) = (&mut self.is_captured, &self.addresses);
-        list.leave_out(|socket| socket.is_stuck() && !is_captured(socket, addresses));
+        let (is_captured, places) = (&mut self.is_captured, &self.places);
+        list.leave_out(|socket| {
+            let may_pass = places.may_pass(socket.local.ip, socket.peer.ip);
+            socket.is_stuck() && !(may_pass && is_captured(socket))
+        });
         Some(list)
     }
 
@@ -140,10 +147,8 @@ impl Kernel {
                     return None;
                 }
             };
-        let interfaces = &self.interfaces;
-        let is_ours = |name: &String| interfaces.iter().any(|ours| ours == "any" || ours == name);
-        let ours = addresses.iter().filter(|(interface, _)| is_ours(interface));
-        self.addresses.extend(ours.map(|(_, ip)| *ip));
+        self.addresses.extend(addresses.iter().map(|(_, ip)| *ip));
+        self.places = Places::of(&addresses, &self.interfaces);
         self.take_down(down);
         self.code_lost = code_lost;
         let mut list = SocketList::of_host(sockets?, addresses.into_iter().map(|(_, ip)| ip));

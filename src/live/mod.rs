@@ -4,6 +4,7 @@
 //! * `suspects`: which flows are half-closed, and what was said of them
 //! * [`kernel`]: who is asked about their sockets
 //! * `holders`: who held what was told, for when the kernel has it no more
+//! * `places`: whose packets the interfaces show that are captured on
 //! * `parties`: how fast they become more
 //! * `word`: what it is asked about them
 //! * [`snapshot`]: the capture at one moment, for whoever shows it
@@ -16,6 +17,7 @@ pub mod board;
 mod holders;
 pub mod kernel;
 mod parties;
+mod places;
 pub mod replay;
 pub mod scrape;
 pub mod setup;

@@ -55,7 +55,7 @@ impl Live {
         let mut about = About::default();
         about.links.extend(interfaces.iter().map(|interface| interface.link));
         about.snap_lengths.insert(wanted.snap_len);
-        about.addresses = addresses(&wanted.interfaces);
+        about.addresses = addresses();
         Ok(Live {
             wanted: wanted.clone(),
             links: interfaces.iter().map(|interface| interface.link).collect(),

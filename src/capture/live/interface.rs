@@ -41,12 +41,10 @@ impl Interface {
     }
 }
 
-/// The addresses of these interfaces, so far as they can be told.
-pub fn addresses(interfaces: &[String]) -> BTreeSet<IpAddr> {
-    let all = interfaces.iter().any(|name| name == "any");
+/// The addresses of the host, so far as they can be told: at whatever interface one is, its packets may pass another.
+pub fn addresses() -> BTreeSet<IpAddr> {
     let devices = Device::list().unwrap_or_default().into_iter();
-    let ours = devices.filter(|device| all || interfaces.contains(&device.name));
-    ours.flat_map(|device| device.addresses).map(|address| address.addr).collect()
+    devices.flat_map(|device| device.addresses).map(|address| address.addr).collect()
 }
 
 /// Names and descriptions of the interfaces.
