@@ -271,7 +271,8 @@ impl Live {
         let Some(before) = &session.plan.sockets else { return Ok(()) };
         let policy = &session.plan.policy;
         let still = young.iter().filter_map(|(own, peer)| before.find(*own, *peer));
-        let old = self.ripe(still.filter(|socket| socket.is_stuck()), policy);
+        // Packets of what was unseen may have come since: then they tell.
+        let old = self.ripe(still.filter(|socket| before.is_stuck_before(socket)), policy);
         let old: Vec<Socket> = old.into_iter().cloned().collect();
         // Another socket may have the same ends by now.
         let now_of = |told: &Socket| {

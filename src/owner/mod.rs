@@ -382,8 +382,13 @@ impl SocketList {
 
     /// Sockets in CLOSE-WAIT that no connection of the capture accounts for: stuck before it began.
     pub fn stuck_before(&self) -> impl Iterator<Item = &Socket> {
-        let stuck = self.sockets.iter().filter(|socket| socket.is_stuck());
-        stuck.filter(|socket| !self.is_among(&self.captured, socket))
+        self.sockets.iter().filter(|socket| self.is_stuck_before(socket))
+    }
+
+    /// Tells whether a socket of this list is in CLOSE-WAIT, and no connection of the capture accounts for it.
+    #[must_use]
+    pub fn is_stuck_before(&self, socket: &Socket) -> bool {
+        socket.is_stuck() && !self.is_among(&self.captured, socket)
     }
 }
 
@@ -439,6 +444,23 @@ mod tests {
 
     #[test]
     fn another_socket_with_the_same_ends_was_not_stuck_before() {
+    /// Its packets were on their way when the list was made that had it first.
+    #[test]
+    fn a_socket_that_was_unseen_and_is_seen_by_now_was_not_stuck_before() {
+        let mut list = SocketList::default();
+        list.renew(stuck(7), TimeDelta::seconds(1));
+        let Socket { local, peer, .. } = list.sockets[0];
+        for is_seen in [false, true] {
+            list.mark_unseen(local, peer);
+            assert!(list.is_stuck_before(&list.sockets[0]));
+            list.renew(stuck(7), TimeDelta::seconds(1));
+            if !is_seen {
+                list.mark_unseen(local, peer);
+            }
+            assert_eq!(list.is_stuck_before(&list.sockets[0]), !is_seen);
+        }
+    }
+
         for (inode, is_before) in [(7, true), (8, false)] {
             let mut list = stuck(7);
             list.renew(stuck(inode), TimeDelta::seconds(1));
