@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Command::Topic(topic) => topics::explain(topic).into(),
         Command::Live(asked) => live(*asked).into(),
         Command::Check(asked) => check(&asked),
-        Command::ListInterfaces => list_interfaces().into(),
+        Command::ListInterfaces(netns) => list_interfaces(&netns).into(),
         Command::Top(asked) => top(*asked).into(),
         Command::Sockets(asked) => sockets(&asked).into(),
         Command::Facts(asked) => facts(*asked).into(),

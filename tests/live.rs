@@ -426,6 +426,9 @@ fn another_namespace_can_be_watched() {
     let (out, err) = text(&output);
     assert_eq!(output.status.code(), Some(0), "{err}");
     assert!(out.contains("\"packets\":0"), "nothing of this namespace is seen: {out}");
+    namespace.ip("link add own0 type veth peer name own1");
+    let (out, _) = text(&common::closewait(&["live", "-D", "--netns", &namespace.0]));
+    assert!(out.contains(".own0"), "its own interfaces: {out}");
     let (_, err) = text(&common::closewait(&["live", "--netns", "no-such-namespace"]));
     assert!(err.contains("no network namespace"), "{err}");
 }

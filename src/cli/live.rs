@@ -14,6 +14,7 @@ use crate::capture::live::{BUFFER, Wanted};
 use crate::commands::format::Format;
 use crate::commands::is_stdout;
 use crate::commands::live::{Keeping, LiveCommand, not_stopped};
+use crate::owner::kernel::Netns;
 use crate::printable::printable;
 use crate::report::text::TextLook;
 use crate::run::{Paths, Plan, Reading};
@@ -184,6 +185,11 @@ impl LiveArgs {
         let ring = Ring { path, size: self.size, every, files: self.files };
         ring.check().map_err(|error| error.to_string())?;
         Ok(Some(Keeping::Ring(ring)))
+    }
+
+    /// The namespace whose interfaces are listed.
+    pub fn place(&self) -> Result<Netns, String> {
+        self.netns.one()
     }
 
     pub fn live(self) -> Result<LiveCommand, String> {

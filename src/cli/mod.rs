@@ -33,6 +33,7 @@ use crate::commands::read::ReadCommand;
 use crate::commands::sockets::SocketsCommand;
 use crate::commands::top::TopCommand;
 use crate::commands::topics::Topic;
+use crate::owner::kernel::Netns;
 use crate::report::lang::Lang;
 use shared::one_of;
 
@@ -54,8 +55,8 @@ pub enum Command {
     Top(Box<TopCommand>),
     /// To hold captures against what is expected of them.
     Check(Box<CheckCommand>),
-    /// To list the interfaces that can be watched.
-    ListInterfaces,
+    /// To list the interfaces that can be watched in a namespace.
+    ListInterfaces(Netns),
     /// To list this host's sockets, or a saved list's.
     Sockets(Box<SocketsCommand>),
     /// To make a table of a capture's segments.
@@ -120,7 +121,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
         Some(Verb::Keeper(args)) => args.top().map(|top| Command::Keeper(Box::new(top))),
         Some(Verb::Lookup { user, code }) => Ok(Command::Lookup(user, code)),
         Some(Verb::Explain(args)) => args.explain().map(|e| Command::Explain(Box::new(e))),
-        Some(Verb::Live(args)) if args.list => Ok(Command::ListInterfaces),
+        Some(Verb::Live(args)) if args.list => args.place().map(Command::ListInterfaces),
         Some(Verb::Live(args)) => args.live().map(|live| Command::Live(Box::new(live))),
         Some(Verb::Top(args)) => args.top().map(|top| Command::Top(Box::new(top))),
         Some(Verb::Diff(args)) => args.diff().map(|diff| Command::Diff(Box::new(diff))),

@@ -259,9 +259,10 @@ pub(super) fn arm() -> Option<Armed> {
     }
 }
 
-/// Prints the interfaces that can be captured on, as tcpdump does.
-pub fn list_interfaces() -> Exit {
-    match interfaces() {
+/// Prints the interfaces that can be captured on in a namespace, as tcpdump does.
+pub fn list_interfaces(netns: &Netns) -> Exit {
+    let listed = enter(netns).map_err(|error| error.to_string());
+    match listed.and_then(|()| interfaces().map_err(|error| error.to_string())) {
         Ok(lines) => {
             lines.iter().for_each(|line| println!("{line}"));
             Exit::Clean
