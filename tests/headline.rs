@@ -3,7 +3,7 @@
 mod common;
 
 use common::scenario::Scenario;
-use common::talk::{ACK, CLIENT, FIN, PUSH, RST, SECOND, SERVER, Talk};
+use common::talk::{ACK, CLIENT, FIN, PUSH, RST, SECOND, SERVER, SYN, Talk};
 use common::wire::{Link, MICROSECONDS, Packet, Record, arp};
 use common::{Scratch, closewait, json_lines, text};
 
@@ -109,6 +109,56 @@ fn what_one_side_alone_shows_is_no_all_clear() {
     assert!(checked.contains("one-side-captured"), "{checked}");
     let lines = json_lines(&closewait(&[&path, "--all", "--format", "jsonl"]));
     assert_eq!(lines[0]["notes"], serde_json::json!(["one-side-captured"]));
+}
+
+/// The peer's end was a DATA_FIN, of which TCP knows nothing.
+#[test]
+fn an_open_connection_of_multipath_tcp_is_no_all_clear() {
+    let capable = vec![30, 12, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8];
+    let scratch = Scratch::new();
+    for (answer, is_multipath) in [(capable.clone(), true), (Vec::new(), false)] {
+        let mut talk = Talk::between(40_000, 80).say(CLIENT, b"ask").say(SERVER, b"...");
+        let ends = ["172.18.0.5:40000", "172.18.0.3:80"].map(|end| end.parse().expect("an end"));
+        for (n, flags, options) in [(0, SYN, capable.clone()), (1, SYN | ACK, answer)] {
+            let packet = Packet {
+                nanos: talk.records[n].nanos,
+                from: ends[n],
+                to: ends[1 - n],
+                flags,
+                seq: [1_000, 9_000][n],
+                ack: [0, 1_001][n],
+                window: 500,
+                options,
+                payload: Vec::new(),
+                outgoing: n == 0,
+            };
+            talk.records[n] = Record::new(packet.nanos, packet.frame(Link::Ethernet));
+        }
+        let path = scratch.write("x.pcap", &MICROSECONDS.write(1, &talk.records));
+        let (out, checked) = (report(&[&path]), report(&["check", &path]));
+        let told =
+            "1 connection open in Multipath TCP (multipath): its end, a DATA_FIN, is not read";
+        assert_eq!(out.contains(told), is_multipath, "{out}");
+        assert_eq!(checked.contains("Multipath TCP"), is_multipath, "{checked}");
+        assert_eq!(out.starts_with("No finding among 1 connection, but"), is_multipath, "{out}");
+        let lines = json_lines(&closewait(&[&path, "--all", "--format", "jsonl"]));
+        let notes = if is_multipath { vec!["multipath"] } else { Vec::new() };
+        assert_eq!(lines[0]["notes"], serde_json::json!(notes));
+        assert_eq!(lines[1]["headline"]["multipath"].as_u64(), is_multipath.then_some(1));
+    }
+}
+
+/// As tcpdump prints it.
+#[test]
+fn multipath_tcp_is_known_in_text() {
+    let text = "\
+08:55:27.390759 IP 10.0.0.1.54650 > 10.0.0.2.9100: Flags [S], seq 7, win 64240, options [mss 1460,nop,wscale 10,mptcp 4 capable v1], length 0
+08:55:27.390795 IP 10.0.0.2.9100 > 10.0.0.1.54650: Flags [S.], seq 9, ack 8, win 65160, options [mss 1460,nop,wscale 10,mptcp 12 capable v1 {0x53bf3b5337f02f5a}], length 0
+08:55:27.390801 IP 10.0.0.1.54650 > 10.0.0.2.9100: Flags [.], ack 1, win 63, options [mptcp 20 capable v1 {0x34bf3b5337f02f5a,0x53bf3b5337f02f5a}], length 0
+";
+    let scratch = Scratch::new();
+    let out = report(&[&scratch.write("x.txt", text.as_bytes())]);
+    assert!(out.contains("1 connection open in Multipath TCP"), "{out}");
 }
 
 #[test]

@@ -7,12 +7,13 @@ mod common;
 mod watcher;
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
 use common::is_root;
 use serde_json::Value;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use watcher::{Server, Watcher, port_of, signal};
 
 fn port(stream: &TcpStream) -> u64 {
@@ -239,4 +240,37 @@ fn a_connection_that_was_lost_as_a_whole_is_said_in_the_end() {
     assert_eq!(headline(&report)["before_capture"], 4, "{report:#?}");
     drop(busy);
     reader.join().expect("it ends");
+}
+
+/// Its peer has closed by a DATA_FIN (RFC 8684), of which TCP shows nothing: the kernel tells.
+#[test]
+fn what_multipath_tcp_left_is_told_by_the_kernel() {
+    if !is_root() {
+        return;
+    }
+    let made = || Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::MPTCP));
+    let (Ok(server), Ok(client)) = (made(), made()) else {
+        return common::skip("a kernel that speaks Multipath TCP");
+    };
+    let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+    server.bind(&any.into()).expect("a port");
+    server.listen(1).expect("it is bound");
+    let address = server.local_addr().expect("bound");
+    let port = |it: &SockAddr| it.as_socket().expect("of IPv4").port();
+    let mut watcher = Watcher::start(port(&address), &[]);
+    client.connect(&address).expect("it listens");
+    let mut client = TcpStream::from(client);
+    let mut served = TcpStream::from(server.accept().expect("a client").0);
+    served.write_all(b"x").expect("open");
+    client.read_exact(&mut [0]).expect("it was sent");
+    drop(served);
+    let is_its = |line: &Value| {
+        assert_eq!((&line["verdict"], port_of(line)), (&"leak".into(), self::port(&client)));
+        assert_eq!(line["notes"], serde_json::json!(["kernel-holds", "multipath"]), "{line}");
+        assert_eq!(line["process"]["pid"], std::process::id(), "{line}");
+    };
+    is_its(&watcher.line());
+    let (report, status) = watcher.stop();
+    assert_eq!(status, Some(1), "{report:#?}");
+    is_its(&report[0]);
 }

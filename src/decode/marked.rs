@@ -33,17 +33,16 @@ pub struct Carried<'a> {
 /// Looks closer at a segment.
 pub fn extras(segment: &Segment, carried: &Carried) -> Extras {
     let Carried { data, header_len, fragment, hops_left } = *carried;
-    let scale = match data.get(FIXED..header_len) {
-        Some(options) if segment.flags.syn() => scale(options),
-        _ => Scale::UNKNOWN,
-    };
+    let options = data.get(FIXED..header_len).filter(|_| segment.flags.syn());
+    let scale = options.map_or(Scale::UNKNOWN, scale);
     let whole = data.get(..header_len.saturating_add(segment.len as usize));
     let checksum = match whole {
         _ if fragment => Checksum::OfMore,
         Some(whole) => checksum(&segment.key, whole),
         None => Checksum::Unknown,
     };
-    Extras::new(scale, checksum).routed(is_routed(hops_left))
+    let multipath = options.is_some_and(is_multipath);
+    Extras::new(scale, checksum).routed(is_routed(hops_left)).multipath(multipath)
 }
 
 /// The values that systems begin with.
@@ -64,6 +63,26 @@ fn scale(options: &[u8]) -> Scale {
         Err(_) => Some(Scale::UNKNOWN),
     };
     TcpOptionsIterator::from_slice(options).find_map(told).unwrap_or(Scale::ABSENT)
+}
+
+/// The option of Multipath TCP, and its subtypes that a SYN has: MP_CAPABLE and MP_JOIN (RFC 8684, 3.1 and 3.2).
+const MPTCP: u8 = 30;
+const OPENING: [u8; 2] = [0, 1];
+
+/// Is one of Multipath TCP that opens something among the options, as far as they can be read?
+fn is_multipath(mut options: &[u8]) -> bool {
+    const END: u8 = 0;
+    const NO_OPERATION: u8 = 1;
+    loop {
+        let len = match *options {
+            [] | [END, ..] => return false,
+            [NO_OPERATION, ..] => 1,
+            [MPTCP, _, subtype, ..] if OPENING.contains(&(subtype >> 4)) => return true,
+            [_, len, ..] if len >= 2 => usize::from(len),
+            _ => return false,
+        };
+        options = options.get(len..).unwrap_or_default();
+    }
 }
 
 /// Verifies the checksum of a segment that was captured whole (RFC 9293, 3.1).
@@ -98,7 +117,7 @@ fn checksum(key: &FlowKey, whole: &[u8]) -> Checksum {
 
 #[cfg(test)]
 mod tests {
-    use super::{Scale, is_routed, scale};
+    use super::{Scale, is_multipath, is_routed, scale};
 
     #[test]
     fn a_window_scale_is_there_or_absent_or_not_known() {
@@ -110,6 +129,21 @@ mod tests {
         assert_eq!(scale(&[2, 4, 5, 180, 3, 9, 7]), Scale::UNKNOWN);
         let shifts = [0, 1, 7, 12, 13, 14, 200].map(|shift| Scale::new(shift).shift());
         assert_eq!(shifts, [0, 1, 7, 12, 14, 14, 14].map(Some));
+    }
+
+    #[test]
+    fn multipath_is_found_behind_whatever_stands_before_it() {
+        // As Linux answers MP_CAPABLE, and a join in front of all else.
+        assert!(is_multipath(&[2, 4, 5, 180, 4, 2, 1, 3, 3, 7, 30, 4, 1, 1]));
+        assert!(is_multipath(&[30, 12, 16, 2, 0, 0, 0, 0, 0, 0, 0, 0, 2, 4, 5, 180]));
+        assert!(is_multipath(&[254, 4, 0, 0, 30, 4, 1, 1]));
+        // A subtype of later segments, none at all, behind the end, cut off, and a length that is none.
+        assert!(!is_multipath(&[30, 4, 32, 1]));
+        assert!(!is_multipath(&[2, 4, 5, 180, 1, 3, 3, 7]));
+        assert!(!is_multipath(&[0, 30, 4, 1, 1]));
+        assert!(!is_multipath(&[2, 4, 5, 180, 30, 4]));
+        assert!(!is_multipath(&[8, 1, 30, 4, 1, 1]));
+        assert!(!is_multipath(&[8, 200, 30, 4, 1, 1]));
     }
 
     #[test]

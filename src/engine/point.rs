@@ -65,6 +65,8 @@ pub struct CapturePoint {
     /// 4-tuples with a FIN, with their hashes, since somebody took them; `None` where they are of
     /// no use.
     pub fins: Option<Vec<(u64, FlowKey)>>,
+    /// Some speak Multipath TCP: the kernel alone knows which of them their peers have closed.
+    pub is_multipath: bool,
     /// The time of the first packet of the file that is read.
     file_began: Option<Time>,
     /// The time of its last file's last change.
@@ -84,6 +86,7 @@ impl CapturePoint {
             kind: Kind::default(),
             totals: Capture::default(),
             fins: None,
+            is_multipath: false,
             file_began: None,
             modified: None,
         }
@@ -289,6 +292,7 @@ impl CapturePoint {
     fn known(&mut self, mut segment: Segment) -> Segment {
         if segment.flags.syn() {
             self.rewrites.learn(&segment);
+            self.is_multipath |= segment.flags.ack() && segment.extras.is_multipath();
         }
         if !segment.is_plain() {
             segment = self.senders.judged(segment);

@@ -254,7 +254,7 @@ impl Live {
         let before = session.plan.sockets.as_ref();
         let is_any = before.is_some_and(|before| before.stuck_before().next().is_some());
         let is_due = now >= self.again || self.is_scraped(session, now);
-        if !is_due || !is_any && !self.has_lost(session) {
+        if !is_due || !is_any && !self.may_hide(session) {
             return Ok(());
         }
         self.again = now.after(AGAIN_NS);
@@ -305,9 +305,14 @@ impl Live {
         session.point().facts().drops() > 0
     }
 
+    /// Tells whether packets may show a connection as open whose peer has closed.
+    fn may_hide(&self, session: &Session) -> bool {
+        self.has_lost(session) || session.point().is_multipath
+    }
+
     /// Has connections looked at whose socket a list has in CLOSE-WAIT, though their packets show no FIN.
     fn watch_open(&mut self, session: &mut Session, list: &SocketList) {
-        if !self.has_lost(session) {
+        if !self.may_hide(session) {
             return;
         }
         for socket in list.stuck_before() {
@@ -328,15 +333,15 @@ impl Live {
         if self.has_lost(session) { unseen(session, list) } else { Vec::new() }
     }
 
-    /// In the end, where packets were lost: the kernel's last word is asked for while connections that are open as far as
-    /// packets tell are still in memory, and those that it has in CLOSE-WAIT wait for it.
+    /// In the end, where packets were lost, or tell of no end: the kernel's last word is asked for while connections that
+    /// are open as far as packets tell are still in memory, and those that it has in CLOSE-WAIT wait for it.
     fn ask_about_lost(&mut self, session: &mut Session) -> Option<Last> {
-        if !self.has_lost(session) {
+        if !self.may_hide(session) {
             return None;
         }
         let list = self.ask(&self.snapshot(session).rows);
         list.iter().for_each(|list| self.watch_open(session, list));
-        let unseen = list.as_ref().map(|list| unseen(session, list)).unwrap_or_default();
+        let unseen = list.as_ref().map(|list| self.unseen(session, list)).unwrap_or_default();
         Some(Last { list, unseen })
     }
 
@@ -457,7 +462,9 @@ impl Live {
     fn ask(&mut self, flows: &[Judged]) -> Option<SocketList> {
         let kernel = self.suspects.setup.kernel.as_mut()?;
         let mut question = Question::default();
-        flows.iter().for_each(|judged| ask_for(&mut question, judged));
+        // Of what is open it has those that are stuck in any case.
+        let flows = flows.iter().filter(|judged| judged.judgement.verdict != Verdict::Open);
+        flows.for_each(|judged| ask_for(&mut question, judged));
         let sockets = kernel.all_stuck(question);
         self.code_lost = kernel.code_lost;
         sockets

@@ -8,16 +8,28 @@ use crate::run::word::{Made, heard, is_of_before, socket_of};
 use crate::summary::{Judged, Tally};
 use crate::tcp::seq::Seq;
 use crate::tcp::side::Side;
-use crate::verdict::Policy;
+use crate::verdict::{Judgement, Policy, Verdict};
 
 /// Adds the sockets of a flow that may be held, under all addresses they may be known by.
 pub fn ask_for(question: &mut Question, judged: &Judged) {
-    for side in judged.may_hold() {
+    for side in may_hold(judged) {
         let asked = sent_by(judged, side);
         for (local, peer) in judged.socket_of(side) {
             question.ask_for(local, peer);
             question.ask_for_code(local, peer, asked.clone());
         }
+    }
+}
+
+/// Sides whose socket may be in CLOSE-WAIT: of a connection that is open as far as packets tell, the local ones, since a
+/// FIN may have been lost, or be none of TCP.
+fn may_hold(judged: &Judged) -> Vec<Side> {
+    let Judgement { verdict, local, .. } = judged.judgement;
+    match verdict {
+        Verdict::Open => {
+            [Side::A, Side::B].into_iter().filter(|side| local.judges(*side)).collect()
+        }
+        _ => judged.may_hold().collect(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sockets by sock_diag(7): the kernel looks one up by its ends, or lists those of one state, where
 //! `/proc/net/tcp` writes out every socket of the host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -19,7 +19,7 @@ use netlink_sys::{Socket as Netlink, SocketAddr as Kernel};
 use nix::net::if_::if_nameindex;
 
 use super::silence::Silence;
-use super::{Socket, endpoint, kernel_state};
+use super::{Socket, endpoint, kernel_state, multipath};
 use crate::tcp::segment::Endpoint;
 
 /// Octets of a datagram from the kernel, at most (netlink(7): 8 KiB, or a page if that is more).
@@ -33,9 +33,10 @@ const ANY: [u8; 8] = [0xff; 8];
 ///
 /// # Errors
 /// If the kernel has no sock_diag, or refuses.
-pub fn sockets(ends: &[Ends], stuck: bool) -> io::Result<Vec<Socket>> {
+pub fn sockets(ends: &[Addresses], stuck: bool) -> io::Result<Vec<Socket>> {
     let mut diag = Diag::open()?;
     let mut found = Found::new();
+    let asked: BTreeSet<Ends> = ends.iter().map(|(a, b)| (endpoint(*a), endpoint(*b))).collect();
     for ends in ends {
         diag.look_up(ends, ANYWHERE, &mut found)?;
     }
@@ -43,6 +44,11 @@ pub fn sockets(ends: &[Ends], stuck: bool) -> io::Result<Vec<Socket>> {
         for family in [SocketId::new_v4(), SocketId::new_v6()] {
             diag.ask(family, NLM_F_REQUEST | NLM_F_DUMP, StateFlags::CLOSE_WAIT, &mut found)?;
         }
+    }
+    let is_asked = |ends: &Ends| stuck || asked.contains(ends);
+    let multipath = diag.multipath().into_values();
+    for socket in multipath.filter(|socket| is_asked(&(socket.local, socket.peer))) {
+        diag.put_above(socket, &mut found)?;
     }
     Ok(found.into_values().collect())
 }
@@ -54,10 +60,13 @@ const ANYWHERE: u32 = 0;
 /// namespace of the host.
 const ONE_BY_ONE: usize = 1_024;
 
-/// The ends of a socket, the local one first.
-type Ends = (SocketAddr, SocketAddr);
+/// The ends of a socket, the local one first, as the kernel may have them.
+type Addresses = (SocketAddr, SocketAddr);
 
-type Found = BTreeMap<(Endpoint, Endpoint), Socket>;
+/// Ends of which IPv4-mapped ones are IPv4.
+type Ends = (Endpoint, Endpoint);
+
+type Found = BTreeMap<Ends, Socket>;
 
 struct Diag {
     netlink: Netlink,
@@ -72,7 +81,12 @@ impl Diag {
     }
 
     /// Looks for a socket that is bound to an interface, or to none.
-    fn look_up(&mut self, ends: &Ends, interface_id: u32, found: &mut Found) -> io::Result<()> {
+    fn look_up(
+        &mut self,
+        ends: &Addresses,
+        interface_id: u32,
+        found: &mut Found,
+    ) -> io::Result<()> {
         let (local, peer) = ends;
         let id = SocketId {
             source_address: local.ip(),
@@ -87,10 +101,10 @@ impl Diag {
 
     /// Looks for those that were not found: one that is bound to an interface is not found without its number.
     /// Returns false if that is too much to ask.
-    fn look_up_bound(&mut self, ends: &[Ends], found: &mut Found) -> io::Result<bool> {
+    fn look_up_bound(&mut self, ends: &[Addresses], found: &mut Found) -> io::Result<bool> {
         let is_missing =
-            |(local, peer): &&Ends| !found.contains_key(&(endpoint(*local), endpoint(*peer)));
-        let missing: Vec<&Ends> = ends.iter().filter(is_missing).collect();
+            |(local, peer): &&Addresses| !found.contains_key(&(endpoint(*local), endpoint(*peer)));
+        let missing: Vec<&Addresses> = ends.iter().filter(is_missing).collect();
         if missing.is_empty() {
             return Ok(true);
         }
@@ -106,6 +120,39 @@ impl Diag {
         Ok(true)
     }
 
+    /// Sockets of Multipath TCP in CLOSE-WAIT. Where nobody speaks it the kernel is not asked, which might look for a
+    /// module then each time.
+    fn multipath(&mut self) -> Found {
+        let mut found = Found::new();
+        if !multipath::is_spoken("/proc/thread-self/net") {
+            return found;
+        }
+        for family in [SocketId::new_v4(), SocketId::new_v6()] {
+            let flags = NLM_F_REQUEST | NLM_F_DUMP;
+            let mut octets = request(family, OTHERS, flags, StateFlags::CLOSE_WAIT);
+            octets.extend(PROTOCOL_ATTRIBUTE.into_iter().flat_map(u16::to_ne_bytes));
+            let len = u32::try_from(octets.len()).unwrap_or_default();
+            octets.splice(..size_of::<u32>(), len.to_ne_bytes());
+            if self.exchange(&octets, true, &mut found).is_err() {
+                return Found::new();
+            }
+        }
+        found
+    }
+
+    /// Puts a socket of Multipath TCP above the TCP that carries it, which is open as long as it is: its state counts,
+    /// with the times of that. Octets that wait are its own, and an end-of-file is none of them.
+    fn put_above(&mut self, socket: Socket, found: &mut Found) -> io::Result<()> {
+        let ends = (socket.local, socket.peer);
+        if !found.contains_key(&ends) {
+            self.look_up(&(ends.0.into(), ends.1.into()), ANYWHERE, found)?;
+        }
+        let silence = found.get(&ends).and_then(|tcp| tcp.silence);
+        let recv_q = socket.recv_q.filter(|octets| *octets > 0);
+        found.insert(ends, Socket { silence, recv_q, ..socket });
+        Ok(())
+    }
+
     fn ask(
         &mut self,
         socket_id: SocketId,
@@ -113,22 +160,13 @@ impl Diag {
         states: StateFlags,
         found: &mut Found,
     ) -> io::Result<()> {
-        let family = if socket_id.source_address.is_ipv4() { AF_INET } else { AF_INET6 };
-        let request = SockDiagMessage::InetRequest(InetRequest {
-            family,
-            protocol: IPPROTO_TCP,
-            extensions: ExtensionFlags::INFO,
-            states,
-            socket_id,
-        });
-        let mut header = NetlinkHeader::default();
-        header.flags = flags;
-        let mut message = NetlinkMessage::new(header, request.into());
-        message.finalize();
-        let mut octets = vec![0; message.buffer_len()];
-        message.serialize(&mut octets);
-        self.netlink.send_to(&octets, &Kernel::new(0, 0), 0)?;
-        while self.receive(flags & NLM_F_DUMP != 0, found)? {}
+        let octets = request(socket_id, IPPROTO_TCP, flags, states);
+        self.exchange(&octets, flags & NLM_F_DUMP != 0, found)
+    }
+
+    fn exchange(&mut self, octets: &[u8], is_dump: bool, found: &mut Found) -> io::Result<()> {
+        self.netlink.send_to(octets, &Kernel::new(0, 0), 0)?;
+        while self.receive(is_dump, found)? {}
         Ok(())
     }
 
@@ -159,6 +197,28 @@ impl Diag {
         }
         Ok(is_dump)
     }
+}
+
+/// In place of a protocol whose number takes more than an octet: an attribute has it (`include/uapi/linux/inet_diag.h`).
+const OTHERS: u8 = 255;
+
+/// That attribute: its length, its type (INET_DIAG_REQ_PROTOCOL), and IPPROTO_MPTCP in 32 bits.
+const PROTOCOL_ATTRIBUTE: [u16; 4] = match cfg!(target_endian = "little") {
+    true => [8, 3, 262, 0],
+    false => [8, 3, 0, 262],
+};
+
+fn request(socket_id: SocketId, protocol: u8, flags: u16, states: StateFlags) -> Vec<u8> {
+    let family = if socket_id.source_address.is_ipv4() { AF_INET } else { AF_INET6 };
+    let extensions = ExtensionFlags::INFO;
+    let request = InetRequest { family, protocol, extensions, states, socket_id };
+    let mut header = NetlinkHeader::default();
+    header.flags = flags;
+    let mut message = NetlinkMessage::new(header, SockDiagMessage::InetRequest(request).into());
+    message.finalize();
+    let mut octets = vec![0; message.buffer_len()];
+    message.serialize(&mut octets);
+    octets
 }
 
 fn socket(response: &InetResponse) -> Option<Socket> {
@@ -194,6 +254,7 @@ fn silence(response: &InetResponse) -> Option<Silence> {
 mod tests {
     use std::net::{TcpListener, TcpStream};
 
+    use chrono::TimeDelta;
     use socket2::{Domain, Socket as Socket2, Type};
 
     use super::*;
@@ -227,6 +288,33 @@ mod tests {
             assert_eq!(again, &Socket { silence: again.silence, ..stuck.clone() });
             assert!(again.held_for() >= stuck.held_for() && all.iter().all(Socket::is_stuck));
         }
+    }
+
+    /// Its peer has closed, and the TCP that carries it stays open.
+    #[test]
+    fn a_socket_of_multipath_tcp_has_its_own_state() {
+        let made = || Socket2::new(Domain::IPV4, Type::STREAM, Some(socket2::Protocol::MPTCP));
+        let (Ok(server), Ok(client)) = (made(), made()) else { return };
+        let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+        server.bind(&any.into()).expect("a port");
+        server.listen(1).expect("it is bound");
+        let address = server.local_addr().ok().and_then(|it| it.as_socket()).expect("bound");
+        client.connect(&address.into()).expect("it listens");
+        let own = client.local_addr().ok().and_then(|own| own.as_socket()).expect("open");
+        let (served, _) = server.accept().expect("a client");
+        served.send(b"x").expect("open");
+        client.recv(&mut [std::mem::MaybeUninit::new(0)]).expect("it was sent");
+        drop(served);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        for (ends, stuck) in [(&[(own, address)][..], false), (&[], true)] {
+            let found = sockets(ends, stuck).expect("sock_diag");
+            let is_it = |socket: &&Socket| socket.local == endpoint(own);
+            let it = found.iter().find(is_it).expect("it is there");
+            assert_eq!((it.state, it.recv_q), (State::CloseWait, None), "{found:?}");
+            assert!(it.held_for() >= Some(TimeDelta::milliseconds(200)), "{found:?}");
+            assert_ne!(it.inode, 0);
+        }
+        drop(client);
     }
 
     #[test]

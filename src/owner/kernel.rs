@@ -19,7 +19,7 @@ use rustix::fs::{Dir, Mode, OFlags, open, readlinkat};
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::{Holder, Snapshot, Socket, Usage, endpoint};
+use super::{Holder, Snapshot, Socket, Usage, endpoint, multipath};
 use crate::printable::printable;
 use crate::tcp::state::State;
 
@@ -99,7 +99,7 @@ pub fn list(netns: &Netns) -> Result<Vec<Socket>, NoList> {
         };
         let named = |entry| socket(entry, place.label.clone());
         let mut found: Vec<Socket> = entries.into_iter().map(named).collect();
-        place.add_silences(&mut found);
+        place.add_diag(&mut found);
         sockets.extend(found);
     }
     Ok(sockets)
@@ -224,10 +224,19 @@ impl Namespace {
         }
     }
 
-    /// Adds since when nothing has come to those in CLOSE-WAIT. It stays unknown where the kernel has no
-    /// sock_diag, or lets nobody in.
-    fn add_silences(&self, sockets: &mut [Socket]) {
-        if !sockets.iter().any(Socket::is_stuck) {
+    fn speaks_multipath(&self) -> bool {
+        match &self.entry {
+            Entry::Through(pid) => multipath::is_spoken(&format!("/proc/{pid}/net")),
+            Entry::Entering(path) => {
+                inside(path, || multipath::is_spoken("/proc/thread-self/net")).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Adds what only sock_diag tells of those in CLOSE-WAIT: since when nothing has come, and which they are of Multipath
+    /// TCP. It stays unknown where the kernel has no sock_diag, or lets nobody in.
+    fn add_diag(&self, sockets: &mut [Socket]) {
+        if !sockets.iter().any(Socket::is_stuck) && !self.speaks_multipath() {
             return;
         }
         let inode = |path: &str| fs::metadata(path).map(|metadata| metadata.ino()).ok();
@@ -240,9 +249,14 @@ impl Namespace {
             false => inside(&path, stuck_by_diag).unwrap_or_default(),
         };
         let by_ends: HashMap<_, _> =
-            stuck.iter().map(|socket| ((socket.local, socket.peer), socket.silence)).collect();
-        for socket in sockets.iter_mut().filter(|socket| socket.is_stuck()) {
-            socket.silence = by_ends.get(&(socket.local, socket.peer)).copied().flatten();
+            stuck.iter().map(|socket| ((socket.local, socket.peer), socket)).collect();
+        for socket in sockets {
+            let now = by_ends.get(&(socket.local, socket.peer));
+            match now.filter(|now| now.inode == socket.inode) {
+                Some(now) => *socket = Socket { netns: socket.netns.take(), ..(*now).clone() },
+                None if socket.is_stuck() => socket.silence = now.and_then(|now| now.silence),
+                None => {}
+            }
         }
     }
 }

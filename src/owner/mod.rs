@@ -3,6 +3,7 @@
 //! * [`kernel`]: the sockets of this host, or of other network namespaces on it, by procfs
 //! * `diag`: a few of them, by sock_diag (with the feature `cli`)
 //! * [`lookup`]: the same from another process, while packets are read
+//! * `multipath`: whether anybody speaks Multipath TCP, of which TCP's lists tell no end
 //! * [`saved`]: lists that somebody saved: `ss`, `netstat`, `lsof`, and others
 //! * [`silence`]: since when nothing has come
 
@@ -10,6 +11,7 @@
 pub mod diag;
 pub mod kernel;
 pub mod lookup;
+mod multipath;
 pub mod saved;
 pub mod silence;
 
@@ -442,8 +444,6 @@ mod tests {
         }])
     }
 
-    #[test]
-    fn another_socket_with_the_same_ends_was_not_stuck_before() {
     /// Its packets were on their way when the list was made that had it first.
     #[test]
     fn a_socket_that_was_unseen_and_is_seen_by_now_was_not_stuck_before() {
@@ -461,6 +461,8 @@ mod tests {
         }
     }
 
+    #[test]
+    fn another_socket_with_the_same_ends_was_not_stuck_before() {
         for (inode, is_before) in [(7, true), (8, false)] {
             let mut list = stuck(7);
             list.renew(stuck(inode), TimeDelta::seconds(1));

@@ -26,6 +26,8 @@ pub struct HeadlineLine {
     elsewhere: u64,
     not_judged: u64,
     one_sided: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    multipath: u64,
     tags_untold: u64,
     #[serde(skip_serializing_if = "is_none")]
     tags_unread: u64,
@@ -37,7 +39,7 @@ pub struct HeadlineLine {
     cut_off: u64,
 }
 
-/// The number is of those alone who asked for tags, or had too little memory.
+/// A number of what few captures have, or of what was asked for.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands on a reference")]
 fn is_none(number: &u64) -> bool {
     *number == 0
@@ -57,6 +59,7 @@ impl From<Headline> for HeadlineLine {
             elsewhere: now.elsewhere,
             not_judged: now.not_judged,
             one_sided: now.one_sided,
+            multipath: now.multipath,
             tags_untold: now.tags_untold,
             tags_unread: now.tags_unread,
             foreign: now.foreign,

@@ -98,6 +98,8 @@ pub struct Tally {
     pub fins_without_effect: u64,
     /// Open flows of which one side alone was captured.
     pub one_sided: u64,
+    /// Open flows of Multipath TCP.
+    pub multipath: u64,
     /// Open flows whose last transaction is open, as far as it was read.
     pub in_transaction: u64,
     /// Flows that left memory early, and could have gone on: how they ended is not known.
@@ -233,6 +235,7 @@ impl Tally {
         change_if(attempts, !foreign && (verdict == Verdict::Attempt || standing.refused));
         change_if(&mut self.fins_without_effect, standing.fin_without_effect);
         change_if(&mut self.one_sided, standing.one_sided);
+        change_if(&mut self.multipath, standing.multipath);
         if let Verdict::Unknown(reason) = verdict {
             by_one(self.unknown.entry(reason).or_default());
         }
@@ -288,6 +291,7 @@ impl AddAssign for Tally {
             *n += more;
         }
         self.one_sided += more.one_sided;
+        self.multipath += more.multipath;
         self.in_transaction += more.in_transaction;
         self.given_up += more.given_up;
         for (n, more) in self.verdicts.iter_mut().zip(more.verdicts) {
@@ -376,6 +380,7 @@ impl Totals {
             elsewhere: tally.elsewhere,
             not_judged: tally.not_judged(),
             one_sided: tally.one_sided,
+            multipath: tally.multipath,
             tags_untold: tally.tags_untold_held,
             tags_unread: tally.tags_unread_held,
             foreign: tally.foreign,
@@ -430,6 +435,8 @@ pub struct Headline {
     pub not_judged: u64,
     /// Open connections of which one side alone was captured.
     pub one_sided: u64,
+    /// Open connections of Multipath TCP, whose end is not read.
+    pub multipath: u64,
     /// Connections that would count, and are left out since their tags cannot be told.
     pub tags_untold: u64,
     /// Connections that would count, and are left out since they are in no protocol that is read.

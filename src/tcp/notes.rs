@@ -34,6 +34,8 @@ words! {
         Damaged,
         /// Its holder answered as a host that has no such socket, and whom it answered ignores that.
         HolderAnswersRst,
+        /// Both sides speak Multipath TCP.
+        Multipath,
     }
 }
 

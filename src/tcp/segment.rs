@@ -378,15 +378,17 @@ pub struct Extras(u8);
 impl core::fmt::Debug for Extras {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut tuple = f.debug_tuple("Extras");
-        tuple.field(&self.scale()).field(&self.checksum()).field(&self.is_routed()).finish()
+        tuple.field(&self.scale()).field(&self.checksum()).field(&self.is_routed());
+        tuple.field(&self.is_multipath()).finish()
     }
 }
 
 impl Extras {
     /// The number of bits in use.
-    pub const BITS: u32 = 7;
+    pub const BITS: u32 = 8;
 
     const ROUTED: u8 = 1 << 6;
+    const MULTIPATH: u8 = 1 << 7;
 
     /// Puts both into a few bits.
     pub fn new(scale: Scale, checksum: Checksum) -> Extras {
@@ -399,10 +401,17 @@ impl Extras {
         Extras(self.0 & !Extras::ROUTED | if routed { Extras::ROUTED } else { 0 })
     }
 
+    /// Tells whether a SYN opens a connection, or a part of one, of Multipath TCP.
+    #[must_use]
+    pub fn multipath(self, multipath: bool) -> Extras {
+        Extras(self.0 & !Extras::MULTIPATH | if multipath { Extras::MULTIPATH } else { 0 })
+    }
+
     /// Replaces the result of verifying the checksum.
     #[must_use]
     pub fn with_checksum(self, checksum: Checksum) -> Extras {
-        Extras::new(self.scale(), checksum).routed(self.is_routed())
+        let extras = Extras::new(self.scale(), checksum).routed(self.is_routed());
+        extras.multipath(self.is_multipath())
     }
 
     /// The lowest [`Extras::BITS`] of a number.
@@ -435,6 +444,11 @@ impl Extras {
     /// Routers passed it on: it was captured away from its sender.
     pub fn is_routed(self) -> bool {
         self.0 & Extras::ROUTED != 0
+    }
+
+    /// A SYN with the option of Multipath TCP that opens a connection, or joins one (RFC 8684).
+    pub fn is_multipath(self) -> bool {
+        self.0 & Extras::MULTIPATH != 0
     }
 }
 

@@ -208,6 +208,9 @@ impl Note {
             Note::OneSideCaptured => {
                 "Only packets of one side were captured, and they acknowledge what the other sent: had that closed, its FIN would not show. Capture where both directions pass (a mirror port or a router may see one), without a filter for one of them; or ask the host: closewait sockets."
             }
+            Note::Multipath => {
+                "The connection, or a part of one, is of Multipath TCP (RFC 8684): its end is a DATA_FIN among the options, which is not read, and its parts stay open as far as packets, and lists of TCP alone, tell. The kernel knows: closewait sockets, on the host, or ss -Man."
+            }
             Note::Rewritten => {
                 "The connection was captured under two pairs of addresses (NAT, a sidecar). It counts once, under those that were dialled."
             }

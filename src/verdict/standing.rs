@@ -24,6 +24,8 @@ pub struct Standing {
     pub refused: bool,
     /// Open, as far as one side alone shows it: the other's FIN would not.
     pub one_sided: bool,
+    /// Open, as far as TCP tells of one that speaks Multipath TCP.
+    pub multipath: bool,
 }
 
 impl From<&Judgement> for Standing {
@@ -42,6 +44,9 @@ impl From<&Judgement> for Standing {
             fin_without_effect: judgement.notes.contains(&Note::FinWithoutEffect),
             refused: judgement.notes.contains(&Note::Refused),
             one_sided: is_local && judgement.notes.contains(&Note::OneSideCaptured),
+            multipath: is_local
+                && verdict == Verdict::Open
+                && judgement.notes.contains(&Note::Multipath),
         }
     }
 }

@@ -292,6 +292,8 @@ words! {
         FinPassedOn,
         /// Open, as far as one side's packets tell, and the other's were not captured.
         OneSideCaptured,
+        /// A connection of Multipath TCP, or a part of one.
+        Multipath,
     }
 }
 
@@ -308,6 +310,7 @@ impl Note {
             Noted::Duplicates => Note::Duplicates,
             Noted::TimeWentBack => Note::TimeWentBack,
             Noted::FinWithoutEffect => Note::FinWithoutEffect,
+            Noted::Multipath => Note::Multipath,
             Noted::Superseded | Noted::Hole | Noted::PerhapsHole => return None,
             Noted::Damaged | Noted::HolderAnswersRst => return None,
         })
@@ -335,6 +338,7 @@ impl Note {
             Note::KernelHolds => "kernel-holds",
             Note::FinPassedOn => "fin-passed-on",
             Note::OneSideCaptured => "one-side-captured",
+            Note::Multipath => "multipath",
         }
     }
 }

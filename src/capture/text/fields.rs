@@ -22,6 +22,8 @@ pub struct Fields {
     pub window: Option<u16>,
     /// The window scale, where a SYN's options are printed whole.
     pub scale: Scale,
+    /// A SYN's options have one that opens something in Multipath TCP.
+    pub multipath: bool,
 }
 
 /// The fields of a line as far as it holds them: all, or those before it was cut.
@@ -72,11 +74,13 @@ pub fn new_style(tail: &str) -> Found {
     };
     let window = window(value(rest, "win"));
     let scale = if flags.syn() { scale(rest) } else { Scale::UNKNOWN };
+    let multipath = flags.syn() && is_multipath(rest);
     // The number is printed only with the flag, whose point is easily lost.
     let flags = Flags(if ack.is_some() { flags.0 | Flags::ACK } else { flags.0 });
     // An ACK has its number; behind a fold it may come yet.
     let whole = !flags.ack() || ack.is_some();
-    let fields = Fields { flags, seq: seq.map(|(start, _)| start), ack, len, window, scale };
+    let fields =
+        Fields { flags, seq: seq.map(|(start, _)| start), ack, len, window, scale, multipath };
     match length {
         Some(_) if !whole => Found::Wrong,
         Some(_) => Found::Whole(fields),
@@ -143,7 +147,8 @@ pub fn old_style(tail: &str) -> Option<Found> {
     let (seq, len) = seq.map_or((None, 0), |(seq, len)| (Some(seq), len));
     // Nothing stands behind it, as a rule, that would tell whether all its digits are here.
     let window = win.and_then(number).filter(|window| *window == 0).map(|_| 0);
-    let fields = Fields { flags, seq, ack, len, window, scale: Scale::UNKNOWN };
+    let scale = Scale::UNKNOWN;
+    let fields = Fields { flags, seq, ack, len, window, scale, multipath: false };
     let whole = win.is_some() || rest.contains("[|tcp");
     Some(if whole { Found::Whole(fields) } else { Found::Cut(None) })
 }
@@ -262,6 +267,12 @@ fn scale(rest: &str) -> Scale {
     }
 }
 
+/// Is there an option of Multipath TCP that opens a connection, or joins one?
+fn is_multipath(rest: &str) -> bool {
+    let options = rest.split(',').filter_map(|option| option.trim().strip_prefix("mptcp"));
+    options.into_iter().any(|option| option.contains("capable") || option.contains("join"))
+}
+
 fn number(text: &str) -> Option<u32> {
     digits(text).0.parse().ok()
 }
@@ -283,7 +294,7 @@ mod tests {
 
     fn fields(flags: u8, seq: Option<u32>, ack: Option<u32>, len: u32) -> Found {
         let (flags, window, scale) = (Flags(flags), Some(0), Scale::UNKNOWN);
-        Found::Whole(Fields { flags, seq, ack, len, window, scale })
+        Found::Whole(Fields { flags, seq, ack, len, window, scale, multipath: false })
     }
 
     #[test]

@@ -172,6 +172,7 @@ fn item(before: &str, behind: &str, ends: &mut Ends) -> Item {
         len: 0,
         window: None,
         scale: Scale::UNKNOWN,
+        multipath: false,
         sum: None,
         ip: None,
         process: None,

@@ -30,6 +30,8 @@ pub struct Printed {
     pub window: Option<u16>,
     /// The window scale, where a SYN's options are printed.
     pub scale: Scale,
+    /// A SYN's options have one that opens something in Multipath TCP.
+    pub multipath: bool,
     /// Its checksum, where it is printed and tells something.
     pub sum: Option<Sum>,
     /// The IP header, where it is printed.
@@ -79,6 +81,9 @@ impl Item {
 /// say that windows are not scaled.
 const NOT_PRINTED: [u8; 4] = [254, 4, 0, 0];
 
+/// The option of Multipath TCP with which a connection begins (RFC 8684, 3.1).
+const MP_CAPABLE: [u8; 4] = [30, 4, 1, 1];
+
 /// The place of the checksum in a TCP header.
 const CHECKSUM: std::ops::Range<usize> = 16..18;
 
@@ -87,11 +92,13 @@ const NEAR: IpHeader = IpHeader { hops: 64, more_fragments: false };
 
 /// The options of a SYN, as far as they are of interest.
 fn options(printed: &Printed) -> Vec<u8> {
-    match printed.scale.shift() {
+    let mut options = match printed.scale.shift() {
         _ if !printed.flags.syn() || printed.scale == Scale::ABSENT => Vec::new(),
         Some(shift) => vec![1, 3, 3, shift],
         None => NOT_PRINTED.to_vec(),
-    }
+    };
+    options.extend(printed.multipath.then_some(MP_CAPABLE).into_iter().flatten());
+    options
 }
 
 /// The headers that a printed packet describes; the payload itself was not printed.

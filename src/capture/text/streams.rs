@@ -214,6 +214,7 @@ impl Streams {
                 len,
                 window: None,
                 scale: Scale::UNKNOWN,
+                multipath: false,
                 sum: None,
                 ip: None,
                 process: None,

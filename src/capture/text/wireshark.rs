@@ -202,6 +202,7 @@ impl Wireshark {
                     len,
                     window: shut.then_some(0),
                     scale: Scale::UNKNOWN,
+                    multipath: false,
                     sum: None,
                     ip: None,
                     process: None,

@@ -262,6 +262,7 @@ fn judge(read: ReadCapture, baseline: &Baseline, is_kept: bool) -> Checked {
     warnings.extend(tags_untold(read.collected.tally.tags_untold));
     warnings.extend(tags_unread(read.collected.tally.tags_unread_held));
     warnings.extend(one_sided(read.collected.tally.one_sided));
+    warnings.extend(multipath(read.collected.tally.multipath));
     Checked {
         capture: read.target.name(),
         expectation: read.own.is_some().then(|| read.target.expectation_name()),
@@ -309,6 +310,16 @@ fn one_sided(connections: u64) -> Option<String> {
         format!(
             "{} open as far as one side's packets tell, and the other's were not captured \
              (one-side-captured): capture where both directions pass",
+            count(connections, "connection")
+        )
+    })
+}
+
+/// The end of a connection of Multipath TCP is no FIN.
+fn multipath(connections: u64) -> Option<String> {
+    (connections > 0).then(|| {
+        format!(
+            "{} of Multipath TCP open as far as TCP tells (multipath): its end, a DATA_FIN, is not read",
             count(connections, "connection")
         )
     })

@@ -164,6 +164,7 @@ phrases! {
     doubts(list): "Doubts: {list} (closewait explain WORD)." => "疑点：{list}（含义：closewait explain 词）。";
     say_the_end(): "Did the capture go on after its last packet? Say until when: --end mtime (or TIME)." => "最后一个数据包之后抓包还在继续吗？请说明到何时为止：--end mtime（或 TIME）。";
     one_sided(connections, note): "{connections} with one side captured alone ({note}): the other's FIN would not show." => "{connections}只抓到一端（{note}）：另一端的 FIN 不会出现。";
+    multipath(connections, note): "{connections} open in Multipath TCP ({note}): its end, a DATA_FIN, is not read: closewait sockets, on the host." => "{connections}属于 Multipath TCP（{note}），处于打开状态：它的结束（DATA_FIN）这里不读取：请在主机上运行 closewait sockets。";
     tags_untold(connections): "{connections} left out, whose tags cannot be told (encrypted, cut or lost)." => "{connections}未计入，因为看不出标签（加密、被截断或丢失）。";
     held_over_there(options): "Held at the other side (peer-holds): see with --local {options}." => "由对端持有：用 --local {options} 查看。";
     stuck_earlier(time): "Sockets stuck before {time} cannot show here: closewait sockets, on the host." => "{time} 之前就卡住的套接字在这里看不到：请在主机上运行 closewait sockets。";

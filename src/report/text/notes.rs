@@ -20,6 +20,7 @@ impl Report<'_> {
             lines.extend(self.doubts());
         }
         lines.extend(self.one_sided());
+        lines.extend(self.multipath());
         lines.extend(self.tags_untold());
         lines.extend(self.listed_otherwise());
         lines.extend(self.peer_holds());
@@ -32,6 +33,13 @@ impl Report<'_> {
         let lang = self.lang();
         let connections = lang.count(n, Thing::Connection);
         (n > 0).then(|| lang.one_sided(connections, lang.name(Note::OneSideCaptured)))
+    }
+
+    /// Open connections may end in a way that is not read: says so.
+    fn multipath(&self) -> Option<String> {
+        let (n, lang) = (self.totals.tally.multipath, self.lang());
+        let connections = lang.count(n, Thing::Connection);
+        (n > 0).then(|| lang.multipath(connections, lang.name(Note::Multipath)))
     }
 
     /// Connections may have the tags that were asked for, as far as is known: says so.

@@ -125,7 +125,7 @@ fn tcp(split: &Split, ends: &mut Ends) -> Line {
         };
     };
     let printed = |fields: Fields| {
-        let Fields { flags, seq, ack, len, window, scale } = fields;
+        let Fields { flags, seq, ack, len, window, scale, multipath } = fields;
         let (process, ip) = (front::process(split.front), front::ip_header(split.front));
         Line::Tcp(Printed {
             stamp,
@@ -138,6 +138,7 @@ fn tcp(split: &Split, ends: &mut Ends) -> Line {
             len,
             window,
             scale,
+            multipath,
             sum: sums::told(split.tail, from.ip(), to.ip(), len),
             ip,
             process,
