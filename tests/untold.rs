@@ -242,35 +242,82 @@ fn a_connection_that_was_lost_as_a_whole_is_said_in_the_end() {
     reader.join().expect("it ends");
 }
 
-/// Its peer has closed by a DATA_FIN (RFC 8684), of which TCP shows nothing: the kernel tells.
-#[test]
-fn what_multipath_tcp_left_is_told_by_the_kernel() {
-    if !is_root() {
-        return;
-    }
+/// A client of Multipath TCP and its server, which do not know each other yet; `None` without a kernel that speaks it.
+fn multipath() -> Option<(Socket, SockAddr, Socket)> {
     let made = || Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::MPTCP));
     let (Ok(server), Ok(client)) = (made(), made()) else {
-        return common::skip("a kernel that speaks Multipath TCP");
+        common::skip("a kernel that speaks Multipath TCP");
+        return None;
     };
     let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
     server.bind(&any.into()).expect("a port");
     server.listen(1).expect("it is bound");
     let address = server.local_addr().expect("bound");
-    let port = |it: &SockAddr| it.as_socket().expect("of IPv4").port();
-    let mut watcher = Watcher::start(port(&address), &[]);
-    client.connect(&address).expect("it listens");
+    Some((server, address, client))
+}
+
+/// A client whose server has closed by a DATA_FIN (RFC 8684).
+fn left_by_data_fin(server: &Socket, address: &SockAddr, client: Socket) -> TcpStream {
+    client.connect(address).expect("it listens");
     let mut client = TcpStream::from(client);
     let mut served = TcpStream::from(server.accept().expect("a client").0);
     served.write_all(b"x").expect("open");
     client.read_exact(&mut [0]).expect("it was sent");
-    drop(served);
+    client
+}
+
+/// Has it ask every second whether its peer is still there: each answer is heard.
+fn keep_alive(client: &Socket) {
+    let keep = socket2::TcpKeepalive::new().with_time(Duration::from_secs(1));
+    client.set_tcp_keepalive(&keep.with_interval(Duration::from_secs(1))).expect("a socket");
+}
+
+fn port_at(address: &SockAddr) -> u16 {
+    address.as_socket().expect("of IPv4").port()
+}
+
+/// TCP shows nothing of it: the kernel tells.
+#[test]
+fn what_multipath_tcp_left_is_told_by_the_kernel() {
+    if !is_root() {
+        return;
+    }
+    let Some((server, address, client)) = multipath() else { return };
+    let mut watcher = Watcher::start(port_at(&address), &["--min-hold", "4s"]);
+    let client = left_by_data_fin(&server, &address, client);
     let is_its = |line: &Value| {
-        assert_eq!((&line["verdict"], port_of(line)), (&"leak".into(), self::port(&client)));
+        assert_eq!((&line["verdict"], port_of(line)), (&"leak".into(), port(&client)));
         assert_eq!(line["notes"], serde_json::json!(["kernel-holds", "multipath"]), "{line}");
         assert_eq!(line["process"]["pid"], std::process::id(), "{line}");
     };
     is_its(&watcher.line());
+    // It is asked about every five seconds, and has just been heard; then no more.
+    let socket = socket2::SockRef::from(&client);
+    keep_alive(&socket);
+    sleep(Duration::from_secs(7));
+    socket.set_keepalive(false).expect("a socket");
+    sleep(Duration::from_secs(7));
+    let (report, status) = watcher.stop();
+    assert_eq!((report.len(), status), (2, Some(1)), "no other event: {report:#?}");
+    is_its(&report[0]);
+}
+
+/// Each answer to its keep-alives makes it look new; an earlier list had it all the same.
+#[test]
+fn what_only_the_kernel_knows_grows_old_by_its_lists() {
+    if !is_root() {
+        return;
+    }
+    let Some((server, address, client)) = multipath() else { return };
+    let watcher = Watcher::start(port_at(&address), &["--min-hold", "2s"]);
+    keep_alive(&client);
+    let client = left_by_data_fin(&server, &address, client);
+    // It is asked four times a minute.
+    sleep(Duration::from_secs(19));
     let (report, status) = watcher.stop();
     assert_eq!(status, Some(1), "{report:#?}");
-    is_its(&report[0]);
+    let is_leak = |line: &&Value| line["type"] == "flow" && line["verdict"] == "leak";
+    let leak = report.iter().find(is_leak).expect("one");
+    assert_eq!(port_of(leak), port(&client), "{report:#?}");
+    assert!(leak["held_s"].as_f64() >= Some(2.0), "{leak}");
 }

@@ -355,10 +355,21 @@ impl Live {
         Ok(())
     }
 
+    /// Has a list that was made now learn from that before.
+    fn go_on(&self, session: &Session, list: Option<&mut SocketList>, now: Time) {
+        if let (Some(list), Some(before)) = (list, &session.plan.sockets) {
+            list.go_on(before, self.since_listed(now));
+        }
+    }
+
+    fn since_listed(&self, now: Time) -> TimeDelta {
+        now.since(self.listed).map_or(TimeDelta::zero(), TimeDelta::nanoseconds)
+    }
+
     /// Puts a list that was made now in the place of that before.
     fn renew(&mut self, session: &mut Session, list: SocketList, now: Time) {
-        let listed = std::mem::replace(&mut self.listed, now);
-        let after = now.since(listed).map_or(TimeDelta::zero(), TimeDelta::nanoseconds);
+        let after = self.since_listed(now);
+        self.listed = now;
         if let Some(before) = &mut session.plan.sockets {
             before.renew(list, after);
         }
@@ -427,7 +438,8 @@ impl Live {
     /// The report as if the capture ended here; nothing ends.
     fn report_now(&mut self, session: &mut Session) -> io::Result<()> {
         let mut snapshot = self.snapshot(session);
-        let sockets = self.ask(&snapshot.rows);
+        let mut sockets = self.ask(&snapshot.rows);
+        self.go_on(session, sockets.as_mut(), session.point().facts().end());
         if let Some(sockets) = &sockets {
             let (before, tally) = (session.plan.sockets.as_ref(), &mut snapshot.totals.tally);
             heed(sockets, before, &mut snapshot.rows, tally, session.policy());
@@ -441,7 +453,8 @@ impl Live {
     fn ask_again(&mut self, session: &mut Session, until: Time, last: Option<Last>) {
         let last = last.unwrap_or_else(|| Last::of(self.ask(&session.kept)));
         let unseen = last.unseen_but_for(&session.kept);
-        let now = last.list;
+        let mut now = last.list;
+        self.go_on(session, now.as_mut(), until);
         if let Some(now) = &now {
             let (before, tally) = (session.plan.sockets.as_ref(), &mut session.totals.tally);
             heed(now, before, &mut session.kept, tally, &session.plan.policy);

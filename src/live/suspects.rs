@@ -452,7 +452,10 @@ impl Suspects {
         let held =
             sockets.as_ref().and_then(|list| held_after_all(&judged, list, policy, Made::Now));
         if held.as_ref().is_some_and(|held| held.verdict == Verdict::Pending) {
-            self.known.insert(judged.id(), Standing::Held);
+            // An answer to a keep-alive makes no old one new.
+            let at = judged.end;
+            let standing = if announced { Standing::Insisted { at } } else { Standing::Held };
+            self.known.insert(judged.id(), standing);
             return None;
         }
         let Some(held) = held.filter(|held| held.finding) else {

@@ -327,12 +327,7 @@ impl SocketList {
     /// Becomes a list of the same host that was made so much later. Only a socket that stood in CLOSE-WAIT in both can have
     /// been stuck before a capture that began with the first; and it was for all the time between them.
     pub fn renew(&mut self, mut later: SocketList, after: TimeDelta) {
-        for socket in later.sockets.iter_mut().filter(|socket| socket.is_stuck()) {
-            let before = self.find(socket.local, socket.peer);
-            if let Some(before) = before.filter(|it| it.is_stuck() && it.inode == socket.inode) {
-                socket.silence = socket.silence.map(|now| now.since(before.silence, after));
-            }
-        }
+        later.go_on(self, after);
         let is_same = |ends: &(Endpoint, Endpoint), index: &usize| {
             let before = self.find(ends.0, ends.1).filter(|before| before.is_stuck());
             let inode = later.sockets.get(*index).map(|socket| socket.inode);
@@ -349,6 +344,17 @@ impl SocketList {
         let now = self.sockets.iter().filter(|socket| socket.is_stuck());
         were_stuck.extend(now.map(|socket| (socket.local, socket.peer)));
         *self = SocketList { captured, were_stuck, ..later };
+    }
+
+    /// Learns from a list that was made so much earlier: what is in CLOSE-WAIT in both was so for all the time between
+    /// them, whatever has been heard meanwhile.
+    pub fn go_on(&mut self, earlier: &SocketList, after: TimeDelta) {
+        for socket in self.sockets.iter_mut().filter(|socket| socket.is_stuck()) {
+            let before = earlier.find(socket.local, socket.peer);
+            if let Some(before) = before.filter(|it| it.is_stuck() && it.inode == socket.inode) {
+                socket.silence = socket.silence.map(|now| now.since(before.silence, after));
+            }
+        }
     }
 
     /// Marks a socket of which the capture holds packets.
