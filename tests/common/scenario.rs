@@ -1,6 +1,6 @@
 //! Conversations in text: `fixtures/scenarios/*.scn`. `fixtures/README.md` describes the notation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -105,10 +105,33 @@ impl Scenario {
         }
     }
 
+    /// Does a part of these rows show a handshake whole that one before it has? It is as well the capture of another
+    /// host, whose clock is another: nothing in it tells.
+    pub fn repeats_handshake(&self, cuts: &[usize]) -> bool {
+        let mut shown = BTreeSet::new();
+        let parts = cuts.windows(2).filter_map(|cut| self.rows.get(cut[0]..cut[1]));
+        parts.flat_map(handshakes).any(|handshake| !shown.insert(handshake))
+    }
+
     pub fn name_of(&self, end: SocketAddr) -> &str {
         let found = self.ends.iter().find(|(_, address)| **address == end);
         found.map_or("?", |(name, _)| name)
     }
+}
+
+/// The handshakes that these rows show whole: client, server and their first numbers.
+fn handshakes(rows: &[Row]) -> BTreeSet<(SocketAddr, SocketAddr, u32, u32)> {
+    const SYN: u8 = 2;
+    const SYN_ACK: u8 = 18;
+    let packets: Vec<&Packet> = rows.iter().filter_map(|row| row.packet.as_ref()).collect();
+    let is_whole = |answer: &&&Packet| {
+        let asked = |it: &&Packet| it.flags == SYN && it.seq == answer.ack.wrapping_sub(1);
+        let done = |it: &&Packet| it.flags & SYN == 0 && it.ack == answer.seq.wrapping_add(1);
+        let mut client = packets.iter().filter(|it| it.from == answer.to && it.to == answer.from);
+        answer.flags == SYN_ACK && client.any(asked) && client.any(done)
+    };
+    let whole = packets.iter().filter(is_whole);
+    whole.map(|answer| (answer.to, answer.from, answer.ack, answer.seq)).collect()
 }
 
 /// Where IPv4 begins in an Ethernet frame, and the length of its header here.

@@ -27,11 +27,11 @@ impl Times {
         self.sockets += 1;
         let held = socket.held_for();
         self.held.extend(held);
-        let (idle, pause) =
-            (socket.idle_before_fin(), |(idle, held)| Pause { idle, fin: before_list(held) });
+        let idle = socket.idle_before_fin();
         self.idle.extend(idle);
         let is_kept_alive = socket.silence.is_some_and(|silence| silence.keep_alive);
         self.keep_alive += u64::from(is_kept_alive);
+        let pause = |(idle, held)| Pause { idle, fin: before_list(held) };
         self.pauses.extend(idle.zip(held).filter(|_| !is_kept_alive).map(pause));
     }
 
