@@ -173,3 +173,7 @@ pub mod verdict;
 #[cfg(test)]
 #[path = "../tests/common/regressions.rs"]
 mod regressions;
+
+#[cfg(test)]
+#[path = "../tests/common/skip.rs"]
+mod skip;

@@ -246,7 +246,7 @@ fn a_connection_that_was_lost_as_a_whole_is_said_in_the_end() {
 fn multipath() -> Option<(Socket, SockAddr, Socket)> {
     let made = || Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::MPTCP));
     let (Ok(server), Ok(client)) = (made(), made()) else {
-        common::skip("a kernel that speaks Multipath TCP");
+        common::skip("mptcp");
         return None;
     };
     let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");

@@ -41,7 +41,8 @@ pub fn extras(segment: &Segment, carried: &Carried) -> Extras {
         Some(whole) => checksum(&segment.key, whole),
         None => Checksum::Unknown,
     };
-    let multipath = options.is_some_and(is_multipath);
+    // Nobody answers so who was not asked: the answer tells.
+    let multipath = segment.flags.ack() && options.is_some_and(is_multipath);
     Extras::new(scale, checksum).routed(is_routed(hops_left)).multipath(multipath)
 }
 

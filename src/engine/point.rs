@@ -292,7 +292,7 @@ impl CapturePoint {
     fn known(&mut self, mut segment: Segment) -> Segment {
         if segment.flags.syn() {
             self.rewrites.learn(&segment);
-            self.is_multipath |= segment.flags.ack() && segment.extras.is_multipath();
+            self.is_multipath |= segment.extras.is_multipath();
         }
         if !segment.is_plain() {
             segment = self.senders.judged(segment);

@@ -59,10 +59,7 @@ impl Odd {
             }),
             aside: code.option(self.aside.clone(), |code, half| half.coded(code, &Half::new())),
             denied_fin: code.option(self.denied_fin, |code, fin| fin.coded(code, base)),
-            less_acked: code.option(self.less_acked, |code, less| Less {
-                ack: code.seq(less.ack, base.sent),
-                time: code.time(less.time, base.last.time),
-            }),
+            less_acked: code.option(self.less_acked, |code, less| less.coded(code, base)),
             beyond: code.option(self.beyond, |code, beyond| beyond.coded(code, base)),
         }
     }
@@ -84,6 +81,12 @@ pub struct PayloadAtAck {
 struct Less {
     ack: Seq,
     time: Time,
+}
+
+impl Less {
+    fn coded(self, code: &mut impl Code, base: Base) -> Less {
+        Less { ack: code.seq(self.ack, base.sent), time: code.time(self.time, base.last.time) }
+    }
 }
 
 /// A FIN that was sent again, [`REPEAT_NS`] or more after the time before.
@@ -403,7 +406,7 @@ impl Closing {
     fn forget_again(&mut self) {
         if let Some(odd) = &mut self.odd {
             (odd.fin_again, odd.aside, odd.denied_fin) = (None, None, None);
-            odd.beyond = None;
+            (odd.less_acked, odd.beyond) = (None, None);
         }
     }
 

@@ -401,7 +401,7 @@ impl Extras {
         Extras(self.0 & !Extras::ROUTED | if routed { Extras::ROUTED } else { 0 })
     }
 
-    /// Tells whether a SYN opens a connection, or a part of one, of Multipath TCP.
+    /// Tells whether a SYN/ACK agrees to open a connection, or a part of one, of Multipath TCP.
     #[must_use]
     pub fn multipath(self, multipath: bool) -> Extras {
         Extras(self.0 & !Extras::MULTIPATH | if multipath { Extras::MULTIPATH } else { 0 })
@@ -446,7 +446,7 @@ impl Extras {
         self.0 & Extras::ROUTED != 0
     }
 
-    /// A SYN with the option of Multipath TCP that opens a connection, or joins one (RFC 8684).
+    /// A SYN/ACK with the option of Multipath TCP that opens a connection, or joins one (RFC 8684).
     pub fn is_multipath(self) -> bool {
         self.0 & Extras::MULTIPATH != 0
     }

@@ -5,15 +5,16 @@ pub mod fold;
 pub mod links;
 pub mod regressions;
 pub mod scenario;
+pub mod skip;
 pub mod talk;
 pub mod wire;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Output, Stdio};
 
 use closewait::capture::filter::Filter;
 use closewait::cli::Command;
+pub use skip::skip;
 
 /// The binary that cargo built for the tests.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_closewait");
@@ -130,14 +131,6 @@ pub fn assert_understood(line: &str) {
         let expression = &live.wanted.filter;
         assert!(Filter::new(expression).is_ok(), "no expression: {expression:?} in {line}");
     }
-}
-
-/// A test that cannot run here says so; where `CLOSEWAIT_REQUIRE` names what it needs, that fails.
-pub fn skip(needs: &str) {
-    let required = std::env::var("CLOSEWAIT_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|word| word == needs), "{needs} is required, and missing");
-    // Written past the test runner, which keeps what a passing test prints to itself.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: a test that needs {needs}");
 }
 
 /// Whether a test that needs root can run; if not, it has been said.

@@ -322,9 +322,7 @@ impl Flow {
             let copied = !first && self.half(side).sent_payload();
             self.notes.note(Noted::Duplicates, copied);
             self.scales.note(side, segment.extras.scale(), first);
-            // Nobody answers so who was not asked.
-            let agreed = segment.flags.ack() && segment.extras.is_multipath();
-            self.notes.note(Noted::Multipath, agreed);
+            self.notes.note(Noted::Multipath, segment.extras.is_multipath());
         }
         if marks.fin {
             return self.take_fin(side, &self.whole(side, segment), marks, before);
