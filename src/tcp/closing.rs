@@ -306,13 +306,19 @@ impl Closing {
         is_back
     }
 
-    /// The other side acknowledges less than this side's FIN, which it seemed to have acknowledged, in a segment that was
-    /// sent later. Once, that one may be damaged; twice, it is the ACK of the FIN that was. True if it was.
+    /// Tells whether this side has sent a FIN, and `ack` is less than what acknowledges it.
+    pub fn has_fin_beyond(&self, ack: Seq) -> bool {
+        self.fin.as_ref().is_some_and(|fin| !ack.covers(fin.end))
+    }
+
+    /// The other side acknowledges [less](Closing::has_fin_beyond) than this side's FIN, which it seemed to have
+    /// acknowledged, in a segment that was sent later. Once, that one may be damaged; twice, it is the ACK of the FIN that
+    /// was. True if it was.
     pub fn unmatch_by_less(&mut self, segment: &Segment) -> bool {
-        let Some(fin) = &mut self.fin else { return false };
         let (ack, time) = (segment.ack, segment.place.time);
         let is_later = |since: Time, least: i64| time.since(since) >= Some(least);
-        if ack.covers(fin.end) || !fin.acked.is_some_and(|acked| is_later(acked.time, LATE_NS)) {
+        let Some(fin) = &mut self.fin else { return false };
+        if !fin.acked.is_some_and(|acked| is_later(acked.time, LATE_NS)) {
             return false;
         }
         let before = self.odd.as_ref().and_then(|odd| odd.less_acked);
@@ -373,11 +379,12 @@ impl Closing {
     /// The other side acknowledges, by `ack`, what this one sent beyond its FIN: so that was none, whatever seemed to
     /// acknowledge it. True if there was such a FIN. Another one may be in its place.
     pub fn revoke_acked_fin(&mut self, ack: Seq) -> bool {
-        let beyond = self.odd.as_ref().and_then(|odd| odd.beyond);
-        let is_none = |fin: Fin| beyond.is_some_and(|beyond| beyond.is_acked(ack, fin.end));
-        let revoked = self.fin.is_some_and(is_none);
+        let Some(beyond) = self.odd.as_ref().and_then(|odd| odd.beyond.as_ref()) else {
+            return false;
+        };
+        let revoked = self.fin.as_ref().is_some_and(|fin| beyond.is_acked(ack, fin.end));
         if revoked {
-            self.fin = beyond.and_then(|beyond| beyond.fin());
+            self.fin = beyond.fin();
             self.forget_again();
         }
         revoked

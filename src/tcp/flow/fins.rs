@@ -110,7 +110,8 @@ impl Flow {
             self.halves[side as usize].restore(without);
             self.notes.note(Noted::FinWithoutEffect, true);
         }
-        if segment.flags.ack() && !self.is_overtaken(side, segment) {
+        let is_less = closing.sides[side.other() as usize].has_fin_beyond(segment.ack);
+        if is_less && segment.flags.ack() && !self.is_overtaken(side, segment) {
             self.doubt_ack_of_fin(side, segment);
         }
         let acked = self.half(side).ack();

@@ -431,11 +431,12 @@ impl Flow {
             *own = Closing::default();
         }
         if segment.flags.ack() {
-            let after_fin = peer.fin.is_some_and(|fin| segment.ack.covers(fin.end));
-            let revoked = peer.revoke_acked_fin(segment.ack);
-            self.notes.note(Noted::FinWithoutEffect, revoked);
-            if let Some(fin) = peer.fin.filter(|_| revoked && own.fin.is_none()) {
-                closing.busy_until = self.recent.before_fin(side.other(), fin.place.time);
+            let after_fin = peer.fin.as_ref().is_some_and(|fin| segment.ack.covers(fin.end));
+            if peer.revoke_acked_fin(segment.ack) {
+                self.notes.note(Noted::FinWithoutEffect, true);
+                if let Some(fin) = peer.fin.as_ref().filter(|_| own.fin.is_none()) {
+                    closing.busy_until = self.recent.before_fin(side.other(), fin.place.time);
+                }
             }
             // Also below a higher one, which was damaged: of whatever is beyond a FIN, nothing can be acknowledged.
             if peer.match_ack(segment.ack, segment.place) {
