@@ -5,6 +5,9 @@ use std::io::{self, Write};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use textwrap::core::display_width;
 
+use crate::report::lang::Lang;
+use crate::report::text::page::separator;
+
 /// Writes a page in lines of so many columns; commands, and what programs print, stay as they are.
 pub fn write(out: &mut dyn Write, page: &str, columns: usize) -> io::Result<()> {
     let mut prose = Prose { out, columns, text: String::new(), is_code: false, table: Vec::new() };
@@ -110,7 +113,7 @@ impl Prose<'_> {
         let options = textwrap::Options::new(self.columns)
             .initial_indent(first)
             .subsequent_indent(others)
-            .word_separator(textwrap::WordSeparator::AsciiSpace)
+            .word_separator(separator(Lang::English))
             .word_splitter(textwrap::WordSplitter::NoHyphenation);
         let text = std::mem::take(&mut self.text);
         textwrap::wrap(&text, options).into_iter().try_for_each(|line| writeln!(self.out, "{line}"))

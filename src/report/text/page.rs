@@ -111,8 +111,36 @@ pub fn wrapped(line: &str, columns: usize, lang: Lang) -> Vec<String> {
 /// The places where a line may be broken: Chinese has no blanks between words.
 pub fn separator(lang: Lang) -> WordSeparator {
     match lang {
-        Lang::English => WordSeparator::AsciiSpace,
+        Lang::English => WordSeparator::Custom(|line| Box::new(between_words(line))),
         Lang::Chinese => WordSeparator::Custom(|line| Box::new(after_stops(line))),
+    }
+}
+
+/// Words with the blanks behind them, but for a number with its unit or what it counts, a flag or a sign with its
+/// number: those are one.
+fn between_words(line: &str) -> impl Iterator<Item = Word<'_>> {
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        let begins = |at: &usize| rest[*at..].starts_with(' ') && !rest[at + 1..].starts_with(' ');
+        let blanks = rest.match_indices(' ').map(|(at, _)| at).filter(begins);
+        let end = blanks.map(|at| at + 1).find(|next| !are_one(&rest[..*next], &rest[*next..]));
+        let (part, further) = rest.split_at(end.unwrap_or(rest.len()));
+        rest = further;
+        (!part.is_empty()).then(|| Word::from(part))
+    })
+}
+
+/// Tells whether what is behind a blank belongs to what is before it.
+fn are_one(before: &str, behind: &str) -> bool {
+    let word = before.strip_suffix(' ').and_then(|before| before.rsplit(' ').next());
+    let word = plain(word.unwrap_or_default());
+    let number = word.trim_start_matches(['≥', '≤', '~', '±', '+', '(']).replace(',', "");
+    match behind.chars().next() {
+        Some(next) if next.is_alphabetic() => number.parse::<f64>().is_ok(),
+        Some(next) => {
+            next.is_ascii_digit() && (word.starts_with("--") || ["≥", "≤", "~"].contains(&&*word))
+        }
+        None => false,
     }
 }
 
@@ -193,6 +221,26 @@ mod tests {
         let text = "  one  two three four five\n";
         assert_eq!(page(text, 20, false), "  one  two three\n      four five\n");
         assert_eq!(page("0123456789012345678901234\n", 20, false), "0123456789012345678901234\n");
+    }
+
+    #[test]
+    fn a_number_stays_with_its_unit() {
+        assert_eq!(
+            page("held for some ≥ 60.0 s so far\n", 20, false),
+            "held for some\n    ≥ 60.0 s so far\n"
+        );
+        assert_eq!(
+            page("of the 7 here: 1,204 certain\n", 20, false),
+            "of the 7 here:\n    1,204 certain\n"
+        );
+        assert_eq!(
+            page("details of them: --top 0\n", 22, false),
+            "details of them:\n    --top 0\n"
+        );
+        assert_eq!(
+            page("they begin at 10.0.0.1 here\n", 22, false),
+            "they begin at 10.0.0.1\n    here\n"
+        );
     }
 
     #[test]

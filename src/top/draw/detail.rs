@@ -15,6 +15,7 @@ use crate::report::pace::pace;
 use crate::report::text::code::lines as code_lines;
 use crate::report::text::groups::{cause, holder, party, statements, timeout_words};
 use crate::report::text::held_text;
+use crate::report::text::page::separator;
 use crate::summary::groups::Group;
 use crate::summary::hold::Hold;
 use crate::summary::seen::{Process, Said};
@@ -69,7 +70,9 @@ struct Text {
 impl Text {
     /// Adds a sentence, in as many lines as it takes.
     fn say(&mut self, sentence: &str, style: Style) {
-        let further = Options::new(self.width).subsequent_indent("  ");
+        let further = Options::new(self.width)
+            .subsequent_indent("  ")
+            .word_separator(separator(Lang::English));
         for line in textwrap::wrap(sentence, further) {
             self.lines.push(vec![(line.into_owned(), style)]);
         }
