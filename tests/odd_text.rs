@@ -348,6 +348,33 @@ fn a_text_that_ends_within_a_packet_was_cut_off() {
     assert!(out.contains("the capture was cut off"), "{out}");
 }
 
+/// Without times, too: the one that is missing may be the FIN.
+#[test]
+fn a_packet_without_its_time_that_was_cut_within_its_ends_is_said() {
+    let before = |n| {
+        let lines = packets(APP, DB).into_iter().take(n);
+        lines.map(|(_, rest)| rest + "\n").collect::<String>()
+    };
+    let fin = format!("IP {DB} > {APP}: Flags [F.], seq 78, ack 1, win 229, length 0");
+    let behind_the_arrow = fin.find('>').map_or(0, |at| at + 3);
+    let flags = fin.find('[').unwrap_or_default();
+    for end in behind_the_arrow..flags {
+        let begun = &fin[..end];
+        let (_, out) = read(&format!("{}{begun}", before(5)));
+        // `F` alone is as well what older versions print.
+        let is_said = out.contains("the capture was cut off") || out.contains("not read whole");
+        assert!(is_said, "{begun}: {out}");
+        let (status, out) = read(&format!(
+            "{}{begun}\nIP {APP} > {DB}: Flags [.], ack 79, win 229, length 0\n",
+            before(5)
+        ));
+        assert_eq!(status, Some(2), "{begun}: {out}");
+    }
+    let (status, out) =
+        read(&format!("{}IP 192.0.2.5 > 198.51.100.3: ICMP echo request, id 1\n", before(5)));
+    assert_eq!(status, Some(0), "{out}");
+}
+
 /// A row between hosts that have a connection may be one of its packets, FIN and all: without its length, nobody knows.
 #[test]
 fn a_row_without_its_length_is_said() {

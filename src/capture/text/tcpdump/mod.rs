@@ -3,6 +3,7 @@
 mod line;
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use super::ends::Ends;
 use super::front::{self, front, process_below};
@@ -116,8 +117,21 @@ impl Tcpdump {
                 true => Line::Other(Stamp::None),
                 false => Line::Cut(Box::new(Line::Nothing)),
             },
+            // Without times, its beginning is all there is of a packet that was cut within its ends.
+            Line::Cut(line) if *line == Line::Nothing && self.begins_with_end(bare) => {
+                Line::Cut(Box::new(Line::Other(Stamp::None)))
+            }
             line => line,
         }
+    }
+
+    /// Is it the beginning of a packet as `-t` prints it, from an address with a port?
+    fn begins_with_end(&self, bare: &str) -> bool {
+        let behind = ["IP ", "IP6 "].iter().find_map(|word| bare.strip_prefix(word));
+        let from = behind.and_then(|behind| behind.split_once(" > ")).map(|(from, _)| from);
+        let address = from.and_then(|from| from.rsplit_once('.')).map(|(address, _)| address);
+        let is_end = address.is_some_and(|address| address.parse::<IpAddr>().is_ok());
+        is_end && self.last == Stamp::None && self.head.is_none() && may_be_tcp(bare)
     }
 
     fn go_on(&mut self, mut open: Open, raw: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
