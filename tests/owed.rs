@@ -93,3 +93,58 @@ fn what_has_no_answer_is_owed_none() {
     let flow = report(&closed_by_client(executed.packet(CLIENT, 0, close)), &[]);
     assert_eq!((&flow["mysql"]["answered"], &flow["doubts"]), (&json!(true), &json!([])), "{flow}");
 }
+
+/// The answer was sent, as a bare acknowledgement shows, and not captured: "not answered" was said of it.
+#[test]
+fn an_answer_that_was_lost_is_not_missing() {
+    let told = |talk: &Talk| report(talk, &["--all"])["mysql"]["answered"].clone();
+    assert_eq!(told(&asks("SELECT 1")), json!(false));
+    let mut lost = asks("SELECT 1").ok(1, 0x0002);
+    lost.records.pop();
+    lost.send(CLIENT, ACK, b"");
+    assert_eq!(told(&lost), Value::Null);
+    // Nor is it where the capture begins with the request.
+    lost.records.drain(..6);
+    assert_eq!(told(&lost), Value::Null);
+    let flow = report(&lost.wait(30).closed_by_server(), &["--local", "172.18.0.5"]);
+    assert_eq!((&flow["cause"], &flow["mysql"]["answered"]), (&json!("unknown"), &Value::Null));
+    // What waits for octets that were lost is the last word all the same.
+    let mut hole = asks("SELECT 1").ok(1, 0x0002);
+    hole.records.pop();
+    let hole = hole.packet(CLIENT, 0, b"\x03SELECT 2").ok(1, 0x0002);
+    assert_eq!(told(&hole), json!(true));
+}
+
+/// One direction alone was captured: what the other said is not known, and was not nothing.
+#[test]
+fn an_end_that_was_not_captured_was_not_silent() {
+    let of = |end: usize, mut talk: Talk| {
+        // After the handshake, they take turns.
+        let mut at = 0;
+        talk.records.retain(|_| {
+            at += 1;
+            [CLIENT, SERVER, CLIENT, CLIENT, SERVER].get(at - 1).copied().unwrap_or(at % 2) == end
+        });
+        report(&talk, &["--all"])
+    };
+    let begin = b"Q\0\0\0\x0aBEGIN\0";
+    let begun = b"C\0\0\0\x0aBEGIN\0Z\0\0\0\x05T";
+    let login = b"\0\0\0\x12\0\x03\0\0user\0app\0\0";
+    let postgresql = || {
+        let talk =
+            Talk::with(5432).say(CLIENT, login).say(SERVER, b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I");
+        talk.say(CLIENT, begin).say(SERVER, begun).closed_by_client()
+    };
+    let asked = of(CLIENT, postgresql());
+    let (facts, null) = (&asked["postgresql"], &Value::Null);
+    assert_eq!((&facts["answered"], &facts["in_transaction"]), (null, null), "{asked}");
+    assert_eq!(facts["last_statement"], json!("BEGIN"));
+    assert!(!asked["evidence"].to_string().contains("logged in"), "{asked}");
+    let answered = of(SERVER, postgresql());
+    assert!(!answered["evidence"].to_string().contains("logged in"), "{answered}");
+    // Whether the other end has a socket still is not known.
+    let quit = || Talk::with(6379).say(CLIENT, b"*1\r\n$4\r\nQUIT\r\n").say(SERVER, b"+OK\r\n");
+    let flow = of(CLIENT, quit().closed_by_client());
+    assert_eq!(flow["verdict"], json!("unknown"));
+    assert!(flow["evidence"].to_string().contains("\"the client sent QUIT\""), "{flow}");
+}

@@ -11,6 +11,7 @@ use super::proxy::{self, Before};
 use super::registry::{self, Guess, Known, Talk};
 use super::unread::{Header, Rounds, Unread};
 use super::{Opening, Peer};
+use crate::place::Time;
 use crate::tcp::segment::End;
 use crate::tcp::seq::Seq;
 use crate::tcp::stream::{Chunk, Stream};
@@ -46,6 +47,9 @@ pub struct Conversation {
 
 /// The numbers of the first octets of the lower and of the upper end, where their SYNs were captured.
 pub type Begins = [Option<Seq>; 2];
+
+/// The first and the highest number of an end's octets that the other has acknowledged, if it ever did.
+pub type Acked = Option<(Seq, Seq)>;
 
 /// The stages of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +142,14 @@ impl Conversation {
             self.unread = Unread::default();
         }
         self.read_along(rounds);
+    }
+
+    /// Takes what was acknowledged in all of the lower and of the upper end's octets, when no more is to come: bare
+    /// acknowledgements are not read along, and may show what was not captured.
+    pub fn settle(&mut self, acked: [Acked; 2], at: Time) {
+        if let Some(reading) = self.reading.as_mut().filter(|_| self.stage == Stage::Read) {
+            reading.settle(acked, at);
+        }
     }
 
     /// Returns what is known by what has been read.
@@ -257,7 +269,7 @@ impl Reading {
         }
         let stream = &mut streams[from as usize];
         if header.flags.fin() {
-            stream.acked(header.seq, at, |at, piece| talk.take(peer(from), at, piece));
+            stream.ended(header.seq, at, |at, piece| talk.take(peer(from), at, piece));
         }
         let (seq, syn, len) = (header.seq, header.flags.syn(), header.len);
         let chunk = Chunk { at, seq, syn, len, captured: payload };
@@ -274,6 +286,17 @@ impl Reading {
             self.streams = None;
         }
         is_done
+    }
+
+    fn settle(&mut self, acked: [Acked; 2], at: Time) {
+        let peers = [End::Lower, End::Upper].map(|end| self.peer(end));
+        let Some(streams) = &mut self.streams else { return };
+        for ((stream, peer), acked) in streams.iter_mut().zip(peers).zip(acked) {
+            stream.settle(acked, at, |at, piece| self.talk.take(peer, at, piece));
+        }
+        if self.talk.is_done() {
+            self.streams = None;
+        }
     }
 
     /// Leaves out what a balancer says before an end's first words: the conversation begins after it.

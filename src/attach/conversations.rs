@@ -198,6 +198,11 @@ impl Conversations {
     pub fn facts(&mut self, flow: &Flow, literals: bool) -> Option<Box<Facts>> {
         if let Some(conversation) = at(&mut self.slots, flow.slot) {
             conversation.read_along(&self.rounds);
+            let acked = [End::Lower, End::Upper].map(|end| {
+                let other = flow.half(flow.side(end).other());
+                other.first_ack().zip(other.ack())
+            });
+            conversation.settle(acked, flow.last.time);
         }
         self.facts_read(flow, literals)
     }

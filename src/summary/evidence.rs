@@ -10,6 +10,7 @@ use crate::attach::{BeforeLogin, Begun, Facts};
 use crate::place::Time;
 use crate::tcp::side::Side;
 use crate::units::{count, duration};
+use crate::verdict::Verdict;
 
 /// Statements of a transaction that are written out.
 const STATEMENTS: usize = 8;
@@ -125,7 +126,10 @@ fn leave_taking(row: &Row, facts: &Facts) -> Vec<String> {
     let server_holds = row.judged.server_holds();
     let mut all = Vec::new();
     if let Some(goodbye) = facts.goodbye {
+        // Who still has a socket cannot be told.
+        let is_unknown = matches!(row.judged.judgement.verdict, Verdict::Unknown(_));
         all.push(match server_holds {
+            _ if is_unknown => format!("the client sent {goodbye}"),
             true => format!("the client sent {goodbye} and closed; the server kept its socket"),
             false => format!("the client sent {goodbye} and kept its socket"),
         });

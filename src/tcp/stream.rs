@@ -84,17 +84,48 @@ impl Stream {
 
     /// The other side has acknowledged `ack` at this time: what it covers will not be sent again, so a hole below
     /// it is missing for good. A single number beyond everything may be a FIN's, and is left alone.
-    pub fn acked<F: FnMut(Time, Piece<'_>)>(&mut self, ack: Seq, at: Time, mut emit: F) {
+    pub fn acked<F: FnMut(Time, Piece<'_>)>(&mut self, ack: Seq, at: Time, emit: F) {
+        self.past(ack, 1, at, emit);
+    }
+
+    /// Its sender has sent `end` octets and no more, as its FIN tells: of those before it that have not come, a single
+    /// one is missing as well.
+    pub fn ended<F: FnMut(Time, Piece<'_>)>(&mut self, end: Seq, at: Time, emit: F) {
+        self.past(end, 0, at, emit);
+    }
+
+    /// All before `to` was sent, but for so many octets that may be none.
+    fn past<F: FnMut(Time, Piece<'_>)>(&mut self, to: Seq, doubtful: i32, at: Time, mut emit: F) {
         let Some(next) = self.next else { return };
-        let hole = ack.ahead_of(next);
-        if hole <= 1 && self.waiting.is_none() || hole <= 0 || hole as u32 > FAR {
+        let hole = to.ahead_of(next);
+        if hole <= doubtful && self.waiting.is_none() || hole <= 0 || hole as u32 > FAR {
             return;
         }
-        while let Some(first) = self.first_waiting().filter(|first| ack.is_after(*first)) {
+        while let Some(first) = self.first_waiting().filter(|first| to.is_after(*first)) {
             self.skip_to(first, at, &mut emit);
         }
-        if self.next.is_some_and(|next| ack.ahead_of(next) > 1) {
-            self.skip_to(ack, at, &mut emit);
+        if self.next.is_some_and(|next| to.ahead_of(next) > doubtful) {
+            self.skip_to(to, at, &mut emit);
+        }
+    }
+
+    /// Nothing more comes, and the other side has acknowledged octets from `first` to `ack`. If none was seen so far, the
+    /// stream is taken up where its acknowledgements began; and what something waits for is missing for good.
+    pub fn settle<F: FnMut(Time, Piece<'_>)>(
+        &mut self,
+        acked: Option<(Seq, Seq)>,
+        at: Time,
+        mut emit: F,
+    ) {
+        if let Some((first, ack)) = acked {
+            if self.is_new() && ack.ahead_of(first) > 1 {
+                self.begin(first);
+                emit(at, Piece::Missing(0));
+            }
+            self.acked(ack, at, &mut emit);
+        }
+        while let Some(first) = self.first_waiting() {
+            self.skip_to(first, at, &mut emit);
         }
     }
 
@@ -346,6 +377,28 @@ mod tests {
         stream.take(text(500, "x"), out.emit());
         stream.take(text(501, "ab"), out.emit());
         assert_eq!((out.starts, out.text().as_str()), (1, "ab"));
+    }
+
+    /// The number of a FIN is sure, and at the end nothing more comes.
+    #[test]
+    fn what_never_came_is_missing_at_the_end() {
+        let (mut stream, mut out) = (Stream::default(), Out::default());
+        stream.take(syn(9), out.emit());
+        stream.take(text(10, "ab"), out.emit());
+        stream.ended(Seq(13), Time::UNKNOWN, out.emit());
+        assert_eq!(out.text(), "ab_");
+        let ack = |ack| Some((Seq(10), Seq(ack)));
+        let settled = |chunks: &[Chunk<'_>], acked| {
+            let (mut stream, mut out) = (Stream::default(), Out::default());
+            chunks.iter().for_each(|chunk| stream.take(*chunk, out.emit()));
+            stream.settle(acked, Time::UNKNOWN, out.emit());
+            (out.text(), out.starts)
+        };
+        assert_eq!(settled(&[syn(9), text(12, "cd")], None), ("__cd".into(), 0));
+        assert_eq!(settled(&[syn(9)], ack(14)), ("____".into(), 0));
+        // Nothing of it was captured but what the other side says of it.
+        assert_eq!(settled(&[], ack(14)), ("____".into(), 1));
+        assert_eq!(settled(&[], ack(11)), (String::new(), 0), "a FIN, perhaps");
     }
 
     #[test]
