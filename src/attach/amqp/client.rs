@@ -13,7 +13,7 @@ const MAX_WAITING: usize = 64;
 
 impl Amqp {
     pub(super) fn take_client(&mut self, at: Time, piece: Piece<'_>) {
-        let is_first = self.session.spoke.is_none() && !self.lost;
+        let is_first = !self.session.asked && self.session.is_beginning() && !self.lost;
         if piece != Piece::Missing(0) {
             self.session.spoke = Some(at);
         }
@@ -36,7 +36,8 @@ impl Amqp {
 
     /// The first that the client says, or is seen to say.
     fn begin_client(&mut self, at: Time, data: &[u8]) {
-        match data.strip_prefix(HEADER) {
+        let awaited = HEADER.get(self.session.header..).unwrap_or_default();
+        match data.strip_prefix(awaited) {
             Some(rest) => {
                 (self.client, self.confirmed) = (Default::default(), Some(true));
                 self.session.asked = true;
@@ -47,11 +48,8 @@ impl Amqp {
                 self.lose_client();
                 self.read_client(at, data);
             }
-            // Cut off.
-            None if HEADER.starts_with(data) => {
-                self.client.lose();
-                self.lose_client();
-            }
+            // It comes in pieces, or was cut off: then what is missing says so.
+            None if awaited.starts_with(data) => self.session.header += data.len(),
             None => self.reject(),
         }
     }
@@ -82,6 +80,9 @@ impl Amqp {
             return;
         }
         let Some(method) = Method::read(frame.body) else {
+            if Method::is_cut(frame.body) {
+                return self.lose_client();
+            }
             (self.last, self.unsure) = (None, true);
             return;
         };

@@ -86,6 +86,11 @@ impl<'a> Method<'a> {
         Some(Method { name, arguments, asks })
     }
 
+    /// Returns whether a body that cannot be read is too short for any method: it may have been any.
+    pub fn is_cut(body: &[u8]) -> bool {
+        body.len() < 4
+    }
+
     /// Returns whether the server owes an answer to it, unless it says that it wants none.
     pub fn asks(&self) -> bool {
         if !self.asks {

@@ -70,6 +70,8 @@ struct Session {
     heartbeat: Option<u16>,
     /// The client said something last.
     spoke: Option<Time>,
+    /// So many of the client's first octets have come in pieces.
+    header: usize,
     /// The client's first octets were seen.
     asked: bool,
     stage: Stage,
@@ -86,6 +88,13 @@ enum Stage {
     Open,
     /// It was not seen.
     Unknown,
+}
+
+impl Session {
+    /// The client has said nothing, or no more than a part of its first octets.
+    fn is_beginning(&self) -> bool {
+        self.spoke.is_none() || self.header > 0
+    }
 }
 
 impl Protocol for Amqp {

@@ -59,6 +59,9 @@ impl Amqp {
             return;
         }
         let Some(method) = Method::read(frame.body) else {
+            if Method::is_cut(frame.body) {
+                return self.lose(true);
+            }
             self.unsure = true;
             if self.session.stage != Stage::Open {
                 self.session.stage = Stage::Unknown;

@@ -146,6 +146,40 @@ fn a_transaction_is_open_until_commit_or_rollback() {
     assert_eq!(facts(&[publish()]).in_transaction, Some(false), "in no transaction mode");
 }
 
+/// A method of which not even its number was captured may be any: a transaction was "open" after its commit.
+#[test]
+fn a_method_that_was_cut_off_may_be_any() {
+    let select = [(Client, method(1, 90, 10, b"")), (Server, method(1, 90, 11, b""))];
+    let commit = [(Client, method(1, 90, 20, b"")), (Server, method(1, 90, 21, b""))];
+    let all = [&opened()[..], &select, &[publish()], &commit, &[publish()]].concat();
+    for cut in opened().len()..all.len() {
+        let mut amqp = Amqp::begin(Opening::default());
+        for (at, (from, octets)) in all.iter().enumerate() {
+            // The publish is a frame before others, which are here.
+            let first = 8 + octets.get(6).map_or(0, |len| usize::from(*len));
+            let (frame, rest) = octets.split_at(if at < cut { octets.len() } else { first });
+            let kept = if at == cut { 7 } else { frame.len() };
+            take_cut(&mut amqp, *from, Time::from_nanos(at as i128), frame, kept);
+            amqp.take(*from, Time::from_nanos(at as i128), Piece::Data(rest));
+        }
+        let facts = amqp.facts(false);
+        assert_eq!((facts.in_transaction, facts.truncated), (None, true), "{cut}");
+    }
+}
+
+#[test]
+fn the_first_octets_come_in_pieces() {
+    for cut in 1..HEADER.len() {
+        let mut said = opened();
+        let (_, header) = said.remove(0);
+        let pieces = [&header[..cut], &header[cut..]].map(|piece| (Client, piece.to_vec()));
+        let facts = talk(&[&pieces[..], &said].concat()).facts(false);
+        assert_eq!((facts.in_transaction, facts.user.as_deref()), (Some(false), Some("app")));
+        let lost = talk(&[&pieces[..1], &[(Client, Vec::new())], &said].concat()).facts(false);
+        assert_eq!((lost.in_transaction, lost.truncated), (None, true), "{cut}");
+    }
+}
+
 #[test]
 fn consumers_and_what_they_have_not_acknowledged() {
     let consuming = facts(&consume());
