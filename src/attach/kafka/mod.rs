@@ -315,12 +315,16 @@ impl Kafka {
     }
 
     fn answer(&mut self, mut body: Reader<'_>) {
-        let number = body.int();
-        let found = self.waiting.iter().position(|one| Some(one.correlation) == number);
+        let Some(number) = body.int() else {
+            // It answers any of them.
+            self.truncated = true;
+            return self.waiting.iter_mut().for_each(|waiting| waiting.unsure = true);
+        };
+        let found = self.waiting.iter().position(|one| one.correlation == number);
         let Some((found, of)) = found.and_then(|at| Some((at, *self.waiting.get(at)?))) else {
             // It answers what was not seen, or not yet.
             self.truncated |= !self.unmatched;
-            self.early.extend(number);
+            self.early.push_back(number);
             self.early.truncate(MAX_EARLY);
             return self.doubt();
         };
@@ -331,10 +335,13 @@ impl Kafka {
     }
 
     fn let_in(&mut self, of: Waiting, mut body: Reader<'_>) {
-        if of.key == SASL_AUTHENTICATE && of.version >= 2 && body.tags().is_none() {
-            return;
-        }
-        match (of.key, body.short()) {
+        let has_tags = of.key == SASL_AUTHENTICATE && of.version >= 2;
+        let code = if has_tags { body.tags().and_then(|()| body.short()) } else { body.short() };
+        match (of.key, code) {
+            // Whether anybody was let in was cut off.
+            (SASL_HANDSHAKE | SASL_AUTHENTICATE, None) => {
+                (self.login, self.truncated) = (Login::None, true);
+            }
             (SASL_HANDSHAKE | SASL_AUTHENTICATE, Some(code)) if code != 0 => {
                 self.login = Login::Denied(code);
             }

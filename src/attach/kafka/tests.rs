@@ -146,6 +146,21 @@ fn after_a_loss_only_what_is_sure() {
     assert_eq!(lost(&again), Some(true));
 }
 
+/// An answer was captured by its length alone, or without the word whether anybody is let in.
+#[test]
+fn an_answer_that_was_cut_off_answers_any() {
+    let cut = |more: &[(Peer, Vec<u8>)], of: (Peer, Vec<u8>), kept| {
+        let mut kafka = talk(&[&begun()[..], more].concat());
+        take_cut(&mut kafka, of.0, Time::from_nanos(99), &of.1, kept);
+        kafka.facts(false)
+    };
+    let facts = cut(&[ask(3, 1, 1, b"")], answer(1, b"secret"), 4);
+    assert_eq!((facts.answered, facts.truncated), (None, true));
+    let login = [ask(17, 1, 1, &text("PLAIN")), answer(1, &[0, 0]), ask(36, 1, 2, &[0; 4])];
+    let facts = cut(&login, answer(2, &[0, 58]), 9);
+    assert_eq!((facts.before_login, facts.truncated), (None, true));
+}
+
 proptest! {
     #![proptest_config(kept("kafka", 512))]
 
