@@ -169,6 +169,10 @@ impl Redis {
     fn lose_server(&mut self, truncates: bool) {
         self.truncated |= truncates;
         self.answer = Answer::default();
+        if self.last.is_none() {
+            // Nor has anybody seen what the client asked for before.
+            self.session.forget();
+        }
         self.stop_waiting();
         (self.unmatched, self.open, self.error) = (true, None, None);
         self.subscribed = None;

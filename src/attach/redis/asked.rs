@@ -109,7 +109,7 @@ pub fn probe(first: &[u8]) -> Probe {
         let end = 1 + digits(octets.get(1..).unwrap_or_default());
         (2..=6).contains(&end).then_some(end)
     };
-    let Some(end) = line(first) else { return Probe::No };
+    let Some(end) = line(first).filter(|_| first.starts_with(b"*")) else { return Probe::No };
     let rest = first.get(end..).unwrap_or_default();
     let Some(rest) = rest.strip_prefix(b"\r\n") else {
         return if b"\r\n".starts_with(rest) { Probe::Likely } else { Probe::No };

@@ -169,7 +169,8 @@ impl Protocol for Redis {
             confirmed: self.confirmed,
             server: version.clone(),
             user: user.clone(),
-            database: database.clone(),
+            // Of whom nobody has heard a word, the beginning may not have been seen.
+            database: database.clone().filter(|_| self.last.is_some()),
             application: name.clone(),
             driver: library.clone(),
             last_command: self.last.as_ref().map(|_| "command"),
@@ -248,6 +249,10 @@ impl Redis {
         let is_open = self.answered() == Some(false) && self.in_transaction() != Some(true);
         match last.effect() {
             command::Effect::Subscribe | command::Effect::Blocks if is_open => last.waits_by(),
+            // The server says so, which was not seen.
+            command::Effect::Subscribe if self.subscribed.is_none() && self.error.is_none() => {
+                last.waits_by().filter(|_| self.in_transaction() != Some(true))
+            }
             command::Effect::Streams if is_open || self.done => last.waits_by(),
             _ => None,
         }

@@ -126,6 +126,27 @@ fn the_session_is_as_the_server_agreed() {
 }
 
 #[test]
+fn what_was_asked_before_the_capture_is_not_known() {
+    let mut redis = Redis::begin(Opening { assumed: true, path: false });
+    let database = |redis: &Redis| redis.facts(false).database;
+    assert_eq!(database(&redis), None, "it may have been another");
+    redis.take(Server, Time::from_nanos(1), Piece::Missing(0));
+    redis.take(Server, Time::from_nanos(1), Piece::Data(b"$1\r\nx\r\n"));
+    redis.take(Client, Time::from_nanos(2), Piece::Data(&cmd("GET k")));
+    assert_eq!(database(&redis), None);
+    // The rest of a command after a loss is none, whatever its digits.
+    for rest in [&b"346\r\n"[..], b"$1\r\n$3\r\nGET"] {
+        let lost = [(Client, cmd("GET k")), (Client, Vec::new()), (Client, rest.to_vec())];
+        let facts = talk(&lost).facts(false);
+        assert_eq!((facts.last_statement, facts.truncated), (None, true), "{rest:?}");
+    }
+    // That the server agreed to it was cut off.
+    let answer = b"$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n".to_vec();
+    let cut = [(Client, cmd("SUBSCRIBE a")), (Server, Vec::new()), (Server, answer)];
+    assert_eq!(talk(&cut).facts(false).waits_by, Some("SUBSCRIBE"));
+}
+
+#[test]
 fn answers_are_matched_in_a_pipeline() {
     let said = [(Client, [cmd("GET a"), cmd("GET b")].concat()), (Server, b"$1\r\nx\r\n".to_vec())];
     assert_eq!(talk(&said).facts(false).answered, Some(false));
