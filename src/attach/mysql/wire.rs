@@ -294,6 +294,11 @@ impl Refusal {
                 reader.octets(1);
                 reader.octets(5).map(name)
             }
+            // It was cut off in the state, and before the message.
+            [b'#', ..] => {
+                reader.0 = &[];
+                None
+            }
             _ => None,
         };
         let text = printable(&String::from_utf8_lossy(reader.0));
@@ -305,6 +310,16 @@ impl Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_state_that_is_cut_is_no_message() {
+        let of = |head: &[u8]| {
+            let error = Refusal::read(head, false).expect("an error");
+            (error.sqlstate, String::from(error.message))
+        };
+        assert_eq!(of(b"\xff\x15\x04#28000no"), (Some("28000".into()), "no".into()));
+        assert_eq!(of(b"\xff\x15\x04#28"), (None, String::new()));
+    }
 
     #[test]
     fn a_message_hides_what_it_quotes_and_no_apostrophe_begins_that() {

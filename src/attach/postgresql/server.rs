@@ -63,8 +63,13 @@ impl Postgresql {
         let was_lost = messages.is_lost();
         match piece {
             Piece::Missing(octets) => {
-                if let Some(message) = messages.miss(octets, true) {
+                let ended = messages.miss(octets, true).map(|message| {
                     self.answer(&message, false);
+                    message.kind
+                });
+                // What comes after an error may be another one, or none.
+                if messages.is_lost() && ended != Some(b'E') {
+                    self.error = None;
                 }
             }
             Piece::Data(data) => self.read_server(&mut messages, data, at),
@@ -128,8 +133,9 @@ impl Postgresql {
             [b'E', 0, 0 | 1, _, _, body @ ..] => Refusal::read(body, false),
             _ => None,
         };
-        if let Some(error) = error {
-            self.refuse(error);
+        match error {
+            Some(error) => self.refuse(error),
+            None => self.error = None,
         }
     }
 
@@ -168,7 +174,7 @@ impl Postgresql {
             (b'I' | b's', _) => self.done(|_| {}),
             (b'E', body) => match Refusal::read(body, message.is_whole()) {
                 Some(error) => self.refuse(error),
-                None => self.truncated = true,
+                None => (self.error, self.truncated) = (None, true),
             },
             (b'N', body) => self.warn(Refusal::read(body, message.is_whole())),
             (b'S', body) => self.parameter(body),
@@ -251,7 +257,7 @@ impl Postgresql {
         // Without its code, it says something only where nothing had been asked, no login either.
         let is_clear = unsolicited && self.transaction.open.is_some();
         if error.sqlstate.is_none() && !is_clear {
-            self.truncated = true;
+            (self.error, self.truncated) = (None, true);
             return;
         }
         self.session.denied |= !self.session.ready && error.denies();

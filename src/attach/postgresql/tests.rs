@@ -305,6 +305,22 @@ fn an_error_that_is_cut_says_what_is_there_of_it() {
 }
 
 #[test]
+fn an_error_is_the_last_word_only_where_all_was_seen() {
+    let failed = || Talk::logged_in().client(&query("SELEC")).server(&error("ERROR", "42601", "x"));
+    assert!(failed().facts().server_error.is_some());
+    let ended = || failed().server(&message("Z", b"I"));
+    assert!(ended().facts().server_error.is_some());
+    let lost = || ended().piece(Peer::Server, Piece::Missing(99));
+    assert_eq!(lost().facts().server_error, None);
+    let fatal = error("FATAL", "57P01", "x");
+    let cut = lost().server(&fatal[..fatal.len() - 2]).server(b"more of it");
+    assert_eq!(cut.facts().server_error, None);
+    let cut =
+        ended().server(&fatal[..9]).piece(Peer::Server, Piece::Missing(fatal.len() as u64 - 9));
+    assert_ne!(cut.facts().server_error.map(|it| it.code), Some(ErrorCode::Name("42601".into())));
+}
+
+#[test]
 fn an_error_without_its_code_tells_something_where_nothing_was_asked() {
     let cut = |talk: Talk| {
         let fatal = error("FATAL", "57P05", "terminating connection");
