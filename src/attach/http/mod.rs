@@ -219,6 +219,7 @@ impl Http {
             // What it asked for is not known, and not what the answer to it is.
             Peer::Client => {
                 (self.last, self.unmatched) = (None, true);
+                self.host.set(None);
                 self.waiting.clear();
             }
             Peer::Server => (self.unmatched, self.status) = (true, None),

@@ -173,6 +173,7 @@ impl Two {
         match from {
             Peer::Client => {
                 self.streams.lose_requests();
+                self.host.set(None);
                 self.preface = PREFACE.len();
             }
             Peer::Server => {
@@ -223,6 +224,7 @@ impl Two {
             self.truncated = true;
             if from == Peer::Client {
                 self.streams.lose_requests();
+                self.host.set(None);
             }
         }
         match frame.kind {
@@ -232,7 +234,11 @@ impl Two {
             HEADERS | PUSH_PROMISE | CONTINUATION => self.head(from, at, frame),
             RST_STREAM => self.reset(from, frame),
             GOAWAY if from == Peer::Client => self.left = true,
-            GOAWAY => self.goaway = Goaway::read(frame.body, frame.cut),
+            GOAWAY => {
+                self.goaway = Goaway::read(frame.body, frame.cut);
+                // Whether it was without an error was cut off.
+                self.truncated |= self.goaway.is_none();
+            }
             _ => {}
         }
     }
@@ -258,6 +264,7 @@ impl Two {
         if is_whole && frame.kind != CONTINUATION {
             // All of it is here: nothing has to be kept.
             let (block, cut) = block(&frame).map_or((&[][..], true), |part| (part, frame.cut));
+            head.cut = cut;
             half.table.read(block, !cut, |name, value| fields.add(name, value));
         } else {
             head.add(&frame);
@@ -270,27 +277,28 @@ impl Two {
         }
         match from {
             _ if head.is_promise => {}
-            Peer::Client => self.asked(at, head.stream, &fields),
+            Peer::Client => self.asked(at, &head, &fields),
             Peer::Server => self.answer(&head, &fields),
         }
         self.fields = fields;
     }
 
-    fn asked(&mut self, at: Time, stream: u32, fields: &Fields) {
-        if fields.authority.get().is_some() {
+    fn asked(&mut self, at: Time, head: &Head, fields: &Fields) {
+        let has_method = fields.method.get().is_some();
+        // Every request names its host; where that was cut off, another's is none of it.
+        if head.cut || fields.authority.get().is_some() {
             self.host.set(fields.authority.get());
         }
         if fields.product.get().is_some() {
             self.agent.set(fields.product.get());
         }
-        let has_method = fields.method.get().is_some();
         let said = fields.method.get().zip(fields.path.get()).map(|(method, path)| {
             let method = method.get(..LONGEST_METHOD).unwrap_or(method);
             let mut asked = self.streams.room();
             asked.set(at, method, path, fields.is_grpc);
             asked
         });
-        self.streams.asked(stream, said, has_method);
+        self.streams.asked(head.stream, said, has_method);
     }
 
     fn answer(&mut self, head: &Head, fields: &Fields) {
@@ -437,6 +445,8 @@ impl Fields {
         let slot = match name {
             Name::Method => &mut self.method,
             Name::Path => &mut self.path,
+            // Who names it twice means the first (RFC 9113, 8.3.1).
+            Name::Authority if self.authority.get().is_some() => return,
             Name::Authority => &mut self.authority,
             Name::Status => &mut self.status,
             Name::GrpcStatus => &mut self.grpc_status,

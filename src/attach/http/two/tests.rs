@@ -125,6 +125,25 @@ fn why_the_server_closes() {
 }
 
 #[test]
+fn of_a_request_that_is_cut_the_host_is_not_that_of_another() {
+    let mut http = talk(&[&begun()[..], &[get(1, "/a"), ok(1)]].concat());
+    let (from, octets) = again(3, "/b");
+    take_cut(&mut http, from, Time::from_nanos(9), &octets, octets.len() - 3);
+    let facts = http.facts(false);
+    assert_eq!((facts.last_statement.as_deref(), facts.database), (Some("GET /b"), None));
+    let fields =
+        [vec![0x82], literal(&[0x04], "/"), literal(&[0x41], "shop"), literal(&[0x0f, 23], "no")];
+    let twice = talk(&[&begun()[..], &[(Client, frame(1, 5, 1, &fields.concat()))]].concat());
+    assert_eq!(twice.facts(false).database.as_deref(), Some("shop"));
+    // Whether it closes without an error was cut off.
+    let mut http = talk(&[&begun()[..], &[get(1, "/a"), ok(1)]].concat());
+    let (from, octets) = goaway(1, 0, "");
+    take_cut(&mut http, from, Time::from_nanos(9), &octets, 12);
+    let facts = http.facts(false);
+    assert_eq!((facts.announced, facts.truncated), (None, true));
+}
+
+#[test]
 fn it_stays_small() {
     let path = format!("/{}", "\u{1b}".repeat(120));
     let many: Vec<_> = (0..300).map(|n| get(2 * n + 1, &path)).collect();
