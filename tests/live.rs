@@ -7,14 +7,16 @@ mod common;
 #[path = "common/live.rs"]
 mod watcher;
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::{Command, Stdio};
-use std::thread::sleep;
+use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use common::{Scratch, command, is_root, skip, text};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 use watcher::{Server, Watcher, port_of, signal};
 
@@ -399,6 +401,17 @@ impl Namespace {
         let words: Vec<&str> = ["-n", &self.0].into_iter().chain(arguments.split(' ')).collect();
         assert!(ip(&words), "ip {arguments}");
     }
+
+    /// Sockets that are made there stay there.
+    fn inside<T: Send>(&self, make: impl FnOnce() -> T + Send) -> T {
+        let namespace = File::open(format!("/run/netns/{}", self.0)).expect("a namespace");
+        let enter = || {
+            let kind = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(namespace.as_fd(), kind).expect("root may");
+            make()
+        };
+        scope(|threads| threads.spawn(enter).join().expect("it is made"))
+    }
 }
 
 impl Drop for Namespace {
@@ -472,6 +485,52 @@ fn interfaces_that_go_are_said() {
     let last = BufReader::new(child.stdout.take().expect("piped")).lines().last();
     let last = last.expect("a report").expect("a line");
     assert!(last.contains("\"type\":\"summary\""), "{last}");
+}
+
+/// Packets of an address pass the ports of its bridge, whatever label it has; and an interface may have a second name, and
+/// get another while it is captured on.
+#[test]
+fn what_was_stuck_before_is_told_wherever_its_packets_pass() {
+    if !is_root() {
+        return;
+    }
+    let Some(ours) = Namespace::new("ours") else { return };
+    let Some(theirs) = Namespace::new("theirs") else { return };
+    ours.ip(&format!("link add w0 type veth peer name w1 netns {}", theirs.0));
+    ours.ip("link add br0 type bridge");
+    ours.ip("link set w0 master br0");
+    ours.ip("link property add dev w0 altname wire-zero");
+    ours.ip("addr add 10.77.9.1/24 dev br0 label br0:service");
+    theirs.ip("addr add 10.77.9.2/24 dev w1");
+    for (namespace, name) in [(&ours, "lo"), (&ours, "br0"), (&ours, "w0"), (&theirs, "w1")] {
+        namespace.ip(&format!("link set {name} up"));
+    }
+    let listener = theirs.inside(|| TcpListener::bind("10.77.9.2:0").expect("its own address"));
+    let address = listener.local_addr().expect("bound");
+    let client = ours.inside(|| TcpStream::connect(address).expect("somebody listens"));
+    drop(listener.accept().expect("a client"));
+    sleep(Duration::from_millis(300));
+    let watched = |name: &str, meanwhile: &dyn Fn()| {
+        let arguments = ["live", "--netns", &ours.0, "-i", name, "--format", "jsonl"];
+        let soon = ["--min-hold", "100ms", "--duration", "1500ms"];
+        let mut child = command(&[&arguments[..], &soon].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let mut said = BufReader::new(child.stderr.take().expect("piped"));
+        said.read_line(&mut String::new()).expect("a line");
+        meanwhile();
+        let output = child.wait_with_output().expect("it ends");
+        let before = |line: &Value| line["type"] == "flow" && line["before_capture"] == true;
+        (output.status.code(), common::json_lines(&output).iter().filter(|it| before(it)).count())
+    };
+    for name in ["any", "br0", "w0", "wire-zero"] {
+        assert_eq!(watched(name, &|| ()), (Some(1), 1), "{name}");
+    }
+    assert_eq!(watched("lo", &|| ()), (Some(0), 0), "none of its packets pass there");
+    assert_eq!(watched("br0", &|| ours.ip("link set br0 name br9")), (Some(1), 1), "renamed");
+    drop(client);
 }
 
 /// What is written can be read again, and says the same.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::places::Places;
 use crate::capture::{Error, Trouble};
+use crate::owner::links::{Link, Links};
 use crate::owner::lookup::Question;
 use crate::owner::lookup::client::{Answer, LONGEST, Lookup, silent};
 use crate::owner::{Socket, SocketList};
@@ -21,7 +22,6 @@ const ADDRESSES_NS: i64 = 5_000_000_000;
 /// The kernel's word, as far as it can be had.
 pub struct Kernel {
     lookup: Lookup,
-    interfaces: Vec<String>,
     is_captured: IsCaptured,
     /// The host's addresses, whatever interface they are at: a bridge's and a bond's packets pass its ports, and
     /// those of a service's address on the loopback interface pass any.
@@ -31,7 +31,7 @@ pub struct Kernel {
     /// The time of the last look whether an answer has come.
     polled: Time,
     /// Interfaces that were down when last seen.
-    down: BTreeSet<String>,
+    down: BTreeSet<u32>,
     troubles: Vec<Error>,
     /// Events of the code behind sockets that did not arrive, where it is watched.
     pub code_lost: Option<u64>,
@@ -48,10 +48,9 @@ impl Kernel {
     pub fn new(lookup: Lookup, interfaces: Vec<String>, is_captured: IsCaptured) -> Kernel {
         Kernel {
             lookup,
-            interfaces,
             is_captured,
             addresses: BTreeSet::new(),
-            places: Places::default(),
+            places: Places::new(interfaces),
             asked: Time::UNKNOWN,
             polled: Time::UNKNOWN,
             down: BTreeSet::new(),
@@ -139,32 +138,31 @@ impl Kernel {
     }
 
     fn receive(&mut self) -> Option<SocketList> {
-        let Answer { sockets, addresses, down, usage, code_lost, forwards } =
-            match self.lookup.answer() {
-                Ok(answer) => answer,
-                Err(error) => {
-                    self.lose(error);
-                    return None;
-                }
-            };
-        self.addresses.extend(addresses.iter().map(|(_, ip)| *ip));
-        self.places = Places::of(&addresses, &self.interfaces);
-        self.take_down(down);
+        let Answer { sockets, links, usage, code_lost, forwards } = match self.lookup.answer() {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.lose(error);
+                return None;
+            }
+        };
+        self.addresses.extend(links.addresses.iter().map(|(_, ip)| *ip));
+        self.places.renew(&links);
+        self.take_down(&links);
         self.code_lost = code_lost;
-        let mut list = SocketList::of_host(sockets?, addresses.into_iter().map(|(_, ip)| ip));
+        let mut list = SocketList::of_host(sockets?, links.addresses.into_iter().map(|(_, ip)| ip));
         list.usage = usage;
         list.forwards = forwards;
         Some(list)
     }
 
     /// Interfaces of ours that have gone down since they were last seen are said.
-    fn take_down(&mut self, down: Vec<String>) {
-        let ours: BTreeSet<String> =
-            down.into_iter().filter(|name| self.interfaces.contains(name)).collect();
-        let newly = BTreeSet::difference(&ours, &self.down);
-        for name in newly {
-            self.troubles.push(Error { input: printable(name), trouble: Trouble::Down });
+    fn take_down(&mut self, links: &Links) {
+        let ours = links.links.iter().filter(|link| link.is_down && self.places.has(link.number));
+        let ours: Vec<&Link> = ours.collect();
+        for link in ours.iter().filter(|link| !self.down.contains(&link.number)) {
+            let name = link.names.first().map_or(String::new(), |name| printable(name));
+            self.troubles.push(Error { input: name, trouble: Trouble::Down });
         }
-        self.down = ours;
+        self.down = ours.into_iter().map(|link| link.number).collect();
     }
 }

@@ -10,8 +10,11 @@
 #[cfg(feature = "cli")]
 pub mod diag;
 pub mod kernel;
+pub mod links;
 pub mod lookup;
 mod multipath;
+#[cfg(feature = "cli")]
+mod rtnetlink;
 pub mod saved;
 pub mod silence;
 

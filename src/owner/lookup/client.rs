@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 
 use super::{Lines, Question, SocketLine};
+use crate::owner::links::Links;
 use crate::owner::{Socket, Usage};
 
 /// The other process. It ends with this one: its input is then closed.
@@ -54,10 +54,8 @@ fn no_answer(waited: Duration) -> io::Error {
 pub struct Answer {
     /// `None` if its list may not be seen, or was not asked for.
     pub sockets: Option<Vec<Socket>>,
-    /// This host's addresses, with their interfaces.
-    pub addresses: Vec<(String, IpAddr)>,
-    /// Interfaces that are down.
-    pub down: Vec<String>,
+    /// This host's interfaces, with their addresses.
+    pub links: Links,
     /// Events of the code behind sockets that did not arrive, where it is watched.
     pub code_lost: Option<u64>,
     /// Descriptors of the processes that hold sockets in CLOSE-WAIT.
@@ -173,8 +171,8 @@ impl Lookup {
         let sockets = lines.sockets;
         let sockets =
             sockets.map(|lines| lines.into_iter().filter_map(SocketLine::socket).collect());
-        let Lines { addresses, down, usage, code_lost, forwards, .. } = lines;
-        Ok(Answer { sockets, addresses, down, usage, code_lost, forwards })
+        let Lines { links, usage, code_lost, forwards, .. } = lines;
+        Ok(Answer { sockets, links, usage, code_lost, forwards })
     }
 }
 

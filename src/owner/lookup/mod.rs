@@ -10,12 +10,13 @@ pub mod client;
 mod server;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 #[cfg(feature = "cli")]
 pub use server::{add_code, serve};
 
+use super::links::Links;
 use super::silence::Silence;
 use super::{Holder, Socket, Usage};
 use crate::code::{Asked, Code};
@@ -49,9 +50,7 @@ impl Question {
 struct Lines {
     /// `None` if the list cannot be read.
     sockets: Option<Vec<SocketLine>>,
-    addresses: Vec<(String, IpAddr)>,
-    /// Interfaces that are down.
-    down: Vec<String>,
+    links: Links,
     /// Events of the code behind sockets that did not arrive, where it is watched.
     code_lost: Option<u64>,
     /// Descriptors of the processes that hold sockets in CLOSE-WAIT, as far as these are in the answer.

@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io::{self, BufRead, BufWriter, Write};
-use std::net::{IpAddr, SocketAddr};
-
-use nix::ifaddrs::{InterfaceAddress, getifaddrs};
-use nix::net::if_::InterfaceFlags;
+use std::net::SocketAddr;
 
 use super::{Lines, Question, SocketLine};
 use crate::code::watch::Watch;
 use crate::code::{Asked, Code, Trace};
 use crate::owner::kernel::{Netns, NoList, list, name_holders, usage};
+use crate::owner::rtnetlink::links;
 use crate::owner::{Socket, Usage, diag};
 
 /// Octets that a pipe holds.
@@ -44,12 +42,10 @@ fn answer(question: &Question, mut watch: Option<&mut Watch>) -> Lines {
     let used = sockets.iter().map(|sockets| usages(sockets));
     let usage = used.flatten().collect();
     let sockets = sockets.map(|sockets| sockets.into_iter().map(SocketLine::from).collect());
-    let interfaces: Vec<InterfaceAddress> = getifaddrs().into_iter().flatten().collect();
-    let is_down = |it: &&InterfaceAddress| !it.flags.contains(InterfaceFlags::IFF_UP);
-    let down = interfaces.iter().filter(is_down).map(|it| it.interface_name.clone()).collect();
     let code_lost = watch.map(|watch| watch.lost());
-    let addresses = addresses(interfaces);
-    Lines { sockets, addresses, down, usage, code_lost, forwards: forwards() }
+    // Without them no address is known to be the host's, and no packet to pass elsewhere.
+    let links = links().unwrap_or_default();
+    Lines { sockets, links, usage, code_lost, forwards: forwards() }
 }
 
 /// Tells whether the kernel passes on packets between other hosts, or containers.
@@ -106,17 +102,6 @@ fn from_procfs(question: &Question) -> Result<Vec<Socket>, NoList> {
     let mut sockets = list(&Netns::Own)?;
     sockets.retain(wanted);
     Ok(sockets)
-}
-
-/// This host's, with their interfaces.
-fn addresses(interfaces: Vec<InterfaceAddress>) -> Vec<(String, IpAddr)> {
-    let with_ip = |interface: InterfaceAddress| {
-        let address = interface.address?;
-        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
-        let ip = v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())));
-        Some((interface.interface_name, ip?))
-    };
-    interfaces.into_iter().filter_map(with_ip).collect()
 }
 
 impl From<Socket> for SocketLine {
