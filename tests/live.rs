@@ -633,6 +633,39 @@ fn what_cannot_be_kept_is_said() {
         "{err}"
     );
     assert!(out.contains("0 packets"), "{out}");
+    assert!(!out.contains("not read whole"), "what was not kept was read: {out}");
+}
+
+/// The folder of a series has gone: which file could not be made is said, and what was read is reported as a whole.
+#[test]
+fn a_series_whose_folder_is_gone_is_said() {
+    if !is_root() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let folder = scratch.path().join("series");
+    std::fs::create_dir(&folder).expect("room");
+    let server = Server::new();
+    let expression = format!("port {}", server.port());
+    let path = folder.join("x").to_str().expect("UTF-8").to_owned();
+    let arguments = ["live", "-i", "lo", "--format", "jsonl", "-w", &path, "-C", "1k"];
+    let mut child = command(&[&arguments[..], &["--", &expression]].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut said = BufReader::new(child.stderr.take().expect("piped")).lines();
+    assert!(said.next().expect("a line").expect("a line").contains("listening on lo"));
+    std::fs::remove_dir_all(&folder).expect("ours");
+    let held: Vec<TcpStream> = (0..5).map(|_| server.left_behind()).collect();
+    let line = said.next().expect("a line").expect("a line");
+    assert!(line.contains(&format!("could be written: {path}1: No such file")), "{line}");
+    signal("-INT", child.id());
+    let output = child.wait_with_output().expect("it ends");
+    let report = common::json_lines(&output);
+    let headline = &report.last().expect("a summary")["headline"];
+    assert_eq!((output.status.code(), &headline["unread_inputs"]), (Some(2), &0.into()));
+    drop(held);
 }
 
 /// Killed at any moment, what was written so far is whole lines.

@@ -371,4 +371,10 @@ impl Trouble {
                 | Trouble::ClockSet(_)
         )
     }
+
+    /// True if it may leave out packets that came: what was read and not kept is no less read.
+    #[must_use]
+    pub fn leaves_unread(&self) -> bool {
+        self.is_failure() && !matches!(self, Trouble::NotKept(_))
+    }
 }

@@ -130,7 +130,7 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
     if let Some(ring) = ring {
         // With no more rights than those that come later.
         let kept = source.keep_in(ring.clone());
-        kept.map_err(|error| format!("-w: {}: {error}", printable(&ring.path.to_string_lossy())))?;
+        kept.map_err(|error| format!("-w: {error}"))?;
     }
     let (outlet, drain) = Outlet::start(opened.out);
     let mut render = renderer(asked.format, colored(Box::new(outlet), opened.color), asked.look);

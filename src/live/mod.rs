@@ -41,7 +41,7 @@ use crate::owner::lookup::Question;
 use crate::owner::{Socket, SocketList};
 use crate::place::Time;
 use crate::run::Plan;
-use crate::run::follow::{Mode, follow};
+use crate::run::follow::{Followed, Mode, follow};
 use crate::run::notices::{Notices, Outcome, Status};
 use crate::run::rows::as_row;
 use crate::run::session::{Session, Stopped};
@@ -80,25 +80,26 @@ pub fn live(
     Crew::with(plan.threads.get() - 1, |crew| {
         let mut session = Session::new(plan, sink, crew);
         let mut live = Live::begin(&mut session, name.clone(), source, setup);
-        let failed = match follow(&mut session, &mut live, source, notices) {
-            Ok(all_well) => !all_well,
+        let Followed { all_well, is_whole } = match follow(&mut session, &mut live, source, notices)
+        {
+            Ok(followed) => followed,
             Err(Stopped::Output(error)) => return Err(error),
             Err(Stopped::Input(error)) => {
                 notices.trouble(&error);
-                true
+                Followed { all_well: false, is_whole: !error.trouble.leaves_unread() }
             }
         };
         live.check(&mut session, source, notices)?;
         live.holders.hand_over(&mut session.named);
         let last = live.ask_about_lost(&mut session);
         notices.make_room();
-        session.totals.unread = u64::from(failed);
+        session.totals.unread = u64::from(!is_whole);
         let until = session.point().facts().end();
         session.settle()?;
         let unread = Unread::of(&session.totals).since(&Unread::default(), &name);
         let unread: Vec<_> = unread.into_iter().chain(sealed(&session.totals)).collect();
         unread.iter().for_each(|error| notices.trouble(error));
-        let failed = failed || !unread.is_empty() || live.suspects.is_nameless();
+        let failed = !all_well || !unread.is_empty() || live.suspects.is_nameless();
         live.ask_again(&mut session, until, last);
         live.suspects.take_troubles().iter().for_each(|trouble| notices.trouble(trouble));
         Outcome::of(session, failed)

@@ -51,7 +51,16 @@ pub trait Mode<S: Source> {
     }
 }
 
-/// Reads a source to its end. Returns false if something failed that reading could go on after.
+/// Outcome of reading a source to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// Nothing has failed.
+    pub all_well: bool,
+    /// All that came was read, whatever else has failed.
+    pub is_whole: bool,
+}
+
+/// Reads a source to its end, past failures that reading can go on after.
 ///
 /// # Errors
 ///
@@ -61,8 +70,8 @@ pub fn follow<S: Source>(
     mode: &mut impl Mode<S>,
     source: &mut S,
     notices: &mut dyn Notices,
-) -> Result<bool, Stopped> {
-    let mut all_well = true;
+) -> Result<Followed, Stopped> {
+    let mut followed = Followed { all_well: true, is_whole: true };
     let mut until_progress = PROGRESS_EVERY;
     loop {
         let passed = mode.ready(session, source)?;
@@ -70,13 +79,14 @@ pub fn follow<S: Source>(
             Ok(Next::Frame(frame)) => mode.frame(session, &frame)?,
             Ok(Next::Idle(now)) => session.point_mut().facts_mut().wait_until(now),
             Ok(Next::Trouble(error)) => {
-                all_well &= !error.trouble.is_failure();
+                followed.all_well &= !error.trouble.is_failure();
+                followed.is_whole &= !error.trouble.leaves_unread();
                 if matches!(error.trouble, Trouble::Unread { .. }) {
                     session.point_mut().facts_mut().cut_off();
                 }
                 notices.trouble(&error);
             }
-            Ok(Next::End) => return Ok(all_well),
+            Ok(Next::End) => return Ok(followed),
             Err(error) => return Err(Stopped::Input(error)),
         }
         mode.between(session, source, notices)?;

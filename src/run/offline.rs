@@ -5,7 +5,7 @@ use std::io;
 
 use super::Plan;
 use super::copies::Beginnings;
-use super::follow::{Mode, follow};
+use super::follow::{Followed, Mode, follow};
 use super::notices::{Notices, Outcome};
 use super::session::{Session, Stopped};
 use super::unread::{Sense, Unread, absent, sealed};
@@ -153,9 +153,9 @@ fn to_its_end(
         Err(Stopped::Input(error)) => {
             session.cut_off(&error);
             notices.trouble(&error);
-            let all_well = follow(session, mode, source, notices)?;
+            let Followed { all_well, .. } = follow(session, mode, source, notices)?;
             Ok(all_well && !error.trouble.is_failure())
         }
-        read => read,
+        read => read.map(|followed| followed.all_well),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -9,7 +10,7 @@ use std::time::Instant;
 use super::gather::Gathered;
 use super::interface::{Interface, addresses};
 use super::keep::Keep;
-use super::ring::{Ring, create};
+use super::ring::{Named, Ring};
 use super::rotation::Rotation;
 use super::taker::{Batch, Packet, Taker};
 use super::turn::Turn;
@@ -91,9 +92,13 @@ impl Live {
     /// If the first cannot be written.
     pub fn keep_in(&mut self, ring: Ring) -> io::Result<()> {
         let rotation = Rotation::new(ring, Instant::now());
-        self.keep(create(&rotation.name())?)?;
+        self.keep_next(&rotation.name())?;
         self.rotation = Some(rotation);
         Ok(())
+    }
+
+    fn keep_next(&mut self, path: &Path) -> io::Result<()> {
+        self.keep(Named::create(path)?)
     }
 
     /// Makes what is kept whole whenever somebody wishes for it.
@@ -124,7 +129,7 @@ impl Live {
         let next = rotation.name();
         self.count_drops();
         self.end_kept()?;
-        create(&next).and_then(|file| self.keep(file)).map_err(|error| not_kept(&error))
+        self.keep_next(&next).map_err(|error| not_kept(&error))
     }
 
     /// The number of packets that were kept.

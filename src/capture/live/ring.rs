@@ -3,13 +3,15 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions, metadata};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::format::{Item, StrftimeItems};
 use chrono::{DateTime, Local};
+
+use crate::printable::printable;
 
 /// A series of files, and what begins the next one.
 #[derive(Clone, Debug)]
@@ -94,15 +96,43 @@ impl Ring {
     }
 }
 
-/// Makes a file for its owner to read, or empties the one that is there.
-///
-/// # Errors
-/// If it cannot be written, or is another thing than a file.
-pub fn create(path: &Path) -> io::Result<File> {
-    if metadata(path).is_ok_and(|there| !there.is_file()) {
-        return Err(io::Error::other("it is not a file"));
+/// A file of a series that is written; its errors name it.
+pub struct Named {
+    file: File,
+    name: String,
+}
+
+impl Named {
+    /// Makes a file for its owner to read, or empties the one that is there.
+    ///
+    /// # Errors
+    /// If it cannot be written, or is another thing than a file.
+    pub fn create(path: &Path) -> io::Result<Named> {
+        let name = printable(&path.to_string_lossy());
+        let file = match metadata(path) {
+            Ok(there) if !there.is_file() => Err(io::Error::other("it is not a file")),
+            _ => OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path),
+        };
+        match file {
+            Ok(file) => Ok(Named { file, name }),
+            Err(error) => Err(about(&name, &error)),
+        }
     }
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+impl Write for Named {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.file.write(octets).map_err(|error| about(&self.name, &error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush().map_err(|error| about(&self.name, &error))
+    }
+}
+
+/// An error with the file that it is about.
+fn about(name: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{name}: {error}"))
 }
 
 #[cfg(test)]
