@@ -514,3 +514,26 @@ fn a_file_beside_its_packed_copy_breaks_no_series() {
     files.push(scratch.write("x.pcap1.gz", &gzip(&pieces[1])));
     assert_eq!(rows(&files), expected);
 }
+
+/// One archive is one argument, and may hold captures of several points: a connection that both saw is one.
+#[test]
+fn an_archive_of_two_points_has_each_connection_once() {
+    let (scratch, here) = (Scratch::new(), scenario("leak"));
+    let later = |record: &Record| Record { nanos: record.nanos + 30_000, ..record.clone() };
+    let there: Vec<Record> = here.iter().map(later).collect();
+    let [here, there] = [here, there].map(|records| MICROSECONDS.write(1, &records));
+    let zipped = zip(&[("here.pcap", &here, 8, 0, 0), ("there.pcap", &there, 8, 0, 0)]);
+    let tarred = tar(&[("here.pcap", &here), ("there.pcap", &there)]);
+    let [here, there] = [("here.pcap", here), ("there.pcap", there)]
+        .map(|(name, octets)| scratch.write(name, &octets));
+    let summary = |files: &[&str]| {
+        let lines = json_lines(&closewait(&[files, &["--format", "jsonl"]].concat()));
+        let last = lines.last().expect("a summary");
+        [last["flows"].clone(), last["findings"].clone(), last["seen_twice"].clone()]
+    };
+    let expected = summary(&[&here, &there]);
+    assert_eq!(expected[1], 1, "{expected:?}");
+    for (name, octets) in [("x.zip", zipped), ("x.tar", tarred)] {
+        assert_eq!(summary(&[&scratch.write(name, &octets)]), expected, "{name}");
+    }
+}

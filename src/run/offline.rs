@@ -67,6 +67,8 @@ pub(crate) fn read(
         let mut session = Session::new(plan, sink, crew);
         session.copies = beginnings.copies();
         let names: Vec<String> = sources.iter().map(Pending::name).collect();
+        // An archive is one input, and may hold captures of several points.
+        session.sights.several = sources.len() > 1 && !session.plan.separate;
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let missing: BTreeMap<usize, u64> = missing(&names).into_iter().collect();
         for (at, pending) in sources.into_iter().enumerate() {

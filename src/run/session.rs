@@ -52,7 +52,7 @@ pub struct Session<'a> {
     pub(crate) totals: Totals,
     /// Rows that wait for their place in the order of first packets.
     pub(crate) kept: Vec<Judged>,
-    sights: Sights,
+    pub(crate) sights: Sights,
     /// Findings that a list confirmed, or that were judged again: as they were counted, and as they count.
     changed: Vec<[Standing; 2]>,
     /// Files before which others of their series are missing.
