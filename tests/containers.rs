@@ -537,3 +537,20 @@ fn an_archive_of_two_points_has_each_connection_once() {
         assert_eq!(summary(&[&scratch.write(name, &octets)]), expected, "{name}");
     }
 }
+
+/// A command that is shown is one that works: nothing but closewait names a member of an archive, or reads a text.
+#[test]
+fn no_command_of_wireshark_names_what_it_cannot_open() {
+    let (scratch, leak) = (Scratch::new(), leak());
+    let plain = scratch.write("x.pcap", &leak);
+    let packed = scratch.write("x.zip", &zip(&[("x.pcap", &leak, 8, 0, 0)]));
+    let printed = common::project("fixtures/captures/incident-as-text.tcpdump");
+    let printed = printed.to_str().expect("UTF-8").to_owned();
+    for (path, opens) in [(plain, true), (packed, false), (printed, false)] {
+        let (shown, _) = text(&closewait(&["explain", &path]));
+        assert!(shown.contains("held ≥"), "{shown}");
+        assert_eq!(shown.contains("tshark -r "), opens, "{path}: {shown}");
+        let (page, _) = text(&closewait(&[&path, "--format", "html"]));
+        assert_eq!(page.contains("wireshark -r "), opens, "{path}");
+    }
+}

@@ -3,11 +3,18 @@
 use super::shell;
 use crate::names::host;
 use crate::place::Place;
+use crate::summary::Totals;
 use crate::tcp::segment::Endpoint;
 
+/// The name by which Wireshark opens a file, where it can and the name can be typed.
+pub fn name(totals: &Totals, file: usize) -> Option<&str> {
+    let name = totals.files.get(file).filter(|_| !totals.ours_alone.contains(&file));
+    name.map(String::as_str).filter(|name| shell::can_be_typed(name))
+}
+
 /// Commands for the packets of a connection: a line for its first file, and for its last. None for files
-/// whose names cannot be typed.
-pub fn lines(files: &[String], ends: [Endpoint; 2], first: Place, last: Place) -> Vec<String> {
+/// that cannot be named to tshark.
+pub fn lines(totals: &Totals, ends: [Endpoint; 2], first: Place, last: Place) -> Vec<String> {
     let is_same = first.file() == last.file();
     let (from, to) = (Some(first.frame()), Some(last.frame()));
     let mut parts = vec![(first.file(), from, to.filter(|_| is_same))];
@@ -15,7 +22,7 @@ pub fn lines(files: &[String], ends: [Endpoint; 2], first: Place, last: Place) -
         parts.push((last.file(), None, to));
     }
     let line = |(file, from, to): (usize, Option<u64>, Option<u64>)| {
-        let name = files.get(file).filter(|name| shell::can_be_typed(name))?;
+        let name = name(totals, file)?;
         let filter = display_filter(ends, from, to);
         Some(format!("tshark -r {} -Y '{filter}'", shell::word(name)))
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 
 use super::Plan;
 use super::copies::Beginnings;
@@ -66,9 +67,9 @@ pub(crate) fn read(
     Crew::with(plan.threads.get() - 1, |crew| {
         let mut session = Session::new(plan, sink, crew);
         session.copies = beginnings.copies();
-        let names: Vec<String> = sources.iter().map(Pending::name).collect();
         // An archive is one input, and may hold captures of several points.
         session.sights.several = sources.len() > 1 && !session.plan.separate;
+        let names: Vec<String> = sources.iter().map(Pending::name).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let missing: BTreeMap<usize, u64> = missing(&names).into_iter().collect();
         for (at, pending) in sources.into_iter().enumerate() {
@@ -118,6 +119,9 @@ fn file(
     let known = mode.point_of(usize::from(index));
     session.missing.extend(missing.map(|_| usize::from(index)));
     session.begin_file(&name, first, source.about(), known)?;
+    if source.is_text() || !Path::new(&name).is_file() {
+        session.totals.ours_alone.insert(usize::from(index));
+    }
     // Where one goes on before the other has ended, nothing is missing.
     if let Some(files) = missing.filter(|_| session.point().begins_after_gap()) {
         notices.trouble(&Error { input: name.clone(), trouble: absent(files) });

@@ -1,6 +1,6 @@
 //! Counts of a run: packets, verdicts, what was skipped, and what each capture was like.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
 
 use super::closes::Closes;
@@ -59,6 +59,8 @@ pub struct Totals {
     pub captures: Vec<Capture>,
     /// Names of all files, safe to print, in the order of places' numbers.
     pub files: Vec<String>,
+    /// Files among them that nothing but closewait opens by their names: text, members of archives, pipes.
+    pub ours_alone: BTreeSet<usize>,
 }
 
 const MALFORMED: Skipped = Skipped::Malformed(Layer::Ip);

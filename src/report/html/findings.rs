@@ -8,6 +8,7 @@ use crate::place::Place;
 use crate::report::lang::Lang;
 use crate::report::shell;
 use crate::report::text::{frame, held_text, idle_text, process};
+use crate::report::tshark;
 use crate::summary::seen::Seen;
 use crate::units::{clock_time, seconds, thousands};
 
@@ -61,11 +62,11 @@ fn row(page: &Document, seen: &Seen, owners: bool, doubts: bool) -> Markup {
     }
 }
 
-/// Shows one connection in Wireshark; `None` where its file has no name that can be typed.
+/// Shows one connection in Wireshark; `None` where its file cannot be named to it.
 pub fn command(page: &Document, seen: &Seen) -> Option<String> {
     let fin = seen.fin?;
-    let file = page.report.totals.files.get(fin.file())?;
-    let is_file = page.report.look.explain.is_some() && shell::can_be_typed(file);
+    let file = tshark::name(page.report.totals, fin.file())?;
+    let is_file = page.report.look.explain.is_some();
     let (a, b) = seen.judged_and_peer();
     let ip = |end: crate::tcp::segment::Endpoint| {
         let family = if end.ip.is_ipv4() { "ip" } else { "ipv6" };

@@ -1,13 +1,12 @@
 //! Above and below a ladder: which connection it is, and what is to be made of it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use chrono::TimeDelta;
 
 use super::{ALARM, CALM, HEADING, Ladder, Names};
 use crate::attach::Facts;
-use crate::capture::LinkType;
 use crate::code::{Code, Trace};
 use crate::place::{Place, Time};
 use crate::report::lang::Lang;
@@ -176,20 +175,8 @@ impl<W: Write> Ladder<W> {
     /// last.
     fn tools(&mut self, subject: &Subject) -> io::Result<()> {
         let Judged { flow, .. } = subject.row.judged;
-        let links: BTreeSet<LinkType> = subject
-            .totals
-            .captures
-            .iter()
-            .flat_map(|capture| capture.facts.links().clone())
-            .collect();
-        // Nothing but closewait reads what tcpdump printed.
-        let lines = match links.is_empty() {
-            true => Vec::new(),
-            false => {
-                let ends = [Side::A, Side::B].map(|side| subject.row.judged.endpoint(side));
-                tshark::lines(&subject.totals.files, ends, flow.first, flow.last)
-            }
-        };
+        let ends = [Side::A, Side::B].map(|side| subject.row.judged.endpoint(side));
+        let lines = tshark::lines(subject.totals, ends, flow.first, flow.last);
         if lines.is_empty() {
             return Ok(());
         }

@@ -220,8 +220,8 @@ impl App {
     pub fn tshark(&self, entry: &Entry) -> Option<String> {
         match &self.setting.mode {
             Mode::Replay => {
-                let (files, seen) = (&self.picture.totals.files, &entry.seen);
-                let lines = tshark::lines(files, seen.ends, seen.first, seen.last);
+                let (totals, seen) = (&self.picture.totals, &entry.seen);
+                let lines = tshark::lines(totals, seen.ends, seen.first, seen.last);
                 (!lines.is_empty()).then(|| lines.join("; "))
             }
             Mode::Host { interfaces, .. } => {
