@@ -443,3 +443,15 @@ fn a_file_that_is_named_twice_is_read_once() {
         assert_eq!(out, report(&[&one, &two]));
     }
 }
+
+/// A host with IPv4 and IPv6 is one, and has two addresses.
+#[test]
+fn addresses_are_not_taken_for_hosts() {
+    let path = common::project("fixtures/captures/reproduction/app.pcap");
+    let out =
+        report(&[path.to_str().expect("UTF-8"), "--local", "172.18.0.5", "--local", "fd00:18::5"]);
+    assert!(out.contains(" left in CLOSE-WAIT by 2 addresses: "), "{out}");
+    assert!(out.contains("\nBy address: 22 at 172.18.0.5, 2 at fd00:18::5.\n"), "{out}");
+    let out = report(&[path.to_str().expect("UTF-8"), "--local", "172.18.0.5"]);
+    assert!(!out.contains("By address"), "{out}");
+}

@@ -302,3 +302,38 @@ fn the_first_screen_is_as_it_was_looked_at() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// However many captures there are, the answer stays on the screen; and it says which host holds how many.
+#[test]
+fn the_captures_of_many_hosts_leave_the_answer_on_the_screen() {
+    let scratch = Scratch::new();
+    let capture = |host: u64| {
+        let mut traffic = Traffic::default();
+        for i in 0..host {
+            let client = format!("172.18.0.{host}:{}", 20_000 + i);
+            let mut line = traffic.line(i * 100 * MS, &client, "172.18.0.3:3306");
+            line.closed_after(30 * SECOND).wait(60 * SECOND).send(SERVER, ACK, 0);
+        }
+        Input(scratch.write(&format!("host-{host}.pcap"), &traffic.write()).into())
+    };
+    let plan = Plan { inputs: (5..9).map(capture).collect(), ..Plan::default() };
+    let look = TextLook {
+        frames: false,
+        zone: Zone::Utc,
+        dates: false,
+        top: None,
+        all: false,
+        explain: Some(String::new()),
+        screen: Screen { width: Some(80), ascii: false, lang: Lang::English },
+    };
+    let mut out = Vec::new();
+    run(plan, &mut Text::new(&mut out, look), &mut Nobody).expect("memory");
+    let screen = without_styles(&String::from_utf8(out).expect("text"));
+    assert!(screen.lines().count() <= 23, "{screen}");
+    assert!(screen.starts_with("26 of 26 connections in 4 captures"), "{screen}");
+    let by_address =
+        "By address: 8 at 172.18.0.8, 7 at 172.18.0.7, 6 at 172.18.0.6, 5 at 172.18.0.5.";
+    assert!(screen.replace("\n    ", " ").contains(by_address), "{screen}");
+    // Of the curves, that of the host that holds most.
+    assert!(screen.contains("host-8.pcap") && screen.contains("… 3 more captures"), "{screen}");
+}

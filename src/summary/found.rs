@@ -30,7 +30,7 @@ pub struct Found {
     kept: BinaryHeap<Ranked>,
     /// The number of those that are kept.
     most: usize,
-    /// The number that each host holds.
+    /// The number that each address holds.
     holders: BTreeMap<IpAddr, u64>,
     /// The ways in which the local side is known.
     pub told: BTreeSet<LocalBy>,
@@ -57,7 +57,7 @@ pub struct Found {
 /// Ends of others that are named.
 const NAMED: usize = 3;
 
-/// Hosts that are told apart; a capture that holds more is of no host at all.
+/// Addresses that are told apart; a capture that holds more is of no host at all.
 pub const HOLDERS: usize = 65_536;
 
 impl Found {
@@ -135,7 +135,7 @@ impl Found {
         kept.into_iter().map(|Ranked(seen)| seen).collect()
     }
 
-    /// The host that holds them, if it is one; else the number of hosts, or more than are told apart.
+    /// The address that holds them, if it is one; else the number of addresses, or more than are told apart.
     pub fn holder(&self) -> Result<IpAddr, usize> {
         match self.holders.first_key_value() {
             Some((ip, _)) if self.holders.len() == 1 => Ok(*ip),
@@ -143,9 +143,17 @@ impl Found {
         }
     }
 
-    /// The host that holds most.
+    /// The address that holds most.
     pub fn most_frequent_holder(&self) -> Option<IpAddr> {
-        self.holders.iter().max_by_key(|(_, n)| **n).map(|(ip, _)| *ip)
+        self.most_frequent_holders(1).first().map(|(ip, _)| *ip)
+    }
+
+    /// The addresses that hold most, with how many: the most first, the lower address among equals.
+    pub fn most_frequent_holders(&self, most: usize) -> Vec<(IpAddr, u64)> {
+        let mut all: Vec<(IpAddr, u64)> = self.holders.iter().map(|(ip, n)| (*ip, *n)).collect();
+        all.sort_by_key(|(ip, n)| (Reverse(*n), *ip));
+        all.truncate(most);
+        all
     }
 }
 

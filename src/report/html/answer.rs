@@ -7,7 +7,7 @@ use super::short;
 use crate::report::lang::Lang;
 use crate::report::text::code::in_short;
 use crate::report::text::groups::{holder, statements, timeout_words};
-use crate::report::text::headline::{headline as coloured, how_local};
+use crate::report::text::headline::{by_address, headline as coloured, how_local};
 use crate::report::text::page::plain;
 use crate::summary::cause::Cause;
 use crate::summary::groups::{Group, Holder};
@@ -31,6 +31,7 @@ pub fn part(page: &Document) -> Markup {
     html! {
         p.answer { (told.as_deref().unwrap_or(&headline)) @if let Some(others) = others(page) { " " (others) } }
         @if told.is_some() { p { (headline) } }
+        @if let Some(line) = by_address(page.report.found, Lang::English) { p { (line) } }
         @if let Some(line) = how_local(page.report.found, Lang::English) { p.soft { (line) } }
         @if let Some(todo) = todo(page) { div.do { (todo) } }
     }

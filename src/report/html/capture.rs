@@ -7,9 +7,12 @@ use super::short;
 use crate::report::text::page::plain;
 use crate::verdict::Doubt;
 
+/// Captures that are described one by one, if nobody says how many: a page has room for them.
+const CAPTURES: usize = 100;
+
 pub fn part(page: &Document) -> Markup {
     let report = &page.report;
-    let lines = report.endings().into_iter().chain(report.limits());
+    let lines = report.endings().into_iter().chain(report.limits(CAPTURES));
     let ways = report.ways_on();
     let mut doubts: Vec<Doubt> =
         page.groups.iter().flat_map(|group| group.doubts().keys().copied()).collect();

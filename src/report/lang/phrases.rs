@@ -40,8 +40,10 @@ phrases! {
     held_until_reset(n, of, by): "{n} of {of} held in CLOSE-WAIT{by} until reset by the peer" => "{of}中有 {n} 条停留在 CLOSE-WAIT，直到被对端重置{by}";
     until_reset(n): "{n} of them until reset by the peer" => "其中 {n} 条直到被对端重置";
     by_host(host): " by {host}" => "，由 {host} 持有";
-    by_hosts(n): " by {n} hosts" => "，由 {n} 台主机持有";
-    by_hosts_or_more(n): " by {n} hosts or more" => "，由至少 {n} 台主机持有";
+    at_addresses(n): " by {n} addresses" => "，由 {n} 个地址持有";
+    at_addresses_or_more(n): " by {n} addresses or more" => "，由至少 {n} 个地址持有";
+    each_address(list): "By address: {list}." => "按地址：{list}。";
+    n_at(n, host): "{n} at {host}" => "{host} 持有 {n} 条";
     certain(): "certain" => "确定";
     all_certain(): "all certain" => "全部确定";
     doubted(): "with doubts" => "存疑";

@@ -16,6 +16,9 @@ use crate::summary::totals::Headline;
 use crate::units::thousands;
 use crate::verdict::Verdict;
 
+/// Addresses that are named with what they hold.
+const NAMED: usize = 4;
+
 /// The main clause: words that are emphasised, and what they go on with.
 struct Main {
     strong: String,
@@ -207,13 +210,26 @@ fn no_connection(totals: &Totals, lang: Lang) -> Main {
     Main { strong, rest, style: HEADING }
 }
 
-/// Names the host that holds the findings.
+/// Names the address that holds the findings. A host can have several: two of them are not two hosts.
 fn holders(found: &Found, lang: Lang) -> String {
     match found.holder() {
         Ok(ip) => lang.by_host(names::host(ip)),
-        Err(HOLDERS) => lang.by_hosts_or_more(thousands(HOLDERS as u64)),
-        Err(hosts) => lang.by_hosts(hosts),
+        Err(HOLDERS) => lang.at_addresses_or_more(thousands(HOLDERS as u64)),
+        Err(addresses) => lang.at_addresses(addresses),
     }
+}
+
+/// Says how many each address holds, the most first, where several do.
+pub fn by_address(found: &Found, lang: Lang) -> Option<String> {
+    let most = found.most_frequent_holders(NAMED);
+    let all = found.holder().err().filter(|all| *all > 1)?;
+    let by = |(ip, n): &(IpAddr, u64)| lang.n_at(thousands(*n), names::host(*ip));
+    let list = most.iter().map(by).collect::<Vec<String>>().join(&lang.comma());
+    let more = match all - most.len() {
+        0 => String::new(),
+        more => lang.and_more(thousands(more as u64)),
+    };
+    Some(lang.each_address(list + &more))
 }
 
 /// Says how the local side is known, or what would tell it.

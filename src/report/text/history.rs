@@ -1,5 +1,8 @@
 //! CLOSE-WAIT over time, in a line.
 
+use std::cmp::Reverse;
+
+use super::curves::Curves;
 use super::report::Report;
 use crate::printable::printable;
 use crate::report::lang::Lang;
@@ -19,20 +22,22 @@ const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 const CAPTURES: usize = 2;
 
 impl Report<'_> {
-    /// A line for each of the first captures that something was in CLOSE-WAIT in, and not only at its end.
-    pub fn history(&self) -> Vec<String> {
-        let captures = &self.totals.captures;
-        let (several, lang) = (captures.len() > 1, self.lang());
+    /// A line for each of the captures that something was in CLOSE-WAIT in, and not only at its end.
+    pub fn history(&self) -> Curves {
+        let all = &self.totals.captures;
+        let (several, lang) = (all.len() > 1, self.lang());
         let name = |capture: &Capture| {
             let file = capture.files.first().and_then(|&file| self.totals.files.get(file));
             let aside = |file: &String| lang.aside(printable(file));
             file.filter(|_| several).map_or(String::new(), aside)
         };
         let line = |capture: &Capture| {
-            Some(format!("CLOSE-WAIT{} {}", name(capture), curve(capture, lang)?))
+            let at_its_end = *capture.series()?.of(State::CloseWait)?.last()?;
+            let curve = curve(capture, lang)?;
+            Some((Reverse(at_its_end), format!("CLOSE-WAIT{} {curve}", name(capture))))
         };
-        let shown = self.look.limit().unwrap_or(CAPTURES);
-        captures.iter().filter_map(line).take(shown).collect()
+        let lines = all.iter().filter_map(line).collect();
+        Curves { lines, most: self.look.limit().unwrap_or(CAPTURES) }
     }
 }
 

@@ -12,8 +12,7 @@ use crate::verdict::Verdict;
 /// Snap lengths of a capture that are printed.
 const SNAP_LENGTHS: usize = 4;
 
-/// Captures, and kinds of skipped packets, that are described one by one.
-const CAPTURES: usize = 3;
+/// Kinds of skipped packets that are described one by one.
 const KINDS: usize = 6;
 
 impl Report<'_> {
@@ -56,10 +55,10 @@ impl Report<'_> {
     }
 
     /// Says what the capture was, and what it could not show.
-    pub fn limits(&self) -> Vec<String> {
+    pub fn limits(&self, captures: usize) -> Vec<String> {
         let (totals, lang) = (self.totals, self.lang());
         let connections = |n| lang.count(n, Thing::Connection);
-        let shown = totals.captures.len().min(self.look.limit().unwrap_or(CAPTURES));
+        let shown = totals.captures.len().min(self.look.limit().unwrap_or(captures));
         let mut lines: Vec<String> =
             totals.captures[..shown].iter().flat_map(|capture| self.limits_of(capture)).collect();
         let left = (totals.captures.len() - shown) as u64;

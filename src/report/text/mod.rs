@@ -11,6 +11,7 @@
 
 mod besides;
 pub mod code;
+mod curves;
 mod events;
 pub(super) mod gathered;
 pub mod groups;

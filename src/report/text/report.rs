@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use chrono::TimeDelta;
 
 use super::TextLook;
-use super::headline::{headline, how_local};
+use super::curves::Curves;
+use super::headline::{by_address, headline, how_local};
 use super::page::HEIGHT;
 use crate::place::{Place, Time};
 use crate::report::lang::Lang;
@@ -16,8 +17,14 @@ use crate::summary::seen::{Process, Seen};
 use crate::tcp::segment::Endpoint;
 use crate::units::{Zone, clock_time};
 
+/// Captures that are described one by one.
+const CAPTURES: usize = 3;
+
 /// Lines that the findings get before anything is said at length.
 const LEAST: usize = 12;
+
+/// Lines that they cannot do without: a group, what is left out, and empty lines around both.
+const SHORTEST: usize = 6;
 
 /// The subject of a report, and its look.
 pub struct Report<'a> {
@@ -49,12 +56,10 @@ pub struct Before {
 impl Report<'_> {
     /// All lines. The findings get what room the rest leaves on a screen; who closed first, what they leave.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = vec![headline(self.totals, self.found, self.peer_holders, self.lang())];
-        lines.extend(how_local(self.found, self.lang()));
-        lines.extend(self.history());
-        let mut rest = self.before_lines();
-        rest.extend(self.notes());
-        let (on, end) = (self.ways_on(), self.end());
+        let history = self.history();
+        let captures = self.described(&history);
+        let (mut lines, rest) = (self.beginning(history.of(captures)), self.advice());
+        let (on, end) = (self.ways_on(), self.end(captures));
         let fixed = [&lines, &rest, &on, &end].map(|lines| self.height(lines)).iter().sum();
         // The prompt takes a line, too.
         let mut room = (HEIGHT - 1).saturating_sub(fixed);
@@ -79,6 +84,35 @@ impl Report<'_> {
         lines
     }
 
+    /// Captures that are described one by one: fewer than usual where the headline would leave the screen for them.
+    fn described(&self, history: &Curves) -> usize {
+        let least = if self.found.is_empty() { 0 } else { SHORTEST };
+        let fits = |captures: &usize| {
+            let beginning = self.beginning(history.of(*captures));
+            let parts = [beginning, self.advice(), self.ways_on()];
+            let end = self.height(&self.end(*captures));
+            parts.iter().map(|lines| self.height(lines)).sum::<usize>() + end + least < HEIGHT
+        };
+        let fewer = || (1..=CAPTURES).rev().find(fits).unwrap_or(1);
+        self.look.limit().unwrap_or_else(fewer)
+    }
+
+    /// The answer: how many, where, and how they became more.
+    fn beginning(&self, history: Vec<String>) -> Vec<String> {
+        let mut lines = vec![headline(self.totals, self.found, self.peer_holders, self.lang())];
+        lines.extend(by_address(self.found, self.lang()));
+        lines.extend(how_local(self.found, self.lang()));
+        lines.extend(history);
+        lines
+    }
+
+    /// Sockets that are stuck besides, and what all of it means.
+    fn advice(&self) -> Vec<String> {
+        let mut lines = self.before_lines();
+        lines.extend(self.notes());
+        lines
+    }
+
     /// The findings in groups, and one by one where they are few or it was asked for.
     fn findings(&self, room: usize) -> Vec<String> {
         // Empty lines around both.
@@ -100,9 +134,9 @@ impl Report<'_> {
     }
 
     /// Says how the other connections ended, and what the capture was.
-    fn end(&self) -> Vec<String> {
+    fn end(&self, captures: usize) -> Vec<String> {
         let mut lines = self.endings();
-        lines.extend(self.limits());
+        lines.extend(self.limits(captures));
         lines
     }
 
