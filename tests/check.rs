@@ -1018,3 +1018,37 @@ fn junit_has_no_character_that_xml_does_not_know() {
     well_formed(&xml);
     assert!(!xml.contains(['\u{fffe}', '\u{ffff}']), "{xml}");
 }
+
+/// What is between others is nobody's finding, and fails no more for being young.
+#[test]
+fn what_is_pending_between_others_is_no_failure() {
+    let project = Project::new();
+    let own = Talk::between(40_001, 9000).say(CLIENT, b"q").say(SERVER, b"a").closed_by_client();
+    let others = Talk::with(9001).say(CLIENT, b"q").say(SERVER, b"a").closed_by_server();
+    let mut records = [own.records, others.records].concat();
+    records.sort_by_key(|record| record.nanos);
+    project.0.write("x.pcap", &common::wire::MICROSECONDS.write(1, &records));
+    let (status, out) = project.out(&["--local", ":9000", "x.pcap"]);
+    assert_eq!(status, Some(1), "{out}");
+    assert!(out.contains("unknown: expected at most 0, found 1\n"), "{out}");
+    assert!(out.contains("warning: 1 connection in CLOSE-WAIT at the last packet"), "{out}");
+    let (status, out) = project.out(&["--local", ":9000", "x.pcap", "--max-unknown", "1"]);
+    assert_eq!(status, Some(0), "{out}");
+}
+
+/// What `next` shows has the verdict that it has here.
+#[test]
+fn the_command_that_goes_on_knows_what_is_pending() {
+    let project = Project::new();
+    project.0.write("x.pcap", &leak().capture(0));
+    let (_, out) = project.out(&["x.pcap"]);
+    let next = out.lines().find_map(|line| line.strip_prefix("next: closewait ")).expect("a line");
+    let words: Vec<&str> = next.split(' ').collect();
+    let shown = command(&words).current_dir(project.0.path()).output().expect("it runs");
+    let (shown, _) = text(&shown);
+    assert!(shown.contains("\npending: "), "{next}: {shown}");
+    let (_, out) = Project::with(&leak()).out(&["x.pcap"]);
+    assert!(
+        out.contains("next: closewait explain x.pcap --frame ") && !out.contains("--min-hold 1\n")
+    );
+}

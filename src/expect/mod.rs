@@ -23,6 +23,7 @@ use crate::printable::printable;
 use crate::summary::seen::{Collected, Narrowed, Seen};
 use crate::units::{duration, telling_apart};
 use crate::verdict::Verdict;
+use crate::verdict::local::Local;
 pub use findings::Wanted;
 pub use gate::is_nothing_judged;
 pub use range::Range;
@@ -217,7 +218,9 @@ impl Case<'_> {
         }
         if let Some(range) = limits.unknown {
             let pending = self.expectation.verdicts[Verdict::Pending.index()].is_none();
+            // Those between others are no findings however long they are held: nor do they fail here.
             let unknown = of(&|seen| match seen.verdict {
+                _ if seen.local == Local::Neither => false,
                 Verdict::Unknown(_) => true,
                 Verdict::Pending => pending,
                 _ => false,

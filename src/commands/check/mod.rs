@@ -21,9 +21,10 @@ use crate::expect::baseline::{Alias, Baseline};
 use crate::expect::{Expectation, Limits, Override, ReadingOptions, file, violations};
 use crate::printable::printable;
 use crate::report::check::{Checked, Counts, Format, Outcome, write};
-use crate::summary::seen::Collected;
+use crate::summary::seen::{Collected, Seen};
 use crate::units::{count, missing};
 use crate::verdict::Verdict;
+use crate::verdict::local::Local;
 use find::{NOWHERE, Nothing, Target, find, leads_nowhere};
 use read::read_all;
 pub use watch::Watched;
@@ -327,13 +328,15 @@ fn multipath(connections: u64) -> Option<String> {
 
 /// The end of a capture is its last packet: one that stops too early shows no leak, and would pass.
 fn pending(expectation: &Expectation, collected: &Collected) -> Option<String> {
+    let is_own = |seen: &&Seen| seen.verdict == Verdict::Pending && seen.local != Local::Neither;
+    let own = collected.flows.iter().filter(is_own).count() as u64;
     let pending = collected.tally.of(Verdict::Pending);
     let is_expected = expectation.verdicts[Verdict::Pending.index()].is_some();
-    (pending > 0 && !is_expected).then(|| {
+    (own > 0 && !is_expected).then(|| {
         format!(
             "{} in CLOSE-WAIT at the last packet, held for less than min_hold: let the capture go on, \
              and end it with a packet (pending = {pending} says that it is right)",
-            count(pending, "connection")
+            count(own, "connection")
         )
     })
 }

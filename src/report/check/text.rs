@@ -10,6 +10,7 @@ use super::issues::{Level, issues};
 use super::{Checked, Counts, Outcome, Status};
 use crate::report::shell;
 use crate::units::{count, duration, thousands};
+use crate::verdict::Verdict;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -97,15 +98,23 @@ fn min_hold(one: &Checked) -> Option<TimeDelta> {
 fn next(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
     let first = checked.iter().find_map(|one| {
         let seen = issues(one).iter().find_map(|issue| issue.connections.first().copied())?;
-        Some((one, seen.fin.unwrap_or(seen.first).frame()))
+        Some((one, seen))
     });
-    let Some((one, frame)) =
+    let Some((one, seen)) =
         first.filter(|(one, _)| one.is_kept && shell::can_be_typed(&one.capture))
     else {
         return Ok(());
     };
+    let frame = seen.fin.unwrap_or(seen.first).frame();
     let local: String =
         one.local.iter().map(|name| format!(" --local {}", shell::word(name))).collect();
     let capture = shell::word(&one.capture);
-    writeln!(out, "next: closewait explain {capture} --frame {frame}{local}")
+    let hold = min_hold(one).filter(|_| seen.verdict == Verdict::Pending);
+    let hold = hold.map_or_else(String::new, as_option);
+    writeln!(out, "next: closewait explain {capture} --frame {frame}{local}{hold}")
+}
+
+/// Without it, what is pending here would be a leak there.
+fn as_option(min_hold: TimeDelta) -> String {
+    format!(" --min-hold {}", min_hold.as_seconds_f64())
 }
