@@ -1052,3 +1052,20 @@ fn the_command_that_goes_on_knows_what_is_pending() {
         out.contains("next: closewait explain x.pcap --frame ") && !out.contains("--min-hold 1\n")
     );
 }
+
+/// A peer that knows two services of local's: what leaks at one says nothing of the other.
+#[test]
+fn a_baseline_tells_the_services_of_local_apart() {
+    let served =
+        |port| Talk::with(port).say(CLIENT, b"hello").say(SERVER, b"hi").closed_by_client();
+    let project = Project::with(&served(9000)).capture("y.pcap", &served(9100));
+    let (status, out) = project.out(&["--write-baseline", "known.jsonl", "x.pcap"]);
+    assert_eq!(status, Some(0), "{out}");
+    let known = project.read("known.jsonl");
+    assert!(known.contains("\"service\":\":9000\""), "{known}");
+    assert_eq!(project.out(&["--baseline", "known.jsonl", "x.pcap"]).0, Some(0));
+    assert_eq!(project.out(&["--baseline", "known.jsonl", "y.pcap"]).0, Some(1), "it is new");
+    // One of old has no service, and knows both as it did.
+    let project = project.file("old.jsonl", &known.replace("\"service\":\":9000\",", ""));
+    assert_eq!(project.out(&["--baseline", "old.jsonl", "y.pcap"]).0, Some(0));
+}

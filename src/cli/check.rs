@@ -132,7 +132,7 @@ pub struct CheckArgs {
     #[arg(long, conflicts_with_all = ["baseline", "write_baseline"])]
     bless: bool,
 
-    /// Findings that this file has do not fail: the same by peer, cause and statements
+    /// Findings that this file has do not fail: the same by peer, port served, cause and statements
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
 

@@ -1,4 +1,5 @@
-//! Findings that were known before: the same by peer, cause and statements, whatever the port.
+//! Findings that were known before: the same by peer, cause and statements, whatever port a client chose, and by the
+//! port that local serves.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -18,6 +19,10 @@ struct Known {
     schema: u32,
     r#type: Type,
     peer: String,
+    /// The port that peers connected to, where that is local's: what leaks at another is new. Baselines of old have none,
+    /// and know what leaks at any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
     cause: Option<String>,
     statements: Vec<String>,
 }
@@ -75,11 +80,12 @@ fn named(end: Endpoint, is_service: bool, aliases: &[Alias]) -> String {
 
 impl Known {
     fn new(seen: &Seen, aliases: &[Alias]) -> Known {
-        let (_, peer) = seen.from_local();
+        let (local, peer) = seen.from_local();
         Known {
             schema: SCHEMA,
             r#type: Type::Baseline,
             peer: named(peer, seen.peer_is_service(), aliases),
+            service: seen.local_is_service().then(|| format!(":{}", local.port)),
             cause: seen.cause.map(|cause: Cause| cause.name().to_owned()),
             statements: seen.said.shown().to_vec(),
         }
@@ -124,10 +130,11 @@ impl Baseline {
         self.known.extend(known);
     }
 
-    /// True if a finding with the same peer, cause and statements was there before.
+    /// True if a finding with the same peer, cause and statements was there before, at the same port that local serves.
     #[must_use]
     pub fn knows(&self, seen: &Seen) -> bool {
-        self.known.contains(&Known::new(seen, &self.aliases))
+        let here = Known::new(seen, &self.aliases);
+        self.known.contains(&here) || self.known.contains(&Known { service: None, ..here })
     }
 
     /// Writes it as a file: a JSON object a line, sorted, so that changes of it can be read.
