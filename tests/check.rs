@@ -1069,3 +1069,18 @@ fn a_baseline_tells_the_services_of_local_apart() {
     let project = project.file("old.jsonl", &known.replace("\"service\":\":9000\",", ""));
     assert_eq!(project.out(&["--baseline", "old.jsonl", "y.pcap"]).0, Some(0));
 }
+
+/// A text may be called anything: an expectation says that it is one to check.
+#[test]
+fn a_folder_has_the_texts_that_something_is_expected_of() {
+    let path = common::project("fixtures/captures/incident-as-text.tcpdump");
+    let text = fs::read_to_string(path).expect("the text");
+    let project = Project::new().file("ticket.txt", &text).file("notes.txt", "not packets\n");
+    let project = project.file("ticket.expect.toml", "pending = 1");
+    let (status, out) = project.out(&["."]);
+    assert!(status == Some(0) && out.starts_with("ok      ticket.txt  1 connection"), "{out}");
+    let project = project.file("notes.expect.toml", "leak = 0");
+    let (status, out) = project.out(&["."]);
+    assert_eq!(status, Some(2), "{out}");
+    assert!(out.contains("notes.expect.toml  the capture that it is about is not there"), "{out}");
+}

@@ -6,7 +6,7 @@ use std::fs::{self, FileType};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::capture::file::is_capture;
+use crate::capture::file::{FileSource, Input, is_capture};
 
 /// A capture to check.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +78,7 @@ fn matching(pattern: &str) -> Result<Vec<PathBuf>, String> {
 /// a pipe is not waited for.
 fn in_folder(folder: &Path) -> Result<Vec<Result<PathBuf, Nothing>>, (PathBuf, io::Error)> {
     let (mut found, mut expected, mut dangling) = (Vec::new(), Vec::new(), Vec::new());
+    let mut others = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for (path, kind) in listed(&folder).map_err(|error| (folder, error))? {
@@ -91,9 +92,12 @@ fn in_folder(folder: &Path) -> Result<Vec<Result<PathBuf, Nothing>>, (PathBuf, i
                 expected.push(path);
             } else if stem(&path).is_some() || begins_as_capture(&path) {
                 found.push(path);
+            } else {
+                others.push(path);
             }
         }
     }
+    found.extend(texts(others, &expected));
     found.sort();
     dangling.sort();
     let captures = found.iter().chain(&dangling).cloned();
@@ -113,6 +117,17 @@ fn in_folder(folder: &Path) -> Result<Vec<Result<PathBuf, Nothing>>, (PathBuf, i
         .chain(dangling.into_iter().map(|path| Err(nowhere(path))))
         .chain(expected.into_iter().map(|path| Err(alone(path))))
         .collect())
+}
+
+/// Packets as a tool has printed them have any name: what an expectation stands beside is looked at.
+fn texts(others: Vec<PathBuf>, expected: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
+    let expected: HashSet<PathBuf> = expected.iter().cloned().collect();
+    let is_expected =
+        move |path: &PathBuf| expected.contains(&Target::new(path.clone()).expectation);
+    let is_text = |path: &PathBuf| {
+        FileSource::open(&Input(path.clone()), 0).is_ok_and(|source| source.is_text())
+    };
+    others.into_iter().filter(is_expected).filter(is_text)
 }
 
 /// The reason why a link cannot be followed.
