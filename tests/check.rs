@@ -1084,3 +1084,14 @@ fn a_folder_has_the_texts_that_something_is_expected_of() {
     assert_eq!(status, Some(2), "{out}");
     assert!(out.contains("notes.expect.toml  the capture that it is about is not there"), "{out}");
 }
+
+/// Without `--`, a command looks like captures.
+#[test]
+fn a_command_without_its_dashes_is_told_how_to_be_run() {
+    let project = Project::new();
+    let (status, out) = project.out(&["--filter", "port 3306", "sh", "test.sh"]);
+    assert_eq!(status, Some(2), "{out}");
+    let said = "sh: is not a file; if it is a command to run: closewait check --filter 'port 3306' -- sh test.sh";
+    assert!(out.contains(said), "{out}");
+    assert!(!project.out(&["nothing-of-the-kind"]).1.contains("command"));
+}

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 
+use super::format::command_line;
 use super::output::Outputs;
 use super::terminal;
 use super::{Exit, complain, on_screen, open, place};
@@ -21,6 +22,7 @@ use crate::expect::baseline::{Alias, Baseline};
 use crate::expect::{Expectation, Limits, Override, ReadingOptions, file, violations};
 use crate::printable::printable;
 use crate::report::check::{Checked, Counts, Format, Outcome, write};
+use crate::report::shell;
 use crate::summary::seen::{Collected, Seen};
 use crate::units::{count, missing};
 use crate::verdict::Verdict;
@@ -63,6 +65,10 @@ const POLICY: &str = "closewait.toml";
 
 /// Checks the captures and writes the report. Where a command was run, it ends as the worse of both.
 pub fn check(asked: &CheckCommand) -> ExitCode {
+    if let Some(sentence) = as_command(&asked.paths) {
+        complain(&sentence);
+        return Exit::Failed.into();
+    }
     let targets = find(&asked.paths);
     let mut outputs = outputs(asked, &targets);
     match check_all(asked, targets, &mut outputs) {
@@ -74,6 +80,24 @@ pub fn check(asked: &CheckCommand) -> ExitCode {
             Exit::Failed.into()
         }
     }
+}
+
+/// Words that name no file, but a program, were meant as a command to run: how to write it.
+fn as_command(paths: &[PathBuf]) -> Option<String> {
+    let first = paths.first().filter(|first| !first.exists() && is_program(first))?;
+    let word = |path: &PathBuf| shell::word(&printable(&path.to_string_lossy()));
+    let words = paths.iter().map(word).collect::<Vec<_>>().join(" ");
+    let typed = command_line();
+    let before = typed.strip_suffix(&words).map_or("closewait check ", |before| before);
+    let first = printable(&first.to_string_lossy());
+    Some(format!("{first}: is not a file; if it is a command to run: {before}-- {words}"))
+}
+
+/// Is it a bare name by which a shell finds a program?
+fn is_program(name: &Path) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    name.components().count() == 1
+        && std::env::split_paths(&folders).any(|folder| folder.join(name).is_file())
 }
 
 /// The files that are written. None may be one that is read; but a baseline may become the next.

@@ -28,9 +28,12 @@ pub fn write(out: &mut dyn Write, checked: &[Checked]) -> io::Result<()> {
 }
 
 fn annotation(out: &mut dyn Write, level: &str, one: &Checked, message: &str) -> io::Result<()> {
-    let file = property(one.expectation.as_ref().unwrap_or(&one.capture));
+    // Where packets were not kept, their name is that of the command, and no file's.
+    let capture = Some(&one.capture).filter(|_| one.is_kept);
+    let file = one.expectation.as_ref().or(capture);
+    let file = file.map_or_else(String::new, |file| format!("file={},", property(file)));
     let title = property(&format!("closewait {}", one.capture));
-    writeln!(out, "::{level} file={file},title={title}::{}", data(message))
+    writeln!(out, "::{level} {file}title={title}::{}", data(message))
 }
 
 /// Escapes what would end a command or a line in GitHub's workflow commands.
@@ -51,6 +54,21 @@ fn harmless(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// GitHub would look for it.
+    #[test]
+    fn a_command_is_no_file() {
+        let annotated = |is_kept| {
+            let outcome = super::super::Outcome::Error("why".into());
+            let (capture, local, warnings) = ("npm test".into(), Vec::new(), Vec::new());
+            let one = Checked { capture, expectation: None, is_kept, local, outcome, warnings };
+            let mut out = Vec::new();
+            annotation(&mut out, "error", &one, "why").expect("memory");
+            String::from_utf8(out).expect("text")
+        };
+        assert_eq!(annotated(false), "::error title=closewait npm test::why\n");
+        assert_eq!(annotated(true), "::error file=npm test,title=closewait npm test::why\n");
+    }
 
     #[test]
     fn nothing_ends_a_command_early() {
