@@ -309,3 +309,42 @@ fn what_the_end_of_a_program_closed_is_said() {
         assert_eq!(text(&output).0.contains("--max-held 1s fails then"), is_warned);
     }
 }
+
+/// A text has nothing of what its packets carried: it shows the same leak, and mends none.
+#[test]
+fn a_text_of_packets_has_the_same_leaks() {
+    let at = |seconds: u64, from: &str, rest: &str| {
+        let ends = ["127.0.0.1.39010", "127.0.0.2.3306"];
+        let to = if from == ends[0] { ends[1] } else { ends[0] };
+        format!("11:19:{seconds:02}.000000 IP {from} > {to}: Flags {rest}\n")
+    };
+    let (client, server) = ("127.0.0.1.39010", "127.0.0.2.3306");
+    let lines = [
+        at(1, client, "[S], seq 100, win 500, length 0"),
+        at(1, server, "[S.], seq 500, ack 101, win 500, length 0"),
+        at(1, client, "[.], ack 501, win 500, length 0"),
+        at(2, client, "[P.], seq 101:111, ack 501, win 500, length 10"),
+        at(2, server, "[P.], seq 501:511, ack 111, win 500, length 10"),
+        at(4, server, "[F.], seq 511, ack 111, win 500, length 0"),
+        at(4, client, "[.], ack 512, win 500, length 0"),
+        at(9, server, "[.], ack 111, win 500, length 0"),
+    ];
+    let scratch = Scratch::new();
+    let pasted = scratch.write("pasted.txt", lines.concat().as_bytes());
+    let reported = report(&scratch, "pasted.jsonl", &pasted);
+    for (before, after) in [(pasted.as_str(), LEAKY), (LEAKY, &pasted), (&reported, LEAKY)] {
+        let (status, changes, summary) = diff(before, after);
+        assert_eq!((status, &summary["stayed"]), (Some(0), &1.into()), "{changes:?}");
+        assert_eq!((&summary["new"], &summary["gone"]), (&0.into(), &0.into()));
+    }
+}
+
+/// Where nobody read what was said, a connection that closed proves nothing.
+#[test]
+fn what_was_not_read_shows_nothing_to_be_mended() {
+    let output = closewait(&["diff", "--no-content", LEAKY, FIXED]);
+    let (report, _) = text(&output);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(report.contains("that it was mended cannot be shown so"), "{report}");
+    assert!(report.contains("or not read (--no-content)"), "{report}");
+}

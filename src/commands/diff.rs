@@ -165,6 +165,8 @@ fn read_capture(
     if found.judged_none {
         return Err(format!("{name}: {NOBODY_S}"));
     }
+    // What nobody read is known of no connection.
+    found.leaks.is_cut |= asked.reading.no_content;
     Ok(found.leaks)
 }
 
@@ -218,6 +220,7 @@ impl Sink for Gathered {
         self.leaks.uncounted += now.pending + now.hidden + now.tags_untold;
         self.leaks.held_for_a_while += totals.closes.held_for_a_while();
         self.leaks.is_cut |= totals.facts.cuts_packets();
+        self.leaks.is_cut |= totals.captures.iter().any(|capture| capture.is_text());
         self.judged_none = totals.tally.is_of_others();
         self.holds_none = totals.tally.flows == 0;
         Ok(())

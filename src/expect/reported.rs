@@ -79,6 +79,8 @@ struct Headline {
 struct Capture {
     #[serde(default)]
     snap_lengths: Vec<u32>,
+    /// None of a text.
+    link_types: Option<Vec<String>>,
 }
 
 /// The part of a conversation that tells kinds of leaks apart, in any protocol.
@@ -197,8 +199,10 @@ impl Line {
         }
         leaks.not_judged += now.not_judged;
         leaks.uncounted += now.pending + now.hidden + now.tags_untold;
-        leaks.is_cut |=
-            self.captures.iter().flat_map(|it| &it.snap_lengths).any(|len| cuts_packets(*len));
+        leaks.is_cut |= self.captures.iter().any(|capture| {
+            let is_text = capture.link_types.as_ref().is_some_and(Vec::is_empty);
+            is_text || capture.snap_lengths.iter().any(|len| cuts_packets(*len))
+        });
         Ok(())
     }
 }

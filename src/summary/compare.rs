@@ -71,7 +71,7 @@ pub struct Leaks {
     pub uncounted: u64,
     /// Connections that were held for a second or more, and closed after all.
     pub held_for_a_while: u64,
-    /// Packets were not captured whole: what was said may be known in part.
+    /// Packets were not captured whole, or nobody read what they carried: what was said may be known in part.
     pub is_cut: bool,
 }
 

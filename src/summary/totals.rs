@@ -127,6 +127,13 @@ pub struct Capture {
     pub said_end: Option<SaidEnd>,
 }
 
+impl Capture {
+    /// Tells whether its packets are those of a text, which has nothing of what they carried.
+    pub fn is_text(&self) -> bool {
+        self.facts.segments() > 0 && self.facts.links().is_empty()
+    }
+}
+
 /// The outcome for a capture's end that the user said: what cannot be is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SaidEnd {

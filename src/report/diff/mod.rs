@@ -87,7 +87,7 @@ impl Comparison {
             uncounted(older, "first").map(|said| format!("{said}; what is new may be older.")),
             uncounted(newer, "second").map(|said| said + "."),
             some(self.held_for_a_while).map(of("second")).map(|n| format!("{n}: held in CLOSE-WAIT for a second or more, and closed after all, perhaps by the end of a program.")),
-            self.is_cut.then(|| "Packets were captured in part (snap length): what was said on connections cannot be held against each other.".into()),
+            self.is_cut.then(|| "Packets were captured in part (a snap length, a text), or not read (--no-content): what was said on connections cannot be held against each other.".into()),
         ]
         .into_iter()
         .flatten()
