@@ -437,3 +437,16 @@ fn a_ladder_fits_its_terminal() {
     let wide = on_terminal(120);
     assert!(wide.contains("ack 180    | local CLOSE-WAIT   peer FIN-WAIT-2\n"), "{wide}");
 }
+
+/// Lines that were not read are no cut: the doubt says what may be the case.
+#[test]
+fn a_text_that_was_not_read_whole_is_not_called_cut_off() {
+    let path = common::project("fixtures/captures/incident-as-text.tcpdump");
+    let mut pasted = std::fs::read_to_string(path).expect("the text");
+    pasted += "11:38:50.000001 IP 172.18.0.5.38824 > 172.18.0.3: Flags [S&], seq x\n";
+    let scratch = Scratch::new();
+    let (out, _) = text(&closewait(&["explain", &scratch.write("x.txt", pasted.as_bytes())]));
+    let said =
+        "Doubt truncated: the capture file was cut off, or some of its packets could not be read.";
+    assert!(out.contains(said), "{out}");
+}

@@ -222,7 +222,9 @@ impl Doubt {
             Doubt::Unconfirmed => "no ACK of the FIN was captured; it was not sent again",
             Doubt::Dropped => "the capture lost packets",
             Doubt::RemoteTap => "not captured where it is held: its FIN may be lost on the path",
-            Doubt::Truncated => "the capture file was cut off",
+            Doubt::Truncated => {
+                "the capture file was cut off, or some of its packets could not be read"
+            }
             Doubt::Unacked => {
                 "what it sent last was not acknowledged, or the peer takes nothing: its FIN may wait behind that"
             }

@@ -39,7 +39,7 @@ impl Lang {
             (_, Doubt::Unconfirmed) => "没有抓到对 FIN 的确认；FIN 也没有重发",
             (_, Doubt::Dropped) => "抓包丢失了数据包",
             (_, Doubt::RemoteTap) => "不是在持有连接的主机上抓的：它的 FIN 可能丢在路上",
-            (_, Doubt::Truncated) => "抓包文件不完整",
+            (_, Doubt::Truncated) => "抓包文件不完整，或有数据包无法读取",
             (_, Doubt::Unacked) => {
                 "它最后发送的数据没有得到确认，或对端不再接收：它的 FIN 可能排在这些数据之后"
             }
