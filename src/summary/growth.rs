@@ -67,6 +67,13 @@ impl<K: Ord + Clone> Growth<K> {
         if self.span() >= ENOUGH { sampled } else { at_one_look.or(sampled) }
     }
 
+    /// Returns how many more of some come in a minute, all together.
+    pub fn all_per_minute(&self, of: impl Fn(&K) -> bool) -> f64 {
+        let rates = self.per_minute();
+        // A sum of no numbers would be less than zero, by its sign.
+        rates.iter().filter(|(key, _)| of(key)).fold(0.0, |sum, (_, rate)| sum + rate)
+    }
+
     /// Takes the counts at `at`, which only grows.
     pub fn record(&mut self, at: Duration, counts: BTreeMap<K, u64>) {
         self.samples.push_back((at, counts));
@@ -159,6 +166,16 @@ mod tests {
         assert_eq!(until_full(2_000, 1_024, 1.0), Some(Duration::ZERO));
         assert_eq!(until_full(24, 1_024, 0.0), None);
         assert_eq!(until_full(24, 1_024, -3.0), None);
+    }
+
+    /// In JSON a zero has a sign, too.
+    #[test]
+    fn what_does_not_grow_has_no_sign() {
+        let mut growth = Growth::default();
+        for second in 0..3 {
+            growth.record(Duration::from_secs(second), BTreeMap::from([("orders", 7)]));
+        }
+        assert!(growth.all_per_minute(|_| true).is_sign_positive());
     }
 
     #[test]

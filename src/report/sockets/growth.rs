@@ -30,7 +30,5 @@ pub fn counts(listing: &Listing) -> BTreeMap<Whose, u64> {
 pub fn rate(listing: &Listing, history: Option<&History>, pid: i32) -> Option<f64> {
     let at_one_look = listing.times_of(pid).per_minute();
     let Some(history) = history else { return at_one_look };
-    let rates = history.per_minute();
-    let own = rates.iter().filter(|((whose, _), _)| *whose == Some(pid));
-    history.rate(own.map(|(_, rate)| rate).sum(), at_one_look)
+    history.rate(history.all_per_minute(|(whose, _)| *whose == Some(pid)), at_one_look)
 }
