@@ -607,3 +607,18 @@ fn no_argument_is_obeyed_when_it_is_quoted() {
         assert!(err.contains("x\u{fffd}") && err.contains("no such file"), "{err:?}");
     }
 }
+
+/// It has the states of sockets, and is no list of them.
+#[test]
+fn a_report_in_json_lines_is_not_taken_for_a_list_of_sockets() {
+    let scratch = Scratch::new();
+    let captures = ["leaky", "fixed"].map(|name| format!("fixtures/captures/pair/{name}.pcap"));
+    for capture in captures {
+        let report = closewait(&[&capture, "--format", "jsonl"]).stdout;
+        let path = scratch.write("report.jsonl", &report);
+        let output = closewait(&[&path]);
+        let err = text(&output).1;
+        assert_eq!(output.status.code(), Some(2));
+        assert!(err.contains("it is a report of closewait in JSON lines, not packets"), "{err}");
+    }
+}

@@ -66,6 +66,9 @@ pub fn looks_like(buffer: &mut Buffer) -> Trouble {
         return Trouble::NotReadable(hint.into());
     }
     let hint = match text {
+        true if is_own_report(start) => {
+            "it is a report of closewait in JSON lines, not packets: name the capture that it is of (closewait diff holds two reports against each other)"
+        }
         true if lists_sockets(start) => {
             "it is a list of sockets, not of packets: closewait sockets FILE"
         }
@@ -77,6 +80,13 @@ pub fn looks_like(buffer: &mut Buffer) -> Trouble {
         }
     };
     Trouble::NotACapture(hint.into())
+}
+
+/// Is it what `--format jsonl` writes of packets? It has states of sockets, too.
+fn is_own_report(start: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(start);
+    let of_packets = [r#""type":"flow""#, r#""type":"event""#, r#""type":"summary","packets":"#];
+    text.starts_with(r#"{"schema":"#) && of_packets.iter().any(|kind| text.contains(kind))
 }
 
 /// Does a text name states of sockets, as any system's list does?
