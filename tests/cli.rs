@@ -622,3 +622,27 @@ fn a_report_in_json_lines_is_not_taken_for_a_list_of_sockets() {
         assert!(err.contains("it is a report of closewait in JSON lines, not packets"), "{err}");
     }
 }
+
+/// A file that is named like an option, and words for `sockets` that are no files: what was meant is said, as it is written.
+#[test]
+fn what_is_no_file_here_is_told_how_it_is_asked_for() {
+    let scratch = Scratch::new();
+    scratch.write("-x.pcap", b"");
+    let said = |args: &[&str]| {
+        let output = command(args).current_dir(scratch.path()).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        text(&output).1
+    };
+    let tip = "\n  tip: for the file of that name: './-x.pcap'\n";
+    assert!(said(&["explain", "-x.pcap"]).contains(tip), "{}", said(&["explain", "-x.pcap"]));
+    assert!(!said(&["explain", "-y.pcap"]).contains("tip: for the file"));
+    let err = said(&["--", "-x.pcap"]);
+    assert!(err.contains("if this is a file to read: closewait './-x.pcap'"), "{err}");
+    for (word, meant) in [
+        ("6379", "a port is --port 6379, a process --pid 6379"),
+        ("10.0.0.3:3306", "a peer is --peer 10.0.0.3:3306"),
+    ] {
+        let err = said(&["sockets", word]);
+        assert_eq!(err, format!("closewait: {word}: is not a file; {meant}\n"));
+    }
+}

@@ -17,6 +17,7 @@ use crate::capture::stop::Stop;
 use crate::commands::format::Format;
 use crate::commands::read::ReadCommand;
 use crate::engine::shards::MOST_THREADS;
+use crate::printable::printable;
 use crate::report::shell;
 use crate::report::text::TextLook;
 use crate::run::{Paths, Plan, Reading};
@@ -220,7 +221,15 @@ impl ReadArgs {
                 return Ok((vec![Input("-".into())], expression.join(" ")));
             }
             _ if inputs.is_empty() => {
-                return Err("no capture to read: name one, or - for standard input".into());
+                let file = expression.iter().find(|word| Path::new(word).is_file());
+                return Err(match file {
+                    Some(file) => format!(
+                        "{}: behind -- stands an expression; if this is a file to read: closewait {}",
+                        printable(file),
+                        shell::word(&printable(file))
+                    ),
+                    None => "no capture to read: name one, or - for standard input".into(),
+                });
             }
             0 | 1 => {}
             _ => return Err("standard input can be read only once".into()),

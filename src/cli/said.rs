@@ -1,16 +1,28 @@
 //! Errors, as clap words them, begun as all others are.
 
+use std::path::Path;
+
 use clap::error::{ContextKind, ContextValue};
+
+use crate::printable::printable;
+use crate::report::shell;
 
 /// Complains in one sentence, with tips that help.
 pub fn complain(error: &clap::Error, grammar: &clap::Command) {
     let text = error.to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    crate::commands::complain(&with_tip(text, elsewhere(error, grammar).as_deref()).trim_end());
+    let tip = elsewhere(error, grammar).or_else(|| a_file(std::env::args()));
+    crate::commands::complain(&with_tip(text, tip.as_deref()).trim_end());
 }
 
-/// The text with another tip, if there is a better one. That an option can be passed as a value is none: no
-/// file of a user is named like one.
+/// A tip for a file that is named like an option.
+fn a_file(mut words: impl Iterator<Item = String>) -> Option<String> {
+    let word = words.find(|word| word.starts_with('-') && Path::new(word).is_file())?;
+    Some(format!("  tip: for the file of that name: {}", shell::word(&printable(&word))))
+}
+
+/// The text with another tip, if there is a better one. That an option can be passed as a value is none: behind `--`
+/// stand no files.
 fn with_tip(text: &str, better: Option<&str>) -> String {
     let is_tip = |line: &&str| line.starts_with("  tip: ");
     let no_help =

@@ -1,6 +1,6 @@
 //! The flags of `closewait sockets`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -98,12 +98,27 @@ fn state(text: &str) -> Result<State, String> {
     })
 }
 
+/// Says what a word may mean that is a number or an address, and no file.
+fn no_list(file: &Path) -> Option<String> {
+    let word = file.to_str().filter(|word| *word != "-" && !file.exists())?;
+    if word.parse::<u16>().is_ok() {
+        return Some(format!(
+            "{word}: is not a file; a port is --port {word}, a process --pid {word}"
+        ));
+    }
+    let is_address = word.parse::<EndpointSet>().is_ok();
+    is_address.then(|| format!("{word}: is not a file; a peer is --peer {word}"))
+}
+
 impl SocketsArgs {
     pub fn sockets(self) -> Result<SocketsCommand, String> {
         if self.ambiguous.is_some() {
             return Err(
                 "-p: a port is --port N, a process --pid N; processes are named anyway".into()
             );
+        }
+        if let Some(sentence) = self.files.iter().find_map(|file| no_list(file)) {
+            return Err(sentence);
         }
         let peer = (!self.peer.is_empty()).then(|| EndpointSet::union(self.peer));
         Ok(SocketsCommand {
