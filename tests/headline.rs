@@ -455,3 +455,20 @@ fn addresses_are_not_taken_for_hosts() {
     let out = report(&[path.to_str().expect("UTF-8"), "--local", "172.18.0.5"]);
     assert!(!out.contains("By address"), "{out}");
 }
+
+/// A list of another host, or of another namespace, says nothing of the capture: that it seems to be one is said.
+#[test]
+fn a_list_without_an_address_of_the_capture_is_asked_about() {
+    let scratch = Scratch::new();
+    let capture = written(&scratch, "leak");
+    let said = "No socket in the list has an address of the capture: is it another host's";
+    let row = |local: &str| {
+        format!("State Recv-Q Send-Q Local Peer\nCLOSE-WAIT 1 0 {local}:40001 172.18.0.3:3306\n")
+    };
+    // Of the capture's client; of nobody in it; of whoever a name stands for.
+    for (local, is_foreign) in [("172.18.0.5", false), ("192.0.2.9", true), ("orders-7", false)] {
+        let list = scratch.write("list", row(local).as_bytes());
+        let out = report(&["--sockets", &list, &capture]);
+        assert_eq!(out.contains(said), is_foreign, "{local}: {out}");
+    }
+}

@@ -194,6 +194,10 @@ pub struct SocketList {
     were_stuck: HashSet<(Endpoint, Endpoint)>,
     /// The addresses of their host, if they are known.
     host: BTreeSet<IpAddr>,
+    /// Their local addresses that are of one host alone.
+    locals: BTreeSet<IpAddr>,
+    /// A connection of the capture has one of these, as far as any was looked at.
+    is_met: Option<bool>,
     /// Descriptors of processes that hold some, where the list has them.
     pub usage: BTreeMap<i32, Usage>,
     /// Its host passes others' packets on, and may give them its own address.
@@ -210,7 +214,9 @@ impl SocketList {
         let by_ends = sockets.iter().enumerate().map(ends).collect();
         let named = |socket: &Socket| is_stand_in(socket.local.ip) || is_stand_in(socket.peer.ip);
         let is_named = sockets.iter().any(named);
-        SocketList { sockets, by_ends, is_named, ..SocketList::default() }
+        let locals = sockets.iter().map(|socket| socket.local.ip);
+        let locals = locals.filter(|ip| !ip.is_unspecified() && !ip.is_loopback()).collect();
+        SocketList { sockets, by_ends, is_named, locals, ..SocketList::default() }
     }
 
     /// Makes a list of the sockets of a host with these addresses.
@@ -242,6 +248,18 @@ impl SocketList {
     pub fn leave_out(&mut self, mut is_left_out: impl FnMut(&Socket) -> bool) {
         let all = self.sockets.iter().enumerate();
         self.captured.extend(all.filter_map(|(i, socket)| is_left_out(socket).then_some(i)));
+    }
+
+    /// Takes note of the ends of a connection of the capture. A name may stand for any address.
+    pub fn meet(&mut self, mut ends: impl Iterator<Item = Endpoint>) {
+        let is_one = |end: Endpoint| is_stand_in(end.ip) || self.locals.contains(&end.ip);
+        self.is_met = Some(self.is_met == Some(true) || ends.any(is_one));
+    }
+
+    /// True if no connection that it met has an address of its sockets: it seems to be another host's.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        self.is_met == Some(false) && !self.is_named && !self.locals.is_empty()
     }
 
     /// True if the address is one of the host's: a socket with it would be in the list.

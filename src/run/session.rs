@@ -425,6 +425,8 @@ impl<'a> Session<'a> {
         let heard = heard(judged, sockets, &self.policy, Made::Sometime);
         self.changed.extend(heard.map(|heard| change(judged, heard)));
         mark(judged, sockets);
+        let ends = [Side::A, Side::B].into_iter().flat_map(|side| judged.socket_of(side));
+        sockets.meet(ends.map(|(own, _)| own));
     }
 
     /// Packets come as they happen.
@@ -549,6 +551,8 @@ impl<'a> Session<'a> {
         self.totals.is_listed = self.plan.sockets.is_some();
         self.totals.stuck_otherwise =
             self.plan.sockets.as_ref().map_or(0, SocketList::stuck_otherwise);
+        self.totals.has_foreign_list =
+            self.plan.sockets.as_ref().is_some_and(SocketList::is_foreign);
         let Plan { sockets, filter, policy, .. } = &mut self.plan;
         for (socket, verdict) in stuck_before(sockets.as_ref(), policy, filter.as_mut()) {
             self.totals.count_before(socket, verdict);

@@ -24,6 +24,8 @@ pub struct Totals {
     pub pending_before: u64,
     /// A list of sockets was there: what was stuck before the capture would show.
     pub is_listed: bool,
+    /// That list has no address of the capture: it seems to be another host's.
+    pub has_foreign_list: bool,
     /// Sockets among them with the ends of a connection of the capture, which it did not leave in CLOSE-WAIT.
     pub stuck_otherwise: u64,
     /// Sockets among them, or among the pending ones, whose packets were all lost while the capture went on.

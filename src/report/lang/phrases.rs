@@ -242,6 +242,7 @@ phrases! {
     drops(packets): ", {packets} dropped" => "，丢弃 {packets}";
 
     listed_otherwise(sockets): "The list has {sockets} in CLOSE-WAIT with the ends of a connection that this capture shows otherwise: a later connection, or the list is older." => "列表中有 {sockets}处于 CLOSE-WAIT，而抓包中这两端的连接并非如此：那是之后的连接，或列表较旧。";
+    foreign_list(): "No socket in the list has an address of the capture: is it another host's, or another network namespace's?" => "列表中没有任何套接字带有抓包里的地址：它是否来自另一台主机，或另一个网络命名空间？";
 
     // Events.
     held_so_far(held, idle): "held {held} so far{idle}" => "已持有 {held}{idle}";

@@ -23,6 +23,7 @@ impl Report<'_> {
         lines.extend(self.multipath());
         lines.extend(self.tags_untold());
         lines.extend(self.listed_otherwise());
+        lines.extend(self.totals.has_foreign_list.then(|| self.lang().foreign_list()));
         lines.extend(self.peer_holds());
         lines
     }
