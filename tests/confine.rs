@@ -11,7 +11,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use closewait::capture::live::ring::create;
+use closewait::capture::live::ring::Named;
 use closewait::confine;
 use common::{Scratch, is_root, skip, text};
 
@@ -117,9 +117,9 @@ fn ring_inside() {
         return skip("landlock");
     }
     for _ in 0..2 {
-        create(&folder.join("x")).expect("a file, and the same anew");
+        Named::create(&folder.join("x")).expect("a file, and the same anew");
     }
-    refused("a file beside it", create(&folder.with_file_name("there")));
+    refused("a file beside it", Named::create(&folder.with_file_name("there")));
     refused("a file to read", File::open(folder.join("x")));
     refused("a file to remove", fs::remove_file(folder.join("x")));
     assert_no_programs();
