@@ -1,4 +1,6 @@
-//! Interfaces and addresses by rtnetlink(7).
+//! Interfaces and addresses by rtnetlink(7): the attributes that bear on where packets pass, and no others. The package
+//! `netlink-packet-route` takes every attribute apart, statistics and all, and refuses an interface for one that another
+//! kernel writes otherwise.
 
 use std::io;
 use std::net::IpAddr;
