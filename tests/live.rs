@@ -479,7 +479,9 @@ fn interfaces_that_go_are_said() {
     hears("e0: captures no more");
     assert_eq!(child.try_wait().expect("a child"), None, "it goes on");
     namespace.ip("link del f0");
-    hears("f0: the capture ended");
+    hears(
+        "f0: the capture ended: The interface disappeared (-i any goes on when one does); what was seen",
+    );
     let status = child.wait().expect("it ends");
     assert_eq!(status.code(), Some(2));
     let last = BufReader::new(child.stdout.take().expect("piped")).lines().last();

@@ -1,8 +1,9 @@
 //! The binary in a terminal: tmux sends keys, and tells what is to be seen.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -507,4 +508,38 @@ fn a_namespace_is_looked_at() {
     inside.kill().expect("a child");
     inside.wait().expect("a child");
     drop(held);
+}
+
+/// What was found stays on the screen when its interface goes, and why nothing new comes is said until it is left.
+#[test]
+fn a_screen_outlives_its_interface() {
+    if let Some(need) = lacks(&[ROOT, NETNS]) {
+        return skip(need);
+    }
+    let Some(terminal) = Terminal::new(100, 24) else { return };
+    let script = "ip link add d0 type veth peer name d1; ip link set d0 up; echo; exec sleep 1000";
+    let mut inside = tool("unshare")
+        .args(["--net", "sh", "-c", script])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut made = BufReader::new(inside.stdout.take().expect("piped"));
+    assert_eq!(made.read_line(&mut String::new()).expect("a pipe"), 1, "the interface is there");
+    let pid = inside.id().to_string();
+    terminal.run(&top(&format!("--netns {pid} -i d0")));
+    terminal.until_whole("0 in CLOSE-WAIT of 0 connections");
+    let gone = tool("nsenter").args(["-t", &pid, "-n", "ip", "link", "del", "d0"]).status();
+    assert!(gone.expect("nsenter runs").success());
+    let ended = "d0: the capture ended";
+    terminal.until_shows(ended);
+    terminal.keys(&["?"]);
+    terminal.until_shows("any of them closes this");
+    terminal.keys(&["x"]);
+    terminal.until("the screen as it was", |screen| {
+        !screen.contains("any of them closes this") && screen.contains(ended)
+    });
+    terminal.keys(&["q"]);
+    assert_eq!(terminal.until_ended(), "2");
+    inside.kill().expect("a child");
+    inside.wait().expect("a child");
 }

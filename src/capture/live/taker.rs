@@ -140,6 +140,19 @@ pub struct Taker {
     drops: Drops,
 }
 
+/// The words of libpcap about an interface that is lost, and what helps.
+fn reason(error: &pcap::Error) -> String {
+    let words = match error {
+        pcap::Error::PcapError(words) => words.clone(),
+        error => error.to_string(),
+    };
+    // Removed, or renamed and taken down.
+    match words.contains("disappeared") {
+        true => format!("{words} (-i any goes on when one does)"),
+        false => words,
+    }
+}
+
 fn reading() -> ClockReading {
     let boot = clock_gettime(ClockId::Boottime);
     ClockReading { wall: now(), since_boot: boot.tv_sec * 1_000_000_000 + boot.tv_nsec }
@@ -225,7 +238,7 @@ impl Taker {
 
     /// An interface has vanished, say. Without any left, the capture is over.
     fn lose(&mut self, at: usize, error: &pcap::Error, batch: &mut Batch) {
-        let error = error.to_string();
+        let error = reason(error);
         self.count_drops();
         self.interfaces[at].is_lost = true;
         let input = printable(&self.interfaces[at].name);

@@ -203,7 +203,7 @@ fn watch(
             Ok(outcome) => spoken.last.filter(|_| outcome.failed),
             Err(error) => Some(error.to_string()),
         };
-        let _ = to.send(Message::End(why));
+        let _ = to.send(why.map_or(Message::End(None), Message::Over));
     })
 }
 
@@ -219,7 +219,7 @@ fn list(
         while asked.recv().is_ok() {
             let Some(list) = kernel.all_stuck(Question::default()) else {
                 let why = "the kernel's list can no longer be seen".to_owned();
-                let _ = to.send(Message::End(Some(why)));
+                let _ = to.send(Message::Over(why));
                 return;
             };
             let mut totals = Totals::default();

@@ -22,6 +22,8 @@ const SIGNAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 /// An event, or the end.
 pub enum Message {
     Event(AppEvent),
+    /// Nothing new will come, and why: what was found stays on the screen until the user has seen it.
+    Over(String),
     /// The end, and the reason for it where it is a failure.
     End(Option<String>),
 }
@@ -54,6 +56,7 @@ pub fn show(
     deeds: &mut dyn Deeds,
 ) -> Result<(), String> {
     let gone = |error: io::Error| format!("the terminal: {error}");
+    let mut over = None;
     loop {
         screen.draw(app).map_err(gone)?;
         let drawn = Instant::now();
@@ -72,14 +75,21 @@ pub fn show(
                     deeds.see(&event);
                     for wish in app.update(event) {
                         match wish {
-                            Wish::Quit => return Ok(()),
+                            Wish::Quit => return over.map_or(Ok(()), Err),
                             Wish::Copy(line) => screen.copy(&line).map_err(gone)?,
                             wish => deeds.act(wish),
                         }
                     }
+                    // A key takes away what was said, but not this.
+                    app.said = app.said.take().or_else(|| over.clone());
                     waits = false;
                 }
-                Ok(Message::End(None)) => return Ok(()),
+                Ok(Message::Over(why)) => {
+                    app.said = Some(why.clone());
+                    over = Some(why);
+                    waits = false;
+                }
+                Ok(Message::End(None)) => return over.map_or(Ok(()), Err),
                 Ok(Message::End(Some(why))) => return Err(why),
                 Err(RecvTimeoutError::Timeout) if waits => deeds.tick(),
                 Err(RecvTimeoutError::Timeout) => break,
