@@ -9,7 +9,7 @@ mod watcher;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd};
 use std::process::{Command, Stdio};
 use std::thread::{scope, sleep};
@@ -533,6 +533,58 @@ fn what_was_stuck_before_is_told_wherever_its_packets_pass() {
     assert_eq!(watched("lo", &|| ()), (Some(0), 0), "none of its packets pass there");
     assert_eq!(watched("br0", &|| ours.ip("link set br0 name br9")), (Some(1), 1), "renamed");
     drop(client);
+}
+
+/// What the peer says comes in by another interface than what is captured on: packets show a connection that is open, and
+/// the kernel has the last word.
+#[test]
+fn what_comes_in_by_another_interface_hides_no_finding() {
+    if !is_root() {
+        return;
+    }
+    let Some(ours) = Namespace::new("out") else { return };
+    let Some(theirs) = Namespace::new("back") else { return };
+    for (way, net) in [("w", 8), ("x", 9)] {
+        ours.ip(&format!("link add {way}0 type veth peer name {way}1 netns {}", theirs.0));
+        for (namespace, end, host) in [(&ours, 0, 1), (&theirs, 1, 2)] {
+            namespace.ip(&format!("addr add 10.77.{net}.{host}/24 dev {way}{end}"));
+            namespace.ip(&format!("link set {way}{end} up"));
+        }
+    }
+    // Each takes what comes in by either.
+    let taken = "for it in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$it; done";
+    for namespace in [&ours, &theirs] {
+        let arguments = ["netns", "exec", &namespace.0, "sh", "-c", taken];
+        assert!(ip(&arguments), "its own settings");
+    }
+    let listener = theirs.inside(|| TcpListener::bind("10.77.9.2:0").expect("its own address"));
+    let address = listener.local_addr().expect("bound");
+    let arguments = ["--netns", &ours.0, "-i", "x0", "--min-hold", "300ms", "--format", "jsonl"];
+    let mut child = command(&[&["live"], &arguments[..]].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut said = BufReader::new(child.stderr.take().expect("piped")).lines();
+    assert!(said.next().expect("a line").expect("a line").contains("listening on x0"));
+    let client = ours.inside(|| {
+        let client = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let client = client.expect("room");
+        let own: SocketAddr = "10.77.8.1:0".parse().expect("an address");
+        client.bind(&own.into()).expect("its own address");
+        client.connect(&address.into()).expect("somebody listens");
+        client
+    });
+    drop(listener.accept().expect("a client"));
+    sleep(Duration::from_secs(1));
+    signal("-INT", child.id());
+    let output = child.wait_with_output().expect("it ends");
+    let report = common::json_lines(&output);
+    let leaks: Vec<&Value> = report.iter().filter(|line| line["verdict"] == "leak").collect();
+    let [leak] = leaks[..] else { panic!("one: {report:#?}") };
+    let own = client.local_addr().ok().and_then(|own| own.as_socket()).expect("open");
+    assert_eq!((port_of(leak), output.status.code()), (own.port().into(), Some(1)));
+    assert_eq!((&leak["before_capture"], &leak["finding"]), (&false.into(), &true.into()));
 }
 
 /// What is written can be read again, and says the same.

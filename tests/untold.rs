@@ -96,6 +96,27 @@ fn a_finding_that_only_the_kernel_knows_is_told_at_once() {
     assert_eq!((headline(&report)["certain"].as_u64(), status), (Some(1), Some(1)), "{report:#?}");
 }
 
+/// An expression leaves out all that the peer says, its FIN too: packets show a connection that is open.
+#[test]
+fn a_fin_that_an_expression_leaves_out_hides_no_finding() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let expression = format!("dst port {}", server.port());
+    let begin = ["live", "-i", "lo", "--format", "jsonl", "--min-hold", "500ms", "--", &expression];
+    let watcher = Watcher::with(&begin);
+    let (client, open) = (server.left_behind(), server.connected());
+    sleep(Duration::from_secs(1));
+    let (report, status) = watcher.stop();
+    let leaks: Vec<&Value> = report.iter().filter(|line| line["verdict"] == "leak").collect();
+    let [leak] = leaks[..] else { panic!("one: {report:#?}") };
+    assert_eq!((port_of(leak), status), (port(&client), Some(1)));
+    assert_eq!((&leak["finding"], &leak["kernel"]["confirmed"]), (&true.into(), &true.into()));
+    assert!(leak["held_s"].as_f64() >= Some(0.9), "{leak}");
+    drop(open);
+}
+
 /// Its peer asks whether it is still there, and it answers: packets show a connection that is open, and it is the socket
 /// that was there before.
 #[test]

@@ -205,14 +205,13 @@ pub(super) fn start_lookup(user: Option<&str>, code: bool) -> Result<Lookup, Str
 }
 
 /// Tells the sockets whose packets the expression lets through, as far as their ends tell.
-pub(super) fn is_captured(asked: &LiveCommand) -> Result<IsCaptured, String> {
-    let mut filter = match asked.wanted.filter.as_str() {
-        "" => None,
-        filter => Some(Filter::new(filter).map_err(|error| error.to_string())?),
-    };
-    Ok(Box::new(move |Socket { local, peer, .. }| {
-        filter.as_mut().is_none_or(|filter| filter.may_match_between(*local, *peer))
-    }))
+pub(super) fn is_captured(asked: &LiveCommand) -> Result<Option<IsCaptured>, String> {
+    if asked.wanted.filter.is_empty() {
+        return Ok(None);
+    }
+    let mut filter = Filter::new(&asked.wanted.filter).map_err(|error| error.to_string())?;
+    let is_captured = move |socket: &Socket| filter.may_match_between(socket.local, socket.peer);
+    Ok(Some(Box::new(is_captured)))
 }
 
 /// Answers who holds which socket, and with `code` which code used it, until nobody asks any more. Signals

@@ -22,7 +22,8 @@ const ADDRESSES_NS: i64 = 5_000_000_000;
 /// The kernel's word, as far as it can be had.
 pub struct Kernel {
     lookup: Lookup,
-    is_captured: IsCaptured,
+    /// `None` without an expression: then packets of all are.
+    is_captured: Option<IsCaptured>,
     /// The host's addresses, whatever interface they are at: a bridge's and a bond's packets pass its ports, and
     /// those of a service's address on the loopback interface pass any.
     pub addresses: BTreeSet<IpAddr>,
@@ -45,7 +46,7 @@ const POLL_NS: i64 = 5_000_000;
 
 impl Kernel {
     /// `any` among the interfaces is all of them.
-    pub fn new(lookup: Lookup, interfaces: Vec<String>, is_captured: IsCaptured) -> Kernel {
+    pub fn new(lookup: Lookup, interfaces: Vec<String>, is_captured: Option<IsCaptured>) -> Kernel {
         Kernel {
             lookup,
             is_captured,
@@ -73,6 +74,11 @@ impl Kernel {
     fn lose(&mut self, error: io::Error) {
         let trouble = Trouble::Unnamed(error);
         self.troubles.push(Error { input: "the list of sockets".into(), trouble });
+    }
+
+    /// An expression may leave out packets of a connection whose others it lets pass.
+    pub fn is_filtered(&self) -> bool {
+        self.is_captured.is_some()
     }
 
     /// No question is under way.
@@ -132,7 +138,8 @@ impl Kernel {
         let (is_captured, places) = (&mut self.is_captured, &self.places);
         list.leave_out(|socket| {
             let may_pass = places.may_pass(socket.local.ip, socket.peer.ip);
-            socket.is_stuck() && !(may_pass && is_captured(socket))
+            let may_be_seen = is_captured.as_mut().is_none_or(|is_captured| is_captured(socket));
+            socket.is_stuck() && !(may_pass && may_be_seen)
         });
         Some(list)
     }

@@ -261,7 +261,9 @@ impl Live {
         self.again = now.after(AGAIN_NS);
         let is_free = self.suspects.setup.kernel.as_ref().is_some_and(Kernel::is_free);
         let Some(list) = is_free.then(|| self.ask(&[])).flatten() else { return Ok(()) };
-        self.watch_open(session, &list);
+        if self.may_hide(session) {
+            self.watch_open(session, &list);
+        }
         let unseen = self.unseen(session, &list);
         self.renew(session, list, now);
         mark_unseen(session, &unseen);
@@ -306,17 +308,18 @@ impl Live {
         session.point().facts().drops() > 0
     }
 
-    /// Tells whether packets may show a connection as open whose peer has closed.
+    /// Tells whether packets may show a connection as open whose peer has closed: as that was lost, is none of TCP, or is
+    /// what an expression leaves out (`dst port 3306`).
     fn may_hide(&self, session: &Session) -> bool {
-        self.has_lost(session) || session.point().is_multipath
+        let is_filtered = self.suspects.setup.kernel.as_ref().is_some_and(Kernel::is_filtered);
+        is_filtered || self.has_lost(session) || session.point().is_multipath
     }
 
-    /// Has connections looked at whose socket a list has in CLOSE-WAIT, though their packets show no FIN.
-    fn watch_open(&mut self, session: &mut Session, list: &SocketList) {
-        if !self.may_hide(session) {
-            return;
-        }
-        for socket in list.stuck_before() {
+    /// Has connections looked at whose socket a list has in CLOSE-WAIT, though their packets show no FIN. Returns whether
+    /// there are any.
+    fn watch_open(&mut self, session: &mut Session, list: &SocketList) -> bool {
+        let mut is_any = false;
+        for socket in list.stuck() {
             let (key, _) = FlowKey::new(socket.local, socket.peer);
             let hash = session.decoder.hash_of(&key);
             let mut flows = session.point().shards.flows_of(hash, &key);
@@ -325,8 +328,10 @@ impl Live {
             if let Some(id) = open {
                 self.suspects.watch_open(hash, key, id);
                 session.held.insert(id);
+                is_any = true;
             }
         }
+        is_any
     }
 
     /// Ends of sockets whose packets were all lost, where some were.
@@ -338,10 +343,16 @@ impl Live {
     /// are open as far as packets tell are still in memory, and those that it has in CLOSE-WAIT wait for it.
     fn ask_about_lost(&mut self, session: &mut Session) -> Option<Last> {
         if !self.may_hide(session) {
-            return None;
+            // What its peer says may pass another interface.
+            let list = self.ask(&[])?;
+            if !self.watch_open(session, &list) {
+                return None;
+            }
         }
         let list = self.ask(&self.snapshot(session).rows);
-        list.iter().for_each(|list| self.watch_open(session, list));
+        if let Some(list) = &list {
+            self.watch_open(session, list);
+        }
         let unseen = list.as_ref().map(|list| self.unseen(session, list)).unwrap_or_default();
         Some(Last { list, unseen })
     }

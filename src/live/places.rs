@@ -1,6 +1,6 @@
 //! Interfaces that packets of the host's own sockets pass: those that are captured on, or others alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::endpoints::is_one_of;
@@ -40,13 +40,18 @@ impl Places {
         let addresses = &links.addresses;
         let looped = addresses.iter().filter(|(_, ip)| ip.is_loopback());
         let looped: BTreeSet<u32> = looped.map(|(number, _)| *number).collect();
+        // An interface may have thousands of addresses.
+        let mut known: BTreeMap<u32, bool> = BTreeMap::new();
+        let mut may_pass = |number| {
+            *known.entry(number).or_insert_with(|| {
+                let passed = links.passed_by(number);
+                passed.is_none_or(|passed| !passed.is_disjoint(&self.captured))
+            })
+        };
         // What else a loopback interface has is a service's address (as behind a balancer), whose packets pass any.
         let is_here = |(number, ip): &&(u32, IpAddr)| match looped.contains(number) {
             true => self.captured.contains(number) || !ip.is_loopback(),
-            false => {
-                let passed = links.passed_by(*number);
-                passed.is_none_or(|passed| !passed.is_disjoint(&self.captured))
-            }
+            false => may_pass(*number),
         };
         let (here, elsewhere): (Vec<_>, Vec<_>) = addresses.iter().partition(is_here);
         self.here.extend(here.into_iter().map(|(_, ip)| ip));

@@ -409,6 +409,11 @@ impl SocketList {
         last.is_some_and(|at| indexes.contains(at))
     }
 
+    /// Sockets in CLOSE-WAIT, whatever a capture has of them.
+    pub fn stuck(&self) -> impl Iterator<Item = &Socket> {
+        self.sockets.iter().filter(|socket| socket.is_stuck())
+    }
+
     /// Sockets in CLOSE-WAIT that no connection of the capture accounts for: stuck before it began.
     pub fn stuck_before(&self) -> impl Iterator<Item = &Socket> {
         self.sockets.iter().filter(|socket| self.is_stuck_before(socket))
