@@ -290,6 +290,55 @@ fn a_disk_that_fills_while_packets_are_kept_is_said() {
     assert!(kept > 0 && kept <= whole && whole - kept < 100, "{kept} of {whole}: {err}");
 }
 
+/// A file that is mounted by itself, as into a container, cannot get another's name: what is kept goes on in it.
+#[test]
+fn a_file_that_is_mounted_holds_what_is_seen_after_it_was_begun() {
+    if let Some(missing) = lacks(&[ROOT, NETNS]) {
+        return skip(missing);
+    }
+    let folder = Folder::new();
+    let line = "ip link set lo up; cd disk; touch w o inside-w inside-o; \
+        for it in w o; do mount --bind $it inside-$it; done; \
+        \"$0\" live -i lo -w inside-w -o inside-o --format jsonl --duration 2s 2>err & \
+        until grep -q listening err; do sleep 0.05; done; \
+        for i in $(seq 20); do echo >/dev/udp/127.0.0.1/9; done; \
+        wait $!; s=$?; cat err >&2; cat w >../w.pcap; cat o; ls -A; exit $s";
+    let output = on_a_small_disk(folder.0.path(), "1m", line);
+    let (out, err) = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    assert!(out.contains("\"type\":\"summary\""), "{out}{err}");
+    assert!(out.ends_with("\nerr\ninside-o\ninside-w\no\nw\n"), "nothing beside them: {out}");
+    let kept = packets_in(&fs::read(folder.0.path().join("w.pcap")).expect("the file"));
+    assert!(
+        kept >= 20 && err.contains(&format!("{kept} packets kept in inside-w")),
+        "{kept}: {err}"
+    );
+}
+
+#[test]
+fn a_file_that_is_removed_while_packets_are_kept_is_said() {
+    if let Some(missing) = lacks(&[ROOT, NETNS]) {
+        return skip(missing);
+    }
+    let folder = Folder::new();
+    for (deed, is_lost) in [("rm", true), ("mv -t moved", false)] {
+        let line = format!(
+            "ip link set lo up; cd disk; mkdir moved; \
+            \"$0\" live -i lo -w w.pcap --duration 1s 2>err & \
+            until grep -q listening err; do sleep 0.05; done; \
+            {deed} w.pcap; wait $!; s=$?; cat err >&2; exit $s"
+        );
+        let output = on_a_small_disk(folder.0.path(), "1m", &line);
+        let (_, err) = text(&output);
+        assert_eq!(output.status.code(), Some(if is_lost { 2 } else { 0 }), "{err}");
+        assert_eq!(
+            err.contains("-w: w.pcap: was removed meanwhile, and 0 packets"),
+            is_lost,
+            "{err}"
+        );
+    }
+}
+
 /// The packets of a pcapng file that are whole.
 fn packets_in(mut file: &[u8]) -> usize {
     let number = |at: &[u8]| u32::from_le_bytes(at[..4].try_into().expect("4 octets"));

@@ -14,7 +14,7 @@ use signal_hook::flag;
 
 use super::format::{Format, renderer};
 use super::outlet::Outlet;
-use super::output::Outputs;
+use super::output::{Outputs, Written};
 use super::service::{Manager, Reported};
 use super::signals::{is_ignored, stop_at, unhandled};
 use super::terminal::{Said, Terminal, ended};
@@ -110,9 +110,10 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
     let mut outputs = Outputs::default();
     let color = asked.format.color(asked.color);
     let opened = open(asked.output.as_deref(), color, &mut outputs, &stop)?;
-    if let Some(Keeping::File(path)) = &asked.write {
-        keep(&mut source, path, &mut outputs)?;
-    }
+    let kept = match &asked.write {
+        Some(Keeping::File(path)) => Some(keep(&mut source, path, &mut outputs)?),
+        _ => None,
+    };
     // Not in the end: a process without rights cannot rename, and what is seen until it is killed counts.
     place(opened.placing).map_err(|error| format!("-o: {error}"))?;
     // From here on nothing can be opened any more but the files of a series.
@@ -150,14 +151,20 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
     let result = watch(asked.plan, name, &mut source, setup, render.as_mut(), &mut reported);
     drop(render);
     let result = result.and_then(|outcome| drain.wait().map(|()| outcome));
-    let exit = ended(result, reported.end());
+    let mut exit = ended(result, reported.end());
     if let Some(keeping) = &asked.write {
         let (path, what) = match keeping {
             Keeping::File(path) => (path, "kept in"),
             Keeping::Ring(ring) => (&ring.path, "written to files of the series"),
         };
         let (packets, name) = (source.kept_packets(), printable(&path.to_string_lossy()));
-        complain(&format!("{} {what} {name}", count(packets, "packet")));
+        let packets = count(packets, "packet");
+        if kept.is_some_and(|kept| kept.is_removed()) {
+            complain(&format!("-w: {name}: was removed meanwhile, and {packets} with it"));
+            exit = Exit::Failed;
+        } else {
+            complain(&format!("{packets} {what} {name}"));
+        }
     }
     Ok(exit)
 }
@@ -170,9 +177,15 @@ fn manager() -> Result<Option<Manager>, String> {
 }
 
 /// Keeps what is seen in a file.
-pub(super) fn keep(source: &mut Source, path: &Path, outputs: &mut Outputs) -> Result<(), String> {
+pub(super) fn keep(
+    source: &mut Source,
+    path: &Path,
+    outputs: &mut Outputs,
+) -> Result<Written, String> {
     let (file, placing) = outputs.create(path, "-w")?;
-    source.keep(file).and_then(|()| placing.place()).map_err(|error| format!("-w: {error}"))
+    let written = file.written();
+    let kept = source.keep(file).and_then(|()| placing.place());
+    kept.map(|()| written).map_err(|error| format!("-w: {error}"))
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, String> {

@@ -8,6 +8,7 @@ use std::fs::{File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use tempfile::{Builder, NamedTempFile};
 
@@ -59,12 +60,44 @@ impl OwnFolder {
 pub struct Output {
     file: File,
     name: String,
+    onto: Onto,
 }
+
+/// The file that is written on in place of the one beside it, where that could not get its name.
+type Onto = Arc<OnceLock<File>>;
 
 impl Output {
     fn new(file: File, path: &Path) -> Output {
-        Output { file, name: printable(&path.to_string_lossy()) }
+        Output { file, name: printable(&path.to_string_lossy()), onto: Onto::default() }
     }
+
+    fn file(&self) -> &File {
+        self.onto.get().unwrap_or(&self.file)
+    }
+
+    /// The file, to be asked about when it has been written.
+    pub fn written(&self) -> Written {
+        let file = self.file.try_clone().ok().filter(has_name);
+        Written { file, onto: Arc::clone(&self.onto) }
+    }
+}
+
+/// A file that is written, to tell in the end whether it is still there.
+pub struct Written {
+    file: Option<File>,
+    onto: Onto,
+}
+
+impl Written {
+    /// Tells whether somebody has removed it meanwhile: then all that was written is gone with it. One that was moved is not.
+    pub fn is_removed(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| !has_name(self.onto.get().unwrap_or(file)))
+    }
+}
+
+/// A memory file has none from the beginning on.
+fn has_name(file: &File) -> bool {
+    file.metadata().is_ok_and(|of| of.nlink() > 0)
 }
 
 /// An error with the file that it is about.
@@ -74,11 +107,11 @@ fn about(name: &str, error: io::Error) -> io::Error {
 
 impl Write for Output {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.file.write(octets).map_err(|error| about(&self.name, error))
+        self.file().write(octets).map_err(|error| about(&self.name, error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush().map_err(|error| about(&self.name, error))
+        self.file().flush().map_err(|error| about(&self.name, error))
     }
 }
 
@@ -86,6 +119,7 @@ impl Write for Output {
 pub struct Placing {
     to: PathBuf,
     beside: Option<NamedTempFile>,
+    onto: Onto,
 }
 
 impl Outputs {
@@ -152,21 +186,26 @@ impl Identity {
 impl Placing {
     /// Gives the file its name: from now on it is what was written.
     pub fn place(self) -> io::Result<()> {
-        let Placing { to, beside: Some(beside) } = self else { return Ok(()) };
+        let Placing { to, beside: Some(beside), onto } = self else { return Ok(()) };
         let name = printable(&to.to_string_lossy());
-        move_to(&to, beside).map_err(|error| about(&name, error))
+        let moved = move_to(&to, beside).map_err(|error| about(&name, error))?;
+        // Whoever goes on writing writes there.
+        moved.into_iter().for_each(|file| drop(onto.set(file)));
+        Ok(())
     }
 }
 
-fn move_to(to: &Path, beside: NamedTempFile) -> io::Result<()> {
+/// Returns the file that is there already, and now has all of it, where it has to stay.
+fn move_to(to: &Path, beside: NamedTempFile) -> io::Result<Option<File>> {
     // A disk that writes later says only now that it is full.
     beside.as_file().sync_all()?;
     match beside.persist(to) {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(None),
         // A file that is mounted by itself, as into a container, keeps its inode.
         Err(failed) if failed.error.kind() == io::ErrorKind::ResourceBusy => {
             let mut onto = OpenOptions::new().write(true).truncate(true).open(to)?;
-            io::copy(&mut failed.file.reopen()?, &mut onto).map(drop)
+            io::copy(&mut failed.file.reopen()?, &mut onto)?;
+            Ok(Some(onto))
         }
         Err(failed) => Err(failed.error),
     }
@@ -200,7 +239,8 @@ fn begin(path: &Path, mode: u32) -> io::Result<(Output, Placing)> {
     match create_beside(folder(&to), &prefix, mode) {
         Ok(beside) => {
             let output = Output::new(beside.as_file().try_clone()?, path);
-            Ok((output, Placing { to, beside: Some(beside) }))
+            let onto = Arc::clone(&output.onto);
+            Ok((output, Placing { to, beside: Some(beside), onto }))
         }
         // The file may be written, but nothing beside it.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && old.is_some() => {
@@ -257,7 +297,8 @@ fn clear_left_over(folder: &Path, prefix: &str) {
 }
 
 fn straight(path: &Path, to: PathBuf, options: &OpenOptions) -> io::Result<(Output, Placing)> {
-    Ok((Output::new(options.open(path)?, path), Placing { to, beside: None }))
+    let output = Output::new(options.open(path)?, path);
+    Ok((output, Placing { to, beside: None, onto: Onto::default() }))
 }
 
 /// Devices, pipes, sockets; and descriptors of a process, whatever they are open for.
