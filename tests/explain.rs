@@ -7,6 +7,7 @@ mod common;
 use std::process::Output;
 
 use common::scenario::Scenario;
+use common::talk::{CLIENT, Talk};
 use common::wire::{Link, MICROSECONDS, Packet, Record, arp};
 use common::{Scratch, closewait, json_lines, text};
 use serde_json::Value;
@@ -299,6 +300,25 @@ fn values_are_shown_only_if_asked_for() {
     let (literal, _) = text(&explain(&[APP, "--frame", "770", "--show-literals"]));
     assert!(digest.contains("asked: UPDATE accounts SET balance=balance-? WHERE id=?"));
     assert!(!literal.contains("balance-?") && literal.contains("asked: UPDATE accounts"));
+}
+
+/// What came in another order is waited for, packet after packet.
+#[test]
+fn a_statement_whose_parts_came_in_the_other_order_is_read() {
+    let statement = b"\x18\0\0\0\x03UPDATE accounts SET n=1";
+    let (first, second) = statement.split_at(12);
+    let mut talk = Talk::logged_in(3306).ask("BEGIN", 0x0003).say(CLIENT, first);
+    talk = talk.say(CLIENT, second).ok(1, 0x0003).wait(30).closed_by_server();
+    let at = talk.records.len() - 5;
+    let [before, behind] = [at, at + 1].map(|at| talk.records[at].nanos);
+    talk.records.swap(at, at + 1);
+    (talk.records[at].nanos, talk.records[at + 1].nanos) = (before, behind);
+    let scratch = Scratch::new();
+    let path = scratch.write("swapped.pcap", &talk.capture(60));
+    let (report, _) = text(&closewait(&[&path]));
+    assert!(report.contains("UPDATE accounts SET n=?"), "{report}");
+    let (ladder, _) = text(&explain(&[&path]));
+    assert!(ladder.contains("asked: UPDATE accounts SET n=?"), "{ladder}");
 }
 
 /// The report names a command, and the command works.

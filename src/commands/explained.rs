@@ -163,7 +163,7 @@ impl Trace for Examples {
         if let Some(content) = traced.content {
             let header = Header::of(segment);
             self.conversations.take(flow, &header, content, Wanted::default());
-            facts = self.conversations.facts(flow, self.literals).map(|facts| *facts);
+            facts = self.conversations.facts_read(flow, self.literals).map(|facts| *facts);
         }
         let step = self.climbs[at].step(flow, segment, facts);
         self.strips[at].step(step);

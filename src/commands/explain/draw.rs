@@ -65,7 +65,7 @@ impl Trace for Draw {
         if let Some(content) = traced.content {
             let header = Header::of(segment);
             self.conversations.take(flow, &header, content, Wanted::default());
-            facts = self.conversations.facts(flow, self.literals).map(|facts| *facts);
+            facts = self.conversations.facts_read(flow, self.literals).map(|facts| *facts);
         }
         let step = self.climb.step(flow, segment, facts);
         self.ladder.step(step)
