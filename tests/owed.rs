@@ -108,6 +108,12 @@ fn an_answer_that_was_lost_is_not_missing() {
     assert_eq!(told(&lost), Value::Null);
     let flow = report(&lost.wait(30).closed_by_server(), &["--local", "172.18.0.5"]);
     assert_eq!((&flow["cause"], &flow["mysql"]["answered"]), (&json!("unknown"), &Value::Null));
+    // The client's own number shows that it has asked for more.
+    let mut more = asks("SELECT 1").ok(1, 0x0002).packet(CLIENT, 0, b"\x03SELECT 2");
+    more.records.pop();
+    more.send(CLIENT, ACK, b"");
+    let facts = &report(&more, &["--all"])["mysql"];
+    assert_eq!((&facts["last_statement"], &facts["truncated"]), (&Value::Null, &json!(true)));
     // What waits for octets that were lost is the last word all the same.
     let mut hole = asks("SELECT 1").ok(1, 0x0002);
     hole.records.pop();

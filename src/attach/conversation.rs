@@ -48,8 +48,8 @@ pub struct Conversation {
 /// The numbers of the first octets of the lower and of the upper end, where their SYNs were captured.
 pub type Begins = [Option<Seq>; 2];
 
-/// The first and the highest number of an end's octets that the other has acknowledged, if it ever did.
-pub type Acked = Option<(Seq, Seq)>;
+/// The first number of an end's octets and that behind the last, as far as anything shows that they were sent.
+pub type Sent = Option<(Seq, Seq)>;
 
 /// The stages of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,11 +144,11 @@ impl Conversation {
         self.read_along(rounds);
     }
 
-    /// Takes what was acknowledged in all of the lower and of the upper end's octets, when no more is to come: bare
+    /// Takes what the lower and the upper end are known to have sent in all, when no more is to come: bare
     /// acknowledgements are not read along, and may show what was not captured.
-    pub fn settle(&mut self, acked: [Acked; 2], at: Time) {
+    pub fn settle(&mut self, sent: [Sent; 2], at: Time) {
         if let Some(reading) = self.reading.as_mut().filter(|_| self.stage == Stage::Read) {
-            reading.settle(acked, at);
+            reading.settle(sent, at);
         }
     }
 
@@ -288,11 +288,11 @@ impl Reading {
         is_done
     }
 
-    fn settle(&mut self, acked: [Acked; 2], at: Time) {
+    fn settle(&mut self, sent: [Sent; 2], at: Time) {
         let peers = [End::Lower, End::Upper].map(|end| self.peer(end));
         let Some(streams) = &mut self.streams else { return };
-        for ((stream, peer), acked) in streams.iter_mut().zip(peers).zip(acked) {
-            stream.settle(acked, at, |at, piece| self.talk.take(peer, at, piece));
+        for ((stream, peer), sent) in streams.iter_mut().zip(peers).zip(sent) {
+            stream.settle(sent, at, |at, piece| self.talk.take(peer, at, piece));
         }
         if self.talk.is_done() {
             self.streams = None;

@@ -1,8 +1,8 @@
 //! The conversations of many connections, each in the slot that its connection names.
 
 use super::Facts;
-use super::conversation::Conversation;
 pub use super::conversation::Wanted;
+use super::conversation::{Conversation, Sent};
 use super::registry::{Content, Guess, Known, Withheld};
 use super::tried::Tried;
 use super::unread::Rounds;
@@ -10,6 +10,7 @@ pub use super::unread::{Header, Payloads, Span, prefetch_ends};
 use crate::set::Set;
 use crate::tcp::flow::{Flow, Slot};
 use crate::tcp::segment::End;
+use crate::tcp::side::Side;
 
 /// Results of taking a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,11 +199,8 @@ impl Conversations {
     pub fn facts(&mut self, flow: &Flow, literals: bool) -> Option<Box<Facts>> {
         if let Some(conversation) = at(&mut self.slots, flow.slot) {
             conversation.read_along(&self.rounds);
-            let acked = [End::Lower, End::Upper].map(|end| {
-                let other = flow.half(flow.side(end).other());
-                other.first_ack().zip(other.ack())
-            });
-            conversation.settle(acked, flow.last.time);
+            let sent = [End::Lower, End::Upper].map(|end| sent(flow, flow.side(end)));
+            conversation.settle(sent, flow.last.time);
         }
         self.facts_read(flow, literals)
     }
@@ -257,6 +255,17 @@ fn note(tried: &mut Tried, conversation: &Conversation) {
         Some(protocol) if conversation.is_spoken() => tried.speak(protocol),
         _ => {}
     }
+}
+
+/// The first and the last number that a side is known to have sent, by what the other acknowledged and by its own, which
+/// go on behind what was not captured.
+fn sent(flow: &Flow, side: Side) -> Sent {
+    let (half, other) = (flow.half(side), flow.half(side.other()));
+    // Its own lowest number can be a keep-alive's.
+    let first = other.first_ack().or(half.lowest())?;
+    let lasts = [other.ack(), half.snd_max()].into_iter().flatten();
+    let last = lasts.reduce(|one, other| if one.is_after(other) { one } else { other })?;
+    Some((first, last))
 }
 
 /// The conversation in a slot, while others beside the slots are in use.

@@ -109,20 +109,21 @@ impl Stream {
         }
     }
 
-    /// Nothing more comes, and the other side has acknowledged octets from `first` to `ack`. If none was seen so far, the
-    /// stream is taken up where its acknowledgements began; and what something waits for is missing for good.
+    /// Nothing more comes, and octets from `first` to `last` are known to have been sent, but for a single one that can be
+    /// a FIN's. If none was seen so far, the stream is taken up at the first; and what something waits for is missing for
+    /// good.
     pub fn settle<F: FnMut(Time, Piece<'_>)>(
         &mut self,
-        acked: Option<(Seq, Seq)>,
+        sent: Option<(Seq, Seq)>,
         at: Time,
         mut emit: F,
     ) {
-        if let Some((first, ack)) = acked {
-            if self.is_new() && ack.ahead_of(first) > 1 {
+        if let Some((first, last)) = sent {
+            if self.is_new() && last.ahead_of(first) > 1 {
                 self.begin(first);
                 emit(at, Piece::Missing(0));
             }
-            self.acked(ack, at, &mut emit);
+            self.acked(last, at, &mut emit);
         }
         while let Some(first) = self.first_waiting() {
             self.skip_to(first, at, &mut emit);
