@@ -134,6 +134,11 @@ impl Heads {
         matches!(self.state, State::Body(_) | State::Size | State::Chunk(_) | State::Trailer)
     }
 
+    /// A body has begun that has not ended, as far as its end is known.
+    pub fn has_body(&self) -> bool {
+        self.is_in_body() || self.state == State::ToTheEnd
+    }
+
     /// A request's head has begun, by its whole first line, and has not ended.
     pub fn has_half_a_request(&self) -> bool {
         self.state == State::Head && probe(&self.kept) == Probe::Sure

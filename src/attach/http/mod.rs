@@ -49,6 +49,8 @@ pub struct Http {
     host: Kept,
     agent: Kept,
     product: Kept,
+    /// The last answer is to a request that was not seen: if that was a HEAD, no body comes.
+    may_be_bare: bool,
     /// The status of the last answer.
     status: Option<u16>,
     /// It goes on in HTTP/2.
@@ -111,6 +113,7 @@ impl Protocol for Http {
             host: Kept::default(),
             agent: Kept::default(),
             product: Kept::default(),
+            may_be_bare: false,
             status: None,
             two: None,
             announced: None,
@@ -246,6 +249,10 @@ impl Http {
                 self.begin_anew();
             }
         }
+        if from == Peer::Server && self.may_be_bare && self.server.has_body() && is_one(data) {
+            // The next answer, after one without a body.
+            self.server.find();
+        }
         let mut rest = data;
         while !self.done {
             let head = match self.heads(from).next(&mut rest) {
@@ -309,6 +316,8 @@ impl Http {
     /// `None`: it is no answer.
     fn take_response(&mut self, head: &[u8]) -> Option<Turn> {
         // An answer's length depends on what it answers.
+        let known = self.waiting.front().copied().filter(|_| !self.unmatched);
+        self.may_be_bare = known.is_none();
         let method = self.waiting.front().copied().unwrap_or(Method::Other);
         let response = self.server.response(head, method == Method::Head)?;
         if response.upgrades {
@@ -412,7 +421,7 @@ impl Http {
         self.announced = match () {
             () if response.closes => Some("the server's answer says Connection: close"),
             () if response.is_old => Some("the server's answer is HTTP/1.0 without keep-alive"),
-            () if response.body == Body::ToTheEnd => {
+            () if response.body == Body::ToTheEnd && !self.may_be_bare => {
                 Some("the server's answer ends with the connection")
             }
             () if response.stays && self.asked_to_close == Some(OLD_REQUEST) => None,

@@ -154,6 +154,25 @@ fn lines_may_end_without_cr() {
     assert_eq!((facts.answered, facts.announced), (Some(true), None));
 }
 
+/// An answer to a HEAD says how long a body it would have: where the HEAD was not captured, all that followed was it.
+#[test]
+fn an_answer_to_what_was_not_seen_may_have_no_body() {
+    let chunked: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let open: &[u8] = b"HTTP/1.1 200 OK\r\n\r\n";
+    for head in [b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n", chunked, open] {
+        let begin = || talk(&[(Server, head)]);
+        assert_eq!(begin().facts(false).announced, None);
+        let mut next = begin();
+        for (from, octets) in [(Client, GET), (Server, OK)] {
+            next.take(from, Time::from_nanos(9), Piece::Data(octets));
+        }
+        let facts = next.facts(false);
+        assert_eq!((facts.answered, facts.last_statement.is_some()), (Some(true), true));
+        let body = talk(&[(Client, GET), (Server, head), (Server, OK)]).facts(false);
+        assert_ne!(body.answered, Some(true), "it is all a part of one");
+    }
+}
+
 #[test]
 fn what_was_not_seen_is_not_known() {
     let facts = talk(&[(Client, &GET[..30]), (Client, b"")]).facts(false);
