@@ -47,6 +47,9 @@ impl Mysql {
             // Its direction begins here, after the command: what comes is the answer.
             return;
         }
+        if self.server.is_lost() {
+            self.error_is_past();
+        }
         if let (Piece::Data(data), true) = (piece, self.server.is_lost()) {
             self.find_server(data);
         }
@@ -97,7 +100,7 @@ impl Mysql {
             self.server.find();
         } else if let Some(error) = lone_error(data) {
             // Whatever it answers, it is the last word so far.
-            let unsolicited = !self.exchange.is_due() || data.get(3) == Some(&0);
+            let unsolicited = data.get(3) == Some(&0);
             self.error = Some(Box::new(Refusal { unsolicited, ..error }));
         }
     }
@@ -105,14 +108,21 @@ impl Mysql {
     /// Something that the server sent was not seen.
     fn server_lost(&mut self) {
         self.truncated = true;
+        self.error_is_past();
         self.exchange.unmatched |= self.exchange.waits_for_several();
         self.hide();
+    }
+
+    /// The server has said more since it answered with an error.
+    fn error_is_past(&mut self) {
+        self.error = self.error.take().filter(|error| error.unsolicited);
     }
 
     /// Whatever is due, it cannot be told apart any more.
     fn hide(&mut self) {
         self.truncated = true;
         self.transaction.forget();
+        self.error_is_past();
         self.exchange.fresh = false;
         if !self.exchange.is_due() {
             return;
@@ -184,7 +194,8 @@ impl Mysql {
         let is_error = packet.head.first() == Some(&ERROR);
         let is_due = self.exchange.is_due();
         if is_error && (!is_due || packet.seq == 0 && self.exchange.next_seq != 0) {
-            self.refuse(packet, true);
+            // By its number it is an answer, to a command that was not seen.
+            self.refuse(packet, packet.seq == 0 || !self.truncated);
             return true;
         }
         if !is_due {

@@ -336,6 +336,23 @@ fn a_lost_answer_is_unknown_until_the_next() {
 }
 
 #[test]
+fn an_error_is_the_last_word_only_where_all_was_seen() {
+    let mut mysql = Mysql::new(false);
+    let talk = Talk::logged_in(0).client(&query("selec")).server(&error(1064, "42000", "x"));
+    talk.read_by(&mut mysql);
+    assert!(mysql.facts(false).server_error.is_some());
+    mysql.take(Peer::Server, Time::UNKNOWN, Piece::Missing(11));
+    assert_eq!(mysql.facts(false).server_error, None);
+    // By its number it answers a command that was not seen: the server went on.
+    let mut mysql = Mysql::new(false);
+    Talk::logged_in(0).ask("select 1", IDLE).read_by(&mut mysql);
+    mysql.take(Peer::Client, Time::UNKNOWN, Piece::Missing(11));
+    mysql.take(Peer::Server, Time::UNKNOWN, Piece::Data(&packet(1, &error(1064, "42000", "x"))));
+    let told = mysql.facts(false).server_error.map(|error| error.unsolicited);
+    assert_ne!(told, Some(true));
+}
+
+#[test]
 fn a_capture_that_begins_in_the_middle() {
     let talk = Talk::default().client(&query("select 1")).rows(IDLE).ask("begin", OPEN);
     let talk = talk.client(b"\x0e").server(&ok(OPEN));

@@ -158,6 +158,9 @@ impl SqlText {
         }
         // Most statements need no closer look: another word begins them, and nothing follows.
         let start = self.octets.trim_ascii_start();
+        if self.cut && b"use".get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(start)) {
+            return Database::Unknown;
+        }
         let is_other = start.first().is_some_and(u8::is_ascii_alphabetic)
             && !start.get(..3).is_none_or(|word| word.eq_ignore_ascii_case(b"use"));
         if is_other && !self.octets.contains(&b';') {
@@ -174,6 +177,8 @@ impl SqlText {
             |token: &Token| matches!(token, Token::Word(w) if w.eq_ignore_ascii_case(b"use"));
         match tokens.next() {
             Some(Token::Executable) => return Database::Unknown,
+            // It was cut off in a comment.
+            None if self.cut => return Database::Unknown,
             Some(first) if is_use(&first) => {}
             _ => {
                 // A `USE` among other statements, or in what was cut off after one.
@@ -253,5 +258,10 @@ mod tests {
         assert_eq!(text("select 1").database(), Database::Stays);
         assert_eq!(text("select 1; use b").database(), Database::Unknown);
         assert_eq!(text("use a; select 1").database(), Database::Unknown);
+        let cut = |sql: &str| SqlText::new(sql.as_bytes(), true, Dialect::default()).database();
+        for may_be in ["", " ", "US", "use", "use sho", "/* of the", "/* of the shop */"] {
+            assert_eq!(cut(may_be), Database::Unknown, "{may_be:?}");
+        }
+        assert_eq!([cut("up"), cut("/* of the */ sel")], [Database::Stays, Database::Stays]);
     }
 }
