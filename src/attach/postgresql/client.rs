@@ -1,6 +1,7 @@
 //! Messages of the client: requests.
 
 use super::messages::{Message, are_messages, whole};
+use super::unit::Unit;
 use super::{Phase, Postgresql, Statement};
 use crate::attach::facts::name;
 use crate::attach::sql::text::{MAX_TEXT, SqlText};
@@ -153,7 +154,8 @@ impl Postgresql {
         }
         let goes_on = !self.heard && self.units.back().is_some_and(|unit| unit.unsure);
         // The rest of what is open already was not seen, or all of something else.
-        self.missed |= !goes_on && self.units.back().is_none_or(|unit| unit.closed);
+        let has_said = |unit: &Unit| !unit.closed && unit.at <= self.last.at;
+        self.missed |= !goes_on && !self.units.back().is_some_and(|unit| has_said(unit));
         if !goes_on && let Some(unit) = self.units.open(at) {
             (unit.unsure, unit.closed) = (true, true);
         }

@@ -311,7 +311,9 @@ impl Postgresql {
         if let Some(path) = &mut self.path {
             path.step(was_open, status != b'I', unit.as_ref());
         }
-        self.transaction.status(status != b'I', unit.as_ref());
+        // Of an answer that was lost in part, this may be what follows, to what was asked behind it.
+        let answered = unit.as_ref().filter(|unit| !unit.unheard || self.units.is_empty());
+        self.transaction.status(status != b'I', answered);
         if let Some(unit) = unit {
             self.units.give_back(unit);
         }

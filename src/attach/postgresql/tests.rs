@@ -305,6 +305,31 @@ fn an_error_that_is_cut_says_what_is_there_of_it() {
 }
 
 #[test]
+fn an_answer_behind_a_hole_is_not_to_what_was_asked_before_it() {
+    let failed = || Talk::logged_in().client(&query("BEGIN")).server(&done("BEGIN", "T"));
+    // Its answer was lost, what was asked next, and the beginning of the answer to that.
+    let lost = failed().client(&query("NOTIFY ch")).piece(Peer::Client, Piece::Missing(22));
+    let next = lost.piece(Peer::Server, Piece::Missing(99)).server(&done("ROLLBACK", "T"));
+    let next = next.client(&query("SELECT 1")).server(&done("SELECT 1", "T")).facts();
+    assert_eq!((next.in_transaction, next.statements), (Some(true), texts(&["SELECT ?"])));
+}
+
+#[test]
+fn what_was_cut_off_behind_its_bind_is_not_the_statement_before() {
+    let ready = [message("1", b""), message("2", b""), done("SELECT 1", "I")].concat();
+    let sync = message("S", b"");
+    let first = [extended("SELECT 1"), sync].concat();
+    let bind = message("B", b"\0\0\0\0\0\0\0\0");
+    let before = || Talk::logged_in().client(&first).server(&ready);
+    assert_eq!(before().facts().last_statement.as_deref(), Some("SELECT ?"));
+    let cut = before().client(&bind).piece(Peer::Client, Piece::Missing(15));
+    assert_eq!((cut.facts().last_statement, cut.facts().truncated), (None, true));
+    let parse = message("P", b"\0SELECT 2\0\0\0");
+    let cut = before().client(&parse).piece(Peer::Client, Piece::Missing(15));
+    assert!(cut.facts().last_statement.is_some(), "it is the latest that was seen of its unit");
+}
+
+#[test]
 fn an_error_is_the_last_word_only_where_all_was_seen() {
     let failed = || Talk::logged_in().client(&query("SELEC")).server(&error("ERROR", "42601", "x"));
     assert!(failed().facts().server_error.is_some());
