@@ -325,6 +325,11 @@ impl CaptureFacts {
         &self.snap_lengths
     }
 
+    /// Its packets are those of a text: they were on no link that is known.
+    pub fn is_of_text(&self) -> bool {
+        self.segments() > 0 && self.links().is_empty()
+    }
+
     /// Its snap length is less than a packet may have.
     pub fn cuts_packets(&self) -> bool {
         self.snap_lengths.iter().any(|len| cuts_packets(*len))

@@ -104,7 +104,7 @@ impl Cause {
                 "Nobody acknowledged the FIN: the other host or the path to it is gone. Look at the network."
             }
             Cause::Unknown => {
-                "What would tell was not seen: the conversation is encrypted, was cut off, or began before the capture. Capture from the beginning, with a larger snap length (-s 256), or behind the encryption."
+                "What would tell was not seen: the conversation is encrypted, was cut off, or began before the capture, or its packets are those of a text. Capture from the beginning (tcpdump -w), with a larger snap length (-s 256), or behind the encryption."
             }
         }
     }
@@ -215,6 +215,7 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
         Some(Facts { compressed: true, .. }) => "compressed",
         _ if judged.flow.service().is_none() => "began before the capture",
         _ if has(Doubt::Unacked) => "its last data was not acknowledged",
+        Some(Facts { truncated: true, .. }) if judged.is_of_text => "a text has no contents",
         Some(Facts { truncated: true, .. }) => "not captured whole",
         Some(_) if !is_used(judged) && holder_spoke(judged) => "no answer captured",
         Some(_) if !is_used(judged) => "it sent nothing",
@@ -224,6 +225,7 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
         None => match judged.withheld {
             Some(Withheld::Encrypted) => "encrypted",
             Some(Withheld::Unread) => "--no-content was given",
+            Some(Withheld::Untold) if judged.is_of_text => "a text has no contents",
             Some(Withheld::Untold) => "not captured whole",
             None if !is_used(judged) && holder_spoke(judged) => "no answer captured",
             None if judged.judgement.holder.is_some() => "it sent nothing",

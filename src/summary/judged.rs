@@ -36,6 +36,8 @@ pub struct Judged {
     pub said: Option<Box<Facts>>,
     /// The reason why nothing was read of it, where anything may have been said.
     pub withheld: Option<Withheld>,
+    /// Its packets are those of a text, which has nothing of what they carried.
+    pub is_of_text: bool,
     /// Other sights of the connection.
     pub elsewhere: Option<Box<Elsewhere>>,
 }
@@ -51,6 +53,7 @@ impl Judged {
             end: facts.end(),
             said: None,
             withheld: None,
+            is_of_text: facts.is_of_text(),
             elsewhere: None,
         }
     }

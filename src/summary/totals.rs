@@ -132,7 +132,7 @@ pub struct Capture {
 impl Capture {
     /// Tells whether its packets are those of a text, which has nothing of what they carried.
     pub fn is_text(&self) -> bool {
-        self.facts.segments() > 0 && self.facts.links().is_empty()
+        self.facts.is_of_text()
     }
 }
 

@@ -107,6 +107,7 @@ const NOT_SEEN: &[(&str, &str)] = &[
     ("its last data was not acknowledged", "最后的数据未被确认"),
     ("closed upon an error", "报错后随即关闭"),
     ("not captured whole", "没有抓全"),
+    ("a text has no contents", "文本不含内容"),
     ("--no-content was given", "指定了 --no-content"),
     ("not told by the server", "服务器没有说明"),
     ("transaction not seen", "没有看到事务"),
@@ -351,7 +352,7 @@ impl Named for Cause {
             }
             Cause::Unknown => [
                 "原因不明",
-                "能说明原因的内容没有看到：会话已加密、被截断，或始于抓包之前。请从一开始就抓包，截断长度更大（-s 256），或在解密之后的位置抓包。",
+                "能说明原因的内容没有看到：会话已加密、被截断，或始于抓包之前，或数据包来自文本。请从一开始就抓包（tcpdump -w），截断长度更大（-s 256），或在解密之后的位置抓包。",
             ],
         }
     }
