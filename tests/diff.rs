@@ -348,3 +348,23 @@ fn what_was_not_read_shows_nothing_to_be_mended() {
     assert!(report.contains("that it was mended cannot be shown so"), "{report}");
     assert!(report.contains("or not read (--no-content)"), "{report}");
 }
+
+/// Counts grow with time: a capture that was shorter has fewer by that alone, and a report of it, too.
+#[test]
+fn captures_of_unequal_length_are_said_to_be() {
+    let scratch = Scratch::new();
+    let long =
+        scratch.write("long.pcap", &Talk::with(9000).wait(5).closed_by_server().capture(600));
+    let short =
+        scratch.write("short.pcap", &Talk::with(9000).wait(5).closed_by_server().capture(10));
+    let reported = report(&scratch, "long.jsonl", &long);
+    let said = "The first capture took 10 min 5 s, the second 15.0 s: ";
+    for (before, after, is_said) in
+        [(&long, &short, true), (&reported, &short, true), (&short, &short, false)]
+    {
+        let (out, _) = text(&closewait(&["diff", before, after]));
+        assert!(out.contains("1 → 1"), "{out}");
+        assert_eq!(out.contains(said), is_said, "{out}");
+        assert_eq!(out.contains("capture took"), is_said, "{out}");
+    }
+}

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use anstream::ColorChoice;
+use chrono::TimeDelta;
 
 use super::format::{Format, command_line};
 use super::output::Outputs;
@@ -221,6 +222,9 @@ impl Sink for Gathered {
         self.leaks.held_for_a_while += totals.closes.held_for_a_while();
         self.leaks.is_cut |= totals.facts.cuts_packets();
         self.leaks.is_cut |= totals.captures.iter().any(|capture| capture.is_text());
+        let [first, last] = [totals.facts.first(), totals.facts.last()];
+        let lasted = last.zip(first).and_then(|(last, first)| last.time.since(first.time));
+        self.leaks.lasted = lasted.map(TimeDelta::nanoseconds);
         self.judged_none = totals.tally.is_of_others();
         self.holds_none = totals.tally.flows == 0;
         Ok(())

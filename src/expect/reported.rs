@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use serde::Deserialize;
 
 use crate::attach::sql::tags::code_of;
@@ -46,6 +46,8 @@ struct Line {
     flows: u64,
     #[serde(default)]
     captures: Vec<Capture>,
+    first: Option<At>,
+    last: Option<At>,
     #[serde(default)]
     code: Option<Vec<Used>>,
     #[serde(flatten)]
@@ -56,6 +58,12 @@ struct Line {
 struct End {
     ip: String,
     port: u16,
+}
+
+/// The time of a packet.
+#[derive(Deserialize)]
+struct At {
+    time: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -199,6 +207,8 @@ impl Line {
         }
         leaks.not_judged += now.not_judged;
         leaks.uncounted += now.pending + now.hidden + now.tags_untold;
+        let time = |at: Option<At>| DateTime::parse_from_rfc3339(&at?.time?).ok();
+        leaks.lasted = time(self.last).zip(time(self.first)).map(|(last, first)| last - first);
         leaks.is_cut |= self.captures.iter().any(|capture| {
             let is_text = capture.link_types.as_ref().is_some_and(Vec::is_empty);
             is_text || capture.snap_lengths.iter().any(|len| cuts_packets(*len))

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
+
 use super::cause::Cause;
 use super::hold::Hold;
 use super::seen::{Party, Seen};
@@ -73,6 +75,8 @@ pub struct Leaks {
     pub held_for_a_while: u64,
     /// Packets were not captured whole, or nobody read what they carried: what was said may be known in part.
     pub is_cut: bool,
+    /// From the first packet to the last, where the times of both are known.
+    pub lasted: Option<TimeDelta>,
 }
 
 /// Leaks of one kind in one capture.

@@ -8,8 +8,10 @@ pub use lines::write as write_lines;
 pub use page::write as write_page;
 pub use text::write as write_text;
 
+use chrono::TimeDelta;
+
 use crate::summary::compare::{Change, Fate, LeakKind, Leaks, Served, compare};
-use crate::units::count;
+use crate::units::{count, duration};
 
 /// Two captures, held against each other.
 pub struct Comparison {
@@ -24,6 +26,8 @@ pub struct Comparison {
     pub held_for_a_while: u64,
     /// Packets of one of them were cut, or of both.
     pub is_cut: bool,
+    /// The times that the first and the second took, where one took far longer than the other.
+    pub lasted: Option<[TimeDelta; 2]>,
 }
 
 impl Comparison {
@@ -38,6 +42,7 @@ impl Comparison {
                 _ => 0,
             },
             is_cut: before.is_cut || after.is_cut,
+            lasted: before.lasted.zip(after.lasted).map(<[_; 2]>::from).filter(are_unequal),
         }
     }
 
@@ -91,8 +96,24 @@ impl Comparison {
         ]
         .into_iter()
         .flatten()
+        .chain(self.times().filter(|_| !self.changes.is_empty()))
         .collect()
     }
+
+    /// Counts grow with time: one that fell may have had less of it.
+    fn times(&self) -> Option<String> {
+        let [first, second] = self.lasted?.map(duration);
+        Some(format!(
+            "The first capture took {first}, the second {second}: that there are more or fewer may come of that alone."
+        ))
+    }
+}
+
+/// One capture that took this many times as long as another cannot be counted against it.
+const UNEQUAL: i32 = 2;
+
+fn are_unequal([first, second]: &[TimeDelta; 2]) -> bool {
+    *first.max(second) > *first.min(second) * UNEQUAL
 }
 
 /// `peer 172.18.0.3:3306`, `local port 8080`.
