@@ -554,3 +554,25 @@ fn a_saved_list_is_reported_to_a_file() {
     assert!(text(&output).1.contains("is an input too"));
     assert!(std::fs::read_to_string(&list).expect("still there").starts_with("CLOSE-WAIT"));
 }
+
+/// Where connections were closed, nothing is stuck: who has not closed them is at the other end.
+#[test]
+fn the_side_that_closed_is_told_where_to_look() {
+    let scratch = Scratch::new();
+    let listed = |peers: &[&str], state: &str| {
+        let row = |(n, peer): (usize, &&str)| {
+            format!("{state} 0 0 10.0.0.3:3306 {peer}:{}\n", 40_000 + n)
+        };
+        let rows: String = peers.iter().enumerate().map(row).collect();
+        let list = format!("State Recv-Q Send-Q Local Address:Port Peer Address:Port\n{rows}");
+        let output = closewait(&["sockets", &scratch.write("list", list.as_bytes())]);
+        (output.status.code(), text(&output).0)
+    };
+    let peers = ["10.0.0.5", "10.0.0.6", "10.0.0.5", "10.0.0.5"];
+    let (status, out) = listed(&peers, "FIN-WAIT-2");
+    let said = "In FIN-WAIT-2 (4): closed here, and not yet by 10.0.0.5 and 1 more: closewait sockets, there.";
+    assert!(status == Some(0) && out.contains(said), "{out}");
+    // One or two are under way as a rule.
+    assert!(!listed(&peers[..2], "FIN-WAIT-2").1.contains("closed here"));
+    assert!(!listed(&peers, "ESTAB").1.contains("closed here"));
+}

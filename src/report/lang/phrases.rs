@@ -263,6 +263,7 @@ phrases! {
     // Sockets of a host.
     no_socket(): "No TCP socket." => "没有 TCP 套接字。";
     no_socket_stuck(): "No socket in CLOSE-WAIT." => "没有套接字处于 CLOSE-WAIT。";
+    closed_here(n, whom): "In FIN-WAIT-2 ({n}): closed here, and not yet by {whom}: closewait sockets, there." => "处于 FIN-WAIT-2（{n}）：这里已关闭，{whom} 尚未关闭：请在那里运行 closewait sockets。";
     none_read_stuck(): "No socket in CLOSE-WAIT in the lines that could be read." => "在能读出的行里，没有套接字处于 CLOSE-WAIT。";
     others_stuck(sockets): " Not asked for: {sockets} in CLOSE-WAIT." => "另有 {sockets}处于 CLOSE-WAIT，但不在所问之列。";
     sockets_stuck(sockets): "{sockets} in CLOSE-WAIT" => "{sockets}处于 CLOSE-WAIT";

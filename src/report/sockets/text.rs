@@ -1,14 +1,16 @@
 //! `closewait sockets` for the person at the prompt: every state with its count, then who holds what
 //! in CLOSE-WAIT, what that means, and how near the end is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use chrono::TimeDelta;
 
 use super::growth::{History, rate};
 use super::times::Times;
 use super::{Group, Listing};
+use crate::names;
 use crate::owner::{Held, Socket, Usage};
 use crate::place::Time;
 use crate::report::lang::{Lang, Thing};
@@ -76,7 +78,10 @@ fn headline(out: &mut impl Write, listing: &Listing, lang: Lang) -> io::Result<(
     let all = listing.states.get(&State::CloseWait).copied().unwrap_or(0);
     match listing.stuck.len() as u64 {
         0 if all == 0 && listing.snapshot.is_partial => writeln!(out, "{}", lang.none_read_stuck()),
-        0 if all == 0 => writeln!(out, "{CALM}{}{CALM:#}", lang.no_socket_stuck()),
+        0 if all == 0 => {
+            writeln!(out, "{CALM}{}{CALM:#}", lang.no_socket_stuck())?;
+            closed_here(listing, lang).iter().try_for_each(|line| writeln!(out, "{line}"))
+        }
         0 => {
             let others = lang.others_stuck(lang.count(all, Thing::Socket));
             writeln!(out, "{}{others}", lang.no_socket_stuck())
@@ -86,6 +91,23 @@ fn headline(out: &mut impl Write, listing: &Listing, lang: Lang) -> io::Result<(
             writeln!(out, "{ALARM}{stuck}{ALARM:#}\n")
         }
     }
+}
+
+/// So many with one peer are no closes that are just under way.
+const SEVERAL: u64 = 3;
+
+/// Sockets that this side has closed, and who has not: what is stuck is there, and not here.
+fn closed_here(listing: &Listing, lang: Lang) -> Option<String> {
+    let sockets = listing.snapshot.sockets.iter();
+    let waiting = sockets.filter(|socket| socket.state == State::FinWait2);
+    let mut peers = BTreeMap::<IpAddr, u64>::new();
+    waiting.for_each(|socket| *peers.entry(socket.peer.ip).or_default() += 1);
+    let (ip, _) = peers.iter().filter(|(_, n)| **n >= SEVERAL).max_by_key(|(_, n)| **n)?;
+    let more = match peers.len() - 1 {
+        0 => String::new(),
+        more => lang.and_more(thousands(more as u64)),
+    };
+    Some(lang.closed_here(thousands(peers.values().sum()), names::host(*ip) + &more))
 }
 
 /// A row a group, and below it since when.
