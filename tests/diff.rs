@@ -368,3 +368,30 @@ fn captures_of_unequal_length_are_said_to_be() {
         assert_eq!(out.contains("capture took"), is_said, "{out}");
     }
 }
+
+/// A capture that begins later has connections from before it, of which nobody knows what was said: their leaks may be those
+/// of before, and are no new kind.
+#[test]
+fn leaks_of_which_nothing_is_known_are_no_new_ones() {
+    let scratch = Scratch::new();
+    let talk = Talk::logged_in(3306).ask("SELECT 1", 0x0002).wait(5).closed_by_server();
+    let whole = scratch.write("whole.pcap", &talk.capture(60));
+    // Without what came before the FIN.
+    let records = [&talk.records[talk.records.len() - 3..], &[arp(&talk)]].concat();
+    let later = scratch.write("later.pcap", &MICROSECONDS.write(1, &records));
+    for (before, after) in [(&whole, &later), (&later, &whole)] {
+        let output = closewait(&["diff", before, after]);
+        let (out, _) = text(&output);
+        assert!(output.status.code() == Some(0) && out.contains("1 → 1"), "{out}");
+        assert!(out.contains("peer 172.18.0.3:3306: nothing is known of what was said"), "{out}");
+    }
+    // Of another service, it is new all the same.
+    let other = Talk::with(5432).say(CLIENT, b"q").say(SERVER, b"a").wait(5).closed_by_server();
+    let other = scratch.write("other.pcap", &other.capture(60));
+    assert_eq!(closewait(&["diff", &other, &later]).status.code(), Some(1));
+}
+
+/// A packet a minute after the last of a talk.
+fn arp(talk: &Talk) -> common::wire::Record {
+    common::wire::Record::new(talk.nanos + 60 * SECOND, common::wire::arp())
+}

@@ -170,17 +170,38 @@ impl LeakCount {
     }
 }
 
+/// Services of which one capture has leaks that nothing is known of, and the other has only leaks of known kinds: nobody
+/// can tell that these are others.
+pub fn untold_services(both: [&Leaks; 2]) -> BTreeSet<Served> {
+    let is_untold = |kind: &&LeakKind| {
+        kind.cause.is_none_or(|cause| cause == Cause::Unknown) && kind.statements.is_empty()
+    };
+    let of = |one: &Leaks, other: &Leaks| {
+        let has = |kind: &&LeakKind| other.kinds.keys().any(|there| there.service == kind.service);
+        let is_there = |kind: &&LeakKind| other.kinds.keys().any(|there| is_alike(there, kind));
+        let kinds = one.kinds.keys().filter(is_untold).filter(has);
+        kinds.filter(|kind| !is_there(kind)).map(|kind| kind.service).collect::<BTreeSet<_>>()
+    };
+    &of(both[0], both[1]) | &of(both[1], both[0])
+}
+
+fn is_alike(one: &LeakKind, other: &LeakKind) -> bool {
+    one.whatever_code() == other.whatever_code()
+}
+
 /// The leaks of two captures by kind. Where the code of some of a kind is not known, all of it are one: else what is
-/// the same would seem to have changed. So are all of a service where one capture tells less of what was said.
+/// the same would seem to have changed. So are all of a service where one capture tells less of what was said, or nothing.
 fn told_apart(both: [&Leaks; 2]) -> [BTreeMap<LeakKind, LeakCount>; 2] {
     let is_cut = both[0].is_cut != both[1].is_cut;
+    let untold = untold_services(both);
     let kinds = both.iter().flat_map(|leaks| leaks.kinds.keys());
     let unknown: BTreeSet<&LeakKind> = kinds.filter(|kind| kind.code.is_none()).collect();
     both.map(|leaks| {
         let mut told = BTreeMap::<LeakKind, LeakCount>::new();
         for (kind, found) in &leaks.kinds {
             let alike = kind.whatever_code();
-            let kind = match (is_cut, unknown.contains(&alike)) {
+            let is_untold = is_cut || untold.contains(&kind.service);
+            let kind = match (is_untold, unknown.contains(&alike)) {
                 (true, _) => kind.of_service(),
                 (false, true) => alike,
                 (false, false) => kind.clone(),

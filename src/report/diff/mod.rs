@@ -10,7 +10,7 @@ pub use text::write as write_text;
 
 use chrono::TimeDelta;
 
-use crate::summary::compare::{Change, Fate, LeakKind, Leaks, Served, compare};
+use crate::summary::compare::{Change, Fate, LeakKind, Leaks, Served, compare, untold_services};
 use crate::units::{count, duration};
 
 /// Two captures, held against each other.
@@ -26,6 +26,8 @@ pub struct Comparison {
     pub held_for_a_while: u64,
     /// Packets of one of them were cut, or of both.
     pub is_cut: bool,
+    /// Services of which one has leaks that nothing is known of, and the other has none such: all of each are one kind.
+    pub untold: Vec<Served>,
     /// The times that the first and the second took, where one took far longer than the other.
     pub lasted: Option<[TimeDelta; 2]>,
 }
@@ -42,6 +44,11 @@ impl Comparison {
                 _ => 0,
             },
             is_cut: before.is_cut || after.is_cut,
+            untold: match before.is_cut == after.is_cut {
+                true => untold_services([before, after]).into_iter().collect(),
+                // Of all services, and that is said.
+                false => Vec::new(),
+            },
             lasted: before.lasted.zip(after.lasted).map(<[_; 2]>::from).filter(are_unequal),
         }
     }
@@ -96,8 +103,17 @@ impl Comparison {
         ]
         .into_iter()
         .flatten()
+        .chain(self.untold_leaks())
         .chain(self.times().filter(|_| !self.changes.is_empty()))
         .collect()
+    }
+
+    /// Leaks that may be of any kind are no new one.
+    fn untold_leaks(&self) -> Option<String> {
+        let services: Vec<String> = self.untold.iter().map(|served| named(*served)).collect();
+        let untold = services.join(", ");
+        let words = "nothing is known of what was said on leaks of one of the captures, so all of a service are one kind";
+        (!services.is_empty()).then(|| format!("{untold}: {words}."))
     }
 
     /// Counts grow with time: one that fell may have had less of it.
@@ -118,7 +134,11 @@ fn are_unequal([first, second]: &[TimeDelta; 2]) -> bool {
 
 /// `peer 172.18.0.3:3306`, `local port 8080`.
 fn service(kind: &LeakKind) -> String {
-    match kind.service {
+    named(kind.service)
+}
+
+fn named(served: Served) -> String {
+    match served {
         Served::There(end) => format!("peer {end}"),
         Served::Here(port) => format!("local port {port}"),
     }
