@@ -395,3 +395,15 @@ fn leaks_of_which_nothing_is_known_are_no_new_ones() {
 fn arp(talk: &Talk) -> common::wire::Record {
     common::wire::Record::new(talk.nanos + 60 * SECOND, common::wire::arp())
 }
+
+/// Several files of one capture are no arguments of it: what is, is said.
+#[test]
+fn a_ring_of_files_is_told_how_it_is_compared() {
+    let folder = "fixtures/captures/reproduction/rotated";
+    let said = "of a capture in several files, name its report: closewait --format jsonl FILES -o before.jsonl";
+    for args in [&["diff", folder, LEAKY][..], &["diff", LEAKY, FIXED, REPRODUCTION]] {
+        let output = closewait(args);
+        let (_, err) = text(&output);
+        assert!(output.status.code() == Some(2) && err.contains(said), "{err}");
+    }
+}

@@ -12,6 +12,7 @@ pub fn complain(error: &clap::Error, grammar: &clap::Command) {
     let text = error.to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let tip = elsewhere(error, grammar).or_else(|| a_file(std::env::args()));
+    let tip = tip.or_else(|| a_third(error, std::env::args()));
     crate::commands::complain(&with_tip(text, tip.as_deref()).trim_end());
 }
 
@@ -19,6 +20,16 @@ pub fn complain(error: &clap::Error, grammar: &clap::Command) {
 fn a_file(mut words: impl Iterator<Item = String>) -> Option<String> {
     let word = words.find(|word| word.starts_with('-') && Path::new(word).is_file())?;
     Some(format!("  tip: for the file of that name: {}", shell::word(&printable(&word))))
+}
+
+/// A tip for who names more than two files to `diff`: a ring of a capture, as a rule.
+fn a_third(error: &clap::Error, mut words: impl Iterator<Item = String>) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let is_diff = words.nth(1).is_some_and(|verb| verb == "diff");
+    let is_file = is_diff && Path::new(word).exists();
+    is_file.then(|| format!("  tip: {}", crate::commands::diff::SEVERAL))
 }
 
 /// The text with another tip, if there is a better one. That an option can be passed as a value is none: behind `--`

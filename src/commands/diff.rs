@@ -94,6 +94,9 @@ fn told(asked: &DiffCommand) -> Result<Exit, String> {
     Ok(if all.with(Fate::New) > 0 { Exit::Found } else { Exit::Clean })
 }
 
+/// The way to compare what is in several files.
+pub const SEVERAL: &str = "of a capture in several files, name its report: closewait --format jsonl FILES -o before.jsonl";
+
 /// The leaks of a capture, or of a report of one, that comes after another.
 fn leaks(
     asked: &DiffCommand,
@@ -102,6 +105,9 @@ fn leaks(
     stop: &Stop,
 ) -> Result<Leaks, String> {
     let named = |error: String| format!("{}: {error}", printable(&path.to_string_lossy()));
+    if path.is_dir() {
+        return Err(named(format!("is a directory: {SEVERAL}")));
+    }
     match report(path).map_err(|error| named(error.to_string()))? {
         Some(_) if asked.is_narrowed() => {
             Err(named("is a report, which -f and --tag cannot narrow: name its capture".to_owned()))
