@@ -253,6 +253,11 @@ pub struct Change {
 }
 
 impl Change {
+    /// Tells whether there are more of it, or fewer.
+    pub fn differs(&self) -> bool {
+        self.before.connections != self.after.connections
+    }
+
     /// It is gone, and connections that could have leaked were closed.
     pub fn is_shown(&self) -> bool {
         self.fate != Fate::Gone || self.closed_after > Some(0)

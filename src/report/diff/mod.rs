@@ -104,7 +104,7 @@ impl Comparison {
         .into_iter()
         .flatten()
         .chain(self.untold_leaks())
-        .chain(self.times().filter(|_| !self.changes.is_empty()))
+        .chain(self.times().filter(|_| self.changes.iter().any(Change::differs)))
         .collect()
     }
 
