@@ -1095,3 +1095,17 @@ fn a_command_without_its_dashes_is_told_how_to_be_run() {
     assert!(out.contains(said), "{out}");
     assert!(!project.out(&["nothing-of-the-kind"]).1.contains("command"));
 }
+
+/// A connection of a known kind that was not held for long fails no more than one that was.
+#[test]
+fn what_is_pending_of_a_known_kind_is_known() {
+    let project = Project::with(&leak());
+    project.0.write("young.pcap", &leak().capture(0));
+    project.0.write("other.pcap", &forgotten().capture(0));
+    assert_eq!(project.out(&["--write-baseline", "known.jsonl", "x.pcap"]).0, Some(0));
+    assert_eq!(project.out(&["young.pcap"]).0, Some(1));
+    let (status, out) = project.out(&["--baseline", "known.jsonl", "young.pcap"]);
+    assert_eq!(status, Some(0), "{out}");
+    let (status, out) = project.out(&["--baseline", "known.jsonl", "other.pcap"]);
+    assert_eq!(status, Some(1), "{out}");
+}

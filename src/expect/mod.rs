@@ -222,7 +222,8 @@ impl Case<'_> {
             let unknown = of(&|seen| match seen.verdict {
                 _ if seen.local == Local::Neither => false,
                 Verdict::Unknown(_) => true,
-                Verdict::Pending => pending,
+                // Held for longer, it would be a finding that was known before.
+                Verdict::Pending => pending && !(self.known)(seen),
                 _ => false,
             });
             self.count(Key::UNKNOWN, range, unknown.len() as u64 + left_out, unknown);
