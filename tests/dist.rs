@@ -270,6 +270,12 @@ fn every_command_has_a_man_page_and_is_completed() {
     let page = made("man/closewait.1");
     assert!(page.contains(".TH closewait 1") && page.contains("half\\-close\\-quiet"), "{page}");
     assert_parses("bash", &bash);
+    for name in ["closewait.bash", "_closewait", "closewait.fish"] {
+        let completions = made(&format!("completions/{name}"));
+        assert!(completions.contains("sockets") && completions.contains("max-held"), "{name}");
+        // The program starts itself by these.
+        assert!(!completions.contains("keeper") && !completions.contains("lookup"), "{name}");
+    }
     assert!(made("completions/_closewait").starts_with("#compdef closewait"));
     assert!(made("completions/closewait.fish").contains("complete -c closewait"));
 }
