@@ -587,6 +587,51 @@ fn what_comes_in_by_another_interface_hides_no_finding() {
     assert_eq!((&leak["before_capture"], &leak["finding"]), (&false.into(), &true.into()));
 }
 
+/// Netfilter's log has packets of the rules that say so; it says in its own words that there are none just now.
+#[test]
+fn what_netfilter_logs_is_captured() {
+    const NFT: common::Need = ("nft", "unshare", &["--net", "nft", "list", "ruleset"]);
+    if let Some(need) = common::lacks(&[common::ROOT, NFT]) {
+        return skip(need);
+    }
+    let Some(namespace) = Namespace::new("log") else { return };
+    namespace.ip("link set lo up");
+    let listener = namespace.inside(|| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let address = listener.local_addr().expect("bound");
+    let nft = |rule: &str| ip(&["netns", "exec", &namespace.0, "nft", rule]);
+    assert!(nft("add table ip seen"), "its own table");
+    assert!(
+        nft("add chain ip seen coming { type filter hook input priority 0 ; }"),
+        "its own chain"
+    );
+    for end in ["dport", "sport"] {
+        if !nft(&format!("add rule ip seen coming tcp {end} {} log group 5", address.port())) {
+            return skip("a kernel that logs packets for nft");
+        }
+    }
+    let arguments = ["--netns", &namespace.0, "-i", "nflog:5", "--min-hold", "300ms"];
+    let mut child = command(&[&["live", "--format", "jsonl"], &arguments[..]].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut said = BufReader::new(child.stderr.take().expect("piped")).lines();
+    assert!(said.next().expect("a line").expect("a line").contains("listening on nflog:5"));
+    sleep(Duration::from_millis(300));
+    let clients: Vec<TcpStream> = (0..3)
+        .map(|_| namespace.inside(|| TcpStream::connect(address).expect("somebody listens")))
+        .collect();
+    clients.iter().for_each(|_| drop(listener.accept().expect("a client")));
+    sleep(Duration::from_secs(2));
+    signal("-INT", child.id());
+    let output = child.wait_with_output().expect("it ends");
+    let report = common::json_lines(&output);
+    let leaks = report.iter().filter(|line| line["type"] == "flow" && line["verdict"] == "leak");
+    assert_eq!((leaks.count(), output.status.code()), (3, Some(1)), "{report:#?}");
+    let summary = report.last().expect("a summary");
+    assert_eq!(summary["packets"], summary["segments"]);
+}
+
 /// What is written can be read again, and says the same.
 #[test]
 fn what_was_seen_is_kept() {

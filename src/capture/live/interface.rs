@@ -25,7 +25,7 @@ impl Interface {
         };
         let mut capture = Capture::from_device(name)
             .map_err(wrong)?
-            .snaplen(i32::try_from(wanted.snap_len).unwrap_or(i32::MAX))
+            .snaplen(i32::try_from(snap_len(name, wanted)).unwrap_or(i32::MAX))
             .buffer_size(i32::try_from(wanted.buffer).unwrap_or(i32::MAX))
             .promisc(wanted.promiscuous && name != "any")
             .timeout(100)
@@ -40,6 +40,17 @@ impl Interface {
         Ok(Interface { name: name.into(), capture, link, is_lost: false })
     }
 }
+
+/// Octets of each packet that are asked for. Of netfilter's log several come in one message, which has to have room.
+fn snap_len(name: &str, wanted: &Wanted) -> u32 {
+    match name.starts_with("nflog") {
+        true => wanted.snap_len.max(WHOLE_MESSAGE),
+        false => wanted.snap_len,
+    }
+}
+
+/// Octets of the longest such message.
+const WHOLE_MESSAGE: u32 = 256 << 10;
 
 /// The addresses of the host, so far as they can be told: at whatever interface one is, its packets may pass another.
 pub fn addresses() -> BTreeSet<IpAddr> {

@@ -140,6 +140,15 @@ pub struct Taker {
     drops: Drops,
 }
 
+/// Tells whether it only means that nothing has come: of netfilter's log (`-i nflog`), libpcap says it in other words.
+fn is_nothing(error: &pcap::Error) -> bool {
+    match error {
+        pcap::Error::TimeoutExpired => true,
+        pcap::Error::PcapError(words) => words.ends_with("Resource temporarily unavailable"),
+        _ => false,
+    }
+}
+
 /// The words of libpcap about an interface that is lost, and what helps.
 fn reason(error: &pcap::Error) -> String {
     let words = match error {
@@ -209,7 +218,7 @@ impl Taker {
                     self.tell_time(batch);
                     return true;
                 }
-                Err(pcap::Error::TimeoutExpired) => {}
+                Err(error) if is_nothing(&error) => {}
                 Err(error) => {
                     self.lose(at, &error, batch);
                     return false;
