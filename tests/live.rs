@@ -921,6 +921,35 @@ fn a_line_has_the_cause_and_what_was_said_last() {
     drop(held);
 }
 
+/// A host may have several addresses, and a process is on one host.
+#[test]
+fn what_one_process_holds_at_two_addresses_is_of_one_host() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let filter = format!("port {}", server.port());
+    let words = ["live", "-i", "lo", "--lang", "en", "--min-hold", "500ms", "--", &filter];
+    let watcher = Watcher::with(&words);
+    let one = server.left_behind();
+    let other = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+    let other = other.expect("room");
+    let own: SocketAddr = "127.0.0.5:0".parse().expect("an address");
+    other.bind(&own.into()).expect("its own address");
+    let address: SocketAddr = format!("127.0.0.1:{}", server.port()).parse().expect("one");
+    other.connect(&address.into()).expect("it listens");
+    drop(server.served());
+    sleep(Duration::from_secs(1));
+    signal("-INT", watcher.child.id());
+    let Watcher { mut child, mut lines } = watcher;
+    let mut report = String::new();
+    lines.read_to_string(&mut report).expect("a report");
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+    assert!(report.contains("left in CLOSE-WAIT by 2 addresses"), "{report}");
+    assert!(!report.contains("hosts") && !report.contains("begun"), "{report}");
+    drop((one, other));
+}
+
 /// At each power of two from four on, an event says how many of its kind there are, and when descriptors run out.
 #[test]
 fn growth_is_told_at_powers_of_two() {

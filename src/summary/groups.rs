@@ -425,13 +425,15 @@ impl Group {
         let nanos = last.time.since(first.time).unwrap_or(0);
         let times = || self.begun.values().map(|place| place.time);
         let apart = times().max().zip(times().min()).and_then(|(last, first)| last.since(first));
+        // A process is on one host, however many addresses that has.
+        let hosts = if matches!(self.process, Holder::By(..)) { 1 } else { self.begun.len() };
         Some(Span {
             first,
             last,
             several: self.count > 1,
             per_minute: per_minute(self.count as usize - 1, TimeDelta::nanoseconds(nanos)),
-            hosts: self.begun.len(),
-            apart: apart.filter(|_| self.begun.len() > 1).map(TimeDelta::nanoseconds),
+            hosts,
+            apart: apart.filter(|_| hosts > 1).map(TimeDelta::nanoseconds),
         })
     }
 }

@@ -26,11 +26,16 @@ impl Server {
         self.0.local_addr().expect("an address").port()
     }
 
+    /// The server's side of a client that has connected.
+    pub fn served(&self) -> TcpStream {
+        self.0.accept().expect("a client").0
+    }
+
     /// A client, and the server's side of it.
     pub fn accepted(&self) -> (TcpStream, TcpStream) {
         let client =
             TcpStream::connect(self.0.local_addr().expect("an address")).expect("a client");
-        (client, self.0.accept().expect("a client").0)
+        (client, self.served())
     }
 
     /// A client that has been answered, and the server's side of it.
