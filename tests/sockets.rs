@@ -16,6 +16,7 @@ use std::time::Duration;
 use common::scenario::Scenario;
 use common::wire::MICROSECONDS;
 use common::{Scratch, closewait, command, json_lines, text};
+use rustix::io::{FdFlags, fcntl_setfd};
 use serde_json::Value;
 
 /// Connections whose peer has closed, held by a process of their own that starts no other. What this one held would,
@@ -351,6 +352,33 @@ fn watching_tells_rate_and_deadline_in_json() {
     let reached = own["limit_reached_at"].as_str().expect("a time");
     let reached = chrono::DateTime::parse_from_rfc3339(reached).expect("RFC 3339");
     assert!(reached > chrono::Utc::now(), "{own}");
+}
+
+/// A child has what its parent had open: the connection ends only when both have closed it.
+#[test]
+fn what_several_processes_hold_is_said() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let client = leak(&listener, "unread");
+    fcntl_setfd(&client, FdFlags::empty()).expect("a descriptor");
+    let mut child = Command::new("sleep").arg("1000").spawn().expect("sleep runs");
+    fcntl_setfd(&client, FdFlags::CLOEXEC).expect("a descriptor");
+    let peer = listener.local_addr().expect("bound").to_string();
+    let (out, _) = text(&closewait(&["sockets", "--lang", "en", "--peer", &peer]));
+    child.kill().and_then(|()| child.wait()).expect("a child");
+    assert!(out.contains("\n1 held by several processes at once ("), "{out}");
+    assert!(out.contains(&format!("sleep[{}] fd {}", child.id(), client.as_raw_fd())), "{out}");
+}
+
+/// What does not grow has a rate of nothing, whose sign is no minus.
+#[test]
+fn what_does_not_grow_has_the_rate_zero() {
+    let mut leaks = Leaks::new();
+    leaks.add(Eof::Unread);
+    let peer = leaks.address.to_string();
+    let arguments = ["sockets", "--peer", &peer, "--watch=100ms", "-c", "3", "--format", "jsonl"];
+    let (out, _) = text(&closewait(&arguments));
+    assert!(out.contains("\"per_minute\":0.0"), "{out}");
+    assert!(!out.contains("-0.0"), "{out}");
 }
 
 fn is_root() -> bool {

@@ -44,6 +44,7 @@ pub mod outlook;
 pub mod pace;
 pub mod parquet;
 pub mod prometheus;
+mod shared;
 pub mod shell;
 pub mod sockets;
 pub mod stacks;

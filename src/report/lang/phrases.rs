@@ -272,6 +272,7 @@ phrases! {
     recv_q_1(): "Recv-Q 1: the program never read the end-of-file: it is not reading this connection." => "Recv-Q 1：程序从未读到文件结尾（EOF）：它没有在读这条连接。";
     recv_q_more(): "Recv-Q above 1: data came before the end-of-file, and the program read neither." => "Recv-Q 大于 1：文件结尾（EOF）之前还有数据，程序两者都没有读。";
     in_backlog(): "(backlog): no process has the socket: it sits in a listening socket's backlog, and the program never accepted it." => "(backlog)：没有进程拥有这个套接字：它在监听套接字的 backlog 里，程序从未 accept。";
+    shared(n, processes): "{n} held by several processes at once ({processes}), as after a fork: each has to close it." => "{n} 个由多个进程同时持有（{processes}），例如 fork 之后：每个进程都必须关闭它。";
     list_has_no_process(): "(unknown): the list has no process number for them: ss -tanpe, netstat -antp or lsof -nP -iTCP do, as root." => "(未知)：列表里没有它们的进程号：请以 root 运行 ss -tanpe、netstat -antp 或 lsof -nP -iTCP。";
     process_ended(): "(unknown): no process that was found has it: it ended meanwhile, or passes it on, or a thread has descriptors of its own." => "(未知)：没有找到持有它的进程：进程已结束，正在传递它，或某个线程有自己的描述符表。";
     no_permission(processes): "(unknown): no permission to look into {processes}: run as root, or give closewait cap_sys_ptrace and cap_dac_read_search." => "(未知)：没有权限查看 {processes}：请以 root 运行，或给 closewait 赋予 cap_sys_ptrace 和 cap_dac_read_search。";

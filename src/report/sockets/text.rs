@@ -16,6 +16,7 @@ use crate::place::Time;
 use crate::report::lang::{Lang, Thing};
 use crate::report::outlook::{tenths, to_the_minute};
 use crate::report::pace::pace;
+use crate::report::shared::Shared;
 use crate::report::table::{Align, table, write_table};
 use crate::report::text::code::lines as code_lines;
 use crate::report::text::code::lost as code_lost;
@@ -214,6 +215,9 @@ fn meaning(
         };
         writeln!(out, "{sentence}")?;
     }
+    let mut shared = Shared::default();
+    listing.stuck.iter().for_each(|socket| shared.add(&socket.holders));
+    shared.sentence(lang).iter().try_for_each(|sentence| writeln!(out, "{sentence}"))?;
     bounds(out, listing, lang)?;
     if held_by(|held| matches!(held, Held::Backlog)) {
         writeln!(out, "{}", lang.in_backlog())?;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::report::{Before, Report, crosses_midnight};
 use super::{ROWS, TextLook};
 use crate::owner::Socket;
+use crate::report::shared::Shared;
 use crate::summary::found::Found;
 use crate::summary::seen::{Process, Seen};
 use crate::summary::{Owner, Row, Totals};
@@ -25,6 +26,8 @@ pub struct Gathered {
     listed: bool,
     /// Hosts that hold the connections of peer-holds flows.
     peer_holders: BTreeSet<IpAddr>,
+    /// Sockets that several processes hold.
+    shared: Shared,
 }
 
 impl Gathered {
@@ -38,6 +41,7 @@ impl Gathered {
             owners: false,
             listed: false,
             peer_holders: BTreeSet::new(),
+            shared: Shared::default(),
         }
     }
 
@@ -50,6 +54,7 @@ impl Gathered {
             self.peer_holders.insert(seen.judged_and_peer().0.ip);
         }
         if row.judged.judgement.finding {
+            self.shared.add(row.owner.holders());
             self.found.add(seen);
         } else if all && self.others.len() < ROWS {
             self.others.push(seen);
@@ -60,6 +65,7 @@ impl Gathered {
 
     pub fn stuck_before(&mut self, socket: &Socket) {
         let Socket { local, peer, .. } = *socket;
+        self.shared.add(&socket.holders);
         let (held, idle) = (socket.held_for(), socket.idle_before_fin());
         self.before.push(Before { local, peer, process: Process::of(socket), held, idle });
     }
@@ -78,6 +84,7 @@ impl Gathered {
             owners: self.owners,
             listed: self.listed,
             peer_holders: &self.peer_holders,
+            shared: &self.shared,
         }
     }
 }

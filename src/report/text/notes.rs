@@ -19,6 +19,7 @@ impl Report<'_> {
             lines.extend(self.by_list());
             lines.extend(self.doubts());
         }
+        lines.extend(self.shared.sentence(self.lang()));
         lines.extend(self.one_sided());
         lines.extend(self.multipath());
         lines.extend(self.tags_untold());

@@ -11,6 +11,7 @@ use super::headline::{by_address, headline, how_local};
 use super::page::HEIGHT;
 use crate::place::{Place, Time};
 use crate::report::lang::Lang;
+use crate::report::shared::Shared;
 use crate::summary::Totals;
 use crate::summary::found::Found;
 use crate::summary::seen::{Process, Seen};
@@ -41,6 +42,7 @@ pub struct Report<'a> {
     pub owners: bool,
     pub listed: bool,
     pub peer_holders: &'a BTreeSet<IpAddr>,
+    pub shared: &'a Shared,
 }
 
 /// A socket in CLOSE-WAIT since before the capture.
