@@ -317,6 +317,43 @@ fn the_captures_of_many_hosts_leave_the_answer_on_the_screen() {
         Input(scratch.write(&format!("host-{host}.pcap"), &traffic.write()).into())
     };
     let plan = Plan { inputs: (5..9).map(capture).collect(), ..Plan::default() };
+    let screen = narrow(plan);
+    assert!(screen.lines().count() <= 23, "{screen}");
+    assert!(screen.starts_with("26 of 26 connections in 4 captures"), "{screen}");
+    let by_address =
+        "By address: 8 at 172.18.0.8, 7 at 172.18.0.7, 6 at 172.18.0.6, 5 at 172.18.0.5.";
+    assert!(screen.replace("\n    ", " ").contains(by_address), "{screen}");
+    // Of the curves, that of the host that holds most.
+    assert!(screen.contains("host-8.pcap") && screen.contains("… 3 more captures"), "{screen}");
+}
+
+/// Nor do sockets that were stuck before it leave the answer no room.
+#[test]
+fn many_that_were_stuck_before_leave_the_answer_on_the_screen() {
+    let scratch = Scratch::new();
+    let row = |n: usize| {
+        let (peer, port) = (n % 5 + 3, 30_000 + n);
+        format!(
+            "CLOSE-WAIT 1 0 172.18.0.5:{port} 172.18.0.{peer}:3306 users:((\"orders\",pid=77,fd=5))\n"
+        )
+    };
+    let rows: String = (0..20).map(row).collect();
+    let list = format!("State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n{rows}");
+    let list = scratch.write("list", list.as_bytes());
+    let capture = leaks(5, 90, |n| format!("172.18.0.{}:5432", n % 3 + 3)).write();
+    let plan = Plan {
+        inputs: vec![Input(scratch.write("a-capture-with-a-longer-name.pcap", &capture).into())],
+        sockets: Some(saved::read(Path::new(&list)).expect("a list")),
+        ..Plan::default()
+    };
+    let screen = narrow(plan);
+    assert!(screen.lines().count() <= 23, "{screen}");
+    assert!(screen.starts_with("5 of 6 connections left in CLOSE-WAIT"), "{screen}");
+    assert!(screen.contains("20 sockets in CLOSE-WAIT since before the capture"), "{screen}");
+}
+
+/// The screen of 80 columns.
+fn narrow(plan: Plan) -> String {
     let look = TextLook {
         frames: false,
         zone: Zone::Utc,
@@ -328,12 +365,5 @@ fn the_captures_of_many_hosts_leave_the_answer_on_the_screen() {
     };
     let mut out = Vec::new();
     run(plan, &mut Text::new(&mut out, look), &mut Nobody).expect("memory");
-    let screen = without_styles(&String::from_utf8(out).expect("text"));
-    assert!(screen.lines().count() <= 23, "{screen}");
-    assert!(screen.starts_with("26 of 26 connections in 4 captures"), "{screen}");
-    let by_address =
-        "By address: 8 at 172.18.0.8, 7 at 172.18.0.7, 6 at 172.18.0.6, 5 at 172.18.0.5.";
-    assert!(screen.replace("\n    ", " ").contains(by_address), "{screen}");
-    // Of the curves, that of the host that holds most.
-    assert!(screen.contains("host-8.pcap") && screen.contains("… 3 more captures"), "{screen}");
+    without_styles(&String::from_utf8(out).expect("text"))
 }

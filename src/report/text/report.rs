@@ -18,8 +18,9 @@ use crate::summary::seen::{Process, Seen};
 use crate::tcp::segment::Endpoint;
 use crate::units::{Zone, clock_time};
 
-/// Captures that are described one by one.
-const CAPTURES: usize = 3;
+/// Captures that are described one by one, and groups of sockets that were stuck before: fewer where the headline would
+/// leave the screen for them.
+const EXTENTS: [(usize, usize); 5] = [(3, 4), (2, 4), (1, 4), (1, 2), (1, 1)];
 
 /// Lines that the findings get before anything is said at length.
 const LEAST: usize = 12;
@@ -59,8 +60,8 @@ impl Report<'_> {
     /// All lines. The findings get what room the rest leaves on a screen; who closed first, what they leave.
     pub fn lines(&self) -> Vec<String> {
         let history = self.history();
-        let captures = self.described(&history);
-        let (mut lines, rest) = (self.beginning(history.of(captures)), self.advice());
+        let (captures, before) = self.extent(&history);
+        let (mut lines, rest) = (self.beginning(history.of(captures)), self.advice(before));
         let (on, end) = (self.ways_on(), self.end(captures));
         let fixed = [&lines, &rest, &on, &end].map(|lines| self.height(lines)).iter().sum();
         // The prompt takes a line, too.
@@ -86,17 +87,17 @@ impl Report<'_> {
         lines
     }
 
-    /// Captures that are described one by one: fewer than usual where the headline would leave the screen for them.
-    fn described(&self, history: &Curves) -> usize {
+    /// The widest that leaves room for the shortest list of findings.
+    fn extent(&self, history: &Curves) -> (usize, usize) {
         let least = if self.found.is_empty() { 0 } else { SHORTEST };
-        let fits = |captures: &usize| {
+        let fits = |(captures, before): &(usize, usize)| {
             let beginning = self.beginning(history.of(*captures));
-            let parts = [beginning, self.advice(), self.ways_on()];
-            let end = self.height(&self.end(*captures));
-            parts.iter().map(|lines| self.height(lines)).sum::<usize>() + end + least < HEIGHT
+            let parts = [beginning, self.advice(*before), self.ways_on(), self.end(*captures)];
+            parts.iter().map(|lines| self.height(lines)).sum::<usize>() + least < HEIGHT
         };
-        let fewer = || (1..=CAPTURES).rev().find(fits).unwrap_or(1);
-        self.look.limit().unwrap_or_else(fewer)
+        let [.., narrowest] = EXTENTS;
+        let asked = self.look.limit().map(|limit| (limit, limit));
+        asked.unwrap_or_else(|| EXTENTS.into_iter().find(fits).unwrap_or(narrowest))
     }
 
     /// The answer: how many, where, and how they became more.
@@ -109,8 +110,8 @@ impl Report<'_> {
     }
 
     /// Sockets that are stuck besides, and what all of it means.
-    fn advice(&self) -> Vec<String> {
-        let mut lines = self.before_lines();
+    fn advice(&self, before: usize) -> Vec<String> {
+        let mut lines = self.before_lines(before);
         lines.extend(self.notes());
         lines
     }

@@ -110,7 +110,7 @@ impl Report<'_> {
     }
 
     /// Sockets that were in CLOSE-WAIT before the capture: each of a few, or by process and peer.
-    pub fn before_lines(&self) -> Vec<String> {
+    pub fn before_lines(&self, groups: usize) -> Vec<String> {
         if self.before.is_empty() {
             return Vec::new();
         }
@@ -122,7 +122,7 @@ impl Report<'_> {
         }
         lines.push(String::new());
         lines.extend(match self.look.limit() {
-            None if self.before.len() > FEW => self.before_groups(),
+            None if self.before.len() > FEW => self.before_groups(groups),
             limit => self.before_each(limit.unwrap_or(usize::MAX)),
         });
         lines.push(String::new());
@@ -158,7 +158,7 @@ impl Report<'_> {
     }
 
     /// The end with the lower port was connected to.
-    fn before_groups(&self) -> Vec<String> {
+    fn before_groups(&self, most: usize) -> Vec<String> {
         let lang = self.lang();
         let mut groups = BTreeMap::<(String, String), (u64, Option<TimeDelta>)>::new();
         for before in self.before {
@@ -173,7 +173,7 @@ impl Report<'_> {
         }
         let mut groups: Vec<_> = groups.into_iter().collect();
         groups.sort_by_key(|(_, (n, _))| std::cmp::Reverse(*n));
-        let shown = groups.len().min(FEW + 1);
+        let shown = groups.len().min(most);
         type Group = ((String, String), (u64, Option<TimeDelta>));
         let row = |((holder, service), (n, held)): &Group| {
             let held = held.map_or(String::new(), |held| lang.held_at_most(duration(held)));
