@@ -604,3 +604,14 @@ fn the_side_that_closed_is_told_where_to_look() {
     assert!(!listed(&peers[..2], "FIN-WAIT-2").1.contains("closed here"));
     assert!(!listed(&peers, "ESTAB").1.contains("closed here"));
 }
+
+/// What Recv-Q means is said of a list without processes, too: that of a container has none.
+#[test]
+fn a_list_without_processes_tells_what_was_read() {
+    let scratch = Scratch::new();
+    let list = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\n\
+        CLOSE-WAIT 0 0 10.0.0.5:40000 10.0.0.3:3306\nCLOSE-WAIT 1 0 10.0.0.5:40001 10.0.0.3:3306\n";
+    let (out, _) = text(&closewait(&["sockets", &scratch.write("list", list.as_bytes())]));
+    assert!(out.contains("\nRecv-Q 0: the program read the end-of-file"), "{out}");
+    assert!(out.contains("\nRecv-Q 1: the program never read the end-of-file"), "{out}");
+}

@@ -201,10 +201,16 @@ fn meaning(
     lang: Lang,
 ) -> io::Result<()> {
     let held_by = |wanted: fn(&Held) -> bool| groups.iter().any(|group| wanted(&group.held));
+    // A list without processes tells this all the same.
+    let is_told = |held: Held| match held {
+        Held::By(_) => true,
+        Held::Hidden => listing.snapshot.is_saved,
+        Held::Backlog => false,
+    };
     let unread: BTreeSet<u32> = listing
         .stuck
         .iter()
-        .filter(|socket| matches!(socket.held(), Held::By(_)))
+        .filter(|socket| is_told(socket.held()))
         .filter_map(|socket| Some(socket.recv_q?.min(2)))
         .collect();
     for unread in unread {
