@@ -98,11 +98,25 @@ pub fn list(netns: &Netns) -> Result<Vec<Socket>, NoList> {
             entries => entries?,
         };
         let named = |entry| socket(entry, place.label.clone());
-        let mut found: Vec<Socket> = entries.into_iter().map(named).collect();
+        let mut found = once(entries.into_iter().map(named));
         place.add_diag(&mut found);
         sockets.extend(found);
     }
     Ok(sockets)
+}
+
+/// The kernel writes its list piece by piece, and what comes or goes meanwhile moves the rest: a socket can stand in it
+/// twice. It is one, as it was last.
+fn once(sockets: impl Iterator<Item = Socket>) -> Vec<Socket> {
+    let (mut all, mut places) = (Vec::<Socket>::new(), HashMap::new());
+    for socket in sockets {
+        let place = *places.entry((socket.local, socket.peer, socket.inode)).or_insert(all.len());
+        match all.get_mut(place) {
+            Some(before) => *before = socket,
+            None => all.push(socket),
+        }
+    }
+    all
 }
 
 /// Finds who holds these sockets. Returns how many processes may not be looked into.
@@ -471,5 +485,30 @@ fn descriptors_in(folder: &str) -> Option<usize> {
     match fs::metadata(folder).ok()?.len() {
         0 => fs::read_dir(folder).ok().map(Iterator::count),
         size => usize::try_from(size).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_that_is_listed_twice_is_one() {
+        let row = |at: usize, peer: &str, state: &str, inode: u64| {
+            format!(
+                "   {at}: 0100007F:9C40 {peer} {state} 00000000:00000000 00:00000000 00000000  1000        0 {inode} 1 0 100 0 0 10 0\n"
+            )
+        };
+        let (peer, nobody) = ("0200007F:0CEA", "00000000:0000");
+        // Two that listen at one port are two.
+        let rows =
+            [(peer, "01", 7), (nobody, "0A", 8), (nobody, "0A", 9), (peer, "08", 7)].into_iter();
+        let rows = rows.enumerate().map(|(at, (peer, state, inode))| row(at, peer, state, inode));
+        let text = format!("  sl  local_address …\n{}", rows.collect::<String>());
+        let list = TcpNetEntries::from_buf_read(text.as_bytes(), current_system_info());
+        let entries = list.expect("a list").0.into_iter();
+        let all = once(entries.map(|entry| socket(entry, None)));
+        let states: Vec<(u64, State)> = all.iter().map(|it| (it.inode, it.state)).collect();
+        assert_eq!(states, [(7, State::CloseWait), (8, State::Listen), (9, State::Listen)]);
     }
 }
