@@ -153,12 +153,13 @@ pub fn after_stops(line: &str) -> impl Iterator<Item = Word<'_>> {
     let mut rest = line;
     std::iter::from_fn(move || {
         let mut before = ['x'; 2];
-        let end = rest.char_indices().find(|(_, c)| {
+        let end = rest.char_indices().find(|(at, c)| {
             let [older, last] = before;
             before = [last, *c];
             *c != ' '
                 && match last {
-                    ' ' => !older.is_ascii_digit() || c.is_ascii(),
+                    ' ' if c.is_ascii() => !are_one(&rest[..*at], &rest[*at..]),
+                    ' ' => !older.is_ascii_digit(),
                     last => STOPS.contains(&last) && !STOPS.contains(c),
                 }
         });
